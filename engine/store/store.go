@@ -1,0 +1,247 @@
+// Package store is the seam between the engine and what keeps its memory: the
+// journal of events, what became of them, chats, actions, timers, rules' state.
+//
+// The seam says what happened, never how to queue it, and is free of SQL. Every
+// store passes storetest.
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"hash/fnv"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/rules/chat"
+)
+
+// ErrClosed is returned by every method once Close was called.
+var ErrClosed = errors.New("store is closed")
+
+// ErrConflict is returned by Commit when a kv entry that a handler read has
+// changed since: nothing of the batch was kept, and its handlers are to run again.
+var ErrConflict = errors.New("kv changed since it was read")
+
+// Store makes events and outcomes durable. Its methods may be called from many
+// goroutines. An error other than the named ones means that nothing was kept
+// and that the call may be repeated.
+type Store interface {
+	// Journaled sets the function that is told of every new journal entry, in
+	// the order of their sequence, once they are durable and before the call
+	// that brought them returns. It is called from one goroutine, must not
+	// block, and is set once, before the first Append.
+	Journaled(func([]Entry))
+
+	// Append journals arrivals and returns a receipt for each, in their order.
+	// When it returns without an error all of them are on disk.
+	Append(ctx context.Context, arrivals []Arrival) ([]Receipt, error)
+
+	// Quarantine keeps what came with a valid signature and could not be
+	// understood. The same body again is kept once.
+	Quarantine(ctx context.Context, q Quarantined) error
+
+	// Pending returns entries of a shard that are not handled, in the order of
+	// the journal, with a sequence above after, at most limit.
+	Pending(ctx context.Context, shard Shard, after int64, limit int) ([]Entry, error)
+
+	// Commit makes a batch of transitions durable, all or none, in their order.
+	// A transition whose event is handled already (a batch repeated after its
+	// answer was lost) replaces what was kept.
+	Commit(ctx context.Context, batch []Transition) error
+
+	// Chat returns what is remembered of a chat; an unknown one has only its id.
+	Chat(ctx context.Context, id string) (chat.Chat, error)
+
+	// State returns a pack's state of a chat as JSON; nil if there is none.
+	State(ctx context.Context, pack, chat string) (json.RawMessage, error)
+
+	// KV returns a pack's entry; one that never was, or has expired by now, has
+	// a nil Value. Its Version is what Commit validates.
+	KV(ctx context.Context, pack, key string, now time.Time) (KV, error)
+
+	// KVList returns a pack's live entries whose keys begin with prefix, in key
+	// order, at most limit.
+	KVList(ctx context.Context, pack, prefix string, now time.Time, limit int) ([]KV, error)
+
+	// CallsDue and TimersDue return chats in the order of the time their next
+	// call, or timer, is due: those after the cursor, at most limit.
+	CallsDue(ctx context.Context, after Due, limit int) ([]Due, error)
+	TimersDue(ctx context.Context, after Due, limit int) ([]Due, error)
+
+	// LastSeq is the highest sequence of the journal.
+	LastSeq() int64
+
+	Reader
+	Close() error
+}
+
+// Reader is what people ask of a store: commands and the console.
+type Reader interface {
+	Stats(ctx context.Context) (Stats, error)
+	// Event returns a journal entry and what became of it, by the event's id;
+	// ok is false if there is none.
+	Event(ctx context.Context, id string) (r Record, ok bool, err error)
+	// Events returns the newest records first; chat "" is all chats.
+	Events(ctx context.Context, chat string, before int64, limit int) ([]Record, error)
+	// Actions returns the newest actions first.
+	Actions(ctx context.Context, f ActionFilter) ([]chat.Action, error)
+	// Quarantined returns the newest first.
+	Quarantined(ctx context.Context, limit int) ([]Quarantined, error)
+}
+
+// Arrival is an event on its way into the journal.
+type Arrival struct {
+	Event    event.Event
+	Received time.Time
+	Cause    int64 // sequence of the event that caused this one; 0: from outside
+	// Forward is set on entries that carry a wish from one chat to another
+	// instead of an event: no rule sees them.
+	Forward *Forward
+}
+
+// Forward is a wish that a handler made for a chat other than its event's.
+type Forward struct {
+	Wish  chat.Wish
+	Depth int
+	// Withhold is set when a veto on the event that asked could not be known.
+	Withhold bool
+}
+
+// Receipt says where an arrival stands in the journal.
+type Receipt struct {
+	Seq       int64
+	Duplicate bool // its id was there already; Seq is that one's
+}
+
+// Entry is one row of the journal.
+type Entry struct {
+	Seq int64
+	Arrival
+}
+
+// ShardKey is what an entry is spread over shards by: its chat, or the event
+// itself where there is none.
+func (a *Arrival) ShardKey() string {
+	if id := a.Event.ChatID(); id != "" {
+		return id
+	}
+	return a.Event.ID
+}
+
+// Slots is the number of slots keys are hashed to; a store may keep the slot.
+const Slots = 1 << 16
+
+// Slot is the fixed hash of a shard key.
+func Slot(key string) int {
+	h := fnv.New32a()
+	h.Write([]byte(key))
+	return int(h.Sum32() % Slots)
+}
+
+// Shard is one of a number of equal parts of all slots: those with slot % Of == Index.
+type Shard struct{ Index, Of int }
+
+// Holds reports whether the shard has the key.
+func (s Shard) Holds(key string) bool { return Slot(key)%s.Of == s.Index }
+
+// Transition is what one step of the engine changes, as one.
+type Transition struct {
+	Decision *Decision          // of the event it handles; nil if it handles none
+	Chat     *chat.Chat         // the chat as it is from now on; nil: as it was
+	Actions  []chat.Action      // rows to write, new or changed
+	Timers   []chat.TimerChange // of Chat
+	States   []State            // of rules
+	Reads    []KV               // what handlers read: Pack, Key and Version are validated
+	Writes   []KV               // what handlers wrote
+	Append   []Arrival          // events it causes; a duplicate id is left out
+}
+
+// Decision is what became of an event, and why: explain is made from it.
+type Decision struct {
+	Seq     int64             `json:"-"`
+	At      time.Time         `json:"-"`                 // when it was handled
+	Note    string            `json:"note,omitempty"`    // e.g. "no rule wants it"
+	Rules   []RuleDecision    `json:"rules,omitempty"`   // that passed where, in the order they ran
+	Failed  bool              `json:"failed,omitempty"`  // some rule failed or was set aside
+	Actions int               `json:"actions,omitempty"` // how many actions it has asked for so far
+	Packs   map[string]string `json:"packs,omitempty"`   // versions of the packs that took part
+}
+
+// RuleDecision is what one rule said to an event.
+type RuleDecision struct {
+	Pack    string   `json:"pack"`
+	Version string   `json:"version"`
+	Rule    string   `json:"rule"`
+	Place   string   `json:"place"`             // file:line
+	Asked   []string `json:"asked,omitempty"`   // its wishes, in words
+	Skipped string   `json:"skipped,omitempty"` // passed where, but not run: "cooldown", …
+	Error   string   `json:"error,omitempty"`   // it failed: nothing of it was kept
+	Steps   int64    `json:"steps,omitempty"`   // VM steps used
+	Logs    []Log    `json:"logs,omitempty"`
+}
+
+// Log is a line a rule logged.
+type Log struct {
+	Level  string         `json:"level"` // debug, info, warn, error
+	Msg    string         `json:"msg"`
+	Fields map[string]any `json:"fields,omitempty"`
+}
+
+// State is a pack's memory of one chat. A nil Value deletes it.
+type State struct {
+	Pack  string
+	Chat  string
+	Value json.RawMessage
+}
+
+// KV is an entry of a pack's key-value memory. A nil Value deletes it, or says
+// that there is none.
+type KV struct {
+	Pack    string
+	Key     string
+	Value   json.RawMessage
+	Expires time.Time // zero: never
+	Version int64     // changes with every write; 0: never written
+}
+
+// Due is a chat whose next call or timer is due at a time.
+type Due struct {
+	Chat string
+	At   time.Time
+}
+
+// Quarantined is a delivery that was signed and not understood.
+type Quarantined struct {
+	ID       int64
+	Received time.Time
+	Source   string
+	Reason   string
+	Header   map[string]string // of the delivery, signatures left out
+	Body     []byte
+}
+
+// Record is a journal entry and what became of it so far.
+type Record struct {
+	Entry
+	Decision *Decision // nil: not handled yet
+	Actions  []chat.Action
+}
+
+// ActionFilter chooses actions; zero fields don't.
+type ActionFilter struct {
+	Status []chat.Status
+	Chat   string
+	Pack   string
+	Limit  int // 0: 100
+}
+
+// Stats counts what a store holds.
+type Stats struct {
+	Events      int64
+	Pending     int64
+	Quarantined int64
+	Actions     map[chat.Status]int64
+	Chats       int64
+	Bytes       int64 // on disk
+}

@@ -1,0 +1,133 @@
+// Package luabind makes Lua safe and fast for rules: a sandbox in which no
+// script can end, stall or outgrow the process, and the modules that rules see.
+//
+// It knows no packs and no engine. What a handler asks for and remembers goes
+// to the interfaces of a Call; what a file subscribes to goes to a Registrar.
+// The same programs, VMs and limits serve running, checking, specs and eval.
+package luabind
+
+import (
+	"encoding/json"
+	"time"
+
+	"chertd/engine/event"
+)
+
+// Limits bounds one VM. Zero fields take the defaults.
+type Limits struct {
+	Steps  int64         // VM steps a call; default 1,000,000, about 20 ms
+	Memory int64         // bytes a VM may keep and a call may allocate; default 32 MiB
+	Wall   time.Duration // aborts only, so that budgets stay deterministic; default 1 s
+}
+
+// Config is what a VM is made of. Programs and data are shared between VMs and
+// never written.
+type Config struct {
+	Files    []*Program          // run once, in order
+	Lib      map[string]*Program // by the name given to require
+	Settings map[string]any      // config.NAME: string, float64, bool, []any, map[string]any
+	// Data gives data.load its value, of the types of Settings. Called once a
+	// name and VM; nil: there is no data.
+	Data   func(name string) (any, error)
+	Grants map[string]bool // "typing", "react", "send": chert.* that exist only if granted
+	Zone   *time.Location  // default zone of windows, cron and chert.date; nil: UTC
+	Limits Limits
+	// Print receives print and log.* while loading; nil drops them.
+	Print func(level, msg string, fields map[string]any)
+}
+
+// Registrar receives what a file subscribes to while it loads. Its error is
+// reported at the place of the subscribing call; the load goes on to find more.
+type Registrar interface {
+	Subscribe(Subscription) error
+}
+
+// Subscription is one chert.on, chert.rule or chert.every, as written: values
+// are checked for their Lua types only. Files are run anew for every VM and
+// subscribe in the same order each time, so Index names a handler in all of them.
+type Subscription struct {
+	Index    int    // counts from 0 in a VM
+	Call     string // "chert.on", "chert.rule" or "chert.every"
+	Name     string // "": none given
+	Types    []string
+	Where    map[string]any // nil: none given. Lua lists are []any
+	During   string
+	Outside  string
+	TZ       string
+	Cooldown time.Duration
+	Sample   float64 // 0: not given
+	Every    string  // chert.every: duration or cron expression as written
+	File     string
+	Line     int // of the call
+	RunLine  int // where the handler function begins
+}
+
+// Call is one run of one handler: the event, and the world it may ask.
+type Call struct {
+	Event   *event.Event
+	Now     time.Time // chert.now(), one value a call
+	Seed    uint64    // of math.random
+	Effects Effects
+	Memory  Memory
+}
+
+// Effects takes a handler's wishes. Arguments are checked for type and form
+// before; an error is raised in Lua at the place of the call. The implementor
+// drops all of a call whose handler fails.
+type Effects interface {
+	MarkRead(chat string, o ReadOptions) error
+	CancelRead(chat string) error
+	KeepUnread(chat, reason string) error
+	Hold(chat string, until time.Time, reason string) error
+	Release(chat string) error
+	After(due time.Time, name string, payload json.RawMessage) error
+	CancelTimer(name string) error
+	Typing(chat, state string) error
+	React(message, kind string) error
+	Send(chat, text string) error
+	Log(level, msg string, fields map[string]any)
+}
+
+// ReadOptions is the second argument of chert.mark_read.
+type ReadOptions struct {
+	Due         time.Time // Call.Now plus after, or the next opening of at
+	Delayed     bool      // after or at was given: the rule must have a name
+	Reason      string
+	EvenIfNewer bool
+}
+
+// Memory is what a pack keeps: ev.state of the event's chat, and kv. Values
+// are JSON. An error is raised in Lua at the place of the call.
+type Memory interface {
+	State() (json.RawMessage, error) // nil: none yet
+	SetState(json.RawMessage) error  // after the handler, if the table changed; nil deletes
+	Get(key string) (json.RawMessage, error)
+	Set(key string, value json.RawMessage, ttl time.Duration) error // ttl 0: for good
+	Delete(key string) error
+	List(prefix string, limit int) ([]Pair, error)
+}
+
+// Pair is an entry of kv.list.
+type Pair struct {
+	Key   string
+	Value json.RawMessage
+}
+
+// Failure is how a handler ended that did not end well.
+type Failure struct {
+	Diagnostic
+	Kind  FailureKind
+	Stack []string // file:line of the Lua frames, innermost first
+}
+
+// FailureKind says what ended a handler.
+type FailureKind string
+
+const (
+	Raised  FailureKind = "error"  // a Lua error
+	Steps   FailureKind = "steps"  // the step budget was used up
+	Bytes   FailureKind = "memory" // the byte budget was used up
+	Timeout FailureKind = "wall"   // aborted after Limits.Wall: worth one more try
+)
+
+func (f *Failure) Error() string { return f.Diagnostic.String() }

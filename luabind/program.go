@@ -1,0 +1,6 @@
+package luabind
+
+// Program is a compiled file. It is immutable and shared between VMs.
+type Program struct {
+	File string
+}

@@ -1,0 +1,223 @@
+// Package chat is the machine of one chat: a pure function from a chat, an
+// input and a time to the chat's next state and what is to be done about it.
+//
+// Waiting reads, vetoes, holds, "overtaken", "nothing new", coalescing,
+// cooldowns and timers are decided here and nowhere else. The engine keeps the
+// state in its store and carries the effects out; specs, eval and backtest run
+// the very same machine in memory. Nothing here does I/O, reads a clock or
+// starts a goroutine.
+package chat
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Chat is all that is remembered of one chat. It is a value: Step returns a
+// changed copy and leaves its argument as it was, slices included.
+type Chat struct {
+	ID   string
+	Line string // the phone line the chat was last seen on
+
+	LastEvent   int64  // journal sequence of the newest inbound event handled; 0: none
+	LastMessage string // id of the newest inbound message handled
+	// ReadThrough is the journal sequence noted when the last successful
+	// mark-read was put on the wire: what was journaled up to it is read. 0: never.
+	ReadThrough int64
+
+	Waiting  []Action // not settled yet, in the order asked
+	Retry    Retry    // of the reads' call, shared by all waiting reads
+	Hold     Hold
+	Timers   []Timer
+	Cooldown map[string]time.Time // rule key → until when it rests
+
+	Flight *Flight // the call in flight; not kept across a restart
+}
+
+// ActionID names an action by the journal sequence of the event that asked for
+// it and its place among that event's actions.
+type ActionID struct {
+	Seq int64
+	N   int
+}
+
+func (id ActionID) String() string { return fmt.Sprintf("%d.%d", id.Seq, id.N) }
+
+// Kind is what an action does at Chert.
+type Kind string
+
+const (
+	Read   Kind = "read"
+	Typing Kind = "typing"
+	React  Kind = "react"
+	Send   Kind = "send"
+)
+
+// Status is how far an action has come.
+type Status string
+
+const (
+	Waiting  Status = "waiting"  // due now or later, or between two attempts
+	Sent     Status = "sent"     // on the wire, its answer not known; only for what must not be repeated
+	Done     Status = "done"     // Chert confirmed it
+	Dropped  Status = "dropped"  // it will not be done; Why says why
+	Withheld Status = "withheld" // a rule that could have vetoed it failed; retry-errors runs it
+	Dead     Status = "dead"     // Chert refused it, or it was tried for a day
+	Shadowed Status = "shadow"   // recorded, never carried out
+)
+
+// Words that stand in Action.Why; they are part of the contract and appear as
+// they are in records and logs.
+const (
+	WhyRead       = "read"        // Done: this read's own call
+	WhyCoalesced  = "coalesced"   // Done: an earlier read's call served it too
+	WhyTooLate    = "too late"    // Done: the veto came while the call was in flight
+	WhyVetoed     = "vetoed"      // Dropped by keep_unread or hold
+	WhyHeld       = "held"        // Dropped: came due while the chat was held
+	WhyOvertaken  = "overtaken"   // Dropped: a newer message, and no rule asked a read for it
+	WhyNothingNew = "nothing new" // Dropped: nothing came since the last successful read
+	WhyReplaced   = "replaced"    // Dropped: the same rule asked again
+	WhyCancelled  = "cancelled"   // Dropped by cancel_read
+	WhyModeOff    = "off"         // Dropped: its pack, or that version, is no longer live
+	WhyDepth      = "too deep"    // Dropped: events caused by events, beyond MaxDepth
+	WhyExpired    = "expired"     // Dropped: a typing signal older than TypingLife
+	WhyUnknown    = "unknown"     // Dead: the answer was lost, and repeating could do it twice
+	WhyShadow     = "shadow"      // Shadowed: the pack is in shadow mode
+	WhyWithheld   = "withheld"    // Withheld: a rule that could have vetoed it failed
+)
+
+const (
+	// MaxDepth is how many events may cause one another (a timer's event, an
+	// action's answer) before a wish is refused.
+	MaxDepth = 5
+	// TypingLife is how long a typing signal is worth sending.
+	TypingLife = 10 * time.Second
+	// RetryFor is how long a retryable call is tried before it is dead.
+	RetryFor = 24 * time.Hour
+)
+
+// Action is a wish that was accepted, and what became of it.
+type Action struct {
+	ID      ActionID
+	Kind    Kind
+	Chat    string
+	Pack    string
+	Version string // the pack's version that asked
+	Rule    string
+	Place   string // file:line of the rule
+	Reason  string // as the rule gave it
+
+	EvenIfNewer bool            // reads: not dropped as overtaken
+	Body        json.RawMessage // other kinds: what to send
+	Target      string          // react: the message's id
+	Depth       int
+
+	Asked time.Time // when its event was handled
+	Due   time.Time
+
+	Status   Status
+	Why      string
+	Attempts int    // calls made for it
+	Code     int    // Chert's error code of the last attempt; 0: none
+	HTTP     int    // HTTP status of the last attempt; 0: no answer
+	TraceID  string // of the last attempt
+	Error    string // of the last attempt, for people
+	Settled  time.Time
+}
+
+// RuleKey is what identifies the rule that asked within all packs.
+func (a *Action) RuleKey() string { return Key(a.Pack, a.Rule) }
+
+// Key is the identity of a rule within all packs.
+func Key(pack, rule string) string { return pack + "/" + rule }
+
+// Retry is how a chat's read call stands between attempts.
+type Retry struct {
+	Attempts  int
+	First     time.Time // of the first attempt
+	NotBefore time.Time
+}
+
+// Hold keeps a chat unread until a time, whoever asks for a read.
+type Hold struct {
+	Until  time.Time // zero: none
+	By     string    // rule key, or "operator"
+	Reason string
+}
+
+// Active reports whether the hold is in force.
+func (h Hold) Active(now time.Time) bool { return now.Before(h.Until) }
+
+// Timer is a rule's wish to be woken in this chat. Its row must still stand
+// when it comes due: the same pack and name replace it.
+type Timer struct {
+	Pack    string
+	Name    string
+	Version string
+	Due     time.Time
+	Payload json.RawMessage
+	Seq     int64 // of the event that set it
+	N       int   // and its place in that event
+	Depth   int
+	Fired   bool // came due and was journaled; stands until its event is handled
+}
+
+// Flight is a call that is on the wire.
+type Flight struct {
+	Call
+	// Recalled are reads that were dropped while the call was out: if it
+	// succeeds, the receipt was sent all the same, and they are recorded so.
+	Recalled []Action
+}
+
+// Call is what dispatch does at Chert on behalf of a chat.
+type Call struct {
+	Chat    string
+	Line    string
+	Kind    Kind
+	Wire    int64 // journal sequence when it went out
+	Actions []Action
+	Attempt int // 1 for the first
+}
+
+// NextCall is when the chat's earliest call is due, a call in flight left out
+// of account. Zero means never.
+func (c *Chat) NextCall() time.Time {
+	var next time.Time
+	for i := range c.Waiting {
+		next = sooner(next, c.due(&c.Waiting[i]))
+	}
+	return next
+}
+
+// NextTimer is when the chat's earliest timer fires. Zero means never.
+func (c *Chat) NextTimer() time.Time {
+	var next time.Time
+	for i := range c.Timers {
+		if !c.Timers[i].Fired {
+			next = sooner(next, c.Timers[i].Due)
+		}
+	}
+	return next
+}
+
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// due is when an action may go out: reads share the call's back-off.
+func (c *Chat) due(a *Action) time.Time {
+	if a.Kind == Read && c.Retry.NotBefore.After(a.Due) {
+		return c.Retry.NotBefore
+	}
+	return a.Due
+}
+
+// Idle reports whether nothing of the chat waits for a time or an answer.
+func (c *Chat) Idle() bool {
+	return len(c.Waiting) == 0 && len(c.Timers) == 0 && c.Flight == nil
+}

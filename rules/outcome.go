@@ -1,0 +1,79 @@
+// Package rules makes a rule set of a folder of Lua packs: loads and checks it,
+// finds the rules an event concerns, runs them, and reloads what was edited.
+//
+// A rule set is a pure function from an event and what is remembered to
+// outcomes. Outcomes are data: the engine carries them out.
+package rules
+
+import (
+	"encoding/json"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+	"chertd/rules/chat"
+)
+
+// Input is all that a rule set looks at.
+type Input struct {
+	Event  *event.Event
+	Seq    int64 // of the journal; 0 in eval
+	Now    time.Time
+	Chat   *chat.Chat // for cooldowns; nil where there is no chat
+	Memory Memory     // nil: nothing is remembered
+}
+
+// Memory is what packs remember, as it was before the event. The rule set
+// stages what handlers write: each sees what those of its pack before it wrote.
+type Memory interface {
+	State(pack, chat string) (json.RawMessage, error)
+	Get(pack, key string) (Entry, error)
+	List(pack, prefix string, limit int) ([]Entry, error)
+}
+
+// Entry is one entry of a pack's kv.
+type Entry struct {
+	Key     string
+	Value   json.RawMessage // nil: none, or deleted
+	Expires time.Time       // zero: never
+	Version int64           // of the entry that was read; 0: never written
+}
+
+// Result is what a rule set says to an event.
+type Result struct {
+	Outcomes []Outcome // of the rules that passed where, in the order they ran
+	// Withhold is set when a pack that can veto did not get to say so.
+	Withhold bool
+}
+
+// Outcome is what became of one rule that passed where.
+type Outcome struct {
+	Pack    string
+	Version string
+	Rule    string
+	Place   string // file:line
+	Skipped string // not run: "cooldown", "sample", "outside its hours", "set aside"
+
+	Failure  *luabind.Failure // it failed: everything below but Logs and Steps is empty
+	Wishes   []Wish
+	Rest     *chat.Rest // its cooldown, from now
+	State    json.RawMessage
+	StateSet bool    // State is to be kept (nil deletes)
+	Reads    []Entry // kv entries it read, with the versions it saw
+	Writes   []Entry // kv entries it wrote
+	Logs     []Log
+	Steps    int64
+}
+
+// Wish is a wish and the chat it is for, which need not be the event's.
+type Wish struct {
+	Chat string
+	chat.Wish
+}
+
+// Log is a line a rule logged.
+type Log struct {
+	Level  string
+	Msg    string
+	Fields map[string]any
+}
