@@ -45,6 +45,10 @@ type Store interface {
 	// the journal, with a sequence above after, at most limit.
 	Pending(ctx context.Context, shard Shard, after int64, limit int) ([]Entry, error)
 
+	// Unhandled reports whether entries with the shard key are journaled and not
+	// handled: a read must not go out ahead of an event that may veto it.
+	Unhandled(ctx context.Context, key string) (bool, error)
+
 	// Commit makes a batch of transitions durable, all or none, in their order.
 	// A transition whose event is handled already (a batch repeated after its
 	// answer was lost) replaces what was kept.
