@@ -13,6 +13,8 @@ import (
 const (
 	MessageReceived = "message.received"
 	LeadReply       = "lead_reply"
+	ReactionAdded   = "reaction.added"
+	ReactionRemoved = "reaction.removed"
 	ActionDone      = "action.done"
 	ActionFailed    = "action.failed"
 	Schedule        = "schedule"

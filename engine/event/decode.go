@@ -1,0 +1,236 @@
+package event
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"unicode"
+)
+
+// Hints is what a delivery says about its event outside the body: the headers
+// X-Webhook-Event-Id and X-Webhook-Event of a webhook, or an events-log row's
+// id and type where the caller has unwrapped the row itself. The body is
+// believed first.
+type Hints struct{ ID, Type string }
+
+// Decode makes an event of what Chert delivered: the body of a webhook, a
+// message of the stream, or a row of the events log, which is unwrapped. It
+// sets everything but Source.
+//
+//   - ID is the event_id, else the hint, else the row's id, else "sha256:" and
+//     the hex digest of the envelope.
+//   - Type is event_type, else event, else the hint, else the row's type.
+//   - Text, From and Message fall back on the legacy top-level fields text,
+//     from and message_guid; the line of a chat on to.
+//   - Raw is the envelope as it came. It shares memory with body, which must
+//     not be changed afterwards.
+//
+// What Chert does not document is an event all the same: unknown fields are
+// ignored, null and an empty id count as absent, a time stamp that can't be
+// read leaves a zero time. The documented types are held to the documented
+// shape; with any other type, a chat, message or legacy field of another shape
+// counts as absent and is to be had from Raw. An error is always a
+// *MalformedError: the delivery is to be quarantined.
+//
+// Names are matched as encoding/json does: without regard to case, and of a
+// field that is there twice the last one counts. Chert is not known to send either.
+func Decode(body []byte, h Hints) (Event, error) {
+	env, err := parse(body, h.Type)
+	if err != nil {
+		return Event{}, err
+	}
+	if !env.isRow() {
+		return env.event(body, h, row{})
+	}
+	r, err := env.row()
+	if err != nil {
+		return Event{}, err
+	}
+	if env, err = parse(r.payload, first(h.Type, r.typ)); err != nil {
+		return Event{}, within("payload", err)
+	}
+	e, err := env.event(r.payload, h, r)
+	if err != nil {
+		return Event{}, within("payload", err)
+	}
+	return e, nil
+}
+
+// parse reads an envelope or a row, and holds it to the shape that its type
+// (hint, if it does not say) is documented to have.
+func parse(body []byte, hint string) (envelope, error) {
+	if err := checkForm(body); err != nil {
+		return envelope{}, err
+	}
+	var env envelope
+	err := json.Unmarshal(body, &env)
+	if err == nil {
+		return env, nil
+	}
+	malformed := explain(err)
+	typ := first(env.eventType(), hint)
+	if malformed.wrongType && !documented(typ, malformed.Field) {
+		return parseLoosely(body, typ)
+	}
+	return envelope{}, malformed
+}
+
+// event assembles the event of an envelope. raw is the envelope's text; r is
+// zero unless a row was around it.
+func (env *envelope) event(raw []byte, h Hints, r row) (Event, error) {
+	e := Event{
+		ID:     first(env.EventID, r.eventID, h.ID, r.id),
+		Type:   first(env.eventType(), h.Type, r.typ),
+		At:     env.Timestamp.time,
+		Tenant: env.PartnerID,
+		Raw:    raw,
+	}
+	if e.Type == "" {
+		return Event{}, &MalformedError{Field: "event_type", Reason: "missing: neither event_type nor event says what this is"}
+	}
+	if e.ID == "" {
+		sum := sha256.Sum256(raw)
+		e.ID = "sha256:" + hex.EncodeToString(sum[:])
+	}
+	if err := env.message(&e); err != nil {
+		return Event{}, err
+	}
+	env.chat(&e, r)
+	for _, id := range []struct{ field, value string }{
+		{"event_id", e.ID},
+		{"event_type", e.Type},
+		{"data.chat.id", e.ChatID()},
+		{"data.message.id", e.MessageID()},
+	} {
+		if reason := checkID(id.value); reason != "" {
+			return Event{}, &MalformedError{Field: id.field, Reason: reason}
+		}
+	}
+	return e, nil
+}
+
+// chat sets the event's chat, if Chert says which one it is.
+func (env *envelope) chat(e *Event, r row) {
+	var w wireChat
+	switch {
+	case env.Data.Chat != nil:
+		w = *env.Data.Chat
+	case !env.unreadChat:
+		// The payload of a legacy event names no chat. The row around it does:
+		// its lead_id is the id by which the API knows the chat (a /send answer
+		// calls the chat_id lead_id). A chat in the payload wins, even one that
+		// can't be read, because it is what the webhook brings for the same event.
+		w.ID = r.leadID
+	}
+	if w.ID == "" {
+		return
+	}
+	e.Chat = &Chat{
+		ID:      w.ID,
+		IsGroup: w.IsGroup,
+		Line:    first(w.Owner.Handle, env.To),
+		Handles: w.Handles,
+	}
+}
+
+// message sets the event's message, its text and its sender.
+func (env *envelope) message(e *Event) error {
+	w := env.Data.Message
+	if w == nil {
+		if env.Text == "" && env.From == "" && env.MessageGUID == "" {
+			return nil
+		}
+		w = &wireMessage{}
+	}
+	parts, text, err := w.parts()
+	if err != nil {
+		return err
+	}
+	e.Text = first(text, env.Text)
+	e.From = first(w.Sender.Handle, env.From)
+	e.Message = &Message{
+		ID:        first(w.ID, env.MessageGUID),
+		Direction: w.Direction,
+		Text:      e.Text,
+		From:      e.From,
+		Service:   w.Sender.Service,
+		Parts:     parts,
+		SentAt:    w.SentAt.time,
+	}
+	return nil
+}
+
+// maxID is the longest id that is accepted, in bytes; Chert's are far below.
+const maxID = 512
+
+// checkID says what is wrong with an id, or "". Ids stand in URLs, logs and
+// keys. Two ids with different broken encodings would be decoded to the same
+// replacement characters, and one event be taken for the other.
+func checkID(id string) string {
+	if len(id) > maxID {
+		return "longer than 512 bytes"
+	}
+	if strings.ContainsRune(id, unicode.ReplacementChar) {
+		return "not valid UTF-8"
+	}
+	if strings.IndexFunc(id, unicode.IsControl) >= 0 {
+		return "has control characters"
+	}
+	return ""
+}
+
+// maxDepth is how deep a delivery may be nested. Chert's are 6 deep, and what
+// converts Raw further on stops at 64.
+const maxDepth = 200
+
+// checkForm refuses what encoding/json would take in but can't be a delivery:
+// null, and nesting that only an attack or a bug makes.
+func checkForm(body []byte) error {
+	trimmed := bytes.TrimLeft(body, " \t\r\n")
+	if len(trimmed) == 0 {
+		return &MalformedError{Reason: "the body is empty"}
+	}
+	if deeperThan(body, maxDepth) {
+		return &MalformedError{Reason: "nested more than 200 deep"}
+	}
+	if bytes.HasPrefix(trimmed, []byte("null")) && json.Valid(body) {
+		return &MalformedError{Reason: "want an object, got null"}
+	}
+	return nil
+}
+
+// deeperThan reports whether brackets outside of strings are nested deeper
+// than limit. Almost every body has fewer brackets than that in all.
+func deeperThan(body []byte, limit int) bool {
+	if bytes.Count(body, []byte("{"))+bytes.Count(body, []byte("[")) <= limit {
+		return false
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			i++
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > limit {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,135 @@
+package event
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Fold returns the copy of a text by which text is compared: two texts that
+// people would call the same fold to the same string. It applies NFKC and full
+// case folding, makes curly quotes straight, removes characters that can't be
+// seen (zero width, soft hyphens, direction marks, variation selectors, control
+// characters), and turns each run of white space, line ends included, into one
+// space. Folding what is folded changes nothing.
+//
+// Text that is folded already is returned as it is, without allocating.
+func Fold(s string) string {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return foldUnicode(s)
+		}
+		if !foldedASCII(s, i) {
+			return foldASCII(s, i)
+		}
+	}
+	return s
+}
+
+// foldedASCII reports whether the byte at i may stand in a folded text.
+func foldedASCII(s string, i int) bool {
+	c := s[i]
+	if c == ' ' {
+		return i == 0 || s[i-1] != ' '
+	}
+	return c > ' ' && c < 0x7f && (c < 'A' || c > 'Z')
+}
+
+// foldASCII folds a text whose first n bytes are folded, and hands it over
+// once a byte turns out not to be ASCII.
+func foldASCII(s string, n int) string {
+	b := make([]byte, n, len(s))
+	copy(b, s)
+	for i := n; i < len(s); i++ {
+		switch c := s[i]; {
+		case c >= utf8.RuneSelf:
+			return foldUnicode(s)
+		case c == ' ' || c >= '\t' && c <= '\r':
+			if len(b) == 0 || b[len(b)-1] != ' ' {
+				b = append(b, ' ')
+			}
+		case c < ' ' || c == 0x7f:
+		case c >= 'A' && c <= 'Z':
+			b = append(b, c+'a'-'A')
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}
+
+// foldUnicode folds until nothing changes: removing an invisible character or
+// folding a case can bring about a pair that normalisation composes. The
+// second round of almost every text only confirms the first.
+func foldUnicode(s string) string {
+	for range maxFoldRounds {
+		folded := foldOnce(s)
+		if folded == s {
+			break
+		}
+		s = folded
+	}
+	return s
+}
+
+// maxFoldRounds is never reached by text; it bounds what a crafted one can cost.
+const maxFoldRounds = 8
+
+func foldOnce(s string) string {
+	s = norm.NFKC.String(s)
+	s = cases.Fold().String(plain(s))
+	// Normalisation puts a grapheme joiner into long runs of marks; it is
+	// removed with all else that can't be seen.
+	return plain(norm.NFKC.String(s))
+}
+
+// plain straightens quotes, removes what can't be seen and collapses space.
+func plain(s string) string {
+	var b strings.Builder
+	b.Grow(len(s))
+	space := false // the last rune kept is a space
+	for _, r := range s {
+		switch {
+		case r > ' ' && r < 0x7f:
+		case unicode.IsSpace(r):
+			r = ' '
+		case r < 0xa0 || invisible(r):
+			continue
+		default:
+			r = straight(r)
+		}
+		if r == ' ' && space {
+			continue
+		}
+		space = r == ' '
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// straight maps the quotation marks that keyboards put in by themselves to
+// those that people write in a rule.
+func straight(r rune) rune {
+	switch r {
+	case '‘', '’', '‚', '‛', 'ʼ':
+		return '\''
+	case '“', '”', '„', '‟':
+		return '"'
+	}
+	return r
+}
+
+// invisible reports whether a rune shows nothing: format characters but for
+// the few Arabic and Indic ones that draw a sign, and what Unicode says to
+// ignore where it is not supported.
+func invisible(r rune) bool {
+	if r < 0xad {
+		return false
+	}
+	return unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r) ||
+		unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) ||
+		unicode.Is(unicode.Variation_Selector, r)
+}
