@@ -1,0 +1,246 @@
+package luabind
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Window is a set of hours of the week by the wall clock of one place: opening
+// hours. The zero value holds no time; ParseWindow and ParseOpening make
+// others. It is a value and may be shared.
+//
+// Where the clock is put forward, hours that are skipped are not in any
+// window; where it is put back, hours that come twice are in it twice.
+type Window struct {
+	days  weekdays
+	spans []span
+	loc   *time.Location
+	text  string
+}
+
+// span is from, in minutes after midnight, up to and without to. A span with
+// to <= from runs over midnight and belongs to the day on which it begins.
+type span struct{ from, to int }
+
+const windowForms = `a window like "Mon-Fri 09:00-17:30", "09:00-12:00,13:00-17:00" or "22:00-06:00"`
+
+// ParseWindow reads "Mon-Fri 09:00-17:30": days as a list of names and ranges
+// (none is every day), then one or more spans with commas between them (none
+// is the whole day). "22:00-06:00" runs over midnight and belongs to the day
+// it begins on; 24:00 is the end of a day. A nil loc is UTC.
+func ParseWindow(s string, loc *time.Location) (Window, error) {
+	w, err := parseWindow(s, loc)
+	if err != nil {
+		return Window{}, err
+	}
+	for _, sp := range w.spans {
+		if sp.from == sp.to {
+			at := clockText(sp.from)
+			return Window{}, fmt.Errorf("window %s: %s is a moment, not a span: write from and to, like \"%s-17:30\"", quote(s), at, at)
+		}
+	}
+	return w, nil
+}
+
+// ParseOpening reads a window, or the moment something opens: "Mon-Fri 09:00".
+// Such a window contains its moments alone.
+func ParseOpening(s string, loc *time.Location) (Window, error) {
+	return parseWindow(s, loc)
+}
+
+// Contains reports whether t lies in the window.
+func (w Window) Contains(t time.Time) bool {
+	if w.loc == nil {
+		return false
+	}
+	t = t.In(w.loc)
+	today := t.Weekday()
+	yesterday := (today + 6) % 7
+	minute := t.Hour()*60 + t.Minute()
+	for _, sp := range w.spans {
+		switch {
+		case sp.from == sp.to:
+			if minute == sp.from && w.days.has(today) && t.Second() == 0 && t.Nanosecond() == 0 {
+				return true
+			}
+		case sp.from < sp.to:
+			if minute >= sp.from && minute < sp.to && w.days.has(today) {
+				return true
+			}
+		default:
+			if minute >= sp.from && w.days.has(today) || minute < sp.to && w.days.has(yesterday) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// NextOpening is t if the window contains it, else the first moment after t
+// at which it opens. A moment ("09:00") that the clock skips is when the clock
+// is put forward; of one that comes twice the first is meant. It is zero for
+// the zero Window only.
+func (w Window) NextOpening(t time.Time) time.Time {
+	if w.loc == nil {
+		return time.Time{}
+	}
+	if w.Contains(t) {
+		return t
+	}
+	t = t.In(w.loc)
+	// A day of the week that the clock skips whole, and a span that lies in a
+	// gap, come again a week later: three weeks hold an opening.
+	const horizon = 22
+	var next time.Time
+	offer := func(at time.Time) {
+		if !at.Before(t) && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	year, month, day := t.Date()
+	for i := -1; i < horizon && (next.IsZero() || i < 2); i++ {
+		date := time.Date(year, month, day+i, 0, 0, 0, 0, time.UTC)
+		if !w.days.has(date.Weekday()) {
+			continue
+		}
+		for _, sp := range w.spans {
+			if sp.from == sp.to {
+				offer(wallTime(year, month, day+i, 0, sp.from, w.loc))
+				continue
+			}
+			for _, at := range wallTimes(year, month, day+i, 0, sp.from, w.loc) {
+				if w.Contains(at) {
+					offer(at)
+				}
+			}
+		}
+	}
+	// Putting the clock back may move it into the middle of a span.
+	for at := t; ; {
+		_, at = at.ZoneBounds()
+		if at.IsZero() || at.After(next) {
+			return next
+		}
+		if w.Contains(at) && !w.moments() {
+			offer(at)
+		}
+	}
+}
+
+// String is the window as it was written.
+func (w Window) String() string { return w.text }
+
+// moments reports whether the window holds moments rather than spans.
+func (w Window) moments() bool {
+	for _, sp := range w.spans {
+		if sp.from != sp.to {
+			return false
+		}
+	}
+	return true
+}
+
+func parseWindow(s string, loc *time.Location) (Window, error) {
+	if loc == nil {
+		loc = time.UTC
+	}
+	w := Window{days: everyDay, loc: loc, text: s}
+	text := tidyList(s)
+	if text == "" {
+		return Window{}, fmt.Errorf("window %s is empty: expected %s", quote(s), windowForms)
+	}
+	if len(text) > 200 {
+		return Window{}, fmt.Errorf("window %s is too long: expected %s", quote(s), windowForms)
+	}
+	days, times, both := strings.Cut(text, " ")
+	if !both && text[0] >= '0' && text[0] <= '9' {
+		days, times = "", text
+	}
+	if days != "" {
+		if days[0] >= '0' && days[0] <= '9' {
+			return Window{}, fmt.Errorf("window %s: write the days first, then the hours, like \"Mon-Fri 09:00-17:30\"", quote(s))
+		}
+		set, err := parseWeekdays(days)
+		if err != nil {
+			return Window{}, fmt.Errorf("window %s: %w", quote(s), err)
+		}
+		w.days = set
+	}
+	if times == "" {
+		w.spans = []span{{0, 24 * 60}}
+		return w, nil
+	}
+	for item := range strings.SplitSeq(times, ",") {
+		sp, err := parseSpan(item)
+		if err != nil {
+			return Window{}, fmt.Errorf("window %s: %w", quote(s), err)
+		}
+		w.spans = append(w.spans, sp)
+	}
+	return w, nil
+}
+
+func parseSpan(s string) (span, error) {
+	a, b, both := strings.Cut(s, "-")
+	from, err := parseClock(a)
+	if err != nil {
+		return span{}, err
+	}
+	if from == 24*60 {
+		return span{}, fmt.Errorf("24:00 ends a day and begins none: write 00:00")
+	}
+	if !both {
+		return span{from, from}, nil
+	}
+	to, err := parseClock(b)
+	if err != nil {
+		return span{}, err
+	}
+	if from == to {
+		return span{}, fmt.Errorf("%s-%s is empty: for the whole day write 00:00-24:00", clockText(from), clockText(to))
+	}
+	return span{from, to}, nil
+}
+
+// parseClock reads "09:00" or "9:00" as minutes after midnight, up to 24:00.
+func parseClock(s string) (int, error) {
+	hour, minute, found := strings.Cut(s, ":")
+	h, okHour := smallNumber(hour)
+	m, okMinute := smallNumber(minute)
+	switch {
+	case !found && okHour && h <= 24:
+		return 0, fmt.Errorf("%s is not a time of day: write %02d:00", quote(s), h)
+	case !found || !okHour || !okMinute || len(minute) != 2 || len(hour) > 2:
+		return 0, fmt.Errorf("%s is not a time of day: expected 24-hour HH:MM, like 09:00 or 17:30", quote(s))
+	case m > 59 || h > 24 || h == 24 && m > 0:
+		return 0, fmt.Errorf("%s is not a time of day: it ends at 24:00", quote(s))
+	}
+	return h*60 + m, nil
+}
+
+func clockText(minutes int) string { return fmt.Sprintf("%02d:%02d", minutes/60, minutes%60) }
+
+// smallNumber reads up to four digits and nothing else.
+func smallNumber(s string) (int, bool) {
+	if s == "" || len(s) > 4 {
+		return 0, false
+	}
+	n := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	return n, true
+}
+
+// tidyList makes runs of space one, drops them around commas and hyphens, and
+// takes an en dash for a hyphen.
+func tidyList(s string) string {
+	s = strings.Join(strings.Fields(strings.ReplaceAll(s, "–", "-")), " ")
+	return listSpaces.Replace(s)
+}
+
+var listSpaces = strings.NewReplacer(" , ", ",", ", ", ",", " ,", ",", " - ", "-", "- ", "-", " -", "-")
