@@ -22,6 +22,14 @@ type Chat struct {
 
 	LastEvent   int64  // journal sequence of the newest inbound event handled; 0: none
 	LastMessage string // id of the newest inbound message handled
+	// Recent are ids of the inbound messages handled last, the newest at the
+	// end: a lead_reply may come late and bring one of them again.
+	Recent []string
+	// Veto is the journal sequence of the newest event that vetoed, Unasked that
+	// of the newest inbound message for which no rule asked a read. A read that
+	// is revived, or asked by a handler that is run again, and was meant for an
+	// earlier event stays dropped, as it would have been then. 0: none.
+	Veto, Unasked int64
 	// ReadThrough is the journal sequence noted when the last successful
 	// mark-read was put on the wire: what was journaled up to it is read. 0: never.
 	ReadThrough int64
@@ -32,7 +40,10 @@ type Chat struct {
 	Timers   []Timer
 	Cooldown map[string]time.Time // rule key → until when it rests
 
-	Flight *Flight // the call in flight; not kept across a restart
+	// Flight is the call in flight. It is not kept across a restart: an action
+	// that is Sent without a flight was on the wire when the process ended, and
+	// the next Step settles it, whatever its input.
+	Flight *Flight `json:"-"`
 }
 
 // ActionID names an action by the journal sequence of the event that asked for
@@ -82,6 +93,7 @@ const (
 	WhyModeOff    = "off"         // Dropped: its pack, or that version, is no longer live
 	WhyDepth      = "too deep"    // Dropped: events caused by events, beyond MaxDepth
 	WhyExpired    = "expired"     // Dropped: a typing signal older than TypingLife
+	WhyOnce       = "tried once"  // Dropped: a typing signal failed, or its answer was lost
 	WhyUnknown    = "unknown"     // Dead: the answer was lost, and repeating could do it twice
 	WhyShadow     = "shadow"      // Shadowed: the pack is in shadow mode
 	WhyWithheld   = "withheld"    // Withheld: a rule that could have vetoed it failed
@@ -113,7 +125,7 @@ type Action struct {
 	Target      string          // react: the message's id
 	Depth       int
 
-	Asked time.Time // when its event was handled
+	Asked time.Time // when its event was handled, or it was revived
 	Due   time.Time
 
 	Status   Status
@@ -168,6 +180,7 @@ type Flight struct {
 	Call
 	// Recalled are reads that were dropped while the call was out: if it
 	// succeeds, the receipt was sent all the same, and they are recorded so.
+	// The same goes for other actions whose pack went off meanwhile.
 	Recalled []Action
 }
 
@@ -185,8 +198,18 @@ type Call struct {
 // of account. Zero means never.
 func (c *Chat) NextCall() time.Time {
 	var next time.Time
+	others := false
 	for i := range c.Waiting {
-		next = sooner(next, c.due(&c.Waiting[i]))
+		a := &c.Waiting[i]
+		if a.Kind != Read {
+			// Typing, reactions and messages go out in the order asked: only
+			// the first of them can be next.
+			if others {
+				continue
+			}
+			others = true
+		}
+		next = sooner(next, c.due(a))
 	}
 	return next
 }
@@ -200,6 +223,16 @@ func (c *Chat) NextTimer() time.Time {
 		}
 	}
 	return next
+}
+
+// Stands reports whether the timer is still set: only then may its event run.
+func (c *Chat) Stands(id TimerID) bool {
+	for i := range c.Timers {
+		if c.Timers[i].id() == id {
+			return true
+		}
+	}
+	return false
 }
 
 func sooner(a, b time.Time) time.Time {

@@ -1,0 +1,189 @@
+package chat
+
+import (
+	"cmp"
+	"slices"
+)
+
+// ready gives dispatch the chat's next call, if one is due. What can't or need
+// not be called any more is settled on the way.
+func (s *step) ready(in Ready) {
+	if s.c.Flight != nil {
+		return
+	}
+	s.settleWhere(Dropped, WhyExpired, func(a *Action) bool {
+		return a.Kind == Typing && s.now.Sub(a.Asked) > TypingLife
+	})
+	if s.c.ReadThrough > 0 && s.c.LastEvent <= s.c.ReadThrough {
+		s.dropReads(WhyNothingNew, func(a *Action) bool { return !s.c.due(a).After(s.now) })
+	}
+	first := s.first()
+	if first < 0 {
+		return
+	}
+	head := s.c.Waiting[first]
+	call := Call{Chat: s.c.ID, Line: s.c.Line, Kind: head.Kind, Wire: in.Wire, Attempt: head.Attempts + 1}
+	switch head.Kind {
+	case Read:
+		call.Attempt = s.c.Retry.Attempts + 1
+	case React, Typing:
+		// Not to be repeated: a crash from here on leaves "sent", not "waiting".
+		s.c.Waiting = slices.Clone(s.c.Waiting)
+		s.c.Waiting[first].Status = Sent
+		head = s.c.Waiting[first]
+		s.put(head)
+	}
+	call.Actions = []Action{head}
+	if head.Kind == Read {
+		// One call serves every read that waits, due or not; the one it is
+		// made for stands first.
+		for i := range s.c.Waiting {
+			if s.c.Waiting[i].Kind == Read && i != first {
+				call.Actions = append(call.Actions, s.c.Waiting[i])
+			}
+		}
+	}
+	s.c.Flight = &Flight{Call: call}
+	out := call
+	out.Actions = slices.Clone(call.Actions)
+	s.out.Call = &out
+}
+
+// first is the place of the action to be called for now: the earliest due, of
+// equals the one asked first; -1 if none is due. Of other kinds than reads only
+// the first may go: they keep the order in which they were asked.
+func (s *step) first() int {
+	first, others := -1, false
+	for i := range s.c.Waiting {
+		a := &s.c.Waiting[i]
+		if a.Kind != Read {
+			if others {
+				continue
+			}
+			others = true
+		}
+		due := s.c.due(a)
+		if due.After(s.now) {
+			continue
+		}
+		if first < 0 || due.Before(s.c.due(&s.c.Waiting[first])) {
+			first = i
+		}
+	}
+	return first
+}
+
+func (s *step) answer(in Answer) {
+	flight := s.c.Flight
+	if flight == nil || !flight.answeredBy(in.Call) {
+		return
+	}
+	s.c.Flight = nil
+	if in.Unmade {
+		s.each(func(a *Action) bool { return a.Status == Sent }, func(a *Action) (Status, string) {
+			return Waiting, ""
+		})
+		return
+	}
+	for _, a := range flight.Recalled {
+		a.record(in)
+		if in.OK {
+			a.Status, a.Settled = Done, s.now
+			a.Why = recalledWhy(a.Why)
+		}
+		s.put(a)
+	}
+	if flight.Kind == Read {
+		s.answerRead(in, flight)
+		return
+	}
+	only := func(a *Action) bool { return a.ID == flight.Actions[0].ID }
+	s.each(only, func(a *Action) (Status, string) { return s.answered(a, in) })
+}
+
+// recalledWhy is what is recorded of an action that was dropped while its call
+// was out, and which the call did all the same.
+func recalledWhy(dropped string) string {
+	switch dropped {
+	case WhyOvertaken, WhyReplaced:
+		return WhyRead // it went out before the newer message, or the newer wish
+	}
+	return WhyTooLate
+}
+
+// answered says what becomes of an action, other than a read, by its call's answer.
+func (s *step) answered(a *Action, in Answer) (Status, string) {
+	a.record(in)
+	again := s.now.Add(in.After)
+	switch {
+	case in.OK:
+		return Done, string(a.Kind)
+	case a.Kind == React && in.Unknown:
+		return Dead, WhyUnknown
+	case a.Kind == Typing && (in.Retryable || in.Unknown):
+		return Dropped, WhyOnce
+	case (in.Retryable || in.Unknown) && again.Sub(a.Asked) < RetryFor:
+		a.Due = again
+		return Waiting, ""
+	}
+	return Dead, refusal(in)
+}
+
+// answerRead settles the reads that the call was for. Those asked while it was
+// out wait for a call of their own.
+func (s *step) answerRead(in Answer, flight *Flight) {
+	served := func(a *Action) bool { return flight.carries(a.ID) }
+	if in.OK {
+		s.c.ReadThrough = max(s.c.ReadThrough, flight.Wire)
+		s.c.Retry = Retry{}
+		s.each(served, func(a *Action) (Status, string) {
+			a.record(in)
+			if a.ID == flight.Actions[0].ID {
+				return Done, WhyRead
+			}
+			return Done, WhyCoalesced
+		})
+		return
+	}
+	if !in.Retryable && !in.Unknown {
+		s.c.Retry = Retry{}
+		s.each(served, func(a *Action) (Status, string) {
+			a.record(in)
+			return Dead, refusal(in)
+		})
+		return
+	}
+	r := &s.c.Retry
+	if r.First.IsZero() {
+		r.First = s.now
+	}
+	r.Attempts++
+	r.NotBefore = s.now.Add(in.After)
+	s.each(served, func(a *Action) (Status, string) {
+		a.record(in)
+		// A read that joined a failing call has a day of its own.
+		since := r.First
+		if a.Due.After(since) {
+			since = a.Due
+		}
+		if r.NotBefore.Sub(since) >= RetryFor {
+			return Dead, refusal(in)
+		}
+		return Waiting, ""
+	})
+}
+
+// answeredBy reports whether the call is the one in flight, and not an earlier
+// one whose answer is late.
+func (f *Flight) answeredBy(c Call) bool {
+	return len(c.Actions) > 0 && c.Kind == f.Kind && c.Wire == f.Wire && c.Attempt == f.Attempt &&
+		c.Actions[0].ID == f.Actions[0].ID
+}
+
+// record notes an attempt's answer on the action.
+func (a *Action) record(in Answer) {
+	a.Attempts++
+	a.Code, a.HTTP, a.TraceID, a.Error = in.Code, in.HTTP, in.TraceID, in.Error
+}
+
+func refusal(in Answer) string { return cmp.Or(in.Error, "refused") }

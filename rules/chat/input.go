@@ -1,0 +1,143 @@
+package chat
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Input is something that happens to a chat: one of Handled, Ready, Wake,
+// Answer, Cancel, Revive and Operate.
+type Input interface{ input() }
+
+// Handled says that the rules have looked at an event, and what they wish.
+type Handled struct {
+	Seq       int64 // journal sequence of the event, from 1; that of an earlier one if it is run again
+	FirstN    int   // 0, or Effects.NextN of the event's run before
+	Inbound   bool  // it came from the other side (event.Event.Inbound)
+	Message   bool  // and is a message (event.Event.InboundMessage)
+	MessageID string
+	Line      string
+	Depth     int
+	Wishes    []Wish   // of the handlers that succeeded, in the order they ran
+	Rested    []Rest   // cooldowns that begin with this event
+	Timer     *TimerID // the timer whose event this is
+	// Withhold is set when a pack that could veto did not get to say so: reads
+	// fail closed, those of this event and those that its veto would have hit.
+	Withhold bool
+}
+
+// Wish is one thing a handler asked for, for this chat.
+type Wish struct {
+	Kind    WishKind
+	Pack    string
+	Version string
+	Rule    string
+	Place   string // file:line of the rule
+	Reason  string
+	Shadow  bool // recorded, without effect
+
+	Due         time.Time       // WishRead, WishHold (its end), WishTimer
+	EvenIfNewer bool            // WishRead
+	Name        string          // WishTimer, WishCancelTimer
+	Body        json.RawMessage // WishTimer: payload; WishTyping, WishReact, WishSend: what to send
+	Target      string          // WishReact: message id
+}
+
+// WishKind names a wish as the rule wrote it.
+type WishKind string
+
+const (
+	WishRead        WishKind = "mark_read"
+	WishCancelRead  WishKind = "cancel_read"
+	WishKeepUnread  WishKind = "keep_unread"
+	WishHold        WishKind = "hold"
+	WishRelease     WishKind = "release"
+	WishTimer       WishKind = "after"
+	WishCancelTimer WishKind = "cancel_timer"
+	WishTyping      WishKind = "typing"
+	WishReact       WishKind = "react"
+	WishSend        WishKind = "send"
+)
+
+// Rest begins a rule's cooldown.
+type Rest struct {
+	Rule  string // rule key
+	Until time.Time
+}
+
+// TimerID names one setting of a timer.
+type TimerID struct {
+	Pack string
+	Name string
+	Seq  int64
+	N    int
+}
+
+// Ready says that dispatch could put a call of this chat on the wire now.
+type Ready struct {
+	Wire int64 // the journal's sequence: what a read would speak for
+}
+
+// Wake says that a time of the chat has come. It makes timers fire.
+type Wake struct{}
+
+// Answer is how a call ended. One that is not of the call in flight is ignored.
+type Answer struct {
+	Call      Call
+	OK        bool
+	Unmade    bool          // it never went out: nothing is known to have changed
+	Unknown   bool          // it went out and no answer came back
+	Retryable bool          // Chert's word, or a transport failure
+	After     time.Duration // if retryable: how long to wait, jitter and retry_after included
+	Code      int
+	HTTP      int
+	TraceID   string
+	Error     string
+}
+
+// Cancel drops what a pack still has waiting ("off means off").
+type Cancel struct {
+	Pack    string
+	Version string // "": every version
+	Why     string // WhyModeOff, …
+}
+
+// Revive makes dead and withheld actions wait again: the former retried by
+// hand, the latter once the veto is known. What may not be repeated, and reads
+// that have been vetoed or overtaken since, stay settled and say so.
+type Revive struct{ Actions []Action }
+
+// Operate is an operator's hold or release of the chat. Like a rule's, a hold
+// never shortens one in force: release comes first.
+type Operate struct {
+	Hold   Hold
+	Remove bool // release instead
+}
+
+func (Handled) input() {}
+func (Ready) input()   {}
+func (Wake) input()    {}
+func (Answer) input()  {}
+func (Cancel) input()  {}
+func (Revive) input()  {}
+func (Operate) input() {}
+
+// Effects is what a step wants done besides remembering the chat: rows to
+// write, a call to make, timers to journal.
+type Effects struct {
+	Actions []Action // each as it is now, at most once each
+	Timers  []TimerChange
+	Fired   []Timer // came due: to be journaled as events
+	Refused []Wish  // timers and releases beyond MaxDepth: they leave no action that says why
+	NextN   int     // Handled: the event's next free place, for FirstN when it is run again
+	// Call is to be put on the wire, if Ready asked, once what is above is
+	// durable: a reaction is written as sent before it is, so that a crash
+	// can't repeat it. Reads may go out at once.
+	Call *Call
+}
+
+// TimerChange is a timer that was set, or is gone.
+type TimerChange struct {
+	Timer Timer
+	Gone  bool
+}

@@ -1,0 +1,66 @@
+package chat
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// cancel drops what a pack, or one version of it, still has waiting. Its hold
+// stays: it keeps the chat unread until it ends or is released.
+func (s *step) cancel(in Cancel) {
+	match := func(pack, version string) bool {
+		return pack == in.Pack && (in.Version == "" || version == in.Version)
+	}
+	why := cmp.Or(in.Why, WhyModeOff)
+	s.settleWhere(Dropped, why, func(a *Action) bool { return match(a.Pack, a.Version) })
+	s.dropTimers(func(t *Timer) bool { return match(t.Pack, t.Version) })
+}
+
+func (s *step) revive(in Revive) {
+	actions := slices.Clone(in.Actions)
+	slices.SortFunc(actions, func(a, b Action) int {
+		return cmp.Or(cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N))
+	})
+	for _, a := range actions {
+		switch {
+		case a.Status != Dead && a.Status != Withheld:
+			continue // settled for good, or waiting already
+		case a.Kind == React && a.Why == WhyUnknown:
+			continue
+		case slices.ContainsFunc(s.c.Waiting, func(b Action) bool { return b.ID == a.ID }):
+			continue
+		}
+		if why := cmp.Or(s.barred(&a), s.replaces(&a)); why != "" {
+			s.settle(a, Dropped, why)
+			continue
+		}
+		if a.Kind == Read {
+			s.dropReads(WhyReplaced, func(b *Action) bool { return b.RuleKey() == a.RuleKey() })
+		}
+		a.Status, a.Why, a.Settled = Waiting, "", time.Time{}
+		a.Asked, a.Due = s.now, s.now
+		s.wait(a)
+	}
+}
+
+// replaces says WhyReplaced of a read whose rule has asked again since.
+func (s *step) replaces(a *Action) string {
+	if a.Kind == Read && slices.ContainsFunc(s.c.Waiting, func(b Action) bool {
+		return b.Kind == Read && b.RuleKey() == a.RuleKey() && b.ID.Seq > a.ID.Seq
+	}) {
+		return WhyReplaced
+	}
+	return ""
+}
+
+// operate is the same as a rule's hold or release.
+func (s *step) operate(in Operate) {
+	if in.Remove {
+		s.c.Hold = Hold{}
+		return
+	}
+	in.Hold.By = cmp.Or(in.Hold.By, "operator")
+	s.hold(in.Hold)
+	s.dropReads(WhyVetoed, func(*Action) bool { return true })
+}

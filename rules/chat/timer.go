@@ -1,0 +1,50 @@
+package chat
+
+import (
+	"cmp"
+	"slices"
+)
+
+// setTimer sets a timer; the pack's timer of the same name in this chat goes.
+func (s *step) setTimer(in Handled, w *Wish) {
+	s.dropTimers(func(t *Timer) bool { return t.Pack == w.Pack && t.Name == w.Name })
+	t := Timer{
+		Pack: w.Pack, Name: w.Name, Version: w.Version, Due: w.Due, Payload: w.Body,
+		Seq: in.Seq, N: s.place(), Depth: in.Depth,
+	}
+	s.c.Timers = append(slices.Clip(s.c.Timers), t)
+	s.out.Timers = append(s.out.Timers, TimerChange{Timer: t})
+}
+
+// wake fires the timers that are due, once each. Their rows stand until their
+// events are handled, so that one that is replaced, cancelled or off by then
+// does not run.
+func (s *step) wake() {
+	s.c.Timers = slices.Clone(s.c.Timers)
+	for i := range s.c.Timers {
+		t := &s.c.Timers[i]
+		if t.Fired || t.Due.After(s.now) {
+			continue
+		}
+		t.Fired = true
+		s.out.Fired = append(s.out.Fired, *t)
+		s.out.Timers = append(s.out.Timers, TimerChange{Timer: *t})
+	}
+	slices.SortFunc(s.out.Fired, func(a, b Timer) int {
+		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.N, b.N))
+	})
+}
+
+func (s *step) dropTimers(match func(*Timer) bool) {
+	var kept []Timer
+	for _, t := range s.c.Timers {
+		if match(&t) {
+			s.out.Timers = append(s.out.Timers, TimerChange{Timer: t, Gone: true})
+			continue
+		}
+		kept = append(kept, t)
+	}
+	s.c.Timers = kept
+}
+
+func (t *Timer) id() TimerID { return TimerID{t.Pack, t.Name, t.Seq, t.N} }
