@@ -1,0 +1,286 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+)
+
+// oneOf holds if a field of the event equals one of its values.
+type oneOf struct {
+	key    string
+	field  func(*probe) (string, bool)
+	values []string // in the form field gives them, sorted, no duplicates
+}
+
+// isTrue holds if a field of the event is as wanted.
+type isTrue struct {
+	key   string
+	field func(*probe) (value, ok bool)
+	want  bool
+}
+
+// contains holds if the folded text contains one of its literals.
+type contains struct {
+	key      string
+	whole    bool     // as whole words only
+	literals []string // folded, sorted, no duplicates
+}
+
+// matching holds if one of its patterns matches the original text.
+type matching struct {
+	key      string
+	patterns []*regexp.Regexp
+}
+
+func (c *oneOf) holds(p *probe) bool {
+	v, ok := c.field(p)
+	if !ok {
+		return false
+	}
+	_, found := slices.BinarySearch(c.values, v)
+	return found
+}
+
+func (c *oneOf) why(p *probe) string {
+	v, ok := c.field(p)
+	if !ok {
+		return fmt.Sprintf("%s: the event has none", c.key)
+	}
+	return fmt.Sprintf("%s: %q is not %s", c.key, v, orList(c.values))
+}
+
+func (c *isTrue) holds(p *probe) bool {
+	v, ok := c.field(p)
+	return ok && v == c.want
+}
+
+func (c *isTrue) why(p *probe) string {
+	v, ok := c.field(p)
+	if !ok {
+		return fmt.Sprintf("%s: the event has none", c.key)
+	}
+	return fmt.Sprintf("%s: it is %t", c.key, v)
+}
+
+func (c *contains) holds(p *probe) bool {
+	text := p.folded()
+	for _, l := range c.literals {
+		if c.whole && containsWord(text, l) || !c.whole && strings.Contains(text, l) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *contains) why(*probe) string {
+	return fmt.Sprintf("%s: the text does not contain %s", c.key, orList(c.literals))
+}
+
+func (c *matching) holds(p *probe) bool {
+	for _, re := range c.patterns {
+		if re.MatchString(p.ev.Text) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *matching) why(*probe) string {
+	sources := make([]string, len(c.patterns))
+	for i, re := range c.patterns {
+		sources[i] = re.String()
+	}
+	return fmt.Sprintf("%s: the text does not match %s", c.key, orList(sources))
+}
+
+// list compiles a string or a list of strings to be compared for equality;
+// normal brings each to the form that field gives, nil leaves it as it is.
+func list(field func(*probe) (string, bool), normal func(string) string) func(string, any) (condition, *problem) {
+	return func(name string, v any) (condition, *problem) {
+		values, p := stringsOf(name, v)
+		if p != nil {
+			return nil, p
+		}
+		for i, s := range values {
+			if normal == nil {
+				continue
+			}
+			if values[i] = normal(s); values[i] == "" {
+				return nil, &problem{message: fmt.Sprintf("%s: %q is empty once it is normalized, and would match nothing", name, s)}
+			}
+		}
+		return &oneOf{lastName(name), field, sortedSet(values)}, nil
+	}
+}
+
+// choice compiles strings of which only some make sense.
+func choice(field func(*probe) (string, bool), allowed ...string) func(string, any) (condition, *problem) {
+	return func(name string, v any) (condition, *problem) {
+		values, p := stringsOf(name, v)
+		if p != nil {
+			return nil, p
+		}
+		for _, s := range values {
+			if slices.Contains(allowed, s) {
+				continue
+			}
+			p := &problem{message: fmt.Sprintf("%s: %q is not %s", name, s, orList(allowed))}
+			if near := luabind.Suggest(s, allowed); near != "" {
+				p.hint = fmt.Sprintf("did you mean %q?", near)
+			}
+			return nil, p
+		}
+		return &oneOf{lastName(name), field, sortedSet(values)}, nil
+	}
+}
+
+// flag compiles true or false.
+func flag(field func(*probe) (value, ok bool)) func(string, any) (condition, *problem) {
+	return func(name string, v any) (condition, *problem) {
+		want, ok := v.(bool)
+		if !ok {
+			return nil, mismatch(name, "true or false", v)
+		}
+		return &isTrue{lastName(name), field, want}, nil
+	}
+}
+
+// literals compiles strings that the folded text is to contain.
+func literals(whole bool) func(string, any) (condition, *problem) {
+	return func(name string, v any) (condition, *problem) {
+		values, p := stringsOf(name, v)
+		if p != nil {
+			return nil, p
+		}
+		for i, s := range values {
+			folded := event.Fold(s)
+			trimmed := strings.TrimSpace(folded)
+			if whole {
+				folded = trimmed // a word ends where it ends; in text a space is asked for
+			}
+			values[i] = folded
+			if trimmed == "" {
+				return nil, &problem{message: fmt.Sprintf("%s: nothing is left of %q once it is folded: it would match every event", name, s)}
+			}
+		}
+		return &contains{lastName(name), whole, sortedSet(values)}, nil
+	}
+}
+
+// patterns compiles RE2 patterns.
+func patterns(name string, v any) (condition, *problem) {
+	values, p := stringsOf(name, v)
+	if p != nil {
+		return nil, p
+	}
+	c := &matching{key: lastName(name)}
+	for _, s := range sortedSet(values) {
+		re, err := regexp.Compile(s)
+		if err != nil {
+			what := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+			p := &problem{message: fmt.Sprintf("%s: %q is not an RE2 pattern: %s", name, s, what)}
+			if strings.Contains(s, "(?=") || strings.Contains(s, "(?!") || strings.Contains(s, "(?<") {
+				p.hint = "RE2 does not look ahead or behind: use except, or look in the handler"
+			}
+			return nil, p
+		}
+		c.patterns = append(c.patterns, re)
+	}
+	return c, nil
+}
+
+// stringsOf takes a string or a list of strings, none of them empty. The
+// returned slice is the caller's.
+func stringsOf(name string, v any) ([]string, *problem) {
+	const expected = "a string or a list of strings"
+	items := []any{v}
+	switch v := v.(type) {
+	case []any:
+		if len(v) == 0 {
+			return nil, emptyList(name)
+		}
+		items = v
+	case map[string]any:
+		if len(v) == 0 {
+			return nil, emptyList(name)
+		}
+	}
+	out := make([]string, len(items))
+	for i, item := range items {
+		s, ok := item.(string)
+		if !ok {
+			return nil, mismatch(name, expected, item)
+		}
+		if s == "" {
+			return nil, &problem{
+				message: name + " is the empty string: it would match every event, or none",
+				hint:    "leave the key out if it is not to matter",
+			}
+		}
+		out[i] = s
+	}
+	return out, nil
+}
+
+func emptyList(name string) *problem {
+	return &problem{
+		message: name + " is an empty list: no value could match",
+		hint:    "leave the key out if it is not to matter",
+	}
+}
+
+// containsWord reports whether the text contains the word with no letter, mark,
+// digit or underscore directly before or after it.
+func containsWord(text, word string) bool {
+	for from := 0; ; {
+		i := strings.Index(text[from:], word)
+		if i < 0 {
+			return false
+		}
+		start, end := from+i, from+i+len(word)
+		before, _ := utf8.DecodeLastRuneInString(text[:start])
+		after, _ := utf8.DecodeRuneInString(text[end:])
+		if (start == 0 || !wordRune(before)) && (end == len(text) || !wordRune(after)) {
+			return true
+		}
+		_, size := utf8.DecodeRuneInString(text[start:])
+		from = start + size
+	}
+}
+
+func wordRune(r rune) bool {
+	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
+}
+
+func sortedSet(values []string) []string {
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+// lastName is the key itself of a name like "where.except.from".
+func lastName(name string) string {
+	return name[strings.LastIndexByte(name, '.')+1:]
+}
+
+// orList writes values as one reads a choice, a long one cut.
+func orList(values []string) string {
+	const most = 5
+	quoted := make([]string, 0, most+1)
+	for i, v := range values {
+		if i == most && len(values) > most+1 {
+			return strings.Join(quoted, ", ") + fmt.Sprintf(" or %d more", len(values)-most)
+		}
+		quoted = append(quoted, fmt.Sprintf("%q", v))
+	}
+	if len(quoted) < 2 {
+		return strings.Join(quoted, "")
+	}
+	return strings.Join(quoted[:len(quoted)-1], ", ") + " or " + quoted[len(quoted)-1]
+}

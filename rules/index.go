@@ -1,0 +1,248 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+
+	"chertd/engine/event"
+)
+
+// index finds the rules an event may concern. Its cost grows with the rules
+// that match and with the length of the text, not with the rules that exist:
+// each rule is entered under one of its conditions, the one that fewest others
+// share, and is found only by events that satisfy it. What is found is a
+// candidate; the rule's whole clause confirms. An index is immutable.
+type index struct {
+	external map[string]*table // by type; anyType: the rules of every type
+	engine   map[engineKey]*table
+	types    map[string]bool // that rules subscribe to
+}
+
+// engineKey keeps events that chertd makes apart by the pack they belong to.
+type engineKey struct{ pack, typ string }
+
+// table holds the rules of one type. Rules are named by their place in load
+// order.
+type table struct {
+	chat, from, line map[string][]int32
+	folded           literalTable // text and words, in the folded text
+	caseless         literalTable // literals that patterns require, in the caseless text
+	rest             []int32      // rules with none of these conditions
+}
+
+// literalTable finds rules by literals in a text.
+type literalTable struct {
+	automaton *automaton // nil: no rules
+	rules     [][]int32  // by literal
+}
+
+// access is a way by which a rule can be found: under each of the values in one
+// of a table's maps.
+type access struct {
+	by     accessKey
+	values []string
+}
+
+type accessKey int
+
+// Of ways that as few rules share the first is taken: what costs least to look up.
+const (
+	byChat accessKey = iota
+	byFrom
+	byLine
+	byFolded
+	byCaseless
+	accessKeys
+)
+
+// newIndex indexes rules, which are in load order.
+func newIndex(rules []*Rule) *index {
+	external := map[string][]int32{}
+	engine := map[engineKey][]int32{}
+	for i, r := range rules {
+		types := slices.Clone(r.Types)
+		slices.Sort(types)
+		for _, t := range slices.Compact(types) {
+			if engineType(t) {
+				k := engineKey{r.Pack, t}
+				engine[k] = append(engine[k], int32(i))
+			} else {
+				external[t] = append(external[t], int32(i))
+			}
+		}
+	}
+	ways := make([][]access, len(rules))
+	for i, r := range rules {
+		ways[i] = accessesOf(r.where)
+	}
+	ix := &index{external: map[string]*table{}, engine: map[engineKey]*table{}, types: map[string]bool{}}
+	for t, ids := range external {
+		ix.external[t] = newTable(ways, ids)
+		ix.types[t] = true
+	}
+	for k, ids := range engine {
+		ix.engine[k] = newTable(ways, ids)
+		ix.types[k.typ] = true
+	}
+	return ix
+}
+
+// wants reports whether any rule subscribes to the type.
+func (ix *index) wants(typ string) bool {
+	return ix.types[typ] || ix.types[anyType]
+}
+
+// candidates returns the rules the event may concern, in load order. The slice
+// is the probe's, good until it is reset.
+func (ix *index) candidates(p *probe) []int32 {
+	p.found = p.found[:0]
+	if p.ev.Source == event.SourceEngine {
+		if t := ix.engine[engineKey{p.ev.Pack, p.ev.Type}]; t != nil && p.ev.Pack != "" {
+			t.collect(p)
+		}
+	} else {
+		if t := ix.external[p.ev.Type]; t != nil && p.ev.Type != anyType {
+			t.collect(p)
+		}
+		if t := ix.external[anyType]; t != nil {
+			t.collect(p)
+		}
+	}
+	slices.Sort(p.found)
+	p.found = slices.Compact(p.found)
+	return p.found
+}
+
+func newTable(ways [][]access, ids []int32) *table {
+	var shared [accessKeys]map[string]int
+	for k := range shared {
+		shared[k] = map[string]int{}
+	}
+	for _, id := range ids {
+		for _, w := range ways[id] {
+			for _, v := range w.values {
+				shared[w.by][v]++
+			}
+		}
+	}
+	var entries [accessKeys]map[string][]int32
+	for k := range entries {
+		entries[k] = map[string][]int32{}
+	}
+	t := &table{chat: entries[byChat], from: entries[byFrom], line: entries[byLine]}
+	for _, id := range ids {
+		best, fewest := -1, 0
+		for i, w := range ways[id] {
+			most := 0
+			for _, v := range w.values {
+				most = max(most, shared[w.by][v])
+			}
+			if best < 0 || most < fewest {
+				best, fewest = i, most
+			}
+		}
+		if best < 0 {
+			t.rest = append(t.rest, id)
+			continue
+		}
+		w := ways[id][best]
+		for _, v := range w.values {
+			entries[w.by][v] = append(entries[w.by][v], id)
+		}
+	}
+	t.folded = newLiteralTable(entries[byFolded])
+	t.caseless = newLiteralTable(entries[byCaseless])
+	return t
+}
+
+// collect adds the table's candidates to the probe's.
+func (t *table) collect(p *probe) {
+	if len(t.chat) > 0 {
+		if v, ok := p.chat(); ok {
+			p.found = append(p.found, t.chat[v]...)
+		}
+	}
+	if len(t.from) > 0 {
+		if v, ok := p.from(); ok {
+			p.found = append(p.found, t.from[v]...)
+		}
+	}
+	if len(t.line) > 0 {
+		if v, ok := p.line(); ok {
+			p.found = append(p.found, t.line[v]...)
+		}
+	}
+	if a := t.folded.automaton; a != nil && p.ev.Text != "" {
+		p.hits = find(a, p.folded(), &p.marks, p.hits[:0])
+		for _, lit := range p.hits {
+			p.found = append(p.found, t.folded.rules[lit]...)
+		}
+	}
+	if a := t.caseless.automaton; a != nil && p.ev.Text != "" {
+		p.hits = find(a, p.caseless(), &p.marks, p.hits[:0])
+		for _, lit := range p.hits {
+			p.found = append(p.found, t.caseless.rules[lit]...)
+		}
+	}
+	p.found = append(p.found, t.rest...)
+}
+
+func newLiteralTable(entries map[string][]int32) literalTable {
+	if len(entries) == 0 {
+		return literalTable{}
+	}
+	literals := make([]string, 0, len(entries))
+	for lit := range entries {
+		literals = append(literals, lit)
+	}
+	slices.SortFunc(literals, strings.Compare)
+	t := literalTable{automaton: newAutomaton(literals), rules: make([][]int32, len(literals))}
+	for i, lit := range literals {
+		t.rules[i] = entries[lit]
+	}
+	return t
+}
+
+// accessesOf lists the ways by which a rule with the clause can be found, in
+// the order of accessKey.
+func accessesOf(c *clause) []access {
+	if c == nil {
+		return nil
+	}
+	var ways []access
+	for _, cond := range c.conditions {
+		switch cond := cond.(type) {
+		case *oneOf:
+			switch cond.key {
+			case "chat":
+				ways = append(ways, access{byChat, cond.values})
+			case "from":
+				ways = append(ways, access{byFrom, cond.values})
+			case "line":
+				ways = append(ways, access{byLine, cond.values})
+			}
+		case *contains:
+			ways = append(ways, access{byFolded, cond.literals})
+		case *matching:
+			if lits := requiredByAny(cond); lits != nil {
+				ways = append(ways, access{byCaseless, lits})
+			}
+		}
+	}
+	slices.SortStableFunc(ways, func(a, b access) int { return int(a.by - b.by) })
+	return ways
+}
+
+// requiredByAny returns literals of which a text contains one if any of the
+// patterns matches it; nil if a pattern has none.
+func requiredByAny(m *matching) []string {
+	var all []string
+	for _, re := range m.patterns {
+		lits := required(re)
+		if lits == nil {
+			return nil
+		}
+		all = append(all, lits...)
+	}
+	return sortedSet(all)
+}

@@ -1,0 +1,114 @@
+package rules
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"chertd/engine/event"
+)
+
+// probe is an event as conditions see it: what several of them need in another
+// form is made once, and not at all if none does. It also carries the buffers
+// that looking for candidates needs, so that a used probe costs no allocation.
+// A probe serves one goroutine.
+type probe struct {
+	ev *event.Event
+
+	foldedText string
+	hasFolded  bool
+	fromHandle string
+	hasFrom    bool
+	lineHandle string
+	hasLine    bool
+
+	found []int32 // rules found so far, then the candidates
+	hits  []int32
+	marks marks
+	orbit []byte
+}
+
+// reset makes the probe one of another event.
+func (p *probe) reset(ev *event.Event) {
+	*p = probe{ev: ev, found: p.found[:0], hits: p.hits[:0], marks: p.marks, orbit: p.orbit[:0]}
+}
+
+// folded is the text in the form in which text and words compare.
+func (p *probe) folded() string {
+	if !p.hasFolded {
+		p.foldedText, p.hasFolded = event.Fold(p.ev.Text), true
+	}
+	return p.foldedText
+}
+
+func (p *probe) chat() (string, bool) {
+	id := p.ev.ChatID()
+	return id, id != ""
+}
+
+func (p *probe) from() (string, bool) {
+	if !p.hasFrom {
+		p.fromHandle, p.hasFrom = event.NormalizeHandle(p.ev.From), true
+	}
+	return p.fromHandle, p.fromHandle != ""
+}
+
+func (p *probe) line() (string, bool) {
+	if !p.hasLine {
+		p.lineHandle, p.hasLine = event.NormalizeHandle(p.ev.Line()), true
+	}
+	return p.lineHandle, p.lineHandle != ""
+}
+
+func (p *probe) service() (string, bool) {
+	if p.ev.Message == nil || p.ev.Message.Service == "" {
+		return "", false
+	}
+	return strings.ToLower(p.ev.Message.Service), true
+}
+
+func (p *probe) direction() (string, bool) {
+	if p.ev.Message == nil || p.ev.Message.Direction == "" {
+		return "", false
+	}
+	return p.ev.Message.Direction, true
+}
+
+func (p *probe) source() (string, bool) { return p.ev.Source, p.ev.Source != "" }
+
+func (p *probe) isGroup() (value, ok bool) {
+	if p.ev.Chat == nil {
+		return false, false
+	}
+	return p.ev.Chat.IsGroup, true
+}
+
+func (p *probe) hasMedia() (value, ok bool) { return p.ev.HasMedia(), true }
+
+// caseless is the original text with each letter replaced by the one that
+// stands for all its cases. The literals of patterns are looked for in it.
+func (p *probe) caseless() []byte {
+	p.orbit = appendCaseless(p.orbit[:0], p.ev.Text)
+	return p.orbit
+}
+
+// appendCaseless appends s with each rune replaced by the least rune of its
+// case orbit, so that two strings a pattern could match with (?i) are equal.
+// Bytes that are not UTF-8 become U+FFFD, which is how regexp reads them.
+func appendCaseless(dst []byte, s string) []byte {
+	for _, r := range s {
+		if r < utf8.RuneSelf {
+			if 'a' <= r && r <= 'z' {
+				r -= 'a' - 'A'
+			}
+			dst = append(dst, byte(r))
+			continue
+		}
+		least := r
+		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+			least = min(least, f)
+		}
+		dst = utf8.AppendRune(dst, least)
+	}
+	return dst
+}

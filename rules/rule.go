@@ -1,0 +1,239 @@
+package rules
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+	"chertd/rules/chat"
+)
+
+// anyType subscribes to every type of Chert's; never to events chertd makes.
+const anyType = "*"
+
+// maxNameLen bounds names of rules: they stand in every record.
+const maxNameLen = 120
+
+// Rule is one subscription of a pack, compiled. It is immutable.
+type Rule struct {
+	Pack  string
+	Name  string // as given, or "file#1", counting the subscriptions of its file
+	Named bool   // the name was given
+	Key   string // identity within all packs: chat.Key(Pack, Name)
+	File  string
+	Line  int // of the subscribing call
+	Types []string
+	// Every is the duration or cron expression of chert.every, else "". Such a
+	// rule runs on events of type "schedule" whose payload is its name, as a
+	// JSON string.
+	Every    string
+	Schedule luabind.Schedule // of Every
+	Cooldown time.Duration
+	Sample   float64 // 0: every chat
+
+	where   *clause
+	during  *luabind.Window
+	outside *luabind.Window
+	index   int // of its handler in a VM
+}
+
+// Place is where the rule is written, as file:line.
+func (r *Rule) Place() string { return fmt.Sprintf("%s:%d", r.File, r.Line) }
+
+// compileRule checks a subscription and compiles it. ordinal counts the
+// subscriptions of files of its name from 1. It returns all problems it finds.
+func compileRule(pack string, sub luabind.Subscription, ordinal int, zone *time.Location) (*Rule, []*problem) {
+	r := &Rule{
+		Pack: pack, Name: sub.Name, Named: sub.Name != "", File: sub.File, Line: sub.Line,
+		Types: sub.Types, Every: sub.Every, Cooldown: sub.Cooldown, Sample: sub.Sample, index: sub.Index,
+	}
+	if !r.Named {
+		r.Name = fmt.Sprintf("%s#%d", fileLabel(sub.File), ordinal)
+	}
+	r.Key = chat.Key(pack, r.Name)
+
+	var problems []*problem
+	fail := func(hint, format string, args ...any) {
+		problems = append(problems, &problem{fmt.Sprintf(format, args...), hint})
+	}
+	if len(sub.Name) > maxNameLen {
+		fail("", "name is %d bytes long, at most %d are allowed", len(sub.Name), maxNameLen)
+	}
+	if strings.ContainsAny(sub.Name, "#\n\r\x00") {
+		fail("", "name %q: # and line breaks are not allowed in a name", sub.Name)
+	}
+	for _, what := range r.needsName() {
+		if !r.Named {
+			fail(`give it one: name = "…"`, "a rule with %s needs a name: it is what is remembered by", what)
+		}
+	}
+	if r.Cooldown < 0 {
+		fail("", "cooldown is negative")
+	}
+	if r.Sample < 0 || r.Sample > 1 {
+		fail("0.1 is a tenth of the chats", "sample: expected a number above 0 and up to 1, got %g", r.Sample)
+	}
+	if sub.Every == "" {
+		if len(sub.Types) == 0 {
+			fail(`for example on = "message.received"`, "on is missing: the rule would never run")
+		}
+		for _, t := range sub.Types {
+			if p := checkType(t); p != nil {
+				problems = append(problems, p)
+			}
+		}
+	} else {
+		r.Types = []string{event.Schedule}
+	}
+	if sub.Where != nil {
+		where, ps := compileWhere(sub.Where)
+		r.where = where
+		problems = append(problems, ps...)
+	}
+	problems = append(problems, r.compileHours(sub, zone)...)
+	return r, problems
+}
+
+// fileLabel is a file's name as it stands in the names of its unnamed rules.
+func fileLabel(file string) string {
+	return strings.TrimSuffix(path.Base(filepath.ToSlash(file)), ".lua")
+}
+
+// needsName lists what of the rule is remembered under its name.
+func (r *Rule) needsName() []string {
+	var what []string
+	if r.Cooldown > 0 {
+		what = append(what, "a cooldown")
+	}
+	if r.Sample > 0 {
+		what = append(what, "sample")
+	}
+	if r.Every != "" {
+		what = append(what, "a schedule")
+	}
+	return what
+}
+
+func (r *Rule) compileHours(sub luabind.Subscription, zone *time.Location) []*problem {
+	var problems []*problem
+	if sub.TZ != "" {
+		loc, err := luabind.LoadZone(sub.TZ)
+		if err != nil {
+			return []*problem{{message: "tz: " + err.Error()}}
+		}
+		zone = loc
+		if sub.During == "" && sub.Outside == "" && sub.Every == "" {
+			problems = append(problems, &problem{message: "tz is given, but nothing it could apply to", hint: "it is the time zone of during and outside"})
+		}
+	}
+	if sub.During != "" && sub.Outside != "" {
+		problems = append(problems, &problem{message: "during and outside are both given", hint: "keep one: during is when the rule runs, outside when it does not"})
+	}
+	for _, h := range []struct {
+		key, text string
+		window    **luabind.Window
+	}{{"during", sub.During, &r.during}, {"outside", sub.Outside, &r.outside}} {
+		if h.text == "" {
+			continue
+		}
+		w, err := luabind.ParseWindow(h.text, zone)
+		if err != nil {
+			problems = append(problems, &problem{message: h.key + ": " + err.Error()})
+			continue
+		}
+		*h.window = &w
+	}
+	if sub.Every != "" {
+		s, err := luabind.ParseSchedule(sub.Every, zone)
+		if err != nil {
+			problems = append(problems, &problem{message: err.Error()})
+		}
+		r.Schedule = s
+	}
+	return problems
+}
+
+// scheduled reports whether a schedule's event is this rule's.
+func (r *Rule) scheduled(ev *event.Event) bool {
+	var name string
+	return json.Unmarshal(ev.Payload, &name) == nil && name == r.Name
+}
+
+// checkType refuses types that can't be or that look like a slip.
+func checkType(t string) *problem {
+	known := []string{event.MessageReceived, event.LeadReply, "reaction.added", "reaction.removed", event.ActionDone, event.ActionFailed}
+	name, isTimer := strings.CutPrefix(t, event.TimerPrefix)
+	switch {
+	case t == "":
+		return &problem{message: "on: a type is the empty string"}
+	case t == event.Schedule:
+		return &problem{message: `on: "schedule" can't be subscribed to`, hint: `use chert.every("15m", {name = "…"}, fn)`}
+	case isTimer && name == "":
+		return &problem{message: `on: "timer:" lacks the timer's name`, hint: `"timer:<name>", with the name given to chert.after`}
+	case strings.TrimSpace(t) != t || strings.ContainsAny(t, " \t\r\n"):
+		return &problem{message: fmt.Sprintf("on: %q: a type has no spaces", t)}
+	case strings.Contains(t, anyType) && t != anyType:
+		return &problem{message: fmt.Sprintf("on: %q: \"*\" stands alone, for every type", t), hint: "list the types you mean"}
+	case strings.HasPrefix(t, "action.") && t != event.ActionDone && t != event.ActionFailed:
+		p := &problem{message: fmt.Sprintf("on: there is no %q", t)}
+		p.hint = cmp.Or(didYouMean(luabind.Suggest(t, known)), `it is "action.done" or "action.failed"`)
+		return p
+	}
+	// Any other name may be a type Chert has yet to send; one that differs from
+	// a known one only in how it is written is a slip.
+	for _, k := range known {
+		if t != k && strings.EqualFold(strings.NewReplacer("_", "", "-", "", ".", "").Replace(t), strings.NewReplacer("_", "", ".", "").Replace(k)) {
+			return &problem{message: fmt.Sprintf("on: there is no %q", t), hint: didYouMean(k)}
+		}
+	}
+	return nil
+}
+
+// engineType reports whether only chertd itself makes events of the type: one
+// that comes from outside under such a name triggers none of its subscribers.
+func engineType(t string) bool {
+	return t == event.Schedule || t == event.ActionDone || t == event.ActionFailed || strings.HasPrefix(t, event.TimerPrefix)
+}
+
+func didYouMean(near string) string {
+	if near == "" {
+		return ""
+	}
+	return fmt.Sprintf("did you mean %q?", near)
+}
+
+// registrar compiles what the files of one pack subscribe to.
+type registrar struct {
+	pack    string
+	zone    *time.Location
+	rules   []*Rule
+	perFile map[string]int // subscriptions so far, by fileLabel
+	byName  map[string]*Rule
+}
+
+// Subscribe implements luabind.Registrar.
+func (g *registrar) Subscribe(sub luabind.Subscription) error {
+	label := fileLabel(sub.File)
+	g.perFile[label]++
+	r, problems := compileRule(g.pack, sub, g.perFile[label], g.zone)
+	if first := g.byName[r.Name]; first != nil && r.Named {
+		problems = append(problems, &problem{
+			message: fmt.Sprintf("the name %q is taken by the rule at %s", r.Name, first.Place()),
+			hint:    "names are unique within a pack",
+		})
+	}
+	g.byName[r.Name] = r
+	g.rules = append(g.rules, r)
+	errs := make([]error, len(problems))
+	for i, p := range problems {
+		errs[i] = p
+	}
+	return errors.Join(errs...)
+}

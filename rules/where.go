@@ -1,0 +1,222 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+)
+
+// clause is a compiled where: it holds for an event if all its conditions do
+// and none of its exceptions does. The nil clause holds for every event. A
+// clause is immutable and shared by all shards.
+type clause struct {
+	conditions []condition
+	except     []*clause
+}
+
+// condition is one key of a where. A field that the event lacks satisfies none.
+type condition interface {
+	holds(p *probe) bool
+	// why says, for people, what of the event the condition did not accept.
+	why(p *probe) string
+}
+
+// problem is something wrong with what a rule file subscribes to.
+type problem struct {
+	message string
+	hint    string
+}
+
+func (p *problem) Error() string { return p.message }
+
+// whereKey is a key that a where may have, and how its value is compiled. name
+// is how the key is called in messages, e.g. "where.from".
+type whereKey struct {
+	key     string
+	compile func(name string, v any) (condition, *problem)
+}
+
+// whereKeys is in the order in which conditions are looked at: cheap ones first.
+func whereKeys() []whereKey {
+	return []whereKey{
+		{"direction", choice((*probe).direction, "inbound", "outbound")},
+		{"is_group", flag((*probe).isGroup)},
+		{"source", choice((*probe).source, event.SourceWebhook, event.SourceStream, event.SourceCatchup, event.SourceFile, event.SourceEngine)},
+		{"service", list((*probe).service, strings.ToLower)},
+		{"chat", list((*probe).chat, nil)},
+		{"line", list((*probe).line, event.NormalizeHandle)},
+		{"from", list((*probe).from, event.NormalizeHandle)},
+		{"has_media", flag((*probe).hasMedia)},
+		{"words", literals(true)},
+		{"text", literals(false)},
+		{"matches", patterns},
+	}
+}
+
+// compileWhere turns a where as written into a clause. All that is wrong with
+// it is returned, not the first alone.
+func compileWhere(m map[string]any) (*clause, []*problem) {
+	return compileClause("where", m, true)
+}
+
+// holds reports whether the event passes the clause.
+func (c *clause) holds(p *probe) bool {
+	if c == nil {
+		return true
+	}
+	for _, cond := range c.conditions {
+		if !cond.holds(p) {
+			return false
+		}
+	}
+	for _, x := range c.except {
+		if x.holds(p) {
+			return false
+		}
+	}
+	return true
+}
+
+// refusals says why the event does not pass the clause; none if it does.
+func (c *clause) refusals(p *probe) []string {
+	if c == nil {
+		return nil
+	}
+	var why []string
+	for _, cond := range c.conditions {
+		if !cond.holds(p) {
+			why = append(why, cond.why(p))
+		}
+	}
+	for _, x := range c.except {
+		if x.holds(p) {
+			why = append(why, "except holds")
+		}
+	}
+	return why
+}
+
+func compileClause(path string, m map[string]any, exceptAllowed bool) (*clause, []*problem) {
+	c := &clause{}
+	var problems []*problem
+	known := whereKeys()
+	names := make([]string, 0, len(known)+1)
+	for _, k := range known {
+		names = append(names, k.key)
+		v, given := m[k.key]
+		if !given {
+			continue
+		}
+		cond, p := k.compile(path+"."+k.key, v)
+		if p != nil {
+			problems = append(problems, p)
+			continue
+		}
+		c.conditions = append(c.conditions, cond)
+	}
+	if exceptAllowed {
+		names = append(names, "except")
+		if v, given := m["except"]; given {
+			except, ps := compileExcept(path+".except", v)
+			c.except = except
+			problems = append(problems, ps...)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if slices.Contains(names, key) {
+			continue
+		}
+		p := &problem{message: fmt.Sprintf("%s has no key %q", path, key)}
+		switch near := luabind.Suggest(key, names); {
+		case key == "except":
+			p.message = path + " can't have an except of its own"
+		case near != "":
+			p.hint = fmt.Sprintf("did you mean %q?", near)
+		default:
+			p.hint = "its keys are " + strings.Join(names, ", ")
+		}
+		problems = append(problems, p)
+	}
+	return c, problems
+}
+
+// compileExcept compiles the value of except: a clause, or a list of clauses of
+// which any may hold.
+func compileExcept(path string, v any) ([]*clause, []*problem) {
+	switch v := v.(type) {
+	case map[string]any:
+		if len(v) == 0 {
+			return nil, []*problem{{message: path + " is empty: it would except every event"}}
+		}
+		c, problems := compileClause(path, v, false)
+		return []*clause{c}, problems
+	case []any:
+		if len(v) == 0 {
+			return nil, []*problem{{message: path + " is empty: it would except every event"}}
+		}
+		var clauses []*clause
+		var problems []*problem
+		for i, x := range v {
+			item := fmt.Sprintf("%s[%d]", path, i+1)
+			m, ok := x.(map[string]any)
+			if !ok {
+				problems = append(problems, mismatch(item, "a table of keys", x))
+				continue
+			}
+			if len(m) == 0 {
+				problems = append(problems, &problem{message: item + " is empty: it would except every event"})
+				continue
+			}
+			c, ps := compileClause(item, m, false)
+			clauses = append(clauses, c)
+			problems = append(problems, ps...)
+		}
+		return clauses, problems
+	}
+	return nil, []*problem{mismatch(path, "a table of keys as in where", v)}
+}
+
+// mismatch is the problem of a value of the wrong type.
+func mismatch(name, expected string, got any) *problem {
+	p := &problem{message: fmt.Sprintf("%s: expected %s, got %s", name, expected, describe(got))}
+	switch v := got.(type) {
+	case float64:
+		if strings.Contains(expected, "string") {
+			p.hint = fmt.Sprintf("write it in quotes: %q", fmt.Sprintf("%.14g", v))
+		}
+	case string:
+		if (v == "true" || v == "false") && strings.Contains(expected, "true or false") {
+			p.hint = fmt.Sprintf("write %s without quotes", v)
+		}
+	}
+	return p
+}
+
+// describe names a value as whoever wrote it in Lua would.
+func describe(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "nil"
+	case string:
+		return fmt.Sprintf("the string %q", v)
+	case float64:
+		return fmt.Sprintf("the number %.14g", v)
+	case bool:
+		return fmt.Sprintf("the boolean %t", v)
+	case []any:
+		if len(v) == 0 {
+			return "an empty table"
+		}
+		return "a list"
+	case map[string]any:
+		if len(v) == 0 {
+			return "an empty table"
+		}
+		return "a table with keys"
+	}
+	return fmt.Sprintf("a %T", v)
+}

@@ -1,0 +1,151 @@
+package rules
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"chertd/engine/event"
+)
+
+// message is an inbound message as tests need it.
+func message(text string, change ...func(*event.Event)) *event.Event {
+	ev := &event.Event{
+		ID: "e1", Type: event.MessageReceived, Source: event.SourceWebhook, Text: text, From: "+14155551234",
+		Chat:    &event.Chat{ID: "c1", Line: "+14152165723"},
+		Message: &event.Message{ID: "m1", Direction: "inbound", Text: text, From: "+14155551234", Service: "imessage", Parts: []event.Part{{Type: "text", Value: text}}},
+	}
+	for _, c := range change {
+		c(ev)
+	}
+	return ev
+}
+
+func TestWhereHolds(t *testing.T) {
+	t.Parallel()
+	group := func(ev *event.Event) { ev.Chat.IsGroup = true }
+	noChat := func(ev *event.Event) { ev.Chat = nil }
+	noMessage := func(ev *event.Event) { ev.Message = nil }
+	media := func(ev *event.Event) {
+		ev.Message.Parts = append(ev.Message.Parts, event.Part{Type: "media", MimeType: "image/png"})
+	}
+	from := func(s string) func(*event.Event) { return func(ev *event.Event) { ev.From = s } }
+	list := func(v ...any) []any { return v }
+	type m = map[string]any
+	for _, tt := range []struct {
+		name  string
+		where m
+		ev    *event.Event
+		want  bool
+	}{
+		{"empty where holds for all", m{}, message("x"), true},
+		{"chat", m{"chat": "c1"}, message("x"), true},
+		{"another chat", m{"chat": "C1"}, message("x"), false},
+		{"one of the chats", m{"chat": list("c0", "c1")}, message("x"), true},
+		{"chat of an event without", m{"chat": "c1"}, message("x", noChat), false},
+		{"not a group", m{"is_group": false}, message("x"), true},
+		{"a group", m{"is_group": false}, message("x", group), false},
+		{"no chat is not known to be no group", m{"is_group": false}, message("x", noChat), false},
+		{"direction", m{"direction": "inbound"}, message("x"), true},
+		{"direction unknown", m{"direction": "inbound"}, message("x", noMessage), false},
+		{"line however written", m{"line": "+1 (415) 216-5723"}, message("x"), true},
+		{"from a number however written", m{"from": "+1 415 555 1234"}, message("x"), true},
+		{"from without the country", m{"from": "4155551234"}, message("x"), false},
+		{"from mail in any case", m{"from": "Bob@Example.com"}, message("x", from("bob@example.COM")), true},
+		{"from unknown", m{"from": "+14155551234"}, message("x", from("")), false},
+		{"service in any case", m{"service": "iMessage"}, message("x"), true},
+		{"has_media", m{"has_media": true}, message("x", media), true},
+		{"has no media", m{"has_media": false}, message("x", media), false},
+		{"source", m{"source": list("stream", "webhook")}, message("x"), true},
+		{"text within a word", m{"text": "code"}, message("your passcodes"), true},
+		{"text folded", m{"text": "Don't STOP"}, message("I don’t   stop"), true},
+		{"text with a zero width space in the message", m{"text": "code"}, message("co\u200bde"), true},
+		{"text full width", m{"text": "code"}, message("ＣＯＤＥ"), true},
+		{"text keeps the spaces asked for", m{"text": " pin "}, message("spinning"), false},
+		{"text any of", m{"text": list("nope", "hello")}, message("well hello"), true},
+		{"empty text", m{"text": "code"}, message(""), false},
+		{"word", m{"words": "stop"}, message("please STOP."), true},
+		{"word alone", m{"words": "stop"}, message("stop"), true},
+		{"word in a word", m{"words": "stop"}, message("stopped unstop stop_it stop2"), false},
+		{"word in a word and alone", m{"words": "stop"}, message("nonstop stop"), true},
+		{"word followed by a mark", m{"words": "cafe"}, message("cafe\u20dd"), false},
+		{"words several", m{"words": "opt out"}, message("I OPT\nOUT now"), true},
+		{"word that starts after itself", m{"words": "aa"}, message("aaa aa"), true},
+		{"word with signs", m{"words": "c++"}, message("in c++, not c"), true},
+		{"matches the original", m{"matches": `^\d{6}$`}, message("123456"), true},
+		{"matches is case sensitive", m{"matches": "Code"}, message("code"), false},
+		{"matches not the folded text", m{"matches": "code"}, message("ＣＯＤＥ"), false},
+		{"all keys must hold", m{"chat": "c1", "text": "code", "is_group": true}, message("code"), false},
+		{"except", m{"text": "code", "except": m{"text": "barcode"}}, message("a barcode"), false},
+		{"except that does not hold", m{"text": "code", "except": m{"text": "barcode"}}, message("a code"), true},
+		{"all keys of except must hold", m{"except": m{"text": "code", "is_group": true}}, message("code"), true},
+		{"any of a list of excepts", m{"except": list(m{"text": "code"}, m{"is_group": true})}, message("x", group), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c, problems := compileWhere(tt.where)
+			if len(problems) > 0 {
+				t.Fatalf("compileWhere(%v): %v", tt.where, problems)
+			}
+			p := &probe{}
+			p.reset(tt.ev)
+			if got := c.holds(p); got != tt.want {
+				t.Errorf("where %v on %q: got %t, want %t; %v", tt.where, tt.ev.Text, got, tt.want, c.refusals(p))
+			}
+			if why := c.refusals(p); (len(why) == 0) != tt.want {
+				t.Errorf("refusals: got %q for where that holds: %t", why, tt.want)
+			}
+		})
+	}
+}
+
+func TestWhereRefused(t *testing.T) {
+	t.Parallel()
+	type m = map[string]any
+	for _, tt := range []struct {
+		where m
+		want  string // of all problems, message and hint, one a line
+	}{
+		{m{"form": "+1"}, `where has no key "form"; did you mean "from"\?`},
+		{m{"isgroup": true}, `where has no key "isgroup"; did you mean "is_group"\?`},
+		{m{"zebra": 1.0}, `where has no key "zebra"; its keys are direction, .*, matches, except`},
+		{m{"is_group": "true"}, `where.is_group: expected true or false, got the string "true"; write true without quotes`},
+		{m{"from": 14155551234.0}, `where.from: expected a string or a list of strings, got the number 14155551234; write it in quotes: "14155551234"`},
+		{m{"text": []any{}}, `where.text is an empty list: no value could match; leave the key out.*`},
+		{m{"text": m{}}, `where.text is an empty list.*`},
+		{m{"text": ""}, `where.text is the empty string: it would match every event.*`},
+		{m{"words": []any{"a", ""}}, `where.words is the empty string.*`},
+		{m{"text": " \u200b"}, `where.text: nothing is left of .* once it is folded: it would match every event`},
+		{m{"text": []any{"a", true}}, `where.text: expected a string or a list of strings, got the boolean true`},
+		{m{"text": m{"a": "b"}}, `where.text: expected a string or a list of strings, got a table with keys`},
+		{m{"from": " "}, `where.from: " " is empty once it is normalized, and would match nothing`},
+		{m{"direction": "in"}, `where.direction: "in" is not "inbound" or "outbound".*`},
+		{m{"direction": "inbuond"}, `where.direction: "inbuond" is not "inbound" or "outbound"; did you mean "inbound"\?`},
+		{m{"source": "weebhook"}, `where.source: "weebhook" is not .*; did you mean "webhook"\?`},
+		{m{"matches": "(a"}, `where.matches: "\(a" is not an RE2 pattern: missing closing \): .*`},
+		{m{"matches": "a(?=b)"}, `where.matches: .*; RE2 does not look ahead or behind.*`},
+		{m{"except": "x"}, `where.except: expected a table of keys as in where, got the string "x"`},
+		{m{"except": m{}}, `where.except is empty: it would except every event`},
+		{m{"except": []any{m{"txt": "x"}}}, `where.except\[1\] has no key "txt"; did you mean "text"\?`},
+		{m{"except": m{"except": m{"text": "x"}}}, `where.except can't have an except of its own`},
+		{m{"form": "x", "text": ""}, `where.text is the empty string.*\nwhere has no key "form".*`},
+	} {
+		_, problems := compileWhere(tt.where)
+		got := problemText(problems)
+		if !regexp.MustCompile("^(?:" + tt.want + ")$").MatchString(got) {
+			t.Errorf("compileWhere(%v):\n got %s\nwant %s", tt.where, got, tt.want)
+		}
+	}
+}
+
+func problemText(problems []*problem) string {
+	var lines []string
+	for _, p := range problems {
+		line := p.message
+		if p.hint != "" {
+			line += "; " + p.hint
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
