@@ -1,0 +1,88 @@
+package chertsim
+
+import (
+	"slices"
+	"strconv"
+)
+
+// apiError is an answer that says no, as the documented envelope has it.
+type apiError struct {
+	Status     int    `json:"status"`
+	Code       int    `json:"code"`
+	Message    string `json:"message"`
+	Retryable  bool   `json:"retryable"`
+	RetryAfter int    `json:"retry_after,omitempty"` // whole seconds
+}
+
+type errorEnvelope struct {
+	Success bool      `json:"success"`
+	Error   *apiError `json:"error"`
+	TraceID string    `json:"trace_id"`
+}
+
+// codes are the documented errors with their usual HTTP status.
+var codes = map[int]apiError{
+	1001: {Status: 400, Message: "missing field"},
+	1002: {Status: 400, Message: "invalid value"},
+	1004: {Status: 400, Message: "invalid JSON"},
+	1007: {Status: 429, Message: "rate limited", Retryable: true, RetryAfter: 1},
+	2001: {Status: 404, Message: "tenant not found"},
+	2002: {Status: 404, Message: "chat not found"},
+	2003: {Status: 404, Message: "message not found"},
+	2004: {Status: 401, Message: "bad signature or token"},
+	2005: {Status: 403, Message: "tenant suspended"},
+	2007: {Status: 403, Message: "not permitted"},
+	2008: {Status: 402, Message: "account limit reached"},
+	2010: {Status: 403, Message: "email not verified, or integration missing"},
+	2011: {Status: 404, Message: "resource not found"},
+	2012: {Status: 401, Message: "no credentials"},
+	2013: {Status: 401, Message: "timestamp skew"},
+	3001: {Status: 500, Message: "internal error", Retryable: true},
+	3002: {Status: 503, Message: "delivery unavailable", Retryable: true},
+	3003: {Status: 500, Message: "delivery service not configured"},
+	3004: {Status: 502, Message: "delivery service error", Retryable: true},
+	4001: {Status: 502, Message: "delivery failed", Retryable: true},
+	4002: {Status: 503, Message: "all lines saturated for this recipient", Retryable: true, RetryAfter: 1},
+	4098: {Status: 400, Message: "unknown effect"},
+	4099: {Status: 501, Message: "not supported on this phone line"},
+}
+
+// problem is the documented error of a code; message says what is wrong here,
+// and "" keeps the usual words.
+func problem(code int, message string) *apiError {
+	e := codes[code]
+	e.Code = code
+	if message != "" {
+		e.Message = message
+	}
+	return &e
+}
+
+// onRoute is an error with what its route documents differently: mark-read
+// answers 1002 with 422, and other routes 4099 with 422.
+func (e *apiError) onRoute(route string) *apiError {
+	switch {
+	case e.Code == 1002 && route == "mark-read":
+		e.Status = 422
+	case e.Code == 4099 && route != "mark-read":
+		e.Status = 422
+	}
+	return e
+}
+
+// knownCodes lists the documented codes in order, for messages.
+func knownCodes() string {
+	var list []int
+	for code := range codes {
+		list = append(list, code)
+	}
+	slices.Sort(list)
+	var text []byte
+	for i, code := range list {
+		if i > 0 {
+			text = append(text, ' ')
+		}
+		text = strconv.AppendInt(text, int64(code), 10)
+	}
+	return string(text)
+}

@@ -1,0 +1,220 @@
+package chertsim
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Modes of a FailRule.
+const (
+	FailEnvelope  = "envelope"  // the documented error envelope (default)
+	FailHTML      = "html"      // a proxy's 502 without the envelope
+	FailHang      = "hang"      // no answer until the caller goes, or Delay is over
+	FailReset     = "reset"     // the connection is reset
+	FailTruncated = "truncated" // the call takes effect, and its answer breaks off
+	FailSlow      = "slow"      // the call takes effect, and is answered after Delay
+)
+
+// FailRule has calls go wrong. Route, Chat and Line narrow which: empty is any.
+type FailRule struct {
+	Route string `json:"route"` // see apiRoutes: mark-read, messages, send, typing, react, events, stream …
+	Chat  string `json:"chat"`
+	Line  string `json:"line"` // of the chat, as a phone number
+
+	Mode       string `json:"mode"`
+	Code       int    `json:"code"`        // of the envelope
+	Status     int    `json:"status"`      // default the code's own; 502 for html
+	Retryable  *bool  `json:"retryable"`   // default the code's own
+	RetryAfter int    `json:"retry_after"` // whole seconds; default the code's own
+
+	Times       int           `json:"times"`       // how often; 0 is until ClearFaults
+	Probability float64       `json:"probability"` // share of the calls it is for; 0 is all
+	Delay       time.Duration `json:"-"`           // "delay": "2s" over the control route
+	// Applied has the call take effect all the same, and only its answer fail:
+	// what a caller can't tell from a call that did nothing.
+	Applied bool `json:"applied"`
+}
+
+// fault is a rule with what is left of it.
+type fault struct {
+	FailRule
+	left int
+}
+
+// Fail adds a rule. The first that is for a call decides.
+func (s *Sim) Fail(rule FailRule) error {
+	if rule.Mode == "" {
+		rule.Mode = FailEnvelope
+	}
+	modes := []string{FailEnvelope, FailHTML, FailHang, FailReset, FailTruncated, FailSlow}
+	if !slices.Contains(modes, rule.Mode) {
+		return fmt.Errorf("fail rule: unknown mode %q; the modes are %s", rule.Mode, strings.Join(modes, ", "))
+	}
+	var names []string
+	for _, rt := range apiRoutes {
+		names = append(names, rt.name)
+	}
+	if rule.Route != "" && !slices.Contains(names, rule.Route) {
+		return fmt.Errorf("fail rule: unknown route %q; the routes are %s", rule.Route, strings.Join(names, ", "))
+	}
+	if _, ok := codes[rule.Code]; !ok && rule.Mode == FailEnvelope && (rule.Status == 0 || rule.Code == 0) {
+		return fmt.Errorf("fail rule: code %d is not documented, so it needs a status; documented are %s", rule.Code, knownCodes())
+	}
+	if rule.Probability < 0 || rule.Probability > 1 {
+		return fmt.Errorf("fail rule: probability is %v, and must be between 0 and 1", rule.Probability)
+	}
+	if rule.Times < 0 || rule.Delay < 0 || rule.RetryAfter < 0 {
+		return fmt.Errorf("fail rule: times, delay and retry_after must not be negative")
+	}
+	if rule.Status != 0 && (rule.Status < 200 || rule.Status > 599) {
+		return fmt.Errorf("fail rule: status %d is not an HTTP status of an answer", rule.Status)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, &fault{FailRule: rule, left: rule.Times})
+	return nil
+}
+
+// ClearFaults drops all rules.
+func (s *Sim) ClearFaults() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
+// matchFault is the rule that is for a call, or nil. s.mu is held.
+func (s *Sim) matchFault(c *call) *FailRule {
+	ch := s.chats[c.id]
+	if c.route == "react" {
+		ch = s.messages[c.id]
+	}
+	for i, f := range s.faults {
+		if f.Route != "" && f.Route != c.route ||
+			f.Chat != "" && (ch == nil || ch.ID != f.Chat) ||
+			f.Line != "" && (ch == nil || ch.Line != f.Line) {
+			continue
+		}
+		if f.Probability > 0 && !hit(f.Probability, s.dice) {
+			continue
+		}
+		if f.Times > 0 {
+			f.left--
+			if f.left == 0 {
+				s.faults = slices.Delete(s.faults, i, i+1)
+			}
+		}
+		return &f.FailRule
+	}
+	return nil
+}
+
+// failCall answers a call as a rule says.
+func (s *Sim) failCall(c *call, rt route, f FailRule) {
+	if f.Mode == FailSlow {
+		if !s.pause(c, f.Delay) {
+			s.noteCall(c, 0, 0)
+			panic(http.ErrAbortHandler)
+		}
+		s.proceed(c, rt)
+		return
+	}
+	var value any
+	var refused *apiError
+	if (f.Applied || f.Mode == FailTruncated) && rt.do != nil {
+		value, refused = rt.do(s, c)
+	}
+	switch f.Mode {
+	case FailHTML:
+		status := f.Status
+		if status == 0 {
+			status = http.StatusBadGateway
+		}
+		s.noteCall(c, status, 0)
+		c.w.Header().Set("Content-Type", "text/html")
+		c.w.WriteHeader(status)
+		fmt.Fprintf(c.w, "<html><head><title>%d %s</title></head><body><center><h1>%[1]d %[2]s</h1></center></body></html>\n",
+			status, http.StatusText(status))
+	case FailHang:
+		s.noteCall(c, 0, 0)
+		wait := f.Delay
+		if wait == 0 {
+			wait = time.Hour
+		}
+		s.pause(c, wait)
+		panic(http.ErrAbortHandler)
+	case FailReset:
+		s.noteCall(c, 0, 0)
+		reset(c.w)
+	case FailTruncated:
+		s.noteCall(c, 0, 0)
+		if refused != nil {
+			value = errorEnvelope{Error: refused.onRoute(c.route), TraceID: c.trace}
+		}
+		truncate(c.w, value)
+	default:
+		s.answer(c, nil, f.problem())
+	}
+}
+
+func (f FailRule) problem() *apiError {
+	e := problem(f.Code, "")
+	if e.Message == "" {
+		e.Message = "failed on demand"
+	}
+	if f.Status != 0 {
+		e.Status = f.Status
+	}
+	if f.Retryable != nil {
+		e.Retryable = *f.Retryable
+	}
+	if f.RetryAfter != 0 {
+		e.RetryAfter = f.RetryAfter
+	}
+	return e
+}
+
+// pause waits, and reports whether the caller is still there.
+func (s *Sim) pause(c *call, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.r.Context().Done():
+	case <-s.life.Done():
+	}
+	return false
+}
+
+// reset closes the connection with a RST where there is one to be had, and
+// breaks it off otherwise.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
+}
+
+// truncate announces a whole answer and sends half of it.
+func truncate(w http.ResponseWriter, value any) {
+	body, err := json.Marshal(value)
+	if err != nil || len(body) < 2 {
+		panic(http.ErrAbortHandler)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(http.StatusOK)
+	w.Write(body[:len(body)/2])
+	http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
+}

@@ -1,0 +1,78 @@
+package chertsim
+
+import (
+	"sync"
+	"time"
+)
+
+// Kind says what a Happening is.
+type Kind string
+
+// Kinds of happenings.
+const (
+	Arrived        Kind = "message"         // an event was recorded in the log
+	Operator       Kind = "operator reply"  // somebody replied by hand: Chert makes no event of it
+	Delivered      Kind = "delivered"       // a webhook was answered 2xx
+	DeliveryFailed Kind = "delivery failed" // an attempt failed; Final when it was the last
+	Read           Kind = "read receipt"    // a mark-read was answered 200
+	Acted          Kind = "acted"           // a typing, react or send took effect
+	Refused        Kind = "answered error"  // a call was answered with an error, or not at all
+)
+
+// Happening is one thing a watcher is told of. Fields a kind has no use for are
+// zero.
+type Happening struct {
+	At      time.Time // by the server's clock
+	Kind    Kind
+	Chat    string
+	Route   string // of calls, as in FailRule
+	Type    string // of events
+	EventID string
+	From    string // of messages
+	Text    string // of messages; what was done, of Acted
+	Media   int    // parts of the message that are not text
+	Status  int    // HTTP; 0 is no answer
+	Code    int    // of an error envelope
+	Attempt int    // of a delivery, from 1
+	Final   bool   // no further attempt follows
+	Detail  string // why an attempt failed
+	TraceID string
+	Marked  int           // messages a receipt marked
+	Waited  time.Duration // how long the oldest of them had been unread
+}
+
+// watchers are told of happenings one at a time.
+type watchers struct {
+	mu   sync.Mutex
+	next int
+	list map[int]func(Happening)
+}
+
+// Watch has f called for each happening, one at a time and in order for one
+// event, from whatever goroutine it happens on. f must be quick and must not
+// call methods that make something happen. stop ends it.
+func (s *Sim) Watch(f func(Happening)) (stop func()) {
+	w := &s.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.list == nil {
+		w.list = map[int]func(Happening){}
+	}
+	w.next++
+	id := w.next
+	w.list[id] = f
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.list, id)
+	}
+}
+
+// tell calls the watchers. s.mu must not be held.
+func (w *watchers) tell(h Happening) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range w.list {
+		f(h)
+	}
+}

@@ -1,0 +1,45 @@
+package chertsim
+
+import (
+	"math"
+	"time"
+)
+
+// bucket is the hidden rate limit: a token bucket whose clients learn of it
+// only by being refused. A rate of 0 lets everything through.
+type bucket struct {
+	rate, burst, tokens float64
+	at                  time.Time
+}
+
+// SetLimit changes the hidden limit, as Chert may at any time: calls per second
+// and how many may come at once (at least 1). The bucket starts full. A rate of
+// 0 lifts the limit.
+func (s *Sim) SetLimit(rate float64, burst int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit.set(rate, burst, s.now())
+}
+
+func (b *bucket) set(rate float64, burst int, now time.Time) {
+	*b = bucket{rate: rate, burst: math.Max(1, float64(burst)), at: now}
+	b.tokens = b.burst
+}
+
+// take spends a token, or says in whole seconds when there will be one.
+func (b *bucket) take(now time.Time) *apiError {
+	if b.rate <= 0 {
+		return nil
+	}
+	if passed := now.Sub(b.at).Seconds(); passed > 0 {
+		b.tokens = math.Min(b.burst, b.tokens+passed*b.rate)
+	}
+	b.at = now
+	if b.tokens >= 1 {
+		b.tokens--
+		return nil
+	}
+	refused := problem(1007, "too many requests")
+	refused.RetryAfter = int(math.Max(1, math.Ceil((1-b.tokens)/b.rate)))
+	return refused
+}

@@ -1,0 +1,74 @@
+package chertsim
+
+import (
+	"slices"
+	"time"
+)
+
+// Receipt is one call of mark-read, whatever became of it.
+type Receipt struct {
+	At       time.Time     `json:"at"`
+	Chat     string        `json:"chat"` // as the path names it
+	Marked   int           `json:"marked"`
+	Waited   time.Duration `json:"waited"`             // how long the oldest message marked had been unread
+	Messages []string      `json:"messages,omitempty"` // their ids, of the latest 200
+	TraceID  string        `json:"trace_id"`
+
+	// Status and Code are what the caller was told: 200 and 0 is success, a
+	// status of 0 is no answer. Effect says whether the chat was marked all the
+	// same: a fault may take an answer away.
+	Status int  `json:"status"`
+	Code   int  `json:"code,omitempty"`
+	Effect bool `json:"effect"`
+
+	// How many events had been recorded in the log when the call came, of this
+	// chat and of all chats.
+	ChatEvents int `json:"chat_events"`
+	Events     int `json:"events"`
+}
+
+// Receipts are the calls of mark-read so far, oldest first (the last
+// Config.Keep of them).
+func (s *Sim) Receipts() []Receipt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.receipts)
+}
+
+// markRead is idempotent: a chat that is read stays so, and the answer is the
+// same.
+func (s *Sim) markRead(c *call) (any, *apiError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ch := s.chats[c.id]
+	if ch == nil {
+		return nil, problem(2002, "")
+	}
+	if ch.recipient() == "" {
+		return nil, problem(1002, "the chat has no resolvable recipient")
+	}
+	ids, n, since := ch.read(c.at)
+	c.receipt = Receipt{Effect: true, Marked: n, Messages: ids}
+	if n > 0 {
+		c.receipt.Waited = c.at.Sub(since)
+	}
+	c.receipt.ChatEvents, c.receipt.Events = ch.Events, s.log.count
+	return map[string]string{"chat_id": c.id, "status": "read"}, nil
+}
+
+// keepReceipt records a mark-read. s.mu is held.
+func (s *Sim) keepReceipt(c *call, status, code int) Receipt {
+	r := c.receipt
+	if !r.Effect {
+		r.Events = s.log.count
+		if ch := s.chats[c.id]; ch != nil {
+			r.ChatEvents = ch.Events
+		}
+	}
+	r.At, r.Chat, r.TraceID, r.Status, r.Code = c.at, c.id, c.trace, status, code
+	if len(s.receipts) >= s.cfg.Keep {
+		s.receipts = s.receipts[1:]
+	}
+	s.receipts = append(s.receipts, r)
+	return r
+}

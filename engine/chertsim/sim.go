@@ -1,0 +1,190 @@
+// Package chertsim is Chert, simulated from its public documentation: the API
+// with its authentication and errors, chats with unread state, the events log,
+// the stream and webhook deliveries, and lifelike traffic to fill them.
+//
+// It is an independent reading of the wire: it shares the plain types of
+// engine/event and nothing else, so that a misreading in the client shows up
+// here instead of being mirrored. Where the documentation is silent, the
+// simulator does one plausible thing and its comment says so.
+//
+// Everything is drawn from Config.Seed and Config.Now, so a run can be had
+// again, and runs on virtual time inside a testing/synctest bubble.
+package chertsim
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Development values, fixed so that a configuration written once works against
+// every simulator. They are no secrets.
+const (
+	DefaultTenant        = "dev-0000"
+	DefaultSigningSecret = "0123456789abcdef0123456789abcdef"
+	DefaultWebhookSecret = "whsec_for_development_only"
+	DefaultLine          = "+14155550100"
+)
+
+// BasePath is where the API lives; the control routes live under /sim/.
+const BasePath = "/api/v1"
+
+// Config says which account is simulated and how. The zero value works.
+type Config struct {
+	Tenant        string // default DefaultTenant
+	SigningSecret string // default DefaultSigningSecret
+	Seed          uint64
+
+	// Now is the clock all timestamps come from; default time.Now. Skew is
+	// added to it to make the server's clock, which Date and the check of
+	// signatures go by.
+	Now  func() time.Time
+	Skew time.Duration
+
+	// Rate and Burst are the hidden limit: calls per second and how many may
+	// come at once. Rate 0 is no limit.
+	Rate  float64
+	Burst int
+
+	// Transport carries webhook deliveries; default a transport of its own.
+	// InProcess makes one that calls a handler without a network.
+	Transport       http.RoundTripper
+	Workers         int           // deliveries in flight at most; default 16
+	Backoff         time.Duration // after a first failed attempt, then doubled; default 1s
+	DeliveryTimeout time.Duration // of one attempt; default 10s
+	Signature       SignatureForm // of deliveries; default all forms in turn
+	AllowLoopback   bool          // subscriptions may name http:// and a loopback host
+
+	StreamForm StreamForm // default rows and envelopes in turn
+
+	// Keep bounds the events log and the receipts, oldest dropped first;
+	// default 200,000 of each. Real logs are longer: raise it where a test
+	// counts on more.
+	Keep int
+}
+
+func (c Config) withDefaults() Config {
+	if c.Tenant == "" {
+		c.Tenant = DefaultTenant
+	}
+	if c.SigningSecret == "" {
+		c.SigningSecret = DefaultSigningSecret
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Workers <= 0 {
+		c.Workers = 16
+	}
+	if c.Backoff <= 0 {
+		c.Backoff = time.Second
+	}
+	if c.DeliveryTimeout <= 0 {
+		c.DeliveryTimeout = 10 * time.Second
+	}
+	if c.Keep <= 0 {
+		c.Keep = 200_000
+	}
+	return c
+}
+
+// Sim is one simulated account. Its methods may be called from any goroutine.
+// Close it when done: deliveries run on goroutines of its own.
+type Sim struct {
+	cfg Config
+	mux *http.ServeMux
+
+	// life ends with Close: it is what attempts, streams and hanging answers
+	// hang on, none of which has a caller's context that outlives them.
+	life context.Context
+	stop context.CancelFunc
+
+	mu       sync.Mutex
+	skew     time.Duration
+	chats    map[string]*chat
+	order    []string // chat ids, oldest first
+	messages map[string]*chat
+	lines    map[string]*line
+	lineList []string
+	sent     map[string]Message // by idempotency key
+	receipts []Receipt
+	subs     []*subscription
+	log      eventLog
+	limit    bucket
+	faults   []*fault
+	calls    map[string]int // by route
+	mischief Mischief
+	queue    deliveries
+
+	// One source of randomness for each purpose: the order in which requests
+	// happen to arrive must not change which messages are made.
+	ids, traces, dice *rand.Rand
+
+	watch watchers
+}
+
+// New makes an account with one phone line and no chats.
+func New(cfg Config) *Sim {
+	cfg = cfg.withDefaults()
+	life, stop := context.WithCancel(context.Background())
+	s := &Sim{
+		cfg:      cfg,
+		life:     life,
+		stop:     stop,
+		skew:     cfg.Skew,
+		chats:    map[string]*chat{},
+		messages: map[string]*chat{},
+		lines:    map[string]*line{},
+		sent:     map[string]Message{},
+		calls:    map[string]int{},
+		ids:      rand.New(rand.NewPCG(cfg.Seed, 1)),
+		traces:   rand.New(rand.NewPCG(cfg.Seed, 2)),
+		dice:     rand.New(rand.NewPCG(cfg.Seed, 3)),
+	}
+	s.log.init(cfg.Keep)
+	s.limit.set(cfg.Rate, cfg.Burst, s.now())
+	s.queue.init(cfg)
+	s.lineLocked(DefaultLine)
+	s.mux = s.routes()
+	return s
+}
+
+// ServeHTTP answers the API under BasePath and the control routes under /sim/.
+func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Close ends streams and hanging answers, drops what is queued for delivery,
+// and waits for the attempts in flight to end.
+func (s *Sim) Close() {
+	s.stop()
+	s.mu.Lock()
+	s.queue.close()
+	s.mu.Unlock()
+	s.queue.wait()
+}
+
+// SetSkew moves the server's clock against Config.Now.
+func (s *Sim) SetSkew(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.skew = d
+}
+
+// Calls is how many requests of a route (its name as in FailRule) have come,
+// refused ones included; "" is all routes.
+func (s *Sim) Calls(route string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if route != "" {
+		return s.calls[route]
+	}
+	n := 0
+	for _, c := range s.calls {
+		n += c
+	}
+	return n
+}
+
+// now is the server's clock. s.mu is held, or the Sim is not yet shared.
+func (s *Sim) now() time.Time { return s.cfg.Now().Add(s.skew).UTC() }

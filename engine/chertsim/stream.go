@@ -1,0 +1,112 @@
+package chertsim
+
+import (
+	"encoding/json"
+	"net/http"
+	"sort"
+	"time"
+)
+
+// The stream's documented times.
+const (
+	streamHeartbeat = 15 * time.Second
+	streamLife      = 60 * time.Second
+)
+
+// StreamForm is what the stream's data lines hold.
+type StreamForm string
+
+// The forms a client has to accept.
+const (
+	BothForms    StreamForm = "" // in turn, by the event's place in the log
+	RowForm      StreamForm = "row"
+	EnvelopeForm StreamForm = "envelope"
+)
+
+// stream answers GET /events/stream: what was recorded strictly after since,
+// then what is recorded from then on, until its life of 60 s is over. Without
+// since it begins with the next event.
+func (s *Sim) stream(c *call) {
+	var since time.Time
+	if text := c.r.URL.Query().Get("since"); text != "" {
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			s.answer(c, nil, problem(1002, "since must be an ISO 8601 time"))
+			return
+		}
+		since = at
+	}
+	s.mu.Lock()
+	position := s.log.last()
+	if !since.IsZero() {
+		position = s.log.lastUntil(since)
+	}
+	s.mu.Unlock()
+
+	w, flush := c.w, http.NewResponseController(c.w)
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+
+	heartbeat := time.NewTicker(streamHeartbeat)
+	defer heartbeat.Stop()
+	end := time.NewTimer(streamLife)
+	defer end.Stop()
+	for {
+		s.mu.Lock()
+		lines, last := s.streamLines(position)
+		more := s.log.more()
+		s.mu.Unlock()
+		position = last
+		for _, line := range lines {
+			if _, err := w.Write(line); err != nil {
+				return
+			}
+		}
+		if flush.Flush() != nil {
+			return
+		}
+		select {
+		case <-more:
+		case <-heartbeat.C:
+			if _, err := w.Write([]byte(": heartbeat\n\n")); err != nil {
+				return
+			}
+		case <-end.C:
+			w.Write([]byte("event: close\ndata: {}\n\n"))
+			return
+		case <-c.r.Context().Done():
+			return
+		case <-s.life.Done():
+			return
+		}
+	}
+}
+
+// streamLines are the rows after a position as they go over the wire, and the
+// position after them. Sim.mu is held.
+func (s *Sim) streamLines(position string) (lines [][]byte, last string) {
+	for _, r := range s.log.after(position) {
+		position = r.ID
+		row := r.snapshot().wire()
+		var value any = row
+		if s.cfg.StreamForm == EnvelopeForm || s.cfg.StreamForm == BothForms && r.place%2 == 0 {
+			value = row.Payload
+		}
+		body, err := json.Marshal(value)
+		if err != nil {
+			continue // wire leaves nothing that can't be marshalled
+		}
+		lines = append(lines, append(append([]byte("data: "), body...), "\n\n"...))
+	}
+	return lines, position
+}
+
+// lastUntil is the id of the newest row that is not after t, or "".
+func (l *eventLog) lastUntil(t time.Time) string {
+	i := sort.Search(len(l.rows), func(i int) bool { return l.rows[i].CreatedAt.After(t) })
+	if i == 0 {
+		return ""
+	}
+	return l.rows[i-1].ID
+}
