@@ -121,7 +121,7 @@ type Action struct {
 	Reason  string // as the rule gave it
 
 	EvenIfNewer bool            // reads: not dropped as overtaken
-	Body        json.RawMessage // other kinds: what to send
+	Body        json.RawMessage `json:",omitempty"` // other kinds: what to send
 	Target      string          // react: the message's id
 	Depth       int
 
@@ -168,9 +168,9 @@ type Timer struct {
 	Name    string
 	Version string
 	Due     time.Time
-	Payload json.RawMessage
-	Seq     int64 // of the event that set it
-	N       int   // and its place in that event
+	Payload json.RawMessage `json:",omitempty"`
+	Seq     int64           // of the event that set it
+	N       int             // and its place in that event
 	Depth   int
 	Fired   bool // came due and was journaled; stands until its event is handled
 }

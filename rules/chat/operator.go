@@ -26,8 +26,8 @@ func (s *step) revive(in Revive) {
 		switch {
 		case a.Status != Dead && a.Status != Withheld:
 			continue // settled for good, or waiting already
-		case a.Kind == React && a.Why == WhyUnknown:
-			continue
+		case a.Kind == React && a.Why == WhyUnknown, a.Kind == Typing:
+			continue // not to be repeated, whoever asks
 		case slices.ContainsFunc(s.c.Waiting, func(b Action) bool { return b.ID == a.ID }):
 			continue
 		}

@@ -1,0 +1,367 @@
+package chat
+
+import (
+	"testing"
+	"time"
+)
+
+func TestRetries(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"all waiting reads share the back-off": `
+			msg m1: codes mark_read; settle mark_read 5s
+			calls 1.0 1.1
+			retry 1m
+			1.0 waiting
+			1.1 waiting
+			next 1m
+			msg m2: other mark_read
+			no call
+			advance 1m
+			calls 1.0 1.1 2.0
+			ok
+			1.0 done read
+			2.0 done coalesced`,
+		"what Chert asked to wait is waited, also by the next read": `
+			msg m1: codes mark_read
+			calls 1.0
+			retry 1m
+			msg m2:
+			1.0 dropped overtaken
+			msg m3: codes mark_read
+			next 1m`,
+		"also if the read left while its call was out": `
+			msg m1: codes mark_read
+			calls 1.0
+			msg m2:
+			retry 1m
+			msg m3: codes mark_read
+			next 1m`,
+		"a lost answer is a reason to call again": `
+			msg m1: codes mark_read
+			calls 1.0
+			unknown
+			1.0 waiting
+			advance 1s
+			calls 1.0`,
+		"after a day it is dead": `
+			msg m1: codes mark_read
+			calls 1.0
+			retry 12h
+			advance 12h
+			calls 1.0
+			retry 11h
+			advance 11h
+			calls 1.0
+			retry 1h
+			1.0 dead saturated
+			next never`,
+		"but a read that joined late has a day of its own": `
+			msg m1: codes mark_read
+			calls 1.0
+			retry 23h
+			advance 23h
+			msg m2: other mark_read
+			calls 1.0 2.0
+			retry 2h
+			1.0 dead saturated
+			2.0 waiting
+			next 25h`,
+		"a permanent refusal is dead at once, for all the call served": `
+			msg m1: codes mark_read; settle mark_read 1h
+			calls 1.0 1.1
+			refused chat not found
+			1.0 dead chat not found
+			1.1 dead chat not found`,
+		"not for what was asked since": `
+			msg m1: codes mark_read
+			calls 1.0
+			msg m2: other mark_read
+			refused chat not found
+			1.0 dead chat not found
+			calls 2.0`,
+		"a dead one revived has a new day": `
+			msg m1: bot send
+			calls 1.0
+			refused no
+			advance 2d
+			revive 1.0
+			calls 1.0
+			retry 1s
+			1.0 waiting
+			advance 1s
+			calls 1.0
+			ok
+			1.0 done send`,
+		"a call that never went out changes nothing": `
+			msg m1: codes mark_read
+			calls 1.0
+			unmade
+			1.0 waiting
+			calls 1.0`,
+		"what is done is not revived": `
+			msg m1: codes mark_read
+			calls 1.0
+			ok
+			revive 1.0
+			1.0 done read
+			no call`,
+	})
+}
+
+func TestReact(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"is sent, then done": `
+			msg m1: bot react
+			calls 1.0
+			1.0 sent
+			ok
+			1.0 done react`,
+		"never again after an unknown answer": `
+			msg m1: bot react
+			calls 1.0
+			unknown
+			1.0 dead unknown
+			revive 1.0
+			1.0 dead unknown
+			advance 1h
+			no call`,
+		"nor after a crash": `
+			msg m1: bot react
+			calls 1.0
+			crash
+			advance 1s
+			no call
+			1.0 dead unknown`,
+		"whatever comes first after it": `
+			msg m1: bot react
+			calls 1.0
+			crash
+			off bot
+			1.0 dead unknown`,
+		"a known failure may be tried again": `
+			msg m1: bot react
+			calls 1.0
+			retry 2s
+			1.0 waiting
+			advance 2s
+			calls 1.0`,
+		"and so may a call that never went out": `
+			msg m1: bot react
+			calls 1.0
+			unmade
+			1.0 waiting
+			crash
+			calls 1.0`,
+	})
+}
+
+func TestTyping(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"is worth nothing after ten seconds": `
+			msg m1: bot typing
+			advance 11s
+			no call
+			1.0 dropped expired`,
+		"but is at ten": `
+			msg m1: bot typing
+			advance 10s
+			calls 1.0
+			ok
+			1.0 done typing`,
+		"is tried once": `
+			msg m1: bot typing
+			calls 1.0
+			retry 1s
+			1.0 dropped tried once
+			advance 1s
+			no call`,
+		"also if the answer or the process is lost": `
+			msg m1: bot typing; bot typing
+			calls 1.0
+			unknown
+			1.0 dropped tried once
+			calls 1.1
+			crash
+			no call
+			1.1 dropped tried once`,
+		"a refusal is told": `
+			msg m1: bot typing
+			calls 1.0
+			refused not on this line
+			1.0 dead not on this line`,
+	})
+}
+
+func TestSend(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"is retried, also after a lost answer and a crash": `
+			msg m1: bot send
+			calls 1.0
+			unknown
+			advance 1s
+			calls 1.0
+			crash
+			calls 1.0
+			ok
+			1.0 done send`,
+		"for a day": `
+			msg m1: bot send
+			calls 1.0
+			retry 25h
+			1.0 dead saturated`,
+		"in the order asked, whatever waits": `
+			msg m1: bot send; bot send; codes mark_read
+			calls 1.0
+			retry 1m
+			calls 1.2
+			ok
+			no call
+			next 1m
+			advance 1m
+			calls 1.0
+			ok
+			calls 1.1`,
+		"no veto concerns it": `
+			msg m1: bot send; vip keep_unread
+			calls 1.0`,
+	})
+}
+
+func TestTimers(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"fire once, in the order due": `
+			msg m1: bot after 2m name=b; bot after 1m name=a
+			advance 59s
+			fires nothing
+			advance 2m
+			fires a b
+			fires nothing`,
+		"the same name replaces": `
+			msg m1: bot after 1m name=a
+			msg m2: bot after 5m name=a
+			advance 1m
+			fires nothing
+			advance 4m
+			fires a`,
+		"of another pack it does not": `
+			msg m1: bot after 1m name=a; vip after 1m name=a
+			advance 1m
+			fires a a`,
+		"can be cancelled": `
+			msg m1: bot after 1m name=a
+			msg m2: bot cancel_timer name=a
+			advance 1m
+			fires nothing`,
+		"also between firing and being handled": `
+			msg m1: bot after 1m name=a
+			advance 1m
+			fires a
+			msg m2: bot cancel_timer name=a
+			gone a`,
+		"replaced after firing: the old one does not stand, the new one fires": `
+			msg m1: bot after 1m name=a
+			advance 1m
+			fires a
+			msg m2: bot after 1m name=a
+			gone a
+			advance 1m
+			fires a
+			stands a`,
+		"survive a crash, fired or not": `
+			msg m1: bot after 1m name=a; bot after 2m name=b
+			advance 1m
+			fires a
+			crash
+			stands a
+			fires nothing
+			fired a:
+			gone a
+			advance 1m
+			fires b`,
+		"may set themselves again": `
+			msg m1: bot after 1m name=a
+			advance 1m
+			fires a
+			fired a: bot after 1m name=a; bot mark_read
+			2.1 waiting
+			gone a
+			advance 1m
+			fires a`,
+		"in shadow they are not set": `
+			msg m1: bot after 1m name=a shadow
+			advance 1m
+			fires nothing`,
+	})
+}
+
+func TestCooldown(t *testing.T) {
+	t.Parallel()
+	tell(t, `
+		msg m1: codes mark_read; codes rests 10m
+		rests codes
+		advance 9m
+		crash
+		rests codes
+		advance 1m
+		wakes codes
+		msg m2: other rests 1m
+		wakes codes
+		rests other`)
+}
+
+func TestIdleOnceSettled(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	c, _ := Step(Chat{ID: "c1"}, Handled{Seq: 1, Inbound: true, Wishes: []Wish{{Kind: WishRead}}}, now)
+	if c.Idle() {
+		t.Error("idle with a read that waits")
+	}
+	c, out := Step(c, Ready{Wire: 1}, now)
+	if out.Call == nil {
+		t.Fatal("no call")
+	}
+	late := *out.Call
+	late.Attempt = 7
+	if c, _ = Step(c, Answer{Call: late, OK: true}, now); c.Flight == nil {
+		t.Error("the answer of another call ended the flight")
+	}
+	if c, _ = Step(c, Answer{Call: *out.Call, OK: true}, now); !c.Idle() {
+		t.Errorf("not idle: %+v", c)
+	}
+}
+
+// The attempt's number is what dispatch backs off by: it goes up as long as the
+// calls fail, and starts anew with the first read after the pause is over.
+func TestAttemptCounts(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	c := Chat{ID: "c1"}
+	seq := int64(0)
+	fail := func(wait time.Duration) (attempt int) {
+		var out Effects
+		seq++
+		c, _ = Step(c, Handled{Seq: seq, Inbound: true, Message: true, Wishes: []Wish{{Kind: WishRead}}}, now)
+		now = now.Add(wait)
+		if c, out = Step(c, Ready{Wire: seq}, now); out.Call == nil {
+			t.Fatal("no call")
+		}
+		c, _ = Step(c, Answer{Call: *out.Call, Retryable: true, After: time.Minute}, now)
+		return out.Call.Attempt
+	}
+	for want := 1; want <= 3; want++ { // each message's read replaces the one before
+		if got := fail(time.Minute); got != want {
+			t.Errorf("attempt %d, want %d", got, want)
+		}
+	}
+	seq++
+	c, _ = Step(c, Handled{Seq: seq, Inbound: true, Message: true}, now) // overtakes
+	now = now.Add(time.Hour)
+	if got := fail(0); got != 1 {
+		t.Errorf("attempt %d after the pause was over, want 1", got)
+	}
+}

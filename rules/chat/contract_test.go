@@ -1,0 +1,425 @@
+package chat
+
+import "testing"
+
+// The stories follow the bullets of the contract's "Doing".
+
+func TestReads(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"a read is called for and done": `
+			msg m1: codes mark_read
+			1.0 waiting
+			calls 1.0
+			ok
+			1.0 done read
+			no call`,
+		"a delayed read waits": `
+			msg m1: settle mark_read 30s
+			next 30s
+			no call
+			advance 29s
+			no call
+			advance 1s
+			calls 1.0
+			ok
+			next never`,
+		"the second read of a rule replaces the first, so the delay starts anew": `
+			msg m1: settle mark_read 30s
+			advance 20s
+			msg m2: settle mark_read 30s
+			1.0 dropped replaced
+			advance 20s
+			no call
+			advance 10s
+			calls 2.0`,
+		"of another rule it does not": `
+			msg m1: settle mark_read 30s; codes mark_read 20s
+			1.0 waiting
+			1.1 waiting`,
+		"twice in one event: the last counts": `
+			msg m1: settle mark_read 30s; settle mark_read 10s
+			1.0 dropped replaced
+			next 10s`,
+		"reads coalesce to the earliest due, and one call serves all": `
+			msg m1: settle mark_read 30s; slow mark_read 1h; codes mark_read 10s
+			advance 10s
+			calls 1.2 1.0 1.1
+			ok
+			1.2 done read
+			1.0 done coalesced
+			1.1 done coalesced
+			next never`,
+		"one call at a time": `
+			msg m1: codes mark_read
+			calls 1.0
+			msg m2: other mark_read
+			no call
+			ok
+			2.0 waiting
+			calls 2.0`,
+		"in shadow a read is recorded and has no effect": `
+			msg m1: codes mark_read 30s
+			msg m2: settle mark_read; new keep_unread shadow; new mark_read shadow
+			2.1 shadow shadow
+			1.0 waiting
+			calls 2.0 1.0`,
+	})
+}
+
+func TestVetoWins(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"after the read": `
+			msg m1: codes mark_read; vip keep_unread
+			1.0 dropped vetoed
+			no call`,
+		"before the read": `
+			msg m1: vip keep_unread; codes mark_read even_if_newer
+			1.0 dropped vetoed
+			no call`,
+		"over reads that still wait, whoever asked": `
+			msg m1: codes mark_read 1h even_if_newer; settle mark_read 30s
+			reaction: vip keep_unread
+			1.0 dropped vetoed
+			1.1 dropped vetoed
+			next never`,
+		"a later event may ask again": `
+			msg m1: vip keep_unread
+			msg m2: codes mark_read
+			calls 2.0`,
+		"too late for a call in flight": `
+			msg m1: codes mark_read; settle mark_read 30s
+			calls 1.0 1.1
+			msg m2: vip keep_unread
+			1.0 dropped vetoed
+			ok
+			1.0 done too late
+			1.1 done too late`,
+		"and a call in flight that fails is not tried again": `
+			msg m1: codes mark_read
+			calls 1.0
+			reaction: vip keep_unread
+			retry 1s
+			1.0 dropped vetoed
+			advance 1h
+			no call`,
+		"nor one that was never made": `
+			msg m1: codes mark_read
+			calls 1.0
+			reaction: vip keep_unread
+			unmade
+			1.0 dropped vetoed
+			no call`,
+		"over a read between two attempts": `
+			msg m1: codes mark_read
+			calls 1.0
+			retry 1m
+			reaction: vip keep_unread
+			1.0 dropped vetoed
+			next never`,
+		"over a dead read that is revived": `
+			msg m1: codes mark_read even_if_newer
+			calls 1.0
+			refused not found
+			1.0 dead not found
+			msg m2: vip keep_unread
+			revive 1.0
+			1.0 dropped vetoed`,
+		"however deep": `
+			msg m1: codes mark_read 1h
+			outside depth=9: vip keep_unread
+			1.0 dropped vetoed`,
+	})
+}
+
+func TestFailsClosed(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"reads of the event are withheld": `
+			failing msg m1: codes mark_read
+			1.0 withheld withheld
+			no call`,
+		"so are those that the veto would have hit": `
+			msg m1: settle mark_read 30s
+			failing reaction:
+			1.0 withheld withheld
+			next never`,
+		"what is overtaken is overtaken": `
+			msg m1: settle mark_read 30s; codes mark_read 30s even_if_newer
+			failing msg m2:
+			1.0 dropped overtaken
+			1.1 withheld withheld`,
+		"a veto that was heard says so": `
+			failing msg m1: codes mark_read; vip keep_unread
+			1.0 dropped vetoed`,
+		"run again without a veto, they go out": `
+			failing msg m1: codes mark_read
+			again 1:
+			revive 1.0
+			1.0 waiting
+			calls 1.0
+			ok
+			1.0 done read`,
+		"run again with a veto, they don't": `
+			failing msg m1: codes mark_read
+			again 1: vip keep_unread
+			revive 1.0
+			1.0 dropped vetoed`,
+		"nor after a newer message that nobody asked to read": `
+			failing msg m1: codes mark_read; sure mark_read even_if_newer
+			msg m2:
+			revive 1.0 1.1
+			1.0 dropped overtaken
+			1.1 waiting`,
+		"nor if the rule has asked again": `
+			failing msg m1: codes mark_read
+			msg m2: codes mark_read 30s
+			revive 1.0
+			1.0 dropped replaced
+			2.0 waiting`,
+		"of several of one rule the last goes out": `
+			failing msg m1: codes mark_read
+			failing msg m2: codes mark_read
+			revive 2.0 1.0
+			1.0 dropped replaced
+			calls 2.0`,
+		"a read asked by a handler run again is judged as of its event": `
+			msg m1:
+			msg m2:
+			again 1: codes mark_read; sure mark_read even_if_newer
+			1.0 dropped overtaken
+			1.1 waiting
+			again 2: late mark_read
+			2.0 waiting`,
+		"an event run again is no newer message": `
+			msg m1:
+			msg m2: codes mark_read 30s
+			again 1:
+			2.0 waiting`,
+		"its actions get places of their own": `
+			msg m1: codes mark_read 1h; codes after 1m name=x; codes send
+			1.2 waiting
+			again 1: vip send
+			1.3 waiting
+			1.2 waiting`,
+		"a call that was out did it all the same": `
+			msg m1: codes mark_read
+			calls 1.0
+			failing reaction:
+			1.0 withheld withheld
+			ok
+			1.0 done too late`,
+	})
+}
+
+func TestOvertaken(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"by a newer message for which no rule asks": `
+			msg m1: settle mark_read 30s
+			msg m2:
+			1.0 dropped overtaken`,
+		"not if a rule asks, be it another": `
+			msg m1: settle mark_read 30s
+			msg m2: codes mark_read 1h
+			1.0 waiting`,
+		"a rule in shadow does not count": `
+			msg m1: settle mark_read 30s
+			msg m2: codes mark_read shadow
+			1.0 dropped overtaken`,
+		"even_if_newer keeps it": `
+			msg m1: settle mark_read 30s even_if_newer
+			msg m2:
+			1.0 waiting`,
+		"in the queue and between attempts": `
+			msg m1: codes mark_read
+			calls 1.0
+			retry 5s
+			msg m2:
+			1.0 dropped overtaken
+			next never`,
+		"a reaction is no message, an event from outside none either": `
+			msg m1: settle mark_read 30s
+			reaction:
+			outside:
+			1.0 waiting`,
+		"nor is the same message as a lead_reply": `
+			msg m1: settle mark_read 30s
+			msg m1:
+			1.0 waiting`,
+		"not even a late one": `
+			msg m1: settle mark_read 30s
+			msg m2: settle mark_read 30s
+			msg m1:
+			2.0 waiting`,
+		"a message without an id is a newer one": `
+			msg: settle mark_read 30s
+			msg:
+			1.0 dropped overtaken`,
+		"a call that was out came first": `
+			msg m1: codes mark_read
+			calls 1.0
+			msg m2:
+			1.0 dropped overtaken
+			ok
+			1.0 done read`,
+		"and is not tried again": `
+			msg m1: codes mark_read
+			calls 1.0
+			msg m2:
+			retry 1s
+			1.0 dropped overtaken
+			advance 1m
+			no call`,
+	})
+}
+
+func TestNothingNew(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"since the last successful call": `
+			msg m1: codes mark_read
+			calls 1.0
+			ok
+			outside: night mark_read
+			no call
+			2.0 dropped nothing new`,
+		"an inbound event is something": `
+			msg m1: codes mark_read
+			calls 1.0
+			ok
+			reaction: night mark_read
+			calls 2.0`,
+		"what came while the call was out is new": `
+			msg m1: codes mark_read
+			calls 1.0
+			msg m2: codes mark_read
+			ok
+			calls 2.0`,
+		"a call that failed read nothing": `
+			msg m1: codes mark_read
+			calls 1.0
+			refused no such chat
+			outside: night mark_read
+			calls 2.0`,
+		"a read that is not due yet waits for what may come": `
+			msg m1: codes mark_read
+			calls 1.0
+			ok
+			outside: night mark_read 1h even_if_newer
+			no call
+			2.0 waiting
+			msg m2:
+			advance 1h
+			calls 2.0`,
+		"a chat never read is read": `
+			outside: night mark_read
+			calls 1.0`,
+	})
+}
+
+func TestCancelRead(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"of this pack only": `
+			msg m1: settle mark_read 30s; codes mark_read 30s
+			reaction: settle cancel_read
+			1.0 dropped cancelled
+			1.1 waiting`,
+		"in the order the rules ran": `
+			msg m1: codes mark_read; codes cancel_read; codes mark_read
+			1.0 dropped cancelled
+			1.1 waiting`,
+		"in shadow none": `
+			msg m1: settle mark_read 30s
+			reaction: settle cancel_read shadow
+			1.0 waiting`,
+		"not other kinds": `
+			msg m1: settle send; settle cancel_read
+			1.0 waiting`,
+	})
+}
+
+func TestOffMeansOff(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"all that the pack has waiting": `
+			msg m1: settle mark_read 30s; settle send; settle after 1m name=x; codes mark_read 30s
+			off settle
+			1.0 dropped off
+			1.1 dropped off
+			1.3 waiting
+			advance 1m
+			fires nothing`,
+		"of one version": `
+			msg m1: settle mark_read 1h
+			reaction: settle send v=v2
+			off settle v1
+			1.0 dropped off
+			2.0 waiting`,
+		"a timer whose event is journaled no longer stands": `
+			msg m1: settle after 1m name=x
+			advance 1m
+			fires x
+			stands x
+			off settle
+			gone x`,
+		"a message in flight is on its way": `
+			msg m1: bot send
+			calls 1.0
+			off bot
+			1.0 dropped off
+			ok
+			1.0 done too late`,
+		"and stays off if its call fails": `
+			msg m1: bot send
+			calls 1.0
+			off bot
+			retry 1s
+			1.0 dropped off
+			advance 1m
+			no call`,
+		"or was never made": `
+			msg m1: bot react
+			calls 1.0
+			off bot
+			unmade
+			1.0 dropped off`,
+	})
+}
+
+func TestDepth(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"up to five is fine": `
+			outside depth=5: loop mark_read
+			calls 1.0`,
+		"beyond it a wish is refused": `
+			outside depth=6: loop mark_read; loop send; loop typing; loop react
+			1.0 dropped too deep
+			1.1 dropped too deep
+			1.2 dropped too deep
+			1.3 dropped too deep
+			no call`,
+		"timers too": `
+			outside depth=6: loop after 1s name=x
+			advance 1m
+			fires nothing`,
+		"and a release, for a hold keeps a chat unread": `
+			operator hold 1d
+			outside depth=6: loop release
+			msg m1: codes mark_read
+			no call
+			2.0 dropped held`,
+	})
+}
+
+func stories(t *testing.T, scripts map[string]string) {
+	for name, script := range scripts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tell(t, script)
+		})
+	}
+}

@@ -1,0 +1,343 @@
+package chat
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// TestInvariants drives the machine by random inputs and checks after each
+// what must hold of any.
+func TestInvariants(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		for range rapid.IntRange(1, 40).Draw(t, "inputs") {
+			w.act()
+		}
+		w.finish()
+	})
+}
+
+// world is a chat, and a store and dispatch of the plainest kind around it.
+type world struct {
+	t     *rapid.T
+	chat  Chat
+	now   time.Time
+	seq   int64
+	rows  map[ActionID]Action
+	call  *Call            // on the wire
+	sent  map[ActionID]int // times put on the wire
+	gone  map[ActionID]bool
+	event map[int64]Handled
+	next  map[int64]int
+}
+
+func newWorld(t *rapid.T) *world {
+	return &world{
+		t: t, chat: Chat{ID: "c1"}, now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC),
+		rows: map[ActionID]Action{}, sent: map[ActionID]int{}, gone: map[ActionID]bool{},
+		event: map[int64]Handled{}, next: map[int64]int{},
+	}
+}
+
+func (w *world) act() {
+	switch rapid.SampledFrom([]string{
+		"event", "event", "event", "again", "advance", "ready", "ready", "answer", "answer",
+		"wake", "cancel", "revive", "operate", "crash",
+	}).Draw(w.t, "act") {
+	case "event":
+		w.seq++
+		w.handle(w.drawEvent())
+	case "again":
+		if in, ok := w.event[rapid.Int64Range(1, max(1, w.seq)).Draw(w.t, "seq")]; ok {
+			in.FirstN, in.Timer = w.next[in.Seq], nil
+			in.Wishes, in.Withhold = w.drawWishes(), rapid.Bool().Draw(w.t, "withhold")
+			w.handle(in)
+		}
+	case "advance":
+		w.now = w.now.Add(time.Duration(rapid.SampledFrom([]int{1, 5, 20, 60, 3600, 90000}).Draw(w.t, "seconds")) * time.Second)
+	case "ready":
+		w.ready()
+	case "answer":
+		if w.call != nil {
+			w.step(w.drawAnswer())
+			w.call = nil
+		}
+	case "wake":
+		for _, t := range w.step(Wake{}).Fired {
+			if t.Due.After(w.now) {
+				w.t.Fatalf("fired before its time: %+v", t)
+			}
+		}
+	case "cancel":
+		w.step(Cancel{Pack: drawPack(w.t), Version: rapid.SampledFrom([]string{"", "v1", "v2"}).Draw(w.t, "version")})
+	case "revive":
+		var in Revive
+		for _, a := range w.rows {
+			if a.Status != Waiting && a.Status != Sent {
+				in.Actions = append(in.Actions, a)
+			}
+		}
+		w.step(in)
+	case "operate":
+		w.step(Operate{Remove: rapid.Bool().Draw(w.t, "release"), Hold: Hold{Until: w.now.Add(time.Minute)}})
+	case "crash":
+		w.chat, w.call = reload(w.t, w.chat), nil
+	}
+}
+
+// handle checks what a veto does before the rest is asked.
+func (w *world) handle(in Handled) {
+	w.event[in.Seq] = in
+	out := w.step(in)
+	w.next[in.Seq] = out.NextN
+	veto := false
+	for _, x := range in.Wishes {
+		veto = veto || !x.Shadow && (x.Kind == WishKeepUnread || x.Kind == WishHold)
+	}
+	for _, a := range w.chat.Waiting {
+		if (veto || in.Withhold) && a.Kind == Read {
+			w.t.Fatalf("a read waits though the event vetoed it, or could have: %+v", a)
+		}
+	}
+	for id, a := range w.rows {
+		if veto && a.Kind == Read && id.Seq <= in.Seq {
+			w.gone[id] = true // never to be called again, revived or not
+		}
+	}
+}
+
+func (w *world) ready() {
+	was := w.chat
+	out := w.step(Ready{Wire: w.seq})
+	c := out.Call
+	if c == nil {
+		return
+	}
+	if w.call != nil {
+		w.t.Fatal("two calls at a time")
+	}
+	w.call = c
+	for _, a := range c.Actions {
+		w.sent[a.ID]++
+		if a.Kind != c.Kind || a.Kind != Read && len(c.Actions) != 1 {
+			w.t.Fatalf("a call for what is not its kind: %+v", c)
+		}
+		if w.gone[a.ID] {
+			w.t.Fatalf("called for after a veto: %+v", a)
+		}
+		if (a.Kind == React || a.Kind == Typing) && w.rows[a.ID].Status != Sent {
+			w.t.Fatalf("on the wire and not recorded so: %+v", w.rows[a.ID])
+		}
+	}
+	if c.Actions[0].Due.After(w.now) {
+		w.t.Fatalf("called before its time: %+v", c.Actions[0])
+	}
+	if c.Kind != Read {
+		return
+	}
+	if was.Hold.Active(w.now) {
+		w.t.Fatalf("a read while held until %v", was.Hold.Until)
+	}
+	if was.ReadThrough > 0 && was.LastEvent <= was.ReadThrough {
+		w.t.Fatalf("a read with nothing new since %d", was.ReadThrough)
+	}
+}
+
+// step moves the chat and checks what holds of any step.
+func (w *world) step(in Input) Effects {
+	before, inBefore := dump(w.chat), dump(in)
+	after, out := Step(w.chat, in, w.now)
+	if got := dump(w.chat); got != before {
+		w.t.Fatalf("the argument was changed\nfrom %s\nto   %s", before, got)
+	}
+	if got := dump(in); got != inBefore {
+		w.t.Fatalf("the input was changed\nfrom %s\nto   %s", inBefore, got)
+	}
+	again, outAgain := Step(w.chat, in, w.now)
+	if !reflect.DeepEqual(after, again) || !reflect.DeepEqual(out, outAgain) {
+		w.t.Fatalf("%T moves the chat in two ways", in)
+	}
+	if after.ReadThrough < w.chat.ReadThrough || after.LastEvent < w.chat.LastEvent || after.Veto < w.chat.Veto {
+		w.t.Fatalf("went back from %+v to %+v", w.chat, after)
+	}
+	written := map[ActionID]bool{}
+	for _, a := range out.Actions {
+		if written[a.ID] {
+			w.t.Fatalf("written twice: %v", a.ID)
+		}
+		written[a.ID] = true
+		if old, ok := w.rows[a.ID]; ok && final(old) && !reflect.DeepEqual(old, a) && !recalled(w.chat, a.ID) {
+			if _, revived := in.(Revive); !revived {
+				w.t.Fatalf("settled, and changed:\n%+v\n%+v", old, a)
+			}
+		}
+		if final(a) && (a.Why == "" || a.Settled.IsZero()) {
+			w.t.Fatalf("settled without a why or a when: %+v", a)
+		}
+		w.rows[a.ID] = a
+	}
+	if h, ok := in.(Handled); ok {
+		w.checkAsked(h, out)
+	}
+	w.chat = after
+	w.checkRows()
+	return out
+}
+
+// checkAsked: every wish for an action has one, with an id of its own.
+func (w *world) checkAsked(in Handled, out Effects) {
+	asked, got := 0, 0
+	for _, x := range in.Wishes {
+		if x.Kind.action() != "" {
+			asked++
+		}
+	}
+	for _, a := range out.Actions {
+		if a.ID.Seq == in.Seq && a.ID.N >= in.FirstN {
+			got++
+		}
+	}
+	if asked != got {
+		w.t.Fatalf("%d actions asked, %d recorded", asked, got)
+	}
+}
+
+// checkRows: what waits in the chat is what the rows say.
+func (w *world) checkRows() {
+	waiting := map[ActionID]bool{}
+	for _, a := range w.chat.Waiting {
+		if waiting[a.ID] {
+			w.t.Fatalf("waits twice: %v", a.ID)
+		}
+		waiting[a.ID] = true
+		if row := w.rows[a.ID]; !reflect.DeepEqual(row, a) {
+			w.t.Fatalf("the row is not what waits:\n%+v\n%+v", row, a)
+		}
+	}
+	for id, a := range w.rows {
+		if (a.Status == Waiting || a.Status == Sent) != waiting[id] {
+			w.t.Fatalf("a row that waits and is not in the chat, or the other way: %+v", a)
+		}
+		if a.Kind == React && a.Why == WhyUnknown {
+			w.gone[id] = true
+		}
+		if a.Kind == Typing && w.sent[id] > 0 && final(a) {
+			w.gone[id] = true
+		}
+	}
+}
+
+// finish lets all calls succeed: then nothing may wait, and every action says
+// what became of it.
+func (w *world) finish() {
+	if w.call != nil {
+		w.chat, w.call = reload(w.t, w.chat), nil
+	}
+	for range 1000 {
+		next := w.chat.NextCall()
+		if next.IsZero() {
+			break
+		}
+		if next.After(w.now) {
+			w.now = next
+		}
+		w.ready()
+		if w.call != nil {
+			w.step(Answer{Call: *w.call, OK: true})
+			w.call = nil
+		}
+	}
+	if n := len(w.chat.Waiting); n > 0 {
+		w.t.Fatalf("%d actions wait for ever: %+v", n, w.chat.Waiting)
+	}
+	for id, a := range w.rows {
+		if !final(a) {
+			w.t.Fatalf("%v is not settled: %+v", id, a)
+		}
+		if a.Status == Done && w.sent[id] == 0 {
+			w.t.Fatalf("done without a call: %+v", a)
+		}
+	}
+}
+
+func (w *world) drawEvent() Handled {
+	kind := rapid.SampledFrom([]string{"message", "message", "reaction", "outside"}).Draw(w.t, "kind")
+	in := Handled{
+		Seq: w.seq, Inbound: kind != "outside", Message: kind == "message",
+		Depth:    rapid.SampledFrom([]int{0, 0, 0, 5, 6}).Draw(w.t, "depth"),
+		Withhold: rapid.IntRange(0, 7).Draw(w.t, "withhold") == 0,
+		Wishes:   w.drawWishes(),
+	}
+	if in.Message {
+		in.MessageID = fmt.Sprintf("m%d", rapid.Int64Range(max(1, w.seq-2), w.seq).Draw(w.t, "message"))
+	}
+	if n := len(w.chat.Timers); kind == "outside" && n > 0 {
+		id := w.chat.Timers[rapid.IntRange(0, n-1).Draw(w.t, "timer")].id()
+		in.Timer = &id
+	}
+	return in
+}
+
+func (w *world) drawWishes() []Wish {
+	kinds := []WishKind{
+		WishRead, WishRead, WishRead, WishCancelRead, WishKeepUnread, WishHold, WishRelease,
+		WishTimer, WishCancelTimer, WishTyping, WishReact, WishSend,
+	}
+	wishes := make([]Wish, rapid.IntRange(0, 3).Draw(w.t, "wishes"))
+	for i := range wishes {
+		wishes[i] = Wish{
+			Kind: rapid.SampledFrom(kinds).Draw(w.t, "wish"), Pack: drawPack(w.t), Rule: "r",
+			Version:     rapid.SampledFrom([]string{"v1", "v2"}).Draw(w.t, "version"),
+			Shadow:      rapid.IntRange(0, 9).Draw(w.t, "shadow") == 0,
+			EvenIfNewer: rapid.Bool().Draw(w.t, "even if newer"),
+			Due:         w.now.Add(time.Duration(rapid.SampledFrom([]int{-5, 0, 10, 30, 600}).Draw(w.t, "due")) * time.Second),
+			Name:        rapid.SampledFrom([]string{"x", "y"}).Draw(w.t, "name"),
+		}
+	}
+	return wishes
+}
+
+func (w *world) drawAnswer() Answer {
+	in := Answer{Call: *w.call, After: time.Duration(rapid.IntRange(0, 90).Draw(w.t, "after")) * time.Second}
+	switch rapid.SampledFrom([]string{"ok", "ok", "retry", "refused", "unknown", "unmade"}).Draw(w.t, "answer") {
+	case "ok":
+		in.OK = true
+	case "retry":
+		in.Retryable, in.Error = true, "saturated"
+	case "refused":
+		in.Error = "not found"
+	case "unknown":
+		in.Unknown, in.Retryable = true, true
+	case "unmade":
+		in.Unmade = true
+	}
+	return in
+}
+
+func drawPack(t *rapid.T) string { return rapid.SampledFrom([]string{"a", "b"}).Draw(t, "pack") }
+
+func final(a Action) bool { return a.Status != Waiting && a.Status != Sent }
+
+func recalled(c Chat, id ActionID) bool { return c.Flight != nil && c.Flight.carries(id) }
+
+// dump is all of a value as text, what lies behind its pointers included.
+func dump(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	if c, ok := v.(Chat); ok && c.Flight != nil {
+		flight, err := json.Marshal(c.Flight)
+		if err != nil {
+			panic(err)
+		}
+		return string(text) + string(flight)
+	}
+	return string(text)
+}

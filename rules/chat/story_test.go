@@ -1,0 +1,316 @@
+package chat
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A story is a test one reads: a line an input, or what must hold after it.
+//
+//	msg m1: codes mark_read; vip hold 1d     a message, and what the rules wished
+//	failing msg m1: codes mark_read          the same, but a rule that can veto failed
+//	reaction: …    outside: …                inbound but no message; neither
+//	fired NAME: …                            the event of a timer that fired
+//	again 2: …                               the event with sequence 2 is run again
+//	advance 30s
+//	calls 1.0 2.0    no call                 dispatch asks: what the call is for
+//	ok    retry 2s    refused TEXT    unknown    unmade
+//	fires NAME …     fires nothing           time wakes the chat
+//	off PACK [VERSION]    revive 1.0 …    operator hold 1h    operator release
+//	crash                                    the flight is lost, the rest was stored
+//	1.0 dropped vetoed                       how the action stands
+//	next 30s    next never                   when the next call is due, from the start
+//
+// A wish is "PACK wish [arguments]", its rule named like the pack. Arguments
+// are a duration, even_if_newer, shadow, v=VERSION and name=TIMER. An event's
+// depth is given as in "outside depth=6: …".
+type story struct {
+	t      *testing.T
+	line   string
+	chat   Chat
+	start  time.Time
+	now    time.Time
+	seq    int64
+	next   map[int64]int      // an event's next free place
+	events map[int64]Handled  // for again
+	rows   map[string]Action  // as last written
+	timers map[string]Timer   // rows
+	fired  map[string]TimerID // by name
+	call   *Call
+}
+
+func tell(t *testing.T, script string) {
+	t.Helper()
+	start := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	s := &story{
+		t: t, chat: Chat{ID: "c1"}, start: start, now: start,
+		next: map[int64]int{}, events: map[int64]Handled{}, rows: map[string]Action{},
+		timers: map[string]Timer{}, fired: map[string]TimerID{},
+	}
+	for n, line := range strings.Split(script, "\n") {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		s.line = fmt.Sprintf("line %d, %q", n, line)
+		s.do(line)
+	}
+}
+
+func (s *story) do(line string) {
+	s.t.Helper()
+	head, wishes, isEvent := strings.Cut(line, ":")
+	words := strings.Fields(head)
+	if isEvent {
+		s.event(words, wishes)
+		return
+	}
+	rest := strings.TrimSpace(strings.TrimPrefix(line, words[0]))
+	switch words[0] {
+	case "advance":
+		s.now = s.now.Add(s.duration(rest))
+	case "calls", "no":
+		want := rest
+		if words[0] == "no" {
+			want = ""
+		}
+		out := s.step(Ready{Wire: s.seq})
+		if got := callIDs(out.Call); got != want {
+			s.fail("the call is for %q, want %q", got, want)
+		}
+		if out.Call != nil {
+			s.call = out.Call
+		}
+	case "ok":
+		s.answer(Answer{OK: true, HTTP: 200})
+	case "retry":
+		s.answer(Answer{Retryable: true, After: s.duration(rest), HTTP: 503, Error: "saturated"})
+	case "refused":
+		s.answer(Answer{HTTP: 404, Error: rest})
+	case "unknown":
+		s.answer(Answer{Unknown: true, After: time.Second, Error: "timeout"})
+	case "unmade":
+		s.answer(Answer{Unmade: true})
+	case "fires":
+		got := []string{}
+		for _, t := range s.step(Wake{}).Fired {
+			got = append(got, t.Name)
+			s.fired[t.Name] = t.id()
+		}
+		if rest == "nothing" {
+			rest = ""
+		}
+		if strings.Join(got, " ") != rest {
+			s.fail("fired %q, want %q", got, rest)
+		}
+	case "stands", "gone":
+		id, ok := s.fired[rest]
+		if !ok {
+			s.fail("no timer %q has fired", rest)
+		}
+		if got := s.chat.Stands(id); got != (words[0] == "stands") {
+			s.fail("the timer stands: %v", got)
+		}
+	case "off":
+		in := Cancel{Pack: words[1], Why: WhyModeOff}
+		if len(words) > 2 {
+			in.Version = words[2]
+		}
+		s.step(in)
+	case "revive":
+		var in Revive
+		for _, id := range words[1:] {
+			in.Actions = append(in.Actions, s.row(id))
+		}
+		s.step(in)
+	case "operator":
+		if words[1] == "release" {
+			s.step(Operate{Remove: true})
+		} else {
+			s.step(Operate{Hold: Hold{Until: s.now.Add(s.duration(words[2]))}})
+		}
+	case "crash":
+		s.chat = reload(s.t, s.chat)
+	case "next":
+		want := time.Time{}
+		if rest != "never" {
+			want = s.start.Add(s.duration(rest))
+		}
+		if got := s.chat.NextCall(); !got.Equal(want) {
+			s.fail("the next call is at %v, want %v", got, want)
+		}
+	case "rests":
+		if until := s.chat.Cooldown[Key(rest, rest)]; !s.now.Before(until) {
+			s.fail("rests until %v, it is %v", until, s.now)
+		}
+	case "wakes":
+		if until, kept := s.chat.Cooldown[Key(rest, rest)]; s.now.Before(until) {
+			s.fail("still rests: %v %v", until, kept)
+		}
+	default:
+		a := s.row(words[0])
+		want := strings.Join(words[1:], " ")
+		if got := strings.TrimSpace(string(a.Status) + " " + a.Why); got != want {
+			s.fail("action %s is %q, want %q", words[0], got, want)
+		}
+	}
+}
+
+// event handles "msg m1: …" and its kin.
+func (s *story) event(words []string, wishes string) {
+	s.t.Helper()
+	var in Handled
+	if words[0] == "failing" {
+		in.Withhold = true
+		words = words[1:]
+	}
+	s.seq++
+	in.Seq, in.Line = s.seq, "+15550100"
+	for _, w := range words[1:] {
+		if depth, ok := strings.CutPrefix(w, "depth="); ok {
+			fmt.Sscan(depth, &in.Depth)
+		}
+	}
+	switch words[0] {
+	case "msg":
+		in.Inbound, in.Message = true, true
+		if len(words) > 1 {
+			in.MessageID = words[1]
+		}
+	case "reaction":
+		in.Inbound = true
+	case "outside":
+	case "fired":
+		id := s.fired[words[1]]
+		in.Timer = &id
+	case "again":
+		s.seq--
+		var seq int64
+		fmt.Sscan(words[1], &seq)
+		withhold := in.Withhold
+		in = s.events[seq]
+		in.FirstN, in.Wishes, in.Withhold = s.next[seq], nil, withhold
+	default:
+		s.fail("unknown event")
+	}
+	for _, text := range strings.Split(wishes, ";") {
+		f := strings.Fields(text)
+		if len(f) == 0 {
+			continue
+		}
+		if f[1] == "rests" {
+			in.Rested = append(in.Rested, Rest{Rule: Key(f[0], f[0]), Until: s.now.Add(s.duration(f[2]))})
+			continue
+		}
+		w := Wish{Pack: f[0], Rule: f[0], Version: "v1", Kind: WishKind(f[1]), Due: s.now}
+		for _, arg := range f[2:] {
+			if v, ok := strings.CutPrefix(arg, "v="); ok {
+				w.Version = v
+			} else if v, ok := strings.CutPrefix(arg, "name="); ok {
+				w.Name = v
+			} else if arg == "even_if_newer" {
+				w.EvenIfNewer = true
+			} else if arg == "shadow" {
+				w.Shadow = true
+			} else {
+				w.Due = s.now.Add(s.duration(arg))
+			}
+		}
+		in.Wishes = append(in.Wishes, w)
+	}
+	s.events[in.Seq] = in
+	s.next[in.Seq] = s.step(in).NextN
+}
+
+func (s *story) answer(in Answer) {
+	s.t.Helper()
+	if s.call == nil {
+		s.fail("no call is out")
+	}
+	in.Call = *s.call
+	s.call = nil
+	s.step(in)
+}
+
+// step moves the chat, and keeps rows as a store would.
+func (s *story) step(in Input) Effects {
+	var out Effects
+	s.chat, out = Step(s.chat, in, s.now)
+	for _, a := range out.Actions {
+		s.rows[a.ID.String()] = a
+	}
+	for _, c := range out.Timers {
+		if id := fmt.Sprint(c.Timer.id()); c.Gone {
+			delete(s.timers, id)
+		} else {
+			s.timers[id] = c.Timer
+		}
+	}
+	if len(s.timers) != len(s.chat.Timers) {
+		s.fail("%d rows of timers, %d timers", len(s.timers), len(s.chat.Timers))
+	}
+	return out
+}
+
+func (s *story) row(id string) Action {
+	s.t.Helper()
+	a, ok := s.rows[id]
+	if !ok {
+		s.fail("there is no action %s", id)
+	}
+	return a
+}
+
+func (s *story) duration(text string) time.Duration {
+	s.t.Helper()
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		text = days + "h"
+		d, err := time.ParseDuration(text)
+		if err == nil {
+			return 24 * d
+		}
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		s.fail("%v", err)
+	}
+	return d
+}
+
+func (s *story) fail(format string, args ...any) {
+	s.t.Helper()
+	var rows strings.Builder
+	for _, id := range slices.Sorted(maps.Keys(s.rows)) {
+		a := s.rows[id]
+		fmt.Fprintf(&rows, "\n  %s %s/%s %s %s %q due +%s", id, a.Pack, a.Rule, a.Kind, a.Status, a.Why, a.Due.Sub(s.start))
+	}
+	s.t.Fatalf("%s, at +%s: %s%s", s.line, s.now.Sub(s.start), fmt.Sprintf(format, args...), rows.String())
+}
+
+func callIDs(c *Call) string {
+	if c == nil {
+		return ""
+	}
+	ids := make([]string, len(c.Actions))
+	for i, a := range c.Actions {
+		ids[i] = a.ID.String()
+	}
+	return strings.Join(ids, " ")
+}
+
+// reload is a chat after a crash: what the store kept of it.
+func reload(t interface{ Fatal(...any) }, c Chat) Chat {
+	text, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Chat
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	return back
+}
