@@ -1,0 +1,206 @@
+package dispatch
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"chertd/engine/store"
+)
+
+// Agenda knows which chat wants attention next. It keeps the earliest entries
+// in memory, up to its capacity; the later ones stay in the store, beyond a
+// horizon, and are fetched when the agenda gets there. So memory is bounded
+// however many reads wait.
+//
+// An entry is a hint: whoever acts on it asks the chat itself, so one that is
+// out of date does no harm. Times are whole milliseconds, as the store keeps
+// them. Its methods may be called from many goroutines.
+type Agenda struct {
+	fetch    Fetch
+	capacity int
+
+	mu      sync.Mutex
+	heap    entries
+	at      map[string]*entry
+	horizon *store.Due // entries after it are in the store only; nil: there are none
+	filling bool       // a refill is reading the store: it may miss what is set meanwhile
+	changed chan struct{}
+}
+
+// Fetch reads the entries after a cursor from the store, in order.
+type Fetch func(ctx context.Context, after store.Due, limit int) ([]store.Due, error)
+
+// DefaultCapacity of an agenda: about 8 MB of entries.
+const DefaultCapacity = 1 << 16
+
+// NewAgenda makes an agenda of what the store has. Capacity 0 is DefaultCapacity.
+func NewAgenda(fetch Fetch, capacity int) *Agenda {
+	if capacity <= 0 {
+		capacity = DefaultCapacity
+	}
+	return &Agenda{
+		fetch: fetch, capacity: capacity,
+		at:      map[string]*entry{},
+		horizon: &store.Due{},
+		changed: make(chan struct{}, 1),
+	}
+}
+
+// Set says when a chat wants attention; zero is never. It is called after the
+// chat was committed, so that what falls beyond the horizon can be fetched.
+func (a *Agenda) Set(chat string, at time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.at[chat]
+	if e != nil && e.due.At.Equal(at) {
+		return
+	}
+	due := store.Due{Chat: chat, At: at}
+	if at.IsZero() || a.horizon != nil && !a.filling && compare(due, *a.horizon) > 0 {
+		if e != nil {
+			heap.Remove(&a.heap, e.index)
+			delete(a.at, chat)
+		}
+		return
+	}
+	if e != nil {
+		e.due = due
+		heap.Fix(&a.heap, e.index)
+	} else {
+		a.push(due)
+	}
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Changed is signalled when an entry was set: the earliest may be another.
+func (a *Agenda) Changed() <-chan struct{} { return a.changed }
+
+// Next returns the earliest entry and leaves it; ok is false if there is none.
+// One goroutine calls it: it may read the store.
+func (a *Agenda) Next(ctx context.Context) (next store.Due, ok bool, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for len(a.heap) == 0 && a.horizon != nil {
+		if err := a.refill(ctx); err != nil {
+			return store.Due{}, false, err
+		}
+	}
+	if len(a.heap) == 0 {
+		return store.Due{}, false, nil
+	}
+	return a.heap[0].due, true, nil
+}
+
+// Take removes a chat's entry, and reports whether it was still there.
+func (a *Agenda) Take(chat string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.at[chat]
+	if e == nil {
+		return false
+	}
+	heap.Remove(&a.heap, e.index)
+	delete(a.at, chat)
+	return true
+}
+
+// Len is the number of entries in memory.
+func (a *Agenda) Len() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.heap)
+}
+
+// refill moves the horizon on by half the capacity. It is called with mu held
+// and reads the store without it.
+func (a *Agenda) refill(ctx context.Context) error {
+	before, limit := a.horizon, max(a.capacity/2, 1)
+	after := *before
+	a.filling = true
+	a.mu.Unlock()
+	fetched, err := a.fetch(ctx, after, limit)
+	a.mu.Lock()
+	a.filling = false
+	if err != nil {
+		return fmt.Errorf("read what is due after %v: %w", after.At, err)
+	}
+	trimmed := a.horizon
+	a.horizon = nil
+	if len(fetched) == limit {
+		a.horizon = &fetched[limit-1]
+	}
+	if trimmed != before && (a.horizon == nil || compare(*trimmed, *a.horizon) < 0) {
+		a.horizon = trimmed // so much was set meanwhile that it overflowed
+	}
+	for _, due := range fetched {
+		// One that was set meanwhile is newer than what was read.
+		if a.at[due.Chat] == nil {
+			a.push(due)
+		}
+	}
+	return nil
+}
+
+func (a *Agenda) push(due store.Due) {
+	e := &entry{due: due}
+	heap.Push(&a.heap, e)
+	a.at[due.Chat] = e
+	if len(a.heap) > a.capacity {
+		a.trim()
+	}
+}
+
+// trim leaves the later half to the store.
+func (a *Agenda) trim() {
+	slices.SortFunc(a.heap, func(x, y *entry) int { return compare(x.due, y.due) })
+	keep := len(a.heap) / 2
+	for _, e := range a.heap[keep:] {
+		delete(a.at, e.due.Chat)
+	}
+	clear(a.heap[keep:])
+	a.heap = a.heap[:keep] // sorted, so a heap
+	for i, e := range a.heap {
+		e.index = i
+	}
+	horizon := a.heap[keep-1].due
+	a.horizon = &horizon
+}
+
+func compare(x, y store.Due) int {
+	return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.Chat, y.Chat))
+}
+
+type entry struct {
+	due   store.Due
+	index int
+}
+
+// entries is a heap by time, then chat.
+type entries []*entry
+
+func (h entries) Len() int           { return len(h) }
+func (h entries) Less(i, j int) bool { return compare(h[i].due, h[j].due) < 0 }
+func (h entries) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+func (h *entries) Push(x any) {
+	e := x.(*entry)
+	e.index = len(*h)
+	*h = append(*h, e)
+}
+func (h *entries) Pop() any {
+	old := *h
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return e
+}

@@ -1,0 +1,91 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"chertd/engine/store"
+)
+
+// shelf is a store's due list in memory.
+type shelf map[string]time.Time
+
+func (s shelf) fetch(_ context.Context, after store.Due, limit int) ([]store.Due, error) {
+	var all []store.Due
+	for chat, at := range s {
+		if due := (store.Due{Chat: chat, At: at}); compare(due, after) > 0 {
+			all = append(all, due)
+		}
+	}
+	slices.SortFunc(all, compare)
+	return all[:min(limit, len(all))], nil
+}
+
+// However small the agenda's memory, it gives out what is due in order and
+// loses nothing.
+func TestAgendaGivesAllInOrder(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		ctx := context.Background()
+		kept := shelf{}
+		epoch := time.Unix(1_000_000, 0)
+		draw := func() (string, time.Time) {
+			chat := fmt.Sprint("c", rapid.IntRange(0, 20).Draw(t, "chat"))
+			return chat, epoch.Add(time.Duration(rapid.IntRange(0, 9).Draw(t, "at")) * time.Second)
+		}
+		for range rapid.IntRange(0, 15).Draw(t, "kept before") {
+			chat, at := draw()
+			kept[chat] = at
+		}
+		a := NewAgenda(kept.fetch, rapid.IntRange(1, 6).Draw(t, "capacity"))
+		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+			switch rapid.IntRange(0, 3).Draw(t, "step") {
+			case 0, 1:
+				chat, at := draw()
+				kept[chat] = at
+				a.Set(chat, at)
+			case 2:
+				chat, _ := draw()
+				delete(kept, chat)
+				a.Set(chat, time.Time{})
+			case 3:
+				next, ok, err := a.Next(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				first, _ := kept.fetch(ctx, store.Due{}, 1)
+				if ok != (len(first) == 1) || ok && next != first[0] {
+					t.Fatalf("next is %v (%v), want %v", next, ok, first)
+				}
+				if ok {
+					a.Take(next.Chat)
+					delete(kept, next.Chat)
+				}
+			}
+			if a.Len() > a.capacity {
+				t.Fatalf("%d entries in memory, want at most %d", a.Len(), a.capacity)
+			}
+		}
+	})
+}
+
+// What is set while the store is being read must not fall between the two.
+func TestAgendaKeepsWhatIsSetDuringRefill(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	late := time.Unix(500, 0)
+	var a *Agenda
+	a = NewAgenda(func(context.Context, store.Due, int) ([]store.Due, error) {
+		a.Set("late", late) // committed after the snapshot was taken
+		return nil, nil
+	}, 4)
+	next, ok, err := a.Next(ctx)
+	if err != nil || !ok || next.Chat != "late" {
+		t.Fatalf("next is %v, %v, %v; want the chat that was set meanwhile", next, ok, err)
+	}
+}

@@ -1,0 +1,264 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chertd/engine/chert"
+	"chertd/engine/store"
+	"chertd/rules/chat"
+)
+
+// desk stands for the engine and for Chert: it moves chats by the machine of
+// one chat, and answers calls by script.
+type desk struct {
+	t      *testing.T
+	agenda *Agenda
+
+	mu      sync.Mutex
+	chats   map[string]chat.Chat
+	flying  int
+	most    int            // calls in flight at once
+	script  []*chert.Error // answers to the next calls; then success
+	took    time.Duration  // how long Chert takes
+	calls   []string       // "chat@seconds"
+	began   time.Time
+	settled map[string]string
+}
+
+func newDesk(t *testing.T) *desk {
+	d := &desk{t: t, chats: map[string]chat.Chat{}, began: time.Now(), settled: map[string]string{}}
+	d.agenda = NewAgenda(d.due, 0)
+	return d
+}
+
+// due is what a store would say.
+func (d *desk) due(ctx context.Context, after store.Due, limit int) ([]store.Due, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := shelf{}
+	for id, c := range d.chats {
+		if at := c.NextCall(); !at.IsZero() {
+			all[id] = at
+		}
+	}
+	return all.fetch(ctx, after, limit)
+}
+
+// ask makes an event of a chat for which a rule asks a read after a while.
+func (d *desk) ask(id string, seq int64, after time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.step(id, chat.Handled{Seq: seq, Inbound: true, Message: true, MessageID: fmt.Sprint(seq), Wishes: []chat.Wish{
+		{Kind: chat.WishRead, Pack: "p", Rule: "r", Due: time.Now().Add(after)},
+	}})
+}
+
+func (d *desk) step(id string, in chat.Input) chat.Effects {
+	c, ok := d.chats[id]
+	if !ok {
+		c.ID = id
+	}
+	c, effects := chat.Step(c, in, time.Now())
+	d.chats[id] = c
+	for _, a := range effects.Actions {
+		if !a.Settled.IsZero() {
+			d.settled[a.Chat] = string(a.Status) + ": " + a.Why
+		}
+	}
+	next := c.NextCall()
+	if c.Flight != nil {
+		next = time.Time{}
+	}
+	d.agenda.Set(id, next)
+	return effects
+}
+
+func (d *desk) Ready(_ context.Context, id string) (chat.Call, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	effects := d.step(id, chat.Ready{Wire: 1000})
+	if effects.Call == nil {
+		return chat.Call{}, false, nil
+	}
+	return *effects.Call, true, nil
+}
+
+func (d *desk) Answer(a chat.Answer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.step(a.Call.Chat, a)
+}
+
+func (d *desk) Call(ctx context.Context, call chat.Call) (string, error) {
+	d.mu.Lock()
+	d.calls = append(d.calls, fmt.Sprintf("%s@%v", call.Chat, time.Since(d.began)))
+	d.flying++
+	d.most = max(d.most, d.flying)
+	var answer *chert.Error
+	if len(d.script) > 0 {
+		answer, d.script = d.script[0], d.script[1:]
+	}
+	d.mu.Unlock()
+	if d.took > 0 {
+		select {
+		case <-time.After(d.took):
+		case <-ctx.Done():
+			answer = &chert.Error{Message: ctx.Err().Error(), Retryable: true, Unknown: true}
+		}
+	}
+	d.mu.Lock()
+	d.flying--
+	d.mu.Unlock()
+	if answer != nil {
+		return "", answer
+	}
+	return "trace", nil
+}
+
+// run starts a dispatcher and returns the function that stops it.
+func (d *desk) run(c Config) (*Dispatcher, func()) {
+	c.Chats, c.Caller, c.Agenda = d, d, d.agenda
+	c.Now, c.Jitter, c.Log = time.Now, func() float64 { return 1 }, slog.New(slog.DiscardHandler)
+	if c.Governor == nil {
+		c.Governor = NewGovernor(0, 0)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	dispatcher, ended := New(c), make(chan struct{})
+	go func() { dispatcher.Run(ctx); close(ended) }()
+	return dispatcher, func() { cancel(); <-ended }
+}
+
+func (d *desk) wantCalls(want ...string) {
+	d.t.Helper()
+	synctest.Wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if fmt.Sprint(d.calls) != fmt.Sprint(want) {
+		d.t.Errorf("calls are %v, want %v", d.calls, want)
+	}
+}
+
+func TestCallsGoOutWhenDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		_, stop := d.run(Config{})
+		defer stop()
+		d.ask("late", 1, 10*time.Second)
+		d.ask("soon", 2, time.Second)
+		synctest.Wait()
+		d.wantCalls()
+		time.Sleep(15 * time.Second)
+		d.wantCalls("soon@1s", "late@10s")
+	})
+}
+
+func TestConcurrencyIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.took = time.Second
+		_, stop := d.run(Config{Concurrency: 3})
+		defer stop()
+		for i := range 10 {
+			d.ask(fmt.Sprint("c", i), int64(i+1), 0)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(d.calls) != 10 || d.most != 3 {
+			t.Errorf("%d calls, %d at once; want 10 and 3", len(d.calls), d.most)
+		}
+	})
+}
+
+func TestRetryAfterPausesEveryCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.script = []*chert.Error{{Status: 429, Code: 1007, Retryable: true, RetryAfter: 5 * time.Second}}
+		_, stop := d.run(Config{Concurrency: 1})
+		defer stop()
+		d.ask("a", 1, 0)
+		synctest.Wait()
+		d.ask("b", 2, time.Second)
+		time.Sleep(time.Minute)
+		d.wantCalls("a@0s", "b@5s", "a@5s")
+	})
+}
+
+// The next attempt follows Chert's word, not the code or the status.
+func TestRetryFollowsRetryable(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answer  *chert.Error
+		calls   []string
+		settled string
+	}{
+		"retryable backs off":   {&chert.Error{Status: 502, Code: 4001, Retryable: true}, []string{"a@0s", "a@1s"}, "done: read"},
+		"refused is dead":       {&chert.Error{Status: 404, Code: 2002, Message: "chat not found"}, []string{"a@0s"}, "dead"},
+		"500 but not retryable": {&chert.Error{Status: 500, Code: 3003}, []string{"a@0s"}, "dead"},
+		"wrong account is kept": {&chert.Error{Status: 401, Code: 2004}, []string{"a@0s", "a@1s"}, "done: read"},
+		"lost answer is asked again": {&chert.Error{Message: "connection reset", Retryable: true, Unknown: true},
+			[]string{"a@0s", "a@1s"}, "done: read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDesk(t)
+				d.script = []*chert.Error{tc.answer}
+				_, stop := d.run(Config{})
+				defer stop()
+				d.ask("a", 1, 0)
+				time.Sleep(time.Hour)
+				d.wantCalls(tc.calls...)
+				if got := d.settled["a"]; len(got) < len(tc.settled) || got[:len(tc.settled)] != tc.settled {
+					t.Errorf("settled as %q, want %q", got, tc.settled)
+				}
+			})
+		})
+	}
+}
+
+func TestPauseHoldsCallsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		dispatcher, stop := d.run(Config{})
+		defer stop()
+		dispatcher.Pause(true)
+		d.ask("a", 1, 0)
+		time.Sleep(time.Minute)
+		d.wantCalls()
+		dispatcher.Pause(false)
+		synctest.Wait()
+		d.wantCalls("a@1m0s")
+	})
+}
+
+// A stop lets the call in flight end and takes its answer in.
+func TestStopWaitsForCallsInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.took = 3 * time.Second
+		_, stop := d.run(Config{Timeout: 10 * time.Second})
+		d.ask("a", 1, 0)
+		synctest.Wait()
+		stop()
+		if d.settled["a"] != "done: read" {
+			t.Errorf("after the stop the call is %q, want it settled", d.settled["a"])
+		}
+	})
+}
+
+// An attempt that hangs is ended by its timeout and made again.
+func TestTimeoutEndsAnAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.took = time.Hour
+		_, stop := d.run(Config{Timeout: 10 * time.Second})
+		d.ask("a", 1, 0)
+		time.Sleep(12 * time.Second)
+		d.wantCalls("a@0s", "a@11s")
+		stop()
+	})
+}
