@@ -1,0 +1,51 @@
+// Package control is how people and machines look at a running daemon: health
+// and readiness over HTTP.
+package control
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// Health is how the daemon stands, as probes ask for it.
+type Health struct {
+	// NotReady are the reasons why events are not taken in and handled; none: ready.
+	NotReady []string
+	// NoCalls are the reasons why calls can't be made at the moment.
+	NoCalls []string
+	// Notes are what an operator should know though it makes nothing unready,
+	// such as an edit that is not live.
+	Notes []string
+}
+
+// Handler serves /-/healthy and /-/ready. Both are open to anyone who can
+// reach the address: they tell no event and no secret.
+func Handler(health func() Health) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, http.StatusOK, map[string]any{"status": "healthy"})
+	})
+	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, r *http.Request) {
+		h := health()
+		why := h.NotReady
+		if r.URL.Query().Has("calls") {
+			why = append(why, h.NoCalls...)
+		}
+		body := map[string]any{"status": "ready"}
+		code := http.StatusOK
+		if len(why) > 0 {
+			code, body["status"], body["why"] = http.StatusServiceUnavailable, "not ready", why
+		}
+		if len(h.Notes) > 0 {
+			body["notes"] = h.Notes
+		}
+		answer(w, code, body)
+	})
+	return mux
+}
+
+func answer(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body) // the client is gone: nobody to tell
+}
