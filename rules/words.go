@@ -1,0 +1,42 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"chertd/rules/chat"
+)
+
+// Words says a wish as people read it in logs and explain, e.g.
+// `mark_read after 30s (code)`. The chat is named unless it is own, the chat
+// of the event; now is when the event was handled.
+func (w *Wish) Words(own string, now time.Time) string {
+	var b strings.Builder
+	b.WriteString(string(w.Kind))
+	switch w.Kind {
+	case chat.WishTimer, chat.WishCancelTimer:
+		fmt.Fprintf(&b, " %q", w.Name)
+	}
+	if w.Chat != own {
+		fmt.Fprintf(&b, " chat %s", w.Chat)
+	}
+	switch w.Kind {
+	case chat.WishRead, chat.WishTimer:
+		if d := w.Due.Sub(now); d > 0 {
+			fmt.Fprintf(&b, " after %s", d)
+		}
+	case chat.WishHold:
+		fmt.Fprintf(&b, " until %s", w.Due.UTC().Format(time.RFC3339))
+	}
+	if w.EvenIfNewer {
+		b.WriteString(" even if newer")
+	}
+	if w.Reason != "" {
+		fmt.Fprintf(&b, " (%s)", w.Reason)
+	}
+	if w.Shadow {
+		b.WriteString(" [shadow]")
+	}
+	return b.String()
+}
