@@ -1,0 +1,137 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	"chertd/engine/store"
+	"chertd/rules/chat"
+)
+
+const (
+	selectChat = `SELECT line, last_event_seq, last_message_id, read_through_seq, retry_attempts, retry_first_at,
+		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq FROM chats WHERE id = ?`
+	// The first condition names the partial index.
+	selectOpen = `SELECT ` + actionColumns + ` FROM actions WHERE status IN ('waiting', 'sent', 'withheld', 'dead')
+		AND chat_id = ? AND status IN ('waiting', 'sent') ORDER BY asked_at, event_seq, n`
+	selectTimers = `SELECT pack, name, version, due_at, payload, event_seq, n, depth, fired FROM timers
+		WHERE chat_id = ? ORDER BY event_seq, n`
+	selectState = `SELECT value FROM states WHERE pack = ? AND chat_id = ?`
+
+	selectCallsDue = `SELECT id, call_at FROM chats WHERE call_at IS NOT NULL AND (call_at, id) > (?, ?)
+		ORDER BY call_at, id LIMIT ?`
+	selectTimersDue = `SELECT id, timer_at FROM chats WHERE timer_at IS NOT NULL AND (timer_at, id) > (?, ?)
+		ORDER BY timer_at, id LIMIT ?`
+
+	// actionColumns are read by actionOf, in this order.
+	actionColumns = `event_seq, n, chat_id, kind, status, why, pack, version, rule, place, reason, even_if_newer,
+		body, target, depth, asked_at, due_at, settled_at, attempts, code, http, trace_id, error`
+)
+
+// Chat implements store.Store.
+func (s *Store) Chat(ctx context.Context, id string) (chat.Chat, error) {
+	var c chat.Chat
+	err := s.snapshot(ctx, "read a chat", func(r *conn) error {
+		c = chat.Chat{ID: id}
+		known := false
+		err := r.query(context.Background(), selectChat, func(row []driver.Value) (err error) {
+			known = true
+			c.Line, c.LastEvent, c.LastMessage, c.ReadThrough = stringOf(row[0]), intOf(row[1]), stringOf(row[2]), intOf(row[3])
+			c.Retry = chat.Retry{Attempts: int(intOf(row[4])), First: timeOf(row[5]), NotBefore: timeOf(row[6])}
+			c.Hold = chat.Hold{Until: timeOf(row[7]), By: stringOf(row[8]), Reason: stringOf(row[9])}
+			c.Veto, c.Unasked = intOf(row[12]), intOf(row[13])
+			if text := bytesOf(row[11]); text != nil {
+				if err := json.Unmarshal(text, &c.Recent); err != nil {
+					return fmt.Errorf("recent messages: %w", err)
+				}
+			}
+			c.Cooldown, err = cooldownsOf(row[10])
+			return err
+		}, id)
+		if err != nil || !known {
+			return err
+		}
+		err = r.query(context.Background(), selectOpen, func(row []driver.Value) error {
+			c.Waiting = append(c.Waiting, actionOf(row))
+			return nil
+		}, id)
+		if err != nil {
+			return err
+		}
+		return r.query(context.Background(), selectTimers, func(row []driver.Value) error {
+			c.Timers = append(c.Timers, chat.Timer{
+				Pack: stringOf(row[0]), Name: stringOf(row[1]), Version: stringOf(row[2]), Due: timeOf(row[3]),
+				Payload: bytesOf(row[4]), Seq: intOf(row[5]), N: int(intOf(row[6])), Depth: int(intOf(row[7])), Fired: intOf(row[8]) != 0,
+			})
+			return nil
+		}, id)
+	})
+	return c, err
+}
+
+// State implements store.Store.
+func (s *Store) State(ctx context.Context, pack, chat string) (json.RawMessage, error) {
+	var value json.RawMessage
+	err := s.read(ctx, "read a state", func(c *conn) error {
+		v, err := c.one(context.Background(), selectState, pack, chat)
+		value = bytesOf(v)
+		return err
+	})
+	return value, err
+}
+
+// CallsDue implements store.Store.
+func (s *Store) CallsDue(ctx context.Context, after store.Due, limit int) ([]store.Due, error) {
+	return s.due(ctx, selectCallsDue, after, limit)
+}
+
+// TimersDue implements store.Store.
+func (s *Store) TimersDue(ctx context.Context, after store.Due, limit int) ([]store.Due, error) {
+	return s.due(ctx, selectTimersDue, after, limit)
+}
+
+func (s *Store) due(ctx context.Context, sql string, after store.Due, limit int) (list []store.Due, err error) {
+	from := int64(math.MinInt64)
+	if !after.At.IsZero() {
+		from = after.At.UnixMicro()
+	}
+	err = s.read(ctx, "read what is due", func(c *conn) error {
+		return c.query(context.Background(), sql, func(row []driver.Value) error {
+			list = append(list, store.Due{Chat: stringOf(row[0]), At: timeOf(row[1])})
+			return nil
+		}, from, after.Chat, int64(max(limit, 0)))
+	})
+	return list, err
+}
+
+func actionOf(row []driver.Value) chat.Action {
+	return chat.Action{
+		ID:   chat.ActionID{Seq: intOf(row[0]), N: int(intOf(row[1]))},
+		Chat: stringOf(row[2]), Kind: chat.Kind(stringOf(row[3])), Status: chat.Status(stringOf(row[4])), Why: stringOf(row[5]),
+		Pack: stringOf(row[6]), Version: stringOf(row[7]), Rule: stringOf(row[8]), Place: stringOf(row[9]), Reason: stringOf(row[10]),
+		EvenIfNewer: intOf(row[11]) != 0, Body: bytesOf(row[12]), Target: stringOf(row[13]), Depth: int(intOf(row[14])),
+		Asked: timeOf(row[15]), Due: timeOf(row[16]), Settled: timeOf(row[17]),
+		Attempts: int(intOf(row[18])), Code: int(intOf(row[19])), HTTP: int(intOf(row[20])),
+		TraceID: stringOf(row[21]), Error: stringOf(row[22]),
+	}
+}
+
+func cooldownsOf(v driver.Value) (map[string]time.Time, error) {
+	text := bytesOf(v)
+	if text == nil {
+		return nil, nil
+	}
+	var in map[string]int64
+	if err := json.Unmarshal(text, &in); err != nil {
+		return nil, fmt.Errorf("cooldowns: %w", err)
+	}
+	out := make(map[string]time.Time, len(in))
+	for rule, until := range in {
+		out[rule] = time.UnixMicro(until).UTC()
+	}
+	return out, nil
+}

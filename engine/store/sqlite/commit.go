@@ -1,0 +1,175 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"chertd/engine/store"
+	"chertd/rules/chat"
+)
+
+const (
+	upsertDecision = `INSERT INTO decisions (seq, at, note, failed, actions, packs, rules) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET at = excluded.at, note = excluded.note, failed = excluded.failed,
+		actions = excluded.actions, packs = excluded.packs, rules = excluded.rules`
+	deletePending = `DELETE FROM pending WHERE seq = ?`
+
+	upsertChat = `INSERT INTO chats (id, line, last_event_seq, last_message_id, recent_messages, veto_seq, unasked_seq,
+		read_through_seq, retry_attempts, retry_first_at, retry_not_before, hold_until, hold_by, hold_reason, cooldowns, call_at, timer_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET line = excluded.line, last_event_seq = excluded.last_event_seq,
+		last_message_id = excluded.last_message_id, recent_messages = excluded.recent_messages,
+		veto_seq = excluded.veto_seq, unasked_seq = excluded.unasked_seq, read_through_seq = excluded.read_through_seq,
+		retry_attempts = excluded.retry_attempts, retry_first_at = excluded.retry_first_at,
+		retry_not_before = excluded.retry_not_before, hold_until = excluded.hold_until, hold_by = excluded.hold_by,
+		hold_reason = excluded.hold_reason, cooldowns = excluded.cooldowns, call_at = excluded.call_at,
+		timer_at = excluded.timer_at`
+
+	// An action's chat never changes, and is not set again: its index would be
+	// written each time.
+	upsertAction = `INSERT INTO actions (event_seq, n, chat_id, kind, status, why, pack, version, rule, place, reason,
+		even_if_newer, body, target, depth, asked_at, due_at, settled_at, attempts, code, http, trace_id, error)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET kind = excluded.kind, status = excluded.status, why = excluded.why,
+		pack = excluded.pack, version = excluded.version, rule = excluded.rule, place = excluded.place,
+		reason = excluded.reason, even_if_newer = excluded.even_if_newer, body = excluded.body,
+		target = excluded.target, depth = excluded.depth, asked_at = excluded.asked_at, due_at = excluded.due_at,
+		settled_at = excluded.settled_at, attempts = excluded.attempts, code = excluded.code, http = excluded.http,
+		trace_id = excluded.trace_id, error = excluded.error`
+
+	upsertTimer = `INSERT INTO timers (chat_id, pack, name, version, due_at, payload, event_seq, n, depth, fired)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET version = excluded.version, due_at = excluded.due_at, payload = excluded.payload,
+		event_seq = excluded.event_seq, n = excluded.n, depth = excluded.depth, fired = excluded.fired`
+	// Only the setting that is gone: the name may have been set anew.
+	deleteTimer = `DELETE FROM timers WHERE chat_id = ? AND pack = ? AND name = ? AND event_seq = ? AND n = ?`
+
+	upsertState = `INSERT INTO states (pack, chat_id, value) VALUES (?, ?, ?)
+		ON CONFLICT DO UPDATE SET value = excluded.value`
+	deleteState = `DELETE FROM states WHERE pack = ? AND chat_id = ?`
+)
+
+// Commit implements store.Store.
+//
+// If ctx ends before the writer has taken the batch, nothing of it is kept and
+// ctx's error is returned. From then on Commit waits for the answer, so that
+// its caller always knows: a batch whose handlers wrote kv can't be repeated
+// blindly.
+func (s *Store) Commit(ctx context.Context, batch []store.Transition) error {
+	steps := make([]step, len(batch))
+	for i := range batch {
+		if err := steps[i].encode(&batch[i]); err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+	}
+	return s.submit(ctx, newRequest("commit", steps...), true)
+}
+
+func (s *step) encode(t *store.Transition) (err error) {
+	s.reads, s.writes = t.Reads, t.Writes
+	s.changes = make([]change, 0, 4+len(t.Actions)+len(t.Timers)+len(t.States))
+	if d := t.Decision; d != nil {
+		if err := s.encodeDecision(d); err != nil {
+			return fmt.Errorf("decision of event %d: %w", d.Seq, err)
+		}
+	}
+	for i := range t.Actions {
+		s.encodeAction(&t.Actions[i])
+	}
+	if len(t.Timers) > 0 && t.Chat == nil {
+		return fmt.Errorf("timers without their chat")
+	}
+	for i := range t.Timers {
+		s.encodeTimer(t.Chat.ID, &t.Timers[i])
+	}
+	if t.Chat != nil {
+		if err := s.encodeChat(t.Chat); err != nil {
+			return fmt.Errorf("chat %s: %w", t.Chat.ID, err)
+		}
+	}
+	for _, st := range t.States {
+		if st.Value == nil {
+			s.add(deleteState, st.Pack, st.Chat)
+			continue
+		}
+		s.add(upsertState, st.Pack, st.Chat, string(st.Value))
+	}
+	s.arrivals, err = prepareArrivals(t.Append)
+	return err
+}
+
+func (s *step) add(sql string, args ...driver.Value) {
+	s.changes = append(s.changes, change{sql, args})
+}
+
+func (s *step) encodeDecision(d *store.Decision) error {
+	var packs, rules driver.Value
+	if len(d.Packs) > 0 {
+		b, err := json.Marshal(d.Packs)
+		if err != nil {
+			return err
+		}
+		packs = string(b)
+	}
+	if len(d.Rules) > 0 {
+		b, err := json.Marshal(d.Rules)
+		if err != nil {
+			return err
+		}
+		rules = string(b)
+	}
+	s.add(upsertDecision, d.Seq, micros(d.At), optional(d.Note), flag(d.Failed), int64(d.Actions), packs, rules)
+	s.add(deletePending, d.Seq)
+	return nil
+}
+
+func (s *step) encodeAction(a *chat.Action) {
+	s.add(upsertAction, a.ID.Seq, int64(a.ID.N), a.Chat, string(a.Kind), string(a.Status), optional(a.Why),
+		a.Pack, a.Version, a.Rule, a.Place, optional(a.Reason), flag(a.EvenIfNewer), optionalJSON(a.Body),
+		optional(a.Target), int64(a.Depth), micros(a.Asked), micros(a.Due), micros(a.Settled),
+		int64(a.Attempts), int64(a.Code), int64(a.HTTP), optional(a.TraceID), optional(a.Error))
+}
+
+func (s *step) encodeTimer(id string, t *chat.TimerChange) {
+	if t.Gone {
+		s.add(deleteTimer, id, t.Timer.Pack, t.Timer.Name, t.Timer.Seq, int64(t.Timer.N))
+		return
+	}
+	s.add(upsertTimer, id, t.Timer.Pack, t.Timer.Name, t.Timer.Version, micros(t.Timer.Due), optionalJSON(t.Timer.Payload),
+		t.Timer.Seq, int64(t.Timer.N), int64(t.Timer.Depth), flag(t.Timer.Fired))
+}
+
+func (s *step) encodeChat(c *chat.Chat) error {
+	cooldowns, err := cooldownsJSON(c.Cooldown)
+	if err != nil {
+		return err
+	}
+	var recent driver.Value
+	if len(c.Recent) > 0 {
+		b, err := json.Marshal(c.Recent)
+		if err != nil {
+			return err
+		}
+		recent = string(b)
+	}
+	s.add(upsertChat, c.ID, optional(c.Line), c.LastEvent, optional(c.LastMessage), recent, c.Veto, c.Unasked, c.ReadThrough,
+		int64(c.Retry.Attempts), micros(c.Retry.First), micros(c.Retry.NotBefore),
+		micros(c.Hold.Until), optional(c.Hold.By), optional(c.Hold.Reason), cooldowns,
+		micros(c.NextCall()), micros(c.NextTimer()))
+	return nil
+}
+
+func cooldownsJSON(m map[string]time.Time) (driver.Value, error) {
+	if len(m) == 0 {
+		return nil, nil
+	}
+	out := make(map[string]int64, len(m))
+	for rule, until := range m {
+		out[rule] = until.UnixMicro()
+	}
+	b, err := json.Marshal(out)
+	return string(b), err
+}

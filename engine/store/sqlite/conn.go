@@ -1,0 +1,203 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"time"
+
+	moderncsqlite "modernc.org/sqlite"
+)
+
+// conn is one connection with its prepared statements, used by one goroutine
+// at a time. It speaks to the driver without database/sql in between: that
+// pool's locks, conversions and per-call statements cost more than the
+// statements themselves, and the store has its own idea of who may use which
+// connection.
+type conn struct {
+	c     driver.Conn
+	stmts map[string]*stmt
+}
+
+// stmt is a prepared statement with room for its arguments.
+type stmt struct {
+	s interface {
+		driver.Stmt
+		driver.StmtExecContext
+		driver.StmtQueryContext
+	}
+	args []driver.NamedValue
+}
+
+// connect opens the database at an absolute path. settings are PRAGMAs.
+func connect(ctx context.Context, path, mode string, settings ...string) (*conn, error) {
+	q := url.Values{"mode": {mode}, "_error_rc": {"1"}, "_dqs": {"0"}}
+	for _, s := range settings {
+		q.Add("_pragma", s)
+	}
+	u := url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}
+	connector, err := moderncsqlite.NewConnector(u.String())
+	if err != nil {
+		return nil, err
+	}
+	c, err := connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{c: c, stmts: map[string]*stmt{}}, nil
+}
+
+func (c *conn) prepare(sql string) (*stmt, error) {
+	if s := c.stmts[sql]; s != nil {
+		return s, nil
+	}
+	p, err := c.c.Prepare(sql)
+	if err != nil {
+		return nil, fmt.Errorf("%w in: %s", err, sql)
+	}
+	s := &stmt{}
+	var ok bool
+	if s.s, ok = p.(interface {
+		driver.Stmt
+		driver.StmtExecContext
+		driver.StmtQueryContext
+	}); !ok {
+		p.Close()
+		return nil, fmt.Errorf("the sqlite driver's statements are %T, which can't be run with a context", p)
+	}
+	c.stmts[sql] = s
+	return s, nil
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (c *conn) exec(sql string, args ...driver.Value) (int64, error) {
+	s, err := c.prepare(sql)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.s.ExecContext(context.Background(), s.bind(args))
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// script runs SQL of several statements once.
+func (c *conn) script(sql string) error {
+	_, err := c.c.(driver.ExecerContext).ExecContext(context.Background(), sql, nil)
+	return err
+}
+
+// query calls each with every row. The row's slice is used again for the next
+// one; strings and bytes in it are the caller's. An end of ctx interrupts it.
+func (c *conn) query(ctx context.Context, sql string, each func(row []driver.Value) error, args ...driver.Value) (err error) {
+	s, err := c.prepare(sql)
+	if err != nil {
+		return err
+	}
+	rows, err := s.s.QueryContext(ctx, s.bind(args))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	row := make([]driver.Value, len(rows.Columns()))
+	for {
+		switch err := rows.Next(row); err {
+		case nil:
+		case io.EOF:
+			return nil
+		default:
+			return err
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+}
+
+// one returns the first column of the first row; nil if there is none.
+func (c *conn) one(ctx context.Context, sql string, args ...driver.Value) (v driver.Value, err error) {
+	err = c.query(ctx, sql, func(row []driver.Value) error {
+		v = row[0]
+		return nil
+	}, args...)
+	return v, err
+}
+
+func (c *conn) close() error {
+	var errs []error
+	for _, s := range c.stmts {
+		errs = append(errs, s.s.Close())
+	}
+	return errors.Join(append(errs, c.c.Close())...)
+}
+
+func (s *stmt) bind(args []driver.Value) []driver.NamedValue {
+	s.args = s.args[:0]
+	for i, v := range args {
+		s.args = append(s.args, driver.NamedValue{Ordinal: i + 1, Value: v})
+	}
+	return s.args
+}
+
+// How values are kept: times as microseconds since 1970, the zero time and
+// empty optional texts as NULL, JSON as text.
+
+func micros(t time.Time) driver.Value {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMicro()
+}
+
+func timeOf(v driver.Value) time.Time {
+	n, ok := v.(int64)
+	if !ok {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}
+
+func optional(s string) driver.Value {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func optionalJSON(b []byte) driver.Value {
+	if b == nil {
+		return nil
+	}
+	return string(b)
+}
+
+func stringOf(v driver.Value) string {
+	s, _ := v.(string)
+	return s
+}
+
+func bytesOf(v driver.Value) []byte {
+	switch v := v.(type) {
+	case string:
+		return []byte(v)
+	case []byte:
+		return v
+	}
+	return nil
+}
+
+func intOf(v driver.Value) int64 {
+	n, _ := v.(int64)
+	return n
+}
+
+func flag(b bool) driver.Value {
+	if b {
+		return int64(1)
+	}
+	return int64(0)
+}

@@ -1,0 +1,75 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// InUseError says that another process has the store open.
+type InUseError struct {
+	Path string // of the database
+	PID  int    // of the process that holds it; 0: not known
+}
+
+func (e *InUseError) Error() string {
+	who := "another process"
+	if e.PID != 0 {
+		who = fmt.Sprintf("another process (pid %d)", e.PID)
+	}
+	return fmt.Sprintf("open store %s: %s is using it", e.Path, who)
+}
+
+// Hint says what to do about it.
+func (e *InUseError) Hint() string {
+	if e.PID == 0 {
+		return "stop the other chertd, or give this one a store.url of its own"
+	}
+	return fmt.Sprintf("stop the other chertd (kill %d), or give this one a store.url of its own", e.PID)
+}
+
+// lockFile makes sure that one process has the database open. The kernel gives
+// the lock back when the process ends, however it ends, so the file is never
+// deleted and one that is left over does no harm. The database itself is not
+// locked this way: closing any descriptor of it would drop SQLite's own locks.
+type lockFile struct{ f *os.File }
+
+// lock takes the lock of the database at path and notes the process's id in it.
+func lock(path string) (*lockFile, error) {
+	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	for {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		defer f.Close()
+		text, _ := io.ReadAll(io.LimitReader(f, 32))
+		pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+		return nil, &InUseError{Path: path, PID: pid}
+	}
+	if err == nil {
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open store %s: lock %s: %w", path, f.Name(), err)
+	}
+	return &lockFile{f}, nil
+}
+
+func (l *lockFile) unlock() error {
+	l.f.Truncate(0)
+	return l.f.Close()
+}

@@ -1,0 +1,67 @@
+package sqlite
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+)
+
+// application marks the file as ours, in PRAGMA application_id: "chrt".
+const application = 0x63687274
+
+//go:embed schema1.sql
+var schema1 string
+
+// migrations brings a database from version i to i+1 by its i-th script. A
+// script that was released is never changed; PRAGMA user_version says how many
+// have run.
+var migrations = []string{schema1}
+
+// NewerError says that the database was written by a newer chertd.
+type NewerError struct {
+	Path    string
+	Version int // of the database
+	Known   int // the newest this program knows
+}
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("open store %s: its schema is version %d, this chertd knows up to %d", e.Path, e.Version, e.Known)
+}
+
+// Hint says what to do about it.
+func (e *NewerError) Hint() string {
+	return "a newer chertd has used this store: run that one, or restore a backup made before the upgrade"
+}
+
+// migrate brings the database to the newest version, each script in a
+// transaction of its own: after a crash in between the next start goes on.
+func migrate(ctx context.Context, c *conn, path string, scripts []string) error {
+	app, err := c.one(ctx, "PRAGMA application_id")
+	if err != nil {
+		return fmt.Errorf("open store %s: %w", path, err)
+	}
+	tables, err := c.one(ctx, "SELECT count(*) FROM sqlite_schema")
+	if err != nil {
+		return fmt.Errorf("open store %s: %w", path, err)
+	}
+	v, err := c.one(ctx, "PRAGMA user_version")
+	if err != nil {
+		return fmt.Errorf("open store %s: %w", path, err)
+	}
+	version := int(intOf(v))
+	if intOf(app) != application && intOf(tables) > 0 {
+		return fmt.Errorf("open store %s: it is a SQLite database of another program", path)
+	}
+	if version > len(scripts) {
+		return &NewerError{Path: path, Version: version, Known: len(scripts)}
+	}
+	for ; version < len(scripts); version++ {
+		script := fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;\nCOMMIT;",
+			scripts[version], application, version+1)
+		if err := c.script(script); err != nil {
+			c.script("ROLLBACK")
+			return fmt.Errorf("open store %s: bring its schema from version %d to %d: %w", path, version, version+1, err)
+		}
+	}
+	return nil
+}

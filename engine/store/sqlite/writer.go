@@ -1,0 +1,233 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	moderncsqlite "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"chertd/engine/store"
+)
+
+// maxWeight bounds one transaction, in rows: beyond it fsync is paid for long
+// ago, and those who wait would wait for nothing.
+const maxWeight = 4096
+
+// writer is the one goroutine that changes the database. It takes all requests
+// that wait and makes one transaction of them, so that under load many share
+// one fsync and a lone one waits for nobody.
+type writer struct {
+	conn  *conn
+	log   *slog.Logger
+	queue chan *request // closed by Store.Close, when no sender is left
+
+	last      atomic.Int64 // highest sequence on disk
+	journaled atomic.Pointer[func([]store.Entry)]
+
+	next    int64         // the sequence to give next; the goroutine's own
+	entries []store.Entry // journaled by the transaction at hand
+}
+
+// request is one call's wish to change the database, encoded and ready.
+type request struct {
+	doing  string // for errors
+	weight int
+	steps  []step
+	state  atomic.Int32 // requestWaits, then one of the others
+	answer chan error   // holds one
+
+	receipts []store.Receipt // of the first step's arrivals, once answered
+}
+
+const (
+	requestWaits int32 = iota
+	requestBegun
+	requestWithdrawn
+)
+
+// step is one transition of a request, or all there is of it.
+type step struct {
+	reads    []store.KV
+	writes   []store.KV
+	changes  []change
+	arrivals []arrival
+}
+
+// change is one statement to run.
+type change struct {
+	sql  string
+	args []driver.Value
+}
+
+func newRequest(doing string, steps ...step) *request {
+	r := &request{doing: doing, steps: steps, answer: make(chan error, 1)}
+	for i := range steps {
+		r.weight += len(steps[i].changes) + len(steps[i].writes) + 3*len(steps[i].arrivals)
+	}
+	return r
+}
+
+// run serves requests until the queue is closed and empty.
+func (w *writer) run() {
+	var group []*request
+	for r := range w.queue {
+		group = append(group[:0], r)
+		for weight := r.weight; weight < maxWeight; {
+			var ok bool
+			select {
+			case r, ok = <-w.queue:
+			default:
+			}
+			if !ok {
+				break
+			}
+			group = append(group, r)
+			weight += r.weight
+		}
+		w.serve(group)
+		clear(group)
+	}
+}
+
+// serve makes a group durable, tells of what was journaled, and answers.
+func (w *writer) serve(group []*request) {
+	begun := group[:0]
+	for _, r := range group {
+		if r.state.CompareAndSwap(requestWaits, requestBegun) {
+			begun = append(begun, r)
+		}
+	}
+	if len(begun) == 0 {
+		return
+	}
+	errs := make([]error, len(begun))
+	err := w.transact(begun, errs)
+	if err == nil || len(begun) == 1 || storeFailed(err) {
+		for i, r := range begun {
+			r.answer <- r.failed(errors.Join(errs[i], err))
+		}
+		return
+	}
+	// One of them is at fault, and took the others along. This is rare enough
+	// to give each a transaction of its own, instead of a savepoint to all.
+	for i, r := range begun {
+		errs[i] = nil
+		err := w.transact(begun[i:i+1], errs[i:i+1])
+		r.answer <- r.failed(errors.Join(errs[i], err))
+	}
+}
+
+// transact runs requests in one transaction. errs takes the errors of requests
+// that changed nothing; an error returned means that nothing of any was kept.
+func (w *writer) transact(group []*request, errs []error) (err error) {
+	first := w.next
+	w.entries = nil
+	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	for i, r := range group {
+		if errs[i], err = w.apply(r); err != nil {
+			break
+		}
+	}
+	if err == nil && w.next > first {
+		_, err = w.conn.exec(`INSERT INTO meta (key, value) VALUES ('last_seq', ?)
+			ON CONFLICT DO UPDATE SET value = excluded.value`, w.next-1)
+	}
+	if err == nil {
+		_, err = w.conn.exec("COMMIT")
+	}
+	if err != nil {
+		// Some failures have rolled back by themselves: then this one's error
+		// only says so.
+		w.conn.exec("ROLLBACK")
+		w.next = first
+		return err
+	}
+	w.last.Store(w.next - 1)
+	if tell := w.journaled.Load(); tell != nil && len(w.entries) > 0 {
+		(*tell)(w.entries)
+	}
+	return nil
+}
+
+// apply runs one request within the transaction. It refuses one whose reads no
+// longer hold before anything of it is written.
+func (w *writer) apply(r *request) (refused, err error) {
+	versions, refused, err := w.validate(r)
+	if refused != nil || err != nil {
+		return refused, err
+	}
+	r.receipts = r.receipts[:0]
+	for i := range r.steps {
+		s := &r.steps[i]
+		for _, c := range s.changes {
+			if _, err := w.conn.exec(c.sql, c.args...); err != nil {
+				return nil, err
+			}
+		}
+		for _, kv := range s.writes {
+			if err := w.writeKV(kv, versions); err != nil {
+				return nil, err
+			}
+		}
+		for j := range s.arrivals {
+			receipt, err := w.journal(&s.arrivals[j])
+			if err != nil {
+				return nil, err
+			}
+			r.receipts = append(r.receipts, receipt)
+		}
+	}
+	return nil, nil
+}
+
+// journal adds an arrival, if its id is new.
+func (w *writer) journal(a *arrival) (store.Receipt, error) {
+	seq := w.next
+	n, err := w.conn.exec(insertSeen, a.Event.ID, seq)
+	if err != nil {
+		return store.Receipt{}, err
+	}
+	if n == 0 {
+		known, err := w.conn.one(context.Background(), selectSeen, a.Event.ID)
+		return store.Receipt{Seq: intOf(known), Duplicate: true}, err
+	}
+	a.row[0] = seq
+	if _, err := w.conn.exec(insertEvent, a.row...); err != nil {
+		return store.Receipt{}, err
+	}
+	if _, err := w.conn.exec(insertPending, seq, a.slot); err != nil {
+		return store.Receipt{}, err
+	}
+	w.next++
+	w.entries = append(w.entries, store.Entry{Seq: seq, Arrival: a.Arrival})
+	return store.Receipt{Seq: seq}, nil
+}
+
+func (r *request) failed(err error) error {
+	if err == nil || errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", r.doing, err)
+}
+
+// storeFailed reports whether the database, and not a request, is at fault.
+func storeFailed(err error) bool {
+	var e *moderncsqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
+		sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+		sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOTADB:
+		return true
+	}
+	return false
+}

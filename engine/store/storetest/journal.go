@@ -1,0 +1,261 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"chertd/engine/event"
+	"chertd/engine/store"
+)
+
+var journalTests = map[string]func(*testing.T, *bench){
+	"an event is journaled once":                 journaledOnce,
+	"the same event twice in one batch":          twiceInOneBatch,
+	"the same events from many sides":            manySides,
+	"journaled is told in order, before answers": toldInOrder,
+	"pending is paged by shard":                  pendingByShard,
+	"unhandled events of a chat":                 unhandled,
+	"nothing is appended by an empty batch":      emptyBatch,
+	"quarantine keeps a body once":               quarantineOnce,
+}
+
+func journaledOnce(t *testing.T, b *bench) {
+	first := b.append(arrival("e1", "c1"), arrival("e2", "c1"))
+	if first[0] < 1 || first[1] <= first[0] {
+		t.Fatalf("sequences %v do not rise from 1", first)
+	}
+	check := func(when string) {
+		receipts, err := b.s.Append(t.Context(), []store.Arrival{arrival("e2", "c2"), arrival("e3", "c1"), arrival("e1", "c1")})
+		b.must(err)
+		if !receipts[0].Duplicate || receipts[0].Seq != first[1] || !receipts[2].Duplicate || receipts[2].Seq != first[0] {
+			t.Errorf("%s: receipts %+v, want e2 and e1 to be duplicates of %v", when, receipts, first)
+		}
+	}
+	check("at once")
+	b.reopen()
+	check("reopened")
+	if got := b.s.LastSeq(); got != first[1]+1 {
+		t.Errorf("last sequence %d, want %d: one more event", got, first[1]+1)
+	}
+	r := b.record("e2")
+	b.equal("chat of e2", r.Event.ChatID(), "c1")
+}
+
+func twiceInOneBatch(t *testing.T, b *bench) {
+	receipts, err := b.s.Append(t.Context(), []store.Arrival{arrival("e1", "c1"), arrival("e2", "c1"), arrival("e1", "c1")})
+	b.must(err)
+	if receipts[0].Duplicate || receipts[1].Duplicate || !receipts[2].Duplicate || receipts[2].Seq != receipts[0].Seq {
+		t.Errorf("receipts %+v, want the third to be a duplicate of the first", receipts)
+	}
+	b.equal("pending", b.pending(store.Shard{Of: 1}), []int64{receipts[0].Seq, receipts[1].Seq})
+}
+
+func manySides(t *testing.T, b *bench) {
+	const sides, events = 8, 50
+	var mu sync.Mutex
+	fresh, seqs := map[string]int{}, map[string]int64{}
+	var wg sync.WaitGroup
+	for side := range sides {
+		wg.Go(func() {
+			for i := range events {
+				id := fmt.Sprint("e", (i+side*7)%events)
+				receipts, err := b.s.Append(background, []store.Arrival{arrival(id, "c1")})
+				if err != nil {
+					t.Errorf("append: %v", err)
+					return
+				}
+				mu.Lock()
+				if !receipts[0].Duplicate {
+					fresh[id]++
+				}
+				if known := seqs[id]; known != 0 && known != receipts[0].Seq {
+					t.Errorf("%s has the sequences %d and %d", id, known, receipts[0].Seq)
+				}
+				seqs[id] = receipts[0].Seq
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for id, n := range fresh {
+		if n != 1 {
+			t.Errorf("%s was new %d times", id, n)
+		}
+	}
+	if got := len(b.pending(store.Shard{Of: 1})); got != events {
+		t.Errorf("%d events are journaled, want %d", got, events)
+	}
+}
+
+func toldInOrder(t *testing.T, b *bench) {
+	var mu sync.Mutex
+	var told []store.Entry
+	known := map[int64]bool{}
+	b.s.Journaled(func(list []store.Entry) {
+		mu.Lock()
+		defer mu.Unlock()
+		if last := b.s.LastSeq(); last < list[len(list)-1].Seq {
+			t.Errorf("told of %d while the last sequence is %d", list[len(list)-1].Seq, last)
+		}
+		for _, e := range list {
+			known[e.Seq] = true
+		}
+		told = append(told, list...)
+	})
+	var wg sync.WaitGroup
+	for side := range 8 {
+		wg.Go(func() {
+			for i := range 40 {
+				id := fmt.Sprintf("e%d.%d", side, i)
+				var seqs []int64
+				if i%3 == 0 {
+					err := b.s.Commit(background, []store.Transition{{Append: []store.Arrival{arrival(id, "c"+id)}}})
+					if err != nil {
+						t.Errorf("commit: %v", err)
+					}
+					continue
+				}
+				receipts, err := b.s.Append(background, []store.Arrival{arrival(id, "c"+id), arrival(id+"x", "c"+id)})
+				if err != nil {
+					t.Errorf("append: %v", err)
+					return
+				}
+				for _, r := range receipts {
+					seqs = append(seqs, r.Seq)
+				}
+				mu.Lock()
+				for _, seq := range seqs {
+					if !known[seq] {
+						t.Errorf("append answered before sequence %d was told", seq)
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for i, e := range told {
+		if i > 0 && e.Seq <= told[i-1].Seq {
+			t.Fatalf("told of %d after %d", e.Seq, told[i-1].Seq)
+		}
+	}
+	all, err := b.s.Pending(t.Context(), store.Shard{Of: 1}, 0, 1<<20)
+	b.must(err)
+	b.equal("what was told, against the journal", told, all)
+}
+
+func pendingByShard(t *testing.T, b *bench) {
+	var seqs []int64
+	var keys []string
+	for i := range 60 {
+		a := arrival(fmt.Sprint("e", i), fmt.Sprint("c", i%13))
+		if i%7 == 0 {
+			a = arrival(fmt.Sprint("e", i), "")
+		}
+		seqs, keys = append(seqs, b.append(a)...), append(keys, a.ShardKey())
+	}
+	for i := range seqs {
+		if i%5 == 0 {
+			b.commit(store.Transition{Decision: &store.Decision{Seq: seqs[i], At: noon}})
+		}
+	}
+	b.reopen()
+	for _, of := range []int{1, 2, 3, 8} {
+		for index := range of {
+			shard := store.Shard{Index: index, Of: of}
+			want := []int64{}
+			for i, key := range keys {
+				if i%5 != 0 && shard.Holds(key) {
+					want = append(want, seqs[i])
+				}
+			}
+			b.equal(fmt.Sprintf("pending of shard %d of %d", index, of), b.pending(shard), want)
+			got := []int64{}
+			for after := int64(0); ; {
+				page, err := b.s.Pending(t.Context(), shard, after, 4)
+				b.must(err)
+				for _, e := range page {
+					got, after = append(got, e.Seq), e.Seq
+				}
+				if len(page) > 4 {
+					t.Fatalf("a page of %d where 4 were asked", len(page))
+				}
+				if len(page) == 0 {
+					break
+				}
+			}
+			b.equal(fmt.Sprintf("pages of shard %d of %d", index, of), got, want)
+		}
+	}
+}
+
+func unhandled(t *testing.T, b *bench) {
+	check := func(key string, want bool) {
+		t.Helper()
+		got, err := b.s.Unhandled(t.Context(), key)
+		b.must(err)
+		if got != want {
+			t.Errorf("unhandled %q: %t, want %t", key, got, want)
+		}
+	}
+	check("c1", false)
+	lone := arrival("lone", "")
+	seqs := b.append(arrival("e1", "c1"), arrival("e2", "c2"), arrival("e3", "c1"), lone)
+	for key, want := range map[string]bool{"c1": true, "c2": true, "c3": false, "lone": true, "e1": false} {
+		check(key, want)
+	}
+	b.commit(store.Transition{Decision: &store.Decision{Seq: seqs[0], At: noon}})
+	check("c1", true)
+	b.commit(store.Transition{Decision: &store.Decision{Seq: seqs[2], At: noon}}, store.Transition{Decision: &store.Decision{Seq: seqs[3], At: noon}})
+	check("c1", false)
+	check("lone", false)
+	b.reopen()
+	check("c1", false)
+	check("c2", true)
+	b.append(arrival("e4", "c1"))
+	check("c1", true)
+}
+
+func emptyBatch(t *testing.T, b *bench) {
+	receipts, err := b.s.Append(t.Context(), nil)
+	b.must(err)
+	if len(receipts) != 0 {
+		t.Errorf("receipts %+v of nothing", receipts)
+	}
+	b.commit()
+	b.commit(store.Transition{})
+	if got := b.s.LastSeq(); got != 0 {
+		t.Errorf("last sequence %d of an empty journal", got)
+	}
+}
+
+func quarantineOnce(t *testing.T, b *bench) {
+	one := store.Quarantined{Received: noon, Source: event.SourceWebhook, Reason: "not JSON", Header: map[string]string{"Content-Type": "text/plain"}, Body: []byte("\x00nonsense\xff")}
+	other := store.Quarantined{Received: noon, Source: event.SourceStream, Reason: "empty"}
+	for range 2 {
+		b.must(b.s.Quarantine(t.Context(), one))
+		b.must(b.s.Quarantine(t.Context(), other))
+		b.reopen()
+	}
+	list, err := b.s.Quarantined(t.Context(), 10)
+	b.must(err)
+	if len(list) != 2 {
+		t.Fatalf("%d in quarantine, want 2: %s", len(list), show(list))
+	}
+	slices.Reverse(list)
+	if list[0].ID == list[1].ID {
+		t.Errorf("both have the id %d", list[0].ID)
+	}
+	for i := range list {
+		list[i].ID = 0
+		if len(list[i].Body) == 0 {
+			list[i].Body = nil
+		}
+	}
+	b.equal("quarantine, oldest first", list, []store.Quarantined{one, other})
+	if list, err := b.s.Quarantined(t.Context(), 1); err != nil || len(list) != 1 || list[0].Reason != "empty" {
+		t.Errorf("the newest is %s, %v; want the empty one", show(list), err)
+	}
+}

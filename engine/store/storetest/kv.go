@@ -1,0 +1,119 @@
+package storetest
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"chertd/engine/store"
+)
+
+var kvTests = map[string]func(*testing.T, *bench){
+	"versions count every write":               versions,
+	"an expired entry is none":                 expired,
+	"a deleted entry's version goes on":        deleted,
+	"lists are by prefix, of live entries":     lists,
+	"a read of nothing conflicts with a write": nothingConflicts,
+}
+
+func (b *bench) kv(pack, key string, now time.Time) store.KV {
+	b.Helper()
+	kv, err := b.s.KV(b.Context(), pack, key, now)
+	b.must(err)
+	return kv
+}
+
+func write(key, value string) store.KV {
+	kv := store.KV{Pack: "p", Key: key}
+	if value != "" {
+		kv.Value = json.RawMessage(value)
+	}
+	return kv
+}
+
+func versions(t *testing.T, b *bench) {
+	b.equal("never written", b.kv("p", "k", noon), store.KV{Pack: "p", Key: "k"})
+	for i, value := range []string{`1`, `{"b": 2}`, `1`} {
+		b.commit(store.Transition{Writes: []store.KV{write("k", value)}})
+		b.equal("written", b.kv("p", "k", noon), store.KV{Pack: "p", Key: "k", Value: json.RawMessage(value), Version: int64(i + 1)})
+	}
+	b.equal("another pack's", b.kv("q", "k", noon), store.KV{Pack: "q", Key: "k"})
+	b.commit(store.Transition{Writes: []store.KV{write("k", `4`), write("k", `5`)}}, store.Transition{Writes: []store.KV{write("k", `6`)}})
+	b.reopen()
+	b.equal("after three writes at once", b.kv("p", "k", noon), store.KV{Pack: "p", Key: "k", Value: json.RawMessage(`6`), Version: 6})
+}
+
+func expired(t *testing.T, b *bench) {
+	kv := write("k", `1`)
+	kv.Expires = noon.Add(time.Second)
+	b.commit(store.Transition{Writes: []store.KV{kv}})
+	kv.Version = 1
+	b.equal("before", b.kv("p", "k", kv.Expires.Add(-time.Microsecond)), kv)
+	b.equal("at its end", b.kv("p", "k", kv.Expires), store.KV{Pack: "p", Key: "k", Version: 1})
+	for _, at := range []time.Duration{-time.Microsecond, 0} {
+		list, err := b.s.KVList(t.Context(), "p", "", kv.Expires.Add(at), 10)
+		b.must(err)
+		if live := at < 0; (len(list) == 1) != live {
+			t.Errorf("list at its end %v: %s", at, show(list))
+		}
+	}
+	b.commit(store.Transition{Reads: []store.KV{{Pack: "p", Key: "k", Version: 1}}, Writes: []store.KV{write("k", `2`)}})
+	b.equal("written again, for good", b.kv("p", "k", noon.Add(time.Hour)), store.KV{Pack: "p", Key: "k", Value: json.RawMessage(`2`), Version: 2})
+}
+
+func deleted(t *testing.T, b *bench) {
+	b.commit(store.Transition{Writes: []store.KV{write("k", `"old"`)}})
+	old := b.kv("p", "k", noon)
+	b.commit(store.Transition{Writes: []store.KV{write("k", "")}})
+	b.equal("deleted", b.kv("p", "k", noon), store.KV{Pack: "p", Key: "k", Version: 2})
+	b.commit(store.Transition{Writes: []store.KV{write("k", `"new"`)}})
+	err := b.s.Commit(t.Context(), []store.Transition{{Reads: []store.KV{old}}})
+	if !errors.Is(err, store.ErrConflict) {
+		t.Errorf("the old value is taken for the new: %v", err)
+	}
+}
+
+func nothingConflicts(t *testing.T, b *bench) {
+	none := b.kv("p", "k", noon)
+	b.commit(store.Transition{Reads: []store.KV{none}, Writes: []store.KV{write("k", `1`)}})
+	if err := b.s.Commit(t.Context(), []store.Transition{{Reads: []store.KV{none}}}); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("error %v, want a conflict", err)
+	}
+}
+
+func lists(t *testing.T, b *bench) {
+	var writes []store.KV
+	for _, key := range []string{"a", "a/1", "a/2", "a/3", "a0", "b", "", "a/\xff", "\xff\xff", "\xff", "A/1", "a%", "a_1"} {
+		writes = append(writes, write(key, `1`))
+	}
+	writes = append(writes, write("a/2", ""), store.KV{Pack: "q", Key: "a/9", Value: json.RawMessage(`1`)})
+	b.commit(store.Transition{Writes: writes})
+	b.reopen()
+	for _, c := range []struct {
+		prefix string
+		limit  int
+		want   []string
+	}{
+		{"a/", 10, []string{"a/1", "a/3", "a/\xff"}},
+		{"a/", 2, []string{"a/1", "a/3"}},
+		{"a/", 0, nil},
+		{"a%", 10, []string{"a%"}},
+		{"a_", 10, []string{"a_1"}},
+		{"\xff", 10, []string{"\xff", "\xff\xff"}},
+		{"c", 10, nil},
+		{"", 4, []string{"", "A/1", "a", "a%"}},
+		{"", 99, []string{"", "A/1", "a", "a%", "a/1", "a/3", "a/\xff", "a0", "a_1", "b", "\xff", "\xff\xff"}},
+	} {
+		list, err := b.s.KVList(t.Context(), "p", c.prefix, noon, c.limit)
+		b.must(err)
+		var got []string
+		for _, kv := range list {
+			got = append(got, kv.Key)
+			if kv.Pack != "p" || kv.Version != 1 || string(kv.Value) != "1" {
+				t.Errorf("list %q: entry %s", c.prefix, show(kv))
+			}
+		}
+		b.equal("list "+c.prefix, got, c.want)
+	}
+}

@@ -1,0 +1,245 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"chertd/engine/store"
+	"chertd/rules/chat"
+)
+
+var recordTests = map[string]func(*testing.T, *bench){
+	"events come newest first, by chat too": eventsNewestFirst,
+	"actions are filtered":                  actionsFiltered,
+	"stats count":                           stats,
+}
+
+var lifeTests = map[string]func(*testing.T, *bench){
+	"a closed store says so":             closed,
+	"close answers those who wait":       closeAnswers,
+	"an ended context keeps nothing new": endedContext,
+	"sequences go on after a restart":    sequencesGoOn,
+	"readers see all that was answered":  readersSee,
+}
+
+func eventsNewestFirst(t *testing.T, b *bench) {
+	var ids []string
+	for i := range 12 {
+		id := fmt.Sprint("e", i)
+		a := arrival(id, fmt.Sprint("c", i%3))
+		if i%4 == 3 {
+			a = arrival(id, "")
+		}
+		seq := b.append(a)[0]
+		ids = append(ids, id)
+		if i%2 == 0 {
+			b.commit(store.Transition{Decision: &store.Decision{Seq: seq, At: noon, Note: id}, Actions: []chat.Action{read(seq, 0, a.Event.ChatID(), noon), read(seq, 1, a.Event.ChatID(), noon)}})
+		}
+	}
+	list := func(chatID string, before int64, limit int) (got []string) {
+		t.Helper()
+		records, err := b.s.Events(t.Context(), chatID, before, limit)
+		b.must(err)
+		for _, r := range records {
+			got = append(got, r.Event.ID)
+			if decided := r.Decision != nil && r.Decision.Note == r.Event.ID && r.Decision.Seq == r.Seq && len(r.Actions) == 2 && r.Actions[1].ID.N == 1; decided != (r.Seq%2 == 1) {
+				t.Errorf("record of %s: %s", r.Event.ID, show(r))
+			}
+		}
+		return got
+	}
+	newest := slices.Clone(ids)
+	slices.Reverse(newest)
+	b.equal("all", list("", 0, 100), newest)
+	b.equal("three", list("", 0, 3), newest[:3])
+	b.equal("the next three", list("", b.record(newest[2]).Seq, 3), newest[3:6])
+	b.equal("of a chat", list("c1", 0, 100), []string{"e10", "e4", "e1"})
+	b.equal("of a chat, paged", list("c1", b.record("e10").Seq, 1), []string{"e4"})
+	b.equal("of nobody", list("nobody", 0, 100), []string(nil))
+	if _, ok, err := b.s.Event(t.Context(), "nothing"); ok || err != nil {
+		t.Errorf("an unknown event: %t, %v", ok, err)
+	}
+}
+
+func actionsFiltered(t *testing.T, b *bench) {
+	statuses := []chat.Status{chat.Waiting, chat.Sent, chat.Done, chat.Dropped, chat.Withheld, chat.Dead, chat.Shadowed}
+	var all []chat.Action
+	for i := range 140 {
+		a := read(int64(i/2+1), i%2, fmt.Sprint("c", i%5), noon)
+		a.Status, a.Pack = statuses[i%len(statuses)], fmt.Sprint("p", i%3)
+		all = append(all, a)
+	}
+	b.commit(store.Transition{Actions: all})
+	b.reopen()
+	newest := slices.Clone(all)
+	slices.Reverse(newest)
+	for _, f := range []store.ActionFilter{
+		{}, {Limit: 7}, {Limit: 1000}, {Chat: "c1"}, {Pack: "p2", Limit: 1000}, {Status: []chat.Status{chat.Dead}}, {Status: []chat.Status{chat.Done}, Chat: "c2"},
+		{Status: []chat.Status{chat.Dead, chat.Withheld}, Limit: 3}, {Status: []chat.Status{chat.Waiting, chat.Dropped}, Chat: "c3", Pack: "p1"}, {Chat: "nobody"},
+	} {
+		limit := f.Limit
+		if limit == 0 {
+			limit = 100
+		}
+		var want []chat.Action
+		for _, a := range newest {
+			if len(want) < limit && (f.Status == nil || slices.Contains(f.Status, a.Status)) && (f.Chat == "" || f.Chat == a.Chat) && (f.Pack == "" || f.Pack == a.Pack) {
+				want = append(want, a)
+			}
+		}
+		got, err := b.s.Actions(t.Context(), f)
+		b.must(err)
+		b.equal("actions "+show(f), got, want)
+	}
+}
+
+func stats(t *testing.T, b *bench) {
+	seqs := b.append(arrival("e1", "c1"), arrival("e2", "c1"), arrival("e3", ""))
+	done := read(seqs[0], 1, "c1", noon)
+	done.Status = chat.Done
+	b.commit(store.Transition{Decision: &store.Decision{Seq: seqs[0], At: noon}, Chat: &chat.Chat{ID: "c1"}, Actions: []chat.Action{read(seqs[0], 0, "c1", noon), done}})
+	b.must(b.s.Quarantine(t.Context(), store.Quarantined{Received: noon, Source: "webhook", Reason: "x", Body: []byte("y")}))
+	st, err := b.s.Stats(t.Context())
+	b.must(err)
+	if st.Bytes <= 0 {
+		t.Errorf("%d bytes on disk", st.Bytes)
+	}
+	st.Bytes = 0
+	b.equal("stats", st, store.Stats{Events: 3, Pending: 2, Quarantined: 1, Chats: 1, Actions: map[chat.Status]int64{chat.Waiting: 1, chat.Done: 1}})
+}
+
+func closed(t *testing.T, b *bench) {
+	b.append(arrival("e1", "c1"))
+	b.must(b.s.Close())
+	ctx := t.Context()
+	calls := map[string]func() error{
+		"Append":      func() error { _, err := b.s.Append(ctx, []store.Arrival{arrival("e2", "c1")}); return err },
+		"Quarantine":  func() error { return b.s.Quarantine(ctx, store.Quarantined{}) },
+		"Pending":     func() error { _, err := b.s.Pending(ctx, store.Shard{Of: 1}, 0, 1); return err },
+		"Unhandled":   func() error { _, err := b.s.Unhandled(ctx, "c1"); return err },
+		"Commit":      func() error { return b.s.Commit(ctx, []store.Transition{{}}) },
+		"Chat":        func() error { _, err := b.s.Chat(ctx, "c1"); return err },
+		"State":       func() error { _, err := b.s.State(ctx, "p", "c1"); return err },
+		"KV":          func() error { _, err := b.s.KV(ctx, "p", "k", noon); return err },
+		"KVList":      func() error { _, err := b.s.KVList(ctx, "p", "", noon, 1); return err },
+		"CallsDue":    func() error { _, err := b.s.CallsDue(ctx, store.Due{}, 1); return err },
+		"TimersDue":   func() error { _, err := b.s.TimersDue(ctx, store.Due{}, 1); return err },
+		"Stats":       func() error { _, err := b.s.Stats(ctx); return err },
+		"Event":       func() error { _, _, err := b.s.Event(ctx, "e1"); return err },
+		"Events":      func() error { _, err := b.s.Events(ctx, "", 0, 1); return err },
+		"Actions":     func() error { _, err := b.s.Actions(ctx, store.ActionFilter{}); return err },
+		"Quarantined": func() error { _, err := b.s.Quarantined(ctx, 1); return err },
+		"Close":       b.s.Close,
+	}
+	for name, call := range calls {
+		if err := call(); !errors.Is(err, store.ErrClosed) {
+			t.Errorf("%s after Close: %v, want %v", name, err, store.ErrClosed)
+		}
+	}
+	b.open()
+	if _, ok, err := b.s.Event(ctx, "e1"); !ok || err != nil {
+		t.Errorf("e1 after Close: %t, %v", ok, err)
+	}
+}
+
+// closeAnswers closes in the midst of appends: each is answered, and what was
+// answered without an error is there.
+func closeAnswers(t *testing.T, b *bench) {
+	var mu sync.Mutex
+	kept := map[string]bool{}
+	var wg sync.WaitGroup
+	begun := make(chan struct{}, 64)
+	for side := range 8 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				id := fmt.Sprintf("e%d.%d", side, i)
+				_, err := b.s.Append(background, []store.Arrival{arrival(id, "c1")})
+				if err != nil {
+					if !errors.Is(err, store.ErrClosed) {
+						t.Errorf("append: %v", err)
+					}
+					return
+				}
+				mu.Lock()
+				kept[id] = true
+				mu.Unlock()
+				select {
+				case begun <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	for range 40 {
+		<-begun
+	}
+	b.must(b.s.Close())
+	wg.Wait()
+	b.open()
+	if got := len(b.pending(store.Shard{Of: 1})); got != len(kept) {
+		t.Errorf("%d events are there, %d were answered", got, len(kept))
+	}
+	for id := range kept {
+		b.record(id)
+	}
+}
+
+func endedContext(t *testing.T, b *bench) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.s.Commit(ctx, []store.Transition{{Writes: []store.KV{write("k", `1`)}}}); err == nil {
+		// It was faster than the context: then it is kept.
+		b.equal("kv", b.kv("p", "k", noon).Version, int64(1))
+	} else if !errors.Is(err, context.Canceled) {
+		t.Errorf("commit: %v", err)
+	} else {
+		b.equal("kv", b.kv("p", "k", noon), store.KV{Pack: "p", Key: "k"})
+	}
+	if _, err := b.s.Chat(ctx, "c1"); !errors.Is(err, context.Canceled) {
+		t.Errorf("chat: %v", err)
+	}
+	b.append(arrival("e1", "c1"))
+}
+
+func sequencesGoOn(t *testing.T, b *bench) {
+	last := int64(0)
+	for i := range 4 {
+		for j := range 3 {
+			seq := b.append(arrival(fmt.Sprintf("e%d.%d", i, j), "c1"))[0]
+			if seq <= last {
+				t.Fatalf("sequence %d after %d", seq, last)
+			}
+			last = seq
+		}
+		b.reopen()
+		if got := b.s.LastSeq(); got != last {
+			t.Errorf("last sequence %d after a restart, want %d", got, last)
+		}
+	}
+}
+
+// readersSee: what was answered is seen by any reader that comes after.
+func readersSee(t *testing.T, b *bench) {
+	var wg sync.WaitGroup
+	for side := range 6 {
+		wg.Go(func() {
+			id := fmt.Sprint("c", side)
+			for i := range int64(40) {
+				want := chat.Chat{ID: id, LastEvent: i + 1}
+				if err := b.s.Commit(background, []store.Transition{{Chat: &want}}); err != nil {
+					t.Errorf("commit: %v", err)
+					return
+				}
+				if got, err := b.s.Chat(background, id); err != nil || got.LastEvent != want.LastEvent {
+					t.Errorf("chat %s: %d, %v; want %d", id, got.LastEvent, err, want.LastEvent)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

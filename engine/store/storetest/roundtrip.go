@@ -1,0 +1,7 @@
+package storetest
+
+import (
+	"testing"
+)
+
+var roundTrips = map[string]func(*testing.T, *bench){}

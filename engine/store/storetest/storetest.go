@@ -1,0 +1,163 @@
+// Package storetest is what every store must pass: Run holds a store against
+// the promises of its seam.
+package storetest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/engine/store"
+	"chertd/rules/chat"
+)
+
+// Place is where a store keeps its memory during one test. Open opens the
+// store that is kept there; a test closes it before it opens it again.
+type Place interface {
+	Open(t testing.TB) store.Store
+}
+
+// Run tests stores, each subtest one of its own place.
+func Run(t *testing.T, place func(t testing.TB) Place) {
+	for _, group := range []map[string]func(*testing.T, *bench){
+		journalTests, commitTests, chatTests, kvTests, recordTests, lifeTests, roundTrips,
+	} {
+		for name, test := range group {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				b := &bench{TB: t, place: place(t)}
+				b.open()
+				t.Cleanup(func() {
+					if err := b.s.Close(); err != nil && !errors.Is(err, store.ErrClosed) {
+						t.Errorf("close: %v", err)
+					}
+				})
+				test(t, b)
+			})
+		}
+	}
+}
+
+// noon is a moment like any other.
+var noon = time.Date(2026, 1, 5, 12, 0, 0, 123456000, time.UTC)
+
+// bench is one test's store with what tests do to it.
+type bench struct {
+	testing.TB
+	place Place
+	s     store.Store
+}
+
+func (b *bench) open() {
+	b.Helper()
+	b.s = b.place.Open(b.TB)
+}
+
+func (b *bench) reopen() {
+	b.Helper()
+	b.must(b.s.Close())
+	b.open()
+}
+
+func (b *bench) must(err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// append journals arrivals, all of them new, and returns their sequences.
+func (b *bench) append(arrivals ...store.Arrival) []int64 {
+	b.Helper()
+	receipts, err := b.s.Append(b.Context(), arrivals)
+	b.must(err)
+	if len(receipts) != len(arrivals) {
+		b.Fatalf("%d receipts for %d arrivals", len(receipts), len(arrivals))
+	}
+	var seqs []int64
+	for i, r := range receipts {
+		if r.Duplicate {
+			b.Fatalf("event %s is taken for a duplicate of %d", arrivals[i].Event.ID, r.Seq)
+		}
+		seqs = append(seqs, r.Seq)
+	}
+	return seqs
+}
+
+func (b *bench) commit(batch ...store.Transition) {
+	b.Helper()
+	b.must(b.s.Commit(b.Context(), batch))
+}
+
+func (b *bench) chat(id string) chat.Chat {
+	b.Helper()
+	c, err := b.s.Chat(b.Context(), id)
+	b.must(err)
+	return c
+}
+
+// pending lists the sequences of a shard that are not handled.
+func (b *bench) pending(shard store.Shard) []int64 {
+	b.Helper()
+	list, err := b.s.Pending(b.Context(), shard, 0, 1<<20)
+	b.must(err)
+	seqs := []int64{}
+	for _, e := range list {
+		seqs = append(seqs, e.Seq)
+	}
+	return seqs
+}
+
+func (b *bench) record(id string) store.Record {
+	b.Helper()
+	r, ok, err := b.s.Event(b.Context(), id)
+	b.must(err)
+	if !ok {
+		b.Fatalf("event %s is not in the journal", id)
+	}
+	return r
+}
+
+// equal compares what is to be the same; times as moments, in UTC.
+func (b *bench) equal(what string, got, want any) {
+	b.Helper()
+	if !reflect.DeepEqual(got, want) {
+		b.Errorf("%s:\n got %s\nwant %s", what, show(got), show(want))
+	}
+}
+
+func show(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprintf("%#v", v)
+	}
+	return string(text)
+}
+
+// arrival is a message of a chat.
+func arrival(id, chatID string) store.Arrival {
+	e := event.Event{
+		ID: id, Type: event.MessageReceived, At: noon, Source: event.SourceWebhook, Text: "hello", From: "+14155551234",
+		Raw: json.RawMessage(`{"event_id": "` + id + `"}`),
+	}
+	if chatID != "" {
+		e.Chat = &event.Chat{ID: chatID, Line: "+14152165723"}
+		e.Message = &event.Message{ID: "m-" + id, Direction: "inbound", Text: "hello", From: "+14155551234"}
+	}
+	return store.Arrival{Event: e, Received: noon}
+}
+
+// read is a waiting read that an event asked for.
+func read(seq int64, n int, chatID string, due time.Time) chat.Action {
+	return chat.Action{
+		ID: chat.ActionID{Seq: seq, N: n}, Kind: chat.Read, Chat: chatID, Pack: "codes", Version: "v1", Rule: "read codes",
+		Place: "codes.lua:3", Asked: noon, Due: due, Status: chat.Waiting,
+	}
+}
+
+var background = context.Background()
