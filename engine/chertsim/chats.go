@@ -112,7 +112,7 @@ func (s *Sim) addChatLocked(spec Chat) *chat {
 			others = 3
 		}
 		for range others {
-			spec.Handles = append(spec.Handles, event.Handle{Handle: phoneNumber(s.ids), Service: "imessage"})
+			spec.Handles = append(spec.Handles, event.Handle{Handle: fictional(s.ids.IntN(10), s.ids.IntN(100)), Service: "imessage"})
 		}
 	}
 	mine := event.Handle{Handle: spec.Line, Service: "imessage", IsMe: true}
@@ -193,9 +193,9 @@ func uuid(r *rand.Rand) string {
 	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", a>>32, a>>16&0xffff, a&0xfff, 0x8000|b>>48&0x3fff, b&(1<<48-1))
 }
 
-// phoneNumber is of the range that is kept free for fiction: the area varies,
-// the rest is 555-01xx.
-func phoneNumber(r *rand.Rand) string {
+// fictional is a phone number of the range that is kept free for fiction: the
+// area varies, the rest is 555-01xx. There are 1000 of them.
+func fictional(area, n int) string {
 	areas := [...]int{212, 303, 312, 404, 415, 503, 512, 617, 702, 808}
-	return fmt.Sprintf("+1%d55501%02d", areas[r.IntN(len(areas))], r.IntN(100))
+	return fmt.Sprintf("+1%d55501%02d", areas[area%len(areas)], n%100)
 }

@@ -42,7 +42,7 @@ type deliveries struct {
 	workers     int
 	outstanding int // queued, waiting or in flight
 	closed      bool
-	idle        chan struct{} // closed when nothing is outstanding; nil if nobody waits
+	waiters     map[chan struct{}]int // closed when no more than so many are outstanding
 
 	client *http.Client
 	wg     sync.WaitGroup
@@ -58,29 +58,34 @@ func (d *deliveries) init(cfg Config) {
 	}
 	d.workers = cfg.Workers
 	d.timers = map[*time.Timer]struct{}{}
+	d.waiters = map[chan struct{}]int{}
 	d.client = &http.Client{Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // Drain waits until nothing is queued for delivery, waiting for its next
 // attempt, or in flight.
-func (s *Sim) Drain(ctx context.Context) error {
+func (s *Sim) Drain(ctx context.Context) error { return s.room(ctx, 1) }
+
+// room waits until fewer than n deliveries are outstanding.
+func (s *Sim) room(ctx context.Context, n int) error {
 	s.mu.Lock()
-	if s.queue.outstanding == 0 {
+	if s.queue.outstanding < n {
 		s.mu.Unlock()
-		return nil
+		return ctx.Err()
 	}
-	if s.queue.idle == nil {
-		s.queue.idle = make(chan struct{})
-	}
-	idle := s.queue.idle
+	ready := make(chan struct{})
+	s.queue.waiters[ready] = n
 	s.mu.Unlock()
 	select {
-	case <-idle:
+	case <-ready:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("wait for webhook deliveries: %w", ctx.Err())
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.queue.waiters, ready)
+	return fmt.Errorf("wait for webhook deliveries, of which %d are outstanding: %w", s.queue.outstanding, ctx.Err())
 }
 
 // Outstanding is how many deliveries are queued, waiting or in flight.
@@ -249,10 +254,13 @@ func (s *Sim) settled() {
 	s.queue.wake()
 }
 
+// wake closes the channels of those whose wait is over. Sim.mu is held.
 func (d *deliveries) wake() {
-	if d.outstanding == 0 && d.idle != nil {
-		close(d.idle)
-		d.idle = nil
+	for ready, n := range d.waiters {
+		if d.outstanding < n {
+			delete(d.waiters, ready)
+			close(ready)
+		}
 	}
 }
 

@@ -1,0 +1,121 @@
+package chertsim
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+)
+
+// TrafficConfig says how busy a day it is.
+type TrafficConfig struct {
+	Rate   float64  // events a second on average, at speed 1; default 1
+	Speed  float64  // how much faster than life, bursts included; default 1
+	Seed   uint64   // default Config.Seed
+	People int      // who write directly; groups and senders of codes come on top; default 12
+	Lines  []string // phone lines; default DefaultLine and one more
+	Total  int      // events after which it ends; 0 is never
+}
+
+// Traffic lets people write until ctx ends: bursts, groups, media, reactions,
+// one-time codes, and operators who reply by hand, of which there is no event.
+// What is written, by whom and in which order follows from the seed.
+func (s *Sim) Traffic(ctx context.Context, cfg TrafficConfig) {
+	if !(cfg.Rate > 0) {
+		cfg.Rate = 1
+	}
+	if !(cfg.Speed > 0) {
+		cfg.Speed = 1
+	}
+	cfg.Seed = cmp.Or(cfg.Seed, s.cfg.Seed)
+	cfg.People = max(0, cfg.People)
+	cfg.People = cmp.Or(cfg.People, 12)
+	if len(cfg.Lines) == 0 {
+		cfg.Lines = []string{DefaultLine, "+14155550101"}
+	}
+	script := newScript(cfg)
+	for _, chat := range script.chats() {
+		s.AddChat(chat)
+	}
+	began := time.Now()
+	for events := 0; cfg.Total == 0 || events < cfg.Total; {
+		b := script.beat()
+		due := time.Duration(float64(b.at) / cfg.Speed)
+		if !sleep(ctx, due-time.Since(began)) {
+			return
+		}
+		if s.play(b) {
+			events++
+		}
+	}
+}
+
+// play has a beat happen, and reports whether it made an event.
+func (s *Sim) play(b beat) bool {
+	switch b.kind {
+	case beatMessage:
+		s.Receive(Incoming{Chat: b.chat, From: b.from, Text: b.text, Media: b.media, Form: b.form})
+		return true
+	case beatReply:
+		s.Reply(b.chat, b.text)
+		return false
+	}
+	chat, _ := s.Chat(b.chat)
+	for i := len(chat.Messages) - 1; i >= 0; i-- {
+		if m := chat.Messages[i]; m.Direction == "inbound" {
+			_, ok := s.React(m.ID, b.text, b.kind == beatUnreact)
+			return ok
+		}
+	}
+	return false
+}
+
+// LoadConfig is for benchmarks and soak tests.
+type LoadConfig struct {
+	Rate     float64 // events a second; 0 is as fast as the deliveries are taken
+	Chats    int     // default 100
+	Total    int     // events after which it ends; 0 is never
+	InFlight int     // deliveries outstanding at most when Rate is 0; default 256
+}
+
+// Load has plain messages arrive in chats "load-0", "load-1" … in turn, until
+// ctx ends or Total is reached, and answers how many. At a given rate it does
+// not wait for deliveries: what is late is made up for, as from a world that
+// does not care how busy the other side is.
+func (s *Sim) Load(ctx context.Context, cfg LoadConfig) int {
+	cfg.Chats = cmp.Or(max(0, cfg.Chats), 100)
+	cfg.InFlight = cmp.Or(max(0, cfg.InFlight), 256)
+	began := time.Now()
+	for n := 0; ; n++ {
+		if cfg.Total > 0 && n >= cfg.Total {
+			return n
+		}
+		if cfg.Rate > 0 {
+			due := time.Duration(float64(n) / cfg.Rate * float64(time.Second))
+			if wait := due - time.Since(began); wait > 0 && !sleep(ctx, wait) {
+				return n
+			}
+		} else if s.room(ctx, cfg.InFlight) != nil {
+			return n
+		}
+		if ctx.Err() != nil {
+			return n
+		}
+		i := n % cfg.Chats
+		s.Receive(Incoming{Chat: fmt.Sprintf("load-%d", i), From: fmt.Sprintf("+1212%07d", i), Text: fmt.Sprintf("message %d", n)})
+	}
+}
+
+func sleep(ctx context.Context, wait time.Duration) bool {
+	if wait <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
