@@ -196,6 +196,6 @@ func uuid(r *rand.Rand) string {
 // fictional is a phone number of the range that is kept free for fiction: the
 // area varies, the rest is 555-01xx. There are 1000 of them.
 func fictional(area, n int) string {
-	areas := [...]int{212, 303, 312, 404, 415, 503, 512, 617, 702, 808}
+	areas := [...]int{212, 303, 312, 404, 206, 503, 512, 617, 702, 808}
 	return fmt.Sprintf("+1%d55501%02d", areas[area%len(areas)], n%100)
 }

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"chertd/engine/chertsim"
+
+	"github.com/spf13/cobra"
+)
+
+// simOptions are the flags of chertd sim.
+type simOptions struct {
+	listen        string
+	webhook       string
+	webhookSecret string
+	tenant        string
+	signingSecret string
+	rate, speed   float64
+	limit         float64
+	burst         int
+	seed          uint64
+	quiet         bool
+	noTraffic     bool
+}
+
+func newSimCommand() *cobra.Command {
+	var o simOptions
+	cmd := &cobra.Command{
+		Use:   "sim",
+		Short: "the simulated Chert alone, to develop against",
+		Long: `Runs a simulated Chert: the API, the events log, the stream and webhooks, with
+people who write. It prints what to put in chertd.yaml, then a line for each
+thing that happens. The same --seed is the same people and the same messages.
+
+` + chertsim.ControlHelp,
+		Example: `  chertd sim
+  chertd sim --webhook http://127.0.0.1:8787/webhooks/chert
+  chertd sim --no-traffic --limit 5 --burst 10
+  curl -d '{"chat": "c1", "text": "hello"}' http://127.0.0.1:8790/sim/messages
+  curl -d '{"route": "mark-read", "code": 4001, "times": 3}' \
+    http://127.0.0.1:8790/sim/fail`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			context.AfterFunc(ctx, stop) // a second signal ends the process at once
+			return runSim(ctx, cmd.OutOrStdout(), o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8790", "`address` of the API and the control routes")
+	f.StringVar(&o.webhook, "webhook", "", "`URL` to deliver events to; without it they are in the log and the stream only")
+	f.StringVar(&o.webhookSecret, "webhook-secret", chertsim.DefaultWebhookSecret, "`secret` that deliveries are signed with")
+	f.StringVar(&o.tenant, "tenant", chertsim.DefaultTenant, "tenant `slug` that calls must name")
+	f.StringVar(&o.signingSecret, "signing-secret", chertsim.DefaultSigningSecret, "`secret` that calls must be signed with")
+	f.Float64Var(&o.rate, "rate", 1, "events a second on average, a `number`")
+	f.Float64Var(&o.speed, "speed", 1, "how many `times` faster than life people write, bursts included")
+	f.Float64Var(&o.limit, "limit", 0, "the hidden limit: calls a second, a `number`; 0 is none")
+	f.IntVar(&o.burst, "burst", 20, "`number` of calls the hidden limit lets through at once")
+	f.Uint64Var(&o.seed, "seed", 1, "`number` that people and messages follow from")
+	f.BoolVar(&o.quiet, "quiet", false, "no line for each thing that happens")
+	f.BoolVar(&o.noTraffic, "no-traffic", false, "nobody writes but by POST /sim/messages")
+	return cmd
+}
+
+// check refuses what would only fail later, or never.
+func (o simOptions) check() error {
+	switch {
+	case !(o.rate > 0) || !(o.speed > 0):
+		return errors.New("--rate and --speed must be above 0\nhint: --no-traffic is for a Chert in which nobody writes")
+	case !(o.limit >= 0) || o.burst < 1:
+		return errors.New("--limit must not be negative, and --burst at least 1")
+	case o.tenant == "" || o.signingSecret == "" || o.webhookSecret == "":
+		return errors.New("--tenant, --signing-secret and --webhook-secret must not be empty\nhint: leave them out for the development values")
+	}
+	return nil
+}
+
+// runSim serves the simulator until ctx ends.
+func runSim(ctx context.Context, out io.Writer, o simOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	sim := chertsim.New(chertsim.Config{
+		Tenant: o.tenant, SigningSecret: o.signingSecret, Seed: o.seed, Now: time.Now,
+		Rate: o.limit, Burst: o.burst, AllowLoopback: true,
+	})
+	defer sim.Close()
+	if o.webhook != "" {
+		if _, err := sim.Subscribe(o.webhook, o.webhookSecret); err != nil {
+			return fmt.Errorf("--webhook: %w\nhint: a public https URL, or one on this machine like http://127.0.0.1:8787/webhooks/chert", err)
+		}
+	}
+	listener, err := net.Listen("tcp", o.listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listen on %s: the address is in use\nhint: stop what runs there, or choose another with --listen 127.0.0.1:0", o.listen)
+	}
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w\nhint: --listen takes host:port, like 127.0.0.1:8790", o.listen, err)
+	}
+	printer := &simPrinter{out: out, quiet: o.quiet}
+	printer.start(o, listener.Addr().String())
+	sim.Watch(printer.print)
+
+	server := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	served := make(chan error, 1)
+	var running sync.WaitGroup
+	running.Go(func() { served <- server.Serve(listener) })
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if !o.noTraffic {
+		running.Go(func() { sim.Traffic(ctx, chertsim.TrafficConfig{Rate: o.rate, Speed: o.speed, Seed: o.seed}) })
+	}
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-served:
+		err = fmt.Errorf("serve on %s: %w", listener.Addr(), err)
+	}
+	cancel()
+	sim.Close() // ends the streams, on which Shutdown would wait
+	grace, done := context.WithTimeout(context.Background(), 2*time.Second)
+	defer done()
+	if server.Shutdown(grace) != nil {
+		server.Close()
+	}
+	running.Wait()
+	printer.end()
+	return err
+}
+
+// simWebhook is where chertd listens for a webhook URL, and on which path.
+func simWebhook(address string) (listen, path string) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" {
+		return "127.0.0.1:8787", "/webhooks/chert" // something in front of chertd takes the TLS off
+	}
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80")), cmp.Or(u.Path, "/")
+}

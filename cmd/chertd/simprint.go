@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"chertd/engine/chertsim"
+)
+
+// simWidth is what a line may take, in columns of a terminal.
+const simWidth = 80
+
+// simPrinter tells of a simulator, a line for each happening.
+type simPrinter struct {
+	out   io.Writer
+	quiet bool
+
+	mu                                      sync.Mutex
+	events, delivered, failed, reads, marks int
+	refused                                 int
+}
+
+// start prints what belongs in chertd.yaml, ready to be pasted.
+func (p *simPrinter) start(o simOptions, address string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintf(p.out, `A simulated Chert is at http://%[1]s%[2]s
+Put this in chertd.yaml (development values, no secrets):
+
+chert:
+  base_url: http://%[1]s%[2]s
+  tenant: %[3]q
+  signing_secret: %[4]q
+sources:
+`, address, chertsim.BasePath, o.tenant, o.signingSecret)
+	if o.webhook != "" {
+		listen, path := simWebhook(o.webhook)
+		fmt.Fprintf(p.out, "  webhook:\n    listen: %q\n    path: %q\n    secrets: [%q]\n", listen, path, o.webhookSecret)
+	} else {
+		fmt.Fprint(p.out, "  webhook: {listen: \"\"}\n  stream: {enabled: true}\n")
+	}
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		if ip := net.ParseIP(host); ip != nil && !ip.IsLoopback() {
+			fmt.Fprintf(p.out, "\nwarning: %s is not a loopback address, and the control routes under /sim/\nneed no credentials: anybody who reaches it can use them.\n", host)
+		}
+	}
+	traffic := fmt.Sprintf("People write, %g events a second on average.", o.rate*o.speed)
+	if o.noTraffic {
+		traffic = "Nobody writes until you do."
+	}
+	fmt.Fprintf(p.out, "\n%s To write yourself:\n  curl -d '{\"chat\": \"c1\", \"text\": \"hello\"}' http://%s/sim/messages\n"+
+		"`chertd sim --help` has the other control routes. Ctrl-C stops.\n\n", traffic, address)
+}
+
+// print is for Sim.Watch.
+func (p *simPrinter) print(h chertsim.Happening) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch h.Kind {
+	case chertsim.Arrived:
+		p.events++
+	case chertsim.Delivered:
+		p.delivered++
+	case chertsim.DeliveryFailed:
+		if h.Final {
+			p.failed++
+		}
+	case chertsim.Read:
+		p.reads++
+		p.marks += h.Marked
+	case chertsim.Refused:
+		p.refused++
+	}
+	if !p.quiet {
+		fmt.Fprintln(p.out, simLine(h))
+	}
+}
+
+// end prints what it all came to.
+func (p *simPrinter) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintf(p.out, "\nStopped: %d events (%d delivered, %d not), %d reads of %d messages,\n%d calls refused.\n",
+		p.events, p.delivered, p.failed, p.reads, p.marks, p.refused)
+}
+
+// simLine is one happening in at most 80 columns: time, what, chat, and the
+// rest as far as it fits.
+func simLine(h chertsim.Happening) string {
+	var what, rest string
+	switch h.Kind {
+	case chertsim.Arrived:
+		what, rest = "message", h.From+": "+h.Text
+		if h.Type != "message.received" {
+			what, rest = "event", strings.TrimSpace(h.Type+" "+h.Text)
+		}
+		if h.Media > 0 {
+			rest = fmt.Sprintf("%s [%d media]", strings.TrimSpace(rest), h.Media)
+		}
+	case chertsim.Operator:
+		what, rest = "operator", h.Text
+	case chertsim.Delivered:
+		what, rest = "delivered", h.Type
+		if h.Attempt > 1 {
+			rest += fmt.Sprintf(", attempt %d", h.Attempt)
+		}
+	case chertsim.DeliveryFailed:
+		what, rest = "failed", fmt.Sprintf("delivery attempt %d: HTTP %d", h.Attempt, h.Status)
+		if h.Status == 0 {
+			rest = fmt.Sprintf("delivery attempt %d: %s", h.Attempt, simReason(h.Detail))
+		}
+		if h.Final {
+			rest += ", the last"
+		}
+	case chertsim.Read:
+		what, rest = "READ", fmt.Sprintf("%d messages after %v", h.Marked, h.Waited.Round(time.Millisecond))
+		switch h.Marked {
+		case 0:
+			rest = "nothing was unread"
+		case 1:
+			rest = "1 message" + strings.TrimPrefix(rest, "1 messages")
+		}
+	case chertsim.Acted:
+		what, rest = h.Route, h.Text
+	case chertsim.Refused:
+		what, rest = "refused", fmt.Sprintf("%s: HTTP %d, code %d", h.Route, h.Status, h.Code)
+		switch {
+		case h.Status == 0:
+			rest = h.Route + ": no whole answer"
+		case h.Code == 0:
+			rest = fmt.Sprintf("%s: HTTP %d", h.Route, h.Status)
+		}
+	}
+	chat := h.Chat
+	if len(chat) > 8 {
+		chat = chat[:8]
+	}
+	line := fmt.Sprintf("%s %-9s %-8s %s", h.At.Local().Format("15:04:05"), what, chat, rest)
+	return strings.TrimRight(cut(oneLine(line), simWidth), " ")
+}
+
+// simReason is the end of an error, which says why: "connection refused" of
+// "Post …: dial tcp …: connect: connection refused".
+func simReason(detail string) string {
+	if i := strings.LastIndex(detail, ": "); i >= 0 {
+		return detail[i+2:]
+	}
+	return detail
+}
