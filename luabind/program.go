@@ -1,6 +1,201 @@
 package luabind
 
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/ast"
+	"github.com/yuin/gopher-lua/parse"
+)
+
+// MaxSource is the size of the largest file that is compiled, in bytes.
+const MaxSource = 256 << 10
+
 // Program is a compiled file. It is immutable and shared between VMs.
 type Program struct {
-	File string
+	File   string // as given to Compile; diagnostics name it
+	Source []byte // as given to Compile
+	Hash   string // SHA-256 of Source, lower-case hex
+	// UsesVeto says that the source uses keep_unread or hold: where such a
+	// file fails, reads are withheld.
+	UsesVeto bool
+
+	text  string // Source as it is parsed: no byte-order mark, no shebang
+	proto *lua.FunctionProto
+}
+
+// Compile parses and compiles a file. Its error is a Diagnostics, with line
+// and column. It takes time proportional to the file's size whatever the file
+// says, and runs nothing of it.
+func Compile(file string, src []byte) (*Program, error) {
+	p := &Program{File: file, Source: src}
+	sum := sha256.Sum256(src)
+	p.Hash = hex.EncodeToString(sum[:])
+	text, err := readable(file, src)
+	if err != nil {
+		return nil, err
+	}
+	p.text = text
+	tokens, err := scan(file, text)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range tokens {
+		if t.Type == parse.TIdent && (t.Str == "keep_unread" || t.Str == "hold") && i > 0 {
+			p.UsesVeto = true
+		}
+		// chert["hold"] is a use as well.
+		if t.Type == parse.TString && (t.Str == "keep_unread" || t.Str == "hold") {
+			p.UsesVeto = true
+		}
+	}
+	if err := checkNesting(file, tokens); err != nil {
+		return nil, err
+	}
+	chunk, err := parse.Parse(strings.NewReader(text), file)
+	if err != nil {
+		return nil, syntaxError(file, tokens, err)
+	}
+	if err := guard(file, chunk); err != nil {
+		return nil, err
+	}
+	p.proto, err = compile(file, chunk)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Chunk parses the file anew and returns its statements, for checks. The nodes
+// carry lines; columns are found in the tokens of the line.
+func (p *Program) Chunk() ([]ast.Stmt, error) {
+	chunk, err := parse.Parse(strings.NewReader(p.text), p.File)
+	if err != nil {
+		return nil, fmt.Errorf("parse %s: %w", p.File, err)
+	}
+	return chunk, nil
+}
+
+// Tokens returns the file's tokens with their positions: line and column from
+// 1, columns in bytes.
+func (p *Program) Tokens() []ast.Token {
+	tokens, err := scan(p.File, p.text)
+	if err != nil {
+		return nil // it compiled, so it scans
+	}
+	out := make([]ast.Token, len(tokens))
+	for i, t := range tokens {
+		out[i] = t.Token
+	}
+	return out
+}
+
+// compile turns statements that passed the guard into code.
+func compile(file string, chunk []ast.Stmt) (proto *lua.FunctionProto, err error) {
+	chunk = rewrite(chunk)
+	defer func() {
+		// What the compiler can't express it panics about, not always with an
+		// error of its own.
+		if r := recover(); r != nil {
+			proto, err = nil, fault(file, 0, 0, "this file can't be compiled", "it may be too long or too deep: divide it")
+		}
+	}()
+	proto, err = lua.Compile(chunk, file)
+	if err != nil {
+		var ce *lua.CompileError
+		if errors.As(err, &ce) {
+			return nil, compileError(file, ce)
+		}
+		return nil, fault(file, 0, 0, err.Error(), "")
+	}
+	if err := checkCode(file, proto); err != nil {
+		return nil, err
+	}
+	tame(proto)
+	return proto, nil
+}
+
+// tame changes code so that it can be metered.
+func tame(p *lua.FunctionProto) {
+	for pc := 0; pc < len(p.Code); pc++ {
+		inst := p.Code[pc]
+		switch int(inst >> 26) {
+		case lua.OP_TAILCALL:
+			// A tail call leaves no frame and gopher-lua counts it instead:
+			// an endless one never overflows the stack, and the traceback has a
+			// line for each. As a plain call it needs a frame like any other.
+			p.Code[pc] = inst&(1<<26-1) | uint32(lua.OP_CALL)<<26
+		case lua.OP_NEWTABLE:
+			// Without hints the first key makes a map for 32, and the first
+			// element an array for 32: 3 KB for a table of one field.
+			b, c := inst&0x1ff, inst>>9&0x1ff
+			if b == 0 && c == 0 {
+				b = 4
+			}
+			p.Code[pc] = inst&^0x3ffff | max(c, 1)<<9 | b
+		case lua.OP_CLOSURE:
+			// The next words say where the upvalues come from.
+			pc += len(p.FunctionPrototypes[inst&0x3ffff].DbgUpvalues)
+		}
+	}
+	for _, sub := range p.FunctionPrototypes {
+		tame(sub)
+	}
+}
+
+// readable refuses what is not text, and drops what editors and shells put
+// before it.
+func readable(file string, src []byte) (string, error) {
+	switch {
+	case len(src) > MaxSource:
+		return "", fault(file, 0, 0, fmt.Sprintf("the file is %d KB long: at most %d KB are loaded", len(src)>>10, MaxSource>>10),
+			"keep lists in data/*.yaml, *.txt or *.csv and read them with data.load")
+	case bytes.HasPrefix(src, []byte{0xff, 0xfe}) || bytes.HasPrefix(src, []byte{0xfe, 0xff}):
+		return "", fault(file, 1, 1, "the file is UTF-16", "save it as UTF-8")
+	}
+	text := strings.TrimPrefix(string(src), "\ufeff")
+	if strings.HasPrefix(text, "#") { // a shebang; the line stays, so that the others keep their numbers
+		if i := strings.IndexAny(text, "\r\n"); i >= 0 {
+			text = text[i:]
+		} else {
+			text = ""
+		}
+	}
+	if i := badByte(text); i >= 0 {
+		line, col := position(text, i)
+		if text[i] == 0 {
+			return "", fault(file, line, col, "the file contains a NUL byte: it is not text", "")
+		}
+		return "", fault(file, line, col, fmt.Sprintf("the file is not UTF-8: byte 0x%02X", text[i]), `save it as UTF-8; in a string, write the byte as "\`+fmt.Sprintf("%d", text[i])+`"`)
+	}
+	return text, nil
+}
+
+// badByte is the offset of the first byte that is NUL or no UTF-8; -1: none.
+func badByte(s string) int {
+	for i, r := range s {
+		if r == 0 {
+			return i
+		}
+		if r == '\ufffd' && !strings.HasPrefix(s[i:], "\ufffd") {
+			return i
+		}
+	}
+	return -1
+}
+
+// position is the line and column, from 1, of an offset.
+func position(s string, offset int) (line, col int) {
+	line = 1 + strings.Count(s[:offset], "\n")
+	return line, offset - strings.LastIndexByte(s[:offset], '\n')
+}
+
+// fault is a Diagnostics of one error.
+func fault(file string, line, col int, message, hint string) Diagnostics {
+	return Diagnostics{{File: file, Line: line, Col: col, Severity: SeverityError, Message: message, Hint: hint}}
 }

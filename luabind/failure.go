@@ -1,0 +1,183 @@
+package luabind
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// raised is an error as it was when it was raised, while its frames stood.
+type raised struct {
+	object lua.LValue
+	at     place
+	stack  []place
+	text   string // of the last error raise was given a hint for
+	hint   string
+}
+
+// raise raises an error at the place of the Lua call that is being made. The
+// hint reaches people only if the error does: a script that catches it sees the
+// message alone.
+func raise(L *lua.LState, hint, format string, args ...any) {
+	vm := vmOf(L)
+	vm.raised.text, vm.raised.hint = cut(fmt.Sprintf(format, args...)), hint
+	L.RaiseError("%s", vm.raised.text)
+}
+
+// onRaise is called by gopher-lua for every error, with the error's value on
+// top of the stack and all frames still standing. A non-empty StackTrace keeps
+// PCall from building one as text.
+func (vm *VM) onRaise(L *lua.LState) {
+	obj := L.Get(-1)
+	if s, ok := obj.(lua.LString); ok {
+		// A Go function that pcall calls directly has no position: RaiseError
+		// leaves a space where it would stand.
+		obj = lua.LString(cut(strings.TrimPrefix(string(s), " ")))
+	}
+	r := &vm.raised
+	r.object, r.stack = obj, r.stack[:0]
+	for t := len(vm.running) - 1; t >= -1 && len(r.stack) < maxStack; t-- {
+		thread := vm.L
+		if t >= 0 {
+			thread = vm.running[t]
+		}
+		for f := topFrame(thread).luaFrame(); f.p != nil && len(r.stack) < maxStack; f = f.caller().luaFrame() {
+			r.stack = append(r.stack, place{f.fn().Proto.SourceName, f.line()})
+		}
+	}
+	r.at = place{}
+	if len(r.stack) > 0 {
+		r.at = r.stack[0]
+	}
+	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: obj, StackTrace: "-"})
+}
+
+// maxStack is how many frames a Failure tells.
+const maxStack = 20
+
+// failure is an error of protect as people see it.
+func (vm *VM) failure(err error) *Failure {
+	f := &Failure{Kind: Raised, Diagnostic: Diagnostic{Severity: SeverityError}}
+	var o overrun
+	var ae *lua.ApiError
+	switch {
+	case errors.As(err, &o):
+		vm.explainOverrun(f, FailureKind(o))
+	case errors.As(err, &ae) && ae.Type == lua.ApiErrorPanic:
+		f.Message = "a library function failed: " + cut(firstLine(ae.Object.String()))
+		f.Hint = "this is a fault of chertd, not of the rule"
+		f.File, f.Line = vm.raised.at.file, vm.raised.at.line
+	case errors.As(err, &ae):
+		r := &vm.raised
+		f.File, f.Line = r.at.file, r.at.line
+		for _, p := range r.stack {
+			f.Stack = append(f.Stack, fmt.Sprintf("%s:%d", p.file, p.line))
+		}
+		f.Message = vm.message(ae.Object)
+		if file, line, rest, ok := prefixed(f.Message); ok {
+			f.File, f.Line, f.Message = file, line, rest
+		}
+		if f.Message == r.text {
+			f.Hint = r.hint
+		}
+	default:
+		f.Message = err.Error()
+		f.File, f.Line = vm.raised.at.file, vm.raised.at.line
+	}
+	return f
+}
+
+// explainOverrun says which budget was used up, and where.
+func (vm *VM) explainOverrun(f *Failure, kind FailureKind) {
+	m := &vm.meter
+	f.Kind = kind
+	f.File, f.Line = m.where.file, m.where.line
+	switch kind {
+	case Steps:
+		f.Message = fmt.Sprintf("stopped after %s steps, its budget", thousands(m.limits.Steps))
+		f.Hint = "a loop that does not end, or too much work for one event"
+	case Bytes:
+		f.Message = fmt.Sprintf("stopped after allocating %s, its memory budget", megabytes(m.limits.Memory))
+		f.Hint = "keep less at once: join with table.concat, take what you need of a text"
+	case Timeout:
+		f.Message = fmt.Sprintf("aborted after %v, having used %s of %s steps", m.limits.Wall, thousands(m.steps()), thousands(m.limits.Steps))
+		f.Hint = "the machine was busy, or single operations took very long"
+	}
+	if p, percent := m.hottest(); percent > 0 && p.line > 0 {
+		f.Message += fmt.Sprintf("; %d%% of the time went to %s:%d", percent, p.file, p.line)
+	}
+}
+
+// message is an error's value in words.
+func (vm *VM) message(obj lua.LValue) string {
+	switch v := obj.(type) {
+	case lua.LString:
+		return string(v)
+	case lua.LNumber:
+		return numberText(v)
+	case *lua.LTable:
+		for _, key := range []string{"message", "msg", "error"} {
+			if s, ok := v.RawGetString(key).(lua.LString); ok {
+				return cut(string(s))
+			}
+		}
+	}
+	return fmt.Sprintf("an error that is a %s, not a text, was raised", obj.Type())
+}
+
+// prefixed splits "file:12: message", as error() and the machine write it.
+func prefixed(s string) (file string, line int, rest string, ok bool) {
+	for i := 0; i < len(s); i++ {
+		if s[i] != ':' {
+			continue
+		}
+		j := i + 1
+		for j < len(s) && s[j] >= '0' && s[j] <= '9' {
+			j++
+		}
+		if j > i+1 && j+1 < len(s) && s[j] == ':' && s[j+1] == ' ' {
+			line, err := strconv.Atoi(s[i+1 : j])
+			return s[:i], line, s[j+2:], err == nil && i > 0 && !strings.ContainsAny(s[:i], "\n")
+		}
+	}
+	return "", 0, s, false
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	return s
+}
+
+// cut bounds a text that people will read.
+func cut(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
+}
+
+// shorten bounds a name within a message.
+func shorten(s string) string {
+	if len(s) <= 60 {
+		return s
+	}
+	return strings.ToValidUTF8(s[:60], "") + "…"
+}
+
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func megabytes(n int64) string {
+	if n >= 1<<20 {
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+	return fmt.Sprintf("%d KiB", n>>10)
+}

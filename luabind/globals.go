@@ -1,0 +1,163 @@
+package luabind
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// Scripts see the table env as _G. It is always empty, so that every global
+// that is read or set passes its metatable: while files load, both go to the
+// table globals; afterwards setting is an error. Library tables are as empty
+// and as locked, and shared by all VMs.
+//
+// lockedKey is the field of a metatable that leads from such a table to what
+// it shows. Scripts never get at these metatables: they have a __metatable.
+const lockedKey = "(locked)"
+
+// lockedMark is what getmetatable gives of a locked table.
+const lockedMark = lua.LString("locked")
+
+// openGlobals makes the tables of a new VM and fills in the libraries.
+func (vm *VM) openGlobals() {
+	L := vm.L
+	vm.globals = L.CreateTable(0, 64)
+	for name, v := range standard().globals {
+		vm.globals.RawSetString(name, v)
+	}
+	undefined := L.CreateTable(0, 1)
+	undefined.RawSetString("__index", &lua.LFunction{IsG: true, GFunction: undefinedGlobal})
+	vm.globals.Metatable = undefined
+
+	vm.env = &lua.LTable{Metatable: lock(vm.globals, vm.globals)}
+	vm.globals.RawSetString("_G", vm.env)
+	L.Env, L.G.Global = vm.env, vm.env
+	L.SetMetatable(lua.LString(""), standard().stringMeta)
+}
+
+// lockGlobals ends loading: from now on no global can be set.
+func (vm *VM) lockGlobals() {
+	vm.env.Metatable = lock(vm.globals, &lua.LFunction{IsG: true, GFunction: setGlobalLate})
+}
+
+// setGlobal defines a name that every file sees. For modules, before loading.
+func (vm *VM) setGlobal(name string, v lua.LValue) { vm.globals.RawSetString(name, v) }
+
+// lock is the metatable of an empty table that shows another one.
+func lock(shown *lua.LTable, newindex lua.LValue) *lua.LTable {
+	mt := &lua.LTable{Metatable: lua.LNil}
+	mt.RawSetString("__index", shown)
+	mt.RawSetString("__newindex", newindex)
+	mt.RawSetString("__metatable", lockedMark)
+	mt.RawSetString(lockedKey, shown)
+	return mt
+}
+
+// library makes a read-only table of functions and values. Setting a field of
+// it is an error that names it. If strict, reading a field it does not have is
+// an error as well, with the nearest name it has.
+func library(name string, fields map[string]lua.LValue, strict bool) *lua.LTable {
+	shown := &lua.LTable{Metatable: lua.LNil}
+	names := make([]string, 0, len(fields))
+	for field := range fields {
+		names = append(names, field)
+	}
+	slices.Sort(names) // pairs gives the order of setting
+	for _, field := range names {
+		shown.RawSetString(field, fields[field])
+	}
+	if strict {
+		mt := &lua.LTable{Metatable: lua.LNil}
+		mt.RawSetString("__index", goFunction(func(L *lua.LState) int {
+			key := shorten(toText(L, L.Get(2)))
+			hint := ""
+			if near := Suggest(key, names); near != "" {
+				hint = "did you mean " + name + "." + near + "?"
+			}
+			raise(L, hint, "%s.%s does not exist", name, key)
+			return 0
+		}))
+		shown.Metatable = mt
+	}
+	refuse := goFunction(func(L *lua.LState) int {
+		raise(L, "use a local table of your own", "%s can't be changed: it is a library", name)
+		return 0
+	})
+	return &lua.LTable{Metatable: lock(shown, refuse)}
+}
+
+// functions turns Go functions into fields for library.
+func functions(fns map[string]lua.LGFunction) map[string]lua.LValue {
+	fields := make(map[string]lua.LValue, len(fns))
+	for name, fn := range fns {
+		fields[name] = goFunction(fn)
+	}
+	return fields
+}
+
+func goFunction(fn lua.LGFunction) *lua.LFunction {
+	return &lua.LFunction{IsG: true, GFunction: fn}
+}
+
+// shownBy is the table that a locked table shows, or nil if it is none.
+func shownBy(t *lua.LTable) *lua.LTable {
+	mt, ok := t.Metatable.(*lua.LTable)
+	if !ok || mt.RawGetString("__metatable") != lua.LValue(lockedMark) {
+		return nil
+	}
+	shown, _ := mt.RawGetString(lockedKey).(*lua.LTable)
+	return shown
+}
+
+// undefinedGlobal is what reading a global ends in that nobody has defined.
+func undefinedGlobal(L *lua.LState) int {
+	vm := vmOf(L)
+	name, ok := L.Get(2).(lua.LString)
+	if !ok {
+		L.Push(lua.LNil)
+		return 1
+	}
+	hint := missing[string(name)]
+	if hint == "" {
+		hint = didYouMean(string(name), vm.globalNames())
+	}
+	raise(L, hint, "%s is not defined", shorten(string(name)))
+	return 0
+}
+
+// setGlobalLate is what setting a global ends in once loading is over.
+func setGlobalLate(L *lua.LState) int {
+	name := shorten(toText(L, L.Get(2)))
+	raise(L, fmt.Sprintf("write `local %s`; to remember it between events use `ev.state`", name), "%s is global", name)
+	return 0
+}
+
+// globalNames are the names scripts could have meant, sorted.
+func (vm *VM) globalNames() []string {
+	var names []string
+	for _, key := range keysOf(vm.globals) {
+		if s, ok := key.(lua.LString); ok && vm.globals.RawGetString(string(s)) != lua.LNil && !strings.HasPrefix(string(s), "_") {
+			names = append(names, string(s))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// missing explains names that people expect and rules don't have.
+var missing = map[string]string{
+	"null": "write nil", "None": "write nil", "NULL": "write nil", "undefined": "write nil",
+	"True": "write true", "False": "write false",
+	"os":    "rules have no os: the time is chert.now(), dates are chert.date(format)",
+	"io":    "rules do no input or output: use log for messages, data.load for files of the pack",
+	"debug": "rules have no debug library: use log", "coroutine": "rules have no coroutines: to go on later, use chert.after",
+	"load": "rules can't make code from text", "loadstring": "rules can't make code from text",
+	"dofile": "use require for files in lib/", "loadfile": "use require for files in lib/", "module": "return a table from the file in lib/",
+	"package": "use require for files in lib/", "collectgarbage": "memory is managed by itself",
+	"getfenv": "rules have no environments", "setfenv": "rules have no environments", "newproxy": "use setmetatable",
+	"event": "the handler's argument is the event, usually named ev", "ev": "only inside the handler, as its argument: function(ev) … end",
+	"this": "methods get self", "console": "use log.info or print", "utf8": "rules have no utf8 library; chert.fold compares text without case",
+	"bit": "rules have no bit operations", "bit32": "rules have no bit operations",
+}

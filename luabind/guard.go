@@ -1,0 +1,243 @@
+package luabind
+
+import (
+	"fmt"
+
+	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/ast"
+)
+
+// The compiler recurses over the tree, searches constants one by one and folds
+// chains of operators again at each level: what would make it slow or deep is
+// refused before it runs.
+const (
+	maxTree = 400 // levels of the tree: chains of operators, calls, elseif
+	// maxConstantWork bounds the comparisons it makes in search of constants,
+	// about 3 ns each.
+	maxConstantWork = 50_000_000
+	// maxItems is how many values without keys a table constructor may list:
+	// beyond 511 batches of 50 gopher-lua writes them to wrong places.
+	maxItems = 511 * 50
+	// maxCode is how many instructions a function may have: jumps reach 131,071
+	// and backward ones are not checked.
+	maxCode = 100_000
+	// maxUpvalues is what the byte that counts them holds.
+	maxUpvalues = 255
+)
+
+// guardian walks a tree and stops at the first thing it refuses.
+type guardian struct {
+	file  string
+	depth int
+	line  int // of the statement it is in
+	fn    *guardedFunction
+	err   error
+}
+
+// guardedFunction is what is counted for each function.
+type guardedFunction struct {
+	constants map[any]int
+	work      int
+}
+
+func guard(file string, chunk []ast.Stmt) error {
+	g := &guardian{file: file, fn: &guardedFunction{constants: map[any]int{}}}
+	g.stmts(chunk)
+	return g.err
+}
+
+func (g *guardian) refuse(line int, message, hint string) {
+	if g.err == nil {
+		if line <= 0 {
+			line = g.line
+		}
+		g.err = fault(g.file, line, 0, message, hint)
+	}
+}
+
+// enter counts a level of the tree; leave must follow if it says true.
+func (g *guardian) enter(line int) bool {
+	if g.err != nil {
+		return false
+	}
+	if g.depth++; g.depth > maxTree {
+		g.refuse(line, fmt.Sprintf("more than %d levels in one expression or statement", maxTree),
+			"divide it; for long lists use a table, or data.load")
+		return false
+	}
+	return true
+}
+
+func (g *guardian) leave() { g.depth-- }
+
+// constant counts what searching for a constant costs the compiler.
+func (g *guardian) constant(v any) {
+	at, ok := g.fn.constants[v]
+	if !ok {
+		at = len(g.fn.constants)
+		g.fn.constants[v] = at
+	}
+	if g.fn.work += at + 1; g.fn.work > maxConstantWork {
+		g.refuse(0, "too many different names, texts and numbers in one function",
+			"keep lists in data/*.yaml, *.txt or *.csv and read them with data.load")
+	}
+}
+
+func (g *guardian) stmts(list []ast.Stmt) {
+	for _, s := range list {
+		if g.err != nil {
+			return
+		}
+		g.stmt(s)
+	}
+}
+
+func (g *guardian) stmt(s ast.Stmt) {
+	if !g.enter(s.Line()) {
+		return
+	}
+	defer g.leave()
+	g.line = s.Line()
+	switch s := s.(type) {
+	case *ast.AssignStmt:
+		g.exprs(s.Lhs)
+		g.exprs(s.Rhs)
+	case *ast.LocalAssignStmt:
+		g.exprs(s.Exprs)
+	case *ast.FuncCallStmt:
+		g.expr(s.Expr)
+	case *ast.DoBlockStmt:
+		g.stmts(s.Stmts)
+	case *ast.WhileStmt:
+		g.expr(s.Condition)
+		g.stmts(s.Stmts)
+	case *ast.RepeatStmt:
+		g.stmts(s.Stmts)
+		g.expr(s.Condition)
+	case *ast.IfStmt:
+		g.expr(s.Condition)
+		g.stmts(s.Then)
+		g.stmts(s.Else)
+	case *ast.NumberForStmt:
+		g.expr(s.Init)
+		g.expr(s.Limit)
+		g.expr(s.Step)
+		g.stmts(s.Stmts)
+	case *ast.GenericForStmt:
+		g.exprs(s.Exprs)
+		g.stmts(s.Stmts)
+	case *ast.FuncDefStmt:
+		g.expr(s.Name.Func)
+		g.expr(s.Name.Receiver)
+		if s.Name.Method != "" {
+			g.constant(s.Name.Method)
+		}
+		g.expr(s.Func)
+	case *ast.ReturnStmt:
+		g.exprs(s.Exprs)
+	case *ast.LabelStmt, *ast.GotoStmt:
+		g.refuse(s.Line(), "goto is not part of Lua 5.1", "use if, while or a function with return")
+	}
+}
+
+func (g *guardian) exprs(list []ast.Expr) {
+	for _, e := range list {
+		if g.err != nil {
+			return
+		}
+		g.expr(e)
+	}
+}
+
+func (g *guardian) expr(e ast.Expr) {
+	if e == nil || !g.enter(e.Line()) {
+		return
+	}
+	defer g.leave()
+	switch e := e.(type) {
+	case *ast.NumberExpr:
+		g.constant(numberKey(e.Value))
+	case *ast.StringExpr:
+		g.constant(e.Value)
+	case *ast.IdentExpr:
+		g.constant(e.Value)
+	case *ast.AttrGetExpr:
+		g.expr(e.Object)
+		g.expr(e.Key)
+	case *ast.TableExpr:
+		items := 0
+		for _, f := range e.Fields {
+			if f.Key == nil {
+				items++
+			}
+			g.expr(f.Key)
+			g.expr(f.Value)
+		}
+		if items > maxItems {
+			g.refuse(e.Line(), fmt.Sprintf("a table of %d values: at most %d can be listed", items, maxItems),
+				"keep long lists in data/*.txt and read them with data.load")
+		}
+	case *ast.FuncCallExpr:
+		g.expr(e.Func)
+		g.expr(e.Receiver)
+		if e.Method != "" {
+			g.constant(e.Method)
+		}
+		g.exprs(e.Args)
+	case *ast.LogicalOpExpr:
+		g.expr(e.Lhs)
+		g.expr(e.Rhs)
+	case *ast.RelationalOpExpr:
+		g.expr(e.Lhs)
+		g.expr(e.Rhs)
+	case *ast.StringConcatOpExpr:
+		g.exprs(operands(e)) // a chain is one call, however long
+	case *ast.ArithmeticOpExpr:
+		g.expr(e.Lhs)
+		g.expr(e.Rhs)
+	case *ast.UnaryMinusOpExpr:
+		g.expr(e.Expr)
+	case *ast.UnaryNotOpExpr:
+		g.expr(e.Expr)
+	case *ast.UnaryLenOpExpr:
+		g.expr(e.Expr)
+	case *ast.FunctionExpr:
+		outer := g.fn
+		g.fn = &guardedFunction{constants: map[any]int{}, work: outer.work}
+		g.stmts(e.Stmts)
+		outer.work = g.fn.work
+		g.fn = outer
+	}
+}
+
+// numberKey tells numbers from strings of the same letters.
+type numberKey string
+
+// operands are the parts of a chain of `..`, left to right.
+func operands(e *ast.StringConcatOpExpr) []ast.Expr {
+	parts := []ast.Expr{e.Lhs}
+	for {
+		next, ok := e.Rhs.(*ast.StringConcatOpExpr)
+		if !ok {
+			return append(parts, e.Rhs)
+		}
+		parts = append(parts, next.Lhs)
+		e = next
+	}
+}
+
+// checkCode refuses compiled functions beyond what the machine can address.
+func checkCode(file string, p *lua.FunctionProto) error {
+	switch {
+	case len(p.Code) > maxCode:
+		return fault(file, p.LineDefined, 0, "this function is too long", "divide it; keep lists in data/*.yaml and read them with data.load")
+	case len(p.DbgUpvalues) > maxUpvalues:
+		return fault(file, p.LineDefined, 0, fmt.Sprintf("this function uses %d variables of the functions around it: at most %d", len(p.DbgUpvalues), maxUpvalues), "keep them in a table")
+	}
+	for _, sub := range p.FunctionPrototypes {
+		if err := checkCode(file, sub); err != nil {
+			return err
+		}
+	}
+	return nil
+}

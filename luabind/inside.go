@@ -1,0 +1,112 @@
+package luabind
+
+import (
+	"fmt"
+	"reflect"
+	"unsafe"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// What gopher-lua keeps to itself and the meter has to know: which instruction
+// runs next, on which operands. Without it a step would cost the same whether
+// it moves a number or makes a table, and memory could not be charged where it
+// is allocated. Nothing here writes.
+//
+// Offsets are read from the library's own types when the process starts, and
+// every field is checked by name and type: a version of gopher-lua that
+// changed them does not start, instead of reading wrong memory.
+var inside = struct {
+	currentFrame, reg    uintptr // of LState
+	regArray, regTop     uintptr // of registry
+	fn, pc, base, parent uintptr // of callFrame
+	tableArray, keys     uintptr // of LTable
+}{
+	currentFrame: offset(reflect.TypeFor[lua.LState](), "currentFrame", "*lua.callFrame"),
+	reg:          offset(reflect.TypeFor[lua.LState](), "reg", "*lua.registry"),
+	regArray:     offset(fieldType(reflect.TypeFor[lua.LState](), "reg"), "array", "[]lua.LValue"),
+	regTop:       offset(fieldType(reflect.TypeFor[lua.LState](), "reg"), "top", "int"),
+	fn:           offset(fieldType(reflect.TypeFor[lua.LState](), "currentFrame"), "Fn", "*lua.LFunction"),
+	pc:           offset(fieldType(reflect.TypeFor[lua.LState](), "currentFrame"), "Pc", "int"),
+	base:         offset(fieldType(reflect.TypeFor[lua.LState](), "currentFrame"), "LocalBase", "int"),
+	parent:       offset(fieldType(reflect.TypeFor[lua.LState](), "currentFrame"), "Parent", "*lua.callFrame"),
+	tableArray:   offset(reflect.TypeFor[lua.LTable](), "array", "[]lua.LValue"),
+	keys:         offset(reflect.TypeFor[lua.LTable](), "keys", "[]lua.LValue"),
+}
+
+func fieldType(t reflect.Type, name string) reflect.Type {
+	f, ok := t.FieldByName(name)
+	if !ok || f.Type.Kind() != reflect.Pointer {
+		panic(fmt.Sprintf("luabind: gopher-lua has changed: %v has no pointer %s", t, name))
+	}
+	return f.Type.Elem()
+}
+
+func offset(t reflect.Type, name, typ string) uintptr {
+	f, ok := t.FieldByName(name)
+	if !ok || f.Type.String() != typ {
+		panic(fmt.Sprintf("luabind: gopher-lua has changed: %v has no %s of type %s", t, name, typ))
+	}
+	return f.Offset
+}
+
+// frame is a call on a Lua stack; nil where there is none.
+type frame struct{ p unsafe.Pointer }
+
+// topFrame is the innermost call of a thread.
+func topFrame(L *lua.LState) frame {
+	return frame{*(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(L), inside.currentFrame))}
+}
+
+func (f frame) fn() *lua.LFunction {
+	return *(**lua.LFunction)(unsafe.Add(f.p, inside.fn))
+}
+
+// pc is the index of the instruction after the one that runs.
+func (f frame) pc() int { return *(*int)(unsafe.Add(f.p, inside.pc)) }
+
+// base is the register of the first local.
+func (f frame) base() int { return *(*int)(unsafe.Add(f.p, inside.base)) }
+
+func (f frame) caller() frame {
+	return frame{*(*unsafe.Pointer)(unsafe.Add(f.p, inside.parent))}
+}
+
+// line is the source line that runs; 0 in Go functions.
+func (f frame) line() int {
+	fn := f.fn()
+	if fn == nil || fn.IsG {
+		return 0
+	}
+	if pc := f.pc() - 1; pc >= 0 && pc < len(fn.Proto.DbgSourcePositions) {
+		return fn.Proto.DbgSourcePositions[pc]
+	}
+	return fn.Proto.LineDefined
+}
+
+// luaFrame is f or the nearest caller that is a Lua function.
+func (f frame) luaFrame() frame {
+	for f.p != nil && (f.fn() == nil || f.fn().IsG) {
+		f = f.caller()
+	}
+	return f
+}
+
+// registers are the values of a thread's stack, valid up to top. They must not
+// be kept: the stack moves when it grows.
+func registers(L *lua.LState) (array []lua.LValue, top int) {
+	reg := *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(L), inside.reg))
+	array = *(*[]lua.LValue)(unsafe.Add(reg, inside.regArray))
+	return array, *(*int)(unsafe.Add(reg, inside.regTop))
+}
+
+// arrayPart is a table's array as it lies in memory, nils included.
+func arrayPart(t *lua.LTable) []lua.LValue {
+	return *(*[]lua.LValue)(unsafe.Add(unsafe.Pointer(t), inside.tableArray))
+}
+
+// keysOf are the keys a table's hash part ever had, in the order next gives
+// them: gopher-lua never forgets one.
+func keysOf(t *lua.LTable) []lua.LValue {
+	return *(*[]lua.LValue)(unsafe.Add(unsafe.Pointer(t), inside.keys))
+}

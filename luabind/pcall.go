@@ -1,0 +1,146 @@
+package luabind
+
+import (
+	"errors"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// pcall and xpcall run their function on a Lua thread of its own. On the
+// caller's thread gopher-lua closes the upvalues of every frame when an error
+// is raised, also of those that go on running after it is caught: their closures
+// would count in one place and their locals in another (its issue 448). And
+// after a panic of Go code it closes none: closures keep pointing at registers
+// that others use by then.
+//
+// Threads are reused, for one costs 20 KB; but one that failed otherwise than by
+// a Lua error is dropped, registers and all.
+
+func basePcall(L *lua.LState) int {
+	if L.GetTop() == 0 {
+		argError(L, 1, "value expected")
+	}
+	th, err := vmOf(L).protected(L, 1)
+	if err != nil {
+		L.Push(lua.LFalse)
+		L.Push(errorValue(err))
+		return 2
+	}
+	return give(L, th)
+}
+
+// baseXpcall calls its handler after the failed function has been left, so
+// that debug.traceback, which rules don't have, would find nothing.
+func baseXpcall(L *lua.LState) int {
+	handle := L.Get(2)
+	if L.GetTop() < 2 {
+		argError(L, 2, "value expected")
+	}
+	fn := L.Get(1)
+	L.SetTop(0)
+	L.Push(handle)
+	L.Push(fn)
+	th, err := vmOf(L).protected(L, 2)
+	if err != nil {
+		value := errorValue(err)
+		L.SetTop(0)
+		L.Push(handle)
+		L.Push(value)
+		th, err = vmOf(L).protected(L, 1)
+		if err != nil {
+			// An error in the handler: Lua gives no more than this.
+			L.Push(lua.LFalse)
+			L.Push(errorValue(err))
+			return 2
+		}
+		n := give(L, th)
+		L.Replace(-n, lua.LFalse)
+		return n
+	}
+	return give(L, th)
+}
+
+// protected calls the value at index n, with what follows as arguments, on
+// another thread. Results are left on that thread, which is nil if the call
+// failed. An overrun is not caught: it is raised again here.
+func (vm *VM) protected(L *lua.LState, n int) (*lua.LState, error) {
+	if len(vm.running) >= maxPcall {
+		L.RaiseError("stack overflow: pcall nests more than %d deep", maxPcall)
+	}
+	charge(L, 10, 0)
+	th := vm.borrow(L)
+	th.Push(vm.enter)
+	for i := n; i <= L.GetTop(); i++ {
+		th.Push(L.Get(i))
+	}
+	vm.running = append(vm.running, th)
+	err := th.PCall(L.GetTop()-n+1, lua.MultRet, nil)
+	vm.running = vm.running[:len(vm.running)-1]
+	if vm.meter.trip != "" {
+		L.RaiseError("%s", overrun(vm.meter.trip).Error())
+	}
+	if err == nil {
+		return th, nil
+	}
+	var ae *lua.ApiError
+	if errors.As(err, &ae) && ae.Type == lua.ApiErrorPanic {
+		vm.broken = "a library function failed"
+		return nil, err
+	}
+	charge(L, 100, 500) // for unwinding
+	vm.giveBack(th)
+	return nil, err
+}
+
+// give moves the results of a call from its thread to the caller, behind true.
+func give(L, th *lua.LState) int {
+	vm := vmOf(L)
+	n := th.GetTop()
+	charge(L, n/16, 0)
+	L.Push(lua.LTrue)
+	for i := 1; i <= n; i++ {
+		L.Push(th.Get(i))
+	}
+	th.SetTop(0)
+	vm.giveBack(th)
+	return n + 1
+}
+
+// maxIdle is how many threads are kept for the next pcall.
+const maxIdle = 4
+
+func (vm *VM) borrow(L *lua.LState) *lua.LState {
+	if n := len(vm.idle); n > 0 {
+		th := vm.idle[n-1]
+		vm.idle = vm.idle[:n-1]
+		return th
+	}
+	charge(L, 200, 24<<10)
+	// NewThread would derive a context, with a goroutine, from the state's own:
+	// the parent has none while it makes the thread.
+	ctx := vm.L.RemoveContext()
+	th, _ := vm.L.NewThread()
+	vm.L.SetContext(ctx)
+	th.Env = vm.env
+	newThread(vm, th)
+	return th
+}
+
+// giveBack keeps a thread that is empty again, unless its registers have grown.
+func (vm *VM) giveBack(th *lua.LState) {
+	if array, _ := registers(th); len(vm.idle) < maxIdle && len(array) <= 4*stateOptions.RegistrySize {
+		vm.idle = append(vm.idle, th)
+	}
+}
+
+// errorValue is what a script sees of an error.
+func errorValue(err error) lua.LValue {
+	var ae *lua.ApiError
+	if errors.As(err, &ae) {
+		if ae.Type == lua.ApiErrorPanic {
+			return lua.LString("a library function failed")
+		}
+		return ae.Object
+	}
+	return lua.LString(err.Error())
+}

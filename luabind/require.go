@@ -1,0 +1,58 @@
+package luabind
+
+import (
+	"slices"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// moduleTable is what require has loaded in one VM.
+type moduleTable struct {
+	loaded  map[string]lua.LValue
+	loading []string // outermost first
+}
+
+// baseRequire runs a file of the pack's lib folder once, and gives what it
+// returned, or true.
+func baseRequire(L *lua.LState) int {
+	vm := vmOf(L)
+	name := textArg(L, 1)
+	if vm.modules == nil {
+		vm.modules = &moduleTable{loaded: map[string]lua.LValue{}}
+	}
+	m := vm.modules
+	if v, ok := m.loaded[name]; ok {
+		L.Push(v)
+		return 1
+	}
+	p := vm.cfg.Lib[name]
+	if p == nil {
+		names := make([]string, 0, len(vm.cfg.Lib))
+		for known := range vm.cfg.Lib {
+			names = append(names, known)
+		}
+		slices.Sort(names)
+		hint := didYouMean(name, names)
+		if hint == "" {
+			hint = "require loads files of the pack's lib folder: lib/" + shorten(name) + ".lua"
+		}
+		raise(L, hint, "there is no module %q", shorten(name))
+	}
+	if slices.Contains(m.loading, name) {
+		raise(L, "move what both need to a third file", "module %q requires itself, by way of %v", name, append(m.loading, name))
+	}
+	m.loading = append(m.loading, name)
+	L.Push(vm.chunk(p))
+	L.Push(concatFunction)
+	// If the file fails, the name stays in loading: what it has done so far
+	// can't be undone, and a second try would do it twice.
+	L.Call(1, 1)
+	v := L.Get(-1)
+	m.loading = m.loading[:len(m.loading)-1]
+	if v == lua.LNil {
+		v = lua.LTrue
+	}
+	m.loaded[name] = v
+	L.Push(v)
+	return 1
+}
