@@ -15,7 +15,6 @@ import (
 type index struct {
 	external map[string]*table // by type; anyType: the rules of every type
 	engine   map[engineKey]*table
-	types    map[string]bool // that rules subscribe to
 }
 
 // engineKey keeps events that chertd makes apart by the pack they belong to.
@@ -75,21 +74,23 @@ func newIndex(rules []*Rule) *index {
 	for i, r := range rules {
 		ways[i] = accessesOf(r.where)
 	}
-	ix := &index{external: map[string]*table{}, engine: map[engineKey]*table{}, types: map[string]bool{}}
+	ix := &index{external: map[string]*table{}, engine: map[engineKey]*table{}}
 	for t, ids := range external {
 		ix.external[t] = newTable(ways, ids)
-		ix.types[t] = true
 	}
 	for k, ids := range engine {
 		ix.engine[k] = newTable(ways, ids)
-		ix.types[k.typ] = true
 	}
 	return ix
 }
 
-// wants reports whether any rule subscribes to the type.
-func (ix *index) wants(typ string) bool {
-	return ix.types[typ] || ix.types[anyType]
+// wants reports whether any rule could see an event of the type that comes from
+// outside, if pack is "", or that chertd makes for the pack.
+func (ix *index) wants(typ, pack string) bool {
+	if pack != "" {
+		return ix.engine[engineKey{pack, typ}] != nil
+	}
+	return typ != anyType && ix.external[typ] != nil || ix.external[anyType] != nil
 }
 
 // candidates returns the rules the event may concern, in load order. The slice

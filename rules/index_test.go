@@ -132,7 +132,11 @@ func TestIndexFindsWhatHolds(t *testing.T) {
 			if !slices.Equal(got, want) {
 				rt.Fatalf("event %+v: the index lets rules %v through, looking at each %v", ev, got, want)
 			}
-			if len(want) > 0 && !ix.wants(ev.Type) {
+			maker := ""
+			if ev.Source == event.SourceEngine {
+				maker = ev.Pack
+			}
+			if len(want) > 0 && !ix.wants(ev.Type, maker) {
 				rt.Fatalf("rules %v match an event of type %q that the index does not want", want, ev.Type)
 			}
 		}

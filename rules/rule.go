@@ -3,7 +3,6 @@ package rules
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -41,11 +40,12 @@ type Rule struct {
 	where   *clause
 	during  *luabind.Window
 	outside *luabind.Window
-	index   int // of its handler in a VM
+	index   int    // of its handler in a VM
+	place   string // file:line of the subscribing call
 }
 
 // Place is where the rule is written, as file:line.
-func (r *Rule) Place() string { return fmt.Sprintf("%s:%d", r.File, r.Line) }
+func (r *Rule) Place() string { return r.place }
 
 // compileRule checks a subscription and compiles it. ordinal counts the
 // subscriptions of files of its name from 1. It returns all problems it finds.
@@ -58,6 +58,7 @@ func compileRule(pack string, sub luabind.Subscription, ordinal int, zone *time.
 		r.Name = fmt.Sprintf("%s#%d", fileLabel(sub.File), ordinal)
 	}
 	r.Key = chat.Key(pack, r.Name)
+	r.place = fmt.Sprintf("%s:%d", r.File, r.Line)
 
 	var problems []*problem
 	fail := func(hint, format string, args ...any) {
@@ -231,9 +232,8 @@ func (g *registrar) Subscribe(sub luabind.Subscription) error {
 	}
 	g.byName[r.Name] = r
 	g.rules = append(g.rules, r)
-	errs := make([]error, len(problems))
-	for i, p := range problems {
-		errs[i] = p
+	if len(problems) > 0 {
+		return refused(problems)
 	}
-	return errors.Join(errs...)
+	return nil
 }

@@ -1,0 +1,224 @@
+package rules
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"chertd/luabind"
+)
+
+// builder makes one version of a pack of what was read from disk.
+type builder struct {
+	src   source
+	opts  Options
+	mine  PackOptions // the operator's word about this pack
+	pack  *Pack
+	diags luabind.Diagnostics
+}
+
+// packName is what a pack may be called: it stands in records and commands, and
+// a slash ends it in a rule's key.
+var packName = regexp.MustCompile(`^[\pL\pN_][\pL\pN_. -]*$`)
+
+const maxPackName = 64
+
+// build reads a source's manifest and says what the pack is called and of what
+// it would be made. compile does the rest, if it is not the same as before.
+func build(src source, o Options) *builder {
+	b := &builder{src: src, opts: o, pack: &Pack{Name: src.name, Path: src.path, Files: src.files}}
+	b.diags = slices.Clone(src.broken)
+	p := b.pack
+	for _, f := range src.files {
+		if f.Kind == ManifestFile {
+			m, diags := parseManifest(f)
+			p.Manifest = m
+			b.diags = append(b.diags, diags...)
+			p.Name = cmp.Or(m.Name, p.Name)
+		}
+	}
+	if !packName.MatchString(p.Name) || utf8.RuneCountInString(p.Name) > maxPackName {
+		b.fail(src.path, "letters, digits, _, -, dots and spaces, at most 64 of them", "%q can't be the name of a pack", p.Name)
+	}
+	if src.folder && !slices.ContainsFunc(src.files, func(f File) bool { return f.Kind == RuleFile }) && len(b.diags) == 0 {
+		b.fail(src.path, "rules are in *.lua files directly in the pack's folder", "pack %q has no rule files", p.Name)
+	}
+	p.Version = versionOf(src.files)
+	b.mine = o.Packs[p.Name]
+	b.settle()
+	return b
+}
+
+// settle works out what the operator has a say in: settings, grants, limits.
+func (b *builder) settle() {
+	p, m := b.pack, &b.pack.Manifest
+	p.Grants = slices.Sorted(slices.Values(b.mine.Can))
+	p.Grants = slices.Compact(p.Grants)
+	for _, need := range m.Needs {
+		if !slices.Contains(p.Grants, need) {
+			b.fail(b.manifestPath(), fmt.Sprintf("grant it in chertd.yaml: rules: {packs: {%s: {can: [%s]}}}", p.Name, strings.Join(m.Needs, ", ")),
+				"pack %q needs %q, which the operator has not granted", p.Name, need)
+		}
+	}
+	p.config = luabind.Config{
+		Settings: b.settings(),
+		Zone:     b.opts.Zone,
+		Print:    b.opts.Print,
+		Grants:   map[string]bool{},
+		Limits: luabind.Limits{
+			Steps:  cmp.Or(m.Limits.Steps, b.opts.Limits.Steps),
+			Memory: cmp.Or(m.Limits.Memory, b.opts.Limits.Memory),
+			Wall:   b.opts.Limits.Wall,
+		},
+	}
+	for _, g := range p.Grants {
+		p.config.Grants[g] = true
+	}
+	p.vms = make([]*luabind.VM, b.opts.shards())
+	p.built = b.fingerprint()
+}
+
+// settings are the pack's defaults with the operator's values over them. A
+// pack without a pack.yaml has no defaults to check these against.
+func (b *builder) settings() map[string]any {
+	m := &b.pack.Manifest
+	settings := maps.Clone(m.Config)
+	if settings == nil {
+		settings = map[string]any{}
+	}
+	known := slices.Sorted(maps.Keys(m.Config))
+	for _, key := range slices.Sorted(maps.Keys(b.mine.Config)) {
+		v, err := plainValue(b.mine.Config[key], 0)
+		if err != nil {
+			b.fail(b.src.path, "", "setting %s of pack %q: %s", key, b.pack.Name, err)
+			continue
+		}
+		def, ok := m.Config[key]
+		switch {
+		case !ok && b.hasManifest():
+			hint := didYouMean(luabind.Suggest(key, known))
+			if hint == "" && len(known) > 0 {
+				hint = "it has " + strings.Join(known, ", ")
+			}
+			b.fail(b.manifestPath(), hint, "pack %q has no setting %q, which chertd.yaml gives it", b.pack.Name, key)
+		case ok && typeName(def) != typeName(v):
+			b.fail(b.manifestPath(), "", "setting %s of pack %q: expected %s, as its default %v, got %s in chertd.yaml",
+				key, b.pack.Name, typeName(def), def, describe(v))
+		default:
+			settings[key] = v
+		}
+	}
+	return settings
+}
+
+// fingerprint hashes all that the VMs are made of: a pack of the same
+// fingerprint can stay as it is.
+func (b *builder) fingerprint() string {
+	h := sha256.New()
+	p := b.pack
+	settings, _ := json.Marshal(p.config.Settings)
+	zone := "UTC"
+	if p.config.Zone != nil {
+		zone = p.config.Zone.String()
+	}
+	fmt.Fprintf(h, "%q %q %s %s %s %v %+v %d", p.Name, p.Path, p.Version, settings, zone, p.Grants, p.config.Limits, len(p.vms))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// compile compiles and loads the pack, and checks what it subscribes to.
+func (b *builder) compile() {
+	p := b.pack
+	data, diags := parseData(p.Files)
+	b.diags = append(b.diags, diags...)
+	p.config.Data = loadData(data)
+	p.config.Lib = map[string]*luabind.Program{}
+	for _, f := range p.Files {
+		if f.Kind != RuleFile && f.Kind != LibFile {
+			continue
+		}
+		prog, err := luabind.Compile(f.Path, f.Bytes)
+		if err != nil {
+			b.add(f.Path, err)
+			continue
+		}
+		p.CanVeto = p.CanVeto || prog.UsesVeto
+		if f.Kind == RuleFile {
+			p.config.Files = append(p.config.Files, prog)
+			continue
+		}
+		name := strings.TrimSuffix(strings.TrimPrefix(f.Name, "lib/"), ".lua")
+		p.config.Lib[strings.ReplaceAll(name, "/", ".")] = prog
+	}
+	switch p.Manifest.OnError {
+	case Withhold:
+		p.CanVeto = true
+	case Proceed:
+		p.CanVeto = false
+	}
+	if b.diags.Errors() {
+		return
+	}
+	reg := &registrar{pack: p.Name, zone: b.opts.Zone, perFile: map[string]int{}, byName: map[string]*Rule{}}
+	vm, err := luabind.Load(p.config, reg)
+	if err != nil {
+		b.add(b.src.path, err)
+		return
+	}
+	p.Rules = reg.rules
+	p.spare = make(chan *luabind.VM, 1)
+	p.spare <- vm
+	if len(p.Rules) == 0 {
+		b.diags = append(b.diags, luabind.Diagnostic{File: b.src.path, Severity: luabind.SeverityWarning,
+			Message: fmt.Sprintf("pack %q subscribes to nothing: none of it will ever run", p.Name), Hint: `chert.on("message.received", function(ev) … end)`})
+	}
+}
+
+// add takes over what luabind says about a file.
+func (b *builder) add(file string, err error) {
+	var ds luabind.Diagnostics
+	if errors.As(err, &ds) {
+		b.diags = append(b.diags, ds...)
+		return
+	}
+	b.fail(file, "", "%s", err)
+}
+
+func (b *builder) fail(file, hint, format string, args ...any) {
+	b.diags = append(b.diags, luabind.Diagnostic{File: file, Severity: luabind.SeverityError, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+func (b *builder) hasManifest() bool {
+	return slices.ContainsFunc(b.src.files, func(f File) bool { return f.Kind == ManifestFile })
+}
+
+func (b *builder) manifestPath() string {
+	for _, f := range b.src.files {
+		if f.Kind == ManifestFile {
+			return f.Path
+		}
+	}
+	return b.src.path
+}
+
+// typeName is the kind of a setting, as its default fixes it.
+func typeName(v any) string {
+	switch v.(type) {
+	case string:
+		return "a string"
+	case float64:
+		return "a number"
+	case bool:
+		return "true or false"
+	case []any:
+		return "a list"
+	}
+	return "a table with keys"
+}

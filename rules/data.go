@@ -1,0 +1,278 @@
+package rules
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+
+	"chertd/luabind"
+)
+
+// dataFormat is how a file below data/ is read: "yaml", "txt" or "csv"; "" for
+// a file that is no data.
+func dataFormat(name string) string {
+	switch ext := strings.ToLower(path.Ext(name)); ext {
+	case ".yaml", ".yml":
+		return "yaml"
+	case ".txt", ".csv":
+		return ext[1:]
+	}
+	return ""
+}
+
+// parseData reads a pack's data files, by the name under which data.load gives
+// them: the file's without its ending.
+func parseData(files []File) (map[string]any, luabind.Diagnostics) {
+	values := map[string]any{}
+	from := map[string]string{}
+	var diags luabind.Diagnostics
+	for _, f := range files {
+		if f.Kind != DataFile {
+			continue
+		}
+		base := path.Base(f.Name)
+		name := strings.TrimSuffix(base, path.Ext(base))
+		if other, taken := from[name]; taken {
+			diags = append(diags, luabind.Diagnostic{File: f.Path, Severity: luabind.SeverityError,
+				Message: fmt.Sprintf("data.load %q could mean this file or %s", name, other), Hint: "rename one"})
+			continue
+		}
+		from[name] = f.Path
+		v, line, err := parseDatum(dataFormat(base), f.Bytes)
+		if err != nil {
+			diags = append(diags, luabind.Diagnostic{File: f.Path, Line: line, Severity: luabind.SeverityError, Message: err.Error()})
+			continue
+		}
+		values[name] = v
+	}
+	return values, diags
+}
+
+// loadData is the data.load of a pack with these values.
+func loadData(values map[string]any) func(name string) (any, error) {
+	names := make([]string, 0, len(values))
+	for n := range values {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return func(name string) (any, error) {
+		if v, ok := values[name]; ok {
+			return v, nil
+		}
+		switch near := luabind.Suggest(name, names); {
+		case near != "":
+			return nil, fmt.Errorf("there is no data %q: did you mean %q?", name, near)
+		case len(names) > 0:
+			return nil, fmt.Errorf("there is no data %q: there is %s", name, strings.Join(names, ", "))
+		}
+		return nil, fmt.Errorf("there is no data %q: this pack has no files in data/", name)
+	}
+}
+
+// parseDatum reads one file; an error comes with its line, 0 if it has none.
+func parseDatum(format string, b []byte) (v any, line int, err error) {
+	b = bytes.TrimPrefix(b, []byte("\ufeff"))
+	if !utf8.Valid(b) {
+		return nil, lineOfInvalid(b), errors.New("it is not UTF-8 text")
+	}
+	switch format {
+	case "txt":
+		return parseLines(string(b)), 0, nil
+	case "csv":
+		return parseCSV(b)
+	}
+	return parseYAML(b)
+}
+
+// parseLines makes a set of the lines that are not blank. A line that begins
+// with "# ", or is "#", is a comment.
+func parseLines(s string) map[string]any {
+	set := map[string]any{}
+	for line := range strings.Lines(s) {
+		line = strings.TrimSpace(line)
+		if line == "" || line == "#" || strings.HasPrefix(line, "# ") {
+			continue
+		}
+		set[line] = true
+	}
+	return set
+}
+
+// parseCSV makes a list of rows, each a table of strings by the first row's names.
+func parseCSV(b []byte) (any, int, error) {
+	r := csv.NewReader(bytes.NewReader(b))
+	r.TrimLeadingSpace = true
+	records, err := r.ReadAll()
+	if err != nil {
+		var pe *csv.ParseError
+		if errors.As(err, &pe) {
+			return nil, pe.Line, pe.Err
+		}
+		return nil, 0, err
+	}
+	if len(records) == 0 {
+		return nil, 1, errors.New("it is empty: the first row names the columns")
+	}
+	head := records[0]
+	for i, name := range head {
+		head[i] = strings.TrimSpace(name)
+		switch {
+		case head[i] == "":
+			return nil, 1, fmt.Errorf("column %d has no name", i+1)
+		case slices.Contains(head[:i], head[i]):
+			return nil, 1, fmt.Errorf("two columns are named %q", head[i])
+		}
+	}
+	rows := make([]any, 0, len(records)-1)
+	for _, rec := range records[1:] {
+		row := make(map[string]any, len(head))
+		for i, name := range head {
+			row[name] = strings.TrimSpace(rec[i])
+		}
+		rows = append(rows, row)
+	}
+	return rows, 0, nil
+}
+
+// parseYAML reads one document into the types a rule can see. A phone number
+// written without quotes stays a string: YAML alone would make a number of it.
+func parseYAML(b []byte) (any, int, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(b, &doc); err != nil {
+		line, msg := yamlError(err)
+		return nil, line, errors.New(msg)
+	}
+	return plainYAML(&doc)
+}
+
+// plainYAML is the value of a node in the types of luabind's settings.
+func plainYAML(n *yaml.Node) (any, int, error) {
+	keepStrings(n, 0)
+	var v any
+	if err := n.Decode(&v); err != nil {
+		line, msg := yamlError(err)
+		return nil, line, errors.New(msg)
+	}
+	v, err := plainValue(v, 0)
+	return v, n.Line, err
+}
+
+// maxYAMLDepth is deeper than any settings or data are nested on purpose.
+const maxYAMLDepth = 64
+
+// keepStrings marks as strings the scalars that YAML takes for numbers or dates
+// although digits are all they have in common with them: +4915…, 0049…, 2026-01-05.
+func keepStrings(n *yaml.Node, depth int) {
+	if depth > maxYAMLDepth {
+		return // plainValue refuses it
+	}
+	if n.Kind == yaml.ScalarNode && n.Style == 0 {
+		v := n.Value
+		switch n.ShortTag() {
+		case "!!timestamp":
+			n.Tag = "!!str"
+		case "!!int", "!!float":
+			if v[0] == '+' || len(v) > 1 && v[0] == '0' && v[1] >= '0' && v[1] <= '9' {
+				n.Tag = "!!str"
+			}
+		}
+	}
+	for _, c := range n.Content {
+		keepStrings(c, depth+1)
+	}
+}
+
+func plainValue(v any, depth int) (any, error) {
+	if depth > maxYAMLDepth {
+		return nil, fmt.Errorf("it is nested more than %d deep", maxYAMLDepth)
+	}
+	switch v := v.(type) {
+	case nil, string, bool, float64:
+		return v, nil
+	case int:
+		return exactly(float64(v), fmt.Sprint(v), int64(v) == int64(float64(v)))
+	case int64:
+		return exactly(float64(v), fmt.Sprint(v), v == int64(float64(v)))
+	case uint64:
+		return exactly(float64(v), fmt.Sprint(v), v == uint64(float64(v)))
+	case time.Time:
+		return v.Format(time.RFC3339Nano), nil
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			var err error
+			if out[i], err = plainValue(x, depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, x := range v {
+			y, err := plainValue(x, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			out[k] = y
+		}
+		return out, nil
+	case map[any]any:
+		out := make(map[string]any, len(v))
+		for k, x := range v {
+			y, err := plainValue(x, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			key := fmt.Sprint(k)
+			if _, twice := out[key]; twice {
+				return nil, fmt.Errorf("key %q is there twice", key)
+			}
+			out[key] = y
+		}
+		return out, nil
+	}
+	return nil, fmt.Errorf("a value of type %T can't be given to a rule", v)
+}
+
+// exactly refuses whole numbers that Lua's numbers can't hold.
+func exactly(f float64, written string, exact bool) (any, error) {
+	if !exact {
+		return nil, fmt.Errorf("the number %s is too large to be exact in Lua: write it in quotes", written)
+	}
+	return f, nil
+}
+
+// yamlError takes the line out of what the YAML reader says.
+func yamlError(err error) (line int, msg string) {
+	msg = strings.TrimPrefix(err.Error(), "yaml: ")
+	if rest, ok := strings.CutPrefix(msg, "unmarshal errors:\n"); ok {
+		msg, _, _ = strings.Cut(strings.TrimSpace(rest), "\n")
+	}
+	if _, err := fmt.Sscanf(msg, "line %d:", &line); err == nil {
+		_, msg, _ = strings.Cut(msg, ": ")
+	}
+	return line, msg
+}
+
+func lineOfInvalid(b []byte) int {
+	line := 1
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		if r == utf8.RuneError && size == 1 {
+			return line
+		}
+		if r == '\n' {
+			line++
+		}
+		b = b[size:]
+	}
+	return line
+}

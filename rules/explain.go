@@ -1,0 +1,56 @@
+package rules
+
+import (
+	"slices"
+
+	"chertd/engine/event"
+)
+
+// Explanation says of one rule whether an event reaches its handler, and if
+// not, why.
+type Explanation struct {
+	Pack    string   `json:"pack"`
+	Version string   `json:"version"`
+	Rule    string   `json:"rule"`
+	Place   string   `json:"place"`             // file:line
+	Runs    bool     `json:"runs"`              // its handler is called
+	Refused []string `json:"refused,omitempty"` // conditions of where that do not hold
+	Skipped string   `json:"skipped,omitempty"` // where holds, but: "cooldown", "off", …
+}
+
+// Explain goes through all rules that subscribe to events of the event's type,
+// in load order, packs that are off included. It is worked out when asked, at a
+// cost that grows with the rules, and runs no Lua. It may be called from any
+// goroutine.
+func (s *Set) Explain(in Input) []Explanation {
+	p := &probe{}
+	p.reset(in.Event)
+	var all []Explanation
+	for _, pack := range s.packs {
+		for _, r := range pack.Rules {
+			if !r.subscribes(in.Event) || !r.mine(in.Event) {
+				continue
+			}
+			x := Explanation{Pack: pack.Name, Version: pack.Version, Rule: r.Name, Place: r.place, Refused: r.where.refusals(p)}
+			switch {
+			case len(x.Refused) > 0:
+			case s.modes[pack.Name] == Off:
+				x.Skipped = string(Off)
+			default:
+				x.Skipped = r.skip(&in)
+			}
+			x.Runs = len(x.Refused) == 0 && x.Skipped == ""
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+// subscribes reports whether the rule's types include the event's. What chertd
+// makes itself reaches only the pack it is for, and no subscriber to "*".
+func (r *Rule) subscribes(ev *event.Event) bool {
+	if ev.Source == event.SourceEngine {
+		return engineType(ev.Type) && ev.Pack == r.Pack && slices.Contains(r.Types, ev.Type)
+	}
+	return slices.Contains(r.Types, anyType) || !engineType(ev.Type) && slices.Contains(r.Types, ev.Type)
+}

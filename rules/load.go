@@ -1,0 +1,145 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"chertd/luabind"
+)
+
+// Options is the operator's word about all packs. The zero value works.
+type Options struct {
+	Shards int                    // how many goroutines may call Set.Run, one a shard; default 1
+	Zone   *time.Location         // of windows, schedules and dates; nil: UTC
+	Limits luabind.Limits         // of packs that set none; zero fields take luabind's defaults
+	Packs  map[string]PackOptions // by name
+	// Print gets what files print and log while they load, before the first
+	// event; nil drops it. It must be safe for concurrent use.
+	Print func(level, msg string, fields map[string]any)
+}
+
+// PackOptions is the operator's word about one pack.
+type PackOptions struct {
+	Mode   Mode           // "" leaves it to pack.yaml, which leaves it to Live
+	Can    []string       // capabilities granted: "typing", "react", "send"
+	Config map[string]any // settings, over the defaults of pack.yaml
+}
+
+func (o *Options) shards() int { return max(1, o.Shards) }
+
+// Report is how loading went, pack by pack.
+type Report struct {
+	Packs       []PackReport        // by name
+	Diagnostics luabind.Diagnostics // all of them; those of no single pack first
+	Content     string              // hash of what was read, as WatchOptions.Since
+}
+
+// PackReport is how loading one pack went.
+type PackReport struct {
+	Name        string
+	Path        string
+	Pack        *Pack // nil if it did not load
+	Carried     bool  // it is the previous set's, VMs included
+	Diagnostics luabind.Diagnostics
+}
+
+// Load loads all packs of a rules folder: all or none. The set is nil if the
+// diagnostics contain an error. Packs that are as in the previous set, which
+// may be nil, are carried over with their VMs; they must be of the same shards.
+// Diagnostics name files by dir as it is given.
+func Load(dir string, o Options, previous *Set) (*Set, luabind.Diagnostics) {
+	r := LoadEach(dir, o, previous)
+	return r.set(o), r.Diagnostics
+}
+
+// LoadEach loads the packs of a rules folder, each by itself.
+func LoadEach(dir string, o Options, previous *Set) Report {
+	sources, diags := readFolder(dir)
+	if len(sources) == 0 && len(diags) == 0 {
+		diags = append(diags, luabind.Diagnostic{File: dir, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
+			Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
+	}
+	return loadSources(sources, diags, o, previous)
+}
+
+// LoadPaths loads what a command is given: rules folders, packs and .lua files.
+// Otherwise it is as Load.
+func LoadPaths(paths []string, o Options, previous *Set) (*Set, luabind.Diagnostics) {
+	var sources []source
+	var diags luabind.Diagnostics
+	for _, p := range paths {
+		found, ds := readPath(p)
+		if len(found) == 0 && len(ds) == 0 {
+			ds = append(ds, luabind.Diagnostic{File: p, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
+				Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
+		}
+		diags = append(diags, ds...)
+		for _, s := range found {
+			// A shell's glob names files that belong to a folder named as well.
+			if !slices.ContainsFunc(sources, func(t source) bool { return samePath(s.path, t.path) }) {
+				sources = append(sources, s)
+			}
+		}
+	}
+	r := loadSources(sources, diags, o, previous)
+	return r.set(o), r.Diagnostics
+}
+
+func loadSources(sources []source, diags luabind.Diagnostics, o Options, previous *Set) Report {
+	r := Report{Diagnostics: diags, Content: contentOf(sources, diags)}
+	first := map[string]*builder{}
+	for _, src := range sources {
+		b := build(src, o)
+		if other := first[b.pack.Name]; other != nil {
+			b.fail(b.manifestPath(), "rename one: the name is what a pack's state is kept under", "the name %q is taken by %s", b.pack.Name, other.src.path)
+		} else {
+			first[b.pack.Name] = b
+		}
+		pr := PackReport{Name: b.pack.Name, Path: src.path}
+		if old := previous.Pack(b.pack.Name); old != nil && old.built == b.pack.built && !b.diags.Errors() {
+			// Specs are no part of a version, but are to be as they are now.
+			pr.Pack, pr.Carried = old.withFiles(src.files), true
+		} else {
+			b.compile()
+			if !b.diags.Errors() {
+				pr.Pack = b.pack
+			}
+		}
+		pr.Diagnostics = b.diags
+		r.Packs = append(r.Packs, pr)
+	}
+	slices.SortStableFunc(r.Packs, func(a, b PackReport) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range r.Packs {
+		r.Diagnostics = append(r.Diagnostics, r.Packs[i].Diagnostics...)
+	}
+	names := slices.Sorted(maps.Keys(first))
+	for _, name := range slices.Sorted(maps.Keys(o.Packs)) {
+		if first[name] == nil {
+			r.Diagnostics = append(r.Diagnostics, luabind.Diagnostic{File: "chertd.yaml", Severity: luabind.SeverityWarning,
+				Message: fmt.Sprintf("rules.packs names %q, and there is no such pack", name), Hint: didYouMean(luabind.Suggest(name, names))})
+		}
+	}
+	return r
+}
+
+// set is the set of all packs, nil if one of them did not load.
+func (r *Report) set(o Options) *Set {
+	if r.Diagnostics.Errors() {
+		return nil
+	}
+	packs := make([]*Pack, len(r.Packs))
+	for i := range r.Packs {
+		packs[i] = r.Packs[i].Pack
+	}
+	return newSet(packs, o, r.Content)
+}
+
+func samePath(a, b string) bool {
+	absA, errA := filepath.Abs(a)
+	absB, errB := filepath.Abs(b)
+	return errA == nil && errB == nil && absA == absB
+}

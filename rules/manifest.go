@@ -1,0 +1,238 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"chertd/luabind"
+)
+
+// Mode is whether a pack's wishes are carried out.
+type Mode string
+
+const (
+	Live   Mode = "live"
+	Shadow Mode = "shadow" // decided and recorded, never carried out
+	Off    Mode = "off"    // its rules do not run
+)
+
+// OnError says what the failure of a pack's handler means for the reads of the event.
+type OnError string
+
+const (
+	// Withhold makes a pack fail closed although it uses no veto.
+	Withhold OnError = "withhold"
+	// Proceed makes a pack fail open although it uses one.
+	Proceed OnError = "proceed"
+)
+
+// Manifest is what a pack.yaml says. Zero fields were not given.
+type Manifest struct {
+	Name        string
+	Description string
+	Version     string // as people call it; identity is the content's hash
+	Mode        Mode
+	Config      map[string]any // settings with their defaults
+	Needs       []string       // capabilities beyond reading
+	Limits      luabind.Limits
+	Reads       Rate // beyond it the pack goes to shadow
+	OnError     OnError
+}
+
+// Rate is at most N in each span of time Per. N 0 is no limit.
+type Rate struct {
+	N   int
+	Per time.Duration
+}
+
+// capabilities are what needs and can may list.
+func capabilities() []string { return []string{"typing", "react", "send"} }
+
+// manifestReader collects what is wrong with one pack.yaml.
+type manifestReader struct {
+	file  string
+	diags luabind.Diagnostics
+}
+
+// parseManifest reads a pack.yaml; the empty file is fine.
+func parseManifest(f File) (Manifest, luabind.Diagnostics) {
+	r := &manifestReader{file: f.Path}
+	var m Manifest
+	var doc yaml.Node
+	if err := yaml.Unmarshal(f.Bytes, &doc); err != nil {
+		line, msg := yamlError(err)
+		r.failAt(line, 0, "", "%s", msg)
+		return m, r.diags
+	}
+	if len(doc.Content) == 0 {
+		return m, nil
+	}
+	r.table(doc.Content[0], "pack.yaml", map[string]func(*yaml.Node){
+		"name":        func(n *yaml.Node) { m.Name = r.text(n, "name") },
+		"description": func(n *yaml.Node) { m.Description = r.text(n, "description") },
+		"version":     func(n *yaml.Node) { m.Version = r.text(n, "version") },
+		"mode": func(n *yaml.Node) {
+			m.Mode = Mode(r.choice(n, "mode", string(Live), string(Shadow), string(Off)))
+		},
+		"config": func(n *yaml.Node) { m.Config = r.settings(n) },
+		"needs":  func(n *yaml.Node) { m.Needs = r.needs(n) },
+		"limits": func(n *yaml.Node) {
+			r.table(n, "limits", map[string]func(*yaml.Node){
+				"steps":  func(n *yaml.Node) { m.Limits.Steps = r.steps(n) },
+				"memory": func(n *yaml.Node) { m.Limits.Memory = r.size(n) },
+				"reads":  func(n *yaml.Node) { m.Reads = r.rate(n) },
+			})
+		},
+		"on_error": func(n *yaml.Node) {
+			m.OnError = OnError(r.choice(n, "on_error", string(Withhold), string(Proceed)))
+		},
+	})
+	return m, r.diags
+}
+
+// table reads a mapping, each key by its function. Other keys are refused.
+func (r *manifestReader) table(n *yaml.Node, name string, keys map[string]func(*yaml.Node)) {
+	if n.Kind != yaml.MappingNode {
+		r.fail(n, "", "%s: expected keys and values", name)
+		return
+	}
+	known := slices.Sorted(maps.Keys(keys))
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		read := keys[k.Value]
+		if read == nil {
+			hint := "its keys are " + strings.Join(known, ", ")
+			if near := luabind.Suggest(k.Value, known); near != "" {
+				hint = didYouMean(near)
+			}
+			r.fail(k, hint, "%s has no key %q", name, k.Value)
+			continue
+		}
+		if line := seen[k.Value]; line > 0 {
+			r.fail(k, "", "%s is there already, on line %d", k.Value, line)
+			continue
+		}
+		seen[k.Value] = k.Line
+		read(v)
+	}
+}
+
+func (r *manifestReader) text(n *yaml.Node, name string) string {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
+		r.fail(n, "", "%s: expected text", name)
+		return ""
+	}
+	return n.Value
+}
+
+func (r *manifestReader) choice(n *yaml.Node, name string, allowed ...string) string {
+	// YAML 1.1 took a bare off for false; what is meant is clear.
+	if n.Kind != yaml.ScalarNode || !slices.Contains(allowed, n.Value) {
+		r.fail(n, didYouMean(luabind.Suggest(n.Value, allowed)), "%s: expected %s, got %q", name, strings.Join(allowed, ", "), n.Value)
+		return ""
+	}
+	return n.Value
+}
+
+func (r *manifestReader) settings(n *yaml.Node) map[string]any {
+	if n.Kind != yaml.MappingNode {
+		r.fail(n, "", "config: expected settings with their defaults")
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if k := n.Content[i]; !identifier.MatchString(k.Value) {
+			r.fail(k, "a letter or _, then letters, digits and _: rules write it as config.NAME", "config: %q can't be a setting's name", k.Value)
+		}
+	}
+	v, line, err := plainYAML(n)
+	if err != nil {
+		r.failAt(line, 0, "", "config: %s", err)
+		return nil
+	}
+	settings, _ := v.(map[string]any)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if k := n.Content[i]; settings[k.Value] == nil {
+			r.fail(k, "the default says of which type it is", "config: %s has no default", k.Value)
+		}
+	}
+	return settings
+}
+
+func (r *manifestReader) needs(n *yaml.Node) []string {
+	if n.Kind != yaml.SequenceNode {
+		r.fail(n, "for example [typing]", "needs: expected a list")
+		return nil
+	}
+	var needs []string
+	for _, item := range n.Content {
+		if s := r.choice(item, "needs", capabilities()...); s != "" {
+			needs = append(needs, s)
+		}
+	}
+	return needs
+}
+
+func (r *manifestReader) steps(n *yaml.Node) int64 {
+	steps, err := strconv.ParseInt(strings.ReplaceAll(n.Value, "_", ""), 10, 64)
+	if err != nil || steps <= 0 {
+		r.fail(n, "for example 1000000, which is about 20 ms", "limits.steps: expected a number of VM steps, got %q", n.Value)
+		return 0
+	}
+	return steps
+}
+
+func (r *manifestReader) size(n *yaml.Node) int64 {
+	b, err := parseSize(n.Value)
+	if err != nil {
+		r.fail(n, "for example 32MiB", "limits.memory: %s", err)
+	}
+	return b
+}
+
+func (r *manifestReader) rate(n *yaml.Node) Rate {
+	count, span, ok := strings.Cut(n.Value, "/")
+	number, err := strconv.Atoi(strings.TrimSpace(count))
+	per, perErr := luabind.ParseDuration(strings.TrimSpace(span))
+	if !ok || err != nil || number <= 0 || perErr != nil || per <= 0 {
+		r.fail(n, "for example 300/10m", "limits.reads: expected a number of reads in a span of time, got %q", n.Value)
+		return Rate{}
+	}
+	return Rate{number, per}
+}
+
+func (r *manifestReader) fail(n *yaml.Node, hint, format string, args ...any) {
+	r.failAt(n.Line, n.Column, hint, format, args...)
+}
+
+func (r *manifestReader) failAt(line, col int, hint, format string, args ...any) {
+	r.diags = append(r.diags, luabind.Diagnostic{File: r.file, Line: line, Col: col,
+		Severity: luabind.SeverityError, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+var (
+	identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	sizeForm   = regexp.MustCompile(`^([0-9]+)\s*(B|KiB|MiB|GiB)?$`)
+)
+
+// parseSize reads bytes: "32MiB", "65536".
+func parseSize(s string) (int64, error) {
+	m := sizeForm.FindStringSubmatch(strings.TrimSpace(s))
+	if m == nil {
+		return 0, fmt.Errorf("expected a size, got %q", s)
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	shift := map[string]int{"": 0, "B": 0, "KiB": 10, "MiB": 20, "GiB": 30}[m[2]]
+	if err != nil || n <= 0 || n > (1<<40)>>shift {
+		return 0, errors.New("it is out of range")
+	}
+	return n << shift, nil
+}

@@ -1,0 +1,204 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+	"chertd/rules/chat"
+)
+
+// Words that stand in Outcome.Skipped.
+const (
+	SkippedCooldown = "cooldown"
+	SkippedSample   = "sample"
+	SkippedHours    = "outside its hours"
+)
+
+// runner is one call of Run. It is reused, with all that needs no allocation
+// anew for an event.
+type runner struct {
+	probe    probe
+	set      *Set
+	shard    int
+	in       Input
+	memories []*packMemory // of the packs that have run, in the order they did
+	call     luabind.Call
+	wishes   wishes
+	draft    draft
+}
+
+// Run runs an event through the rules it concerns, in load order, on the VMs of
+// the shard. Calls of one shard must come from one goroutine at a time. It
+// never panics and always ends, whatever the rules do: a handler that fails has
+// a Failure in its outcome and nothing else, and the others go on.
+func (s *Set) Run(shard int, in Input) Result {
+	r := s.runners.Get().(*runner)
+	r.set, r.shard, r.in = s, shard, in
+	r.probe.reset(in.Event)
+	var result Result
+	for _, i := range s.index.candidates(&r.probe) {
+		rule := s.rules[i]
+		if !rule.mine(in.Event) || !rule.where.holds(&r.probe) {
+			continue
+		}
+		pack := s.packOf[i]
+		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Skipped: rule.skip(&in)}
+		if o.Skipped == "" {
+			r.handle(rule, pack, &o)
+		}
+		if o.Failure != nil && pack.CanVeto && s.modes[pack.Name] == Live {
+			result.Withhold = true
+		}
+		result.Outcomes = append(result.Outcomes, o)
+	}
+	clear(r.memories)
+	*r = runner{probe: r.probe, memories: r.memories[:0]}
+	r.probe.reset(nil)
+	s.runners.Put(r)
+	return result
+}
+
+// handle runs the rule's handler and fills in the outcome. Running out of wall
+// time says something about the machine rather than the rule, whose budget is
+// its steps: the handler runs once more.
+func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
+	failure := r.try(rule, pack, o)
+	if failure != nil && failure.Kind == luabind.Timeout {
+		failure = r.try(rule, pack, o)
+	}
+	o.Logs = r.wishes.logs
+	if failure != nil {
+		o.Failure = failure
+		return
+	}
+	o.Wishes = r.wishes.asked
+	r.draft.keep(o)
+	if rule.Cooldown > 0 && len(o.Wishes) > 0 {
+		o.Rest = &chat.Rest{Rule: rule.Key, Until: r.in.Now.Add(rule.Cooldown)}
+	}
+}
+
+// try runs the handler once; what it asked for and wrote is in wishes and draft.
+func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) *luabind.Failure {
+	ev := r.in.Event
+	r.wishes = wishes{rule: rule, grants: pack.Grants, chat: ev.ChatID(), stamp: chat.Wish{
+		Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: r.set.modes[pack.Name] == Shadow,
+	}}
+	r.draft = draft{memory: r.memory(pack.Name), chat: ev.ChatID(), now: r.in.Now}
+	r.call = luabind.Call{Event: ev, Now: r.in.Now, Seed: seed(ev, rule), Effects: &r.wishes, Memory: &r.draft}
+	vm, err := pack.vm(r.shard)
+	if err != nil {
+		return failureOf(fmt.Errorf("the pack could not be loaded again: %w", err), rule)
+	}
+	err = callHandler(vm, rule.index, &r.call)
+	o.Steps = vm.Steps()
+	if vm.Broken() || errors.Is(err, errPanicked) {
+		pack.drop(r.shard)
+	}
+	if err != nil {
+		return failureOf(err, rule)
+	}
+	return nil
+}
+
+// memory is what the pack remembers, the same for all its handlers of the event.
+func (r *runner) memory(pack string) *packMemory {
+	for _, m := range r.memories {
+		if m.pack == pack {
+			return m
+		}
+	}
+	m := &packMemory{pack: pack, before: r.in.Memory}
+	r.memories = append(r.memories, m)
+	return m
+}
+
+// errPanicked is a fault of the sandbox, which leaves the VM in an unknown state.
+var errPanicked = errors.New("the sandbox failed")
+
+// callHandler is vm.Call, held to its promise of not panicking.
+func callHandler(vm *luabind.VM, index int, c *luabind.Call) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errPanicked, p)
+		}
+	}()
+	return vm.Call(index, c)
+}
+
+// failureOf is an error as a handler's failure; one without a place is the rule's.
+func failureOf(err error, rule *Rule) *luabind.Failure {
+	var f *luabind.Failure
+	if !errors.As(err, &f) {
+		f = &luabind.Failure{Kind: luabind.Raised, Diagnostic: luabind.Diagnostic{Message: err.Error()}}
+		var ds luabind.Diagnostics
+		if errors.As(err, &ds) && len(ds) > 0 {
+			f.Diagnostic = ds[0]
+			f.Message = "the pack could not be loaded again: " + f.Message
+		}
+		f.Severity = luabind.SeverityError
+	}
+	if f.File == "" {
+		f.File, f.Line = rule.File, rule.Line
+	}
+	return f
+}
+
+// mine reports whether an event of the rule's types is for it: that of a
+// schedule names the rule.
+func (r *Rule) mine(ev *event.Event) bool {
+	return r.Every == "" || r.scheduled(ev)
+}
+
+// skip says why a rule that passed where does not run; "" if it does.
+func (r *Rule) skip(in *Input) string {
+	if r.during != nil && !r.during.Contains(in.Now) || r.outside != nil && r.outside.Contains(in.Now) {
+		return SkippedHours
+	}
+	if r.Sample > 0 && !r.sampled(in.Event) {
+		return SkippedSample
+	}
+	if r.Cooldown > 0 && in.Chat != nil && in.Now.Before(in.Chat.Cooldown[r.Key]) {
+		return SkippedCooldown
+	}
+	return ""
+}
+
+// sampled reports whether the event's chat is in the rule's sample: the same
+// chats always, on every machine, and others for each rule. An event without a
+// chat is drawn for itself.
+func (r *Rule) sampled(ev *event.Event) bool {
+	id := ev.ChatID()
+	if id == "" {
+		id = ev.ID
+	}
+	return float64(spread(hash(id, r.Name)))/math.MaxUint64 < r.Sample
+}
+
+// seed is that of a handler's random numbers: the same event draws the same.
+func seed(ev *event.Event, r *Rule) uint64 { return hash(ev.ID, r.Key) }
+
+// hash is FNV-1a of both strings, a zero byte between them.
+func hash(a, b string) uint64 {
+	const offset, prime = 14695981039346656037, 1099511628211
+	h := uint64(offset)
+	for i := range len(a) {
+		h = (h ^ uint64(a[i])) * prime
+	}
+	h *= prime
+	for i := range len(b) {
+		h = (h ^ uint64(b[i])) * prime
+	}
+	return h
+}
+
+// spread makes all bits of a hash depend on one another: FNV leaves the upper
+// ones of similar short texts alike. These are the steps of splitmix64.
+func spread(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
