@@ -33,7 +33,7 @@ func (s *Sim) listMessages(c *call) (any, *apiError) {
 	for _, m := range ch.Messages {
 		list = append(list, m.wire())
 	}
-	return map[string]any{"messages": list, "has_more": false}, nil
+	return map[string]any{"messages": list, "has_more": ch.more}, nil
 }
 
 // sendMessage sends once under one idempotency key: the same key again answers

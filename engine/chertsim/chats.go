@@ -58,6 +58,7 @@ type chat struct {
 	Chat
 	leadID, convoID string
 	oldestUnread    time.Time
+	more            bool // whether there were messages before the latest 200
 }
 
 // line is a phone line as GET /phone-numbers has it.
@@ -145,7 +146,9 @@ func (s *Sim) lineLocked(number string) {
 func (c *chat) add(s *Sim, m Message) {
 	if len(c.Messages) >= latest {
 		delete(s.messages, c.Messages[0].ID)
-		c.Messages = slices.Delete(c.Messages, 0, 1)
+		c.Messages[0] = Message{}
+		c.Messages = c.Messages[1:]
+		c.more = true
 	}
 	c.Messages = append(c.Messages, m)
 	s.messages[m.ID] = c

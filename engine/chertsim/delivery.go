@@ -119,6 +119,7 @@ func (s *Sim) deliverTo(r *logRow, only string) int {
 		}
 	}
 	r.pending += len(targets)
+	r.failed, r.done = 0, 0 // the row stands as this replay goes
 	lost := s.sendTo(r, targets)
 	s.mu.Unlock()
 	for _, h := range lost {
@@ -175,6 +176,8 @@ func (s *Sim) later(j job, wait time.Duration) {
 // s.mu is held.
 func (s *Sim) push(j job) {
 	if s.queue.closed {
+		s.queue.outstanding--
+		s.queue.wake()
 		return
 	}
 	s.queue.jobs = append(s.queue.jobs, j)

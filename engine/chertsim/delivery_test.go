@@ -160,3 +160,188 @@ func TestSignatureFormsTakeTurns(t *testing.T) {
 		t.Errorf("6 deliveries came as %v, want each form twice", forms)
 	}
 }
+
+// roundTrip is a transport that runs a function and answers 200.
+type roundTrip func()
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) {
+	f()
+	req.Body.Close()
+	return &http.Response{StatusCode: 200, Body: http.NoBody, Request: req}, nil
+}
+
+func TestWorkersAreBoundedAndRetriesHoldNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		flying, most := 0, 0
+		b := newBench(t, chertsim.Config{Now: time.Now, Workers: 3, Transport: roundTrip(func() {
+			mu.Lock()
+			flying++
+			most = max(most, flying)
+			mu.Unlock()
+			time.Sleep(100 * time.Millisecond)
+			mu.Lock()
+			flying--
+			mu.Unlock()
+		})})
+		if _, err := b.sim.Subscribe(hookURL, ""); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		for range 30 {
+			b.sim.Receive(chertsim.Incoming{Chat: "c1", Text: "hello"})
+		}
+		b.drain()
+		if took := time.Since(began); most != 3 || took != time.Second {
+			t.Errorf("30 deliveries of 100ms took %v with %d at once, want 1s with 3", took, most)
+		}
+	})
+}
+
+func TestDeliveryTimesOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hang := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		b := newBench(t, chertsim.Config{Now: time.Now, Transport: chertsim.InProcess(hang), DeliveryTimeout: 2 * time.Second})
+		if _, err := b.sim.Subscribe(hookURL, ""); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		b.sim.Receive(chertsim.Incoming{Chat: "c1", Text: "hello"})
+		b.drain()
+		if took := time.Since(began); took != 9*time.Second { // 3 attempts of 2s, and 1s and 2s between
+			t.Errorf("a receiver that hangs was given up after %v, want 9s", took)
+		}
+	})
+}
+
+func TestCloseEndsWhatWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := &hook{statuses: []int{503}}
+		b := newBench(t, chertsim.Config{Now: time.Now, Transport: chertsim.InProcess(h)})
+		if _, err := b.sim.Subscribe(hookURL, ""); err != nil {
+			t.Fatal(err)
+		}
+		b.sim.Receive(chertsim.Incoming{Chat: "c1", Text: "hello"})
+		synctest.Wait()
+		b.sim.Close()
+		b.sim.Receive(chertsim.Incoming{Chat: "c1", Text: "too late"})
+		b.drain()
+		if n := len(h.received()); n != 1 {
+			t.Errorf("%d attempts, want the one before Close", n)
+		}
+	})
+}
+
+func TestMischief(t *testing.T) {
+	t.Parallel()
+	run := func(t *testing.T, m chertsim.Mischief, n int) (order []string, times []time.Duration, log []chertsim.Row) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			h := &hook{}
+			b := newBench(t, chertsim.Config{Now: time.Now, Transport: chertsim.InProcess(h), Seed: 5})
+			if _, err := b.sim.Subscribe(hookURL, ""); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.sim.SetMischief(m); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			for range n {
+				b.sim.Receive(chertsim.Incoming{Chat: "c1", Text: "hello"})
+			}
+			b.drain()
+			for _, r := range h.received() {
+				order = append(order, r.header.Get("X-Webhook-Event-Id"))
+				times = append(times, r.at.Sub(began))
+			}
+			log = b.sim.Log()
+		})
+		return order, times, log
+	}
+	inOrder := func(order []string, log []chertsim.Row) int {
+		place := map[string]int{}
+		for i, row := range log {
+			place[row.EventID] = i
+		}
+		late := 0
+		for i := 1; i < len(order); i++ {
+			if place[order[i]] < place[order[i-1]] {
+				late++
+			}
+		}
+		return late
+	}
+	t.Run("drop", func(t *testing.T) {
+		t.Parallel()
+		order, _, log := run(t, chertsim.Mischief{Drop: 0.5}, 100)
+		failed := 0
+		for _, row := range log {
+			if row.Delivery.Status == "failed" {
+				failed++
+			}
+		}
+		if len(log) != 100 || len(order)+failed != 100 || failed < 30 || failed > 70 {
+			t.Errorf("of 100 events %d are logged, %d delivered and %d failed", len(log), len(order), failed)
+		}
+	})
+	t.Run("duplicate", func(t *testing.T) {
+		t.Parallel()
+		order, _, log := run(t, chertsim.Mischief{Duplicate: 1}, 10)
+		if len(order) != 20 || log[0].Delivery.Status != "delivered" || log[0].Delivery.Attempts != 2 {
+			t.Errorf("%d deliveries of 10 events, the first %+v", len(order), log[0].Delivery)
+		}
+	})
+	t.Run("delay", func(t *testing.T) {
+		t.Parallel()
+		if _, times, _ := run(t, chertsim.Mischief{Delay: 7 * time.Second}, 1); len(times) != 1 || times[0] != 7*time.Second {
+			t.Errorf("delivered after %v, want 7s", times)
+		}
+	})
+	t.Run("reorder", func(t *testing.T) {
+		t.Parallel()
+		order, times, log := run(t, chertsim.Mischief{Reorder: 0.3, Within: 5 * time.Second}, 100)
+		if late := inOrder(order, log); len(order) != 100 || late < 10 {
+			t.Errorf("%d of %d deliveries were overtaken, want at least 10 of 100", late, len(order))
+		}
+		for _, at := range times {
+			if at > 5*time.Second {
+				t.Errorf("one was held back for %v, want 5s at most", at)
+			}
+		}
+	})
+}
+
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	h := &hook{statuses: []int{404}}
+	b := newBench(t, chertsim.Config{Transport: chertsim.InProcess(h)})
+	one, err := b.sim.Subscribe(hookURL, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := b.sim.Receive(chertsim.Incoming{Chat: "c1", Text: "hello"})
+	b.drain()
+	if _, err := b.sim.Subscribe(hookURL+"/two", "", "reaction.added"); err != nil {
+		t.Fatal(err)
+	}
+	for i, path := range []string{"/replay", "/replay?subscription_id=" + one.ID} {
+		if a := b.call("POST", "/events/"+row.ID+path, ""); a.status != 200 {
+			t.Fatalf("%s: %d %s", path, a.status, a.text)
+		}
+		b.drain()
+		if got := h.received(); len(got) != i+2 || got[i+1].body != got[0].body {
+			t.Errorf("after %d replays there were %d deliveries", i+1, len(got))
+		}
+		if d := b.sim.Log()[0].Delivery; d.Status != "delivered" {
+			t.Errorf("after %d replays the row is %+v, want delivered", i+1, d)
+		}
+	}
+	for _, path := range []string{"/events/none/replay", "/events/" + row.ID + "/replay?subscription_id=none"} {
+		if a := b.call("POST", path, ""); a.code() != 2011 {
+			t.Errorf("%s: %d %s, want 2011", path, a.status, a.text)
+		}
+	}
+}

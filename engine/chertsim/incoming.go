@@ -52,7 +52,13 @@ func (s *Sim) Receive(in Incoming) Row {
 		id = "chert:msg:" + s.hex(s.ids, 12)
 	}
 	env := s.envelope(event.MessageReceived, id, now)
-	env.addMessage(ch, m, in.Form)
+	env.addMessage(ch, m)
+	if in.Form != "" {
+		env.addLegacy(m, ch.Line, s.lines[ch.Line].PhoneLineID)
+	}
+	if in.Form == "legacy" {
+		env.Data = envelopeData{}
+	}
 	row := s.record(event.MessageReceived, id, ch, env.encode(), now)
 	s.mu.Unlock()
 
@@ -80,7 +86,7 @@ func (s *Sim) React(messageID, kind string, removed bool) (row Row, ok bool) {
 	}
 	id := "chert:reaction:" + s.hex(s.ids, 12)
 	env := s.envelope(typ, id, now)
-	env.addMessage(ch, ch.Messages[i], "")
+	env.addMessage(ch, ch.Messages[i])
 	from := event.Handle{Handle: ch.recipient(), Service: "imessage"}
 	env.Data.Reaction = &reactionWire{Kind: kind, From: from}
 	r := s.record(typ, id, ch, env.encode(), now)
@@ -213,16 +219,15 @@ func (s *Sim) envelope(typ, id string, now time.Time) *envelope {
 		EventType: typ, TraceID: s.hex(s.ids, 6), PartnerID: s.cfg.Tenant}
 }
 
-func (e *envelope) addMessage(ch *chat, m Message, form string) {
-	if form != "legacy" {
-		e.Data.Chat = &chatWire{ID: ch.ID, IsGroup: ch.IsGroup, Handles: ch.Handles,
-			OwnerHandle: event.Handle{Handle: ch.Line, Service: "imessage", IsMe: true}}
-		e.Data.Message = &inboundWire{ID: m.ID, Direction: m.Direction, Parts: m.Parts, SentAt: *millis(m.CreatedAt),
-			SenderHandle: event.Handle{Handle: m.From, Service: m.Service, IsMe: m.Direction == "outbound"}}
-	}
-	if form == "legacy" || form == "both" {
-		e.legacyWire = &legacyWire{From: m.From, To: ch.Line, Text: m.Text(), MessageGUID: m.ID, LineID: ch.Line}
-	}
+func (e *envelope) addMessage(ch *chat, m Message) {
+	e.Data.Chat = &chatWire{ID: ch.ID, IsGroup: ch.IsGroup, Handles: ch.Handles,
+		OwnerHandle: event.Handle{Handle: ch.Line, Service: "imessage", IsMe: true}}
+	e.Data.Message = &inboundWire{ID: m.ID, Direction: m.Direction, Parts: m.Parts, SentAt: *millis(m.CreatedAt),
+		SenderHandle: event.Handle{Handle: m.From, Service: m.Service, IsMe: m.Direction == "outbound"}}
+}
+
+func (e *envelope) addLegacy(m Message, line, lineID string) {
+	e.legacyWire = &legacyWire{From: m.From, To: line, Text: m.Text(), MessageGUID: m.ID, LineID: lineID}
 }
 
 // encode cannot fail: the envelope holds strings and booleans only.
