@@ -28,17 +28,19 @@ const (
 		hold_reason = excluded.hold_reason, cooldowns = excluded.cooldowns, call_at = excluded.call_at,
 		timer_at = excluded.timer_at`
 
-	// An action's chat never changes, and is not set again: its index would be
-	// written each time.
 	upsertAction = `INSERT INTO actions (event_seq, n, chat_id, kind, status, why, pack, version, rule, place, reason,
 		even_if_newer, body, target, depth, asked_at, due_at, settled_at, attempts, code, http, trace_id, error)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET kind = excluded.kind, status = excluded.status, why = excluded.why,
-		pack = excluded.pack, version = excluded.version, rule = excluded.rule, place = excluded.place,
-		reason = excluded.reason, even_if_newer = excluded.even_if_newer, body = excluded.body,
-		target = excluded.target, depth = excluded.depth, asked_at = excluded.asked_at, due_at = excluded.due_at,
-		settled_at = excluded.settled_at, attempts = excluded.attempts, code = excluded.code, http = excluded.http,
+		ON CONFLICT DO UPDATE SET chat_id = excluded.chat_id, kind = excluded.kind, status = excluded.status,
+		why = excluded.why, pack = excluded.pack, version = excluded.version, rule = excluded.rule,
+		place = excluded.place, reason = excluded.reason, even_if_newer = excluded.even_if_newer,
+		body = excluded.body, target = excluded.target, depth = excluded.depth, asked_at = excluded.asked_at,
+		due_at = excluded.due_at, settled_at = excluded.settled_at, attempts = excluded.attempts, code = excluded.code, http = excluded.http,
 		trace_id = excluded.trace_id, error = excluded.error`
+	// What an action's life changes; all else is given when it is asked for and
+	// stays. Two thirds of the time of writing it whole.
+	updateAction = `UPDATE actions SET status = ?, why = ?, depth = ?, asked_at = ?, due_at = ?, settled_at = ?,
+		attempts = ?, code = ?, http = ?, trace_id = ?, error = ? WHERE event_seq = ? AND n = ?`
 
 	upsertTimer = `INSERT INTO timers (chat_id, pack, name, version, due_at, payload, event_seq, n, depth, fired)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -77,7 +79,7 @@ func (s *step) encode(t *store.Transition) (err error) {
 		}
 	}
 	for i := range t.Actions {
-		s.encodeAction(&t.Actions[i])
+		s.encodeAction(&t.Actions[i], t.Decision)
 	}
 	if len(t.Timers) > 0 && t.Chat == nil {
 		return fmt.Errorf("timers without their chat")
@@ -102,7 +104,7 @@ func (s *step) encode(t *store.Transition) (err error) {
 }
 
 func (s *step) add(sql string, args ...driver.Value) {
-	s.changes = append(s.changes, change{sql, args})
+	s.changes = append(s.changes, change{sql: sql, args: args})
 }
 
 func (s *step) encodeDecision(d *store.Decision) error {
@@ -126,11 +128,20 @@ func (s *step) encodeDecision(d *store.Decision) error {
 	return nil
 }
 
-func (s *step) encodeAction(a *chat.Action) {
-	s.add(upsertAction, a.ID.Seq, int64(a.ID.N), a.Chat, string(a.Kind), string(a.Status), optional(a.Why),
+// encodeAction writes an action of the event at hand whole; one of an earlier
+// event is there already, as a rule.
+func (s *step) encodeAction(a *chat.Action, d *store.Decision) {
+	whole := change{sql: upsertAction, args: []driver.Value{a.ID.Seq, int64(a.ID.N), a.Chat, string(a.Kind), string(a.Status), optional(a.Why),
 		a.Pack, a.Version, a.Rule, a.Place, optional(a.Reason), flag(a.EvenIfNewer), optionalJSON(a.Body),
 		optional(a.Target), int64(a.Depth), micros(a.Asked), micros(a.Due), micros(a.Settled),
-		int64(a.Attempts), int64(a.Code), int64(a.HTTP), optional(a.TraceID), optional(a.Error))
+		int64(a.Attempts), int64(a.Code), int64(a.HTTP), optional(a.TraceID), optional(a.Error)}}
+	if d != nil && d.Seq == a.ID.Seq {
+		s.changes = append(s.changes, whole)
+		return
+	}
+	s.changes = append(s.changes, change{orElse: &whole, sql: updateAction, args: []driver.Value{
+		string(a.Status), optional(a.Why), int64(a.Depth), micros(a.Asked), micros(a.Due), micros(a.Settled),
+		int64(a.Attempts), int64(a.Code), int64(a.HTTP), optional(a.TraceID), optional(a.Error), a.ID.Seq, int64(a.ID.N)}})
 }
 
 func (s *step) encodeTimer(id string, t *chat.TimerChange) {

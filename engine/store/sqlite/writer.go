@@ -58,10 +58,11 @@ type step struct {
 	arrivals []arrival
 }
 
-// change is one statement to run.
+// change is one statement to run, and another if it changed no row.
 type change struct {
-	sql  string
-	args []driver.Value
+	sql    string
+	args   []driver.Value
+	orElse *change
 }
 
 func newRequest(doing string, steps ...step) *request {
@@ -166,8 +167,8 @@ func (w *writer) apply(r *request) (refused, err error) {
 	r.receipts = r.receipts[:0]
 	for i := range r.steps {
 		s := &r.steps[i]
-		for _, c := range s.changes {
-			if _, err := w.conn.exec(c.sql, c.args...); err != nil {
+		for j := range s.changes {
+			if err := w.change(&s.changes[j]); err != nil {
 				return nil, err
 			}
 		}
@@ -185,6 +186,14 @@ func (w *writer) apply(r *request) (refused, err error) {
 		}
 	}
 	return nil, nil
+}
+
+func (w *writer) change(c *change) error {
+	n, err := w.conn.exec(c.sql, c.args...)
+	if err == nil && n == 0 && c.orElse != nil {
+		return w.change(c.orElse)
+	}
+	return err
 }
 
 // journal adds an arrival, if its id is new.

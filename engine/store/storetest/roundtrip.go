@@ -1,7 +1,254 @@
 package storetest
 
 import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"testing"
+
+	"pgregory.net/rapid"
+
+	"chertd/engine/store"
+	"chertd/rules/chat"
 )
 
-var roundTrips = map[string]func(*testing.T, *bench){}
+// Round trips write values whose every field is drawn and read them back, so
+// that a field that is added and not kept is found here.
+var roundTrips = map[string]func(*testing.T, *bench){
+	"any entry is read back":            entries,
+	"any chat is read back":             chats,
+	"any decision is read back":         decisions,
+	"any kv and state is read back":     memories,
+	"any quarantined is read back":      quarantined,
+	"any setting of a timer is changed": timers,
+}
+
+func entries(t *testing.T, b *bench) {
+	var told []store.Entry
+	b.s.Journaled(func(list []store.Entry) { told = append(told, list...) })
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		told = nil
+		var list []store.Arrival
+		for range rapid.IntRange(1, 4).Draw(rt, "arrivals") {
+			n++
+			a := draw[store.Arrival](rt, "arrival")
+			a.Event.ID = fmt.Sprint(n, " ", a.Event.ID)
+			list = append(list, a)
+		}
+		receipts, err := b.s.Append(background, list)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		pending, err := b.s.Pending(background, store.Shard{Of: 1}, receipts[0].Seq-1, 100)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for i := range list {
+			want := store.Entry{Seq: receipts[i].Seq, Arrival: list[i]}
+			same(rt, "told", told[i], want)
+			same(rt, "pending", pending[i], want)
+			r, _, err := b.s.Event(background, list[i].Event.ID)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			same(rt, "record", r.Entry, want)
+			if unhandled, err := b.s.Unhandled(background, want.ShardKey()); !unhandled || err != nil {
+				rt.Fatalf("entry %s is not among the unhandled of %q: %v", show(want), want.ShardKey(), err)
+			}
+		}
+	})
+}
+
+func chats(t *testing.T, b *bench) {
+	rapid.Check(t, func(rt *rapid.T) {
+		c := draw[chat.Chat](rt, "chat")
+		c.Flight = nil
+		var changes []chat.TimerChange
+		for i := range c.Waiting {
+			a := &c.Waiting[i]
+			a.Chat, a.Status, a.ID.N = c.ID, rapid.SampledFrom([]chat.Status{chat.Waiting, chat.Sent}).Draw(rt, "status"), i
+		}
+		slices.SortFunc(c.Waiting, func(a, b chat.Action) int {
+			return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N))
+		})
+		for i := range c.Timers {
+			tm := &c.Timers[i]
+			tm.Seq, tm.Name = int64(i), fmt.Sprint(i, tm.Name)
+			changes = append(changes, chat.TimerChange{Timer: *tm})
+		}
+		before, err := b.s.Chat(background, c.ID)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		// What an earlier draw has left in this chat goes.
+		var actions []chat.Action
+		for _, a := range before.Waiting {
+			a.Status = chat.Dropped
+			actions = append(actions, a)
+		}
+		for _, tm := range before.Timers {
+			changes = append([]chat.TimerChange{{Timer: tm, Gone: true}}, changes...)
+		}
+		seqs, err := b.s.Actions(background, store.ActionFilter{Limit: 1})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		next := int64(1)
+		if len(seqs) > 0 {
+			next = seqs[0].ID.Seq + 1
+		}
+		for i := range c.Waiting {
+			c.Waiting[i].ID.Seq = next
+		}
+		slices.SortFunc(c.Waiting, func(a, b chat.Action) int {
+			return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.ID.N, b.ID.N))
+		})
+		actions = append(actions, c.Waiting...)
+		var d *store.Decision
+		if rapid.Bool().Draw(rt, "with decision") {
+			d = &store.Decision{Seq: next, At: noon}
+		}
+		if err := b.s.Commit(background, []store.Transition{{Decision: d, Chat: &c, Actions: actions, Timers: changes}}); err != nil {
+			rt.Fatal(err)
+		}
+		got, err := b.s.Chat(background, c.ID)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		same(rt, "chat", got, c)
+
+		// Then the life of its actions goes on.
+		for i := range c.Waiting {
+			a := draw[chat.Action](rt, "later")
+			was := c.Waiting[i]
+			was.Status, was.Why, was.Asked, was.Due, was.Settled = a.Status, a.Why, a.Asked, a.Due, a.Settled
+			was.Attempts, was.Code, was.HTTP, was.TraceID, was.Error = a.Attempts, a.Code, a.HTTP, a.TraceID, a.Error
+			was.Status = chat.Dead
+			c.Waiting[i] = was
+		}
+		if err := b.s.Commit(background, []store.Transition{{Actions: c.Waiting}}); err != nil {
+			rt.Fatal(err)
+		}
+		settled, err := b.s.Actions(background, store.ActionFilter{Chat: c.ID, Limit: len(c.Waiting) + 1, Status: []chat.Status{chat.Dead}})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		slices.SortFunc(c.Waiting, func(a, b chat.Action) int { return -cmp.Compare(a.ID.N, b.ID.N) })
+		if len(c.Waiting) > 0 {
+			same(rt, "settled", settled[:len(c.Waiting)], c.Waiting)
+		}
+	})
+}
+
+func decisions(t *testing.T, b *bench) {
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		n++
+		a := arrival(fmt.Sprint("e", n), "c1")
+		receipts, err := b.s.Append(background, []store.Arrival{a})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for range 2 { // the second replaces the first
+			d := draw[store.Decision](rt, "decision")
+			d.Seq = receipts[0].Seq
+			if err := b.s.Commit(background, []store.Transition{{Decision: &d}}); err != nil {
+				rt.Fatal(err)
+			}
+			r, ok, err := b.s.Event(background, a.Event.ID)
+			if err != nil || !ok {
+				rt.Fatal(ok, err)
+			}
+			same(rt, "decision", r.Decision, &d)
+		}
+	})
+}
+
+func memories(t *testing.T, b *bench) {
+	rapid.Check(t, func(rt *rapid.T) {
+		kv, st := draw[store.KV](rt, "kv"), draw[store.State](rt, "state")
+		before, err := b.s.KV(background, kv.Pack, kv.Key, noon)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		err = b.s.Commit(background, []store.Transition{{Reads: []store.KV{before}, Writes: []store.KV{kv}, States: []store.State{st}}})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		kv.Version = before.Version + 1
+		if kv.Value == nil || !kv.Expires.IsZero() && !kv.Expires.After(noon) {
+			kv.Value = nil
+			kv.Expires = kv.Expires.Truncate(0)
+		}
+		got, err := b.s.KV(background, kv.Pack, kv.Key, noon)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if kv.Value == nil {
+			kv.Expires = got.Expires // of no meaning where there is no value
+		}
+		same(rt, "kv", got, kv)
+		value, err := b.s.State(background, st.Pack, st.Chat)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		same(rt, "state", value, st.Value)
+	})
+}
+
+func quarantined(t *testing.T, b *bench) {
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		n++
+		q := draw[store.Quarantined](rt, "quarantined")
+		q.Body = append(fmt.Append(nil, n, ":"), q.Body...)
+		if err := b.s.Quarantine(background, q); err != nil {
+			rt.Fatal(err)
+		}
+		list, err := b.s.Quarantined(background, 1)
+		if err != nil || len(list) != 1 {
+			rt.Fatal(list, err)
+		}
+		q.ID = list[0].ID
+		same(rt, "quarantined", list[0], q)
+	})
+}
+
+// timers sets one name again and again, and fires it.
+func timers(t *testing.T, b *bench) {
+	c := chat.Chat{ID: "c1"}
+	seq := int64(0)
+	rapid.Check(t, func(rt *rapid.T) {
+		seq++
+		tm := draw[chat.Timer](rt, "timer")
+		tm.Pack, tm.Name, tm.Seq = "p", "t", seq
+		c.Timers = []chat.Timer{tm}
+		if err := b.s.Commit(background, []store.Transition{{Chat: &c, Timers: []chat.TimerChange{{Timer: tm}}}}); err != nil {
+			rt.Fatal(err)
+		}
+		got, err := b.s.Chat(background, "c1")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		same(rt, "timers", got.Timers, c.Timers)
+		due, err := b.s.TimersDue(background, store.Due{}, 10)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		var want []store.Due
+		if at := c.NextTimer(); !at.IsZero() {
+			want = []store.Due{{Chat: "c1", At: at}}
+		}
+		same(rt, "timers due", due, want)
+	})
+}
+
+func show(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprintf("%#v", v)
+	}
+	return string(text)
+}

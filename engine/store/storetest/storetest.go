@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"reflect"
 	"testing"
 	"time"
@@ -129,14 +128,6 @@ func (b *bench) equal(what string, got, want any) {
 	if !reflect.DeepEqual(got, want) {
 		b.Errorf("%s:\n got %s\nwant %s", what, show(got), show(want))
 	}
-}
-
-func show(v any) string {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprintf("%#v", v)
-	}
-	return string(text)
 }
 
 // arrival is a message of a chat.

@@ -1,0 +1,229 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"chertd/engine/event"
+	"chertd/engine/store"
+)
+
+func openInside(t *testing.T) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "chertd.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func simple(id string) store.Arrival {
+	return store.Arrival{Event: event.Event{ID: id, Type: "x", Source: event.SourceFile}}
+}
+
+// intact fails the test if the database's structure is damaged.
+func intact(t *testing.T, s *Store) {
+	t.Helper()
+	err := s.read(t.Context(), "check", func(c *conn) error {
+		v, err := c.one(t.Context(), "PRAGMA integrity_check")
+		if err == nil && v != "ok" {
+			err = fmt.Errorf("integrity check: %v", v)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOneBadRequest: a request that can't be carried out fails alone, and
+// whoever shared its transaction is kept.
+func TestOneBadRequest(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	good := func(id string) *request {
+		list, err := prepareArrivals([]store.Arrival{simple(id)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return newRequest("append to the journal", step{arrivals: list})
+	}
+	bad := newRequest("commit", step{changes: []change{{sql: "INSERT INTO pending (seq, slot) VALUES (9, 'not a number')"}}})
+	refused := newRequest("commit", step{reads: []store.KV{{Pack: "p", Key: "k", Version: 7}}})
+	var told []string
+	s.Journaled(func(list []store.Entry) {
+		for _, e := range list {
+			told = append(told, fmt.Sprint(e.Seq, " ", e.Event.ID))
+		}
+	})
+	// The writer is left out, to give all to one transaction.
+	close(s.writer.queue)
+	<-s.written
+	first, last := good("e1"), good("e2")
+	s.writer.serve([]*request{first, bad, refused, last})
+	for r, want := range map[*request]string{first: "", last: "", bad: "cannot store TEXT value", refused: store.ErrConflict.Error()} {
+		err := <-r.answer
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("answer %v, want %q", err, want)
+		}
+	}
+	if got := strings.Join(told, ", "); got != "1 e1, 2 e2" {
+		t.Errorf("told of %s", got)
+	}
+	if got := s.LastSeq(); got != 2 || first.receipts[0].Seq != 1 || last.receipts[0].Seq != 2 {
+		t.Errorf("last sequence %d, receipts %v and %v", got, first.receipts, last.receipts)
+	}
+	intact(t, s)
+
+	s.writer.queue = make(chan *request)
+	s.written = make(chan struct{})
+	go func() {
+		defer close(s.written)
+		s.writer.run()
+	}()
+}
+
+// TestFull: a full disk fails those who ask, keeps all that was kept, and once
+// there is room again the store goes on.
+func TestFull(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	pages := func(n string) {
+		t.Helper()
+		r := newRequest("limit the file", step{changes: []change{{sql: "PRAGMA max_page_count = " + n}}})
+		if err := s.submit(t.Context(), r, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pages("120")
+	var kept []string
+	var failure error
+	for i := 0; failure == nil; i++ {
+		a := simple(fmt.Sprint("e", i))
+		a.Event.Raw = []byte(`"` + strings.Repeat("x", 3000) + `"`)
+		if _, failure = s.Append(t.Context(), []store.Arrival{a}); failure == nil {
+			kept = append(kept, a.Event.ID)
+		}
+		if i > 10000 {
+			t.Fatal("the file does not fill up")
+		}
+	}
+	if !storeFailed(failure) || !strings.Contains(failure.Error(), "full") || !strings.Contains(failure.Error(), "append") {
+		t.Errorf("a full disk gives %q", failure)
+	}
+	last := s.LastSeq()
+	if last != int64(len(kept)) {
+		t.Errorf("last sequence %d with %d kept", last, len(kept))
+	}
+	if err := s.Commit(t.Context(), []store.Transition{{States: []store.State{{Pack: "p", Chat: "c", Value: []byte(`"` + strings.Repeat("y", 100_000) + `"`)}}}}); !storeFailed(err) {
+		t.Errorf("commit to a full disk: %v", err)
+	}
+	pages("1000000")
+	receipts, err := s.Append(t.Context(), []store.Arrival{simple("after")})
+	if err != nil || receipts[0].Seq != last+1 {
+		t.Errorf("append after the disk has room again: %+v, %v", receipts, err)
+	}
+	list, err := s.Pending(t.Context(), store.Shard{Of: 1}, 0, 1<<20)
+	if err != nil || len(list) != len(kept)+1 {
+		t.Errorf("%d events are there, want %d: %v", len(list), len(kept)+1, err)
+	}
+	intact(t, s)
+}
+
+// TestWithdrawn: a request whose context ends before the writer takes it is
+// not carried out; a commit that is being written is waited for.
+func TestWithdrawn(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	hold, held := make(chan struct{}), make(chan struct{})
+	s.Journaled(func([]store.Entry) {
+		held <- struct{}{}
+		<-hold
+	})
+	first := make(chan error, 1)
+	go func() {
+		_, err := s.Append(context.Background(), []store.Arrival{simple("e1")})
+		first <- err
+	}()
+	<-held // the writer is busy
+
+	ctx, cancel := context.WithCancel(t.Context())
+	second := make(chan error, 1)
+	go func() {
+		second <- s.Commit(ctx, []store.Transition{{States: []store.State{{Pack: "p", Chat: "c", Value: []byte("1")}}}})
+	}()
+	cancel()
+	if err := <-second; !errors.Is(err, context.Canceled) {
+		t.Errorf("commit: %v", err)
+	}
+	close(hold)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	if v, err := s.State(t.Context(), "p", "c"); v != nil || err != nil {
+		t.Errorf("a withdrawn commit has left %s, %v", v, err)
+	}
+}
+
+func TestMigrations(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "chertd.db")
+	ctx := t.Context()
+	at := func(scripts ...string) (*conn, error) {
+		c, err := connectWriter(ctx, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.close() })
+		return c, migrate(ctx, c, path, scripts)
+	}
+	column := func(c *conn) string {
+		v, err := c.one(ctx, "SELECT group_concat(name) || ' at ' || (SELECT user_version FROM pragma_user_version) FROM pragma_table_info('t')")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stringOf(v)
+	}
+	one, two, wrong := "CREATE TABLE t (a); INSERT INTO t VALUES (1);", "ALTER TABLE t ADD COLUMN b;", "ALTER TABLE t ADD COLUMN c; SELECT nonsense;"
+
+	c, err := at(one)
+	if got := column(c); err != nil || got != "a at 1" {
+		t.Fatalf("the first version: %s, %v", got, err)
+	}
+	if c, err = at(one, two, wrong); err == nil || !strings.Contains(err.Error(), "from version 2 to 3") || column(c) != "a,b at 2" {
+		t.Errorf("a script that fails: %v, leaves %s", err, column(c))
+	}
+	if c, err = at(one, two, "ALTER TABLE t ADD COLUMN c;"); err != nil || column(c) != "a,b,c at 3" {
+		t.Errorf("mended: %v, %s", err, column(c))
+	}
+	var newer *NewerError
+	if _, err = at(one, two); !errors.As(err, &newer) || newer.Version != 3 || newer.Known != 2 || !strings.Contains(err.Error(), path) {
+		t.Errorf("an older program: %v", err)
+	}
+	if _, err := Open(ctx, path, Options{}); !errors.As(err, &newer) {
+		t.Errorf("open a newer database: %v", err)
+	}
+}
+
+func TestForeignDatabase(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "other.db")
+	c, err := connect(t.Context(), path, "rwc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.script("CREATE TABLE theirs (x)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), path, Options{}); err == nil || !strings.Contains(err.Error(), "another program") {
+		t.Errorf("open another program's database: %v", err)
+	}
+}
