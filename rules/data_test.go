@@ -1,0 +1,95 @@
+package rules
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestParseDatum(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, format, in string
+		want             string // as JSON
+	}{
+		{"lines", "txt", "\ufeffone\r\n\n  two \n# a comment\n#hashtag\none\n", `{"#hashtag":true,"one":true,"two":true}`},
+		{"rows", "csv", "name, phone\nAnn,+1415\n\"Bo, jr\", 2 \n", `[{"name":"Ann","phone":"+1415"},{"name":"Bo, jr","phone":"2"}]`},
+		{"no rows", "csv", "name\n", `[]`},
+		{"yaml", "yaml", "a: 1\nb: [x, true, 1.5, null]\nc: {d: 2026-01-05}\n", `{"a":1,"b":["x",true,1.5,null],"c":{"d":"2026-01-05"}}`},
+		{"phone numbers stay text", "yaml", "- +14155551234\n- 0044123456\n- \"1\"\n- 0\n- 0.5\n- -3\n", `["+14155551234","0044123456","1",0,0.5,-3]`},
+		{"keys of other types", "yaml", "1: a\ntrue: b\n", `{"1":"a","true":"b"}`},
+		{"anchors", "yaml", "a: &x [1]\nb: *x\n", `{"a":[1],"b":[1]}`},
+		{"an empty file", "yaml", "", `null`},
+	} {
+		v, _, err := parseDatum(tt.format, []byte(tt.in))
+		got, _ := json.Marshal(v)
+		if err != nil || string(got) != tt.want {
+			t.Errorf("%s: got %s, %v, want %s", tt.name, got, err, tt.want)
+		}
+	}
+}
+
+func TestParseDatumRefuses(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, format, in string
+		line             int
+		want             string
+	}{
+		{"bad yaml", "yaml", "a: 1\nb: [\n", 2, "did not find expected node content"},
+		{"a tab", "yaml", "a:\n\tb: 1\n", 2, "cannot start any token"},
+		{"a key twice", "yaml", "a: 1\nb: 2\na: 3\n", 3, `mapping key "a" already defined at line 1`},
+		{"a number too large", "yaml", "id: 9007199254740993\n", 1, "too large to be exact in Lua: write it in quotes"},
+		{"nested too deep", "yaml", strings.Repeat("[", 70) + strings.Repeat("]", 70), 1, "nested more than 64 deep"},
+		{"not text", "txt", "a\nb\xff\n", 2, "it is not UTF-8 text"},
+		{"a field too many", "csv", "a,b\n1,2\n1,2,3\n", 3, "wrong number of fields"},
+		{"a quote in the middle", "csv", "a\nb\"c\n", 2, `bare " in non-quoted-field`},
+		{"a column twice", "csv", "a,b,a\n", 1, `two columns are named "a"`},
+		{"a column without a name", "csv", "a,,b\n", 1, "column 2 has no name"},
+		{"no rows at all", "csv", "", 1, "it is empty"},
+	} {
+		_, line, err := parseDatum(tt.format, []byte(tt.in))
+		if err == nil || line != tt.line || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got line %d: %v, want line %d: …%s…", tt.name, line, err, tt.line, tt.want)
+		}
+	}
+}
+
+func TestLoadDataNames(t *testing.T) {
+	t.Parallel()
+	values, diags := parseData([]File{
+		{Name: "data/vips.yaml", Path: "r/data/vips.yaml", Kind: DataFile, Bytes: []byte("- a\n")},
+		{Name: "data/vips.txt", Path: "r/data/vips.txt", Kind: DataFile},
+		{Name: "lib/x.lua", Path: "r/lib/x.lua", Kind: LibFile},
+	})
+	if got := diags.Error(); got != "r/data/vips.txt: error: data.load \"vips\" could mean this file or r/data/vips.yaml\n  hint: rename one" {
+		t.Errorf("two files of one name: %s", got)
+	}
+	load := loadData(values)
+	if v, err := load("vips"); err != nil || v == nil {
+		t.Errorf("load vips: %v, %v", v, err)
+	}
+	if _, err := load("vip"); err == nil || err.Error() != `there is no data "vip": did you mean "vips"?` {
+		t.Errorf("a misspelt name: %v", err)
+	}
+	if _, err := loadData(nil)("x"); err == nil || err.Error() != `there is no data "x": this pack has no files in data/` {
+		t.Errorf("no data at all: %v", err)
+	}
+}
+
+func FuzzParseDatum(f *testing.F) {
+	f.Add("yaml", "a: &a [*a]")
+	f.Add("csv", "a,b\n\"1\n2\",3")
+	f.Add("txt", "# \n")
+	f.Fuzz(func(t *testing.T, format, in string) {
+		v, line, err := parseDatum(format, []byte(in))
+		if line < 0 || err == nil && line > 1+strings.Count(in, "\n")+strings.Count(in, "\r") {
+			t.Errorf("line %d of %q", line, in)
+		}
+		if err == nil {
+			if _, jerr := json.Marshal(v); jerr != nil && !strings.Contains(jerr.Error(), "unsupported value") {
+				t.Errorf("what a rule would see can't be told as JSON: %v", jerr)
+			}
+		}
+	})
+}

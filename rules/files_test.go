@@ -1,0 +1,140 @@
+package rules
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"chertd/luabind"
+)
+
+// tree makes files in a new folder, from their names to their contents. A
+// content "-> target" makes a symlink.
+func tree(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "rules")
+	must(t, os.MkdirAll(dir, 0o755))
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		if target, ok := strings.CutPrefix(content, "-> "); ok {
+			must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			must(t, os.Symlink(target, path))
+			continue
+		}
+		write(t, path, content)
+	}
+	return dir
+}
+
+// listing is what was read, a line a file, and what was wrong.
+func listing(dir string, sources []source, diags luabind.Diagnostics) []string {
+	var lines []string
+	for _, s := range sources {
+		for _, f := range s.files {
+			lines = append(lines, fmt.Sprintf("%s: %s %s", s.name, f.Kind, f.Name))
+		}
+		diags = append(diags, s.broken...)
+	}
+	for _, d := range diags {
+		lines = append(lines, strings.ReplaceAll(d.String(), dir, "DIR"))
+	}
+	return lines
+}
+
+func TestReadFolder(t *testing.T) {
+	t.Parallel()
+	outside := filepath.Join(t.TempDir(), "outside.lua")
+	write(t, outside, "-- outside")
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		want  []string
+	}{
+		{"single files and their specs", map[string]string{"b.lua": "", "a.lua": "", "a_spec.lua": "", "README.md": "", "orphan_spec.lua": ""},
+			[]string{"a: rules a.lua", "a: spec a_spec.lua", "b: rules b.lua"}},
+		{"a pack's folder", map[string]string{
+			"vip/20-b.lua": "", "vip/10-a.lua": "", "vip/pack.yaml": "", "vip/x_spec.lua": "", "vip/notes.txt": "",
+			"vip/lib/phones.lua": "", "vip/lib/deep/er.lua": "", "vip/lib/phones.md": "",
+			"vip/data/vips.yaml": "", "vip/data/words.txt": "", "vip/data/rows.csv": "", "vip/data/x.json": "",
+			"vip/spec/hold_spec.lua": "", "vip/other/x.lua": "",
+		}, []string{
+			"vip: rules 10-a.lua", "vip: rules 20-b.lua", "vip: data data/rows.csv", "vip: data data/vips.yaml", "vip: data data/words.txt",
+			"vip: lib lib/deep/er.lua", "vip: lib lib/phones.lua", "vip: pack.yaml pack.yaml", "vip: spec spec/hold_spec.lua", "vip: spec x_spec.lua",
+		}},
+		{"what editors leave behind", map[string]string{
+			"a.lua": "", ".hidden.lua": "", ".#a.lua": "-> me@host.1234", "#a.lua#": "", "a.lua~": "", ".a.lua.swp": "", "4913": "",
+			"a.lua.tmp": "", "a.lua.bak": "", "a.lua.orig": "", "vip.bak/x.lua": "", "old~/x.lua": "", ".git/x.lua": "", "a.LUA.BAK": "",
+		}, []string{"a: rules a.lua"}},
+		{"folders that are no packs", map[string]string{"a.lua": "", "docs/README.md": "", "empty/sub/x.lua": ""}, []string{"a: rules a.lua"}},
+		{"links that stay", map[string]string{
+			"..1/a.lua": "", "..1/vip/x.lua": "", "..data": "-> ..1", "a.lua": "-> ..data/a.lua", "vip": "-> ..data/vip",
+		}, []string{"a: rules a.lua", "vip: rules x.lua"}},
+		{"links that leave", map[string]string{"a.lua": "", "evil.lua": "-> " + outside, "up.lua": "-> ../../x.lua", "gone.lua": "-> nowhere.lua", "vip/x.lua": "", "vip/lib": "-> /etc"},
+			[]string{
+				"a: rules a.lua", "vip: rules x.lua",
+				"DIR/evil.lua: error: it is a symlink to " + outside + ", which leaves the rules folder\n  hint: copy the file into the folder; a link within it must be relative",
+				"DIR/gone.lua: error: it is a symlink to nowhere.lua, which is not there",
+				"DIR/up.lua: error: it is a symlink to ../../x.lua, which leaves the rules folder\n  hint: copy the file into the folder; a link within it must be relative",
+				"DIR/vip/lib: error: it is a symlink to /etc, which leaves the rules folder\n  hint: copy the file into the folder; a link within it must be relative",
+			}},
+		{"pack.yml", map[string]string{"vip/x.lua": "", "vip/pack.yml": ""}, []string{"vip: rules x.lua",
+			"DIR/vip/pack.yml: error: a pack's settings are read from pack.yaml, not pack.yml\n  hint: rename it"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := tree(t, tt.files)
+			sources, diags := readFolder(dir)
+			if got := listing(dir, sources, diags); !slices.Equal(got, tt.want) {
+				t.Errorf("read:\n  %s\nwant:\n  %s", strings.Join(got, "\n  "), strings.Join(tt.want, "\n  "))
+			}
+		})
+	}
+}
+
+func TestReadFolderRefuses(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"a.lua": ""})
+	must(t, syscall.Mkfifo(filepath.Join(dir, "pipe.lua"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "big.lua"), make([]byte, maxFileSize+1), 0o600))
+	sources, diags := readFolder(dir)
+	want := []string{"a: rules a.lua",
+		"DIR/big.lua: error: it can't be read: it is larger than 8 MiB",
+		"DIR/pipe.lua: error: it can't be read: it is not a regular file"}
+	if got := listing(dir, sources, diags); !slices.Equal(got, want) {
+		t.Errorf("read:\n  %s\nwant:\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+	for path, want := range map[string]string{
+		filepath.Join(dir, "nowhere"): "error: there is no such file or folder",
+		filepath.Join(dir, "a.lua"):   "error: it is not a folder",
+	} {
+		if _, diags := readFolder(path); len(diags) != 1 || !strings.Contains(diags[0].String(), want) {
+			t.Errorf("read %s: got %v, want %q", path, diags, want)
+		}
+	}
+}
+
+func TestReadPath(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{
+		"a.lua": "", "a_spec.lua": "", "b.lua": "", "vip/x.lua": "", "vip/lib/y.lua": "", "bare/pack.yaml": "", "bare/x.lua": "", "plain/x.lua": "", "notes.txt": "",
+	})
+	for _, tt := range []struct{ path, want string }{
+		{"a.lua", "a: rules a.lua|a: spec a_spec.lua"},
+		{"vip", "vip: lib lib/y.lua|vip: rules x.lua"},
+		{"vip/.", "vip: lib lib/y.lua|vip: rules x.lua"},
+		{"bare", "bare: pack.yaml pack.yaml|bare: rules x.lua"},
+		{"plain", "x: rules x.lua"}, // nothing says that it is one pack
+		{".", "a: rules a.lua|a: spec a_spec.lua|b: rules b.lua|bare: pack.yaml pack.yaml|bare: rules x.lua|plain: rules x.lua|vip: lib lib/y.lua|vip: rules x.lua"},
+		{"notes.txt", "DIR/notes.txt: error: it is neither a folder nor a .lua file"},
+		{"none.lua", "DIR/none.lua: error: there is no such file or folder\n  hint: the folder of the rules is ./rules, or rules.dir in chertd.yaml"},
+	} {
+		sources, diags := readPath(dir + "/" + tt.path)
+		if got := strings.Join(listing(dir, sources, diags), "|"); got != tt.want {
+			t.Errorf("%s:\n got %s\nwant %s", tt.path, got, tt.want)
+		}
+	}
+}

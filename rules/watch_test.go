@@ -1,0 +1,376 @@
+package rules
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"go.uber.org/goleak"
+)
+
+// write makes a file and the folders it is in. A content is ended with a line
+// break unless it ends in a backslash, which is left out.
+func write(t testing.TB, path, content string) {
+	t.Helper()
+	if cut, ok := strings.CutSuffix(content, `\`); ok {
+		content = cut
+	} else if !strings.HasSuffix(content, "\n") {
+		content += "\n"
+	}
+	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	must(t, os.WriteFile(path, []byte(content), 0o644))
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// contentNow is what a set loaded from the folder now would be of.
+func contentNow(dir string) string { return contentOf(readFolder(dir)) }
+
+// TestWatchSeesEveryWayOfSaving uses the system's notifications alone: the poll
+// is an hour away.
+func TestWatchSeesEveryWayOfSaving(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		prep func(t *testing.T, dir string)
+		edit func(t *testing.T, dir string)
+	}{
+		{"written in place", nil, func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, "codes.lua"), "-- two")
+		}},
+		{"renamed over", nil, func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, ".codes.lua.tmp"), "-- two")
+			must(t, os.Rename(filepath.Join(dir, ".codes.lua.tmp"), filepath.Join(dir, "codes.lua")))
+		}},
+		{"moved in from elsewhere", nil, func(t *testing.T, dir string) {
+			elsewhere := filepath.Join(t.TempDir(), "new.lua")
+			write(t, elsewhere, "-- new")
+			must(t, os.Rename(elsewhere, filepath.Join(dir, "new.lua")))
+		}},
+		{"deleted and created", nil, func(t *testing.T, dir string) {
+			must(t, os.Remove(filepath.Join(dir, "codes.lua")))
+			write(t, filepath.Join(dir, "codes.lua"), "-- two")
+		}},
+		{"a new pack", nil, func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, "vip", "10.lua"), "-- vip")
+			write(t, filepath.Join(dir, "vip", "lib", "deep", "x.lua"), "-- lib")
+		}},
+		{"deep in a pack", func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, "vip", "10.lua"), "-- vip")
+			write(t, filepath.Join(dir, "vip", "lib", "deep", "x.lua"), "-- lib")
+		}, func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, "vip", "lib", "deep", "x.lua"), "-- changed")
+		}},
+		{"data", func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, "vip", "10.lua"), "-- vip")
+			write(t, filepath.Join(dir, "vip", "data", "vips.txt"), "a")
+		}, func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, "vip", "data", "vips.txt"), "b")
+		}},
+		{"a config map's ..data turned", func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, "..1", "map.lua"), "-- one")
+			write(t, filepath.Join(dir, "..2", "map.lua"), "-- two")
+			must(t, os.Symlink("..1", filepath.Join(dir, "..data")))
+			must(t, os.Symlink("..data/map.lua", filepath.Join(dir, "map.lua")))
+		}, func(t *testing.T, dir string) {
+			must(t, os.Symlink("..2", filepath.Join(dir, "..data_tmp")))
+			must(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
+		}},
+		{"the folder replaced", nil, func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir+".new", "codes.lua"), "-- two")
+			must(t, os.Rename(dir, dir+".old"))
+			must(t, os.Rename(dir+".new", dir))
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "rules")
+			write(t, filepath.Join(dir, "codes.lua"), "-- one")
+			if tt.prep != nil {
+				tt.prep(t, dir)
+			}
+			told := watchNow(t, dir, WatchOptions{Quiet: 5 * time.Millisecond, Poll: time.Hour})
+			tt.edit(t, dir)
+			awaitContent(t, dir, told)
+		})
+	}
+}
+
+// TestWatchFollowsTheFolder is about folders that are not there for a while or
+// lead elsewhere; what notifications can't tell the poll does.
+func TestWatchFollowsTheFolder(t *testing.T) {
+	t.Parallel()
+	opts := WatchOptions{Quiet: 5 * time.Millisecond, Poll: 10 * time.Millisecond}
+	t.Run("a link to the folder is turned", func(t *testing.T) {
+		t.Parallel()
+		tmp := t.TempDir()
+		dir := filepath.Join(tmp, "current")
+		write(t, filepath.Join(tmp, "a", "codes.lua"), "-- a")
+		write(t, filepath.Join(tmp, "b", "codes.lua"), "-- b")
+		must(t, os.Symlink("a", dir))
+		told := watchNow(t, dir, opts)
+		must(t, os.Symlink("b", dir+".new"))
+		must(t, os.Rename(dir+".new", dir))
+		awaitContent(t, dir, told)
+		write(t, filepath.Join(tmp, "b", "codes.lua"), "-- b, edited")
+		awaitContent(t, dir, told)
+	})
+	t.Run("it vanishes and comes back", func(t *testing.T) {
+		t.Parallel()
+		dir := filepath.Join(t.TempDir(), "deep", "rules")
+		write(t, filepath.Join(dir, "codes.lua"), "-- one")
+		told := watchNow(t, dir, opts)
+		must(t, os.RemoveAll(filepath.Dir(dir)))
+		awaitContent(t, dir, told)
+		write(t, filepath.Join(dir, "codes.lua"), "-- two")
+		awaitContent(t, dir, told)
+		write(t, filepath.Join(dir, "codes.lua"), "-- three")
+		awaitContent(t, dir, told)
+	})
+	t.Run("it is not there at first", func(t *testing.T) {
+		t.Parallel()
+		dir := filepath.Join(t.TempDir(), "rules")
+		told := watchNow(t, dir, opts)
+		write(t, filepath.Join(dir, "codes.lua"), "-- one")
+		awaitContent(t, dir, told)
+	})
+}
+
+func TestWatchTellsWhatChangedBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "codes.lua"), "-- one")
+	loaded := contentNow(dir)
+	write(t, filepath.Join(dir, "codes.lua"), "-- two")
+	told := watchSince(t, dir, WatchOptions{Poll: time.Hour}, loaded)
+	awaitContent(t, dir, told)
+}
+
+// TestWatchEnds is not parallel: it looks at the goroutines there are.
+func TestWatchEnds(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	Watch(ctx, t.TempDir(), WatchOptions{}, func(reason string) { t.Errorf("called for %q", reason) })
+}
+
+// told is one call of a watch: when, since its start, and with what.
+type told struct {
+	at     time.Duration
+	reason string
+}
+
+// rig is a watch in virtual time whose notifications the test makes.
+type rig struct {
+	t      *testing.T
+	dir    string
+	start  time.Time
+	events chan fsnotify.Event
+	errors chan error
+	told   []told
+	log    bytes.Buffer
+}
+
+// inVirtualTime runs a test on a watch of a folder that holds codes.lua, whose
+// content is long enough to be cut.
+func inVirtualTime(t *testing.T, test func(r *rig)) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "codes.lua"), "-- one\nlocal a = 1\nlocal b = 2")
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{t: t, dir: dir, start: time.Now(), events: make(chan fsnotify.Event), errors: make(chan error)}
+		ctx, cancel := context.WithCancel(t.Context())
+		nothing := func(string) error { return nil }
+		n := notifier{r.events, r.errors, nothing, nothing, func() error { return nil }}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			watch(ctx, dir, WatchOptions{Log: slog.New(slog.NewTextHandler(&r.log, nil))}, n, func(reason string) {
+				r.told = append(r.told, told{time.Since(r.start), reason})
+			})
+		}()
+		synctest.Wait()
+		test(r)
+		cancel()
+		<-done
+	})
+}
+
+// edit writes a file and notifies of it.
+func (r *rig) edit(name, content string) {
+	write(r.t, filepath.Join(r.dir, name), content)
+	r.events <- fsnotify.Event{Name: filepath.Join(r.dir, name), Op: fsnotify.Write}
+}
+
+// pass lets time go by until so long after the start.
+func (r *rig) until(at time.Duration) {
+	time.Sleep(at - time.Since(r.start)) // virtual
+	synctest.Wait()
+}
+
+// expect compares the calls so far: each is a time and a part of the reason.
+func (r *rig) expect(want ...told) {
+	r.t.Helper()
+	ok := len(r.told) == len(want)
+	for i := range min(len(r.told), len(want)) {
+		ok = ok && r.told[i].at == want[i].at && strings.Contains(r.told[i].reason, want[i].reason)
+	}
+	if !ok {
+		r.t.Errorf("the watch told %v, want %v", r.told, want)
+	}
+}
+
+const ms = time.Millisecond
+
+func TestWatchWaitsForQuiet(t *testing.T) {
+	inVirtualTime(t, func(r *rig) {
+		for i, at := range []time.Duration{10 * ms, 90 * ms, 180 * ms} {
+			r.until(at)
+			r.edit("codes.lua", strings.Repeat("-- edit\n", 6+i))
+		}
+		r.until(time.Second)
+		r.expect(told{280 * ms, "codes.lua changed"})
+	})
+}
+
+func TestWatchDoesNotWaitForever(t *testing.T) {
+	inVirtualTime(t, func(r *rig) {
+		for at := 10 * ms; at < 2100*ms; at += 50 * ms {
+			r.until(at)
+			r.edit("codes.lua", strings.Repeat("-- edit\n", 6+int(at/ms)))
+		}
+		r.expect(told{2010 * ms, "codes.lua changed"})
+	})
+}
+
+func TestWatchIgnoresWhatDoesNotMatter(t *testing.T) {
+	inVirtualTime(t, func(r *rig) {
+		r.edit("codes.lua", "-- one\nlocal a = 1\nlocal b = 2") // the same again
+		for _, name := range []string{".codes.lua.swp", "4913", "codes.lua~", "README.md", "codes.lua.orig"} {
+			r.edit(name, "x")
+		}
+		r.events <- fsnotify.Event{Name: filepath.Join(filepath.Dir(r.dir), "chertd.db-wal"), Op: fsnotify.Write}
+		r.until(5 * time.Second)
+		r.expect()
+	})
+}
+
+func TestWatchPollsWhereNothingNotifies(t *testing.T) {
+	inVirtualTime(t, func(r *rig) {
+		r.until(500 * ms)
+		write(t, filepath.Join(r.dir, "new.lua"), "-- new")
+		r.until(2050 * ms)
+		write(t, filepath.Join(r.dir, "new.lua"), "-- new, and still being written") // after the poll's look
+		r.until(5 * time.Second)
+		r.expect(told{2200 * ms, "new.lua is new"})
+	})
+}
+
+func TestWatchLooksAtAllAfterAnOverflow(t *testing.T) {
+	inVirtualTime(t, func(r *rig) {
+		write(t, filepath.Join(r.dir, "codes.lua"), "-- two\nlocal a = 1\nlocal b = 2")
+		r.until(50 * ms)
+		r.errors <- fsnotify.ErrEventOverflow
+		r.errors <- errors.New("no space left on device")
+		r.until(time.Second)
+		r.expect(told{150 * ms, "codes.lua changed"})
+		if log := r.log.String(); !strings.Contains(log, "no space left") {
+			t.Errorf("the trouble is not in the log: %q", log)
+		}
+	})
+}
+
+func TestWatchGivesHalfWrittenFilesTime(t *testing.T) {
+	t.Run("completed", func(t *testing.T) {
+		inVirtualTime(t, func(r *rig) {
+			r.edit("codes.lua", "-- t") // truncated, and slowly written again
+			r.until(700 * ms)
+			r.edit("codes.lua", `-- two`+"\n"+`local a = 1`+"\n"+`loc\`)
+			r.until(1000 * ms)
+			r.expect()
+			r.edit("codes.lua", "-- two\nlocal a = 1\nlocal b = 2")
+			r.until(3 * time.Second)
+			r.expect(told{1100 * ms, "codes.lua changed"})
+		})
+	})
+	t.Run("left as it is", func(t *testing.T) {
+		inVirtualTime(t, func(r *rig) {
+			r.edit("codes.lua", "-- short")
+			r.until(5 * time.Second)
+			r.expect(told{2100 * ms, "codes.lua changed"})
+		})
+	})
+	t.Run("never ended in a line break", func(t *testing.T) {
+		inVirtualTime(t, func(r *rig) {
+			r.edit("new.lua", `-- no line break\`)
+			r.until(3 * time.Second)
+			r.edit("new.lua", `-- no line break either\`)
+			r.until(5 * time.Second)
+			r.expect(told{2100 * ms, "new.lua is new"}, told{3100 * ms, "new.lua changed"})
+		})
+	})
+}
+
+func TestWatchGivesAMissingPackTime(t *testing.T) {
+	inVirtualTime(t, func(r *rig) {
+		r.edit("other.lua", "-- other")
+		r.until(500 * ms)
+		must(t, os.Remove(filepath.Join(r.dir, "codes.lua")))
+		r.events <- fsnotify.Event{Name: filepath.Join(r.dir, "codes.lua"), Op: fsnotify.Remove}
+		r.until(5 * time.Second)
+		r.expect(told{100 * ms, "other.lua is new"}, told{2600 * ms, "codes.lua is gone"})
+	})
+}
+
+// watchNow watches from what is in the folder now, until the test ends.
+func watchNow(t *testing.T, dir string, o WatchOptions) <-chan string {
+	t.Helper()
+	return watchSince(t, dir, o, contentNow(dir))
+}
+
+func watchSince(t *testing.T, dir string, o WatchOptions, since string) <-chan string {
+	t.Helper()
+	o.Since, o.Settle = since, ms
+	calls := make(chan string, 100)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		Watch(ctx, dir, o, func(string) { calls <- contentNow(dir) })
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	return calls
+}
+
+// awaitContent waits until the watch has told of what is in the folder now.
+func awaitContent(t *testing.T, dir string, told <-chan string) {
+	t.Helper()
+	want := contentNow(dir)
+	limit := time.After(20 * time.Second)
+	for {
+		select {
+		case got := <-told:
+			if got == want {
+				return
+			}
+		case <-limit:
+			t.Fatal("the watch did not tell of the change within 20 s")
+		}
+	}
+}
