@@ -464,7 +464,7 @@ func numberText(n lua.LNumber) string {
 	if f == math.Trunc(f) && math.Abs(f) <= 1<<53 {
 		return strconv.FormatInt(int64(f), 10)
 	}
-	return formatG(f, 14, false)
+	return formatG(f, 14)
 }
 
 func baseNext(L *lua.LState) int {

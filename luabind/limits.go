@@ -46,8 +46,9 @@ var stateOptions = lua.Options{
 // any state exists, and nothing else in the process may use gopher-lua.
 func init() {
 	// A number key below it goes to the array part, which is filled with nils
-	// up to the key: t[67108863] = 1 would take 10 s and 3.3 GB.
-	lua.MaxArrayIndex = 1 << 16
+	// up to the key: t[67108863] = 1 would take 10 s and 3.3 GB. # sees the array
+	// part only, so this is also how long a list can be.
+	lua.MaxArrayIndex = 1 << 18
 	// The table `arg` of Lua 5.0 is made at each call of a vararg function that
 	// does not say `...`, behind the meter's back.
 	lua.CompatVarArg = false

@@ -152,6 +152,8 @@ type thread struct {
 	vm *VM
 	m  *meter
 	L  *lua.LState
+
+	refused error // an instruction that must not run: raised once, no overrun
 }
 
 var _ context.Context = (*thread)(nil)
@@ -170,7 +172,9 @@ func (t *thread) Done() <-chan struct{} {
 	f := topFrame(t.L)
 	inst := f.fn().Proto.Code[f.pc()-1]
 	if weighed[inst>>26] {
-		m.weigh(t, f, inst)
+		if m.weigh(t, f, inst); t.refused != nil {
+			return tripped
+		}
 	}
 	if m.left < m.look {
 		m.lookCloser(t)
@@ -184,7 +188,9 @@ func (t *thread) Done() <-chan struct{} {
 // Err is what gopher-lua raises in the script once Done is closed.
 func (t *thread) Err() error {
 	if t.m.trip == "" {
-		return nil
+		err := t.refused
+		t.refused = nil
+		return err
 	}
 	return overrun(t.m.trip)
 }

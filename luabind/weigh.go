@@ -1,6 +1,10 @@
 package luabind
 
-import lua "github.com/yuin/gopher-lua"
+import (
+	"errors"
+
+	lua "github.com/yuin/gopher-lua"
+)
 
 // What an instruction costs beyond its one step, charged before it runs. Bytes
 // are what gopher-lua 1.1.2 allocates on a 64-bit machine, rounded up; steps
@@ -35,6 +39,9 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 	case lua.OP_SETTABLE, lua.OP_SETTABLEKS:
 		if tb, ok := t.register(f, a).(*lua.LTable); ok {
 			key := t.operand(f, b)
+			if full(tb, key) {
+				t.refused = errFull
+			}
 			steps = lengthOf(key) / 64
 			bytes = growth(tb, key)
 			steps += bytes / 512 // filling an array with nils takes its time
@@ -105,6 +112,15 @@ func growth(tb *lua.LTable, key lua.LValue) int {
 	}
 	return entryBytes
 }
+
+// full reports whether setting the key would make a list longer than # can
+// tell: the next t[#t + 1] would overwrite it, silently.
+func full(tb *lua.LTable, key lua.LValue) bool {
+	n, ok := key.(lua.LNumber)
+	return ok && int(n) == lua.MaxArrayIndex && len(arrayPart(tb)) == lua.MaxArrayIndex-1
+}
+
+var errFull = errors.New("a list holds at most 262,143 values")
 
 // lengthOf is a string's length; 0 for everything else.
 func lengthOf(v lua.LValue) int {

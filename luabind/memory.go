@@ -1,0 +1,127 @@
+package luabind
+
+import (
+	lua "github.com/yuin/gopher-lua"
+)
+
+const (
+	// walkAfter is how many charged bytes pass between two walks over what a VM
+	// keeps, unless it keeps more than that.
+	walkAfter = 4 << 20
+	// maxDead is how many keys without a value a table may drag along before
+	// its VM is recycled: gopher-lua never frees a key.
+	maxDead = 20_000
+)
+
+// keep looks, now and then, at what the VM keeps between calls: its globals,
+// modules, handlers and all that can be reached from them. Over Limits.Memory
+// the VM is broken, and so is one whose tables hold more dead keys than
+// living. The walk takes time in proportion to what is kept, and happens once
+// at least as much was charged since the last one.
+func (vm *VM) keep() {
+	if vm.broken != "" || vm.meter.used+vm.meter.allocated()-vm.walked < max(walkAfter, vm.kept) {
+		return
+	}
+	vm.measure()
+}
+
+// Kept walks now and returns about how many bytes the VM keeps.
+func (vm *VM) Kept() int64 {
+	vm.measure()
+	return vm.kept
+}
+
+func (vm *VM) measure() {
+	w := walker{seen: map[any]struct{}{}}
+	w.push(vm.globals)
+	for _, h := range vm.handlers {
+		w.push(h.fn)
+	}
+	if vm.modules != nil {
+		for _, v := range vm.modules.loaded {
+			w.push(v)
+		}
+	}
+	w.run()
+	vm.kept = w.bytes
+	vm.walked = vm.meter.used + vm.meter.allocated()
+	switch {
+	case w.bytes > vm.limits.Memory:
+		vm.broken = "it keeps " + megabytes(w.bytes) + " between events, more than its " + megabytes(vm.limits.Memory)
+	case w.dead > maxDead && w.dead > w.live:
+		vm.broken = "its tables keep the keys of " + thousands(int64(w.dead)) + " entries that were removed"
+	}
+}
+
+// walker adds up what can be reached. It has a stack of its own: values nest as
+// deep as scripts like.
+type walker struct {
+	seen  map[any]struct{}
+	todo  []lua.LValue
+	bytes int64
+	live  int // keys with a value
+	dead  int // and without
+}
+
+func (w *walker) push(v lua.LValue) {
+	switch v := v.(type) {
+	case lua.LString:
+		// Strings that are shared are counted each time: who keeps many
+		// pieces of one text may keep many texts.
+		w.bytes += int64(len(v)) + 16
+	case *lua.LTable, *lua.LFunction, *lua.LUserData:
+		if _, ok := w.seen[v]; !ok {
+			w.seen[v] = struct{}{}
+			w.todo = append(w.todo, v)
+		}
+	case lua.LNumber:
+		w.bytes += 8
+	}
+}
+
+func (w *walker) run() {
+	for len(w.todo) > 0 {
+		v := w.todo[len(w.todo)-1]
+		w.todo = w.todo[:len(w.todo)-1]
+		switch v := v.(type) {
+		case *lua.LTable:
+			w.table(v)
+		case *lua.LFunction:
+			w.bytes += closureBytes
+			for _, up := range v.Upvalues {
+				if up != nil {
+					w.bytes += upvalueBytes
+					w.push(up.Value())
+				}
+			}
+		case *lua.LUserData:
+			w.bytes += tableBytes
+			if v.Metatable != nil {
+				w.push(v.Metatable)
+			}
+		}
+	}
+}
+
+func (w *walker) table(t *lua.LTable) {
+	array, keys := arrayPart(t), keysOf(t)
+	w.bytes += tableBytes + int64(cap(array))*16 + int64(len(keys))*entryBytes
+	for _, v := range array {
+		if v != nil {
+			w.push(v)
+		}
+	}
+	for _, k := range keys {
+		w.push(k)
+		v := t.RawGet(k)
+		if v == lua.LNil {
+			w.dead++
+			continue
+		}
+		w.live++
+		w.push(v)
+	}
+	if t.Metatable != nil {
+		w.push(t.Metatable)
+	}
+}

@@ -1,0 +1,378 @@
+package luabind
+
+import (
+	"fmt"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// stringLibrary is Lua 5.1's string library without dump. All of it charges
+// for what it reads and makes.
+func stringLibrary() map[string]lua.LValue {
+	lib := functions(map[string]lua.LGFunction{
+		"byte": strByte, "char": strChar, "find": strFind, "format": strFormat, "gmatch": strGmatch, "gsub": strGsub,
+		"len": strLen, "lower": strLower, "match": strMatch, "rep": strRep, "reverse": strReverse, "sub": strSub, "upper": strUpper,
+	})
+	lib["gfind"] = lib["gmatch"]
+	return lib
+}
+
+// bounds turns two positions as Lua counts them, from 1 or from the end, into
+// offsets of a text: s[i:j].
+func bounds(i, j, length int) (int, int) {
+	if i < 0 {
+		i = max(length+i+1, 1)
+	} else if i == 0 {
+		i = 1
+	}
+	if j < 0 {
+		j = length + j + 1
+	} else if j > length {
+		j = length
+	}
+	if i > j {
+		return 0, 0
+	}
+	return i - 1, j
+}
+
+// optInt is an integer argument that may be left out.
+func optInt(L *lua.LState, n, otherwise int) int {
+	if L.Get(n) == lua.LNil {
+		return otherwise
+	}
+	return intArg(L, n)
+}
+
+func strByte(L *lua.LState) int {
+	s := textArg(L, 1)
+	first := optInt(L, 2, 1)
+	i, j := bounds(first, optInt(L, 3, first), len(s))
+	if j-i > maxResults {
+		raise(L, fmt.Sprintf("at most %d characters at once: use a loop over parts", maxResults), "string slice too long")
+	}
+	charge(L, j-i, 0)
+	for k := i; k < j; k++ {
+		L.Push(lua.LNumber(s[k]))
+	}
+	return j - i
+}
+
+func strChar(L *lua.LState) int {
+	n := L.GetTop()
+	charge(L, n/4, n+16)
+	b := make([]byte, n)
+	for i := range b {
+		c := intArg(L, i+1)
+		if c < 0 || c > 255 {
+			argError(L, i+1, "invalid value")
+		}
+		b[i] = byte(c)
+	}
+	L.Push(lua.LString(b))
+	return 1
+}
+
+func strLen(L *lua.LState) int {
+	L.Push(lua.LNumber(len(textArg(L, 1))))
+	return 1
+}
+
+// strLower changes ASCII letters only, as Lua does in the C locale;
+// chert.fold is for people's words.
+func strLower(L *lua.LState) int {
+	s := textArg(L, 1)
+	grow(L, len(s))
+	L.Push(lua.LString(mapBytes(s, func(c byte) byte {
+		if 'A' <= c && c <= 'Z' {
+			return c + 'a' - 'A'
+		}
+		return c
+	})))
+	return 1
+}
+
+func strUpper(L *lua.LState) int {
+	s := textArg(L, 1)
+	grow(L, len(s))
+	L.Push(lua.LString(mapBytes(s, func(c byte) byte {
+		if 'a' <= c && c <= 'z' {
+			return c - 'a' + 'A'
+		}
+		return c
+	})))
+	return 1
+}
+
+// mapBytes is s with each byte changed; s itself where none is.
+func mapBytes(s string, change func(byte) byte) string {
+	i := 0
+	for i < len(s) && change(s[i]) == s[i] {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
+	b := []byte(s)
+	for ; i < len(b); i++ {
+		b[i] = change(b[i])
+	}
+	return string(b)
+}
+
+func strReverse(L *lua.LState) int {
+	s := textArg(L, 1)
+	grow(L, len(s))
+	b := make([]byte, len(s))
+	for i := range b {
+		b[i] = s[len(s)-1-i]
+	}
+	L.Push(lua.LString(b))
+	return 1
+}
+
+func strSub(L *lua.LState) int {
+	s := textArg(L, 1)
+	i, j := bounds(intArg(L, 2), optInt(L, 3, -1), len(s))
+	charge(L, 0, j-i+16) // the part keeps the whole alive
+	L.Push(lua.LString(s[i:j]))
+	return 1
+}
+
+func strRep(L *lua.LState) int {
+	s, n := textArg(L, 1), intArg(L, 2)
+	if n <= 0 || s == "" {
+		L.Push(lua.LString(""))
+		return 1
+	}
+	if n > maxString/len(s) {
+		raise(L, "", "the result of string.rep is too long: at most %s", megabytes(maxString))
+	}
+	grow(L, n*len(s))
+	L.Push(lua.LString(strings.Repeat(s, n)))
+	return 1
+}
+
+func strFind(L *lua.LState) int  { return findOrMatch(L, true) }
+func strMatch(L *lua.LState) int { return findOrMatch(L, false) }
+
+func findOrMatch(L *lua.LState, find bool) int {
+	s, p := textArg(L, 1), textArg(L, 2)
+	init := optInt(L, 3, 1)
+	if init < 0 {
+		init = max(len(s)+init, 0)
+	} else {
+		init = min(max(init-1, 0), len(s))
+	}
+	if find && (lua.LVAsBool(L.Get(4)) || strings.IndexAny(p, "^$*+?.([%-") < 0) {
+		charge(L, (len(s)-init)/64, 0)
+		i := strings.Index(s[init:], p)
+		if i < 0 {
+			L.Push(lua.LNil)
+			return 1
+		}
+		L.Push(lua.LNumber(init + i + 1))
+		L.Push(lua.LNumber(init + i + len(p)))
+		return 2
+	}
+	m := matcher{L: L, src: s, pat: p}
+	start, end := m.search(init, strings.HasPrefix(p, "^"))
+	m.flush()
+	if start < 0 {
+		L.Push(lua.LNil)
+		return 1
+	}
+	if !find {
+		return m.push(start, end)
+	}
+	L.Push(lua.LNumber(start + 1))
+	L.Push(lua.LNumber(end))
+	if m.level == 0 {
+		return 2
+	}
+	return 2 + m.push(start, end)
+}
+
+func strGmatch(L *lua.LState) int {
+	s, p := textArg(L, 1), textArg(L, 2)
+	charge(L, 5, 700) // the iterator and its matcher
+	at := 0
+	m := &matcher{src: s, pat: p}
+	L.Push(goFunction(func(L *lua.LState) int {
+		if at > len(m.src) {
+			return 0
+		}
+		// Each call may come from another thread. ^ is no anchor here: it would
+		// end the walk, and Lua takes it as a character.
+		m.L, m.deep, m.work = L, 0, 0
+		start, end := m.search(at, false)
+		m.flush()
+		if start < 0 {
+			at = len(m.src) + 1
+			return 0
+		}
+		at = end
+		if end == start {
+			at++
+		}
+		return m.push(start, end)
+	}))
+	return 1
+}
+
+func strGsub(L *lua.LState) int {
+	s, p := textArg(L, 1), textArg(L, 2)
+	repl := L.Get(3)
+	switch repl.(type) {
+	case lua.LString, lua.LNumber, *lua.LTable, *lua.LFunction:
+	default:
+		if _, ok := asTablelike(repl); !ok {
+			argError(L, 3, "string/function/table expected, got "+typeName(L, 3))
+		}
+	}
+	most := optInt(L, 4, len(s)+1)
+	anchored := strings.HasPrefix(p, "^")
+	g := gsub{matcher: matcher{L: L, src: s, pat: p}, repl: repl}
+	p0 := 0
+	if anchored {
+		p0 = 1
+	}
+	n, at := 0, 0
+	for n < most {
+		g.level = 0
+		end := g.match(at, p0)
+		if end >= 0 {
+			n++
+			g.replace(at, end)
+		}
+		switch {
+		case end > at:
+			at = end
+		case at < len(s):
+			g.copied(at, at+1)
+			at++
+		default:
+			at++ // past the end: done
+		}
+		if at > len(s) || anchored {
+			break
+		}
+	}
+	g.flush()
+	if n == 0 {
+		L.Push(lua.LString(s))
+	} else {
+		if at < len(s) {
+			g.copied(at, len(s))
+		}
+		g.settle()
+		L.Push(lua.LString(g.out))
+	}
+	L.Push(lua.LNumber(n))
+	return 2
+}
+
+// gsub is one substitution: its result grows at its end only.
+type gsub struct {
+	matcher
+	repl    lua.LValue
+	out     []byte
+	charged int // bytes of out that were charged
+	from    int // src[from:to] is to be copied, and not copied yet
+	to      int
+}
+
+// copied takes over a part of the text unchanged. Neighbouring parts are
+// copied as one.
+func (g *gsub) copied(i, j int) {
+	if i != g.to {
+		g.settle()
+		g.from = i
+	}
+	g.to = j
+}
+
+// settle copies what is to be copied.
+func (g *gsub) settle() {
+	if g.from < g.to {
+		from, to := g.from, g.to
+		g.from = g.to
+		g.add(g.src[from:to])
+	}
+}
+
+func (g *gsub) add(s string) {
+	g.out = append(g.out, s...)
+	if n := len(g.out) - g.charged; n >= 4096 {
+		g.charged = len(g.out)
+		if len(g.out) > maxString {
+			raise(g.L, "", "the result of string.gsub is too long: at most %s", megabytes(maxString))
+		}
+		charge(g.L, n/64, 2*n)
+	}
+}
+
+// replace adds what takes the place of a match.
+func (g *gsub) replace(start, end int) {
+	L := g.L
+	var v lua.LValue
+	switch repl := g.repl.(type) {
+	case lua.LString:
+		g.settle()
+		g.template(string(repl), start, end)
+		return
+	case lua.LNumber:
+		g.settle()
+		g.template(numberText(repl), start, end)
+		return
+	case *lua.LFunction:
+		L.Push(repl)
+		n := g.push(start, end)
+		// The callback may run other patterns, never this one.
+		L.Call(n, 1)
+		v = L.Get(-1)
+		L.Pop(1)
+	default:
+		v = L.GetTable(repl, g.value(0, start, end))
+	}
+	switch v := v.(type) {
+	case lua.LString:
+		g.settle()
+		g.add(string(v))
+	case lua.LNumber:
+		g.settle()
+		g.add(numberText(v))
+	default:
+		if lua.LVAsBool(v) {
+			L.RaiseError("invalid replacement value (a %s)", v.Type())
+		}
+		g.copied(start, end)
+	}
+}
+
+// template adds a replacement text, in which %1 is a capture and %0 the match.
+func (g *gsub) template(t string, start, end int) {
+	for {
+		i := strings.IndexByte(t, '%')
+		if i < 0 {
+			g.add(t)
+			return
+		}
+		g.add(t[:i])
+		if i+1 == len(t) {
+			// Lua 5.1 would put a NUL here.
+			raise(g.L, "write %% for a percent sign", "the replacement ends with a single %%")
+		}
+		switch c := t[i+1]; {
+		case c == '0':
+			g.add(g.src[start:end])
+		case '1' <= c && c <= '9':
+			g.add(text(g.value(int(c)-'1', start, end)))
+		default:
+			g.add(t[i+1 : i+2])
+		}
+		g.spend(1)
+		t = t[i+2:]
+	}
+}
