@@ -4,14 +4,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/engine/store/storetest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // place is a database file in a folder of the test.
 type place string

@@ -1,0 +1,213 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"chertd/engine/store"
+	"chertd/engine/store/sqlite"
+	"chertd/rules/chat"
+)
+
+var crashes = flag.Int("crashes", 3, "how often TestKilled kills the process that writes")
+
+// victimEnv names the database a killed process writes; set, this program is
+// that process.
+const victimEnv = "CHERTD_STORE_VICTIM"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(victimEnv); path != "" {
+		victim(path, os.Getenv(victimEnv+"_ROUND"))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// victim appends and commits from several goroutines for ever, and says on its
+// output what it was told is durable: "append ID" and "commit SEQ".
+func victim(path, round string) {
+	s, err := sqlite.Open(context.Background(), path, sqlite.Options{})
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(1)
+	}
+	var mu sync.Mutex
+	say := func(words ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Println(words...)
+	}
+	fmt.Println("ready")
+	for side := range 4 {
+		go func() {
+			for i := 0; ; i++ {
+				id := fmt.Sprintf("%s.%d.%d", round, side, i)
+				a := message(1, 1)
+				a.Event.ID = id
+				receipts, err := s.Append(context.Background(), []store.Arrival{a})
+				if err != nil {
+					say("error", err)
+					os.Exit(1)
+				}
+				say("append", id)
+				if i%3 == 0 {
+					continue // stays pending
+				}
+				if err := s.Commit(context.Background(), []store.Transition{footprint(receipts[0].Seq)}); err != nil {
+					say("error", err)
+					os.Exit(1)
+				}
+				say("commit", receipts[0].Seq)
+			}
+		}()
+	}
+	select {}
+}
+
+// footprint is a transition that leaves a trace of its event in every table.
+func footprint(seq int64) store.Transition {
+	name := fmt.Sprint("c", seq)
+	c := chat.Chat{
+		ID: name, LastEvent: seq,
+		Waiting: []chat.Action{{ID: chat.ActionID{Seq: seq}, Kind: chat.Read, Chat: name, Status: chat.Waiting}},
+		Timers:  []chat.Timer{{Pack: "p", Name: "t", Seq: seq}},
+	}
+	caused := message(1, 1)
+	caused.Event.ID = "by " + name
+	return store.Transition{
+		Decision: &store.Decision{Seq: seq}, Chat: &c, Actions: c.Waiting, Timers: []chat.TimerChange{{Timer: c.Timers[0]}},
+		States: []store.State{{Pack: "p", Chat: name, Value: json.RawMessage("1")}},
+		Writes: []store.KV{{Pack: "p", Key: name, Value: json.RawMessage("1")}},
+		Append: []store.Arrival{caused},
+	}
+}
+
+// TestKilled kills a process that writes, at any moment, again and again: what
+// it had been told is durable is there, and each commit whole or not at all.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "chertd.db")
+	var appended []string
+	committed := map[string]bool{}
+	for round := range *crashes {
+		kill(t, path, round, func(word, rest string) {
+			switch word {
+			case "append":
+				appended = append(appended, rest)
+			case "commit":
+				committed[rest] = true
+			}
+		})
+		check(t, path, appended, committed)
+		if t.Failed() {
+			t.Fatalf("in round %d", round)
+		}
+	}
+	t.Logf("%d appends and %d commits were answered before %d kills, and are there", len(appended), len(committed), *crashes)
+}
+
+// kill lets a process write for a while, and passes on what it says.
+func kill(t *testing.T, path string, round int, heard func(word, rest string)) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), victimEnv+"="+path, fmt.Sprintf("%s_ROUND=%d", victimEnv, round))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines, most := bufio.NewReader(out), 20+rand.IntN(400)
+	killed := false
+	for n := 0; ; n++ {
+		line, err := lines.ReadString('\n')
+		if err == io.EOF {
+			break // a last line that was cut short is no answer
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch word {
+		case "error":
+			t.Errorf("the process that writes says: %s", rest)
+		case "ready":
+			if _, err := sqlite.Open(t.Context(), path, sqlite.Options{}); err == nil || !strings.Contains(err.Error(), fmt.Sprint("pid ", cmd.Process.Pid)) {
+				t.Errorf("open a store that process %d has open: %v", cmd.Process.Pid, err)
+			}
+		}
+		heard(word, rest)
+		if n >= most && !killed {
+			// The exact moment is a matter of chance.
+			time.AfterFunc(time.Duration(rand.IntN(3000))*time.Microsecond, func() { cmd.Process.Kill() })
+			killed = true
+		}
+	}
+	cmd.Wait()
+}
+
+func check(t *testing.T, path string, appended []string, committed map[string]bool) {
+	t.Helper()
+	s := open(t, path)
+	ctx := t.Context()
+	for _, id := range appended {
+		if _, ok, err := s.Event(ctx, id); !ok || err != nil {
+			t.Errorf("event %s was acknowledged and is gone: %v", id, err)
+		}
+	}
+	pending := map[int64]bool{}
+	list, err := s.Pending(ctx, store.Shard{Of: 1}, 0, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		pending[e.Seq] = true
+	}
+	for seq := int64(1); seq <= s.LastSeq(); seq++ {
+		name := fmt.Sprint("c", seq)
+		c, err := s.Chat(ctx, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, err := s.State(ctx, "p", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kv, err := s.KV(ctx, "p", name, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, caused, err := s.Event(ctx, "by "+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := []bool{!pending[seq], c.LastEvent == seq, len(c.Waiting) == 1, len(c.Timers) == 1, state != nil, kv.Value != nil, caused}
+		for _, part := range parts {
+			if part != parts[0] {
+				t.Errorf("the commit of %d is there in part: handled, chat, action, timer, state, kv, caused = %v", seq, parts)
+				break
+			}
+		}
+		if committed[fmt.Sprint(seq)] && !parts[0] {
+			t.Errorf("the commit of %d was acknowledged and is gone", seq)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
