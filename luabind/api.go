@@ -1,15 +1,114 @@
 package luabind
 
-import lua "github.com/yuin/gopher-lua"
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
 
-// bound is what the modules keep of the call that runs.
-type bound struct{}
+	lua "github.com/yuin/gopher-lua"
+)
 
-// installModules gives a VM the modules rules see.
-func installModules(vm *VM) {}
+// bound is what the modules keep in a VM: the event of the call that runs, and
+// what was read or compiled before.
+type bound struct {
+	ev       *eventView
+	config   lua.LValue
+	data     map[string]lua.LValue
+	zones    map[string]*time.Location
+	windows  map[windowKey]Window
+	patterns patterns
+}
 
-// newEvent is the handler's argument.
-func newEvent(vm *VM, c *Call) lua.LValue { return lua.LNil }
+// binding is a function of a module, called with its VM once its phase, its
+// grant and the number of its arguments are known to be right.
+type binding func(vm *VM, L *lua.LState) int
 
-// finishEvent hands over what the handler left, after it went well.
-func finishEvent(vm *VM, L *lua.LState) error { return nil }
+// bindings are all functions of the modules, by the names of the surface.
+func bindings() map[string]binding {
+	return map[string]binding{
+		"chert.on": chertOn, "chert.rule": chertRule, "chert.every": chertEvery,
+
+		"chert.mark_read": chertMarkRead, "chert.cancel_read": chertCancelRead, "chert.keep_unread": chertKeepUnread,
+		"chert.hold": chertHold, "chert.release": chertRelease, "chert.after": chertAfter, "chert.cancel_timer": chertCancelTimer,
+		"chert.typing": chertTyping, "chert.react": chertReact, "chert.send": chertSend,
+
+		"chert.now": chertNow, "chert.within": chertWithin, "chert.date": chertDate, "chert.fold": chertFold,
+
+		"kv.get": kvGet, "kv.set": kvSet, "kv.incr": kvIncr, "kv.delete": kvDelete, "kv.list": kvList,
+		"data.load": dataLoad,
+		"re.match":  reMatch, "re.find": reFind, "re.gsub": reGsub,
+		"json.encode": jsonEncode, "json.decode": jsonDecode,
+		"log.debug": logAt("debug"), "log.info": logAt("info"), "log.warn": logAt("warn"), "log.error": logAt("error"),
+	}
+}
+
+// modules are the tables of these functions: made once, never written, shared
+// by all VMs.
+var modules = sync.OnceValue(func() map[string]*lua.LTable {
+	fields := map[string]map[string]lua.LValue{}
+	for name, fn := range bindings() {
+		module, function, _ := strings.Cut(name, ".")
+		if fields[module] == nil {
+			fields[module] = map[string]lua.LValue{}
+		}
+		fields[module][function] = bind(item(name), fn)
+	}
+	tables := map[string]*lua.LTable{}
+	for name, f := range fields {
+		tables[name] = library(name, f, true)
+	}
+	return tables
+})
+
+// installModules gives a VM the modules that rules see.
+func installModules(vm *VM) {
+	for name, table := range modules() {
+		vm.setGlobal(name, table)
+	}
+	vm.bound.config = newConfig(vm.cfg.Settings)
+	vm.setGlobal("config", vm.bound.config)
+}
+
+// bind makes a function of a module.
+func bind(it *Item, fn binding) *lua.LFunction {
+	_, function, _ := strings.Cut(it.Name, ".")
+	return goFunction(func(L *lua.LState) int {
+		vm := vmOf(L)
+		if it.Grant != "" && !vm.cfg.Grants[it.Grant] {
+			raise(L, fmt.Sprintf("say `needs: [%s]` in pack.yaml, and let the operator grant `can: [%s]` in chertd.yaml", it.Grant, it.Grant),
+				"%s is not granted to this pack", it.Name)
+		}
+		if it.When == Handling && vm.call == nil {
+			raise(L, "call it inside a handler: chert.on(\"message.received\", function(ev) … end)",
+				"%s can't be called while the file loads: there is no event yet", it.Name)
+		}
+		if it.When == Loading && vm.call != nil {
+			raise(L, "write it at the top of the file, outside of any function",
+				"%s can only be called while the file loads, not in a handler", it.Name)
+		}
+		top := L.GetTop()
+		if t, ok := L.Get(1).(*lua.LTable); ok {
+			if shown := shownBy(t); shown != nil && shown.RawGetString(function) != lua.LNil {
+				raise(L, fmt.Sprintf("write %s(…), with a dot", it.Name), "%s was called with a colon", it.Name)
+			}
+		}
+		for top > len(it.Params) && L.Get(top) == lua.LNil {
+			top--
+		}
+		if top > len(it.Params) {
+			raise(L, "it is "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, top, len(it.Params))
+		}
+		charge(L, 5, 0)
+		return fn(vm, L)
+	})
+}
+
+// fail raises what the world said to a wish.
+func fail(L *lua.LState, function string, err error) {
+	hint := ""
+	if h, ok := err.(interface{ Hint() string }); ok {
+		hint = h.Hint()
+	}
+	raise(L, hint, "%s: %v", function, err)
+}

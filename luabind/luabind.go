@@ -102,10 +102,16 @@ type Memory interface {
 	State() (json.RawMessage, error) // nil: none yet
 	SetState(json.RawMessage) error  // after the handler, if the table changed; nil deletes
 	Get(key string) (json.RawMessage, error)
-	Set(key string, value json.RawMessage, ttl time.Duration) error // ttl 0: for good
+	// Set keeps a value for ttl; 0 is for good, KeepTTL as long as the entry
+	// that stands would have been kept.
+	Set(key string, value json.RawMessage, ttl time.Duration) error
 	Delete(key string) error
 	List(prefix string, limit int) ([]Pair, error)
 }
+
+// KeepTTL leaves the expiry of an entry as it is: kv.incr counts within the time
+// that its first count began.
+const KeepTTL time.Duration = -1
 
 // Pair is an entry of kv.list.
 type Pair struct {

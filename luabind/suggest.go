@@ -27,10 +27,11 @@ func Suggest(name string, known []string) string {
 	return best
 }
 
-// didYouMean is a hint's text, or "" where nothing is near.
-func didYouMean(name string, known []string) string {
+// didYouMean is a hint's text, or "" where nothing is near. What the name is a
+// member of ("chert.") goes before the suggestion.
+func didYouMean(name string, known []string, before ...string) string {
 	if s := Suggest(name, known); s != "" {
-		return "did you mean " + s + "?"
+		return "did you mean " + strings.Join(before, "") + s + "?"
 	}
 	return ""
 }

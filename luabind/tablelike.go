@@ -1,6 +1,11 @@
 package luabind
 
-import lua "github.com/yuin/gopher-lua"
+import (
+	"strings"
+	"sync"
+
+	lua "github.com/yuin/gopher-lua"
+)
 
 // tablelike is the Value of a userdata that rules use as a read-only table:
 // ev and its parts, config, what data.load gives. Lua 5.1 has no __pairs, so
@@ -19,6 +24,8 @@ type tablelike interface {
 	next(L *lua.LState, key lua.LValue) (lua.LValue, lua.LValue)
 	// length is what # gives.
 	length() int
+	// list reports whether the keys are 1 to length.
+	list() bool
 	// label names the value for errors and tostring: "ev.chat".
 	label() string
 }
@@ -32,3 +39,34 @@ func asTablelike(v lua.LValue) (tablelike, bool) {
 	t, ok := ud.Value.(tablelike)
 	return t, ok
 }
+
+// tablelikeMeta is the metatable of every tablelike userdata, of all VMs.
+var tablelikeMeta = sync.OnceValue(func() *lua.LTable {
+	mt := &lua.LTable{Metatable: lua.LNil}
+	mt.RawSetString("__index", goFunction(func(L *lua.LState) int {
+		t, _ := asTablelike(L.Get(1))
+		v := t.index(L, L.Get(2))
+		L.Push(v)
+		return 1
+	}))
+	mt.RawSetString("__newindex", goFunction(func(L *lua.LState) int {
+		t, _ := asTablelike(L.Get(1))
+		if ev, ok := t.(*eventView); ok && L.Get(2) == lua.LString("state") {
+			ev.assignState(L, L.Get(3))
+			return 0
+		}
+		hint := "make a table of your own"
+		if strings.HasPrefix(t.label(), "ev") {
+			hint = "to remember something of this chat, use ev.state"
+		}
+		raise(L, hint, "%s can't be changed", t.label())
+		return 0
+	}))
+	mt.RawSetString("__len", goFunction(func(L *lua.LState) int {
+		t, _ := asTablelike(L.Get(1))
+		L.Push(lua.LNumber(t.length()))
+		return 1
+	}))
+	mt.RawSetString("__metatable", lockedMark)
+	return mt
+})

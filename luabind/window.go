@@ -14,14 +14,14 @@ import (
 // window; where it is put back, hours that come twice are in it twice.
 type Window struct {
 	days  weekdays
-	spans []span
+	spans []hours
 	loc   *time.Location
 	text  string
 }
 
-// span is from, in minutes after midnight, up to and without to. A span with
+// hours are from, in minutes after midnight, up to and without to. A span with
 // to <= from runs over midnight and belongs to the day on which it begins.
-type span struct{ from, to int }
+type hours struct{ from, to int }
 
 const windowForms = `a window like "Mon-Fri 09:00-17:30", "09:00-12:00,13:00-17:00" or "22:00-06:00"`
 
@@ -168,7 +168,7 @@ func parseWindow(s string, loc *time.Location) (Window, error) {
 		w.days = set
 	}
 	if times == "" {
-		w.spans = []span{{0, 24 * 60}}
+		w.spans = []hours{{0, 24 * 60}}
 		return w, nil
 	}
 	for item := range strings.SplitSeq(times, ",") {
@@ -181,26 +181,26 @@ func parseWindow(s string, loc *time.Location) (Window, error) {
 	return w, nil
 }
 
-func parseSpan(s string) (span, error) {
+func parseSpan(s string) (hours, error) {
 	a, b, both := strings.Cut(s, "-")
 	from, err := parseClock(a)
 	if err != nil {
-		return span{}, err
+		return hours{}, err
 	}
 	if from == 24*60 {
-		return span{}, fmt.Errorf("24:00 ends a day and begins none: write 00:00")
+		return hours{}, fmt.Errorf("24:00 ends a day and begins none: write 00:00")
 	}
 	if !both {
-		return span{from, from}, nil
+		return hours{from, from}, nil
 	}
 	to, err := parseClock(b)
 	if err != nil {
-		return span{}, err
+		return hours{}, err
 	}
 	if from == to {
-		return span{}, fmt.Errorf("%s-%s is empty: for the whole day write 00:00-24:00", clockText(from), clockText(to))
+		return hours{}, fmt.Errorf("%s-%s is empty: for the whole day write 00:00-24:00", clockText(from), clockText(to))
 	}
-	return span{from, to}, nil
+	return hours{from, to}, nil
 }
 
 // parseClock reads "09:00" or "9:00" as minutes after midnight, up to 24:00.

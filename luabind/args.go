@@ -1,0 +1,278 @@
+package luabind
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+const (
+	// maxID is how long an id may be that a rule gives back to us.
+	maxID = 512
+	// maxReason is where reasons are cut.
+	maxReason = 500
+)
+
+// described is a value's kind for error texts: what ev and its like are called,
+// and the value itself where it is short.
+func described(v lua.LValue) string {
+	switch x := v.(type) {
+	case lua.LString:
+		return "the string " + quote(string(x))
+	case lua.LNumber:
+		return "the number " + numberText(x)
+	case lua.LBool, *lua.LNilType:
+		return v.String()
+	}
+	if t, ok := asTablelike(v); ok {
+		return t.label()
+	}
+	return "a " + v.Type().String()
+}
+
+// wrong raises that an argument is not what it must be.
+func wrong(L *lua.LState, function, hint string, n int, expected string) {
+	p := item(function).Params[n-1]
+	if n > L.GetTop() || L.Get(n) == lua.LNil {
+		if hint == "" {
+			hint = "it is " + item(function).Signature()
+		}
+		raise(L, hint, "%s: %s is missing: expected %s", function, p.Name, expected)
+	}
+	raise(L, hint, "%s: %s must be %s, got %s", function, p.Name, expected, described(L.Get(n)))
+}
+
+// wantText is a string argument that is not empty.
+func wantText(L *lua.LState, function string, n, most int) string {
+	p := item(function).Params[n-1]
+	s, ok := L.Get(n).(lua.LString)
+	switch {
+	case !ok:
+		wrong(L, function, "", n, "a string")
+	case s == "":
+		raise(L, "", "%s: %s is empty", function, p.Name)
+	case len(s) > most:
+		raise(L, "", "%s: %s is too long: %d bytes, at most %d", function, p.Name, len(s), most)
+	}
+	return string(s)
+}
+
+// wantChat is a chat's id, or a message's, as an argument.
+func wantChat(vm *VM, L *lua.LState, function string, n int) string {
+	p := item(function).Params[n-1]
+	field := "ev.chat.id"
+	if p.Name == "message_id" {
+		field = "ev.message.id"
+	}
+	switch v := L.Get(n).(type) {
+	case lua.LString:
+		if v == "" || len(v) > maxID || strings.ContainsAny(string(v), "\x00\n\r") {
+			raise(L, "pass "+field, "%s: %s %s is not an id", function, p.Name, quote(string(v)))
+		}
+		return string(v)
+	case *lua.LNilType:
+		e := vm.call.Event
+		switch {
+		case p.Name == "chat_id" && e.Chat == nil:
+			raise(L, "return early: if not ev.chat then return end", "%s: chat_id is nil: this event (%s) has no chat, ev.chat is nil", function, e.Type)
+		case p.Name == "message_id" && e.Message == nil:
+			raise(L, "return early: if not ev.message then return end", "%s: message_id is nil: this event (%s) has no message, ev.message is nil", function, e.Type)
+		}
+		raise(L, "pass "+field, "%s: %s is nil", function, p.Name)
+	}
+	wrong(L, function, "pass "+field, n, "a string")
+	return ""
+}
+
+// wantDuration is a duration argument.
+func wantDuration(L *lua.LState, function string, n int) time.Duration {
+	d, ok, err := durationOf(L.Get(n))
+	if !ok {
+		wrong(L, function, "", n, durationForms)
+	}
+	if err != nil {
+		raise(L, "", "%s: %v", function, err)
+	}
+	return d
+}
+
+// durationOf reads seconds or a string; ok tells whether it was either.
+func durationOf(v lua.LValue) (d time.Duration, ok bool, err error) {
+	switch v := v.(type) {
+	case lua.LNumber:
+		d, err = SecondsDuration(float64(v))
+	case lua.LString:
+		d, err = ParseDuration(string(v))
+	default:
+		return 0, false, nil
+	}
+	return d, true, err
+}
+
+// wantFunction is a handler argument.
+func wantFunction(L *lua.LState, function string, n int) *lua.LFunction {
+	fn, ok := L.Get(n).(*lua.LFunction)
+	if !ok {
+		wrong(L, function, "", n, "a function(ev)")
+	}
+	if fn.IsG {
+		raise(L, "wrap it: function(ev) … end", "%s: the handler must be a function of the file", function)
+	}
+	return fn
+}
+
+// table is an argument of named values, each of which is read once by its type.
+type table struct {
+	L        *lua.LState
+	function string
+	t        *lua.LTable // nil: not given
+	keys     []Param
+}
+
+// wantTable is a table argument; none where it is optional and not given. A
+// key it can't have is an error.
+func wantTable(L *lua.LState, function string, n int) table {
+	p := item(function).Params[n-1]
+	o := table{L: L, function: function, keys: p.Keys}
+	v := L.Get(n)
+	if v == lua.LNil && p.Optional {
+		return o
+	}
+	t, ok := v.(*lua.LTable)
+	if !ok {
+		hint := ""
+		if len(p.Keys) > 0 {
+			hint = fmt.Sprintf("write a table: { %s = … }", p.Keys[0].Name)
+		}
+		wrong(L, function, hint, n, "a table")
+	}
+	names := make([]string, len(p.Keys))
+	for i, k := range p.Keys {
+		names[i] = k.Name
+	}
+	for k, _ := t.Next(lua.LNil); k != lua.LNil; k, _ = t.Next(k) {
+		charge(L, 1, 0)
+		name, ok := k.(lua.LString)
+		if ok && slices.Contains(names, string(name)) {
+			continue
+		}
+		hint := ""
+		if ok {
+			hint = didYouMean(string(name), names)
+			if alias, ok := keyNicknames[squash(string(name))]; ok && hint == "" && slices.Contains(names, alias) {
+				hint = "did you mean " + alias + "?"
+			}
+		}
+		if hint == "" {
+			hint = "it takes " + strings.Join(names, ", ")
+		}
+		raise(L, hint, "%s: unknown key %s", function, keyText(k))
+	}
+	o.t = t
+	return o
+}
+
+// keyNicknames are keys people write for others.
+var keyNicknames = map[string]string{
+	"type": "on", "types": "on", "event": "on", "events": "on", "when": "where", "filter": "where", "match": "where",
+	"if": "where", "fn": "run", "func": "run", "function": "run", "handler": "run", "do": "run", "action": "run",
+	"delay": "after", "wait": "after", "in": "after", "timezone": "tz", "zone": "tz", "hours": "during", "window": "during",
+	"throttle": "cooldown", "every": "cooldown", "rate": "sample", "why": "reason", "id": "name", "expires": "ttl", "expire": "ttl",
+}
+
+func (o table) get(key string) lua.LValue {
+	if o.t == nil {
+		return lua.LNil
+	}
+	return o.t.RawGetString(key)
+}
+
+func (o table) wrong(key, expected string) {
+	raise(o.L, "", "%s: %s must be %s, got %s", o.function, key, expected, described(o.get(key)))
+}
+
+// text is a string, or "" where it is not given. An empty one is an error.
+func (o table) text(key string) string {
+	switch v := o.get(key).(type) {
+	case *lua.LNilType:
+		return ""
+	case lua.LString:
+		if v == "" {
+			raise(o.L, "", "%s: %s is empty", o.function, key)
+		}
+		return string(v)
+	}
+	o.wrong(key, "a string")
+	return ""
+}
+
+// reason is why, for people: cut, not refused, where it is long.
+func (o table) reason() string {
+	s := o.text("reason")
+	if len(s) > maxReason {
+		s = strings.ToValidUTF8(s[:maxReason], "") + "…"
+	}
+	return s
+}
+
+func (o table) bool(key string) bool {
+	switch v := o.get(key).(type) {
+	case *lua.LNilType:
+		return false
+	case lua.LBool:
+		return bool(v)
+	}
+	o.wrong(key, "true or false")
+	return false
+}
+
+func (o table) duration(key string) time.Duration {
+	v := o.get(key)
+	if v == lua.LNil {
+		return 0
+	}
+	d, ok, err := durationOf(v)
+	if !ok {
+		o.wrong(key, durationForms)
+	}
+	if err != nil {
+		raise(o.L, "", "%s: %s: %v", o.function, key, err)
+	}
+	return d
+}
+
+// texts is a string or a list of them.
+func (o table) texts(key string) []string {
+	v := o.get(key)
+	list, ok := stringList(v)
+	if !ok {
+		o.wrong(key, "a string or a list of strings")
+	}
+	return list
+}
+
+// stringList reads a string or a list of one or more.
+func stringList(v lua.LValue) ([]string, bool) {
+	switch v := v.(type) {
+	case lua.LString:
+		return []string{string(v)}, v != ""
+	case *lua.LTable:
+		n := v.Len()
+		if n == 0 || n > 1000 {
+			return nil, false
+		}
+		list := make([]string, n)
+		for i := range list {
+			s, ok := v.RawGetInt(i + 1).(lua.LString)
+			if !ok || s == "" {
+				return nil, false
+			}
+			list[i] = string(s)
+		}
+		return list, true
+	}
+	return nil, false
+}

@@ -1,0 +1,171 @@
+package luabind
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+const (
+	// MaxPayload is how large a timer's payload may be, as JSON.
+	MaxPayload = 64 << 10
+	// MaxName is how long names of rules, timers and modules' data may be.
+	MaxName = 200
+	// MaxText is how long a text to send may be.
+	MaxText = 16 << 10
+)
+
+// chertMarkRead is chert.mark_read(chat_id [, options]).
+func chertMarkRead(vm *VM, L *lua.LState) int {
+	const name = "chert.mark_read"
+	chat := wantChat(vm, L, name, 1)
+	o := wantTable(L, name, 2)
+	r := ReadOptions{Due: vm.call.Now, Reason: o.reason(), EvenIfNewer: o.bool("even_if_newer")}
+	at, tz := o.text("at"), o.text("tz")
+	switch after := o.get("after"); {
+	case after != lua.LNil && at != "":
+		raise(L, "keep one of them", "%s: after and at exclude each other", name)
+	case tz != "" && at == "":
+		raise(L, `at = "Mon-Fri 09:00"`, "%s: tz says where at is meant, and there is no at", name)
+	case after != lua.LNil:
+		r.Due, r.Delayed = r.Due.Add(o.duration("after")), true
+	case at != "":
+		w, err := vm.opening(L, at, tz)
+		if err != nil {
+			raise(L, "", "%s: at: %v", name, err)
+		}
+		r.Due, r.Delayed = w.NextOpening(vm.call.Now), true
+	}
+	if err := vm.call.Effects.MarkRead(chat, r); err != nil {
+		fail(L, name, err)
+	}
+	return 0
+}
+
+// chertCancelRead is chert.cancel_read(chat_id).
+func chertCancelRead(vm *VM, L *lua.LState) int {
+	const name = "chert.cancel_read"
+	if err := vm.call.Effects.CancelRead(wantChat(vm, L, name, 1)); err != nil {
+		fail(L, name, err)
+	}
+	return 0
+}
+
+// chertKeepUnread is chert.keep_unread(chat_id [, options]).
+func chertKeepUnread(vm *VM, L *lua.LState) int {
+	const name = "chert.keep_unread"
+	if err := vm.call.Effects.KeepUnread(wantChat(vm, L, name, 1), wantTable(L, name, 2).reason()); err != nil {
+		fail(L, name, err)
+	}
+	return 0
+}
+
+// chertHold is chert.hold(chat_id, duration [, options]).
+func chertHold(vm *VM, L *lua.LState) int {
+	const name = "chert.hold"
+	chat := wantChat(vm, L, name, 1)
+	d := wantDuration(L, name, 2)
+	if d == 0 {
+		raise(L, "to end a hold, write chert.release(chat_id)", "%s: a hold of no duration", name)
+	}
+	if err := vm.call.Effects.Hold(chat, vm.call.Now.Add(d), wantTable(L, name, 3).reason()); err != nil {
+		fail(L, name, err)
+	}
+	return 0
+}
+
+// chertRelease is chert.release(chat_id).
+func chertRelease(vm *VM, L *lua.LState) int {
+	const name = "chert.release"
+	if err := vm.call.Effects.Release(wantChat(vm, L, name, 1)); err != nil {
+		fail(L, name, err)
+	}
+	return 0
+}
+
+// chertAfter is chert.after(duration, name [, payload]).
+func chertAfter(vm *VM, L *lua.LState) int {
+	const name = "chert.after"
+	d := wantDuration(L, name, 1)
+	timer := wantTimer(vm, L, name, 2)
+	var payload []byte
+	if v := L.Get(3); v != lua.LNil {
+		text, err := encodeJSON(L, v)
+		if err != nil {
+			raise(L, "", "%s: payload can't be kept: %v", name, err)
+		}
+		if len(text) > MaxPayload {
+			raise(L, "", "%s: payload is too large: %d bytes as JSON, at most %d", name, len(text), MaxPayload)
+		}
+		payload = text
+	}
+	if err := vm.call.Effects.After(vm.call.Now.Add(d), timer, payload); err != nil {
+		fail(L, name, err)
+	}
+	return 0
+}
+
+// chertCancelTimer is chert.cancel_timer(name).
+func chertCancelTimer(vm *VM, L *lua.LState) int {
+	const name = "chert.cancel_timer"
+	if err := vm.call.Effects.CancelTimer(wantTimer(vm, L, name, 1)); err != nil {
+		fail(L, name, err)
+	}
+	return 0
+}
+
+// chertTyping is chert.typing(chat_id, state).
+func chertTyping(vm *VM, L *lua.LState) int {
+	const name = "chert.typing"
+	chat := wantChat(vm, L, name, 1)
+	if err := vm.call.Effects.Typing(chat, wantOneOf(L, name, 2, "typing", "stopped")); err != nil {
+		fail(L, name, err)
+	}
+	return 0
+}
+
+// chertReact is chert.react(message_id, kind).
+func chertReact(vm *VM, L *lua.LState) int {
+	const name = "chert.react"
+	message := wantChat(vm, L, name, 1)
+	kind := wantOneOf(L, name, 2, "like", "dislike", "love", "laugh", "emphasize", "question")
+	if err := vm.call.Effects.React(message, kind); err != nil {
+		fail(L, name, err)
+	}
+	return 0
+}
+
+// chertSend is chert.send(chat_id, text).
+func chertSend(vm *VM, L *lua.LState) int {
+	const name = "chert.send"
+	chat := wantChat(vm, L, name, 1)
+	if err := vm.call.Effects.Send(chat, wantText(L, name, 2, MaxText)); err != nil {
+		fail(L, name, err)
+	}
+	return 0
+}
+
+// wantTimer is a timer's name, in an event that has a chat for it.
+func wantTimer(vm *VM, L *lua.LState, function string, n int) string {
+	timer := wantText(L, function, n, MaxName)
+	if vm.call.Event.Chat == nil {
+		raise(L, "for what concerns no chat, use chert.every", "%s: timers belong to a chat, and this event (%s) has none", function, vm.call.Event.Type)
+	}
+	return timer
+}
+
+// wantOneOf is one of a few words.
+func wantOneOf(L *lua.LState, function string, n int, words ...string) string {
+	s, ok := L.Get(n).(lua.LString)
+	if ok && slices.Contains(words, string(s)) {
+		return string(s)
+	}
+	hint := ""
+	if near := Suggest(string(s), words); ok && near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	wrong(L, function, hint, n, `"`+strings.Join(words, `", "`)+`"`)
+	return ""
+}

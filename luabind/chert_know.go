@@ -1,0 +1,134 @@
+package luabind
+
+import (
+	"math"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"chertd/engine/event"
+)
+
+// windowKey is a window as written, and its zone.
+type windowKey struct{ text, zone string }
+
+// maxCached is how many windows, zones or patterns a VM keeps. Rules write few;
+// one that makes them up as it goes parses each anew.
+const maxCached = 200
+
+// chertNow is chert.now().
+func chertNow(vm *VM, L *lua.LState) int {
+	L.Push(unixTime(vm.call.Now))
+	return 1
+}
+
+// chertWithin is chert.within(window [, tz]).
+func chertWithin(vm *VM, L *lua.LState) int {
+	const name = "chert.within"
+	text := wantText(L, name, 1, MaxName)
+	tz := ""
+	if L.Get(2) != lua.LNil {
+		tz = wantText(L, name, 2, MaxName)
+	}
+	w, err := vm.opening(L, text, tz)
+	if err == nil && w.moments() {
+		_, err = ParseWindow(text, nil) // says what is wrong
+	}
+	if err != nil {
+		raise(L, "", "%s: %v", name, err)
+	}
+	L.Push(lua.LBool(w.Contains(vm.call.Now)))
+	return 1
+}
+
+// chertDate is chert.date(format [, time [, tz]]).
+func chertDate(vm *VM, L *lua.LState) int {
+	const name = "chert.date"
+	format := wantText(L, name, 1, MaxName)
+	var at time.Time
+	switch v := L.Get(2).(type) {
+	case lua.LNumber:
+		if math.IsNaN(float64(v)) || math.Abs(float64(v)) > 1<<38 {
+			raise(L, "", "%s: time %s is out of range: it is in Unix seconds", name, numberText(v))
+		}
+		at = time.UnixMilli(int64(math.Floor(float64(v) * 1000)))
+	case *lua.LNilType:
+		if vm.call == nil {
+			raise(L, "give it a time: chert.date(format, time)", "%s: there is no current time while the file loads", name)
+		}
+		at = vm.call.Now
+	default:
+		wrong(L, name, "", 2, "a number of Unix seconds")
+	}
+	tz := ""
+	if L.Get(3) != lua.LNil {
+		tz = wantText(L, name, 3, MaxName)
+	}
+	loc, err := vm.zone(L, tz)
+	if err != nil {
+		raise(L, "", "%s: %v", name, err)
+	}
+	s, err := formatTime(format, at.In(loc))
+	if err != nil {
+		raise(L, "", "%s: %v", name, err)
+	}
+	charge(L, len(s), len(s))
+	L.Push(lua.LString(s))
+	return 1
+}
+
+// chertFold is chert.fold(s).
+func chertFold(vm *VM, L *lua.LState) int {
+	s, ok := L.Get(1).(lua.LString)
+	if !ok {
+		wrong(L, "chert.fold", "", 1, "a string")
+	}
+	charge(L, len(s), 4*len(s))
+	L.Push(lua.LString(event.Fold(string(s))))
+	return 1
+}
+
+// zone is a time zone by name, the configured one for "".
+func (vm *VM) zone(L *lua.LState, name string) (*time.Location, error) {
+	if name == "" {
+		if vm.cfg.Zone == nil {
+			return time.UTC, nil
+		}
+		return vm.cfg.Zone, nil
+	}
+	if loc := vm.bound.zones[name]; loc != nil {
+		return loc, nil
+	}
+	charge(L, 500, 10_000) // it is read from a file
+	loc, err := LoadZone(name)
+	if err != nil {
+		return nil, err
+	}
+	if vm.bound.zones == nil || len(vm.bound.zones) >= maxCached {
+		vm.bound.zones = map[string]*time.Location{}
+	}
+	vm.bound.zones[name] = loc
+	return loc, nil
+}
+
+// opening parses a window or moment, or remembers it.
+func (vm *VM) opening(L *lua.LState, text, tz string) (Window, error) {
+	key := windowKey{text, tz}
+	if w, ok := vm.bound.windows[key]; ok {
+		return w, nil
+	}
+	charge(L, 50, 500)
+	loc, err := vm.zone(L, tz)
+	if err != nil {
+		return Window{}, err
+	}
+	w, err := ParseOpening(text, loc)
+	if err != nil {
+		return Window{}, err
+	}
+	if vm.bound.windows == nil || len(vm.bound.windows) >= maxCached {
+		vm.bound.windows = map[windowKey]Window{}
+	}
+	vm.bound.windows[key] = w
+	return w, nil
+}

@@ -1,0 +1,115 @@
+package luabind
+
+import (
+	lua "github.com/yuin/gopher-lua"
+)
+
+// chertOn is chert.on(type, [where,] fn).
+func chertOn(vm *VM, L *lua.LState) int {
+	const name = "chert.on"
+	types, ok := stringList(L.Get(1))
+	if !ok {
+		wrong(L, name, "", 1, `a type of event, like "message.received"`)
+	}
+	s := Subscription{Call: name, Types: types}
+	if L.GetTop() >= 3 {
+		s.Where = whereOf(L, name, L.Get(2))
+		vm.subscribe(L, s, wantFunction(L, name, 3))
+		return 0
+	}
+	fn, ok := L.Get(2).(*lua.LFunction)
+	if !ok {
+		raise(L, "it is "+item(name).Signature(), "%s: the handler is missing: expected a function(ev)", name)
+	}
+	vm.subscribe(L, s, ofFile(L, name, fn))
+	return 0
+}
+
+// chertRule is chert.rule { … }.
+func chertRule(vm *VM, L *lua.LState) int {
+	const name = "chert.rule"
+	o := wantTable(L, name, 1)
+	s := Subscription{
+		Call: name, Name: o.text("name"),
+		During: o.text("during"), Outside: o.text("outside"), TZ: o.text("tz"),
+		Cooldown: o.duration("cooldown"),
+	}
+	if o.get("on") == lua.LNil {
+		raise(L, `say which events it is for: on = "message.received"`, "%s: on is missing", name)
+	}
+	s.Types = o.texts("on")
+	if v := o.get("where"); v != lua.LNil {
+		s.Where = whereOf(L, name, v)
+	}
+	if v := o.get("sample"); v != lua.LNil {
+		n, ok := v.(lua.LNumber)
+		if !ok || !(n > 0 && n <= 1) {
+			o.wrong("sample", "a share of the chats above 0 and up to 1, like 0.1")
+		}
+		s.Sample = float64(n)
+	}
+	if s.During != "" && s.Outside != "" {
+		raise(L, "keep one; a window may have several spans: \"09:00-12:00,13:00-17:00\"", "%s: during and outside exclude each other", name)
+	}
+	fn, ok := o.get("run").(*lua.LFunction)
+	if !ok {
+		if o.get("run") == lua.LNil {
+			raise(L, "say what to do: run = function(ev) … end", "%s: run is missing", name)
+		}
+		o.wrong("run", "a function(ev)")
+	}
+	vm.subscribe(L, s, ofFile(L, name, fn))
+	return 0
+}
+
+// chertEvery is chert.every(schedule, [options,] fn).
+func chertEvery(vm *VM, L *lua.LState) int {
+	const name = "chert.every"
+	s := Subscription{Call: name}
+	switch v := L.Get(1).(type) {
+	case lua.LString:
+		s.Every = string(v)
+	case lua.LNumber:
+		s.Every = numberText(v)
+	}
+	if s.Every == "" {
+		wrong(L, name, "", 1, scheduleForms)
+	}
+	last := 3
+	if fn, ok := L.Get(2).(*lua.LFunction); ok && L.GetTop() == 2 {
+		vm.subscribe(L, s, ofFile(L, name, fn))
+		return 0
+	}
+	o := wantTable(L, name, 2)
+	s.Name, s.TZ = o.text("name"), o.text("tz")
+	vm.subscribe(L, s, wantFunction(L, name, last))
+	return 0
+}
+
+// whereOf reads conditions as data; rules knows which there are.
+func whereOf(L *lua.LState, function string, v lua.LValue) map[string]any {
+	if _, ok := v.(*lua.LTable); !ok {
+		raise(L, `write a table: { is_group = false }`, "%s: where must be a table, got %s", function, described(v))
+	}
+	data, err := goValue(L, v)
+	if err != nil {
+		raise(L, "", "%s: where: %v", function, err)
+	}
+	fields, ok := data.(map[string]any)
+	if !ok && len(data.([]any)) > 0 {
+		raise(L, `name each condition: { text = "code" }`, "%s: where is a list, not conditions by name", function)
+	}
+	if fields == nil {
+		fields = map[string]any{}
+	}
+	return fields
+}
+
+// ofFile refuses functions of Go as handlers: they have no place, and take no
+// event.
+func ofFile(L *lua.LState, function string, fn *lua.LFunction) *lua.LFunction {
+	if fn.IsG {
+		raise(L, "wrap it: function(ev) … end", "%s: the handler must be a function of the file, not a library's", function)
+	}
+	return fn
+}

@@ -1,0 +1,94 @@
+package luabind
+
+import (
+	"fmt"
+	"slices"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// goValue is a Lua value as Go data: nil, bool, float64, string, []any and
+// map[string]any, within the bounds of JSON and by its rules (see encodeJSON),
+// but with an empty table as an empty []any.
+func goValue(L *lua.LState, v lua.LValue) (any, error) {
+	r := goReader{L: L}
+	return r.value(v)
+}
+
+type goReader struct {
+	L     *lua.LState
+	nodes int
+	open  []lua.LValue
+}
+
+func (r *goReader) value(v lua.LValue) (any, error) {
+	if r.nodes++; r.nodes > maxJSONValues {
+		return nil, &valueError{"", fmt.Sprintf("more than %d values", maxJSONValues)}
+	}
+	if r.nodes%64 == 0 {
+		charge(r.L, 64, 64*nodeBytes)
+	}
+	switch v := v.(type) {
+	case *lua.LNilType:
+		return nil, nil
+	case lua.LBool:
+		return bool(v), nil
+	case lua.LNumber:
+		return float64(v), nil
+	case lua.LString:
+		return string(v), nil
+	case *lua.LTable:
+		return r.walk(v, v.Next)
+	}
+	if t, ok := asTablelike(v); ok {
+		return r.walk(v, func(k lua.LValue) (lua.LValue, lua.LValue) { return t.next(r.L, k) })
+	}
+	return nil, &valueError{"", "a " + v.Type().String() + " is not data"}
+}
+
+func (r *goReader) walk(t lua.LValue, next func(lua.LValue) (lua.LValue, lua.LValue)) (any, error) {
+	switch {
+	case slices.Contains(r.open, t):
+		return nil, &valueError{"", "the table contains itself"}
+	case len(r.open) >= maxJSONDepth:
+		return nil, &valueError{"", fmt.Sprintf("nested deeper than %d tables", maxJSONDepth)}
+	}
+	r.open = append(r.open, t)
+	defer func() { r.open = r.open[:len(r.open)-1] }()
+
+	list := []any{}
+	var fields map[string]any
+	for k, v := next(lua.LNil); k != lua.LNil; k, v = next(k) {
+		var name string
+		switch k := k.(type) {
+		case lua.LNumber:
+			if int(k) != len(list)+1 || fields != nil {
+				return nil, &valueError{"", fmt.Sprintf("number key %v: a table is either a list without holes, or has names", k)}
+			}
+			name = fmt.Sprintf("[%v]", k)
+		case lua.LString:
+			if len(list) > 0 {
+				return nil, &valueError{"", fmt.Sprintf("key %s: a table is either a list without holes, or has names", quote(string(k)))}
+			}
+			name = "." + string(k)
+		default:
+			return nil, &valueError{"", "a " + k.Type().String() + " is no key"}
+		}
+		g, err := r.value(v)
+		if err != nil {
+			return nil, under(err, name)
+		}
+		if s, ok := k.(lua.LString); ok {
+			if fields == nil {
+				fields = map[string]any{}
+			}
+			fields[string(s)] = g
+			continue
+		}
+		list = append(list, g)
+	}
+	if fields != nil {
+		return fields, nil
+	}
+	return list, nil
+}

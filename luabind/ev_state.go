@@ -1,0 +1,105 @@
+package luabind
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// MaxState is how large ev.state may be, as JSON.
+const MaxState = 64 << 10
+
+// eventState is ev.state between its first use and the end of the handler. It
+// is a plain table; whether it changed is seen by writing it as JSON again.
+type eventState struct {
+	table lua.LValue // nil: not asked for
+	text  json.RawMessage
+}
+
+// loadState gives ev.state, nil where there is no chat.
+func (v *eventView) loadState(L *lua.LState) lua.LValue {
+	if v.call.Event.Chat == nil {
+		return lua.LNil
+	}
+	if v.state.table != nil {
+		return v.state.table
+	}
+	v.readState(L)
+	var table lua.LValue = L.NewTable()
+	if len(v.state.text) > 0 {
+		t, err := decodeJSON(L, string(v.state.text))
+		if err != nil {
+			raise(L, "", "read ev.state: %v", err)
+		}
+		if t != lua.LNil {
+			table = t
+		}
+	}
+	v.state.table = table
+	return table
+}
+
+// assignState is ev.state = t.
+func (v *eventView) assignState(L *lua.LState, t lua.LValue) {
+	switch {
+	case v.call.Event.Chat == nil:
+		raise(L, "keep it in kv", "ev.state: this event has no chat to remember something of")
+	case v.call != vmOf(L).call:
+		raise(L, "", "ev.state: this ev is of an earlier event")
+	}
+	switch t.(type) {
+	case *lua.LTable:
+	case *lua.LNilType:
+		t = L.NewTable() // forget it
+	default:
+		raise(L, "ev.state = { value = … }", "ev.state must be a table, got %s", described(t))
+	}
+	if v.state.table == nil {
+		v.readState(L)
+	}
+	v.state.table = t
+}
+
+func (v *eventView) readState(L *lua.LState) {
+	if v.call.Memory == nil {
+		return
+	}
+	text, err := v.call.Memory.State()
+	if err != nil {
+		raise(L, "", "read ev.state: %v", err)
+	}
+	v.state.text = text
+}
+
+// finishEvent keeps ev.state if the handler that just ended well changed it.
+// The work is on the handler's budget, and its error fails the handler.
+func finishEvent(vm *VM, _ *lua.LState) error {
+	v := vm.bound.ev
+	if v == nil || v.state.table == nil || v.call.Memory == nil {
+		return nil
+	}
+	return vm.protect(goFunction(func(L *lua.LState) int {
+		if err := v.saveState(L); err != nil {
+			raise(L, "", "%v", err)
+		}
+		return 0
+	}), lua.LNil)
+}
+
+func (v *eventView) saveState(L *lua.LState) error {
+	text, err := encodeJSON(L, v.state.table)
+	switch {
+	case err != nil:
+		return fmt.Errorf("ev.state can't be kept: %w", err)
+	case string(text) == "{}" || string(text) == "[]":
+		text = nil
+	case len(text) > MaxState:
+		return fmt.Errorf("ev.state is too large to be kept: %d bytes as JSON, at most %d", len(text), MaxState)
+	}
+	if bytes.Equal(text, v.state.text) {
+		return nil
+	}
+	return v.call.Memory.SetState(text)
+}

@@ -1,0 +1,167 @@
+package luabind
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+const (
+	// MaxKey is how long a key of kv may be.
+	MaxKey = 512
+	// MaxValue is how large a value of kv may be, as JSON.
+	MaxValue = 1 << 20
+	// Limits of kv.list.
+	listDefault = 100
+	listMost    = 1000
+)
+
+// kvGet is kv.get(key).
+func kvGet(vm *VM, L *lua.LState) int {
+	const name = "kv.get"
+	L.Push(readKey(vm, L, name, wantText(L, name, 1, MaxKey)))
+	return 1
+}
+
+// kvSet is kv.set(key, value [, options]).
+func kvSet(vm *VM, L *lua.LState) int {
+	const name = "kv.set"
+	key := wantText(L, name, 1, MaxKey)
+	ttl := wantTTL(L, name, 3)
+	if L.GetTop() < 2 {
+		raise(L, "to forget the key write kv.delete(key)", "%s: value is missing", name)
+	}
+	v := L.Get(2)
+	if v == lua.LNil {
+		if err := vm.memory(L, name).Delete(key); err != nil {
+			fail(L, name, err)
+		}
+		return 0
+	}
+	writeKey(vm, L, name, key, v, ttl)
+	return 0
+}
+
+// kvIncr is kv.incr(key [, n [, options]]). The ttl counts from the first
+// count: what is counted is "how many within an hour", which a ttl that began
+// anew with each count would not tell.
+func kvIncr(vm *VM, L *lua.LState) int {
+	const name = "kv.incr"
+	key := wantText(L, name, 1, MaxKey)
+	n := lua.LNumber(1)
+	if v := L.Get(2); v != lua.LNil {
+		given, ok := v.(lua.LNumber)
+		if !ok || math.IsNaN(float64(given)) || math.IsInf(float64(given), 0) {
+			wrong(L, name, "", 2, "a number")
+		}
+		n = given
+	}
+	ttl := wantTTL(L, name, 3)
+	switch old := readKey(vm, L, name, key).(type) {
+	case *lua.LNilType:
+	case lua.LNumber:
+		n += old
+		ttl = KeepTTL
+	default:
+		raise(L, "", "%s: %s holds %s, not a number", name, quote(key), described(old))
+	}
+	writeKey(vm, L, name, key, n, ttl)
+	L.Push(n)
+	return 1
+}
+
+// kvDelete is kv.delete(key).
+func kvDelete(vm *VM, L *lua.LState) int {
+	const name = "kv.delete"
+	if err := vm.memory(L, name).Delete(wantText(L, name, 1, MaxKey)); err != nil {
+		fail(L, name, err)
+	}
+	return 0
+}
+
+// kvList is kv.list(prefix [, limit]): a list of { key =, value = }.
+func kvList(vm *VM, L *lua.LState) int {
+	const name = "kv.list"
+	prefix, ok := L.Get(1).(lua.LString)
+	if !ok || len(prefix) > MaxKey {
+		wrong(L, name, `all keys have the prefix ""`, 1, "a string")
+	}
+	limit := listDefault
+	if v := L.Get(2); v != lua.LNil {
+		n, ok := v.(lua.LNumber)
+		if !ok || !(n >= 1 && n <= listMost) || n != lua.LNumber(int(n)) {
+			wrong(L, name, "", 2, "a whole number from 1 to 1000")
+		}
+		limit = int(n)
+	}
+	charge(L, 20, 0)
+	pairs, err := vm.memory(L, name).List(string(prefix), limit)
+	if err != nil {
+		fail(L, name, err)
+	}
+	charge(L, 10*len(pairs), 3*nodeBytes*len(pairs))
+	list := L.CreateTable(len(pairs), 0)
+	for i, p := range pairs {
+		v, err := decodeJSON(L, string(p.Value))
+		if err != nil {
+			raise(L, "", "%s: %s: %v", name, quote(p.Key), err)
+		}
+		entry := L.CreateTable(0, 2)
+		entry.RawSetString("key", lua.LString(p.Key))
+		entry.RawSetString("value", v)
+		list.RawSetInt(i+1, entry)
+	}
+	L.Push(list)
+	return 1
+}
+
+// memory is what the call may remember.
+func (vm *VM) memory(L *lua.LState, function string) Memory {
+	if vm.call.Memory == nil {
+		raise(L, "", "%s: nothing is remembered here", function)
+	}
+	return vm.call.Memory
+}
+
+func readKey(vm *VM, L *lua.LState, function, key string) lua.LValue {
+	text, err := vm.memory(L, function).Get(key)
+	if err != nil {
+		fail(L, function, err)
+	}
+	if len(text) == 0 {
+		return lua.LNil
+	}
+	v, err := decodeJSON(L, string(text))
+	if err != nil {
+		raise(L, "", "%s: %s: %v", function, quote(key), err)
+	}
+	return v
+}
+
+func writeKey(vm *VM, L *lua.LState, function, key string, v lua.LValue, ttl time.Duration) {
+	text, err := encodeJSON(L, v)
+	if err != nil {
+		raise(L, "", "%s: the value of %s can't be kept: %v", function, quote(key), err)
+	}
+	if len(text) > MaxValue {
+		raise(L, "", "%s: the value of %s is too large: %d bytes as JSON, at most %d", function, quote(key), len(text), MaxValue)
+	}
+	if strings.ContainsRune(key, 0) {
+		raise(L, "", "%s: the key %s has a zero byte in it", function, quote(key))
+	}
+	if err := vm.memory(L, function).Set(key, text, ttl); err != nil {
+		fail(L, function, err)
+	}
+}
+
+// wantTTL is options.ttl; 0 where it is not given.
+func wantTTL(L *lua.LState, function string, n int) time.Duration {
+	o := wantTable(L, function, n)
+	d := o.duration("ttl")
+	if d == 0 && o.get("ttl") != lua.LNil {
+		raise(L, "to forget the key write kv.delete(key)", "%s: a ttl of no duration", function)
+	}
+	return d
+}

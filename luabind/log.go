@@ -1,0 +1,58 @@
+package luabind
+
+import (
+	lua "github.com/yuin/gopher-lua"
+)
+
+// maxFields is how many fields a line of log.* may have.
+const maxFields = 32
+
+// logAt makes log.debug, log.info, log.warn and log.error: (msg [, fields]).
+func logAt(level string) binding {
+	name := "log." + level
+	return func(vm *VM, L *lua.LState) int {
+		if L.GetTop() == 0 {
+			wrong(L, name, "", 1, "a message")
+		}
+		vm.say(L, level, toText(L, L.Get(1)), logFields(L, name))
+		return 0
+	}
+}
+
+// logFields reads the fields of a line. A value that is no data is logged as
+// tostring writes it: a log line never fails a handler for what it shows.
+func logFields(L *lua.LState, name string) map[string]any {
+	v := L.Get(2)
+	if v == lua.LNil {
+		return nil
+	}
+	fields := map[string]any{}
+	add := func(k, v lua.LValue) {
+		if len(fields) == maxFields {
+			return
+		}
+		data, err := goValue(L, v)
+		if err != nil {
+			data = cut(toText(L, v))
+		}
+		if s, ok := data.(string); ok {
+			data = cut(s)
+		}
+		fields[shorten(toText(L, k))] = data
+	}
+	switch t, like := asTablelike(v); {
+	case like:
+		for k, v := t.next(L, lua.LNil); k != lua.LNil; k, v = t.next(L, k) {
+			add(k, v)
+		}
+	case v.Type() == lua.LTTable:
+		charge(L, 20, 500)
+		t := v.(*lua.LTable)
+		for k, v := t.Next(lua.LNil); k != lua.LNil && len(fields) < maxFields; k, v = t.Next(k) {
+			add(k, v)
+		}
+	default:
+		raise(L, `write a table: log.info("read", { chat = ev.chat.id })`, "%s: fields must be a table, got %s", name, described(v))
+	}
+	return fields
+}

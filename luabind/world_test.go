@@ -1,0 +1,151 @@
+package luabind
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"chertd/engine/event"
+)
+
+// world is what calls see and change in tests: it keeps wishes and logs as
+// lines, and remembers state and kv.
+type world struct {
+	said  []string
+	state json.RawMessage
+	saved int // times SetState was called
+	kv    map[string]json.RawMessage
+	ttls  map[string]time.Duration
+	err   error // given to every wish
+}
+
+var (
+	_ Effects = (*world)(nil)
+	_ Memory  = (*world)(nil)
+)
+
+func (w *world) say(format string, args ...any) error {
+	w.said = append(w.said, fmt.Sprintf(format, args...))
+	return w.err
+}
+
+func (w *world) MarkRead(chat string, o ReadOptions) error {
+	return w.say("mark_read %s %s delayed=%t reason=%q newer=%t", chat, o.Due.UTC().Format("01-02 15:04:05"), o.Delayed, o.Reason, o.EvenIfNewer)
+}
+func (w *world) CancelRead(chat string) error { return w.say("cancel_read %s", chat) }
+func (w *world) KeepUnread(chat, reason string) error {
+	return w.say("keep_unread %s %q", chat, reason)
+}
+func (w *world) Hold(chat string, until time.Time, reason string) error {
+	return w.say("hold %s %s %q", chat, until.UTC().Format("01-02 15:04:05"), reason)
+}
+func (w *world) Release(chat string) error { return w.say("release %s", chat) }
+func (w *world) After(due time.Time, name string, payload json.RawMessage) error {
+	return w.say("after %s %s %s", due.UTC().Format("01-02 15:04:05"), name, payload)
+}
+func (w *world) CancelTimer(name string) error    { return w.say("cancel_timer %s", name) }
+func (w *world) Typing(chat, state string) error  { return w.say("typing %s %s", chat, state) }
+func (w *world) React(message, kind string) error { return w.say("react %s %s", message, kind) }
+func (w *world) Send(chat, text string) error     { return w.say("send %s %s", chat, text) }
+func (w *world) Log(level, msg string, fields map[string]any) {
+	line := level + " " + msg
+	if len(fields) > 0 {
+		text, _ := json.Marshal(fields)
+		line += " " + string(text)
+	}
+	w.said = append(w.said, line)
+}
+
+func (w *world) State() (json.RawMessage, error) { return w.state, nil }
+func (w *world) SetState(s json.RawMessage) error {
+	w.saved++
+	w.state = s
+	return nil
+}
+func (w *world) Get(key string) (json.RawMessage, error) { return w.kv[key], nil }
+func (w *world) Set(key string, value json.RawMessage, ttl time.Duration) error {
+	if w.kv == nil {
+		w.kv, w.ttls = map[string]json.RawMessage{}, map[string]time.Duration{}
+	}
+	w.kv[key] = value
+	if ttl != KeepTTL {
+		w.ttls[key] = ttl
+	}
+	return nil
+}
+func (w *world) Delete(key string) error {
+	delete(w.kv, key)
+	return nil
+}
+func (w *world) List(prefix string, limit int) ([]Pair, error) {
+	var pairs []Pair
+	for _, k := range sortedKeys(w.kv) {
+		if strings.HasPrefix(k, prefix) && len(pairs) < limit {
+			pairs = append(pairs, Pair{k, w.kv[k]})
+		}
+	}
+	return pairs, nil
+}
+
+// testEvent is an event of a type, with everything events of it have.
+func testEvent(typ string) *event.Event {
+	at := time.Date(2026, 1, 5, 11, 59, 58, 500e6, time.UTC)
+	switch {
+	case typ == event.Schedule:
+		return &event.Event{ID: "s1", Type: typ, At: at, Source: event.SourceEngine}
+	case strings.HasPrefix(typ, event.TimerPrefix):
+		return &event.Event{ID: "t1", Type: typ, At: at, Source: event.SourceEngine, Chat: &event.Chat{ID: "c1"}, Payload: json.RawMessage(`{"n":3,"who":["a","b"]}`)}
+	case strings.HasPrefix(typ, "action."):
+		return &event.Event{ID: "a1", Type: typ, At: at, Source: event.SourceEngine, Chat: &event.Chat{ID: "c1"},
+			Action: json.RawMessage(`{"kind":"read","chat":"c1","code":4099,"status":"dead","attempts":2,"trace_id":"tr"}`)}
+	}
+	return &event.Event{
+		ID: "chert:msg:1", Type: typ, At: at, Source: event.SourceWebhook, Tenant: "acme", Text: "Your code is 123456", From: "+14155551234",
+		Chat: &event.Chat{ID: "c1", Line: "+14152165723", Handles: []event.Handle{
+			{Handle: "+14152165723", Service: "imessage", IsMe: true}, {Handle: "+14155551234", Service: "imessage"}}},
+		Message: &event.Message{ID: "m1", Direction: "inbound", Text: "Your code is 123456", From: "+14155551234", Service: "imessage",
+			Parts: []event.Part{{Type: "text", Value: "Your code is 123456"}, {Type: "media", AttachmentID: "in_1", MimeType: "image/jpeg"}}, SentAt: at},
+		Raw: json.RawMessage(`{"event":"message.received","data":{"chat":{"id":"c1","labels":["x",null,"y"]}},"n":1.5}`),
+	}
+}
+
+// subscribed is a loaded source and what it subscribed to.
+type loadedRules struct {
+	vm   *VM
+	subs subscriptions
+}
+
+func loadRules(t testing.TB, cfg Config, source string) *loadedRules {
+	t.Helper()
+	r, err := tryLoad(cfg, source)
+	if err != nil {
+		t.Fatalf("load: %v", err)
+	}
+	return r
+}
+
+func tryLoad(cfg Config, source string) (*loadedRules, error) {
+	p, err := Compile("rule.lua", []byte(source))
+	if err != nil {
+		return nil, err
+	}
+	cfg.Files = append(cfg.Files, p)
+	r := &loadedRules{}
+	r.vm, err = Load(cfg, &r.subs)
+	return r, err
+}
+
+// call runs a handler in a world at Monday 2026-01-05 12:00 UTC.
+func (r *loadedRules) call(index int, w *world) error {
+	return r.vm.Call(index, &Call{Event: testEvent(r.subs[index].Types0()), Now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC), Seed: 7, Effects: w, Memory: w})
+}
+
+// Types0 is the type of event a test calls the handler with.
+func (s Subscription) Types0() string {
+	if s.Call == "chert.every" {
+		return event.Schedule
+	}
+	return s.Types[0]
+}
