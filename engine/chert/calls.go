@@ -1,0 +1,130 @@
+package chert
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"chertd/engine/event"
+)
+
+// States of a typing signal.
+const (
+	TypingOn  = "typing"
+	TypingOff = "stopped"
+)
+
+// MarkRead marks the unread inbound messages of a chat as read, and so sends a
+// read receipt. It is idempotent: any retry is safe. A receipt can't be taken back.
+func (c *Client) MarkRead(ctx context.Context, chat string) (Reply, error) {
+	return c.do(ctx, call{
+		what:   fmt.Sprintf("mark chat %q as read", chat),
+		method: http.MethodPost,
+		path:   []string{"chats", chat, "mark-read"},
+	}, nil)
+}
+
+// Typing shows or ends the typing signal in a chat, at best effort.
+func (c *Client) Typing(ctx context.Context, chat, state string) (Reply, error) {
+	return c.do(ctx, call{
+		what:   fmt.Sprintf("signal %q in chat %q", state, chat),
+		method: http.MethodPost,
+		path:   []string{"chats", chat, "typing"},
+		body: struct {
+			State string `json:"state"`
+		}{state},
+	}, nil)
+}
+
+// React puts a reaction on a message: love, like, dislike, laugh, emphasize or
+// question. It is not idempotent: after an Error that is Unknown it must not be
+// repeated.
+func (c *Client) React(ctx context.Context, message, reaction string) (Reply, error) {
+	return c.do(ctx, call{
+		what:   fmt.Sprintf("react to message %q", message),
+		method: http.MethodPost,
+		path:   []string{"messages", message, "react"},
+		body: struct {
+			Reaction string `json:"reaction"`
+		}{reaction},
+	}, nil)
+}
+
+// Send sends a text to a chat. With the same key it is sent once, however
+// often it is repeated.
+func (c *Client) Send(ctx context.Context, chat, text, key string) (Message, Reply, error) {
+	what := fmt.Sprintf("send a message to chat %q", chat)
+	if key == "" {
+		return Message{}, Reply{}, &Error{Call: what, Message: "there is no idempotency key"}
+	}
+	type body struct {
+		Parts []event.Part `json:"parts"`
+		Key   string       `json:"idempotency_key"`
+	}
+	var got struct {
+		Message Message `json:"message"`
+	}
+	reply, err := c.do(ctx, call{
+		what:   what,
+		method: http.MethodPost,
+		path:   []string{"chats", chat, "messages"},
+		body: struct {
+			Message body `json:"message"`
+		}{body{Parts: []event.Part{{Type: "text", Value: text}}, Key: key}},
+	}, &got)
+	return got.Message, reply, err
+}
+
+// Message is a message as the API lists it. Times are RFC 3339 as Chert wrote
+// them, empty where there is none yet.
+type Message struct {
+	ID          string       `json:"id"`
+	ChatID      string       `json:"chat_id"`
+	Parts       []event.Part `json:"parts"`
+	Status      string       `json:"status"`
+	Direction   string       `json:"direction"`
+	CreatedAt   string       `json:"created_at"`
+	DeliveredAt string       `json:"delivered_at"`
+	ReadAt      string       `json:"read_at"`
+	Service     string       `json:"service"`
+}
+
+// Messages lists the latest messages of a chat, at most 200, the oldest first.
+// more says that there are older ones.
+func (c *Client) Messages(ctx context.Context, chat string) (list []Message, more bool, reply Reply, err error) {
+	var got struct {
+		Messages []Message `json:"messages"`
+		HasMore  bool      `json:"has_more"`
+	}
+	reply, err = c.do(ctx, call{
+		what:   fmt.Sprintf("list the messages of chat %q", chat),
+		method: http.MethodGet,
+		path:   []string{"chats", chat, "messages"},
+	}, &got)
+	return got.Messages, got.HasMore, reply, err
+}
+
+// PhoneNumber is a phone line of the account.
+type PhoneNumber struct {
+	ID           string          `json:"id"`
+	LineID       string          `json:"phone_line_id"`
+	Number       string          `json:"phone_number"`
+	Service      string          `json:"service"`
+	Active       bool            `json:"is_active"`
+	Capabilities json.RawMessage `json:"capabilities"` // of no documented shape
+}
+
+// PhoneNumbers lists the account's phone lines. It changes nothing, which
+// makes it the way to find out whether credentials are good.
+func (c *Client) PhoneNumbers(ctx context.Context) ([]PhoneNumber, Reply, error) {
+	var got struct {
+		PhoneNumbers []PhoneNumber `json:"phone_numbers"`
+	}
+	reply, err := c.do(ctx, call{
+		what:   "list the phone numbers",
+		method: http.MethodGet,
+		path:   []string{"phone-numbers"},
+	}, &got)
+	return got.PhoneNumbers, reply, err
+}

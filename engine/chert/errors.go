@@ -1,0 +1,122 @@
+package chert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Codes of Chert's errors. Whether a call may be repeated is not decided by
+// them but by Error.Retryable.
+const (
+	CodeMissingField         = 1001
+	CodeInvalidValue         = 1002 // mark-read: the chat has no resolvable recipient
+	CodeInvalidJSON          = 1004
+	CodeRateLimited          = 1007
+	CodeTenantNotFound       = 2001
+	CodeChatNotFound         = 2002
+	CodeMessageNotFound      = 2003
+	CodeBadSignature         = 2004
+	CodeSuspended            = 2005
+	CodeNotPermitted         = 2007
+	CodeAccountLimit         = 2008
+	CodeEmailNotVerified     = 2010
+	CodeNotFound             = 2011
+	CodeNoCredentials        = 2012
+	CodeClockSkew            = 2013
+	CodeInternal             = 3001
+	CodeDeliveryUnavailable  = 3002
+	CodeDeliveryUnconfigured = 3003
+	CodeDeliveryError        = 3004
+	CodeDeliveryFailed       = 4001
+	CodeLinesSaturated       = 4002
+	CodeUnknownEffect        = 4098
+	CodeNotSupported         = 4099
+)
+
+// Error is how a call failed: Chert's answer, or that there was none.
+type Error struct {
+	Call    string // what was being done, for people
+	Status  int    // HTTP status; 0: no answer
+	Code    int    // Chert's code; 0: the answer had no error envelope
+	Message string // for people; may change at any time
+
+	// Retryable is Chert's word. Without it: no answer at all, an answer cut
+	// short, and the statuses 408, 425, 429 and 5xx.
+	Retryable  bool
+	RetryAfter time.Duration // the larger of body and header, at most a day; 0: not said
+
+	TraceID string
+	Date    time.Time // Chert's clock when it answered; zero if unknown
+
+	// Unknown says that the call may have been carried out all the same: it may
+	// have reached Chert, and no answer came back that can be believed. What is
+	// not idempotent must not be repeated then.
+	Unknown bool
+
+	cause error
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Call != "" {
+		fmt.Fprintf(&b, "%s: ", e.Call)
+	}
+	switch {
+	case e.Status != 0 && e.Code != 0:
+		fmt.Fprintf(&b, "%d, code %d: ", e.Status, e.Code)
+	case e.Status != 0:
+		fmt.Fprintf(&b, "%d: ", e.Status)
+	}
+	b.WriteString(e.Message)
+	if e.TraceID != "" {
+		fmt.Fprintf(&b, " (trace %s)", e.TraceID)
+	}
+	return b.String()
+}
+
+// Unwrap gives the cause where it was not Chert: context.Canceled, a net.Error.
+func (e *Error) Unwrap() error { return e.cause }
+
+// transportError is the error of a call that got no answer.
+func transportError(err error, sent bool, timeout time.Duration) *Error {
+	message := "no answer: " + err.Error()
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		message = fmt.Sprintf("no answer in time (timeout %v)", timeout)
+	case !sent:
+		message = "can't connect: " + err.Error()
+	}
+	return &Error{Message: message, Retryable: true, Unknown: sent, cause: err}
+}
+
+// retryableStatus is what counts where no envelope says it: a proxy in between
+// answered, or Chert broke its own promise.
+func retryableStatus(status int) bool {
+	switch status {
+	case 408, 425, 429:
+		return true
+	}
+	return status >= 500
+}
+
+// printable makes a message of a server fit for logs and terminals.
+func printable(s string) string {
+	const limit = 500
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
+	if runes := []rune(s); len(runes) > limit {
+		s = string(runes[:limit]) + "…"
+	}
+	return s
+}

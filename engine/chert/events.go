@@ -1,0 +1,129 @@
+package chert
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// MaxPage is the most rows the events log gives at once.
+const MaxPage = 200
+
+// EventQuery chooses rows of the events log. Zero fields choose all.
+type EventQuery struct {
+	Type   string
+	Status string // of the delivery
+	LeadID string
+	Since  time.Time // created strictly after; Chert's stamps have whole seconds
+	Limit  int       // rows a page, 1 to MaxPage; 0: Chert's default, 50
+	Cursor string    // EventPage.Next of the page before
+}
+
+// EventPage is a page of the events log, the newest row first.
+type EventPage struct {
+	Rows []Row
+	Next string // cursor of the next, older page; empty: this is the last
+}
+
+// Row is a row of the events log. Its fields are for finding one's way; Raw
+// is what event.Decode makes an event of. A field that is missing or of a
+// strange type is empty, so that one bad row does not hide the others.
+type Row struct {
+	ID        string
+	Type      string
+	EventID   string
+	CreatedAt time.Time // zero if it can't be read
+	Raw       json.RawMessage
+}
+
+// Events reads one page of the events log.
+func (c *Client) Events(ctx context.Context, q EventQuery) (EventPage, Reply, error) {
+	var got struct {
+		Events json.RawMessage `json:"events"`
+		Next   string          `json:"next_cursor"`
+	}
+	reply, err := c.do(ctx, call{
+		what:   "read the events log",
+		method: http.MethodGet,
+		path:   []string{"events"},
+		query:  q.values(),
+	}, &got)
+	if err != nil {
+		return EventPage{}, reply, err
+	}
+	var rows []json.RawMessage
+	// Without the field this is another answer, not a log without events.
+	if err := json.Unmarshal(got.Events, &rows); err != nil {
+		return EventPage{}, Reply{}, &Error{
+			Call: "read the events log", Status: reply.Status, TraceID: reply.TraceID, Date: reply.Date,
+			Message: "the answer has no list of events", Retryable: true, cause: err,
+		}
+	}
+	page := EventPage{Next: got.Next, Rows: make([]Row, len(rows))}
+	for i, raw := range rows {
+		page.Rows[i] = newRow(raw)
+	}
+	return page, reply, nil
+}
+
+// Event reads one row of the events log.
+func (c *Client) Event(ctx context.Context, id string) (Row, Reply, error) {
+	var raw json.RawMessage
+	reply, err := c.do(ctx, call{
+		what:   fmt.Sprintf("read event %q of the log", id),
+		method: http.MethodGet,
+		path:   []string{"events", id},
+	}, &raw)
+	if err != nil {
+		return Row{}, reply, err
+	}
+	return newRow(raw), reply, nil
+}
+
+// Replay delivers an event of the log by webhook once more: to one
+// subscription, or with "" to all that had it.
+func (c *Client) Replay(ctx context.Context, id, subscription string) (Reply, error) {
+	query := url.Values{}
+	if subscription != "" {
+		query.Set("subscription_id", subscription)
+	}
+	return c.do(ctx, call{
+		what:   fmt.Sprintf("replay event %q", id),
+		method: http.MethodPost,
+		path:   []string{"events", id, "replay"},
+		query:  query,
+	}, nil)
+}
+
+func (q EventQuery) values() url.Values {
+	v := url.Values{}
+	for name, value := range map[string]string{"type": q.Type, "status": q.Status, "lead_id": q.LeadID, "cursor": q.Cursor} {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	if !q.Since.IsZero() {
+		v.Set("since", q.Since.UTC().Format(time.RFC3339Nano))
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(min(q.Limit, MaxPage)))
+	}
+	return v
+}
+
+func newRow(raw json.RawMessage) Row {
+	var w struct {
+		ID        string `json:"id"`
+		Type      string `json:"type"`
+		EventID   string `json:"event_id"`
+		CreatedAt string `json:"created_at"`
+	}
+	// What can't be read stays empty; event.Decode says what is wrong with Raw.
+	_ = json.Unmarshal(raw, &w)
+	created, _ := time.Parse(time.RFC3339, w.CreatedAt)
+	return Row{ID: w.ID, Type: w.Type, EventID: w.EventID, CreatedAt: created.UTC(), Raw: raw}
+}
