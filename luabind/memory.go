@@ -11,6 +11,8 @@ const (
 	// maxDead is how many keys without a value a table may drag along before
 	// its VM is recycled: gopher-lua never frees a key.
 	maxDead = 20_000
+	// maxRegisters is how large the stack of a VM that is kept may have grown.
+	maxRegisters = 8192
 )
 
 // keep looks, now and then, at what the VM keeps between calls: its globals,
@@ -19,6 +21,9 @@ const (
 // living. The walk takes time in proportion to what is kept, and happens once
 // at least as much was charged since the last one.
 func (vm *VM) keep() {
+	if array, _ := registers(vm.L); len(array) > maxRegisters && vm.broken == "" {
+		vm.broken = "its stack has grown, and does not shrink"
+	}
 	if vm.broken != "" || vm.meter.used+vm.meter.allocated()-vm.walked < max(walkAfter, vm.kept) {
 		return
 	}

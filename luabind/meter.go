@@ -225,8 +225,9 @@ func (o overrun) Error() string {
 func charge(L *lua.LState, steps, bytes int) {
 	t := L.Context().(*thread)
 	m := t.m
-	m.left -= int64(steps)
-	m.bytes -= int64(bytes)
+	// What goes beyond the budget is not done, so it is not counted.
+	m.left = max(m.left-int64(steps), -1)
+	m.bytes = max(m.bytes-int64(bytes), -1)
 	if m.bytes < 0 && m.trip == "" {
 		m.stop(t, Bytes)
 	}

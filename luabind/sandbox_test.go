@@ -49,9 +49,14 @@ func loadSandbox(cfg Config, sources ...string) (*VM, error) {
 func testCall() *Call {
 	return &Call{
 		Event: &event.Event{ID: "e1", Type: event.MessageReceived, Text: "hello", Chat: &event.Chat{ID: "c1"}},
-		Now:   time.Unix(1767614400, 0), Seed: 1,
+		Now:   time.Unix(1767614400, 0), Seed: 1, Effects: quiet{},
 	}
 }
+
+// quiet is an Effects that takes log lines and nothing else.
+type quiet struct{ Effects }
+
+func (quiet) Log(_, _ string, _ map[string]any) {}
 
 func TestCallRuns(t *testing.T) {
 	var out []string

@@ -88,9 +88,10 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 			steps = max(f.base()-t.bottom(f), 0) / 8
 		}
 	}
-	m.left -= int64(steps)
+	m.left = max(m.left-int64(steps), -1)
 	m.bytes -= int64(bytes)
 	if m.bytes < 0 {
+		m.bytes = -1
 		m.stop(t, Bytes)
 	}
 }

@@ -1,0 +1,3 @@
+-- expect: budget
+local function bad() error(bad) end
+while true do xpcall(bad, bad) end

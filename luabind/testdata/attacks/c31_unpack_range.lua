@@ -1,0 +1,2 @@
+-- expect: too many results
+return unpack({}, -1e15, 1e15)

@@ -1,0 +1,4 @@
+-- expect: .
+local t = {}
+t.self = t
+error(t)

@@ -1,0 +1,2 @@
+-- expect: .
+error(string.rep("x", 8e6))

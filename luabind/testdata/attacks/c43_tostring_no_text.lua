@@ -1,0 +1,2 @@
+-- expect: must return a string
+print(setmetatable({}, { __tostring = function() return {} end }))

@@ -1,0 +1,4 @@
+-- expect: .
+-- a key the table never had
+next({}, "nope")
+next(nil)
