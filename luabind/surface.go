@@ -47,11 +47,19 @@ func (it *Item) Signature() string {
 	b.WriteByte('(')
 	open := 0
 	for i, p := range it.Params {
-		if p.Optional {
-			b.WriteString([]string{"[", " ["}[min(i, 1)])
+		middle := p.Optional && slices.ContainsFunc(it.Params[i:], func(p Param) bool { return !p.Optional })
+		switch {
+		case middle: // chert.on(type, [where,] fn)
+			b.WriteString(", [" + p.Name + ",] ")
+			continue
+		case p.Optional:
+			if i > 0 {
+				b.WriteByte(' ')
+			}
+			b.WriteByte('[')
 			open++
 		}
-		if i > 0 {
+		if i > 0 && !strings.HasSuffix(b.String(), ",] ") {
 			b.WriteString(", ")
 		}
 		b.WriteString(p.Name)

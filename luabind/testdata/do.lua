@@ -1,0 +1,91 @@
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id)
+  chert.mark_read(ev.chat.id, nil)
+  chert.mark_read(ev.chat.id, { after = 30, reason = "x", even_if_newer = true })
+  chert.hold("c2", "1d", { reason = "quiet" })
+  chert.after("5m", "settle", { n = 1 })
+  chert.typing(ev.chat.id, "typing")
+end)
+chert.on("message.received", function(ev)
+  chert.mark_reed(ev.chat.id) --> "chert.mark_reed does not exist\ndid you mean chert.mark_read\?"
+end)
+chert.on("message.received", function(ev)
+  chert.markRead(ev.chat.id) --> "did you mean chert.mark_read\?"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read() --> "chert.mark_read: chat_id is nil\npass ev.chat.id"
+end)
+chert.on("schedule", function(ev)
+  chert.mark_read(ev.chat) --> "chat_id is nil: this event \(schedule\) has no chat, ev.chat is nil\nreturn early: if not ev.chat then return end"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat) --> "chat_id must be a string, got ev.chat\npass ev.chat.id"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev) --> "chat_id must be a string, got ev\npass ev.chat.id"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read("") --> "chat_id .* is not an id"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, "30s") --> "options must be a table, got the string .30s.\nwrite a table: \{ after = … \}"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { delay = "30s" }) --> "unknown key .delay.\ndid you mean after\?"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { "30s" }) --> "unknown key 1\nit takes after, at, tz"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = "30" .. "sec" }) --> "after: duration .30sec. has an unknown unit .sec."
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = -1 }) --> "after: duration -1 is negative"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = true }) --> "after must be seconds, or a string like .*, got true"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { after = "1m", at = "09:00" }) --> "after and at exclude each other"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { at = "9am" }) --> "at: window .9am.: .9am. is not a time of day"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { at = "09:00", tz = "New York" }) --> "unknown time zone .New York.: did you mean .America/New_York.\?"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { tz = "UTC" }) --> "tz says where at is meant"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id, { even_if_newer = "yes" }) --> "even_if_newer must be true or false, got the string .yes."
+end)
+chert.on("message.received", function(ev)
+  chert.hold(ev.chat.id) --> "chert.hold: duration is missing: expected seconds"
+end)
+chert.on("message.received", function(ev)
+  chert.hold(ev.chat.id, 0) --> "a hold of no duration\nto end a hold, write chert.release"
+end)
+chert.on("message.received", function(ev)
+  chert.after("5m") --> "chert.after: name is missing: expected a string"
+end)
+chert.on("message.received", function(ev)
+  chert.after("5m", "x", { f = print }) --> "payload can't be kept: at .f: a function can't be written as JSON"
+end)
+chert.on("schedule", function(ev)
+  chert.after("5m", "x") --> "timers belong to a chat, and this event \(schedule\) has none\nfor what concerns no chat, use chert.every"
+end)
+chert.on("message.received", function(ev)
+  chert.typing(ev.chat.id, "typin") --> "state must be .typing., .stopped., got the string .typin.\ndid you mean .typing.\?"
+end)
+chert.on("message.received", function(ev)
+  chert.send(ev.chat.id, "hi") --> "chert.send is not granted to this pack\nsay .needs: \[send\]. in pack.yaml, and let the operator grant .can: \[send\]. in chertd.yaml"
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read = nil --> "chert can't be changed: it is a library"
+end)
+chert.on("message.received", function(ev)
+  -- A library function, given away, still knows its rules.
+  local f = chert.typing
+  f(ev.chat.id, 7) --> "state must be"
+end)
