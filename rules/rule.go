@@ -75,12 +75,6 @@ func compileRule(pack string, sub luabind.Subscription, ordinal int, zone *time.
 			fail(`give it one: name = "…"`, "a rule with %s needs a name: it is what is remembered by", what)
 		}
 	}
-	if r.Cooldown < 0 {
-		fail("", "cooldown is negative")
-	}
-	if r.Sample < 0 || r.Sample > 1 {
-		fail("0.1 is a tenth of the chats", "sample: expected a number above 0 and up to 1, got %g", r.Sample)
-	}
 	if sub.Every == "" {
 		if len(sub.Types) == 0 {
 			fail(`for example on = "message.received"`, "on is missing: the rule would never run")
@@ -133,9 +127,6 @@ func (r *Rule) compileHours(sub luabind.Subscription, zone *time.Location) []*pr
 		if sub.During == "" && sub.Outside == "" && sub.Every == "" {
 			problems = append(problems, &problem{message: "tz is given, but nothing it could apply to", hint: "it is the time zone of during and outside"})
 		}
-	}
-	if sub.During != "" && sub.Outside != "" {
-		problems = append(problems, &problem{message: "during and outside are both given", hint: "keep one: during is when the rule runs, outside when it does not"})
 	}
 	for _, h := range []struct {
 		key, text string
@@ -219,7 +210,7 @@ type registrar struct {
 	byName  map[string]*Rule
 }
 
-// Subscribe implements luabind.Registrar.
+// Subscribe implements luabind.Registrar, which puts the place to the problems.
 func (g *registrar) Subscribe(sub luabind.Subscription) error {
 	label := fileLabel(sub.File)
 	g.perFile[label]++
@@ -232,8 +223,12 @@ func (g *registrar) Subscribe(sub luabind.Subscription) error {
 	}
 	g.byName[r.Name] = r
 	g.rules = append(g.rules, r)
-	if len(problems) > 0 {
-		return refused(problems)
+	if len(problems) == 0 {
+		return nil
 	}
-	return nil
+	diags := make(luabind.Diagnostics, len(problems))
+	for i, p := range problems {
+		diags[i] = luabind.Diagnostic{Severity: luabind.SeverityError, Message: p.message, Hint: p.hint}
+	}
+	return diags
 }

@@ -31,28 +31,6 @@ type problem struct {
 	hint    string
 }
 
-// refused is an error made of problems.
-type refused []*problem
-
-func (r refused) Error() string {
-	lines := make([]string, len(r))
-	for i, p := range r {
-		lines[i] = p.message
-	}
-	return strings.Join(lines, "; ")
-}
-
-// Hint is the mend, where there is one.
-func (r refused) Hint() string {
-	var hints []string
-	for _, p := range r {
-		if p.hint != "" {
-			hints = append(hints, p.hint)
-		}
-	}
-	return strings.Join(hints, "; ")
-}
-
 // whereKey is a key that a where may have, and how its value is compiled. name
 // is how the key is called in messages, e.g. "where.from".
 type whereKey struct {

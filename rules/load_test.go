@@ -1,0 +1,256 @@
+package rules
+
+import (
+	"bufio"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"chertd/luabind"
+)
+
+// mustLoad loads packs from the contents of their files.
+func mustLoad(t testing.TB, o Options, files map[string]string) *Set {
+	t.Helper()
+	s, diags := Load(tree(t, files), o, nil)
+	if s == nil {
+		t.Fatalf("the packs do not load:\n%v", diags)
+	}
+	return s
+}
+
+func TestLoadGood(t *testing.T) {
+	t.Parallel()
+	s, diags := Load("testdata/good", Options{}, nil)
+	if s == nil || len(diags) > 0 {
+		t.Fatalf("testdata/good: %v", diags)
+	}
+	var got []string
+	for _, p := range s.Packs() {
+		for _, r := range p.Rules {
+			got = append(got, r.Key+" at "+filepath.ToSlash(r.Place()))
+		}
+		if !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(p.Version) || !strings.HasPrefix(p.Version, p.ShortVersion()) {
+			t.Errorf("pack %s: version %q, short %q", p.Name, p.Version, p.ShortVersion())
+		}
+	}
+	want := []string{"codes/codes#1 at testdata/good/codes.lua:2", "settle/settled at testdata/good/settle/10-settle.lua:1"}
+	if !slices.Equal(got, want) {
+		t.Errorf("rules %q, want %q", got, want)
+	}
+	if d := s.Pack("settle").Manifest.Description; !strings.Contains(d, "burst") {
+		t.Errorf("description %q", d)
+	}
+	if !s.Wants("message.received", "") || s.Wants("reaction.added", "") || s.Wants("action.done", "codes") {
+		t.Error("the set wants other types than its rules subscribe to")
+	}
+}
+
+// TestLoadBroken loads files that say on their lines, after -->, what is wrong
+// there.
+func TestLoadBroken(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/broken/*.lua")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			want := expectations(t, file)
+			set, diags := LoadPaths([]string{file}, Options{}, nil)
+			if set != nil {
+				t.Error("it loads")
+			}
+			missed := maps.Clone(want)
+			for _, d := range diags {
+				re := want[d.Line]
+				delete(missed, d.Line)
+				if re == nil || d.File != file || !re.MatchString(d.String()) {
+					t.Errorf("%s\n  want on line %d: %v", d, d.Line, re)
+				}
+			}
+			for line, re := range missed {
+				t.Errorf("%s:%d: nothing was said, want %s", file, line, re)
+			}
+		})
+	}
+}
+
+func expectations(t *testing.T, file string) map[int]*regexp.Regexp {
+	t.Helper()
+	f, err := os.Open(file)
+	must(t, err)
+	defer f.Close()
+	want := map[int]*regexp.Regexp{}
+	in := bufio.NewScanner(f)
+	for line := 1; in.Scan(); line++ {
+		if _, quoted, ok := strings.Cut(in.Text(), "--> "); ok {
+			pattern := quoted[1 : len(quoted)-1]
+			pattern = strings.NewReplacer(`\"`, `"`, `\n`, "\n").Replace(pattern)
+			want[line] = regexp.MustCompile(pattern)
+		}
+	}
+	must(t, in.Err())
+	return want
+}
+
+func TestLoadRefuses(t *testing.T) {
+	t.Parallel()
+	const rule = `chert.on("message.received", function(ev) end)`
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		opts  Options
+		want  []string // in the order of the diagnostics
+	}{
+		{"an empty folder", map[string]string{}, Options{}, []string{"DIR: error: there are no rules in this folder\n  hint: a pack is a file NAME.lua, or a folder with *.lua files"}},
+		{"a file that is no Lua", map[string]string{"a.lua": "chert.on(", "b.lua": rule}, Options{}, []string{"DIR/a.lua:"}},
+		{"two broken packs", map[string]string{"a.lua": "x =", "b/x.lua": "y ="}, Options{}, []string{"DIR/a.lua:", "DIR/b/x.lua:"}},
+		{"an error while loading", map[string]string{"a.lua": "local x\n" + `error("no such luck")`}, Options{}, []string{"DIR/a.lua:2"}},
+		{"one name for two packs", map[string]string{"vip.lua": rule, "vip/x.lua": rule}, Options{}, []string{`the name "vip" is taken by DIR/vip`}},
+		{"a name in pack.yaml that is taken", map[string]string{"a.lua": rule, "b/x.lua": rule, "b/pack.yaml": "name: a"}, Options{}, []string{`DIR/b/pack.yaml: error: the name "a" is taken by DIR/a.lua`}},
+		{"a name that can't be", map[string]string{"b/x.lua": rule, "b/pack.yaml": "name: a/b"}, Options{}, []string{`"a/b" can't be the name of a pack`}},
+		{"a pack without rules", map[string]string{"vip/lib/x.lua": "return 1"}, Options{}, []string{`DIR/vip: error: pack "vip" has no rule files`}},
+		{"broken data", map[string]string{"vip/x.lua": rule, "vip/data/v.yaml": "a: [\n"}, Options{}, []string{"DIR/vip/data/v.yaml:1"}},
+		{"needs that are not granted", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "needs: [typing, send]"},
+			Options{Packs: map[string]PackOptions{"vip": {Can: []string{"typing"}}}},
+			[]string{"pack \"vip\" needs \"send\", which the operator has not granted\n  hint: grant it in chertd.yaml: rules: {packs: {vip: {can: [typing, send]}}}"}},
+		{"a setting of another type", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "config: {digits: 6}"},
+			Options{Packs: map[string]PackOptions{"vip": {Config: map[string]any{"digits": "six"}}}},
+			[]string{`setting digits of pack "vip": expected a number, as its default 6, got the string "six" in chertd.yaml`}},
+		{"a setting there is not", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "config: {digits: 6}"},
+			Options{Packs: map[string]PackOptions{"vip": {Config: map[string]any{"digit": 5}}}},
+			[]string{"pack \"vip\" has no setting \"digit\", which chertd.yaml gives it\n  hint: did you mean \"digits\"?"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := tree(t, tt.files)
+			set, diags := Load(dir, tt.opts, nil)
+			if set != nil {
+				t.Error("it loads")
+			}
+			var got []string
+			for _, d := range diags {
+				got = append(got, strings.ReplaceAll(d.String(), dir, "DIR"))
+			}
+			ok := len(got) == len(tt.want)
+			for i := range min(len(got), len(tt.want)) {
+				ok = ok && strings.Contains(got[i], tt.want[i])
+			}
+			if !ok {
+				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(tt.want, "\n  "))
+			}
+		})
+	}
+}
+
+func TestLoadWarns(t *testing.T) {
+	t.Parallel()
+	s, diags := Load(tree(t, map[string]string{"codes.lua": "-- nothing yet"}), Options{Packs: map[string]PackOptions{"code": {}}}, nil)
+	want := []string{`pack "codes" subscribes to nothing`, "rules.packs names \"code\", and there is no such pack\n  hint: did you mean \"codes\"?"}
+	if s == nil || len(diags) != 2 || diags.Errors() || !strings.Contains(diags[0].String(), want[0]) || !strings.Contains(diags[1].String(), want[1]) {
+		t.Errorf("got %v, want warnings %q", diags, want)
+	}
+}
+
+func TestLoadCarriesOver(t *testing.T) {
+	t.Parallel()
+	const rule = `chert.on("message.received", function(ev) end)`
+	dir := tree(t, map[string]string{"a.lua": rule, "b.lua": rule, "c/x.lua": rule, "c/spec/x_spec.lua": "-- one", "c/data/d.txt": "x"})
+	o := Options{Shards: 2}
+	load := func(previous *Set) *Set {
+		t.Helper()
+		s, diags := Load(dir, o, previous)
+		if s == nil {
+			t.Fatal(diags)
+		}
+		return s
+	}
+	first := load(nil)
+	first.Run(1, Input{Event: message("x"), Now: noon})
+	vm := first.Pack("a").vms[1]
+	if vm == nil {
+		t.Fatal("shard 1 has no VM after an event")
+	}
+
+	write(t, filepath.Join(dir, "b.lua"), rule+"\n-- edited")
+	second := load(first)
+	if second.Pack("a") != first.Pack("a") || second.Pack("a").vms[1] != vm || second.Pack("c") != first.Pack("c") {
+		t.Error("packs that did not change were made anew")
+	}
+	if second.Pack("b").Version == first.Pack("b").Version || second.Content() == first.Content() {
+		t.Error("the edited pack has the version it had")
+	}
+
+	write(t, filepath.Join(dir, "c", "spec", "x_spec.lua"), "-- two")
+	third := load(second)
+	c := third.Pack("c")
+	if c.Version != first.Pack("c").Version || &c.vms[0] != &first.Pack("c").vms[0] {
+		t.Error("an edited spec made another version, or lost the VMs")
+	}
+	if i := slices.IndexFunc(c.Files, func(f File) bool { return f.Kind == SpecFile }); string(c.Files[i].Bytes) != "-- two\n" {
+		t.Errorf("the spec is %q", c.Files[i].Bytes)
+	}
+
+	write(t, filepath.Join(dir, "c", "data", "d.txt"), "y")
+	if load(third).Pack("c").Version == c.Version {
+		t.Error("edited data made no other version")
+	}
+	o.Limits = luabind.Limits{Steps: 500}
+	if again := load(third); again.Pack("a") == third.Pack("a") || again.Pack("a").Version != third.Pack("a").Version {
+		t.Error("other limits must make the VMs anew, of the same version")
+	}
+
+	write(t, filepath.Join(dir, "b.lua"), "broken(")
+	r := LoadEach(dir, o, third)
+	var got []string
+	for _, p := range r.Packs {
+		got = append(got, p.Name+" "+strconv.FormatBool(p.Pack != nil))
+	}
+	if want := []string{"a true", "b false", "c true"}; !slices.Equal(got, want) || !r.Diagnostics.Errors() {
+		t.Errorf("one pack is broken: loaded %q, want %q", got, want)
+	}
+	if s, _ := Load(dir, o, third); s != nil {
+		t.Error("a set with a broken pack loads")
+	}
+}
+
+func TestLoadPathsOnce(t *testing.T) {
+	t.Parallel()
+	const rule = `chert.on("message.received", function(ev) end)`
+	dir := tree(t, map[string]string{"a.lua": rule, "b.lua": rule})
+	s, diags := LoadPaths([]string{filepath.Join(dir, "b.lua"), dir}, Options{}, nil)
+	if s == nil || len(s.Packs()) != 2 {
+		t.Errorf("a file and its folder: %v", diags)
+	}
+}
+
+func TestCanVeto(t *testing.T) {
+	t.Parallel()
+	const on = `chert.on("message.received", function(ev) %s end)`
+	with := func(body string) string { return strings.Replace(on, "%s", body, 1) }
+	s := mustLoad(t, Options{}, map[string]string{
+		"plain.lua":        with(""),
+		"veto.lua":         with(`chert.keep_unread(ev.chat.id)`),
+		"hold.lua":         with(`chert.hold(ev.chat.id, "1d")`),
+		"lib/x.lua":        with(""),
+		"lib/lib/y.lua":    "return function(id) chert.hold(id, 60) end",
+		"open/x.lua":       with(`chert.keep_unread(ev.chat.id)`),
+		"open/pack.yaml":   "on_error: proceed",
+		"closed/x.lua":     with(""),
+		"closed/pack.yaml": "on_error: withhold",
+		"words.lua":        "-- nobody should hold the line\n" + with(""),
+	})
+	want := map[string]bool{"plain": false, "veto": true, "hold": true, "lib": true, "open": false, "closed": true, "words": false}
+	for _, p := range s.Packs() {
+		if p.CanVeto != want[p.Name] {
+			t.Errorf("pack %s: CanVeto is %t, want %t", p.Name, p.CanVeto, want[p.Name])
+		}
+	}
+}

@@ -1,0 +1,1 @@
+chert.rule({ name = "b", on = {}, run = print }) --> "on"

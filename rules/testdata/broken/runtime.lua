@@ -1,0 +1,2 @@
+local limits = nil
+local wait = limits.wait --> "nil"

@@ -1,0 +1,8 @@
+describe("settle", function()
+  it("waits for the burst to settle", function()
+    receive({ chat = "c1", text = "hello" })
+    assert.is_unread("c1")
+    advance("30s")
+    assert.is_read("c1")
+  end)
+end)
