@@ -25,7 +25,10 @@ var ErrConflict = errors.New("kv changed since it was read")
 
 // Store makes events and outcomes durable. Its methods may be called from many
 // goroutines. An error other than the named ones means that nothing was kept
-// and that the call may be repeated.
+// and that the call may be repeated; what an end of ctx means, each method says.
+//
+// Times are kept to the microsecond and come back in UTC. A clock that is read
+// in whole microseconds sees the same before and after a restart.
 type Store interface {
 	// Journaled sets the function that is told of every new journal entry, in
 	// the order of their sequence, once they are durable and before the call
@@ -34,11 +37,14 @@ type Store interface {
 	Journaled(func([]Entry))
 
 	// Append journals arrivals and returns a receipt for each, in their order.
-	// When it returns without an error all of them are on disk.
+	// When it returns without an error all of them are on disk. If ctx ends
+	// first it is not known whether they are kept: appended again, those that
+	// are come back as duplicates.
 	Append(ctx context.Context, arrivals []Arrival) ([]Receipt, error)
 
 	// Quarantine keeps what came with a valid signature and could not be
-	// understood. The same body again is kept once.
+	// understood. The same body again is kept once. Of an end of ctx the same
+	// holds as with Append.
 	Quarantine(ctx context.Context, q Quarantined) error
 
 	// Pending returns entries of a shard that are not handled, in the order of
@@ -51,10 +57,14 @@ type Store interface {
 
 	// Commit makes a batch of transitions durable, all or none, in their order.
 	// A transition whose event is handled already (a batch repeated after its
-	// answer was lost) replaces what was kept.
+	// answer was lost) replaces what was kept; its Reads are validated all the
+	// same. An end of ctx ends the waiting for a turn, and nothing is kept; once
+	// the batch is being written its answer is waited for.
 	Commit(ctx context.Context, batch []Transition) error
 
 	// Chat returns what is remembered of a chat; an unknown one has only its id.
+	// Actions that were Sent when the process ended are among those that wait:
+	// the chat's next step settles them.
 	Chat(ctx context.Context, id string) (chat.Chat, error)
 
 	// State returns a pack's state of a chat as JSON; nil if there is none.
@@ -153,7 +163,7 @@ func (s Shard) Holds(key string) bool { return Slot(key)%s.Of == s.Index }
 type Transition struct {
 	Decision *Decision          // of the event it handles; nil if it handles none
 	Chat     *chat.Chat         // the chat as it is from now on; nil: as it was
-	Actions  []chat.Action      // rows to write, new or changed
+	Actions  []chat.Action      // rows to write, new or changed: of a known one how far it has come, not what it is
 	Timers   []chat.TimerChange // of Chat
 	States   []State            // of rules
 	Reads    []KV               // what handlers read: Pack, Key and Version are validated

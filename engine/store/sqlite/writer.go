@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -110,7 +111,7 @@ func (w *writer) serve(group []*request) {
 	err := w.transact(begun, errs)
 	if err == nil || len(begun) == 1 || storeFailed(err) {
 		for i, r := range begun {
-			r.answer <- r.failed(errors.Join(errs[i], err))
+			r.answer <- r.failed(cmp.Or(err, errs[i]))
 		}
 		return
 	}
@@ -119,7 +120,7 @@ func (w *writer) serve(group []*request) {
 	for i, r := range begun {
 		errs[i] = nil
 		err := w.transact(begun[i:i+1], errs[i:i+1])
-		r.answer <- r.failed(errors.Join(errs[i], err))
+		r.answer <- r.failed(cmp.Or(err, errs[i]))
 	}
 }
 
