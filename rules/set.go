@@ -17,6 +17,8 @@ type Set struct {
 	index   *index
 	content string
 
+	schedules []*Rule
+
 	// runners are reused: an event that no rule wants costs no allocation.
 	runners sync.Pool
 }
@@ -33,6 +35,9 @@ func newSet(packs []*Pack, o Options, content string) *Set {
 		for _, r := range p.Rules {
 			s.rules = append(s.rules, r)
 			s.packOf = append(s.packOf, p)
+			if r.Every != "" {
+				s.schedules = append(s.schedules, r)
+			}
 		}
 	}
 	s.index = newIndex(s.rules)
@@ -63,6 +68,14 @@ func (s *Set) Mode(pack string) Mode { return s.modes[pack] }
 
 // Rules is how many rules may run.
 func (s *Set) Rules() int { return len(s.rules) }
+
+// Schedules are the rules that chert.every made, of packs that are not off.
+func (s *Set) Schedules() []*Rule {
+	if s == nil {
+		return nil
+	}
+	return s.schedules
+}
 
 // Content is the hash of what the set was loaded from, for WatchOptions.Since.
 func (s *Set) Content() string { return s.content }
