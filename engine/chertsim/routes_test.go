@@ -202,7 +202,7 @@ func TestManyAtOnce(t *testing.T) {
 	for i := range 8 {
 		chat := fmt.Sprint("c", i%3)
 		all.Go(func() {
-			for range 50 {
+			for range 20 {
 				b.sim.Receive(chertsim.Incoming{Chat: chat, Text: "hello"})
 				b.call("POST", "/chats/"+chat+"/mark-read", "")
 				b.sim.Reply(chat, "by hand")
@@ -219,10 +219,10 @@ func TestManyAtOnce(t *testing.T) {
 	for _, r := range b.sim.Receipts() {
 		marked += r.Marked
 	}
-	if len(h.received()) != 400 || len(b.sim.Receipts()) != 400 || marked > 400 {
-		t.Errorf("%d deliveries, %d receipts, %d messages marked of 400 events", len(h.received()), len(b.sim.Receipts()), marked)
+	if len(h.received()) != 160 || len(b.sim.Receipts()) != 160 || marked > 160 {
+		t.Errorf("%d deliveries, %d receipts, %d messages marked of 160 events", len(h.received()), len(b.sim.Receipts()), marked)
 	}
-	if want := 400 * 4; seen != want {
+	if want := 160 * 4; seen != want {
 		t.Errorf("%d happenings were watched, want %d: message, delivery, receipt and reply of each", seen, want)
 	}
 }

@@ -1,0 +1,371 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/engine/store"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+// batch is a shard's work between two commits: the chats it has moved, what
+// handlers wrote, and the transitions that keep it. Nobody else sees any of it
+// before it is committed.
+type batch struct {
+	s      *shard
+	chats  map[string]*chat.Chat
+	memory memory
+	log    []store.Transition
+	done   []func() // told once all is durable
+	err    error    // the store could not be read: the batch is void
+}
+
+func newBatch(s *shard) *batch {
+	return &batch{
+		s:      s,
+		chats:  map[string]*chat.Chat{},
+		memory: memory{store: s.e.c.Store, now: s.e.c.Now},
+	}
+}
+
+// run handles events and serves requests. If no events are given it takes them
+// from the shard's queue and leaves them in *events, for when all must be run
+// again.
+func (b *batch) run(ctx context.Context, events *[]*store.Entry, requests []request) {
+	if len(*events) > 0 {
+		for _, entry := range *events {
+			b.handle(ctx, entry)
+		}
+	} else {
+		began := b.s.e.c.Now()
+		for len(*events) < batchEntries && b.s.e.c.Now().Sub(began) <= batchTime {
+			if b.s.e.draining.Load() || b.s.e.rules.Load() == nil {
+				break
+			}
+			entry := b.s.take()
+			if entry == nil {
+				break
+			}
+			*events = append(*events, entry)
+			b.handle(ctx, entry)
+		}
+	}
+	for i := range requests {
+		b.serve(ctx, &requests[i])
+	}
+}
+
+// handle runs the rules on one event and moves its chat by what they wish.
+func (b *batch) handle(ctx context.Context, entry *store.Entry) {
+	if b.err != nil {
+		return
+	}
+	ev := &entry.Event
+	now := b.s.e.c.Now()
+	decision := &store.Decision{Seq: entry.Seq, At: now}
+	t := store.Transition{Decision: decision}
+	var c *chat.Chat
+	if id := ev.ChatID(); id != "" {
+		if c = b.chat(ctx, id); c == nil {
+			return
+		}
+	}
+	in := chat.Handled{
+		Seq: entry.Seq, Inbound: ev.Inbound(), Message: ev.InboundMessage(),
+		MessageID: ev.MessageID(), Line: ev.Line(), Depth: ev.Depth,
+	}
+	switch {
+	case entry.Forward != nil:
+		in.Depth = entry.Forward.Depth
+		in.Wishes = []chat.Wish{entry.Forward.Wish}
+		in.Withhold = entry.Forward.Withhold
+		decision.Note = fmt.Sprintf("carries a wish of event %d here", entry.Cause)
+	case ev.Timer() != "" && (c == nil || !c.Stands(timerOf(entry))):
+		decision.Note = "the timer no longer stands"
+	default:
+		if ev.Timer() != "" {
+			timer := timerOf(entry)
+			in.Timer = &timer
+		}
+		result := b.s.e.rules.Load().Run(b.s.part.Index, rules.Input{
+			Event: ev, Seq: entry.Seq, Now: now, Chat: c, Memory: b.memory.of(ctx),
+		})
+		if b.err = b.memory.err; b.err != nil {
+			return
+		}
+		b.collect(entry, &result, &in, &t)
+	}
+	var effects chat.Effects
+	if c != nil {
+		effects = b.step(c, in, now, &t)
+		decision.Actions = effects.NextN
+	}
+	b.add(t)
+	settled := slices.Clone(effects.Actions)
+	b.done = append(b.done, func() {
+		b.s.e.logHandled(entry, decision, settled)
+		b.s.e.observe(Happening{Handled: &Handled{Entry: *entry, Decision: decision, Actions: settled}})
+	})
+}
+
+// collect turns what the rules said into the chat's input, the decision and
+// what is to be remembered.
+func (b *batch) collect(entry *store.Entry, result *rules.Result, in *chat.Handled, t *store.Transition) {
+	in.Withhold = result.Withhold
+	if len(result.Outcomes) == 0 {
+		t.Decision.Note = "no rule wants it"
+	}
+	own := entry.Event.ChatID()
+	for i := range result.Outcomes {
+		o := &result.Outcomes[i]
+		said := store.RuleDecision{
+			Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place,
+			Skipped: o.Skipped, Steps: o.Steps,
+		}
+		for _, l := range o.Logs {
+			said.Logs = append(said.Logs, store.Log(l))
+		}
+		if o.Failure != nil {
+			said.Error = o.Failure.Error()
+			t.Decision.Failed = true
+		}
+		for n, w := range o.Wishes {
+			said.Asked = append(said.Asked, w.Words(own, t.Decision.At))
+			if w.Chat == own && own != "" {
+				in.Wishes = append(in.Wishes, w.Wish)
+				continue
+			}
+			t.Append = append(t.Append, b.forward(entry, o, n, &w, result.Withhold))
+		}
+		if o.Rest != nil {
+			in.Rested = append(in.Rested, *o.Rest)
+		}
+		if o.StateSet && own != "" {
+			t.States = append(t.States, b.memory.setState(o.Pack, own, o.State))
+		}
+		reads, writes := b.memory.kv(o)
+		t.Reads, t.Writes = append(t.Reads, reads...), append(t.Writes, writes...)
+		t.Decision.Rules = append(t.Decision.Rules, said)
+	}
+}
+
+// forward journals a wish for a chat that this shard may not own.
+func (b *batch) forward(entry *store.Entry, o *rules.Outcome, n int, w *rules.Wish, withhold bool) store.Arrival {
+	return store.Arrival{
+		Event: event.Event{
+			ID:     fmt.Sprintf("wish:%d/%s/%s/%d", entry.Seq, o.Pack, o.Rule, n),
+			Type:   "wish",
+			At:     b.s.e.c.Now(),
+			Source: event.SourceEngine,
+			Chat:   &event.Chat{ID: w.Chat},
+			Pack:   o.Pack,
+			Depth:  entry.Event.Depth,
+		},
+		Received: b.s.e.c.Now(),
+		Cause:    entry.Seq,
+		Forward:  &store.Forward{Wish: w.Wish, Depth: entry.Event.Depth, Withhold: withhold},
+	}
+}
+
+// serve carries one request out. What it answers is told once it is durable.
+func (b *batch) serve(ctx context.Context, r *request) {
+	if b.err != nil {
+		return
+	}
+	c := b.chat(ctx, r.chat)
+	if c == nil {
+		return
+	}
+	now := b.s.e.c.Now()
+	in := r.input
+	if r.ready != nil {
+		// An event of the chat that is not handled yet may veto the read. The
+		// chat comes back on the agenda when it is.
+		unhandled, err := b.s.unhandled(ctx, r.chat)
+		if err != nil {
+			b.err = fmt.Errorf("look for unhandled events of chat %q: %w", r.chat, err)
+			return
+		}
+		if unhandled {
+			b.done = append(b.done, func() { r.ready <- readyReply{} })
+			return
+		}
+		in = chat.Ready{Wire: b.s.e.c.Store.LastSeq()}
+	}
+	var t store.Transition
+	effects := b.step(c, in, now, &t)
+	for i := range effects.Fired {
+		t.Append = append(t.Append, timerEvent(c.ID, &effects.Fired[i], now))
+	}
+	t.Append = append(t.Append, b.answers(effects.Actions, now)...)
+	// Handing a read out, or having none, changes nothing that must be kept.
+	if r.ready == nil || len(effects.Actions) > 0 {
+		b.add(t)
+	}
+	b.done = append(b.done, func() {
+		for i := range effects.Actions {
+			if a := &effects.Actions[i]; !a.Settled.IsZero() {
+				b.s.e.logSettled(a)
+				b.s.e.observe(Happening{Settled: a})
+			}
+		}
+		if r.done != nil {
+			r.done <- nil
+		}
+		if r.ready != nil {
+			reply := readyReply{ok: effects.Call != nil}
+			if reply.ok {
+				reply.call = *effects.Call
+			}
+			r.ready <- reply
+		}
+	})
+}
+
+// answers makes the events by which packs learn what became of their actions.
+func (b *batch) answers(actions []chat.Action, now time.Time) []store.Arrival {
+	set := b.s.e.rules.Load()
+	if set == nil {
+		return nil
+	}
+	var arrivals []store.Arrival
+	for i := range actions {
+		a := &actions[i]
+		kind := ""
+		switch a.Status {
+		case chat.Done:
+			kind = event.ActionDone
+		case chat.Dead:
+			kind = event.ActionFailed
+		}
+		if kind != "" && set.Wants(kind, a.Pack) {
+			arrivals = append(arrivals, answerEvent(kind, a, now))
+		}
+	}
+	return arrivals
+}
+
+// step moves a chat and notes on the transition what is to be kept.
+func (b *batch) step(c *chat.Chat, in chat.Input, now time.Time, t *store.Transition) chat.Effects {
+	next, effects := chat.Step(*c, in, now)
+	b.chats[c.ID] = &next
+	t.Chat, t.Actions, t.Timers = &next, effects.Actions, effects.Timers
+	return effects
+}
+
+// chat is a chat as this batch has it; nil if the store can't say.
+func (b *batch) chat(ctx context.Context, id string) *chat.Chat {
+	if c := b.chats[id]; c != nil {
+		return c
+	}
+	if c := b.s.chats.get(id); c != nil {
+		return c
+	}
+	loaded, err := b.s.e.c.Store.Chat(ctx, id)
+	if err != nil {
+		b.err = fmt.Errorf("load chat %q: %w", id, err)
+		return nil
+	}
+	return &loaded
+}
+
+func (b *batch) add(t store.Transition) { b.log = append(b.log, t) }
+
+// commit makes the batch durable.
+func (b *batch) commit(ctx context.Context) error {
+	if b.err != nil || len(b.log) == 0 {
+		return b.err
+	}
+	return b.s.e.c.Store.Commit(ctx, b.log)
+}
+
+// publish shows what is durable: to the shard's cache, the agendas, and those
+// who asked.
+func (b *batch) publish() {
+	for id, c := range b.chats {
+		b.s.chats.put(id, c)
+		call := c.NextCall()
+		if c.Flight != nil {
+			call = time.Time{} // the answer will say
+		}
+		b.s.e.callsDue.Set(id, call)
+		b.s.e.timersDue.Set(id, c.NextTimer())
+	}
+	for _, tell := range b.done {
+		tell()
+	}
+}
+
+// packs are the packs whose kv the batch has used, in ascending order.
+func (b *batch) packs() []string {
+	var packs []string
+	for i := range b.log {
+		for _, kv := range b.log[i].Reads {
+			packs = append(packs, kv.Pack)
+		}
+		for _, kv := range b.log[i].Writes {
+			packs = append(packs, kv.Pack)
+		}
+	}
+	slices.Sort(packs)
+	return slices.Compact(packs)
+}
+
+// timerOf reads back from a timer's event which setting it was: see timerEvent.
+func timerOf(entry *store.Entry) chat.TimerID {
+	id := chat.TimerID{Pack: entry.Event.Pack, Name: entry.Event.Timer(), Seq: entry.Cause}
+	at := strings.LastIndexByte(entry.Event.ID, '.')
+	n, err := strconv.Atoi(entry.Event.ID[at+1:])
+	if err != nil {
+		n = -1 // not an id that timerEvent made: no timer stands for it
+	}
+	id.N = n
+	return id
+}
+
+// timerEvent is the event of a timer that came due. Its id names the setting,
+// so that it is journaled once.
+func timerEvent(chatID string, t *chat.Timer, now time.Time) store.Arrival {
+	return store.Arrival{
+		Event: event.Event{
+			ID:     fmt.Sprintf("timer:%s/%s/%d.%d", t.Pack, t.Name, t.Seq, t.N),
+			Type:   event.TimerPrefix + t.Name,
+			At:     now,
+			Source: event.SourceEngine,
+			Chat:   &event.Chat{ID: chatID},
+			Pack:   t.Pack, Payload: t.Payload, Depth: t.Depth + 1,
+		},
+		Received: now,
+		Cause:    t.Seq,
+	}
+}
+
+// answerEvent is the event that tells a pack what became of its action.
+func answerEvent(kind string, a *chat.Action, now time.Time) store.Arrival {
+	detail, err := json.Marshal(map[string]any{
+		"kind": a.Kind, "chat": a.Chat, "code": a.Code, "status": a.HTTP,
+		"attempts": a.Attempts, "trace_id": a.TraceID,
+	})
+	if err != nil {
+		panic(err) // strings and numbers always marshal
+	}
+	return store.Arrival{
+		Event: event.Event{
+			ID:     fmt.Sprintf("%s:%s/%d", kind, a.ID, a.Attempts),
+			Type:   kind,
+			At:     now,
+			Source: event.SourceEngine,
+			Chat:   &event.Chat{ID: a.Chat},
+			Pack:   a.Pack, Action: detail, Depth: a.Depth + 1,
+		},
+		Received: now,
+		Cause:    a.ID.Seq,
+	}
+}

@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+
+	"chertd/engine/store"
+	"chertd/rules/chat"
+)
+
+// Keys of log records, the same everywhere, so that one can search by them.
+const (
+	keyChat    = "chat"
+	keyEvent   = "event"
+	keySeq     = "seq"
+	keyType    = "type"
+	keyPack    = "pack"
+	keyRule    = "rule"
+	keyVersion = "version"
+	keyPlace   = "place"
+	keyAction  = "action"
+	keyStatus  = "status"
+	keyWhy     = "why"
+	keyReason  = "reason"
+	keyTrace   = "trace_id"
+	keyError   = "err"
+)
+
+// logHandled says once what rules logged and what became of them, when the
+// outcome is durable.
+func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []chat.Action) {
+	ctx := context.Background()
+	for i := range d.Rules {
+		r := &d.Rules[i]
+		log := e.c.Log.With(keyPack, r.Pack, keyRule, r.Rule, keyEvent, entry.Event.ID, keyChat, entry.Event.ChatID())
+		for _, l := range r.Logs {
+			args := make([]any, 0, 2*len(l.Fields))
+			for k, v := range l.Fields {
+				args = append(args, k, v)
+			}
+			log.Log(ctx, levelOf(l.Level), l.Msg, args...)
+		}
+		if r.Error != "" {
+			log.Error("rule failed; nothing it asked for in this event was kept", keyVersion, r.Version, keyPlace, r.Place, keyError, r.Error)
+		}
+	}
+	if e.c.Log.Enabled(ctx, slog.LevelDebug) {
+		e.c.Log.Debug("event handled", keySeq, entry.Seq, keyEvent, entry.Event.ID, keyType, entry.Event.Type,
+			keyChat, entry.Event.ChatID(), "rules", len(d.Rules), "note", d.Note)
+	}
+	for i := range actions {
+		if a := &actions[i]; !a.Settled.IsZero() {
+			e.logSettled(a)
+		}
+	}
+}
+
+// logSettled says what became of an action.
+func (e *Engine) logSettled(a *chat.Action) {
+	level := slog.LevelInfo
+	if a.Status == chat.Dead || a.Status == chat.Withheld {
+		level = slog.LevelError
+	}
+	args := []any{
+		keyChat, a.Chat, keyAction, a.ID.String(), "kind", a.Kind, keyStatus, a.Status, keyWhy, a.Why,
+		keyPack, a.Pack, keyRule, a.Rule, keyVersion, a.Version, keyPlace, a.Place,
+	}
+	if a.Reason != "" {
+		args = append(args, keyReason, a.Reason)
+	}
+	if a.TraceID != "" {
+		args = append(args, keyTrace, a.TraceID, "attempts", a.Attempts)
+	}
+	e.c.Log.Log(context.Background(), level, "action settled", args...)
+}
+
+func levelOf(name string) slog.Level {
+	switch name {
+	case "debug":
+		return slog.LevelDebug
+	case "warn":
+		return slog.LevelWarn
+	case "error":
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}

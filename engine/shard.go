@@ -1,0 +1,305 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"chertd/engine/store"
+	"chertd/rules/chat"
+)
+
+// Bounds of what a shard keeps in memory. What does not fit waits in the store.
+const (
+	queueEntries = 1024                 // events waiting to be handled
+	queueBytes   = 16 << 20             // and their bytes: a body may be 1 MiB
+	queueInbox   = 256                  // requests waiting; those who ask wait then
+	batchEntries = 256                  // events in one commit
+	batchTime    = 5 * time.Millisecond // after which a batch takes no more events in
+	cachedChats  = 4096
+)
+
+// lockAfter is how many conflicts a batch meets before it takes the locks of
+// the packs it concerns.
+const lockAfter = 3
+
+// Retries of a store that fails, from the first to the longest wait.
+const (
+	storeRetry    = 100 * time.Millisecond
+	storeRetryMax = 5 * time.Second
+)
+
+// errStopping is the answer to requests once a shard gives up.
+var errStopping = errors.New("the engine is stopping")
+
+// shard owns a part of all chats: its goroutine alone runs rules on their
+// events and moves them. It works in batches: all that waits is run, committed
+// as one, and only then shown to anyone.
+type shard struct {
+	e     *Engine
+	part  store.Shard
+	inbox chan request
+	wake  chan struct{}
+
+	mu     sync.Mutex // guards what journaled adds to
+	queue  []*store.Entry
+	bytes  int
+	queued map[string]int // entries in queue, a chat
+	newest int64          // highest sequence journaled for this shard
+	behind bool           // the queue is not all there is: the store has more
+
+	// Of the goroutine alone.
+	taken   int64 // highest sequence taken out of queue or store
+	chats   *chatCache
+	waiting []request // taken from the inbox, not done yet
+}
+
+// request is something other than an event: a call's answer, an operator's
+// command, a time that has come, or dispatch asking for a call.
+type request struct {
+	chat  string
+	input chat.Input
+	done  chan error      // if set, gets the end; has room for it
+	ready chan readyReply // if set, input is chat.Ready; has room for the reply
+}
+
+type readyReply struct {
+	call chat.Call
+	ok   bool
+	err  error
+}
+
+func newShard(e *Engine, part store.Shard) *shard {
+	return &shard{
+		e: e, part: part,
+		inbox:  make(chan request, queueInbox),
+		wake:   make(chan struct{}, 1),
+		queued: map[string]int{},
+		behind: true, // whatever an earlier run left pending is in the store
+		chats:  newChatCache(cachedChats),
+	}
+}
+
+// offer takes a new entry in, or leaves it to the store if there is no room.
+// It never blocks.
+func (s *shard) offer(entry *store.Entry) {
+	s.mu.Lock()
+	s.newest = entry.Seq
+	size := len(entry.Event.Raw)
+	if s.behind || len(s.queue) >= queueEntries || s.bytes+size > queueBytes {
+		s.behind = true
+	} else {
+		s.push(entry)
+	}
+	s.mu.Unlock()
+	s.wakeUp()
+}
+
+func (s *shard) push(entry *store.Entry) {
+	s.queue = append(s.queue, entry)
+	s.bytes += len(entry.Event.Raw)
+	s.queued[entry.ShardKey()]++
+}
+
+func (s *shard) wakeUp() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *shard) post(ctx context.Context, r request) error {
+	select {
+	case s.inbox <- r:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// backlog is how many events wait in memory.
+func (s *shard) backlog() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.queue)
+}
+
+// run works until ctx ends, and then on what was asked before that.
+func (s *shard) run(ctx context.Context) {
+	defer s.refuse()
+	for {
+		if !s.more() {
+			select {
+			case r := <-s.inbox:
+				s.waiting = append(s.waiting, r)
+			case <-s.wake:
+			case <-ctx.Done():
+				s.takeInbox()
+				if len(s.waiting) > 0 {
+					s.work(ctx)
+				}
+				return
+			}
+		}
+		s.takeInbox()
+		if ctx.Err() == nil && s.e.rules.Load() != nil {
+			s.fetch(ctx)
+		}
+		s.work(ctx)
+	}
+}
+
+// more reports whether there is work that needs no waiting for.
+func (s *shard) more() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return (len(s.queue) > 0 || s.behind) && s.e.rules.Load() != nil && !s.e.draining.Load()
+}
+
+func (s *shard) takeInbox() {
+	for range queueInbox {
+		select {
+		case r := <-s.inbox:
+			s.waiting = append(s.waiting, r)
+		default:
+			return
+		}
+	}
+}
+
+// fetch reads on in the store when the queue has run empty and is behind.
+func (s *shard) fetch(ctx context.Context) {
+	s.mu.Lock()
+	if !s.behind || len(s.queue) > 0 {
+		s.mu.Unlock()
+		return
+	}
+	newest := s.newest
+	s.mu.Unlock()
+
+	entries, err := s.e.c.Store.Pending(ctx, s.part, s.taken, batchEntries)
+	if err != nil {
+		s.storeFailed(ctx, fmt.Errorf("read pending events: %w", err), storeRetry)
+		return
+	}
+	s.storeWorks()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range entries {
+		s.push(&entries[i])
+	}
+	// All there was has been read; if more was journaled meanwhile there is
+	// another round.
+	if len(entries) < batchEntries && s.newest == newest {
+		s.behind = false
+	}
+}
+
+// take takes the next event out of the queue.
+func (s *shard) take() *store.Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		return nil
+	}
+	entry := s.queue[0]
+	s.queue[0] = nil
+	s.queue = s.queue[1:]
+	s.bytes -= len(entry.Event.Raw)
+	key := entry.ShardKey()
+	if s.queued[key]--; s.queued[key] == 0 {
+		delete(s.queued, key)
+	}
+	s.taken = entry.Seq
+	return entry
+}
+
+// unhandled reports whether events of a chat wait: then no read goes out, for
+// one of them may veto it.
+func (s *shard) unhandled(ctx context.Context, id string) (bool, error) {
+	s.mu.Lock()
+	queued, behind := s.queued[id] > 0, s.behind
+	s.mu.Unlock()
+	if queued || !behind {
+		return queued, nil
+	}
+	return s.e.c.Store.Unhandled(ctx, id)
+}
+
+// work runs one batch: events and requests are run, committed and published.
+// It repeats until that succeeds or the engine drains.
+func (s *shard) work(ctx context.Context) {
+	requests := s.waiting
+	s.waiting = nil
+	var events []*store.Entry
+	wait := storeRetry
+	var packs []string // to lock: their kv met conflicts again and again
+	for conflicts := 0; ; {
+		unlock := s.e.lockPacks(packs)
+		b := newBatch(s)
+		b.run(ctx, &events, requests)
+		err := b.commit(ctx)
+		unlock()
+		switch {
+		case err == nil:
+			s.storeWorks()
+			b.publish()
+			return
+		case errors.Is(err, store.ErrConflict):
+			// What was run rests on what has changed: run it again.
+			if conflicts++; conflicts >= lockAfter {
+				packs = b.packs()
+			}
+		case !s.storeFailed(ctx, err, wait):
+			for i := range requests {
+				requests[i].fail(err)
+			}
+			return
+		default:
+			wait = min(2*wait, storeRetryMax)
+		}
+	}
+}
+
+// storeFailed says so once, and waits; false once the engine is stopping.
+func (s *shard) storeFailed(ctx context.Context, err error, wait time.Duration) bool {
+	text := err.Error()
+	if s.e.failing.Swap(&text) == nil {
+		s.e.c.Log.Error("the store fails; events stay pending until it works again", "err", err)
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return !s.e.draining.Load()
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *shard) storeWorks() {
+	if s.e.failing.Load() != nil && s.e.failing.Swap(nil) != nil {
+		s.e.c.Log.Info("the store works again")
+	}
+}
+
+// refuse answers what is asked of a shard that has ended. Its inbox has no
+// readers any more: dispatch, timers and commands have ended before it.
+func (s *shard) refuse() {
+	s.takeInbox()
+	for i := range s.waiting {
+		s.waiting[i].fail(errStopping)
+	}
+	s.waiting = nil
+}
+
+func (r *request) fail(err error) {
+	if r.done != nil {
+		r.done <- err
+	}
+	if r.ready != nil {
+		r.ready <- readyReply{err: err}
+	}
+}

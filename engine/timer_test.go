@@ -1,0 +1,180 @@
+package engine
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/engine/store"
+	"chertd/rules/chat"
+)
+
+// A timer comes back as an event of its pack and chat, with its payload, once;
+// setting it again moves it.
+func TestTimerComesBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "p.lua", `
+chert.on("message.received", function(ev)
+  chert.after(0.05, "later", { n = ev.text })
+end)
+chert.on("timer:later", function(ev)
+  chert.mark_read(ev.chat.id, { reason = "asked by " .. ev.payload.n })
+end)`, "other.lua", `
+chert.on("timer:later", function(ev) error("this is another pack's timer") end)`)
+	r.message("c1", "e1", "first")
+	r.message("c1", "e2", "second")
+	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
+	defer r.look()()
+	fired := 0
+	for _, h := range r.seen {
+		if h.Handled == nil || h.Handled.Entry.Event.Timer() != "later" {
+			continue
+		}
+		fired++
+		d := h.Handled.Decision
+		if d.Failed {
+			t.Errorf("another pack saw the timer: %+v", d.Rules)
+		}
+		if len(d.Rules) == 1 && d.Rules[0].Asked[0] != "mark_read (asked by second)" {
+			t.Errorf("asked %v, want the payload of the second setting", d.Rules[0].Asked)
+		}
+	}
+	if fired == 0 || len(r.calls) != 1 {
+		t.Errorf("the timer fired %d times and made %d calls, want 1 call", fired, len(r.calls))
+	}
+}
+
+// Timers outlive a restart.
+func TestTimerOutlivesRestart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "p.lua", `
+chert.on("message.received", function(ev) chert.after(0.2, "t") end)
+chert.on("timer:t", function(ev) chert.mark_read(ev.chat.id) end)`)
+	r.message("c1", "e1", "x")
+	r.wait("e1", func() bool { return r.handled("e1") != nil })
+	r.stop()
+	r.start()
+	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
+}
+
+// A schedule runs without a chat, and one that was missed is made up once.
+func TestScheduleMadeUpOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "p.lua", `
+chert.every("1h", { name = "hourly" }, function(ev)
+  if ev.chat ~= nil then error("a schedule has no chat") end
+  chert.mark_read("c1")
+end)`)
+	// The first sight of a schedule is kept before anything can be missed.
+	key := "schedule/p/hourly/1h"
+	for {
+		kv, err := r.st.KV(context.Background(), "", key, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kv.Value != nil {
+			break
+		}
+	}
+	r.stop()
+	late := time.Now().Add(5 * time.Hour)
+	r.now = func() time.Time { return late }
+	r.start()
+	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
+	r.stop()
+	events, err := scheduleEvents(r)
+	if err != nil || events != 1 {
+		t.Errorf("%d runs were made up (%v), want 1", events, err)
+	}
+}
+
+func scheduleEvents(r *rig) (n int, err error) {
+	defer r.look()()
+	for _, h := range r.seen {
+		if h.Handled != nil && h.Handled.Entry.Event.Type == event.Schedule {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// A veto wins over the read of another pack, and a hold drops what comes due.
+func TestVetoWins(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "a.lua", readAll, "b.lua", `
+chert.on("message.received", { text = "human" }, function(ev) chert.keep_unread(ev.chat.id, { reason = "for a person" }) end)`)
+	r.message("c1", "e1", "a human please")
+	r.message("c2", "e2", "hello")
+	r.wait("the other read", func() bool { return r.settled(chat.WhyRead) == 1 && r.handled("e1") != nil })
+	actions, err := r.st.Actions(context.Background(), store.ActionFilter{Chat: "c1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(actions) != 1 || actions[0].Why != chat.WhyVetoed {
+		t.Errorf("actions of c1 are %+v, want one that was vetoed", actions)
+	}
+}
+
+// If a rule that could veto fails, reads of the event are withheld.
+func TestVetoFailsClosed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "a.lua", readAll, "b.lua", `
+chert.on("message.received", function(ev)
+  if ev.text == "bad" then error("oops") end
+  if ev.text == "never" then chert.keep_unread(ev.chat.id) end
+end)`)
+	r.message("c1", "e1", "bad")
+	r.wait("e1", func() bool { return r.handled("e1") != nil })
+	actions, err := r.st.Actions(context.Background(), store.ActionFilter{Status: []chat.Status{chat.Withheld}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(actions) != 1 || actions[0].Chat != "c1" {
+		t.Errorf("withheld actions are %+v, want the read of c1", actions)
+	}
+	defer r.look()()
+	if len(r.calls) != 0 {
+		t.Errorf("calls are %+v, want none", r.calls)
+	}
+}
+
+// State and kv are kept with the outcome, across a restart, and counters that
+// many shards share lose nothing.
+func TestMemoryIsKept(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "p.lua", `
+chert.on("message.received", function(ev)
+  ev.state.n = (ev.state.n or 0) + 1
+  kv.incr("all")
+  if ev.text == "tell" then log.info("count", { chat = ev.state.n, all = kv.get("all") }) end
+end)`)
+	const chats, each = 8, 25
+	for i := range each {
+		for c := range chats {
+			r.message(chatName(c), chatName(c)+"/"+chatName(i), "x")
+		}
+	}
+	r.wait("all", func() bool {
+		n := 0
+		for _, h := range r.seen {
+			if h.Handled != nil {
+				n++
+			}
+		}
+		return n == chats*each
+	})
+	r.stop()
+	r.start()
+	r.message(chatName(0), "last", "tell")
+	r.wait("the last", func() bool { return r.handled("last") != nil })
+	defer r.look()()
+	d := r.handled("last").Decision
+	if len(d.Rules) != 1 || len(d.Rules[0].Logs) != 1 {
+		t.Fatalf("no log: %+v", d.Rules)
+	}
+	fields := d.Rules[0].Logs[0].Fields
+	if fields["chat"] != float64(each+1) || fields["all"] != float64(chats*each+1) {
+		t.Errorf("counted %v in the chat and %v in all, want %d and %d", fields["chat"], fields["all"], each+1, chats*each+1)
+	}
+}
