@@ -154,7 +154,7 @@ func (d *Dispatcher) failed(answer *chat.Answer, err *chert.Error) {
 	answer.Retryable = err.Retryable || accountCodes[err.Code]
 	answer.After = err.RetryAfter
 	if answer.After <= 0 {
-		answer.After = Backoff(answer.Call.Attempt, d.c.Jitter())
+		answer.After = chat.Backoff(answer.Call.Attempt, d.c.Jitter())
 	}
 }
 
