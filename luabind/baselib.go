@@ -450,7 +450,7 @@ func toText(L *lua.LState, v lua.LValue) string {
 		}
 	case *lua.LUserData:
 		if t, ok := asTablelike(v); ok {
-			return t.label()
+			return shownAs(t)
 		}
 	}
 	return v.String()

@@ -14,8 +14,9 @@ const MaxState = 64 << 10
 // eventState is ev.state between its first use and the end of the handler. It
 // is a plain table; whether it changed is seen by writing it as JSON again.
 type eventState struct {
-	table lua.LValue // nil: not asked for
-	text  json.RawMessage
+	table lua.LValue      // nil: not asked for
+	text  json.RawMessage // as it was kept before
+	at    place           // where it was asked for: a table that can't be kept is shown there
 }
 
 // loadState gives ev.state, nil where there is no chat.
@@ -25,6 +26,9 @@ func (v *eventView) loadState(L *lua.LState) lua.LValue {
 	}
 	if v.state.table != nil {
 		return v.state.table
+	}
+	if v.call != vmOf(L).call {
+		raise(L, lateHint, "ev.state: %s", lateEvent)
 	}
 	v.readState(L)
 	var table lua.LValue = L.NewTable()
@@ -47,7 +51,7 @@ func (v *eventView) assignState(L *lua.LState, t lua.LValue) {
 	case v.call.Event.Chat == nil:
 		raise(L, "keep it in kv", "ev.state: this event has no chat to remember something of")
 	case v.call != vmOf(L).call:
-		raise(L, "", "ev.state: this ev is of an earlier event")
+		raise(L, lateHint, "ev.state: %s", lateEvent)
 	}
 	switch t.(type) {
 	case *lua.LTable:
@@ -62,7 +66,13 @@ func (v *eventView) assignState(L *lua.LState, t lua.LValue) {
 	v.state.table = t
 }
 
+const (
+	lateEvent = "this ev is of an earlier event, which is over"
+	lateHint  = "use the ev of the handler that runs, and keep none in a variable outside of it"
+)
+
 func (v *eventView) readState(L *lua.LState) {
+	v.state.at = L.Context().(*thread).place()
 	if v.call.Memory == nil {
 		return
 	}
@@ -80,12 +90,16 @@ func finishEvent(vm *VM, _ *lua.LState) error {
 	if v == nil || v.state.table == nil || v.call.Memory == nil {
 		return nil
 	}
-	return vm.protect(goFunction(func(L *lua.LState) int {
+	err := vm.protect(goFunction(func(L *lua.LState) int {
 		if err := v.saveState(L); err != nil {
 			raise(L, "", "%v", err)
 		}
 		return 0
 	}), lua.LNil)
+	if err != nil {
+		vm.raised.at = v.state.at // no Lua runs here that could be blamed
+	}
+	return err
 }
 
 func (v *eventView) saveState(L *lua.LState) error {

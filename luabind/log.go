@@ -32,7 +32,7 @@ func logFields(L *lua.LState, name string) map[string]any {
 			return
 		}
 		data, err := goValue(L, v)
-		if err != nil {
+		if err != nil || holdsText(v) {
 			data = cut(toText(L, v))
 		}
 		if s, ok := data.(string); ok {
@@ -55,4 +55,14 @@ func logFields(L *lua.LState, name string) map[string]any {
 		raise(L, `write a table: log.info("read", { chat = ev.chat.id })`, "%s: fields must be a table, got %s", name, described(v))
 	}
 	return fields
+}
+
+// holdsText reports whether a value shows a message's text without the rule
+// having asked for it: logs of such show what it is, not what it says.
+func holdsText(v lua.LValue) bool {
+	switch t, _ := asTablelike(v); t.(type) {
+	case *eventView, *messageView:
+		return true
+	}
+	return false
 }

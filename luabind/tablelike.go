@@ -1,6 +1,7 @@
 package luabind
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 
@@ -38,6 +39,15 @@ func asTablelike(v lua.LValue) (tablelike, bool) {
 	}
 	t, ok := ud.Value.(tablelike)
 	return t, ok
+}
+
+// shownAs is what tostring gives of a tablelike: its label, if it has no more
+// to say.
+func shownAs(t tablelike) string {
+	if s, ok := t.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return t.label()
 }
 
 // tablelikeMeta is the metatable of every tablelike userdata, of all VMs.

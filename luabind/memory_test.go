@@ -1,0 +1,146 @@
+package luabind
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestState(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, body, before string
+		after              string
+		saved              int
+	}{
+		{"untouched", `local _ = ev.text`, `{"n":1}`, `{"n":1}`, 0},
+		{"read only", `assert(ev.state.n == 1)`, `{"n":1}`, `{"n":1}`, 0},
+		{"none yet", `assert(next(ev.state) == nil)`, ``, ``, 0},
+		{"first", `ev.state.n = 1`, ``, `{"n":1}`, 1},
+		{"changed", `ev.state.n = ev.state.n + 1`, `{"n":1}`, `{"n":2}`, 1},
+		{"changed and back", `ev.state.n = 2; ev.state.n = 1`, `{"n":1}`, `{"n":1}`, 0},
+		{"deep", `table.insert(ev.state.list.inner, "x")`, `{"list":{"inner":["a"]}}`, `{"list":{"inner":["a","x"]}}`, 1},
+		{"emptied", `ev.state.n = nil`, `{"n":1}`, ``, 1},
+		{"replaced", `ev.state = { a = { 1, 2 } }`, `{"n":1}`, `{"a":[1,2]}`, 1},
+		{"forgotten", `ev.state = nil; assert(next(ev.state) == nil)`, `{"n":1}`, ``, 1},
+		{"replaced by the same", `ev.state = { n = 1 }`, `{"n":1}`, `{"n":1}`, 0},
+		{"a local of it", `local s = ev.state; s.n = 5; assert(ev.state.n == 5)`, `{"n":1}`, `{"n":5}`, 1},
+		{"fails", `ev.state.n = 2; error("x")`, `{"n":1}`, `{"n":1}`, 0},
+		{"null inside", `assert(ev.state.a == nil and ev.state.b[1] == 1)`, `{"a":null,"b":[1]}`, `{"b":[1]}`, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := loadRules(t, Config{}, "chert.on(\"x\", function(ev)\n"+tt.body+"\nend)")
+			w := &world{state: json.RawMessage(tt.before)}
+			err := r.call(0, w)
+			if (err != nil) != (tt.name == "fails") {
+				t.Fatal(err)
+			}
+			if string(w.state) != tt.after || w.saved != tt.saved {
+				t.Errorf("kept %q in %d writes, want %q in %d", w.state, w.saved, tt.after, tt.saved)
+			}
+		})
+	}
+}
+
+func TestStateRefused(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`ev.state.f = print`:                   "ev.state can't be kept: at .f: a function can't be written as JSON",
+		`ev.state.x = ev.state`:                "ev.state can't be kept: at .x: the table contains itself",
+		`ev.state.text = ("x"):rep(70000)`:     "ev.state is too large to be kept: 70011 bytes as JSON, at most 65536",
+		`ev.state[1] = 1; ev.state.a = 2`:      "both a list and has names",
+		`ev.state.big = {}; ev.state.big[7]=1`: "holes",
+	} {
+		r := loadRules(t, Config{}, "chert.on(\"x\", function(ev)\n"+body+"\nend)")
+		w := &world{}
+		f, ok := r.call(0, w).(*Failure)
+		if !ok || !strings.Contains(f.Message, want) || f.Line != 2 || f.File != "rule.lua" || w.saved != 0 {
+			t.Errorf("%s: got %+v, saved %d; want %q at rule.lua:2", body, f, w.saved, want)
+		}
+	}
+}
+
+// An ev that was kept in a variable can still be read. It can't reach what the
+// pack remembers: that is of another moment.
+func TestEventKeptTooLong(t *testing.T) {
+	t.Parallel()
+	r := loadRules(t, Config{}, `
+local kept
+chert.on("x", function(ev)
+  if kept then
+    assert(kept.text == ev.text)
+    assert(not pcall(function() kept.state = {} end))
+    local s = kept.state
+  end
+  kept = ev
+end)`)
+	if err := r.call(0, &world{}); err != nil {
+		t.Fatal(err)
+	}
+	f, ok := r.call(0, &world{}).(*Failure)
+	if !ok || f.Line != 7 || !strings.Contains(f.Message, "of an earlier event") {
+		t.Errorf("got %+v", f)
+	}
+}
+
+func TestIncrKeepsTheTimeItBeganWith(t *testing.T) {
+	t.Parallel()
+	r := loadRules(t, Config{}, `chert.on("x", function(ev) kv.incr("n", 1, { ttl = "1h" }) kv.incr("n", 1, { ttl = "2h" }) kv.incr("n") end)`)
+	w := &world{}
+	if err := r.call(0, w); err != nil {
+		t.Fatal(err)
+	}
+	if string(w.kv["n"]) != "3" || w.ttls["n"] != time.Hour {
+		t.Errorf("n is %s for %v, want 3 for 1h", w.kv["n"], w.ttls["n"])
+	}
+}
+
+// Messages' texts are in logs only where a rule puts them.
+func TestLogsHoldNoTextUnasked(t *testing.T) {
+	t.Parallel()
+	r := loadRules(t, Config{}, `chert.on("message.received", function(ev)
+  print(ev, ev.message) log.info(ev, { ev = ev, message = ev.message, chat = ev.chat.id })
+end)`)
+	w := &world{}
+	if err := r.call(0, w); err != nil {
+		t.Fatal(err)
+	}
+	said := strings.Join(w.said, "\n")
+	if strings.Contains(said, "123456") || !strings.Contains(said, "ev(message.received chert:msg:1 chat=c1)") {
+		t.Errorf("logged:\n%s", said)
+	}
+}
+
+func TestLogQuota(t *testing.T) {
+	t.Parallel()
+	r := loadRules(t, Config{}, `chert.on("x", function(ev) for i = 1, 1000 do log.info(("x"):rep(10000), { a = ("y"):rep(10000) }) end end)`)
+	for range 2 {
+		w := &world{}
+		if err := r.call(0, w); err != nil {
+			t.Fatal(err)
+		}
+		size := 0
+		for _, line := range w.said {
+			size += len(line)
+		}
+		if len(w.said) != maxPrints+1 || size > maxPrints*(2*maxMessage+100) || !strings.Contains(w.said[maxPrints], "more than 100 lines") {
+			t.Errorf("%d lines of %d bytes, the last %.100s", len(w.said), size, w.said[len(w.said)-1])
+		}
+	}
+}
+
+// A handler without memory (a spec of a pure rule) fails clearly, not with a
+// panic.
+func TestNoMemory(t *testing.T) {
+	t.Parallel()
+	r := loadRules(t, Config{}, `chert.on("x", function(ev) ev.state.n = 1 kv.get("a") end)`)
+	err := r.vm.Call(0, &Call{Event: testEvent("x"), Effects: &world{}})
+	if f, ok := err.(*Failure); !ok || !strings.Contains(f.Message, "kv.get: nothing is remembered here") {
+		t.Errorf("got %v", err)
+	}
+	if r.vm.Broken() {
+		t.Error("the VM is broken")
+	}
+}
