@@ -16,6 +16,7 @@ type raised struct {
 	stack  []place
 	text   string // of the last error raise was given a hint for
 	hint   string
+	slip   slip // of the last error an instruction raised
 }
 
 // raise raises an error at the place of the Lua call that is being made. The
@@ -35,7 +36,15 @@ func (vm *VM) onRaise(L *lua.LState) {
 	if s, ok := obj.(lua.LString); ok {
 		// A Go function that pcall calls directly has no position: RaiseError
 		// leaves a space where it would stand.
-		obj = lua.LString(cut(strings.TrimPrefix(string(s), " ")))
+		msg := cut(strings.TrimPrefix(string(s), " "))
+		if file, line, rest, ok := prefixed(msg); ok {
+			text, hint, slip := plain(L, rest)
+			if hint != "" || slip.what != "" {
+				vm.raised.text, vm.raised.hint, vm.raised.slip = text, hint, slip
+			}
+			msg = fmt.Sprintf("%s:%d: %s", file, line, text)
+		}
+		obj = lua.LString(msg)
 	}
 	r := &vm.raised
 	r.object, r.stack = obj, r.stack[:0]
@@ -83,6 +92,7 @@ func (vm *VM) failure(err error) *Failure {
 		if f.Message == r.text {
 			f.Hint = r.hint
 		}
+		vm.name(f, r.slip)
 	default:
 		f.Message = err.Error()
 		f.File, f.Line = vm.raised.at.file, vm.raised.at.line

@@ -1,14 +1,18 @@
 package luabind
 
-import "github.com/yuin/gopher-lua/ast"
+import (
+	"slices"
+
+	"github.com/yuin/gopher-lua/ast"
+)
 
 // concatName is the local that holds the function `..` calls. No source can
 // name it, so no source can change it.
 const concatName = "(concat)"
 
 // maxOperands is how many operands one concat call takes: more are joined in
-// groups, because a function has 200 registers.
-const maxOperands = 50
+// groups, and groups of groups, because a function has 200 registers.
+const maxOperands = 40
 
 // rewrite replaces each chain a .. b .. c by a call of the function the chunk
 // is given as its argument: the instruction joins strings of any length at the
@@ -127,13 +131,16 @@ func (r *rewriter) expr(e ast.Expr) ast.Expr {
 	case *ast.StringConcatOpExpr:
 		parts := operands(e)
 		r.exprs(parts)
-		for len(parts) > maxOperands {
-			// Left to right keeps the registers few. Only a __concat could tell
-			// the difference, and only in a chain this long.
-			first := concatCall(parts[:maxOperands:maxOperands], e.Line())
-			parts = append([]ast.Expr{first}, parts[maxOperands:]...)
-		}
 		r.used = true
+		for len(parts) > maxOperands {
+			// Only a __concat could tell the difference, and only in a chain
+			// this long.
+			var groups []ast.Expr
+			for group := range slices.Chunk(parts, maxOperands) {
+				groups = append(groups, concatCall(slices.Clone(group), e.Line()))
+			}
+			parts = groups
+		}
 		return concatCall(parts, e.Line())
 	}
 	return e

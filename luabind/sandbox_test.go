@@ -71,7 +71,7 @@ print(ok, e)
 print(select("#", pcall(function(...) return ... end, 1, nil, 3)))
 `)
 	got := strings.Join(out, "\n")
-	want := "seen 2\tfalse\tboom\nfalse\thandled: rule.lua:6: attempt to index a non-table object(nil) with key 'y'\n4"
+	want := "seen 2\tfalse\tboom\nfalse\thandled: rule.lua:6: attempt to index a nil value with key 'y'\n4"
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}

@@ -194,10 +194,26 @@ func foreign(tokens []token, i int) string {
 		return foreignWords[t.Str]
 	case t.Type == parse.TIdent && before.Type == parse.TIdent && (before.Str == "function" || before.Str == "local"):
 		return ""
-	case before.Type == parse.TBreak || before.Type == parse.TReturn:
-		return "return and break must be the last statement of a block"
+	case !closes(token{Token: t}) && afterReturn(tokens, i):
+		return "return and break must be the last statement of a block: write do return end to try it out"
 	}
 	return ""
+}
+
+// afterReturn reports whether token i follows a return or break in its block.
+func afterReturn(tokens []token, i int) bool {
+	if i >= len(tokens) {
+		return false
+	}
+	for j := i - 1; j >= 0 && i-j < 50; j-- {
+		switch tokens[j].Type {
+		case parse.TReturn, parse.TBreak:
+			return tokens[j].Pos.Line < tokens[i].Pos.Line
+		case parse.TEnd, parse.TThen, parse.TDo, parse.TElse, parse.TFunction, parse.TUntil, parse.TRepeat, parse.TLocal, '=':
+			return false
+		}
+	}
+	return false
 }
 
 var foreignWords = map[string]string{

@@ -1,0 +1,215 @@
+package luabind
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/parse"
+)
+
+// slip is what an instruction could not do, kept until somebody wants to read
+// about it.
+type slip struct {
+	text string // the message it belongs to
+	what string // "index" or "call"
+	name string // of the key, or of the function
+	kind string // type of the value
+}
+
+var (
+	indexed  = regexp.MustCompile(`^attempt to index a non-table object\((\w+)\) with key '((?s:.*))'$`)
+	operated = regexp.MustCompile(`^cannot perform (\w+) operation between (\w+) and (\w+)$`)
+	forWords = regexp.MustCompile(`^for statement (init|limit|step) must be a number$`)
+)
+
+// plain rewrites a message of gopher-lua's machine into the words of Lua 5.1,
+// with a hint where one holds for all such errors. It keeps what else has to be
+// known to name the value: the frames are gone when people read the message.
+func plain(L *lua.LState, msg string) (text, hint string, s slip) {
+	f := topFrame(L)
+	if f.p == nil || f.fn() == nil || f.fn().IsG {
+		return msg, "", s // raised by a Go function, in its own words
+	}
+	switch m := indexed.FindStringSubmatch(msg); {
+	case m != nil:
+		s = slip{what: "index", name: m[2], kind: m[1]}
+		text = fmt.Sprintf("attempt to index a %s value with key '%s'", m[1], shorten(m[2]))
+	case msg == "attempt to call a non-function object":
+		s = called(L, f)
+		text = fmt.Sprintf("attempt to call a %s value", s.kind)
+		if s.what == "loop" {
+			hint = "write for key, value in pairs(t) do, or ipairs(t) for lists"
+		}
+	case msg == "__len undefined":
+		text, hint = "attempt to get the length of a value that has none", "# works on texts and tables: is the value nil?"
+	case msg == "__unm undefined":
+		text, hint = "attempt to perform arithmetic on a value that is no number", "is the value nil, or a text? tonumber(…) reads texts"
+	case msg == "stack overflow":
+		text, hint = msg, fmt.Sprintf("functions call each other more than %d deep: does one call itself without end?", stateOptions.CallStackSize)
+	case msg == "registry overflow":
+		text, hint = "stack overflow: too many values at once", "pass the table instead of unpacking it"
+	case msg == "table index is nil":
+		text, hint = msg, "the key is nil: check it first"
+	case strings.HasPrefix(msg, "attempt to compare "):
+		text, hint = msg, "values that are compared must be of one type: is one nil, or a text? tonumber(…) reads texts"
+	default:
+		if m := operated.FindStringSubmatch(msg); m != nil {
+			kind := m[2]
+			if kind == "number" || kind == "string" && m[3] != "number" && m[3] != "string" {
+				kind = m[3]
+			}
+			text, hint = fmt.Sprintf("attempt to perform arithmetic (%s) on a %s value", m[1], kind), "a number is needed: check for nil first; tonumber(…) reads texts"
+			break
+		}
+		if m := forWords.FindStringSubmatch(msg); m != nil {
+			text = "'for' " + map[string]string{"init": "initial value", "limit": "limit", "step": "step"}[m[1]] + " must be a number"
+			break
+		}
+		text = msg
+	}
+	s.text = text
+	return text, hint, s
+}
+
+// called finds what a call instruction could not call.
+func called(L *lua.LState, f frame) slip {
+	s := slip{what: "call", kind: "nil"}
+	p, pc := f.fn().Proto, f.pc()-1
+	if pc < 0 || pc >= len(p.Code) {
+		return s
+	}
+	inst := p.Code[pc]
+	if array, _ := registers(L); f.base()+int(inst>>18)&0xff < len(array) {
+		if v := array[f.base()+int(inst>>18)&0xff]; v != nil {
+			s.kind = kindOf(v)
+		}
+	}
+	if int(inst>>26) == lua.OP_TFORLOOP {
+		s.what = "loop"
+		return s
+	}
+	for _, c := range p.DbgCalls {
+		if c.Pc == pc && c.Name != "?" && c.Name != "(anonymous)" {
+			s.name = c.Name
+		}
+	}
+	return s
+}
+
+// name says in a failure's message which value was meant, as the line has it.
+func (vm *VM) name(f *Failure, s slip) {
+	if s.text == "" || s.text != f.Message || s.name == "" {
+		return
+	}
+	object, written := vm.written(f.File, f.Line, s)
+	switch {
+	case s.what == "index" && object != "":
+		f.Message = fmt.Sprintf("attempt to index a %s value (%s) with key '%s'", s.kind, object, shorten(s.name))
+		if s.kind == "nil" {
+			f.Hint = fmt.Sprintf("%s is nil here: check it first, as in `if %s then`", object, object)
+		}
+	case s.what == "call" && written != "":
+		f.Message = fmt.Sprintf("attempt to call a %s value (%s)", s.kind, written)
+		if lib, ok := vm.globals.RawGetString(object).(*lua.LTable); ok && shownBy(lib) != nil {
+			f.Hint = didYouMean(s.name, namesOf(shownBy(lib)), object+".")
+		} else if object != "" && s.kind == "nil" {
+			// Perhaps a method of a text.
+			f.Hint = didYouMean(s.name, namesOf(standard().stringMeta.RawGetString("__index").(*lua.LTable)), object+":")
+		}
+	case s.what == "call":
+		f.Message = fmt.Sprintf("attempt to call a %s value (%s)", s.kind, s.name)
+	}
+}
+
+// written finds, in a line of source, the one place where the name is a field,
+// a method or a function, and gives the object before it and both together.
+// Empty where there is none, or more than one.
+func (vm *VM) written(file string, line int, s slip) (object, whole string) {
+	text := vm.sourceLine(file, line)
+	tokens, err := scan(file, text)
+	if err != nil && text != "" {
+		return "", "" // part of a longer string or comment
+	}
+	for i, t := range tokens {
+		if t.Str != s.name || (t.Type != parse.TIdent && t.Type != parse.TString) {
+			continue
+		}
+		o, w := "", t.Str
+		if j := i - 1; j >= 1 && (tokens[j].Type == '.' || tokens[j].Type == ':') {
+			if o = chain(tokens[:j]); o == "" {
+				continue
+			}
+			w = o + tokens[j].text() + t.Str
+		} else if s.what == "index" {
+			continue
+		}
+		if s.what == "call" && (i+1 >= len(tokens) || !opensCall(tokens[i+1])) {
+			continue
+		}
+		if whole != "" && whole != w {
+			return "", ""
+		}
+		object, whole = o, w
+	}
+	return object, whole
+}
+
+func opensCall(t token) bool { return t.Type == '(' || t.Type == '{' || t.Type == parse.TString }
+
+// chain is the a.b.c that ends the tokens; "" if they end otherwise.
+func chain(tokens []token) string {
+	i := len(tokens) - 1
+	if i < 0 || tokens[i].Type != parse.TIdent {
+		return ""
+	}
+	s := tokens[i].Str
+	for ; i >= 2 && tokens[i-1].Type == '.' && tokens[i-2].Type == parse.TIdent; i -= 2 {
+		s = tokens[i-2].Str + "." + s
+	}
+	if i >= 1 && (tokens[i-1].Type == '.' || tokens[i-1].Type == ':') {
+		return "" // of something longer, as f(x).a.b
+	}
+	return s
+}
+
+// sourceLine is a line of one of the VM's files.
+func (vm *VM) sourceLine(file string, line int) string {
+	for _, p := range vm.cfg.Files {
+		if p.File == file {
+			return p.line(line)
+		}
+	}
+	for _, p := range vm.cfg.Lib {
+		if p.File == file {
+			return p.line(line)
+		}
+	}
+	return ""
+}
+
+// line is a line of the text, from 1.
+func (p *Program) line(n int) string {
+	text := p.text
+	for ; n > 1; n-- {
+		i := strings.IndexByte(text, '\n')
+		if i < 0 {
+			return ""
+		}
+		text = text[i+1:]
+	}
+	text, _, _ = strings.Cut(text, "\n")
+	return text
+}
+
+// namesOf are a library's fields.
+func namesOf(t *lua.LTable) []string {
+	var names []string
+	for _, k := range keysOf(t) {
+		if s, ok := k.(lua.LString); ok {
+			names = append(names, string(s))
+		}
+	}
+	return names
+}

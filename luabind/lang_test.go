@@ -1,0 +1,215 @@
+package luabind
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// expected is a line's --> "regexp".
+var expected = regexp.MustCompile(`--> ("(?:[^"\\]|\\.)*")`)
+
+// testdata/lang holds scripts that say beside a line what it does. Two
+// functions are theirs: show(…) compares its arguments, as print would write
+// them, with the line's regexp; fail(f) compares the error f ends in, as people
+// see it. A line with a regexp that reaches neither is a failure.
+func TestLanguage(t *testing.T) {
+	files, err := filepath.Glob("testdata/lang/*.lua")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			language(t, file)
+		})
+	}
+}
+
+func language(t *testing.T, file string) {
+	src, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants := map[int]*regexp.Regexp{}
+	for i, line := range strings.Split(string(src), "\n") {
+		if m := expected.FindStringSubmatch(line); m != nil {
+			text := strings.ReplaceAll(m[1][1:len(m[1])-1], `\"`, `"`)
+			wants[i+1] = regexp.MustCompile("(?s)" + text)
+		}
+	}
+	compare := func(line int, got string) {
+		want := wants[line]
+		delete(wants, line)
+		if want != nil && !want.MatchString(got) {
+			t.Errorf("%s:%d: got %s\nwant %v", file, line, got, want)
+		}
+	}
+	p, err := Compile(filepath.Base(file), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vm := newVM(Config{Files: []*Program{p}})
+	vm.meter.reset(vm.limits.forLoading())
+	vm.setGlobal("show", goFunction(func(L *lua.LState) int {
+		var parts []string
+		for i := 1; i <= L.GetTop(); i++ {
+			parts = append(parts, toText(L, L.Get(i)))
+		}
+		compare(L.Context().(*thread).place().line, strings.Join(parts, " "))
+		return 0
+	}))
+	vm.setGlobal("fail", goFunction(func(L *lua.LState) int {
+		line := L.Context().(*thread).place().line
+		_, err := vm.protected(L, 1)
+		if err == nil {
+			t.Errorf("%s:%d: no error", file, line)
+			return 0
+		}
+		compare(line, vm.failure(err).Error())
+		return 0
+	}))
+	if err := vm.runFile(p); err != nil {
+		t.Fatal(vm.failure(err))
+	}
+	for line, want := range wants {
+		t.Errorf("%s:%d: nothing was compared with %v", file, line, want)
+	}
+}
+
+func TestCompileErrors(t *testing.T) {
+	t.Parallel()
+	src, err := os.ReadFile("testdata/syntax.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range strings.Split(string(src), "\n====\n") {
+		source, want, ok := strings.Cut(block, "\n--\n")
+		if !ok {
+			t.Fatalf("no -- in:\n%s", block)
+		}
+		source = unescape.ReplaceAllStringFunc(source, func(s string) string {
+			n, _ := strconv.ParseUint(s[2:], 16, 8)
+			return string([]byte{byte(n)})
+		})
+		_, err := Compile("r.lua", []byte(source))
+		var ds Diagnostics
+		if !errors.As(err, &ds) {
+			t.Errorf("%s\ngot %v", source, err)
+			continue
+		}
+		if got := strings.TrimSpace(ds.Error()); got != strings.TrimSpace(want) {
+			t.Errorf("%s\ngot:  %s\nwant: %s", source, got, strings.TrimSpace(want))
+		}
+	}
+}
+
+var unescape = regexp.MustCompile(`\\x[0-9a-f]{2}`)
+
+// What would make the parser or the compiler slow or deep is refused, with the
+// reason; what is merely long is not.
+func TestCompileBounds(t *testing.T) {
+	t.Parallel()
+	many := func(n int, f string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, f, i)
+		}
+		return b.String()
+	}
+	for _, test := range []struct{ name, src, want string }{
+		{"too large", "x = [[" + strings.Repeat("x", MaxSource) + "]]", "at most 256 KB"},
+		{"brackets", "x = " + strings.Repeat("(", 300) + "1" + strings.Repeat(")", 300), "nest more than 200 deep"},
+		{"tables", "x = " + strings.Repeat("{", 100000) + strings.Repeat("}", 100000), "nest more than 200 deep"},
+		{"functions", strings.Repeat("f(function() ", 250) + strings.Repeat("end) ", 250), "nest more than 200 deep"},
+		{"blocks", strings.Repeat("do ", 30000) + strings.Repeat("end ", 30000), "nest more than 200 deep"},
+		{"not not not", "x = " + strings.Repeat("not ", 50000) + "1", "more than 200 operators in a row"},
+		{"minuses", "x = " + strings.Repeat("- ", 100000) + "1", "more than 200 operators in a row"},
+		{"sum", "x = 1" + strings.Repeat("+a", 50000), "more than 400 levels"},
+		{"power", "x = 1" + strings.Repeat("^a", 50000), "more than 400 levels"},
+		{"or", "x = 1" + strings.Repeat(" or a", 50000), "more than 400 levels"},
+		{"calls", "f" + strings.Repeat("()", 100000), "more than 400 levels"},
+		{"fields", "x = a" + strings.Repeat(".b", 100000), "more than 400 levels"},
+		{"elseif", "if a then" + strings.Repeat(" elseif a then", 10000) + " end", "more than 400 levels"},
+		{"long concat", `x = "a"` + strings.Repeat(`.."a"`, 50000), ""},
+		{"constants", "x = {" + many(20000, "%d.5,") + "}", "too many different names, texts and numbers"},
+		{"global names", many(24000, "a%d=1 "), "too many different names"},
+		{"list", "x = {" + strings.Repeat("1,", 26000) + "}", "at most 25550"},
+		{"a list that fits", "x = {" + strings.Repeat("1,", 25000) + "}", ""},
+		{"locals", many(300, "local a%d "), "too many local variables"},
+		{"long function", strings.Repeat("f() ", 60000), "too long"},
+		{"long loop", "while true do " + strings.Repeat("f() ", 60000) + "end", "too long"},
+		{"upvalues", upvalues(), "variables of the functions around it"},
+		{"comment", "--[[" + strings.Repeat("=", 200000) + "]]", ""},
+		{"empty", "", ""},
+		{"goto", "goto a", "goto"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Compile("r.lua", []byte(test.src))
+			switch {
+			case test.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+// upvalues is a function that uses 300 variables of two functions around it.
+func upvalues() string {
+	var names []string
+	var b strings.Builder
+	for f := range 2 {
+		b.WriteString("local function f() ")
+		for i := range 150 {
+			name := fmt.Sprintf("v%d_%d", f, i)
+			names = append(names, name)
+			b.WriteString("local " + name + " ")
+		}
+	}
+	b.WriteString("local function g() ")
+	for _, name := range names {
+		b.WriteString(name + " = 1 ")
+	}
+	b.WriteString("end end end")
+	return b.String()
+}
+
+func FuzzCompile(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*/*.lua")
+	for _, file := range files {
+		if src, err := os.ReadFile(file); err == nil {
+			f.Add(src)
+		}
+	}
+	f.Add([]byte("local x = = 1"))
+	f.Add([]byte("\xef\xbb\xbf#!/usr/bin/lua\nif x then"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		p, err := Compile("f.lua", src)
+		if err != nil {
+			var ds Diagnostics
+			if !errors.As(err, &ds) || len(ds) == 0 || ds[0].Message == "" || ds[0].Line < 0 || ds[0].Col < 0 {
+				t.Fatalf("%#v", err)
+			}
+			if lines := strings.Count(string(src), "\n") + strings.Count(string(src), "\r") + 2; ds[0].Line > lines {
+				t.Fatalf("line %d of %d: %v", ds[0].Line, lines, err)
+			}
+			return
+		}
+		if _, err := p.Chunk(); err != nil {
+			t.Fatal(err)
+		}
+		// What compiles runs to an end.
+		vm, _ := Load(Config{Files: []*Program{p}, Limits: Limits{Steps: 2000, Memory: 1 << 20}}, new(subscriptions))
+		_ = vm
+	})
+}
