@@ -35,7 +35,8 @@ type Hints struct{ ID, Type string }
 // *MalformedError: the delivery is to be quarantined.
 //
 // Names are matched as encoding/json does: without regard to case, and of a
-// field that is there twice the last one counts. Chert is not known to send either.
+// field that is there twice the last one counts, objects being merged. Chert is
+// not known to send either.
 func Decode(body []byte, h Hints) (Event, error) {
 	env, err := parse(body, h.Type)
 	if err != nil {

@@ -41,24 +41,29 @@ func foldedASCII(s string, i int) bool {
 // foldASCII folds a text whose first n bytes are folded, and hands it over
 // once a byte turns out not to be ASCII.
 func foldASCII(s string, n int) string {
-	b := make([]byte, n, len(s))
-	copy(b, s)
+	var b strings.Builder
+	b.Grow(len(s))
+	b.WriteString(s[:n])
+	space := n > 0 && s[n-1] == ' ' // the last byte kept is a space
 	for i := n; i < len(s); i++ {
-		switch c := s[i]; {
+		c := s[i]
+		switch {
 		case c >= utf8.RuneSelf:
 			return foldUnicode(s)
-		case c == ' ' || c >= '\t' && c <= '\r':
-			if len(b) == 0 || b[len(b)-1] != ' ' {
-				b = append(b, ' ')
-			}
+		case c >= '\t' && c <= '\r':
+			c = ' '
 		case c < ' ' || c == 0x7f:
+			continue
 		case c >= 'A' && c <= 'Z':
-			b = append(b, c+'a'-'A')
-		default:
-			b = append(b, c)
+			c += 'a' - 'A'
 		}
+		if c == ' ' && space {
+			continue
+		}
+		space = c == ' '
+		b.WriteByte(c)
 	}
-	return string(b)
+	return b.String()
 }
 
 // foldUnicode folds until nothing changes: removing an invisible character or
@@ -71,8 +76,20 @@ func foldUnicode(s string) string {
 			break
 		}
 		s = folded
+		if ascii(s) { // as most text whose only oddity was a curly quote
+			break
+		}
 	}
 	return s
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // maxFoldRounds is never reached by text; it bounds what a crafted one can cost.

@@ -1,9 +1,6 @@
 package event
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "strings"
 
 // NormalizeHandle returns the form by which handles are compared: of a phone
 // number its digits and a leading '+', of anything else, such as a mail address
@@ -12,12 +9,9 @@ import (
 //
 // Normalizing what is normalized changes nothing, and does not allocate.
 func NormalizeHandle(s string) string {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
-			// Address books put direction marks and narrow spaces around numbers.
-			s = Fold(s)
-			break
-		}
+	if !ascii(s) {
+		// Address books put direction marks and narrow spaces around numbers.
+		s = Fold(s)
 	}
 	s = strings.TrimSpace(s)
 	if number, ok := phoneNumber(s); ok {
