@@ -89,6 +89,9 @@ func (c *Client) explain(e *Error, resp *http.Response, a answer) {
 			e.Status = w.Status
 		}
 		e.RetryAfter = max(e.RetryAfter, seconds(w.RetryAfter))
+	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout:
+		// A proxy gave up on Chert, which may have gone on without it.
+		e.Unknown = true
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		e.Message = "redirected to " + locationHost(resp) + ", not followed: is base_url right?"
 	}

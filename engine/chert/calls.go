@@ -52,7 +52,8 @@ func (c *Client) React(ctx context.Context, message, reaction string) (Reply, er
 }
 
 // Send sends a text to a chat. With the same key it is sent once, however
-// often it is repeated.
+// often it is repeated. The message is as far known as the answer has it in the
+// documented shape: what was sent is not sent again over the form of its receipt.
 func (c *Client) Send(ctx context.Context, chat, text, key string) (Message, Reply, error) {
 	what := fmt.Sprintf("send a message to chat %q", chat)
 	if key == "" {
@@ -63,7 +64,7 @@ func (c *Client) Send(ctx context.Context, chat, text, key string) (Message, Rep
 		Key   string       `json:"idempotency_key"`
 	}
 	var got struct {
-		Message Message `json:"message"`
+		Message json.RawMessage `json:"message"`
 	}
 	reply, err := c.do(ctx, call{
 		what:   what,
@@ -73,7 +74,14 @@ func (c *Client) Send(ctx context.Context, chat, text, key string) (Message, Rep
 			Message body `json:"message"`
 		}{body{Parts: []event.Part{{Type: "text", Value: text}}, Key: key}},
 	}, &got)
-	return got.Message, reply, err
+	if err != nil {
+		return Message{}, reply, err
+	}
+	var m Message
+	if json.Unmarshal(got.Message, &m) != nil {
+		m = Message{}
+	}
+	return m, reply, nil
 }
 
 // Message is a message as the API lists it. Times are RFC 3339 as Chert wrote

@@ -46,6 +46,13 @@ func TestCalls(t *testing.T) {
 			`{"message": {"id": "m9", "status": "queued"}}`, `["m9","queued"]`,
 		},
 		{
+			"send, answered in another shape",
+			func(c *Client) (any, error) { m, _, err := c.Send(t.Context(), "c1", "hi", "k1"); return m.ID, err },
+			"POST /api/v1/chats/c1/messages",
+			`{"message":{"parts":[{"type":"text","value":"hi"}],"idempotency_key":"k1"}}`,
+			`{"message": "queued"}`, `""`,
+		},
+		{
 			"list messages",
 			func(c *Client) (any, error) {
 				list, more, _, err := c.Messages(t.Context(), "c1")

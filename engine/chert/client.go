@@ -46,7 +46,8 @@ type Config struct {
 	MaxConns      int           // calls in flight, further ones wait; default 8
 
 	// Now is the clock that signs. Chert refuses a signature that is 5 minutes
-	// off, so this is Chert's time if it is known. Default time.Now.
+	// off, so this is Chert's time if it is known. Called from many goroutines.
+	// Default time.Now.
 	Now func() time.Time
 
 	// Transport carries the calls; default one of the client's own, with

@@ -53,8 +53,9 @@ type Error struct {
 	Date    time.Time // Chert's clock when it answered; zero if unknown
 
 	// Unknown says that the call may have been carried out all the same: it may
-	// have reached Chert, and no answer came back that can be believed. What is
-	// not idempotent must not be repeated then.
+	// have reached Chert, and no answer of Chert's came back, but none at all, or
+	// a proxy's (408 and 5xx without the envelope), or one that can't be read.
+	// What is not idempotent must not be repeated then.
 	Unknown bool
 
 	cause error
