@@ -80,12 +80,7 @@ func TestOneBadRequest(t *testing.T) {
 	}
 	intact(t, s)
 
-	s.writer.queue = make(chan *request)
-	s.written = make(chan struct{})
-	go func() {
-		defer close(s.written)
-		s.writer.run()
-	}()
+	s.writer.queue = make(chan *request) // for Close to close
 }
 
 // TestFull: a full disk fails those who ask, keeps all that was kept, and once

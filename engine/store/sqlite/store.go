@@ -31,10 +31,9 @@ const (
 	// busyTimeout is for what else has the file open: sqlite3 in an operator's
 	// hands, a backup. Within the process nothing waits for a lock.
 	busyTimeout = "busy_timeout(5000)"
-	// checkpointPages is when a commit copies the WAL into the database: at
-	// 4 MiB. Those who wait for that commit wait some milliseconds longer; with
-	// a longer WAL they would wait longer yet, and throughput was no better.
-	checkpointPages = "wal_autocheckpoint(1000)"
+	// checkpointPages is when a commit copies the WAL into the database itself:
+	// at 32 MiB. Little is left to copy then, and the WAL begins anew.
+	checkpointPages = "wal_autocheckpoint(8000)"
 	// walLimit is what the WAL is cut to after it has grown beyond.
 	walLimit = "journal_size_limit(67108864)"
 	// writerCache and readerCache are in KiB, as PRAGMA cache_size has it.
@@ -48,7 +47,7 @@ type Store struct {
 	log     *slog.Logger
 	lock    *lockFile
 	writer  *writer
-	written chan struct{} // closed when the writer has ended
+	written chan struct{} // closed when the writer and the checkpointer have ended
 	readers chan *conn    // those not in use
 	size    int           // of the pool
 	closing chan struct{} // closed by Close
@@ -100,10 +99,13 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if s.lock, err = lock(path); err != nil {
 		return nil, err
 	}
-	var w *conn
+	var w, cp *conn
 	defer func() {
 		if err == nil {
 			return
+		}
+		if cp != nil {
+			cp.close()
 		}
 		for len(s.readers) > 0 {
 			(<-s.readers).close()
@@ -138,13 +140,24 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 		}
 		s.readers <- r
 	}
-	s.writer = &writer{conn: w, log: o.Log, queue: make(chan *request, o.Queue), next: last + 1}
+	if cp, err = connect(ctx, path, "rw", busyTimeout, "synchronous(FULL)", readerCache); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	s.writer = &writer{conn: w, queue: make(chan *request, o.Queue), grown: make(chan struct{}, 1), next: last + 1}
 	s.writer.last.Store(last)
+	s.start(&checkpointer{conn: cp, log: o.Log, path: path})
+	return s, nil
+}
+
+// start starts the goroutines that Close waits for.
+func (s *Store) start(c *checkpointer) {
+	var running sync.WaitGroup
+	running.Go(s.writer.run)
+	running.Go(func() { c.run(s.writer.grown) })
 	go func() {
 		defer close(s.written)
-		s.writer.run()
+		running.Wait()
 	}()
-	return s, nil
 }
 
 // connectWriter opens the connection that writes, and makes sure of what every

@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync/atomic"
 
 	moderncsqlite "modernc.org/sqlite"
@@ -24,14 +23,15 @@ const maxWeight = 4096
 // one fsync and a lone one waits for nobody.
 type writer struct {
 	conn  *conn
-	log   *slog.Logger
 	queue chan *request // closed by Store.Close, when no sender is left
+	grown chan struct{} // tells the checkpointer; closed by run
 
 	last      atomic.Int64 // highest sequence on disk
 	journaled atomic.Pointer[func([]store.Entry)]
 
 	next    int64         // the sequence to give next; the goroutine's own
 	entries []store.Entry // journaled by the transaction at hand
+	rows    int           // written since the checkpointer was told
 }
 
 // request is one call's wish to change the database, encoded and ready.
@@ -76,10 +76,12 @@ func newRequest(doing string, steps ...step) *request {
 
 // run serves requests until the queue is closed and empty.
 func (w *writer) run() {
+	defer close(w.grown)
 	var group []*request
 	for r := range w.queue {
 		group = append(group[:0], r)
-		for weight := r.weight; weight < maxWeight; {
+		weight := r.weight
+		for weight < maxWeight {
 			var ok bool
 			select {
 			case r, ok = <-w.queue:
@@ -92,6 +94,13 @@ func (w *writer) run() {
 			weight += r.weight
 		}
 		w.serve(group)
+		if w.rows += weight; w.rows >= checkpointRows {
+			select {
+			case w.grown <- struct{}{}:
+				w.rows = 0
+			default: // it is at it
+			}
+		}
 		clear(group)
 	}
 }
