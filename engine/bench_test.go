@@ -303,7 +303,7 @@ func sign(secret, ts string, body []byte) string {
 }
 
 // serve serves a handler on loopback until the benchmark ends.
-func serve(b *testing.B, h http.Handler) (url string) {
+func serve(b testing.TB, h http.Handler) (url string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)

@@ -1,0 +1,276 @@
+package engine
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chertd/engine/chert"
+	"chertd/engine/store"
+	"chertd/engine/store/sqlite"
+	"chertd/rules/chat"
+)
+
+var crashes = flag.Int("crashes", 4, "how often TestKilledAtAnyMoment kills the daemon")
+
+// crashDir, in the environment, makes the test binary a daemon on this folder.
+const crashDir = "CHERTD_TEST_CRASH_DIR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(crashDir); dir != "" {
+		if err := crashDaemon(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// crashDaemon runs until it is killed, and prints its webhook's address.
+func crashDaemon(dir string) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	// It goes when the test goes, whatever happens.
+	go func() { io.Copy(io.Discard, os.Stdin); cancel() }()
+	return Daemon{
+		StorePath: filepath.Join(dir, "chertd.db"),
+		API:       chert.Config{BaseURL: os.Getenv("CHERTD_TEST_API") + "/api/v1", Tenant: benchTenant, SigningSecret: benchSecret},
+		Webhook:   Webhook{Listen: "127.0.0.1:0", Path: "/hook", Secrets: []string{benchHook}},
+		RulesDir:  filepath.Join(dir, "rules"),
+		Log:       slog.New(slog.DiscardHandler),
+		Started:   func(a Addresses) { fmt.Println(a.Webhook) },
+	}.Run(ctx)
+}
+
+// The daemon is killed without warning again and again while events come in
+// and calls go out. Whatever was acknowledged is handled, each event once;
+// every chat is read; and no call that was settled is made again.
+//
+//	go test ./engine -run Killed -crashes 200
+func TestKilledAtAnyMoment(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "rules"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "rules", "p.lua"), []byte(`
+chert.on("message.received", { text = "now" }, function(ev)
+  ev.state.n = (ev.state.n or 0) + 1
+  chert.mark_read(ev.chat.id)
+end)
+chert.rule({ name = "later", on = "message.received", where = { text = "later" },
+  run = function(ev) chert.mark_read(ev.chat.id, { after = 0.1 }) end })`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+
+	api := &readCounter{calls: map[string]int{}}
+	apiURL := serve(t, api)
+	acked := map[string]bool{}
+	var mu sync.Mutex
+	next, again := 0, 0
+	for range *crashes {
+		child := startChild(t, dir, apiURL)
+		ctx, cancel := context.WithCancel(context.Background())
+		var posters sync.WaitGroup
+		for range 8 {
+			posters.Go(func() {
+				for ctx.Err() == nil {
+					mu.Lock()
+					i := next
+					next++
+					mu.Unlock()
+					if postMessage(ctx, child.url, i) {
+						mu.Lock()
+						acked[chatName(i)] = true
+						mu.Unlock()
+					}
+				}
+			})
+		}
+		time.Sleep(time.Duration(20+random.IntN(250)) * time.Millisecond) // when to kill is the test's dice
+		child.kill()
+		cancel()
+		posters.Wait()
+		again += settledTwice(t, dir, api)
+	}
+	if again > 0 {
+		t.Errorf("%d calls were made again although they were settled", again)
+	}
+
+	// The last start finishes what is left.
+	child := startChild(t, dir, apiURL)
+	deadline := time.Now().Add(time.Minute)
+	missing := 0
+	for time.Now().Before(deadline) {
+		if missing = api.missing(acked); missing == 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond) // another process's progress gives no signal
+	}
+	child.kill()
+	if missing > 0 {
+		t.Errorf("%d of %d acknowledged events have no call", missing, len(acked))
+	}
+	st, err := sqlite.Open(context.Background(), filepath.Join(dir, "chertd.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	for id := range acked {
+		records, err := st.Events(context.Background(), id, 0, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(records) != 1 || records[0].Decision == nil || len(records[0].Actions) != 1 {
+			t.Fatalf("chat %s: want one event, handled once, with one action: %+v", id, records)
+		}
+		state, err := st.State(context.Background(), "p", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now := strings.HasSuffix(records[0].Event.Text, "now"); now && string(state) != `{"n":1}` {
+			t.Fatalf("chat %s: state is %s, want the event counted once", id, state)
+		}
+	}
+	t.Logf("%d crashes, %d events acknowledged, %d calls", *crashes, len(acked), api.total())
+}
+
+// settledTwice checks the store between two lives of the daemon: what it says
+// is settled must not be called for again later. It remembers what it saw.
+func settledTwice(t *testing.T, dir string, api *readCounter) (again int) {
+	st, err := sqlite.Open(context.Background(), filepath.Join(dir, "chertd.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	done, err := st.Actions(context.Background(), store.ActionFilter{Status: []chat.Status{chat.Done}, Limit: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.mu.Lock()
+	defer api.mu.Unlock()
+	for _, a := range done {
+		if at, seen := api.settled[a.Chat]; seen && api.calls[a.Chat] > at {
+			again++
+		}
+		if api.settled == nil {
+			api.settled = map[string]int{}
+		}
+		api.settled[a.Chat] = api.calls[a.Chat]
+	}
+	return again
+}
+
+// readCounter is a Chert that counts the calls of each chat.
+type readCounter struct {
+	mu      sync.Mutex
+	calls   map[string]int
+	settled map[string]int // calls of a chat when it was seen settled
+}
+
+func (c *readCounter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/api/v1/chats/"), "/mark-read")
+	c.mu.Lock()
+	c.calls[id]++
+	c.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]string{"chat_id": id, "status": "read"})
+}
+
+func (c *readCounter) missing(acked map[string]bool) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id := range acked {
+		if c.calls[id] == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *readCounter) total() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, calls := range c.calls {
+		n += calls
+	}
+	return n
+}
+
+// child is a daemon in a process of its own.
+type child struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+	url   string
+}
+
+func startChild(t *testing.T, dir, apiURL string) *child {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), crashDir+"="+dir, "CHERTD_TEST_API="+apiURL)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c := &child{cmd: cmd, stdin: stdin}
+	t.Cleanup(c.kill)
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the daemon did not start: %v", err)
+	}
+	c.url = strings.TrimSpace(line)
+	return c
+}
+
+// kill is kill -9: the process gets no chance to end anything.
+func (c *child) kill() {
+	_ = c.cmd.Process.Kill() // it may be gone already
+	_ = c.cmd.Wait()
+	c.stdin.Close()
+}
+
+// postMessage reports whether the daemon acknowledged the i-th message.
+func postMessage(ctx context.Context, url string, i int) bool {
+	when := "now"
+	if i%3 == 0 {
+		when = "later"
+	}
+	body := fmt.Appendf(nil, `{"event_type":"message.received","event_id":"e%d","data":{"chat":{"id":%q},"message":{"id":"m%d","direction":"inbound","parts":[{"type":"text","value":"read this %s"}]}}}`, i, chatName(i), i, when)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(string(body)))
+	if err != nil {
+		return false
+	}
+	ts := fmt.Sprint(time.Now().Unix())
+	req.Header.Set("X-Webhook-Signature", "t="+ts+",v1="+sign(benchHook, ts, body))
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err == nil && resp.StatusCode == http.StatusOK
+}
