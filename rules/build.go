@@ -60,8 +60,10 @@ func build(src source, o Options) *builder {
 // settle works out what the operator has a say in: settings, grants, limits.
 func (b *builder) settle() {
 	p, m := b.pack, &b.pack.Manifest
-	p.Grants = slices.Sorted(slices.Values(b.mine.Can))
-	p.Grants = slices.Compact(p.Grants)
+	p.Grants = sortedSet(slices.Clone(b.mine.Can))
+	if b.opts.grantNeeds {
+		p.Grants = sortedSet(slices.Clone(m.Needs))
+	}
 	for _, need := range m.Needs {
 		if !slices.Contains(p.Grants, need) {
 			b.fail(b.manifestPath(), fmt.Sprintf("grant it in chertd.yaml: rules: {packs: {%s: {can: [%s]}}}", p.Name, strings.Join(m.Needs, ", ")),

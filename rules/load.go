@@ -20,6 +20,8 @@ type Options struct {
 	// Print gets what files print and log while they load, before the first
 	// event; nil drops it. It must be safe for concurrent use.
 	Print func(level, msg string, fields map[string]any)
+
+	grantNeeds bool // what packs need is granted
 }
 
 // PackOptions is the operator's word about one pack.
@@ -67,7 +69,8 @@ func LoadEach(dir string, o Options, previous *Set) Report {
 }
 
 // LoadPaths loads what a command is given: rules folders, packs and .lua files.
-// Otherwise it is as Load.
+// Without o.Packs there is no operator to ask, and packs are granted what they
+// need. Otherwise it is as Load.
 func LoadPaths(paths []string, o Options, previous *Set) (*Set, luabind.Diagnostics) {
 	var sources []source
 	var diags luabind.Diagnostics
@@ -85,6 +88,7 @@ func LoadPaths(paths []string, o Options, previous *Set) (*Set, luabind.Diagnost
 			}
 		}
 	}
+	o.grantNeeds = o.Packs == nil
 	r := loadSources(sources, diags, o, previous)
 	return r.set(o), r.Diagnostics
 }

@@ -231,6 +231,19 @@ func TestLoadPathsOnce(t *testing.T) {
 	}
 }
 
+func TestLoadPathsGrantsWhatIsNeeded(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"x.lua": `chert.on("message.received", function(ev) chert.typing(ev.chat.id, "typing") end)`, "pack.yaml": "{name: bot, needs: [typing]}"})
+	s, diags := LoadPaths([]string{dir}, Options{}, nil)
+	if s == nil {
+		t.Fatal(diags)
+	}
+	expectSaid(t, s.Run(0, Input{Event: message("x"), Now: noon}), "bot/x#1: typing")
+	if s, _ := LoadPaths([]string{dir}, Options{Packs: map[string]PackOptions{}}, nil); s != nil {
+		t.Error("it loads although the operator has granted nothing")
+	}
+}
+
 func TestCanVeto(t *testing.T) {
 	t.Parallel()
 	const on = `chert.on("message.received", function(ev) %s end)`

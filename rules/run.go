@@ -17,17 +17,22 @@ const (
 	SkippedHours    = "outside its hours"
 )
 
-// runner is one call of Run. It is reused, with all that needs no allocation
-// anew for an event.
+// runner is one call of Run. Each shard has one, which it uses for event after
+// event.
 type runner struct {
 	probe    probe
 	set      *Set
 	shard    int
 	in       Input
 	memories []*packMemory // of the packs that have run, in the order they did
-	call     luabind.Call
-	wishes   wishes
-	draft    draft
+}
+
+// handling is one call of a handler. It is never reused: a rule may keep its ev,
+// and luabind tells by the Call that it is of an earlier event.
+type handling struct {
+	call   luabind.Call
+	wishes wishes
+	draft  draft
 }
 
 // Run runs an event through the rules it concerns, in load order, on the VMs of
@@ -35,7 +40,7 @@ type runner struct {
 // never panics and always ends, whatever the rules do: a handler that fails has
 // a Failure in its outcome and nothing else, and the others go on.
 func (s *Set) Run(shard int, in Input) Result {
-	r := s.runners.Get().(*runner)
+	r := s.runners[shard]
 	r.set, r.shard, r.in = s, shard, in
 	r.probe.reset(in.Event)
 	var result Result
@@ -45,7 +50,7 @@ func (s *Set) Run(shard int, in Input) Result {
 			continue
 		}
 		pack := s.packOf[i]
-		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Skipped: rule.skip(&in)}
+		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Skipped: rule.skip(&r.in)}
 		if o.Skipped == "" {
 			r.handle(rule, pack, &o)
 		}
@@ -57,7 +62,6 @@ func (s *Set) Run(shard int, in Input) Result {
 	clear(r.memories)
 	*r = runner{probe: r.probe, memories: r.memories[:0]}
 	r.probe.reset(nil)
-	s.runners.Put(r)
 	return result
 }
 
@@ -65,43 +69,43 @@ func (s *Set) Run(shard int, in Input) Result {
 // time says something about the machine rather than the rule, whose budget is
 // its steps: the handler runs once more.
 func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
-	failure := r.try(rule, pack, o)
+	h, failure := r.try(rule, pack, o)
 	if failure != nil && failure.Kind == luabind.Timeout {
-		failure = r.try(rule, pack, o)
+		h, failure = r.try(rule, pack, o)
 	}
-	o.Logs = r.wishes.logs
+	o.Logs = h.wishes.logs
 	if failure != nil {
 		o.Failure = failure
 		return
 	}
-	o.Wishes = r.wishes.asked
-	r.draft.keep(o)
+	o.Wishes = h.wishes.asked
+	h.draft.keep(o)
 	if rule.Cooldown > 0 && len(o.Wishes) > 0 {
 		o.Rest = &chat.Rest{Rule: rule.Key, Until: r.in.Now.Add(rule.Cooldown)}
 	}
 }
 
-// try runs the handler once; what it asked for and wrote is in wishes and draft.
-func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) *luabind.Failure {
+// try runs the handler once. What it asked for and wrote counts only if it did
+// not fail.
+func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) (*handling, *luabind.Failure) {
 	ev := r.in.Event
-	r.wishes = wishes{rule: rule, grants: pack.Grants, chat: ev.ChatID(), stamp: chat.Wish{
-		Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: r.set.modes[pack.Name] == Shadow,
-	}}
-	r.draft = draft{memory: r.memory(pack.Name), chat: ev.ChatID(), now: r.in.Now}
-	r.call = luabind.Call{Event: ev, Now: r.in.Now, Seed: seed(ev, rule), Effects: &r.wishes, Memory: &r.draft}
+	h := &handling{}
+	h.wishes = wishes{pack: pack, rule: rule, chat: ev.ChatID(), shadow: r.set.modes[pack.Name] == Shadow}
+	h.draft = draft{memory: r.memory(pack.Name), chat: ev.ChatID(), now: r.in.Now}
+	h.call = luabind.Call{Event: ev, Now: r.in.Now, Seed: seed(ev, rule), Effects: &h.wishes, Memory: &h.draft}
 	vm, err := pack.vm(r.shard)
 	if err != nil {
-		return failureOf(fmt.Errorf("the pack could not be loaded again: %w", err), rule)
+		return h, failureOf(fmt.Errorf("the pack could not be loaded again: %w", err), rule)
 	}
-	err = callHandler(vm, rule.index, &r.call)
+	err = callHandler(vm, rule.index, &h.call)
 	o.Steps = vm.Steps()
 	if vm.Broken() || errors.Is(err, errPanicked) {
 		pack.drop(r.shard)
 	}
 	if err != nil {
-		return failureOf(err, rule)
+		return h, failureOf(err, rule)
 	}
-	return nil
+	return h, nil
 }
 
 // memory is what the pack remembers, the same for all its handlers of the event.

@@ -3,8 +3,11 @@ package rules
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,6 +300,130 @@ func TestRunSeedsByEvent(t *testing.T) {
 	if draw(0, "e1") != draw(1, "e1") || draw(0, "e1") == draw(0, "e2") {
 		t.Errorf("e1 draws %s and %s, e2 %s; want the same for the same event alone", draw(0, "e1"), draw(1, "e1"), draw(0, "e2"))
 	}
+}
+
+func TestRunKnowsAnEarlierEv(t *testing.T) {
+	t.Parallel()
+	s := mustLoad(t, Options{}, map[string]string{"a.lua": `
+		local first
+		chert.on("message.received", function(ev)
+			first = first or ev
+			first.state = { n = ev.text }
+		end)`})
+	expectSaid(t, s.Run(0, Input{Event: message("one"), Now: noon}), `a/a#1: state={"n":"one"}`)
+	expectSaid(t, s.Run(0, Input{Event: message("two"), Now: noon}), "a/a#1: error: ev.state: this ev is of an earlier event…")
+}
+
+// counted is a Memory that counts how often it is asked, and can panic.
+type counted struct {
+	remembered
+	asked int
+	panic bool
+}
+
+func (m *counted) Get(pack, key string) (Entry, error) {
+	m.asked++
+	if m.panic {
+		panic("memory lost")
+	}
+	return Entry{}, nil
+}
+
+func TestRunTriesOnceMoreAfterATimeout(t *testing.T) {
+	t.Parallel()
+	s := mustLoad(t, Options{Limits: luabind.Limits{Steps: 1 << 40, Wall: ms}}, map[string]string{"a.lua": `
+		chert.on("message.received", function(ev)
+			kv.get("k")
+			log.info("begun")
+			chert.mark_read(ev.chat.id)
+			while true do end
+		end)`})
+	memory := &counted{}
+	expectSaid(t, s.Run(0, Input{Event: message("x"), Now: noon, Memory: memory}), "a/a#1: wall: aborted…")
+	if r := s.Run(0, Input{Event: message("x"), Now: noon, Memory: memory}); len(r.Outcomes[0].Logs) != 1 || memory.asked != 4 {
+		t.Errorf("two events: %d tries, want 2 each; logs of the last try %v, want one", memory.asked, r.Outcomes[0].Logs)
+	}
+}
+
+func TestRunSurvivesWhatItCalls(t *testing.T) {
+	t.Parallel()
+	s := mustLoad(t, Options{}, map[string]string{
+		"a.lua": `chert.on("message.received", function(ev) log.info(tostring(kv.get("k"))) end)`,
+		"b.lua": `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`,
+	})
+	r := s.Run(0, Input{Event: message("x"), Now: noon, Memory: &counted{panic: true}})
+	if len(r.Outcomes) != 2 || r.Outcomes[0].Failure == nil || !strings.Contains(r.Outcomes[0].Failure.Message, "memory lost") || r.Outcomes[1].Failure != nil {
+		t.Errorf("the memory panics:\n%s", said(r))
+	}
+	expectSaid(t, s.Run(0, Input{Event: message("x"), Now: noon}), "a/a#1: info(nil)\nb/b#1: mark_read")
+}
+
+func TestRunFailsWhereAPackCannotBeLoadedAgain(t *testing.T) {
+	t.Parallel()
+	s := mustLoad(t, Options{Shards: 2}, map[string]string{"a.lua": `chert.on("message.received", function(ev) chert.keep_unread(ev.chat.id) end)`})
+	s.Run(0, Input{Event: message("x"), Now: noon})
+	prog, err := luabind.Compile("a.lua", []byte(`error("not this time")`))
+	must(t, err)
+	s.Pack("a").config.Files = []*luabind.Program{prog}
+	expectSaid(t, s.Run(1, Input{Event: message("x"), Now: noon}), "a/a#1: error: the pack could not be loaded again: not this time\nwithhold")
+	s.Pack("a").config.Files = nil
+	expectSaid(t, s.Run(1, Input{Event: message("x"), Now: noon}), "a/a#1: error: the pack could not be loaded again: the files subscribed to other events…\nwithhold")
+	expectSaid(t, s.Run(0, Input{Event: message("x"), Now: noon}), "a/a#1: keep_unread")
+}
+
+// TestRunWhileReloading swaps sets under load: each event is run by one version
+// of a pack, and packs that did not change keep what their VMs hold.
+func TestRunWhileReloading(t *testing.T) {
+	t.Parallel()
+	const shards, edits = 2, 30
+	rule := func(n int) string {
+		return fmt.Sprintf("local n = %d\n", n) + strings.Repeat(`chert.on("message.received", function(ev) log.info(tostring(n)) end)`+"\n", 2)
+	}
+	dir := tree(t, map[string]string{"a.lua": rule(0), "b.lua": `local n = 0
+		chert.on("message.received", function(ev) n = n + 1; log.info(tostring(n)) end)`})
+	o := Options{Shards: shards}
+	first, diags := Load(dir, o, nil)
+	if first == nil {
+		t.Fatal(diags)
+	}
+	var live atomic.Pointer[Set]
+	live.Store(first)
+	stop := make(chan struct{})
+	var running sync.WaitGroup
+	for shard := range shards {
+		running.Go(func() {
+			for n := 1; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				r := live.Load().Run(shard, Input{Event: message("x"), Now: noon})
+				if len(r.Outcomes) != 3 {
+					t.Errorf("%d outcomes, want 3:\n%s", len(r.Outcomes), said(r))
+					return
+				}
+				a1, a2, b := r.Outcomes[0].Logs[0].Msg, r.Outcomes[1].Logs[0].Msg, r.Outcomes[2].Logs[0].Msg
+				if a1 != a2 || r.Outcomes[0].Version != r.Outcomes[1].Version {
+					t.Errorf("one event was run by two versions: %s and %s", a1, a2)
+				}
+				if b != fmt.Sprint(n) {
+					t.Errorf("event %d of shard %d: the unchanged pack counts %s", n, shard, b)
+				}
+			}
+		})
+	}
+	for n := range edits {
+		write(t, filepath.Join(dir, "a.lua"), rule(n+1))
+		s, diags := Load(dir, o, live.Load())
+		if s == nil {
+			t.Error(diags)
+			break
+		}
+		live.Store(s)
+	}
+	close(stop)
+	running.Wait()
 }
 
 func TestExplain(t *testing.T) {

@@ -3,7 +3,6 @@ package rules
 import (
 	"cmp"
 	"slices"
-	"sync"
 )
 
 // Set is the packs that are live together, and the index of their rules. It is
@@ -19,8 +18,8 @@ type Set struct {
 
 	schedules []*Rule
 
-	// runners are reused: an event that no rule wants costs no allocation.
-	runners sync.Pool
+	// runners, one a shard, are reused: an event that no rule wants costs no allocation.
+	runners []*runner
 }
 
 func newSet(packs []*Pack, o Options, content string) *Set {
@@ -41,7 +40,9 @@ func newSet(packs []*Pack, o Options, content string) *Set {
 		}
 	}
 	s.index = newIndex(s.rules)
-	s.runners.New = func() any { return &runner{} }
+	for range o.shards() {
+		s.runners = append(s.runners, &runner{})
+	}
 	return s
 }
 

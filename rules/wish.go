@@ -18,10 +18,10 @@ const maxWishes = 1000
 // wishes collects what one handler asks for. It implements luabind.Effects; an
 // error it returns is raised in the rule, at the call.
 type wishes struct {
+	pack   *Pack
 	rule   *Rule
-	grants []string
 	chat   string // of the event; "" where there is none
-	stamp  chat.Wish
+	shadow bool
 	asked  []Wish
 	logs   []Log
 }
@@ -93,7 +93,7 @@ func (w *wishes) timer(wish chat.Wish) error {
 }
 
 func (w *wishes) granted(capability, chatID string, wish chat.Wish) error {
-	if !slices.Contains(w.grants, capability) {
+	if !slices.Contains(w.pack.Grants, capability) {
 		return fmt.Errorf("this pack may not do that: the operator has not granted %q", capability)
 	}
 	return w.add(chatID, wish)
@@ -106,7 +106,7 @@ func (w *wishes) add(chatID string, wish chat.Wish) error {
 	case len(w.asked) >= maxWishes:
 		return fmt.Errorf("a handler may ask for at most %d things in one event", maxWishes)
 	}
-	wish.Pack, wish.Version, wish.Rule, wish.Place, wish.Shadow = w.stamp.Pack, w.stamp.Version, w.stamp.Rule, w.stamp.Place, w.stamp.Shadow
+	wish.Pack, wish.Version, wish.Rule, wish.Place, wish.Shadow = w.pack.Name, w.pack.Version, w.rule.Name, w.rule.place, w.shadow
 	w.asked = append(w.asked, Wish{Chat: chatID, Wish: wish})
 	return nil
 }

@@ -13,8 +13,7 @@ import (
 
 func newWishes(grants ...string) *wishes {
 	return &wishes{
-		rule: &Rule{Name: "r", Named: true}, chat: "c1", grants: grants,
-		stamp: chat.Wish{Pack: "p", Version: "v", Rule: "r", Place: "a.lua:1"},
+		pack: &Pack{Name: "p", Version: "v", Grants: grants}, rule: &Rule{Name: "r", Named: true, place: "a.lua:1"}, chat: "c1",
 	}
 }
 
