@@ -13,12 +13,16 @@ import (
 // what was read or compiled before.
 type bound struct {
 	ev       *eventView
+	wishes   int // of the call that runs
 	config   lua.LValue
 	data     map[string]lua.LValue
 	zones    map[string]*time.Location
 	windows  map[windowKey]Window
 	patterns patterns
 }
+
+// MaxWishes is how many things one call may ask for.
+const MaxWishes = 1000
 
 // binding is a function of a module, called with its VM once its phase, its
 // grant and the number of its arguments are known to be right.
@@ -100,6 +104,12 @@ func bind(it *Item, fn binding) *lua.LFunction {
 			raise(L, "it is "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, top, len(it.Params))
 		}
 		charge(L, 5, 0)
+		if it.Wish {
+			if vm.bound.wishes++; vm.bound.wishes > MaxWishes {
+				raise(L, "go on with the rest from a timer: chert.after", "%s: more than %d wishes in one handler", it.Name, MaxWishes)
+			}
+			charge(L, 50, 500)
+		}
 		return fn(vm, L)
 	})
 }

@@ -36,6 +36,7 @@ func chertMarkRead(vm *VM, L *lua.LState) int {
 		if err != nil {
 			raise(L, "", "%s: at: %v", name, err)
 		}
+		charge(L, 50, 0)
 		r.Due, r.Delayed = w.NextOpening(vm.call.Now), true
 	}
 	if err := vm.call.Effects.MarkRead(chat, r); err != nil {

@@ -3,6 +3,7 @@ package luabind
 import (
 	"math"
 	"time"
+	"unicode/utf8"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -83,7 +84,14 @@ func chertFold(vm *VM, L *lua.LState) int {
 	if !ok {
 		wrong(L, "chert.fold", "", 1, "a string")
 	}
-	charge(L, len(s), 4*len(s))
+	// Normal forms are looked up, and may be far longer than what they are of.
+	wide := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			wide++
+		}
+	}
+	charge(L, len(s)/4+30*wide, 2*len(s)+16*wide)
 	L.Push(lua.LString(event.Fold(string(s))))
 	return 1
 }
@@ -102,6 +110,7 @@ func (vm *VM) zone(L *lua.LState, name string) (*time.Location, error) {
 	charge(L, 500, 10_000) // it is read from a file
 	loc, err := LoadZone(name)
 	if err != nil {
+		charge(L, 6000, 0) // it was looked for in several, and for names like it
 		return nil, err
 	}
 	if vm.bound.zones == nil || len(vm.bound.zones) >= maxCached {

@@ -2,6 +2,7 @@ package luabind
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	lua "github.com/yuin/gopher-lua"
@@ -11,23 +12,29 @@ import (
 // map[string]any, within the bounds of JSON and by its rules (see encodeJSON),
 // but with an empty table as an empty []any.
 func goValue(L *lua.LState, v lua.LValue) (any, error) {
-	r := goReader{L: L}
+	r := goReader{L: L, values: maxJSONValues, bytes: math.MaxInt}
+	return r.value(v)
+}
+
+// smallValue is goValue for a value of at most so many values and bytes of
+// strings.
+func smallValue(L *lua.LState, v lua.LValue, values, bytes int) (any, error) {
+	r := goReader{L: L, values: values, bytes: bytes}
 	return r.value(v)
 }
 
 type goReader struct {
-	L     *lua.LState
-	nodes int
-	open  []lua.LValue
+	L      *lua.LState
+	values int // that may still come
+	bytes  int
+	open   []lua.LValue
 }
 
 func (r *goReader) value(v lua.LValue) (any, error) {
-	if r.nodes++; r.nodes > maxJSONValues {
-		return nil, &valueError{"", fmt.Sprintf("more than %d values", maxJSONValues)}
+	if r.values--; r.values < 0 {
+		return nil, &valueError{"", "too many values"}
 	}
-	if r.nodes%64 == 0 {
-		charge(r.L, 64, 64*nodeBytes)
-	}
+	charge(r.L, 5, nodeBytes)
 	switch v := v.(type) {
 	case *lua.LNilType:
 		return nil, nil
@@ -36,6 +43,9 @@ func (r *goReader) value(v lua.LValue) (any, error) {
 	case lua.LNumber:
 		return float64(v), nil
 	case lua.LString:
+		if r.bytes -= len(v); r.bytes < 0 {
+			return nil, &valueError{"", "too long"}
+		}
 		return string(v), nil
 	case *lua.LTable:
 		return r.walk(v, v.Next)

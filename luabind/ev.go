@@ -35,7 +35,7 @@ func newEvent(vm *VM, c *Call) lua.LValue {
 	v := &eventView{call: c}
 	v.ud.Value = v
 	v.ud.Metatable = tablelikeMeta()
-	vm.bound.ev = v
+	vm.bound.ev, vm.bound.wishes = v, 0
 	return &v.ud
 }
 
@@ -262,6 +262,7 @@ func noField(L *lua.LState, table string, key lua.LValue) lua.LValue {
 	if !ok {
 		raise(L, "", "%s is not a list: it has no [%s]", table, keyText(key))
 	}
+	charge(L, 100, 500)
 	raise(L, fieldHint(table, string(name)), "%s has no field %s", table, quote(string(name)))
 	return lua.LNil
 }

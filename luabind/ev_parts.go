@@ -128,6 +128,7 @@ func (v *record) index(L *lua.LState, key lua.LValue) lua.LValue {
 	if _, ok := key.(lua.LString); !ok {
 		return noField(L, v.name, key)
 	}
+	charge(L, 100, 500)
 	known := Suggest(string(name), v.fields)
 	hint := ""
 	if known != "" {

@@ -40,7 +40,7 @@ func encodeJSON(L *lua.LState, v lua.LValue) (json.RawMessage, error) {
 // decodeJSON reads JSON text as a Lua value. null is nil: it leaves no key in
 // an object, and a hole in an array. Objects keep the order of their keys.
 func decodeJSON(L *lua.LState, text string) (lua.LValue, error) {
-	charge(L, len(text)/16, len(text))
+	charge(L, len(text)/8, len(text))
 	r := jsonReader{L: L, s: text}
 	v, err := r.value(0)
 	if err == nil {
@@ -142,7 +142,7 @@ func (w *jsonWriter) table(t *lua.LTable) error {
 			return &valueError{"", fmt.Sprintf("a table with a %s as key can't be written as JSON", k.Type())}
 		}
 	}
-	charge(w.L, count, count*16)
+	charge(w.L, count+10*len(keys), count*16)
 	switch {
 	case len(keys) == 0 && count > 0:
 		if count != n {
@@ -233,7 +233,7 @@ func (w *jsonWriter) leave() { w.open = w.open[:len(w.open)-1] }
 const hexDigits = "0123456789abcdef"
 
 func (w *jsonWriter) string(s string) {
-	charge(w.L, len(s)/16, len(s))
+	charge(w.L, len(s)/4, len(s))
 	w.out = append(w.out, '"')
 	start := 0
 	for i := 0; i < len(s); {
@@ -245,6 +245,7 @@ func (w *jsonWriter) string(s string) {
 		if c >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && size == 1 {
+				charge(w.L, 1, 2)
 				w.out = append(w.out, s[start:i]...)
 				w.out = append(w.out, "\ufffd"...)
 				start = i + 1
@@ -252,6 +253,7 @@ func (w *jsonWriter) string(s string) {
 			i += size
 			continue
 		}
+		charge(w.L, 1, 5)
 		w.out = append(w.out, s[start:i]...)
 		switch c {
 		case '"', '\\':
@@ -364,6 +366,7 @@ func (r *jsonReader) object(depth int) (lua.LValue, error) {
 		if err != nil {
 			return nil, err
 		}
+		charge(r.L, 10, 2*nodeBytes+len(key))
 		t.RawSetString(key, v)
 		if r.take('}') {
 			return t, nil
@@ -441,6 +444,7 @@ func (r *jsonReader) escaped(start int) (string, error) {
 		case '\\':
 			i++
 		case '"':
+			charge(r.L, (i-start)/4, 2*(i-start))
 			var s string
 			if err := json.Unmarshal([]byte(r.s[start-1:i+1]), &s); err != nil {
 				return "", r.fail("a string with a wrong escape")

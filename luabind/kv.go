@@ -96,12 +96,11 @@ func kvList(vm *VM, L *lua.LState) int {
 		}
 		limit = int(n)
 	}
-	charge(L, 20, 0)
 	pairs, err := vm.memory(L, name).List(string(prefix), limit)
 	if err != nil {
 		fail(L, name, err)
 	}
-	charge(L, 10*len(pairs), 3*nodeBytes*len(pairs))
+	charge(L, 40*len(pairs), 8*nodeBytes*len(pairs))
 	list := L.CreateTable(len(pairs), 0)
 	for i, p := range pairs {
 		v, err := decodeJSON(L, string(p.Value))
@@ -119,6 +118,7 @@ func kvList(vm *VM, L *lua.LState) int {
 
 // memory is what the call may remember.
 func (vm *VM) memory(L *lua.LState, function string) Memory {
+	charge(L, 50, 200) // what is read and written is kept until the commit
 	if vm.call.Memory == nil {
 		raise(L, "", "%s: nothing is remembered here", function)
 	}
@@ -142,6 +142,7 @@ func readKey(vm *VM, L *lua.LState, function, key string) lua.LValue {
 
 func writeKey(vm *VM, L *lua.LState, function, key string, v lua.LValue, ttl time.Duration) {
 	text, err := encodeJSON(L, v)
+	charge(L, 0, len(text)+len(key))
 	if err != nil {
 		raise(L, "", "%s: the value of %s can't be kept: %v", function, quote(key), err)
 	}

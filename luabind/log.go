@@ -4,8 +4,12 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// maxFields is how many fields a line of log.* may have.
-const maxFields = 32
+const (
+	// maxFields is how many fields a line of log.* may have.
+	maxFields = 32
+	// maxFieldValues is how many values one of them may hold.
+	maxFieldValues = 100
+)
 
 // logAt makes log.debug, log.info, log.warn and log.error: (msg [, fields]).
 func logAt(level string) binding {
@@ -13,6 +17,10 @@ func logAt(level string) binding {
 	return func(vm *VM, L *lua.LState) int {
 		if L.GetTop() == 0 {
 			wrong(L, name, "", 1, "a message")
+		}
+		if vm.meter.prints > maxPrints {
+			charge(L, 20, 0) // nobody will see it: its fields need not be read
+			return 0
 		}
 		vm.say(L, level, toText(L, L.Get(1)), logFields(L, name))
 		return 0
@@ -31,12 +39,9 @@ func logFields(L *lua.LState, name string) map[string]any {
 		if len(fields) == maxFields {
 			return
 		}
-		data, err := goValue(L, v)
+		data, err := smallValue(L, v, maxFieldValues, maxMessage)
 		if err != nil || holdsText(v) {
 			data = cut(toText(L, v))
-		}
-		if s, ok := data.(string); ok {
-			data = cut(s)
 		}
 		fields[shorten(toText(L, k))] = data
 	}

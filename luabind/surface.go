@@ -26,6 +26,7 @@ type Item struct {
 	When   Phase   // functions only
 	Grant  string  // exists only if the pack has it: "typing", "react", "send"
 	Func   bool
+	Wish   bool // asks for something: a call may do so MaxWishes times
 }
 
 // Param is an argument of a function, or a key of a table argument.
@@ -150,25 +151,25 @@ var surface = []Item{
 		{Name: "schedule", Type: "string", Doc: "\"15m\", or cron: \"0 9 * * MON-FRI\"."},
 		with(options, Param{Name: "name", Type: "string", Doc: "Its identity."}, zoneKey), handler}},
 
-	{Func: true, Name: "chert.mark_read", When: Handling, Doc: "Marks a chat as read, now or later.", Params: []Param{chatID, with(options,
+	{Func: true, Wish: true, Name: "chert.mark_read", When: Handling, Doc: "Marks a chat as read, now or later.", Params: []Param{chatID, with(options,
 		Param{Name: "after", Type: "number|string", Optional: true, Doc: "How long to wait: \"30s\"."},
 		Param{Name: "at", Type: "string", Optional: true, Doc: "When to: \"Mon-Fri 09:00\"."},
 		zoneKey, reason,
 		Param{Name: "even_if_newer", Type: "boolean", Optional: true, Doc: "Also if a newer message has come by then."})}},
-	{Func: true, Name: "chert.cancel_read", When: Handling, Doc: "Drops this pack's waiting reads of a chat.", Params: []Param{chatID}},
-	{Func: true, Name: "chert.keep_unread", When: Handling, Doc: "Vetoes reads of a chat for this event, and those that wait, whoever asked.", Params: []Param{chatID, with(options, reason)}},
-	{Func: true, Name: "chert.hold", When: Handling, Doc: "Keeps a chat unread for a time, whoever asks.", Params: []Param{chatID,
+	{Func: true, Wish: true, Name: "chert.cancel_read", When: Handling, Doc: "Drops this pack's waiting reads of a chat.", Params: []Param{chatID}},
+	{Func: true, Wish: true, Name: "chert.keep_unread", When: Handling, Doc: "Vetoes reads of a chat for this event, and those that wait, whoever asked.", Params: []Param{chatID, with(options, reason)}},
+	{Func: true, Wish: true, Name: "chert.hold", When: Handling, Doc: "Keeps a chat unread for a time, whoever asks.", Params: []Param{chatID,
 		{Name: "duration", Type: "number|string", Doc: "How long: \"1d\"."}, with(options, reason)}},
-	{Func: true, Name: "chert.release", When: Handling, Doc: "Ends a hold, whoever set it; brings nothing back.", Params: []Param{chatID}},
-	{Func: true, Name: "chert.after", When: Handling, Doc: "Sets a timer of this pack and chat: an event \"timer:<name>\".", Params: []Param{
+	{Func: true, Wish: true, Name: "chert.release", When: Handling, Doc: "Ends a hold, whoever set it; brings nothing back.", Params: []Param{chatID}},
+	{Func: true, Wish: true, Name: "chert.after", When: Handling, Doc: "Sets a timer of this pack and chat: an event \"timer:<name>\".", Params: []Param{
 		{Name: "duration", Type: "number|string", Doc: "In how long: \"5m\"."}, {Name: "name", Type: "string", Doc: "The same name replaces."},
 		{Name: "payload", Type: "any", Optional: true, Doc: "Comes back as ev.payload."}}},
-	{Func: true, Name: "chert.cancel_timer", When: Handling, Doc: "Drops a timer of this pack and chat.", Params: []Param{{Name: "name", Type: "string"}}},
-	{Func: true, Name: "chert.typing", When: Handling, Grant: "typing", Doc: "Shows or ends the typing indicator.", Params: []Param{chatID,
+	{Func: true, Wish: true, Name: "chert.cancel_timer", When: Handling, Doc: "Drops a timer of this pack and chat.", Params: []Param{{Name: "name", Type: "string"}}},
+	{Func: true, Wish: true, Name: "chert.typing", When: Handling, Grant: "typing", Doc: "Shows or ends the typing indicator.", Params: []Param{chatID,
 		{Name: "state", Type: `"typing"|"stopped"`}}},
-	{Func: true, Name: "chert.react", When: Handling, Grant: "react", Doc: "Reacts to a message.", Params: []Param{
+	{Func: true, Wish: true, Name: "chert.react", When: Handling, Grant: "react", Doc: "Reacts to a message.", Params: []Param{
 		{Name: "message_id", Type: "string", Doc: "As in ev.message.id."}, {Name: "kind", Type: `"like"|"dislike"|"love"|"laugh"|"emphasize"|"question"`}}},
-	{Func: true, Name: "chert.send", When: Handling, Grant: "send", Doc: "Sends a text message.", Params: []Param{chatID, {Name: "text", Type: "string"}}},
+	{Func: true, Wish: true, Name: "chert.send", When: Handling, Grant: "send", Doc: "Sends a text message.", Params: []Param{chatID, {Name: "text", Type: "string"}}},
 
 	{Func: true, Name: "chert.now", When: Handling, Type: "number", Doc: "When handling of this event began, in Unix seconds."},
 	{Func: true, Name: "chert.within", When: Handling, Type: "boolean", Doc: "Whether it is within hours like \"Mon-Fri 09:00-17:30\" now.", Params: []Param{

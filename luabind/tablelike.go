@@ -54,9 +54,9 @@ func shownAs(t tablelike) string {
 var tablelikeMeta = sync.OnceValue(func() *lua.LTable {
 	mt := &lua.LTable{Metatable: lua.LNil}
 	mt.RawSetString("__index", goFunction(func(L *lua.LState) int {
+		charge(L, 2, 32)
 		t, _ := asTablelike(L.Get(1))
-		v := t.index(L, L.Get(2))
-		L.Push(v)
+		L.Push(t.index(L, L.Get(2)))
 		return 1
 	}))
 	mt.RawSetString("__newindex", goFunction(func(L *lua.LState) int {
