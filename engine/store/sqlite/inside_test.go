@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -130,38 +131,73 @@ func TestFull(t *testing.T) {
 	intact(t, s)
 }
 
-// TestWithdrawn: a request whose context ends before the writer takes it is
-// not carried out; a commit that is being written is waited for.
-func TestWithdrawn(t *testing.T) {
+// TestEndedContext: what has not begun when its context ends is withdrawn; a
+// commit that is being written is waited for, an append is not.
+func TestEndedContext(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
-	hold, held := make(chan struct{}), make(chan struct{})
-	s.Journaled(func([]store.Entry) {
-		held <- struct{}{}
-		<-hold
+	held, release := make(chan string), make(chan struct{})
+	s.Journaled(func(list []store.Entry) {
+		for _, e := range list {
+			held <- e.Event.ID // the writer stands still here
+			<-release
+		}
 	})
-	first := make(chan error, 1)
-	go func() {
-		_, err := s.Append(context.Background(), []store.Arrival{simple("e1")})
-		first <- err
-	}()
-	<-held // the writer is busy
+	commit := func(ctx context.Context, state string, list ...store.Arrival) <-chan error {
+		answer := make(chan error, 1)
+		go func() {
+			answer <- s.Commit(ctx, []store.Transition{{
+				States: []store.State{{Pack: "p", Chat: state, Value: []byte("1")}}, Append: list,
+			}})
+		}()
+		return answer
+	}
+	kept := func(state string) bool {
+		t.Helper()
+		v, err := s.State(t.Context(), "p", state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v != nil
+	}
 
 	ctx, cancel := context.WithCancel(t.Context())
-	second := make(chan error, 1)
-	go func() {
-		second <- s.Commit(ctx, []store.Transition{{States: []store.State{{Pack: "p", Chat: "c", Value: []byte("1")}}}})
-	}()
-	cancel()
-	if err := <-second; !errors.Is(err, context.Canceled) {
-		t.Errorf("commit: %v", err)
+	begun := commit(ctx, "begun", simple("e1"))
+	<-held
+	waits := commit(ctx, "waits")
+	for len(s.writer.queue) == 0 { // it waits for its turn
+		runtime.Gosched()
 	}
-	close(hold)
-	if err := <-first; err != nil {
+	cancel()
+	if err := <-waits; !errors.Is(err, context.Canceled) {
+		t.Errorf("a commit that waited: %v", err)
+	}
+	release <- struct{}{}
+	if err := <-begun; err != nil {
+		t.Errorf("a commit that was being written: %v", err)
+	}
+
+	ctx, cancel = context.WithCancel(t.Context())
+	appended := make(chan error, 1)
+	go func() {
+		_, err := s.Append(ctx, []store.Arrival{simple("e2")})
+		appended <- err
+	}()
+	<-held
+	cancel()
+	if err := <-appended; !errors.Is(err, context.Canceled) {
+		t.Errorf("an append that was being written: %v", err)
+	}
+	release <- struct{}{}
+
+	if err := <-commit(t.Context(), "last"); err != nil { // by now all before it are done
 		t.Error(err)
 	}
-	if v, err := s.State(t.Context(), "p", "c"); v != nil || err != nil {
-		t.Errorf("a withdrawn commit has left %s, %v", v, err)
+	if !kept("begun") || kept("waits") || !kept("last") {
+		t.Errorf("kept: begun %t, waits %t, last %t; want all but the one that waited", kept("begun"), kept("waits"), kept("last"))
+	}
+	if _, ok, err := s.Event(t.Context(), "e2"); !ok || err != nil {
+		t.Errorf("the append that was being written is there: %t, %v", ok, err)
 	}
 }
 
