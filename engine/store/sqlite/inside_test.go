@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"chertd/engine/event"
@@ -256,5 +257,45 @@ func TestForeignDatabase(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), path, Options{}); err == nil || !strings.Contains(err.Error(), "another program") {
 		t.Errorf("open another program's database: %v", err)
+	}
+}
+
+// TestPeopleLeaveReaders: however many people look at records, the engine's
+// own reads have a connection.
+func TestPeopleLeaveReaders(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	busy, release := make(chan struct{}), make(chan struct{})
+	var people sync.WaitGroup
+	defer people.Wait()
+	defer close(release)
+	for range 2 * s.size {
+		people.Go(func() {
+			err := s.browse(context.Background(), "look", func(*conn) error {
+				select {
+				case busy <- struct{}{}:
+				case <-release:
+				}
+				<-release
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for range s.size / 2 {
+		<-busy
+	}
+	if _, err := s.Chat(t.Context(), "c1"); err != nil {
+		t.Error(err)
+	}
+	if free := len(s.readers); free != s.size-s.size/2 {
+		t.Errorf("%d of %d connections are left to the engine", free, s.size)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Stats(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("one person too many: %v", err)
 	}
 }

@@ -106,7 +106,7 @@ func (s *Store) Events(ctx context.Context, chat string, before int64, limit int
 }
 
 func (s *Store) records(ctx context.Context, sql string, args ...driver.Value) (list []store.Record, err error) {
-	err = s.snapshot(ctx, "read events", func(c *conn) error {
+	err = s.browse(ctx, "read events", func(c *conn) error {
 		err := c.query(ctx, sql, func(row []driver.Value) error {
 			r, err := recordOf(row)
 			list = append(list, r)
@@ -175,7 +175,7 @@ func (s *Store) Actions(ctx context.Context, f store.ActionFilter) (list []chat.
 		f.Limit = 100
 	}
 	sql := `SELECT ` + actionColumns + ` FROM actions WHERE ` + strings.Join(where, " AND ") + ` ORDER BY event_seq DESC, n DESC LIMIT ?`
-	err = s.read(ctx, "read actions", func(c *conn) error {
+	err = s.browse(ctx, "read actions", func(c *conn) error {
 		return c.query(ctx, sql, func(row []driver.Value) error {
 			list = append(list, actionOf(row))
 			return nil
@@ -186,7 +186,7 @@ func (s *Store) Actions(ctx context.Context, f store.ActionFilter) (list []chat.
 
 // Quarantined implements store.Reader.
 func (s *Store) Quarantined(ctx context.Context, limit int) (list []store.Quarantined, err error) {
-	err = s.read(ctx, "read the quarantine", func(c *conn) error {
+	err = s.browse(ctx, "read the quarantine", func(c *conn) error {
 		return c.query(ctx, selectQuarantine, func(row []driver.Value) error {
 			q := store.Quarantined{ID: intOf(row[0]), Received: timeOf(row[1]), Source: stringOf(row[2]), Reason: stringOf(row[3]), Body: bytesOf(row[5])}
 			if text := bytesOf(row[4]); text != nil {
@@ -204,7 +204,7 @@ func (s *Store) Quarantined(ctx context.Context, limit int) (list []store.Quaran
 // Stats implements store.Reader. It counts rows, which takes a while where
 // there are millions, and keeps nobody from writing.
 func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
-	err = s.snapshot(ctx, "count what the store holds", func(c *conn) error {
+	err = s.browse(ctx, "count what the store holds", func(c *conn) error {
 		for sql, n := range map[string]*int64{
 			"SELECT count(*) FROM events":     &st.Events,
 			"SELECT count(*) FROM pending":    &st.Pending,

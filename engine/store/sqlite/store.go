@@ -23,7 +23,7 @@ import (
 type Options struct {
 	Now     func() time.Time // for notes in the file; nil: time.Now
 	Log     *slog.Logger     // nil: nothing is logged
-	Readers int              // connections that read; 0: 4
+	Readers int              // connections that read, at least 2; 0: 4. Half of them may serve people at a time
 	Queue   int              // requests that may wait for the writer before callers do; 0: 1024
 }
 
@@ -50,6 +50,7 @@ type Store struct {
 	written chan struct{} // closed when the writer and the checkpointer have ended
 	readers chan *conn    // those not in use
 	size    int           // of the pool
+	people  chan struct{} // holds one for each reader that people use
 	closing chan struct{} // closed by Close
 
 	mu     sync.RWMutex // held for reading while sending to the writer's queue
@@ -76,6 +77,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if o.Readers <= 0 {
 		o.Readers = 4
 	}
+	o.Readers = max(o.Readers, 2)
 	if o.Queue <= 0 {
 		o.Queue = 1024
 	}
@@ -94,7 +96,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 
 	s := &Store{
 		path: path, log: o.Log, size: o.Readers,
-		readers: make(chan *conn, o.Readers), written: make(chan struct{}), closing: make(chan struct{}),
+		readers: make(chan *conn, o.Readers), people: make(chan struct{}, o.Readers/2), written: make(chan struct{}), closing: make(chan struct{}),
 	}
 	if s.lock, err = lock(path); err != nil {
 		return nil, err
@@ -298,6 +300,11 @@ func (s *Store) submit(ctx context.Context, r *request, sure bool) error {
 		return err
 	case <-ctx.Done():
 	}
+	select {
+	case err := <-r.answer: // both at once
+		return err
+	default:
+	}
 	if r.state.CompareAndSwap(requestWaits, requestWithdrawn) || !sure {
 		return fmt.Errorf("%s: %w", r.doing, context.Cause(ctx))
 	}
@@ -341,6 +348,20 @@ func (s *Store) read(ctx context.Context, doing string, f func(*conn) error) err
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return nil
+}
+
+// browse is snapshot for what people ask: it may take long, so that some
+// connections are kept from it for the engine's sake.
+func (s *Store) browse(ctx context.Context, doing string, f func(*conn) error) error {
+	select {
+	case s.people <- struct{}{}:
+		defer func() { <-s.people }()
+	case <-s.closing:
+		return store.ErrClosed
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
+	}
+	return s.snapshot(ctx, doing, f)
 }
 
 // snapshot is read with all of f's queries seeing the same moment.
