@@ -19,6 +19,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// simWebhookURL is where chertd takes webhooks unless it is told otherwise, so
+// that sim and run find each other without a flag.
+const simWebhookURL = "http://127.0.0.1:8787/webhooks/chert"
+
 // simOptions are the flags of chertd sim.
 type simOptions struct {
 	listen        string
@@ -45,7 +49,7 @@ thing that happens. The same --seed is the same people and the same messages.
 
 ` + chertsim.ControlHelp,
 		Example: `  chertd sim
-  chertd sim --webhook http://127.0.0.1:8787/webhooks/chert
+  chertd sim --webhook http://127.0.0.1:9000/webhooks/chert
   chertd sim --no-traffic --limit 5 --burst 10
   curl -d '{"chat": "c1", "text": "hello"}' http://127.0.0.1:8790/sim/messages
   curl -d '{"route": "mark-read", "code": 4001, "times": 3}' \
@@ -60,7 +64,7 @@ thing that happens. The same --seed is the same people and the same messages.
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8790", "`address` of the API and the control routes")
-	f.StringVar(&o.webhook, "webhook", "", "`URL` to deliver events to; without it they are in the log and the stream only")
+	f.StringVar(&o.webhook, "webhook", simWebhookURL, "`URL` to deliver events to; \"\" is none: they are in the log and the stream only")
 	f.StringVar(&o.webhookSecret, "webhook-secret", chertsim.DefaultWebhookSecret, "`secret` that deliveries are signed with")
 	f.StringVar(&o.tenant, "tenant", chertsim.DefaultTenant, "tenant `slug` that calls must name")
 	f.StringVar(&o.signingSecret, "signing-secret", chertsim.DefaultSigningSecret, "`secret` that calls must be signed with")
@@ -78,11 +82,11 @@ thing that happens. The same --seed is the same people and the same messages.
 func (o simOptions) check() error {
 	switch {
 	case !(o.rate > 0) || !(o.speed > 0):
-		return errors.New("--rate and --speed must be above 0\nhint: --no-traffic is for a Chert in which nobody writes")
+		return hinted(usageError("--rate and --speed must be above 0"), "--no-traffic is for a Chert in which nobody writes")
 	case !(o.limit >= 0) || o.burst < 1:
-		return errors.New("--limit must not be negative, and --burst at least 1")
+		return usageError("--limit must not be negative, and --burst must be at least 1")
 	case o.tenant == "" || o.signingSecret == "" || o.webhookSecret == "":
-		return errors.New("--tenant, --signing-secret and --webhook-secret must not be empty\nhint: leave them out for the development values")
+		return hinted(usageError("--tenant, --signing-secret and --webhook-secret must not be empty"), "leave them out for the development values")
 	}
 	return nil
 }
@@ -99,15 +103,15 @@ func runSim(ctx context.Context, out io.Writer, o simOptions) error {
 	defer sim.Close()
 	if o.webhook != "" {
 		if _, err := sim.Subscribe(o.webhook, o.webhookSecret); err != nil {
-			return fmt.Errorf("--webhook: %w\nhint: a public https URL, or one on this machine like http://127.0.0.1:8787/webhooks/chert", err)
+			return hinted(usageError("--webhook: %w", err), "a public https URL, or one of this machine, like "+simWebhookURL)
 		}
 	}
 	listener, err := net.Listen("tcp", o.listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("listen on %s: the address is in use\nhint: stop what runs there, or choose another with --listen 127.0.0.1:0", o.listen)
+		return hinted(fmt.Errorf("listen on %s: the address is in use", o.listen), "another chertd sim? Stop it, or choose another address with --listen 127.0.0.1:8791")
 	}
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w\nhint: --listen takes host:port, like 127.0.0.1:8790", o.listen, err)
+		return hinted(fmt.Errorf("--listen: %w", err), "it takes host:port, like 127.0.0.1:8790")
 	}
 	printer := &simPrinter{out: out, quiet: o.quiet}
 	printer.start(o, listener.Addr().String())
@@ -144,7 +148,7 @@ func runSim(ctx context.Context, out io.Writer, o simOptions) error {
 func simWebhook(address string) (listen, path string) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" {
-		return "127.0.0.1:8787", "/webhooks/chert" // something in front of chertd takes the TLS off
+		return "127.0.0.1:8787", "/webhooks/chert" // the defaults; something in front of chertd takes the TLS off
 	}
 	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80")), cmp.Or(u.Path, "/")
 }

@@ -75,7 +75,8 @@ func (p *simPrinter) print(h chertsim.Happening) {
 	case chertsim.Refused:
 		p.refused++
 	}
-	if !p.quiet {
+	// Of a delivery only the end is told: it says how many attempts it took.
+	if !p.quiet && (h.Kind != chertsim.DeliveryFailed || h.Final) {
 		fmt.Fprintln(p.out, simLine(h))
 	}
 }
@@ -84,8 +85,8 @@ func (p *simPrinter) print(h chertsim.Happening) {
 func (p *simPrinter) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintf(p.out, "\nStopped: %d events (%d delivered, %d not), %d reads of %d messages,\n%d calls refused.\n",
-		p.events, p.delivered, p.failed, p.reads, p.marks, p.refused)
+	fmt.Fprintf(p.out, "\nStopped: %s (%d delivered, %d not), %s of %s,\n%s refused.\n", count(p.events, "event"),
+		p.delivered, p.failed, count(p.reads, "read"), count(p.marks, "message"), count(p.refused, "call"))
 }
 
 // simLine is one happening in at most 80 columns: time, what, chat, and the
@@ -109,20 +110,17 @@ func simLine(h chertsim.Happening) string {
 			rest += fmt.Sprintf(", attempt %d", h.Attempt)
 		}
 	case chertsim.DeliveryFailed:
-		what, rest = "failed", fmt.Sprintf("delivery attempt %d: HTTP %d", h.Attempt, h.Status)
+		what, rest = "failed", fmt.Sprintf("webhook: HTTP %d", h.Status)
 		if h.Status == 0 {
-			rest = fmt.Sprintf("delivery attempt %d: %s", h.Attempt, simReason(h.Detail))
+			rest = "webhook: " + simReason(h.Detail)
 		}
-		if h.Final {
-			rest += ", the last"
+		if h.Attempt > 1 {
+			rest = fmt.Sprintf("%s, after %d attempts", rest, h.Attempt)
 		}
 	case chertsim.Read:
-		what, rest = "READ", fmt.Sprintf("%d messages after %v", h.Marked, h.Waited.Round(time.Millisecond))
-		switch h.Marked {
-		case 0:
-			rest = "nothing was unread"
-		case 1:
-			rest = "1 message" + strings.TrimPrefix(rest, "1 messages")
+		what, rest = "READ", "nothing was unread"
+		if h.Marked > 0 {
+			rest = fmt.Sprintf("%s, the oldest %v old", count(h.Marked, "message"), h.Waited.Round(time.Millisecond))
 		}
 	case chertsim.Acted:
 		what, rest = h.Route, h.Text
