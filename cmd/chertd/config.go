@@ -1,0 +1,171 @@
+package main
+
+import (
+	"path/filepath"
+	"time"
+
+	"chertd/engine/chert"
+)
+
+// Config is chertd.yaml. Its keys are the fields' yaml tags; the key of a
+// Secret may have "_file" behind it and then names a file that holds it.
+type Config struct {
+	File string `yaml:"-"` // where it was read from
+
+	Chert   ChertConfig   `yaml:"chert"`
+	Sources SourcesConfig `yaml:"sources"`
+	Rules   RulesConfig   `yaml:"rules"`
+	Store   StoreConfig   `yaml:"store"`
+	Control ControlConfig `yaml:"control"`
+	Log     LogConfig     `yaml:"log"`
+}
+
+// ChertConfig is the account at Chert, and the pace of calls to it.
+type ChertConfig struct {
+	BaseURL       string        `yaml:"base_url"`
+	Tenant        string        `yaml:"tenant"`
+	Auth          string        `yaml:"auth"` // chert.AuthHMAC or chert.AuthBearer
+	SigningSecret Secret        `yaml:"signing_secret"`
+	Timeout       time.Duration `yaml:"timeout"`
+	Concurrency   int           `yaml:"concurrency"` // calls in flight
+	Rate          RateConfig    `yaml:"rate"`
+}
+
+// RateConfig is a ceiling on calls.
+type RateConfig struct {
+	Limit    float64 `yaml:"limit"` // calls per second
+	Burst    int     `yaml:"burst"`
+	Adaptive bool    `yaml:"adaptive"` // find the server's own limit below it
+}
+
+// SourcesConfig is by which ways events come.
+type SourcesConfig struct {
+	Webhook WebhookConfig `yaml:"webhook"`
+	Stream  StreamConfig  `yaml:"stream"`
+	Catchup CatchupConfig `yaml:"catchup"`
+}
+
+// WebhookConfig is where Chert delivers events to.
+type WebhookConfig struct {
+	Listen    string        `yaml:"listen"` // host:port; "": off
+	Path      string        `yaml:"path"`
+	Secrets   []Secret      `yaml:"secrets"`   // of the subscription, several while rotating
+	Tolerance time.Duration `yaml:"tolerance"` // how far a signature's time may be off
+	MaxBody   Size          `yaml:"max_body"`
+}
+
+// StreamConfig is the events stream.
+type StreamConfig struct {
+	Enabled bool `yaml:"enabled"`
+}
+
+// CatchupConfig is the reading of the events log.
+type CatchupConfig struct {
+	Enabled  bool          `yaml:"enabled"`
+	Every    time.Duration `yaml:"every"`
+	Lookback time.Duration `yaml:"lookback"` // for a store that has no cursor yet
+	Wait     time.Duration `yaml:"wait"`     // how long due calls wait for the first pass
+}
+
+// RulesConfig is where rules live and how they are reloaded.
+type RulesConfig struct {
+	Dir      Path                  `yaml:"dir"`
+	Watch    bool                  `yaml:"watch"`
+	Timezone string                `yaml:"timezone"` // IANA name
+	Specs    string                `yaml:"specs"`    // gate, warn or off
+	Packs    map[string]PackConfig `yaml:"packs"`
+}
+
+// PackConfig is what the operator says to one pack.
+type PackConfig struct {
+	Mode   string         `yaml:"mode"` // a rules.Mode; "": as pack.yaml says
+	Can    []string       `yaml:"can"`  // capabilities granted: typing, react, send
+	Config map[string]any `yaml:"config"`
+}
+
+// StoreConfig is where chertd keeps its memory.
+type StoreConfig struct {
+	URL       string        `yaml:"url"` // sqlite:PATH
+	Retention time.Duration `yaml:"retention"`
+	Raw       time.Duration `yaml:"raw"` // how long message texts stay
+
+	Path string `yaml:"-"` // of the URL, relative to the working directory
+}
+
+// ControlConfig is how people and monitors talk to the daemon.
+type ControlConfig struct {
+	Socket Path      `yaml:"socket"`
+	Listen string    `yaml:"listen"` // host:port; "": off
+	Token  Secret    `yaml:"token"`
+	TLS    TLSConfig `yaml:"tls"`
+}
+
+// TLSConfig is a certificate and its key, PEM files.
+type TLSConfig struct {
+	Cert Path `yaml:"cert"`
+	Key  Path `yaml:"key"`
+}
+
+// LogConfig is what is logged, and how.
+type LogConfig struct {
+	Level  string `yaml:"level"`  // debug, info, warn or error
+	Format string `yaml:"format"` // text or json
+	Text   bool   `yaml:"text"`   // may messages' texts be logged
+}
+
+// Path is a file's path. One that is relative in the configuration is relative
+// to the configuration's file.
+type Path string
+
+// Size is a number of bytes.
+type Size int64
+
+// defaultConfig is the configuration of a file that says nothing.
+func defaultConfig() Config {
+	return Config{
+		Chert: ChertConfig{
+			BaseURL: "https://console.trychert.com/api/v1", Auth: chert.AuthHMAC,
+			Timeout: 10 * time.Second, Concurrency: 8,
+			Rate: RateConfig{Limit: 10, Burst: 20, Adaptive: true},
+		},
+		Sources: SourcesConfig{
+			Webhook: WebhookConfig{
+				Listen: "127.0.0.1:8787", Path: "/webhooks/chert",
+				Tolerance: 5 * time.Minute, MaxBody: 1 << 20,
+			},
+			Catchup: CatchupConfig{Enabled: true, Every: time.Minute, Wait: 5 * time.Minute},
+		},
+		Rules:   RulesConfig{Dir: "./rules", Watch: true, Timezone: "UTC", Specs: "gate"},
+		Store:   StoreConfig{URL: "sqlite:./data/chertd.db", Retention: 30 * day, Raw: 7 * day},
+		Control: ControlConfig{Socket: "./data/chertd.sock"},
+		Log:     LogConfig{Level: "info", Format: "text"},
+	}
+}
+
+const day = 24 * time.Hour
+
+// resolve makes the paths that are relative to the configuration's file
+// relative to the working directory.
+func (c *Config) resolve() {
+	dir := filepath.Dir(c.File)
+	for _, p := range []*Path{&c.Rules.Dir, &c.Control.Socket, &c.Control.TLS.Cert, &c.Control.TLS.Key} {
+		*p = Path(relativeTo(dir, string(*p)))
+	}
+	c.Store.Path = relativeTo(dir, sqlitePath(c.Store.URL))
+}
+
+func relativeTo(dir, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// location is the default time zone of rules; validate has seen that it exists.
+func (c *Config) location() *time.Location {
+	zone, err := time.LoadLocation(c.Rules.Timezone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+const minimal = `
+chert: {tenant: acme-7a3f, signing_secret: "${SIGNING}"}
+sources: {webhook: {secrets: ["${HOOK}"]}}
+`
+
+func environment(name string) (string, bool) {
+	v, ok := map[string]string{
+		"SIGNING": "0123456789abcdef0123456789abcdef", "HOOK": "whsec_one", "EMPTY": "", "NINE": "9", "HOST": "chat.example.com",
+	}[name]
+	return v, ok
+}
+
+func TestMinimalConfigTakesDefaults(t *testing.T) {
+	t.Parallel()
+	c, diags := parseConfig("etc/chertd.yaml", []byte(minimal), environment, false)
+	if len(diags) > 0 {
+		t.Fatal(diags)
+	}
+	for _, check := range []struct{ what, got, want any }{
+		{"base_url", c.Chert.BaseURL, "https://console.trychert.com/api/v1"},
+		{"signing secret", c.Chert.SigningSecret.Reveal(), "0123456789abcdef0123456789abcdef"},
+		{"timeout", c.Chert.Timeout, 10 * time.Second},
+		{"rate", c.Chert.Rate, RateConfig{Limit: 10, Burst: 20, Adaptive: true}},
+		{"listen", c.Sources.Webhook.Listen, "127.0.0.1:8787"},
+		{"webhook secrets", strings.Join(reveal(c.Sources.Webhook.Secrets), " "), "whsec_one"},
+		{"max_body", c.Sources.Webhook.MaxBody, Size(1 << 20)},
+		{"catchup", c.Sources.Catchup, CatchupConfig{Enabled: true, Every: time.Minute, Wait: 5 * time.Minute}},
+		{"retention", c.Store.Retention, 30 * 24 * time.Hour},
+		{"rules.dir is relative to the file", c.Rules.Dir, Path("etc/rules")},
+		{"so is the store", c.Store.Path, "etc/data/chertd.db"},
+		{"and the socket", c.Control.Socket, Path("etc/data/chertd.sock")},
+		{"log", c.Log, LogConfig{Level: "info", Format: "text"}},
+	} {
+		if check.got != check.want {
+			t.Errorf("%v is %v, want %v", check.what, check.got, check.want)
+		}
+	}
+}
+
+func TestEveryKeyIsRead(t *testing.T) {
+	t.Parallel()
+	text := `
+chert:
+  base_url: http://127.0.0.1:8790/api/v1
+  tenant: acme
+  auth: bearer
+  signing_secret: abc
+  timeout: 30
+  concurrency: ${NINE}
+  rate: {limit: 2.5, burst: "${NINE}", adaptive: false}
+sources:
+  webhook: {listen: ":80", path: /hook, secrets: [one, "two"], tolerance: 90s, max_body: 64KiB}
+  stream: {enabled: false}
+  catchup: {enabled: true, every: 2m, lookback: 1d, wait: 0s}
+rules:
+  dir: /srv/rules
+  watch: false
+  timezone: America/New_York
+  specs: off
+  packs:
+    codes: {mode: shadow, can: [typing, send], config: {min_digits: 6, on: true, words: [a, "b"], deep: {x: 1.5}, host: "${HOST}"}}
+    plain:
+store: {url: "sqlite:///var/lib/chertd.db"}
+control: {listen: "127.0.0.1:9900"}
+log: {level: debug, format: json, text: true}
+`
+	c, diags := parseConfig("chertd.yaml", []byte(text), environment, false)
+	if diags.Errors() {
+		t.Fatal(diags)
+	}
+	pack := c.Rules.Packs["codes"]
+	got := fmt.Sprintln(
+		c.Chert.Timeout, c.Chert.Concurrency, c.Chert.Rate, reveal(c.Sources.Webhook.Secrets), c.Sources.Webhook.MaxBody,
+		c.Sources.Catchup, c.Rules.Dir, c.Rules.Watch, c.location(), c.Rules.Specs, pack.Mode, pack.Can, pack.Config, len(c.Rules.Packs),
+		c.Store.Path, c.Control.Listen, c.Log)
+	want := "30s 9 {2.5 9 false} [one two] 65536 {true 2m0s 24h0m0s 0s} /srv/rules false America/New_York off shadow [typing send] " +
+		"map[deep:map[x:1.5] host:chat.example.com min_digits:6 on:true words:[a b]] 2 /var/lib/chertd.db 127.0.0.1:9900 {debug json true}\n"
+	if got != want {
+		t.Errorf("\ngot  %swant %s", got, want)
+	}
+}
+
+func TestConfigErrorsNameThePlace(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, text, want string }{
+		{"a misspelt key", "chert:\n  tenant: a\n  secert: b\n", `c.yaml:3:3: error: unknown key "chert.secert" [CF002]`},
+		{"its nearest name", "chert:\n  tenat: a\n", "hint: did you mean tenant?"},
+		{"one that is like none", "chert:\n  zzzz: a\n", "hint: the keys here are base_url, tenant, auth"},
+		{"at the top", "chrt: {}\n", `c.yaml:1:1: error: unknown key "chrt" [CF002]`},
+		{"a key twice", "log: {level: info, level: debug}\n", `c.yaml:1:20: error: key "level" is there already, on line 1 [CF002]`},
+		{"a list for a table", "sources: [webhook]\n", "c.yaml:1:10: error: sources: expected keys and values, got a list [CF003]"},
+		{"a word for a duration", "chert:\n  timeout: soon\n", `c.yaml:2:12: error: chert.timeout: expected a duration like 90s, 5m or 30d, got "soon" [CF003]`},
+		{"text for a number", "chert:\n  concurrency: \"8\"\n", "c.yaml:2:16: error: chert.concurrency: expected a whole number, got text [CF003]\n  hint: write it without quotes"},
+		{"a fraction", "chert: {concurrency: 1.5}\n", `chert.concurrency: expected a whole number, got "1.5"`},
+		{"yes for true", "rules: {watch: yes}\n", `rules.watch: expected true or false, got "yes"`},
+		{"nothing", "chert:\n  timeout:\n", "chert.timeout: expected a duration like 90s, 5m or 30d, got nothing"},
+		{"a size", "sources: {webhook: {max_body: 1MB}}\n", `sources.webhook.max_body: expected a size like 64KiB or 1MiB, got "1MB"`},
+		{"a size out of range", "sources: {webhook: {max_body: 1GiB}}\n", "sources.webhook.max_body: expected 1024 to 67108864, got 1073741824"},
+		{"a variable not set", "chert:\n  tenant: ${NOPE}\n", "c.yaml:2:11: error: chert.tenant: the environment variable NOPE is not set [CF004]\n  hint: export NOPE"},
+		{"a variable without a name", "chert: {tenant: '${}'}\n", `"${}" names no environment variable`},
+		{"an empty secret", "chert: {signing_secret: ''}\n", "chert.signing_secret: the secret is empty [CF005]"},
+		{"an empty variable", "chert: {signing_secret: '${EMPTY}'}\n", "chert.signing_secret: the secret is empty [CF005]"},
+		{"a secret file that is not there", "chert:\n  signing_secret_file: nope.txt\n", "c.yaml:2:24: error: chert.signing_secret_file: open nope.txt: "},
+		{"a secret twice", "chert:\n  signing_secret: a\n  signing_secret_file: b\n", "c.yaml:3:3: error: chert.signing_secret is given twice: keep either"},
+		{"no secret", "chert: {tenant: a}\n", "c.yaml:1:8: error: chert.signing_secret: is missing [CF006]"},
+		{"nothing at all", "", "c.yaml: error: chert.tenant: is missing [CF006]"},
+		{"no webhook secret", "chert: {tenant: a, signing_secret: b}\n", "c.yaml: error: sources.webhook.secrets: is missing [CF006]"},
+		{"no source", "sources:\n  webhook: {listen: \"\"}\n  catchup: {enabled: false}\n", "c.yaml:2:3: error: sources: at least one source of events is needed [CF006]"},
+		{"http to the world", "chert: {base_url: http://chat.example.com/v1}\n", "c.yaml:1:19: error: chert.base_url: calls to chat.example.com would not be encrypted [CF003]\n  hint: write https://"},
+		{"no URL", "chert: {base_url: console}\n", "chert.base_url: expected a URL like"},
+		{"an unknown auth", "chert: {auth: hmca}\n", "chert.auth: expected hmac, bearer, got \"hmca\" [CF003]\n  hint: did you mean hmac?"},
+		{"a time zone", "rules: {timezone: Mars}\n", `rules.timezone: expected a time zone like UTC or America/New_York, got "Mars"`},
+		{"a mode", "rules: {packs: {codes: {mode: on}}}\n", `c.yaml:1:31: error: rules.packs.codes.mode: expected live, shadow, off, got "on"`},
+		{"a capability", "rules: {packs: {codes: {can: [sned]}}}\n", "c.yaml:1:31: error: rules.packs.codes.can[0]: expected typing, react, send, got \"sned\" [CF003]\n  hint: did you mean send?"},
+		{"a store", "store: {url: postgres://x}\n", `store.url: expected sqlite:PATH, got "postgres://x"`},
+		{"an address", "control: {listen: '9900'}\n", `control.listen: expected host:port like 127.0.0.1:8787, got "9900"`},
+		{"half a certificate", "control: {tls: {cert: a.pem}}\n", "control.tls: cert and key go together"},
+		{"no YAML", "chert: {\n", "c.yaml:1:1: error: did not find expected node content [CF001]"},
+		{"tabs", "chert:\n\ttenant: a\n", "hint: indent with spaces"},
+		{"two documents", "log: {}\n---\nlog: {}\n", "c.yaml:2:1: error: a second document begins here"},
+		{"a list", "- chert\n", "c.yaml:1:1: error: expected keys and values, got a list [CF001]"},
+		{"settings that multiply", "rules: {packs: {a: {config: {a: &a [1,1,1,1,1,1,1,1], b: &b [*a,*a,*a,*a,*a,*a,*a,*a], c: &c [*b,*b,*b,*b,*b,*b,*b,*b], d: &d [*c,*c,*c,*c,*c,*c,*c,*c], e: &e [*d,*d,*d,*d,*d,*d,*d,*d]}}}}\n", "have more than 10000 values"},
+		{"settings without end", "rules: {packs: {a: {config: &c {x: *c}}}}\n", "nested deeper than 16"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, diags := parseConfig("c.yaml", []byte(test.text), environment, false)
+			if !diags.Errors() || !strings.Contains(diags.Error(), test.want) {
+				t.Errorf("%s\ngot\n%s\nwant\n%s", test.text, diags.Error(), test.want)
+			}
+		})
+	}
+}
+
+func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	_, diags := parseConfig("c.yaml", []byte("chrt: 1\nlog: {level: loud}\nrules: {dir: '${NOPE}'}\n"), environment, false)
+	for _, want := range []string{`"chrt"`, "log.level", "NOPE", "chert.tenant", "sources.webhook.secrets"} {
+		if !strings.Contains(diags.Error(), want) {
+			t.Errorf("%s is not told:\n%s", want, diags.Error())
+		}
+	}
+}
+
+func TestWhatIsNotInThisBuildIsToldIfAskedFor(t *testing.T) {
+	t.Parallel()
+	_, diags := parseConfig("c.yaml", []byte(minimal+"store: {retention: 10d}\nrules: {specs: gate}\n"), environment, false)
+	want := "c.yaml:4:20: warning: store.retention: not in this build yet: nothing is deleted [CF007]\n" +
+		"c.yaml:5:16: warning: rules.specs: not in this build yet: an edit goes live without its specs being run [CF007]"
+	if diags.Error() != want {
+		t.Errorf("got\n%s\nwant\n%s", diags.Error(), want)
+	}
+	_, diags = parseConfig("c.yaml", []byte("chert: {tenant: a, signing_secret: b}\nsources: {webhook: {listen: ''}, stream: {enabled: true}}\n"), environment, false)
+	if !diags.Errors() || !strings.Contains(diags.Error(), "by the webhook only") {
+		t.Errorf("without any source that works:\n%s", diags.Error())
+	}
+}
+
+func TestEventsFromElsewhereNeedNoSource(t *testing.T) {
+	t.Parallel()
+	text := "chert: {tenant: a, signing_secret: b}\nsources: {webhook: {listen: ''}, catchup: {enabled: false}}\n"
+	if _, diags := parseConfig("c.yaml", []byte(text), environment, true); diags.Errors() {
+		t.Error(diags)
+	}
+}
+
+func TestSecretFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("signing", "0123\n")
+	write("hooks", "\none\r\ntwo\n\n")
+	write("empty", " \n")
+	parse := func(text string) (*Config, string) {
+		c, diags := parseConfig(filepath.Join(dir, "chertd.yaml"), []byte(text), environment, false)
+		return c, diags.Error()
+	}
+	c, problems := parse("chert: {tenant: a, signing_secret_file: signing}\nsources: {webhook: {secrets_file: hooks}}\n")
+	if problems != "" {
+		t.Fatal(problems)
+	}
+	if got := c.Chert.SigningSecret.Reveal() + " " + strings.Join(reveal(c.Sources.Webhook.Secrets), " "); got != "0123 one two" {
+		t.Errorf("read %q", got)
+	}
+	if _, problems = parse("chert: {signing_secret_file: hooks}\n"); !strings.Contains(problems, "hooks has 2 lines, and one secret is expected") {
+		t.Error(problems)
+	}
+	if _, problems = parse("sources: {webhook: {secrets_file: empty}}\n"); !strings.Contains(problems, "empty is empty") {
+		t.Error(problems)
+	}
+}
+
+func TestSecretsAreNeverPrinted(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2secret"
+	c, _ := parseConfig("c.yaml", []byte("chert: {tenant: a, signing_secret: "+secret+"}\nsources: {webhook: {secrets: ["+secret+"]}}\ncontrol: {token: "+secret+"}\n"), environment, false)
+	var out strings.Builder
+	s := c.Chert.SigningSecret
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+		fmt.Fprintf(&out, verb+" "+verb+"\n", s, c)
+		fmt.Fprintf(&out, verb+"\n", *c)
+	}
+	for _, marshal := range []func(any) ([]byte, error){json.Marshal, yaml.Marshal} {
+		text, err := marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Write(text)
+	}
+	for _, format := range []string{"text", "json"} {
+		newLogger(&out, LogConfig{Format: format}).Info("x", "secret", s, "config", c, slog.Group("g", "all", c.Sources.Webhook.Secrets))
+	}
+	if strings.Contains(out.String(), secret) || strings.Contains(out.String(), fmt.Sprintf("%x", secret)) {
+		t.Errorf("a secret was printed:\n%s", out.String())
+	}
+	if !strings.Contains(out.String(), hidden) {
+		t.Error("nothing was printed at all")
+	}
+	for _, text := range []string{
+		"chert: {signing_secret: [" + secret + "]}", "chert: {signing_secret: {a: " + secret + "}}",
+		"sources: {webhook: {secrets: " + secret + "}}", "chert: {signing_secret: '" + secret + "${NOPE}'}",
+		"chert: {signing_secret: " + secret + ", signing_secret_file: x}",
+	} {
+		if _, diags := parseConfig("c.yaml", []byte(text), environment, false); strings.Contains(diags.Error(), secret) {
+			t.Errorf("an error tells the secret: %s", diags.Error())
+		}
+	}
+}
+
+func FuzzParseConfig(f *testing.F) {
+	f.Add(minimal)
+	f.Add("rules: {packs: {a: {config: &c {x: *c}}}}")
+	f.Add("chert: *a")
+	f.Add("? [a]\n: b\nchert: {? {x: y} : z}")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, diags := parseConfig("c.yaml", []byte(text), func(string) (string, bool) { return "x", true }, false)
+		if c == nil && !diags.Errors() {
+			t.Error("neither a configuration nor an error")
+		}
+	})
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"chertd/luabind"
+)
+
+// configPlaces are where the configuration is looked for without -c.
+var configPlaces = []string{"chertd.yaml", "/etc/chertd/chertd.yaml"}
+
+// maxConfig bounds the configuration's file.
+const maxConfig = 1 << 20
+
+// loadConfig reads and checks the configuration: the file named, or the first
+// of configPlaces. Its warnings come with it; whatever can't be run with is an
+// error of exit code 78, with all that is wrong at once. events says that the
+// daemon has events from elsewhere and needs no source of its own.
+func loadConfig(file string, events bool) (*Config, luabind.Diagnostics, error) {
+	file, err := findConfig(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := readConfig(file)
+	if err != nil {
+		return nil, nil, fail(exitConfig, fmt.Errorf("read the configuration: %w", err))
+	}
+	c, diags := parseConfig(file, text, os.LookupEnv, events)
+	if diags.Errors() {
+		return nil, nil, fail(exitConfig, diags)
+	}
+	return c, diags, nil
+}
+
+func findConfig(file string) (string, error) {
+	if file != "" {
+		return file, nil
+	}
+	for _, place := range configPlaces {
+		_, err := os.Stat(place)
+		if err == nil {
+			return place, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", fail(exitConfig, fmt.Errorf("read the configuration: %w", err))
+		}
+	}
+	return "", hinted(fail(exitConfig, errors.New("there is no configuration: neither ./chertd.yaml nor /etc/chertd/chertd.yaml exists")),
+		"create chertd.yaml as docs/configuration.md shows, or name one with -c FILE;\n"+
+			"to try chertd without an account run `chertd demo`, or develop against `chertd sim`")
+}
+
+func readConfig(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxConfig {
+		return nil, fmt.Errorf("%s is larger than %d bytes", file, maxConfig)
+	}
+	return text, nil
+}
+
+// parseConfig makes a configuration of the file's text. lookup is the environment.
+func parseConfig(file string, text []byte, lookup func(string) (string, bool), events bool) (*Config, luabind.Diagnostics) {
+	c := defaultConfig()
+	c.File = file
+	d := &decoder{file: file, dir: filepath.Dir(file), lookup: lookup, places: map[string]*yaml.Node{}}
+	doc, ok := d.document(text)
+	if !ok {
+		return nil, d.diags
+	}
+	if doc != nil {
+		d.decode(doc, reflect.ValueOf(&c).Elem(), "")
+	}
+	c.check(d, events)
+	c.resolve()
+	slices.SortStableFunc(d.diags, func(a, b luabind.Diagnostic) int {
+		return cmp.Compare(uint(a.Line-1), uint(b.Line-1)) // those without a place last
+	})
+	return &c, d.diags
+}
+
+// document is the one YAML document of the file; nil if it says nothing.
+func (d *decoder) document(text []byte) (*yaml.Node, bool) {
+	dec := yaml.NewDecoder(strings.NewReader(string(text)))
+	var doc, second yaml.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil, true
+	case err != nil:
+		return nil, d.syntax(err)
+	}
+	switch err := dec.Decode(&second); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		return nil, d.syntax(err)
+	default:
+		d.failAt(&second, codeSyntax, "", "a second document begins here: a configuration is one")
+		return nil, false
+	}
+	top := doc.Content[0]
+	if top.Kind != yaml.MappingNode && !isNull(top) {
+		d.failAt(top, codeSyntax, "", "expected keys and values, got %s", kindOf(top))
+		return nil, false
+	}
+	return top, true
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
+
+// syntax reports what the YAML parser says, at the line it names.
+func (d *decoder) syntax(err error) bool {
+	diag := luabind.Diagnostic{File: d.file, Severity: luabind.SeverityError, Code: codeSyntax}
+	diag.Message = strings.TrimPrefix(err.Error(), "yaml: ")
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		diag.Line, _ = strconv.Atoi(m[1])
+		diag.Message = strings.TrimPrefix(err.Error(), m[0])
+	}
+	if strings.Contains(diag.Message, "cannot start any token") {
+		diag.Hint = "indent with spaces, and quote a value that begins with a special character"
+	}
+	d.diags = append(d.diags, diag)
+	return false
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"chertd/luabind"
+)
+
+// Codes of what can be wrong with a configuration.
+const (
+	codeSyntax  = "CF001" // not YAML
+	codeUnknown = "CF002" // a key that does not exist, or is there twice
+	codeValue   = "CF003" // a value of another type, or out of range
+	codeEnv     = "CF004" // an environment variable that is not set
+	codeSecret  = "CF005" // a secret that is empty, or can't be read
+	codeMissing = "CF006" // a value that is needed
+	codeNotYet  = "CF007" // a feature this build does not have
+)
+
+// decoder reads YAML nodes into a struct, strictly, and collects all that is
+// wrong on the way. Where a key stands is remembered, so that what is checked
+// later can name the place too.
+type decoder struct {
+	file   string
+	dir    string // that relative files are relative to
+	lookup func(name string) (string, bool)
+
+	places   map[string]*yaml.Node // dotted path → its value
+	settings int                   // values of packs' settings read so far
+	diags    luabind.Diagnostics
+}
+
+// decode reads n into v, which is the field at path ("" is the whole file).
+func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if path != "" {
+		d.places[path] = n
+	}
+	switch v.Interface().(type) {
+	case time.Duration:
+		d.scalar(n, path, "a duration like 90s, 5m or 30d", func(s string) error {
+			t, err := luabind.ParseDuration(s)
+			v.SetInt(int64(t))
+			return err
+		})
+		return
+	case Size:
+		d.scalar(n, path, "a size like 64KiB or 1MiB", func(s string) error {
+			size, err := parseSize(s)
+			v.SetInt(int64(size))
+			return err
+		})
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		d.table(n, v, path)
+	case reflect.Map:
+		d.entries(n, v, path)
+	case reflect.Slice:
+		d.list(n, v, path)
+	case reflect.String:
+		d.scalar(n, path, "text", func(s string) error { v.SetString(s); return nil })
+	case reflect.Bool:
+		d.scalar(n, path, "true or false", func(s string) error {
+			if s != "true" && s != "false" {
+				return fmt.Errorf("it is %q", s)
+			}
+			v.SetBool(s == "true")
+			return nil
+		})
+	case reflect.Int:
+		d.scalar(n, path, "a whole number", func(s string) error {
+			i, err := strconv.Atoi(s)
+			v.SetInt(int64(i))
+			return err
+		})
+	case reflect.Float64:
+		d.scalar(n, path, "a number", func(s string) error {
+			f, err := strconv.ParseFloat(s, 64)
+			v.SetFloat(f)
+			return err
+		})
+	default:
+		panic("no configuration is of type " + v.Type().String())
+	}
+}
+
+// table reads a mapping into a struct. A key that is there and empty is as if
+// it had no entries: what is below it may all be commented out.
+func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
+	if isNull(n) {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		d.failAt(n, codeValue, "", "%s: expected keys and values, got %s", path, kindOf(n))
+		return
+	}
+	fields := map[string]reflect.Value{}
+	var known []string
+	for i := range v.NumField() {
+		key := v.Type().Field(i).Tag.Get("yaml")
+		if key == "-" {
+			continue
+		}
+		fields[key] = v.Field(i)
+		known = append(known, key)
+		if secretField(v.Field(i)) {
+			known = append(known, key+"_file")
+		}
+	}
+	for key, value := range d.pairs(n) {
+		field, ok := fields[key.Value]
+		if base, isFile := strings.CutSuffix(key.Value, "_file"); !ok && isFile && secretField(fields[base]) {
+			d.secretFile(key, value, fields[base], join(path, base))
+			continue
+		}
+		if !ok {
+			hint := "the keys here are " + strings.Join(known, ", ")
+			if near := luabind.Suggest(key.Value, known); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			d.failAt(key, codeUnknown, hint, "unknown key %q", join(path, key.Value))
+			continue
+		}
+		if secretField(field) {
+			d.secret(value, field, join(path, key.Value))
+			continue
+		}
+		d.decode(value, field, join(path, key.Value))
+	}
+}
+
+// entries reads a mapping whose keys are free.
+func (d *decoder) entries(n *yaml.Node, v reflect.Value, path string) {
+	if isNull(n) {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		d.failAt(n, codeValue, "", "%s: expected keys and values, got %s", path, kindOf(n))
+		return
+	}
+	m := reflect.MakeMap(v.Type())
+	for key, value := range d.pairs(n) {
+		entry := reflect.New(v.Type().Elem()).Elem()
+		if entry.Kind() == reflect.Interface {
+			if plain := d.plain(value, join(path, key.Value), 0); plain != nil {
+				entry.Set(reflect.ValueOf(plain))
+			}
+		} else {
+			d.decode(value, entry, join(path, key.Value))
+		}
+		m.SetMapIndex(reflect.ValueOf(key.Value), entry)
+	}
+	v.Set(m)
+}
+
+func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.SequenceNode {
+		d.failAt(n, codeValue, "", "%s: expected a list, got %s", path, kindOf(n))
+		return
+	}
+	items := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
+	for i, item := range n.Content {
+		d.decode(item, items.Index(i), fmt.Sprintf("%s[%d]", path, i))
+	}
+	v.Set(items)
+}
+
+// pairs are a mapping's keys and values in order. A key that is there twice is
+// reported and left out.
+func (d *decoder) pairs(n *yaml.Node) func(yield func(k, v *yaml.Node) bool) {
+	return func(yield func(k, v *yaml.Node) bool) {
+		seen := map[string]int{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k, v := n.Content[i], n.Content[i+1]
+			if line := seen[k.Value]; line > 0 {
+				d.failAt(k, codeUnknown, "", "key %q is there already, on line %d", k.Value, line)
+				continue
+			}
+			seen[k.Value] = k.Line
+			if !yield(k, v) {
+				return
+			}
+		}
+	}
+}
+
+// fail reports what is wrong with the value at path, or with its absence: then
+// the place is that of the nearest key above it.
+func (d *decoder) fail(path, code, hint, format string, args ...any) {
+	d.report(luabind.SeverityError, path, code, hint, format, args...)
+}
+
+func (d *decoder) warn(path, code, hint, format string, args ...any) {
+	d.report(luabind.SeverityWarning, path, code, hint, format, args...)
+}
+
+func (d *decoder) report(severity luabind.Severity, path, code, hint, format string, args ...any) {
+	diag := luabind.Diagnostic{File: d.file, Severity: severity, Code: code, Hint: hint, Message: path + ": " + fmt.Sprintf(format, args...)}
+	for at := path; at != ""; at = at[:max(0, strings.LastIndexAny(at, ".["))] {
+		if n := d.places[at]; n != nil {
+			diag.Line, diag.Col = n.Line, n.Column
+			break
+		}
+	}
+	d.diags = append(d.diags, diag)
+}
+
+func (d *decoder) failAt(n *yaml.Node, code, hint, format string, args ...any) {
+	d.diags = append(d.diags, luabind.Diagnostic{
+		File: d.file, Line: n.Line, Col: n.Column, Severity: luabind.SeverityError,
+		Message: fmt.Sprintf(format, args...), Code: code, Hint: hint,
+	})
+}
+
+// given reports whether the file says something at path.
+func (d *decoder) given(path string) bool { return d.places[path] != nil }
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
+
+func kindOf(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return "keys and values"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case isNull(n):
+		return "nothing"
+	}
+	return strconv.Quote(n.Value)
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+)
+
+// textKey is the key under which messages' texts are logged.
+const textKey = "text"
+
+// newLogger makes the logger a configuration asks for. Unless log.text is on,
+// what is logged under "text" is hidden, whoever logs it.
+func newLogger(w io.Writer, c LogConfig) *slog.Logger {
+	var level slog.Level
+	if level.UnmarshalText([]byte(c.Level)) != nil {
+		level = slog.LevelInfo
+	}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == textKey && !c.Text {
+				a.Value = slog.StringValue("[hidden]")
+			}
+			return a
+		}}))
+	}
+	return slog.New(&textHandler{w: w, mu: &sync.Mutex{}, level: level, texts: c.Text})
+}
+
+// textHandler writes a record as a line that people read:
+//
+//	2026-01-05 12:00:00.000 INFO  rules are live  dir=./rules packs=2
+//
+// A value of several lines follows on lines of its own.
+type textHandler struct {
+	w     io.Writer
+	mu    *sync.Mutex // of w, shared by the handlers made of one another
+	level slog.Level
+	texts bool
+
+	prefix string // of keys: the groups open
+	attrs  []byte // of With, written already
+}
+
+// Enabled implements slog.Handler.
+func (h *textHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+
+// Handle implements slog.Handler: one write a record.
+func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
+	var line, below bytes.Buffer
+	at := r.Time
+	if at.IsZero() {
+		line.WriteString(strings.Repeat(" ", len(time.DateTime)+4))
+	} else {
+		line.WriteString(at.Format("2006-01-02 15:04:05.000"))
+	}
+	fmt.Fprintf(&line, " %-5s %s ", r.Level, printable(r.Message))
+	line.Write(h.attrs)
+	r.Attrs(func(a slog.Attr) bool {
+		h.write(&line, &below, h.prefix, a)
+		return true
+	})
+	out := append(bytes.TrimRight(line.Bytes(), " "), '\n')
+	out = append(out, below.Bytes()...)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, err := h.w.Write(out)
+	return err
+}
+
+// WithAttrs implements slog.Handler.
+func (h *textHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	next := *h
+	var line bytes.Buffer
+	line.Write(h.attrs)
+	for _, a := range attrs {
+		h.write(&line, nil, h.prefix, a)
+	}
+	next.attrs = line.Bytes()
+	return &next
+}
+
+// WithGroup implements slog.Handler.
+func (h *textHandler) WithGroup(name string) slog.Handler {
+	next := *h
+	if name != "" {
+		next.prefix += name + "."
+	}
+	return &next
+}
+
+// write writes " key=value"; a value of several lines goes below, if there is one.
+func (h *textHandler) write(line, below *bytes.Buffer, prefix string, a slog.Attr) {
+	v := a.Value.Resolve()
+	if a.Key == textKey && !h.texts {
+		v = slog.StringValue("[hidden]")
+	}
+	if v.Kind() == slog.KindGroup {
+		if a.Key != "" {
+			prefix += a.Key + "."
+		}
+		for _, sub := range v.Group() {
+			h.write(line, below, prefix, sub)
+		}
+		return
+	}
+	if a.Equal(slog.Attr{}) {
+		return
+	}
+	text := v.String()
+	if v.Kind() == slog.KindTime {
+		text = v.Time().Format(time.RFC3339Nano)
+	}
+	if below != nil && strings.Contains(text, "\n") {
+		for part := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+			fmt.Fprintf(below, "    %s\n", printable(part))
+		}
+		return
+	}
+	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return r == ' ' || r == '"' || r == '=' || !unicode.IsPrint(r) }) {
+		text = strconv.Quote(text)
+	}
+	fmt.Fprintf(line, " %s%s=%s", prefix, a.Key, text)
+}
+
+// printable makes text safe for a terminal and for those who read line by line.
+func printable(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return s
+	}
+	quoted := strconv.Quote(s)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}

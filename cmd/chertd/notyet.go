@@ -1,0 +1,29 @@
+package main
+
+// checkBuild warns of what the file turns on and this build does not have:
+// nothing that someone asked for is ignored in silence. A default is not asked for.
+func (c *Config) checkBuild(d *decoder, events bool) {
+	stream, catchup := c.Sources.Stream.Enabled, c.Sources.Catchup.Enabled
+	if c.Sources.Webhook.Listen == "" && (stream || catchup) && !events {
+		d.fail("sources", codeNotYet, "set sources.webhook.listen", "this build takes events by the webhook only: stream and catchup are not in it yet")
+	}
+	for _, f := range []struct {
+		path string
+		on   bool
+		what string
+	}{
+		{"sources.stream.enabled", stream, "no events come by the stream"},
+		{"sources.catchup.enabled", catchup, "events that the webhook misses are not caught up"},
+		{"chert.rate.adaptive", c.Chert.Rate.Adaptive, "calls keep to chert.rate.limit"},
+		{"rules.specs", c.Rules.Specs != "off", "an edit goes live without its specs being run"},
+		{"store.retention", true, "nothing is deleted"},
+		{"store.raw", true, "message texts are kept"},
+		{"control.socket", c.Control.Socket != "", "there is no control socket"},
+		{"control.token", c.Control.Token != "", "control.listen serves health and readiness only, which need none"},
+		{"control.tls", c.Control.TLS.Cert != "", "control.listen serves plain HTTP"},
+	} {
+		if f.on && d.given(f.path) {
+			d.warn(f.path, codeNotYet, "", "not in this build yet: %s", f.what)
+		}
+	}
+}
