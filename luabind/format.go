@@ -112,7 +112,11 @@ func (v verb) append(L *lua.LState, out []byte, n int) []byte {
 		if letter == 'u' {
 			letter = 'd'
 		}
-		return fmt.Appendf(out, string(append(v.spec(), letter)), toUint64(numberArg(L, n)))
+		u := toUint64(numberArg(L, n))
+		if u == 0 {
+			v.flags = strings.ReplaceAll(v.flags, "#", "") // C writes 0, Go 0x0
+		}
+		return fmt.Appendf(out, string(append(v.spec(), letter)), u)
 	case 'e', 'E', 'f', 'g', 'G':
 		return v.appendFloat(out, float64(numberArg(L, n)))
 	case 'c':

@@ -400,7 +400,7 @@ func (m *matcher) search(s int, anchored bool) (start, end int) {
 // firstByte is the character every match must begin with, if the pattern says
 // one plainly.
 func (m *matcher) firstByte() (byte, bool) {
-	if m.pat == "" || strings.IndexByte("^$*+?.([%-", m.pat[0]) >= 0 {
+	if m.pat == "" || strings.IndexByte("^$*+?.()[%-", m.pat[0]) >= 0 {
 		return 0, false
 	}
 	if len(m.pat) > 1 && strings.IndexByte("*?-", m.pat[1]) >= 0 {

@@ -53,9 +53,11 @@ func baseXpcall(L *lua.LState) int {
 			L.Push(errorValue(err))
 			return 2
 		}
-		n := give(L, th)
-		L.Replace(-n, lua.LFalse)
-		return n
+		L.Push(lua.LFalse)
+		L.Push(th.Get(1)) // the first value only, as in Lua
+		th.SetTop(0)
+		vmOf(L).giveBack(th)
+		return 2
 	}
 	return give(L, th)
 }
