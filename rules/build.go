@@ -170,6 +170,7 @@ func (b *builder) compile() {
 	}
 	reg := &registrar{pack: p.Name, zone: b.opts.Zone, perFile: map[string]int{}, byName: map[string]*Rule{}}
 	vm, err := luabind.Load(p.config, reg)
+	b.diags = append(b.diags, reg.warnings...)
 	if err != nil {
 		b.add(b.src.path, err)
 		return

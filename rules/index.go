@@ -70,16 +70,12 @@ func newIndex(rules []*Rule) *index {
 			}
 		}
 	}
-	ways := make([][]access, len(rules))
-	for i, r := range rules {
-		ways[i] = accessesOf(r.where)
-	}
 	ix := &index{external: map[string]*table{}, engine: map[engineKey]*table{}}
 	for t, ids := range external {
-		ix.external[t] = newTable(ways, ids)
+		ix.external[t] = newTable(rules, ids)
 	}
 	for k, ids := range engine {
-		ix.engine[k] = newTable(ways, ids)
+		ix.engine[k] = newTable(rules, ids)
 	}
 	return ix
 }
@@ -114,13 +110,13 @@ func (ix *index) candidates(p *probe) []int32 {
 	return p.found
 }
 
-func newTable(ways [][]access, ids []int32) *table {
+func newTable(rules []*Rule, ids []int32) *table {
 	var shared [accessKeys]map[string]int
 	for k := range shared {
 		shared[k] = map[string]int{}
 	}
 	for _, id := range ids {
-		for _, w := range ways[id] {
+		for _, w := range rules[id].ways {
 			for _, v := range w.values {
 				shared[w.by][v]++
 			}
@@ -133,7 +129,7 @@ func newTable(ways [][]access, ids []int32) *table {
 	t := &table{chat: entries[byChat], from: entries[byFrom], line: entries[byLine]}
 	for _, id := range ids {
 		best, fewest := -1, 0
-		for i, w := range ways[id] {
+		for i, w := range rules[id].ways {
 			most := 0
 			for _, v := range w.values {
 				most = max(most, shared[w.by][v])
@@ -146,7 +142,7 @@ func newTable(ways [][]access, ids []int32) *table {
 			t.rest = append(t.rest, id)
 			continue
 		}
-		w := ways[id][best]
+		w := rules[id].ways[best]
 		for _, v := range w.values {
 			entries[w.by][v] = append(entries[w.by][v], id)
 		}

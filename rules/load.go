@@ -113,6 +113,9 @@ func loadSources(sources []source, diags luabind.Diagnostics, o Options, previou
 				pr.Pack = b.pack
 			}
 		}
+		slices.SortStableFunc(b.diags, func(a, b luabind.Diagnostic) int {
+			return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+		})
 		pr.Diagnostics = b.diags
 		r.Packs = append(r.Packs, pr)
 	}

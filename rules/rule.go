@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,7 @@ type Rule struct {
 	Sample   float64 // 0: every chat
 
 	where   *clause
+	ways    []access // by which an index can find it
 	during  *luabind.Window
 	outside *luabind.Window
 	index   int    // of its handler in a VM
@@ -62,7 +64,7 @@ func compileRule(pack string, sub luabind.Subscription, ordinal int, zone *time.
 
 	var problems []*problem
 	fail := func(hint, format string, args ...any) {
-		problems = append(problems, &problem{fmt.Sprintf(format, args...), hint})
+		problems = append(problems, &problem{message: fmt.Sprintf(format, args...), hint: hint})
 	}
 	if len(sub.Name) > maxNameLen {
 		fail("", "name is %d bytes long, at most %d are allowed", len(sub.Name), maxNameLen)
@@ -89,7 +91,7 @@ func compileRule(pack string, sub luabind.Subscription, ordinal int, zone *time.
 	}
 	if sub.Where != nil {
 		where, ps := compileWhere(sub.Where)
-		r.where = where
+		r.where, r.ways = where, accessesOf(where)
 		problems = append(problems, ps...)
 	}
 	problems = append(problems, r.compileHours(sub, zone)...)
@@ -178,14 +180,20 @@ func checkType(t string) *problem {
 		p.hint = cmp.Or(didYouMean(luabind.Suggest(t, known)), `it is "action.done" or "action.failed"`)
 		return p
 	}
-	// Any other name may be a type Chert has yet to send; one that differs from
-	// a known one only in how it is written is a slip.
-	for _, k := range known {
-		if t != k && strings.EqualFold(strings.NewReplacer("_", "", "-", "", ".", "").Replace(t), strings.NewReplacer("_", "", ".", "").Replace(k)) {
-			return &problem{message: fmt.Sprintf("on: there is no %q", t), hint: didYouMean(k)}
-		}
+	if isTimer || t == anyType || slices.Contains(known, t) {
+		return nil
 	}
-	return nil
+	near := luabind.Suggest(t, known)
+	if near == "" {
+		return nil // a type Chert has yet to send is an event like any other
+	}
+	// One that differs from a known type in case and separators only is a slip
+	// for certain; one that is merely near may be a type yet to come.
+	plain := strings.NewReplacer("_", "", "-", "", ".", "")
+	return &problem{
+		message: fmt.Sprintf("on: there is no %q", t), hint: didYouMean(near),
+		warning: !strings.EqualFold(plain.Replace(t), plain.Replace(near)),
+	}
 }
 
 // engineType reports whether only chertd itself makes events of the type: one
@@ -208,6 +216,8 @@ type registrar struct {
 	rules   []*Rule
 	perFile map[string]int // subscriptions so far, by fileLabel
 	byName  map[string]*Rule
+	// warnings keep nothing from loading, so that luabind would not tell of them.
+	warnings luabind.Diagnostics
 }
 
 // Subscribe implements luabind.Registrar, which puts the place to the problems.
@@ -223,12 +233,18 @@ func (g *registrar) Subscribe(sub luabind.Subscription) error {
 	}
 	g.byName[r.Name] = r
 	g.rules = append(g.rules, r)
-	if len(problems) == 0 {
-		return nil
+	var errs luabind.Diagnostics
+	for _, p := range problems {
+		d := luabind.Diagnostic{Severity: luabind.SeverityError, Message: p.message, Hint: p.hint}
+		if p.warning {
+			d.Severity, d.File, d.Line = luabind.SeverityWarning, sub.File, sub.Line
+			g.warnings = append(g.warnings, d)
+			continue
+		}
+		errs = append(errs, d)
 	}
-	diags := make(luabind.Diagnostics, len(problems))
-	for i, p := range problems {
-		diags[i] = luabind.Diagnostic{Severity: luabind.SeverityError, Message: p.message, Hint: p.hint}
+	if len(errs) > 0 {
+		return errs
 	}
-	return diags
+	return nil
 }

@@ -217,8 +217,8 @@ func (w *watcher) concerns(ev fsnotify.Event) bool {
 // as they are now: new ones, and those whose path leads to another folder by now.
 func (w *watcher) rewatch() {
 	wanted := map[string]fs.FileInfo{}
-	want(wanted, filepath.Dir(w.abs), 0)
-	want(wanted, w.abs, 2+maxLibDepth)
+	want(wanted, filepath.Dir(w.abs), 0, nil)
+	want(wanted, w.abs, 2+maxLibDepth, nil)
 	for path, was := range w.watched {
 		if now, still := wanted[path]; !still || !os.SameFile(was, now) {
 			// It fails if the folder is gone: the notification went with it.
@@ -240,10 +240,11 @@ func (w *watcher) rewatch() {
 	}
 }
 
-// want adds a folder, and those in it down to a depth.
-func want(wanted map[string]fs.FileInfo, dir string, depth int) {
+// want adds a folder, and those in it down to a depth. within are the folders it
+// is in: a link back to one of them is not followed.
+func want(wanted map[string]fs.FileInfo, dir string, depth int, within []fs.FileInfo) {
 	info, err := os.Stat(dir)
-	if err != nil || !info.IsDir() {
+	if err != nil || !info.IsDir() || slices.ContainsFunc(within, func(f fs.FileInfo) bool { return os.SameFile(f, info) }) {
 		return
 	}
 	wanted[dir] = info
@@ -254,9 +255,10 @@ func want(wanted map[string]fs.FileInfo, dir string, depth int) {
 	if err != nil {
 		return
 	}
+	within = append(slices.Clip(within), info)
 	for _, e := range entries {
 		if (e.IsDir() || isLink(e)) && !ignored(e.Name()) {
-			want(wanted, filepath.Join(dir, e.Name()), depth-1)
+			want(wanted, filepath.Join(dir, e.Name()), depth-1, within)
 		}
 	}
 }

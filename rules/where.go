@@ -29,6 +29,7 @@ type condition interface {
 type problem struct {
 	message string
 	hint    string
+	warning bool // it may be meant
 }
 
 // whereKey is a key that a where may have, and how its value is compiled. name

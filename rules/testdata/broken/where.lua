@@ -9,7 +9,7 @@ chert.on("message.received", { matches = "(code" }, run) --> "where.matches: .* 
 chert.on("message.received", { direction = "outbuond" }, run) --> "did you mean \"outbound\"\?"
 chert.on("message.received", { txet = "a", words = "" }, run) --> "where.words is the empty string|where has no key \"txet\"\n  hint: did you mean \"text\"\?"
 chert.on("message.received", { except = { form = "x" } }, run) --> "where.except has no key \"form\""
-chert.on("message.recieved", run)
+chert.on("message.recieved", run) --> "warning: on: there is no \"message.recieved\"\n  hint: did you mean \"message.received\"\?"
 chert.on("message_received", run) --> "there is no \"message_received\"\n  hint: did you mean \"message.received\"\?"
 chert.on("schedule", run) --> "\"schedule\" can't be subscribed to\n  hint: use chert.every"
 chert.on("timer:", run) --> "\"timer:\" lacks the timer's name"
