@@ -425,7 +425,10 @@ func (r *jsonReader) string() (string, error) {
 		switch c := r.s[i]; {
 		case c == '"':
 			r.i = i + 1
-			return strings.ToValidUTF8(strings.Clone(r.s[start:i]), "\ufffd"), nil
+			if s := r.s[start:i]; !utf8.ValidString(s) {
+				return string([]rune(s)), nil // U+FFFD for each wrong byte
+			}
+			return strings.Clone(r.s[start:i]), nil
 		case c < ' ':
 			r.i = i
 			return "", r.fail("a control character in a string")

@@ -1,0 +1,156 @@
+package luabind
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// inLua runs fn on a VM's meter, as a module's function would run.
+func inLua(t testing.TB, vm *VM, fn func(L *lua.LState)) error {
+	t.Helper()
+	vm.meter.reset(vm.limits)
+	return vm.protect(goFunction(func(L *lua.LState) int {
+		fn(L)
+		return 0
+	}), lua.LNil)
+}
+
+// What decodeJSON takes is what encoding/json takes, and its value is the same;
+// written again it reads as the same value.
+func FuzzJSON(f *testing.F) {
+	for _, s := range []string{`{"a":[1,2.5,-3e2,true,false,null],"b":{"c":"é\u00e9\ud83d\ude00\n"}}`, `[[],{}]`, `"\ud800"`, `01`, `-`, `1.`, `"\q"`, "\"\xff\"", `{"a":1,"a":2}`, ` [1 , 2] `, `[1,]`, `{"":0}`, `1e400`} {
+		f.Add(s)
+	}
+	vm := sandbox(f, Config{})
+	f.Fuzz(func(t *testing.T, text string) {
+		var want any
+		wantErr := json.Unmarshal([]byte(text), &want)
+		err := inLua(t, vm, func(L *lua.LState) {
+			v, err := decodeJSON(L, text)
+			if err != nil && strings.Contains(err.Error(), "JSON ") {
+				return // too deep, too many: bounds encoding/json does not have
+			}
+			if (err == nil) != (wantErr == nil) {
+				t.Errorf("%q: got error %v, encoding/json %v", text, err, wantErr)
+			}
+			if err != nil {
+				return
+			}
+			out, err := encodeJSON(L, v)
+			if err != nil {
+				if hasHole(want) {
+					return
+				}
+				t.Fatalf("%q: decoded, then not encoded: %v", text, err)
+			}
+			if !json.Valid(out) || !utf8.Valid(out) {
+				t.Fatalf("%q: encoded as %q", text, out)
+			}
+			var got any
+			if err := json.Unmarshal(out, &got); err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(plainValue(got), plainValue(want)) {
+				t.Errorf("%q: came back as %s", text, out)
+			}
+			again, err := decodeJSON(L, string(out))
+			if err != nil {
+				t.Fatalf("%q: encoded as %q: %v", text, out, err)
+			}
+			twice, err := encodeJSON(L, again)
+			if err != nil || string(twice) != string(out) {
+				t.Errorf("%q: encoded as %q, then as %q (%v)", text, out, twice, err)
+			}
+		})
+		if err != nil && !strings.Contains(err.Error(), "budget") {
+			t.Fatal(err)
+		}
+		if vm.Broken() {
+			vm = sandbox(t, Config{})
+		}
+	})
+}
+
+// plainValue is a value without what Lua has no room for: keys of null, and the
+// difference between [] and {}.
+func plainValue(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for len(v) > 0 && v[len(v)-1] == nil {
+			v = v[:len(v)-1]
+		}
+		if len(v) == 0 {
+			return map[string]any{}
+		}
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = plainValue(v[i])
+		}
+		return out
+	case map[string]any:
+		out := map[string]any{}
+		for k, e := range v {
+			if e != nil {
+				out[k] = plainValue(e)
+			}
+		}
+		return out
+	case float64:
+		if v == 0 {
+			return 0.0 // and not -0
+		}
+	}
+	return v
+}
+
+// hasHole reports whether an array has null before its last value.
+func hasHole(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		for i, e := range v {
+			if e == nil && i < len(v)-1 || hasHole(e) {
+				return true
+			}
+		}
+	case map[string]any:
+		for _, e := range v {
+			if hasHole(e) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// goValue and encodeJSON agree on every value that both take.
+func TestGoValueAgreesWithJSON(t *testing.T) {
+	t.Parallel()
+	vm := sandbox(t, Config{})
+	for _, text := range []string{`null`, `true`, `-1.5`, `"x"`, `[1,"a",[true]]`, `{"a":{"b":[{"c":1}]},"d":2}`, `{}`} {
+		err := inLua(t, vm, func(L *lua.LState) {
+			v, err := decodeJSON(L, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g, err := goValue(L, v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want any
+			if err := json.Unmarshal([]byte(text), &want); err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(plainValue(g), plainValue(want)) {
+				t.Errorf("%s: got %#v", text, g)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
