@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,17 +14,11 @@ func TestWALIsBounded(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "chertd.db")
 	s := open(t, path)
-	const limit = 48 << 20
-	written, n := 0, int64(0)
-	for written < 2*limit {
-		batch := make([]store.Arrival, 128)
-		for i := range batch {
-			n++
-			batch[i] = message(n, 5000)
-			batch[i].Event.Payload = make([]byte, 8000)
-			written += 8000
-		}
-		if _, err := s.Append(t.Context(), batch); err != nil {
+	const limit = 40 << 20 // 32 MiB, and what one group of requests may add
+	body := make([]byte, 1<<20)
+	for n := 0; n<<20 < limit+limit/2; n++ {
+		binary.BigEndian.PutUint64(body, uint64(n))
+		if err := s.Quarantine(t.Context(), store.Quarantined{Body: body}); err != nil {
 			t.Fatal(err)
 		}
 		info, err := os.Stat(path + "-wal")
@@ -31,7 +26,7 @@ func TestWALIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info.Size() > limit {
-			t.Fatalf("the WAL has grown to %d bytes after %d events", info.Size(), n)
+			t.Fatalf("the WAL has grown to %d bytes after %d MiB", info.Size(), n+1)
 		}
 	}
 }

@@ -23,7 +23,7 @@ import (
 	"chertd/rules/chat"
 )
 
-var crashes = flag.Int("crashes", 3, "how often TestKilled kills the process that writes")
+var crashes = flag.Int("crashes", 2, "how often TestKilled kills the process that writes")
 
 // victimEnv names the database a killed process writes; set, this program is
 // that process.
@@ -132,7 +132,7 @@ func kill(t *testing.T, path string, round int, heard func(word, rest string)) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lines, most := bufio.NewReader(out), 20+rand.IntN(400)
+	lines, most := bufio.NewReader(out), 20+rand.IntN(200)
 	killed := false
 	for n := 0; ; n++ {
 		line, err := lines.ReadString('\n')
