@@ -22,8 +22,8 @@ type Schedule struct {
 
 	minute, hour, day, month uint64 // a bit for each value
 	weekday                  weekdays
-	// either is set if day and weekday are both restricted: then one of them
-	// is enough, as cron has always had it.
+	// either is set if day and weekday are both restricted, by fields that
+	// don't begin with *: then one of them is enough, as cron has always had it.
 	either bool
 }
 
