@@ -72,6 +72,9 @@ func installModules(vm *VM) {
 	}
 	vm.bound.config = newConfig(vm.cfg.Settings)
 	vm.setGlobal("config", vm.bound.config)
+	if vm.cfg.Cover != nil {
+		installCover(vm, vm.cfg.Cover)
+	}
 }
 
 // bind makes a function of a module.

@@ -34,6 +34,8 @@ type Config struct {
 	Limits Limits
 	// Print receives print and log.* while loading; nil drops them.
 	Print func(level, msg string, fields map[string]any)
+	// Cover is told each line that programs of Covered reach; nil: nobody is.
+	Cover func(file string, line int)
 }
 
 // Registrar receives what a file subscribes to while it loads. Its error is

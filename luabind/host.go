@@ -1,0 +1,314 @@
+package luabind
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// Host is what a script that is no rule file sees besides Lua's own libraries:
+// words of whoever runs it. Such a script lives in the same sandbox, under the
+// same kinds of budgets, as rules do; of their modules it has those named here.
+type Host struct {
+	Modules []string           // "json", "re": modules of rules that need no event
+	Words   map[string]Word    // global functions
+	Tables  map[string]Members // global tables of functions
+	Missing map[string]string  // hints at names that people expect and scripts don't have
+}
+
+// Members is a read-only table of functions and of tables like it.
+type Members struct {
+	Call   Word // what calling the table itself does; nil: it can't be called
+	Words  map[string]Word
+	Tables map[string]Members
+}
+
+// Word is a function of a Host. What it returns are its results.
+type Word func(u *Use) []lua.LValue
+
+// Script is a file that was loaded for a Host. It is used by one goroutine.
+type Script struct{ vm *VM }
+
+// LoadScript runs a file under the budget of loading a pack. Its error is a
+// Diagnostics. cfg.Files is not looked at.
+func LoadScript(cfg Config, p *Program, h Host) (*Script, error) {
+	vm := newVM(cfg)
+	h.install(vm)
+	vm.meter.reset(vm.limits.forLoading())
+	if err := vm.runFile(p); err != nil {
+		return nil, Diagnostics{vm.failure(err).Diagnostic}
+	}
+	late := goFunction(func(L *lua.LState) int {
+		name := shorten(toText(L, L.Get(2)))
+		raise(L, "write `local "+name+"`", "%s is global, and can only be set while the file loads", name)
+		return 0
+	})
+	vm.env.Metatable = lock(vm.globals, late)
+	return &Script{vm}, nil
+}
+
+// Begin gives the script the budget of a call, for all calls until the next Begin.
+func (s *Script) Begin() { s.vm.meter.reset(s.vm.limits) }
+
+// Call runs a function that the script has handed to a word, without arguments.
+// nil says that it ended well.
+func (s *Script) Call(fn *lua.LFunction) *Failure {
+	if s.vm.broken != "" {
+		return &Failure{Kind: Raised, Diagnostic: Diagnostic{Severity: SeverityError, Message: errBroken(s.vm.broken).Error()}}
+	}
+	if err := s.vm.protect(fn, lua.LNil); err != nil {
+		return s.vm.failure(err)
+	}
+	return nil
+}
+
+// Broken reports whether no further call can run: after an overrun.
+func (s *Script) Broken() bool { return s.vm.broken != "" }
+
+func (h *Host) install(vm *VM) {
+	for _, name := range h.Modules {
+		vm.setGlobal(name, modules()[name])
+	}
+	for name, w := range h.Words {
+		vm.setGlobal(name, w.function())
+	}
+	for name, m := range h.Tables {
+		vm.setGlobal(name, m.table(name))
+	}
+	if vm.cfg.Cover != nil {
+		installCover(vm, vm.cfg.Cover)
+	}
+	undefined := vm.L.CreateTable(0, 1)
+	undefined.RawSetString("__index", goFunction(func(L *lua.LState) int {
+		if name, ok := L.Get(2).(lua.LString); ok && h.Missing[string(name)] != "" {
+			raise(L, h.Missing[string(name)], "%s is not defined", shorten(string(name)))
+		}
+		return undefinedGlobal(L)
+	}))
+	vm.globals.Metatable = undefined
+}
+
+func (w Word) function() *lua.LFunction {
+	return goFunction(func(L *lua.LState) int {
+		charge(L, 5, 0)
+		results := w(&Use{vm: vmOf(L), L: L})
+		for _, v := range results {
+			L.Push(v)
+		}
+		return len(results)
+	})
+}
+
+func (m Members) table(name string) *lua.LTable {
+	fields := map[string]lua.LValue{}
+	for word, w := range m.Words {
+		fields[word] = w.function()
+	}
+	for sub, members := range m.Tables {
+		fields[sub] = members.table(name + "." + sub)
+	}
+	t := library(name, fields, true)
+	if m.Call != nil {
+		call := m.Call.function()
+		t.Metatable.(*lua.LTable).RawSetString("__call", goFunction(func(L *lua.LState) int {
+			L.Remove(1) // the table itself
+			return call.GFunction(L)
+		}))
+	}
+	return t
+}
+
+// Use is one call of a Word.
+type Use struct {
+	vm *VM
+	L  *lua.LState
+}
+
+// N is how many arguments there are.
+func (u *Use) N() int { return u.L.GetTop() }
+
+// Arg is an argument, from 1; LNil where there is none.
+func (u *Use) Arg(n int) lua.LValue { return u.L.Get(n) }
+
+// Raise ends the word with an error at the place of its call.
+func (u *Use) Raise(hint, format string, args ...any) { raise(u.L, hint, format, args...) }
+
+// Charge takes steps off the script's budget for work done on its behalf.
+func (u *Use) Charge(steps int) { charge(u.L, steps, 0) }
+
+// Place is the line that called the word.
+func (u *Use) Place() (file string, line int) {
+	at := u.L.Context().(*thread).place()
+	return at.file, at.line
+}
+
+// Described is a value as error texts name it.
+func (u *Use) Described(v lua.LValue) string { return described(v) }
+
+// Data is a value as Go data: nil, bool, float64, string, []any, map[string]any.
+func (u *Use) Data(v lua.LValue) (any, error) { return goValue(u.L, v) }
+
+// Decode is JSON as a Lua value that the script may change.
+func (u *Use) Decode(text json.RawMessage) (lua.LValue, error) {
+	if len(text) == 0 {
+		return lua.LNil, nil
+	}
+	return decodeJSON(u.L, string(text))
+}
+
+// Duration reads seconds, or a string like "90s". ok is false for other types.
+func (u *Use) Duration(v lua.LValue) (d time.Duration, ok bool, err error) { return durationOf(v) }
+
+// Function is an argument that must be a function of the script.
+func (u *Use) Function(n int) (*lua.LFunction, bool) {
+	fn, ok := u.L.Get(n).(*lua.LFunction)
+	return fn, ok
+}
+
+// Call calls a function without arguments; its error goes on to the script.
+func (u *Use) Call(fn *lua.LFunction) {
+	u.L.Push(fn)
+	u.L.Call(0, 0)
+}
+
+// Try calls a function without arguments, and gives the error's value if it
+// ends in one. An overrun is not caught.
+func (u *Use) Try(fn *lua.LFunction) (value lua.LValue, failed bool) {
+	u.L.SetTop(0)
+	u.L.Push(fn)
+	th, err := u.vm.protected(u.L, 1)
+	u.L.SetTop(0)
+	if err != nil {
+		return errorValue(err), true
+	}
+	th.SetTop(0)
+	u.vm.giveBack(th)
+	return lua.LNil, false
+}
+
+// Matches reports whether a string matches a Lua pattern.
+func (u *Use) Matches(s, pattern string) bool {
+	find := shownBy(standard().globals["string"].(*lua.LTable)).RawGetString("find")
+	u.L.Push(find)
+	u.L.Push(lua.LString(s))
+	u.L.Push(lua.LString(pattern))
+	u.L.Call(2, 1)
+	found := u.L.Get(-1) != lua.LNil
+	u.L.Pop(1)
+	return found
+}
+
+// Equal is Lua's ==, metatables left out of account.
+func (u *Use) Equal(a, b lua.LValue) bool {
+	charge(u.L, lengthOf(a)/64, 0)
+	return u.L.RawEqual(a, b)
+}
+
+// Same compares tables by what is in them, at any depth, and else as Equal. If
+// they differ, path is where first: ".list[3]".
+func (u *Use) Same(a, b lua.LValue) (path string, same bool) {
+	return u.same(a, b, nil)
+}
+
+func (u *Use) same(a, b lua.LValue, open [][2]*lua.LTable) (string, bool) {
+	charge(u.L, 2, 0)
+	s, okA := a.(*lua.LTable)
+	t, okB := b.(*lua.LTable)
+	if !okA || !okB || s == t {
+		return "", u.Equal(a, b)
+	}
+	if slices.Contains(open, [2]*lua.LTable{s, t}) {
+		return "", true // a cycle, the same on both sides so far
+	}
+	if len(open) >= maxJSONDepth {
+		raise(u.L, "", "the tables nest deeper than %d", maxJSONDepth)
+	}
+	open = append(open, [2]*lua.LTable{s, t})
+	for k, v := s.Next(lua.LNil); k != lua.LNil; k, v = s.Next(k) {
+		if path, same := u.same(v, t.RawGet(k), open); !same {
+			return keyPath(k) + path, false
+		}
+	}
+	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
+		charge(u.L, 1, 0)
+		if v != lua.LNil && s.RawGet(k) == lua.LNil {
+			return keyPath(k), false
+		}
+	}
+	return "", true
+}
+
+func keyPath(k lua.LValue) string {
+	if s, ok := k.(lua.LString); ok {
+		return "." + shorten(string(s))
+	}
+	return "[" + shorten(k.String()) + "]"
+}
+
+// Shown is a value as people read it in a failure: strings quoted, tables with
+// their keys in order, on one line and cut where they are long.
+func (u *Use) Shown(v lua.LValue) string {
+	out := u.shown(nil, v, 0)
+	const most = 600
+	if len(out) > most {
+		return string(out[:most]) + "…"
+	}
+	return string(out)
+}
+
+func (u *Use) shown(out []byte, v lua.LValue, depth int) []byte {
+	charge(u.L, 2, 16)
+	t, ok := v.(*lua.LTable)
+	switch {
+	case v.Type() == lua.LTString:
+		return append(out, quote(string(v.(lua.LString)))...)
+	case !ok:
+		return append(out, toText(u.L, v)...)
+	case depth > 4 || len(out) > 600:
+		return append(out, "{…}"...)
+	}
+	named := map[string]lua.LValue{}
+	out = append(out, '{')
+	comma := func() {
+		if len(out) > 0 && out[len(out)-1] != '{' {
+			out = append(out, ", "...)
+		}
+	}
+	n := t.Len()
+	for i := 1; i <= n && len(out) < 600; i++ {
+		comma()
+		out = u.shown(out, t.RawGetInt(i), depth+1)
+	}
+	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
+		charge(u.L, 1, 16)
+		if i, ok := k.(lua.LNumber); ok && i >= 1 && int(i) <= n && i == lua.LNumber(int(i)) {
+			continue
+		}
+		name := "[" + k.String() + "]"
+		if s, ok := k.(lua.LString); ok {
+			name = string(s)
+		}
+		named[name] = v
+	}
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		if len(out) > 600 {
+			break
+		}
+		comma()
+		out = append(append(out, name...), " = "...)
+		out = u.shown(out, named[name], depth+1)
+	}
+	return append(out, '}')
+}
+
+// Message is the text of an error's value, without the place it begins with.
+func (u *Use) Message(v lua.LValue) string {
+	text := u.vm.message(v)
+	if _, _, rest, ok := prefixed(text); ok {
+		return rest
+	}
+	return text
+}

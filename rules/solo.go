@@ -1,0 +1,136 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"chertd/luabind"
+)
+
+// Solo says how a pack runs by itself, away from the set it is part of: for
+// specs, eval and whatever else must neither see nor change the live one.
+type Solo struct {
+	// Config is settings over the defaults of pack.yaml, held to their types.
+	// What the operator has set does not count: a spec says the same everywhere.
+	// A pack without a pack.yaml has no defaults; it keeps the operator's.
+	Config map[string]any
+	// Limits are the pack's own where they are zero.
+	Limits luabind.Limits
+	// Swap, if set, gives the program to run in place of one of the pack's.
+	Swap func(*luabind.Program) (*luabind.Program, error)
+	// Cover is told each place that programs of luabind.Covered reach.
+	Cover func(file string, line int)
+	// Print gets what the files print and log while they load; nil drops it.
+	Print func(level, msg string, fields map[string]any)
+}
+
+// Solo makes a set of one shard of this pack alone, in mode live whatever its
+// own, with VMs that share nothing with others but immutable code and data. The
+// diagnostics are errors of the settings, or of loading with them.
+func (p *Pack) Solo(o Solo) (*Set, luabind.Diagnostics) {
+	q := *p
+	settings, diags := p.soloSettings(o.Config)
+	if diags.Errors() {
+		return nil, diags
+	}
+	q.config.Settings, q.config.Print, q.config.Cover = settings, o.Print, o.Cover
+	if o.Limits.Steps > 0 {
+		q.config.Limits.Steps = o.Limits.Steps
+	}
+	if o.Limits.Memory > 0 {
+		q.config.Limits.Memory = o.Limits.Memory
+	}
+	if o.Limits.Wall > 0 {
+		q.config.Limits.Wall = o.Limits.Wall
+	}
+	if o.Swap != nil {
+		if err := q.swap(o.Swap); err != nil {
+			return nil, luabind.Diagnostics{{File: p.Path, Severity: luabind.SeverityError, Message: err.Error()}}
+		}
+	}
+	b := &builder{src: source{path: p.Path}, pack: &q}
+	q.vms = make([]*luabind.VM, 1)
+	q.spare = make(chan *luabind.VM, 1)
+	reg := &registrar{pack: q.Name, zone: q.config.Zone, perFile: map[string]int{}, byName: map[string]*Rule{}}
+	vm, err := luabind.Load(q.config, reg)
+	if err != nil {
+		b.add(p.Path, err)
+		return nil, b.diags
+	}
+	q.vms[0], q.Rules = vm, reg.rules
+	return newSet([]*Pack{&q}, Options{Packs: map[string]PackOptions{q.Name: {Mode: Live}}}, ""), nil
+}
+
+// Programs are the compiled files of the pack: its rule files in order, then
+// lib by name.
+func (p *Pack) Programs() []*luabind.Program {
+	all := slices.Clone(p.config.Files)
+	for _, name := range slices.Sorted(maps.Keys(p.config.Lib)) {
+		all = append(all, p.config.Lib[name])
+	}
+	return all
+}
+
+// Script is what a script of the pack that is no rule file, such as a spec, is
+// loaded with: the pack's lib and data, budgets and time zone, no settings and
+// no grants.
+func (p *Pack) Script() luabind.Config {
+	return luabind.Config{Lib: p.config.Lib, Data: p.config.Data, Zone: p.config.Zone, Limits: p.config.Limits}
+}
+
+// swap replaces the programs, in copies of what holds them.
+func (p *Pack) swap(with func(*luabind.Program) (*luabind.Program, error)) error {
+	files, lib := slices.Clone(p.config.Files), maps.Clone(p.config.Lib)
+	for i, f := range files {
+		var err error
+		if files[i], err = with(f); err != nil {
+			return err
+		}
+	}
+	for name, f := range lib {
+		var err error
+		if lib[name], err = with(f); err != nil {
+			return err
+		}
+	}
+	p.config.Files, p.config.Lib = files, lib
+	return nil
+}
+
+// soloSettings are the defaults of pack.yaml with the given values over them.
+func (p *Pack) soloSettings(given map[string]any) (map[string]any, luabind.Diagnostics) {
+	settings := maps.Clone(p.Manifest.Config)
+	strict := slices.ContainsFunc(p.Files, func(f File) bool { return f.Kind == ManifestFile })
+	if !strict {
+		settings = maps.Clone(p.config.Settings)
+	}
+	if settings == nil {
+		settings = map[string]any{}
+	}
+	known := slices.Sorted(maps.Keys(settings))
+	var diags luabind.Diagnostics
+	fail := func(hint, format string, args ...any) {
+		diags = append(diags, luabind.Diagnostic{Severity: luabind.SeverityError, Message: fmt.Sprintf(format, args...), Hint: hint})
+	}
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		v, err := plainValue(given[key], 0)
+		def, has := settings[key]
+		switch {
+		case err != nil:
+			fail("", "setting %s: %s", key, err)
+		case strict && !has:
+			hint := didYouMean(luabind.Suggest(key, known))
+			if hint == "" && len(known) > 0 {
+				hint = "it has " + strings.Join(known, ", ")
+			}
+			fail(hint, "pack %q has no setting %q", p.Name, key)
+		case strict && typeName(def) != typeName(v):
+			fail("", "setting %s: expected %s, as its default %v, got %s", key, typeName(def), def, describe(v))
+		default:
+			settings[key] = v
+		}
+	}
+	return settings, diags
+}
