@@ -65,3 +65,23 @@ func TestMarkReadErrors(t *testing.T) {
 		t.Errorf("receipts are %+v, want the two failed calls without effect", r)
 	}
 }
+
+func TestAnOperatorsReplyReadsWithoutAReceipt(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, chertsim.Config{})
+	b.sim.Receive(chertsim.Incoming{Chat: "c1", Text: "hello"})
+	if !b.sim.Reply("c1", "on my way") || b.sim.Reply("none", "x") {
+		t.Error("a reply goes to chats that exist, and to no other")
+	}
+	c, _ := b.sim.Chat("c1")
+	if c.Unread != 0 || len(c.Messages) != 2 || c.Messages[1].Direction != "outbound" {
+		t.Errorf("after an operator's reply the chat is %+v", c)
+	}
+	if len(b.sim.Log()) != 1 || len(b.sim.Receipts()) != 0 {
+		t.Errorf("%d events and %d receipts, want the message's event alone", len(b.sim.Log()), len(b.sim.Receipts()))
+	}
+	b.call("POST", "/chats/c1/mark-read", "")
+	if r := b.sim.Receipts()[0]; !r.Effect || r.Marked != 0 {
+		t.Errorf("the receipt after it is %+v, want nothing left to mark", r)
+	}
+}
