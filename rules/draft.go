@@ -63,26 +63,41 @@ func (d *draft) SetState(v json.RawMessage) error {
 
 // Get implements luabind.Memory.
 func (d *draft) Get(key string) (json.RawMessage, error) {
+	e, err := d.stands(key)
+	return d.alive(e), err
+}
+
+// stands is an entry as the handler sees it, expired or not.
+func (d *draft) stands(key string) (Entry, error) {
 	if e, ok := d.own(key); ok {
-		return d.alive(e), nil
+		return e, nil
 	}
 	if d.memory.before == nil {
-		return nil, nil
+		return Entry{}, nil
 	}
 	e, err := d.memory.before.Get(d.memory.pack, key)
 	if err != nil {
-		return nil, err
+		return Entry{}, err
 	}
 	e.Key = key
 	d.saw(e)
-	return d.alive(e), nil
+	return e, nil
 }
 
 // Set implements luabind.Memory.
 func (d *draft) Set(key string, value json.RawMessage, ttl time.Duration) error {
 	e := Entry{Key: key, Value: value}
-	if ttl > 0 {
+	switch {
+	case ttl > 0:
 		e.Expires = d.now.Add(ttl)
+	case ttl == luabind.KeepTTL:
+		stands, err := d.stands(key)
+		if err != nil {
+			return err
+		}
+		if d.alive(stands) != nil {
+			e.Expires = stands.Expires
+		}
 	}
 	d.write(e)
 	return nil
