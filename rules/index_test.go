@@ -199,6 +199,31 @@ func TestRequiredLiterals(t *testing.T) {
 	}
 }
 
+// FuzzRequired looks for a pattern that matches a text without any of the
+// literals it is said to require: the index would hide the text from the rule.
+func FuzzRequired(f *testing.F) {
+	f.Add(`(?i)straße|k\b`, "STRASSE K")
+	f.Add(`(a|b+c){2,}x?`, "abcabc")
+	f.Add(`(?s).ſ\x{fffd}*`, "\xffS")
+	f.Add(`[Kk]elvin(?i:ss)`, "\u212aelvinſS")
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		re, err := regexp.Compile(pattern)
+		if err != nil {
+			return
+		}
+		lits := required(re)
+		for _, text := range []string{text, pattern, strings.ToUpper(pattern), re.FindString(pattern + text)} {
+			if lits == nil || !re.MatchString(text) {
+				continue
+			}
+			caseless := string(appendCaseless(nil, text))
+			if !slices.ContainsFunc(lits, func(l string) bool { return strings.Contains(caseless, l) }) {
+				t.Errorf("%q matches %q, which contains none of %q", pattern, text, lits)
+			}
+		}
+	})
+}
+
 func TestIndexChoosesWhatFewShare(t *testing.T) {
 	t.Parallel()
 	var rules []*Rule

@@ -159,6 +159,28 @@ func TestLoadWarns(t *testing.T) {
 	}
 }
 
+func TestPackUsesItsFiles(t *testing.T) {
+	t.Parallel()
+	s := mustLoad(t, Options{Packs: map[string]PackOptions{"vip": {Config: map[string]any{"digits": 4}}}}, map[string]string{
+		"vip/pack.yaml":       "{name: vip, config: {digits: 6, greeting: hello, days: [Mon]}}",
+		"vip/lib/phones.lua":  `return { prefix = "+1" }`,
+		"vip/lib/deep/er.lua": `return require("phones").prefix .. "415"`,
+		"vip/data/vips.yaml":  "- +14155551234",
+		"vip/data/words.txt":  "stop\nquit",
+		"vip/data/rows.csv":   "name,phone\nAnn,+1415",
+		"vip/10.lua":          `shared = require("deep.er")`,
+		"vip/20.lua": `
+			local vips, words, rows = data.load("vips"), data.load("words"), data.load("rows")
+			chert.on("message.received", function(ev)
+				log.info(table.concat({ shared, config.digits, config.greeting, config.days[1], vips[1], tostring(words.stop), tostring(words.go), rows[1].phone }, " "))
+			end)`,
+		"other.lua": `chert.on("message.received", function(ev) log.info(tostring(pcall(function() return shared end))) end)`,
+	})
+	expectSaid(t, s.Run(0, Input{Event: message("x"), Now: noon}), `
+		other/other#1: info(false)
+		vip/20#1: info(+1415 4 hello Mon +14155551234 true nil +1415)`)
+}
+
 func TestLoadCarriesOver(t *testing.T) {
 	t.Parallel()
 	const rule = `chert.on("message.received", function(ev) end)`

@@ -20,7 +20,7 @@ func required(re *regexp.Regexp) []string {
 	if err != nil {
 		return nil // can't be: re was compiled from it
 	}
-	return requiredOf(parsed.Simplify())
+	return requiredOf(parsed)
 }
 
 func requiredOf(re *syntax.Regexp) []string {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -373,4 +375,45 @@ func awaitContent(t *testing.T, dir string, told <-chan string) {
 			t.Fatal("the watch did not tell of the change within 20 s")
 		}
 	}
+}
+
+// BenchmarkEdit is the time from the last write of an edit to 1 of 100 packs
+// until the new set is loaded. 100 ms of it are the quiet that is waited for;
+// the budget is 200 ms.
+func BenchmarkEdit(b *testing.B) {
+	files := map[string]string{}
+	for i := range 100 {
+		files[fmt.Sprintf("pack%02d.lua", i)] = `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`
+	}
+	dir := tree(b, files)
+	set, diags := Load(dir, Options{}, nil)
+	if set == nil {
+		b.Fatal(diags)
+	}
+	loaded := make(chan *Set)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		previous := set
+		Watch(ctx, dir, WatchOptions{Since: set.Content()}, func(string) {
+			if s, _ := Load(dir, Options{}, previous); s != nil {
+				previous = s
+				loaded <- s
+			}
+		})
+	}()
+	var took []time.Duration
+	for i := 0; b.Loop(); i++ {
+		name := fmt.Sprintf("pack%02d.lua", i%100)
+		write(b, filepath.Join(dir, name), fmt.Sprintf("-- edit %d\n", i)+files[name])
+		start := time.Now()
+		<-loaded
+		took = append(took, time.Since(start))
+	}
+	cancel()
+	<-done
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2])/1e6, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100])/1e6, "p99-ms")
 }
