@@ -68,6 +68,10 @@ type Addresses struct {
 // RulesAreLive is the log message by which people know that an edit took.
 const RulesAreLive = "rules are live"
 
+// reportEvery is how often sources are asked for what they have to report, so
+// that the end of a run of refusals does not go untold.
+const reportEvery = 15 * time.Second
+
 // drainTime is how long requests that are under way may take to end when the
 // daemon stops.
 const drainTime = 10 * time.Second
@@ -112,11 +116,11 @@ func (d Daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.serve(ctx, eng, reloader, servers, addresses)
+	return d.serve(ctx, eng, clock, reloader, servers, addresses)
 }
 
 // serve runs everything until ctx ends or something can't go on.
-func (d Daemon) serve(ctx context.Context, eng *Engine, reloader *reloader, servers []*server, addresses Addresses) error {
+func (d Daemon) serve(ctx context.Context, eng *Engine, clock *Clock, reloader *reloader, servers []*server, addresses Addresses) error {
 	sources, stopSources := context.WithCancelCause(ctx)
 	defer stopSources(nil)
 	engine, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
@@ -129,10 +133,17 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, reloader *reloader, serv
 				stopSources(fmt.Errorf("serve %s: %w", s.name, err))
 			}
 		})
+		if s.report != nil {
+			taking.Go(func() {
+				for sleep(sources, reportEvery, nil) {
+					s.report()
+				}
+			})
+		}
 	}
 	if d.Lines != nil {
 		taking.Go(func() {
-			if err := source.Lines(sources, d.Lines, d.takeIn(eng)); err != nil && sources.Err() == nil {
+			if err := source.Lines(sources, d.Lines, d.takeIn(eng, clock)); err != nil && sources.Err() == nil {
 				d.Log.Error("the file of events could not be read to its end", keyError, err)
 			}
 		})
@@ -177,6 +188,7 @@ type server struct {
 	name     string
 	listener net.Listener
 	http     *http.Server
+	report   func() // of what piles up between two reports; nil: nothing does
 }
 
 // listen opens all listeners, or none.
@@ -203,8 +215,11 @@ func (d Daemon) listen(eng *Engine, clock *Clock, reloader *reloader) (servers [
 			l.Close()
 			return servers, a, fmt.Errorf("sources.webhook: %w", err)
 		}
-		servers = append(servers, &server{"webhook", source.LimitListener(l, 0),
-			source.NewServer(source.ServerConfig{Handler: hook, Log: d.Log})})
+		servers = append(servers, &server{
+			name: "webhook", listener: source.LimitListener(l, 0),
+			http:   source.NewServer(source.ServerConfig{Handler: hook, Log: d.Log}),
+			report: func() { hook.ReportRefusals(clock.Now()) },
+		})
 	}
 	if d.ControlListen != "" {
 		l, err := net.Listen("tcp", d.ControlListen)
@@ -213,7 +228,7 @@ func (d Daemon) listen(eng *Engine, clock *Clock, reloader *reloader) (servers [
 		}
 		a.Control = l.Addr().String()
 		h := control.Handler(func() control.Health { return health(eng, reloader) })
-		servers = append(servers, &server{"control", l, &http.Server{
+		servers = append(servers, &server{name: "control", listener: l, http: &http.Server{
 			Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 			ErrorLog: slog.NewLogLogger(d.Log.Handler(), slog.LevelDebug),
 		}})
@@ -241,8 +256,8 @@ func (d Daemon) shutDown(servers []*server) {
 }
 
 // takeIn is how sources without an answer to give hand their events over.
-func (d Daemon) takeIn(eng *Engine) source.Intake {
-	return source.Intake{Tenant: d.API.Tenant, Now: d.Now, Ingest: eng.Ingest, Quarantine: eng.Quarantine, Log: d.Log}
+func (d Daemon) takeIn(eng *Engine, clock *Clock) source.Intake {
+	return source.Intake{Tenant: d.API.Tenant, Now: clock.Now, Ingest: eng.Ingest, Quarantine: eng.Quarantine, Log: d.Log}
 }
 
 // health says how the daemon stands, in words that name the mend.

@@ -41,7 +41,7 @@ func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []cha
 			log.Log(ctx, levelOf(l.Level), l.Msg, args...)
 		}
 		if r.Error != "" {
-			log.Error("rule failed; nothing it asked for in this event was kept", keyVersion, r.Version, keyPlace, r.Place, keyError, r.Error)
+			log.Error("rule failed; nothing it asked for in this event was kept", keyVersion, short(r.Version), keyPlace, r.Place, keyError, r.Error)
 		}
 	}
 	if e.c.Log.Enabled(ctx, slog.LevelDebug) {
@@ -63,7 +63,7 @@ func (e *Engine) logSettled(a *chat.Action) {
 	}
 	args := []any{
 		keyChat, a.Chat, keyAction, a.ID.String(), "kind", a.Kind, keyStatus, a.Status, keyWhy, a.Why,
-		keyPack, a.Pack, keyRule, a.Rule, keyVersion, a.Version, keyPlace, a.Place,
+		keyPack, a.Pack, keyRule, a.Rule, keyVersion, short(a.Version), keyPlace, a.Place,
 	}
 	if a.Reason != "" {
 		args = append(args, keyReason, a.Reason)
@@ -73,6 +73,9 @@ func (e *Engine) logSettled(a *chat.Action) {
 	}
 	e.c.Log.Log(context.Background(), level, "action settled", args...)
 }
+
+// short is a version as people are shown it; see rules.Pack.ShortVersion.
+func short(version string) string { return version[:min(len(version), 8)] }
 
 func levelOf(name string) slog.Level {
 	switch name {
