@@ -1,0 +1,250 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/width"
+
+	"chertd/engine"
+	"chertd/engine/chertsim"
+	"chertd/rules/chat"
+)
+
+// demoWidth is how wide a line of the demo is at most: a small terminal's.
+const demoWidth = 80
+
+// demoView prints what happens in a demo, a line each, and sums it up.
+type demoView struct {
+	mu     sync.Mutex
+	out    io.Writer
+	colour bool
+	began  time.Time
+
+	names    map[string]string      // chat → who it is with
+	asked    map[string]int         // chat → reads asked for since its last one
+	read     map[string]chat.Action // chat → the read that was settled, not yet shown
+	receipts map[string]chertsim.Happening
+
+	messages, events, handled int
+	chats                     map[string]bool
+	wishes, calls, refused    int
+	unread                    map[string]int
+	byPack                    map[string][]time.Duration
+}
+
+func newDemoView(out io.Writer) *demoView {
+	v := &demoView{
+		out: out, began: time.Now(),
+		names: map[string]string{}, asked: map[string]int{}, chats: map[string]bool{},
+		read: map[string]chat.Action{}, receipts: map[string]chertsim.Happening{},
+		unread: map[string]int{}, byPack: map[string][]time.Duration{},
+	}
+	if f, ok := out.(*os.File); ok && os.Getenv("NO_COLOR") == "" {
+		info, err := f.Stat()
+		v.colour = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	return v
+}
+
+func (v *demoView) begin(length time.Duration, rulesDir string) {
+	fmt.Fprintf(v.out, `chertd demo: a simulated Chert sends messages, and rules mark chats as read.
+It runs for %v. Edit its rules meanwhile; a change is live when you save it:
+  %s
+
+  codes    one-time codes are read at once
+  settle   a chat is read once its burst has settled (here after %s of quiet)
+
+`, length, rulesDir, demoQuiet)
+}
+
+// chert is told what happens at the simulated Chert.
+func (v *demoView) chert(h chertsim.Happening) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch h.Kind {
+	case chertsim.Arrived:
+		v.events++
+		v.chats[h.Chat] = true
+		if h.From == "" {
+			return // a reaction
+		}
+		v.messages++
+		v.names[h.Chat] = h.From
+		v.unread[h.Chat]++
+		text := h.Text
+		if h.Media > 0 {
+			text = strings.TrimSpace(fmt.Sprintf("%s [%d picture%s]", text, h.Media, plural(h.Media)))
+		}
+		v.line("←", "", h.From, text)
+	case chertsim.Read:
+		v.calls++
+		v.unread[h.Chat] -= h.Marked
+		v.receipts[h.Chat] = h
+		v.showRead(h.Chat)
+	case chertsim.Refused:
+		v.refused++
+		v.line("!", "33", v.names[h.Chat], fmt.Sprintf("Chert answered %d, code %d: it is tried again", h.Status, h.Code))
+	case chertsim.Operator:
+		v.line("→", "2", v.names[h.Chat], "an operator replies by hand; Chert makes no event of it")
+	}
+}
+
+// daemon is told what the daemon does.
+func (v *demoView) daemon(h engine.Happening) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case h.Handled != nil:
+		v.handled++
+		for _, a := range h.Handled.Actions {
+			if a.Kind == chat.Read && a.ID.Seq == h.Handled.Entry.Seq {
+				v.wishes++
+				v.asked[a.Chat]++
+			}
+		}
+	case h.Settled != nil:
+		a := *h.Settled
+		if a.Kind == chat.Read && a.Status == chat.Done && a.Why == chat.WhyRead {
+			v.read[a.Chat] = a
+			v.showRead(a.Chat)
+		}
+	}
+}
+
+// showRead shows a read once both sides have told of it.
+func (v *demoView) showRead(id string) {
+	a, settled := v.read[id]
+	h, received := v.receipts[id]
+	if !settled || !received {
+		return
+	}
+	delete(v.read, id)
+	delete(v.receipts, id)
+	asked := v.asked[id]
+	delete(v.asked, id)
+	v.byPack[a.Pack] = append(v.byPack[a.Pack], h.Waited)
+	text := fmt.Sprintf("read: %s, %s", a.Pack, a.Reason)
+	if asked > 1 {
+		text += fmt.Sprintf(" (%d asks, one call)", asked)
+	}
+	v.line("✓", "32", v.names[id], text)
+}
+
+// note shows what the daemon logs.
+func (v *demoView) note(level slog.Level, text string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	colour := "36"
+	if level >= slog.LevelWarn {
+		colour = "31"
+	}
+	for i, line := range strings.Split(text, "\n") {
+		if i == 0 {
+			line = "· " + line
+		} else {
+			line = "  " + line
+		}
+		v.print(colour, "        "+line)
+	}
+}
+
+func (v *demoView) problem(text string) { v.note(slog.LevelError, text) }
+
+// line shows one thing: when, what kind, with whom, and what.
+func (v *demoView) line(mark, colour, who, what string) {
+	at := time.Since(v.began).Seconds()
+	v.print(colour, cut(fmt.Sprintf("%6.1fs %s %-14s %s", at, mark, cut(who, 14), oneLine(what)), demoWidth))
+}
+
+func (v *demoView) print(colour, text string) {
+	if v.colour && colour != "" {
+		text = "\x1b[" + colour + "m" + text + "\x1b[0m"
+	}
+	fmt.Fprintln(v.out, text)
+}
+
+// end sums the demo up.
+func (v *demoView) end() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	left := 0
+	for _, n := range v.unread {
+		if n > 0 {
+			left++
+		}
+	}
+	saved := max(v.wishes-v.calls, 0)
+	fmt.Fprintf(v.out, "\nIn %v:\n\n", time.Since(v.began).Round(time.Second))
+	fmt.Fprintf(v.out, "  events   %4d   in %d chats, each handled once (%d)\n", v.events, len(v.chats), v.handled)
+	fmt.Fprintf(v.out, "  reads    %4d   calls, of %d that rules asked for: coalescing saved %d\n", v.calls, v.wishes, saved)
+	fmt.Fprintf(v.out, "  unread   %4d   chats, because no rule wants them read, or not yet\n", left)
+	if v.refused > 0 {
+		fmt.Fprintf(v.out, "  refused  %4d   calls, and tried again\n", v.refused)
+	}
+	fmt.Fprintf(v.out, "\n  from the message to the read, half of them and 95 %% within\n")
+	for _, pack := range slices.Sorted(maps.Keys(v.byPack)) {
+		took := v.byPack[pack]
+		slices.Sort(took)
+		fmt.Fprintf(v.out, "    %-8s %8v %8v%s\n", pack, round(took[len(took)/2]), round(took[(len(took)*95-1)/100]), v.waits(pack))
+	}
+}
+
+func (v *demoView) waits(pack string) string {
+	if pack == "settle" {
+		return "   of which it waits at least " + demoQuiet
+	}
+	return ""
+}
+
+func round(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(100 * time.Millisecond)
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
+// oneLine makes a message fit for one line of a terminal: no line ends, no
+// control characters.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// cut shortens text to a number of columns; wide characters take two.
+func cut(s string, columns int) string {
+	used := 0
+	for i, r := range s {
+		w := 1
+		if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth || r >= 0x1F300 {
+			w = 2
+		}
+		if used+w > columns-1 && len(s) > i+len(string(r)) || used+w > columns {
+			return s[:i] + "…"
+		}
+		used += w
+	}
+	return s
+}

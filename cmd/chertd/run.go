@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"chertd/engine"
+	"chertd/engine/chert"
+	"chertd/engine/store/sqlite"
+	"chertd/rules"
+)
+
+func newRunCommand() *cobra.Command {
+	var file, events string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the daemon",
+		Long: `Takes chat events in, runs the rules on them, and marks chats as read.
+
+SIGTERM and SIGINT drain and stop; a second one stops at once. SIGHUP reloads
+the rules and their settings. Exit code 78: it can't start with this configuration.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return run(cmd, file, events)
+		},
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration `FILE` (default ./chertd.yaml, then /etc/chertd/chertd.yaml)")
+	cmd.Flags().StringVar(&events, "events", "", "also take events from this `FILE` of JSON lines; - is standard input")
+	return cmd
+}
+
+func run(cmd *cobra.Command, file, events string) error {
+	c, warnings, err := loadConfig(file, events != "")
+	if err != nil {
+		return err
+	}
+	log := newLogger(cmd.ErrOrStderr(), c.Log)
+	for _, w := range warnings {
+		log.Warn(w.Message, "at", fmt.Sprintf("%s:%d", w.File, w.Line))
+	}
+	d := c.daemon(log)
+	if events != "" {
+		lines, err := openEvents(cmd, events)
+		if err != nil {
+			return err
+		}
+		defer lines.Close()
+		d.Lines = lines
+	}
+	d.Started = func(a engine.Addresses) {
+		log.Info("chertd runs", "version", version(), "config", c.File, "webhook", a.Webhook, "control", a.Control, "rules", string(c.Rules.Dir), "store", c.Store.Path)
+	}
+	ctx, stop := context.WithCancel(cmd.Context())
+	defer stop()
+	reload := make(chan rules.Options)
+	d.Reload = reload
+	ended := make(chan struct{})
+	defer close(ended)
+	go handleSignals(ended, stop, log, c.File, events != "", reload)
+	return startError(d.Run(ctx))
+}
+
+// daemon is what the configuration says, as the engine takes it.
+func (c *Config) daemon(log *slog.Logger) engine.Daemon {
+	hook := c.Sources.Webhook
+	return engine.Daemon{
+		StorePath: c.Store.Path,
+		API: chert.Config{
+			BaseURL: c.Chert.BaseURL, Tenant: c.Chert.Tenant, Auth: c.Chert.Auth,
+			SigningSecret: c.Chert.SigningSecret.Reveal(), Timeout: c.Chert.Timeout, MaxConns: c.Chert.Concurrency,
+		},
+		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst, Concurrency: c.Chert.Concurrency,
+		Webhook: engine.Webhook{
+			Listen: hook.Listen, Path: hook.Path, Secrets: reveal(hook.Secrets),
+			Tolerance: hook.Tolerance, MaxBody: int64(hook.MaxBody),
+		},
+		RulesDir: string(c.Rules.Dir), Rules: c.ruleOptions(), Watch: c.Rules.Watch,
+		ControlListen: c.Control.Listen,
+		Log:           log,
+	}
+}
+
+// ruleOptions is what the operator says to the packs.
+func (c *Config) ruleOptions() rules.Options {
+	o := rules.Options{Zone: c.location(), Packs: map[string]rules.PackOptions{}}
+	for name, p := range c.Rules.Packs {
+		o.Packs[name] = rules.PackOptions{Mode: rules.Mode(p.Mode), Can: p.Can, Config: p.Config}
+	}
+	return o
+}
+
+// handleSignals drains on the first SIGTERM or SIGINT, ends the process on the
+// second, and reloads on SIGHUP, until ended is closed.
+func handleSignals(ended <-chan struct{}, drain func(), log *slog.Logger, file string, events bool, reload chan<- rules.Options) {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	draining := false
+	for {
+		select {
+		case s := <-signals:
+			switch {
+			case s == syscall.SIGHUP && draining:
+			case s == syscall.SIGHUP:
+				c, _, err := loadConfig(file, events)
+				if err != nil {
+					log.Error("SIGHUP: the configuration can't be read; what was live stays live", "err", err)
+					continue
+				}
+				log.Info("SIGHUP: the rules and their settings are reloaded; other settings take a restart")
+				select {
+				case reload <- c.ruleOptions():
+				case <-ended:
+				}
+			case draining:
+				log.Warn("stopped at once; what was not finished goes on at the next start", "signal", s.String())
+				os.Exit(exitFailure)
+			default:
+				log.Info("stopping; a second signal stops at once", "signal", s.String())
+				draining = true
+				drain()
+			}
+		case <-ended:
+			return
+		}
+	}
+}
+
+// startError says how to mend what kept the daemon from starting.
+func startError(err error) error {
+	var inUse *sqlite.InUseError
+	var newer *sqlite.NewerError
+	var listen *net.OpError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &inUse):
+		return hinted(err, "stop the other chertd, or give this one a store.url of its own")
+	case errors.As(err, &newer):
+		return hinted(err, "run the newer chertd, or restore a backup made by this version")
+	case errors.As(err, &listen) && listen.Op == "listen":
+		return hinted(err, "another program uses the address, or it is not this machine's: choose another")
+	}
+	return fail(exitFailure, err)
+}
+
+// openEvents opens the file of events; - is standard input.
+func openEvents(cmd *cobra.Command, name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(cmd.InOrStdin()), nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, usageError("--events: %v", err)
+	}
+	return f, nil
+}
