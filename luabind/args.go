@@ -118,10 +118,7 @@ func wantFunction(L *lua.LState, function string, n int) *lua.LFunction {
 	if !ok {
 		wrong(L, function, "", n, "a function(ev)")
 	}
-	if fn.IsG {
-		raise(L, "wrap it: function(ev) … end", "%s: the handler must be a function of the file", function)
-	}
-	return fn
+	return ofFile(L, function, fn)
 }
 
 // table is an argument of named values, each of which is read once by its type.

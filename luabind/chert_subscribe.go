@@ -75,14 +75,13 @@ func chertEvery(vm *VM, L *lua.LState) int {
 	if s.Every == "" {
 		wrong(L, name, "", 1, scheduleForms)
 	}
-	last := 3
 	if fn, ok := L.Get(2).(*lua.LFunction); ok && L.GetTop() == 2 {
 		vm.subscribe(L, s, ofFile(L, name, fn))
 		return 0
 	}
 	o := wantTable(L, name, 2)
 	s.Name, s.TZ = o.text("name"), o.text("tz")
-	vm.subscribe(L, s, wantFunction(L, name, last))
+	vm.subscribe(L, s, wantFunction(L, name, 3))
 	return 0
 }
 

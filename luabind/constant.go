@@ -84,6 +84,16 @@ func dataLoad(vm *VM, L *lua.LState) int {
 	return 1
 }
 
+// keeps counts what this VM has made of the data: the data itself is the pack's.
+func (c *constant) keeps(push func(lua.LValue)) int64 {
+	n := 16 * len(c.keys)
+	for key, v := range c.inside {
+		n += len(key) + 64
+		push(v)
+	}
+	return int64(n)
+}
+
 func (c *constant) label() string { return c.name }
 func (c *constant) length() int   { return len(c.items) }
 func (c *constant) list() bool    { return c.items != nil }

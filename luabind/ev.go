@@ -36,12 +36,44 @@ func newEvent(vm *VM, c *Call) lua.LValue {
 	v.ud.Value = v
 	v.ud.Metatable = tablelikeMeta()
 	vm.bound.ev, vm.bound.wishes = v, 0
+	// Not a byte is allocated for it, but a rule that keeps ev keeps the event.
+	vm.meter.bytes -= eventBytes(c.Event)
 	return &v.ud
 }
 
+// eventBytes is about what an event takes.
+func eventBytes(e *event.Event) int64 {
+	n := 512 + len(e.Raw) + len(e.Payload) + len(e.Action) + 2*len(e.Text)
+	if e.Message != nil {
+		n += 128 * len(e.Message.Parts)
+	}
+	if e.Chat != nil {
+		n += 128 * len(e.Chat.Handles)
+	}
+	return int64(n)
+}
+
 func (v *eventView) label() string { return "ev" }
-func (v *eventView) length() int   { return 0 }
-func (v *eventView) list() bool    { return false }
+
+func (v *eventView) keeps(push func(lua.LValue)) int64 {
+	pushAll(push, v.chat, v.message, v.state.table)
+	if d := v.decoded; d != nil {
+		pushAll(push, d.raw, d.payload, d.action)
+	}
+	return eventBytes(v.call.Event) + int64(len(v.state.text))
+}
+
+// pushAll pushes the values that have been made.
+func pushAll(push func(lua.LValue), values ...lua.LValue) {
+	for _, v := range values {
+		if v != nil {
+			push(v)
+		}
+	}
+}
+
+func (v *eventView) length() int { return 0 }
+func (v *eventView) list() bool  { return false }
 
 func (v *eventView) index(L *lua.LState, key lua.LValue) lua.LValue {
 	e := v.call.Event
@@ -139,8 +171,14 @@ func newChatView(L *lua.LState, c *event.Chat) lua.LValue {
 }
 
 func (v *chatView) label() string { return "ev.chat" }
-func (v *chatView) length() int   { return 0 }
-func (v *chatView) list() bool    { return false }
+
+func (v *chatView) keeps(push func(lua.LValue)) int64 {
+	pushAll(push, v.handles)
+	return int64(256 + 128*len(v.chat.Handles))
+}
+
+func (v *chatView) length() int { return 0 }
+func (v *chatView) list() bool  { return false }
 
 func (v *chatView) index(L *lua.LState, key lua.LValue) lua.LValue {
 	name, _ := key.(lua.LString)
@@ -184,8 +222,14 @@ func newMessageView(L *lua.LState, m *event.Message) lua.LValue {
 }
 
 func (v *messageView) label() string { return "ev.message" }
-func (v *messageView) length() int   { return 0 }
-func (v *messageView) list() bool    { return false }
+
+func (v *messageView) keeps(push func(lua.LValue)) int64 {
+	pushAll(push, v.parts, v.media)
+	return int64(256 + 2*len(v.message.Text) + 128*len(v.message.Parts))
+}
+
+func (v *messageView) length() int { return 0 }
+func (v *messageView) list() bool  { return false }
 
 func (v *messageView) index(L *lua.LState, key lua.LValue) lua.LValue {
 	m := v.message

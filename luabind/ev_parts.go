@@ -49,6 +49,11 @@ var (
 	partFields   = []string{"type", "value", "attachment_id", "mime_type"}
 )
 
+func (v *listView) keeps(push func(lua.LValue)) int64 {
+	pushAll(push, v.items...)
+	return int64(16 * len(v.items))
+}
+
 func (v *listView) label() string { return v.name }
 func (v *listView) length() int   { return len(v.items) }
 func (v *listView) list() bool    { return true }
@@ -112,6 +117,11 @@ func newAction(L *lua.LState, t *lua.LTable) lua.LValue {
 		values[i] = t.RawGetString(f)
 	}
 	return newRecord("ev.action", "ev.action", fields, values...)
+}
+
+func (v *record) keeps(push func(lua.LValue)) int64 {
+	pushAll(push, v.values...)
+	return int64(len(v.name) + 16*len(v.values))
 }
 
 func (v *record) label() string { return v.name }

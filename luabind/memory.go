@@ -104,6 +104,9 @@ func (w *walker) run() {
 			if v.Metatable != nil {
 				w.push(v.Metatable)
 			}
+			if t, ok := v.Value.(tablelike); ok {
+				w.bytes += t.keeps(w.push)
+			}
 		}
 	}
 }

@@ -144,3 +144,27 @@ func TestNoMemory(t *testing.T) {
 		t.Error("the VM is broken")
 	}
 }
+
+// Whoever keeps events keeps all that came with them: the VM is recycled before
+// that is much.
+func TestKeptEventsAreCounted(t *testing.T) {
+	t.Parallel()
+	r := loadRules(t, Config{Limits: Limits{Memory: 8 << 20}}, `
+local kept = {}
+chert.on("message.received", function(ev) kept[#kept + 1] = ev end)`)
+	e := testEvent("message.received")
+	e.Raw = json.RawMessage(`{"text":"` + strings.Repeat("x", 100<<10) + `"}`)
+	w := &world{}
+	for n := range 300 {
+		if err := r.vm.Call(0, &Call{Event: e, Effects: w, Memory: w}); err != nil {
+			t.Fatal(err)
+		}
+		if r.vm.Broken() {
+			if !strings.Contains(r.vm.Why(), "keeps") || n < 40 {
+				t.Errorf("broken after %d events: %s", n, r.vm.Why())
+			}
+			return
+		}
+	}
+	t.Errorf("300 events of 100 KiB are kept within 8 MiB: %d bytes", r.vm.Kept())
+}

@@ -95,16 +95,6 @@ func members(table string) []string {
 	return names
 }
 
-// keysOfParam are the keys the named table argument of a function may have.
-func keysOfParam(function, param string) []string {
-	i := slices.IndexFunc(item(function).Params, func(p Param) bool { return p.Name == param })
-	var names []string
-	for _, k := range item(function).Params[i].Keys {
-		names = append(names, k.Name)
-	}
-	return names
-}
-
 var (
 	chatID  = Param{Name: "chat_id", Type: "string", Doc: "The chat, as in ev.chat.id."}
 	reason  = Param{Name: "reason", Type: "string", Optional: true, Doc: "Why, for people: shown in logs and by explain."}
