@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +37,8 @@ type decoder struct {
 	diags    luabind.Diagnostics
 }
 
-// decode reads n into v, which is the field at path ("" is the whole file).
+// decode reads n into v, which is the field at path ("" is the whole file). A
+// value that is not what it should be is reported and leaves the default.
 func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -48,14 +50,18 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	case time.Duration:
 		d.scalar(n, path, "a duration like 90s, 5m or 30d", func(s string) error {
 			t, err := luabind.ParseDuration(s)
-			v.SetInt(int64(t))
+			if err == nil {
+				v.SetInt(int64(t))
+			}
 			return err
 		})
 		return
 	case Size:
 		d.scalar(n, path, "a size like 64KiB or 1MiB", func(s string) error {
 			size, err := parseSize(s)
-			v.SetInt(int64(size))
+			if err == nil {
+				v.SetInt(int64(size))
+			}
 			return err
 		})
 		return
@@ -80,13 +86,17 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	case reflect.Int:
 		d.scalar(n, path, "a whole number", func(s string) error {
 			i, err := strconv.Atoi(s)
-			v.SetInt(int64(i))
+			if err == nil {
+				v.SetInt(int64(i))
+			}
 			return err
 		})
 	case reflect.Float64:
 		d.scalar(n, path, "a number", func(s string) error {
 			f, err := strconv.ParseFloat(s, 64)
-			v.SetFloat(f)
+			if err == nil {
+				v.SetFloat(f)
+			}
 			return err
 		})
 	default:
@@ -125,7 +135,7 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
 		}
 		if !ok {
 			hint := "the keys here are " + strings.Join(known, ", ")
-			if near := luabind.Suggest(key.Value, known); near != "" {
+			if near := nearestKey(key.Value, known); near != "" {
 				hint = "did you mean " + near + "?"
 			}
 			d.failAt(key, codeUnknown, hint, "unknown key %q", join(path, key.Value))
@@ -224,6 +234,20 @@ func (d *decoder) failAt(n *yaml.Node, code, hint, format string, args ...any) {
 
 // given reports whether the file says something at path.
 func (d *decoder) given(path string) bool { return d.places[path] != nil }
+
+// nearestKey is the key that was most likely meant: one that is spelt like it,
+// or that has a word spelt like it ("secert" is signing_secret); "" if none is.
+func nearestKey(name string, known []string) string {
+	if near := luabind.Suggest(name, known); near != "" {
+		return near
+	}
+	for _, key := range known {
+		if words := strings.Split(key, "_"); slices.Contains(words, name) || luabind.Suggest(name, words) != "" {
+			return key
+		}
+	}
+	return ""
+}
 
 func join(path, key string) string {
 	if path == "" {

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"chertd/engine/event"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+// maxEventFile bounds a file given to eval, well above what the webhook takes.
+const maxEventFile = 16 << 20
+
+func newEvalCommand() *cobra.Command {
+	var format, at string
+	cmd := &cobra.Command{
+		Use:   "eval EVENT.json [PATH ...]",
+		Short: "Show what the rules would do with one event, and why",
+		Long: `Runs the rules on one event and shows which of them ran and which did not, what
+they asked for, and what would come of it. Nothing is called and nothing is kept.
+
+EVENT.json holds the body of a webhook, or a row of the events log; - reads
+standard input. PATH is a rules folder, a pack or a .lua file; none is ./rules.
+
+Exits with 1 if a rule fails, or if the rules don't load.`,
+		Example: "  chertd eval event.json\n  chertd eval - examples < event.json\n  chertd eval event.json rules/vip --at 2026-01-05T09:30:00Z",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return hinted(usageError("eval needs the file of an event"), "`chertd eval EVENT.json`, or - for standard input")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			now := time.Now()
+			if at != "" {
+				t, err := time.Parse(time.RFC3339, at)
+				if err != nil {
+					return hinted(usageError("--at %q: expected a time", at), "like 2026-01-05T09:30:00Z")
+				}
+				now = t
+			}
+			ev, err := readEvent(args[0], cmd.InOrStdin())
+			if err != nil {
+				return err
+			}
+			set, diags := rules.LoadPaths(pathsOr(args[1:]), rules.Options{}, nil)
+			if diags.Errors() {
+				return fail(exitFailure, diags)
+			}
+			if err := printDiagnostics(io.Discard, cmd.ErrOrStderr(), "pretty", diags); err != nil {
+				return err
+			}
+			e := evaluate(set, &ev, now.Truncate(time.Millisecond))
+			if format == "json" {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				enc.SetEscapeHTML(false)
+				err = enc.Encode(e)
+			} else {
+				err = e.print(cmd.OutOrStdout())
+			}
+			if err == nil && e.Failed {
+				err = errSilent
+			}
+			return err
+		},
+	}
+	formatFlag(cmd, &format, "pretty", "json")
+	cmd.Flags().StringVar(&at, "at", "", "when the event is handled, RFC 3339 (default now)")
+	return cmd
+}
+
+// readEvent reads one event in any form Chert delivers; - is standard input.
+func readEvent(path string, stdin io.Reader) (event.Event, error) {
+	in := stdin
+	if path == "-" {
+		path = "standard input"
+	} else {
+		f, err := os.Open(path)
+		if err != nil {
+			return event.Event{}, fmt.Errorf("read the event: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	body, err := io.ReadAll(io.LimitReader(in, maxEventFile+1))
+	if err != nil {
+		return event.Event{}, fmt.Errorf("read the event: %w", err)
+	}
+	if len(body) > maxEventFile {
+		return event.Event{}, fmt.Errorf("read the event: %s is larger than %d MiB", path, maxEventFile>>20)
+	}
+	ev, err := event.Decode(body, event.Hints{})
+	if err != nil {
+		return event.Event{}, hinted(fmt.Errorf("read the event from %s: %w", path, err),
+			"the body of a webhook or a row of the events log; `chertd run` would quarantine this one")
+	}
+	ev.Source = event.SourceFile
+	return ev, nil
+}
+
+// evaluation is what the rules say to an event, and what would come of it if
+// nothing else happened and every call succeeded.
+type evaluation struct {
+	Event    evalEvent    `json:"event"`
+	Now      time.Time    `json:"now"`
+	Rules    []evalRule   `json:"rules"` // that subscribe to its type, in load order
+	Failed   bool         `json:"failed"`
+	Withhold bool         `json:"withhold"` // a rule that could have vetoed failed: reads are withheld
+	Actions  []evalAction `json:"actions"`  // as they end
+	Calls    []evalCall   `json:"calls"`
+	Timers   []evalTimer  `json:"timers"`
+	Holds    []evalHold   `json:"holds"`
+}
+
+type evalEvent struct {
+	ID   string `json:"id"`
+	Type string `json:"type"`
+	Chat string `json:"chat,omitempty"`
+	From string `json:"from,omitempty"`
+	Text string `json:"text"`
+}
+
+type evalRule struct {
+	rules.Explanation
+	Asked []string    `json:"asked,omitempty"` // in words
+	Error string      `json:"error,omitempty"`
+	Steps int64       `json:"steps,omitempty"`
+	Logs  []rules.Log `json:"logs,omitempty"`
+}
+
+// evalAction is a wish that became an action, and what became of it.
+type evalAction struct {
+	ID     string      `json:"id"`
+	Kind   chat.Kind   `json:"kind"`
+	Chat   string      `json:"chat"`
+	Pack   string      `json:"pack"`
+	Rule   string      `json:"rule"`
+	Reason string      `json:"reason,omitempty"`
+	Due    time.Time   `json:"due"`
+	Status chat.Status `json:"status"`
+	Why    string      `json:"why"`
+}
+
+// evalCall is a call that would be made.
+type evalCall struct {
+	Chat    string    `json:"chat"`
+	Kind    chat.Kind `json:"kind"`
+	At      time.Time `json:"at"`
+	Actions []string  `json:"actions"` // ids of those it serves
+	rules   []string  // that asked for them
+}
+
+type evalTimer struct {
+	Chat string    `json:"chat"`
+	Pack string    `json:"pack"`
+	Name string    `json:"name"`
+	Due  time.Time `json:"due"`
+}
+
+type evalHold struct {
+	Chat   string    `json:"chat"`
+	By     string    `json:"by"`
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// evaluate runs the rules and the machine of each chat they named, in memory.
+func evaluate(set *rules.Set, ev *event.Event, now time.Time) *evaluation {
+	own := ev.ChatID()
+	e := &evaluation{
+		Event: evalEvent{ev.ID, ev.Type, own, ev.From, ev.Text}, Now: now,
+		Rules: []evalRule{}, Actions: []evalAction{}, Calls: []evalCall{}, Timers: []evalTimer{}, Holds: []evalHold{},
+	}
+	in := rules.Input{Event: ev, Seq: 1, Now: now, Chat: &chat.Chat{ID: own}}
+	for _, x := range set.Explain(in) {
+		e.Rules = append(e.Rules, evalRule{Explanation: x})
+	}
+	result := set.Run(0, in)
+	e.Withhold = result.Withhold
+	wishes := map[string][]chat.Wish{}
+	for i := range result.Outcomes {
+		o := &result.Outcomes[i]
+		r := e.rule(o)
+		r.Skipped, r.Steps, r.Logs = o.Skipped, o.Steps, o.Logs
+		if o.Failure != nil {
+			r.Error, e.Failed = o.Failure.Error(), true
+		}
+		for _, w := range o.Wishes {
+			r.Asked = append(r.Asked, w.Words(own, now))
+			if w.Chat != "" {
+				wishes[w.Chat] = append(wishes[w.Chat], w.Wish)
+			}
+		}
+	}
+	for n, id := range slices.Sorted(maps.Keys(wishes)) {
+		in := chat.Handled{Seq: int64(n) + 1, Depth: ev.Depth, Withhold: result.Withhold, Wishes: wishes[id]}
+		if id == own {
+			in.Inbound, in.Message, in.MessageID, in.Line = ev.Inbound(), ev.InboundMessage(), ev.MessageID(), ev.Line()
+		}
+		e.follow(id, in)
+	}
+	return e
+}
+
+// rule is the entry of the rule that an outcome is of.
+func (e *evaluation) rule(o *rules.Outcome) *evalRule {
+	for i := range e.Rules {
+		if r := &e.Rules[i]; r.Pack == o.Pack && r.Rule == o.Rule {
+			return r
+		}
+	}
+	e.Rules = append(e.Rules, evalRule{Explanation: rules.Explanation{
+		Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place, Runs: o.Skipped == "",
+	}})
+	return &e.Rules[len(e.Rules)-1]
+}
+
+// follow moves a chat by what was wished until nothing of it waits for a call.
+func (e *evaluation) follow(id string, in chat.Handled) {
+	rows := map[chat.ActionID]chat.Action{}
+	step := func(c chat.Chat, in chat.Input, now time.Time) (chat.Chat, chat.Effects) {
+		c, out := chat.Step(c, in, now)
+		for _, a := range out.Actions {
+			rows[a.ID] = a
+		}
+		return c, out
+	}
+	c, _ := step(chat.Chat{ID: id}, in, e.Now)
+	for _, t := range c.Timers {
+		e.Timers = append(e.Timers, evalTimer{id, t.Pack, t.Name, t.Due})
+	}
+	if h := c.Hold; h.Active(e.Now) {
+		e.Holds = append(e.Holds, evalHold{id, h.By, h.Until, h.Reason})
+	}
+	now := e.Now
+	for next := c.NextCall(); !next.IsZero(); next = c.NextCall() {
+		if next.After(now) {
+			now = next
+		}
+		var out chat.Effects
+		if c, out = step(c, chat.Ready{Wire: in.Seq}, now); out.Call == nil {
+			continue
+		}
+		call := evalCall{Chat: id, Kind: out.Call.Kind, At: now}
+		for _, a := range out.Call.Actions {
+			call.Actions = append(call.Actions, a.ID.String())
+			call.rules = append(call.rules, a.RuleKey())
+		}
+		e.Calls = append(e.Calls, call)
+		c, _ = step(c, chat.Answer{Call: *out.Call, OK: true}, now)
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(rows), func(a, b chat.ActionID) int { return cmp.Compare(a.N, b.N) }) {
+		a := rows[id]
+		e.Actions = append(e.Actions, evalAction{id.String(), a.Kind, a.Chat, a.Pack, a.Rule, a.Reason, a.Due, a.Status, a.Why})
+	}
+}

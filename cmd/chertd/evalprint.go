@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"chertd/rules/chat"
+)
+
+// print shows an evaluation to people.
+func (e *evaluation) print(w io.Writer) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s\n", e.Event.Type, e.Event.ID)
+	if e.Event.Chat != "" {
+		fmt.Fprintf(&b, "  chat %s", e.Event.Chat)
+		if e.Event.From != "" {
+			fmt.Fprintf(&b, ", from %s", e.Event.From)
+		}
+		fmt.Fprintln(&b)
+	} else {
+		fmt.Fprintln(&b, "  no chat")
+	}
+	if e.Event.Text != "" {
+		fmt.Fprintf(&b, "  %q\n", e.Event.Text)
+	}
+	fmt.Fprintln(&b, "\nrules")
+	if len(e.Rules) == 0 {
+		fmt.Fprintf(&b, "  none subscribes to %s\n", e.Event.Type)
+	}
+	for i := range e.Rules {
+		e.printRule(&b, &e.Rules[i])
+	}
+	e.printOutcome(&b)
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func (e *evaluation) printRule(b *bytes.Buffer, r *evalRule) {
+	verdict := "ran"
+	switch {
+	case r.Error != "":
+		verdict = "failed, and nothing it asked for was kept"
+	case len(r.Refused) > 0:
+		verdict = "did not run"
+	case r.Skipped != "":
+		verdict = "did not run: " + r.Skipped
+	case len(r.Asked) == 0:
+		verdict = "ran, and asked for nothing"
+	}
+	fmt.Fprintf(b, "  %s/%s (%s) %s\n", r.Pack, r.Rule, r.Place, verdict)
+	for _, why := range r.Refused {
+		fmt.Fprintf(b, "      %s\n", why)
+	}
+	if r.Error != "" {
+		fmt.Fprintf(b, "      %s\n", strings.ReplaceAll(r.Error, "\n", "\n      "))
+	}
+	for _, asked := range r.Asked {
+		fmt.Fprintf(b, "      asked: %s\n", asked)
+	}
+	for _, l := range r.Logs {
+		fmt.Fprintf(b, "      log %s: %s", l.Level, printable(l.Msg))
+		if len(l.Fields) > 0 {
+			fmt.Fprintf(b, " %v", l.Fields)
+		}
+		fmt.Fprintln(b)
+	}
+}
+
+func (e *evaluation) printOutcome(b *bytes.Buffer) {
+	fmt.Fprintln(b, "\nwhat comes of it, if nothing else happens")
+	if e.Withhold {
+		fmt.Fprintln(b, "  a rule that could have vetoed failed: reads are withheld")
+	}
+	for _, h := range e.Holds {
+		fmt.Fprintf(b, "  chat %s is held until %s by %s\n", h.Chat, h.Until.Format(time.RFC3339), h.By)
+	}
+	for _, c := range e.Calls {
+		what := "mark chat " + c.Chat + " as read"
+		if c.Kind != chat.Read {
+			what = string(c.Kind) + " in chat " + c.Chat
+		}
+		fmt.Fprintf(b, "  %s: %s, for %s\n", e.when(c.At), what, strings.Join(c.rules, ", "))
+	}
+	for _, a := range e.Actions {
+		if a.Status != chat.Done {
+			fmt.Fprintf(b, "  the %s of %s/%s is %s: %s\n", a.Kind, a.Pack, a.Rule, a.Status, a.Why)
+		}
+	}
+	for _, t := range e.Timers {
+		fmt.Fprintf(b, "  %s: timer %q of %s\n", e.when(t.Due), t.Name, t.Pack)
+	}
+	if len(e.Holds)+len(e.Calls)+len(e.Actions)+len(e.Timers) == 0 {
+		fmt.Fprintln(b, "  nothing")
+	}
+}
+
+// when says a time as from the event's handling.
+func (e *evaluation) when(t time.Time) string {
+	if d := t.Sub(e.Now); d > 0 {
+		return "after " + d.String()
+	}
+	return "at once"
+}

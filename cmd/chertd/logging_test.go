@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTextLogReadsAsALine(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 5, 12, 0, 0, 1e6, time.UTC)
+	for _, test := range []struct {
+		name string
+		log  func(*slog.Logger)
+		want string
+	}{
+		{"keys and values", func(l *slog.Logger) { l.Info("rules are live", "dir", "./rules", "packs", 2) }, "2026-01-05 12:00:00.001 INFO  rules are live  dir=./rules packs=2\n"},
+		{"quotes where they are needed", func(l *slog.Logger) { l.Warn("x", "a", "b c", "d", "") }, "2026-01-05 12:00:00.001 WARN  x  a=\"b c\" d=\"\"\n"},
+		{"with and groups", func(l *slog.Logger) { l.With("a", 1).WithGroup("g").Error("x", "b", slog.GroupValue(slog.Int("c", 2))) }, "2026-01-05 12:00:00.001 ERROR x  a=1 g.b.c=2\n"},
+		{"several lines below", func(l *slog.Logger) { l.Error("did not load", "err", errors.New("one\ntwo"), "n", 1) }, "2026-01-05 12:00:00.001 ERROR did not load  n=1\n    one\n    two\n"},
+		{"nothing that moves a terminal", func(l *slog.Logger) { l.Info("a\x1b[2Jb\n", "k", "\x1b") }, "2026-01-05 12:00:00.001 INFO  a\\x1b[2Jb\\n  k=\"\\x1b\"\n"},
+		{"levels", func(l *slog.Logger) { l.Debug("x") }, ""},
+		{"texts are hidden", func(l *slog.Logger) { l.Info("x", "text", "hello") }, "2026-01-05 12:00:00.001 INFO  x  text=[hidden]\n"},
+		{"in groups too", func(l *slog.Logger) { l.WithGroup("ev").With("text", "hello").Info("x") }, "2026-01-05 12:00:00.001 INFO  x  ev.text=[hidden]\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var out strings.Builder
+			log := newLogger(&out, LogConfig{Level: "info", Format: "text"})
+			test.log(slog.New(fixedTime{log.Handler(), at}))
+			if out.String() != test.want {
+				t.Errorf("\ngot  %q\nwant %q", out.String(), test.want)
+			}
+		})
+	}
+}
+
+func TestTextsAreLoggedOnlyIfAllowed(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"text", "json"} {
+		for _, allowed := range []bool{false, true} {
+			var out strings.Builder
+			newLogger(&out, LogConfig{Level: "info", Format: format, Text: allowed}).Info("x", "text", "hello")
+			if got := strings.Contains(out.String(), "hello"); got != allowed {
+				t.Errorf("%s, log.text %v: %s", format, allowed, out.String())
+			}
+		}
+	}
+}
+
+// fixedTime gives every record the same time.
+type fixedTime struct {
+	slog.Handler
+	at time.Time
+}
+
+func (f fixedTime) Handle(ctx context.Context, r slog.Record) error {
+	r.Time = f.at
+	return f.Handler.Handle(ctx, r)
+}
+
+func (f fixedTime) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return fixedTime{f.Handler.WithAttrs(attrs), f.at}
+}
+
+func (f fixedTime) WithGroup(name string) slog.Handler {
+	return fixedTime{f.Handler.WithGroup(name), f.at}
+}

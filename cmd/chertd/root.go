@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"chertd/luabind"
+)
+
+// execute runs one command line and returns the exit code.
+func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	if err := root.ExecuteContext(context.Background()); err != nil {
+		return report(stderr, err)
+	}
+	return exitOK
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "chertd",
+		Short: "Mark iMessage chats as read by rules written in Lua, through Chert",
+		Long: `chertd takes chat events from Chert, runs Lua rules that you edit while it
+runs, and marks chats as read through a rate-limited client.
+
+Start with: chertd demo`,
+		Args:              cobra.ArbitraryArgs,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	root.AddCommand(
+		newDemoCommand(), newRunCommand(), newCheckCommand(), newEvalCommand(),
+		newSimCommand(), newVersionCommand(),
+	)
+	root.InitDefaultCompletionCmd()
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return hinted(fail(exitUsage, err), "`"+cmd.CommandPath()+" --help` lists the flags")
+	})
+	failures(root)
+	return root
+}
+
+// failures makes what a command returns a failure, so that it can be told from
+// what the parser of the command line says, which is wrong usage.
+func failures(cmd *cobra.Command) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			err := run(cmd, args)
+			if f := (*failure)(nil); err == nil || errors.As(err, &f) {
+				return err
+			}
+			return fail(exitFailure, err)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		failures(sub)
+	}
+}
+
+func unknownCommand(root *cobra.Command, name string) error {
+	var known []string
+	for _, c := range root.Commands() {
+		if !c.Hidden {
+			known = append(known, c.Name())
+		}
+	}
+	slices.Sort(known)
+	hint := "`chertd --help` lists the commands"
+	if near := luabind.Suggest(name, known); near != "" {
+		hint = "did you mean `chertd " + near + "`?"
+	}
+	return hinted(usageError("there is no command %q", name), hint)
+}
