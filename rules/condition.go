@@ -120,6 +120,33 @@ func list(field func(*probe) (string, bool), normal func(string) string) func(st
 	}
 }
 
+// handles compiles phone numbers and mail addresses.
+func handles(field func(*probe) (string, bool)) func(string, any) (condition, *problem) {
+	compile := list(field, event.NormalizeHandle)
+	return func(name string, v any) (condition, *problem) {
+		cond, p := compile(name, v)
+		if p != nil {
+			if n, ok := v.(float64); ok {
+				p.hint = fmt.Sprintf("write it in quotes, with its +: %q", fmt.Sprintf("+%.14g", n))
+			}
+			return nil, p
+		}
+		for _, h := range cond.(*oneOf).values {
+			if len(h) >= minNumber && strings.Trim(h, "0123456789") == "" {
+				return cond, &problem{
+					message: fmt.Sprintf("%s: %q has no +: numbers are delivered with + and the country's code, so it will match none", name, h),
+					hint:    fmt.Sprintf("if that is its country's code: %q", "+"+strings.TrimPrefix(h, "00")), warning: true,
+				}
+			}
+		}
+		return cond, nil
+	}
+}
+
+// minNumber is the least number of digits that make a subscriber's number
+// rather than a short code.
+const minNumber = 9
+
 // choice compiles strings of which only some make sense.
 func choice(field func(*probe) (string, bool), allowed ...string) func(string, any) (condition, *problem) {
 	return func(name string, v any) (condition, *problem) {

@@ -36,7 +36,7 @@ type problem struct {
 // is how the key is called in messages, e.g. "where.from".
 type whereKey struct {
 	key     string
-	compile func(name string, v any) (condition, *problem)
+	compile func(name string, v any) (condition, *problem) // with a warning: both
 }
 
 // whereKeys is in the order in which conditions are looked at: cheap ones first.
@@ -47,8 +47,8 @@ func whereKeys() []whereKey {
 		{"source", choice((*probe).source, event.SourceWebhook, event.SourceStream, event.SourceCatchup, event.SourceFile, event.SourceEngine)},
 		{"service", list((*probe).service, strings.ToLower)},
 		{"chat", list((*probe).chat, nil)},
-		{"line", list((*probe).line, event.NormalizeHandle)},
-		{"from", list((*probe).from, event.NormalizeHandle)},
+		{"line", handles((*probe).line)},
+		{"from", handles((*probe).from)},
 		{"has_media", flag((*probe).hasMedia)},
 		{"words", literals(true)},
 		{"text", literals(false)},
@@ -113,7 +113,9 @@ func compileClause(path string, m map[string]any, exceptAllowed bool) (*clause, 
 		cond, p := k.compile(path+"."+k.key, v)
 		if p != nil {
 			problems = append(problems, p)
-			continue
+			if !p.warning {
+				continue
+			}
 		}
 		c.conditions = append(c.conditions, cond)
 	}

@@ -4,7 +4,7 @@ chert.on("message.received", { form = "+14155551234" }, run) --> "where has no k
 chert.on("message.received", { text = {} }, run) --> "where.text is an empty list"
 chert.on("message.received", { text = "" }, run) --> "where.text is the empty string: it would match every event"
 chert.on("message.received", { is_group = "no" }, run) --> "where.is_group: expected true or false, got the string \"no\""
-chert.on("message.received", { from = 14155551234 }, run) --> "got the number 14155551234\n  hint: write it in quotes: \"14155551234\""
+chert.on("message.received", { from = 14155551234 }, run) --> "got the number 14155551234\n  hint: write it in quotes, with its \+: \"\+14155551234\""
 chert.on("message.received", { matches = "(code" }, run) --> "where.matches: .* is not an RE2 pattern: missing closing \)"
 chert.on("message.received", { direction = "outbuond" }, run) --> "did you mean \"outbound\"\?"
 chert.on("message.received", { txet = "a", words = "" }, run) --> "where.words is the empty string|where has no key \"txet\"\n  hint: did you mean \"text\"\?"
