@@ -1,0 +1,83 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"chertd/luabind"
+)
+
+// Daemon is what commands ask of a running daemon. An error of the kind
+// *UserError is the caller's: it names what was wrong and the mend.
+type Daemon interface {
+	Status(ctx context.Context) (Status, error)
+	Packs(ctx context.Context) ([]Pack, error)
+	// Reload reads the rules folder now and reports how that went.
+	Reload(ctx context.Context) ([]Pack, error)
+	// Remove forgets a pack that is gone from the folder.
+	Remove(ctx context.Context, pack string, keepPending bool) error
+	// Rollback makes a version live that was live before: the one before the
+	// live one if version is "". keep pins it even when the files change.
+	Rollback(ctx context.Context, pack, version string, keep, keepPending bool) (Pack, error)
+	// SetMode sets live, shadow or off by command; "default" takes that back.
+	SetMode(ctx context.Context, pack, mode string, keepPending bool) (Pack, error)
+	// Pause stops all calls, or lets them go on, also across a restart.
+	Pause(ctx context.Context, on bool) error
+}
+
+// UserError is a request that can't be done as asked.
+type UserError struct {
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+func (e *UserError) Error() string { return e.Message }
+
+// Status is how the daemon stands.
+type Status struct {
+	Version  string    `json:"version"`
+	Since    time.Time `json:"since"`
+	Ready    bool      `json:"ready"`
+	NotReady []string  `json:"not_ready,omitempty"` // why not
+	NoCalls  []string  `json:"no_calls,omitempty"`  // why calls can't be made
+	Notes    []string  `json:"notes,omitempty"`
+	Paused   bool      `json:"paused"`
+	Events   int64     `json:"events"`  // in the journal
+	Pending  int64     `json:"pending"` // not handled yet
+	Chats    int64     `json:"chats"`
+	// Actions counts actions by how far they have come: waiting, done, dead …
+	Actions     map[string]int64 `json:"actions"`
+	Quarantined int64            `json:"quarantined"`
+	Bytes       int64            `json:"bytes"` // of the store on disk
+	Packs       int              `json:"packs"`
+	NotLive     int              `json:"not_live"` // packs with an edit that is not live
+}
+
+// Pack is how one pack stands.
+type Pack struct {
+	Name     string    `json:"name"`
+	Path     string    `json:"path"`
+	Version  string    `json:"version"` // live; "": none
+	Since    time.Time `json:"since"`   // live since
+	Mode     string    `json:"mode"`
+	ModeBy   string    `json:"mode_by"` // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
+	Rules    int       `json:"rules"`
+	Events   int64     `json:"events"`   // the live version has handled
+	Failures int64     `json:"failures"` // of them
+	Pinned   bool      `json:"pinned"`   // by a rollback
+	Gone     bool      `json:"gone"`     // its files are gone; it is kept as it was
+	// NotLive says why the pack's files, as they are now, are not live; "": they are.
+	NotLive     string              `json:"not_live,omitempty"`
+	Diagnostics luabind.Diagnostics `json:"diagnostics,omitempty"`
+	Versions    []PackVersion       `json:"versions,omitempty"`
+}
+
+// PackVersion is a version a pack can be rolled back to.
+type PackVersion struct {
+	Version    string    `json:"version"`
+	Since      time.Time `json:"since"`
+	Last       time.Time `json:"last"`
+	Events     int64     `json:"events"`
+	Failures   int64     `json:"failures"`
+	RolledBack bool      `json:"rolled_back,omitempty"`
+}
