@@ -176,15 +176,8 @@ func chain(tokens []token) string {
 
 // sourceLine is a line of one of the VM's files.
 func (vm *VM) sourceLine(file string, line int) string {
-	for _, p := range vm.cfg.Files {
-		if p.File == file {
-			return p.line(line)
-		}
-	}
-	for _, p := range vm.cfg.Lib {
-		if p.File == file {
-			return p.line(line)
-		}
+	if p := vm.programs[file]; p != nil {
+		return p.line(line)
 	}
 	return ""
 }

@@ -37,7 +37,7 @@ func (vm *VM) onRaise(L *lua.LState) {
 		// A Go function that pcall calls directly has no position: RaiseError
 		// leaves a space where it would stand.
 		msg := cut(strings.TrimPrefix(string(s), " "))
-		if file, line, rest, ok := prefixed(msg); ok {
+		if file, line, rest, ok := vm.prefixed(msg); ok {
 			text, hint, slip := plain(L, rest)
 			if hint != "" || slip.what != "" {
 				vm.raised.text, vm.raised.hint, vm.raised.slip = text, hint, slip
@@ -64,6 +64,16 @@ func (vm *VM) onRaise(L *lua.LState) {
 	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: obj, StackTrace: "-"})
 }
 
+// forget clears what the last call has raised. Errors that no Lua code raises
+// are told at the place of the handler.
+func (vm *VM) forget(h *subscribed) {
+	r := &vm.raised
+	*r = raised{stack: r.stack[:0]}
+	if h.fn.Proto != nil {
+		r.at = place{h.fn.Proto.SourceName, h.fn.Proto.LineDefined}
+	}
+}
+
 // maxStack is how many frames a Failure tells.
 const maxStack = 20
 
@@ -86,7 +96,7 @@ func (vm *VM) failure(err error) *Failure {
 			f.Stack = append(f.Stack, fmt.Sprintf("%s:%d", p.file, p.line))
 		}
 		f.Message = vm.message(ae.Object)
-		if file, line, rest, ok := prefixed(f.Message); ok {
+		if file, line, rest, ok := vm.prefixed(f.Message); ok {
 			f.File, f.Line, f.Message = file, line, rest
 		}
 		if f.Message == r.text {
@@ -138,19 +148,26 @@ func (vm *VM) message(obj lua.LValue) string {
 	return fmt.Sprintf("an error that is a %s, not a text, was raised", obj.Type())
 }
 
+// prefixed splits "file:12: message" as prefixed does, if the file is one that
+// the VM has run: scripts' own messages have colons, too.
+func (vm *VM) prefixed(s string) (file string, line int, rest string, ok bool) {
+	file, line, rest, ok = prefixed(s)
+	if ok && vm.programs[file] == nil {
+		return "", 0, s, false
+	}
+	return file, line, rest, ok
+}
+
 // prefixed splits "file:12: message", as error() and the machine write it.
 func prefixed(s string) (file string, line int, rest string, ok bool) {
-	for i := 0; i < len(s); i++ {
+	for i := 1; i < len(s); i++ {
 		if s[i] != ':' {
 			continue
 		}
-		j := i + 1
-		for j < len(s) && s[j] >= '0' && s[j] <= '9' {
-			j++
-		}
-		if j > i+1 && j+1 < len(s) && s[j] == ':' && s[j+1] == ' ' {
-			line, err := strconv.Atoi(s[i+1 : j])
-			return s[:i], line, s[j+2:], err == nil && i > 0 && !strings.ContainsAny(s[:i], "\n")
+		number, _, found := strings.Cut(s[i+1:min(len(s), i+12)], ":")
+		n, err := strconv.Atoi(number)
+		if after := i + 1 + len(number) + 1; found && err == nil && strings.HasPrefix(s[after:], " ") {
+			return s[:i], n, s[after+1:], true
 		}
 	}
 	return "", 0, s, false

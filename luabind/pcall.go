@@ -69,7 +69,9 @@ func (vm *VM) protected(L *lua.LState, n int) (*lua.LState, error) {
 	if len(vm.running) >= maxPcall {
 		L.RaiseError("stack overflow: pcall nests more than %d deep", maxPcall)
 	}
-	charge(L, 10, 0)
+	// While the other thread runs, this one's registers stay, however many.
+	array, _ := registers(L)
+	charge(L, 10, max(len(array)-stateOptions.RegistrySize, 0)*16)
 	th := vm.borrow(L)
 	th.Push(vm.enter)
 	for i := n; i <= L.GetTop(); i++ {

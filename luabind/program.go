@@ -21,8 +21,8 @@ type Program struct {
 	File   string // as given to Compile; diagnostics name it
 	Source []byte // as given to Compile
 	Hash   string // SHA-256 of Source, lower-case hex
-	// UsesVeto says that the source uses keep_unread or hold: where such a
-	// file fails, reads are withheld.
+	// UsesVeto says that the source uses keep_unread or hold, or may: where
+	// such a file fails, reads are withheld.
 	UsesVeto bool
 
 	text  string // Source as it is parsed: no byte-order mark, no shebang
@@ -45,15 +45,7 @@ func Compile(file string, src []byte) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, t := range tokens {
-		if t.Type == parse.TIdent && (t.Str == "keep_unread" || t.Str == "hold") && i > 0 {
-			p.UsesVeto = true
-		}
-		// chert["hold"] is a use as well.
-		if t.Type == parse.TString && (t.Str == "keep_unread" || t.Str == "hold") {
-			p.UsesVeto = true
-		}
-	}
+	p.UsesVeto = usesVeto(tokens)
 	if err := checkNesting(file, tokens); err != nil {
 		return nil, err
 	}
@@ -69,6 +61,25 @@ func Compile(file string, src []byte) (*Program, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// usesVeto reports whether tokens name keep_unread or hold as a field, or reach
+// into chert by a name that is made at run time.
+func usesVeto(tokens []token) bool {
+	for i, t := range tokens {
+		veto := t.Str == "keep_unread" || t.Str == "hold"
+		switch {
+		case veto && t.Type == parse.TString:
+			return true
+		case veto && t.Type == parse.TIdent && i > 0 && tokens[i-1].Type == '.':
+			return true
+		case t.Type == '[' && i > 0 && tokens[i-1].Str == "chert" && tokens[i-1].Type == parse.TIdent:
+			if i+2 >= len(tokens) || tokens[i+1].Type != parse.TString || tokens[i+2].Type != ']' {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Chunk parses the file anew and returns its statements, for checks. The nodes

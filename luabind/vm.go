@@ -18,10 +18,11 @@ type VM struct {
 	cfg    Config
 	limits Limits
 
-	env      *lua.LTable  // what _G is in scripts: always empty, see globals.go
-	globals  *lua.LTable  // what the pack's files have defined
-	handlers []subscribed // by Subscription.Index
-	modules  *moduleTable // what require has loaded
+	env      *lua.LTable         // what _G is in scripts: always empty, see globals.go
+	globals  *lua.LTable         // what the pack's files have defined
+	handlers []subscribed        // by Subscription.Index
+	modules  *moduleTable        // what require has loaded
+	programs map[string]*Program // that have run, by their files
 
 	reg   Registrar   // while loading
 	diags Diagnostics // while loading: what subscribing refused
@@ -73,7 +74,7 @@ func Load(cfg Config, reg Registrar) (*VM, error) {
 
 // newVM is a state with the libraries every script sees, and nothing loaded.
 func newVM(cfg Config) *VM {
-	vm := &VM{L: lua.NewState(stateOptions), cfg: cfg, limits: cfg.Limits.withDefaults()}
+	vm := &VM{L: lua.NewState(stateOptions), cfg: cfg, limits: cfg.Limits.withDefaults(), programs: map[string]*Program{}}
 	// The one reading of a clock in this package. It never decides what a rule
 	// does, only that one is stopped that would not end in time.
 	vm.meter.now = time.Now
@@ -92,6 +93,7 @@ func (vm *VM) runFile(p *Program) error {
 // chunk is a program as a function of this VM. It takes the function that `..`
 // calls as its argument.
 func (vm *VM) chunk(p *Program) *lua.LFunction {
+	vm.programs[p.File] = p
 	return vm.L.NewFunctionFromProto(p.proto)
 }
 
@@ -99,15 +101,17 @@ func (vm *VM) chunk(p *Program) *lua.LFunction {
 // that is Broken afterwards must be thrown away.
 func (vm *VM) Call(index int, c *Call) error {
 	if vm.broken != "" {
-		return errBroken(vm.broken)
+		return unrunnable(errBroken(vm.broken).Error())
 	}
 	if index < 0 || index >= len(vm.handlers) {
-		return fmt.Errorf("call handler %d: there are %d", index, len(vm.handlers))
+		return unrunnable(fmt.Sprintf("there is no handler %d: the files have subscribed %d", index, len(vm.handlers)))
 	}
 	vm.call = c
 	vm.meter.reset(vm.limits)
 	vm.random.seed(c.Seed)
-	err := vm.protect(vm.handlers[index].fn, newEvent(vm, c))
+	h := &vm.handlers[index]
+	vm.forget(h)
+	err := vm.protect(h.fn, newEvent(vm, c))
 	if err == nil {
 		err = vm.settle()
 	}
@@ -145,6 +149,11 @@ func (vm *VM) Broken() bool { return vm.broken != "" }
 
 // Why says in words why the VM is broken; "" if it is not.
 func (vm *VM) Why() string { return vm.broken }
+
+// unrunnable is the failure of a call that can't begin.
+func unrunnable(message string) *Failure {
+	return &Failure{Kind: Raised, Diagnostic: Diagnostic{Severity: SeverityError, Message: message}}
+}
 
 // errBroken is given by calls of a VM that should have been thrown away.
 type errBroken string
