@@ -1,0 +1,96 @@
+package luabind
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// optional is a string, or nil for one the event lacks.
+func optional(s string) lua.LValue {
+	if s == "" {
+		return lua.LNil
+	}
+	return lua.LString(s)
+}
+
+// unixTime is a time as rules see it: Unix seconds to the millisecond, nil for
+// none.
+func unixTime(t time.Time) lua.LValue {
+	if t.IsZero() {
+		return lua.LNil
+	}
+	return lua.LNumber(float64(t.UnixMilli()) / 1000)
+}
+
+// nextOf walks a tablelike whose fields have a fixed order, over those it lacks.
+func nextOf(L *lua.LState, t tablelike, fields []string, key lua.LValue) (lua.LValue, lua.LValue) {
+	i := 0
+	if key != lua.LNil {
+		name, _ := key.(lua.LString)
+		if i = slices.Index(fields, string(name)) + 1; i == 0 {
+			raise(L, "", "%s: next was given a key that is not there", t.label())
+		}
+	}
+	for ; i < len(fields); i++ {
+		if v := t.index(L, lua.LString(fields[i])); v != lua.LNil {
+			return lua.LString(fields[i]), v
+		}
+	}
+	return lua.LNil, lua.LNil
+}
+
+// noField raises the error for a field that no event has.
+func noField(L *lua.LState, table string, key lua.LValue) lua.LValue {
+	name, ok := key.(lua.LString)
+	if !ok {
+		raise(L, "", "%s is not a list: it has no [%s]", table, keyText(key))
+	}
+	charge(L, 100, 500)
+	raise(L, fieldHint(table, string(name)), "%s has no field %s", table, quote(string(name)))
+	return lua.LNil
+}
+
+// fieldHint finds the field that was meant: one of the same table, the same
+// name elsewhere in an event, or what other systems call it.
+func fieldHint(table, name string) string {
+	known := members(table)
+	if s := Suggest(name, known); s != "" {
+		return "did you mean " + table + "." + s + "?"
+	}
+	if s, ok := fieldNicknames[squash(name)]; ok {
+		return "did you mean " + s + "?"
+	}
+	for i := range surface {
+		if rest, ok := strings.CutPrefix(surface[i].Name, "ev."); ok && rest[strings.LastIndexByte(rest, '.')+1:] == name {
+			return "did you mean " + surface[i].Name + "?"
+		}
+	}
+	if len(known) == 0 {
+		return ""
+	}
+	return table + " has " + strings.Join(known, ", ")
+}
+
+// fieldNicknames are names people know from the wire or from other bots, as
+// squash leaves them.
+var fieldNicknames = map[string]string{
+	"chatid":       "ev.chat.id",
+	"messageid":    "ev.message.id",
+	"eventid":      "ev.id",
+	"event":        "ev.type",
+	"eventtype":    "ev.type",
+	"data":         "ev.raw.data",
+	"body":         "ev.text",
+	"content":      "ev.text",
+	"sender":       "ev.from",
+	"time":         "ev.at",
+	"timestamp":    "ev.at",
+	"attachments":  "ev.message.media",
+	"isgroup":      "ev.chat.is_group",
+	"participants": "ev.chat.handles",
+	"timer":        "ev.type, which is \"timer:<name>\"",
+	"phone":        "ev.from",
+}
