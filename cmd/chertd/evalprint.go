@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,8 +64,8 @@ func (e *evaluation) printRule(b *bytes.Buffer, r *evalRule) {
 	}
 	for _, l := range r.Logs {
 		fmt.Fprintf(b, "      log %s: %s", l.Level, printable(l.Msg))
-		if len(l.Fields) > 0 {
-			fmt.Fprintf(b, " %v", l.Fields)
+		for _, key := range slices.Sorted(maps.Keys(l.Fields)) {
+			fmt.Fprintf(b, " %s=%s", printable(key), printable(fmt.Sprint(l.Fields[key])))
 		}
 		fmt.Fprintln(b)
 	}
@@ -77,24 +79,40 @@ func (e *evaluation) printOutcome(b *bytes.Buffer) {
 	for _, h := range e.Holds {
 		fmt.Fprintf(b, "  chat %s is held until %s by %s\n", h.Chat, h.Until.Format(time.RFC3339), h.By)
 	}
-	for _, c := range e.Calls {
-		what := "mark chat " + c.Chat + " as read"
-		if c.Kind != chat.Read {
-			what = string(c.Kind) + " in chat " + c.Chat
-		}
-		fmt.Fprintf(b, "  %s: %s, for %s\n", e.when(c.At), what, strings.Join(c.rules, ", "))
+	for _, l := range e.timeline() {
+		fmt.Fprintf(b, "  %s: %s\n", e.when(l.at), l.text)
 	}
 	for _, a := range e.Actions {
 		if a.Status != chat.Done {
 			fmt.Fprintf(b, "  the %s of %s/%s is %s: %s\n", a.Kind, a.Pack, a.Rule, a.Status, a.Why)
 		}
 	}
-	for _, t := range e.Timers {
-		fmt.Fprintf(b, "  %s: timer %q of %s\n", e.when(t.Due), t.Name, t.Pack)
-	}
 	if len(e.Holds)+len(e.Calls)+len(e.Actions)+len(e.Timers) == 0 {
 		fmt.Fprintln(b, "  nothing")
 	}
+}
+
+// happening is something that would happen at a time.
+type happening struct {
+	at   time.Time
+	text string
+}
+
+// timeline is the calls and timers in the order of their times.
+func (e *evaluation) timeline() []happening {
+	var all []happening
+	for _, c := range e.Calls {
+		what := "mark chat " + c.Chat + " as read"
+		if c.Kind != chat.Read {
+			what = string(c.Kind) + " in chat " + c.Chat
+		}
+		all = append(all, happening{c.At, what + ", for " + strings.Join(c.rules, ", ")})
+	}
+	for _, t := range e.Timers {
+		all = append(all, happening{t.Due, fmt.Sprintf("timer %q of %s", t.Name, t.Pack)})
+	}
+	slices.SortStableFunc(all, func(a, b happening) int { return a.at.Compare(b.at) })
+	return all
 }
 
 // when says a time as from the event's handling.
