@@ -203,6 +203,12 @@ func TestFailsClosed(t *testing.T) {
 			again 1: vip send
 			1.3 waiting
 			1.2 waiting`,
+		"failing once more withholds nothing that was asked since": `
+			failing msg m1: codes mark_read
+			msg m2: codes mark_read 30s
+			failing again 1: settle mark_read
+			2.0 waiting
+			1.1 withheld withheld`,
 		"a call that was out did it all the same": `
 			msg m1: codes mark_read
 			calls 1.0

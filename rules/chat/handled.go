@@ -45,7 +45,8 @@ func (s *step) handled(in Handled) {
 		s.dropReads(WhyOvertaken, func(a *Action) bool { return !a.EvenIfNewer })
 	}
 	if in.Withhold {
-		s.settleReads(Withheld, WhyWithheld, func(*Action) bool { return true })
+		// Not what later events asked, if this one is run again and fails again.
+		s.settleReads(Withheld, WhyWithheld, func(a *Action) bool { return a.ID.Seq <= in.Seq })
 	}
 	s.holds(in)
 	s.out.NextN = in.FirstN
