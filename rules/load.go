@@ -45,6 +45,7 @@ type PackReport struct {
 	Name        string
 	Path        string
 	Pack        *Pack // nil if it did not load
+	Tried       *Pack // as far as it came, for checks: it may have no rules, and can't be run
 	Carried     bool  // it is the previous set's, VMs included
 	Diagnostics luabind.Diagnostics
 }
@@ -72,6 +73,12 @@ func LoadEach(dir string, o Options, previous *Set) Report {
 // Without o.Packs there is no operator to ask, and packs are granted what they
 // need. Otherwise it is as Load.
 func LoadPaths(paths []string, o Options, previous *Set) (*Set, luabind.Diagnostics) {
+	r := LoadEachPath(paths, o, previous)
+	return r.set(o), r.Diagnostics
+}
+
+// LoadEachPath is LoadPaths, each pack by itself.
+func LoadEachPath(paths []string, o Options, previous *Set) Report {
 	var sources []source
 	var diags luabind.Diagnostics
 	for _, p := range paths {
@@ -89,8 +96,7 @@ func LoadPaths(paths []string, o Options, previous *Set) (*Set, luabind.Diagnost
 		}
 	}
 	o.grantNeeds = o.Packs == nil
-	r := loadSources(sources, diags, o, previous)
-	return r.set(o), r.Diagnostics
+	return loadSources(sources, diags, o, previous)
 }
 
 func loadSources(sources []source, diags luabind.Diagnostics, o Options, previous *Set) Report {
@@ -103,7 +109,7 @@ func loadSources(sources []source, diags luabind.Diagnostics, o Options, previou
 		} else {
 			first[b.pack.Name] = b
 		}
-		pr := PackReport{Name: b.pack.Name, Path: src.path}
+		pr := PackReport{Name: b.pack.Name, Path: src.path, Tried: b.pack}
 		if old := previous.Pack(b.pack.Name); old != nil && old.built == b.pack.built && !b.diags.Errors() {
 			// Specs are no part of a version, but are to be as they are now.
 			pr.Pack, pr.Carried = old.withFiles(src.files), true

@@ -1,0 +1,32 @@
+package rules
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// Settings are the pack's settings with the operator's values, by name. The
+// caller must not change them.
+func (p *Pack) Settings() map[string]any { return p.config.Settings }
+
+// DataNames are the names that data.load takes in the pack, sorted.
+func (p *Pack) DataNames() []string {
+	var names []string
+	for _, f := range p.Files {
+		if f.Kind == DataFile {
+			names = append(names, strings.TrimSuffix(path.Base(f.Name), path.Ext(f.Name)))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Module is the name under which require finds a file of lib/; "" if it is
+// none.
+func (f *File) Module() string {
+	if f.Kind != LibFile {
+		return ""
+	}
+	return strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(f.Name, "lib/"), ".lua"), "/", ".")
+}

@@ -1,0 +1,160 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+)
+
+// Never says why no event can run the rule, in words; "" if one may. It says
+// so only of what is certain.
+func (r *Rule) Never() string {
+	why := ""
+	for _, t := range r.Types {
+		if why = r.where.neverOf(t); why == "" {
+			break
+		}
+	}
+	switch {
+	case why != "":
+		return why
+	case r.where.contradicts() != "":
+		return r.where.contradicts()
+	case r.outside != nil && always(*r.outside):
+		return fmt.Sprintf("outside: %q is the whole week", r.outside.String())
+	}
+	return ""
+}
+
+// neverOf says which condition no event of the type meets.
+func (c *clause) neverOf(typ string) string {
+	if c == nil {
+		return ""
+	}
+	// What chertd makes itself has a chat and nothing of a message.
+	ours := engineType(typ)
+	for _, cond := range c.conditions {
+		switch cond := cond.(type) {
+		case *oneOf:
+			switch {
+			case cond.key == "direction" && typ == event.MessageReceived && !slices.Contains(cond.values, "inbound"):
+				return "direction: every " + typ + " is inbound"
+			case ours && cond.key == "source" && !slices.Contains(cond.values, event.SourceEngine):
+				return fmt.Sprintf("source: every %s comes from %q", typ, event.SourceEngine)
+			case !ours && typ != anyType && cond.key == "source" && slices.Equal(cond.values, []string{event.SourceEngine}):
+				return fmt.Sprintf("source: no %s comes from %q", typ, event.SourceEngine)
+			case ours && slices.Contains([]string{"direction", "from", "service"}, cond.key):
+				return fmt.Sprintf("%s: an event %s has none", cond.key, typ)
+			}
+		case *contains, *matching:
+			if !ours {
+				continue
+			}
+			if m, ok := cond.(*matching); ok && m.holds(&probe{ev: &event.Event{}}) {
+				continue // a pattern that the empty text matches
+			}
+			return fmt.Sprintf("an event %s has no text", typ)
+		case *isTrue:
+			if ours && cond.want {
+				if cond.key == "has_media" {
+					return fmt.Sprintf("has_media: an event %s has none", typ)
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// contradicts says which exception takes away all that the conditions leave.
+func (c *clause) contradicts() string {
+	if c == nil {
+		return ""
+	}
+	for _, x := range c.except {
+		implied := len(x.conditions) > 0
+		var keys []string
+		for _, cond := range x.conditions {
+			implied = implied && slices.ContainsFunc(c.conditions, func(given condition) bool { return implies(given, cond) })
+			keys = append(keys, keyOf(cond))
+		}
+		if implied {
+			return "except takes away all that where asks for: " + strings.Join(keys, ", ")
+		}
+	}
+	return ""
+}
+
+// implies reports whether every event that meets one condition meets the other.
+func implies(given, then condition) bool {
+	switch g := given.(type) {
+	case *oneOf:
+		t, ok := then.(*oneOf)
+		return ok && g.key == t.key && !slices.ContainsFunc(g.values, func(v string) bool { return !slices.Contains(t.values, v) })
+	case *isTrue:
+		t, ok := then.(*isTrue)
+		return ok && g.key == t.key && g.want == t.want
+	case *contains:
+		t, ok := then.(*contains)
+		if !ok || t.whole && !g.whole {
+			return false
+		}
+		for _, l := range g.literals {
+			met := func(other string) bool {
+				if t.whole {
+					return other == l
+				}
+				return strings.Contains(l, other)
+			}
+			if !slices.ContainsFunc(t.literals, met) {
+				return false
+			}
+		}
+		return true
+	case *matching:
+		t, ok := then.(*matching)
+		if !ok {
+			return false
+		}
+		for _, re := range g.patterns {
+			found := false
+			for _, other := range t.patterns {
+				found = found || other.String() == re.String()
+			}
+			if !found {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+func keyOf(c condition) string {
+	switch c := c.(type) {
+	case *oneOf:
+		return c.key
+	case *isTrue:
+		return c.key
+	case *contains:
+		return c.key
+	case *matching:
+		return c.key
+	}
+	return ""
+}
+
+// always reports whether a window is never closed. A window looks at weekdays
+// and minutes alone, so a week of them tells.
+func always(w luabind.Window) bool {
+	monday := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+	for m := range 7 * 24 * 60 {
+		if !w.Contains(monday.Add(time.Duration(m) * time.Minute)) {
+			return false
+		}
+	}
+	return true
+}

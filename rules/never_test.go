@@ -1,0 +1,52 @@
+package rules
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestNever(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ rule, want string }{
+		{`on = "message.received", where = { direction = "outbound" }`, "every message.received is inbound"},
+		{`on = "message.received", where = { direction = { "inbound", "outbound" } }`, ""},
+		{`on = "*", where = { direction = "outbound" }`, ""},
+		{`on = { "message.received", "reaction.added" }, where = { direction = "outbound" }`, ""},
+		{`on = "message.received", where = { is_group = true, except = { is_group = true } }`, "except takes away all that where asks for: is_group"},
+		{`on = "message.received", where = { is_group = true, except = { is_group = false } }`, ""},
+		{`on = "message.received", where = { is_group = true, except = { is_group = true, text = "x" } }`, ""},
+		{`on = "message.received", where = { from = "+1 415 555 0100", except = { from = { "+14155550100", "a@b.c" } } }`, "except takes away"},
+		{`on = "message.received", where = { text = { "login code", "Passcode" }, except = { text = "code" } }`, "except takes away"},
+		{`on = "message.received", where = { text = { "login code", "otp" }, except = { text = "code" } }`, ""},
+		{`on = "message.received", where = { text = "code", except = { words = "code" } }`, ""},
+		{`on = "message.received", where = { words = "code", except = { text = "code" } }`, "except takes away"},
+		{`on = "message.received", where = { matches = "[0-9]+", except = { matches = "[0-9]+" } }`, "except takes away"},
+		{`on = "message.received", where = { source = "engine" }`, `no message.received comes from "engine"`},
+		{`on = "timer:settle", where = { source = "webhook" }`, `every timer:settle comes from "engine"`},
+		{`on = "timer:settle", where = { text = "x" }`, "has no text"},
+		{`on = "timer:settle", where = { matches = "^$" }`, ""},
+		{`on = "action.failed", where = { from = "+14155550100" }`, "from: an event action.failed has none"},
+		{`on = "timer:settle", where = { is_group = false }`, ""},
+		{`on = "message.received", outside = "Mon-Sun"`, "is the whole week"},
+		{`on = "message.received", outside = "09:00-17:00,17:00-09:00"`, "is the whole week"},
+		{`on = "message.received", outside = "Mon-Fri"`, ""},
+		{`on = "message.received", during = "Sun 23:59-24:00"`, ""},
+	} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "r.lua")
+		if err := os.WriteFile(file, []byte("chert.rule { name = 'r', "+test.rule+", run = function(ev) end }\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		set, diags := LoadPaths([]string{file}, Options{}, nil)
+		if diags.Errors() {
+			t.Errorf("%s: %v", test.rule, diags)
+			continue
+		}
+		got := set.Packs()[0].Rules[0].Never()
+		if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+			t.Errorf("%s\n got %q\nwant %q", test.rule, got, test.want)
+		}
+	}
+}
