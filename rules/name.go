@@ -1,0 +1,29 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+const nameHint = "letters, digits, _, -, dots and spaces, at most 64 of them"
+
+// CheckName says what is wrong with a name for a new pack's folder, and how to
+// mend it; nothing if it is fine. It is stricter than loading: a folder that is
+// loaded as no pack, or that makes its neighbours part of one, is no good start.
+func CheckName(name string) (wrong, hint string) {
+	switch {
+	case strings.HasSuffix(name, ".lua"):
+		return fmt.Sprintf("%q is the name of a file: a new pack is a folder", name), fmt.Sprintf("leave out .lua: %s", strings.TrimSuffix(name, ".lua"))
+	case strings.ContainsAny(name, `/\`):
+		return fmt.Sprintf("%q is a path: a pack has a name", name), ""
+	case ignored(name):
+		return fmt.Sprintf("a folder named %q is taken for hidden or temporary, and not read", name), "choose another name"
+	case slices.Contains([]string{"lib", "data", "spec"}, name):
+		return fmt.Sprintf("%q is what a folder within a pack is called", name), "choose another name"
+	case !packName.MatchString(name) || utf8.RuneCountInString(name) > maxPackName || strings.TrimRight(name, " .") != name:
+		return fmt.Sprintf("%q can't be the name of a pack", name), nameHint
+	}
+	return "", ""
+}
