@@ -75,6 +75,8 @@ func library(name string, fields map[string]lua.LValue, strict bool) *lua.LTable
 			hint := ""
 			if near := Suggest(key, names); near != "" {
 				hint = "did you mean " + name + "." + near + "?"
+			} else {
+				hint = memberHint(name, key)
 			}
 			raise(L, hint, "%s.%s does not exist", name, key)
 			return 0
@@ -82,7 +84,11 @@ func library(name string, fields map[string]lua.LValue, strict bool) *lua.LTable
 		shown.Metatable = mt
 	}
 	refuse := goFunction(func(L *lua.LState) int {
-		raise(L, "use a local table of your own", "%s can't be changed: it is a library", name)
+		hint := "use a local table of your own"
+		if name == "kv" {
+			hint = fmt.Sprintf("write kv.set(%q, …)", shorten(toText(L, L.Get(2))))
+		}
+		raise(L, hint, "%s can't be changed: it is a library", name)
 		return 0
 	})
 	return &lua.LTable{Metatable: lock(shown, refuse)}
@@ -120,6 +126,9 @@ func undefinedGlobal(L *lua.LState) int {
 		return 1
 	}
 	hint := missing[string(name)]
+	if hint == "" {
+		hint = globalHint(string(name))
+	}
 	if hint == "" {
 		hint = didYouMean(string(name), vm.globalNames())
 	}

@@ -1,6 +1,7 @@
 package luabind
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -95,6 +96,34 @@ func members(table string) []string {
 	return names
 }
 
+// globalHint is for a name that is not defined, and is one of a module or of
+// ev: mark_read, text.
+func globalHint(name string) string {
+	for i := range surface {
+		module, member, _ := strings.Cut(surface[i].Name, ".")
+		if member == name {
+			if module == "ev" {
+				return "did you mean " + surface[i].Name + ", in a handler function(ev) … end?"
+			}
+			return "did you mean " + surface[i].Name + "?"
+		}
+	}
+	return ""
+}
+
+// memberHint is for a member that a module does not have and that is near none.
+func memberHint(module, name string) string {
+	switch module {
+	case "data":
+		return fmt.Sprintf("to read a file of data/, write data.load(%q)", name)
+	case "kv":
+		return fmt.Sprintf("to read what is kept, write kv.get(%q)", name)
+	case "chert", "log", "re", "json":
+		return module + " has " + strings.Join(members(module), ", ")
+	}
+	return ""
+}
+
 var (
 	chatID  = Param{Name: "chat_id", Type: "string", Doc: "The chat, as in ev.chat.id."}
 	reason  = Param{Name: "reason", Type: "string", Optional: true, Doc: "Why, for people: shown in logs and by explain."}
@@ -138,7 +167,7 @@ var surface = []Item{
 		Param{Name: "sample", Type: "number", Optional: true, Doc: "The share of chats it runs for, 0 to 1."},
 		Param{Name: "run", Type: "fun(ev: Event)", Doc: "What to do."})}},
 	{Func: true, Name: "chert.every", When: Loading, Doc: "Runs fn on a schedule, without a chat.", Params: []Param{
-		{Name: "schedule", Type: "string", Doc: "\"15m\", or cron: \"0 9 * * MON-FRI\"."},
+		{Name: "schedule", Type: "number|string", Doc: "\"15m\", or cron: \"0 9 * * MON-FRI\"."},
 		with(options, Param{Name: "name", Type: "string", Doc: "Its identity."}, zoneKey), handler}},
 
 	{Func: true, Wish: true, Name: "chert.mark_read", When: Handling, Doc: "Marks a chat as read, now or later.", Params: []Param{chatID, with(options,

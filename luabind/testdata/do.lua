@@ -89,3 +89,21 @@ chert.on("message.received", function(ev)
   local f = chert.typing
   f(ev.chat.id, 7) --> "state must be"
 end)
+chert.on("message.received", function(ev)
+  mark_read(ev.chat.id) --> "mark_read is not defined\ndid you mean chert.mark_read\?"
+end)
+chert.on("message.received", function(ev)
+  return text --> "text is not defined\ndid you mean ev.text, in a handler"
+end)
+chert.on("message.received", function(ev)
+  chert.reply(ev.chat.id) --> "chert.reply does not exist\nchert has on, rule, every, mark_read"
+end)
+chert.on("message.received", function(ev)
+  return data.vips --> "data.vips does not exist\nto read a file of data/, write data.load\(.vips.\)"
+end)
+chert.on("message.received", function(ev)
+  kv.count = 1 --> "kv can't be changed: it is a library\nwrite kv.set\(.count., …\)"
+end)
+chert.on("message.received", function(ev)
+  return kv.count --> "kv.count does not exist\nto read what is kept, write kv.get\(.count.\)"
+end)
