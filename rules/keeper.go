@@ -1,0 +1,60 @@
+package rules
+
+import (
+	"context"
+	"time"
+)
+
+// Keeper remembers packs beyond the life of the process: every version that
+// was live, and what operators said about each pack.
+type Keeper interface {
+	// SaveVersion keeps a version that goes live, with its files. Of one that is
+	// kept already Last and RolledBack are replaced; its files, Since and counts
+	// stay.
+	SaveVersion(ctx context.Context, v KeptVersion) error
+	// Version returns a kept version with its files; the given one may be a
+	// unique beginning of its hash. ok is false if there is none.
+	Version(ctx context.Context, pack, version string) (v KeptVersion, ok bool, err error)
+	// Versions returns a pack's versions without their files, the one that was
+	// live last first, at most limit.
+	Versions(ctx context.Context, pack string, limit int) ([]KeptVersion, error)
+	// PackStates returns what is remembered of each pack, by name.
+	PackStates(ctx context.Context) ([]PackState, error)
+	// SetPackState replaces what is remembered of a pack. Versions beyond the
+	// last KeptVersions of the pack are dropped, the live and the pinned one not.
+	SetPackState(ctx context.Context, s PackState) error
+	// ForgetPack drops what is remembered of a pack's being there. Its state, kv
+	// and versions stay.
+	ForgetPack(ctx context.Context, pack string) error
+}
+
+// KeptVersions is how many versions of a pack are kept.
+const KeptVersions = 50
+
+// KeptVersion is one version of a pack that was live at some time.
+type KeptVersion struct {
+	Pack    string
+	Version string    // Pack.Version
+	Path    string    // of its file or folder
+	Files   []File    // Name, Kind and Bytes alone
+	Since   time.Time // first live
+	Last    time.Time // made live last
+	// Counted with every decision the version takes part in.
+	Events   int64
+	Failures int64
+	// RolledBack is when it was rolled back, by itself or by hand; zero: never,
+	// or it was made live by hand since. It does not come back by itself.
+	RolledBack time.Time
+}
+
+// PackState is what is remembered of a pack besides its versions.
+type PackState struct {
+	Pack string
+	Live string // the version that is live, or was when the daemon last ran; "": none ever
+	Mode Mode   // by command; "": as chertd.yaml and pack.yaml say
+	Why  string // of Mode, where chertd set it itself: "more than 300 reads in 10m"
+	// Pinned is the version that a rollback made live; "": none. It stays until
+	// the pack's files are other than PinnedOver, for good if that is "".
+	Pinned     string
+	PinnedOver string // Version of the pack's files when it was pinned
+}
