@@ -36,9 +36,9 @@ func TestAttacks(t *testing.T) {
 		}
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".lua"), func(t *testing.T) {
 			// Not parallel: the allocations of the process are counted.
-			took, bytes := attack(t, "handler", "function handle()\n"+string(src)+"\nend", 1, expectedEnd(src))
+			took, bytes := attack(t, "handler", "function handle()\n"+string(src)+"\nend", 1, Limits{}, expectedEnd(src))
 			latest, most = max(latest, took), max(most, bytes)
-			took, bytes = attack(t, "file", string(src), 200, nil)
+			took, bytes = attack(t, "file", string(src), 200, Limits{Steps: 100_000}, nil)
 			latest, most = max(latest, took), max(most, bytes)
 		})
 	}
@@ -58,7 +58,7 @@ func expectedEnd(src []byte) *regexp.Regexp {
 
 // attack loads source and calls its handler, and returns the longest time and
 // the most memory one of these took.
-func attack(t *testing.T, how, source string, calls int, want *regexp.Regexp) (longest time.Duration, most uint64) {
+func attack(t *testing.T, how, source string, calls int, limits Limits, want *regexp.Regexp) (longest time.Duration, most uint64) {
 	t.Helper()
 	p, err := Compile("attack.lua", []byte(source))
 	if err != nil {
@@ -86,11 +86,11 @@ func attack(t *testing.T, how, source string, calls int, want *regexp.Regexp) (l
 		}
 	}
 
-	limits := Limits{}.withDefaults()
+	limits = limits.withDefaults()
 	var loadErr error
 	var loaded *VM
 	measure("loading", limits.forLoading(), func() {
-		loaded, loadErr = Load(Config{Files: []*Program{p}}, new(subscriptions))
+		loaded, loadErr = Load(Config{Files: []*Program{p}, Limits: limits}, new(subscriptions))
 	})
 	if loadErr != nil {
 		t.Logf("%s: not loaded: %v", how, loadErr)

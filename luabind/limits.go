@@ -27,6 +27,10 @@ const (
 	// maxPcall is how deep pcall and xpcall may nest: each level has stacks of
 	// its own, and nests on the Go stack, whose overflow could not be recovered.
 	maxPcall = 60
+	// maxHandlers is how many subscriptions the files of a VM may make, and
+	// maxDiagnostics how many errors of theirs are told.
+	maxHandlers    = 20_000
+	maxDiagnostics = 100
 	// maxMessage is where error texts and log lines are cut.
 	maxMessage = 4 << 10
 	// maxPrints is how many lines one call may print or log.

@@ -101,6 +101,9 @@ func (w *walker) run() {
 			}
 		case *lua.LUserData:
 			w.bytes += tableBytes
+			if t, ok := asTablelike(v); ok {
+				w.bytes += t.keeps(w.push)
+			}
 			if v.Metatable != nil {
 				w.push(v.Metatable)
 			}

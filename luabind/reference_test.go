@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -25,7 +26,7 @@ func TestReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vm := newVM(Config{Files: []*Program{p}, Limits: Limits{Steps: 100_000_000, Memory: 4 << 30}})
+	vm := newVM(Config{Files: []*Program{p}, Limits: Limits{Steps: 100_000_000, Memory: 4 << 30, Wall: time.Minute}})
 	vm.meter.reset(vm.limits)
 	vm.setGlobal("emit", goFunction(func(L *lua.LState) int {
 		got.WriteString(textArg(L, 1) + "\n")

@@ -215,6 +215,10 @@ func vmOf(L *lua.LState) *VM { return L.Context().(*thread).vm }
 // that of the Lua call that is being made. What the Registrar refuses becomes a
 // diagnostic there, and loading goes on.
 func (vm *VM) subscribe(L *lua.LState, s Subscription, fn *lua.LFunction) {
+	if len(vm.handlers) >= maxHandlers {
+		raise(L, "a list of words or numbers belongs into one rule's where", "a pack subscribes %d times at most", maxHandlers)
+	}
+	charge(L, 50, 1000)
 	at := L.Context().(*thread).place()
 	s.Index, s.File, s.Line = len(vm.handlers), at.file, at.line
 	if fn.Proto != nil {
@@ -224,7 +228,7 @@ func (vm *VM) subscribe(L *lua.LState, s Subscription, fn *lua.LFunction) {
 	if vm.reg == nil {
 		return
 	}
-	if err := vm.reg.Subscribe(s); err != nil {
+	if err := vm.reg.Subscribe(s); err != nil && len(vm.diags) < maxDiagnostics {
 		vm.report(at, err)
 	}
 }

@@ -113,7 +113,7 @@ end`)
 
 func TestOverrunTellsWhere(t *testing.T) {
 	t.Parallel()
-	vm := sandbox(t, Config{}, `function handle()
+	vm := sandbox(t, Config{Limits: Limits{Wall: time.Minute}}, `function handle()
   local t = {}
   for i = 1, 100 do t[i] = i end
   while true do
@@ -278,5 +278,41 @@ func TestSourceIsMadeReadable(t *testing.T) {
 		if string(p.Source) != src || len(p.Hash) != 64 {
 			t.Errorf("%q: source %q, hash %q", src, p.Source, p.Hash)
 		}
+	}
+}
+
+// Ordinary handlers leave nothing behind, and the VM goes on for good.
+func TestVMIsKept(t *testing.T) {
+	t.Parallel()
+	vm := sandbox(t, Config{}, `
+local last = {}
+function handle(ev)
+  last.text = ev.text
+  local t = {}
+  for w in ev.text:gmatch("%a") do t[#t + 1] = w .. ev.id end
+  pcall(error, table.concat(t))
+end`)
+	for range 2000 {
+		if err := vm.Call(0, testCall()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if vm.Broken() || vm.Kept() > 64<<10 {
+		t.Errorf("keeps %d bytes; broken: %q", vm.Kept(), vm.Why())
+	}
+}
+
+// What a call of the sandbox itself allocates is nothing.
+func TestCallAllocatesNothing(t *testing.T) {
+	vm := sandbox(t, Config{}, "function handle(ev) local x = 1 if x == 2 then return ev end end")
+	fn := vm.handlers[0].fn
+	if n := testing.AllocsPerRun(100, func() {
+		vm.meter.reset(vm.limits)
+		if err := vm.protect(fn, lua.LNil); err != nil {
+			t.Fatal(err)
+		}
+		vm.keep()
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
