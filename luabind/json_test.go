@@ -41,6 +41,10 @@ func FuzzJSON(f *testing.F) {
 			if err != nil {
 				return
 			}
+			data, err := goValue(L, v)
+			if err != nil && !hasHole(want) || err == nil && !reflect.DeepEqual(plainValue(data), plainValue(want)) {
+				t.Errorf("%q: as Go data %#v (%v)", text, data, err)
+			}
 			out, err := encodeJSON(L, v)
 			if err != nil {
 				if hasHole(want) {

@@ -107,9 +107,6 @@ func (w *walker) run() {
 			if v.Metatable != nil {
 				w.push(v.Metatable)
 			}
-			if t, ok := v.Value.(tablelike); ok {
-				w.bytes += t.keeps(w.push)
-			}
 		}
 	}
 }

@@ -147,7 +147,7 @@ func TestNoMemory(t *testing.T) {
 
 // Whoever keeps events keeps all that came with them: the VM is recycled before
 // that is much.
-func TestKeptEventsAreCounted(t *testing.T) {
+func TestHeldEventsWeigh(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{Limits: Limits{Memory: 8 << 20}}, `
 local kept = {}

@@ -119,6 +119,7 @@ func TestLoadZoneErrors(t *testing.T) {
 		"Europe/Sydney":   `did you mean "Australia/Sydney"?`,
 		"Berlin":          `did you mean "Europe/Berlin"?`,
 		"PST":             `did you mean "America/Los_Angeles"?`,
+		"EST":             `has no summer time: write "America/New_York"`,
 		"Local":           `expected a name like`,
 		"":                `expected a name like`,
 		"../etc/passwd":   `expected a name like`,

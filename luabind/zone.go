@@ -7,8 +7,12 @@ import (
 )
 
 // LoadZone is the time zone of an IANA name such as "Europe/Berlin" or "UTC".
-// "Local" is refused: rules must not depend on the machine they run on.
+// "Local" is refused: rules must not depend on the machine they run on. So are
+// "EST" and "MST", which are winter time all year, and nobody means them.
 func LoadZone(name string) (*time.Location, error) {
+	if meant, ok := winterZones[name]; ok {
+		return nil, fmt.Errorf("time zone %s has no summer time: write %q", quote(name), meant)
+	}
 	if name != "" && name != "Local" {
 		if loc, err := time.LoadLocation(name); err == nil {
 			return loc, nil
@@ -19,6 +23,8 @@ func LoadZone(name string) (*time.Location, error) {
 	}
 	return nil, fmt.Errorf(`unknown time zone %s: expected a name like "America/New_York", "Europe/Berlin" or "UTC"`, quote(name))
 }
+
+var winterZones = map[string]string{"EST": "America/New_York", "MST": "America/Denver"}
 
 // zoneNicknames are what people write instead of a zone's name. Abbreviations
 // that name several zones stand for the one most often meant.
