@@ -1,0 +1,75 @@
+package luabind
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// numberText writes integers in full as gopher-lua does, up to 2^53 where they
+// are exact, and everything else as Lua 5.1: with 14 digits, so that 0.1 + 0.2
+// is 0.3.
+func numberText(n lua.LNumber) string {
+	f := float64(n)
+	if f == math.Trunc(f) && math.Abs(f) <= 1<<53 {
+		return strconv.FormatInt(int64(f), 10)
+	}
+	return formatG(f, 14)
+}
+
+// parseNumber reads a number as Lua 5.1 does: decimal or 0x hexadecimal, with
+// space around it. inf, nan, digits with _ and octal or binary literals, which
+// Go would take, are no numbers.
+func parseNumber(s string) (lua.LNumber, bool) {
+	s = strings.Trim(s, " \t\n\v\f\r")
+	if s == "" || len(s) > 1000 {
+		return 0, false
+	}
+	body := strings.TrimLeft(s, "+-")
+	if len(s)-len(body) > 1 {
+		return 0, false
+	}
+	if len(body) > 2 && body[0] == '0' && (body[1] == 'x' || body[1] == 'X') {
+		n, err := strconv.ParseUint(body[2:], 16, 64)
+		if err != nil {
+			return 0, false
+		}
+		if s[0] == '-' {
+			return -lua.LNumber(n), true
+		}
+		return lua.LNumber(n), true
+	}
+	for i := 0; i < len(body); i++ {
+		if c := body[i]; (c < '0' || c > '9') && c != '.' && c != 'e' && c != 'E' && c != '+' && c != '-' {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil && !math.IsInf(n, 0) {
+		return 0, false
+	}
+	return lua.LNumber(n), true
+}
+
+// digits reads an integer in a base; LNil if it is none.
+func digits(s string, base int) lua.LValue {
+	s = strings.Trim(s, " \t\n\v\f\r")
+	neg := strings.HasPrefix(s, "-")
+	s = strings.TrimPrefix(s, "-")
+	if base == 16 && len(s) > 2 && (s[:2] == "0x" || s[:2] == "0X") {
+		s = s[2:]
+	}
+	if strings.HasPrefix(s, "+") || len(s) > 1000 {
+		return lua.LNil
+	}
+	n, err := strconv.ParseUint(s, base, 64)
+	if err != nil {
+		return lua.LNil
+	}
+	if neg {
+		return -lua.LNumber(n)
+	}
+	return lua.LNumber(n)
+}
