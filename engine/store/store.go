@@ -58,7 +58,8 @@ type Store interface {
 	// Commit makes a batch of transitions durable, all or none, in their order.
 	// A transition whose event is handled already (a batch repeated after its
 	// answer was lost) replaces what was kept; its Reads are validated all the
-	// same. An end of ctx ends the waiting for a turn, and nothing is kept; once
+	// same. An event that was not handled before counts for each version whose
+	// rules its decision names. An end of ctx ends the waiting for a turn, and nothing is kept; once
 	// the batch is being written its answer is waited for.
 	Commit(ctx context.Context, batch []Transition) error
 
@@ -86,6 +87,7 @@ type Store interface {
 	// LastSeq is the highest sequence of the journal.
 	LastSeq() int64
 
+	Packs
 	Reader
 	Close() error
 }

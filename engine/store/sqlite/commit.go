@@ -124,7 +124,7 @@ func (s *step) encodeDecision(d *store.Decision) error {
 		rules = string(b)
 	}
 	s.add(upsertDecision, d.Seq, micros(d.At), optional(d.Note), flag(d.Failed), int64(d.Actions), packs, rules)
-	s.add(deletePending, d.Seq)
+	s.decided, s.took = d.Seq, tookPart(d)
 	return nil
 }
 

@@ -121,7 +121,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if cp, err = connect(ctx, path, "rw", busyTimeout, "synchronous(FULL)", readerCache); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	s.writer = &writer{conn: w, queue: make(chan *request, o.Queue), grown: make(chan struct{}, 1), next: last + 1}
+	s.writer = &writer{conn: w, queue: make(chan *request, o.Queue), grown: make(chan struct{}, 1), next: last + 1, counts: map[versionKey]tally{}}
 	s.writer.last.Store(last)
 	s.start(&checkpointer{conn: cp, log: o.Log, path: path})
 	return s, nil

@@ -12,10 +12,13 @@ const application = 0x63687274
 //go:embed schema1.sql
 var schema1 string
 
+//go:embed schema2.sql
+var schema2 string
+
 // migrations brings a database from version i to i+1 by its i-th script. A
 // script that was released is never changed; PRAGMA user_version says how many
 // have run.
-var migrations = []string{schema1}
+var migrations = []string{schema1, schema2}
 
 // NewerError says that the database was written by a newer chertd.
 type NewerError struct {

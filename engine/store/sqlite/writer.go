@@ -29,9 +29,10 @@ type writer struct {
 	last      atomic.Int64 // highest sequence on disk
 	journaled atomic.Pointer[func([]store.Entry)]
 
-	next    int64         // the sequence to give next; the goroutine's own
-	entries []store.Entry // journaled by the transaction at hand
-	rows    int           // written since the checkpointer was told
+	next    int64                // the sequence to give next; the goroutine's own
+	entries []store.Entry        // journaled by the transaction at hand
+	counts  map[versionKey]tally // of the transaction at hand
+	rows    int                  // written since the checkpointer was told
 }
 
 // request is one call's wish to change the database, encoded and ready.
@@ -57,6 +58,8 @@ type step struct {
 	writes   []store.KV
 	changes  []change
 	arrivals []arrival
+	decided  int64  // sequence of the event it handles; 0: none
+	took     []took // in its decision
 }
 
 // change is one statement to run, and another if it changed no row.
@@ -138,6 +141,7 @@ func (w *writer) serve(group []*request) {
 func (w *writer) transact(group []*request, errs []error) (err error) {
 	first := w.next
 	w.entries = nil
+	clear(w.counts)
 	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
@@ -145,6 +149,9 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 		if errs[i], err = w.apply(r); err != nil {
 			break
 		}
+	}
+	if err == nil {
+		err = w.count()
 	}
 	if err == nil && w.next > first {
 		_, err = w.conn.exec(`INSERT INTO meta (key, value) VALUES ('last_seq', ?)
@@ -179,6 +186,11 @@ func (w *writer) apply(r *request) (refused, err error) {
 		s := &r.steps[i]
 		for j := range s.changes {
 			if err := w.change(&s.changes[j]); err != nil {
+				return nil, err
+			}
+		}
+		if s.decided != 0 {
+			if err := w.handle(s); err != nil {
 				return nil, err
 			}
 		}

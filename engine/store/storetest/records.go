@@ -133,6 +133,15 @@ func closed(t *testing.T, b *bench) {
 		"Events":      func() error { _, err := b.s.Events(ctx, "", 0, 1); return err },
 		"Actions":     func() error { _, err := b.s.Actions(ctx, store.ActionFilter{}); return err },
 		"Quarantined": func() error { _, err := b.s.Quarantined(ctx, 1); return err },
+		"SaveVersion": func() error { return b.s.SaveVersion(ctx, version("aa", 0)) },
+		"Version":     func() error { _, _, err := b.s.Version(ctx, "codes", "aa"); return err },
+		"Versions":    func() error { _, err := b.s.Versions(ctx, "codes", 1); return err },
+		"PackStates":  func() error { _, err := b.s.PackStates(ctx); return err },
+		"SetPack":     func() error { return b.s.SetPackState(ctx, store.PackState{Pack: "codes"}) },
+		"ForgetPack":  func() error { return b.s.ForgetPack(ctx, "codes") },
+		"Concerned":   func() error { _, err := b.s.Concerned(ctx, "codes", ""); return err },
+		"Flag":        func() error { _, err := b.s.Flag(ctx, "paused"); return err },
+		"SetFlag":     func() error { return b.s.SetFlag(ctx, "paused", true) },
 		"Close":       b.s.Close,
 	}
 	for name, call := range calls {

@@ -1,0 +1,168 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+
+	"chertd/engine/store"
+	"chertd/rules"
+)
+
+const (
+	// A version that is known keeps the files it has: this runs before the
+	// version's own row is there.
+	insertVersionFile = `INSERT INTO pack_files (pack, version, n, name, kind, bytes) SELECT ?1, ?2, ?3, ?4, ?5, ?6
+		WHERE NOT EXISTS (SELECT 1 FROM pack_versions WHERE pack = ?1 AND version = ?2)`
+	upsertVersion = `INSERT INTO pack_versions (pack, version, path, since_at, last_at, events, failures, rolled_back_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET last_at = excluded.last_at, rolled_back_at = excluded.rolled_back_at`
+	countVersion = `UPDATE pack_versions SET events = events + ?, failures = failures + ? WHERE pack = ? AND version = ?`
+
+	versionColumns = `version, path, since_at, last_at, events, failures, rolled_back_at`
+	lastFirst      = `ORDER BY last_at DESC, since_at DESC, version`
+	selectVersions = `SELECT ` + versionColumns + ` FROM pack_versions WHERE pack = ? ` + lastFirst + ` LIMIT ?`
+	// What begins with a text, that text itself first.
+	selectVersionsLike = `SELECT ` + versionColumns + ` FROM pack_versions
+		WHERE pack = ?1 AND version >= ?2 AND (?3 IS NULL OR version < ?3) ORDER BY version LIMIT 2`
+	selectVersionFiles = `SELECT name, kind, bytes FROM pack_files WHERE pack = ? AND version = ? ORDER BY n`
+
+	upsertPack = `INSERT INTO packs (pack, live, mode, why, pinned, pinned_over) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET live = excluded.live, mode = excluded.mode, why = excluded.why,
+		pinned = excluded.pinned, pinned_over = excluded.pinned_over`
+	selectPacks   = `SELECT pack, live, mode, why, pinned, pinned_over FROM packs ORDER BY pack`
+	deletePack    = `DELETE FROM packs WHERE pack = ?`
+	pruneVersions = `DELETE FROM pack_versions WHERE pack = ?1 AND version NOT IN (?2, ?3)
+		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1 ` + lastFirst + ` LIMIT ?4)`
+	pruneVersionFiles = `DELETE FROM pack_files WHERE pack = ?1
+		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1)`
+
+	// The condition on status names the partial index.
+	selectConcerned = `SELECT chat_id FROM actions WHERE status IN ('waiting', 'sent') AND pack = ?1
+		UNION SELECT chat_id FROM timers WHERE pack = ?1 ORDER BY 1`
+	selectVersionConcerned = `SELECT chat_id FROM actions WHERE status IN ('waiting', 'sent') AND pack = ?1 AND version = ?2
+		UNION SELECT chat_id FROM timers WHERE pack = ?1 AND version = ?2 ORDER BY 1`
+
+	upsertFlag = `INSERT INTO flags (name, is_set) VALUES (?, ?) ON CONFLICT DO UPDATE SET is_set = excluded.is_set`
+	selectFlag = `SELECT is_set FROM flags WHERE name = ?`
+)
+
+// SaveVersion implements store.Packs.
+func (s *Store) SaveVersion(ctx context.Context, v store.Version) error {
+	var st step
+	for i, f := range v.Files {
+		bytes := f.Bytes
+		if bytes == nil {
+			bytes = []byte{}
+		}
+		st.add(insertVersionFile, v.Pack, v.Version, int64(i), f.Name, string(f.Kind), bytes)
+	}
+	st.add(upsertVersion, v.Pack, v.Version, optional(v.Path), micros(v.Since), micros(v.Last), v.Events, v.Failures, micros(v.RolledBack))
+	return s.submit(ctx, newRequest("keep a version of pack "+v.Pack, st), true)
+}
+
+// Version implements store.Packs.
+func (s *Store) Version(ctx context.Context, pack, version string) (v store.Version, ok bool, err error) {
+	if version == "" {
+		return v, false, nil
+	}
+	err = s.snapshot(ctx, "read a version of pack "+pack, func(c *conn) error {
+		var found []store.Version
+		err := c.query(ctx, selectVersionsLike, func(row []driver.Value) error {
+			found = append(found, versionOf(pack, row))
+			return nil
+		}, pack, version, after(version))
+		if err != nil || len(found) == 0 || len(found) > 1 && found[0].Version != version {
+			return err
+		}
+		v, ok = found[0], true
+		return c.query(ctx, selectVersionFiles, func(row []driver.Value) error {
+			f := store.VersionFile{Name: stringOf(row[0]), Kind: rules.FileKind(stringOf(row[1]))}
+			if b := bytesOf(row[2]); len(b) > 0 {
+				f.Bytes = b
+			}
+			v.Files = append(v.Files, f)
+			return nil
+		}, pack, v.Version)
+	})
+	return v, ok, err
+}
+
+// Versions implements store.Packs.
+func (s *Store) Versions(ctx context.Context, pack string, limit int) (list []store.Version, err error) {
+	err = s.read(ctx, "read the versions of pack "+pack, func(c *conn) error {
+		return c.query(ctx, selectVersions, func(row []driver.Value) error {
+			list = append(list, versionOf(pack, row))
+			return nil
+		}, pack, int64(max(limit, 0)))
+	})
+	return list, err
+}
+
+func versionOf(pack string, row []driver.Value) store.Version {
+	return store.Version{
+		Pack: pack, Version: stringOf(row[0]), Path: stringOf(row[1]), Since: timeOf(row[2]), Last: timeOf(row[3]),
+		Events: intOf(row[4]), Failures: intOf(row[5]), RolledBack: timeOf(row[6]),
+	}
+}
+
+// PackStates implements store.Packs.
+func (s *Store) PackStates(ctx context.Context) (list []store.PackState, err error) {
+	err = s.read(ctx, "read what is remembered of packs", func(c *conn) error {
+		return c.query(ctx, selectPacks, func(row []driver.Value) error {
+			list = append(list, store.PackState{
+				Pack: stringOf(row[0]), Live: stringOf(row[1]), Mode: rules.Mode(stringOf(row[2])), Why: stringOf(row[3]),
+				Pinned: stringOf(row[4]), PinnedOver: stringOf(row[5]),
+			})
+			return nil
+		})
+	})
+	return list, err
+}
+
+// SetPackState implements store.Packs.
+func (s *Store) SetPackState(ctx context.Context, p store.PackState) error {
+	var st step
+	st.add(upsertPack, p.Pack, optional(p.Live), optional(string(p.Mode)), optional(p.Why), optional(p.Pinned), optional(p.PinnedOver))
+	st.add(pruneVersions, p.Pack, p.Live, p.Pinned, int64(store.KeptVersions))
+	st.add(pruneVersionFiles, p.Pack)
+	return s.submit(ctx, newRequest("keep what is remembered of pack "+p.Pack, st), true)
+}
+
+// ForgetPack implements store.Packs.
+func (s *Store) ForgetPack(ctx context.Context, pack string) error {
+	var st step
+	st.add(deletePack, pack)
+	return s.submit(ctx, newRequest("forget pack "+pack, st), true)
+}
+
+// Concerned implements store.Packs.
+func (s *Store) Concerned(ctx context.Context, pack, version string) (chats []string, err error) {
+	sql, args := selectConcerned, []driver.Value{pack}
+	if version != "" {
+		sql, args = selectVersionConcerned, append(args, version)
+	}
+	err = s.read(ctx, "find what waits of pack "+pack, func(c *conn) error {
+		return c.query(ctx, sql, func(row []driver.Value) error {
+			chats = append(chats, stringOf(row[0]))
+			return nil
+		}, args...)
+	})
+	return chats, err
+}
+
+// Flag implements store.Packs.
+func (s *Store) Flag(ctx context.Context, name string) (on bool, err error) {
+	err = s.read(ctx, "read the switch "+name, func(c *conn) error {
+		v, err := c.one(ctx, selectFlag, name)
+		on = intOf(v) != 0
+		return err
+	})
+	return on, err
+}
+
+// SetFlag implements store.Packs.
+func (s *Store) SetFlag(ctx context.Context, name string, on bool) error {
+	var st step
+	st.add(upsertFlag, name, flag(on))
+	return s.submit(ctx, newRequest("set the switch "+name, st), true)
+}

@@ -1,0 +1,311 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"chertd/engine/store"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+var packTests = map[string]func(*testing.T, *bench){
+	"a version is kept, and found by its beginning": versionFound,
+	"a version kept again keeps what it had":        versionAgain,
+	"the last versions are kept, by pack":           versionsPruned,
+	"packs are remembered and forgotten":            packStates,
+	"decisions count for versions, once":            versionsCount,
+	"a conflict counts nothing":                     conflictCountsNothing,
+	"what waits of a pack is found":                 concerned,
+	"switches stay as they were set":                flags,
+	"any version and pack is read back":             anyVersion,
+}
+
+// version is one of pack codes, with a file, that went live so many minutes after noon.
+func version(hash string, minutes int) store.Version {
+	at := noon.Add(time.Duration(minutes) * time.Minute)
+	return store.Version{
+		Pack: "codes", Version: hash, Path: "rules/codes.lua", Since: at, Last: at,
+		Files: []store.VersionFile{{Name: "codes.lua", Kind: rules.RuleFile, Bytes: []byte("-- " + hash)}},
+	}
+}
+
+func (b *bench) save(list ...store.Version) {
+	b.Helper()
+	for _, v := range list {
+		b.must(b.s.SaveVersion(b.Context(), v))
+	}
+}
+
+// version reads a version; its zero value if there is none.
+func (b *bench) version(pack, hash string) store.Version {
+	b.Helper()
+	v, ok, err := b.s.Version(b.Context(), pack, hash)
+	b.must(err)
+	if ok != (v.Version != "") {
+		b.Errorf("version %q of %s: ok is %t with %s", hash, pack, ok, show(v))
+	}
+	return v
+}
+
+// hashes lists a pack's versions, the one that was live last first.
+func (b *bench) hashes(pack string, limit int) (list []string) {
+	b.Helper()
+	versions, err := b.s.Versions(b.Context(), pack, limit)
+	b.must(err)
+	for _, v := range versions {
+		if v.Files != nil {
+			b.Errorf("version %s is listed with its files", v.Version)
+		}
+		list = append(list, v.Version)
+	}
+	return list
+}
+
+func versionFound(t *testing.T, b *bench) {
+	one, two, three := version("aa11", 0), version("aa22", 1), version("aa2", 2)
+	other := version("aa11", 5)
+	other.Pack, other.Files = "vip", []store.VersionFile{
+		{Name: "b.lua", Kind: rules.RuleFile, Bytes: []byte("b")}, {Name: "a.lua", Kind: rules.LibFile}, {Name: "x.bin", Kind: rules.DataFile, Bytes: []byte{0, 0xff, 0}},
+	}
+	b.save(one, two, three, other)
+	for _, when := range []string{"at once", "reopened"} {
+		for hash, want := range map[string]store.Version{
+			"aa11": one, "aa1": one, "aa22": two,
+			"aa2": three, // the whole of one, the beginning of another
+			"aa":  {}, "": {}, "aa111": {}, "AA11": {}, "b": {}, "%": {},
+		} {
+			b.equal(when+": version "+hash, b.version("codes", hash), want)
+		}
+		b.equal(when+": of the other pack", b.version("vip", "a"), other)
+		b.equal(when+": of no pack", b.version("nothing", "aa11"), store.Version{})
+		b.reopen()
+	}
+}
+
+func versionAgain(t *testing.T, b *bench) {
+	v := version("aa", 0)
+	b.save(v, version("bb", 1))
+	seq := b.append(arrival("e1", "c1"))[0]
+	b.commit(store.Transition{Decision: decided(seq, "aa", "it failed")})
+
+	again := version("aa", 9)
+	again.Files = append(again.Files, store.VersionFile{Name: "new.lua", Kind: rules.LibFile})
+	again.Events, again.Failures, again.RolledBack = 70, 70, noon.Add(time.Hour)
+	b.save(again)
+	want := v
+	want.Last, want.RolledBack, want.Events, want.Failures = again.Last, again.RolledBack, 1, 1
+	b.equal("the version", b.version("codes", "aa"), want)
+	b.equal("the order", b.hashes("codes", 10), []string{"aa", "bb"})
+
+	again.Last, again.RolledBack, again.Files = noon, time.Time{}, nil
+	b.save(again)
+	want.Last, want.RolledBack = noon, time.Time{}
+	b.equal("the version, live by hand", b.version("codes", "aa"), want)
+	b.equal("the order then", b.hashes("codes", 10), []string{"bb", "aa"})
+	b.equal("the first", b.hashes("codes", 1), []string{"bb"})
+	b.equal("none", b.hashes("codes", 0), []string(nil))
+}
+
+func versionsPruned(t *testing.T, b *bench) {
+	var newest []string
+	for i := range store.KeptVersions + 10 {
+		hash := fmt.Sprintf("v%03d", i)
+		b.save(version(hash, i))
+		newest = append(newest, hash)
+		other := version(hash, i)
+		other.Pack = "vip"
+		b.save(other)
+	}
+	slices.Reverse(newest)
+	b.equal("before", b.hashes("codes", 100), newest)
+	b.must(b.s.SetPackState(t.Context(), store.PackState{Pack: "codes", Live: "v003", Pinned: "v001"}))
+	b.equal("after", b.hashes("codes", 100), append(slices.Clone(newest[:store.KeptVersions]), "v003", "v001"))
+	b.equal("of another pack", b.hashes("vip", 100), newest)
+	b.equal("a dropped one", b.version("codes", "v002"), store.Version{})
+	b.equal("the live one", b.version("codes", "v003"), version("v003", 3))
+
+	// One that was dropped is kept like a new one, with the files it has now.
+	back := version("v002", 1000)
+	back.Files[0].Bytes = []byte("other")
+	b.save(back)
+	b.equal("one that comes back", b.version("codes", "v002"), back)
+}
+
+func packStates(t *testing.T, b *bench) {
+	list := func() []store.PackState {
+		t.Helper()
+		list, err := b.s.PackStates(t.Context())
+		b.must(err)
+		return list
+	}
+	b.equal("of nothing", list(), []store.PackState(nil))
+	codes := store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Pinned: "aa", PinnedOver: "bb"}
+	vip := store.PackState{Pack: "vip"}
+	b.save(version("aa", 0))
+	b.must(b.s.SetPackState(t.Context(), vip))
+	b.must(b.s.SetPackState(t.Context(), codes))
+	b.reopen()
+	b.equal("of two", list(), []store.PackState{codes, vip})
+	codes = store.PackState{Pack: "codes", Live: "bb"}
+	b.must(b.s.SetPackState(t.Context(), codes))
+	b.must(b.s.ForgetPack(t.Context(), "vip"))
+	b.must(b.s.ForgetPack(t.Context(), "nothing"))
+	b.equal("replaced", list(), []store.PackState{codes})
+	b.must(b.s.ForgetPack(t.Context(), "codes"))
+	b.equal("forgotten", list(), []store.PackState(nil))
+	b.equal("its version", b.version("codes", "aa"), version("aa", 0))
+}
+
+// decided is a decision in which one rule of a version of codes had a say for
+// each error given, "" for none.
+func decided(seq int64, hash string, errs ...string) *store.Decision {
+	d := &store.Decision{Seq: seq, At: noon}
+	for i, err := range errs {
+		d.Rules = append(d.Rules, store.RuleDecision{Pack: "codes", Version: hash, Rule: fmt.Sprint(i), Place: "codes.lua:1", Error: err})
+	}
+	return d
+}
+
+func versionsCount(t *testing.T, b *bench) {
+	vip := version("aa", 0)
+	vip.Pack = "vip"
+	b.save(version("aa", 0), version("bb", 1), vip)
+	var arrivals []store.Arrival
+	for i := range 6 {
+		arrivals = append(arrivals, arrival(fmt.Sprint("e", i), "c1"))
+	}
+	seqs := b.append(arrivals...)
+	mixed := decided(seqs[3], "aa", "", "it failed")
+	mixed.Rules = append(mixed.Rules, decided(0, "cc", "one never kept").Rules...)
+	mixed.Rules = append(mixed.Rules, store.RuleDecision{Pack: "vip", Version: "aa", Rule: "r"})
+	mixed.Rules = append(mixed.Rules, decided(0, "aa", "", "").Rules...)
+	b.commit(
+		store.Transition{Decision: decided(seqs[0], "aa", "", "")},
+		store.Transition{Decision: decided(seqs[1], "aa", "it failed", "and again")},
+		store.Transition{Decision: decided(seqs[2], "bb", "")},
+		store.Transition{Decision: mixed},
+		store.Transition{Decision: decided(seqs[4], "aa")}, // no rule had a say
+		store.Transition{Chat: &chat.Chat{ID: "c1"}},
+	)
+	b.commit(store.Transition{Decision: decided(seqs[5], "aa", "")})
+	// Handled anew, and in an answer that was lost: counted the first time.
+	b.commit(store.Transition{Decision: decided(seqs[0], "aa", "it fails now")}, store.Transition{Decision: decided(seqs[2], "aa", "")})
+	b.reopen()
+	got := map[string]string{}
+	for _, pack := range []string{"codes", "vip"} {
+		list, err := b.s.Versions(t.Context(), pack, 10)
+		b.must(err)
+		for _, v := range list {
+			got[v.Pack+" "+v.Version] = fmt.Sprintf("%d/%d", v.Failures, v.Events)
+		}
+	}
+	b.equal("failures/events", got, map[string]string{"codes aa": "2/4", "codes bb": "0/1", "vip aa": "0/1"})
+}
+
+func conflictCountsNothing(t *testing.T, b *bench) {
+	b.save(version("aa", 0))
+	seq := b.append(arrival("e1", "c1"))[0]
+	tr := store.Transition{Decision: decided(seq, "aa", "it failed"), Reads: []store.KV{{Pack: "codes", Key: "k", Version: 7}}}
+	if err := b.s.Commit(t.Context(), []store.Transition{tr}); err == nil {
+		t.Fatal("read of a version that never was is taken")
+	}
+	b.equal("after a conflict", b.version("codes", "aa"), version("aa", 0))
+	tr.Reads = nil
+	b.commit(tr)
+	v := b.version("codes", "aa")
+	b.equal("events", v.Events, int64(1))
+	b.equal("failures", v.Failures, int64(1))
+}
+
+func concerned(t *testing.T, b *bench) {
+	action := func(seq int64, chatID, hash string, status chat.Status) chat.Action {
+		a := read(seq, 0, chatID, noon)
+		a.Version, a.Status = hash, status
+		return a
+	}
+	other := action(9, "c9", "aa", chat.Waiting)
+	other.Pack = "vip"
+	timer := func(chatID, pack, hash string) store.Transition {
+		tm := chat.Timer{Pack: pack, Name: "again", Version: hash, Due: noon, Seq: 20}
+		return store.Transition{Chat: &chat.Chat{ID: chatID}, Timers: []chat.TimerChange{{Timer: tm}}}
+	}
+	b.commit(store.Transition{Actions: []chat.Action{
+		action(1, "c2", "aa", chat.Waiting), action(2, "c1", "aa", chat.Waiting), action(3, "c1", "bb", chat.Sent),
+		action(4, "c4", "aa", chat.Done), action(5, "c5", "aa", chat.Dropped), action(6, "c6", "aa", chat.Withheld),
+		action(7, "c7", "aa", chat.Dead), action(8, "c8", "aa", chat.Shadowed), other,
+	}}, timer("c2", "codes", "bb"), timer("c3", "codes", "bb"), timer("c5", "vip", "bb"))
+	check := func(when, pack, hash string, want ...string) {
+		t.Helper()
+		got, err := b.s.Concerned(t.Context(), pack, hash)
+		b.must(err)
+		b.equal(fmt.Sprintf("%s: chats of %s %s", when, pack, hash), got, want)
+	}
+	check("at once", "codes", "", "c1", "c2", "c3")
+	check("at once", "codes", "aa", "c1", "c2")
+	check("at once", "codes", "bb", "c1", "c2", "c3")
+	check("at once", "codes", "cc")
+	check("at once", "vip", "", "c5", "c9")
+	check("at once", "nothing", "")
+	b.reopen()
+	gone := timer("c3", "codes", "bb")
+	gone.Timers[0].Gone = true
+	b.commit(store.Transition{Actions: []chat.Action{action(1, "c2", "aa", chat.Done)}}, gone)
+	check("later", "codes", "", "c1", "c2")
+	check("later", "codes", "aa", "c1")
+}
+
+func flags(t *testing.T, b *bench) {
+	check := func(name string, want bool) {
+		t.Helper()
+		on, err := b.s.Flag(t.Context(), name)
+		b.must(err)
+		b.equal(name, on, want)
+	}
+	check("paused", false)
+	b.must(b.s.SetFlag(t.Context(), "paused", true))
+	b.must(b.s.SetFlag(t.Context(), "other", false))
+	b.reopen()
+	check("paused", true)
+	check("other", false)
+	b.must(b.s.SetFlag(t.Context(), "paused", false))
+	check("paused", false)
+}
+
+func anyVersion(t *testing.T, b *bench) {
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		n++
+		v := draw[store.Version](rt, "version")
+		v.Version = fmt.Sprint(n, " ", v.Version)
+		for i := range v.Files {
+			v.Files[i].Path = "" // says where it was read
+		}
+		if err := b.s.SaveVersion(background, v); err != nil {
+			rt.Fatal(err)
+		}
+		got, ok, err := b.s.Version(background, v.Pack, fmt.Sprint(n, " "))
+		if !ok || err != nil {
+			rt.Fatalf("version %q: %t, %v", v.Version, ok, err)
+		}
+		same(rt, "version", got, v)
+
+		p := draw[store.PackState](rt, "pack")
+		if err := b.s.SetPackState(background, p); err != nil {
+			rt.Fatal(err)
+		}
+		list, err := b.s.PackStates(background)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		i := slices.IndexFunc(list, func(q store.PackState) bool { return q.Pack == p.Pack })
+		if i < 0 {
+			rt.Fatalf("pack %q is not remembered among %s", p.Pack, show(list))
+		}
+		same(rt, "pack", list[i], p)
+	})
+}
