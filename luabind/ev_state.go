@@ -78,7 +78,7 @@ func (v *eventView) readState(L *lua.LState) {
 	}
 	text, err := v.call.Memory.State()
 	if err != nil {
-		raise(L, "", "read ev.state: %v", err)
+		fail(L, "ev.state", err)
 	}
 	v.state.text = text
 }

@@ -66,6 +66,8 @@ func checkPiece(t *testing.T, file, source string) {
 	data := map[string]any{
 		"vips":  []any{map[string]any{"name": "Ann", "phone": "+1415"}, map[string]any{"name": "Bob"}},
 		"words": map[string]any{"code": true, "otp": true},
+		"mixed": map[string]any{"a": nil, "b": []any{[]any{1.0, true}, "x"}, "c": 7, "d": map[string]any{}},
+		"wrong": map[string]any{"a": []any{struct{}{}}},
 	}
 	cfg := Config{
 		Settings: map[string]any{"min_digits": 6.0, "names": []any{"a", "b"}, "hours": map[string]any{"open": "09:00"}},

@@ -161,11 +161,28 @@ type hinted struct{}
 func (hinted) Error() string { return "the rule has no name" }
 func (hinted) Hint() string  { return "use chert.rule" }
 
+// What the world says to a wish is raised where the wish was written, by name.
 func TestWorldRefuses(t *testing.T) {
 	t.Parallel()
-	r := loadRules(t, Config{}, "chert.on(\"x\", function(ev)\n  chert.mark_read(ev.chat.id)\nend)")
-	f, ok := r.call(0, &world{err: hinted{}}).(*Failure)
-	if !ok || f.Message != "chert.mark_read: the rule has no name" || f.Hint != "use chert.rule" || f.Line != 2 {
-		t.Errorf("got %+v", f)
+	for _, call := range []string{
+		`chert.mark_read("c")`, `chert.cancel_read("c")`, `chert.keep_unread("c")`, `chert.hold("c", 1)`, `chert.release("c")`,
+		`chert.after(1, "t")`, `chert.cancel_timer("t")`, `chert.typing("c", "typing")`, `chert.react("m", "love")`, `chert.send("c", "x")`,
+		`kv.get("a")`, `kv.set("a", 1)`, `kv.set("a", nil)`, `kv.incr("a")`, `kv.delete("a")`, `kv.list("a")`, `data.load("x")`,
+		`ev.state: ev.state.n = 1`,
+	} {
+		name, body, state := strings.Cut(call, ": ")
+		if !state {
+			name, _, _ = strings.Cut(call, "(")
+			body = call
+		}
+		cfg := Config{
+			Grants: map[string]bool{"typing": true, "react": true, "send": true},
+			Data:   func(string) (any, error) { return nil, hinted{} },
+		}
+		r := loadRules(t, cfg, "chert.on(\"x\", function(ev)\n  "+body+"\nend)")
+		f, ok := r.call(0, &world{err: hinted{}}).(*Failure)
+		if !ok || !strings.HasPrefix(f.Message, name+": the rule has no name") || f.Hint != "use chert.rule" || f.Line != 2 {
+			t.Errorf("%s: got %+v", call, f)
+		}
 	}
 }

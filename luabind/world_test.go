@@ -58,13 +58,13 @@ func (w *world) Log(level, msg string, fields map[string]any) {
 	w.said = append(w.said, line)
 }
 
-func (w *world) State() (json.RawMessage, error) { return w.state, nil }
+func (w *world) State() (json.RawMessage, error) { return w.state, w.err }
 func (w *world) SetState(s json.RawMessage) error {
 	w.saved++
 	w.state = s
 	return nil
 }
-func (w *world) Get(key string) (json.RawMessage, error) { return w.kv[key], nil }
+func (w *world) Get(key string) (json.RawMessage, error) { return w.kv[key], w.err }
 func (w *world) Set(key string, value json.RawMessage, ttl time.Duration) error {
 	if w.kv == nil {
 		w.kv, w.ttls = map[string]json.RawMessage{}, map[string]time.Duration{}
@@ -73,11 +73,11 @@ func (w *world) Set(key string, value json.RawMessage, ttl time.Duration) error 
 	if ttl != KeepTTL {
 		w.ttls[key] = ttl
 	}
-	return nil
+	return w.err
 }
 func (w *world) Delete(key string) error {
 	delete(w.kv, key)
-	return nil
+	return w.err
 }
 func (w *world) List(prefix string, limit int) ([]Pair, error) {
 	var pairs []Pair
@@ -86,7 +86,7 @@ func (w *world) List(prefix string, limit int) ([]Pair, error) {
 			pairs = append(pairs, Pair{k, w.kv[k]})
 		}
 	}
-	return pairs, nil
+	return pairs, w.err
 }
 
 // testEvent is an event of a type, with everything events of it have.

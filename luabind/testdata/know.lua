@@ -66,3 +66,31 @@ end)
 chert.on("message.received", function(ev)
   vips[1].name = "x" --> "data.vips\[1\] can't be changed\nmake a table of your own"
 end)
+chert.on("message.received", function(ev)
+  local m = data.load("mixed")
+  local names = {}
+  for k, v in pairs(m) do
+    names[#names + 1] = k
+  end
+  assert(table.concat(names) == "bcd" and m.a == nil and m.c == 7 and next(m.d) == nil)
+  local seen = {}
+  for i, v in pairs(m.b) do
+    seen[i] = v
+  end
+  assert(#seen == 2 and seen[1][2] == true and seen[1] == m.b[1] and next(m, "c") == "d" and next(m, "d") == nil)
+  local x, y = unpack(m.b[1])
+  assert(x == 1 and y == true and m.b[3] == nil and m.b.x == nil and m[1] == nil)
+  assert(json.encode(m) == '{"b":[[1,true],"x"],"c":7,"d":{}}', json.encode(m))
+end)
+chert.on("message.received", function(ev)
+  next(data.load("mixed"), "zzz") --> "data.mixed: next was given a key that is not there"
+end)
+chert.on("message.received", function(ev)
+  next(data.load("mixed").b, 9) --> "data.mixed.b: next was given a key that is not there"
+end)
+chert.on("message.received", function(ev)
+  return data.load("wrong").a[1] --> "data.wrong.a\[1\] is of Go type struct"
+end)
+chert.on("message.received", function(ev)
+  chert.date("%H", "now") --> "chert.date: time must be a number of Unix seconds, got the string .now."
+end)
