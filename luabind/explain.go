@@ -103,7 +103,8 @@ func (vm *VM) name(f *Failure, s slip) {
 	if s.text == "" || s.text != f.Message || s.name == "" {
 		return
 	}
-	object, written := vm.written(f.File, f.Line, s)
+	object, written, col := vm.written(f.File, f.Line, s)
+	f.Col = col
 	switch {
 	case s.what == "index" && object != "":
 		f.Message = fmt.Sprintf("attempt to index a %s value (%s) with key '%s'", s.kind, object, shorten(s.name))
@@ -124,13 +125,13 @@ func (vm *VM) name(f *Failure, s slip) {
 }
 
 // written finds, in a line of source, the one place where the name is a field,
-// a method or a function, and gives the object before it and both together.
-// Empty where there is none, or more than one.
-func (vm *VM) written(file string, line int, s slip) (object, whole string) {
+// a method or a function, and gives the object before it, both together, and
+// the column of the name. Nothing where there is none, or more than one.
+func (vm *VM) written(file string, line int, s slip) (object, whole string, col int) {
 	text := vm.sourceLine(file, line)
 	tokens, err := scan(file, text)
 	if err != nil && text != "" {
-		return "", "" // part of a longer string or comment
+		return "", "", 0 // part of a longer string or comment
 	}
 	for i, t := range tokens {
 		if t.Str != s.name || (t.Type != parse.TIdent && t.Type != parse.TString) {
@@ -149,11 +150,11 @@ func (vm *VM) written(file string, line int, s slip) (object, whole string) {
 			continue
 		}
 		if whole != "" && whole != w {
-			return "", ""
+			return "", "", 0
 		}
-		object, whole = o, w
+		object, whole, col = o, w, t.Pos.Column
 	}
-	return object, whole
+	return object, whole, col
 }
 
 func opensCall(t token) bool { return t.Type == '(' || t.Type == '{' || t.Type == parse.TString }
@@ -180,6 +181,12 @@ func (vm *VM) sourceLine(file string, line int) string {
 		return p.line(line)
 	}
 	return ""
+}
+
+// indent is the column of the first thing on a line of one of the VM's files.
+func (vm *VM) indent(file string, line int) int {
+	text := vm.sourceLine(file, line)
+	return 1 + len(text) - len(strings.TrimLeft(text, " \t"))
 }
 
 // line is a line of the text, from 1.

@@ -107,6 +107,9 @@ func (vm *VM) failure(err error) *Failure {
 		f.Message = err.Error()
 		f.File, f.Line = vm.raised.at.file, vm.raised.at.line
 	}
+	if f.Col == 0 && f.Line > 0 {
+		f.Col = vm.indent(f.File, f.Line)
+	}
 	return f
 }
 

@@ -20,7 +20,7 @@ var inside = struct {
 	currentFrame, reg    uintptr // of LState
 	regArray, regTop     uintptr // of registry
 	fn, pc, base, parent uintptr // of callFrame
-	tableArray, keys     uintptr // of LTable
+	array, keys, k2i     uintptr // of LTable
 }{
 	currentFrame: offset(reflect.TypeFor[lua.LState](), "currentFrame", "*lua.callFrame"),
 	reg:          offset(reflect.TypeFor[lua.LState](), "reg", "*lua.registry"),
@@ -30,8 +30,9 @@ var inside = struct {
 	pc:           offset(fieldType(reflect.TypeFor[lua.LState](), "currentFrame"), "Pc", "int"),
 	base:         offset(fieldType(reflect.TypeFor[lua.LState](), "currentFrame"), "LocalBase", "int"),
 	parent:       offset(fieldType(reflect.TypeFor[lua.LState](), "currentFrame"), "Parent", "*lua.callFrame"),
-	tableArray:   offset(reflect.TypeFor[lua.LTable](), "array", "[]lua.LValue"),
+	array:        offset(reflect.TypeFor[lua.LTable](), "array", "[]lua.LValue"),
 	keys:         offset(reflect.TypeFor[lua.LTable](), "keys", "[]lua.LValue"),
+	k2i:          offset(reflect.TypeFor[lua.LTable](), "k2i", "map[lua.LValue]int"),
 }
 
 func fieldType(t reflect.Type, name string) reflect.Type {
@@ -102,11 +103,18 @@ func registers(L *lua.LState) (array []lua.LValue, top int) {
 
 // arrayPart is a table's array as it lies in memory, nils included.
 func arrayPart(t *lua.LTable) []lua.LValue {
-	return *(*[]lua.LValue)(unsafe.Add(unsafe.Pointer(t), inside.tableArray))
+	return *(*[]lua.LValue)(unsafe.Add(unsafe.Pointer(t), inside.array))
 }
 
 // keysOf are the keys a table's hash part ever had, in the order next gives
 // them: gopher-lua never forgets one.
 func keysOf(t *lua.LTable) []lua.LValue {
 	return *(*[]lua.LValue)(unsafe.Add(unsafe.Pointer(t), inside.keys))
+}
+
+// keyIndex is where in keysOf a key stands.
+func keyIndex(t *lua.LTable, key lua.LValue) (int, bool) {
+	k2i := *(*map[lua.LValue]int)(unsafe.Add(unsafe.Pointer(t), inside.k2i))
+	i, ok := k2i[key]
+	return i, ok
 }

@@ -30,13 +30,47 @@ func nextPair(L *lua.LState, of, key lua.LValue) (lua.LValue, lua.LValue) {
 	if shown := shownBy(t); shown != nil {
 		t = shown
 	}
-	// Next passes over nils in the array and over keys that are set to nil,
-	// which gopher-lua keeps for good, in one call: charged for half of them,
-	// a walk over all costs a few times its length.
-	if dead := len(keysOf(t)); dead > 64 || len(arrayPart(t)) > 64 {
-		charge(L, skipped(t, key)/4, 0)
+	return nextOfTable(L, t, key)
+}
+
+// nextOfTable is LTable.Next, charged for what it passes over: the nils of an
+// array, and every key that was ever set and has no value now.
+func nextOfTable(L *lua.LState, t *lua.LTable, key lua.LValue) (lua.LValue, lua.LValue) {
+	array, keys := arrayPart(t), keysOf(t)
+	passed, i, k := 0, 0, 0
+	if n, ok := key.(lua.LNumber); ok && n > 0 && n == lua.LNumber(int(n)) && int(n) <= len(array) {
+		i = int(n)
+	} else if key != lua.LNil {
+		i = len(array)
+		at, known := keyIndex(t, key)
+		switch {
+		case known:
+			k = at + 1
+		case !ok || n < 1 || n >= lua.LNumber(lua.MaxArrayIndex):
+			// A number may have been in the array when the walk began, and
+			// table.remove made that shorter. No other key gets lost.
+			L.RaiseError("invalid key to 'next'")
+		}
 	}
-	return t.Next(key)
+	for ; i < len(array); i++ {
+		if array[i] != lua.LNil {
+			charge(L, passed/8, 0)
+			return lua.LNumber(i + 1), array[i]
+		}
+		passed++
+	}
+	for ; k < len(keys); k++ {
+		if v := t.RawGetH(keys[k]); v != lua.LNil {
+			charge(L, passed/8, 0)
+			return keys[k], v
+		}
+		if passed += 8; passed >= 8192 {
+			charge(L, passed/8, 0)
+			passed = 0
+		}
+	}
+	charge(L, passed/8, 0)
+	return lua.LNil, lua.LNil
 }
 
 func basePairs(L *lua.LState) int {
@@ -95,42 +129,6 @@ func ipairsStep(L *lua.LState) int {
 	L.Push(lua.LNumber(i))
 	L.Push(v)
 	return 2
-}
-
-// skipped is about how many entries Next passes over to find the one after key.
-func skipped(t *lua.LTable, key lua.LValue) int {
-	array, keys := arrayPart(t), keysOf(t)
-	n := 0
-	i := 0
-	if k, ok := key.(lua.LNumber); ok && k > 0 && int(k) <= len(array) {
-		i = int(k)
-	} else if key != lua.LNil {
-		i = len(array)
-	}
-	for ; i < len(array) && array[i] == lua.LNil; i++ {
-		n++
-	}
-	if i < len(array) || len(keys) == 0 {
-		return n
-	}
-	return n + deadAfter(t, keys, key)
-}
-
-// deadAfter counts the keys without a value that follow key, looking at no more
-// than a few: where those are dead, so are most of the others.
-func deadAfter(t *lua.LTable, keys []lua.LValue, key lua.LValue) int {
-	if len(keys) > 1024 {
-		live := 0
-		for _, k := range keys[:64] {
-			if t.RawGet(k) != lua.LNil {
-				live++
-			}
-		}
-		if live == 0 {
-			return len(keys)
-		}
-	}
-	return 0
 }
 
 func baseUnpack(L *lua.LState) int {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -54,13 +55,28 @@ func Compile(file string, src []byte) (*Program, error) {
 		return nil, syntaxError(file, tokens, err)
 	}
 	if err := guard(file, chunk); err != nil {
-		return nil, err
+		return nil, placed(err, tokens)
 	}
 	p.proto, err = compile(file, chunk)
 	if err != nil {
-		return nil, err
+		return nil, placed(err, tokens)
 	}
 	return p, nil
+}
+
+// placed gives errors that have a line the column of the line's first token.
+func placed(err error, tokens []token) error {
+	var ds Diagnostics
+	if !errors.As(err, &ds) {
+		return err
+	}
+	for i := range ds {
+		at := slices.IndexFunc(tokens, func(t token) bool { return t.Pos.Line >= ds[i].Line })
+		if ds[i].Col == 0 && ds[i].Line > 0 && at >= 0 && tokens[at].Pos.Line == ds[i].Line {
+			ds[i].Col = tokens[at].Pos.Column
+		}
+	}
+	return err
 }
 
 // usesVeto reports whether tokens name keep_unread or hold as a field, or reach

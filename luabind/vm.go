@@ -242,7 +242,7 @@ func (vm *VM) report(at place, err error) {
 	}
 	for _, d := range ds {
 		if d.File == "" {
-			d.File, d.Line = at.file, at.line
+			d.File, d.Line, d.Col = at.file, at.line, vm.indent(at.file, at.line)
 		}
 		vm.diags = append(vm.diags, d)
 	}

@@ -103,7 +103,7 @@ end`)
 	if f.Kind != Raised || f.File != "rule.lua" || f.Line != 2 || strings.Join(f.Stack, " ") != "rule.lua:2 rule.lua:5" {
 		t.Errorf("got %s at %s:%d, stack %v", f.Kind, f.File, f.Line, f.Stack)
 	}
-	if want := "rule.lua:2:1: error: attempt to index a nil value (x.chat) with key 'id'\n  hint: x.chat is nil here: check it first, as in `if x.chat then`"; f.Error() != want {
+	if want := "rule.lua:2:17: error: attempt to index a nil value (x.chat) with key 'id'\n  hint: x.chat is nil here: check it first, as in `if x.chat then`"; f.Error() != want {
 		t.Errorf("got\n%s\nwant\n%s", f.Error(), want)
 	}
 	if vm.Broken() {
