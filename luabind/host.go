@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -12,12 +14,20 @@ import (
 // Host is what a script that is no rule file sees besides Lua's own libraries:
 // words of whoever runs it. Such a script lives in the same sandbox, under the
 // same kinds of budgets, as rules do; of their modules it has those named here.
+// A Host serves any number of scripts, on any goroutines, and must not be
+// changed once it has served one.
 type Host struct {
 	Modules []string           // "json", "re": modules of rules that need no event
 	Words   map[string]Word    // global functions
 	Tables  map[string]Members // global tables of functions
 	Missing map[string]string  // hints at names that people expect and scripts don't have
+
+	once    sync.Once
+	globals map[string]lua.LValue // what all of it comes to, shared by all VMs
 }
+
+// ownerName is the global that keeps whose script a VM's is. No source can name it.
+const ownerName = "(owner)"
 
 // Members is a read-only table of functions and of tables like it.
 type Members struct {
@@ -33,10 +43,12 @@ type Word func(u *Use) []lua.LValue
 type Script struct{ vm *VM }
 
 // LoadScript runs a file under the budget of loading a pack. Its error is a
-// Diagnostics. cfg.Files is not looked at.
-func LoadScript(cfg Config, p *Program, h Host) (*Script, error) {
+// Diagnostics. It is the only one of cfg.Files. Words find owner in Use.Owner.
+func LoadScript(cfg Config, p *Program, h *Host, owner any) (*Script, error) {
+	cfg.Files = []*Program{p}
 	vm := newVM(cfg)
 	h.install(vm)
+	vm.setGlobal(ownerName, &lua.LUserData{Value: owner, Metatable: lua.LNil})
 	vm.meter.reset(vm.limits.forLoading())
 	if err := vm.runFile(p); err != nil {
 		return nil, Diagnostics{vm.failure(err).Diagnostic}
@@ -57,7 +69,7 @@ func (s *Script) Begin() { s.vm.meter.reset(s.vm.limits) }
 // nil says that it ended well.
 func (s *Script) Call(fn *lua.LFunction) *Failure {
 	if s.vm.broken != "" {
-		return &Failure{Kind: Raised, Diagnostic: Diagnostic{Severity: SeverityError, Message: errBroken(s.vm.broken).Error()}}
+		return &Failure{Kind: Raised, Diagnostic: Diagnostic{Severity: SeverityError, Message: "the script can't go on: " + s.vm.broken}}
 	}
 	if err := s.vm.protect(fn, lua.LNil); err != nil {
 		return s.vm.failure(err)
@@ -69,14 +81,20 @@ func (s *Script) Call(fn *lua.LFunction) *Failure {
 func (s *Script) Broken() bool { return s.vm.broken != "" }
 
 func (h *Host) install(vm *VM) {
-	for _, name := range h.Modules {
-		vm.setGlobal(name, modules()[name])
-	}
-	for name, w := range h.Words {
-		vm.setGlobal(name, w.function())
-	}
-	for name, m := range h.Tables {
-		vm.setGlobal(name, m.table(name))
+	h.once.Do(func() {
+		h.globals = map[string]lua.LValue{}
+		for _, name := range h.Modules {
+			h.globals[name] = modules()[name]
+		}
+		for name, w := range h.Words {
+			h.globals[name] = w.function()
+		}
+		for name, m := range h.Tables {
+			h.globals[name] = m.table(name)
+		}
+	})
+	for name, v := range h.globals {
+		vm.setGlobal(name, v)
 	}
 	if vm.cfg.Cover != nil {
 		installCover(vm, vm.cfg.Cover)
@@ -125,6 +143,11 @@ func (m Members) table(name string) *lua.LTable {
 type Use struct {
 	vm *VM
 	L  *lua.LState
+}
+
+// Owner is what LoadScript was given.
+func (u *Use) Owner() any {
+	return u.vm.globals.RawGetString(ownerName).(*lua.LUserData).Value
 }
 
 // N is how many arguments there are.
@@ -307,8 +330,16 @@ func (u *Use) shown(out []byte, v lua.LValue, depth int) []byte {
 // Message is the text of an error's value, without the place it begins with.
 func (u *Use) Message(v lua.LValue) string {
 	text := u.vm.message(v)
-	if _, _, rest, ok := prefixed(text); ok {
-		return rest
+	files := slices.Clone(u.vm.cfg.Files)
+	for _, p := range u.vm.cfg.Lib {
+		files = append(files, p)
+	}
+	for _, p := range files {
+		if rest, ok := strings.CutPrefix(text, p.File+":"); ok {
+			if line, message, ok := strings.Cut(rest, ": "); ok && line != "" && strings.Trim(line, "0123456789") == "" {
+				return message
+			}
+		}
 	}
 	return text
 }

@@ -59,7 +59,7 @@ func (p *Pack) Solo(o Solo) (*Set, luabind.Diagnostics) {
 		b.add(p.Path, err)
 		return nil, b.diags
 	}
-	q.vms[0], q.Rules = vm, reg.rules
+	q.vms[0], q.Rules, q.health = vm, reg.rules, make([]health, len(reg.rules))
 	return newSet([]*Pack{&q}, Options{Packs: map[string]PackOptions{q.Name: {Mode: Live}}}, ""), nil
 }
 
@@ -133,4 +133,10 @@ func (p *Pack) soloSettings(given map[string]any) (map[string]any, luabind.Diagn
 		}
 	}
 	return settings, diags
+}
+
+// CheckConfig reports what is wrong with settings for Solo, nil if nothing is.
+func (p *Pack) CheckConfig(config map[string]any) luabind.Diagnostics {
+	_, diags := p.soloSettings(config)
+	return diags
 }

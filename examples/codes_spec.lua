@@ -1,0 +1,23 @@
+describe("codes", function()
+  it("reads a one-time code at once", function()
+    receive({ chat = "c1", text = "Your verification code is 481516" })
+    assert.is_read("c1")
+    assert.called("read", 1)
+  end)
+
+  it("does not mind capitals or odd spaces", function()
+    receive({ chat = "c1", text = "YOUR  Login\194\160Code: 2342" })
+    assert.is_read("c1")
+  end)
+
+  it("leaves other messages alone", function()
+    receive({ chat = "c1", text = "see you at six?" })
+    assert.is_unread("c1")
+    assert.was_not_called()
+  end)
+
+  it("leaves groups alone, whatever they say", function()
+    receive({ chat = "g1", is_group = true, text = "the passcode is 9" })
+    assert.is_unread("g1")
+  end)
+end)

@@ -1,0 +1,376 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"chertd/luabind"
+)
+
+// assertion is one word after `assert.`. check looks whether it holds; what it
+// returns says so, and what a failure of it or of its opposite reads like.
+type assertion struct {
+	args  int // besides which one more is a message for people
+	check func(t *trial, u *luabind.Use) verdict
+	world bool // it looks at the world, which there is in an `it` only
+}
+
+// verdict is what came of an assertion.
+type verdict struct {
+	holds   bool
+	failure string // if it had to hold and does not
+	hint    string
+	opposed string // if it must not hold and does
+	hintNot string
+}
+
+// asserts are the words of luassert that specs use every day, and those that
+// look at chats. Each stands alone (assert.equal), behind is_, are_, has_, was_
+// (assert.is_true), and behind their opposites (assert.is_not_nil); with a dot
+// instead of the last _ as well (assert.are.equal).
+func asserts() luabind.Members {
+	m := luabind.Members{Call: plainAssert, Words: map[string]luabind.Word{}, Tables: map[string]luabind.Members{}}
+	for name, a := range assertions {
+		m.Words[name] = wordOf("assert."+name, a, false)
+	}
+	for _, p := range prefixes {
+		sub := luabind.Members{Words: map[string]luabind.Word{}}
+		for name, a := range assertions {
+			full := p.word + "_" + name
+			w := wordOf("assert."+full, a, p.not)
+			m.Words[full] = w
+			sub.Words[name] = w
+		}
+		m.Tables[p.word] = sub
+	}
+	return m
+}
+
+var prefixes = []struct {
+	word string
+	not  bool
+}{
+	{"is", false}, {"are", false}, {"has", false}, {"was", false}, {"does", false},
+	{"is_not", true}, {"are_not", true}, {"has_no", true}, {"has_not", true}, {"was_not", true}, {"does_not", true}, {"not", true}, {"no", true},
+}
+
+var assertions = map[string]assertion{
+	"equal": {args: 2, check: checkEqual}, "equals": {args: 2, check: checkEqual}, "same": {args: 2, check: checkSame},
+	"near": {args: 3, check: checkNear},
+	"true": {args: 1, check: exactly("true", lua.LTrue)}, "false": {args: 1, check: exactly("false", lua.LFalse)}, "nil": {args: 1, check: exactly("nil", lua.LNil)},
+	"truthy": {args: 1, check: truth(true)}, "falsy": {args: 1, check: truth(false)},
+	"number": {args: 1, check: kind("number")}, "string": {args: 1, check: kind("string")}, "table": {args: 1, check: kind("table")},
+	"boolean": {args: 1, check: kind("boolean")}, "function": {args: 1, check: kind("function")},
+	"error": {args: 2, check: checkError}, "errors": {args: 2, check: checkError},
+	"matches": {args: 2, check: checkMatches}, "match": {args: 2, check: checkMatches},
+
+	"read": {args: 1, check: checkRead, world: true}, "unread": {args: 1, check: checkUnread, world: true},
+	"held": {args: 1, check: checkHeld, world: true}, "called": {args: 2, check: checkCalled, world: true},
+	"logged": {args: 2, check: checkLogged, world: true}, "failed": {args: 1, check: checkFailed, world: true},
+}
+
+func wordOf(name string, a assertion, not bool) luabind.Word {
+	return func(u *luabind.Use) []lua.LValue {
+		s := suiteOf(u)
+		if a.world && s.trial == nil {
+			u.Raise(`write it inside it("…", function() … end)`, "%s is used outside of an it", name)
+		}
+		if u.N() > a.args+1 {
+			u.Raise("", "%s takes at most %d values and a message, got %d", name, a.args, u.N())
+		}
+		v := a.check(s.trial, u)
+		if v.holds != not {
+			return nil
+		}
+		failure, hint := v.failure, v.hint
+		if not {
+			failure, hint = v.opposed, v.hintNot
+		}
+		if m, ok := u.Arg(a.args + 1).(lua.LString); ok && u.N() > a.args {
+			failure = string(m) + ": " + failure
+		}
+		u.Raise(hint, "%s", failure)
+		return nil
+	}
+}
+
+// plainAssert is assert(v [, message]), Lua's own.
+func plainAssert(u *luabind.Use) []lua.LValue {
+	if lua.LVAsBool(u.Arg(1)) {
+		all := make([]lua.LValue, u.N())
+		for i := range all {
+			all[i] = u.Arg(i + 1)
+		}
+		return all
+	}
+	if m, ok := u.Arg(2).(lua.LString); ok {
+		u.Raise("", "%s", string(m))
+	}
+	u.Raise("", "expected a value that counts as true, got %s", u.Shown(u.Arg(1)))
+	return nil
+}
+
+func checkEqual(_ *trial, u *luabind.Use) verdict {
+	want, got := u.Arg(1), u.Arg(2)
+	v := verdict{
+		holds:   u.Equal(want, got),
+		failure: fmt.Sprintf("expected %s, got %s", u.Shown(want), u.Shown(got)),
+		opposed: fmt.Sprintf("expected anything but %s", u.Shown(want)),
+	}
+	if _, tables := want.(*lua.LTable); tables && got.Type() == lua.LTTable {
+		v.failure = fmt.Sprintf("expected the very table %s, got another one, %s", u.Shown(want), u.Shown(got))
+		v.hint = "to compare what is in tables write assert.same"
+	} else if want.Type() != got.Type() && want.String() == got.String() {
+		v.hint = fmt.Sprintf("one is a %s, the other a %s", want.Type(), got.Type())
+	}
+	return v
+}
+
+func checkSame(_ *trial, u *luabind.Use) verdict {
+	want, got := u.Arg(1), u.Arg(2)
+	path, same := u.Same(want, got)
+	v := verdict{
+		holds:   same,
+		failure: fmt.Sprintf("expected %s, got %s", u.Shown(want), u.Shown(got)),
+		opposed: fmt.Sprintf("expected anything but %s", u.Shown(want)),
+	}
+	if path != "" {
+		v.hint = "they differ at " + path
+	}
+	return v
+}
+
+func checkNear(_ *trial, u *luabind.Use) verdict {
+	want, ok1 := u.Arg(1).(lua.LNumber)
+	got, ok2 := u.Arg(2).(lua.LNumber)
+	by, ok3 := u.Arg(3).(lua.LNumber)
+	if !ok1 || !ok2 || !ok3 {
+		u.Raise("assert.near(expected, got, tolerance)", "near: expected three numbers")
+	}
+	return verdict{
+		holds:   got >= want-by && got <= want+by,
+		failure: fmt.Sprintf("expected %v, give or take %v, got %v", want, by, got),
+		opposed: fmt.Sprintf("expected a number further than %v from %v, got %v", by, want, got),
+	}
+}
+
+func exactly(word string, want lua.LValue) func(*trial, *luabind.Use) verdict {
+	return func(_ *trial, u *luabind.Use) verdict {
+		return verdict{
+			holds:   u.Arg(1) == want,
+			failure: fmt.Sprintf("expected %s, got %s", word, u.Shown(u.Arg(1))),
+			opposed: "expected anything but " + word,
+		}
+	}
+}
+
+func truth(want bool) func(*trial, *luabind.Use) verdict {
+	is, not := "true", "false"
+	if !want {
+		is, not = not, is
+	}
+	return func(_ *trial, u *luabind.Use) verdict {
+		return verdict{
+			holds:   lua.LVAsBool(u.Arg(1)) == want,
+			failure: fmt.Sprintf("expected a value that counts as %s, got %s", is, u.Shown(u.Arg(1))),
+			opposed: fmt.Sprintf("expected a value that counts as %s, got %s", not, u.Shown(u.Arg(1))),
+		}
+	}
+}
+
+func kind(want string) func(*trial, *luabind.Use) verdict {
+	return func(_ *trial, u *luabind.Use) verdict {
+		return verdict{
+			holds:   u.Arg(1).Type().String() == want,
+			failure: fmt.Sprintf("expected a %s, got %s", want, u.Shown(u.Arg(1))),
+			opposed: fmt.Sprintf("expected anything but a %s, got %s", want, u.Shown(u.Arg(1))),
+		}
+	}
+}
+
+// checkError is error(fn [, expected]): expected is a text that the error
+// contains, or a value it must be the same as.
+func checkError(_ *trial, u *luabind.Use) verdict {
+	fn, ok := u.Function(1)
+	if !ok {
+		u.Raise("assert.has_error(function() … end)", "has_error: expected a function, got %s", u.Described(u.Arg(1)))
+	}
+	want := u.Arg(2)
+	value, failed := u.Try(fn)
+	if !failed {
+		return verdict{failure: "expected an error, and there was none"}
+	}
+	v := verdict{holds: true, opposed: fmt.Sprintf("expected no error, got %s", u.Message(value))}
+	switch want := want.(type) {
+	case *lua.LNilType:
+	case lua.LString:
+		v.holds = strings.Contains(u.Message(value), string(want))
+		v.failure = fmt.Sprintf("expected an error with %s, got %s", u.Shown(want), u.Shown(lua.LString(u.Message(value))))
+	default:
+		_, v.holds = u.Same(want, value)
+		v.failure = fmt.Sprintf("expected the error %s, got %s", u.Shown(want), u.Shown(value))
+	}
+	return v
+}
+
+func checkMatches(_ *trial, u *luabind.Use) verdict {
+	pattern, ok := u.Arg(1).(lua.LString)
+	s, ok2 := u.Arg(2).(lua.LString)
+	if !ok || !ok2 {
+		u.Raise("assert.matches(pattern, text)", "matches: expected a Lua pattern and a string, got %s and %s", u.Described(u.Arg(1)), u.Described(u.Arg(2)))
+	}
+	return verdict{
+		holds:   u.Matches(string(s), string(pattern)),
+		failure: fmt.Sprintf("expected a text that matches %s, got %s", u.Shown(pattern), u.Shown(s)),
+		opposed: fmt.Sprintf("expected a text that does not match %s, got %s", u.Shown(pattern), u.Shown(s)),
+	}
+}
+
+// calledFields are what assert.called can ask for.
+var calledFields = []string{"chat", "code", "kind", "message", "ok", "text", "times"}
+
+// checkCalled is called(), called(3), called("send"), called("read", 2) or
+// called { kind =, chat =, text =, message =, code =, ok =, times = }.
+func checkCalled(t *trial, u *luabind.Use) verdict {
+	want := map[string]any{}
+	switch v := u.Arg(1).(type) {
+	case *lua.LNilType:
+	case lua.LNumber:
+		want["times"] = float64(v)
+	case lua.LString:
+		want["kind"] = string(v)
+		if n, ok := u.Arg(2).(lua.LNumber); ok {
+			want["times"] = float64(n)
+		}
+	default:
+		want = fieldsArg(u, "called", 1)
+	}
+	known(u, "called", want, calledFields...)
+	if k, ok := want["kind"].(string); ok && !slices.Contains([]string{"read", "typing", "react", "send"}, k) {
+		u.Raise("it is read, typing, react or send; a chat is named by called { chat = … }", "called: there are no calls of kind %q", k)
+	}
+	n := 0
+	calls := t.must(u).Calls()
+	for i := range calls {
+		if wanted(&calls[i], want) {
+			n++
+		}
+	}
+	what := calledWords(want)
+	v := verdict{
+		holds:   n > 0,
+		failure: fmt.Sprintf("expected a call%s, and there was none", what),
+		opposed: fmt.Sprintf("expected no call%s, and there %s", what, were(n)),
+	}
+	if times, ok := want["times"].(float64); ok {
+		v.holds = float64(n) == times
+		v.failure = fmt.Sprintf("expected %s%s, and there %s", plural(int(times), "call"), what, were(n))
+		v.opposed = fmt.Sprintf("expected any number of calls%s but %v", what, times)
+	}
+	v.hint = madeHint(calls)
+	v.hintNot = v.hint
+	return v
+}
+
+// wanted reports whether a call is what assert.called asks for.
+func wanted(c *CallMade, want map[string]any) bool {
+	code := 0
+	if c.Fault != nil {
+		code = c.Fault.Code
+	}
+	for k, v := range map[string]any{
+		"kind": string(c.Call.Kind), "chat": c.Call.Chat, "text": c.Text(), "message": c.Call.Actions[0].Target,
+		"code": float64(code), "ok": c.Fault == nil,
+	} {
+		if w, given := want[k]; given && w != v {
+			return false
+		}
+	}
+	return true
+}
+
+// checkLogged is logged(text [, level]): a line of a rule that contains the text.
+func checkLogged(t *trial, u *luabind.Use) verdict {
+	text, ok := u.Arg(1).(lua.LString)
+	if !ok {
+		u.Raise(`assert.logged("opted out", "warn")`, "logged: expected a text, got %s", u.Described(u.Arg(1)))
+	}
+	level, _ := u.Arg(2).(lua.LString)
+	if level != "" && !slices.Contains([]string{"debug", "info", "warn", "error"}, string(level)) {
+		u.Raise("it is debug, info, warn or error", "logged: there is no level %q", string(level))
+	}
+	var lines []string
+	v := verdict{failure: fmt.Sprintf("expected a log line with %s", u.Shown(text)), opposed: fmt.Sprintf("expected no log line with %s", u.Shown(text))}
+	if level != "" {
+		v.failure += " at level " + string(level)
+		v.opposed += " at level " + string(level)
+	}
+	for i := range t.must(u).log {
+		for _, said := range t.world.log[i].Rules {
+			for _, l := range said.Logs {
+				lines = append(lines, fmt.Sprintf("%s %q", l.Level, l.Msg))
+				if strings.Contains(l.Msg, string(text)) && (level == "" || l.Level == string(level)) {
+					v.holds = true
+				}
+			}
+		}
+	}
+	v.hint = "the rules logged " + strings.Join(lines[max(0, len(lines)-5):], ", ")
+	if len(lines) == 0 {
+		v.hint = "the rules logged nothing"
+	}
+	v.hintNot = v.hint
+	return v
+}
+
+// checkFailed is failed([text]): a rule's handler failed.
+func checkFailed(t *trial, u *luabind.Use) verdict {
+	t.must(u)
+	t.tolerant = true
+	text, _ := u.Arg(1).(lua.LString)
+	v := verdict{failure: "expected a rule to fail, and none did", opposed: "expected no rule to fail"}
+	for i := range t.world.log {
+		for _, said := range t.world.log[i].Rules {
+			if f := said.Failure; f != nil {
+				v.hint = fmt.Sprintf("%q failed: %s", said.Rule, placed(f.Diagnostic))
+				v.holds = v.holds || strings.Contains(f.Message, string(text))
+			}
+		}
+	}
+	if text != "" {
+		v.failure = fmt.Sprintf("expected a rule to fail with %s", u.Shown(text))
+	}
+	v.hintNot = v.hint
+	return v
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func were(n int) string {
+	switch n {
+	case 0:
+		return "was none"
+	case 1:
+		return "was 1"
+	}
+	return fmt.Sprintf("were %d", n)
+}
+
+// calledWords says what assert.called asked for.
+func calledWords(want map[string]any) string {
+	var b strings.Builder
+	for _, k := range []string{"kind", "chat", "text", "message", "code", "ok"} {
+		if v, ok := want[k]; ok {
+			fmt.Fprintf(&b, ", %s %v", k, v)
+		}
+	}
+	return strings.Replace(b.String(), ",", " of", 1)
+}

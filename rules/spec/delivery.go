@@ -1,0 +1,274 @@
+package spec
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+)
+
+// delivery is an event as a spec describes it. It is written as Chert would
+// deliver it and decoded again, so that rules see what they would see: ev.raw,
+// parts, and all.
+type delivery struct {
+	word   string // receive or fire
+	typ    string
+	number int // of the event, for its ids
+	now    time.Time
+	fields map[string]any
+}
+
+// What a spec need not say.
+const (
+	someone  = "+15550001111"
+	ourLine  = "+15550009999"
+	someMIME = "image/jpeg"
+)
+
+// deliveryFields are what receive and fire take.
+var deliveryFields = []string{
+	"at", "chat", "data", "direction", "from", "handles", "id", "is_group", "line", "media", "message_id", "parts", "sent_at", "service", "source", "text", "type",
+}
+
+// fieldError is what is wrong with a field, and how it is written.
+type fieldError struct{ message, hint string }
+
+func (e *fieldError) Error() string { return e.message }
+
+// fieldsArg is a table argument of named values.
+func fieldsArg(u *luabind.Use, word string, n int) map[string]any {
+	v, err := u.Data(u.Arg(n))
+	if err != nil {
+		u.Raise("", "%s: %v", word, err)
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		return v
+	case []any:
+		if len(v) == 0 {
+			return map[string]any{}
+		}
+	}
+	u.Raise(word+` { name = value }`, "%s: expected a table of named values, got %s", word, u.Described(u.Arg(n)))
+	return nil
+}
+
+// known refuses fields that a word does not take.
+func known(u *luabind.Use, word string, fields map[string]any, names ...string) {
+	if err := checkFields(fields, names); err != nil {
+		u.Raise(err.hint, "%s: %s", word, err.message)
+	}
+}
+
+func checkFields(fields map[string]any, names []string) *fieldError {
+	for _, k := range slices.Sorted(maps.Keys(fields)) {
+		if slices.Contains(names, k) {
+			continue
+		}
+		hint := "it takes " + strings.Join(names, ", ")
+		if near := luabind.Suggest(k, names); near != "" {
+			hint = "did you mean " + near + "?"
+		} else if alias := nicknames[k]; slices.Contains(names, alias) {
+			hint = "did you mean " + alias + "?"
+		}
+		return &fieldError{fmt.Sprintf("unknown field %q", k), hint}
+	}
+	return nil
+}
+
+// nicknames are fields people write for others.
+var nicknames = map[string]string{
+	"chat_id": "chat", "sender": "from", "body": "text", "message": "text", "group": "is_group", "phone": "line", "to": "line",
+	"event_id": "id", "time": "at", "attachment": "media", "attachments": "media", "raw": "data",
+}
+
+// event is the event as it is decoded.
+func (d *delivery) event() (event.Event, error) {
+	if err := checkFields(d.fields, deliveryFields); err != nil {
+		return event.Event{}, err
+	}
+	body, err := d.body()
+	if err != nil {
+		return event.Event{}, err
+	}
+	ev, err := event.Decode(body, event.Hints{})
+	if err != nil {
+		return event.Event{}, fmt.Errorf("such an event would be quarantined: %w", err)
+	}
+	source, err := field(d, "source", event.SourceWebhook)
+	ev.Source = source
+	if err == nil && !slices.Contains([]string{event.SourceWebhook, event.SourceStream, event.SourceCatchup, event.SourceFile}, source) {
+		err = &fieldError{fmt.Sprintf("source must be webhook, stream, catchup or file, got %q", source), ""}
+	}
+	return ev, err
+}
+
+// body is the event's envelope.
+func (d *delivery) body() ([]byte, error) {
+	at, err := d.time("at", d.now)
+	id, err2 := field(d, "id", fmt.Sprintf("spec:%d", d.number))
+	data, err3 := d.data(at)
+	if err := cmp.Or(err, err2, err3); err != nil {
+		return nil, err
+	}
+	return json.Marshal(map[string]any{
+		"event": d.typ, "event_type": d.typ, "event_id": id, "timestamp": wireTime(at),
+		"api_version": "v1", "webhook_version": "2026-05-04", "partner_id": "spec", "data": data,
+	})
+}
+
+func (d *delivery) data(at time.Time) (map[string]any, error) {
+	data := map[string]any{}
+	switch given := d.fields["data"].(type) {
+	case nil:
+	case map[string]any:
+		maps.Copy(data, given)
+	default:
+		return nil, &fieldError{"data must be a table of named values", ""}
+	}
+	from, err := field(d, "from", someone)
+	line, err2 := field(d, "line", ourLine)
+	service, err3 := field(d, "service", "imessage")
+	if err := cmp.Or(err, err2, err3); err != nil {
+		return nil, err
+	}
+	them := map[string]any{"handle": from, "service": service, "is_me": false}
+	us := map[string]any{"handle": line, "service": "imessage", "is_me": true}
+	if d.fields["chat"] != nil && d.fields["chat"] != false {
+		id, err := field(d, "chat", "")
+		group, err2 := field(d, "is_group", false)
+		handles, err3 := d.handles(us, them)
+		if err := cmp.Or(err, err2, err3); err != nil {
+			return nil, err
+		}
+		if id == "" {
+			return nil, &fieldError{"chat is the empty string", ""}
+		}
+		data["chat"] = map[string]any{"id": id, "is_group": group, "handles": handles, "owner_handle": us}
+	}
+	if !d.hasMessage() {
+		return data, nil
+	}
+	id, err := field(d, "message_id", fmt.Sprintf("msg-%d", d.number))
+	direction, err2 := field(d, "direction", "inbound")
+	sent, err3 := d.time("sent_at", at)
+	parts, err4 := d.parts()
+	if err := cmp.Or(err, err2, err3, err4); err != nil {
+		return nil, err
+	}
+	if direction != "inbound" && direction != "outbound" {
+		return nil, &fieldError{fmt.Sprintf(`direction must be "inbound" or "outbound", got %q`, direction), ""}
+	}
+	sender := them
+	if direction == "outbound" {
+		sender = us
+	}
+	data["message"] = map[string]any{"id": id, "direction": direction, "sender_handle": sender, "parts": parts, "sent_at": wireTime(sent)}
+	return data, nil
+}
+
+// hasMessage reports whether the event is about a message: one of Chert's
+// messages always is, another if the spec says something of it.
+func (d *delivery) hasMessage() bool {
+	if d.typ == event.MessageReceived || d.typ == event.LeadReply {
+		return true
+	}
+	return slices.ContainsFunc([]string{"text", "media", "parts", "message_id", "direction", "from", "sent_at"}, func(k string) bool { return d.fields[k] != nil })
+}
+
+func (d *delivery) handles(us, them any) ([]any, error) {
+	switch given := d.fields["handles"].(type) {
+	case nil:
+		return []any{us, them}, nil
+	case []any:
+		list := []any{us}
+		for _, h := range given {
+			s, ok := h.(string)
+			if !ok {
+				return nil, &fieldError{"handles must be a list of numbers or addresses", `handles = { "+15551112222" }`}
+			}
+			list = append(list, map[string]any{"handle": s, "service": "imessage", "is_me": false})
+		}
+		return list, nil
+	}
+	return nil, &fieldError{"handles must be a list of numbers or addresses", `handles = { "+15551112222" }`}
+}
+
+// parts are the text, then the media.
+func (d *delivery) parts() ([]any, error) {
+	if list, ok := d.fields["parts"].([]any); ok {
+		return list, nil
+	}
+	parts := []any{}
+	text, err := field(d, "text", "")
+	if err != nil {
+		return nil, err
+	}
+	if text != "" {
+		parts = append(parts, map[string]any{"type": "text", "value": text})
+	}
+	var kinds []any
+	switch m := d.fields["media"].(type) {
+	case nil:
+	case bool:
+		if m {
+			kinds = []any{someMIME}
+		}
+	case string:
+		kinds = []any{m}
+	case []any:
+		kinds = m
+	case float64:
+		for range int(min(max(m, 0), 100)) {
+			kinds = append(kinds, someMIME)
+		}
+	default:
+		return nil, &fieldError{"media must be true, a number, or a MIME type or a list of them", `media = "image/png"`}
+	}
+	for i, k := range kinds {
+		mime, ok := k.(string)
+		if !ok {
+			return nil, &fieldError{"media must be true, a number, or a MIME type or a list of them", `media = "image/png"`}
+		}
+		parts = append(parts, map[string]any{"type": "media", "attachment_id": fmt.Sprintf("att-%d-%d", d.number, i+1), "mime_type": mime})
+	}
+	return parts, nil
+}
+
+// field is a field of the type of its default.
+func field[T string | bool](d *delivery, name string, def T) (T, error) {
+	v, given := d.fields[name]
+	if !given {
+		return def, nil
+	}
+	if got, ok := v.(T); ok {
+		return got, nil
+	}
+	want := "a string"
+	if _, ok := any(def).(bool); ok {
+		want = "true or false"
+	}
+	return def, &fieldError{fmt.Sprintf("%s must be %s, got %v", name, want, v), ""}
+}
+
+// time is a field in Unix seconds.
+func (d *delivery) time(name string, def time.Time) (time.Time, error) {
+	v, given := d.fields[name]
+	if !given {
+		return def, nil
+	}
+	n, ok := v.(float64)
+	if !ok || n < 0 || n > 1<<36 {
+		return def, &fieldError{name + " must be a time in Unix seconds", "now() is the virtual time"}
+	}
+	return time.UnixMilli(int64(n * 1000)).UTC(), nil
+}
+
+// wireTime is a time as Chert writes it.
+func wireTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -1,0 +1,53 @@
+package spec
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+// Happening is one thing that happened in a World: an event that was handled, a
+// call that was made, or a call that turned out not to be needed.
+type Happening struct {
+	At    time.Time
+	Seq   int64        // of the event
+	Chat  string       // of a call
+	Note  string       // why rules did not look at the event, or no call was made
+	Call  *CallMade    // nil: no call
+	Event *event.Event // nil: no event
+
+	Rules    []Said // that passed where, in the order they ran
+	Withheld bool   // a rule that could have vetoed failed
+	Refused  []string
+	Actions  []chat.Action // as they were after it, those it changed
+}
+
+// Said is what a rule said to an event.
+type Said struct {
+	rules.Outcome
+	Asked []string // its wishes in words
+}
+
+// Log is all that happened, in order. The caller must not change it.
+func (w *World) Log() []Happening { return w.log }
+
+// Actions are all that was accepted for a chat ("": for all), as they are now,
+// in the order asked.
+func (w *World) Actions(id string) []chat.Action {
+	var list []chat.Action
+	for _, a := range w.actions {
+		if id == "" || a.Chat == id {
+			list = append(list, a)
+		}
+	}
+	slices.SortFunc(list, func(a, b chat.Action) int {
+		return cmp.Or(cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N))
+	})
+	return list
+}
+
+func (w *World) note(h Happening) { w.log = append(w.log, h) }

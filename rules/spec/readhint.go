@@ -1,0 +1,192 @@
+package spec
+
+import (
+	"fmt"
+	"strings"
+
+	"chertd/luabind"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+func checkRead(t *trial, u *luabind.Use) verdict {
+	id := t.chatArg(u, "is_read", 1)
+	return t.readVerdict(id)
+}
+
+func checkUnread(t *trial, u *luabind.Use) verdict {
+	v := t.readVerdict(t.chatArg(u, "is_unread", 1))
+	return verdict{holds: !v.holds, failure: v.opposed, hint: v.hintNot, opposed: v.failure, hintNot: v.hint}
+}
+
+func (t *trial) readVerdict(id string) verdict {
+	v := verdict{
+		holds:   t.world.Read(id),
+		failure: fmt.Sprintf("expected chat %s to be read, it is unread", id),
+		opposed: fmt.Sprintf("expected chat %s to be unread, it is read", id),
+	}
+	if v.holds {
+		v.hintNot = t.whyRead(id)
+	} else {
+		v.hint = t.whyUnread(id)
+	}
+	return v
+}
+
+func checkHeld(t *trial, u *luabind.Use) verdict {
+	id := t.chatArg(u, "is_held", 1)
+	c, _ := t.world.Chat(id)
+	v := verdict{
+		holds:   c.Hold.Active(t.world.Now()),
+		failure: fmt.Sprintf("expected chat %s to be held, it is not", id),
+		opposed: fmt.Sprintf("expected chat %s not to be held, it is until %s", id, t.stamp(c.Hold.Until)),
+		hintNot: fmt.Sprintf("by %s%s", c.Hold.By, because(c.Hold.Reason)),
+	}
+	if !c.Hold.Until.IsZero() {
+		v.hint = fmt.Sprintf("the hold by %s ended at %s", c.Hold.By, t.stamp(c.Hold.Until))
+	}
+	return v
+}
+
+// whyRead says which read the last call was made for.
+func (t *trial) whyRead(id string) string {
+	calls := t.world.Calls()
+	for i := len(calls) - 1; i >= 0; i-- {
+		c := &calls[i]
+		if c.Call.Chat == id && c.Call.Kind == chat.Read && c.Fault == nil {
+			a := &c.Call.Actions[0]
+			return fmt.Sprintf("it was read at %s, asked by %q at %s%s", t.stamp(c.At), a.Rule, a.Place, because(a.Reason))
+		}
+	}
+	return ""
+}
+
+// whyUnread looks for what keeps a chat unread: a read that waits, one that was
+// dropped, a rule that failed or did not run.
+func (t *trial) whyUnread(id string) string {
+	c, _ := t.world.Chat(id)
+	for i := range c.Waiting {
+		a := &c.Waiting[i]
+		if a.Kind != chat.Read {
+			continue
+		}
+		due := a.Due
+		if c.Retry.NotBefore.After(due) {
+			due = c.Retry.NotBefore
+		}
+		if t.world.resume.After(due) {
+			due = t.world.resume
+		}
+		hint := fmt.Sprintf("the read asked by %q waits until %s", a.Rule, t.stamp(due))
+		if a.Attempts > 0 {
+			hint = fmt.Sprintf("the call failed (%s) and is made again at %s", a.Error, t.stamp(due))
+		}
+		if left := due.Sub(t.world.Now()); left > 0 {
+			hint += fmt.Sprintf(": advance(%q) gets there", left)
+		}
+		return hint
+	}
+	last, failed := t.lastEvents(id)
+	if a := t.world.readOf(id); a != nil && a.ID.Seq >= last {
+		return fmt.Sprintf("the read asked by %q is %s: %s", a.Rule, a.Status, explained(a))
+	}
+	if failed != "" {
+		return failed
+	}
+	return t.whyNotAsked(id)
+}
+
+// lastEvents is the sequence of the chat's newest message, and what failed at it
+// or after it.
+func (t *trial) lastEvents(id string) (seq int64, failed string) {
+	seq = t.world.newest[id]
+	for i := range t.world.log {
+		h := &t.world.log[i]
+		if h.Event == nil || h.Event.ChatID() != id || h.Seq < seq {
+			continue
+		}
+		for _, said := range h.Rules {
+			if said.Failure != nil {
+				failed = fmt.Sprintf("the rule %q failed: %s", said.Rule, placed(said.Failure.Diagnostic))
+			}
+		}
+	}
+	return seq, failed
+}
+
+// whyNotAsked says why no rule asked for a read at the chat's newest message.
+func (t *trial) whyNotAsked(id string) string {
+	for i := len(t.world.log) - 1; i >= 0; i-- {
+		h := &t.world.log[i]
+		if h.Event == nil || h.Event.ChatID() != id || h.Seq != t.world.newest[id] {
+			continue
+		}
+		var whys []string
+		for _, said := range h.Rules {
+			if said.Skipped != "" {
+				whys = append(whys, fmt.Sprintf("%q did not run: %s", said.Rule, said.Skipped))
+			}
+		}
+		for _, x := range t.set.Explain(rules.Input{Event: h.Event, Seq: h.Seq, Now: h.At}) {
+			if len(x.Refused) > 0 {
+				whys = append(whys, fmt.Sprintf("%q did not run: %s", x.Rule, strings.Join(x.Refused, ", ")))
+			}
+		}
+		if len(whys) > 3 {
+			whys = append(whys[:3], fmt.Sprintf("%d more", len(whys)-3))
+		}
+		switch {
+		case len(whys) > 0:
+			return "no rule asked for a read: " + strings.Join(whys, "; ")
+		case len(h.Rules) == 0:
+			return fmt.Sprintf("no rule subscribes to %s", h.Event.Type)
+		}
+		return "the rules ran, and none asked for a read"
+	}
+	return "no message came in this chat"
+}
+
+// explained is an action's Why in more words than records have.
+func explained(a *chat.Action) string {
+	switch a.Why {
+	case chat.WhyVetoed:
+		return "vetoed, a rule asked to keep the chat unread"
+	case chat.WhyHeld:
+		return "held, it came due while the chat was held"
+	case chat.WhyOvertaken:
+		return "overtaken, a newer message came and no rule asked a read for it"
+	case chat.WhyNothingNew:
+		return "nothing new, no message came since the last read"
+	case chat.WhyReplaced:
+		return "replaced, the same rule asked again"
+	case chat.WhyCancelled:
+		return "cancelled by cancel_read"
+	case chat.WhyWithheld:
+		return "withheld, a rule that could have vetoed it failed"
+	case chat.WhyDepth:
+		return "too deep, events caused by events"
+	}
+	return a.Why
+}
+
+// madeHint lists the calls that were made.
+func madeHint(calls []CallMade) string {
+	if len(calls) == 0 {
+		return "no calls were made"
+	}
+	var list []string
+	for i := range calls[:min(len(calls), 5)] {
+		list = append(list, calls[i].Words())
+	}
+	if len(calls) > 5 {
+		list = append(list, fmt.Sprintf("%d more", len(calls)-5))
+	}
+	return "the calls were: " + strings.Join(list, ", ")
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " (" + reason + ")"
+}

@@ -1,0 +1,190 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+// tellMost is how many happenings a failure shows, the newest.
+const tellMost = 40
+
+// story is what happened, in lines: the events with their times, what each rule
+// said, the calls, and what still waits.
+func (t *trial) story() []string {
+	var lines []string
+	log := t.world.log
+	if skipped := len(log) - tellMost; skipped > 0 {
+		lines = append(lines, fmt.Sprintf("… %d earlier events and calls are left out", skipped))
+		log = log[skipped:]
+	}
+	for i := range log {
+		lines = append(lines, t.tell(&log[i])...)
+	}
+	lines = append(lines, fmt.Sprintf("%s  now", t.stamp(t.world.Now())))
+	return append(lines, t.waiting()...)
+}
+
+// tell is one happening.
+func (t *trial) tell(h *Happening) []string {
+	var lines []string
+	switch {
+	case h.Call != nil:
+		lines = append(lines, fmt.Sprintf("%s  %s", t.stamp(h.At), h.Call.Words()))
+	case h.Event != nil:
+		lines = append(lines, fmt.Sprintf("%s  %s", t.stamp(h.At), eventWords(h.Event)))
+	default:
+		lines = append(lines, fmt.Sprintf("%s  %s for chat %s", t.stamp(h.At), h.Note, h.Chat))
+	}
+	add := func(format string, args ...any) { lines = append(lines, "            "+fmt.Sprintf(format, args...)) }
+	if h.Event != nil && h.Note != "" {
+		add("%s", h.Note)
+	}
+	for i := range h.Rules {
+		t.tellRule(&h.Rules[i], h.Event, add)
+	}
+	if h.Event != nil && h.Note == "" && len(h.Rules) == 0 {
+		t.tellRefusals(h, add)
+	}
+	if h.Withheld {
+		add("reads are withheld: a rule that could have vetoed failed")
+	}
+	for _, kind := range h.Refused {
+		add("%s was refused: too deep, events caused by events", kind)
+	}
+	for i := range h.Actions {
+		if a := &h.Actions[i]; a.Status != chat.Waiting {
+			add("%s", t.actionWords(a))
+		}
+	}
+	return lines
+}
+
+func (t *trial) tellRule(said *Said, ev *event.Event, add func(string, ...any)) {
+	switch {
+	case said.Skipped != "":
+		add("%q did not run: %s", said.Rule, said.Skipped)
+	case said.Failure != nil:
+		add("%q failed, nothing it asked for was kept: %s", said.Rule, placed(said.Failure.Diagnostic))
+	case len(said.Asked) == 0:
+		add("%q ran and asked for nothing", said.Rule)
+	default:
+		add("%q asked: %s", said.Rule, strings.Join(said.Asked, "; "))
+	}
+	for _, l := range said.Logs {
+		line := fmt.Sprintf("%q logged %s: %s", said.Rule, l.Level, l.Msg)
+		if len(l.Fields) > 0 {
+			if b, err := json.Marshal(l.Fields); err == nil {
+				line += " " + string(b)
+			}
+		}
+		add("%s", line)
+	}
+}
+
+// tellRefusals says why no rule took an event.
+func (t *trial) tellRefusals(h *Happening, add func(string, ...any)) {
+	said := false
+	for _, x := range t.set.Explain(rules.Input{Event: h.Event, Seq: h.Seq, Now: h.At}) {
+		if len(x.Refused) > 0 {
+			add("%q did not run: %s", x.Rule, strings.Join(x.Refused, ", "))
+			said = true
+		}
+	}
+	if !said {
+		add("no rule subscribes to it")
+	}
+}
+
+// waiting is what would still happen.
+func (t *trial) waiting() []string {
+	var lines []string
+	add := func(format string, args ...any) { lines = append(lines, "            "+fmt.Sprintf(format, args...)) }
+	for _, id := range t.world.Chats() {
+		c, _ := t.world.Chat(id)
+		for i := range c.Waiting {
+			a := &c.Waiting[i]
+			line := fmt.Sprintf("waiting: %s of chat %s, asked by %q, due %s", a.Kind, id, a.Rule, t.stamp(a.Due))
+			if a.Attempts > 0 {
+				line += fmt.Sprintf("; %s failed (%s)", plural(a.Attempts, "call"), a.Error)
+			}
+			add("%s", line)
+		}
+		for _, timer := range c.Timers {
+			add("waiting: timer %q of chat %s, due %s", timer.Name, id, t.stamp(timer.Due))
+		}
+		if c.Hold.Active(t.world.Now()) {
+			add("chat %s is held until %s by %s%s", id, t.stamp(c.Hold.Until), c.Hold.By, because(c.Hold.Reason))
+		}
+	}
+	return lines
+}
+
+func (t *trial) actionWords(a *chat.Action) string {
+	return fmt.Sprintf("%s asked by %q at %s: %s, %s", a.Kind, a.Rule, t.stamp(a.Asked), a.Status, explained(a))
+}
+
+// stamp is a virtual time: with the day where it is not the first one's.
+func (t *trial) stamp(at time.Time) string {
+	zone := t.zone()
+	at = at.In(zone)
+	form := "15:04:05"
+	if at.Nanosecond() != 0 {
+		form += ".000"
+	}
+	if begun := t.start.In(zone); at.YearDay() != begun.YearDay() || at.Year() != begun.Year() {
+		form = "Mon 2 Jan " + form
+	}
+	return at.Format(form)
+}
+
+// eventWords is an event on one line.
+func eventWords(ev *event.Event) string {
+	var b strings.Builder
+	b.WriteString(ev.Type)
+	if id := ev.ChatID(); id != "" {
+		fmt.Fprintf(&b, " in chat %s", id)
+	}
+	if ev.Message != nil && ev.Message.Direction == "outbound" {
+		b.WriteString(", outbound")
+	}
+	if ev.Chat != nil && ev.Chat.IsGroup {
+		b.WriteString(", a group")
+	}
+	if ev.HasMedia() {
+		b.WriteString(", with media")
+	}
+	if ev.Text != "" {
+		text := ev.Text
+		if len(text) > 80 {
+			text = strings.ToValidUTF8(text[:80], "") + "…"
+		}
+		fmt.Fprintf(&b, ": %q", text)
+	}
+	if ev.Source == event.SourceEngine && len(ev.Payload) > 0 {
+		fmt.Fprintf(&b, " %s", ev.Payload)
+	}
+	return b.String()
+}
+
+// Words is a call on one line, and how it ended.
+func (c *CallMade) Words() string {
+	words := fmt.Sprintf("call %s chat %s", c.Call.Kind, c.Call.Chat)
+	if text := c.Text(); text != "" {
+		words += fmt.Sprintf(" %q", text)
+	}
+	switch {
+	case c.Pending:
+		return words + ": under way"
+	case c.Fault == nil:
+		return words + ": done"
+	case c.RetryIn > 0:
+		return fmt.Sprintf("%s: failed, %s; again in %v", words, c.Fault.Words(), c.RetryIn)
+	}
+	return fmt.Sprintf("%s: failed for good, %s", words, c.Fault.Words())
+}

@@ -1,0 +1,219 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"chertd/luabind"
+	"chertd/rules"
+)
+
+// specSuffix is how names of spec files end. Other files in spec/ are there to
+// be read, and are not run.
+const specSuffix = "_spec.lua"
+
+func isSpec(f rules.File) bool { return strings.HasSuffix(f.Name, specSuffix) }
+
+// job is one `it` to be run, by its place in its file.
+type job struct {
+	pack   *rules.Pack
+	prog   *luabind.Program
+	cover  *coverage
+	index  int
+	count  int    // how many the file has
+	result Result // as far as it is known before the run
+	into   *Result
+}
+
+// discover loads a spec file and lists what it has. The describes run, the its
+// do not.
+func discover(p *rules.Pack, f rules.File, cover *coverage) ([]*job, luabind.Diagnostics) {
+	prog, err := luabind.Compile(f.Path, f.Bytes)
+	if err != nil {
+		return nil, diagnosticsOf(f.Path, err)
+	}
+	s, err := load(p, prog, cover, Options{})
+	if err != nil {
+		return nil, diagnosticsOf(f.Path, err)
+	}
+	if len(s.cases) == 0 {
+		return nil, luabind.Diagnostics{{File: f.Path, Severity: luabind.SeverityWarning, Message: "this spec file has no specs",
+			Hint: `write one: it("…", function() … end)`}}
+	}
+	jobs := make([]*job, len(s.cases))
+	for i, c := range s.cases {
+		status := Passed
+		if c.pending {
+			status = Pending
+		}
+		jobs[i] = &job{pack: p, prog: prog, cover: cover, index: i, count: len(s.cases), result: Result{
+			Name: strings.Join(c.path, " "), Path: c.path, File: f.Path, Line: c.line,
+			Col: prog.ColumnOf(c.line, "it", "pending"), Status: status, Why: c.why,
+		}}
+	}
+	return jobs, nil
+}
+
+func diagnosticsOf(file string, err error) luabind.Diagnostics {
+	if ds, ok := err.(luabind.Diagnostics); ok {
+		return ds
+	}
+	return luabind.Diagnostics{{File: file, Severity: luabind.SeverityError, Message: err.Error()}}
+}
+
+// suite is a spec file that was loaded: what it describes, and the `it` that
+// runs. Each `it` has a load of its own, so that nothing leaks between them.
+type suite struct {
+	script *luabind.Script
+	block  *block // while loading: the describe it is in
+	cases  []*testCase
+	trial  *trial // nil while loading
+}
+
+// block is a describe, or the file itself.
+type block struct {
+	name   string
+	outer  *block
+	before []*lua.LFunction
+	after  []*lua.LFunction
+}
+
+// testCase is an `it`, or a pending.
+type testCase struct {
+	path    []string
+	line    int
+	block   *block
+	fn      *lua.LFunction
+	pending bool
+	why     string
+}
+
+// load runs a spec file's chunk.
+func load(p *rules.Pack, prog *luabind.Program, cover *coverage, o Options) (*suite, error) {
+	s := &suite{block: &block{}}
+	cfg := p.Script()
+	cfg.Limits.Wall = o.Timeout
+	if cover != nil {
+		cfg.Lib, cfg.Cover = cover.lib(cfg.Lib), cover.hit
+	}
+	cfg.Print = func(level, msg string, fields map[string]any) {
+		if s.trial != nil {
+			s.trial.printed = append(s.trial.printed, msg)
+		}
+	}
+	script, err := luabind.LoadScript(cfg, prog, host(), s)
+	if err != nil {
+		return nil, err
+	}
+	s.script = script
+	return s, nil
+}
+
+// run runs the `it` on a load and a World of its own.
+func (j *job) run(ctx context.Context, o Options) Result {
+	res := j.result
+	if res.Status == Pending {
+		return res
+	}
+	began := now(o)
+	ctx, cancel := context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("the spec took longer than %v", o.Timeout))
+	defer cancel()
+	s, err := load(j.pack, j.prog, j.cover, o)
+	if err != nil || len(s.cases) != j.count {
+		if err == nil {
+			err = fmt.Errorf("the file has other specs than when it was first loaded")
+		}
+		return j.failed(res, &luabind.Failure{Diagnostic: diagnosticsOf(res.File, err)[0]}, nil)
+	}
+	t := &trial{ctx: ctx, pack: j.pack, cover: j.cover, start: Epoch}
+	s.trial = t
+	failure := s.play(s.cases[j.index])
+	res.Printed = t.printed
+	if t.world != nil {
+		for i := range t.world.log {
+			if t.world.log[i].Event != nil {
+				res.Events++
+			}
+		}
+		res.Calls = len(t.world.Calls())
+	}
+	switch {
+	case t.pending:
+		res.Status, res.Why = Pending, t.why
+	case failure != nil:
+		res = j.failed(res, failure, t)
+	default:
+		res.Upset = t.upset(res.Name)
+	}
+	res.Took = now(o).Sub(began)
+	return res
+}
+
+// play runs the before_eaches from the outside in, the body, and the
+// after_eaches from the inside out, whatever became of the body.
+func (s *suite) play(c *testCase) *luabind.Failure {
+	s.script.Begin()
+	var chain []*block
+	for b := c.block; b != nil; b = b.outer {
+		chain = append(chain, b)
+	}
+	failure := func() *luabind.Failure {
+		for i := len(chain) - 1; i >= 0; i-- {
+			for _, fn := range chain[i].before {
+				if f := s.script.Call(fn); f != nil {
+					return f
+				}
+			}
+		}
+		return s.script.Call(c.fn)
+	}()
+	if failure == nil || !s.script.Broken() {
+		for _, b := range chain {
+			for _, fn := range b.after {
+				if f := s.script.Call(fn); f != nil && failure == nil {
+					failure = f
+				}
+			}
+		}
+	}
+	return failure
+}
+
+func (j *job) failed(res Result, f *luabind.Failure, t *trial) Result {
+	res.Status = Failed
+	d := f.Diagnostic
+	if d.File == "" {
+		d.File, d.Line = res.File, res.Line
+	}
+	if d.File == j.prog.File && d.Line > 0 && d.Col == 0 {
+		d.Col = j.prog.ColumnOf(d.Line, words...)
+	}
+	res.Failure = &Failure{Diagnostic: d, Source: sourceLine(j.prog, d)}
+	if len(f.Stack) > 1 {
+		res.Failure.Stack = f.Stack
+	}
+	if t != nil && t.world != nil {
+		res.Failure.Story = t.story()
+	}
+	return res
+}
+
+// sourceLine is the line of the spec that a failure is at.
+func sourceLine(p *luabind.Program, d luabind.Diagnostic) string {
+	lines := strings.Split(string(p.Source), "\n")
+	if d.File != p.File || d.Line < 1 || d.Line > len(lines) {
+		return ""
+	}
+	return strings.TrimRight(lines[d.Line-1], " \t\r")
+}
+
+func now(o Options) time.Time {
+	if o.Clock == nil {
+		return time.Time{}
+	}
+	return o.Clock()
+}

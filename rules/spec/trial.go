@@ -1,0 +1,412 @@
+package spec
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+// trial is one `it` that runs: the world it drives, and what it has said so far.
+type trial struct {
+	ctx    context.Context
+	pack   *rules.Pack
+	cover  *coverage
+	start  time.Time
+	config map[string]any // of configure
+	faults []Fault        // of fail_next before there is a world
+
+	world    *World // made when first needed: configure comes before it
+	set      *rules.Set
+	sent     int    // events made so far, for their ids
+	lastChat string // of the last event that named one
+	tolerant bool   // the spec asked about failures of rules
+
+	printed []string
+	pending bool
+	why     string
+}
+
+// coverFactor is how much larger budgets are while coverage is measured: it
+// takes steps of its own.
+const coverFactor = 4
+
+// must is the trial's world. A pack that does not load with the settings given
+// fails the spec where it first needs one.
+func (t *trial) must(u *luabind.Use) *World {
+	if t.world != nil {
+		return t.world
+	}
+	solo := rules.Solo{Config: t.config}
+	wc := WorldConfig{Start: t.start}
+	if t.cover != nil {
+		solo.Swap, solo.Cover = t.cover.swap, t.cover.hit
+		limits := t.pack.Script().Limits
+		solo.Limits.Steps = coverFactor * max(limits.Steps, luabind.DefaultSteps)
+		wc.Steps = 50_000_000 * coverFactor
+	}
+	u.Charge(500)
+	set, diags := t.pack.Solo(solo)
+	if diags.Errors() {
+		u.Raise(diags[0].Hint, "the pack does not load with these settings: %s", placed(diags[0]))
+	}
+	t.set, wc.Set = set, set
+	t.world = NewWorld(wc)
+	for _, f := range t.faults {
+		t.world.FailNext(f, 1)
+	}
+	return t.world
+}
+
+// placed is a diagnostic on one line, without its hint.
+func placed(d luabind.Diagnostic) string {
+	if d.File == "" {
+		return d.Message
+	}
+	return d.File + ":" + strconv.Itoa(max(d.Line, 1)) + ": " + d.Message
+}
+
+// happened raises what the world says about its bounds.
+func (t *trial) happened(u *luabind.Use, word string, err error) {
+	switch {
+	case errors.Is(err, ErrTooMuch):
+		u.Raise("advance in smaller steps, or look for rules that keep each other going", "%s: %v", word, err)
+	case err != nil:
+		u.Raise("", "%s: %v", word, err)
+	}
+}
+
+// receive is receive { chat =, text = … }: an event arrives by the webhook.
+func (t *trial) receive(u *luabind.Use) []lua.LValue {
+	d := delivery{typ: event.MessageReceived, word: "receive", now: t.must(u).Now()}
+	if text, ok := u.Arg(1).(lua.LString); ok {
+		d.fields = map[string]any{"text": string(text)}
+	} else {
+		d.fields = fieldsArg(u, "receive", 1)
+	}
+	if typ, ok := d.fields["type"].(string); ok {
+		d.typ = typ
+		delete(d.fields, "type")
+	}
+	if d.fields["chat"] == nil {
+		d.fields["chat"] = "c1"
+	}
+	t.deliver(u, d)
+	return nil
+}
+
+// fire is fire(type, fields): an event of any type, or what chertd itself would
+// make: a timer, a schedule, the answer of a call.
+func (t *trial) fire(u *luabind.Use) []lua.LValue {
+	typ, ok := u.Arg(1).(lua.LString)
+	if !ok || typ == "" {
+		u.Raise(`fire("reaction.added", { chat = "c1" })`, "fire: the type must be a string, got %s", u.Described(u.Arg(1)))
+	}
+	fields := map[string]any{}
+	if u.Arg(2) != lua.LNil {
+		fields = fieldsArg(u, "fire", 2)
+	}
+	w := t.must(u)
+	name, isTimer := strings.CutPrefix(string(typ), event.TimerPrefix)
+	switch {
+	case isTimer:
+		known(u, "fire", fields, "chat", "payload")
+		t.happened(u, "fire", w.FireTimer(t.ctx, t.pack.Name, name, t.chatField(u, fields), asJSON(fields["payload"])))
+	case typ == event.Schedule:
+		known(u, "fire", fields, "name")
+		t.happened(u, "fire", w.FireSchedule(t.ctx, t.schedule(u, fields["name"])))
+	case typ == event.ActionDone || typ == event.ActionFailed:
+		t.fireAnswer(u, string(typ), fields)
+	default:
+		t.deliver(u, delivery{typ: string(typ), word: "fire", now: w.Now(), fields: fields})
+	}
+	return nil
+}
+
+// fireAnswer tells the pack of an action as if a call of its own had ended so.
+func (t *trial) fireAnswer(u *luabind.Use, typ string, fields map[string]any) {
+	known(u, "fire", fields, "kind", "chat", "code", "status", "attempts", "trace_id")
+	id := t.chatField(u, fields)
+	detail := map[string]any{"kind": "read", "chat": id, "code": 0, "status": 200, "attempts": 1, "trace_id": "trace-1"}
+	if typ == event.ActionFailed {
+		detail["code"], detail["status"] = 4099, 501
+	}
+	for k, v := range fields {
+		detail[k] = v
+	}
+	t.sent++
+	ev := event.Event{ID: typ + ":" + strconv.Itoa(t.sent), Type: typ, At: t.world.Now(), Source: event.SourceEngine,
+		Chat: &event.Chat{ID: id}, Pack: t.pack.Name, Action: asJSON(detail), Depth: 1}
+	t.happened(u, "fire", t.world.Receive(t.ctx, ev))
+}
+
+// schedule is the rule of a name that chert.every made, or the only one.
+func (t *trial) schedule(u *luabind.Use, name any) *rules.Rule {
+	all := t.set.Schedules()
+	var names []string
+	for _, r := range all {
+		if r.Name == name || name == nil && len(all) == 1 {
+			return r
+		}
+		names = append(names, strconv.Quote(r.Name))
+	}
+	if len(names) == 0 {
+		u.Raise("", "fire: the pack has no schedules")
+	}
+	u.Raise(`fire("schedule", { name = … })`, "fire: which schedule? there is %s", strings.Join(names, ", "))
+	return nil
+}
+
+func (t *trial) deliver(u *luabind.Use, d delivery) {
+	t.sent++
+	d.number = t.sent
+	ev, err := d.event()
+	if err != nil {
+		var fe *fieldError
+		hint := ""
+		if errors.As(err, &fe) {
+			hint = fe.hint
+		}
+		u.Raise(hint, "%s: %v", d.word, err)
+	}
+	if id := ev.ChatID(); id != "" {
+		t.lastChat = id
+	}
+	u.Charge(200)
+	t.happened(u, d.word, t.world.Receive(t.ctx, ev))
+}
+
+// advance is advance(duration): time passes.
+func (t *trial) advance(u *luabind.Use) []lua.LValue {
+	d, ok, err := u.Duration(u.Arg(1))
+	if !ok {
+		u.Raise(`advance("30s")`, "advance: expected a duration, got %s", u.Described(u.Arg(1)))
+	}
+	if err != nil {
+		u.Raise("", "advance: %v", err)
+	}
+	t.happened(u, "advance", t.must(u).Advance(t.ctx, d))
+	return nil
+}
+
+// clock is clock("2026-01-05 09:00" [, tz]). Before anything has happened the
+// world begins then; afterwards the time until then passes.
+func (t *trial) clock(u *luabind.Use) []lua.LValue {
+	at := t.timeArg(u)
+	if t.world == nil {
+		t.start = at
+		return nil
+	}
+	d := at.Sub(t.world.Now())
+	if d < 0 {
+		u.Raise("to begin earlier, set the clock before the first event", "clock: it is %s already, and time does not go back", t.stamp(t.world.Now()))
+	}
+	t.happened(u, "clock", t.world.Advance(t.ctx, d))
+	return nil
+}
+
+func (t *trial) timeArg(u *luabind.Use) time.Time {
+	text, ok := u.Arg(1).(lua.LString)
+	const form = `clock("2026-01-05 09:00", "Europe/Paris")`
+	if !ok {
+		u.Raise(form, "clock: expected a time, got %s", u.Described(u.Arg(1)))
+	}
+	zone := t.zone()
+	if tz, given := u.Arg(2).(lua.LString); given {
+		loc, err := luabind.LoadZone(string(tz))
+		if err != nil {
+			u.Raise("", "clock: %v", err)
+		}
+		zone = loc
+	} else if u.Arg(2) != lua.LNil {
+		u.Raise(form, "clock: the time zone must be a string, got %s", u.Described(u.Arg(2)))
+	}
+	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02 15:04:05", time.RFC3339, "2006-01-02T15:04", "2006-01-02T15:04:05"} {
+		if at, err := time.ParseInLocation(layout, string(text), zone); err == nil {
+			return at.UTC()
+		}
+	}
+	u.Raise(form, "clock: %q is not a time", string(text))
+	return time.Time{}
+}
+
+func (t *trial) zone() *time.Location {
+	if z := t.pack.Script().Zone; z != nil {
+		return z
+	}
+	return time.UTC
+}
+
+// nowWord is now(): the virtual time in Unix seconds.
+func (t *trial) nowWord(u *luabind.Use) []lua.LValue {
+	at := t.start
+	if t.world != nil {
+		at = t.world.Now()
+	}
+	return []lua.LValue{lua.LNumber(float64(at.UnixMilli()) / 1000)}
+}
+
+// configure is configure { name = value }: settings of the pack for this it.
+func (t *trial) configure(u *luabind.Use) []lua.LValue {
+	if t.world != nil {
+		u.Raise("write it first, or in before_each", "configure: the pack runs already; its settings come before the first event")
+	}
+	given := fieldsArg(u, "configure", 1)
+	merged := map[string]any{}
+	for k, v := range t.config {
+		merged[k] = v
+	}
+	for k, v := range given {
+		merged[k] = v
+	}
+	if err := t.pack.CheckConfig(merged); err.Errors() {
+		u.Raise(err[0].Hint, "configure: %s", err[0].Message)
+	}
+	t.config = merged
+	return nil
+}
+
+// failNext is fail_next(code [, times]).
+func (t *trial) failNext(u *luabind.Use) []lua.LValue {
+	var f Fault
+	switch v := u.Arg(1).(type) {
+	case lua.LNumber:
+		var ok bool
+		if f, ok = Documented(int(v)); !ok || lua.LNumber(int(v)) != v {
+			var codes []string
+			for _, c := range Codes() {
+				codes = append(codes, strconv.Itoa(c))
+			}
+			u.Raise("it is one of "+strings.Join(codes, ", ")+`, or "timeout"`, "fail_next: Chert has no error code %s", v.String())
+		}
+	case lua.LString:
+		if f = NoAnswer(); v != "timeout" {
+			u.Raise(`fail_next(4001), or fail_next("timeout")`, "fail_next: expected a code, got %s", u.Described(v))
+		}
+	default:
+		u.Raise("fail_next(4001)", "fail_next: expected a code of Chert's, got %s", u.Described(v))
+	}
+	times := 1
+	if v := u.Arg(2); v != lua.LNil {
+		n, ok := v.(lua.LNumber)
+		if !ok || n < 1 || n > 1000 || n != lua.LNumber(int(n)) {
+			u.Raise("fail_next(4001, 3)", "fail_next: how often must be a whole number from 1 to 1000, got %s", u.Described(v))
+		}
+		times = int(n)
+	}
+	for range times {
+		if t.world == nil {
+			t.faults = append(t.faults, f)
+		} else {
+			t.world.FailNext(f, 1)
+		}
+	}
+	return nil
+}
+
+// state is state(chat): a copy of what the pack keeps in ev.state there.
+func (t *trial) state(u *luabind.Use) []lua.LValue {
+	id := t.chatArg(u, "state", 1)
+	v, err := u.Decode(json.RawMessage(t.must(u).State(t.pack.Name, id)))
+	if err != nil {
+		u.Raise("", "state: %v", err)
+	}
+	if v == lua.LNil {
+		v = &lua.LTable{Metatable: lua.LNil}
+	}
+	return []lua.LValue{v}
+}
+
+// chatArg is the chat a word is about: the last one an event named, if it does
+// not say. One that nobody has named is a slip.
+func (t *trial) chatArg(u *luabind.Use, word string, n int) string {
+	w := t.must(u)
+	id := t.lastChat
+	switch v := u.Arg(n).(type) {
+	case lua.LString:
+		id = string(v)
+	case *lua.LNilType:
+		if id == "" {
+			u.Raise(word+`("c1")`, "%s: which chat? no event has named one yet", word)
+		}
+	default:
+		u.Raise(word+`("c1")`, "%s: the chat must be a string, got %s", word, u.Described(v))
+	}
+	if _, ok := w.Chat(id); !ok {
+		hint := "receive { chat = … } comes first"
+		if chats := w.Chats(); len(chats) > 0 {
+			hint = "there is " + strings.Join(chats, ", ")
+			if near := luabind.Suggest(id, chats); near != "" {
+				hint = "did you mean " + strconv.Quote(near) + "?"
+			}
+		}
+		u.Raise(hint, "%s: no event and no rule has named the chat %q", word, id)
+	}
+	return id
+}
+
+// chatField is the chat of a fire, which may be a new one.
+func (t *trial) chatField(u *luabind.Use, fields map[string]any) string {
+	switch v := fields["chat"].(type) {
+	case string:
+		t.lastChat = v
+	case nil:
+		if t.lastChat == "" {
+			u.Raise(`fire(…, { chat = "c1" })`, "fire: chat is missing")
+		}
+	default:
+		u.Raise("", "fire: chat must be a string")
+	}
+	return t.lastChat
+}
+
+// upset are the failures of rules in a spec that passed without asking.
+func (t *trial) upset(name string) luabind.Diagnostics {
+	if t.world == nil || t.tolerant {
+		return nil
+	}
+	var diags luabind.Diagnostics
+	for i := range t.world.log {
+		for _, said := range t.world.log[i].Rules {
+			if f := said.Failure; f != nil {
+				d := f.Diagnostic
+				d.Severity = luabind.SeverityWarning
+				d.Message = "the rule " + strconv.Quote(said.Rule) + " failed while the spec " + strconv.Quote(name) + " passed: " + d.Message
+				return append(diags, d)
+			}
+		}
+	}
+	return nil
+}
+
+// asJSON is Go data as JSON; nil stays nil.
+func asJSON(v any) json.RawMessage {
+	if v == nil {
+		return nil
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // it came from Lua as data
+	}
+	return b
+}
+
+// readOf is the newest read of a chat that is settled, or nil.
+func (w *World) readOf(id string) *chat.Action {
+	var last *chat.Action
+	for _, a := range w.Actions(id) {
+		if a.Kind == chat.Read && a.Status != chat.Waiting {
+			last = &a
+		}
+	}
+	return last
+}
