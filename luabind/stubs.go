@@ -2,6 +2,7 @@ package luabind
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -49,6 +50,25 @@ func Modules() []string {
 		}
 	}
 	return modules
+}
+
+// Standard are the globals of Lua 5.1 that rules have, sorted.
+func Standard() []string { return slices.Sorted(maps.Keys(standard().globals)) }
+
+// Absent are the globals of Lua 5.1 that rules don't have, sorted.
+func Absent() []string {
+	var absent []string
+	for _, name := range []string{
+		"collectgarbage", "coroutine", "debug", "dofile", "error", "gcinfo", "getfenv", "getmetatable", "io", "ipairs",
+		"load", "loadfile", "loadstring", "math", "module", "newproxy", "next", "os", "package", "pairs", "pcall", "print",
+		"rawequal", "rawget", "rawset", "require", "select", "setfenv", "setmetatable", "string", "table", "tonumber",
+		"tostring", "type", "unpack", "xpcall",
+	} {
+		if _, ok := standard().globals[name]; !ok {
+			absent = append(absent, name)
+		}
+	}
+	return absent
 }
 
 // eventClass is what the surface calls the handler's argument.

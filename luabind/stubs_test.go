@@ -121,6 +121,21 @@ func TestStubsKnowTheirTypes(t *testing.T) {
 	}
 }
 
+func TestAbsent(t *testing.T) {
+	t.Parallel()
+	absent := Absent()
+	for _, name := range []string{"coroutine", "debug", "dofile", "io", "load", "loadstring", "os", "package"} {
+		if !slices.Contains(absent, name) {
+			t.Errorf("%s is not among the absent: %q", name, absent)
+		}
+	}
+	for name := range standard().globals {
+		if slices.Contains(absent, name) {
+			t.Errorf("%s is there, and among the absent", name)
+		}
+	}
+}
+
 // The stubs are Lua that an editor can parse.
 func TestStubsAreLua(t *testing.T) {
 	t.Parallel()

@@ -44,7 +44,7 @@ Start with: chertd demo`,
 		},
 	}
 	root.AddCommand(
-		newDemoCommand(), newRunCommand(), newCheckCommand(), newEvalCommand(),
+		newDemoCommand(), newRunCommand(), newCheckCommand(), newEvalCommand(), newNewCommand(),
 		newSimCommand(), newVersionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"chertd/rules"
+)
+
+func newNewCommand() *cobra.Command {
+	n := newPack{}
+	cmd := &cobra.Command{
+		Use:   "new NAME",
+		Short: "Make a pack to start from: a rule, its spec, and editor settings",
+		Long: `Makes the pack NAME in ./rules, or here if there is no such folder: settings, a
+rule, a spec and a sample event. It does nothing to any chat before you say so:
+its mode is shadow.
+
+Beside the packs it puts settings for editors and linters, once, and what rules
+see (.chertd/, which all packs share), so that an editor completes and checks.
+Open the folder of the packs in your editor. --stubs writes what rules see anew,
+as of this version of chertd. Files of yours are never overwritten.`,
+		Example: "  chertd new vip\n  chertd new vip --dir /etc/chertd/rules\n  chertd new --stubs",
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case n.stubs && len(args) > 0:
+				return hinted(usageError("--stubs takes no name"), "`chertd new --stubs` writes the stubs anew, `chertd new "+args[0]+"` makes a pack and does that too")
+			case !n.stubs && len(args) == 0:
+				return hinted(usageError("a new pack needs a name"), "`chertd new NAME`, e.g. `chertd new vip`")
+			case len(args) > 1:
+				return hinted(usageError("one pack at a time, got %d names", len(args)), "a name with spaces needs quotes")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("dir") {
+				n.dir = rulesFolder()
+			}
+			if n.stubs {
+				return n.settings(cmd.OutOrStdout())
+			}
+			n.name = args[0]
+			return n.make(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&n.dir, "dir", "", "the folder of the packs (default ./rules if it exists, else .)")
+	cmd.Flags().BoolVar(&n.stubs, "stubs", false, "make no pack, write what editors know of rules anew")
+	_ = cmd.MarkFlagDirname("dir")
+	return cmd
+}
+
+// newPack is one run of the command.
+type newPack struct {
+	name  string
+	dir   string // of the packs
+	stubs bool
+}
+
+// rulesFolder is where packs go if the command line does not say.
+func rulesFolder() string {
+	if info, err := os.Stat("rules"); err == nil && info.IsDir() {
+		return "rules"
+	}
+	return "."
+}
+
+// make makes the pack and what it shares with others, and says what comes next.
+func (n *newPack) make(out io.Writer) error {
+	if err := n.check(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(n.dir, 0o777); err != nil {
+		return fmt.Errorf("make the folder of the packs: %w", err)
+	}
+	files := packFiles(n.name)
+	if err := n.write(files); err != nil {
+		return fmt.Errorf("make pack %q: %w", n.name, err)
+	}
+	for _, f := range files {
+		said(out, "made", n.path(f.name), f.what)
+	}
+	if err := n.settings(out); err != nil {
+		return err
+	}
+	pack := shellWord(n.path())
+	_, err := fmt.Fprintf(out, `
+What comes next:
+  chertd check %[1]s
+  chertd test %[1]s
+  chertd eval %[2]s %[1]s
+Then make the rule yours, in %[3]s.
+Its mode is shadow: it decides and records, and does none of it. When you like
+what it does, write mode: live in %[4]s.
+`, pack, shellWord(n.path(sampleEvent)), n.path(n.name+".lua"), n.path("pack.yaml"))
+	return err
+}
+
+// check refuses names that would make no pack, and places where one would hurt.
+func (n *newPack) check() error {
+	if wrong, hint := rules.CheckName(n.name); wrong != "" {
+		if dir, name := filepath.Split(n.name); dir != "" && name != "" {
+			hint = "`chertd new " + shellWord(name) + " --dir " + shellWord(filepath.Clean(dir)) + "`"
+		}
+		return hinted(usageError("%s", wrong), hint)
+	}
+	if _, err := os.Stat(filepath.Join(n.dir, "pack.yaml")); err == nil {
+		return hinted(usageError("%s is a pack itself", n.dir), "packs stand side by side: go one folder up, or name the folder with --dir")
+	}
+	for _, taken := range []string{n.name, n.name + ".lua"} {
+		path := filepath.Join(n.dir, taken)
+		if _, err := os.Lstat(path); err == nil {
+			return hinted(fmt.Errorf("make pack %q: %s is there already", n.name, path), "choose another name, or move it away")
+		}
+	}
+	return nil
+}
+
+// write puts the pack's files where they belong, all at once: a daemon that
+// watches the folder must not see half a pack.
+func (n *newPack) write(files []newFile) (err error) {
+	hidden, err := os.MkdirTemp(n.dir, ".new-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(hidden)) }()
+	made := filepath.Join(hidden, n.name)
+	for _, f := range files {
+		if err := writeNew(filepath.Join(made, filepath.FromSlash(f.name)), f.text); err != nil {
+			return err
+		}
+	}
+	return os.Rename(made, n.path())
+}
+
+// settings writes what all packs of the folder share. The stubs are chertd's
+// and are written anew; the rest is made where it is not there.
+func (n *newPack) settings(out io.Writer) error {
+	for _, f := range sharedFiles() {
+		path := filepath.Join(n.dir, filepath.FromSlash(f.name))
+		if _, err := os.Lstat(path); err == nil && !f.ours {
+			said(out, "kept", path, f.what)
+			continue
+		}
+		if f.ours {
+			if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("write what editors need: %w", err)
+			}
+		}
+		if err := writeNew(path, f.text); err != nil {
+			return fmt.Errorf("write what editors need: %w", err)
+		}
+		said(out, "made", path, f.what)
+	}
+	return nil
+}
+
+// path is a file of the pack, or its folder.
+func (n *newPack) path(names ...string) string {
+	return filepath.Join(append([]string{n.dir, n.name}, names...)...)
+}
+
+// writeNew writes a file that must not be there yet, and the folders above it.
+func writeNew(path, text string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+func said(out io.Writer, verb, path, what string) {
+	fmt.Fprintf(out, "%s %-34s %s\n", verb, path, what)
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"embed"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"chertd/luabind"
+)
+
+// sampleEvent is the pack's file for `chertd eval`; loading does not look at it.
+const sampleEvent = "event.json"
+
+// newFile is a file that `chertd new` writes.
+type newFile struct {
+	name string // slashes, below the pack or the folder of the packs
+	what string // for people
+	text string
+	ours bool // written anew each time: nobody else's work is in it
+}
+
+//go:embed newpack
+var newPackFiles embed.FS
+
+// packFiles are the files of a new pack.
+func packFiles(name string) []newFile {
+	return []newFile{
+		{name: "pack.yaml", what: "its settings", text: template("pack.yaml", name)},
+		{name: name + ".lua", what: "its rule", text: template("rule.lua", name)},
+		{name: "spec/" + name + "_spec.lua", what: "what it is to do", text: template("spec.lua", name)},
+		{name: sampleEvent, what: "an event to try it on", text: template("event.json", name)},
+	}
+}
+
+// sharedFiles are what all packs of a folder share. Those with a dot are not
+// seen by loading, and the others are no rules.
+func sharedFiles() []newFile {
+	return []newFile{
+		{name: ".chertd/chert.lua", what: "what rules see, for editors", text: luabind.Stubs(), ours: true},
+		{name: ".chertd/spec.lua", what: "what specs see, for editors", text: template("specstubs.lua", ""), ours: true},
+		{name: ".luarc.json", what: "for the Lua language server", text: template("luarc.json", "")},
+		{name: ".luacheckrc", what: "for luacheck", text: luacheckrc()},
+		{name: "stylua.toml", what: "for StyLua", text: template("stylua.toml", "")},
+	}
+}
+
+// template is a file of newpack with the pack's name in it.
+func template(file, name string) string {
+	text, err := newPackFiles.ReadFile("newpack/" + file)
+	if err != nil {
+		panic(err) // it is part of this binary
+	}
+	return strings.ReplaceAll(string(text), "NAME", name)
+}
+
+// luacheckrc tells luacheck which globals there are, and which of Lua's are not.
+func luacheckrc() string {
+	var b strings.Builder
+	fmt.Fprintln(&b, "-- What rules and specs of chertd may use.")
+	fmt.Fprintln(&b, `std = "lua51"`)
+	luaList(&b, "not_globals", luabind.Absent())
+	luaList(&b, "read_globals", append(luabind.Modules(), "config"))
+	fmt.Fprintln(&b, `exclude_files = { ".chertd/**" }`)
+	fmt.Fprintln(&b, `files["**/*_spec.lua"] = {`)
+	luaList(&b, "  read_globals", specGlobals())
+	fmt.Fprintln(&b, "}")
+	return b.String()
+}
+
+// specGlobals are what the stubs of specs declare.
+func specGlobals() []string {
+	var names []string
+	for _, m := range declared.FindAllStringSubmatch(template("specstubs.lua", ""), -1) {
+		names = append(names, m[1]+m[2])
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// declared is a global function or table of a file of stubs.
+var declared = regexp.MustCompile(`(?m)^(?:function (\w+)\(|(\w+) = )`)
+
+// luaList writes a list of strings, a few on a line.
+func luaList(b *strings.Builder, name string, words []string) {
+	indent := name[:len(name)-len(strings.TrimLeft(name, " "))]
+	fmt.Fprintf(b, "%s = {\n", name)
+	for line := range slices.Chunk(words, 6) {
+		fmt.Fprintf(b, "%s  \"%s\",\n", indent, strings.Join(line, `", "`))
+	}
+	end := ""
+	if indent != "" {
+		end = ","
+	}
+	fmt.Fprintf(b, "%s}%s\n", indent, end)
+}
+
+// shellWord is a path as one word for a shell.
+func shellWord(path string) string {
+	if strings.ContainsAny(path, " ") {
+		return "'" + path + "'"
+	}
+	return path
+}
