@@ -106,6 +106,7 @@ func (b *batch) handle(ctx context.Context, entry *store.Entry) {
 	if c != nil {
 		effects = b.step(c, in, now, &t)
 		decision.Actions = effects.NextN
+		t.Append = append(t.Append, b.answers(effects.Actions, now)...)
 	}
 	b.add(t)
 	settled := slices.Clone(effects.Actions)
@@ -134,7 +135,12 @@ func (b *batch) collect(entry *store.Entry, result *rules.Result, in *chat.Handl
 		}
 		if o.Failure != nil {
 			said.Error = o.Failure.Error()
+		}
+		if o.Failure != nil || o.Skipped == rules.SkippedAside {
 			t.Decision.Failed = true
+		}
+		if !o.Aside.IsZero() {
+			b.done = append(b.done, func() { b.s.e.logAside(o) })
 		}
 		for n, w := range o.Wishes {
 			said.Asked = append(said.Asked, w.Words(own, t.Decision.At))

@@ -38,9 +38,12 @@ type Daemon struct {
 	RulesDir string
 	Rules    rules.Options
 	Watch    bool
+	// Gate runs a version's specs before it goes live; nil: none are run.
+	Gate func(context.Context, *rules.Pack) luabind.Diagnostics
 
 	ControlListen string // "": none
 
+	Version string // of the program, for status
 	Log     *slog.Logger
 	Now     func() time.Time // default time.Now
 	Observe func(Happening)
@@ -64,9 +67,6 @@ type Addresses struct {
 	Webhook string // a URL
 	Control string // host:port
 }
-
-// RulesAreLive is the log message by which people know that an edit took.
-const RulesAreLive = "rules are live"
 
 // reportEvery is how often sources are asked for what they have to report, so
 // that the end of a run of refusals does not go untold.
@@ -109,24 +109,41 @@ func (d Daemon) Run(ctx context.Context) error {
 		Concurrency: d.Concurrency, Timeout: d.API.Timeout,
 		Observe: d.Observe,
 	})
-	reloader := &reloader{engine: eng, dir: d.RulesDir, options: d.Rules, log: d.Log}
-	reloader.reload("start")
-
-	servers, addresses, err := d.listen(eng, clock, reloader)
+	m := newManager(eng, st, &d)
+	eng.c.Observe = func(h Happening) {
+		if h.Handled != nil {
+			m.handled(h.Handled)
+		}
+		if d.Observe != nil {
+			d.Observe(h)
+		}
+	}
+	if paused, err := st.Flag(ctx, flagPaused); err != nil {
+		return err
+	} else if paused {
+		d.Log.Warn("calls are paused, as they were when chertd stopped", "hint", "chertd resume lets them go on")
+		eng.Pause(true)
+	}
+	servers, addresses, err := d.listen(eng, clock, m)
 	if err != nil {
 		return err
 	}
-	return d.serve(ctx, eng, clock, reloader, servers, addresses)
+	return d.serve(ctx, eng, clock, m, servers, addresses)
 }
 
 // serve runs everything until ctx ends or something can't go on.
-func (d Daemon) serve(ctx context.Context, eng *Engine, clock *Clock, reloader *reloader, servers []*server, addresses Addresses) error {
+func (d Daemon) serve(ctx context.Context, eng *Engine, clock *Clock, m *manager, servers []*server, addresses Addresses) error {
 	sources, stopSources := context.WithCancelCause(ctx)
 	defer stopSources(nil)
 	engine, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopEngine()
 
 	var taking, handling sync.WaitGroup
+	handling.Go(func() { eng.Run(engine) })
+	handling.Go(func() { m.run(engine) })
+	if err := m.gens.Start(ctx); err != nil {
+		stopSources(err)
+	}
 	for _, s := range servers {
 		taking.Go(func() {
 			if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -150,7 +167,7 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, clock *Clock, reloader *
 	}
 	if d.Watch {
 		taking.Go(func() {
-			rules.Watch(sources, d.RulesDir, rules.WatchOptions{Since: reloader.content(), Log: d.Log}, reloader.reload)
+			rules.Watch(sources, d.RulesDir, rules.WatchOptions{Since: m.gens.Content(), Log: d.Log}, func(reason string) { m.read(sources, reason) })
 		})
 	}
 	if d.Reload != nil {
@@ -158,14 +175,15 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, clock *Clock, reloader *
 			for {
 				select {
 				case o := <-d.Reload:
-					reloader.change(o)
+					if err := m.gens.Reconfigure(sources, o); err != nil && sources.Err() == nil {
+						d.Log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
+					}
 				case <-sources.Done():
 					return
 				}
 			}
 		})
 	}
-	handling.Go(func() { eng.Run(engine) })
 	if d.Started != nil {
 		d.Started(addresses)
 	}
@@ -192,7 +210,7 @@ type server struct {
 }
 
 // listen opens all listeners, or none.
-func (d Daemon) listen(eng *Engine, clock *Clock, reloader *reloader) (servers []*server, a Addresses, err error) {
+func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server, a Addresses, err error) {
 	defer func() {
 		if err != nil {
 			for _, s := range servers {
@@ -227,7 +245,7 @@ func (d Daemon) listen(eng *Engine, clock *Clock, reloader *reloader) (servers [
 			return servers, a, listenError("control.listen", err)
 		}
 		a.Control = l.Addr().String()
-		h := control.Handler(func() control.Health { return health(eng, reloader) })
+		h := control.Handler(m.health)
 		servers = append(servers, &server{name: "control", listener: l, http: &http.Server{
 			Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 			ErrorLog: slog.NewLogLogger(d.Log.Handler(), slog.LevelDebug),
@@ -258,91 +276,4 @@ func (d Daemon) shutDown(servers []*server) {
 // takeIn is how sources without an answer to give hand their events over.
 func (d Daemon) takeIn(eng *Engine, clock *Clock) source.Intake {
 	return source.Intake{Tenant: d.API.Tenant, Now: clock.Now, Ingest: eng.Ingest, Quarantine: eng.Quarantine, Log: d.Log}
-}
-
-// health says how the daemon stands, in words that name the mend.
-func health(eng *Engine, r *reloader) control.Health {
-	st := eng.Status()
-	var h control.Health
-	if st.Draining {
-		h.NotReady = append(h.NotReady, "draining")
-	}
-	if st.Failing != "" {
-		h.NotReady = append(h.NotReady, "the store fails: "+st.Failing)
-	}
-	if !st.Rules {
-		h.NotReady = append(h.NotReady, "no rules are loaded: events are taken in and wait")
-	}
-	if st.Paused {
-		h.NoCalls = append(h.NoCalls, "calls are paused")
-	}
-	if s := st.Stopped; s != nil {
-		h.NoCalls = append(h.NoCalls, fmt.Sprintf("Chert refuses the account (%d %s) since %s", s.Code, s.Message, s.Since.UTC().Format(time.RFC3339)))
-	}
-	if broken := r.broken(); len(broken) > 0 {
-		h.Notes = append(h.Notes, "an edit of the rules is not live:\n"+broken.Error())
-	}
-	return h
-}
-
-// reloader makes the rule set anew from its folder. Only one goroutine at a
-// time reloads.
-type reloader struct {
-	engine  *Engine
-	dir     string
-	options rules.Options
-	log     *slog.Logger
-
-	mu   sync.Mutex
-	errs luabind.Diagnostics
-	read string
-}
-
-// reload loads the folder and swaps the set in, or leaves the old one live and
-// says why.
-func (r *reloader) reload(reason string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	previous := r.engine.Rules()
-	set, diagnostics := rules.Load(r.dir, r.options, previous)
-	r.errs = nil
-	if set != nil {
-		r.read = set.Content()
-	}
-	if diagnostics.Errors() {
-		r.errs = diagnostics
-		left := "the rules that were live stay live"
-		if previous == nil {
-			left = "no rules are live: events are taken in and wait"
-		}
-		r.log.Error("the rules did not load; "+left, "dir", r.dir, "problems", len(diagnostics), keyError, diagnostics.Error())
-		return
-	}
-	for _, d := range diagnostics {
-		r.log.Warn(d.String())
-	}
-	r.engine.Swap(set)
-	r.log.Info(RulesAreLive, "dir", r.dir, "because", reason, "packs", len(set.Packs()))
-}
-
-// change reloads with other options.
-func (r *reloader) change(o rules.Options) {
-	r.mu.Lock()
-	o.Shards = r.options.Shards
-	r.options = o
-	r.mu.Unlock()
-	r.reload("asked")
-}
-
-// content is the hash of what was read last: what differs from it is news.
-func (r *reloader) content() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.read
-}
-
-func (r *reloader) broken() luabind.Diagnostics {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.errs
 }

@@ -3,8 +3,10 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"chertd/engine/store"
+	"chertd/rules"
 	"chertd/rules/chat"
 )
 
@@ -53,6 +55,12 @@ func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []cha
 			e.logSettled(a)
 		}
 	}
+}
+
+// logAside says that a rule is set aside.
+func (e *Engine) logAside(o *rules.Outcome) {
+	e.c.Log.Error("rule set aside: it fails again and again; its events are recorded as failed, to be run once it is mended",
+		keyPack, o.Pack, keyRule, o.Rule, keyVersion, short(o.Version), keyPlace, o.Place, "until", o.Aside.UTC().Format(time.RFC3339))
 }
 
 // logSettled says what became of an action.

@@ -126,9 +126,11 @@ func (s *shard) backlog() int {
 	return len(s.queue)
 }
 
-// run works until ctx ends, and then on what was asked before that.
+// run works until ctx ends, and then on what was asked before that: the answers
+// of the last calls must not be lost.
 func (s *shard) run(ctx context.Context) {
 	defer s.refuse()
+	whole := context.WithoutCancel(ctx) // a batch that was begun is ended
 	for {
 		if !s.more() {
 			select {
@@ -138,7 +140,7 @@ func (s *shard) run(ctx context.Context) {
 			case <-ctx.Done():
 				s.takeInbox()
 				if len(s.waiting) > 0 {
-					s.work(ctx)
+					s.work(whole)
 				}
 				return
 			}
@@ -147,7 +149,7 @@ func (s *shard) run(ctx context.Context) {
 		if ctx.Err() == nil && s.e.rules.Load() != nil {
 			s.fetch(ctx)
 		}
-		s.work(ctx)
+		s.work(whole)
 	}
 }
 

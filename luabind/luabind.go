@@ -132,10 +132,11 @@ type Failure struct {
 type FailureKind string
 
 const (
-	Raised  FailureKind = "error"  // a Lua error
-	Steps   FailureKind = "steps"  // the step budget was used up
-	Bytes   FailureKind = "memory" // the byte budget was used up
-	Timeout FailureKind = "wall"   // aborted after Limits.Wall: worth one more try
+	Raised    FailureKind = "error"      // a Lua error
+	Steps     FailureKind = "steps"      // the step budget was used up
+	Bytes     FailureKind = "memory"     // the byte budget was used up
+	Timeout   FailureKind = "wall"       // aborted after Limits.Wall: worth one more try
+	NotLoaded FailureKind = "not loaded" // its file could not be loaded, so it never ran
 )
 
 func (f *Failure) Error() string { return f.Diagnostic.String() }

@@ -85,6 +85,7 @@ func (b *builder) settle() {
 		p.config.Grants[g] = true
 	}
 	p.vms = make([]*luabind.VM, b.opts.shards())
+	p.aside = b.opts.SetAside.withDefaults()
 	p.built = b.fingerprint()
 }
 
@@ -176,6 +177,7 @@ func (b *builder) compile() {
 		return
 	}
 	p.Rules = reg.rules
+	p.health = make([]health, len(reg.rules))
 	p.spare = make(chan *luabind.VM, 1)
 	p.spare <- vm
 	if len(p.Rules) == 0 {

@@ -55,6 +55,7 @@ type Outcome struct {
 	Skipped string // not run: "cooldown", "sample", "outside its hours", "set aside"
 
 	Failure  *luabind.Failure // it failed: everything below but Logs and Steps is empty
+	Aside    time.Time        // by this failure the rule is set aside until then; zero: it is not
 	Wishes   []Wish
 	Rest     *chat.Rest // its cooldown, from now
 	State    json.RawMessage

@@ -25,6 +25,9 @@ type Pack struct {
 	// Grants are the capabilities beyond reading that the operator has given.
 	Grants []string
 
+	health []health // by index of the rule
+	aside  SetAside
+
 	config luabind.Config
 	built  string           // hash of all that the VMs are made of
 	vms    []*luabind.VM    // by shard; a slot belongs to its shard's goroutine

@@ -52,12 +52,25 @@ func (s *Set) Run(shard int, in Input) Result {
 		pack := s.packOf[i]
 		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Skipped: rule.skip(&r.in)}
 		if o.Skipped == "" {
-			r.handle(rule, pack, &o)
+			health := &pack.health[rule.index]
+			if health.admit(pack.aside, in.Now) {
+				r.handle(rule, pack, &o)
+				o.Aside = health.ended(pack.aside, o.Failure != nil, in.Now)
+			} else {
+				o.Skipped = SkippedAside
+			}
 		}
-		if o.Failure != nil && pack.CanVeto && s.modes[pack.Name] == Live {
+		if (o.Failure != nil || o.Skipped == SkippedAside) && pack.CanVeto && s.modes[pack.Name] == Live {
 			result.Withhold = true
 		}
 		result.Outcomes = append(result.Outcomes, o)
+	}
+	if in.Event.Source != event.SourceEngine {
+		for i := range s.unloaded {
+			u := &s.unloaded[i]
+			result.Outcomes = append(result.Outcomes, u.outcome())
+			result.Withhold = result.Withhold || u.CanVeto
+		}
 	}
 	clear(r.memories)
 	*r = runner{probe: r.probe, memories: r.memories[:0]}

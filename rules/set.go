@@ -2,7 +2,10 @@ package rules
 
 import (
 	"cmp"
+	"maps"
 	"slices"
+
+	"chertd/luabind"
 )
 
 // Set is the packs that are live together, and the index of their rules. It is
@@ -17,18 +20,49 @@ type Set struct {
 	content string
 
 	schedules []*Rule
+	unloaded  []Unloaded
 
 	// runners, one a shard, are reused: an event that no rule wants costs no allocation.
 	runners []*runner
 }
 
+// Unloaded is a pack of which no version is live: each event that comes from
+// outside is recorded as failed for it, to be run once it is mended.
+type Unloaded struct {
+	Pack    string
+	Version string // of its files
+	Path    string
+	Why     string
+	CanVeto bool // it looks as if it could: reads are withheld
+}
+
+// outcome is what is recorded of an event for the pack.
+func (u *Unloaded) outcome() Outcome {
+	return Outcome{
+		Pack: u.Pack, Version: u.Version, Place: u.Path,
+		Failure: &luabind.Failure{Kind: luabind.NotLoaded, Diagnostic: luabind.Diagnostic{
+			File: u.Path, Severity: luabind.SeverityError, Message: "the pack is not live: " + u.Why,
+			Hint: "chertd check " + u.Path,
+		}},
+	}
+}
+
+// newSet makes a set of packs in the modes that the operator and they say.
 func newSet(packs []*Pack, o Options, content string) *Set {
-	s := &Set{packs: slices.Clone(packs), modes: map[string]Mode{}, content: content}
+	modes := map[string]Mode{}
+	for _, p := range packs {
+		modes[p.Name] = cmp.Or(o.Packs[p.Name].Mode, p.Manifest.Mode, Live)
+	}
+	return assemble(packs, nil, modes, content, o.shards())
+}
+
+// assemble makes a set of packs in the given modes.
+func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, content string, shards int) *Set {
+	s := &Set{packs: slices.Clone(packs), unloaded: unloaded, modes: modes, content: content}
 	slices.SortFunc(s.packs, func(a, b *Pack) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.unloaded, func(a, b Unloaded) int { return cmp.Compare(a.Pack, b.Pack) })
 	for _, p := range s.packs {
-		mode := cmp.Or(o.Packs[p.Name].Mode, p.Manifest.Mode, Live)
-		s.modes[p.Name] = mode
-		if mode == Off {
+		if modes[p.Name] == Off {
 			continue
 		}
 		for _, r := range p.Rules {
@@ -40,10 +74,15 @@ func newSet(packs []*Pack, o Options, content string) *Set {
 		}
 	}
 	s.index = newIndex(s.rules)
-	for range o.shards() {
+	for range shards {
 		s.runners = append(s.runners, &runner{})
 	}
 	return s
+}
+
+// sameAs reports whether a set would do the same as this one.
+func (s *Set) sameAs(t *Set) bool {
+	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes)
 }
 
 // Packs are the set's packs by name. The caller must not change the slice.

@@ -160,7 +160,7 @@ type demoLog struct{ view *demoView }
 func (demoLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
 
 func (l demoLog) Handle(_ context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelWarn || r.Message == engine.RulesAreLive {
+	if r.Level >= slog.LevelWarn || r.Message == rules.LiveMessage {
 		text := r.Message
 		r.Attrs(func(a slog.Attr) bool {
 			if a.Key == "err" {

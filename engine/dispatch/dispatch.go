@@ -150,8 +150,10 @@ func (d *Dispatcher) failed(answer *chat.Answer, err *chert.Error) {
 	answer.Code, answer.HTTP, answer.TraceID = err.Code, err.Status, err.TraceID
 	answer.Error = err.Error()
 	answer.Unknown = err.Unknown
-	// An account's error says nothing about this chat: it loses no call.
-	answer.Retryable = err.Retryable || accountCodes[err.Code]
+	// An account's error says nothing about this chat: nothing was done, and no
+	// attempt of a day's is used up.
+	answer.Unmade = accountCodes[err.Code]
+	answer.Retryable = err.Retryable
 	answer.After = err.RetryAfter
 	if answer.After <= 0 {
 		answer.After = chat.Backoff(answer.Call.Attempt, d.c.Jitter())
