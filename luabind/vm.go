@@ -99,7 +99,7 @@ func (vm *VM) chunk(p *Program) *lua.LFunction {
 
 // Call runs the handler of a subscription. It returns nil or a *Failure. A VM
 // that is Broken afterwards must be thrown away.
-func (vm *VM) Call(index int, c *Call) error {
+func (vm *VM) Call(index int, c *Call) (err error) {
 	if vm.broken != "" {
 		return unrunnable(errBroken(vm.broken).Error())
 	}
@@ -111,11 +111,18 @@ func (vm *VM) Call(index int, c *Call) error {
 	vm.random.seed(c.Seed)
 	h := &vm.handlers[index]
 	vm.forget(h)
-	err := vm.protect(h.fn, newEvent(vm, c))
+	defer func() {
+		// Lua code runs protected; this is for what runs before and after it.
+		if r := recover(); r != nil {
+			vm.broken = "a library function failed"
+			err = vm.failure(&lua.ApiError{Type: lua.ApiErrorPanic, Object: lua.LString(fmt.Sprint(r))})
+		}
+		vm.call = nil
+	}()
+	err = vm.protect(h.fn, newEvent(vm, c))
 	if err == nil {
 		err = vm.settle()
 	}
-	vm.call = nil
 	vm.keep()
 	if err != nil {
 		return vm.failure(err)
@@ -127,7 +134,7 @@ func (vm *VM) Call(index int, c *Call) error {
 // handed over, still under the call's budget.
 func (vm *VM) settle() error {
 	err := finishEvent(vm, vm.L)
-	if err == nil && vm.meter.trip != "" {
+	if vm.meter.trip != "" {
 		return vm.overran()
 	}
 	return err

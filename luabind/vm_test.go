@@ -316,3 +316,38 @@ func TestCallAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// A fault of ours fails the call and the VM, not the process, and shows no Go
+// stack.
+func TestFaultsAreContained(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, src string
+		call      func() *Call
+	}{
+		{"in a module", "function handle() print('x') end", func() *Call {
+			c := testCall()
+			c.Effects = nil
+			return c
+		}},
+		{"behind pcall", "function handle() pcall(print, 'x') end", func() *Call {
+			c := testCall()
+			c.Effects = nil
+			return c
+		}},
+		{"before the handler", "function handle() end", func() *Call { return &Call{} }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			vm := sandbox(t, Config{}, test.src)
+			err := vm.Call(0, test.call())
+			if !vm.Broken() {
+				t.Error("the VM goes on")
+			}
+			var f *Failure
+			if err != nil && (!errors.As(err, &f) || !strings.Contains(f.Message, "a library function failed") || strings.Contains(f.Message, "\n")) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
