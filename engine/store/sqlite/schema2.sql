@@ -40,8 +40,3 @@ CREATE TABLE flags (
   name   TEXT PRIMARY KEY, -- paused …
   is_set INTEGER NOT NULL  -- 1: on
 ) STRICT, WITHOUT ROWID;
-
--- What a pack still has waiting, for when it is switched off or rolled back.
--- Both hold what waits now, and shrink as it is done.
-CREATE INDEX actions_of_pack ON actions (pack, version, chat_id) WHERE status IN ('waiting', 'sent');
-CREATE INDEX timers_of_pack ON timers (pack, version, chat_id);
