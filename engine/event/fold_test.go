@@ -113,3 +113,23 @@ func BenchmarkFold(b *testing.B) {
 		})
 	}
 }
+
+// What one sender writes must not cost everyone's time: a text beyond what is
+// normalised is folded by its bytes.
+func TestFoldOfHugeText(t *testing.T) {
+	t.Parallel()
+	if got := len(Fold(strings.Repeat("ﷺ", 350_000))); got > 2_000_000 {
+		t.Errorf("1 MB of U+FDFA folds to %d bytes", got)
+	}
+	long := strings.Repeat("Ein  Wort, das “niemand” sagt. ", 4000)
+	if want := strings.Repeat(`ein wort, das "niemand" sagt. `, 4000); Fold(long) != want {
+		t.Errorf("a long text folds to %q…", Fold(long)[:60])
+	}
+}
+
+func BenchmarkFoldHuge(b *testing.B) {
+	huge := strings.Repeat("ﷺ", 350_000)
+	for b.Loop() {
+		Fold(huge)
+	}
+}
