@@ -138,7 +138,7 @@ func (vm *VM) explainOverrun(f *Failure, kind FailureKind) {
 func (vm *VM) message(obj lua.LValue) string {
 	switch v := obj.(type) {
 	case lua.LString:
-		return string(v)
+		return strings.TrimPrefix(string(v), " ") // see onRaise
 	case lua.LNumber:
 		return numberText(v)
 	case *lua.LTable:

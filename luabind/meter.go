@@ -24,6 +24,7 @@ type meter struct {
 	look  int64 // when left is below it, look at the clock and the line
 	bytes int64 // of the byte budget not used yet
 
+	armed  bool        // the next look is the first of a protected call
 	trip   FailureKind // "": fine
 	where  place       // where it tripped
 	prints int         // lines printed or logged
@@ -75,6 +76,16 @@ func (m *meter) reset(l Limits) {
 	}
 }
 
+// arm makes the first instruction of a protected call look closer. PCall sets a
+// Panic of its own that throws away where an error was raised; the look sets
+// ours. A Go function in between, as pcall uses, would cost as much as the rest
+// of an empty call.
+func (m *meter) arm() {
+	if m.trip == "" {
+		m.armed, m.look = true, m.left
+	}
+}
+
 // steps is how many steps of the budget are used.
 func (m *meter) steps() int64 { return m.limits.Steps - max(m.left, 0) }
 
@@ -101,6 +112,11 @@ func (m *meter) lookCloser(t *thread) {
 		return
 	case m.bytes < 0:
 		m.stop(t, Bytes)
+		return
+	case m.armed:
+		m.armed = false
+		m.look = max(m.left-lookEvery, 0)
+		t.L.Panic = t.vm.panics
 		return
 	}
 	m.look = max(m.left-lookEvery, 0)

@@ -173,10 +173,10 @@ func (e errBroken) Error() string { return "this VM can't be used any more: " + 
 func (vm *VM) protect(fn *lua.LFunction, arg lua.LValue) error {
 	L := vm.L
 	L.SetTop(0)
-	L.Push(vm.enter)
 	L.Push(fn)
 	L.Push(arg)
-	err := L.PCall(2, 0, nil)
+	vm.meter.arm()
+	err := L.PCall(1, 0, nil)
 	if vm.meter.trip != "" {
 		return vm.overran()
 	}
@@ -206,9 +206,9 @@ func (vm *VM) faulted(err error) {
 	}
 }
 
-// enter is the innermost Go function of every protected call: its arguments
-// are a function and what to call it with. PCall has set a Panic that throws
-// away where the error was raised; enter sets one that keeps it.
+// enter is the innermost Go function of a call on another thread: its arguments
+// are a function, of Lua or Go, and what to call it with. It sets our Panic, as
+// meter.arm does for calls of handlers.
 func enter(L *lua.LState) int {
 	L.Panic = vmOf(L).panics
 	L.Call(L.GetTop()-1, lua.MultRet)

@@ -351,3 +351,21 @@ func TestFaultsAreContained(t *testing.T) {
 		})
 	}
 }
+
+// A handler may be one of our own functions.
+func TestGoFunctionAsHandler(t *testing.T) {
+	t.Parallel()
+	vm := sandbox(t, Config{}, "handle = tostring")
+	if err := vm.Call(0, testCall()); err != nil {
+		t.Error(err)
+	}
+	vm = sandbox(t, Config{}, "handle = string.rep")
+	err := vm.Call(0, testCall())
+	var f *Failure
+	if !errors.As(err, &f) || !strings.HasPrefix(f.Message, "bad argument #1 to") {
+		t.Errorf("got %v", err)
+	}
+	if vm.Broken() {
+		t.Error("an ordinary error broke the VM")
+	}
+}

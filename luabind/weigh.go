@@ -24,7 +24,7 @@ var weighed = [64]bool{
 	lua.OP_GETTABLE: true, lua.OP_SETGLOBAL: true, lua.OP_SETTABLE: true, lua.OP_SETTABLEKS: true,
 	lua.OP_NEWTABLE: true, lua.OP_ADD: true, lua.OP_SUB: true, lua.OP_MUL: true, lua.OP_DIV: true,
 	lua.OP_MOD: true, lua.OP_POW: true, lua.OP_UNM: true, lua.OP_LEN: true, lua.OP_CONCAT: true,
-	lua.OP_EQ: true, lua.OP_LT: true, lua.OP_LE: true, lua.OP_CALL: true, lua.OP_SETLIST: true,
+	lua.OP_EQ: true, lua.OP_LT: true, lua.OP_LE: true, lua.OP_CALL: true, lua.OP_RETURN: true, lua.OP_SETLIST: true,
 	lua.OP_CLOSURE: true, lua.OP_VARARG: true,
 }
 
@@ -45,7 +45,9 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 				t.refused = errFull
 			}
 			steps = lengthOf(key) / 64
-			bytes = growth(tb, key)
+			if bytes = growth(tb, key); bytes == entryBytes && t.operand(f, c) == lua.LNil {
+				bytes = 0 // removing what is not there; in an array it does fill up
+			}
 			steps += bytes / 32 // two maps and a list, or an array filled with nils
 		}
 	case lua.OP_NEWTABLE:
@@ -73,8 +75,8 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 		}
 	case lua.OP_LT, lua.OP_LE:
 		steps = min(lengthOf(t.operand(f, b)), lengthOf(t.operand(f, c))) / 16
-	case lua.OP_CALL:
-		if b == 0 {
+	case lua.OP_CALL, lua.OP_RETURN:
+		if b == 0 { // as many values as there are
 			steps = t.above(f, a) / 8
 		}
 	case lua.OP_SETLIST:
