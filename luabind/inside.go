@@ -17,10 +17,11 @@ import (
 // every field is checked by name and type: a version of gopher-lua that
 // changed them does not start, instead of reading wrong memory.
 var inside = struct {
-	currentFrame, reg    uintptr // of LState
-	regArray, regTop     uintptr // of registry
-	fn, pc, base, parent uintptr // of callFrame
-	array, keys, k2i     uintptr // of LTable
+	currentFrame, reg uintptr // of LState
+	regArray, regTop  uintptr // of registry
+	fn, pc, parent    uintptr // of callFrame
+	bottom, base      uintptr
+	array, keys, k2i  uintptr // of LTable
 }{
 	currentFrame: offset(reflect.TypeFor[lua.LState](), "currentFrame", "*lua.callFrame"),
 	reg:          offset(reflect.TypeFor[lua.LState](), "reg", "*lua.registry"),
@@ -28,6 +29,7 @@ var inside = struct {
 	regTop:       offset(fieldType(reflect.TypeFor[lua.LState](), "reg"), "top", "int"),
 	fn:           offset(fieldType(reflect.TypeFor[lua.LState](), "currentFrame"), "Fn", "*lua.LFunction"),
 	pc:           offset(fieldType(reflect.TypeFor[lua.LState](), "currentFrame"), "Pc", "int"),
+	bottom:       offset(fieldType(reflect.TypeFor[lua.LState](), "currentFrame"), "Base", "int"),
 	base:         offset(fieldType(reflect.TypeFor[lua.LState](), "currentFrame"), "LocalBase", "int"),
 	parent:       offset(fieldType(reflect.TypeFor[lua.LState](), "currentFrame"), "Parent", "*lua.callFrame"),
 	array:        offset(reflect.TypeFor[lua.LTable](), "array", "[]lua.LValue"),
@@ -68,6 +70,13 @@ func (f frame) pc() int { return *(*int)(unsafe.Add(f.p, inside.pc)) }
 
 // base is the register of the first local.
 func (f frame) base() int { return *(*int)(unsafe.Add(f.p, inside.base)) }
+
+// varargs is how many values `...` stands for: they lie, behind places for the
+// named parameters, between the function and its first local.
+func (f frame) varargs() int {
+	bottom := *(*int)(unsafe.Add(f.p, inside.bottom))
+	return max(f.base()-bottom-1-int(f.fn().Proto.NumParameters), 0)
+}
 
 func (f frame) caller() frame {
 	return frame{*(*unsafe.Pointer)(unsafe.Add(f.p, inside.parent))}

@@ -89,7 +89,7 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 		steps, bytes = 2+n, closureBytes+n*upvalueBytes
 	case lua.OP_VARARG:
 		if b == 0 {
-			steps = max(f.base()-t.bottom(f), 0) / 8
+			steps = f.varargs() / 8
 		}
 	}
 	m.left = max(m.left-int64(steps), -1)
@@ -155,13 +155,4 @@ func (t *thread) register(f frame, i int) lua.LValue {
 func (t *thread) above(f frame, i int) int {
 	_, top := registers(t.L)
 	return max(top-(f.base()+i)-1, 0)
-}
-
-// bottom is the register of a frame's function; its extra arguments lie
-// between there and the locals.
-func (t *thread) bottom(f frame) int {
-	if up := f.caller(); up.p != nil {
-		return up.base()
-	}
-	return 0
 }
