@@ -44,7 +44,7 @@ Start with: chertd demo`,
 		},
 	}
 	root.AddCommand(
-		newDemoCommand(), newRunCommand(), newCheckCommand(), newEvalCommand(), newNewCommand(),
+		newDemoCommand(), newRunCommand(), newCheckCommand(), newTestCommand(), newEvalCommand(), newNewCommand(),
 		newSimCommand(), newVersionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

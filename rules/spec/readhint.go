@@ -86,23 +86,30 @@ func (t *trial) whyUnread(id string) string {
 		}
 		return hint
 	}
-	last, failed := t.lastEvents(id)
-	if a := t.world.readOf(id); a != nil && a.ID.Seq >= last {
-		return fmt.Sprintf("the read asked by %q is %s: %s", a.Rule, a.Status, explained(a))
-	}
-	if failed != "" {
+	settled, failed := t.sinceNewest(id)
+	switch {
+	case settled != nil:
+		return fmt.Sprintf("the read asked by %q at %s is %s: %s", settled.Rule, t.stamp(settled.Asked), settled.Status, explained(settled))
+	case failed != "":
 		return failed
 	}
 	return t.whyNotAsked(id)
 }
 
-// lastEvents is the sequence of the chat's newest message, and what failed at it
-// or after it.
-func (t *trial) lastEvents(id string) (seq int64, failed string) {
-	seq = t.world.newest[id]
+// sinceNewest is the last read of the chat that was settled, without a call
+// that succeeded, at its newest message or after it, and what failed there.
+func (t *trial) sinceNewest(id string) (settled *chat.Action, failed string) {
 	for i := range t.world.log {
 		h := &t.world.log[i]
-		if h.Event == nil || h.Event.ChatID() != id || h.Seq < seq {
+		if h.Event != nil && h.Event.ChatID() == id && h.Seq == t.world.newest[id] {
+			settled = nil // what came of earlier messages is not what is asked
+		}
+		for n := range h.Actions {
+			if a := &h.Actions[n]; a.Chat == id && a.Kind == chat.Read && a.Status != chat.Waiting && a.Status != chat.Done {
+				settled = a
+			}
+		}
+		if h.Event == nil || h.Event.ChatID() != id || h.Seq < t.world.newest[id] {
 			continue
 		}
 		for _, said := range h.Rules {
@@ -111,7 +118,7 @@ func (t *trial) lastEvents(id string) (seq int64, failed string) {
 			}
 		}
 	}
-	return seq, failed
+	return settled, failed
 }
 
 // whyNotAsked says why no rule asked for a read at the chat's newest message.
@@ -143,7 +150,7 @@ func (t *trial) whyNotAsked(id string) string {
 		}
 		return "the rules ran, and none asked for a read"
 	}
-	return "no message came in this chat"
+	return "no inbound message came in this chat"
 }
 
 // explained is an action's Why in more words than records have.

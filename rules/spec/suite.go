@@ -189,8 +189,10 @@ func (j *job) failed(res Result, f *luabind.Failure, t *trial) Result {
 	if d.File == "" {
 		d.File, d.Line = res.File, res.Line
 	}
-	if d.File == j.prog.File && d.Line > 0 && d.Col == 0 {
-		d.Col = j.prog.ColumnOf(d.Line, words...)
+	if d.File == j.prog.File && d.Line > 0 && (d.Col == 0 || d.Col == j.prog.ColumnOf(d.Line)) {
+		// It is known no better than by its line: the word that failed stands on it.
+		first, _, _ := strings.Cut(d.Message, " ")
+		d.Col = j.prog.ColumnOf(d.Line, append([]string{strings.TrimSuffix(first, ":")}, words...)...)
 	}
 	res.Failure = &Failure{Diagnostic: d, Source: sourceLine(j.prog, d)}
 	if len(f.Stack) > 1 {

@@ -13,7 +13,6 @@ import (
 	"chertd/engine/event"
 	"chertd/luabind"
 	"chertd/rules"
-	"chertd/rules/chat"
 )
 
 // trial is one `it` that runs: the world it drives, and what it has said so far.
@@ -398,15 +397,4 @@ func asJSON(v any) json.RawMessage {
 		panic(err) // it came from Lua as data
 	}
 	return b
-}
-
-// readOf is the newest read of a chat that is settled, or nil.
-func (w *World) readOf(id string) *chat.Action {
-	var last *chat.Action
-	for _, a := range w.Actions(id) {
-		if a.Kind == chat.Read && a.Status != chat.Waiting {
-			last = &a
-		}
-	}
-	return last
 }
