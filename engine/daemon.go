@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"chertd/engine/chert"
-	"chertd/engine/control"
 	"chertd/engine/dispatch"
 	"chertd/engine/source"
 	"chertd/engine/store/sqlite"
@@ -41,7 +40,7 @@ type Daemon struct {
 	// Gate runs a version's specs before it goes live; nil: none are run.
 	Gate func(context.Context, *rules.Pack) luabind.Diagnostics
 
-	ControlListen string // "": none
+	Control Control
 
 	Version string // of the program, for status
 	Log     *slog.Logger
@@ -65,6 +64,7 @@ type Webhook struct {
 // Addresses are where the daemon listens; "" where it does not.
 type Addresses struct {
 	Webhook string // a URL
+	Socket  string // path of the control socket
 	Control string // host:port
 }
 
@@ -239,19 +239,8 @@ func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server
 			report: func() { hook.ReportRefusals(clock.Now()) },
 		})
 	}
-	if d.ControlListen != "" {
-		l, err := net.Listen("tcp", d.ControlListen)
-		if err != nil {
-			return servers, a, listenError("control.listen", err)
-		}
-		a.Control = l.Addr().String()
-		h := control.Handler(m.health)
-		servers = append(servers, &server{name: "control", listener: l, http: &http.Server{
-			Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-			ErrorLog: slog.NewLogLogger(d.Log.Handler(), slog.LevelDebug),
-		}})
-	}
-	return servers, a, nil
+	servers, err = d.listenControl(servers, &a, m)
+	return servers, a, err
 }
 
 func listenError(key string, err error) error {

@@ -18,9 +18,6 @@ func (c *Config) checkBuild(d *decoder, events bool) {
 		{"rules.specs", c.Rules.Specs != "off", "an edit goes live without its specs being run"},
 		{"store.retention", true, "nothing is deleted"},
 		{"store.raw", true, "message texts are kept"},
-		{"control.socket", c.Control.Socket != "", "there is no control socket"},
-		{"control.token", c.Control.Token != "", "control.listen serves health and readiness only, which need none"},
-		{"control.tls", c.Control.TLS.Cert != "", "control.listen serves plain HTTP"},
 	} {
 		if f.on && d.given(f.path) {
 			d.warn(f.path, codeNotYet, "", "not in this build yet: %s", f.what)

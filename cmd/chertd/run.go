@@ -57,7 +57,7 @@ func run(cmd *cobra.Command, file, events string) error {
 		d.Lines = lines
 	}
 	d.Started = func(a engine.Addresses) {
-		log.Info("chertd runs", "version", version(), "config", c.File, "webhook", a.Webhook, "control", a.Control, "rules", string(c.Rules.Dir), "store", c.Store.Path)
+		log.Info("chertd runs", "version", version(), "config", c.File, "webhook", a.Webhook, "socket", a.Socket, "control", a.Control, "rules", string(c.Rules.Dir), "store", c.Store.Path)
 	}
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
@@ -84,8 +84,11 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 			Tolerance: hook.Tolerance, MaxBody: int64(hook.MaxBody),
 		},
 		RulesDir: string(c.Rules.Dir), Rules: c.ruleOptions(), Watch: c.Rules.Watch,
-		ControlListen: c.Control.Listen,
-		Log:           log,
+		Control: engine.Control{
+			Socket: string(c.Control.Socket), Listen: c.Control.Listen, Token: c.Control.Token.Reveal(),
+			Cert: string(c.Control.TLS.Cert), Key: string(c.Control.TLS.Key),
+		},
+		Log: log, Version: version(),
 	}
 }
 

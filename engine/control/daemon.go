@@ -27,6 +27,9 @@ type Daemon interface {
 
 // UserError is a request that can't be done as asked.
 type UserError struct {
+	// Status is the HTTP status it is answered with: 404 if what it names does
+	// not exist, 409 if it can't be done as things stand; 0 is 400.
+	Status  int    `json:"-"`
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
 }

@@ -1,5 +1,3 @@
-// Package control is how people and machines look at a running daemon: health
-// and readiness over HTTP.
 package control
 
 import (
@@ -18,10 +16,9 @@ type Health struct {
 	Notes []string
 }
 
-// Handler serves /-/healthy and /-/ready. Both are open to anyone who can
+// healthRoutes serve /-/healthy and /-/ready. Both are open to anyone who can
 // reach the address: they tell no event and no secret.
-func Handler(health func() Health) http.Handler {
-	mux := http.NewServeMux()
+func healthRoutes(mux *http.ServeMux, health func() Health) {
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusOK, map[string]any{"status": "healthy"})
 	})
@@ -41,11 +38,11 @@ func Handler(health func() Health) http.Handler {
 		}
 		answer(w, code, body)
 	})
-	return mux
 }
 
 func answer(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(body) // the client is gone: nobody to tell
 }

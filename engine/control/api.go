@@ -1,0 +1,186 @@
+// Package control is how people and machines look at a running daemon and tell
+// it what to do: health and readiness, and the API that the commands use, on a
+// Unix socket and, if wanted, on TCP.
+package control
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"chertd/luabind"
+)
+
+// apiPath is where the API begins. What is under it may grow, and does not
+// change its meaning.
+const apiPath = "/api/v1"
+
+// maxBody bounds a request's body: what commands send is a line.
+const maxBody = 64 << 10
+
+// api answers requests by asking the daemon.
+type api struct {
+	daemon Daemon
+	slots  chan struct{} // one token a request being answered
+}
+
+// RollbackRequest is the body of POST packs/{pack}/rollback; it may be empty.
+type RollbackRequest struct {
+	Version     string `json:"version,omitempty"` // or its unique beginning; "": the one before the live one
+	Keep        bool   `json:"keep,omitempty"`    // stay on it even when the files change
+	KeepPending bool   `json:"keep_pending,omitempty"`
+}
+
+// ModeRequest is the body of POST packs/{pack}/mode.
+type ModeRequest struct {
+	Mode        string `json:"mode"` // live, shadow, off or default
+	KeepPending bool   `json:"keep_pending,omitempty"`
+}
+
+// packList is the answer of GET packs and POST reload.
+type packList struct {
+	Packs []Pack `json:"packs"`
+}
+
+// problem is the body of every answer that is an error.
+type problem struct {
+	Error UserError `json:"error"`
+}
+
+func (a *api) routes(mux *http.ServeMux) {
+	for pattern, do := range map[string]func(r *http.Request) (any, error){
+		"GET " + apiPath + "/status":                 func(r *http.Request) (any, error) { return a.daemon.Status(r.Context()) },
+		"GET " + apiPath + "/packs":                  a.packs,
+		"GET " + apiPath + "/packs/{pack}":           a.pack,
+		"POST " + apiPath + "/packs/{pack}/rollback": a.rollback,
+		"POST " + apiPath + "/packs/{pack}/mode":     a.mode,
+		"DELETE " + apiPath + "/packs/{pack}":        a.remove,
+		"POST " + apiPath + "/reload":                a.reload,
+		"POST /-/reload":                             a.reload,
+		"POST " + apiPath + "/pause":                 func(r *http.Request) (any, error) { return a.pause(r, true) },
+		"POST " + apiPath + "/resume":                func(r *http.Request) (any, error) { return a.pause(r, false) },
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			body, err := a.bounded(w, r, do)
+			if err != nil {
+				refuse(w, err)
+				return
+			}
+			answer(w, http.StatusOK, body)
+		})
+	}
+}
+
+// bounded limits how many requests are answered at once, and what one may take.
+func (a *api) bounded(w http.ResponseWriter, r *http.Request, do func(*http.Request) (any, error)) (any, error) {
+	select {
+	case a.slots <- struct{}{}:
+		defer func() { <-a.slots }()
+	default:
+		w.Header().Set("Retry-After", "1")
+		return nil, &UserError{Status: http.StatusServiceUnavailable, Message: "too many requests at once", Hint: "ask again"}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), maxTime)
+	defer cancel()
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	return do(r.WithContext(ctx))
+}
+
+func (a *api) packs(r *http.Request) (any, error) {
+	return listed(a.daemon.Packs(r.Context()))
+}
+
+func (a *api) reload(r *http.Request) (any, error) {
+	return listed(a.daemon.Reload(r.Context()))
+}
+
+// listed makes the empty list one in JSON too.
+func listed(packs []Pack, err error) (any, error) {
+	if packs == nil {
+		packs = []Pack{}
+	}
+	return packList{packs}, err
+}
+
+func (a *api) pack(r *http.Request) (any, error) {
+	packs, err := a.daemon.Packs(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	name, known := r.PathValue("pack"), []string(nil)
+	for _, p := range packs {
+		if p.Name == name {
+			return p, nil
+		}
+		known = append(known, p.Name)
+	}
+	hint := "chertd packs lists them"
+	if near := luabind.Suggest(name, known); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return nil, &UserError{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no pack %q", name), Hint: hint}
+}
+
+func (a *api) rollback(r *http.Request) (any, error) {
+	var in RollbackRequest
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	return a.daemon.Rollback(r.Context(), r.PathValue("pack"), in.Version, in.Keep, in.KeepPending)
+}
+
+func (a *api) mode(r *http.Request) (any, error) {
+	var in ModeRequest
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	return a.daemon.SetMode(r.Context(), r.PathValue("pack"), in.Mode, in.KeepPending)
+}
+
+func (a *api) remove(r *http.Request) (any, error) {
+	keep, err := strconv.ParseBool(cmp.Or(r.URL.Query().Get("keep_pending"), "false"))
+	if err != nil {
+		return nil, &UserError{Message: "keep_pending is true or false"}
+	}
+	name := r.PathValue("pack")
+	return map[string]string{"removed": name}, a.daemon.Remove(r.Context(), name, keep)
+}
+
+func (a *api) pause(r *http.Request, on bool) (any, error) {
+	return map[string]bool{"paused": on}, a.daemon.Pause(r.Context(), on)
+}
+
+// decode reads a request's body, one JSON object without unknown fields. No
+// body is an object without fields.
+func decode(r *http.Request, into any) error {
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	err := dec.Decode(into)
+	if err == nil {
+		if _, more := dec.Token(); more != io.EOF {
+			err = errors.New("there is more behind the object")
+		}
+	}
+	if err == nil || err == io.EOF {
+		return nil
+	}
+	return &UserError{Message: "the body can't be read: " + err.Error()}
+}
+
+// refuse answers with an error.
+func refuse(w http.ResponseWriter, err error) {
+	var user *UserError
+	switch {
+	case errors.As(err, &user):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		user = &UserError{Status: http.StatusServiceUnavailable, Message: "it was not done in time: " + err.Error(), Hint: "ask again"}
+	default:
+		user = &UserError{Status: http.StatusInternalServerError, Message: err.Error()}
+	}
+	answer(w, cmp.Or(user.Status, http.StatusBadRequest), problem{*user})
+}

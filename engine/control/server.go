@@ -1,0 +1,71 @@
+package control
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+const (
+	// maxInFlight bounds the requests being answered; probes are not counted.
+	maxInFlight = 32
+	// maxTime bounds one request: a reload may run specs.
+	maxTime = 2 * time.Minute
+)
+
+// Config is what the endpoints are made of.
+type Config struct {
+	Daemon Daemon
+	Health func() Health
+}
+
+// Handler serves everything, to whoever reaches it: it is for the socket, which
+// only the daemon's user can open. On TCP it stands behind Guard.
+func Handler(c Config) http.Handler {
+	mux := http.NewServeMux()
+	healthRoutes(mux, c.Health)
+	(&api{c.Daemon, make(chan struct{}, maxInFlight)}).routes(mux)
+	return worded(mux)
+}
+
+// NewServer makes the server in which a Handler is served. It cuts off who is
+// slow or idle.
+func NewServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      maxTime + 10*time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// worded answers what no route takes like every other error: a mux of net/http
+// answers it in plain text.
+func worded(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		v := verdict{}
+		h.ServeHTTP(v, r)
+		if allow := http.Header(v).Get("Allow"); allow != "" {
+			w.Header().Set("Allow", allow)
+			refuse(w, &UserError{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("%s takes %s, not %s", r.URL.Path, allow, r.Method)})
+			return
+		}
+		refuse(w, &UserError{Status: http.StatusNotFound, Message: "there is nothing at " + r.URL.Path, Hint: "docs/operations.md lists what there is"})
+	})
+}
+
+// verdict takes the header that a mux answers with where it has no route.
+type verdict http.Header
+
+func (v verdict) Header() http.Header         { return http.Header(v) }
+func (v verdict) Write(b []byte) (int, error) { return len(b), nil }
+func (v verdict) WriteHeader(int)             {}

@@ -1,0 +1,108 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// maxSocketPath is how long a socket's path may be on Linux (sun_path, with its
+// last zero); other systems have less and say so themselves.
+const maxSocketPath = 107
+
+// SocketError says why a control socket can't be opened, and the mend.
+type SocketError struct {
+	Path string
+	Why  string
+	hint string
+}
+
+func (e *SocketError) Error() string { return "open the control socket " + e.Path + ": " + e.Why }
+
+// Hint says what to do about it.
+func (e *SocketError) Hint() string { return e.hint }
+
+// Listen opens the socket for the daemon's user alone: it is of mode 0600 from
+// its first moment, its folder is made with 0700 if there is none. What a
+// process that ended without cleaning up has left is replaced; a socket on
+// which another one listens is left alone. Closing the listener removes it.
+func Listen(path string) (net.Listener, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, &SocketError{Path: path, Why: err.Error()}
+	}
+	if len(path) > maxSocketPath {
+		return nil, &SocketError{path, fmt.Sprintf("its path has %d bytes, the system takes %d", len(path), maxSocketPath), "set control.socket to a shorter path"}
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, &SocketError{path, err.Error(), "set control.socket to a path in a folder that chertd can write to"}
+	}
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	// On Linux the file takes over the mode of the descriptor it is bound to,
+	// where others refuse this: then the Chmod below makes it private.
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { _ = syscall.Fchmod(int(fd), 0o600) })
+	}}
+	l, err := lc.Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, &SocketError{path, err.Error(), "set control.socket to a path in a folder that chertd can write to"}
+	}
+	u := l.(*net.UnixListener)
+	u.SetUnlinkOnClose(false)
+	s := &socket{UnixListener: u, path: path}
+	if err = os.Chmod(path, 0o600); err == nil {
+		s.file, err = os.Lstat(path)
+	}
+	if err != nil {
+		u.Close()
+		return nil, &SocketError{Path: path, Why: err.Error()}
+	}
+	return s, nil
+}
+
+// removeStale removes a socket that nobody listens on any more.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return &SocketError{Path: path, Why: err.Error()}
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return &SocketError{path, "there is a file of this name that is no socket", "move it away, or set control.socket to another path"}
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		c.Close()
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return &SocketError{path, "another process listens on it", "stop the other chertd, or give this one a control.socket of its own"}
+	}
+	if err := os.Remove(path); err != nil {
+		return &SocketError{path, "remove what an ended process has left: " + err.Error(), "remove it, or set control.socket to another path"}
+	}
+	return nil
+}
+
+// socket is a listener that removes its file, and no other of the same name.
+type socket struct {
+	*net.UnixListener
+	path string
+	file fs.FileInfo
+}
+
+func (s *socket) Close() error {
+	if info, err := os.Lstat(s.path); err == nil && os.SameFile(info, s.file) {
+		_ = os.Remove(s.path) // what is left is replaced by the next start
+	}
+	return s.UnixListener.Close()
+}

@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+
+	"chertd/engine/control"
+	"chertd/engine/source"
+)
+
+// Control says where the daemon can be looked at and told what to do.
+type Control struct {
+	Socket string // path of the Unix socket; "": none
+	Listen string // host:port of the same on TCP; "": none
+	Token  string // without it TCP answers probes alone
+	Cert   string // PEM files; "": plain HTTP
+	Key    string
+}
+
+// maxControlConns bounds the open connections of each control endpoint.
+const maxControlConns = 64
+
+// listenControl adds the control endpoints to the servers.
+func (d Daemon) listenControl(servers []*server, a *Addresses, m *manager) ([]*server, error) {
+	all := control.Handler(control.Config{Daemon: m, Health: m.health})
+	serve := func(name string, l net.Listener, h http.Handler) {
+		servers = append(servers, &server{name: name, listener: source.LimitListener(l, maxControlConns), http: control.NewServer(h, d.Log)})
+	}
+	if d.Control.Socket != "" {
+		l, err := control.Listen(d.Control.Socket)
+		if err != nil {
+			return servers, listenError("control.socket", err)
+		}
+		a.Socket = d.Control.Socket
+		serve("control socket", l, all)
+	}
+	if d.Control.Listen != "" {
+		l, err := net.Listen("tcp", d.Control.Listen)
+		if err != nil {
+			return servers, listenError("control.listen", err)
+		}
+		a.Control = l.Addr().String()
+		if d.Control.Cert != "" {
+			c, err := control.TLS(d.Control.Cert, d.Control.Key)
+			if err != nil {
+				l.Close()
+				return servers, listenError("control.tls", err)
+			}
+			l = tls.NewListener(l, c)
+		}
+		guard := control.Guard{Listen: d.Control.Listen, Token: d.Control.Token, Socket: d.Control.Socket}
+		serve("control", l, guard.Wrap(all))
+	}
+	return servers, nil
+}
