@@ -120,6 +120,11 @@ func (m *meter) lookCloser(t *thread) {
 		return
 	}
 	m.look = max(m.left-lookEvery, 0)
+	if array, _ := registers(t.L); len(array) > t.registers {
+		// They have grown by RegistryGrowStep at a time, copied each time.
+		m.bytes -= int64(len(array)*len(array)-t.registers*t.registers) / int64(2*stateOptions.RegistryGrowStep) * 16
+		t.registers = len(array)
+	}
 	m.sample(t.place())
 	now := m.now()
 	if m.started.IsZero() {
@@ -169,13 +174,14 @@ type thread struct {
 	m  *meter
 	L  *lua.LState
 
-	refused error // an instruction that must not run: raised once, no overrun
+	registers int   // how many there were at the last look
+	refused   error // an instruction that must not run: raised once, no overrun
 }
 
 var _ context.Context = (*thread)(nil)
 
 func newThread(vm *VM, L *lua.LState) *thread {
-	t := &thread{vm: vm, m: &vm.meter, L: L}
+	t := &thread{vm: vm, m: &vm.meter, L: L, registers: stateOptions.RegistrySize}
 	L.SetContext(t)
 	return t
 }

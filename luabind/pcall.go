@@ -80,10 +80,6 @@ func (vm *VM) protected(L *lua.LState, n int) (*lua.LState, error) {
 	vm.running = append(vm.running, th)
 	err := th.PCall(L.GetTop()-n+1, lua.MultRet, nil)
 	vm.running = vm.running[:len(vm.running)-1]
-	if array, _ := registers(th); len(array) > stateOptions.RegistrySize {
-		// They have grown by 1024 at a time, copied each time.
-		charge(L, 0, len(array)*len(array)/(2*stateOptions.RegistryGrowStep)*16)
-	}
 	if vm.meter.trip != "" {
 		L.RaiseError("%s", overrun(vm.meter.trip).Error())
 	}
