@@ -18,6 +18,7 @@ import (
 // changed them does not start, instead of reading wrong memory.
 var inside = struct {
 	currentFrame, reg uintptr // of LState
+	uvcache, uvnext   uintptr // of LState, of Upvalue
 	regArray, regTop  uintptr // of registry
 	fn, pc, parent    uintptr // of callFrame
 	bottom, base      uintptr
@@ -25,6 +26,8 @@ var inside = struct {
 }{
 	currentFrame: offset(reflect.TypeFor[lua.LState](), "currentFrame", "*lua.callFrame"),
 	reg:          offset(reflect.TypeFor[lua.LState](), "reg", "*lua.registry"),
+	uvcache:      offset(reflect.TypeFor[lua.LState](), "uvcache", "*lua.Upvalue"),
+	uvnext:       offset(reflect.TypeFor[lua.Upvalue](), "next", "*lua.Upvalue"),
 	regArray:     offset(fieldType(reflect.TypeFor[lua.LState](), "reg"), "array", "[]lua.LValue"),
 	regTop:       offset(fieldType(reflect.TypeFor[lua.LState](), "reg"), "top", "int"),
 	fn:           offset(fieldType(reflect.TypeFor[lua.LState](), "currentFrame"), "Fn", "*lua.LFunction"),
@@ -108,6 +111,17 @@ func registers(L *lua.LState) (array []lua.LValue, top int) {
 	reg := *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(L), inside.reg))
 	array = *(*[]lua.LValue)(unsafe.Add(reg, inside.regArray))
 	return array, *(*int)(unsafe.Add(reg, inside.regTop))
+}
+
+// openUpvalues is how many variables on a thread's stack closures have captured.
+// gopher-lua looks through the list of them at each return, and at each closure
+// that is made.
+func openUpvalues(L *lua.LState) int {
+	n := 0
+	for up := *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(L), inside.uvcache)); up != nil; n++ {
+		up = *(*unsafe.Pointer)(unsafe.Add(up, inside.uvnext))
+	}
+	return n
 }
 
 // arrayPart is a table's array as it lies in memory, nils included.

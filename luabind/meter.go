@@ -125,6 +125,7 @@ func (m *meter) lookCloser(t *thread) {
 		m.bytes -= int64(len(array)*len(array)-t.registers*t.registers) / int64(2*stateOptions.RegistryGrowStep) * 16
 		t.registers = len(array)
 	}
+	t.open = openUpvalues(t.L)
 	m.sample(t.place())
 	now := m.now()
 	if m.started.IsZero() {
@@ -175,6 +176,7 @@ type thread struct {
 	L  *lua.LState
 
 	registers int   // how many there were at the last look
+	open      int   // how many upvalues were open then
 	refused   error // an instruction that must not run: raised once, no overrun
 }
 

@@ -25,7 +25,7 @@ var weighed = [64]bool{
 	lua.OP_NEWTABLE: true, lua.OP_ADD: true, lua.OP_SUB: true, lua.OP_MUL: true, lua.OP_DIV: true,
 	lua.OP_MOD: true, lua.OP_POW: true, lua.OP_UNM: true, lua.OP_LEN: true, lua.OP_CONCAT: true,
 	lua.OP_EQ: true, lua.OP_LT: true, lua.OP_LE: true, lua.OP_CALL: true, lua.OP_RETURN: true, lua.OP_SETLIST: true,
-	lua.OP_CLOSURE: true, lua.OP_VARARG: true,
+	lua.OP_CLOSE: true, lua.OP_CLOSURE: true, lua.OP_VARARG: true,
 }
 
 // weigh charges an instruction for its operands.
@@ -75,9 +75,14 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 		}
 	case lua.OP_LT, lua.OP_LE:
 		steps = min(lengthOf(t.operand(f, b)), lengthOf(t.operand(f, c))) / 16
+	case lua.OP_CLOSE:
+		steps = t.open / 16
 	case lua.OP_CALL, lua.OP_RETURN:
+		if op == lua.OP_RETURN {
+			steps = t.open / 16
+		}
 		if b == 0 { // as many values as there are
-			steps = t.above(f, a) / 8
+			steps += t.above(f, a) / 8
 		}
 	case lua.OP_SETLIST:
 		if b == 0 {
@@ -86,7 +91,7 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 		steps, bytes = b/8, b*slotBytes
 	case lua.OP_CLOSURE:
 		n := len(f.fn().Proto.FunctionPrototypes[inst&0x3ffff].DbgUpvalues)
-		steps, bytes = 2+n, closureBytes+n*upvalueBytes
+		steps, bytes = 2+n*(1+t.open/16), closureBytes+n*upvalueBytes
 	case lua.OP_VARARG:
 		if b == 0 {
 			steps = f.varargs() / 8
