@@ -1,0 +1,53 @@
+describe("experiment", function()
+  it("reads a chat of the share sooner", function()
+    configure({ share = 1, quick = "5s", usual = "2m" })
+    receive({ chat = "c1", text = "hello" })
+    advance("4s")
+    assert.is_unread("c1")
+    advance("1s")
+    assert.is_read("c1")
+  end)
+
+  it("reads the others as usual", function()
+    configure({ share = 0.000001, quick = "5s", usual = "2m" })
+    receive({ chat = "c1", text = "hello" })
+    advance("119s")
+    assert.is_unread("c1")
+    advance("1s")
+    assert.is_read("c1")
+  end)
+
+  it("draws about the share it is told to", function()
+    configure({ share = 0.5, quick = "5s", usual = "2m" })
+    for i = 1, 100 do
+      receive({ chat = "c" .. i, text = "hello" })
+    end
+    local quick = 0
+    for i = 1, 100 do
+      if state("c" .. i).quick then
+        quick = quick + 1
+      end
+    end
+    assert.near(50, quick, 20)
+  end)
+
+  it("counts chats and messages, and says so once a day", function()
+    configure({ share = 1, tz = "UTC" })
+    receive({ chat = "c1", text = "hello" })
+    receive({ chat = "c1", text = "hello?" })
+    receive({ chat = "c2", text = "hello" })
+    clock("2026-01-06 09:00")
+    assert.logged("messages so far", "info")
+  end)
+
+  it("says so also when nobody wrote", function()
+    fire("schedule", { name = "daily count" })
+    assert.logged("messages so far", "info")
+  end)
+
+  it("leaves groups alone", function()
+    receive({ chat = "g1", is_group = true, text = "hello" })
+    advance("1h")
+    assert.is_unread("g1")
+  end)
+end)

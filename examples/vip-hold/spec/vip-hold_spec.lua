@@ -1,0 +1,33 @@
+local people = data.load("people")
+
+describe("vip-hold", function()
+  before_each(function()
+    configure({ hold = "1d" })
+  end)
+
+  it("holds the chat of somebody on the list", function()
+    receive({ chat = "c1", from = people[1], text = "hello" })
+    assert.is_held("c1")
+    assert.is_unread("c1")
+  end)
+
+  it("holds it for a day after their last message", function()
+    receive({ chat = "c1", from = people[1], text = "hello" })
+    advance("20h")
+    receive({ chat = "c1", from = people[1], text = "hello?" })
+    advance("20h")
+    assert.is_held("c1")
+    advance("4h")
+    assert.is_not_held("c1")
+  end)
+
+  it("knows a number however it is written", function()
+    receive({ chat = "c1", from = "+14155550123", text = "hello" })
+    assert.is_held("c1")
+  end)
+
+  it("leaves others alone", function()
+    receive({ chat = "c1", from = "+1 415 555 0199", text = "hello" })
+    assert.is_not_held("c1")
+  end)
+end)
