@@ -120,11 +120,7 @@ func (m *meter) lookCloser(t *thread) {
 		return
 	}
 	m.look = max(m.left-lookEvery, 0)
-	if array, _ := registers(t.L); len(array) > t.registers {
-		// They have grown by RegistryGrowStep at a time, copied each time.
-		m.bytes -= int64(len(array)*len(array)-t.registers*t.registers) / int64(2*stateOptions.RegistryGrowStep) * 16
-		t.registers = len(array)
-	}
+	t.chargeGrowth()
 	t.open = openUpvalues(t.L)
 	m.sample(t.place())
 	now := m.now()
@@ -175,17 +171,27 @@ type thread struct {
 	m  *meter
 	L  *lua.LState
 
-	registers int   // how many there were at the last look
+	registers int   // how many are paid for
 	open      int   // how many upvalues were open then
 	refused   error // an instruction that must not run: raised once, no overrun
 }
 
 var _ context.Context = (*thread)(nil)
 
-func newThread(vm *VM, L *lua.LState) *thread {
-	t := &thread{vm: vm, m: &vm.meter, L: L, registers: stateOptions.RegistrySize}
+func newThread(vm *VM, L *lua.LState, free int) *thread {
+	t := &thread{vm: vm, m: &vm.meter, L: L, registers: free}
 	L.SetContext(t)
 	return t
+}
+
+// chargeGrowth charges for registers beyond those a thread may keep between
+// calls: what it had before makes no difference to what a call is charged.
+func (t *thread) chargeGrowth() {
+	if array, _ := registers(t.L); len(array) > t.registers {
+		// They have grown by RegistryGrowStep at a time, copied each time.
+		t.m.bytes -= int64(len(array)*len(array)-t.registers*t.registers) / int64(2*stateOptions.RegistryGrowStep) * 16
+		t.registers = len(array)
+	}
 }
 
 // Done counts the instruction that is about to run, and what it will allocate.

@@ -69,9 +69,7 @@ func (vm *VM) protected(L *lua.LState, n int) (*lua.LState, error) {
 	if len(vm.running) >= maxPcall {
 		L.RaiseError("stack overflow: pcall nests more than %d deep", maxPcall)
 	}
-	// While the other thread runs, this one's registers stay, however many.
-	array, _ := registers(L)
-	charge(L, 10, max(len(array)-stateOptions.RegistrySize, 0)*16)
+	charge(L, 10, 0)
 	th := vm.borrow(L)
 	th.Push(vm.enter)
 	for i := n; i <= L.GetTop(); i++ {
@@ -80,6 +78,7 @@ func (vm *VM) protected(L *lua.LState, n int) (*lua.LState, error) {
 	vm.running = append(vm.running, th)
 	err := th.PCall(L.GetTop()-n+1, lua.MultRet, nil)
 	vm.running = vm.running[:len(vm.running)-1]
+	th.Context().(*thread).chargeGrowth()
 	if vm.meter.trip != "" {
 		L.RaiseError("%s", overrun(vm.meter.trip).Error())
 	}
@@ -110,8 +109,12 @@ func give(L, th *lua.LState) int {
 	return n + 1
 }
 
-// maxIdle is how many threads are kept for the next pcall.
-const maxIdle = 4
+const (
+	// maxIdle is how many threads are kept for the next pcall.
+	maxIdle = 4
+	// maxIdleRegisters is how far the registers of one that is kept have grown.
+	maxIdleRegisters = 2048
+)
 
 func (vm *VM) borrow(L *lua.LState) *lua.LState {
 	if n := len(vm.idle); n > 0 {
@@ -119,20 +122,24 @@ func (vm *VM) borrow(L *lua.LState) *lua.LState {
 		vm.idle = vm.idle[:n-1]
 		return th
 	}
-	charge(L, 200, 24<<10)
+	if len(vm.running) >= maxIdle {
+		// The first few are reused, so that whether they were there already
+		// must make no difference to the budget.
+		charge(L, 200, 24<<10)
+	}
 	// NewThread would derive a context, with a goroutine, from the state's own:
 	// the parent has none while it makes the thread.
 	ctx := vm.L.RemoveContext()
 	th, _ := vm.L.NewThread()
 	vm.L.SetContext(ctx)
 	th.Env = vm.env
-	newThread(vm, th)
+	newThread(vm, th, maxIdleRegisters)
 	return th
 }
 
 // giveBack keeps a thread that is empty again, unless its registers have grown.
 func (vm *VM) giveBack(th *lua.LState) {
-	if array, _ := registers(th); len(vm.idle) < maxIdle && len(array) <= 4*stateOptions.RegistrySize {
+	if array, _ := registers(th); len(vm.idle) < maxIdle && len(array) <= maxIdleRegisters {
 		vm.idle = append(vm.idle, th)
 	}
 }

@@ -78,7 +78,7 @@ func newVM(cfg Config) *VM {
 	// The one reading of a clock in this package. It never decides what a rule
 	// does, only that one is stopped that would not end in time.
 	vm.meter.now = time.Now
-	vm.main = newThread(vm, vm.L)
+	vm.main = newThread(vm, vm.L, maxRegisters)
 	vm.panics = vm.onRaise
 	vm.enter = &lua.LFunction{IsG: true, GFunction: enter}
 	vm.openGlobals()
