@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -28,14 +29,24 @@ func Globals() []string {
 
 // Fields are the names directly under a table that rules see: a module, one of
 // Lua's libraries, or a table of ev. They are sorted; none are known of others.
-func Fields(table string) []string {
-	names := members(table)
-	if lib, ok := standard().globals[table].(*lua.LTable); ok && shownBy(lib) != nil {
-		names = namesOf(shownBy(lib))
+// The caller must not change them.
+func Fields(table string) []string { return fieldIndex()[table] }
+
+var fieldIndex = sync.OnceValue(func() map[string][]string {
+	index := map[string][]string{}
+	for i := range surface {
+		table := surface[i].Name[:strings.LastIndexByte(surface[i].Name, '.')]
+		if index[table] == nil {
+			index[table] = slices.Sorted(slices.Values(members(table)))
+		}
 	}
-	slices.Sort(names)
-	return names
-}
+	for name, v := range standard().globals {
+		if lib, ok := v.(*lua.LTable); ok && shownBy(lib) != nil {
+			index[name] = slices.Sorted(slices.Values(namesOf(shownBy(lib))))
+		}
+	}
+	return index
+})
 
 // GlobalHint says what to write instead of a global that does not exist; known
 // are the names that would have been right. "" if nothing is near.

@@ -81,6 +81,7 @@ func LoadPaths(paths []string, o Options, previous *Set) (*Set, luabind.Diagnost
 // LoadEachPath is LoadPaths, each pack by itself.
 func LoadEachPath(paths []string, o Options, previous *Set) Report {
 	var sources []source
+	taken := map[string]bool{}
 	var diags luabind.Diagnostics
 	for _, p := range paths {
 		found, ds := readPath(p)
@@ -91,7 +92,9 @@ func LoadEachPath(paths []string, o Options, previous *Set) Report {
 		diags = append(diags, ds...)
 		for _, s := range found {
 			// A shell's glob names files that belong to a folder named as well.
-			if !slices.ContainsFunc(sources, func(t source) bool { return samePath(s.path, t.path) }) {
+			at, err := filepath.Abs(s.path)
+			if err != nil || !taken[at] {
+				taken[at] = true
 				sources = append(sources, s)
 			}
 		}
@@ -150,10 +153,4 @@ func (r *Report) set(o Options) *Set {
 		packs[i] = r.Packs[i].Pack
 	}
 	return newSet(packs, o, r.Content)
-}
-
-func samePath(a, b string) bool {
-	absA, errA := filepath.Abs(a)
-	absB, errB := filepath.Abs(b)
-	return errA == nil && errB == nil && absA == absB
 }

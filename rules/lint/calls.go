@@ -1,0 +1,226 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/yuin/gopher-lua/ast"
+
+	"chertd/luabind"
+)
+
+// checkCalls looks at calls of what rules see: when, with how many arguments,
+// and with which.
+func (f *file) checkCalls() {
+	for _, c := range f.calls {
+		if c.expr.Func == nil {
+			f.checkStandard(c, "string."+c.expr.Method, 1)
+			continue
+		}
+		path := f.pathOf(c.expr.Func)
+		if it := luabind.Lookup(path); it != nil && it.Func {
+			f.checkCall(c, it)
+			continue
+		}
+		switch path {
+		case "require":
+			f.checkRequire(c)
+		case "":
+			f.checkDot(c)
+		default:
+			f.checkStandard(c, path, 0)
+		}
+	}
+}
+
+func (f *file) checkCall(c *call, it *luabind.Item) {
+	at := f.start(c.expr)
+	switch {
+	case it.When == luabind.Loading && c.fn.inHandler():
+		f.fail(codePhase, at, "write it at the top of the file, outside of any function", "%s can only be called while the file loads, not in a handler", it.Name)
+		return
+	case it.When == luabind.Handling && c.fn == f.top && f.module == "":
+		f.fail(codePhase, at, "call it inside a handler: chert.on(\"message.received\", function(ev) … end)", "%s can't be called while the file loads: there is no event yet", it.Name)
+		return
+	}
+	args := c.expr.Args
+	given, more := len(args), false
+	if given > 0 && multiple(args[given-1]) {
+		given, more = given-1, true
+	}
+	if given > len(it.Params) {
+		f.fail(codeCount, f.start(args[len(it.Params)]), "it is "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, given, len(it.Params))
+		return
+	}
+	if it.When == luabind.Loading {
+		return // loading has looked at the arguments themselves
+	}
+	for i := range it.Params {
+		p := &it.Params[i]
+		switch {
+		case i < given:
+			f.checkArgument(it, p, args[i])
+		case !p.Optional && !more:
+			f.fail(codeCount, at, "it is "+it.Signature(), "%s: %s is missing", it.Name, p.Name)
+			return
+		}
+	}
+	switch it.Name {
+	case "chert.mark_read":
+		f.checkMarkRead(c)
+	case "data.load":
+		f.checkData(c)
+	}
+}
+
+// checkMarkRead looks at what the options of a read mean together.
+func (f *file) checkMarkRead(c *call) {
+	if len(c.expr.Args) < 2 {
+		return
+	}
+	t := f.tableOf(c.expr.Args[1])
+	if t == nil {
+		return
+	}
+	after, at, tz := f.given(t, "after"), f.given(t, "at"), f.given(t, "tz")
+	switch {
+	case after && at:
+		f.fail(codeArgument, f.start(t), "keep one of them", "chert.mark_read: after and at exclude each other")
+	case tz && fieldOf(t, "at") == nil:
+		f.fail(codeArgument, f.start(t), `at = "Mon-Fri 09:00"`, "chert.mark_read: tz says where at is meant, and there is no at")
+	case (after || at) && c.fn.runsFor(func(r *registration) bool { return r.unnamed }):
+		f.fail(codeUnnamed, f.start(c.expr), `write the rule as chert.rule { name = "…", on = …, run = … }`,
+			"a delayed read needs a rule with a name, by which a later one replaces it")
+	}
+}
+
+// given reports whether a key certainly has a value.
+func (f *file) given(t *ast.TableExpr, key string) bool {
+	v := fieldOf(t, key)
+	return v != nil && f.typeOf(v) != "" && f.typeOf(v) != "nil"
+}
+
+func (f *file) checkData(c *call) {
+	if len(c.expr.Args) == 0 {
+		return
+	}
+	name, ok := f.constOf(c.expr.Args[0]).(string)
+	known := f.pack.tried.DataNames()
+	if !ok || slices.Contains(known, name) {
+		return
+	}
+	hint := didYouMean("", luabind.Suggest(name, known))
+	if hint == "" {
+		hint = "data.load reads data/" + name + ".yaml, .txt or .csv of the pack's folder"
+	}
+	f.fail(codeMissing, f.start(c.expr.Args[0]), hint, "there is no data %q", name)
+}
+
+func (f *file) checkRequire(c *call) {
+	if len(c.expr.Args) == 0 {
+		return
+	}
+	name, ok := f.constOf(c.expr.Args[0]).(string)
+	if !ok {
+		return
+	}
+	var known []string
+	for i := range f.pack.tried.Files {
+		if m := f.pack.tried.Files[i].Module(); m != "" {
+			known = append(known, m)
+		}
+	}
+	if slices.Contains(known, name) {
+		return
+	}
+	hint := didYouMean("", luabind.Suggest(name, known))
+	if hint == "" {
+		hint = "require loads files of the pack's lib folder: lib/" + strings.ReplaceAll(name, ".", "/") + ".lua"
+	}
+	f.fail(codeMissing, f.start(c.expr.Args[0]), hint, "there is no module %q", name)
+}
+
+// checkDot looks for s.find(…) where s:find(…) was meant.
+func (f *file) checkDot(c *call) {
+	get, ok := c.expr.Func.(*ast.AttrGetExpr)
+	if !ok {
+		return
+	}
+	key, ok := get.Key.(*ast.StringExpr)
+	if !ok || f.typeOf(get.Object) != "string" {
+		return
+	}
+	object := f.pathOf(get.Object)
+	if !slices.Contains(luabind.Fields("string"), key.Value) {
+		f.fail(codeField, f.at[get.Key], didYouMean(":", luabind.Suggest(key.Value, luabind.Fields("string"))), "texts have no function %s", key.Value)
+		return
+	}
+	// s.find(s, …) is right, if odd: only what certainly lacks the text is wrong.
+	if object == "" || len(c.expr.Args) > 0 && (f.pathOf(c.expr.Args[0]) == object || f.constOf(c.expr.Args[0]) == nil) {
+		return
+	}
+	f.fail(codeColon, f.at[get.Key], fmt.Sprintf("write %s:%s(…), with a colon", object, key.Value), "%s.%s was called with a dot", object, key.Value)
+}
+
+// arity is how many arguments a function of Lua's own takes; most -1: any number.
+type arity struct{ least, most int }
+
+// standardArity tells of functions where a missing argument is always an error.
+var standardArity = map[string]arity{
+	"string.byte": {1, 3}, "string.find": {2, 4}, "string.format": {1, -1}, "string.gmatch": {2, 2}, "string.gsub": {3, 4},
+	"string.len": {1, 1}, "string.lower": {1, 1}, "string.match": {2, 3}, "string.rep": {2, 2}, "string.reverse": {1, 1},
+	"string.sub": {2, 3}, "string.upper": {1, 1},
+	"table.concat": {1, 4}, "table.insert": {2, 3}, "table.remove": {1, 2}, "table.sort": {1, 2},
+	"math.abs": {1, 1}, "math.ceil": {1, 1}, "math.floor": {1, 1}, "math.fmod": {2, 2}, "math.max": {1, -1}, "math.min": {1, -1},
+	"math.pow": {2, 2}, "math.random": {0, 2}, "math.sqrt": {1, 1},
+	"ipairs": {1, 1}, "pairs": {1, 1}, "pcall": {1, -1}, "rawget": {2, 2}, "rawset": {3, 3}, "select": {1, -1},
+	"setmetatable": {2, 2}, "tonumber": {1, 2}, "tostring": {1, 1}, "type": {1, 1}, "unpack": {1, 3},
+}
+
+// checkStandard looks at a call of one of Lua's functions. before is 1 if a
+// text stands before the colon.
+func (f *file) checkStandard(c *call, path string, before int) {
+	if before == 1 && f.typeOf(c.expr.Receiver) != "string" {
+		return
+	}
+	name, known := path, standardArity[path]
+	if known == (arity{}) {
+		return
+	}
+	args := c.expr.Args
+	given, more := len(args)+before, false
+	if len(args) > 0 && multiple(args[len(args)-1]) {
+		given, more = given-1, true
+	}
+	at := f.start(c.expr)
+	switch {
+	case given < known.least && !more:
+		f.fail(codeCount, at, "", "%s takes %s, got %s", name, numbered(known.least, known.most), arguments(given))
+	case known.most >= 0 && given > known.most:
+		extra := args[known.most-before]
+		if name == "table.insert" {
+			f.fail(codeCount, f.start(extra), "", "%s takes %s, got %s", name, numbered(known.least, known.most), arguments(given))
+			return
+		}
+		f.warn(codeCount, f.start(extra), "Lua drops what a function does not take", "%s takes %s, got %s", name, numbered(known.least, known.most), arguments(given))
+	}
+	f.checkLuaPattern(name, args, before)
+}
+
+func numbered(least, most int) string {
+	switch {
+	case most == least:
+		return arguments(least)
+	case most < 0:
+		return "at least " + arguments(least)
+	}
+	return fmt.Sprintf("%d to %s", least, arguments(most))
+}
+
+func arguments(n int) string {
+	if n == 1 {
+		return "1 argument"
+	}
+	return fmt.Sprintf("%d arguments", n)
+}

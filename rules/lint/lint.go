@@ -1,0 +1,106 @@
+// Package lint finds what is wrong with rules beyond what loading refuses:
+// names that don't exist, arguments that can't be right, rules that never run,
+// what is forgotten at a reload. It says nothing that it is not certain of, for
+// people silence a tool that cries wolf.
+package lint
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"chertd/luabind"
+	"chertd/rules"
+)
+
+// Result is what there is to say about packs.
+type Result struct {
+	Packs    int
+	Rules    int                 // of the packs that load
+	Findings luabind.Diagnostics // by file and place
+}
+
+// Check loads what a command is given, as rules.LoadPaths does, and looks at it
+// more closely. Everything loading refuses is among the findings.
+func Check(paths []string, o rules.Options) Result {
+	report := rules.LoadEachPath(paths, o, nil)
+	found := make([]luabind.Diagnostics, len(report.Packs))
+	var wait sync.WaitGroup
+	next := make(chan int, len(report.Packs))
+	for i := range report.Packs {
+		next <- i
+	}
+	close(next)
+	for range min(runtime.GOMAXPROCS(0), len(report.Packs)) {
+		wait.Go(func() {
+			for i := range next {
+				found[i] = checkPack(&report.Packs[i])
+			}
+		})
+	}
+	wait.Wait()
+	r := Result{Packs: len(report.Packs)}
+	// What is of no single pack is in the report alone.
+	ofPacks := map[luabind.Diagnostic]int{}
+	for i := range report.Packs {
+		if p := report.Packs[i].Pack; p != nil {
+			r.Rules += len(p.Rules)
+		}
+		for _, d := range report.Packs[i].Diagnostics {
+			ofPacks[d]++
+		}
+	}
+	for _, d := range report.Diagnostics {
+		if ofPacks[d]--; ofPacks[d] < 0 {
+			d.Code = cmp.Or(d.Code, codeFile)
+			r.Findings = append(r.Findings, d)
+		}
+	}
+	for _, ds := range found {
+		r.Findings = append(r.Findings, ds...)
+	}
+	slices.SortStableFunc(r.Findings, byPlace)
+	r.Findings = slices.Compact(r.Findings)
+	return r
+}
+
+func byPlace(a, b luabind.Diagnostic) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
+}
+
+func checkPack(report *rules.PackReport) luabind.Diagnostics {
+	p := newPack(report)
+	for _, f := range p.files {
+		f.checkNames()
+		f.checkCalls()
+		f.checkHandlers()
+		f.checkLocals()
+		f.checkMemory()
+		f.checkNil()
+		f.checkRelations()
+		for _, at := range f.unreachable {
+			f.warn(codeDead, at, "delete it, or what ends the block before it", "nothing leads here: what stands before always ends the block")
+		}
+	}
+	p.checkRules()
+	p.checkTimers()
+	p.checkCapabilities()
+	p.checkSpecs()
+	return p.settle()
+}
+
+func (f *file) fail(code string, at place, hint, format string, args ...any) {
+	f.pack.add(f.path, luabind.SeverityError, code, at, hint, format, args...)
+}
+
+func (f *file) warn(code string, at place, hint, format string, args ...any) {
+	f.pack.add(f.path, luabind.SeverityWarning, code, at, hint, format, args...)
+}
+
+func (p *pack) add(path string, severity luabind.Severity, code string, at place, hint, format string, args ...any) {
+	p.found = append(p.found, finding{Diagnostic: luabind.Diagnostic{
+		File: path, Line: at.line, Col: at.col, Severity: severity, Code: code, Message: fmt.Sprintf(format, args...), Hint: hint,
+	}})
+}

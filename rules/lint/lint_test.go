@@ -1,0 +1,136 @@
+package lint
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"chertd/luabind"
+	"chertd/rules"
+)
+
+// expectation is what a line of testdata must be told: --> "regexp", which
+// matches `severity: message [CODE]` and the hint.
+var expectation = regexp.MustCompile(`(?:--|#)> "(.*)"`)
+
+// The files of testdata/files are packs of one file, several in a file with
+// lines of ----- between them.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/files/*.lua")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".lua"), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			line := 0
+			for piece := range strings.SplitSeq(string(text), "\n-----\n") {
+				compare(t, file, checkFile(t, strings.Repeat("\n", line)+piece), map[string]string{"r.lua": strings.Repeat("\n", line) + piece})
+				line += strings.Count(piece, "\n") + 2
+			}
+		})
+	}
+}
+
+// The folders of testdata/packs are packs.
+func TestPacks(t *testing.T) {
+	t.Parallel()
+	dirs, err := filepath.Glob("testdata/packs/*")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no packs: %v", err)
+	}
+	for _, dir := range dirs {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			sources := map[string]string{}
+			err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+				if err != nil || d.IsDir() {
+					return err
+				}
+				b, err := os.ReadFile(path)
+				rel, _ := filepath.Rel(dir, path)
+				sources[rel] = string(b)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := Check([]string{dir}, rules.Options{}).Findings
+			for i := range found {
+				if rel, err := filepath.Rel(dir, found[i].File); err == nil {
+					found[i].File = rel
+				}
+			}
+			compare(t, dir, found, sources)
+		})
+	}
+}
+
+// checkFile checks a pack of one file, r.lua, that is excused from specs.
+func checkFile(t *testing.T, source string) luabind.Diagnostics {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "r.lua")
+	for name, text := range map[string]string{"r.lua": source, "r_spec.lua": ""} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := Check([]string{file}, rules.Options{}).Findings
+	for i := range found {
+		found[i].File = filepath.Base(found[i].File)
+	}
+	return found
+}
+
+// compare holds findings against what the sources expect, line by line.
+func compare(t *testing.T, where string, found luabind.Diagnostics, sources map[string]string) {
+	t.Helper()
+	type line struct {
+		file string
+		line int
+	}
+	wanted := map[line][]string{}
+	for name, text := range sources {
+		for i, l := range strings.Split(text, "\n") {
+			if m := expectation.FindStringSubmatch(l); m != nil {
+				at := line{name, i + 1}
+				for want := range strings.SplitSeq(m[1], `" "`) {
+					wanted[at] = append(wanted[at], want)
+				}
+			}
+		}
+	}
+	for _, d := range found {
+		at := line{d.File, d.Line}
+		got := fmt.Sprintf("%d: %s: %s [%s]\n%s", d.Col, d.Severity, d.Message, d.Code, d.Hint)
+		matched := false
+		for i, want := range wanted[at] {
+			re, err := regexp.Compile("(?s)" + want)
+			if err != nil {
+				t.Fatalf("%s:%s:%d: %v", where, d.File, d.Line, err)
+			}
+			if re.MatchString(got) {
+				wanted[at] = append(wanted[at][:i:i], wanted[at][i+1:]...)
+				matched = true
+				break
+			}
+		}
+		if !matched {
+			t.Errorf("%s: not expected:\n%s", where, d)
+		}
+	}
+	for at, wants := range wanted {
+		for _, want := range wants {
+			t.Errorf("%s:%s:%d: nothing found that matches %q", where, at.file, at.line, want)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package lint
+
+import (
+	"strings"
+
+	"github.com/yuin/gopher-lua/ast"
+
+	"chertd/luabind"
+)
+
+// checkLocals finds locals that nothing reads. Parameters and loop variables
+// are part of a form, and what begins with _ says itself that it is not used.
+func (f *file) checkLocals() {
+	for _, l := range f.locals {
+		if l.reads > 0 || l.kind == parameter || l.kind == loopVariable || strings.HasPrefix(l.name, "_") || l.holdsPlace() {
+			continue
+		}
+		_, isFunction := l.init.(*ast.FunctionExpr)
+		switch {
+		case isFunction && l.writes == 0:
+			f.warn(codeUnused, l.at, "delete it, or use it", "the function %s is never called", l.name)
+		case l.writes > 0:
+			f.warn(codeUnused, l.at, "delete it, or use it", "%s is set but never used", l.name)
+		default:
+			f.warn(codeUnused, l.at, "delete it; for a value that has to be taken and is not wanted, write _", "%s is never used", l.name)
+		}
+	}
+}
+
+// holdsPlace reports whether a later local of the same statement is used, so
+// that this one can't be left out.
+func (l *local) holdsPlace() bool {
+	behind := false
+	for _, other := range l.group {
+		if behind && (other.reads > 0 || strings.HasPrefix(other.name, "_")) {
+			return true
+		}
+		behind = behind || other == l
+	}
+	return false
+}
+
+// checkMemory finds variables of the file that handlers change: a reload, and
+// each shard, begins with them anew.
+func (f *file) checkMemory() {
+	for _, a := range f.assigns {
+		if !a.fn.inHandler() || a.lazy {
+			continue
+		}
+		switch t := a.target.(type) {
+		case *ast.IdentExpr:
+			if l := f.refs[t]; l != nil && l.topmost && l.kind != parameter {
+				f.forgotten(f.at[t], l.name)
+			}
+		case *ast.AttrGetExpr:
+			f.checkTable(t.Object, f.start(t))
+		}
+	}
+	for _, c := range f.calls {
+		if c.expr.Func == nil || !c.fn.inHandler() || len(c.expr.Args) == 0 {
+			continue
+		}
+		switch f.pathOf(c.expr.Func) {
+		case "table.insert", "table.remove", "table.sort", "rawset":
+			f.checkTable(c.expr.Args[0], f.start(c.expr.Args[0]))
+		}
+	}
+}
+
+// checkTable looks at a table that a handler changes.
+func (f *file) checkTable(e ast.Expr, at place) {
+	id, ok := root(e).(*ast.IdentExpr)
+	if !ok {
+		return
+	}
+	l := f.refs[id]
+	if l == nil {
+		if g := f.pack.globals[id.Value]; g != nil && g.table {
+			f.forgotten(at, id.Value)
+		}
+		return
+	}
+	if !l.topmost || l.kind == parameter {
+		return
+	}
+	if l.writes == 0 {
+		switch init := l.init.(type) {
+		case *ast.TableExpr:
+		case *ast.FuncCallExpr:
+			if f.pathOf(init.Func) != "setmetatable" && !strings.HasPrefix(f.pathOf(init), "require:") {
+				return // a table that somebody else made
+			}
+		default:
+			return
+		}
+	}
+	f.forgotten(at, l.name)
+}
+
+func (f *file) forgotten(at place, name string) {
+	f.warn(codeForgotten, at, "remember it in ev.state, for one chat, or in kv", "%s belongs to the file: what a handler puts there is lost at a reload and not shared between shards", name)
+}
+
+// checkRelations finds comparisons of values that never compare.
+func (f *file) checkRelations() {
+	for _, r := range f.relations {
+		f.checkRelation(r.expr, r.expr.Lhs, r.expr.Rhs)
+		f.checkRelation(r.expr, r.expr.Rhs, r.expr.Lhs)
+	}
+}
+
+// checkRelation looks at something of the event on one side and something that
+// is certain on the other.
+func (f *file) checkRelation(e *ast.RelationalOpExpr, left, right ast.Expr) {
+	path := f.pathOf(left)
+	it := luabind.Lookup(path)
+	if it == nil || !strings.HasPrefix(path, "ev.") || it.Type == "any" {
+		return
+	}
+	declared := strings.TrimSuffix(it.Type, "?")
+	got := f.typeOf(right)
+	equality := e.Operator == "==" || e.Operator == "~="
+	outcome := "always " + map[string]string{"==": "false", "~=": "true"}[e.Operator]
+	if !equality {
+		outcome = "an error"
+	}
+	if declared != "string" && declared != "number" && declared != "boolean" {
+		return
+	}
+	switch {
+	case got == "":
+	case got == "nil":
+		if !strings.HasSuffix(it.Type, "?") && equality && path == "ev.text" {
+			f.warn(codeCompare, f.start(left), `it is "" where there is no text`, "%s is always a string: comparing it with nil is %s", path, outcome)
+		}
+	case got != declared:
+		hint := ""
+		if declared == "number" && path != "ev.action.code" {
+			hint = "times are Unix seconds: compare with chert.now(), or write them by chert.date"
+		}
+		f.warn(codeCompare, f.start(left), hint, "%s is a %s: comparing it with a %s is %s", path, declared, got, outcome)
+	case equality && (path == "ev.message.direction"):
+		if s, ok := f.constOf(right).(string); ok && s != "inbound" && s != "outbound" {
+			f.warn(codeCompare, f.start(right), didYouMean("", luabind.Suggest(s, []string{"inbound", "outbound"})),
+				`%s is "inbound" or "outbound": comparing it with %q is %s`, path, s, outcome)
+		}
+	}
+}

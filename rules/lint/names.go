@@ -1,0 +1,173 @@
+package lint
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/yuin/gopher-lua/ast"
+
+	"chertd/luabind"
+)
+
+// checkNames finds names that rules don't have.
+func (f *file) checkNames() {
+	if !f.pack.opaque {
+		f.checkGlobals()
+	}
+	for _, g := range f.gets {
+		f.checkField(g)
+	}
+	for _, c := range f.calls {
+		f.checkMethod(c)
+	}
+	for _, a := range f.assigns {
+		f.checkAssignment(a)
+	}
+}
+
+func (f *file) checkGlobals() {
+	known := f.pack.known()
+	for _, u := range f.idents {
+		name := u.expr.Value
+		if u.role == set || f.refs[u.expr] != nil {
+			continue
+		}
+		if _, found := slices.BinarySearch(known, name); found {
+			continue
+		}
+		f.fail(codeGlobal, f.at[u.expr], luabind.GlobalHint(name, append(f.localsAt(u), known...)), "%s is not defined", name)
+	}
+}
+
+// localsAt are the names of the file that may have been meant at a place.
+func (f *file) localsAt(u identUse) []string {
+	var names []string
+	at := f.at[u.expr]
+	for _, l := range f.locals {
+		if l.at.line > at.line {
+			continue
+		}
+		for fn := u.fn; fn != nil; fn = fn.outer {
+			if l.fn == fn && !slices.Contains(names, l.name) {
+				names = append(names, l.name)
+			}
+		}
+	}
+	return names
+}
+
+// checkField looks at a.b where all fields of a are known.
+func (f *file) checkField(g getUse) {
+	key, ok := g.expr.Key.(*ast.StringExpr)
+	base := f.pathOf(g.expr.Object)
+	if !ok || base == "" || g.role == set {
+		return
+	}
+	at := f.at[g.expr.Key]
+	if base == "config" {
+		f.checkSetting(key.Value, at)
+		return
+	}
+	fields := luabind.Fields(base)
+	if len(fields) == 0 || slices.Contains(fields, key.Value) {
+		return
+	}
+	hint := luabind.FieldHint(base, key.Value)
+	switch base {
+	case "string", "table", "math":
+		// Lua's own libraries may be asked for what they have.
+		if g.role == called {
+			f.fail(codeField, at, hint, "%s.%s does not exist", base, key.Value)
+		}
+	default:
+		if base == "ev" || strings.HasPrefix(base, "ev.") {
+			f.fail(codeField, at, hint, "%s has no field %q", base, key.Value)
+		} else {
+			f.fail(codeField, at, hint, "%s.%s does not exist", base, key.Value)
+		}
+	}
+}
+
+// checkSetting looks at config.NAME. A pack without a pack.yaml has what
+// chertd.yaml gives it, which is not known here.
+func (f *file) checkSetting(name string, at place) {
+	if f.pack.manifest() == nil {
+		return
+	}
+	settings := f.pack.tried.Settings()
+	if _, ok := settings[name]; ok {
+		return
+	}
+	known := slices.Sorted(maps.Keys(settings))
+	hint := didYouMean("config.", luabind.Suggest(name, known))
+	if hint == "" {
+		hint = "declare it with its default in pack.yaml: config: { " + name + ": … }"
+	}
+	f.fail(codeSetting, at, hint, "config has no setting %q", name)
+}
+
+// checkMethod looks at s:name() where s is a text, or a module.
+func (f *file) checkMethod(c *call) {
+	e := c.expr
+	if e.Func != nil {
+		return
+	}
+	base := f.pathOf(e.Receiver)
+	fields := luabind.Fields(base)
+	switch {
+	case strings.HasPrefix(base, "ev.") || base == "ev":
+		if len(fields) > 0 && !slices.Contains(fields, e.Method) {
+			f.fail(codeField, c.method, luabind.FieldHint(base, e.Method), "%s has no field %q", base, e.Method)
+			return
+		}
+	case len(fields) > 0 && slices.Contains(fields, e.Method):
+		f.fail(codeColon, c.method, fmt.Sprintf("write %s.%s(…), with a dot", base, e.Method), "%s.%s was called with a colon", base, e.Method)
+		return
+	case len(fields) > 0:
+		f.fail(codeField, c.method, luabind.FieldHint(base, e.Method), "%s.%s does not exist", base, e.Method)
+		return
+	}
+	if f.typeOf(e.Receiver) == "string" && !slices.Contains(luabind.Fields("string"), e.Method) {
+		near := luabind.Suggest(e.Method, luabind.Fields("string"))
+		f.fail(codeField, c.method, didYouMean(":", near), "texts have no function %s", e.Method)
+	}
+}
+
+// checkAssignment looks at what can't be assigned to.
+func (f *file) checkAssignment(a assignment) {
+	switch t := a.target.(type) {
+	case *ast.IdentExpr:
+		if f.refs[t] == nil && a.fn.inHandler() {
+			f.fail(codeSetGlobal, f.at[t], fmt.Sprintf("write `local %s`; to remember it between events use `ev.state`", t.Value), "%s is global", t.Value)
+		}
+	case *ast.AttrGetExpr:
+		base := f.pathOf(t.Object)
+		key := "[…]"
+		if k, ok := t.Key.(*ast.StringExpr); ok {
+			key = "." + k.Value
+		}
+		switch {
+		case base == "_G":
+			if a.fn.inHandler() && strings.HasPrefix(key, ".") {
+				f.fail(codeSetGlobal, f.start(t), "to remember it between events use `ev.state`", "%s is global", key[1:])
+			}
+		case base == "ev" && key == ".state":
+		case base == "ev" || strings.HasPrefix(base, "ev.") && len(luabind.Fields(base)) > 0:
+			f.fail(codeReadOnly, f.start(t), "to remember something of this chat, write it to ev.state", "%s%s can't be assigned: the event is read-only", base, key)
+		case base == "config":
+			f.fail(codeReadOnly, f.start(t), "settings are changed in pack.yaml, and for one installation in chertd.yaml", "config%s can't be assigned: settings are read-only", key)
+		case len(luabind.Fields(base)) > 0:
+			f.fail(codeReadOnly, f.start(t), "use a local table of your own", "%s can't be changed: it is a library", base)
+		}
+	}
+}
+
+// didYouMean is a hint, or "" where nothing is near.
+func didYouMean(before, near string) string {
+	if near == "" {
+		return ""
+	}
+	return "did you mean " + before + near + "?"
+}

@@ -1,0 +1,250 @@
+package lint
+
+import (
+	"slices"
+
+	"github.com/yuin/gopher-lua/ast"
+
+	"chertd/luabind"
+	"chertd/rules"
+)
+
+// pack is one pack while it is looked at.
+type pack struct {
+	report *rules.PackReport
+	tried  *rules.Pack
+	files  []*file // that compile: rule files in order, then lib/
+
+	modules    map[string]*file    // by the name for require
+	globals    map[string]*global  // that its files set
+	opaque     bool                // globals are reached by other means than their names
+	metatables bool                // operators may mean anything
+	changed    map[*local]bool     // tables that are written to after they were made
+	uses       map[string][]place2 // names of the surface that are called or handed on
+	unsure     bool                // chert itself is handed on: anything may be used
+	handlers   []*registration
+
+	found []finding
+}
+
+// place2 is a place in a file.
+type place2 struct {
+	file *file
+	place
+}
+
+// global is a name that the pack's files set.
+type global struct {
+	fn     *function // the one function it holds; nil: something else
+	writes int
+	first  place2
+	table  bool // it holds a table of the pack's own
+}
+
+// finding is a diagnostic, and whether it is about the whole file rather than
+// about its place.
+type finding struct {
+	luabind.Diagnostic
+	whole bool
+}
+
+// newPack resolves a pack's files and finds out which functions run when.
+func newPack(report *rules.PackReport) *pack {
+	p := &pack{
+		report: report, tried: report.Tried,
+		modules: map[string]*file{}, globals: map[string]*global{}, changed: map[*local]bool{}, uses: map[string][]place2{},
+	}
+	modules := map[string]string{}
+	for i := range p.tried.Files {
+		f := &p.tried.Files[i]
+		modules[f.Path] = f.Module()
+	}
+	for _, prog := range p.tried.Programs() {
+		f, err := resolve(p, prog, modules[prog.File])
+		if err != nil {
+			continue // it compiled, so it parses
+		}
+		p.files = append(p.files, f)
+		if f.module != "" {
+			p.modules[f.module] = f
+		}
+	}
+	p.collectGlobals()
+	p.collectFields()
+	p.collectHandlers()
+	p.follow()
+	p.collectUses()
+	return p
+}
+
+// collectGlobals finds the names that the files themselves define.
+func (p *pack) collectGlobals() {
+	for _, f := range p.files {
+		for _, a := range f.assigns {
+			name := ""
+			switch t := a.target.(type) {
+			case *ast.IdentExpr:
+				if f.refs[t] == nil {
+					name = t.Value
+				}
+			case *ast.AttrGetExpr:
+				if key, ok := t.Key.(*ast.StringExpr); ok && f.isGlobalTable(t.Object) {
+					name = key.Value
+				}
+			}
+			if name == "" {
+				continue
+			}
+			g := p.globals[name]
+			if g == nil {
+				g = &global{first: place2{f, f.start(a.target)}}
+				p.globals[name] = g
+			}
+			g.writes++
+			if fn, ok := a.value.(*ast.FunctionExpr); ok {
+				g.fn = f.byExpr[fn]
+			}
+			if _, ok := a.value.(*ast.TableExpr); ok {
+				g.table = true
+			}
+			if g.writes > 1 {
+				g.fn = nil
+			}
+		}
+		for _, u := range f.idents {
+			if f.refs[u.expr] != nil {
+				continue
+			}
+			switch u.expr.Value {
+			case "_G":
+				p.opaque = p.opaque || u.role != based
+			case "setmetatable":
+				p.metatables = true
+			}
+		}
+		for _, g := range f.gets {
+			if _, ok := g.expr.Key.(*ast.StringExpr); !ok && f.isGlobalTable(g.expr.Object) {
+				p.opaque = true
+			}
+		}
+	}
+}
+
+func (f *file) isGlobalTable(e ast.Expr) bool {
+	id, ok := e.(*ast.IdentExpr)
+	return ok && id.Value == "_G" && f.refs[id] == nil
+}
+
+// collectFields finds the functions that tables hold by name, and the tables
+// that are written to.
+func (p *pack) collectFields() {
+	for _, f := range p.files {
+		for _, l := range f.locals {
+			t, ok := l.init.(*ast.TableExpr)
+			if !ok || l.writes > 0 {
+				continue
+			}
+			l.fields = map[string]*function{}
+			for _, field := range t.Fields {
+				if key, ok := field.Key.(*ast.StringExpr); ok {
+					l.fields[key.Value] = f.functionOf(field.Value)
+				}
+			}
+		}
+		for _, a := range f.assigns {
+			t, ok := a.target.(*ast.AttrGetExpr)
+			if !ok {
+				continue
+			}
+			id, ok := t.Object.(*ast.IdentExpr)
+			if !ok || f.refs[id] == nil {
+				continue
+			}
+			l := f.refs[id]
+			p.changed[l] = true
+			key, ok := t.Key.(*ast.StringExpr)
+			if !ok || l.fields == nil {
+				l.fields = nil // any of its fields may be anything
+				continue
+			}
+			_, twice := l.fields[key.Value]
+			l.fields[key.Value] = nil
+			if !twice && a.value != nil {
+				l.fields[key.Value] = f.functionOf(a.value)
+			}
+		}
+	}
+}
+
+// functionOf is the one function that an expression's value can be, or nil.
+func (f *file) functionOf(e ast.Expr) *function {
+	switch e := e.(type) {
+	case *ast.FunctionExpr:
+		return f.byExpr[e]
+	case *ast.IdentExpr:
+		l := f.refs[e]
+		if l == nil {
+			if g := f.pack.globals[e.Value]; g != nil {
+				return g.fn
+			}
+			return nil
+		}
+		if l.constant() && l.kind != parameter && l.kind != loopVariable {
+			if id, ok := l.init.(*ast.IdentExpr); ok && f.refs[id] == l {
+				return nil
+			}
+			return f.functionOf(l.init)
+		}
+	case *ast.AttrGetExpr:
+		key, ok := e.Key.(*ast.StringExpr)
+		id, okID := e.Object.(*ast.IdentExpr)
+		if !ok || !okID {
+			return nil
+		}
+		if l := f.refs[id]; l != nil && l.fields != nil {
+			return l.fields[key.Value]
+		}
+		if path := f.pathOf(e.Object); len(path) > 8 && path[:8] == "require:" {
+			if m := f.pack.modules[path[8:]]; m != nil {
+				return m.exports()[key.Value]
+			}
+		}
+	}
+	return nil
+}
+
+// exports are the functions in the table that a file of lib/ returns.
+func (f *file) exports() map[string]*function {
+	if len(f.top.stmts) == 0 {
+		return nil
+	}
+	r, ok := f.top.stmts[len(f.top.stmts)-1].(*ast.ReturnStmt)
+	if !ok {
+		return nil
+	}
+	switch e := single(r.Exprs).(type) {
+	case *ast.IdentExpr:
+		if l := f.refs[e]; l != nil {
+			return l.fields
+		}
+	case *ast.TableExpr:
+		fields := map[string]*function{}
+		for _, field := range e.Fields {
+			if key, ok := field.Key.(*ast.StringExpr); ok {
+				fields[key.Value] = f.functionOf(field.Value)
+			}
+		}
+		return fields
+	}
+	return nil
+}
+
+// known are the globals that the pack's files can read.
+func (p *pack) known() []string {
+	names := luabind.Globals()
+	for name := range p.globals {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,209 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+	"chertd/rules"
+)
+
+// checkRules looks at the rules as they were loaded: whether anything can run
+// them. A pack that did not load has none.
+func (p *pack) checkRules() {
+	if p.report.Pack == nil {
+		return
+	}
+	sent := []string{event.MessageReceived, event.LeadReply, "reaction.added", "reaction.removed"}
+	asks := p.unsure || p.usesAny("chert.mark_read", "chert.typing", "chert.react", "chert.send")
+	for _, r := range p.report.Pack.Rules {
+		at := p.callAt(r.File, r.Line)
+		if why := r.Never(); why != "" {
+			p.add(r.File, luabind.SeverityWarning, codeNever, at, "", "this rule can never run: %s", why)
+		}
+		for _, t := range r.Types {
+			switch {
+			case t == event.ActionDone || t == event.ActionFailed:
+				if !asks {
+					p.add(r.File, luabind.SeverityWarning, codeAnswer, at, "they reach only the pack that asked for the call", "%q never comes: this pack asks for no call", t)
+				}
+			case t == "*" || t == event.Schedule || strings.HasPrefix(t, event.TimerPrefix) || slices.Contains(sent, t):
+			default:
+				hint := "Chert sends " + strings.Join(sent, ", ")
+				if near := luabind.Suggest(t, sent); near != "" {
+					hint = fmt.Sprintf("did you mean %q?", near)
+				}
+				p.add(r.File, luabind.SeverityWarning, codeType, at, hint, "on: there is no %q", t)
+			}
+		}
+	}
+}
+
+// callAt is where a subscribing call stands on a line.
+func (p *pack) callAt(path string, line int) place {
+	for _, r := range p.handlers {
+		f := r.call.file
+		if at := f.start(r.call.expr); f.path == path && at.line == line {
+			return at
+		}
+	}
+	return place{line: line}
+}
+
+// checkTimers compares the timers that are set with those that are waited for.
+func (p *pack) checkTimers() {
+	if p.report.Pack == nil {
+		return
+	}
+	set := map[string]bool{}
+	unknown := p.unsure
+	for _, f := range p.files {
+		for _, g := range f.gets {
+			// chert.after as a value: called by who knows whom.
+			unknown = unknown || g.role == read && f.pathOf(g.expr) == "chert.after"
+		}
+		for _, c := range f.calls {
+			if c.expr.Func == nil || f.pathOf(c.expr.Func) != "chert.after" || len(c.expr.Args) < 2 {
+				continue
+			}
+			name, ok := f.constOf(c.expr.Args[1]).(string)
+			if !ok {
+				unknown = true
+				continue
+			}
+			set[name] = true
+			waited := slices.ContainsFunc(p.report.Pack.Rules, func(r *rules.Rule) bool { return slices.Contains(r.Types, event.TimerPrefix+name) })
+			if !waited {
+				f.warn(codeTimer, f.start(c.expr.Args[1]), fmt.Sprintf("chert.on(%q, function(ev) … end)", event.TimerPrefix+name), "no rule of this pack waits for the timer %q", name)
+			}
+		}
+	}
+	if unknown {
+		return
+	}
+	var known []string
+	for name := range set {
+		known = append(known, name)
+	}
+	slices.Sort(known)
+	for _, r := range p.report.Pack.Rules {
+		for _, t := range r.Types {
+			name, ok := strings.CutPrefix(t, event.TimerPrefix)
+			if !ok || set[name] {
+				continue
+			}
+			hint := fmt.Sprintf("a handler sets it: chert.after(\"5m\", %q)", name)
+			if near := luabind.Suggest(name, known); near != "" {
+				hint = fmt.Sprintf("did you mean %q?", event.TimerPrefix+near)
+			}
+			p.add(r.File, luabind.SeverityWarning, codeTimer, p.callAt(r.File, r.Line), hint, "nothing in this pack sets the timer %q", name)
+		}
+	}
+}
+
+func (p *pack) usesAny(names ...string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return len(p.uses[n]) > 0 })
+}
+
+// checkCapabilities compares what the pack does with what it says it needs.
+func (p *pack) checkCapabilities() {
+	manifest := p.manifest()
+	used := map[string]bool{}
+	for _, it := range luabind.Surface() {
+		places := p.uses[it.Name]
+		if it.Grant == "" || len(places) == 0 {
+			continue
+		}
+		used[it.Grant] = true
+		if slices.Contains(p.tried.Manifest.Needs, it.Grant) {
+			continue
+		}
+		at := places[0]
+		if manifest == nil {
+			if !slices.Contains(p.tried.Grants, it.Grant) {
+				at.file.warn(codeNotAsked, at.place, fmt.Sprintf("make the pack a folder with a pack.yaml that says `needs: [%s]`", it.Grant),
+					"%s works only if the operator grants %q, which this pack does not say it needs", it.Name, it.Grant)
+			}
+			continue
+		}
+		at.file.fail(codeNotAsked, at.place, fmt.Sprintf("say `needs: [%s]` in pack.yaml, and let the operator grant `can: [%s]` in chertd.yaml", it.Grant, it.Grant),
+			"%s needs %q, which pack.yaml does not ask for", it.Name, it.Grant)
+	}
+	if p.unsure || manifest == nil || len(p.files) < p.sources() {
+		return
+	}
+	for _, need := range p.tried.Manifest.Needs {
+		if !used[need] {
+			p.add(manifest.Path, luabind.SeverityWarning, codeNotUsed, needAt(manifest, need), "take it out: the operator has to grant what a pack needs", "needs: %s is asked for and never used", need)
+		}
+	}
+}
+
+// sources is how many files of the pack are Lua that it runs.
+func (p *pack) sources() int {
+	n := 0
+	for _, f := range p.tried.Files {
+		if f.Kind == rules.RuleFile || f.Kind == rules.LibFile {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *pack) manifest() *rules.File {
+	for i := range p.tried.Files {
+		if p.tried.Files[i].Kind == rules.ManifestFile {
+			return &p.tried.Files[i]
+		}
+	}
+	return nil
+}
+
+// needAt is where pack.yaml lists a capability.
+func needAt(manifest *rules.File, need string) place {
+	var doc struct {
+		Needs yaml.Node `yaml:"needs"`
+	}
+	if yaml.Unmarshal(manifest.Bytes, &doc) == nil {
+		for _, n := range doc.Needs.Content {
+			if n.Value == need {
+				return place{n.Line, n.Column}
+			}
+		}
+	}
+	return place{line: 1, col: 1}
+}
+
+// checkSpecs looks whether there are any, and whether they are Lua.
+func (p *pack) checkSpecs() {
+	specs := 0
+	first := ""
+	for _, f := range p.tried.Files {
+		switch f.Kind {
+		case rules.RuleFile:
+			if first == "" {
+				first = f.Path
+			}
+		case rules.SpecFile:
+			specs++
+			if _, err := luabind.Compile(f.Path, f.Bytes); err != nil {
+				p.loading(err)
+			}
+		}
+	}
+	if specs > 0 || first == "" || p.report.Pack == nil {
+		return // what does not load has other worries
+	}
+	hint := "write spec/" + p.tried.Name + "_spec.lua: `chertd new` shows how"
+	if p.manifest() == nil && p.report.Path == first {
+		hint = "write " + strings.TrimSuffix(first, ".lua") + "_spec.lua beside it: `chertd new` shows how"
+	}
+	p.found = append(p.found, finding{whole: true, Diagnostic: luabind.Diagnostic{
+		File: first, Line: 1, Col: 1, Severity: luabind.SeverityWarning, Code: codeNoSpec, Hint: hint,
+		Message: fmt.Sprintf("pack %q has no specs: an edit that breaks it goes live", p.tried.Name),
+	}})
+}

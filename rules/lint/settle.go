@@ -1,0 +1,126 @@
+package lint
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/yuin/gopher-lua/ast"
+
+	"chertd/luabind"
+	"chertd/rules"
+)
+
+// settle makes one list of what loading said and of what was found: each thing
+// once, without what the files allow.
+func (p *pack) settle() luabind.Diagnostics {
+	for _, d := range p.report.Diagnostics {
+		p.loaded(d)
+	}
+	p.dropTwice()
+	p.applyAllows()
+	slices.SortStableFunc(p.found, func(a, b finding) int { return byPlace(a.Diagnostic, b.Diagnostic) })
+	var ds luabind.Diagnostics
+	for _, f := range p.found {
+		ds = append(ds, f.Diagnostic)
+	}
+	return slices.Compact(ds)
+}
+
+// loading takes over what compiling says.
+func (p *pack) loading(err error) {
+	var ds luabind.Diagnostics
+	if errors.As(err, &ds) {
+		for _, d := range ds {
+			d.Code = codeSyntax
+			p.found = append(p.found, finding{Diagnostic: d})
+		}
+	}
+}
+
+// loaded takes over a diagnostic of loading, with the code of what it is about.
+func (p *pack) loaded(d luabind.Diagnostic) {
+	f := p.fileOf(d.File)
+	whole := false
+	switch kind := p.kindOf(d.File); {
+	case d.Code != "":
+	case d.Severity == luabind.SeverityWarning && d.File == p.tried.Path && d.Line == 0:
+		d.Code, whole = codeNoRules, true
+	case kind == rules.ManifestFile:
+		d.Code = codeManifest
+	case kind == rules.DataFile:
+		d.Code = codeData
+	case kind != rules.RuleFile && kind != rules.LibFile:
+		d.Code = codeFile
+	case f == nil:
+		d.Code = codeSyntax
+	case d.Line == 0:
+		d.Code = codeFile
+	default:
+		d.Code = codeLoading
+		if at := p.callAt(d.File, d.Line); at.col > 0 {
+			d.Code, d.Col = codeRule, cmp.Or(d.Col, at.col)
+			if d.Severity == luabind.SeverityWarning && strings.HasPrefix(d.Message, "on: ") {
+				d.Code = codeType
+			}
+		}
+		d.Col = cmp.Or(d.Col, f.columnOf(d.Line))
+	}
+	p.found = append(p.found, finding{d, whole})
+}
+
+// dropTwice drops what loading ran into where it was found in the source as
+// well, with its column and its own code.
+func (p *pack) dropTwice() {
+	type line struct {
+		file string
+		line int
+	}
+	exact := map[line]bool{}
+	for _, f := range p.found {
+		if f.Severity == luabind.SeverityError && f.Code != codeLoading && f.Code != codeRule {
+			exact[line{f.File, f.Line}] = true
+		}
+	}
+	types := map[luabind.Diagnostic]bool{}
+	p.found = slices.DeleteFunc(p.found, func(f finding) bool {
+		switch f.Code {
+		case codeLoading, codeRule:
+			return f.Severity == luabind.SeverityError && exact[line{f.File, f.Line}]
+		case codeType:
+			same := luabind.Diagnostic{File: f.File, Line: f.Line, Message: f.Message}
+			twice := types[same]
+			types[same] = true
+			return twice
+		}
+		return false
+	})
+}
+
+func (p *pack) fileOf(path string) *file {
+	for _, f := range p.files {
+		if f.path == path {
+			return f
+		}
+	}
+	return nil
+}
+
+func (p *pack) kindOf(path string) rules.FileKind {
+	for i := range p.tried.Files {
+		if p.tried.Files[i].Path == path {
+			return p.tried.Files[i].Kind
+		}
+	}
+	return ""
+}
+
+// columnOf is where the first word of a line stands.
+func (f *file) columnOf(line int) int {
+	i, _ := slices.BinarySearchFunc(f.tokens, line, func(t ast.Token, line int) int { return cmp.Compare(t.Pos.Line, line) })
+	if i < len(f.tokens) && f.tokens[i].Pos.Line == line {
+		return f.tokens[i].Pos.Column
+	}
+	return 0
+}

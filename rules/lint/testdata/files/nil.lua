@@ -1,0 +1,68 @@
+chert.every("1h", { name = "tick" }, function(ev)
+  chert.mark_read(ev.chat.id) --> "19: error: ev.chat is nil in an event .schedule.: ev.chat.id fails \[CH042\].look first"
+  chert.cancel_read(ev.chat.id)
+  ev.state.n = 1 --> "ev.state is nil in an event .schedule.: ev.state.n fails \[CH042\].keep it in kv"
+end)
+chert.on("*", function(ev)
+  chert.mark_read(ev.chat.id) --> "19: warning: ev.chat may be nil in an event .\*.: then ev.chat.id fails \[CH042\]"
+end)
+chert.on("*", { is_group = false }, function(ev)
+  chert.mark_read(ev.chat.id)
+end)
+chert.on("*", function(ev)
+  if not ev.chat then
+    return
+  end
+  chert.mark_read(ev.chat.id)
+end)
+chert.on("*", function(ev)
+  local chat = ev.chat
+  if chat and not chat.is_group then
+    chert.mark_read(chat.id)
+  end
+end)
+chert.on("*", function(ev)
+  if ev.type == "message.received" then
+    chert.mark_read(ev.chat.id)
+  end
+end)
+chert.on("message.received", function(ev)
+  log.info(ev.action.code) --> "ev.action is nil in an event .message.received."
+end)
+local function tell(ev)
+  log.info(ev.id, { chat = ev.chat.id })
+end
+chert.on("*", function(ev)
+  if ev.chat then
+    tell(ev)
+  end
+end)
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id)
+  chert.after("1m", "t")
+end)
+chert.on("timer:t", function(ev)
+  chert.mark_read(ev.chat.id)
+  log.info(ev.message.id) --> "ev.message is nil in an event .timer:t."
+end)
+chert.on("action.failed", function(ev)
+  log.info(ev.action.code, { chat = ev.chat.id })
+end)
+-----
+chert.on("message.received", function(ev)
+  if ev.at > "2026" then --> "6: warning: ev.at is a number: comparing it with a string is an error \[CH043\].times are Unix seconds"
+    return
+  end
+  if ev.at == "2026" or "x" == ev.chat.is_group then --> "ev.at is a number: comparing it with a string is always false" "ev.chat.is_group is a boolean"
+    return
+  end
+  if ev.text ~= nil and ev.text == 5 then --> "ev.text is always a string: comparing it with nil is always true" "ev.text is a string: comparing it with a number is always false"
+    return
+  end
+  if ev.message.direction == "incoming" then --> "30: warning: ev.message.direction is .inbound. or .outbound.: comparing it with .incoming. is always false"
+    return
+  end
+  if ev.from == nil or ev.at == nil or ev.payload == 5 or ev.message.direction == "inbound" or ev.text == "" or ev.at < chert.now() then
+    return
+  end
+end)

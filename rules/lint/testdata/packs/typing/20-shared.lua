@@ -1,0 +1,3 @@
+function shared(ev)
+  return ev ~= nil
+end
