@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"chertd/luabind"
 	"chertd/rules"
+	"chertd/rules/lint"
 )
 
 func newCheckCommand() *cobra.Command {
@@ -19,35 +21,67 @@ func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [PATH ...]",
 		Short: "Find what is wrong with rules, without running them on anything",
-		Long: `Loads rules exactly as the daemon does and prints what is wrong with them, and
-how to mend it. PATH is a rules folder, a pack or a .lua file; none is ./rules.
+		Long: `Loads rules exactly as the daemon does, looks at them more closely than loading
+has to, and prints what is wrong with them, and how to mend it. PATH is a rules
+folder, a pack or a .lua file; none is ./rules.
 
-Exits with 0 if the rules would go live, 1 if not; with --strict warnings count too.`,
+Each finding has a code, in brackets, that docs/checks.md explains. A comment
+allows one where it is meant:  -- check: allow CH041 it is only a cache
+
+Exits with 0 if nothing is wrong but what may be, with 1 if something is; with
+--strict warnings count too.`,
 		Example: "  chertd check\n  chertd check rules/vip --strict\n  chertd check --format github",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			set, diags := rules.LoadPaths(pathsOr(args), rules.Options{}, nil)
-			if err := printDiagnostics(cmd.OutOrStdout(), cmd.ErrOrStderr(), format, diags); err != nil {
+			r := lint.Check(pathsOr(args), rules.Options{})
+			var err error
+			if format == "junit" {
+				err = checkJUnit(cmd.OutOrStdout(), r.Findings)
+			} else {
+				err = printDiagnostics(cmd.OutOrStdout(), cmd.ErrOrStderr(), format, r.Findings)
+			}
+			if err != nil {
 				return err
 			}
-			if diags.Errors() || strict && len(diags) > 0 {
+			if r.Findings.Errors() || strict && len(r.Findings) > 0 {
 				if format == "pretty" {
-					fmt.Fprintf(cmd.ErrOrStderr(), "chertd: %s\n", tally(diags))
+					fmt.Fprintf(cmd.ErrOrStderr(), "chertd: %s\n", tally(r.Findings))
 				}
 				return errSilent
 			}
 			if format == "pretty" {
-				summary := fmt.Sprintf("%s, %s: fine", count(len(set.Packs()), "pack"), count(set.Rules(), "rule"))
-				if len(diags) > 0 {
-					summary += ", with " + count(len(diags), "warning")
+				summary := fmt.Sprintf("%s, %s: fine", count(r.Packs, "pack"), count(r.Rules, "rule"))
+				if len(r.Findings) > 0 {
+					summary += ", with " + count(len(r.Findings), "warning")
 				}
 				fmt.Fprintln(cmd.OutOrStdout(), summary)
 			}
 			return nil
 		},
 	}
-	formatFlag(cmd, &format, "pretty", "json", "github")
+	formatFlag(cmd, &format, "pretty", "json", "junit", "github")
 	cmd.Flags().BoolVar(&strict, "strict", false, "warnings fail too")
 	return cmd
+}
+
+// checkJUnit writes findings as test cases that failed, a suite a file.
+func checkJUnit(w io.Writer, diags luabind.Diagnostics) error {
+	all := junitSuites{Tests: len(diags), Failures: len(diags), Time: seconds(0)}
+	for _, d := range diags {
+		if n := len(all.Suites); n == 0 || all.Suites[n-1].Name != d.File {
+			all.Suites = append(all.Suites, junitSuite{Name: d.File})
+		}
+		s := &all.Suites[len(all.Suites)-1]
+		s.Tests++
+		s.Failures++
+		s.Cases = append(s.Cases, junitCase{Name: xmlText(d.Code + " " + d.Message), Class: d.File, File: d.File, Line: d.Line, Time: seconds(0),
+			Failure: &junitFailure{Message: xmlText(d.Message), Text: xmlText(d.String())}})
+	}
+	out, err := xml.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	_, err = fmt.Fprintf(w, "%s%s\n", xml.Header, out)
+	return err
 }
 
 // formatFlag adds --format, which takes one of the names; the first is the default.
