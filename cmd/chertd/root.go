@@ -46,6 +46,8 @@ Start with: chertd demo`,
 	root.AddCommand(
 		newDemoCommand(), newRunCommand(), newCheckCommand(), newTestCommand(), newEvalCommand(), newNewCommand(),
 		newSimCommand(), newVersionCommand(),
+		newStatusCommand(), newPacksCommand(), newReloadCommand(), newRollbackCommand(),
+		newModeCommand(), newPauseCommand(), newResumeCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"chertd/engine/control"
+)
+
+// packRow is the layout of a pack's line: 80 columns with a name of up to 20.
+const packRow = "%-*s  %-8s  %-16s  %-6s  %5s  %8s  %6s\n"
+
+// printPacks prints a line a pack, and under it what is out of the ordinary.
+func printPacks(w io.Writer, packs []control.Pack) error {
+	if len(packs) == 0 {
+		_, err := fmt.Fprintln(w, "there are no packs")
+		return err
+	}
+	width := len("PACK")
+	for _, p := range packs {
+		width = max(width, min(20, len(p.Name)))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, packRow, width, "PACK", "VERSION", "LIVE SINCE", "MODE", "RULES", "EVENTS", "FAILED")
+	for _, p := range packs {
+		fmt.Fprintf(&b, packRow, width, p.Name, shortVersion(p.Version), minute(p.Since), p.Mode,
+			fmt.Sprint(p.Rules), thousands(p.Events), thousands(p.Failures))
+		for _, remark := range remarks(p) {
+			b.WriteString("  " + strings.ReplaceAll(remark, "\n", "\n  ") + "\n")
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// printPack prints all there is to say of one pack.
+func printPack(w io.Writer, p control.Pack) error {
+	var b strings.Builder
+	if err := printPacks(&b, []control.Pack{p}); err != nil {
+		return err
+	}
+	if p.Path != "" {
+		fmt.Fprintf(&b, "  files: %s\n", p.Path)
+	}
+	if len(p.Versions) > 0 {
+		const line = "  %-8s  %-16s  %-16s  %8s  %6s%s\n"
+		fmt.Fprintf(&b, "\nVersions that were live, the last one first:\n"+line, "VERSION", "FIRST LIVE", "LAST LIVE", "EVENTS", "FAILED", "")
+		for _, v := range p.Versions {
+			note := ""
+			switch {
+			case v.Version == p.Version:
+				note = "  live"
+			case v.RolledBack:
+				note = "  rolled back"
+			}
+			fmt.Fprintf(&b, line, shortVersion(v.Version), minute(v.Since), minute(v.Last), thousands(v.Events), thousands(v.Failures), note)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// remarks are what an operator should know of a pack beyond its line.
+func remarks(p control.Pack) (list []string) {
+	switch p.ModeBy {
+	case "", "default":
+	case "command", "chertd.yaml", "pack.yaml":
+		list = append(list, fmt.Sprintf("mode %s: by %s", p.Mode, p.ModeBy))
+	default:
+		list = append(list, fmt.Sprintf("mode %s: %s\n  hint: chertd mode %s default takes it back", p.Mode, p.ModeBy, p.Name))
+	}
+	if p.Pinned {
+		list = append(list, "pinned by a rollback")
+	}
+	if p.Gone {
+		list = append(list, "its files are gone, it goes on as it was\n  hint: chertd packs remove "+p.Name+" forgets it")
+	} else if p.NotLive != "" {
+		text := "NOT LIVE as its files are now: " + p.NotLive
+		for _, d := range p.Diagnostics {
+			text += "\n  " + strings.ReplaceAll(d.String(), "\n", "\n  ")
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+// shortVersion is as much of a version as people tell apart and type.
+func shortVersion(v string) string {
+	if v == "" {
+		return "none"
+	}
+	return v[:min(8, len(v))]
+}
+
+// tell prints how a command went: as JSON, or in a sentence.
+func tell(cmd *cobra.Command, json bool, v any, format string, args ...any) error {
+	if json {
+		return printJSON(cmd.OutOrStdout(), v)
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), format+"\n", args...)
+	return err
+}

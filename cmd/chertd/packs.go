@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"chertd/engine/control"
+)
+
+func newPacksCommand() *cobra.Command {
+	var f daemonFlags
+	cmd := &cobra.Command{
+		Use:   "packs [PACK]",
+		Short: "Show which version of each pack is live, and which edit is not",
+		Long: `Shows the packs of the running daemon: the version that is live and since when,
+the mode, how many rules, and on how many events the version ran and failed. An
+edit that is not live is shown with the reason and the places.
+
+With PACK it shows that one, with the versions it can be rolled back to.`,
+		Example: "  chertd packs\n  chertd packs codes\n  chertd packs --json",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
+				if len(args) == 1 {
+					return showPack(ctx, cmd, c, f.json, args[0])
+				}
+				packs, err := c.Packs(ctx)
+				if err != nil {
+					return err
+				}
+				if f.json {
+					return printJSON(cmd.OutOrStdout(), packs)
+				}
+				return printPacks(cmd.OutOrStdout(), packs)
+			})
+		},
+		ValidArgsFunction: f.packNames,
+	}
+	f.add(cmd)
+	cmd.AddCommand(newPacksRemoveCommand())
+	return cmd
+}
+
+func showPack(ctx context.Context, cmd *cobra.Command, c *control.Client, json bool, name string) error {
+	p, err := c.Pack(ctx, name)
+	if err != nil {
+		return err
+	}
+	if json {
+		return printJSON(cmd.OutOrStdout(), p)
+	}
+	return printPack(cmd.OutOrStdout(), p)
+}
+
+func newPacksRemoveCommand() *cobra.Command {
+	var f daemonFlags
+	var keepPending bool
+	cmd := &cobra.Command{
+		Use:   "remove PACK",
+		Short: "Forget a pack whose files are gone",
+		Long: `Forgets a pack whose files are gone, and cancels what it still has waiting. The
+daemon does so by itself, unless no other pack is left. What the pack remembers
+(state, kv) and its versions stay in the store.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
+				if err := c.Remove(ctx, args[0], keepPending); err != nil {
+					return err
+				}
+				return tell(cmd, f.json, map[string]string{"removed": args[0]}, "pack %s is removed", args[0])
+			})
+		},
+		ValidArgsFunction: f.packNames,
+	}
+	f.add(cmd)
+	keepPendingFlag(cmd, &keepPending)
+	return cmd
+}
+
+func keepPendingFlag(cmd *cobra.Command, keep *bool) {
+	cmd.Flags().BoolVar(keep, "keep-pending", false, "let what it has waiting be carried out")
+}

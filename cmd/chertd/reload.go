@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"chertd/engine/control"
+)
+
+func newReloadCommand() *cobra.Command {
+	var f daemonFlags
+	cmd := &cobra.Command{
+		Use:   "reload",
+		Short: "Have the running daemon read the rules folder now",
+		Long: `Has the running daemon read the rules folder now, as it does by itself when a
+file changes (rules.watch), and shows the packs as they are then. Settings in
+chertd.yaml are read again by SIGHUP.
+
+Exits with 1 if what is in the folder is not live.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
+				packs, err := c.Reload(ctx)
+				if err != nil {
+					return err
+				}
+				if f.json {
+					err = printJSON(cmd.OutOrStdout(), packs)
+				} else {
+					err = printPacks(cmd.OutOrStdout(), packs)
+				}
+				if err != nil {
+					return err
+				}
+				return allLive(ctx, c, packs)
+			})
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// allLive is an error if some pack, or the folder as a whole, is not live as it is.
+func allLive(ctx context.Context, c *control.Client, packs []control.Pack) error {
+	var not []string
+	for _, p := range packs {
+		if p.NotLive != "" {
+			not = append(not, p.Name)
+		}
+	}
+	if len(not) > 0 {
+		return fmt.Errorf("not live as the folder has it: %s", strings.Join(not, ", "))
+	}
+	if len(packs) > 0 {
+		return nil
+	}
+	s, err := c.Status(ctx)
+	if err != nil {
+		return err
+	}
+	return hinted(fmt.Errorf("no rules are live"), strings.Join(s.Notes, "\n"))
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"chertd/engine/control"
+	"chertd/luabind"
+)
+
+// daemonFlags are the flags of the commands that talk to a running daemon.
+type daemonFlags struct {
+	socket string
+	config string
+	json   bool
+}
+
+func (f *daemonFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.socket, "socket", "", "the daemon's control socket, a `PATH` (default control.socket of the configuration)")
+	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE` that names the socket (default ./chertd.yaml, then /etc/chertd/chertd.yaml)")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print what the daemon answers, as JSON")
+}
+
+// ask runs f with a client of the daemon and words its errors for people.
+func (f *daemonFlags) ask(cmd *cobra.Command, do func(context.Context, *control.Client) error) error {
+	socket, err := f.find()
+	if err != nil {
+		return err
+	}
+	err = do(cmd.Context(), control.Dial(socket))
+	var unreachable *control.UnreachableError
+	var user *control.UserError
+	switch {
+	case errors.As(err, &unreachable):
+		return hinted(err, unreachable.Hint())
+	case errors.As(err, &user):
+		return hinted(err, user.Hint)
+	}
+	return err
+}
+
+// find is the path of the socket: the one given, else that of the configuration
+// that run would use, else where run would make it in this folder.
+func (f *daemonFlags) find() (string, error) {
+	if f.socket != "" {
+		return f.socket, nil
+	}
+	file, err := f.config, error(nil)
+	for _, place := range configPlaces {
+		if file != "" {
+			break
+		}
+		if _, err = os.Stat(place); err == nil {
+			file = place
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", hinted(fmt.Errorf("look for the control socket: %w", err), "--socket PATH names it")
+		}
+	}
+	if file == "" {
+		c := defaultConfig()
+		return filepath.Clean(string(c.Control.Socket)), nil
+	}
+	text, err := readConfig(file)
+	if err != nil {
+		return "", hinted(fmt.Errorf("look for the control socket: %w", err), "--socket PATH names it")
+	}
+	return socketOf(file, text, os.LookupEnv)
+}
+
+// socketOf takes the socket from a configuration's text. What else is wrong
+// with the configuration does not matter here: the shell that a command is
+// typed into mostly lacks the environment that the daemon has its secrets from.
+func socketOf(file string, text []byte, lookup func(string) (string, bool)) (string, error) {
+	c, diags := parseConfig(file, text, lookup, true)
+	if c == nil {
+		return "", fail(exitFailure, diags)
+	}
+	for _, d := range diags {
+		if d.Severity == luabind.SeverityError && strings.HasPrefix(d.Message, "control.socket") {
+			return "", hinted(fail(exitFailure, luabind.Diagnostics{d}), "--socket PATH names the socket")
+		}
+	}
+	if c.Control.Socket == "" {
+		return "", hinted(fmt.Errorf("%s turns the control socket off", file), "set control.socket, or name another configuration with -c FILE")
+	}
+	return string(c.Control.Socket), nil
+}
+
+// packNames completes a command's first argument with the packs there are.
+func (f *daemonFlags) packNames(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	socket, err := f.find()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	packs, err := control.Dial(socket).Packs(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []cobra.Completion
+	for _, p := range packs {
+		names = append(names, p.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// printJSON prints a value for programs.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"chertd/engine/control"
+)
+
+func newStatusCommand() *cobra.Command {
+	var f daemonFlags
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how the running daemon stands",
+		Long: `Shows how the running daemon stands: whether events are taken in and calls are
+made, and if not why; what the store holds; and what needs somebody's attention.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
+				s, err := c.Status(ctx)
+				if err != nil {
+					return err
+				}
+				if f.json {
+					return printJSON(cmd.OutOrStdout(), s)
+				}
+				return printStatus(cmd.OutOrStdout(), s, time.Now())
+			})
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// printStatus prints a line a subject, and then what needs attention.
+func printStatus(w io.Writer, s control.Status, now time.Time) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "chertd %s, up %s, since %s\n", s.Version, roughly(now.Sub(s.Since)), minute(s.Since))
+	line := func(label, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-8s %s\n", label, fmt.Sprintf(format, args...))
+	}
+	line("events", "%s; %s in all, %d not handled yet, %d in quarantine", choose(s.Ready, "taken in", "NOT READY"), thousands(s.Events), s.Pending, s.Quarantined)
+	for _, why := range s.NotReady {
+		line("", "not ready: %s", why)
+	}
+	line("calls", "%s", choose(s.Paused, "PAUSED", choose(len(s.NoCalls) > 0, "NOT MADE", "made")))
+	for _, why := range s.NoCalls {
+		line("", "%s", why)
+	}
+	line("actions", "%s", actionCounts(s.Actions))
+	line("packs", "%s", choose(s.NotLive == 0, fmt.Sprint(s.Packs), fmt.Sprintf("%d, %d with an edit that is NOT LIVE: see chertd packs", s.Packs, s.NotLive)))
+	line("store", "%s, %s", sizeOf(s.Bytes), choose(s.Chats == 1, "1 chat", thousands(s.Chats)+" chats"))
+	for _, note := range s.Notes {
+		b.WriteString("note: " + strings.ReplaceAll(note, "\n", "\n  ") + "\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// actionCounts lists how many actions have come how far: those that wait or
+// need somebody first.
+func actionCounts(n map[string]int64) string {
+	order := []string{"waiting", "sent", "withheld", "dead", "done", "dropped", "shadow"}
+	for _, status := range slices.Sorted(maps.Keys(n)) {
+		if !slices.Contains(order, status) {
+			order = append(order, status)
+		}
+	}
+	var parts []string
+	for _, status := range order {
+		if n[status] > 0 {
+			parts = append(parts, thousands(n[status])+" "+status)
+		}
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func choose(first bool, a, b string) string {
+	if first {
+		return a
+	}
+	return b
+}
+
+// minute is a time as lists show it, in the local zone.
+func minute(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}
+
+// roughly is a duration in its two largest units: "3d 4h", "12m 5s".
+func roughly(d time.Duration) string {
+	n := max(0, int64(d/time.Second))
+	units := []struct {
+		name    string
+		seconds int64
+	}{{"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}}
+	for i, u := range units {
+		if n < u.seconds {
+			continue
+		}
+		text := fmt.Sprintf("%d%s", n/u.seconds, u.name)
+		if rest := n % u.seconds; i+1 < len(units) && rest >= units[i+1].seconds {
+			text += fmt.Sprintf(" %d%s", rest/units[i+1].seconds, units[i+1].name)
+		}
+		return text
+	}
+	return "0s"
+}
+
+// thousands groups digits: 1,234,567.
+func thousands(n int64) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// sizeOf is a number of bytes in the largest unit that it fills.
+func sizeOf(n int64) string {
+	size, unit := float64(n), "B"
+	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if size < 1024 {
+			break
+		}
+		size, unit = size/1024, next
+	}
+	if unit == "B" {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", size, unit)
+}
