@@ -14,11 +14,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,18 +32,35 @@ import (
 // The whole way, webhook to call, against a hand-written bot that checks the
 // same signature and makes the same call, without a store and without Lua. Both
 // run in one process over loopback, each chat is a new one, so that nothing
-// coalesces. The ratio is what counts: architecture.md wants at least 0.5.
+// coalesces. The ratio is what counts: architecture.md wants at least 0.5 of the
+// events a second. On a machine that is busy otherwise the ratio of processor
+// time per event is steadier; it includes the sender's and Chert's own.
 //
 //	go test ./engine -run '^$' -bench WholeWay -benchtime 20000x
 func BenchmarkWholeWay(b *testing.B) {
-	var bot, daemon float64
+	// Both sides share a process, and so this: as `chertd run` sets it.
+	defer debug.SetGCPercent(debug.SetGCPercent(GCPercent))
+	var bot, daemon pace
 	b.Run("bot", func(b *testing.B) { bot = wholeWay(b, startBot) })
 	b.Run("chertd", func(b *testing.B) {
 		daemon = wholeWay(b, startDaemon)
-		if bot > 0 {
-			b.ReportMetric(daemon/bot, "of-bot")
+		if bot.rate > 0 {
+			b.ReportMetric(daemon.rate/bot.rate, "of-bot")
+			b.ReportMetric(bot.cpu/daemon.cpu, "of-bot-by-cpu")
 		}
 	})
+}
+
+// pace is events a second, and seconds of processor time an event.
+type pace struct{ rate, cpu float64 }
+
+// cpuTime is the processor time of this process so far.
+func cpuTime() time.Duration {
+	var use syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &use) != nil {
+		return 0
+	}
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }
 
 // The same way at a steady 500 events a second: how long from the webhook's
@@ -131,13 +150,13 @@ func (r *road) await(b *testing.B, n int) {
 }
 
 // wholeWay posts b.N signed webhooks and returns events per second.
-func wholeWay(b *testing.B, start func(*testing.B, *road) func(int)) float64 {
+func wholeWay(b *testing.B, start func(*testing.B, *road) func(int)) pace {
 	r := newRoad(b)
 	post := start(b, r)
 	var next atomic.Int64
 	var posters sync.WaitGroup
 	b.ResetTimer()
-	began := time.Now()
+	began, used := time.Now(), cpuTime()
 	for range benchPosters {
 		posters.Go(func() {
 			for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
@@ -147,11 +166,14 @@ func wholeWay(b *testing.B, start func(*testing.B, *road) func(int)) float64 {
 	}
 	posters.Wait()
 	r.await(b, b.N)
-	took := time.Since(began)
+	p := pace{
+		rate: float64(b.N) / time.Since(began).Seconds(),
+		cpu:  (cpuTime() - used).Seconds() / float64(b.N),
+	}
 	b.StopTimer()
-	rate := float64(b.N) / took.Seconds()
-	b.ReportMetric(rate, "events/s")
-	return rate
+	b.ReportMetric(p.rate, "events/s")
+	b.ReportMetric(p.cpu*1e6, "cpu-us/event")
+	return p
 }
 
 // startDaemon runs chertd with one pack that reads chats by a code.

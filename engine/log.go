@@ -69,6 +69,9 @@ func (e *Engine) logSettled(a *chat.Action) {
 	if a.Status == chat.Dead || a.Status == chat.Withheld {
 		level = slog.LevelError
 	}
+	if !e.c.Log.Enabled(context.Background(), level) {
+		return
+	}
 	args := []any{
 		keyChat, a.Chat, keyAction, a.ID.String(), "kind", a.Kind, keyStatus, a.Status, keyWhy, a.Why,
 		keyPack, a.Pack, keyRule, a.Rule, keyVersion, short(a.Version), keyPlace, a.Place,

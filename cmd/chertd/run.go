@@ -9,12 +9,14 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"chertd/engine"
 	"chertd/engine/chert"
+	"chertd/engine/control"
 	"chertd/engine/store/sqlite"
 	"chertd/rules"
 )
@@ -43,9 +45,15 @@ func run(cmd *cobra.Command, file, events string) error {
 	if err != nil {
 		return err
 	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(engine.GCPercent)
+	}
 	log := newLogger(cmd.ErrOrStderr(), c.Log)
 	for _, w := range warnings {
 		log.Warn(w.Message, "at", fmt.Sprintf("%s:%d", w.File, w.Line))
+	}
+	if err := c.checkCertificate(); err != nil {
+		return err
 	}
 	d := c.daemon(log)
 	if events != "" {
@@ -90,6 +98,18 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 		},
 		Log: log, Version: version(),
 	}
+}
+
+// checkCertificate reads the files of control.tls: a wrong name is found before
+// anything is started.
+func (c *Config) checkCertificate() error {
+	if c.Control.Listen == "" || c.Control.TLS.Cert == "" {
+		return nil
+	}
+	if _, err := control.TLS(string(c.Control.TLS.Cert), string(c.Control.TLS.Key)); err != nil {
+		return hinted(fail(exitConfig, fmt.Errorf("control.tls: %w", err)), "both are PEM files, the key is that of the certificate and not encrypted")
+	}
+	return nil
 }
 
 // ruleOptions is what the operator says to the packs.
@@ -143,6 +163,7 @@ func startError(err error) error {
 	var inUse *sqlite.InUseError
 	var newer *sqlite.NewerError
 	var listen *net.OpError
+	var socket *control.SocketError
 	switch {
 	case err == nil:
 		return nil
@@ -150,6 +171,10 @@ func startError(err error) error {
 		return hinted(err, "stop the other chertd, or give this one a store.url of its own")
 	case errors.As(err, &newer):
 		return hinted(err, "run the newer chertd, or restore a backup made by this version")
+	case errors.As(err, &socket) && socket.InUse:
+		return hinted(err, socket.Hint())
+	case errors.As(err, &socket):
+		return hinted(fail(exitConfig, err), socket.Hint())
 	case errors.As(err, &listen) && listen.Op == "listen":
 		return hinted(err, "another program uses the address, or it is not this machine's: choose another")
 	}

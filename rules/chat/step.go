@@ -82,15 +82,22 @@ func (s *step) settleWhere(status Status, why string, match func(*Action) bool) 
 // wait leave the chat. Those that a call in flight carries are remembered with
 // it: the call can't be recalled.
 func (s *step) each(match func(*Action) bool, status func(*Action) (Status, string)) {
-	if !slices.ContainsFunc(s.c.Waiting, func(a Action) bool { return match(&a) }) {
+	// By index: an Action is large, and copies that match looks at would each be
+	// an allocation.
+	first := 0
+	for first < len(s.c.Waiting) && !match(&s.c.Waiting[first]) {
+		first++
+	}
+	if first == len(s.c.Waiting) {
 		return
 	}
-	var kept []Action
-	for _, a := range s.c.Waiting {
-		if !match(&a) {
-			kept = append(kept, a)
+	kept := slices.Clone(s.c.Waiting[:first])
+	for i := first; i < len(s.c.Waiting); i++ {
+		if i > first && !match(&s.c.Waiting[i]) {
+			kept = append(kept, s.c.Waiting[i])
 			continue
 		}
+		a := s.c.Waiting[i]
 		a.Status, a.Why = status(&a)
 		if a.Status == Waiting {
 			kept = append(kept, a)

@@ -32,10 +32,20 @@ const (
 		body, target, depth, asked_at, due_at, settled_at, attempts, code, http, trace_id, error`
 )
 
-// Chat implements store.Store.
+// Chat implements store.Store. Most chats of a busy day are new: to find that
+// out takes one statement instead of a transaction of four.
 func (s *Store) Chat(ctx context.Context, id string) (chat.Chat, error) {
-	var c chat.Chat
-	err := s.snapshot(ctx, "read a chat", func(r *conn) error {
+	c := chat.Chat{ID: id}
+	known := false
+	err := s.read(ctx, "read a chat", func(r *conn) error {
+		found, err := r.one(context.Background(), `SELECT 1 FROM chats WHERE id = ?`, id)
+		known = found != nil
+		return err
+	})
+	if err != nil || !known {
+		return c, err
+	}
+	err = s.snapshot(ctx, "read a chat", func(r *conn) error {
 		c = chat.Chat{ID: id}
 		known := false
 		err := r.query(context.Background(), selectChat, func(row []driver.Value) (err error) {
