@@ -28,13 +28,14 @@ chert.rule({
   on = "timer:remind",
   run = function(ev)
     local reminders = ev.state.reminders + 1
-    local fields = { chat = ev.chat.id, minutes = math.floor((chert.now() - ev.state.since) / 60) }
+    local minutes = math.floor((chert.now() - ev.state.since) / 60)
+    local text = ("an urgent message came %d minutes ago, reminder %d"):format(minutes, reminders)
     if reminders >= config.reminders then
-      log.error("an urgent message may still wait: the last reminder", fields)
+      log.error(text .. ", the last one", { chat = ev.chat.id })
       ev.state = nil
       return
     end
-    log.warn("an urgent message may still wait", fields)
+    log.warn(text, { chat = ev.chat.id })
     ev.state.reminders = reminders
     chert.after(config.again, "remind")
   end,

@@ -39,10 +39,9 @@ chert.rule({
 })
 
 chert.every("0 9 * * *", { name = "daily count", tz = config.tz }, function()
-  log.info("messages so far", {
-    quick_chats = kv.get("quick chats") or 0,
-    quick_messages = kv.get("quick messages") or 0,
-    all_chats = kv.get("all chats") or 0,
-    all_messages = kv.get("all messages") or 0,
-  })
+  for _, group in ipairs({ "quick", "all" }) do
+    local messages = kv.get(group .. " messages") or 0
+    local chats = kv.get(group .. " chats") or 0
+    log.info(("%s: %d messages in %d chats"):format(group, messages, chats))
+  end
 end)

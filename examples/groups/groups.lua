@@ -5,7 +5,8 @@
 --
 -- A group in which we were called is held, and not merely left: what is written
 -- after it would otherwise have the whole group read, that message included. The
--- hold ends by itself, or when you say `chertd release CHAT`.
+-- hold ends by itself, or when you say `chertd release CHAT`. It wins over any read,
+-- so the second rule need not know of the first.
 
 chert.rule({
   name = "leave what is meant for us",
@@ -19,7 +20,7 @@ chert.rule({
 chert.rule({
   name = "read the rest once quiet",
   on = "message.received",
-  where = { is_group = true, except = { words = config.names } },
+  where = { is_group = true },
   run = function(ev)
     chert.mark_read(ev.chat.id, { after = config.quiet, reason = "the group is quiet" })
   end,

@@ -12,7 +12,6 @@ local known = data.load("known")
 
 local function leave(ev, reason)
   chert.keep_unread(ev.chat.id, { reason = reason })
-  log.info("spam is left unread", { chat = ev.chat.id, why = reason })
   local count = kv.incr("spam of " .. (ev.from or "nobody"), 1, { ttl = "30d" })
   if count == config.report_at then
     log.warn("much spam from one sender: put it into data/senders.yaml, or block it", { from = ev.from, count = count })

@@ -4,9 +4,9 @@
 -- To change it: questions and answers are in data/answers.yaml, how fast it is in
 -- pack.yaml. It needs the operator's leave to type, react and send.
 --
--- It finds words and understands nothing: what is long is left for a person, and
--- so is a chat in which somebody writes on before the answer is out. It can't see
--- whether a person has answered already; use it where nobody else does.
+-- It finds words and understands nothing: what is long is left for a person, what
+-- is old as well, and so is a chat in which somebody writes on before the answer is
+-- out. It can't see whether a person has answered: use it where nobody else does.
 
 assert(config.letters_per_second > 0, "letters_per_second must be more than 0")
 
@@ -32,7 +32,8 @@ for _, answer in ipairs(data.load("answers")) do
     where = { is_group = false, words = answer.words },
     cooldown = config.again,
     run = function(ev)
-      if #ev.text > config.longest then
+      local age = chert.now() - (ev.at or chert.now())
+      if #ev.text > config.longest or age > config.fresh then
         return
       end
       chert.mark_read(ev.chat.id, { after = config.notice, reason = "the bot answers" })

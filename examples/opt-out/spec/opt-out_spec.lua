@@ -22,6 +22,11 @@ describe("opt-out", function()
     assert.not_logged("wants no more messages")
   end)
 
+  it("leaves groups alone", function()
+    receive({ chat = "g1", is_group = true, text = "stop it, you two" })
+    assert.is_not_held("g1")
+  end)
+
   it("ends by itself", function()
     receive({ chat = "c1", text = "unsubscribe" })
     advance("7d")

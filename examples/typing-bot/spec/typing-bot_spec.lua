@@ -5,6 +5,7 @@ describe("typing-bot", function()
       think = "4s",
       letters_per_second = 8,
       at_most = 20,
+      fresh = 600,
       longest = 160,
       again = "12h",
       reaction = "like",
@@ -32,6 +33,13 @@ describe("typing-bot", function()
     advance("9s")
     assert.called("send", 0)
     advance("1s")
+    assert.called("send", 1)
+  end)
+
+  it("types for no longer than it is told to", function()
+    configure({ at_most = 2 })
+    receive({ chat = "c1", text = question })
+    advance("6s")
     assert.called("send", 1)
   end)
 
@@ -68,9 +76,31 @@ describe("typing-bot", function()
     advance("5s")
     receive({ chat = "c1", text = "Never mind, my parcel is broken" })
     assert.called({ kind = "typing", text = "stopped" })
+    receive({ chat = "c1", text = "and wet" })
+    assert.called({ kind = "typing", text = "stopped", times = 1 })
     advance("1h")
     assert.called("send", 0)
     assert.is_unread("c1")
+  end)
+
+  it("does so before it types, and after the answer", function()
+    receive({ chat = "c1", text = question })
+    receive({ chat = "c1", text = "Never mind" })
+    receive({ chat = "c2", text = question })
+    advance("1m")
+    receive({ chat = "c2", text = "Thanks!" })
+    assert.called({ kind = "typing", chat = "c1", times = 0 })
+    assert.called({ kind = "typing", chat = "c2", text = "stopped", times = 0 })
+    assert.called({ kind = "send", chat = "c1", times = 0 })
+  end)
+
+  it("leaves old messages to a person", function()
+    receive({ chat = "c1", text = question, at = now() - 601 })
+    receive({ chat = "c2", text = question, at = now() - 600 })
+    advance("1h")
+    assert.called({ kind = "send", times = 1 })
+    assert.is_unread("c1")
+    assert.is_read("c2")
   end)
 
   it("leaves long messages, groups and other questions to a person", function()
