@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -333,13 +334,13 @@ func userError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, rules.ErrNoPack):
-		return &control.UserError{Message: err.Error(), Hint: "chertd packs lists them"}
+		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: "chertd packs lists them"}
 	case errors.Is(err, rules.ErrPresent):
-		return &control.UserError{Message: err.Error(), Hint: "delete the files, or: chertd mode PACK off"}
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "delete the files, or: chertd mode PACK off"}
 	case errors.Is(err, rules.ErrNoEarlier):
-		return &control.UserError{Message: err.Error(), Hint: "chertd packs PACK lists the versions that are kept"}
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "chertd packs PACK lists the versions that are kept"}
 	case errors.As(err, &unknown):
-		return &control.UserError{Message: err.Error(), Hint: "chertd packs " + unknown.Pack + " lists the versions that are kept"}
+		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: "chertd packs " + unknown.Pack + " lists the versions that are kept"}
 	}
 	return err
 }

@@ -31,6 +31,9 @@ func (c *Config) check(d *decoder, events bool) {
 	if c.Control.Listen != "" {
 		checkAddress(d, "control.listen", c.Control.Listen)
 	}
+	if host, _, err := net.SplitHostPort(c.Control.Listen); err == nil && !loopback(host) && c.Control.Token != "" && c.Control.TLS.Cert == "" {
+		d.warn("control.token", codeValue, "set control.tls, or listen on 127.0.0.1", "it crosses the network unencrypted: control.listen is %s", c.Control.Listen)
+	}
 	if (c.Control.TLS.Cert == "") != (c.Control.TLS.Key == "") {
 		d.fail("control.tls", codeMissing, "", "cert and key go together: one is missing")
 	}

@@ -16,11 +16,15 @@ import (
 // last zero); other systems have less and say so themselves.
 const maxSocketPath = 107
 
+// elsewhere is a hint.
+const elsewhere = "set control.socket to a path in a folder that chertd can write to"
+
 // SocketError says why a control socket can't be opened, and the mend.
 type SocketError struct {
-	Path string
-	Why  string
-	hint string
+	Path  string
+	Why   string
+	InUse bool // another process listens on it
+	hint  string
 }
 
 func (e *SocketError) Error() string { return "open the control socket " + e.Path + ": " + e.Why }
@@ -38,10 +42,10 @@ func Listen(path string) (net.Listener, error) {
 		return nil, &SocketError{Path: path, Why: err.Error()}
 	}
 	if len(path) > maxSocketPath {
-		return nil, &SocketError{path, fmt.Sprintf("its path has %d bytes, the system takes %d", len(path), maxSocketPath), "set control.socket to a shorter path"}
+		return nil, &SocketError{Path: path, Why: fmt.Sprintf("its path has %d bytes, the system takes %d", len(path), maxSocketPath), hint: "set control.socket to a shorter path"}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, &SocketError{path, err.Error(), "set control.socket to a path in a folder that chertd can write to"}
+		return nil, &SocketError{Path: path, Why: err.Error(), hint: elsewhere}
 	}
 	if err := removeStale(path); err != nil {
 		return nil, err
@@ -53,7 +57,7 @@ func Listen(path string) (net.Listener, error) {
 	}}
 	l, err := lc.Listen(context.Background(), "unix", path)
 	if err != nil {
-		return nil, &SocketError{path, err.Error(), "set control.socket to a path in a folder that chertd can write to"}
+		return nil, &SocketError{Path: path, Why: err.Error(), hint: elsewhere}
 	}
 	u := l.(*net.UnixListener)
 	u.SetUnlinkOnClose(false)
@@ -78,17 +82,17 @@ func removeStale(path string) error {
 		return &SocketError{Path: path, Why: err.Error()}
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return &SocketError{path, "there is a file of this name that is no socket", "move it away, or set control.socket to another path"}
+		return &SocketError{Path: path, Why: "there is a file of this name that is no socket", hint: "move it away, or set control.socket to another path"}
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
 		c.Close()
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return &SocketError{path, "another process listens on it", "stop the other chertd, or give this one a control.socket of its own"}
+		return &SocketError{Path: path, Why: "another process listens on it", InUse: true, hint: "stop the other chertd, or give this one a control.socket of its own"}
 	}
 	if err := os.Remove(path); err != nil {
-		return &SocketError{path, "remove what an ended process has left: " + err.Error(), "remove it, or set control.socket to another path"}
+		return &SocketError{Path: path, Why: "remove what an ended process has left: " + err.Error(), hint: elsewhere}
 	}
 	return nil
 }

@@ -1,0 +1,352 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"chertd/luabind"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fake is a daemon that remembers what it was told, and answers with err.
+type fake struct {
+	mu    sync.Mutex
+	told  []string
+	packs []Pack
+	err   error
+	wait  func(context.Context) error // before Status answers; nil: not
+}
+
+func (f *fake) tell(format string, args ...any) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.told = append(f.told, fmt.Sprintf(format, args...))
+	return f.err
+}
+
+func (f *fake) last() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.told) == 0 {
+		return ""
+	}
+	return f.told[len(f.told)-1]
+}
+
+func (f *fake) Status(ctx context.Context) (Status, error) {
+	if f.wait != nil {
+		if err := f.wait(ctx); err != nil {
+			return Status{}, err
+		}
+	}
+	return Status{Version: "v1", Since: noon, Ready: true, Events: 7, Actions: map[string]int64{"done": 3}}, f.tell("status")
+}
+
+func (f *fake) Packs(context.Context) ([]Pack, error)  { return f.packs, f.tell("packs") }
+func (f *fake) Reload(context.Context) ([]Pack, error) { return f.packs, f.tell("reload") }
+
+func (f *fake) Remove(_ context.Context, pack string, keepPending bool) error {
+	return f.tell("remove %s %t", pack, keepPending)
+}
+
+func (f *fake) Rollback(_ context.Context, pack, version string, keep, keepPending bool) (Pack, error) {
+	return Pack{Name: pack, Version: version, Pinned: true}, f.tell("rollback %s %q %t %t", pack, version, keep, keepPending)
+}
+
+func (f *fake) SetMode(_ context.Context, pack, mode string, keepPending bool) (Pack, error) {
+	return Pack{Name: pack, Mode: mode}, f.tell("mode %s %s %t", pack, mode, keepPending)
+}
+
+func (f *fake) Pause(_ context.Context, on bool) error { return f.tell("pause %t", on) }
+
+var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func fine() Health { return Health{} }
+
+// serve serves a handler on a listener until the test ends.
+func serve(t *testing.T, l net.Listener, h http.Handler) {
+	t.Helper()
+	s := NewServer(h, quiet)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(l) }()
+	t.Cleanup(func() {
+		s.Close()
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("serve: %v", err)
+		}
+	})
+}
+
+// socketPath is short: a test's own folder may be beyond what a socket's path may have.
+func socketPath(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ctl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "data", "chertd.sock")
+}
+
+// dialed is a client of a fake daemon on a socket.
+func dialed(t *testing.T, f *fake) *Client {
+	t.Helper()
+	path := socketPath(t)
+	l, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, l, Handler(Config{Daemon: f, Health: fine}))
+	return Dial(path)
+}
+
+// TestClientAsksDaemon: what each method of the client asks reaches the daemon,
+// and what that answers comes back.
+func TestClientAsksDaemon(t *testing.T) {
+	t.Parallel()
+	codes := Pack{
+		Name: "codes", Version: "3f786850e387550f", Since: noon, Mode: "shadow", ModeBy: "command", Rules: 2, Events: 9, Failures: 1,
+		NotLive: "it does not load", Diagnostics: luabind.Diagnostics{{File: "rules/codes.lua", Line: 3, Col: 1, Severity: luabind.SeverityError, Message: "no"}},
+		Versions: []PackVersion{{Version: "3f786850e387550f", Since: noon, Last: noon, Events: 9, Failures: 1}},
+	}
+	f := &fake{packs: []Pack{codes, {Name: "vip"}}}
+	c := dialed(t, f)
+	ctx := t.Context()
+	for want, ask := range map[string]func() (string, error){
+		"status": func() (string, error) {
+			s, err := c.Status(ctx)
+			return fmt.Sprint(s.Version, s.Since, s.Ready, s.Events, s.Actions["done"]), err
+		},
+		"packs": func() (string, error) {
+			p, err := c.Packs(ctx)
+			return fmt.Sprintf("%v", p), err
+		},
+		"reload": func() (string, error) {
+			p, err := c.Reload(ctx)
+			return fmt.Sprintf("%v", p), err
+		},
+		`rollback codes "" false false`: func() (string, error) {
+			p, err := c.Rollback(ctx, "codes", RollbackRequest{})
+			return fmt.Sprint(p.Name, p.Version, p.Pinned), err
+		},
+		`rollback codes "3f78" true true`: func() (string, error) {
+			p, err := c.Rollback(ctx, "codes", RollbackRequest{Version: "3f78", Keep: true, KeepPending: true})
+			return fmt.Sprint(p.Name, p.Version, p.Pinned), err
+		},
+		"mode codes off true": func() (string, error) {
+			p, err := c.SetMode(ctx, "codes", ModeRequest{Mode: "off", KeepPending: true})
+			return fmt.Sprint(p.Name, p.Mode), err
+		},
+		"remove a b/c? true":   func() (string, error) { return "", c.Remove(ctx, "a b/c?", true) },
+		"remove ../../x false": func() (string, error) { return "", c.Remove(ctx, "../../x", false) },
+		"pause true":           func() (string, error) { return "", c.Pause(ctx, true) },
+		"pause false":          func() (string, error) { return "", c.Pause(ctx, false) },
+	} {
+		answer, err := ask()
+		if err != nil {
+			t.Errorf("%s: %v", want, err)
+			continue
+		}
+		if got := f.last(); got != want {
+			t.Errorf("the daemon was told %q, want %q", got, want)
+		}
+		wantAnswer := map[string]string{
+			"status": fmt.Sprint("v1", noon, true, 7, 3), "packs": fmt.Sprintf("%v", f.packs), "reload": fmt.Sprintf("%v", f.packs),
+			`rollback codes "" false false`: fmt.Sprint("codes", "", true), `rollback codes "3f78" true true`: fmt.Sprint("codes", "3f78", true),
+			"mode codes off true": fmt.Sprint("codes", "off"),
+		}[want]
+		if answer != wantAnswer {
+			t.Errorf("%s: answered %s, want %s", want, answer, wantAnswer)
+		}
+	}
+	if p, err := c.Pack(ctx, "codes"); err != nil || fmt.Sprint(p) != fmt.Sprint(codes) {
+		t.Errorf("one pack: %v, %v; want %v", p, err, codes)
+	}
+}
+
+// TestClientTellsErrors: an error is the same on both sides of the socket.
+func TestClientTellsErrors(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		err    error
+		status int // of the *UserError that the client returns; 0: it returns another
+		hint   string
+		text   string
+	}{
+		"the caller's":      {&UserError{Message: "there is no mode", Hint: "live"}, 400, "live", "there is no mode"},
+		"wrapped":           {fmt.Errorf("mode: %w", &UserError{Message: "no"}), 400, "", "no"},
+		"nothing there":     {&UserError{Status: 404, Message: "no pack"}, 404, "", "no pack"},
+		"as things stand":   {&UserError{Status: 409, Message: "it is there", Hint: "delete it"}, 409, "delete it", "it is there"},
+		"the daemon's own":  {errors.New("disk is full"), 0, "", "the daemon failed: disk is full"},
+		"not done in time":  {context.DeadlineExceeded, 503, "ask again", "not done in time"},
+		"the store's words": {errors.New(`a "quoted" <text>`), 0, "", `a "quoted" <text>`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := dialed(t, &fake{err: test.err}).SetMode(t.Context(), "codes", ModeRequest{Mode: "live"})
+			var user *UserError
+			if got := errors.As(err, &user); got != (test.status != 0) {
+				t.Fatalf("error %v is the caller's: %t", err, got)
+			}
+			if user != nil && (user.Status != test.status || user.Hint != test.hint) {
+				t.Errorf("status %d, hint %q; want %d, %q", user.Status, user.Hint, test.status, test.hint)
+			}
+			if !strings.Contains(err.Error(), test.text) {
+				t.Errorf("it says %q, want %q", err, test.text)
+			}
+		})
+	}
+}
+
+func TestUnknownPackIsSuggested(t *testing.T) {
+	t.Parallel()
+	c := dialed(t, &fake{packs: []Pack{{Name: "codes"}}})
+	for name, hint := range map[string]string{"coeds": `did you mean "codes"?`, "other": "chertd packs lists them"} {
+		_, err := c.Pack(t.Context(), name)
+		var user *UserError
+		if !errors.As(err, &user) || user.Status != http.StatusNotFound || user.Hint != hint {
+			t.Errorf("pack %s: %v (%+v), want hint %q", name, err, user, hint)
+		}
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	t.Parallel()
+	path := socketPath(t)
+	ask := func() error {
+		_, err := Dial(path).Status(t.Context())
+		return err
+	}
+	var unreachable *UnreachableError
+	if err := ask(); !errors.As(err, &unreachable) || unreachable.Error() != "no daemon listens on the socket "+path || !strings.Contains(unreachable.Hint(), "is chertd running?") {
+		t.Errorf("without a socket: %v", err)
+	}
+	left(t, path)
+	if err := ask(); !errors.As(err, &unreachable) || unreachable.Error() != "no daemon listens on the socket "+path {
+		t.Errorf("with the socket of an ended process: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := Dial(path).Pause(ctx, true); !errors.Is(err, context.Canceled) {
+		t.Errorf("with an ended context: %v", err)
+	}
+}
+
+// TestRequests are requests that the commands don't make.
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		method, path, body string
+		status             int
+		told, says         string
+	}{
+		{"GET", "/-/healthy", "", 200, "", `{"status":"healthy"}`},
+		{"GET", "/-/ready", "", 200, "", `{"status":"ready"}`},
+		{"HEAD", "/-/ready", "", 200, "", ""},
+		{"POST", "/-/reload", "", 200, "reload", `{"packs":[]}`},
+		{"GET", "/api/v1/packs", "", 200, "packs", `{"packs":[]}`},
+		{"POST", "/api/v1/pause", "", 200, "pause true", `{"paused":true}`},
+		{"DELETE", "/api/v1/packs/codes", "", 200, "remove codes false", `{"removed":"codes"}`},
+		{"POST", "/api/v1/packs/codes/rollback", "", 200, `rollback codes "" false false`, `"name":"codes"`},
+		{"POST", "/api/v1/packs/codes/rollback", " {} \n", 200, `rollback codes "" false false`, ""},
+
+		{"DELETE", "/api/v1/packs/codes?keep_pending=maybe", "", 400, "", "keep_pending is true or false"},
+		{"POST", "/api/v1/packs/codes/rollback", `{"versoin": "aa"}`, 400, "", `unknown field \"versoin\"`},
+		{"POST", "/api/v1/packs/codes/rollback", `{"keep": "yes"}`, 400, "", "the body can't be read"},
+		{"POST", "/api/v1/packs/codes/rollback", `{} {}`, 400, "", "there is more behind the object"},
+		{"POST", "/api/v1/packs/codes/mode", `{"mode": "` + strings.Repeat("x", maxBody) + `"}`, 400, "", "too large"},
+		{"GET", "/api/v1/nothing", "", 404, "", "there is nothing at /api/v1/nothing"},
+		{"GET", "/", "", 404, "", "there is nothing at /"},
+		{"GET", "/api/v1/pause", "", 405, "", "takes POST, not GET"},
+		{"POST", "/-/ready", "", 405, "", "takes GET, HEAD, not POST"},
+		{"PUT", "/api/v1/packs/codes", "", 405, "", "takes DELETE, GET, HEAD, not PUT"},
+	} {
+		t.Run(test.method+" "+test.path+" "+test.body[:min(20, len(test.body))], func(t *testing.T) {
+			t.Parallel()
+			f := &fake{}
+			w := httptest.NewRecorder()
+			Handler(Config{Daemon: f, Health: fine}).ServeHTTP(w, httptest.NewRequest(test.method, test.path, strings.NewReader(test.body)))
+			if w.Code != test.status || f.last() != test.told || !strings.Contains(w.Body.String(), test.says) {
+				t.Errorf("answered %d %s, told the daemon %q; want %d with %s, and %q", w.Code, w.Body, f.last(), test.status, test.says, test.told)
+			}
+			if kind := w.Header().Get("Content-Type"); kind != "application/json" {
+				t.Errorf("of type %q", kind)
+			}
+		})
+	}
+}
+
+// TestBusy: more requests than may be in flight are refused at once, probes are
+// answered all the same, and there is room again later.
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	begun, release := make(chan struct{}), make(chan struct{})
+	h := Handler(Config{Health: fine, Daemon: &fake{wait: func(ctx context.Context) error {
+		begun <- struct{}{}
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	}}})
+	get := func(path string) int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		return w.Code
+	}
+	var all sync.WaitGroup
+	for range maxInFlight {
+		all.Go(func() {
+			if code := get("/api/v1/status"); code != http.StatusOK {
+				t.Errorf("one of those in flight is answered with %d", code)
+			}
+		})
+		<-begun
+	}
+	if code := get("/api/v1/packs"); code != http.StatusServiceUnavailable {
+		t.Errorf("one too many is answered with %d", code)
+	}
+	if code := get("/-/ready"); code != http.StatusOK {
+		t.Errorf("a probe is answered with %d", code)
+	}
+	close(release)
+	all.Wait()
+	if code := get("/api/v1/packs"); code != http.StatusOK {
+		t.Errorf("with room again: %d", code)
+	}
+}
+
+func TestReady(t *testing.T) {
+	t.Parallel()
+	h := Handler(Config{Daemon: &fake{}, Health: func() Health {
+		return Health{NoCalls: []string{"calls are paused"}, Notes: []string{"an edit is not live"}}
+	}})
+	for path, want := range map[string]string{
+		"/-/ready":       `200 {"notes":["an edit is not live"],"status":"ready"}`,
+		"/-/ready?calls": `503 {"notes":["an edit is not live"],"status":"not ready","why":["calls are paused"]}`,
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		body, _ := io.ReadAll(w.Body)
+		if got := fmt.Sprintf("%d %s", w.Code, strings.TrimSpace(string(body))); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}
