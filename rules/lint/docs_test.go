@@ -1,0 +1,181 @@
+package lint
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"chertd/luabind"
+	"chertd/rules"
+)
+
+// section is what docs/checks.md says of one code.
+type section struct {
+	code      string
+	text      string
+	bad, good map[string]string // files of a pack by name; the rule file is r.lua
+}
+
+// The list of codes, the document and what is found belong together: each code
+// has a section, its bad example is told of exactly that, and its good one of
+// nothing.
+func TestDocumentedCodes(t *testing.T) {
+	t.Parallel()
+	sections := documented(t)
+	for _, c := range Codes() {
+		if c.Title == "" || c.Severity == "" {
+			t.Errorf("%s has no title or severity", c.ID)
+		}
+		i := slices.IndexFunc(sections, func(s section) bool { return s.code == c.ID })
+		if i < 0 {
+			t.Errorf("docs/checks.md has no section on %s, %s", c.ID, c.Title)
+			continue
+		}
+		s := sections[i]
+		sections = slices.Delete(sections, i, i+1)
+		t.Run(c.ID, func(t *testing.T) {
+			t.Parallel()
+			checkSection(t, s)
+		})
+	}
+	for _, s := range sections {
+		t.Errorf("docs/checks.md explains %s, and there is no such code", s.code)
+	}
+}
+
+func checkSection(t *testing.T, s section) {
+	bad := checkExample(t, s.code, s.bad)
+	if len(bad) == 0 {
+		t.Errorf("nothing is found in the bad example")
+	}
+	for _, d := range bad {
+		if d.Code != s.code {
+			t.Errorf("the bad example is also:\n%s", d)
+		}
+	}
+	for _, d := range checkExample(t, s.code, s.good) {
+		t.Errorf("the good example is told:\n%s", d)
+	}
+	allow := "check: allow " + s.code
+	if !allowable(s.code, luabind.SeverityWarning) || s.code == codeRule {
+		if !strings.Contains(strings.Join(strings.Fields(s.text), " "), "can't be allowed") {
+			t.Error("the section does not say that it can't be allowed")
+		}
+		return
+	}
+	if !strings.Contains(s.text, allow) {
+		t.Errorf("the section does not show %q", allow)
+	}
+	// Allowed, nothing is left of the bad example.
+	allowed := map[string]string{}
+	for name, text := range s.bad {
+		lines := strings.Split(text, "\n")
+		for i := len(lines); i >= 0; i-- {
+			here := slices.ContainsFunc(bad, func(d luabind.Diagnostic) bool {
+				return d.File == name && d.Line == i+1 || i == 0 && name == "r.lua" && d.Line == 0
+			})
+			if here {
+				comment := "-- "
+				if strings.HasSuffix(name, ".yaml") {
+					comment = "# "
+				}
+				lines = slices.Insert(lines, i, comment+allow)
+			}
+		}
+		allowed[name] = strings.Join(lines, "\n")
+	}
+	for _, d := range checkExample(t, s.code, allowed) {
+		t.Errorf("although it is allowed:\n%s\nin\n%s", d, allowed[d.File])
+	}
+}
+
+// checkExample checks a pack of a section. One that has more than a rule file is
+// a folder; it has a spec unless that is what the section is about.
+func checkExample(t *testing.T, code string, files map[string]string) luabind.Diagnostics {
+	t.Helper()
+	dir := t.TempDir()
+	all := map[string]string{}
+	for name, text := range files {
+		all[name] = text
+	}
+	path := filepath.Join(dir, "r.lua")
+	if len(files) > 1 {
+		path = dir
+	}
+	if code != codeNoSpec {
+		if len(files) > 1 {
+			all["spec/r_spec.lua"] = ""
+		} else {
+			all["r_spec.lua"] = ""
+		}
+	}
+	for name, text := range all {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := Check([]string{path}, rules.Options{}).Findings
+	for i := range found {
+		if rel, err := filepath.Rel(dir, found[i].File); err == nil {
+			found[i].File = filepath.ToSlash(rel)
+		}
+	}
+	return found
+}
+
+var (
+	sectionTitle = regexp.MustCompile(`(?m)^### (CH\d+)$`)
+	fence        = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
+	fileName     = regexp.MustCompile(`^(?:#|--) ([\w/]+\.\w+)\n`)
+)
+
+func documented(t *testing.T) []section {
+	t.Helper()
+	b, err := os.ReadFile("../../docs/checks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	var sections []section
+	titles := sectionTitle.FindAllStringSubmatchIndex(text, -1)
+	for i, m := range titles {
+		end := len(text)
+		if i+1 < len(titles) {
+			end = titles[i+1][0]
+		}
+		s := section{code: text[m[2]:m[3]], text: text[m[1]:end]}
+		bad, good, ok := strings.Cut(s.text, "\nGood:\n")
+		if !ok || !strings.Contains(bad, "\nBad:\n") {
+			t.Fatalf("%s has no bad and good example", s.code)
+		}
+		s.bad, s.good = exampleFiles(bad), exampleFiles(good)
+		sections = append(sections, s)
+	}
+	return sections
+}
+
+func exampleFiles(text string) map[string]string {
+	files := map[string]string{}
+	for _, m := range fence.FindAllStringSubmatch(text, -1) {
+		name := "r.lua"
+		if f := fileName.FindStringSubmatch(m[2]); f != nil {
+			name = f[1]
+			if strings.HasSuffix(name, ".lua") {
+				m[2] = m[2][len(f[0]):] // the line is no Lua
+			}
+		}
+		if _, twice := files[name]; twice {
+			name = fmt.Sprintf("twice-%d-%s", len(files), name)
+		}
+		files[name] = m[2]
+	}
+	return files
+}
