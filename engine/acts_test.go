@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"chertd/engine/chert"
+	"chertd/engine/chertsim"
+	"chertd/rules"
+)
+
+// simulated is a daemon and a simulated Chert that deliver to one another over
+// loopback.
+type simulated struct {
+	sim *chertsim.Sim
+	dir string
+
+	mu      sync.Mutex
+	changed sync.Cond
+	seen    []chertsim.Happening
+	handled []*Handled
+}
+
+func newSimulated(t *testing.T, o rules.Options, files ...string) *simulated {
+	t.Helper()
+	s := &simulated{sim: chertsim.New(chertsim.Config{Seed: 1, AllowLoopback: true}), dir: t.TempDir()}
+	s.changed.L = &s.mu
+	for i := 0; i+1 < len(files); i += 2 {
+		path := filepath.Join(s.dir, "rules", files[i])
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(files[i+1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.sim.Watch(func(h chertsim.Happening) {
+		s.mu.Lock()
+		s.seen = append(s.seen, h)
+		s.mu.Unlock()
+		s.changed.Broadcast()
+	})
+	api := serve(t, http.Handler(s.sim))
+	ctx, cancel := context.WithCancel(context.Background())
+	started, ended := make(chan Addresses, 1), make(chan error, 1)
+	go func() {
+		ended <- Daemon{
+			StorePath: filepath.Join(s.dir, "chertd.db"),
+			API:       chert.Config{BaseURL: api + chertsim.BasePath, Tenant: chertsim.DefaultTenant, SigningSecret: chertsim.DefaultSigningSecret},
+			Webhook:   Webhook{Listen: "127.0.0.1:0", Path: "/hook", Secrets: []string{chertsim.DefaultWebhookSecret}},
+			RulesDir:  filepath.Join(s.dir, "rules"), Rules: o,
+			Log: slog.New(slog.DiscardHandler),
+			Observe: func(h Happening) {
+				if h.Handled != nil {
+					s.mu.Lock()
+					s.handled = append(s.handled, h.Handled)
+					s.mu.Unlock()
+					s.changed.Broadcast()
+				}
+			},
+			Started: func(a Addresses) { started <- a },
+		}.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		s.sim.Close()
+	})
+	if _, err := s.sim.Subscribe((<-started).Webhook, chertsim.DefaultWebhookSecret); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// wait waits until cond holds of what has happened.
+func (s *simulated) wait(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	began := time.Now()
+	timeout := time.AfterFunc(20*time.Second, s.changed.Broadcast)
+	defer timeout.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !cond() {
+		if time.Since(began) > 20*time.Second {
+			t.Fatalf("waited in vain for %s; at Chert: %+v", what, s.seen)
+		}
+		s.changed.Wait()
+	}
+}
+
+func (s *simulated) acts(kind chertsim.Kind) (texts []string) {
+	for _, h := range s.seen {
+		if h.Kind == kind {
+			texts = append(texts, h.Text)
+		}
+	}
+	return texts
+}
+
+// logged reports whether a rule has logged a message.
+func (s *simulated) logged(msg string) bool {
+	return slices.ContainsFunc(s.handled, func(h *Handled) bool {
+		for _, r := range h.Decision.Rules {
+			for _, l := range r.Logs {
+				if l.Msg == msg {
+					return true
+				}
+			}
+		}
+		return false
+	})
+}
+
+const answering = `
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id)
+  chert.typing(ev.chat.id, "typing")
+  chert.react(ev.message.id, "like")
+  chert.send(ev.chat.id, "Thank you, " .. ev.text)
+end)
+chert.on("action.done", function(ev) log.info("done " .. ev.action.kind) end)
+chert.on("action.failed", function(ev) log.info("failed " .. ev.action.kind .. " " .. ev.action.code) end)`
+
+// What is granted is done, in the order asked, and the pack is told.
+func TestActionsAreCarriedOut(t *testing.T) {
+	t.Parallel()
+	s := newSimulated(t,
+		rules.Options{Packs: map[string]rules.PackOptions{"bot": {Can: []string{"typing", "react", "send"}}}},
+		"bot/pack.yaml", "needs: [typing, react, send]\n", "bot/bot.lua", answering)
+	s.sim.Receive(chertsim.Incoming{Chat: "c1", From: "+14155550199", Text: "hello"})
+	s.wait(t, "four answers", func() bool {
+		return s.logged("done read") && s.logged("done typing") && s.logged("done react") && s.logged("done send")
+	})
+	defer s.mu.Unlock()
+	s.mu.Lock()
+	if acts := s.acts(chertsim.Acted); len(acts) != 3 {
+		t.Errorf("at Chert: %q, want a typing signal, a reaction and a message", acts)
+	}
+	if reads := s.acts(chertsim.Read); len(reads) != 1 {
+		t.Errorf("%d reads, want 1", len(reads))
+	}
+}
+
+// A refusal is told to the pack that asked. A reaction whose answer was lost is
+// never made again, a message is sent once whatever happened to its answers.
+func TestActionsThatFail(t *testing.T) {
+	t.Parallel()
+	s := newSimulated(t,
+		rules.Options{Packs: map[string]rules.PackOptions{"bot": {Can: []string{"typing", "react", "send"}}}},
+		"bot/pack.yaml", "needs: [typing, react, send]\n", "bot/bot.lua", answering)
+	for _, rule := range []chertsim.FailRule{
+		{Route: "mark-read", Code: 2002, Times: 1},
+		{Route: "react", Mode: "reset", Applied: true, Times: 1},
+		{Route: "send", Mode: "reset", Applied: true, Times: 1},
+	} {
+		if err := s.sim.Fail(rule); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.sim.Receive(chertsim.Incoming{Chat: "c1", From: "+14155550199", Text: "hello"})
+	s.wait(t, "the answers", func() bool {
+		return s.logged("failed read 2002") && s.logged("failed react 0") && s.logged("done send")
+	})
+	if n := s.sim.Calls("react"); n != 1 {
+		t.Errorf("the reaction was made %d times, want once", n)
+	}
+	c, _ := s.sim.Chat("c1")
+	sent := 0
+	for _, m := range c.Messages {
+		if m.Direction == "outbound" {
+			sent++
+		}
+	}
+	if sent != 1 {
+		t.Errorf("%d messages were sent, want 1", sent)
+	}
+}
