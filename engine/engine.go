@@ -126,6 +126,7 @@ func (e *Engine) Run(ctx context.Context) {
 	others.Go(func() { e.calls.Run(ctx) })
 	others.Go(func() { e.runTimers(ctx) })
 	others.Go(func() { e.runSchedules(ctx) })
+	others.Go(func() { e.watchHeap(ctx, pressureEvery, heapCeiling) })
 	<-ctx.Done()
 	e.draining.Store(true)
 	others.Wait() // calls in flight need their shards

@@ -184,6 +184,11 @@ func (r *rig) settled(why string) int {
 	return n
 }
 
+func (r *rig) settledCount() int {
+	defer r.look()()
+	return r.settled(chat.WhyRead)
+}
+
 const readAll = `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`
 
 func TestEventToCall(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chertd/engine/store"
@@ -49,6 +50,8 @@ type shard struct {
 	queued map[string]int // entries in queue, a chat
 	newest int64          // highest sequence journaled for this shard
 	behind bool           // the queue is not all there is: the store has more
+
+	shed atomic.Bool // the VMs are to be thrown away: memory is short
 
 	// Of the goroutine alone.
 	taken   int64 // highest sequence taken out of queue or store
@@ -144,6 +147,9 @@ func (s *shard) run(ctx context.Context) {
 				}
 				return
 			}
+		}
+		if set := s.e.rules.Load(); set != nil && s.shed.CompareAndSwap(true, false) {
+			set.Shed(s.part.Index)
 		}
 		s.takeInbox()
 		if ctx.Err() == nil && s.e.rules.Load() != nil {

@@ -109,6 +109,14 @@ func (s *Set) Mode(pack string) Mode { return s.modes[pack] }
 // Rules is how many rules may run.
 func (s *Set) Rules() int { return len(s.rules) }
 
+// Shed throws the VMs of a shard away; they are made anew when they are needed.
+// It is called from the goroutine that calls Run for the shard.
+func (s *Set) Shed(shard int) {
+	for _, p := range s.packs {
+		p.drop(shard)
+	}
+}
+
 // Schedules are the rules that chert.every made, of packs that are not off.
 func (s *Set) Schedules() []*Rule {
 	if s == nil {

@@ -1,0 +1,45 @@
+package engine
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"chertd/rules/chat"
+)
+
+// When memory is short VMs go, and with them what rules keep in tables; rules
+// go on as they were loaded.
+func TestVMsGoWhenMemoryIsShort(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "p.lua", `
+local seen = { n = 0 }
+chert.on("message.received", function(ev)
+  seen.n = seen.n + 1
+  chert.mark_read(ev.chat.id, { reason = "number " .. seen.n })
+end)`)
+	read := func(id string) string {
+		before := r.settledCount()
+		r.message("c1", id, "x")
+		r.wait(id, func() bool { return r.settled(chat.WhyRead) > before })
+		defer r.look()()
+		return r.calls[len(r.calls)-1].Actions[0].Reason
+	}
+	read("e1")
+	if got := read("e2"); got != "number 2" {
+		t.Fatalf("the second event is %q, want number 2", got)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { r.eng.watchHeap(ctx, time.Millisecond, 1); close(ended) }() // every heap is too large
+	for shed := false; !shed; {
+		for _, s := range r.eng.shards {
+			shed = shed || s.shed.Load()
+		}
+	}
+	stop()
+	<-ended
+	if got := read("e3"); got != "number 1" {
+		t.Errorf("after memory was short the event is %q, want number 1 of a new VM", got)
+	}
+}
