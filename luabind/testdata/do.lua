@@ -70,7 +70,7 @@ chert.on("message.received", function(ev)
   chert.after("5m") --> "chert.after: name is missing: expected a string"
 end)
 chert.on("message.received", function(ev)
-  chert.after("5m", "call back") --> "chert.after: name .call back. has a space or a \\* in it: no rule could wait for .timer:call back.\nlike .remind_me."
+  chert.after("5m", "call back") --> "chert.after: name .call back. has a space or a . in it: no rule could wait for .timer:call back.\nlike .remind_me."
 end)
 chert.on("message.received", function(ev)
   chert.after("5m", "x", { f = print }) --> "payload can't be kept: at .f: a function can't be written as JSON"
