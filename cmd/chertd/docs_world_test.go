@@ -1,0 +1,171 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"testing"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+	"chertd/rules"
+	"chertd/rules/spec"
+)
+
+// docWorld is the world in which the steps of one example happen. They are Lua,
+// in the words that specs have.
+type docWorld struct {
+	*spec.World
+	t    *testing.T
+	ex   *docExample
+	set  *rules.Set
+	L    *lua.LState
+	sent int
+	last string // the chat that a step named last
+	err  error  // of the step that runs
+}
+
+func newDocWorld(t *testing.T, ex *docExample, set *rules.Set) *docWorld {
+	w := &docWorld{World: spec.NewWorld(spec.WorldConfig{Set: set}), t: t, ex: ex, set: set, last: "c1",
+		L: lua.NewState(lua.Options{SkipOpenLibs: true})}
+	t.Cleanup(w.L.Close)
+	for name, do := range map[string]func(*lua.LState) error{
+		"receive": w.receive, "fire": w.fire, "advance": w.advance, "clock": w.clock, "fail_next": w.failNext,
+	} {
+		w.L.SetGlobal(name, w.L.NewFunction(func(L *lua.LState) int {
+			w.err = do(L)
+			return 0
+		}))
+	}
+	return w
+}
+
+func (w *docWorld) step(s docStep) {
+	w.t.Helper()
+	before := len(w.Log())
+	w.err = nil
+	if err := w.L.DoString(s.code); err != nil || w.err != nil {
+		w.t.Fatalf("line %d, %s: %v %v", s.line, s.code, err, w.err)
+	}
+	w.meets(s, w.since(before))
+}
+
+func (w *docWorld) receive(L *lua.LState) error {
+	fields := map[string]any{"chat": "c1"}
+	if text, ok := L.Get(1).(lua.LString); ok {
+		fields["text"] = string(text)
+	} else {
+		maps.Copy(fields, plainFields(L.CheckTable(1)))
+	}
+	return w.deliver(event.MessageReceived, fields)
+}
+
+func (w *docWorld) fire(L *lua.LState) error {
+	fields := plainFields(L.OptTable(2, L.NewTable()))
+	switch typ := L.CheckString(1); typ {
+	case event.Schedule:
+		for _, r := range w.set.Schedules() {
+			if r.Name == fields["name"] {
+				return w.FireSchedule(w.t.Context(), r)
+			}
+		}
+		return fmt.Errorf("there is no schedule %v", fields["name"])
+	default:
+		return w.deliver(typ, fields)
+	}
+}
+
+// deliver brings an event as Chert would write it.
+func (w *docWorld) deliver(typ string, fields map[string]any) error {
+	w.sent++
+	at := w.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+	take := func(name string, otherwise any) any {
+		v, ok := fields[name]
+		delete(fields, name)
+		if !ok {
+			return otherwise
+		}
+		return v
+	}
+	line := map[string]any{"handle": take("line", "+15550009999"), "service": "imessage", "is_me": true}
+	from := map[string]any{"handle": take("from", "+15550001111"), "service": take("service", "imessage"), "is_me": false}
+	data, _ := take("data", map[string]any{}).(map[string]any)
+	if id := take("chat", nil); id != nil {
+		w.last = id.(string)
+		data["chat"] = map[string]any{"id": id, "is_group": take("is_group", false), "handles": []any{line, from}, "owner_handle": line}
+	}
+	if text := take("text", nil); text != nil || typ == event.MessageReceived {
+		parts := []any{}
+		if text != nil {
+			parts = append(parts, map[string]any{"type": "text", "value": text})
+		}
+		if mime := take("media", nil); mime != nil {
+			parts = append(parts, map[string]any{"type": "media", "attachment_id": "att-1", "mime_type": mime})
+		}
+		data["message"] = map[string]any{"id": fmt.Sprintf("msg-%d", w.sent), "direction": take("direction", "inbound"),
+			"sender_handle": from, "parts": parts, "sent_at": at}
+	}
+	if len(fields) > 0 {
+		return fmt.Errorf("fields of no use: %v", fields)
+	}
+	body, err := json.Marshal(map[string]any{"event_type": typ, "event_id": fmt.Sprintf("doc:%d", w.sent), "timestamp": at, "data": data})
+	if err != nil {
+		return err
+	}
+	ev, err := event.Decode(body, event.Hints{})
+	if err != nil {
+		return err
+	}
+	ev.Source = event.SourceWebhook
+	return w.Receive(w.t.Context(), ev)
+}
+
+func (w *docWorld) advance(L *lua.LState) error {
+	d, err := luabind.ParseDuration(L.CheckString(1))
+	if err != nil {
+		return err
+	}
+	return w.Advance(w.t.Context(), d)
+}
+
+func (w *docWorld) clock(L *lua.LState) error {
+	zone, err := luabind.LoadZone(L.OptString(2, "UTC"))
+	if err != nil {
+		return err
+	}
+	at, err := time.ParseInLocation("2006-01-02 15:04", L.CheckString(1), zone)
+	if err != nil || at.Before(w.Now()) {
+		return fmt.Errorf("the clock can't be set to %v: %w", at, err)
+	}
+	return w.Advance(w.t.Context(), at.Sub(w.Now()))
+}
+
+func (w *docWorld) failNext(L *lua.LState) error {
+	f, ok := spec.Documented(L.CheckInt(1))
+	if !ok {
+		return fmt.Errorf("Chert documents no code %d", L.CheckInt(1))
+	}
+	w.FailNext(f, L.OptInt(2, 1))
+	return nil
+}
+
+// plainFields are a table's values by name.
+func plainFields(t *lua.LTable) map[string]any {
+	fields := map[string]any{}
+	t.ForEach(func(k, v lua.LValue) {
+		switch v := v.(type) {
+		case lua.LBool:
+			fields[k.String()] = bool(v)
+		case lua.LNumber:
+			fields[k.String()] = float64(v)
+		case *lua.LTable:
+			fields[k.String()] = plainFields(v)
+		default:
+			fields[k.String()] = v.String()
+		}
+	})
+	return fields
+}
