@@ -41,6 +41,9 @@ func syntaxError(file string, tokens []token, err error) error {
 		return fault(file, line, col, "a call's bracket stands on a line of its own: it could begin a new statement",
 			"write the bracket on the line of the function, or put ; before it")
 	}
+	if i, word := misspelt(tokens, at); i >= 0 {
+		return misspeltError(file, tokens[i], word)
+	}
 	if hint := foreign(tokens, at); hint != "" {
 		return fault(file, line, col, "unexpected "+near, hint)
 	}

@@ -1,0 +1,64 @@
+package luabind
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/yuin/gopher-lua/parse"
+)
+
+// maxBack is how far before an error a misspelt `function` is looked for: what
+// follows it still parses, as a call, and the error comes with its body.
+const maxBack = 40
+
+// misspelt finds a name that stands where a word of Lua nearly fits, and is to
+// blame for the error at token i. It gives the name's index and the word; -1:
+// there is none. A name that the file uses elsewhere is meant.
+func misspelt(tokens []token, i int) (at int, word string) {
+	if i < len(tokens) {
+		for _, j := range []int{i, i - 1} {
+			if word := nearWord(tokens, j, "local", "function", "then", "else", "elseif", "return", "while", "repeat", "until"); word != "" {
+				return j, word
+			}
+		}
+	}
+	for j := min(i, len(tokens)-1); j >= 0 && i-j < maxBack; j-- {
+		called := j+1 < len(tokens) && tokens[j+1].Type == '('
+		if !called {
+			continue
+		}
+		if word := nearWord(tokens, j, "function"); word != "" {
+			return j, word
+		}
+		if hint := foreignWords[tokens[j].Str]; tokens[j].Type == parse.TIdent && hint == "write function" && once(tokens, j) {
+			return j, "function"
+		}
+	}
+	return -1, ""
+}
+
+// nearWord is the word that the name at i was meant to be, or "".
+func nearWord(tokens []token, i int, words ...string) string {
+	if i < 0 || tokens[i].Type != parse.TIdent || len(tokens[i].Str) < 4 || !once(tokens, i) {
+		return ""
+	}
+	if i > 0 && (tokens[i-1].Type == '.' || tokens[i-1].Type == ':') || i+1 < len(tokens) && slices.Contains([]int{'=', '.', ':', '['}, tokens[i+1].Type) {
+		return ""
+	}
+	return Suggest(tokens[i].Str, words)
+}
+
+// once reports whether a name stands in the file once only.
+func once(tokens []token, i int) bool {
+	for j := range tokens {
+		if j != i && tokens[j].Type == parse.TIdent && tokens[j].Str == tokens[i].Str {
+			return false
+		}
+	}
+	return true
+}
+
+// misspeltError is the error for a name that should have been a word of Lua.
+func misspeltError(file string, t token, word string) error {
+	return fault(file, t.Pos.Line, t.Pos.Column, fmt.Sprintf("unexpected '%s'", t.text()), fmt.Sprintf("did you mean `%s`?", word))
+}
