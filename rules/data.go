@@ -150,7 +150,13 @@ func parseYAML(b []byte) (any, int, error) {
 		line, msg := yamlError(err)
 		return nil, line, errors.New(msg)
 	}
-	return plainYAML(&doc)
+	v, line, err := plainYAML(&doc)
+	if v == nil && err == nil {
+		// nil would make a condition of where vanish: a rule for the people of a
+		// list would be one for everybody, once the list has nothing but comments.
+		return nil, max(line, 1), errors.New("it is empty: an empty list is written []")
+	}
+	return v, line, err
 }
 
 // plainYAML is the value of a node in the types of luabind's settings.

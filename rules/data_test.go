@@ -19,7 +19,7 @@ func TestParseDatum(t *testing.T) {
 		{"phone numbers stay text", "yaml", "- +14155551234\n- 0044123456\n- \"1\"\n- 0\n- 0.5\n- -3\n", `["+14155551234","0044123456","1",0,0.5,-3]`},
 		{"keys of other types", "yaml", "1: a\ntrue: b\n", `{"1":"a","true":"b"}`},
 		{"anchors", "yaml", "a: &x [1]\nb: *x\n", `{"a":[1],"b":[1]}`},
-		{"an empty file", "yaml", "", `null`},
+		{"an empty list", "yaml", "[]", `[]`},
 	} {
 		v, _, err := parseDatum(tt.format, []byte(tt.in))
 		got, _ := json.Marshal(v)
@@ -47,6 +47,9 @@ func TestParseDatumRefuses(t *testing.T) {
 		{"a column twice", "csv", "a,b,a\n", 1, `two columns are named "a"`},
 		{"a column without a name", "csv", "a,,b\n", 1, "column 2 has no name"},
 		{"no rows at all", "csv", "", 1, "it is empty"},
+		{"an empty file", "yaml", "", 1, "it is empty: an empty list is written []"},
+		{"comments alone", "yaml", "# nobody yet\n", 1, "it is empty"},
+		{"nothing", "yaml", "~\n", 1, "it is empty"},
 	} {
 		_, line, err := parseDatum(tt.format, []byte(tt.in))
 		if err == nil || line != tt.line || !strings.Contains(err.Error(), tt.want) {

@@ -25,7 +25,8 @@ chert.rule({
   end,
 })
 
-for _, answer in ipairs(data.load("answers")) do
+for i, answer in ipairs(data.load("answers")) do
+  assert(answer.name and answer.words and answer.text, "answer " .. i .. " needs a name, words and a text")
   chert.rule({
     name = answer.name,
     on = "message.received",
