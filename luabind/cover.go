@@ -1,7 +1,6 @@
 package luabind
 
 import (
-	"cmp"
 	"slices"
 
 	lua "github.com/yuin/gopher-lua"
@@ -146,23 +145,29 @@ func (c *coverer) expr(e ast.Expr) {
 	}
 }
 
-// ColumnOf is the column, from 1, at which a statement of the line that begins
-// with one of the words stands; else that of the line's first token; 0 if the
-// line has none.
-func (p *Program) ColumnOf(line int, words ...string) int {
-	first := 0
+// Columns knows where the words of a file stand. It costs a scan of the file to
+// make, and may be shared.
+type Columns map[int][]ast.Token // by line
+
+// Columns scans the file.
+func (p *Program) Columns() Columns {
+	c := Columns{}
 	for _, t := range p.Tokens() {
-		at := t.Pos
-		switch {
-		case at.Line < line:
-			continue
-		case at.Line > line:
-			return first
-		}
-		if slices.Contains(words, t.Str) {
-			return at.Column
-		}
-		first = cmp.Or(first, at.Column)
+		c[t.Pos.Line] = append(c[t.Pos.Line], t)
 	}
-	return first
+	return c
+}
+
+// Of is the column, from 1, of the first of the words on a line; else that of
+// the line's first token; 0 if the line has none.
+func (c Columns) Of(line int, words ...string) int {
+	for _, t := range c[line] {
+		if slices.Contains(words, t.Str) {
+			return t.Pos.Column
+		}
+	}
+	if len(c[line]) == 0 {
+		return 0
+	}
+	return c[line][0].Pos.Column
 }

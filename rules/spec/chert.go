@@ -143,7 +143,8 @@ func (w *World) call(id string) {
 // answered gives the chat the call's answer, as dispatch does.
 func (w *World) answered(made CallMade) {
 	made.Pending = false
-	a := chat.Answer{Call: made.Call, OK: made.Fault == nil, HTTP: 200, TraceID: fmt.Sprintf("trace-%d", w.traces())}
+	w.called++
+	a := chat.Answer{Call: made.Call, OK: made.Fault == nil, HTTP: 200, TraceID: fmt.Sprintf("trace-%d", w.called)}
 	if f := made.Fault; f != nil {
 		a.Code, a.HTTP, a.Unknown = f.Code, f.HTTP, f.Unknown
 		a.Error = f.Words()
@@ -159,17 +160,6 @@ func (w *World) answered(made CallMade) {
 	}
 	effects := w.step(made.Call.Chat, a)
 	w.note(Happening{At: made.At, Chat: made.Call.Chat, Call: &made, Actions: effects.Actions})
-}
-
-// traces counts the calls, for their trace ids.
-func (w *World) traces() int {
-	n := 1
-	for i := range w.log {
-		if w.log[i].Call != nil {
-			n++
-		}
-	}
-	return n
 }
 
 // Words says a fault as people read it: "1007 rate limited".

@@ -32,7 +32,8 @@ type Said struct {
 	Asked []string // its wishes in words
 }
 
-// Log is all that happened, in order. The caller must not change it.
+// Log is all that happened, in order, unless WorldConfig.Observe has it. The
+// caller must not change it.
 func (w *World) Log() []Happening { return w.log }
 
 // Actions are all that was accepted for a chat ("": for all), as they are now,
@@ -50,4 +51,11 @@ func (w *World) Actions(id string) []chat.Action {
 	return list
 }
 
-func (w *World) note(h Happening) { w.log = append(w.log, h) }
+func (w *World) note(h Happening) {
+	w.happened++
+	if w.c.Observe != nil {
+		w.c.Observe(&h)
+		return
+	}
+	w.log = append(w.log, h)
+}

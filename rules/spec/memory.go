@@ -2,6 +2,7 @@ package spec
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,8 +12,10 @@ import (
 
 // memory is what the packs of a World remember. It implements rules.Memory.
 type memory struct {
+	now    time.Time // of the event that is handled
 	states map[stateKey]json.RawMessage
 	kvs    map[kvKey]rules.Entry
+	prune  int // how many entries there may be before those that are over go
 }
 
 type stateKey struct{ pack, chat string }
@@ -23,10 +26,12 @@ func (m *memory) State(pack, chat string) (json.RawMessage, error) {
 	return m.states[stateKey{pack, chat}], nil
 }
 
-// Get implements rules.Memory. Entries whose time is over are blanked by the
-// rule set itself, which knows the time of the event.
+// Get implements rules.Memory.
 func (m *memory) Get(pack, key string) (rules.Entry, error) {
 	e := m.kvs[kvKey{pack, key}]
+	if m.over(e) {
+		e = rules.Entry{}
+	}
 	e.Key = key
 	return e, nil
 }
@@ -35,7 +40,7 @@ func (m *memory) Get(pack, key string) (rules.Entry, error) {
 func (m *memory) List(pack, prefix string, limit int) ([]rules.Entry, error) {
 	var list []rules.Entry
 	for k, e := range m.kvs {
-		if k.pack == pack && strings.HasPrefix(k.key, prefix) {
+		if k.pack == pack && strings.HasPrefix(k.key, prefix) && !m.over(e) {
 			list = append(list, e)
 		}
 	}
@@ -56,16 +61,17 @@ func (m *memory) keep(o *rules.Outcome, chat string) {
 			m.kvs = map[kvKey]rules.Entry{}
 		}
 		k := kvKey{o.Pack, e.Key}
+		if e.Value == nil {
+			delete(m.kvs, k)
+			continue
+		}
 		e.Version = m.kvs[k].Version + 1
 		m.kvs[k] = e
 	}
-}
-
-// forget drops what is deleted or over, so that kv.list is not full of it.
-func (m *memory) forget(now time.Time) {
-	for k, e := range m.kvs {
-		if e.Value == nil || !e.Expires.IsZero() && !now.Before(e.Expires) {
-			delete(m.kvs, k)
-		}
+	if len(m.kvs) > m.prune {
+		maps.DeleteFunc(m.kvs, func(_ kvKey, e rules.Entry) bool { return m.over(e) })
+		m.prune = 2*len(m.kvs) + 1000
 	}
 }
+
+func (m *memory) over(e rules.Entry) bool { return !e.Expires.IsZero() && !m.now.Before(e.Expires) }

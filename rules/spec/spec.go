@@ -128,7 +128,12 @@ func RunAll(ctx context.Context, packs []*rules.Pack, o Options) []Report {
 		covers = append(covers, cover)
 		var mine []*job
 		for _, f := range p.Files {
-			if f.Kind != rules.SpecFile || !isSpec(f) {
+			if f.Kind != rules.SpecFile {
+				continue
+			}
+			if !isSpec(f) {
+				r.Broken = append(r.Broken, luabind.Diagnostic{File: f.Path, Severity: luabind.SeverityWarning,
+					Message: "this file is not run: specs are named NAME" + specSuffix, Hint: "rename it, or move what specs share to lib/ and require it"})
 				continue
 			}
 			r.Files = append(r.Files, f.Path)

@@ -22,6 +22,7 @@ func isSpec(f rules.File) bool { return strings.HasSuffix(f.Name, specSuffix) }
 type job struct {
 	pack   *rules.Pack
 	prog   *luabind.Program
+	cols   luabind.Columns // of prog
 	cover  *coverage
 	index  int
 	count  int    // how many the file has
@@ -44,15 +45,16 @@ func discover(p *rules.Pack, f rules.File, cover *coverage) ([]*job, luabind.Dia
 		return nil, luabind.Diagnostics{{File: f.Path, Severity: luabind.SeverityWarning, Message: "this spec file has no specs",
 			Hint: `write one: it("…", function() … end)`}}
 	}
+	cols := prog.Columns()
 	jobs := make([]*job, len(s.cases))
 	for i, c := range s.cases {
 		status := Passed
 		if c.pending {
 			status = Pending
 		}
-		jobs[i] = &job{pack: p, prog: prog, cover: cover, index: i, count: len(s.cases), result: Result{
+		jobs[i] = &job{pack: p, prog: prog, cols: cols, cover: cover, index: i, count: len(s.cases), result: Result{
 			Name: strings.Join(c.path, " "), Path: c.path, File: f.Path, Line: c.line,
-			Col: prog.ColumnOf(c.line, "it", "pending"), Status: status, Why: c.why,
+			Col: cols.Of(c.line, "it", "pending"), Status: status, Why: c.why,
 		}}
 	}
 	return jobs, nil
@@ -189,10 +191,10 @@ func (j *job) failed(res Result, f *luabind.Failure, t *trial) Result {
 	if d.File == "" {
 		d.File, d.Line = res.File, res.Line
 	}
-	if d.File == j.prog.File && d.Line > 0 && (d.Col == 0 || d.Col == j.prog.ColumnOf(d.Line)) {
+	if d.File == j.prog.File && d.Line > 0 && (d.Col == 0 || d.Col == j.cols.Of(d.Line)) {
 		// It is known no better than by its line: the word that failed stands on it.
 		first, _, _ := strings.Cut(d.Message, " ")
-		d.Col = j.prog.ColumnOf(d.Line, append([]string{strings.TrimSuffix(first, ":")}, words...)...)
+		d.Col = j.cols.Of(d.Line, append([]string{strings.TrimSuffix(first, ":")}, words...)...)
 	}
 	res.Failure = &Failure{Diagnostic: d, Source: sourceLine(j.prog, d)}
 	if len(f.Stack) > 1 {

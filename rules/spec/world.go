@@ -36,6 +36,9 @@ type WorldConfig struct {
 	// 20,000 and 50,000,000 (VM steps of all handlers together, about 1 s).
 	Happenings int
 	Steps      int64
+	// Observe, if set, is told each thing that happens, and nothing of it is
+	// kept: for worlds in which a great deal does.
+	Observe func(*Happening)
 }
 
 // ErrTooMuch says that a World's bounds are used up, by rules that keep each
@@ -60,9 +63,11 @@ type World struct {
 	resume time.Time
 	flying map[string]CallMade // by chat, while Latency passes
 
-	log     []Happening
-	actions map[chat.ActionID]chat.Action
-	steps   int64
+	log      []Happening
+	actions  map[chat.ActionID]chat.Action
+	happened int
+	called   int // calls made
+	steps    int64
 }
 
 // entry is what the journal has of an event.
@@ -118,7 +123,7 @@ func (w *World) Receive(ctx context.Context, ev event.Event) error {
 // FireTimer fires a timer of a chat now: the one that is set, which then no
 // longer waits, or if none is one that was never set, with this payload.
 func (w *World) FireTimer(ctx context.Context, pack, name, chatID string, payload []byte) error {
-	t := chat.Timer{Pack: pack, Name: name, Payload: payload, N: len(w.log)}
+	t := chat.Timer{Pack: pack, Name: name, Payload: payload, N: w.happened}
 	if c := w.chats[chatID]; c != nil {
 		for _, set := range c.Timers {
 			if set.Pack == pack && set.Name == name {
@@ -189,8 +194,8 @@ func (w *World) room(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("at %s: %w", w.now.UTC().Format(time.DateTime), context.Cause(ctx))
-	case len(w.log) >= w.c.Happenings:
-		return fmt.Errorf("%w: by %s there were %d events and calls", ErrTooMuch, w.now.UTC().Format(time.DateTime), len(w.log))
+	case w.happened >= w.c.Happenings:
+		return fmt.Errorf("%w: by %s there were %d events and calls", ErrTooMuch, w.now.UTC().Format(time.DateTime), w.happened)
 	case w.steps >= w.c.Steps:
 		return fmt.Errorf("%w: by %s the rules had used %d steps", ErrTooMuch, w.now.UTC().Format(time.DateTime), w.steps)
 	}
@@ -264,6 +269,7 @@ func (w *World) handle(e *entry) {
 // think runs the rules on an event and collects what they say.
 func (w *World) think(e *entry, c *chat.Chat, in *chat.Handled, h *Happening) {
 	ev, own := &e.event, e.event.ChatID()
+	w.memory.now = w.now
 	result := w.c.Set.Run(0, rules.Input{Event: ev, Seq: e.seq, Now: w.now, Chat: c, Memory: &w.memory})
 	in.Withhold, h.Withheld = result.Withhold, result.Withhold
 	for i := range result.Outcomes {
@@ -287,7 +293,6 @@ func (w *World) think(e *entry, c *chat.Chat, in *chat.Handled, h *Happening) {
 		w.memory.keep(o, own)
 		h.Rules = append(h.Rules, said)
 	}
-	w.memory.forget(w.now)
 }
 
 // chat is a chat as it is now, new if nobody has named it before.
@@ -304,7 +309,9 @@ func (w *World) step(id string, in chat.Input) chat.Effects {
 	w.chats[id] = &next
 	for i := range effects.Actions {
 		a := &effects.Actions[i]
-		w.actions[a.ID] = *a
+		if w.c.Observe == nil {
+			w.actions[a.ID] = *a
+		}
 		kind := ""
 		switch a.Status {
 		case chat.Done:
