@@ -1,16 +1,13 @@
 -- Messages with pictures or files stay unread, whatever other packs ask for, until
 -- a person has looked at them.
 --
--- To change it: which kinds of files need no look, and how long the chat waits, is
--- said in pack.yaml. `chertd release CHAT` ends the wait, once somebody has looked.
+-- To change it: which kinds of files need no look is in data/harmless.txt, how long
+-- the chat waits is in pack.yaml. `chertd release CHAT` ends the wait sooner.
 --
 -- It does not look into the files itself: it goes by the kind that their sender
 -- says they are. A file without a kind is looked at by a person.
 
-local harmless = {}
-for _, kind in ipairs(config.harmless) do
-  harmless[kind] = true
-end
+local harmless = data.load("harmless")
 
 chert.rule({
   name = "leave media for a person",

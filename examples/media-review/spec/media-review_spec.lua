@@ -1,6 +1,6 @@
 describe("media-review", function()
   before_each(function()
-    configure({ harmless = { "text/vcard" }, hold = "2d" })
+    configure({ hold = "2d" })
   end)
 
   it("leaves pictures for a person", function()
