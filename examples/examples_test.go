@@ -1,14 +1,21 @@
 package examples
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"chertd/engine/event"
 	"chertd/rules"
+	"chertd/rules/chat"
 	"chertd/rules/spec"
 )
 
@@ -115,4 +122,78 @@ func TestExamplesAreTidy(t *testing.T) {
 			}
 		}
 	}
+}
+
+// All examples beside each other, in days of messages: no handler fails, each
+// pack has something to say, and a chat that one holds is read by none.
+func TestExamplesTogether(t *testing.T) {
+	t.Parallel()
+	set, diags := rules.LoadPaths([]string{"."}, rules.Options{}, nil)
+	if set == nil {
+		t.Fatal(diags)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	w := spec.NewWorld(spec.WorldConfig{Set: set, Steps: 1 << 40, Happenings: 1 << 20})
+	for i := range 2000 {
+		pause := time.Duration(random.IntN(600)) * time.Second
+		if err := errors.Join(w.Receive(t.Context(), someMessage(t, i, random)), w.Advance(t.Context(), pause)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ran := map[string]bool{}
+	held := map[string]time.Time{}
+	for _, h := range w.Log() {
+		if h.Withheld {
+			t.Errorf("%s: reads were withheld", h.Event.ID)
+		}
+		if h.Call != nil && h.Call.Call.Kind == chat.Read && h.At.Before(held[h.Chat]) {
+			t.Errorf("chat %s was read at %s, and is held until %s", h.Chat, h.At, held[h.Chat])
+		}
+		for _, said := range h.Rules {
+			if said.Failure != nil {
+				t.Errorf("%s/%s: %v", said.Pack, said.Rule, said.Failure)
+			}
+			ran[said.Pack] = true
+			for _, wish := range said.Wishes {
+				if wish.Kind == chat.WishHold && wish.Due.After(held[wish.Chat]) {
+					held[wish.Chat] = wish.Due
+				}
+			}
+		}
+	}
+	for _, p := range set.Packs() {
+		if !ran[p.Name] {
+			t.Errorf("%s never ran", p.Name)
+		}
+	}
+	if len(w.Calls()) < 100 || len(held) < 10 {
+		t.Errorf("%d calls were made and %d chats held: too few to say anything", len(w.Calls()), len(held))
+	}
+}
+
+// someMessage is one of those that the examples are for, in one of 30 chats.
+func someMessage(t *testing.T, n int, random *rand.Rand) event.Event {
+	t.Helper()
+	texts := []string{
+		"hello", "", "Your verification code is 123456", "STOP", "This is urgent!", "When do you open?", "Front desk, can you help?",
+		"Claim your prize!", "Where are you?", "明日でも大丈夫です", strings.Repeat("a long story ", 100),
+	}
+	number := random.IntN(30)
+	parts := []any{map[string]any{"type": "text", "value": texts[random.IntN(len(texts))]}}
+	if random.IntN(10) == 0 {
+		parts = append(parts, map[string]any{"type": "media", "attachment_id": "a1", "mime_type": "image/jpeg"})
+	}
+	body, err := json.Marshal(map[string]any{"event_type": "message.received", "event_id": fmt.Sprint("e", n), "data": map[string]any{
+		"chat": map[string]any{"id": fmt.Sprint("c", number), "is_group": number%3 == 0},
+		"message": map[string]any{"id": fmt.Sprint("m", n), "direction": "inbound", "parts": parts,
+			"sender_handle": map[string]any{"handle": fmt.Sprintf("+1415555%04d", 123+number), "service": "imessage"}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev, err := event.Decode(body, event.Hints{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ev
 }
