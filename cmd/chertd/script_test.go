@@ -18,7 +18,12 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits,
+			"exits":  exits,
+			"daemon": daemonCommand,
+		},
+		Setup: func(env *testscript.Env) error {
+			env.Values[scriptedKey{}] = &scripted{}
+			return nil
 		},
 	})
 }

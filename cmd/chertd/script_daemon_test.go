@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bufio"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// runs is the log message by which a daemon tells that it takes commands.
+const runs = "chertd runs"
+
+// scripted is a script's daemon, in its own process.
+type scripted struct {
+	cmd   *exec.Cmd
+	lines chan string // of its log; closed when it has ended
+}
+
+// daemonCommand starts and stops a script's daemon, and waits for what it logs:
+//
+//	daemon start [ARG ...]   chertd run ARG …, until it takes commands
+//	daemon logs TEXT         until a line that has not been looked at contains TEXT
+//	daemon stop              by SIGTERM, until it has ended with 0
+//
+// What it logs is in the script's log.
+func daemonCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: daemon start [ARG ...] | logs TEXT | stop")
+	}
+	d := ts.Value(scriptedKey{}).(*scripted)
+	switch {
+	case args[0] == "start":
+		d.start(ts, args[1:])
+		d.await(ts, runs)
+	case args[0] == "logs" && len(args) == 2:
+		d.await(ts, args[1])
+	case args[0] == "stop" && len(args) == 1:
+		ts.Check(d.stop())
+	default:
+		ts.Fatalf("there is no daemon %v", args)
+	}
+}
+
+// scriptedKey is where a script's environment has its daemon.
+type scriptedKey struct{}
+
+func (d *scripted) start(ts *testscript.TestScript, args []string) {
+	if d.cmd != nil {
+		ts.Fatalf("the daemon runs already")
+	}
+	d.cmd = exec.Command("chertd", append([]string{"run"}, args...)...)
+	d.cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "SIGNING", "HOOK"} {
+		d.cmd.Env = append(d.cmd.Env, name+"="+ts.Getenv(name))
+	}
+	out, err := d.cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(d.cmd.Start())
+	ts.Defer(func() { d.stop() })
+	lines := make(chan string, 1000) // more than a script's daemon logs
+	d.lines = lines
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(out); s.Scan(); {
+			lines <- s.Text()
+		}
+	}()
+}
+
+func (d *scripted) await(ts *testscript.TestScript, text string) {
+	patience := time.NewTimer(30 * time.Second)
+	defer patience.Stop()
+	for {
+		select {
+		case line, ok := <-d.lines:
+			if !ok {
+				ts.Fatalf("the daemon has ended without a word of %q", text)
+			}
+			ts.Logf("[daemon] %s", line)
+			if strings.Contains(line, text) {
+				return
+			}
+		case <-patience.C:
+			ts.Fatalf("the daemon does not log %q", text)
+		}
+	}
+}
+
+// stop ends the daemon, if it runs.
+func (d *scripted) stop() error {
+	if d.cmd == nil {
+		return nil
+	}
+	cmd := d.cmd
+	d.cmd = nil
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	for range d.lines { // to the end: Wait closes what they are read from
+	}
+	return cmd.Wait()
+}
