@@ -211,8 +211,14 @@ func (fn *function) runFor(r *registration) {
 // collectUses notes what of the surface the pack uses.
 func (p *pack) collectUses() {
 	for _, f := range p.files {
+		aliases := map[ast.Expr]bool{} // local c = chert
+		for _, l := range f.locals {
+			if l.init != nil && l.writes == 0 {
+				aliases[l.init] = true
+			}
+		}
 		for _, u := range f.idents {
-			if f.refs[u.expr] == nil && u.expr.Value == "chert" && p.globals["chert"] == nil && u.role == read && !f.isAlias(u.expr) {
+			if u.role == read && u.expr.Value == "chert" && f.refs[u.expr] == nil && !aliases[u.expr] {
 				p.unsure = true
 			}
 		}
@@ -226,9 +232,4 @@ func (p *pack) collectUses() {
 			}
 		}
 	}
-}
-
-// isAlias reports whether a mention of chert is `local c = chert`.
-func (f *file) isAlias(e *ast.IdentExpr) bool {
-	return slices.ContainsFunc(f.locals, func(l *local) bool { return l.init == ast.Expr(e) && l.writes == 0 })
 }

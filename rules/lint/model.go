@@ -40,7 +40,8 @@ type function struct {
 	outer  *function
 	params []*local
 	stmts  []ast.Stmt
-	guards []ast.Expr // what it looks at as true or false, or compares with nil
+	guards []ast.Expr      // what it looks at as true or false, or compares with something
+	looks  map[string]bool // what guards are, once somebody asks
 
 	calls     []*call // that call it by a name that is certain
 	elsewhere bool    // it is mentioned otherwise than in such calls, or as a handler

@@ -27,8 +27,13 @@ func (f *file) checkNames() {
 	}
 }
 
+// maxHints is how many unknown names of a file are compared with all that were
+// possible: one that has more is no rule file.
+const maxHints = 100
+
 func (f *file) checkGlobals() {
 	known := f.pack.known()
+	hints := 0
 	for _, u := range f.idents {
 		name := u.expr.Value
 		if u.role == set || f.refs[u.expr] != nil {
@@ -37,7 +42,11 @@ func (f *file) checkGlobals() {
 		if _, found := slices.BinarySearch(known, name); found {
 			continue
 		}
-		f.fail(codeGlobal, f.at[u.expr], luabind.GlobalHint(name, append(f.localsAt(u), known...)), "%s is not defined", name)
+		hint := ""
+		if hints++; hints <= maxHints {
+			hint = luabind.GlobalHint(name, append(f.localsAt(u), known...))
+		}
+		f.fail(codeGlobal, f.at[u.expr], hint, "%s is not defined", name)
 	}
 }
 

@@ -119,15 +119,14 @@ func worstOf(handles []*registration, part string) (presence, string) {
 // of the event is there, or of which type the event is.
 func (f *file) looksAt(fn *function, part string) bool {
 	for ; fn != nil; fn = fn.outer {
-		for _, e := range fn.guards {
-			if path := f.pathOf(e); path == part || path == "ev.type" {
-				return true
+		if fn.looks == nil {
+			fn.looks = map[string]bool{}
+			for _, e := range fn.guards {
+				fn.looks[f.pathOf(e)] = true
 			}
 		}
-		for _, r := range f.relations {
-			if r.fn == fn && (f.pathOf(r.expr.Lhs) == "ev.type" || f.pathOf(r.expr.Rhs) == "ev.type") {
-				return true
-			}
+		if fn.looks[part] || fn.looks["ev.type"] {
+			return true
 		}
 	}
 	return false

@@ -23,6 +23,7 @@ type pack struct {
 	uses       map[string][]place2 // names of the surface that are called or handed on
 	unsure     bool                // chert itself is handed on: anything may be used
 	handlers   []*registration
+	callsAt    map[string]map[int]place // of handlers, by file and line, once somebody asks
 
 	found []finding
 }

@@ -42,9 +42,8 @@ func (r *resolver) expr(e ast.Expr, how role) {
 		r.expr(e.Lhs, read)
 		r.expr(e.Rhs, read)
 	case *ast.RelationalOpExpr:
-		if _, ok := e.Rhs.(*ast.NilExpr); ok {
-			r.guard(e.Lhs)
-		}
+		r.guard(e.Lhs)
+		r.guard(e.Rhs)
 		r.expr(e.Lhs, read)
 		r.expr(e.Rhs, read)
 		r.relations = append(r.relations, relation{e, r.fn})
@@ -77,6 +76,10 @@ func (r *resolver) call(e *ast.FuncCallExpr) {
 	}
 	for _, arg := range e.Args {
 		r.expr(arg, read)
+	}
+	if len(e.Args) == 0 { // its brackets must not be taken for the next statement's
+		r.pass('(')
+		r.pass(')')
 	}
 	r.calls = append(r.calls, c)
 }
@@ -155,7 +158,7 @@ func (r *resolver) peek(types ...int) int {
 func (r *resolver) begin(s ast.Stmt) {
 	for ; r.cursor < len(r.tokens); r.cursor++ {
 		switch t := r.tokens[r.cursor]; t.Type {
-		case ')', ']', '}', ';', parse.TEnd:
+		case ')', ']', '}', ';', ',', parse.TEnd:
 			continue
 		case parse.TLocal, parse.TIf, parse.TElseIf, parse.TFor, parse.TWhile, parse.TRepeat, parse.TDo, parse.TFunction, parse.TReturn, parse.TBreak:
 			r.at[s] = pos(t)

@@ -45,11 +45,19 @@ func (p *pack) checkRules() {
 
 // callAt is where a subscribing call stands on a line.
 func (p *pack) callAt(path string, line int) place {
-	for _, r := range p.handlers {
-		f := r.call.file
-		if at := f.start(r.call.expr); f.path == path && at.line == line {
-			return at
+	if p.callsAt == nil {
+		p.callsAt = map[string]map[int]place{}
+		for _, r := range p.handlers {
+			f := r.call.file
+			if p.callsAt[f.path] == nil {
+				p.callsAt[f.path] = map[int]place{}
+			}
+			at := f.start(r.call.expr)
+			p.callsAt[f.path][at.line] = at
 		}
+	}
+	if at, ok := p.callsAt[path][line]; ok {
+		return at
 	}
 	return place{line: line}
 }

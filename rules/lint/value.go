@@ -13,6 +13,9 @@ import (
 // maxFollow is how many names are followed to what they stand for.
 const maxFollow = 20
 
+// maxConst is the longest text that is put together of others.
+const maxConst = 4096
+
 // pathOf is what an expression is known to be: a name that rules see, like
 // "chert.hold", "ev.chat" or "ev.chat.handles[]", or "require:phones". "" is
 // anything. A name may be nil where it stands; that is another question.
@@ -111,7 +114,7 @@ func (f *file) constIn(e ast.Expr, depth int) any {
 	case *ast.StringConcatOpExpr:
 		a, okA := f.constIn(e.Lhs, depth-1).(string)
 		b, okB := f.constIn(e.Rhs, depth-1).(string)
-		if okA && okB {
+		if okA && okB && len(a)+len(b) <= maxConst {
 			return a + b
 		}
 	case *ast.IdentExpr:
