@@ -87,6 +87,10 @@ func (b *batch) handle(ctx context.Context, entry *store.Entry) {
 		in.Wishes = []chat.Wish{entry.Forward.Wish}
 		in.Withhold = entry.Forward.Withhold
 		decision.Note = fmt.Sprintf("carries a wish of event %d here", entry.Cause)
+		if w := &entry.Forward.Wish; w.Acts() && b.s.e.rules.Load().Withdrawn(w.Pack, w.Version) {
+			in.Wishes = nil
+			decision.Note = fmt.Sprintf("drops a wish of event %d: pack %q, or that version of it, is no longer live", entry.Cause, w.Pack)
+		}
 	case ev.Timer() != "" && (c == nil || !c.Stands(timerOf(entry))):
 		decision.Note = "the timer no longer stands"
 	default:
@@ -183,6 +187,10 @@ func (b *batch) forward(entry *store.Entry, o *rules.Outcome, n int, w *rules.Wi
 // serve carries one request out. What it answers is told once it is durable.
 func (b *batch) serve(ctx context.Context, r *request) {
 	if b.err != nil {
+		return
+	}
+	if r.input == nil && r.ready == nil {
+		b.done = append(b.done, func() { r.done <- nil })
 		return
 	}
 	c := b.chat(ctx, r.chat)

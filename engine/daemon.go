@@ -124,12 +124,13 @@ func (d Daemon) Run(ctx context.Context) error {
 			d.Observe(h)
 		}
 	}
-	if paused, err := st.Flag(ctx, flagPaused); err != nil {
+	if m.paused, err = st.Flag(ctx, flagPaused); err != nil {
 		return err
-	} else if paused {
+	} else if m.paused {
 		d.Log.Warn("calls are paused, as they were when chertd stopped", "hint", "chertd resume lets them go on")
-		eng.Pause(true)
 	}
+	// What packs must not do any more is dropped before anything goes out.
+	eng.Pause(true)
 	servers, addresses, err := d.listen(eng, clock, m)
 	if err != nil {
 		return err
@@ -146,10 +147,12 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, clock *Clock, m *manager
 
 	var taking, handling sync.WaitGroup
 	handling.Go(func() { eng.Run(engine) })
-	handling.Go(func() { m.run(engine) })
 	if err := m.gens.Start(ctx); err != nil {
 		stopSources(err)
+	} else {
+		eng.Pause(m.paused)
 	}
+	taking.Go(func() { m.run(sources) })
 	for _, s := range servers {
 		taking.Go(func() {
 			if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -199,6 +202,7 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, clock *Clock, m *manager
 	eng.Drain()
 	d.shutDown(servers)
 	taking.Wait()
+	m.gens.Stop() // while there are shards to do what it has begun
 	stopEngine()
 	handling.Wait()
 	if ctx.Err() != nil {

@@ -233,6 +233,28 @@ func (e *Engine) Apply(ctx context.Context, id string, in chat.Input) error {
 	}
 }
 
+// settle returns when all events that were run before it are durable. Whatever
+// becomes durable later was run by the rules of the last Swap before it.
+func (e *Engine) settle(ctx context.Context) error {
+	done := make(chan error, len(e.shards))
+	for _, s := range e.shards {
+		if err := s.post(ctx, request{done: done}); err != nil {
+			return err
+		}
+	}
+	for range e.shards {
+		select {
+		case err := <-done:
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // journaled is told of new entries, in order, by the store's writer.
 func (e *Engine) journaled(entries []store.Entry) {
 	for i := range entries {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chertd/engine/control"
@@ -27,22 +28,30 @@ type manager struct {
 
 	version string // of the program
 	since   time.Time
+	paused  bool // calls were, when the process last ran
 
-	// troubled are packs that are to be rolled back or sent to shadow. What
-	// finds that out is on the way of events and must not wait.
-	troubled chan trouble
-	reads    sync.Map // pack → *readMeter, of packs with a limit
+	// troubled are packs that are to be rolled back or sent to shadow, and why
+	// ("": the version on trial fails). What finds that out is on the way of
+	// events and must not wait.
+	mu       sync.Mutex
+	troubled map[string]string
+	trouble  chan struct{} // signalled when there is one
+
+	reads sync.Map // pack → *readMeter, of live packs with a limit
 }
 
-// trouble is a pack that must not go on as it is; why is "" if the version on
-// trial fails.
-type trouble struct{ pack, why string }
+// troubleRetry is how long a pack that could not be helped waits for the next try.
+const troubleRetry = 5 * time.Second
+
+// cancelsAtOnce is how many chats are relieved at a time of what a pack has
+// waiting: enough for shards to commit them by the hundred.
+const cancelsAtOnce = 256
 
 func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
 	m := &manager{
 		eng: eng, store: st, log: d.Log,
 		version: d.Version, since: d.Now(),
-		troubled: make(chan trouble, 64),
+		troubled: map[string]string{}, trouble: make(chan struct{}, 1),
 	}
 	m.gens = rules.NewGenerations(rules.GenerationsConfig{
 		Dir: d.RulesDir, Options: d.Rules, Keeper: st, Gate: d.Gate,
@@ -53,76 +62,136 @@ func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
 
 // run carries out what packs have brought on themselves, until ctx ends.
 func (m *manager) run(ctx context.Context) {
-	for {
-		select {
-		case t := <-m.troubled:
-			var err error
-			if t.why == "" {
-				err = m.gens.RollBackFailing(ctx, t.pack)
-			} else {
-				m.log.Error("pack goes to shadow: its wishes are recorded and not carried out", keyPack, t.pack, keyWhy, t.why, "hint", "chertd mode "+t.pack+" default takes it back")
-				_, err = m.gens.SetMode(ctx, t.pack, rules.Shadow, t.why, false)
+	wait := time.Duration(-1)
+	for sleep(ctx, wait, m.trouble) {
+		wait = -1
+		m.mu.Lock()
+		troubled := m.troubled
+		m.troubled = map[string]string{}
+		m.mu.Unlock()
+		for pack, why := range troubled {
+			if err := m.help(ctx, pack, why); err != nil && ctx.Err() == nil {
+				m.log.Error("a pack in trouble stays as it is; trying again", keyPack, pack, keyWhy, why, keyError, err)
+				m.note(pack, why)
+				wait = troubleRetry
 			}
-			if err != nil && ctx.Err() == nil {
-				m.log.Error("a pack in trouble stays as it is", keyPack, t.pack, keyError, err)
-			}
-		case <-ctx.Done():
-			return
 		}
 	}
 }
 
-// read reads the rules folder, as the watch and commands ask.
+// help rolls a pack back, or sends it to shadow.
+func (m *manager) help(ctx context.Context, pack, why string) error {
+	if why == "" {
+		return unlessGone(m.gens.RollBackFailing(ctx, pack))
+	}
+	changed, err := m.gens.ToShadow(ctx, pack, why)
+	if changed {
+		m.log.Error("pack goes to shadow: its wishes are recorded and not carried out", keyPack, pack, keyWhy, why, "hint", "chertd mode "+pack+" default takes it back")
+	}
+	return unlessGone(err)
+}
+
+// unlessGone is err, unless it says that there is no pack any more to be helped.
+func unlessGone(err error) error {
+	if errors.Is(err, rules.ErrNoPack) {
+		return nil
+	}
+	return err
+}
+
+// inTrouble has run help a pack, soon.
+func (m *manager) inTrouble(pack, why string) {
+	m.note(pack, why)
+	select {
+	case m.trouble <- struct{}{}:
+	default:
+	}
+}
+
+func (m *manager) note(pack, why string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.troubled[pack] = why
+}
+
+// read reads the rules folder, as the watch asks.
 func (m *manager) read(ctx context.Context, reason string) {
-	if err := m.gens.Read(ctx, reason); err != nil && ctx.Err() == nil {
+	if err := m.gens.Notice(ctx, reason); err != nil && ctx.Err() == nil {
 		m.log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
 	}
 }
 
-// swap makes a set the live one, and forgets meters of packs without a limit.
+// swap makes a set the live one. Reads are counted while a pack is live: one
+// that comes back from shadow begins anew.
 func (m *manager) swap(set *rules.Set) {
+	limited := map[string]bool{}
 	for _, p := range set.Packs() {
 		limit := p.Manifest.Reads
-		if limit.N == 0 {
-			m.reads.Delete(p.Name)
+		if limit.N == 0 || set.Mode(p.Name) != rules.Live {
 			continue
 		}
+		limited[p.Name] = true
 		meter, _ := m.reads.LoadOrStore(p.Name, &readMeter{})
 		meter.(*readMeter).set(limit)
 	}
+	m.reads.Range(func(pack, _ any) bool {
+		if !limited[pack.(string)] {
+			m.reads.Delete(pack)
+		}
+		return true
+	})
 	m.eng.Swap(set)
 }
 
-// cancel drops what a pack has waiting, in every chat.
-func (m *manager) cancel(ctx context.Context, pack, version, why string) {
+// cancel drops what a pack has waiting, in every chat. Events that were run
+// before the last swap are waited for: what they asked is dropped, too.
+func (m *manager) cancel(ctx context.Context, pack, version, why string) error {
+	if err := m.eng.settle(ctx); err != nil {
+		return err
+	}
 	chats, err := m.store.Concerned(ctx, pack, version)
-	if err == nil {
-		for _, id := range chats {
-			if err = m.eng.Apply(ctx, id, chat.Cancel{Pack: pack, Version: version, Why: why}); err != nil {
-				break
+	if err != nil || len(chats) == 0 {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(cancelsAtOnce, len(chats)) {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(chats) {
+					return
+				}
+				if err := m.eng.Apply(ctx, chats[i], chat.Cancel{Pack: pack, Version: version, Why: why}); err != nil {
+					stop(err)
+				}
 			}
-		}
+		})
 	}
-	if err != nil {
-		m.log.Error("what the pack has waiting could not be dropped to the end", keyPack, pack, keyError, err)
-		return
+	all.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return err
 	}
-	if len(chats) > 0 {
-		m.log.Info("what the pack had waiting was dropped", keyPack, pack, keyVersion, short(version), keyWhy, why, "chats", len(chats))
-	}
+	m.log.Info("what the pack had waiting was dropped", keyPack, pack, keyVersion, short(version), keyWhy, why, "chats", len(chats))
+	return nil
 }
 
 // handled is told of each event whose outcome is durable.
 func (m *manager) handled(h *Handled) {
-	rules := h.Decision.Rules
-	for i := range rules {
-		r := &rules[i]
-		if slices.ContainsFunc(rules[:i], func(other store.RuleDecision) bool { return other.Pack == r.Pack }) {
+	said := h.Decision.Rules
+	set := m.eng.Rules()
+	for i := range said {
+		r := &said[i]
+		if slices.ContainsFunc(said[:i], func(other store.RuleDecision) bool { return other.Pack == r.Pack }) {
 			continue // a pack counts once an event
 		}
-		failed := slices.ContainsFunc(rules[i:], func(other store.RuleDecision) bool { return other.Pack == r.Pack && other.Error != "" })
-		if m.gens.Handled(r.Pack, r.Version, failed) {
-			m.trouble(trouble{pack: r.Pack})
+		failed := slices.ContainsFunc(said[i:], func(other store.RuleDecision) bool {
+			return other.Pack == r.Pack && (other.Error != "" || other.Skipped == rules.SkippedAside)
+		})
+		if set.Mode(r.Pack) == rules.Live && m.gens.Handled(r.Pack, r.Version, failed) {
+			m.inTrouble(r.Pack, "")
 		}
 	}
 	for i := range h.Actions {
@@ -141,45 +210,9 @@ func (m *manager) handled(h *Handled) {
 			continue
 		}
 		if why := meter.(*readMeter).count(h.Decision.At); why != "" {
-			m.trouble(trouble{a.Pack, why})
+			m.inTrouble(a.Pack, why)
 		}
 	}
-}
-
-func (m *manager) trouble(t trouble) {
-	select {
-	case m.troubled <- t:
-	default: // the queue is full of the same; it will be found out again
-	}
-}
-
-// readMeter counts a pack's reads in a sliding span of time.
-type readMeter struct {
-	mu    sync.Mutex
-	limit rules.Rate
-	times []time.Time // of the last limit.N reads, a ring
-	next  int
-}
-
-func (r *readMeter) set(limit rules.Rate) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.limit != limit {
-		r.limit, r.times, r.next = limit, make([]time.Time, limit.N), 0
-	}
-}
-
-// count notes a read, and says why the pack must not go on if it is beyond the limit.
-func (r *readMeter) count(now time.Time) (why string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	oldest := r.times[r.next]
-	r.times[r.next] = now
-	r.next = (r.next + 1) % len(r.times)
-	if oldest.IsZero() || now.Sub(oldest) > r.limit.Per {
-		return ""
-	}
-	return fmt.Sprintf("more than %d reads in %s", r.limit.N, r.limit.Per)
 }
 
 // Status implements control.Daemon.
@@ -279,6 +312,9 @@ func (m *manager) describe(ctx context.Context, s rules.PackStanding) (control.P
 		Mode: string(s.Mode), ModeBy: s.ModeBy, Rules: s.Rules, Pinned: s.Pinned, Gone: s.Gone,
 		NotLive: s.NotLive, Diagnostics: s.Diagnostics,
 	}
+	for _, a := range s.Aside {
+		p.SetAside = append(p.SetAside, control.RuleAside{Rule: a.Rule, Until: a.Until})
+	}
 	versions, err := m.store.Versions(ctx, s.Name, rules.KeptVersions)
 	if err != nil {
 		return p, fmt.Errorf("read the versions of pack %q: %w", s.Name, err)
@@ -317,6 +353,9 @@ func (m *manager) health() control.Health {
 	for _, p := range m.gens.Standings() {
 		if p.NotLive != "" {
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", p.Name, p.NotLive))
+		}
+		for _, a := range p.Aside {
+			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: rule %s is set aside: it fails again and again", p.Name, a.Rule))
 		}
 	}
 	for _, d := range problems {

@@ -60,7 +60,8 @@ type shard struct {
 }
 
 // request is something other than an event: a call's answer, an operator's
-// command, a time that has come, or dispatch asking for a call.
+// command, a time that has come, or dispatch asking for a call. One that is of
+// no chat asks only to be told when the batches before it are durable.
 type request struct {
 	chat  string
 	input chat.Input

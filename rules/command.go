@@ -20,173 +20,187 @@ var ErrNoEarlier = errors.New("no earlier version is kept")
 // ErrPresent is returned when a pack is to be removed whose files are there.
 var ErrPresent = errors.New("its files are in the rules folder")
 
-// PackStanding is how a pack stands, for people.
-type PackStanding struct {
-	Name        string
-	Path        string
-	Version     string // live; "": none
-	Since       time.Time
-	Mode        Mode
-	ModeBy      string // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
-	Rules       int
-	Pinned      bool
-	Gone        bool
-	NotLive     string // why its files as they are now are not live; "": they are
-	Edit        string // version of its files as they are now
-	Diagnostics luabind.Diagnostics
-}
-
-// Standings tells how every pack stands, by name.
-func (g *Generations) Standings() []PackStanding {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var all []PackStanding
-	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
-		all = append(all, g.standing(g.packs[name]))
-	}
-	return all
-}
-
-func (g *Generations) standing(s *standing) PackStanding {
-	mode, by := g.mode(s)
-	p := PackStanding{
-		Name: s.state.Pack, Path: s.path, Since: s.since, Mode: mode, ModeBy: by,
-		Pinned: s.state.Pinned != "", Gone: s.gone, NotLive: s.notLive, Edit: s.edit, Diagnostics: s.diags,
-	}
-	if s.live != nil {
-		p.Version, p.Rules = s.live.Version, len(s.live.Rules)
-	}
-	return p
-}
-
-// Problems is what is wrong with the folder and with packs that have no version
-// live, and whether anything is live at all.
-func (g *Generations) Problems() (problems luabind.Diagnostics, live bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.problems(), g.set != nil
-}
-
-// Content is the hash of what was read last, for WatchOptions.Since.
-func (g *Generations) Content() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.content
-}
+// noFiles stands in PackState.PinnedOver if the pack had no files when it was
+// pinned: any that come end it.
+const noFiles = "none"
 
 // SetMode sets how a pack runs, by command or because of why. "" takes it back.
-// What the pack has waiting is dropped if it is live no more.
+// Unless keepPending, what the pack has waiting is dropped if it is live no
+// more; SetMode returns when that is done.
 func (g *Generations) SetMode(ctx context.Context, pack string, mode Mode, why string, keepPending bool) (PackStanding, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	s := g.packs[pack]
-	if s == nil {
-		return PackStanding{}, g.noPack(pack)
+	s, err := g.command(ctx, pack)
+	if err != nil {
+		return PackStanding{}, err
 	}
-	before, _ := g.mode(s)
-	state := s.state
-	state.Mode, state.Why = mode, why
-	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
-		return PackStanding{}, fmt.Errorf("keep the mode of pack %q: %w", pack, err)
-	}
-	s.state = state
-	after, by := g.mode(s)
-	g.renew(fmt.Sprintf("pack %s is %s (%s)", pack, after, by))
-	if before == Live && after != Live && !keepPending {
-		g.c.Cancel(ctx, pack, "", string(after))
-	}
-	return g.standing(s), nil
+	dropped, err := g.setMode(ctx, s, mode, why, keepPending)
+	standing := g.standing(s)
+	g.end()
+	return standing, errors.Join(err, wait(ctx, dropped))
 }
 
-// Remove forgets a pack whose files are gone.
+// ToShadow sends a pack that is live to shadow because of why. It does not wait
+// for the dropping of what the pack has waiting.
+func (g *Generations) ToShadow(ctx context.Context, pack, why string) (changed bool, err error) {
+	s, err := g.command(ctx, pack)
+	if err != nil {
+		return false, err
+	}
+	defer g.end()
+	if mode, _ := g.mode(s); mode != Live {
+		return false, nil
+	}
+	_, err = g.setMode(ctx, s, Shadow, why, false)
+	return err == nil, err
+}
+
+func (g *Generations) setMode(ctx context.Context, s *standing, mode Mode, why string, keepPending bool) (dropped []<-chan struct{}, err error) {
+	pack, was := s.state.Pack, s.state
+	s.state.Mode, s.state.Why = mode, why
+	after, by := g.mode(s)
+	kept := after != Live && keepPending
+	if kept != s.kept {
+		err = g.c.Keeper.SetFlag(ctx, keptFlag(pack, ""), kept)
+	}
+	if err == nil {
+		err = g.c.Keeper.SetPackState(ctx, s.state)
+	}
+	if err != nil {
+		s.state = was
+		return nil, fmt.Errorf("keep the mode of pack %q: %w", pack, err)
+	}
+	s.kept = kept
+	if after != Live && !kept {
+		g.drops = append(g.drops, drop{pack: pack, why: string(after)})
+	}
+	return g.renew(fmt.Sprintf("pack %s is %s (%s)", pack, after, by)), nil
+}
+
+// Remove forgets a pack whose files are gone, and returns when what it has
+// waiting is dropped.
 func (g *Generations) Remove(ctx context.Context, pack string, keepPending bool) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	s := g.packs[pack]
-	if s == nil {
-		return g.noPack(pack)
-	}
-	if !s.gone {
-		return fmt.Errorf("remove pack %q: %w: %s", pack, ErrPresent, s.path)
-	}
-	if err := g.drop(ctx, s, keepPending); err != nil {
+	s, err := g.command(ctx, pack)
+	if err != nil {
 		return err
 	}
-	g.renew("pack " + pack + " was removed")
-	return nil
+	if !s.gone {
+		g.end()
+		return fmt.Errorf("remove pack %q: %w: %s", pack, ErrPresent, s.path)
+	}
+	// By hand, what an operator said of it before is forgotten, too.
+	s.state = PackState{Pack: pack}
+	g.remove(s, keepPending)
+	dropped := g.renew("pack " + pack + " was removed")
+	g.end()
+	return wait(ctx, dropped)
 }
 
 // Rollback makes a kept version live: the one that was live before if version
 // is "". It stays until the pack's files change, or for good if keep is set.
-// What the version that was live has waiting is dropped.
+// Unless keepPending, what the version that was live has waiting is dropped.
 func (g *Generations) Rollback(ctx context.Context, pack, version string, keep, keepPending bool) (PackStanding, error) {
-	return g.rollBack(ctx, pack, version, rollback{keep: keep, keepPending: keepPending, why: "by command"})
+	s, err := g.command(ctx, pack)
+	if err != nil {
+		return PackStanding{}, err
+	}
+	dropped, err := g.rollBack(ctx, s, version, rollback{keep: keep, keepPending: keepPending, why: "by command"})
+	standing := g.standing(s)
+	g.end()
+	return standing, errors.Join(err, wait(ctx, dropped))
 }
 
 // rollback says how to roll back.
 type rollback struct {
 	keep        bool
 	keepPending bool
-	only        string // the version to roll back; if another is live by now, nothing happens
 	why         string
 }
 
-func (g *Generations) rollBack(ctx context.Context, pack, version string, how rollback) (PackStanding, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	s := g.packs[pack]
-	if s == nil {
-		return PackStanding{}, g.noPack(pack)
-	}
-	from := s.live
-	if how.only != "" && (from == nil || from.Version != how.only) {
-		return g.standing(s), nil
-	}
+func (g *Generations) rollBack(ctx context.Context, s *standing, version string, how rollback) (dropped []<-chan struct{}, err error) {
+	pack, from := s.state.Pack, s.live
 	if version == "" {
-		var err error
 		if version, err = g.earlier(ctx, s); err != nil {
-			return PackStanding{}, err
+			return nil, err
 		}
 	}
-	to, kept, err := g.remake(ctx, s, version)
+	to, err := g.remake(ctx, s, version)
 	if err != nil {
-		return PackStanding{}, err
+		return nil, err
 	}
-	now := g.c.Now()
-	kept.Last, kept.RolledBack = now, time.Time{}
-	if err := g.c.Keeper.SaveVersion(ctx, kept); err != nil {
-		return PackStanding{}, fmt.Errorf("keep the rollback of pack %q: %w", pack, err)
+	if err := g.keepRollback(ctx, s, from, to, how); err != nil {
+		return nil, fmt.Errorf("keep the rollback of pack %q: %w", pack, err)
 	}
-	if from != nil && from.Version != to.Version {
-		gone, ok, err := g.c.Keeper.Version(ctx, pack, from.Version)
-		if ok && err == nil {
-			gone.RolledBack = now
-			err = g.c.Keeper.SaveVersion(ctx, gone)
-		}
-		if err != nil {
-			return PackStanding{}, fmt.Errorf("keep the rollback of pack %q: %w", pack, err)
-		}
-	}
-	state := s.state
-	state.Live, state.Pinned, state.PinnedOver = to.Version, to.Version, s.edit
-	if how.keep {
-		state.PinnedOver = ""
-	}
-	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
-		return PackStanding{}, fmt.Errorf("keep the rollback of pack %q: %w", pack, err)
-	}
-	s.state, s.live, s.since = state, to, now
-	s.notLive, s.diags = "", nil
+	s.giveUp()
+	s.tried, s.diags = nil, nil
+	s.since = g.c.Now()
+	s.take(&verdict{pack: to}, g.word)
+	s.notLive = ""
 	if s.edit != to.Version {
 		s.notLive = fmt.Sprintf("rolled back to %s: %s", to.ShortVersion(), how.why)
 	}
 	g.trials.end(pack)
-	g.c.Log.Warn("rolled back", "pack", pack, "version", to.ShortVersion(), "from", s.shortFrom(from), "why", how.why)
-	g.renew(fmt.Sprintf("pack %s was rolled back to %s", pack, to.ShortVersion()))
+	delete(s.back, to.Version)
 	if from != nil && from.Version != to.Version && !how.keepPending {
-		g.c.Cancel(ctx, pack, from.Version, "rolled back")
+		s.back[from.Version] = true
+		g.drops = append(g.drops, drop{pack: pack, version: from.Version, why: "rolled back"})
 	}
-	return g.standing(s), nil
+	g.c.Log.Warn("rolled back", "pack", pack, "version", to.ShortVersion(), "from", s.shortFrom(from), "why", how.why)
+	return g.renew(fmt.Sprintf("pack %s was rolled back to %s", pack, to.ShortVersion())), nil
+}
+
+// keepRollback makes a rollback durable. What it can't end because the keeper
+// fails in between does no harm: the version stays live that is.
+func (g *Generations) keepRollback(ctx context.Context, s *standing, from, to *Pack, how rollback) error {
+	now, pack := g.c.Now(), s.state.Pack
+	if err := g.mark(ctx, pack, to.Version, func(v *KeptVersion) { v.Last, v.RolledBack = now, time.Time{} }); err != nil {
+		return err
+	}
+	if from != nil && from.Version != to.Version {
+		if err := g.c.Keeper.SetFlag(ctx, keptFlag(pack, from.Version), how.keepPending); err != nil {
+			return err
+		}
+		if err := g.mark(ctx, pack, from.Version, func(v *KeptVersion) { v.RolledBack = now }); err != nil {
+			return err
+		}
+	}
+	state := s.state
+	state.Live, state.Pinned, state.PinnedOver = to.Version, to.Version, s.edit
+	switch {
+	case how.keep:
+		state.PinnedOver = ""
+	case s.edit == "":
+		state.PinnedOver = noFiles
+	}
+	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
+		return err
+	}
+	s.state = state
+	return nil
+}
+
+// mark changes what is kept of a version, if it is kept.
+func (g *Generations) mark(ctx context.Context, pack, version string, change func(*KeptVersion)) error {
+	v, ok, err := g.c.Keeper.Version(ctx, pack, version)
+	if err != nil || !ok {
+		return err
+	}
+	change(&v)
+	return g.c.Keeper.SaveVersion(ctx, v)
+}
+
+// remake builds a kept version, of which version may be the beginning.
+func (g *Generations) remake(ctx context.Context, s *standing, version string) (*Pack, error) {
+	b, _, err := g.source(ctx, s, version)
+	if err != nil {
+		return nil, err
+	}
+	if s.live != nil && s.live.built == b.pack.built && !b.diags.Errors() {
+		return s.live, nil
+	}
+	b.compile()
+	if b.diags.Errors() {
+		return nil, fmt.Errorf("load version %s: %w", shorten(version), b.diags)
+	}
+	return b.pack, nil
 }
 
 func (s *standing) shortFrom(p *Pack) string {
@@ -208,6 +222,26 @@ func (g *Generations) earlier(ctx context.Context, s *standing) (string, error) 
 		}
 	}
 	return "", fmt.Errorf("roll pack %q back: %w", s.state.Pack, ErrNoEarlier)
+}
+
+// command waits for the turn to carry out a command about a pack, and for what
+// earlier ones have to drop of it.
+func (g *Generations) command(ctx context.Context, pack string) (*standing, error) {
+	if err := g.dropping.await(ctx, pack); err != nil {
+		return nil, err
+	}
+	if err := g.begin(ctx); err != nil {
+		return nil, err
+	}
+	if err := g.dropping.await(ctx, pack); err != nil {
+		g.end()
+		return nil, err
+	}
+	if s := g.packs[pack]; s != nil {
+		return s, nil
+	}
+	defer g.end()
+	return nil, g.noPack(pack)
 }
 
 func (g *Generations) noPack(name string) error {

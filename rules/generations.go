@@ -8,7 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"chertd/luabind"
@@ -18,18 +18,32 @@ import (
 // them whenever that changes. Whatever is wrong with a pack's files, the last
 // version that was live goes on, also across a restart.
 //
-// Its methods may be called from many goroutines; readings and commands are
-// carried out one after the other.
+// Its methods may be called from many goroutines. Readings and commands take
+// turns; what people and probes ask is answered at once, from how things stood
+// after the last turn. Specs run, and what waits is dropped, between the turns:
+// neither holds up the edits of other packs.
 type Generations struct {
 	c GenerationsConfig
 
-	mu      sync.Mutex
+	// turn is held, by a token in it, by whoever reads the folder or carries out
+	// a command. All fields down to said are the holder's.
+	turn    chan struct{}
 	options Options
+	word    int // how often the operator has spoken: options differ from word to word
 	packs   map[string]*standing
 	set     *Set
 	content string              // hash of what was read last
 	folder  luabind.Diagnostics // what is wrong with the folder itself
-	trials  trials
+	drops   []drop              // of this turn, to be begun when the set is swapped
+	said    string              // complaint about the folder that was logged last
+
+	started  time.Time // set by Start
+	view     atomic.Pointer[view]
+	trials   trials
+	tasks    tasks
+	dropping dropping
+	slots    chan struct{} // of specs that run at a time
+	later    atomic.Bool   // a reading is due by itself
 }
 
 // GenerationsConfig is what Generations is made of.
@@ -38,295 +52,379 @@ type GenerationsConfig struct {
 	Options Options
 	Keeper  Keeper
 	// Gate runs a version's specs before it goes live; its errors keep the edit
-	// from it. A version that was live once is not gated again. Nil: no gate.
+	// from it, its warnings are shown with it. A version that was live once is
+	// not gated again. It is called from several goroutines. Nil: no gate.
 	Gate func(context.Context, *Pack) luabind.Diagnostics
 	Now  func() time.Time
-	// Swap makes a set the live one.
+	// Swap makes a set the live one. It must not block.
 	Swap func(*Set)
-	// Cancel drops what a pack, or one version of it, still has waiting.
-	Cancel func(ctx context.Context, pack, version, why string)
+	// Cancel drops what a pack, or one version of it, still has waiting: also
+	// what an event asked that was run before the last Swap and is not durable
+	// yet. It is called again until it has succeeded, and once more at the next
+	// start if the process ends before.
+	Cancel func(ctx context.Context, pack, version, why string) error
 	Log    *slog.Logger
 }
+
+const (
+	// goneFor is how long a pack must be missing before it counts as removed.
+	goneFor = 2 * time.Second
+	// againAfter is how soon the folder is read again of itself when the keeper
+	// failed.
+	againAfter = 5 * time.Second
+)
 
 // standing is how one pack stands.
 type standing struct {
 	state PackState
 	live  *Pack     // nil: none
+	word  int       // under which live was made
 	since time.Time // live since, as far as this process knows or was told
 
-	path    string              // of its files
-	edit    string              // version of its files as they are now; "": they are gone
-	notLive string              // why they are not live, in words; "": they are
-	diags   luabind.Diagnostics // what is wrong with them
-	veto    bool                // they look as if they could veto
-	gone    bool                // the files are gone, and the pack is kept
+	path     string              // of its files
+	edit     string              // version of its files as they are now; "": they are gone
+	manifest Manifest            // of its files as they are now
+	notLive  string              // why they are not live, in words; "": they are
+	diags    luabind.Diagnostics // what is wrong with them, or what they are warned of
+	warnings luabind.Diagnostics // of the live version
+	lost     string              // why the version that ought to be live can't be had
+	veto     bool                // what ought to be live looks as if it could veto
+	gone     bool                // the files are gone, and the pack is kept
+	missed   time.Time           // gone since; zero: not
+
+	trying *trying         // the edit whose specs are running
+	tried  *verdict        // on the edit, so that it is not tried at each reading
+	back   map[string]bool // versions that were rolled back and had to drop what waits
+	kept   bool            // what waits was kept when the mode became another
+	said   string          // the refusal of an edit that was logged last
 }
 
-// NewGenerations makes a manager; nothing is live before Start.
+// verdict is what was found out about an edit.
+type verdict struct {
+	key   string
+	pack  *Pack // it may go live; nil: it may not
+	diags luabind.Diagnostics
+	why   string
+}
+
+// NewGenerations makes a manager; nothing is live before Start. Stop ends what
+// goes on of itself.
 func NewGenerations(c GenerationsConfig) *Generations {
-	return &Generations{c: c, options: c.Options, packs: map[string]*standing{}}
+	return &Generations{
+		c: c, options: c.Options, packs: map[string]*standing{},
+		turn: make(chan struct{}, 1), slots: make(chan struct{}, gateSlots),
+	}
 }
 
-// Start takes up what was live when the process last ran and reads the folder.
-// An error is the keeper's.
+// Start takes up what was live when the process last ran, reads the folder, and
+// ends what was to be dropped by then. An error is the keeper's: then nothing is
+// live.
 func (g *Generations) Start(ctx context.Context) error {
+	if err := g.begin(ctx); err != nil {
+		return err
+	}
+	if err := g.remember(ctx); err != nil {
+		g.end()
+		return err
+	}
+	pending, err := g.read(ctx, true)
+	g.end()
+	if err == nil {
+		err = g.collect(ctx, pending, func() {})
+	}
+	if err != nil {
+		return err
+	}
+	if err := g.begin(ctx); err != nil {
+		return err
+	}
+	g.leftOver()
+	done := g.renew("start")
+	g.end()
+	return wait(ctx, done)
+}
+
+// remember takes up what is kept of packs.
+func (g *Generations) remember(ctx context.Context) error {
+	g.started = g.c.Now()
 	states, err := g.c.Keeper.PackStates(ctx)
 	if err != nil {
 		return fmt.Errorf("read which packs were live: %w", err)
 	}
-	g.mu.Lock()
-	for _, s := range states {
-		g.packs[s.Pack] = &standing{state: s, gone: true}
+	for _, state := range states {
+		s := &standing{state: state, gone: true, back: map[string]bool{}}
+		if s.kept, err = g.c.Keeper.Flag(ctx, keptFlag(state.Pack, "")); err != nil {
+			return fmt.Errorf("read what pack %q keeps waiting: %w", state.Pack, err)
+		}
+		versions, err := g.c.Keeper.Versions(ctx, state.Pack, KeptVersions)
+		if err != nil {
+			return fmt.Errorf("read the versions of pack %q: %w", state.Pack, err)
+		}
+		for _, v := range versions {
+			if v.RolledBack.IsZero() || v.Version == state.Live {
+				continue
+			}
+			kept, err := g.c.Keeper.Flag(ctx, keptFlag(state.Pack, v.Version))
+			if err != nil {
+				return fmt.Errorf("read what pack %q keeps waiting: %w", state.Pack, err)
+			}
+			if !kept {
+				s.back[v.Version] = true
+			}
+		}
+		g.packs[state.Pack] = s
 	}
-	g.mu.Unlock()
-	return g.Read(ctx, "start")
+	return nil
 }
+
+// Stop ends what goes on of itself: specs, and the dropping of what waits,
+// which the next start takes up. No other method may be called after it.
+func (g *Generations) Stop() { g.tasks.stop() }
 
 // Reconfigure takes another word of the operator about all packs and reads the
 // folder by it.
 func (g *Generations) Reconfigure(ctx context.Context, o Options) error {
-	g.mu.Lock()
+	if err := g.begin(ctx); err != nil {
+		return err
+	}
 	o.Shards = g.options.Shards
 	g.options = o
-	g.mu.Unlock()
+	g.word++
+	g.end()
 	return g.Read(ctx, "the configuration was read again")
 }
 
-// Read reads the folder and makes live what may be. An error is the keeper's:
-// what could not be kept is not live.
+// Read reads the folder and makes live what may be. It returns when all specs
+// have run. An error is the keeper's: what could not be kept is not live.
 func (g *Generations) Read(ctx context.Context, reason string) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	if err := g.begin(ctx); err != nil {
+		return err
+	}
+	for _, s := range g.packs {
+		s.tried = nil
+	}
+	pending, err := g.read(ctx, false)
+	g.renew(reason)
+	g.end()
+	return errors.Join(err, g.collectApart(ctx, pending, reason, nil))
+}
+
+// Notice is Read for a watch that has seen the folder change and settle. It
+// returns after a short while though specs may be running: those that pass later
+// go live later.
+func (g *Generations) Notice(ctx context.Context, reason string) error {
+	// A watch that began just now has not waited for what was gone before.
+	return g.notice(ctx, reason, g.c.Now().Sub(g.started) >= goneFor)
+}
+
+func (g *Generations) notice(ctx context.Context, reason string, settled bool) error {
+	if err := g.begin(ctx); err != nil {
+		return err
+	}
+	pending, err := g.read(ctx, settled)
+	g.renew(reason)
+	g.end()
+	patience := time.NewTimer(gatePatience + gatePatience/2)
+	defer patience.Stop()
+	return errors.Join(err, g.collectApart(ctx, pending, reason, patience.C))
+}
+
+// begin waits for the turn.
+func (g *Generations) begin(ctx context.Context) error {
+	select {
+	case g.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the rules to be read: %w", ctx.Err())
+	}
+}
+
+// end shows how things stand and gives the turn up.
+func (g *Generations) end() {
+	g.publish()
+	<-g.turn
+}
+
+// read reads the folder and decides about each pack. The edits it returns wait
+// for their specs. If settled, packs that are gone have been so long enough.
+func (g *Generations) read(ctx context.Context, settled bool) (pending []*trying, err error) {
 	sources, diags := readFolder(g.c.Dir)
 	g.content, g.folder = contentOf(sources, diags), diags
-	present := map[string]bool{}
-	var errs []error
+	byName := map[string][]*builder{}
 	for _, src := range sources {
 		b := build(src, g.options)
-		name := b.pack.Name
-		if present[name] {
-			b.fail(b.manifestPath(), "rename one: the name is what a pack's state is kept under", "the name %q is taken by %s", name, g.packs[name].path)
-			g.packs[name].diags = append(g.packs[name].diags, b.diags...)
-			g.packs[name].notLive = "two packs have this name"
-			continue
+		byName[b.pack.Name] = append(byName[b.pack.Name], b)
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		if err := g.dropping.await(ctx, name); err != nil {
+			return pending, errors.Join(append(errs, err)...)
 		}
-		present[name] = true
-		if g.packs[name] == nil {
-			g.packs[name] = &standing{state: PackState{Pack: name}}
+		s := g.packs[name]
+		if s == nil {
+			s = &standing{state: PackState{Pack: name}, back: map[string]bool{}}
+			g.packs[name] = s
 		}
-		errs = append(errs, g.consider(ctx, g.packs[name], b))
+		s.missed = time.Time{}
+		if b := byName[name]; len(b) > 1 {
+			errs = append(errs, g.clash(ctx, s, b))
+		} else {
+			errs = append(errs, g.consider(ctx, s, b[0]))
+		}
+		if s.trying != nil {
+			pending = append(pending, s.trying)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
-		if !present[name] {
-			errs = append(errs, g.missing(ctx, g.packs[name], len(present) > 0))
+		if byName[name] == nil {
+			errs = append(errs, g.missing(ctx, g.packs[name], len(byName) > 0, settled))
 		}
 	}
+	g.folder = append(g.folder, g.unknown(byName)...)
 	if len(g.packs) == 0 && len(diags) == 0 {
-		g.folder = luabind.Diagnostics{{File: g.c.Dir, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
-			Hint: "a pack is a file NAME.lua, or a folder with *.lua files"}}
+		g.folder = append(g.folder, luabind.Diagnostic{File: g.c.Dir, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
+			Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
 	}
-	g.renew(reason)
-	return errors.Join(errs...)
-}
-
-// consider decides whether a pack's files go live as they are.
-func (g *Generations) consider(ctx context.Context, s *standing, b *builder) error {
-	version := b.pack.Version
-	if s.edit != version || s.gone {
-		s.diags, s.notLive = nil, ""
-	}
-	s.path, s.edit, s.gone, s.veto = b.src.path, version, false, looksLikeVeto(b.pack.Files)
-	if p := s.state.Pinned; p != "" {
-		if s.state.PinnedOver == "" || s.state.PinnedOver == version {
-			s.notLive = fmt.Sprintf("pinned to %s by rollback", shorten(p))
-			if version == p {
-				s.notLive = ""
-			}
-			return g.recall(ctx, s, p)
-		}
-		s.state.Pinned, s.state.PinnedOver = "", ""
-	}
-	if s.live != nil && s.live.built == b.pack.built && !b.diags.Errors() {
-		s.live, s.notLive, s.diags = s.live.withFiles(b.pack.Files), "", b.diags
-		return nil
-	}
-	kept, known, err := g.c.Keeper.Version(ctx, s.state.Pack, version)
+	err = errors.Join(errs...)
 	if err != nil {
-		return fmt.Errorf("look pack %q up: %w", s.state.Pack, err)
+		g.readLater(againAfter)
 	}
-	if known && !kept.RolledBack.IsZero() {
-		s.notLive = fmt.Sprintf("this version was rolled back at %s", kept.RolledBack.UTC().Format(time.RFC3339))
-		s.diags = luabind.Diagnostics{{File: s.path, Severity: luabind.SeverityError, Message: s.notLive,
-			Hint: fmt.Sprintf("edit it, or make it live by hand: chertd rollback %s %s", s.state.Pack, shorten(version))}}
-		return g.fallBack(ctx, s)
-	}
-	b.compile()
-	if b.diags.Errors() {
-		return g.refuse(ctx, s, b.diags, "it does not load")
-	}
-	if g.c.Gate != nil && !known {
-		if diags := g.c.Gate(ctx, b.pack); diags.Errors() {
-			return g.refuse(ctx, s, diags, "its specs fail")
+	return pending, err
+}
+
+// unknown warns of packs that the operator names and that are not there.
+func (g *Generations) unknown(present map[string][]*builder) (diags luabind.Diagnostics) {
+	for _, name := range slices.Sorted(maps.Keys(g.options.Packs)) {
+		if g.packs[name] == nil && present[name] == nil {
+			diags = append(diags, luabind.Diagnostic{File: "chertd.yaml", Severity: luabind.SeverityWarning,
+				Message: fmt.Sprintf("rules.packs names %q, and there is no such pack", name),
+				Hint:    didYouMean(luabind.Suggest(name, slices.Sorted(maps.Keys(g.packs))))})
 		}
 	}
-	if known && s.state.Live == version {
-		// It was live already: the process is new, or the operator's word about it.
-		s.live, s.since, s.notLive, s.diags = b.pack, kept.Last, "", b.diags
-		return nil
-	}
-	return g.promote(ctx, s, b.pack, b.diags)
+	return diags
 }
 
-// refuse leaves the last good version live and says why.
-func (g *Generations) refuse(ctx context.Context, s *standing, diags luabind.Diagnostics, why string) error {
-	news := s.notLive != why || !slices.Equal(s.diags, diags)
-	s.notLive, s.diags = why, diags
-	err := g.fallBack(ctx, s)
-	if news {
-		goesOn := "none was live before: its events are recorded as failed, to be run later"
-		if s.live != nil {
-			goesOn = "version " + s.live.ShortVersion() + " goes on"
+// readLater has the folder read again after a while, once.
+func (g *Generations) readLater(after time.Duration) {
+	if !g.later.CompareAndSwap(false, true) {
+		return
+	}
+	g.tasks.start(func(ctx context.Context) {
+		defer g.later.Store(false)
+		if !pause(ctx, after) {
+			return
 		}
-		g.c.Log.Error("an edit is not live: "+why, "pack", s.state.Pack, "edit", shorten(s.edit), "instead", goesOn, "err", diags.Error())
-	}
-	return err
-}
-
-// fallBack makes sure that the version that was live last is live.
-func (g *Generations) fallBack(ctx context.Context, s *standing) error {
-	if s.live != nil || s.state.Live == "" {
-		return nil
-	}
-	return g.recall(ctx, s, s.state.Live)
-}
-
-// recall makes a kept version live, if it is not: by its files as they were,
-// under the operator's word as it is now.
-func (g *Generations) recall(ctx context.Context, s *standing, version string) error {
-	if s.live != nil && s.live.Version == version {
-		return nil
-	}
-	p, kept, err := g.remake(ctx, s, version)
-	if err != nil {
-		g.c.Log.Error("the last good version can't be had back", "pack", s.state.Pack, "version", shorten(version), "err", err)
-		s.diags = append(s.diags, luabind.Diagnostic{File: s.path, Severity: luabind.SeverityError, Message: err.Error()})
-		return nil
-	}
-	s.live, s.since = p, kept.Last
-	return nil
-}
-
-// remake builds a kept version.
-func (g *Generations) remake(ctx context.Context, s *standing, version string) (*Pack, KeptVersion, error) {
-	kept, ok, err := g.c.Keeper.Version(ctx, s.state.Pack, version)
-	if err != nil {
-		return nil, kept, fmt.Errorf("read version %s: %w", shorten(version), err)
-	}
-	if !ok {
-		return nil, kept, &UnknownVersionError{Pack: s.state.Pack, Version: version}
-	}
-	src := source{name: s.state.Pack, path: kept.Path, folder: !strings.HasSuffix(kept.Path, ".lua")}
-	for _, f := range kept.Files {
-		f.Path = kept.Path
-		if src.folder {
-			f.Path = kept.Path + "/" + f.Name
+		g.later.Store(false)
+		if err := g.notice(ctx, "the folder was read again", false); err != nil && ctx.Err() == nil {
+			g.c.Log.Error("the rules could not be read to the end; what was live stays live", "err", err)
 		}
-		src.files = append(src.files, f)
-	}
-	b := build(src, g.options)
-	if !b.diags.Errors() {
-		b.compile()
-	}
-	if b.diags.Errors() {
-		return nil, kept, fmt.Errorf("load version %s: %w", shorten(version), b.diags)
-	}
-	return b.pack, kept, nil
+	})
 }
 
-// promote makes a version live that was not, and keeps it first: what is live
-// can always be had back.
-func (g *Generations) promote(ctx context.Context, s *standing, p *Pack, diags luabind.Diagnostics) error {
-	now := g.c.Now()
-	before := s.live
-	if err := g.c.Keeper.SaveVersion(ctx, KeptVersion{Pack: p.Name, Version: p.Version, Path: p.Path, Files: p.Files, Since: now, Last: now}); err != nil {
-		s.notLive = "it could not be kept"
-		return fmt.Errorf("keep version %s of pack %q: %w", p.ShortVersion(), p.Name, err)
-	}
-	state := s.state
-	state.Live = p.Version
-	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
-		s.notLive = "it could not be kept"
-		return fmt.Errorf("keep that version %s of pack %q is live: %w", p.ShortVersion(), p.Name, err)
-	}
-	s.state, s.live, s.since, s.notLive, s.diags = state, p, now, "", diags
-	g.begin(ctx, before, p)
-	return nil
-}
-
-// missing decides what becomes of a pack whose files are gone. It goes if the
-// folder was readable and another pack remains; else all are kept.
-func (g *Generations) missing(ctx context.Context, s *standing, others bool) error {
-	name := s.state.Pack
-	if len(g.folder) == 0 && others {
-		g.c.Log.Info("pack removed: its files are gone", "pack", name)
-		return g.drop(ctx, s, false)
-	}
-	if !s.gone && s.live != nil {
-		g.c.Log.Warn("the files of the last pack are gone; it is kept as it was", "pack", name, "hint", "chertd packs remove "+name)
-	}
-	s.gone, s.edit, s.notLive = true, "", "its files are gone"
-	if s.state.Live == "" && s.live == nil {
-		delete(g.packs, name)
-		return nil
-	}
-	return g.fallBack(ctx, s)
-}
-
-// drop forgets a pack and what it has waiting.
-func (g *Generations) drop(ctx context.Context, s *standing, keepPending bool) error {
-	if err := g.c.Keeper.ForgetPack(ctx, s.state.Pack); err != nil {
-		return fmt.Errorf("forget pack %q: %w", s.state.Pack, err)
-	}
-	delete(g.packs, s.state.Pack)
-	g.trials.end(s.state.Pack)
-	if !keepPending {
-		g.c.Cancel(ctx, s.state.Pack, "", "removed")
-	}
-	return nil
-}
-
-// renew makes a set of what is live and swaps it in, if it is another.
-func (g *Generations) renew(reason string) {
+// renew makes a set of what is live and swaps it in, if it is another. What
+// packs that are not live any more have waiting is dropped, from then on and
+// apart; the channels are closed when that is done.
+func (g *Generations) renew(reason string) (dropped []<-chan struct{}) {
 	var packs []*Pack
 	var unloaded []Unloaded
 	modes := map[string]Mode{}
+	withdrawn := map[withdrawal]bool{}
 	for name, s := range g.packs {
 		mode, _ := g.mode(s)
+		if s.live == nil && s.gone && s.state.Live == "" {
+			continue // only what was said about it is remembered
+		}
 		modes[name] = mode
+		s.kept = s.kept && mode != Live
+		for version := range s.back {
+			withdrawn[withdrawal{name, version}] = true
+		}
+		if mode != Live && !s.kept {
+			withdrawn[withdrawal{pack: name}] = true
+		}
 		if s.live != nil {
 			packs = append(packs, s.live)
-		} else if mode == Live && len(s.diags) > 0 {
-			unloaded = append(unloaded, Unloaded{Pack: name, Version: s.edit, Path: s.path, Why: s.notLive, CanVeto: s.veto})
+		} else if mode == Live {
+			unloaded = append(unloaded, Unloaded{Pack: name, Version: s.edit, Path: s.path, Why: s.whyNone(), CanVeto: s.veto})
 		}
 	}
-	if len(packs) == 0 && g.set == nil {
-		g.c.Log.Error("no rules are live: events are taken in and wait", "dir", g.c.Dir, "err", g.problems().Error())
-		return
+	g.complain(len(packs))
+	if len(packs) > 0 || g.set != nil {
+		set := assemble(packs, unloaded, modes, g.content, g.options.shards())
+		set.withdrawn = withdrawn
+		if g.set == nil || !g.set.sameAs(set) {
+			g.dropOff(g.set, modes)
+			g.set = set
+			g.c.Swap(set)
+			g.c.Log.Info(LiveMessage, "because", reason, "packs", len(packs))
+		}
 	}
-	set := assemble(packs, unloaded, modes, g.content, g.options.shards())
-	if g.set != nil && g.set.sameAs(set) {
-		return
+	for _, d := range g.drops {
+		dropped = append(dropped, g.drop(d))
 	}
-	g.set = set
-	g.c.Swap(set)
-	g.c.Log.Info(LiveMessage, "because", reason, "packs", len(packs))
+	g.drops = nil
+	return dropped
 }
 
 // LiveMessage is logged each time a set goes live.
 const LiveMessage = "rules are live"
 
+// dropOff notes what is to be dropped of packs that were live in a set and are
+// in another mode now, by whosever word.
+func (g *Generations) dropOff(before *Set, modes map[string]Mode) {
+	if before == nil {
+		return
+	}
+	for name, mode := range before.modes {
+		now, there := modes[name]
+		if !there || mode != Live || now == Live || g.packs[name].kept {
+			continue
+		}
+		if !slices.ContainsFunc(g.drops, func(d drop) bool { return d.pack == name && d.version == "" }) {
+			g.drops = append(g.drops, drop{pack: name, why: string(now)})
+		}
+	}
+}
+
+// complain says once what is wrong with the folder as a whole.
+func (g *Generations) complain(live int) {
+	said := ""
+	if len(g.folder) > 0 {
+		said = g.folder.Error()
+	}
+	if live == 0 && g.set == nil {
+		said = "none " + g.problems().Error()
+	}
+	if said == g.said {
+		return
+	}
+	g.said = said
+	switch {
+	case said == "":
+	case live == 0 && g.set == nil:
+		g.c.Log.Error("no rules are live: events are taken in and wait", "dir", g.c.Dir, "err", g.problems().Error())
+	default:
+		g.c.Log.Warn("something is wrong with the rules folder; what was live stays live", "dir", g.c.Dir, "err", said)
+	}
+}
+
+// whyNone says why a pack has no version that is live.
+func (s *standing) whyNone() string {
+	if s.lost != "" {
+		return s.lost
+	}
+	if s.notLive == "" {
+		return "it could not be looked at"
+	}
+	return s.notLive
+}
+
 // mode is how a pack runs, and by whose word.
 func (g *Generations) mode(s *standing) (mode Mode, by string) {
+	manifest := &s.manifest
+	if s.live != nil {
+		manifest = &s.live.Manifest
+	}
 	switch {
 	case s.state.Mode != "" && s.state.Why != "":
 		return s.state.Mode, s.state.Why
@@ -334,8 +432,8 @@ func (g *Generations) mode(s *standing) (mode Mode, by string) {
 		return s.state.Mode, "command"
 	case g.options.Packs[s.state.Pack].Mode != "":
 		return g.options.Packs[s.state.Pack].Mode, "chertd.yaml"
-	case s.live != nil && s.live.Manifest.Mode != "":
-		return s.live.Manifest.Mode, "pack.yaml"
+	case manifest.Mode != "":
+		return manifest.Mode, "pack.yaml"
 	}
 	return Live, "default"
 }
@@ -344,25 +442,17 @@ func (g *Generations) mode(s *standing) (mode Mode, by string) {
 func (g *Generations) problems() luabind.Diagnostics {
 	all := slices.Clone(g.folder)
 	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
-		all = append(all, g.packs[name].diags...)
+		all = append(all, g.packs[name].problems()...)
 	}
 	return all
 }
 
-// looksLikeVeto reports whether files that may not even compile use a veto: the
-// reads of events such a pack can't look at are withheld.
-func looksLikeVeto(files []File) bool {
-	for _, f := range files {
-		if f.Kind != RuleFile && f.Kind != LibFile {
-			continue
-		}
-		for _, word := range []string{"keep_unread", "chert.hold", ".hold("} {
-			if strings.Contains(string(f.Bytes), word) {
-				return true
-			}
-		}
+// problems are what is wrong with the pack's files, and with what ought to be live.
+func (s *standing) problems() luabind.Diagnostics {
+	if s.lost == "" {
+		return s.diags
 	}
-	return false
+	return append(slices.Clone(s.diags), luabind.Diagnostic{File: s.path, Severity: luabind.SeverityError, Message: s.lost})
 }
 
 // shorten is a version as people are shown it.
@@ -373,4 +463,10 @@ type UnknownVersionError struct{ Pack, Version string }
 
 func (e *UnknownVersionError) Error() string {
 	return fmt.Sprintf("pack %q has no version %s among those kept", e.Pack, shorten(e.Version))
+}
+
+// keptFlag is the switch by which what a pack, or a version of it, has waiting
+// was kept though it went off.
+func keptFlag(pack, version string) string {
+	return strings.TrimSuffix("pending kept/"+pack+"/"+version, "/")
 }

@@ -26,6 +26,9 @@ type Keeper interface {
 	// ForgetPack drops what is remembered of a pack's being there. Its state, kv
 	// and versions stay.
 	ForgetPack(ctx context.Context, pack string) error
+	// Flag and SetFlag keep a switch by its name; one that was never set is off.
+	Flag(ctx context.Context, name string) (on bool, err error)
+	SetFlag(ctx context.Context, name string, on bool) error
 }
 
 // KeptVersions is how many versions of a pack are kept.

@@ -21,10 +21,15 @@ type Set struct {
 
 	schedules []*Rule
 	unloaded  []Unloaded
+	// withdrawn is what is not carried out any more though it was asked for.
+	withdrawn map[withdrawal]bool
 
 	// runners, one a shard, are reused: an event that no rule wants costs no allocation.
 	runners []*runner
 }
+
+// withdrawal names a version of a pack, or with none all of it.
+type withdrawal struct{ pack, version string }
 
 // Unloaded is a pack of which no version is live: each event that comes from
 // outside is recorded as failed for it, to be run once it is mended.
@@ -82,7 +87,15 @@ func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, content
 
 // sameAs reports whether a set would do the same as this one.
 func (s *Set) sameAs(t *Set) bool {
-	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes)
+	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn)
+}
+
+// Withdrawn reports whether what a version of a pack asked for while it was live
+// is not to be carried out: the pack is off, in shadow or removed, or the
+// version was rolled back.
+func (s *Set) Withdrawn(pack, version string) bool {
+	_, known := s.modes[pack]
+	return !known || s.withdrawn[withdrawal{pack: pack}] || s.withdrawn[withdrawal{pack, version}]
 }
 
 // Packs are the set's packs by name. The caller must not change the slice.

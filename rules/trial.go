@@ -18,80 +18,145 @@ const (
 // trials are the versions on trial. Counting is on the way of every event, and
 // costs one atomic load for packs that are on none.
 type trials struct {
-	mu     sync.Mutex
+	mu     sync.Mutex // of those who change byPack
 	byPack atomic.Pointer[map[string]*trial]
 }
 
 type trial struct {
-	version  string
-	before   string // the version to go back to
-	events   atomic.Int64
-	failures atomic.Int64
-	verdict  atomic.Bool // it was found failing
+	version string
+	before  string // the version to go back to
+
+	mu       sync.Mutex
+	events   int64
+	failures int64
+	over     bool
 }
 
-// begin puts a version on trial, if there is one to go back to that did better.
-func (g *Generations) begin(ctx context.Context, before, now *Pack) {
+// onTrial puts a version on trial, if there is one to go back to that did better.
+func (g *Generations) onTrial(ctx context.Context, before, now *Pack) {
 	g.trials.end(now.Name)
 	if before == nil || before.Version == now.Version {
 		return
 	}
 	kept, ok, err := g.c.Keeper.Version(ctx, now.Name, before.Version)
-	if err != nil || !ok || kept.Failures*trialShare > kept.Events {
-		return
+	if err == nil && ok && !kept.failing() {
+		g.trials.set(now.Name, &trial{version: now.Version, before: before.Version})
 	}
-	g.trials.set(now.Name, &trial{version: now.Version, before: before.Version})
 }
 
-// Handled counts an event that a version took part in. It reports whether the
-// version is to be rolled back: then RollBackFailing is to be called, from a
-// goroutine that may wait.
+// resume goes on with the trial that a version was on when the process ended.
+func (g *Generations) resume(ctx context.Context, now KeptVersion) {
+	if now.Events >= trialEvents {
+		return
+	}
+	versions, err := g.c.Keeper.Versions(ctx, now.Pack, KeptVersions)
+	if err != nil {
+		return // it goes on untried, as it would with nothing to go back to
+	}
+	for i := range versions {
+		before := &versions[i]
+		if before.Version == now.Version || !before.RolledBack.IsZero() {
+			continue
+		}
+		if !before.failing() {
+			g.trials.set(now.Pack, &trial{version: now.Version, before: before.Version, events: now.Events, failures: now.Failures})
+		}
+		return
+	}
+}
+
+// failing reports whether a version failed on more events than a new one may.
+func (v *KeptVersion) failing() bool { return v.Failures*trialShare > v.Events }
+
+// Handled counts an event that a version took part in while it was live. It
+// reports whether the version is to be rolled back: then RollBackFailing is to
+// be called, from a goroutine that may wait.
 func (g *Generations) Handled(pack, version string, failed bool) bool {
 	all := g.trials.byPack.Load()
 	if all == nil {
 		return false
 	}
 	t := (*all)[pack]
-	if t == nil || t.version != version || t.verdict.Load() {
+	if t == nil || t.version != version {
 		return false
 	}
-	n := t.events.Add(1)
-	if failed && n <= trialEvents && t.failures.Add(1)*trialShare > trialEvents {
-		return t.verdict.CompareAndSwap(false, true)
+	fails, passed := t.count(failed)
+	if passed {
+		g.trials.drop(pack, t)
 	}
-	if n == trialEvents && t.failures.Load()*trialShare <= trialEvents {
-		g.trials.end(pack)
-	}
-	return false
+	return fails
 }
 
-// RollBackFailing rolls a version back that Handled has found failing.
+func (t *trial) count(failed bool) (fails, passed bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return false, false
+	}
+	t.events++
+	if failed {
+		t.failures++
+	}
+	fails = t.failures*trialShare > trialEvents
+	passed = !fails && t.events >= trialEvents
+	t.over = fails || passed
+	return fails, passed
+}
+
+// RollBackFailing rolls a version back that Handled has found failing. It does
+// not wait for the dropping of what the version has waiting.
 func (g *Generations) RollBackFailing(ctx context.Context, pack string) error {
+	s, err := g.command(ctx, pack)
+	if err != nil {
+		return err
+	}
+	defer g.end()
 	all := g.trials.byPack.Load()
 	if all == nil || (*all)[pack] == nil {
 		return nil
 	}
 	t := (*all)[pack]
-	why := fmt.Sprintf("it failed on %d of its first %d events, and the version before did not", t.failures.Load(), t.events.Load())
-	_, err := g.rollBack(ctx, pack, t.before, rollback{only: t.version, why: why})
+	if s.live == nil || s.live.Version != t.version || s.state.Pinned != "" {
+		return nil // another is live by now, or somebody wants this one
+	}
+	t.mu.Lock()
+	over, events, failures := t.over, t.events, t.failures
+	t.mu.Unlock()
+	if !over {
+		return nil
+	}
+	_, err = g.rollBack(ctx, s, t.before, rollback{
+		why: fmt.Sprintf("it failed on %d of its first %d events, and the version before did not", failures, events),
+	})
 	return err
 }
 
 func (t *trials) set(pack string, on *trial) {
+	t.change(func(all map[string]*trial) { all[pack] = on })
+}
+
+func (t *trials) end(pack string) {
+	t.change(func(all map[string]*trial) { delete(all, pack) })
+}
+
+// drop ends a trial unless another has taken its place.
+func (t *trials) drop(pack string, on *trial) {
+	t.change(func(all map[string]*trial) {
+		if all[pack] == on {
+			delete(all, pack)
+		}
+	})
+}
+
+func (t *trials) change(how func(map[string]*trial)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	next := map[string]*trial{}
 	if all := t.byPack.Load(); all != nil {
-		for name, other := range *all {
-			next[name] = other
+		for name, on := range *all {
+			next[name] = on
 		}
 	}
-	if on != nil {
-		next[pack] = on
-	} else {
-		delete(next, pack)
-	}
+	how(next)
 	t.byPack.Store(&next)
 }
-
-func (t *trials) end(pack string) { t.set(pack, nil) }

@@ -59,6 +59,10 @@ const (
 	WishSend        WishKind = "send"
 )
 
+// Acts reports whether the wish becomes an action, which can wait; others are
+// done at once.
+func (w *Wish) Acts() bool { return w.Kind.action() != "" }
+
 // Rest begins a rule's cooldown.
 type Rest struct {
 	Rule  string // rule key

@@ -1,6 +1,9 @@
 package sqlite
 
-import "chertd/engine/store"
+import (
+	"chertd/engine/store"
+	"chertd/rules"
+)
 
 // versionKey names a version of a pack.
 type versionKey struct{ pack, version string }
@@ -8,7 +11,7 @@ type versionKey struct{ pack, version string }
 // took is a version that took part in the decision of an event.
 type took struct {
 	versionKey
-	failed bool // some rule of it did
+	failed bool // some rule of it did, or was set aside
 }
 
 // tally counts decisions.
@@ -21,13 +24,14 @@ next:
 	for i := range d.Rules {
 		r := &d.Rules[i]
 		k := versionKey{r.Pack, r.Version}
+		failed := r.Error != "" || r.Skipped == rules.SkippedAside
 		for j := len(list) - 1; j >= 0; j-- {
 			if list[j].versionKey == k {
-				list[j].failed = list[j].failed || r.Error != ""
+				list[j].failed = list[j].failed || failed
 				continue next
 			}
 		}
-		list = append(list, took{k, r.Error != ""})
+		list = append(list, took{k, failed})
 	}
 	return list
 }

@@ -1,0 +1,382 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"chertd/luabind"
+)
+
+// consider decides whether a pack's files go live as they are.
+func (g *Generations) consider(ctx context.Context, s *standing, b *builder) error {
+	version, key := b.pack.Version, b.key()
+	if s.edit != version || s.gone {
+		s.diags, s.notLive = nil, ""
+	}
+	s.path, s.edit, s.manifest, s.gone, s.veto = b.src.path, version, b.pack.Manifest, false, b.mayVeto()
+	if s.trying != nil && s.trying.key != key {
+		s.giveUp()
+	}
+	if b.src.broken.Errors() {
+		// What is not read is no change: a rollback stays.
+		return g.refuse(ctx, s, &verdict{key: key, why: "it can't be read", diags: b.diags})
+	}
+	if p := s.state.Pinned; p != "" {
+		if s.state.PinnedOver == "" || s.state.PinnedOver == version {
+			return g.stayPinned(ctx, s, version)
+		}
+		state := s.state
+		state.Pinned, state.PinnedOver = "", ""
+		if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
+			return fmt.Errorf("keep that pack %q is no longer pinned: %w", state.Pack, err)
+		}
+		s.state = state
+	}
+	if s.live != nil && s.live.built == b.pack.built && !b.diags.Errors() {
+		s.live, s.word, s.notLive, s.lost, s.diags = s.live.withFiles(b.pack.Files), g.word, "", "", s.warnings
+		s.giveUp()
+		return nil
+	}
+	if s.trying != nil {
+		return g.fallBack(ctx, s) // its specs are running
+	}
+	if s.tried != nil && s.tried.key == key {
+		if s.tried.pack == nil {
+			return g.refuse(ctx, s, s.tried)
+		}
+		return g.promote(ctx, s, s.tried)
+	}
+	kept, known, err := g.c.Keeper.Version(ctx, s.state.Pack, version)
+	if err != nil {
+		return errors.Join(fmt.Errorf("look pack %q up: %w", s.state.Pack, err), g.fallBack(ctx, s))
+	}
+	if known && !kept.RolledBack.IsZero() && s.state.Live != version {
+		return g.stayBack(ctx, s, &kept, version)
+	}
+	b.compile()
+	s.veto = b.mayVeto()
+	if b.diags.Errors() {
+		return g.refuse(ctx, s, &verdict{key: key, why: "it does not load", diags: b.diags})
+	}
+	v := &verdict{key: key, pack: b.pack, diags: b.diags}
+	switch {
+	case g.c.Gate != nil && !known:
+		s.tried = nil
+		s.notLive, s.diags = "its specs are running", b.diags
+		s.trying = g.gate(s.state.Pack, v)
+		return g.fallBack(ctx, s)
+	case known && s.state.Live == version:
+		// It was live already: the process is new, or the operator's word about it.
+		if s.live == nil || s.live.Version != version {
+			s.since = kept.Last
+			g.resume(ctx, kept)
+		}
+		s.take(v, g.word)
+		return nil
+	}
+	return g.promote(ctx, s, v)
+}
+
+// stayPinned leaves a pack at the version that a rollback made live.
+func (g *Generations) stayPinned(ctx context.Context, s *standing, version string) error {
+	s.giveUp()
+	switch {
+	case version == s.state.Pinned:
+		s.notLive, s.diags = "", nil
+	case s.notLive == "" || s.tried != nil:
+		s.notLive, s.diags = "pinned to "+shorten(s.state.Pinned)+" by rollback", nil
+	}
+	s.tried = nil
+	if err := g.recall(ctx, s, s.state.Pinned); err != nil || s.live == nil || s.state.Live == s.live.Version {
+		return err
+	}
+	state := s.state
+	state.Live = s.live.Version
+	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
+		return fmt.Errorf("keep which version of pack %q is live: %w", state.Pack, err)
+	}
+	s.state = state
+	return nil
+}
+
+// stayBack keeps a version that was rolled back from coming back by itself.
+func (g *Generations) stayBack(ctx context.Context, s *standing, kept *KeptVersion, version string) error {
+	s.notLive = "this version was rolled back at " + kept.RolledBack.UTC().Format(time.RFC3339)
+	s.diags = luabind.Diagnostics{{File: s.path, Severity: luabind.SeverityError, Message: s.notLive,
+		Hint: fmt.Sprintf("edit it, or make it live by hand: chertd rollback %s %s", s.state.Pack, shorten(version))}}
+	return g.fallBack(ctx, s)
+}
+
+// refuse leaves the last good version live and says why, once.
+func (g *Generations) refuse(ctx context.Context, s *standing, v *verdict) error {
+	said := v.key + v.why + v.diags.Error()
+	news := s.said != said
+	s.giveUp()
+	s.said, s.tried, s.notLive, s.diags = said, v, v.why, v.diags
+	err := g.fallBack(ctx, s)
+	if news {
+		goesOn := "none: its events are recorded as failed, to be run later"
+		if s.live != nil {
+			goesOn = "version " + s.live.ShortVersion() + " goes on"
+		}
+		g.c.Log.Error("an edit is not live: "+v.why, "pack", s.state.Pack, "edit", shorten(s.edit), "instead", goesOn, "err", v.diags.Error())
+	}
+	return err
+}
+
+// clash decides about a name that several packs have: the one that was live
+// goes on, and neither takes its place unasked.
+func (g *Generations) clash(ctx context.Context, s *standing, all []*builder) error {
+	path := s.path
+	if s.live != nil {
+		path = s.live.Path
+	} else if s.state.Live != "" {
+		kept, _, err := g.c.Keeper.Version(ctx, s.state.Pack, s.state.Live)
+		if err != nil {
+			return fmt.Errorf("look pack %q up: %w", s.state.Pack, err)
+		}
+		path = kept.Path
+	}
+	var diags luabind.Diagnostics
+	var own *builder
+	for i, b := range all {
+		other := all[0]
+		if i == 0 {
+			other = all[1]
+		}
+		b.fail(b.manifestPath(), "rename one: the name is what a pack's state is kept under", "the name %q is taken by %s", b.pack.Name, other.src.path)
+		diags = append(diags, b.diags[len(b.diags)-1])
+		if b.src.path == path {
+			own = b
+		}
+	}
+	if own == nil {
+		own = all[0]
+		s.path = own.src.path
+	}
+	s.edit, s.manifest, s.gone = own.pack.Version, own.pack.Manifest, false
+	s.veto = slices.ContainsFunc(all, func(b *builder) bool { return b.mayVeto() })
+	return g.refuse(ctx, s, &verdict{key: fmt.Sprint(diags), why: "two packs have this name", diags: diags})
+}
+
+// fallBack makes sure that the version that is live, or was last, is live under
+// the operator's word as it is now.
+func (g *Generations) fallBack(ctx context.Context, s *standing) error {
+	switch {
+	case s.live != nil:
+		return g.recall(ctx, s, s.live.Version)
+	case s.state.Live != "":
+		return g.recall(ctx, s, s.state.Live)
+	}
+	return nil
+}
+
+// recall makes a kept version live, if it is not: by its files as they were,
+// under the operator's word as it is now. If that is not possible a version that
+// is live stays as it is, but not with grants that the operator has taken back.
+func (g *Generations) recall(ctx context.Context, s *standing, version string) error {
+	if s.live != nil && s.live.Version == version && s.word == g.word {
+		return nil
+	}
+	b, since, err := g.source(ctx, s, version)
+	if err == nil {
+		if s.live != nil && s.live.built == b.pack.built && !b.diags.Errors() {
+			s.word, s.lost = g.word, ""
+			return nil
+		}
+		b.compile()
+		if !b.diags.Errors() {
+			s.take(&verdict{pack: b.pack, diags: s.diags}, g.word)
+			s.since, s.warnings = since, nil
+			return nil
+		}
+		err = fmt.Errorf("load version %s: %w", shorten(version), b.diags)
+	}
+	var unknown *UnknownVersionError
+	switch {
+	case errors.As(err, &unknown):
+		s.veto = true // nobody can know
+	case b == nil:
+		return err
+	default:
+		s.veto = s.veto || b.mayVeto()
+	}
+	news := s.lost != err.Error()
+	s.lost = err.Error()
+	if s.live != nil && (s.live.Version != version || !g.granted(s.live)) {
+		g.drops = append(g.drops, drop{pack: s.state.Pack, version: s.live.Version, why: "off"})
+		s.live = nil
+	} else if s.live == nil && news && b != nil && !g.granted(b.pack) {
+		g.drops = append(g.drops, drop{pack: s.state.Pack, version: version, why: "off"})
+	}
+	if news {
+		instead := "none: its events are recorded as failed, to be run later"
+		if s.live != nil {
+			instead = "it goes on under the configuration as it was"
+		}
+		g.c.Log.Error("a version that was live can't be loaded again", "pack", s.state.Pack, "version", shorten(version), "instead", instead, "err", err)
+	}
+	return nil
+}
+
+// granted reports whether the operator still grants what a pack was given and
+// what it needs.
+func (g *Generations) granted(p *Pack) bool {
+	can := g.options.Packs[p.Name].Can
+	has := func(c string) bool { return slices.Contains(can, c) }
+	for _, c := range slices.Concat(p.Grants, p.Manifest.Needs) {
+		if !has(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// take makes a verdict's pack the live one, without keeping that.
+func (s *standing) take(v *verdict, word int) {
+	s.live, s.word, s.lost, s.diags, s.warnings = v.pack, word, "", v.diags, v.diags
+	if s.edit == v.pack.Version {
+		s.notLive, s.said = "", ""
+	}
+}
+
+// source is a version as it was read, built anew: the live one from memory,
+// others as they are kept. The builder is nil if the error is the keeper's.
+func (g *Generations) source(ctx context.Context, s *standing, version string) (b *builder, since time.Time, err error) {
+	if s.live != nil && s.live.Version == version {
+		return build(sourceOf(s.live.Name, s.live.Path, s.live.Files), g.options), s.since, nil
+	}
+	kept, ok, err := g.c.Keeper.Version(ctx, s.state.Pack, version)
+	if err != nil {
+		return nil, since, fmt.Errorf("read version %s of pack %q: %w", shorten(version), s.state.Pack, err)
+	}
+	if !ok {
+		return nil, since, &UnknownVersionError{Pack: s.state.Pack, Version: version}
+	}
+	return build(sourceOf(s.state.Pack, kept.Path, kept.Files), g.options), kept.Last, nil
+}
+
+// sourceOf is a pack as it was found on disk, of files as they are kept.
+func sourceOf(name, path string, files []File) source {
+	single := slices.ContainsFunc(files, func(f File) bool {
+		return f.Kind == RuleFile && f.Name == filepath.Base(path) && strings.HasSuffix(path, ".lua")
+	})
+	src := source{name: name, path: path, folder: !single}
+	dir := path
+	if single {
+		dir = filepath.Dir(path)
+	}
+	for _, f := range files {
+		f.Path = filepath.Join(dir, filepath.FromSlash(f.Name))
+		src.files = append(src.files, f)
+	}
+	return src
+}
+
+// promote makes a version live that was not, and keeps it first: what is live
+// can always be had back.
+func (g *Generations) promote(ctx context.Context, s *standing, v *verdict) error {
+	now, p := g.c.Now(), v.pack
+	before := s.live
+	s.tried = v // its specs need not run again if the keeper fails
+	if err := g.c.Keeper.SaveVersion(ctx, KeptVersion{Pack: p.Name, Version: p.Version, Path: p.Path, Files: p.Files, Since: now, Last: now}); err != nil {
+		s.notLive = "it could not be kept"
+		return errors.Join(fmt.Errorf("keep version %s of pack %q: %w", p.ShortVersion(), p.Name, err), g.fallBack(ctx, s))
+	}
+	state := s.state
+	state.Live = p.Version
+	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
+		s.notLive = "it could not be kept"
+		return errors.Join(fmt.Errorf("keep that version %s of pack %q is live: %w", p.ShortVersion(), p.Name, err), g.fallBack(ctx, s))
+	}
+	s.state, s.since, s.tried = state, now, nil
+	s.take(v, g.word)
+	g.onTrial(ctx, before, p)
+	return nil
+}
+
+// missing decides what becomes of a pack whose files are gone. It goes if the
+// folder was readable and another pack remains; else all are kept.
+func (g *Generations) missing(ctx context.Context, s *standing, others, settled bool) error {
+	name := s.state.Pack
+	s.giveUp()
+	s.tried = nil
+	if s.state.Live == "" && s.live == nil {
+		// It never was live, or is removed: what an operator said of it stays said.
+		s.gone, s.edit, s.notLive, s.diags = true, "", "its files are gone", nil
+		if s.state == (PackState{Pack: name}) {
+			delete(g.packs, name)
+		}
+		return nil
+	}
+	if len(g.folder) == 0 && others {
+		now := g.c.Now()
+		if s.missed.IsZero() {
+			s.missed = now
+		}
+		left := goneFor - now.Sub(s.missed)
+		if settled || left <= 0 {
+			g.c.Log.Info("pack removed: its files are gone", "pack", name)
+			g.remove(s, false)
+			return nil
+		}
+		g.readLater(left)
+	} else if !s.gone && s.live != nil {
+		g.c.Log.Warn("the files of a pack are gone, and no other pack is there or the folder can't be read; it is kept as it was", "pack", name, "hint", "chertd packs remove "+name)
+	}
+	s.gone, s.edit, s.diags, s.notLive = true, "", nil, "its files are gone"
+	if g.folder.Errors() {
+		s.notLive = "the rules folder can't be read"
+	}
+	return g.fallBack(ctx, s)
+}
+
+// remove forgets a pack, but for what an operator said of it, and drops what it
+// has waiting. It is forgotten last: if the process ends before, the next start
+// finds it gone again.
+func (g *Generations) remove(s *standing, keepPending bool) {
+	name := s.state.Pack
+	g.trials.end(name)
+	said := s.state
+	said.Live = ""
+	g.drops = append(g.drops, drop{pack: name, why: "removed", forget: true, said: said, keep: keepPending})
+	delete(g.packs, name)
+	if said != (PackState{Pack: name}) {
+		g.packs[name] = &standing{state: said, path: s.path, gone: true, notLive: "its files are gone", back: s.back}
+	}
+}
+
+// key tells two readings of an edit apart, specs and the operator's word included.
+func (b *builder) key() string {
+	return b.pack.built + contentOf([]source{b.src}, b.diags)
+}
+
+// mayVeto reports whether files that may not even compile use a veto: the reads
+// of events such a pack can't look at are withheld.
+func (b *builder) mayVeto() bool {
+	switch b.pack.Manifest.OnError {
+	case Withhold:
+		return true
+	case Proceed:
+		return false
+	}
+	if b.pack.CanVeto {
+		return true
+	}
+	for _, f := range b.pack.Files {
+		if f.Kind != RuleFile && f.Kind != LibFile {
+			continue
+		}
+		for _, word := range []string{"keep_unread", "chert.hold", ".hold("} {
+			if strings.Contains(string(f.Bytes), word) {
+				return true
+			}
+		}
+	}
+	return false
+}

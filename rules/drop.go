@@ -1,0 +1,135 @@
+package rules
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// drop is what a pack, or one version of it, has waiting, and is not to be
+// carried out any more.
+type drop struct {
+	pack, version, why string
+
+	forget bool      // then the pack is forgotten, but for
+	said   PackState // what an operator said of it
+	keep   bool      // nothing is dropped: it is only forgotten
+}
+
+// dropping are the drops under way. A pack is not touched until its own are
+// done: what it asks once it is live again must not go with the rest.
+type dropping struct {
+	mu     sync.Mutex
+	byPack map[string]chan struct{} // the last one's, closed at its end
+}
+
+const (
+	dropRetry    = 100 * time.Millisecond
+	dropRetryMax = 5 * time.Second
+)
+
+// drop begins one, after those of the pack that are under way. It is tried until
+// it succeeds; done is closed then, or when all is stopped.
+func (g *Generations) drop(d drop) (done <-chan struct{}) {
+	end := make(chan struct{})
+	g.dropping.mu.Lock()
+	before := g.dropping.byPack[d.pack]
+	if g.dropping.byPack == nil {
+		g.dropping.byPack = map[string]chan struct{}{}
+	}
+	g.dropping.byPack[d.pack] = end
+	g.dropping.mu.Unlock()
+	ended := func() {
+		g.dropping.mu.Lock()
+		defer g.dropping.mu.Unlock()
+		if g.dropping.byPack[d.pack] == end {
+			delete(g.dropping.byPack, d.pack)
+		}
+		close(end)
+	}
+	started := g.tasks.start(func(ctx context.Context) {
+		defer ended()
+		if before != nil {
+			<-before
+		}
+		for wait, failed := dropRetry, false; ; wait = min(2*wait, dropRetryMax) {
+			err := g.carryOut(ctx, d)
+			if err == nil || ctx.Err() != nil {
+				return
+			}
+			if !failed {
+				g.c.Log.Error("what a pack has waiting could not be dropped to the end; trying again", "pack", d.pack, "err", err)
+			}
+			failed = true
+			if !pause(ctx, wait) {
+				return
+			}
+		}
+	})
+	if started == nil {
+		ended()
+	}
+	return end
+}
+
+func (g *Generations) carryOut(ctx context.Context, d drop) error {
+	if !d.keep {
+		if err := g.c.Cancel(ctx, d.pack, d.version, d.why); err != nil {
+			return err
+		}
+	}
+	if !d.forget {
+		return nil
+	}
+	if err := g.c.Keeper.SetFlag(ctx, keptFlag(d.pack, ""), false); err != nil {
+		return err
+	}
+	if d.said == (PackState{Pack: d.pack}) {
+		return g.c.Keeper.ForgetPack(ctx, d.pack)
+	}
+	return g.c.Keeper.SetPackState(ctx, d.said)
+}
+
+// leftOver notes what had to be dropped when the process last ran, or has to be
+// since: it may have ended before that was done.
+func (g *Generations) leftOver() {
+	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
+		s := g.packs[name]
+		if mode, _ := g.mode(s); mode != Live && !s.kept {
+			g.drops = append(g.drops, drop{pack: name, why: string(mode)})
+			continue
+		}
+		for _, version := range slices.Sorted(maps.Keys(s.back)) {
+			g.drops = append(g.drops, drop{pack: name, version: version, why: "rolled back"})
+		}
+	}
+}
+
+// await waits until nothing of a pack is being dropped.
+func (d *dropping) await(ctx context.Context, pack string) error {
+	for {
+		d.mu.Lock()
+		done := d.byPack[pack]
+		d.mu.Unlock()
+		if done == nil {
+			return nil
+		}
+		if err := wait(ctx, []<-chan struct{}{done}); err != nil {
+			return err
+		}
+	}
+}
+
+// wait waits for all channels to be closed.
+func wait(ctx context.Context, all []<-chan struct{}) error {
+	for _, done := range all {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}

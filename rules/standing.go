@@ -1,0 +1,107 @@
+package rules
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"chertd/luabind"
+)
+
+// PackStanding is how a pack stands, for people.
+type PackStanding struct {
+	Name        string
+	Path        string
+	Version     string // live; "": none
+	Since       time.Time
+	Mode        Mode
+	ModeBy      string // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
+	Rules       int
+	Aside       []RuleAside // rules of the live version that are set aside
+	Pinned      bool
+	Gone        bool
+	NotLive     string // why its files as they are now are not live; "": they are
+	Edit        string // version of its files as they are now
+	Diagnostics luabind.Diagnostics
+}
+
+// RuleAside is a rule that is set aside: it failed again and again.
+type RuleAside struct {
+	Rule  string
+	Until time.Time // then the next event probes whether it works again
+}
+
+// view is how things stood after a turn. It is never written to.
+type view struct {
+	standings []PackStanding
+	live      []*Pack // of standings; nil: none
+	problems  luabind.Diagnostics
+	ready     bool // there is a set
+	content   string
+}
+
+// publish shows how things stand.
+func (g *Generations) publish() {
+	v := &view{problems: g.problems(), ready: g.set != nil, content: g.content}
+	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
+		v.standings = append(v.standings, g.standing(g.packs[name]))
+		v.live = append(v.live, g.packs[name].live)
+	}
+	g.view.Store(v)
+}
+
+func (g *Generations) standing(s *standing) PackStanding {
+	mode, by := g.mode(s)
+	p := PackStanding{
+		Name: s.state.Pack, Path: s.path, Since: s.since, Mode: mode, ModeBy: by,
+		Pinned: s.state.Pinned != "", Gone: s.gone, NotLive: s.notLive, Edit: s.edit, Diagnostics: s.problems(),
+	}
+	if s.live != nil {
+		p.Version, p.Rules, p.Aside = s.live.Version, len(s.live.Rules), s.live.rulesAside()
+	}
+	return p
+}
+
+// Standings tells how every pack stands, by name.
+func (g *Generations) Standings() []PackStanding {
+	v := g.view.Load()
+	if v == nil {
+		return nil
+	}
+	all := slices.Clone(v.standings)
+	for i, p := range v.live {
+		if p != nil {
+			all[i].Aside = p.rulesAside()
+		}
+	}
+	return all
+}
+
+// Problems is what is wrong with the folder and with packs that have no version
+// live, and whether anything is live at all.
+func (g *Generations) Problems() (problems luabind.Diagnostics, live bool) {
+	v := g.view.Load()
+	if v == nil {
+		return nil, false
+	}
+	return v.problems, v.ready
+}
+
+// Content is the hash of what was read last, for WatchOptions.Since.
+func (g *Generations) Content() string {
+	v := g.view.Load()
+	if v == nil {
+		return ""
+	}
+	return v.content
+}
+
+// rulesAside lists the rules that are set aside.
+func (p *Pack) rulesAside() (aside []RuleAside) {
+	for i := range p.health {
+		if until := p.health[i].until.Load(); until != 0 {
+			aside = append(aside, RuleAside{Rule: p.Rules[i].Name, Until: time.UnixMilli(until).UTC()})
+		}
+	}
+	return aside
+}
