@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"chertd/engine/event"
 	"chertd/luabind"
 	"chertd/rules"
+	"chertd/rules/chat"
 	"chertd/rules/spec"
 )
 
@@ -19,13 +22,14 @@ import (
 // in the words that specs have.
 type docWorld struct {
 	*spec.World
-	t    *testing.T
-	ex   *docExample
-	set  *rules.Set
-	L    *lua.LState
-	sent int
-	last string // the chat that a step named last
-	err  error  // of the step that runs
+	t     *testing.T
+	ex    *docExample
+	set   *rules.Set
+	L     *lua.LState
+	sent  int    // events
+	begun bool   // something was done but setting the clock
+	last  string // the chat that a step named last
+	err   error  // of the step that runs
 }
 
 func newDocWorld(t *testing.T, ex *docExample, set *rules.Set) *docWorld {
@@ -50,6 +54,7 @@ func (w *docWorld) step(s docStep) {
 	if err := w.L.DoString(s.code); err != nil || w.err != nil {
 		w.t.Fatalf("line %d, %s: %v %v", s.line, s.code, err, w.err)
 	}
+	w.begun = w.begun || !strings.HasPrefix(s.code, "clock")
 	w.meets(s, w.since(before))
 }
 
@@ -131,6 +136,7 @@ func (w *docWorld) advance(L *lua.LState) error {
 	return w.Advance(w.t.Context(), d)
 }
 
+// clock begins the world at a time, or lets the time until then pass.
 func (w *docWorld) clock(L *lua.LState) error {
 	zone, err := luabind.LoadZone(L.OptString(2, "UTC"))
 	if err != nil {
@@ -139,6 +145,9 @@ func (w *docWorld) clock(L *lua.LState) error {
 	at, err := time.ParseInLocation("2006-01-02 15:04", L.CheckString(1), zone)
 	if err != nil || at.Before(w.Now()) {
 		return fmt.Errorf("the clock can't be set to %v: %w", at, err)
+	}
+	if !w.begun {
+		w.World = spec.NewWorld(spec.WorldConfig{Set: w.set, Start: at})
 	}
 	return w.Advance(w.t.Context(), at.Sub(w.Now()))
 }
@@ -150,6 +159,104 @@ func (w *docWorld) failNext(L *lua.LState) error {
 	}
 	w.FailNext(f, L.OptInt(2, 1))
 	return nil
+}
+
+// docHappened is what came of one step.
+type docHappened struct {
+	wishes, logs, calls, ends []string
+}
+
+// since collects what the world has noted from its nth happening on.
+func (w *docWorld) since(n int) docHappened {
+	var got docHappened
+	for _, h := range w.Log()[n:] {
+		for _, said := range h.Rules {
+			got.wishes = append(got.wishes, said.Asked...)
+			if said.Skipped != "" {
+				got.ends = append(got.ends, "skipped: "+said.Skipped)
+			}
+			if said.Failure != nil {
+				w.ex.failed(w.t, said.Failure.Diagnostic)
+				got.ends = append(got.ends, "fails")
+			}
+			for _, l := range said.Logs {
+				got.logs = append(got.logs, fmt.Sprintf("%s %q", l.Level, l.Msg))
+			}
+		}
+		if h.Withheld {
+			got.ends = append(got.ends, "withheld")
+		}
+		if c := h.Call; c != nil {
+			call := "call " + string(c.Call.Kind)
+			if text := c.Text(); text != "" {
+				call += fmt.Sprintf(" %q", text)
+			}
+			if c.Fault != nil {
+				call += " fails"
+			}
+			got.calls = append(got.calls, call)
+		}
+		for _, a := range h.Actions {
+			if a.Status != chat.Waiting {
+				got.ends = append(got.ends, string(a.Status)+": "+a.Why)
+			}
+		}
+	}
+	return got
+}
+
+// meets compares what happened with what is expected. Of wishes, logs and calls
+// either none is named, or all are.
+func (w *docWorld) meets(s docStep, got docHappened) {
+	w.t.Helper()
+	var wishes, logs, calls []string
+	for _, e := range s.expect {
+		words := strings.Fields(e)
+		switch last := words[len(words)-1]; {
+		case e == "nothing":
+			if len(got.wishes)+len(got.logs)+len(got.calls)+len(got.ends) > 0 {
+				w.t.Errorf("line %d, %s: expected nothing, got %+v", s.line, s.code, got)
+			}
+		case len(words) == 1 && (last == "read" || last == "unread" || last == "held"):
+			w.is(s, w.last, last)
+		case len(words) == 3 && words[1] == "is":
+			w.is(s, words[0], last)
+		case words[0] == "state":
+			if state := string(w.State(w.ex.pack, w.last)); state != strings.TrimPrefix(e, "state ") {
+				w.t.Errorf("line %d, %s: ev.state is %s", s.line, s.code, state)
+			}
+		case words[0] == "logs":
+			e = strings.TrimPrefix(e, "logs ")
+			if strings.HasPrefix(e, `"`) {
+				e = "info " + e
+			}
+			logs = append(logs, e)
+		case words[0] == "call":
+			calls = append(calls, e)
+		case slices.Contains(got.ends, e):
+		default:
+			wishes = append(wishes, e)
+		}
+	}
+	for _, c := range []struct {
+		what      string
+		want, got []string
+	}{{"wishes", wishes, got.wishes}, {"logs", logs, got.logs}, {"calls", calls, got.calls}} {
+		if len(c.want) > 0 && !slices.Equal(c.want, c.got) {
+			w.t.Errorf("line %d, %s: expected the %s\n%s\ngot\n%s\nand all in all %+v", s.line, s.code, c.what,
+				strings.Join(c.want, "\n"), strings.Join(c.got, "\n"), got)
+		}
+	}
+}
+
+// is checks how a chat stands.
+func (w *docWorld) is(s docStep, id, want string) {
+	w.t.Helper()
+	c, _ := w.Chat(id)
+	is := map[string]bool{"read": w.Read(id), "unread": !w.Read(id), "held": c.Hold.Active(w.Now())}
+	if holds, known := is[want]; !known || !holds {
+		w.t.Errorf("line %d, %s: expected chat %s to be %s; waiting: %+v", s.line, s.code, id, want, c.Waiting)
+	}
 }
 
 // plainFields are a table's values by name.
