@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"chertd/luabind"
 )
@@ -18,6 +19,7 @@ type Solo struct {
 	Config map[string]any
 	// Limits are the pack's own where they are zero.
 	Limits luabind.Limits
+	Zone   *time.Location // in place of the operator's; nil: his
 	// Swap, if set, gives the program to run in place of one of the pack's.
 	Swap func(*luabind.Program) (*luabind.Program, error)
 	// Cover is told each place that programs of luabind.Covered reach.
@@ -36,6 +38,9 @@ func (p *Pack) Solo(o Solo) (*Set, luabind.Diagnostics) {
 		return nil, diags
 	}
 	q.config.Settings, q.config.Print, q.config.Cover = settings, o.Print, o.Cover
+	if o.Zone != nil {
+		q.config.Zone = o.Zone
+	}
 	if o.Limits.Steps > 0 {
 		q.config.Limits.Steps = o.Limits.Steps
 	}
@@ -74,10 +79,9 @@ func (p *Pack) Programs() []*luabind.Program {
 }
 
 // Script is what a script of the pack that is no rule file, such as a spec, is
-// loaded with: the pack's lib and data, budgets and time zone, no settings and
-// no grants.
+// loaded with: the pack's lib, data and budgets, no settings and no grants.
 func (p *Pack) Script() luabind.Config {
-	return luabind.Config{Lib: p.config.Lib, Data: p.config.Data, Zone: p.config.Zone, Limits: p.config.Limits}
+	return luabind.Config{Lib: p.config.Lib, Data: p.config.Data, Limits: p.config.Limits}
 }
 
 // swap replaces the programs, in copies of what holds them.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -133,47 +134,45 @@ func (o *testOptions) runOnce(ctx context.Context, stdout, stderr io.Writer) (*r
 
 // runWatching runs the specs, and again after each change, until ctx ends.
 func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer) error {
+	var watches sync.WaitGroup
+	defer watches.Wait()
 	changed := make(chan string, 1)
 	watched := map[string]bool{}
-	stopped := make(chan struct{})
-	running := 0
-	defer func() {
-		for range running {
-			<-stopped
+	watch := func(set *rules.Set) {
+		for _, dir := range watchDirs(o.paths, set) {
+			if watched[dir] {
+				continue
+			}
+			watched[dir] = true
+			// What changes from here on is told, even before the watch stands.
+			since := rules.LoadEach(dir, rules.Options{}, nil).Content
+			watches.Go(func() {
+				rules.Watch(ctx, dir, rules.WatchOptions{Since: since}, func(reason string) {
+					select {
+					case changed <- reason:
+					default: // a run is due anyway
+					}
+				})
+			})
 		}
-	}()
-	reason := ""
+	}
+	set, _ := rules.LoadPaths(o.paths, rules.Options{}, nil) // what is wrong with it, runOnce says
 	for {
-		if reason != "" {
-			fmt.Fprintf(stdout, "\n%s\n", reason)
-		}
-		set, err := o.runOnce(ctx, stdout, stderr)
+		watch(set)
+		var err error
+		set, err = o.runOnce(ctx, stdout, stderr)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			report(stderr, err)
 		}
-		for _, dir := range watchDirs(o.paths, set) {
-			if watched[dir] {
-				continue
-			}
-			watched[dir] = true
-			running++
-			go func() {
-				defer func() { stopped <- struct{}{} }()
-				rules.Watch(ctx, dir, rules.WatchOptions{}, func(reason string) {
-					select {
-					case changed <- reason:
-					default: // a run is due anyway
-					}
-				})
-			}()
-		}
+		watch(set)
 		select {
 		case <-ctx.Done():
 			return nil
-		case reason = <-changed:
+		case reason := <-changed:
+			fmt.Fprintf(stdout, "\n%s\n", reason)
 		}
 	}
 }

@@ -131,13 +131,12 @@ func (t *trial) actionWords(a *chat.Action) string {
 
 // stamp is a virtual time: with the day where it is not the first one's.
 func (t *trial) stamp(at time.Time) string {
-	zone := t.zone()
-	at = at.In(zone)
+	at = at.UTC()
 	form := "15:04:05"
 	if at.Nanosecond() != 0 {
 		form += ".000"
 	}
-	if begun := t.start.In(zone); at.YearDay() != begun.YearDay() || at.Year() != begun.Year() {
+	if begun := t.start.UTC(); at.YearDay() != begun.YearDay() || at.Year() != begun.Year() {
 		form = "Mon 2 Jan " + form
 	}
 	return at.Format(form)

@@ -45,7 +45,8 @@ func (t *trial) must(u *luabind.Use) *World {
 	if t.world != nil {
 		return t.world
 	}
-	solo := rules.Solo{Config: t.config}
+	// A spec says the same everywhere, whatever the operator's time zone.
+	solo := rules.Solo{Config: t.config, Zone: time.UTC}
 	wc := WorldConfig{Start: t.start}
 	if t.cover != nil {
 		solo.Swap, solo.Cover = t.cover.swap, t.cover.hit
@@ -219,7 +220,7 @@ func (t *trial) timeArg(u *luabind.Use) time.Time {
 	if !ok {
 		u.Raise(form, "clock: expected a time, got %s", u.Described(u.Arg(1)))
 	}
-	zone := t.zone()
+	zone := time.UTC
 	if tz, given := u.Arg(2).(lua.LString); given {
 		loc, err := luabind.LoadZone(string(tz))
 		if err != nil {
@@ -236,13 +237,6 @@ func (t *trial) timeArg(u *luabind.Use) time.Time {
 	}
 	u.Raise(form, "clock: %q is not a time", string(text))
 	return time.Time{}
-}
-
-func (t *trial) zone() *time.Location {
-	if z := t.pack.Script().Zone; z != nil {
-		return z
-	}
-	return time.UTC
 }
 
 // nowWord is now(): the virtual time in Unix seconds.

@@ -299,6 +299,12 @@ describe("values", function()
     end)
   end)
 
+  it("has_no_error, with a text", function()
+    assert.has_no_error(function() --> "expected no error, got it broke"
+      error("it broke")
+    end, "reading works")
+  end)
+
   it("assert", function()
     assert(1 == 2, "numbers differ") --> "numbers differ"
   end)
