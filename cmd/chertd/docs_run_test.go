@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"chertd/engine/event"
 	"chertd/luabind"
@@ -17,6 +18,11 @@ import (
 
 // runDocuments are those whose Lua is run, not loaded alone.
 var runDocuments = []string{"../../docs/rules.md", "../../docs/lua.md", "../../docs/cookbook.md"}
+
+// unhurried are the options of the examples' packs: budgets of steps end what
+// runs away, however busy the machine is. Without an operator's word about packs,
+// what they need is granted.
+var unhurried = rules.Options{Limits: luabind.Limits{Wall: time.Minute}}
 
 // Every example of the guide, the reference and the cookbook does what its comments say.
 func TestExamplesOfDocuments(t *testing.T) {
@@ -58,8 +64,7 @@ func (ex *docExample) run(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Without an operator's word, what the pack needs is granted.
-	set, diags := rules.LoadPaths([]string{dir}, rules.Options{}, nil)
+	set, diags := rules.LoadPaths([]string{dir}, unhurried, nil)
 	for _, d := range diags {
 		ex.failed(t, d)
 	}
@@ -89,7 +94,7 @@ func (ex *docExample) passes(t *testing.T, dir string) {
 	if err := os.WriteFile(path, []byte(ex.asSpec()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	set, diags := rules.LoadPaths([]string{dir}, rules.Options{}, nil)
+	set, diags := rules.LoadPaths([]string{dir}, unhurried, nil)
 	if set == nil {
 		t.Fatal(diags)
 	}
@@ -106,7 +111,7 @@ func (ex *docExample) isClean(t *testing.T, dir string) {
 	if len(ex.marks) > 0 {
 		return
 	}
-	for _, f := range lint.Check([]string{dir}, rules.Options{}).Findings {
+	for _, f := range lint.Check([]string{dir}, unhurried).Findings {
 		t.Errorf("chertd check: line %d: %s [%s]\nhint: %s", f.Line, f.Message, f.Code, f.Hint)
 	}
 }
