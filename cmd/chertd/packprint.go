@@ -10,8 +10,11 @@ import (
 	"chertd/engine/control"
 )
 
-// packRow is the layout of a pack's line: 80 columns with a name of up to 20.
+// packRow is the layout of a pack's line: 80 columns with a name of maxName. A
+// longer one has a line of its own before it.
 const packRow = "%-*s  %-8s  %-16s  %-6s  %5s  %8s  %6s\n"
+
+const maxName = 19
 
 // printPacks prints a line a pack, and under it what is out of the ordinary.
 func printPacks(w io.Writer, packs []control.Pack) error {
@@ -21,12 +24,17 @@ func printPacks(w io.Writer, packs []control.Pack) error {
 	}
 	width := len("PACK")
 	for _, p := range packs {
-		width = max(width, min(20, len(p.Name)))
+		width = max(width, min(maxName, len(p.Name)))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, packRow, width, "PACK", "VERSION", "LIVE SINCE", "MODE", "RULES", "EVENTS", "FAILED")
 	for _, p := range packs {
-		fmt.Fprintf(&b, packRow, width, p.Name, shortVersion(p.Version), minute(p.Since), p.Mode,
+		name := p.Name
+		if len(name) > maxName {
+			b.WriteString(name + "\n")
+			name = ""
+		}
+		fmt.Fprintf(&b, packRow, width, name, shortVersion(p.Version), minute(p.Since), p.Mode,
 			fmt.Sprint(p.Rules), thousands(p.Events), thousands(p.Failures))
 		for _, remark := range remarks(p) {
 			b.WriteString("  " + strings.ReplaceAll(remark, "\n", "\n  ") + "\n")
@@ -71,6 +79,9 @@ func remarks(p control.Pack) (list []string) {
 		list = append(list, fmt.Sprintf("mode %s: by %s", p.Mode, p.ModeBy))
 	default:
 		list = append(list, fmt.Sprintf("mode %s: %s\n  hint: chertd mode %s default takes it back", p.Mode, p.ModeBy, p.Name))
+	}
+	for _, r := range p.SetAside {
+		list = append(list, fmt.Sprintf("rule %q is set aside until %s: it failed again and again", r.Rule, minute(r.Until)))
 	}
 	if p.Pinned {
 		list = append(list, "pinned by a rollback")

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"chertd/engine/control"
+	"chertd/luabind"
+)
+
+// at is a moment of the local zone, in which lists show times.
+func at(hour, minute int) time.Time { return time.Date(2026, 1, 5, hour, minute, 0, 0, time.Local) }
+
+func printed(t *testing.T, print func(*strings.Builder) error) string {
+	t.Helper()
+	var b strings.Builder
+	if err := print(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func compare(t *testing.T, got, want string) {
+	t.Helper()
+	if want = strings.TrimPrefix(want, "\n"); got != want {
+		t.Errorf("printed\n%s\nwant\n%s", got, want)
+	}
+	for line := range strings.Lines(got) {
+		if n := len(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("a line has %d columns: %s", n, line)
+		}
+	}
+}
+
+func TestPrintPacks(t *testing.T) {
+	t.Parallel()
+	packs := []control.Pack{
+		{Name: "codes", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", ModeBy: "default", Rules: 3, Events: 12345, Failures: 4},
+		{Name: "a-name-of-25-characters-ok", Version: "89e6c98d92887913", Since: at(9, 5), Mode: "shadow", ModeBy: "more than 300 reads in 10m", Rules: 1, Pinned: true},
+		{
+			Name: "new", Mode: "live", ModeBy: "pack.yaml", NotLive: "it does not load", Diagnostics: luabind.Diagnostics{
+				{File: "rules/new.lua", Line: 3, Col: 5, Severity: luabind.SeverityError, Message: "')' expected", Code: "CH001", Hint: "close it"},
+				{File: "rules/new/pack.yaml", Severity: luabind.SeverityWarning, Message: "it has no description"},
+			},
+		},
+		{Name: "vip", Version: "2b66fd26", Since: at(0, 0), Mode: "off", ModeBy: "command", Rules: 2, Gone: true, NotLive: "its files are gone",
+			SetAside: []control.RuleAside{{Rule: "hold", Until: at(13, 1)}}},
+	}
+	compare(t, printed(t, func(b *strings.Builder) error { return printPacks(b, packs) }), `
+PACK                 VERSION   LIVE SINCE        MODE    RULES    EVENTS  FAILED
+codes                3f786850  2026-01-05 12:00  live        3    12,345       4
+a-name-of-25-characters-ok
+                     89e6c98d  2026-01-05 09:05  shadow      1         0       0
+  mode shadow: more than 300 reads in 10m
+    hint: chertd mode a-name-of-25-characters-ok default takes it back
+  pinned by a rollback
+new                  none      -                 live        0         0       0
+  mode live: by pack.yaml
+  NOT LIVE as its files are now: it does not load
+    rules/new.lua:3:5: error: ')' expected [CH001]
+      hint: close it
+    rules/new/pack.yaml: warning: it has no description
+vip                  2b66fd26  2026-01-05 00:00  off         2         0       0
+  mode off: by command
+  rule "hold" is set aside until 2026-01-05 13:01: it failed again and again
+  its files are gone, it goes on as it was
+    hint: chertd packs remove vip forgets it
+`)
+	compare(t, printed(t, func(b *strings.Builder) error { return printPacks(b, nil) }), "there are no packs\n")
+}
+
+func TestPrintPack(t *testing.T) {
+	t.Parallel()
+	p := control.Pack{
+		Name: "codes", Path: "rules/codes.lua", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", ModeBy: "default", Rules: 3, Events: 1000, Failures: 4,
+		Versions: []control.PackVersion{
+			{Version: "3f786850e387550f", Since: at(8, 0), Last: at(12, 0), Events: 1000, Failures: 4},
+			{Version: "89e6c98d92887913", Since: at(11, 0), Last: at(11, 0), Events: 50, Failures: 40, RolledBack: true},
+			{Version: "2b66", Since: at(7, 0), Last: at(7, 0)},
+		},
+	}
+	compare(t, printed(t, func(b *strings.Builder) error { return printPack(b, p) }), `
+PACK   VERSION   LIVE SINCE        MODE    RULES    EVENTS  FAILED
+codes  3f786850  2026-01-05 12:00  live        3     1,000       4
+  files: rules/codes.lua
+
+Versions that were live, the last one first:
+  VERSION   FIRST LIVE        LAST LIVE           EVENTS  FAILED
+  3f786850  2026-01-05 08:00  2026-01-05 12:00     1,000       4  live
+  89e6c98d  2026-01-05 11:00  2026-01-05 11:00        50      40  rolled back
+  2b66      2026-01-05 07:00  2026-01-05 07:00         0       0
+`)
+}
+
+func TestPrintStatus(t *testing.T) {
+	t.Parallel()
+	fine := control.Status{
+		Version: "v1.2.0", Since: at(8, 0), Ready: true, Events: 1234567, Pending: 3, Chats: 1, Bytes: 1536, Packs: 2,
+		Actions: map[string]int64{"done": 1000, "waiting": 12, "dead": 1, "dropped": 0, "new kind": 2},
+	}
+	compare(t, printed(t, func(b *strings.Builder) error { return printStatus(b, fine, at(12, 34)) }), `
+chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00
+  events   taken in; 1,234,567 in all, 3 not handled yet, 0 in quarantine
+  calls    made
+  actions  12 waiting, 1 dead, 1,000 done, 2 new kind
+  packs    2
+  store    1.5 KiB, 1 chat
+`)
+	broken := control.Status{
+		Version: "v1.2.0", Since: at(12, 34), NotReady: []string{"the store fails: disk full"}, NoCalls: []string{"calls are paused"}, Paused: true,
+		Notes: []string{"pack vip: an edit is not live: it does not load", "rules/vip.lua:3:1: error: no\n  hint: mend it"},
+		Packs: 1, NotLive: 1, Quarantined: 2, Bytes: 512,
+	}
+	compare(t, printed(t, func(b *strings.Builder) error { return printStatus(b, broken, at(12, 34)) }), `
+chertd v1.2.0, up 0s, since 2026-01-05 12:34
+  events   NOT READY; 0 in all, 0 not handled yet, 2 in quarantine
+           not ready: the store fails: disk full
+  calls    PAUSED
+           calls are paused
+  actions  none
+  packs    1, 1 with an edit that is NOT LIVE: see chertd packs
+  store    512 B, 0 chats
+note: pack vip: an edit is not live: it does not load
+note: rules/vip.lua:3:1: error: no
+    hint: mend it
+`)
+}
+
+func TestRoughly(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0s", 400 * time.Millisecond: "0s", 59 * time.Second: "59s", time.Minute: "1m", 61 * time.Second: "1m 1s",
+		time.Hour + time.Second: "1h", 25 * time.Hour: "1d 1h", 24*time.Hour + time.Minute: "1d", 400 * 24 * time.Hour: "400d",
+	} {
+		if got := roughly(d); got != want {
+			t.Errorf("%v is %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestThousands(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
+		if got := thousands(n); got != want {
+			t.Errorf("%d is %q, want %q", n, got, want)
+		}
+	}
+}
+
+// TestSocketOfConfiguration: the socket is found in a configuration that this
+// shell could not run, and its own faults are told.
+func TestSocketOfConfiguration(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                                      "etc/data/chertd.sock",
+		`control: {socket: /run/x.sock}`:        "/run/x.sock",
+		`control: {socket: "run/${NINE}.sock"}`: "etc/run/9.sock",
+		`chert: {tenant: "${UNSET}", timeout: soon}` + "\nunknown: 1\ncontrol: {socket: x.sock, token: \"${UNSET}\"}": "etc/x.sock",
+		`control: {socket: ""}`:           "etc/chertd.yaml turns the control socket off",
+		`control: {socket: "${UNSET}/x"}`: "etc/chertd.yaml:1:19: error: control.socket: ",
+		"control: {socket: [":             "etc/chertd.yaml:1:",
+	} {
+		got, err := socketOf("etc/chertd.yaml", []byte(text), environment)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want && (err == nil || !strings.HasPrefix(got, want)) {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// A token that strangers could read on its way is warned of.
+func TestTokenInTheClear(t *testing.T) {
+	t.Parallel()
+	for control, want := range map[string]bool{
+		`{listen: "0.0.0.0:9900", token: abcdefgh}`:                                 true,
+		`{listen: ":9900", token: abcdefgh}`:                                        true,
+		`{listen: "0.0.0.0:9900"}`:                                                  false,
+		`{listen: "127.0.0.1:9900", token: abcdefgh}`:                               false,
+		`{listen: "localhost:9900", token: abcdefgh}`:                               false,
+		`{listen: "0.0.0.0:9900", token: abcdefgh, tls: {cert: c.pem, key: k.pem}}`: false,
+		`{token: abcdefgh}`:                                                         false,
+	} {
+		_, diags := parseConfig("chertd.yaml", []byte(minimal+"control: "+control+"\n"), environment, false)
+		if got := strings.Contains(diags.Error(), "control.token: it crosses the network unencrypted"); got != want || diags.Errors() {
+			t.Errorf("%s: warned: %t, want %t: %v", control, got, want, diags)
+		}
+	}
+}
