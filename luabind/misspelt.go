@@ -23,18 +23,37 @@ func misspelt(tokens []token, i int) (at int, word string) {
 		}
 	}
 	for j := min(i, len(tokens)-1); j >= 0 && i-j < maxBack; j-- {
-		called := j+1 < len(tokens) && tokens[j+1].Type == '('
-		if !called {
+		if !calledBefore(tokens, j, i) {
 			continue
 		}
 		if word := nearWord(tokens, j, "function"); word != "" {
 			return j, word
 		}
-		if hint := foreignWords[tokens[j].Str]; tokens[j].Type == parse.TIdent && hint == "write function" && once(tokens, j) {
+		if tokens[j].Type == parse.TIdent && foreignWords[tokens[j].Str] == "write function" && once(tokens, j) {
 			return j, "function"
 		}
 	}
 	return -1, ""
+}
+
+// calledBefore reports whether the name at j looks like a call and the error at
+// i like the body behind it: its first word, or an `end` that closes nothing.
+func calledBefore(tokens []token, j, i int) bool {
+	if j+1 >= len(tokens) || tokens[j+1].Type != '(' || i >= len(tokens) {
+		return false
+	}
+	depth := 0
+	for k := j + 1; k < i; k++ {
+		switch tokens[k].Type {
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				return k+1 == i || tokens[i].Type == parse.TEnd
+			}
+		}
+	}
+	return false
 }
 
 // nearWord is the word that the name at i was meant to be, or "".
