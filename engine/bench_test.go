@@ -114,7 +114,7 @@ type road struct {
 	done  chan struct{}
 }
 
-func newRoad(b *testing.B) *road {
+func newRoad(b testing.TB) *road {
 	r := &road{done: make(chan struct{})}
 	r.url = serve(b, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		id, ok := strings.CutSuffix(strings.TrimPrefix(req.URL.Path, "/api/v1/chats/"), "/mark-read")
@@ -137,7 +137,7 @@ func newRoad(b *testing.B) *road {
 }
 
 // await waits until so many calls have arrived.
-func (r *road) await(b *testing.B, n int) {
+func (r *road) await(b testing.TB, n int) {
 	r.want.Store(int64(n))
 	if r.calls.Load() >= int64(n) {
 		return
@@ -284,7 +284,7 @@ func startBot(b *testing.B, r *road) func(int) {
 }
 
 // poster returns a function that posts the i-th signed webhook.
-func poster(b *testing.B, url string) func(int) {
+func poster(b testing.TB, url string) func(int) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: benchPosters}}
 	return func(i int) {
 		body := fmt.Appendf(nil, `{"event": "message.received", "event_id": "chert:msg:%d",

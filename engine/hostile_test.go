@@ -106,7 +106,8 @@ func onMessage(body string) string {
 var raids = []hostilePack{
 	{"loop_at_load", "while true do end\n"},
 	{"slow_load", "for i = 1, 4000000 do end\n" + onMessage("while true do end")},
-	{"fails_at_each_load_but_the_first", "local t = {} for i = 1, 100000 do t[i] = i end\n" + onMessage("while true do end")},
+	{"table_at_load", "local t = {} for i = 1, 100000 do t[i] = i end\n" + onMessage("while true do end")},
+	{"slow_load_and_hoard", "local t = {} for i = 1, 4000000 do end\n" + onMessage(`t[#t + 1] = ("x"):rep(8000000) .. ev.id`)},
 	{"just_within_budget", onMessage("for i = 1, 480000 do end")},
 	{"half_the_budget", onMessage("for i = 1, 240000 do end")},
 	{"pcall_swallows", onMessage("while true do pcall(function() local t = {} while true do t[#t + 1] = {} end end) end")},
@@ -177,8 +178,8 @@ func TestHostilePacks(t *testing.T) {
 		t.Fatal("the quiet daemon does not keep up with the load")
 	}
 	if *hostileRun {
-		fmt.Printf("%-42s %-8s %7s %7s %7s | %6s %6s %7s | %6s %6s %7s | %6s %5s | %5s %5s\n", "pack", "", "ran", "failed", "aside",
-			"p50", "p99", "max ms", "p50", "p99", "max ms", "Δp99", "×", "heap", "res MB")
+		fmt.Printf("%-42s %-8s %7s %7s %7s | %6s %6s %7s | %6s %6s %7s | %6s %5s %5s %6s | %5s %5s\n", "pack", "", "ran", "failed", "aside",
+			"p50", "p99", "max ms", "p50", "p99", "max ms", "Δp99", "×", "late", "minute", "heap", "res MB")
 	}
 	var worse []string
 	n := 0
@@ -206,13 +207,17 @@ func TestHostilePacks(t *testing.T) {
 			t.Errorf("%s (%s): events wait: not all were handled and read within %v (it ran %d times, failed %d)", p.name, how, patience, ran, failed)
 			worse = append(worse, p.name+" (without end)")
 		} else if *hostileRun {
+			// Late is by the figure that counts, over a minute: if more than 1% of
+			// the minute's events are late, its p99 has risen by 25 ms.
+			late := above(raged.toCall, quantile(calm.toCall, 0.99)+25*time.Millisecond)
+			ofMinute := float64(late) / max(rate*60, float64(len(raged.toCall)))
 			c, r := quantile(calm.toCall, 0.99), quantile(raged.toCall, 0.99)
-			fmt.Printf("%-42s %-8s %7d %7d %7d | %6s %6s %7s | %6s %6s %7s | %6s %5.1f | %5d %5d\n", p.name, how, ran, failed, aside,
+			fmt.Printf("%-42s %-8s %7d %7d %7d | %6s %6s %7s | %6s %6s %7s | %6s %5.1f %5d %5.1f%% | %5d %5d\n", p.name, how, ran, failed, aside,
 				ms(quantile(calm.toCall, 0.5)), ms(c), ms(quantile(calm.toCall, 1)),
 				ms(quantile(raged.toCall, 0.5)), ms(r), ms(quantile(raged.toCall, 1)),
-				ms(r-c), float64(r)/float64(max(c, 1)), heap>>20, resident>>20)
-			if r-c > 25*time.Millisecond {
-				worse = append(worse, fmt.Sprintf("%s (+%s ms)", p.name, ms(r-c)))
+				ms(r-c), float64(r)/float64(max(c, 1)), late, 100*ofMinute, heap>>20, resident>>20)
+			if ofMinute > 0.01 {
+				worse = append(worse, fmt.Sprintf("%s (%.1f%%)", p.name, 100*ofMinute))
 			}
 		}
 		if *hostileRun {
@@ -237,7 +242,7 @@ func TestHostilePacks(t *testing.T) {
 			t.Error(h.text)
 		}
 	}
-	t.Logf("%d hostile packs; p99 from webhook to call rose by more than 25 ms with %d: %s", n, len(worse), strings.Join(worse, ", "))
+	t.Logf("%d hostile packs; more than 1%% of a minute's events came 25 ms later than the quiet p99 with %d: %s", n, len(worse), strings.Join(worse, ", "))
 }
 
 // harmless is a pack of the same size that does nothing: one that shrank would
