@@ -74,7 +74,7 @@ func docExamples(t *testing.T, doc string) []*docExample {
 var (
 	// snippetFile is how the first line of a block says which file it is.
 	snippetFile = regexp.MustCompile(`^(?:--|#) ((?:rules/|data/|lib/|spec/)?(?:[\w-]+/)?[\w-]+(?:\.yaml|\.lua))\b`)
-	stepLine    = regexp.MustCompile(`^-- ((?:receive|fire|advance|clock|fail_next)\(.*?\))(?: +--> (.*))?$`)
+	stepLine    = regexp.MustCompile(`^-- ((?:receive|fire|advance|clock|fail_next)\(.*?\)|for .*? do .* end)(?: +--> (.*))?$`)
 	markLine    = regexp.MustCompile(`--> (error|hint): (.*)$`)
 	// noParens are calls that leave out their parentheses.
 	noParens = regexp.MustCompile(`^[^-"]*\b(chert\.\w+|kv\.\w+|log\.\w+|re\.\w+|json\.\w+|data\.load|require|print|receive|advance|fire|clock|describe|it) *["{]`)

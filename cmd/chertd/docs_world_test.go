@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,7 +41,7 @@ func newDocWorld(t *testing.T, ex *docExample, set *rules.Set) *docWorld {
 		"receive": w.receive, "fire": w.fire, "advance": w.advance, "clock": w.clock, "fail_next": w.failNext,
 	} {
 		w.L.SetGlobal(name, w.L.NewFunction(func(L *lua.LState) int {
-			w.err = do(L)
+			w.err = errors.Join(w.err, do(L))
 			return 0
 		}))
 	}
