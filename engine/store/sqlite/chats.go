@@ -15,8 +15,10 @@ import (
 const (
 	selectChat = `SELECT line, last_event_seq, last_message_id, read_through_seq, retry_attempts, retry_first_at,
 		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq FROM chats WHERE id = ?`
-	// The first condition names the partial index.
-	selectOpen = `SELECT ` + actionColumns + ` FROM actions WHERE status IN ('waiting', 'sent', 'withheld', 'dead')
+	// isOpen is the condition of the index actions_open, which queries that are
+	// to use it name word for word.
+	isOpen     = `(status = 'waiting' OR status = 'sent' OR status = 'withheld' OR status = 'dead')`
+	selectOpen = `SELECT ` + actionColumns + ` FROM actions WHERE ` + isOpen + `
 		AND chat_id = ? AND status IN ('waiting', 'sent') ORDER BY asked_at, event_seq, n`
 	selectTimers = `SELECT pack, name, version, due_at, payload, event_seq, n, depth, fired FROM timers
 		WHERE chat_id = ? ORDER BY event_seq, n`

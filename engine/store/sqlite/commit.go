@@ -17,30 +17,25 @@ const (
 		actions = excluded.actions, packs = excluded.packs, rules = excluded.rules`
 	deletePending = `DELETE FROM pending WHERE seq = ?`
 
-	upsertChat = `INSERT INTO chats (id, line, last_event_seq, last_message_id, recent_messages, veto_seq, unasked_seq,
-		read_through_seq, retry_attempts, retry_first_at, retry_not_before, hold_until, hold_by, hold_reason, cooldowns, call_at, timer_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET line = excluded.line, last_event_seq = excluded.last_event_seq,
-		last_message_id = excluded.last_message_id, recent_messages = excluded.recent_messages,
-		veto_seq = excluded.veto_seq, unasked_seq = excluded.unasked_seq, read_through_seq = excluded.read_through_seq,
-		retry_attempts = excluded.retry_attempts, retry_first_at = excluded.retry_first_at,
-		retry_not_before = excluded.retry_not_before, hold_until = excluded.hold_until, hold_by = excluded.hold_by,
-		hold_reason = excluded.hold_reason, cooldowns = excluded.cooldowns, call_at = excluded.call_at,
-		timer_at = excluded.timer_at`
+	// Chats and actions are written by two statements, of which the likelier is
+	// tried first: an upsert takes a third longer than the one of the two that
+	// does it. Both of a pair take the same arguments.
+	updateChat = `UPDATE chats SET line = ?, last_event_seq = ?, last_message_id = ?, recent_messages = ?, veto_seq = ?,
+		unasked_seq = ?, read_through_seq = ?, retry_attempts = ?, retry_first_at = ?, retry_not_before = ?, hold_until = ?,
+		hold_by = ?, hold_reason = ?, cooldowns = ?, call_at = ?, timer_at = ? WHERE id = ?`
+	insertChat = `INSERT INTO chats (line, last_event_seq, last_message_id, recent_messages, veto_seq,
+		unasked_seq, read_through_seq, retry_attempts, retry_first_at, retry_not_before, hold_until,
+		hold_by, hold_reason, cooldowns, call_at, timer_at, id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 
-	upsertAction = `INSERT INTO actions (event_seq, n, chat_id, kind, status, why, pack, version, rule, place, reason,
-		even_if_newer, body, target, depth, asked_at, due_at, settled_at, attempts, code, http, trace_id, error)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET chat_id = excluded.chat_id, kind = excluded.kind, status = excluded.status,
-		why = excluded.why, pack = excluded.pack, version = excluded.version, rule = excluded.rule,
-		place = excluded.place, reason = excluded.reason, even_if_newer = excluded.even_if_newer,
-		body = excluded.body, target = excluded.target, depth = excluded.depth, asked_at = excluded.asked_at,
-		due_at = excluded.due_at, settled_at = excluded.settled_at, attempts = excluded.attempts, code = excluded.code, http = excluded.http,
-		trace_id = excluded.trace_id, error = excluded.error`
 	// What an action's life changes; all else is given when it is asked for and
-	// stays. Two thirds of the time of writing it whole.
+	// stays. The first updateActionArgs arguments of insertAction.
 	updateAction = `UPDATE actions SET status = ?, why = ?, depth = ?, asked_at = ?, due_at = ?, settled_at = ?,
 		attempts = ?, code = ?, http = ?, trace_id = ?, error = ? WHERE event_seq = ? AND n = ?`
+	updateActionArgs = 13
+	insertAction     = `INSERT INTO actions (status, why, depth, asked_at, due_at, settled_at, attempts, code, http, trace_id, error,
+		event_seq, n, chat_id, kind, pack, version, rule, place, reason, even_if_newer, body, target)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 
 	upsertTimer = `INSERT INTO timers (chat_id, pack, name, version, due_at, payload, event_seq, n, depth, fired)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -88,7 +83,9 @@ func (s *step) encode(t *store.Transition) (err error) {
 		s.encodeTimer(t.Chat.ID, &t.Timers[i])
 	}
 	if t.Chat != nil {
-		if err := s.encodeChat(t.Chat); err != nil {
+		// A chat of which one message is known has just brought it, or nearly so.
+		isNew := t.Decision != nil && len(t.Chat.Recent) <= 1
+		if err := s.encodeChat(t.Chat, isNew); err != nil {
 			return fmt.Errorf("chat %s: %w", t.Chat.ID, err)
 		}
 	}
@@ -105,6 +102,18 @@ func (s *step) encode(t *store.Transition) (err error) {
 
 func (s *step) add(sql string, args ...driver.Value) {
 	s.changes = append(s.changes, change{sql: sql, args: args})
+}
+
+// addEither adds two statements of which the second is run where the first
+// changes no row.
+func (s *step) addEither(insert, update change, isNew bool) {
+	if isNew {
+		insert.orElse = &update
+		s.changes = append(s.changes, insert)
+		return
+	}
+	update.orElse = &insert
+	s.changes = append(s.changes, update)
 }
 
 func (s *step) encodeDecision(d *store.Decision) error {
@@ -128,20 +137,18 @@ func (s *step) encodeDecision(d *store.Decision) error {
 	return nil
 }
 
-// encodeAction writes an action of the event at hand whole; one of an earlier
+// encodeAction writes an action of the event at hand as new; one of an earlier
 // event is there already, as a rule.
 func (s *step) encodeAction(a *chat.Action, d *store.Decision) {
-	whole := change{sql: upsertAction, args: []driver.Value{a.ID.Seq, int64(a.ID.N), a.Chat, string(a.Kind), string(a.Status), optional(a.Why),
-		a.Pack, a.Version, a.Rule, a.Place, optional(a.Reason), flag(a.EvenIfNewer), optionalJSON(a.Body),
-		optional(a.Target), int64(a.Depth), micros(a.Asked), micros(a.Due), micros(a.Settled),
-		int64(a.Attempts), int64(a.Code), int64(a.HTTP), optional(a.TraceID), optional(a.Error)}}
-	if d != nil && d.Seq == a.ID.Seq {
-		s.changes = append(s.changes, whole)
-		return
-	}
-	s.changes = append(s.changes, change{orElse: &whole, sql: updateAction, args: []driver.Value{
+	args := []driver.Value{
 		string(a.Status), optional(a.Why), int64(a.Depth), micros(a.Asked), micros(a.Due), micros(a.Settled),
-		int64(a.Attempts), int64(a.Code), int64(a.HTTP), optional(a.TraceID), optional(a.Error), a.ID.Seq, int64(a.ID.N)}})
+		int64(a.Attempts), int64(a.Code), int64(a.HTTP), optional(a.TraceID), optional(a.Error), a.ID.Seq, int64(a.ID.N),
+		a.Chat, string(a.Kind), a.Pack, a.Version, a.Rule, a.Place, optional(a.Reason), flag(a.EvenIfNewer),
+		optionalJSON(a.Body), optional(a.Target),
+	}
+	insert := change{sql: insertAction, args: args}
+	update := change{sql: updateAction, args: args[:updateActionArgs]}
+	s.addEither(insert, update, d != nil && d.Seq == a.ID.Seq)
 }
 
 func (s *step) encodeTimer(id string, t *chat.TimerChange) {
@@ -153,7 +160,7 @@ func (s *step) encodeTimer(id string, t *chat.TimerChange) {
 		t.Timer.Seq, int64(t.Timer.N), int64(t.Timer.Depth), flag(t.Timer.Fired))
 }
 
-func (s *step) encodeChat(c *chat.Chat) error {
+func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
 	cooldowns, err := cooldownsJSON(c.Cooldown)
 	if err != nil {
 		return err
@@ -166,10 +173,13 @@ func (s *step) encodeChat(c *chat.Chat) error {
 		}
 		recent = string(b)
 	}
-	s.add(upsertChat, c.ID, optional(c.Line), c.LastEvent, optional(c.LastMessage), recent, c.Veto, c.Unasked, c.ReadThrough,
-		int64(c.Retry.Attempts), micros(c.Retry.First), micros(c.Retry.NotBefore),
+	args := []driver.Value{
+		optional(c.Line), c.LastEvent, optional(c.LastMessage), recent, c.Veto,
+		c.Unasked, c.ReadThrough, int64(c.Retry.Attempts), micros(c.Retry.First), micros(c.Retry.NotBefore),
 		micros(c.Hold.Until), optional(c.Hold.By), optional(c.Hold.Reason), cooldowns,
-		micros(c.NextCall()), micros(c.NextTimer()))
+		micros(c.NextCall()), micros(c.NextTimer()), c.ID,
+	}
+	s.addEither(change{sql: insertChat, args: args}, change{sql: updateChat, args: args}, isNew)
 	return nil
 }
 

@@ -237,6 +237,9 @@ func TestMigrations(t *testing.T) {
 	if _, err = at(one, two); !errors.As(err, &newer) || newer.Version != 3 || newer.Known != 2 || !strings.Contains(err.Error(), path) {
 		t.Errorf("an older program: %v", err)
 	}
+	if err := c.script(fmt.Sprintf("PRAGMA user_version = %d", len(migrations)+1)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := Open(ctx, path, Options{}); !errors.As(err, &newer) {
 		t.Errorf("open a newer database: %v", err)
 	}

@@ -162,7 +162,7 @@ func (s *Store) Actions(ctx context.Context, f store.ActionFilter) (list []chat.
 		}
 		where = append(where, "status IN (?"+strings.Repeat(", ?", len(f.Status)-1)+")")
 		if open { // names the partial index
-			where = append(where, "status IN ('waiting', 'sent', 'withheld', 'dead')")
+			where = append(where, isOpen)
 		}
 	}
 	if f.Chat != "" {

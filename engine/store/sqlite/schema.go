@@ -15,10 +15,13 @@ var schema1 string
 //go:embed schema2.sql
 var schema2 string
 
+//go:embed schema3.sql
+var schema3 string
+
 // migrations brings a database from version i to i+1 by its i-th script. A
 // script that was released is never changed; PRAGMA user_version says how many
 // have run.
-var migrations = []string{schema1, schema2}
+var migrations = []string{schema1, schema2, schema3}
 
 // NewerError says that the database was written by a newer chertd.
 type NewerError struct {
