@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -31,6 +32,7 @@ type testOptions struct {
 	coverMin float64
 
 	match *regexp.Regexp // of run
+	files []string       // spec files named by paths, if they name nothing else
 }
 
 func newTestCommand() *cobra.Command {
@@ -40,8 +42,8 @@ func newTestCommand() *cobra.Command {
 		Short: "Run the packs' specs, on virtual time and without a network",
 		Long: `Runs the specs of packs: spec/*_spec.lua in a pack's folder, NAME_spec.lua
 beside NAME.lua. Time is virtual and calls are simulated, so that hours pass at
-once and nothing reaches Chert. PATH is a rules folder, a pack or a .lua file;
-none is ./rules.
+once and nothing reaches Chert. PATH is a rules folder, a pack, a .lua file or a
+spec file; none is ./rules.
 
 Exits with 0 if no spec failed, 1 if one did or the rules don't load.`,
 		Example: `  chertd test
@@ -50,7 +52,7 @@ Exits with 0 if no spec failed, 1 if one did or the rules don't load.`,
   chertd test --cover --cover-min 90
   chertd test --format junit > specs.xml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.paths = pathsOr(args)
+			o.find(pathsOr(args))
 			if err := o.check(cmd); err != nil {
 				return err
 			}
@@ -72,6 +74,37 @@ Exits with 0 if no spec failed, 1 if one did or the rules don't load.`,
 	f.BoolVar(&o.cover, "cover", false, "show which lines of the rules the specs reach")
 	f.Float64Var(&o.coverMin, "cover-min", 0, "fail below so many `percent` of lines reached; means --cover")
 	return cmd
+}
+
+// find sorts out what PATHs name. A spec file stands for its pack; if nothing
+// else is named, only these files are run.
+func (o *testOptions) find(paths []string) {
+	o.paths, o.files = nil, nil
+	for _, p := range paths {
+		name, isSpec := strings.CutSuffix(p, "_spec.lua")
+		if isSpec && isFile(p) {
+			o.files = append(o.files, filepath.Clean(p))
+			switch dir := filepath.Dir(p); {
+			case isFile(name + ".lua"):
+				p = name + ".lua"
+			case filepath.Base(dir) == "spec":
+				p = filepath.Dir(dir)
+			default:
+				p = dir
+			}
+		}
+		if !slices.Contains(o.paths, p) {
+			o.paths = append(o.paths, p)
+		}
+	}
+	if len(o.files) < len(paths) {
+		o.files = nil
+	}
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // check looks at what was asked before anything runs.
@@ -104,7 +137,7 @@ func (o *testOptions) runOnce(ctx context.Context, stdout, stderr io.Writer) (*r
 	}
 	began := time.Now()
 	t := tested{
-		Packs:    spec.RunAll(ctx, set.Packs(), spec.Options{Match: o.match, Cover: o.cover, Clock: time.Now}),
+		Packs:    spec.RunAll(ctx, set.Packs(), spec.Options{Match: o.match, Files: o.files, Cover: o.cover, Clock: time.Now}),
 		coverMin: o.coverMin,
 	}
 	t.sum(time.Since(began))

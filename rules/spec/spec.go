@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 // Options says how specs are run. The zero value works.
 type Options struct {
 	Match   *regexp.Regexp // only specs whose full name it matches; nil: all
+	Files   []string       // only spec files of these paths, as in rules.File; none: all
 	Workers int            // how many run at a time; default GOMAXPROCS
 	// Timeout ends a spec that takes so long on a clock of this world; default
 	// 10 s. Budgets of steps end a runaway one long before, the same everywhere.
@@ -128,7 +130,7 @@ func RunAll(ctx context.Context, packs []*rules.Pack, o Options) []Report {
 		covers = append(covers, cover)
 		var mine []*job
 		for _, f := range p.Files {
-			if f.Kind != rules.SpecFile {
+			if f.Kind != rules.SpecFile || len(o.Files) > 0 && !slices.Contains(o.Files, f.Path) {
 				continue
 			}
 			if !isSpec(f) {

@@ -242,7 +242,8 @@ func (w *World) handle(e *entry) {
 	var c *chat.Chat
 	if id != "" {
 		c = w.chat(id)
-		if in.Message {
+		// A lead_reply may bring a message again that was there before.
+		if in.Message && (in.MessageID == "" || !slices.Contains(c.Recent, in.MessageID)) {
 			w.newest[id] = e.seq
 		}
 	}
