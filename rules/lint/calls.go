@@ -153,7 +153,7 @@ func (f *file) checkDot(c *call) {
 	}
 	object := f.pathOf(get.Object)
 	if !slices.Contains(luabind.Fields("string"), key.Value) {
-		f.fail(codeField, f.at[get.Key], didYouMean(":", luabind.Suggest(key.Value, luabind.Fields("string"))), "texts have no function %s", key.Value)
+		f.fail(codeField, f.at[get.Key], textHint(key.Value), "texts have no function %s", key.Value)
 		return
 	}
 	// s.find(s, …) is right, if odd: only what certainly lacks the text is wrong.

@@ -80,6 +80,7 @@ func checkPack(report *rules.PackReport) luabind.Diagnostics {
 		f.checkMemory()
 		f.checkNil()
 		f.checkRelations()
+		f.checkLoops()
 		for _, at := range f.unreachable {
 			f.warn(codeDead, at, "delete it, or what ends the block before it", "nothing leads here: what stands before always ends the block")
 		}

@@ -30,7 +30,8 @@ type file struct {
 	calls       []*call
 	assigns     []assignment
 	relations   []relation
-	unreachable []place // statements that nothing leads to
+	loops       []ast.Expr // what for … in asks
+	unreachable []place    // statements that nothing leads to
 }
 
 // function is a function of a file, or the file itself.

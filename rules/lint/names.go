@@ -21,6 +21,7 @@ func (f *file) checkNames() {
 	}
 	for _, c := range f.calls {
 		f.checkMethod(c)
+		f.checkCallee(c)
 	}
 	for _, a := range f.assigns {
 		f.checkAssignment(a)
@@ -84,6 +85,13 @@ func (f *file) checkField(g getUse) {
 		return
 	}
 	hint := luabind.FieldHint(base, key.Value)
+	if strings.HasSuffix(base, "[]") {
+		// What is like it elsewhere in an event is not meant in a list's element.
+		hint = didYouMean("", luabind.Suggest(key.Value, fields))
+		if hint == "" {
+			hint = "it has " + strings.Join(fields, ", ")
+		}
+	}
 	switch base {
 	case "string", "table", "math":
 		// Lua's own libraries may be asked for what they have.
@@ -139,8 +147,75 @@ func (f *file) checkMethod(c *call) {
 		return
 	}
 	if f.typeOf(e.Receiver) == "string" && !slices.Contains(luabind.Fields("string"), e.Method) {
-		near := luabind.Suggest(e.Method, luabind.Fields("string"))
-		f.fail(codeField, c.method, didYouMean(":", near), "texts have no function %s", e.Method)
+		f.fail(codeField, c.method, textHint(e.Method), "texts have no function %s", e.Method)
+	}
+}
+
+// textHint says what to write for a function that texts don't have.
+func textHint(name string) string {
+	if hint := elsewhere[strings.ToLower(strings.ReplaceAll(name, "_", ""))]; hint != "" {
+		return hint
+	}
+	return didYouMean(":", luabind.Suggest(name, luabind.Fields("string")))
+}
+
+// elsewhere are functions that texts have in other languages.
+var elsewhere = map[string]string{
+	"contains": "write s:find(part, 1, true)", "includes": "write s:find(part, 1, true)", "indexof": "write s:find(part, 1, true)",
+	"startswith": "write s:sub(1, #part) == part", "hasprefix": "write s:sub(1, #part) == part",
+	"endswith": "write s:sub(-#part) == part", "hassuffix": "write s:sub(-#part) == part",
+	"trim": `write s:match("^%s*(.-)%s*$")`, "strip": `write s:match("^%s*(.-)%s*$")`,
+	"split": `write for word in s:gmatch("[^,]+") do`, "replace": "write s:gsub(pattern, replacement)",
+	"tolower": "did you mean :lower?", "lowercase": "did you mean :lower?", "toupper": "did you mean :upper?", "uppercase": "did you mean :upper?",
+	"length": "write #s", "size": "write #s", "count": "write #s", "substring": "did you mean :sub?", "substr": "did you mean :sub?",
+}
+
+// checkCallee looks at calls of what is known to be no function.
+func (f *file) checkCallee(c *call) {
+	path := f.pathOf(c.expr.Func)
+	if path == "" {
+		return
+	}
+	it := luabind.Lookup(path)
+	switch {
+	case it != nil && !it.Func && it.Type != "any" && !strings.HasSuffix(path, ".state") && !strings.HasSuffix(path, ".raw"):
+		f.fail(codeField, f.start(c.expr), "write it without brackets", "%s is no function: it is %s", path, fieldType(it.Type))
+	case it == nil && (len(luabind.Fields(path)) > 0 || path == "config"):
+		hint := ""
+		if path == "log" {
+			hint = "did you mean log.info?"
+		}
+		f.fail(codeField, f.start(c.expr), hint, "%s is no function: it is a table of them", path)
+	}
+}
+
+// fieldType says the type of a field of ev in words.
+func fieldType(declared string) string {
+	declared = strings.TrimSuffix(declared, "?")
+	switch {
+	case strings.HasSuffix(declared, "[]"):
+		return "a list"
+	case strings.HasPrefix(declared, "Event"):
+		return "a table"
+	}
+	return "a " + strings.ReplaceAll(declared, "|", " or a ")
+}
+
+// checkLoops finds loops over a table itself, where Lua wants pairs or ipairs.
+func (f *file) checkLoops() {
+	for _, e := range f.loops {
+		path := f.pathOf(e)
+		it := luabind.Lookup(path)
+		what := ""
+		switch {
+		case it != nil && !it.Func && it.Type != "any":
+			what = path + " is " + fieldType(it.Type)
+		case f.typeOf(e) == "table" && !f.pack.metatables, f.typeOf(e) == "string", f.typeOf(e) == "number", f.typeOf(e) == "boolean":
+			what = "this is a " + f.typeOf(e)
+		default:
+			continue
+		}
+		f.fail(codeArgument, f.start(e), "write for key, value in pairs(t) do, or ipairs(t) for lists", "for … in needs an iterator, and %s", what)
 	}
 }
 

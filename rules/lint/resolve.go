@@ -224,6 +224,9 @@ func (r *resolver) genericFor(s *ast.GenericForStmt) {
 	for _, e := range s.Exprs {
 		r.expr(e, read)
 	}
+	if len(s.Exprs) == 1 {
+		r.loops = append(r.loops, s.Exprs[0])
+	}
 	if c, ok := single(s.Exprs).(*ast.FuncCallExpr); ok && len(made) == 2 && len(c.Args) == 1 {
 		if fn, ok := c.Func.(*ast.IdentExpr); ok && r.refs[fn] == nil && fn.Value == "ipairs" {
 			made[1].list = c.Args[0]

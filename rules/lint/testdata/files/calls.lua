@@ -101,3 +101,28 @@ chert.rule({
     chert.mark_read(ev.chat.id, { after = "5s" }) --> "CH044"
   end,
 })
+-----
+chert.on("message.received", function(ev)
+  if ev.chat.is_group() then --> "6: error: ev.chat.is_group is no function: it is a boolean \[CH011\].write it without brackets"
+    log("x") --> "5: error: log is no function: it is a table of them \[CH011\].did you mean log.info"
+  end
+  for _, h in ev.chat.handles do --> "15: error: for … in needs an iterator, and ev.chat.handles is a list \[CH013\].*ipairs"
+    log.info(h)
+  end
+  for _, h in { 1, 2 } do --> "15: error: for … in needs an iterator, and this is a table"
+    log.info(h)
+  end
+  for k, v in next, { 1, 2 } do
+    log.info(k, { v = v })
+  end
+  for w in ev.text:gmatch("%a+") do
+    log.info(w)
+  end
+  if ev.text:startswith("x") or ev.text.contains("y") then --> "texts have no function startswith .*write s:sub" "texts have no function contains .*s:find\(part, 1, true\)"
+    chert.mark_read(ev.chat.id)
+  end
+  log.info(ev.message.parts[1].kind) --> "ev.message.parts\[\] has no field .kind. .*it has attachment_id, mime_type, type, value"
+  local f = ev.payload or ev.state.f
+  f()
+  ev.state.f()
+end)
