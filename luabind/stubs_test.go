@@ -143,7 +143,7 @@ func TestStubsAreLua(t *testing.T) {
 		t.Error(err)
 	}
 	for _, want := range []string{
-		"---@overload fun(type: string, fn: fun(ev: Event))\nfunction chert.on(type, where, fn) end\n",
+		"---@overload fun(type: string|string[], fn: fun(ev: Event))\nfunction chert.on(type, where, fn) end\n",
 		"---@param options? ChertMarkReadOptions\nfunction chert.mark_read(chat_id, options) end\n",
 		"---@field from string? The sender's number or address.\n",
 		"---@field after? number|string How long to wait: \"30s\".\n",

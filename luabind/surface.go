@@ -154,7 +154,7 @@ func with(p Param, keys ...Param) Param {
 }
 
 var surface = []Item{
-	{Func: true, Name: "chert.on", When: Loading, Params: []Param{{Name: "type", Type: "string", Doc: "A type of event, or \"*\"."}, where, handler},
+	{Func: true, Name: "chert.on", When: Loading, Params: []Param{{Name: "type", Type: "string|string[]", Doc: "A type of event, a list of them, or \"*\"."}, where, handler},
 		Doc: "Runs fn for each event of a type."},
 	{Func: true, Name: "chert.rule", When: Loading, Doc: "Runs a named rule for each event that meets its conditions.", Params: []Param{with(Param{Name: "rule", Type: "table"},
 		Param{Name: "name", Type: "string", Optional: true, Doc: "Its identity; without one: file#1, file#2 …"},
@@ -229,8 +229,8 @@ var surface = []Item{
 	{Name: "ev.action", Type: "EventAction?", Doc: "Of action.done and action.failed: what was done."},
 	{Name: "ev.action.kind", Type: "string", Doc: "\"read\", \"typing\", \"react\" or \"send\"."},
 	{Name: "ev.action.chat", Type: "string", Doc: "The chat it was for."},
-	{Name: "ev.action.code", Type: "number?", Doc: "Chert's error code."},
-	{Name: "ev.action.status", Type: "string|number", Doc: "How it ended."},
+	{Name: "ev.action.code", Type: "number", Doc: "Chert's error code; 0 if there was none."},
+	{Name: "ev.action.status", Type: "number", Doc: "HTTP status of the last answer; 0 if there was none."},
 	{Name: "ev.action.attempts", Type: "number", Doc: "Calls made for it."},
 	{Name: "ev.action.trace_id", Type: "string?", Doc: "Of the last call."},
 
