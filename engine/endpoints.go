@@ -41,15 +41,14 @@ func (d Daemon) listenControl(servers []*server, a *Addresses, m *manager) ([]*s
 			return servers, listenError("control.listen", err)
 		}
 		a.Control = l.Addr().String()
+		guard := control.Guard{Listen: d.Control.Listen, Token: d.Control.Token, Socket: d.Control.Socket}
 		if d.Control.Cert != "" {
-			c, err := control.TLS(d.Control.Cert, d.Control.Key)
-			if err != nil {
+			if guard.Certificate, err = control.LoadCertificate(d.Control.Cert, d.Control.Key); err != nil {
 				l.Close()
 				return servers, listenError("control.tls", err)
 			}
-			l = tls.NewListener(l, c)
+			l = tls.NewListener(l, guard.Certificate.Config())
 		}
-		guard := control.Guard{Listen: d.Control.Listen, Token: d.Control.Token, Socket: d.Control.Socket}
 		serve("control", l, guard.Wrap(all))
 	}
 	return servers, nil

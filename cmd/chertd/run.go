@@ -106,7 +106,7 @@ func (c *Config) checkCertificate() error {
 	if c.Control.Listen == "" || c.Control.TLS.Cert == "" {
 		return nil
 	}
-	if _, err := control.TLS(string(c.Control.TLS.Cert), string(c.Control.TLS.Key)); err != nil {
+	if _, err := control.LoadCertificate(string(c.Control.TLS.Cert), string(c.Control.TLS.Key)); err != nil {
 		return hinted(fail(exitConfig, fmt.Errorf("control.tls: %w", err)), "both are PEM files, the key is that of the certificate and not encrypted")
 	}
 	return nil

@@ -85,7 +85,12 @@ func (a *api) bounded(w http.ResponseWriter, r *http.Request, do func(*http.Requ
 		w.Header().Set("Retry-After", "1")
 		return nil, &UserError{Status: http.StatusServiceUnavailable, Message: "too many requests at once", Hint: "ask again"}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), maxTime)
+	ctx := r.Context()
+	if r.Method != http.MethodGet {
+		// What was begun is done to the end, whether or not who asked still waits.
+		ctx = context.WithoutCancel(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	return do(r.WithContext(ctx))

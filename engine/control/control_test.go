@@ -333,6 +333,26 @@ func TestBusy(t *testing.T) {
 	}
 }
 
+// TestBegunIsDone: what changes something is done to the end although who asked
+// is gone; what only looks is given up.
+func TestBegunIsDone(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for method, want := range map[string]error{"GET": context.Canceled, "POST": nil, "DELETE": nil} {
+		a := &api{slots: make(chan struct{}, 1)}
+		_, err := a.bounded(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, method, "/", nil), func(r *http.Request) (any, error) {
+			if _, limited := r.Context().Deadline(); !limited {
+				t.Errorf("%s has no end", method)
+			}
+			return nil, r.Context().Err()
+		})
+		if err != want {
+			t.Errorf("%s of one who is gone: %v, want %v", method, err, want)
+		}
+	}
+}
+
 func TestReady(t *testing.T) {
 	t.Parallel()
 	h := Handler(Config{Daemon: &fake{}, Health: func() Health {

@@ -15,21 +15,24 @@ type Guard struct {
 	Listen string // host:port as configured
 	Token  string // "": nothing but probes is answered
 	Socket string // for hints
+	// Certificate is what the address is served with; nil: plain HTTP.
+	Certificate *Certificate
 }
 
 // open are the paths that need no token: they tell no event and no secret.
 var open = map[string]bool{"/-/healthy": true, "/-/ready": true, "/metrics": true}
 
-// Wrap lets through what may pass. The Host must be an IP address, localhost or
-// the host that is listened on: a page whose own name was pointed at this
-// address (DNS rebinding) sends its own. All but probes need the token.
+// Wrap lets through what may pass. The Host must be an IP address, localhost,
+// the host that is listened on or one that the certificate is for: a page whose
+// own name was pointed at this address (DNS rebinding) sends its own. All but
+// probes need the token.
 func (g Guard) Wrap(next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(g.Token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !g.knows(r.Host) {
 			refuse(w, &UserError{
 				Status: http.StatusMisdirectedRequest, Message: "the host " + r.Host + " is not this daemon's",
-				Hint: "name it by its IP address, localhost or the host of control.listen",
+				Hint: "name it by its IP address, localhost, the host of control.listen or that of its certificate",
 			})
 			return
 		}
@@ -65,7 +68,8 @@ func (g Guard) knows(host string) bool {
 	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
 		return true
 	}
-	return strings.EqualFold(name, "localhost") || strings.EqualFold(name, hostOf(g.Listen))
+	return strings.EqualFold(name, "localhost") || strings.EqualFold(name, hostOf(g.Listen)) ||
+		g.Certificate != nil && g.Certificate.Names(name)
 }
 
 func hostOf(address string) string {

@@ -75,17 +75,17 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// TestTLSTakesRenewedCertificate: each connection is served with what the files
+// TestRenewedCertificateIsUsed: each connection is served with what the files
 // hold by then, and with the last good ones while they hold nothing.
-func TestTLSTakesRenewedCertificate(t *testing.T) {
+func TestRenewedCertificateIsUsed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	if _, err := TLS(cert, key); err == nil || !strings.Contains(err.Error(), cert) {
+	if _, err := LoadCertificate(cert, key); err == nil || !strings.Contains(err.Error(), cert) {
 		t.Errorf("without files: %v", err)
 	}
 	writePair(t, cert, key, 1)
-	config, err := TLS(cert, key)
+	c, err := LoadCertificate(cert, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestTLSTakesRenewedCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve(t, tls.NewListener(l, config), Handler(Config{Daemon: &fake{}, Health: fine}))
+	serve(t, tls.NewListener(l, c.Config()), Handler(Config{Daemon: &fake{}, Health: fine}))
 	serial := func() int64 {
 		t.Helper()
 		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
@@ -119,6 +119,28 @@ func TestTLSTakesRenewedCertificate(t *testing.T) {
 	}
 }
 
+// TestCertifiedHost: a name that the certificate is for is the daemon's.
+func TestCertifiedHost(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writePair(t, cert, key, 1)
+	c, err := LoadCertificate(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]bool{
+		"ops.example.com:9900": true, "OPS.example.com": true, "evil.example.com": false, "x.ops.example.com": false, "localhost": true,
+	} {
+		if got := (Guard{Listen: "0.0.0.0:9900", Certificate: c}).knows(host); got != want {
+			t.Errorf("with a certificate for ops.example.com %s is known: %t", host, got)
+		}
+		if want = host == "localhost"; (Guard{Listen: "0.0.0.0:9900"}).knows(host) != want {
+			t.Errorf("without a certificate %s is known: %t", host, !want)
+		}
+	}
+}
+
 // writePair writes a certificate of its own with the serial number.
 func writePair(t *testing.T, cert, key string, serial int64) {
 	t.Helper()
@@ -126,7 +148,7 @@ func writePair(t *testing.T, cert, key string, serial int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"ops.example.com"}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,51 @@
+package control
+
+import (
+	"crypto/tls"
+	"fmt"
+	"sync"
+)
+
+// Certificate is a certificate and its key in two PEM files. They are read again
+// for each connection, so that renewed ones are used at once; while they can't
+// be read the last ones are.
+type Certificate struct {
+	cert, key string
+
+	mu   sync.Mutex
+	last *tls.Certificate
+}
+
+// LoadCertificate reads a certificate's and its key's file.
+func LoadCertificate(cert, key string) (*Certificate, error) {
+	c := &Certificate{cert: cert, key: key}
+	if _, err := c.get(nil); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Config is for the listener that the certificate is shown on.
+func (c *Certificate) Config() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
+}
+
+// Names reports whether the certificate is for a host.
+func (c *Certificate) Names(host string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last.Leaf.VerifyHostname(host) == nil
+}
+
+func (c *Certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+	switch {
+	case err == nil:
+		c.last = &pair
+	case c.last == nil:
+		return nil, fmt.Errorf("read the certificate %s and its key %s: %w", c.cert, c.key, err)
+	}
+	return c.last, nil
+}
