@@ -25,10 +25,10 @@ type section struct {
 // nothing.
 func TestDocumentedCodes(t *testing.T) {
 	t.Parallel()
-	sections := documented(t)
+	text, sections := documented(t)
 	for _, c := range Codes() {
-		if c.Title == "" || c.Severity == "" {
-			t.Errorf("%s has no title or severity", c.ID)
+		if row := fmt.Sprintf("| [%s](#%s) | %s | %s |\n", c.ID, strings.ToLower(c.ID), c.Title, c.Severity); !strings.Contains(text, row) {
+			t.Errorf("docs/checks.md lacks this row of its table:\n%s", row)
 		}
 		i := slices.IndexFunc(sections, func(s section) bool { return s.code == c.ID })
 		if i < 0 {
@@ -137,14 +137,13 @@ var (
 	fileName     = regexp.MustCompile(`^(?:#|--) ([\w/]+\.\w+)\n`)
 )
 
-func documented(t *testing.T) []section {
+func documented(t *testing.T) (text string, sections []section) {
 	t.Helper()
 	b, err := os.ReadFile("../../docs/checks.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(b)
-	var sections []section
+	text = string(b)
 	titles := sectionTitle.FindAllStringSubmatchIndex(text, -1)
 	for i, m := range titles {
 		end := len(text)
@@ -159,7 +158,7 @@ func documented(t *testing.T) []section {
 		s.bad, s.good = exampleFiles(bad), exampleFiles(good)
 		sections = append(sections, s)
 	}
-	return sections
+	return text, sections
 }
 
 func exampleFiles(text string) map[string]string {

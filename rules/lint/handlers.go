@@ -228,7 +228,7 @@ func (p *pack) collectUses() {
 				p.unsure = true // chert[name]
 			}
 			if it := luabind.Lookup(path); it != nil && it.Func {
-				p.uses[path] = append(p.uses[path], place2{f, f.start(g.expr)})
+				p.uses[path] = append(p.uses[path], spot{f, f.start(g.expr)})
 			}
 		}
 	}

@@ -119,7 +119,8 @@ type relation struct {
 	fn   *function
 }
 
-// name is a function's name for people.
+// runsFor reports whether the function is known to run, and only for
+// subscriptions of a kind.
 func (fn *function) runsFor(kind func(*registration) bool) bool {
 	for _, r := range fn.contexts {
 		if !kind(r) {

@@ -15,21 +15,21 @@ type pack struct {
 	tried  *rules.Pack
 	files  []*file // that compile: rule files in order, then lib/
 
-	modules    map[string]*file    // by the name for require
-	globals    map[string]*global  // that its files set
-	opaque     bool                // globals are reached by other means than their names
-	metatables bool                // operators may mean anything
-	changed    map[*local]bool     // tables that are written to after they were made
-	uses       map[string][]place2 // names of the surface that are called or handed on
-	unsure     bool                // chert itself is handed on: anything may be used
+	modules    map[string]*file   // by the name for require
+	globals    map[string]*global // that its files set
+	opaque     bool               // globals are reached by other means than their names
+	metatables bool               // operators may mean anything
+	changed    map[*local]bool    // tables that are written to after they were made
+	uses       map[string][]spot  // names of the surface that are called or handed on
+	unsure     bool               // chert itself is handed on: anything may be used
 	handlers   []*registration
 	callsAt    map[string]map[int]place // of handlers, by file and line, once somebody asks
 
 	found []finding
 }
 
-// place2 is a place in a file.
-type place2 struct {
+// spot is a place, and the file it is in.
+type spot struct {
 	file *file
 	place
 }
@@ -38,7 +38,7 @@ type place2 struct {
 type global struct {
 	fn     *function // the one function it holds; nil: something else
 	writes int
-	first  place2
+	first  spot
 	table  bool // it holds a table of the pack's own
 }
 
@@ -53,7 +53,7 @@ type finding struct {
 func newPack(report *rules.PackReport) *pack {
 	p := &pack{
 		report: report, tried: report.Tried,
-		modules: map[string]*file{}, globals: map[string]*global{}, changed: map[*local]bool{}, uses: map[string][]place2{},
+		modules: map[string]*file{}, globals: map[string]*global{}, changed: map[*local]bool{}, uses: map[string][]spot{},
 	}
 	modules := map[string]string{}
 	for i := range p.tried.Files {
@@ -98,7 +98,7 @@ func (p *pack) collectGlobals() {
 			}
 			g := p.globals[name]
 			if g == nil {
-				g = &global{first: place2{f, f.start(a.target)}}
+				g = &global{first: spot{f, f.start(a.target)}}
 				p.globals[name] = g
 			}
 			g.writes++
@@ -152,6 +152,7 @@ func (p *pack) collectFields() {
 				}
 			}
 		}
+		f.collectHanded()
 		for _, a := range f.assigns {
 			t, ok := a.target.(*ast.AttrGetExpr)
 			if !ok {
@@ -172,6 +173,25 @@ func (p *pack) collectFields() {
 			l.fields[key.Value] = nil
 			if !twice && a.value != nil {
 				l.fields[key.Value] = f.functionOf(a.value)
+			}
+		}
+	}
+}
+
+// collectHanded marks tables that are handed to functions that may change them.
+func (f *file) collectHanded() {
+	for _, c := range f.calls {
+		path := f.pathOf(c.expr.Func)
+		switch path {
+		case "ipairs", "pairs", "next", "unpack", "table.concat", "type", "tostring", "print":
+			continue
+		}
+		if luabind.Lookup(path) != nil {
+			continue
+		}
+		for _, arg := range c.expr.Args {
+			if id, ok := arg.(*ast.IdentExpr); ok && f.refs[id] != nil {
+				f.pack.changed[f.refs[id]] = true
 			}
 		}
 	}

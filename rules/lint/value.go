@@ -231,8 +231,7 @@ func plainType(t string) string {
 	return ""
 }
 
-// fieldOf is the value of a key in a table constructor; nil if it has none, and
-// certain only if complete.
+// fieldOf is the value of a key in a table constructor; nil if it is not there.
 func fieldOf(t *ast.TableExpr, key string) ast.Expr {
 	for _, field := range t.Fields {
 		if k, ok := field.Key.(*ast.StringExpr); ok && k.Value == key {

@@ -13,3 +13,20 @@ chert.on({ "action.failed", "action.done" }, function(ev)
   end
   log.error("a call failed", { kind = ev.action.kind, trace = ev.action.trace_id })
 end)
+
+local function with(options, after)
+  options.after = after
+  return options
+end
+
+local quiet = { reason = "quiet" }
+with(quiet, "5s")
+quiet.reason = nil
+
+local types = { "message.received" }
+table.insert(types, "reaction.added")
+
+chert.on(types, function(ev)
+  chert.cancel_read(ev.chat.id)
+  log.debug("options", quiet)
+end)
