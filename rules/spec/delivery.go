@@ -225,7 +225,10 @@ func (d *delivery) parts() ([]any, error) {
 	case []any:
 		kinds = m
 	case float64:
-		for range int(min(max(m, 0), 100)) {
+		if !(m >= 0 && m <= 100) {
+			return nil, &fieldError{"media must be a number from 0 to 100", ""}
+		}
+		for range int(m) {
 			kinds = append(kinds, someMIME)
 		}
 	default:
@@ -264,7 +267,7 @@ func (d *delivery) time(name string, def time.Time) (time.Time, error) {
 		return def, nil
 	}
 	n, ok := v.(float64)
-	if !ok || n < 0 || n > 1<<36 {
+	if !ok || !(n >= 0 && n <= 1<<36) {
 		return def, &fieldError{name + " must be a time in Unix seconds", "now() is the virtual time"}
 	}
 	return time.UnixMilli(int64(n * 1000)).UTC(), nil

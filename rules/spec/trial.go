@@ -120,7 +120,7 @@ func (t *trial) fire(u *luabind.Use) []lua.LValue {
 	switch {
 	case isTimer:
 		known(u, "fire", fields, "chat", "payload")
-		t.happened(u, "fire", w.FireTimer(t.ctx, t.pack.Name, name, t.chatField(u, fields), asJSON(fields["payload"])))
+		t.happened(u, "fire", w.FireTimer(t.ctx, t.pack.Name, name, t.chatField(u, fields), asJSON(u, fields["payload"])))
 	case typ == event.Schedule:
 		known(u, "fire", fields, "name")
 		t.happened(u, "fire", w.FireSchedule(t.ctx, t.schedule(u, fields["name"])))
@@ -145,7 +145,7 @@ func (t *trial) fireAnswer(u *luabind.Use, typ string, fields map[string]any) {
 	}
 	t.sent++
 	ev := event.Event{ID: typ + ":" + strconv.Itoa(t.sent), Type: typ, At: t.world.Now(), Source: event.SourceEngine,
-		Chat: &event.Chat{ID: id}, Pack: t.pack.Name, Action: asJSON(detail), Depth: 1}
+		Chat: &event.Chat{ID: id}, Pack: t.pack.Name, Action: asJSON(u, detail), Depth: 1}
 	t.happened(u, "fire", t.world.Receive(t.ctx, ev))
 }
 
@@ -381,14 +381,14 @@ func (t *trial) upset(name string) luabind.Diagnostics {
 	return nil
 }
 
-// asJSON is Go data as JSON; nil stays nil.
-func asJSON(v any) json.RawMessage {
+// asJSON is Go data as JSON; nil stays nil. What JSON can't write is refused.
+func asJSON(u *luabind.Use, v any) json.RawMessage {
 	if v == nil {
 		return nil
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // it came from Lua as data
+		u.Raise("", "fire: these fields can't be written as JSON: %v", err)
 	}
 	return b
 }

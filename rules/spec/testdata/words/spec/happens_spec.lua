@@ -52,6 +52,24 @@ describe("receive", function()
     receive({ direction = "in" }) --> "direction must be .inbound. or .outbound., got .in."
   end)
 
+  it("wants times that are times", function()
+    receive({ at = 0 / 0 }) --> "at must be a time in Unix seconds\nhint: now\(\)"
+  end)
+
+  it("wants no more media than a message has", function()
+    receive({ media = 1e9 }) --> "media must be a number from 0 to 100"
+  end)
+
+  it("wants what JSON can write", function()
+    fire("timer:check", { chat = "c1", payload = { 0 / 0 } }) --> "fire: these fields can't be written as JSON"
+  end)
+
+  it("takes an event without a chat", function()
+    receive({ chat = false, text = "now" })
+    assert.was_not_called()
+    assert.is_read() --> "is_read: which chat\? no event has named one yet"
+  end)
+
   it("refuses an id that a webhook would not", function()
     receive({ chat = "a\1b" }) --> "such an event would be quarantined: .*control characters"
   end)
