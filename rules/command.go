@@ -58,10 +58,7 @@ func (g *Generations) setMode(ctx context.Context, s *standing, mode Mode, why s
 	s.state.Mode, s.state.Why = mode, why
 	after, by := g.mode(s)
 	kept := after != Live && keepPending
-	if kept != s.kept {
-		err = g.c.Keeper.SetFlag(ctx, keptFlag(pack, ""), kept)
-	}
-	if err == nil {
+	if err = g.c.Keeper.SetFlag(ctx, keptFlag(pack, ""), kept); err == nil {
 		err = g.c.Keeper.SetPackState(ctx, s.state)
 	}
 	if err != nil {
@@ -137,7 +134,7 @@ func (g *Generations) rollBack(ctx context.Context, s *standing, version string,
 	if s.edit != to.Version {
 		s.notLive = fmt.Sprintf("rolled back to %s: %s", to.ShortVersion(), how.why)
 	}
-	g.trials.end(pack)
+	g.trials.set(pack, nil)
 	delete(s.back, to.Version)
 	if from != nil && from.Version != to.Version && !how.keepPending {
 		s.back[from.Version] = true

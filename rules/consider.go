@@ -73,8 +73,10 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder) err
 	case known && s.state.Live == version:
 		// It was live already: the process is new, or the operator's word about it.
 		if s.live == nil || s.live.Version != version {
+			if err := g.resume(ctx, kept); err != nil {
+				return errors.Join(err, g.fallBack(ctx, s))
+			}
 			s.since = kept.Last
-			g.resume(ctx, kept)
 		}
 		s.take(v, g.word)
 		return nil
@@ -282,8 +284,12 @@ func sourceOf(name, path string, files []File) source {
 // can always be had back.
 func (g *Generations) promote(ctx context.Context, s *standing, v *verdict) error {
 	now, p := g.c.Now(), v.pack
-	before := s.live
 	s.tried = v // its specs need not run again if the keeper fails
+	trial, err := g.trialOf(ctx, s.live, p)
+	if err != nil {
+		s.notLive = "it could not be kept"
+		return errors.Join(err, g.fallBack(ctx, s))
+	}
 	if err := g.c.Keeper.SaveVersion(ctx, KeptVersion{Pack: p.Name, Version: p.Version, Path: p.Path, Files: p.Files, Since: now, Last: now}); err != nil {
 		s.notLive = "it could not be kept"
 		return errors.Join(fmt.Errorf("keep version %s of pack %q: %w", p.ShortVersion(), p.Name, err), g.fallBack(ctx, s))
@@ -296,7 +302,7 @@ func (g *Generations) promote(ctx context.Context, s *standing, v *verdict) erro
 	}
 	s.state, s.since, s.tried = state, now, nil
 	s.take(v, g.word)
-	g.onTrial(ctx, before, p)
+	g.trials.set(p.Name, trial)
 	return nil
 }
 
@@ -341,7 +347,7 @@ func (g *Generations) missing(ctx context.Context, s *standing, others, settled 
 // finds it gone again.
 func (g *Generations) remove(s *standing, keepPending bool) {
 	name := s.state.Pack
-	g.trials.end(name)
+	g.trials.set(name, nil)
 	said := s.state
 	said.Live = ""
 	g.drops = append(g.drops, drop{pack: name, why: "removed", forget: true, said: said, keep: keepPending})

@@ -14,9 +14,12 @@ const (
 	// gateSlots is how many packs' specs run at a time: one that is slow does not
 	// hold up the others, and the events still have a core.
 	gateSlots = 2
-	// gatePatience is how long specs are waited for before what has passed by
-	// then goes live, and the folder may be read again.
-	gatePatience = 100 * time.Millisecond
+	// gateRound is how long edits that have passed wait for others of the same
+	// reading, to go live as one.
+	gateRound = 20 * time.Millisecond
+	// gatePatience is how long a watch waits for specs before it may tell of the
+	// next change.
+	gatePatience = 150 * time.Millisecond
 )
 
 // trying is an edit whose specs are running.
@@ -64,16 +67,15 @@ func (s *standing) giveUp() {
 func (g *Generations) collect(ctx context.Context, pending []*trying, apply func()) error {
 	var errs []error
 	for len(pending) > 0 {
-		var slow []*trying
-		var ready []*trying
-		patience := time.NewTimer(gatePatience)
+		var ready, slow []*trying
+		round := time.NewTimer(gateRound)
 		for _, t := range pending {
 			select {
 			case <-t.done:
-			case <-patience.C:
-				patience.Reset(0) // for the others it is over, too
+			case <-round.C:
+				round.Reset(0) // for the others it is over, too
 			case <-ctx.Done():
-				patience.Stop()
+				round.Stop()
 				return errors.Join(append(errs, ctx.Err())...)
 			}
 			select {
@@ -83,7 +85,7 @@ func (g *Generations) collect(ctx context.Context, pending []*trying, apply func
 				slow = append(slow, t)
 			}
 		}
-		patience.Stop()
+		round.Stop()
 		pending = slow
 		if len(ready) == 0 {
 			continue

@@ -224,7 +224,7 @@ func (g *Generations) notice(ctx context.Context, reason string, settled bool) e
 	pending, err := g.read(ctx, settled)
 	g.renew(reason)
 	g.end()
-	patience := time.NewTimer(gatePatience + gatePatience/2)
+	patience := time.NewTimer(gatePatience)
 	defer patience.Stop()
 	return errors.Join(err, g.collectApart(ctx, pending, reason, patience.C))
 }

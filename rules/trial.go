@@ -32,26 +32,30 @@ type trial struct {
 	over     bool
 }
 
-// onTrial puts a version on trial, if there is one to go back to that did better.
-func (g *Generations) onTrial(ctx context.Context, before, now *Pack) {
-	g.trials.end(now.Name)
+// trialOf is the trial a version is to be put on: nil if there is none to go
+// back to that did better.
+func (g *Generations) trialOf(ctx context.Context, before, now *Pack) (*trial, error) {
 	if before == nil || before.Version == now.Version {
-		return
+		return nil, nil
 	}
 	kept, ok, err := g.c.Keeper.Version(ctx, now.Name, before.Version)
-	if err == nil && ok && !kept.failing() {
-		g.trials.set(now.Name, &trial{version: now.Version, before: before.Version})
+	if err != nil {
+		return nil, fmt.Errorf("look up how version %s of pack %q did: %w", before.ShortVersion(), now.Name, err)
 	}
+	if !ok || kept.failing() {
+		return nil, nil
+	}
+	return &trial{version: now.Version, before: before.Version}, nil
 }
 
 // resume goes on with the trial that a version was on when the process ended.
-func (g *Generations) resume(ctx context.Context, now KeptVersion) {
+func (g *Generations) resume(ctx context.Context, now KeptVersion) error {
 	if now.Events >= trialEvents {
-		return
+		return nil
 	}
 	versions, err := g.c.Keeper.Versions(ctx, now.Pack, KeptVersions)
 	if err != nil {
-		return // it goes on untried, as it would with nothing to go back to
+		return fmt.Errorf("read the versions of pack %q: %w", now.Pack, err)
 	}
 	for i := range versions {
 		before := &versions[i]
@@ -61,8 +65,9 @@ func (g *Generations) resume(ctx context.Context, now KeptVersion) {
 		if !before.failing() {
 			g.trials.set(now.Pack, &trial{version: now.Version, before: before.Version, events: now.Events, failures: now.Failures})
 		}
-		return
+		break
 	}
+	return nil
 }
 
 // failing reports whether a version failed on more events than a new one may.
@@ -131,12 +136,14 @@ func (g *Generations) RollBackFailing(ctx context.Context, pack string) error {
 	return err
 }
 
+// set puts a pack's version on trial, or with nil ends the one there is.
 func (t *trials) set(pack string, on *trial) {
-	t.change(func(all map[string]*trial) { all[pack] = on })
-}
-
-func (t *trials) end(pack string) {
-	t.change(func(all map[string]*trial) { delete(all, pack) })
+	t.change(func(all map[string]*trial) {
+		delete(all, pack)
+		if on != nil {
+			all[pack] = on
+		}
+	})
 }
 
 // drop ends a trial unless another has taken its place.

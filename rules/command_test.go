@@ -1,0 +1,173 @@
+package rules
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	p := newPen(t, "codes.lua", version("v1"))
+	p.edit("codes.lua", version("v2"))
+	v2 := p.standing("codes").Version
+	p.edit("codes.lua", version("v3"))
+	v3 := p.standing("codes").Version
+	back := func(when, to string, keep, keepPending bool, want string) {
+		t.Helper()
+		if _, err := p.g.Rollback(background, "codes", to, keep, keepPending); err != nil {
+			t.Fatalf("%s: %v", when, err)
+		}
+		p.expectLive(when, want)
+	}
+	back("to the one before", "", false, false, "codes=v2")
+	p.expectCancelled("to the one before", "codes v3: rolled back")
+	if !p.set.Withdrawn("codes", v3) || p.set.Withdrawn("codes", v2) {
+		t.Error("what v3 asked for on the way, and nothing else, is to be withdrawn")
+	}
+	p.expectNotLive("to the one before", "codes", "rolled back to "+shorten(v2)+": by command")
+	p.edit()
+	p.expectLive("read again", "codes=v2")
+	p.start()
+	p.expectLive("after a restart", "codes=v2")
+	p.expectNotLive("after a restart", "codes", "pinned to "+shorten(v2)+" by rollback")
+	p.expectCancelled("after a restart, in case it was not done", "codes v3: rolled back")
+
+	back("once more", "", false, false, "codes=v1")
+	p.edit("codes.lua", broken)
+	p.expectLive("a broken edit ends the pin, and the last good one is", "codes=v1")
+	p.edit("codes.lua", version("v3"))
+	p.expectLive("one that was rolled back does not come back by itself", "codes=v1")
+	p.expectNotLive("one that was rolled back", "codes", "this version was rolled back at …")
+	back("but by hand", v3[:6], false, false, "codes=v3")
+	p.expectNotLive("by hand", "codes", "")
+	p.edit("codes.lua", version("v4"))
+	p.expectLive("an edit ends the pin", "codes=v4")
+	p.edit("codes.lua", version("v3"))
+	p.expectLive("and the one brought back by hand may come back by itself", "codes=v3")
+
+	back("for good", v2, true, true, "codes=v2")
+	if p.set.Withdrawn("codes", v3) {
+		t.Error("what is pending was to be kept")
+	}
+	p.hasCancelled("") // all that was rolled back so far
+	p.edit("codes.lua", version("v5"))
+	p.expectLive("for good", "codes=v2")
+	p.start()
+	p.edit("codes.lua", version("v6"))
+	p.expectLive("for good, after a restart", "codes=v2")
+	p.expectCancelled("what is pending was to be kept, but of the first", "codes v1: rolled back")
+
+	var unknown *UnknownVersionError
+	if _, err := p.g.Rollback(background, "codes", "ffff", false, false); !errors.As(err, &unknown) {
+		t.Errorf("a version there is not: %v", err)
+	}
+	if _, err := p.g.Rollback(background, "code", "", false, false); !errors.Is(err, ErrNoPack) || !strings.Contains(err.Error(), "codes") {
+		t.Errorf("a pack there is not: %v", err)
+	}
+	q := newPen(t, "codes.lua", version("v1"))
+	if _, err := q.g.Rollback(background, "codes", "", false, false); !errors.Is(err, ErrNoEarlier) {
+		t.Errorf("no earlier version: %v", err)
+	}
+}
+
+// A rollback of a pack whose files are gone lasts until files come.
+func TestRollbackWithoutFiles(t *testing.T) {
+	t.Parallel()
+	p := newPen(t, "codes.lua", version("v1"))
+	p.edit("codes.lua", version("v2"))
+	p.edit("codes.lua", "gone")
+	if _, err := p.g.Rollback(background, "codes", "", false, false); err != nil {
+		t.Fatal(err)
+	}
+	p.start()
+	p.expectLive("no files", "codes=v1")
+	p.edit("codes.lua", version("v3"))
+	p.expectLive("files come", "codes=v3")
+}
+
+func TestModes(t *testing.T) {
+	t.Parallel()
+	p := newPen(t, "codes/r.lua", version("v1"), "vip.lua", version("w1"))
+	by := func(when, want string) {
+		t.Helper()
+		if s := p.standing("codes"); string(s.Mode)+" by "+s.ModeBy != want {
+			t.Errorf("%s: %s by %s, want %s", when, s.Mode, s.ModeBy, want)
+		}
+	}
+	set := func(mode Mode, why string, keepPending bool) {
+		t.Helper()
+		if _, err := p.g.SetMode(background, "codes", mode, why, keepPending); err != nil {
+			t.Fatal(err)
+		}
+	}
+	by("nobody said", "live by default")
+	p.edit("codes/pack.yaml", "mode: off")
+	by("in its manifest", "off by pack.yaml")
+	p.await("codes")
+	p.expectCancelled("off by its manifest", "codes: off")
+	p.edit("codes/r.lua", version("v2"))
+	p.expectLive("an edit of what is off", "codes=v2(off) vip=w1")
+
+	p.options.Packs = map[string]PackOptions{"codes": {Mode: Live}}
+	must(t, p.g.Reconfigure(background, p.options))
+	by("in chertd.yaml", "live by chertd.yaml")
+	p.options.Packs = map[string]PackOptions{"codes": {Mode: Shadow}}
+	must(t, p.g.Reconfigure(background, p.options))
+	by("in chertd.yaml", "shadow by chertd.yaml")
+	p.await("codes")
+	p.expectCancelled("shadow by chertd.yaml", "codes: shadow")
+
+	set(Live, "", false)
+	by("by command", "live by command")
+	p.expectCancelled("live")
+	if changed, err := p.g.ToShadow(background, "codes", "more than 3 reads in 1m"); !changed || err != nil {
+		t.Fatalf("to shadow: %t, %v", changed, err)
+	}
+	if changed, err := p.g.ToShadow(background, "codes", "more than 3 reads in 1m"); changed || err != nil {
+		t.Fatalf("to shadow again: %t, %v", changed, err)
+	}
+	by("chertd did", "shadow by more than 3 reads in 1m")
+	p.await("codes")
+	p.expectCancelled("chertd did", "codes: shadow")
+	p.edit("codes/r.lua", version("v3"))
+	p.start()
+	p.expectLive("an edit, and a restart", "codes=v3(shadow) vip=w1")
+	by("after a restart", "shadow by more than 3 reads in 1m")
+	p.expectCancelled("after a restart, in case it was not done", "codes: shadow")
+
+	set(Live, "", false)
+	set(Off, "", true)
+	p.expectCancelled("with what is pending kept")
+	if p.set.Withdrawn("codes", "x") || !p.set.Withdrawn("gone", "x") {
+		t.Error("what is pending was to be kept; that of packs there are not, not")
+	}
+	p.start()
+	p.expectCancelled("kept also after a restart")
+	set(Off, "", false)
+	p.expectCancelled("off again, with nothing kept", "codes: off")
+	if !p.set.Withdrawn("codes", "x") {
+		t.Error("nothing was to be kept")
+	}
+	set(Off, "", true)
+	set(Live, "", false)
+	set("", "", false)
+	by("taken back", "shadow by chertd.yaml")
+	p.expectCancelled("taken back", "codes: shadow")
+	p.start()
+	p.expectCancelled("what was once kept is forgotten", "codes: shadow")
+}
+
+// A cancelling that fails is tried again, and by the next process if need be.
+func TestCancelIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	p := newPen(t, "codes.lua", version("v1"), "vip.lua", version("w1"))
+	p.cancelErr = errDiskFull
+	if _, err := p.g.SetMode(background, "codes", Off, "", false); err != nil {
+		t.Fatal(err)
+	}
+	p.expectCancelled("when it worked", "codes: off")
+	if n := p.logged("could not be dropped"); n != 1 {
+		t.Errorf("the failure was logged %d times", n)
+	}
+}
