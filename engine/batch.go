@@ -80,6 +80,7 @@ func (b *batch) handle(ctx context.Context, entry *store.Entry) {
 	in := chat.Handled{
 		Seq: entry.Seq, Inbound: ev.Inbound(), Message: ev.InboundMessage(),
 		MessageID: ev.MessageID(), Line: ev.Line(), Depth: ev.Depth,
+		Outside: ev.Source != event.SourceEngine, IsGroup: ev.Chat != nil && ev.Chat.IsGroup,
 	}
 	switch {
 	case entry.Forward != nil:
@@ -99,7 +100,7 @@ func (b *batch) handle(ctx context.Context, entry *store.Entry) {
 			in.Timer = &timer
 		}
 		result := b.s.e.rules.Load().Run(b.s.part.Index, rules.Input{
-			Event: ev, Seq: entry.Seq, Now: now, Chat: c, Memory: b.memory.of(ctx),
+			Event: c.Complete(ev), Seq: entry.Seq, Now: now, Chat: c, Memory: b.memory.of(ctx),
 		})
 		if b.err = b.memory.err; b.err != nil {
 			return

@@ -58,6 +58,36 @@ chert.on("timer:t", function(ev) chert.mark_read(ev.chat.id) end)`)
 	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
 }
 
+// A timer of a group is an event of a group, also after a restart.
+func TestTimerKnowsTheGroup(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "p.lua", `
+chert.on("message.received", function(ev) chert.after(0.1, "t") end)
+chert.on("timer:t", { is_group = false }, function(ev) chert.mark_read(ev.chat.id) end)
+chert.on("timer:t", { is_group = true }, function(ev) log.info("line " .. ev.chat.line) end)`)
+	group := message("g1", "e1", "x")
+	group.Chat.IsGroup = true
+	if _, err := r.eng.Ingest(context.Background(), []store.Arrival{{Event: group, Received: time.Now()}}); err != nil {
+		t.Fatal(err)
+	}
+	r.wait("e1", func() bool { return r.handled("e1") != nil })
+	r.stop()
+	r.start()
+	fired := func() *Handled {
+		for _, h := range r.seen {
+			if h.Handled != nil && h.Handled.Entry.Event.Timer() == "t" {
+				return h.Handled
+			}
+		}
+		return nil
+	}
+	r.wait("the timer", func() bool { return fired() != nil })
+	defer r.look()()
+	if d := fired().Decision; len(d.Rules) != 1 || len(d.Rules[0].Logs) != 1 || d.Rules[0].Logs[0].Msg != "line +14150000000" {
+		t.Errorf("the timer of a group met %+v, want the rule of groups alone", d.Rules)
+	}
+}
+
 // A schedule runs without a chat, and one that was missed is made up once.
 func TestScheduleMadeUpOnce(t *testing.T) {
 	t.Parallel()

@@ -19,6 +19,8 @@ import (
 type Chat struct {
 	ID   string
 	Line string // the phone line the chat was last seen on
+	// IsGroup is whether the last event from outside said that it is a group.
+	IsGroup bool
 
 	LastEvent   int64  // journal sequence of the newest inbound event handled; 0: none
 	LastMessage string // id of the newest inbound message handled

@@ -17,6 +17,8 @@ type Handled struct {
 	Message   bool  // and is a message (event.Event.InboundMessage)
 	MessageID string
 	Line      string
+	Outside   bool // it came from outside, and tells whether the chat is a group
+	IsGroup   bool
 	Depth     int
 	Wishes    []Wish   // of the handlers that succeeded, in the order they ran
 	Rested    []Rest   // cooldowns that begin with this event

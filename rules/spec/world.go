@@ -237,6 +237,7 @@ func (w *World) handle(e *entry) {
 	in := chat.Handled{
 		Seq: e.seq, Inbound: ev.Inbound(), Message: ev.InboundMessage(),
 		MessageID: ev.MessageID(), Line: ev.Line(), Depth: ev.Depth,
+		Outside: ev.Source != event.SourceEngine, IsGroup: ev.Chat != nil && ev.Chat.IsGroup,
 	}
 	id := ev.ChatID()
 	var c *chat.Chat
@@ -271,7 +272,7 @@ func (w *World) handle(e *entry) {
 func (w *World) think(e *entry, c *chat.Chat, in *chat.Handled, h *Happening) {
 	ev, own := &e.event, e.event.ChatID()
 	w.memory.now = w.now
-	result := w.c.Set.Run(0, rules.Input{Event: ev, Seq: e.seq, Now: w.now, Chat: c, Memory: &w.memory})
+	result := w.c.Set.Run(0, rules.Input{Event: c.Complete(ev), Seq: e.seq, Now: w.now, Chat: c, Memory: &w.memory})
 	in.Withhold, h.Withheld = result.Withhold, result.Withhold
 	for i := range result.Outcomes {
 		o := &result.Outcomes[i]

@@ -14,7 +14,7 @@ import (
 
 const (
 	selectChat = `SELECT line, last_event_seq, last_message_id, read_through_seq, retry_attempts, retry_first_at,
-		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq FROM chats WHERE id = ?`
+		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq, is_group FROM chats WHERE id = ?`
 	// isOpen is the condition of the index actions_open, which queries that are
 	// to use it name word for word.
 	isOpen     = `(status = 'waiting' OR status = 'sent' OR status = 'withheld' OR status = 'dead')`
@@ -55,7 +55,7 @@ func (s *Store) Chat(ctx context.Context, id string) (chat.Chat, error) {
 			c.Line, c.LastEvent, c.LastMessage, c.ReadThrough = stringOf(row[0]), intOf(row[1]), stringOf(row[2]), intOf(row[3])
 			c.Retry = chat.Retry{Attempts: int(intOf(row[4])), First: timeOf(row[5]), NotBefore: timeOf(row[6])}
 			c.Hold = chat.Hold{Until: timeOf(row[7]), By: stringOf(row[8]), Reason: stringOf(row[9])}
-			c.Veto, c.Unasked = intOf(row[12]), intOf(row[13])
+			c.Veto, c.Unasked, c.IsGroup = intOf(row[12]), intOf(row[13]), intOf(row[14]) != 0
 			if text := bytesOf(row[11]); text != nil {
 				if err := json.Unmarshal(text, &c.Recent); err != nil {
 					return fmt.Errorf("recent messages: %w", err)

@@ -20,13 +20,13 @@ const (
 	// Chats and actions are written by two statements, of which the likelier is
 	// tried first: an upsert takes a third longer than the one of the two that
 	// does it. Both of a pair take the same arguments.
-	updateChat = `UPDATE chats SET line = ?, last_event_seq = ?, last_message_id = ?, recent_messages = ?, veto_seq = ?,
+	updateChat = `UPDATE chats SET line = ?, is_group = ?, last_event_seq = ?, last_message_id = ?, recent_messages = ?, veto_seq = ?,
 		unasked_seq = ?, read_through_seq = ?, retry_attempts = ?, retry_first_at = ?, retry_not_before = ?, hold_until = ?,
 		hold_by = ?, hold_reason = ?, cooldowns = ?, call_at = ?, timer_at = ? WHERE id = ?`
-	insertChat = `INSERT INTO chats (line, last_event_seq, last_message_id, recent_messages, veto_seq,
+	insertChat = `INSERT INTO chats (line, is_group, last_event_seq, last_message_id, recent_messages, veto_seq,
 		unasked_seq, read_through_seq, retry_attempts, retry_first_at, retry_not_before, hold_until,
 		hold_by, hold_reason, cooldowns, call_at, timer_at, id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 
 	// What an action's life changes; all else is given when it is asked for and
 	// stays. The first updateActionArgs arguments of insertAction.
@@ -174,7 +174,7 @@ func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
 		recent = string(b)
 	}
 	args := []driver.Value{
-		optional(c.Line), c.LastEvent, optional(c.LastMessage), recent, c.Veto,
+		optional(c.Line), flag(c.IsGroup), c.LastEvent, optional(c.LastMessage), recent, c.Veto,
 		c.Unasked, c.ReadThrough, int64(c.Retry.Attempts), micros(c.Retry.First), micros(c.Retry.NotBefore),
 		micros(c.Hold.Until), optional(c.Hold.By), optional(c.Hold.Reason), cooldowns,
 		micros(c.NextCall()), micros(c.NextTimer()), c.ID,
