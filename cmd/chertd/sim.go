@@ -42,7 +42,7 @@ func newSimCommand() *cobra.Command {
 	var o simOptions
 	cmd := &cobra.Command{
 		Use:   "sim",
-		Short: "the simulated Chert alone, to develop against",
+		Short: "The simulated Chert alone, to develop against",
 		Long: `Runs a simulated Chert: the API, the events log, the stream and webhooks, with
 people who write. It prints what to put in chertd.yaml, then a line for each
 thing that happens. The same --seed is the same people and the same messages.
