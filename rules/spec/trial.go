@@ -104,68 +104,6 @@ func (t *trial) receive(u *luabind.Use) []lua.LValue {
 	return nil
 }
 
-// fire is fire(type, fields): an event of any type, or what chertd itself would
-// make: a timer, a schedule, the answer of a call.
-func (t *trial) fire(u *luabind.Use) []lua.LValue {
-	typ, ok := u.Arg(1).(lua.LString)
-	if !ok || typ == "" {
-		u.Raise(`fire("reaction.added", { chat = "c1" })`, "fire: the type must be a string, got %s", u.Described(u.Arg(1)))
-	}
-	fields := map[string]any{}
-	if u.Arg(2) != lua.LNil {
-		fields = fieldsArg(u, "fire", 2)
-	}
-	w := t.must(u)
-	name, isTimer := strings.CutPrefix(string(typ), event.TimerPrefix)
-	switch {
-	case isTimer:
-		known(u, "fire", fields, "chat", "payload")
-		t.happened(u, "fire", w.FireTimer(t.ctx, t.pack.Name, name, t.chatField(u, fields), asJSON(u, fields["payload"])))
-	case typ == event.Schedule:
-		known(u, "fire", fields, "name")
-		t.happened(u, "fire", w.FireSchedule(t.ctx, t.schedule(u, fields["name"])))
-	case typ == event.ActionDone || typ == event.ActionFailed:
-		t.fireAnswer(u, string(typ), fields)
-	default:
-		t.deliver(u, delivery{typ: string(typ), word: "fire", now: w.Now(), fields: fields})
-	}
-	return nil
-}
-
-// fireAnswer tells the pack of an action as if a call of its own had ended so.
-func (t *trial) fireAnswer(u *luabind.Use, typ string, fields map[string]any) {
-	known(u, "fire", fields, "kind", "chat", "code", "status", "attempts", "trace_id")
-	id := t.chatField(u, fields)
-	detail := map[string]any{"kind": "read", "chat": id, "code": 0, "status": 200, "attempts": 1, "trace_id": "trace-1"}
-	if typ == event.ActionFailed {
-		detail["code"], detail["status"] = 4099, 501
-	}
-	for k, v := range fields {
-		detail[k] = v
-	}
-	t.sent++
-	ev := event.Event{ID: typ + ":" + strconv.Itoa(t.sent), Type: typ, At: t.world.Now(), Source: event.SourceEngine,
-		Chat: &event.Chat{ID: id}, Pack: t.pack.Name, Action: asJSON(u, detail), Depth: 1}
-	t.happened(u, "fire", t.world.Receive(t.ctx, ev))
-}
-
-// schedule is the rule of a name that chert.every made, or the only one.
-func (t *trial) schedule(u *luabind.Use, name any) *rules.Rule {
-	all := t.set.Schedules()
-	var names []string
-	for _, r := range all {
-		if r.Name == name || name == nil && len(all) == 1 {
-			return r
-		}
-		names = append(names, strconv.Quote(r.Name))
-	}
-	if len(names) == 0 {
-		u.Raise("", "fire: the pack has no schedules")
-	}
-	u.Raise(`fire("schedule", { name = … })`, "fire: which schedule? there is %s", strings.Join(names, ", "))
-	return nil
-}
-
 func (t *trial) deliver(u *luabind.Use, d delivery) {
 	t.sent++
 	d.number = t.sent
@@ -347,21 +285,6 @@ func (t *trial) chatArg(u *luabind.Use, word string, n int) string {
 	return id
 }
 
-// chatField is the chat of a fire, which may be a new one.
-func (t *trial) chatField(u *luabind.Use, fields map[string]any) string {
-	switch v := fields["chat"].(type) {
-	case string:
-		t.lastChat = v
-	case nil:
-		if t.lastChat == "" {
-			u.Raise(`fire(…, { chat = "c1" })`, "fire: chat is missing")
-		}
-	default:
-		u.Raise("", "fire: chat must be a string")
-	}
-	return t.lastChat
-}
-
 // upset are the failures of rules in a spec that passed without asking.
 func (t *trial) upset(name string) luabind.Diagnostics {
 	if t.world == nil || t.tolerant {
@@ -379,16 +302,4 @@ func (t *trial) upset(name string) luabind.Diagnostics {
 		}
 	}
 	return nil
-}
-
-// asJSON is Go data as JSON; nil stays nil. What JSON can't write is refused.
-func asJSON(u *luabind.Use, v any) json.RawMessage {
-	if v == nil {
-		return nil
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		u.Raise("", "fire: these fields can't be written as JSON: %v", err)
-	}
-	return b
 }

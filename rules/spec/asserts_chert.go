@@ -1,0 +1,165 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"chertd/luabind"
+)
+
+// calledFields are what assert.called can ask for.
+var calledFields = []string{"chat", "code", "kind", "message", "ok", "text", "times"}
+
+// checkCalled is called(), called(3), called("send"), called("read", "c1", 2) or
+// called { kind =, chat =, text =, message =, code =, ok =, times = }.
+func checkCalled(t *trial, u *luabind.Use) verdict {
+	want := map[string]any{}
+	switch v := u.Arg(1).(type) {
+	case *lua.LNilType:
+	case lua.LNumber:
+		want["times"] = float64(v)
+	case lua.LString:
+		want["kind"] = string(v)
+		for n := 2; n <= 3; n++ {
+			switch v := u.Arg(n).(type) {
+			case *lua.LNilType:
+			case lua.LNumber:
+				want["times"] = float64(v)
+			case lua.LString:
+				want["chat"] = string(v)
+			default:
+				u.Raise(`assert.called("read", "c1", 2)`, "called: expected a chat, or how often, got %s", u.Described(v))
+			}
+		}
+	default:
+		want = fieldsArg(u, "called", 1)
+	}
+	known(u, "called", want, calledFields...)
+	if k, ok := want["kind"].(string); ok && !slices.Contains([]string{"read", "typing", "react", "send"}, k) {
+		u.Raise("it is read, typing, react or send; a chat is named by called { chat = … }", "called: there are no calls of kind %q", k)
+	}
+	n := 0
+	calls := t.must(u).Calls()
+	for i := range calls {
+		if wanted(&calls[i], want) {
+			n++
+		}
+	}
+	what := calledWords(want)
+	v := verdict{
+		holds:   n > 0,
+		failure: fmt.Sprintf("expected a call%s, and there was none", what),
+		opposed: fmt.Sprintf("expected no call%s, and there %s", what, were(n)),
+	}
+	if times, ok := want["times"].(float64); ok {
+		v.holds = float64(n) == times
+		v.failure = fmt.Sprintf("expected %s%s, and there %s", plural(int(times), "call"), what, were(n))
+		v.opposed = fmt.Sprintf("expected any number of calls%s but %v", what, times)
+	}
+	v.hint = madeHint(calls)
+	v.hintNot = v.hint
+	return v
+}
+
+// wanted reports whether a call is what assert.called asks for.
+func wanted(c *CallMade, want map[string]any) bool {
+	code := 0
+	if c.Fault != nil {
+		code = c.Fault.Code
+	}
+	for k, v := range map[string]any{
+		"kind": string(c.Call.Kind), "chat": c.Call.Chat, "text": c.Text(), "message": c.Call.Actions[0].Target,
+		"code": float64(code), "ok": c.Fault == nil,
+	} {
+		if w, given := want[k]; given && w != v {
+			return false
+		}
+	}
+	return true
+}
+
+// calledWords says what assert.called asked for.
+func calledWords(want map[string]any) string {
+	var b strings.Builder
+	for _, k := range []string{"kind", "chat", "text", "message", "code", "ok"} {
+		if v, ok := want[k]; ok {
+			fmt.Fprintf(&b, ", %s %v", k, v)
+		}
+	}
+	return strings.Replace(b.String(), ",", " of", 1)
+}
+
+// checkLogged is logged(text [, level]): a line of a rule that contains the text.
+func checkLogged(t *trial, u *luabind.Use) verdict {
+	text, ok := u.Arg(1).(lua.LString)
+	if !ok {
+		u.Raise(`assert.logged("opted out", "warn")`, "logged: expected a text, got %s", u.Described(u.Arg(1)))
+	}
+	level, _ := u.Arg(2).(lua.LString)
+	if level != "" && !slices.Contains([]string{"debug", "info", "warn", "error"}, string(level)) {
+		u.Raise("it is debug, info, warn or error", "logged: there is no level %q", string(level))
+	}
+	var lines []string
+	v := verdict{failure: fmt.Sprintf("expected a log line with %s", u.Shown(text)), opposed: fmt.Sprintf("expected no log line with %s", u.Shown(text))}
+	if level != "" {
+		v.failure += " at level " + string(level)
+		v.opposed += " at level " + string(level)
+	}
+	for i := range t.must(u).log {
+		for _, said := range t.world.log[i].Rules {
+			for _, l := range said.Logs {
+				lines = append(lines, fmt.Sprintf("%s %q", l.Level, l.Msg))
+				if strings.Contains(l.Msg, string(text)) && (level == "" || l.Level == string(level)) {
+					v.holds = true
+				}
+			}
+		}
+	}
+	v.hint = "the rules logged " + strings.Join(lines[max(0, len(lines)-5):], ", ")
+	if len(lines) == 0 {
+		v.hint = "the rules logged nothing"
+	}
+	v.hintNot = v.hint
+	return v
+}
+
+// checkFailed is failed([text]): a rule's handler failed.
+func checkFailed(t *trial, u *luabind.Use) verdict {
+	t.must(u)
+	t.tolerant = true
+	text, _ := u.Arg(1).(lua.LString)
+	v := verdict{failure: "expected a rule to fail, and none did", opposed: "expected no rule to fail"}
+	for i := range t.world.log {
+		for _, said := range t.world.log[i].Rules {
+			if f := said.Failure; f != nil {
+				v.hint = fmt.Sprintf("%q failed: %s", said.Rule, placed(f.Diagnostic))
+				v.holds = v.holds || strings.Contains(f.Message, string(text))
+			}
+		}
+	}
+	if text != "" {
+		v.failure = fmt.Sprintf("expected a rule to fail with %s", u.Shown(text))
+	}
+	v.hintNot = v.hint
+	return v
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func were(n int) string {
+	switch n {
+	case 0:
+		return "was none"
+	case 1:
+		return "was 1"
+	}
+	return fmt.Sprintf("were %d", n)
+}
