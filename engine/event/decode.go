@@ -65,7 +65,10 @@ func parse(body []byte, hint string) (envelope, error) {
 	if err := checkForm(body); err != nil {
 		return envelope{}, err
 	}
-	var env envelope
+	env, ok := parseQuick(body)
+	if ok {
+		return env, nil
+	}
 	err := json.Unmarshal(body, &env)
 	if err == nil {
 		return env, nil
