@@ -83,7 +83,7 @@ func (p *probe) isGroup() (value, ok bool) {
 	return p.ev.Chat.IsGroup, true
 }
 
-func (p *probe) hasMedia() (value, ok bool) { return p.ev.HasMedia(), true }
+func (p *probe) hasMedia() (value, ok bool) { return p.ev.HasMedia(), p.ev.Message != nil }
 
 // caseless is the original text with each letter replaced by the one that
 // stands for all its cases. The literals of patterns are looked for in it.
