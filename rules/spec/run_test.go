@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"chertd/rules"
 	"chertd/rules/spec"
@@ -41,7 +42,7 @@ func TestDeterministic(t *testing.T) {
 	quick := regexp.MustCompile(`^(holds|called|fire) `)
 	var first string
 	for i := range 100 {
-		r := spec.Run(context.Background(), pack, spec.Options{Match: quick, Workers: 1 + i%4, Cover: true})
+		r := spec.Run(context.Background(), pack, spec.Options{Match: quick, Workers: 1 + i%4, Cover: true, Timeout: time.Minute})
 		text, err := json.Marshal(r)
 		if err != nil {
 			t.Fatal(err)

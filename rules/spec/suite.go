@@ -131,7 +131,7 @@ func (j *job) run(ctx context.Context, o Options) Result {
 		}
 		return j.failed(res, &luabind.Failure{Diagnostic: diagnosticsOf(res.File, err)[0]}, nil)
 	}
-	t := &trial{ctx: ctx, pack: j.pack, cover: j.cover, start: Epoch}
+	t := &trial{ctx: ctx, pack: j.pack, cover: j.cover, start: Epoch, timeout: o.Timeout}
 	s.trial = t
 	failure := s.play(s.cases[j.index])
 	res.Printed = t.printed

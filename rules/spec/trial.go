@@ -17,12 +17,13 @@ import (
 
 // trial is one `it` that runs: the world it drives, and what it has said so far.
 type trial struct {
-	ctx    context.Context
-	pack   *rules.Pack
-	cover  *coverage
-	start  time.Time
-	config map[string]any // of configure
-	faults []Fault        // of fail_next before there is a world
+	ctx     context.Context
+	pack    *rules.Pack
+	cover   *coverage
+	start   time.Time
+	timeout time.Duration  // of the whole spec, on a clock of this world
+	config  map[string]any // of configure
+	faults  []Fault        // of fail_next before there is a world
 
 	world    *World // made when first needed: configure comes before it
 	set      *rules.Set
@@ -47,6 +48,8 @@ func (t *trial) must(u *luabind.Use) *World {
 	}
 	// A spec says the same everywhere, whatever the operator's time zone.
 	solo := rules.Solo{Config: t.config, Zone: time.UTC}
+	// Nor does it fail because the machine is busy: steps decide.
+	solo.Limits.Wall = t.timeout
 	wc := WorldConfig{Start: t.start}
 	if t.cover != nil {
 		solo.Swap, solo.Cover = t.cover.swap, t.cover.hit

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"chertd/rules"
 	"chertd/rules/spec"
@@ -37,7 +38,7 @@ func TestWords(t *testing.T) {
 			}
 		}
 	}
-	r := spec.Run(context.Background(), pack, spec.Options{})
+	r := spec.Run(context.Background(), pack, spec.Options{Timeout: time.Minute})
 	for _, d := range r.Broken {
 		t.Error(d)
 	}
