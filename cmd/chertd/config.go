@@ -135,7 +135,7 @@ func defaultConfig() Config {
 			},
 			Catchup: CatchupConfig{Enabled: true, Every: time.Minute, Wait: 5 * time.Minute},
 		},
-		Rules:   RulesConfig{Dir: "./rules", Watch: true, Timezone: "UTC", Specs: "gate"},
+		Rules:   RulesConfig{Dir: "./rules", Watch: true, Timezone: "UTC", Specs: specsGate},
 		Store:   StoreConfig{URL: "sqlite:./data/chertd.db", Retention: 30 * day, Raw: 7 * day},
 		Control: ControlConfig{Socket: "./data/chertd.sock"},
 		Log:     LogConfig{Level: "info", Format: "text"},

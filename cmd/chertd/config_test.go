@@ -159,9 +159,9 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 
 func TestWhatIsNotInThisBuildIsToldIfAskedFor(t *testing.T) {
 	t.Parallel()
-	_, diags := parseConfig("c.yaml", []byte(minimal+"store: {retention: 10d}\nrules: {specs: gate}\n"), environment, false)
+	_, diags := parseConfig("c.yaml", []byte(minimal+"store: {retention: 10d, raw: 1d}\nrules: {specs: gate}\n"), environment, false)
 	want := "c.yaml:4:20: warning: store.retention: not in this build yet: nothing is deleted [CF007]\n" +
-		"c.yaml:5:16: warning: rules.specs: not in this build yet: an edit goes live without its specs being run [CF007]"
+		"c.yaml:4:30: warning: store.raw: not in this build yet: message texts are kept [CF007]"
 	if diags.Error() != want {
 		t.Errorf("got\n%s\nwant\n%s", diags.Error(), want)
 	}

@@ -98,7 +98,7 @@ func (c *Config) checkRules(d *decoder) {
 	if _, err := time.LoadLocation(c.Rules.Timezone); err != nil || c.Rules.Timezone == "" || c.Rules.Timezone == "Local" {
 		d.fail("rules.timezone", codeValue, "", "expected a time zone like UTC or America/New_York, got %q", c.Rules.Timezone)
 	}
-	oneOf(d, "rules.specs", c.Rules.Specs, "gate", "warn", "off")
+	oneOf(d, "rules.specs", c.Rules.Specs, specsGate, specsWarn, specsOff)
 	for _, name := range slices.Sorted(maps.Keys(c.Rules.Packs)) {
 		p, path := c.Rules.Packs[name], "rules.packs."+name
 		if p.Mode != "" {

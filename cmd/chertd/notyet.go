@@ -15,7 +15,6 @@ func (c *Config) checkBuild(d *decoder, events bool) {
 		{"sources.stream.enabled", stream, "no events come by the stream"},
 		{"sources.catchup.enabled", catchup, "events that the webhook misses are not caught up"},
 		{"chert.rate.adaptive", c.Chert.Rate.Adaptive, "calls keep to chert.rate.limit"},
-		{"rules.specs", c.Rules.Specs != "off", "an edit goes live without its specs being run"},
 		{"store.retention", true, "nothing is deleted"},
 		{"store.raw", true, "message texts are kept"},
 	} {

@@ -91,7 +91,7 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 			Listen: hook.Listen, Path: hook.Path, Secrets: reveal(hook.Secrets),
 			Tolerance: hook.Tolerance, MaxBody: int64(hook.MaxBody),
 		},
-		RulesDir: string(c.Rules.Dir), Rules: c.ruleOptions(), Watch: c.Rules.Watch,
+		RulesDir: string(c.Rules.Dir), Rules: c.ruleOptions(), Watch: c.Rules.Watch, Gate: c.gate(log),
 		Control: engine.Control{
 			Socket: string(c.Control.Socket), Listen: c.Control.Listen, Token: c.Control.Token.Reveal(),
 			Cert: string(c.Control.TLS.Cert), Key: string(c.Control.TLS.Key),
