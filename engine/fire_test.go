@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"chertd/engine/control"
 	"chertd/engine/store"
 	"chertd/rules"
 )
@@ -25,8 +26,8 @@ var (
 	fireRate  = flag.Float64("fire.rate", 150, "events a second of TestReloadUnderFire and BenchmarkEditLive")
 )
 
-// Packs are edited, broken, mended, moved, restored and given code that fails,
-// by a seeded driver, while events come in. No event is lost or handled twice;
+// Packs are edited, broken, mended, moved, restored, rolled back and given code
+// that fails, by a seeded driver, while events come in. No event is lost or handled twice;
 // none is run by two versions of a pack; the code that runs is that of the
 // version which the decision names; versions follow one another as they were
 // written; memory and goroutines come back to what they were.
@@ -55,11 +56,13 @@ func TestReloadUnderFire(t *testing.T) {
 	stop = f.l.load(*fireRate, chats, backlog)
 	f.l.book.begin()
 	for f.done < *fireEdits {
-		f.burst()
+		what := f.burst()
+		f.spans, f.whats = append(f.spans, f.l.book.begin()), append(f.whats, what)
 	}
 	f.finish()
-	fired := f.l.book.begin()
+	f.spans, f.whats = append(f.spans, f.l.book.begin()), append(f.whats, "the last")
 	stop()
+	fired := f.all()
 	f.l.book.check(t)
 	heapAfter, goroutinesAfter := residue()
 
@@ -71,6 +74,9 @@ func TestReloadUnderFire(t *testing.T) {
 		ms(median), ms(quantile(calm.toHandled, 0.99)), ms(quantile(calm.toHandled, 1)))
 	t.Logf("more than 50 ms over the quiet median: %d of %d under fire, %d of %d in quiet; heap %.1f MB before, %.1f after; goroutines %d, %d",
 		late, len(fired.toHandled), lateCalm, len(calm.toHandled), float64(heap)/(1<<20), float64(heapAfter)/(1<<20), goroutines, goroutinesAfter)
+	if full {
+		t.Logf("the slowest:\n%s", strings.Join(f.slowest(12), "\n"))
+	}
 	if goroutinesAfter > goroutines {
 		t.Errorf("%d goroutines before, %d after", goroutines, goroutinesAfter)
 	}
@@ -93,12 +99,15 @@ type fire struct {
 	packs  []*edited
 	done   int
 	counts map[string]int
+	spans  []*span  // of what arrived during each burst
+	whats  []string // that burst has done
 
 	// Guarded by the ledger's lock.
-	history map[string][]int // numbers of a pack in the order they may go live
-	at      map[string]int   // by shard and pack: index in history of what ran last
-	numbers map[string]int   // by version: the number its code says
-	seen    map[string]int   // by pack: what ran last
+	history map[string][]int  // numbers of a pack in the order they may go live
+	at      map[string]int    // by shard and pack: index in history of what ran last
+	numbers map[string]int    // by version: the number its code says
+	seen    map[string]int    // by pack: what ran last
+	hashes  map[string]string // by pack as it is called and number: the version
 	seqs    [defaultShards]int64
 }
 
@@ -114,7 +123,7 @@ type edited struct {
 
 func newFire(t *testing.T, random *rand.Rand) *fire {
 	f := &fire{t: t, random: random, counts: map[string]int{},
-		history: map[string][]int{}, at: map[string]int{}, numbers: map[string]int{}, seen: map[string]int{}}
+		history: map[string][]int{}, at: map[string]int{}, numbers: map[string]int{}, seen: map[string]int{}, hashes: map[string]string{}}
 	files := map[string]string{"read.lua": honest["read.lua"]}
 	for i := range 8 {
 		p := &edited{name: fmt.Sprint("pack", i), folder: i%2 == 1, last: 1, good: []int{1}}
@@ -177,7 +186,11 @@ func (f *fire) judge(h *Handled) string {
 		names[name], versions[name] = r.Pack, r.Version
 		n, ok := numberSaid(&r)
 		if r.Skipped == rules.SkippedAside {
-			n, ok = f.numbers[r.Version], true // it has failed before
+			// It failed on other shards, of which nothing may be told yet.
+			if n, ok = f.numbers[r.Version]; !ok {
+				said[name]++
+				continue
+			}
 		}
 		if !ok {
 			return fmt.Sprintf("a rule said nothing: %+v", r)
@@ -187,6 +200,7 @@ func (f *fire) judge(h *Handled) string {
 		}
 		f.numbers[r.Version] = n
 		f.seen[name] = n
+		f.hashes[fmt.Sprint(r.Pack, n)] = r.Version
 		said[name]++
 		key := fmt.Sprint(shard, name)
 		i := f.at[key]
@@ -222,7 +236,7 @@ func numberSaid(r *store.RuleDecision) (int, bool) {
 }
 
 // burst edits some packs at once and waits for what must come of it.
-func (f *fire) burst() {
+func (f *fire) burst() (did string) {
 	var waits []func()
 	for _, i := range f.random.Perm(len(f.packs))[:1+f.random.IntN(6)] {
 		p := f.packs[i]
@@ -237,7 +251,9 @@ func (f *fire) burst() {
 			what, wait = "mended", f.restore(p, p.good[len(p.good)-1])
 		case roll < 85:
 			what, wait = "restored", f.restore(p, p.good[f.random.IntN(len(p.good))])
-		case roll < 96:
+		case roll < 90:
+			what, wait = "rolled back", f.rollBack(p)
+		case roll < 97:
 			what, wait = "made to fail", f.fail(p)
 		case !p.folder && f.random.IntN(2) == 0:
 			what, wait = "moved", f.move(p)
@@ -246,11 +262,13 @@ func (f *fire) burst() {
 		}
 		f.done++
 		f.counts[what]++
+		did += what + " " + p.pack() + ", "
 		waits = append(waits, wait)
 	}
 	for _, wait := range waits {
 		wait()
 	}
+	return did
 }
 
 // edit writes the next version.
@@ -301,6 +319,28 @@ func (f *fire) fail(p *edited) (wait func()) {
 		})
 		f.runs(p, before)()
 	}
+}
+
+// rollBack asks for an earlier version. The one that ran is not good any more:
+// its files, written again, are refused.
+func (f *fire) rollBack(p *edited) (wait func()) {
+	from := f.running(p)
+	p.good = slices.DeleteFunc(p.good, func(n int) bool { return n == from })
+	if len(p.good) == 0 {
+		return f.edit(p)
+	}
+	n := p.good[len(p.good)-1]
+	f.l.book.mu.Lock()
+	version, ran := f.hashes[fmt.Sprint(p.pack(), n)]
+	f.l.book.mu.Unlock()
+	if !ran || n == from { // not under this name
+		return f.edit(p)
+	}
+	f.expect(p, n)
+	if _, err := f.l.ask.Rollback(f.l.context, p.pack(), control.RollbackRequest{Version: version}); err != nil {
+		f.t.Fatalf("roll %s back from %d to %d: %v", p.pack(), from, n, err)
+	}
+	return f.runs(p, n)
 }
 
 // move gives the pack another name.
@@ -381,6 +421,30 @@ func (f *fire) finish() {
 	for _, wait := range waits {
 		wait()
 	}
+}
+
+// all is what arrived in all spans.
+func (f *fire) all() *span {
+	all := &span{}
+	for _, s := range f.spans {
+		all.arrived += s.arrived
+		all.toHandled = append(all.toHandled, s.toHandled...)
+	}
+	return all
+}
+
+// slowest says during which bursts events were delayed most.
+func (f *fire) slowest(n int) (lines []string) {
+	order := make([]int, len(f.spans))
+	for i := range order {
+		order[i] = i
+	}
+	worst := func(i int) time.Duration { return quantile(f.spans[i].toHandled, 1) }
+	slices.SortFunc(order, func(i, j int) int { return int(worst(j) - worst(i)) })
+	for _, i := range order[:min(n, len(order))] {
+		lines = append(lines, fmt.Sprintf("burst %d: %s ms: %s", i, ms(worst(i)), f.whats[i]))
+	}
+	return lines
 }
 
 func (f *fire) live() (n int) {

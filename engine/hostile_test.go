@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/metrics"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ var (
 	hostileRun  = flag.Bool("hostile", false, "TestHostilePacks: all hostile packs at full load, figures printed")
 	hostileFor  = flag.Duration("hostile.for", 10*time.Second, "with -hostile: how long each pack may rage")
 	hostileRate = flag.Float64("hostile.rate", 1000, "with -hostile: events a second")
-	hostileOnly = flag.String("hostile.only", "", "with -hostile: only packs with this in their name")
+	hostileOnly = flag.String("hostile.only", "", "with -hostile: only packs whose name matches this regexp")
 	hostileOn   = flag.Bool("hostile.on", false, "with -hostile: rules that keep failing are not set aside, and go on raging")
 )
 
@@ -181,10 +182,11 @@ func TestHostilePacks(t *testing.T) {
 		fmt.Printf("%-42s %-8s %7s %7s %7s | %6s %6s %7s | %6s %6s %7s | %6s %5s %5s %6s | %5s %5s\n", "pack", "", "ran", "failed", "aside",
 			"p50", "p99", "max ms", "p50", "p99", "max ms", "Δp99", "×", "late", "minute", "heap", "res MB")
 	}
+	only := regexp.MustCompile(*hostileOnly)
 	var worse []string
 	n := 0
 	for _, p := range hostilePacks(t) {
-		if !*hostileRun && !slices.Contains(alwaysOn, p.name) || *hostileRun && !strings.Contains(p.name, *hostileOnly) {
+		if !*hostileRun && !slices.Contains(alwaysOn, p.name) || *hostileRun && !only.MatchString(p.name) {
 			continue
 		}
 		n++

@@ -14,6 +14,7 @@ import (
 
 	"chertd/engine/chert"
 	"chertd/engine/chertsim"
+	"chertd/engine/control"
 	"chertd/rules"
 )
 
@@ -25,6 +26,7 @@ type loaded struct {
 	sim  *chertsim.Sim
 	book *ledger
 	news *news
+	ask  *control.Client
 
 	context context.Context // of the daemon
 	stops   []func()        // in the order they are to be called
@@ -49,6 +51,7 @@ func newLoaded(t testing.TB, o rules.Options, files map[string]string) *loaded {
 		API: chert.Config{BaseURL: serve(t, l.sim) + chertsim.BasePath, Tenant: chertsim.DefaultTenant,
 			SigningSecret: chertsim.DefaultSigningSecret, MaxConns: 64, Timeout: 10 * time.Second},
 		Concurrency: 64,
+		Control:     Control{Socket: filepath.Join(filepath.Dir(l.dir), "s")},
 		Webhook:     Webhook{Listen: "127.0.0.1:0", Path: "/hook", Secrets: []string{chertsim.DefaultWebhookSecret}, MaxBody: 1 << 20},
 		RulesDir:    l.dir, Rules: o, Watch: true,
 		Log:     slog.New(l.news),
@@ -65,6 +68,7 @@ func newLoaded(t testing.TB, o rules.Options, files map[string]string) *loaded {
 	t.Cleanup(l.stop)
 	select {
 	case a := <-started:
+		l.ask = control.Dial(a.Socket)
 		if _, err := l.sim.Subscribe(a.Webhook, chertsim.DefaultWebhookSecret); err != nil {
 			t.Fatal(err)
 		}
