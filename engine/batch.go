@@ -2,11 +2,8 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"chertd/engine/event"
@@ -92,11 +89,11 @@ func (b *batch) handle(ctx context.Context, entry *store.Entry) {
 			in.Wishes = nil
 			decision.Note = fmt.Sprintf("drops a wish of event %d: pack %q, or that version of it, is no longer live", entry.Cause, w.Pack)
 		}
-	case ev.Timer() != "" && (c == nil || !c.Stands(timerOf(entry))):
+	case ev.Timer() != "" && (c == nil || !c.Stands(chat.TimerOf(ev, entry.Cause))):
 		decision.Note = "the timer no longer stands"
 	default:
 		if ev.Timer() != "" {
-			timer := timerOf(entry)
+			timer := chat.TimerOf(ev, entry.Cause)
 			in.Timer = &timer
 		}
 		result := b.s.e.rules.Load().Run(b.s.part.Index, rules.Input{
@@ -203,7 +200,7 @@ func (b *batch) serve(ctx context.Context, r *request) {
 	if r.ready != nil {
 		// An event of the chat that is not handled yet may veto the read. The
 		// chat comes back on the agenda when it is.
-		unhandled, err := b.s.unhandled(ctx, r.chat)
+		unhandled, newest, err := b.s.unhandled(ctx, r.chat)
 		if err != nil {
 			b.err = fmt.Errorf("look for unhandled events of chat %q: %w", r.chat, err)
 			return
@@ -212,12 +209,12 @@ func (b *batch) serve(ctx context.Context, r *request) {
 			b.done = append(b.done, func() { r.ready <- readyReply{} })
 			return
 		}
-		in = chat.Ready{Wire: b.s.e.c.Store.LastSeq()}
+		in = chat.Ready{Wire: newest}
 	}
 	var t store.Transition
 	effects := b.step(c, in, now, &t)
 	for i := range effects.Fired {
-		t.Append = append(t.Append, timerEvent(c.ID, &effects.Fired[i], now))
+		t.Append = append(t.Append, made(chat.TimerEvent(c.ID, &effects.Fired[i], now), effects.Fired[i].Seq))
 	}
 	t.Append = append(t.Append, b.answers(effects.Actions, now)...)
 	// Handing a read out, or having none, changes nothing that must be kept.
@@ -253,15 +250,8 @@ func (b *batch) answers(actions []chat.Action, now time.Time) []store.Arrival {
 	var arrivals []store.Arrival
 	for i := range actions {
 		a := &actions[i]
-		kind := ""
-		switch a.Status {
-		case chat.Done:
-			kind = event.ActionDone
-		case chat.Dead:
-			kind = event.ActionFailed
-		}
-		if kind != "" && set.Wants(kind, a.Pack) {
-			arrivals = append(arrivals, answerEvent(kind, a, now))
+		if kind := a.AnswerType(); kind != "" && set.Wants(kind, a.Pack) {
+			arrivals = append(arrivals, made(chat.AnswerEvent(a, now), a.ID.Seq))
 		}
 	}
 	return arrivals
@@ -333,54 +323,7 @@ func (b *batch) packs() []string {
 	return slices.Compact(packs)
 }
 
-// timerOf reads back from a timer's event which setting it was: see timerEvent.
-func timerOf(entry *store.Entry) chat.TimerID {
-	id := chat.TimerID{Pack: entry.Event.Pack, Name: entry.Event.Timer(), Seq: entry.Cause}
-	at := strings.LastIndexByte(entry.Event.ID, '.')
-	n, err := strconv.Atoi(entry.Event.ID[at+1:])
-	if err != nil {
-		n = -1 // not an id that timerEvent made: no timer stands for it
-	}
-	id.N = n
-	return id
-}
-
-// timerEvent is the event of a timer that came due. Its id names the setting,
-// so that it is journaled once.
-func timerEvent(chatID string, t *chat.Timer, now time.Time) store.Arrival {
-	return store.Arrival{
-		Event: event.Event{
-			ID:     fmt.Sprintf("timer:%s/%s/%d.%d", t.Pack, t.Name, t.Seq, t.N),
-			Type:   event.TimerPrefix + t.Name,
-			At:     now,
-			Source: event.SourceEngine,
-			Chat:   &event.Chat{ID: chatID},
-			Pack:   t.Pack, Payload: t.Payload, Depth: t.Depth + 1,
-		},
-		Received: now,
-		Cause:    t.Seq,
-	}
-}
-
-// answerEvent is the event that tells a pack what became of its action.
-func answerEvent(kind string, a *chat.Action, now time.Time) store.Arrival {
-	detail, err := json.Marshal(map[string]any{
-		"kind": a.Kind, "chat": a.Chat, "code": a.Code, "status": a.HTTP,
-		"attempts": a.Attempts, "trace_id": a.TraceID,
-	})
-	if err != nil {
-		panic(err) // strings and numbers always marshal
-	}
-	return store.Arrival{
-		Event: event.Event{
-			ID:     fmt.Sprintf("%s:%s/%d", kind, a.ID, a.Attempts),
-			Type:   kind,
-			At:     now,
-			Source: event.SourceEngine,
-			Chat:   &event.Chat{ID: a.Chat},
-			Pack:   a.Pack, Action: detail, Depth: a.Depth + 1,
-		},
-		Received: now,
-		Cause:    a.ID.Seq,
-	}
+// made journals an event that chertd made itself.
+func made(ev event.Event, cause int64) store.Arrival {
+	return store.Arrival{Event: ev, Received: ev.At, Cause: cause}
 }

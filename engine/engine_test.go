@@ -36,6 +36,7 @@ type rig struct {
 	answer  func(chat.Call) error // nil: success
 	now     func() time.Time
 	shards  int
+	wrap    func(store.Store) store.Store // puts itself between engine and store; nil: nothing does
 }
 
 // newRig starts an engine with rule files given as name, source, name, source …
@@ -69,8 +70,12 @@ func (r *rig) start() {
 		r.t.Fatal(err)
 	}
 	r.st = st
+	var kept store.Store = st
+	if r.wrap != nil {
+		kept = r.wrap(st)
+	}
 	r.eng = New(Config{
-		Store: st, Caller: r, Now: func() time.Time { return r.now() }, Log: slog.New(slog.DiscardHandler),
+		Store: kept, Caller: r, Now: func() time.Time { return r.now() }, Log: slog.New(slog.DiscardHandler),
 		Shards: r.shards, Observe: r.observe,
 	})
 	r.load()

@@ -48,7 +48,8 @@ type shard struct {
 	queue  []*store.Entry
 	bytes  int
 	queued map[string]int // entries in queue, a chat
-	newest int64          // highest sequence journaled for this shard
+	newest int64          // highest sequence known of: what was journaled before New, or for this shard
+	last   int64          // highest sequence that was ever in queue
 	behind bool           // the queue is not all there is: the store has more
 
 	shed atomic.Bool // the VMs are to be thrown away: memory is short
@@ -81,6 +82,7 @@ func newShard(e *Engine, part store.Shard) *shard {
 		inbox:  make(chan request, queueInbox),
 		wake:   make(chan struct{}, 1),
 		queued: map[string]int{},
+		newest: e.c.Store.LastSeq(),
 		behind: true, // whatever an earlier run left pending is in the store
 		chats:  newChatCache(cachedChats),
 	}
@@ -90,11 +92,14 @@ func newShard(e *Engine, part store.Shard) *shard {
 // It never blocks.
 func (s *shard) offer(entry *store.Entry) {
 	s.mu.Lock()
-	s.newest = entry.Seq
+	s.newest = max(s.newest, entry.Seq)
 	size := len(entry.Event.Raw)
-	if s.behind || len(s.queue) >= queueEntries || s.bytes+size > queueBytes {
+	switch {
+	case entry.Seq <= s.last:
+		// It was on disk for a moment before this, and fetch has found it there.
+	case s.behind || len(s.queue) >= queueEntries || s.bytes+size > queueBytes:
 		s.behind = true
-	} else {
+	default:
 		s.push(entry)
 	}
 	s.mu.Unlock()
@@ -105,6 +110,7 @@ func (s *shard) push(entry *store.Entry) {
 	s.queue = append(s.queue, entry)
 	s.bytes += len(entry.Event.Raw)
 	s.queued[entry.ShardKey()]++
+	s.last, s.newest = entry.Seq, max(s.newest, entry.Seq)
 }
 
 func (s *shard) wakeUp() {
@@ -196,13 +202,13 @@ func (s *shard) fetch(ctx context.Context) {
 	s.storeWorks()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range entries {
-		s.push(&entries[i])
-	}
 	// All there was has been read; if more was journaled meanwhile there is
 	// another round.
 	if len(entries) < batchEntries && s.newest == newest {
 		s.behind = false
+	}
+	for i := range entries {
+		s.push(&entries[i])
 	}
 }
 
@@ -226,15 +232,17 @@ func (s *shard) take() *store.Entry {
 }
 
 // unhandled reports whether events of a chat wait: then no read goes out, for
-// one of them may veto it.
-func (s *shard) unhandled(ctx context.Context, id string) (bool, error) {
+// one of them may veto it. newest is the sequence up to which the answer holds:
+// what is journaled later, no read that goes out now speaks for.
+func (s *shard) unhandled(ctx context.Context, id string) (waits bool, newest int64, err error) {
 	s.mu.Lock()
-	queued, behind := s.queued[id] > 0, s.behind
+	queued, behind, newest := s.queued[id] > 0, s.behind, s.newest
 	s.mu.Unlock()
 	if queued || !behind {
-		return queued, nil
+		return queued, newest, nil
 	}
-	return s.e.c.Store.Unhandled(ctx, id)
+	waits, err = s.e.c.Store.Unhandled(ctx, id)
+	return waits, newest, err
 }
 
 // work runs one batch: events and requests are run, committed and published.
@@ -265,6 +273,9 @@ func (s *shard) work(ctx context.Context) {
 			for i := range requests {
 				requests[i].fail(err)
 			}
+			s.mu.Lock()
+			s.behind = true // the events of the batch wait in the store
+			s.mu.Unlock()
 			return
 		default:
 			wait = min(2*wait, storeRetryMax)

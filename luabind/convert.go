@@ -41,7 +41,11 @@ func (r *goReader) value(v lua.LValue) (any, error) {
 	case lua.LBool:
 		return bool(v), nil
 	case lua.LNumber:
-		return float64(v), nil
+		if n := float64(v); !math.IsNaN(n) && !math.IsInf(n, 0) {
+			return n, nil
+		}
+		// JSON has no word for it, and what is made here is kept as JSON.
+		return nil, &valueError{"", "not a finite number"}
 	case lua.LString:
 		if r.bytes -= len(v); r.bytes < 0 {
 			return nil, &valueError{"", "too long"}

@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"chertd/engine/store"
+	"chertd/rules/chat"
+)
+
+// What a rule logs never keeps its event from being handled: a number that
+// JSON has no word for once held a whole shard up, also after a restart.
+func TestAnyNumberCanBeLogged(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "log.lua", `
+chert.on("message.received", function(ev)
+  log.info("ratio", { nan = 0/0, inf = math.huge, deep = { x = -math.huge } })
+  chert.mark_read(ev.chat.id)
+end)`)
+	r.message("c1", "e1", "x")
+	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
+	defer r.look()()
+	logs := r.handled("e1").Decision.Rules[0].Logs
+	if len(logs) != 1 || logs[0].Fields["nan"] == nil || logs[0].Fields["inf"] == nil {
+		t.Errorf("logged %+v, want one line with the numbers", logs)
+	}
+}
+
+// untold is a store whose entries are on disk before it tells of them, as those of
+// any are for a moment: a test makes the moment last.
+type untold struct {
+	store.Store
+	tell   func([]store.Entry)
+	onDisk chan struct{} // gets one for each group that is on disk, before it is told of
+
+	mu     sync.Mutex
+	gate   chan struct{} // nil, or what telling waits for
+	before func()        // nil, or what the next Pending does first
+	commit func()        // nil, or what the next Commit does first
+}
+
+func newUntold(st store.Store) *untold {
+	f := &untold{Store: st, onDisk: make(chan struct{}, 64)}
+	st.Journaled(func(entries []store.Entry) {
+		f.mu.Lock()
+		gate := f.gate
+		f.mu.Unlock()
+		f.onDisk <- struct{}{}
+		if gate != nil {
+			<-gate
+		}
+		f.tell(entries)
+	})
+	return f
+}
+
+func (f *untold) Journaled(tell func([]store.Entry)) { f.tell = tell }
+
+// hold keeps what is journaled from being told of until release is called.
+func (f *untold) hold() (release func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	gate := make(chan struct{})
+	f.gate = gate
+	return func() {
+		f.mu.Lock()
+		f.gate = nil
+		f.mu.Unlock()
+		close(gate)
+	}
+}
+
+func (f *untold) Pending(ctx context.Context, s store.Shard, after int64, limit int) ([]store.Entry, error) {
+	f.mu.Lock()
+	before := f.before
+	f.before = nil
+	f.mu.Unlock()
+	if before != nil {
+		before()
+	}
+	return f.Store.Pending(ctx, s, after, limit)
+}
+
+func (f *untold) Commit(ctx context.Context, batch []store.Transition) error {
+	f.mu.Lock()
+	before := f.commit
+	f.commit = nil
+	f.mu.Unlock()
+	if before != nil {
+		before()
+	}
+	return f.Store.Commit(ctx, batch)
+}
+
+// newUntoldRig is newRig with one shard on such a store.
+// prepare, if not nil, is called before the engine is made.
+func newUntoldRig(t *testing.T, prepare func(*untold), files ...string) (*rig, *untold) {
+	t.Helper()
+	var f *untold
+	r := &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 1}
+	r.changed.L = &r.mu
+	r.wrap = func(st store.Store) store.Store {
+		f = newUntold(st)
+		if prepare != nil {
+			prepare(f)
+		}
+		return f
+	}
+	r.write(files...)
+	r.start()
+	return r, f
+}
+
+// An entry that a shard reads in the store before it is told of it is handled
+// once.
+func TestReadBeforeToldIsHandledOnce(t *testing.T) {
+	t.Parallel()
+	acked := make(chan error, 1)
+	r, _ := newUntoldRig(t, func(f *untold) {
+		f.commit = f.hold() // it is told of when the shard has it already
+		f.before = func() {
+			go func() {
+				_, err := f.Append(context.Background(), []store.Arrival{{Event: message("c1", "e1", "x"), Received: time.Now()}})
+				acked <- err
+			}()
+			<-f.onDisk
+		}
+	}, "p.lua", `chert.on("message.received", function(ev) ev.state.n = (ev.state.n or 0) + 1 end)`)
+	r.wait("e1", func() bool { return r.handled("e1") != nil })
+	if err := <-acked; err != nil {
+		t.Fatal(err)
+	}
+	r.message("c1", "e2", "x")
+	r.wait("e2", func() bool { return r.handled("e2") != nil })
+	state, err := r.st.State(context.Background(), "p", "c1")
+	if err != nil || string(state) != `{"n":2}` {
+		t.Errorf("state is %s, %v; want both events counted once", state, err)
+	}
+}
+
+// A read speaks for no event that its chat's shard has not been told of: one
+// of them may veto it.
+func TestReadSpeaksForWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	r, f := newUntoldRig(t, nil, "p.lua", readAll)
+	r.eng.Pause(true)
+	first := r.message("c1", "e1", "x")
+	r.wait("e1", func() bool { return r.handled("e1") != nil })
+	<-f.onDisk
+	release := f.hold()
+	acked := make(chan error, 1)
+	go func() {
+		_, err := f.Append(context.Background(), []store.Arrival{{Event: message("c1", "e2", "x"), Received: time.Now()}})
+		acked <- err
+	}()
+	<-f.onDisk
+	call, ok, err := r.eng.Ready(context.Background(), "c1")
+	release()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok && call.Wire > first.Seq {
+		t.Errorf("the read speaks for events up to %d, and only %d was known", call.Wire, first.Seq)
+	}
+	if err := <-acked; err != nil {
+		t.Fatal(err)
+	}
+}
