@@ -24,11 +24,12 @@ type Agenda struct {
 	fetch    Fetch
 	capacity int
 
-	mu      sync.Mutex
-	heap    entries
-	at      map[string]*entry
-	horizon *store.Due // entries after it are in the store only; nil: there are none
-	filling bool       // a refill is reading the store: it may miss what is set meanwhile
+	mu   sync.Mutex
+	heap entries
+	at   map[string]*entry
+	// Of the entries after the horizon some or all are in the store only; nil:
+	// none is, or a refill is reading them and may miss what is set meanwhile.
+	horizon *store.Due
 	changed chan struct{}
 }
 
@@ -61,7 +62,7 @@ func (a *Agenda) Set(chat string, at time.Time) {
 		return
 	}
 	due := store.Due{Chat: chat, At: at}
-	if at.IsZero() || a.horizon != nil && !a.filling && compare(due, *a.horizon) > 0 {
+	if at.IsZero() || a.beyond(due) {
 		if e != nil {
 			heap.Remove(&a.heap, e.index)
 			delete(a.at, chat)
@@ -88,7 +89,7 @@ func (a *Agenda) Changed() <-chan struct{} { return a.changed }
 func (a *Agenda) Next(ctx context.Context) (next store.Due, ok bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for len(a.heap) == 0 && a.horizon != nil {
+	for a.horizon != nil && (len(a.heap) == 0 || a.beyond(a.heap[0].due)) {
 		if err := a.refill(ctx); err != nil {
 			return store.Due{}, false, err
 		}
@@ -123,30 +124,37 @@ func (a *Agenda) Len() int {
 // and reads the store without it.
 func (a *Agenda) refill(ctx context.Context) error {
 	before, limit := a.horizon, max(a.capacity/2, 1)
-	after := *before
-	a.filling = true
-	a.mu.Unlock()
-	fetched, err := a.fetch(ctx, after, limit)
-	a.mu.Lock()
-	a.filling = false
-	if err != nil {
-		return fmt.Errorf("read what is due after %v: %w", after.At, err)
-	}
-	trimmed := a.horizon
 	a.horizon = nil
-	if len(fetched) == limit {
-		a.horizon = &fetched[limit-1]
+	a.mu.Unlock()
+	fetched, err := a.fetch(ctx, *before, limit)
+	a.mu.Lock()
+	if err != nil {
+		a.draw(*before)
+		return fmt.Errorf("read what is due after %v: %w", before.At, err)
 	}
-	if trimmed != before && (a.horizon == nil || compare(*trimmed, *a.horizon) < 0) {
-		a.horizon = trimmed // so much was set meanwhile that it overflowed
+	if len(fetched) == limit {
+		a.draw(fetched[limit-1])
 	}
 	for _, due := range fetched {
 		// One that was set meanwhile is newer than what was read.
-		if a.at[due.Chat] == nil {
+		if a.at[due.Chat] == nil && !a.beyond(due) {
 			a.push(due)
 		}
 	}
 	return nil
+}
+
+// beyond reports whether a time is after the horizon.
+func (a *Agenda) beyond(due store.Due) bool {
+	return a.horizon != nil && compare(due, *a.horizon) > 0
+}
+
+// draw draws the horizon nearer; it moves on by a refill alone, as what is
+// between here and there has to be read.
+func (a *Agenda) draw(horizon store.Due) {
+	if a.horizon == nil || compare(horizon, *a.horizon) < 0 {
+		a.horizon = &horizon
+	}
 }
 
 func (a *Agenda) push(due store.Due) {
@@ -170,8 +178,7 @@ func (a *Agenda) trim() {
 	for i, e := range a.heap {
 		e.index = i
 	}
-	horizon := a.heap[keep-1].due
-	a.horizon = &horizon
+	a.draw(a.heap[keep-1].due)
 }
 
 func compare(x, y store.Due) int {

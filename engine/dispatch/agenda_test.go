@@ -42,7 +42,21 @@ func TestAgendaGivesAllInOrder(t *testing.T) {
 			chat, at := draw()
 			kept[chat] = at
 		}
-		a := NewAgenda(kept.fetch, rapid.IntRange(1, 6).Draw(t, "capacity"))
+		var a *Agenda
+		type setting struct {
+			chat string
+			at   time.Time
+		}
+		var meanwhile []setting // set while the store is being read the next time
+		a = NewAgenda(func(ctx context.Context, after store.Due, limit int) ([]store.Due, error) {
+			fetched, err := kept.fetch(ctx, after, limit)
+			for _, s := range meanwhile {
+				kept[s.chat] = s.at
+				a.Set(s.chat, s.at)
+			}
+			meanwhile = nil
+			return fetched, err
+		}, rapid.IntRange(1, 6).Draw(t, "capacity"))
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			switch rapid.IntRange(0, 3).Draw(t, "step") {
 			case 0, 1:
@@ -54,7 +68,17 @@ func TestAgendaGivesAllInOrder(t *testing.T) {
 				delete(kept, chat)
 				a.Set(chat, time.Time{})
 			case 3:
+				for range rapid.IntRange(0, 8).Draw(t, "meanwhile") {
+					chat, at := draw()
+					meanwhile = append(meanwhile, setting{chat, at})
+				}
 				next, ok, err := a.Next(ctx)
+				for ok && err == nil && !kept[next.Chat].Equal(next.At) {
+					// Read before it was set anew: whoever asks the chat is told.
+					a.Take(next.Chat)
+					a.Set(next.Chat, kept[next.Chat])
+					next, ok, err = a.Next(ctx)
+				}
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -87,5 +111,32 @@ func TestAgendaKeepsWhatIsSetDuringRefill(t *testing.T) {
 	next, ok, err := a.Next(ctx)
 	if err != nil || !ok || next.Chat != "late" {
 		t.Fatalf("next is %v, %v, %v; want the chat that was set meanwhile", next, ok, err)
+	}
+}
+
+// One that was set during a refill, and is due long after all that the store
+// has, must not keep what the store has from being read.
+func TestAgendaReadsOnBeforeTheFarFuture(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	kept := shelf{}
+	for i := range 10 {
+		kept[fmt.Sprint("c", i)] = time.Unix(int64(i), 0)
+	}
+	var a *Agenda
+	a = NewAgenda(func(ctx context.Context, after store.Due, limit int) ([]store.Due, error) {
+		fetched, err := kept.fetch(ctx, after, limit)
+		if kept["far"].IsZero() {
+			kept["far"] = time.Unix(86400, 0)
+			a.Set("far", kept["far"])
+		}
+		return fetched, err
+	}, 4)
+	for i := range 10 {
+		next, ok, err := a.Next(ctx)
+		if want := fmt.Sprint("c", i); err != nil || !ok || next.Chat != want {
+			t.Fatalf("next is %v, %v, %v; want %s", next, ok, err, want)
+		}
+		a.Take(next.Chat)
 	}
 }
