@@ -111,10 +111,9 @@ func (b *batch) handle(ctx context.Context, entry *store.Entry) {
 		t.Append = append(t.Append, b.answers(effects.Actions, now)...)
 	}
 	b.add(t)
-	settled := slices.Clone(effects.Actions)
 	b.done = append(b.done, func() {
-		b.s.e.logHandled(entry, decision, settled)
-		b.s.e.observe(Happening{Handled: &Handled{Entry: *entry, Decision: decision, Actions: settled}})
+		b.s.e.logHandled(entry, decision, effects.Actions)
+		b.s.e.observe(Happening{Handled: &Handled{Entry: entry, Decision: decision, Actions: effects.Actions}})
 	})
 }
 

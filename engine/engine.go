@@ -57,7 +57,7 @@ type Happening struct {
 
 // Handled is an event whose outcome is durable.
 type Handled struct {
-	Entry    store.Entry
+	Entry    *store.Entry
 	Decision *store.Decision
 	Actions  []chat.Action
 }

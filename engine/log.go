@@ -34,6 +34,9 @@ func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []cha
 	ctx := context.Background()
 	for i := range d.Rules {
 		r := &d.Rules[i]
+		if len(r.Logs) == 0 && r.Error == "" {
+			continue
+		}
 		log := e.c.Log.With(keyPack, r.Pack, keyRule, r.Rule, keyEvent, entry.Event.ID, keyChat, entry.Event.ChatID())
 		for _, l := range r.Logs {
 			args := make([]any, 0, 2*len(l.Fields))
