@@ -32,10 +32,12 @@ func (c *Clock) Learn(date time.Time) bool {
 	if date.IsZero() {
 		return false
 	}
-	off := date.Sub(c.Now())
-	if off.Abs() <= clockSlack {
+	// Against the local clock: answers that arrive together must not each add
+	// to what the first of them has corrected.
+	off := date.Sub(c.local())
+	if (off - c.Offset()).Abs() <= clockSlack {
 		return false
 	}
-	c.offset.Add(int64(off))
+	c.offset.Store(int64(off))
 	return true
 }

@@ -31,7 +31,8 @@ func NewClient(api *chert.Client, learn func(date time.Time) bool, log *slog.Log
 func (c *Client) Call(ctx context.Context, call chat.Call) (traceID string, err error) {
 	reply, err := c.do(ctx, &call)
 	if e := asError(err); e != nil {
-		if c.learn(e.Date) && e.Code == chert.CodeClockSkew {
+		// An answer without the envelope is a proxy's, and so is its Date.
+		if e.Code != 0 && c.learn(e.Date) && e.Code == chert.CodeClockSkew {
 			c.log.Warn("the clock differs from Chert's: corrected by its Date, and the call is signed again", "chat", call.Chat)
 			reply, err = c.do(ctx, &call)
 		}

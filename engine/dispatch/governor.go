@@ -14,7 +14,8 @@ import (
 type Governor struct {
 	mu      sync.Mutex
 	bucket  bucket
-	resume  time.Time // no call before it: Chert's retry_after
+	resume  time.Time     // no call before it: Chert's retry_after
+	pause   time.Duration // that retry_after: resume is never further off
 	account *AccountStop
 }
 
@@ -58,6 +59,8 @@ func (g *Governor) Admit(now time.Time) (wait time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if now.Before(g.resume) {
+		// Further off than was asked: the clock was set back.
+		g.resume = sooner(g.resume, now.Add(g.pause))
 		return g.resume.Sub(now)
 	}
 	if a := g.account; a != nil {
@@ -65,6 +68,7 @@ func (g *Governor) Admit(now time.Time) (wait time.Duration) {
 			return accountProbe
 		}
 		if now.Before(a.next) {
+			a.next = sooner(a.next, now.Add(accountProbeMax))
 			return a.next.Sub(now)
 		}
 	}
@@ -110,7 +114,7 @@ func (g *Governor) Answered(now time.Time, err *chert.Error) {
 	}
 	if err != nil && err.Code == rateLimited && err.RetryAfter > 0 {
 		if until := now.Add(err.RetryAfter); until.After(g.resume) {
-			g.resume = until
+			g.resume, g.pause = until, err.RetryAfter
 		}
 	}
 }
@@ -124,6 +128,13 @@ func (g *Governor) Stopped() *AccountStop {
 	}
 	stop := *g.account
 	return &stop
+}
+
+func sooner(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // bucket is a token bucket; a rate of 0 never runs dry.
@@ -142,9 +153,7 @@ func (b *bucket) take(now time.Time) time.Duration {
 	if !b.last.IsZero() && now.After(b.last) {
 		b.tokens = min(b.tokens+now.Sub(b.last).Seconds()*b.rate, b.burst)
 	}
-	if b.last.IsZero() || now.After(b.last) {
-		b.last = now
-	}
+	b.last = now // also when the clock was set back: else nothing would come in until it is there again
 	// A token short of whole by less than the float's error counts as whole.
 	if missing := 1 - b.tokens; missing > 1e-9 {
 		return max(time.Duration(math.Ceil(missing/b.rate*1e9)), time.Microsecond)

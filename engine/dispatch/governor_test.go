@@ -96,3 +96,33 @@ func TestGovernorProbesAStoppedAccount(t *testing.T) {
 		t.Error("the account takes calls again, yet they are held back")
 	}
 }
+
+// A clock that is set back by hours stops no calls for hours.
+func TestGovernorBearsAClockSetBack(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		learn *chert.Error
+		most  time.Duration
+	}{
+		{"the rate", nil, time.Second},
+		{"retry_after", &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 20 * time.Second}, 21 * time.Second},
+		{"the account", &chert.Error{Status: 403, Code: 2005}, accountProbeMax + time.Second},
+	} {
+		g := NewGovernor(1, 1)
+		if g.Admit(epoch) != 0 {
+			t.Fatalf("%s: the first call must go at once", tc.name)
+		}
+		if tc.learn != nil {
+			g.Answered(epoch, tc.learn)
+		}
+		back := epoch.Add(-6 * time.Hour)
+		now := back
+		for wait := g.Admit(now); wait > 0; wait = g.Admit(now) {
+			if now = now.Add(wait); now.Sub(back) > tc.most {
+				t.Errorf("%s: no call %v after the clock was set back", tc.name, now.Sub(back))
+				break
+			}
+		}
+	}
+}
