@@ -121,6 +121,12 @@ func (d *Dispatcher) call(ctx context.Context, id string) {
 		}
 		return
 	}
+	if d.paused.Load() {
+		// Since the chat was asked, which takes as long as the store fails.
+		d.c.Governor.Return()
+		d.c.Chats.Answer(chat.Answer{Call: call, Unmade: true})
+		return
+	}
 	wire := context.WithoutCancel(ctx)
 	if d.c.Timeout > 0 {
 		var cancel context.CancelFunc

@@ -26,6 +26,7 @@ type desk struct {
 	most    int            // calls in flight at once
 	script  []*chert.Error // answers to the next calls; then success
 	took    time.Duration  // how long Chert takes
+	asking  time.Duration  // how long a chat takes to say what it is due
 	calls   []string       // "chat@seconds"
 	began   time.Time
 	settled map[string]string
@@ -80,6 +81,7 @@ func (d *desk) step(id string, in chat.Input) chat.Effects {
 }
 
 func (d *desk) Ready(_ context.Context, id string) (chat.Call, bool, error) {
+	time.Sleep(d.asking)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	effects := d.step(id, chat.Ready{Wire: 1000})
@@ -232,6 +234,25 @@ func TestPauseHoldsCallsBack(t *testing.T) {
 		dispatcher.Pause(false)
 		synctest.Wait()
 		d.wantCalls("a@1m0s")
+	})
+}
+
+// A pause that comes while a chat is asked, which takes as long as the store
+// fails, holds that chat's call back as well.
+func TestPauseHoldsBackWhatIsBeingAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.asking = time.Minute
+		dispatcher, stop := d.run(Config{Governor: NewGovernor(1, 1)})
+		defer stop()
+		d.ask("a", 1, 0)
+		synctest.Wait()
+		dispatcher.Pause(true)
+		time.Sleep(time.Hour)
+		d.wantCalls()
+		dispatcher.Pause(false)
+		time.Sleep(2 * time.Minute)
+		d.wantCalls("a@1h1m0s")
 	})
 }
 
