@@ -176,7 +176,8 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, clock *Clock, m *manager
 	}
 	if d.Watch {
 		taking.Go(func() {
-			rules.Watch(sources, d.RulesDir, rules.WatchOptions{Since: m.gens.Content(), Log: d.Log}, func(reason string) { m.read(sources, reason) })
+			options := rules.WatchOptions{Since: m.gens.Content(), Loaded: m.gens.Content, Log: d.Log}
+			rules.Watch(sources, d.RulesDir, options, func(reason string) { m.read(sources, reason) })
 		})
 	}
 	if d.Reload != nil {

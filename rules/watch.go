@@ -31,6 +31,10 @@ type WatchOptions struct {
 	// then and the start of the watch is told at once. "" is what is there when
 	// the watch starts.
 	Since string
+	// Loaded says what content was read last by whoever reads the folder, this
+	// watch or somebody else: what they read and is no longer there is told as
+	// well, though it came and went between two looks. nil: nobody else reads.
+	Loaded func() string
 	// Log gets what hinders the watching, which goes on by polling; nil: nobody.
 	Log *slog.Logger
 }
@@ -139,7 +143,7 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 			w.stir()
 		case <-poll.C:
 			w.rewatch()
-			if now := w.look(); now.content != w.told.content && w.since.IsZero() {
+			if now := w.look(); (now.content != w.told.content || w.outdated(now)) && w.since.IsZero() {
 				w.polled = now.content
 				w.stir()
 			}
@@ -168,7 +172,7 @@ func (w *watcher) settled() (reason string, ok bool) {
 	now := w.look()
 	if now.content == w.told.content {
 		w.calm()
-		return "", false
+		return "the folder is no longer as it was read last", w.outdated(now)
 	}
 	if w.polled != "" && w.polled != now.content && time.Since(w.since) < w.opts.MaxWait {
 		// No notifications come from here: quiet is what two looks agree on.
@@ -189,6 +193,11 @@ func (w *watcher) settled() (reason string, ok bool) {
 	w.told = now
 	w.calm()
 	return reason, true
+}
+
+// outdated reports whether somebody read the folder as it was between two looks.
+func (w *watcher) outdated(now snapshot) bool {
+	return w.opts.Loaded != nil && w.opts.Loaded() != now.content
 }
 
 func (w *watcher) calm() {

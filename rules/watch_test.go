@@ -183,8 +183,12 @@ type rig struct {
 	events chan fsnotify.Event
 	errors chan error
 	told   []told
+	loaded string // content that was read last
 	log    bytes.Buffer
 }
+
+// read reads the folder, as the watch's caller does when told, or somebody else.
+func (r *rig) read() { r.loaded = snap(readFolder(r.dir)).content }
 
 // inVirtualTime runs a test on a watch of a folder that holds codes.lua, whose
 // content is long enough to be cut.
@@ -194,14 +198,17 @@ func inVirtualTime(t *testing.T, test func(r *rig)) {
 	write(t, filepath.Join(dir, "codes.lua"), "-- one\nlocal a = 1\nlocal b = 2")
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{t: t, dir: dir, start: time.Now(), events: make(chan fsnotify.Event), errors: make(chan error)}
+		r.read()
 		ctx, cancel := context.WithCancel(t.Context())
 		nothing := func(string) error { return nil }
 		n := notifier{r.events, r.errors, nothing, nothing, func() error { return nil }}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			watch(ctx, dir, WatchOptions{Log: slog.New(slog.NewTextHandler(&r.log, nil))}, n, func(reason string) {
+			options := WatchOptions{Loaded: func() string { return r.loaded }, Log: slog.New(slog.NewTextHandler(&r.log, nil))}
+			watch(ctx, dir, options, n, func(reason string) {
 				r.told = append(r.told, told{time.Since(r.start), reason})
+				r.read()
 			})
 		}()
 		synctest.Wait()
@@ -278,6 +285,28 @@ func TestWatchPollsWhereNothingNotifies(t *testing.T) {
 		write(t, filepath.Join(r.dir, "new.lua"), "-- new, and still being written") // after the poll's look
 		r.until(5 * time.Second)
 		r.expect(told{2200 * ms, "new.lua is new"})
+	})
+}
+
+func TestWatchTellsOfWhatSomebodyElseRead(t *testing.T) {
+	const first = "-- one\nlocal a = 1\nlocal b = 2"
+	t.Run("notified", func(t *testing.T) {
+		inVirtualTime(t, func(r *rig) {
+			r.edit("codes.lua", "-- two\nlocal a = 1\nlocal b = 2")
+			r.read() // `chertd reload`, before it was quiet
+			r.edit("codes.lua", first)
+			r.until(10 * time.Second)
+			r.expect(told{100 * ms, "no longer as it was read last"})
+		})
+	})
+	t.Run("polled", func(t *testing.T) {
+		inVirtualTime(t, func(r *rig) {
+			write(t, filepath.Join(r.dir, "codes.lua"), "-- two\nlocal a = 1\nlocal b = 2")
+			r.read()
+			write(t, filepath.Join(r.dir, "codes.lua"), first)
+			r.until(10 * time.Second)
+			r.expect(told{2100 * ms, "no longer as it was read last"})
+		})
 	})
 }
 
