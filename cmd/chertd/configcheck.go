@@ -95,8 +95,8 @@ func (c *Config) checkRules(d *decoder) {
 	if c.Rules.Dir == "" {
 		d.fail("rules.dir", codeMissing, "the default is ./rules", "expected a folder")
 	}
-	if _, err := time.LoadLocation(c.Rules.Timezone); err != nil || c.Rules.Timezone == "" || c.Rules.Timezone == "Local" {
-		d.fail("rules.timezone", codeValue, "", "expected a time zone like UTC or America/New_York, got %q", c.Rules.Timezone)
+	if _, err := luabind.LoadZone(c.Rules.Timezone); err != nil {
+		d.fail("rules.timezone", codeValue, "", "%v", err)
 	}
 	oneOf(d, "rules.specs", c.Rules.Specs, specsGate, specsWarn, specsOff)
 	for _, name := range slices.Sorted(maps.Keys(c.Rules.Packs)) {
