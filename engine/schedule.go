@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules"
 )
@@ -93,22 +92,9 @@ func (s *schedules) read(ctx context.Context, set *rules.Set) error {
 
 // run journals the event of a run that was due at a time.
 func (s *schedules) run(ctx context.Context, rule *rules.Rule, due, now time.Time) error {
-	name, err := json.Marshal(rule.Name)
-	if err != nil {
-		panic(err) // a string always marshals
-	}
-	err = s.e.c.Store.Commit(ctx, []store.Transition{{
+	err := s.e.c.Store.Commit(ctx, []store.Transition{{
 		Writes: []store.KV{lastRun(scheduleKey(rule), now)},
-		Append: []store.Arrival{{
-			Event: event.Event{
-				ID:     fmt.Sprintf("schedule:%s/%d", rule.Key, due.Unix()),
-				Type:   event.Schedule,
-				At:     due,
-				Source: event.SourceEngine,
-				Pack:   rule.Pack, Payload: name,
-			},
-			Received: now,
-		}},
+		Append: []store.Arrival{made(rule.ScheduleEvent(due, now), 0)},
 	}})
 	if err != nil {
 		return fmt.Errorf("journal the run of %s: %w", rule.Key, err)

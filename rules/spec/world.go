@@ -314,16 +314,10 @@ func (w *World) step(id string, in chat.Input) chat.Effects {
 		if w.c.Observe == nil {
 			w.actions[a.ID] = *a
 		}
-		kind := ""
-		switch a.Status {
-		case chat.Done:
-			kind = event.ActionDone
-		case chat.Dead:
-			kind = event.ActionFailed
-		}
+		kind := a.AnswerType()
 		// What an event itself asked for is settled, if at all, without a call.
 		if _, handled := in.(chat.Handled); !handled && kind != "" && w.c.Set.Wants(kind, a.Pack) {
-			w.append(answerEntry(kind, a, w.now))
+			w.append(answerEntry(a, w.now))
 		}
 	}
 	w.agenda.set(key{fireTimers, id}, next.NextTimer())
