@@ -19,6 +19,7 @@ type batch struct {
 	s      *shard
 	chats  map[string]*chat.Chat
 	memory memory
+	again  bool // its events were run before, and could not be kept
 	log    []store.Transition
 	done   []func() // told once all is durable
 	err    error    // the store could not be read: the batch is void
@@ -37,6 +38,7 @@ func newBatch(s *shard) *batch {
 // again.
 func (b *batch) run(ctx context.Context, events *[]*store.Entry, requests []request) {
 	if len(*events) > 0 {
+		b.again = true
 		for _, entry := range *events {
 			b.handle(ctx, entry)
 		}
@@ -97,7 +99,7 @@ func (b *batch) handle(ctx context.Context, entry *store.Entry) {
 			in.Timer = &timer
 		}
 		result := b.s.e.rules.Load().Run(b.s.part.Index, rules.Input{
-			Event: c.Complete(ev), Seq: entry.Seq, Now: now, Chat: c, Memory: b.memory.of(ctx),
+			Event: c.Complete(ev), Seq: entry.Seq, Now: now, Chat: c, Memory: b.memory.of(ctx), Again: b.again,
 		})
 		if b.err = b.memory.err; b.err != nil {
 			return

@@ -19,6 +19,7 @@ type packMemory struct {
 	before  Memory // nil: nothing was
 	state   json.RawMessage
 	hasRead bool // state holds what is remembered of the chat
+	broken  bool // before could not be read
 	written map[string]Entry
 }
 
@@ -44,6 +45,7 @@ func (d *draft) State() (json.RawMessage, error) {
 	if !m.hasRead && m.before != nil && d.chat != "" {
 		v, err := m.before.State(m.pack, d.chat)
 		if err != nil {
+			m.broken = true
 			return nil, err
 		}
 		m.state = v
@@ -77,6 +79,7 @@ func (d *draft) stands(key string) (Entry, error) {
 	}
 	e, err := d.memory.before.Get(d.memory.pack, key)
 	if err != nil {
+		d.memory.broken = true
 		return Entry{}, err
 	}
 	e.Key = key
@@ -122,6 +125,7 @@ func (d *draft) List(prefix string, limit int) ([]luabind.Pair, error) {
 		// As many more as may turn out to be deleted.
 		entries, err := d.memory.before.List(d.memory.pack, prefix, limit+len(own))
 		if err != nil {
+			d.memory.broken = true
 			return nil, err
 		}
 		for _, e := range entries {

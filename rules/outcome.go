@@ -21,6 +21,9 @@ type Input struct {
 	Now    time.Time
 	Chat   *chat.Chat // for cooldowns; nil where there is no chat
 	Memory Memory     // nil: nothing is remembered
+	// Again is set when the event was run before and its outcome could not be
+	// kept: a rule that fails again does not count as failing more often.
+	Again bool
 }
 
 // Memory is what packs remember, as it was before the event. The rule set

@@ -55,7 +55,10 @@ func (s *Set) Run(shard int, in Input) Result {
 			health := &pack.health[rule.index]
 			if health.admit(pack.aside, in.Now) {
 				r.handle(rule, pack, &o)
-				o.Aside = health.ended(pack.aside, o.Failure != nil, in.Now)
+				// A memory that can't be read says nothing about the rule.
+				if o.Failure == nil || !in.Again && !r.memory(pack.Name).broken {
+					o.Aside = health.ended(pack.aside, o.Failure != nil, in.Now)
+				}
 			} else {
 				o.Skipped = SkippedAside
 			}

@@ -1,0 +1,36 @@
+package rules
+
+import (
+	"errors"
+	"testing"
+)
+
+// A store that fails says nothing about the rules: however often an event is
+// run until it can be kept, none is set aside for what it could not read, nor
+// more than once for failing at that event.
+func TestOutageSetsNoRuleAside(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"a.lua": `
+		chert.rule { name = "kv", on = "message.received", run = function(ev) kv.get("k") end }
+		chert.rule { name = "list", on = "message.received", run = function(ev) kv.list("k") end }
+		chert.rule { name = "state", on = "message.received", run = function(ev) ev.state.n = 1 end }
+		chert.rule { name = "caught", on = "message.received", run = function(ev) pcall(kv.get, "k") error("oh") end }`}
+	for _, tc := range []struct {
+		name string
+		in   Input
+	}{
+		{"read", Input{Memory: &remembered{err: errors.New("disk on fire")}}},
+		{"commit", Input{Memory: &remembered{}, Again: true}},
+	} {
+		s := mustLoad(t, Options{SetAside: SetAside{After: 2}}, files)
+		tc.in.Event, tc.in.Now = message("x"), noon
+		for range 5 {
+			s.Run(0, tc.in)
+		}
+		for _, o := range s.Run(0, Input{Event: message("x"), Now: noon, Memory: &remembered{}}).Outcomes {
+			if o.Skipped != "" {
+				t.Errorf("%s: after the outage %s is skipped: %s", tc.name, o.Rule, o.Skipped)
+			}
+		}
+	}
+}
