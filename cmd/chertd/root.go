@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -58,8 +59,22 @@ Start with: chertd demo`,
 }
 
 // failures makes what a command returns a failure, so that it can be told from
-// what the parser of the command line says, which is wrong usage.
+// what the parser of the command line says, which is wrong usage. What it says
+// of arguments is replaced by how the command is called.
 func failures(cmd *cobra.Command) {
+	if takes := cmd.Args; takes != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			err := takes(cmd, args)
+			if f := (*failure)(nil); err == nil || errors.As(err, &f) {
+				return err
+			}
+			got := count(len(args), "argument")
+			if len(args) > 0 {
+				got += ": " + strings.Join(args, " ")
+			}
+			return hinted(usageError("`%s` can't be called with %s", cmd.CommandPath(), got), "`"+cmd.UseLine()+"`")
+		}
+	}
 	if run := cmd.RunE; run != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			err := run(cmd, args)
