@@ -63,6 +63,8 @@ It runs for %v. Edit its rules meanwhile; a change is live when you save it:
   codes    one-time codes are read at once
   settle   a chat is read once its burst has settled (here after %s of quiet)
 
+Both leave group chats alone: what is written there stays unread.
+
 `, length, rulesDir, demoQuiet)
 }
 
@@ -184,9 +186,9 @@ func (v *demoView) end() {
 	}
 	saved := max(v.wishes-v.calls, 0)
 	fmt.Fprintf(v.out, "\nIn %v:\n\n", time.Since(v.began).Round(time.Second))
-	fmt.Fprintf(v.out, "  events   %4d   in %d chats, each handled once (%d)\n", v.events, len(v.chats), v.handled)
-	fmt.Fprintf(v.out, "  reads    %4d   calls, of %d that rules asked for: coalescing saved %d\n", v.calls, v.wishes, saved)
-	fmt.Fprintf(v.out, "  unread   %4d   chats, because no rule wants them read, or not yet\n", left)
+	fmt.Fprintf(v.out, "  events   %4d   in %s, each handled once (%d)\n", v.events, count(len(v.chats), "chat"), v.handled)
+	fmt.Fprintf(v.out, "  reads    %4d   call%s, of %d that rules asked for: coalescing saved %d\n", v.calls, plural(v.calls), v.wishes, saved)
+	fmt.Fprintf(v.out, "  unread   %4d   chat%s, because no rule wants a read there, or not yet\n", left, plural(left))
 	if v.refused > 0 {
 		fmt.Fprintf(v.out, "  refused  %4d   calls, and tried again\n", v.refused)
 	}
