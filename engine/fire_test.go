@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	fireEdits = flag.Int("fire", 24, "how many edits TestReloadUnderFire makes; from 100 on it prints its figures and holds them to the budgets")
+	fireEdits = flag.Int("fire", 16, "how many edits TestReloadUnderFire makes; from 100 on it prints its figures and holds them to the budgets")
 	fireSeed  = flag.Uint64("fire.seed", 0, "seed of TestReloadUnderFire; 0: by the clock")
 	fireRate  = flag.Float64("fire.rate", 150, "events a second of TestReloadUnderFire and BenchmarkEditLive")
 )
@@ -41,7 +41,7 @@ func TestReloadUnderFire(t *testing.T) {
 	}
 	t.Logf("seed %d", seed)
 	f := newFire(t, rand.New(rand.NewPCG(seed, 0)))
-	quiet, chats, backlog, slack := 50, 20, 8, int64(16<<20)
+	quiet, chats, backlog, slack := 30, 20, 8, int64(16<<20)
 	if full {
 		quiet, backlog, slack = 5000, 0, 4<<20 // what the simulator keeps is full from then on
 	}
@@ -77,7 +77,8 @@ func TestReloadUnderFire(t *testing.T) {
 	if full {
 		t.Logf("the slowest:\n%s", strings.Join(f.slowest(12), "\n"))
 	}
-	if goroutinesAfter > goroutines {
+	// One or two that are about to end are no leak, which would be one an edit.
+	if goroutinesAfter > goroutines+5 {
 		t.Errorf("%d goroutines before, %d after", goroutines, goroutinesAfter)
 	}
 	// An edit keeps some hundred bytes here, in the books of this test; a pack
@@ -125,7 +126,7 @@ func newFire(t *testing.T, random *rand.Rand) *fire {
 	f := &fire{t: t, random: random, counts: map[string]int{},
 		history: map[string][]int{}, at: map[string]int{}, numbers: map[string]int{}, seen: map[string]int{}, hashes: map[string]string{}}
 	files := map[string]string{"read.lua": honest["read.lua"]}
-	for i := range 8 {
+	for i := range 5 {
 		p := &edited{name: fmt.Sprint("pack", i), folder: i%2 == 1, last: 1, good: []int{1}}
 		f.packs = append(f.packs, p)
 		f.history[p.name] = []int{1}
@@ -238,7 +239,7 @@ func numberSaid(r *store.RuleDecision) (int, bool) {
 // burst edits some packs at once and waits for what must come of it.
 func (f *fire) burst() (did string) {
 	var waits []func()
-	for _, i := range f.random.Perm(len(f.packs))[:1+f.random.IntN(6)] {
+	for _, i := range f.random.Perm(len(f.packs))[:2+f.random.IntN(len(f.packs)-1)] {
 		p := f.packs[i]
 		var what string
 		var wait func()

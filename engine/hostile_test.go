@@ -158,7 +158,7 @@ var alwaysOn = []string{"raid_loop_at_load", "raid_pcall_swallows", "raid_hoard_
 //	go test ./engine -run HostilePacks -v -timeout 3h -hostile -hostile.for 60s
 func TestHostilePacks(t *testing.T) {
 	o := rules.Options{Limits: luabind.Limits{Steps: 20_000, Memory: 4 << 20}}
-	rate, chats, backlog, quiet, rage := 200.0, 20, 8, 20, 30
+	rate, chats, backlog, quiet, rage := 200.0, 20, 8, 10, 25
 	patience := 30 * time.Second
 	if *hostileRun {
 		o = rules.Options{}
