@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chertd/engine/control"
+	"chertd/engine/store"
+	"chertd/engine/store/sqlite"
+	"chertd/rules"
+)
+
+// crew is a rig whose rules a manager keeps, as the daemon does.
+type crew struct {
+	*rig
+	m       *manager
+	options rules.Options
+	ahead   atomic.Int64 // how far the clock is ahead of the world's, in nanoseconds
+	log     bytes.Buffer // guarded by rig.mu
+}
+
+func newCrew(t *testing.T, files ...string) *crew {
+	t.Helper()
+	c := &crew{rig: &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 2}}
+	c.changed.L = &c.mu
+	c.now = func() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+	c.write(files...)
+	c.start()
+	return c
+}
+
+func (c *crew) Write(b []byte) (int, error) {
+	defer c.changed.Broadcast() // a message tells that something has happened
+	defer c.look()()
+	return c.log.Write(b)
+}
+
+// start is what Daemon.Run does with a store, an engine and a manager.
+func (c *crew) start() {
+	c.t.Helper()
+	st, err := sqlite.Open(context.Background(), filepath.Join(c.dir, "chertd.db"), sqlite.Options{})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(c, nil))
+	c.st = st
+	c.eng = New(Config{Store: st, Caller: c.rig, Now: func() time.Time { return c.now() }, Log: log, Shards: c.shards})
+	c.options.Shards = c.shards
+	c.m = newManager(c.eng, st, &Daemon{RulesDir: filepath.Join(c.dir, "rules"), Rules: c.options, Log: log, Now: c.now})
+	c.eng.c.Observe = func(h Happening) {
+		if h.Handled != nil {
+			c.m.handled(h.Handled)
+		}
+		c.observe(h)
+	}
+	engine, stopEngine := context.WithCancel(context.Background())
+	sources, stopSources := context.WithCancel(engine)
+	var handling, taking sync.WaitGroup
+	c.eng.Pause(true)
+	handling.Go(func() { c.eng.Run(engine) })
+	if err := c.m.gens.Start(engine); err != nil {
+		c.t.Error(err)
+	}
+	c.eng.Pause(false)
+	taking.Go(func() { c.m.run(sources) })
+	var once sync.Once
+	c.stop = func() {
+		once.Do(func() {
+			stopSources()
+			taking.Wait()
+			c.m.gens.Stop()
+			stopEngine()
+			handling.Wait()
+			if err := st.Close(); err != nil {
+				c.t.Error(err)
+			}
+		})
+	}
+	c.t.Cleanup(func() { c.stop() })
+}
+
+func (c *crew) reload() {
+	c.t.Helper()
+	if _, err := c.m.Reload(context.Background()); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *crew) remove(name string) {
+	c.t.Helper()
+	if err := os.Remove(filepath.Join(c.dir, "rules", name)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *crew) pack(name string) control.Pack {
+	c.t.Helper()
+	all, err := c.m.Packs(context.Background())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, p := range all {
+		if p.Name == name {
+			return p
+		}
+	}
+	c.t.Fatalf("there is no pack %s among %+v", name, all)
+	return control.Pack{}
+}
+
+// actions tells what became of a chat's actions: "read dropped (off)".
+func (c *crew) actions(chatID string) string {
+	c.t.Helper()
+	list, err := c.st.Actions(context.Background(), store.ActionFilter{Chat: chatID, Limit: 1000})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var all []string
+	for _, a := range list {
+		words := fmt.Sprintf("%s %s", a.Kind, a.Status)
+		if a.Why != "" {
+			words += " (" + a.Why + ")"
+		}
+		all = append(all, words)
+	}
+	return strings.Join(all, ", ")
+}
+
+func (c *crew) expectActions(when, chatID, want string) {
+	c.t.Helper()
+	if got := c.actions(chatID); got != want {
+		c.t.Errorf("%s: actions of %s are %q, want %q", when, chatID, got, want)
+	}
+}
+
+func (c *crew) handle(chatID, id, text string) {
+	c.t.Helper()
+	c.message(chatID, id, text)
+	c.wait(id, func() bool { return c.handled(id) != nil })
+}
+
+func (c *crew) decision(id string) *store.Decision {
+	defer c.look()()
+	return c.handled(id).Decision
+}
+
+// drained waits until nothing is pending.
+func (c *crew) drained() {
+	c.t.Helper()
+	for {
+		stats, err := c.st.Stats(ctx)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if stats.Pending == 0 {
+			return
+		}
+		if err := c.eng.settle(ctx); err != nil { // each round waits for a batch
+			c.t.Fatal(err)
+		}
+	}
+}

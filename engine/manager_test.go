@@ -1,0 +1,356 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chertd/engine/store"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+const later = `
+chert.rule({ name = "later", on = "message.received",
+  run = function(ev)
+    chert.mark_read(ev.chat.id, { after = "1h" })
+    chert.after("1h", "again")
+  end })`
+
+var ctx = context.Background()
+
+// What a pack has waiting goes with its mode, its removal and its rollback,
+// timers included, and stays if that is asked for, also across a restart.
+func TestOffMeansOff(t *testing.T) {
+	t.Parallel()
+	const other = `chert.rule({ name = "o", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = "2h" }) end })`
+	for _, tt := range []struct {
+		name string
+		act  func(c *crew) error
+		want string
+	}{
+		{"off", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "off", false); return err }, "read dropped (off)"},
+		{"shadow", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "shadow", false); return err }, "read dropped (shadow)"},
+		{"kept", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "off", true); return err }, "read waiting"},
+		{"rolled back", func(c *crew) error { _, err := c.m.Rollback(ctx, "codes", "", false, false); return err }, "read dropped (rolled back)"},
+		{"rolled back, and kept", func(c *crew) error { _, err := c.m.Rollback(ctx, "codes", "", false, true); return err }, "read waiting"},
+		{"removed", func(c *crew) error {
+			c.remove("codes.lua")
+			c.reload()
+			c.ahead.Store(int64(3 * time.Second))
+			c.reload()
+			c.wait("the removal", func() bool { return strings.Contains(c.log.String(), "what the pack had waiting was dropped") })
+			return nil
+		}, "read dropped (removed)"},
+		{"off by chertd.yaml", func(c *crew) error {
+			c.options.Packs = map[string]rules.PackOptions{"codes": {Mode: rules.Off}}
+			c.stop()
+			c.start()
+			return nil
+		}, "read dropped (off)"},
+		{"an edit", func(c *crew) error { c.write("codes.lua", later+"\n-- edited"); c.reload(); return nil }, "read waiting"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCrew(t, "codes.lua", `chert.on("reaction.added", function(ev) end)`, "other.lua", other)
+			c.write("codes.lua", later)
+			c.reload()
+			for i := range 5 {
+				c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), "x")
+			}
+			if err := tt.act(c); err != nil {
+				t.Fatal(err)
+			}
+			for _, restart := range []bool{false, true} {
+				if restart {
+					c.stop()
+					c.start()
+				}
+				for i := range 5 {
+					id := fmt.Sprint("c", i)
+					c.expectActions(tt.name, id, "read waiting, "+tt.want)
+					got, err := c.st.Chat(ctx, id)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if stays := tt.want == "read waiting"; len(got.Timers) > 0 != stays {
+						t.Errorf("%s (restart: %t): timers %v, want some: %t", tt.name, restart, got.Timers, stays)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A mode that was kept, and not carried out because the process ended, is
+// carried out by the next before anything goes out.
+func TestOffIsEndedByTheNextProcess(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes.lua", `chert.rule({ name = "r", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = 1 }) end })`)
+	c.handle("c1", "e1", "x")
+	if err := c.st.SetPackState(ctx, rules.PackState{Pack: "codes", Live: c.pack("codes").Version, Mode: rules.Off}); err != nil {
+		t.Fatal(err)
+	}
+	c.stop()
+	c.ahead.Store(int64(time.Hour)) // long due
+	c.start()
+	c.expectActions("after the restart", "c1", "read dropped (off)")
+	defer c.look()()
+	if len(c.calls) > 0 {
+		t.Errorf("calls were made: %v", c.calls)
+	}
+}
+
+// What an event asked that was run by the old set, and is not durable when the
+// new one goes live, goes with the rest: so do wishes on their way to other chats.
+func TestOffReachesWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes.lua", `
+chert.rule({ name = "r", on = "message.received", run = function(ev)
+  chert.mark_read(ev.chat.id, { after = "1h" })
+  chert.mark_read(ev.text, { after = "1h" })
+end })`)
+	const n = 300
+	var sent sync.WaitGroup
+	sent.Go(func() {
+		for i := range n {
+			c.message(fmt.Sprint("c", i), fmt.Sprint("e", i), fmt.Sprint("other", i))
+		}
+	})
+	c.wait("some events", func() bool { return len(c.seen) > n/10 })
+	if _, err := c.m.SetMode(ctx, "codes", "off", false); err != nil {
+		t.Fatal(err)
+	}
+	sent.Wait()
+	c.wait("all events", func() bool {
+		for i := range n {
+			if c.handled(fmt.Sprint("e", i)) == nil {
+				return false
+			}
+		}
+		return true
+	})
+	c.drained()
+	waiting, err := c.st.Actions(ctx, store.ActionFilter{Status: []chat.Status{chat.Waiting}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(waiting) > 0 {
+		t.Errorf("%d reads of a pack that is off wait, such as %+v", len(waiting), waiting[0])
+	}
+}
+
+// A timer's event that is journaled when its pack goes runs no more.
+func TestTimerOfAPackThatIsOff(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes.lua", later+`
+chert.on("timer:again", function(ev) chert.mark_read(ev.chat.id) end)`, "other.lua", `chert.on("reaction.added", function(ev) end)`)
+	c.handle("c1", "e1", "x")
+	got, err := c.st.Chat(ctx, "c1")
+	if err != nil || len(got.Timers) != 1 {
+		t.Fatalf("timers %v, %v", got.Timers, err)
+	}
+	if _, err := c.m.SetMode(ctx, "codes", "off", false); err != nil {
+		t.Fatal(err)
+	}
+	fired := made(chat.TimerEvent("c1", &got.Timers[0], time.Now()), got.Timers[0].Seq)
+	if _, err := c.eng.Ingest(ctx, []store.Arrival{fired}); err != nil {
+		t.Fatal(err)
+	}
+	c.wait("the timer", func() bool { return c.handled(fired.Event.ID) != nil })
+	defer c.look()()
+	if d := c.handled(fired.Event.ID).Decision; d.Note != "the timer no longer stands" || len(d.Rules) > 0 {
+		t.Errorf("the decision is %+v", d)
+	}
+}
+
+// A version that fails where its predecessor did not is rolled back by itself,
+// one that only fails in shadow is not.
+func TestFailingVersionIsRolledBack(t *testing.T) {
+	t.Parallel()
+	const bad = `chert.on("message.received", function(ev) error("oh") end)`
+	c := newCrew(t, "codes.lua", later, "quiet.lua", later)
+	first := c.pack("codes").Version
+	c.handle("c0", "e0", "x")
+	if _, err := c.m.SetMode(ctx, "quiet", "shadow", false); err != nil {
+		t.Fatal(err)
+	}
+	c.write("codes.lua", bad, "quiet.lua", bad)
+	c.reload()
+	for i := range 12 {
+		c.handle("c1", fmt.Sprint("f", i), "x")
+	}
+	c.wait("the rollback", func() bool { return strings.Contains(c.log.String(), "rolled back") })
+	c.wait("the set", func() bool { return c.eng.Rules().Pack("codes").Version == first })
+	if p := c.pack("codes"); p.Version != first || !p.Pinned || !strings.Contains(p.NotLive, "it failed on 11 of its first") {
+		t.Errorf("codes stands as %+v", p)
+	}
+	if p := c.pack("quiet"); p.Version == first || p.Pinned || p.Failures < 11 {
+		t.Errorf("quiet, in shadow, stands as %+v", p)
+	}
+	c.stop()
+	c.start()
+	if p := c.pack("codes"); p.Version != first || !p.Pinned {
+		t.Errorf("after a restart codes stands as %+v", p)
+	}
+}
+
+// A pack that asks for more reads than its limit goes to shadow, until an
+// operator takes that back.
+func TestReadsLimit(t *testing.T) {
+	t.Parallel()
+	const limit = "limits: {reads: 3/10m}"
+	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", limit)
+	for i := range 4 {
+		c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), "x")
+	}
+	c.wait("shadow", func() bool { return c.eng.Rules().Mode("codes") == rules.Shadow })
+	const why = "more than 3 reads in 10m"
+	if p := c.pack("codes"); p.Mode != "shadow" || p.ModeBy != why {
+		t.Errorf("codes stands as %+v, want shadow because of %q", p, why)
+	}
+	c.handle("s", "e-s", "x")
+	c.expectActions("in shadow", "s", "read shadow (shadow)")
+	c.write("codes/r.lua", readAll+"\n-- edited")
+	c.reload()
+	c.stop()
+	c.start()
+	if p := c.pack("codes"); p.Mode != "shadow" || p.ModeBy != why {
+		t.Errorf("after an edit and a restart codes stands as %+v", p)
+	}
+	if p, err := c.m.SetMode(ctx, "codes", "default", false); err != nil || p.Mode != "live" {
+		t.Fatalf("taken back: %+v, %v", p, err)
+	}
+	c.handle("d", "e-d", "x")
+	c.wait("a call", func() bool { return len(c.calls) > 0 && c.calls[len(c.calls)-1].Chat == "d" })
+	if p := c.pack("codes"); p.Mode != "live" {
+		t.Errorf("one read after it was taken back codes stands as %+v", p)
+	}
+}
+
+func TestReadMeter(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name string
+		at   []time.Duration
+		over int // the first that is beyond 2/10s, from 0; -1: none
+	}{
+		{"three at once", []time.Duration{0, 0, 0}, 2},
+		{"a span apart", []time.Duration{0, 0, 10 * time.Second, 10 * time.Second}, -1},
+		{"just less", []time.Duration{0, 5 * time.Second, 10*time.Second - 1}, 2},
+		{"slides", []time.Duration{0, 9 * time.Second, 11 * time.Second, 18 * time.Second}, 3},
+		{"a clock that steps back", []time.Duration{5 * time.Second, 5 * time.Second, 0}, 2},
+	} {
+		m := &readMeter{}
+		m.set(rules.Rate{N: 2, Per: 10 * time.Second})
+		over := -1
+		for i, at := range tt.at {
+			if why := m.count(noon.Add(at)); why != "" && over < 0 {
+				over = i
+				if why != "more than 2 reads in 10s" {
+					t.Errorf("%s: says %q", tt.name, why)
+				}
+			}
+		}
+		if over != tt.over {
+			t.Errorf("%s: read %d is beyond the limit, want %d", tt.name, over, tt.over)
+		}
+	}
+}
+
+// A rule that keeps failing is set aside alone, reads of what it can't look at
+// are withheld if it could veto, and an event probes it when it has cooled off.
+func TestRuleIsSetAsideAndProbed(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t)
+	c.stop()
+	var mu sync.Mutex
+	at := time.Now()
+	c.now = func() time.Time { mu.Lock(); defer mu.Unlock(); return at }
+	c.options.SetAside = rules.SetAside{After: 3, CoolOff: time.Minute}
+	c.write("guard.lua", `
+chert.rule({ name = "guard", on = "message.received", run = function(ev)
+  if ev.text == "bad" then error("oh") end
+  if ev.text == "vip" then chert.keep_unread(ev.chat.id) end
+end })
+chert.rule({ name = "log", on = "message.received", run = function(ev) log.info("seen") end })`, "read.lua", readAll)
+	c.start()
+	for i := range 3 {
+		c.handle(fmt.Sprint("b", i), fmt.Sprint("e", i), "bad")
+	}
+	if p := c.pack("guard"); len(p.SetAside) != 1 || p.SetAside[0].Rule != "guard" || !p.SetAside[0].Until.Equal(at.Add(time.Minute).Truncate(time.Millisecond)) {
+		t.Errorf("set aside are %+v", p.SetAside)
+	}
+	if notes := strings.Join(c.m.health().Notes, "\n"); !strings.Contains(notes, "rule guard is set aside") {
+		t.Errorf("the notes are %q", notes)
+	}
+	c.handle("c1", "e-aside", "good")
+	c.expectActions("while it is set aside", "c1", "read withheld (withheld)")
+	d := c.decision("e-aside")
+	if !d.Failed || d.Rules[0].Skipped != rules.SkippedAside || len(d.Rules) != 3 || len(d.Rules[1].Logs) != 1 {
+		t.Errorf("the decision is %+v", d)
+	}
+	if p := c.pack("guard"); p.Events != 4 || p.Failures != 4 {
+		t.Errorf("guard failed on %d of %d events, want 4 of 4", p.Failures, p.Events)
+	}
+	mu.Lock()
+	at = at.Add(time.Minute)
+	mu.Unlock()
+	c.handle("c2", "e-probe", "vip")
+	c.expectActions("the probe", "c2", "read dropped (vetoed)")
+	if p := c.pack("guard"); len(p.SetAside) != 0 {
+		t.Errorf("after the probe set aside are %+v", p.SetAside)
+	}
+	c.handle("c3", "e-again", "good")
+	c.wait("the read", func() bool { return len(c.calls) == 1 && c.calls[0].Chat == "c3" })
+}
+
+// A pack that never loaded and looks as if it could veto has reads withheld.
+func TestReadsAreWithheldForAPackThatNeverLoaded(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "read.lua", readAll, "guard.lua", "chert.on('message.received', function(ev) chert.keep_unread(ev.chat.id)")
+	c.handle("c1", "e1", "x")
+	c.expectActions("never loaded", "c1", "read withheld (withheld)")
+	if d := c.decision("e1"); !d.Failed || !strings.Contains(d.Rules[len(d.Rules)-1].Error, "the pack is not live: it does not load") {
+		t.Errorf("the decision is %+v", d.Rules)
+	}
+	c.write("guard.lua", `chert.on("message.received", { text = "vip" }, function(ev) chert.keep_unread(ev.chat.id) end)`)
+	c.reload()
+	c.handle("c2", "e2", "x")
+	c.wait("the read", func() bool { return len(c.calls) == 1 && c.calls[0].Chat == "c2" })
+}
+
+// Dropping what very many chats have waiting holds up neither edits of other
+// packs nor those who ask how things stand.
+func TestManyChatsAreRelievedApart(t *testing.T) {
+	t.Parallel()
+	const n = 1000
+	c := newCrew(t, "codes.lua", `chert.rule({ name = "r", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = "1h" }) end })`, "other.lua", later)
+	var batch []store.Arrival
+	for i := range n {
+		batch = append(batch, store.Arrival{Event: message(fmt.Sprint("c", i), fmt.Sprint("e", i), "x"), Received: time.Now()})
+	}
+	if _, err := c.eng.Ingest(ctx, batch); err != nil {
+		t.Fatal(err)
+	}
+	c.drained()
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.m.SetMode(ctx, "codes", "off", false)
+		done <- err
+	}()
+	c.wait("the pack to be off", func() bool { return c.eng.Rules().Mode("codes") == rules.Off })
+	c.write("other.lua", `chert.on("reaction.added", function(ev) end)`)
+	c.reload()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	chats, err := c.st.Concerned(ctx, "codes", "")
+	if err != nil || len(chats) > 0 {
+		t.Errorf("%d chats still have something waiting of a pack that is off (%v)", len(chats), err)
+	}
+}
