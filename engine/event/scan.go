@@ -1,0 +1,169 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"unicode/utf8"
+)
+
+// How quick reads JSON. Each method reads what is next, white space before it
+// left out of account, and reports whether it was there and in order.
+
+// object reads an object, each field's value by a function.
+func (q *quick) object(field func(name []byte) bool) bool {
+	if !q.token('{') {
+		return false
+	}
+	if q.token('}') {
+		return true
+	}
+	for {
+		name, plain := q.quoted()
+		if !plain || !q.token(':') || !field(name) {
+			return false
+		}
+		if q.token('}') {
+			return true
+		}
+		if !q.token(',') {
+			return false
+		}
+	}
+}
+
+func (q *quick) array(element func() bool) bool {
+	if !q.token('[') {
+		return false
+	}
+	if q.token(']') {
+		return true
+	}
+	for {
+		if !element() {
+			return false
+		}
+		if q.token(']') {
+			return true
+		}
+		if !q.token(',') {
+			return false
+		}
+	}
+}
+
+// text reads a string.
+func (q *quick) text(into *string) bool {
+	s, plain := q.quoted()
+	switch {
+	case s == nil:
+		return false
+	case plain:
+		*into = word(s)
+		return true
+	}
+	// With the quotes, for its escapes and broken encodings.
+	return json.Unmarshal(q.body[q.at-len(s)-2:q.at], into) == nil
+}
+
+func (q *quick) stamp(into *stamp) bool {
+	s, _ := q.quoted()
+	return s != nil && into.UnmarshalJSON(q.body[q.at-len(s)-2:q.at]) == nil
+}
+
+func (q *quick) flag(into *bool) bool {
+	q.space()
+	*into = q.literal("true")
+	return *into || q.literal("false")
+}
+
+// unknown passes over a field that has no meaning here. Of a name with other
+// than small letters encoding/json must say whether it is a known one.
+func (q *quick) unknown(name []byte) bool {
+	for _, c := range name {
+		if (c < 'a' || c > 'z') && c != '_' && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return q.skip()
+}
+
+func (q *quick) skip() bool {
+	q.space()
+	if q.at == len(q.body) {
+		return false
+	}
+	switch q.body[q.at] {
+	case '{':
+		return q.object(func([]byte) bool { return q.skip() })
+	case '[':
+		return q.array(q.skip)
+	case '"':
+		s, plain := q.quoted()
+		return s != nil && (plain || json.Valid(q.body[q.at-len(s)-2:q.at]))
+	}
+	if q.literal("true") || q.literal("false") || q.literal("null") {
+		return true
+	}
+	end := bytes.IndexAny(q.body[q.at:], ",]} \t\r\n")
+	if end < 0 {
+		return false
+	}
+	number := q.body[q.at : q.at+end]
+	q.at += end
+	return json.Valid(number)
+}
+
+// quoted reads a string and returns what is between the quotes: nil if it is
+// not a string. It is plain if it stands for itself.
+func (q *quick) quoted() (s []byte, plain bool) {
+	if !q.token('"') {
+		return nil, false
+	}
+	start, ascii := q.at, true
+	plain = true
+	for i := start; i < len(q.body); i++ {
+		switch c := q.body[i]; {
+		case c == '"':
+			q.at = i + 1
+			s = q.body[start:i:i]
+			return s, plain && (ascii || utf8.Valid(s))
+		case c == '\\':
+			plain = false
+			i++
+		case c < ' ':
+			return nil, false
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
+	}
+	return nil, false
+}
+
+// token passes over white space and then c, if that is next.
+func (q *quick) token(c byte) bool {
+	q.space()
+	if q.at == len(q.body) || q.body[q.at] != c {
+		return false
+	}
+	q.at++
+	return true
+}
+
+func (q *quick) literal(s string) bool {
+	if !bytes.HasPrefix(q.body[q.at:], []byte(s)) {
+		return false
+	}
+	q.at += len(s)
+	return true
+}
+
+func (q *quick) space() {
+	for q.at < len(q.body) {
+		switch q.body[q.at] {
+		case ' ', '\t', '\r', '\n':
+			q.at++
+		default:
+			return
+		}
+	}
+}
