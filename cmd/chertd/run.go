@@ -69,7 +69,7 @@ func run(cmd *cobra.Command, file, events string) error {
 	}
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
-	reload := make(chan rules.Options)
+	reload := make(chan rules.Options, 1)
 	d.Reload = reload
 	ended := make(chan struct{})
 	defer close(ended)
@@ -122,36 +122,41 @@ func (c *Config) ruleOptions() rules.Options {
 }
 
 // handleSignals drains on the first SIGTERM or SIGINT, ends the process on the
-// second, and reloads on SIGHUP, until ended is closed.
-func handleSignals(ended <-chan struct{}, drain func(), log *slog.Logger, file string, events bool, reload chan<- rules.Options) {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	defer signal.Stop(signals)
+// second, and reloads on SIGHUP, until ended is closed. reload has room for one,
+// so that no reload under way keeps a signal waiting.
+func handleSignals(ended <-chan struct{}, drain func(), log *slog.Logger, file string, events bool, reload chan rules.Options) {
+	// A channel that is full takes no more: many reloads must not leave a stop out.
+	stops, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(reloads, syscall.SIGHUP)
+	defer signal.Stop(stops)
+	defer signal.Stop(reloads)
 	draining := false
 	for {
 		select {
-		case s := <-signals:
-			switch {
-			case s == syscall.SIGHUP && draining:
-			case s == syscall.SIGHUP:
-				c, _, err := loadConfig(file, events)
-				if err != nil {
-					log.Error("SIGHUP: the configuration can't be read; what was live stays live", "err", err)
-					continue
-				}
-				log.Info("SIGHUP: the rules and their settings are reloaded; other settings take a restart")
-				select {
-				case reload <- c.ruleOptions():
-				case <-ended:
-				}
-			case draining:
+		case <-reloads:
+			if draining {
+				continue
+			}
+			c, _, err := loadConfig(file, events)
+			if err != nil {
+				log.Error("SIGHUP: the configuration can't be read; what was live stays live", "err", err)
+				continue
+			}
+			log.Info("SIGHUP: the rules and their settings are reloaded; other settings take a restart")
+			select {
+			case <-reload: // not begun yet, and this is newer
+			default:
+			}
+			reload <- c.ruleOptions() // the only sender finds room
+		case s := <-stops:
+			if draining {
 				log.Warn("stopped at once; what was not finished goes on at the next start", "signal", s.String())
 				os.Exit(exitFailure)
-			default:
-				log.Info("stopping; a second signal stops at once", "signal", s.String())
-				draining = true
-				drain()
 			}
+			log.Info("stopping; a second signal stops at once", "signal", s.String())
+			draining = true
+			drain()
 		case <-ended:
 			return
 		}
