@@ -294,11 +294,16 @@ func (e *Engine) runTimers(ctx context.Context) {
 	}
 }
 
-// sleep waits for a time (negative: for ever) or a change; false once ctx has ended.
+// lookAgain is the longest wait for a time of the clock: timers know neither of
+// a clock that is set on nor of the hours a machine was suspended.
+const lookAgain = 15 * time.Second
+
+// sleep waits for a time (negative: for ever; lookAgain at most) or a change;
+// false once ctx has ended.
 func sleep(ctx context.Context, wait time.Duration, changed <-chan struct{}) bool {
 	var timeUp <-chan time.Time
 	if wait >= 0 {
-		t := time.NewTimer(wait)
+		t := time.NewTimer(min(wait, lookAgain))
 		defer t.Stop()
 		timeUp = t.C
 	}

@@ -214,12 +214,16 @@ func (d *Dispatcher) waitForLeave(ctx context.Context) bool {
 	}
 }
 
-// sleep waits for a time (negative: for ever), a change or a nudge; false once
-// ctx has ended.
+// lookAgain is the longest wait for a time of the clock: timers know neither of
+// a clock that is set on nor of the hours a machine was suspended.
+const lookAgain = 15 * time.Second
+
+// sleep waits for a time (negative: for ever; lookAgain at most), a change or a
+// nudge; false once ctx has ended.
 func (d *Dispatcher) sleep(ctx context.Context, wait time.Duration, changed <-chan struct{}) bool {
 	var timeUp <-chan time.Time
 	if wait >= 0 {
-		t := time.NewTimer(wait)
+		t := time.NewTimer(min(wait, lookAgain))
 		defer t.Stop()
 		timeUp = t.C
 	}

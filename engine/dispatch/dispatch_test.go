@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,7 @@ type desk struct {
 	script  []*chert.Error // answers to the next calls; then success
 	took    time.Duration  // how long Chert takes
 	asking  time.Duration  // how long a chat takes to say what it is due
+	ahead   time.Duration  // of time.Now the clock is
 	calls   []string       // "chat@seconds"
 	began   time.Time
 	settled map[string]string
@@ -65,7 +67,7 @@ func (d *desk) step(id string, in chat.Input) chat.Effects {
 	if !ok {
 		c.ID = id
 	}
-	c, effects := chat.Step(c, in, time.Now())
+	c, effects := chat.Step(c, in, time.Now().Add(d.ahead))
 	d.chats[id] = c
 	for _, a := range effects.Actions {
 		if !a.Settled.IsZero() {
@@ -126,7 +128,10 @@ func (d *desk) Call(ctx context.Context, call chat.Call) (string, error) {
 // run starts a dispatcher and returns the function that stops it.
 func (d *desk) run(c Config) (*Dispatcher, func()) {
 	c.Chats, c.Caller, c.Agenda = d, d, d.agenda
-	c.Now, c.Jitter, c.Log = time.Now, func() float64 { return 1 }, slog.New(slog.DiscardHandler)
+	c.Jitter, c.Log = func() float64 { return 1 }, slog.New(slog.DiscardHandler)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Governor == nil {
 		c.Governor = NewGovernor(0, 0)
 	}
@@ -281,5 +286,24 @@ func TestTimeoutEndsAnAttempt(t *testing.T) {
 		time.Sleep(12 * time.Second)
 		d.wantCalls("a@0s", "a@11s")
 		stop()
+	})
+}
+
+// A clock that is set on, or a machine that was suspended, delays no call by
+// more than a look at the clock.
+func TestClockSetOnIsSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		var set atomic.Int64
+		_, stop := d.run(Config{Now: func() time.Time { return time.Now().Add(time.Duration(set.Load())) }})
+		defer stop()
+		d.ask("a", 1, 8*time.Hour)
+		synctest.Wait()
+		set.Store(int64(8 * time.Hour))
+		d.mu.Lock()
+		d.ahead = 8 * time.Hour
+		d.mu.Unlock()
+		time.Sleep(lookAgain)
+		d.wantCalls("a@15s")
 	})
 }
