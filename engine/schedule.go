@@ -59,6 +59,11 @@ func (s *schedules) turn(ctx context.Context) (time.Duration, error) {
 			}
 			s.next[key] = rule.Schedule.Next(now)
 		}
+		// A clock that was set back must not keep a schedule waiting until it
+		// is there again; a run of the same time is journaled once.
+		if next := rule.Schedule.Next(now); next.Before(s.next[key]) {
+			s.next[key] = next
+		}
 		if next := s.next[key]; !next.IsZero() && (wait < 0 || next.Sub(now) < wait) {
 			wait = next.Sub(now)
 		}
@@ -83,6 +88,9 @@ func (s *schedules) read(ctx context.Context, set *rules.Set) error {
 			if err := s.e.c.Store.Commit(ctx, []store.Transition{{Writes: []store.KV{lastRun(key, now)}}}); err != nil {
 				return fmt.Errorf("note the first sight of %s: %w", rule.Key, err)
 			}
+		}
+		if last.After(now) {
+			last = now // the clock was ahead when it was kept
 		}
 		next[key] = rule.Schedule.Next(last)
 	}
