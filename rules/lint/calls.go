@@ -112,7 +112,14 @@ func (f *file) checkData(c *call) {
 	}
 	hint := didYouMean("", luabind.Suggest(name, known))
 	if hint == "" {
-		hint = "data.load reads data/" + name + ".yaml, .txt or .csv of the pack's folder"
+		bare := name
+		for _, ending := range []string{".yaml", ".txt", ".csv"} {
+			bare = strings.TrimSuffix(bare, ending)
+		}
+		hint = "data.load reads data/" + bare + ".yaml, .txt or .csv of the pack's folder"
+		if bare != name {
+			hint = "leave the ending off: " + hint
+		}
 	}
 	f.fail(codeMissing, f.start(c.expr.Args[0]), hint, "there is no data %q", name)
 }

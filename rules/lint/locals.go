@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/yuin/gopher-lua/ast"
@@ -101,11 +102,48 @@ func (f *file) forgotten(at place, name string) {
 	f.warn(codeForgotten, at, "remember it in ev.state, for one chat, or in kv", "%s belongs to the file: what a handler puts there is lost at a reload and not shared between shards", name)
 }
 
-// checkRelations finds comparisons of values that never compare.
+// checkRelations finds comparisons of values that never compare, and those that
+// are grouped otherwise than they read.
 func (f *file) checkRelations() {
+	for _, c := range f.choices {
+		f.checkChoice(c)
+	}
 	for _, r := range f.relations {
+		f.checkNegated(r.expr)
 		f.checkRelation(r.expr, r.expr.Lhs, r.expr.Rhs)
 		f.checkRelation(r.expr, r.expr.Rhs, r.expr.Lhs)
+	}
+}
+
+// checkChoice finds a == "b" or "c": the text alone is true, whatever a is.
+func (f *file) checkChoice(e *ast.LogicalOpExpr) {
+	before := e.Lhs
+	for {
+		earlier, ok := before.(*ast.LogicalOpExpr)
+		if !ok || earlier.Operator != "or" {
+			break
+		}
+		before = earlier.Rhs
+	}
+	left, ok := before.(*ast.RelationalOpExpr)
+	if !ok {
+		return
+	}
+	switch e.Rhs.(type) {
+	case *ast.StringExpr, *ast.NumberExpr:
+		f.warn(codeCompare, f.start(e.Rhs), fmt.Sprintf("compare with each: a %s x or a %s y", left.Operator, left.Operator),
+			"what stands behind or is no comparison, and always true")
+	}
+}
+
+// checkNegated finds not a == "b", which compares true or false with the text.
+func (f *file) checkNegated(e *ast.RelationalOpExpr) {
+	if _, ok := e.Lhs.(*ast.UnaryNotOpExpr); !ok || e.Operator != "==" && e.Operator != "~=" {
+		return
+	}
+	if got := f.typeOf(e.Rhs); got == "string" || got == "number" {
+		outcome := map[string]string{"==": "false", "~=": "true"}[e.Operator]
+		f.warn(codeCompare, f.start(e.Lhs), "write a ~= b, or not (a == b)", "not is of the left side alone: true or false is compared with a %s, which is always %s", got, outcome)
 	}
 }
 

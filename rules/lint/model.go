@@ -30,8 +30,9 @@ type file struct {
 	calls       []*call
 	assigns     []assignment
 	relations   []relation
-	loops       []ast.Expr // what for … in asks
-	unreachable []place    // statements that nothing leads to
+	choices     []*ast.LogicalOpExpr // with or
+	loops       []ast.Expr           // what for … in asks
+	unreachable []place              // statements that nothing leads to
 }
 
 // function is a function of a file, or the file itself.

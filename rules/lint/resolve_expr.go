@@ -41,6 +41,9 @@ func (r *resolver) expr(e ast.Expr, how role) {
 		r.guard(e.Rhs)
 		r.expr(e.Lhs, read)
 		r.expr(e.Rhs, read)
+		if e.Operator == "or" {
+			r.choices = append(r.choices, e)
+		}
 	case *ast.RelationalOpExpr:
 		r.guard(e.Lhs)
 		r.guard(e.Rhs)

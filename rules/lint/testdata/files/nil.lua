@@ -66,3 +66,24 @@ chert.on("message.received", function(ev)
     return
   end
 end)
+-----
+chert.on("message.received", function(ev)
+  if ev.text == "a" or "b" then --> "24: warning: what stands behind or is no comparison, and always true \[CH043\].compare with each: a == x or a == y"
+    return
+  end
+  if ev.text == "a" or "b" or "c" or ev.text ~= "d" or 5 then --> "24: warning: what stands behind or" "56: warning: .*compare with each: a ~= x"
+    return
+  end
+  if not ev.text == "a" then --> "warning: not is of the left side alone: true or false is compared with a string, which is always false \[CH043\].write a ~= b"
+    return
+  end
+  local name = ev.from or "somebody"
+  local kind = ev.text == "a" and "x" or "y"
+  if not (ev.text == "a") or (not ev.chat.is_group) == true or ev.text == "a" or ev.text == "b" then
+    log.info(name .. kind)
+  end
+end)
+-----
+chert.on("message.received", { from = data.load("vips.txt") }, function(ev) --> "there is no data .vips.txt. .CH018.*leave the ending off: data.load reads data/vips.yaml,"
+  chert.mark_read(ev.chat.id)
+end)
