@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"strings"
@@ -110,13 +111,24 @@ func parseLines(s string) map[string]any {
 func parseCSV(b []byte) (any, int, error) {
 	r := csv.NewReader(bytes.NewReader(b))
 	r.TrimLeadingSpace = true
-	records, err := r.ReadAll()
-	if err != nil {
-		var pe *csv.ParseError
-		if errors.As(err, &pe) {
-			return nil, pe.Line, pe.Err
+	r.FieldsPerRecord = -1 // told below, with the numbers
+	var records [][]string
+	for {
+		rec, err := r.Read()
+		if err == io.EOF {
+			break
 		}
-		return nil, 0, err
+		var pe *csv.ParseError
+		switch {
+		case errors.As(err, &pe):
+			return nil, pe.Line, pe.Err
+		case err != nil:
+			return nil, 0, err
+		}
+		if records = append(records, rec); len(rec) != len(records[0]) {
+			line, _ := r.FieldPos(0)
+			return nil, line, fmt.Errorf("the row has %d fields, and the first row names %d columns: put a value that has a comma in quotes", len(rec), len(records[0]))
+		}
 	}
 	if len(records) == 0 {
 		return nil, 1, errors.New("it is empty: the first row names the columns")
@@ -264,6 +276,12 @@ func yamlError(err error) (line int, msg string) {
 	}
 	if _, err := fmt.Sscanf(msg, "line %d:", &line); err == nil {
 		_, msg, _ = strings.Cut(msg, ": ")
+	}
+	switch {
+	case strings.Contains(msg, "cannot start any token"):
+		msg += ": indent with spaces, and quote a value that begins with a special character"
+	case strings.Contains(msg, "unexpected end of stream"):
+		msg += ": a quote is not closed"
 	}
 	return line, msg
 }

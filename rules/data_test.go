@@ -37,12 +37,13 @@ func TestParseDatumRefuses(t *testing.T) {
 		want             string
 	}{
 		{"bad yaml", "yaml", "a: 1\nb: [\n", 2, "did not find expected node content"},
-		{"a tab", "yaml", "a:\n\tb: 1\n", 2, "cannot start any token"},
+		{"a tab", "yaml", "a:\n\tb: 1\n", 2, "cannot start any token: indent with spaces"},
+		{"a quote left open", "yaml", "- a\n- \"b\n", 2, "a quote is not closed"},
 		{"a key twice", "yaml", "a: 1\nb: 2\na: 3\n", 3, `mapping key "a" already defined at line 1`},
 		{"a number too large", "yaml", "id: 9007199254740993\n", 1, "too large to be exact in Lua: write it in quotes"},
 		{"nested too deep", "yaml", strings.Repeat("[", 70) + strings.Repeat("]", 70), 1, "nested more than 64 deep"},
 		{"not text", "txt", "a\nb\xff\n", 2, "it is not UTF-8 text"},
-		{"a field too many", "csv", "a,b\n1,2\n1,2,3\n", 3, "wrong number of fields"},
+		{"a field too many", "csv", "a,b\n1,2\n1,2,3\n", 3, "the row has 3 fields, and the first row names 2 columns"},
 		{"a quote in the middle", "csv", "a\nb\"c\n", 2, `bare " in non-quoted-field`},
 		{"a column twice", "csv", "a,b,a\n", 1, `two columns are named "a"`},
 		{"a column without a name", "csv", "a,,b\n", 1, "column 2 has no name"},
