@@ -62,6 +62,11 @@ func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []cha
 
 // logAside says that a rule is set aside.
 func (e *Engine) logAside(o *rules.Outcome) {
+	if o.AsideWhy != "" {
+		e.c.Log.Error("pack set aside: "+o.AsideWhy+"; its events are recorded as failed, to be run once it is mended",
+			keyPack, o.Pack, keyRule, o.Rule, keyVersion, short(o.Version), keyPlace, o.Place, "until", o.Aside.UTC().Format(time.RFC3339))
+		return
+	}
 	e.c.Log.Error("rule set aside: it fails again and again; its events are recorded as failed, to be run once it is mended",
 		keyPack, o.Pack, keyRule, o.Rule, keyVersion, short(o.Version), keyPlace, o.Place, "until", o.Aside.UTC().Format(time.RFC3339))
 }

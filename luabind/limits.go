@@ -35,6 +35,9 @@ const (
 	maxMessage = 4 << 10
 	// maxPrints is how many lines one call may print or log.
 	maxPrints = 100
+	// maxLogged is how many bytes they may come to: they are kept with the
+	// event's decision, and 800 KB an event took all the store's time.
+	maxLogged = 32 << 10
 )
 
 // Options of every Lua state. Small stacks are cheap to make, and grow.

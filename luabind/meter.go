@@ -28,6 +28,7 @@ type meter struct {
 	trip   FailureKind // "": fine
 	where  place       // where it tripped
 	prints int         // lines printed or logged
+	logged int         // bytes of them
 
 	limits Limits
 	used   int64 // bytes charged by all calls, for the walk of what is kept
@@ -69,7 +70,7 @@ func (m *meter) reset(l Limits) {
 	m.used += m.allocated()
 	m.left, m.bytes = l.Steps, l.Memory
 	m.look = m.left - lookEvery
-	m.prints = 0
+	m.prints, m.logged = 0, 0
 	m.started = time.Time{}
 	if m.samples[0].n != 0 {
 		m.samples = [8]sample{}

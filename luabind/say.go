@@ -10,18 +10,43 @@ import (
 // loading, to the call's Effects in a handler. Long lines are cut.
 func (vm *VM) say(L *lua.LState, level, msg string, fields map[string]any) {
 	charge(L, 20, len(msg))
+	msg = cut(msg)
 	m := &vm.meter
+	m.logged += len(msg) + sizeOf(fields)
+	if m.logged > maxLogged {
+		m.prints = max(m.prints, maxPrints) // this line and all after it are beyond
+	}
 	if m.prints++; m.prints > maxPrints {
 		if m.prints > maxPrints+1 {
 			return
 		}
-		level, msg, fields = "warn", fmt.Sprintf("more than %d lines: the rest is dropped", maxPrints), nil
+		level, msg, fields = "warn", fmt.Sprintf("more than %d lines or %d KiB of them: the rest is dropped", maxPrints, maxLogged>>10), nil
 	}
-	msg = cut(msg)
 	switch {
 	case vm.call != nil:
 		vm.call.Effects.Log(level, msg, fields)
 	case vm.cfg.Print != nil:
 		vm.cfg.Print(level, msg, fields)
 	}
+}
+
+// sizeOf is about how many bytes a line's fields are.
+func sizeOf(v any) int {
+	switch v := v.(type) {
+	case string:
+		return len(v)
+	case []any:
+		n := 0
+		for _, e := range v {
+			n += 8 + sizeOf(e)
+		}
+		return n
+	case map[string]any:
+		n := 0
+		for k, e := range v {
+			n += 8 + len(k) + sizeOf(e)
+		}
+		return n
+	}
+	return 8
 }

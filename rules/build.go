@@ -86,6 +86,7 @@ func (b *builder) settle() {
 	}
 	p.vms = make([]*luabind.VM, b.opts.shards())
 	p.aside = b.opts.SetAside.withDefaults()
+	p.share = &share{}
 	p.built = b.fingerprint()
 }
 

@@ -58,7 +58,8 @@ type Outcome struct {
 	Skipped string // not run: "cooldown", "sample", "outside its hours", "set aside"
 
 	Failure  *luabind.Failure // it failed: everything below but Logs and Steps is empty
-	Aside    time.Time        // by this failure the rule is set aside until then; zero: it is not
+	Aside    time.Time        // the rule, or with AsideWhy its pack, is set aside until then; zero: it is not
+	AsideWhy string           // why the pack is; "": the rule fails again and again
 	Wishes   []Wish
 	Rest     *chat.Rest // its cooldown, from now
 	State    json.RawMessage

@@ -27,6 +27,7 @@ type Pack struct {
 
 	health []health // by index of the rule
 	aside  SetAside
+	share  *share
 
 	config luabind.Config
 	built  string           // hash of all that the VMs are made of
@@ -53,29 +54,29 @@ func versionOf(files []File) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// vm is the shard's VM, made if there is none.
-func (p *Pack) vm(shard int) (*luabind.VM, error) {
+// vm is the shard's VM, made if there is none, and the steps that took.
+func (p *Pack) vm(shard int) (vm *luabind.VM, steps int64, err error) {
 	if vm := p.vms[shard]; vm != nil {
-		return vm, nil
+		return vm, 0, nil
 	}
 	select {
 	case vm := <-p.spare:
 		p.vms[shard] = vm
-		return vm, nil
+		return vm, 0, nil
 	default:
 	}
 	reg := &counting{}
-	vm, err := luabind.Load(p.config, reg)
+	vm, err = luabind.Load(p.config, reg)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if !slices.Equal(reg.seen, p.subscriptions()) {
 		// Loading looked at something that was not the same the other time, and
 		// indexes would lead to other handlers.
-		return nil, errors.New("the files subscribed to other events than when they were checked: what they subscribe to must not depend on anything outside them")
+		return nil, vm.Steps(), errors.New("the files subscribed to other events than when they were checked: what they subscribe to must not depend on anything outside them")
 	}
 	p.vms[shard] = vm
-	return vm, nil
+	return vm, vm.Steps(), nil
 }
 
 // withFiles is the pack with these files, of the same version: it shares the

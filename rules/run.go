@@ -25,6 +25,7 @@ type runner struct {
 	shard    int
 	in       Input
 	memories []*packMemory // of the packs that have run, in the order they did
+	spent    int64         // steps of the rule that runs: all its tries, and VMs made for them
 }
 
 // handling is one call of a handler. It is never reused: a rule may keep its ev,
@@ -53,11 +54,14 @@ func (s *Set) Run(shard int, in Input) Result {
 		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Skipped: rule.skip(&r.in)}
 		if o.Skipped == "" {
 			health := &pack.health[rule.index]
-			if health.admit(pack.aside, in.Now) {
+			if pack.share.allows(in.Now) && health.admit(pack.aside, in.Now) {
 				r.handle(rule, pack, &o)
 				// A memory that can't be read says nothing about the rule.
 				if o.Failure == nil || !in.Again && !r.memory(pack.Name).broken {
 					o.Aside = health.ended(pack.aside, o.Failure != nil, in.Now)
+				}
+				if until, why := pack.share.spend(r.spent, pack.aside.CoolOff, in.Now); why != "" {
+					o.Aside, o.AsideWhy = until, why
 				}
 			} else {
 				o.Skipped = SkippedAside
@@ -85,6 +89,7 @@ func (s *Set) Run(shard int, in Input) Result {
 // time says something about the machine rather than the rule, whose budget is
 // its steps: the handler runs once more.
 func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
+	r.spent = 0
 	h, failure := r.try(rule, pack, o)
 	if failure != nil && failure.Kind == luabind.Timeout {
 		h, failure = r.try(rule, pack, o)
@@ -109,12 +114,14 @@ func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) (*handling, *luabind.Fa
 	h.wishes = wishes{pack: pack, rule: rule, chat: ev.ChatID(), shadow: r.set.modes[pack.Name] == Shadow}
 	h.draft = draft{memory: r.memory(pack.Name), chat: ev.ChatID(), now: r.in.Now}
 	h.call = luabind.Call{Event: ev, Now: r.in.Now, Seed: seed(ev, rule), Effects: &h.wishes, Memory: &h.draft}
-	vm, err := pack.vm(r.shard)
+	vm, made, err := pack.vm(r.shard)
+	r.spent += made
 	if err != nil {
 		return h, failureOf(fmt.Errorf("the pack could not be loaded again: %w", err), rule)
 	}
 	err = callHandler(vm, rule.index, &h.call)
 	o.Steps = vm.Steps()
+	r.spent += o.Steps
 	if vm.Broken() || errors.Is(err, errPanicked) {
 		pack.drop(r.shard)
 	}

@@ -64,6 +64,7 @@ func (p *Pack) Solo(o Solo) (*Set, luabind.Diagnostics) {
 		b.add(p.Path, err)
 		return nil, b.diags
 	}
+	q.share = nil // its time stands still, or is made up
 	q.vms[0], q.Rules, q.health = vm, reg.rules, make([]health, len(reg.rules))
 	return newSet([]*Pack{&q}, Options{Packs: map[string]PackOptions{q.Name: {Mode: Live}}}, ""), nil
 }

@@ -98,6 +98,12 @@ func (g *Generations) Content() string {
 
 // rulesAside lists the rules that are set aside.
 func (p *Pack) rulesAside() (aside []RuleAside) {
+	if until := p.share.aside(); !until.IsZero() {
+		for _, r := range p.Rules {
+			aside = append(aside, RuleAside{Rule: r.Name, Until: until.UTC()})
+		}
+		return aside
+	}
 	for i := range p.health {
 		if until := p.health[i].until.Load(); until != 0 {
 			aside = append(aside, RuleAside{Rule: p.Rules[i].Name, Until: time.UnixMilli(until).UTC()})

@@ -53,7 +53,7 @@ describe("receive", function()
   end)
 
   it("wants times that are times", function()
-    receive({ at = 0 / 0 }) --> "at must be a time in Unix seconds\nhint: now\(\)"
+    receive({ at = 0 / 0 }) --> "receive: at .at: not a finite number"
   end)
 
   it("wants no more media than a message has", function()
@@ -61,7 +61,7 @@ describe("receive", function()
   end)
 
   it("wants what JSON can write", function()
-    fire("timer:check", { chat = "c1", payload = { 0 / 0 } }) --> "fire: these fields can't be written as JSON"
+    fire("timer:check", { chat = "c1", payload = { 0 / 0 } }) --> "fire: at .payload.1.: not a finite number"
   end)
 
   it("takes an event without a chat", function()

@@ -1,0 +1,71 @@
+package rules
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// heavy is a pack whose handlers stay within their budget, and take most of it.
+const heavy = `
+chert.rule({ name = "heavy", on = "message.received", run = function(ev)
+  for i = 1, 150000 do local x = i end
+end })
+chert.rule({ name = "light", on = "message.received", run = function(ev) log.info("ran") end })`
+
+// A pack that takes more than its share is set aside as a whole, says so once,
+// and may run again after a while.
+func TestShareOfThePack(t *testing.T) {
+	t.Parallel()
+	set := mustLoad(t, Options{}, map[string]string{"heavy.lua": heavy})
+	now := time.Unix(1_800_000_000, 0)
+	run := func() (ran, aside int, why string) {
+		for _, o := range set.Run(0, Input{Event: message("hello"), Now: now}).Outcomes {
+			switch {
+			case o.Failure != nil:
+				t.Fatalf("%s failed: %v", o.Rule, o.Failure)
+			case o.Skipped == SkippedAside:
+				aside++
+			default:
+				ran++
+			}
+			if o.AsideWhy != "" {
+				why = o.AsideWhy
+			}
+		}
+		return ran, aside, why
+	}
+	events, told := 0, ""
+	for ; told == "" && events < 100; events++ {
+		_, _, told = run()
+	}
+	if events < 5 || events > 20 || told == "" {
+		t.Fatalf("set aside after %d events, because %q", events, told)
+	}
+	if ran, aside, why := run(); ran != 0 || aside != 2 || why != "" {
+		t.Errorf("after that %d rules ran, %d were aside, and it was told again: %q", ran, aside, why)
+	}
+	now = now.Add(defaultAsideCoolOff)
+	if ran, aside, _ := run(); ran != 2 || aside != 0 {
+		t.Errorf("after the cool-off %d rules ran and %d were aside, want both to run", ran, aside)
+	}
+}
+
+// Ordinary rules have no end of their share, whatever the rate of events.
+func TestShareLeavesOrdinaryRulesAlone(t *testing.T) {
+	t.Parallel()
+	set := mustLoad(t, Options{}, map[string]string{"busy.lua": `
+chert.on("message.received", function(ev)
+  local words = {}
+  for word in ev.text:gmatch("%a+") do words[#words + 1] = word:lower() end
+  table.sort(words)
+  log.debug(table.concat(words, " "))
+end)`})
+	now := time.Unix(1_800_000_000, 0) // which stands still: all in one moment
+	for i := range 3000 {
+		r := set.Run(0, Input{Event: message(fmt.Sprint("some twenty words or so make up an ordinary message of a person who writes about the weather ", i)), Now: now})
+		if o := r.Outcomes[0]; o.Skipped != "" || o.AsideWhy != "" {
+			t.Fatalf("event %d: skipped %q, because %q", i, o.Skipped, o.AsideWhy)
+		}
+	}
+}
