@@ -21,6 +21,9 @@ type Options struct {
 	// Print gets what files print and log while they load, before the first
 	// event; nil drops it. It must be safe for concurrent use.
 	Print func(level, msg string, fields map[string]any)
+	// Coded gives what loading says the codes of docs/checks.md (lint.Coded). of
+	// is the pack it is about, nil for what is about none. nil leaves them out.
+	Coded func(of *PackReport, said luabind.Diagnostics) luabind.Diagnostics
 
 	grantNeeds bool // what packs need is granted
 }
@@ -33,6 +36,13 @@ type PackOptions struct {
 }
 
 func (o *Options) shards() int { return max(1, o.Shards) }
+
+func (o *Options) coded(of *PackReport, said luabind.Diagnostics) luabind.Diagnostics {
+	if o.Coded == nil || len(said) == 0 {
+		return said
+	}
+	return o.Coded(of, said)
+}
 
 // Report is how loading went, pack by pack.
 type Report struct {
@@ -104,7 +114,7 @@ func LoadEachPath(paths []string, o Options, previous *Set) Report {
 }
 
 func loadSources(sources []source, diags luabind.Diagnostics, o Options, previous *Set) Report {
-	r := Report{Diagnostics: diags, Content: contentOf(sources, diags)}
+	r := Report{Diagnostics: o.coded(nil, diags), Content: contentOf(sources, diags)}
 	first := map[string]*builder{}
 	for _, src := range sources {
 		b := build(src, o)
@@ -126,7 +136,7 @@ func loadSources(sources []source, diags luabind.Diagnostics, o Options, previou
 		slices.SortStableFunc(b.diags, func(a, b luabind.Diagnostic) int {
 			return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 		})
-		pr.Diagnostics = b.diags
+		pr.Diagnostics = o.coded(&pr, b.diags)
 		r.Packs = append(r.Packs, pr)
 	}
 	slices.SortStableFunc(r.Packs, func(a, b PackReport) int { return cmp.Compare(a.Name, b.Name) })

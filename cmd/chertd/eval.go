@@ -15,6 +15,7 @@ import (
 	"chertd/engine/event"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/lint"
 )
 
 // maxEventFile bounds a file given to eval, well above what the webhook takes.
@@ -52,7 +53,7 @@ Exits with 1 if a rule fails, or if the rules don't load.`,
 			if err != nil {
 				return err
 			}
-			set, diags := rules.LoadPaths(pathsOr(args[1:]), rules.Options{}, nil)
+			set, diags := rules.LoadPaths(pathsOr(args[1:]), rules.Options{Coded: lint.Coded}, nil)
 			if diags.Errors() {
 				return fail(exitFailure, diags)
 			}

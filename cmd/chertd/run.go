@@ -19,6 +19,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/store/sqlite"
 	"chertd/rules"
+	"chertd/rules/lint"
 )
 
 func newRunCommand() *cobra.Command {
@@ -114,7 +115,7 @@ func (c *Config) checkCertificate() error {
 
 // ruleOptions is what the operator says to the packs.
 func (c *Config) ruleOptions() rules.Options {
-	o := rules.Options{Zone: c.location(), Packs: map[string]rules.PackOptions{}}
+	o := rules.Options{Zone: c.location(), Packs: map[string]rules.PackOptions{}, Coded: lint.Coded}
 	for name, p := range c.Rules.Packs {
 		o.Packs[name] = rules.PackOptions{Mode: rules.Mode(p.Mode), Can: p.Can, Config: p.Config}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"chertd/luabind"
 	"chertd/rules"
+	"chertd/rules/lint"
 	"chertd/rules/spec"
 )
 
@@ -128,7 +129,7 @@ func (o *testOptions) check(cmd *cobra.Command) error {
 // runOnce loads the packs and runs their specs. The set is nil if the packs
 // don't load.
 func (o *testOptions) runOnce(ctx context.Context, stdout, stderr io.Writer) (*rules.Set, error) {
-	set, diags := rules.LoadPaths(o.paths, rules.Options{}, nil)
+	set, diags := rules.LoadPaths(o.paths, rules.Options{Coded: lint.Coded}, nil)
 	if set == nil {
 		return nil, fail(exitFailure, diags)
 	}

@@ -1,0 +1,53 @@
+package lint
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"chertd/luabind"
+	"chertd/rules"
+)
+
+// Whatever loading refuses has the same code, place and words for whoever loads
+// as for check.
+func TestCodedAgreesWithCheck(t *testing.T) {
+	t.Parallel()
+	for name, files := range map[string]map[string]string{
+		"CH001 a file that is not Lua":    {"p/a.lua": "local x =\n  if"},
+		"CH001 a module that is not Lua":  {"p/a.lua": `chert.on("*", function() end)`, "p/lib/m.lua": "return ="},
+		"CH002 a file that fails":         {"p/a.lua": "local x = 1\nerror(\"boom\")"},
+		"CH003 a rule declared wrongly":   {"p/a.lua": "\n" + `chert.on("message.received")`},
+		"CH004 a key that does not exist": {"p/a.lua": `chert.on("*", function() end)`, "p/pack.yaml": "nam: x"},
+		"CH005 data that can't be read":   {"p/a.lua": `chert.on("*", function() end)`, "p/data/d.yaml": "a: 1\na: 2\n"},
+		"CH006 a folder without rules":    {"p/lib/m.lua": "return 1"},
+		"CH007 a pack without a rule":     {"p/a.lua": "local _ = 1"},
+		"CH022 a type nobody sends":       {"p/a.lua": `chert.on("mesage.received", function() end)`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for path, text := range files {
+				path = filepath.Join(dir, path)
+				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			paths := []string{filepath.Join(dir, "p")}
+			_, said := rules.LoadPaths(paths, rules.Options{Coded: Coded}, nil)
+			if !slices.ContainsFunc(said, func(d luabind.Diagnostic) bool { return d.Code == name[:5] }) {
+				t.Errorf("loading says\n%v\nwithout %s", said, name[:5])
+			}
+			found := Check(paths, rules.Options{}).Findings
+			for _, d := range said {
+				if !slices.Contains(found, d) {
+					t.Errorf("loading says\n%v\nand check does not:\n%v", d, found)
+				}
+			}
+		})
+	}
+}
