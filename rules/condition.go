@@ -238,6 +238,9 @@ func stringsOf(name string, v any) ([]string, *problem) {
 		if len(v) == 0 {
 			return nil, emptyList(name)
 		}
+		p := mismatch(name, expected, v)
+		p.hint = "write { \"a\", \"b\" }; a .txt file in data/ is a set, a .yaml file can be a list"
+		return nil, p
 	}
 	out := make([]string, len(items))
 	for i, item := range items {
