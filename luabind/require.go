@@ -2,6 +2,7 @@ package luabind
 
 import (
 	"slices"
+	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -39,7 +40,7 @@ func baseRequire(L *lua.LState) int {
 		raise(L, hint, "there is no module %q", shorten(name))
 	}
 	if slices.Contains(m.loading, name) {
-		raise(L, "move what both need to a third file", "module %q requires itself, by way of %v", name, append(m.loading, name))
+		raise(L, "move what both need to a third file", "module %q requires itself: %s → %s", name, strings.Join(m.loading, " → "), name)
 	}
 	m.loading = append(m.loading, name)
 	L.Push(vm.chunk(p))

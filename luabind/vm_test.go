@@ -181,7 +181,7 @@ func TestRequire(t *testing.T) {
 	}
 	for _, test := range []struct{ src, want string }{
 		{"local p = require 'phones' p.count() assert(require('phones').count() == 2) assert(require 'none' == true)", ""},
-		{"require 'a'", `module "a" requires itself, by way of [a b a]`},
+		{"require 'a'", `module "a" requires itself: a → b → a`},
 		{"require 'phone'", "there is no module \"phone\"\n  hint: did you mean phones?"},
 		{"require 'bad'", "lib/bad.lua:2:1: error: broken"},
 	} {

@@ -157,12 +157,11 @@ func parseCSV(b []byte) (any, int, error) {
 // parseYAML reads one document into the types a rule can see. A phone number
 // written without quotes stays a string: YAML alone would make a number of it.
 func parseYAML(b []byte) (any, int, error) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(b, &doc); err != nil {
-		line, msg := yamlError(err)
-		return nil, line, errors.New(msg)
+	doc, line, err := readYAML(b)
+	if err != nil {
+		return nil, line, err
 	}
-	v, line, err := plainYAML(&doc)
+	v, line, err := plainYAML(doc)
 	if v == nil && err == nil {
 		// nil would make a condition of where vanish: a rule for the people of a
 		// list would be one for everybody, once the list has nothing but comments.
@@ -266,6 +265,33 @@ func exactly(f float64, written string, exact bool) (any, error) {
 		return nil, fmt.Errorf("the number %s is too large to be exact in Lua: write it in quotes", written)
 	}
 	return f, nil
+}
+
+// readYAML reads the one document of a file: a node of no kind if it holds
+// none. What stood in a second one would be lost without a word. The line of an
+// error is 0 if it has none.
+func readYAML(b []byte) (*yaml.Node, int, error) {
+	var doc, second yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(b))
+	err := dec.Decode(&doc)
+	if err == nil {
+		if err = dec.Decode(&second); err == nil && second.Content[0].Tag != "!!null" {
+			return nil, second.Line, errors.New("a second document begins here: a file is one")
+		}
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		return &doc, 0, nil
+	}
+	line, msg := yamlError(err)
+	if line == 0 {
+		// The library names no line where it is the first one. It names the one
+		// below, then, and none again for what is about the whole.
+		below, same := yamlError(yaml.Unmarshal(append([]byte("\n"), b...), &second))
+		if below > 0 && same == msg {
+			line = 1
+		}
+	}
+	return nil, line, errors.New(msg)
 }
 
 // yamlError takes the line out of what the YAML reader says.

@@ -20,6 +20,7 @@ func TestParseDatum(t *testing.T) {
 		{"keys of other types", "yaml", "1: a\ntrue: b\n", `{"1":"a","true":"b"}`},
 		{"anchors", "yaml", "a: &x [1]\nb: *x\n", `{"a":[1],"b":[1]}`},
 		{"an empty list", "yaml", "[]", `[]`},
+		{"dashes around", "yaml", "---\n[a]\n---\n", `["a"]`},
 	} {
 		v, _, err := parseDatum(tt.format, []byte(tt.in))
 		got, _ := json.Marshal(v)
@@ -37,6 +38,9 @@ func TestParseDatumRefuses(t *testing.T) {
 		want             string
 	}{
 		{"bad yaml", "yaml", "a: 1\nb: [\n", 2, "did not find expected node content"},
+		{"bad yaml in the first line", "yaml", "k: : :\n", 1, "mapping values are not allowed"},
+		{"a name that nothing has, on no line", "yaml", "a: *x\n", 0, "unknown anchor"},
+		{"two documents", "yaml", "[a]\n---\n[b]\n", 2, "a second document begins here"},
 		{"a tab", "yaml", "a:\n\tb: 1\n", 2, "cannot start any token: indent with spaces"},
 		{"a quote left open", "yaml", "- a\n- \"b\n", 2, "a quote is not closed"},
 		{"a key twice", "yaml", "a: 1\nb: 2\na: 3\n", 3, `mapping key "a" already defined at line 1`},

@@ -66,10 +66,9 @@ type manifestReader struct {
 func parseManifest(f File) (Manifest, luabind.Diagnostics) {
 	r := &manifestReader{file: f.Path}
 	var m Manifest
-	var doc yaml.Node
-	if err := yaml.Unmarshal(f.Bytes, &doc); err != nil {
-		line, msg := yamlError(err)
-		r.failAt(line, 0, "", "%s", msg)
+	doc, line, err := readYAML(f.Bytes)
+	if err != nil {
+		r.failAt(line, 0, "", "%s", err)
 		return m, r.diags
 	}
 	if len(doc.Content) == 0 {
