@@ -45,7 +45,9 @@ func newSimCommand() *cobra.Command {
 		Short: "The simulated Chert alone, to develop against",
 		Long: `Runs a simulated Chert: the API, the events log, the stream and webhooks, with
 people who write. It prints what to put in chertd.yaml, then a line for each
-thing that happens. The same --seed is the same people and the same messages.
+thing that happens. The same --seed is the same people and the same messages,
+with the same ids: to a daemon that has seen them they are duplicates, which it
+handles once. Give another seed after a restart.
 
 ` + chertsim.ControlHelp,
 		Example: `  chertd sim
