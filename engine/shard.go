@@ -202,9 +202,9 @@ func (s *shard) fetch(ctx context.Context) {
 	s.storeWorks()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// All there was has been read; if more was journaled meanwhile there is
-	// another round.
-	if len(entries) < batchEntries && s.newest == newest {
+	// There is another round until nothing is left, and if more was journaled
+	// meanwhile.
+	if len(entries) == 0 && s.newest == newest {
 		s.behind = false
 	}
 	for i := range entries {

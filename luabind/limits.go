@@ -38,6 +38,9 @@ const (
 	// maxLogged is how many bytes they may come to: they are kept with the
 	// event's decision, and 800 KB an event took all the store's time.
 	maxLogged = 32 << 10
+	// logSteps is what a byte of them costs in steps: it is encoded, written to
+	// the store, and printed.
+	logSteps = 2
 )
 
 // Options of every Lua state. Small stacks are cheap to make, and grow.

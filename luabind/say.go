@@ -9,10 +9,11 @@ import (
 // say logs a line of a script, within its quota: it goes to Config.Print while
 // loading, to the call's Effects in a handler. Long lines are cut.
 func (vm *VM) say(L *lua.LState, level, msg string, fields map[string]any) {
-	charge(L, 20, len(msg))
 	msg = cut(msg)
+	size := len(msg) + sizeOf(fields)
+	charge(L, 20+logSteps*size, size)
 	m := &vm.meter
-	m.logged += len(msg) + sizeOf(fields)
+	m.logged += size
 	if m.logged > maxLogged {
 		m.prints = max(m.prints, maxPrints) // this line and all after it are beyond
 	}

@@ -54,7 +54,11 @@ func (s *Set) Run(shard int, in Input) Result {
 		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Skipped: rule.skip(&r.in)}
 		if o.Skipped == "" {
 			health := &pack.health[rule.index]
-			if pack.share.allows(in.Now) && health.admit(pack.aside, in.Now) {
+			allowed := pack.share.allows(in.Now)
+			if n := len(result.Outcomes); !allowed && n > 0 && result.Outcomes[n-1].Pack == pack.Name && result.Outcomes[n-1].Skipped == SkippedAside {
+				continue // the pack is set aside as a whole: one record an event says so
+			}
+			if allowed && health.admit(pack.aside, in.Now) {
 				r.handle(rule, pack, &o)
 				// A memory that can't be read says nothing about the rule.
 				if o.Failure == nil || !in.Again && !r.memory(pack.Name).broken {
@@ -124,6 +128,7 @@ func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) (*handling, *luabind.Fa
 	r.spent += o.Steps
 	if vm.Broken() || errors.Is(err, errPanicked) {
 		pack.drop(r.shard)
+		r.spent += dropSteps
 	}
 	if err != nil {
 		return h, failureOf(err, rule)

@@ -11,14 +11,17 @@ import (
 // machine as well: what its handlers take beyond shareFree steps each (about a
 // millisecond, dozens of times what an ordinary rule takes), VMs that are made
 // anew for them included, may come to shareRate steps a second, about a tenth
-// of a core, and to shareBurst at once. A pack that goes beyond is set aside.
+// of a core, and to shareBurst of them at once. A pack that goes beyond is set aside.
 //
 // Measured with packs of handlers just within their budget, under 300 events a
 // second: without a share the others' events waited until the pack was gone.
 const (
 	shareFree  = 50_000
 	shareRate  = 5_000_000
-	shareBurst = 5_000_000
+	shareBurst = 2_000_000
+	// dropSteps is what it takes to throw a VM away, in steps: up to its limit of
+	// memory is to be collected and allocated again.
+	dropSteps = 250_000
 )
 
 // share is what a pack version has left of its share. The shards have it in

@@ -39,10 +39,10 @@ func TestShareOfThePack(t *testing.T) {
 	for ; told == "" && events < 100; events++ {
 		_, _, told = run()
 	}
-	if events < 5 || events > 20 || told == "" {
+	if events < 3 || events > 20 || told == "" {
 		t.Fatalf("set aside after %d events, because %q", events, told)
 	}
-	if ran, aside, why := run(); ran != 0 || aside != 2 || why != "" {
+	if ran, aside, why := run(); ran != 0 || aside != 1 || why != "" {
 		t.Errorf("after that %d rules ran, %d were aside, and it was told again: %q", ran, aside, why)
 	}
 	now = now.Add(defaultAsideCoolOff)

@@ -48,7 +48,8 @@ type Store interface {
 	Quarantine(ctx context.Context, q Quarantined) error
 
 	// Pending returns entries of a shard that are not handled, in the order of
-	// the journal, with a sequence above after, at most limit.
+	// the journal, with a sequence above after: at most limit, and fewer once
+	// their bodies come to PendingBytes. None are returned only if there are none.
 	Pending(ctx context.Context, shard Shard, after int64, limit int) ([]Entry, error)
 
 	// Unhandled reports whether entries with the shard key are journaled and not
@@ -105,6 +106,9 @@ type Reader interface {
 	// Quarantined returns the newest first.
 	Quarantined(ctx context.Context, limit int) ([]Quarantined, error)
 }
+
+// PendingBytes is about how much Pending returns at most: bodies may be 1 MiB each.
+const PendingBytes = 16 << 20
 
 // Arrival is an event on its way into the journal.
 type Arrival struct {

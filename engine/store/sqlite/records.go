@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql/driver"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -39,12 +40,21 @@ const (
 
 // Pending implements store.Store.
 func (s *Store) Pending(ctx context.Context, shard store.Shard, after int64, limit int) (list []store.Entry, err error) {
+	size := 0
+	enough := errors.New("enough")
 	err = s.read(ctx, "read pending events", func(c *conn) error {
-		return c.query(context.Background(), selectPending, func(row []driver.Value) error {
+		err := c.query(context.Background(), selectPending, func(row []driver.Value) error {
 			e, err := entryOf(row)
 			list = append(list, e)
+			if size += len(e.Event.Raw); err == nil && size >= store.PendingBytes {
+				return enough
+			}
 			return err
 		}, after, int64(max(shard.Of, 1)), int64(shard.Index), int64(max(limit, 0)))
+		if errors.Is(err, enough) {
+			return nil
+		}
+		return err
 	})
 	return list, err
 }
