@@ -54,6 +54,9 @@ func build(src source, o Options) *builder {
 	p.Version = versionOf(src.files)
 	b.mine = o.Packs[p.Name]
 	b.settle()
+	if src.broken.Errors() {
+		b.code() // what can't be read is not compiled
+	}
 	return b
 }
 
@@ -139,6 +142,16 @@ func (b *builder) fingerprint() string {
 
 // compile compiles and loads the pack, and checks what it subscribes to.
 func (b *builder) compile() {
+	b.load()
+	b.code()
+}
+
+// code gives what was said so far the codes of Options.Coded.
+func (b *builder) code() {
+	b.diags = b.opts.coded(&PackReport{Name: b.pack.Name, Path: b.src.path, Tried: b.pack}, b.diags)
+}
+
+func (b *builder) load() {
 	p := b.pack
 	data, diags := parseData(p.Files)
 	b.diags = append(b.diags, diags...)

@@ -136,7 +136,7 @@ func loadSources(sources []source, diags luabind.Diagnostics, o Options, previou
 		slices.SortStableFunc(b.diags, func(a, b luabind.Diagnostic) int {
 			return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 		})
-		pr.Diagnostics = o.coded(&pr, b.diags)
+		pr.Diagnostics = b.diags
 		r.Packs = append(r.Packs, pr)
 	}
 	slices.SortStableFunc(r.Packs, func(a, b PackReport) int { return cmp.Compare(a.Name, b.Name) })
