@@ -64,11 +64,12 @@ type Handled struct {
 
 // Engine runs rules over events. Create it with New, run it once with Run.
 type Engine struct {
-	c      Config
-	rules  atomic.Pointer[rules.Set]
-	shards []*shard
-	calls  *dispatch.Dispatcher
-	gov    *dispatch.Governor
+	c          Config
+	rules      atomic.Pointer[rules.Set]
+	shards     []*shard
+	calls      *dispatch.Dispatcher
+	gov        *dispatch.Governor
+	callHealth callHealth
 
 	callsDue  *dispatch.Agenda
 	timersDue *dispatch.Agenda
@@ -100,6 +101,7 @@ func New(c Config) *Engine {
 		timersDue: dispatch.NewAgenda(c.Store.TimersDue, 0),
 		swapped:   make(chan struct{}, 1),
 	}
+	e.callHealth.log = c.Log
 	for i := range c.Shards {
 		e.shards = append(e.shards, newShard(e, store.Shard{Index: i, Of: c.Shards}))
 	}
@@ -107,7 +109,10 @@ func New(c Config) *Engine {
 		Chats: e, Caller: c.Caller, Agenda: e.callsDue, Governor: e.gov,
 		Concurrency: c.Concurrency, Timeout: c.Timeout,
 		Now: c.Now, Jitter: c.Jitter, Log: c.Log,
-		Observe: func(a dispatch.Attempt) { e.observe(Happening{Attempt: &a}) },
+		Observe: func(a dispatch.Attempt) {
+			e.callHealth.ended(&a)
+			e.observe(Happening{Attempt: &a})
+		},
 	})
 	c.Store.Journaled(e.journaled)
 	return e
@@ -180,6 +185,8 @@ type Status struct {
 	Failing  string // what the store said when it last failed; "": it works
 	Paused   bool
 	Stopped  *dispatch.AccountStop // calls are stopped for the whole account
+	Outage   time.Time             // since when calls fail, whatever chat they are for; zero: they don't
+	LastCall string                // how the last one failed, in an outage
 	Backlog  []int                 // events in memory, a shard each
 }
 
@@ -194,6 +201,7 @@ func (e *Engine) Status() Status {
 	if f := e.failing.Load(); f != nil {
 		st.Failing = *f
 	}
+	st.Outage, st.LastCall = e.callHealth.outage()
 	for _, s := range e.shards {
 		st.Backlog = append(st.Backlog, s.backlog())
 	}

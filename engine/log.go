@@ -45,7 +45,9 @@ func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []cha
 			}
 			log.Log(ctx, levelOf(l.Level), l.Msg, args...)
 		}
-		if r.Error != "" {
+		// A pack without a live version fails at every event; the manager has said
+		// so once.
+		if r.Error != "" && r.Rule != "" {
 			log.Error("rule failed; nothing it asked for in this event was kept", keyVersion, short(r.Version), keyPlace, r.Place, keyError, r.Error)
 		}
 	}

@@ -350,6 +350,9 @@ func (m *manager) health() control.Health {
 	if s := st.Stopped; s != nil {
 		h.NoCalls = append(h.NoCalls, fmt.Sprintf("Chert refuses the account (code %d: %s) since %s", s.Code, s.Message, s.Since.UTC().Format(time.RFC3339)))
 	}
+	if !st.Outage.IsZero() {
+		h.NoCalls = append(h.NoCalls, fmt.Sprintf("calls to Chert fail since %s and are tried again: %s", st.Outage.UTC().Format(time.RFC3339), st.LastCall))
+	}
 	for _, p := range m.gens.Standings() {
 		if p.NotLive != "" {
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", p.Name, p.NotLive))

@@ -38,6 +38,10 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder) err
 		s.state = state
 	}
 	if s.live != nil && s.live.built == b.pack.built && !b.diags.Errors() {
+		if s.said != "" {
+			g.c.Log.Info("the files are again as the version that is live", "pack", s.state.Pack, "version", s.live.ShortVersion())
+			s.said = ""
+		}
 		s.live, s.word, s.notLive, s.lost, s.diags = s.live.withFiles(b.pack.Files), g.word, "", "", s.warnings
 		s.giveUp()
 		return nil

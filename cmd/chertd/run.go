@@ -75,7 +75,11 @@ func run(cmd *cobra.Command, file, events string) error {
 	ended := make(chan struct{})
 	defer close(ended)
 	go handleSignals(ended, stop, log, c.File, events != "", reload)
-	return startError(d.Run(ctx))
+	if err := d.Run(ctx); err != nil {
+		return startError(err)
+	}
+	log.Info("chertd has stopped; what was not finished goes on at the next start")
+	return nil
 }
 
 // daemon is what the configuration says, as the engine takes it.
