@@ -45,6 +45,9 @@ func ParseSchedule(s string, loc *time.Location) (Schedule, error) {
 	fields := strings.Fields(text)
 	if len(fields) == 1 && text[0] != '*' && text[0] != '@' {
 		d, err := ParseDuration(text)
+		if last := text[len(text)-1]; err != nil && '0' <= text[0] && text[0] <= '9' && 'a' <= last && last <= 'z' {
+			return Schedule{}, fmt.Errorf("schedule: %w", err) // it was meant as one
+		}
 		if err != nil {
 			return Schedule{}, fmt.Errorf("schedule %s: expected %s", quote(s), scheduleForms)
 		}
