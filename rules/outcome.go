@@ -78,7 +78,7 @@ type Wish struct {
 
 // Log is a line a rule logged.
 type Log struct {
-	Level  string
-	Msg    string
-	Fields map[string]any
+	Level  string         `json:"level"`
+	Msg    string         `json:"msg"`
+	Fields map[string]any `json:"fields,omitempty"`
 }
