@@ -48,8 +48,17 @@ type Daemon struct {
 	Observe func(Happening)
 	// Started, if set, is called once with the addresses in use.
 	Started func(Addresses)
-	// Reload, if set, reloads the rules, with the options it delivers.
-	Reload <-chan rules.Options
+	// Reload, if set, delivers what is to be different from now on.
+	Reload <-chan Changes
+}
+
+// Changes are the settings that a running daemon takes.
+type Changes struct {
+	Rules          rules.Options
+	WebhookSecrets []string
+	SigningSecret  string
+	Rate           float64
+	Burst          int
 }
 
 // Webhook says where deliveries are taken in.
@@ -116,6 +125,7 @@ func (d Daemon) Run(ctx context.Context) error {
 		Observe: d.Observe,
 	})
 	m := newManager(eng, st, &d)
+	m.client = client
 	eng.c.Observe = func(h Happening) {
 		if h.Handled != nil {
 			m.handled(h.Handled)
@@ -184,10 +194,8 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, clock *Clock, m *manager
 		taking.Go(func() {
 			for {
 				select {
-				case o := <-d.Reload:
-					if err := m.gens.Reconfigure(sources, o); err != nil && sources.Err() == nil {
-						d.Log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
-					}
+				case c := <-d.Reload:
+					m.change(sources, c, servers)
 				case <-sources.Done():
 					return
 				}
@@ -217,7 +225,8 @@ type server struct {
 	name     string
 	listener net.Listener
 	http     *http.Server
-	report   func() // of what piles up between two reports; nil: nothing does
+	report   func()              // of what piles up between two reports; nil: nothing does
+	change   func(Changes) error // takes what concerns it; nil: nothing does
 }
 
 // listen opens all listeners, or none.
@@ -248,6 +257,7 @@ func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server
 			name: "webhook", listener: source.LimitListener(l, 0),
 			http:   source.NewServer(source.ServerConfig{Handler: hook, Log: d.Log}),
 			report: func() { hook.ReportRefusals(clock.Now()) },
+			change: func(c Changes) error { return hook.SetSecrets(c.WebhookSecrets) },
 		})
 	}
 	servers, err = d.listenControl(servers, &a, m)

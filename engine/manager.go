@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chertd/engine/chert"
 	"chertd/engine/control"
 	"chertd/engine/store"
 	"chertd/luabind"
@@ -21,10 +22,11 @@ import (
 // manager keeps the engine's rules as the folder and the operators want them,
 // does what follows from how packs fare, and answers the commands.
 type manager struct {
-	eng   *Engine
-	store store.Store
-	gens  *rules.Generations
-	log   *slog.Logger
+	eng    *Engine
+	client *chert.Client
+	store  store.Store
+	gens   *rules.Generations
+	log    *slog.Logger
 
 	version string // of the program
 	since   time.Time
@@ -112,6 +114,24 @@ func (m *manager) note(pack, why string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.troubled[pack] = why
+}
+
+// change takes changed settings. Each is taken by itself: one that is refused
+// leaves what was.
+func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
+	m.eng.gov.SetCeiling(c.Rate, c.Burst)
+	errs := []error{m.client.SetSigningSecret(c.SigningSecret)}
+	for _, s := range servers {
+		if s.change != nil {
+			errs = append(errs, s.change(c))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		m.log.Error("a changed setting was not taken; what it was before goes on", keyError, err)
+	}
+	if err := m.gens.Reconfigure(ctx, c.Rules); err != nil && ctx.Err() == nil {
+		m.log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
+	}
 }
 
 // read reads the rules folder, as the watch asks.

@@ -30,7 +30,7 @@ func newRunCommand() *cobra.Command {
 		Long: `Takes chat events in, runs the rules on them, and marks chats as read.
 
 SIGTERM and SIGINT drain and stop; a second one stops at once. SIGHUP reloads
-the rules and their settings. Exit code 78: it can't start with this configuration.`,
+the rules, their settings, secrets and chert.rate. Exit code 78: it can't start with this configuration.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return run(cmd, file, events)
@@ -70,7 +70,7 @@ func run(cmd *cobra.Command, file, events string) error {
 	}
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
-	reload := make(chan rules.Options, 1)
+	reload := make(chan engine.Changes, 1)
 	d.Reload = reload
 	ended := make(chan struct{})
 	defer close(ended)
@@ -117,6 +117,14 @@ func (c *Config) checkCertificate() error {
 	return nil
 }
 
+// changes is what of the configuration a running daemon takes.
+func (c *Config) changes() engine.Changes {
+	return engine.Changes{
+		Rules: c.ruleOptions(), WebhookSecrets: reveal(c.Sources.Webhook.Secrets), SigningSecret: c.Chert.SigningSecret.Reveal(),
+		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst,
+	}
+}
+
 // ruleOptions is what the operator says to the packs.
 func (c *Config) ruleOptions() rules.Options {
 	o := rules.Options{Zone: c.location(), Packs: map[string]rules.PackOptions{}, Coded: lint.Coded}
@@ -129,7 +137,7 @@ func (c *Config) ruleOptions() rules.Options {
 // handleSignals drains on the first SIGTERM or SIGINT, ends the process on the
 // second, and reloads on SIGHUP, until ended is closed. reload has room for one,
 // so that no reload under way keeps a signal waiting.
-func handleSignals(ended <-chan struct{}, drain func(), log *slog.Logger, file string, events bool, reload chan rules.Options) {
+func handleSignals(ended <-chan struct{}, drain func(), log *slog.Logger, file string, events bool, reload chan engine.Changes) {
 	// A channel that is full takes no more: many reloads must not leave a stop out.
 	stops, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT)
@@ -148,12 +156,12 @@ func handleSignals(ended <-chan struct{}, drain func(), log *slog.Logger, file s
 				log.Error("SIGHUP: the configuration can't be read; what was live stays live", "err", err)
 				continue
 			}
-			log.Info("SIGHUP: the rules and their settings are reloaded; other settings take a restart")
+			log.Info("SIGHUP: the rules, their settings, secrets and chert.rate are taken anew; other settings take a restart")
 			select {
 			case <-reload: // not begun yet, and this is newer
 			default:
 			}
-			reload <- c.ruleOptions() // the only sender finds room
+			reload <- c.changes() // the only sender finds room
 		case s := <-stops:
 			if draining {
 				log.Warn("stopped at once; what was not finished goes on at the next start", "signal", s.String())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"chertd/engine"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -8,8 +9,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"chertd/rules"
 )
 
 // A reload that nobody takes up yet, because one is under way or the daemon is
@@ -25,7 +24,7 @@ func TestReloadKeepsNoSignalWaiting(t *testing.T) {
 	signal.Notify(seen, syscall.SIGHUP, syscall.SIGTERM)
 	defer signal.Stop(seen)
 
-	reload, drained := make(chan rules.Options, 1), make(chan struct{})
+	reload, drained := make(chan engine.Changes, 1), make(chan struct{})
 	ended, left := make(chan struct{}), make(chan struct{})
 	go func() {
 		handleSignals(ended, func() { close(drained) }, slog.New(slog.DiscardHandler), file, false, reload)

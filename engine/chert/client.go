@@ -26,8 +26,9 @@ import (
 type Client struct {
 	base   string // without a slash at the end
 	cfg    Config
-	slots  chan struct{} // one token a call in flight
-	traced bool          // the transport reports when it has a connection
+	secret atomic.Pointer[string] // that signs
+	slots  chan struct{}          // one token a call in flight
+	traced bool                   // the transport reports when it has a connection
 }
 
 // Reply is what is known of every call that succeeded.
@@ -58,12 +59,26 @@ func New(cfg Config) (*Client, error) {
 		cfg.Transport = newTransport(cfg.MaxConns)
 	}
 	_, traced := cfg.Transport.(*http.Transport)
-	return &Client{
+	c := &Client{
 		base:   strings.TrimRight(cfg.BaseURL, "/"),
 		cfg:    cfg,
 		slots:  make(chan struct{}, cfg.MaxConns),
 		traced: traced,
-	}, nil
+	}
+	c.secret.Store(&cfg.SigningSecret)
+	return c, nil
+}
+
+// SetSigningSecret signs calls with another secret from now on; those that are
+// on their way are not disturbed.
+func (c *Client) SetSigningSecret(secret string) error {
+	cfg := c.cfg
+	cfg.SigningSecret = secret
+	if err := cfg.check(); err != nil {
+		return err
+	}
+	c.secret.Store(&secret)
+	return nil
 }
 
 // Close gives idle connections back. Calls in flight are not disturbed.
@@ -196,10 +211,10 @@ func (c *Client) request(ctx context.Context, method, address string, body []byt
 		req.Header.Set("X-Chert-Tenant", c.cfg.Tenant)
 	}
 	if c.cfg.Auth == AuthBearer {
-		req.Header.Set("Authorization", "Bearer "+c.cfg.SigningSecret)
+		req.Header.Set("Authorization", "Bearer "+*c.secret.Load())
 	} else {
 		timestamp := strconv.FormatInt(c.cfg.Now().Unix(), 10)
-		req.Header.Set("X-Chert-Signature", Signature(c.cfg.SigningSecret, timestamp, body))
+		req.Header.Set("X-Chert-Signature", Signature(*c.secret.Load(), timestamp, body))
 	}
 	return req, nil
 }
@@ -207,7 +222,7 @@ func (c *Client) request(ctx context.Context, method, address string, body []byt
 // redact keeps the secret out of messages that a server, or a proxy in
 // between, made of what it was sent.
 func (c *Client) redact(message string) string {
-	return strings.ReplaceAll(message, c.cfg.SigningSecret, "[secret]")
+	return strings.ReplaceAll(message, *c.secret.Load(), "[secret]")
 }
 
 type eof struct{}

@@ -53,6 +53,14 @@ func NewGovernor(limit float64, burst int) *Governor {
 	return &Governor{bucket: bucket{rate: limit, burst: b, tokens: b}}
 }
 
+// SetCeiling changes the ceiling from now on.
+func (g *Governor) SetCeiling(limit float64, burst int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.bucket.rate, g.bucket.burst = limit, float64(max(burst, 1))
+	g.bucket.tokens = min(g.bucket.tokens, g.bucket.burst)
+}
+
 // Admit takes leave for one call. If it can't be given yet it returns how long
 // to wait before asking again.
 func (g *Governor) Admit(now time.Time) (wait time.Duration) {

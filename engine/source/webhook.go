@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chertd/engine/event"
@@ -48,6 +50,7 @@ type WebhookConfig struct {
 type Webhook struct {
 	cfg WebhookConfig
 
+	secrets  atomic.Pointer[[]string]
 	mu       sync.Mutex
 	stats    WebhookStats
 	refusals refusals
@@ -77,8 +80,6 @@ func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 		cfg.Now = time.Now
 	}
 	switch {
-	case len(cfg.Secrets) == 0:
-		return nil, errors.New("webhook has no secrets: without one nothing can be verified")
 	case cfg.Tolerance < 0:
 		return nil, fmt.Errorf("webhook tolerance %v is negative", cfg.Tolerance)
 	case cfg.MaxBody < 0:
@@ -86,12 +87,27 @@ func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 	case cfg.Ingest == nil || cfg.Quarantine == nil:
 		return nil, errors.New("webhook has nowhere to store what comes")
 	}
-	for i, secret := range cfg.Secrets {
+	w := &Webhook{cfg: cfg, stats: WebhookStats{Refused: map[Refusal]int64{}}}
+	if err := w.SetSecrets(cfg.Secrets); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// SetSecrets has deliveries verified by other secrets from now on, as while the
+// subscription's is rotated.
+func (w *Webhook) SetSecrets(secrets []string) error {
+	if len(secrets) == 0 {
+		return errors.New("webhook has no secrets: without one nothing can be verified")
+	}
+	for i, secret := range secrets {
 		if secret == "" {
-			return nil, fmt.Errorf("webhook secret %d is empty: anyone could sign with it", i+1)
+			return fmt.Errorf("webhook secret %d is empty: anyone could sign with it", i+1)
 		}
 	}
-	return &Webhook{cfg: cfg, stats: WebhookStats{Refused: map[Refusal]int64{}}}, nil
+	secrets = slices.Clone(secrets)
+	w.secrets.Store(&secrets)
+	return nil
 }
 
 // ServeHTTP answers one delivery.
@@ -113,7 +129,7 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := w.cfg.Now()
-	if refused := verify(r.Header, body, w.cfg.Secrets, w.cfg.Tolerance, now); refused != "" {
+	if refused := verify(r.Header, body, *w.secrets.Load(), w.cfg.Tolerance, now); refused != "" {
 		w.refuse(refused, now)
 		answerError(rw, http.StatusUnauthorized, "the signature was not accepted: "+string(refused), refused.hint())
 		return

@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"chertd/engine/chert"
+	"chertd/rules"
+)
+
+// Secrets are rotated without a restart: deliveries are verified by the new
+// ones, and calls are signed with the new one.
+func TestSecretsAreRotated(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "rules"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "rules", "p.lua"), []byte(readAll), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const next, nextHook = "ffffffffffffffffffffffffffffffff", "whsec_next"
+	signedBy := make(chan string, 10)
+	api := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		part := strings.Split(r.Header.Get("X-Chert-Signature"), ",")
+		for _, secret := range []string{benchSecret, next} {
+			if len(part) == 3 && part[2] == sign(secret, part[1], nil) {
+				signedBy <- secret
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Write([]byte(`{"status": "read"}`))
+	}))
+	ctx, cancel := context.WithCancel(context.Background())
+	started, ended := make(chan Addresses, 1), make(chan error, 1)
+	changes := make(chan Changes)
+	go func() {
+		ended <- Daemon{
+			StorePath: filepath.Join(dir, "chertd.db"), RulesDir: filepath.Join(dir, "rules"),
+			API:     chert.Config{BaseURL: api + "/api/v1", Tenant: benchTenant, SigningSecret: benchSecret},
+			Webhook: Webhook{Listen: "127.0.0.1:0", Path: "/hook", Secrets: []string{benchHook}},
+			Log:     slog.New(slog.DiscardHandler), Reload: changes,
+			Started: func(a Addresses) { started <- a },
+		}.Run(ctx)
+	}()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	url := (<-started).Webhook
+	post := func(id, secret string) int {
+		body := `{"event_type":"message.received","event_id":"` + id + `","data":{"chat":{"id":"` + id + `"},"message":{"id":"` + id + `","direction":"inbound","parts":[]}}}`
+		ts := strconv.FormatInt(time.Now().Unix(), 10)
+		req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Webhook-Signature", "t="+ts+",v1="+sign(secret, ts, []byte(body)))
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if code := post("e1", benchHook); code != http.StatusOK || <-signedBy != benchSecret {
+		t.Fatalf("before the change the webhook answers %d", code)
+	}
+	change := Changes{Rules: rules.Options{}, WebhookSecrets: []string{nextHook}, SigningSecret: next}
+	changes <- change
+	changes <- change // taken once the first has been carried out
+	if code := post("e2", benchHook); code != http.StatusUnauthorized {
+		t.Errorf("the old secret is answered %d, want 401", code)
+	}
+	if code := post("e3", nextHook); code != http.StatusOK {
+		t.Errorf("the new secret is answered %d, want 200", code)
+	} else if by := <-signedBy; by != next {
+		t.Error("the call is signed with the old secret")
+	}
+	// What can't be is not taken: the last good secrets go on.
+	changes <- Changes{Rules: rules.Options{}}
+	changes <- Changes{Rules: rules.Options{}}
+	if code := post("e4", nextHook); code != http.StatusOK {
+		t.Errorf("after a change without secrets the good one is answered %d", code)
+	}
+}
