@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -209,9 +208,6 @@ func TestReadsLimit(t *testing.T) {
 		c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), "x")
 	}
 	c.wait("shadow", func() bool { return c.eng.Rules().Mode("codes") == rules.Shadow })
-	for c.pack("codes").Mode != "shadow" { // told a moment after it is so
-		runtime.Gosched()
-	}
 	const why = "more than 3 reads in 10m"
 	if p := c.pack("codes"); p.Mode != "shadow" || p.ModeBy != why {
 		t.Errorf("codes stands as %+v, want shadow because of %q", p, why)

@@ -355,6 +355,7 @@ func (g *Generations) renew(reason string) (dropped []<-chan struct{}) {
 		if g.set == nil || !g.set.sameAs(set) {
 			g.dropOff(g.set, modes)
 			g.set = set
+			g.publish() // who sees the set at work is told of it
 			g.c.Swap(set)
 			g.c.Log.Info(LiveMessage, "because", reason, "packs", len(packs))
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"chertd/engine"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -9,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"chertd/engine"
 )
 
 // A reload that nobody takes up yet, because one is under way or the daemon is
