@@ -186,7 +186,10 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, clock *Clock, m *manager
 	}
 	if d.Watch {
 		taking.Go(func() {
-			options := rules.WatchOptions{Since: m.gens.Content(), Loaded: m.gens.Content, Log: d.Log}
+			options := rules.WatchOptions{
+				Since: m.gens.Content(), Loaded: m.gens.Content, Log: d.Log,
+				Partly: func(reason string, held map[string]bool) { m.readPartly(sources, reason, held) },
+			}
 			rules.Watch(sources, d.RulesDir, options, func(reason string) { m.read(sources, reason) })
 		})
 	}

@@ -141,6 +141,13 @@ func (m *manager) read(ctx context.Context, reason string) {
 	}
 }
 
+// readPartly reads it while some packs look half written, as the watch asks.
+func (m *manager) readPartly(ctx context.Context, reason string, held map[string]bool) {
+	if err := m.gens.NoticePartly(ctx, reason, held); err != nil && ctx.Err() == nil {
+		m.log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
+	}
+}
+
 // swap makes a set the live one. Reads are counted while a pack is live: one
 // that comes back from shadow begins anew.
 func (m *manager) swap(set *rules.Set) {

@@ -127,7 +127,7 @@ func (g *Generations) Start(ctx context.Context) error {
 		g.end()
 		return err
 	}
-	pending, err := g.read(ctx, true)
+	pending, err := g.read(ctx, true, nil)
 	g.end()
 	if err == nil {
 		err = g.collect(ctx, pending, func() {})
@@ -203,7 +203,7 @@ func (g *Generations) Read(ctx context.Context, reason string) error {
 	for _, s := range g.packs {
 		s.tried = nil
 	}
-	pending, err := g.read(ctx, false)
+	pending, err := g.read(ctx, false, nil)
 	g.renew(reason)
 	g.end()
 	return errors.Join(err, g.collectApart(ctx, pending, reason, nil))
@@ -214,14 +214,20 @@ func (g *Generations) Read(ctx context.Context, reason string) error {
 // go live later.
 func (g *Generations) Notice(ctx context.Context, reason string) error {
 	// A watch that began just now has not waited for what was gone before.
-	return g.notice(ctx, reason, g.c.Now().Sub(g.started) >= goneFor)
+	return g.notice(ctx, reason, g.c.Now().Sub(g.started) >= goneFor, nil)
 }
 
-func (g *Generations) notice(ctx context.Context, reason string, settled bool) error {
+// NoticePartly is Notice while some packs, by path, are to be left as they
+// stand: see WatchOptions.Partly.
+func (g *Generations) NoticePartly(ctx context.Context, reason string, held map[string]bool) error {
+	return g.notice(ctx, reason, false, held)
+}
+
+func (g *Generations) notice(ctx context.Context, reason string, settled bool, held map[string]bool) error {
 	if err := g.begin(ctx); err != nil {
 		return err
 	}
-	pending, err := g.read(ctx, settled)
+	pending, err := g.read(ctx, settled, held)
 	g.renew(reason)
 	g.end()
 	patience := time.NewTimer(gatePatience)
@@ -247,7 +253,8 @@ func (g *Generations) end() {
 
 // read reads the folder and decides about each pack. The edits it returns wait
 // for their specs. If settled, packs that are gone have been so long enough.
-func (g *Generations) read(ctx context.Context, settled bool) (pending []*trying, err error) {
+// Packs that are held, by path, stay as they stand.
+func (g *Generations) read(ctx context.Context, settled bool, held map[string]bool) (pending []*trying, err error) {
 	sources, diags := readFolder(g.c.Dir)
 	g.content, g.folder = contentOf(sources, diags), diags
 	byName := map[string][]*builder{}
@@ -261,6 +268,9 @@ func (g *Generations) read(ctx context.Context, settled bool) (pending []*trying
 			return pending, errors.Join(append(errs, err)...)
 		}
 		s := g.packs[name]
+		if held[byName[name][0].src.path] {
+			continue
+		}
 		if s == nil {
 			s = &standing{state: PackState{Pack: name}, back: map[string]bool{}}
 			g.packs[name] = s
@@ -276,7 +286,7 @@ func (g *Generations) read(ctx context.Context, settled bool) (pending []*trying
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
-		if byName[name] == nil {
+		if byName[name] == nil && !held[g.packs[name].path] {
 			errs = append(errs, g.missing(ctx, g.packs[name], len(byName) > 0, settled))
 		}
 	}
@@ -315,7 +325,7 @@ func (g *Generations) readLater(after time.Duration) {
 			return
 		}
 		g.later.Store(false)
-		if err := g.notice(ctx, "the folder was read again", false); err != nil && ctx.Err() == nil {
+		if err := g.notice(ctx, "the folder was read again", false, nil); err != nil && ctx.Err() == nil {
 			g.c.Log.Error("the rules could not be read to the end; what was live stays live", "err", err)
 		}
 	})

@@ -62,7 +62,7 @@ func (w *world) pack(rt *rapid.T) string {
 // read has the folder read, as often as it takes a keeper that may fail.
 func (w *world) read(settled bool) {
 	for range 8 {
-		if err := w.pen.g.notice(background, "test", settled); err == nil {
+		if err := w.pen.g.notice(background, "test", settled, nil); err == nil {
 			// Specs that were quick are done; the others are waited for.
 			if err := w.pen.g.Read(background, "test"); err == nil {
 				return

@@ -261,3 +261,17 @@ func TestGoneAndBack(t *testing.T) {
 	p.edit("a.lua", version("a1"), "never.lua", version("n1"))
 	p.expectLive("back", "a=a1(off) b=b1 never=n1(off)")
 }
+
+// Packs that someone is still at stay as they stand while others go live.
+func TestOthersGoLiveMeanwhile(t *testing.T) {
+	t.Parallel()
+	p := newPen(t, "codes.lua", version("v1"), "vip.lua", version("w1"), "old.lua", version("o1"))
+	p.write("codes.lua", version("v2"), "vip.lua", version("w2"), "old.lua", "gone")
+	held := map[string]bool{p.standing("codes").Path: true, p.standing("old").Path: true}
+	must(t, p.g.NoticePartly(background, "test", held))
+	p.expectLive("while two packs are held", "codes=v1 old=o1 vip=w2")
+	p.expectNotLive("while it is held", "codes", "")
+	p.pass(goneFor)
+	must(t, p.g.Notice(background, "test"))
+	p.expectLive("when all has settled", "codes=v2 vip=w2")
+}

@@ -59,30 +59,52 @@ func snap(sources []source, diags luabind.Diagnostics) snapshot {
 	return s
 }
 
-// unfinished says why the folder looks as if someone were still writing: a file
-// whose last line is cut short though it was whole, one that shrank by more
-// than half, a pack that is gone. It is "" where nothing speaks for that.
-func (s snapshot) unfinished(before snapshot) string {
+// unfinished returns the packs, by path, that look as if someone is still at
+// them: a file that ends within a line or has shrunk by more than half, or a
+// pack that is gone.
+func (s snapshot) unfinished(before snapshot) map[string]bool {
 	if !s.readable || !before.readable {
-		return ""
+		return nil
 	}
-	for _, path := range slices.Sorted(maps.Keys(s.files)) {
-		now := s.files[path]
+	packs := map[string]bool{}
+	for path, now := range s.files {
 		was, known := before.files[path]
 		switch {
 		case known && now.sum == was.sum:
-		case known && now.size*2 < was.size:
-			return path + " shrank by more than half"
-		case !now.whole && (!known || was.whole):
-			return path + " ends within a line"
+		case known && now.size*2 < was.size, !now.whole && (!known || was.whole):
+			packs[s.packOf(path)] = true
 		}
 	}
-	for _, path := range slices.Sorted(maps.Keys(before.packs)) {
+	for path := range before.packs {
 		if !s.packs[path] {
-			return path + " is gone"
+			packs[path] = true
 		}
 	}
-	return ""
+	return packs
+}
+
+// packOf is the path of the pack that a file belongs to.
+func (s snapshot) packOf(file string) string {
+	if single := strings.TrimSuffix(file, "_spec.lua") + ".lua"; single != file+".lua" && s.packs[single] {
+		return single
+	}
+	for path := range s.packs {
+		if file == path || strings.HasPrefix(file, path+"/") {
+			return path
+		}
+	}
+	return file
+}
+
+// besides hashes all files but those of some packs.
+func (s snapshot) besides(packs map[string]bool) string {
+	h := sha256.New()
+	for _, path := range slices.Sorted(maps.Keys(s.files)) {
+		if !packs[s.packOf(path)] {
+			fmt.Fprintf(h, "%q %x\n", path, s.files[path].sum)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // changes says in a few words what is different from before.

@@ -35,6 +35,10 @@ type WatchOptions struct {
 	// watch or somebody else: what they read and is no longer there is told as
 	// well, though it came and went between two looks. nil: nobody else reads.
 	Loaded func() string
+	// Partly, if set, is called instead when packs have changed while others, by
+	// path, look half written or are gone: those are to be left as they stand,
+	// until the change is told as a whole. Nil: all wait.
+	Partly func(reason string, held map[string]bool)
 	// Log gets what hinders the watching, which goes on by polling; nil: nobody.
 	Log *slog.Logger
 }
@@ -95,6 +99,7 @@ type watcher struct {
 	timer    *time.Timer            // runs while a change waits to be told
 	since    time.Time              // when the waiting began; zero: nothing waits
 	suspect  time.Time              // when the folder first looked half written; zero: it does not
+	partly   string                 // what was told of the rest of the folder meanwhile
 	lastFail string                 // trouble logged last, not to repeat it each poll
 }
 
@@ -180,12 +185,17 @@ func (w *watcher) settled() (reason string, ok bool) {
 		w.timer.Reset(w.opts.Quiet)
 		return "", false
 	}
-	if now.unfinished(w.told) != "" {
+	if held := now.unfinished(w.told); len(held) > 0 {
 		if w.suspect.IsZero() {
-			w.suspect = time.Now()
+			w.suspect, w.partly = time.Now(), w.told.besides(held)
 		}
 		if left := time.Until(w.suspect.Add(w.opts.Settle)); left > 0 {
 			w.timer.Reset(min(left, w.opts.Quiet))
+			// The other packs need not wait for these.
+			if rest := now.besides(held); rest != w.partly && w.opts.Partly != nil {
+				w.partly = rest
+				w.opts.Partly(now.changes(w.told), held)
+			}
 			return "", false
 		}
 	}
@@ -202,7 +212,7 @@ func (w *watcher) outdated(now snapshot) bool {
 
 func (w *watcher) calm() {
 	w.timer.Stop()
-	w.since, w.suspect, w.polled = time.Time{}, time.Time{}, ""
+	w.since, w.suspect, w.polled, w.partly = time.Time{}, time.Time{}, "", ""
 }
 
 func (w *watcher) look() snapshot { return snap(readFolder(w.dir)) }

@@ -206,6 +206,12 @@ func inVirtualTime(t *testing.T, test func(r *rig)) {
 		go func() {
 			defer close(done)
 			options := WatchOptions{Loaded: func() string { return r.loaded }, Log: slog.New(slog.NewTextHandler(&r.log, nil))}
+			options.Partly = func(reason string, held map[string]bool) {
+				for path := range held {
+					r.told = append(r.told, told{time.Since(r.start), "all but " + filepath.Base(path) + ": " + reason})
+				}
+				r.read()
+			}
 			watch(ctx, dir, options, n, func(reason string) {
 				r.told = append(r.told, told{time.Since(r.start), reason})
 				r.read()
@@ -351,6 +357,31 @@ func TestWatchGivesHalfWrittenFilesTime(t *testing.T) {
 			r.edit("new.lua", `-- no line break either\`)
 			r.until(5 * time.Second)
 			r.expect(told{2100 * ms, "new.lua is new"}, told{3100 * ms, "new.lua changed"})
+		})
+	})
+}
+
+// A pack that someone is still at, or that is gone, holds up no other.
+func TestWatchTellsOfOthersMeanwhile(t *testing.T) {
+	t.Run("half written", func(t *testing.T) {
+		inVirtualTime(t, func(r *rig) {
+			r.edit("codes.lua", "-- t")
+			r.edit("other.lua", "-- other\n")
+			r.until(time.Second)
+			r.expect(told{100 * ms, "all but codes.lua"})
+			r.edit("other.lua", "-- other\n-- edited\n")
+			r.until(1500 * ms)
+			r.expect(told{100 * ms, "all but codes.lua"}, told{1100 * ms, "all but codes.lua"})
+			r.until(5 * time.Second)
+			r.expect(told{100 * ms, "all but codes.lua"}, told{1100 * ms, "all but codes.lua"}, told{2100 * ms, "codes.lua changed"})
+		})
+	})
+	t.Run("gone", func(t *testing.T) {
+		inVirtualTime(t, func(r *rig) {
+			must(r.t, os.Remove(filepath.Join(r.dir, "codes.lua")))
+			r.edit("other.lua", "-- other\n")
+			r.until(5 * time.Second)
+			r.expect(told{100 * ms, "all but codes.lua"}, told{2100 * ms, "codes.lua is gone"})
 		})
 	})
 }
