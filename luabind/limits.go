@@ -72,6 +72,9 @@ func (l Limits) withDefaults() Limits {
 	if l.Memory <= 0 {
 		l.Memory = DefaultMemory
 	}
+	if l.Kept <= 0 {
+		l.Kept = l.Memory
+	}
 	if l.Wall <= 0 {
 		l.Wall = DefaultWall
 	}

@@ -16,7 +16,8 @@ import (
 // Limits bounds one VM. Zero fields take the defaults.
 type Limits struct {
 	Steps  int64         // VM steps a call; default 1,000,000, about 20 ms
-	Memory int64         // bytes a VM may keep and a call may allocate; default 32 MiB
+	Memory int64         // bytes a call may allocate; default 32 MiB
+	Kept   int64         // bytes a VM may keep between calls; default Memory
 	Wall   time.Duration // aborts only, so that budgets stay deterministic; default 1 s
 }
 

@@ -16,7 +16,7 @@ const (
 )
 
 // keep looks, now and then, at what the VM keeps between calls: its globals,
-// modules, handlers and all that can be reached from them. Over Limits.Memory
+// modules, handlers and all that can be reached from them. Over Limits.Kept
 // the VM is broken, and so is one whose tables hold more dead keys than
 // living. The walk takes time in proportion to what is kept, and happens once
 // at least as much was charged since the last one.
@@ -51,8 +51,8 @@ func (vm *VM) measure() {
 	vm.kept = w.bytes
 	vm.walked = vm.meter.used + vm.meter.allocated()
 	switch {
-	case w.bytes > vm.limits.Memory:
-		vm.broken = "it keeps " + megabytes(w.bytes) + " between events, more than its " + megabytes(vm.limits.Memory)
+	case w.bytes > vm.limits.Kept:
+		vm.broken = "it keeps " + megabytes(w.bytes) + " between events, more than its " + megabytes(vm.limits.Kept)
 	case w.dead > maxDead && w.dead > w.live:
 		vm.broken = "its tables keep the keys of " + thousands(int64(w.dead)) + " entries that were removed"
 	}

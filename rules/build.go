@@ -84,6 +84,8 @@ func (b *builder) settle() {
 			Wall:   b.opts.Limits.Wall,
 		},
 	}
+	// The limit is the pack's: its VMs, one a shard, share what they may keep.
+	p.config.Limits.Kept = cmp.Or(p.config.Limits.Memory, luabind.DefaultMemory) / int64(b.opts.shards())
 	for _, g := range p.Grants {
 		p.config.Grants[g] = true
 	}

@@ -22,6 +22,11 @@ const (
 // is recorded as failed, to be run again once the rule is mended.
 const SkippedAside = "set aside"
 
+// recordedAside is how many rules of a pack that are set aside an event records.
+// They stand for all of them: 200 lines for each event kept the store from
+// everyone else's.
+const recordedAside = 8
+
 // health is how a rule of one pack version has fared lately. The shards share
 // it; it is lost with the process, which is a probe of its own.
 type health struct {

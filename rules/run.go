@@ -45,6 +45,10 @@ func (s *Set) Run(shard int, in Input) Result {
 	r.set, r.shard, r.in = s, shard, in
 	r.probe.reset(in.Event)
 	var result Result
+	var aside struct { // rules of the pack at hand that are set aside
+		pack  *Pack
+		rules int
+	}
 	for _, i := range s.index.candidates(&r.probe) {
 		rule := s.rules[i]
 		if !rule.mine(in.Event) || !rule.where.holds(&r.probe) {
@@ -73,6 +77,14 @@ func (s *Set) Run(shard int, in Input) Result {
 		}
 		if (o.Failure != nil || o.Skipped == SkippedAside) && pack.CanVeto && s.modes[pack.Name] == Live {
 			result.Withhold = true
+		}
+		if o.Skipped == SkippedAside {
+			if aside.pack != pack {
+				aside.pack, aside.rules = pack, 0
+			}
+			if aside.rules++; aside.rules > recordedAside {
+				continue
+			}
 		}
 		result.Outcomes = append(result.Outcomes, o)
 	}

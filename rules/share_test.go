@@ -69,3 +69,25 @@ end)`})
 		}
 	}
 }
+
+// A pack of many rules that are all set aside records some of them, not hundreds.
+func TestManyRulesAside(t *testing.T) {
+	t.Parallel()
+	set := mustLoad(t, Options{}, map[string]string{"storm.lua": `
+for i = 1, 50 do
+  chert.on("message.received", function(ev) error("rule " .. i) end)
+end`, "zz.lua": `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`})
+	now := time.Unix(1_800_000_000, 0)
+	for range defaultAsideAfter {
+		if r := set.Run(0, Input{Event: message("hello"), Now: now}); len(r.Outcomes) != 51 {
+			t.Fatalf("%d outcomes, want each failure recorded", len(r.Outcomes))
+		}
+	}
+	r := set.Run(0, Input{Event: message("hello"), Now: now})
+	if len(r.Outcomes) != recordedAside+1 {
+		t.Errorf("%d outcomes, want %d that are set aside and the other pack's", len(r.Outcomes), recordedAside)
+	}
+	if last := r.Outcomes[len(r.Outcomes)-1]; last.Pack != "zz" || len(last.Wishes) != 1 {
+		t.Errorf("the last outcome is %+v, want the other pack's read", last)
+	}
+}
