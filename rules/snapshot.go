@@ -83,6 +83,19 @@ func (s snapshot) unfinished(before snapshot) map[string]bool {
 	return packs
 }
 
+// moved reports whether a pack is gone and another is new: then they may be one,
+// and must not both run until it is known.
+func (s snapshot) moved(before snapshot) bool {
+	gone, fresh := false, false
+	for path := range before.packs {
+		gone = gone || !s.packs[path]
+	}
+	for path := range s.packs {
+		fresh = fresh || !before.packs[path]
+	}
+	return gone && fresh
+}
+
 // packOf is the path of the pack that a file belongs to.
 func (s snapshot) packOf(file string) string {
 	if single := strings.TrimSuffix(file, "_spec.lua") + ".lua"; single != file+".lua" && s.packs[single] {

@@ -192,7 +192,7 @@ func (w *watcher) settled() (reason string, ok bool) {
 		if left := time.Until(w.suspect.Add(w.opts.Settle)); left > 0 {
 			w.timer.Reset(min(left, w.opts.Quiet))
 			// The other packs need not wait for these.
-			if rest := now.besides(held); rest != w.partly && w.opts.Partly != nil {
+			if rest := now.besides(held); rest != w.partly && w.opts.Partly != nil && !now.moved(w.told) {
 				w.partly = rest
 				w.opts.Partly(now.changes(w.told), held)
 			}

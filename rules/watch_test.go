@@ -378,10 +378,20 @@ func TestWatchTellsOfOthersMeanwhile(t *testing.T) {
 	})
 	t.Run("gone", func(t *testing.T) {
 		inVirtualTime(t, func(r *rig) {
-			must(r.t, os.Remove(filepath.Join(r.dir, "codes.lua")))
 			r.edit("other.lua", "-- other\n")
+			r.until(time.Second)
+			must(r.t, os.Remove(filepath.Join(r.dir, "codes.lua")))
+			r.edit("other.lua", "-- other\n-- edited\n")
 			r.until(5 * time.Second)
-			r.expect(told{100 * ms, "all but codes.lua"}, told{2100 * ms, "codes.lua is gone"})
+			r.expect(told{100 * ms, "other.lua is new"}, told{1100 * ms, "all but codes.lua"}, told{3100 * ms, "codes.lua is gone"})
+		})
+	})
+	t.Run("moved", func(t *testing.T) { // both must not run
+		inVirtualTime(t, func(r *rig) {
+			must(r.t, os.Remove(filepath.Join(r.dir, "codes.lua")))
+			r.edit("moved.lua", "-- one\nlocal a = 1\nlocal b = 2\n")
+			r.until(5 * time.Second)
+			r.expect(told{2100 * ms, "moved.lua is new"})
 		})
 	})
 }
