@@ -85,7 +85,7 @@ func (b *batch) handle(ctx context.Context, entry *store.Entry) {
 	case entry.Forward != nil:
 		in.Depth = entry.Forward.Depth
 		in.Wishes = []chat.Wish{entry.Forward.Wish}
-		in.Withhold = entry.Forward.Withhold
+		in.Block = entry.Forward.Block
 		decision.Note = fmt.Sprintf("carries a wish of event %d here", entry.Cause)
 		if w := &entry.Forward.Wish; w.Acts() && b.s.e.rules.Load().Withdrawn(w.Pack, w.Version) {
 			in.Wishes = nil
@@ -122,7 +122,7 @@ func (b *batch) handle(ctx context.Context, entry *store.Entry) {
 // collect turns what the rules said into the chat's input, the decision and
 // what is to be remembered.
 func (b *batch) collect(entry *store.Entry, result *rules.Result, in *chat.Handled, t *store.Transition) {
-	in.Withhold = result.Withhold
+	in.Block = result.Block
 	if len(result.Outcomes) == 0 {
 		t.Decision.Note = "no rule wants it"
 	}
@@ -139,11 +139,11 @@ func (b *batch) collect(entry *store.Entry, result *rules.Result, in *chat.Handl
 		if o.Failure != nil {
 			said.Error = o.Failure.Error()
 		}
-		if o.Failure != nil || o.Skipped == rules.SkippedAside {
+		if o.Failure != nil || o.Skipped == rules.SkippedSuspended {
 			t.Decision.Failed = true
 		}
-		if !o.Aside.IsZero() {
-			b.done = append(b.done, func() { b.s.e.logAside(o) })
+		if !o.Suspended.IsZero() {
+			b.done = append(b.done, func() { b.s.e.logSuspended(o) })
 		}
 		for n, w := range o.Wishes {
 			said.Asked = append(said.Asked, w.Words(own, t.Decision.At))
@@ -151,7 +151,7 @@ func (b *batch) collect(entry *store.Entry, result *rules.Result, in *chat.Handl
 				in.Wishes = append(in.Wishes, w.Wish)
 				continue
 			}
-			t.Append = append(t.Append, b.forward(entry, o, n, &w, result.Withhold))
+			t.Append = append(t.Append, b.forward(entry, o, n, &w, result.Block))
 		}
 		if o.Rest != nil {
 			in.Rested = append(in.Rested, *o.Rest)
@@ -166,7 +166,7 @@ func (b *batch) collect(entry *store.Entry, result *rules.Result, in *chat.Handl
 }
 
 // forward journals a wish for a chat that this shard may not own.
-func (b *batch) forward(entry *store.Entry, o *rules.Outcome, n int, w *rules.Wish, withhold bool) store.Arrival {
+func (b *batch) forward(entry *store.Entry, o *rules.Outcome, n int, w *rules.Wish, block bool) store.Arrival {
 	return store.Arrival{
 		Event: event.Event{
 			ID:     fmt.Sprintf("wish:%d/%s/%s/%d", entry.Seq, o.Pack, o.Rule, n),
@@ -179,7 +179,7 @@ func (b *batch) forward(entry *store.Entry, o *rules.Outcome, n int, w *rules.Wi
 		},
 		Received: b.s.e.c.Now(),
 		Cause:    entry.Seq,
-		Forward:  &store.Forward{Wish: w.Wish, Depth: entry.Event.Depth, Withhold: withhold},
+		Forward:  &store.Forward{Wish: w.Wish, Depth: entry.Event.Depth, Block: block},
 	}
 }
 

@@ -117,7 +117,7 @@ func (c *crew) pack(name string) control.Pack {
 	return control.Pack{}
 }
 
-// actions tells what became of a chat's actions: "read dropped (off)".
+// actions tells what became of a chat's actions: "read dropped (pack_inactive)".
 func (c *crew) actions(chatID string) string {
 	c.t.Helper()
 	list, err := c.st.Actions(context.Background(), store.ActionFilter{Chat: chatID, Limit: 1000})

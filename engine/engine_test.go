@@ -266,7 +266,7 @@ chert.rule({ name = "settle", on = "message.received",
 	}
 }
 
-func TestOvertaken(t *testing.T) {
+func TestSuperseded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "some.lua", `
 chert.rule({ name = "later", on = "message.received", where = { text = "please" },
@@ -278,8 +278,8 @@ chert.rule({ name = "later", on = "message.received", where = { text = "please" 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(actions) != 1 || actions[0].Status != chat.Dropped || actions[0].Why != chat.WhyOvertaken {
-		t.Errorf("actions are %+v, want one that was overtaken", actions)
+	if len(actions) != 1 || actions[0].Status != chat.Dropped || actions[0].Why != chat.WhySuperseded {
+		t.Errorf("actions are %+v, want one that was superseded", actions)
 	}
 }
 

@@ -186,7 +186,7 @@ func (f *fire) judge(h *Handled) string {
 		}
 		names[name], versions[name] = r.Pack, r.Version
 		n, ok := numberSaid(&r)
-		if r.Skipped == rules.SkippedAside {
+		if r.Skipped == rules.SkippedSuspended {
 			// It failed on other shards, of which nothing may be told yet.
 			if n, ok = f.numbers[r.Version]; !ok {
 				said[name]++

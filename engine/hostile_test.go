@@ -22,7 +22,7 @@ var (
 	hostileFor  = flag.Duration("hostile.for", 10*time.Second, "with -hostile: how long each pack may rage")
 	hostileRate = flag.Float64("hostile.rate", 1000, "with -hostile: events a second")
 	hostileOnly = flag.String("hostile.only", "", "with -hostile: only packs whose name matches this regexp")
-	hostileOn   = flag.Bool("hostile.on", false, "with -hostile: rules that keep failing are not set aside, and go on raging")
+	hostileOn   = flag.Bool("hostile.on", false, "with -hostile: rules that keep failing are not suspended, and go on raging")
 )
 
 // honest are the packs that must not notice. The first reads all chats; the
@@ -163,7 +163,7 @@ func TestHostilePacks(t *testing.T) {
 	if *hostileRun {
 		o = rules.Options{}
 		if *hostileOn {
-			o.SetAside.After = -1
+			o.Suspend.After = -1
 		}
 		rate, chats, backlog = *hostileRate, 1000, 0
 		quiet, rage = int(rate*3), int(rate*hostileFor.Seconds())

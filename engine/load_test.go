@@ -165,7 +165,7 @@ func (n *news) WithGroup(string) slog.Handler                    { return n }
 func (n *news) Handle(_ context.Context, r slog.Record) error {
 	live := r.Message == rules.LiveMessage
 	if !live && !strings.HasPrefix(r.Message, "an edit is not live") && r.Message != "rolled back" &&
-		!strings.HasPrefix(r.Message, "rule set aside") && !strings.HasPrefix(r.Message, "the store fails") {
+		!strings.HasPrefix(r.Message, "rule suspended") && !strings.HasPrefix(r.Message, "the store fails") {
 		return nil
 	}
 	h := headline{at: time.Now(), live: live, text: r.Message}

@@ -62,21 +62,21 @@ func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []cha
 	}
 }
 
-// logAside says that a rule is set aside.
-func (e *Engine) logAside(o *rules.Outcome) {
-	if o.AsideWhy != "" {
-		e.c.Log.Error("pack set aside: "+o.AsideWhy+"; its events are recorded as failed, to be run once it is mended",
-			keyPack, o.Pack, keyRule, o.Rule, keyVersion, short(o.Version), keyPlace, o.Place, "until", o.Aside.UTC().Format(time.RFC3339))
+// logSuspended says that a rule is suspended.
+func (e *Engine) logSuspended(o *rules.Outcome) {
+	if o.SuspendedWhy != "" {
+		e.c.Log.Error("pack suspended: "+o.SuspendedWhy+"; its events are recorded as failed, to be run once it is mended",
+			keyPack, o.Pack, keyRule, o.Rule, keyVersion, short(o.Version), keyPlace, o.Place, "until", o.Suspended.UTC().Format(time.RFC3339))
 		return
 	}
-	e.c.Log.Error("rule set aside: it fails again and again; its events are recorded as failed, to be run once it is mended",
-		keyPack, o.Pack, keyRule, o.Rule, keyVersion, short(o.Version), keyPlace, o.Place, "until", o.Aside.UTC().Format(time.RFC3339))
+	e.c.Log.Error("rule suspended: it fails again and again; its events are recorded as failed, to be run once it is mended",
+		keyPack, o.Pack, keyRule, o.Rule, keyVersion, short(o.Version), keyPlace, o.Place, "until", o.Suspended.UTC().Format(time.RFC3339))
 }
 
 // logSettled says what became of an action.
 func (e *Engine) logSettled(a *chat.Action) {
 	level := slog.LevelInfo
-	if a.Status == chat.Dead || a.Status == chat.Withheld {
+	if a.Status == chat.Dead || a.Status == chat.Blocked {
 		level = slog.LevelError
 	}
 	if !e.c.Log.Enabled(context.Background(), level) {

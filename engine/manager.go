@@ -191,7 +191,7 @@ func (m *manager) cancel(ctx context.Context, pack, version, why string) error {
 				if i >= len(chats) {
 					return
 				}
-				if err := m.eng.Apply(ctx, chats[i], chat.Cancel{Pack: pack, Version: version, Why: why}); err != nil {
+				if err := m.eng.Apply(ctx, chats[i], chat.Cancel{Pack: pack, Version: version}); err != nil {
 					stop(err)
 				}
 			}
@@ -215,7 +215,7 @@ func (m *manager) handled(h *Handled) {
 			continue // a pack counts once an event
 		}
 		failed := slices.ContainsFunc(said[i:], func(other store.RuleDecision) bool {
-			return other.Pack == r.Pack && (other.Error != "" || other.Skipped == rules.SkippedAside)
+			return other.Pack == r.Pack && (other.Error != "" || other.Skipped == rules.SkippedSuspended)
 		})
 		if set.Mode(r.Pack) == rules.Live && m.gens.Handled(r.Pack, r.Version, failed) {
 			m.inTrouble(r.Pack, "")
@@ -339,8 +339,8 @@ func (m *manager) describe(ctx context.Context, s rules.PackStanding) (control.P
 		Mode: string(s.Mode), ModeBy: s.ModeBy, Rules: s.Rules, Pinned: s.Pinned, Gone: s.Gone,
 		NotLive: s.NotLive, Diagnostics: s.Diagnostics,
 	}
-	for _, a := range s.Aside {
-		p.SetAside = append(p.SetAside, control.RuleAside{Rule: a.Rule, Until: a.Until})
+	for _, a := range s.Suspended {
+		p.Suspended = append(p.Suspended, control.RuleSuspension{Rule: a.Rule, Until: a.Until})
 	}
 	versions, err := m.store.Versions(ctx, s.Name, rules.KeptVersions)
 	if err != nil {
@@ -384,8 +384,8 @@ func (m *manager) health() control.Health {
 		if p.NotLive != "" {
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", p.Name, p.NotLive))
 		}
-		for _, a := range p.Aside {
-			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: rule %s is set aside: it fails again and again", p.Name, a.Rule))
+		for _, a := range p.Suspended {
+			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: rule %s is suspended: it fails again and again", p.Name, a.Rule))
 		}
 	}
 	for _, d := range problems {

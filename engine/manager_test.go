@@ -32,10 +32,10 @@ func TestOffMeansOff(t *testing.T) {
 		act  func(c *crew) error
 		want string
 	}{
-		{"off", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "off", false); return err }, "read dropped (off)"},
-		{"shadow", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "shadow", false); return err }, "read dropped (shadow)"},
+		{"off", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "off", false); return err }, "read dropped (pack_inactive)"},
+		{"shadow", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "shadow", false); return err }, "read dropped (pack_inactive)"},
 		{"kept", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "off", true); return err }, "read waiting"},
-		{"rolled back", func(c *crew) error { _, err := c.m.Rollback(ctx, "codes", "", false, false); return err }, "read dropped (rolled back)"},
+		{"rolled back", func(c *crew) error { _, err := c.m.Rollback(ctx, "codes", "", false, false); return err }, "read dropped (pack_inactive)"},
 		{"rolled back, and kept", func(c *crew) error { _, err := c.m.Rollback(ctx, "codes", "", false, true); return err }, "read waiting"},
 		{"removed", func(c *crew) error {
 			c.remove("codes.lua")
@@ -44,13 +44,13 @@ func TestOffMeansOff(t *testing.T) {
 			c.reload()
 			c.wait("the removal", func() bool { return strings.Contains(c.log.String(), "what the pack had waiting was dropped") })
 			return nil
-		}, "read dropped (removed)"},
+		}, "read dropped (pack_inactive)"},
 		{"off by chertd.yaml", func(c *crew) error {
 			c.options.Packs = map[string]rules.PackOptions{"codes": {Mode: rules.Off}}
 			c.stop()
 			c.start()
 			return nil
-		}, "read dropped (off)"},
+		}, "read dropped (pack_inactive)"},
 		{"an edit", func(c *crew) error { c.write("codes.lua", later+"\n-- edited"); c.reload(); return nil }, "read waiting"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestOffIsEndedByTheNextProcess(t *testing.T) {
 	c.stop()
 	c.ahead.Store(int64(time.Hour)) // long due
 	c.start()
-	c.expectActions("after the restart", "c1", "read dropped (off)")
+	c.expectActions("after the restart", "c1", "read dropped (pack_inactive)")
 	defer c.look()()
 	if len(c.calls) > 0 {
 		t.Errorf("calls were made: %v", c.calls)
@@ -262,16 +262,16 @@ func TestReadMeter(t *testing.T) {
 	}
 }
 
-// A rule that keeps failing is set aside alone, reads of what it can't look at
-// are withheld if it could veto, and an event probes it when it has cooled off.
-func TestRuleIsSetAsideAndProbed(t *testing.T) {
+// A rule that keeps failing is suspended alone, reads of what it can't look at
+// are blocked if it could veto, and an event probes it when it has cooled off.
+func TestRuleIsSuspendedAndProbed(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t)
 	c.stop()
 	var mu sync.Mutex
 	at := time.Now()
 	c.now = func() time.Time { mu.Lock(); defer mu.Unlock(); return at }
-	c.options.SetAside = rules.SetAside{After: 3, CoolOff: time.Minute}
+	c.options.Suspend = rules.SuspendPolicy{After: 3, CoolOff: time.Minute}
 	c.write("guard.lua", `
 chert.rule({ name = "guard", on = "message.received", run = function(ev)
   if ev.text == "bad" then error("oh") end
@@ -282,16 +282,16 @@ chert.rule({ name = "log", on = "message.received", run = function(ev) log.info(
 	for i := range 3 {
 		c.handle(fmt.Sprint("b", i), fmt.Sprint("e", i), "bad")
 	}
-	if p := c.pack("guard"); len(p.SetAside) != 1 || p.SetAside[0].Rule != "guard" || !p.SetAside[0].Until.Equal(at.Add(time.Minute).Truncate(time.Millisecond)) {
-		t.Errorf("set aside are %+v", p.SetAside)
+	if p := c.pack("guard"); len(p.Suspended) != 1 || p.Suspended[0].Rule != "guard" || !p.Suspended[0].Until.Equal(at.Add(time.Minute).Truncate(time.Millisecond)) {
+		t.Errorf("suspended are %+v", p.Suspended)
 	}
-	if notes := strings.Join(c.m.health().Notes, "\n"); !strings.Contains(notes, "rule guard is set aside") {
+	if notes := strings.Join(c.m.health().Notes, "\n"); !strings.Contains(notes, "rule guard is suspended") {
 		t.Errorf("the notes are %q", notes)
 	}
 	c.handle("c1", "e-aside", "good")
-	c.expectActions("while it is set aside", "c1", "read withheld (withheld)")
+	c.expectActions("while it is suspended", "c1", "read blocked (blocked)")
 	d := c.decision("e-aside")
-	if !d.Failed || d.Rules[0].Skipped != rules.SkippedAside || len(d.Rules) != 3 || len(d.Rules[1].Logs) != 1 {
+	if !d.Failed || d.Rules[0].Skipped != rules.SkippedSuspended || len(d.Rules) != 3 || len(d.Rules[1].Logs) != 1 {
 		t.Errorf("the decision is %+v", d)
 	}
 	if p := c.pack("guard"); p.Events != 4 || p.Failures != 4 {
@@ -302,19 +302,19 @@ chert.rule({ name = "log", on = "message.received", run = function(ev) log.info(
 	mu.Unlock()
 	c.handle("c2", "e-probe", "vip")
 	c.expectActions("the probe", "c2", "read dropped (vetoed)")
-	if p := c.pack("guard"); len(p.SetAside) != 0 {
-		t.Errorf("after the probe set aside are %+v", p.SetAside)
+	if p := c.pack("guard"); len(p.Suspended) != 0 {
+		t.Errorf("after the probe suspended are %+v", p.Suspended)
 	}
 	c.handle("c3", "e-again", "good")
 	c.wait("the read", func() bool { return len(c.calls) == 1 && c.calls[0].Chat == "c3" })
 }
 
-// A pack that never loaded and looks as if it could veto has reads withheld.
-func TestReadsAreWithheldForAPackThatNeverLoaded(t *testing.T) {
+// A pack that never loaded and looks as if it could veto has reads blocked.
+func TestReadsAreBlockedForAPackThatNeverLoaded(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "read.lua", readAll, "guard.lua", "chert.on('message.received', function(ev) chert.keep_unread(ev.chat.id)")
 	c.handle("c1", "e1", "x")
-	c.expectActions("never loaded", "c1", "read withheld (withheld)")
+	c.expectActions("never loaded", "c1", "read blocked (blocked)")
 	if d := c.decision("e1"); !d.Failed || !strings.Contains(d.Rules[len(d.Rules)-1].Error, "the pack is not live: it does not load") {
 		t.Errorf("the decision is %+v", d.Rules)
 	}

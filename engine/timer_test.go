@@ -146,7 +146,7 @@ chert.on("message.received", { text = "human" }, function(ev) chert.keep_unread(
 	}
 }
 
-// If a rule that could veto fails, reads of the event are withheld.
+// If a rule that could veto fails, reads of the event are blocked.
 func TestVetoFailsClosed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "a.lua", readAll, "b.lua", `
@@ -156,12 +156,12 @@ chert.on("message.received", function(ev)
 end)`)
 	r.message("c1", "e1", "bad")
 	r.wait("e1", func() bool { return r.handled("e1") != nil })
-	actions, err := r.st.Actions(context.Background(), store.ActionFilter{Status: []chat.Status{chat.Withheld}})
+	actions, err := r.st.Actions(context.Background(), store.ActionFilter{Status: []chat.Status{chat.Blocked}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(actions) != 1 || actions[0].Chat != "c1" {
-		t.Errorf("withheld actions are %+v, want the read of c1", actions)
+		t.Errorf("blocked actions are %+v, want the read of c1", actions)
 	}
 	defer r.look()()
 	if len(r.calls) != 0 {

@@ -143,8 +143,8 @@ func TestExamplesTogether(t *testing.T) {
 	ran := map[string]bool{}
 	held := map[string]time.Time{}
 	for _, h := range w.Log() {
-		if h.Withheld {
-			t.Errorf("%s: reads were withheld", h.Event.ID)
+		if h.Blocked {
+			t.Errorf("%s: reads were blocked", h.Event.ID)
 		}
 		if h.Call != nil && h.Call.Call.Kind == chat.Read && h.At.Before(held[h.Chat]) {
 			t.Errorf("chat %s was read at %s, and is held until %s", h.Chat, h.At, held[h.Chat])

@@ -23,7 +23,7 @@ type Program struct {
 	Source []byte // as given to Compile
 	Hash   string // SHA-256 of Source, lower-case hex
 	// UsesVeto says that the source uses keep_unread or hold, or may: where
-	// such a file fails, reads are withheld.
+	// such a file fails, reads are blocked.
 	UsesVeto bool
 
 	text  string // Source as it is parsed: no byte-order mark, no shebang

@@ -90,7 +90,7 @@ func (b *builder) settle() {
 		p.config.Grants[g] = true
 	}
 	p.vms = make([]*luabind.VM, b.opts.shards())
-	p.aside = b.opts.SetAside.withDefaults()
+	p.suspend = b.opts.Suspend.withDefaults()
 	p.share = &share{}
 	p.built = b.fingerprint()
 }
@@ -176,10 +176,10 @@ func (b *builder) load() {
 		name := strings.TrimSuffix(strings.TrimPrefix(f.Name, "lib/"), ".lua")
 		p.config.Lib[strings.ReplaceAll(name, "/", ".")] = prog
 	}
-	switch p.Manifest.OnError {
-	case Withhold:
+	switch p.Manifest.FailurePolicy {
+	case FailClosed:
 		p.CanVeto = true
-	case Proceed:
+	case FailOpen:
 		p.CanVeto = false
 	}
 	if b.diags.Errors() {

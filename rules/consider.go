@@ -367,12 +367,12 @@ func (b *builder) key() string {
 }
 
 // mayVeto reports whether files that may not even compile use a veto: the reads
-// of events such a pack can't look at are withheld.
+// of events such a pack can't look at are blocked.
 func (b *builder) mayVeto() bool {
-	switch b.pack.Manifest.OnError {
-	case Withhold:
+	switch b.pack.Manifest.FailurePolicy {
+	case FailClosed:
 		return true
-	case Proceed:
+	case FailOpen:
 		return false
 	}
 	if b.pack.CanVeto {

@@ -175,29 +175,29 @@ func TestKeeperFails(t *testing.T) {
 	}
 }
 
-func TestRulesAsideAreShown(t *testing.T) {
+func TestSuspendedRulesAreShown(t *testing.T) {
 	t.Parallel()
 	p := newPen(t)
-	p.options.SetAside = SetAside{After: 2, CoolOff: time.Hour}
+	p.options.Suspend = SuspendPolicy{After: 2, CoolOff: time.Hour}
 	p.write("codes.lua", "-- v1\n"+`chert.rule { name = "bad", on = "message.received", run = function(ev) error("oh") end }
 chert.rule { name = "good", on = "message.received", run = function(ev) end }`)
 	p.start()
 	for range 3 {
 		p.set.Run(0, Input{Event: message("x"), Now: noon})
 	}
-	want := []RuleAside{{"bad", noon.Add(time.Hour)}}
-	if got := p.standing("codes").Aside; !slices.Equal(got, want) {
-		t.Errorf("set aside are %v, want %v", got, want)
+	want := []RuleSuspension{{"bad", noon.Add(time.Hour)}}
+	if got := p.standing("codes").Suspended; !slices.Equal(got, want) {
+		t.Errorf("suspended are %v, want %v", got, want)
 	}
 	r := p.set.Run(0, Input{Event: message("x"), Now: noon.Add(time.Hour)})
 	expectSaid(t, r, `
 		codes/bad: error: oh
 		codes/good:`)
 	expectSaid(t, p.set.Run(0, Input{Event: message("x"), Now: noon.Add(time.Hour)}), `
-		codes/bad: skipped: set aside
+		codes/bad: skipped: suspended
 		codes/good:`)
 	p.edit("codes.lua", version("v2"))
-	if got := p.standing("codes").Aside; len(got) > 0 {
-		t.Errorf("mended, set aside are %v", got)
+	if got := p.standing("codes").Suspended; len(got) > 0 {
+		t.Errorf("mended, suspended are %v", got)
 	}
 }

@@ -64,7 +64,7 @@ func TestNeverLoaded(t *testing.T) {
 	p.expectLive("another loads", "codes=none vip=w1")
 	p.edit("codes.lua", broken+"chert.keep_unread(")
 	p.expectLive("it looks as if it could veto", "codes=none(veto) vip=w1")
-	p.edit("codes.lua", "gone", "codes/a.lua", broken, "codes/pack.yaml", "on_error: withhold")
+	p.edit("codes.lua", "gone", "codes/a.lua", broken, "codes/pack.yaml", "failure_policy: fail_closed")
 	p.expectLive("it fails closed by its manifest", "codes=none(veto) vip=w1")
 	p.edit("codes/pack.yaml", "mode: off")
 	p.expectLive("it is off by its manifest", "vip=w1")

@@ -5,38 +5,38 @@ import (
 	"time"
 )
 
-// SetAside says when a rule that keeps failing is set aside: alone, for a
+// SuspendPolicy says when a rule that keeps failing is suspended: alone, for a
 // while, after which one event probes whether it works again. Zero fields take
 // the defaults.
-type SetAside struct {
+type SuspendPolicy struct {
 	After   int           // failures in a row; default 20; negative: never
 	CoolOff time.Duration // until the probe; default 1 m
 }
 
 const (
-	defaultAsideAfter   = 20
-	defaultAsideCoolOff = time.Minute
+	defaultSuspendAfter = 20
+	defaultSuspendFor   = time.Minute
 )
 
-// SkippedAside stands in Outcome.Skipped of a rule that is set aside. Its event
+// SkippedSuspended stands in Outcome.Skipped of a rule that is suspended. Its event
 // is recorded as failed, to be run again once the rule is mended.
-const SkippedAside = "set aside"
+const SkippedSuspended = "suspended"
 
-// recordedAside is how many rules of a pack that are set aside an event records.
+// recordedSuspended is how many rules of a pack that are suspended an event records.
 // They stand for all of them: 200 lines for each event kept the store from
 // everyone else's.
-const recordedAside = 8
+const recordedSuspended = 8
 
 // health is how a rule of one pack version has fared lately. The shards share
 // it; it is lost with the process, which is a probe of its own.
 type health struct {
 	failures atomic.Int32 // in a row
-	until    atomic.Int64 // set aside until then, Unix milliseconds; 0: it is not
+	until    atomic.Int64 // suspended until then, Unix milliseconds; 0: it is not
 }
 
 // admit reports whether the rule may run now. Of the events that come when the
 // time is over the first is the probe.
-func (h *health) admit(s SetAside, now time.Time) bool {
+func (h *health) admit(s SuspendPolicy, now time.Time) bool {
 	until := h.until.Load()
 	if until == 0 {
 		return true
@@ -44,9 +44,9 @@ func (h *health) admit(s SetAside, now time.Time) bool {
 	return now.UnixMilli() >= until && h.until.CompareAndSwap(until, now.Add(s.CoolOff).UnixMilli())
 }
 
-// ended notes how a run ended, and returns until when the rule is set aside if
+// ended notes how a run ended, and returns until when the rule is suspended if
 // it was by this failure.
-func (h *health) ended(s SetAside, failed bool, now time.Time) (until time.Time) {
+func (h *health) ended(s SuspendPolicy, failed bool, now time.Time) (until time.Time) {
 	if !failed {
 		if h.failures.Load() != 0 {
 			h.failures.Store(0)
@@ -63,12 +63,12 @@ func (h *health) ended(s SetAside, failed bool, now time.Time) (until time.Time)
 }
 
 // withDefaults fills in what is not given.
-func (s SetAside) withDefaults() SetAside {
+func (s SuspendPolicy) withDefaults() SuspendPolicy {
 	if s.After == 0 {
-		s.After = defaultAsideAfter
+		s.After = defaultSuspendAfter
 	}
 	if s.CoolOff <= 0 {
-		s.CoolOff = defaultAsideCoolOff
+		s.CoolOff = defaultSuspendFor
 	}
 	return s
 }

@@ -6,9 +6,9 @@ import (
 )
 
 // A store that fails says nothing about the rules: however often an event is
-// run until it can be kept, none is set aside for what it could not read, nor
+// run until it can be kept, none is suspended for what it could not read, nor
 // more than once for failing at that event.
-func TestOutageSetsNoRuleAside(t *testing.T) {
+func TestOutageSuspendsNoRule(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{"a.lua": `
 		chert.rule { name = "kv", on = "message.received", run = function(ev) kv.get("k") end }
@@ -22,7 +22,7 @@ func TestOutageSetsNoRuleAside(t *testing.T) {
 		{"read", Input{Memory: &remembered{err: errors.New("disk on fire")}}},
 		{"commit", Input{Memory: &remembered{}, Again: true}},
 	} {
-		s := mustLoad(t, Options{SetAside: SetAside{After: 2}}, files)
+		s := mustLoad(t, Options{Suspend: SuspendPolicy{After: 2}}, files)
 		tc.in.Event, tc.in.Now = message("x"), noon
 		for range 5 {
 			s.Run(0, tc.in)

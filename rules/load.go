@@ -13,11 +13,11 @@ import (
 
 // Options is the operator's word about all packs. The zero value works.
 type Options struct {
-	Shards   int                    // how many goroutines may call Set.Run, one a shard; default 1
-	Zone     *time.Location         // of windows, schedules and dates; nil: UTC
-	Limits   luabind.Limits         // of packs that set none; zero fields take luabind's defaults
-	SetAside SetAside               // of rules that keep failing
-	Packs    map[string]PackOptions // by name
+	Shards  int                    // how many goroutines may call Set.Run, one a shard; default 1
+	Zone    *time.Location         // of windows, schedules and dates; nil: UTC
+	Limits  luabind.Limits         // of packs that set none; zero fields take luabind's defaults
+	Suspend SuspendPolicy          // of rules that keep failing
+	Packs   map[string]PackOptions // by name
 	// Print gets what files print and log while they load, before the first
 	// event; nil drops it. It must be safe for concurrent use.
 	Print func(level, msg string, fields map[string]any)

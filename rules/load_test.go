@@ -277,9 +277,9 @@ func TestCanVeto(t *testing.T) {
 		"lib/x.lua":        with(""),
 		"lib/lib/y.lua":    "return function(id) chert.hold(id, 60) end",
 		"open/x.lua":       with(`chert.keep_unread(ev.chat.id)`),
-		"open/pack.yaml":   "on_error: proceed",
+		"open/pack.yaml":   "failure_policy: fail_open",
 		"closed/x.lua":     with(""),
-		"closed/pack.yaml": "on_error: withhold",
+		"closed/pack.yaml": "failure_policy: fail_closed",
 		"words.lua":        "-- nobody should hold the line\n" + with(""),
 	})
 	want := map[string]bool{"plain": false, "veto": true, "hold": true, "lib": true, "open": false, "closed": true, "words": false}

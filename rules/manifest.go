@@ -24,27 +24,27 @@ const (
 	Off    Mode = "off"    // its rules do not run
 )
 
-// OnError says what the failure of a pack's handler means for the reads of the event.
-type OnError string
+// FailurePolicy says what the failure of a pack's handler means for the reads of the event.
+type FailurePolicy string
 
 const (
-	// Withhold makes a pack fail closed although it uses no veto.
-	Withhold OnError = "withhold"
-	// Proceed makes a pack fail open although it uses one.
-	Proceed OnError = "proceed"
+	// FailClosed makes a pack fail closed although it uses no veto.
+	FailClosed FailurePolicy = "fail_closed"
+	// FailOpen makes a pack fail open although it uses one.
+	FailOpen FailurePolicy = "fail_open"
 )
 
 // Manifest is what a pack.yaml says. Zero fields were not given.
 type Manifest struct {
-	Name        string
-	Description string
-	Version     string // as people call it; identity is the content's hash
-	Mode        Mode
-	Config      map[string]any // settings with their defaults
-	Needs       []string       // capabilities beyond reading
-	Limits      luabind.Limits
-	Reads       Rate // beyond it the pack goes to shadow
-	OnError     OnError
+	Name          string
+	Description   string
+	Version       string // as people call it; identity is the content's hash
+	Mode          Mode
+	Config        map[string]any // settings with their defaults
+	Needs         []string       // capabilities beyond reading
+	Limits        luabind.Limits
+	Reads         Rate // beyond it the pack goes to shadow
+	FailurePolicy FailurePolicy
 }
 
 // Rate is at most N in each span of time Per. N 0 is no limit.
@@ -90,8 +90,8 @@ func parseManifest(f File) (Manifest, luabind.Diagnostics) {
 				"reads":  func(n *yaml.Node) { m.Reads = r.rate(n) },
 			})
 		},
-		"on_error": func(n *yaml.Node) {
-			m.OnError = OnError(r.choice(n, "on_error", string(Withhold), string(Proceed)))
+		"failure_policy": func(n *yaml.Node) {
+			m.FailurePolicy = FailurePolicy(r.choice(n, "failure_policy", string(FailClosed), string(FailOpen)))
 		},
 	})
 	return m, r.diags

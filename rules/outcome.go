@@ -45,8 +45,8 @@ type Entry struct {
 // Result is what a rule set says to an event.
 type Result struct {
 	Outcomes []Outcome // of the rules that passed where, in the order they ran
-	// Withhold is set when a pack that can veto did not get to say so.
-	Withhold bool
+	// Block is set when a pack that can veto did not get to say so.
+	Block bool
 }
 
 // Outcome is what became of one rule that passed where.
@@ -55,19 +55,19 @@ type Outcome struct {
 	Version string
 	Rule    string
 	Place   string // file:line
-	Skipped string // not run: "cooldown", "sample", "outside its hours", "set aside"
+	Skipped string // not run: "cooldown", "sample", "outside its hours", "suspended"
 
-	Failure  *luabind.Failure // it failed: everything below but Logs and Steps is empty
-	Aside    time.Time        // the rule, or with AsideWhy its pack, is set aside until then; zero: it is not
-	AsideWhy string           // why the pack is; "": the rule fails again and again
-	Wishes   []Wish
-	Rest     *chat.Rest // its cooldown, from now
-	State    json.RawMessage
-	StateSet bool    // State is to be kept (nil deletes)
-	Reads    []Entry // kv entries it read, with the versions it saw
-	Writes   []Entry // kv entries it wrote
-	Logs     []Log
-	Steps    int64
+	Failure      *luabind.Failure // it failed: everything below but Logs and Steps is empty
+	Suspended    time.Time        // the rule, or with SuspendedWhy its pack, is suspended until then; zero: it is not
+	SuspendedWhy string           // why the pack is; "": the rule fails again and again
+	Wishes       []Wish
+	Rest         *chat.Rest // its cooldown, from now
+	State        json.RawMessage
+	StateSet     bool    // State is to be kept (nil deletes)
+	Reads        []Entry // kv entries it read, with the versions it saw
+	Writes       []Entry // kv entries it wrote
+	Logs         []Log
+	Steps        int64
 }
 
 // Wish is a wish and the chat it is for, which need not be the event's.

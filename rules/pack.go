@@ -19,15 +19,15 @@ type Pack struct {
 	Files    []File
 	Manifest Manifest
 	Rules    []*Rule // in the order of their subscriptions
-	// CanVeto says that reads of an event are withheld if a handler of the pack
+	// CanVeto says that reads of an event are blocked if a handler of the pack
 	// fails at it.
 	CanVeto bool
 	// Grants are the capabilities beyond reading that the operator has given.
 	Grants []string
 
-	health []health // by index of the rule
-	aside  SetAside
-	share  *share
+	health  []health // by index of the rule
+	suspend SuspendPolicy
+	share   *share
 
 	config luabind.Config
 	built  string           // hash of all that the VMs are made of

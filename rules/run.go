@@ -45,7 +45,7 @@ func (s *Set) Run(shard int, in Input) Result {
 	r.set, r.shard, r.in = s, shard, in
 	r.probe.reset(in.Event)
 	var result Result
-	var aside struct { // rules of the pack at hand that are set aside
+	var aside struct { // rules of the pack at hand that are suspended
 		pack  *Pack
 		rules int
 	}
@@ -59,30 +59,30 @@ func (s *Set) Run(shard int, in Input) Result {
 		if o.Skipped == "" {
 			health := &pack.health[rule.index]
 			allowed := pack.share.allows(in.Now)
-			if n := len(result.Outcomes); !allowed && n > 0 && result.Outcomes[n-1].Pack == pack.Name && result.Outcomes[n-1].Skipped == SkippedAside {
-				continue // the pack is set aside as a whole: one record an event says so
+			if n := len(result.Outcomes); !allowed && n > 0 && result.Outcomes[n-1].Pack == pack.Name && result.Outcomes[n-1].Skipped == SkippedSuspended {
+				continue // the pack is suspended as a whole: one record an event says so
 			}
-			if allowed && health.admit(pack.aside, in.Now) {
+			if allowed && health.admit(pack.suspend, in.Now) {
 				r.handle(rule, pack, &o)
 				// A memory that can't be read says nothing about the rule.
 				if o.Failure == nil || !in.Again && !r.memory(pack.Name).broken {
-					o.Aside = health.ended(pack.aside, o.Failure != nil, in.Now)
+					o.Suspended = health.ended(pack.suspend, o.Failure != nil, in.Now)
 				}
-				if until, why := pack.share.spend(r.spent, pack.aside.CoolOff, in.Now); why != "" {
-					o.Aside, o.AsideWhy = until, why
+				if until, why := pack.share.spend(r.spent, pack.suspend.CoolOff, in.Now); why != "" {
+					o.Suspended, o.SuspendedWhy = until, why
 				}
 			} else {
-				o.Skipped = SkippedAside
+				o.Skipped = SkippedSuspended
 			}
 		}
-		if (o.Failure != nil || o.Skipped == SkippedAside) && pack.CanVeto && s.modes[pack.Name] == Live {
-			result.Withhold = true
+		if (o.Failure != nil || o.Skipped == SkippedSuspended) && pack.CanVeto && s.modes[pack.Name] == Live {
+			result.Block = true
 		}
-		if o.Skipped == SkippedAside {
+		if o.Skipped == SkippedSuspended {
 			if aside.pack != pack {
 				aside.pack, aside.rules = pack, 0
 			}
-			if aside.rules++; aside.rules > recordedAside {
+			if aside.rules++; aside.rules > recordedSuspended {
 				continue
 			}
 		}
@@ -92,7 +92,7 @@ func (s *Set) Run(shard int, in Input) Result {
 		for i := range s.unloaded {
 			u := &s.unloaded[i]
 			result.Outcomes = append(result.Outcomes, u.outcome())
-			result.Withhold = result.Withhold || u.CanVeto
+			result.Block = result.Block || u.CanVeto
 		}
 	}
 	clear(r.memories)

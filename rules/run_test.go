@@ -43,8 +43,8 @@ func said(r Result) string {
 		}
 		lines = append(lines, line)
 	}
-	if r.Withhold {
-		lines = append(lines, "withhold")
+	if r.Block {
+		lines = append(lines, "block")
 	}
 	return strings.Join(lines, "\n")
 }
@@ -130,7 +130,7 @@ func TestRunContainsFailures(t *testing.T) {
 	}
 }
 
-func TestRunWithholds(t *testing.T) {
+func TestRunBlocks(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{
 		"guard.lua": `chert.on("message.received", function(ev) if ev.text == "bad" then error("oh") end chert.keep_unread(ev.chat.id) end)`,
@@ -138,7 +138,7 @@ func TestRunWithholds(t *testing.T) {
 	}
 	s := mustLoad(t, Options{}, files)
 	expectSaid(t, s.Run(0, Input{Event: message("good"), Now: noon}), "guard/guard#1: keep_unread")
-	expectSaid(t, s.Run(0, Input{Event: message("bad"), Now: noon}), "guard/guard#1: error: oh\nwithhold")
+	expectSaid(t, s.Run(0, Input{Event: message("bad"), Now: noon}), "guard/guard#1: error: oh\nblock")
 	expectSaid(t, s.Run(0, Input{Event: message("worse"), Now: noon}), "guard/guard#1: keep_unread\nopen/open#1: error: oh")
 	shadow := mustLoad(t, Options{Packs: map[string]PackOptions{"guard": {Mode: Shadow}}}, files)
 	expectSaid(t, shadow.Run(0, Input{Event: message("bad"), Now: noon}), "guard/guard#1: error: oh")
@@ -365,9 +365,9 @@ func TestRunFailsWhereAPackCannotBeLoadedAgain(t *testing.T) {
 	prog, err := luabind.Compile("a.lua", []byte(`error("not this time")`))
 	must(t, err)
 	s.Pack("a").config.Files = []*luabind.Program{prog}
-	expectSaid(t, s.Run(1, Input{Event: message("x"), Now: noon}), "a/a#1: error: the pack could not be loaded again: not this time\nwithhold")
+	expectSaid(t, s.Run(1, Input{Event: message("x"), Now: noon}), "a/a#1: error: the pack could not be loaded again: not this time\nblock")
 	s.Pack("a").config.Files = nil
-	expectSaid(t, s.Run(1, Input{Event: message("x"), Now: noon}), "a/a#1: error: the pack could not be loaded again: the files subscribed to other events…\nwithhold")
+	expectSaid(t, s.Run(1, Input{Event: message("x"), Now: noon}), "a/a#1: error: the pack could not be loaded again: the files subscribed to other events…\nblock")
 	expectSaid(t, s.Run(0, Input{Event: message("x"), Now: noon}), "a/a#1: keep_unread")
 }
 

@@ -38,7 +38,7 @@ type Unloaded struct {
 	Version string // of its files
 	Path    string
 	Why     string
-	CanVeto bool // it looks as if it could: reads are withheld
+	CanVeto bool // it looks as if it could: reads are blocked
 }
 
 // outcome is what is recorded of an event for the pack.

@@ -11,7 +11,7 @@ import (
 // machine as well: what its handlers take beyond shareFree steps each (about a
 // millisecond, dozens of times what an ordinary rule takes), VMs that are made
 // anew for them included, may come to shareRate steps a second, about a tenth
-// of a core, and to shareBurst of them at once. A pack that goes beyond is set aside.
+// of a core, and to shareBurst of them at once. A pack that goes beyond is suspended.
 //
 // Measured with packs of handlers just within their budget, under 300 events a
 // second: without a share the others' events waited until the pack was gone.
@@ -30,7 +30,7 @@ type share struct {
 	mu    sync.Mutex
 	left  int64
 	at    time.Time // when left was that much
-	until time.Time // set aside until then
+	until time.Time // suspended until then
 }
 
 // allows reports whether the pack may run now.
@@ -47,7 +47,7 @@ func (s *share) allows(now time.Time) bool {
 	return true
 }
 
-// aside is until when the pack is set aside, as it was when it last might run.
+// aside is until when the pack is suspended, as it was when it last might run.
 func (s *share) aside() time.Time {
 	if s == nil {
 		return time.Time{}
@@ -57,7 +57,7 @@ func (s *share) aside() time.Time {
 	return s.until
 }
 
-// spend takes the steps of one handler off. If the pack is set aside because of
+// spend takes the steps of one handler off. If the pack is suspended because of
 // them it returns until when, and why.
 func (s *share) spend(steps int64, coolOff time.Duration, now time.Time) (until time.Time, why string) {
 	beyond := steps - shareFree

@@ -13,7 +13,7 @@ chert.rule({ name = "heavy", on = "message.received", run = function(ev)
 end })
 chert.rule({ name = "light", on = "message.received", run = function(ev) log.info("ran") end })`
 
-// A pack that takes more than its share is set aside as a whole, says so once,
+// A pack that takes more than its share is suspended as a whole, says so once,
 // and may run again after a while.
 func TestShareOfThePack(t *testing.T) {
 	t.Parallel()
@@ -24,13 +24,13 @@ func TestShareOfThePack(t *testing.T) {
 			switch {
 			case o.Failure != nil:
 				t.Fatalf("%s failed: %v", o.Rule, o.Failure)
-			case o.Skipped == SkippedAside:
+			case o.Skipped == SkippedSuspended:
 				aside++
 			default:
 				ran++
 			}
-			if o.AsideWhy != "" {
-				why = o.AsideWhy
+			if o.SuspendedWhy != "" {
+				why = o.SuspendedWhy
 			}
 		}
 		return ran, aside, why
@@ -40,12 +40,12 @@ func TestShareOfThePack(t *testing.T) {
 		_, _, told = run()
 	}
 	if events < 3 || events > 20 || told == "" {
-		t.Fatalf("set aside after %d events, because %q", events, told)
+		t.Fatalf("suspended after %d events, because %q", events, told)
 	}
 	if ran, aside, why := run(); ran != 0 || aside != 1 || why != "" {
 		t.Errorf("after that %d rules ran, %d were aside, and it was told again: %q", ran, aside, why)
 	}
-	now = now.Add(defaultAsideCoolOff)
+	now = now.Add(defaultSuspendFor)
 	if ran, aside, _ := run(); ran != 2 || aside != 0 {
 		t.Errorf("after the cool-off %d rules ran and %d were aside, want both to run", ran, aside)
 	}
@@ -64,28 +64,28 @@ end)`})
 	now := time.Unix(1_800_000_000, 0) // which stands still: all in one moment
 	for i := range 3000 {
 		r := set.Run(0, Input{Event: message(fmt.Sprint("some twenty words or so make up an ordinary message of a person who writes about the weather ", i)), Now: now})
-		if o := r.Outcomes[0]; o.Skipped != "" || o.AsideWhy != "" {
-			t.Fatalf("event %d: skipped %q, because %q", i, o.Skipped, o.AsideWhy)
+		if o := r.Outcomes[0]; o.Skipped != "" || o.SuspendedWhy != "" {
+			t.Fatalf("event %d: skipped %q, because %q", i, o.Skipped, o.SuspendedWhy)
 		}
 	}
 }
 
-// A pack of many rules that are all set aside records some of them, not hundreds.
-func TestManyRulesAside(t *testing.T) {
+// A pack of many rules that are all suspended records some of them, not hundreds.
+func TestManyRulesSuspended(t *testing.T) {
 	t.Parallel()
 	set := mustLoad(t, Options{}, map[string]string{"storm.lua": `
 for i = 1, 50 do
   chert.on("message.received", function(ev) error("rule " .. i) end)
 end`, "zz.lua": `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`})
 	now := time.Unix(1_800_000_000, 0)
-	for range defaultAsideAfter {
+	for range defaultSuspendAfter {
 		if r := set.Run(0, Input{Event: message("hello"), Now: now}); len(r.Outcomes) != 51 {
 			t.Fatalf("%d outcomes, want each failure recorded", len(r.Outcomes))
 		}
 	}
 	r := set.Run(0, Input{Event: message("hello"), Now: now})
-	if len(r.Outcomes) != recordedAside+1 {
-		t.Errorf("%d outcomes, want %d that are set aside and the other pack's", len(r.Outcomes), recordedAside)
+	if len(r.Outcomes) != recordedSuspended+1 {
+		t.Errorf("%d outcomes, want %d that are suspended and the other pack's", len(r.Outcomes), recordedSuspended)
 	}
 	if last := r.Outcomes[len(r.Outcomes)-1]; last.Pack != "zz" || len(last.Wishes) != 1 {
 		t.Errorf("the last outcome is %+v, want the other pack's read", last)

@@ -17,7 +17,7 @@ type PackStanding struct {
 	Mode        Mode
 	ModeBy      string // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
 	Rules       int
-	Aside       []RuleAside // rules of the live version that are set aside
+	Suspended   []RuleSuspension // rules of the live version that are suspended
 	Pinned      bool
 	Gone        bool
 	NotLive     string // why its files as they are now are not live; "": they are
@@ -25,8 +25,8 @@ type PackStanding struct {
 	Diagnostics luabind.Diagnostics
 }
 
-// RuleAside is a rule that is set aside: it failed again and again.
-type RuleAside struct {
+// RuleSuspension is a rule that is suspended: it failed again and again.
+type RuleSuspension struct {
 	Rule  string
 	Until time.Time // then the next event probes whether it works again
 }
@@ -57,7 +57,7 @@ func (g *Generations) standing(s *standing) PackStanding {
 		Pinned: s.state.Pinned != "", Gone: s.gone, NotLive: s.notLive, Edit: s.edit, Diagnostics: s.problems(),
 	}
 	if s.live != nil {
-		p.Version, p.Rules, p.Aside = s.live.Version, len(s.live.Rules), s.live.rulesAside()
+		p.Version, p.Rules, p.Suspended = s.live.Version, len(s.live.Rules), s.live.suspendedRules()
 	}
 	return p
 }
@@ -71,7 +71,7 @@ func (g *Generations) Standings() []PackStanding {
 	all := slices.Clone(v.standings)
 	for i, p := range v.live {
 		if p != nil {
-			all[i].Aside = p.rulesAside()
+			all[i].Suspended = p.suspendedRules()
 		}
 	}
 	return all
@@ -96,17 +96,17 @@ func (g *Generations) Content() string {
 	return v.content
 }
 
-// rulesAside lists the rules that are set aside.
-func (p *Pack) rulesAside() (aside []RuleAside) {
+// suspendedRules lists the rules that are suspended.
+func (p *Pack) suspendedRules() (aside []RuleSuspension) {
 	if until := p.share.aside(); !until.IsZero() {
 		for _, r := range p.Rules {
-			aside = append(aside, RuleAside{Rule: r.Name, Until: until.UTC()})
+			aside = append(aside, RuleSuspension{Rule: r.Name, Until: until.UTC()})
 		}
 		return aside
 	}
 	for i := range p.health {
 		if until := p.health[i].until.Load(); until != 0 {
-			aside = append(aside, RuleAside{Rule: p.Rules[i].Name, Until: time.UnixMilli(until).UTC()})
+			aside = append(aside, RuleSuspension{Rule: p.Rules[i].Name, Until: time.UnixMilli(until).UTC()})
 		}
 	}
 	return aside

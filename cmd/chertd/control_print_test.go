@@ -45,7 +45,7 @@ func TestPrintPacks(t *testing.T) {
 			},
 		},
 		{Name: "vip", Version: "2b66fd26", Since: at(0, 0), Mode: "off", ModeBy: "command", Rules: 2, Gone: true, NotLive: "its files are gone",
-			SetAside: []control.RuleAside{{Rule: "hold", Until: at(13, 1)}}},
+			Suspended: []control.RuleSuspension{{Rule: "hold", Until: at(13, 1)}}},
 	}
 	compare(t, printed(t, func(b *strings.Builder) error { return printPacks(b, packs) }), `
 PACK                 VERSION   LIVE SINCE        MODE    RULES    EVENTS  FAILED
@@ -63,7 +63,7 @@ new                  none      -                 live        0         0       0
     rules/new/pack.yaml: warning: it has no description
 vip                  2b66fd26  2026-01-05 00:00  off         2         0       0
   mode off: by command
-  rule "hold" is set aside until 2026-01-05 13:01: it failed again and again
+  rule "hold" is suspended until 2026-01-05 13:01: it failed again and again
   its files are gone, it goes on as it was
     hint: chertd packs remove vip forgets it
 `)

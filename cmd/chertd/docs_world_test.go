@@ -184,8 +184,8 @@ func (w *docWorld) since(n int) docHappened {
 				got.logs = append(got.logs, fmt.Sprintf("%s %q", l.Level, l.Msg))
 			}
 		}
-		if h.Withheld {
-			got.ends = append(got.ends, "withheld")
+		if h.Blocked {
+			got.ends = append(got.ends, "blocked")
 		}
 		if c := h.Call; c != nil {
 			call := "call " + string(c.Call.Kind)

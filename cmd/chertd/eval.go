@@ -112,15 +112,15 @@ func readEvent(path string, stdin io.Reader) (event.Event, error) {
 // evaluation is what the rules say to an event, and what would come of it if
 // nothing else happened and every call succeeded.
 type evaluation struct {
-	Event    evalEvent    `json:"event"`
-	Now      time.Time    `json:"now"`
-	Rules    []evalRule   `json:"rules"` // that subscribe to its type, in load order
-	Failed   bool         `json:"failed"`
-	Withhold bool         `json:"withhold"` // a rule that could have vetoed failed: reads are withheld
-	Actions  []evalAction `json:"actions"`  // as they end
-	Calls    []evalCall   `json:"calls"`
-	Timers   []evalTimer  `json:"timers"`
-	Holds    []evalHold   `json:"holds"`
+	Event   evalEvent    `json:"event"`
+	Now     time.Time    `json:"now"`
+	Rules   []evalRule   `json:"rules"` // that subscribe to its type, in load order
+	Failed  bool         `json:"failed"`
+	Block   bool         `json:"block"`   // a rule that could have vetoed failed: reads are blocked
+	Actions []evalAction `json:"actions"` // as they end
+	Calls   []evalCall   `json:"calls"`
+	Timers  []evalTimer  `json:"timers"`
+	Holds   []evalHold   `json:"holds"`
 }
 
 type evalEvent struct {
@@ -187,7 +187,7 @@ func evaluate(set *rules.Set, ev *event.Event, now time.Time) *evaluation {
 		e.Rules = append(e.Rules, evalRule{Explanation: x})
 	}
 	result := set.Run(0, in)
-	e.Withhold = result.Withhold
+	e.Block = result.Block
 	wishes := map[string][]chat.Wish{}
 	for i := range result.Outcomes {
 		o := &result.Outcomes[i]
@@ -204,7 +204,7 @@ func evaluate(set *rules.Set, ev *event.Event, now time.Time) *evaluation {
 		}
 	}
 	for n, id := range slices.Sorted(maps.Keys(wishes)) {
-		in := chat.Handled{Seq: int64(n) + 1, Depth: ev.Depth, Withhold: result.Withhold, Wishes: wishes[id]}
+		in := chat.Handled{Seq: int64(n) + 1, Depth: ev.Depth, Block: result.Block, Wishes: wishes[id]}
 		if id == own {
 			in.Inbound, in.Message, in.MessageID, in.Line = ev.Inbound(), ev.InboundMessage(), ev.MessageID(), ev.Line()
 		}

@@ -73,8 +73,8 @@ func (e *evaluation) printRule(b *bytes.Buffer, r *evalRule) {
 
 func (e *evaluation) printOutcome(b *bytes.Buffer) {
 	fmt.Fprintln(b, "\nwhat comes of it, if nothing else happens")
-	if e.Withhold {
-		fmt.Fprintln(b, "  a rule that could have vetoed failed: reads are withheld")
+	if e.Block {
+		fmt.Fprintln(b, "  a rule that could have vetoed failed: reads are blocked")
 	}
 	for _, h := range e.Holds {
 		fmt.Fprintf(b, "  chat %s is held until %s by %s\n", h.Chat, h.Until.Format(time.RFC3339), h.By)

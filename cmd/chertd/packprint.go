@@ -80,8 +80,8 @@ func remarks(p control.Pack) (list []string) {
 	default:
 		list = append(list, fmt.Sprintf("mode %s: %s\n  hint: chertd mode %s default takes it back", p.Mode, p.ModeBy, p.Name))
 	}
-	for _, r := range p.SetAside {
-		list = append(list, fmt.Sprintf("rule %q is set aside until %s: it failed again and again", r.Rule, minute(r.Until)))
+	for _, r := range p.Suspended {
+		list = append(list, fmt.Sprintf("rule %q is suspended until %s: it failed again and again", r.Rule, minute(r.Until)))
 	}
 	if p.Pinned {
 		list = append(list, "pinned by a rollback")

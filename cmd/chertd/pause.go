@@ -18,7 +18,7 @@ run on them as ever; what they ask for waits in the store.`,
 func newResumeCommand() *cobra.Command {
 	return pauseCommand(false, "resume", "Let calls to Chert go on after pause",
 		`Lets calls to Chert go on after pause. What has come due meanwhile goes out at
-the configured rate; reads that were overtaken or vetoed do not.`,
+the configured rate; reads that were superseded or vetoed do not.`,
 		"calls go on")
 }
 

@@ -67,7 +67,7 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 // actionCounts lists how many actions have come how far: those that wait or
 // need somebody first.
 func actionCounts(n map[string]int64) string {
-	order := []string{"waiting", "sent", "withheld", "dead", "done", "dropped", "shadow"}
+	order := []string{"waiting", "sent", "blocked", "dead", "done", "dropped", "shadow"}
 	for _, status := range slices.Sorted(maps.Keys(n)) {
 		if !slices.Contains(order, status) {
 			order = append(order, status)

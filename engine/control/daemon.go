@@ -67,18 +67,18 @@ type Pack struct {
 	Rules    int       `json:"rules"`
 	Events   int64     `json:"events"`   // the live version has handled
 	Failures int64     `json:"failures"` // of them
-	// SetAside are rules of the live version that failed again and again.
-	SetAside []RuleAside `json:"set_aside,omitempty"`
-	Pinned   bool        `json:"pinned"` // by a rollback
-	Gone     bool        `json:"gone"`   // its files are gone; it is kept as it was
+	// Suspended are rules of the live version that failed again and again.
+	Suspended []RuleSuspension `json:"suspended,omitempty"`
+	Pinned    bool             `json:"pinned"` // by a rollback
+	Gone      bool             `json:"gone"`   // its files are gone; it is kept as it was
 	// NotLive says why the pack's files, as they are now, are not live; "": they are.
 	NotLive     string              `json:"not_live,omitempty"`
 	Diagnostics luabind.Diagnostics `json:"diagnostics,omitempty"`
 	Versions    []PackVersion       `json:"versions,omitempty"`
 }
 
-// RuleAside is a rule that does not run until an event probes it.
-type RuleAside struct {
+// RuleSuspension is a rule that does not run until an event probes it.
+type RuleSuspension struct {
 	Rule  string    `json:"rule"`
 	Until time.Time `json:"until"` // then the next event is the probe
 }

@@ -124,8 +124,8 @@ type Arrival struct {
 type Forward struct {
 	Wish  chat.Wish
 	Depth int
-	// Withhold is set when a veto on the event that asked could not be known.
-	Withhold bool
+	// Block is set when a veto on the event that asked could not be known.
+	Block bool
 }
 
 // Receipt says where an arrival stands in the journal.
@@ -183,7 +183,7 @@ type Decision struct {
 	At      time.Time         `json:"-"`                 // when it was handled
 	Note    string            `json:"note,omitempty"`    // e.g. "no rule wants it"
 	Rules   []RuleDecision    `json:"rules,omitempty"`   // that passed where, in the order they ran
-	Failed  bool              `json:"failed,omitempty"`  // some rule failed or was set aside
+	Failed  bool              `json:"failed,omitempty"`  // some rule failed or was suspended
 	Actions int               `json:"actions,omitempty"` // how many actions it has asked for so far
 	Packs   map[string]string `json:"packs,omitempty"`   // versions of the packs that took part
 }

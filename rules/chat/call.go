@@ -15,7 +15,7 @@ func (s *step) ready(in Ready) {
 		return a.Kind == Typing && s.now.Sub(a.Asked) > TypingLife
 	})
 	if s.c.ReadThrough > 0 && s.c.LastEvent <= s.c.ReadThrough {
-		s.dropReads(WhyNothingNew, func(a *Action) bool { return !s.c.due(a).After(s.now) })
+		s.dropReads(WhyAlreadyRead, func(a *Action) bool { return !s.c.due(a).After(s.now) })
 	}
 	first := s.first()
 	if first < 0 {
@@ -105,7 +105,7 @@ func (s *step) answer(in Answer) {
 // was out, and which the call did all the same.
 func recalledWhy(dropped string) string {
 	switch dropped {
-	case WhyOvertaken, WhyReplaced:
+	case WhySuperseded, WhyReplaced:
 		return WhyRead // it went out before the newer message, or the newer wish
 	}
 	return WhyTooLate

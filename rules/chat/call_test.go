@@ -27,7 +27,7 @@ func TestRetries(t *testing.T) {
 			calls 1.0
 			retry 1m
 			msg m2:
-			1.0 dropped overtaken
+			1.0 dropped superseded
 			msg m3: codes mark_read
 			next 1m`,
 		"also if the read left while its call was out": `
@@ -175,18 +175,18 @@ func TestTyping(t *testing.T) {
 			msg m1: bot typing
 			calls 1.0
 			retry 1s
-			1.0 dropped tried once
+			1.0 dropped tried_once
 			advance 1s
 			no call`,
 		"also if the answer or the process is lost": `
 			msg m1: bot typing; bot typing
 			calls 1.0
 			unknown
-			1.0 dropped tried once
+			1.0 dropped tried_once
 			calls 1.1
 			crash
 			no call
-			1.1 dropped tried once`,
+			1.1 dropped tried_once`,
 		"a refusal is told": `
 			msg m1: bot typing
 			calls 1.0
@@ -359,7 +359,7 @@ func TestAttemptCounts(t *testing.T) {
 		}
 	}
 	seq++
-	c, _ = Step(c, Handled{Seq: seq, Inbound: true, Message: true}, now) // overtakes
+	c, _ = Step(c, Handled{Seq: seq, Inbound: true, Message: true}, now) // supersedes
 	now = now.Add(time.Hour)
 	if got := fail(0); got != 1 {
 		t.Errorf("attempt %d after the pause was over, want 1", got)

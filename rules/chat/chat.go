@@ -1,7 +1,7 @@
 // Package chat is the machine of one chat: a pure function from a chat, an
 // input and a time to the chat's next state and what is to be done about it.
 //
-// Waiting reads, vetoes, holds, "overtaken", "nothing new", coalescing,
+// Waiting reads, vetoes, holds, "superseded", "already_read", coalescing,
 // cooldowns and timers are decided here and nowhere else. The engine keeps the
 // state in its store and carries the effects out; specs, eval and backtest run
 // the very same machine in memory. Nothing here does I/O, reads a clock or
@@ -71,34 +71,34 @@ const (
 type Status string
 
 const (
-	Waiting  Status = "waiting"  // due now or later, or between two attempts
-	Sent     Status = "sent"     // on the wire, its answer not known; only for what must not be repeated
-	Done     Status = "done"     // Chert confirmed it
-	Dropped  Status = "dropped"  // it will not be done; Why says why
-	Withheld Status = "withheld" // a rule that could have vetoed it failed; retry-errors runs it
-	Dead     Status = "dead"     // Chert refused it, or it was tried for a day
-	Shadowed Status = "shadow"   // recorded, never carried out
+	Waiting  Status = "waiting" // due now or later, or between two attempts
+	Sent     Status = "sent"    // on the wire, its answer not known; only for what must not be repeated
+	Done     Status = "done"    // Chert confirmed it
+	Dropped  Status = "dropped" // it will not be done; Why says why
+	Blocked  Status = "blocked" // a rule that could have vetoed it failed; retry-errors runs it
+	Dead     Status = "dead"    // Chert refused it, or it was tried for a day
+	Shadowed Status = "shadow"  // recorded, never carried out
 )
 
 // Words that stand in Action.Why; they are part of the contract and appear as
 // they are in records and logs.
 const (
-	WhyRead       = "read"        // Done: this read's own call
-	WhyCoalesced  = "coalesced"   // Done: an earlier read's call served it too
-	WhyTooLate    = "too late"    // Done: the veto came while the call was in flight
-	WhyVetoed     = "vetoed"      // Dropped by keep_unread or hold
-	WhyHeld       = "held"        // Dropped: came due while the chat was held
-	WhyOvertaken  = "overtaken"   // Dropped: a newer message, and no rule asked a read for it
-	WhyNothingNew = "nothing new" // Dropped: nothing came since the last successful read
-	WhyReplaced   = "replaced"    // Dropped: the same rule asked again
-	WhyCancelled  = "cancelled"   // Dropped by cancel_read
-	WhyModeOff    = "off"         // Dropped: its pack, or that version, is no longer live
-	WhyDepth      = "too deep"    // Dropped: events caused by events, beyond MaxDepth
-	WhyExpired    = "expired"     // Dropped: a typing signal older than TypingLife
-	WhyOnce       = "tried once"  // Dropped: a typing signal failed, or its answer was lost
-	WhyUnknown    = "unknown"     // Dead: the answer was lost, and repeating could do it twice
-	WhyShadow     = "shadow"      // Shadowed: the pack is in shadow mode
-	WhyWithheld   = "withheld"    // Withheld: a rule that could have vetoed it failed
+	WhyRead         = "read"          // Done: this read's own call
+	WhyCoalesced    = "coalesced"     // Done: an earlier read's call served it too
+	WhyTooLate      = "veto_too_late" // Done: the veto came while the call was in flight
+	WhyVetoed       = "vetoed"        // Dropped by keep_unread or hold
+	WhyHeld         = "held"          // Dropped: came due while the chat was held
+	WhySuperseded   = "superseded"    // Dropped: a newer message, and no rule asked a read for it
+	WhyAlreadyRead  = "already_read"  // Dropped: nothing came since the last successful read
+	WhyReplaced     = "replaced"      // Dropped: the same rule asked again
+	WhyCancelled    = "cancelled"     // Dropped by cancel_read
+	WhyPackInactive = "pack_inactive" // Dropped: its pack, or that version, is no longer live
+	WhyDepth        = "too_deep"      // Dropped: events caused by events, beyond MaxDepth
+	WhyExpired      = "expired"       // Dropped: a typing signal older than TypingLife
+	WhyOnce         = "tried_once"    // Dropped: a typing signal failed, or its answer was lost
+	WhyUnknown      = "unknown"       // Dead: the answer was lost, and repeating could do it twice
+	WhyShadow       = "shadow"        // Shadowed: the pack is in shadow mode
+	WhyBlocked      = "blocked"       // Blocked: a rule that could have vetoed it failed
 )
 
 const (
@@ -122,7 +122,7 @@ type Action struct {
 	Place   string // file:line of the rule
 	Reason  string // as the rule gave it
 
-	EvenIfNewer bool            // reads: not dropped as overtaken
+	EvenIfNewer bool            // reads: not dropped as superseded
 	Body        json.RawMessage `json:",omitempty"` // other kinds: what to send
 	Target      string          // react: the message's id
 	Depth       int

@@ -94,8 +94,8 @@ func TestVetoWins(t *testing.T) {
 			msg m2: vip keep_unread
 			1.0 dropped vetoed
 			ok
-			1.0 done too late
-			1.1 done too late`,
+			1.0 done veto_too_late
+			1.1 done veto_too_late`,
 		"and a call in flight that fails is not tried again": `
 			msg m1: codes mark_read
 			calls 1.0
@@ -136,20 +136,20 @@ func TestVetoWins(t *testing.T) {
 func TestFailsClosed(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
-		"reads of the event are withheld": `
+		"reads of the event are blocked": `
 			failing msg m1: codes mark_read
-			1.0 withheld withheld
+			1.0 blocked blocked
 			no call`,
 		"so are those that the veto would have hit": `
 			msg m1: settle mark_read 30s
 			failing reaction:
-			1.0 withheld withheld
+			1.0 blocked blocked
 			next never`,
-		"what is overtaken is overtaken": `
+		"what is superseded is superseded": `
 			msg m1: settle mark_read 30s; codes mark_read 30s even_if_newer
 			failing msg m2:
-			1.0 dropped overtaken
-			1.1 withheld withheld`,
+			1.0 dropped superseded
+			1.1 blocked blocked`,
 		"a veto that was heard says so": `
 			failing msg m1: codes mark_read; vip keep_unread
 			1.0 dropped vetoed`,
@@ -170,7 +170,7 @@ func TestFailsClosed(t *testing.T) {
 			failing msg m1: codes mark_read; sure mark_read even_if_newer
 			msg m2:
 			revive 1.0 1.1
-			1.0 dropped overtaken
+			1.0 dropped superseded
 			1.1 waiting`,
 		"nor if the rule has asked again": `
 			failing msg m1: codes mark_read
@@ -188,7 +188,7 @@ func TestFailsClosed(t *testing.T) {
 			msg m1:
 			msg m2:
 			again 1: codes mark_read; sure mark_read even_if_newer
-			1.0 dropped overtaken
+			1.0 dropped superseded
 			1.1 waiting
 			again 2: late mark_read
 			2.0 waiting`,
@@ -203,29 +203,29 @@ func TestFailsClosed(t *testing.T) {
 			again 1: vip send
 			1.3 waiting
 			1.2 waiting`,
-		"failing once more withholds nothing that was asked since": `
+		"failing once more block nothing that was asked since": `
 			failing msg m1: codes mark_read
 			msg m2: codes mark_read 30s
 			failing again 1: settle mark_read
 			2.0 waiting
-			1.1 withheld withheld`,
+			1.1 blocked blocked`,
 		"a call that was out did it all the same": `
 			msg m1: codes mark_read
 			calls 1.0
 			failing reaction:
-			1.0 withheld withheld
+			1.0 blocked blocked
 			ok
-			1.0 done too late`,
+			1.0 done veto_too_late`,
 	})
 }
 
-func TestOvertaken(t *testing.T) {
+func TestSuperseded(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"by a newer message for which no rule asks": `
 			msg m1: settle mark_read 30s
 			msg m2:
-			1.0 dropped overtaken`,
+			1.0 dropped superseded`,
 		"not if a rule asks, be it another": `
 			msg m1: settle mark_read 30s
 			msg m2: codes mark_read 1h
@@ -233,7 +233,7 @@ func TestOvertaken(t *testing.T) {
 		"a rule in shadow does not count": `
 			msg m1: settle mark_read 30s
 			msg m2: codes mark_read shadow
-			1.0 dropped overtaken`,
+			1.0 dropped superseded`,
 		"even_if_newer keeps it": `
 			msg m1: settle mark_read 30s even_if_newer
 			msg m2:
@@ -243,7 +243,7 @@ func TestOvertaken(t *testing.T) {
 			calls 1.0
 			retry 5s
 			msg m2:
-			1.0 dropped overtaken
+			1.0 dropped superseded
 			next never`,
 		"a reaction is no message, an event from outside none either": `
 			msg m1: settle mark_read 30s
@@ -262,12 +262,12 @@ func TestOvertaken(t *testing.T) {
 		"a message without an id is a newer one": `
 			msg: settle mark_read 30s
 			msg:
-			1.0 dropped overtaken`,
+			1.0 dropped superseded`,
 		"a call that was out came first": `
 			msg m1: codes mark_read
 			calls 1.0
 			msg m2:
-			1.0 dropped overtaken
+			1.0 dropped superseded
 			ok
 			1.0 done read`,
 		"and is not tried again": `
@@ -275,13 +275,13 @@ func TestOvertaken(t *testing.T) {
 			calls 1.0
 			msg m2:
 			retry 1s
-			1.0 dropped overtaken
+			1.0 dropped superseded
 			advance 1m
 			no call`,
 	})
 }
 
-func TestNothingNew(t *testing.T) {
+func TestAlreadyRead(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"since the last successful call": `
@@ -290,7 +290,7 @@ func TestNothingNew(t *testing.T) {
 			ok
 			outside: night mark_read
 			no call
-			2.0 dropped nothing new`,
+			2.0 dropped already_read`,
 		"an inbound event is something": `
 			msg m1: codes mark_read
 			calls 1.0
@@ -353,8 +353,8 @@ func TestOffMeansOff(t *testing.T) {
 		"all that the pack has waiting": `
 			msg m1: settle mark_read 30s; settle send; settle after 1m name=x; codes mark_read 30s
 			off settle
-			1.0 dropped off
-			1.1 dropped off
+			1.0 dropped pack_inactive
+			1.1 dropped pack_inactive
 			1.3 waiting
 			advance 1m
 			fires nothing`,
@@ -362,7 +362,7 @@ func TestOffMeansOff(t *testing.T) {
 			msg m1: settle mark_read 1h
 			reaction: settle send v=v2
 			off settle v1
-			1.0 dropped off
+			1.0 dropped pack_inactive
 			2.0 waiting`,
 		"a timer whose event is journaled no longer stands": `
 			msg m1: settle after 1m name=x
@@ -375,15 +375,15 @@ func TestOffMeansOff(t *testing.T) {
 			msg m1: bot send
 			calls 1.0
 			off bot
-			1.0 dropped off
+			1.0 dropped pack_inactive
 			ok
-			1.0 done too late`,
+			1.0 done veto_too_late`,
 		"and stays off if its call fails": `
 			msg m1: bot send
 			calls 1.0
 			off bot
 			retry 1s
-			1.0 dropped off
+			1.0 dropped pack_inactive
 			advance 1m
 			no call`,
 		"or was never made": `
@@ -391,7 +391,7 @@ func TestOffMeansOff(t *testing.T) {
 			calls 1.0
 			off bot
 			unmade
-			1.0 dropped off`,
+			1.0 dropped pack_inactive`,
 	})
 }
 
@@ -403,10 +403,10 @@ func TestDepth(t *testing.T) {
 			calls 1.0`,
 		"beyond it a wish is refused": `
 			outside depth=6: loop mark_read; loop send; loop typing; loop react
-			1.0 dropped too deep
-			1.1 dropped too deep
-			1.2 dropped too deep
-			1.3 dropped too deep
+			1.0 dropped too_deep
+			1.1 dropped too_deep
+			1.2 dropped too_deep
+			1.3 dropped too_deep
 			no call`,
 		"timers too": `
 			outside depth=6: loop after 1s name=x

@@ -40,16 +40,16 @@ func (s *step) handled(in Handled) {
 		s.c.Unasked = in.Seq
 	}
 	// What waits from before this event is decided first, so that a read asked
-	// by this event is never dropped as overtaken by it.
+	// by this event is never dropped as superseded by it.
 	if veto {
 		s.dropReads(WhyVetoed, func(*Action) bool { return true })
 	}
 	if newer && !asked {
-		s.dropReads(WhyOvertaken, func(a *Action) bool { return !a.EvenIfNewer })
+		s.dropReads(WhySuperseded, func(a *Action) bool { return !a.EvenIfNewer })
 	}
-	if in.Withhold {
+	if in.Block {
 		// Not what later events asked, if this one is run again and fails again.
-		s.settleReads(Withheld, WhyWithheld, func(a *Action) bool { return a.ID.Seq <= in.Seq })
+		s.settleReads(Blocked, WhyBlocked, func(a *Action) bool { return a.ID.Seq <= in.Seq })
 	}
 	s.holds(in)
 	s.out.NextN = in.FirstN
@@ -117,8 +117,8 @@ func (s *step) wish(in Handled, w *Wish, veto bool) {
 			s.settle(a, Dropped, WhyVetoed)
 		case why != "":
 			s.settle(a, Dropped, why)
-		case a.Kind == Read && in.Withhold:
-			s.settle(a, Withheld, WhyWithheld)
+		case a.Kind == Read && in.Block:
+			s.settle(a, Blocked, WhyBlocked)
 		default:
 			if a.Kind == Read {
 				s.dropReads(WhyReplaced, func(b *Action) bool { return b.RuleKey() == a.RuleKey() })

@@ -82,7 +82,7 @@ func TestHold(t *testing.T) {
 			calls 1.0
 			operator hold 1d
 			ok
-			1.0 done too late`,
+			1.0 done veto_too_late`,
 		"in shadow it holds nothing": `
 			msg m1: vip hold 1d shadow; codes mark_read
 			calls 1.0`,

@@ -23,9 +23,9 @@ type Handled struct {
 	Wishes    []Wish   // of the handlers that succeeded, in the order they ran
 	Rested    []Rest   // cooldowns that begin with this event
 	Timer     *TimerID // the timer whose event this is
-	// Withhold is set when a pack that could veto did not get to say so: reads
+	// Block is set when a pack that could veto did not get to say so: reads
 	// fail closed, those of this event and those that its veto would have hit.
-	Withhold bool
+	Block bool
 }
 
 // Wish is one thing a handler asked for, for this chat.
@@ -105,12 +105,11 @@ type Answer struct {
 type Cancel struct {
 	Pack    string
 	Version string // "": every version
-	Why     string // WhyModeOff, …
 }
 
-// Revive makes dead and withheld actions wait again: the former retried by
+// Revive makes dead and blocked actions wait again: the former retried by
 // hand, the latter once the veto is known. What may not be repeated, and reads
-// that have been vetoed or overtaken since, stay settled and say so.
+// that have been vetoed or superseded since, stay settled and say so.
 type Revive struct{ Actions []Action }
 
 // Operate is an operator's hold or release of the chat. Like a rule's, a hold

@@ -12,8 +12,7 @@ func (s *step) cancel(in Cancel) {
 	match := func(pack, version string) bool {
 		return pack == in.Pack && (in.Version == "" || version == in.Version)
 	}
-	why := cmp.Or(in.Why, WhyModeOff)
-	s.settleWhere(Dropped, why, func(a *Action) bool { return match(a.Pack, a.Version) })
+	s.settleWhere(Dropped, WhyPackInactive, func(a *Action) bool { return match(a.Pack, a.Version) })
 	s.dropTimers(func(t *Timer) bool { return match(t.Pack, t.Version) })
 }
 
@@ -24,7 +23,7 @@ func (s *step) revive(in Revive) {
 	})
 	for _, a := range actions {
 		switch {
-		case a.Status != Dead && a.Status != Withheld:
+		case a.Status != Dead && a.Status != Blocked:
 			continue // settled for good, or waiting already
 		case a.Kind == React && a.Why == WhyUnknown, a.Kind == Typing:
 			continue // not to be repeated, whoever asks

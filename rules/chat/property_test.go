@@ -56,7 +56,7 @@ func (w *world) act() {
 	case "again":
 		if in, ok := w.event[rapid.Int64Range(1, max(1, w.seq)).Draw(w.t, "seq")]; ok {
 			in.FirstN, in.Timer = w.next[in.Seq], nil
-			in.Wishes, in.Withhold = w.drawWishes(), rapid.Bool().Draw(w.t, "withhold")
+			in.Wishes, in.Block = w.drawWishes(), rapid.Bool().Draw(w.t, "block")
 			w.handle(in)
 		}
 	case "advance":
@@ -101,7 +101,7 @@ func (w *world) handle(in Handled) {
 		veto = veto || !x.Shadow && (x.Kind == WishKeepUnread || x.Kind == WishHold)
 	}
 	for _, a := range w.chat.Waiting {
-		if (veto || in.Withhold && a.ID.Seq <= in.Seq) && a.Kind == Read {
+		if (veto || in.Block && a.ID.Seq <= in.Seq) && a.Kind == Read {
 			w.t.Fatalf("a read waits though the event vetoed it, or could have: %+v", a)
 		}
 	}
@@ -270,9 +270,9 @@ func (w *world) drawEvent() Handled {
 	kind := rapid.SampledFrom([]string{"message", "message", "reaction", "outside"}).Draw(w.t, "kind")
 	in := Handled{
 		Seq: w.seq, Inbound: kind != "outside", Message: kind == "message",
-		Depth:    rapid.SampledFrom([]int{0, 0, 0, 5, 6}).Draw(w.t, "depth"),
-		Withhold: rapid.IntRange(0, 7).Draw(w.t, "withhold") == 0,
-		Wishes:   w.drawWishes(),
+		Depth:  rapid.SampledFrom([]int{0, 0, 0, 5, 6}).Draw(w.t, "depth"),
+		Block:  rapid.IntRange(0, 7).Draw(w.t, "block") == 0,
+		Wishes: w.drawWishes(),
 	}
 	if in.Message {
 		in.MessageID = fmt.Sprintf("m%d", rapid.Int64Range(max(1, w.seq-2), w.seq).Draw(w.t, "message"))

@@ -153,7 +153,7 @@ func (s *step) barred(a *Action) string {
 	case s.c.Veto > 0 && a.ID.Seq <= s.c.Veto:
 		return WhyVetoed
 	case a.ID.Seq < s.c.Unasked && !a.EvenIfNewer:
-		return WhyOvertaken
+		return WhySuperseded
 	}
 	return ""
 }

@@ -116,7 +116,7 @@ func (s *story) do(line string) {
 			s.fail("the timer stands: %v", got)
 		}
 	case "off":
-		in := Cancel{Pack: words[1], Why: WhyModeOff}
+		in := Cancel{Pack: words[1]}
 		if len(words) > 2 {
 			in.Version = words[2]
 		}
@@ -165,7 +165,7 @@ func (s *story) event(words []string, wishes string) {
 	s.t.Helper()
 	var in Handled
 	if words[0] == "failing" {
-		in.Withhold = true
+		in.Block = true
 		words = words[1:]
 	}
 	s.seq++
@@ -191,9 +191,9 @@ func (s *story) event(words []string, wishes string) {
 		s.seq--
 		var seq int64
 		fmt.Sscan(words[1], &seq)
-		withhold := in.Withhold
+		block := in.Block
 		in = s.events[seq]
-		in.FirstN, in.Wishes, in.Withhold = s.next[seq], nil, withhold
+		in.FirstN, in.Wishes, in.Block = s.next[seq], nil, block
 	default:
 		s.fail("unknown event")
 	}

@@ -20,10 +20,10 @@ type Happening struct {
 	Call  *CallMade    // nil: no call
 	Event *event.Event // nil: no event
 
-	Rules    []Said // that passed where, in the order they ran
-	Withheld bool   // a rule that could have vetoed failed
-	Refused  []string
-	Actions  []chat.Action // as they were after it, those it changed
+	Rules   []Said // that passed where, in the order they ran
+	Blocked bool   // a rule that could have vetoed failed
+	Refused []string
+	Actions []chat.Action // as they were after it, those it changed
 }
 
 // Said is what a rule said to an event.

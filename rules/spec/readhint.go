@@ -160,16 +160,16 @@ func explained(a *chat.Action) string {
 		return "vetoed, a rule asked to keep the chat unread"
 	case chat.WhyHeld:
 		return "held, it came due while the chat was held"
-	case chat.WhyOvertaken:
-		return "overtaken, a newer message came and no rule asked a read for it"
-	case chat.WhyNothingNew:
-		return "nothing new, no message came since the last read"
+	case chat.WhySuperseded:
+		return "superseded, a newer message came and no rule asked a read for it"
+	case chat.WhyAlreadyRead:
+		return "already_read, no message came since the last read"
 	case chat.WhyReplaced:
 		return "replaced, the same rule asked again"
 	case chat.WhyCancelled:
 		return "cancelled by cancel_read"
-	case chat.WhyWithheld:
-		return "withheld, a rule that could have vetoed it failed"
+	case chat.WhyBlocked:
+		return "blocked, a rule that could have vetoed it failed"
 	case chat.WhyDepth:
 		return "too deep, events caused by events"
 	}

@@ -104,7 +104,7 @@ end)
             read asked by "later" at 12:00:00: dropped, vetoed, a rule asked to keep the chat unread
 12:00:30  message.received in chat c2: "boom"
             "p#3" failed, nothing it asked for was kept: DIR/p.lua:10: it broke
-            reads are withheld: a rule that could have vetoed failed
+            reads are blocked: a rule that could have vetoed failed
 12:00:30  message.received in chat c2: "hm"
             "later" did not run: text: the text does not contain "later"
             "p#2" did not run: text: the text does not contain "veto"

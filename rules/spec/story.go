@@ -51,8 +51,8 @@ func (t *trial) tell(h *Happening) []string {
 	if h.Event != nil && h.Note == "" && len(h.Rules) == 0 {
 		t.tellRefusals(h, add)
 	}
-	if h.Withheld {
-		add("reads are withheld: a rule that could have vetoed failed")
+	if h.Blocked {
+		add("reads are blocked: a rule that could have vetoed failed")
 	}
 	for _, kind := range h.Refused {
 		add("%s was refused: too deep, events caused by events", kind)

@@ -82,9 +82,9 @@ type entry struct {
 
 // forward is a wish for another chat than that of its event.
 type forward struct {
-	wish     chat.Wish
-	depth    int
-	withhold bool
+	wish  chat.Wish
+	depth int
+	block bool
 }
 
 // NewWorld makes a world in which nothing has happened yet.
@@ -250,7 +250,7 @@ func (w *World) handle(e *entry) {
 	}
 	switch {
 	case e.forward != nil:
-		in.Depth, in.Wishes, in.Withhold = e.forward.depth, []chat.Wish{e.forward.wish}, e.forward.withhold
+		in.Depth, in.Wishes, in.Block = e.forward.depth, []chat.Wish{e.forward.wish}, e.forward.block
 		h.Note = fmt.Sprintf("carries a wish of event %d here", e.cause)
 	case e.timer != nil && !e.forced && !c.Stands(*e.timer):
 		h.Note = "the timer no longer stands"
@@ -273,7 +273,7 @@ func (w *World) think(e *entry, c *chat.Chat, in *chat.Handled, h *Happening) {
 	ev, own := &e.event, e.event.ChatID()
 	w.memory.now = w.now
 	result := w.c.Set.Run(0, rules.Input{Event: c.Complete(ev), Seq: e.seq, Now: w.now, Chat: c, Memory: &w.memory})
-	in.Withhold, h.Withheld = result.Withhold, result.Withhold
+	in.Block, h.Blocked = result.Block, result.Block
 	for i := range result.Outcomes {
 		o := &result.Outcomes[i]
 		w.steps += o.Steps
@@ -284,7 +284,7 @@ func (w *World) think(e *entry, c *chat.Chat, in *chat.Handled, h *Happening) {
 				in.Wishes = append(in.Wishes, wish.Wish)
 				continue
 			}
-			w.append(entry{cause: e.seq, forward: &forward{wish.Wish, ev.Depth, result.Withhold}, event: event.Event{
+			w.append(entry{cause: e.seq, forward: &forward{wish.Wish, ev.Depth, result.Block}, event: event.Event{
 				ID:   fmt.Sprintf("wish:%d/%s/%s/%d", e.seq, o.Pack, o.Rule, n),
 				Type: "wish", At: w.now, Source: event.SourceEngine, Chat: &event.Chat{ID: wish.Chat}, Pack: o.Pack, Depth: ev.Depth,
 			}})

@@ -17,7 +17,7 @@ const (
 		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq, is_group FROM chats WHERE id = ?`
 	// isOpen is the condition of the index actions_open, which queries that are
 	// to use it name word for word.
-	isOpen     = `(status = 'waiting' OR status = 'sent' OR status = 'withheld' OR status = 'dead')`
+	isOpen     = `(status = 'waiting' OR status = 'sent' OR status = 'blocked' OR status = 'dead')`
 	selectOpen = `SELECT ` + actionColumns + ` FROM actions WHERE ` + isOpen + `
 		AND chat_id = ? AND status IN ('waiting', 'sent') ORDER BY asked_at, event_seq, n`
 	selectTimers = `SELECT pack, name, version, due_at, payload, event_seq, n, depth, fired FROM timers

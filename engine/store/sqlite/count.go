@@ -11,7 +11,7 @@ type versionKey struct{ pack, version string }
 // took is a version that took part in the decision of an event.
 type took struct {
 	versionKey
-	failed bool // some rule of it did, or was set aside
+	failed bool // some rule of it did, or was suspended
 }
 
 // tally counts decisions.
@@ -24,7 +24,7 @@ next:
 	for i := range d.Rules {
 		r := &d.Rules[i]
 		k := versionKey{r.Pack, r.Version}
-		failed := r.Error != "" || r.Skipped == rules.SkippedAside
+		failed := r.Error != "" || r.Skipped == rules.SkippedSuspended
 		for j := len(list) - 1; j >= 0; j-- {
 			if list[j].versionKey == k {
 				list[j].failed = list[j].failed || failed

@@ -63,10 +63,10 @@ type message struct {
 
 // forward keeps the wish's body apart: inside of JSON it would be reformatted.
 type forward struct {
-	Wish     chat.Wish `json:"wish"`
-	Body     *string   `json:"body,omitempty"`
-	Depth    int       `json:"depth"`
-	Withhold bool      `json:"withhold,omitempty"`
+	Wish  chat.Wish `json:"wish"`
+	Body  *string   `json:"body,omitempty"`
+	Depth int       `json:"depth"`
+	Block bool      `json:"block,omitempty"`
 }
 
 // prepareArrivals encodes arrivals. Times lose what is below a microsecond, so
@@ -146,7 +146,7 @@ func forwardJSON(f *store.Forward) (driver.Value, error) {
 	if f == nil {
 		return nil, nil
 	}
-	kept := forward{Wish: f.Wish, Depth: f.Depth, Withhold: f.Withhold}
+	kept := forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block}
 	kept.Wish.Body = nil
 	if f.Wish.Body != nil {
 		body := string(f.Wish.Body)
@@ -173,7 +173,7 @@ func entryOf(row []driver.Value) (store.Entry, error) {
 		if f.Body != nil {
 			f.Wish.Body = json.RawMessage(*f.Body)
 		}
-		e.Forward = &store.Forward{Wish: f.Wish, Depth: f.Depth, Withhold: f.Withhold}
+		e.Forward = &store.Forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block}
 	}
 	var d decoded
 	if text := bytesOf(row[16]); text != nil {

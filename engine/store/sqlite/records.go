@@ -168,7 +168,7 @@ func (s *Store) Actions(ctx context.Context, f store.ActionFilter) (list []chat.
 		open := true
 		for _, st := range f.Status {
 			args = append(args, string(st))
-			open = open && (st == chat.Waiting || st == chat.Sent || st == chat.Withheld || st == chat.Dead)
+			open = open && (st == chat.Waiting || st == chat.Sent || st == chat.Blocked || st == chat.Dead)
 		}
 		where = append(where, "status IN (?"+strings.Repeat(", ?", len(f.Status)-1)+")")
 		if open { // names the partial index

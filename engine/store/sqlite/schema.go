@@ -21,10 +21,13 @@ var schema3 string
 //go:embed schema4.sql
 var schema4 string
 
+//go:embed schema5.sql
+var schema5 string
+
 // migrations brings a database from version i to i+1 by its i-th script. A
 // script that was released is never changed; PRAGMA user_version says how many
 // have run.
-var migrations = []string{schema1, schema2, schema3, schema4}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5}
 
 // NewerError says that the database was written by a newer chertd.
 type NewerError struct {

@@ -29,7 +29,7 @@ func unknownChat(t *testing.T, b *bench) {
 func settledLeave(t *testing.T, b *bench) {
 	seq := b.append(arrival("e1", "c1"))[0]
 	var all []chat.Action
-	for n, status := range []chat.Status{chat.Waiting, chat.Sent, chat.Done, chat.Dropped, chat.Withheld, chat.Dead, chat.Shadowed} {
+	for n, status := range []chat.Status{chat.Waiting, chat.Sent, chat.Done, chat.Dropped, chat.Blocked, chat.Dead, chat.Shadowed} {
 		a := read(seq, n, "c1", noon)
 		a.Status = status
 		all = append(all, a)

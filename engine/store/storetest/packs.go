@@ -162,12 +162,12 @@ func packStates(t *testing.T, b *bench) {
 }
 
 // decided is a decision in which one rule of a version of codes had a say for
-// each error given, "" for none; one that is set aside did not run.
+// each error given, "" for none; one that is suspended did not run.
 func decided(seq int64, hash string, errs ...string) *store.Decision {
 	d := &store.Decision{Seq: seq, At: noon}
 	for i, err := range errs {
 		r := store.RuleDecision{Pack: "codes", Version: hash, Rule: fmt.Sprint(i), Place: "codes.lua:1", Error: err}
-		if err == rules.SkippedAside {
+		if err == rules.SkippedSuspended {
 			r.Error, r.Skipped = "", err
 		}
 		d.Rules = append(d.Rules, r)
@@ -191,7 +191,7 @@ func versionsCount(t *testing.T, b *bench) {
 	b.commit(
 		store.Transition{Decision: decided(seqs[0], "aa", "", "")},
 		store.Transition{Decision: decided(seqs[1], "aa", "it failed", "and again")},
-		store.Transition{Decision: decided(seqs[2], "bb", "", rules.SkippedAside)},
+		store.Transition{Decision: decided(seqs[2], "bb", "", rules.SkippedSuspended)},
 		store.Transition{Decision: mixed},
 		store.Transition{Decision: decided(seqs[4], "aa")}, // no rule had a say
 		store.Transition{Chat: &chat.Chat{ID: "c1"}},
@@ -240,7 +240,7 @@ func concerned(t *testing.T, b *bench) {
 	}
 	b.commit(store.Transition{Actions: []chat.Action{
 		action(1, "c2", "aa", chat.Waiting), action(2, "c1", "aa", chat.Waiting), action(3, "c1", "bb", chat.Sent),
-		action(4, "c4", "aa", chat.Done), action(5, "c5", "aa", chat.Dropped), action(6, "c6", "aa", chat.Withheld),
+		action(4, "c4", "aa", chat.Done), action(5, "c5", "aa", chat.Dropped), action(6, "c6", "aa", chat.Blocked),
 		action(7, "c7", "aa", chat.Dead), action(8, "c8", "aa", chat.Shadowed), other,
 	}}, timer("c2", "codes", "bb"), timer("c3", "codes", "bb"), timer("c5", "vip", "bb"))
 	check := func(when, pack, hash string, want ...string) {

@@ -66,7 +66,7 @@ func eventsNewestFirst(t *testing.T, b *bench) {
 }
 
 func actionsFiltered(t *testing.T, b *bench) {
-	statuses := []chat.Status{chat.Waiting, chat.Sent, chat.Done, chat.Dropped, chat.Withheld, chat.Dead, chat.Shadowed}
+	statuses := []chat.Status{chat.Waiting, chat.Sent, chat.Done, chat.Dropped, chat.Blocked, chat.Dead, chat.Shadowed}
 	var all []chat.Action
 	for i := range 140 {
 		a := read(int64(i/2+1), i%2, fmt.Sprint("c", i%5), noon)
@@ -79,7 +79,7 @@ func actionsFiltered(t *testing.T, b *bench) {
 	slices.Reverse(newest)
 	for _, f := range []store.ActionFilter{
 		{}, {Limit: 7}, {Limit: 1000}, {Chat: "c1"}, {Pack: "p2", Limit: 1000}, {Status: []chat.Status{chat.Dead}}, {Status: []chat.Status{chat.Done}, Chat: "c2"},
-		{Status: []chat.Status{chat.Dead, chat.Withheld}, Limit: 3}, {Status: []chat.Status{chat.Waiting, chat.Dropped}, Chat: "c3", Pack: "p1"}, {Chat: "nobody"},
+		{Status: []chat.Status{chat.Dead, chat.Blocked}, Limit: 3}, {Status: []chat.Status{chat.Waiting, chat.Dropped}, Chat: "c3", Pack: "p1"}, {Chat: "nobody"},
 	} {
 		limit := f.Limit
 		if limit == 0 {

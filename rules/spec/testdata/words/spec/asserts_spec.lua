@@ -11,12 +11,12 @@ describe("reads", function()
     assert.is_read("c1") --> "the read asked by .later. at 12:00:00 is dropped: vetoed, a rule asked to keep the chat unread"
   end)
 
-  it("says that it was overtaken", function()
+  it("says that it was superseded", function()
     receive("later")
     advance("10s")
     receive("x")
     advance("1m")
-    assert.is_read("c1") --> "is dropped: overtaken, a newer message came and no rule asked a read for it"
+    assert.is_read("c1") --> "is dropped: superseded, a newer message came and no rule asked a read for it"
   end)
 
   it("says that a call failed and goes out again", function()
@@ -36,9 +36,9 @@ describe("reads", function()
     assert.is_read("c1") --> "the rule .words#7. failed: .*words.lua:56: .*nothing"
   end)
 
-  it("says what withheld it", function()
+  it("says what blocked it", function()
     receive("boom now")
-    assert.is_read("c1") --> "the read asked by .now. at 12:00:00 is withheld: withheld, a rule that could have vetoed it failed"
+    assert.is_read("c1") --> "the read asked by .now. at 12:00:00 is blocked: blocked, a rule that could have vetoed it failed"
   end)
 
   it("says why no rule ran", function()
