@@ -134,8 +134,8 @@ chert.on("action.failed", function(ev) log.info("failed " .. ev.action.kind .. "
 func TestActionsAreCarriedOut(t *testing.T) {
 	t.Parallel()
 	s := newSimulated(t,
-		rules.Options{Packs: map[string]rules.PackOptions{"bot": {Can: []string{"typing", "react", "send"}}}},
-		"bot/pack.yaml", "needs: [typing, react, send]\n", "bot/bot.lua", answering)
+		rules.Options{Packs: map[string]rules.PackOptions{"bot": {Grant: []string{"typing", "react", "send"}}}},
+		"bot/pack.yaml", "permissions: [typing, react, send]\n", "bot/bot.lua", answering)
 	s.sim.Receive(chertsim.Incoming{Chat: "c1", From: "+14155550199", Text: "hello"})
 	s.wait(t, "four answers", func() bool {
 		return s.logged("done read") && s.logged("done typing") && s.logged("done react") && s.logged("done send")
@@ -155,8 +155,8 @@ func TestActionsAreCarriedOut(t *testing.T) {
 func TestActionsThatFail(t *testing.T) {
 	t.Parallel()
 	s := newSimulated(t,
-		rules.Options{Packs: map[string]rules.PackOptions{"bot": {Can: []string{"typing", "react", "send"}}}},
-		"bot/pack.yaml", "needs: [typing, react, send]\n", "bot/bot.lua", answering)
+		rules.Options{Packs: map[string]rules.PackOptions{"bot": {Grant: []string{"typing", "react", "send"}}}},
+		"bot/pack.yaml", "permissions: [typing, react, send]\n", "bot/bot.lua", answering)
 	for _, rule := range []chertsim.FailRule{
 		{Route: "mark-read", Code: 2002, Times: 1},
 		{Route: "react", Mode: "reset", Applied: true, Times: 1},

@@ -17,7 +17,7 @@ const later = `
 chert.rule({ name = "later", on = "message.received",
   run = function(ev)
     chert.mark_read(ev.chat.id, { after = "1h" })
-    chert.after("1h", "again")
+    chert.set_timer("again", "1h")
   end })`
 
 var ctx = context.Background()

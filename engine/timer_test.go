@@ -16,7 +16,7 @@ func TestTimerComesBack(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "p.lua", `
 chert.on("message.received", function(ev)
-  chert.after(0.05, "later", { n = ev.text })
+  chert.set_timer("later", 0.05, { n = ev.text })
 end)
 chert.on("timer:later", function(ev)
   chert.mark_read(ev.chat.id, { reason = "asked by " .. ev.payload.n })
@@ -49,7 +49,7 @@ chert.on("timer:later", function(ev) error("this is another pack's timer") end)`
 func TestTimerOutlivesRestart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "p.lua", `
-chert.on("message.received", function(ev) chert.after(0.2, "t") end)
+chert.on("message.received", function(ev) chert.set_timer("t", 0.2) end)
 chert.on("timer:t", function(ev) chert.mark_read(ev.chat.id) end)`)
 	r.message("c1", "e1", "x")
 	r.wait("e1", func() bool { return r.handled("e1") != nil })
@@ -62,7 +62,7 @@ chert.on("timer:t", function(ev) chert.mark_read(ev.chat.id) end)`)
 func TestTimerKnowsTheGroup(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "p.lua", `
-chert.on("message.received", function(ev) chert.after(0.1, "t") end)
+chert.on("message.received", function(ev) chert.set_timer("t", 0.1) end)
 chert.on("timer:t", { is_group = false }, function(ev) chert.mark_read(ev.chat.id) end)
 chert.on("timer:t", { is_group = true }, function(ev) log.info("line " .. ev.chat.line) end)`)
 	group := message("g1", "e1", "x")

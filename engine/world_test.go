@@ -30,7 +30,7 @@ chert.rule({ name = "later", on = "message.received", where = { text = "later" }
   chert.mark_read(ev.chat.id, { after = "1h" })
 end })
 chert.on("message.received", { text = "timer" }, function(ev)
-  chert.after(0, "t", { n = ev.text })
+  chert.set_timer("t", 0, { n = ev.text })
 end)
 chert.on("timer:t", function(ev)
   log.info("fired", { n = ev.payload.n })

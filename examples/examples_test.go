@@ -66,7 +66,7 @@ func TestExamplesLoadForAnOperator(t *testing.T) {
 	if !strings.Contains(diags.Error(), `pack "typing-bot" needs "typing"`) {
 		t.Errorf("typing-bot is loaded without leave: %v", diags)
 	}
-	granted := rules.Options{Packs: map[string]rules.PackOptions{"typing-bot": {Can: []string{"typing", "react", "send"}}}}
+	granted := rules.Options{Packs: map[string]rules.PackOptions{"typing-bot": {Grant: []string{"typing", "react", "send"}}}}
 	if _, diags := rules.Load(".", granted, nil); len(diags) > 0 {
 		t.Error(diags)
 	}

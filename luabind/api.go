@@ -34,10 +34,10 @@ func bindings() map[string]binding {
 		"chert.on": chertOn, "chert.rule": chertRule, "chert.every": chertEvery,
 
 		"chert.mark_read": chertMarkRead, "chert.cancel_read": chertCancelRead, "chert.keep_unread": chertKeepUnread,
-		"chert.hold": chertHold, "chert.release": chertRelease, "chert.after": chertAfter, "chert.cancel_timer": chertCancelTimer,
+		"chert.hold": chertHold, "chert.release": chertRelease, "chert.set_timer": chertSetTimer, "chert.cancel_timer": chertCancelTimer,
 		"chert.typing": chertTyping, "chert.react": chertReact, "chert.send": chertSend,
 
-		"chert.now": chertNow, "chert.within": chertWithin, "chert.date": chertDate, "chert.fold": chertFold,
+		"chert.now": chertNow, "chert.within": chertWithin, "chert.date": chertDate, "chert.normalize": chertNormalize,
 
 		"kv.get": kvGet, "kv.set": kvSet, "kv.incr": kvIncr, "kv.delete": kvDelete, "kv.list": kvList,
 		"data.load": dataLoad,
@@ -83,7 +83,7 @@ func bind(it *Item, fn binding) *lua.LFunction {
 	return goFunction(func(L *lua.LState) int {
 		vm := vmOf(L)
 		if it.Grant != "" && !vm.cfg.Grants[it.Grant] {
-			raise(L, fmt.Sprintf("say `needs: [%s]` in pack.yaml, and let the operator grant `can: [%s]` in chertd.yaml", it.Grant, it.Grant),
+			raise(L, fmt.Sprintf("say `permissions: [%s]` in pack.yaml, and let the operator add `grant: [%s]` in chertd.yaml", it.Grant, it.Grant),
 				"%s is not granted to this pack", it.Name)
 		}
 		if it.When == Handling && vm.call == nil {
@@ -109,7 +109,7 @@ func bind(it *Item, fn binding) *lua.LFunction {
 		charge(L, 5, 0)
 		if it.Wish {
 			if vm.bound.wishes++; vm.bound.wishes > MaxWishes {
-				raise(L, "go on with the rest from a timer: chert.after", "%s: more than %d wishes in one handler", it.Name, MaxWishes)
+				raise(L, "go on with the rest from a timer: chert.set_timer", "%s: more than %d wishes in one handler", it.Name, MaxWishes)
 			}
 			charge(L, 50, 500)
 		}

@@ -86,11 +86,11 @@ func chertRelease(vm *VM, L *lua.LState) int {
 	return 0
 }
 
-// chertAfter is chert.after(duration, name [, payload]).
-func chertAfter(vm *VM, L *lua.LState) int {
-	const name = "chert.after"
-	d := wantDuration(L, name, 1)
-	timer := wantTimer(vm, L, name, 2)
+// chertSetTimer is chert.set_timer(name, duration [, payload]).
+func chertSetTimer(vm *VM, L *lua.LState) int {
+	const name = "chert.set_timer"
+	timer := wantTimer(vm, L, name, 1)
+	d := wantDuration(L, name, 2)
 	var payload []byte
 	if v := L.Get(3); v != lua.LNil {
 		text, err := encodeJSON(L, v)

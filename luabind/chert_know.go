@@ -78,11 +78,11 @@ func chertDate(vm *VM, L *lua.LState) int {
 	return 1
 }
 
-// chertFold is chert.fold(s).
-func chertFold(vm *VM, L *lua.LState) int {
+// chertNormalize is chert.normalize(s).
+func chertNormalize(vm *VM, L *lua.LState) int {
 	s, ok := L.Get(1).(lua.LString)
 	if !ok {
-		wrong(L, "chert.fold", "", 1, "a string")
+		wrong(L, "chert.normalize", "", 1, "a string")
 	}
 	// Normal forms are looked up, and may be far longer than what they are of.
 	wide := 0

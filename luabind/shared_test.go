@@ -24,7 +24,7 @@ chert.on("message.received", function(ev)
   pcall(function() return ev.nothing end)
   pcall(function() return chert.nothing end)
   log.info(ev, { chat = ev.chat })
-  assert(chert.within("Mon 00:00-24:00") and chert.fold("É") == "é")
+  assert(chert.within("Mon 00:00-24:00") and chert.normalize("É") == "é")
 end)`))
 	if err != nil {
 		t.Fatal(err)

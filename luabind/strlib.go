@@ -80,7 +80,7 @@ func strLen(L *lua.LState) int {
 }
 
 // strLower changes ASCII letters only, as Lua does in the C locale;
-// chert.fold is for people's words.
+// chert.normalize is for people's words.
 func strLower(L *lua.LState) int {
 	s := textArg(L, 1)
 	grow(L, len(s))

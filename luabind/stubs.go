@@ -199,7 +199,7 @@ func stubNote(it *Item) string {
 		notes = append(notes, "In a handler only.")
 	}
 	if it.Grant != "" {
-		notes = append(notes, fmt.Sprintf("Needs `needs: [%s]` in pack.yaml, and the operator's grant in chertd.yaml.", it.Grant))
+		notes = append(notes, fmt.Sprintf("Needs `permissions: [%s]` in pack.yaml, and the operator's grant in chertd.yaml.", it.Grant))
 	}
 	return strings.Join(notes, " ")
 }

@@ -180,8 +180,8 @@ var surface = []Item{
 	{Func: true, Wish: true, Name: "chert.hold", When: Handling, Doc: "Keeps a chat unread for a time, whoever asks.", Params: []Param{chatID,
 		{Name: "duration", Type: "number|string", Doc: "How long: \"1d\"."}, with(options, reason)}},
 	{Func: true, Wish: true, Name: "chert.release", When: Handling, Doc: "Ends a hold, whoever set it; brings nothing back.", Params: []Param{chatID}},
-	{Func: true, Wish: true, Name: "chert.after", When: Handling, Doc: "Sets a timer of this pack and chat: an event \"timer:<name>\".", Params: []Param{
-		{Name: "duration", Type: "number|string", Doc: "In how long: \"5m\"."}, {Name: "name", Type: "string", Doc: "The same name replaces."},
+	{Func: true, Wish: true, Name: "chert.set_timer", When: Handling, Doc: "Sets a timer of this pack and chat: an event \"timer:<name>\".", Params: []Param{
+		{Name: "name", Type: "string", Doc: "The same name replaces."}, {Name: "duration", Type: "number|string", Doc: "In how long: \"5m\"."},
 		{Name: "payload", Type: "any", Optional: true, Doc: "Comes back as ev.payload."}}},
 	{Func: true, Wish: true, Name: "chert.cancel_timer", When: Handling, Doc: "Drops a timer of this pack and chat.", Params: []Param{{Name: "name", Type: "string"}}},
 	{Func: true, Wish: true, Name: "chert.typing", When: Handling, Grant: "typing", Doc: "Shows or ends the typing indicator.", Params: []Param{chatID,
@@ -195,7 +195,7 @@ var surface = []Item{
 		{Name: "window", Type: "string"}, zoneKey}},
 	{Func: true, Name: "chert.date", Type: "string", Doc: "Formats a time, as os.date: \"%Y-%m-%d %H:%M\".", Params: []Param{
 		{Name: "format", Type: "string"}, {Name: "time", Type: "number", Optional: true, Doc: "Unix seconds; else now."}, zoneKey}},
-	{Func: true, Name: "chert.fold", Type: "string", Doc: "The text as where compares it: NFKC, lower case, plain quotes, single spaces.", Params: []Param{{Name: "s", Type: "string"}}},
+	{Func: true, Name: "chert.normalize", Type: "string", Doc: "The text as where compares it: NFKC, lower case, plain quotes, single spaces.", Params: []Param{{Name: "s", Type: "string"}}},
 
 	{Name: "ev.id", Type: "string", Doc: "Identity of the event."},
 	{Name: "ev.type", Type: "string", Doc: "Its type: \"message.received\" …"},
@@ -225,7 +225,7 @@ var surface = []Item{
 	{Name: "ev.message.sent_at", Type: "number?", Doc: "When it was sent, in Unix seconds."},
 	{Name: "ev.raw", Type: "table?", Doc: "The event as it came, decoded from JSON."},
 	{Name: "ev.state", Type: "table?", Doc: "What this pack remembers of this chat: change it, it is kept. nil where there is no chat."},
-	{Name: "ev.payload", Type: "any", Doc: "Of a timer: what chert.after was given."},
+	{Name: "ev.payload", Type: "any", Doc: "Of a timer: what chert.set_timer was given."},
 	{Name: "ev.action", Type: "EventAction?", Doc: "Of action.done and action.failed: what was done."},
 	{Name: "ev.action.kind", Type: "string", Doc: "\"read\", \"typing\", \"react\" or \"send\"."},
 	{Name: "ev.action.chat", Type: "string", Doc: "The chat it was for."},

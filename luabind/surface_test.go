@@ -114,9 +114,9 @@ chert.on("message.received", function(ev)
   chert.hold(id, "1d")
   chert.hold(id, 60, { reason = "quiet" })
   chert.release(id)
-  chert.after("5m", "settle")
-  chert.after(1.5, "more", { n = 1, list = { "a" } })
-  chert.after("1h", "raw", ev.message.parts)
+  chert.set_timer("settle", "5m")
+  chert.set_timer("more", 1.5, { n = 1, list = { "a" } })
+  chert.set_timer("raw", "1h", ev.message.parts)
   chert.cancel_timer("settle")
   chert.typing(id, "typing")
   chert.react(ev.message.id, "love")
@@ -166,7 +166,7 @@ func TestWorldRefuses(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{
 		`chert.mark_read("c")`, `chert.cancel_read("c")`, `chert.keep_unread("c")`, `chert.hold("c", 1)`, `chert.release("c")`,
-		`chert.after(1, "t")`, `chert.cancel_timer("t")`, `chert.typing("c", "typing")`, `chert.react("m", "love")`, `chert.send("c", "x")`,
+		`chert.set_timer("t", 1)`, `chert.cancel_timer("t")`, `chert.typing("c", "typing")`, `chert.react("m", "love")`, `chert.send("c", "x")`,
 		`kv.get("a")`, `kv.set("a", 1)`, `kv.set("a", nil)`, `kv.incr("a")`, `kv.delete("a")`, `kv.list("a")`, `data.load("x")`,
 		`ev.state: ev.state.n = 1`,
 	} {

@@ -63,13 +63,13 @@ func build(src source, o Options) *builder {
 // settle works out what the operator has a say in: settings, grants, limits.
 func (b *builder) settle() {
 	p, m := b.pack, &b.pack.Manifest
-	p.Grants = sortedSet(slices.Clone(b.mine.Can))
+	p.Grants = sortedSet(slices.Clone(b.mine.Grant))
 	if b.opts.grantNeeds {
-		p.Grants = sortedSet(slices.Clone(m.Needs))
+		p.Grants = sortedSet(slices.Clone(m.Permissions))
 	}
-	for _, need := range m.Needs {
+	for _, need := range m.Permissions {
 		if !slices.Contains(p.Grants, need) {
-			b.fail(b.manifestPath(), fmt.Sprintf("grant it in chertd.yaml: rules: {packs: {%s: {can: [%s]}}}", p.Name, strings.Join(m.Needs, ", ")),
+			b.fail(b.manifestPath(), fmt.Sprintf("grant it in chertd.yaml: rules: {packs: {%s: {grant: [%s]}}}", p.Name, strings.Join(m.Permissions, ", ")),
 				"pack %q needs %q, which the operator has not granted", p.Name, need)
 		}
 	}

@@ -233,9 +233,9 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 // granted reports whether the operator still grants what a pack was given and
 // what it needs.
 func (g *Generations) granted(p *Pack) bool {
-	can := g.options.Packs[p.Name].Can
+	can := g.options.Packs[p.Name].Grant
 	has := func(c string) bool { return slices.Contains(can, c) }
-	for _, c := range slices.Concat(p.Grants, p.Manifest.Needs) {
+	for _, c := range slices.Concat(p.Grants, p.Manifest.Permissions) {
 		if !has(c) {
 			return false
 		}

@@ -12,13 +12,13 @@ func TestGrantsTakenBack(t *testing.T) {
 	p := newPen(t)
 	grants := func(can ...string) {
 		t.Helper()
-		p.options.Packs = map[string]PackOptions{"bot": {Can: can}}
+		p.options.Packs = map[string]PackOptions{"bot": {Grant: can}}
 		must(t, p.g.Reconfigure(background, p.options))
 	}
 	grants("typing", "send")
-	p.edit("bot/r.lua", veto("v1"), "bot/pack.yaml", "needs: [typing]", "vip.lua", version("w1"))
+	p.edit("bot/r.lua", veto("v1"), "bot/pack.yaml", "permissions: [typing]", "vip.lua", version("w1"))
 	p.expectLive("granted", "bot=v1 vip=w1")
-	p.edit("bot/r.lua", veto("v2"), "bot/pack.yaml", "needs: [typing, react]")
+	p.edit("bot/r.lua", veto("v2"), "bot/pack.yaml", "permissions: [typing, react]")
 	p.expectLive("an edit that needs more", "bot=v1 vip=w1")
 	grants("typing")
 	p.expectLive("one less that it does not need", "bot=v1 vip=w1")

@@ -31,7 +31,7 @@ type Options struct {
 // PackOptions is the operator's word about one pack.
 type PackOptions struct {
 	Mode   Mode           // "" leaves it to pack.yaml, which leaves it to Live
-	Can    []string       // capabilities granted: "typing", "react", "send"
+	Grant  []string       // capabilities granted: "typing", "react", "send"
 	Config map[string]any // settings, over the defaults of pack.yaml
 }
 

@@ -118,9 +118,9 @@ func TestLoadRefuses(t *testing.T) {
 		{"a name that can't be", map[string]string{"b/x.lua": rule, "b/pack.yaml": "name: a/b"}, Options{}, []string{`"a/b" can't be the name of a pack`}},
 		{"a pack without rules", map[string]string{"vip/lib/x.lua": "return 1"}, Options{}, []string{`DIR/vip: error: pack "vip" has no rule files`}},
 		{"broken data", map[string]string{"vip/x.lua": rule, "vip/data/v.yaml": "a: [\n"}, Options{}, []string{"DIR/vip/data/v.yaml:1"}},
-		{"needs that are not granted", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "needs: [typing, send]"},
-			Options{Packs: map[string]PackOptions{"vip": {Can: []string{"typing"}}}},
-			[]string{"pack \"vip\" needs \"send\", which the operator has not granted\n  hint: grant it in chertd.yaml: rules: {packs: {vip: {can: [typing, send]}}}"}},
+		{"permissions that are not granted", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "permissions: [typing, send]"},
+			Options{Packs: map[string]PackOptions{"vip": {Grant: []string{"typing"}}}},
+			[]string{"pack \"vip\" needs \"send\", which the operator has not granted\n  hint: grant it in chertd.yaml: rules: {packs: {vip: {grant: [typing, send]}}}"}},
 		{"a setting of another type", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "config: {digits: 6}"},
 			Options{Packs: map[string]PackOptions{"vip": {Config: map[string]any{"digits": "six"}}}},
 			[]string{`setting digits of pack "vip": expected a number, as its default 6, got the string "six" in chertd.yaml`}},
@@ -255,7 +255,7 @@ func TestLoadPathsOnce(t *testing.T) {
 
 func TestLoadPathsGrantsWhatIsNeeded(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, map[string]string{"x.lua": `chert.on("message.received", function(ev) chert.typing(ev.chat.id, "typing") end)`, "pack.yaml": "{name: bot, needs: [typing]}"})
+	dir := tree(t, map[string]string{"x.lua": `chert.on("message.received", function(ev) chert.typing(ev.chat.id, "typing") end)`, "pack.yaml": "{name: bot, permissions: [typing]}"})
 	s, diags := LoadPaths([]string{dir}, Options{}, nil)
 	if s == nil {
 		t.Fatal(diags)

@@ -41,7 +41,7 @@ type Manifest struct {
 	Version       string // as people call it; identity is the content's hash
 	Mode          Mode
 	Config        map[string]any // settings with their defaults
-	Needs         []string       // capabilities beyond reading
+	Permissions   []string       // capabilities beyond reading
 	Limits        luabind.Limits
 	Reads         Rate // beyond it the pack goes to shadow
 	FailurePolicy FailurePolicy
@@ -81,8 +81,8 @@ func parseManifest(f File) (Manifest, luabind.Diagnostics) {
 		"mode": func(n *yaml.Node) {
 			m.Mode = Mode(r.choice(n, "mode", string(Live), string(Shadow), string(Off)))
 		},
-		"config": func(n *yaml.Node) { m.Config = r.settings(n) },
-		"needs":  func(n *yaml.Node) { m.Needs = r.needs(n) },
+		"config":      func(n *yaml.Node) { m.Config = r.settings(n) },
+		"permissions": func(n *yaml.Node) { m.Permissions = r.permissions(n) },
 		"limits": func(n *yaml.Node) {
 			r.table(n, "limits", map[string]func(*yaml.Node){
 				"steps":  func(n *yaml.Node) { m.Limits.Steps = r.steps(n) },
@@ -166,14 +166,14 @@ func (r *manifestReader) settings(n *yaml.Node) map[string]any {
 	return settings
 }
 
-func (r *manifestReader) needs(n *yaml.Node) []string {
+func (r *manifestReader) permissions(n *yaml.Node) []string {
 	if n.Kind != yaml.SequenceNode {
-		r.fail(n, "for example [typing]", "needs: expected a list")
+		r.fail(n, "for example [typing]", "permissions: expected a list")
 		return nil
 	}
 	var needs []string
 	for _, item := range n.Content {
-		if s := r.choice(item, "needs", capabilities()...); s != "" {
+		if s := r.choice(item, "permissions", capabilities()...); s != "" {
 			needs = append(needs, s)
 		}
 	}

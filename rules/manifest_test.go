@@ -20,14 +20,14 @@ config:
   hours: "09:00-17:00"
   digits: 6
   vips: [a, b]
-needs: [typing, send]
+permissions: [typing, send]
 limits: {steps: 2_000_000, memory: 16MiB, reads: 300/10m}
 failure_policy: fail_closed
 `)})
 	want := Manifest{
 		Name: "vip", Description: "VIPs wait for a person", Version: "1.0", Mode: Off,
-		Config: map[string]any{"hours": "09:00-17:00", "digits": 6.0, "vips": []any{"a", "b"}},
-		Needs:  []string{"typing", "send"}, Limits: luabind.Limits{Steps: 2_000_000, Memory: 16 << 20},
+		Config:      map[string]any{"hours": "09:00-17:00", "digits": 6.0, "vips": []any{"a", "b"}},
+		Permissions: []string{"typing", "send"}, Limits: luabind.Limits{Steps: 2_000_000, Memory: 16 << 20},
 		Reads: Rate{300, 10 * time.Minute}, FailurePolicy: FailClosed,
 	}
 	if len(diags) > 0 || !reflect.DeepEqual(m, want) {
@@ -42,14 +42,14 @@ func TestParseManifestRefuses(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ in, want string }{
 		{"nmae: x", "p:1:1: error: pack.yaml has no key \"nmae\"\n  hint: did you mean \"name\"?"},
-		{"zebra: x", "hint: its keys are config, description, failure_policy, limits, mode, name, needs, version"},
+		{"zebra: x", "hint: its keys are config, description, failure_policy, limits, mode, name, permissions, version"},
 		{"name: x\nname: y", "p:2:1: error: name is there already, on line 1"},
 		{"name: [x]", "p:1:7: error: name: expected text"},
 		{"- x", "p:1:1: error: pack.yaml: expected keys and values"},
 		{"mode: shadwo", "p:1:7: error: mode: expected live, shadow, off, got \"shadwo\"\n  hint: did you mean \"shadow\"?"},
 		{"failure_policy: fail", "failure_policy: expected fail_closed, fail_open, got \"fail\""},
-		{"needs: typing", "p:1:8: error: needs: expected a list\n  hint: for example [typing]"},
-		{"needs: [sned]", "needs: expected typing, react, send, got \"sned\"\n  hint: did you mean \"send\"?"},
+		{"permissions: typing", "p:1:14: error: permissions: expected a list\n  hint: for example [typing]"},
+		{"permissions: [sned]", "permissions: expected typing, react, send, got \"sned\"\n  hint: did you mean \"send\"?"},
 		{"limits: {setps: 1}", "p:1:10: error: limits has no key \"setps\"\n  hint: did you mean \"steps\"?"},
 		{"limits: {steps: many}", "limits.steps: expected a number of VM steps, got \"many\""},
 		{"limits: {memory: 32MB}", "limits.memory: expected a size, got \"32MB\"\n  hint: for example 32MiB"},

@@ -170,7 +170,7 @@ func checkType(t string) *problem {
 	case t == event.Schedule:
 		return &problem{message: `on: "schedule" can't be subscribed to`, hint: `use chert.every("15m", {name = "…"}, fn)`}
 	case isTimer && name == "":
-		return &problem{message: `on: "timer:" lacks the timer's name`, hint: `"timer:<name>", with the name given to chert.after`}
+		return &problem{message: `on: "timer:" lacks the timer's name`, hint: `"timer:<name>", with the name given to chert.set_timer`}
 	case strings.TrimSpace(t) != t || strings.ContainsAny(t, " \t\r\n"):
 		return &problem{message: fmt.Sprintf("on: %q: a type has no spaces", t)}
 	case strings.Contains(t, anyType) && t != anyType:

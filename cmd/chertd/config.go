@@ -78,8 +78,8 @@ type RulesConfig struct {
 
 // PackConfig is what the operator says to one pack.
 type PackConfig struct {
-	Mode   string         `yaml:"mode"` // a rules.Mode; "": as pack.yaml says
-	Can    []string       `yaml:"can"`  // capabilities granted: typing, react, send
+	Mode   string         `yaml:"mode"`  // a rules.Mode; "": as pack.yaml says
+	Grant  []string       `yaml:"grant"` // capabilities granted: typing, react, send
 	Config map[string]any `yaml:"config"`
 }
 

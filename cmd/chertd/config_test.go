@@ -73,7 +73,7 @@ rules:
   timezone: America/New_York
   specs: off
   packs:
-    codes: {mode: shadow, can: [typing, send], config: {min_digits: 6, on: true, words: [a, "b"], deep: {x: 1.5}, host: "${HOST}"}}
+    codes: {mode: shadow, grant: [typing, send], config: {min_digits: 6, on: true, words: [a, "b"], deep: {x: 1.5}, host: "${HOST}"}}
     plain:
 store: {url: "sqlite:///var/lib/chertd.db"}
 control: {listen: "127.0.0.1:9900"}
@@ -86,7 +86,7 @@ log: {level: debug, format: json, text: true}
 	pack := c.Rules.Packs["codes"]
 	got := fmt.Sprintln(
 		c.Chert.Timeout, c.Chert.Concurrency, c.Chert.Rate, reveal(c.Sources.Webhook.Secrets), c.Sources.Webhook.MaxBody,
-		c.Sources.Catchup, c.Rules.Dir, c.Rules.Watch, c.location(), c.Rules.Specs, pack.Mode, pack.Can, pack.Config, len(c.Rules.Packs),
+		c.Sources.Catchup, c.Rules.Dir, c.Rules.Watch, c.location(), c.Rules.Specs, pack.Mode, pack.Grant, pack.Config, len(c.Rules.Packs),
 		c.Store.Path, c.Control.Listen, c.Log)
 	want := "30s 9 {2.5 9 false} [one two] 65536 {true 2m0s 24h0m0s 0s} /srv/rules false America/New_York off shadow [typing send] " +
 		"map[deep:map[x:1.5] host:chat.example.com min_digits:6 on:true words:[a b]] 2 /var/lib/chertd.db 127.0.0.1:9900 {debug json true}\n"
@@ -127,7 +127,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"a time zone", "rules: {timezone: Mars}\n", `rules.timezone: unknown time zone "Mars": expected a name like "America/New_York"`},
 		{"a time zone without summer time", "rules: {timezone: EST}\n", `rules.timezone: time zone "EST" has no summer time: write "America/New_York"`},
 		{"a mode", "rules: {packs: {codes: {mode: on}}}\n", `c.yaml:1:31: error: rules.packs.codes.mode: expected live, shadow, off, got "on"`},
-		{"a capability", "rules: {packs: {codes: {can: [sned]}}}\n", "c.yaml:1:31: error: rules.packs.codes.can[0]: expected typing, react, send, got \"sned\" [CF003]\n  hint: did you mean send?"},
+		{"a capability", "rules: {packs: {codes: {grant: [sned]}}}\n", "c.yaml:1:33: error: rules.packs.codes.grant[0]: expected typing, react, send, got \"sned\" [CF003]\n  hint: did you mean send?"},
 		{"a store", "store: {url: postgres://x}\n", `store.url: expected sqlite:PATH, got "postgres://x"`},
 		{"an address", "control: {listen: '9900'}\n", `control.listen: expected host:port like 127.0.0.1:8787, got "9900"`},
 		{"half a certificate", "control: {tls: {cert: a.pem}}\n", "control.tls: cert and key go together"},

@@ -104,8 +104,8 @@ func (c *Config) checkRules(d *decoder) {
 		if p.Mode != "" {
 			oneOf(d, path+".mode", p.Mode, string(rules.Live), string(rules.Shadow), string(rules.Off))
 		}
-		for i, grant := range p.Can {
-			oneOf(d, fmt.Sprintf("%s.can[%d]", path, i), grant, "typing", "react", "send")
+		for i, grant := range p.Grant {
+			oneOf(d, fmt.Sprintf("%s.grant[%d]", path, i), grant, "typing", "react", "send")
 		}
 	}
 }

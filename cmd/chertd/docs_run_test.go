@@ -151,7 +151,7 @@ func TestSlipsOfDocuments(t *testing.T) {
 				code, message := m[1], m[2]
 				files := map[string]string{}
 				if !strings.Contains(message, "not granted") {
-					files["pack.yaml"] = "needs: [typing, react, send]\n"
+					files["pack.yaml"] = "permissions: [typing, react, send]\n"
 				}
 				// On one line: it is the line that fails.
 				if !subscribes.MatchString(code) {

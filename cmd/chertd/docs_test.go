@@ -111,7 +111,7 @@ func loads(t *testing.T, lua, manifest string) bool {
 		}
 	}
 	_, diags := rules.Load(filepath.Dir(dir), rules.Options{Packs: map[string]rules.PackOptions{
-		"snippet": {Can: []string{"typing", "react", "send"}},
+		"snippet": {Grant: []string{"typing", "react", "send"}},
 	}}, nil)
 	if diags.Errors() && !strings.Contains(lua, "-- wrong:") {
 		t.Error(diags)

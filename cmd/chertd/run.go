@@ -129,7 +129,7 @@ func (c *Config) changes() engine.Changes {
 func (c *Config) ruleOptions() rules.Options {
 	o := rules.Options{Zone: c.location(), Packs: map[string]rules.PackOptions{}, Coded: lint.Coded}
 	for name, p := range c.Rules.Packs {
-		o.Packs[name] = rules.PackOptions{Mode: rules.Mode(p.Mode), Can: p.Can, Config: p.Config}
+		o.Packs[name] = rules.PackOptions{Mode: rules.Mode(p.Mode), Grant: p.Grant, Config: p.Config}
 	}
 	return o
 }

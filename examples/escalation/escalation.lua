@@ -19,7 +19,7 @@ chert.rule({
     end
     ev.state.since = chert.now()
     ev.state.reminders = 0
-    chert.after(config.first, "remind")
+    chert.set_timer("remind", config.first)
   end,
 })
 
@@ -37,6 +37,6 @@ chert.rule({
     end
     log.warn(text, { chat = ev.chat.id })
     ev.state.reminders = reminders
-    chert.after(config.again, "remind")
+    chert.set_timer("remind", config.again)
   end,
 })

@@ -38,7 +38,7 @@ for i, answer in ipairs(data.load("answers")) do
         return
       end
       chert.mark_read(ev.chat.id, { after = config.notice, reason = "the bot answers" })
-      chert.after(config.think, "type", { text = answer.text, question = ev.message.id })
+      chert.set_timer("type", config.think, { text = answer.text, question = ev.message.id })
     end,
   })
 end
@@ -53,7 +53,7 @@ chert.rule({
     chert.typing(ev.chat.id, "typing")
     ev.state.typing = true
     local seconds = math.min(#ev.payload.text / config.letters_per_second, config.at_most)
-    chert.after(seconds, "answer", { text = ev.payload.text })
+    chert.set_timer("answer", seconds, { text = ev.payload.text })
   end,
 })
 

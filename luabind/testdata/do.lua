@@ -3,7 +3,7 @@ chert.on("message.received", function(ev)
   chert.mark_read(ev.chat.id, nil)
   chert.mark_read(ev.chat.id, { after = 30, reason = "x", even_if_newer = true })
   chert.hold("c2", "1d", { reason = "quiet" })
-  chert.after("5m", "settle", { n = 1 })
+  chert.set_timer("settle", "5m", { n = 1 })
   chert.typing(ev.chat.id, "typing")
 end)
 chert.on("message.received", function(ev)
@@ -67,22 +67,22 @@ chert.on("message.received", function(ev)
   chert.hold(ev.chat.id, 0) --> "a hold of no duration\nto end a hold, write chert.release"
 end)
 chert.on("message.received", function(ev)
-  chert.after("5m") --> "chert.after: name is missing: expected a string"
+  chert.set_timer("x") --> "chert.set_timer: duration is missing: expected seconds"
 end)
 chert.on("message.received", function(ev)
-  chert.after("5m", "call back") --> "chert.after: name .call back. has a space or a . in it: no rule could wait for .timer:call back.\nlike .remind_me."
+  chert.set_timer("call back", "5m") --> "chert.set_timer: name .call back. has a space or a . in it: no rule could wait for .timer:call back.\nlike .remind_me."
 end)
 chert.on("message.received", function(ev)
-  chert.after("5m", "x", { f = print }) --> "payload can't be kept: at .f: a function can't be written as JSON"
+  chert.set_timer("x", "5m", { f = print }) --> "payload can't be kept: at .f: a function can't be written as JSON"
 end)
 chert.on("schedule", function(ev)
-  chert.after("5m", "x") --> "timers belong to a chat, and this event \(schedule\) has none\nfor what concerns no chat, use chert.every"
+  chert.set_timer("x", "5m") --> "timers belong to a chat, and this event \(schedule\) has none\nfor what concerns no chat, use chert.every"
 end)
 chert.on("message.received", function(ev)
   chert.typing(ev.chat.id, "typin") --> "state must be .typing., .stopped., got the string .typin.\ndid you mean .typing.\?"
 end)
 chert.on("message.received", function(ev)
-  chert.send(ev.chat.id, "hi") --> "chert.send is not granted to this pack\nsay .needs: \[send\]. in pack.yaml, and let the operator grant .can: \[send\]. in chertd.yaml"
+  chert.send(ev.chat.id, "hi") --> "chert.send is not granted to this pack\nsay .permissions: \[send\]. in pack.yaml, and let the operator add .grant: \[send\]. in chertd.yaml"
 end)
 chert.on("message.received", function(ev)
   chert.mark_read = nil --> "chert can't be changed: it is a library"

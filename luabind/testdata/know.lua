@@ -5,7 +5,7 @@ chert.on("message.received", function(ev)
   assert(chert.date("%Y-%m-%d %H:%M:%S") == "2026-01-05 12:00:00")
   assert(chert.date("%a %d %b, %j, week %V", 1767614400, "America/New_York") == "Mon 05 Jan, 005, week 02")
   assert(chert.date("%H:%M %Z", chert.now(), "America/New_York") == "07:00 EST")
-  assert(chert.fold("Your “CODE”\226\128\139  is") == 'your "code" is', chert.fold("Your “CODE”\226\128\139  is"))
+  assert(chert.normalize("Your “CODE”\226\128\139  is") == 'your "code" is', chert.normalize("Your “CODE”\226\128\139  is"))
 end)
 chert.on("message.received", function(ev)
   chert.within("Mon-Fri 09:00") --> "09:00 is a moment, not a span"

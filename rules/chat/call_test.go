@@ -235,45 +235,45 @@ func TestTimers(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"fire once, in the order due": `
-			msg m1: bot after 2m name=b; bot after 1m name=a
+			msg m1: bot set_timer 2m name=b; bot set_timer 1m name=a
 			advance 59s
 			fires nothing
 			advance 2m
 			fires a b
 			fires nothing`,
 		"the same name replaces": `
-			msg m1: bot after 1m name=a
-			msg m2: bot after 5m name=a
+			msg m1: bot set_timer 1m name=a
+			msg m2: bot set_timer 5m name=a
 			advance 1m
 			fires nothing
 			advance 4m
 			fires a`,
 		"of another pack it does not": `
-			msg m1: bot after 1m name=a; vip after 1m name=a
+			msg m1: bot set_timer 1m name=a; vip set_timer 1m name=a
 			advance 1m
 			fires a a`,
 		"can be cancelled": `
-			msg m1: bot after 1m name=a
+			msg m1: bot set_timer 1m name=a
 			msg m2: bot cancel_timer name=a
 			advance 1m
 			fires nothing`,
 		"also between firing and being handled": `
-			msg m1: bot after 1m name=a
+			msg m1: bot set_timer 1m name=a
 			advance 1m
 			fires a
 			msg m2: bot cancel_timer name=a
 			gone a`,
 		"replaced after firing: the old one does not stand, the new one fires": `
-			msg m1: bot after 1m name=a
+			msg m1: bot set_timer 1m name=a
 			advance 1m
 			fires a
-			msg m2: bot after 1m name=a
+			msg m2: bot set_timer 1m name=a
 			gone a
 			advance 1m
 			fires a
 			stands a`,
 		"survive a crash, fired or not": `
-			msg m1: bot after 1m name=a; bot after 2m name=b
+			msg m1: bot set_timer 1m name=a; bot set_timer 2m name=b
 			advance 1m
 			fires a
 			crash
@@ -284,16 +284,16 @@ func TestTimers(t *testing.T) {
 			advance 1m
 			fires b`,
 		"may set themselves again": `
-			msg m1: bot after 1m name=a
+			msg m1: bot set_timer 1m name=a
 			advance 1m
 			fires a
-			fired a: bot after 1m name=a; bot mark_read
+			fired a: bot set_timer 1m name=a; bot mark_read
 			2.1 waiting
 			gone a
 			advance 1m
 			fires a`,
 		"in shadow they are not set": `
-			msg m1: bot after 1m name=a shadow
+			msg m1: bot set_timer 1m name=a shadow
 			advance 1m
 			fires nothing`,
 	})

@@ -198,7 +198,7 @@ func TestFailsClosed(t *testing.T) {
 			again 1:
 			2.0 waiting`,
 		"its actions get places of their own": `
-			msg m1: codes mark_read 1h; codes after 1m name=x; codes send
+			msg m1: codes mark_read 1h; codes set_timer 1m name=x; codes send
 			1.2 waiting
 			again 1: vip send
 			1.3 waiting
@@ -351,7 +351,7 @@ func TestOffMeansOff(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"all that the pack has waiting": `
-			msg m1: settle mark_read 30s; settle send; settle after 1m name=x; codes mark_read 30s
+			msg m1: settle mark_read 30s; settle send; settle set_timer 1m name=x; codes mark_read 30s
 			off settle
 			1.0 dropped pack_inactive
 			1.1 dropped pack_inactive
@@ -365,7 +365,7 @@ func TestOffMeansOff(t *testing.T) {
 			1.0 dropped pack_inactive
 			2.0 waiting`,
 		"a timer whose event is journaled no longer stands": `
-			msg m1: settle after 1m name=x
+			msg m1: settle set_timer 1m name=x
 			advance 1m
 			fires x
 			stands x
@@ -409,7 +409,7 @@ func TestDepth(t *testing.T) {
 			1.3 dropped too_deep
 			no call`,
 		"timers too": `
-			outside depth=6: loop after 1s name=x
+			outside depth=6: loop set_timer 1s name=x
 			advance 1m
 			fires nothing`,
 		"and a release, for a hold keeps a chat unread": `

@@ -54,7 +54,7 @@ const (
 	WishKeepUnread  WishKind = "keep_unread"
 	WishHold        WishKind = "hold"
 	WishRelease     WishKind = "release"
-	WishTimer       WishKind = "after"
+	WishTimer       WishKind = "set_timer"
 	WishCancelTimer WishKind = "cancel_timer"
 	WishTyping      WishKind = "typing"
 	WishReact       WishKind = "react"

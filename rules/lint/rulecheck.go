@@ -71,14 +71,14 @@ func (p *pack) checkTimers() {
 	unknown := p.unsure
 	for _, f := range p.files {
 		for _, g := range f.gets {
-			// chert.after as a value: called by who knows whom.
-			unknown = unknown || g.role == read && f.pathOf(g.expr) == "chert.after"
+			// chert.set_timer as a value: called by who knows whom.
+			unknown = unknown || g.role == read && f.pathOf(g.expr) == "chert.set_timer"
 		}
 		for _, c := range f.calls {
-			if c.expr.Func == nil || f.pathOf(c.expr.Func) != "chert.after" || len(c.expr.Args) < 2 {
+			if c.expr.Func == nil || f.pathOf(c.expr.Func) != "chert.set_timer" || len(c.expr.Args) < 2 {
 				continue
 			}
-			name, ok := f.constOf(c.expr.Args[1]).(string)
+			name, ok := f.constOf(c.expr.Args[0]).(string)
 			if !ok {
 				unknown = true
 				continue
@@ -86,7 +86,7 @@ func (p *pack) checkTimers() {
 			set[name] = true
 			waited := slices.ContainsFunc(p.report.Pack.Rules, func(r *rules.Rule) bool { return slices.Contains(r.Types, event.TimerPrefix+name) })
 			if !waited {
-				f.warn(codeTimer, f.start(c.expr.Args[1]), fmt.Sprintf("chert.on(%q, function(ev) … end)", event.TimerPrefix+name), "no rule of this pack waits for the timer %q", name)
+				f.warn(codeTimer, f.start(c.expr.Args[0]), fmt.Sprintf("chert.on(%q, function(ev) … end)", event.TimerPrefix+name), "no rule of this pack waits for the timer %q", name)
 			}
 		}
 	}
@@ -104,7 +104,7 @@ func (p *pack) checkTimers() {
 			if !ok || set[name] {
 				continue
 			}
-			hint := fmt.Sprintf("a handler sets it: chert.after(\"5m\", %q)", name)
+			hint := fmt.Sprintf("a handler sets it: chert.set_timer(%q, \"5m\")", name)
 			if near := luabind.Suggest(name, known); near != "" {
 				hint = fmt.Sprintf("did you mean %q?", event.TimerPrefix+near)
 			}
@@ -127,26 +127,26 @@ func (p *pack) checkCapabilities() {
 			continue
 		}
 		used[it.Grant] = true
-		if slices.Contains(p.tried.Manifest.Needs, it.Grant) {
+		if slices.Contains(p.tried.Manifest.Permissions, it.Grant) {
 			continue
 		}
 		at := places[0]
 		if manifest == nil {
 			if !slices.Contains(p.tried.Grants, it.Grant) {
-				at.file.warn(codeNotAsked, at.place, fmt.Sprintf("make the pack a folder with a pack.yaml that says `needs: [%s]`", it.Grant),
+				at.file.warn(codeNotAsked, at.place, fmt.Sprintf("make the pack a folder with a pack.yaml that says `permissions: [%s]`", it.Grant),
 					"%s works only if the operator grants %q, which this pack does not say it needs", it.Name, it.Grant)
 			}
 			continue
 		}
-		at.file.fail(codeNotAsked, at.place, fmt.Sprintf("say `needs: [%s]` in pack.yaml, and let the operator grant `can: [%s]` in chertd.yaml", it.Grant, it.Grant),
+		at.file.fail(codeNotAsked, at.place, fmt.Sprintf("say `permissions: [%s]` in pack.yaml, and let the operator add `grant: [%s]` in chertd.yaml", it.Grant, it.Grant),
 			"%s needs %q, which pack.yaml does not ask for", it.Name, it.Grant)
 	}
 	if p.unsure || manifest == nil || len(p.files) < p.sources() {
 		return
 	}
-	for _, need := range p.tried.Manifest.Needs {
+	for _, need := range p.tried.Manifest.Permissions {
 		if !used[need] {
-			p.add(manifest.Path, luabind.SeverityWarning, codeNotUsed, needAt(manifest, need), "take it out: the operator has to grant what a pack needs", "needs: %s is asked for and never used", need)
+			p.add(manifest.Path, luabind.SeverityWarning, codeNotUsed, needAt(manifest, need), "take it out: the operator has to grant what a pack needs", "permissions: %s is asked for and never used", need)
 		}
 	}
 }
@@ -174,10 +174,10 @@ func (p *pack) manifest() *rules.File {
 // needAt is where pack.yaml lists a capability.
 func needAt(manifest *rules.File, need string) place {
 	var doc struct {
-		Needs yaml.Node `yaml:"needs"`
+		Permissions yaml.Node `yaml:"permissions"`
 	}
 	if yaml.Unmarshal(manifest.Bytes, &doc) == nil {
-		for _, n := range doc.Needs.Content {
+		for _, n := range doc.Permissions.Content {
 			if n.Value == need {
 				return place{n.Line, n.Column}
 			}

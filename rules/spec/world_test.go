@@ -48,10 +48,10 @@ chert.on("message.received", { text = "hold" }, function(ev)
   chert.hold(ev.chat.id, "60s")
 end)
 chert.on("message.received", { text = "loop" }, function(ev)
-  chert.after(0, "again")
+  chert.set_timer("again", 0)
 end)
 chert.on("timer:again", function(ev)
-  chert.after(0, "again")
+  chert.set_timer("again", 0)
 end)
 `
 

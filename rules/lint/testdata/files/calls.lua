@@ -14,7 +14,7 @@ chert.on("message.received", function(ev)
   chert.hold(ev.chat.id, true) --> "duration must be a duration: seconds, or a string like"
   chert.hold(ev.chat.id, 0) --> "a hold of no duration"
   chert.hold(ev.chat.id) --> "chert.hold: duration is missing \[CH014\]"
-  chert.after("5m") --> "chert.after: name is missing"
+  chert.set_timer("x") --> "chert.set_timer: duration is missing"
   if chert.within("Mon-Fri 9-17") then --> "chert.within: window: .* \[CH013\]"
     return
   end
@@ -32,7 +32,7 @@ chert.on("message.received", function(ev)
   chert.on("message.received", function(ev2) --> "chert.on can only be called while the file loads, not in a handler \[CH016\]"
     log.info(ev2)
   end)
-  return s, u, date, json.encode({}), json.decode(ev.text), chert.fold(ev.text)
+  return s, u, date, json.encode({}), json.decode(ev.text), chert.normalize(ev.text)
 end)
 -----
 chert.on("message.received", function(ev)

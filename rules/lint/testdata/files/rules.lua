@@ -10,7 +10,7 @@ chert.rule({ --> "1: warning: this rule can never run: direction: every message.
   where = { direction = "outbound" },
   run = function(ev)
     log.info(ev.id)
-    chert.after("1m", "set") --> "23: warning: no rule of this pack waits for the timer .set. \[CH023\].*timer:set"
+    chert.set_timer("set", "1m") --> "21: warning: no rule of this pack waits for the timer .set. \[CH023\].*timer:set"
   end,
 })
 chert.on("timer:sett", function(ev) --> "1: warning: nothing in this pack sets the timer .sett. \[CH023\].did you mean .timer:set."
@@ -22,7 +22,7 @@ end)
 -----
 local TIMER = "settle"
 chert.on("message.received", function(ev)
-  chert.after("5m", TIMER)
+  chert.set_timer(TIMER, "5m")
   chert.mark_read(ev.chat.id)
 end)
 chert.on("timer:" .. TIMER, function(ev)
@@ -34,7 +34,7 @@ end)
 -----
 -- A timer of a name that can't be known may be any.
 chert.on("message.received", function(ev)
-  chert.after("5m", "n" .. ev.state.n)
+  chert.set_timer("n" .. ev.state.n, "5m")
 end)
 chert.on("timer:n1", function(ev)
   chert.typing(ev.chat.id, "typing") --> "3: warning: chert.typing works only if the operator grants .typing., which this pack does not say it needs \[CH050\]"

@@ -2,7 +2,7 @@
 local WORDS = { "verification code", "passcode" }
 
 local function looks_like_code(text)
-  local folded = chert.fold(text)
+  local folded = chert.normalize(text)
   for _, word in ipairs(WORDS) do
     if folded:find(word, 1, true) then
       return true

@@ -1,7 +1,7 @@
 local NAME, WAIT = "remind", "15m"
 
 chert.on("message.received", function(ev)
-  chert.after(WAIT, NAME, { text = ev.text, at = ev.at })
+  chert.set_timer(NAME, WAIT, { text = ev.text, at = ev.at })
 end)
 
 chert.on("timer:" .. NAME, function(ev)

@@ -57,7 +57,7 @@ chert.on("message.received", says("boom"), function(ev)
 end)
 
 chert.on("message.received", says("timer"), function(ev)
-  chert.after("5m", "check", { n = 7 })
+  chert.set_timer("check", "5m", { n = 7 })
 end)
 
 chert.on("timer:check", function(ev)

@@ -18,7 +18,7 @@ chert.rule({
     if ev.message and ev.message.id then
       chert.react(ev.message.id, config.loud and "love" or "like")
     end
-    chert.after(config.pause, "answer:" .. ev.chat.id)
+    chert.set_timer("answer:" .. ev.chat.id, config.pause)
     log.debug(config.hours.open, { places = #places })
   end,
 })

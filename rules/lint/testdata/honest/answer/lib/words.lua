@@ -4,7 +4,7 @@ local folded = {}
 local function fold(s)
   local f = folded[s]
   if f == nil then
-    f = chert.fold(s)
+    f = chert.normalize(s)
   end
   return f
 end
