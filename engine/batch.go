@@ -79,7 +79,9 @@ func (b *batch) handle(ctx context.Context, entry *store.Entry) {
 	in := chat.Handled{
 		Seq: entry.Seq, Inbound: ev.Inbound(), Message: ev.InboundMessage(),
 		MessageID: ev.MessageID(), Line: ev.Line(), Depth: ev.Depth,
-		Outside: ev.Source != event.SourceEngine, IsGroup: ev.Chat != nil && ev.Chat.IsGroup,
+	}
+	if ev.Chat != nil {
+		in.IsGroup = ev.Chat.IsGroup
 	}
 	switch {
 	case entry.Forward != nil:

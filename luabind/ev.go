@@ -85,7 +85,7 @@ func (v *eventView) index(L *lua.LState, key lua.LValue) lua.LValue {
 		return v.chat
 	case "message":
 		if v.message == nil {
-			v.message = newMessageView(L, e.Message)
+			v.message = newMessageView(L, e)
 		}
 		return v.message
 	case "type":

@@ -59,7 +59,7 @@ func BenchmarkHandler(b *testing.B) {
 func eventTable(L *lua.LState, e *event.Event) *lua.LTable {
 	t, chat, msg := L.NewTable(), L.NewTable(), L.NewTable()
 	chat.RawSetString("id", lua.LString(e.Chat.ID))
-	chat.RawSetString("is_group", lua.LBool(e.Chat.IsGroup))
+	chat.RawSetString("is_group", lua.LBool(e.Chat.IsGroup == event.True))
 	chat.RawSetString("line", lua.LString(e.Chat.Line))
 	msg.RawSetString("id", lua.LString(e.Message.ID))
 	msg.RawSetString("direction", lua.LString(e.Message.Direction))

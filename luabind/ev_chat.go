@@ -41,10 +41,13 @@ func (v *chatView) index(L *lua.LState, key lua.LValue) lua.LValue {
 	case "id":
 		return lua.LString(v.chat.ID)
 	case "is_group":
-		return lua.LBool(v.chat.IsGroup)
+		return optionalBool(v.chat.IsGroup)
 	case "line":
 		return optional(v.chat.Line)
 	case "handles":
+		if v.chat.Handles == nil {
+			return lua.LNil
+		}
 		if v.handles == nil {
 			v.handles = newHandles(L, v.chat.Handles)
 		}
@@ -63,14 +66,15 @@ var chatFields = []string{"id", "is_group", "line", "handles"}
 type messageView struct {
 	ud           lua.LUserData
 	message      *event.Message
+	direction    string
 	parts, media lua.LValue
 }
 
-func newMessageView(L *lua.LState, m *event.Message) lua.LValue {
-	if m == nil {
+func newMessageView(L *lua.LState, e *event.Event) lua.LValue {
+	if e.Message == nil {
 		return lua.LNil
 	}
-	v := &messageView{message: m}
+	v := &messageView{message: e.Message, direction: e.Direction()}
 	v.ud.Value = v
 	v.ud.Metatable = tablelikeMeta()
 	return &v.ud
@@ -89,11 +93,14 @@ func (v *messageView) list() bool  { return false }
 func (v *messageView) index(L *lua.LState, key lua.LValue) lua.LValue {
 	m := v.message
 	name, _ := key.(lua.LString)
+	if m.Parts == nil && (name == "parts" || name == "media") {
+		return lua.LNil
+	}
 	switch name {
 	case "id":
 		return optional(m.ID)
 	case "direction":
-		return optional(m.Direction)
+		return optional(v.direction)
 	case "text":
 		return lua.LString(m.Text)
 	case "from":

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"chertd/engine/event"
 )
 
 // optional is a string, or nil for one the event lacks.
@@ -14,6 +16,14 @@ func optional(s string) lua.LValue {
 		return lua.LNil
 	}
 	return lua.LString(s)
+}
+
+// optionalBool is true, false, or nil for one the event lacks.
+func optionalBool(t event.Truth) lua.LValue {
+	if v, known := t.Known(); known {
+		return lua.LBool(v)
+	}
+	return lua.LNil
 }
 
 // unixTime is a time as rules see it: Unix seconds to the millisecond, nil for

@@ -29,7 +29,7 @@ func newHandles(L *lua.LState, handles []event.Handle) lua.LValue {
 	items := make([]lua.LValue, len(handles))
 	for i, h := range handles {
 		items[i] = newRecord("ev.chat.handles["+strconv.Itoa(i+1)+"]", "ev.chat.handles[]", handleFields,
-			lua.LString(h.Handle), optional(h.Service), lua.LBool(h.IsMe))
+			optional(h.Handle), optional(h.Service), optionalBool(h.IsMe))
 	}
 	return newList("ev.chat.handles", items)
 }
@@ -39,7 +39,7 @@ func newParts(L *lua.LState, name string, parts []event.Part) lua.LValue {
 	items := make([]lua.LValue, len(parts))
 	for i, p := range parts {
 		items[i] = newRecord(name+"["+strconv.Itoa(i+1)+"]", "ev.message.parts[]", partFields,
-			lua.LString(p.Type), optional(p.Value), optional(p.AttachmentID), optional(p.MimeType))
+			optional(p.Type), optional(p.Value), optional(p.AttachmentID), optional(p.MimeType))
 	}
 	return newList(name, items)
 }

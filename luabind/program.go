@@ -25,6 +25,9 @@ type Program struct {
 	// UsesVeto says that the source uses keep_unread or hold, or may: where
 	// such a file fails, reads are blocked.
 	UsesVeto bool
+	// UsesRead says that the source uses mark_read, or may: a file that does not
+	// can keep chats unread and not have them read.
+	UsesRead bool
 
 	text  string // Source as it is parsed: no byte-order mark, no shebang
 	proto *lua.FunctionProto
@@ -46,7 +49,7 @@ func Compile(file string, src []byte) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.UsesVeto = usesVeto(tokens)
+	p.UsesVeto, p.UsesRead = usesVeto(tokens), usesRead(tokens)
 	if err := checkNesting(file, tokens); err != nil {
 		return nil, err
 	}
@@ -93,6 +96,25 @@ func usesVeto(tokens []token) bool {
 			if i+2 >= len(tokens) || tokens[i+1].Type != parse.TString || tokens[i+2].Type != ']' {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// usesRead reports whether the code names mark_read, or takes hold of chert in
+// a way that may reach it under another name.
+func usesRead(tokens []token) bool {
+	for i, t := range tokens {
+		switch {
+		case t.Str == "mark_read" && (t.Type == parse.TString || t.Type == parse.TIdent):
+			return true
+		case t.Str == "chert" && t.Type == parse.TString:
+			return true
+		case t.Str != "chert" || t.Type != parse.TIdent:
+		case i+1 < len(tokens) && tokens[i+1].Type == '.':
+		case i+3 < len(tokens) && tokens[i+1].Type == '[' && tokens[i+2].Type == parse.TString && tokens[i+3].Type == ']':
+		default:
+			return true
 		}
 	}
 	return false

@@ -215,7 +215,7 @@ func classOf(it *Item) string {
 
 // memberPrefix is what the names of an item's own fields begin with.
 func memberPrefix(it *Item) string {
-	if strings.HasSuffix(it.Type, "[]") {
+	if strings.HasSuffix(strings.TrimSuffix(it.Type, "?"), "[]") {
 		return it.Name + "[]"
 	}
 	return it.Name

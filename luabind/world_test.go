@@ -103,8 +103,8 @@ func testEvent(typ string) *event.Event {
 	}
 	return &event.Event{
 		ID: "chert:msg:1", Type: typ, At: at, Source: event.SourceWebhook, Tenant: "acme", Text: "Your code is 123456", From: "+14155551234",
-		Chat: &event.Chat{ID: "c1", Line: "+14152165723", Handles: []event.Handle{
-			{Handle: "+14152165723", Service: "imessage", IsMe: true}, {Handle: "+14155551234", Service: "imessage"}}},
+		Chat: &event.Chat{ID: "c1", Line: "+14152165723", IsGroup: event.False, Handles: []event.Handle{
+			{Handle: "+14152165723", Service: "imessage", IsMe: event.True}, {Handle: "+14155551234", Service: "imessage", IsMe: event.False}}},
 		Message: &event.Message{ID: "m1", Direction: "inbound", Text: "Your code is 123456", From: "+14155551234", Service: "imessage",
 			Parts: []event.Part{{Type: "text", Value: "Your code is 123456"}, {Type: "media", AttachmentID: "in_1", MimeType: "image/jpeg"}}, SentAt: at},
 		Raw: json.RawMessage(`{"event":"message.received","data":{"chat":{"id":"c1","labels":["x",null,"y"]}},"n":1.5}`),

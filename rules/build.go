@@ -159,6 +159,7 @@ func (b *builder) load() {
 	b.diags = append(b.diags, diags...)
 	p.config.Data = loadData(data)
 	p.config.Lib = map[string]*luabind.Program{}
+	reads := false
 	for _, f := range p.Files {
 		if f.Kind != RuleFile && f.Kind != LibFile {
 			continue
@@ -169,6 +170,7 @@ func (b *builder) load() {
 			continue
 		}
 		p.CanVeto = p.CanVeto || prog.UsesVeto
+		p.onlyVetoes, reads = p.onlyVetoes || prog.UsesVeto, reads || prog.UsesRead
 		if f.Kind == RuleFile {
 			p.config.Files = append(p.config.Files, prog)
 			continue
@@ -176,6 +178,7 @@ func (b *builder) load() {
 		name := strings.TrimSuffix(strings.TrimPrefix(f.Name, "lib/"), ".lua")
 		p.config.Lib[strings.ReplaceAll(name, "/", ".")] = prog
 	}
+	p.onlyVetoes = p.onlyVetoes && !reads
 	switch p.Manifest.FailurePolicy {
 	case FailClosed:
 		p.CanVeto = true
@@ -185,7 +188,7 @@ func (b *builder) load() {
 	if b.diags.Errors() {
 		return
 	}
-	reg := &registrar{pack: p.Name, zone: b.opts.Zone, perFile: map[string]int{}, byName: map[string]*Rule{}}
+	reg := &registrar{pack: p.Name, onlyVetoes: p.onlyVetoes, zone: b.opts.Zone, perFile: map[string]int{}, byName: map[string]*Rule{}}
 	vm, err := luabind.Load(p.config, reg)
 	b.diags = append(b.diags, reg.warnings...)
 	if err != nil {

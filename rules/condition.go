@@ -15,15 +15,15 @@ import (
 // oneOf holds if a field of the event equals one of its values.
 type oneOf struct {
 	key    string
-	field  func(*probe) (string, bool)
+	get    func(*probe) (string, bool)
 	values []string // in the form field gives them, sorted, no duplicates
 }
 
 // isTrue holds if a field of the event is as wanted.
 type isTrue struct {
-	key   string
-	field func(*probe) (value, ok bool)
-	want  bool
+	key  string
+	get  func(*probe) event.Truth
+	want bool
 }
 
 // contains holds if the folded text contains one of its literals.
@@ -39,65 +39,90 @@ type matching struct {
 	patterns []*regexp.Regexp
 }
 
-func (c *oneOf) holds(p *probe) bool {
-	v, ok := c.field(p)
+func (c *oneOf) field() string    { return c.key }
+func (c *isTrue) field() string   { return c.key }
+func (c *contains) field() string { return "text" }
+func (c *matching) field() string { return "text" }
+
+func (c *oneOf) holds(p *probe) event.Truth {
+	v, ok := c.get(p)
 	if !ok {
-		return false
+		return event.Unknown
 	}
 	_, found := slices.BinarySearch(c.values, v)
-	return found
+	return event.TruthOf(found)
 }
 
 func (c *oneOf) why(p *probe) string {
-	v, ok := c.field(p)
+	v, ok := c.get(p)
 	if !ok {
-		return fmt.Sprintf("%s: the event has none", c.key)
+		return lacks(c.key)
 	}
 	return fmt.Sprintf("%s: %q is not %s", c.key, v, orList(c.values))
 }
 
-func (c *isTrue) holds(p *probe) bool {
-	v, ok := c.field(p)
-	return ok && v == c.want
+func (c *isTrue) holds(p *probe) event.Truth {
+	v, known := c.get(p).Known()
+	if !known {
+		return event.Unknown
+	}
+	return event.TruthOf(v == c.want)
 }
 
 func (c *isTrue) why(p *probe) string {
-	v, ok := c.field(p)
-	if !ok {
-		return fmt.Sprintf("%s: the event has none", c.key)
+	v, known := c.get(p).Known()
+	if !known {
+		return lacks(c.key)
 	}
 	return fmt.Sprintf("%s: it is %t", c.key, v)
 }
 
-func (c *contains) holds(p *probe) bool {
+func (c *contains) holds(p *probe) event.Truth {
+	if !p.ev.TextKnown() {
+		return event.Unknown
+	}
 	text := p.folded()
 	for _, l := range c.literals {
 		if c.whole && containsWord(text, l) || !c.whole && strings.Contains(text, l) {
-			return true
+			return event.True
 		}
 	}
-	return false
+	return event.False
 }
 
-func (c *contains) why(*probe) string {
+func (c *contains) why(p *probe) string {
+	if !p.ev.TextKnown() {
+		return lacks(c.key)
+	}
 	return fmt.Sprintf("%s: the text does not contain %s", c.key, orList(c.literals))
 }
 
-func (c *matching) holds(p *probe) bool {
+func (c *matching) holds(p *probe) event.Truth {
+	if !p.ev.TextKnown() {
+		return event.Unknown
+	}
 	for _, re := range c.patterns {
 		if re.MatchString(p.ev.Text) {
-			return true
+			return event.True
 		}
 	}
-	return false
+	return event.False
 }
 
-func (c *matching) why(*probe) string {
+func (c *matching) why(p *probe) string {
+	if !p.ev.TextKnown() {
+		return lacks(c.key)
+	}
 	sources := make([]string, len(c.patterns))
 	for i, re := range c.patterns {
 		sources[i] = re.String()
 	}
 	return fmt.Sprintf("%s: the text does not match %s", c.key, orList(sources))
+}
+
+// lacks says that a condition can't be decided.
+func lacks(key string) string {
+	return key + ": the event does not say, and what is unknown meets no condition"
 }
 
 // list compiles a string or a list of strings to be compared for equality;
@@ -169,7 +194,7 @@ func choice(field func(*probe) (string, bool), allowed ...string) func(string, a
 }
 
 // flag compiles true or false.
-func flag(field func(*probe) (value, ok bool)) func(string, any) (condition, *problem) {
+func flag(field func(*probe) event.Truth) func(string, any) (condition, *problem) {
 	return func(name string, v any) (condition, *problem) {
 		want, ok := v.(bool)
 		if !ok {
@@ -297,6 +322,14 @@ func sortedSet(values []string) []string {
 // lastName is the key itself of a name like "where.except.from".
 func lastName(name string) string {
 	return name[strings.LastIndexByte(name, '.')+1:]
+}
+
+// orWords writes names as one reads a choice.
+func orWords(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
 // orList writes values as one reads a choice, a long one cut.

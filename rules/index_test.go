@@ -118,7 +118,7 @@ func TestIndexFindsWhatHolds(t *testing.T) {
 					rapid.SampledFrom([]string{"", " "}).Draw(rt, "between")),
 			}
 			if rapid.Bool().Draw(rt, "in a chat") {
-				ev.Chat = &event.Chat{ID: rapid.SampledFrom([]string{"c1", "c2"}).Draw(rt, "where"), Line: "+9", IsGroup: rapid.Bool().Draw(rt, "group")}
+				ev.Chat = &event.Chat{ID: rapid.SampledFrom([]string{"c1", "c2"}).Draw(rt, "where"), Line: "+9", IsGroup: rapid.SampledFrom([]event.Truth{event.Unknown, event.False, event.True}).Draw(rt, "group")}
 			}
 			p.reset(ev)
 			got := matched(ix, rules, p)

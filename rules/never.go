@@ -38,6 +38,9 @@ func (c *clause) neverOf(typ string) string {
 	// What chertd makes itself has a chat and nothing of a message.
 	ours := engineType(typ)
 	for _, cond := range c.conditions {
+		if ours && lacking(cond) {
+			return fmt.Sprintf("%s: an event %s has none", cond.field(), typ)
+		}
 		switch cond := cond.(type) {
 		case *oneOf:
 			switch {
@@ -47,26 +50,28 @@ func (c *clause) neverOf(typ string) string {
 				return fmt.Sprintf("source: every %s comes from %q", typ, event.SourceEngine)
 			case !ours && typ != anyType && cond.key == "source" && slices.Equal(cond.values, []string{event.SourceEngine}):
 				return fmt.Sprintf("source: no %s comes from %q", typ, event.SourceEngine)
-			case ours && slices.Contains([]string{"direction", "from", "service"}, cond.key):
-				return fmt.Sprintf("%s: an event %s has none", cond.key, typ)
-			}
-		case *contains, *matching:
-			if !ours {
-				continue
-			}
-			if m, ok := cond.(*matching); ok && m.holds(&probe{ev: &event.Event{}}) {
-				continue // a pattern that the empty text matches
-			}
-			return fmt.Sprintf("an event %s has no text", typ)
-		case *isTrue:
-			if ours && cond.want {
-				if cond.key == "has_media" {
-					return fmt.Sprintf("has_media: an event %s has none", typ)
-				}
 			}
 		}
 	}
+	for _, x := range c.except {
+		if !ours || c.onlyVetoes || len(x.conditions) == 0 {
+			continue
+		}
+		unknown := true
+		for _, cond := range x.conditions {
+			unknown = unknown && lacking(cond)
+		}
+		if unknown {
+			return fmt.Sprintf("except: an event %s has no %s, and an exception that can't be decided counts as met", typ, x.conditions[0].field())
+		}
+	}
 	return ""
+}
+
+// lacking reports whether no event of a type that chertd makes has the field of
+// the condition: they have nothing of a message.
+func lacking(cond condition) bool {
+	return slices.Contains([]string{"direction", "from", "service", "has_media", "text"}, cond.field())
 }
 
 // contradicts says which exception takes away all that the conditions leave.

@@ -22,6 +22,8 @@ type Pack struct {
 	// CanVeto says that reads of an event are blocked if a handler of the pack
 	// fails at it.
 	CanVeto bool
+	// onlyVetoes says that its code asks for vetoes and for no reads.
+	onlyVetoes bool
 	// Grants are the capabilities beyond reading that the operator has given.
 	Grants []string
 

@@ -68,22 +68,20 @@ func (p *probe) service() (string, bool) {
 }
 
 func (p *probe) direction() (string, bool) {
-	if p.ev.Message == nil || p.ev.Message.Direction == "" {
-		return "", false
-	}
-	return p.ev.Message.Direction, true
+	d := p.ev.Direction()
+	return d, d != ""
 }
 
 func (p *probe) source() (string, bool) { return p.ev.Source, p.ev.Source != "" }
 
-func (p *probe) isGroup() (value, ok bool) {
+func (p *probe) isGroup() event.Truth {
 	if p.ev.Chat == nil {
-		return false, false
+		return event.Unknown
 	}
-	return p.ev.Chat.IsGroup, true
+	return p.ev.Chat.IsGroup
 }
 
-func (p *probe) hasMedia() (value, ok bool) { return p.ev.HasMedia(), p.ev.Message != nil }
+func (p *probe) hasMedia() event.Truth { return p.ev.HasMedia() }
 
 // caseless is the original text with each letter replaced by the one that
 // stands for all its cases. The literals of patterns are looked for in it.

@@ -211,11 +211,12 @@ func didYouMean(near string) string {
 
 // registrar compiles what the files of one pack subscribe to.
 type registrar struct {
-	pack    string
-	zone    *time.Location
-	rules   []*Rule
-	perFile map[string]int // subscriptions so far, by fileLabel
-	byName  map[string]*Rule
+	pack       string
+	onlyVetoes bool // the pack's
+	zone       *time.Location
+	rules      []*Rule
+	perFile    map[string]int // subscriptions so far, by fileLabel
+	byName     map[string]*Rule
 	// warnings keep nothing from loading, so that luabind would not tell of them.
 	warnings luabind.Diagnostics
 }
@@ -230,6 +231,9 @@ func (g *registrar) Subscribe(sub luabind.Subscription) error {
 			message: fmt.Sprintf("the name %q is taken by the rule at %s", r.Name, first.Place()),
 			hint:    "names are unique within a pack",
 		})
+	}
+	if r.where != nil {
+		r.where.onlyVetoes = g.onlyVetoes
 	}
 	g.byName[r.Name] = r
 	g.rules = append(g.rules, r)

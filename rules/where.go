@@ -10,19 +10,34 @@ import (
 	"chertd/luabind"
 )
 
-// clause is a compiled where: it holds for an event if all its conditions do
-// and none of its exceptions does. The nil clause holds for every event. A
-// clause is immutable and shared by all shards.
+// clause is a compiled where: an event passes it if all its conditions hold and
+// none of its exceptions does. The nil clause lets every event pass. A clause is
+// immutable once its pack is built, and shared by all shards.
+//
+// What an event does not say decides nothing, and the chat is to stay unread:
+//
+//	the field is      {k = v}   except = {k = v}   except, if onlyVetoes
+//	v                 passes    does not pass      does not pass
+//	something else    does not  passes             passes
+//	unknown           does not  does not pass      passes
 type clause struct {
 	conditions []condition
 	except     []*clause
+	// onlyVetoes is set if the rule's pack asks for no reads: an exception that
+	// can't be decided must not keep its rules from a veto. In any other pack it
+	// must not let a read slip through.
+	onlyVetoes bool
 }
 
-// condition is one key of a where. A field that the event lacks satisfies none.
+// condition is one key of a where. Whether it holds is Unknown for an event
+// that lacks the field: such a condition lets the event pass neither in a where
+// nor in an except.
 type condition interface {
-	holds(p *probe) bool
+	holds(p *probe) event.Truth
 	// why says, for people, what of the event the condition did not accept.
 	why(p *probe) string
+	// field is what the condition looks at, as messages name it.
+	field() string
 }
 
 // problem is something wrong with what a rule file subscribes to.
@@ -67,17 +82,35 @@ func (c *clause) holds(p *probe) bool {
 	if c == nil {
 		return true
 	}
-	for _, cond := range c.conditions {
-		if !cond.holds(p) {
-			return false
-		}
+	if c.all(p) != event.True {
+		return false
 	}
 	for _, x := range c.except {
-		if x.holds(p) {
+		if c.excepts(x.all(p)) {
 			return false
 		}
 	}
 	return true
+}
+
+// excepts reports whether an exception keeps an event from passing.
+func (c *clause) excepts(holds event.Truth) bool {
+	return holds == event.True || holds == event.Unknown && !c.onlyVetoes
+}
+
+// all is whether all conditions hold: False if one is known not to, otherwise
+// Unknown if one is unknown.
+func (c *clause) all(p *probe) event.Truth {
+	all := event.True
+	for _, cond := range c.conditions {
+		switch cond.holds(p) {
+		case event.False:
+			return event.False
+		case event.Unknown:
+			all = event.Unknown
+		}
+	}
+	return all
 }
 
 // refusals says why the event does not pass the clause; none if it does.
@@ -87,16 +120,30 @@ func (c *clause) refusals(p *probe) []string {
 	}
 	var why []string
 	for _, cond := range c.conditions {
-		if !cond.holds(p) {
+		if cond.holds(p) != event.True {
 			why = append(why, cond.why(p))
 		}
 	}
 	for _, x := range c.except {
-		if x.holds(p) {
+		switch holds := x.all(p); {
+		case holds == event.True:
 			why = append(why, "except holds")
+		case c.excepts(holds):
+			why = append(why, "except may hold: the event does not say "+orWords(x.unknown(p)))
 		}
 	}
 	return why
+}
+
+// unknown are the fields of the clause's conditions that the event lacks.
+func (c *clause) unknown(p *probe) []string {
+	var fields []string
+	for _, cond := range c.conditions {
+		if cond.holds(p) == event.Unknown && !slices.Contains(fields, cond.field()) {
+			fields = append(fields, cond.field())
+		}
+	}
+	return fields
 }
 
 func compileClause(path string, m map[string]any, exceptAllowed bool) (*clause, []*problem) {

@@ -13,7 +13,7 @@ import (
 func message(text string, change ...func(*event.Event)) *event.Event {
 	ev := &event.Event{
 		ID: "e1", Type: event.MessageReceived, Source: event.SourceWebhook, Text: text, From: "+14155551234",
-		Chat:    &event.Chat{ID: "c1", Line: "+14152165723"},
+		Chat:    &event.Chat{ID: "c1", Line: "+14152165723", IsGroup: event.False},
 		Message: &event.Message{ID: "m1", Direction: "inbound", Text: text, From: "+14155551234", Service: "imessage", Parts: []event.Part{{Type: "text", Value: text}}},
 	}
 	for _, c := range change {
@@ -24,7 +24,7 @@ func message(text string, change ...func(*event.Event)) *event.Event {
 
 func TestWhereHolds(t *testing.T) {
 	t.Parallel()
-	group := func(ev *event.Event) { ev.Chat.IsGroup = true }
+	group := func(ev *event.Event) { ev.Chat.IsGroup = event.True }
 	noChat := func(ev *event.Event) { ev.Chat = nil }
 	noMessage := func(ev *event.Event) { ev.Message = nil }
 	media := func(ev *event.Event) {
@@ -48,7 +48,7 @@ func TestWhereHolds(t *testing.T) {
 		{"a group", m{"is_group": false}, message("x", group), false},
 		{"no chat is not known to be no group", m{"is_group": false}, message("x", noChat), false},
 		{"direction", m{"direction": "inbound"}, message("x"), true},
-		{"direction unknown", m{"direction": "inbound"}, message("x", noMessage), false},
+		{"a message without a direction is inbound", m{"direction": "inbound"}, message("x", noMessage), true},
 		{"line however written", m{"line": "+1 (415) 216-5723"}, message("x"), true},
 		{"from a number however written", m{"from": "+1 415 555 1234"}, message("x"), true},
 		{"from without the country", m{"from": "4155551234"}, message("x"), false},

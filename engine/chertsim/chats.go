@@ -116,8 +116,8 @@ func (s *Sim) addChatLocked(spec Chat) *chat {
 			spec.Handles = append(spec.Handles, event.Handle{Handle: fictional(s.ids.IntN(10), s.ids.IntN(100)), Service: "imessage"})
 		}
 	}
-	mine := event.Handle{Handle: spec.Line, Service: "imessage", IsMe: true}
-	if !slices.ContainsFunc(spec.Handles, func(h event.Handle) bool { return h.IsMe }) {
+	mine := event.Handle{Handle: spec.Line, Service: "imessage", IsMe: event.True}
+	if !slices.ContainsFunc(spec.Handles, func(h event.Handle) bool { return h.IsMe == event.True }) {
 		spec.Handles = append([]event.Handle{mine}, spec.Handles...)
 	}
 	spec.Unread, spec.Events, spec.Messages = 0, 0, nil
@@ -174,7 +174,7 @@ func (c *chat) read(now time.Time) (ids []string, n int, since time.Time) {
 // recipient is the first handle on the other side, or "".
 func (c *chat) recipient() string {
 	for _, h := range c.Handles {
-		if !h.IsMe {
+		if h.IsMe != event.True {
 			return h.Handle
 		}
 	}

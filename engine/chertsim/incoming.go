@@ -221,9 +221,9 @@ func (s *Sim) envelope(typ, id string, now time.Time) *envelope {
 
 func (e *envelope) addMessage(ch *chat, m Message) {
 	e.Data.Chat = &chatWire{ID: ch.ID, IsGroup: ch.IsGroup, Handles: ch.Handles,
-		OwnerHandle: event.Handle{Handle: ch.Line, Service: "imessage", IsMe: true}}
+		OwnerHandle: event.Handle{Handle: ch.Line, Service: "imessage", IsMe: event.True}}
 	e.Data.Message = &inboundWire{ID: m.ID, Direction: m.Direction, Parts: m.Parts, SentAt: *millis(m.CreatedAt),
-		SenderHandle: event.Handle{Handle: m.From, Service: m.Service, IsMe: m.Direction == "outbound"}}
+		SenderHandle: event.Handle{Handle: m.From, Service: m.Service, IsMe: event.TruthOf(m.Direction == "outbound")}}
 }
 
 func (e *envelope) addLegacy(m Message, line, lineID string) {

@@ -44,7 +44,7 @@ func TestMarkReadMarksWhatIsUnreadOnce(t *testing.T) {
 func TestMarkReadErrors(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, chertsim.Config{})
-	b.sim.AddChat(chertsim.Chat{ID: "alone", Handles: []event.Handle{{Handle: chertsim.DefaultLine, IsMe: true}}})
+	b.sim.AddChat(chertsim.Chat{ID: "alone", Handles: []event.Handle{{Handle: chertsim.DefaultLine, IsMe: event.True}}})
 	for _, test := range []struct {
 		path         string
 		status, code int

@@ -25,8 +25,8 @@ func rowOf(payload string) string {
 
 func TestDecodeDocumentedEnvelope(t *testing.T) {
 	t.Parallel()
-	me := Handle{Handle: "+14152165723", Service: "imessage", IsMe: true}
-	them := Handle{Handle: "+14155551234", Service: "imessage"}
+	me := Handle{Handle: "+14152165723", Service: "imessage", IsMe: True}
+	them := Handle{Handle: "+14155551234", Service: "imessage", IsMe: False}
 	parts := []Part{
 		{Type: "text", Value: "Sure, what time?"},
 		{Type: "media", AttachmentID: "in_536f1a2b", MimeType: "image/jpeg"},
@@ -38,7 +38,7 @@ func TestDecodeDocumentedEnvelope(t *testing.T) {
 		Tenant: "acme-7a3f",
 		Text:   "Sure, what time?",
 		From:   "+14155551234",
-		Chat:   &Chat{ID: "17f6e9ed-1f0c-4f3e-9a77-0c1d2e3f4a5b", Line: "+14152165723", Handles: []Handle{me, them}},
+		Chat:   &Chat{ID: "17f6e9ed-1f0c-4f3e-9a77-0c1d2e3f4a5b", Line: "+14152165723", IsGroup: False, Handles: []Handle{me, them}},
 		Message: &Message{
 			ID: "0D36042D-5C3B-4E0B-8A61-9A3A7F0E2B11", Direction: "inbound", Text: "Sure, what time?",
 			From: "+14155551234", Service: "imessage", Parts: parts,

@@ -55,16 +55,16 @@ type Event struct {
 // Chat is the conversation an event belongs to.
 type Chat struct {
 	ID      string
-	IsGroup bool
-	Line    string // the phone line (owner_handle) as delivered
-	Handles []Handle
+	IsGroup Truth
+	Line    string   // the phone line (owner_handle) as delivered; empty if unknown
+	Handles []Handle // nil if unknown; empty if the event says that there are none
 }
 
 // Handle is an address in a chat: a phone number or a mail address.
 type Handle struct {
 	Handle  string `json:"handle"`
 	Service string `json:"service"`
-	IsMe    bool   `json:"is_me"`
+	IsMe    Truth  `json:"is_me,omitzero"`
 }
 
 // Message is the message an event is about.
@@ -74,7 +74,7 @@ type Message struct {
 	Text      string // as Event.Text
 	From      string // as Event.From
 	Service   string // of the sender's handle
-	Parts     []Part
+	Parts     []Part // nil if unknown
 	SentAt    time.Time
 }
 
@@ -110,14 +110,23 @@ func (e *Event) MessageID() string {
 	return e.Message.ID
 }
 
+// Direction is "inbound", "outbound" or, if it is unknown, "". Chert's messages
+// are inbound unless they say otherwise: legacy deliveries leave it out.
+func (e *Event) Direction() string {
+	if e.Message != nil && e.Message.Direction != "" {
+		return e.Message.Direction
+	}
+	if e.Source != SourceEngine && (e.Type == MessageReceived || e.Type == LeadReply) {
+		return "inbound"
+	}
+	return ""
+}
+
 // Inbound reports whether the event came from the other side of a chat, so
 // that a read receipt could speak for it. Chert delivers no direction with
 // reactions and unknown types: they count as inbound.
 func (e *Event) Inbound() bool {
-	if e.Chat == nil || e.Source == SourceEngine {
-		return false
-	}
-	return e.Message == nil || e.Message.Direction != "outbound"
+	return e.Chat != nil && e.Source != SourceEngine && e.Direction() != "outbound"
 }
 
 // InboundMessage reports whether the event brings a message from the other side.
@@ -125,17 +134,25 @@ func (e *Event) InboundMessage() bool {
 	return e.Inbound() && (e.Type == MessageReceived || e.Type == LeadReply)
 }
 
-// HasMedia reports whether any part of the message is not text.
-func (e *Event) HasMedia() bool {
-	if e.Message == nil {
-		return false
+// HasMedia is whether any part of the message is not text: Unknown if the event
+// does not list its parts.
+func (e *Event) HasMedia() Truth {
+	if e.Message == nil || e.Message.Parts == nil {
+		return Unknown
 	}
 	for _, p := range e.Message.Parts {
 		if p.Type != "text" {
-			return true
+			return True
 		}
 	}
-	return false
+	return False
+}
+
+// TextKnown reports whether Text is what the event says. A message of pictures
+// alone says that it has no text; an event without a text and without parts,
+// such as a reaction, says nothing of it.
+func (e *Event) TextKnown() bool {
+	return e.Text != "" || e.Message != nil && e.Message.Parts != nil
 }
 
 // Timer is the timer's name of a "timer:<name>" event, or "".

@@ -70,10 +70,10 @@ func (q *quick) stamp(into *stamp) bool {
 	return s != nil && into.UnmarshalJSON(q.body[q.at-len(s)-2:q.at]) == nil
 }
 
-func (q *quick) flag(into *bool) bool {
+func (q *quick) flag(into *Truth) bool {
 	q.space()
-	*into = q.literal("true")
-	return *into || q.literal("false")
+	*into = TruthOf(q.literal("true"))
+	return *into == True || q.literal("false")
 }
 
 // unknown passes over a field that has no meaning here. Of a name with other

@@ -40,7 +40,7 @@ type wireData struct {
 
 type wireChat struct {
 	ID      string   `json:"id"`
-	IsGroup bool     `json:"is_group"`
+	IsGroup Truth    `json:"is_group"`
 	Handles []Handle `json:"handles"`
 	Owner   Handle   `json:"owner_handle"`
 }
@@ -170,7 +170,7 @@ func parseLoosely(body []byte, typ string) (envelope, error) {
 
 // parts returns the message's parts, and the text parts joined by newlines.
 func (w *wireMessage) parts() ([]Part, string, error) {
-	if len(w.Parts) == 0 {
+	if w.Parts == nil {
 		return nil, "", nil
 	}
 	parts := make([]Part, len(w.Parts))

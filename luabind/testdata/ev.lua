@@ -45,7 +45,7 @@ chert.on("schedule", function(ev)
 end)
 
 chert.on("timer:settle", function(ev)
-  assert(ev.payload.n == 3 and ev.payload.who[2] == "b" and ev.chat.line == nil and #ev.chat.handles == 0)
+  assert(ev.payload.n == 3 and ev.payload.who[2] == "b" and ev.chat.line == nil and ev.chat.handles == nil and ev.chat.is_group == nil)
 end)
 
 chert.on("action.failed", function(ev)

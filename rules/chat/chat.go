@@ -12,6 +12,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"chertd/engine/event"
 )
 
 // Chat is all that is remembered of one chat. It is a value: Step returns a
@@ -19,8 +21,8 @@ import (
 type Chat struct {
 	ID   string
 	Line string // the phone line the chat was last seen on
-	// IsGroup is whether the last event from outside said that it is a group.
-	IsGroup bool
+	// IsGroup is what the last event that said so said of the chat.
+	IsGroup event.Truth
 
 	LastEvent   int64  // journal sequence of the newest inbound event handled; 0: none
 	LastMessage string // id of the newest inbound message handled

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -69,14 +70,19 @@ func AnswerEvent(a *Action, now time.Time) event.Event {
 	}
 }
 
-// Complete gives an event that chertd made itself (a timer's, an answer's) what
-// is known of its chat, so that a rule sees a group as a group there too. Other
-// events are returned as they are, and so are all if there is no chat: c is nil.
+// Complete gives an event what is known of its chat and it does not say itself:
+// a timer's event, a reaction or a legacy row in a group is one in a group. An
+// event that lacks nothing is returned as it is, and so is any if c is nil.
 func (c *Chat) Complete(ev *event.Event) *event.Event {
-	if c == nil || ev.Source != event.SourceEngine || ev.Chat == nil {
+	if c == nil || ev.Chat == nil {
 		return ev
 	}
-	full := *ev
-	full.Chat = &event.Chat{ID: c.ID, IsGroup: c.IsGroup, Line: c.Line}
+	group, line := ev.Chat.IsGroup.Or(c.IsGroup), cmp.Or(ev.Chat.Line, c.Line)
+	if group == ev.Chat.IsGroup && line == ev.Chat.Line {
+		return ev
+	}
+	full, of := *ev, *ev.Chat
+	of.IsGroup, of.Line = group, line
+	full.Chat = &of
 	return &full
 }

@@ -14,9 +14,7 @@ func (s *step) handled(in Handled) {
 	if in.Line != "" {
 		s.c.Line = in.Line
 	}
-	if in.Outside {
-		s.c.IsGroup = in.IsGroup
-	}
+	s.c.IsGroup = in.IsGroup.Or(s.c.IsGroup)
 	newer := s.seen(in)
 	if in.Timer != nil {
 		s.dropTimers(func(t *Timer) bool { return t.id() == *in.Timer })

@@ -3,6 +3,8 @@ package chat
 import (
 	"encoding/json"
 	"time"
+
+	"chertd/engine/event"
 )
 
 // Input is something that happens to a chat: one of Handled, Ready, Wake,
@@ -17,8 +19,7 @@ type Handled struct {
 	Message   bool  // and is a message (event.Event.InboundMessage)
 	MessageID string
 	Line      string
-	Outside   bool // it came from outside, and tells whether the chat is a group
-	IsGroup   bool
+	IsGroup   event.Truth // of its chat, if it says so
 	Depth     int
 	Wishes    []Wish   // of the handlers that succeeded, in the order they ran
 	Rested    []Rest   // cooldowns that begin with this event

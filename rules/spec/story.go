@@ -152,10 +152,10 @@ func eventWords(ev *event.Event) string {
 	if ev.Message != nil && ev.Message.Direction == "outbound" {
 		b.WriteString(", outbound")
 	}
-	if ev.Chat != nil && ev.Chat.IsGroup {
+	if ev.Chat != nil && ev.Chat.IsGroup == event.True {
 		b.WriteString(", a group")
 	}
-	if ev.HasMedia() {
+	if ev.HasMedia() == event.True {
 		b.WriteString(", with media")
 	}
 	if ev.Text != "" {

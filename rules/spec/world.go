@@ -237,7 +237,9 @@ func (w *World) handle(e *entry) {
 	in := chat.Handled{
 		Seq: e.seq, Inbound: ev.Inbound(), Message: ev.InboundMessage(),
 		MessageID: ev.MessageID(), Line: ev.Line(), Depth: ev.Depth,
-		Outside: ev.Source != event.SourceEngine, IsGroup: ev.Chat != nil && ev.Chat.IsGroup,
+	}
+	if ev.Chat != nil {
+		in.IsGroup = ev.Chat.IsGroup
 	}
 	id := ev.ChatID()
 	var c *chat.Chat

@@ -36,7 +36,7 @@ func message(i int64, chats int64) store.Arrival {
 	return store.Arrival{Received: at, Event: event.Event{
 		ID: id, Type: event.MessageReceived, At: at, Source: event.SourceWebhook, Tenant: "acme-7a3f",
 		Text: "Your verification code is 123456. Do not share it.", From: "+14155551234", Raw: json.RawMessage(raw),
-		Chat: &event.Chat{ID: chatID, Line: "+14152165723", Handles: []event.Handle{{Handle: "+14152165723", Service: "imessage", IsMe: true}, {Handle: "+14155551234", Service: "imessage"}}},
+		Chat: &event.Chat{ID: chatID, Line: "+14152165723", Handles: []event.Handle{{Handle: "+14152165723", Service: "imessage", IsMe: event.True}, {Handle: "+14155551234", Service: "imessage"}}},
 		Message: &event.Message{ID: fmt.Sprintf("0D36042D-%012x", i), Direction: "inbound", Text: "Your verification code is 123456. Do not share it.", From: "+14155551234",
 			Service: "imessage", SentAt: at, Parts: []event.Part{{Type: "text", Value: "Your verification code is 123456. Do not share it."}}},
 	}}

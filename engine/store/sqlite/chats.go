@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
 )
@@ -55,7 +56,7 @@ func (s *Store) Chat(ctx context.Context, id string) (chat.Chat, error) {
 			c.Line, c.LastEvent, c.LastMessage, c.ReadThrough = stringOf(row[0]), intOf(row[1]), stringOf(row[2]), intOf(row[3])
 			c.Retry = chat.Retry{Attempts: int(intOf(row[4])), First: timeOf(row[5]), NotBefore: timeOf(row[6])}
 			c.Hold = chat.Hold{Until: timeOf(row[7]), By: stringOf(row[8]), Reason: stringOf(row[9])}
-			c.Veto, c.Unasked, c.IsGroup = intOf(row[12]), intOf(row[13]), intOf(row[14]) != 0
+			c.Veto, c.Unasked, c.IsGroup = intOf(row[12]), intOf(row[13]), truthOf(row[14])
 			if text := bytesOf(row[11]); text != nil {
 				if err := json.Unmarshal(text, &c.Recent); err != nil {
 					return fmt.Errorf("recent messages: %w", err)
@@ -118,6 +119,21 @@ func (s *Store) due(ctx context.Context, sql string, after store.Due, limit int)
 		}, from, after.Chat, int64(max(limit, 0)))
 	})
 	return list, err
+}
+
+// truth is a column of 1, 0 or, if it is unknown, NULL.
+func truth(t event.Truth) driver.Value {
+	if v, known := t.Known(); known {
+		return flag(v)
+	}
+	return nil
+}
+
+func truthOf(v driver.Value) event.Truth {
+	if v == nil {
+		return event.Unknown
+	}
+	return event.TruthOf(intOf(v) != 0)
 }
 
 func actionOf(row []driver.Value) chat.Action {

@@ -174,7 +174,7 @@ func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
 		recent = string(b)
 	}
 	args := []driver.Value{
-		optional(c.Line), flag(c.IsGroup), c.LastEvent, optional(c.LastMessage), recent, c.Veto,
+		optional(c.Line), truth(c.IsGroup), c.LastEvent, optional(c.LastMessage), recent, c.Veto,
 		c.Unasked, c.ReadThrough, int64(c.Retry.Attempts), micros(c.Retry.First), micros(c.Retry.NotBefore),
 		micros(c.Hold.Until), optional(c.Hold.By), optional(c.Hold.Reason), cooldowns,
 		micros(c.NextCall()), micros(c.NextTimer()), c.ID,

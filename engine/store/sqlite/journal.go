@@ -48,7 +48,7 @@ type decoded struct {
 }
 
 type chatOf struct {
-	IsGroup bool           `json:"is_group,omitempty"`
+	IsGroup event.Truth    `json:"is_group,omitzero"`
 	Handles []event.Handle `json:"handles,omitzero"`
 }
 

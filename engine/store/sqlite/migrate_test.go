@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
 )
@@ -99,4 +100,37 @@ func TestConcernedUsesItsIndex(t *testing.T) {
 	if err != nil || !strings.Contains(plan, "SCAN actions USING INDEX actions_open") {
 		t.Errorf("%v, the plan is:\n%s", err, plan)
 	}
+}
+
+// TestGroupNotKnownBeforeVersion5: a 0 of version 4 may stand for an event that
+// did not say whether its chat is a group. Only a 1 is taken over.
+func TestGroupNotKnownBeforeVersion5(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "chertd.db")
+	c, err := connectWriter(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate(ctx, c, path, migrations[:4]); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.script(`INSERT INTO chats (id, last_event_seq, veto_seq, unasked_seq, read_through_seq, retry_attempts, is_group)
+		VALUES ('zero', 1, 0, 0, 0, 0, 0), ('one', 1, 0, 0, 0, 0, 1);`); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(ctx, path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for id, want := range map[string]event.Truth{"zero": event.Unknown, "one": event.True} {
+		if c, err := s.Chat(ctx, id); err != nil || c.IsGroup != want {
+			t.Errorf("chat %s is a group: %d, %v; want %d", id, c.IsGroup, err, want)
+		}
+	}
+	intact(t, s)
 }

@@ -1,4 +1,6 @@
--- Schema, version 5: the statuses of actions are those of docs/outcomes.md.
+-- Schema, version 5.
+
+-- The statuses of actions are those of docs/outcomes.md.
 
 UPDATE actions SET status = 'blocked' WHERE status = 'withheld';
 UPDATE actions SET why = CASE why
@@ -10,3 +12,10 @@ UPDATE actions SET why = CASE why
 WHERE why IN ('withheld', 'overtaken', 'nothing new', 'too late', 'too deep', 'tried once', 'off', 'shadow', 'removed', 'rolled back');
 DROP INDEX actions_open;
 CREATE INDEX actions_open ON actions (chat_id) WHERE status IN ('waiting', 'sent', 'blocked', 'dead');
+
+-- Whether a chat is a group may be unknown. A 0 was also written for an event
+-- that did not say, so that only a 1 is kept; the chat's next event tells.
+ALTER TABLE chats RENAME COLUMN is_group TO was_group;
+ALTER TABLE chats ADD COLUMN is_group INTEGER; -- 1: it is a group, 0: it is not, NULL: no event has said
+UPDATE chats SET is_group = 1 WHERE was_group = 1;
+ALTER TABLE chats DROP COLUMN was_group;

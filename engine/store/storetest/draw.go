@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"chertd/engine/event"
 )
 
 // draw makes a value with every field drawn, those of what it points to
@@ -38,6 +40,9 @@ func fill(t *rapid.T, label string, v reflect.Value) {
 		if rapid.IntRange(0, 3).Draw(t, label+" is set") > 0 {
 			v.SetBytes([]byte(rapid.SampledFrom(documents).Draw(t, label)))
 		}
+		return
+	case reflect.TypeFor[event.Truth]():
+		v.SetUint(uint64(rapid.SampledFrom([]event.Truth{event.Unknown, event.False, event.True}).Draw(t, label)))
 		return
 	case reflect.TypeFor[any]():
 		var out any
