@@ -52,9 +52,12 @@ type Store interface {
 	// their bodies come to PendingBytes. None are returned only if there are none.
 	Pending(ctx context.Context, shard Shard, after int64, limit int) ([]Entry, error)
 
-	// Unhandled reports whether entries with the shard key are journaled and not
-	// handled: a read must not go out ahead of an event that may veto it.
-	Unhandled(ctx context.Context, key string) (bool, error)
+	// Unhandled reports whether entries with the shard key and a sequence above
+	// after are journaled and not handled: a read must not go out ahead of an
+	// event that may veto it. The caller knows that those up to after are
+	// handled. The cost depends on the key's own entries above after alone, not
+	// on how many others are pending.
+	Unhandled(ctx context.Context, key string, after int64) (bool, error)
 
 	// Commit makes a batch of transitions durable, all or none, in their order.
 	// A transition whose event is handled already (a batch repeated after its

@@ -14,25 +14,29 @@ import (
 )
 
 const (
-	selectChat = `SELECT line, last_event_seq, last_message_id, read_through_seq, retry_attempts, retry_first_at,
-		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq, is_group FROM chats WHERE id = ?`
 	// isOpen is the condition of the index actions_open, which queries that are
 	// to use it name word for word.
-	isOpen     = `(status = 'waiting' OR status = 'sent' OR status = 'blocked' OR status = 'dead')`
-	selectOpen = `SELECT ` + actionColumns + ` FROM actions WHERE ` + isOpen + `
-		AND chat_id = ? AND status IN ('waiting', 'sent') ORDER BY asked_at, event_seq, n`
-	selectTimers = `SELECT pack, name, version, due_at, payload, event_seq, n, depth, fired FROM timers
-		WHERE chat_id = ? ORDER BY event_seq, n`
-	selectState = `SELECT value FROM states WHERE pack = ? AND chat_id = ?`
-
-	selectCallsDue = `SELECT id, call_at FROM chats WHERE call_at IS NOT NULL AND (call_at, id) > (?, ?)
-		ORDER BY call_at, id LIMIT ?`
-	selectTimersDue = `SELECT id, timer_at FROM chats WHERE timer_at IS NOT NULL AND (timer_at, id) > (?, ?)
-		ORDER BY timer_at, id LIMIT ?`
+	isOpen = `(status = 'waiting' OR status = 'sent' OR status = 'blocked' OR status = 'dead')`
 
 	// actionColumns are read by actionOf, in this order.
 	actionColumns = `event_seq, n, chat_id, kind, status, why, pack, version, rule, place, reason, even_if_newer,
 		body, target, depth, asked_at, due_at, settled_at, attempts, code, http, trace_id, error`
+)
+
+var (
+	selectKnown = declare(`SELECT 1 FROM chats WHERE id = ?`)
+	selectChat  = declare(`SELECT line, last_event_seq, last_message_id, read_through_seq, retry_attempts, retry_first_at,
+		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq, is_group FROM chats WHERE id = ?`)
+	selectOpen = declareCostly("sorts what waits in one chat", `SELECT `+actionColumns+` FROM actions WHERE `+isOpen+`
+		AND chat_id = ? AND status IN ('waiting', 'sent') ORDER BY asked_at, event_seq, n`)
+	selectTimers = declareCostly("sorts the timers of one chat", `SELECT pack, name, version, due_at, payload, event_seq, n, depth, fired FROM timers
+		WHERE chat_id = ? ORDER BY event_seq, n`)
+	selectState = declare(`SELECT value FROM states WHERE pack = ? AND chat_id = ?`)
+
+	selectCallsDue = declare(`SELECT id, call_at FROM chats WHERE call_at IS NOT NULL AND (call_at, id) > (?, ?)
+		ORDER BY call_at, id LIMIT ?`)
+	selectTimersDue = declare(`SELECT id, timer_at FROM chats WHERE timer_at IS NOT NULL AND (timer_at, id) > (?, ?)
+		ORDER BY timer_at, id LIMIT ?`)
 )
 
 // Chat implements store.Store. Most chats of a busy day are new: to find that
@@ -41,7 +45,7 @@ func (s *Store) Chat(ctx context.Context, id string) (chat.Chat, error) {
 	c := chat.Chat{ID: id}
 	known := false
 	err := s.read(ctx, "read a chat", func(r *conn) error {
-		found, err := r.one(context.Background(), `SELECT 1 FROM chats WHERE id = ?`, id)
+		found, err := r.one(context.Background(), selectKnown, id)
 		known = found != nil
 		return err
 	})
@@ -107,13 +111,13 @@ func (s *Store) TimersDue(ctx context.Context, after store.Due, limit int) ([]st
 	return s.due(ctx, selectTimersDue, after, limit)
 }
 
-func (s *Store) due(ctx context.Context, sql string, after store.Due, limit int) (list []store.Due, err error) {
+func (s *Store) due(ctx context.Context, what *statement, after store.Due, limit int) (list []store.Due, err error) {
 	from := int64(math.MinInt64)
 	if !after.At.IsZero() {
 		from = after.At.UnixMicro()
 	}
 	err = s.read(ctx, "read what is due", func(c *conn) error {
-		return c.query(context.Background(), sql, func(row []driver.Value) error {
+		return c.query(context.Background(), what, func(row []driver.Value) error {
 			list = append(list, store.Due{Chat: stringOf(row[0]), At: timeOf(row[1])})
 			return nil
 		}, from, after.Chat, int64(max(limit, 0)))

@@ -10,6 +10,11 @@ import (
 // copied once.
 const checkpointRows = 4000
 
+var (
+	copyWAL     = declare("PRAGMA wal_checkpoint(PASSIVE)")
+	truncateWAL = declare("PRAGMA wal_checkpoint(TRUNCATE)")
+)
+
 // checkpointer copies the WAL into the database beside the writer, so that
 // nobody's commit waits for the copying. The writer begins the WAL anew once
 // all of it is copied; where commits follow each other so closely that this
@@ -23,7 +28,7 @@ type checkpointer struct {
 // run copies each time the WAL has grown, until grown is closed.
 func (c *checkpointer) run(grown <-chan struct{}) {
 	for range grown {
-		if _, err := c.conn.one(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
+		if _, err := c.conn.one(context.Background(), copyWAL); err != nil {
 			// Nothing is lost: the WAL grows until a later one succeeds.
 			c.log.Warn("store: checkpoint failed", "store", c.path, "error", err)
 		}

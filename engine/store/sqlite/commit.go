@@ -11,43 +11,51 @@ import (
 	"chertd/rules/chat"
 )
 
-const (
-	upsertDecision = `INSERT INTO decisions (seq, at, note, failed, actions, packs, rules) VALUES (?, ?, ?, ?, ?, ?, ?)
+var (
+	upsertDecision = declare(`INSERT INTO decisions (seq, at, note, failed, actions, packs, rules) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET at = excluded.at, note = excluded.note, failed = excluded.failed,
-		actions = excluded.actions, packs = excluded.packs, rules = excluded.rules`
-	deletePending = `DELETE FROM pending WHERE seq = ?`
+		actions = excluded.actions, packs = excluded.packs, rules = excluded.rules`)
+	deletePending = declare(`DELETE FROM pending WHERE seq = ?`)
 
 	// Chats and actions are written by two statements, of which the likelier is
 	// tried first: an upsert takes a third longer than the one of the two that
 	// does it. Both of a pair take the same arguments.
-	updateChat = `UPDATE chats SET line = ?, is_group = ?, last_event_seq = ?, last_message_id = ?, recent_messages = ?, veto_seq = ?,
+	updateChat = declare(`UPDATE chats SET line = ?, is_group = ?, last_event_seq = ?, last_message_id = ?, recent_messages = ?, veto_seq = ?,
 		unasked_seq = ?, read_through_seq = ?, retry_attempts = ?, retry_first_at = ?, retry_not_before = ?, hold_until = ?,
-		hold_by = ?, hold_reason = ?, cooldowns = ?, call_at = ?, timer_at = ? WHERE id = ?`
-	insertChat = `INSERT INTO chats (line, is_group, last_event_seq, last_message_id, recent_messages, veto_seq,
+		hold_by = ?, hold_reason = ?, cooldowns = ?, call_at = ?, timer_at = ? WHERE id = ?`)
+	insertChat = declare(`INSERT INTO chats (line, is_group, last_event_seq, last_message_id, recent_messages, veto_seq,
 		unasked_seq, read_through_seq, retry_attempts, retry_first_at, retry_not_before, hold_until,
 		hold_by, hold_reason, cooldowns, call_at, timer_at, id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
 
 	// What an action's life changes; all else is given when it is asked for and
-	// stays. The first updateActionArgs arguments of insertAction.
-	updateAction = `UPDATE actions SET status = ?, why = ?, depth = ?, asked_at = ?, due_at = ?, settled_at = ?,
-		attempts = ?, code = ?, http = ?, trace_id = ?, error = ? WHERE event_seq = ? AND n = ?`
-	updateActionArgs = 13
-	insertAction     = `INSERT INTO actions (status, why, depth, asked_at, due_at, settled_at, attempts, code, http, trace_id, error,
+	// stays. It takes the first arguments of insertAction.
+	updateAction = declare(actionUpdate)
+	// Nearly every action that changes was waiting: this one need not be asked
+	// what it was, for the counts.
+	updateWaiting      = declare(actionUpdate + ` AND status = 'waiting'`)
+	selectActionStatus = declare(`SELECT status FROM actions WHERE event_seq = ? AND n = ?`)
+	insertAction       = declare(`INSERT INTO actions (status, why, depth, asked_at, due_at, settled_at, attempts, code, http, trace_id, error,
 		event_seq, n, chat_id, kind, pack, version, rule, place, reason, even_if_newer, body, target)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
 
-	upsertTimer = `INSERT INTO timers (chat_id, pack, name, version, due_at, payload, event_seq, n, depth, fired)
+	upsertTimer = declare(`INSERT INTO timers (chat_id, pack, name, version, due_at, payload, event_seq, n, depth, fired)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET version = excluded.version, due_at = excluded.due_at, payload = excluded.payload,
-		event_seq = excluded.event_seq, n = excluded.n, depth = excluded.depth, fired = excluded.fired`
+		event_seq = excluded.event_seq, n = excluded.n, depth = excluded.depth, fired = excluded.fired`)
 	// Only the setting that is gone: the name may have been set anew.
-	deleteTimer = `DELETE FROM timers WHERE chat_id = ? AND pack = ? AND name = ? AND event_seq = ? AND n = ?`
+	deleteTimer = declare(`DELETE FROM timers WHERE chat_id = ? AND pack = ? AND name = ? AND event_seq = ? AND n = ?`)
 
-	upsertState = `INSERT INTO states (pack, chat_id, value) VALUES (?, ?, ?)
-		ON CONFLICT DO UPDATE SET value = excluded.value`
-	deleteState = `DELETE FROM states WHERE pack = ? AND chat_id = ?`
+	upsertState = declare(`INSERT INTO states (pack, chat_id, value) VALUES (?, ?, ?)
+		ON CONFLICT DO UPDATE SET value = excluded.value`)
+	deleteState = declare(`DELETE FROM states WHERE pack = ? AND chat_id = ?`)
 )
+
+const actionUpdate = `UPDATE actions SET status = ?, why = ?, depth = ?, asked_at = ?, due_at = ?, settled_at = ?,
+	attempts = ?, code = ?, http = ?, trace_id = ?, error = ? WHERE event_seq = ? AND n = ?`
+
+// updateActionArgs is how many of insertAction's arguments updateAction takes.
+const updateActionArgs = 13
 
 // Commit implements store.Store.
 //
@@ -67,7 +75,8 @@ func (s *Store) Commit(ctx context.Context, batch []store.Transition) error {
 
 func (s *step) encode(t *store.Transition) (err error) {
 	s.reads, s.writes = t.Reads, t.Writes
-	s.changes = make([]change, 0, 4+len(t.Actions)+len(t.Timers)+len(t.States))
+	s.changes = make([]change, 0, 2+len(t.Timers)+len(t.States))
+	s.actions = make([]actionRow, 0, len(t.Actions))
 	if d := t.Decision; d != nil {
 		if err := s.encodeDecision(d); err != nil {
 			return fmt.Errorf("decision of event %d: %w", d.Seq, err)
@@ -100,8 +109,8 @@ func (s *step) encode(t *store.Transition) (err error) {
 	return err
 }
 
-func (s *step) add(sql string, args ...driver.Value) {
-	s.changes = append(s.changes, change{sql: sql, args: args})
+func (s *step) add(what *statement, args ...driver.Value) {
+	s.changes = append(s.changes, change{what: what, args: args})
 }
 
 // addEither adds two statements of which the second is run where the first
@@ -146,9 +155,51 @@ func (s *step) encodeAction(a *chat.Action, d *store.Decision) {
 		a.Chat, string(a.Kind), a.Pack, a.Version, a.Rule, a.Place, optional(a.Reason), flag(a.EvenIfNewer),
 		optionalJSON(a.Body), optional(a.Target),
 	}
-	insert := change{sql: insertAction, args: args}
-	update := change{sql: updateAction, args: args[:updateActionArgs]}
-	s.addEither(insert, update, d != nil && d.Seq == a.ID.Seq)
+	s.actions = append(s.actions, actionRow{
+		args: args, status: string(a.Status), seq: a.ID.Seq, n: int64(a.ID.N), isNew: d != nil && d.Seq == a.ID.Seq,
+	})
+}
+
+// actionRow is an action to write, made ready for the writer.
+type actionRow struct {
+	args   []driver.Value // of insertAction
+	status string
+	seq, n int64
+	isNew  bool // it is not in the table, as a rule
+}
+
+// writeAction adds or changes an action's row, and counts it by its status.
+func (w *writer) writeAction(a *actionRow) error {
+	insert := func() (bool, error) {
+		n, err := w.conn.exec(insertAction, a.args...)
+		w.rows[actionCount+a.status] += n
+		return n > 0, err
+	}
+	if a.isNew {
+		if added, err := insert(); added || err != nil {
+			return err
+		}
+	}
+	update := a.args[:updateActionArgs]
+	n, err := w.conn.exec(updateWaiting, update...)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		w.rows.moved(string(chat.Waiting), a.status)
+		return nil
+	}
+	was, err := w.conn.one(context.Background(), selectActionStatus, a.seq, a.n)
+	if err != nil {
+		return err
+	}
+	if was == nil {
+		_, err := insert()
+		return err
+	}
+	w.rows.moved(stringOf(was), a.status)
+	_, err = w.conn.exec(updateAction, update...)
+	return err
 }
 
 func (s *step) encodeTimer(id string, t *chat.TimerChange) {
@@ -179,7 +230,7 @@ func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
 		micros(c.Hold.Until), optional(c.Hold.By), optional(c.Hold.Reason), cooldowns,
 		micros(c.NextCall()), micros(c.NextTimer()), c.ID,
 	}
-	s.addEither(change{sql: insertChat, args: args}, change{sql: updateChat, args: args}, isNew)
+	s.addEither(change{what: insertChat, args: args, counts: chatCount}, change{what: updateChat, args: args}, isNew)
 	return nil
 }
 

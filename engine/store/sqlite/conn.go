@@ -19,7 +19,7 @@ import (
 // connection.
 type conn struct {
 	c     driver.Conn
-	stmts map[string]*stmt
+	stmts map[*statement]*stmt
 }
 
 // stmt is a prepared statement with room for its arguments.
@@ -47,16 +47,16 @@ func connect(ctx context.Context, path, mode string, settings ...string) (*conn,
 	if err != nil {
 		return nil, err
 	}
-	return &conn{c: c, stmts: map[string]*stmt{}}, nil
+	return &conn{c: c, stmts: map[*statement]*stmt{}}, nil
 }
 
-func (c *conn) prepare(sql string) (*stmt, error) {
-	if s := c.stmts[sql]; s != nil {
+func (c *conn) prepare(what *statement) (*stmt, error) {
+	if s := c.stmts[what]; s != nil {
 		return s, nil
 	}
-	p, err := c.c.Prepare(sql)
+	p, err := c.c.Prepare(what.sql)
 	if err != nil {
-		return nil, fmt.Errorf("%w in: %s", err, sql)
+		return nil, fmt.Errorf("%w in: %s", err, what.sql)
 	}
 	s := &stmt{}
 	var ok bool
@@ -68,13 +68,13 @@ func (c *conn) prepare(sql string) (*stmt, error) {
 		p.Close()
 		return nil, fmt.Errorf("the sqlite driver's statements are %T, which can't be run with a context", p)
 	}
-	c.stmts[sql] = s
+	c.stmts[what] = s
 	return s, nil
 }
 
 // exec runs a statement and returns how many rows it changed.
-func (c *conn) exec(sql string, args ...driver.Value) (int64, error) {
-	s, err := c.prepare(sql)
+func (c *conn) exec(what *statement, args ...driver.Value) (int64, error) {
+	s, err := c.prepare(what)
 	if err != nil {
 		return 0, err
 	}
@@ -93,8 +93,8 @@ func (c *conn) script(sql string) error {
 
 // query calls each with every row. The row's slice is used again for the next
 // one; strings and bytes in it are the caller's. An end of ctx interrupts it.
-func (c *conn) query(ctx context.Context, sql string, each func(row []driver.Value) error, args ...driver.Value) (err error) {
-	s, err := c.prepare(sql)
+func (c *conn) query(ctx context.Context, what *statement, each func(row []driver.Value) error, args ...driver.Value) (err error) {
+	s, err := c.prepare(what)
 	if err != nil {
 		return err
 	}
@@ -119,8 +119,8 @@ func (c *conn) query(ctx context.Context, sql string, each func(row []driver.Val
 }
 
 // one returns the first column of the first row; nil if there is none.
-func (c *conn) one(ctx context.Context, sql string, args ...driver.Value) (v driver.Value, err error) {
-	err = c.query(ctx, sql, func(row []driver.Value) error {
+func (c *conn) one(ctx context.Context, what *statement, args ...driver.Value) (v driver.Value, err error) {
+	err = c.query(ctx, what, func(row []driver.Value) error {
 		v = row[0]
 		return nil
 	}, args...)

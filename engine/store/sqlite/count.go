@@ -44,6 +44,7 @@ func (w *writer) handle(s *step) error {
 	if err != nil || n == 0 {
 		return err
 	}
+	w.rows[pendingCount]--
 	for _, t := range s.took {
 		c := w.counts[t.versionKey]
 		c.events++

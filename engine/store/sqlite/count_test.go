@@ -67,7 +67,7 @@ func TestCountsOfTransactionTakenBack(t *testing.T) {
 		}
 		group = append(group, newRequest("commit", st))
 	}
-	bad := newRequest("commit", step{changes: []change{{sql: "INSERT INTO pending (seq, slot) VALUES (9, 'not a number')"}}})
+	bad := newRequest("commit", step{changes: []change{{what: &statement{sql: "INSERT INTO pending (seq, slot) VALUES (9, 'not a number')"}}}})
 	// The writer is left out, to give all to one transaction.
 	close(s.writer.queue)
 	<-s.written

@@ -170,6 +170,9 @@ func check(t *testing.T, path string, appended []string, committed map[string]bo
 			t.Errorf("event %s was acknowledged and is gone: %v", id, err)
 		}
 	}
+	if wrong, err := sqlite.Recount(ctx, s); wrong != "" || err != nil {
+		t.Error(wrong, err)
+	}
 	pending := map[int64]bool{}
 	list, err := s.Pending(ctx, store.Shard{Of: 1}, 0, 1<<20)
 	if err != nil {

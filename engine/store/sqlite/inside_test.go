@@ -32,7 +32,7 @@ func simple(id string) store.Arrival {
 func intact(t *testing.T, s *Store) {
 	t.Helper()
 	err := s.read(t.Context(), "check", func(c *conn) error {
-		v, err := c.one(t.Context(), "PRAGMA integrity_check")
+		v, err := c.one(t.Context(), &statement{sql: "PRAGMA integrity_check"})
 		if err == nil && v != "ok" {
 			err = fmt.Errorf("integrity check: %v", v)
 		}
@@ -55,7 +55,7 @@ func TestOneBadRequest(t *testing.T) {
 		}
 		return newRequest("append to the journal", step{arrivals: list})
 	}
-	bad := newRequest("commit", step{changes: []change{{sql: "INSERT INTO pending (seq, slot) VALUES (9, 'not a number')"}}})
+	bad := newRequest("commit", step{changes: []change{{what: &statement{sql: "INSERT INTO pending (seq, slot) VALUES (9, 'not a number')"}}}})
 	refused := newRequest("commit", step{reads: []store.KV{{Pack: "p", Key: "k", Version: 7}}})
 	var told []string
 	s.Journaled(func(list []store.Entry) {
@@ -92,7 +92,7 @@ func TestFull(t *testing.T) {
 	s := openInside(t)
 	pages := func(n string) {
 		t.Helper()
-		r := newRequest("limit the file", step{changes: []change{{sql: "PRAGMA max_page_count = " + n}}})
+		r := newRequest("limit the file", step{changes: []change{{what: &statement{sql: "PRAGMA max_page_count = " + n}}}})
 		if err := s.submit(t.Context(), r, true); err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +215,7 @@ func TestMigrations(t *testing.T) {
 		return c, migrate(ctx, c, path, scripts)
 	}
 	column := func(c *conn) string {
-		v, err := c.one(ctx, "SELECT group_concat(name) || ' at ' || (SELECT user_version FROM pragma_user_version) FROM pragma_table_info('t')")
+		v, err := c.one(ctx, &statement{sql: "SELECT group_concat(name) || ' at ' || (SELECT user_version FROM pragma_user_version) FROM pragma_table_info('t')"})
 		if err != nil {
 			t.Fatal(err)
 		}

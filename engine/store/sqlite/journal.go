@@ -13,18 +13,21 @@ import (
 
 // Statements of the journal.
 const (
-	insertSeen = `INSERT INTO seen (id, seq) VALUES (?, ?) ON CONFLICT DO NOTHING`
-	selectSeen = `SELECT seq FROM seen WHERE id = ?`
-
-	insertEvent = `INSERT INTO events (seq, id, type, source, at, received_at, chat_id, line, message_id,
-		direction, slot, cause, pack, depth, payload, action, forward, decoded, raw)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	insertPending = `INSERT INTO pending (seq, slot) VALUES (?, ?)`
 
 	// entryColumns are read by entryOf, in this order.
 	entryColumns = `e.seq, e.id, e.type, e.source, e.at, e.received_at, e.chat_id, e.line, e.message_id,
 		e.direction, e.cause, e.pack, e.depth, e.payload, e.action, e.forward, e.decoded, e.raw`
 	entryWidth = 18
+)
+
+var (
+	insertSeen = declare(`INSERT INTO seen (id, seq) VALUES (?, ?) ON CONFLICT DO NOTHING`)
+	selectSeen = declare(`SELECT seq FROM seen WHERE id = ?`)
+
+	insertEvent = declare(`INSERT INTO events (seq, id, type, source, at, received_at, chat_id, line, message_id,
+		direction, slot, cause, pack, depth, payload, action, forward, decoded, raw)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	insertPending = declare(`INSERT INTO pending (seq, slot) VALUES (?, ?)`)
 )
 
 // arrival is an arrival made ready for the writer: encoded by its caller's

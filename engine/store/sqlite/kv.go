@@ -8,15 +8,15 @@ import (
 	"chertd/engine/store"
 )
 
-const (
-	selectVersion = `SELECT version FROM kv WHERE pack = ? AND key = ?`
-	upsertKV      = `INSERT INTO kv (pack, key, value, expires_at, version) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at, version = excluded.version`
-	selectKV  = `SELECT value, expires_at, version FROM kv WHERE pack = ?1 AND key = ?2`
-	selectKVs = `SELECT value, expires_at, version, key FROM kv WHERE pack = ?1 AND key >= ?2 AND key < ?3
-		AND value IS NOT NULL AND (expires_at IS NULL OR expires_at > ?4) ORDER BY key LIMIT ?5`
-	selectKVsUp = `SELECT value, expires_at, version, key FROM kv WHERE pack = ?1 AND key >= ?2 AND ?3 IS NULL
-		AND value IS NOT NULL AND (expires_at IS NULL OR expires_at > ?4) ORDER BY key LIMIT ?5`
+var (
+	selectVersion = declare(`SELECT version FROM kv WHERE pack = ? AND key = ?`)
+	upsertKV      = declare(`INSERT INTO kv (pack, key, value, expires_at, version) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at, version = excluded.version`)
+	selectKV  = declare(`SELECT value, expires_at, version FROM kv WHERE pack = ?1 AND key = ?2`)
+	selectKVs = declare(`SELECT value, expires_at, version, key FROM kv WHERE pack = ?1 AND key >= ?2 AND key < ?3
+		AND value IS NOT NULL AND (expires_at IS NULL OR expires_at > ?4) ORDER BY key LIMIT ?5`)
+	selectKVsUp = declare(`SELECT value, expires_at, version, key FROM kv WHERE pack = ?1 AND key >= ?2 AND ?3 IS NULL
+		AND value IS NOT NULL AND (expires_at IS NULL OR expires_at > ?4) ORDER BY key LIMIT ?5`)
 )
 
 type kvKey struct{ pack, key string }
@@ -91,12 +91,12 @@ func (s *Store) KV(ctx context.Context, pack, key string, now time.Time) (store.
 // KVList implements store.Store.
 func (s *Store) KVList(ctx context.Context, pack, prefix string, now time.Time, limit int) ([]store.KV, error) {
 	var list []store.KV
-	sql, end := selectKVs, after(prefix)
+	what, end := selectKVs, after(prefix)
 	if end == nil {
-		sql = selectKVsUp
+		what = selectKVsUp
 	}
 	err := s.read(ctx, "list kv", func(c *conn) error {
-		return c.query(context.Background(), sql, func(row []driver.Value) error {
+		return c.query(context.Background(), what, func(row []driver.Value) error {
 			list = append(list, store.KV{Pack: pack, Key: stringOf(row[3]), Value: bytesOf(row[0]), Expires: timeOf(row[1]), Version: intOf(row[2])})
 			return nil
 		}, pack, prefix, end, now.UnixMicro(), int64(max(limit, 0)))

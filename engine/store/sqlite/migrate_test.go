@@ -53,7 +53,7 @@ func TestFromVersion1(t *testing.T) {
 	}
 	defer s.Close()
 	if err := s.read(ctx, "read the version", func(c *conn) error {
-		v, err := c.one(ctx, "PRAGMA user_version")
+		v, err := c.one(ctx, readVersion)
 		if v != int64(len(migrations)) {
 			t.Errorf("the schema is version %v, want %d", v, len(migrations))
 		}
@@ -92,7 +92,7 @@ func TestConcernedUsesItsIndex(t *testing.T) {
 	s := openInside(t)
 	plan := ""
 	err := s.read(t.Context(), "explain", func(c *conn) error {
-		return c.query(t.Context(), "EXPLAIN QUERY PLAN "+selectConcerned, func(row []driver.Value) error {
+		return c.query(t.Context(), &statement{sql: "EXPLAIN QUERY PLAN " + selectConcerned.sql}, func(row []driver.Value) error {
 			plan += stringOf(row[3]) + "\n"
 			return nil
 		}, "codes", "")

@@ -35,6 +35,15 @@ const (
 	readerCache = "cache_size(-2048)"
 )
 
+var (
+	noteOpened = declare(`INSERT INTO meta (key, value) VALUES ('opened_at', ?)
+		ON CONFLICT DO UPDATE SET value = excluded.value`)
+	readJournalMode = declare("PRAGMA journal_mode")
+	readSynchronous = declare("PRAGMA synchronous")
+	selectLastSeq   = declare(`SELECT value FROM meta WHERE key = 'last_seq'`)
+	selectMaxSeq    = declare(`SELECT max(seq) FROM events`)
+)
+
 // Open opens the database at path, makes it and its folder if there is none,
 // and brings its schema up to date. While it is open no other process can open
 // it (*InUseError); a database of a newer program is left alone (*NewerError).
@@ -106,8 +115,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	_, err = w.exec(`INSERT INTO meta (key, value) VALUES ('opened_at', ?)
-		ON CONFLICT DO UPDATE SET value = excluded.value`, o.Now().UnixMicro())
+	_, err = w.exec(noteOpened, o.Now().UnixMicro())
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
@@ -121,7 +129,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if cp, err = connect(ctx, path, "rw", busyTimeout, "synchronous(FULL)", readerCache); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	s.writer = &writer{conn: w, queue: make(chan *request, o.Queue), grown: make(chan struct{}, 1), next: last + 1, counts: map[versionKey]tally{}}
+	s.writer = &writer{conn: w, queue: make(chan *request, o.Queue), grown: make(chan struct{}, 1), next: last + 1, counts: map[versionKey]tally{}, rows: rowCounts{}}
 	s.writer.last.Store(last)
 	s.start(&checkpointer{conn: cp, log: o.Log, path: path})
 	return s, nil
@@ -139,14 +147,14 @@ func connectWriter(ctx context.Context, path string) (_ *conn, err error) {
 			c.close()
 		}
 	}()
-	mode, err := c.one(ctx, "PRAGMA journal_mode")
+	mode, err := c.one(ctx, readJournalMode)
 	if err != nil {
 		return nil, err
 	}
 	if mode != "wal" {
 		return nil, fmt.Errorf("journal_mode is %v where it must be wal: the file system may lack shared memory (a network share?)", mode)
 	}
-	level, err := c.one(ctx, "PRAGMA synchronous")
+	level, err := c.one(ctx, readSynchronous)
 	if err != nil {
 		return nil, err
 	}
@@ -158,11 +166,11 @@ func connectWriter(ctx context.Context, path string) (_ *conn, err error) {
 
 // lastSeq is the highest sequence ever given, also if its event is gone.
 func lastSeq(ctx context.Context, c *conn) (int64, error) {
-	noted, err := c.one(ctx, `SELECT value FROM meta WHERE key = 'last_seq'`)
+	noted, err := c.one(ctx, selectLastSeq)
 	if err != nil {
 		return 0, err
 	}
-	there, err := c.one(ctx, `SELECT max(seq) FROM events`)
+	there, err := c.one(ctx, selectMaxSeq)
 	return max(intOf(noted), intOf(there)), err
 }
 

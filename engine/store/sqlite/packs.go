@@ -9,43 +9,46 @@ import (
 )
 
 const (
-	// A version that is known keeps the files it has: this runs before the
-	// version's own row is there.
-	insertVersionFile = `INSERT INTO pack_files (pack, version, n, name, kind, bytes) SELECT ?1, ?2, ?3, ?4, ?5, ?6
-		WHERE NOT EXISTS (SELECT 1 FROM pack_versions WHERE pack = ?1 AND version = ?2)`
-	upsertVersion = `INSERT INTO pack_versions (pack, version, path, since_at, last_at, events, failures, rolled_back_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET last_at = excluded.last_at, rolled_back_at = excluded.rolled_back_at`
-	countVersion = `UPDATE pack_versions SET events = events + ?, failures = failures + ? WHERE pack = ? AND version = ?`
-
 	versionColumns = `version, path, since_at, last_at, events, failures, rolled_back_at`
 	lastFirst      = `ORDER BY last_at DESC, since_at DESC, version`
-	selectVersions = `SELECT ` + versionColumns + ` FROM pack_versions WHERE pack = ? ` + lastFirst + ` LIMIT ?`
-	// What begins with a text, that text itself first.
-	selectVersionsLike = `SELECT ` + versionColumns + ` FROM pack_versions
-		WHERE pack = ?1 AND version >= ?2 AND (?3 IS NULL OR version < ?3) ORDER BY version LIMIT 2`
-	selectVersionFiles = `SELECT name, kind, bytes FROM pack_files WHERE pack = ? AND version = ? ORDER BY n`
+)
 
-	upsertPack = `INSERT INTO packs (pack, live, mode, why, pinned, pinned_over) VALUES (?, ?, ?, ?, ?, ?)
+var (
+	// A version that is known keeps the files it has: this runs before the
+	// version's own row is there.
+	insertVersionFile = declare(`INSERT INTO pack_files (pack, version, n, name, kind, bytes) SELECT ?1, ?2, ?3, ?4, ?5, ?6
+		WHERE NOT EXISTS (SELECT 1 FROM pack_versions WHERE pack = ?1 AND version = ?2)`)
+	upsertVersion = declare(`INSERT INTO pack_versions (pack, version, path, since_at, last_at, events, failures, rolled_back_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET last_at = excluded.last_at, rolled_back_at = excluded.rolled_back_at`)
+	countVersion = declare(`UPDATE pack_versions SET events = events + ?, failures = failures + ? WHERE pack = ? AND version = ?`)
+
+	selectVersions = declareCostly("sorts the versions of one pack, of which a few dozen are kept", `SELECT `+versionColumns+` FROM pack_versions WHERE pack = ? `+lastFirst+` LIMIT ?`)
+	// What begins with a text, that text itself first.
+	selectVersionsLike = declare(`SELECT ` + versionColumns + ` FROM pack_versions
+		WHERE pack = ?1 AND version >= ?2 AND (?3 IS NULL OR version < ?3) ORDER BY version LIMIT 2`)
+	selectVersionFiles = declare(`SELECT name, kind, bytes FROM pack_files WHERE pack = ? AND version = ? ORDER BY n`)
+
+	upsertPack = declare(`INSERT INTO packs (pack, live, mode, why, pinned, pinned_over) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET live = excluded.live, mode = excluded.mode, why = excluded.why,
-		pinned = excluded.pinned, pinned_over = excluded.pinned_over`
-	selectPacks   = `SELECT pack, live, mode, why, pinned, pinned_over FROM packs ORDER BY pack`
-	deletePack    = `DELETE FROM packs WHERE pack = ?`
-	pruneVersions = `DELETE FROM pack_versions WHERE pack = ?1 AND version NOT IN (?2, ?3)
-		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1 ` + lastFirst + ` LIMIT ?4)`
-	pruneVersionFiles = `DELETE FROM pack_files WHERE pack = ?1
-		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1)`
+		pinned = excluded.pinned, pinned_over = excluded.pinned_over`)
+	selectPacks   = declareCostly("packs are few", `SELECT pack, live, mode, why, pinned, pinned_over FROM packs ORDER BY pack`)
+	deletePack    = declare(`DELETE FROM packs WHERE pack = ?`)
+	pruneVersions = declareCostly("looks at the versions of one pack, of which a few dozen are kept", `DELETE FROM pack_versions WHERE pack = ?1 AND version NOT IN (?2, ?3)
+		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1 `+lastFirst+` LIMIT ?4)`)
+	pruneVersionFiles = declareCostly("looks at the files of one pack's versions, when one goes live", `DELETE FROM pack_files WHERE pack = ?1
+		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1)`)
 
 	// All that is open is looked at, and all timers: both shrink as things get
 	// done. An index by pack would find them at once, and cost every action of
 	// every event a tenth of its way, for what an operator does now and then.
-	selectConcerned = `SELECT chat_id FROM actions INDEXED BY actions_open
-		WHERE ` + isOpen + ` AND status IN ('waiting', 'sent')
+	selectConcerned = declareCostly("looks at all that is open and all timers, when an operator switches a pack", `SELECT chat_id FROM actions INDEXED BY actions_open
+		WHERE `+isOpen+` AND status IN ('waiting', 'sent')
 		AND pack = ?1 AND (?2 = '' OR version = ?2)
-		UNION SELECT chat_id FROM timers WHERE pack = ?1 AND (?2 = '' OR version = ?2) ORDER BY 1`
+		UNION SELECT chat_id FROM timers WHERE pack = ?1 AND (?2 = '' OR version = ?2) ORDER BY 1`)
 
-	upsertFlag = `INSERT INTO flags (name, is_set) VALUES (?, ?) ON CONFLICT DO UPDATE SET is_set = excluded.is_set`
-	selectFlag = `SELECT is_set FROM flags WHERE name = ?`
+	upsertFlag = declare(`INSERT INTO flags (name, is_set) VALUES (?, ?) ON CONFLICT DO UPDATE SET is_set = excluded.is_set`)
+	selectFlag = declare(`SELECT is_set FROM flags WHERE name = ?`)
 )
 
 // SaveVersion implements store.Packs.

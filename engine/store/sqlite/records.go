@@ -7,35 +7,53 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
+	"slices"
 
 	"chertd/engine/store"
 	"chertd/rules/chat"
 )
 
 const (
-	selectPending = `SELECT ` + entryColumns + ` FROM pending p JOIN events e ON e.seq = p.seq
-		WHERE p.seq > ? AND p.slot % ? = ? ORDER BY p.seq LIMIT ?`
-
-	selectChatUnhandled = `SELECT 1 FROM events WHERE chat_id = ? AND seq >= (SELECT min(seq) FROM pending)
-		AND seq IN (SELECT seq FROM pending) LIMIT 1`
-	selectEventUnhandled = `SELECT 1 FROM seen s JOIN pending p ON p.seq = s.seq JOIN events e ON e.seq = s.seq
-		WHERE s.id = ? AND e.chat_id IS NULL`
 
 	// recordColumns are those of the entry and then of its decision.
 	recordColumns = entryColumns + `, d.seq, d.at, d.note, d.failed, d.actions, d.packs, d.rules`
-	selectRecord  = `SELECT ` + recordColumns + ` FROM seen s JOIN events e ON e.seq = s.seq
-		LEFT JOIN decisions d ON d.seq = e.seq WHERE s.id = ?`
-	selectRecords = `SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq
-		WHERE e.seq < ? ORDER BY e.seq DESC LIMIT ?`
-	selectChatRecords = `SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq
-		WHERE e.chat_id = ? AND e.seq < ? ORDER BY e.seq DESC LIMIT ?`
-	selectEventActions = `SELECT ` + actionColumns + ` FROM actions WHERE event_seq = ? ORDER BY n`
 
-	insertQuarantine = `INSERT INTO quarantine (received_at, source, reason, header, body, body_sha256)
-		VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
-	selectQuarantine = `SELECT id, received_at, source, reason, header, body FROM quarantine ORDER BY id DESC LIMIT ?`
+	// actionsChosen takes a pack, a limit, and from its fourth argument on up to
+	// statuses statuses; NULL is any.
+	actionsChosen = `(?4 IS NULL OR status IN (?4, ?5, ?6, ?7, ?8, ?9, ?10)) AND (?1 IS NULL OR pack = ?1)
+		ORDER BY event_seq DESC, n DESC LIMIT ?2`
+	statuses = 7
+)
+
+var (
+	selectPending = declare(`SELECT ` + entryColumns + ` FROM pending p JOIN events e ON e.seq = p.seq
+		WHERE p.seq > ? AND p.slot % ? = ? ORDER BY p.seq LIMIT ?`)
+
+	// Of the chat's own events those that the caller has not seen handled, which
+	// are few: all that are pending may be very many.
+	selectChatUnhandled = declare(`SELECT 1 FROM events e
+		WHERE e.chat_id = ?1 AND e.seq > ?2 AND e.seq >= (SELECT min(seq) FROM pending)
+		AND EXISTS (SELECT 1 FROM pending p WHERE p.seq = e.seq) LIMIT 1`)
+	selectEventUnhandled = declare(`SELECT 1 FROM seen s JOIN pending p ON p.seq = s.seq JOIN events e ON e.seq = s.seq
+		WHERE s.id = ?1 AND s.seq > ?2 AND e.chat_id IS NULL`)
+
+	selectRecord = declare(`SELECT ` + recordColumns + ` FROM seen s JOIN events e ON e.seq = s.seq
+		LEFT JOIN decisions d ON d.seq = e.seq WHERE s.id = ?`)
+	selectRecords = declare(`SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq
+		WHERE e.seq < ? ORDER BY e.seq DESC LIMIT ?`)
+	selectChatRecords = declare(`SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq
+		WHERE e.chat_id = ? AND e.seq < ? ORDER BY e.seq DESC LIMIT ?`)
+	selectEventActions = declare(`SELECT ` + actionColumns + ` FROM actions WHERE event_seq = ? ORDER BY n`)
+
+	selectChatActions = declare(`SELECT ` + actionColumns + ` FROM actions WHERE chat_id = ?3 AND ` + actionsChosen)
+	selectOpenActions = declareCostly("all that is open is looked at, and sorted: operators ask for it now and then, on connections of their own",
+		`SELECT `+actionColumns+` FROM actions INDEXED BY actions_open WHERE ?3 IS NULL AND `+isOpen+` AND `+actionsChosen)
+	selectActions = declareCostly("the newest first, until there are enough; operators ask for it, on connections of their own",
+		`SELECT `+actionColumns+` FROM actions WHERE ?3 IS NULL AND `+actionsChosen)
+
+	insertQuarantine = declare(`INSERT INTO quarantine (received_at, source, reason, header, body, body_sha256)
+		VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+	selectQuarantine = declareCostly("the newest first, until there are enough", `SELECT id, received_at, source, reason, header, body FROM quarantine ORDER BY id DESC LIMIT ?`)
 )
 
 // Pending implements store.Store.
@@ -60,10 +78,10 @@ func (s *Store) Pending(ctx context.Context, shard store.Shard, after int64, lim
 }
 
 // Unhandled implements store.Store.
-func (s *Store) Unhandled(ctx context.Context, key string) (found bool, err error) {
+func (s *Store) Unhandled(ctx context.Context, key string, after int64) (found bool, err error) {
 	err = s.read(ctx, "look for unhandled events", func(c *conn) error {
-		for _, sql := range []string{selectChatUnhandled, selectEventUnhandled} {
-			v, err := c.one(context.Background(), sql, key)
+		for _, what := range [...]*statement{selectChatUnhandled, selectEventUnhandled} {
+			v, err := c.one(context.Background(), what, key, after)
 			if v != nil || err != nil {
 				found = v != nil
 				return err
@@ -92,6 +110,7 @@ func (s *Store) Quarantine(ctx context.Context, q store.Quarantined) error {
 	sum := sha256.Sum256(body)
 	var st step
 	st.add(insertQuarantine, micros(q.Received), q.Source, q.Reason, header, body, sum[:])
+	st.changes[0].counts = quarantineCount
 	return s.submit(ctx, newRequest("quarantine a delivery", st), false)
 }
 
@@ -115,9 +134,9 @@ func (s *Store) Events(ctx context.Context, chat string, before int64, limit int
 	return s.records(ctx, selectChatRecords, chat, before, int64(max(limit, 0)))
 }
 
-func (s *Store) records(ctx context.Context, sql string, args ...driver.Value) (list []store.Record, err error) {
+func (s *Store) records(ctx context.Context, what *statement, args ...driver.Value) (list []store.Record, err error) {
 	err = s.browse(ctx, "read events", func(c *conn) error {
-		err := c.query(ctx, sql, func(row []driver.Value) error {
+		err := c.query(ctx, what, func(row []driver.Value) error {
 			r, err := recordOf(row)
 			list = append(list, r)
 			return err
@@ -163,33 +182,35 @@ func recordOf(row []driver.Value) (r store.Record, err error) {
 
 // Actions implements store.Reader.
 func (s *Store) Actions(ctx context.Context, f store.ActionFilter) (list []chat.Action, err error) {
-	where, args := []string{"1"}, []driver.Value{}
-	if len(f.Status) > 0 {
-		open := true
-		for _, st := range f.Status {
-			args = append(args, string(st))
-			open = open && (st == chat.Waiting || st == chat.Sent || st == chat.Blocked || st == chat.Dead)
-		}
-		where = append(where, "status IN (?"+strings.Repeat(", ?", len(f.Status)-1)+")")
-		if open { // names the partial index
-			where = append(where, isOpen)
-		}
-	}
-	if f.Chat != "" {
-		where, args = append(where, "chat_id = ?"), append(args, f.Chat)
-	}
-	if f.Pack != "" {
-		where, args = append(where, "pack = ?"), append(args, f.Pack)
-	}
 	if f.Limit <= 0 {
 		f.Limit = 100
 	}
-	sql := `SELECT ` + actionColumns + ` FROM actions WHERE ` + strings.Join(where, " AND ") + ` ORDER BY event_seq DESC, n DESC LIMIT ?`
+	if len(f.Status) > statuses {
+		return nil, fmt.Errorf("read actions: %d statuses where there are %d", len(f.Status), statuses)
+	}
+	what := selectActions
+	args := []driver.Value{optional(f.Pack), int64(f.Limit), nil}
+	switch {
+	case f.Chat != "":
+		what, args[2] = selectChatActions, f.Chat
+	case len(f.Status) > 0 && !slices.ContainsFunc(f.Status, func(st chat.Status) bool { return !isOpenStatus(st) }):
+		what = selectOpenActions
+	}
+	for i := range statuses {
+		switch {
+		case i < len(f.Status):
+			args = append(args, string(f.Status[i]))
+		case i == 0:
+			args = append(args, nil)
+		default: // SQL has no list of any length
+			args = append(args, args[3])
+		}
+	}
 	err = s.browse(ctx, "read actions", func(c *conn) error {
-		return c.query(ctx, sql, func(row []driver.Value) error {
+		return c.query(ctx, what, func(row []driver.Value) error {
 			list = append(list, actionOf(row))
 			return nil
-		}, append(args, int64(f.Limit))...)
+		}, args...)
 	})
 	return list, err
 }
@@ -211,32 +232,7 @@ func (s *Store) Quarantined(ctx context.Context, limit int) (list []store.Quaran
 	return list, err
 }
 
-// Stats implements store.Reader. It counts rows, which takes a while where
-// there are millions, and keeps nobody from writing.
-func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
-	err = s.browse(ctx, "count what the store holds", func(c *conn) error {
-		for sql, n := range map[string]*int64{
-			"SELECT count(*) FROM events":     &st.Events,
-			"SELECT count(*) FROM pending":    &st.Pending,
-			"SELECT count(*) FROM quarantine": &st.Quarantined,
-			"SELECT count(*) FROM chats":      &st.Chats,
-		} {
-			v, err := c.one(ctx, sql)
-			if err != nil {
-				return err
-			}
-			*n = intOf(v)
-		}
-		st.Actions = map[chat.Status]int64{}
-		return c.query(ctx, "SELECT status, count(*) FROM actions GROUP BY status", func(row []driver.Value) error {
-			st.Actions[chat.Status(stringOf(row[0]))] = intOf(row[1])
-			return nil
-		})
-	})
-	for _, suffix := range []string{"", "-wal"} {
-		if info, err := os.Stat(s.path + suffix); err == nil {
-			st.Bytes += info.Size()
-		}
-	}
-	return st, err
+// isOpenStatus reports whether the index actions_open has actions of a status.
+func isOpenStatus(s chat.Status) bool {
+	return s == chat.Waiting || s == chat.Sent || s == chat.Blocked || s == chat.Dead
 }

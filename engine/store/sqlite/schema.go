@@ -29,6 +29,12 @@ var schema5 string
 // have run.
 var migrations = []string{schema1, schema2, schema3, schema4, schema5}
 
+var (
+	readApplication = declare("PRAGMA application_id")
+	readVersion     = declare("PRAGMA user_version")
+	countTables     = declareCostly("the schema has some twenty rows", "SELECT count(*) FROM sqlite_schema")
+)
+
 // NewerError says that the database was written by a newer chertd.
 type NewerError struct {
 	Path    string
@@ -48,15 +54,15 @@ func (e *NewerError) Hint() string {
 // migrate brings the database to the newest version, each script in a
 // transaction of its own: after a crash in between the next start goes on.
 func migrate(ctx context.Context, c *conn, path string, scripts []string) error {
-	app, err := c.one(ctx, "PRAGMA application_id")
+	app, err := c.one(ctx, readApplication)
 	if err != nil {
 		return fmt.Errorf("open store %s: %w", path, err)
 	}
-	tables, err := c.one(ctx, "SELECT count(*) FROM sqlite_schema")
+	tables, err := c.one(ctx, countTables)
 	if err != nil {
 		return fmt.Errorf("open store %s: %w", path, err)
 	}
-	v, err := c.one(ctx, "PRAGMA user_version")
+	v, err := c.one(ctx, readVersion)
 	if err != nil {
 		return fmt.Errorf("open store %s: %w", path, err)
 	}

@@ -11,7 +11,7 @@ UPDATE actions SET why = CASE why
   ELSE why END
 WHERE why IN ('withheld', 'overtaken', 'nothing new', 'too late', 'too deep', 'tried once', 'off', 'shadow', 'removed', 'rolled back');
 DROP INDEX actions_open;
-CREATE INDEX actions_open ON actions (chat_id) WHERE status IN ('waiting', 'sent', 'blocked', 'dead');
+CREATE INDEX actions_open ON actions (chat_id) WHERE status = 'waiting' OR status = 'sent' OR status = 'blocked' OR status = 'dead';
 
 -- Whether a chat is a group may be unknown. A 0 was also written for an event
 -- that did not say, so that only a 1 is kept; the chat's next event tells.
@@ -19,3 +19,17 @@ ALTER TABLE chats RENAME COLUMN is_group TO was_group;
 ALTER TABLE chats ADD COLUMN is_group INTEGER; -- 1: it is a group, 0: it is not, NULL: no event has said
 UPDATE chats SET is_group = 1 WHERE was_group = 1;
 ALTER TABLE chats DROP COLUMN was_group;
+
+CREATE TABLE counts (
+  -- How many rows there are, and of what. Each transaction that adds or removes
+  -- some keeps it up to date, so that nobody has to count millions.
+  name TEXT PRIMARY KEY, -- events, pending, quarantine, chats; actions.waiting, actions.done …; transactions: made so far
+  n    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO counts
+  SELECT 'events', count(*) FROM events UNION ALL
+  SELECT 'pending', count(*) FROM pending UNION ALL
+  SELECT 'quarantine', count(*) FROM quarantine UNION ALL
+  SELECT 'chats', count(*) FROM chats UNION ALL
+  SELECT 'actions.' || status, count(*) FROM actions GROUP BY status UNION ALL
+  SELECT 'transactions', 0;

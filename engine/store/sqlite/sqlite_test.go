@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -24,6 +25,21 @@ func (p place) Open(t testing.TB) store.Store {
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t testing.TB) storetest.Place {
-		return place(filepath.Join(t.TempDir(), "data", "chertd.db"))
+		p := place(filepath.Join(t.TempDir(), "data", "chertd.db"))
+		t.Cleanup(func() { recount(t, string(p)) }) // after the test has closed its store
+		return p
 	})
+}
+
+// recount fails the test if the store's stats are not what its tables hold.
+func recount(t testing.TB, path string) {
+	t.Helper()
+	s, err := sqlite.Open(context.Background(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if wrong, err := sqlite.Recount(context.Background(), s); wrong != "" || err != nil {
+		t.Error(wrong, err)
+	}
 }

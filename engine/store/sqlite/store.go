@@ -61,7 +61,7 @@ func (s *Store) Close() error {
 		errs = append(errs, (<-s.readers).close())
 	}
 	// A checkpoint that fails loses nothing: the WAL is read at the next start.
-	if _, err := s.writer.conn.one(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+	if _, err := s.writer.conn.one(context.Background(), truncateWAL); err != nil {
 		s.log.Warn("store: checkpoint at close failed, the next start makes up for it", "store", s.path, "error", err)
 	}
 	errs = append(errs, s.writer.conn.close(), s.lock.unlock())
@@ -172,11 +172,11 @@ func (s *Store) browse(ctx context.Context, doing string, f func(*conn) error) e
 // snapshot is read with all of f's queries seeing the same moment.
 func (s *Store) snapshot(ctx context.Context, doing string, f func(*conn) error) error {
 	return s.read(ctx, doing, func(c *conn) error {
-		if _, err := c.exec("BEGIN"); err != nil {
+		if _, err := c.exec(begin); err != nil {
 			return err
 		}
 		err := f(c)
-		_, end := c.exec("ROLLBACK")
+		_, end := c.exec(rollback)
 		return errors.Join(err, end)
 	})
 }

@@ -19,6 +19,11 @@ import (
 // ago, and those who wait would wait for nothing.
 const maxWeight = 4096
 
+// noteLastSeq keeps the highest sequence given, so that it is not given twice
+// when its event is gone.
+var noteLastSeq = declare(`INSERT INTO meta (key, value) VALUES ('last_seq', ?)
+	ON CONFLICT DO UPDATE SET value = excluded.value`)
+
 // writer is the one goroutine that changes the database. It takes all requests
 // that wait and makes one transaction of them, so that under load many share
 // one fsync and a lone one waits for nobody.
@@ -33,7 +38,8 @@ type writer struct {
 	next    int64                // the sequence to give next; the goroutine's own
 	entries []store.Entry        // journaled by the transaction at hand
 	counts  map[versionKey]tally // of the transaction at hand
-	rows    int                  // written since the checkpointer was told
+	rows    rowCounts            // of the transaction at hand
+	written int                  // rows, since the checkpointer was told
 }
 
 // request is one call's wish to change the database, encoded and ready.
@@ -58,6 +64,7 @@ type step struct {
 	reads    []store.KV
 	writes   []store.KV
 	changes  []change
+	actions  []actionRow
 	arrivals []arrival
 	decided  int64  // sequence of the event it handles; 0: none
 	took     []took // in its decision
@@ -65,15 +72,16 @@ type step struct {
 
 // change is one statement to run, and another if it changed no row.
 type change struct {
-	sql    string
+	what   *statement
 	args   []driver.Value
+	counts string // the count it adds its new rows to; "": none
 	orElse *change
 }
 
 func newRequest(doing string, steps ...step) *request {
 	r := &request{doing: doing, steps: steps, answer: make(chan error, 1)}
 	for i := range steps {
-		r.weight += len(steps[i].changes) + len(steps[i].writes) + 3*len(steps[i].arrivals)
+		r.weight += len(steps[i].changes) + len(steps[i].actions) + len(steps[i].writes) + 3*len(steps[i].arrivals)
 	}
 	return r
 }
@@ -102,10 +110,10 @@ func (w *writer) run() {
 			weight += r.weight
 		}
 		w.serve(group)
-		if w.rows += weight; w.rows >= checkpointRows {
+		if w.written += weight; w.written >= checkpointRows {
 			select {
 			case w.grown <- struct{}{}:
-				w.rows = 0
+				w.written = 0
 			default: // it is at it
 			}
 		}
@@ -147,7 +155,8 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 	first := w.next
 	w.entries = make([]store.Entry, 0, arrivals(group)) // it is given away
 	clear(w.counts)
-	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
+	clear(w.rows)
+	if _, err := w.conn.exec(beginWrite); err != nil {
 		return err
 	}
 	for i, r := range group {
@@ -158,17 +167,19 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 	if err == nil {
 		err = w.count()
 	}
+	if err == nil {
+		err = w.keepCounts()
+	}
 	if err == nil && w.next > first {
-		_, err = w.conn.exec(`INSERT INTO meta (key, value) VALUES ('last_seq', ?)
-			ON CONFLICT DO UPDATE SET value = excluded.value`, w.next-1)
+		_, err = w.conn.exec(noteLastSeq, w.next-1)
 	}
 	if err == nil {
-		_, err = w.conn.exec("COMMIT")
+		_, err = w.conn.exec(commit)
 	}
 	if err != nil {
 		// Some failures have rolled back by themselves: then this one's error
 		// only says so.
-		w.conn.exec("ROLLBACK")
+		w.conn.exec(rollback)
 		w.next = first
 		return err
 	}
@@ -204,6 +215,11 @@ func (w *writer) apply(r *request) (refused, err error) {
 				return nil, err
 			}
 		}
+		for j := range s.actions {
+			if err := w.writeAction(&s.actions[j]); err != nil {
+				return nil, err
+			}
+		}
 		if s.decided != 0 {
 			if err := w.handle(s); err != nil {
 				return nil, err
@@ -226,7 +242,10 @@ func (w *writer) apply(r *request) (refused, err error) {
 }
 
 func (w *writer) change(c *change) error {
-	n, err := w.conn.exec(c.sql, c.args...)
+	n, err := w.conn.exec(c.what, c.args...)
+	if c.counts != "" {
+		w.rows[c.counts] += n
+	}
 	if err == nil && n == 0 && c.orElse != nil {
 		return w.change(c.orElse)
 	}
@@ -252,6 +271,8 @@ func (w *writer) journal(a *arrival) (store.Receipt, error) {
 		return store.Receipt{}, err
 	}
 	w.next++
+	w.rows[eventCount]++
+	w.rows[pendingCount]++
 	w.entries = append(w.entries, store.Entry{Seq: seq, Arrival: a.Arrival})
 	return store.Receipt{Seq: seq}, nil
 }

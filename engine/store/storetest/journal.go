@@ -194,7 +194,7 @@ func pendingByShard(t *testing.T, b *bench) {
 func unhandled(t *testing.T, b *bench) {
 	check := func(key string, want bool) {
 		t.Helper()
-		got, err := b.s.Unhandled(t.Context(), key)
+		got, err := b.s.Unhandled(t.Context(), key, 0)
 		b.must(err)
 		if got != want {
 			t.Errorf("unhandled %q: %t, want %t", key, got, want)
@@ -208,6 +208,16 @@ func unhandled(t *testing.T, b *bench) {
 	}
 	b.commit(store.Transition{Decision: &store.Decision{Seq: seqs[0], At: noon}})
 	check("c1", true)
+	for after, want := range map[int64]bool{seqs[1]: true, seqs[2]: false, seqs[3]: false} {
+		if got, err := b.s.Unhandled(t.Context(), "c1", after); got != want || err != nil {
+			t.Errorf("unhandled after %d: %t, %v; want %t", after, got, err, want)
+		}
+	}
+	for after, want := range map[int64]bool{seqs[2]: true, seqs[3]: false} {
+		if got, err := b.s.Unhandled(t.Context(), "lone", after); got != want || err != nil {
+			t.Errorf("unhandled without a chat after %d: %t, %v; want %t", after, got, err, want)
+		}
+	}
 	b.commit(store.Transition{Decision: &store.Decision{Seq: seqs[2], At: noon}}, store.Transition{Decision: &store.Decision{Seq: seqs[3], At: noon}})
 	check("c1", false)
 	check("lone", false)

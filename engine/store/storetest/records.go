@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"chertd/engine/store"
 	"chertd/rules/chat"
 )
@@ -16,6 +18,7 @@ var recordTests = map[string]func(*testing.T, *bench){
 	"events come newest first, by chat too": eventsNewestFirst,
 	"actions are filtered":                  actionsFiltered,
 	"stats count":                           stats,
+	"stats are exact, whatever is written":  exactStats,
 }
 
 var lifeTests = map[string]func(*testing.T, *bench){
@@ -112,6 +115,96 @@ func stats(t *testing.T, b *bench) {
 	b.equal("stats", st, store.Stats{Events: 3, Pending: 2, Quarantined: 1, Chats: 1, Actions: map[chat.Status]int64{chat.Waiting: 1, chat.Done: 1}})
 }
 
+// exactStats writes at random, and counts along: new rows and known ones,
+// repeats, conflicts, and every change of an action's status.
+func exactStats(t *testing.T, b *bench) {
+	statuses := []chat.Status{chat.Waiting, chat.Sent, chat.Done, chat.Dropped, chat.Blocked, chat.Dead, chat.Shadowed}
+	want := store.Stats{Actions: map[chat.Status]int64{}}
+	ids, chats, bodies := map[string]int64{}, map[string]bool{}, map[string]bool{}
+	handled, actions := map[int64]bool{}, map[chat.ActionID]chat.Status{}
+	rapid.Check(t, func(rt *rapid.T) {
+		for range rapid.IntRange(1, 10).Draw(rt, "steps") {
+			id := fmt.Sprint("e", rapid.IntRange(0, 300).Draw(rt, "event"))
+			switch rapid.IntRange(0, 4).Draw(rt, "step") {
+			case 0:
+				receipts, err := b.s.Append(background, []store.Arrival{arrival(id, "c"), arrival(id, "c")})
+				if err != nil {
+					rt.Fatal(err)
+				}
+				if _, known := ids[id]; !known {
+					ids[id] = receipts[0].Seq
+					want.Events++
+					want.Pending++
+				}
+			case 1:
+				if bodies[id] = true; b.s.Quarantine(background, store.Quarantined{Source: "webhook", Body: []byte(id)}) != nil {
+					rt.Fatal("quarantine fails")
+				}
+			case 2: // handles an event, again too, and asks for actions
+				seq, known := ids[id]
+				if !known {
+					continue
+				}
+				name := fmt.Sprint("c", rapid.IntRange(0, 20).Draw(rt, "chat"))
+				tr := store.Transition{Decision: &store.Decision{Seq: seq}, Chat: &chat.Chat{ID: name}}
+				conflict := rapid.IntRange(0, 4).Draw(rt, "conflict") == 0
+				if conflict {
+					tr.Reads = []store.KV{{Pack: "p", Key: "never", Version: 7}}
+				}
+				for n := range rapid.IntRange(0, 3).Draw(rt, "actions") {
+					a := read(seq, n, name, noon)
+					a.Status = rapid.SampledFrom(statuses).Draw(rt, "status")
+					tr.Actions = append(tr.Actions, a)
+				}
+				err := b.s.Commit(background, []store.Transition{tr})
+				if conflict {
+					if !errors.Is(err, store.ErrConflict) {
+						rt.Fatal(err)
+					}
+					continue
+				}
+				if err != nil {
+					rt.Fatal(err)
+				}
+				if !handled[seq] {
+					handled[seq] = true
+					want.Pending--
+				}
+				chats[name] = true
+				for i := range tr.Actions {
+					actions[tr.Actions[i].ID] = tr.Actions[i].Status
+				}
+			case 3: // a later step changes an action of an earlier event, or adds one
+				seq, known := ids[id]
+				if !known {
+					continue
+				}
+				a := read(seq, rapid.IntRange(0, 3).Draw(rt, "n"), "c", noon)
+				a.Status = rapid.SampledFrom(statuses).Draw(rt, "status")
+				if err := b.s.Commit(background, []store.Transition{{Actions: []chat.Action{a}}}); err != nil {
+					rt.Fatal(err)
+				}
+				actions[a.ID] = a.Status
+			case 4:
+				if rapid.IntRange(0, 9).Draw(rt, "reopen") == 0 {
+					b.reopen()
+				}
+			}
+		}
+		want.Quarantined, want.Chats = int64(len(bodies)), int64(len(chats))
+		clear(want.Actions)
+		for _, st := range actions {
+			want.Actions[st]++
+		}
+		got, err := b.s.Stats(background)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		got.Bytes = 0
+		same(rt, "stats", got, want)
+	})
+}
+
 func closed(t *testing.T, b *bench) {
 	b.append(arrival("e1", "c1"))
 	b.must(b.s.Close())
@@ -120,7 +213,7 @@ func closed(t *testing.T, b *bench) {
 		"Append":      func() error { _, err := b.s.Append(ctx, []store.Arrival{arrival("e2", "c1")}); return err },
 		"Quarantine":  func() error { return b.s.Quarantine(ctx, store.Quarantined{}) },
 		"Pending":     func() error { _, err := b.s.Pending(ctx, store.Shard{Of: 1}, 0, 1); return err },
-		"Unhandled":   func() error { _, err := b.s.Unhandled(ctx, "c1"); return err },
+		"Unhandled":   func() error { _, err := b.s.Unhandled(ctx, "c1", 0); return err },
 		"Commit":      func() error { return b.s.Commit(ctx, []store.Transition{{}}) },
 		"Chat":        func() error { _, err := b.s.Chat(ctx, "c1"); return err },
 		"State":       func() error { _, err := b.s.State(ctx, "p", "c1"); return err },

@@ -54,7 +54,7 @@ func entries(t *testing.T, b *bench) {
 				rt.Fatal(err)
 			}
 			same(rt, "record", r.Entry, want)
-			if unhandled, err := b.s.Unhandled(background, want.ShardKey()); !unhandled || err != nil {
+			if unhandled, err := b.s.Unhandled(background, want.ShardKey(), 0); !unhandled || err != nil {
 				rt.Fatalf("entry %s is not among the unhandled of %q: %v", show(want), want.ShardKey(), err)
 			}
 		}

@@ -1,0 +1,38 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"reflect"
+
+	"chertd/engine/store"
+	"chertd/rules/chat"
+)
+
+// Recount counts rows, and returns how Stats differs from them; "": it does not.
+func Recount(ctx context.Context, s *Store) (string, error) {
+	want := store.Stats{Actions: map[chat.Status]int64{}}
+	err := s.snapshot(ctx, "count", func(c *conn) error {
+		for table, n := range map[string]*int64{"events": &want.Events, "pending": &want.Pending, "quarantine": &want.Quarantined, "chats": &want.Chats} {
+			v, err := c.one(ctx, &statement{sql: "SELECT count(*) FROM " + table})
+			if err != nil {
+				return err
+			}
+			*n = intOf(v)
+		}
+		return c.query(ctx, &statement{sql: "SELECT status, count(*) FROM actions GROUP BY status"}, func(row []driver.Value) error {
+			want.Actions[chat.Status(stringOf(row[0]))] = intOf(row[1])
+			return nil
+		})
+	})
+	if err != nil {
+		return "", err
+	}
+	got, err := s.Stats(ctx)
+	want.Bytes = got.Bytes
+	if err != nil || reflect.DeepEqual(got, want) {
+		return "", err
+	}
+	return fmt.Sprintf("stats are %+v, the rows %+v", got, want), nil
+}

@@ -1,0 +1,36 @@
+package sqlite
+
+// statement is SQL that the store runs. There is no other: connections take
+// nothing else, every one is declared as a package variable, and a test asks
+// SQLite for the plan of each, because one bad plan stops all calls once enough
+// events wait.
+type statement struct {
+	sql string
+	// costly says why the statement may scan a table or sort rows; "": it must not.
+	costly string
+}
+
+// statements are all that were declared.
+var statements []*statement
+
+// declare makes a statement.
+func declare(sql string) *statement {
+	s := &statement{sql: sql}
+	statements = append(statements, s)
+	return s
+}
+
+// declareCostly makes a statement whose cost grows with a table, or which sorts,
+// and says why that does no harm.
+func declareCostly(why, sql string) *statement {
+	s := declare(sql)
+	s.costly = why
+	return s
+}
+
+var (
+	begin      = declare("BEGIN")
+	beginWrite = declare("BEGIN IMMEDIATE")
+	commit     = declare("COMMIT")
+	rollback   = declare("ROLLBACK")
+)
