@@ -20,10 +20,12 @@ type Hints struct{ ID, Type string }
 // sets everything but Source.
 //
 //   - ID is the event_id, else the hint, else the row's id, else "sha256:" and
-//     the hex digest of the envelope.
+//     the hex digest of the envelope without insignificant white space.
 //   - Type is event_type, else event, else the hint, else the row's type.
 //   - Text, From and Message fall back on the legacy top-level fields text,
-//     from and message_guid; the line of a chat on to.
+//     from and message_guid; the line of a chat on to, and then on line_id. A
+//     delivery that names no chat is of the one that chat_id or lead_id names,
+//     in its data, at its top or in the row around it.
 //   - Raw is the envelope as it came. It shares memory with body, which must
 //     not be changed afterwards.
 //
@@ -34,9 +36,8 @@ type Hints struct{ ID, Type string }
 // counts as absent and is to be had from Raw. An error is always a
 // *MalformedError: the delivery is to be quarantined.
 //
-// Names are matched as encoding/json does: without regard to case, and of a
-// field that is there twice the last one counts, objects being merged. Chert is
-// not known to send either.
+// Names are exact: "Data" is not "data". Of a name that is there twice in one
+// object the last value counts, whole, here as in what ev.raw shows.
 func Decode(body []byte, h Hints) (Event, error) {
 	env, err := parse(body, h.Type)
 	if err != nil {
@@ -65,20 +66,10 @@ func parse(body []byte, hint string) (envelope, error) {
 	if err := checkForm(body); err != nil {
 		return envelope{}, err
 	}
-	env, ok := parseQuick(body)
-	if ok {
+	if env, ok := parseQuick(body); ok {
 		return env, nil
 	}
-	err := json.Unmarshal(body, &env)
-	if err == nil {
-		return env, nil
-	}
-	malformed := explain(err)
-	typ := first(env.eventType(), hint)
-	if malformed.wrongType && !documented(typ, malformed.Field) {
-		return parseLoosely(body, typ)
-	}
-	return envelope{}, malformed
+	return parseSlow(body, hint)
 }
 
 // event assembles the event of an envelope. raw is the envelope's text; r is
@@ -95,8 +86,7 @@ func (env *envelope) event(raw []byte, h Hints, r row) (Event, error) {
 		return Event{}, &MalformedError{Field: "event_type", Reason: "missing: neither event_type nor event says what this is"}
 	}
 	if e.ID == "" {
-		sum := sha256.Sum256(raw)
-		e.ID = "sha256:" + hex.EncodeToString(sum[:])
+		e.ID = hashOf(raw)
 	}
 	if err := env.message(&e); err != nil {
 		return Event{}, err
@@ -107,6 +97,7 @@ func (env *envelope) event(raw []byte, h Hints, r row) (Event, error) {
 		{"event_type", e.Type},
 		{"data.chat.id", e.ChatID()},
 		{"data.message.id", e.MessageID()},
+		{"message_guid", e.messageGUID()},
 	} {
 		if reason := checkID(id.value); reason != "" {
 			return Event{}, &MalformedError{Field: id.field, Reason: reason}
@@ -115,18 +106,32 @@ func (env *envelope) event(raw []byte, h Hints, r row) (Event, error) {
 	return e, nil
 }
 
+// hashOf is the identity of an envelope that has none. White space between its
+// values does not count: the events log and a file may write it otherwise than
+// the webhook.
+func hashOf(raw []byte) string {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err == nil {
+		raw = compact.Bytes()
+	}
+	sum := sha256.Sum256(raw)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
 // chat sets the event's chat, if Chert says which one it is.
 func (env *envelope) chat(e *Event, r row) {
 	var w wireChat
-	switch {
-	case env.Data.Chat != nil:
+	if env.Data.Chat != nil {
 		w = *env.Data.Chat
-	case !env.unreadChat:
-		// The payload of a legacy event names no chat. The row around it does:
-		// its lead_id is the id by which the API knows the chat (a /send answer
-		// calls the chat_id lead_id). A chat in the payload wins, even one that
-		// can't be read, because it is what the webhook brings for the same event.
-		w.ID = r.leadID
+	}
+	// A legacy event has no chat object. Its chat_id or lead_id, or those of the
+	// row around it, name the chat as the API knows it (a /send answer calls the
+	// chat_id lead_id). The innermost is believed first, and a row's not at all if
+	// the payload has a chat that can't be read: the webhook may bring the same
+	// payload without the row.
+	w.ID = first(w.ID, stringIn(env.Data.ChatID), stringIn(env.Data.LeadID), stringIn(env.ChatID), stringIn(env.LeadID))
+	if !env.unreadChat {
+		w.ID = first(w.ID, r.leadID)
 	}
 	if w.ID == "" {
 		return
@@ -134,7 +139,7 @@ func (env *envelope) chat(e *Event, r row) {
 	e.Chat = &Chat{
 		ID:      w.ID,
 		IsGroup: w.IsGroup,
-		Line:    first(w.Owner.Handle, env.To),
+		Line:    first(w.Owner.Handle, env.To, stringIn(env.LineID)),
 		Handles: w.Handles,
 	}
 }
@@ -156,6 +161,7 @@ func (env *envelope) message(e *Event) error {
 	e.From = first(w.Sender.Handle, env.From)
 	e.Message = &Message{
 		ID:        first(w.ID, env.MessageGUID),
+		GUID:      otherThan(w.ID, env.MessageGUID),
 		Direction: w.Direction,
 		Text:      e.Text,
 		From:      e.From,
@@ -228,6 +234,14 @@ func deeperThan(body []byte, limit int) bool {
 		}
 	}
 	return false
+}
+
+// otherThan is guid where it says more than id does.
+func otherThan(id, guid string) string {
+	if id == "" || id == guid {
+		return ""
+	}
+	return guid
 }
 
 func first(values ...string) string {

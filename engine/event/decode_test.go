@@ -146,10 +146,41 @@ func TestDecodeForms(t *testing.T) {
 			`chert:msg:row line.moved chat=none message=none from= text=""`},
 		{"row's names mean nothing in an envelope", `{"event":"ping","event_id":"e","id":5,"type":[],"lead_id":{},"payload":"x"}`, Hints{},
 			`e ping chat=none message=none from= text=""`},
-		{"names whatever their case, the last of two", `{"EVENT":"ping","event_id":"a","event_id":"b"}`, Hints{},
+		{"a name in other letters is another name",
+			`{"EVENT":"pong","event":"ping","Event_Id":"a","event_id":"b","eVENT_ID":"c","Data":{"chat":{"id":"c1"}}}`, Hints{},
 			`b ping chat=none message=none from= text=""`},
+		{"the last of a name that is there twice, whole",
+			`{"event":"ping","event_id":"a","event_id":"b","data":{"chat":{"id":"c1"},"message":{"id":"m1"}},"data":{"chat":{"id":"c2","id":"c3"}}}`, Hints{},
+			`b ping chat=c3/ message=none from= text=""`},
+		{"a null behind takes the value back", `{"event":"ping","event_id":"a","data":{"chat":{"id":"c1"}},"data":null}`, Hints{},
+			`a ping chat=none message=none from= text=""`},
+		{"a name written with escapes is the same name", `{"event":"ping","event_\u0069d":"a","d\u0061ta":{"chat":{"\u0069d":"c1"}}}`, Hints{},
+			`a ping chat=c1/ message=none from= text=""`},
+		{"lead_id beside legacy fields is the chat", `{"event":"lead_reply","event_id":"e","lead_id":"ld_1","convo_id":"cv_1","from":"+1","text":"hi"}`, Hints{},
+			`e lead_reply chat=ld_1/ message=/ from=+1 text="hi"`},
+		{"lead_id in data of its own kind", `{"event":"lead_reply","event_id":"e","text":"hi","data":{"lead_id":"ld_1","message":"hi"}}`, Hints{},
+			`e lead_reply chat=ld_1/ message=/ from= text="hi"`},
+		{"lead_id beside a chat without an id", `{"event":"ping","event_id":"e","lead_id":"ld_1","data":{"chat":{"owner_handle":{"handle":"+2"}}}}`, Hints{},
+			`e ping chat=ld_1/+2 message=none from= text=""`},
+		{"chat_id before lead_id, the inner before the outer", `{"event":"ping","event_id":"e","chat_id":"c1","lead_id":"l1","data":{"lead_id":"l2","chat_id":"c2"}}`, Hints{},
+			`e ping chat=c2/ message=none from= text=""`},
+		{"the chat's own id first", `{"event":"ping","event_id":"e","chat_id":"c1","lead_id":"l1","data":{"chat":{"id":"c0"}}}`, Hints{},
+			`e ping chat=c0/ message=none from= text=""`},
+		{"an id that is not a string names no chat", `{"event":"ping","event_id":"e","lead_id":7,"data":{"chat_id":{"id":"c1"}}}`, Hints{},
+			`e ping chat=none message=none from= text=""`},
+		{"row: its chat_id", `{"id":"evt_1","type":"ping","chat_id":"c1","lead_id":"l1","payload":{}}`, Hints{},
+			`evt_1 ping chat=c1/ message=none from= text=""`},
+		{"line_id is the line where nothing else says it", `{"event":"lead_reply","event_id":"e","lead_id":"l1","line_id":"pl_1"}`, Hints{},
+			`e lead_reply chat=l1/pl_1 message=none from= text=""`},
+		{"to before line_id", `{"event":"lead_reply","event_id":"e","lead_id":"l1","to":"+2","line_id":"pl_1"}`, Hints{},
+			`e lead_reply chat=l1/+2 message=none from= text=""`},
+		{"brackets, quotes and escapes within strings end nothing",
+			`{"x":"}],\"{[\\","event":"ping","y":{"z":"\\\"}"},"event_id":"e","data":{"w":["]}\\"],"chat":{"n":"{\"id\":\"no\"}","id":"c}1]"}}}`, Hints{},
+			`e ping chat=c}1]/ message=none from= text=""`},
 		{"identity by hash", `{"event":"ping"}`, Hints{},
 			// printf '{"event":"ping"}' | sha256sum
+			`sha256:2e7cda3ca871a2f6dadd2ace4a66385bdefba7d32c11f8846fb0b628f354f82c ping chat=none message=none from= text=""`},
+		{"identity by hash, written otherwise", " {\r\n \"event\" :\t\"ping\" }\n", Hints{},
 			`sha256:2e7cda3ca871a2f6dadd2ace4a66385bdefba7d32c11f8846fb0b628f354f82c ping chat=none message=none from= text=""`},
 	}
 	for _, tt := range tests {
@@ -228,12 +259,12 @@ func TestDecodeMalformed(t *testing.T) {
 		{"chat id", message(`{"chat":{"id":1}}`), Hints{}, "data.chat.id: want a string, got a number"},
 		{"is_group", message(`{"chat":{"id":"c","is_group":"no"}}`), Hints{}, "data.chat.is_group: want a boolean, got a string"},
 		{"handles", message(`{"chat":{"handles":{}}}`), Hints{}, "data.chat.handles: want an array, got an object"},
-		{"is_me", message(`{"chat":{"handles":[{"is_me":1}]}}`), Hints{}, "data.chat.handles.is_me: want a boolean, got a number"},
+		{"is_me", message(`{"chat":{"handles":[{"is_me":1}]}}`), Hints{}, "data.chat.handles[0].is_me: want a boolean, got a number"},
 		{"owner", message(`{"chat":{"owner_handle":"+1"}}`), Hints{}, "data.chat.owner_handle: want an object, got a string"},
 		{"message", message(`{"message":[]}`), Hints{}, "data.message: want an object, got an array"},
 		{"direction", message(`{"message":{"direction":0}}`), Hints{}, "data.message.direction: want a string, got a number"},
 		{"parts", message(`{"message":{"parts":"hi"}}`), Hints{}, "data.message.parts: want an array, got a string"},
-		{"part", message(`{"message":{"parts":["hi"]}}`), Hints{}, "data.message.parts: want an object, got a string"},
+		{"part", message(`{"message":{"parts":["hi"]}}`), Hints{}, "data.message.parts[0]: want an object, got a string"},
 		{"text part", message(`{"message":{"parts":[{"type":"text","value":"a"},{"type":"text","value":[1]}]}}`), Hints{}, "data.message.parts[1].value: want a string, got an array"},
 		{"reaction's chat", `{"event":"reaction.added","data":{"chat":7}}`, Hints{}, "data.chat: want an object, got a number"},
 		{"legacy text", `{"event":"lead_reply","text":5}`, Hints{}, "text: want a string, got a number"},
@@ -243,6 +274,7 @@ func TestDecodeMalformed(t *testing.T) {
 		{"row with a text payload", rowOf(`"{}"`), Hints{}, "payload: want an object, got a string"},
 		{"row's payload", rowOf(`{"event":"message.received","data":{"chat":{"is_group":3}}}`), Hints{}, "payload.data.chat.is_group: want a boolean, got a number"},
 		{"row's id", `{"id":5,"payload":{"event":"ping"}}`, Hints{}, "id: want a string, got a number"},
+		{"message_guid", `{"event":"lead_reply","message_guid":"\u0001","data":{"message":{"id":"m1"}}}`, Hints{}, "message_guid: has control characters"},
 		{"long id", `{"event":"ping","event_id":"` + strings.Repeat("x", 513) + `"}`, Hints{}, "event_id: longer than 512 bytes"},
 		{"control character in chat id", message(`{"chat":{"id":"c\u0000"}}`), Hints{}, "data.chat.id: has control characters"},
 		{"line end in message id", message(`{"message":{"id":"m\n"}}`), Hints{}, "data.message.id: has control characters"},
@@ -319,6 +351,9 @@ func FuzzDecode(f *testing.F) {
 		}
 		if again.ID != e.ID || again.Type != e.Type {
 			t.Fatalf("from Raw the identity is %s %s, was %s %s", again.ID, again.Type, e.ID, e.Type)
+		}
+		if bytes.Equal(e.Raw, body) { // else a row was around it, which may name the chat
+			agreesWithRaw(t, e)
 		}
 	})
 }

@@ -70,6 +70,7 @@ type Handle struct {
 // Message is the message an event is about.
 type Message struct {
 	ID        string
+	GUID      string // message_guid, where it is another than ID
 	Direction string // "inbound" or "outbound"; empty if unknown
 	Text      string // as Event.Text
 	From      string // as Event.From

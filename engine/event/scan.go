@@ -76,17 +76,18 @@ func (q *quick) flag(into *Truth) bool {
 	return *into == True || q.literal("false")
 }
 
-// unknown passes over a field that has no meaning here. Of a name with other
-// than small letters encoding/json must say whether it is a known one.
-func (q *quick) unknown(name []byte) bool {
-	for _, c := range name {
-		if (c < 'a' || c > 'z') && c != '_' && (c < '0' || c > '9') {
-			return false
-		}
+// raw takes a value of any kind as it stands.
+func (q *quick) raw(into *json.RawMessage) bool {
+	q.space()
+	start := q.at
+	if !q.skip() {
+		return false
 	}
-	return q.skip()
+	*into = q.body[start:q.at:q.at]
+	return true
 }
 
+// skip passes over a value of any kind.
 func (q *quick) skip() bool {
 	q.space()
 	if q.at == len(q.body) {

@@ -9,56 +9,64 @@ import (
 )
 
 // envelope is a delivery as it stands on the wire, and a row of the events log
-// at the same time: which of the two is known only when it was read.
+// at the same time: which of the two is known only when it was read. Names are
+// exact: quick and slow read the same fields into it.
 type envelope struct {
-	EventType string   `json:"event_type"`
-	Event     string   `json:"event"`
-	EventID   string   `json:"event_id"` // of rows too
-	PartnerID string   `json:"partner_id"`
-	Timestamp stamp    `json:"timestamp"`
-	Data      wireData `json:"data"`
+	EventType string
+	Event     string
+	EventID   string // of rows too
+	PartnerID string
+	Timestamp stamp
+	Data      wireData
 
 	// Legacy deliveries have these, or add them.
-	From        string `json:"from"`
-	To          string `json:"to"`
-	Text        string `json:"text"`
-	MessageGUID string `json:"message_guid"`
+	From        string
+	To          string
+	Text        string
+	MessageGUID string
 
-	// Of a row. Raw, because in an envelope these names mean nothing.
-	ID      json.RawMessage `json:"id"`
-	Type    json.RawMessage `json:"type"`
-	LeadID  json.RawMessage `json:"lead_id"`
-	Payload json.RawMessage `json:"payload"`
+	// Raw, because where they are not strings they mean something else.
+	ChatID json.RawMessage
+	LeadID json.RawMessage // of a row too
+	LineID json.RawMessage
+
+	// Of a row. In an envelope these names mean nothing.
+	ID      json.RawMessage
+	Type    json.RawMessage
+	Payload json.RawMessage
 
 	unreadChat bool // data.chat is there, in a shape that is not known
 }
 
 type wireData struct {
-	Chat    *wireChat    `json:"chat"`
-	Message *wireMessage `json:"message"`
+	Chat    *wireChat
+	Message *wireMessage
+	ChatID  json.RawMessage
+	LeadID  json.RawMessage
 }
 
 type wireChat struct {
-	ID      string   `json:"id"`
-	IsGroup Truth    `json:"is_group"`
-	Handles []Handle `json:"handles"`
-	Owner   Handle   `json:"owner_handle"`
+	ID      string
+	IsGroup Truth
+	Handles []Handle
+	Owner   Handle
 }
 
 type wireMessage struct {
-	ID        string     `json:"id"`
-	Direction string     `json:"direction"`
-	Sender    Handle     `json:"sender_handle"`
-	Parts     []wirePart `json:"parts"`
-	SentAt    stamp      `json:"sent_at"`
+	ID        string
+	Direction string
+	Sender    Handle
+	Parts     []wirePart
+	SentAt    stamp
 }
 
 // wirePart has a value of any kind: only that of text is documented.
 type wirePart struct {
-	Type         string `json:"type"`
-	Value        any    `json:"value"`
-	AttachmentID string `json:"attachment_id"`
-	MimeType     string `json:"mime_type"`
+	Type         string
+	Value        string
+	OtherValue   string // what the value is instead of a string, e.g. "an object"
+	AttachmentID string
+	MimeType     string
 }
 
 // row is what a row of the events log says besides its payload.
@@ -83,16 +91,11 @@ func (env *envelope) row() (row, error) {
 		return row{}, &MalformedError{Field: "payload", Reason: "missing: an events-log row without its envelope"}
 	}
 	r := row{eventID: env.EventID, payload: env.Payload}
-	for _, f := range []struct {
-		name string
-		raw  json.RawMessage
-		into *string
-	}{{"id", env.ID, &r.id}, {"type", env.Type, &r.typ}, {"lead_id", env.LeadID, &r.leadID}} {
-		if err := unmarshalAt(f.name, f.raw, f.into); err != nil {
-			return row{}, err
-		}
-	}
-	return r, nil
+	r.leadID = first(stringIn(env.ChatID), stringIn(env.LeadID))
+	var s slow
+	s.text("id", env.ID, &r.id)
+	s.text("type", env.Type, &r.typ)
+	return r, s.failure()
 }
 
 // documented reports whether a type of event is documented to have a field in
@@ -112,62 +115,6 @@ func documented(typ, field string) bool {
 	return false
 }
 
-// looseEnvelope is an envelope of which only the identity must have its shape.
-type looseEnvelope struct {
-	EventType string          `json:"event_type"`
-	Event     string          `json:"event"`
-	EventID   string          `json:"event_id"`
-	PartnerID string          `json:"partner_id"`
-	Timestamp stamp           `json:"timestamp"`
-	Data      json.RawMessage `json:"data"`
-
-	From        json.RawMessage `json:"from"`
-	To          json.RawMessage `json:"to"`
-	Text        json.RawMessage `json:"text"`
-	MessageGUID json.RawMessage `json:"message_guid"`
-
-	ID      json.RawMessage `json:"id"`
-	Type    json.RawMessage `json:"type"`
-	LeadID  json.RawMessage `json:"lead_id"`
-	Payload json.RawMessage `json:"payload"`
-}
-
-// parseLoosely reads an envelope whose type leaves its shape open: what has
-// the documented shape is taken, the rest left in Raw.
-func parseLoosely(body []byte, typ string) (envelope, error) {
-	var l looseEnvelope
-	if err := json.Unmarshal(body, &l); err != nil {
-		return envelope{}, explain(err)
-	}
-	env := envelope{
-		EventType: l.EventType, Event: l.Event, EventID: l.EventID, PartnerID: l.PartnerID,
-		Timestamp: l.Timestamp, ID: l.ID, Type: l.Type, LeadID: l.LeadID, Payload: l.Payload,
-	}
-	for _, f := range []struct {
-		name string
-		raw  json.RawMessage
-		into *string
-	}{{"from", l.From, &env.From}, {"to", l.To, &env.To}, {"text", l.Text, &env.Text}, {"message_guid", l.MessageGUID, &env.MessageGUID}} {
-		if err := unmarshalAt(f.name, f.raw, f.into); err != nil && documented(typ, f.name) {
-			return envelope{}, err
-		}
-	}
-	var data struct {
-		Chat    json.RawMessage `json:"chat"`
-		Message json.RawMessage `json:"message"`
-	}
-	if json.Unmarshal(l.Data, &data) != nil {
-		return env, nil
-	}
-	if json.Unmarshal(data.Chat, &env.Data.Chat) != nil {
-		env.Data.Chat, env.unreadChat = nil, len(data.Chat) > 0
-	}
-	if json.Unmarshal(data.Message, &env.Data.Message) != nil {
-		env.Data.Message = nil
-	}
-	return env, nil
-}
-
 // parts returns the message's parts, and the text parts joined by newlines.
 func (w *wireMessage) parts() ([]Part, string, error) {
 	if w.Parts == nil {
@@ -176,17 +123,16 @@ func (w *wireMessage) parts() ([]Part, string, error) {
 	parts := make([]Part, len(w.Parts))
 	var texts []string
 	for i, p := range w.Parts {
-		value, isString := p.Value.(string)
 		if p.Type == "text" {
-			if !isString && p.Value != nil {
+			if p.OtherValue != "" {
 				return nil, "", &MalformedError{
 					Field:  fmt.Sprintf("data.message.parts[%d].value", i),
-					Reason: "want a string, got " + kindOf(p.Value),
+					Reason: "want a string, got " + p.OtherValue,
 				}
 			}
-			texts = append(texts, value)
+			texts = append(texts, p.Value)
 		}
-		parts[i] = Part{Type: p.Type, Value: value, AttachmentID: p.AttachmentID, MimeType: p.MimeType}
+		parts[i] = Part{Type: p.Type, Value: p.Value, AttachmentID: p.AttachmentID, MimeType: p.MimeType}
 	}
 	return parts, strings.Join(texts, "\n"), nil
 }
@@ -206,6 +152,15 @@ func (s *stamp) UnmarshalJSON(b []byte) error {
 	}
 	s.time = t.UTC()
 	return nil
+}
+
+// stringIn is a string's value, and "" for any other kind of value.
+func stringIn(raw json.RawMessage) string {
+	var s string
+	if len(raw) > 0 && raw[0] == '"' {
+		_ = json.Unmarshal(raw, &s) // it was read before: it is JSON
+	}
+	return s
 }
 
 func present(raw json.RawMessage) bool {

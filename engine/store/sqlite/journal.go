@@ -59,6 +59,7 @@ type chatOf struct {
 type message struct {
 	Text    *string      `json:"text,omitempty"` // nil: the event's
 	From    *string      `json:"from,omitempty"` // nil: the event's
+	GUID    string       `json:"guid,omitempty"`
 	Service string       `json:"service,omitempty"`
 	Parts   []event.Part `json:"parts,omitzero"`
 	SentAt  *int64       `json:"sent_at,omitempty"` // microseconds
@@ -130,7 +131,7 @@ func decodedOf(e *event.Event) decoded {
 		d.Chat = &chatOf{IsGroup: c.IsGroup, Handles: c.Handles}
 	}
 	if m := e.Message; m != nil {
-		d.Message = &message{Service: m.Service, Parts: m.Parts}
+		d.Message = &message{GUID: m.GUID, Service: m.Service, Parts: m.Parts}
 		if m.Text != e.Text {
 			d.Message.Text = &m.Text
 		}
@@ -189,7 +190,7 @@ func entryOf(row []driver.Value) (store.Entry, error) {
 		ev.Chat = &event.Chat{ID: stringOf(row[6]), IsGroup: c.IsGroup, Line: stringOf(row[7]), Handles: c.Handles}
 	}
 	if m := d.Message; m != nil {
-		ev.Message = &event.Message{ID: stringOf(row[8]), Direction: stringOf(row[9]), Service: m.Service, Parts: m.Parts, Text: ev.Text, From: ev.From}
+		ev.Message = &event.Message{ID: stringOf(row[8]), GUID: m.GUID, Direction: stringOf(row[9]), Service: m.Service, Parts: m.Parts, Text: ev.Text, From: ev.From}
 		if m.Text != nil {
 			ev.Message.Text = *m.Text
 		}
