@@ -92,6 +92,7 @@ type Store interface {
 	LastSeq() int64
 
 	Packs
+	Misses
 	Reader
 	Close() error
 }
@@ -127,8 +128,14 @@ type Arrival struct {
 type Forward struct {
 	Wish  chat.Wish
 	Depth int
-	// Block is set when a veto on the event that asked could not be known.
-	Block bool
+	// Block is set when a veto on the event that asked could not be known,
+	// because the packs in MissedBy did not get to look at it.
+	Block    bool
+	MissedBy []string
+	// Known, if set, is a pack that has made up for the event that caused this
+	// entry, or will not any more: nothing of it blocks reads here. The entry
+	// carries no wish then.
+	Known string
 }
 
 // Receipt says where an arrival stands in the journal.
@@ -178,6 +185,8 @@ type Transition struct {
 	Reads    []KV               // what handlers read: Pack, Key and Version are validated
 	Writes   []KV               // what handlers wrote
 	Append   []Arrival          // events it causes; a duplicate id is left out
+	Missed   []Missed           // rows to write, new or changed
+	Made     []MissedID         // rows to remove: what was missed is made up for
 }
 
 // Decision is what became of an event, and why: explain is made from it.
@@ -202,6 +211,11 @@ type RuleDecision struct {
 	Error   string   `json:"error,omitempty"`   // it failed: nothing of it was kept
 	Steps   int64    `json:"steps,omitempty"`   // VM steps used
 	Logs    []Log    `json:"logs,omitempty"`
+	// Rerun is when the rule ran on the event again, because its pack had missed
+	// it; zero: it did not.
+	Rerun time.Time `json:"rerun,omitzero"`
+	// Note says of a pack that missed the event why it does not run on it any more.
+	Note string `json:"note,omitempty"`
 }
 
 // Log is a line a rule logged.

@@ -160,6 +160,7 @@ type Hold struct {
 	Until  time.Time // zero: none
 	By     string    // rule key, or "operator"
 	Reason string
+	Seq    int64 // of the event that set it; 0: an operator did
 }
 
 // Active reports whether the hold is in force.

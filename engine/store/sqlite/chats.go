@@ -26,7 +26,7 @@ const (
 var (
 	selectKnown = declare(`SELECT 1 FROM chats WHERE id = ?`)
 	selectChat  = declare(`SELECT line, last_event_seq, last_message_id, read_through_seq, retry_attempts, retry_first_at,
-		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq, is_group FROM chats WHERE id = ?`)
+		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq, is_group, hold_seq FROM chats WHERE id = ?`)
 	selectOpen = declareCostly("sorts what waits in one chat", `SELECT `+actionColumns+` FROM actions WHERE `+isOpen+`
 		AND chat_id = ? AND status IN ('waiting', 'sent') ORDER BY asked_at, event_seq, n`)
 	selectTimers = declareCostly("sorts the timers of one chat", `SELECT pack, name, version, due_at, payload, event_seq, n, depth, fired FROM timers
@@ -59,7 +59,7 @@ func (s *Store) Chat(ctx context.Context, id string) (chat.Chat, error) {
 			known = true
 			c.Line, c.LastEvent, c.LastMessage, c.ReadThrough = stringOf(row[0]), intOf(row[1]), stringOf(row[2]), intOf(row[3])
 			c.Retry = chat.Retry{Attempts: int(intOf(row[4])), First: timeOf(row[5]), NotBefore: timeOf(row[6])}
-			c.Hold = chat.Hold{Until: timeOf(row[7]), By: stringOf(row[8]), Reason: stringOf(row[9])}
+			c.Hold = chat.Hold{Until: timeOf(row[7]), By: stringOf(row[8]), Reason: stringOf(row[9]), Seq: intOf(row[15])}
 			c.Veto, c.Unasked, c.IsGroup = intOf(row[12]), intOf(row[13]), truthOf(row[14])
 			if text := bytesOf(row[11]); text != nil {
 				if err := json.Unmarshal(text, &c.Recent); err != nil {

@@ -22,11 +22,11 @@ var (
 	// does it. Both of a pair take the same arguments.
 	updateChat = declare(`UPDATE chats SET line = ?, is_group = ?, last_event_seq = ?, last_message_id = ?, recent_messages = ?, veto_seq = ?,
 		unasked_seq = ?, read_through_seq = ?, retry_attempts = ?, retry_first_at = ?, retry_not_before = ?, hold_until = ?,
-		hold_by = ?, hold_reason = ?, cooldowns = ?, call_at = ?, timer_at = ? WHERE id = ?`)
+		hold_by = ?, hold_reason = ?, hold_seq = ?, cooldowns = ?, call_at = ?, timer_at = ? WHERE id = ?`)
 	insertChat = declare(`INSERT INTO chats (line, is_group, last_event_seq, last_message_id, recent_messages, veto_seq,
 		unasked_seq, read_through_seq, retry_attempts, retry_first_at, retry_not_before, hold_until,
-		hold_by, hold_reason, cooldowns, call_at, timer_at, id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+		hold_by, hold_reason, hold_seq, cooldowns, call_at, timer_at, id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
 
 	// What an action's life changes; all else is given when it is asked for and
 	// stays. It takes the first arguments of insertAction.
@@ -104,6 +104,9 @@ func (s *step) encode(t *store.Transition) (err error) {
 			continue
 		}
 		s.add(upsertState, st.Pack, st.Chat, string(st.Value))
+	}
+	if err := s.encodeMissed(t); err != nil {
+		return err
 	}
 	s.arrivals, err = prepareArrivals(t.Append)
 	return err
@@ -227,7 +230,7 @@ func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
 	args := []driver.Value{
 		optional(c.Line), truth(c.IsGroup), c.LastEvent, optional(c.LastMessage), recent, c.Veto,
 		c.Unasked, c.ReadThrough, int64(c.Retry.Attempts), micros(c.Retry.First), micros(c.Retry.NotBefore),
-		micros(c.Hold.Until), optional(c.Hold.By), optional(c.Hold.Reason), cooldowns,
+		micros(c.Hold.Until), optional(c.Hold.By), optional(c.Hold.Reason), c.Hold.Seq, cooldowns,
 		micros(c.NextCall()), micros(c.NextTimer()), c.ID,
 	}
 	s.addEither(change{what: insertChat, args: args, counts: chatCount}, change{what: updateChat, args: args}, isNew)

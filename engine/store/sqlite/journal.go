@@ -71,6 +71,9 @@ type forward struct {
 	Body  *string   `json:"body,omitempty"`
 	Depth int       `json:"depth"`
 	Block bool      `json:"block,omitempty"`
+
+	MissedBy []string `json:"missed_by,omitempty"`
+	Known    string   `json:"known,omitempty"`
 }
 
 // prepareArrivals encodes arrivals. Times lose what is below a microsecond, so
@@ -150,7 +153,7 @@ func forwardJSON(f *store.Forward) (driver.Value, error) {
 	if f == nil {
 		return nil, nil
 	}
-	kept := forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block}
+	kept := forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
 	kept.Wish.Body = nil
 	if f.Wish.Body != nil {
 		body := string(f.Wish.Body)
@@ -177,7 +180,7 @@ func entryOf(row []driver.Value) (store.Entry, error) {
 		if f.Body != nil {
 			f.Wish.Body = json.RawMessage(*f.Body)
 		}
-		e.Forward = &store.Forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block}
+		e.Forward = &store.Forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
 	}
 	var d decoded
 	if text := bytesOf(row[16]); text != nil {

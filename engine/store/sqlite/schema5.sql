@@ -33,3 +33,26 @@ INSERT INTO counts
   SELECT 'chats', count(*) FROM chats UNION ALL
   SELECT 'actions.' || status, count(*) FROM actions GROUP BY status UNION ALL
   SELECT 'transactions', 0;
+
+CREATE TABLE missed (
+  -- Events that a pack did not get to look at: it could not be loaded, a handler
+  -- of it failed, or it was suspended. Rows go when the event has run through
+  -- the pack after all. Which events a pack has missed, the newest first:
+  --   SELECT datetime(m.at / 1000000, 'unixepoch'), m.why, e.id, e.chat_id
+  --   FROM missed m JOIN events e USING (seq) WHERE m.pack = 'vip' ORDER BY seq DESC;
+  pack     TEXT NOT NULL,
+  seq      INTEGER NOT NULL, -- its place in events
+  key      TEXT NOT NULL,    -- its chat; the event's id where there is none
+  slot     INTEGER NOT NULL, -- as in events
+  at       INTEGER,          -- when it was handled without the pack
+  version  TEXT NOT NULL,    -- of the pack then; of its files, if it could not be loaded
+  why      TEXT NOT NULL,    -- not_loaded, failed, suspended; elsewhere: see cause
+  can_veto INTEGER NOT NULL, -- 1: reads of the event are blocked as long as this row is there
+  cause    INTEGER,          -- of "elsewhere": the event, of another chat, that asked for an action here and was missed
+  chats    TEXT,             -- JSON: other chats for which this event asked for actions
+  PRIMARY KEY (pack, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX missed_veto ON missed (key, seq) WHERE can_veto = 1;
+CREATE INDEX actions_blocked ON actions (chat_id, event_seq, n) WHERE status = 'blocked';
+
+ALTER TABLE chats ADD COLUMN hold_seq INTEGER NOT NULL DEFAULT 0; -- the event that set the hold; 0: an operator did, or there is none

@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"chertd/rules/chat"
+)
+
+// Misses is what a store remembers of events that packs did not get to look at.
+// Such an event is a row for each of those packs, which Commit writes with the
+// event's decision and removes with what came of it later.
+type Misses interface {
+	// MissedPacks counts the rows of each version of each pack.
+	MissedPacks(ctx context.Context) ([]MissedPack, error)
+
+	// Missed returns rows of a shard and of the packs named, with a sequence
+	// above after and missed at since or later, in the order of the journal and
+	// then of the packs' names: those of at most limit events. The rows of one
+	// event come together. None are returned only if there are none.
+	Missed(ctx context.Context, shard Shard, packs []string, after int64, since time.Time, limit int) ([]Missed, error)
+
+	// Vetoes returns the rows with CanVeto of a shard key: for these, reads of
+	// that chat are blocked. They are in the order of the journal.
+	Vetoes(ctx context.Context, key string) ([]Missed, error)
+
+	// BlockedReads returns the reads of a chat that are blocked, in the order
+	// they were asked for.
+	BlockedReads(ctx context.Context, chat string) ([]chat.Action, error)
+
+	// BlockedBy counts the reads that are blocked because of a pack: those for
+	// whose event, or a later one of their chat, it has a row with CanVeto.
+	BlockedBy(ctx context.Context, pack string) (int64, error)
+
+	// Records returns entries and their decisions, without their actions, by
+	// sequence. One that is not there is left out.
+	Records(ctx context.Context, seqs []int64) ([]Record, error)
+}
+
+// Missed is an event that a pack did not get to look at.
+type Missed struct {
+	Pack    string
+	Seq     int64
+	Key     string    // of the event: Arrival.ShardKey
+	At      time.Time // when it was handled without the pack
+	Version string    // of the pack then: of its files, if it could not be loaded
+	Why     MissedWhy
+	// CanVeto is whether the pack might have vetoed reads: they are blocked as
+	// long as the row is there.
+	CanVeto bool
+	// Cause is the event that the pack missed, if Why is MissedElsewhere.
+	Cause int64
+	// Chats are other chats for which actions were asked by this event: there,
+	// reads are blocked by rows whose Cause it is.
+	Chats []string
+}
+
+// MissedWhy is why a pack did not get to look at an event.
+type MissedWhy string
+
+const (
+	MissedNotLoaded MissedWhy = "not_loaded" // no version of the pack could be loaded
+	MissedFailed    MissedWhy = "failed"     // a handler of it failed
+	MissedSuspended MissedWhy = "suspended"  // rules of it were suspended, and none failed
+	// MissedElsewhere is of an entry that carries an action here from an event
+	// that the pack missed: it ends when that one does.
+	MissedElsewhere MissedWhy = "elsewhere"
+)
+
+// ID names the row.
+func (m *Missed) ID() MissedID { return MissedID{m.Pack, m.Seq} }
+
+// MissedID names what a pack has missed.
+type MissedID struct {
+	Pack string
+	Seq  int64
+}
+
+// MissedPack counts what a version of a pack has missed.
+type MissedPack struct {
+	Pack    string
+	Version string
+	Events  int64
+	First   time.Time // the earliest At
+}

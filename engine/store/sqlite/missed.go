@@ -1,0 +1,174 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"chertd/engine/store"
+	"chertd/rules/chat"
+)
+
+// missedColumns are read by missedOf, in this order.
+const missedColumns = `pack, seq, key, at, version, why, can_veto, cause, chats`
+
+var (
+	upsertMissed = declare(`INSERT INTO missed (pack, seq, key, slot, at, version, why, can_veto, cause, chats) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET key = excluded.key, slot = excluded.slot, at = excluded.at, version = excluded.version,
+		why = excluded.why, can_veto = excluded.can_veto, cause = excluded.cause, chats = excluded.chats`)
+	deleteMissed = declare(`DELETE FROM missed WHERE pack = ? AND seq = ?`)
+
+	selectMissed = declare(`SELECT ` + missedColumns + ` FROM missed
+		WHERE pack = ? AND seq > ? AND at >= ? AND slot % ? = ? ORDER BY seq LIMIT ?`)
+	selectVetoes      = declare(`SELECT ` + missedColumns + ` FROM missed WHERE can_veto = 1 AND key = ? ORDER BY seq, pack`)
+	selectMissedPacks = declareCostly("looks at all that was missed, once at each start",
+		`SELECT pack, version, count(*), min(at) FROM missed GROUP BY pack, version ORDER BY pack, version`)
+
+	selectBlocked = declare(`SELECT ` + actionColumns + ` FROM actions INDEXED BY actions_blocked
+		WHERE status = 'blocked' AND chat_id = ? AND kind = 'read' ORDER BY event_seq, n`)
+	countBlockedBy = declareCostly("looks at all reads that are blocked, now and then while some are",
+		`SELECT count(*) FROM actions a WHERE a.status = 'blocked' AND EXISTS (
+		SELECT 1 FROM missed m WHERE m.can_veto = 1 AND m.key = a.chat_id AND m.seq >= a.event_seq AND m.pack = ?)`)
+
+	selectEntry = declare(`SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq WHERE e.seq = ?`)
+)
+
+// encodeMissed adds the changes of rows of what was missed.
+func (s *step) encodeMissed(t *store.Transition) error {
+	for i := range t.Missed {
+		m := &t.Missed[i]
+		var chats, cause driver.Value
+		if len(m.Chats) > 0 {
+			b, err := json.Marshal(m.Chats)
+			if err != nil {
+				return fmt.Errorf("event %d, missed by pack %s: %w", m.Seq, m.Pack, err)
+			}
+			chats = string(b)
+		}
+		if m.Cause != 0 {
+			cause = m.Cause
+		}
+		s.add(upsertMissed, m.Pack, m.Seq, m.Key, int64(store.Slot(m.Key)), micros(m.At), m.Version, string(m.Why), flag(m.CanVeto), cause, chats)
+	}
+	for _, id := range t.Made {
+		s.add(deleteMissed, id.Pack, id.Seq)
+	}
+	return nil
+}
+
+func missedOf(row []driver.Value) (m store.Missed, err error) {
+	m = store.Missed{
+		Pack: stringOf(row[0]), Seq: intOf(row[1]), Key: stringOf(row[2]), At: timeOf(row[3]), Version: stringOf(row[4]),
+		Why: store.MissedWhy(stringOf(row[5])), CanVeto: intOf(row[6]) != 0, Cause: intOf(row[7]),
+	}
+	if text := bytesOf(row[8]); text != nil {
+		if err = json.Unmarshal(text, &m.Chats); err != nil {
+			err = fmt.Errorf("event %d, missed by pack %s: %w", m.Seq, m.Pack, err)
+		}
+	}
+	return m, err
+}
+
+// MissedPacks implements store.Misses. It looks at every row.
+func (s *Store) MissedPacks(ctx context.Context) (list []store.MissedPack, err error) {
+	err = s.read(ctx, "count what packs have missed", func(c *conn) error {
+		return c.query(ctx, selectMissedPacks, func(row []driver.Value) error {
+			list = append(list, store.MissedPack{Pack: stringOf(row[0]), Version: stringOf(row[1]), Events: intOf(row[2]), First: timeOf(row[3])})
+			return nil
+		})
+	})
+	return list, err
+}
+
+// Missed implements store.Misses.
+func (s *Store) Missed(ctx context.Context, shard store.Shard, packs []string, after int64, since time.Time, limit int) (list []store.Missed, err error) {
+	limit = max(limit, 1)
+	last := int64(math.MaxInt64) // up to which the rows of all packs were read
+	err = s.snapshot(ctx, "read what packs have missed", func(c *conn) error {
+		for _, pack := range packs {
+			n := 0
+			err := c.query(ctx, selectMissed, func(row []driver.Value) error {
+				m, err := missedOf(row)
+				list = append(list, m)
+				if n++; n == limit {
+					last = min(last, m.Seq)
+				}
+				return err
+			}, pack, after, since.UnixMicro(), int64(max(shard.Of, 1)), int64(shard.Index), int64(limit))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	list = slices.DeleteFunc(list, func(m store.Missed) bool { return m.Seq > last })
+	slices.SortFunc(list, func(a, b store.Missed) int { return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Pack, b.Pack)) })
+	for i, events := 1, 1; i < len(list); i++ {
+		if list[i].Seq == list[i-1].Seq {
+			continue
+		}
+		if events++; events > limit {
+			return list[:i], nil
+		}
+	}
+	return list, nil
+}
+
+// Vetoes implements store.Misses.
+func (s *Store) Vetoes(ctx context.Context, key string) (list []store.Missed, err error) {
+	err = s.read(ctx, "read what blocks reads", func(c *conn) error {
+		return c.query(ctx, selectVetoes, func(row []driver.Value) error {
+			m, err := missedOf(row)
+			list = append(list, m)
+			return err
+		}, key)
+	})
+	return list, err
+}
+
+// BlockedReads implements store.Misses.
+func (s *Store) BlockedReads(ctx context.Context, id string) (list []chat.Action, err error) {
+	err = s.read(ctx, "read which reads are blocked", func(c *conn) error {
+		return c.query(ctx, selectBlocked, func(row []driver.Value) error {
+			list = append(list, actionOf(row))
+			return nil
+		}, id)
+	})
+	return list, err
+}
+
+// BlockedBy implements store.Misses. It looks at every read that is blocked.
+func (s *Store) BlockedBy(ctx context.Context, pack string) (n int64, err error) {
+	err = s.browse(ctx, "count the reads that pack "+pack+" blocks", func(c *conn) error {
+		v, err := c.one(ctx, countBlockedBy, pack)
+		n = intOf(v)
+		return err
+	})
+	return n, err
+}
+
+// Records implements store.Misses.
+func (s *Store) Records(ctx context.Context, seqs []int64) (list []store.Record, err error) {
+	err = s.read(ctx, "read events", func(c *conn) error {
+		for _, seq := range slices.Sorted(slices.Values(seqs)) {
+			err := c.query(ctx, selectEntry, func(row []driver.Value) error {
+				r, err := recordOf(row)
+				list = append(list, r)
+				return err
+			}, seq)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return list, err
+}
