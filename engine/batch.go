@@ -21,8 +21,9 @@ type batch struct {
 	memory memory
 	again  bool // its events were run before, and could not be kept
 	log    []store.Transition
-	done   []func() // told once all is durable
-	err    error    // the store could not be read: the batch is void
+	places map[string][]taken // of calls that are handed out, by chat
+	done   []func()           // told once all is durable
+	err    error              // the store could not be read: the batch is void
 }
 
 func newBatch(s *shard) *batch {
@@ -215,13 +216,25 @@ func (b *batch) serve(ctx context.Context, r *request) {
 		in = chat.Ready{Wire: newest}
 	}
 	var t store.Transition
-	effects := b.step(c, in, now, &t)
+	var effects chat.Effects
+	if r.ready != nil {
+		effects = b.ready(ctx, c, in.(chat.Ready), now, &t)
+		if b.err != nil {
+			return
+		}
+	} else {
+		effects = b.step(c, in, now, &t)
+		if answer, ok := in.(chat.Answer); ok && c.Flight != nil && t.Chat.Flight == nil {
+			b.landed(c.ID, answer, now, &t)
+		}
+	}
 	for i := range effects.Fired {
 		t.Append = append(t.Append, made(chat.TimerEvent(c.ID, &effects.Fired[i], now), effects.Fired[i].Seq))
 	}
 	t.Append = append(t.Append, b.answers(effects.Actions, now)...)
-	// Handing a read out, or having none, changes nothing that must be kept.
-	if r.ready == nil || len(effects.Actions) > 0 {
+	// Handing a read out, or having none, changes nothing that must be kept, but
+	// for the place it takes in the meter of its pack.
+	if r.ready == nil || len(effects.Actions) > 0 || len(t.Writes) > 0 {
 		b.add(t)
 	}
 	b.done = append(b.done, func() {
@@ -242,6 +255,58 @@ func (b *batch) serve(ctx context.Context, r *request) {
 			r.ready <- reply
 		}
 	})
+}
+
+// ready asks a chat for its call, for which each pack that has a read in it must
+// have a place left in its meter. Reads of packs that have none are dropped.
+func (b *batch) ready(ctx context.Context, c *chat.Chat, in chat.Ready, now time.Time, t *store.Transition) chat.Effects {
+	for {
+		next, effects := chat.Step(*c, in, now)
+		if effects.Call != nil {
+			places, spent, keep, err := b.s.e.reads.reserve(ctx, b.s.e.c.Store, effects.Call.ReadPacks(), now)
+			if err != nil {
+				b.err = err
+				return chat.Effects{}
+			}
+			if len(spent) > 0 {
+				for pack, why := range spent {
+					in.Spent = append(in.Spent, pack)
+					b.done = append(b.done, func() { b.s.e.observe(Happening{Limited: &Limited{pack, why}}) })
+				}
+				continue
+			}
+			if len(places) > 0 {
+				if b.places == nil {
+					b.places = map[string][]taken{}
+				}
+				b.places[c.ID] = places
+			}
+			t.Writes = append(t.Writes, keep...)
+		}
+		b.chats[c.ID] = &next
+		t.Chat, t.Actions, t.Timers = &next, effects.Actions, effects.Timers
+		return effects
+	}
+}
+
+// landed notes in the meters how the call in flight of a chat has ended.
+func (b *batch) landed(id string, a chat.Answer, now time.Time, t *store.Transition) {
+	places := b.s.places[id]
+	if len(places) == 0 {
+		return
+	}
+	t.Writes = append(t.Writes, b.s.e.reads.kept(places, now, reached(a))...)
+	b.done = append(b.done, func() {
+		b.s.e.reads.ended(places, now, reached(a))
+		delete(b.s.places, id)
+	})
+}
+
+// abandon gives back what a batch that is void had taken.
+func (b *batch) abandon() {
+	for _, places := range b.places {
+		b.s.e.reads.release(places, b.s.e.c.Now())
+	}
 }
 
 // answers makes the events by which packs learn what became of their actions.
@@ -305,6 +370,9 @@ func (b *batch) publish() {
 		}
 		b.s.e.callsDue.Set(id, call)
 		b.s.e.timersDue.Set(id, c.NextTimer())
+	}
+	for id, places := range b.places {
+		b.s.places[id] = places
 	}
 	for _, tell := range b.done {
 		tell()

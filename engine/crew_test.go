@@ -53,13 +53,15 @@ func (c *crew) start() {
 	}
 	log := slog.New(slog.NewTextHandler(c, nil))
 	c.st = st
-	c.eng = New(Config{Store: st, Caller: c.rig, Now: func() time.Time { return c.now() }, Log: log, Shards: c.shards})
+	var kept store.Store = st
+	if c.wrap != nil {
+		kept = c.wrap(st)
+	}
+	c.eng = New(Config{Store: kept, Caller: c.rig, Now: func() time.Time { return c.now() }, Log: log, Shards: c.shards})
 	c.options.Shards = c.shards
 	c.m = newManager(c.eng, st, &Daemon{RulesDir: filepath.Join(c.dir, "rules"), Rules: c.options, Log: log, Now: c.now})
 	c.eng.c.Observe = func(h Happening) {
-		if h.Handled != nil {
-			c.m.handled(h.Handled)
-		}
+		c.m.happened(h)
 		c.observe(h)
 	}
 	engine, stopEngine := context.WithCancel(context.Background())
@@ -86,6 +88,12 @@ func (c *crew) start() {
 		})
 	}
 	c.t.Cleanup(func() { c.stop() })
+}
+
+// logged is the log so far.
+func (c *crew) logged() string {
+	defer c.look()()
+	return c.log.String()
 }
 
 func (c *crew) reload() {

@@ -127,9 +127,7 @@ func (d Daemon) Run(ctx context.Context) error {
 	m := newManager(eng, st, &d)
 	m.client = client
 	eng.c.Observe = func(h Happening) {
-		if h.Handled != nil {
-			m.handled(h.Handled)
-		}
+		m.happened(h)
 		if d.Observe != nil {
 			d.Observe(h)
 		}

@@ -53,7 +53,11 @@ type Happening struct {
 	Handled *Handled
 	Attempt *dispatch.Attempt
 	Settled *chat.Action // an action that waits no more
+	Limited *Limited
 }
+
+// Limited is a pack that would have made more read calls than its limit allows.
+type Limited struct{ Pack, Why string }
 
 // Handled is an event whose outcome is durable.
 type Handled struct {
@@ -70,6 +74,7 @@ type Engine struct {
 	calls      *dispatch.Dispatcher
 	gov        *dispatch.Governor
 	callHealth callHealth
+	reads      readMeters
 
 	callsDue  *dispatch.Agenda
 	timersDue *dispatch.Agenda

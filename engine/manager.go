@@ -38,8 +38,6 @@ type manager struct {
 	mu       sync.Mutex
 	troubled map[string]string
 	trouble  chan struct{} // signalled when there is one
-
-	reads sync.Map // pack → *readMeter, of live packs with a limit
 }
 
 // troubleRetry is how long a pack that could not be helped waits for the next try.
@@ -148,26 +146,29 @@ func (m *manager) readPartly(ctx context.Context, reason string, held map[string
 	}
 }
 
-// swap makes a set the live one. Reads are counted while a pack is live: one
-// that comes back from shadow begins anew.
+// swap makes a set the live one. The count of a pack's reads starts again when
+// the pack is live after it was not, which is an operator's doing, and when its
+// limit is raised.
 func (m *manager) swap(set *rules.Set) {
-	limited := map[string]bool{}
+	before := m.eng.Rules()
 	for _, p := range set.Packs() {
-		limit := p.Manifest.Reads
-		if limit.N == 0 || set.Mode(p.Name) != rules.Live {
-			continue
+		again := m.eng.reads.limit(p.Name, p.Manifest.Reads)
+		if before.Pack(p.Name) != nil && before.Mode(p.Name) != rules.Live && set.Mode(p.Name) == rules.Live {
+			again = true
 		}
-		limited[p.Name] = true
-		meter, _ := m.reads.LoadOrStore(p.Name, &readMeter{})
-		meter.(*readMeter).set(limit)
+		if again {
+			m.countAgain(context.Background(), p.Name)
+		}
 	}
-	m.reads.Range(func(pack, _ any) bool {
-		if !limited[pack.(string)] {
-			m.reads.Delete(pack)
-		}
-		return true
-	})
 	m.eng.Swap(set)
+}
+
+// countAgain starts the count of a pack's reads again. If that can't be kept, a
+// restart counts what was before, too: fewer calls than there might be.
+func (m *manager) countAgain(ctx context.Context, pack string) {
+	if err := m.eng.reads.forget(ctx, m.store, pack, m.eng.c.Now()); err != nil {
+		m.log.Error("the count of reads starts again until the next restart only", keyPack, pack, keyError, err)
+	}
 }
 
 // cancel drops what a pack has waiting, in every chat. Events that were run
@@ -205,6 +206,16 @@ func (m *manager) cancel(ctx context.Context, pack, version, why string) error {
 	return nil
 }
 
+// happened is told of what the engine does.
+func (m *manager) happened(h Happening) {
+	switch {
+	case h.Handled != nil:
+		m.handled(h.Handled)
+	case h.Limited != nil:
+		m.inTrouble(h.Limited.Pack, h.Limited.Why)
+	}
+}
+
 // handled is told of each event whose outcome is durable.
 func (m *manager) handled(h *Handled) {
 	said := h.Decision.Rules
@@ -219,25 +230,6 @@ func (m *manager) handled(h *Handled) {
 		})
 		if set.Mode(r.Pack) == rules.Live && m.gens.Handled(r.Pack, r.Version, failed) {
 			m.inTrouble(r.Pack, "")
-		}
-	}
-	for i := range h.Actions {
-		a := &h.Actions[i]
-		if a.Kind != chat.Read || a.ID.Seq != h.Entry.Seq || a.Status != chat.Waiting {
-			continue
-		}
-		meter, ok := m.reads.Load(a.Pack)
-		if !ok {
-			continue
-		}
-		// A read that takes the place of its own rule's one is no further read.
-		if slices.ContainsFunc(h.Actions, func(b chat.Action) bool {
-			return b.Why == chat.WhyReplaced && b.Pack == a.Pack && b.Rule == a.Rule
-		}) {
-			continue
-		}
-		if why := meter.(*readMeter).count(h.Decision.At); why != "" {
-			m.inTrouble(a.Pack, why)
 		}
 	}
 }
@@ -316,6 +308,9 @@ func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bo
 	if err != nil {
 		return control.Pack{}, userError(err)
 	}
+	if set == rules.Live {
+		m.countAgain(ctx, pack)
+	}
 	return m.describe(ctx, s)
 }
 
@@ -383,6 +378,9 @@ func (m *manager) health() control.Health {
 	for _, p := range m.gens.Standings() {
 		if p.NotLive != "" {
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", p.Name, p.NotLive))
+		}
+		if p.ModeWhy != "" {
+			h.Notes = append(h.Notes, fmt.Sprintf("pack %s is in %s: %s; chertd mode %s live takes it back, and its reads count from zero again", p.Name, p.Mode, p.ModeWhy, p.Name))
 		}
 		for _, a := range p.Suspended {
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: rule %s is suspended: it fails again and again", p.Name, a.Rule))

@@ -231,37 +231,6 @@ func TestReadsLimit(t *testing.T) {
 	}
 }
 
-func TestReadMeter(t *testing.T) {
-	t.Parallel()
-	noon := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
-	for _, tt := range []struct {
-		name string
-		at   []time.Duration
-		over int // the first that is beyond 2/10s, from 0; -1: none
-	}{
-		{"three at once", []time.Duration{0, 0, 0}, 2},
-		{"a span apart", []time.Duration{0, 0, 10 * time.Second, 10 * time.Second}, -1},
-		{"just less", []time.Duration{0, 5 * time.Second, 10*time.Second - 1}, 2},
-		{"slides", []time.Duration{0, 9 * time.Second, 11 * time.Second, 18 * time.Second}, 3},
-		{"a clock that steps back", []time.Duration{5 * time.Second, 5 * time.Second, 0}, 2},
-	} {
-		m := &readMeter{}
-		m.set(rules.Rate{N: 2, Per: 10 * time.Second})
-		over := -1
-		for i, at := range tt.at {
-			if why := m.count(noon.Add(at)); why != "" && over < 0 {
-				over = i
-				if why != "more than 2 reads in 10s" {
-					t.Errorf("%s: says %q", tt.name, why)
-				}
-			}
-		}
-		if over != tt.over {
-			t.Errorf("%s: read %d is beyond the limit, want %d", tt.name, over, tt.over)
-		}
-	}
-}
-
 // A rule that keeps failing is suspended alone, reads of what it can't look at
 // are blocked if it could veto, and an event probes it when it has cooled off.
 func TestRuleIsSuspendedAndProbed(t *testing.T) {

@@ -58,6 +58,8 @@ type shard struct {
 	taken   int64 // highest sequence taken out of queue or store
 	chats   *chatCache
 	waiting []request // taken from the inbox, not done yet
+	// places are what calls in flight, by chat, have in the meters of packs.
+	places map[string][]taken
 }
 
 // request is something other than an event: a call's answer, an operator's
@@ -85,6 +87,7 @@ func newShard(e *Engine, part store.Shard) *shard {
 		newest: e.c.Store.LastSeq(),
 		behind: true, // whatever an earlier run left pending is in the store
 		chats:  newChatCache(cachedChats),
+		places: map[string][]taken{},
 	}
 }
 
@@ -268,6 +271,9 @@ func (s *shard) work(ctx context.Context) {
 			s.storeWorks()
 			b.publish()
 			return
+		}
+		b.abandon()
+		switch {
 		case errors.Is(err, store.ErrConflict):
 			// What was run rests on what has changed: run it again.
 			if conflicts++; conflicts >= lockAfter {

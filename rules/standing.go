@@ -16,6 +16,7 @@ type PackStanding struct {
 	Since       time.Time
 	Mode        Mode
 	ModeBy      string // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
+	ModeWhy     string // why chertd set the mode; "": a person did, or nobody
 	Rules       int
 	Suspended   []RuleSuspension // rules of the live version that are suspended
 	Pinned      bool
@@ -55,6 +56,9 @@ func (g *Generations) standing(s *standing) PackStanding {
 	p := PackStanding{
 		Name: s.state.Pack, Path: s.path, Since: s.since, Mode: mode, ModeBy: by,
 		Pinned: s.state.Pinned != "", Gone: s.gone, NotLive: s.notLive, Edit: s.edit, Diagnostics: s.problems(),
+	}
+	if s.state.Mode != "" {
+		p.ModeWhy = s.state.Why
 	}
 	if s.live != nil {
 		p.Version, p.Rules, p.Suspended = s.live.Version, len(s.live.Rules), s.live.suspendedRules()

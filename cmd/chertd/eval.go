@@ -121,6 +121,8 @@ type evaluation struct {
 	Calls   []evalCall   `json:"calls"`
 	Timers  []evalTimer  `json:"timers"`
 	Holds   []evalHold   `json:"holds"`
+
+	limits *rules.ReadLimits
 }
 
 type evalEvent struct {
@@ -181,6 +183,7 @@ func evaluate(set *rules.Set, ev *event.Event, now time.Time) *evaluation {
 	e := &evaluation{
 		Event: evalEvent{ev.ID, ev.Type, own, ev.From, ev.Text}, Now: now,
 		Rules: []evalRule{}, Actions: []evalAction{}, Calls: []evalCall{}, Timers: []evalTimer{}, Holds: []evalHold{},
+		limits: rules.NewReadLimits(set),
 	}
 	in := rules.Input{Event: ev, Seq: 1, Now: now, Chat: &chat.Chat{ID: own}}
 	for _, x := range set.Explain(in) {
@@ -248,8 +251,14 @@ func (e *evaluation) follow(id string, in chat.Handled) {
 		if next.After(now) {
 			now = next
 		}
+		ready := chat.Ready{Wire: in.Seq}
+		limited := e.limits.Reserve(&c, &ready, now)
 		var out chat.Effects
-		if c, out = step(c, chat.Ready{Wire: in.Seq}, now); out.Call == nil {
+		c, out = step(c, ready, now)
+		for _, pack := range limited {
+			c, _ = step(c, chat.Cancel{Pack: pack}, now)
+		}
+		if out.Call == nil {
 			continue
 		}
 		call := evalCall{Chat: id, Kind: out.Call.Kind, At: now}
@@ -258,6 +267,7 @@ func (e *evaluation) follow(id string, in chat.Handled) {
 			call.rules = append(call.rules, a.RuleKey())
 		}
 		e.Calls = append(e.Calls, call)
+		e.limits.Ended(id, now, true)
 		c, _ = step(c, chat.Answer{Call: *out.Call, OK: true}, now)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(rows), func(a, b chat.ActionID) int { return cmp.Compare(a.N, b.N) }) {

@@ -17,6 +17,9 @@ func (s *step) ready(in Ready) {
 	if s.c.ReadThrough > 0 && s.c.LastEvent <= s.c.ReadThrough {
 		s.dropReads(WhyAlreadyRead, func(a *Action) bool { return !s.c.due(a).After(s.now) })
 	}
+	s.dropReads(WhyLimit, func(a *Action) bool {
+		return slices.Contains(in.Spent, a.Pack) && !s.c.due(a).After(s.now)
+	})
 	first := s.first()
 	if first < 0 {
 		return
@@ -38,8 +41,9 @@ func (s *step) ready(in Ready) {
 		// One call serves every read that waits, due or not; the one it is
 		// made for stands first.
 		for i := range s.c.Waiting {
-			if s.c.Waiting[i].Kind == Read && i != first {
-				call.Actions = append(call.Actions, s.c.Waiting[i])
+			a := &s.c.Waiting[i]
+			if a.Kind == Read && i != first && !slices.Contains(in.Spent, a.Pack) {
+				call.Actions = append(call.Actions, *a)
 			}
 		}
 	}
@@ -71,6 +75,18 @@ func (s *step) first() int {
 		}
 	}
 	return first
+}
+
+// ReadPacks are the packs of which the call serves a read, each once: the call
+// counts for each of them. None if it is no read.
+func (c *Call) ReadPacks() []string {
+	var packs []string
+	for i := range c.Actions {
+		if a := &c.Actions[i]; a.Kind == Read && !slices.Contains(packs, a.Pack) {
+			packs = append(packs, a.Pack)
+		}
+	}
+	return packs
 }
 
 func (s *step) answer(in Answer) {

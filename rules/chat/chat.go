@@ -94,6 +94,7 @@ const (
 	WhyAlreadyRead  = "already_read"  // Dropped: nothing came since the last successful read
 	WhyReplaced     = "replaced"      // Dropped: the same rule asked again
 	WhyCancelled    = "cancelled"     // Dropped by cancel_read
+	WhyLimit        = "limit_reached" // Dropped: its pack has made all the read calls that limits.reads allows
 	WhyPackInactive = "pack_inactive" // Dropped: its pack, or that version, is no longer live
 	WhyDepth        = "too_deep"      // Dropped: events caused by events, beyond MaxDepth
 	WhyExpired      = "expired"       // Dropped: a typing signal older than TypingLife

@@ -83,6 +83,9 @@ type TimerID struct {
 // Ready says that dispatch could put a call of this chat on the wire now.
 type Ready struct {
 	Wire int64 // the journal's sequence: what a read would speak for
+	// Spent are packs whose limit leaves no further read call: their reads that
+	// are due are dropped, and the call serves none of them.
+	Spent []string
 }
 
 // Wake says that a time of the chat has come. It makes timers fire.

@@ -115,11 +115,16 @@ func (w *World) call(id string) {
 		w.agenda.set(key{makeCall, id}, w.resume)
 		return
 	}
-	effects := w.step(id, chat.Ready{Wire: w.seq})
+	in := chat.Ready{Wire: w.seq}
+	limited := w.limits.Reserve(w.chat(id), &in, w.now)
+	effects := w.step(id, in)
+	if effects.Call == nil && len(effects.Actions) > 0 {
+		w.note(Happening{At: w.now, Chat: id, Note: "nothing is called", Actions: effects.Actions})
+	}
+	for _, pack := range limited {
+		w.toShadow(pack)
+	}
 	if effects.Call == nil {
-		if len(effects.Actions) > 0 {
-			w.note(Happening{At: w.now, Chat: id, Note: "nothing is called", Actions: effects.Actions})
-		}
 		return
 	}
 	made := CallMade{At: w.now, Call: *effects.Call}
@@ -143,6 +148,7 @@ func (w *World) call(id string) {
 // answered gives the chat the call's answer, as dispatch does.
 func (w *World) answered(made CallMade) {
 	made.Pending = false
+	w.limits.Ended(made.Call.Chat, w.now, made.Fault == nil || made.Fault.Unknown)
 	w.called++
 	a := chat.Answer{Call: made.Call, OK: made.Fault == nil, HTTP: 200, TraceID: fmt.Sprintf("trace-%d", w.called)}
 	if f := made.Fault; f != nil {

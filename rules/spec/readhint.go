@@ -164,6 +164,8 @@ func explained(a *chat.Action) string {
 		return "superseded, a newer message came and no rule asked a read for it"
 	case chat.WhyAlreadyRead:
 		return "already_read, no message came since the last read"
+	case chat.WhyLimit:
+		return "limit_reached, the pack has made all the read calls that its limits.reads allows"
 	case chat.WhyReplaced:
 		return "replaced, the same rule asked again"
 	case chat.WhyCancelled:

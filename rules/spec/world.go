@@ -62,6 +62,7 @@ type World struct {
 	faults []Fault // of the next calls
 	resume time.Time
 	flying map[string]CallMade // by chat, while Latency passes
+	limits *rules.ReadLimits
 
 	log      []Happening
 	actions  map[chat.ActionID]chat.Action
@@ -98,6 +99,7 @@ func NewWorld(c WorldConfig) *World {
 		c: c, now: c.Start, seen: map[string]bool{}, chats: map[string]*chat.Chat{}, newest: map[string]int64{},
 		flying: map[string]CallMade{}, actions: map[chat.ActionID]chat.Action{},
 	}
+	w.limits = rules.NewReadLimits(c.Set)
 	for i, r := range c.Set.Schedules() {
 		w.agenda.set(key{runSchedule, fmt.Sprintf("%06d", i)}, r.Schedule.Next(w.now))
 	}
@@ -281,6 +283,7 @@ func (w *World) think(e *entry, c *chat.Chat, in *chat.Handled, h *Happening) {
 		w.steps += o.Steps
 		said := Said{Outcome: *o}
 		for n, wish := range o.Wishes {
+			wish.Shadow = wish.Shadow || w.limits.Shadow(o.Pack)
 			said.Asked = append(said.Asked, wish.Words(own, w.now))
 			if wish.Chat == own && own != "" {
 				in.Wishes = append(in.Wishes, wish.Wish)
@@ -291,7 +294,7 @@ func (w *World) think(e *entry, c *chat.Chat, in *chat.Handled, h *Happening) {
 				Type: "wish", At: w.now, Source: event.SourceEngine, Chat: &event.Chat{ID: wish.Chat}, Pack: o.Pack, Depth: ev.Depth,
 			}})
 		}
-		if o.Rest != nil {
+		if o.Rest != nil && !w.limits.Shadow(o.Pack) {
 			in.Rested = append(in.Rested, *o.Rest)
 		}
 		w.memory.keep(o, own)

@@ -1,0 +1,313 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"chertd/engine/chert"
+	"chertd/engine/store"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+const threeIn10m = "limits: {reads: 3/10m}"
+
+// reads is how many read calls were made, and how many chats they were for.
+func (c *crew) reads() (calls int) {
+	defer c.look()()
+	return len(c.calls)
+}
+
+// attempts is how many calls have ended.
+func (r *rig) attempts() (n int) {
+	for _, h := range r.seen {
+		if h.Attempt != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// burst takes n messages in at the same time, each of a chat of its own, and
+// waits until nothing of them waits.
+func (c *crew) burst(name string, n int) {
+	c.t.Helper()
+	var arrivals []store.Arrival
+	for i := range n {
+		id := fmt.Sprintf("%s%d", name, i)
+		arrivals = append(arrivals, store.Arrival{Event: message(id, "e-"+id, "x"), Received: c.now()})
+	}
+	if _, err := c.eng.Ingest(ctx, arrivals); err != nil {
+		c.t.Fatal(err)
+	}
+	c.settled()
+}
+
+// settled waits until every event is handled and no action waits.
+func (c *crew) settled() {
+	c.t.Helper()
+	for {
+		c.drained()
+		stats, err := c.st.Stats(ctx)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if stats.Actions[chat.Waiting]+stats.Actions[chat.Sent] == 0 && stats.Pending == 0 {
+			return
+		}
+		if err := c.eng.settle(ctx); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+// However many messages come at once, on however many shards, the limit's calls
+// are made and no more; the pack is in shadow, and says so.
+func TestReadsLimitNeverLeaks(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
+	c.burst("c", 16)
+	if n := c.reads(); n != 3 {
+		t.Errorf("%d calls were made, want the 3 of the limit", n)
+	}
+	c.wait("shadow", func() bool { return c.eng.Rules().Mode("codes") == rules.Shadow })
+	limited, off := 0, 0
+	for i := range 16 {
+		switch got := c.actions(fmt.Sprint("c", i)); got {
+		case "read done (read)":
+		case "read dropped (limit_reached)":
+			limited++
+		case "read dropped (pack_inactive)", "read shadow (shadow)":
+			off++
+		default:
+			t.Errorf("c%d: %s", i, got)
+		}
+	}
+	if limited == 0 || limited+off != 13 {
+		t.Errorf("%d reads say that the limit is reached, and %d that the pack is off; want 13 in all", limited, off)
+	}
+	notes := strings.Join(c.m.health().Notes, "\n")
+	if want := "pack codes is in shadow: more than 3 reads in 10m; chertd mode codes live takes it back"; !strings.Contains(notes, want) {
+		t.Errorf("status notes %q, want %q", notes, want)
+	}
+	if !strings.Contains(c.logged(), "more than 3 reads in 10m") {
+		t.Errorf("the log does not say that the limit is reached:\n%s", c.logged())
+	}
+	// An operator starts the count again.
+	if _, err := c.m.SetMode(ctx, "codes", "live", false); err != nil {
+		t.Fatal(err)
+	}
+	c.burst("d", 5)
+	if n := c.reads(); n != 6 {
+		t.Errorf("%d calls in all after the mode was set to live, want 3 more", n)
+	}
+}
+
+// A command that sets a live pack to live starts the count again, too.
+func TestModeLiveOfALivePackStartsTheCountAgain(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
+	c.burst("c", 3)
+	if _, err := c.m.SetMode(ctx, "codes", "live", false); err != nil {
+		t.Fatal(err)
+	}
+	c.stop()
+	c.start()
+	c.burst("d", 3)
+	if n := c.reads(); n != 6 || c.eng.Rules().Mode("codes") != rules.Live {
+		t.Errorf("%d calls, and the pack is %s; want 6, and live", n, c.eng.Rules().Mode("codes"))
+	}
+}
+
+// A restart forgets nothing, and an edit neither: a crash loop gives the limit
+// out once.
+func TestReadsLimitOutlivesRestartsAndEdits(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
+	for i := range 4 {
+		c.write("codes/r.lua", readAll+fmt.Sprintf("\n-- edit %d", i))
+		c.reload()
+		c.burst(fmt.Sprint("c", i), 1)
+		c.stop()
+		c.start()
+	}
+	c.burst("last", 1)
+	c.wait("shadow", func() bool { return c.eng.Rules().Mode("codes") == rules.Shadow })
+	if n := c.reads(); n != 3 {
+		t.Errorf("%d calls were made over four restarts, want the 3 of the limit", n)
+	}
+}
+
+// A call whose process ended before its answer counts: it may have been made.
+func TestCallThatACrashCutOffCounts(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", "limits: {reads: 2/10m}")
+	places, spent, keep, err := c.eng.reads.reserve(ctx, c.st, []string{"codes"}, c.now())
+	if err != nil || len(spent) > 0 || len(places) != 1 {
+		t.Fatalf("reserve: %v, %v, %v", places, spent, err)
+	}
+	if err := c.st.Commit(ctx, []store.Transition{{Writes: keep}}); err != nil {
+		t.Fatal(err)
+	}
+	c.stop()
+	c.start()
+	c.burst("c", 3)
+	if n := c.reads(); n != 1 {
+		t.Errorf("%d calls after one that was cut off, want 1 of the limit's 2", n)
+	}
+}
+
+// A refused call reached nobody and gives its place back; one without an answer
+// does not.
+func TestReadsLimitCountsWhatReaches(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		err   error
+		calls int // for 5 messages, of which the first two end so
+	}{
+		{"refused", &chert.Error{Code: 2002, Status: 404, Message: "chat not found"}, 5},
+		{"no answer", &chert.Error{Unknown: true, Message: "timeout"}, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
+			c.mu.Lock()
+			c.answer = func(call chat.Call) error {
+				if call.Chat == "c0" || call.Chat == "c1" {
+					return tt.err
+				}
+				return nil
+			}
+			c.mu.Unlock()
+			for i := range 5 {
+				c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), "x")
+				// A call without an answer is tried again, so that its read waits.
+				c.wait("the end of the call, or of all calls", func() bool {
+					return c.eng.Rules().Mode("codes") == rules.Shadow || c.attempts() > i
+				})
+				if err := c.eng.settle(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tt.calls < 5 {
+				c.wait("shadow", func() bool { return c.eng.Rules().Mode("codes") == rules.Shadow })
+			}
+			if n := c.reads(); n != tt.calls {
+				t.Errorf("%d calls, want %d", n, tt.calls)
+			}
+		})
+	}
+}
+
+// A call counts for each pack that has a read in it, and for none that has not:
+// a pack that may call goes on without one that may not.
+func TestReadsLimitOfTwoPacksInOneCall(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t,
+		"few/r.lua", readAll, "few/pack.yaml", "limits: {reads: 1/10m}",
+		"many/r.lua", readAll, "many/pack.yaml", "limits: {reads: 2/10m}")
+	c.burst("a", 1)
+	c.burst("b", 1)
+	c.burst("c", 1)
+	if n := c.reads(); n != 2 {
+		t.Errorf("%d calls, want the 2 of the pack that may make more", n)
+	}
+	for id, want := range map[string]string{
+		"a0": "read done (coalesced), read done (read)",
+		"b0": "read done (read), read dropped (limit_reached)",
+	} {
+		c.expectActions("after the limit of one", id, want)
+	}
+}
+
+// Raising the limit starts the count again; lowering it does not.
+func TestRaisedLimitStartsTheCountAgain(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
+	c.burst("c", 3)
+	c.write("codes/pack.yaml", "limits: {reads: 4/10m}")
+	c.reload()
+	c.burst("d", 4)
+	if n := c.reads(); n != 7 || c.eng.Rules().Mode("codes") != rules.Live {
+		t.Errorf("%d calls, and the pack is %s; want 4 more, and live", n, c.eng.Rules().Mode("codes"))
+	}
+	c.write("codes/pack.yaml", "limits: {reads: 2/10m}")
+	c.reload()
+	c.burst("e", 1)
+	if n := c.reads(); n != 7 {
+		t.Errorf("%d calls under a lower limit, want none more", n)
+	}
+	c.stop()
+	c.write("codes/pack.yaml", "limits: {reads: 5/10m}")
+	c.start()
+	if _, err := c.m.SetMode(ctx, "codes", "default", false); err != nil {
+		t.Fatal(err)
+	}
+	c.burst("f", 5)
+	if n := c.reads(); n != 12 {
+		t.Errorf("%d calls after the limit was raised while no process ran, want 5 more", n)
+	}
+}
+
+// Delayed reads count when they are called: asking for many is no reason to
+// drop any, and those that the limit allows go out.
+func TestDelayedReadsCountWhenTheyAreCalled(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes/r.lua", `chert.rule { name = "r", on = "message.received", run = function(ev)
+  chert.mark_read(ev.chat.id, { after = "1h" })
+end }`, "codes/pack.yaml", threeIn10m)
+	for i := range 6 {
+		c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), "x")
+	}
+	if c.eng.Rules().Mode("codes") != rules.Live {
+		t.Fatal("asking was enough for shadow")
+	}
+	c.ahead.Store(int64(2 * 3600 * 1e9))
+	for i := range 6 {
+		c.eng.callsDue.Set(fmt.Sprint("c", i), c.now())
+	}
+	c.settled()
+	if n := c.reads(); n != 3 {
+		t.Errorf("%d calls once they were due, want 3", n)
+	}
+}
+
+// A batch that can't be kept gives back the places it took.
+func TestVoidBatchGivesItsPlacesBack(t *testing.T) {
+	t.Parallel()
+	c := &crew{rig: &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 1}}
+	c.changed.L = &c.mu
+	c.write("codes/r.lua", readAll, "codes/pack.yaml", "limits: {reads: 1/10m}")
+	failing := &failingCommits{}
+	c.wrap = func(st store.Store) store.Store { failing.Store = st; return failing }
+	c.start()
+	c.handle("c", "e", "x")
+	c.settled()
+	if failing.failed == 0 {
+		t.Fatal("no commit failed")
+	}
+	if n := c.reads(); n != 1 || c.eng.Rules().Mode("codes") != rules.Live {
+		t.Errorf("%d calls, and the pack is %s; want 1, and live", n, c.eng.Rules().Mode("codes"))
+	}
+}
+
+// failingCommits is a store that keeps the first place of a call at the second try.
+type failingCommits struct {
+	store.Store
+	failed int
+}
+
+func (f *failingCommits) Commit(ctx context.Context, batch []store.Transition) error {
+	for i := range batch {
+		if writes := batch[i].Writes; len(writes) > 0 && strings.HasPrefix(writes[0].Key, "reads/codes/") && f.failed == 0 {
+			f.failed++
+			return errors.New("no room")
+		}
+	}
+	return f.Store.Commit(ctx, batch)
+}

@@ -1,0 +1,109 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+)
+
+// ReadMeter holds a pack to its limits.reads: of its read calls, never more than
+// Limit.N are on the wire or ended within Limit.Per. A call takes a place before
+// it goes out and holds it, once it has ended, for Limit.Per from its end; one
+// that reached nobody gives its place back. The zero ReadMeter has no limit. It
+// serves one goroutine at a time.
+type ReadMeter struct {
+	Limit  Rate
+	places []place
+}
+
+// place is one call's.
+type place struct {
+	out   bool      // the call has not ended
+	ended time.Time // zero: the place is free
+}
+
+// Place names a place of a ReadMeter, from 0. NoPlace is that of a call which no
+// limit concerns.
+type Place int
+
+const NoPlace Place = -1
+
+// Reserve takes a place for a call that is about to go out; ok is false if the
+// limit leaves none.
+func (m *ReadMeter) Reserve(now time.Time) (p Place, ok bool) {
+	if m.Limit.N == 0 {
+		return NoPlace, true
+	}
+	taken, free := 0, -1
+	for i := range m.places {
+		switch {
+		case m.places[i].taken(now, m.Limit.Per):
+			taken++
+		case free < 0:
+			free = i
+		}
+	}
+	if taken >= m.Limit.N {
+		return NoPlace, false
+	}
+	if free < 0 {
+		free = len(m.places)
+		m.places = append(m.places, place{})
+	}
+	m.places[free] = place{out: true}
+	return Place(free), true
+}
+
+// Ended says that the place's call has ended, and whether it may have reached
+// someone. A place that was forgotten meanwhile stays so.
+func (m *ReadMeter) Ended(p Place, now time.Time, reached bool) {
+	if p == NoPlace {
+		return
+	}
+	m.places[p] = place{}
+	if reached {
+		m.places[p].ended = now
+	}
+}
+
+// Restore says that a call of an earlier process had the place.
+func (m *ReadMeter) Restore(p Place, ended time.Time) {
+	for len(m.places) <= int(p) {
+		m.places = append(m.places, place{})
+	}
+	m.places[p].ended = ended
+}
+
+// Forget starts the count again. Calls on the wire keep their places: they
+// reach someone after this.
+func (m *ReadMeter) Forget() {
+	for i := range m.places {
+		m.places[i].ended = time.Time{}
+	}
+}
+
+// Reached says, for people, why the pack must not call.
+func (m *ReadMeter) Reached() string { return "more than " + m.Limit.Words() }
+
+// A clock that was set back makes a call look later than it was: it counts.
+func (p *place) taken(now time.Time, per time.Duration) bool {
+	return p.out || !p.ended.IsZero() && now.Sub(p.ended) < per
+}
+
+// Raised reports whether a limit lets calls go out that another would not.
+func (r Rate) Raised(from Rate) bool { return r.N > from.N || r.Per < from.Per }
+
+// Words is the limit for people: "300 reads in 10m".
+func (r Rate) Words() string { return fmt.Sprintf("%d reads in %s", r.N, plainSpan(r.Per)) }
+
+// plainSpan is a duration as rules are written: 10m, not 10m0s.
+func plainSpan(d time.Duration) string {
+	for _, u := range []struct {
+		of   time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
+		if d >= u.of && d%u.of == 0 {
+			return fmt.Sprintf("%d%s", d/u.of, u.name)
+		}
+	}
+	return d.String()
+}
