@@ -24,6 +24,10 @@ type batch struct {
 	places map[string][]taken // of calls that are handed out, by chat
 	done   []func()           // told once all is durable
 	err    error              // the store could not be read: the batch is void
+
+	blockades map[string]*blockade     // by chat, of those that were looked at
+	missed    map[string]*missedChange // by pack
+	reran     func()                   // moves the shard on in its plan; nil: no plan is carried out
 }
 
 func newBatch(s *shard) *batch {
@@ -38,15 +42,23 @@ func newBatch(s *shard) *batch {
 // from the shard's queue and leaves them in *events, for when all must be run
 // again.
 func (b *batch) run(ctx context.Context, events *[]*store.Entry, requests []request) {
-	if len(*events) > 0 {
+	began := b.s.e.c.Now()
+	plan := b.s.plan()
+	switch {
+	case len(*events) > 0:
 		b.again = true
 		for _, entry := range *events {
-			b.handle(ctx, entry)
+			b.handle(ctx, b.s.e.rules.Load(), entry)
 		}
-	} else {
-		began := b.s.e.c.Now()
+	case plan != nil:
+		if !b.s.e.draining.Load() {
+			b.carryOut(ctx, plan, began)
+		}
+	default:
 		for len(*events) < batchEntries && b.s.e.c.Now().Sub(began) <= batchTime {
-			if b.s.e.draining.Load() || b.s.e.rules.Load() == nil {
+			// The set before the plan: one that is new came with its plan.
+			set := b.s.e.rules.Load()
+			if b.s.e.draining.Load() || set == nil || b.s.plan() != nil {
 				break
 			}
 			entry := b.s.take()
@@ -54,7 +66,7 @@ func (b *batch) run(ctx context.Context, events *[]*store.Entry, requests []requ
 				break
 			}
 			*events = append(*events, entry)
-			b.handle(ctx, entry)
+			b.handle(ctx, set, entry)
 		}
 	}
 	for i := range requests {
@@ -63,7 +75,7 @@ func (b *batch) run(ctx context.Context, events *[]*store.Entry, requests []requ
 }
 
 // handle runs the rules on one event and moves its chat by what they wish.
-func (b *batch) handle(ctx context.Context, entry *store.Entry) {
+func (b *batch) handle(ctx context.Context, set *rules.Set, entry *store.Entry) {
 	if b.err != nil {
 		return
 	}
@@ -85,12 +97,16 @@ func (b *batch) handle(ctx context.Context, entry *store.Entry) {
 		in.IsGroup = ev.Chat.IsGroup
 	}
 	switch {
+	case entry.Forward != nil && entry.Forward.Known != "":
+		b.known(ctx, entry, c)
+		return
 	case entry.Forward != nil:
+		b.missedElsewhere(entry, now, &t)
 		in.Depth = entry.Forward.Depth
 		in.Wishes = []chat.Wish{entry.Forward.Wish}
 		in.Block = entry.Forward.Block
 		decision.Note = fmt.Sprintf("carries a wish of event %d here", entry.Cause)
-		if w := &entry.Forward.Wish; w.Acts() && b.s.e.rules.Load().Withdrawn(w.Pack, w.Version) {
+		if w := &entry.Forward.Wish; w.Acts() && set.Withdrawn(w.Pack, w.Version) {
 			in.Wishes = nil
 			decision.Note = fmt.Sprintf("drops a wish of event %d: pack %q, or that version of it, is no longer live", entry.Cause, w.Pack)
 		}
@@ -101,13 +117,18 @@ func (b *batch) handle(ctx context.Context, entry *store.Entry) {
 			timer := chat.TimerOf(ev, entry.Cause)
 			in.Timer = &timer
 		}
-		result := b.s.e.rules.Load().Run(b.s.part.Index, rules.Input{
+		result := set.Run(b.s.part.Index, rules.Input{
 			Event: c.Complete(ev), Seq: entry.Seq, Now: now, Chat: c, Memory: b.memory.of(ctx), Again: b.again,
 		})
 		if b.err = b.memory.err; b.err != nil {
 			return
 		}
-		b.collect(entry, &result, &in, &t)
+		in.Block = result.Block
+		if len(result.Outcomes) == 0 {
+			decision.Note = "no rule wants it"
+		}
+		forwarded := b.collect(entry, &result, vetoers(result.Missed), &in, &t)
+		b.missedBy(entry, &result, forwarded, &t)
 	}
 	var effects chat.Effects
 	if c != nil {
@@ -123,18 +144,18 @@ func (b *batch) handle(ctx context.Context, entry *store.Entry) {
 }
 
 // collect turns what the rules said into the chat's input, the decision and
-// what is to be remembered.
-func (b *batch) collect(entry *store.Entry, result *rules.Result, in *chat.Handled, t *store.Transition) {
-	in.Block = result.Block
-	if len(result.Outcomes) == 0 {
-		t.Decision.Note = "no rule wants it"
-	}
+// what is to be remembered. It returns the other chats that wishes went to; the
+// packs in missedBy might have vetoed them.
+func (b *batch) collect(entry *store.Entry, result *rules.Result, missedBy []string, in *chat.Handled, t *store.Transition) (forwarded []string) {
 	own := entry.Event.ChatID()
 	for i := range result.Outcomes {
 		o := &result.Outcomes[i]
 		said := store.RuleDecision{
 			Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place,
 			Skipped: o.Skipped, Steps: o.Steps,
+		}
+		if !in.First.IsZero() {
+			said.Rerun = b.s.e.c.Now()
 		}
 		for _, l := range o.Logs {
 			said.Logs = append(said.Logs, store.Log(l))
@@ -154,7 +175,10 @@ func (b *batch) collect(entry *store.Entry, result *rules.Result, in *chat.Handl
 				in.Wishes = append(in.Wishes, w.Wish)
 				continue
 			}
-			t.Append = append(t.Append, b.forward(entry, o, n, &w, result.Block))
+			t.Append = append(t.Append, b.forward(entry, o, n, &w, missedBy, !in.First.IsZero()))
+			if len(missedBy) > 0 && !slices.Contains(forwarded, w.Chat) {
+				forwarded = append(forwarded, w.Chat)
+			}
 		}
 		if o.Rest != nil {
 			in.Rested = append(in.Rested, *o.Rest)
@@ -166,13 +190,20 @@ func (b *batch) collect(entry *store.Entry, result *rules.Result, in *chat.Handl
 		t.Reads, t.Writes = append(t.Reads, reads...), append(t.Writes, writes...)
 		t.Decision.Rules = append(t.Decision.Rules, said)
 	}
+	return forwarded
 }
 
-// forward journals a wish for a chat that this shard may not own.
-func (b *batch) forward(entry *store.Entry, o *rules.Outcome, n int, w *rules.Wish, block bool) store.Arrival {
+// forward journals a wish for a chat that this shard may not own. That of an
+// event that runs again has an id of its own: the rule may have been another
+// when it ran first.
+func (b *batch) forward(entry *store.Entry, o *rules.Outcome, n int, w *rules.Wish, missedBy []string, again bool) store.Arrival {
+	id := fmt.Sprintf("wish:%d/%s/%s/%d", entry.Seq, o.Pack, o.Rule, n)
+	if again {
+		id += "@" + o.Version
+	}
 	return store.Arrival{
 		Event: event.Event{
-			ID:     fmt.Sprintf("wish:%d/%s/%s/%d", entry.Seq, o.Pack, o.Rule, n),
+			ID:     id,
 			Type:   "wish",
 			At:     b.s.e.c.Now(),
 			Source: event.SourceEngine,
@@ -182,7 +213,7 @@ func (b *batch) forward(entry *store.Entry, o *rules.Outcome, n int, w *rules.Wi
 		},
 		Received: b.s.e.c.Now(),
 		Cause:    entry.Seq,
-		Forward:  &store.Forward{Wish: w.Wish, Depth: entry.Event.Depth, Block: block},
+		Forward:  &store.Forward{Wish: w.Wish, Depth: entry.Event.Depth, Block: len(missedBy) > 0, MissedBy: missedBy},
 	}
 }
 
@@ -214,6 +245,14 @@ func (b *batch) serve(ctx context.Context, r *request) {
 			return
 		}
 		in = chat.Ready{Wire: newest}
+	}
+	if cancel, ok := in.(chat.Cancel); ok {
+		x := b.blockade(ctx, r.chat)
+		if x == nil {
+			return
+		}
+		cancel.Blocked = x.reads
+		in = cancel
 	}
 	var t store.Transition
 	var effects chat.Effects
@@ -349,7 +388,12 @@ func (b *batch) chat(ctx context.Context, id string) *chat.Chat {
 	return &loaded
 }
 
-func (b *batch) add(t store.Transition) { b.log = append(b.log, t) }
+func (b *batch) add(t store.Transition) {
+	b.log = append(b.log, t)
+	for _, x := range b.blockades {
+		x.apply(&t)
+	}
+}
 
 // commit makes the batch durable.
 func (b *batch) commit(ctx context.Context) error {
@@ -376,6 +420,12 @@ func (b *batch) publish() {
 	}
 	for _, tell := range b.done {
 		tell()
+	}
+	if b.reran != nil {
+		b.reran()
+	}
+	if b.s.e.misses.some.Load() || b.missed != nil {
+		b.s.e.misses.changed(b.missed)
 	}
 }
 

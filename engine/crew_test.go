@@ -150,6 +150,12 @@ func (c *crew) expectActions(when, chatID, want string) {
 	}
 }
 
+// settledAs waits until a chat's actions are as they are to be.
+func (c *crew) settledAs(chatID, want string) {
+	c.t.Helper()
+	c.wait("actions of "+chatID+" to be "+want, func() bool { return c.actions(chatID) == want })
+}
+
 func (c *crew) handle(chatID, id, text string) {
 	c.t.Helper()
 	c.message(chatID, id, text)

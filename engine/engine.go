@@ -51,6 +51,7 @@ type Config struct {
 // Happening is something the engine did: exactly one field is set.
 type Happening struct {
 	Handled *Handled
+	Rerun   *Handled // an event that a pack had missed; its decision is the whole one
 	Attempt *dispatch.Attempt
 	Settled *chat.Action // an action that waits no more
 	Limited *Limited
@@ -83,6 +84,7 @@ type Engine struct {
 	draining  atomic.Bool
 	packLocks sync.Map // pack → *sync.Mutex, see lockPacks
 	failing   atomic.Pointer[string]
+	misses    *misses
 }
 
 // New makes an engine; nothing happens before Run, but that events which are
@@ -107,6 +109,7 @@ func New(c Config) *Engine {
 		swapped:   make(chan struct{}, 1),
 	}
 	e.callHealth.log = c.Log
+	e.misses = newMisses(e)
 	for i := range c.Shards {
 		e.shards = append(e.shards, newShard(e, store.Shard{Index: i, Of: c.Shards}))
 	}
@@ -129,6 +132,7 @@ func New(c Config) *Engine {
 func (e *Engine) Run(ctx context.Context) {
 	stop, stopShards := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopShards()
+	e.misses.load(ctx) // they run before anything newer
 	var shards, others sync.WaitGroup
 	for _, s := range e.shards {
 		shards.Go(func() { s.run(stop) })
@@ -136,6 +140,7 @@ func (e *Engine) Run(ctx context.Context) {
 	others.Go(func() { e.calls.Run(ctx) })
 	others.Go(func() { e.runTimers(ctx) })
 	others.Go(func() { e.runSchedules(ctx) })
+	others.Go(func() { e.misses.run(ctx) })
 	others.Go(func() { e.watchHeap(ctx, pressureEvery, heapCeiling) })
 	<-ctx.Done()
 	e.draining.Store(true)
@@ -150,7 +155,7 @@ func (e *Engine) Drain() { e.draining.Store(true) }
 // Swap makes a rule set the one that events are run by from the next event on.
 // Until the first Swap events are taken in and wait.
 func (e *Engine) Swap(set *rules.Set) {
-	e.rules.Store(set)
+	e.misses.swap(set)
 	select {
 	case e.swapped <- struct{}{}:
 	default:
@@ -193,6 +198,7 @@ type Status struct {
 	Outage   time.Time             // since when calls fail, whatever chat they are for; zero: they don't
 	LastCall string                // how the last one failed, in an outage
 	Backlog  []int                 // events in memory, a shard each
+	Missed   []MissedBy            // what packs have missed, by name
 }
 
 // Status tells how the engine stands.
@@ -202,6 +208,7 @@ func (e *Engine) Status() Status {
 		Rules:    e.rules.Load() != nil,
 		Paused:   e.calls.Paused(),
 		Stopped:  e.gov.Stopped(),
+		Missed:   e.misses.counts(),
 	}
 	if f := e.failing.Load(); f != nil {
 		st.Failing = *f

@@ -179,6 +179,26 @@ func (r *rig) handled(id string) *Handled {
 	return nil
 }
 
+// rerun is an event that ran through a pack after all.
+func (r *rig) rerun(id string) *Handled {
+	for _, h := range r.seen {
+		if h.Rerun != nil && h.Rerun.Entry.Event.ID == id {
+			return h.Rerun
+		}
+	}
+	return nil
+}
+
+// called counts the calls for a chat.
+func (r *rig) called(chatID string) (n int) {
+	for _, c := range r.calls {
+		if c.Chat == chatID {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *rig) settled(why string) int {
 	n := 0
 	for _, h := range r.seen {

@@ -62,6 +62,20 @@ func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []cha
 	}
 }
 
+// logCaughtUp says what came of what a pack had missed.
+func (e *Engine) logCaughtUp(pack string, done planned, n tally, left int64) {
+	args := []any{keyPack, pack}
+	what := "events that a pack had missed are settled: it is off, in shadow or removed"
+	if !done.out {
+		what = "events that a pack had missed have run through it"
+		args = append(args, keyVersion, short(done.version), "events", n.ran, "failed", n.failed)
+	} else {
+		args = append(args, "events", n.settled)
+	}
+	args = append(args, "reads_released", n.released, "reads_vetoed", n.vetoed, "reads_dropped", n.dropped, "still_missed", left)
+	e.c.Log.Info(what, args...)
+}
+
 // logSuspended says that a rule is suspended.
 func (e *Engine) logSuspended(o *rules.Outcome) {
 	if o.SuspendedWhy != "" {

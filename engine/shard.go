@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,6 +57,8 @@ type shard struct {
 
 	// Of the goroutine alone.
 	taken   int64 // highest sequence taken out of queue or store
+	planned int64 // the plan of missed events that was carried out last
+	passed  int64 // of the plan at hand: what was missed up to there is done
 	chats   *chatCache
 	waiting []request // taken from the inbox, not done yet
 	// places are what calls in flight, by chat, have in the meters of packs.
@@ -173,7 +176,16 @@ func (s *shard) run(ctx context.Context) {
 func (s *shard) more() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return (len(s.queue) > 0 || s.behind) && s.e.rules.Load() != nil && !s.e.draining.Load()
+	return (len(s.queue) > 0 || s.behind || s.plan() != nil) && s.e.rules.Load() != nil && !s.e.draining.Load()
+}
+
+// plan is the plan of missed events that is to be carried out before anything
+// newer is handled; nil: there is none.
+func (s *shard) plan() *plan {
+	if p := s.e.misses.plan.Load(); p != nil && p.n != s.planned {
+		return p
+	}
+	return nil
 }
 
 func (s *shard) takeInbox() {
@@ -234,6 +246,18 @@ func (s *shard) take() *store.Entry {
 	return entry
 }
 
+// putBack takes events back that take gave, the last ones given.
+func (s *shard) putBack(events []*store.Entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue = append(slices.Clone(events), s.queue...)
+	for _, entry := range events {
+		s.bytes += len(entry.Event.Raw)
+		s.queued[entry.ShardKey()]++
+	}
+	s.taken = events[0].Seq - 1
+}
+
 // unhandled reports whether events of a chat wait: then no read goes out, for
 // one of them may veto it. newest is the sequence up to which the answer holds:
 // what is journaled later, no read that goes out now speaks for.
@@ -260,9 +284,14 @@ func (s *shard) work(ctx context.Context) {
 	var events []*store.Entry
 	wait := storeRetry
 	var packs []string // to lock: their kv met conflicts again and again
-	for conflicts := 0; ; {
+	for conflicts, again := 0, false; ; again = true {
+		if s.plan() != nil && len(events) > 0 {
+			s.putBack(events) // what was missed comes first
+			events = nil
+		}
 		unlock := s.e.lockPacks(packs)
 		b := newBatch(s)
+		b.again = again
 		b.run(ctx, &events, requests)
 		err := b.commit(ctx)
 		unlock()

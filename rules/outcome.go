@@ -24,6 +24,10 @@ type Input struct {
 	// Again is set when the event was run before and its outcome could not be
 	// kept: a rule that fails again does not count as failing more often.
 	Again bool
+	// Pack, if set, is the only pack whose rules run: the event was missed by it.
+	// Those in Ran do not, by name: they had their say when others failed.
+	Pack string
+	Ran  []string
 }
 
 // Memory is what packs remember, as it was before the event. The rule set
@@ -47,6 +51,37 @@ type Result struct {
 	Outcomes []Outcome // of the rules that passed where, in the order they ran
 	// Block is set when a pack that can veto did not get to say so.
 	Block bool
+	// Missed are the packs that did not get to look at the event though they run
+	// live: those that can veto, and those of which no version is loaded.
+	Missed []Missed
+}
+
+// Missed is a pack that did not get to look at an event.
+type Missed struct {
+	Pack    string
+	Version string // of its files, if it is not loaded
+	Why     MissedWhy
+	CanVeto bool
+}
+
+// MissedWhy is why a pack did not get to look at an event.
+type MissedWhy string
+
+const (
+	MissedNotLoaded MissedWhy = "not_loaded" // no version of the pack is live
+	MissedFailed    MissedWhy = "failed"     // a handler of it failed
+	MissedSuspended MissedWhy = "suspended"  // rules of it are suspended, and none failed
+)
+
+// miss notes that rules of a pack did not get to look at the event.
+func (r *Result) miss(p *Pack, why MissedWhy) {
+	if n := len(r.Missed); n > 0 && r.Missed[n-1].Pack == p.Name {
+		if why == MissedFailed {
+			r.Missed[n-1].Why = why
+		}
+		return
+	}
+	r.Missed = append(r.Missed, Missed{Pack: p.Name, Version: p.Version, Why: why, CanVeto: true})
 }
 
 // Outcome is what became of one rule that passed where.

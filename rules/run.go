@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"chertd/engine/event"
 	"chertd/luabind"
@@ -55,6 +56,9 @@ func (s *Set) Run(shard int, in Input) Result {
 			continue
 		}
 		pack := s.packOf[i]
+		if in.Pack != "" && (pack.Name != in.Pack || slices.Contains(in.Ran, rule.Name)) {
+			continue
+		}
 		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Skipped: rule.skip(&r.in)}
 		if o.Skipped == "" {
 			health := &pack.health[rule.index]
@@ -77,6 +81,11 @@ func (s *Set) Run(shard int, in Input) Result {
 		}
 		if (o.Failure != nil || o.Skipped == SkippedSuspended) && pack.CanVeto && s.modes[pack.Name] == Live {
 			result.Block = true
+			if o.Failure != nil {
+				result.miss(pack, MissedFailed)
+			} else {
+				result.miss(pack, MissedSuspended)
+			}
 		}
 		if o.Skipped == SkippedSuspended {
 			if aside.pack != pack {
@@ -88,11 +97,12 @@ func (s *Set) Run(shard int, in Input) Result {
 		}
 		result.Outcomes = append(result.Outcomes, o)
 	}
-	if in.Event.Source != event.SourceEngine {
+	if in.Event.Source != event.SourceEngine && in.Pack == "" {
 		for i := range s.unloaded {
 			u := &s.unloaded[i]
 			result.Outcomes = append(result.Outcomes, u.outcome())
 			result.Block = result.Block || u.CanVeto
+			result.Missed = append(result.Missed, Missed{Pack: u.Pack, Version: u.Version, Why: MissedNotLoaded, CanVeto: u.CanVeto})
 		}
 	}
 	clear(r.memories)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"chertd/luabind"
 )
@@ -96,6 +97,25 @@ func (s *Set) sameAs(t *Set) bool {
 func (s *Set) Withdrawn(pack, version string) bool {
 	_, known := s.modes[pack]
 	return !known || s.withdrawn[withdrawal{pack: pack}] || s.withdrawn[withdrawal{pack, version}]
+}
+
+// Serving tells what becomes of events that a pack has missed. They run if there
+// is a version that is live; suspended says that rules of it do not run yet. With out set the pack is off, in shadow or not there: nothing of
+// it blocks any more. With neither it is broken, and has no version that is live.
+func (s *Set) Serving(pack string, now time.Time) (version string, suspended, out bool) {
+	if s.modes[pack] != Live {
+		return "", false, true
+	}
+	if p := s.Pack(pack); p != nil {
+		return p.Version, p.suspended(now), false
+	}
+	return "", false, false
+}
+
+// Has reports whether the set knows a pack, whatever its mode and state.
+func (s *Set) Has(pack string) bool {
+	_, known := s.modes[pack]
+	return known
 }
 
 // Packs are the set's packs by name. The caller must not change the slice.

@@ -100,6 +100,12 @@ func (g *Generations) Content() string {
 	return v.content
 }
 
+// suspended reports whether rules of the pack do not run at a time, not even as
+// a probe.
+func (p *Pack) suspended(now time.Time) bool {
+	return slices.ContainsFunc(p.suspendedRules(), func(r RuleSuspension) bool { return now.Before(r.Until) })
+}
+
 // suspendedRules lists the rules that are suspended.
 func (p *Pack) suspendedRules() (aside []RuleSuspension) {
 	if until := p.share.aside(); !until.IsZero() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"chertd/rules"
 	"chertd/rules/chat"
 )
 
@@ -11,13 +12,14 @@ import (
 // Such an event is a row for each of those packs, which Commit writes with the
 // event's decision and removes with what came of it later.
 type Misses interface {
-	// MissedPacks counts the rows of each version of each pack.
+	// MissedPacks counts the rows of each version of each pack, but for those
+	// that are MissedElsewhere.
 	MissedPacks(ctx context.Context) ([]MissedPack, error)
 
 	// Missed returns rows of a shard and of the packs named, with a sequence
 	// above after and missed at since or later, in the order of the journal and
 	// then of the packs' names: those of at most limit events. The rows of one
-	// event come together. None are returned only if there are none.
+	// event come together; those that are MissedElsewhere do not come. None are returned only if there are none.
 	Missed(ctx context.Context, shard Shard, packs []string, after int64, since time.Time, limit int) ([]Missed, error)
 
 	// Vetoes returns the rows with CanVeto of a shard key: for these, reads of
@@ -56,16 +58,11 @@ type Missed struct {
 }
 
 // MissedWhy is why a pack did not get to look at an event.
-type MissedWhy string
+type MissedWhy = rules.MissedWhy
 
-const (
-	MissedNotLoaded MissedWhy = "not_loaded" // no version of the pack could be loaded
-	MissedFailed    MissedWhy = "failed"     // a handler of it failed
-	MissedSuspended MissedWhy = "suspended"  // rules of it were suspended, and none failed
-	// MissedElsewhere is of an entry that carries an action here from an event
-	// that the pack missed: it ends when that one does.
-	MissedElsewhere MissedWhy = "elsewhere"
-)
+// MissedElsewhere is of an entry that carries an action here from an event that
+// the pack missed: it ends when that one does.
+const MissedElsewhere MissedWhy = "elsewhere"
 
 // ID names the row.
 func (m *Missed) ID() MissedID { return MissedID{m.Pack, m.Seq} }

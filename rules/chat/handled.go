@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -40,13 +41,13 @@ func (s *step) handled(in Handled) {
 	// What waits from before this event is decided first, so that a read asked
 	// by this event is never dropped as superseded by it.
 	if veto {
-		s.dropReads(WhyVetoed, func(*Action) bool { return true })
+		// Not what later events asked, if this one runs because it was missed.
+		s.dropReads(WhyVetoed, func(a *Action) bool { return in.First.IsZero() || a.ID.Seq <= in.Seq })
 	}
 	if newer && !asked {
 		s.dropReads(WhySuperseded, func(a *Action) bool { return !a.EvenIfNewer })
 	}
 	if in.Block {
-		// Not what later events asked, if this one is run again and fails again.
 		s.settleReads(Blocked, WhyBlocked, func(a *Action) bool { return a.ID.Seq <= in.Seq })
 	}
 	s.holds(in)
@@ -80,16 +81,27 @@ func (s *step) seen(in Handled) (newer bool) {
 
 // holds carries out the event's releases, then its holds: whatever the order
 // of the rules, a hold asked by this event stands, and of several the longest.
+//
+// An event that runs again releases only what an earlier event, or itself, has
+// held, and no operator's hold: whoever set it later knew more. Its holds count
+// from now, but one that would have ended by now vetoes and does not hold.
 func (s *step) holds(in Handled) {
+	again := !in.First.IsZero()
 	for i := range in.Wishes {
-		if w := &in.Wishes[i]; w.Kind == WishRelease && !w.Shadow && in.Depth <= MaxDepth {
+		w := &in.Wishes[i]
+		if w.Kind != WishRelease || w.Shadow || in.Depth > MaxDepth {
+			continue
+		}
+		if set := s.c.Hold.Seq; !again || set > 0 && set <= in.Seq {
 			s.c.Hold = Hold{}
 		}
 	}
 	for i := range in.Wishes {
-		if w := &in.Wishes[i]; w.Kind == WishHold && !w.Shadow {
-			s.hold(Hold{Until: w.Due, By: Key(w.Pack, w.Rule), Reason: w.Reason})
+		w := &in.Wishes[i]
+		if w.Kind != WishHold || w.Shadow || again && !in.First.Add(w.Due.Sub(s.now)).After(s.now) {
+			continue
 		}
+		s.hold(Hold{Until: w.Due, By: Key(w.Pack, w.Rule), Reason: w.Reason, Seq: in.Seq})
 	}
 }
 
@@ -106,7 +118,7 @@ func (s *step) wish(in Handled, w *Wish, veto bool) {
 	switch w.Kind {
 	case WishRead, WishTyping, WishReact, WishSend:
 		a := s.action(in, w)
-		switch why := s.barred(&a); {
+		switch why := cmp.Or(s.barred(&a), s.replaces(&a)); {
 		case w.Shadow:
 			s.settle(a, Shadowed, WhyShadow)
 		case deep:
@@ -135,11 +147,11 @@ func (s *step) wish(in Handled, w *Wish, veto bool) {
 		}
 	case WishCancelTimer:
 		if !w.Shadow {
-			s.dropTimers(func(t *Timer) bool { return t.Pack == w.Pack && t.Name == w.Name })
+			s.dropTimers(func(t *Timer) bool { return t.Pack == w.Pack && t.Name == w.Name && t.Seq <= in.Seq })
 		}
 	case WishCancelRead:
 		if !w.Shadow {
-			s.dropReads(WhyCancelled, func(a *Action) bool { return a.Pack == w.Pack })
+			s.dropReads(WhyCancelled, func(a *Action) bool { return a.Pack == w.Pack && a.ID.Seq <= in.Seq })
 		}
 	}
 }

@@ -13,10 +13,14 @@ type Input interface{ input() }
 
 // Handled says that the rules have looked at an event, and what they wish.
 type Handled struct {
-	Seq       int64 // journal sequence of the event, from 1; that of an earlier one if it is run again
-	FirstN    int   // 0, or Effects.NextN of the event's run before
-	Inbound   bool  // it came from the other side (event.Event.Inbound)
-	Message   bool  // and is a message (event.Event.InboundMessage)
+	Seq    int64 // journal sequence of the event, from 1; that of an earlier one if it is run again
+	FirstN int   // 0, or Effects.NextN of the event's run before
+	// First is when the event was handled first, if it runs again through a pack
+	// that had missed it; else zero. What newer events, operators and rules have
+	// decided since then stands: the event does not become the newest again.
+	First     time.Time
+	Inbound   bool // it came from the other side (event.Event.Inbound)
+	Message   bool // and is a message (event.Event.InboundMessage)
 	MessageID string
 	Line      string
 	IsGroup   event.Truth // of its chat, if it says so
@@ -109,12 +113,20 @@ type Answer struct {
 type Cancel struct {
 	Pack    string
 	Version string // "": every version
+	// Blocked are the chat's blocked reads, which a chat does not remember: those
+	// of the pack are dropped as well.
+	Blocked []Action
 }
 
 // Revive makes dead and blocked actions wait again: the former retried by
 // hand, the latter once the veto is known. What may not be repeated, and reads
 // that have been vetoed or superseded since, stay settled and say so.
-type Revive struct{ Actions []Action }
+type Revive struct {
+	Actions []Action
+	// Inactive are actions whose pack, or that version of it, is no longer live:
+	// they are dropped instead.
+	Inactive []Action
+}
 
 // Operate is an operator's hold or release of the chat. Like a rule's, a hold
 // never shortens one in force: release comes first.

@@ -13,10 +13,18 @@ func (s *step) cancel(in Cancel) {
 		return pack == in.Pack && (in.Version == "" || version == in.Version)
 	}
 	s.settleWhere(Dropped, WhyPackInactive, func(a *Action) bool { return match(a.Pack, a.Version) })
+	for _, a := range in.Blocked {
+		if match(a.Pack, a.Version) && a.Status == Blocked {
+			s.settle(a, Dropped, WhyPackInactive)
+		}
+	}
 	s.dropTimers(func(t *Timer) bool { return match(t.Pack, t.Version) })
 }
 
 func (s *step) revive(in Revive) {
+	for _, a := range in.Inactive {
+		s.settle(a, Dropped, WhyPackInactive)
+	}
 	actions := slices.Clone(in.Actions)
 	slices.SortFunc(actions, func(a, b Action) int {
 		return cmp.Or(cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N))
@@ -37,8 +45,14 @@ func (s *step) revive(in Revive) {
 		if a.Kind == Read {
 			s.dropReads(WhyReplaced, func(b *Action) bool { return b.RuleKey() == a.RuleKey() })
 		}
-		a.Status, a.Why, a.Settled = Waiting, "", time.Time{}
-		a.Asked, a.Due = s.now, s.now
+		if f := s.c.Flight; f != nil && f.carries(a.ID) {
+			// It was blocked while its call was out: that call's answer is its own.
+			s.c.Flight = &Flight{Call: f.Call, Recalled: slices.DeleteFunc(slices.Clone(f.Recalled), func(b Action) bool { return b.ID == a.ID })}
+		}
+		a.Status, a.Why, a.Settled, a.Asked = Waiting, "", time.Time{}, s.now
+		if a.Due.Before(s.now) {
+			a.Due = s.now // a delay that is not over goes on
+		}
 		s.wait(a)
 	}
 }

@@ -57,6 +57,9 @@ func (w *world) act() {
 		if in, ok := w.event[rapid.Int64Range(1, max(1, w.seq)).Draw(w.t, "seq")]; ok {
 			in.FirstN, in.Timer = w.next[in.Seq], nil
 			in.Wishes, in.Block = w.drawWishes(), rapid.Bool().Draw(w.t, "block")
+			if in.First.IsZero() && rapid.Bool().Draw(w.t, "missed") {
+				in.First = w.now.Add(-time.Duration(rapid.SampledFrom([]int{0, 20, 3600}).Draw(w.t, "ago")) * time.Second)
+			}
 			w.handle(in)
 		}
 	case "advance":
@@ -101,7 +104,8 @@ func (w *world) handle(in Handled) {
 		veto = veto || !x.Shadow && (x.Kind == WishKeepUnread || x.Kind == WishHold)
 	}
 	for _, a := range w.chat.Waiting {
-		if (veto || in.Block && a.ID.Seq <= in.Seq) && a.Kind == Read {
+		mine := a.ID.Seq <= in.Seq
+		if (veto && (mine || in.First.IsZero()) || in.Block && mine) && a.Kind == Read {
 			w.t.Fatalf("a read waits though the event vetoed it, or could have: %+v", a)
 		}
 	}

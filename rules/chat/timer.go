@@ -5,8 +5,12 @@ import (
 	"slices"
 )
 
-// setTimer sets a timer; the pack's timer of the same name in this chat goes.
+// setTimer sets a timer; the pack's timer of the same name in this chat goes,
+// unless a newer event has set it.
 func (s *step) setTimer(in Handled, w *Wish) {
+	if slices.ContainsFunc(s.c.Timers, func(t Timer) bool { return t.Pack == w.Pack && t.Name == w.Name && t.Seq > in.Seq }) {
+		return
+	}
 	s.dropTimers(func(t *Timer) bool { return t.Pack == w.Pack && t.Name == w.Name })
 	t := Timer{
 		Pack: w.Pack, Name: w.Name, Version: w.Version, Due: w.Due, Payload: w.Body,

@@ -24,10 +24,11 @@ var (
 	deleteMissed = declare(`DELETE FROM missed WHERE pack = ? AND seq = ?`)
 
 	selectMissed = declare(`SELECT ` + missedColumns + ` FROM missed
-		WHERE pack = ? AND seq > ? AND at >= ? AND slot % ? = ? ORDER BY seq LIMIT ?`)
+		WHERE pack = ? AND seq > ? AND at >= ? AND slot % ? = ? AND why <> 'elsewhere' ORDER BY seq LIMIT ?`)
 	selectVetoes      = declare(`SELECT ` + missedColumns + ` FROM missed WHERE can_veto = 1 AND key = ? ORDER BY seq, pack`)
 	selectMissedPacks = declareCostly("looks at all that was missed, once at each start",
-		`SELECT pack, version, count(*), min(at) FROM missed GROUP BY pack, version ORDER BY pack, version`)
+		`SELECT pack, version, count(*), min(at) FROM missed
+		WHERE why <> 'elsewhere' GROUP BY pack, version ORDER BY pack, version`)
 
 	selectBlocked = declare(`SELECT ` + actionColumns + ` FROM actions INDEXED BY actions_blocked
 		WHERE status = 'blocked' AND chat_id = ? AND kind = 'read' ORDER BY event_seq, n`)

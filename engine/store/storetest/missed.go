@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chertd/engine/store"
+	"chertd/rules"
 	"chertd/rules/chat"
 )
 
@@ -24,7 +25,7 @@ var missedTests = map[string]func(*testing.T, *bench){
 }
 
 func missed(pack string, seq int64, key string) store.Missed {
-	return store.Missed{Pack: pack, Seq: seq, Key: key, At: noon, Version: "v1", Why: store.MissedNotLoaded, CanVeto: true}
+	return store.Missed{Pack: pack, Seq: seq, Key: key, At: noon, Version: "v1", Why: rules.MissedNotLoaded, CanVeto: true}
 }
 
 // allMissed is every row, of the packs named.
@@ -56,7 +57,7 @@ func missedWithDecision(t *testing.T, b *bench) {
 	b.equal("rows after a conflict", b.allMissed("vip", "codes"), []store.Missed{one, missed("codes", seqs[1], "e2"), two})
 
 	failed := one
-	failed.Version, failed.Why, failed.CanVeto = "v2", store.MissedFailed, false
+	failed.Version, failed.Why, failed.CanVeto = "v2", rules.MissedFailed, false
 	b.commit(store.Transition{Missed: []store.Missed{failed}, Made: []store.MissedID{two.ID(), {Pack: "nobody", Seq: 1}}})
 	b.equal("rows after all", b.allMissed("vip", "codes"), []store.Missed{failed, missed("codes", seqs[1], "e2")})
 	packs, err := b.s.MissedPacks(t.Context())
@@ -108,7 +109,14 @@ func missedInOrder(t *testing.T, b *bench) {
 			}
 		}
 	}
-	b.commit(store.Transition{Missed: all})
+	elsewhere := missed("a", 99, "c0")
+	elsewhere.Why, elsewhere.Cause = store.MissedElsewhere, 2
+	b.commit(store.Transition{Missed: append(all, elsewhere)})
+	counts, err := b.s.MissedPacks(t.Context())
+	b.must(err)
+	if len(counts) != 3 || counts[0].Events != 30 || !counts[0].First.Equal(noon) {
+		t.Errorf("the packs have missed %s", show(counts))
+	}
 	for _, packs := range [][]string{{"a"}, {"b", "a"}, {"c", "a", "b"}, {"nobody"}, nil} {
 		for _, limit := range []int{1, 2, 7, 1000} {
 			for index := range 2 {

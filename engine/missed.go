@@ -1,0 +1,346 @@
+package engine
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chertd/engine/store"
+	"chertd/rules"
+)
+
+// A pack that could not be loaded, failed or was suspended has missed events;
+// the store keeps a row for each (store.Missed). Once the pack works again, in
+// another version or because its rules recovered, each shard runs them through
+// it in the order of the journal, before it handles newer events. Where the
+// pack is off, in shadow or removed there is nothing to run, and only the reads
+// that it blocked go on.
+
+const (
+	// missedFor is how long events run automatically after they were missed.
+	// Older ones wait for an operator: nobody expects a read receipt then.
+	missedFor = time.Hour
+	// goneAfter is how long after the start a pack that has missed events must be
+	// absent to count as removed: its folder may not have been read to the end.
+	goneAfter = 10 * time.Second
+	// missedEvery is how often it is looked whether a suspended pack may be
+	// probed, or an absent one counts as removed.
+	missedEvery = time.Second
+	// suspendedAgain is how long events wait whose rules were still suspended
+	// when they were to run.
+	suspendedAgain = time.Minute
+)
+
+// misses knows how much packs have missed, and plans when it runs.
+type misses struct {
+	e    *Engine
+	plan atomic.Pointer[plan] // the newest; nil: none was needed yet
+	some atomic.Bool          // some pack has missed something
+	wake chan struct{}        // signalled when that becomes true
+
+	mu      sync.Mutex // guards all below, and every change of Engine.rules
+	loaded  bool       // what earlier processes have left is known
+	started time.Time
+	packs   map[string]*missedPack
+	had     map[string]bool // packs that were in a set of this process
+}
+
+// missedPack is what one pack has missed.
+type missedPack struct {
+	events int64     // rows
+	first  time.Time // the earliest of those of its last version
+	last   string    // version of that
+	done   planned   // what the last plan did with it
+	again  time.Time // from when suspended rows are to be tried again; zero: none are
+	tally  tally     // since it was logged last
+}
+
+// tally counts what came of what a pack had missed.
+type tally struct {
+	ran      int64 // events that ran through it, and are no longer missed
+	failed   int64 // that failed again, or found it suspended
+	settled  int64 // that do not run, because the pack is out
+	released int64 // blocked reads that wait to go out
+	vetoed   int64 // blocked reads that were vetoed
+	dropped  int64 // blocked reads that were dropped for another reason
+}
+
+func (t *tally) add(n tally) {
+	t.ran += n.ran
+	t.failed += n.failed
+	t.settled += n.settled
+	t.released += n.released
+	t.vetoed += n.vetoed
+	t.dropped += n.dropped
+}
+
+// missedChange is how a batch changes what one pack has missed.
+type missedChange struct {
+	added, removed int64
+	version        string    // of those that were added or failed again last
+	at             time.Time // and when that was missed
+	again          time.Time // from when suspended rows are to be tried again; zero: there are none
+	tally          tally
+}
+
+// plan is which packs' missed events are to run. Each shard carries it out once.
+type plan struct {
+	n     int64 // counts plans
+	set   *rules.Set
+	packs []planned     // by name
+	open  *atomic.Int32 // shards that have not carried it out
+}
+
+// planned is what a plan does with one pack.
+type planned struct {
+	pack    string
+	version string    // that is live: what others have missed runs through it
+	out     bool      // nothing runs: the pack is off, in shadow or removed
+	since   time.Time // what was missed before stays
+}
+
+// same reports whether two are to do the same, whenever they were made.
+func (p planned) same(q planned) bool { return p.version == q.version && p.out == q.out }
+
+// concerns reports whether a row is to run, or to be settled.
+func (p *planned) concerns(m *store.Missed) bool {
+	return !m.At.Before(p.since) &&
+		(p.out || m.Version != p.version || m.Why == rules.MissedNotLoaded || m.Why == rules.MissedSuspended)
+}
+
+func (p *plan) names() []string {
+	var names []string
+	for i := range p.packs {
+		names = append(names, p.packs[i].pack)
+	}
+	return names
+}
+
+func (p *plan) of(pack string) *planned {
+	for i := range p.packs {
+		if p.packs[i].pack == pack {
+			return &p.packs[i]
+		}
+	}
+	return nil
+}
+
+func newMisses(e *Engine) *misses {
+	return &misses{e: e, wake: make(chan struct{}, 1), packs: map[string]*missedPack{}, had: map[string]bool{}}
+}
+
+// load learns what earlier processes have left. It returns once that is known,
+// or ctx has ended.
+func (m *misses) load(ctx context.Context) {
+	for wait := storeRetry; ; wait = min(2*wait, storeRetryMax) {
+		list, err := m.e.c.Store.MissedPacks(ctx)
+		if err == nil {
+			m.mu.Lock()
+			for _, p := range list {
+				mp := m.pack(p.Pack)
+				mp.events += p.Events
+				if !p.First.Before(mp.first) {
+					mp.first, mp.last = p.First, p.Version
+				}
+				mp.again = m.e.c.Now() // a restart ends every suspension
+			}
+			m.loaded, m.started = true, m.e.c.Now()
+			m.replan(m.e.rules.Load())
+			m.mu.Unlock()
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		m.e.c.Log.Error("the store can't say which events packs have missed; asking again", keyError, err)
+		if !sleep(ctx, wait, nil) {
+			return
+		}
+	}
+}
+
+func (m *misses) pack(name string) *missedPack {
+	mp := m.packs[name]
+	if mp == nil {
+		mp = &missedPack{}
+		m.packs[name] = mp
+		if !m.some.Swap(true) {
+			select {
+			case m.wake <- struct{}{}:
+			default:
+			}
+		}
+	}
+	return mp
+}
+
+// run plans again now and then, until ctx ends: of what depends on the clock.
+func (m *misses) run(ctx context.Context) {
+	for {
+		wait := time.Duration(-1)
+		if m.some.Load() {
+			wait = missedEvery
+		}
+		if !sleep(ctx, wait, m.wake) {
+			return
+		}
+		m.mu.Lock()
+		m.replan(m.e.rules.Load())
+		m.mu.Unlock()
+	}
+}
+
+// swap makes a set the one that events are run by. What it lets run is planned
+// before: no shard handles a newer event by it first.
+func (m *misses) swap(set *rules.Set) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.replan(set)
+	m.e.rules.Store(set)
+}
+
+// replan makes a plan of what can run by a set, if that is more than was planned
+// before. The caller holds mu.
+func (m *misses) replan(set *rules.Set) {
+	if set == nil || !m.loaded {
+		return
+	}
+	now := m.e.c.Now()
+	before := m.plan.Load()
+	if before != nil && before.open.Load() == 0 {
+		before = nil
+	}
+	next := &plan{set: set, open: &atomic.Int32{}}
+	news := false
+	for _, name := range slices.Sorted(maps.Keys(m.packs)) {
+		mp := m.packs[name]
+		version, suspended, out := set.Serving(name, now)
+		if out && !set.Has(name) && !m.had[name] && now.Sub(m.started) < goneAfter {
+			continue
+		}
+		p := planned{pack: name, version: version, out: out, since: now.Add(-missedFor)}
+		switch {
+		case !out && version == "": // broken
+			mp.done = planned{}
+			continue
+		case suspended, mp.events == 0:
+			continue
+		}
+		var open *planned // under way, in a plan that this one takes the place of
+		if before != nil {
+			open = before.of(name)
+		}
+		due := !mp.again.IsZero() && !now.Before(mp.again)
+		switch {
+		case open != nil && open.same(p):
+			p.since = open.since
+			news = news || due
+		case open != nil || !mp.done.same(p) || due:
+			news = true
+		default:
+			continue
+		}
+		if due {
+			mp.again = time.Time{}
+		}
+		mp.done = p
+		next.packs = append(next.packs, p)
+	}
+	m.note(set)
+	if before != nil && before.set != set {
+		news = true // what is under way goes on by the new set, or ends
+	}
+	if !news {
+		return
+	}
+	next.n = 1
+	if last := m.plan.Load(); last != nil {
+		next.n = last.n + 1
+	}
+	next.open.Store(int32(len(m.e.shards)))
+	m.plan.Store(next)
+	for _, s := range m.e.shards {
+		s.wakeUp()
+	}
+}
+
+// note remembers which packs were there.
+func (m *misses) note(set *rules.Set) {
+	for _, p := range set.Packs() {
+		m.had[p.Name] = true
+	}
+}
+
+// finished notes that a shard has carried a plan out. The last one tells.
+func (m *misses) finished(p *plan) {
+	if p.open.Add(-1) > 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.plan.Load() != p {
+		return // another is under way, and tells
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.packs)) {
+		mp := m.packs[name]
+		if mp.tally != (tally{}) {
+			m.e.logCaughtUp(name, mp.done, mp.tally, mp.events)
+			mp.tally = tally{}
+		}
+		m.forget(name)
+	}
+}
+
+// forget drops what is known of a pack that has nothing missed left.
+func (m *misses) forget(name string) {
+	if mp := m.packs[name]; mp.events <= 0 && mp.tally == (tally{}) {
+		delete(m.packs, name)
+	}
+	if len(m.packs) == 0 {
+		m.some.Store(false)
+	}
+}
+
+// changed notes what a batch has changed, once that is durable.
+func (m *misses) changed(changes map[string]*missedChange) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, c := range changes {
+		mp := m.pack(name)
+		mp.events += c.added - c.removed
+		mp.tally.add(c.tally)
+		if c.version != "" && c.version != mp.last {
+			mp.first, mp.last = c.at, c.version
+		}
+		if !c.again.IsZero() && mp.again.IsZero() {
+			mp.again = c.again
+		}
+		m.forget(name)
+	}
+	m.replan(m.e.rules.Load())
+}
+
+// MissedBy is how much a pack has missed that has not run through it since.
+type MissedBy struct {
+	Pack   string
+	Events int64
+	First  time.Time // when it began to, in the version that missed last
+}
+
+// counts lists the packs that have missed something, by name.
+func (m *misses) counts() (list []MissedBy) {
+	if !m.some.Load() {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(m.packs)) {
+		if mp := m.packs[name]; mp.events > 0 {
+			list = append(list, MissedBy{Pack: name, Events: mp.events, First: mp.first})
+		}
+	}
+	return list
+}
