@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"chertd/engine/dispatch"
 	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules"
@@ -412,7 +413,7 @@ func (b *batch) publish() {
 		if c.Flight != nil {
 			call = time.Time{} // the answer will say
 		}
-		b.s.e.callsDue.Set(id, call)
+		b.s.e.callsDue.Set(dispatch.Pick{Chat: id, Line: c.Line, Due: call, Retry: c.Retry.Attempts > 0})
 		b.s.e.timersDue.Set(id, c.NextTimer())
 	}
 	for id, places := range b.places {

@@ -77,7 +77,7 @@ type Engine struct {
 	callHealth callHealth
 	reads      readMeters
 
-	callsDue  *dispatch.Agenda
+	callsDue  *dispatch.Queue
 	timersDue *dispatch.Agenda
 
 	swapped   chan struct{} // signalled when the rules are others
@@ -104,7 +104,7 @@ func New(c Config) *Engine {
 	e := &Engine{
 		c:         c,
 		gov:       dispatch.NewGovernor(c.Rate, c.Burst),
-		callsDue:  dispatch.NewAgenda(c.Store.CallsDue, 0),
+		callsDue:  dispatch.NewQueue(c.Store, 0),
 		timersDue: dispatch.NewAgenda(c.Store.TimersDue, 0),
 		swapped:   make(chan struct{}, 1),
 	}
@@ -114,9 +114,10 @@ func New(c Config) *Engine {
 		e.shards = append(e.shards, newShard(e, store.Shard{Index: i, Of: c.Shards}))
 	}
 	e.calls = dispatch.New(dispatch.Config{
-		Chats: e, Caller: c.Caller, Agenda: e.callsDue, Governor: e.gov,
+		Chats: e, Caller: c.Caller, Queue: e.callsDue, Governor: e.gov,
 		Concurrency: c.Concurrency, Timeout: c.Timeout,
-		Now: c.Now, Jitter: c.Jitter, Log: c.Log,
+		Group: func(id string) int { return e.shardOf(id).part.Index },
+		Now:   c.Now, Jitter: c.Jitter, Log: c.Log,
 		Observe: func(a dispatch.Attempt) {
 			e.callHealth.ended(&a)
 			e.observe(Happening{Attempt: &a})

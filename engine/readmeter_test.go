@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chertd/engine/chert"
+	"chertd/engine/dispatch"
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -269,7 +270,7 @@ end }`, "codes/pack.yaml", threeIn10m)
 	}
 	c.ahead.Store(int64(2 * 3600 * 1e9))
 	for i := range 6 {
-		c.eng.callsDue.Set(fmt.Sprint("c", i), c.now())
+		c.eng.callsDue.Set(dispatch.Pick{Chat: fmt.Sprint("c", i), Due: c.now()})
 	}
 	c.settled()
 	if n := c.reads(); n != 3 {

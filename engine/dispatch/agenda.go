@@ -22,7 +22,9 @@ import (
 // them. Its methods may be called from many goroutines.
 type Agenda struct {
 	fetch    Fetch
-	capacity int
+	capacity func() int
+	// leave, if set, chooses entries of the store that the agenda is not for.
+	leave func(store.Due) bool
 
 	mu   sync.Mutex
 	heap entries
@@ -44,10 +46,16 @@ func NewAgenda(fetch Fetch, capacity int) *Agenda {
 	if capacity <= 0 {
 		capacity = DefaultCapacity
 	}
+	return newAgenda(fetch, func() int { return capacity }, &store.Due{})
+}
+
+// newAgenda makes an agenda whose capacity may change, of what the store has
+// after the horizon; nil: it has nothing.
+func newAgenda(fetch Fetch, capacity func() int, horizon *store.Due) *Agenda {
 	return &Agenda{
 		fetch: fetch, capacity: capacity,
 		at:      map[string]*entry{},
-		horizon: &store.Due{},
+		horizon: horizon,
 		changed: make(chan struct{}, 1),
 	}
 }
@@ -113,6 +121,32 @@ func (a *Agenda) Take(chat string) bool {
 	return true
 }
 
+// Skip forgets the entries before a time, in memory and in the store.
+func (a *Agenda) Skip(before time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for len(a.heap) > 0 && a.heap[0].due.At.Before(before) {
+		delete(a.at, heap.Pop(&a.heap).(*entry).due.Chat)
+	}
+	if a.horizon != nil && a.horizon.At.Before(before) {
+		a.horizon = &store.Due{At: before}
+	}
+}
+
+// Complete reports whether all there is, in the store too, is in memory.
+func (a *Agenda) Complete() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.horizon == nil
+}
+
+// Has reports whether a chat has an entry in memory.
+func (a *Agenda) Has(chat string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.at[chat] != nil
+}
+
 // Len is the number of entries in memory.
 func (a *Agenda) Len() int {
 	a.mu.Lock()
@@ -123,7 +157,7 @@ func (a *Agenda) Len() int {
 // refill moves the horizon on by half the capacity. It is called with mu held
 // and reads the store without it.
 func (a *Agenda) refill(ctx context.Context) error {
-	before, limit := a.horizon, max(a.capacity/2, 1)
+	before, limit := a.horizon, max(a.capacity()/2, 1)
 	a.horizon = nil
 	a.mu.Unlock()
 	fetched, err := a.fetch(ctx, *before, limit)
@@ -137,7 +171,7 @@ func (a *Agenda) refill(ctx context.Context) error {
 	}
 	for _, due := range fetched {
 		// One that was set meanwhile is newer than what was read.
-		if a.at[due.Chat] == nil && !a.beyond(due) {
+		if a.at[due.Chat] == nil && !a.beyond(due) && (a.leave == nil || !a.leave(due)) {
 			a.push(due)
 		}
 	}
@@ -161,7 +195,7 @@ func (a *Agenda) push(due store.Due) {
 	e := &entry{due: due}
 	heap.Push(&a.heap, e)
 	a.at[due.Chat] = e
-	if len(a.heap) > a.capacity {
+	if len(a.heap) > a.capacity() {
 		a.trim()
 	}
 }

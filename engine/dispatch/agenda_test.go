@@ -91,8 +91,8 @@ func TestAgendaGivesAllInOrder(t *testing.T) {
 					delete(kept, next.Chat)
 				}
 			}
-			if a.Len() > a.capacity {
-				t.Fatalf("%d entries in memory, want at most %d", a.Len(), a.capacity)
+			if a.Len() > a.capacity() {
+				t.Fatalf("%d entries in memory, want at most %d", a.Len(), a.capacity())
 			}
 		}
 	})

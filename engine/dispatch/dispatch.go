@@ -40,13 +40,16 @@ type Caller interface {
 type Config struct {
 	Chats       Chats
 	Caller      Caller
-	Agenda      *Agenda
+	Queue       *Queue
 	Governor    *Governor
-	Concurrency int           // calls in flight; at least 1
-	Timeout     time.Duration // of one attempt; 0: none
-	Now         func() time.Time
-	Jitter      func() float64 // in [0, 1)
-	Log         *slog.Logger
+	Concurrency int // calls in flight; at least 1
+	// Group says which of the chats that one goroutine answers for a chat is
+	// among; nil: all are of one group.
+	Group   func(chat string) int
+	Timeout time.Duration // of one attempt; 0: none
+	Now     func() time.Time
+	Jitter  func() float64 // in [0, 1)
+	Log     *slog.Logger
 	// Observe, if set, is told of each attempt as it ends.
 	Observe func(Attempt)
 }
@@ -59,17 +62,22 @@ type Attempt struct {
 	Err   *chert.Error // nil: success
 }
 
-// Dispatcher runs the agenda. Create it with New, run it once with Run.
+// Dispatcher makes the calls of a queue. Create it with New, run it once with Run.
 type Dispatcher struct {
 	c      Config
 	paused atomic.Bool
 	nudge  chan struct{}
+	wire   *places
+	busy   busyGroups
 }
 
 // New makes a dispatcher; nothing happens before Run.
 func New(c Config) *Dispatcher {
 	c.Concurrency = max(c.Concurrency, 1)
-	return &Dispatcher{c: c, nudge: make(chan struct{}, 1)}
+	if c.Group == nil {
+		c.Group = func(string) int { return 0 }
+	}
+	return &Dispatcher{c: c, nudge: make(chan struct{}, 1), wire: newPlaces(c.Concurrency)}
 }
 
 // Pause stops calls from going out until it is called with false. Those in
@@ -87,43 +95,93 @@ func (d *Dispatcher) Paused() bool { return d.paused.Load() }
 func (d *Dispatcher) Run(ctx context.Context) {
 	var flights sync.WaitGroup
 	defer flights.Wait()
-	slots := make(chan struct{}, d.c.Concurrency)
 	for {
-		if !d.waitForDue(ctx) || !d.waitForSlot(ctx, slots) || !d.waitForLeave(ctx) {
+		p, ok := d.next(ctx)
+		if !ok {
 			return
 		}
-		// What was due first may have changed while waiting.
-		due, ok, err := d.c.Agenda.Next(ctx)
-		if err != nil || !ok || d.paused.Load() || due.At.After(d.c.Now()) || !d.c.Agenda.Take(due.Chat) {
-			d.c.Governor.Return()
-			<-slots
-			continue
-		}
-		flights.Add(1)
-		go func() {
-			defer flights.Done()
+		flights.Go(func() {
 			defer d.wakeUp()
-			defer func() { <-slots }()
-			d.call(ctx, due.Chat)
-		}()
+			d.call(ctx, p)
+		})
 	}
 }
 
+// next waits until a call is due, its line has a place on the wire for it and
+// the governor lets it go, and takes all three.
+func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
+	for {
+		wait, changed := time.Duration(-1), d.c.Queue.Changed() // until told
+		if !d.paused.Load() {
+			now := d.c.Now()
+			may := func(line string) bool { return d.wire.may(line, now) }
+			pick, until, ok, err := d.c.Queue.Next(ctx, now, may, d.wire.used)
+			switch {
+			case ctx.Err() != nil:
+				return nil, false
+			case err != nil:
+				d.c.Log.Error("the store can't say what is due; asking again", "err", err)
+				wait = time.Second
+			case !ok:
+				wait = until
+			case d.busy.setAside(d.c.Group(pick.Chat), pick, d.c.Queue):
+				continue
+			default:
+				if wait = d.c.Governor.Admit(now); wait > 0 {
+					changed = nil // what comes meanwhile is seen when the time is up
+					break
+				}
+				// A chat that answered late may have taken the last place.
+				if d.wire.take(pick.Line, now) {
+					f := &flight{pick: pick, began: now}
+					if d.c.Queue.Take(pick) {
+						return f, true
+					}
+					d.release(f)
+					continue
+				}
+				d.c.Governor.Return()
+				continue
+			}
+		}
+		if !d.sleep(ctx, wait, changed) {
+			return nil, false
+		}
+	}
+}
+
+// flight is one call's way from its place on the wire to its answer.
+type flight struct {
+	pick  Pick
+	began time.Time
+	late  bool // the chat has not said in time what it is due: the place went to another
+}
+
+// askPatience is how long a place on the wire is kept for a chat that has not
+// said yet what it is due. An ordinary batch of a shard takes a tenth of it.
+const askPatience = 100 * time.Millisecond
+
 // call makes one chat's call. Once it is on the wire the end of ctx does not
 // cut it short: only its timeout does.
-func (d *Dispatcher) call(ctx context.Context, id string) {
-	call, ok, err := d.c.Chats.Ready(ctx, id)
+func (d *Dispatcher) call(ctx context.Context, f *flight) {
+	call, ok, err := d.ask(ctx, f)
 	if err != nil || !ok {
-		d.c.Governor.Return()
-		if err != nil && ctx.Err() == nil {
-			d.c.Log.Error("a chat can't say what it is due; asking again", "chat", id, "err", err)
-			d.c.Agenda.Set(id, d.c.Now().Add(time.Second))
+		if !f.late {
+			d.release(f)
 		}
+		if err != nil && ctx.Err() == nil {
+			d.c.Log.Error("a chat can't say what it is due; asking again", "chat", f.pick.Chat, "err", err)
+			time.AfterFunc(time.Second, func() { d.c.Queue.Set(f.pick) })
+		}
+		return
+	}
+	if f.late && !d.board(f) {
+		d.c.Chats.Answer(chat.Answer{Call: call, Unmade: true})
 		return
 	}
 	if d.paused.Load() {
 		// Since the chat was asked, which takes as long as the store fails.
-		d.c.Governor.Return()
+		d.release(f)
 		d.c.Chats.Answer(chat.Answer{Call: call, Unmade: true})
 		return
 	}
@@ -144,6 +202,7 @@ func (d *Dispatcher) call(ctx context.Context, id string) {
 		}
 		d.failed(&answer, failure)
 	}
+	d.wire.leave(f.pick.Line, f.began, true, lineFailed(&answer))
 	d.c.Governor.Answered(now, failure)
 	d.c.Chats.Answer(answer)
 	if d.c.Observe != nil {
@@ -166,52 +225,52 @@ func (d *Dispatcher) failed(answer *chat.Answer, err *chert.Error) {
 	}
 }
 
-// waitForDue waits until the earliest entry is due and calls aren't paused.
-func (d *Dispatcher) waitForDue(ctx context.Context) bool {
-	for {
-		wait := time.Duration(-1) // until told
-		if !d.paused.Load() {
-			next, ok, err := d.c.Agenda.Next(ctx)
-			switch {
-			case ctx.Err() != nil:
-				return false
-			case err != nil:
-				d.c.Log.Error("the store can't say what is due; asking again", "err", err)
-				wait = time.Second
-			case ok:
-				wait = next.At.Sub(d.c.Now())
-				if wait <= 0 {
-					return true
-				}
-			}
-		}
-		if !d.sleep(ctx, wait, d.c.Agenda.Changed()) {
-			return false
-		}
+// ask asks the chat for the call it is due. If that takes longer than
+// askPatience, its place on the wire goes to another, and no other chat of its
+// group is asked until it has answered: a shard that is stuck holds up its own
+// chats, and nobody else's.
+func (d *Dispatcher) ask(ctx context.Context, f *flight) (chat.Call, bool, error) {
+	group := d.c.Group(f.pick.Chat)
+	late := make(chan struct{})
+	patience := time.AfterFunc(askPatience, func() {
+		defer close(late)
+		d.busy.enter(group)
+		d.release(f)
+		d.wakeUp()
+	})
+	call, ok, err := d.c.Chats.Ready(ctx, f.pick.Chat)
+	if !patience.Stop() {
+		<-late
+		f.late = true
+		d.busy.leave(group, d.c.Queue)
 	}
+	return call, ok, err
 }
 
-// waitForSlot waits until fewer calls are in flight than may be.
-func (d *Dispatcher) waitForSlot(ctx context.Context, slots chan struct{}) bool {
-	select {
-	case slots <- struct{}{}:
-		return true
-	case <-ctx.Done():
+// board takes a place on the wire again, for a chat that answered late.
+func (d *Dispatcher) board(f *flight) bool {
+	now := d.c.Now()
+	if d.c.Governor.Admit(now) > 0 {
 		return false
 	}
+	if !d.wire.take(f.pick.Line, now) {
+		d.c.Governor.Return()
+		return false
+	}
+	f.began = now
+	return true
 }
 
-// waitForLeave waits for the governor.
-func (d *Dispatcher) waitForLeave(ctx context.Context) bool {
-	for {
-		wait := d.c.Governor.Admit(d.c.Now())
-		if wait <= 0 {
-			return true
-		}
-		if !d.sleep(ctx, wait, nil) {
-			return false
-		}
-	}
+// release gives back what was taken for a call that is not made.
+func (d *Dispatcher) release(f *flight) {
+	d.wire.leave(f.pick.Line, f.began, false, false)
+	d.c.Governor.Return()
+}
+
+// lineFailed reports whether a call failed in a way that others of its line may
+// as well.
+func lineFailed(a *chat.Answer) bool {
+	return !a.OK && !a.Unmade && (a.Retryable || a.Unknown) && a.Code != rateLimited
 }
 
 // lookAgain is the longest wait for a time of the clock: timers know neither of

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,46 +20,76 @@ import (
 // desk stands for the engine and for Chert: it moves chats by the machine of
 // one chat, and answers calls by script.
 type desk struct {
-	t      *testing.T
-	agenda *Agenda
+	t     *testing.T
+	queue *Queue
 
-	mu      sync.Mutex
-	chats   map[string]chat.Chat
-	flying  int
-	most    int            // calls in flight at once
-	script  []*chert.Error // answers to the next calls; then success
-	took    time.Duration  // how long Chert takes
-	asking  time.Duration  // how long a chat takes to say what it is due
-	ahead   time.Duration  // of time.Now the clock is
-	calls   []string       // "chat@seconds"
+	mu     sync.Mutex
+	chats  map[string]chat.Chat
+	flying int
+	most   int            // calls in flight at once
+	script []*chert.Error // answers to the next calls; then success
+	took   time.Duration  // how long Chert takes
+	asking time.Duration  // how long a chat takes to say what it is due
+	ahead  time.Duration  // of time.Now the clock is
+	calls  []string       // "chat@seconds"
+	// lines, if set, says how a line answers: after how long, and with what.
+	lines   func(line string) (time.Duration, *chert.Error)
+	flights map[string]int             // calls in flight, by line
+	highest map[string]int             // the most of each at once
+	waits   map[string][]time.Duration // by line, from due to the first call
+	due     map[string]time.Time       // of chats that were not called yet
+	stuck   func(chat string) time.Duration
 	began   time.Time
 	settled map[string]string
 }
 
 func newDesk(t *testing.T) *desk {
-	d := &desk{t: t, chats: map[string]chat.Chat{}, began: time.Now(), settled: map[string]string{}}
-	d.agenda = NewAgenda(d.due, 0)
+	d := &desk{t: t, chats: map[string]chat.Chat{}, began: time.Now(), settled: map[string]string{},
+		flights: map[string]int{}, highest: map[string]int{}, waits: map[string][]time.Duration{}, due: map[string]time.Time{}}
+	d.queue = NewQueue(d, 0)
 	return d
 }
 
-// due is what a store would say.
-func (d *desk) due(ctx context.Context, after store.Due, limit int) ([]store.Due, error) {
+// CallLines and CallsDue are what a store would say.
+func (d *desk) CallLines(_ context.Context, from string, limit int) ([]string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := shelf{}
-	for id, c := range d.chats {
-		if at := c.NextCall(); !at.IsZero() {
-			all[id] = at
+	var lines []string
+	for _, c := range d.chats {
+		if !c.NextCall().IsZero() && c.Line >= from && !slices.Contains(lines, c.Line) {
+			lines = append(lines, c.Line)
 		}
 	}
-	return all.fetch(ctx, after, limit)
+	slices.Sort(lines)
+	return lines[:min(limit, len(lines))], nil
+}
+
+func (d *desk) CallsDue(_ context.Context, line string, after store.Due, limit int) ([]store.Due, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []store.Due
+	for id, c := range d.chats {
+		due := store.Due{Chat: id, At: c.NextCall(), Retry: c.Retry.Attempts > 0}
+		if c.Line == line && !due.At.IsZero() && compare(due, after) > 0 {
+			all = append(all, due)
+		}
+	}
+	slices.SortFunc(all, compare)
+	return all[:min(limit, len(all))], nil
 }
 
 // ask makes an event of a chat for which a rule asks a read after a while.
 func (d *desk) ask(id string, seq int64, after time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.step(id, chat.Handled{Seq: seq, Inbound: true, Message: true, MessageID: fmt.Sprint(seq), Wishes: []chat.Wish{
+	line, _, ok := strings.Cut(id, "/")
+	if !ok {
+		line = ""
+	}
+	if d.due[id].IsZero() {
+		d.due[id] = time.Now().Add(after)
+	}
+	d.step(id, chat.Handled{Seq: seq, Line: line, Inbound: true, Message: true, MessageID: fmt.Sprint(seq), Wishes: []chat.Wish{
 		{Kind: chat.WishRead, Pack: "p", Rule: "r", Due: time.Now().Add(after)},
 	}})
 }
@@ -78,12 +110,15 @@ func (d *desk) step(id string, in chat.Input) chat.Effects {
 	if c.Flight != nil {
 		next = time.Time{}
 	}
-	d.agenda.Set(id, next)
+	d.queue.Set(Pick{Chat: id, Line: c.Line, Due: next, Retry: c.Retry.Attempts > 0})
 	return effects
 }
 
 func (d *desk) Ready(_ context.Context, id string) (chat.Call, bool, error) {
 	time.Sleep(d.asking)
+	if d.stuck != nil {
+		time.Sleep(d.stuck(id))
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	effects := d.step(id, chat.Ready{Wire: 1000})
@@ -104,20 +139,31 @@ func (d *desk) Call(ctx context.Context, call chat.Call) (string, error) {
 	d.calls = append(d.calls, fmt.Sprintf("%s@%v", call.Chat, time.Since(d.began)))
 	d.flying++
 	d.most = max(d.most, d.flying)
+	d.flights[call.Line]++
+	d.highest[call.Line] = max(d.highest[call.Line], d.flights[call.Line])
+	if due, ok := d.due[call.Chat]; ok {
+		d.waits[call.Line] = append(d.waits[call.Line], time.Since(due))
+		delete(d.due, call.Chat)
+	}
+	took := d.took
 	var answer *chert.Error
+	if d.lines != nil {
+		took, answer = d.lines(call.Line)
+	}
 	if len(d.script) > 0 {
 		answer, d.script = d.script[0], d.script[1:]
 	}
 	d.mu.Unlock()
-	if d.took > 0 {
+	if took > 0 {
 		select {
-		case <-time.After(d.took):
+		case <-time.After(took):
 		case <-ctx.Done():
 			answer = &chert.Error{Message: ctx.Err().Error(), Retryable: true, Unknown: true}
 		}
 	}
 	d.mu.Lock()
 	d.flying--
+	d.flights[call.Line]--
 	d.mu.Unlock()
 	if answer != nil {
 		return "", answer
@@ -127,7 +173,7 @@ func (d *desk) Call(ctx context.Context, call chat.Call) (string, error) {
 
 // run starts a dispatcher and returns the function that stops it.
 func (d *desk) run(c Config) (*Dispatcher, func()) {
-	c.Chats, c.Caller, c.Agenda = d, d, d.agenda
+	c.Chats, c.Caller, c.Queue = d, d, d.queue
 	c.Jitter, c.Log = func() float64 { return 1 }, slog.New(slog.DiscardHandler)
 	if c.Now == nil {
 		c.Now = time.Now

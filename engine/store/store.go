@@ -83,9 +83,14 @@ type Store interface {
 	// order, at most limit.
 	KVList(ctx context.Context, pack, prefix string, now time.Time, limit int) ([]KV, error)
 
+	// CallLines returns the phone lines of chats that have a call due, at any
+	// time, in order: from one on (inclusive; "" is chats of which no line is
+	// known), at most limit.
+	CallLines(ctx context.Context, from string, limit int) ([]string, error)
 	// CallsDue and TimersDue return chats in the order of the time their next
-	// call, or timer, is due: those after the cursor, at most limit.
-	CallsDue(ctx context.Context, after Due, limit int) ([]Due, error)
+	// call, or timer, is due: those after the cursor, at most limit. Calls are
+	// those of one phone line.
+	CallsDue(ctx context.Context, line string, after Due, limit int) ([]Due, error)
 	TimersDue(ctx context.Context, after Due, limit int) ([]Due, error)
 
 	// LastSeq is the highest sequence of the journal.
@@ -246,6 +251,8 @@ type KV struct {
 type Due struct {
 	Chat string
 	At   time.Time
+	// Retry is whether an attempt of the chat's read call has failed.
+	Retry bool
 }
 
 // Quarantined is a delivery that was signed and not understood.

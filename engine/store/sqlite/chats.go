@@ -14,6 +14,8 @@ import (
 )
 
 const (
+	// lineOf is the expression that the index chats_call begins with.
+	lineOf = `ifnull(line, '')`
 	// isOpen is the condition of the index actions_open, which queries that are
 	// to use it name word for word.
 	isOpen = `(status = 'waiting' OR status = 'sent' OR status = 'blocked' OR status = 'dead')`
@@ -33,9 +35,14 @@ var (
 		WHERE chat_id = ? ORDER BY event_seq, n`)
 	selectState = declare(`SELECT value FROM states WHERE pack = ? AND chat_id = ?`)
 
-	selectCallsDue = declare(`SELECT id, call_at FROM chats WHERE call_at IS NOT NULL AND (call_at, id) > (?, ?)
-		ORDER BY call_at, id LIMIT ?`)
-	selectTimersDue = declare(`SELECT id, timer_at FROM chats WHERE timer_at IS NOT NULL AND (timer_at, id) > (?, ?)
+	selectCallsDue = declare(`SELECT id, call_at, retry_attempts FROM chats
+		WHERE call_at IS NOT NULL AND ` + lineOf + ` = ?4 AND (call_at, id) > (?1, ?2) ORDER BY call_at, id LIMIT ?3`)
+	selectCallLines = declareCostly("a step of the index for each line that has calls due", `WITH RECURSIVE lines (line) AS (
+		SELECT min(`+lineOf+`) FROM chats WHERE call_at IS NOT NULL AND `+lineOf+` >= ?1
+		UNION ALL SELECT (SELECT min(`+lineOf+`) FROM chats WHERE call_at IS NOT NULL AND `+lineOf+` > lines.line)
+		FROM lines WHERE lines.line IS NOT NULL LIMIT ?2)
+		SELECT line FROM lines WHERE line IS NOT NULL`)
+	selectTimersDue = declare(`SELECT id, timer_at, 0 FROM chats WHERE timer_at IS NOT NULL AND (timer_at, id) > (?, ?)
 		ORDER BY timer_at, id LIMIT ?`)
 )
 
@@ -101,9 +108,20 @@ func (s *Store) State(ctx context.Context, pack, chat string) (json.RawMessage, 
 	return value, err
 }
 
+// CallLines implements store.Store.
+func (s *Store) CallLines(ctx context.Context, from string, limit int) (lines []string, err error) {
+	err = s.read(ctx, "read the phone lines with calls due", func(c *conn) error {
+		return c.query(context.Background(), selectCallLines, func(row []driver.Value) error {
+			lines = append(lines, stringOf(row[0]))
+			return nil
+		}, from, int64(max(limit, 0)))
+	})
+	return lines, err
+}
+
 // CallsDue implements store.Store.
-func (s *Store) CallsDue(ctx context.Context, after store.Due, limit int) ([]store.Due, error) {
-	return s.due(ctx, selectCallsDue, after, limit)
+func (s *Store) CallsDue(ctx context.Context, line string, after store.Due, limit int) ([]store.Due, error) {
+	return s.due(ctx, selectCallsDue, after, limit, line)
 }
 
 // TimersDue implements store.Store.
@@ -111,16 +129,16 @@ func (s *Store) TimersDue(ctx context.Context, after store.Due, limit int) ([]st
 	return s.due(ctx, selectTimersDue, after, limit)
 }
 
-func (s *Store) due(ctx context.Context, what *statement, after store.Due, limit int) (list []store.Due, err error) {
+func (s *Store) due(ctx context.Context, what *statement, after store.Due, limit int, more ...driver.Value) (list []store.Due, err error) {
 	from := int64(math.MinInt64)
 	if !after.At.IsZero() {
 		from = after.At.UnixMicro()
 	}
 	err = s.read(ctx, "read what is due", func(c *conn) error {
 		return c.query(context.Background(), what, func(row []driver.Value) error {
-			list = append(list, store.Due{Chat: stringOf(row[0]), At: timeOf(row[1])})
+			list = append(list, store.Due{Chat: stringOf(row[0]), At: timeOf(row[1]), Retry: intOf(row[2]) > 0})
 			return nil
-		}, from, after.Chat, int64(max(limit, 0)))
+		}, append([]driver.Value{from, after.Chat, int64(max(limit, 0))}, more...)...)
 	})
 	return list, err
 }

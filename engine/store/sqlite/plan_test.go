@@ -59,7 +59,7 @@ var samples = map[*statement][]driver.Value{
 	selectKnown:     {"chat 5"},
 	selectChat:      {"chat 5"},
 	selectState:     {"pack", "chat 5"},
-	selectCallsDue:  {int64(0), "", int64(10)},
+	selectCallsDue:  {int64(0), "", int64(10), "+1"},
 	selectTimersDue: {int64(0), "", int64(10)},
 
 	selectVersion: {"pack", "key 5"},

@@ -56,3 +56,7 @@ CREATE INDEX missed_veto ON missed (key, seq) WHERE can_veto = 1;
 CREATE INDEX actions_blocked ON actions (chat_id, event_seq, n) WHERE status = 'blocked';
 
 ALTER TABLE chats ADD COLUMN hold_seq INTEGER NOT NULL DEFAULT 0; -- the event that set the hold; 0: an operator did, or there is none
+
+-- Calls are fair between phone lines: each line's are found in their order.
+DROP INDEX chats_call;
+CREATE INDEX chats_call ON chats (ifnull(line, ''), call_at, id) WHERE call_at IS NOT NULL;

@@ -17,6 +17,7 @@ var chatTests = map[string]func(*testing.T, *bench){
 	"waiting actions keep the order asked":       orderAsked,
 	"timers are set, fired, replaced and gone":   timerLife,
 	"what is due comes in order, ties included":  dueInOrder,
+	"calls are found by line":                    dueByLine,
 	"what is due follows the chat as it changes": dueFollows,
 	"states are one for each pack and chat":      states,
 }
@@ -64,7 +65,7 @@ func sentIsLoaded(t *testing.T, b *bench) {
 	if out.Call != nil || len(next.Waiting) != 0 || len(out.Actions) != 1 || out.Actions[0].Status != chat.Dead {
 		t.Errorf("a reaction that may have gone out is not settled: %s, %s", show(next), show(out))
 	}
-	if due, err := b.s.CallsDue(t.Context(), store.Due{}, 1); err != nil || len(due) != 1 {
+	if due, err := b.s.CallsDue(t.Context(), "", store.Due{}, 1); err != nil || len(due) != 1 {
 		t.Errorf("its chat is not due, so nobody would settle it: %v, %v", due, err)
 	}
 }
@@ -123,7 +124,9 @@ func dueInOrder(t *testing.T, b *bench) {
 	b.commit(batch...)
 	b.reopen()
 	for name, ask := range map[string]due{
-		"calls":  func(after store.Due, limit int) ([]store.Due, error) { return b.s.CallsDue(t.Context(), after, limit) },
+		"calls": func(after store.Due, limit int) ([]store.Due, error) {
+			return b.s.CallsDue(t.Context(), "", after, limit)
+		},
 		"timers": func(after store.Due, limit int) ([]store.Due, error) { return b.s.TimersDue(t.Context(), after, limit) },
 	} {
 		for _, limit := range []int{1, 3, 30, 100} {
@@ -141,10 +144,65 @@ func dueInOrder(t *testing.T, b *bench) {
 	}
 }
 
+// dueByLine: the calls of each line are found apart, and so are the lines.
+func dueByLine(t *testing.T, b *bench) {
+	names := []string{"", "+1", "+12", "+2"}
+	want := map[string][]store.Due{}
+	var batch []store.Transition
+	for i := range 40 {
+		c := chat.Chat{ID: fmt.Sprintf("c%02d", i), Line: names[(i*3)%len(names)]}
+		at := noon.Add(time.Duration(i/8) * time.Second)
+		a := read(int64(i+1), 0, c.ID, at)
+		c.Waiting = []chat.Action{a}
+		due := store.Due{Chat: c.ID, At: at}
+		if i%5 == 0 {
+			due.Retry, c.Retry = true, chat.Retry{Attempts: 2, First: noon, NotBefore: noon}
+		}
+		want[c.Line] = append(want[c.Line], due)
+		batch = append(batch, store.Transition{Chat: &c, Actions: c.Waiting})
+	}
+	idle := chat.Chat{ID: "idle", Line: "+11"}
+	b.commit(append(batch, store.Transition{Chat: &idle})...)
+	b.reopen()
+	for _, name := range names {
+		for _, limit := range []int{1, 3, 100} {
+			var got []store.Due
+			for after := (store.Due{}); ; {
+				page, err := b.s.CallsDue(t.Context(), name, after, limit)
+				b.must(err)
+				if len(page) == 0 {
+					break
+				}
+				got, after = append(got, page...), page[len(page)-1]
+			}
+			b.equal(fmt.Sprintf("calls of line %q, in pages of %d", name, limit), got, want[name])
+		}
+	}
+	lines := func(from string, limit int, want ...string) {
+		t.Helper()
+		got, err := b.s.CallLines(t.Context(), from, limit)
+		b.must(err)
+		b.equal(fmt.Sprintf("at most %d lines from %q", limit, from), got, want)
+	}
+	lines("", 10, names...)
+	lines("", 2, names[:2]...)
+	lines("+12", 10, names[2:]...)
+	lines("+12\x00", 1, "+2")
+	lines("+3", 10)
+	// A chat that moves to another line takes its call along.
+	c := *batch[0].Chat
+	c.Line = "+9"
+	b.commit(store.Transition{Chat: &c})
+	lines("+3", 10, "+9")
+	got, err := b.s.CallsDue(t.Context(), "+9", store.Due{}, 10)
+	b.must(err)
+	b.equal("calls of the line it moved to", got, want[batch[0].Chat.Line][:1])
+}
+
 func dueFollows(t *testing.T, b *bench) {
 	check := func(when string, want ...store.Due) {
 		t.Helper()
-		got, err := b.s.CallsDue(t.Context(), store.Due{}, 10)
+		got, err := b.s.CallsDue(t.Context(), "", store.Due{}, 10)
 		b.must(err)
 		b.equal(when, got, want)
 	}
@@ -155,7 +213,7 @@ func dueFollows(t *testing.T, b *bench) {
 	check("asked", store.Due{Chat: "c1", At: noon})
 	c.Retry = chat.Retry{Attempts: 1, First: noon, NotBefore: noon.Add(time.Minute)}
 	b.commit(store.Transition{Chat: &c})
-	check("backing off", store.Due{Chat: "c1", At: noon.Add(time.Minute)})
+	check("backing off", store.Due{Chat: "c1", At: noon.Add(time.Minute), Retry: true})
 	a.Status = chat.Done
 	c.Waiting, c.Retry = nil, chat.Retry{}
 	b.commit(store.Transition{Chat: &c, Actions: []chat.Action{a}})

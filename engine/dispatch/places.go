@@ -1,0 +1,131 @@
+package dispatch
+
+import (
+	"sync"
+	"time"
+)
+
+// places are those on the wire: how many calls are in flight, and of which line.
+//
+// No line takes the last quarter of the places, but one that is alone and whose
+// calls succeed. While an account has other lines, one whose calls hang or fail
+// takes another place only while it holds fewer than are free: such a line
+// leaves half of them to the others, two leave a third.
+type places struct {
+	total int
+
+	mu     sync.Mutex
+	taken  int
+	lines  map[string]*lineCalls // with a call in flight, or whose last one failed
+	recent [2]sighting           // of the two lines seen last
+}
+
+type lineCalls struct {
+	began  []time.Time // of the calls in flight
+	works  bool        // the last call that ended got its answer
+	failed bool        // it could not be made
+}
+
+// sighting is when a line was last seen to have calls.
+type sighting struct {
+	line string
+	at   time.Time
+}
+
+const (
+	// hangsAfter is how long an ordinary call never takes.
+	hangsAfter = time.Second
+	// aloneAfter is how long a line that has no calls is still counted among the
+	// others.
+	aloneAfter = time.Hour
+)
+
+func newPlaces(total int) *places { return &places{total: total, lines: map[string]*lineCalls{}} }
+
+// may reports whether another call of a line may go on the wire now.
+func (p *places) may(line string, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.see(line, now)
+	free := p.total - p.taken
+	l := p.lines[line]
+	if free <= 0 || l == nil || len(l.began) == 0 {
+		return free > 0
+	}
+	used, alone := len(l.began), !p.others(line, now)
+	switch {
+	case alone && l.works:
+		return true
+	case !alone && (l.failed || now.Sub(l.began[0]) >= hangsAfter):
+		return used < free
+	}
+	return used < p.total-max(p.total/4, 1)
+}
+
+// used is how many calls of a line are in flight.
+func (p *places) used(line string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l := p.lines[line]; l != nil {
+		return len(l.began)
+	}
+	return 0
+}
+
+// take takes a place, if the line may have one.
+func (p *places) take(line string, now time.Time) bool {
+	if !p.may(line, now) {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.lines[line]
+	if l == nil {
+		l = &lineCalls{}
+		p.lines[line] = l
+	}
+	l.began = append(l.began, now)
+	p.taken++
+	return true
+}
+
+// leave gives a place back that was taken at a time. No call was made if made
+// is false; else failed says how it ended.
+func (p *places) leave(line string, began time.Time, made, failed bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken--
+	l := p.lines[line]
+	for i := range l.began {
+		if l.began[i].Equal(began) {
+			l.began = append(l.began[:i], l.began[i+1:]...)
+			break
+		}
+	}
+	if made {
+		l.works, l.failed = !failed, failed
+	}
+	if len(l.began) == 0 && (!l.failed || len(p.lines) > maxLines) {
+		delete(p.lines, line)
+	}
+}
+
+// see notes that a line has calls. It is called with mu held.
+func (p *places) see(line string, now time.Time) {
+	switch r := &p.recent; {
+	case r[0].line == line:
+		r[0].at = now
+	default:
+		r[1], r[0] = r[0], sighting{line, now}
+	}
+}
+
+// others reports whether another line had calls lately.
+func (p *places) others(line string, now time.Time) bool {
+	for _, s := range p.recent {
+		if s.line != line && !s.at.IsZero() && now.Sub(s.at) < aloneAfter {
+			return true
+		}
+	}
+	return false
+}
