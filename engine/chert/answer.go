@@ -1,112 +1,137 @@
 package chert
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/url"
-	"strconv"
+	"regexp"
 	"strings"
 	"time"
 )
 
-// answer is what every body may hold besides the result.
-type answer struct {
-	Success any        `json:"success"` // false is what counts
-	TraceID string     `json:"trace_id"`
-	Error   *wireError `json:"error"`
-}
-
-type wireError struct {
-	Status     int     `json:"status"`
-	Code       int     `json:"code"`
-	Message    string  `json:"message"`
-	Retryable  *bool   `json:"retryable"`
-	RetryAfter float64 `json:"retry_after"` // seconds
-}
+// Bounds of what is read of an answer. What is longer is cut off: it is not
+// parsed, its connection is closed, and it counts as no answer of Chert's.
+const (
+	maxAnswer = 64 << 10 // of a call, and of every error
+	maxList   = 16 << 20 // of a list: a page of 200 rows of the events log
+)
 
 // read makes a reply or an error of what was answered.
 //
-// Success is a 2xx whose body is a JSON object that tells of no error, or a
-// 204. Anything else with a 2xx, such as the login page of a proxy or a body cut
-// short, is no word of Chert's: what became of the call is unknown.
-func (c *Client) read(resp *http.Response, into any) (Reply, *Error) {
-	body, readErr := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	var a answer
-	object := readErr == nil && len(body) <= maxAnswer && isObject(body) && lenient(json.Unmarshal(body, &a))
+// Only the documented shapes are Chert's answers: the call's own success, and
+// the error envelope, whatever the HTTP status. Everything else comes from
+// something on the way to Chert, such as a proxy, a captive portal or the wrong
+// host. It says nothing about what was asked for: Error.Foreign.
+func (c *Client) read(resp *http.Response, k call, into any) (Reply, *Error) {
+	good := resp.StatusCode >= 200 && resp.StatusCode <= 299
+	limit := maxAnswer
+	if good && k.list {
+		limit = maxList
+	}
+	body, readErr := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
+	var fields fields
+	if readErr == nil && len(body) <= limit {
+		fields = object(body)
+	}
 	date, _ := http.ParseTime(resp.Header.Get("Date"))
 	trace := resp.Header.Get("X-Trace-Id")
 	if trace == "" {
-		trace = a.TraceID
+		trace, _ = fields.text("trace_id")
 	}
 	e := &Error{Status: resp.StatusCode, TraceID: printable(trace), Date: date}
 
-	if resp.StatusCode < 200 || resp.StatusCode > 299 || object && failed(a) {
-		c.explain(e, resp, a)
+	if env := envelopeOf(fields); env != nil {
+		e.Code, e.Message, e.Retryable = env.code, env.message, env.retryable
+		if env.status != 0 && good {
+			e.Status = env.status
+		}
+		e.RetryAfter = max(c.retryAfter(resp.Header.Get("Retry-After"), date), env.retryAfter)
+		if e.Message == "" {
+			e.Message = "Chert gave no message"
+		}
 		return Reply{}, e
 	}
-	noContent := resp.StatusCode == http.StatusNoContent && readErr == nil && into == nil
-	switch {
+	e.Foreign, e.Retryable = true, true
+	if !good {
+		e.RetryAfter = c.retryAfter(resp.Header.Get("Retry-After"), date)
+		// Whoever gave up on Chert may have passed the call on before.
+		e.Unknown = resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout
+		e.Message = notChert(resp) + describe(resp, body)
+		return Reply{}, e
+	}
+	e.Unknown = true
+	switch noContent := resp.StatusCode == http.StatusNoContent && k.success == nil; {
 	case readErr != nil:
 		e.Message, e.cause = "the answer was cut short: "+readErr.Error(), readErr
-	case len(body) > maxAnswer:
-		e.Message = fmt.Sprintf("the answer is longer than %d MiB", maxAnswer>>20)
-	case !object && !noContent:
-		e.Message = fmt.Sprintf("the answer is not a JSON object but %s: is there a proxy in between?", kind(resp))
-	case into != nil:
+	case len(body) > limit:
+		e.Message = fmt.Sprintf("the answer is longer than %d KiB", limit>>10)
+	case fields == nil && !noContent:
+		e.Message = "the answer is not a JSON object" + describe(resp, body)
+	case fields.saysFailed():
+		e.Message = "the answer speaks of an error, but not in Chert's form" + describe(resp, body)
+	case k.success != nil:
+		if missing := k.success(fields); missing != "" {
+			e.Message = "the answer " + missing + describe(resp, body)
+		}
+	}
+	if e.Message == "" && into != nil {
 		if err := json.Unmarshal(body, into); err != nil {
-			e.Message, e.cause = "the answer has not the documented shape: "+err.Error(), err
+			e.Message, e.cause = "the answer does not have the documented shape: "+err.Error(), err
 		}
 	}
 	if e.Message != "" {
-		e.Retryable, e.Unknown = true, true
 		return Reply{}, e
 	}
 	return Reply{Status: resp.StatusCode, TraceID: e.TraceID, Date: date}, nil
 }
 
-// failed reports whether a body says that the call failed, whatever its status.
-func failed(a answer) bool {
-	return a.Success == false || a.Error != nil && (a.Error.Code != 0 || a.Error.Message != "")
-}
+// success reports what an answer lacks of a call's documented success, in words
+// that follow "the answer"; "" if it lacks nothing.
+type success func(fields) string
 
-// explain fills in what an answer says about its failure.
-func (c *Client) explain(e *Error, resp *http.Response, a answer) {
-	e.Retryable = retryableStatus(resp.StatusCode)
-	e.RetryAfter = c.retryAfter(resp.Header.Get("Retry-After"), e.Date)
-	w := a.Error
-	switch {
-	case w != nil:
-		e.Code, e.Message = w.Code, printable(w.Message)
-		if w.Retryable != nil {
-			e.Retryable = *w.Retryable
+// statusIs is the success of calls that answer {"status": want}.
+func statusIs(want string) success {
+	return func(f fields) string {
+		switch got, ok := f.text("status"); {
+		case !ok:
+			return fmt.Sprintf(`does not have "status": %q`, want)
+		case got != want:
+			return fmt.Sprintf(`has "status": %q, not %q`, printable(got), want)
 		}
-		if w.Status != 0 && resp.StatusCode < 300 {
-			e.Status = w.Status
-		}
-		e.RetryAfter = max(e.RetryAfter, seconds(w.RetryAfter))
-	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout:
-		// A proxy gave up on Chert, which may have gone on without it.
-		e.Unknown = true
-	case resp.StatusCode >= 300 && resp.StatusCode < 400:
-		e.Message = "redirected to " + locationHost(resp) + ", not followed: is base_url right?"
-	}
-	if e.Message == "" {
-		e.Message = fmt.Sprintf("%s, without an explanation (%s)", http.StatusText(resp.StatusCode), kind(resp))
+		return ""
 	}
 }
 
-// retryAfter reads the header's two forms, seconds and a date, which is
-// reckoned from the server's own clock where that is known.
+// hasObject is the success of calls that answer with an object in a field.
+func hasObject(name string) success {
+	return func(f fields) string {
+		if object(f[name]) == nil {
+			return fmt.Sprintf("has no object in %q", name)
+		}
+		return ""
+	}
+}
+
+// hasList is the success of calls that answer with a list in a field.
+func hasList(name string) success {
+	return func(f fields) string {
+		var list []json.RawMessage
+		if json.Unmarshal(f[name], &list) != nil || list == nil {
+			return fmt.Sprintf("has no list of %s", strings.ReplaceAll(name, "_", " "))
+		}
+		return ""
+	}
+}
+
+// retryAfter reads both forms of the header, seconds and a date. The date is
+// compared with the server's own clock where that is known.
 func (c *Client) retryAfter(header string, date time.Time) time.Duration {
-	if n, err := strconv.ParseUint(strings.TrimSpace(header), 10, 63); err == nil {
-		return seconds(float64(n))
+	if n, ok := plainNumber(header); ok {
+		return seconds(n)
 	}
-	at, err := http.ParseTime(header)
+	at, err := http.ParseTime(strings.TrimSpace(header))
 	if err != nil {
 		return 0
 	}
@@ -116,33 +141,47 @@ func (c *Client) retryAfter(header string, date time.Time) time.Duration {
 	return seconds(at.Sub(date).Seconds())
 }
 
-// seconds is a wait of n seconds; a day is the longest that makes sense, as
-// nothing is tried for longer.
-func seconds(n float64) time.Duration {
-	if math.IsNaN(n) || n <= 0 {
-		return 0
+// notChert says of an error's status that it is not Chert's, for people.
+func notChert(resp *http.Response) string {
+	what := http.StatusText(resp.StatusCode)
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		what = "redirected to " + locationHost(resp) + ", which is not followed"
 	}
-	return time.Duration(min(n, 86400) * float64(time.Second))
+	if what == "" {
+		what = "unknown status"
+	}
+	return what + "; this is not an answer of Chert's"
 }
 
-func isObject(body []byte) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
-}
-
-// lenient takes a body in which some field has another type than expected:
-// encoding/json has read all the others.
-func lenient(err error) bool {
-	_, wrongType := errors.AsType[*json.UnmarshalTypeError](err)
-	return err == nil || wrongType
-}
-
-// kind says what a body is, in the words of its header.
-func kind(resp *http.Response) string {
+// describe is what an answer looks like, for people: its type, and the title of
+// a page or the first words of a text.
+func describe(resp *http.Response, body []byte) string {
 	media, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
 	if media == "" {
-		return "without a content type"
+		media = "no content type"
 	}
-	return printable(media)
+	return " (" + printable(media) + excerpt(body) + ")"
+}
+
+var title = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title`)
+
+// excerpt is the title of a page or the first words of a text, after a colon.
+func excerpt(body []byte) string {
+	const most = 100
+	text := string(body[:min(len(body), 4<<10)])
+	if m := title.FindStringSubmatch(text); m != nil {
+		text = m[1]
+	} else if strings.HasPrefix(strings.TrimSpace(text), "<") {
+		return ""
+	}
+	text = strings.Join(strings.Fields(printable(text)), " ")
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + "…"
+	}
+	if text == "" {
+		return ""
+	}
+	return ": " + text
 }
 
 func locationHost(resp *http.Response) string {

@@ -22,6 +22,8 @@ func (c *Client) MarkRead(ctx context.Context, chat string) (Reply, error) {
 		what:   fmt.Sprintf("mark chat %q as read", chat),
 		method: http.MethodPost,
 		path:   []string{"chats", chat, "mark-read"},
+
+		success: statusIs("read"),
 	}, nil)
 }
 
@@ -34,6 +36,7 @@ func (c *Client) Typing(ctx context.Context, chat, state string) (Reply, error) 
 		body: struct {
 			State string `json:"state"`
 		}{state},
+		success: statusIs("sent"),
 	}, nil)
 }
 
@@ -48,12 +51,13 @@ func (c *Client) React(ctx context.Context, message, reaction string) (Reply, er
 		body: struct {
 			Reaction string `json:"reaction"`
 		}{reaction},
+		success: statusIs("sent"),
 	}, nil)
 }
 
 // Send sends a text to a chat. With the same key it is sent once, however
-// often it is repeated. The message is as far known as the answer has it in the
-// documented shape: what was sent is not sent again over the form of its receipt.
+// often it is repeated. The message is known as far as the answer has its fields
+// in the documented types.
 func (c *Client) Send(ctx context.Context, chat, text, key string) (Message, Reply, error) {
 	what := fmt.Sprintf("send a message to chat %q", chat)
 	if key == "" {
@@ -73,14 +77,14 @@ func (c *Client) Send(ctx context.Context, chat, text, key string) (Message, Rep
 		body: struct {
 			Message body `json:"message"`
 		}{body{Parts: []event.Part{{Type: "text", Value: text}}, Key: key}},
+		success: hasObject("message"),
 	}, &got)
 	if err != nil {
 		return Message{}, reply, err
 	}
 	var m Message
-	if json.Unmarshal(got.Message, &m) != nil {
-		m = Message{}
-	}
+	// A field of another type leaves its zero value: the message was sent.
+	_ = json.Unmarshal(got.Message, &m)
 	return m, reply, nil
 }
 
@@ -109,6 +113,8 @@ func (c *Client) Messages(ctx context.Context, chat string) (list []Message, mor
 		what:   fmt.Sprintf("list the messages of chat %q", chat),
 		method: http.MethodGet,
 		path:   []string{"chats", chat, "messages"},
+
+		success: hasList("messages"), list: true,
 	}, &got)
 	return got.Messages, got.HasMore, reply, err
 }
@@ -133,6 +139,8 @@ func (c *Client) PhoneNumbers(ctx context.Context) ([]PhoneNumber, Reply, error)
 		what:   "list the phone numbers",
 		method: http.MethodGet,
 		path:   []string{"phone-numbers"},
+
+		success: hasList("phone_numbers"), list: true,
 	}, &got)
 	return got.PhoneNumbers, reply, err
 }

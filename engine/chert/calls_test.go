@@ -46,11 +46,11 @@ func TestCalls(t *testing.T) {
 			`{"message": {"id": "m9", "status": "queued"}}`, `["m9","queued"]`,
 		},
 		{
-			"send, answered in another shape",
-			func(c *Client) (any, error) { m, _, err := c.Send(t.Context(), "c1", "hi", "k1"); return m.ID, err },
+			"send, answered with fields of other types",
+			func(c *Client) (any, error) { m, _, err := c.Send(t.Context(), "c1", "hi", "k1"); return m.Status, err },
 			"POST /api/v1/chats/c1/messages",
 			`{"message":{"parts":[{"type":"text","value":"hi"}],"idempotency_key":"k1"}}`,
-			`{"message": "queued"}`, `""`,
+			`{"message": {"id": 9, "status": "queued"}}`, `"queued"`,
 		},
 		{
 			"list messages",

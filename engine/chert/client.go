@@ -110,10 +110,6 @@ func newTransport(conns int) *http.Transport {
 	}
 }
 
-// maxAnswer bounds what is read of an answer. A full page of the events log,
-// 200 rows of long messages, is well below it.
-const maxAnswer = 16 << 20
-
 // call is one request to be made.
 type call struct {
 	what   string // for people: "mark chat c1 as read"
@@ -121,6 +117,11 @@ type call struct {
 	path   []string // segments; each is escaped
 	query  url.Values
 	body   any // sent as JSON; nil: none
+
+	// success is the documented answer. nil: none is documented, and an answer
+	// is a JSON object that speaks of no error, or a 204.
+	success success
+	list    bool // its answer may be long: maxList
 }
 
 // do makes a call and decodes its answer into into, unless that is nil. An
@@ -164,7 +165,7 @@ func (c *Client) do(ctx context.Context, k call, into any) (Reply, error) {
 		return fail(transportError(err, sent.Load() || !c.traced, c.cfg.Timeout))
 	}
 	defer resp.Body.Close()
-	reply, e := c.read(resp, into)
+	reply, e := c.read(resp, k, into)
 	if e != nil {
 		return fail(e)
 	}

@@ -168,7 +168,7 @@ func TestEachAttemptIsSignedAnew(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		seen[r.Header.Get("X-Chert-Signature")] = true
-		io.WriteString(w, `{}`)
+		io.WriteString(w, `{"chat_id":"c1","status":"read"}`)
 	})
 	c := newClient(t, s.URL, func(cfg *Config) {
 		cfg.Now = func() time.Time {
@@ -257,7 +257,7 @@ func TestIDsStayOneSegment(t *testing.T) {
 	paths := make(chan string, 1)
 	s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		paths <- r.RequestURI
-		io.WriteString(w, `{}`)
+		io.WriteString(w, `{"chat_id":"c1","status":"read"}`)
 	})
 	c := newClient(t, s.URL, nil)
 	tests := []struct{ id, want string }{
@@ -306,7 +306,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 			s := newServer(t, answering(status, http.Header{"Location": {tt.location}}, ""))
 			_, err := newClient(t, s.URL, nil).MarkRead(t.Context(), "c1")
 			e := wantError(t, err)
-			if e.Status != status || e.Retryable || !strings.Contains(e.Message, tt.want) || strings.Contains(e.Message, "abc") {
+			if e.Status != status || !e.Foreign || !e.Retryable || e.Unknown || !strings.Contains(e.Message, tt.want) || strings.Contains(e.Message, "abc") {
 				t.Errorf("%d to %q: %+v, want a message that names %s alone", status, tt.location, e, tt.want)
 			}
 		}
@@ -328,7 +328,7 @@ func TestCallsInFlightAreBounded(t *testing.T) {
 		mu.Lock()
 		inFlight--
 		mu.Unlock()
-		io.WriteString(w, `{}`)
+		io.WriteString(w, `{"chat_id":"c1","status":"read"}`)
 	})
 	c := newClient(t, s.URL, func(cfg *Config) { cfg.MaxConns = 2 })
 	var calls sync.WaitGroup

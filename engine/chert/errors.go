@@ -20,10 +20,10 @@ const (
 	CodeChatNotFound         = 2002
 	CodeMessageNotFound      = 2003
 	CodeBadSignature         = 2004
-	CodeSuspended            = 2005
-	CodeNotPermitted         = 2007
+	CodeSuspended            = 2005 // or not permitted
+	CodeEmailNotVerified     = 2007
 	CodeAccountLimit         = 2008
-	CodeEmailNotVerified     = 2010
+	CodeIntegrationMissing   = 2010
 	CodeNotFound             = 2011
 	CodeNoCredentials        = 2012
 	CodeClockSkew            = 2013
@@ -41,21 +41,26 @@ const (
 type Error struct {
 	Call    string // what was being done, for people
 	Status  int    // HTTP status; 0: no answer
-	Code    int    // Chert's code; 0: the answer had no error envelope
+	Code    int    // Chert's code; 0: the answer had no error envelope, or there was none
 	Message string // for people; may change at any time
 
-	// Retryable is Chert's word. Without it: no answer at all, an answer cut
-	// short, and the statuses 408, 425, 429 and 5xx.
+	// Retryable is what Chert's envelope says. It is also true of an answer that
+	// is not Chert's, and of no answer at all.
 	Retryable  bool
 	RetryAfter time.Duration // the larger of body and header, at most a day; 0: not said
 
 	TraceID string
 	Date    time.Time // Chert's clock when it answered; zero if unknown
 
+	// Foreign says that an answer came which does not have the documented shape:
+	// it is not Chert's, and says nothing about the chat, message or account that
+	// the call was for. See Client.read.
+	Foreign bool
+
 	// Unknown says that the call may have been carried out all the same: it may
-	// have reached Chert, and no answer of Chert's came back, but none at all, or
-	// a proxy's (408 and 5xx without the envelope), or one that can't be read.
-	// What is not idempotent must not be repeated then.
+	// have reached Chert, and no answer of Chert's came back. That is no answer at
+	// all, a foreign 408 or 5xx, or a 2xx without the documented success. What is
+	// not idempotent must not be repeated then.
 	Unknown bool
 
 	cause error
@@ -92,16 +97,6 @@ func transportError(err error, sent bool, timeout time.Duration) *Error {
 		message = "can't connect: " + err.Error()
 	}
 	return &Error{Message: message, Retryable: true, Unknown: sent, cause: err}
-}
-
-// retryableStatus is what counts where no envelope says it: a proxy in between
-// answered, or Chert broke its own promise.
-func retryableStatus(status int) bool {
-	switch status {
-	case 408, 425, 429:
-		return true
-	}
-	return status >= 500
 }
 
 // printable makes a message of a server fit for logs and terminals.

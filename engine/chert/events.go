@@ -43,28 +43,22 @@ type Row struct {
 // Events reads one page of the events log.
 func (c *Client) Events(ctx context.Context, q EventQuery) (EventPage, Reply, error) {
 	var got struct {
-		Events json.RawMessage `json:"events"`
-		Next   string          `json:"next_cursor"`
+		Events []json.RawMessage `json:"events"`
+		Next   string            `json:"next_cursor"`
 	}
 	reply, err := c.do(ctx, call{
 		what:   "read the events log",
 		method: http.MethodGet,
 		path:   []string{"events"},
 		query:  q.values(),
+
+		success: hasList("events"), list: true,
 	}, &got)
 	if err != nil {
 		return EventPage{}, reply, err
 	}
-	var rows []json.RawMessage
-	// Without the field this is another answer, not a log without events.
-	if err := json.Unmarshal(got.Events, &rows); err != nil {
-		return EventPage{}, Reply{}, &Error{
-			Call: "read the events log", Status: reply.Status, TraceID: reply.TraceID, Date: reply.Date,
-			Message: "the answer has no list of events", Retryable: true, cause: err,
-		}
-	}
-	page := EventPage{Next: got.Next, Rows: make([]Row, len(rows))}
-	for i, raw := range rows {
+	page := EventPage{Next: got.Next, Rows: make([]Row, len(got.Events))}
+	for i, raw := range got.Events {
 		page.Rows[i] = newRow(raw)
 	}
 	return page, reply, nil
@@ -77,6 +71,14 @@ func (c *Client) Event(ctx context.Context, id string) (Row, Reply, error) {
 		what:   fmt.Sprintf("read event %q of the log", id),
 		method: http.MethodGet,
 		path:   []string{"events", id},
+
+		success: func(f fields) string {
+			if f["id"] == nil && f["event_id"] == nil {
+				return "has no event"
+			}
+			return ""
+		},
+		list: true,
 	}, &raw)
 	if err != nil {
 		return Row{}, reply, err

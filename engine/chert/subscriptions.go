@@ -55,7 +55,8 @@ func (c *Client) Subscriptions(ctx context.Context) ([]Subscription, Reply, erro
 	var got struct {
 		Subscriptions []Subscription `json:"subscriptions"`
 	}
-	reply, err := c.do(ctx, call{what: "list the webhook subscriptions", method: http.MethodGet, path: []string{subscriptions}}, &got)
+	reply, err := c.do(ctx, call{what: "list the webhook subscriptions", method: http.MethodGet, path: []string{subscriptions},
+		success: hasList("subscriptions"), list: true}, &got)
 	return got.Subscriptions, reply, err
 }
 
@@ -82,6 +83,12 @@ func (c *Client) subscription(ctx context.Context, k call) (Subscription, Reply,
 	var got struct {
 		Wrapped *Subscription `json:"subscription"`
 		Subscription
+	}
+	k.success = func(f fields) string {
+		if object(f["subscription"]) == nil && f["id"] == nil {
+			return "has no subscription"
+		}
+		return ""
 	}
 	reply, err := c.do(ctx, k, &got)
 	if err != nil {

@@ -1,0 +1,160 @@
+package chert
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// fields is a JSON object. Names are exact, as they are on the wire: "Status"
+// is not "status".
+type fields map[string]json.RawMessage
+
+// object reads a JSON object; nil if it is none.
+func object(body []byte) fields {
+	var f fields
+	if json.Unmarshal(body, &f) != nil {
+		return nil
+	}
+	return f
+}
+
+// text is a field that is a string.
+func (f fields) text(name string) (s string, ok bool) {
+	raw, ok := f[name]
+	if !ok || len(raw) == 0 || raw[0] != '"' {
+		return "", false
+	}
+	return s, json.Unmarshal(raw, &s) == nil
+}
+
+// saysFailed reports whether a body contradicts that the call succeeded.
+func (f fields) saysFailed() bool {
+	if success, clear := clearBool(f["success"]); clear && !success {
+		return true
+	}
+	raw, ok := f["error"]
+	return ok && string(raw) != "null"
+}
+
+// envelope is Chert's error envelope.
+type envelope struct {
+	code       int
+	status     int // 0: not said
+	message    string
+	retryable  bool
+	retryAfter time.Duration
+}
+
+// envelopeOf reads the error envelope of a body; nil if the body has none.
+//
+// Fields are read for what they clearly mean, also as strings and numbers:
+// "true", "1" and 1.0 are true, "  3 " is 3. What is not clear counts as absent.
+// retryable is documented as always present. Without it a documented code has
+// its documented value. A code that is not documented is only taken from a whole
+// envelope: success false, a code of Chert's kind (four digits or more), and a
+// clear retryable. Other APIs have an "error" with a "code" as well, and what
+// they say must not end a read.
+func envelopeOf(f fields) *envelope {
+	succeeded, said := clearBool(f["success"])
+	w := object(f["error"])
+	code, ok := clearInt(w["code"])
+	if !ok || said && succeeded {
+		return nil
+	}
+	usual, documented := usuallyRetryable[code]
+	retryable, clear := clearBool(w["retryable"])
+	if !documented && (!said || !clear || code < 1000) {
+		return nil
+	}
+	if !clear {
+		retryable = usual
+	}
+	e := &envelope{code: code, retryable: retryable}
+	if status, ok := clearInt(w["status"]); ok && status >= 100 && status <= 599 {
+		e.status = status
+	}
+	if message, ok := w.text("message"); ok {
+		e.message = printable(message)
+	}
+	if wait, ok := clearNumber(w["retry_after"]); ok {
+		e.retryAfter = seconds(wait)
+	}
+	return e
+}
+
+// usuallyRetryable are the documented codes, and whether a call may be repeated
+// after each where the envelope does not say so.
+var usuallyRetryable = map[int]bool{
+	CodeMissingField: false, CodeInvalidValue: false, CodeInvalidJSON: false, CodeRateLimited: true,
+	CodeTenantNotFound: false, CodeChatNotFound: false, CodeMessageNotFound: false, CodeBadSignature: false,
+	CodeSuspended: false, CodeEmailNotVerified: false, CodeAccountLimit: false, CodeIntegrationMissing: false,
+	CodeNotFound: false, CodeNoCredentials: false, CodeClockSkew: false,
+	CodeInternal: true, CodeDeliveryUnavailable: true, CodeDeliveryUnconfigured: false, CodeDeliveryError: true,
+	CodeDeliveryFailed: true, CodeLinesSaturated: true, CodeUnknownEffect: false, CodeNotSupported: false,
+}
+
+// clearBool reads true and false, also as 1 and 0 and as a string of these.
+func clearBool(raw json.RawMessage) (value, clear bool) {
+	text := strings.TrimSpace(string(raw))
+	if strings.HasPrefix(text, `"`) {
+		var s string
+		if json.Unmarshal(raw, &s) != nil {
+			return false, false
+		}
+		text = strings.ToLower(strings.TrimSpace(s))
+	}
+	switch text {
+	case "true":
+		return true, true
+	case "false":
+		return false, true
+	}
+	n, ok := plainNumber(text)
+	return n == 1, ok && (n == 0 || n == 1)
+}
+
+// clearNumber reads a number, also one in a string. One that is larger than a
+// float64 holds is infinite.
+func clearNumber(raw json.RawMessage) (n float64, clear bool) {
+	text := string(raw)
+	if strings.HasPrefix(text, `"`) {
+		var s string
+		if json.Unmarshal(raw, &s) != nil {
+			return 0, false
+		}
+		text = s
+	}
+	return plainNumber(text)
+}
+
+// clearInt reads a whole number, also one in a string or with a fraction of 0.
+func clearInt(raw json.RawMessage) (n int, clear bool) {
+	f, ok := clearNumber(raw)
+	if !ok || f != math.Trunc(f) || math.Abs(f) > 1<<31 {
+		return 0, false
+	}
+	return int(f), true
+}
+
+// plainNumber reads a decimal number, with spaces around it.
+func plainNumber(text string) (n float64, ok bool) {
+	text = strings.TrimSpace(text)
+	if text == "" || strings.Trim(text, "0123456789.eE+-") != "" {
+		return 0, false // ParseFloat would take inf, nan and hexadecimal
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	return n, err == nil || errors.Is(err, strconv.ErrRange)
+}
+
+// seconds is a wait of n seconds; a day is the longest that makes sense, as
+// nothing is tried for longer.
+func seconds(n float64) time.Duration {
+	if math.IsNaN(n) || n <= 0 {
+		return 0
+	}
+	return time.Duration(min(n, 86400) * float64(time.Second))
+}
