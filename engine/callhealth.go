@@ -1,10 +1,13 @@
 package engine
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"chertd/engine/chert"
 	"chertd/engine/dispatch"
 )
 
@@ -12,15 +15,25 @@ import (
 // no single chat, before it is called an outage.
 const failingCalls = 3
 
-// callHealth tells when calls stop going through, and when they do again.
-type callHealth struct {
-	log *slog.Logger
+// longPause is how long a 429's pause must be to be worth a line in the log
+// above level debug: at a server's limit there may be a short one each second.
+const longPause = 10 * time.Second
 
-	mu     sync.Mutex
-	failed int // in a row
-	since  time.Time
-	last   string
-	told   bool
+// callHealth knows how calls to Chert fare. It logs when they stop going through,
+// why, and when they do again, once each.
+type callHealth struct {
+	log  *slog.Logger
+	gov  *dispatch.Governor
+	base string // chert.base_url
+
+	mu        sync.Mutex
+	failed    int // calls in a row
+	since     time.Time
+	last      string
+	logged    bool           // that calls fail
+	stop      *dispatch.Stop // as it was logged last; nil: calls go out
+	pause     time.Time      // end of the pause that was logged last
+	confirmed time.Time      // when Chert last confirmed a call
 }
 
 // ended notes how an attempt ended. What Chert refuses for a chat, or asks to
@@ -28,22 +41,70 @@ type callHealth struct {
 func (h *callHealth) ended(a *dispatch.Attempt) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e := a.Err; e != nil && e.Retryable && e.RetryAfter == 0 {
+	down := h.logged || h.stop != nil
+	h.paused(a.Ended)
+	h.stopped()
+	e := a.Err
+	switch {
+	case e == nil:
+		h.confirmed = a.Ended
+		h.failed = 0
+	case e.Retryable && (e.Foreign || e.RetryAfter == 0):
 		if h.failed == 0 {
 			h.since = a.Ended
 		}
 		h.failed++
 		h.last = e.Error()
-		if h.failed == failingCalls {
-			h.told = true
-			h.log.Warn("calls to Chert fail; they are tried again, with longer and longer waits, for a day", keyError, h.last)
+	default:
+		h.failed = 0
+	}
+	switch {
+	case h.stop != nil:
+	case h.failed >= failingCalls && !h.logged:
+		h.logged = true
+		h.log.Warn("calls to Chert fail; they are tried again, with longer and longer waits", keyError, h.last)
+	case h.failed == 0:
+		h.logged = false
+		if down {
+			h.log.Info("calls to Chert go through again")
 		}
+	}
+}
+
+// stopped logs that all calls have stopped, and again if the cause has changed:
+// its fix is another.
+func (h *callHealth) stopped() {
+	stop := h.gov.Stopped()
+	if stop != nil && (h.stop == nil || h.stop.Foreign != stop.Foreign || h.stop.Code != stop.Code) {
+		cause, fix := h.explain(stop)
+		h.log.Error("calls have stopped: "+cause+"; what waits is kept, and one probe at a time finds out when it is over",
+			"http", stop.HTTP, "code", stop.Code, keyError, stop.Message, "hint", fix)
+	}
+	h.stop = stop
+}
+
+// paused logs that Chert asked to wait.
+func (h *callHealth) paused(now time.Time) {
+	p := h.gov.Pause()
+	if !p.Until.After(h.pause) || !p.Until.After(now) {
 		return
 	}
-	if h.told {
-		h.log.Info("calls to Chert go through again", "failed", h.failed, "since", h.since.UTC().Format(time.RFC3339))
+	h.pause = p.Until
+	level := slog.LevelDebug
+	if p.Until.Sub(p.Asked) >= longPause {
+		level = slog.LevelWarn
 	}
-	h.failed, h.told = 0, false
+	h.log.Log(context.Background(), level, "calls wait, as Chert asked (429)", "until", p.Until.UTC().Format(time.RFC3339), keyError, p.Why)
+}
+
+// restored logs that a pause from before a restart is still in force.
+func (h *callHealth) restored(p dispatch.Pause, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p.Until.After(now) {
+		h.pause = p.Until
+		h.log.Warn("calls wait, as Chert asked before the restart (429)", "until", p.Until.UTC().Format(time.RFC3339), keyError, p.Why)
+	}
 }
 
 // outage returns since when calls fail, and how; the zero time if they don't.
@@ -54,4 +115,41 @@ func (h *callHealth) outage() (since time.Time, last string) {
 		return time.Time{}, ""
 	}
 	return h.since, h.last
+}
+
+// lastConfirmed is when Chert last confirmed a call; zero: not since the start.
+func (h *callHealth) lastConfirmed() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.confirmed
+}
+
+// explain says why all calls have stopped, and what to do about it.
+func (h *callHealth) explain(s *dispatch.Stop) (cause, fix string) {
+	if s.Foreign {
+		cause = "what answers at " + h.base + " is not Chert"
+		switch {
+		case s.HTTP == 407:
+			return cause, "give the proxy its credentials, in HTTPS_PROXY"
+		case s.HTTP >= 300 && s.HTTP < 400:
+			return cause, "set chert.base_url to the address that answers: redirects are not followed, and then restart chertd; or check the proxy on the way"
+		}
+		return cause, "check chert.base_url, and the proxy or gateway on the way to Chert; a changed base_url needs a restart"
+	}
+	if c, ok := stopCauses[s.Code]; ok {
+		return c.cause, c.fix
+	}
+	return fmt.Sprintf("Chert refuses every call (code %d)", s.Code), "ask Chert's support"
+}
+
+// stopCauses are the errors after which every other call would fail too, and what
+// an operator does about each.
+var stopCauses = map[int]struct{ cause, fix string }{
+	chert.CodeTenantNotFound:   {"Chert does not know the tenant", "check chert.tenant; a changed one needs a restart"},
+	chert.CodeBadSignature:     {"Chert refuses the signing secret", "check chert.signing_secret: it must be that of chert.tenant; SIGHUP takes a changed one"},
+	chert.CodeNoCredentials:    {"Chert finds no credentials in the calls", "check chert.auth, and that no proxy on the way removes the headers x-chert-signature, x-chert-tenant or authorization"},
+	chert.CodeClockSkew:        {"Chert refuses the time of the signatures", "set this machine's clock (NTP)"},
+	chert.CodeSuspended:        {"Chert has suspended the tenant, or does not permit its calls", "ask Chert's support, with the trace_id of the call"},
+	chert.CodeEmailNotVerified: {"the account's email address is not verified", "verify it in Chert's console"},
+	chert.CodeAccountLimit:     {"the account's limit is reached", "raise it in Chert's console, or wait until it is renewed"},
 }

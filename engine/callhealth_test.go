@@ -16,7 +16,7 @@ import (
 func TestOutageIsTold(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	h := callHealth{log: slog.New(slog.NewTextHandler(&log, nil))}
+	h := callHealth{log: slog.New(slog.NewTextHandler(&log, nil)), gov: dispatch.NewGovernor(0, 0)}
 	at := time.Unix(1_800_000_000, 0)
 	end := func(err *chert.Error) {
 		at = at.Add(time.Second)
@@ -45,5 +45,92 @@ func TestOutageIsTold(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "go through again") {
 		t.Errorf("the log has %d lines, want the outage and its end:\n%s", n, &log)
+	}
+}
+
+// A stop is logged with its fix by its first answer, again when its cause changes,
+// and its end once.
+func TestStopIsLoggedWithItsFix(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	gov := dispatch.NewGovernor(0, 0)
+	h := callHealth{log: slog.New(slog.NewTextHandler(&log, nil)), gov: gov, base: "https://example.com/api/v1"}
+	at := time.Unix(1_800_000_000, 0)
+	end := func(err *chert.Error) (logged string) {
+		t.Helper()
+		at = at.Add(time.Minute)
+		leave, wait := gov.Admit(at)
+		if wait > 0 {
+			t.Fatalf("the next probe waits %v", wait)
+		}
+		gov.Answered(at, leave, at.String(), err)
+		log.Reset()
+		h.ended(&dispatch.Attempt{Ended: at, Err: err})
+		return log.String()
+	}
+	want := func(logged string, words ...string) {
+		t.Helper()
+		if len(words) == 0 && logged != "" || strings.Count(logged, "\n") > 1 {
+			t.Errorf("logged %s, want %q", logged, words)
+		}
+		for _, w := range words {
+			if !strings.Contains(logged, w) {
+				t.Errorf("logged %s, want %q", logged, w)
+			}
+		}
+	}
+	secret := &chert.Error{Status: 401, Code: 2004, Message: "bad signature"}
+	page := &chert.Error{Status: 404, Message: "Not Found", Foreign: true, Retryable: true}
+	want(end(nil))
+	want(end(secret), "level=ERROR", "have stopped", "signing secret", "code=2004", "hint=", "chert.signing_secret")
+	want(end(secret))
+	want(end(&chert.Error{Message: "reset", Retryable: true}))
+	want(end(page), "level=ERROR", "have stopped", "https://example.com/api/v1 is not Chert", "http=404", "chert.base_url")
+	want(end(page))
+	want(end(&chert.Error{Status: 403, Code: 2005, Message: "suspended"}), "level=ERROR", "code=2005", "support")
+	want(end(&chert.Error{Status: 404, Code: 2002}), "level=INFO", "go through again")
+	want(end(nil))
+	want(end(page))
+	want(end(page))
+	want(end(page), "level=ERROR", "is not Chert")
+	want(end(nil), "level=INFO", "go through again")
+}
+
+// Each code that stops all calls has a cause and a fix of its own.
+func TestEachStopHasAFix(t *testing.T) {
+	t.Parallel()
+	h := callHealth{base: "https://example.com"}
+	seen := map[string]int{}
+	for _, code := range dispatch.StopCodes() {
+		cause, fix := h.explain(&dispatch.Stop{Code: code})
+		if cause == "" || fix == "" || seen[cause] != 0 || strings.Contains(cause, "every call") {
+			t.Errorf("code %d: %q, %q; the same as %d", code, cause, fix, seen[cause])
+		}
+		seen[cause] = code
+	}
+	if len(stopCauses) != len(seen) {
+		t.Errorf("%d causes for %d codes", len(stopCauses), len(seen))
+	}
+	for http, want := range map[int]string{302: "redirects", 404: "chert.base_url", 502: "proxy", 200: "proxy", 407: "HTTPS_PROXY"} {
+		if cause, fix := h.explain(&dispatch.Stop{Foreign: true, HTTP: http}); !strings.Contains(cause, "example.com is not Chert") || !strings.Contains(fix, want) {
+			t.Errorf("%d: %q, %q", http, cause, fix)
+		}
+	}
+}
+
+// A long pause is logged once, with its end.
+func TestPauseIsLogged(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	gov := dispatch.NewGovernor(0, 0)
+	h := callHealth{log: slog.New(slog.NewTextHandler(&log, nil)), gov: gov}
+	at := time.Unix(1_800_000_000, 0)
+	for _, asked := range []time.Duration{time.Second, time.Minute, time.Minute, 30 * time.Second} {
+		err := &chert.Error{Status: 429, Code: 1007, Message: "slow down", Retryable: true, RetryAfter: asked}
+		gov.Answered(at, dispatch.Leave{}, "c1", err)
+		h.ended(&dispatch.Attempt{Ended: at, Err: err})
+	}
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, "until=2027-01-15T08:01:00Z") {
+		t.Errorf("logged %s, want the minute's pause once", got)
 	}
 }

@@ -122,6 +122,7 @@ func (d Daemon) Run(ctx context.Context) error {
 		Now:    d.Now, Jitter: rand.Float64, Log: d.Log,
 		Shards: d.Shards, Rate: d.Rate, Burst: d.Burst,
 		Concurrency: d.Concurrency, Timeout: d.API.Timeout,
+		Credential: d.API.Tenant + " " + d.API.BaseURL, BaseURL: d.API.BaseURL,
 		Observe: d.Observe,
 	})
 	m := newManager(eng, st, &d)
@@ -136,6 +137,9 @@ func (d Daemon) Run(ctx context.Context) error {
 		return err
 	} else if m.paused {
 		d.Log.Warn("calls are paused, as they were when chertd stopped", "hint", "chertd resume lets them go on")
+	}
+	if err := eng.restorePause(ctx); err != nil {
+		return err
 	}
 	// What packs must not do any more is dropped before anything goes out.
 	eng.Pause(true)

@@ -43,6 +43,11 @@ type Config struct {
 	Concurrency int           // calls in flight; default 8
 	Timeout     time.Duration // of one attempt
 
+	// Credential names the account that calls are made for, and where: a pause
+	// that Chert asks for is kept for it across restarts. BaseURL is for people.
+	Credential string
+	BaseURL    string
+
 	// Observe, if set, is told what happens, as it happens, from the
 	// goroutine it happens on: it must be quick and must not call back.
 	Observe func(Happening)
@@ -108,7 +113,7 @@ func New(c Config) *Engine {
 		timersDue: dispatch.NewAgenda(c.Store.TimersDue, 0),
 		swapped:   make(chan struct{}, 1),
 	}
-	e.callHealth.log = c.Log
+	e.callHealth.log, e.callHealth.gov, e.callHealth.base = c.Log, e.gov, c.BaseURL
 	e.misses = newMisses(e)
 	for i := range c.Shards {
 		e.shards = append(e.shards, newShard(e, store.Shard{Index: i, Of: c.Shards}))
@@ -117,7 +122,7 @@ func New(c Config) *Engine {
 		Chats: e, Caller: c.Caller, Queue: e.callsDue, Governor: e.gov,
 		Concurrency: c.Concurrency, Timeout: c.Timeout,
 		Group: func(id string) int { return e.shardOf(id).part.Index },
-		Now:   c.Now, Jitter: c.Jitter, Log: c.Log,
+		Now:   c.Now, Jitter: c.Jitter, Log: c.Log, Keep: e.keepPause,
 		Observe: func(a dispatch.Attempt) {
 			e.callHealth.ended(&a)
 			e.observe(Happening{Attempt: &a})
@@ -191,15 +196,17 @@ func (e *Engine) Pause(on bool) { e.calls.Pause(on) }
 
 // Status is how the engine stands.
 type Status struct {
-	Draining bool
-	Rules    bool   // there is a rule set to run events by
-	Failing  string // what the store said when it last failed; "": it works
-	Paused   bool
-	Stopped  *dispatch.AccountStop // calls are stopped for the whole account
-	Outage   time.Time             // since when calls fail, whatever chat they are for; zero: they don't
-	LastCall string                // how the last one failed, in an outage
-	Backlog  []int                 // events in memory, a shard each
-	Missed   []MissedBy            // what packs have missed, by name
+	Draining  bool
+	Rules     bool   // there is a rule set to run events by
+	Failing   string // what the store said when it last failed; "": it works
+	Paused    bool
+	Stopped   *dispatch.Stop // why all calls have stopped; nil: they have not
+	Pause     dispatch.Pause // that Chert asked for and is not over; zero: none
+	Outage    time.Time      // since when calls fail, whatever chat they are for; zero: they don't
+	LastCall  string         // how the last one failed, in an outage
+	Confirmed time.Time      // when Chert last confirmed a call; zero: not since the start
+	Backlog   []int          // events in memory, a shard each
+	Missed    []MissedBy     // what packs have missed, by name
 }
 
 // Status tells how the engine stands.
@@ -215,6 +222,10 @@ func (e *Engine) Status() Status {
 		st.Failing = *f
 	}
 	st.Outage, st.LastCall = e.callHealth.outage()
+	st.Confirmed = e.callHealth.lastConfirmed()
+	if p := e.gov.Pause(); p.Until.After(e.c.Now()) {
+		st.Pause = p
+	}
 	for _, s := range e.shards {
 		st.Backlog = append(st.Backlog, s.backlog())
 	}

@@ -119,6 +119,7 @@ func (m *manager) note(pack, why string) {
 func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 	m.eng.gov.SetCeiling(c.Rate, c.Burst)
 	errs := []error{m.client.SetSigningSecret(c.SigningSecret)}
+	m.eng.calls.ProbeNow()
 	for _, s := range servers {
 		if s.change != nil {
 			errs = append(errs, s.change(c))
@@ -243,7 +244,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	h := m.health()
 	st := control.Status{
 		Version: m.version, Since: m.since, Ready: len(h.NotReady) == 0,
-		NotReady: h.NotReady, NoCalls: h.NoCalls, Notes: h.Notes, Paused: m.eng.calls.Paused(),
+		NotReady: h.NotReady, NoCalls: h.NoCalls, Notes: h.Notes, Paused: m.eng.calls.Paused(), Calls: m.callsStatus(),
 		Events: stats.Events, Pending: stats.Pending, Chats: stats.Chats,
 		Quarantined: stats.Quarantined, Bytes: stats.Bytes, Actions: map[string]int64{},
 	}
@@ -366,15 +367,7 @@ func (m *manager) health() control.Health {
 	if !live {
 		h.NotReady = append(h.NotReady, "no rules are live: events are taken in and wait")
 	}
-	if st.Paused {
-		h.NoCalls = append(h.NoCalls, "calls are paused: chertd resume lets them go on")
-	}
-	if s := st.Stopped; s != nil {
-		h.NoCalls = append(h.NoCalls, fmt.Sprintf("Chert refuses the account (code %d: %s) since %s", s.Code, s.Message, s.Since.UTC().Format(time.RFC3339)))
-	}
-	if !st.Outage.IsZero() {
-		h.NoCalls = append(h.NoCalls, fmt.Sprintf("calls to Chert fail since %s and are tried again: %s", st.Outage.UTC().Format(time.RFC3339), st.LastCall))
-	}
+	h.NoCalls = m.noCalls(&st)
 	for _, p := range m.gens.Standings() {
 		if p.NotLive != "" {
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", p.Name, p.NotLive))

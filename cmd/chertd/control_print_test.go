@@ -102,13 +102,14 @@ func TestPrintStatus(t *testing.T) {
 	compare(t, printed(t, func(b *strings.Builder) error { return printStatus(b, fine, at(12, 34)) }), `
 chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00
   events   taken in; 1,234,567 in all, 3 not handled yet, 0 in quarantine
-  calls    made
+  calls    going out; none confirmed since the start
   actions  12 waiting, 1 dead, 1,000 done, 2 new kind
   packs    2
   store    1.5 KiB, 1 chat
 `)
 	broken := control.Status{
 		Version: "v1.2.0", Since: at(12, 34), NotReady: []string{"the store fails: disk full"}, NoCalls: []string{"calls are paused"}, Paused: true,
+		Calls: control.Calls{State: control.CallsPaused, LastConfirmed: at(12, 33)}, Actions: map[string]int64{"waiting": 2},
 		Notes: []string{"pack vip: an edit is not live: it does not load", "rules/vip.lua:3:1: error: no\n  hint: mend it"},
 		Packs: 1, NotLive: 1, Quarantined: 2, Bytes: 512,
 	}
@@ -116,9 +117,10 @@ chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00
 chertd v1.2.0, up 0s, since 2026-01-05 12:34
   events   NOT READY; 0 in all, 0 not handled yet, 2 in quarantine
            not ready: the store fails: disk full
-  calls    PAUSED
+  calls    PAUSED; the last was confirmed 1m ago
            calls are paused
-  actions  none
+  actions  2 waiting
+           what waits is kept, and goes out once calls do
   packs    1, 1 with an edit that is NOT LIVE: see chertd packs
   store    512 B, 0 chats
 note: pack vip: an edit is not live: it does not load

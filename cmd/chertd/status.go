@@ -50,11 +50,14 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	for _, why := range s.NotReady {
 		line("", "not ready: %s", why)
 	}
-	line("calls", "%s", choose(s.Paused, "PAUSED", choose(len(s.NoCalls) > 0, "NOT MADE", "made")))
+	line("calls", "%s; %s", choose(s.Paused, "PAUSED", choose(len(s.NoCalls) > 0, "NOT MADE", "going out")), lastConfirmed(s.Calls.LastConfirmed, now))
 	for _, why := range s.NoCalls {
 		line("", "%s", why)
 	}
 	line("actions", "%s", actionCounts(s.Actions))
+	if n := s.Actions["waiting"]; n > 0 && len(s.NoCalls) > 0 {
+		line("", "what waits is kept, and goes out once calls do")
+	}
 	line("packs", "%s", choose(s.NotLive == 0, fmt.Sprint(s.Packs), fmt.Sprintf("%d, %d with an edit that is NOT LIVE: see chertd packs", s.Packs, s.NotLive)))
 	line("store", "%s, %s", sizeOf(s.Bytes), choose(s.Chats == 1, "1 chat", thousands(s.Chats)+" chats"))
 	for _, note := range s.Notes {
@@ -62,6 +65,14 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// lastConfirmed says when Chert last confirmed a call.
+func lastConfirmed(at, now time.Time) string {
+	if at.IsZero() {
+		return "none confirmed since the start"
+	}
+	return "the last was confirmed " + roughly(now.Sub(at)) + " ago"
 }
 
 // actionCounts lists how many actions have come how far: those that wait or

@@ -45,6 +45,7 @@ type Status struct {
 	NoCalls  []string  `json:"no_calls,omitempty"`  // why calls can't be made
 	Notes    []string  `json:"notes,omitempty"`
 	Paused   bool      `json:"paused"`
+	Calls    Calls     `json:"calls"`
 	Events   int64     `json:"events"`  // in the journal
 	Pending  int64     `json:"pending"` // not handled yet
 	Chats    int64     `json:"chats"`
@@ -54,6 +55,29 @@ type Status struct {
 	Bytes       int64            `json:"bytes"` // of the store on disk
 	Packs       int              `json:"packs"`
 	NotLive     int              `json:"not_live"` // packs with an edit that is not live
+}
+
+// How calls stand: Calls.State.
+const (
+	CallsGoOut   = "going_out"
+	CallsPaused  = "paused"  // by command
+	CallsWait    = "waiting" // as Chert asked (429), until Calls.Until
+	CallsStopped = "stopped" // every call would fail; one probe at a time finds out when that is over
+	CallsFail    = "failing" // each is tried again
+)
+
+// Calls is how the calls to Chert stand.
+type Calls struct {
+	State  string    `json:"state"`
+	Since  time.Time `json:"since,omitzero"`
+	Until  time.Time `json:"until,omitzero"`
+	Cause  string    `json:"cause,omitempty"`
+	Answer string    `json:"answer,omitempty"` // Chert's last, or what answered instead
+	HTTP   int       `json:"http,omitempty"`
+	Code   int       `json:"code,omitempty"` // Chert's
+	Fix    string    `json:"fix,omitempty"`
+	// LastConfirmed is when Chert last confirmed a call; zero: not since the start.
+	LastConfirmed time.Time `json:"last_confirmed,omitzero"`
 }
 
 // Pack is how one pack stands.

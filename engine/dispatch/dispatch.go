@@ -10,7 +10,9 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,6 +52,9 @@ type Config struct {
 	Now     func() time.Time
 	Jitter  func() float64 // in [0, 1)
 	Log     *slog.Logger
+	// Keep, if set, keeps a pause across restarts. It is called after each 429
+	// with the pause in force; it may take as long as a write to the store.
+	Keep func(Pause)
 	// Observe, if set, is told of each attempt as it ends.
 	Observe func(Attempt)
 }
@@ -84,6 +89,13 @@ func New(c Config) *Dispatcher {
 // flight end as they do.
 func (d *Dispatcher) Pause(on bool) {
 	d.paused.Store(on)
+	d.wakeUp()
+}
+
+// ProbeNow lets the probe of a stop go out without its wait: what may have caused
+// the stop was changed.
+func (d *Dispatcher) ProbeNow() {
+	d.c.Governor.ProbeNow()
 	d.wakeUp()
 }
 
@@ -127,20 +139,21 @@ func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
 			case d.busy.setAside(d.c.Group(pick.Chat), pick, d.c.Queue):
 				continue
 			default:
-				if wait = d.c.Governor.Admit(now); wait > 0 {
+				var leave Leave
+				if leave, wait = d.c.Governor.Admit(now); wait > 0 {
 					changed = nil // what comes meanwhile is seen when the time is up
 					break
 				}
 				// A chat that answered late may have taken the last place.
 				if d.wire.take(pick.Line, now) {
-					f := &flight{pick: pick, began: now}
+					f := &flight{pick: pick, leave: leave, began: now}
 					if d.c.Queue.Take(pick) {
 						return f, true
 					}
 					d.release(f)
 					continue
 				}
-				d.c.Governor.Return()
+				d.c.Governor.Return(leave)
 				continue
 			}
 		}
@@ -153,6 +166,7 @@ func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
 // flight is one call's way from its place on the wire to its answer.
 type flight struct {
 	pick  Pick
+	leave Leave
 	began time.Time
 	late  bool // the chat has not said in time what it is due: the place went to another
 }
@@ -179,7 +193,7 @@ func (d *Dispatcher) call(ctx context.Context, f *flight) {
 		d.c.Chats.Answer(chat.Answer{Call: call, Unmade: true})
 		return
 	}
-	if d.paused.Load() {
+	if d.paused.Load() || !d.c.Governor.Holds(f.leave, d.c.Now()) {
 		// Since the chat was asked, which takes as long as the store fails.
 		d.release(f)
 		d.c.Chats.Answer(chat.Answer{Call: call, Unmade: true})
@@ -192,22 +206,40 @@ func (d *Dispatcher) call(ctx context.Context, f *flight) {
 		defer cancel()
 	}
 	began := d.c.Now()
-	traceID, err := d.c.Caller.Call(wire, call)
+	traceID, failure := d.attempt(wire, call)
 	now := d.c.Now()
-	answer := chat.Answer{Call: call, OK: err == nil, TraceID: traceID}
-	var failure *chert.Error
-	if err != nil {
-		if !errors.As(err, &failure) {
-			failure = &chert.Error{Message: err.Error()}
-		}
+	answer := chat.Answer{Call: call, OK: failure == nil, TraceID: traceID}
+	if failure != nil {
 		d.failed(&answer, failure)
 	}
 	d.wire.leave(f.pick.Line, f.began, true, lineFailed(&answer))
-	d.c.Governor.Answered(now, failure)
+	d.c.Governor.Answered(now, f.leave, f.pick.Chat, failure)
 	d.c.Chats.Answer(answer)
+	if d.c.Keep != nil && limited(failure) {
+		d.c.Keep(d.c.Governor.Pause())
+	}
 	if d.c.Observe != nil {
 		d.c.Observe(Attempt{Call: call, Began: began, Ended: now, Err: failure})
 	}
+}
+
+// attempt puts one call on the wire. A caller that fails in a way of its own, or
+// panics, leaves it unknown what became of the call.
+func (d *Dispatcher) attempt(ctx context.Context, call chat.Call) (traceID string, failure *chert.Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.c.Log.Error("a call ended in a panic; what became of it is unknown", "chat", call.Chat, "panic", p, "stack", string(debug.Stack()))
+			failure = &chert.Error{Message: fmt.Sprintf("internal error: %v", p), Retryable: true, Unknown: true}
+		}
+	}()
+	traceID, err := d.c.Caller.Call(ctx, call)
+	if err == nil {
+		return traceID, nil
+	}
+	if !errors.As(err, &failure) || failure == nil {
+		failure = &chert.Error{Message: err.Error(), Retryable: true, Unknown: true}
+	}
+	return traceID, failure
 }
 
 // failed says on the answer what became of an attempt that did not succeed.
@@ -217,10 +249,14 @@ func (d *Dispatcher) failed(answer *chat.Answer, err *chert.Error) {
 	answer.Unknown = err.Unknown
 	// An account's error says nothing about this chat: nothing was done, and no
 	// attempt of a day's is used up.
-	answer.Unmade = accountCodes[err.Code]
+	answer.Unmade = stopCodes[err.Code]
+	answer.Foreign = err.Foreign
 	answer.Retryable = err.Retryable
-	answer.After = err.RetryAfter
-	if answer.After <= 0 {
+	answer.After = boundedWait(err.RetryAfter)
+	if err.RetryAfter > maxPause {
+		d.c.Log.Warn("an answer asked to wait for more than an hour; the wait is cut to an hour", "chat", answer.Call.Chat, "asked", err.RetryAfter, "err", answer.Error)
+	}
+	if answer.After == 0 {
 		answer.After = chat.Backoff(answer.Call.Attempt, d.c.Jitter())
 	}
 }
@@ -250,27 +286,28 @@ func (d *Dispatcher) ask(ctx context.Context, f *flight) (chat.Call, bool, error
 // board takes a place on the wire again, for a chat that answered late.
 func (d *Dispatcher) board(f *flight) bool {
 	now := d.c.Now()
-	if d.c.Governor.Admit(now) > 0 {
+	leave, wait := d.c.Governor.Admit(now)
+	if wait > 0 {
 		return false
 	}
 	if !d.wire.take(f.pick.Line, now) {
-		d.c.Governor.Return()
+		d.c.Governor.Return(leave)
 		return false
 	}
-	f.began = now
+	f.leave, f.began = leave, now
 	return true
 }
 
 // release gives back what was taken for a call that is not made.
 func (d *Dispatcher) release(f *flight) {
 	d.wire.leave(f.pick.Line, f.began, false, false)
-	d.c.Governor.Return()
+	d.c.Governor.Return(f.leave)
 }
 
 // lineFailed reports whether a call failed in a way that others of its line may
 // as well.
 func lineFailed(a *chat.Answer) bool {
-	return !a.OK && !a.Unmade && (a.Retryable || a.Unknown) && a.Code != rateLimited
+	return !a.OK && !a.Unmade && (a.Retryable || a.Unknown) && a.Code != chert.CodeRateLimited
 }
 
 // lookAgain is the longest wait for a time of the clock: timers know neither of

@@ -8,43 +8,23 @@ import (
 	"chertd/engine/chert"
 )
 
-// Governor paces the calls of one credential. It decides when the next call
-// may go out from the configured ceiling, from what Chert asked to wait, and
-// from errors that concern the whole account. It reads no clock.
+// Governor paces the calls of one credential. It decides when the next call may
+// go out: by the configured ceiling, by what Chert asked to wait (Pause), and by
+// errors after which every call would fail (Stop). It reads no clock.
 type Governor struct {
-	mu      sync.Mutex
-	bucket  bucket
-	resume  time.Time     // no call before it: Chert's retry_after
-	pause   time.Duration // that retry_after: resume is never further off
-	account *AccountStop
+	mu        sync.Mutex
+	bucket    bucket
+	pause     Pause           // the last one
+	moments   int             // 429s since the last success, those of one moment once
+	stop      *Stop           // nil: calls go out
+	strangers map[string]bool // chats that received a foreign answer since Chert's last answer
 }
 
-// AccountStop says why no call can succeed at the moment. One probe at a time
-// finds out when it is over.
-type AccountStop struct {
-	Code    int // Chert's error code
-	Message string
-	Since   time.Time
-	next    time.Time     // of the next probe
-	wait    time.Duration // until the probe after that
-	probing bool
+// Leave is the permission for one call. It is given back with Return, or used up
+// with Answered.
+type Leave struct {
+	probe *Stop // the stop whose probe this call is
 }
-
-// Probes of a stopped account begin after accountProbe and double up to
-// accountProbeMax: an operator who mends the credentials sees calls again
-// within half a minute, and Chert a call a half-minute.
-const (
-	accountProbe    = time.Second
-	accountProbeMax = 30 * time.Second
-)
-
-// accountCodes are the errors by which every other call would fail too:
-// chert-api.md, "What an error says about its cause".
-var accountCodes = map[int]bool{2001: true, 2004: true, 2005: true, 2007: true, 2008: true, 2012: true}
-
-// rateLimited is Chert's code for the credential's rate, the one retry_after
-// that concerns every call.
-const rateLimited = 1007
 
 // NewGovernor makes a governor of a ceiling: limit calls per second, burst at
 // once. A limit of 0 is no ceiling.
@@ -61,88 +41,85 @@ func (g *Governor) SetCeiling(limit float64, burst int) {
 	g.bucket.tokens = min(g.bucket.tokens, g.bucket.burst)
 }
 
-// Admit takes leave for one call. If it can't be given yet it returns how long
-// to wait before asking again.
-func (g *Governor) Admit(now time.Time) (wait time.Duration) {
+// Admit gives leave for one call. If it can't yet, it returns how long to wait
+// before asking again.
+func (g *Governor) Admit(now time.Time) (leave Leave, wait time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if now.Before(g.resume) {
-		// Further off than was asked: the clock was set back.
-		g.resume = sooner(g.resume, now.Add(g.pause))
-		return g.resume.Sub(now)
+	if wait := g.paused(now); wait > 0 {
+		return Leave{}, wait
 	}
-	if a := g.account; a != nil {
-		if a.probing {
-			return accountProbe
+	if s := g.stop; s != nil {
+		if s.probing {
+			return Leave{}, probeFirst
 		}
-		if now.Before(a.next) {
-			a.next = sooner(a.next, now.Add(accountProbeMax))
-			return a.next.Sub(now)
+		if wait := s.next.Sub(now); wait > 0 {
+			if wait > s.pause { // the clock was set back
+				s.next, wait = now.Add(s.pause), s.pause
+			}
+			return Leave{}, wait
 		}
 	}
 	if wait := g.bucket.take(now); wait > 0 {
-		return wait
+		return Leave{}, wait
 	}
-	if g.account != nil {
-		g.account.probing = true
+	if g.stop != nil {
+		g.stop.probing = true
 	}
-	return 0
+	return Leave{probe: g.stop}, 0
+}
+
+// Holds reports whether a call may still go out with the leave it has: since it
+// was given, all calls may have been paused or stopped.
+func (g *Governor) Holds(leave Leave, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.paused(now) == 0 && (g.stop == nil || leave.probe == g.stop)
 }
 
 // Return gives leave back that no call was made with.
-func (g *Governor) Return() {
+func (g *Governor) Return(leave Leave) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.account != nil {
-		g.account.probing = false
-	}
+	leave.end()
 	g.bucket.tokens = min(g.bucket.tokens+1, g.bucket.burst)
 }
 
-// Answered learns from a call's answer; err is nil for success.
-func (g *Governor) Answered(now time.Time, err *chert.Error) {
+// Answered learns from the answer to a call for a chat; err is nil for success.
+func (g *Governor) Answered(now time.Time, leave Leave, chat string, err *chert.Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	leave.end()
+	// A call that is not the probe went out before the stop, and so does not end it.
+	probe := g.stop != nil && leave.probe == g.stop
+	answered := err == nil || err.Status != 0 && !err.Foreign
 	switch {
-	case err != nil && accountCodes[err.Code]:
-		a := g.account
-		if a == nil {
-			a = &AccountStop{Since: now, wait: accountProbe}
-			g.account = a
-		}
-		a.Code, a.Message, a.probing = err.Code, err.Message, false
-		a.next = now.Add(a.wait)
-		a.wait = min(a.wait*2, accountProbeMax)
-	case err == nil || err.Status != 0:
-		// Chert answered, and not about the account: it takes calls again.
-		g.account = nil
-	case g.account != nil:
-		g.account.probing = false
-		g.account.next = now.Add(accountProbe)
+	case err != nil && err.Foreign:
+		g.foreign(now, chat, probe, err)
+	case err != nil && stopCodes[err.Code]:
+		g.halt(now, probe, err)
+	case probe && answered:
+		g.stop = nil
+	case probe:
+		g.stop.probeIn(now, 0) // no answer: nothing is known
 	}
-	if err != nil && err.Code == rateLimited && err.RetryAfter > 0 {
-		if until := now.Add(err.RetryAfter); until.After(g.resume) {
-			g.resume, g.pause = until, err.RetryAfter
-		}
+	if answered {
+		g.strangers = nil
+	}
+	switch {
+	case limited(err):
+		g.hold(now, err)
+	case answered:
+		g.moments = 0
 	}
 }
 
-// Stopped returns why calls are stopped for the whole account, or nil.
-func (g *Governor) Stopped() *AccountStop {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.account == nil {
-		return nil
+// end ends the probe that the leave was given for. A call that is not the probe
+// must not: there would be two.
+func (l Leave) end() {
+	if l.probe != nil {
+		l.probe.probing = false
 	}
-	stop := *g.account
-	return &stop
-}
-
-func sooner(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // bucket is a token bucket; a rate of 0 never runs dry.

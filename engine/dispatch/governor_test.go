@@ -1,6 +1,9 @@
 package dispatch
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +22,7 @@ func TestGovernorHoldsTheCeiling(t *testing.T) {
 		now, calls := epoch, 0
 		const span = 60 * time.Second
 		for now.Before(epoch.Add(span)) {
-			wait := g.Admit(now)
+			_, wait := g.Admit(now)
 			if wait == 0 {
 				calls++
 				continue
@@ -36,14 +39,15 @@ func TestGovernorHoldsTheCeiling(t *testing.T) {
 func TestGovernorReturnsLeave(t *testing.T) {
 	t.Parallel()
 	g := NewGovernor(1, 1)
-	if g.Admit(epoch) != 0 {
+	leave, wait := g.Admit(epoch)
+	if wait != 0 {
 		t.Fatal("the first call must go at once")
 	}
-	g.Return()
-	if wait := g.Admit(epoch); wait != 0 {
+	g.Return(leave)
+	if wait := admit(g, epoch); wait != 0 {
 		t.Errorf("leave was given back, yet the next call waits %v", wait)
 	}
-	if wait := g.Admit(epoch); wait != time.Second {
+	if wait := admit(g, epoch); wait != time.Second {
 		t.Errorf("the bucket is empty: wait is %v, want 1s", wait)
 	}
 }
@@ -51,17 +55,17 @@ func TestGovernorReturnsLeave(t *testing.T) {
 func TestGovernorWaitsForRetryAfterExactly(t *testing.T) {
 	t.Parallel()
 	g := NewGovernor(100, 100)
-	g.Answered(epoch, &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 7 * time.Second})
-	g.Answered(epoch, &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 2 * time.Second})
-	if wait := g.Admit(epoch); wait != 7*time.Second {
+	g.Answered(epoch, Leave{}, "c1", &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 7 * time.Second})
+	g.Answered(epoch, Leave{}, "c1", &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 2 * time.Second})
+	if wait := admit(g, epoch); wait != 7*time.Second {
 		t.Errorf("wait is %v, want the longer retry_after of 7s", wait)
 	}
-	if wait := g.Admit(epoch.Add(7 * time.Second)); wait != 0 {
+	if wait := admit(g, epoch.Add(7*time.Second)); wait != 0 {
 		t.Errorf("after retry_after the next call still waits %v", wait)
 	}
 	// All lines saturated for one recipient concerns its chat, not the rest.
-	g.Answered(epoch.Add(8*time.Second), &chert.Error{Status: 503, Code: 4002, Retryable: true, RetryAfter: time.Minute})
-	if wait := g.Admit(epoch.Add(8 * time.Second)); wait != 0 {
+	g.Answered(epoch.Add(8*time.Second), Leave{}, "c1", &chert.Error{Status: 503, Code: 4002, Retryable: true, RetryAfter: time.Minute})
+	if wait := admit(g, epoch.Add(8*time.Second)); wait != 0 {
 		t.Errorf("4002 stopped every chat for %v", wait)
 	}
 }
@@ -70,31 +74,249 @@ func TestGovernorProbesAStoppedAccount(t *testing.T) {
 	t.Parallel()
 	wrong := &chert.Error{Status: 401, Code: 2004, Message: "bad signature"}
 	g := NewGovernor(0, 0)
-	g.Admit(epoch)
-	g.Answered(epoch, wrong)
-	if s := g.Stopped(); s == nil || s.Code != 2004 {
-		t.Fatalf("stopped is %+v, want code 2004", s)
+	early, _ := g.Admit(epoch)
+	first, _ := g.Admit(epoch)
+	g.Answered(epoch, first, "c1", wrong)
+	if s := g.Stopped(); s == nil || s.Code != 2004 || s.Foreign || !s.Since.Equal(epoch) {
+		t.Fatalf("stopped is %+v, want code 2004 since now", s)
 	}
-	if wait := g.Admit(epoch); wait != time.Second {
+	if wait := admit(g, epoch); wait != time.Second {
 		t.Fatalf("first probe after %v, want 1s", wait)
 	}
 	now := epoch.Add(time.Second)
-	if wait := g.Admit(now); wait != 0 {
+	probe, wait := g.Admit(now)
+	if wait != 0 {
 		t.Fatalf("the probe waits %v", wait)
 	}
-	if g.Admit(now) == 0 {
+	if _, wait := g.Admit(now); wait == 0 {
 		t.Fatal("two probes at a time")
 	}
-	g.Answered(now, wrong)
-	if wait := g.Admit(now); wait != 2*time.Second {
+	// What was in flight when the stop began neither ends it nor the probe.
+	if g.Holds(early, now) || !g.Holds(probe, now) {
+		t.Error("during a stop only the probe may go out")
+	}
+	g.Answered(now, early, "c2", nil)
+	if g.Stopped() == nil || admit(g, now) == 0 {
+		t.Fatal("a call from before the stop ended it, or let a second probe go")
+	}
+	g.Answered(now, probe, "c1", wrong)
+	if wait := admit(g, now); wait != 2*time.Second {
 		t.Errorf("second probe after %v, want 2s", wait)
 	}
 	now = now.Add(2 * time.Second)
-	g.Admit(now)
-	g.Answered(now, &chert.Error{Status: 404, Code: 2002}) // about a chat: the account is fine
-	if g.Stopped() != nil || g.Admit(now) != 0 || g.Admit(now) != 0 {
+	probe, _ = g.Admit(now)
+	g.Return(probe) // its chat had nothing to do
+	if probe, wait = g.Admit(now); wait != 0 {
+		t.Errorf("after a probe that was given back the next one waits %v", wait)
+	}
+	g.Answered(now, probe, "c1", &chert.Error{Message: "no answer", Retryable: true})
+	if s, wait := g.Stopped(), admit(g, now); s == nil || wait != 4*time.Second {
+		t.Errorf("a probe without an answer: stopped is %+v and the next probe waits %v, want 4s", s, wait)
+	}
+	now = now.Add(4 * time.Second)
+	probe, _ = g.Admit(now)
+	g.Answered(now, probe, "c1", &chert.Error{Status: 404, Code: 2002}) // about a chat: the account is fine
+	if g.Stopped() != nil || admit(g, now) != 0 || admit(g, now) != 0 {
 		t.Error("the account takes calls again, yet they are held back")
 	}
+}
+
+// The waits between probes double up to half a minute, however many calls were in
+// flight when the stop began.
+func TestGovernorProbesRarely(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]*chert.Error{
+		"account": {Status: 403, Code: 2005, Message: "suspended"},
+		"foreign": {Status: 404, Foreign: true, Retryable: true},
+	} {
+		g := NewGovernor(0, 0)
+		for i := range 20 {
+			g.Answered(epoch, Leave{}, fmt.Sprint("c", i), err)
+		}
+		var waits []string
+		now := epoch
+		for range 8 {
+			wait := admit(g, now)
+			now = now.Add(wait)
+			leave, _ := g.Admit(now)
+			g.Answered(now, leave, "c1", err)
+			waits = append(waits, wait.String())
+		}
+		if got := strings.Join(waits, " "); got != "1s 2s 4s 8s 16s 30s 30s 30s" {
+			t.Errorf("%s: probes after %s", name, got)
+		}
+		g.ProbeNow()
+		if admit(g, now) != 0 {
+			t.Errorf("%s: the settings have changed, and the probe still waits", name)
+		}
+	}
+}
+
+// Foreign answers stop all calls once several chats received one, with none of
+// Chert's in between.
+func TestGovernorStopsOnForeignAnswersOfSeveralChats(t *testing.T) {
+	t.Parallel()
+	page := &chert.Error{Status: 404, Message: "Not Found", Foreign: true, Retryable: true}
+	for _, tc := range []struct {
+		name    string
+		answers []string // chats that receive the page; "" is an answer of Chert's, "-" none at all
+		stops   bool
+	}{
+		{"one chat", []string{"a", "a", "a", "a", "a", "a"}, false},
+		{"two chats", []string{"a", "b", "a", "b"}, false},
+		{"three chats", []string{"a", "b", "c"}, true},
+		{"three chats, one again", []string{"a", "a", "b", "a", "c"}, true},
+		{"with Chert's in between", []string{"a", "b", "", "c", "a", "", "b", "c"}, false},
+		{"with none at all in between", []string{"a", "b", "-", "c"}, true},
+	} {
+		g := NewGovernor(0, 0)
+		for _, c := range tc.answers {
+			switch c {
+			case "":
+				g.Answered(epoch, Leave{}, "x", &chert.Error{Status: 404, Code: 2002})
+			case "-":
+				g.Answered(epoch, Leave{}, "x", &chert.Error{Message: "reset", Retryable: true, Unknown: true})
+			default:
+				g.Answered(epoch, Leave{}, c, page)
+			}
+		}
+		if s := g.Stopped(); (s != nil) != tc.stops || s != nil && (!s.Foreign || s.HTTP != 404 || s.Message != "Not Found") {
+			t.Errorf("%s: stopped is %+v, want %t", tc.name, s, tc.stops)
+		}
+	}
+}
+
+// The stop tells the last answer: what was an account's error may have become a
+// proxy's page, with another fix.
+func TestGovernorTellsTheLastCause(t *testing.T) {
+	t.Parallel()
+	g := NewGovernor(0, 0)
+	g.Answered(epoch, Leave{}, "a", &chert.Error{Status: 401, Code: 2004, Message: "bad signature"})
+	now := epoch.Add(time.Second)
+	probe, _ := g.Admit(now)
+	g.Answered(now, probe, "a", &chert.Error{Status: 503, Message: "maintenance", Foreign: true, Retryable: true, RetryAfter: 10 * time.Second})
+	if s := g.Stopped(); s == nil || !s.Foreign || s.Code != 0 || s.HTTP != 503 || !s.Since.Equal(epoch) {
+		t.Errorf("stopped is %+v, want the foreign answer, since the beginning", s)
+	}
+	if wait := admit(g, now); wait != 10*time.Second {
+		t.Errorf("the next probe waits %v, want the 10s that were asked for", wait)
+	}
+}
+
+// Every documented code: those about the account stop all calls, no other does.
+func TestGovernorStopsOnAccountCodesAlone(t *testing.T) {
+	t.Parallel()
+	stops := []int{2001, 2004, 2005, 2007, 2008, 2012, 2013}
+	for _, code := range []int{1001, 1002, 1004, 1007, 2001, 2002, 2003, 2004, 2005, 2007, 2008, 2010, 2011, 2012, 2013, 3001, 3002, 3003, 3004, 4001, 4002, 4098, 4099, 9999} {
+		g := NewGovernor(0, 0)
+		for i := range 5 {
+			g.Answered(epoch, Leave{}, fmt.Sprint("c", i), &chert.Error{Status: 400, Code: code})
+		}
+		if s := g.Stopped(); (s != nil) != slices.Contains(stops, code) || s != nil && s.Code != code {
+			t.Errorf("code %d: stopped is %+v, want %t", code, s, slices.Contains(stops, code))
+		}
+	}
+	if got := StopCodes(); !slices.Equal(got, stops) {
+		t.Errorf("the codes that stop all calls are %v, want %v", got, stops)
+	}
+}
+
+// A 429's wait is kept exactly within its bounds, whoever answered it, and by the
+// back-off where none was asked for. Those of one moment count once.
+func TestGovernorPauses(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		asked time.Duration
+		err   chert.Error
+		want  time.Duration
+	}{
+		{"exactly", 7 * time.Second, chert.Error{Status: 429, Code: 1007}, 7 * time.Second},
+		{"with fractions", 2500 * time.Millisecond, chert.Error{Status: 429, Code: 1007}, 2500 * time.Millisecond},
+		{"not at all", 0, chert.Error{Status: 429, Code: 1007}, time.Second},
+		{"tiny", time.Millisecond, chert.Error{Status: 429, Code: 1007}, time.Second},
+		{"the most", time.Hour, chert.Error{Status: 429, Code: 1007}, time.Hour},
+		{"absurd", 24 * time.Hour, chert.Error{Status: 429, Code: 1007}, time.Hour},
+		{"whatever the status", 5 * time.Second, chert.Error{Status: 200, Code: 1007}, 5 * time.Second},
+		{"a proxy's", 5 * time.Second, chert.Error{Status: 429, Foreign: true}, 5 * time.Second},
+		{"another code's 429", 5 * time.Second, chert.Error{Status: 429, Code: 4001}, 0},
+		{"one chat's", 5 * time.Second, chert.Error{Status: 503, Code: 4002}, 0},
+		{"a proxy's 503", 5 * time.Second, chert.Error{Status: 503, Foreign: true}, 0},
+	} {
+		g := NewGovernor(0, 0)
+		err := tc.err
+		err.Retryable, err.RetryAfter = true, tc.asked
+		leave, _ := g.Admit(epoch)
+		g.Answered(epoch, Leave{}, "c1", &err)
+		if wait := admit(g, epoch); wait != tc.want {
+			t.Errorf("%s: wait is %v, want %v", tc.name, wait, tc.want)
+		}
+		if g.Holds(leave, epoch) != (tc.want == 0) {
+			t.Errorf("%s: a call that has leave already goes out: %t", tc.name, tc.want != 0)
+		}
+		if tc.want > 0 && (admit(g, epoch.Add(tc.want-1)) == 0 || admit(g, epoch.Add(tc.want)) != 0) {
+			t.Errorf("%s: the pause does not end after %v", tc.name, tc.want)
+		}
+	}
+
+	g := NewGovernor(0, 0)
+	limit := &chert.Error{Status: 429, Code: 1007, Retryable: true}
+	now := epoch
+	var waits []string
+	for range 5 {
+		for range 8 {
+			g.Answered(now, Leave{}, "c1", limit)
+		}
+		wait := admit(g, now)
+		waits = append(waits, wait.String())
+		now = now.Add(wait)
+	}
+	g.Answered(now, Leave{}, "c1", nil)
+	g.Answered(now, Leave{}, "c1", limit)
+	waits = append(waits, admit(g, now).String())
+	if got := strings.Join(waits, " "); got != "1s 2s 4s 8s 16s 1s" {
+		t.Errorf("429s without a time, and a success before the last: waits are %s", got)
+	}
+}
+
+// A pause is taken up by the next process, and no pause is longer than an hour.
+func TestGovernorRestoresAPause(t *testing.T) {
+	t.Parallel()
+	g := NewGovernor(0, 0)
+	g.Answered(epoch, Leave{}, "c1", &chert.Error{Status: 429, Code: 1007, Message: "slow down", Retryable: true, RetryAfter: time.Minute})
+	kept := g.Pause()
+	if want := (Pause{Asked: epoch, Until: epoch.Add(time.Minute), Why: "slow down"}); kept != want {
+		t.Fatalf("the pause is %+v, want %+v", kept, want)
+	}
+	for _, tc := range []struct {
+		name string
+		kept Pause
+		now  time.Duration // since epoch
+		want time.Duration
+	}{
+		{"in the middle", kept, 20 * time.Second, 40 * time.Second},
+		{"at its end", kept, time.Minute, 0},
+		{"long after", kept, 24 * time.Hour, 0},
+		{"the clock was set back", kept, -6 * time.Hour, time.Minute},
+		{"absurd", Pause{Asked: epoch, Until: epoch.Add(1000 * time.Hour)}, 0, time.Hour},
+		{"nonsense", Pause{Asked: epoch, Until: epoch.Add(-time.Hour)}, -2 * time.Hour, 0},
+		{"none", Pause{}, 0, 0},
+	} {
+		g := NewGovernor(0, 0)
+		g.Restore(tc.kept)
+		if wait := admit(g, epoch.Add(tc.now)); wait != tc.want {
+			t.Errorf("%s: wait is %v, want %v", tc.name, wait, tc.want)
+		}
+	}
+}
+
+// admit is the wait that Admit returns.
+func admit(g *Governor, now time.Time) time.Duration {
+	leave, wait := g.Admit(now)
+	if wait == 0 && leave.probe != nil {
+		g.Return(leave) // it was only asked for the wait
+	}
+	return wait
 }
 
 // A clock that is set back by hours stops no calls for hours.
@@ -107,18 +329,18 @@ func TestGovernorBearsAClockSetBack(t *testing.T) {
 	}{
 		{"the rate", nil, time.Second},
 		{"retry_after", &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 20 * time.Second}, 21 * time.Second},
-		{"the account", &chert.Error{Status: 403, Code: 2005}, accountProbeMax + time.Second},
+		{"the account", &chert.Error{Status: 403, Code: 2005}, probeMax + time.Second},
 	} {
 		g := NewGovernor(1, 1)
-		if g.Admit(epoch) != 0 {
+		if admit(g, epoch) != 0 {
 			t.Fatalf("%s: the first call must go at once", tc.name)
 		}
 		if tc.learn != nil {
-			g.Answered(epoch, tc.learn)
+			g.Answered(epoch, Leave{}, "c1", tc.learn)
 		}
 		back := epoch.Add(-6 * time.Hour)
 		now := back
-		for wait := g.Admit(now); wait > 0; wait = g.Admit(now) {
+		for wait := admit(g, now); wait > 0; wait = admit(g, now) {
 			if now = now.Add(wait); now.Sub(back) > tc.most {
 				t.Errorf("%s: no call %v after the clock was set back", tc.name, now.Sub(back))
 				break

@@ -96,6 +96,11 @@ type Store interface {
 	// LastSeq is the highest sequence of the journal.
 	LastSeq() int64
 
+	// CallPause and SetCallPause keep the last time that Chert asked to wait
+	// before any further call of a credential; the zero value if it never did.
+	CallPause(ctx context.Context, credential string) (CallPause, error)
+	SetCallPause(ctx context.Context, credential string, p CallPause) error
+
 	Packs
 	Misses
 	Reader
@@ -253,6 +258,13 @@ type Due struct {
 	At   time.Time
 	// Retry is whether an attempt of the chat's read call has failed.
 	Retry bool
+}
+
+// CallPause is a time that Chert asked to wait before any further call (429).
+type CallPause struct {
+	Asked time.Time // when the answer came
+	Until time.Time // no call before it
+	Why   string    // the answer, for people
 }
 
 // Quarantined is a delivery that was signed and not understood.

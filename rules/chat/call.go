@@ -3,6 +3,7 @@ package chat
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // ready gives dispatch the chat's next call, if one is due. What can't or need
@@ -96,9 +97,7 @@ func (s *step) answer(in Answer) {
 	}
 	s.c.Flight = nil
 	if in.Unmade {
-		s.each(func(a *Action) bool { return a.Status == Sent }, func(a *Action) (Status, string) {
-			return Waiting, ""
-		})
+		s.unmade(in, flight)
 		return
 	}
 	for _, a := range flight.Recalled {
@@ -115,6 +114,21 @@ func (s *step) answer(in Answer) {
 	}
 	only := func(a *Action) bool { return a.ID == flight.Actions[0].ID }
 	s.each(only, func(a *Action) (Status, string) { return s.answered(a, in) })
+}
+
+// unmade lets the call's actions wait on. Why it was not made is recorded, so that
+// a waiting action says what it waits for.
+func (s *step) unmade(in Answer, flight *Flight) {
+	tells := func(a *Action) bool {
+		return in.Error != "" && flight.carries(a.ID) && (a.Error != in.Error || a.Code != in.Code || a.HTTP != in.HTTP)
+	}
+	match := func(a *Action) bool { return a.Status == Sent || tells(a) }
+	s.each(match, func(a *Action) (Status, string) {
+		if in.Error != "" {
+			a.Code, a.HTTP, a.TraceID, a.Error = in.Code, in.HTTP, in.TraceID, in.Error
+		}
+		return Waiting, ""
+	})
 }
 
 // recalledWhy is what is recorded of an action that was dropped while its call
@@ -138,7 +152,7 @@ func (s *step) answered(a *Action, in Answer) (Status, string) {
 		return Dead, WhyUnknown
 	case a.Kind == Typing && (in.Retryable || in.Unknown):
 		return Dropped, WhyOnce
-	case (in.Retryable || in.Unknown) && again.Sub(a.Asked) < RetryFor:
+	case in.Foreign, (in.Retryable || in.Unknown) && again.Sub(a.Asked) < RetryFor:
 		a.Due = again
 		return Waiting, ""
 	}
@@ -161,7 +175,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 		})
 		return
 	}
-	if !in.Retryable && !in.Unknown {
+	if !in.Retryable && !in.Unknown && !in.Foreign {
 		s.c.Retry = Retry{}
 		s.each(served, func(a *Action) (Status, string) {
 			a.record(in)
@@ -170,7 +184,10 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 		return
 	}
 	r := &s.c.Retry
-	if r.First.IsZero() {
+	switch {
+	case in.Foreign:
+		r.First = time.Time{} // the day begins when Chert answers again, or nobody does
+	case r.First.IsZero():
 		r.First = s.now
 	}
 	r.Attempts++
@@ -182,7 +199,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 		if a.Due.After(since) {
 			since = a.Due
 		}
-		if r.NotBefore.Sub(since) >= RetryFor {
+		if !in.Foreign && r.NotBefore.Sub(since) >= RetryFor {
 			return Dead, refusal(in)
 		}
 		return Waiting, ""

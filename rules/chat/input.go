@@ -99,9 +99,10 @@ type Wake struct{}
 type Answer struct {
 	Call      Call
 	OK        bool
-	Unmade    bool          // it never went out: nothing is known to have changed
-	Unknown   bool          // it went out and no answer came back
-	Retryable bool          // Chert's word, or a transport failure
+	Unmade    bool          // it never went out, or Chert looked no further than the account: nothing has changed
+	Unknown   bool          // it went out and no answer of Chert's came back: it may have been done
+	Foreign   bool          // what answered was not Chert: it says nothing about the chat, and uses up none of its time
+	Retryable bool          // as Chert says, or a transport failure
 	After     time.Duration // if retryable: how long to wait, jitter and retry_after included
 	Code      int
 	HTTP      int

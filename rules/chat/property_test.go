@@ -309,7 +309,7 @@ func (w *world) drawWishes() []Wish {
 
 func (w *world) drawAnswer() Answer {
 	in := Answer{Call: *w.call, After: time.Duration(rapid.IntRange(0, 90).Draw(w.t, "after")) * time.Second}
-	switch rapid.SampledFrom([]string{"ok", "ok", "retry", "refused", "unknown", "unmade"}).Draw(w.t, "answer") {
+	switch rapid.SampledFrom([]string{"ok", "ok", "retry", "refused", "unknown", "unmade", "stopped", "foreign", "gateway"}).Draw(w.t, "answer") {
 	case "ok":
 		in.OK = true
 	case "retry":
@@ -320,6 +320,12 @@ func (w *world) drawAnswer() Answer {
 		in.Unknown, in.Retryable = true, true
 	case "unmade":
 		in.Unmade = true
+	case "stopped":
+		in.Unmade, in.Code, in.Error = true, 2004, "bad signature"
+	case "foreign":
+		in.Foreign, in.Retryable, in.Error = true, true, "not Chert"
+	case "gateway":
+		in.Foreign, in.Retryable, in.Unknown = true, true, true
 	}
 	return in
 }

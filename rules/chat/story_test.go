@@ -95,6 +95,17 @@ func (s *story) do(line string) {
 		s.answer(Answer{Unknown: true, After: time.Second, Error: "timeout"})
 	case "unmade":
 		s.answer(Answer{Unmade: true})
+	case "stopped":
+		s.answer(Answer{Unmade: true, HTTP: 401, Code: 2004, Error: rest})
+	case "foreign":
+		s.answer(Answer{Foreign: true, Retryable: true, After: s.duration(rest), HTTP: 404, Error: "not Chert"})
+	case "gateway":
+		s.answer(Answer{Foreign: true, Retryable: true, Unknown: true, After: s.duration(rest), HTTP: 502, Error: "not Chert"})
+	case "says":
+		want := strings.Join(words[2:], " ")
+		if got := s.row(words[1]).Error; got != want {
+			s.fail("action %s says %q, want %q", words[1], got, want)
+		}
 	case "fires":
 		got := []string{}
 		for _, t := range s.step(Wake{}).Fired {

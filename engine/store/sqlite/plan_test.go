@@ -84,6 +84,8 @@ var samples = map[*statement][]driver.Value{
 	deletePack:         {"pack"},
 	upsertFlag:         {"paused", int64(1)},
 	selectFlag:         {"paused"},
+	upsertCallPause:    {"credential", int64(1), int64(2), nil},
+	selectCallPause:    {"credential"},
 }
 
 var sampleChat = []driver.Value{

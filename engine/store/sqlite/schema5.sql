@@ -60,3 +60,11 @@ ALTER TABLE chats ADD COLUMN hold_seq INTEGER NOT NULL DEFAULT 0; -- the event t
 -- Calls are fair between phone lines: each line's are found in their order.
 DROP INDEX chats_call;
 CREATE INDEX chats_call ON chats (ifnull(line, ''), call_at, id) WHERE call_at IS NOT NULL;
+
+CREATE TABLE call_pauses (
+  -- The last time that Chert asked to wait before any further call (429).
+  credential TEXT PRIMARY KEY, -- tenant and base URL that the pause is for
+  asked_at   INTEGER NOT NULL, -- when the answer came
+  until_at   INTEGER NOT NULL, -- no call before it
+  why        TEXT              -- the answer, for people
+) STRICT, WITHOUT ROWID;

@@ -22,6 +22,7 @@ var packTests = map[string]func(*testing.T, *bench){
 	"a conflict counts nothing":                     conflictCountsNothing,
 	"what waits of a pack is found":                 concerned,
 	"switches stay as they were set":                flags,
+	"pauses of calls are kept, each credential's":   callPauses,
 	"any version and pack is read back":             anyVersion,
 }
 
@@ -278,6 +279,26 @@ func flags(t *testing.T, b *bench) {
 	check("other", false)
 	b.must(b.s.SetFlag(t.Context(), "paused", false))
 	check("paused", false)
+}
+
+func callPauses(t *testing.T, b *bench) {
+	check := func(credential string, want store.CallPause) {
+		t.Helper()
+		got, err := b.s.CallPause(t.Context(), credential)
+		b.must(err)
+		b.equal("pause of "+credential, got, want)
+	}
+	check("a", store.CallPause{})
+	first := store.CallPause{Asked: noon, Until: noon.Add(time.Minute), Why: "slow down"}
+	second := store.CallPause{Asked: noon.Add(time.Second), Until: noon.Add(time.Hour)}
+	b.must(b.s.SetCallPause(t.Context(), "a", first))
+	b.must(b.s.SetCallPause(t.Context(), "b", second))
+	b.reopen()
+	check("a", first)
+	check("b", second)
+	b.must(b.s.SetCallPause(t.Context(), "a", second))
+	check("a", second)
+	check("c", store.CallPause{})
 }
 
 func anyVersion(t *testing.T, b *bench) {

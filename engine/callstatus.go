@@ -1,0 +1,51 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"chertd/engine/control"
+)
+
+// callsStatus says how the calls to Chert stand.
+func (m *manager) callsStatus() control.Calls {
+	st := m.eng.Status()
+	c := control.Calls{State: control.CallsGoOut, LastConfirmed: st.Confirmed}
+	switch {
+	case st.Paused:
+		c.State, c.Fix = control.CallsPaused, "chertd resume lets them go out"
+	case st.Stopped != nil:
+		c.State, c.Since, c.HTTP, c.Code, c.Answer = control.CallsStopped, st.Stopped.Since, st.Stopped.HTTP, st.Stopped.Code, st.Stopped.Message
+		c.Cause, c.Fix = m.eng.callHealth.explain(st.Stopped)
+	case !st.Pause.Until.IsZero():
+		c.State, c.Since, c.Until, c.Answer = control.CallsWait, st.Pause.Asked, st.Pause.Until, st.Pause.Why
+	case !st.Outage.IsZero():
+		c.State, c.Since, c.Answer = control.CallsFail, st.Outage, st.LastCall
+	}
+	return c
+}
+
+// noCalls says in words for people why calls are not made; none: they are. There
+// may be several reasons at a time.
+func (m *manager) noCalls(st *Status) (why []string) {
+	stamp := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+	if st.Paused {
+		why = append(why, "calls are paused: chertd resume lets them go on")
+	}
+	if !st.Pause.Until.IsZero() {
+		why = append(why, fmt.Sprintf("calls wait until %s, as Chert asked (429): %s", stamp(st.Pause.Until), st.Pause.Why))
+	}
+	switch s := st.Stopped; {
+	case s != nil:
+		cause, fix := m.eng.callHealth.explain(s)
+		answer := fmt.Sprint(s.HTTP)
+		if s.Code != 0 {
+			answer += fmt.Sprintf(", code %d", s.Code)
+		}
+		why = append(why, fmt.Sprintf("calls have stopped since %s: %s (%s: %s). To fix it: %s", stamp(s.Since), cause, answer, strings.TrimSuffix(s.Message, "."), fix))
+	case !st.Outage.IsZero():
+		why = append(why, fmt.Sprintf("calls to Chert fail since %s and are tried again: %s", stamp(st.Outage), st.LastCall))
+	}
+	return why
+}

@@ -1,0 +1,108 @@
+package dispatch
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"chertd/engine/chert"
+)
+
+// Stop says why no calls are made at the moment, apart from one probe at a time
+// that finds out when it is over.
+type Stop struct {
+	// Foreign: what answers is not Chert. False: Chert refuses every call of this
+	// account, or of this clock.
+	Foreign bool
+	Code    int // Chert's error code; 0 if Foreign
+	HTTP    int // status of the last answer
+	Message string
+	Since   time.Time
+
+	next    time.Time     // of the next probe
+	wait    time.Duration // before the probe after that
+	pause   time.Duration // next was set this far off: it is never further
+	probing bool
+}
+
+// Probes of a stop begin after probeFirst and double up to probeMax: an operator
+// who fixes the credentials or the proxy sees calls again within half a minute,
+// and Chert gets a call a half-minute.
+const (
+	probeFirst = time.Second
+	probeMax   = 30 * time.Second
+)
+
+// foreignChats is how many chats must receive a foreign answer, with no answer of
+// Chert's in between, before all calls stop. One chat's may be due to its id,
+// such as a filter that dislikes it.
+const foreignChats = 3
+
+// stopCodes are the errors after which every other call would fail too:
+// chert-api.md, "What an error says about its cause". 2013 is among them because
+// it is only seen here if the clock could not be corrected by the answer.
+var stopCodes = map[int]bool{
+	chert.CodeTenantNotFound: true, chert.CodeBadSignature: true, chert.CodeSuspended: true, chert.CodeEmailNotVerified: true,
+	chert.CodeAccountLimit: true, chert.CodeNoCredentials: true, chert.CodeClockSkew: true,
+}
+
+// StopCodes lists the codes after which all calls stop, in ascending order.
+func StopCodes() []int { return slices.Sorted(maps.Keys(stopCodes)) }
+
+// probeIn sets when the next probe may go out: after the stop's own wait, or
+// what the answer asked for if that is longer.
+func (s *Stop) probeIn(now time.Time, asked time.Duration) {
+	s.pause = max(s.wait, asked)
+	s.next = now.Add(s.pause)
+	s.wait = min(s.wait*2, probeMax)
+}
+
+// foreign notes a foreign answer. It is called with mu held.
+func (g *Governor) foreign(now time.Time, chat string, probe bool, err *chert.Error) {
+	if g.stop == nil {
+		if g.strangers == nil {
+			g.strangers = map[string]bool{}
+		}
+		g.strangers[chat] = true
+		if len(g.strangers) < foreignChats {
+			return
+		}
+	}
+	g.halt(now, probe, err)
+}
+
+// halt begins a stop, or notes what the last answer during it was. Calls that
+// were in flight when it began do not delay its next probe. It is
+// called with mu held.
+func (g *Governor) halt(now time.Time, probe bool, err *chert.Error) {
+	begins := g.stop == nil
+	if begins {
+		g.stop = &Stop{Since: now, wait: probeFirst}
+	}
+	s := g.stop
+	s.Foreign, s.Code, s.HTTP, s.Message = err.Foreign, err.Code, err.Status, err.Message
+	if begins || probe {
+		s.probeIn(now, boundedWait(err.RetryAfter))
+	}
+}
+
+// ProbeNow lets the next probe of a stop go out without its wait, because what
+// may have caused the stop was changed.
+func (g *Governor) ProbeNow() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s := g.stop; s != nil {
+		s.next, s.wait = time.Time{}, probeFirst
+	}
+}
+
+// Stopped returns why calls are stopped, or nil.
+func (g *Governor) Stopped() *Stop {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stop == nil {
+		return nil
+	}
+	stop := *g.stop
+	return &stop
+}

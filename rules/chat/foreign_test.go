@@ -1,0 +1,120 @@
+package chat
+
+import "testing"
+
+// What answered was not Chert: whatever waits goes on waiting, for as long as
+// that lasts, and its own time begins when Chert answers again.
+func TestForeignAnswersEndNothing(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"a read waits as long as it takes": `
+			msg m1: codes mark_read; settle mark_read 5s
+			calls 1.0 1.1
+			foreign 1m
+			1.0 waiting
+			1.1 waiting
+			says 1.0 not Chert
+			next 1m
+			advance 30h
+			calls 1.0 1.1
+			gateway 20h
+			advance 20h
+			calls 1.0 1.1
+			foreign 30h
+			1.0 waiting
+			advance 30h
+			calls 1.0 1.1
+			ok
+			1.0 done read
+			1.1 done coalesced`,
+		"and has its day once Chert answers": `
+			msg m1: codes mark_read
+			calls 1.0
+			retry 1h
+			advance 1h
+			calls 1.0
+			foreign 30h
+			advance 30h
+			calls 1.0
+			retry 23h
+			1.0 waiting
+			advance 23h
+			calls 1.0
+			retry 2h
+			1.0 dead saturated`,
+		"a veto still wins": `
+			msg m1: codes mark_read
+			calls 1.0
+			foreign 1m
+			msg m2: vip keep_unread
+			1.0 dropped vetoed
+			advance 1h
+			no call`,
+		"a message is sent again": `
+			msg m1: bot send
+			calls 1.0
+			gateway 30h
+			1.0 waiting
+			advance 30h
+			calls 1.0
+			ok
+			1.0 done send`,
+		"a reaction as well, if it did not get through": `
+			msg m1: bot react
+			calls 1.0
+			foreign 30h
+			1.0 waiting
+			advance 30h
+			calls 1.0
+			ok
+			1.0 done react`,
+		"and never if it may have": `
+			msg m1: bot react
+			calls 1.0
+			gateway 1m
+			1.0 dead unknown`,
+		"a typing signal is tried once": `
+			msg m1: bot typing
+			calls 1.0
+			foreign 1s
+			1.0 dropped tried_once`,
+	})
+}
+
+// While all calls are stopped, what waits says why.
+func TestWhatIsStoppedSaysWhy(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"a read": `
+			msg m1: codes mark_read; settle mark_read 5s
+			calls 1.0 1.1
+			stopped bad signature
+			1.0 waiting
+			says 1.0 bad signature
+			says 1.1 bad signature
+			calls 1.0 1.1
+			unmade
+			says 1.0 bad signature
+			advance 2d
+			calls 1.0 1.1
+			ok
+			says 1.0
+			1.0 done read`,
+		"a reaction, which is not repeated": `
+			msg m1: bot react
+			calls 1.0
+			stopped bad signature
+			1.0 waiting
+			says 1.0 bad signature
+			calls 1.0
+			ok
+			1.0 done react`,
+		"not a read that came since": `
+			msg m1: codes mark_read
+			calls 1.0
+			msg m2: other mark_read
+			stopped bad signature
+			says 1.0 bad signature
+			says 2.0`,
+	})
+}
