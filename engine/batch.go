@@ -168,7 +168,7 @@ func (b *batch) collect(entry *store.Entry, result *rules.Result, missedBy []str
 			t.Decision.Failed = true
 		}
 		if !o.Suspended.IsZero() {
-			b.done = append(b.done, func() { b.s.e.logSuspended(o) })
+			b.done = append(b.done, func() { b.s.e.logSuspended(o, own) })
 		}
 		for n, w := range o.Wishes {
 			said.Asked = append(said.Asked, w.Words(own, t.Decision.At))

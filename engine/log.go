@@ -76,15 +76,25 @@ func (e *Engine) logCaughtUp(pack string, done planned, n tally, left int64) {
 	e.c.Log.Info(what, args...)
 }
 
-// logSuspended says that a rule is suspended.
-func (e *Engine) logSuspended(o *rules.Outcome) {
+// logSuspended says that a rule is suspended. id is the event's chat.
+func (e *Engine) logSuspended(o *rules.Outcome, id string) {
+	args := []any{
+		keyPack, o.Pack, keyRule, o.Rule, keyVersion, short(o.Version), keyPlace, o.Place, "until", o.Suspended.UTC().Format(time.RFC3339),
+	}
 	if o.SuspendedWhy != "" {
-		e.c.Log.Error("pack suspended: "+o.SuspendedWhy+"; its events are recorded as failed, to be run once it is mended",
-			keyPack, o.Pack, keyRule, o.Rule, keyVersion, short(o.Version), keyPlace, o.Place, "until", o.Suspended.UTC().Format(time.RFC3339))
+		e.c.Log.Error("pack suspended: "+o.SuspendedWhy+"; its events are recorded as failed, to be run once it is mended", args...)
 		return
 	}
-	e.c.Log.Error("rule suspended: it fails again and again; its events are recorded as failed, to be run once it is mended",
-		keyPack, o.Pack, keyRule, o.Rule, keyVersion, short(o.Version), keyPlace, o.Place, "until", o.Suspended.UTC().Format(time.RFC3339))
+	where := "for one chat: it failed there again and again"
+	switch {
+	case o.AllChats:
+		where = "for all chats: it failed in many, one after another"
+	case id == "":
+		where = "for events without a chat: it failed on them again and again"
+	default:
+		args = append(args, keyChat, id)
+	}
+	e.c.Log.Error("rule suspended "+where+"; its events are recorded as failed", args...)
 }
 
 // logSettled says what became of an action.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -336,7 +337,7 @@ func (m *manager) describe(ctx context.Context, s rules.PackStanding) (control.P
 		NotLive: s.NotLive, Diagnostics: s.Diagnostics,
 	}
 	for _, a := range s.Suspended {
-		p.Suspended = append(p.Suspended, control.RuleSuspension{Rule: a.Rule, Until: a.Until})
+		p.Suspended = append(p.Suspended, control.RuleSuspension{Rule: a.Rule, Scope: string(a.Scope), Chat: a.Chat, Until: a.Until})
 	}
 	versions, err := m.store.Versions(ctx, s.Name, rules.KeptVersions)
 	if err != nil {
@@ -375,8 +376,16 @@ func (m *manager) health() control.Health {
 		if p.ModeWhy != "" {
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s is in %s: %s; chertd mode %s live takes it back, and its reads count from zero again", p.Name, p.Mode, p.ModeWhy, p.Name))
 		}
+		some := map[string]int{} // chats in which rules are suspended
 		for _, a := range p.Suspended {
-			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: rule %s is suspended: it fails again and again", p.Name, a.Rule))
+			if a.Scope == rules.AllChats {
+				h.Notes = append(h.Notes, fmt.Sprintf("pack %s: rule %s is suspended: it fails again and again", p.Name, a.Rule))
+				continue
+			}
+			some[a.Rule]++
+		}
+		for _, rule := range slices.Sorted(maps.Keys(some)) {
+			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: rule %s is suspended for some chats (%d), where it fails again and again", p.Name, rule, some[rule]))
 		}
 	}
 	for _, d := range problems {

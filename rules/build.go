@@ -91,6 +91,7 @@ func (b *builder) settle() {
 	}
 	p.vms = make([]*luabind.VM, b.opts.shards())
 	p.suspend = b.opts.Suspend.withDefaults()
+	p.health = newHealth(p.suspend)
 	p.share = &share{}
 	p.built = b.fingerprint()
 }
@@ -196,7 +197,6 @@ func (b *builder) load() {
 		return
 	}
 	p.Rules = reg.rules
-	p.health = make([]health, len(reg.rules))
 	p.spare = make(chan *luabind.VM, 1)
 	p.spare <- vm
 	if len(p.Rules) == 0 {

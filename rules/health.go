@@ -1,20 +1,27 @@
 package rules
 
 import (
+	"cmp"
+	linked "container/list"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// SuspendPolicy says when a rule that keeps failing is suspended: alone, for a
-// while, after which one event probes whether it works again. Zero fields take
-// the defaults.
+// SuspendPolicy says when a rule that keeps failing is suspended: first for the
+// chat in which it does, so that one sender can't stop it for all others, then
+// for all chats; after a while one event probes whether it works again. Zero
+// fields take the defaults.
 type SuspendPolicy struct {
-	After   int           // failures in a row; default 20; negative: never
+	After   int           // failures in a row in one chat; default 20; negative: never
+	Chats   int           // different chats in which it failed, with no success in any between; default 10, or After if that is less
 	CoolOff time.Duration // until the probe; default 1 m
 }
 
 const (
 	defaultSuspendAfter = 20
+	defaultSuspendChats = 10
 	defaultSuspendFor   = time.Minute
 )
 
@@ -27,45 +34,175 @@ const SkippedSuspended = "suspended"
 // everyone else's.
 const recordedSuspended = 8
 
-// health is how a rule of one pack version has fared lately. The shards share
-// it; it is lost with the process, which is a probe of its own.
+// maxFailingChats is of how many chats a pack's rules are known to fail in. Of
+// more, those in which none has failed for longest are forgotten.
+const maxFailingChats = 1024
+
+// health is how the rules of one pack version have fared lately. The shards
+// share it; it is lost with the process, which is a probe of its own. Events
+// without a chat count as those of one chat.
 type health struct {
-	failures atomic.Int32 // in a row
-	until    atomic.Int64 // suspended until then, Unix milliseconds; 0: it is not
+	policy SuspendPolicy
+	// failing is how many entries there are: with none, as nearly always, a
+	// rule runs and succeeds without the lock.
+	failing atomic.Int32
+
+	mu    sync.Mutex
+	rules map[int]*ruleHealth // by index: their last run failed, in whatever chat
+	chats map[ruleInChat]*chatHealth
+	order linked.List // of the keys of chats, that which failed last at the end
 }
 
-// admit reports whether the rule may run now. Of the events that come when the
-// time is over the first is the probe.
-func (h *health) admit(s SuspendPolicy, now time.Time) bool {
-	until := h.until.Load()
-	if until == 0 {
+type ruleInChat struct {
+	rule int
+	chat string // "": events without one
+}
+
+type ruleHealth struct {
+	chats []string  // it has failed in since it last succeeded, at most SuspendPolicy.Chats
+	until time.Time // suspended for all chats until then; zero: it is not
+}
+
+type chatHealth struct {
+	failures int       // in a row
+	until    time.Time // suspended for this chat until then; zero: it is not
+	place    *linked.Element
+}
+
+// suspension says that a rule was suspended.
+type suspension struct {
+	until    time.Time // zero: it was not
+	allChats bool
+}
+
+func newHealth(policy SuspendPolicy) *health {
+	return &health{policy: policy, rules: map[int]*ruleHealth{}, chats: map[ruleInChat]*chatHealth{}}
+}
+
+// admit reports whether a rule may run on an event of a chat now. Of the events
+// that come when the time is over the first is the probe. A chat for which the
+// rule is suspended itself probes for all chats only when no other has come for
+// a while: it would most likely fail, and keep the rule from everyone else.
+func (h *health) admit(rule int, chat string, now time.Time) bool {
+	if h.failing.Load() == 0 {
 		return true
 	}
-	return now.UnixMilli() >= until && h.until.CompareAndSwap(until, now.Add(s.CoolOff).UnixMilli())
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c, r := h.chats[ruleInChat{rule, chat}], h.rules[rule]
+	inChat := c != nil && !c.until.IsZero()
+	if inChat && h.early(&c.until, now) {
+		return false
+	}
+	if r != nil && !r.until.IsZero() {
+		if h.early(&r.until, now) || inChat && now.Before(r.until.Add(h.policy.CoolOff)) {
+			return false
+		}
+		r.until = now.Add(h.policy.CoolOff)
+	}
+	if inChat {
+		c.until = now.Add(h.policy.CoolOff)
+	}
+	return true
 }
 
-// ended notes how a run ended, and returns until when the rule is suspended if
-// it was by this failure.
-func (h *health) ended(s SuspendPolicy, failed bool, now time.Time) (until time.Time) {
+// early reports whether it is too early for a probe. A time further off than
+// any is set tells of a clock that was set back.
+func (h *health) early(until *time.Time, now time.Time) bool {
+	if latest := now.Add(h.policy.CoolOff); until.After(latest) {
+		*until = latest
+	}
+	return now.Before(*until)
+}
+
+// ended notes how a run ended, and returns how the rule is suspended if it was
+// by this failure.
+func (h *health) ended(rule int, chat string, failed bool, now time.Time) suspension {
+	if h.policy.After < 0 || !failed && h.failing.Load() == 0 {
+		return suspension{}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer func() { h.failing.Store(int32(len(h.rules) + len(h.chats))) }()
+	key := ruleInChat{rule, chat}
 	if !failed {
-		if h.failures.Load() != 0 {
-			h.failures.Store(0)
-			h.until.Store(0)
+		delete(h.rules, rule)
+		h.forget(key)
+		return suspension{}
+	}
+	until := now.Add(h.policy.CoolOff)
+	var s suspension
+	c := h.chats[key]
+	if c == nil {
+		c = &chatHealth{place: h.order.PushBack(key)}
+		h.chats[key] = c
+		if len(h.chats) > maxFailingChats {
+			h.forget(h.order.Front().Value.(ruleInChat))
 		}
-		return time.Time{}
 	}
-	if n := h.failures.Add(1); s.After < 0 || int(n) < s.After {
-		return time.Time{}
+	h.order.MoveToBack(c.place)
+	if c.failures++; c.failures >= h.policy.After {
+		c.until = until
+		s = suspension{until: until}
 	}
-	until = now.Add(s.CoolOff)
-	h.until.Store(until.UnixMilli())
-	return until
+	r := h.rules[rule]
+	if r == nil {
+		r = &ruleHealth{}
+		h.rules[rule] = r
+	}
+	if len(r.chats) < h.policy.Chats && !slices.Contains(r.chats, chat) {
+		r.chats = append(r.chats, chat)
+	}
+	if len(r.chats) >= h.policy.Chats {
+		r.until = until
+		s = suspension{until: until, allChats: true}
+	}
+	return s
+}
+
+// forget drops what is known of a rule in a chat. It is called with mu held.
+func (h *health) forget(key ruleInChat) {
+	if c := h.chats[key]; c != nil {
+		h.order.Remove(c.place)
+		delete(h.chats, key)
+	}
+}
+
+// suspended lists what is suspended of a pack's rules: first those that are for
+// all chats, then the others by rule and chat.
+func (h *health) suspended(rules []*Rule) (list []RuleSuspension) {
+	if h.failing.Load() == 0 {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, r := range h.rules {
+		if !r.until.IsZero() {
+			list = append(list, RuleSuspension{Rule: rules[i].Name, Scope: AllChats, Until: r.until.UTC()})
+		}
+	}
+	for key, c := range h.chats {
+		if !c.until.IsZero() {
+			s := RuleSuspension{Rule: rules[key.rule].Name, Scope: OneChat, Chat: key.chat, Until: c.until.UTC()}
+			if key.chat == "" {
+				s.Scope = NoChat
+			}
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, func(a, b RuleSuspension) int {
+		return cmp.Or(cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Chat, b.Chat))
+	})
+	return list
 }
 
 // withDefaults fills in what is not given.
 func (s SuspendPolicy) withDefaults() SuspendPolicy {
 	if s.After == 0 {
 		s.After = defaultSuspendAfter
+	}
+	if s.Chats <= 0 {
+		s.Chats = max(2, min(defaultSuspendChats, s.After))
 	}
 	if s.CoolOff <= 0 {
 		s.CoolOff = defaultSuspendFor

@@ -93,7 +93,8 @@ type Outcome struct {
 	Skipped string // not run: "cooldown", "sample", "outside its hours", "suspended"
 
 	Failure      *luabind.Failure // it failed: everything below but Logs and Steps is empty
-	Suspended    time.Time        // the rule, or with SuspendedWhy its pack, is suspended until then; zero: it is not
+	Suspended    time.Time        // by this failure the rule, or with SuspendedWhy its pack, is suspended until then; zero: it is not
+	AllChats     bool             // the rule is suspended for all chats, not just for the event's
 	SuspendedWhy string           // why the pack is; "": the rule fails again and again
 	Wishes       []Wish
 	Rest         *chat.Rest // its cooldown, from now

@@ -27,7 +27,7 @@ type Pack struct {
 	// Grants are the capabilities beyond reading that the operator has given.
 	Grants []string
 
-	health  []health // by index of the rule
+	health  *health
 	suspend SuspendPolicy
 	share   *share
 

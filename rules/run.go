@@ -61,16 +61,16 @@ func (s *Set) Run(shard int, in Input) Result {
 		}
 		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Skipped: rule.skip(&r.in)}
 		if o.Skipped == "" {
-			health := &pack.health[rule.index]
 			allowed := pack.share.allows(in.Now)
 			if n := len(result.Outcomes); !allowed && n > 0 && result.Outcomes[n-1].Pack == pack.Name && result.Outcomes[n-1].Skipped == SkippedSuspended {
 				continue // the pack is suspended as a whole: one record an event says so
 			}
-			if allowed && health.admit(pack.suspend, in.Now) {
+			if allowed && pack.health.admit(rule.index, in.Event.ChatID(), in.Now) {
 				r.handle(rule, pack, &o)
 				// A memory that can't be read says nothing about the rule.
 				if o.Failure == nil || !in.Again && !r.memory(pack.Name).broken {
-					o.Suspended = health.ended(pack.suspend, o.Failure != nil, in.Now)
+					s := pack.health.ended(rule.index, in.Event.ChatID(), o.Failure != nil, in.Now)
+					o.Suspended, o.AllChats = s.until, s.allChats
 				}
 				if until, why := pack.share.spend(r.spent, pack.suspend.CoolOff, in.Now); why != "" {
 					o.Suspended, o.SuspendedWhy = until, why

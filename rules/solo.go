@@ -65,7 +65,7 @@ func (p *Pack) Solo(o Solo) (*Set, luabind.Diagnostics) {
 		return nil, b.diags
 	}
 	q.share = nil // its time stands still, or is made up
-	q.vms[0], q.Rules, q.health = vm, reg.rules, make([]health, len(reg.rules))
+	q.vms[0], q.Rules, q.health = vm, reg.rules, newHealth(q.suspend)
 	return newSet([]*Pack{&q}, Options{Packs: map[string]PackOptions{q.Name: {Mode: Live}}}, ""), nil
 }
 

@@ -29,8 +29,19 @@ type PackStanding struct {
 // RuleSuspension is a rule that is suspended: it failed again and again.
 type RuleSuspension struct {
 	Rule  string
+	Scope SuspensionScope
+	Chat  string    // of OneChat
 	Until time.Time // then the next event probes whether it works again
 }
+
+// SuspensionScope is for which events a rule is suspended.
+type SuspensionScope string
+
+const (
+	AllChats SuspensionScope = "all_chats"
+	NoChat   SuspensionScope = "no_chat" // events without a chat
+	OneChat  SuspensionScope = "one_chat"
+)
 
 // view is how things stood after a turn. It is never written to.
 type view struct {
@@ -100,24 +111,19 @@ func (g *Generations) Content() string {
 	return v.content
 }
 
-// suspended reports whether rules of the pack do not run at a time, not even as
-// a probe.
+// suspended reports whether rules of the pack run for no chat at a time, not
+// even as a probe.
 func (p *Pack) suspended(now time.Time) bool {
-	return slices.ContainsFunc(p.suspendedRules(), func(r RuleSuspension) bool { return now.Before(r.Until) })
+	return slices.ContainsFunc(p.suspendedRules(), func(r RuleSuspension) bool { return r.Scope == AllChats && now.Before(r.Until) })
 }
 
 // suspendedRules lists the rules that are suspended.
 func (p *Pack) suspendedRules() (aside []RuleSuspension) {
 	if until := p.share.aside(); !until.IsZero() {
 		for _, r := range p.Rules {
-			aside = append(aside, RuleSuspension{Rule: r.Name, Until: until.UTC()})
+			aside = append(aside, RuleSuspension{Rule: r.Name, Scope: AllChats, Until: until.UTC()})
 		}
 		return aside
 	}
-	for i := range p.health {
-		if until := p.health[i].until.Load(); until != 0 {
-			aside = append(aside, RuleSuspension{Rule: p.Rules[i].Name, Until: time.UnixMilli(until).UTC()})
-		}
-	}
-	return aside
+	return p.health.suspended(p.Rules)
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -80,9 +82,7 @@ func remarks(p control.Pack) (list []string) {
 	default:
 		list = append(list, fmt.Sprintf("mode %s: %s\n  hint: chertd mode %s default takes it back", p.Mode, p.ModeBy, p.Name))
 	}
-	for _, r := range p.Suspended {
-		list = append(list, fmt.Sprintf("rule %q is suspended until %s: it failed again and again", r.Rule, minute(r.Until)))
-	}
+	list = append(list, suspensions(p.Suspended)...)
 	if p.Pinned {
 		list = append(list, "pinned by a rollback")
 	}
@@ -113,4 +113,30 @@ func tell(cmd *cobra.Command, json bool, v any, format string, args ...any) erro
 	}
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), format+"\n", args...)
 	return err
+}
+
+// shownChats is of how many chats it is told that a rule is suspended there.
+const shownChats = 3
+
+// suspensions are the lines about rules that are suspended.
+func suspensions(all []control.RuleSuspension) (list []string) {
+	chats := map[string]int{}
+	for _, r := range all {
+		switch r.Scope {
+		case "one_chat":
+			if chats[r.Rule]++; chats[r.Rule] <= shownChats {
+				list = append(list, fmt.Sprintf("rule %q is suspended in chat %s until %s", r.Rule, r.Chat, minute(r.Until)))
+			}
+		case "no_chat":
+			list = append(list, fmt.Sprintf("rule %q is suspended for events without a chat until %s", r.Rule, minute(r.Until)))
+		default:
+			list = append(list, fmt.Sprintf("rule %q is suspended until %s: it failed again and again", r.Rule, minute(r.Until)))
+		}
+	}
+	for _, rule := range slices.Sorted(maps.Keys(chats)) {
+		if more := chats[rule] - shownChats; more > 0 {
+			list = append(list, fmt.Sprintf("rule %q is suspended in %s", rule, count(more, "more chat")))
+		}
+	}
+	return list
 }

@@ -103,8 +103,12 @@ type Pack struct {
 
 // RuleSuspension is a rule that does not run until an event probes it.
 type RuleSuspension struct {
-	Rule  string    `json:"rule"`
-	Until time.Time `json:"until"` // then the next event is the probe
+	Rule string `json:"rule"`
+	// Scope is for which events: "all_chats", "one_chat", or "no_chat", which are
+	// those that concern none.
+	Scope string    `json:"scope"`
+	Chat  string    `json:"chat,omitempty"` // of one_chat
+	Until time.Time `json:"until"`          // then the next event is the probe
 }
 
 // PackVersion is a version a pack can be rolled back to.
