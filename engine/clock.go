@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -8,14 +9,33 @@ import (
 // Clock is the local clock corrected by what Chert's Date headers say: request
 // signatures are refused beyond five minutes of Chert's time, and deliveries
 // are signed by it. It serves signing and checking, never rules.
+//
+// One answer is not believed: a proxy, a cache or a single server may date its
+// answers wrongly. The clock is corrected once several answers in a row agree,
+// or by the Date of a refusal for clock skew (2013), which proves that the clock
+// as it was did not serve.
 type Clock struct {
 	local  func() time.Time
 	offset atomic.Int64 // nanoseconds to add
+
+	mu    sync.Mutex
+	other []time.Duration // what the last answers in a row said that differ from offset
 }
 
-// clockSlack is how far the clock may be off before it is corrected: Date has
-// a resolution of a second and arrives late by the way of the answer.
-const clockSlack = 3 * time.Second
+const (
+	// clockSlack is how far the clock may be off before it is corrected: Date has
+	// a resolution of a second and arrives late by the way of the answer.
+	clockSlack = 3 * time.Second
+	// clockAgree is how many answers in a row must agree to correct the clock.
+	clockAgree = 3
+	// maxOffset bounds what answers alone can teach. A clock that is further off
+	// is refused by Chert, and then corrected all the same.
+	maxOffset = 24 * time.Hour
+)
+
+// earliestDate is before anything Chert could say: a Date below it is a
+// server's that has no clock.
+var earliestDate = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // NewClock makes a clock that goes by local until it learns better.
 func NewClock(local func() time.Time) *Clock { return &Clock{local: local} }
@@ -26,18 +46,43 @@ func (c *Clock) Now() time.Time { return c.local().Add(c.Offset()) }
 // Offset is what is added to the local clock.
 func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 
-// Learn corrects the clock by a Date header that has just arrived, and reports
-// whether it had to. The zero time teaches nothing.
-func (c *Clock) Learn(date time.Time) bool {
-	if date.IsZero() {
+// Restore begins with an offset that an earlier run has learned. The local clock
+// may have been set right since: then the first answers correct it back.
+func (c *Clock) Restore(offset time.Duration) { c.offset.Store(int64(offset)) }
+
+// Learn takes the Date of an answer that has just arrived, and reports whether
+// the clock was corrected by it. refused says that the answer refused a request
+// for clock skew. The zero time teaches nothing.
+func (c *Clock) Learn(date time.Time, refused bool) bool {
+	if date.Before(earliestDate) {
 		return false
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	// Against the local clock: answers that arrive together must not each add
 	// to what the first of them has corrected.
 	off := date.Sub(c.local())
-	if (off - c.Offset()).Abs() <= clockSlack {
+	switch {
+	case (off - c.Offset()).Abs() <= clockSlack:
+		c.other = c.other[:0]
+		return false
+	case refused:
+		c.correct(off)
+		return true
+	case off.Abs() > maxOffset:
 		return false
 	}
-	c.offset.Store(int64(off))
+	if n := len(c.other); n > 0 && (off-c.other[0]).Abs() > clockSlack {
+		c.other = c.other[:0] // they do not agree: begin again with this one
+	}
+	if c.other = append(c.other, off); len(c.other) < clockAgree {
+		return false
+	}
+	c.correct(off)
 	return true
+}
+
+func (c *Clock) correct(off time.Duration) {
+	c.offset.Store(int64(off))
+	c.other = c.other[:0]
 }

@@ -6,18 +6,21 @@ import (
 	"time"
 )
 
+var localTime = time.Unix(1_800_000_000, 0)
+
+func clockAt(local time.Time) *Clock { return NewClock(func() time.Time { return local }) }
+
 // Answers that arrive together correct the clock once, not once each.
 func TestClockLearnsOnceFromManyAnswers(t *testing.T) {
 	t.Parallel()
-	local := time.Unix(1_800_000_000, 0)
 	for range 2000 {
-		c := NewClock(func() time.Time { return local })
+		c := clockAt(localTime)
 		start := make(chan struct{})
 		var learnt sync.WaitGroup
 		for range 8 {
 			learnt.Go(func() {
 				<-start
-				c.Learn(local.Add(10 * time.Minute))
+				c.Learn(localTime.Add(10*time.Minute), false)
 			})
 		}
 		close(start)
@@ -25,5 +28,74 @@ func TestClockLearnsOnceFromManyAnswers(t *testing.T) {
 		if got := c.Offset(); got != 10*time.Minute {
 			t.Fatalf("offset is %v, want 10m", got)
 		}
+	}
+}
+
+// TestClockBelievesNoSingleAnswer: whatever a minority of answers says, the
+// clock stays as most have it; a refusal for clock skew corrects it immediately,
+// and answers that agree correct a wrong correction.
+func TestClockBelievesNoSingleAnswer(t *testing.T) {
+	t.Parallel()
+	answer := func(off time.Duration) func(*Clock) bool {
+		return func(c *Clock) bool { return c.Learn(localTime.Add(off), false) }
+	}
+	skew := func(off time.Duration) func(*Clock) bool {
+		return func(c *Clock) bool { return c.Learn(localTime.Add(off), true) }
+	}
+	none := func(c *Clock) bool { return c.Learn(time.Time{}, true) }
+	const hour = time.Hour
+	for name, test := range map[string]struct {
+		said      []func(*Clock) bool
+		want      time.Duration
+		corrected int
+	}{
+		"one wrong answer":                  {[]func(*Clock) bool{answer(-hour), answer(0)}, 0, 0},
+		"two of them":                       {[]func(*Clock) bool{answer(-hour), answer(-hour), answer(0), answer(-hour), answer(-hour)}, 0, 0},
+		"wrong ones that do not agree":      {[]func(*Clock) bool{answer(hour), answer(-hour), answer(hour), answer(-hour), answer(2 * hour)}, 0, 0},
+		"a wrong one between two right":     {[]func(*Clock) bool{answer(hour), answer(hour), answer(-hour), answer(hour)}, 0, 0},
+		"three that agree":                  {[]func(*Clock) bool{answer(hour), answer(hour + 2*time.Second), answer(hour - 2*time.Second)}, hour - 2*time.Second, 1},
+		"three that drift apart":            {[]func(*Clock) bool{answer(hour), answer(hour + 2*time.Second), answer(hour + 4*time.Second)}, 0, 0},
+		"within the slack":                  {[]func(*Clock) bool{answer(clockSlack), answer(clockSlack), answer(clockSlack), answer(-clockSlack)}, 0, 0},
+		"just beyond it":                    {[]func(*Clock) bool{answer(clockSlack + 1), answer(clockSlack + 1), answer(clockSlack + 1)}, clockSlack + 1, 1},
+		"a refusal for clock skew":          {[]func(*Clock) bool{skew(10 * time.Minute)}, 10 * time.Minute, 1},
+		"one by less than the slack":        {[]func(*Clock) bool{skew(clockSlack)}, 0, 0},
+		"a refusal, and answers after it":   {[]func(*Clock) bool{skew(hour), answer(0), answer(0), answer(0)}, 0, 2},
+		"a refusal, and one answer after":   {[]func(*Clock) bool{skew(hour), answer(0), answer(hour), answer(0), answer(0)}, hour, 1},
+		"what was said before a refusal":    {[]func(*Clock) bool{answer(0), skew(hour), answer(0), answer(0)}, hour, 1},
+		"a day off, by answers":             {[]func(*Clock) bool{answer(maxOffset), answer(maxOffset), answer(maxOffset)}, maxOffset, 1},
+		"more than a day off":               {[]func(*Clock) bool{answer(maxOffset + 1), answer(maxOffset + 1), answer(maxOffset + 1)}, 0, 0},
+		"more than a day off, by a refusal": {[]func(*Clock) bool{skew(-1000 * hour)}, -1000 * hour, 1},
+		"no Date":                           {[]func(*Clock) bool{none, none, none}, 0, 0},
+		"a Date of 1970":                    {[]func(*Clock) bool{skew(-localTime.Sub(time.Unix(0, 0)))}, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, corrected := clockAt(localTime), 0
+			for _, say := range test.said {
+				if say(c) {
+					corrected++
+				}
+			}
+			if c.Offset() != test.want || corrected != test.corrected || !c.Now().Equal(localTime.Add(test.want)) {
+				t.Errorf("offset %v after %d corrections, want %v after %d", c.Offset(), corrected, test.want, test.corrected)
+			}
+		})
+	}
+}
+
+// TestClockRestored: what an earlier run has learned counts, until the answers
+// say that the local clock was set right.
+func TestClockRestored(t *testing.T) {
+	t.Parallel()
+	c := clockAt(localTime)
+	c.Restore(time.Hour)
+	if c.Learn(localTime.Add(time.Hour), false) || !c.Now().Equal(localTime.Add(time.Hour)) {
+		t.Errorf("the clock was not restored: %v", c.Offset())
+	}
+	for range clockAgree {
+		c.Learn(localTime, false)
+	}
+	if c.Offset() != 0 {
+		t.Errorf("the offset stays %v though the local clock is right", c.Offset())
 	}
 }

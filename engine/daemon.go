@@ -68,6 +68,7 @@ type Webhook struct {
 	Secrets   []string
 	Tolerance time.Duration
 	MaxBody   int64
+	MaxHeader int64
 }
 
 // Addresses are where the daemon listens; "" where it does not.
@@ -126,7 +127,7 @@ func (d Daemon) Run(ctx context.Context) error {
 		Observe: d.Observe,
 	})
 	m := newManager(eng, st, &d)
-	m.client = client
+	m.client, m.clock = client, clock
 	eng.c.Observe = func(h Happening) {
 		m.happened(h)
 		if d.Observe != nil {
@@ -147,11 +148,11 @@ func (d Daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.serve(ctx, eng, clock, m, servers, addresses)
+	return d.serve(ctx, eng, m, servers, addresses)
 }
 
 // serve runs everything until ctx ends or something can't go on.
-func (d Daemon) serve(ctx context.Context, eng *Engine, clock *Clock, m *manager, servers []*server, addresses Addresses) error {
+func (d Daemon) serve(ctx context.Context, eng *Engine, m *manager, servers []*server, addresses Addresses) error {
 	sources, stopSources := context.WithCancelCause(ctx)
 	defer stopSources(nil)
 	engine, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
@@ -174,14 +175,14 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, clock *Clock, m *manager
 		if s.report != nil {
 			taking.Go(func() {
 				for sleep(sources, reportEvery, nil) {
-					s.report()
+					s.report(false)
 				}
 			})
 		}
 	}
 	if d.Lines != nil {
 		taking.Go(func() {
-			if err := source.Lines(sources, d.Lines, d.takeIn(eng, clock)); err != nil && sources.Err() == nil {
+			if err := source.Lines(sources, d.Lines, d.takeIn(eng)); err != nil && sources.Err() == nil {
 				d.Log.Error("the file of events could not be read to its end", keyError, err)
 			}
 		})
@@ -230,7 +231,7 @@ type server struct {
 	name     string
 	listener net.Listener
 	http     *http.Server
-	report   func()              // of what piles up between two reports; nil: nothing does
+	report   func(last bool)     // of what piles up between two reports; nil: nothing does
 	change   func(Changes) error // takes what concerns it; nil: nothing does
 }
 
@@ -250,20 +251,24 @@ func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server
 		}
 		a.Webhook = "http://" + l.Addr().String() + d.Webhook.Path
 		hook, err := source.NewWebhook(source.WebhookConfig{
-			Secrets: d.Webhook.Secrets, Tolerance: d.Webhook.Tolerance, MaxBody: d.Webhook.MaxBody,
-			Tenant: d.API.Tenant, Path: d.Webhook.Path, Now: clock.Now, Log: d.Log,
+			Secrets: d.Webhook.Secrets, SigningSecret: d.API.SigningSecret,
+			Tolerance: d.Webhook.Tolerance, MaxBody: d.Webhook.MaxBody,
+			Tenant: d.API.Tenant, Path: d.Webhook.Path, Now: d.Now, ChertNow: clock.Now, Log: d.Log,
 			Ingest: eng.Ingest, Quarantine: eng.Quarantine,
 		})
 		if err != nil {
 			l.Close()
 			return servers, a, fmt.Errorf("sources.webhook: %w", err)
 		}
-		servers = append(servers, &server{
-			name: "webhook", listener: source.LimitListener(l, 0),
-			http:   source.NewServer(source.ServerConfig{Handler: hook, Log: d.Log}),
-			report: func() { hook.ReportRefusals(clock.Now()) },
-			change: func(c Changes) error { return hook.SetSecrets(c.WebhookSecrets) },
+		srv, conns := source.NewServer(source.ServerConfig{
+			Handler: hook, MaxHeader: d.Webhook.MaxHeader, Refused: hook.RefusedStatus, Log: d.Log,
 		})
+		servers = append(servers, &server{
+			name: "webhook", listener: conns.Listener(l), http: srv,
+			report: hook.Report,
+			change: func(c Changes) error { return hook.SetSecrets(c.WebhookSecrets, c.SigningSecret) },
+		})
+		m.hook, m.conns = hook, conns
 	}
 	servers, err = d.listenControl(servers, &a, m)
 	return servers, a, err
@@ -283,12 +288,15 @@ func (d Daemon) shutDown(servers []*server) {
 			if err := s.http.Shutdown(ctx); err != nil {
 				s.http.Close()
 			}
+			if s.report != nil {
+				s.report(true)
+			}
 		})
 	}
 	all.Wait()
 }
 
 // takeIn is how sources without an answer to give hand their events over.
-func (d Daemon) takeIn(eng *Engine, clock *Clock) source.Intake {
-	return source.Intake{Tenant: d.API.Tenant, Now: clock.Now, Ingest: eng.Ingest, Quarantine: eng.Quarantine, Log: d.Log}
+func (d Daemon) takeIn(eng *Engine) source.Intake {
+	return source.Intake{Tenant: d.API.Tenant, Now: d.Now, Ingest: eng.Ingest, Quarantine: eng.Quarantine, Log: d.Log}
 }

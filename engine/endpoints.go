@@ -25,7 +25,14 @@ const maxControlConns = 64
 func (d Daemon) listenControl(servers []*server, a *Addresses, m *manager) ([]*server, error) {
 	all := control.Handler(control.Config{Daemon: m, Health: m.health})
 	serve := func(name string, l net.Listener, h http.Handler) {
-		servers = append(servers, &server{name: name, listener: source.LimitListener(l, maxControlConns), http: control.NewServer(h, d.Log)})
+		conns := source.NewConnections(maxControlConns, d.Log)
+		// Commands may take long to carry out, and are not to give way meanwhile.
+		s := control.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			source.HasArrived(r)
+			h.ServeHTTP(rw, r)
+		}), d.Log)
+		conns.Bind(s)
+		servers = append(servers, &server{name: name, listener: conns.Listener(l), http: s})
 	}
 	if d.Control.Socket != "" {
 		l, err := control.Listen(d.Control.Socket)

@@ -29,6 +29,8 @@ type manager struct {
 	gens   *rules.Generations
 	log    *slog.Logger
 
+	intake
+
 	version string // of the program
 	since   time.Time
 	paused  bool // calls were, when the process last ran
@@ -50,7 +52,7 @@ const cancelsAtOnce = 256
 
 func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
 	m := &manager{
-		eng: eng, store: st, log: d.Log,
+		eng: eng, store: st, log: d.Log, intake: intake{clock: NewClock(d.Now)},
 		version: d.Version, since: d.Now(),
 		troubled: map[string]string{}, trouble: make(chan struct{}, 1),
 	}
@@ -252,6 +254,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	for status, n := range stats.Actions {
 		st.Actions[string(status)] = n
 	}
+	st.Webhook = m.webhook()
 	for _, p := range m.gens.Standings() {
 		st.Packs++
 		if p.NotLive != "" {
@@ -369,6 +372,7 @@ func (m *manager) health() control.Health {
 		h.NotReady = append(h.NotReady, "no rules are live: events are taken in and wait")
 	}
 	h.NoCalls = m.noCalls(&st)
+	h.Notes = append(h.Notes, m.intakeNotes()...)
 	for _, p := range m.gens.Standings() {
 		if p.NotLive != "" {
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", p.Name, p.NotLive))

@@ -52,6 +52,7 @@ type WebhookConfig struct {
 	Secrets   []Secret      `yaml:"secrets"`   // of the subscription, several while rotating
 	Tolerance time.Duration `yaml:"tolerance"` // how far a signature's time may be off
 	MaxBody   Size          `yaml:"max_body"`
+	MaxHeader Size          `yaml:"max_header"` // of a request, all its headers together
 }
 
 // StreamConfig is the events stream.
@@ -131,7 +132,7 @@ func defaultConfig() Config {
 		Sources: SourcesConfig{
 			Webhook: WebhookConfig{
 				Listen: "127.0.0.1:8787", Path: "/webhooks/chert",
-				Tolerance: 5 * time.Minute, MaxBody: 1 << 20,
+				Tolerance: 5 * time.Minute, MaxBody: 1 << 20, MaxHeader: 64 << 10,
 			},
 			Catchup: CatchupConfig{Enabled: true, Every: time.Minute, Wait: 5 * time.Minute},
 		},

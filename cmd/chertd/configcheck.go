@@ -88,6 +88,7 @@ func (c *Config) checkSources(d *decoder, events bool) {
 	}
 	within(d, "sources.webhook.tolerance", w.Tolerance, time.Second, time.Hour)
 	within(d, "sources.webhook.max_body", w.MaxBody, 1<<10, 64<<20)
+	within(d, "sources.webhook.max_header", w.MaxHeader, 4<<10, 1<<20)
 	within(d, "sources.catchup.every", s.Catchup.Every, time.Second, luabind.MaxDuration)
 }
 

@@ -121,11 +121,15 @@ chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00
 		Calls: control.Calls{State: control.CallsPaused, LastConfirmed: at(12, 33)}, Actions: map[string]int64{"waiting": 2},
 		Notes: []string{"pack vip: an edit is not live: it does not load", "rules/vip.lua:3:1: error: no\n  hint: mend it"},
 		Packs: 1, NotLive: 1, Quarantined: 2, Bytes: 512,
+		Webhook: &control.Webhook{Unavailable: 2, Refused: map[string]int64{"wrong signature": 1200, "another path": 4}},
 	}
 	compare(t, printed(t, func(b *strings.Builder) error { return printStatus(b, broken, at(12, 34)) }), `
 chertd v1.2.0, up 0s, since 2026-01-05 12:34
   events   NOT READY; 0 in all, 0 not handled yet, 2 in quarantine
            not ready: the store fails: disk full
+  webhook  REFUSED 4: another path (see the log)
+           REFUSED 1,200: wrong signature (see the log)
+           2 answered 503, to be sent again
   calls    PAUSED; the last was confirmed 1m ago
            calls are paused
   actions  2 waiting

@@ -94,7 +94,7 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst, Concurrency: c.Chert.Concurrency,
 		Webhook: engine.Webhook{
 			Listen: hook.Listen, Path: hook.Path, Secrets: reveal(hook.Secrets),
-			Tolerance: hook.Tolerance, MaxBody: int64(hook.MaxBody),
+			Tolerance: hook.Tolerance, MaxBody: int64(hook.MaxBody), MaxHeader: int64(hook.MaxHeader),
 		},
 		RulesDir: string(c.Rules.Dir), Rules: c.ruleOptions(), Watch: c.Rules.Watch, Gate: c.gate(log),
 		Control: engine.Control{

@@ -50,6 +50,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	for _, why := range s.NotReady {
 		line("", "not ready: %s", why)
 	}
+	for i, trouble := range webhookTrouble(s.Webhook) {
+		line(choose(i == 0, "webhook", ""), "%s", trouble)
+	}
 	line("calls", "%s; %s", choose(s.Paused, "PAUSED", choose(len(s.NoCalls) > 0, "NOT MADE", "going out")), lastConfirmed(s.Calls.LastConfirmed, now))
 	for _, why := range s.NoCalls {
 		line("", "%s", why)
@@ -73,6 +76,21 @@ func lastConfirmed(at, now time.Time) string {
 		return "none confirmed since the start"
 	}
 	return "the last was confirmed " + roughly(now.Sub(at)) + " ago"
+}
+
+// webhookTrouble lists which requests were not taken since the start. What was
+// answered 4xx is not sent again.
+func webhookTrouble(w *control.Webhook) (all []string) {
+	if w == nil {
+		return nil
+	}
+	for _, why := range slices.Sorted(maps.Keys(w.Refused)) {
+		all = append(all, fmt.Sprintf("REFUSED %s: %s (see the log)", thousands(w.Refused[why]), why))
+	}
+	if w.Unavailable > 0 {
+		all = append(all, fmt.Sprintf("%s answered 503, to be sent again", thousands(w.Unavailable)))
+	}
+	return all
 }
 
 // actionCounts lists how many actions have come how far: those that wait or

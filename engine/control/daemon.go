@@ -54,7 +54,18 @@ type Status struct {
 	Quarantined int64            `json:"quarantined"`
 	Bytes       int64            `json:"bytes"` // of the store on disk
 	Packs       int              `json:"packs"`
-	NotLive     int              `json:"not_live"` // packs with an edit that is not live
+	Webhook     *Webhook         `json:"webhook,omitempty"` // nil: there is none
+	NotLive     int              `json:"not_live"`          // packs with an edit that is not live
+}
+
+// Webhook counts what the webhook has answered since the start.
+type Webhook struct {
+	Accepted    int64 `json:"accepted"`   // new events
+	Duplicates  int64 `json:"duplicates"` // known ones
+	Quarantined int64 `json:"quarantined"`
+	Unavailable int64 `json:"unavailable"` // answered 503
+	// Refused counts by reason what was answered 4xx: Chert does not send it again.
+	Refused map[string]int64 `json:"refused,omitempty"`
 }
 
 // How calls stand: Calls.State.

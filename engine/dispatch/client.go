@@ -16,13 +16,14 @@ import (
 // signs them right.
 type Client struct {
 	api   *chert.Client
-	learn func(date time.Time) bool
+	learn func(date time.Time, refused bool) bool
 	log   *slog.Logger
 }
 
 // NewClient makes a Caller. learn is told of every Date of Chert's, and
-// reports whether the clock had to be corrected by it.
-func NewClient(api *chert.Client, learn func(date time.Time) bool, log *slog.Logger) *Client {
+// reports whether the clock had to be corrected by it; refused says that the
+// answer is a refusal for clock skew.
+func NewClient(api *chert.Client, learn func(date time.Time, refused bool) bool, log *slog.Logger) *Client {
 	return &Client{api: api, learn: learn, log: log}
 }
 
@@ -32,7 +33,7 @@ func (c *Client) Call(ctx context.Context, call chat.Call) (traceID string, err 
 	reply, err := c.do(ctx, &call)
 	if e := asError(err); e != nil {
 		// An answer without the envelope is a proxy's, and so is its Date.
-		if e.Code != 0 && c.learn(e.Date) && e.Code == chert.CodeClockSkew {
+		if skew := e.Code == chert.CodeClockSkew; e.Code != 0 && c.learn(e.Date, skew) && skew {
 			c.log.Warn("the clock differs from Chert's: corrected by its Date, and the call is signed again", "chat", call.Chat)
 			reply, err = c.do(ctx, &call)
 		}
@@ -42,7 +43,7 @@ func (c *Client) Call(ctx context.Context, call chat.Call) (traceID string, err 
 		}
 		return reply.TraceID, err
 	}
-	c.learn(reply.Date)
+	c.learn(reply.Date, false)
 	return reply.TraceID, nil
 }
 

@@ -1,76 +1,132 @@
 package source
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
-	"strings"
 	"time"
 )
 
-// refusalEvery is how often refused signatures are logged at most. A wrong
+// Refusal says why a request was not taken as a delivery. Refusals are counted
+// by it.
+type Refusal string
+
+const (
+	// Answered 401.
+	RefusedMissing   Refusal = "no signature"
+	RefusedMalformed Refusal = "malformed signature header"
+	RefusedStale     Refusal = "timestamp outside the tolerance"
+	RefusedWrong     Refusal = "wrong signature"
+
+	RefusedPath   Refusal = "another path"          // 404
+	RefusedMethod Refusal = "not a POST"            // 405
+	RefusedBody   Refusal = "body too large"        // 413
+	RefusedHeader Refusal = "header too large"      // 431
+	RefusedExpect Refusal = "unknown Expect header" // 417
+	RefusedHTTP   Refusal = "not an HTTP request"   // 400, 501 or 505
+)
+
+// refusalEvery is how often refusals of one kind are logged at most. A wrong
 // secret would write a line for every event otherwise, and any stranger could
 // fill the log.
 const refusalEvery = time.Minute
 
-// refusals are those not logged yet.
-type refusals struct {
-	count  map[Refusal]int
-	logged time.Time // zero: never
+// refused are the refusals of one kind that are not logged yet.
+type refused struct {
+	count  int
+	signed bool      // one of them had a signature header, so that it was a delivery
+	detail string    // of the last one: the path it was for
+	logged time.Time // when some were logged last; zero: never
 }
 
-// hint says what is likely wrong, to the sender and in the log.
-func (r Refusal) hint() string {
-	switch r {
-	case RefusedWrong:
-		return "is the secret that of this subscription, and the body unchanged by proxies?"
-	case RefusedStale:
-		return "are both clocks right? An old delivery can't be sent again with its old signature."
-	case RefusedDuplicate:
-		return "one signature header is sent; does a proxy add another?"
-	case RefusedMalformed:
-		return "X-Webhook-Signature is t=<unix seconds>,v1=<hex> or v1,<unix seconds>,<hex>"
-	default:
-		return "sign the body with the subscription's secret in X-Webhook-Signature"
-	}
-}
-
-// refuse counts a refused signature, and logs the first one at once and from
-// then on what came together in a minute.
-func (w *Webhook) refuse(why Refusal, now time.Time) {
+// refuse counts a refusal, and logs the first one of its kind immediately and
+// from then on what came together in a minute.
+func (w *Webhook) refuse(why Refusal, signed bool, detail string) {
+	now := w.cfg.Now()
 	w.mu.Lock()
 	w.stats.Refused[why]++
-	if w.refusals.count == nil {
-		w.refusals.count = map[Refusal]int{}
+	r := w.refused[why]
+	if r == nil {
+		r = &refused{}
+		w.refused[why] = r
 	}
-	w.refusals.count[why]++
+	r.count++
+	r.signed = r.signed || signed
+	r.detail = detail
 	w.mu.Unlock()
-	w.ReportRefusals(now)
+	w.report(now, refusalEvery)
 }
 
-// ReportRefusals logs the signatures refused since it last did, if there are
-// any and a minute has passed. It is called with each refusal; the engine calls
-// it now and then too, so that the end of a run does not go untold.
-func (w *Webhook) ReportRefusals(now time.Time) {
-	w.mu.Lock()
-	count := w.refusals.count
-	quiet := !w.refusals.logged.IsZero() && now.Sub(w.refusals.logged) < refusalEvery
-	if len(count) == 0 || quiet {
-		w.mu.Unlock()
-		return
+// RefusedStatus counts what net/http has answered before the Webhook saw it.
+// Other statuses are the Webhook's own.
+func (w *Webhook) RefusedStatus(status int) {
+	switch status {
+	case http.StatusRequestHeaderFieldsTooLarge:
+		w.refuse(RefusedHeader, true, "")
+	case http.StatusExpectationFailed:
+		w.refuse(RefusedExpect, true, "")
+	case http.StatusBadRequest, http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+		w.refuse(RefusedHTTP, false, "")
 	}
-	w.refusals = refusals{logged: now}
-	w.mu.Unlock()
+}
 
-	total, most := 0, Refusal("")
-	var reasons []string
-	for _, why := range slices.Sorted(maps.Keys(count)) {
-		total += count[why]
-		if most == "" || count[why] > count[most] {
-			most = why
-		}
-		reasons = append(reasons, fmt.Sprintf("%s: %d", why, count[why]))
+// Report logs the refusals that wait for their minute to pass. It is called now
+// and then, and with last set once nothing more comes, so that the end of a run
+// is logged, too.
+func (w *Webhook) Report(last bool) {
+	every := refusalEvery
+	if last {
+		every = 0
 	}
-	w.cfg.Log.Error("webhook deliveries refused: their events are lost on this path",
-		"count", total, "reasons", strings.Join(reasons, ", "), "hint", most.hint())
+	w.report(w.cfg.Now(), every)
+}
+
+func (w *Webhook) report(now time.Time, every time.Duration) {
+	w.mu.Lock()
+	due := map[Refusal]refused{}
+	for why, r := range w.refused {
+		// A clock that was set back must not silence the log for hours.
+		if r.count > 0 && (r.logged.IsZero() || now.Sub(r.logged) >= every || now.Before(r.logged)) {
+			due[why] = *r
+			*r = refused{logged: now}
+		}
+	}
+	w.mu.Unlock()
+	for _, why := range slices.Sorted(maps.Keys(due)) {
+		r := due[why]
+		level, msg := slog.LevelError, "webhook deliveries refused: their events are lost on this path"
+		if !r.signed {
+			level, msg = slog.LevelWarn, "requests to the webhook refused: none had a signature"
+		}
+		w.cfg.Log.Log(context.Background(), level, msg, "reason", why, "count", r.count, "hint", w.hint(why, r.detail))
+	}
+}
+
+// hint says what is likely wrong and how to fix it, to the sender and in the log.
+func (w *Webhook) hint(why Refusal, detail string) string {
+	switch why {
+	case RefusedWrong:
+		return "put the subscription's secret into sources.webhook.secrets (for a webhook of Chert's console without a secret: the signing secret), and keep proxies from changing the body"
+	case RefusedStale:
+		return "set this machine's clock (NTP); a delivery can't be sent again later with its old signature"
+	case RefusedMalformed:
+		return "X-Webhook-Signature is t=<unix seconds>,v1=<hex> or v1,<unix seconds>,<hex>"
+	case RefusedMissing:
+		return "sign the body with the subscription's secret in X-Webhook-Signature, and let proxies pass the header on"
+	case RefusedPath:
+		return fmt.Sprintf("point the subscription at %s, or set sources.webhook.path: %q", w.cfg.Path, detail)
+	case RefusedMethod:
+		return "deliveries are made by POST; a redirect in front of chertd (to https, or to another path) turns POST into GET: give Chert the final URL"
+	case RefusedBody:
+		return fmt.Sprintf("raise sources.webhook.max_body, now %d bytes", w.cfg.MaxBody)
+	case RefusedHeader:
+		return "raise sources.webhook.max_header, or have the proxy add fewer headers"
+	case RefusedExpect:
+		return "have the proxy remove the Expect header: only 100-continue is understood"
+	default:
+		return "something speaks TLS or another protocol to this port, which is plain HTTP: check the proxy's target"
+	}
 }

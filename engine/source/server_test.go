@@ -2,12 +2,13 @@ package source
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -21,18 +22,20 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
 }
 
-// serveOn starts a server on a limited loopback listener.
-func serveOn(t *testing.T, cfg ServerConfig) (url string) {
+// serveOn starts a server on a bounded loopback listener.
+func serveOn(t *testing.T, cfg ServerConfig) (url string, conns *Connections) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Log = slog.New(slog.DiscardHandler)
-	s := NewServer(cfg)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s, conns := NewServer(cfg)
 	var served sync.WaitGroup
 	served.Go(func() {
-		if err := s.Serve(LimitListener(l, cfg.MaxConns)); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.Serve(conns.Listener(l)); !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
 	})
@@ -40,14 +43,14 @@ func serveOn(t *testing.T, cfg ServerConfig) (url string) {
 		s.Close()
 		served.Wait()
 	})
-	return "http://" + l.Addr().String()
+	return "http://" + l.Addr().String(), conns
 }
 
 // A real server answers a body that is too large, chunked or not, and stores nothing.
 func TestServerRefusesLargeBodies(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
-	url := serveOn(t, ServerConfig{Handler: b})
+	url, _ := serveOn(t, ServerConfig{Handler: b})
 	big := strings.Repeat("x", 2<<20)
 	for name, body := range map[string]io.Reader{
 		"with a length": strings.NewReader(big),
@@ -76,117 +79,53 @@ func TestServerRefusesLargeBodies(t *testing.T) {
 	}
 }
 
-func TestServerBoundsRequestsInFlight(t *testing.T) {
-	t.Parallel()
-	entered, release := make(chan struct{}), make(chan struct{})
-	url := serveOn(t, ServerConfig{InFlight: 1, Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		entered <- struct{}{}
-		<-release
-	})})
-	tr := &http.Transport{}
-	defer tr.CloseIdleConnections()
-	client := &http.Client{Transport: tr}
-	get := func() (int, string) {
-		resp, err := client.Get(url)
-		if err != nil {
-			t.Error(err)
-			return 0, ""
-		}
-		defer resp.Body.Close()
-		return resp.StatusCode, resp.Header.Get("Retry-After")
-	}
-	var first sync.WaitGroup
-	first.Go(func() {
-		if status, _ := get(); status != 200 {
-			t.Errorf("the first was answered %d", status)
-		}
-	})
-	<-entered
-	status, retry := get()
-	close(release)
-	first.Wait()
-	if status != 503 || retry == "" {
-		t.Errorf("the second was answered %d with Retry-After %q, want 503 with one", status, retry)
-	}
-}
-
-func TestLimitListener(t *testing.T) {
-	t.Parallel()
-	inner := &pipeListener{conns: make(chan net.Conn, 3), asked: make(chan struct{}, 4)}
-	l := LimitListener(inner, 1)
-	for range 3 {
-		near, far := net.Pipe()
-		defer near.Close()
-		inner.conns <- far
-	}
-	first, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	second := make(chan net.Conn)
-	go func() {
-		conn, err := l.Accept()
-		if err != nil {
-			t.Error(err)
-		}
-		second <- conn
-	}()
-	// Closing twice frees one place, not two.
-	first.Close()
-	first.Close()
-	conn := <-second
-	if n := len(inner.asked); n != 2 {
-		t.Errorf("%d connections taken, want 2", n)
-	}
-	waiting := make(chan error)
-	go func() {
-		_, err := l.Accept()
-		waiting <- err
-	}()
-	l.Close()
-	if err := <-waiting; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("waiting Accept ended with %v, want net.ErrClosed", err)
-	}
-	if n := len(inner.asked); n != 2 {
-		t.Errorf("%d connections taken beyond the limit, want 2", n)
-	}
-	conn.Close()
-}
-
 // A sender that never ends its header must not keep a connection for good.
 func TestServerHasTimeouts(t *testing.T) {
 	t.Parallel()
-	s := NewServer(ServerConfig{Handler: http.NotFoundHandler()})
-	if s.ReadHeaderTimeout == 0 || s.ReadTimeout == 0 || s.WriteTimeout == 0 || s.IdleTimeout == 0 || s.MaxHeaderBytes == 0 {
+	s, _ := NewServer(ServerConfig{Handler: http.NotFoundHandler()})
+	if s.ReadHeaderTimeout == 0 || s.ReadTimeout == 0 || s.WriteTimeout == 0 || s.IdleTimeout == 0 || s.MaxHeaderBytes != 64<<10 {
 		t.Errorf("a limit is missing: %+v", s)
 	}
-	url := serveOn(t, ServerConfig{Handler: http.NotFoundHandler()})
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	// The server may close before it has read all of this.
-	_, _ = conn.Write(append([]byte("GET / HTTP/1.1\r\nHost: x\r\nX: "), bytes.Repeat([]byte("x"), 64<<10)...))
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("a header of 64 KiB was answered %d, want 431", resp.StatusCode)
-	}
 }
 
-type pipeListener struct {
-	net.Listener
-	conns chan net.Conn
-	asked chan struct{} // one token an Accept
+// TestHeaderUpToTheLimit: a delivery with nearly 64 KiB of headers is taken; one
+// with more is answered 431, and the webhook is told of it. So is a 417.
+func TestHeaderUpToTheLimit(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	url, _ := serveOn(t, ServerConfig{Handler: b, Refused: b.RefusedStatus})
+	exchange := func(head string) int {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		// The server may close before it has read all of this.
+		fmt.Fprintf(conn, "POST /webhooks/chert HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Webhook-Signature: t=%s,v1=%s\r\nContent-Length: %d\r\n%s\r\n%s", testTimestamp, testDigest, len(testBody), head, testBody)
+		r := bufio.NewReader(conn)
+		resp, err := http.ReadResponse(r, nil)
+		if err == nil && resp.StatusCode == http.StatusContinue {
+			resp, err = http.ReadResponse(r, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	many := "X-Forwarded-Client-Cert: " + strings.Repeat("a", 60<<10) + "\r\n"
+	for _, test := range []struct {
+		head   string
+		status int
+	}{
+		{many, 200}, {many + many, 431}, {"Expect: x\r\n", 417}, {"Expect: 100-continue\r\n", 200}, {"no colon\r\n", 400},
+	} {
+		if got := exchange(test.head); got != test.status {
+			t.Errorf("%.40q of %d bytes: %d, want %d", test.head, len(test.head), got, test.status)
+		}
+	}
+	want := map[Refusal]int64{RefusedHeader: 1, RefusedExpect: 1, RefusedHTTP: 1}
+	if got := b.Stats().Refused; !reflect.DeepEqual(got, want) {
+		t.Errorf("counted %v, want %v", got, want)
+	}
 }
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	l.asked <- struct{}{}
-	return <-l.conns, nil
-}
-
-func (l *pipeListener) Close() error { return nil }

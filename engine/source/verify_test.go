@@ -2,6 +2,7 @@ package source
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ func TestVerify(t *testing.T) {
 		good   = "t=" + testTimestamp + ",v1=" + testDigest
 		legacy = "v1," + testTimestamp + "," + testDigest
 	)
+	const stale = "t=1779580000,v1=5661d09ffd0caf9a337d9492633c0d55acf9b131a1673012411defdc1d070e87"
 	zeros := strings.Repeat("0", 64)
 	current := func(values ...string) http.Header { return http.Header{headerSignature: values} }
 	old := func(values ...string) http.Header { return http.Header{headerLegacySignature: values} }
@@ -49,6 +51,25 @@ func TestVerify(t *testing.T) {
 		{name: "digest in capitals", header: current("t=" + testTimestamp + ",v1=" + strings.ToUpper(testDigest))},
 		{name: "several digests, the last good", header: current("t=" + testTimestamp + ",v1=" + zeros + ",v1=" + testDigest)},
 		{name: "versions to come", header: current(good + ",v2=xyz")},
+		// One valid signature is enough, whatever else the headers say.
+		{name: "twice", header: current(good, good)},
+		{name: "legacy twice", header: old(legacy, legacy)},
+		{name: "both names, each in its form", header: both(good, legacy)},
+		{name: "good legacy beside a wrong one", header: both("v1,"+testTimestamp+","+zeros, legacy)},
+		{name: "good beside an empty legacy", header: both(good, "")},
+		{name: "good legacy beside an empty one", header: both("", legacy)},
+		{name: "good beside a malformed one", header: both(good, "v1,x,y,z")},
+		{name: "good beside one of an old secret", header: both(good, "v1,"+testTimestamp+","+zeros)},
+		{name: "good beside a stale one", header: current(stale, good)},
+		{name: "current form, legacy name", header: old(good)},
+		{name: "two timestamps", header: current("t=1," + good)},
+		{name: "many digests, the last good", header: current("t=" + testTimestamp + strings.Repeat(",v1="+zeros, 50) + ",v1=" + testDigest)},
+		{name: "trailing comma", header: current(good + ",")},
+		{name: "legacy with more", header: old(legacy + "," + testDigest)},
+		{name: "joined by a proxy", header: old(legacy + ", " + legacy)},
+		{name: "both forms joined by a proxy", header: current("v1," + testTimestamp + "," + zeros + ", " + good)},
+		{name: "behind many old ones", header: current(append(slices.Repeat([]string{"t=1,v1=" + zeros, "t=2,v1=" + zeros, "t=3,v1=" + zeros, "t=4,v1=" + zeros, "t=5,v1=" + zeros, "t=6,v1=" + zeros, "t=7,v1=" + zeros, "t=8,v1=" + zeros, "t=9,v1=" + zeros}, 3), good)...)},
+
 		{name: "at the edge of the window, late", header: current(good), skew: 5 * time.Minute},
 		{name: "at the edge of the window, early", header: current(good), skew: -5 * time.Minute},
 
@@ -62,27 +83,20 @@ func TestVerify(t *testing.T) {
 		{name: "timestamp with a zero before", header: current("t=0" + testTimestamp + ",v1=" + testDigest), want: RefusedWrong},
 
 		{name: "none", header: http.Header{}, want: RefusedMissing},
-		{name: "twice", header: current(good, good), want: RefusedDuplicate},
-		{name: "legacy twice", header: old(legacy, legacy), want: RefusedDuplicate},
-		{name: "both names, different", header: both(good, legacy), want: RefusedDuplicate},
-		{name: "good legacy beside a wrong one", header: both("v1,"+testTimestamp+","+zeros, legacy), want: RefusedDuplicate},
-
 		{name: "empty", header: current(""), want: RefusedMalformed},
 		{name: "digest alone", header: current(testDigest), want: RefusedMalformed},
-		{name: "current form, legacy name", header: old(good), want: RefusedMalformed},
 		{name: "no timestamp", header: current("v1=" + testDigest), want: RefusedMalformed},
 		{name: "no digest", header: current("t=" + testTimestamp), want: RefusedMalformed},
-		{name: "two timestamps", header: current("t=" + testTimestamp + "," + good), want: RefusedMalformed},
 		{name: "signed timestamp", header: current("t=+" + testTimestamp + ",v1=" + testDigest), want: RefusedMalformed},
 		{name: "timestamp in hex", header: current("t=0x6A12,v1=" + testDigest), want: RefusedMalformed},
 		{name: "endless timestamp", header: current("t=" + strings.Repeat("1", 30) + ",v1=" + testDigest), want: RefusedMalformed},
 		{name: "short digest", header: current("t=" + testTimestamp + ",v1=" + testDigest[2:]), want: RefusedMalformed},
 		{name: "digest not hex", header: current("t=" + testTimestamp + ",v1=" + strings.Repeat("z", 64)), want: RefusedMalformed},
-		{name: "too many digests", header: current("t=" + testTimestamp + strings.Repeat(",v1="+testDigest, 9)), want: RefusedMalformed},
-		{name: "trailing comma", header: current(good + ","), want: RefusedMalformed},
 		{name: "another version", header: current("v2," + testTimestamp + "," + testDigest), want: RefusedMalformed},
-		{name: "legacy with more", header: old(legacy + "," + testDigest), want: RefusedMalformed},
-		{name: "joined by a proxy", header: old(legacy + ", " + legacy), want: RefusedMalformed},
+		{name: "another version beside a stale one", header: current("v2,"+testTimestamp+","+testDigest, stale), want: RefusedStale},
+		{name: "a stale one among wrong ones", header: both(stale, "v1,"+testTimestamp+","+zeros), want: RefusedStale},
+		{name: "wrong ones among malformed ones", header: current("", "t="+testTimestamp+",v1="+zeros, "x"), want: RefusedWrong},
+		{name: "a digest without its timestamp beside another's", header: current("v1="+testDigest, "t="+testTimestamp), want: RefusedMalformed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -96,11 +110,13 @@ func TestVerify(t *testing.T) {
 				body = tt.body
 			}
 			secrets := []string{"another secret", testSecret}
-			if got := verify(tt.header, []byte(body), secrets, 5*time.Minute, testNow.Add(tt.skew)); got != tt.want {
+			v := verifier{secrets: secrets, tolerance: 5 * time.Minute}
+			if got := v.verify(tt.header, []byte(body), testNow.Add(tt.skew)); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 			if tt.want == "" {
-				if got := verify(tt.header, []byte(body), secrets[:1], 5*time.Minute, testNow); got != RefusedWrong {
+				v.secrets = secrets[:1]
+				if got := v.verify(tt.header, []byte(body), testNow); got != RefusedWrong {
 					t.Errorf("without the secret: got %q, want %q", got, RefusedWrong)
 				}
 			}
@@ -121,13 +137,71 @@ func FuzzVerify(f *testing.F) {
 		if legacy != "" {
 			h.Set(headerLegacySignature, legacy)
 		}
-		if verify(h, []byte(testBody), []string{testSecret}, 5*time.Minute, testNow) != "" {
+		v := verifier{secrets: []string{testSecret}, tolerance: 5 * time.Minute}
+		if v.verify(h, []byte(testBody), testNow) != "" {
 			return
 		}
 		said := strings.ToLower(current + legacy)
-		sig, _ := readSignature(h)
-		if want := chert.Signature(testSecret, sig.timestamp, []byte(testBody)); !strings.Contains(said, want[len(want)-64:]) {
+		sigs, _ := readSignatures(h)
+		if !slices.ContainsFunc(sigs, func(s signature) bool {
+			want := chert.Signature(testSecret, s.timestamp, []byte(testBody))
+			return strings.Contains(said, want[len(want)-64:])
+		}) {
 			t.Fatalf("%q, %q passed", current, legacy)
 		}
 	})
+}
+
+// TestVerifyByEitherClock: a delivery is fresh if it is by one of the clocks.
+func TestVerifyByEitherClock(t *testing.T) {
+	t.Parallel()
+	h := http.Header{headerSignature: {"t=" + testTimestamp + ",v1=" + testDigest}}
+	v := verifier{secrets: []string{testSecret}, tolerance: 5 * time.Minute}
+	for name, test := range map[string]struct {
+		local, chert time.Duration
+		want         Refusal
+	}{
+		"both right":          {0, 0, ""},
+		"the local one wrong": {time.Hour, 0, ""},
+		"the learned wrong":   {0, -time.Hour, ""},
+		"both wrong":          {time.Hour, time.Hour, RefusedStale},
+		"wrong to both sides": {time.Hour, -time.Hour, RefusedStale},
+		"just within of one":  {5*time.Minute + 1, 5 * time.Minute, ""},
+		"just beyond of both": {5*time.Minute + 1, -5*time.Minute - 1, RefusedStale},
+	} {
+		if got := v.verify(h, []byte(testBody), testNow.Add(test.local), testNow.Add(test.chert)); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+// TestSigningSecretCountsInTheLegacyHeader: the account's signing secret signs
+// X-Chert-Signature, and nothing else.
+func TestSigningSecretCountsInTheLegacyHeader(t *testing.T) {
+	t.Parallel()
+	legacy := "v1," + testTimestamp + "," + testDigest // by testSecret
+	current := "t=" + testTimestamp + ",v1=" + testDigest
+	for name, test := range map[string]struct {
+		signing string
+		header  http.Header
+		want    Refusal
+	}{
+		"legacy by the signing secret":                  {testSecret, http.Header{headerLegacySignature: {legacy}}, ""},
+		"legacy by it, in the current form":             {testSecret, http.Header{headerLegacySignature: {current}}, ""},
+		"legacy by it, beside a wrong current one":      {testSecret, http.Header{headerLegacySignature: {legacy}, headerSignature: {"t=" + testTimestamp + ",v1=" + strings.Repeat("0", 64)}}, ""},
+		"current by the signing secret":                 {testSecret, http.Header{headerSignature: {current}}, RefusedWrong},
+		"current header in the legacy form by it":       {testSecret, http.Header{headerSignature: {legacy}}, RefusedWrong},
+		"current by it, beside a legacy one of another": {testSecret, http.Header{headerSignature: {current}, headerLegacySignature: {"v1," + testTimestamp + "," + strings.Repeat("0", 64)}}, RefusedWrong},
+		"legacy by another":                             {"other", http.Header{headerLegacySignature: {legacy}}, RefusedWrong},
+		"legacy without a signing secret":               {"", http.Header{headerLegacySignature: {legacy}}, RefusedWrong},
+	} {
+		v := verifier{secrets: []string{"whsec"}, signing: test.signing, tolerance: time.Minute}
+		if got := v.verify(test.header, []byte(testBody), testNow); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+	empty := http.Header{headerLegacySignature: {chert.Signature("", testTimestamp, []byte(testBody))}}
+	if got := (verifier{secrets: []string{"whsec"}, tolerance: time.Minute}).verify(empty, []byte(testBody), testNow); got != RefusedWrong {
+		t.Errorf("a signature by the empty secret: %q", got)
+	}
 }

@@ -9,11 +9,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,13 +27,23 @@ import (
 type WebhookConfig struct {
 	Path      string        // of deliveries; default /webhooks/chert
 	Secrets   []string      // of the subscription; several while rotating
-	Tolerance time.Duration // between the signature's timestamp and Now, either way; default 5 m
+	Tolerance time.Duration // between the signature's timestamp and a clock, either way; default 5 m
 	MaxBody   int64         // bytes; default 1 MiB
+	InFlight  int           // deliveries being stored; further ones get 503; default 256
 	Tenant    string        // other tenants' events are quarantined; empty: any is taken
 
-	// Now is the clock that checks signatures: Chert's time if it is known.
-	// Default time.Now.
-	Now func() time.Time
+	// SigningSecret is the account's, by which X-Chert-Signature may be signed,
+	// too; empty: none.
+	SigningSecret string
+
+	// Now is the local clock; default time.Now. ChertNow is the same corrected by
+	// what Chert's answers say; default Now. A delivery is fresh by either.
+	Now      func() time.Time
+	ChertNow func() time.Time
+
+	// StoreTime bounds how long a sender waits for its delivery to be stored;
+	// default 5 s. A disk that hangs must not hold senders for ever.
+	StoreTime time.Duration
 
 	// Ingest makes arrivals durable and gives a receipt for each. Its error
 	// (full, draining, the store fails) makes Chert try again.
@@ -50,10 +61,12 @@ type WebhookConfig struct {
 type Webhook struct {
 	cfg WebhookConfig
 
-	secrets  atomic.Pointer[[]string]
+	verifier atomic.Pointer[verifier]
+	storing  chan struct{} // one token a delivery that is being stored
+	large    chan struct{} // one token a body beyond smallBody that is being read
 	mu       sync.Mutex
 	stats    WebhookStats
-	refusals refusals
+	refused  map[Refusal]*refused
 	failures int       // since one was logged
 	failed   time.Time // when that was
 }
@@ -63,11 +76,10 @@ type WebhookStats struct {
 	Accepted    int64 // new events
 	Duplicates  int64 // events that were known already
 	Quarantined int64
-	Refused     map[Refusal]int64 // signatures, answered 401
-	TooLarge    int64             // answered 413
+	Refused     map[Refusal]int64 // answered 4xx
 	Unavailable int64             // answered 503: Ingest or Quarantine failed
 	Broken      int64             // bodies that did not arrive whole, answered 503
-	Elsewhere   int64             // other paths and methods, answered 404 and 405
+	Busy        int64             // too many at the same time, answered 503
 }
 
 // NewWebhook checks the configuration and makes a Webhook of it.
@@ -75,9 +87,14 @@ func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 	cfg.Path = cmp.Or(cfg.Path, "/webhooks/chert")
 	cfg.Tolerance = cmp.Or(cfg.Tolerance, 5*time.Minute)
 	cfg.MaxBody = cmp.Or(cfg.MaxBody, 1<<20)
+	cfg.InFlight = cmp.Or(cfg.InFlight, 256)
+	cfg.StoreTime = cmp.Or(cfg.StoreTime, 5*time.Second)
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.ChertNow == nil {
+		cfg.ChertNow = cfg.Now
 	}
 	switch {
 	case cfg.Tolerance < 0:
@@ -87,16 +104,22 @@ func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 	case cfg.Ingest == nil || cfg.Quarantine == nil:
 		return nil, errors.New("webhook has nowhere to store what comes")
 	}
-	w := &Webhook{cfg: cfg, stats: WebhookStats{Refused: map[Refusal]int64{}}}
-	if err := w.SetSecrets(cfg.Secrets); err != nil {
+	w := &Webhook{
+		cfg:     cfg,
+		storing: make(chan struct{}, cfg.InFlight),
+		large:   make(chan struct{}, max(2, largeBytes/max(cfg.MaxBody, smallBody))),
+		stats:   WebhookStats{Refused: map[Refusal]int64{}},
+		refused: map[Refusal]*refused{},
+	}
+	if err := w.SetSecrets(cfg.Secrets, cfg.SigningSecret); err != nil {
 		return nil, err
 	}
 	return w, nil
 }
 
 // SetSecrets has deliveries verified by other secrets from now on, as while the
-// subscription's is rotated.
-func (w *Webhook) SetSecrets(secrets []string) error {
+// subscription's is rotated. signing is the account's; empty: none.
+func (w *Webhook) SetSecrets(secrets []string, signing string) error {
 	if len(secrets) == 0 {
 		return errors.New("webhook has no secrets: without one nothing can be verified")
 	}
@@ -105,37 +128,50 @@ func (w *Webhook) SetSecrets(secrets []string) error {
 			return fmt.Errorf("webhook secret %d is empty: anyone could sign with it", i+1)
 		}
 	}
-	secrets = slices.Clone(secrets)
-	w.secrets.Store(&secrets)
+	w.verifier.Store(&verifier{secrets: slices.Clone(secrets), signing: signing, tolerance: w.cfg.Tolerance})
 	return nil
 }
 
 // ServeHTTP answers one delivery.
 func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	if strings.TrimRight(r.URL.Path, "/") != strings.TrimRight(w.cfg.Path, "/") {
-		// Not a delivery: a subscription's URL has the path.
-		w.count(func(s *WebhookStats) { s.Elsewhere++ })
+	signed := len(r.Header.Values(headerSignature))+len(r.Header.Values(headerLegacySignature)) > 0
+	if cleanPath(r.URL.Path) != cleanPath(w.cfg.Path) {
+		w.refuse(RefusedPath, signed, clip(r.URL.Path))
 		answerError(rw, http.StatusNotFound, "there is nothing at this path", "deliveries go to "+w.cfg.Path)
 		return
 	}
 	if r.Method != http.MethodPost {
-		w.count(func(s *WebhookStats) { s.Elsewhere++ })
+		w.refuse(RefusedMethod, signed, "")
 		rw.Header().Set("Allow", http.MethodPost)
 		answerError(rw, http.StatusMethodNotAllowed, "deliveries are made by POST", "")
 		return
 	}
-	body, ok := w.body(rw, r)
+	body, ok := w.body(rw, r, signed)
 	if !ok {
 		return
 	}
+	HasArrived(r)
 	now := w.cfg.Now()
-	if refused := verify(r.Header, body, *w.secrets.Load(), w.cfg.Tolerance, now); refused != "" {
-		w.refuse(refused, now)
-		answerError(rw, http.StatusUnauthorized, "the signature was not accepted: "+string(refused), refused.hint())
+	if refused := w.verifier.Load().verify(r.Header, body, now, w.cfg.ChertNow()); refused != "" {
+		w.refuse(refused, signed, "")
+		answerError(rw, http.StatusUnauthorized, "the signature was not accepted: "+string(refused), w.hint(refused, ""))
+		return
+	}
+	select {
+	case w.storing <- struct{}{}:
+		defer func() { <-w.storing }()
+	default:
+		// Waiting would only pile up: the sender tries again when there is room.
+		w.count(func(s *WebhookStats) { s.Busy++ })
+		unavailable(rw, "too many deliveries at once")
 		return
 	}
 	w.take(rw, r, body, now)
 }
+
+// cleanPath is a path without what proxies put in: doubled slashes and one at
+// the end.
+func cleanPath(p string) string { return path.Clean("/" + p) }
 
 // Stats returns the counts so far.
 func (w *Webhook) Stats() WebhookStats {
@@ -149,11 +185,20 @@ func (w *Webhook) Stats() WebhookStats {
 	return s
 }
 
+const (
+	// smallBody is what is read of every body without further ado: a delivery is
+	// some 1 KiB.
+	smallBody = 64 << 10
+	// largeBytes is about what all larger bodies that are being read may take
+	// together: any stranger can send one.
+	largeBytes = 64 << 20
+)
+
 // body reads the body, or answers why not.
-func (w *Webhook) body(rw http.ResponseWriter, r *http.Request) ([]byte, bool) {
+func (w *Webhook) body(rw http.ResponseWriter, r *http.Request, signed bool) ([]byte, bool) {
 	tooLarge := func() ([]byte, bool) {
-		w.count(func(s *WebhookStats) { s.TooLarge++ })
-		answerError(rw, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", w.cfg.MaxBody), "raise sources.webhook.max_body")
+		w.refuse(RefusedBody, signed, "")
+		answerError(rw, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", w.cfg.MaxBody), w.hint(RefusedBody, ""))
 		return nil, false
 	}
 	if r.ContentLength > w.cfg.MaxBody {
@@ -163,7 +208,22 @@ func (w *Webhook) body(rw http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	var body bytes.Buffer
 	// No more than a usual delivery on the word of a stranger.
 	body.Grow(int(min(max(r.ContentLength, 0), 16<<10)) + bytes.MinRead)
-	_, err := body.ReadFrom(http.MaxBytesReader(rw, r.Body, w.cfg.MaxBody))
+	limited := http.MaxBytesReader(rw, r.Body, w.cfg.MaxBody)
+	_, err := io.CopyN(&body, limited, smallBody)
+	if err == nil {
+		select {
+		case w.large <- struct{}{}:
+			defer func() { <-w.large }()
+		default:
+			w.count(func(s *WebhookStats) { s.Busy++ })
+			rw.Header().Set("Connection", "close")
+			unavailable(rw, "too many large deliveries at once")
+			return nil, false
+		}
+		_, err = body.ReadFrom(limited)
+	} else if errors.Is(err, io.EOF) {
+		err = nil // it is small
+	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return tooLarge()
 	}
@@ -189,7 +249,9 @@ func (w *Webhook) take(rw http.ResponseWriter, r *http.Request, body []byte, now
 		return
 	}
 	e.Source = event.SourceWebhook
-	receipts, err := w.cfg.Ingest(r.Context(), []store.Arrival{{Event: e, Received: now}})
+	ctx, cancel := w.storeTime(r)
+	defer cancel()
+	receipts, err := w.cfg.Ingest(ctx, []store.Arrival{{Event: e, Received: now}})
 	if err == nil && len(receipts) != 1 {
 		err = fmt.Errorf("%d receipts for one event", len(receipts))
 	}
@@ -207,7 +269,9 @@ func (w *Webhook) take(rw http.ResponseWriter, r *http.Request, body []byte, now
 }
 
 func (w *Webhook) quarantine(rw http.ResponseWriter, r *http.Request, body []byte, now time.Time, reason, id string) {
-	err := w.cfg.Quarantine(r.Context(), store.Quarantined{
+	ctx, cancel := w.storeTime(r)
+	defer cancel()
+	err := w.cfg.Quarantine(ctx, store.Quarantined{
 		Received: now,
 		Source:   event.SourceWebhook,
 		Reason:   reason,
@@ -223,6 +287,13 @@ func (w *Webhook) quarantine(rw http.ResponseWriter, r *http.Request, body []byt
 	answer(rw, "quarantined", id)
 }
 
+// storeTime is the request's context, ended once the store has taken too long.
+func (w *Webhook) storeTime(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(r.Context(), w.cfg.StoreTime, errSlowStore)
+}
+
+var errSlowStore = errors.New("the store takes too long: the disk is slow, or hangs")
+
 // fail answers that the delivery could not be stored. The error is for the log
 // of this side, as it may name files; a store that stays full is told of once in
 // failureEvery.
@@ -230,13 +301,13 @@ func (w *Webhook) fail(rw http.ResponseWriter, err error, now time.Time) {
 	w.mu.Lock()
 	w.stats.Unavailable++
 	w.failures++
-	count, tell := w.failures, w.failed.IsZero() || now.Sub(w.failed) >= failureEvery
+	count, tell := w.failures, w.failed.IsZero() || now.Sub(w.failed) >= failureEvery || now.Before(w.failed)
 	if tell {
 		w.failures, w.failed = 0, now
 	}
 	w.mu.Unlock()
 	if tell {
-		w.cfg.Log.Error("webhook deliveries not stored: Chert is asked to try again", "count", count, "error", err)
+		w.cfg.Log.Error("webhook deliveries not stored: answered 503, so that Chert sends them again", "count", count, "error", err)
 	}
 	unavailable(rw, "the delivery could not be stored now")
 }

@@ -104,6 +104,7 @@ func TestWebhookAnswers(t *testing.T) {
 	// chunked hides a body's length.
 	chunked := func(r *http.Request) *http.Request { r.ContentLength = -1; return r }
 	with := func(r *http.Request, name, value string) *http.Request { r.Header.Set(name, value); return r }
+	at := func(r *http.Request, path string) *http.Request { r.URL.Path = path; return r }
 	full := errors.New("the store is full: /var/lib/chertd")
 
 	tests := []struct {
@@ -144,13 +145,19 @@ func TestWebhookAnswers(t *testing.T) {
 			status: 401, body: `no signature`, count: func(s *WebhookStats) { s.Refused[RefusedMissing]++ }},
 
 		{name: "too large", request: delivery(testSecret, big),
-			status: 413, body: `larger than 1048576 bytes`, count: func(s *WebhookStats) { s.TooLarge++ }},
+			status: 413, body: `larger than 1048576 bytes`, count: func(s *WebhookStats) { s.Refused[RefusedBody]++ }},
 		{name: "too large, chunked", request: chunked(delivery(testSecret, big)),
-			status: 413, body: `max_body`, count: func(s *WebhookStats) { s.TooLarge++ }},
+			status: 413, body: `max_body`, count: func(s *WebhookStats) { s.Refused[RefusedBody]++ }},
 		{name: "GET", request: httptest.NewRequest(http.MethodGet, "/webhooks/chert", nil),
-			status: 405, body: `POST`, count: func(s *WebhookStats) { s.Elsewhere++ }},
+			status: 405, body: `POST`, count: func(s *WebhookStats) { s.Refused[RefusedMethod]++ }},
 		{name: "another path", request: httptest.NewRequest(http.MethodPost, "/", nil),
-			status: 404, body: `/webhooks/chert`, count: func(s *WebhookStats) { s.Elsewhere++ }},
+			status: 404, body: `/webhooks/chert`, count: func(s *WebhookStats) { s.Refused[RefusedPath]++ }},
+		{name: "a path that goes on", request: at(delivery(testSecret, testBody), "/webhooks/chert/x"),
+			status: 404, body: `/webhooks/chert`, count: func(s *WebhookStats) { s.Refused[RefusedPath]++ }},
+		{name: "doubled slashes", request: at(delivery(testSecret, testBody), "//webhooks///chert//"),
+			status: 200, body: `"accepted"`, stored: "e1", count: func(s *WebhookStats) { s.Accepted++ }},
+		{name: "a row of the events log", request: delivery(testSecret, `{"id":"evt_1","type":"message.received","event_id":"e1","lead_id":"l1","payload":`+testBody+`}`),
+			status: 200, body: `{"status":"accepted","event_id":"e1"}`, stored: "e1", count: func(s *WebhookStats) { s.Accepted++ }},
 
 		{name: "store fails", request: delivery(testSecret, testBody), err: full,
 			status: 503, body: `could not be stored`, count: func(s *WebhookStats) { s.Unavailable++ }},
@@ -268,29 +275,85 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 	steps := []struct {
 		after time.Duration
 		do    func()
-		want  string // what is logged then; empty: nothing
+		want  []string // lines logged then
 	}{
-		{0, func() { send(1, wrong) }, `count=1 reasons="wrong signature: 1" hint="is the secret`},
-		{time.Second, func() { send(50, wrong); send(3, unsigned) }, ""},
-		{58 * time.Second, func() { send(1, unsigned) }, ""},
-		{time.Second, func() { send(1, wrong) }, `count=55 reasons="no signature: 4, wrong signature: 51" hint="is the secret`},
-		{time.Minute, func() { b.ReportRefusals(b.now) }, ""},
-		{time.Second, func() { send(1, unsigned) }, `count=1 reasons="no signature: 1" hint="sign the body`},
-		{time.Second, func() { send(2, wrong) }, ""},
-		{time.Hour, func() { b.ReportRefusals(b.now) }, `count=2 reasons="wrong signature: 2"`},
+		{0, func() { send(1, wrong) }, []string{`reason="wrong signature" count=1 hint="put the subscription's secret`}},
+		{time.Second, func() { send(50, wrong); send(3, unsigned) }, []string{`level=WARN msg="requests to the webhook refused: none had a signature" reason="no signature" count=1 hint="sign the body`}},
+		{58 * time.Second, func() { send(1, unsigned) }, nil},
+		{time.Second, func() { send(1, wrong) }, []string{`level=ERROR msg="webhook deliveries refused: their events are lost on this path" reason="wrong signature" count=51 hint="put`}},
+		{time.Second, func() { b.Report(false) }, []string{`reason="no signature" count=3`}},
+		{58 * time.Second, func() { send(2, wrong) }, nil},
+		{time.Minute, func() { b.Report(false) }, []string{`reason="wrong signature" count=2`}},
+		{0, func() { b.Report(false) }, nil},
+		{time.Second, func() { send(1, wrong) }, nil},
+		{-time.Hour, func() { b.Report(false) }, []string{`reason="wrong signature" count=1`}}, // the clock was set back
+		{time.Second, func() { send(1, wrong); b.Report(true) }, []string{`reason="wrong signature" count=1`}},
 	}
 	for i, step := range steps {
-		// Stale signatures are tried separately: these are compared first.
 		b.now = b.now.Add(step.after)
 		b.log.Reset()
 		step.do()
 		got := b.log.String()
-		if step.want == "" && got != "" || strings.Count(got, "\n") > 1 || !strings.Contains(got, step.want) {
+		if strings.Count(got, "\n") != len(step.want) {
 			t.Errorf("step %d logged %q, want %q", i, got, step.want)
+		}
+		for _, want := range step.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("step %d logged %q, want %q", i, got, want)
+			}
 		}
 		if strings.Contains(got, testSecret) || strings.Contains(got, "message.received") {
 			t.Errorf("step %d tells too much: %s", i, got)
 		}
+	}
+}
+
+// TestEveryRefusalNamesItsFix: each kind is counted and logged by itself, as an
+// error if what was refused was a delivery, with the setting that helps.
+func TestEveryRefusalNamesItsFix(t *testing.T) {
+	t.Parallel()
+	to := func(method, path string, signed bool) *http.Request {
+		r := httptest.NewRequest(method, "/", strings.NewReader(testBody))
+		r.URL.Path = path
+		if signed {
+			r.Header.Set(headerLegacySignature, "x")
+		}
+		return r
+	}
+	stale := func(b *bench) { b.now = testNow.Add(time.Hour); b.serve(delivery(testSecret, testBody)) }
+	for why, test := range map[Refusal]struct {
+		do    func(*bench)
+		level string
+		fix   string
+	}{
+		RefusedMissing:   {func(b *bench) { b.serve(to("POST", "/webhooks/chert", false)) }, "WARN", "X-Webhook-Signature"},
+		RefusedMalformed: {func(b *bench) { b.serve(to("POST", "/webhooks/chert", true)) }, "ERROR", "t=<unix seconds>,v1=<hex>"},
+		RefusedStale:     {stale, "ERROR", "clock (NTP)"},
+		RefusedWrong:     {func(b *bench) { b.serve(delivery("other", testBody)) }, "ERROR", "sources.webhook.secrets"},
+		RefusedPath:      {func(b *bench) { b.serve(to("POST", "/chert", true)) }, "ERROR", `point the subscription at /webhooks/chert, or set sources.webhook.path: \"/chert\"`},
+		RefusedMethod:    {func(b *bench) { b.serve(to("GET", "/webhooks/chert", false)) }, "WARN", "the final URL"},
+		RefusedBody:      {func(b *bench) { b.serve(delivery(testSecret, strings.Repeat("x", 2<<20))) }, "ERROR", "sources.webhook.max_body, now 1048576"},
+		RefusedHeader:    {func(b *bench) { b.RefusedStatus(431) }, "ERROR", "sources.webhook.max_header"},
+		RefusedExpect:    {func(b *bench) { b.RefusedStatus(417) }, "ERROR", "100-continue"},
+		RefusedHTTP:      {func(b *bench) { b.RefusedStatus(400) }, "WARN", "TLS"},
+	} {
+		b := newBench(t, nil)
+		test.do(b)
+		want := map[Refusal]int64{why: 1}
+		if got := b.Stats().Refused; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: counted %v", why, got)
+		}
+		got := b.log.String()
+		if strings.Count(got, "\n") != 1 || !strings.Contains(got, "level="+test.level) || !strings.Contains(got, "reason="+`"`+string(why)+`"`) && !strings.Contains(got, "reason="+string(why)+" ") || !strings.Contains(got, test.fix) {
+			t.Errorf("%s: logged %s, want %s with %q", why, got, test.level, test.fix)
+		}
+	}
+	b := newBench(t, nil)
+	for _, own := range []int{200, 401, 404, 405, 413, 503} {
+		b.RefusedStatus(own)
+	}
+	if got := b.Stats(); len(got.Refused) != 0 {
+		t.Errorf("statuses that the webhook answers itself are counted twice: %v", got.Refused)
 	}
 }
 
