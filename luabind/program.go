@@ -22,8 +22,8 @@ type Program struct {
 	File   string // as given to Compile; diagnostics name it
 	Source []byte // as given to Compile
 	Hash   string // SHA-256 of Source, lower-case hex
-	// UsesVeto says that the source uses keep_unread or hold, or may: where
-	// such a file fails, reads are blocked.
+	// UsesVeto says what MayVeto says of the source: where such a file fails,
+	// reads are blocked.
 	UsesVeto bool
 	// UsesRead says that the source uses mark_read, or may: a file that does not
 	// can keep chats unread and not have them read.
@@ -49,7 +49,7 @@ func Compile(file string, src []byte) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.UsesVeto, p.UsesRead = usesVeto(tokens), usesRead(tokens)
+	p.UsesVeto, p.UsesRead = MayVeto(src), usesRead(tokens)
 	if err := checkNesting(file, tokens); err != nil {
 		return nil, err
 	}
@@ -80,25 +80,6 @@ func placed(err error, tokens []token) error {
 		}
 	}
 	return err
-}
-
-// usesVeto reports whether tokens name keep_unread or hold as a field, or reach
-// into chert by a name that is made at run time.
-func usesVeto(tokens []token) bool {
-	for i, t := range tokens {
-		veto := t.Str == "keep_unread" || t.Str == "hold"
-		switch {
-		case veto && t.Type == parse.TString:
-			return true
-		case veto && t.Type == parse.TIdent && i > 0 && tokens[i-1].Type == '.':
-			return true
-		case t.Type == '[' && i > 0 && tokens[i-1].Str == "chert" && tokens[i-1].Type == parse.TIdent:
-			if i+2 >= len(tokens) || tokens[i+1].Type != parse.TString || tokens[i+2].Type != ']' {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // usesRead reports whether the code names mark_read, or takes hold of chert in

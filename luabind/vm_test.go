@@ -252,24 +252,6 @@ func TestRandomIsSeededByTheCall(t *testing.T) {
 	}
 }
 
-func TestUsesVeto(t *testing.T) {
-	t.Parallel()
-	for src, want := range map[string]bool{
-		"chert.keep_unread(ev.chat.id)":               true,
-		"local h = chert.hold":                        true,
-		`local c = chert  c["hold"]("x", 1)`:          true,
-		"local f = chert[name]":                       true,
-		"chert.mark_read(ev.chat.id)":                 false,
-		"local hold = 1":                              false,
-		"chert.release(id) -- ends chert.hold":        false,
-		`log.info("on hold") chert["mark_read"]("x")`: false,
-	} {
-		if got := compiled(t, "r.lua", src).UsesVeto; got != want {
-			t.Errorf("%s: %v", src, got)
-		}
-	}
-}
-
 func TestSourceIsMadeReadable(t *testing.T) {
 	t.Parallel()
 	for _, src := range []string{"\ufefferror('x')", "#!/usr/bin/lua\nerror('x')", "\ufeff#!/x\r\nerror('x')\r\n", "-- é ü 漢\nerror('x')", "#", ""} {

@@ -1,0 +1,178 @@
+package luabind
+
+import "strings"
+
+// vetoes are the functions of chert by which a handler keeps a chat unread,
+// holds it or puts its reads off. Where a pack that may call one of them can't
+// do its work, reads are blocked.
+var vetoes = map[string]bool{"keep_unread": true, "hold": true, "postpone": true}
+
+// MayVeto reports whether a Lua source may call keep_unread, hold or postpone of
+// chert. It looks at code alone, not at comments and strings, and also at a
+// source that does not compile. It answers true where it can't know: chert is
+// handed on as a value, indexed by an expression, or reached through _G; a
+// string or a long comment has no end; the file is UTF-16.
+func MayVeto(src []byte) bool {
+	text := strings.TrimPrefix(string(src), "\ufeff")
+	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") || strings.IndexByte(text, 0) >= 0 {
+		return true
+	}
+	if strings.HasPrefix(text, "#") {
+		text = text[lineEnd(text, 0):]
+	}
+	in := words{text: text}
+	for w := in.next(); w.kind != wordEnd; {
+		switch {
+		case w.kind == wordUnknown:
+			return true
+		case w.kind == wordName && (w.text == "chert" || w.text == "_G"):
+			// What follows decides: a plain field is all that can be looked through.
+			from := w.text
+			if w = in.next(); w.kind == wordSymbol && w.text == "." {
+				w = in.next()
+			} else if w.kind == wordSymbol && w.text == "[" {
+				if w = in.next(); w.kind != wordString || in.next().text != "]" {
+					return true
+				}
+			} else {
+				return true
+			}
+			switch field := w.text; {
+			case w.kind != wordName && w.kind != wordString, strings.Contains(field, `\`):
+				return true
+			case from == "chert" && vetoes[field]:
+				return true
+			case from == "_G" && (field == "_G" || field == "chert"):
+				w = word{wordName, field} // what follows decides again
+				continue
+			}
+		}
+		w = in.next()
+	}
+	return false
+}
+
+// words splits Lua into words as far as MayVeto needs it: it knows where
+// comments and strings are, and goes on behind what Lua would not read.
+type words struct {
+	text string
+	at   int
+}
+
+type word struct {
+	kind wordKind
+	text string // of a string, what stands between its delimiters
+}
+
+type wordKind int
+
+const (
+	wordEnd     wordKind = iota
+	wordUnknown          // a string or a comment that does not end
+	wordName             // also a keyword
+	wordString
+	wordSymbol // one byte of anything else
+)
+
+func (s *words) next() word {
+	for s.at < len(s.text) {
+		c, rest := s.text[s.at], s.text[s.at:]
+		switch {
+		case c <= ' ':
+			s.at++
+		case strings.HasPrefix(rest, "--"):
+			if s.at += 2; level(s.text[s.at:]) < 0 {
+				s.at = lineEnd(s.text, s.at)
+			} else if _, ok := s.long(); !ok {
+				return word{kind: wordUnknown}
+			}
+		case letter(c):
+			from := s.at
+			for s.at < len(s.text) && (letter(s.text[s.at]) || digit(s.text[s.at])) {
+				s.at++
+			}
+			return word{wordName, s.text[from:s.at]}
+		case digit(c):
+			// 0x1p, 3e and the like are numbers to their end, not names.
+			for s.at < len(s.text) && (letter(s.text[s.at]) || digit(s.text[s.at])) {
+				s.at++
+			}
+			return word{wordSymbol, "0"}
+		case c == '"' || c == '\'':
+			return s.quoted(c)
+		case level(rest) >= 0:
+			if text, ok := s.long(); ok {
+				return word{wordString, text}
+			}
+			return word{kind: wordUnknown}
+		default:
+			s.at++
+			return word{wordSymbol, rest[:1]}
+		}
+	}
+	return word{}
+}
+
+// quoted reads a string in quotes. One that its line ends before is unknown: it
+// may have been meant to end anywhere on it.
+func (s *words) quoted(quote byte) word {
+	from := s.at + 1
+	for i := from; i < len(s.text); i++ {
+		switch s.text[i] {
+		case quote:
+			s.at = i + 1
+			return word{wordString, s.text[from:i]}
+		case '\\':
+			if i++; strings.HasPrefix(s.text[i:], "\r\n") || strings.HasPrefix(s.text[i:], "\n\r") {
+				i++
+			}
+		case '\n', '\r':
+			return word{kind: wordUnknown}
+		}
+	}
+	return word{kind: wordUnknown}
+}
+
+// long reads [[ … ]] or [==[ … ]==], which begins here.
+func (s *words) long() (text string, ok bool) {
+	n := level(s.text[s.at:])
+	from := s.at + n + 2
+	i := strings.Index(s.text[from:], "]"+strings.Repeat("=", n)+"]")
+	if i < 0 {
+		return "", false
+	}
+	s.at = from + i + n + 2
+	text = s.text[from : from+i]
+	if strings.Contains(text, "\n") || strings.Contains(text, "\r") {
+		text = "\\" // a first line break is left out of the value: no field is written so
+	}
+	return text, true
+}
+
+// level is how many = are in the long bracket that a text begins with; -1: it
+// begins with none.
+func level(text string) int {
+	if !strings.HasPrefix(text, "[") {
+		return -1
+	}
+	n := 1
+	for n < len(text) && text[n] == '=' {
+		n++
+	}
+	if n < len(text) && text[n] == '[' {
+		return n - 1
+	}
+	return -1
+}
+
+// lineEnd is where the line that at is in ends.
+func lineEnd(text string, at int) int {
+	if i := strings.IndexAny(text[at:], "\r\n"); i >= 0 {
+		return at + i
+	}
+	return len(text)
+}
+
+func letter(c byte) bool { return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80 }
+
+func digit(c byte) bool { return c >= '0' && c <= '9' }
