@@ -16,7 +16,6 @@ import (
 	"chertd/engine/dispatch"
 	"chertd/engine/source"
 	"chertd/engine/store/sqlite"
-	"chertd/luabind"
 	"chertd/rules"
 )
 
@@ -37,8 +36,8 @@ type Daemon struct {
 	RulesDir string
 	Rules    rules.Options
 	Watch    bool
-	// Gate runs a version's specs before it goes live; nil: none are run.
-	Gate func(context.Context, *rules.Pack) luabind.Diagnostics
+	// Gate decides whether an edit goes live; nil: each that loads does.
+	Gate rules.Gate
 
 	Control Control
 
@@ -55,6 +54,7 @@ type Daemon struct {
 // Changes are the settings that a running daemon takes.
 type Changes struct {
 	Rules          rules.Options
+	Gate           rules.Gate
 	WebhookSecrets []string
 	SigningSecret  string
 	Rate           float64
@@ -189,10 +189,7 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, m *manager, servers []*s
 	}
 	if d.Watch {
 		taking.Go(func() {
-			options := rules.WatchOptions{
-				Since: m.gens.Content(), Loaded: m.gens.Content, Log: d.Log,
-				Partly: func(reason string, held map[string]bool) { m.readPartly(sources, reason, held) },
-			}
+			options := rules.WatchOptions{Since: m.gens.Content(), Loaded: m.gens.Content, Log: d.Log}
 			rules.Watch(sources, d.RulesDir, options, func(reason string) { m.read(sources, reason) })
 		})
 	}

@@ -131,7 +131,7 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 	if err := errors.Join(errs...); err != nil {
 		m.log.Error("a changed setting was not taken; what it was before goes on", keyError, err)
 	}
-	if err := m.gens.Reconfigure(ctx, c.Rules); err != nil && ctx.Err() == nil {
+	if err := m.gens.Reconfigure(ctx, c.Rules, c.Gate); err != nil && ctx.Err() == nil {
 		m.log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
 	}
 }
@@ -139,13 +139,6 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 // read reads the rules folder, as the watch asks.
 func (m *manager) read(ctx context.Context, reason string) {
 	if err := m.gens.Notice(ctx, reason); err != nil && ctx.Err() == nil {
-		m.log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
-	}
-}
-
-// readPartly reads it while some packs look half written, as the watch asks.
-func (m *manager) readPartly(ctx context.Context, reason string, held map[string]bool) {
-	if err := m.gens.NoticePartly(ctx, reason, held); err != nil && ctx.Err() == nil {
 		m.log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
 	}
 }
@@ -255,6 +248,9 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 		st.Actions[string(status)] = n
 	}
 	st.Webhook = m.webhook()
+	for _, i := range m.gens.Ignored() {
+		st.Ignored = append(st.Ignored, control.Ignored{File: i.Path, Why: i.Why, Hint: i.Hint})
+	}
 	for _, p := range m.gens.Standings() {
 		st.Packs++
 		if p.NotLive != "" {

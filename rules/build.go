@@ -23,6 +23,9 @@ type builder struct {
 	mine  PackOptions // the operator's word about this pack
 	pack  *Pack
 	diags luabind.Diagnostics
+
+	manifestBroken bool // pack.yaml says what it must not, or nothing that can be understood
+	empty          bool // it loads, and has no rules
 }
 
 // packName is what a pack may be called: it stands in records and commands, and
@@ -34,7 +37,7 @@ const maxPackName = 64
 // build reads a source's manifest and says what the pack is called and of what
 // it would be made. compile does the rest, if it is not the same as before.
 func build(src source, o Options) *builder {
-	b := &builder{src: src, opts: o, pack: &Pack{Name: src.name, Path: src.path, Files: src.files}}
+	b := &builder{src: src, opts: o, pack: &Pack{Name: src.name, Path: src.path, Files: src.files, words: &wordRuns{}}}
 	b.diags = slices.Clone(src.broken)
 	p := b.pack
 	for _, f := range src.files {
@@ -42,6 +45,7 @@ func build(src source, o Options) *builder {
 			m, diags := parseManifest(f)
 			p.Manifest = m
 			b.diags = append(b.diags, diags...)
+			b.manifestBroken = diags.Errors()
 			p.Name = cmp.Or(m.Name, p.Name)
 		}
 	}
@@ -151,7 +155,7 @@ func (b *builder) compile() {
 
 // code gives what was said so far the codes of Options.Coded.
 func (b *builder) code() {
-	b.diags = b.opts.coded(&PackReport{Name: b.pack.Name, Path: b.src.path, Tried: b.pack}, b.diags)
+	b.diags = b.opts.coded(&PackReport{Name: b.pack.Name, Path: b.src.path, Tried: b.pack, Empty: b.empty}, b.diags)
 }
 
 func (b *builder) load() {
@@ -200,8 +204,8 @@ func (b *builder) load() {
 	p.spare = make(chan *luabind.VM, 1)
 	p.spare <- vm
 	if len(p.Rules) == 0 {
-		b.diags = append(b.diags, luabind.Diagnostic{File: b.src.path, Severity: luabind.SeverityWarning,
-			Message: fmt.Sprintf("pack %q subscribes to nothing: none of it will ever run", p.Name), Hint: `chert.on("message.received", function(ev) … end)`})
+		b.empty = true
+		b.fail(b.src.path, fmt.Sprintf("to switch it off: chertd mode %s off", p.Name), "pack %q has no rules: it subscribes to nothing", p.Name)
 	}
 }
 
@@ -217,6 +221,12 @@ func (b *builder) add(file string, err error) {
 
 func (b *builder) fail(file, hint, format string, args ...any) {
 	b.diags = append(b.diags, luabind.Diagnostic{File: file, Severity: luabind.SeverityError, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// named reports whether the pack's name is known: it may stand in a pack.yaml
+// that can't be read.
+func (b *builder) named() bool {
+	return b.pack.Manifest.Name != "" || !b.manifestBroken && !b.src.broken.Errors()
 }
 
 func (b *builder) hasManifest() bool {

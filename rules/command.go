@@ -24,6 +24,9 @@ var ErrPresent = errors.New("its files are in the rules folder")
 // pinned: any that come end it.
 const noFiles = "none"
 
+// noFilesKept stands there if they do not end it.
+const noFilesKept = "none, kept"
+
 // SetMode sets how a pack runs, by command or because of why. "" takes it back.
 // Unless keepPending, what the pack has waiting is dropped if it is live no
 // more; SetMode returns when that is done.
@@ -93,13 +96,24 @@ func (g *Generations) Remove(ctx context.Context, pack string, keepPending bool)
 
 // Rollback makes a kept version live: the one that was live before if version
 // is "". It stays until the pack's files change, or for good if keep is set.
-// Unless keepPending, what the version that was live has waiting is dropped.
+// Unless keepPending, what the version that was live has waiting is dropped. A
+// pack that was removed is restored: "" is its version that was live last.
 func (g *Generations) Rollback(ctx context.Context, pack, version string, keep, keepPending bool) (PackStanding, error) {
 	s, err := g.command(ctx, pack)
+	if errors.Is(err, ErrNoPack) {
+		if removed, lookErr := g.removed(ctx, pack); lookErr != nil {
+			return PackStanding{}, lookErr
+		} else if removed != nil {
+			s, err = removed, nil
+		}
+	}
 	if err != nil {
 		return PackStanding{}, err
 	}
 	dropped, err := g.rollBack(ctx, s, version, rollback{keep: keep, keepPending: keepPending, why: "by command"})
+	if err != nil && s.state == (PackState{Pack: pack}) && s.gone {
+		delete(g.packs, pack) // it stays removed
+	}
 	standing := g.standing(s)
 	g.end()
 	return standing, errors.Join(err, wait(ctx, dropped))
@@ -162,10 +176,12 @@ func (g *Generations) keepRollback(ctx context.Context, s *standing, from, to *P
 	state := s.state
 	state.Live, state.Pinned, state.PinnedOver = to.Version, to.Version, s.edit
 	switch {
-	case how.keep:
-		state.PinnedOver = ""
+	case s.edit == "" && how.keep:
+		state.PinnedOver = noFilesKept
 	case s.edit == "":
 		state.PinnedOver = noFiles
+	case how.keep:
+		state.PinnedOver = ""
 	}
 	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
 		return err
@@ -239,6 +255,28 @@ func (g *Generations) command(ctx context.Context, pack string) (*standing, erro
 	}
 	defer g.end()
 	return nil, g.noPack(pack)
+}
+
+// removed waits for the turn and takes up a pack that was removed, if versions
+// of it are kept. It is nil, and the turn is not taken, if there are none.
+func (g *Generations) removed(ctx context.Context, pack string) (*standing, error) {
+	if err := g.begin(ctx); err != nil {
+		return nil, err
+	}
+	versions, err := g.c.Keeper.Versions(ctx, pack, 1)
+	if err != nil || len(versions) == 0 {
+		g.end()
+		if err != nil {
+			err = fmt.Errorf("read the versions of pack %q: %w", pack, err)
+		}
+		return nil, err
+	}
+	s := g.packs[pack]
+	if s == nil {
+		s = &standing{state: PackState{Pack: pack}, path: versions[0].Path, gone: true, notLive: "its files are gone", back: map[string]bool{}}
+		g.packs[pack] = s
+	}
+	return s, nil
 }
 
 func (g *Generations) noPack(name string) error {

@@ -110,10 +110,10 @@ func TestModes(t *testing.T) {
 	p.expectLive("an edit of what is off", "codes=v2(off) vip=w1")
 
 	p.options.Packs = map[string]PackOptions{"codes": {Mode: Live}}
-	must(t, p.g.Reconfigure(background, p.options))
+	must(t, p.g.Reconfigure(background, p.options, p.gated()))
 	by("in chertd.yaml", "live by chertd.yaml")
 	p.options.Packs = map[string]PackOptions{"codes": {Mode: Shadow}}
-	must(t, p.g.Reconfigure(background, p.options))
+	must(t, p.g.Reconfigure(background, p.options, p.gated()))
 	by("in chertd.yaml", "shadow by chertd.yaml")
 	p.await("codes")
 	p.expectCancelled("shadow by chertd.yaml", "codes: shadow")

@@ -13,29 +13,43 @@ import (
 )
 
 // consider decides whether a pack's files go live as they are.
-func (g *Generations) consider(ctx context.Context, s *standing, b *builder) error {
+func (g *Generations) consider(ctx context.Context, s *standing, b *builder, waited bool) error {
 	version, key := b.pack.Version, b.key()
 	if s.edit != version || s.gone {
 		s.diags, s.notLive = nil, ""
 	}
-	s.path, s.edit, s.manifest, s.gone, s.veto = b.src.path, version, b.pack.Manifest, false, b.mayVeto()
+	s.path, s.edit, s.manifest, s.gone, s.empty = b.src.path, version, b.pack.Manifest, false, false
 	if s.trying != nil && s.trying.key != key {
 		s.giveUp()
+	}
+	if s.live == nil || s.live.built != b.pack.built {
+		s.editVeto = b.mayVeto()
 	}
 	if b.src.broken.Errors() {
 		// What is not read is no change: a rollback stays.
 		return g.refuse(ctx, s, &verdict{key: key, why: "it can't be read", diags: b.diags})
 	}
+	if version == s.state.Live || version == s.state.PinnedOver {
+		s.complete, s.half = b.src.files, half{}
+	} else if wait, err := g.givesTime(ctx, s, b, waited); wait || err != nil {
+		return errors.Join(err, g.fallBack(ctx, s))
+	}
 	if p := s.state.Pinned; p != "" {
-		if s.state.PinnedOver == "" || s.state.PinnedOver == version {
+		state := s.state
+		switch state.PinnedOver {
+		case "", version:
+			return g.stayPinned(ctx, s, version)
+		case noFilesKept:
+			state.PinnedOver = "" // there are files, and they can go again
+		default:
+			state.Pinned, state.PinnedOver = "", ""
+		}
+		if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
+			return errors.Join(fmt.Errorf("keep to what pack %q is pinned: %w", state.Pack, err), g.fallBack(ctx, s))
+		}
+		if s.state = state; state.Pinned != "" {
 			return g.stayPinned(ctx, s, version)
 		}
-		state := s.state
-		state.Pinned, state.PinnedOver = "", ""
-		if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
-			return fmt.Errorf("keep that pack %q is no longer pinned: %w", state.Pack, err)
-		}
-		s.state = state
 	}
 	if s.live != nil && s.live.built == b.pack.built && !b.diags.Errors() {
 		if s.said != "" {
@@ -63,17 +77,16 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder) err
 		return g.stayBack(ctx, s, &kept, version)
 	}
 	b.compile()
-	s.veto = b.mayVeto()
+	s.editVeto, s.empty = b.mayVeto(), b.empty
 	if b.diags.Errors() {
-		return g.refuse(ctx, s, &verdict{key: key, why: "it does not load", diags: b.diags})
+		why := "it does not load"
+		if b.empty {
+			why = "it has no rules"
+		}
+		return g.refuse(ctx, s, &verdict{key: key, why: why, diags: b.diags})
 	}
 	v := &verdict{key: key, pack: b.pack, diags: b.diags}
 	switch {
-	case g.c.Gate != nil && !known:
-		s.tried = nil
-		s.notLive, s.diags = "its specs are running", b.diags
-		s.trying = g.gate(s.state.Pack, v)
-		return g.fallBack(ctx, s)
 	case known && s.state.Live == version:
 		// It was live already: the process is new, or the operator's word about it.
 		if s.live == nil || s.live.Version != version {
@@ -84,6 +97,12 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder) err
 		}
 		s.take(v, g.word)
 		return nil
+	case g.c.Gate != nil:
+		// Also one that was live before: only a rollback is exempt.
+		s.tried = nil
+		s.notLive, s.diags = "its specs are running", b.diags
+		s.trying = g.gate(s.state.Pack, v)
+		return g.fallBack(ctx, s)
 	}
 	return g.promote(ctx, s, v)
 }
@@ -138,6 +157,7 @@ func (g *Generations) refuse(ctx context.Context, s *standing, v *verdict) error
 // clash decides about a name that several packs have: the one that was live
 // goes on, and neither takes its place unasked.
 func (g *Generations) clash(ctx context.Context, s *standing, all []*builder) error {
+	s.editVeto = slices.ContainsFunc(all, func(b *builder) bool { return b.mayVeto() })
 	path := s.path
 	if s.live != nil {
 		path = s.live.Path
@@ -165,8 +185,7 @@ func (g *Generations) clash(ctx context.Context, s *standing, all []*builder) er
 		own = all[0]
 		s.path = own.src.path
 	}
-	s.edit, s.manifest, s.gone = own.pack.Version, own.pack.Manifest, false
-	s.veto = slices.ContainsFunc(all, func(b *builder) bool { return b.mayVeto() })
+	s.edit, s.manifest, s.gone, s.empty, s.half = own.pack.Version, own.pack.Manifest, false, false, half{}
 	return g.refuse(ctx, s, &verdict{key: fmt.Sprint(diags), why: "two packs have this name", diags: diags})
 }
 
@@ -206,11 +225,11 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 	var unknown *UnknownVersionError
 	switch {
 	case errors.As(err, &unknown):
-		s.veto = true // nobody can know
+		s.lastVeto = true // nobody can know
 	case b == nil:
 		return err
 	default:
-		s.veto = s.veto || b.mayVeto()
+		s.lastVeto = b.mayVeto()
 	}
 	news := s.lost != err.Error()
 	s.lost = err.Error()
@@ -246,6 +265,7 @@ func (g *Generations) granted(p *Pack) bool {
 // take makes a verdict's pack the live one, without keeping that.
 func (s *standing) take(v *verdict, word int) {
 	s.live, s.word, s.lost, s.diags, s.warnings = v.pack, word, "", v.diags, v.diags
+	s.lastVeto = v.pack.CanVeto
 	if s.edit == v.pack.Version {
 		s.notLive, s.said = "", ""
 	}
@@ -299,51 +319,87 @@ func (g *Generations) promote(ctx context.Context, s *standing, v *verdict) erro
 		return errors.Join(fmt.Errorf("keep version %s of pack %q: %w", p.ShortVersion(), p.Name, err), g.fallBack(ctx, s))
 	}
 	state := s.state
+	fresh := state.Live == ""
 	state.Live = p.Version
 	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
 		s.notLive = "it could not be kept"
 		return errors.Join(fmt.Errorf("keep that version %s of pack %q is live: %w", p.ShortVersion(), p.Name, err), g.fallBack(ctx, s))
 	}
 	s.state, s.since, s.tried = state, now, nil
+	if fresh {
+		v.diags = append(v.diags, g.warnAlike(p)...)
+	}
 	s.take(v, g.word)
 	g.trials.set(p.Name, trial)
 	return nil
 }
 
 // missing decides what becomes of a pack whose files are gone. It goes if the
-// folder was readable and another pack remains; else all are kept.
-func (g *Generations) missing(ctx context.Context, s *standing, others, settled bool) error {
+// folder was readable, another pack remains, and it stays so for a while; else it
+// is kept. others: there are others.
+func (g *Generations) missing(ctx context.Context, s *standing, others bool) error {
 	name := s.state.Pack
+	never := s.state.Live == "" && s.live == nil
 	s.giveUp()
-	s.tried = nil
-	if s.state.Live == "" && s.live == nil {
-		// It never was live, or is removed: what an operator said of it stays said.
+	s.tried, s.half = nil, half{}
+	if g.folder.Errors() {
+		if never && s.gone {
+			return nil
+		}
+		s.notLive = "the rules folder can't be read"
+		if s.live == nil || s.state.Live != "" {
+			s.gone = s.gone || !never
+		}
+		return g.fallBack(ctx, s)
+	}
+	if never && (s.gone && s.missed.IsZero() || !s.canVeto()) {
+		// What an operator said of it stays said.
 		s.gone, s.edit, s.notLive, s.diags = true, "", "its files are gone", nil
 		if s.state == (PackState{Pack: name}) {
 			delete(g.packs, name)
 		}
 		return nil
 	}
-	if len(g.folder) == 0 && others {
+	if !s.restored() && (others || never) {
 		now := g.c.Now()
 		if s.missed.IsZero() {
 			s.missed = now
 		}
 		left := goneFor - now.Sub(s.missed)
-		if settled || left <= 0 {
-			g.c.Log.Info("pack removed: its files are gone", "pack", name)
+		if left <= 0 {
+			g.tellRemoved(s)
 			g.remove(s, false)
 			return nil
 		}
 		g.readLater(left)
 	} else if !s.gone && s.live != nil {
-		g.c.Log.Warn("the files of a pack are gone, and no other pack is there or the folder can't be read; it is kept as it was", "pack", name, "hint", "chertd packs remove "+name)
+		g.c.Log.Warn("the files of a pack are gone, and no other pack is there; it is kept as it was", "pack", name, "hint", "chertd packs remove "+name)
 	}
 	s.gone, s.edit, s.diags, s.notLive = true, "", nil, "its files are gone"
-	if g.folder.Errors() {
-		s.notLive = "the rules folder can't be read"
-	}
 	return g.fallBack(ctx, s)
+}
+
+// restored reports whether a rollback made the pack live without any files.
+func (s *standing) restored() bool {
+	return s.state.PinnedOver == noFiles || s.state.PinnedOver == noFilesKept
+}
+
+// tellRemoved logs that a pack goes because its files are gone.
+func (g *Generations) tellRemoved(s *standing) {
+	name := s.state.Pack
+	veto := s.canVeto()
+	if s.live != nil {
+		veto = s.live.CanVeto
+	}
+	if mode, _ := g.mode(s); !veto || mode != Live {
+		g.c.Log.Info("pack removed: its files are gone", "pack", name)
+		return
+	}
+	hint := "write its files again"
+	if s.state.Live != "" {
+		hint = "chertd rollback " + name + " restores it from the store"
+	}
+	g.c.Log.Warn("pack removed: its files are gone, and it could veto reads; what it kept unread may be read now", "pack", name, "hint", hint)
 }
 
 // remove forgets a pack, but for what an operator said of it, and drops what it
@@ -367,7 +423,8 @@ func (b *builder) key() string {
 }
 
 // mayVeto reports whether files that may not even compile use a veto: the reads
-// of events such a pack can't look at are blocked.
+// of events such a pack can't look at are blocked. What can't be read might hold
+// anything.
 func (b *builder) mayVeto() bool {
 	switch b.pack.Manifest.FailurePolicy {
 	case FailClosed:
@@ -375,18 +432,8 @@ func (b *builder) mayVeto() bool {
 	case FailOpen:
 		return false
 	}
-	if b.pack.CanVeto {
-		return true
-	}
-	for _, f := range b.pack.Files {
-		if f.Kind != RuleFile && f.Kind != LibFile {
-			continue
-		}
-		for _, word := range []string{"keep_unread", "chert.hold", ".hold("} {
-			if strings.Contains(string(f.Bytes), word) {
-				return true
-			}
-		}
-	}
-	return false
+	return b.src.broken.Errors() || b.manifestBroken || b.pack.CanVeto ||
+		slices.ContainsFunc(b.pack.Files, func(f File) bool {
+			return (f.Kind == RuleFile || f.Kind == LibFile) && luabind.MayVeto(f.Bytes)
+		})
 }

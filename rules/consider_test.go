@@ -13,7 +13,7 @@ func TestGrantsTakenBack(t *testing.T) {
 	grants := func(can ...string) {
 		t.Helper()
 		p.options.Packs = map[string]PackOptions{"bot": {Grant: can}}
-		must(t, p.g.Reconfigure(background, p.options))
+		must(t, p.g.Reconfigure(background, p.options, p.gated()))
 	}
 	grants("typing", "send")
 	p.edit("bot/r.lua", veto("v1"), "bot/pack.yaml", "permissions: [typing]", "vip.lua", version("w1"))
@@ -53,13 +53,13 @@ func TestPinnedUnderAnotherConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.options.Packs = map[string]PackOptions{"codes": {Config: map[string]any{"digits": "seven"}}}
-	must(t, p.g.Reconfigure(background, p.options))
+	must(t, p.g.Reconfigure(background, p.options, p.gated()))
 	p.expectLive("the setting is of another type", "codes=v1")
 	if !p.standing("codes").Diagnostics.Errors() {
 		t.Error("the standing does not say that it runs under another configuration")
 	}
 	p.options.Packs = map[string]PackOptions{"codes": {Config: map[string]any{"digits": 7}}}
-	must(t, p.g.Reconfigure(background, p.options))
+	must(t, p.g.Reconfigure(background, p.options, p.gated()))
 	if s := p.standing("codes"); s.Diagnostics.Errors() {
 		t.Errorf("mended: %v", s.Diagnostics)
 	}

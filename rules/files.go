@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"chertd/luabind"
@@ -50,35 +49,85 @@ type source struct {
 	broken luabind.Diagnostics
 }
 
-// readFolder reads all packs of a rules folder, in the order of their names.
-// What concerns no single pack is in the diagnostics. The folder itself may be
-// a symlink; a link within it that leaves it is refused (os.Root sees to that,
-// without a moment between look and read).
-func readFolder(dir string) ([]source, luabind.Diagnostics) {
+// reading is what a rules folder held at one moment.
+type reading struct {
+	sources []source            // by name of the file or folder
+	ignored []Ignored           // what would be rules but for its name
+	diags   luabind.Diagnostics // what concerns no single pack; an error: the folder was not read to its end
+}
+
+// fileTree is an opened folder; names in it have slashes and don't leave it. A
+// link within it that does is refused when it is followed, without a moment
+// between look and read: *os.Root sees to that.
+type fileTree interface {
+	// ReadDir may return entries and an error: then these are not all.
+	ReadDir(name string) ([]fs.DirEntry, error)
+	Stat(name string) (fs.FileInfo, error)
+	Lstat(name string) (fs.FileInfo, error)
+	Readlink(name string) (string, error)
+	Open(name string) (fs.File, error)
+	Close() error
+}
+
+// openTree opens a folder, which may be a symlink itself.
+func openTree(dir string) (fileTree, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, luabind.Diagnostics{folderDiagnostic(dir, err)}
+		return nil, err
 	}
-	defer root.Close()
-	r := reader{root: root, dir: dir}
-	entries, err := fs.ReadDir(root.FS(), ".")
+	return rootTree{root}, nil
+}
+
+type rootTree struct{ *os.Root }
+
+func (t rootTree) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(t.FS(), name) }
+
+func (t rootTree) Open(name string) (fs.File, error) { return t.Root.Open(filepath.FromSlash(name)) }
+
+func (t rootTree) Stat(name string) (fs.FileInfo, error) {
+	return t.Root.Stat(filepath.FromSlash(name))
+}
+
+func (t rootTree) Lstat(name string) (fs.FileInfo, error) {
+	return t.Root.Lstat(filepath.FromSlash(name))
+}
+
+func (t rootTree) Readlink(name string) (string, error) {
+	return t.Root.Readlink(filepath.FromSlash(name))
+}
+
+// readFolder reads all packs of a rules folder, in the order of their names.
+func readFolder(dir string) reading { return readTree(dir, openTree) }
+
+func readTree(dir string, open func(dir string) (fileTree, error)) reading {
+	tree, err := open(dir)
 	if err != nil {
-		return nil, luabind.Diagnostics{folderDiagnostic(dir, err)}
+		return reading{diags: luabind.Diagnostics{folderDiagnostic(dir, err)}}
+	}
+	defer tree.Close()
+	r := reader{tree: tree, dir: dir}
+	if err := r.readIgnoreFile(); err != nil {
+		return reading{diags: luabind.Diagnostics{r.unreadable(ignoreFile, err)}}
+	}
+	entries, err := tree.ReadDir(".")
+	if err != nil {
+		// What it did list is not all: nothing can be said of what is missing.
+		return reading{diags: luabind.Diagnostics{folderDiagnostic(dir, err)}}
 	}
 	var sources []source
-	for _, e := range entries {
+	for _, e := range r.wanted(".", entries) {
 		name := e.Name()
-		if ignored(name) {
-			continue
-		}
-		info, err := r.stat(name)
-		if err != nil {
-			if isLink(e) || strings.HasSuffix(name, ".lua") {
-				sources = append(sources, source{name: strings.TrimSuffix(name, ".lua"), path: r.path(name), broken: luabind.Diagnostics{r.unreadable(name, err)}})
-			}
-			continue
-		}
+		info, err := tree.Stat(name)
 		switch {
+		case errors.Is(err, fs.ErrNotExist) && !isLink(e):
+			// It was deleted since it was listed.
+		case err != nil:
+			if mayBePack(e) {
+				sources = append(sources, source{
+					name: strings.TrimSuffix(name, ".lua"), path: r.path(name), folder: e.IsDir(),
+					broken: luabind.Diagnostics{r.unreadable(name, err)},
+				})
+			}
 		case info.IsDir():
 			if s := r.folder(name); len(s.files) > 0 || len(s.broken) > 0 {
 				s.name = name
@@ -88,15 +137,15 @@ func readFolder(dir string) ([]source, luabind.Diagnostics) {
 			sources = append(sources, r.single(name))
 		}
 	}
-	return sources, nil
+	return reading{sources: sources, ignored: r.ignored, diags: r.diags}
 }
 
 // readPath reads what a command was given: a .lua file, a pack's folder or a
 // rules folder. A folder is a pack if it has a pack.yaml, lib/, data/ or spec/.
-func readPath(name string) ([]source, luabind.Diagnostics) {
+func readPath(name string) reading {
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil, luabind.Diagnostics{folderDiagnostic(name, err)}
+		return reading{diags: luabind.Diagnostics{folderDiagnostic(name, err)}}
 	}
 	if info.IsDir() && !isPackFolder(name) {
 		return readFolder(name)
@@ -104,35 +153,40 @@ func readPath(name string) ([]source, luabind.Diagnostics) {
 	dir := name
 	if !info.IsDir() {
 		if !strings.HasSuffix(name, ".lua") {
-			return nil, luabind.Diagnostics{{File: name, Severity: luabind.SeverityError, Message: "it is neither a folder nor a .lua file"}}
+			return reading{diags: luabind.Diagnostics{{File: name, Severity: luabind.SeverityError, Message: "it is neither a folder nor a .lua file"}}}
 		}
 		dir = filepath.Dir(name)
 	}
-	root, err := os.OpenRoot(dir)
+	tree, err := openTree(dir)
 	if err != nil {
-		return nil, luabind.Diagnostics{folderDiagnostic(dir, err)}
+		return reading{diags: luabind.Diagnostics{folderDiagnostic(dir, err)}}
 	}
-	defer root.Close()
-	r := reader{root: root, dir: dir}
+	defer tree.Close()
+	r := reader{tree: tree, dir: dir}
 	if !info.IsDir() {
-		return []source{r.single(filepath.Base(name))}, nil
+		return reading{sources: []source{r.single(filepath.Base(name))}}
 	}
+	r.readIgnoreFileAbove(name)
 	s := r.folder(".")
 	s.name = folderName(name)
-	return []source{s}, nil
+	return reading{sources: []source{s}, ignored: r.ignored, diags: r.diags}
 }
 
 // reader reads packs below an opened folder.
 type reader struct {
-	root *os.Root
-	dir  string // as given, for paths in diagnostics
+	tree    fileTree
+	dir     string // as given, for paths in diagnostics
+	ignore  ignoreRules
+	ignored []Ignored
+	diags   luabind.Diagnostics
 }
 
 func (r *reader) single(name string) source {
 	s := source{name: strings.TrimSuffix(name, ".lua"), path: r.path(name)}
 	r.add(&s, name, name, RuleFile)
 	spec := s.name + "_spec.lua"
-	if _, err := r.stat(spec); err == nil {
+	// What can't be looked at is there, for all that is known: reading says why.
+	if _, err := r.tree.Lstat(spec); !errors.Is(err, fs.ErrNotExist) {
 		r.add(&s, spec, spec, SpecFile)
 	}
 	return s
@@ -141,8 +195,8 @@ func (r *reader) single(name string) source {
 // folder reads a pack's folder. One without any file of a pack has no files.
 func (r *reader) folder(dir string) source {
 	s := source{path: r.path(dir), folder: true}
-	for _, name := range r.names(&s, dir) {
-		switch {
+	for _, e := range r.entries(&s, dir) {
+		switch name := e.Name(); {
 		case name == "pack.yaml":
 			r.add(&s, path.Join(dir, name), name, ManifestFile)
 		case name == "pack.yml":
@@ -153,51 +207,46 @@ func (r *reader) folder(dir string) source {
 		case strings.HasSuffix(name, ".lua"):
 			r.add(&s, path.Join(dir, name), name, RuleFile)
 		case name == "lib":
-			r.tree(&s, dir, name, LibFile, maxLibDepth)
+			r.subfolder(&s, dir, name, LibFile, maxLibDepth)
 		case name == "data":
-			r.tree(&s, dir, name, DataFile, 1)
+			r.subfolder(&s, dir, name, DataFile, 1)
 		case name == "spec":
-			r.tree(&s, dir, name, SpecFile, 1)
+			r.subfolder(&s, dir, name, SpecFile, 1)
 		}
 	}
 	return s
 }
 
-// tree adds the files of a folder of the pack, and of those below it.
-func (r *reader) tree(s *source, dir, sub string, kind FileKind, depth int) {
+// subfolder adds the files of a folder of the pack, and of those below it.
+func (r *reader) subfolder(s *source, dir, sub string, kind FileKind, depth int) {
 	at := path.Join(dir, sub)
-	if info, err := r.stat(at); err == nil && !info.IsDir() {
+	if info, err := r.tree.Stat(at); err == nil && !info.IsDir() {
 		return
 	}
-	for _, name := range r.names(s, at) {
-		file := path.Join(sub, name)
-		info, err := r.stat(path.Join(dir, file))
+	for _, e := range r.entries(s, at) {
+		file := path.Join(sub, e.Name())
+		info, err := r.tree.Stat(path.Join(dir, file))
 		switch {
 		case err == nil && info.IsDir():
 			if depth > 1 {
-				r.tree(s, dir, file, kind, depth-1)
+				r.subfolder(s, dir, file, kind, depth-1)
 			}
-		case kind == DataFile && dataFormat(name) == "", kind != DataFile && !strings.HasSuffix(name, ".lua"):
+		case err != nil && (e.IsDir() || isLink(e)) && depth > 1:
+			s.broken = append(s.broken, r.unreadable(path.Join(dir, file), err))
+		case kind == DataFile && dataFormat(file) == "", kind != DataFile && !strings.HasSuffix(file, ".lua"):
 		default:
 			r.add(s, path.Join(dir, file), file, kind)
 		}
 	}
 }
 
-// names lists a folder's entries that are not ignored, sorted.
-func (r *reader) names(s *source, dir string) []string {
-	entries, err := fs.ReadDir(r.root.FS(), dir)
+// entries lists a pack's folder without what is ignored, sorted.
+func (r *reader) entries(s *source, dir string) []fs.DirEntry {
+	entries, err := r.tree.ReadDir(dir)
 	if err != nil {
 		s.broken = append(s.broken, r.unreadable(dir, err))
 	}
-	var names []string
-	for _, e := range entries {
-		if !ignored(e.Name()) {
-			names = append(names, e.Name())
-		}
-	}
-	slices.Sort(names)
-	return names
+	return r.wanted(dir, entries)
 }
 
 // add reads a file into the source, or notes why it can't be read.
@@ -212,7 +261,7 @@ func (r *reader) add(s *source, at, name string, kind FileKind) {
 
 func (r *reader) read(name string) ([]byte, error) {
 	// A named pipe or a device would hold up whoever opens it.
-	info, err := r.stat(name)
+	info, err := r.tree.Stat(name)
 	switch {
 	case err != nil:
 		return nil, err
@@ -221,7 +270,7 @@ func (r *reader) read(name string) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, errors.New("it is not a regular file")
 	}
-	f, err := r.root.Open(filepath.FromSlash(name))
+	f, err := r.tree.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -233,25 +282,24 @@ func (r *reader) read(name string) ([]byte, error) {
 	return b, err
 }
 
-func (r *reader) stat(name string) (fs.FileInfo, error) {
-	return r.root.Stat(filepath.FromSlash(name))
-}
-
 func (r *reader) path(name string) string { return filepath.Join(r.dir, filepath.FromSlash(name)) }
 
 // unreadable says why a file can't be read, in particular that a link leads out.
 func (r *reader) unreadable(name string, err error) luabind.Diagnostic {
 	d := luabind.Diagnostic{File: r.path(name), Severity: luabind.SeverityError, Message: "it can't be read: " + cause(err)}
-	if info, lerr := r.root.Lstat(filepath.FromSlash(name)); lerr != nil || info.Mode()&fs.ModeSymlink == 0 {
+	if info, lerr := r.tree.Lstat(name); lerr != nil || info.Mode()&fs.ModeSymlink == 0 {
 		return d
 	}
-	target, _ := r.root.Readlink(filepath.FromSlash(name))
-	if errors.Is(err, fs.ErrNotExist) {
+	target, _ := r.tree.Readlink(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		d.Message = fmt.Sprintf("it is a symlink to %s, which is not there", target)
-		return d
+	case strings.Contains(cause(err), "escapes"): // os.Root's error has no name
+		d.Message = fmt.Sprintf("it is a symlink to %s, which leaves the rules folder", target)
+		d.Hint = "copy the file into the folder; a link within it must be relative"
+	default:
+		d.Message = fmt.Sprintf("it is a symlink to %s, which can't be read: %s", target, cause(err))
 	}
-	d.Message = fmt.Sprintf("it is a symlink to %s, which leaves the rules folder", target)
-	d.Hint = "copy the file into the folder; a link within it must be relative"
 	return d
 }
 
@@ -298,23 +346,24 @@ func folderName(dir string) string {
 	return filepath.Base(dir)
 }
 
-// ignored reports whether an entry is hidden, or one of those that editors and
-// tools leave beside what they write.
-func ignored(name string) bool {
-	if strings.HasPrefix(name, ".") || strings.HasSuffix(name, "~") || name == "4913" {
-		return true // 4913 is how Vim finds out whether a folder can be written
-	}
-	if strings.HasPrefix(name, "#") && strings.HasSuffix(name, "#") {
-		return true
-	}
-	for _, ext := range []string{".swp", ".swo", ".swx", ".tmp", ".temp", ".bak", ".orig", ".rej", ".part"} {
-		if strings.HasSuffix(strings.ToLower(name), ext) {
-			return true
-		}
-	}
-	return false
-}
-
 func isSpec(name string) bool { return strings.HasSuffix(name, "_spec.lua") }
 
 func isLink(e fs.DirEntry) bool { return e.Type()&fs.ModeSymlink != 0 }
+
+// mayBePack reports whether an entry that can't be looked at may be a pack.
+func mayBePack(e fs.DirEntry) bool {
+	name := e.Name()
+	switch {
+	case e.IsDir():
+		return true
+	case strings.HasSuffix(name, ".lua"):
+		return !isSpec(name)
+	case !isLink(e):
+		return false
+	}
+	switch strings.ToLower(path.Ext(name)) {
+	case ".md", ".txt", ".json", ".yaml", ".yml", ".csv", ".log", ".html", ".pdf":
+		return false // the link is to a file, and that is none of a pack's
+	}
+	return true
+}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"chertd/luabind"
 )
 
 // tree makes files in a new folder, from their names to their contents. A
@@ -30,9 +28,10 @@ func tree(t testing.TB, files map[string]string) string {
 }
 
 // listing is what was read, a line a file, and what was wrong.
-func listing(dir string, sources []source, diags luabind.Diagnostics) []string {
+func listing(dir string, r reading) []string {
 	var lines []string
-	for _, s := range sources {
+	diags := r.diags
+	for _, s := range r.sources {
 		for _, f := range s.files {
 			lines = append(lines, fmt.Sprintf("%s: %s %s", s.name, f.Kind, f.Name))
 		}
@@ -86,8 +85,7 @@ func TestReadFolder(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			dir := tree(t, tt.files)
-			sources, diags := readFolder(dir)
-			if got := listing(dir, sources, diags); !slices.Equal(got, tt.want) {
+			if got := listing(dir, readFolder(dir)); !slices.Equal(got, tt.want) {
 				t.Errorf("read:\n  %s\nwant:\n  %s", strings.Join(got, "\n  "), strings.Join(tt.want, "\n  "))
 			}
 		})
@@ -109,8 +107,7 @@ func TestReadPath(t *testing.T) {
 		{"notes.txt", "DIR/notes.txt: error: it is neither a folder nor a .lua file"},
 		{"none.lua", "DIR/none.lua: error: there is no such file or folder\n  hint: the folder of the rules is ./rules, or rules.dir in chertd.yaml"},
 	} {
-		sources, diags := readPath(dir + "/" + tt.path)
-		if got := strings.Join(listing(dir, sources, diags), "|"); got != tt.want {
+		if got := strings.Join(listing(dir, readPath(dir+"/"+tt.path)), "|"); got != tt.want {
 			t.Errorf("%s:\n got %s\nwant %s", tt.path, got, tt.want)
 		}
 	}

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"chertd/luabind"
 )
 
 const (
@@ -29,19 +27,19 @@ type trying struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed once the specs have run
 
-	found luabind.Diagnostics // by then
-	cut   bool                // they were not run to the end
+	found GateResult // by then
+	cut   bool       // they were not run to the end
 }
 
 // gate begins to run an edit's specs.
 func (g *Generations) gate(name string, v *verdict) *trying {
-	t := &trying{verdict: v, name: name, done: make(chan struct{})}
+	t, gate := &trying{verdict: v, name: name, done: make(chan struct{})}, g.c.Gate
 	t.cancel = g.tasks.start(func(ctx context.Context) {
 		defer close(t.done)
 		select {
 		case g.slots <- struct{}{}:
 			defer func() { <-g.slots }()
-			t.found = g.c.Gate(ctx, v.pack)
+			t.found = gate(ctx, v.pack)
 		case <-ctx.Done():
 		}
 		t.cut = ctx.Err() != nil
@@ -148,9 +146,9 @@ func (g *Generations) settle(ctx context.Context, t *trying) error {
 		return nil
 	}
 	v := *t.verdict
-	v.diags = append(v.diags, t.found...)
-	if t.found.Errors() {
-		v.pack, v.why, v.diags = nil, "its specs fail", t.found
+	v.diags = append(v.diags, t.found.Diagnostics...)
+	if t.found.Refused != "" {
+		v.pack, v.why, v.diags = nil, t.found.Refused, t.found.Diagnostics
 		return g.refuse(ctx, s, &v)
 	}
 	return g.promote(ctx, s, &v)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,8 @@ type Generations struct {
 	set     *Set
 	content string              // hash of what was read last
 	folder  luabind.Diagnostics // what is wrong with the folder itself
+	ignored []Ignored           // what is no pack by its name
+	warned  map[Ignored]bool    // of those that were logged
 	drops   []drop              // of this turn, to be begun when the set is swapped
 	said    string              // complaint about the folder that was logged last
 
@@ -43,7 +46,7 @@ type Generations struct {
 	tasks    tasks
 	dropping dropping
 	slots    chan struct{} // of specs that run at a time
-	later    atomic.Bool   // a reading is due by itself
+	later    later
 }
 
 // GenerationsConfig is what Generations is made of.
@@ -51,11 +54,15 @@ type GenerationsConfig struct {
 	Dir     string
 	Options Options
 	Keeper  Keeper
-	// Gate runs a version's specs before it goes live; its errors keep the edit
-	// from it, its warnings are shown with it. A version that was live once is
-	// not gated again. It is called from several goroutines. Nil: no gate.
-	Gate func(context.Context, *Pack) luabind.Diagnostics
+	// Gate decides whether an edit that loads goes live. Every edit passes it,
+	// also one that restores what was live before; what is live already, and what
+	// a rollback makes live, does not. It is called from several goroutines. Nil:
+	// no gate.
+	Gate Gate
 	Now  func() time.Time
+	// Settle is what a file that looks half written is given to be completed;
+	// default 2 s.
+	Settle time.Duration
 	// Swap makes a set the live one. It must not block.
 	Swap func(*Set)
 	// Cancel drops what a pack, or one version of it, still has waiting: also
@@ -64,6 +71,17 @@ type GenerationsConfig struct {
 	// start if the process ends before.
 	Cancel func(ctx context.Context, pack, version, why string) error
 	Log    *slog.Logger
+
+	open func(dir string) (fileTree, error) // nil: openTree
+}
+
+// Gate runs specs and checks on a version of a pack.
+type Gate func(context.Context, *Pack) GateResult
+
+// GateResult is what a gate found out about a version.
+type GateResult struct {
+	Refused     string              // why it does not go live: "its specs fail"; "": it does
+	Diagnostics luabind.Diagnostics // shown with it
 }
 
 const (
@@ -88,9 +106,14 @@ type standing struct {
 	diags    luabind.Diagnostics // what is wrong with them, or what they are warned of
 	warnings luabind.Diagnostics // of the live version
 	lost     string              // why the version that ought to be live can't be had
-	veto     bool                // what ought to be live looks as if it could veto
+	editVeto bool                // the files as they are now may veto, or nobody can know
+	lastVeto bool                // so may the version that was live last
+	empty    bool                // the files as they are now load, and have no rules
 	gone     bool                // the files are gone, and the pack is kept
 	missed   time.Time           // gone since; zero: not
+
+	complete []File // the files as they were when they last looked complete; nil: not known
+	half     half   // how the files look half written; zero: they do not
 
 	trying *trying         // the edit whose specs are running
 	tried  *verdict        // on the edit, so that it is not tried at each reading
@@ -110,15 +133,22 @@ type verdict struct {
 // NewGenerations makes a manager; nothing is live before Start. Stop ends what
 // goes on of itself.
 func NewGenerations(c GenerationsConfig) *Generations {
+	if c.open == nil {
+		c.open = openTree
+	}
+	if c.Settle == 0 {
+		c.Settle = defaultSettle
+	}
 	return &Generations{
-		c: c, options: c.Options, packs: map[string]*standing{},
+		c: c, options: c.Options, packs: map[string]*standing{}, warned: map[Ignored]bool{},
 		turn: make(chan struct{}, 1), slots: make(chan struct{}, gateSlots),
 	}
 }
 
 // Start takes up what was live when the process last ran, reads the folder, and
-// ends what was to be dropped by then. An error is the keeper's: then nothing is
-// live.
+// ends what was to be dropped by then. A pack whose files look half written, and
+// which was never live, is waited for: no event is handled without it. An error
+// is the keeper's: then nothing is live.
 func (g *Generations) Start(ctx context.Context) error {
 	if err := g.begin(ctx); err != nil {
 		return err
@@ -127,16 +157,25 @@ func (g *Generations) Start(ctx context.Context) error {
 		g.end()
 		return err
 	}
-	pending, err := g.read(ctx, true, nil)
-	g.end()
-	if err == nil {
-		err = g.collect(ctx, pending, func() {})
-	}
-	if err != nil {
-		return err
-	}
-	if err := g.begin(ctx); err != nil {
-		return err
+	for waited := false; ; waited = true {
+		pending, err := g.read(ctx, waited)
+		due := g.halfDue(func(s *standing) bool { return s.live == nil })
+		g.end()
+		if err == nil {
+			err = g.collect(ctx, pending, func() {})
+		}
+		if err == nil && !due.IsZero() && !pause(ctx, due.Sub(g.c.Now())) {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = g.begin(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if due.IsZero() {
+			break
+		}
 	}
 	g.leftOver()
 	done := g.renew("start")
@@ -152,7 +191,7 @@ func (g *Generations) remember(ctx context.Context) error {
 		return fmt.Errorf("read which packs were live: %w", err)
 	}
 	for _, state := range states {
-		s := &standing{state: state, gone: true, back: map[string]bool{}}
+		s := &standing{state: state, gone: true, back: map[string]bool{}, lastVeto: state.Live != ""}
 		if s.kept, err = g.c.Keeper.Flag(ctx, keptFlag(state.Pack, "")); err != nil {
 			return fmt.Errorf("read what pack %q keeps waiting: %w", state.Pack, err)
 		}
@@ -161,6 +200,9 @@ func (g *Generations) remember(ctx context.Context) error {
 			return fmt.Errorf("read the versions of pack %q: %w", state.Pack, err)
 		}
 		for _, v := range versions {
+			if v.Version == state.Live {
+				s.path = v.Path
+			}
 			if v.RolledBack.IsZero() || v.Version == state.Live {
 				continue
 			}
@@ -181,53 +223,59 @@ func (g *Generations) remember(ctx context.Context) error {
 // which the next start takes up. No other method may be called after it.
 func (g *Generations) Stop() { g.tasks.stop() }
 
-// Reconfigure takes another word of the operator about all packs and reads the
-// folder by it.
-func (g *Generations) Reconfigure(ctx context.Context, o Options) error {
+// Reconfigure takes another word of the operator about all packs, and another
+// gate, and reads the folder by them.
+func (g *Generations) Reconfigure(ctx context.Context, o Options, gate Gate) error {
 	if err := g.begin(ctx); err != nil {
 		return err
 	}
 	o.Shards = g.options.Shards
-	g.options = o
+	g.options, g.c.Gate = o, gate
 	g.word++
 	g.end()
-	return g.Read(ctx, "the configuration was read again")
+	_, err := g.readAll(ctx, "the configuration was read again", false)
+	return err
 }
 
 // Read reads the folder and makes live what may be. It returns when all specs
-// have run. An error is the keeper's: what could not be kept is not live.
+// have run, and files that look half written have had their time. An error is
+// the keeper's: what could not be kept is not live.
 func (g *Generations) Read(ctx context.Context, reason string) error {
-	if err := g.begin(ctx); err != nil {
+	due, err := g.readAll(ctx, reason, false)
+	if err != nil || due.IsZero() {
 		return err
+	}
+	if !pause(ctx, due.Sub(g.c.Now())) {
+		return ctx.Err()
+	}
+	_, err = g.readAll(ctx, reason, true)
+	return err
+}
+
+// readAll reads the folder and waits for all specs. due is when files that look
+// half written are taken as they are; waited says that they have had their time.
+func (g *Generations) readAll(ctx context.Context, reason string, waited bool) (due time.Time, err error) {
+	if err := g.begin(ctx); err != nil {
+		return due, err
 	}
 	for _, s := range g.packs {
 		s.tried = nil
 	}
-	pending, err := g.read(ctx, false, nil)
+	pending, err := g.read(ctx, waited)
+	due = g.halfDue(func(*standing) bool { return true })
 	g.renew(reason)
 	g.end()
-	return errors.Join(err, g.collectApart(ctx, pending, reason, nil))
+	return due, errors.Join(err, g.collectApart(ctx, pending, reason, nil))
 }
 
 // Notice is Read for a watch that has seen the folder change and settle. It
-// returns after a short while though specs may be running: those that pass later
-// go live later.
+// returns after a short while though specs may be running, or files look half
+// written: what passes later goes live later.
 func (g *Generations) Notice(ctx context.Context, reason string) error {
-	// A watch that began just now has not waited for what was gone before.
-	return g.notice(ctx, reason, g.c.Now().Sub(g.started) >= goneFor, nil)
-}
-
-// NoticePartly is Notice while some packs, by path, are to be left as they
-// stand: see WatchOptions.Partly.
-func (g *Generations) NoticePartly(ctx context.Context, reason string, held map[string]bool) error {
-	return g.notice(ctx, reason, false, held)
-}
-
-func (g *Generations) notice(ctx context.Context, reason string, settled bool, held map[string]bool) error {
 	if err := g.begin(ctx); err != nil {
 		return err
 	}
-	pending, err := g.read(ctx, settled, held)
+	pending, err := g.read(ctx, false)
 	g.renew(reason)
 	g.end()
 	patience := time.NewTimer(gatePatience)
@@ -252,24 +300,26 @@ func (g *Generations) end() {
 }
 
 // read reads the folder and decides about each pack. The edits it returns wait
-// for their specs. If settled, packs that are gone have been so long enough.
-// Packs that are held, by path, stay as they stand.
-func (g *Generations) read(ctx context.Context, settled bool, held map[string]bool) (pending []*trying, err error) {
-	sources, diags := readFolder(g.c.Dir)
-	g.content, g.folder = contentOf(sources, diags), diags
+// for their specs. waited says that files that look half written, and did when
+// they were last read, have had their time.
+func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying, err error) {
+	found := readTree(g.c.Dir, g.c.open)
+	g.content, g.folder, g.ignored = found.content(), found.diags, found.ignored
+	g.warnIgnored()
 	byName := map[string][]*builder{}
-	for _, src := range sources {
-		b := build(src, g.options)
+	for _, src := range found.sources {
+		b := g.build(src)
 		byName[b.pack.Name] = append(byName[b.pack.Name], b)
 	}
+	moving := !g.folder.Errors() && g.someJustGone(byName)
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		if err := g.dropping.await(ctx, name); err != nil {
 			return pending, errors.Join(append(errs, err)...)
 		}
 		s := g.packs[name]
-		if held[byName[name][0].src.path] {
-			continue
+		if s == nil && moving {
+			continue // it may be one of those that are gone: both must not run
 		}
 		if s == nil {
 			s = &standing{state: PackState{Pack: name}, back: map[string]bool{}}
@@ -279,19 +329,19 @@ func (g *Generations) read(ctx context.Context, settled bool, held map[string]bo
 		if b := byName[name]; len(b) > 1 {
 			errs = append(errs, g.clash(ctx, s, b))
 		} else {
-			errs = append(errs, g.consider(ctx, s, b[0]))
+			errs = append(errs, g.consider(ctx, s, b[0], waited))
 		}
 		if s.trying != nil {
 			pending = append(pending, s.trying)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
-		if byName[name] == nil && !held[g.packs[name].path] {
-			errs = append(errs, g.missing(ctx, g.packs[name], len(byName) > 0, settled))
+		if byName[name] == nil {
+			errs = append(errs, g.missing(ctx, g.packs[name], len(byName) > 0))
 		}
 	}
 	g.folder = append(g.folder, g.unknown(byName)...)
-	if len(g.packs) == 0 && len(diags) == 0 {
+	if len(g.packs) == 0 && !g.folder.Errors() && len(byName) == 0 {
 		g.folder = append(g.folder, luabind.Diagnostic{File: g.c.Dir, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
 			Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
 	}
@@ -300,6 +350,45 @@ func (g *Generations) read(ctx context.Context, settled bool, held map[string]bo
 		g.readLater(againAfter)
 	}
 	return pending, err
+}
+
+// build begins with a pack that was found. One whose pack.yaml can't be read is
+// the pack that was there: its name may stand in it.
+func (g *Generations) build(src source) *builder {
+	b := build(src, g.options)
+	if b.named() {
+		return b
+	}
+	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
+		if s := g.packs[name]; s.path == src.path && s.state.Live != "" {
+			src.name = name
+			return build(src, g.options)
+		}
+	}
+	return b
+}
+
+// someJustGone reports whether the files of a pack that is live are gone, and
+// not long enough for it to be removed.
+func (g *Generations) someJustGone(present map[string][]*builder) bool {
+	for name, s := range g.packs {
+		if present[name] == nil && s.state.Live != "" && !s.restored() && (s.missed.IsZero() || g.c.Now().Sub(s.missed) < goneFor) {
+			return true
+		}
+	}
+	return false
+}
+
+// warnIgnored logs what is ignored, once.
+func (g *Generations) warnIgnored() {
+	now := map[Ignored]bool{}
+	for _, i := range g.ignored {
+		now[i] = true
+		if !g.warned[i] {
+			g.c.Log.Warn("a file is not loaded: "+i.Why, "file", i.Path, "hint", i.Hint)
+		}
+	}
+	g.warned = now
 }
 
 // unknown warns of packs that the operator names and that are not there.
@@ -314,21 +403,49 @@ func (g *Generations) unknown(present map[string][]*builder) (diags luabind.Diag
 	return diags
 }
 
-// readLater has the folder read again after a while, once.
+// readLater has the folder read again after a while, unless that is to happen
+// sooner anyway.
 func (g *Generations) readLater(after time.Duration) {
-	if !g.later.CompareAndSwap(false, true) {
+	due := time.Now().Add(after)
+	if !g.later.before(due) {
 		return
 	}
 	g.tasks.start(func(ctx context.Context) {
-		defer g.later.Store(false)
-		if !pause(ctx, after) {
+		if !pause(ctx, after) || !g.later.reached(due) {
 			return
 		}
-		g.later.Store(false)
-		if err := g.notice(ctx, "the folder was read again", false, nil); err != nil && ctx.Err() == nil {
+		if err := g.Notice(ctx, "the folder was read again"); err != nil && ctx.Err() == nil {
 			g.c.Log.Error("the rules could not be read to the end; what was live stays live", "err", err)
 		}
 	})
+}
+
+// later is when the folder is read next without anyone asking.
+type later struct {
+	mu  sync.Mutex
+	due time.Time // zero: not at all
+}
+
+// before makes due the time, if it is the earliest.
+func (l *later) before(due time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.due.IsZero() && !due.Before(l.due) {
+		return false
+	}
+	l.due = due
+	return true
+}
+
+// reached ends the waiting for due, unless an earlier time took its place.
+func (l *later) reached(due time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.due.Equal(due) {
+		return false
+	}
+	l.due = time.Time{}
+	return true
 }
 
 // renew makes a set of what is live and swaps it in, if it is another. What
@@ -341,7 +458,7 @@ func (g *Generations) renew(reason string) (dropped []<-chan struct{}) {
 	withdrawn := map[withdrawal]bool{}
 	for name, s := range g.packs {
 		mode, _ := g.mode(s)
-		if s.live == nil && s.gone && s.state.Live == "" {
+		if s.live == nil && s.gone && s.state.Live == "" && s.missed.IsZero() {
 			continue // only what was said about it is remembered
 		}
 		modes[name] = mode
@@ -354,8 +471,8 @@ func (g *Generations) renew(reason string) (dropped []<-chan struct{}) {
 		}
 		if s.live != nil {
 			packs = append(packs, s.live)
-		} else if mode == Live {
-			unloaded = append(unloaded, Unloaded{Pack: name, Version: s.edit, Path: s.path, Why: s.whyNone(), CanVeto: s.veto})
+		} else if mode == Live && (s.wanted() || s.canVeto()) {
+			unloaded = append(unloaded, Unloaded{Pack: name, Version: s.edit, Path: s.path, Why: s.whyNone(), CanVeto: s.canVeto()})
 		}
 	}
 	g.complain(len(packs))
@@ -417,6 +534,16 @@ func (g *Generations) complain(live int) {
 	default:
 		g.c.Log.Warn("something is wrong with the rules folder; what was live stays live", "dir", g.c.Dir, "err", said)
 	}
+}
+
+// canVeto reports whether reads are blocked while no version is live: one of what
+// was live and what its files are now is enough.
+func (s *standing) canVeto() bool { return s.editVeto || s.lastVeto }
+
+// wanted reports whether there are rules that ought to be live: files without any
+// miss nothing, nor does a new pack that somebody is still writing.
+func (s *standing) wanted() bool {
+	return s.state.Live != "" || !s.empty && s.half.began.IsZero()
 }
 
 // whyNone says why a pack has no version that is live.

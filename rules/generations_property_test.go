@@ -60,9 +60,9 @@ func (w *world) pack(rt *rapid.T) string {
 }
 
 // read has the folder read, as often as it takes a keeper that may fail.
-func (w *world) read(settled bool) {
+func (w *world) read() {
 	for range 8 {
-		if err := w.pen.g.notice(background, "test", settled, nil); err == nil {
+		if err := w.pen.g.Notice(background, "test"); err == nil {
 			// Specs that were quick are done; the others are waited for.
 			if err := w.pen.g.Read(background, "test"); err == nil {
 				return
@@ -78,10 +78,15 @@ func (w *world) edit(rt *rapid.T, kind string) {
 	before, title0 := w.packs(), w.title(pack)
 	source := version(title)
 	if kind == "broken" {
-		source = "-- " + title + "\nchert.on("
+		source = strings.Replace(broken, "broken", title, 1)
 	}
 	w.pen.write(pack+".lua", source)
-	w.read(false)
+	w.read()
+	if slices.ContainsFunc(w.pen.g.Standings(), func(s PackStanding) bool { return s.Gone && s.Version != "" }) {
+		// It might be one that is gone: then both must not run.
+		w.pen.pass(3 * time.Second)
+		w.read()
+	}
 	after := w.packs()
 	for name, p := range before {
 		if name != pack && w.has(name) && after[name] != p {
@@ -101,7 +106,6 @@ func (w *world) edit(rt *rapid.T, kind string) {
 func (w *world) remove(rt *rapid.T) {
 	pack := w.pack(rt)
 	w.pen.write(pack+".lua", "gone")
-	w.pen.pass(3 * time.Second)
 	others := 0
 	for _, name := range []string{"a", "b", "c"} {
 		if w.has(name) {
@@ -109,11 +113,22 @@ func (w *world) remove(rt *rapid.T) {
 		}
 	}
 	before := w.packs()
-	w.read(true)
+	restored := false
+	for _, s := range w.pen.g.Standings() {
+		restored = restored || s.Name == pack && s.Gone && s.Pinned
+	}
+	w.read()
+	if before[pack] != nil && w.packs()[pack] == nil {
+		rt.Fatalf("%s is deleted, and is removed at once", pack)
+	}
+	w.pen.pass(3 * time.Second)
+	w.read()
 	must(w.t, w.pen.g.dropping.await(background, pack))
 	if p := w.packs()[pack]; others == 0 && before[pack] != nil && p == nil {
 		rt.Fatalf("%s was the last pack, and is gone", pack)
-	} else if others > 0 && p != nil {
+	} else if restored && before[pack] != nil && p == nil {
+		rt.Fatalf("%s was restored without files, and is removed", pack)
+	} else if others > 0 && p != nil && !restored {
 		rt.Fatalf("%s is deleted, others remain, and it is live", pack)
 	}
 }
@@ -178,7 +193,10 @@ func (w *world) fail(rt *rapid.T) {
 
 func (w *world) restart(rt *rapid.T) {
 	w.pen.keeper.fail(0)
-	w.read(true) // what could not be kept before is
+	w.read() // what could not be kept before is
+	for _, pack := range []string{"a", "b", "c"} {
+		must(w.t, w.pen.g.dropping.await(background, pack))
+	}
 	before := w.pen.live()
 	if w.pen.set == nil || len(w.pen.set.Packs()) == 0 {
 		return // nothing is live: then what is read waits

@@ -118,10 +118,19 @@ func TestSpecsGate(t *testing.T) {
 	p.expectLive("the spec was wrong", "codes=v2")
 	ran = nil
 	p.edit("codes.lua", version("v1"), "codes_spec.lua", "-- fails")
-	p.expectLive("one that was live is not gated again", "codes=v1")
+	p.expectLive("one that was live before is gated like any", "codes=v2")
+	p.expectNotLive("one that was live before", "codes", "its specs fail")
+	expectRan("one that was live before", "v1")
 	p.start()
-	p.expectLive("nor after a restart", "codes=v1")
-	expectRan("one that was live")
+	p.expectLive("nor does it go live by a restart", "codes=v2")
+	expectRan("a restart", "v1")
+	if _, err := p.g.Rollback(background, "codes", "", false, false); err != nil {
+		t.Fatal(err)
+	}
+	p.expectLive("a rollback is exempt", "codes=v1")
+	p.start()
+	p.expectLive("also across a restart", "codes=v1")
+	expectRan("what is live already, and a rollback")
 }
 
 // Specs that take long hold up neither other packs nor those who ask.
@@ -191,9 +200,11 @@ func TestGone(t *testing.T) {
 	}
 
 	p.write("b.lua", "gone")
-	p.pass(3 * time.Second)
-	must(t, p.g.Notice(background, "a watch waits for it"))
-	p.expectLive("at once, of a watch that has waited", "c=c1")
+	must(t, p.g.Notice(background, "test"))
+	p.expectLive("a moment after, of a watch", "b=b1 c=c1")
+	p.pass(goneFor)
+	must(t, p.g.Notice(background, "test"))
+	p.expectLive("two seconds after, of a watch", "c=c1")
 	p.await("b")
 	p.expectCancelled("of a watch", "b: removed")
 	p.write("c.lua", "gone")
@@ -211,14 +222,19 @@ func TestGone(t *testing.T) {
 	p.expectCancelled("the last one")
 
 	p.edit("d.lua", version("d1"))
-	p.pass(3 * time.Second)
+	p.expectLive("another pack comes, which may be the same", "c=c1")
+	p.pass(goneFor)
 	p.edit()
 	p.expectLive("another pack comes", "d=d1")
 	p.await("c")
 	p.expectCancelled("another pack comes", "c: removed")
 	p.write("e.lua", version("e1"), "d.lua", "gone")
 	p.start()
-	p.expectLive("gone while nothing ran", "e=e1")
+	p.expectLive("gone while nothing ran", "d=d1")
+	p.pass(goneFor)
+	p.edit()
+	p.expectLive("gone while nothing ran, for long", "e=e1")
+	p.await("d")
 	p.expectCancelled("gone while nothing ran", "d: removed")
 	p.edit("e.lua", "gone")
 	if err := p.g.Remove(background, "e", false); err != nil {
@@ -250,6 +266,7 @@ func TestGoneAndBack(t *testing.T) {
 	p.pass(3 * time.Second)
 	p.edit()
 	p.expectLive("removed", "b=b1")
+	p.await("a")
 	for _, restart := range []bool{false, true} {
 		if restart {
 			p.start()
@@ -260,18 +277,4 @@ func TestGoneAndBack(t *testing.T) {
 	}
 	p.edit("a.lua", version("a1"), "never.lua", version("n1"))
 	p.expectLive("back", "a=a1(off) b=b1 never=n1(off)")
-}
-
-// Packs that someone is still at stay as they stand while others go live.
-func TestOthersGoLiveMeanwhile(t *testing.T) {
-	t.Parallel()
-	p := newPen(t, "codes.lua", version("v1"), "vip.lua", version("w1"), "old.lua", version("o1"))
-	p.write("codes.lua", version("v2"), "vip.lua", version("w2"), "old.lua", "gone")
-	held := map[string]bool{p.standing("codes").Path: true, p.standing("old").Path: true}
-	must(t, p.g.NoticePartly(background, "test", held))
-	p.expectLive("while two packs are held", "codes=v1 old=o1 vip=w2")
-	p.expectNotLive("while it is held", "codes", "")
-	p.pass(goneFor)
-	must(t, p.g.Notice(background, "test"))
-	p.expectLive("when all has settled", "codes=v2 vip=w2")
 }

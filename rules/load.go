@@ -57,6 +57,7 @@ type PackReport struct {
 	Path        string
 	Pack        *Pack // nil if it did not load
 	Tried       *Pack // as far as it came, for checks: it may have no rules, and can't be run
+	Empty       bool  // it has no rules, and would load otherwise
 	Carried     bool  // it is the previous set's, VMs included
 	Diagnostics luabind.Diagnostics
 }
@@ -72,12 +73,12 @@ func Load(dir string, o Options, previous *Set) (*Set, luabind.Diagnostics) {
 
 // LoadEach loads the packs of a rules folder, each by itself.
 func LoadEach(dir string, o Options, previous *Set) Report {
-	sources, diags := readFolder(dir)
-	if len(sources) == 0 && len(diags) == 0 {
-		diags = append(diags, luabind.Diagnostic{File: dir, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
+	found := readFolder(dir)
+	if len(found.sources) == 0 && !found.diags.Errors() {
+		found.diags = append(found.diags, luabind.Diagnostic{File: dir, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
 			Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
 	}
-	return loadSources(sources, diags, o, previous)
+	return loadSources(found, o, previous)
 }
 
 // LoadPaths loads what a command is given: rules folders, packs and .lua files.
@@ -90,33 +91,38 @@ func LoadPaths(paths []string, o Options, previous *Set) (*Set, luabind.Diagnost
 
 // LoadEachPath is LoadPaths, each pack by itself.
 func LoadEachPath(paths []string, o Options, previous *Set) Report {
-	var sources []source
+	var all reading
 	taken := map[string]bool{}
-	var diags luabind.Diagnostics
 	for _, p := range paths {
-		found, ds := readPath(p)
-		if len(found) == 0 && len(ds) == 0 {
-			ds = append(ds, luabind.Diagnostic{File: p, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
+		found := readPath(p)
+		if len(found.sources) == 0 && !found.diags.Errors() {
+			found.diags = append(found.diags, luabind.Diagnostic{File: p, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
 				Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
 		}
-		diags = append(diags, ds...)
-		for _, s := range found {
+		all.diags = append(all.diags, found.diags...)
+		all.ignored = append(all.ignored, found.ignored...)
+		for _, s := range found.sources {
 			// A shell's glob names files that belong to a folder named as well.
 			at, err := filepath.Abs(s.path)
 			if err != nil || !taken[at] {
 				taken[at] = true
-				sources = append(sources, s)
+				all.sources = append(all.sources, s)
 			}
 		}
 	}
 	o.grantNeeds = o.Packs == nil
-	return loadSources(sources, diags, o, previous)
+	return loadSources(all, o, previous)
 }
 
-func loadSources(sources []source, diags luabind.Diagnostics, o Options, previous *Set) Report {
-	r := Report{Diagnostics: o.coded(nil, diags), Content: contentOf(sources, diags)}
+func loadSources(found reading, o Options, previous *Set) Report {
+	r := Report{Content: found.content()}
+	diags := found.diags
+	for _, i := range found.ignored {
+		diags = append(diags, i.Diagnostic())
+	}
+	r.Diagnostics = o.coded(nil, diags)
 	first := map[string]*builder{}
-	for _, src := range sources {
+	for _, src := range found.sources {
 		b := build(src, o)
 		if other := first[b.pack.Name]; other != nil {
 			b.fail(b.manifestPath(), "rename one: the name is what a pack's state is kept under", "the name %q is taken by %s", b.pack.Name, other.src.path)
@@ -129,6 +135,7 @@ func loadSources(sources []source, diags luabind.Diagnostics, o Options, previou
 			pr.Pack, pr.Carried = old.withFiles(src.files), true
 		} else {
 			b.compile()
+			pr.Empty = b.empty
 			if !b.diags.Errors() {
 				pr.Pack = b.pack
 			}

@@ -152,10 +152,24 @@ func TestLoadRefuses(t *testing.T) {
 
 func TestLoadWarns(t *testing.T) {
 	t.Parallel()
-	s, diags := Load(tree(t, map[string]string{"codes.lua": "-- nothing yet"}), Options{Packs: map[string]PackOptions{"code": {}}}, nil)
-	want := []string{`pack "codes" subscribes to nothing`, "rules.packs names \"code\", and there is no such pack\n  hint: did you mean \"codes\"?"}
-	if s == nil || len(diags) != 2 || diags.Errors() || !strings.Contains(diags[0].String(), want[0]) || !strings.Contains(diags[1].String(), want[1]) {
+	dir := tree(t, map[string]string{"codes.lua": version("v1"), "codes copy.lua": version("v1")})
+	s, diags := Load(dir, Options{Packs: map[string]PackOptions{"code": {}}}, nil)
+	want := []string{"codes copy.lua: warning: it is not loaded: it looks like a copy\n  hint: delete it; if it is meant, rename it, or add !/codes copy.lua to .chertignore",
+		"rules.packs names \"code\", and there is no such pack\n  hint: did you mean \"codes\"?"}
+	if s == nil || len(s.Packs()) != 1 || len(diags) != 2 || diags.Errors() || !strings.Contains(diags[0].String(), want[0]) || !strings.Contains(diags[1].String(), want[1]) {
 		t.Errorf("got %v, want warnings %q", diags, want)
+	}
+}
+
+// A pack without rules does not load: an edit that leaves none is a mishap.
+func TestPackWithoutRulesDoesNotLoad(t *testing.T) {
+	t.Parallel()
+	for _, src := range []string{"", "-- nothing yet", "local x = 1\nlog.info('loaded')"} {
+		s, diags := Load(tree(t, map[string]string{"codes.lua": src}), Options{}, nil)
+		want := "error: pack \"codes\" has no rules: it subscribes to nothing\n  hint: to switch it off: chertd mode codes off"
+		if s != nil || len(diags) != 1 || !strings.Contains(diags[0].String(), want) {
+			t.Errorf("%q: got %v, want %s", src, diags, want)
+		}
 	}
 }
 

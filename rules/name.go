@@ -18,8 +18,10 @@ func CheckName(name string) (wrong, hint string) {
 		return fmt.Sprintf("%q is the name of a file: a new pack is a folder", name), fmt.Sprintf("leave out .lua: %s", strings.TrimSuffix(name, ".lua"))
 	case strings.ContainsAny(name, `/\`):
 		return fmt.Sprintf("%q is a path: a pack has a name", name), ""
-	case ignored(name):
+	case noise(name):
 		return fmt.Sprintf("a folder named %q is taken for hidden or temporary, and not read", name), "choose another name"
+	case copyOf(name, true, func(string) bool { return false }) != "":
+		return fmt.Sprintf("a folder named %q is taken for a copy, and not read", name), "choose another name"
 	case slices.Contains([]string{"lib", "data", "spec"}, name):
 		return fmt.Sprintf("%q is what a folder within a pack is called", name), "choose another name"
 	case !packName.MatchString(name) || utf8.RuneCountInString(name) > maxPackName || strings.TrimRight(name, " .") != name:

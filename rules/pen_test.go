@@ -25,6 +25,9 @@ type pen struct {
 	gate    func(context.Context, *Pack) luabind.Diagnostics
 	g       *Generations
 
+	virtual  bool       // time is that of a synctest bubble
+	swapHook func(*Set) // sees each set that goes live; nil: nobody does
+
 	mu        sync.Mutex
 	swapped   sync.Cond
 	now       time.Time
@@ -64,11 +67,23 @@ func (p *pen) startErr() error {
 		Dir: p.dir, Options: p.options, Keeper: p.keeper, Now: p.clock, Swap: p.swap, Cancel: p.cancel,
 		Log: slog.New(slog.NewTextHandler(p, nil)),
 	}
-	if p.gate != nil {
-		c.Gate = func(ctx context.Context, pack *Pack) luabind.Diagnostics { return p.gate(ctx, pack) }
-	}
+	c.Gate = p.gated()
 	p.g = NewGenerations(c)
 	return p.g.Start(context.Background())
+}
+
+// gated is the pen's gate, by which an error refuses.
+func (p *pen) gated() Gate {
+	if p.gate == nil {
+		return nil
+	}
+	return func(ctx context.Context, pack *Pack) GateResult {
+		found := p.gate(ctx, pack)
+		if found.Errors() {
+			return GateResult{Refused: "its specs fail", Diagnostics: found}
+		}
+		return GateResult{Diagnostics: found}
+	}
 }
 
 func (p *pen) Write(b []byte) (int, error) {
@@ -90,6 +105,9 @@ func (p *pen) logged(what string) int {
 func (p *pen) clock() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.virtual {
+		return time.Now()
+	}
 	p.now = p.now.Add(time.Millisecond)
 	return p.now
 }
@@ -104,6 +122,9 @@ func (p *pen) swap(s *Set) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.set = s
+	if p.swapHook != nil {
+		p.swapHook(s)
+	}
 	p.swaps++
 	p.swapped.Broadcast()
 }
@@ -262,6 +283,7 @@ func veto(title string) string {
 	return "-- " + title + "\nchert.on(\"message.received\", function(ev) chert.keep_unread(ev.chat.id) end)"
 }
 
-const broken = "-- broken\nchert.on("
+// broken does not load, and is long enough not to be taken for half written.
+const broken = "-- broken\nlocal long_enough_for_a_whole_file = true\nchert.on("
 
 var background = context.Background()

@@ -1,11 +1,9 @@
 package rules
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -14,21 +12,19 @@ import (
 
 // snapshot is what a rules folder held at one moment, exactly as loading sees it.
 type snapshot struct {
-	content  string // hash of all of it
-	readable bool   // the folder itself could be read
-	packs    map[string]bool
-	files    map[string]fileMark // by path
+	content  string                       // hash of all of it
+	readable bool                         // the folder itself could be read
+	files    map[string][sha256.Size]byte // by path
 }
 
-// fileMark is what is kept of a file to tell what became of it.
-type fileMark struct {
-	sum   [sha256.Size]byte
-	size  int
-	whole bool // empty, or its last line ends
+// content hashes what was read. Two readings with the same hash load alike.
+func (r *reading) content() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %q", contentOf(r.sources, r.diags), r.ignored)
+	return hex.EncodeToString(h.Sum(nil))
 }
 
-// contentOf hashes what was read from a folder. Two readings with the same
-// hash load alike.
+// contentOf hashes packs as they were read.
 func contentOf(sources []source, diags luabind.Diagnostics) string {
 	h := sha256.New()
 	for _, s := range sources {
@@ -44,80 +40,14 @@ func contentOf(sources []source, diags luabind.Diagnostics) string {
 }
 
 // snap makes a snapshot of what was read.
-func snap(sources []source, diags luabind.Diagnostics) snapshot {
-	s := snapshot{content: contentOf(sources, diags), readable: len(diags) == 0, packs: map[string]bool{}, files: map[string]fileMark{}}
-	for _, src := range sources {
-		s.packs[src.path] = true
+func snap(r reading) snapshot {
+	s := snapshot{content: r.content(), readable: !r.diags.Errors(), files: map[string][sha256.Size]byte{}}
+	for _, src := range r.sources {
 		for _, f := range src.files {
-			s.files[f.Path] = fileMark{
-				sum:   sha256.Sum256(f.Bytes),
-				size:  len(f.Bytes),
-				whole: len(f.Bytes) == 0 || bytes.HasSuffix(f.Bytes, []byte("\n")),
-			}
+			s.files[f.Path] = sha256.Sum256(f.Bytes)
 		}
 	}
 	return s
-}
-
-// unfinished returns the packs, by path, that look as if someone is still at
-// them: a file that ends within a line or has shrunk by more than half, or a
-// pack that is gone.
-func (s snapshot) unfinished(before snapshot) map[string]bool {
-	if !s.readable || !before.readable {
-		return nil
-	}
-	packs := map[string]bool{}
-	for path, now := range s.files {
-		was, known := before.files[path]
-		switch {
-		case known && now.sum == was.sum:
-		case known && now.size*2 < was.size, !now.whole && (!known || was.whole):
-			packs[s.packOf(path)] = true
-		}
-	}
-	for path := range before.packs {
-		if !s.packs[path] {
-			packs[path] = true
-		}
-	}
-	return packs
-}
-
-// moved reports whether a pack is gone and another is new: then they may be one,
-// and must not both run until it is known.
-func (s snapshot) moved(before snapshot) bool {
-	gone, fresh := false, false
-	for path := range before.packs {
-		gone = gone || !s.packs[path]
-	}
-	for path := range s.packs {
-		fresh = fresh || !before.packs[path]
-	}
-	return gone && fresh
-}
-
-// packOf is the path of the pack that a file belongs to.
-func (s snapshot) packOf(file string) string {
-	if single := strings.TrimSuffix(file, "_spec.lua") + ".lua"; single != file+".lua" && s.packs[single] {
-		return single
-	}
-	for path := range s.packs {
-		if file == path || strings.HasPrefix(file, path+"/") {
-			return path
-		}
-	}
-	return file
-}
-
-// besides hashes all files but those of some packs.
-func (s snapshot) besides(packs map[string]bool) string {
-	h := sha256.New()
-	for _, path := range slices.Sorted(maps.Keys(s.files)) {
-		if !packs[s.packOf(path)] {
-			fmt.Fprintf(h, "%q %x\n", path, s.files[path].sum)
-		}
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // changes says in a few words what is different from before.
@@ -129,7 +59,7 @@ func (s snapshot) changes(before snapshot) string {
 	for path, now := range s.files {
 		if was, known := before.files[path]; !known {
 			what = append(what, path+" is new")
-		} else if was.sum != now.sum {
+		} else if was != now {
 			what = append(what, path+" changed")
 		}
 	}

@@ -48,13 +48,14 @@ type view struct {
 	standings []PackStanding
 	live      []*Pack // of standings; nil: none
 	problems  luabind.Diagnostics
+	ignored   []Ignored
 	ready     bool // there is a set
 	content   string
 }
 
 // publish shows how things stand.
 func (g *Generations) publish() {
-	v := &view{problems: g.problems(), ready: g.set != nil, content: g.content}
+	v := &view{problems: g.problems(), ignored: g.ignored, ready: g.set != nil, content: g.content}
 	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
 		v.standings = append(v.standings, g.standing(g.packs[name]))
 		v.live = append(v.live, g.packs[name].live)
@@ -100,6 +101,15 @@ func (g *Generations) Problems() (problems luabind.Diagnostics, live bool) {
 		return nil, false
 	}
 	return v.problems, v.ready
+}
+
+// Ignored lists what would be rules, or a pack's, but for its name.
+func (g *Generations) Ignored() []Ignored {
+	v := g.view.Load()
+	if v == nil {
+		return nil
+	}
+	return v.ignored
 }
 
 // Content is the hash of what was read last, for WatchOptions.Since.

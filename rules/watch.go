@@ -22,8 +22,6 @@ type WatchOptions struct {
 	Quiet time.Duration
 	// MaxWait bounds how long changes that don't stop can put that off; default 2 s.
 	MaxWait time.Duration
-	// Settle is what a file that looks half written is given; default 2 s.
-	Settle time.Duration
 	// Poll is how often contents are read to find what no notification told of,
 	// as on network file systems; default 2 s.
 	Poll time.Duration
@@ -35,18 +33,15 @@ type WatchOptions struct {
 	// watch or somebody else: what they read and is no longer there is told as
 	// well, though it came and went between two looks. nil: nobody else reads.
 	Loaded func() string
-	// Partly, if set, is called instead when packs have changed while others, by
-	// path, look half written or are gone: those are to be left as they stand,
-	// until the change is told as a whole. Nil: all wait.
-	Partly func(reason string, held map[string]bool)
 	// Log gets what hinders the watching, which goes on by polling; nil: nobody.
 	Log *slog.Logger
+
+	began func() // called once everything is watched; nil: nobody waits for it
 }
 
 const (
 	defaultQuiet   = 100 * time.Millisecond
 	defaultMaxWait = 2 * time.Second
-	defaultSettle  = 2 * time.Second
 	defaultPoll    = 2 * time.Second
 )
 
@@ -98,15 +93,12 @@ type watcher struct {
 	polled   string                 // content that a poll saw and that has yet to stay the same
 	timer    *time.Timer            // runs while a change waits to be told
 	since    time.Time              // when the waiting began; zero: nothing waits
-	suspect  time.Time              // when the folder first looked half written; zero: it does not
-	partly   string                 // what was told of the rest of the folder meanwhile
 	lastFail string                 // trouble logged last, not to repeat it each poll
 }
 
 func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed func(reason string)) {
 	o.Quiet = cmp.Or(o.Quiet, defaultQuiet)
 	o.MaxWait = cmp.Or(o.MaxWait, defaultMaxWait)
-	o.Settle = cmp.Or(o.Settle, defaultSettle)
 	o.Poll = cmp.Or(o.Poll, defaultPoll)
 	w := &watcher{dir: dir, abs: filepath.Clean(dir), opts: o, notify: n, watched: map[string]fs.FileInfo{}}
 	if abs, err := filepath.Abs(dir); err == nil {
@@ -122,6 +114,9 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 	w.told = w.look()
 	if o.Since != "" && o.Since != w.told.content {
 		changed("the folder changed before it was watched")
+	}
+	if o.began != nil {
+		o.began()
 	}
 	for {
 		select {
@@ -185,20 +180,6 @@ func (w *watcher) settled() (reason string, ok bool) {
 		w.timer.Reset(w.opts.Quiet)
 		return "", false
 	}
-	if held := now.unfinished(w.told); len(held) > 0 {
-		if w.suspect.IsZero() {
-			w.suspect, w.partly = time.Now(), w.told.besides(held)
-		}
-		if left := time.Until(w.suspect.Add(w.opts.Settle)); left > 0 {
-			w.timer.Reset(min(left, w.opts.Quiet))
-			// The other packs need not wait for these.
-			if rest := now.besides(held); rest != w.partly && w.opts.Partly != nil && !now.moved(w.told) {
-				w.partly = rest
-				w.opts.Partly(now.changes(w.told), held)
-			}
-			return "", false
-		}
-	}
 	reason = now.changes(w.told)
 	w.told = now
 	w.calm()
@@ -212,7 +193,7 @@ func (w *watcher) outdated(now snapshot) bool {
 
 func (w *watcher) calm() {
 	w.timer.Stop()
-	w.since, w.suspect, w.polled, w.partly = time.Time{}, time.Time{}, "", ""
+	w.since, w.polled = time.Time{}, ""
 }
 
 func (w *watcher) look() snapshot { return snap(readFolder(w.dir)) }
@@ -229,7 +210,7 @@ func (w *watcher) concerns(ev fsnotify.Event) bool {
 	}
 	// A config map is changed by turning its ..data to another folder.
 	base := filepath.Base(name)
-	return strings.HasPrefix(base, "..") || !ignored(base)
+	return strings.HasPrefix(base, "..") || base == ignoreFile || !noise(base)
 }
 
 // rewatch has the folder's parent, the folder and all folders in it notified of
@@ -276,7 +257,7 @@ func want(wanted map[string]fs.FileInfo, dir string, depth int, within []fs.File
 	}
 	within = append(slices.Clip(within), info)
 	for _, e := range entries {
-		if (e.IsDir() || isLink(e)) && !ignored(e.Name()) {
+		if (e.IsDir() || isLink(e)) && !noise(e.Name()) {
 			want(wanted, filepath.Join(dir, e.Name()), depth-1, within)
 		}
 	}

@@ -39,7 +39,12 @@ func must(t testing.TB, err error) {
 }
 
 // contentNow is what a set loaded from the folder now would be of.
-func contentNow(dir string) string { return contentOf(readFolder(dir)) }
+func contentNow(dir string) string { return contentIn(dir) }
+
+func contentIn(dir string) string {
+	r := readFolder(dir)
+	return r.content()
+}
 
 // TestWatchSeesEveryWayOfSaving uses the system's notifications alone: the poll
 // is an hour away.
@@ -70,18 +75,6 @@ func TestWatchSeesEveryWayOfSaving(t *testing.T) {
 			write(t, filepath.Join(dir, "vip", "10.lua"), "-- vip")
 			write(t, filepath.Join(dir, "vip", "lib", "deep", "x.lua"), "-- lib")
 		}},
-		{"deep in a pack", func(t *testing.T, dir string) {
-			write(t, filepath.Join(dir, "vip", "10.lua"), "-- vip")
-			write(t, filepath.Join(dir, "vip", "lib", "deep", "x.lua"), "-- lib")
-		}, func(t *testing.T, dir string) {
-			write(t, filepath.Join(dir, "vip", "lib", "deep", "x.lua"), "-- changed")
-		}},
-		{"data", func(t *testing.T, dir string) {
-			write(t, filepath.Join(dir, "vip", "10.lua"), "-- vip")
-			write(t, filepath.Join(dir, "vip", "data", "vips.txt"), "a")
-		}, func(t *testing.T, dir string) {
-			write(t, filepath.Join(dir, "vip", "data", "vips.txt"), "b")
-		}},
 		{"a config map's ..data turned", func(t *testing.T, dir string) {
 			write(t, filepath.Join(dir, "..1", "map.lua"), "-- one")
 			write(t, filepath.Join(dir, "..2", "map.lua"), "-- two")
@@ -90,6 +83,23 @@ func TestWatchSeesEveryWayOfSaving(t *testing.T) {
 		}, func(t *testing.T, dir string) {
 			must(t, os.Symlink("..2", filepath.Join(dir, "..data_tmp")))
 			must(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
+		}},
+		{"a pack's own ..data turned", func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, "vip", "..1", "10.lua"), "-- one")
+			write(t, filepath.Join(dir, "vip", "..2", "10.lua"), "-- two")
+			must(t, os.Symlink("..1", filepath.Join(dir, "vip", "..data")))
+			must(t, os.Symlink("..data/10.lua", filepath.Join(dir, "vip", "10.lua")))
+		}, func(t *testing.T, dir string) {
+			must(t, os.Symlink("..2", filepath.Join(dir, "vip", "..data_tmp")))
+			must(t, os.Rename(filepath.Join(dir, "vip", "..data_tmp"), filepath.Join(dir, "vip", "..data")))
+		}},
+		{"a pack that is a link into ..data", func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, "..1", "vip", "lib", "x.lua"), "-- one")
+			write(t, filepath.Join(dir, "..1", "vip", "10.lua"), "-- one")
+			must(t, os.Symlink("..1", filepath.Join(dir, "..data")))
+			must(t, os.Symlink("..data/vip", filepath.Join(dir, "vip")))
+		}, func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, "..1", "vip", "lib", "x.lua"), "-- one\n-- two")
 		}},
 		{"the folder replaced", nil, func(t *testing.T, dir string) {
 			write(t, filepath.Join(dir+".new", "codes.lua"), "-- two")
@@ -105,9 +115,70 @@ func TestWatchSeesEveryWayOfSaving(t *testing.T) {
 				tt.prep(t, dir)
 			}
 			told := watchNow(t, dir, WatchOptions{Quiet: 5 * time.Millisecond, Poll: time.Hour})
+			expectQuiet(t, told)
 			tt.edit(t, dir)
 			awaitContent(t, dir, told)
 		})
+	}
+}
+
+// TestWatchSeesEveryFolderOfAPack has the system's notifications alone tell of
+// an edit at each depth, also in folders that were made after the watch began.
+func TestWatchSeesEveryFolderOfAPack(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{
+		"vip/10.lua", "vip/pack.yaml", "vip/lib/phones.lua", "vip/lib/sub/x.lua", "vip/lib/sub/sub/x.lua", "vip/lib/a/b/c/x.lua",
+		"vip/data/vips.txt", "vip/spec/hold_spec.lua", "vip/x_spec.lua", ".chertignore",
+	} {
+		text, more := "# one", "# more"
+		switch {
+		case strings.HasSuffix(file, ".lua"):
+			text, more = "-- one", "-- more"
+		case file == ".chertignore":
+			text, more = "code*", "!codes.lua"
+		}
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			start := func(t *testing.T, old ...string) (dir string, told <-chan string) {
+				dir = filepath.Join(t.TempDir(), "rules")
+				write(t, filepath.Join(dir, "codes.lua"), "-- one")
+				write(t, filepath.Join(dir, "vip", "00.lua"), "-- one")
+				for _, name := range old {
+					write(t, filepath.Join(dir, filepath.FromSlash(name)), text)
+				}
+				told = watchNow(t, dir, WatchOptions{Quiet: 5 * time.Millisecond, Poll: time.Hour})
+				expectQuiet(t, told)
+				return dir, told
+			}
+			t.Run("edited", func(t *testing.T) {
+				dir, told := start(t, file)
+				write(t, filepath.Join(dir, filepath.FromSlash(file)), text+"\n"+more)
+				awaitContent(t, dir, told)
+			})
+			t.Run("new", func(t *testing.T) {
+				dir, told := start(t)
+				write(t, filepath.Join(dir, filepath.FromSlash(file)), text)
+				awaitContent(t, dir, told)
+				write(t, filepath.Join(dir, filepath.FromSlash(file)), text+"\n"+more)
+				awaitContent(t, dir, told)
+			})
+			t.Run("deleted", func(t *testing.T) {
+				dir, told := start(t, file)
+				must(t, os.Remove(filepath.Join(dir, filepath.FromSlash(file))))
+				awaitContent(t, dir, told)
+			})
+		})
+	}
+}
+
+// expectQuiet checks that a watch has told of nothing: what it tells of next is
+// the edit that follows.
+func expectQuiet(t *testing.T, told <-chan string) {
+	t.Helper()
+	select {
+	case <-told:
+		t.Fatal("the watch told of something before anything was edited")
+	default:
 	}
 }
 
@@ -188,7 +259,7 @@ type rig struct {
 }
 
 // read reads the folder, as the watch's caller does when told, or somebody else.
-func (r *rig) read() { r.loaded = snap(readFolder(r.dir)).content }
+func (r *rig) read() { r.loaded = contentIn(r.dir) }
 
 // inVirtualTime runs a test on a watch of a folder that holds codes.lua, whose
 // content is long enough to be cut.
@@ -206,12 +277,6 @@ func inVirtualTime(t *testing.T, test func(r *rig)) {
 		go func() {
 			defer close(done)
 			options := WatchOptions{Loaded: func() string { return r.loaded }, Log: slog.New(slog.NewTextHandler(&r.log, nil))}
-			options.Partly = func(reason string, held map[string]bool) {
-				for path := range held {
-					r.told = append(r.told, told{time.Since(r.start), "all but " + filepath.Base(path) + ": " + reason})
-				}
-				r.read()
-			}
 			watch(ctx, dir, options, n, func(reason string) {
 				r.told = append(r.told, told{time.Since(r.start), reason})
 				r.read()
@@ -330,81 +395,6 @@ func TestWatchLooksAtAllAfterAnOverflow(t *testing.T) {
 	})
 }
 
-func TestWatchGivesHalfWrittenFilesTime(t *testing.T) {
-	t.Run("completed", func(t *testing.T) {
-		inVirtualTime(t, func(r *rig) {
-			r.edit("codes.lua", "-- t") // truncated, and slowly written again
-			r.until(700 * ms)
-			r.edit("codes.lua", `-- two`+"\n"+`local a = 1`+"\n"+`loc\`)
-			r.until(1000 * ms)
-			r.expect()
-			r.edit("codes.lua", "-- two\nlocal a = 1\nlocal b = 2")
-			r.until(3 * time.Second)
-			r.expect(told{1100 * ms, "codes.lua changed"})
-		})
-	})
-	t.Run("left as it is", func(t *testing.T) {
-		inVirtualTime(t, func(r *rig) {
-			r.edit("codes.lua", "-- short")
-			r.until(5 * time.Second)
-			r.expect(told{2100 * ms, "codes.lua changed"})
-		})
-	})
-	t.Run("never ended in a line break", func(t *testing.T) {
-		inVirtualTime(t, func(r *rig) {
-			r.edit("new.lua", `-- no line break\`)
-			r.until(3 * time.Second)
-			r.edit("new.lua", `-- no line break either\`)
-			r.until(5 * time.Second)
-			r.expect(told{2100 * ms, "new.lua is new"}, told{3100 * ms, "new.lua changed"})
-		})
-	})
-}
-
-// A pack that someone is still at, or that is gone, holds up no other.
-func TestWatchTellsOfOthersMeanwhile(t *testing.T) {
-	t.Run("half written", func(t *testing.T) {
-		inVirtualTime(t, func(r *rig) {
-			r.edit("codes.lua", "-- t")
-			r.edit("other.lua", "-- other\n")
-			r.until(time.Second)
-			r.expect(told{100 * ms, "all but codes.lua"})
-			r.edit("other.lua", "-- other\n-- edited\n")
-			r.until(5 * time.Second)
-			r.expect(told{100 * ms, "all but codes.lua"}, told{1100 * ms, "all but codes.lua"}, told{2100 * ms, "codes.lua changed"})
-		})
-	})
-	t.Run("gone", func(t *testing.T) {
-		inVirtualTime(t, func(r *rig) {
-			r.edit("other.lua", "-- other\n")
-			r.until(time.Second)
-			must(r.t, os.Remove(filepath.Join(r.dir, "codes.lua")))
-			r.edit("other.lua", "-- other\n-- edited\n")
-			r.until(5 * time.Second)
-			r.expect(told{100 * ms, "other.lua is new"}, told{1100 * ms, "all but codes.lua"}, told{3100 * ms, "codes.lua is gone"})
-		})
-	})
-	t.Run("moved", func(t *testing.T) { // both must not run
-		inVirtualTime(t, func(r *rig) {
-			must(r.t, os.Remove(filepath.Join(r.dir, "codes.lua")))
-			r.edit("moved.lua", "-- one\nlocal a = 1\nlocal b = 2\n")
-			r.until(5 * time.Second)
-			r.expect(told{2100 * ms, "moved.lua is new"})
-		})
-	})
-}
-
-func TestWatchGivesAMissingPackTime(t *testing.T) {
-	inVirtualTime(t, func(r *rig) {
-		r.edit("other.lua", "-- other")
-		r.until(500 * ms)
-		must(t, os.Remove(filepath.Join(r.dir, "codes.lua")))
-		r.events <- fsnotify.Event{Name: filepath.Join(r.dir, "codes.lua"), Op: fsnotify.Remove}
-		r.until(5 * time.Second)
-		r.expect(told{100 * ms, "other.lua is new"}, told{2600 * ms, "codes.lua is gone"})
-	})
-}
-
 // watchNow watches from what is in the folder now, until the test ends.
 func watchNow(t *testing.T, dir string, o WatchOptions) <-chan string {
 	t.Helper()
@@ -413,10 +403,12 @@ func watchNow(t *testing.T, dir string, o WatchOptions) <-chan string {
 
 func watchSince(t *testing.T, dir string, o WatchOptions, since string) <-chan string {
 	t.Helper()
-	o.Since, o.Settle = since, ms
+	o.Since = since
 	calls := make(chan string, 100)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
+	began := make(chan struct{})
+	o.began = func() { close(began) }
 	go func() {
 		defer close(done)
 		Watch(ctx, dir, o, func(string) { calls <- contentNow(dir) })
@@ -425,6 +417,8 @@ func watchSince(t *testing.T, dir string, o WatchOptions, since string) <-chan s
 		cancel()
 		<-done
 	})
+	// What is edited before everything is watched would be found without it.
+	<-began
 	return calls
 }
 

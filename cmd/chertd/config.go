@@ -73,8 +73,15 @@ type RulesConfig struct {
 	Dir      Path                  `yaml:"dir"`
 	Watch    bool                  `yaml:"watch"`
 	Timezone string                `yaml:"timezone"` // IANA name
-	Specs    string                `yaml:"specs"`    // gate, warn or off
+	Gate     GateConfig            `yaml:"gate"`
 	Packs    map[string]PackConfig `yaml:"packs"`
+}
+
+// GateConfig is what decides whether an edit that loads goes live: each is
+// enforce, warn or off.
+type GateConfig struct {
+	Specs  string `yaml:"specs"`  // the pack's specs, as chertd test runs them
+	Checks string `yaml:"checks"` // the errors that chertd check finds
 }
 
 // PackConfig is what the operator says to one pack.
@@ -136,7 +143,7 @@ func defaultConfig() Config {
 			},
 			Catchup: CatchupConfig{Enabled: true, Every: time.Minute, Wait: 5 * time.Minute},
 		},
-		Rules:   RulesConfig{Dir: "./rules", Watch: true, Timezone: "UTC", Specs: specsGate},
+		Rules:   RulesConfig{Dir: "./rules", Watch: true, Timezone: "UTC", Gate: GateConfig{Specs: gateEnforce, Checks: gateEnforce}},
 		Store:   StoreConfig{URL: "sqlite:./data/chertd.db", Retention: 30 * day, Raw: 7 * day},
 		Control: ControlConfig{Socket: "./data/chertd.sock"},
 		Log:     LogConfig{Level: "info", Format: "text"},

@@ -71,7 +71,7 @@ rules:
   dir: /srv/rules
   watch: false
   timezone: America/New_York
-  specs: off
+  gate: {specs: off, checks: warn}
   packs:
     codes: {mode: shadow, grant: [typing, send], config: {min_digits: 6, on: true, words: [a, "b"], deep: {x: 1.5}, host: "${HOST}"}}
     plain:
@@ -86,9 +86,9 @@ log: {level: debug, format: json, text: true}
 	pack := c.Rules.Packs["codes"]
 	got := fmt.Sprintln(
 		c.Chert.Timeout, c.Chert.Concurrency, c.Chert.Rate, reveal(c.Sources.Webhook.Secrets), c.Sources.Webhook.MaxBody,
-		c.Sources.Catchup, c.Rules.Dir, c.Rules.Watch, c.location(), c.Rules.Specs, pack.Mode, pack.Grant, pack.Config, len(c.Rules.Packs),
+		c.Sources.Catchup, c.Rules.Dir, c.Rules.Watch, c.location(), c.Rules.Gate, pack.Mode, pack.Grant, pack.Config, len(c.Rules.Packs),
 		c.Store.Path, c.Control.Listen, c.Log)
-	want := "30s 9 {2.5 9 false} [one two] 65536 {true 2m0s 24h0m0s 0s} /srv/rules false America/New_York off shadow [typing send] " +
+	want := "30s 9 {2.5 9 false} [one two] 65536 {true 2m0s 24h0m0s 0s} /srv/rules false America/New_York {off warn} shadow [typing send] " +
 		"map[deep:map[x:1.5] host:chat.example.com min_digits:6 on:true words:[a b]] 2 /var/lib/chertd.db 127.0.0.1:9900 {debug json true}\n"
 	if got != want {
 		t.Errorf("\ngot  %swant %s", got, want)
@@ -126,6 +126,9 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"an unknown auth", "chert: {auth: hmca}\n", "chert.auth: expected hmac, bearer, got \"hmca\" [CF003]\n  hint: did you mean hmac?"},
 		{"a time zone", "rules: {timezone: Mars}\n", `rules.timezone: unknown time zone "Mars": expected a name like "America/New_York"`},
 		{"a time zone without summer time", "rules: {timezone: EST}\n", `rules.timezone: time zone "EST" has no summer time: write "America/New_York"`},
+		{"a key of before", "rules:\n  specs: gate\n", "c.yaml:2:3: error: unknown key \"rules.specs\" [CF002]\n  hint: write rules: {gate: {specs: enforce}}; enforce, warn and off are its values"},
+		{"a gate", "rules: {gate: {checks: gate}}\n", `c.yaml:1:24: error: rules.gate.checks: expected enforce, warn, off, got "gate" [CF003]`},
+		{"a part of the gate", "rules: {gate: {spec: off}}\n", "unknown key \"rules.gate.spec\" [CF002]\n  hint: did you mean specs?"},
 		{"a mode", "rules: {packs: {codes: {mode: on}}}\n", `c.yaml:1:31: error: rules.packs.codes.mode: expected live, shadow, off, got "on"`},
 		{"a capability", "rules: {packs: {codes: {grant: [sned]}}}\n", "c.yaml:1:33: error: rules.packs.codes.grant[0]: expected typing, react, send, got \"sned\" [CF003]\n  hint: did you mean send?"},
 		{"a store", "store: {url: postgres://x}\n", `store.url: expected sqlite:PATH, got "postgres://x"`},
@@ -160,7 +163,7 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 
 func TestWhatIsNotInThisBuildIsToldIfAskedFor(t *testing.T) {
 	t.Parallel()
-	_, diags := parseConfig("c.yaml", []byte(minimal+"store: {retention: 10d, raw: 1d}\nrules: {specs: gate}\n"), environment, false)
+	_, diags := parseConfig("c.yaml", []byte(minimal+"store: {retention: 10d, raw: 1d}\nrules: {gate: {specs: enforce}}\n"), environment, false)
 	want := "c.yaml:4:20: warning: store.retention: not in this build yet: nothing is deleted [CF007]\n" +
 		"c.yaml:4:30: warning: store.raw: not in this build yet: message texts are kept [CF007]"
 	if diags.Error() != want {

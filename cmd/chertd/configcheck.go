@@ -99,7 +99,8 @@ func (c *Config) checkRules(d *decoder) {
 	if _, err := luabind.LoadZone(c.Rules.Timezone); err != nil {
 		d.fail("rules.timezone", codeValue, "", "%v", err)
 	}
-	oneOf(d, "rules.specs", c.Rules.Specs, specsGate, specsWarn, specsOff)
+	oneOf(d, "rules.gate.specs", c.Rules.Gate.Specs, gateEnforce, gateWarn, gateOff)
+	oneOf(d, "rules.gate.checks", c.Rules.Gate.Checks, gateEnforce, gateWarn, gateOff)
 	for _, name := range slices.Sorted(maps.Keys(c.Rules.Packs)) {
 		p, path := c.Rules.Packs[name], "rules.packs."+name
 		if p.Mode != "" {

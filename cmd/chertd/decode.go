@@ -24,6 +24,11 @@ const (
 	codeNotYet  = "CF007" // a feature this build does not have
 )
 
+// renamedKeys are keys that people know from elsewhere, and what to write for them.
+var renamedKeys = map[string]string{
+	"rules.specs": "write rules: {gate: {specs: enforce}}; enforce, warn and off are its values",
+}
+
 // decoder reads YAML nodes into a struct, strictly, and collects all that is
 // wrong on the way. Where a key stands is remembered, so that what is checked
 // later can name the place too.
@@ -137,6 +142,9 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
 			hint := "the keys here are " + strings.Join(known, ", ")
 			if near := nearestKey(key.Value, known); near != "" {
 				hint = "did you mean " + near + "?"
+			}
+			if elsewhere := renamedKeys[join(path, key.Value)]; elsewhere != "" {
+				hint = elsewhere
 			}
 			d.failAt(key, codeUnknown, hint, "unknown key %q", join(path, key.Value))
 			continue

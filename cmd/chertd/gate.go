@@ -2,41 +2,67 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 
 	"chertd/luabind"
 	"chertd/rules"
+	"chertd/rules/lint"
 	"chertd/rules/spec"
 )
 
-// How specs decide about an edit: rules.specs.
+// How specs and checks decide about an edit: rules.gate.
 const (
-	specsGate = "gate" // an edit whose specs fail does not go live
-	specsWarn = "warn" // it does, and the log says so
-	specsOff  = "off"  // they are not run
+	gateEnforce = "enforce" // an edit that fails them does not go live
+	gateWarn    = "warn"    // it does, and the log says so
+	gateOff     = "off"     // they are not run
 )
 
-// gate runs a version's specs before it goes live, as rules.specs says; nil if
-// they are not run. A pack runs its specs one at a time: the events it is to
-// handle need the machine, too.
-func (c *Config) gate(log *slog.Logger) func(context.Context, *rules.Pack) luabind.Diagnostics {
-	if c.Rules.Specs == specsOff {
+// gate runs what `chertd check` and `chertd test` do on an edit, as rules.gate
+// says; nil if neither is run. A pack runs its specs one at a time: the events it
+// is to handle need the machine, too.
+func (c *Config) gate(log *slog.Logger) rules.Gate {
+	how := c.Rules.Gate
+	if how.Checks == gateOff && how.Specs == gateOff {
 		return nil
 	}
-	warn := c.Rules.Specs == specsWarn
-	return func(ctx context.Context, p *rules.Pack) luabind.Diagnostics {
-		report := spec.Run(ctx, p, spec.Options{Workers: 1})
-		found := report.Diagnostics()
-		if !warn || !found.Errors() {
-			return found
+	return func(ctx context.Context, p *rules.Pack) rules.GateResult {
+		var checked, tested luabind.Diagnostics
+		if how.Checks != gateOff {
+			checked = lint.Errors(p)
+		}
+		refused := verdict(how.Checks, checked, "chertd check finds errors")
+		if refused == "" && how.Specs != gateOff {
+			report := spec.Run(ctx, p, spec.Options{Workers: 1})
+			tested = report.Diagnostics()
+			refused = verdict(how.Specs, tested, "its specs fail")
+		}
+		found := append(checked, tested...)
+		if refused != "" || !found.Errors() {
+			return rules.GateResult{Refused: refused, Diagnostics: found}
+		}
+		var why []string
+		for what, failed := range map[string]bool{"checks": checked.Errors(), "specs": tested.Errors()} {
+			if failed {
+				why = append(why, fmt.Sprintf("rules.gate.%s is warn", what))
+			}
 		}
 		for i := range found {
 			found[i].Severity = luabind.SeverityWarning
 		}
 		if ctx.Err() == nil {
-			log.Warn("specs fail, and the edit goes live all the same: rules.specs is warn",
+			log.Warn("an edit goes live though it fails: "+strings.Join(why, " and "),
 				"pack", p.Name, "version", p.ShortVersion(), "err", found.Error())
 		}
-		return found
+		return rules.GateResult{Diagnostics: found}
 	}
+}
+
+// verdict is why what was found keeps an edit from going live; "" if it does not.
+func verdict(how string, found luabind.Diagnostics, why string) string {
+	if how == gateEnforce && found.Errors() {
+		return why
+	}
+	return ""
 }

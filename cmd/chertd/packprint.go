@@ -46,6 +46,20 @@ func printPacks(w io.Writer, packs []control.Pack) error {
 	return err
 }
 
+// printIgnored lists what is no pack, or not a pack's, for its name.
+func printIgnored(w io.Writer, ignored []control.Ignored) error {
+	if len(ignored) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	b.WriteString("\nNot loaded, for their names:\n")
+	for _, i := range ignored {
+		fmt.Fprintf(&b, "  %s: %s\n    hint: %s\n", i.File, i.Why, i.Hint)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
 // printPack prints all there is to say of one pack.
 func printPack(w io.Writer, p control.Pack) error {
 	var b strings.Builder

@@ -15,7 +15,9 @@ func newPacksCommand() *cobra.Command {
 		Short: "Show which version of each pack is live, and which edit is not",
 		Long: `Shows the packs of the running daemon: the version that is live and since when,
 the mode, how many rules, and on how many events the version ran and failed. An
-edit that is not live is shown with the reason and the places.
+edit that is not live is shown with the reason and the places. At the end stands
+what is not loaded because its name is that of a copy, or .chertignore says so
+(with --json: in status).
 
 With PACK it shows that one, with the versions it can be rolled back to.`,
 		Example: "  chertd packs\n  chertd packs codes\n  chertd packs --json",
@@ -32,7 +34,7 @@ With PACK it shows that one, with the versions it can be rolled back to.`,
 				if f.json {
 					return printJSON(cmd.OutOrStdout(), packs)
 				}
-				return printPacks(cmd.OutOrStdout(), packs)
+				return showPacks(ctx, cmd, c, packs)
 			})
 		},
 		ValidArgsFunction: f.packNames,
@@ -40,6 +42,18 @@ With PACK it shows that one, with the versions it can be rolled back to.`,
 	f.add(cmd)
 	cmd.AddCommand(newPacksRemoveCommand())
 	return cmd
+}
+
+// showPacks prints the packs, and what is none for its name.
+func showPacks(ctx context.Context, cmd *cobra.Command, c *control.Client, packs []control.Pack) error {
+	s, err := c.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if err := printPacks(cmd.OutOrStdout(), packs); err != nil {
+		return err
+	}
+	return printIgnored(cmd.OutOrStdout(), s.Ignored)
 }
 
 func showPack(ctx context.Context, cmd *cobra.Command, c *control.Client, json bool, name string) error {

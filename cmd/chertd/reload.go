@@ -30,7 +30,7 @@ Exits with 1 if what is in the folder is not live.`,
 				if f.json {
 					err = printJSON(cmd.OutOrStdout(), packs)
 				} else {
-					err = printPacks(cmd.OutOrStdout(), packs)
+					err = showPacks(ctx, cmd, c, packs)
 				}
 				if err != nil {
 					return err

@@ -30,7 +30,7 @@ func newRunCommand() *cobra.Command {
 		Long: `Takes chat events in, runs the rules on them, and marks chats as read.
 
 SIGTERM and SIGINT drain and stop; a second one stops at once. SIGHUP reloads
-the rules, their settings, secrets and chert.rate. Exit code 78: it can't start with this configuration.`,
+the rules, their settings and gate, secrets and chert.rate. Exit code 78: it can't start with this configuration.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return run(cmd, file, events)
@@ -118,9 +118,9 @@ func (c *Config) checkCertificate() error {
 }
 
 // changes is what of the configuration a running daemon takes.
-func (c *Config) changes() engine.Changes {
+func (c *Config) changes(log *slog.Logger) engine.Changes {
 	return engine.Changes{
-		Rules: c.ruleOptions(), WebhookSecrets: reveal(c.Sources.Webhook.Secrets), SigningSecret: c.Chert.SigningSecret.Reveal(),
+		Rules: c.ruleOptions(), Gate: c.gate(log), WebhookSecrets: reveal(c.Sources.Webhook.Secrets), SigningSecret: c.Chert.SigningSecret.Reveal(),
 		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst,
 	}
 }
@@ -156,12 +156,12 @@ func handleSignals(ended <-chan struct{}, drain func(), log *slog.Logger, file s
 				log.Error("SIGHUP: the configuration can't be read; what was live stays live", "err", err)
 				continue
 			}
-			log.Info("SIGHUP: the rules, their settings, secrets and chert.rate are taken anew; other settings take a restart")
+			log.Info("SIGHUP: the rules, their settings and gate, secrets and chert.rate are taken; other settings take a restart")
 			select {
 			case <-reload: // not begun yet, and this is newer
 			default:
 			}
-			reload <- c.changes() // the only sender finds room
+			reload <- c.changes(log) // the only sender finds room
 		case s := <-stops:
 			if draining {
 				log.Warn("stopped at once; what was not finished goes on at the next start", "signal", s.String())

@@ -62,6 +62,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 		line("", "what waits is kept, and goes out once calls do")
 	}
 	line("packs", "%s", choose(s.NotLive == 0, fmt.Sprint(s.Packs), fmt.Sprintf("%d, %d with an edit that is NOT LIVE: see chertd packs", s.Packs, s.NotLive)))
+	if n := len(s.Ignored); n > 0 {
+		line("", "%s: see chertd packs", choose(n == 1, "1 file is not loaded for its name", fmt.Sprintf("%d files are not loaded for their names", n)))
+	}
 	line("store", "%s, %s", sizeOf(s.Bytes), choose(s.Chats == 1, "1 chat", thousands(s.Chats)+" chats"))
 	for _, note := range s.Notes {
 		b.WriteString("note: " + strings.ReplaceAll(note, "\n", "\n  ") + "\n")

@@ -56,6 +56,8 @@ type Status struct {
 	Packs       int              `json:"packs"`
 	Webhook     *Webhook         `json:"webhook,omitempty"` // nil: there is none
 	NotLive     int              `json:"not_live"`          // packs with an edit that is not live
+	// Ignored are files and folders that would be rules but for their names.
+	Ignored []Ignored `json:"ignored,omitempty"`
 }
 
 // Webhook counts what the webhook has answered since the start.
@@ -66,6 +68,13 @@ type Webhook struct {
 	Unavailable int64 `json:"unavailable"` // answered 503
 	// Refused counts by reason what was answered 4xx: Chert does not send it again.
 	Refused map[string]int64 `json:"refused,omitempty"`
+}
+
+// Ignored is a file or folder that is not loaded for its name.
+type Ignored struct {
+	File string `json:"file"`
+	Why  string `json:"why"`
+	Hint string `json:"hint"` // what to do if it is meant
 }
 
 // How calls stand: Calls.State.

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"cmp"
+	"strings"
 
 	"chertd/luabind"
 	"chertd/rules"
@@ -15,7 +16,7 @@ func Coded(of *rules.PackReport, said luabind.Diagnostics) luabind.Diagnostics {
 	coded := make(luabind.Diagnostics, 0, len(said))
 	if of == nil {
 		for _, d := range said {
-			d.Code = cmp.Or(d.Code, codeFile)
+			d.Code = cmp.Or(d.Code, codeOf(d))
 			coded = append(coded, d)
 		}
 		return coded
@@ -29,4 +30,12 @@ func Coded(of *rules.PackReport, said luabind.Diagnostics) luabind.Diagnostics {
 		coded = append(coded, f.Diagnostic)
 	}
 	return coded
+}
+
+// codeOf is the code of what is said of no single pack.
+func codeOf(d luabind.Diagnostic) string {
+	if strings.HasPrefix(d.Message, rules.IgnoredMessage) {
+		return codeIgnored
+	}
+	return codeFile
 }

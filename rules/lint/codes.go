@@ -19,6 +19,7 @@ const (
 	codeData      = "CH005"
 	codeFile      = "CH006"
 	codeNoRules   = "CH007"
+	codeIgnored   = "CH008"
 	codeGlobal    = "CH010"
 	codeField     = "CH011"
 	codeSetting   = "CH012"
@@ -57,7 +58,8 @@ func Codes() []Code {
 		{codeManifest, "a pack.yaml that is wrong", e},
 		{codeData, "a data file that can't be read", e},
 		{codeFile, "a file or folder that is no pack", e},
-		{codeNoRules, "a pack that subscribes to nothing", w},
+		{codeNoRules, "a pack without rules", e},
+		{codeIgnored, "a file that is ignored for its name", w},
 		{codeGlobal, "a global that nobody defines", e},
 		{codeField, "a function or field that does not exist", e},
 		{codeSetting, "a setting that pack.yaml does not declare", e},

@@ -54,7 +54,7 @@ func Check(paths []string, o rules.Options) Result {
 	}
 	for _, d := range report.Diagnostics {
 		if ofPacks[d]--; ofPacks[d] < 0 {
-			d.Code = cmp.Or(d.Code, codeFile)
+			d.Code = cmp.Or(d.Code, codeOf(d))
 			r.Findings = append(r.Findings, d)
 		}
 	}
@@ -90,6 +90,13 @@ func checkPack(report *rules.PackReport) luabind.Diagnostics {
 	p.checkCapabilities()
 	p.checkSpecs()
 	return p.settle()
+}
+
+// Errors are the errors that Check finds in a pack that was loaded, as the gate
+// of an edit asks. The caller must not use the pack meanwhile.
+func Errors(p *rules.Pack) luabind.Diagnostics {
+	found := checkPack(&rules.PackReport{Name: p.Name, Path: p.Path, Pack: p, Tried: p})
+	return slices.DeleteFunc(found, func(d luabind.Diagnostic) bool { return d.Severity != luabind.SeverityError })
 }
 
 func (f *file) fail(code string, at place, hint, format string, args ...any) {

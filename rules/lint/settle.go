@@ -45,7 +45,7 @@ func (p *pack) loaded(d luabind.Diagnostic) {
 	whole := false
 	switch kind := p.kindOf(d.File); {
 	case d.Code != "":
-	case d.Severity == luabind.SeverityWarning && d.File == p.tried.Path && d.Line == 0:
+	case p.report.Empty && d.File == p.tried.Path && d.Line == 0:
 		d.Code, whole = codeNoRules, true
 	case kind == rules.ManifestFile:
 		d.Code = codeManifest

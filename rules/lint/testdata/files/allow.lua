@@ -17,5 +17,7 @@ chert.on("message.received", function(ev)
   -- check: allow CH020 --> "CH020 is allowed here"
 end)
 -----
--- check: allow CH007 this file is to come
-local _x = 1
+-- check: allow CH007 this file is to come --> "CH007 can't be allowed: the pack would not load"
+chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id)
+end)

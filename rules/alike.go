@@ -1,0 +1,87 @@
+package rules
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/yuin/gopher-lua/ast"
+
+	"chertd/luabind"
+)
+
+const (
+	// nearlySame is the share of their runs of words from which on two packs count
+	// as nearly the same: a rule of three lines may differ in a word, one of thirty
+	// in a line or two.
+	nearlySame = 0.75
+	// runOfWords is how many words in a row are compared as one.
+	runOfWords = 4
+)
+
+// warnAlike warns of a new pack that is nearly the same as one that is live: it
+// may be a copy whose name does not show it.
+func (g *Generations) warnAlike(p *Pack) luabind.Diagnostics {
+	mine := p.wordRuns()
+	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
+		other := g.packs[name].live
+		if other == nil || g.packs[name].gone || name == p.Name || likeness(mine, other.wordRuns()) < nearlySame {
+			continue
+		}
+		g.c.Log.Warn("a new pack is nearly the same as one that is live: both run", "pack", p.Name, "file", p.Path, "like", name,
+			"hint", "if it is a copy, delete it or add it to "+ignoreFile)
+		return luabind.Diagnostics{{File: p.Path, Severity: luabind.SeverityWarning,
+			Message: fmt.Sprintf("pack %q is nearly the same as pack %q, and both run", p.Name, name),
+			Hint:    "if it is a copy, delete it or add it to " + ignoreFile}}
+	}
+	return nil
+}
+
+// wordRuns are hashes of the runs of words in a pack's code, sorted: what is
+// written between words, comments included, makes no difference.
+type wordRuns struct {
+	once sync.Once
+	runs []uint64
+}
+
+func (p *Pack) wordRuns() []uint64 {
+	p.words.once.Do(func() {
+		for _, prog := range p.Programs() {
+			tokens := prog.Tokens()
+			for i := range tokens {
+				p.words.runs = append(p.words.runs, hashWords(tokens[i:min(i+runOfWords, len(tokens))]))
+			}
+		}
+		slices.Sort(p.words.runs)
+	})
+	return p.words.runs
+}
+
+func hashWords(tokens []ast.Token) uint64 {
+	h := fnv.New64a()
+	for _, t := range tokens {
+		fmt.Fprintf(h, "%d %q ", t.Type, t.Str)
+	}
+	return h.Sum64()
+}
+
+// likeness is the share that two sorted lists have in common, from 0 to 1.
+func likeness(a, b []uint64) float64 {
+	if len(a) == 0 || len(b) == 0 || min(len(a), len(b))*4 < max(len(a), len(b))*3 {
+		return 0 // lists of so different lengths can't be alike
+	}
+	same := 0
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch {
+		case a[i] < b[j]:
+			i++
+		case a[i] > b[j]:
+			j++
+		default:
+			same, i, j = same+1, i+1, j+1
+		}
+	}
+	return float64(same) / float64(len(a)+len(b)-same)
+}

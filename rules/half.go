@@ -1,0 +1,124 @@
+package rules
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"chertd/luabind"
+)
+
+// defaultSettle is GenerationsConfig.Settle.
+const defaultSettle = 2 * time.Second
+
+// mostSettles bounds how long a file that goes on changing, and goes on looking
+// half written, can put off its edit, in times of Settle.
+const mostSettles = 5
+
+// half is a pack's files while they look half written.
+type half struct {
+	key   string    // of the files
+	began time.Time // when they first did; zero: they do not
+	due   time.Time // when they are taken as they are
+}
+
+// givesTime reports whether a pack's files look half written, and are to be left
+// to whoever is writing them. They are compared with what they were before: with
+// what was live last if that is not known, as at the start.
+func (g *Generations) givesTime(ctx context.Context, s *standing, b *builder, waited bool) (bool, error) {
+	before := s.complete
+	if before == nil && s.state.Live != "" {
+		if s.live != nil {
+			before = s.live.Files
+		} else {
+			kept, _, err := g.c.Keeper.Version(ctx, s.state.Pack, s.state.Live)
+			if err != nil {
+				return false, fmt.Errorf("read version %s of pack %q: %w", shorten(s.state.Live), s.state.Pack, err)
+			}
+			before = kept.Files
+		}
+	}
+	file, why := unfinished(b.src.files, before)
+	key := contentOf([]source{b.src}, nil)
+	now := g.c.Now()
+	switch {
+	case why == "":
+	case s.half.key == key && (waited || !now.Before(s.half.due)):
+	default:
+		if s.half.began.IsZero() {
+			s.half.began = now
+			g.c.Log.Info("an edit looks half written and is given time", "pack", s.state.Pack, "file", file, "why", why, "at most", g.c.Settle)
+		}
+		if s.half.key != key {
+			s.half.key, s.half.due = key, earlier(now.Add(g.c.Settle), s.half.began.Add(mostSettles*g.c.Settle))
+		}
+		s.giveUp()
+		s.tried = nil
+		s.notLive = fmt.Sprintf("it looks half written, and is taken as it is in %s", g.c.Settle)
+		s.diags = luabind.Diagnostics{{File: file, Severity: luabind.SeverityWarning, Message: why}}
+		g.readLater(max(s.half.due.Sub(now), time.Millisecond))
+		return true, nil
+	}
+	s.complete, s.half = b.src.files, half{}
+	return false, nil
+}
+
+// halfDue is when the last of the packs that look half written, and for which of
+// holds, is taken as it is; zero: there is none.
+func (g *Generations) halfDue(of func(*standing) bool) (due time.Time) {
+	for _, s := range g.packs {
+		if !s.half.began.IsZero() && of(s) && s.half.due.After(due) {
+			due = s.half.due
+		}
+	}
+	return due
+}
+
+// unfinished says which of a pack's files looks as if someone is still writing
+// it, and why; "" if none does.
+func unfinished(now, before []File) (file, why string) {
+	for i := range now {
+		f := &now[i]
+		at := slices.IndexFunc(before, func(b File) bool { return b.Name == f.Name })
+		if at < 0 {
+			switch {
+			case len(f.Bytes) == 0:
+				return f.Path, "it is new, and empty"
+			case !endsLine(f.Bytes):
+				return f.Path, "it is new, and its last line does not end"
+			}
+			continue
+		}
+		was := before[at].Bytes
+		switch {
+		case bytes.Equal(f.Bytes, was):
+		case bytes.HasPrefix(was, f.Bytes):
+			return f.Path, "it is the beginning of what it was before"
+		case len(f.Bytes)*2 < len(was):
+			return f.Path, "it shrank by more than half"
+		case !endsLine(f.Bytes) && endsLine(was):
+			return f.Path, "its last line does not end"
+		}
+	}
+	for i := range before {
+		b := &before[i]
+		if !slices.ContainsFunc(now, func(f File) bool { return f.Name == b.Name || f.Kind == b.Kind && bytes.Equal(f.Bytes, b.Bytes) }) {
+			return b.Name, "it is gone"
+		}
+	}
+	return "", ""
+}
+
+// endsLine reports whether a file is empty, or its last line ends.
+func endsLine(b []byte) bool {
+	return len(b) == 0 || b[len(b)-1] == '\n' || b[len(b)-1] == '\r'
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,187 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
+	"golang.org/x/text/unicode/norm"
+
+	"chertd/luabind"
+)
+
+// Ignored is a file or folder that would be rules, or a pack's, but for its name.
+type Ignored struct {
+	Path string // as in diagnostics
+	Why  string // "it looks like a copy"
+	Hint string // what to do if it is meant
+}
+
+// IgnoredMessage begins what is said of a file that is Ignored.
+const IgnoredMessage = "it is not loaded: "
+
+// Diagnostic is how loading says it.
+func (i Ignored) Diagnostic() luabind.Diagnostic {
+	return luabind.Diagnostic{File: i.Path, Severity: luabind.SeverityWarning, Message: IgnoredMessage + i.Why, Hint: i.Hint}
+}
+
+// ignoreFile is a file in the rules folder in the syntax of .gitignore: its
+// patterns ignore more, and with a ! before them take back what is ignored.
+const ignoreFile = ".chertignore"
+
+// ignoreRules are the patterns of .chertignore. The zero value ignores nothing.
+type ignoreRules struct {
+	patterns []ignorePattern
+	above    []string // where the folder that is read is below that of the patterns
+}
+
+type ignorePattern struct {
+	gitignore.Pattern
+	line int
+}
+
+// readIgnoreFile reads the folder's .chertignore. An error other than that there
+// is none leaves open what is a pack.
+func (r *reader) readIgnoreFile() error {
+	b, err := r.read(ignoreFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := r.tree.Lstat(ignoreFile); err != nil {
+			return nil
+		}
+	}
+	if err == nil {
+		r.parseIgnore(b, r.path(ignoreFile))
+	}
+	return err
+}
+
+// readIgnoreFileAbove reads that of the rules folder a pack is in, if there is one.
+func (r *reader) readIgnoreFileAbove(pack string) {
+	r.ignore.above = []string{folderName(pack)}
+	file := filepath.Join(pack, "..", ignoreFile)
+	if b, err := os.ReadFile(file); err == nil {
+		r.parseIgnore(b, file)
+	}
+}
+
+func (r *reader) parseIgnore(b []byte, file string) {
+	text := strings.TrimPrefix(string(b), "\ufeff")
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		for _, part := range strings.Split(strings.TrimPrefix(line, "!"), "/") {
+			if _, err := path.Match(part, ""); err != nil {
+				r.diags = append(r.diags, luabind.Diagnostic{File: file, Line: i + 1, Col: 1, Severity: luabind.SeverityWarning,
+					Message: fmt.Sprintf("the pattern %q matches nothing: it is malformed", line), Hint: `a [ needs its ], or a \ before it`})
+				break
+			}
+		}
+		r.ignore.patterns = append(r.ignore.patterns, ignorePattern{gitignore.ParsePattern(line, nil), i + 1})
+	}
+}
+
+// match is what the last pattern that matches says, and its line.
+func (g *ignoreRules) match(name string, dir bool) (result gitignore.MatchResult, line int) {
+	if len(g.patterns) == 0 {
+		return gitignore.NoMatch, 0
+	}
+	at := slices.Concat(g.above, strings.Split(name, "/"))
+	for _, p := range slices.Backward(g.patterns) {
+		if result := p.Match(at, dir); result != gitignore.NoMatch {
+			return result, p.line
+		}
+	}
+	return gitignore.NoMatch, 0
+}
+
+// wanted leaves out what is ignored of a folder's entries, and sorts the others
+// by name.
+func (r *reader) wanted(dir string, entries []fs.DirEntry) []fs.DirEntry {
+	there := map[string]bool{}
+	for _, e := range entries {
+		name := norm.NFC.String(e.Name())
+		there[name] = true
+		there[strings.TrimSuffix(name, path.Ext(name))] = true
+	}
+	beside := func(stem string) bool { return there[stem] }
+	var wanted []fs.DirEntry
+	for _, e := range entries {
+		name := e.Name()
+		at, folder := path.Join(dir, name), r.isFolder(dir, e)
+		switch said, line := r.ignore.match(at, folder); said {
+		case gitignore.Include:
+			wanted = append(wanted, e)
+			continue
+		case gitignore.Exclude:
+			if noise(name) {
+				continue
+			}
+			r.leaveOut(dir, e, folder, fmt.Sprintf("line %d of %s says so", line, ignoreFile), fmt.Sprintf("if it is meant, change that line, or add !/%s behind it", r.ignore.from(at)))
+			continue
+		}
+		if noise(name) {
+			if folder && !strings.HasPrefix(name, ".") && notLoaded.MatchString(name) {
+				r.leaveOut(dir, e, folder, "it looks like a backup", r.takeBack(at))
+			}
+			continue
+		}
+		if why := copyOf(name, folder, beside); why != "" {
+			r.leaveOut(dir, e, folder, "it looks like "+why, r.takeBack(at))
+			continue
+		}
+		wanted = append(wanted, e)
+	}
+	slices.SortFunc(wanted, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return wanted
+}
+
+// takeBack is what to do about a file that is meant though its name is a copy's.
+func (r *reader) takeBack(at string) string {
+	return fmt.Sprintf("delete it; if it is meant, rename it, or add !/%s to %s", r.ignore.from(at), ignoreFile)
+}
+
+// from is a name as a pattern of .chertignore gives it.
+func (g *ignoreRules) from(at string) string {
+	return literally.Replace(path.Join(append(slices.Clone(g.above), at)...))
+}
+
+var literally = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
+
+func (r *reader) isFolder(dir string, e fs.DirEntry) bool {
+	if !isLink(e) {
+		return e.IsDir()
+	}
+	info, err := r.tree.Stat(path.Join(dir, e.Name()))
+	return err == nil && info.IsDir()
+}
+
+// leaveOut lists an entry that is ignored, if it would be loaded otherwise.
+func (r *reader) leaveOut(dir string, e fs.DirEntry, folder bool, why, hint string) {
+	name := e.Name()
+	inPack := strings.Split(path.Join(append(slices.Clone(r.ignore.above), dir, name)...), "/")[1:]
+	switch {
+	case folder && len(inPack) == 0:
+		// A folder without rules is no pack by any name.
+		entries, err := r.tree.ReadDir(name)
+		if err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+			return strings.HasSuffix(e.Name(), ".lua") || e.Name() == "pack.yaml"
+		}) {
+			return
+		}
+	case folder && !(len(inPack) > 1 && inPack[0] == "lib"):
+		return
+	case folder, strings.HasSuffix(name, ".lua"):
+	case len(inPack) > 1 && inPack[0] == "data" && dataFormat(name) != "":
+	default:
+		return
+	}
+	r.ignored = append(r.ignored, Ignored{Path: r.path(path.Join(dir, name)), Why: why, Hint: hint})
+}
