@@ -78,7 +78,7 @@ func (h *callHealth) stopped() {
 	if stop != nil && (h.stop == nil || h.stop.Foreign != stop.Foreign || h.stop.Code != stop.Code) {
 		cause, fix := h.explain(stop)
 		h.log.Error("calls have stopped: "+cause+"; what waits is kept, and one probe at a time finds out when it is over",
-			"http", stop.HTTP, "code", stop.Code, keyError, stop.Message, "hint", fix)
+			"http", stop.HTTP, "code", stop.Code, keyError, stop.Message, keyTrace, stop.TraceID, "hint", fix)
 	}
 	h.stop = stop
 }

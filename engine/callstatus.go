@@ -17,6 +17,7 @@ func (m *manager) callsStatus() control.Calls {
 		c.State, c.Fix = control.CallsPaused, "chertd resume lets them go out"
 	case st.Stopped != nil:
 		c.State, c.Since, c.HTTP, c.Code, c.Answer = control.CallsStopped, st.Stopped.Since, st.Stopped.HTTP, st.Stopped.Code, st.Stopped.Message
+		c.TraceID = st.Stopped.TraceID
 		c.Cause, c.Fix = m.eng.callHealth.explain(st.Stopped)
 	case !st.Pause.Until.IsZero():
 		c.State, c.Since, c.Until, c.Answer = control.CallsWait, st.Pause.Asked, st.Pause.Until, st.Pause.Why
@@ -43,7 +44,11 @@ func (m *manager) noCalls(st *Status) (why []string) {
 		if s.Code != 0 {
 			answer += fmt.Sprintf(", code %d", s.Code)
 		}
-		why = append(why, fmt.Sprintf("calls have stopped since %s: %s (%s: %s). To fix it: %s", stamp(s.Since), cause, answer, strings.TrimSuffix(s.Message, "."), fix))
+		answer += ": " + strings.TrimSuffix(s.Message, ".")
+		if s.TraceID != "" {
+			answer += ", trace " + s.TraceID
+		}
+		why = append(why, fmt.Sprintf("calls have stopped since %s: %s (%s). To fix it: %s", stamp(s.Since), cause, answer, fix))
 	case !st.Outage.IsZero():
 		why = append(why, fmt.Sprintf("calls to Chert fail since %s and are tried again: %s", stamp(st.Outage), st.LastCall))
 	}

@@ -88,14 +88,15 @@ const (
 
 // Calls is how the calls to Chert stand.
 type Calls struct {
-	State  string    `json:"state"`
-	Since  time.Time `json:"since,omitzero"`
-	Until  time.Time `json:"until,omitzero"`
-	Cause  string    `json:"cause,omitempty"`
-	Answer string    `json:"answer,omitempty"` // Chert's last, or what answered instead
-	HTTP   int       `json:"http,omitempty"`
-	Code   int       `json:"code,omitempty"` // Chert's
-	Fix    string    `json:"fix,omitempty"`
+	State   string    `json:"state"`
+	Since   time.Time `json:"since,omitzero"`
+	Until   time.Time `json:"until,omitzero"`
+	Cause   string    `json:"cause,omitempty"`
+	Answer  string    `json:"answer,omitempty"` // Chert's last, or what answered instead
+	HTTP    int       `json:"http,omitempty"`
+	Code    int       `json:"code,omitempty"` // Chert's
+	TraceID string    `json:"trace_id,omitempty"`
+	Fix     string    `json:"fix,omitempty"`
 	// LastConfirmed is when Chert last confirmed a call; zero: not since the start.
 	LastConfirmed time.Time `json:"last_confirmed,omitzero"`
 }

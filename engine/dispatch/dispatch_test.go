@@ -173,7 +173,10 @@ func (d *desk) Call(ctx context.Context, call chat.Call) (string, error) {
 
 // run starts a dispatcher and returns the function that stops it.
 func (d *desk) run(c Config) (*Dispatcher, func()) {
-	c.Chats, c.Caller, c.Queue = d, d, d.queue
+	c.Chats, c.Queue = d, d.queue
+	if c.Caller == nil {
+		c.Caller = d
+	}
 	c.Jitter, c.Log = func() float64 { return 1 }, slog.New(slog.DiscardHandler)
 	if c.Now == nil {
 		c.Now = time.Now

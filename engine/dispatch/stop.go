@@ -17,6 +17,7 @@ type Stop struct {
 	Code    int // Chert's error code; 0 if Foreign
 	HTTP    int // status of the last answer
 	Message string
+	TraceID string // what Chert's support asks for; "" if there was none
 	Since   time.Time
 
 	next    time.Time     // of the next probe
@@ -80,7 +81,7 @@ func (g *Governor) halt(now time.Time, probe bool, err *chert.Error) {
 		g.stop = &Stop{Since: now, wait: probeFirst}
 	}
 	s := g.stop
-	s.Foreign, s.Code, s.HTTP, s.Message = err.Foreign, err.Code, err.Status, err.Message
+	s.Foreign, s.Code, s.HTTP, s.Message, s.TraceID = err.Foreign, err.Code, err.Status, err.Message, err.TraceID
 	if begins || probe {
 		s.probeIn(now, boundedWait(err.RetryAfter))
 	}
