@@ -116,6 +116,9 @@ func (e *Engine) logSettled(a *chat.Action) {
 	if a.TraceID != "" {
 		args = append(args, keyTrace, a.TraceID, "attempts", a.Attempts)
 	}
+	if a.Error != "" {
+		args = append(args, keyError, a.Error)
+	}
 	e.c.Log.Log(context.Background(), level, "action settled", args...)
 }
 

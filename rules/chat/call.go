@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"cmp"
 	"slices"
 	"time"
 )
@@ -156,7 +155,7 @@ func (s *step) answered(a *Action, in Answer) (Status, string) {
 		a.Due = again
 		return Waiting, ""
 	}
-	return Dead, refusal(in)
+	return Dead, giveUp(in)
 }
 
 // answerRead settles the reads that the call was for. Those asked while it was
@@ -179,7 +178,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 		s.c.Retry = Retry{}
 		s.each(served, func(a *Action) (Status, string) {
 			a.record(in)
-			return Dead, refusal(in)
+			return Dead, giveUp(in)
 		})
 		return
 	}
@@ -200,7 +199,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 			since = a.Due
 		}
 		if !in.Foreign && r.NotBefore.Sub(since) >= RetryFor {
-			return Dead, refusal(in)
+			return Dead, giveUp(in)
 		}
 		return Waiting, ""
 	})
@@ -219,4 +218,10 @@ func (a *Action) record(in Answer) {
 	a.Code, a.HTTP, a.TraceID, a.Error = in.Code, in.HTTP, in.TraceID, in.Error
 }
 
-func refusal(in Answer) string { return cmp.Or(in.Error, "refused") }
+// giveUp says why an action is not tried again. What the answer said is its Error.
+func giveUp(in Answer) string {
+	if in.Retryable || in.Unknown {
+		return WhyExhausted
+	}
+	return WhyRefused
+}

@@ -54,7 +54,7 @@ func TestRetries(t *testing.T) {
 			advance 11h
 			calls 1.0
 			retry 1h
-			1.0 dead saturated
+			1.0 dead retries_exhausted
 			next never`,
 		"but a read that joined late has a day of its own": `
 			msg m1: codes mark_read
@@ -64,21 +64,21 @@ func TestRetries(t *testing.T) {
 			msg m2: other mark_read
 			calls 1.0 2.0
 			retry 2h
-			1.0 dead saturated
+			1.0 dead retries_exhausted
 			2.0 waiting
 			next 25h`,
 		"a permanent refusal is dead at once, for all the call served": `
 			msg m1: codes mark_read; settle mark_read 1h
 			calls 1.0 1.1
 			refused chat not found
-			1.0 dead chat not found
-			1.1 dead chat not found`,
+			1.0 dead refused
+			1.1 dead refused`,
 		"not for what was asked since": `
 			msg m1: codes mark_read
 			calls 1.0
 			msg m2: other mark_read
 			refused chat not found
-			1.0 dead chat not found
+			1.0 dead refused
 			calls 2.0`,
 		"a dead one revived has a new day": `
 			msg m1: bot send
@@ -191,7 +191,7 @@ func TestTyping(t *testing.T) {
 			msg m1: bot typing
 			calls 1.0
 			refused not on this line
-			1.0 dead not on this line`,
+			1.0 dead refused`,
 	})
 }
 
@@ -212,7 +212,7 @@ func TestSend(t *testing.T) {
 			msg m1: bot send
 			calls 1.0
 			retry 25h
-			1.0 dead saturated`,
+			1.0 dead retries_exhausted`,
 		"in the order asked, whatever waits": `
 			msg m1: bot send; bot send; codes mark_read
 			calls 1.0

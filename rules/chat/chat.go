@@ -85,23 +85,25 @@ const (
 // Words that stand in Action.Why; they are part of the contract and appear as
 // they are in records and logs.
 const (
-	WhyRead         = "read"          // Done: this read's own call
-	WhyCoalesced    = "coalesced"     // Done: an earlier read's call served it too
-	WhyTooLate      = "veto_too_late" // Done: the veto came while the call was in flight
-	WhyVetoed       = "vetoed"        // Dropped by keep_unread or hold
-	WhyHeld         = "held"          // Dropped: came due while the chat was held
-	WhySuperseded   = "superseded"    // Dropped: a newer message, and no rule asked a read for it
-	WhyAlreadyRead  = "already_read"  // Dropped: nothing came since the last successful read
-	WhyReplaced     = "replaced"      // Dropped: the same rule asked again
-	WhyCancelled    = "cancelled"     // Dropped by cancel_read
-	WhyLimit        = "limit_reached" // Dropped: its pack has made all the read calls that limits.reads allows
-	WhyPackInactive = "pack_inactive" // Dropped: its pack, or that version, is no longer live
-	WhyDepth        = "too_deep"      // Dropped: events caused by events, beyond MaxDepth
-	WhyExpired      = "expired"       // Dropped: a typing signal older than TypingLife
-	WhyOnce         = "tried_once"    // Dropped: a typing signal failed, or its answer was lost
-	WhyUnknown      = "unknown"       // Dead: the answer was lost, and repeating could do it twice
-	WhyShadow       = "shadow"        // Shadowed: the pack is in shadow mode
-	WhyBlocked      = "blocked"       // Blocked: a rule that could have vetoed it failed
+	WhyRead         = "read"              // Done: this read's own call
+	WhyCoalesced    = "coalesced"         // Done: an earlier read's call served it too
+	WhyTooLate      = "veto_too_late"     // Done: the veto came while the call was in flight
+	WhyVetoed       = "vetoed"            // Dropped by keep_unread or hold
+	WhyHeld         = "held"              // Dropped: came due while the chat was held
+	WhySuperseded   = "superseded"        // Dropped: a newer message, and no rule asked a read for it
+	WhyAlreadyRead  = "already_read"      // Dropped: nothing came since the last successful read
+	WhyReplaced     = "replaced"          // Dropped: the same rule asked again
+	WhyCancelled    = "cancelled"         // Dropped by cancel_read
+	WhyLimit        = "limit_reached"     // Dropped: its pack has made all the read calls that limits.reads allows
+	WhyPackInactive = "pack_inactive"     // Dropped: its pack, or that version, is no longer live
+	WhyDepth        = "too_deep"          // Dropped: events caused by events, beyond MaxDepth
+	WhyExpired      = "expired"           // Dropped: a typing signal older than TypingLife
+	WhyOnce         = "tried_once"        // Dropped: a typing signal failed, or its answer was lost
+	WhyRefused      = "refused"           // Dead: Chert says that it is not to be repeated; Error has its answer
+	WhyExhausted    = "retries_exhausted" // Dead: it failed for RetryFor; Error has the last answer
+	WhyUnknown      = "unknown"           // Dead: the answer was lost, and repeating could do it twice
+	WhyShadow       = "shadow"            // Shadowed: the pack is in shadow mode
+	WhyBlocked      = "blocked"           // Blocked: a rule that could have vetoed it failed
 )
 
 const (

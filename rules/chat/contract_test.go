@@ -122,7 +122,7 @@ func TestVetoWins(t *testing.T) {
 			msg m1: codes mark_read even_if_newer
 			calls 1.0
 			refused not found
-			1.0 dead not found
+			1.0 dead refused
 			msg m2: vip keep_unread
 			revive 1.0
 			1.0 dropped vetoed`,

@@ -41,7 +41,7 @@ func TestForeignAnswersEndNothing(t *testing.T) {
 			advance 23h
 			calls 1.0
 			retry 2h
-			1.0 dead saturated`,
+			1.0 dead retries_exhausted`,
 		"a veto still wins": `
 			msg m1: codes mark_read
 			calls 1.0

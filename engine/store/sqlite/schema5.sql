@@ -61,6 +61,9 @@ ALTER TABLE chats ADD COLUMN hold_seq INTEGER NOT NULL DEFAULT 0; -- the event t
 DROP INDEX chats_call;
 CREATE INDEX chats_call ON chats (ifnull(line, ''), call_at, id) WHERE call_at IS NOT NULL;
 
+-- What was given up holds the answer in "error" alone.
+UPDATE actions SET why = iif(attempts > 1, 'retries_exhausted', 'refused') WHERE status = 'dead' AND why <> 'unknown';
+
 CREATE TABLE call_pauses (
   -- The last time that Chert asked to wait before any further call (429).
   credential TEXT PRIMARY KEY, -- tenant and base URL that the pause is for
