@@ -210,7 +210,7 @@ func play(t *testing.T, kind chat.Kind, script []sample) (problem string) {
 			t.Fatal(err)
 		}
 		defer api.Close()
-		caller := NewClient(api, func(time.Time) bool { return false }, slog.New(slog.DiscardHandler))
+		caller := NewClient(api, func(time.Time, bool) bool { return false }, slog.New(slog.DiscardHandler))
 		_, stop := d.run(Config{Caller: caller})
 		defer stop()
 		wish := chat.Wish{Kind: chat.WishRead, Pack: "p", Rule: "r", Due: time.Now()}
