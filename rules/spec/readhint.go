@@ -172,6 +172,8 @@ func explained(a *chat.Action) string {
 		return "cancelled by cancel_read"
 	case chat.WhyBlocked:
 		return "blocked, a rule that could have vetoed it failed"
+	case chat.WhyRefused, chat.WhyExhausted:
+		return a.Error
 	case chat.WhyDepth:
 		return "too deep, events caused by events"
 	}
