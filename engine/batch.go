@@ -129,7 +129,7 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *store.Entry) 
 			decision.Note = "no rule wants it"
 		}
 		forwarded := b.collect(entry, &result, vetoers(result.Missed), &in, &t)
-		b.missedBy(entry, &result, forwarded, &t)
+		b.missedBy(set, entry, &result, forwarded, &t)
 	}
 	var effects chat.Effects
 	if c != nil {

@@ -74,6 +74,7 @@ func (c *crew) start() {
 	}
 	c.eng.Pause(false)
 	taking.Go(func() { c.m.run(sources) })
+	taking.Go(func() { c.m.watchBlocking(sources) })
 	var once sync.Once
 	c.stop = func() {
 		once.Do(func() {

@@ -166,6 +166,7 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, m *manager, servers []*s
 		eng.Pause(m.paused)
 	}
 	taking.Go(func() { m.run(sources) })
+	taking.Go(func() { m.watchBlocking(sources) })
 	for _, s := range servers {
 		taking.Go(func() {
 			if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {

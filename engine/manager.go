@@ -41,6 +41,8 @@ type manager struct {
 	mu       sync.Mutex
 	troubled map[string]string
 	trouble  chan struct{} // signalled when there is one
+
+	blocking blocking
 }
 
 // troubleRetry is how long a pack that could not be helped waits for the next try.
@@ -56,6 +58,7 @@ func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
 		version: d.Version, since: d.Now(),
 		troubled: map[string]string{}, trouble: make(chan struct{}, 1),
 	}
+	m.blocking.look = make(chan struct{}, 1)
 	m.gens = rules.NewGenerations(rules.GenerationsConfig{
 		Dir: d.RulesDir, Options: d.Rules, Keeper: st, Gate: d.Gate,
 		Now: eng.c.Now, Swap: m.swap, Cancel: m.cancel, Log: d.Log,
@@ -158,6 +161,7 @@ func (m *manager) swap(set *rules.Set) {
 		}
 	}
 	m.eng.Swap(set)
+	m.blocking.lookAgain()
 }
 
 // countAgain starts the count of a pack's reads again. If that can't be kept, a
@@ -225,6 +229,9 @@ func (m *manager) handled(h *Handled) {
 		failed := slices.ContainsFunc(said[i:], func(other store.RuleDecision) bool {
 			return other.Pack == r.Pack && (other.Error != "" || other.Skipped == rules.SkippedSuspended)
 		})
+		if failed {
+			m.blocking.lookAgain()
+		}
 		if set.Mode(r.Pack) == rules.Live && m.gens.Handled(r.Pack, r.Version, failed) {
 			m.inTrouble(r.Pack, "")
 		}
@@ -240,7 +247,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	h := m.health()
 	st := control.Status{
 		Version: m.version, Since: m.since, Ready: len(h.NotReady) == 0,
-		NotReady: h.NotReady, NoCalls: h.NoCalls, Notes: h.Notes, Paused: m.eng.calls.Paused(), Calls: m.callsStatus(),
+		NotReady: h.NotReady, NoCalls: h.NoCalls, Blocked: h.Blocked, Notes: h.Notes, Paused: m.eng.calls.Paused(), Calls: m.callsStatus(),
 		Events: stats.Events, Pending: stats.Pending, Chats: stats.Chats,
 		Quarantined: stats.Quarantined, Bytes: stats.Bytes, Actions: map[string]int64{},
 	}
@@ -270,6 +277,16 @@ func (m *manager) Packs(ctx context.Context) ([]control.Pack, error) {
 		}
 		all = append(all, p)
 	}
+	// What needs somebody stands first.
+	slices.SortStableFunc(all, func(a, b control.Pack) int {
+		switch {
+		case a.Blocked != nil && b.Blocked == nil:
+			return -1
+		case a.Blocked == nil && b.Blocked != nil:
+			return 1
+		}
+		return 0
+	})
 	return all, nil
 }
 
@@ -338,6 +355,12 @@ func (m *manager) describe(ctx context.Context, s rules.PackStanding) (control.P
 	for _, a := range s.Suspended {
 		p.Suspended = append(p.Suspended, control.RuleSuspension{Rule: a.Rule, Scope: string(a.Scope), Chat: a.Chat, Until: a.Until})
 	}
+	p.Blocked = m.blocked(&s)
+	for _, by := range m.eng.misses.counts() {
+		if by.Pack == s.Name {
+			p.Missed = by.Events
+		}
+	}
 	versions, err := m.store.Versions(ctx, s.Name, rules.KeptVersions)
 	if err != nil {
 		return p, fmt.Errorf("read the versions of pack %q: %w", s.Name, err)
@@ -369,7 +392,14 @@ func (m *manager) health() control.Health {
 	}
 	h.NoCalls = m.noCalls(&st)
 	h.Notes = append(h.Notes, m.intakeNotes()...)
-	for _, p := range m.gens.Standings() {
+	standings := m.gens.Standings()
+	for i := range standings {
+		if b := m.blocked(&standings[i]); b != nil {
+			h.Blocked = append(h.Blocked, *b)
+		}
+	}
+	h.Notes = append(h.Notes, m.missedNotes(standings)...)
+	for _, p := range standings {
 		if p.NotLive != "" {
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", p.Name, p.NotLive))
 		}

@@ -53,6 +53,7 @@ type missedPack struct {
 	events int64     // rows
 	first  time.Time // the earliest of those of its last version
 	last   string    // version of that
+	latest time.Time // of all
 	done   planned   // what the last plan did with it
 	again  time.Time // from when suspended rows are to be tried again; zero: none are
 	tally  tally     // since it was logged last
@@ -144,6 +145,9 @@ func (m *misses) load(ctx context.Context) {
 				mp.events += p.Events
 				if !p.First.Before(mp.first) {
 					mp.first, mp.last = p.First, p.Version
+				}
+				if p.Last.After(mp.latest) {
+					mp.latest = p.Last
 				}
 				mp.again = m.e.c.Now() // a restart ends every suspension
 			}
@@ -315,7 +319,10 @@ func (m *misses) changed(changes map[string]*missedChange) {
 		if c.version != "" && c.version != mp.last {
 			mp.first, mp.last = c.at, c.version
 		}
-		if !c.again.IsZero() && mp.again.IsZero() {
+		if c.at.After(mp.latest) {
+			mp.latest = c.at
+		}
+		if !c.again.IsZero() && (mp.again.IsZero() || c.again.Before(mp.again)) {
 			mp.again = c.again
 		}
 		m.forget(name)
@@ -325,9 +332,11 @@ func (m *misses) changed(changes map[string]*missedChange) {
 
 // MissedBy is how much a pack has missed that has not run through it since.
 type MissedBy struct {
-	Pack   string
-	Events int64
-	First  time.Time // when it began to, in the version that missed last
+	Pack    string
+	Events  int64
+	Version string    // that missed last: of its files, if none was loaded
+	First   time.Time // when it began to, in that version
+	Last    time.Time
 }
 
 // counts lists the packs that have missed something, by name.
@@ -339,7 +348,7 @@ func (m *misses) counts() (list []MissedBy) {
 	defer m.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(m.packs)) {
 		if mp := m.packs[name]; mp.events > 0 {
-			list = append(list, MissedBy{Pack: name, Events: mp.events, First: mp.first})
+			list = append(list, MissedBy{Pack: name, Events: mp.events, Version: mp.last, First: mp.first, Last: mp.latest})
 		}
 	}
 	return list

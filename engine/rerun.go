@@ -102,7 +102,7 @@ func vetoers(missed []rules.Missed) (packs []string) {
 }
 
 // missedBy keeps which packs did not get to look at an event.
-func (b *batch) missedBy(entry *store.Entry, result *rules.Result, forwarded []string, t *store.Transition) {
+func (b *batch) missedBy(set *rules.Set, entry *store.Entry, result *rules.Result, forwarded []string, t *store.Transition) {
 	for i := range result.Missed {
 		m := &result.Missed[i]
 		row := store.Missed{
@@ -116,7 +116,10 @@ func (b *batch) missedBy(entry *store.Entry, result *rules.Result, forwarded []s
 		c.added++
 		c.version, c.at = m.Version, row.At
 		if m.Why == rules.MissedSuspended {
-			c.again = row.At
+			c.again = row.At // as soon as the pack is not suspended any more
+			if _, suspended, _ := set.Serving(m.Pack, row.At); !suspended {
+				c.again = row.At.Add(suspendedAgain) // it is for this chat alone
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -24,6 +25,9 @@ type PackStanding struct {
 	NotLive     string // why its files as they are now are not live; "": they are
 	Edit        string // version of its files as they are now
 	Diagnostics luabind.Diagnostics
+	// Blocks says why reads of new events are blocked because of the pack: it can
+	// veto, and does not get to look at them; "": it does not block any.
+	Blocks string
 }
 
 // RuleSuspension is a rule that is suspended: it failed again and again.
@@ -75,6 +79,9 @@ func (g *Generations) standing(s *standing) PackStanding {
 	if s.live != nil {
 		p.Version, p.Rules, p.Suspended = s.live.Version, len(s.live.Rules), s.live.suspendedRules()
 	}
+	if s.live == nil && g.set != nil && slices.ContainsFunc(g.set.unloaded, func(u Unloaded) bool { return u.Pack == p.Name && u.CanVeto }) {
+		p.Blocks = "no version of it is live: " + s.whyNone()
+	}
 	return p
 }
 
@@ -88,6 +95,7 @@ func (g *Generations) Standings() []PackStanding {
 	for i, p := range v.live {
 		if p != nil {
 			all[i].Suspended = p.suspendedRules()
+			all[i].Blocks = p.blocks(all[i].Mode, all[i].Suspended)
 		}
 	}
 	return all
@@ -119,6 +127,30 @@ func (g *Generations) Content() string {
 		return ""
 	}
 	return v.content
+}
+
+// blocks says why reads are blocked though a version of the pack is live. A rule
+// that is suspended for one chat blocks that chat's alone: it is listed, and does
+// not count, or one sender could have the daemon report that it is unwell.
+func (p *Pack) blocks(mode Mode, suspended []RuleSuspension) string {
+	if !p.CanVeto || mode != Live {
+		return ""
+	}
+	first, n := "", 0
+	for _, r := range suspended {
+		if r.Scope == AllChats {
+			if n++; n == 1 {
+				first = r.Rule
+			}
+		}
+	}
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "rule " + first + " is suspended: it fails again and again"
+	}
+	return fmt.Sprintf("rule %s and %d more are suspended: they fail again and again", first, n-1)
 }
 
 // suspended reports whether rules of the pack run for no chat at a time, not

@@ -89,6 +89,15 @@ func printPack(w io.Writer, p control.Pack) error {
 
 // remarks are what an operator should know of a pack beyond its line.
 func remarks(p control.Pack) (list []string) {
+	if b := p.Blocked; b != nil {
+		text := fmt.Sprintf("BLOCKS READS since %s: %s\n  %s missed, %s blocked", minute(b.Since), b.Why, many(b.Events, "event"), many(b.Reads, "read"))
+		for _, fix := range b.Fix {
+			text += "\n  hint: " + fix
+		}
+		list = append(list, text)
+	} else if p.Missed > 0 {
+		list = append(list, fmt.Sprintf("%s missed: those of the last hour run through it once it works", many(p.Missed, "event")))
+	}
 	switch p.ModeBy {
 	case "", "default":
 	case "command", "chertd.yaml", "pack.yaml":

@@ -46,6 +46,14 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-8s %s\n", label, fmt.Sprintf(format, args...))
 	}
+	for _, p := range s.Blocked {
+		line("BLOCKED", "pack %s blocks reads since %s", p.Pack, minute(p.Since))
+		line("", "%s", p.Why)
+		line("", "%s missed, %s blocked", many(p.Events, "event"), many(p.Reads, "read"))
+		for _, fix := range p.Fix {
+			line("", "  hint: %s", fix)
+		}
+	}
 	line("events", "%s; %s in all, %d not handled yet, %d in quarantine", choose(s.Ready, "taken in", "NOT READY"), thousands(s.Events), s.Pending, s.Quarantined)
 	for _, why := range s.NotReady {
 		line("", "not ready: %s", why)
@@ -115,6 +123,11 @@ func actionCounts(n map[string]int64) string {
 		return "none"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// many is a number of things, however large.
+func many(n int64, thing string) string {
+	return thousands(n) + " " + thing + choose(n == 1, "", "s")
 }
 
 func choose(first bool, a, b string) string {

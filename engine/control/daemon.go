@@ -2,6 +2,8 @@ package control
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"chertd/luabind"
@@ -43,6 +45,7 @@ type Status struct {
 	Ready    bool      `json:"ready"`
 	NotReady []string  `json:"not_ready,omitempty"` // why not
 	NoCalls  []string  `json:"no_calls,omitempty"`  // why calls can't be made
+	Blocked  []Blocked `json:"blocked,omitempty"`   // packs because of which reads are blocked
 	Notes    []string  `json:"notes,omitempty"`
 	Paused   bool      `json:"paused"`
 	Calls    Calls     `json:"calls"`
@@ -101,6 +104,22 @@ type Calls struct {
 	LastConfirmed time.Time `json:"last_confirmed,omitzero"`
 }
 
+// Blocked is a pack that can veto and does not get to look at events: their
+// reads are blocked.
+type Blocked struct {
+	Pack   string    `json:"pack"`
+	Since  time.Time `json:"since"`
+	Why    string    `json:"why"`
+	Events int64     `json:"events"` // it has missed, and not run since
+	Reads  int64     `json:"reads"`  // that are blocked because of it, as of a few seconds ago
+	Fix    []string  `json:"fix"`    // commands, the likeliest first, and what each does
+}
+
+// String is a line for people.
+func (b *Blocked) String() string {
+	return fmt.Sprintf("pack %s blocks reads since %s: %s; %s", b.Pack, b.Since.UTC().Format(time.RFC3339), b.Why, strings.Join(b.Fix, "; "))
+}
+
 // Pack is how one pack stands.
 type Pack struct {
 	Name     string    `json:"name"`
@@ -117,7 +136,12 @@ type Pack struct {
 	Pinned    bool             `json:"pinned"` // by a rollback
 	Gone      bool             `json:"gone"`   // its files are gone; it is kept as it was
 	// NotLive says why the pack's files, as they are now, are not live; "": they are.
-	NotLive     string              `json:"not_live,omitempty"`
+	NotLive string `json:"not_live,omitempty"`
+	// Blocked is set while reads are blocked because of the pack.
+	Blocked *Blocked `json:"blocked,omitempty"`
+	// Missed is how many events it has not got to look at, for which reads are
+	// blocked or of which it had no version: they run once it works.
+	Missed      int64               `json:"missed,omitempty"`
 	Diagnostics luabind.Diagnostics `json:"diagnostics,omitempty"`
 	Versions    []PackVersion       `json:"versions,omitempty"`
 }

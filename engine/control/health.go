@@ -11,6 +11,9 @@ type Health struct {
 	NotReady []string
 	// NoCalls are the reasons why calls can't be made at the moment.
 	NoCalls []string
+	// Blocked are packs because of which reads are blocked: calls of others are
+	// made, and yet somebody has to look.
+	Blocked []Blocked
 	// Notes are what an operator should know though it makes nothing unready,
 	// such as an edit that is not live.
 	Notes []string
@@ -26,6 +29,9 @@ func healthRoutes(mux *http.ServeMux, health func() Health) {
 		h := health()
 		why := h.NotReady
 		if r.URL.Query().Has("calls") {
+			for i := range h.Blocked {
+				why = append(why, h.Blocked[i].String())
+			}
 			why = append(why, h.NoCalls...)
 		}
 		body := map[string]any{"status": "ready"}

@@ -79,4 +79,5 @@ type MissedPack struct {
 	Version string
 	Events  int64
 	First   time.Time // the earliest At
+	Last    time.Time // and the latest
 }

@@ -27,7 +27,7 @@ var (
 		WHERE pack = ? AND seq > ? AND at >= ? AND slot % ? = ? AND why <> 'elsewhere' ORDER BY seq LIMIT ?`)
 	selectVetoes      = declare(`SELECT ` + missedColumns + ` FROM missed WHERE can_veto = 1 AND key = ? ORDER BY seq, pack`)
 	selectMissedPacks = declareCostly("looks at all that was missed, once at each start",
-		`SELECT pack, version, count(*), min(at) FROM missed
+		`SELECT pack, version, count(*), min(at), max(at) FROM missed
 		WHERE why <> 'elsewhere' GROUP BY pack, version ORDER BY pack, version`)
 
 	selectBlocked = declare(`SELECT ` + actionColumns + ` FROM actions INDEXED BY actions_blocked
@@ -79,7 +79,7 @@ func missedOf(row []driver.Value) (m store.Missed, err error) {
 func (s *Store) MissedPacks(ctx context.Context) (list []store.MissedPack, err error) {
 	err = s.read(ctx, "count what packs have missed", func(c *conn) error {
 		return c.query(ctx, selectMissedPacks, func(row []driver.Value) error {
-			list = append(list, store.MissedPack{Pack: stringOf(row[0]), Version: stringOf(row[1]), Events: intOf(row[2]), First: timeOf(row[3])})
+			list = append(list, store.MissedPack{Pack: stringOf(row[0]), Version: stringOf(row[1]), Events: intOf(row[2]), First: timeOf(row[3]), Last: timeOf(row[4])})
 			return nil
 		})
 	})

@@ -43,7 +43,7 @@ var (
 	// done. An index by pack would find them at once, and cost every action of
 	// every event a tenth of its way, for what an operator does now and then.
 	selectConcerned = declareCostly("looks at all that is open and all timers, when an operator switches a pack", `SELECT chat_id FROM actions INDEXED BY actions_open
-		WHERE `+isOpen+` AND status IN ('waiting', 'sent')
+		WHERE `+isOpen+` AND status IN ('waiting', 'sent', 'blocked')
 		AND pack = ?1 AND (?2 = '' OR version = ?2)
 		UNION SELECT chat_id FROM timers WHERE pack = ?1 AND (?2 = '' OR version = ?2) ORDER BY 1`)
 

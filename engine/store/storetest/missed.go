@@ -62,7 +62,7 @@ func missedWithDecision(t *testing.T, b *bench) {
 	b.equal("rows after all", b.allMissed("vip", "codes"), []store.Missed{failed, missed("codes", seqs[1], "e2")})
 	packs, err := b.s.MissedPacks(t.Context())
 	b.must(err)
-	b.equal("packs", packs, []store.MissedPack{{Pack: "codes", Version: "v1", Events: 1, First: noon}, {Pack: "vip", Version: "v2", Events: 1, First: noon}})
+	b.equal("packs", packs, []store.MissedPack{{Pack: "codes", Version: "v1", Events: 1, First: noon, Last: noon}, {Pack: "vip", Version: "v2", Events: 1, First: noon, Last: noon}})
 }
 
 func missedReadBack(t *testing.T, b *bench) {
@@ -114,7 +114,7 @@ func missedInOrder(t *testing.T, b *bench) {
 	b.commit(store.Transition{Missed: append(all, elsewhere)})
 	counts, err := b.s.MissedPacks(t.Context())
 	b.must(err)
-	if len(counts) != 3 || counts[0].Events != 30 || !counts[0].First.Equal(noon) {
+	if len(counts) != 3 || counts[0].Events != 30 || !counts[0].First.Equal(noon) || !counts[0].Last.Equal(noon.Add(6*time.Minute)) {
 		t.Errorf("the packs have missed %s", show(counts))
 	}
 	for _, packs := range [][]string{{"a"}, {"b", "a"}, {"c", "a", "b"}, {"nobody"}, nil} {

@@ -250,8 +250,8 @@ func concerned(t *testing.T, b *bench) {
 		b.must(err)
 		b.equal(fmt.Sprintf("%s: chats of %s %s", when, pack, hash), got, want)
 	}
-	check("at once", "codes", "", "c1", "c2", "c3")
-	check("at once", "codes", "aa", "c1", "c2")
+	check("at once", "codes", "", "c1", "c2", "c3", "c6")
+	check("at once", "codes", "aa", "c1", "c2", "c6")
 	check("at once", "codes", "bb", "c1", "c2", "c3")
 	check("at once", "codes", "cc")
 	check("at once", "vip", "", "c5", "c9")
@@ -260,8 +260,8 @@ func concerned(t *testing.T, b *bench) {
 	gone := timer("c3", "codes", "bb")
 	gone.Timers[0].Gone = true
 	b.commit(store.Transition{Actions: []chat.Action{action(1, "c2", "aa", chat.Done)}}, gone)
-	check("later", "codes", "", "c1", "c2")
-	check("later", "codes", "aa", "c1")
+	check("later", "codes", "", "c1", "c2", "c6")
+	check("later", "codes", "aa", "c1", "c6")
 }
 
 func flags(t *testing.T, b *bench) {
