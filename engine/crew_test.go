@@ -111,6 +111,33 @@ func (c *crew) remove(name string) {
 	}
 }
 
+func (c *crew) mode(pack, mode string) {
+	c.t.Helper()
+	if _, err := c.m.SetMode(ctx, pack, mode, false); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// record is an event and what became of it so far.
+func (c *crew) record(id string) store.Record {
+	c.t.Helper()
+	r, ok, err := c.st.Event(ctx, id)
+	if err != nil || !ok {
+		c.t.Fatalf("event %s: %t, %v", id, ok, err)
+	}
+	return r
+}
+
+// open opens the store while no engine runs on it.
+func (c *crew) open() {
+	c.t.Helper()
+	st, err := sqlite.Open(ctx, filepath.Join(c.dir, "chertd.db"), sqlite.Options{})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.st = st
+}
+
 func (c *crew) pack(name string) control.Pack {
 	c.t.Helper()
 	all, err := c.m.Packs(context.Background())

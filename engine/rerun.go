@@ -152,7 +152,7 @@ func (b *batch) known(ctx context.Context, entry *store.Entry, c *chat.Chat) {
 		}
 	}
 	b.add(t)
-	actions := b.revive(x, c.ID, now, b.change(pack))
+	actions := b.revive(x, c, now, b.change(pack))
 	b.done = append(b.done, func() {
 		b.s.e.logHandled(entry, t.Decision, actions)
 		b.s.e.observe(Happening{Handled: &Handled{Entry: entry, Decision: t.Decision, Actions: actions}})
@@ -160,7 +160,7 @@ func (b *batch) known(ctx context.Context, entry *store.Entry, c *chat.Chat) {
 }
 
 // revive lets the chat's reads that nothing blocks any more go on.
-func (b *batch) revive(x *blockade, id string, now time.Time, changes ...*missedChange) []chat.Action {
+func (b *batch) revive(x *blockade, c *chat.Chat, now time.Time, changes ...*missedChange) []chat.Action {
 	var in chat.Revive
 	for _, a := range x.reads {
 		switch {
@@ -175,7 +175,7 @@ func (b *batch) revive(x *blockade, id string, now time.Time, changes ...*missed
 		return nil
 	}
 	var t store.Transition
-	effects := b.step(b.chats[id], in, now, &t)
+	effects := b.step(c, in, now, &t)
 	b.add(t)
 	for i := range effects.Actions {
 		for _, c := range changes {
@@ -311,7 +311,7 @@ func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []st
 		for _, id := range t.Made {
 			changes = append(changes, b.change(id.Pack))
 		}
-		actions = append(slices.Clip(actions), b.revive(x, c.ID, now, changes...)...)
+		actions = append(slices.Clip(actions), b.revive(x, b.chats[c.ID], now, changes...)...)
 	}
 	b.done = append(b.done, func() {
 		said := *decision

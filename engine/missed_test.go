@@ -1,0 +1,493 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chertd/engine/store"
+)
+
+// guard vetoes chats that say "vip", and remembers what it saw, in which order.
+const guard = `
+chert.rule({ name = "guard", on = "message.received", run = function(ev)
+  ev.state.saw = (ev.state.saw or "") .. ev.id .. " "
+  kv.incr("saw")
+  if ev.text == "vip" then chert.keep_unread(ev.chat.id) end
+end })`
+
+// broken is cut off behind its veto.
+const broken = `chert.on("message.received", function(ev) chert.keep_unread(ev.chat.id)`
+
+// gate lets commits wait, or fail, when a test says so.
+type gate struct {
+	store.Store
+	mu     sync.Mutex
+	closed chan struct{} // commits wait for it; nil: they don't
+	refuse func([]store.Transition) error
+}
+
+var errKilled = errors.New("killed")
+
+func (g *gate) Commit(ctx context.Context, batch []store.Transition) error {
+	g.mu.Lock()
+	closed, refuse := g.closed, g.refuse
+	g.mu.Unlock()
+	if closed != nil {
+		<-closed
+	}
+	if refuse != nil {
+		if err := refuse(batch); err != nil {
+			return err
+		}
+	}
+	return g.Store.Commit(ctx, batch)
+}
+
+// close lets commits wait until open is called.
+func (g *gate) close() (open func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	closed := make(chan struct{})
+	g.closed = closed
+	return func() {
+		g.mu.Lock()
+		g.closed = nil
+		g.mu.Unlock()
+		close(closed)
+	}
+}
+
+func newGatedCrew(t *testing.T, files ...string) (*crew, *gate) {
+	t.Helper()
+	g := &gate{}
+	c := newCrew(t)
+	c.stop()
+	c.wrap = func(st store.Store) store.Store { g.Store = st; return g }
+	c.write(files...)
+	c.start()
+	return c, g
+}
+
+// saw is what the guard remembers of a chat.
+func (c *crew) saw(chatID string) string {
+	c.t.Helper()
+	return c.state("guard", chatID)
+}
+
+func (c *crew) state(pack, chatID string) string {
+	c.t.Helper()
+	v, err := c.st.State(ctx, pack, chatID)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(string(v), `{"saw":"`), ` "}`)
+}
+
+// rows is how many events packs have missed, in the store.
+func (c *crew) rows() (n int64) {
+	c.t.Helper()
+	list, err := c.st.MissedPacks(ctx)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, p := range list {
+		n += p.Events
+	}
+	return n
+}
+
+// caughtUp waits until no plan is left to be carried out, and nothing is pending.
+func (c *crew) caughtUp() {
+	c.t.Helper()
+	for {
+		c.drained()
+		if p := c.eng.misses.plan.Load(); p == nil || p.open.Load() == 0 {
+			return
+		}
+	}
+}
+
+func TestMissedEventsRunInOrderBeforeNewer(t *testing.T) {
+	t.Parallel()
+	c, g := newGatedCrew(t, "read.lua", readAll, "guard.lua", broken)
+	want := map[string][]string{}
+	n := 0
+	send := func(text string) string {
+		id, chatID := fmt.Sprint("e", n), fmt.Sprint("c", n%7)
+		n++
+		c.message(chatID, id, text)
+		want[chatID] = append(want[chatID], id)
+		return id
+	}
+	for range 60 {
+		send([]string{"x", "hm"}[n%2])
+	}
+	last := send("vip")
+	for range 6 {
+		send("x")
+	}
+	c.drained()
+	if got := c.rows(); got != int64(n) {
+		t.Errorf("%d rows of what was missed, want %d", got, n)
+	}
+	if len(c.calls) > 0 {
+		t.Fatalf("a call went out: %+v", c.calls)
+	}
+	open := g.close()
+	for range 40 { // what is not taken yet waits behind what was missed
+		send("x")
+	}
+	c.write("guard.lua", guard)
+	c.reload()
+	open()
+	c.caughtUp()
+	for chatID, ids := range want {
+		if got := c.saw(chatID); got != strings.Join(ids, " ") {
+			t.Errorf("chat %s: the guard saw\n%s\nwant\n%s", chatID, got, strings.Join(ids, " "))
+		}
+	}
+	kv, err := c.st.KV(ctx, "guard", "saw", time.Now())
+	if err != nil || string(kv.Value) != fmt.Sprint(n) {
+		t.Errorf("the guard counted %s events, want %d (%v)", kv.Value, n, err)
+	}
+	if got := c.rows(); got != 0 {
+		t.Errorf("%d rows are left", got)
+	}
+	c.wait("the reads", func() bool {
+		for chatID := range want {
+			if c.called(chatID) == 0 {
+				return false
+			}
+		}
+		return true
+	})
+	record, _, err := c.st.Event(ctx, last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(record.Actions) != 1 || record.Actions[0].Why != "vetoed" {
+		t.Errorf("the read of the event that is vetoed is %+v", record.Actions)
+	}
+	d := record.Decision
+	again := d.Rules[len(d.Rules)-1]
+	if d.Failed || len(d.Rules) != 3 || again.Rule != "guard" || again.Rerun.IsZero() || again.Version != c.pack("guard").Version || again.Asked[0] != "keep_unread" {
+		t.Errorf("the decision is %+v", d)
+	}
+}
+
+// A VIP chat that the guard missed is never read.
+func TestVetoOfMissedEventHolds(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
+	for i := range 20 {
+		c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), []string{"x", "vip"}[i%2])
+	}
+	c.write("guard.lua", guard)
+	c.reload()
+	c.caughtUp()
+	c.wait("the reads", func() bool { return len(c.calls) == 10 })
+	for i := range 20 {
+		want := []string{"read done (read)", "read dropped (vetoed)"}[i%2]
+		c.settledAs(fmt.Sprint("c", i), want)
+		if n := c.called(fmt.Sprint("c", i)); n != 1-i%2 {
+			t.Errorf("%d calls for c%d", n, i)
+		}
+	}
+	if log := c.logged(); !strings.Contains(log, "events=20 failed=0 reads_released=10 reads_vetoed=10 reads_dropped=0 still_missed=0") {
+		t.Errorf("the log does not say what came of it:\n%s", log)
+	}
+}
+
+// The process ends between any two commits of what was missed: each event runs
+// through the pack once.
+func TestMissedEventsRunOnceAcrossRestarts(t *testing.T) {
+	t.Parallel()
+	c, g := newGatedCrew(t, "read.lua", readAll, "guard.lua", broken)
+	const n = 200
+	for i := range n {
+		c.message(fmt.Sprint("c", i%5), fmt.Sprint("e", i), "x")
+	}
+	c.drained()
+	var mu sync.Mutex
+	left := 0
+	g.refuse = func(batch []store.Transition) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if left--; left < 0 {
+			return errKilled
+		}
+		return nil
+	}
+	c.stop()
+	c.write("guard.lua", guard)
+	rows, restarts := c.rowsOf(), 0
+	for ; rows > 0; restarts++ {
+		if restarts > 100 {
+			t.Fatalf("%d rows are left", rows)
+		}
+		mu.Lock()
+		left = 1 + restarts%3
+		mu.Unlock()
+		c.start()
+		c.wait("the store to fail or all to have run", func() bool {
+			return c.eng.failing.Load() != nil || c.eng.misses.some.Load() == false
+		})
+		c.stop()
+		rows = c.rowsOf()
+	}
+	if restarts < 2 {
+		t.Errorf("all ran in %d lives: the test proves nothing", restarts)
+	}
+	g.refuse = nil
+	c.start()
+	c.caughtUp()
+	for i := range 5 {
+		var want []string
+		for j := i; j < n; j += 5 {
+			want = append(want, fmt.Sprint("e", j))
+		}
+		if got := c.saw(fmt.Sprint("c", i)); got != strings.Join(want, " ") {
+			t.Errorf("chat c%d: the guard saw\n%s", i, got)
+		}
+	}
+	kv, err := c.st.KV(ctx, "guard", "saw", time.Now())
+	if err != nil || string(kv.Value) != fmt.Sprint(n) {
+		t.Errorf("the guard counted %s events, want %d (%v)", kv.Value, n, err)
+	}
+	for i := range 5 {
+		c.wait("the read", func() bool { return c.called(fmt.Sprint("c", i)) > 0 })
+	}
+}
+
+// rowsOf is rows of a store that is closed.
+func (c *crew) rowsOf() int64 {
+	c.t.Helper()
+	c.open()
+	defer c.st.Close()
+	return c.rows()
+}
+
+func TestFixThatFailsAgainIsRunByTheNext(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
+	c.handle("c1", "e1", "x")
+	c.handle("c2", "e2", "vip")
+	c.write("guard.lua", strings.Replace(guard, "kv.incr", "error('oh') kv.incr", 1))
+	c.reload()
+	c.caughtUp()
+	c.expectActions("after a fix that fails", "c1", "read blocked (blocked)")
+	c.expectActions("after a fix that fails", "c2", "read blocked (blocked)")
+	d := c.record("e1").Decision
+	if !d.Failed || len(d.Rules) != 3 || !strings.Contains(d.Rules[2].Error, "oh") {
+		t.Errorf("the decision is %+v", d)
+	}
+	c.handle("c3", "e3", "x")
+	// Saved again as it is, it runs nothing: that version has failed on them.
+	c.reload()
+	c.caughtUp()
+	if got := len(c.record("e1").Decision.Rules); got != 3 {
+		t.Errorf("the same version ran on e1 again: %d records", got)
+	}
+	c.write("guard.lua", guard)
+	c.reload()
+	c.settledAs("c1", "read done (read)")
+	c.settledAs("c2", "read dropped (vetoed)")
+	c.settledAs("c3", "read done (read)")
+	if got := c.saw("c1"); got != "e1" {
+		t.Errorf("the guard saw %q", got)
+	}
+	if got := c.rows(); got != 0 {
+		t.Errorf("%d rows are left", got)
+	}
+}
+
+// Where one rule of a pack fails, the others have had their say, and have it
+// once.
+func TestOnlyRulesThatFailedRunAgain(t *testing.T) {
+	t.Parallel()
+	count := `chert.rule({ name = "count", on = "message.received", run = function(ev) kv.incr("count") ev.state.saw = (ev.state.saw or "") .. ev.id .. " " end })`
+	veto := `chert.rule({ name = "veto", on = "message.received", run = function(ev) if ev.text == "vip" then chert.keep_unread(ev.chat.id) end %s end })`
+	c := newCrew(t, "read.lua", readAll, "guard.lua", count+fmt.Sprintf(veto, "error('oh')"))
+	c.handle("c1", "e1", "x")
+	c.handle("c2", "e2", "vip")
+	if notes := strings.Join(c.m.health().Notes, "\n"); !strings.Contains(notes, "pack guard: it failed on events and their reads are blocked (2 not made up for)") {
+		t.Errorf("the notes are %q", notes)
+	}
+	if h := c.m.health(); len(h.Blocked) > 0 {
+		t.Errorf("a handler that failed makes the pack block: %+v", h.Blocked)
+	}
+	c.write("guard.lua", count+fmt.Sprintf(veto, ""))
+	c.reload()
+	c.settledAs("c1", "read done (read)")
+	c.settledAs("c2", "read dropped (vetoed)")
+	kv, err := c.st.KV(ctx, "guard", "count", time.Now())
+	if err != nil || string(kv.Value) != "2" || c.saw("c1") != "e1" {
+		t.Errorf("counted %s times, and saw %q (%v)", kv.Value, c.saw("c1"), err)
+	}
+}
+
+func TestMissedEventsOfPackThatGoesAway(t *testing.T) {
+	t.Parallel()
+	for name, away := range map[string]func(c *crew){
+		"off":     func(c *crew) { c.mode("guard", "off") },
+		"shadow":  func(c *crew) { c.mode("guard", "shadow") },
+		"removed": func(c *crew) { c.remove("guard.lua"); c.reload() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
+			c.handle("c1", "e1", "vip")
+			c.expectActions("while it is broken", "c1", "read blocked (blocked)")
+			away(c)
+			c.settledAs("c1", "read done (read)")
+			d := c.record("e1").Decision
+			last := d.Rules[len(d.Rules)-1]
+			if d.Failed || !strings.Contains(last.Note, "the pack is off, in shadow or removed") || c.rows() != 0 {
+				t.Errorf("the decision is %+v, %d rows are left", d, c.rows())
+			}
+			if h := c.m.health(); len(h.Blocked) > 0 {
+				t.Errorf("it still blocks: %+v", h.Blocked)
+			}
+		})
+	}
+}
+
+// A pack that is gone when the daemon starts may not have been read yet: what it
+// has missed is settled a while later.
+func TestPackGoneAtStartCountsAsRemovedLater(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
+	c.handle("c1", "e1", "x")
+	c.stop()
+	c.remove("guard.lua")
+	c.start()
+	c.caughtUp()
+	c.expectActions("at the start", "c1", "read blocked (blocked)")
+	c.ahead.Add(int64(goneAfter))
+	c.settledAs("c1", "read done (read)")
+}
+
+// Off means off: a blocked read of a pack that goes off does not return.
+func TestBlockedReadOfPackThatIsOffIsDropped(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
+	c.handle("c1", "e1", "x")
+	c.mode("read", "off")
+	c.settledAs("c1", "read dropped (pack_inactive)")
+	c.mode("read", "default")
+	c.write("guard.lua", guard)
+	c.reload()
+	c.caughtUp()
+	c.expectActions("after the fix", "c1", "read dropped (pack_inactive)")
+
+	// The same where the pack is rolled back with what it has pending, and then
+	// removed while what was missed waits.
+	c.write("guard.lua", strings.Replace(guard, "kv.incr", "error('oh') kv.incr", 1))
+	c.reload()
+	c.handle("c2", "e2", "x")
+	c.expectActions("while the guard fails", "c2", "read blocked (blocked)")
+	if _, err := c.m.SetMode(ctx, "read", "off", true); err != nil { // pending reads are kept
+		t.Fatal(err)
+	}
+	c.expectActions("kept", "c2", "read blocked (blocked)")
+	if _, err := c.m.Rollback(ctx, "guard", "", false, false); err != nil {
+		t.Fatal(err)
+	}
+	c.settledAs("c2", "read done (read)")
+	if got := c.saw("c2"); got != "e2" {
+		t.Errorf("the version before saw %q of what the later one failed on", got)
+	}
+}
+
+// What was missed longer ago than an hour waits for an operator, and its reads
+// stay blocked.
+func TestMissedEventsOlderThanAnHourStay(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(c *crew){
+		"fixed": func(c *crew) { c.write("guard.lua", guard); c.reload() },
+		"off":   func(c *crew) { c.mode("guard", "off") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
+			c.handle("c1", "old", "x")
+			c.handle("c2", "old too", "x")
+			c.ahead.Add(int64(time.Minute))
+			c.handle("c2", "young", "x")
+			c.ahead.Add(int64(missedFor - 30*time.Second))
+			end(c)
+			c.caughtUp()
+			c.settledAs("c2", "read done (read), read blocked (blocked)")
+			c.expectActions("an hour later", "c1", "read blocked (blocked)")
+			if got := c.rows(); got != 2 {
+				t.Errorf("%d rows are left, want 2", got)
+			}
+		})
+	}
+}
+
+// Two packs are broken: reads wait for both, and each runs once on what it missed.
+func TestTwoPacksFixedOneAfterAnother(t *testing.T) {
+	t.Parallel()
+	boss := strings.NewReplacer("guard", "boss", `"vip"`, `"boss"`).Replace(guard)
+	c := newCrew(t, "read.lua", readAll, "guard.lua", broken, "boss.lua", broken)
+	for i, text := range []string{"x", "vip", "boss"} {
+		c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), text)
+	}
+	c.write("guard.lua", guard)
+	c.reload()
+	c.caughtUp()
+	for i := range 3 {
+		c.expectActions("one is fixed", fmt.Sprint("c", i), "read blocked (blocked)")
+		if d := c.record(fmt.Sprint("e", i)).Decision; !d.Failed {
+			t.Errorf("event %d is missed by boss, and not failed: %+v", i, d)
+		}
+	}
+	c.write("boss.lua", boss)
+	c.reload()
+	c.settledAs("c0", "read done (read)")
+	c.settledAs("c1", "read dropped (vetoed)")
+	c.settledAs("c2", "read dropped (vetoed)")
+	for i := range 3 {
+		id := fmt.Sprint("e", i)
+		if g, b := c.saw(fmt.Sprint("c", i)), c.state("boss", fmt.Sprint("c", i)); g != id || b != id {
+			t.Errorf("chat c%d: guard saw %q, boss %q", i, g, b)
+		}
+		if d := c.record(id).Decision; d.Failed {
+			t.Errorf("event %d failed: %+v", i, d)
+		}
+	}
+}
+
+// A read for another chat waits for the veto on the event that asked, and a
+// veto of that event reaches it there.
+func TestBlockedReadElsewhereWaitsForTheEventThatAsked(t *testing.T) {
+	t.Parallel()
+	elsewhere := `chert.on("message.received", { text = "for" }, function(ev) chert.mark_read(ev.text:match("for (%w+)")) end)`
+	keep := `
+chert.rule({ name = "guard", on = "message.received", run = function(ev)
+  if ev.text == "for b2" then chert.keep_unread("b2") end
+end })`
+	c := newCrew(t, "read.lua", elsewhere, "guard.lua", broken, "boss.lua", broken)
+	c.handle("a1", "e1", "for b1")
+	c.handle("a2", "e2", "for b2")
+	c.handle("a3", "e3", "for b1")
+	c.drained()
+	c.expectActions("while they are broken", "b1", "read blocked (blocked), read blocked (blocked)")
+	c.expectActions("while they are broken", "b2", "read blocked (blocked)")
+	c.write("guard.lua", keep)
+	c.reload()
+	c.caughtUp()
+	c.expectActions("one is fixed", "b1", "read blocked (blocked), read blocked (blocked)")
+	c.stop()
+	c.write("boss.lua", guard)
+	c.start()
+	c.settledAs("b2", "read dropped (vetoed)")
+	c.wait("the read", func() bool { return c.called("b1") == 1 })
+	c.settledAs("b1", "read done (read), read dropped (replaced)")
+}
