@@ -39,6 +39,9 @@ var standard = sync.OnceValue(func() *standardLibrary {
 	s.stringMeta = &lua.LTable{Metatable: lua.LNil}
 	s.stringMeta.RawSetString("__index", shown)
 	s.stringMeta.RawSetString("__metatable", lockedMark)
+	for event := range arithmetic {
+		s.stringMeta.RawSetString(event, stringArithmetic(event))
+	}
 	return s
 })
 
@@ -52,7 +55,11 @@ func baseAssert(L *lua.LState) int {
 	if L.GetTop() < 2 {
 		L.RaiseError("assertion failed!")
 	}
-	// As in Lua, the message is raised as it is, without a position.
+	// Lua 5.1 puts the position before a text. It takes nothing else; a table
+	// is raised as it is, as later versions do.
+	if lua.LVCanConvToString(L.Get(2)) {
+		L.Error(lua.LString(whereIs(L, 1)+cut(text(L.Get(2)))), 0)
+	}
 	L.Error(L.Get(2), 0)
 	return 0
 }
@@ -63,8 +70,9 @@ func baseError(L *lua.LState) int {
 		level = intArg(L, 2)
 	}
 	charge(L, 10, 0)
-	if s, ok := L.Get(1).(lua.LString); ok {
-		L.Error(lua.LString(whereIs(L, level)+cut(string(s))), 0)
+	if lua.LVCanConvToString(L.Get(1)) && level > 0 {
+		// A number becomes a string, as in Lua 5.1.
+		L.Error(lua.LString(whereIs(L, level)+cut(text(L.Get(1)))), 0)
 	}
 	L.Error(L.Get(1), 0)
 	return 0

@@ -20,9 +20,14 @@ func Covered(p *Program) (*Program, []int, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	tokens, err := scan(p.File, p.text)
+	if err != nil {
+		return nil, nil, err
+	}
 	c := &coverer{seen: map[int]bool{}}
+	c.visitor = visitor{block: c.stmts, expr: c.expr}
 	chunk = c.stmts(chunk)
-	proto, err := compile(p.File, chunk)
+	proto, err := compile(p.File, chunk, tokens)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -43,6 +48,7 @@ func installCover(vm *VM, tell func(file string, line int)) {
 
 // coverer puts the calls in, and remembers their lines.
 type coverer struct {
+	visitor
 	seen  map[int]bool
 	lines []int
 }
@@ -50,10 +56,16 @@ type coverer struct {
 func (c *coverer) stmts(list []ast.Stmt) []ast.Stmt {
 	out := make([]ast.Stmt, 0, 2*len(list))
 	for _, s := range list {
-		c.stmt(s)
+		c.below(s)
 		out = append(out, c.call(s.Line()), s)
 	}
 	return out
+}
+
+// expr looks for functions, whose statements are covered as well.
+func (c *coverer) expr(e ast.Expr) ast.Expr {
+	c.inside(e)
+	return e
 }
 
 func (c *coverer) call(line int) ast.Stmt {
@@ -61,88 +73,8 @@ func (c *coverer) call(line int) ast.Stmt {
 		c.seen[line] = true
 		c.lines = append(c.lines, line)
 	}
-	fn := &ast.IdentExpr{Value: coverName}
-	call := &ast.FuncCallExpr{Func: fn}
-	s := &ast.FuncCallStmt{Expr: call}
-	fn.SetLine(line)
-	call.SetLine(line)
-	call.SetLastLine(line)
-	s.SetLine(line)
-	s.SetLastLine(line)
-	return s
-}
-
-func (c *coverer) stmt(s ast.Stmt) {
-	switch s := s.(type) {
-	case *ast.AssignStmt:
-		c.exprs(s.Lhs)
-		c.exprs(s.Rhs)
-	case *ast.LocalAssignStmt:
-		c.exprs(s.Exprs)
-	case *ast.FuncCallStmt:
-		c.expr(s.Expr)
-	case *ast.DoBlockStmt:
-		s.Stmts = c.stmts(s.Stmts)
-	case *ast.WhileStmt:
-		c.expr(s.Condition)
-		s.Stmts = c.stmts(s.Stmts)
-	case *ast.RepeatStmt:
-		s.Stmts = c.stmts(s.Stmts)
-		c.expr(s.Condition)
-	case *ast.IfStmt:
-		c.expr(s.Condition)
-		s.Then = c.stmts(s.Then)
-		if len(s.Else) > 0 {
-			s.Else = c.stmts(s.Else)
-		}
-	case *ast.NumberForStmt:
-		c.exprs([]ast.Expr{s.Init, s.Limit, s.Step})
-		s.Stmts = c.stmts(s.Stmts)
-	case *ast.GenericForStmt:
-		c.exprs(s.Exprs)
-		s.Stmts = c.stmts(s.Stmts)
-	case *ast.FuncDefStmt:
-		c.expr(s.Func)
-	case *ast.ReturnStmt:
-		c.exprs(s.Exprs)
-	}
-}
-
-func (c *coverer) exprs(list []ast.Expr) {
-	for _, e := range list {
-		c.expr(e)
-	}
-}
-
-// expr looks for functions, whose statements are covered as well.
-func (c *coverer) expr(e ast.Expr) {
-	switch e := e.(type) {
-	case *ast.FunctionExpr:
-		e.Stmts = c.stmts(e.Stmts)
-	case *ast.AttrGetExpr:
-		c.exprs([]ast.Expr{e.Object, e.Key})
-	case *ast.TableExpr:
-		for _, f := range e.Fields {
-			c.exprs([]ast.Expr{f.Key, f.Value})
-		}
-	case *ast.FuncCallExpr:
-		c.exprs([]ast.Expr{e.Func, e.Receiver})
-		c.exprs(e.Args)
-	case *ast.LogicalOpExpr:
-		c.exprs([]ast.Expr{e.Lhs, e.Rhs})
-	case *ast.RelationalOpExpr:
-		c.exprs([]ast.Expr{e.Lhs, e.Rhs})
-	case *ast.StringConcatOpExpr:
-		c.exprs(operands(e))
-	case *ast.ArithmeticOpExpr:
-		c.exprs([]ast.Expr{e.Lhs, e.Rhs})
-	case *ast.UnaryMinusOpExpr:
-		c.expr(e.Expr)
-	case *ast.UnaryNotOpExpr:
-		c.expr(e.Expr)
-	case *ast.UnaryLenOpExpr:
-		c.expr(e.Expr)
-	}
+	call := on(line, &ast.FuncCallExpr{Func: on(line, &ast.IdentExpr{Value: coverName})})
+	return on(line, &ast.FuncCallStmt{Expr: call})
 }
 
 // Columns knows where the words of a file stand. It costs a scan of the file to

@@ -27,6 +27,7 @@ const (
 
 // guardian walks a tree and stops at the first thing it refuses.
 type guardian struct {
+	visitor
 	file  string
 	depth int
 	line  int // of the statement it is in
@@ -42,6 +43,7 @@ type guardedFunction struct {
 
 func guard(file string, chunk []ast.Stmt) error {
 	g := &guardian{file: file, fn: &guardedFunction{constants: map[any]int{}}}
+	g.visitor = visitor{block: g.stmts, expr: g.expr}
 	g.stmts(chunk)
 	return g.err
 }
@@ -83,13 +85,11 @@ func (g *guardian) constant(v any) {
 	}
 }
 
-func (g *guardian) stmts(list []ast.Stmt) {
+func (g *guardian) stmts(list []ast.Stmt) []ast.Stmt {
 	for _, s := range list {
-		if g.err != nil {
-			return
-		}
 		g.stmt(s)
 	}
+	return list
 }
 
 func (g *guardian) stmt(s ast.Stmt) {
@@ -99,59 +99,19 @@ func (g *guardian) stmt(s ast.Stmt) {
 	defer g.leave()
 	g.line = s.Line()
 	switch s := s.(type) {
-	case *ast.AssignStmt:
-		g.exprs(s.Lhs)
-		g.exprs(s.Rhs)
-	case *ast.LocalAssignStmt:
-		g.exprs(s.Exprs)
-	case *ast.FuncCallStmt:
-		g.expr(s.Expr)
-	case *ast.DoBlockStmt:
-		g.stmts(s.Stmts)
-	case *ast.WhileStmt:
-		g.expr(s.Condition)
-		g.stmts(s.Stmts)
-	case *ast.RepeatStmt:
-		g.stmts(s.Stmts)
-		g.expr(s.Condition)
-	case *ast.IfStmt:
-		g.expr(s.Condition)
-		g.stmts(s.Then)
-		g.stmts(s.Else)
-	case *ast.NumberForStmt:
-		g.expr(s.Init)
-		g.expr(s.Limit)
-		g.expr(s.Step)
-		g.stmts(s.Stmts)
-	case *ast.GenericForStmt:
-		g.exprs(s.Exprs)
-		g.stmts(s.Stmts)
 	case *ast.FuncDefStmt:
-		g.expr(s.Name.Func)
-		g.expr(s.Name.Receiver)
 		if s.Name.Method != "" {
 			g.constant(s.Name.Method)
 		}
-		g.expr(s.Func)
-	case *ast.ReturnStmt:
-		g.exprs(s.Exprs)
 	case *ast.LabelStmt, *ast.GotoStmt:
 		g.refuse(s.Line(), "goto is not part of Lua 5.1", "use if, while or a function with return")
 	}
+	g.below(s)
 }
 
-func (g *guardian) exprs(list []ast.Expr) {
-	for _, e := range list {
-		if g.err != nil {
-			return
-		}
-		g.expr(e)
-	}
-}
-
-func (g *guardian) expr(e ast.Expr) {
-	if e == nil || !g.enter(e.Line()) {
-		return
+func (g *guardian) expr(e ast.Expr) ast.Expr {
+	if !g.enter(e.Line()) {
+		return e
 	}
 	defer g.leave()
 	switch e := e.(type) {
@@ -161,53 +121,31 @@ func (g *guardian) expr(e ast.Expr) {
 		g.constant(e.Value)
 	case *ast.IdentExpr:
 		g.constant(e.Value)
-	case *ast.AttrGetExpr:
-		g.expr(e.Object)
-		g.expr(e.Key)
 	case *ast.TableExpr:
 		items := 0
 		for _, f := range e.Fields {
 			if f.Key == nil {
 				items++
 			}
-			g.expr(f.Key)
-			g.expr(f.Value)
 		}
 		if items > maxItems {
 			g.refuse(e.Line(), fmt.Sprintf("a table of %d values: at most %d can be listed", items, maxItems),
 				"keep long lists in data/*.txt and read them with data.load")
 		}
 	case *ast.FuncCallExpr:
-		g.expr(e.Func)
-		g.expr(e.Receiver)
 		if e.Method != "" {
 			g.constant(e.Method)
 		}
-		g.exprs(e.Args)
-	case *ast.LogicalOpExpr:
-		g.expr(e.Lhs)
-		g.expr(e.Rhs)
-	case *ast.RelationalOpExpr:
-		g.expr(e.Lhs)
-		g.expr(e.Rhs)
-	case *ast.StringConcatOpExpr:
-		g.exprs(operands(e)) // a chain is one call, however long
-	case *ast.ArithmeticOpExpr:
-		g.expr(e.Lhs)
-		g.expr(e.Rhs)
-	case *ast.UnaryMinusOpExpr:
-		g.expr(e.Expr)
-	case *ast.UnaryNotOpExpr:
-		g.expr(e.Expr)
-	case *ast.UnaryLenOpExpr:
-		g.expr(e.Expr)
 	case *ast.FunctionExpr:
 		outer := g.fn
 		g.fn = &guardedFunction{constants: map[any]int{}, work: outer.work}
-		g.stmts(e.Stmts)
+		g.inside(e)
 		outer.work = g.fn.work
 		g.fn = outer
+		return e
 	}
+	g.inside(e)
+	return e
 }
 
 // numberKey tells numbers from strings of the same letters.

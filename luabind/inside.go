@@ -11,7 +11,8 @@ import (
 // What gopher-lua keeps to itself and the meter has to know: which instruction
 // runs next, on which operands. Without it a step would cost the same whether
 // it moves a number or makes a table, and memory could not be charged where it
-// is allocated. Nothing here writes.
+// is allocated. Nothing here writes; what is written into registers is in
+// correct.go.
 //
 // Offsets are read from the library's own types when the process starts, and
 // every field is checked by name and type: a version of gopher-lua that

@@ -105,6 +105,7 @@ func (m *meter) stop(t *thread, kind FailureKind) {
 
 // lookCloser runs each lookEvery steps, and at each step once tripped.
 func (m *meter) lookCloser(t *thread) {
+	t.showHidden()
 	switch {
 	case m.trip != "":
 		return
@@ -175,6 +176,7 @@ type thread struct {
 	registers int   // how many are paid for
 	open      int   // how many upvalues were open then
 	refused   error // an instruction that must not run: raised once, no overrun
+	hidden    hidden
 }
 
 var _ context.Context = (*thread)(nil)

@@ -60,7 +60,7 @@ func Compile(file string, src []byte) (*Program, error) {
 	if err := guard(file, chunk); err != nil {
 		return nil, placed(err, tokens)
 	}
-	p.proto, err = compile(file, chunk)
+	p.proto, err = compile(file, chunk, tokens)
 	if err != nil {
 		return nil, placed(err, tokens)
 	}
@@ -126,8 +126,12 @@ func (p *Program) Tokens() []ast.Token {
 }
 
 // compile turns statements that passed the guard into code.
-func compile(file string, chunk []ast.Stmt) (proto *lua.FunctionProto, err error) {
-	chunk = rewrite(chunk)
+func compile(file string, chunk []ast.Stmt, tokens []token) (proto *lua.FunctionProto, err error) {
+	res, err := resolve(file, chunk, tokens)
+	if err != nil {
+		return nil, err
+	}
+	chunk = rewrite(chunk, res)
 	defer func() {
 		// What the compiler can't express it panics about, not always with an
 		// error of its own.
@@ -150,8 +154,10 @@ func compile(file string, chunk []ast.Stmt) (proto *lua.FunctionProto, err error
 	return proto, nil
 }
 
-// tame changes code so that it can be metered.
+// tame changes code so that it can be metered, and so that lists in table
+// constructors are what they say.
 func tame(p *lua.FunctionProto) {
+	var batch [256]int // of a list in a register: the last that was written
 	for pc := 0; pc < len(p.Code); pc++ {
 		inst := p.Code[pc]
 		switch int(inst >> 26) {
@@ -168,6 +174,21 @@ func tame(p *lua.FunctionProto) {
 				b = 4
 			}
 			p.Code[pc] = inst&^0x3ffff | max(c, 1)<<9 | b
+			batch[inst>>18&0xff] = 0
+		case lua.OP_SETLIST:
+			// Lists are written in batches of 50. Behind a full one the compiler
+			// writes it again, for each field with a key, from registers that
+			// have other values by then; and a call that ends the list there
+			// would write where the full one stands.
+			a, b, c := inst>>18&0xff, inst&0x1ff, int(inst>>9&0x1ff)
+			switch {
+			case c != batch[a]:
+				batch[a] = c
+			case b == 0:
+				p.Code[pc] = inst + 1<<9
+			default:
+				p.Code[pc] = uint32(lua.OP_NOP) << 26
+			}
 		case lua.OP_CLOSURE:
 			// The next words say where the upvalues come from.
 			pc += len(p.FunctionPrototypes[inst&0x3ffff].DbgUpvalues)

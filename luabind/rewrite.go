@@ -6,6 +6,31 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
+// gopher-lua's compiler gets some of Lua wrong, silently. A chunk is rewritten
+// into statements that mean the same and that the compiler gets right:
+//
+//   - a name of the same function is assigned by way of another local where the
+//     compiler would evaluate the value in the name's own register (assign.go);
+//   - what several assignments in one statement read is read first (assign.go);
+//   - constants decide and, or, not, if and while here (fold.go);
+//   - no loop begins with a jump, which the compiler's jumps back to it would
+//     follow to a wrong place (loops.go);
+//   - break closes the variables of all blocks it leaves (loops.go);
+//   - for … in always has its three values (loops.go);
+//   - `local f = function` does not see itself (here);
+//   - numbers are written as the compiler reads them (fold.go);
+//   - `..` is a call (here).
+//
+// What rewriting adds costs a step or two where it is needed, and nothing
+// elsewhere. Names that it makes up are in parentheses, so that no source can
+// name them. Every node stays on its line.
+type rewriter struct {
+	visitor
+	*resolution
+	function *ast.FunctionExpr // that is rewritten; nil: the chunk
+	concats  bool              // there was a `..`
+}
+
 // concatName is the local that holds the function `..` calls. No source can
 // name it, so no source can change it.
 const concatName = "(concat)"
@@ -14,153 +39,165 @@ const concatName = "(concat)"
 // groups, and groups of groups, because a function has 200 registers.
 const maxOperands = 40
 
-// rewrite replaces each chain a .. b .. c by a call of the function the chunk
-// is given as its argument: the instruction joins strings of any length at the
-// cost of one step. The function is a local of the chunk, an upvalue everywhere
-// else: cheaper to reach than a global.
-//
-// The tree is changed in place; the statements to compile are returned.
-func rewrite(chunk []ast.Stmt) []ast.Stmt {
-	r := &rewriter{}
-	r.stmts(chunk)
-	if !r.used {
+// rewrite gives the statements to compile. The tree is changed in place.
+func rewrite(chunk []ast.Stmt, res *resolution) []ast.Stmt {
+	r := &rewriter{resolution: res}
+	r.visitor = visitor{block: r.stmts, expr: r.expr}
+	chunk = r.stmts(chunk)
+	if !r.concats {
 		return chunk
 	}
-	return concatPrelude(chunk)
-}
-
-// concatPrelude is the chunk with the local in front, on the line of its first
-// statement.
-func concatPrelude(chunk []ast.Stmt) []ast.Stmt {
-	arg := &ast.Comma3Expr{AdjustRet: true}
-	local := &ast.LocalAssignStmt{Names: []string{concatName}, Exprs: []ast.Expr{arg}}
+	// The function is given to the chunk as its argument: a local of the chunk
+	// and an upvalue elsewhere, which is cheaper to reach than a global.
+	line := 0
 	if len(chunk) > 0 {
-		arg.SetLine(chunk[0].Line())
-		local.SetLine(chunk[0].Line())
+		line = chunk[0].Line()
 	}
-	return append([]ast.Stmt{local}, chunk...)
+	given := on(line, &ast.Comma3Expr{AdjustRet: true})
+	return append([]ast.Stmt{on(line, &ast.LocalAssignStmt{Names: []string{concatName}, Exprs: []ast.Expr{given}})}, chunk...)
 }
 
-type rewriter struct {
-	functions int // how many functions enclose the node
-	used      bool
-}
-
-func (r *rewriter) stmts(list []ast.Stmt) {
+func (r *rewriter) stmts(list []ast.Stmt) []ast.Stmt {
+	out := make([]ast.Stmt, 0, len(list))
 	for _, s := range list {
-		r.stmt(s)
+		r.below(s)
+		out = append(out, r.stmt(s)...)
 	}
+	return out
 }
 
-func (r *rewriter) stmt(s ast.Stmt) {
+// stmt gives what takes the place of a statement, whose parts are rewritten.
+func (r *rewriter) stmt(s ast.Stmt) []ast.Stmt {
 	switch s := s.(type) {
 	case *ast.AssignStmt:
-		r.exprs(s.Lhs)
-		r.exprs(s.Rhs)
+		return r.assign(s)
 	case *ast.LocalAssignStmt:
-		r.exprs(s.Exprs)
-	case *ast.FuncCallStmt:
-		s.Expr = r.expr(s.Expr)
-	case *ast.DoBlockStmt:
-		r.stmts(s.Stmts)
-	case *ast.WhileStmt:
-		s.Condition = r.expr(s.Condition)
-		r.stmts(s.Stmts)
-	case *ast.RepeatStmt:
-		r.stmts(s.Stmts)
-		s.Condition = r.expr(s.Condition)
-	case *ast.IfStmt:
-		s.Condition = r.expr(s.Condition)
-		r.stmts(s.Then)
-		r.stmts(s.Else)
-	case *ast.NumberForStmt:
-		s.Init, s.Limit, s.Step = r.expr(s.Init), r.expr(s.Limit), r.expr(s.Step)
-		r.stmts(s.Stmts)
-	case *ast.GenericForStmt:
-		r.exprs(s.Exprs)
-		r.stmts(s.Stmts)
-	case *ast.FuncDefStmt:
-		s.Name.Func, s.Name.Receiver = r.expr(s.Name.Func), r.expr(s.Name.Receiver)
-		r.expr(s.Func)
+		s.Exprs = r.values(s.Exprs)
+		if len(s.Exprs) == 1 && !r.functions[s] {
+			if fn, ok := s.Exprs[0].(*ast.FunctionExpr); ok {
+				// With one function for one name the compiler takes it for
+				// `local function`, which sees itself. The nil goes nowhere.
+				s.Exprs = append(s.Exprs, on(fn.Line(), &ast.NilExpr{}))
+			}
+		}
 	case *ast.ReturnStmt:
-		r.exprs(s.Exprs)
+		s.Exprs = r.values(s.Exprs)
+	case *ast.IfStmt:
+		return decided(s)
+	case *ast.WhileStmt:
+		return r.while(s)
+	case *ast.RepeatStmt:
+		return r.repeat(s)
+	case *ast.NumberForStmt:
+		s.Stmts = r.body(s, s.Stmts)
+	case *ast.GenericForStmt:
+		return r.forIn(s)
+	case *ast.BreakStmt:
+		return r.leave(s)
 	}
+	return []ast.Stmt{s}
 }
 
-func (r *rewriter) exprs(list []ast.Expr) {
-	for i, e := range list {
-		list[i] = r.expr(e)
-	}
-}
-
-// expr rewrites below an expression and returns what takes its place.
+// expr rewrites below an expression and gives what takes its place.
 func (r *rewriter) expr(e ast.Expr) ast.Expr {
+	if fn, ok := e.(*ast.FunctionExpr); ok {
+		outer := r.function
+		r.function = fn
+		r.inside(fn)
+		r.function = outer
+		return fn
+	}
+	r.inside(e)
 	switch e := e.(type) {
-	case *ast.AttrGetExpr:
-		e.Object, e.Key = r.expr(e.Object), r.expr(e.Key)
+	case *ast.LogicalOpExpr:
+		return foldLogical(e)
+	case *ast.UnaryNotOpExpr:
+		return foldNot(e)
+	case *ast.NumberExpr:
+		return number(e)
+	case *ast.UnaryMinusOpExpr:
+		return foldArithmetic(e, "__unm", e.Expr, e.Expr)
+	case *ast.ArithmeticOpExpr:
+		return foldArithmetic(e, events[e.Operator], e.Lhs, e.Rhs)
+	case *ast.FuncCallExpr:
+		e.Args = r.values(e.Args)
 	case *ast.TableExpr:
 		for _, f := range e.Fields {
-			f.Key, f.Value = r.expr(f.Key), r.expr(f.Value)
+			if f.Key != nil {
+				// Of { 1, n = f() } the compiler would make two elements.
+				f.Value = single(f.Value)
+			}
 		}
-	case *ast.FuncCallExpr:
-		e.Func, e.Receiver = r.expr(e.Func), r.expr(e.Receiver)
-		r.exprs(e.Args)
-	case *ast.LogicalOpExpr:
-		e.Lhs, e.Rhs = r.expr(e.Lhs), r.expr(e.Rhs)
-	case *ast.RelationalOpExpr:
-		e.Lhs, e.Rhs = r.expr(e.Lhs), r.expr(e.Rhs)
-	case *ast.ArithmeticOpExpr:
-		e.Lhs, e.Rhs = r.expr(e.Lhs), r.expr(e.Rhs)
-	case *ast.UnaryMinusOpExpr:
-		e.Expr = r.expr(e.Expr)
-	case *ast.UnaryNotOpExpr:
-		e.Expr = r.expr(e.Expr)
-	case *ast.UnaryLenOpExpr:
-		e.Expr = r.expr(e.Expr)
-	case *ast.FunctionExpr:
-		r.functions++
-		r.stmts(e.Stmts)
-		r.functions--
+		if n := len(e.Fields); n > 0 && r.nothing(e.Fields[n-1].Value) && e.Fields[n-1].Key == nil {
+			e.Fields = e.Fields[:n-1]
+		}
 	case *ast.Comma3Expr:
-		if r.functions == 0 {
-			// A file is given the concat function and nothing else.
-			none := &ast.NilExpr{}
-			none.SetLine(e.Line())
-			return none
+		if r.function == nil && e.AdjustRet {
+			return on(e.Line(), &ast.NilExpr{})
 		}
 	case *ast.StringConcatOpExpr:
-		parts := operands(e)
-		r.exprs(parts)
-		r.used = true
-		for len(parts) > maxOperands {
-			// Only a __concat could tell the difference, and only in a chain
-			// this long.
-			var groups []ast.Expr
-			for group := range slices.Chunk(parts, maxOperands) {
-				groups = append(groups, concatCall(slices.Clone(group), e.Line()))
-			}
-			parts = groups
-		}
-		return concatCall(parts, e.Line())
+		r.concats = true
+		return concatChain(e)
 	}
 	return e
 }
 
-func concatCall(parts []ast.Expr, line int) ast.Expr {
-	fn := &ast.IdentExpr{Value: concatName}
-	fn.SetLine(line)
-	call := &ast.FuncCallExpr{Func: fn, Args: single(parts), AdjustRet: true}
-	call.SetLine(line)
-	return call
+// values is a list of expressions of which the last may give many values. The
+// `...` of a chunk gives none: the chunk's one argument is not the source's.
+func (r *rewriter) values(list []ast.Expr) []ast.Expr {
+	if n := len(list); n > 0 && r.nothing(list[n-1]) {
+		return list[:n-1]
+	}
+	return list
 }
 
-// single keeps a call or ... in the last place from giving more than one value.
-func single(parts []ast.Expr) []ast.Expr {
-	switch last := parts[len(parts)-1].(type) {
-	case *ast.FuncCallExpr:
-		last.AdjustRet = true
-	case *ast.Comma3Expr:
-		last.AdjustRet = true
+func (r *rewriter) nothing(e ast.Expr) bool {
+	_, ok := e.(*ast.Comma3Expr)
+	return ok && r.function == nil
+}
+
+// concatChain is a chain a .. b .. c as a call: the instruction joins strings of
+// any length at the cost of one step.
+func concatChain(e *ast.StringConcatOpExpr) ast.Expr {
+	parts := operands(e)
+	for i := range parts {
+		parts[i] = single(parts[i])
 	}
-	return parts
+	for len(parts) > maxOperands {
+		// Only a __concat could tell the difference, and only in a chain this
+		// long.
+		var groups []ast.Expr
+		for group := range slices.Chunk(parts, maxOperands) {
+			groups = append(groups, concatCall(slices.Clone(group), e.Line()))
+		}
+		parts = groups
+	}
+	return concatCall(parts, e.Line())
+}
+
+func concatCall(parts []ast.Expr, line int) ast.Expr {
+	fn := on(line, &ast.IdentExpr{Value: concatName})
+	return on(line, &ast.FuncCallExpr{Func: fn, Args: parts, AdjustRet: true})
+}
+
+// single keeps a call or ... from giving more or less than one value.
+func single(e ast.Expr) ast.Expr {
+	switch e := e.(type) {
+	case *ast.FuncCallExpr:
+		e.AdjustRet = true
+	case *ast.Comma3Expr:
+		e.AdjustRet = true
+	}
+	return e
+}
+
+// many reports whether an expression in the last place gives all its values.
+func many(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.FuncCallExpr:
+		return !e.AdjustRet
+	case *ast.Comma3Expr:
+		return !e.AdjustRet
+	}
+	return false
 }

@@ -25,7 +25,7 @@ var weighed = [64]bool{
 	lua.OP_NEWTABLE: true, lua.OP_ADD: true, lua.OP_SUB: true, lua.OP_MUL: true, lua.OP_DIV: true,
 	lua.OP_MOD: true, lua.OP_POW: true, lua.OP_UNM: true, lua.OP_LEN: true, lua.OP_CONCAT: true,
 	lua.OP_EQ: true, lua.OP_LT: true, lua.OP_LE: true, lua.OP_CALL: true, lua.OP_RETURN: true, lua.OP_SETLIST: true,
-	lua.OP_CLOSE: true, lua.OP_CLOSURE: true, lua.OP_VARARG: true,
+	lua.OP_CLOSE: true, lua.OP_CLOSURE: true, lua.OP_VARARG: true, lua.OP_FORPREP: true,
 }
 
 // weigh charges an instruction for its operands.
@@ -33,6 +33,7 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 	a, b, c := int(inst>>18)&0xff, int(inst&0x1ff), int(inst>>9)&0x1ff
 	op := int(inst >> 26)
 	var steps, bytes int
+	var measured *lua.LTable // by OP_LEN
 	switch op {
 	case lua.OP_GETTABLE:
 		steps = lengthOf(t.operand(f, c)) / 64
@@ -59,11 +60,15 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 		steps = lengthOf(t.operand(f, b)) / 16
 	case lua.OP_LEN:
 		// # walks back over the nils at the end of the array.
+		t.showHidden()
 		if tb, ok := t.operand(f, b).(*lua.LTable); ok {
 			if array := arrayPart(tb); len(array) > 0 && array[len(array)-1] == lua.LNil {
 				steps = len(array) / 16
 			}
+			measured = tb
 		}
+	case lua.OP_FORPREP:
+		steps = t.readBounds(f, a)
 	case lua.OP_CONCAT:
 		for i := b; i <= c; i++ {
 			n := lengthOf(t.register(f, i))
@@ -102,6 +107,9 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 	if m.bytes < 0 {
 		m.bytes = -1
 		m.stop(t, Bytes)
+	}
+	if measured != nil {
+		t.hideLen(measured)
 	}
 }
 

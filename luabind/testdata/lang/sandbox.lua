@@ -34,7 +34,8 @@ show(unpack({ 1, 2 })) --> "^1 2$"
 show(table.getn({ 1, 2 }), math.mod(7, 3), math.huge, -math.huge) --> "^2 1 inf -inf$"
 
 -- A file takes no arguments.
-show(...) --> "^nil$"
+show((...)) --> "^nil$"
+show(select("#", ...), select("#", 1, ...), #{ ... }) --> "^0 1 0$"
 
 -- Errors keep their values through pcall.
 local code = setmetatable({ code = 7 }, { __tostring = function(e) return "code " .. e.code end })

@@ -1,0 +1,78 @@
+package luabind
+
+import (
+	"math"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// arithmetic is what the metatable of strings does with + - * / % ^ and the
+// unary minus. Without it gopher-lua would read strings as Go reads numbers:
+// "0123" as octal, "1_000" and "0b1" at all. The machine asks a metatable before
+// it reads a string, so every string that meets an operator comes here.
+var arithmetic = map[string]func(a, b lua.LNumber) lua.LNumber{
+	"__add": func(a, b lua.LNumber) lua.LNumber { return a + b },
+	"__sub": func(a, b lua.LNumber) lua.LNumber { return a - b },
+	"__mul": func(a, b lua.LNumber) lua.LNumber { return a * b },
+	"__div": func(a, b lua.LNumber) lua.LNumber { return a / b },
+	"__mod": modulo,
+	"__pow": func(a, b lua.LNumber) lua.LNumber { return lua.LNumber(math.Pow(float64(a), float64(b))) },
+	"__unm": func(a, _ lua.LNumber) lua.LNumber { return -a },
+}
+
+// modulo has the sign of the divisor.
+func modulo(a, b lua.LNumber) lua.LNumber {
+	m := math.Mod(float64(a), float64(b))
+	if b > 0 && m < 0 || b < 0 && m > 0 {
+		m += float64(b)
+	}
+	return lua.LNumber(m)
+}
+
+// stringArithmetic is the function for an event such as __add.
+func stringArithmetic(event string) *lua.LFunction {
+	do := arithmetic[event]
+	return goFunction(func(L *lua.LState) int {
+		x, y := L.Get(1), L.Get(2)
+		if L.GetTop() < 2 {
+			y = x
+		}
+		charge(L, (lengthOf(x)+lengthOf(y))/16, 0)
+		a, aOK := toNumber(x)
+		b, bOK := toNumber(y)
+		if aOK && bOK {
+			L.Push(do(a, b))
+			return 1
+		}
+		// As in Lua, where strings have no such event of their own: the other
+		// operand's decides.
+		op := metaOf(x, event)
+		if op == lua.LNil {
+			op = metaOf(y, event)
+		}
+		if op == lua.LNil {
+			culprit := x
+			if aOK {
+				culprit = y
+			}
+			raise(L, "a number is needed: check for nil first; tonumber(…) reads texts", "attempt to perform arithmetic (%s) on a %s value", event[2:], kindOf(culprit))
+		}
+		L.SetTop(0)
+		L.Push(op)
+		L.Push(x)
+		L.Push(y)
+		L.Call(2, 1)
+		return 1
+	})
+}
+
+// toNumber is a number, or a string that Lua reads as one.
+func toNumber(v lua.LValue) (lua.LNumber, bool) {
+	switch v := v.(type) {
+	case lua.LNumber:
+		return v, true
+	case lua.LString:
+		return parseNumber(string(v))
+	}
+	return 0, false
+}

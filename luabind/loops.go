@@ -1,0 +1,144 @@
+package luabind
+
+import (
+	"slices"
+
+	"github.com/yuin/gopher-lua/ast"
+)
+
+// body is a loop's body, which neither begins with a jump nor leaves variables
+// open that a break of it leaves behind.
+func (r *rewriter) body(loop ast.Stmt, body []ast.Stmt) []ast.Stmt {
+	if r.loops[loop] {
+		// See leave. It is the first statement, and no jump.
+		return slices.Insert(body, 0, ast.Stmt(on(loop.Line(), &ast.LocalAssignStmt{Names: []string{loopName}})))
+	}
+	if jumps(body) {
+		return slices.Insert(body, 0, nothing(loop.Line()))
+	}
+	return body
+}
+
+// nothing is a statement that is one instruction.
+func nothing(line int) ast.Stmt {
+	return on(line, &ast.DoBlockStmt{Stmts: []ast.Stmt{on(line, &ast.LocalAssignStmt{Names: []string{"(nothing)"}})}})
+}
+
+// jumps reports whether the first instruction of rewritten statements is a jump.
+// The compiler shortens jumps to jumps; for one that leads back to another, which
+// has been shortened already, it takes a distance for the number of a label.
+func jumps(list []ast.Stmt) bool {
+	for _, s := range list {
+		switch s := s.(type) {
+		case *ast.BreakStmt:
+			return true
+		case *ast.DoBlockStmt:
+			if len(s.Stmts) > 0 {
+				return jumps(s.Stmts)
+			}
+			continue
+		case *ast.WhileStmt:
+			if value, _ := truth(s.Condition); value {
+				return len(s.Stmts) == 0 || jumps(s.Stmts)
+			}
+		case *ast.RepeatStmt:
+			if len(s.Stmts) > 0 {
+				return jumps(s.Stmts)
+			}
+			if value, known := truth(s.Condition); known {
+				if !value {
+					return true
+				}
+				continue
+			}
+		}
+		return false
+	}
+	return false
+}
+
+func (r *rewriter) while(s *ast.WhileStmt) []ast.Stmt {
+	if value, known := truth(s.Condition); known && !value {
+		return nil
+	}
+	s.Stmts = r.body(s, s.Stmts)
+	return []ast.Stmt{s}
+}
+
+func (r *rewriter) repeat(s *ast.RepeatStmt) []ast.Stmt {
+	s.Stmts = r.body(s, s.Stmts)
+	return []ast.Stmt{s}
+}
+
+// forIn gives the compiler what it gets right: one call of a function, or three
+// values. It takes as many values as the loop has names, and leaves the rest of
+// the three as it finds them.
+func (r *rewriter) forIn(s *ast.GenericForStmt) []ast.Stmt {
+	s.Stmts = r.body(s, s.Stmts)
+	s.Exprs = r.values(s.Exprs)
+	if len(s.Exprs) == 1 && plainCall(s.Exprs[0]) {
+		return []ast.Stmt{s}
+	}
+	names := []string{"(iterate)", "(over)", "(from)"}
+	held := on(s.Line(), &ast.LocalAssignStmt{Names: names, Exprs: s.Exprs})
+	s.Exprs = nil
+	for _, name := range names {
+		s.Exprs = append(s.Exprs, on(s.Line(), &ast.IdentExpr{Value: name}))
+	}
+	return block(s, held, s)
+}
+
+// plainCall reports whether an expression is a call that gives all its values,
+// of a function that is found without calling another: for one in the place of
+// the function itself the compiler would keep no register.
+func plainCall(e ast.Expr) bool {
+	call, ok := e.(*ast.FuncCallExpr)
+	if !ok || call.AdjustRet {
+		return false
+	}
+	from := call.Func
+	if from == nil {
+		from = call.Receiver
+	}
+	for {
+		switch e := from.(type) {
+		case *ast.IdentExpr, *ast.StringExpr:
+			return true
+		case *ast.AttrGetExpr:
+			if !isConstant(e.Key) {
+				return false
+			}
+			from = e.Object
+		default:
+			return false
+		}
+	}
+}
+
+func isConstant(e ast.Expr) bool {
+	_, ok := e.(ast.ConstExpr)
+	return ok
+}
+
+// loopName is a local of each loop that a break leaves from a block whose
+// variables functions have captured.
+const loopName = "(loop)"
+
+// leave is a break. The compiler closes captured variables at a break if the
+// loop's own block has some, by its code so far, and forgets those of blocks in
+// between: functions that have captured them would go on sharing registers with
+// whatever comes after the loop. A function that is never made captures a
+// variable of the loop's own block, for the compiler to see.
+func (r *rewriter) leave(s *ast.BreakStmt) []ast.Stmt {
+	if !r.closing[s] {
+		return []ast.Stmt{s}
+	}
+	line := s.Line()
+	use := on(line, &ast.ReturnStmt{Exprs: []ast.Expr{on(line, &ast.IdentExpr{Value: loopName})}})
+	fn := on(line, &ast.FunctionExpr{ParList: &ast.ParList{}, Stmts: []ast.Stmt{use}})
+	never := on(line, &ast.IfStmt{
+		Condition: on(line, &ast.FalseExpr{}),
+		Then:      []ast.Stmt{on(line, &ast.LocalAssignStmt{Names: []string{valueName}, Exprs: []ast.Expr{fn}})},
+	})
+	return []ast.Stmt{never, s}
+}
