@@ -51,6 +51,7 @@ func crashDaemon(dir string) error {
 		API:       chert.Config{BaseURL: os.Getenv("CHERTD_TEST_API") + "/api/v1", Tenant: benchTenant, SigningSecret: benchSecret},
 		Webhook:   Webhook{Listen: "127.0.0.1:0", Path: "/hook", Secrets: []string{benchHook}},
 		RulesDir:  filepath.Join(dir, "rules"),
+		Watch:     true,
 		Log:       slog.New(slog.DiscardHandler),
 		Started:   func(a Addresses) { fmt.Println(a.Webhook) },
 	}.Run(ctx)
