@@ -3,8 +3,10 @@ package dispatch
 import "sync"
 
 // busyGroups are groups of chats of which one takes long to say what it is due.
-// Calls of theirs that come up meanwhile are set aside, and return to the queue
-// once the group answers. They are at most as many as the queue may have in memory.
+// Meanwhile others of the group are asked without a place on the wire; as many
+// as there are places, so that all can be taken when the group answers. Further
+// calls of theirs are set aside, in their order, and return to the queue as it
+// does. They are at most as many as the queue may have in memory.
 type busyGroups struct {
 	mu     sync.Mutex
 	groups map[int]*busyGroup
@@ -12,8 +14,31 @@ type busyGroups struct {
 }
 
 type busyGroup struct {
-	waiting int // chats that were asked and have not answered in time
+	waiting int // chats that were asked, and have no place on the wire
 	aside   []Pick
+}
+
+type ask int
+
+const (
+	askNow ask = iota
+	askWithoutPlace
+	askLater
+)
+
+// admit says how a chat of a group may be asked. With askWithoutPlace it counts
+// as asked, until leave.
+func (b *busyGroups) admit(group, limit int) ask {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch g := b.groups[group]; {
+	case g == nil:
+		return askNow
+	case g.waiting < limit:
+		g.waiting++
+		return askWithoutPlace
+	}
+	return askLater
 }
 
 // enter notes that a chat of the group takes long.
@@ -31,34 +56,34 @@ func (b *busyGroups) enter(group int) {
 	g.waiting++
 }
 
-// leave notes that a chat of the group has answered. With the last one, the
-// calls that were set aside return to the queue.
+// leave notes that a chat of the group has answered. Another that was set aside
+// returns to the queue; with the last one all do.
 func (b *busyGroups) leave(group int, q *Queue) {
 	b.mu.Lock()
 	g := b.groups[group]
 	g.waiting--
-	var back []Pick
+	back := g.aside[:min(1, len(g.aside))]
 	if g.waiting == 0 {
 		back = g.aside
-		b.aside -= len(back)
 		delete(b.groups, group)
 	}
+	g.aside = g.aside[len(back):]
+	b.aside -= len(back)
 	b.mu.Unlock()
 	for _, p := range back {
 		q.Set(p)
 	}
 }
 
-// setAside takes a call from the queue if its group is busy. Where too many
-// are set aside already, the call is left to wait for its place instead.
+// setAside takes a call from the queue, unless its group has just answered;
+// false if too many are set aside already.
 func (b *busyGroups) setAside(group int, p Pick, q *Queue) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	g := b.groups[group]
-	if g == nil || b.aside >= DefaultCapacity {
+	if b.aside >= DefaultCapacity {
 		return false
 	}
-	if q.Remove(p) {
+	if g := b.groups[group]; g != nil && q.Remove(p) {
 		g.aside = append(g.aside, p)
 		b.aside++
 	}

@@ -120,7 +120,8 @@ func (d *Dispatcher) Run(ctx context.Context) {
 }
 
 // next waits until a call is due, its line has a place on the wire for it and
-// the governor lets it go, and takes all three.
+// the governor lets it go, and takes all three; of a chat that will not answer
+// soon the call alone.
 func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
 	for {
 		wait, changed := time.Duration(-1), d.c.Queue.Changed() // until told
@@ -136,9 +137,22 @@ func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
 				wait = time.Second
 			case !ok:
 				wait = until
-			case d.busy.setAside(d.c.Group(pick.Chat), pick, d.c.Queue):
-				continue
 			default:
+				group := d.c.Group(pick.Chat)
+				switch d.busy.admit(group, d.c.Concurrency) {
+				case askLater:
+					if !d.busy.setAside(group, pick, d.c.Queue) {
+						changed = nil // until a group answers
+						break
+					}
+					continue
+				case askWithoutPlace:
+					if d.c.Queue.Take(pick) {
+						return &flight{pick: pick, late: true}, true
+					}
+					d.busy.leave(group, d.c.Queue)
+					continue
+				}
 				var leave Leave
 				if leave, wait = d.c.Governor.Admit(now); wait > 0 {
 					changed = nil // what comes meanwhile is seen when the time is up
@@ -168,7 +182,7 @@ type flight struct {
 	pick  Pick
 	leave Leave
 	began time.Time
-	late  bool // the chat has not said in time what it is due: the place went to another
+	late  bool // the chat does not say in time what it is due: it has no place meanwhile
 }
 
 // askPatience is how long a place on the wire is kept for a chat that has not
@@ -262,11 +276,15 @@ func (d *Dispatcher) failed(answer *chat.Answer, err *chert.Error) {
 }
 
 // ask asks the chat for the call it is due. If that takes longer than
-// askPatience, its place on the wire goes to another, and no other chat of its
-// group is asked until it has answered: a shard that is stuck holds up its own
-// chats, and nobody else's.
+// askPatience, its place on the wire goes to another, and until it has answered
+// a few others of its group are asked without a place: a shard that is stuck
+// holds up its own chats, and nobody else's.
 func (d *Dispatcher) ask(ctx context.Context, f *flight) (chat.Call, bool, error) {
 	group := d.c.Group(f.pick.Chat)
+	if f.late {
+		defer d.busy.leave(group, d.c.Queue)
+		return d.c.Chats.Ready(ctx, f.pick.Chat)
+	}
 	late := make(chan struct{})
 	patience := time.AfterFunc(askPatience, func() {
 		defer close(late)
@@ -305,9 +323,9 @@ func (d *Dispatcher) release(f *flight) {
 }
 
 // lineFailed reports whether a call failed in a way that others of its line may
-// as well.
+// as well. What answers in the place of Chert says nothing about a line.
 func lineFailed(a *chat.Answer) bool {
-	return !a.OK && !a.Unmade && (a.Retryable || a.Unknown) && a.Code != chert.CodeRateLimited
+	return !a.OK && !a.Unmade && !a.Foreign && (a.Retryable || a.Unknown) && a.Code != chert.CodeRateLimited
 }
 
 // lookAgain is the longest wait for a time of the clock: timers know neither of
