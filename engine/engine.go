@@ -123,6 +123,8 @@ func New(c Config) *Engine {
 		Concurrency: c.Concurrency, Timeout: c.Timeout,
 		Group: func(id string) int { return e.shardOf(id).part.Index },
 		Now:   c.Now, Jitter: c.Jitter, Log: c.Log, Keep: e.keepPause,
+		// A call that can't be recorded would be made again and again.
+		Able: c.Store.Healthy,
 		Observe: func(a dispatch.Attempt) {
 			e.callHealth.ended(&a)
 			e.observe(Happening{Attempt: &a})
@@ -220,6 +222,9 @@ func (e *Engine) Status() Status {
 	}
 	if f := e.failing.Load(); f != nil {
 		st.Failing = *f
+	}
+	if err := e.c.Store.Healthy(); err != nil {
+		st.Failing = err.Error()
 	}
 	st.Outage, st.LastCall = e.callHealth.outage()
 	st.Confirmed = e.callHealth.lastConfirmed()

@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	"chertd/engine/control"
 	"chertd/engine/source"
+	"chertd/engine/store"
 )
 
 // intake is what the manager reports of how events come in. It is set before
@@ -22,6 +24,19 @@ const (
 	// clockNoted is from how large an offset of the clock somebody should set it.
 	clockNoted = time.Minute
 )
+
+// statsTime bounds how long a status waits for a store that may hang.
+const statsTime = 2 * time.Second
+
+// storeFails says that the store fails, and what to do about it.
+func storeFails(st store.Store, why string) string {
+	text := "the store fails: " + why
+	var hinted interface{ Hint() string }
+	if err := st.Healthy(); errors.As(err, &hinted) {
+		text += "; " + hinted.Hint()
+	}
+	return text
+}
 
 // webhook counts what the webhook has answered; nil if there is none.
 func (m *manager) webhook() *control.Webhook {

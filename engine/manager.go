@@ -240,11 +240,14 @@ func (m *manager) handled(h *Handled) {
 
 // Status implements control.Daemon.
 func (m *manager) Status(ctx context.Context) (control.Status, error) {
-	stats, err := m.store.Stats(ctx)
-	if err != nil {
-		return control.Status{}, fmt.Errorf("count what the store holds: %w", err)
-	}
 	h := m.health()
+	counting, cancel := context.WithTimeout(ctx, statsTime)
+	defer cancel()
+	stats, err := m.store.Stats(counting)
+	if err != nil && ctx.Err() == nil {
+		// What the store holds is the least that people want to know now.
+		h.Notes = append(h.Notes, fmt.Sprintf("what the store holds can't be counted: %v", err))
+	}
 	st := control.Status{
 		Version: m.version, Since: m.since, Ready: len(h.NotReady) == 0,
 		NotReady: h.NotReady, NoCalls: h.NoCalls, Blocked: h.Blocked, Notes: h.Notes, Paused: m.eng.calls.Paused(), Calls: m.callsStatus(),
@@ -384,7 +387,7 @@ func (m *manager) health() control.Health {
 		h.NotReady = append(h.NotReady, "draining")
 	}
 	if st.Failing != "" {
-		h.NotReady = append(h.NotReady, "the store fails: "+st.Failing)
+		h.NotReady = append(h.NotReady, storeFails(m.store, st.Failing))
 	}
 	problems, live := m.gens.Problems()
 	if !live {

@@ -55,6 +55,9 @@ type Config struct {
 	// Keep, if set, keeps a pause across restarts. It is called after each 429
 	// with the pause in force; it may take as long as a write to the store.
 	Keep func(Pause)
+	// Able, if set, says why no call may be made at the moment; nil: it may. It is
+	// asked before each call, and again every second while it says no.
+	Able func() error
 	// Observe, if set, is told of each attempt as it ends.
 	Observe func(Attempt)
 }
@@ -125,7 +128,11 @@ func (d *Dispatcher) Run(ctx context.Context) {
 func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
 	for {
 		wait, changed := time.Duration(-1), d.c.Queue.Changed() // until told
-		if !d.paused.Load() {
+		switch {
+		case d.paused.Load():
+		case d.c.Able != nil && d.c.Able() != nil:
+			wait = time.Second
+		default:
 			now := d.c.Now()
 			may := func(line string) bool { return d.wire.may(line, now) }
 			pick, until, ok, err := d.c.Queue.Next(ctx, now, may, d.wire.used)

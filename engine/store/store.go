@@ -93,6 +93,10 @@ type Store interface {
 	CallsDue(ctx context.Context, line string, after Due, limit int) ([]Due, error)
 	TimersDue(ctx context.Context, after Due, limit int) ([]Due, error)
 
+	// Healthy reports why the store can't keep what it is given at the moment; nil:
+	// it can. It answers immediately, also while the disk does not.
+	Healthy() error
+
 	// LastSeq is the highest sequence of the journal.
 	LastSeq() int64
 

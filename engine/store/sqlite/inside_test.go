@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"chertd/engine/event"
 	"chertd/engine/store"
@@ -16,7 +17,12 @@ import (
 
 func openInside(t *testing.T) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "chertd.db"), Options{})
+	return openWith(t, Options{tick: make(chan time.Time)}) // the tests look after it
+}
+
+func openWith(t *testing.T, o Options) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "data", "chertd.db"), o)
 	if err != nil {
 		t.Fatal(err)
 	}

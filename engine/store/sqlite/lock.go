@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -36,7 +37,30 @@ func (e *InUseError) Hint() string {
 // the lock back when the process ends, however it ends, so the file is never
 // deleted and one that is left over does no harm. The database itself is not
 // locked this way: closing any descriptor of it would drop SQLite's own locks.
-type lockFile struct{ f *os.File }
+type lockFile struct {
+	f    *os.File
+	info os.FileInfo
+}
+
+// check makes sure that the lock's file is still where another process would
+// look for it. One that was removed is taken again; where another process has
+// been quicker, the store is lost to it.
+func (l *lockFile) check(path string) error {
+	info, err := os.Stat(path + ".lock")
+	if err == nil && os.SameFile(info, l.info) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &LostError{path + ".lock", fmt.Sprintf("it can't be looked at: %v", err)}
+	}
+	again, err := lock(path)
+	if err != nil {
+		return &LostError{path + ".lock", fmt.Sprintf("it was removed, and can't be taken again: %v", err)}
+	}
+	l.f.Close()
+	*l = *again
+	return nil
+}
 
 // lock takes the lock of the database at path and notes the process's id in it.
 func lock(path string) (*lockFile, error) {
@@ -66,7 +90,12 @@ func lock(path string) (*lockFile, error) {
 		f.Close()
 		return nil, fmt.Errorf("open store %s: lock %s: %w", path, f.Name(), err)
 	}
-	return &lockFile{f}, nil
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open store %s: lock %s: %w", path, f.Name(), err)
+	}
+	return &lockFile{f, info}, nil
 }
 
 func (l *lockFile) unlock() error {

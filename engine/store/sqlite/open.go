@@ -19,6 +19,8 @@ type Options struct {
 	Log     *slog.Logger     // nil: nothing is logged
 	Readers int              // connections that read, at least 2; 0: 4. Half of them may serve people at a time
 	Queue   int              // requests that may wait for the writer before callers do; 0: 1024
+
+	tick <-chan time.Time // when to look after the store; nil: every second
 }
 
 const (
@@ -81,7 +83,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 
 	s := &Store{
 		path: path, log: o.Log, size: o.Readers,
-		readers: make(chan *conn, o.Readers), people: make(chan struct{}, o.Readers/2), written: make(chan struct{}), closing: make(chan struct{}),
+		readers: make(chan *conn, o.Readers), people: make(chan struct{}, o.Readers/2), written: make(chan struct{}), watched: make(chan struct{}), closing: make(chan struct{}),
 	}
 	if s.lock, err = lock(path); err != nil {
 		return nil, err
@@ -129,9 +131,23 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if cp, err = connect(ctx, path, "rw", busyTimeout, "synchronous(FULL)", readerCache); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	s.writer = &writer{conn: w, queue: make(chan *request, o.Queue), grown: make(chan struct{}, 1), next: last + 1, counts: map[versionKey]tally{}, rows: rowCounts{}}
+	fl, err := hold(path, s.lock)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	s.writer = &writer{conn: w, files: fl, queue: make(chan *request, o.Queue), grown: make(chan struct{}, 1), next: last + 1, counts: map[versionKey]tally{}, rows: rowCounts{}}
+	s.writer.health.now, s.writer.health.tell = o.Now, s.tellHealth
 	s.writer.last.Store(last)
 	s.start(&checkpointer{conn: cp, log: o.Log, path: path})
+	go func() {
+		defer close(s.watched)
+		if o.tick == nil {
+			t := time.NewTicker(watchEvery)
+			defer t.Stop()
+			o.tick = t.C
+		}
+		s.watch(o.tick)
+	}()
 	return s, nil
 }
 
@@ -180,6 +196,9 @@ func lastSeq(ctx context.Context, c *conn) (int64, error) {
 func makePrivate(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 {
+			return &MissingError{path}
+		}
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return err
@@ -199,6 +218,19 @@ func makePrivate(path string) error {
 		return os.Chmod(path, 0o600)
 	}
 	return nil
+}
+
+// MissingError says that a store's WAL is there and its database is not: to
+// begin a new one would throw away what the WAL holds.
+type MissingError struct{ Path string }
+
+func (e *MissingError) Error() string {
+	return "the file is not there, but its " + filepath.Base(e.Path) + "-wal is"
+}
+
+// Hint says what to do about it.
+func (e *MissingError) Hint() string {
+	return "put " + e.Path + " back, or restore a backup; to begin with an empty store remove the -wal and -shm files, too"
 }
 
 // syncFolder makes the new file's name as durable as what it will hold.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -21,6 +22,7 @@ var samples = map[*statement][]driver.Value{
 	copyWAL: nil, truncateWAL: nil, readApplication: nil, readVersion: nil, readJournalMode: nil, readSynchronous: nil,
 
 	noteOpened:  {int64(1)},
+	noteProbed:  {int64(1)},
 	noteLastSeq: {int64(1)},
 
 	selectLastSeq: {},
@@ -226,7 +228,7 @@ type machine struct {
 func machineOf(t *testing.T, n int) *machine {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "chertd.db")
-	s, err := Open(context.Background(), path, Options{})
+	s, err := Open(context.Background(), path, Options{tick: make(chan time.Time)})
 	if err != nil {
 		t.Fatal(err)
 	}

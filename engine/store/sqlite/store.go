@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"sync"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"chertd/engine/store"
 )
 
@@ -20,6 +22,7 @@ type Store struct {
 	lock    *lockFile
 	writer  *writer
 	written chan struct{} // closed when the writer and the checkpointer have ended
+	watched chan struct{} // closed when nobody looks after the store any more
 	readers chan *conn    // those not in use
 	size    int           // of the pool
 	people  chan struct{} // holds one for each reader that people use
@@ -55,6 +58,7 @@ func (s *Store) Close() error {
 	close(s.closing)
 	s.mu.Unlock()
 	<-s.written
+	<-s.watched
 
 	var errs []error
 	for range s.size {
@@ -64,7 +68,7 @@ func (s *Store) Close() error {
 	if _, err := s.writer.conn.one(context.Background(), truncateWAL); err != nil {
 		s.log.Warn("store: checkpoint at close failed, the next start makes up for it", "store", s.path, "error", err)
 	}
-	errs = append(errs, s.writer.conn.close(), s.lock.unlock())
+	errs = append(errs, s.writer.conn.close(), s.writer.files.close(), s.lock.unlock())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close store %s: %w", s.path, err)
 	}
@@ -97,7 +101,7 @@ func (s *Store) Append(ctx context.Context, arrivals []store.Arrival) ([]store.R
 // before the writer has begun with it, it is withdrawn; later, ctx ends the
 // waiting unless sure is set.
 func (s *Store) submit(ctx context.Context, r *request, sure bool) error {
-	if err := s.enqueue(ctx, r); err != nil {
+	if err := s.enqueue(ctx, r, sure); err != nil {
 		return err
 	}
 	select {
@@ -116,11 +120,17 @@ func (s *Store) submit(ctx context.Context, r *request, sure bool) error {
 	return <-r.answer
 }
 
-func (s *Store) enqueue(ctx context.Context, r *request) error {
+func (s *Store) enqueue(ctx context.Context, r *request, sure bool) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
 		return store.ErrClosed
+	}
+	if !sure {
+		// Senders have better things to do than to wait for a disk that hangs.
+		if err := s.writer.health.stalled(); err != nil {
+			return fmt.Errorf("%s: %w", r.doing, err)
+		}
 	}
 	select {
 	case s.writer.queue <- r:
@@ -150,9 +160,34 @@ func (s *Store) read(ctx context.Context, doing string, f func(*conn) error) err
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if err := f(c); err != nil {
+		if damaged(err) {
+			err = &CorruptError{err}
+			s.writer.health.end(err)
+		}
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return nil
+}
+
+// tellHealth logs that the store fails, or works again.
+func (s *Store) tellHealth(err error) {
+	var hinted interface{ Hint() string }
+	switch {
+	case err == nil:
+		s.log.Info("the store works again", "store", s.path)
+	case errors.As(err, &hinted):
+		s.log.Error("the store fails: nothing is taken in", "store", s.path, "error", err, "hint", hinted.Hint())
+	default:
+		s.log.Error("the store fails: nothing is taken in until it works again", "store", s.path, "error", err, "hint", writeHint(err))
+	}
+}
+
+// writeHint says what to do about a write that failed.
+func writeHint(err error) string {
+	if sqliteCode(err) == sqlite3.SQLITE_FULL {
+		return "make room on the disk; chertd notices"
+	}
+	return "look at the disk and at the kernel's log; chertd tries again every second"
 }
 
 // browse is snapshot for what people ask: it may take long, so that some

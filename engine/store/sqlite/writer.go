@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
-
-	moderncsqlite "modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"chertd/engine/store"
 )
@@ -28,9 +26,11 @@ var noteLastSeq = declare(`INSERT INTO meta (key, value) VALUES ('last_seq', ?)
 // that wait and makes one transaction of them, so that under load many share
 // one fsync and a lone one waits for nobody.
 type writer struct {
-	conn  *conn
-	queue chan *request // closed by Store.Close, when no sender is left
-	grown chan struct{} // tells the checkpointer; closed by run
+	conn   *conn
+	files  *files
+	health health
+	queue  chan *request // closed by Store.Close, when no sender is left
+	grown  chan struct{} // tells the checkpointer; closed by run
 
 	last      atomic.Int64 // highest sequence on disk
 	journaled atomic.Pointer[func([]store.Entry)]
@@ -132,8 +132,10 @@ func (w *writer) serve(group []*request) {
 	if len(begun) == 0 {
 		return
 	}
+	w.health.busy.Store(w.health.now().UnixNano())
+	defer w.health.busy.Store(0)
 	errs := make([]error, len(begun))
-	err := w.transact(begun, errs)
+	err := w.guarded(begun, errs)
 	if err == nil || len(begun) == 1 || storeFailed(err) {
 		for i, r := range begun {
 			r.answer <- r.failed(cmp.Or(err, errs[i]))
@@ -144,9 +146,30 @@ func (w *writer) serve(group []*request) {
 	// to give each a transaction of its own, instead of a savepoint to all.
 	for i, r := range begun {
 		errs[i] = nil
-		err := w.transact(begun[i:i+1], errs[i:i+1])
+		err := w.guarded(begun[i:i+1], errs[i:i+1])
 		r.answer <- r.failed(cmp.Or(err, errs[i]))
 	}
+}
+
+// guarded is transact on a store whose files are where they belong. What was
+// committed to a file that is no longer there is not acknowledged.
+func (w *writer) guarded(group []*request, errs []error) (err error) {
+	defer func() {
+		if err != nil || writes(group) {
+			w.health.wrote(err)
+		}
+	}()
+	if ended := w.health.ended.Load(); ended != nil {
+		return *ended
+	}
+	if err := w.files.check(); err != nil {
+		return err
+	}
+	if err = w.transact(group, errs); damaged(err) {
+		err = &CorruptError{err}
+		w.health.end(err)
+	}
+	return err
 }
 
 // transact runs requests in one transaction. errs takes the errors of requests
@@ -183,11 +206,21 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 		w.next = first
 		return err
 	}
+	if err := w.files.committed(); err != nil {
+		// It is committed, but nobody may find it: nothing more is right to do.
+		w.health.end(err)
+		return err
+	}
 	w.last.Store(w.next - 1)
 	if tell := w.journaled.Load(); tell != nil && len(w.entries) > 0 {
 		(*tell)(w.entries)
 	}
 	return nil
+}
+
+// writes reports whether a group has anything to write.
+func writes(group []*request) bool {
+	return slices.ContainsFunc(group, func(r *request) bool { return r.weight > 0 })
 }
 
 // arrivals is how many entries a group can add to the journal.
@@ -282,19 +315,4 @@ func (r *request) failed(err error) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w", r.doing, err)
-}
-
-// storeFailed reports whether the database, and not a request, is at fault.
-func storeFailed(err error) bool {
-	var e *moderncsqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
-		sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
-		sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOTADB:
-		return true
-	}
-	return false
 }

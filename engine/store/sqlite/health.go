@@ -1,0 +1,166 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	moderncsqlite "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+const (
+	// watchEvery is how often the store looks after itself when nobody writes.
+	watchEvery = time.Second
+	// stallAfter is how long a write may take before the disk counts as hanging.
+	stallAfter = 3 * time.Second
+)
+
+// StalledError says that a write does not come back from the disk.
+type StalledError struct{ For time.Duration }
+
+func (e *StalledError) Error() string {
+	return fmt.Sprintf("the disk does not answer: a write has not ended after %v", e.For.Round(time.Second))
+}
+
+// CorruptError says that SQLite found the database damaged.
+type CorruptError struct{ Err error }
+
+func (e *CorruptError) Error() string { return fmt.Sprintf("the database is damaged: %v", e.Err) }
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+// Hint says what to do about it.
+func (e *CorruptError) Hint() string {
+	return "stop chertd and restore a backup; sqlite3 FILE 'PRAGMA integrity_check' tells how bad it is"
+}
+
+// health is whether the store can keep what it is given. Its methods do not
+// touch the disk.
+type health struct {
+	now   func() time.Time
+	busy  atomic.Int64 // when the write at hand began, Unix nanoseconds; 0: none
+	fails atomic.Pointer[error]
+	ended atomic.Pointer[error] // after this only a restart helps
+
+	mu   sync.Mutex
+	tell func(err error) // of each change; nil error: it works again
+}
+
+// Healthy implements store.Store.
+func (s *Store) Healthy() error {
+	h := &s.writer.health
+	if err := h.ended.Load(); err != nil {
+		return *err
+	}
+	if err := h.stalled(); err != nil {
+		return err
+	}
+	if err := h.fails.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// stalled is a *StalledError if the write at hand takes too long.
+func (h *health) stalled() error {
+	began := h.busy.Load()
+	if began == 0 {
+		return nil
+	}
+	if d := h.now().Sub(time.Unix(0, began)); d >= stallAfter {
+		return &StalledError{d}
+	}
+	return nil
+}
+
+// wrote notes how a write, or a check of the files, has ended. What is a
+// request's own fault says nothing about the store.
+func (h *health) wrote(err error) {
+	if err != nil && !storeFailed(err) {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.fails.Load()
+	switch {
+	case h.ended.Load() != nil:
+		return
+	case err == nil && before != nil:
+		h.fails.Store(nil)
+		h.tell(nil)
+	case err != nil:
+		h.fails.Store(&err)
+		if before == nil {
+			h.tell(err)
+		}
+	}
+}
+
+// end has the store refuse everything from now on.
+func (h *health) end(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended.CompareAndSwap(nil, &err) {
+		h.tell(err)
+	}
+}
+
+// noteProbed is written to find out whether a store that failed works again.
+var noteProbed = declare(`INSERT INTO meta (key, value) VALUES ('probed_at', ?)
+	ON CONFLICT DO UPDATE SET value = excluded.value`)
+
+// watch looks after the store while nobody writes, until it is closed: that the
+// files are still there, and whether one that failed works again.
+func (s *Store) watch(tick <-chan time.Time) {
+	for {
+		select {
+		case <-tick:
+		case <-s.closing:
+			return
+		}
+		var probe step
+		if s.writer.health.fails.Load() != nil {
+			probe.add(noteProbed, s.writer.health.now().UnixMicro())
+		}
+		r := newRequest("look after the store", probe)
+		ctx, cancel := context.WithTimeout(context.Background(), stallAfter)
+		_ = s.submit(ctx, r, false) // the writer notes what is wrong
+		cancel()
+	}
+}
+
+// storeFailed reports whether the store, and not a request, is at fault.
+func storeFailed(err error) bool {
+	var lost *LostError
+	var corrupt *CorruptError
+	return errors.As(err, &lost) || errors.As(err, &corrupt) || sqliteFailed(err)
+}
+
+// sqliteFailed reports whether SQLite says that the database is at fault.
+func sqliteFailed(err error) bool {
+	switch sqliteCode(err) {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
+		sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+		sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOTADB:
+		return true
+	}
+	return false
+}
+
+// damaged reports whether SQLite found the database to be none.
+func damaged(err error) bool {
+	code := sqliteCode(err)
+	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
+}
+
+// sqliteCode is the primary code of an error of SQLite's; 0 if it is another's.
+func sqliteCode(err error) int {
+	var e *moderncsqlite.Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return e.Code() & 0xff
+}

@@ -1,0 +1,392 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chertd/engine/store"
+)
+
+// within writes over the beginning of a file that stays the same one.
+func within(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte(text), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// copyOver puts a copy of a file in its place: the same bytes in another file.
+func copyOver(t *testing.T, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = errors.Join(os.WriteFile(path+".copy", b, 0o600), os.Rename(path+".copy", path))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestNothingIsAcknowledgedOnLostFiles: whatever happens to the files of a
+// running store, what is appended then fails, the store says so, and a store
+// that is opened in their place has all that was acknowledged before.
+func TestNothingIsAcknowledgedOnLostFiles(t *testing.T) {
+	t.Parallel()
+	must := func(t *testing.T, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	half := func(t *testing.T, path string) {
+		info, err := os.Stat(path)
+		must(t, err)
+		must(t, os.Truncate(path, info.Size()/2))
+	}
+	for name, harm := range map[string]func(t *testing.T, path string){
+		"the folder is removed":     func(t *testing.T, path string) { must(t, os.RemoveAll(filepath.Dir(path))) },
+		"the folder is renamed":     func(t *testing.T, path string) { must(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+"2")) },
+		"the database is removed":   func(t *testing.T, path string) { must(t, os.Remove(path)) },
+		"the database is replaced":  func(t *testing.T, path string) { copyOver(t, path) },
+		"the database is emptied":   func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) },
+		"the database is cut":       func(t *testing.T, path string) { half(t, path) },
+		"the header is overwritten": func(t *testing.T, path string) { within(t, path, "garbage garbage garbage") },
+		"a folder is in its place":  func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, os.Mkdir(path, 0o700)) },
+		"the WAL is removed":        func(t *testing.T, path string) { must(t, os.Remove(path+"-wal")) },
+		"the WAL is replaced":       func(t *testing.T, path string) { copyOver(t, path+"-wal") },
+		"the WAL is emptied":        func(t *testing.T, path string) { must(t, os.Truncate(path+"-wal", 0)) },
+		"the WAL is cut":            func(t *testing.T, path string) { half(t, path+"-wal") },
+		"the WAL is overwritten":    func(t *testing.T, path string) { within(t, path+"-wal", "garbage") },
+		"the shared memory is gone": func(t *testing.T, path string) { must(t, os.Remove(path+"-shm")) },
+		"another process locks it":  func(t *testing.T, path string) { must(t, os.Remove(path+".lock")); takeLock(t, path) },
+		"the lock can't be looked at": func(t *testing.T, path string) {
+			must(t, os.Remove(path+".lock"))
+			must(t, os.Mkdir(path+".lock", 0o700))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			s := openWith(t, Options{tick: make(chan time.Time), Log: slog.New(slog.NewTextHandler(&log, nil))})
+			for i := range 50 {
+				if _, err := s.Append(t.Context(), []store.Arrival{simple(fmt.Sprint("before", i))}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.Healthy(); err != nil {
+				t.Fatalf("not healthy before: %v", err)
+			}
+			told := 0
+			s.Journaled(func(list []store.Entry) { told += len(list) })
+			harm(t, s.path)
+
+			for i := range 3 {
+				_, err := s.Append(t.Context(), []store.Arrival{simple(fmt.Sprint("after", i))})
+				var lost *LostError
+				if !errors.As(err, &lost) || lost.Hint() == "" || !strings.HasPrefix(lost.Path, s.path) {
+					t.Fatalf("appended to a lost store: %v", err)
+				}
+				if err := s.Healthy(); !errors.As(err, &lost) {
+					t.Errorf("the store says it is %v", err)
+				}
+			}
+			if err := s.Commit(t.Context(), []store.Transition{{States: []store.State{{Pack: "p", Chat: "c", Value: []byte("1")}}}}); err == nil {
+				t.Error("committed to a lost store")
+			}
+			if told != 0 {
+				t.Errorf("the engine was told of %d entries that are not on disk", told)
+			}
+			if got := strings.Count(log.String(), "level=ERROR"); got != 1 || !strings.Contains(log.String(), "restart chertd") {
+				t.Errorf("logged %d errors:\n%s", got, log.String())
+			}
+		})
+	}
+}
+
+// takeLock is another process that has the store's lock.
+func takeLock(t *testing.T, path string) {
+	t.Helper()
+	l, err := lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.unlock() })
+}
+
+// TestFilesThatComeBack: a store whose file was away for a while, and is back as
+// it was, works again, with what was acknowledged and nothing else.
+func TestFilesThatComeBack(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	add := func(id string) error {
+		_, err := s.Append(t.Context(), []store.Arrival{simple(id)})
+		return err
+	}
+	if err := add("before"); err != nil {
+		t.Fatal(err)
+	}
+	away := s.path + ".away"
+	if err := os.Rename(s.path, away); err != nil {
+		t.Fatal(err)
+	}
+	if err := add("meanwhile"); err == nil {
+		t.Fatal("appended to a file that is away")
+	}
+	if err := os.Rename(away, s.path); err != nil {
+		t.Fatal(err)
+	}
+	if err := add("after"); err != nil || s.Healthy() != nil {
+		t.Fatalf("the file is back, but: %v, %v", err, s.Healthy())
+	}
+	list, err := s.Pending(t.Context(), store.Shard{Of: 1}, 0, 10)
+	if err != nil || len(list) != 2 || list[0].Event.ID != "before" || list[1].Event.ID != "after" {
+		t.Errorf("kept %+v, %v", list, err)
+	}
+	intact(t, s)
+}
+
+// TestLockIsTakenAgain: a lock file that somebody tidied away is made again, so
+// that no second process gets the store.
+func TestLockIsTakenAgain(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	if err := os.Remove(s.path + ".lock"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append(t.Context(), []store.Arrival{simple("e")}); err != nil {
+		t.Fatal(err)
+	}
+	var inUse *InUseError
+	if _, err := Open(t.Context(), s.path, Options{}); !errors.As(err, &inUse) {
+		t.Errorf("a second process gets the store: %v", err)
+	}
+}
+
+// TestLossAfterTheCommit: what was committed into a file that has just gone is
+// not acknowledged, and nothing is written any more, even if it comes back.
+func TestLossAfterTheCommit(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	w := s.writer
+	away := s.path + ".away"
+	close(w.queue)
+	<-s.written
+	r := newRequest("lose the file", step{arrivals: prepared(t, "e1")})
+	// The file goes between the check and the end of the transaction.
+	w.files.db.sound = func([]byte, int64) bool {
+		if _, err := os.Stat(s.path); err == nil {
+			defer os.Rename(s.path, away)
+		}
+		return true
+	}
+	told := false
+	s.Journaled(func([]store.Entry) { told = true })
+	w.serve([]*request{r})
+	var lost *LostError
+	if err := <-r.answer; !errors.As(err, &lost) || told {
+		t.Fatalf("answered %v, the engine was told: %t", err, told)
+	}
+	if err := os.Rename(away, s.path); err != nil {
+		t.Fatal(err)
+	}
+	again := newRequest("append", step{arrivals: prepared(t, "e2")})
+	w.serve([]*request{again})
+	if err := <-again.answer; !errors.As(err, &lost) || !errors.As(s.Healthy(), &lost) {
+		t.Errorf("a store with a commit that nobody knows of goes on: %v, %v", err, s.Healthy())
+	}
+	w.queue = make(chan *request) // for Close to close
+}
+
+func prepared(t *testing.T, id string) []arrival {
+	t.Helper()
+	list, err := prepareArrivals([]store.Arrival{simple(id)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// TestDamageEndsTheStore: once SQLite has found the database damaged, nothing is
+// taken in, whoever found it.
+func TestDamageEndsTheStore(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	if _, err := s.Append(t.Context(), []store.Arrival{simple("e1")}); err != nil {
+		t.Fatal(err)
+	}
+	var corrupt *CorruptError
+	err := s.read(t.Context(), "read", func(c *conn) error {
+		// A page whose cells are nonsense, in a table of this connection's own.
+		return c.script("SELECT * FROM pragma_integrity_check; SELECT raise_no_such_function()")
+	})
+	if errors.As(err, &corrupt) {
+		t.Fatalf("a wrong statement counts as damage: %v", err)
+	}
+	// Pages behind the first, once SQLite has forgotten them.
+	if _, err := s.writer.conn.one(t.Context(), truncateWAL); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(s.path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0xff}, int(info.Size())-4096), 4096); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	fresh, err := Open(t.Context(), s.path, Options{tick: make(chan time.Time)})
+	if err == nil {
+		defer fresh.Close()
+		_, err = fresh.Append(t.Context(), []store.Arrival{simple("e2")})
+		if again := fresh.Healthy(); !errors.As(again, &corrupt) || corrupt.Hint() == "" {
+			t.Errorf("the store says it is %v", again)
+		}
+	}
+	if err == nil || !damaged(err) {
+		t.Errorf("a damaged store took an event: %v", err)
+	}
+}
+
+// TestHangingDiskRefuses: while a write hangs, the store is not healthy, and
+// senders are refused instead of waiting with it; then it works again.
+func TestHangingDiskRefuses(t *testing.T) {
+	t.Parallel()
+	var now atomic.Int64
+	s := openWith(t, Options{tick: make(chan time.Time), Now: func() time.Time { return time.Unix(0, now.Load()) }})
+	now.Store(int64(time.Hour))
+	hangs, release := make(chan struct{}), make(chan struct{})
+	s.Journaled(func([]store.Entry) {
+		hangs <- struct{}{}
+		<-release
+	})
+	first := make(chan error, 1)
+	go func() {
+		_, err := s.Append(context.Background(), []store.Arrival{simple("e1")})
+		first <- err
+	}()
+	<-hangs
+	now.Add(int64(stallAfter) - 1)
+	if err := s.Healthy(); err != nil {
+		t.Errorf("a write that takes %v makes it unhealthy: %v", stallAfter-1, err)
+	}
+	now.Add(1)
+	var stalled *StalledError
+	if err := s.Healthy(); !errors.As(err, &stalled) || stalled.For != stallAfter {
+		t.Errorf("while a write hangs the store says it is %v", err)
+	}
+	if _, err := s.Append(t.Context(), []store.Arrival{simple("e2")}); !errors.As(err, &stalled) {
+		t.Errorf("an event waits with the disk: %v", err)
+	}
+	if err := s.Quarantine(t.Context(), store.Quarantined{Body: []byte("x")}); !errors.As(err, &stalled) {
+		t.Errorf("a quarantined delivery waits with the disk: %v", err)
+	}
+	// What the engine must keep waits for its turn, and is not refused.
+	kept := make(chan error, 1)
+	go func() {
+		kept <- s.Commit(context.Background(), []store.Transition{{States: []store.State{{Pack: "p", Chat: "c", Value: []byte("1")}}}})
+	}()
+	for len(s.writer.queue) == 0 {
+		runtime.Gosched()
+	}
+	release <- struct{}{}
+	if err := errors.Join(<-first, <-kept); err != nil {
+		t.Errorf("the write that hung, and one that waited: %v", err)
+	}
+	if err := s.Healthy(); err != nil {
+		t.Errorf("the disk answers again, but the store says it is %v", err)
+	}
+}
+
+// TestStoreNoticesWithoutTraffic: that the files are gone, that the disk is full,
+// and that it has room again, is noticed though nobody writes.
+func TestStoreNoticesWithoutTraffic(t *testing.T) {
+	t.Parallel()
+	tick := make(chan time.Time)
+	var log bytes.Buffer
+	s := openWith(t, Options{tick: tick, Log: slog.New(slog.NewTextHandler(io.Writer(&log), nil))})
+	look := func() {
+		tick <- time.Time{}
+		tick <- time.Time{} // the one before is done
+	}
+	pages := func(n string) {
+		t.Helper()
+		if err := s.submit(t.Context(), newRequest("limit the file", step{changes: []change{{what: &statement{sql: "PRAGMA max_page_count = " + n}}}}), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pages("1")
+	big := simple("big")
+	big.Event.Raw = []byte(`"` + strings.Repeat("x", 1<<20) + `"`)
+	if _, err := s.Append(t.Context(), []store.Arrival{big}); !storeFailed(err) || s.Healthy() == nil {
+		t.Fatalf("on a full disk: %v, %v", err, s.Healthy())
+	}
+	pages("1000000")
+	look()
+	if err := s.Healthy(); err != nil {
+		t.Errorf("the disk has room again, but the store says it is %v", err)
+	}
+	if _, err := s.Append(t.Context(), []store.Arrival{big}); err != nil {
+		t.Error(err)
+	}
+	if err := os.RemoveAll(filepath.Dir(s.path)); err != nil {
+		t.Fatal(err)
+	}
+	look()
+	var lost *LostError
+	if err := s.Healthy(); !errors.As(err, &lost) {
+		t.Errorf("the files are gone, but the store says it is %v", err)
+	}
+	for _, want := range []string{"make room on the disk", "the store works again", "restart chertd"} {
+		if strings.Count(log.String(), want) != 1 {
+			t.Errorf("%q is not logged once:\n%s", want, log.String())
+		}
+	}
+}
+
+// TestRequestsOwnFaultIsNotTheStores: a request that can't be carried out does
+// not make the store unhealthy.
+func TestRequestsOwnFaultIsNotTheStores(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	bad := newRequest("commit", step{changes: []change{{what: &statement{sql: "INSERT INTO pending (seq, slot) VALUES (9, 'not a number')"}}}})
+	if err := s.submit(t.Context(), bad, true); err == nil || s.Healthy() != nil {
+		t.Errorf("%v; the store says it is %v", err, s.Healthy())
+	}
+}
+
+// TestOpenRefusesAWALWithoutItsDatabase: what the WAL holds is not thrown away.
+func TestOpenRefusesAWALWithoutItsDatabase(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "chertd.db")
+	if err := os.WriteFile(path+"-wal", []byte("what was acknowledged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var missing *MissingError
+	if _, err := Open(t.Context(), path, Options{}); !errors.As(err, &missing) || !strings.Contains(missing.Hint(), path) {
+		t.Errorf("opened: %v", err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a database was made: %v", err)
+	}
+}
