@@ -145,6 +145,12 @@ func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
 			case !ok:
 				wait = until
 			default:
+				// A chat that is asked and can't be called at once would be asked
+				// again and again.
+				if wait = d.c.Governor.Wait(now); wait > 0 {
+					changed = nil // what comes meanwhile is seen when the time is up
+					break
+				}
 				group := d.c.Group(pick.Chat)
 				switch d.busy.admit(group, d.c.Concurrency) {
 				case askLater:

@@ -31,6 +31,29 @@ type chaos struct {
 	good    map[string]int // calls that succeeded, by chat
 	paused  atomic.Bool
 	problem string // the first thing that must not happen
+
+	asked time.Time // when a chat was asked last
+	asks  int       // how often one was at that time
+}
+
+// restless is more often than chats are asked at one moment with good reason.
+const restless = 1000
+
+// noteAsk notes that a chat is asked. A dispatcher that asks again and again without
+// waiting for anything would never end a test on virtual time: it is made to.
+func (c *chaos) noteAsk() {
+	c.mu.Lock()
+	now := time.Now()
+	if !now.Equal(c.asked) {
+		c.asked, c.asks = now, 0
+	}
+	c.asks++
+	often := c.asks > restless
+	c.mu.Unlock()
+	if often {
+		c.wrong("chats are asked more than %d times at one moment", restless)
+		time.Sleep(time.Second)
+	}
 }
 
 func (c *chaos) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
@@ -72,6 +95,7 @@ func (c *chaos) CallsDue(ctx context.Context, line string, after store.Due, limi
 }
 
 func (c *chaos) Ready(ctx context.Context, id string) (chat.Call, bool, error) {
+	c.noteAsk()
 	if c.roll(5) {
 		time.Sleep(c.upTo(time.Minute))
 	}

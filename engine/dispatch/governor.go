@@ -46,27 +46,40 @@ func (g *Governor) SetCeiling(limit float64, burst int) {
 func (g *Governor) Admit(now time.Time) (leave Leave, wait time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if wait := g.paused(now); wait > 0 {
+	if wait := g.wait(now); wait > 0 {
 		return Leave{}, wait
+	}
+	g.bucket.take()
+	if g.stop != nil {
+		g.stop.probing = true
+	}
+	return Leave{probe: g.stop}, 0
+}
+
+// Wait returns how long it is until Admit gives leave; 0: it does now.
+func (g *Governor) Wait(now time.Time) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.wait(now)
+}
+
+// wait is Wait, with mu held.
+func (g *Governor) wait(now time.Time) time.Duration {
+	if wait := g.paused(now); wait > 0 {
+		return wait
 	}
 	if s := g.stop; s != nil {
 		if s.probing {
-			return Leave{}, probeFirst
+			return probeFirst
 		}
 		if wait := s.next.Sub(now); wait > 0 {
 			if wait > s.pause { // the clock was set back
 				s.next, wait = now.Add(s.pause), s.pause
 			}
-			return Leave{}, wait
+			return wait
 		}
 	}
-	if wait := g.bucket.take(now); wait > 0 {
-		return Leave{}, wait
-	}
-	if g.stop != nil {
-		g.stop.probing = true
-	}
-	return Leave{probe: g.stop}, 0
+	return g.bucket.wait(now)
 }
 
 // Holds reports whether a call may still go out with the leave it has: since it
@@ -130,8 +143,15 @@ type bucket struct {
 	last   time.Time
 }
 
-// take takes a token, or returns how long until there is one.
-func (b *bucket) take(now time.Time) time.Duration {
+// take takes a token that is there.
+func (b *bucket) take() {
+	if b.rate > 0 {
+		b.tokens--
+	}
+}
+
+// wait is how long it is until there is a token; 0: there is one.
+func (b *bucket) wait(now time.Time) time.Duration {
 	if b.rate <= 0 {
 		return 0
 	}
@@ -143,6 +163,5 @@ func (b *bucket) take(now time.Time) time.Duration {
 	if missing := 1 - b.tokens; missing > 1e-9 {
 		return max(time.Duration(math.Ceil(missing/b.rate*1e9)), time.Microsecond)
 	}
-	b.tokens--
 	return 0
 }
