@@ -7,13 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"chertd/engine/chert"
 	"chertd/engine/chertsim"
+	"chertd/engine/store"
 	"chertd/rules"
+	"chertd/rules/chat"
 )
 
 // simulated is a daemon and a simulated Chert that deliver to one another over
@@ -183,4 +186,62 @@ func TestActionsThatFail(t *testing.T) {
 	if sent != 1 {
 		t.Errorf("%d messages were sent, want 1", sent)
 	}
+}
+
+// A veto wins over a read of the same event for another chat, in whatever order
+// the rules and packs ask; a read named for another chat covers what it had
+// received, and nothing that came later.
+func TestVetoWinsInAnotherChat(t *testing.T) {
+	t.Parallel()
+	r := newRig(t,
+		"a.lua", `chert.on("message.received", { chat = "c1", text = "veto" }, function(ev) chert.keep_unread("c2") chert.mark_read("c2") end)`,
+		"b.lua", `
+chert.on("message.received", { chat = "c1" }, function(ev) chert.mark_read("c2") end)
+chert.rule { name = "soonest", on = "message.received", where = { chat = "c1", text = "later" }, run = function(ev)
+  chert.mark_read("c3", { after = "1h" })
+  chert.mark_read("c3", { after = "30m" })
+  chert.mark_read("c3", { after = "2h" })
+end }`)
+	r.message("c2", "e1", "x")
+	r.message("c1", "e2", "veto")
+	why := func(chatID string) map[string]int {
+		list, err := r.st.Actions(context.Background(), store.ActionFilter{Chat: chatID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		whys := map[string]int{}
+		for _, a := range list {
+			whys[strings.TrimSpace(string(a.Status)+" "+a.Why)]++
+		}
+		return whys
+	}
+	r.wait("the veto", func() bool { return r.settled(chat.WhyVetoed)+r.dropped(chat.WhyVetoed) == 2 })
+	if got := why("c2"); got["dropped vetoed"] != 2 || len(got) != 1 {
+		t.Errorf("the reads of c2: %v, want both vetoed", got)
+	}
+	r.message("c1", "e3", "later")
+	r.wait("the last wish", func() bool { return r.dropped(chat.WhyReplaced) == 2 })
+	if got := why("c3"); got["waiting"] != 1 || got["dropped replaced"] != 2 {
+		t.Errorf("the reads of c3: %v, want the soonest waiting", got)
+	}
+	c3, err := r.st.Chat(context.Background(), "c3")
+	if err != nil || len(c3.Waiting) != 1 || c3.Waiting[0].Due.Sub(c3.Waiting[0].Asked) > 30*time.Minute {
+		t.Errorf("c3 waits for %+v, %v; want the read in half an hour", c3.Waiting, err)
+	}
+}
+
+// dropped is how many actions were settled by an event.
+func (r *rig) dropped(why string) int {
+	n := 0
+	for _, h := range r.seen {
+		if h.Handled == nil {
+			continue
+		}
+		for _, a := range h.Handled.Actions {
+			if a.Why == why {
+				n++
+			}
+		}
+	}
+	return n
 }

@@ -90,13 +90,7 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *store.Entry) 
 			return
 		}
 	}
-	in := chat.Handled{
-		Seq: entry.Seq, Inbound: ev.Inbound(), Message: ev.InboundMessage(),
-		MessageID: ev.MessageID(), Line: ev.Line(), Depth: ev.Depth,
-	}
-	if ev.Chat != nil {
-		in.IsGroup = ev.Chat.IsGroup
-	}
+	in := chat.HandledOf(entry.Seq, ev)
 	switch {
 	case entry.Forward != nil && entry.Forward.Known != "":
 		b.known(ctx, entry, c)
@@ -104,12 +98,15 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *store.Entry) 
 	case entry.Forward != nil:
 		b.missedElsewhere(entry, now, &t)
 		in.Depth = entry.Forward.Depth
+		if entry.Forward.Outside {
+			in.Told = entry.Cause
+		}
 		in.Wishes = []chat.Wish{entry.Forward.Wish}
 		in.Block = entry.Forward.Block
 		decision.Note = fmt.Sprintf("carries a wish of event %d here", entry.Cause)
-		if w := &entry.Forward.Wish; w.Acts() && set.Withdrawn(w.Pack, w.Version) {
+		if w := &entry.Forward.Wish; w.Acts() && set.Withdrawn(w.Pack, w.Version) || w.Kind == chat.WishRead && !set.HasRule(w.Pack, w.Rule) {
 			in.Wishes = nil
-			decision.Note = fmt.Sprintf("drops a wish of event %d: pack %q, or that version of it, is no longer live", entry.Cause, w.Pack)
+			decision.Note = fmt.Sprintf("drops a wish of event %d: pack %q, or that version or rule of it, is no longer live", entry.Cause, w.Pack)
 		}
 	case ev.Timer() != "" && (c == nil || !c.Stands(chat.TimerOf(ev, entry.Cause))):
 		decision.Note = "the timer no longer stands"
@@ -167,29 +164,33 @@ func (b *batch) collect(entry *store.Entry, result *rules.Result, missedBy []str
 		if o.Failure != nil || o.Skipped == rules.SkippedSuspended {
 			t.Decision.Failed = true
 		}
+		if o.Saw() {
+			in.Saw = append(in.Saw, o.Pack)
+		}
 		if !o.Suspended.IsZero() {
 			b.done = append(b.done, func() { b.s.e.logSuspended(o, own) })
 		}
-		for n, w := range o.Wishes {
+		for _, w := range o.Wishes {
 			said.Asked = append(said.Asked, w.Words(own, t.Decision.At))
 			if w.Chat == own && own != "" {
 				in.Wishes = append(in.Wishes, w.Wish)
-				continue
-			}
-			t.Append = append(t.Append, b.forward(entry, o, n, &w, missedBy, !in.First.IsZero()))
-			if len(missedBy) > 0 && !slices.Contains(forwarded, w.Chat) {
-				forwarded = append(forwarded, w.Chat)
 			}
 		}
 		if o.Rest != nil {
 			in.Rested = append(in.Rested, *o.Rest)
 		}
 		if o.StateSet && own != "" {
-			t.States = append(t.States, b.memory.setState(o.Pack, own, o.State))
+			t.States = append(t.States, b.memory.setState(o.MemoryPack(), own, o.State))
 		}
 		reads, writes := b.memory.kv(o)
 		t.Reads, t.Writes = append(t.Reads, reads...), append(t.Writes, writes...)
 		t.Decision.Rules = append(t.Decision.Rules, said)
+	}
+	for _, f := range result.Forwarded(own) {
+		t.Append = append(t.Append, b.forward(entry, f.Outcome, f.N, f.Wish, missedBy, !in.First.IsZero()))
+		if len(missedBy) > 0 && !slices.Contains(forwarded, f.Wish.Chat) {
+			forwarded = append(forwarded, f.Wish.Chat)
+		}
 	}
 	return forwarded
 }
@@ -214,7 +215,10 @@ func (b *batch) forward(entry *store.Entry, o *rules.Outcome, n int, w *rules.Wi
 		},
 		Received: b.s.e.c.Now(),
 		Cause:    entry.Seq,
-		Forward:  &store.Forward{Wish: w.Wish, Depth: entry.Event.Depth, Block: len(missedBy) > 0, MissedBy: missedBy},
+		Forward: &store.Forward{
+			Wish: w.Wish, Depth: entry.Event.Depth, Outside: entry.Event.Source != event.SourceEngine,
+			Block: len(missedBy) > 0, MissedBy: missedBy,
+		},
 	}
 }
 

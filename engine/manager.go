@@ -61,7 +61,7 @@ func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
 	m.blocking.look = make(chan struct{}, 1)
 	m.gens = rules.NewGenerations(rules.GenerationsConfig{
 		Dir: d.RulesDir, Options: d.Rules, Keeper: st, Gate: d.Gate,
-		Now: eng.c.Now, Swap: m.swap, Cancel: m.cancel, Log: d.Log,
+		Now: eng.c.Now, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
 	})
 	return m
 }
@@ -175,6 +175,16 @@ func (m *manager) countAgain(ctx context.Context, pack string) {
 // cancel drops what a pack has waiting, in every chat. Events that were run
 // before the last swap are waited for: what they asked is dropped, too.
 func (m *manager) cancel(ctx context.Context, pack, version, why string) error {
+	return m.drop(ctx, chat.Cancel{Pack: pack, Version: version}, why)
+}
+
+// cancelRules drops the reads of rules that a pack does not have any more.
+func (m *manager) cancelRules(ctx context.Context, pack string, rules []string, why string) error {
+	return m.drop(ctx, chat.Cancel{Pack: pack, Rules: rules}, why)
+}
+
+func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) error {
+	pack, version := in.Pack, in.Version
 	if err := m.eng.settle(ctx); err != nil {
 		return err
 	}
@@ -193,7 +203,7 @@ func (m *manager) cancel(ctx context.Context, pack, version, why string) error {
 				if i >= len(chats) {
 					return
 				}
-				if err := m.eng.Apply(ctx, chats[i], chat.Cancel{Pack: pack, Version: version}); err != nil {
+				if err := m.eng.Apply(ctx, chats[i], in); err != nil {
 					stop(err)
 				}
 			}
@@ -203,7 +213,11 @@ func (m *manager) cancel(ctx context.Context, pack, version, why string) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	m.log.Info("what the pack had waiting was dropped", keyPack, pack, keyVersion, short(version), keyWhy, why, "chats", len(chats))
+	what := "what the pack had waiting was dropped"
+	if in.Rules != nil {
+		what = "reads that deleted rules had waiting were dropped"
+	}
+	m.log.Info(what, keyPack, pack, keyVersion, short(version), keyWhy, why, "chats", len(chats))
 	return nil
 }
 

@@ -329,3 +329,103 @@ func TestManyChatsAreRelievedApart(t *testing.T) {
 		t.Errorf("%d chats still have something waiting of a pack that is off (%v)", len(chats), err)
 	}
 }
+
+// A rule that an edit deletes has nothing waiting any more, whether the drop is
+// done by this process or, because it ended first, by the next; the reads of the
+// other rules stay, and so do those that a rollback is to keep.
+func TestDeletedRuleHasNothingWaiting(t *testing.T) {
+	t.Parallel()
+	rule := func(name string) string {
+		return fmt.Sprintf(`chert.rule({ name = %q, on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = "1h" }) end })`+"\n", name)
+	}
+	c := newCrew(t, "codes.lua", rule("stays")+rule("goes"))
+	c.handle("c1", "e1", "x")
+	c.expectActions("before the edit", "c1", "read waiting, read waiting")
+	c.write("codes.lua", rule("stays"))
+	c.reload()
+	c.wait("the drop", func() bool {
+		return strings.Contains(c.log.String(), "reads that deleted rules had waiting were dropped")
+	})
+	c.expectActions("after the edit", "c1", "read dropped (pack_inactive), read waiting")
+
+	c.write("codes.lua", rule("stays")+rule("new"))
+	c.reload()
+	c.handle("c2", "e2", "x")
+	c.stop()
+	c.write("codes.lua", rule("stays")+"-- the other rule is no more, and this line keeps the file from looking cut off\n")
+	c.start()
+	c.wait("the drop", func() bool {
+		return strings.Count(c.log.String(), "reads that deleted rules had waiting were dropped") >= 2
+	})
+	c.expectActions("deleted while no process ran", "c2", "read dropped (pack_inactive), read waiting")
+
+	if err := c.st.SetFlag(ctx, "rules gone/codes", true); err != nil {
+		t.Fatal(err)
+	}
+	c.stop()
+	c.start()
+	c.wait("the drop", func() bool {
+		return strings.Count(c.log.String(), "reads that deleted rules had waiting were dropped") >= 3
+	})
+	c.expectActions("done again, in case the process had ended before", "c2", "read dropped (pack_inactive), read waiting")
+
+	c.write("codes.lua", rule("stays")+rule("kept"))
+	c.reload()
+	c.handle("c3", "e3", "x")
+	if _, err := c.m.Rollback(ctx, "codes", "", false, true); err != nil {
+		t.Fatal(err)
+	}
+	c.expectActions("rolled back, and kept", "c3", "read waiting, read waiting")
+}
+
+// In shadow a pack remembers apart: what it tries there is not what it knows when
+// it is live, and a rule that did something in shadow does not rest for it.
+func TestShadowRemembersApart(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes.lua", `chert.rule({ name = "r", on = "message.received", cooldown = "1h", run = function(ev)
+  ev.state.n = (ev.state.n or 0) + 1
+  log.info("counted", { state = ev.state.n, kv = kv.incr("all") })
+  chert.mark_read(ev.chat.id, { after = "2h" })
+end })`)
+	n := 0
+	counted := func(want string) {
+		t.Helper()
+		n++
+		id := fmt.Sprint("e", n)
+		c.handle("c1", id, "x")
+		d := c.decision(id).Rules[0]
+		got := d.Skipped
+		if len(d.Logs) > 0 {
+			got = fmt.Sprint(d.Logs[0].Fields["state"], " ", d.Logs[0].Fields["kv"])
+		}
+		if got != want {
+			t.Errorf("message %d: %q, want %q", n, got, want)
+		}
+	}
+	mode := func(mode string) {
+		t.Helper()
+		if _, err := c.m.SetMode(ctx, "codes", mode, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	later := func() { c.ahead.Add(int64(time.Hour)) }
+	counted("1 1")
+	counted("cooldown")
+	mode("shadow")
+	counted("1 1")
+	counted("cooldown")
+	mode("live")
+	counted("cooldown")
+	later()
+	counted("2 2")
+	mode("shadow")
+	counted("2 2")
+	mode("live")
+	later()
+	counted("3 3")
+	c.stop()
+	c.start()
+	mode("shadow")
+	later()
+	counted("3 3")
+}

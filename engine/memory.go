@@ -38,18 +38,19 @@ func (m *memory) setState(pack, chat string, value json.RawMessage) store.State 
 
 // kv stages what a handler wrote, and returns what is to be validated and kept.
 func (m *memory) kv(o *rules.Outcome) (reads, writes []store.KV) {
+	pack := o.MemoryPack()
 	for _, r := range o.Reads {
 		// What this batch wrote itself is validated where it was first read.
-		if _, own := m.kvs[kvKey{o.Pack, r.Key}]; !own {
-			reads = append(reads, store.KV{Pack: o.Pack, Key: r.Key, Version: r.Version})
+		if _, own := m.kvs[kvKey{pack, r.Key}]; !own {
+			reads = append(reads, store.KV{Pack: pack, Key: r.Key, Version: r.Version})
 		}
 	}
 	for _, w := range o.Writes {
 		if m.kvs == nil {
 			m.kvs = map[kvKey]rules.Entry{}
 		}
-		m.kvs[kvKey{o.Pack, w.Key}] = w
-		writes = append(writes, store.KV{Pack: o.Pack, Key: w.Key, Value: w.Value, Expires: w.Expires})
+		m.kvs[kvKey{pack, w.Key}] = w
+		writes = append(writes, store.KV{Pack: pack, Key: w.Key, Value: w.Value, Expires: w.Expires})
 	}
 	return reads, writes
 }

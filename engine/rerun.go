@@ -165,7 +165,7 @@ func (b *batch) revive(x *blockade, c *chat.Chat, now time.Time, changes ...*mis
 	for _, a := range x.reads {
 		switch {
 		case x.blocks(a.ID.Seq):
-		case b.s.e.rules.Load().Withdrawn(a.Pack, a.Version):
+		case b.s.e.rules.Load().Withdrawn(a.Pack, a.Version), !b.s.e.rules.Load().HasRule(a.Pack, a.Rule):
 			in.Inactive = append(in.Inactive, a)
 		default:
 			in.Actions = append(in.Actions, a)
@@ -288,10 +288,9 @@ func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []st
 			left = append(left, x.rows[i].Pack)
 		}
 	}
-	in := chat.Handled{
-		Seq: entry.Seq, FirstN: decision.Actions, First: decision.At, Inbound: ev.Inbound(), Message: ev.InboundMessage(),
-		MessageID: ev.MessageID(), Depth: ev.Depth, Block: x.blocks(entry.Seq),
-	}
+	in := chat.HandledOf(entry.Seq, ev)
+	in.FirstN, in.First, in.Block = decision.Actions, decision.At, x.blocks(entry.Seq)
+	in.Line, in.IsGroup = "", event.Unknown // what newer events said of the chat stands
 	var forwarded []string
 	for i := range results {
 		forwarded = append(forwarded, b.collect(entry, &results[i], left, &in, &t)...)

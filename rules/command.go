@@ -143,7 +143,11 @@ func (g *Generations) rollBack(ctx context.Context, s *standing, version string,
 	s.giveUp()
 	s.tried, s.diags = nil, nil
 	s.since = g.c.Now()
-	s.take(&verdict{pack: to}, g.word)
+	s.keptOf = ""
+	if from != nil && how.keepPending {
+		s.keptOf = from.Version
+	}
+	g.take(s, &verdict{pack: to})
 	s.notLive = ""
 	if s.edit != to.Version {
 		s.notLive = fmt.Sprintf("rolled back to %s: %s", to.ShortVersion(), how.why)

@@ -95,7 +95,7 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 			}
 			s.since = kept.Last
 		}
-		s.take(v, g.word)
+		g.take(s, v)
 		return nil
 	case g.c.Gate != nil:
 		// Also one that was live before: only a rollback is exempt.
@@ -216,7 +216,7 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 		}
 		b.compile()
 		if !b.diags.Errors() {
-			s.take(&verdict{pack: b.pack, diags: s.diags}, g.word)
+			g.take(s, &verdict{pack: b.pack, diags: s.diags})
 			s.since, s.warnings = since, nil
 			return nil
 		}
@@ -321,6 +321,7 @@ func (g *Generations) promote(ctx context.Context, s *standing, v *verdict) erro
 	state := s.state
 	fresh := state.Live == ""
 	state.Live = p.Version
+	g.dropRules(s, p)
 	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
 		s.notLive = "it could not be kept"
 		return errors.Join(fmt.Errorf("keep that version %s of pack %q is live: %w", p.ShortVersion(), p.Name, err), g.fallBack(ctx, s))
@@ -329,7 +330,7 @@ func (g *Generations) promote(ctx context.Context, s *standing, v *verdict) erro
 	if fresh {
 		v.diags = append(v.diags, g.warnAlike(p)...)
 	}
-	s.take(v, g.word)
+	g.take(s, v)
 	g.trials.set(p.Name, trial)
 	return nil
 }

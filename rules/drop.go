@@ -12,6 +12,7 @@ import (
 // carried out any more.
 type drop struct {
 	pack, version, why string
+	rules              bool // only reads of rules that the pack does not have any more
 
 	forget bool      // then the pack is forgotten, but for
 	said   PackState // what an operator said of it
@@ -75,6 +76,9 @@ func (g *Generations) drop(d drop) (done <-chan struct{}) {
 }
 
 func (g *Generations) carryOut(ctx context.Context, d drop) error {
+	if d.rules {
+		return g.carryOutRules(ctx, d)
+	}
 	if !d.keep {
 		if err := g.c.Cancel(ctx, d.pack, d.version, d.why); err != nil {
 			return err
@@ -92,6 +96,22 @@ func (g *Generations) carryOut(ctx context.Context, d drop) error {
 	return g.c.Keeper.SetPackState(ctx, d.said)
 }
 
+func (g *Generations) carryOutRules(ctx context.Context, d drop) error {
+	for _, live := range g.view.Load().live {
+		if live == nil || live.Name != d.pack || g.c.CancelRules == nil {
+			continue
+		}
+		names := []string{}
+		for _, r := range live.Rules {
+			names = append(names, r.Name)
+		}
+		if err := g.c.CancelRules(ctx, d.pack, names, d.why); err != nil {
+			return err
+		}
+	}
+	return g.c.Keeper.SetFlag(ctx, rulesGoneFlag(d.pack), false)
+}
+
 // leftOver notes what had to be dropped when the process last ran, or has to be
 // since: it may have ended before that was done.
 func (g *Generations) leftOver() {
@@ -103,6 +123,9 @@ func (g *Generations) leftOver() {
 		}
 		for _, version := range slices.Sorted(maps.Keys(s.back)) {
 			g.drops = append(g.drops, drop{pack: name, version: version, why: "rolled back"})
+		}
+		if s.rulesGone {
+			g.drops = append(g.drops, drop{pack: name, why: "rule deleted", rules: true})
 		}
 	}
 }

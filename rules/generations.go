@@ -70,7 +70,10 @@ type GenerationsConfig struct {
 	// yet. It is called again until it has succeeded, and once more at the next
 	// start if the process ends before.
 	Cancel func(ctx context.Context, pack, version, why string) error
-	Log    *slog.Logger
+	// CancelRules drops the reads that rules of a pack have waiting which are not
+	// among those that it has now. Nil drops nothing.
+	CancelRules func(ctx context.Context, pack string, rules []string, why string) error
+	Log         *slog.Logger
 
 	open func(dir string) (fileTree, error) // nil: openTree
 }
@@ -119,7 +122,12 @@ type standing struct {
 	tried  *verdict        // on the edit, so that it is not tried at each reading
 	back   map[string]bool // versions that were rolled back and had to drop what waits
 	kept   bool            // what waits was kept when the mode became another
-	said   string          // the refusal of an edit that was logged last
+	keptOf string          // version that was rolled back and whose reads were kept
+	// rulesGone says that reads of deleted rules were to be dropped when the
+	// process last ended.
+	rulesGone bool
+
+	said string // the refusal of an edit that was logged last
 }
 
 // verdict is what was found out about an edit.
@@ -193,6 +201,9 @@ func (g *Generations) remember(ctx context.Context) error {
 	for _, state := range states {
 		s := &standing{state: state, gone: true, back: map[string]bool{}, lastVeto: state.Live != ""}
 		if s.kept, err = g.c.Keeper.Flag(ctx, keptFlag(state.Pack, "")); err != nil {
+			return fmt.Errorf("read what pack %q keeps waiting: %w", state.Pack, err)
+		}
+		if s.rulesGone, err = g.c.Keeper.Flag(ctx, rulesGoneFlag(state.Pack)); err != nil {
 			return fmt.Errorf("read what pack %q keeps waiting: %w", state.Pack, err)
 		}
 		versions, err := g.c.Keeper.Versions(ctx, state.Pack, KeptVersions)
@@ -498,7 +509,7 @@ func (g *Generations) renew(reason string) (dropped []<-chan struct{}) {
 const LiveMessage = "rules are live"
 
 // dropOff notes what is to be dropped of packs that were live in a set and are
-// in another mode now, by whosever word.
+// in another mode now, whoever set it.
 func (g *Generations) dropOff(before *Set, modes map[string]Mode) {
 	if before == nil {
 		return
@@ -512,6 +523,39 @@ func (g *Generations) dropOff(before *Set, modes map[string]Mode) {
 			g.drops = append(g.drops, drop{pack: name, why: string(now)})
 		}
 	}
+}
+
+// take makes a verdict's pack the live one.
+func (g *Generations) take(s *standing, v *verdict) {
+	g.dropRules(s, v.pack)
+	s.take(v, g.word)
+}
+
+// dropRules notes that reads of rules are to be dropped which a pack will not have
+// any more once another version of it is live: now or, if the process ends before
+// that is done, at the next start. A version that was live when the process last
+// ran, and was not loaded since, may have had any rules.
+func (g *Generations) dropRules(s *standing, to *Pack) {
+	pack, was := s.state.Pack, s.live
+	switch {
+	case g.c.CancelRules == nil || slices.ContainsFunc(g.drops, func(d drop) bool { return d.pack == pack && d.rules }):
+		return
+	case was == nil && (s.state.Live == "" || s.state.Live == to.Version):
+		return
+	case was != nil && (was == to || s.keptOf == was.Version || !was.losesRules(to)):
+		return
+	}
+	if err := g.c.Keeper.SetFlag(context.Background(), rulesGoneFlag(pack), true); err != nil {
+		g.c.Log.Warn("should the process end now, reads of rules that were deleted go out all the same", "pack", pack, "err", err)
+	}
+	g.drops = append(g.drops, drop{pack: pack, why: "rule deleted", rules: true})
+}
+
+// losesRules reports whether a pack has rules that another version does not have.
+func (p *Pack) losesRules(to *Pack) bool {
+	return slices.ContainsFunc(p.Rules, func(r *Rule) bool {
+		return !slices.ContainsFunc(to.Rules, func(other *Rule) bool { return other.Name == r.Name })
+	})
 }
 
 // complain says once what is wrong with the folder as a whole.
@@ -602,6 +646,10 @@ type UnknownVersionError struct{ Pack, Version string }
 func (e *UnknownVersionError) Error() string {
 	return fmt.Sprintf("pack %q has no version %s among those kept", e.Pack, shorten(e.Version))
 }
+
+// rulesGoneFlag is the switch that is on while reads of deleted rules of a pack
+// are to be dropped.
+func rulesGoneFlag(pack string) string { return "rules gone/" + pack }
 
 // keptFlag is the switch by which what a pack, or a version of it, has waiting
 // was kept though it went off.

@@ -90,6 +90,7 @@ type Outcome struct {
 	Version string
 	Rule    string
 	Place   string // file:line
+	Shadow  bool   // its pack is in shadow mode
 	Skipped string // not run: "cooldown", "sample", "outside its hours", "suspended"
 
 	Failure      *luabind.Failure // it failed: everything below but Logs and Steps is empty
@@ -104,6 +105,21 @@ type Outcome struct {
 	Writes       []Entry // kv entries it wrote
 	Logs         []Log
 	Steps        int64
+}
+
+// Saw reports whether a rule of a live pack ran on the event and did not fail.
+func (o *Outcome) Saw() bool { return o.Skipped == "" && o.Failure == nil && !o.Shadow }
+
+// MemoryPack is the pack under which what the rule keeps is kept. In shadow a
+// pack remembers apart, so that what it tries does not change what it knows
+// when it is live. No pack can be called so.
+func (o *Outcome) MemoryPack() string { return memoryPack(o.Pack, o.Shadow) }
+
+func memoryPack(pack string, shadow bool) string {
+	if shadow {
+		return pack + " (shadow)"
+	}
+	return pack
 }
 
 // Wish is a wish and the chat it is for, which need not be the event's.

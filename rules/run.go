@@ -59,7 +59,8 @@ func (s *Set) Run(shard int, in Input) Result {
 		if in.Pack != "" && (pack.Name != in.Pack || slices.Contains(in.Ran, rule.Name)) {
 			continue
 		}
-		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Skipped: rule.skip(&r.in)}
+		shadow := s.modes[pack.Name] == Shadow
+		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Skipped: rule.skip(&r.in, shadow)}
 		if o.Skipped == "" {
 			allowed := pack.share.allows(in.Now)
 			if n := len(result.Outcomes); !allowed && n > 0 && result.Outcomes[n-1].Pack == pack.Name && result.Outcomes[n-1].Skipped == SkippedSuspended {
@@ -68,7 +69,7 @@ func (s *Set) Run(shard int, in Input) Result {
 			if allowed && pack.health.admit(rule.index, in.Event.ChatID(), in.Now) {
 				r.handle(rule, pack, &o)
 				// A memory that can't be read says nothing about the rule.
-				if o.Failure == nil || !in.Again && !r.memory(pack.Name).broken {
+				if o.Failure == nil || !in.Again && !r.memory(o.MemoryPack()).broken {
 					s := pack.health.ended(rule.index, in.Event.ChatID(), o.Failure != nil, in.Now)
 					o.Suspended, o.AllChats = s.until, s.allChats
 				}
@@ -128,7 +129,7 @@ func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
 	o.Wishes = h.wishes.asked
 	h.draft.keep(o)
 	if rule.Cooldown > 0 && len(o.Wishes) > 0 {
-		o.Rest = &chat.Rest{Rule: rule.Key, Until: r.in.Now.Add(rule.Cooldown)}
+		o.Rest = &chat.Rest{Rule: rule.restKey(o.Shadow), Until: r.in.Now.Add(rule.Cooldown)}
 	}
 }
 
@@ -137,8 +138,8 @@ func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
 func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) (*handling, *luabind.Failure) {
 	ev := r.in.Event
 	h := &handling{}
-	h.wishes = wishes{pack: pack, rule: rule, chat: ev.ChatID(), shadow: r.set.modes[pack.Name] == Shadow}
-	h.draft = draft{memory: r.memory(pack.Name), chat: ev.ChatID(), now: r.in.Now}
+	h.wishes = wishes{pack: pack, rule: rule, chat: ev.ChatID(), shadow: o.Shadow}
+	h.draft = draft{memory: r.memory(o.MemoryPack()), chat: ev.ChatID(), now: r.in.Now}
 	h.call = luabind.Call{Event: ev, Now: r.in.Now, Seed: seed(ev, rule), Effects: &h.wishes, Memory: &h.draft}
 	vm, made, err := pack.vm(r.shard)
 	r.spent += made
@@ -208,18 +209,22 @@ func (r *Rule) mine(ev *event.Event) bool {
 }
 
 // skip says why a rule that passed where does not run; "" if it does.
-func (r *Rule) skip(in *Input) string {
+func (r *Rule) skip(in *Input, shadow bool) string {
 	if r.during != nil && !r.during.Contains(in.Now) || r.outside != nil && r.outside.Contains(in.Now) {
 		return SkippedHours
 	}
 	if r.Sample > 0 && !r.sampled(in.Event) {
 		return SkippedSample
 	}
-	if r.Cooldown > 0 && in.Chat != nil && in.Now.Before(in.Chat.Cooldown[r.Key]) {
+	if r.Cooldown > 0 && in.Chat != nil && in.Now.Before(in.Chat.Cooldown[r.restKey(shadow)]) {
 		return SkippedCooldown
 	}
 	return ""
 }
+
+// restKey is the key of the rule's cooldowns. One that did something in shadow
+// has done nothing yet when it is live.
+func (r *Rule) restKey(shadow bool) string { return chat.Key(memoryPack(r.Pack, shadow), r.Name) }
 
 // sampled reports whether the event's chat is in the rule's sample: the same
 // chats always, on every machine, and others for each rule. An event without a

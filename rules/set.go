@@ -112,6 +112,13 @@ func (s *Set) Serving(pack string, now time.Time) (version string, suspended, ou
 	return "", false, false
 }
 
+// HasRule reports whether a pack may still have a rule: it has it, or no version
+// of the pack is loaded that could say.
+func (s *Set) HasRule(pack, rule string) bool {
+	p := s.Pack(pack)
+	return p == nil || slices.ContainsFunc(p.Rules, func(r *Rule) bool { return r.Name == rule })
+}
+
 // Has reports whether the set knows a pack, whatever its mode and state.
 func (s *Set) Has(pack string) bool {
 	_, known := s.modes[pack]

@@ -192,12 +192,16 @@ func evaluate(set *rules.Set, ev *event.Event, now time.Time) *evaluation {
 	result := set.Run(0, in)
 	e.Block = result.Block
 	wishes := map[string][]chat.Wish{}
+	var saw []string
 	for i := range result.Outcomes {
 		o := &result.Outcomes[i]
 		r := e.rule(o)
 		r.Skipped, r.Steps, r.Logs = o.Skipped, o.Steps, o.Logs
 		if o.Failure != nil {
 			r.Error, e.Failed = o.Failure.Error(), true
+		}
+		if o.Saw() {
+			saw = append(saw, o.Pack)
 		}
 		for _, w := range o.Wishes {
 			r.Asked = append(r.Asked, w.Words(own, now))
@@ -207,10 +211,11 @@ func evaluate(set *rules.Set, ev *event.Event, now time.Time) *evaluation {
 		}
 	}
 	for n, id := range slices.Sorted(maps.Keys(wishes)) {
-		in := chat.Handled{Seq: int64(n) + 1, Depth: ev.Depth, Block: result.Block, Wishes: wishes[id]}
+		in := chat.Handled{Depth: ev.Depth}
 		if id == own {
-			in.Inbound, in.Message, in.MessageID, in.Line = ev.Inbound(), ev.InboundMessage(), ev.MessageID(), ev.Line()
+			in = chat.HandledOf(0, ev)
 		}
+		in.Seq, in.Block, in.Wishes, in.Saw = int64(n)+1, result.Block, wishes[id], saw
 		e.follow(id, in)
 	}
 	return e

@@ -215,7 +215,7 @@ func runChaos(t *testing.T, dice *rand.Rand) string {
 			c.desk.mu.Unlock()
 		case 2:
 			c.desk.mu.Lock()
-			c.desk.step(id, chat.Handled{Seq: seq, Line: id[:1], Inbound: true, Message: true, MessageID: fmt.Sprint(seq), Wishes: []chat.Wish{{Kind: chat.WishKeepUnread, Pack: "v", Rule: "v"}}})
+			c.desk.step(id, chat.Handled{Seq: seq, Line: id[:1], New: true, Message: true, MessageID: fmt.Sprint(seq), Wishes: []chat.Wish{{Kind: chat.WishKeepUnread, Pack: "v", Rule: "v"}}})
 			c.desk.mu.Unlock()
 			vetoed[id] = true
 		case 3:

@@ -130,9 +130,22 @@ func (e *Event) Inbound() bool {
 	return e.Chat != nil && e.Source != SourceEngine && e.Direction() != "outbound"
 }
 
-// InboundMessage reports whether the event brings a message from the other side.
-func (e *Event) InboundMessage() bool {
-	return e.Inbound() && (e.Type == MessageReceived || e.Type == LeadReply)
+// InboundMessage reports whether the event brings a message from the other
+// side. A lead_reply tells of one that comes as message.received, too.
+func (e *Event) InboundMessage() bool { return e.Inbound() && e.Type == MessageReceived }
+
+// LegacyReply reports whether the event is a lead_reply of the other side.
+func (e *Event) LegacyReply() bool { return e.Inbound() && e.Type == LeadReply }
+
+// New reports whether the event brings something that can be unread: a message,
+// or an event of a type that chertd does not know. Reactions can't, and
+// lead_replies are looked at by what else is known of their chat.
+func (e *Event) New() bool {
+	switch e.Type {
+	case ReactionAdded, ReactionRemoved, LeadReply:
+		return false
+	}
+	return e.Inbound()
 }
 
 // HasMedia is whether any part of the message is not text: Unknown if the event

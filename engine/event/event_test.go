@@ -13,7 +13,7 @@ func TestEventQuestions(t *testing.T) {
 		timer               string
 	}{
 		{name: "message", event: Event{Type: MessageReceived, Chat: chat, Message: &Message{Direction: "inbound"}}, inbound: true, newMessage: true},
-		{name: "message without a direction", event: Event{Type: LeadReply, Chat: chat, Message: &Message{}}, inbound: true, newMessage: true},
+		{name: "message without a direction", event: Event{Type: LeadReply, Chat: chat, Message: &Message{}}, inbound: true},
 		{name: "outbound", event: Event{Type: MessageReceived, Chat: chat, Message: &Message{Direction: "outbound"}}},
 		{name: "no chat", event: Event{Type: MessageReceived, Message: &Message{Direction: "inbound"}}},
 		{name: "reaction", event: Event{Type: ReactionAdded, Chat: chat}, inbound: true},

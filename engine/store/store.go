@@ -140,8 +140,9 @@ type Arrival struct {
 
 // Forward is a wish that a handler made for a chat other than its event's.
 type Forward struct {
-	Wish  chat.Wish
-	Depth int
+	Wish    chat.Wish
+	Depth   int
+	Outside bool // the event that asked came from outside
 	// Block is set when a veto on the event that asked could not be known,
 	// because the packs in MissedBy did not get to look at it.
 	Block    bool

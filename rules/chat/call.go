@@ -17,9 +17,9 @@ func (s *step) ready(in Ready) {
 	if s.c.ReadThrough > 0 && s.c.LastEvent <= s.c.ReadThrough {
 		s.dropReads(WhyAlreadyRead, func(a *Action) bool { return !s.c.due(a).After(s.now) })
 	}
-	s.dropReads(WhyLimit, func(a *Action) bool {
-		return slices.Contains(in.Spent, a.Pack) && !s.c.due(a).After(s.now)
-	})
+	// All of them, due or not: what the call does not serve protects no other.
+	s.dropReads(WhyLimit, func(a *Action) bool { return slices.Contains(in.Spent, a.Pack) })
+	s.settleSuperseded()
 	first := s.first()
 	if first < 0 {
 		return
@@ -42,7 +42,7 @@ func (s *step) ready(in Ready) {
 		// made for stands first.
 		for i := range s.c.Waiting {
 			a := &s.c.Waiting[i]
-			if a.Kind == Read && i != first && !slices.Contains(in.Spent, a.Pack) {
+			if a.Kind == Read && i != first {
 				call.Actions = append(call.Actions, *a)
 			}
 		}

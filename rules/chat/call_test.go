@@ -317,7 +317,7 @@ func TestCooldown(t *testing.T) {
 func TestIdleOnceSettled(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
-	c, _ := Step(Chat{ID: "c1"}, Handled{Seq: 1, Inbound: true, Wishes: []Wish{{Kind: WishRead}}}, now)
+	c, _ := Step(Chat{ID: "c1"}, Handled{Seq: 1, New: true, Wishes: []Wish{{Kind: WishRead}}}, now)
 	if c.Idle() {
 		t.Error("idle with a read that waits")
 	}
@@ -345,7 +345,7 @@ func TestAttemptCounts(t *testing.T) {
 	fail := func(wait time.Duration) (attempt int) {
 		var out Effects
 		seq++
-		c, _ = Step(c, Handled{Seq: seq, Inbound: true, Message: true, Wishes: []Wish{{Kind: WishRead}}}, now)
+		c, _ = Step(c, Handled{Seq: seq, New: true, Message: true, Wishes: []Wish{{Kind: WishRead}}}, now)
 		now = now.Add(wait)
 		if c, out = Step(c, Ready{Wire: seq}, now); out.Call == nil {
 			t.Fatal("no call")
@@ -359,7 +359,7 @@ func TestAttemptCounts(t *testing.T) {
 		}
 	}
 	seq++
-	c, _ = Step(c, Handled{Seq: seq, Inbound: true, Message: true}, now) // supersedes
+	c, _ = Step(c, Handled{Seq: seq, New: true, Message: true}, now) // supersedes
 	now = now.Add(time.Hour)
 	if got := fail(0); got != 1 {
 		t.Errorf("attempt %d after the pause was over, want 1", got)

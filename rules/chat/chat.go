@@ -24,15 +24,20 @@ type Chat struct {
 	// IsGroup is what the last event that said so said of the chat.
 	IsGroup event.Truth
 
-	LastEvent   int64  // journal sequence of the newest inbound event handled; 0: none
-	LastMessage string // id of the newest inbound message handled
+	LastEvent      int64  // journal sequence of the newest event handled that can be unread; 0: none
+	LastMessage    string // id of the newest inbound message handled
+	LastMessageSeq int64  // and its journal sequence; 0: none
+	// SeenBy are the packs of which a rule ran on the newest inbound message, in
+	// ascending order. A read that such a pack asks later, by a timer say, speaks
+	// for that message; one of another pack does not.
+	SeenBy []string
 	// Recent are ids of the inbound messages handled last, the newest at the
 	// end: a lead_reply may come late and bring one of them again.
 	Recent []string
 	// Veto is the journal sequence of the newest event that vetoed, Unasked that
-	// of the newest inbound message for which no rule asked a read. A read that
-	// is revived, or asked by a handler that is run again, and was meant for an
-	// earlier event stays dropped, as it would have been then. 0: none.
+	// of the newest inbound message for which no read stood once it was handled.
+	// A read that is revived, or asked by a handler that is run again, and was
+	// meant for an earlier event stays dropped, as it would have been then. 0: none.
 	Veto, Unasked int64
 	// ReadThrough is the journal sequence noted when the last successful
 	// mark-read was put on the wire: what was journaled up to it is read. 0: never.
@@ -90,9 +95,9 @@ const (
 	WhyTooLate      = "veto_too_late"     // Done: the veto came while the call was in flight
 	WhyVetoed       = "vetoed"            // Dropped by keep_unread or hold
 	WhyHeld         = "held"              // Dropped: came due while the chat was held
-	WhySuperseded   = "superseded"        // Dropped: a newer message, and no rule asked a read for it
-	WhyAlreadyRead  = "already_read"      // Dropped: nothing came since the last successful read
-	WhyReplaced     = "replaced"          // Dropped: the same rule asked again
+	WhySuperseded   = "superseded"        // Dropped: a newer message, and no read stands for it
+	WhyAlreadyRead  = "already_read"      // Dropped: nothing that can be unread came since the last successful read
+	WhyReplaced     = "replaced"          // Dropped: the same rule asked again, or for sooner in one handler
 	WhyCancelled    = "cancelled"         // Dropped by cancel_read
 	WhyLimit        = "limit_reached"     // Dropped: its pack has made all the read calls that limits.reads allows
 	WhyPackInactive = "pack_inactive"     // Dropped: its pack, or that version, is no longer live
@@ -128,6 +133,7 @@ type Action struct {
 	Reason  string // as the rule gave it
 
 	EvenIfNewer bool            // reads: not dropped as superseded
+	Covers      int64           // reads: journal sequence of the newest inbound message they speak for
 	Body        json.RawMessage `json:",omitempty"` // other kinds: what to send
 	Target      string          // react: the message's id
 	Depth       int

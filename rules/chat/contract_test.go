@@ -37,10 +37,28 @@ func TestReads(t *testing.T) {
 			msg m1: settle mark_read 30s; codes mark_read 20s
 			1.0 waiting
 			1.1 waiting`,
-		"twice in one event: the last counts": `
+		"twice in one handler: the earliest due counts": `
 			msg m1: settle mark_read 30s; settle mark_read 10s
 			1.0 dropped replaced
 			next 10s`,
+		"in whatever order": `
+			msg m1: settle mark_read 10s; settle mark_read 30s
+			1.1 dropped replaced
+			next 10s`,
+		"of two handlers the later one, even if it is due later": `
+			msg m1: settle mark_read 10s
+			reaction: settle mark_read 30s
+			1.0 dropped replaced
+			next 30s`,
+		"also if the second runs on the same event again": `
+			msg m1: settle mark_read 10s
+			again 1: settle mark_read 30s
+			1.0 dropped replaced
+			1.1 waiting`,
+		"of two rules of a pack neither replaces the other": `
+			msg m1: settle mark_read 30s rule=a; settle mark_read 10s rule=b
+			1.0 waiting
+			1.1 waiting`,
 		"reads coalesce to the earliest due, and one call serves all": `
 			msg m1: settle mark_read 30s; slow mark_read 1h; codes mark_read 10s
 			advance 10s
@@ -234,6 +252,68 @@ func TestSuperseded(t *testing.T) {
 			msg m1: settle mark_read 30s
 			msg m2: codes mark_read shadow
 			1.0 dropped superseded`,
+		"not by a read that is cancelled at once": `
+			msg m1: settle mark_read 30s
+			msg m2: codes mark_read 1h; codes cancel_read
+			2.0 dropped cancelled
+			1.0 dropped superseded
+			next never`,
+		"nor by one that is cancelled later": `
+			msg m1: settle mark_read 30s; sure mark_read 30s even_if_newer
+			msg m2: codes mark_read 1h
+			1.0 waiting
+			reaction: codes cancel_read
+			2.0 dropped cancelled
+			1.0 dropped superseded
+			1.1 waiting`,
+		"nor by one whose pack goes off": `
+			msg m1: settle mark_read 1h
+			msg m2: codes mark_read 1h
+			off codes
+			2.0 dropped pack_inactive
+			1.0 dropped superseded`,
+		"nor by one that comes due while the chat is held": `
+			operator hold 10m
+			msg m1: settle mark_read 1h
+			msg m2: codes mark_read 1m
+			advance 1m
+			no call
+			2.0 dropped held
+			1.0 dropped superseded`,
+		"nor by one that Chert refused": `
+			msg m1: codes mark_read
+			calls 1.0
+			msg m2: codes mark_read
+			outside: settle mark_read 1h
+			3.0 waiting
+			refused gone
+			calls 2.0 3.0
+			refused gone
+			2.0 dead refused
+			next never`,
+		"one that was done has read what came before": `
+			msg m1: settle mark_read 1h
+			msg m2: codes mark_read
+			calls 2.0 1.0
+			ok
+			2.0 done read
+			1.0 done coalesced`,
+		"a lead_reply never supersedes": `
+			msg m1: settle mark_read 30s
+			legacy m1:
+			legacy m9:
+			legacy:
+			1.0 waiting
+			advance 30s
+			calls 1.0`,
+		"nor the message that a lead_reply told of before": `
+			legacy m1: settle mark_read 30s
+			msg m1:
+			1.0 waiting`,
+		"an event of an unknown type doesn't either": `
+			msg m1: settle mark_read 30s
+			odd:
+			1.0 waiting`,
 		"even_if_newer keeps it": `
 			msg m1: settle mark_read 30s even_if_newer
 			msg m2:
@@ -281,6 +361,110 @@ func TestSuperseded(t *testing.T) {
 	})
 }
 
+// A read that no message asks for speaks for the newest message that rules of
+// its pack ran on.
+func TestCovers(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"a timer's read goes out for a message its pack saw": `
+			msg m1: settle set_timer 30s name=t
+			advance 30s
+			fires t
+			fired t: settle mark_read
+			calls 2.0`,
+		"not for a newer one that it did not see": `
+			msg m1: settle set_timer 30s name=t
+			msg m2: other sees
+			advance 30s
+			fires t
+			fired t: settle mark_read; settle mark_read even_if_newer rule=sure
+			3.0 dropped superseded
+			calls 3.1`,
+		"but for one that another rule of the pack saw": `
+			msg m1: settle set_timer 30s name=t
+			msg m2: settle sees
+			advance 30s
+			fires t
+			fired t: settle mark_read
+			calls 3.0`,
+		"or saw as a lead_reply, or when it ran again": `
+			msg m1:
+			legacy m1: settle sees
+			outside: settle mark_read 1h
+			3.0 waiting
+			again 1: late sees
+			outside: late mark_read 1h
+			4.0 waiting`,
+		"a message that comes later supersedes it": `
+			msg m1: settle sees
+			outside: settle mark_read 30s
+			msg m2: other sees
+			2.0 dropped superseded`,
+		"unless a read of that one stands": `
+			msg m1: settle sees
+			outside: settle mark_read 30s
+			msg m2: other mark_read 1h
+			2.0 waiting
+			outside: other cancel_read
+			2.0 dropped superseded`,
+		"a rule in shadow has seen nothing": `
+			msg m1: settle mark_read shadow
+			outside: settle mark_read
+			2.0 dropped superseded`,
+		"what is read already needs no one who saw it": `
+			msg m1: codes mark_read
+			calls 1.0
+			ok
+			odd: settle mark_read
+			calls 2.0`,
+		"a crash forgets nothing": `
+			msg m1: settle sees
+			crash
+			outside: settle mark_read 1h; other mark_read
+			2.0 waiting
+			2.1 dropped superseded
+			crash
+			msg m2: other mark_read 1h
+			crash
+			outside: other cancel_read
+			3.0 dropped cancelled
+			2.0 dropped superseded`,
+		"a reaction speaks for no message either": `
+			msg m1:
+			reaction: settle mark_read
+			2.0 dropped superseded`,
+	})
+}
+
+// A rule that an edit deleted has nothing waiting any more; what its pack asked
+// by others, sends and timers stay.
+func TestDeletedRule(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"its reads are cancelled": `
+			msg m1: settle mark_read 1h; settle mark_read 1h rule=left; settle send; settle set_timer 1m name=x; other mark_read 1h rule=settle
+			rules settle left
+			1.0 dropped pack_inactive
+			1.1 waiting
+			1.2 waiting
+			1.4 waiting
+			advance 1m
+			fires x`,
+		"one in flight has gone out": `
+			msg m1: settle mark_read
+			calls 1.0
+			rules settle left
+			1.0 dropped pack_inactive
+			ok
+			1.0 done veto_too_late`,
+		"those that it protected are superseded": `
+			msg m1: other mark_read 1h
+			msg m2: settle mark_read 1h
+			rules settle left
+			1.0 dropped superseded`,
+	})
+}
+
 func TestAlreadyRead(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
@@ -291,12 +475,60 @@ func TestAlreadyRead(t *testing.T) {
 			outside: night mark_read
 			no call
 			2.0 dropped already_read`,
-		"an inbound event is something": `
+		"an event of a type nobody knows is something": `
 			msg m1: codes mark_read
 			calls 1.0
 			ok
-			reaction: night mark_read
+			odd: night mark_read
 			calls 2.0`,
+		"a reaction is nothing new": `
+			msg m1: codes mark_read
+			calls 1.0
+			ok
+			reaction: codes mark_read; night mark_read
+			no call
+			2.0 dropped already_read
+			2.1 dropped already_read`,
+		"the same message as a lead_reply is nothing new": `
+			msg m1: codes mark_read
+			calls 1.0
+			ok
+			legacy m1: codes mark_read
+			no call
+			2.0 dropped already_read`,
+		"nor is a lead_reply that names no message": `
+			msg m1: codes mark_read
+			calls 1.0
+			ok
+			legacy: codes mark_read
+			no call
+			2.0 dropped already_read`,
+		"nor a message that comes again under another id": `
+			msg m1: codes mark_read
+			calls 1.0
+			ok
+			msg m1: codes mark_read
+			no call
+			2.0 dropped already_read`,
+		"where only lead_replies come they are new, once each": `
+			legacy m1: codes mark_read
+			calls 1.0
+			ok
+			legacy m1: codes mark_read
+			no call
+			2.0 dropped already_read
+			legacy m2: codes mark_read
+			calls 3.0
+			ok
+			msg m2: codes mark_read
+			no call
+			4.0 dropped already_read
+			msg m3: codes mark_read
+			calls 5.0
+			ok
+			legacy: codes mark_read
+			no call
+			6.0 dropped already_read`,
 		"what came while the call was out is new": `
 			msg m1: codes mark_read
 			calls 1.0
@@ -307,7 +539,7 @@ func TestAlreadyRead(t *testing.T) {
 			msg m1: codes mark_read
 			calls 1.0
 			refused no such chat
-			outside: night mark_read
+			outside: codes mark_read
 			calls 2.0`,
 		"a read that is not due yet waits for what may come": `
 			msg m1: codes mark_read

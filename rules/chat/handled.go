@@ -34,16 +34,11 @@ func (s *step) handled(in Handled) {
 	}
 	if veto {
 		s.c.Veto = max(s.c.Veto, in.Seq)
-	}
-	if newer && !asked {
-		s.c.Unasked = in.Seq
-	}
-	// What waits from before this event is decided first, so that a read asked
-	// by this event is never dropped as superseded by it.
-	if veto {
 		// Not what later events asked, if this one runs because it was missed.
 		s.dropReads(WhyVetoed, func(a *Action) bool { return in.First.IsZero() || a.ID.Seq <= in.Seq })
 	}
+	// Before anything is blocked: what is superseded says so. Whether a read that
+	// is asked for stands is seen once all wishes are carried out.
 	if newer && !asked {
 		s.dropReads(WhySuperseded, func(a *Action) bool { return !a.EvenIfNewer })
 	}
@@ -55,28 +50,64 @@ func (s *step) handled(in Handled) {
 	for i := range in.Wishes {
 		s.wish(in, &in.Wishes[i], veto)
 	}
+	if newer && !slices.ContainsFunc(s.out.Actions, func(a Action) bool {
+		return a.Kind == Read && a.Covers >= in.Seq && (a.Status == Waiting || a.Status == Blocked)
+	}) {
+		s.c.Unasked = in.Seq
+	}
 	if len(in.Rested) > 0 {
 		s.rest(in.Rested)
 	}
 }
 
-// seen notes an inbound event, and reports whether it brings a message that is
-// newer than all before: not one that is handled again, and not the message of
-// an earlier event in another form (lead_reply).
+// seen notes what an event brings and which packs have seen it, and reports
+// whether that is a message newer than all before: not one that is handled
+// again, and not the message of an earlier event under another id.
 func (s *step) seen(in Handled) (newer bool) {
-	if !in.Inbound || in.Seq <= s.c.LastEvent {
-		return false
+	known := in.MessageID != "" && slices.Contains(s.c.Recent, in.MessageID)
+	fresh := in.New
+	switch {
+	case in.Message && (known || in.Seq <= s.c.LastMessageSeq):
+		fresh = false
+	case in.Message:
+		newer = true
+		s.c.LastMessage, s.c.LastMessageSeq, s.c.SeenBy = in.MessageID, in.Seq, nil
+	case in.Legacy:
+		// It tells of a message that comes as message.received, too, and is new
+		// only in a chat in which no such event has ever come.
+		fresh = !known && s.c.LastMessageSeq == 0
 	}
-	s.c.LastEvent = in.Seq
-	if !in.Message || in.MessageID != "" && slices.Contains(s.c.Recent, in.MessageID) {
-		return false
+	if fresh {
+		s.c.LastEvent = max(s.c.LastEvent, in.Seq)
 	}
-	s.c.LastMessage = in.MessageID
-	if in.MessageID != "" {
+	if (newer || in.Legacy) && in.MessageID != "" && !known {
 		kept := s.c.Recent[max(0, len(s.c.Recent)-recent+1):]
 		s.c.Recent = append(slices.Clone(kept), in.MessageID)
 	}
-	return true
+	if in.Seq == s.c.LastMessageSeq || (in.Message || in.Legacy) && in.MessageID != "" && in.MessageID == s.c.LastMessage {
+		for _, pack := range in.Saw {
+			if at, there := slices.BinarySearch(s.c.SeenBy, pack); !there {
+				s.c.SeenBy = slices.Insert(slices.Clone(s.c.SeenBy), at, pack)
+			}
+		}
+	}
+	return newer
+}
+
+// covers is the newest inbound message that a read of the pack speaks for, if
+// this event asks for it: the event's own; or if it brings none, the newest that
+// the pack's rules ran on; or if a rule named the chat because of an event from
+// outside of another chat, the newest that had come by then.
+func (s *step) covers(in Handled, pack string) int64 {
+	switch {
+	case in.Message && in.Seq <= s.c.LastMessageSeq:
+		return in.Seq
+	case s.c.LastMessageSeq < in.Told:
+		return s.c.LastMessageSeq
+	case s.c.LastMessageSeq > s.c.ReadThrough && !slices.Contains(s.c.SeenBy, pack):
+		return s.c.LastMessageSeq - 1
+	}
+	return s.c.LastMessageSeq
 }
 
 // holds carries out the event's releases, then its holds: whatever the order
@@ -129,6 +160,8 @@ func (s *step) wish(in Handled, w *Wish, veto bool) {
 			s.settle(a, Dropped, why)
 		case a.Kind == Read && in.Block:
 			s.settle(a, Blocked, WhyBlocked)
+		case a.Kind == Read && s.sooner(in, &a):
+			s.settle(a, Dropped, WhyReplaced)
 		default:
 			if a.Kind == Read {
 				s.dropReads(WhyReplaced, func(b *Action) bool { return b.RuleKey() == a.RuleKey() })
@@ -156,18 +189,30 @@ func (s *step) wish(in Handled, w *Wish, veto bool) {
 	}
 }
 
+// sooner reports whether the same handler has asked for a read that is due
+// before this one: of one handler's reads the earliest due counts.
+func (s *step) sooner(in Handled, a *Action) bool {
+	return slices.ContainsFunc(s.c.Waiting, func(b Action) bool {
+		return b.Kind == Read && b.RuleKey() == a.RuleKey() && b.ID.Seq == in.Seq && b.ID.N >= in.FirstN && b.Due.Before(a.Due)
+	})
+}
+
 // action makes the action of a wish, at the event's next place.
 func (s *step) action(in Handled, w *Wish) Action {
 	due := w.Due
 	if due.Before(s.now) {
 		due = s.now
 	}
-	return Action{
+	a := Action{
 		ID: ActionID{in.Seq, s.place()}, Kind: w.Kind.action(), Chat: s.c.ID,
 		Pack: w.Pack, Version: w.Version, Rule: w.Rule, Place: w.Place, Reason: w.Reason,
 		EvenIfNewer: w.EvenIfNewer, Body: w.Body, Target: w.Target, Depth: in.Depth,
 		Asked: s.now, Due: due, Status: Waiting,
 	}
+	if a.Kind == Read {
+		a.Covers = s.covers(in, w.Pack)
+	}
+	return a
 }
 
 // place takes the event's next place.

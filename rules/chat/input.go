@@ -19,18 +19,35 @@ type Handled struct {
 	// that had missed it; else zero. What newer events, operators and rules have
 	// decided since then stands: the event does not become the newest again.
 	First     time.Time
-	Inbound   bool // it came from the other side (event.Event.Inbound)
-	Message   bool // and is a message (event.Event.InboundMessage)
+	New       bool // it can be unread (event.Event.New)
+	Message   bool // it brings an inbound message (event.Event.InboundMessage)
+	Legacy    bool // it is a lead_reply (event.Event.LegacyReply)
 	MessageID string
 	Line      string
 	IsGroup   event.Truth // of its chat, if it says so
-	Depth     int
-	Wishes    []Wish   // of the handlers that succeeded, in the order they ran
-	Rested    []Rest   // cooldowns that begin with this event
-	Timer     *TimerID // the timer whose event this is
+	// Told, if not 0, is the event from outside, of another chat, of which a rule
+	// named this chat: what it asks for was said of the chat as it was then.
+	Told   int64
+	Depth  int
+	Saw    []string // live packs of which a rule ran on it and did not fail
+	Wishes []Wish   // of the handlers that succeeded, in the order they ran
+	Rested []Rest   // cooldowns that begin with this event
+	Timer  *TimerID // the timer whose event this is
 	// Block is set when a pack that could veto did not get to say so: reads
 	// fail closed, those of this event and those that its veto would have hit.
 	Block bool
+}
+
+// HandledOf is what the event alone says of how it was handled.
+func HandledOf(seq int64, ev *event.Event) Handled {
+	in := Handled{
+		Seq: seq, New: ev.New(), Message: ev.InboundMessage(), Legacy: ev.LegacyReply(),
+		MessageID: ev.MessageID(), Line: ev.Line(), Depth: ev.Depth,
+	}
+	if ev.Chat != nil {
+		in.IsGroup = ev.Chat.IsGroup
+	}
+	return in
 }
 
 // Wish is one thing a handler asked for, for this chat.
@@ -87,8 +104,8 @@ type TimerID struct {
 // Ready says that dispatch could put a call of this chat on the wire now.
 type Ready struct {
 	Wire int64 // the journal's sequence: what a read would speak for
-	// Spent are packs whose limit leaves no further read call: their reads that
-	// are due are dropped, and the call serves none of them.
+	// Spent are packs whose limit leaves no further read call: their reads are
+	// dropped.
 	Spent []string
 }
 
@@ -117,6 +134,9 @@ type Cancel struct {
 	// Blocked are the chat's blocked reads, which a chat does not remember: those
 	// of the pack are dropped as well.
 	Blocked []Action
+	// Rules, if not nil, are all rules that the pack has: only reads of others
+	// are dropped.
+	Rules []string
 }
 
 // Revive makes dead and blocked actions wait again: the former retried by

@@ -12,13 +12,18 @@ func (s *step) cancel(in Cancel) {
 	match := func(pack, version string) bool {
 		return pack == in.Pack && (in.Version == "" || version == in.Version)
 	}
-	s.settleWhere(Dropped, WhyPackInactive, func(a *Action) bool { return match(a.Pack, a.Version) })
+	gone := func(a *Action) bool {
+		return match(a.Pack, a.Version) && (in.Rules == nil || a.Kind == Read && !slices.Contains(in.Rules, a.Rule))
+	}
+	s.settleWhere(Dropped, WhyPackInactive, gone)
 	for _, a := range in.Blocked {
-		if match(a.Pack, a.Version) && a.Status == Blocked {
+		if gone(&a) && a.Status == Blocked {
 			s.settle(a, Dropped, WhyPackInactive)
 		}
 	}
-	s.dropTimers(func(t *Timer) bool { return match(t.Pack, t.Version) })
+	if in.Rules == nil {
+		s.dropTimers(func(t *Timer) bool { return match(t.Pack, t.Version) })
+	}
 }
 
 func (s *step) revive(in Revive) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,13 +36,14 @@ type world struct {
 	gone  map[ActionID]bool
 	event map[int64]Handled
 	next  map[int64]int
+	news  oracle
 }
 
 func newWorld(t *rapid.T) *world {
 	return &world{
 		t: t, chat: Chat{ID: "c1"}, now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC),
 		rows: map[ActionID]Action{}, sent: map[ActionID]int{}, gone: map[ActionID]bool{},
-		event: map[int64]Handled{}, next: map[int64]int{},
+		event: map[int64]Handled{}, next: map[int64]int{}, news: newOracle(),
 	}
 }
 
@@ -57,6 +59,7 @@ func (w *world) act() {
 		if in, ok := w.event[rapid.Int64Range(1, max(1, w.seq)).Draw(w.t, "seq")]; ok {
 			in.FirstN, in.Timer = w.next[in.Seq], nil
 			in.Wishes, in.Block = w.drawWishes(), rapid.Bool().Draw(w.t, "block")
+			in.Saw = w.drawSaw(in.Wishes)
 			if in.First.IsZero() && rapid.Bool().Draw(w.t, "missed") {
 				in.First = w.now.Add(-time.Duration(rapid.SampledFrom([]int{0, 20, 3600}).Draw(w.t, "ago")) * time.Second)
 			}
@@ -68,7 +71,11 @@ func (w *world) act() {
 		w.ready()
 	case "answer":
 		if w.call != nil {
-			w.step(w.drawAnswer())
+			in := w.drawAnswer()
+			if in.OK {
+				w.news.succeeded(w.call)
+			}
+			w.step(in)
 			w.call = nil
 		}
 	case "wake":
@@ -78,7 +85,11 @@ func (w *world) act() {
 			}
 		}
 	case "cancel":
-		w.step(Cancel{Pack: drawPack(w.t), Version: rapid.SampledFrom([]string{"", "v1", "v2"}).Draw(w.t, "version")})
+		in := Cancel{Pack: drawPack(w.t), Version: rapid.SampledFrom([]string{"", "v1", "v2"}).Draw(w.t, "version")}
+		if rapid.Bool().Draw(w.t, "rules alone") {
+			in.Rules = []string{rapid.SampledFrom([]string{"r", "s"}).Draw(w.t, "rule that is left")}
+		}
+		w.step(in)
 	case "revive":
 		var in Revive
 		for _, a := range w.rows {
@@ -96,7 +107,9 @@ func (w *world) act() {
 
 // handle checks what a veto does before the rest is asked.
 func (w *world) handle(in Handled) {
+	_, again := w.event[in.Seq]
 	w.event[in.Seq] = in
+	w.news.handled(in, again)
 	out := w.step(in)
 	w.next[in.Seq] = out.NextN
 	veto := false
@@ -148,8 +161,8 @@ func (w *world) ready() {
 	if was.Hold.Active(w.now) {
 		w.t.Fatalf("a read while held until %v", was.Hold.Until)
 	}
-	if was.ReadThrough > 0 && was.LastEvent <= was.ReadThrough {
-		w.t.Fatalf("a read with nothing new since %d", was.ReadThrough)
+	if err := w.news.called(c); err != "" {
+		w.t.Fatalf("%s: %+v", err, c)
 	}
 }
 
@@ -170,6 +183,9 @@ func (w *world) step(in Input) Effects {
 	if after.ReadThrough < w.chat.ReadThrough || after.LastEvent < w.chat.LastEvent || after.Veto < w.chat.Veto {
 		w.t.Fatalf("went back from %+v to %+v", w.chat, after)
 	}
+	if h, ok := in.(Handled); ok {
+		w.news.asked(h, out.Actions)
+	}
 	written := map[ActionID]bool{}
 	for _, a := range out.Actions {
 		if written[a.ID] {
@@ -183,6 +199,9 @@ func (w *world) step(in Input) Effects {
 		}
 		if final(a) && (a.Why == "" || a.Settled.IsZero()) {
 			w.t.Fatalf("settled without a why or a when: %+v", a)
+		}
+		if err := w.news.settled(&a); err != "" {
+			w.t.Fatalf("%s: %+v", err, a)
 		}
 		w.rows[a.ID] = a
 	}
@@ -253,6 +272,7 @@ func (w *world) finish() {
 		}
 		w.ready()
 		if w.call != nil {
+			w.news.succeeded(w.call)
 			w.step(Answer{Call: *w.call, OK: true})
 			w.call = nil
 		}
@@ -271,16 +291,17 @@ func (w *world) finish() {
 }
 
 func (w *world) drawEvent() Handled {
-	kind := rapid.SampledFrom([]string{"message", "message", "reaction", "outside"}).Draw(w.t, "kind")
+	kind := rapid.SampledFrom([]string{"message", "message", "message", "legacy", "odd", "reaction", "outside"}).Draw(w.t, "kind")
 	in := Handled{
-		Seq: w.seq, Inbound: kind != "outside", Message: kind == "message",
+		Seq: w.seq, New: kind == "message" || kind == "odd", Message: kind == "message", Legacy: kind == "legacy",
 		Depth:  rapid.SampledFrom([]int{0, 0, 0, 5, 6}).Draw(w.t, "depth"),
 		Block:  rapid.IntRange(0, 7).Draw(w.t, "block") == 0,
 		Wishes: w.drawWishes(),
 	}
-	if in.Message {
+	if (in.Message || in.Legacy) && rapid.IntRange(0, 9).Draw(w.t, "without an id") > 0 {
 		in.MessageID = fmt.Sprintf("m%d", rapid.Int64Range(max(1, w.seq-2), w.seq).Draw(w.t, "message"))
 	}
+	in.Saw = w.drawSaw(in.Wishes)
 	if n := len(w.chat.Timers); kind == "outside" && n > 0 {
 		id := w.chat.Timers[rapid.IntRange(0, n-1).Draw(w.t, "timer")].id()
 		in.Timer = &id
@@ -296,7 +317,8 @@ func (w *world) drawWishes() []Wish {
 	wishes := make([]Wish, rapid.IntRange(0, 3).Draw(w.t, "wishes"))
 	for i := range wishes {
 		wishes[i] = Wish{
-			Kind: rapid.SampledFrom(kinds).Draw(w.t, "wish"), Pack: drawPack(w.t), Rule: "r",
+			Kind: rapid.SampledFrom(kinds).Draw(w.t, "wish"), Pack: drawPack(w.t),
+			Rule:        rapid.SampledFrom([]string{"r", "s"}).Draw(w.t, "rule"),
 			Version:     rapid.SampledFrom([]string{"v1", "v2"}).Draw(w.t, "version"),
 			Shadow:      rapid.IntRange(0, 9).Draw(w.t, "shadow") == 0,
 			EvenIfNewer: rapid.Bool().Draw(w.t, "even if newer"),
@@ -305,6 +327,18 @@ func (w *world) drawWishes() []Wish {
 		}
 	}
 	return wishes
+}
+
+// drawSaw are the packs of which a rule ran: those that asked, and others.
+func (w *world) drawSaw(wishes []Wish) []string {
+	var saw []string
+	for _, pack := range []string{"a", "b"} {
+		asked := slices.ContainsFunc(wishes, func(x Wish) bool { return x.Pack == pack && !x.Shadow })
+		if asked || rapid.Bool().Draw(w.t, pack+" saw it") {
+			saw = append(saw, pack)
+		}
+	}
+	return saw
 }
 
 func (w *world) drawAnswer() Answer {

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -11,6 +12,7 @@ func Step(c Chat, in Input, now time.Time) (Chat, Effects) {
 	s := step{c: c, now: now}
 	s.settleLost()
 	s.settleHeld()
+	s.settleSuperseded()
 	switch in := in.(type) {
 	case Handled:
 		s.handled(in)
@@ -27,6 +29,7 @@ func Step(c Chat, in Input, now time.Time) (Chat, Effects) {
 	case Operate:
 		s.operate(in)
 	}
+	s.settleSuperseded()
 	return s.c, s.out
 }
 
@@ -63,6 +66,22 @@ func (s *step) settleHeld() {
 	s.dropReads(WhyHeld, func(a *Action) bool {
 		return a.Due.Before(s.c.Hold.Until) && !a.Due.After(s.now)
 	})
+}
+
+// settleSuperseded drops the reads that the newest inbound message supersedes:
+// it is not read, and no read that speaks for it stands. One that stood and was
+// cancelled, held, or refused protects the others no longer.
+func (s *step) settleSuperseded() {
+	newest := s.c.LastMessageSeq
+	if newest <= s.c.ReadThrough {
+		return
+	}
+	for i := range s.c.Waiting {
+		if a := &s.c.Waiting[i]; a.Kind == Read && a.Covers >= newest {
+			return
+		}
+	}
+	s.dropReads(WhySuperseded, func(a *Action) bool { return !a.EvenIfNewer })
 }
 
 // dropReads settles the waiting reads that match as dropped.
@@ -130,7 +149,8 @@ func (s *step) put(a Action) {
 	s.out.Actions = append(s.out.Actions, a)
 }
 
-// wait lets an action wait, behind those that do.
+// wait lets an action wait, in the order asked: of those asked at one moment, in
+// the order of their events, as a store gives them back.
 func (s *step) wait(a Action) {
 	if a.Kind == Read && !slices.ContainsFunc(s.c.Waiting, isRead) {
 		// A new day begins for the call; what Chert asked to wait stands, and
@@ -140,8 +160,17 @@ func (s *step) wait(a Action) {
 			s.c.Retry = Retry{}
 		}
 	}
-	s.c.Waiting = append(slices.Clip(s.c.Waiting), a)
+	at := len(s.c.Waiting)
+	for at > 0 && a.before(&s.c.Waiting[at-1]) {
+		at--
+	}
+	s.c.Waiting = slices.Insert(slices.Clip(s.c.Waiting), at, a)
 	s.put(a)
+}
+
+// before reports whether an action stands before another in the order asked.
+func (a *Action) before(b *Action) bool {
+	return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N)) < 0
 }
 
 // barred says why a read that was meant for an earlier event than the newest
@@ -152,7 +181,7 @@ func (s *step) barred(a *Action) string {
 		return ""
 	case s.c.Veto > 0 && a.ID.Seq <= s.c.Veto:
 		return WhyVetoed
-	case a.ID.Seq < s.c.Unasked && !a.EvenIfNewer:
+	case a.Covers < s.c.Unasked && !a.EvenIfNewer:
 		return WhySuperseded
 	}
 	return ""

@@ -14,21 +14,24 @@ import (
 //
 //	msg m1: codes mark_read; vip hold 1d     a message, and what the rules wished
 //	failing msg m1: codes mark_read          the same, but a rule that can veto failed
-//	reaction: …    outside: …                inbound but no message; neither
+//	legacy m1: …                             the same message as a lead_reply
+//	reaction: …    odd: …    outside: …      a reaction; a type nobody knows; not from outside
 //	fired NAME: …                            the event of a timer that fired
 //	again 2: …                               the event with sequence 2 is run again
 //	advance 30s
 //	calls 1.0 2.0    no call                 dispatch asks: what the call is for
 //	ok    retry 2s    refused TEXT    unknown    unmade
 //	fires NAME …     fires nothing           time wakes the chat
-//	off PACK [VERSION]    revive 1.0 …    operator hold 1h    operator release
+//	off PACK [VERSION]    rules PACK NAME …  the pack goes off; it has these rules and no others
+//	revive 1.0 …    operator hold 1h    operator release
 //	crash                                    the flight is lost, the rest was stored
 //	1.0 dropped vetoed                       how the action stands
 //	next 30s    next never                   when the next call is due, from the start
 //
 // A wish is "PACK wish [arguments]", its rule named like the pack. Arguments
-// are a duration, even_if_newer, shadow, v=VERSION and name=TIMER. An event's
-// depth is given as in "outside depth=6: …".
+// are a duration, even_if_newer, shadow, v=VERSION, rule=NAME and name=TIMER. The
+// wish "PACK sees" is none: a rule of the pack ran. An event's depth is given as
+// in "outside depth=6: …".
 type story struct {
 	t      *testing.T
 	line   string
@@ -132,6 +135,8 @@ func (s *story) do(line string) {
 			in.Version = words[2]
 		}
 		s.step(in)
+	case "rules":
+		s.step(Cancel{Pack: words[1], Rules: words[2:]})
 	case "revive":
 		var in Revive
 		for _, id := range words[1:] {
@@ -188,13 +193,18 @@ func (s *story) event(words []string, wishes string) {
 	}
 	switch words[0] {
 	case "msg":
-		in.Inbound, in.Message = true, true
+		in.New, in.Message = true, true
 		if len(words) > 1 {
 			in.MessageID = words[1]
 		}
-	case "reaction":
-		in.Inbound = true
-	case "outside":
+	case "legacy":
+		in.Legacy = true
+		if len(words) > 1 {
+			in.MessageID = words[1]
+		}
+	case "odd":
+		in.New = true
+	case "reaction", "outside":
 	case "fired":
 		id := s.fired[words[1]]
 		in.Timer = &id
@@ -204,7 +214,7 @@ func (s *story) event(words []string, wishes string) {
 		fmt.Sscan(words[1], &seq)
 		block := in.Block
 		in = s.events[seq]
-		in.FirstN, in.Wishes, in.Block = s.next[seq], nil, block
+		in.FirstN, in.Wishes, in.Saw, in.Block = s.next[seq], nil, nil, block
 	default:
 		s.fail("unknown event")
 	}
@@ -223,6 +233,8 @@ func (s *story) event(words []string, wishes string) {
 				w.Version = v
 			} else if v, ok := strings.CutPrefix(arg, "name="); ok {
 				w.Name = v
+			} else if v, ok := strings.CutPrefix(arg, "rule="); ok {
+				w.Rule = v
 			} else if arg == "even_if_newer" {
 				w.EvenIfNewer = true
 			} else if arg == "shadow" {
@@ -231,7 +243,12 @@ func (s *story) event(words []string, wishes string) {
 				w.Due = s.now.Add(s.duration(arg))
 			}
 		}
-		in.Wishes = append(in.Wishes, w)
+		if !w.Shadow {
+			in.Saw = append(in.Saw, w.Pack)
+		}
+		if f[1] != "sees" {
+			in.Wishes = append(in.Wishes, w)
+		}
 	}
 	s.events[in.Seq] = in
 	s.next[in.Seq] = s.step(in).NextN

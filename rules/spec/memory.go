@@ -54,13 +54,13 @@ func (m *memory) keep(o *rules.Outcome, chat string) {
 		if m.states == nil {
 			m.states = map[stateKey]json.RawMessage{}
 		}
-		m.states[stateKey{o.Pack, chat}] = o.State
+		m.states[stateKey{o.MemoryPack(), chat}] = o.State
 	}
 	for _, e := range o.Writes {
 		if m.kvs == nil {
 			m.kvs = map[kvKey]rules.Entry{}
 		}
-		k := kvKey{o.Pack, e.Key}
+		k := kvKey{o.MemoryPack(), e.Key}
 		if e.Value == nil {
 			delete(m.kvs, k)
 			continue

@@ -83,9 +83,10 @@ type entry struct {
 
 // forward is a wish for another chat than that of its event.
 type forward struct {
-	wish  chat.Wish
-	depth int
-	block bool
+	wish    chat.Wish
+	depth   int
+	outside bool // the event that asked came from outside
+	block   bool
 }
 
 // NewWorld makes a world in which nothing has happened yet.
@@ -236,13 +237,7 @@ func (w *World) due(k key) {
 func (w *World) handle(e *entry) {
 	ev := &e.event
 	h := Happening{At: w.now, Seq: e.seq, Event: ev}
-	in := chat.Handled{
-		Seq: e.seq, Inbound: ev.Inbound(), Message: ev.InboundMessage(),
-		MessageID: ev.MessageID(), Line: ev.Line(), Depth: ev.Depth,
-	}
-	if ev.Chat != nil {
-		in.IsGroup = ev.Chat.IsGroup
-	}
+	in := chat.HandledOf(e.seq, ev)
 	id := ev.ChatID()
 	var c *chat.Chat
 	if id != "" {
@@ -255,6 +250,9 @@ func (w *World) handle(e *entry) {
 	switch {
 	case e.forward != nil:
 		in.Depth, in.Wishes, in.Block = e.forward.depth, []chat.Wish{e.forward.wish}, e.forward.block
+		if e.forward.outside {
+			in.Told = e.cause
+		}
 		h.Note = fmt.Sprintf("carries a wish of event %d here", e.cause)
 	case e.timer != nil && !e.forced && !c.Stands(*e.timer):
 		h.Note = "the timer no longer stands"
@@ -282,23 +280,28 @@ func (w *World) think(e *entry, c *chat.Chat, in *chat.Handled, h *Happening) {
 		o := &result.Outcomes[i]
 		w.steps += o.Steps
 		said := Said{Outcome: *o}
-		for n, wish := range o.Wishes {
+		if o.Saw() && !w.limits.Shadow(o.Pack) {
+			in.Saw = append(in.Saw, o.Pack)
+		}
+		for n := range o.Wishes {
+			wish := &o.Wishes[n]
 			wish.Shadow = wish.Shadow || w.limits.Shadow(o.Pack)
 			said.Asked = append(said.Asked, wish.Words(own, w.now))
 			if wish.Chat == own && own != "" {
 				in.Wishes = append(in.Wishes, wish.Wish)
-				continue
 			}
-			w.append(entry{cause: e.seq, forward: &forward{wish.Wish, ev.Depth, result.Block}, event: event.Event{
-				ID:   fmt.Sprintf("wish:%d/%s/%s/%d", e.seq, o.Pack, o.Rule, n),
-				Type: "wish", At: w.now, Source: event.SourceEngine, Chat: &event.Chat{ID: wish.Chat}, Pack: o.Pack, Depth: ev.Depth,
-			}})
 		}
 		if o.Rest != nil && !w.limits.Shadow(o.Pack) {
 			in.Rested = append(in.Rested, *o.Rest)
 		}
 		w.memory.keep(o, own)
 		h.Rules = append(h.Rules, said)
+	}
+	for _, f := range result.Forwarded(own) {
+		w.append(entry{cause: e.seq, forward: &forward{f.Wish.Wish, ev.Depth, ev.Source != event.SourceEngine, result.Block}, event: event.Event{
+			ID:   fmt.Sprintf("wish:%d/%s/%s/%d", e.seq, f.Outcome.Pack, f.Outcome.Rule, f.N),
+			Type: "wish", At: w.now, Source: event.SourceEngine, Chat: &event.Chat{ID: f.Wish.Chat}, Pack: f.Outcome.Pack, Depth: ev.Depth,
+		}})
 	}
 }
 

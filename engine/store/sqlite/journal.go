@@ -72,6 +72,7 @@ type forward struct {
 	Depth int       `json:"depth"`
 	Block bool      `json:"block,omitempty"`
 
+	Outside  bool     `json:"outside,omitempty"`
 	MissedBy []string `json:"missed_by,omitempty"`
 	Known    string   `json:"known,omitempty"`
 }
@@ -153,7 +154,7 @@ func forwardJSON(f *store.Forward) (driver.Value, error) {
 	if f == nil {
 		return nil, nil
 	}
-	kept := forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
+	kept := forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, Outside: f.Outside, MissedBy: f.MissedBy, Known: f.Known}
 	kept.Wish.Body = nil
 	if f.Wish.Body != nil {
 		body := string(f.Wish.Body)
@@ -180,7 +181,7 @@ func entryOf(row []driver.Value) (store.Entry, error) {
 		if f.Body != nil {
 			f.Wish.Body = json.RawMessage(*f.Body)
 		}
-		e.Forward = &store.Forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
+		e.Forward = &store.Forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, Outside: f.Outside, MissedBy: f.MissedBy, Known: f.Known}
 	}
 	var d decoded
 	if text := bytesOf(row[16]); text != nil {

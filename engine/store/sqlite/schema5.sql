@@ -20,6 +20,13 @@ ALTER TABLE chats ADD COLUMN is_group INTEGER; -- 1: it is a group, 0: it is not
 UPDATE chats SET is_group = 1 WHERE was_group = 1;
 ALTER TABLE chats DROP COLUMN was_group;
 
+-- What a read speaks for, and what it would have to.
+ALTER TABLE chats ADD COLUMN last_message_seq INTEGER NOT NULL DEFAULT 0; -- newest inbound message handled; 0: none
+ALTER TABLE chats ADD COLUMN seen_by TEXT; -- JSON: packs of which a rule ran on it
+ALTER TABLE actions ADD COLUMN covers_seq INTEGER NOT NULL DEFAULT 0; -- of a read: newest inbound message it speaks for
+UPDATE chats SET last_message_seq = unasked_seq;
+UPDATE actions SET covers_seq = event_seq WHERE kind = 'read';
+
 CREATE TABLE counts (
   -- How many rows there are, and of what. Each transaction that adds or removes
   -- some keeps it up to date, so that nobody has to count millions.
