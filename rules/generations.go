@@ -75,7 +75,8 @@ type GenerationsConfig struct {
 	CancelRules func(ctx context.Context, pack string, rules []string, why string) error
 	Log         *slog.Logger
 
-	open func(dir string) (fileTree, error) // nil: openTree
+	open    func(dir string) (fileTree, error) // nil: openTree
+	writing func(path string) bool             // nil: beingWritten
 }
 
 // Gate runs specs and checks on a version of a pack.
@@ -143,6 +144,9 @@ type verdict struct {
 func NewGenerations(c GenerationsConfig) *Generations {
 	if c.open == nil {
 		c.open = openTree
+	}
+	if c.writing == nil {
+		c.writing = beingWritten
 	}
 	if c.Settle == 0 {
 		c.Settle = defaultSettle

@@ -17,6 +17,10 @@ const defaultSettle = 2 * time.Second
 // half written, can put off its edit, in times of Settle.
 const mostSettles = 5
 
+// openLook is how soon a file that a program has open for writing is looked at
+// again: no notification comes when it is closed.
+const openLook = 100 * time.Millisecond
+
 // half is a pack's files while they look half written.
 type half struct {
 	key   string    // of the files
@@ -41,6 +45,12 @@ func (g *Generations) givesTime(ctx context.Context, s *standing, b *builder, wa
 		}
 	}
 	file, why := unfinished(b.src.files, before)
+	look := g.c.Settle // how soon it is looked at again, if nothing changes
+	if why == "" {
+		if file = g.openIn(b.src.files, before); file != "" {
+			why, look = "a program has it open for writing", openLook
+		}
+	}
 	key := contentOf([]source{b.src}, nil)
 	now := g.c.Now()
 	switch {
@@ -58,11 +68,24 @@ func (g *Generations) givesTime(ctx context.Context, s *standing, b *builder, wa
 		s.tried = nil
 		s.notLive = fmt.Sprintf("it looks half written, and is taken as it is in %s", g.c.Settle)
 		s.diags = luabind.Diagnostics{{File: file, Severity: luabind.SeverityWarning, Message: why}}
-		g.readLater(max(s.half.due.Sub(now), time.Millisecond))
+		g.readLater(min(look, max(s.half.due.Sub(now), time.Millisecond)))
 		return true, nil
 	}
 	s.complete, s.half = b.src.files, half{}
 	return false, nil
+}
+
+// openIn is the first file that is not as it was before and that a program has
+// open for writing; "": none.
+func (g *Generations) openIn(now, before []File) string {
+	for i := range now {
+		f := &now[i]
+		same := func(b File) bool { return b.Name == f.Name && bytes.Equal(b.Bytes, f.Bytes) }
+		if !slices.ContainsFunc(before, same) && g.c.writing(f.Path) {
+			return f.Path
+		}
+	}
+	return ""
 }
 
 // halfDue is when the last of the packs that look half written, and for which of

@@ -197,6 +197,38 @@ func TestHalfWrittenFilesGetTime(t *testing.T) {
 			y.expect(time.Since(y.began)+200*ms, "vips=v2")
 		}, "vips.lua", v1)
 	})
+	t.Run("a program has it open", func(t *testing.T) {
+		t.Parallel()
+		inYard(t, func(y *yard) {
+			y.until(5 * time.Second)
+			f, err := os.Create(filepath.Join(y.dir, "new.lua"))
+			must(t, err)
+			write := func(s string) {
+				_, err := f.WriteString(s)
+				must(t, err)
+				y.events <- fsnotify.Event{Name: f.Name(), Op: fsnotify.Write}
+			}
+			write("-- half\nchert.on('message.received', function(ev)\n  chert.mark_read(ev.chat.id)\nend)\n")
+			y.expect(6*time.Second, "vips=v1")
+			write(strings.TrimPrefix(veto("more"), "-- more\n") + "\n")
+			y.expect(7*time.Second, "new=none(veto) vips=v1")
+			must(t, f.Close())
+			y.expect(7200*ms, "new=half vips=v1")
+			if n := len(y.set.Pack("new").Rules); n != 2 {
+				t.Errorf("it is live with %d rules, want both", n)
+			}
+			f, err = os.OpenFile(filepath.Join(y.dir, "new.lua"), os.O_WRONLY|os.O_APPEND, 0)
+			must(t, err)
+			defer f.Close()
+			write("-- edited\n") // and never closed
+			y.until(9 * time.Second)
+			if y.standing("new").NotLive == "" {
+				t.Error("it is live while it is open")
+			}
+			y.until(9300 * ms)
+			y.expectNotLive("it had its time", "new", "")
+		}, "vips.lua", v1)
+	})
 	t.Run("other packs don't wait", func(t *testing.T) {
 		t.Parallel()
 		inYard(t, func(y *yard) {

@@ -25,8 +25,10 @@ type pen struct {
 	gate    func(context.Context, *Pack) luabind.Diagnostics
 	g       *Generations
 
-	virtual  bool       // time is that of a synctest bubble
-	swapHook func(*Set) // sees each set that goes live; nil: nobody does
+	open     func(dir string) (fileTree, error) // nil: the real one
+	writing  func(path string) bool             // nil: nobody writes anything
+	virtual  bool                               // time is that of a synctest bubble
+	swapHook func(*Set)                         // sees each set that goes live; nil: nobody does
 
 	mu        sync.Mutex
 	swapped   sync.Cond
@@ -65,7 +67,8 @@ func (p *pen) startErr() error {
 	p.set = nil
 	c := GenerationsConfig{
 		Dir: p.dir, Options: p.options, Keeper: p.keeper, Now: p.clock, Swap: p.swap, Cancel: p.cancel,
-		Log: slog.New(slog.NewTextHandler(p, nil)),
+		Log:  slog.New(slog.NewTextHandler(p, nil)),
+		open: p.open, writing: p.writing,
 	}
 	c.Gate = p.gated()
 	p.g = NewGenerations(c)
