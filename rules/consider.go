@@ -117,16 +117,16 @@ func (g *Generations) stayPinned(ctx context.Context, s *standing, version strin
 		s.notLive, s.diags = "pinned to "+shorten(s.state.Pinned)+" by rollback", nil
 	}
 	s.tried = nil
-	if err := g.recall(ctx, s, s.state.Pinned); err != nil || s.live == nil || s.state.Live == s.live.Version {
-		return err
+	if state := s.state; state.Live != state.Pinned {
+		// Kept first: what is live is so after a restart, too.
+		state.Live = state.Pinned
+		if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
+			s.lastVeto = s.lastVeto || s.live == nil // nobody can know
+			return errors.Join(fmt.Errorf("keep which version of pack %q is live: %w", state.Pack, err), g.fallBack(ctx, s))
+		}
+		s.state = state
 	}
-	state := s.state
-	state.Live = s.live.Version
-	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
-		return fmt.Errorf("keep which version of pack %q is live: %w", state.Pack, err)
-	}
-	s.state = state
-	return nil
+	return g.recall(ctx, s, s.state.Pinned)
 }
 
 // stayBack keeps a version that was rolled back from coming back by itself.
@@ -337,31 +337,32 @@ func (g *Generations) promote(ctx context.Context, s *standing, v *verdict) erro
 
 // missing decides what becomes of a pack whose files are gone. It goes if the
 // folder was readable, another pack remains, and it stays so for a while; else it
-// is kept. others: there are others.
-func (g *Generations) missing(ctx context.Context, s *standing, others bool) error {
+// is kept. present are the packs that are there, by path.
+func (g *Generations) missing(ctx context.Context, s *standing, present map[string]bool) error {
 	name := s.state.Pack
 	never := s.state.Live == "" && s.live == nil
 	s.giveUp()
 	s.tried, s.half = nil, half{}
 	if g.folder.Errors() {
+		// Nobody knows whether the files are gone: what is, is for as long again.
+		if !s.missed.IsZero() {
+			s.missed = g.c.Now()
+		}
 		if never && s.gone {
 			return nil
 		}
-		s.notLive = "the rules folder can't be read"
-		if s.live == nil || s.state.Live != "" {
-			s.gone = s.gone || !never
-		}
+		s.notLive, s.gone = "the rules folder can't be read", s.gone || !never
 		return g.fallBack(ctx, s)
 	}
-	if never && (s.gone && s.missed.IsZero() || !s.canVeto()) {
-		// What an operator said of it stays said.
+	if never && (s.gone && s.missed.IsZero() || !s.canVeto() || present[s.path]) {
+		// Its files are another's, by the name in pack.yaml, or it can be missed. What an operator said of it stays said.
 		s.gone, s.edit, s.notLive, s.diags = true, "", "its files are gone", nil
 		if s.state == (PackState{Pack: name}) {
 			delete(g.packs, name)
 		}
 		return nil
 	}
-	if !s.restored() && (others || never) {
+	if !s.restored() && (len(present) > 0 || never) {
 		now := g.c.Now()
 		if s.missed.IsZero() {
 			s.missed = now

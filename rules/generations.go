@@ -321,9 +321,10 @@ func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying,
 	found := readTree(g.c.Dir, g.c.open)
 	g.content, g.folder, g.ignored = found.content(), found.diags, found.ignored
 	g.warnIgnored()
-	byName := map[string][]*builder{}
+	byName, paths := map[string][]*builder{}, map[string]bool{}
 	for _, src := range found.sources {
 		b := g.build(src)
+		paths[src.path] = true
 		byName[b.pack.Name] = append(byName[b.pack.Name], b)
 	}
 	moving := !g.folder.Errors() && g.someJustGone(byName)
@@ -352,7 +353,7 @@ func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying,
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
 		if byName[name] == nil {
-			errs = append(errs, g.missing(ctx, g.packs[name], len(byName) > 0))
+			errs = append(errs, g.missing(ctx, g.packs[name], paths))
 		}
 	}
 	g.folder = append(g.folder, g.unknown(byName)...)

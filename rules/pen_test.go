@@ -27,6 +27,7 @@ type pen struct {
 
 	open     func(dir string) (fileTree, error) // nil: the real one
 	writing  func(path string) bool             // nil: nobody writes anything
+	settle   time.Duration                      // 0: the default
 	virtual  bool                               // time is that of a synctest bubble
 	swapHook func(*Set)                         // sees each set that goes live; nil: nobody does
 
@@ -68,7 +69,7 @@ func (p *pen) startErr() error {
 	c := GenerationsConfig{
 		Dir: p.dir, Options: p.options, Keeper: p.keeper, Now: p.clock, Swap: p.swap, Cancel: p.cancel,
 		Log:  slog.New(slog.NewTextHandler(p, nil)),
-		open: p.open, writing: p.writing,
+		open: p.open, writing: p.writing, Settle: p.settle,
 	}
 	c.Gate = p.gated()
 	p.g = NewGenerations(c)
