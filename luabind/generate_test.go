@@ -208,7 +208,8 @@ func (g *generator) number(d int) string {
 	case 4:
 		return g.number(d-1) + " / " + g.pick("2", "4", "8")
 	case 5:
-		return "-(" + g.number(d-1) + ")"
+		// Of 0 and -0 among its constants lua5.1 keeps the first for both.
+		return "-(" + g.number(d-1) + " - 5)"
 	case 6:
 		return "#" + g.pick("("+g.text(d-1)+")", "("+g.table(d-1)+")")
 	case 7, 8:
