@@ -245,3 +245,66 @@ func (r *rig) dropped(why string) int {
 	}
 	return n
 }
+
+// A rule that acts on its own answers ends: an answer's event is one deeper than
+// the action, through a restart, and through a wish for another chat.
+func TestAnswersKeepTheirDepth(t *testing.T) {
+	t.Parallel()
+	c := &crew{rig: &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 2}}
+	c.changed.L = &c.mu
+	c.options.Packs = map[string]rules.PackOptions{"loop": {Grant: []string{"send"}}}
+	c.write("loop/r.lua", `
+chert.on({ "message.received", "action.done" }, function(ev)
+  chert.send(ev.chat.id == "c1" and "c2" or "c1", "again")
+end)`, "loop/pack.yaml", "permissions: [send]")
+	c.start()
+	c.message("c1", "e1", "x")
+	c.wait("some sends", func() bool { return len(c.calls) >= 2 })
+	c.stop()
+	c.start()
+	c.wait("the end", func() bool { return c.dropped(chat.WhyDepth) == 1 })
+	c.settled()
+	if n := c.reads(); n != chat.MaxDepth+1 {
+		t.Errorf("%d messages were sent, want one for the message and one for each of %d answers", n, chat.MaxDepth)
+	}
+	actions, err := c.st.Actions(ctx, store.ActionFilter{Pack: "loop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	depths := map[int]int{}
+	for _, a := range actions {
+		depths[a.Depth]++
+	}
+	for depth := range chat.MaxDepth + 2 {
+		if depths[depth] != 1 {
+			t.Errorf("actions by depth: %v, want one of each up to %d", depths, chat.MaxDepth+1)
+			break
+		}
+	}
+}
+
+// What is refused beyond the depth stands in the decision, and in the log.
+func TestDecisionSaysWhatWasRefused(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "loop.lua", `chert.on({ "message.received", "timer:t" }, function(ev) chert.set_timer("t", 0) end)`)
+	c.message("c1", "e1", "x")
+	deepest := func() *store.Decision {
+		for _, h := range c.seen {
+			if h.Handled != nil && h.Handled.Entry.Event.Depth == chat.MaxDepth+1 {
+				return h.Handled.Decision
+			}
+		}
+		return nil
+	}
+	c.wait("the deepest timer", func() bool { return deepest() != nil })
+	func() {
+		defer c.look()()
+		d := deepest()
+		if len(d.Rules) != 1 || len(d.Rules[0].Refused) != 1 || d.Rules[0].Refused[0] != `set_timer "t" (too_deep)` {
+			t.Errorf("the decision is %+v, want one refused timer", d.Rules)
+		}
+	}()
+	if !strings.Contains(c.logged(), "not carried out") {
+		t.Error("the log says nothing of it")
+	}
+}

@@ -132,6 +132,7 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *store.Entry) 
 	if c != nil {
 		effects = b.step(c, in, now, &t)
 		decision.Actions = effects.NextN
+		refused(decision, c.ID, effects.Refused, now)
 		t.Append = append(t.Append, b.answers(effects.Actions, now)...)
 	}
 	b.add(t)
@@ -139,6 +140,20 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *store.Entry) 
 		b.s.e.logHandled(entry, decision, effects.Actions)
 		b.s.e.observe(Happening{Handled: &Handled{Entry: entry, Decision: decision, Actions: effects.Actions}})
 	})
+}
+
+// refused notes on a decision what a chat did not carry out.
+func refused(d *store.Decision, chatID string, all []chat.Refusal, now time.Time) {
+	for i := range all {
+		w := rules.Wish{Chat: chatID, Wish: all[i].Wish}
+		words := fmt.Sprintf("%s (%s)", w.Words(chatID, now), all[i].Why)
+		by := slices.IndexFunc(d.Rules, func(r store.RuleDecision) bool { return r.Pack == w.Pack && r.Rule == w.Rule })
+		if by < 0 {
+			d.Note += "; refused: " + words // a wish of another chat's event
+			continue
+		}
+		d.Rules[by].Refused = append(d.Rules[by].Refused, words)
+	}
 }
 
 // collect turns what the rules said into the chat's input, the decision and

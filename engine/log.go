@@ -34,7 +34,7 @@ func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []cha
 	ctx := context.Background()
 	for i := range d.Rules {
 		r := &d.Rules[i]
-		if len(r.Logs) == 0 && r.Error == "" {
+		if len(r.Logs)+len(r.Refused) == 0 && r.Error == "" {
 			continue
 		}
 		log := e.c.Log.With(keyPack, r.Pack, keyRule, r.Rule, keyEvent, entry.Event.ID, keyChat, entry.Event.ChatID())
@@ -44,6 +44,9 @@ func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []cha
 				args = append(args, k, v)
 			}
 			log.Log(ctx, levelOf(l.Level), l.Msg, args...)
+		}
+		for _, refused := range r.Refused {
+			log.Warn("not carried out", "asked", refused)
 		}
 		// A pack without a live version fails at every event; the manager has said
 		// so once.

@@ -302,6 +302,7 @@ func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []st
 	if c != nil {
 		effects := b.step(c, in, now, &t)
 		decision.Actions, actions = effects.NextN, effects.Actions
+		refused(decision, c.ID, effects.Refused, now)
 		t.Append = append(t.Append, b.answers(effects.Actions, now)...)
 	}
 	b.add(t)

@@ -222,6 +222,7 @@ type RuleDecision struct {
 	Rule    string   `json:"rule"`
 	Place   string   `json:"place"`             // file:line
 	Asked   []string `json:"asked,omitempty"`   // its wishes, in words
+	Refused []string `json:"refused,omitempty"` // of Asked, what left no action and was not carried out, and why
 	Skipped string   `json:"skipped,omitempty"` // passed where, but not run: "cooldown", …
 	Error   string   `json:"error,omitempty"`   // it failed: nothing of it was kept
 	Steps   int64    `json:"steps,omitempty"`   // VM steps used

@@ -120,16 +120,26 @@ func (s *step) holds(in Handled) {
 	again := !in.First.IsZero()
 	for i := range in.Wishes {
 		w := &in.Wishes[i]
-		if w.Kind != WishRelease || w.Shadow || in.Depth > MaxDepth {
+		if w.Kind != WishRelease || w.Shadow {
+			continue
+		}
+		if in.Depth > MaxDepth {
+			s.refuse(w, WhyDepth)
 			continue
 		}
 		if set := s.c.Hold.Seq; !again || set > 0 && set <= in.Seq {
 			s.c.Hold = Hold{}
+		} else if s.c.Hold.Active(s.now) {
+			s.refuse(w, WhyReplaced)
 		}
 	}
 	for i := range in.Wishes {
 		w := &in.Wishes[i]
-		if w.Kind != WishHold || w.Shadow || again && !in.First.Add(w.Due.Sub(s.now)).After(s.now) {
+		if w.Kind != WishHold || w.Shadow {
+			continue
+		}
+		if again && !in.First.Add(w.Due.Sub(s.now)).After(s.now) {
+			s.refuse(w, WhyExpired)
 			continue
 		}
 		s.hold(Hold{Until: w.Due, By: Key(w.Pack, w.Rule), Reason: w.Reason, Seq: in.Seq})
@@ -170,13 +180,9 @@ func (s *step) wish(in Handled, w *Wish, veto bool) {
 		}
 	case WishTimer:
 		if deep && !w.Shadow {
-			s.out.Refused = append(s.out.Refused, *w)
+			s.refuse(w, WhyDepth)
 		} else if !w.Shadow {
 			s.setTimer(in, w)
-		}
-	case WishRelease:
-		if deep && !w.Shadow {
-			s.out.Refused = append(s.out.Refused, *w)
 		}
 	case WishCancelTimer:
 		if !w.Shadow {
@@ -187,6 +193,11 @@ func (s *step) wish(in Handled, w *Wish, veto bool) {
 			s.dropReads(WhyCancelled, func(a *Action) bool { return a.Pack == w.Pack && a.ID.Seq <= in.Seq })
 		}
 	}
+}
+
+// refuse notes that a wish is not carried out which leaves no action.
+func (s *step) refuse(w *Wish, why string) {
+	s.out.Refused = append(s.out.Refused, Refusal{Wish: *w, Why: why})
 }
 
 // sooner reports whether the same handler has asked for a read that is due

@@ -170,12 +170,19 @@ type Effects struct {
 	Actions []Action // each as it is now, at most once each
 	Timers  []TimerChange
 	Fired   []Timer // came due: to be journaled as events
-	Refused []Wish  // timers and releases beyond MaxDepth: they leave no action that says why
-	NextN   int     // Handled: the event's next free place, for FirstN when it is run again
+	Refused []Refusal
+	NextN   int // Handled: the event's next free place, for FirstN when it is run again
 	// Call is to be put on the wire, if Ready asked, once what is above is
 	// durable: a reaction is written as sent before it is, so that a crash
 	// can't repeat it. Reads may go out at once.
 	Call *Call
+}
+
+// Refusal is a wish that was not carried out and leaves no action that says why:
+// a timer, a hold or a release.
+type Refusal struct {
+	Wish
+	Why string // WhyDepth; WhyReplaced: what is newer stands; WhyExpired: it would be over
 }
 
 // TimerChange is a timer that was set, or is gone.

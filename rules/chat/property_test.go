@@ -197,38 +197,17 @@ func (w *world) step(in Input) Effects {
 				w.t.Fatalf("settled, and changed:\n%+v\n%+v", old, a)
 			}
 		}
-		if final(a) && (a.Why == "" || a.Settled.IsZero()) {
-			w.t.Fatalf("settled without a why or a when: %+v", a)
-		}
 		if err := w.news.settled(&a); err != "" {
 			w.t.Fatalf("%s: %+v", err, a)
 		}
 		w.rows[a.ID] = a
 	}
-	if h, ok := in.(Handled); ok {
-		w.checkAsked(h, out)
+	if err := unanswered(w.chat, in, after, out, w.now); err != "" {
+		w.t.Fatalf("%T: %s", in, err)
 	}
 	w.chat = after
 	w.checkRows()
 	return out
-}
-
-// checkAsked: every wish for an action has one, with an id of its own.
-func (w *world) checkAsked(in Handled, out Effects) {
-	asked, got := 0, 0
-	for _, x := range in.Wishes {
-		if x.Kind.action() != "" {
-			asked++
-		}
-	}
-	for _, a := range out.Actions {
-		if a.ID.Seq == in.Seq && a.ID.N >= in.FirstN {
-			got++
-		}
-	}
-	if asked != got {
-		w.t.Fatalf("%d actions asked, %d recorded", asked, got)
-	}
 }
 
 // checkRows: what waits in the chat is what the rows say.

@@ -47,7 +47,7 @@ type story struct {
 	call   *Call
 }
 
-func tell(t *testing.T, script string) {
+func tell(t *testing.T, script string) *story {
 	t.Helper()
 	start := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	s := &story{
@@ -62,6 +62,7 @@ func tell(t *testing.T, script string) {
 		s.line = fmt.Sprintf("line %d, %q", n, line)
 		s.do(line)
 	}
+	return s
 }
 
 func (s *story) do(line string) {

@@ -9,6 +9,7 @@ import (
 // unless a newer event has set it.
 func (s *step) setTimer(in Handled, w *Wish) {
 	if slices.ContainsFunc(s.c.Timers, func(t Timer) bool { return t.Pack == w.Pack && t.Name == w.Name && t.Seq > in.Seq }) {
+		s.refuse(w, WhyReplaced)
 		return
 	}
 	s.dropTimers(func(t *Timer) bool { return t.Pack == w.Pack && t.Name == w.Name })

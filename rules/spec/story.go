@@ -54,8 +54,8 @@ func (t *trial) tell(h *Happening) []string {
 	if h.Blocked {
 		add("reads are blocked: a rule that could have vetoed failed")
 	}
-	for _, kind := range h.Refused {
-		add("%s was refused: too deep, events caused by events", kind)
+	for _, refused := range h.Refused {
+		add("refused: %s", refused)
 	}
 	for i := range h.Actions {
 		if a := &h.Actions[i]; a.Status != chat.Waiting {

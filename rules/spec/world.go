@@ -264,7 +264,7 @@ func (w *World) handle(e *entry) {
 		effects := w.step(id, in)
 		h.Actions = effects.Actions
 		for _, wish := range effects.Refused {
-			h.Refused = append(h.Refused, string(wish.Kind))
+			h.Refused = append(h.Refused, fmt.Sprintf("%s (%s)", wish.Kind, wish.Why))
 		}
 	}
 	w.note(h)
