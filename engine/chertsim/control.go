@@ -25,8 +25,8 @@ const ControlHelp = `Control routes (JSON, no credentials; durations as "2s"):
   POST   /sim/fail       calls go wrong: {"route": "mark-read", "code": 4001,
                          "times": 3}, and "chat", "line", "status", "retryable",
                          "retry_after", "probability", "applied", "delay",
-                         "mode" (envelope | html | hang | reset | truncated
-                         | slow)
+                         "mode" (envelope | html | raw | hang | reset
+                         | truncated | slow), and "body" of raw
   DELETE /sim/fail       no more of that
   POST   /sim/limit      the hidden limit: {"rate": 5, "burst": 10}; rate 0: none
   POST   /sim/deliveries what happens to webhooks: {"drop": 0.1, "duplicate":

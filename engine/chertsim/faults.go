@@ -3,6 +3,7 @@ package chertsim
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -15,6 +16,7 @@ import (
 const (
 	FailEnvelope  = "envelope"  // the documented error envelope (default)
 	FailHTML      = "html"      // a proxy's 502 without the envelope
+	FailRaw       = "raw"       // Status (default 200) with Body as it is: another API's answer, an envelope with strange fields
 	FailHang      = "hang"      // no answer until the caller goes, or Delay is over
 	FailReset     = "reset"     // the connection is reset
 	FailTruncated = "truncated" // the call takes effect, and its answer breaks off
@@ -29,7 +31,8 @@ type FailRule struct {
 
 	Mode       string `json:"mode"`
 	Code       int    `json:"code"`        // of the envelope
-	Status     int    `json:"status"`      // default the code's own; 502 for html
+	Status     int    `json:"status"`      // default the code's own; 502 for html, 200 for raw
+	Body       string `json:"body"`        // of raw
 	Retryable  *bool  `json:"retryable"`   // default the code's own
 	RetryAfter int    `json:"retry_after"` // whole seconds; default the code's own
 
@@ -52,7 +55,7 @@ func (s *Sim) Fail(rule FailRule) error {
 	if rule.Mode == "" {
 		rule.Mode = FailEnvelope
 	}
-	modes := []string{FailEnvelope, FailHTML, FailHang, FailReset, FailTruncated, FailSlow}
+	modes := []string{FailEnvelope, FailHTML, FailRaw, FailHang, FailReset, FailTruncated, FailSlow}
 	if !slices.Contains(modes, rule.Mode) {
 		return fmt.Errorf("fail rule: unknown mode %q; the modes are %s", rule.Mode, strings.Join(modes, ", "))
 	}
@@ -140,6 +143,18 @@ func (s *Sim) failCall(c *call, rt route, f FailRule) {
 		c.w.WriteHeader(status)
 		fmt.Fprintf(c.w, "<html><head><title>%d %s</title></head><body><center><h1>%[1]d %[2]s</h1></center></body></html>\n",
 			status, http.StatusText(status))
+	case FailRaw:
+		status := f.Status
+		if status == 0 {
+			status = http.StatusOK
+		}
+		s.noteCall(c, status, f.Code)
+		c.w.Header().Set("Content-Type", "application/json")
+		if f.RetryAfter != 0 {
+			c.w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
+		}
+		c.w.WriteHeader(status)
+		io.WriteString(c.w, f.Body)
 	case FailHang:
 		s.noteCall(c, 0, 0)
 		wait := f.Delay

@@ -139,6 +139,12 @@ func TestFaultsOnARealConnection(t *testing.T) {
 		{chertsim.FailRule{Mode: chertsim.FailTruncated}, func(a answer, err error) bool {
 			return a.status == 200 && errors.Is(err, io.ErrUnexpectedEOF) && strings.HasPrefix(a.text, `{"chat_id"`)
 		}, true},
+		{chertsim.FailRule{Mode: chertsim.FailRaw, Body: `{"detail":"Not Found"}`}, func(a answer, err error) bool {
+			return err == nil && a.status == 200 && a.text == `{"detail":"Not Found"}`
+		}, false},
+		{chertsim.FailRule{Mode: chertsim.FailRaw, Status: 429, RetryAfter: 7, Body: "slow down"}, func(a answer, err error) bool {
+			return err == nil && a.status == 429 && a.text == "slow down" && a.header.Get("Retry-After") == "7"
+		}, false},
 		{chertsim.FailRule{Mode: chertsim.FailHTML}, func(a answer, err error) bool {
 			return err == nil && a.status == 502 && a.header.Get("Content-Type") == "text/html" && strings.Contains(a.text, "502 Bad Gateway")
 		}, false},

@@ -135,7 +135,7 @@ func (s *Sim) noteCall(c *call, status, code int) {
 		receipt := s.keepReceipt(c, status, code)
 		s.mu.Unlock()
 		h.Marked, h.Waited = receipt.Marked, receipt.Waited
-		if status == http.StatusOK {
+		if status == http.StatusOK && receipt.Effect {
 			h.Kind = Read
 		}
 	}
