@@ -189,3 +189,34 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// What is not Chert's is described, so that one sees who answered; the status of
+// an error is that of HTTP, but in a 2xx that of the envelope.
+func TestAnswersAreDescribed(t *testing.T) {
+	t.Parallel()
+	html, text := http.Header{"Content-Type": {"text/html; charset=utf-8"}}, http.Header{"Content-Type": {"text/plain"}}
+	for _, tc := range []struct {
+		status  int
+		header  http.Header
+		body    string
+		code    int // of the error's status
+		message string
+	}{
+		{502, html, "<html>\n<head><TITLE>\n 502  Bad\tGateway </TITLE></head>", 502, "Bad Gateway; this is not an answer of Chert's (text/html: 502 Bad Gateway)"},
+		{404, html, "<html><body>nothing here</body></html>", 404, "Not Found; this is not an answer of Chert's (text/html)"},
+		{503, text, "  upstream connect\n error ", 503, "Service Unavailable; this is not an answer of Chert's (text/plain: upstream connect error)"},
+		{500, text, strings.Repeat("é", 200), 500, "Internal Server Error; this is not an answer of Chert's (text/plain: " + strings.Repeat("é", 100) + "…)"},
+		{599, http.Header{"Content-Type": nil}, "", 599, "unknown status; this is not an answer of Chert's (no content type)"},
+		{200, html, "<title>Sign in</title>", 200, "the answer is not a JSON object (text/html: Sign in)"},
+		{404, text, `{"success":false,"error":{"status":503,"code":2002,"message":"m","retryable":false}}`, 404, "m"},
+		{200, text, `{"success":false,"error":{"status":503,"code":2002,"message":"m","retryable":false}}`, 503, "m"},
+		{200, text, `{"success":false,"error":{"code":2002,"retryable":false}}`, 200, "Chert gave no message"},
+		{200, text, `{"success":false,"error":{"status":7,"code":2002,"retryable":false}}`, 200, "Chert gave no message"},
+	} {
+		s := newServer(t, answering(tc.status, tc.header, tc.body))
+		_, err := newClient(t, s.URL, nil).MarkRead(t.Context(), "c1")
+		if e := wantError(t, err); e.Status != tc.code || e.Message != tc.message {
+			t.Errorf("%d %q: %d %q, want %d %q", tc.status, tc.body, e.Status, e.Message, tc.code, tc.message)
+		}
+	}
+}

@@ -257,3 +257,55 @@ func runChaos(t *testing.T, dice *rand.Rand) string {
 	}
 	return ""
 }
+
+// A chat that answers late, and finds no place on the wire, gives its leave back:
+// else the rate would sink with each, and the probe of a stop never come.
+func TestLateChatGivesItsLeaveBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.took = 5 * time.Second
+		d.stuck = func(id string) time.Duration {
+			if id == "late" && len(d.calls) == 0 {
+				return time.Second
+			}
+			return 0
+		}
+		// Two calls at once, and then none for a quarter of an hour.
+		_, stop := d.run(Config{Concurrency: 1, Governor: NewGovernor(0.001, 2), Group: func(id string) int { return len(id) }})
+		defer stop()
+		d.ask("late", 1, 0)
+		synctest.Wait()
+		d.ask("b", 2, 0)
+		time.Sleep(time.Minute)
+		d.wantCalls("b@100ms", "late@5.1s")
+	})
+}
+
+// What an attempt was answered stands on the read that waits for the next one.
+func TestWaitingReadSaysWhatWasAnswered(t *testing.T) {
+	t.Parallel()
+	for _, err := range []*chert.Error{
+		{Call: "mark", Status: 503, Code: 4002, Message: "saturated", TraceID: "t1", Retryable: true, RetryAfter: time.Hour},
+		{Call: "mark", Status: 404, Message: "Not Found", TraceID: "t1", Foreign: true, Retryable: true, RetryAfter: time.Hour},
+		{Call: "mark", Status: 401, Code: 2004, Message: "bad signature", TraceID: "t1"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDesk(t)
+			d.script = []*chert.Error{err}
+			_, stop := d.run(Config{})
+			defer stop()
+			d.ask("a", 1, 0)
+			synctest.Wait()
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			waiting := d.chats["a"].Waiting
+			if len(waiting) != 1 {
+				t.Fatalf("after %v there waits %+v", err, waiting)
+			}
+			if a := waiting[0]; a.Status != chat.Waiting || a.Error != err.Error() || a.Code != err.Code || a.HTTP != err.Status || a.TraceID != "t1" {
+				t.Errorf("after %v the waiting read is %+v", err, a)
+			}
+		})
+	}
+}
