@@ -29,7 +29,6 @@ type blocking struct {
 // blockingPack is a pack that blocks reads.
 type blockingPack struct {
 	since  time.Time
-	why    string
 	reads  int64     // that are blocked, when they were counted last
 	logged time.Time // when the log said so last
 }
@@ -81,7 +80,7 @@ func (m *manager) lookAtBlocking(ctx context.Context) int {
 	for name, b := range m.blocking.packs {
 		if !blocks[name] {
 			delete(m.blocking.packs, name)
-			m.log.Info("a pack no longer blocks reads", keyPack, name, keyWhy, b.why, "since", b.since.UTC().Format(time.RFC3339),
+			m.log.Info("a pack no longer blocks reads", keyPack, name, "since", b.since.UTC().Format(time.RFC3339),
 				"missed", missed[name].Events)
 		}
 	}
@@ -105,10 +104,10 @@ func (m *manager) noteBlocking(s *rules.PackStanding, missed MissedBy, reads int
 		m.blocking.packs[s.Name] = b
 	}
 	b.reads = reads
-	if b.why == s.Blocks && now.Sub(b.logged) < remindEvery {
+	if !b.logged.IsZero() && now.Sub(b.logged) < remindEvery {
 		return
 	}
-	b.why, b.logged = s.Blocks, now
+	b.logged = now
 	fix := fixes(s)
 	m.log.Error("a pack blocks reads: it can veto, and does not get to look at events", keyPack, s.Name, keyWhy, s.Blocks,
 		"since", b.since.UTC().Format(time.RFC3339), "missed", missed.Events, "reads_blocked", reads, "hint", fix[0], "or", fix[1])

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"chertd/engine/store"
+	"chertd/rules"
 )
 
 // guard vetoes chats that say "vip", and remembers what it saw, in which order.
@@ -490,4 +492,144 @@ end })`
 	c.settledAs("b2", "read dropped (vetoed)")
 	c.wait("the read", func() bool { return c.called("b1") == 1 })
 	c.settledAs("b1", "read done (read), read dropped (replaced)")
+}
+
+// While a pack blocks reads everyone can see it, first of all, with commands
+// that help; the log says so once when it begins and once when it ends.
+func TestPackThatBlocksReadsIsShown(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "a.lua", readAll, "guard.lua", broken)
+	for i := range 3 {
+		c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), "x")
+	}
+	c.wait("the reads to be counted", func() bool { b := c.m.health().Blocked; return len(b) == 1 && b[0].Reads == 3 })
+	b := c.m.health().Blocked[0]
+	path := c.pack("guard").Path
+	if b.Pack != "guard" || b.Events != 3 || b.Why != "no version of it is live: it does not load" || b.Since.IsZero() ||
+		len(b.Fix) != 2 || b.Fix[0] != "chertd check "+path+" shows what is wrong" || b.Fix[1] != "chertd mode guard off lets reads go without it" {
+		t.Errorf("the health says %+v", b)
+	}
+	since := b.Since
+	if st, err := c.m.Status(ctx); err != nil || len(st.Blocked) != 1 || st.Blocked[0].Reads != 3 || !st.Ready {
+		t.Errorf("the status is %+v, %v", st, err)
+	}
+	packs, err := c.m.Packs(ctx)
+	if err != nil || packs[0].Name != "guard" || packs[0].Blocked == nil || packs[0].Missed != 3 || packs[1].Blocked != nil {
+		t.Errorf("the packs are %+v, %v", packs, err)
+	}
+	count := func(text string) int { return strings.Count(c.logged(), text) }
+	if n := count(`msg="a pack blocks reads: it can veto, and does not get to look at events" pack=guard`); n != 1 {
+		t.Errorf("the log says %d times that it blocks:\n%s", n, c.logged())
+	}
+	c.ahead.Add(int64(remindEvery))
+	c.m.blocking.lookAgain()
+	c.wait("the log to remind of it", func() bool { return strings.Count(c.log.String(), `msg="a pack blocks reads`) == 2 })
+
+	// It blocks since then, also for the next process.
+	c.stop()
+	c.start()
+	c.wait("the next process to know", func() bool { b := c.m.health().Blocked; return len(b) == 1 && b[0].Reads == 3 && b[0].Events == 3 })
+	if b := c.m.health().Blocked[0]; b.Since.Sub(since).Abs() > time.Minute {
+		t.Errorf("after a restart it blocks since %s, and did since %s", b.Since, since)
+	}
+	c.write("guard.lua", guard)
+	c.reload()
+	c.wait("the log to say that it ended", func() bool { return strings.Contains(c.log.String(), `msg="a pack no longer blocks reads" pack=guard`) })
+	if h := c.m.health(); len(h.Blocked) > 0 || c.pack("guard").Blocked != nil {
+		t.Errorf("it still blocks: %+v", h.Blocked)
+	}
+}
+
+// A suspended rule blocks reads if its pack can veto; one that is suspended for
+// one chat does not make the daemon unwell.
+func TestSuspendedVetoBlocksReads(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t)
+	c.stop()
+	c.options.Suspend = rules.SuspendPolicy{After: 2, Chats: 3, CoolOff: time.Hour}
+	fails := `chert.rule({ name = "r", on = "message.received", run = function(ev) if ev.text == "bad" then error("oh") end %s end })`
+	c.write("read.lua", readAll, "guard.lua", fmt.Sprintf(fails, "chert.keep_unread(ev.chat.id)"), "other.lua", fmt.Sprintf(fails, ""))
+	c.start()
+	for i := range 2 {
+		c.handle("c0", fmt.Sprint("a", i), "bad")
+	}
+	if h := c.m.health(); len(h.Blocked) > 0 || !strings.Contains(strings.Join(h.Notes, "\n"), "rule r is suspended") {
+		t.Errorf("suspended for one chat: %+v", h)
+	}
+	for i := range 3 {
+		c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), "bad")
+	}
+	c.wait("the guard to block", func() bool { return len(c.m.health().Blocked) == 1 })
+	b := c.m.health().Blocked[0]
+	if b.Pack != "guard" || b.Why != "rule r is suspended: it fails again and again" || b.Fix[0] != "chertd rollback guard goes back to the version before" {
+		t.Errorf("the health says %+v", b)
+	}
+}
+
+// The daemon is killed without warning again and again while it runs what a pack
+// has missed. Each event runs through the pack once, in order, and no chat that
+// the pack vetoes is read.
+//
+//	go test ./engine -run KilledWhileMissed -crashes 100
+func TestKilledWhileMissedEventsRun(t *testing.T) {
+	c := newCrew(t)
+	c.stop()
+	c.write("p.lua", readAll, "guard.lua", broken)
+	api := &readCounter{calls: map[string]int{}}
+	apiURL := serve(t, api)
+	const chats = 8
+	n := 150 * *crashes
+	c.start()
+	var arrivals []store.Arrival
+	for i := range n {
+		arrivals = append(arrivals, store.Arrival{Event: message(fmt.Sprint("c", i%chats), fmt.Sprint("e", i), []string{"vip", "x"}[min(1, i%chats)]), Received: time.Now()})
+	}
+	if _, err := c.eng.Ingest(ctx, arrivals); err != nil {
+		t.Fatal(err)
+	}
+	c.drained()
+	c.stop()
+	c.write("guard.lua", strings.Replace(guard, "kv.incr", "if ev.id ~= '' then for i = 1, 20000 do end end kv.incr", 1))
+	killed := 0
+	for range 3 * *crashes {
+		child := startChild(t, c.dir, apiURL)
+		time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond) // when to kill is the test's dice
+		child.kill()
+		if left := c.rowsOf(); left == 0 {
+			break
+		} else if left < int64(n) {
+			killed++
+		}
+	}
+	c.start() // the last life finishes what is left
+	c.caughtUp()
+	c.stop()
+	c.open()
+	defer c.st.Close()
+	if rows := c.rows(); rows > 0 {
+		t.Fatalf("%d rows are left", rows)
+	}
+	if killed == 0 {
+		t.Error("it was never killed in the middle: the test proves nothing")
+	}
+	for i := range chats {
+		var want []string
+		for j := i; j < n; j += chats {
+			want = append(want, fmt.Sprint("e", j))
+		}
+		if got := c.saw(fmt.Sprint("c", i)); got != strings.Join(want, " ") {
+			t.Errorf("chat c%d: the guard saw\n%s", i, got)
+		}
+	}
+	kv, err := c.st.KV(ctx, "guard", "saw", time.Now())
+	if err != nil || string(kv.Value) != fmt.Sprint(n) {
+		t.Errorf("the guard counted %s events, want %d (%v)", kv.Value, n, err)
+	}
+	if api.calls["c0"] > 0 {
+		t.Errorf("a chat that is vetoed was read %d times", api.calls["c0"])
+	}
+	if n := len(c.calls); c.called("c0") > 0 {
+		t.Errorf("a chat that is vetoed was read, among %d calls", n)
+	}
+	t.Logf("%d kills in the middle, %d events", killed, n)
 }

@@ -18,12 +18,13 @@ import (
 //	reaction: …    odd: …    outside: …      a reaction; a type nobody knows; not from outside
 //	fired NAME: …                            the event of a timer that fired
 //	again 2: …                               the event with sequence 2 is run again
+//	missed 2: …                              the same, through a pack that had missed it
 //	advance 30s
 //	calls 1.0 2.0    no call                 dispatch asks: what the call is for
 //	ok    retry 2s    refused TEXT    unknown    unmade
 //	fires NAME …     fires nothing           time wakes the chat
 //	off PACK [VERSION]    rules PACK NAME …  the pack goes off; it has these rules and no others
-//	revive 1.0 …    operator hold 1h    operator release
+//	revive 1.0 …    inactive 1.0 …    operator hold 1h    operator release
 //	crash                                    the flight is lost, the rest was stored
 //	1.0 dropped vetoed                       how the action stands
 //	next 30s    next never                   when the next call is due, from the start
@@ -41,6 +42,7 @@ type story struct {
 	seq    int64
 	next   map[int64]int      // an event's next free place
 	events map[int64]Handled  // for again
+	first  map[int64]time.Time
 	rows   map[string]Action  // as last written
 	timers map[string]Timer   // rows
 	fired  map[string]TimerID // by name
@@ -52,7 +54,7 @@ func tell(t *testing.T, script string) *story {
 	start := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	s := &story{
 		t: t, chat: Chat{ID: "c1"}, start: start, now: start,
-		next: map[int64]int{}, events: map[int64]Handled{}, rows: map[string]Action{},
+		next: map[int64]int{}, events: map[int64]Handled{}, first: map[int64]time.Time{}, rows: map[string]Action{},
 		timers: map[string]Timer{}, fired: map[string]TimerID{},
 	}
 	for n, line := range strings.Split(script, "\n") {
@@ -135,6 +137,11 @@ func (s *story) do(line string) {
 		if len(words) > 2 {
 			in.Version = words[2]
 		}
+		for _, a := range s.rows {
+			if a.Kind == Read && a.Status == Blocked {
+				in.Blocked = append(in.Blocked, a)
+			}
+		}
 		s.step(in)
 	case "rules":
 		s.step(Cancel{Pack: words[1], Rules: words[2:]})
@@ -142,6 +149,12 @@ func (s *story) do(line string) {
 		var in Revive
 		for _, id := range words[1:] {
 			in.Actions = append(in.Actions, s.row(id))
+		}
+		s.step(in)
+	case "inactive":
+		var in Revive
+		for _, id := range words[1:] {
+			in.Inactive = append(in.Inactive, s.row(id))
 		}
 		s.step(in)
 	case "operator":
@@ -209,13 +222,16 @@ func (s *story) event(words []string, wishes string) {
 	case "fired":
 		id := s.fired[words[1]]
 		in.Timer = &id
-	case "again":
+	case "again", "missed":
 		s.seq--
 		var seq int64
 		fmt.Sscan(words[1], &seq)
 		block := in.Block
 		in = s.events[seq]
 		in.FirstN, in.Wishes, in.Saw, in.Block = s.next[seq], nil, nil, block
+		if words[0] == "missed" {
+			in.First = s.first[seq]
+		}
 	default:
 		s.fail("unknown event")
 	}
@@ -250,6 +266,9 @@ func (s *story) event(words []string, wishes string) {
 		if f[1] != "sees" {
 			in.Wishes = append(in.Wishes, w)
 		}
+	}
+	if _, known := s.events[in.Seq]; !known {
+		s.first[in.Seq] = s.now
 	}
 	s.events[in.Seq] = in
 	s.next[in.Seq] = s.step(in).NextN

@@ -1,0 +1,200 @@
+package chat
+
+import "testing"
+
+// An event runs again through a pack that had missed it. What was decided since
+// by newer events, rules and operators stands.
+func TestMissedEventRunsAgain(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"a blocked read goes out": `
+			failing msg m1: codes mark_read
+			missed 1:
+			revive 1.0
+			1.0 waiting
+			calls 1.0`,
+		"or is vetoed": `
+			failing msg m1: codes mark_read
+			missed 1: vip keep_unread
+			revive 1.0
+			1.0 dropped vetoed`,
+		"its veto does not hit what newer events asked": `
+			failing msg m1: codes mark_read
+			msg m2: codes mark_read
+			missed 1: vip keep_unread
+			2.0 waiting
+			revive 1.0
+			1.0 dropped vetoed
+			calls 2.0`,
+		"but what older events asked": `
+			msg m1: settle mark_read 1h
+			failing reaction:
+			1.0 blocked blocked
+			revive 1.0
+			missed 2: vip keep_unread
+			1.0 dropped vetoed`,
+		"its read is superseded by a newer message that nobody wants read": `
+			failing msg m1:
+			msg m2:
+			missed 1: codes mark_read
+			1.0 dropped superseded`,
+		"its read does not take the place of one that the rule asked since": `
+			failing msg m1:
+			msg m2: codes mark_read 1h
+			missed 1: codes mark_read 2h
+			1.0 dropped replaced
+			2.0 waiting`,
+		"its read waits for who may still veto": `
+			failing msg m1:
+			failing missed 1: codes mark_read
+			1.0 blocked blocked`,
+		"a delay that is not over goes on": `
+			failing msg m1: settle mark_read 1h
+			advance 20m
+			revive 1.0
+			next 1h
+			advance 40m
+			calls 1.0`,
+		"one that is over is not made up for": `
+			failing msg m1: settle mark_read 1m
+			advance 20m
+			revive 1.0
+			next 20m`,
+		"a read that was blocked while its call was out is answered by that call": `
+			msg m1: codes mark_read
+			calls 1.0
+			failing msg m2: codes mark_read
+			1.0 blocked blocked
+			revive 1.0
+			1.0 waiting
+			ok
+			1.0 done read
+			no call`,
+		"or goes out again if that fails": `
+			msg m1: codes mark_read
+			calls 1.0
+			failing reaction:
+			revive 1.0
+			retry 1s
+			1.0 waiting
+			advance 1s
+			calls 1.0
+			ok
+			1.0 done read`,
+	})
+}
+
+func TestMissedEventHoldsAndReleases(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"its hold counts from now": `
+			failing msg m1: codes mark_read
+			advance 20m
+			missed 1: vip hold 30m
+			revive 1.0
+			1.0 dropped vetoed
+			advance 29m
+			msg m2: codes mark_read
+			no call
+			2.0 dropped held
+			advance 1m
+			msg m3: codes mark_read
+			calls 3.0`,
+		"one that would have ended by now only vetoes": `
+			failing msg m1: codes mark_read
+			advance 20m
+			missed 1: vip hold 20m
+			revive 1.0
+			1.0 dropped vetoed
+			msg m2: codes mark_read
+			calls 2.0`,
+		"it releases what it held itself": `
+			failing msg m1: codes mark_read
+			missed 1: vip hold 1h
+			missed 1: vip release
+			msg m2: codes mark_read
+			calls 2.0`,
+		"and what an earlier event held": `
+			msg m1: vip hold 1h
+			failing msg m2:
+			missed 2: vip release
+			msg m3: codes mark_read
+			calls 3.0`,
+		"not what a newer event held": `
+			failing msg m1:
+			msg m2: boss hold 1h
+			missed 1: vip release
+			msg m3: codes mark_read
+			no call
+			3.0 dropped held`,
+		"nor an operator": `
+			failing msg m1:
+			operator hold 1h
+			missed 1: vip release
+			msg m2: codes mark_read
+			no call
+			2.0 dropped held`,
+	})
+}
+
+func TestMissedEventSetsAndCancels(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"a timer that a newer event has set stands": `
+			failing msg m1:
+			msg m2: vip set_timer 10m name=x
+			missed 1: vip set_timer 1m name=x
+			advance 1m
+			fires nothing
+			advance 9m
+			fires x`,
+		"one that an older event has set is replaced": `
+			msg m1: vip set_timer 10m name=x
+			failing msg m2:
+			missed 2: vip set_timer 1m name=x
+			advance 1m
+			fires x`,
+		"another pack's or another name is another timer": `
+			failing msg m1:
+			msg m2: boss set_timer 10m name=x; vip set_timer 10m name=y
+			missed 1: vip set_timer 1m name=x
+			advance 1m
+			fires x`,
+		"it cancels no timer that a newer event has set": `
+			failing msg m1:
+			msg m2: vip set_timer 1m name=x
+			missed 1: vip cancel_timer name=x
+			advance 1m
+			fires x`,
+		"nor a read that a newer event has asked for": `
+			msg m1: vip mark_read 1h
+			failing msg m2: codes mark_read
+			revive 1.0
+			msg m3: vip mark_read 1h; boss mark_read 1h
+			missed 2: vip cancel_read
+			3.0 waiting
+			3.1 waiting`,
+	})
+}
+
+func TestBlockedReadsOfPackThatIsOff(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"are dropped": `
+			failing msg m1: codes mark_read; other mark_read
+			off codes
+			1.0 dropped pack_inactive
+			1.1 blocked blocked`,
+		"those of that version": `
+			failing msg m1: codes mark_read
+			off codes v2
+			1.0 blocked blocked
+			off codes v1
+			1.0 dropped pack_inactive`,
+		"and do not go on": `
+			failing msg m1: codes mark_read
+			inactive 1.0
+			1.0 dropped pack_inactive
+			no call`,
+	})
+}
