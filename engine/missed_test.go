@@ -108,7 +108,10 @@ func (c *crew) caughtUp() {
 	c.t.Helper()
 	for {
 		c.drained()
-		if p := c.eng.misses.plan.Load(); p == nil || p.open.Load() == 0 {
+		c.eng.misses.mu.Lock()
+		loaded := c.eng.misses.loaded
+		c.eng.misses.mu.Unlock()
+		if p := c.eng.misses.plan.Load(); loaded && (p == nil || p.open.Load() == 0) {
 			return
 		}
 	}
