@@ -79,6 +79,40 @@ vip                  2b66fd26  2026-01-05 00:00  off         2         0       0
 	compare(t, printed(t, func(b *strings.Builder) error { return printPacks(b, nil) }), "there are no packs\n")
 }
 
+func TestPrintPackThatBlocksReads(t *testing.T) {
+	t.Parallel()
+	blocked := control.Blocked{
+		Pack: "vip", Since: at(11, 20), Why: "no version of it is live: it does not load", Events: 1234, Reads: 1,
+		Fix: []string{"chertd check rules/vip.lua shows what is wrong", "chertd mode vip off lets reads go without it"},
+	}
+	compare(t, printed(t, func(b *strings.Builder) error {
+		return printPacks(b, []control.Pack{
+			{Name: "vip", Mode: "live", ModeBy: "default", Missed: 1234, Blocked: &blocked},
+			{Name: "codes", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", ModeBy: "default", Rules: 3, Events: 2, Failures: 1, Missed: 1},
+		})
+	}), `
+PACK   VERSION   LIVE SINCE        MODE    RULES    EVENTS  FAILED
+vip    none      -                 live        0         0       0
+  BLOCKS READS since 2026-01-05 11:20
+    no version of it is live: it does not load
+    1,234 events missed, 1 read blocked
+    hint: chertd check rules/vip.lua shows what is wrong
+    hint: chertd mode vip off lets reads go without it
+codes  3f786850  2026-01-05 12:00  live        3         2       1
+  1 event missed: those of the last hour run through it once it works
+`)
+	s := control.Status{Version: "v1.2.0", Since: at(8, 0), Ready: true, Blocked: []control.Blocked{blocked}, Packs: 2}
+	got := printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) })
+	compare(t, got[:strings.Index(got, "  events")], `
+chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00
+  BLOCKED  pack vip blocks reads since 2026-01-05 11:20
+           no version of it is live: it does not load
+           1,234 events missed, 1 read blocked
+             hint: chertd check rules/vip.lua shows what is wrong
+             hint: chertd mode vip off lets reads go without it
+`)
+}
+
 func TestPrintPack(t *testing.T) {
 	t.Parallel()
 	p := control.Pack{

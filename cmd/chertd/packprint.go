@@ -90,7 +90,7 @@ func printPack(w io.Writer, p control.Pack) error {
 // remarks are what an operator should know of a pack beyond its line.
 func remarks(p control.Pack) (list []string) {
 	if b := p.Blocked; b != nil {
-		text := fmt.Sprintf("BLOCKS READS since %s: %s\n  %s missed, %s blocked", minute(b.Since), b.Why, many(b.Events, "event"), many(b.Reads, "read"))
+		text := fmt.Sprintf("BLOCKS READS since %s\n  %s\n  %s missed, %s blocked", minute(b.Since), b.Why, many(b.Events, "event"), many(b.Reads, "read"))
 		for _, fix := range b.Fix {
 			text += "\n  hint: " + fix
 		}

@@ -353,6 +353,29 @@ func TestBegunIsDone(t *testing.T) {
 	}
 }
 
+// A pack that blocks reads makes the daemon take events, and not all calls.
+func TestReadyWhilePackBlocksReads(t *testing.T) {
+	t.Parallel()
+	since := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	h := Handler(Config{Daemon: &fake{}, Health: func() Health {
+		return Health{
+			Blocked: []Blocked{{Pack: "vip", Since: since, Why: "it does not load", Fix: []string{"chertd check vip.lua", "chertd mode vip off"}}},
+			NoCalls: []string{"calls are paused"},
+		}
+	}})
+	for path, want := range map[string]string{
+		"/-/ready": `200 {"status":"ready"}`,
+		"/-/ready?calls": `503 {"status":"not ready","why":["pack vip blocks reads since 2026-01-05T12:00:00Z: it does not load; ` +
+			`chertd check vip.lua; chertd mode vip off","calls are paused"]}`,
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if got := fmt.Sprintf("%d %s", w.Code, strings.TrimSpace(w.Body.String())); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}
+
 func TestReady(t *testing.T) {
 	t.Parallel()
 	h := Handler(Config{Daemon: &fake{}, Health: func() Health {
