@@ -40,8 +40,8 @@ type story struct {
 	start  time.Time
 	now    time.Time
 	seq    int64
-	next   map[int64]int      // an event's next free place
-	events map[int64]Handled  // for again
+	next   map[int64]int     // an event's next free place
+	events map[int64]Handled // for again
 	first  map[int64]time.Time
 	rows   map[string]Action  // as last written
 	timers map[string]Timer   // rows
