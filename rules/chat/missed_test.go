@@ -63,7 +63,7 @@ func TestMissedEventRunsAgain(t *testing.T) {
 		"a read that was blocked while its call was out is answered by that call": `
 			msg m1: codes mark_read
 			calls 1.0
-			failing msg m2: codes mark_read
+			failing reaction:
 			1.0 blocked blocked
 			revive 1.0
 			1.0 waiting
