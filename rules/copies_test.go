@@ -198,7 +198,7 @@ func TestChertignore(t *testing.T) {
 // What is listed as ignored says how to take it back, and that works.
 func TestIgnoredIsTakenBackAsTheHintSays(t *testing.T) {
 	t.Parallel()
-	files := map[string]string{"codes.lua": "", "codes[1].lua": "", "codes (2).lua": "", "vip/r.lua": "", "vip/lib/a copy.lua": "", "old/r.lua": "", "Копия codes.lua": ""}
+	files := map[string]string{"codes.lua": "", "vip/x[1].lua": "", "codes copy 2.lua": "", "vip/r.lua": "", "vip/lib/a copy.lua": "", "old/r.lua": "", "Копия codes.lua": ""}
 	r := readFolder(tree(t, files))
 	if len(r.ignored) != 5 {
 		t.Fatalf("ignored are %v", r.ignored)
@@ -209,7 +209,18 @@ func TestIgnoredIsTakenBackAsTheHintSays(t *testing.T) {
 		patterns = append(patterns, strings.TrimSuffix(pattern, " to .chertignore"))
 	}
 	files[".chertignore"] = strings.Join(patterns, "\n")
-	if r := readFolder(tree(t, files)); len(r.ignored) > 0 || len(r.sources) != 6 {
+	if r := readFolder(tree(t, files)); len(r.ignored) > 0 || len(r.sources) != 5 {
 		t.Errorf("with %q ignored are still %v", patterns, r.ignored)
+	}
+}
+
+// No hint leads into another error: a name that no pack can have is not taken back.
+func TestNamesThatNoPackCanHaveAreNotTakenBack(t *testing.T) {
+	t.Parallel()
+	r := readFolder(tree(t, map[string]string{"codes.lua": "", "codes (2).lua": "", "vip (2)/r.lua": ""}))
+	for i, want := range []string{"rename it: no pack can have this name", "add !/vip (2) to .chertignore"} {
+		if len(r.ignored) != 2 || !strings.Contains(r.ignored[i].Hint, want) {
+			t.Errorf("ignored are %v, want %q", r.ignored, want)
+		}
 	}
 }

@@ -129,12 +129,12 @@ func (r *reader) wanted(dir string, entries []fs.DirEntry) []fs.DirEntry {
 		}
 		if noise(name) {
 			if folder && !strings.HasPrefix(name, ".") && notLoaded.MatchString(name) {
-				r.leaveOut(dir, e, folder, "it looks like a backup", r.takeBack(at))
+				r.leaveOut(dir, e, folder, "it looks like a backup", r.takeBack(at, folder))
 			}
 			continue
 		}
 		if why := copyOf(name, folder, beside); why != "" {
-			r.leaveOut(dir, e, folder, "it looks like "+why, r.takeBack(at))
+			r.leaveOut(dir, e, folder, "it looks like "+why, r.takeBack(at, folder))
 			continue
 		}
 		wanted = append(wanted, e)
@@ -144,7 +144,10 @@ func (r *reader) wanted(dir string, entries []fs.DirEntry) []fs.DirEntry {
 }
 
 // takeBack is what to do about a file that is meant though its name is a copy's.
-func (r *reader) takeBack(at string) string {
+func (r *reader) takeBack(at string, dir bool) string {
+	if name := strings.TrimSuffix(at, ".lua"); !dir && len(r.ignore.above) == 0 && !strings.Contains(at, "/") && !packName.MatchString(name) {
+		return "delete it; if it is meant, rename it: no pack can have this name"
+	}
 	return fmt.Sprintf("delete it; if it is meant, rename it, or add !/%s to %s", r.ignore.from(at), ignoreFile)
 }
 

@@ -23,12 +23,13 @@ type scripted struct {
 //
 //	daemon start [ARG ...]   chertd run ARG …, until it takes commands
 //	daemon logs TEXT         until a line that has not been looked at contains TEXT
+//	daemon reload            by SIGHUP; it does not wait
 //	daemon stop              by SIGTERM, until it has ended with 0
 //
 // What it logs is in the script's log.
 func daemonCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: daemon start [ARG ...] | logs TEXT | stop")
+		ts.Fatalf("usage: daemon start [ARG ...] | logs TEXT | reload | stop")
 	}
 	d := ts.Value(scriptedKey{}).(*scripted)
 	switch {
@@ -37,6 +38,8 @@ func daemonCommand(ts *testscript.TestScript, neg bool, args []string) {
 		d.await(ts, runs)
 	case args[0] == "logs" && len(args) == 2:
 		d.await(ts, args[1])
+	case args[0] == "reload" && len(args) == 1:
+		ts.Check(d.cmd.Process.Signal(syscall.SIGHUP))
 	case args[0] == "stop" && len(args) == 1:
 		ts.Check(d.stop())
 	default:
