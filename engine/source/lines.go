@@ -33,11 +33,20 @@ const (
 	intakeRetry = time.Second
 )
 
+// line is one line of a file. Its number counts all lines from 1, blank ones too.
+type line struct {
+	number int
+	text   []byte // without white space around it; cut one byte beyond maxLine
+}
+
 // Lines takes in JSON lines, an envelope or events-log row each, until r ends
-// or ctx does. A line that can't be understood is quarantined; a store that
-// fails is waited for, so that no line is lost.
+// or ctx does. A line that can't be understood is quarantined under its number; a
+// store that fails is waited for, so that no line is lost.
+//
+// It remembers no place in the file: a file that is read again from its
+// beginning brings the same events, which are known by their identity.
 func Lines(ctx context.Context, r io.Reader, in Intake) error {
-	lines := make(chan []byte, maxLines)
+	lines := make(chan line, maxLines)
 	read := make(chan error, 1)
 	// Reading has a goroutine of its own: a terminal or pipe may have nothing
 	// to say for ever, and can't be interrupted. It ends with the reader.
@@ -45,41 +54,60 @@ func Lines(ctx context.Context, r io.Reader, in Intake) error {
 		defer close(lines)
 		read <- readLines(ctx, r, lines)
 	}()
-	number := 0
+	var taken taken
 	for {
 		batch, ok := nextLines(ctx, lines)
 		if !ok {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
+			in.Log.Info("events of a file taken in", "lines", taken.lines, "events", taken.events, "known", taken.known, "quarantined", taken.quarantined)
 			return <-read
 		}
-		var arrivals []store.Arrival
-		for _, line := range batch {
-			number++
-			e, reason := in.decode(line)
-			if reason != "" {
-				q := store.Quarantined{Received: in.Now(), Source: event.SourceFile, Reason: fmt.Sprintf("line %d: %s", number, reason), Body: line}
-				in.Log.Warn("line quarantined", "source", event.SourceFile, "reason", q.Reason)
-				if err := in.insist(ctx, func() error { return in.Quarantine(ctx, q) }); err != nil {
-					return err
-				}
-				continue
-			}
-			e.Source = event.SourceFile
-			arrivals = append(arrivals, store.Arrival{Event: e, Received: in.Now()})
-		}
-		if len(arrivals) == 0 {
-			continue
-		}
-		err := in.insist(ctx, func() error {
-			_, err := in.Ingest(ctx, arrivals)
-			return err
-		})
-		if err != nil {
+		if err := in.take(ctx, batch, &taken); err != nil {
 			return err
 		}
 	}
+}
+
+// taken counts what became of a file's lines; blank ones are not counted.
+type taken struct{ lines, events, known, quarantined int }
+
+// take makes a batch of lines durable, in their order.
+func (in *Intake) take(ctx context.Context, batch []line, n *taken) error {
+	var arrivals []store.Arrival
+	for _, l := range batch {
+		n.lines++
+		e, reason := in.decode(l.text)
+		if reason != "" {
+			q := store.Quarantined{Received: in.Now(), Source: event.SourceFile, Reason: fmt.Sprintf("line %d: %s", l.number, reason), Body: l.text}
+			if err := in.insist(ctx, func() error { return in.Quarantine(ctx, q) }); err != nil {
+				return err
+			}
+			n.quarantined++
+			in.Log.Warn("line quarantined", "source", event.SourceFile, "reason", q.Reason)
+			continue
+		}
+		e.Source = event.SourceFile
+		arrivals = append(arrivals, store.Arrival{Event: e, Received: in.Now()})
+	}
+	if len(arrivals) == 0 {
+		return nil
+	}
+	return in.insist(ctx, func() error {
+		receipts, err := in.Ingest(ctx, arrivals)
+		if err != nil {
+			return err
+		}
+		for _, r := range receipts {
+			if r.Duplicate {
+				n.known++
+			} else {
+				n.events++
+			}
+		}
+		return nil
+	})
 }
 
 // decode understands a line, or says why not.
@@ -105,7 +133,7 @@ func (in *Intake) insist(ctx context.Context, do func() error) error {
 			return ctx.Err()
 		}
 		if !told {
-			in.Log.Error("events can't be stored; they are tried again", "err", err)
+			in.Log.Error("events can't be stored; chertd tries again every second", "error", err)
 		}
 		t := time.NewTimer(intakeRetry)
 		select {
@@ -117,51 +145,59 @@ func (in *Intake) insist(ctx context.Context, do func() error) error {
 	}
 }
 
-// readLines sends each line that is not blank, cut one byte beyond maxLine.
-func readLines(ctx context.Context, r io.Reader, lines chan<- []byte) error {
+// readLines sends each line that is not blank.
+func readLines(ctx context.Context, r io.Reader, lines chan<- line) error {
 	b := bufio.NewReaderSize(r, 64<<10)
-	var line []byte
-	for {
+	if mark, _ := b.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		_, _ = b.Discard(len(byteOrderMark)) // it was peeked
+	}
+	var text []byte
+	for number := 1; ; {
 		piece, err := b.ReadSlice('\n')
-		line = append(line, piece[:min(len(piece), maxLine+1-len(line))]...)
+		text = append(text, piece[:min(len(piece), maxLine+1-len(text))]...)
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
-		if text := bytes.TrimSpace(line); len(text) > 0 {
+		if err != nil && !errors.Is(err, io.EOF) {
+			// What was read of the line is not all of it.
+			return fmt.Errorf("read line %d of the events: %w", number, err)
+		}
+		if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 {
 			select {
-			case lines <- bytes.Clone(text):
+			case lines <- line{number, bytes.Clone(trimmed)}:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
 		}
-		line = line[:0]
-		if errors.Is(err, io.EOF) {
+		if err != nil {
 			return nil
 		}
-		if err != nil {
-			return fmt.Errorf("read lines of events: %w", err)
-		}
+		text = text[:0]
+		number++
 	}
 }
 
+// byteOrderMark is what some editors put at the beginning of a file.
+const byteOrderMark = "\ufeff"
+
 // nextLines waits for a line and takes those that are there already; false at the end.
-func nextLines(ctx context.Context, lines <-chan []byte) (batch [][]byte, ok bool) {
+func nextLines(ctx context.Context, lines <-chan line) (batch []line, ok bool) {
 	select {
-	case line, ok := <-lines:
+	case l, ok := <-lines:
 		if !ok {
 			return nil, false
 		}
-		batch = append(batch, line)
+		batch = append(batch, l)
 	case <-ctx.Done():
 		return nil, false
 	}
 	for len(batch) < maxLines {
 		select {
-		case line, ok := <-lines:
+		case l, ok := <-lines:
 			if !ok {
 				return batch, true
 			}
-			batch = append(batch, line)
+			batch = append(batch, l)
 		default:
 			return batch, true
 		}
