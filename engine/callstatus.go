@@ -31,6 +31,9 @@ func (m *manager) callsStatus() control.Calls {
 // may be several reasons at a time.
 func (m *manager) noCalls(st *Status) (why []string) {
 	stamp := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+	if st.Failing != "" {
+		why = append(why, "no call is made while the store fails: it could not be recorded")
+	}
 	if st.Paused {
 		why = append(why, "calls are paused: chertd resume lets them go on")
 	}

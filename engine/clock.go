@@ -1,9 +1,13 @@
 package engine
 
 import (
+	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"chertd/engine/store"
 )
 
 // Clock is the local clock corrected by what Chert's Date headers say: request
@@ -85,4 +89,21 @@ func (c *Clock) Learn(date time.Time, refused bool) bool {
 func (c *Clock) correct(off time.Duration) {
 	c.offset.Store(int64(off))
 	c.other = c.other[:0]
+}
+
+// keepOffset is Learn of a clock whose offset the store keeps: right after a
+// restart, deliveries are checked by what was learned before.
+func keepOffset(c *Clock, st store.Store, log *slog.Logger) func(date time.Time, refused bool) bool {
+	return func(date time.Time, refused bool) bool {
+		if !c.Learn(date, refused) {
+			return false
+		}
+		log.Warn("this machine's clock differs from Chert's: set it (NTP). Calls are signed, and deliveries checked, by Chert's", "offset", c.Offset().Round(time.Second).String())
+		ctx, cancel := context.WithTimeout(context.Background(), keepTime)
+		defer cancel()
+		if err := st.SetClockOffset(ctx, c.Offset()); err != nil {
+			log.Warn("the clock's offset can't be kept: after a restart it has to be learned again", keyError, err)
+		}
+		return true
+	}
 }

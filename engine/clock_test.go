@@ -1,9 +1,15 @@
 package engine
 
 import (
+	"bytes"
+	"log/slog"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"chertd/engine/store/sqlite"
 )
 
 var localTime = time.Unix(1_800_000_000, 0)
@@ -97,5 +103,49 @@ func TestClockRestored(t *testing.T) {
 	}
 	if c.Offset() != 0 {
 		t.Errorf("the offset stays %v though the local clock is right", c.Offset())
+	}
+}
+
+// TestClockOffsetOutlivesARestart: what was learned is kept in the store, each
+// time it changes and not otherwise.
+func TestClockOffsetOutlivesARestart(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "chertd.db")
+	var log bytes.Buffer
+	kept := func(learn func(*Clock, func(time.Time, bool) bool)) time.Duration {
+		t.Helper()
+		st, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		c := clockAt(localTime)
+		before, err := st.ClockOffset(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Restore(before)
+		learn(c, keepOffset(c, st, slog.New(slog.NewTextHandler(&log, nil))))
+		after, err := st.ClockOffset(t.Context())
+		if err != nil || after != c.Offset() {
+			t.Errorf("kept %v, %v; learned %v", after, err, c.Offset())
+		}
+		return before
+	}
+	kept(func(c *Clock, learn func(time.Time, bool) bool) {
+		if learn(localTime.Add(time.Hour), false) || !learn(localTime.Add(time.Hour), true) {
+			t.Error("one answer is believed, or a refusal for clock skew is not")
+		}
+	})
+	before := kept(func(c *Clock, learn func(time.Time, bool) bool) {
+		for range clockAgree {
+			learn(localTime.Add(time.Minute), false)
+		}
+	})
+	if before != time.Hour {
+		t.Errorf("after a restart the offset is %v, want 1h", before)
+	}
+	if got := strings.Count(log.String(), "set it (NTP)"); got != 2 || !strings.Contains(log.String(), "offset=1h0m0s") {
+		t.Errorf("logged %d times:\n%s", got, log.String())
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"chertd/engine/chert"
+	"chertd/engine/control"
 	"chertd/engine/dispatch"
 	"chertd/engine/source"
 	"chertd/engine/store/sqlite"
@@ -41,10 +42,13 @@ type Daemon struct {
 
 	Control Control
 
-	Version string // of the program, for status
-	Log     *slog.Logger
-	Now     func() time.Time // default time.Now
-	Observe func(Happening)
+	Version  string // of the program, for status
+	Log      *slog.Logger
+	Now      func() time.Time // default time.Now
+	Observe  func(Happening)
+	open     func() (*sqlite.Store, error) // of tests; nil: sqlite.Open
+	refusing func(Addresses)               // of tests: told where nothing is taken in
+
 	// Started, if set, is called once with the addresses in use.
 	Started func(Addresses)
 	// Reload, if set, delivers what is to be different from now on.
@@ -98,8 +102,8 @@ func (d Daemon) Run(ctx context.Context) error {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	st, err := sqlite.Open(ctx, d.StorePath, sqlite.Options{Log: d.Log})
-	if err != nil {
+	st, err := d.openStore(ctx)
+	if st == nil {
 		return err
 	}
 	defer func() {
@@ -113,13 +117,18 @@ func (d Daemon) Run(ctx context.Context) error {
 	d.Rules.Shards = d.Shards
 	clock := NewClock(d.Now)
 	d.API.Now = clock.Now
+	offset, err := st.ClockOffset(ctx)
+	if err != nil {
+		return err
+	}
+	clock.Restore(offset)
 	client, err := chert.New(d.API)
 	if err != nil {
 		return err
 	}
 	eng := New(Config{
 		Store:  st,
-		Caller: dispatch.NewClient(client, clock.Learn, d.Log),
+		Caller: dispatch.NewClient(client, keepOffset(clock, st, d.Log), d.Log),
 		Now:    d.Now, Jitter: rand.Float64, Log: d.Log,
 		Shards: d.Shards, Rate: d.Rate, Burst: d.Burst,
 		Concurrency: d.Concurrency, Timeout: d.API.Timeout,
@@ -268,7 +277,7 @@ func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server
 		})
 		m.hook, m.conns = hook, conns
 	}
-	servers, err = d.listenControl(servers, &a, m)
+	servers, err = d.listenControl(servers, &a, control.Handler(control.Config{Daemon: m, Health: m.health}))
 	return servers, a, err
 }
 

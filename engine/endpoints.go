@@ -22,8 +22,7 @@ type Control struct {
 const maxControlConns = 64
 
 // listenControl adds the control endpoints to the servers.
-func (d Daemon) listenControl(servers []*server, a *Addresses, m *manager) ([]*server, error) {
-	all := control.Handler(control.Config{Daemon: m, Health: m.health})
+func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler) ([]*server, error) {
 	serve := func(name string, l net.Listener, h http.Handler) {
 		conns := source.NewConnections(maxControlConns, d.Log)
 		// Commands may take long to carry out, and are not to give way meanwhile.

@@ -401,7 +401,7 @@ func (m *manager) health() control.Health {
 		h.NotReady = append(h.NotReady, "draining")
 	}
 	if st.Failing != "" {
-		h.NotReady = append(h.NotReady, storeFails(m.store, st.Failing))
+		h.NotReady = append(h.NotReady, storeFails(m.eng.c.Store, st.Failing))
 	}
 	problems, live := m.gens.Problems()
 	if !live {

@@ -180,6 +180,8 @@ func handleSignals(ended <-chan struct{}, drain func(), log *slog.Logger, file s
 func startError(err error) error {
 	var inUse *sqlite.InUseError
 	var newer *sqlite.NewerError
+	var unusable *sqlite.UnusableError
+	var missing *sqlite.MissingError
 	var listen *net.OpError
 	var socket *control.SocketError
 	switch {
@@ -189,6 +191,10 @@ func startError(err error) error {
 		return hinted(err, "stop the other chertd, or give this one a store.url of its own")
 	case errors.As(err, &newer):
 		return hinted(err, "run the newer chertd, or restore a backup made by this version")
+	case errors.As(err, &unusable):
+		return hinted(fail(exitConfig, err), unusable.Hint())
+	case errors.As(err, &missing):
+		return hinted(fail(exitConfig, err), missing.Hint())
 	case errors.As(err, &socket) && socket.InUse:
 		return hinted(err, socket.Hint())
 	case errors.As(err, &socket):

@@ -29,6 +29,17 @@ func Handler(c Config) http.Handler {
 	return worded(mux)
 }
 
+// HealthHandler serves what probes ask for, of a daemon that has not begun; all
+// else is answered 503 with the reason.
+func HealthHandler(health func() Health, why string) http.Handler {
+	mux := http.NewServeMux()
+	healthRoutes(mux, health)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, &UserError{Status: http.StatusServiceUnavailable, Message: why})
+	})
+	return mux
+}
+
 // NewServer makes the server in which a Handler is served. It cuts off who is
 // slow or idle.
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {

@@ -348,6 +348,12 @@ func answer(rw http.ResponseWriter, status, id string) {
 	}{status, id})
 }
 
+// Unavailable answers 503 to whatever comes: a sender tries again.
+func Unavailable(rw http.ResponseWriter, _ *http.Request) {
+	rw.Header().Set("Connection", "close")
+	unavailable(rw, "chertd can't take deliveries in now")
+}
+
 // retryAfter is what a sender is asked to wait before it tries again, in seconds.
 const retryAfter = 2
 

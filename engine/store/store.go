@@ -100,6 +100,11 @@ type Store interface {
 	// LastSeq is the highest sequence of the journal.
 	LastSeq() int64
 
+	// ClockOffset and SetClockOffset keep how far the local clock is behind Chert's;
+	// 0 if it was never set. It is kept to the microsecond.
+	ClockOffset(ctx context.Context) (time.Duration, error)
+	SetClockOffset(ctx context.Context, offset time.Duration) error
+
 	// CallPause and SetCallPause keep the last time that Chert asked to wait
 	// before any further call of a credential; the zero value if it never did.
 	CallPause(ctx context.Context, credential string) (CallPause, error)

@@ -20,7 +20,8 @@ type Options struct {
 	Readers int              // connections that read, at least 2; 0: 4. Half of them may serve people at a time
 	Queue   int              // requests that may wait for the writer before callers do; 0: 1024
 
-	tick <-chan time.Time // when to look after the store; nil: every second
+	tick    <-chan time.Time // when to look after the store; nil: every second
+	pragmas []string         // further ones of the connection that writes
 }
 
 const (
@@ -75,7 +76,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+		return nil, openError(path, fmt.Errorf("open store %s: %w", path, err))
 	}
 	// Neither is an error where it is not to be had: POSIX locks and fsync do.
 	moderncsqlite.OFDLocking(true)
@@ -86,13 +87,14 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 		readers: make(chan *conn, o.Readers), people: make(chan struct{}, o.Readers/2), written: make(chan struct{}), watched: make(chan struct{}), closing: make(chan struct{}),
 	}
 	if s.lock, err = lock(path); err != nil {
-		return nil, err
+		return nil, openError(path, err)
 	}
 	var w, cp *conn
 	defer func() {
 		if err == nil {
 			return
 		}
+		err = openError(path, err)
 		if cp != nil {
 			cp.close()
 		}
@@ -107,7 +109,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err := makePrivate(path); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	if w, err = connectWriter(ctx, path); err != nil {
+	if w, err = connectWriter(ctx, path, o.pragmas...); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
 	if err := migrate(ctx, w, path, migrations); err != nil {
@@ -153,8 +155,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 
 // connectWriter opens the connection that writes, and makes sure of what every
 // promise of the store rests on.
-func connectWriter(ctx context.Context, path string) (_ *conn, err error) {
-	c, err := connect(ctx, path, "rwc", busyTimeout, "journal_mode(WAL)", "synchronous(FULL)", checkpointPages, walLimit, writerCache)
+func connectWriter(ctx context.Context, path string, more ...string) (_ *conn, err error) {
+	pragmas := append([]string{busyTimeout, "journal_mode(WAL)", "synchronous(FULL)", checkpointPages, walLimit, writerCache}, more...)
+	c, err := connect(ctx, path, "rwc", pragmas...)
 	if err != nil {
 		return nil, err
 	}

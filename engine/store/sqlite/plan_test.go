@@ -21,8 +21,9 @@ var samples = map[*statement][]driver.Value{
 	begin: nil, beginWrite: nil, commit: nil, rollback: nil, // not run
 	copyWAL: nil, truncateWAL: nil, readApplication: nil, readVersion: nil, readJournalMode: nil, readSynchronous: nil,
 
-	noteOpened:  {int64(1)},
-	noteProbed:  {int64(1)},
+	noteOpened:        {int64(1)},
+	noteProbed:        {int64(1)},
+	upsertClockOffset: {int64(1)}, selectClockOffset: nil,
 	noteLastSeq: {int64(1)},
 
 	selectLastSeq: {},

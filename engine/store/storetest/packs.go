@@ -23,6 +23,7 @@ var packTests = map[string]func(*testing.T, *bench){
 	"what waits of a pack is found":                 concerned,
 	"switches stay as they were set":                flags,
 	"pauses of calls are kept, each credential's":   callPauses,
+	"the clock's offset is kept":                    clockOffset,
 	"any version and pack is read back":             anyVersion,
 }
 
@@ -299,6 +300,23 @@ func callPauses(t *testing.T, b *bench) {
 	b.must(b.s.SetCallPause(t.Context(), "a", second))
 	check("a", second)
 	check("c", store.CallPause{})
+}
+
+func clockOffset(t *testing.T, b *bench) {
+	check := func(want time.Duration) {
+		t.Helper()
+		got, err := b.s.ClockOffset(t.Context())
+		b.must(err)
+		if got != want {
+			t.Errorf("offset %v, want %v", got, want)
+		}
+	}
+	check(0)
+	for _, offset := range []time.Duration{90 * time.Minute, -3*time.Second - time.Microsecond, 0} {
+		b.must(b.s.SetClockOffset(t.Context(), offset))
+		b.reopen()
+		check(offset)
+	}
 }
 
 func anyVersion(t *testing.T, b *bench) {

@@ -236,6 +236,8 @@ func closed(t *testing.T, b *bench) {
 		"Concerned":   func() error { _, err := b.s.Concerned(ctx, "codes", ""); return err },
 		"Flag":        func() error { _, err := b.s.Flag(ctx, "paused"); return err },
 		"SetFlag":     func() error { return b.s.SetFlag(ctx, "paused", true) },
+		"ClockOffset": func() error { _, err := b.s.ClockOffset(ctx); return err },
+		"SetOffset":   func() error { return b.s.SetClockOffset(ctx, 0) },
 		"CallPause":   func() error { _, err := b.s.CallPause(ctx, "c"); return err },
 		"SetPause":    func() error { return b.s.SetCallPause(ctx, "c", store.CallPause{}) },
 		"Close":       b.s.Close,

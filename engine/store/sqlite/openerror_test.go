@@ -1,0 +1,94 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"chertd/engine/store"
+)
+
+// TestOpenOnAFullDisk: a store that can't be opened for want of room says so, by
+// an error that may go away; and once there is room it opens, and nothing is lost.
+func TestOpenOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "data", "chertd.db")
+	for range 2 { // a second try finds what the first has left
+		var full *NoRoomError
+		_, err := Open(t.Context(), path, Options{pragmas: []string{"max_page_count(3)"}})
+		if !errors.As(err, &full) || !strings.Contains(full.Hint(), filepath.Dir(path)) || !strings.Contains(err.Error(), path) {
+			t.Fatalf("opened on a full disk: %v", err)
+		}
+	}
+	s, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
+	if err != nil {
+		t.Fatalf("there is room, but: %v", err)
+	}
+	if _, err := s.Append(t.Context(), []store.Arrival{simple("e1")}); err != nil {
+		t.Fatal(err)
+	}
+	intact(t, s)
+	s.Close()
+
+	again, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if _, ok, err := again.Event(t.Context(), "e1"); !ok || err != nil {
+		t.Errorf("e1 is there: %t, %v", ok, err)
+	}
+}
+
+// TestOpenErrorsNameTheirFix: what a restart can't help is told from a full disk,
+// which it can, and from what nobody knows.
+func TestOpenErrorsNameTheirFix(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "chertd.db")
+	for name, test := range map[string]struct {
+		err  error
+		kind string
+	}{
+		"ENOSPC":           {&fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOSPC}, "full"},
+		"a quota":          {&fs.PathError{Op: "open", Path: dir, Err: syscall.EDQUOT}, "full"},
+		"permission":       {&fs.PathError{Op: "open", Path: path, Err: syscall.EACCES}, "unusable"},
+		"not the owner":    {&fs.PathError{Op: "chmod", Path: path, Err: syscall.EPERM}, "unusable"},
+		"a read-only disk": {&fs.PathError{Op: "open", Path: path, Err: syscall.EROFS}, "unusable"},
+		"an I/O error":     {&fs.PathError{Op: "open", Path: path, Err: syscall.EIO}, "other"},
+		"in use":           {&InUseError{Path: path}, "other"},
+		"a newer database": {&NewerError{Path: path, Version: 9, Known: 5}, "other"},
+		"without its file": {&MissingError{Path: path}, "other"},
+	} {
+		err := openError(path, fmt.Errorf("open store %s: %w", path, test.err))
+		var full *NoRoomError
+		var unusable *UnusableError
+		kind := "other"
+		switch {
+		case errors.As(err, &full):
+			kind = "full"
+		case errors.As(err, &unusable):
+			kind = "unusable"
+			if !strings.Contains(unusable.Hint(), path) {
+				t.Errorf("%s: hint %q", name, unusable.Hint())
+			}
+		}
+		if kind != test.kind || !errors.Is(err, test.err) {
+			t.Errorf("%s: is %s, want %s: %v", name, kind, test.kind, err)
+		}
+	}
+	text := filepath.Join(dir, "notes.db")
+	if err := os.WriteFile(text, []byte(strings.Repeat("these are not pages of a database\n", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var unusable *UnusableError
+	if _, err := Open(t.Context(), text, Options{}); !errors.As(err, &unusable) || !strings.Contains(unusable.Hint(), "store.url") {
+		t.Errorf("a file of text: %v", err)
+	}
+}
