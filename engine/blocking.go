@@ -75,42 +75,61 @@ func (m *manager) lookAtBlocking(ctx context.Context) int {
 		}
 		m.noteBlocking(s, missed[s.Name], reads, now)
 	}
-	m.blocking.mu.Lock()
-	defer m.blocking.mu.Unlock()
-	for name, b := range m.blocking.packs {
-		if !blocks[name] {
-			delete(m.blocking.packs, name)
-			m.log.Info("a pack no longer blocks reads", keyPack, name, "since", b.since.UTC().Format(time.RFC3339),
-				"missed", missed[name].Events)
-		}
+	for name, b := range m.blocking.end(blocks) {
+		m.log.Info("a pack no longer blocks reads", keyPack, name, "since", b.since.UTC().Format(time.RFC3339),
+			"missed", missed[name].Events)
 	}
 	return len(blocks)
+}
+
+// end forgets the packs that do not block reads any more, and returns them.
+func (b *blocking) end(blocks map[string]bool) map[string]*blockingPack {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ended := map[string]*blockingPack{}
+	for name, p := range b.packs {
+		if !blocks[name] {
+			ended[name] = p
+			delete(b.packs, name)
+		}
+	}
+	return ended
 }
 
 // noteBlocking notes that a pack blocks reads, and says so when it begins and
 // now and then.
 func (m *manager) noteBlocking(s *rules.PackStanding, missed MissedBy, reads int64, now time.Time) {
-	m.blocking.mu.Lock()
-	defer m.blocking.mu.Unlock()
-	b := m.blocking.packs[s.Name]
-	if b == nil {
-		b = &blockingPack{since: now}
-		if s.Version == "" && !missed.First.IsZero() && missed.Version == s.Edit {
-			b.since = missed.First // these files were broken when the process ended, too
-		}
-		if m.blocking.packs == nil {
-			m.blocking.packs = map[string]*blockingPack{}
-		}
-		m.blocking.packs[s.Name] = b
+	since := now
+	if s.Version == "" && !missed.First.IsZero() && missed.Version == s.Edit {
+		since = missed.First // these files were broken when the process ended, too
 	}
-	b.reads = reads
-	if !b.logged.IsZero() && now.Sub(b.logged) < remindEvery {
+	since, log := m.blocking.note(s.Name, since, reads, now)
+	if !log {
 		return
 	}
-	b.logged = now
 	fix := fixes(s)
 	m.log.Error("a pack blocks reads: it can veto, and does not get to look at events", keyPack, s.Name, keyWhy, s.Blocks,
-		"since", b.since.UTC().Format(time.RFC3339), "missed", missed.Events, "reads_blocked", reads, "hint", fix[0], "or", fix[1])
+		"since", since.UTC().Format(time.RFC3339), "missed", missed.Events, "reads_blocked", reads, "hint", fix[0], "or", fix[1])
+}
+
+// note notes that a pack blocks reads, for a pack that did not since the time
+// given. It returns since when it does, and whether the log is to say so.
+func (b *blocking) note(pack string, since time.Time, reads int64, now time.Time) (began time.Time, log bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.packs[pack]
+	if p == nil {
+		p = &blockingPack{since: since}
+		if b.packs == nil {
+			b.packs = map[string]*blockingPack{}
+		}
+		b.packs[pack] = p
+	}
+	p.reads = reads
+	if log = p.logged.IsZero() || now.Sub(p.logged) >= remindEvery; log {
+		p.logged = now
+	}
+	return p.since, log
 }
 
 // blocked tells people that a pack blocks reads; nil if it does not.
