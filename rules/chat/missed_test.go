@@ -1,6 +1,9 @@
 package chat
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // An event runs again through a pack that had missed it. What was decided since
 // by newer events, rules and operators stands.
@@ -148,6 +151,13 @@ func TestMissedEventSetsAndCancels(t *testing.T) {
 			fires nothing
 			advance 9m
 			fires x`,
+		"one that itself has set before is replaced": `
+			failing msg m1:
+			missed 1: vip set_timer 10m name=x; vip set_timer 1m name=x
+			advance 1m
+			fires x
+			advance 1h
+			fires nothing`,
 		"one that an older event has set is replaced": `
 			msg m1: vip set_timer 10m name=x
 			failing msg m2:
@@ -197,4 +207,19 @@ func TestBlockedReadsOfPackThatIsOff(t *testing.T) {
 			1.0 dropped pack_inactive
 			no call`,
 	})
+}
+
+// A timer that is not set because a newer event has set it is recorded so.
+func TestMissedTimerSaysWhyItIsNotSet(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	w := Wish{Kind: WishTimer, Pack: "vip", Rule: "r", Name: "x", Due: now.Add(time.Minute)}
+	c, out := Step(Chat{ID: "c1"}, Handled{Seq: 2, Wishes: []Wish{w}}, now)
+	if len(out.Refused) > 0 {
+		t.Fatalf("refused %+v", out.Refused)
+	}
+	c, out = Step(c, Handled{Seq: 1, First: now, Wishes: []Wish{w}}, now)
+	if len(out.Refused) != 1 || out.Refused[0].Why != WhyReplaced || len(c.Timers) != 1 || c.Timers[0].Seq != 2 {
+		t.Errorf("refused %+v, the timers are %+v", out.Refused, c.Timers)
+	}
 }

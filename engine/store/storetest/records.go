@@ -240,6 +240,12 @@ func closed(t *testing.T, b *bench) {
 		"SetOffset":   func() error { return b.s.SetClockOffset(ctx, 0) },
 		"CallPause":   func() error { _, err := b.s.CallPause(ctx, "c"); return err },
 		"SetPause":    func() error { return b.s.SetCallPause(ctx, "c", store.CallPause{}) },
+		"MissedPacks": func() error { _, err := b.s.MissedPacks(ctx); return err },
+		"Missed":      func() error { _, err := b.s.Missed(ctx, store.Shard{Of: 1}, []string{"codes"}, 0, noon, 1); return err },
+		"Vetoes":      func() error { _, err := b.s.Vetoes(ctx, "c1"); return err },
+		"BlockedRead": func() error { _, err := b.s.BlockedReads(ctx, "c1"); return err },
+		"BlockedBy":   func() error { _, err := b.s.BlockedBy(ctx, "codes"); return err },
+		"Records":     func() error { _, err := b.s.Records(ctx, []int64{1}); return err },
 		"Close":       b.s.Close,
 	}
 	for name, call := range calls {
