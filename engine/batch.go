@@ -147,7 +147,10 @@ func refused(d *store.Decision, chatID string, all []chat.Refusal, now time.Time
 	for i := range all {
 		w := rules.Wish{Chat: chatID, Wish: all[i].Wish}
 		words := fmt.Sprintf("%s (%s)", w.Words(chatID, now), all[i].Why)
-		by := slices.IndexFunc(d.Rules, func(r store.RuleDecision) bool { return r.Pack == w.Pack && r.Rule == w.Rule })
+		by := len(d.Rules) - 1 // from the end: the rule may have failed when the event ran first
+		for by >= 0 && (d.Rules[by].Pack != w.Pack || d.Rules[by].Rule != w.Rule) {
+			by--
+		}
 		if by < 0 {
 			d.Note += "; refused: " + words // a wish of another chat's event
 			continue

@@ -17,6 +17,7 @@ import (
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/rules"
+	"chertd/rules/chat"
 )
 
 // crew is a rig whose rules a manager keeps, as the daemon does.
@@ -116,6 +117,15 @@ func (c *crew) mode(pack, mode string) {
 	if _, err := c.m.SetMode(ctx, pack, mode, false); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+func (c *crew) chatOf(id string) chat.Chat {
+	c.t.Helper()
+	found, err := c.st.Chat(ctx, id)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return found
 }
 
 // record is an event and what became of it so far.

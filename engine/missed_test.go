@@ -469,6 +469,30 @@ func TestTwoPacksFixedOneAfterAnother(t *testing.T) {
 	}
 }
 
+// What a rule asks for when it runs again, and what of it is not carried out, is
+// recorded with that run, not with the one that failed.
+func TestRerunRecordsWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	hold := `chert.rule({ name = "guard", on = "message.received", run = function(ev) %s chert.hold(ev.chat.id, "10m") end })`
+	c := newCrew(t, "read.lua", readAll, "guard.lua", fmt.Sprintf(hold, "error('oh')"))
+	c.handle("c1", "e1", "x")
+	c.ahead.Add(int64(20 * time.Minute))
+	c.write("guard.lua", fmt.Sprintf(hold, ""))
+	c.reload()
+	c.settledAs("c1", "read dropped (vetoed)")
+	d := c.record("e1").Decision
+	first, last := d.Rules[0], d.Rules[len(d.Rules)-1]
+	if first.Rule != "guard" || first.Error == "" || len(first.Refused) > 0 || !first.Rerun.IsZero() {
+		t.Errorf("of the run that failed: %+v", first)
+	}
+	if last.Rule != "guard" || last.Error != "" || len(last.Refused) != 1 || !strings.Contains(last.Refused[0], "(expired)") || last.Rerun.IsZero() {
+		t.Errorf("of the run that did not: %+v", last)
+	}
+	if c.chatOf("c1").Hold.Active(c.now()) {
+		t.Error("the chat is held, by a hold that would have ended by now")
+	}
+}
+
 // A read for another chat waits for the veto on the event that asked, and a
 // veto of that event reaches it there.
 func TestBlockedReadElsewhereWaitsForTheEventThatAsked(t *testing.T) {
