@@ -309,3 +309,40 @@ func TestWaitingReadSaysWhatWasAnswered(t *testing.T) {
 		})
 	}
 }
+
+// brokenCaller ends every call in a way that is not a *chert.Error.
+type brokenCaller struct {
+	calls int
+	end   func() error
+}
+
+func (c *brokenCaller) Call(context.Context, chat.Call) (string, error) {
+	c.calls++
+	return "", c.end()
+}
+
+// A call that ends in no known way may have been made: a reaction is not repeated.
+func TestReactionIsNotRepeatedAfterAFaultOfOurOwn(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func() error{
+		"another error": func() error { return errors.New("an error of another kind") },
+		"a panic":       func() error { panic("a fault of our own") },
+		"a nil error":   func() error { return (*chert.Error)(nil) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDesk(t)
+			caller := &brokenCaller{end: end}
+			_, stop := d.run(Config{Caller: caller})
+			d.mu.Lock()
+			d.step("a", chat.Handled{Seq: 1, Inbound: true, Message: true, MessageID: "m1", Wishes: []chat.Wish{
+				{Kind: chat.WishReact, Pack: "p", Rule: "r", Body: []byte(`"love"`), Target: "m1", Due: time.Now()},
+			}})
+			d.mu.Unlock()
+			time.Sleep(time.Hour)
+			stop()
+			if caller.calls != 1 || d.settled["a"] != "dead: unknown" {
+				t.Errorf("%s: %d calls, and the reaction is %q; want one, and dead: unknown", name, caller.calls, d.settled["a"])
+			}
+		})
+	}
+}
