@@ -17,7 +17,9 @@ import (
 // in the batch that hands the call out, and is durable before the call is on
 // the wire, so that no crash makes the count smaller. What is kept stands in the
 // kv of the pack "", which no pack can have: under "reads/PACK/N" when the call
-// of place N was made, and under "reads/PACK" since when calls count.
+// of place N was made, and in which count, and under "reads/PACK" which count is
+// on. Counts are numbered: by their times alone, a call that ended in the
+// millisecond in which another count began would be of either.
 type readMeters struct {
 	mu    sync.Mutex
 	packs map[string]*readMeter
@@ -25,15 +27,21 @@ type readMeters struct {
 
 type readMeter struct {
 	meter  rules.ReadMeter
-	loaded bool // what an earlier process counted is in the meter
+	count  int64 // which is on, from 0
+	loaded bool  // what an earlier process counted is in the meter
 }
 
-// meterState is since when a pack's calls count, and under which limit they did.
+// meterState is which count of a pack's calls is on, and under which limit.
 type meterState struct {
-	Since time.Time `json:"since"`
-	Limit string    `json:"limit"`
-	N     int       `json:"n"`
-	Per   string    `json:"per"`
+	Count int64  `json:"count"`
+	N     int    `json:"n"`
+	Per   string `json:"per"`
+}
+
+// madeCall is when the call of a place was made, and in which count.
+type madeCall struct {
+	At    time.Time `json:"at"`
+	Count int64     `json:"count"`
 }
 
 // taken is a place that a call has in a pack's meter.
@@ -73,9 +81,13 @@ func (m *readMeters) forget(ctx context.Context, st store.Store, pack string, no
 	if r == nil || r.meter.Limit.N == 0 {
 		return nil
 	}
+	err := r.load(ctx, st, pack, now) // for the number of the count that ends
 	r.meter.Forget()
 	r.loaded = true
-	err := st.Commit(ctx, []store.Transition{{Writes: []store.KV{r.state(pack, now)}}})
+	r.count++
+	if err == nil {
+		err = st.Commit(ctx, []store.Transition{{Writes: []store.KV{r.state(pack)}}})
+	}
 	if err != nil {
 		return fmt.Errorf("start the count of the reads of pack %q again: %w", pack, err)
 	}
@@ -104,7 +116,7 @@ func (m *readMeters) reserve(ctx context.Context, st store.Store, packs []string
 			continue
 		}
 		got = append(got, taken{pack, p})
-		keep = append(keep, keptPlace(pack, p, now, r.meter.Limit))
+		keep = append(keep, r.kept(pack, p, now))
 	}
 	if len(spent) > 0 || err != nil {
 		m.giveBack(got, now)
@@ -131,7 +143,7 @@ func (m *readMeters) kept(places []taken, now time.Time, reached bool) (keep []s
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, t := range places {
-		kv := keptPlace(t.pack, t.place, now, m.of(t.pack).meter.Limit)
+		kv := m.of(t.pack).kept(t.pack, t.place, now)
 		if !reached {
 			kv.Value, kv.Expires = nil, time.Time{}
 		}
@@ -158,36 +170,35 @@ func (r *readMeter) load(ctx context.Context, st store.Store, pack string, now t
 	if r.loaded {
 		return nil
 	}
-	var since time.Time
 	state, err := st.KV(ctx, "", meterKey(pack), now)
 	if err != nil {
 		return fmt.Errorf("read the count of the reads of pack %q: %w", pack, err)
 	}
 	var was meterState
-	if state.Value != nil && json.Unmarshal(state.Value, &was) == nil {
-		since = was.Since
-		per, _ := time.ParseDuration(was.Per)
-		if r.meter.Limit.Raised(rules.Rate{N: was.N, Per: per}) {
-			since = now // raised while no process ran
-		}
+	known := state.Value != nil && json.Unmarshal(state.Value, &was) == nil
+	r.count = was.Count
+	per, _ := time.ParseDuration(was.Per)
+	raised := known && r.meter.Limit.Raised(rules.Rate{N: was.N, Per: per})
+	if raised {
+		r.count++ // while no process ran
 	}
 	list, err := st.KVList(ctx, "", meterKey(pack)+"/", now, 1<<20)
 	if err != nil {
 		return fmt.Errorf("read the reads of pack %q that count: %w", pack, err)
 	}
 	for _, kv := range list {
-		var at time.Time
+		var call madeCall
 		var n int
 		if _, err := fmt.Sscanf(strings.TrimPrefix(kv.Key, meterKey(pack)+"/"), "%d", &n); err != nil || n < 0 || n > 1<<20 {
 			continue
 		}
-		if json.Unmarshal(kv.Value, &at) != nil || at.Before(since) {
+		if json.Unmarshal(kv.Value, &call) != nil || call.Count != r.count {
 			continue
 		}
-		r.meter.Restore(rules.Place(n), at)
+		r.meter.Restore(rules.Place(n), call.At)
 	}
-	if since.IsZero() || since.Equal(now) {
-		if err := st.Commit(ctx, []store.Transition{{Writes: []store.KV{r.state(pack, since)}}}); err != nil {
+	if !known || raised {
+		if err := st.Commit(ctx, []store.Transition{{Writes: []store.KV{r.state(pack)}}}); err != nil {
 			return fmt.Errorf("note the limit of the reads of pack %q: %w", pack, err)
 		}
 	}
@@ -195,22 +206,22 @@ func (r *readMeter) load(ctx context.Context, st store.Store, pack string, now t
 	return nil
 }
 
-func (r *readMeter) state(pack string, since time.Time) store.KV {
+func (r *readMeter) state(pack string) store.KV {
 	l := r.meter.Limit
-	value, err := json.Marshal(meterState{Since: since.UTC(), Limit: l.Words(), N: l.N, Per: l.Per.String()})
+	value, err := json.Marshal(meterState{Count: r.count, N: l.N, Per: l.Per.String()})
 	if err != nil {
-		panic(err) // no year beyond 9999 is reached
+		panic(err) // numbers and strings always marshal
 	}
 	return store.KV{Key: meterKey(pack), Value: value}
 }
 
 func meterKey(pack string) string { return "reads/" + pack }
 
-// keptPlace is a place as it is kept: a call that was made, or ended, now.
-func keptPlace(pack string, p rules.Place, now time.Time, limit rules.Rate) store.KV {
-	value, err := json.Marshal(now.UTC())
+// kept is a place as it is kept: its call was made, or has ended, now.
+func (r *readMeter) kept(pack string, p rules.Place, now time.Time) store.KV {
+	value, err := json.Marshal(madeCall{At: now.UTC(), Count: r.count})
 	if err != nil {
-		panic(err)
+		panic(err) // no year beyond 9999 is reached
 	}
-	return store.KV{Key: fmt.Sprintf("%s/%07d", meterKey(pack), p), Value: value, Expires: now.Add(limit.Per)}
+	return store.KV{Key: fmt.Sprintf("%s/%07d", meterKey(pack), p), Value: value, Expires: now.Add(r.meter.Limit.Per)}
 }

@@ -108,10 +108,16 @@ func TestReadsLimitNeverLeaks(t *testing.T) {
 	}
 }
 
-// A command that sets a live pack to live starts the count again, too.
+// A command that sets a live pack to live starts the count again, too: also for
+// the next process, and if all that happens at one moment.
 func TestModeLiveOfALivePackStartsTheCountAgain(t *testing.T) {
 	t.Parallel()
-	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
+	c := &crew{rig: &rig{t: t, dir: t.TempDir(), shards: 2}}
+	began := time.Now()
+	c.now = func() time.Time { return began }
+	c.changed.L = &c.mu
+	c.write("codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
+	c.start()
 	c.burst("c", 3)
 	if _, err := c.m.SetMode(ctx, "codes", "live", false); err != nil {
 		t.Fatal(err)

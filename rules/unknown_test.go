@@ -158,3 +158,24 @@ func TestPackThatOnlyVetoesIsKnown(t *testing.T) {
 		}
 	}
 }
+
+// What is refused because it is unknown names all that is.
+func TestRefusalNamesWhatIsUnknown(t *testing.T) {
+	t.Parallel()
+	p := &probe{}
+	p.reset(&event.Event{Type: "odd", Chat: &event.Chat{ID: "c1"}})
+	for want, except := range map[string]map[string]any{
+		"the event does not say is_group":                {"is_group": true},
+		"the event does not say is_group or from":        {"is_group": true, "from": "+14155551234"},
+		"the event does not say is_group, from or text":  {"is_group": true, "from": "+14155551234", "text": "x", "words": "y"},
+		"the event does not say direction, line or text": {"direction": "inbound", "line": "+14155551234", "matches": "x", "chat": "c1"},
+	} {
+		c, problems := compileWhere(map[string]any{"except": except})
+		if len(problems) > 0 {
+			t.Fatal(problemText(problems))
+		}
+		if got := strings.Join(c.refusals(p), "; "); got != "except may hold: "+want {
+			t.Errorf("except %v: %q, want %q", except, got, want)
+		}
+	}
+}

@@ -75,6 +75,11 @@ func (w *world) act() {
 			if in.OK {
 				w.news.succeeded(w.call)
 			}
+			if in.Unmade {
+				for _, a := range w.call.Actions {
+					w.sent[a.ID]--
+				}
+			}
 			w.step(in)
 			w.call = nil
 		}
@@ -265,6 +270,10 @@ func (w *world) finish() {
 		}
 		if a.Status == Done && w.sent[id] == 0 {
 			w.t.Fatalf("done without a call: %+v", a)
+		}
+		// What is not to be repeated counts each time it may have gone out.
+		if (a.Why == WhyUnknown || a.Why == WhyOnce) && a.Attempts != w.sent[id] {
+			w.t.Fatalf("called %d times, and it says %d: %+v", w.sent[id], a.Attempts, a)
 		}
 	}
 }
