@@ -359,3 +359,52 @@ func TestIgnoredIsListedAndLoggedOnce(t *testing.T) {
 		t.Errorf("ignored are %v", got)
 	}
 }
+
+// What is live is so since it went live, not since the process began.
+func TestLiveSinceOutlivesTheProcess(t *testing.T) {
+	t.Parallel()
+	p := newPen(t, "codes.lua", version("v1"))
+	since := p.standing("codes").Since
+	p.pass(time.Hour)
+	p.start()
+	if got := p.standing("codes").Since; !got.Equal(since) {
+		t.Errorf("after a restart it is live since %s, was %s", got, since)
+	}
+	p.edit("codes.lua", broken)
+	p.start()
+	if got := p.standing("codes").Since; !got.Equal(since) {
+		t.Errorf("after a restart with a broken edit it is live since %s, was %s", got, since)
+	}
+}
+
+// What a removed pack was told about what it has waiting goes with it.
+func TestRemovedPackKeepsNothingWaiting(t *testing.T) {
+	t.Parallel()
+	p := newPen(t, "codes.lua", version("v1"), "all.lua", version("a1"))
+	if _, err := p.g.SetMode(background, "codes", Off, "", true); err != nil {
+		t.Fatal(err)
+	}
+	p.edit("codes.lua", "gone")
+	p.pass(goneFor)
+	p.edit()
+	p.await("codes")
+	if on, err := p.keeper.Flag(background, keptFlag("codes", "")); on || err != nil {
+		t.Errorf("what it has waiting is kept: %t, %v", on, err)
+	}
+	p.expectCancelled("removed", "codes: removed")
+}
+
+// That the last pack's files are gone is logged once, with what to do.
+func TestLastPackThatIsGoneIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	p := newPen(t, "codes.lua", version("v1"))
+	p.write("codes.lua", "gone")
+	for range 3 {
+		must(t, p.g.Notice(background, "test"))
+		p.pass(time.Hour)
+	}
+	if n := p.logged(`it is kept as it was" pack=codes hint="chertd packs remove codes"`); n != 1 {
+		t.Errorf("it was logged %d times", n)
+	}
+	p.expectLive("gone", "codes=v1")
+}

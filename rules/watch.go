@@ -45,6 +45,15 @@ const (
 	defaultPoll    = 2 * time.Second
 )
 
+func (o *WatchOptions) setDefaults() {
+	o.Quiet = cmp.Or(o.Quiet, defaultQuiet)
+	o.MaxWait = cmp.Or(o.MaxWait, defaultMaxWait)
+	o.Poll = cmp.Or(o.Poll, defaultPoll)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
 // Watch calls changed each time the content of a rules folder has changed and
 // been quiet, until ctx is done. It blocks, and calls from its own goroutine:
 // one call ends before the next begins, and what changes meanwhile is told
@@ -52,13 +61,11 @@ const (
 // folder (unreadable, gone, replaced, a symlink turned elsewhere), the watch
 // goes on.
 func Watch(ctx context.Context, dir string, o WatchOptions, changed func(reason string)) {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.setDefaults()
 	n, err := newNotifier()
 	if err != nil {
 		// The machine is out of inotify instances.
-		o.Log.Warn("changes of the rules are found by polling alone", "dir", dir, "every", cmp.Or(o.Poll, defaultPoll), "error", err)
+		o.Log.Warn("changes of the rules are found by polling alone", "dir", dir, "every", o.Poll, "error", err)
 	}
 	defer n.close()
 	watch(ctx, dir, o, n, changed)
@@ -97,9 +104,7 @@ type watcher struct {
 }
 
 func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed func(reason string)) {
-	o.Quiet = cmp.Or(o.Quiet, defaultQuiet)
-	o.MaxWait = cmp.Or(o.MaxWait, defaultMaxWait)
-	o.Poll = cmp.Or(o.Poll, defaultPoll)
+	o.setDefaults()
 	w := &watcher{dir: dir, abs: filepath.Clean(dir), opts: o, notify: n, watched: map[string]fs.FileInfo{}}
 	if abs, err := filepath.Abs(dir); err == nil {
 		w.abs = abs

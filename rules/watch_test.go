@@ -254,7 +254,8 @@ type rig struct {
 	events chan fsnotify.Event
 	errors chan error
 	told   []told
-	loaded string // content that was read last
+	loaded string   // content that was read last
+	added  []string // folders that were watched, below the rules folder
 	log    bytes.Buffer
 }
 
@@ -272,7 +273,11 @@ func inVirtualTime(t *testing.T, test func(r *rig)) {
 		r.read()
 		ctx, cancel := context.WithCancel(t.Context())
 		nothing := func(string) error { return nil }
-		n := notifier{r.events, r.errors, nothing, nothing, func() error { return nil }}
+		add := func(path string) error {
+			r.added = append(r.added, strings.TrimPrefix(path, dir))
+			return nil
+		}
+		n := notifier{r.events, r.errors, add, nothing, func() error { return nil }}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -323,6 +328,36 @@ func TestWatchWaitsForQuiet(t *testing.T) {
 		}
 		r.until(time.Second)
 		r.expect(told{280 * ms, "codes.lua changed"})
+	})
+}
+
+// A new folder is watched while it is filled, so that what is written into it
+// puts off the telling; what is no pack's is not watched.
+func TestWatchWatchesNewFoldersBeforeItTells(t *testing.T) {
+	inVirtualTime(t, func(r *rig) {
+		for _, dir := range []string{"vip/lib", ".git/refs", "old~"} {
+			must(r.t, os.MkdirAll(filepath.Join(r.dir, dir), 0o755))
+		}
+		r.events <- fsnotify.Event{Name: filepath.Join(r.dir, "vip"), Op: fsnotify.Create}
+		r.until(50 * ms)
+		if want := []string{filepath.Dir(r.dir), "", "/vip", "/vip/lib"}; !slices.Equal(r.added, want) {
+			r.t.Errorf("watched are %q, want %q", r.added, want)
+		}
+		r.edit("vip/10.lua", "-- new")
+		r.until(time.Second)
+		r.expect(told{150 * ms, "10.lua is new"})
+	})
+}
+
+// A notifier that ends leaves polling.
+func TestWatchGoesOnWithoutNotifications(t *testing.T) {
+	inVirtualTime(t, func(r *rig) {
+		close(r.events)
+		close(r.errors)
+		r.until(500 * ms)
+		write(t, filepath.Join(r.dir, "new.lua"), "-- new")
+		r.until(5 * time.Second)
+		r.expect(told{2100 * ms, "new.lua is new"})
 	})
 }
 
