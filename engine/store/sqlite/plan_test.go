@@ -190,7 +190,7 @@ func parameters(sql string) (n int) {
 // fill makes a store of n events, of which all but every tenth are pending, and
 // as much of everything else. "lone chat" has ten events, all handled, among
 // the oldest that are pending.
-func fill(t *testing.T, c *conn, n int) {
+func fill(t testing.TB, c *conn, n int) {
 	t.Helper()
 	script := fmt.Sprintf(`BEGIN;
 CREATE TEMP TABLE numbers AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT i FROM n;
