@@ -20,6 +20,15 @@ import (
 type conn struct {
 	c     driver.Conn
 	stmts map[*statement]*stmt
+	// faults, if set by a test, decides what statements answer.
+	faults faults
+}
+
+// faults stands between a connection and SQLite in tests: before may fail a
+// statement that is not run then, after changes what one that ran answers.
+type faults interface {
+	before(*statement) error
+	after(*statement, error) error
 }
 
 // stmt is a prepared statement with room for its arguments.
@@ -78,7 +87,15 @@ func (c *conn) exec(what *statement, args ...driver.Value) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if c.faults != nil {
+		if err := c.faults.before(what); err != nil {
+			return 0, err
+		}
+	}
 	res, err := s.s.ExecContext(context.Background(), s.bind(args))
+	if c.faults != nil {
+		err = c.faults.after(what, err)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -97,6 +114,11 @@ func (c *conn) query(ctx context.Context, what *statement, each func(row []drive
 	s, err := c.prepare(what)
 	if err != nil {
 		return err
+	}
+	if c.faults != nil {
+		if err := c.faults.before(what); err != nil {
+			return err
+		}
 	}
 	rows, err := s.s.QueryContext(ctx, s.bind(args))
 	if err != nil {

@@ -119,6 +119,10 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
+	commits, err := w.one(ctx, selectCount, transactionCount)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
 	_, err = w.exec(noteOpened, o.Now().UnixMicro())
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
@@ -140,6 +144,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	s.writer = &writer{conn: w, files: fl, queue: make(chan *request, o.Queue), grown: make(chan struct{}, 1), next: last + 1, counts: map[versionKey]tally{}, rows: rowCounts{}}
 	s.writer.health.now, s.writer.health.tell = o.Now, s.tellHealth
 	s.writer.last.Store(last)
+	s.writer.commits = intOf(commits)
 	s.start(&checkpointer{conn: cp, log: o.Log, path: path})
 	go func() {
 		defer close(s.watched)

@@ -8,14 +8,19 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"chertd/engine/store"
 )
 
-// maxWeight bounds one transaction, in rows: beyond it fsync is paid for long
-// ago, and those who wait would wait for nothing.
-const maxWeight = 4096
+// maxWeight and maxBytes bound one transaction, in rows and in what they hold:
+// beyond either fsync is paid for long ago, and those who wait would wait for
+// nothing. The last request that is taken may go beyond.
+const (
+	maxWeight = 4096
+	maxBytes  = 8 << 20
+)
 
 // noteLastSeq keeps the highest sequence given, so that it is not given twice
 // when its event is gone.
@@ -40,12 +45,15 @@ type writer struct {
 	counts  map[versionKey]tally // of the transaction at hand
 	rows    rowCounts            // of the transaction at hand
 	written int                  // rows, since the checkpointer was told
+	commits int64                // the count of transactions, as on disk
+	doubt   *doubt               // nil, but after a COMMIT that failed
 }
 
 // request is one call's wish to change the database, encoded and ready.
 type request struct {
 	doing  string // for errors
-	weight int
+	weight int    // rows
+	bytes  int    // in them, about
 	steps  []step
 	state  atomic.Int32 // requestWaits, then one of the others
 	answer chan error   // holds one
@@ -81,9 +89,38 @@ type change struct {
 func newRequest(doing string, steps ...step) *request {
 	r := &request{doing: doing, steps: steps, answer: make(chan error, 1)}
 	for i := range steps {
-		r.weight += len(steps[i].changes) + len(steps[i].actions) + len(steps[i].writes) + 3*len(steps[i].arrivals)
+		s := &steps[i]
+		r.weight += len(s.changes) + len(s.actions) + len(s.writes) + 3*len(s.arrivals)
+		if s.decided != 0 {
+			r.weight++ // it is no longer pending
+		}
+		for j := range s.changes {
+			r.bytes += bytesIn(s.changes[j].args)
+		}
+		for j := range s.actions {
+			r.bytes += bytesIn(s.actions[j].args)
+		}
+		for j := range s.writes {
+			r.bytes += len(s.writes[j].Key) + len(s.writes[j].Value)
+		}
+		for j := range s.arrivals {
+			r.bytes += bytesIn(s.arrivals[j].row)
+		}
 	}
 	return r
+}
+
+// bytesIn is how long the strings among arguments are.
+func bytesIn(args []driver.Value) (n int) {
+	for _, v := range args {
+		switch v := v.(type) {
+		case string:
+			n += len(v)
+		case []byte:
+			n += len(v)
+		}
+	}
+	return n
 }
 
 // run serves requests until the queue is closed and empty.
@@ -95,20 +132,8 @@ func (w *writer) run() {
 		// group grows: a third fewer transactions, and 6% less processor time from
 		// webhook to call. A lone request still waits for nobody.
 		runtime.Gosched()
-		group = append(group[:0], r)
-		weight := r.weight
-		for weight < maxWeight {
-			var ok bool
-			select {
-			case r, ok = <-w.queue:
-			default:
-			}
-			if !ok {
-				break
-			}
-			group = append(group, r)
-			weight += r.weight
-		}
+		var weight int
+		group, weight = w.gather(append(group[:0], r))
 		w.serve(group)
 		if w.written += weight; w.written >= checkpointRows {
 			select {
@@ -119,6 +144,26 @@ func (w *writer) run() {
 		}
 		clear(group)
 	}
+}
+
+// gather adds to a group of one what waits, as long as it fits into one
+// transaction, and returns how many rows the group writes.
+func (w *writer) gather(group []*request) (all []*request, weight int) {
+	weight, bytes := group[0].weight, group[0].bytes
+	for weight < maxWeight && bytes < maxBytes {
+		select {
+		case r, ok := <-w.queue:
+			if !ok {
+				return group, weight
+			}
+			group = append(group, r)
+			weight += r.weight
+			bytes += r.bytes
+		default:
+			return group, weight
+		}
+	}
+	return group, weight
 }
 
 // serve makes a group durable, tells of what was journaled, and answers.
@@ -136,7 +181,7 @@ func (w *writer) serve(group []*request) {
 	defer w.health.busy.Store(0)
 	errs := make([]error, len(begun))
 	err := w.guarded(begun, errs)
-	if err == nil || len(begun) == 1 || storeFailed(err) {
+	if err == nil || len(begun) == 1 || storeFailed(err) || w.doubt != nil {
 		for i, r := range begun {
 			r.answer <- r.failed(cmp.Or(err, errs[i]))
 		}
@@ -175,17 +220,16 @@ func (w *writer) guarded(group []*request, errs []error) (err error) {
 // transact runs requests in one transaction. errs takes the errors of requests
 // that changed nothing; an error returned means that nothing of any was kept.
 func (w *writer) transact(group []*request, errs []error) (err error) {
+	if _, err := w.settle(); err != nil {
+		return err
+	}
 	first := w.next
 	w.entries = make([]store.Entry, 0, arrivals(group)) // it is given away
 	clear(w.counts)
 	clear(w.rows)
-	if _, err := w.conn.exec(beginWrite); err != nil {
-		return err
-	}
-	for i, r := range group {
-		if errs[i], err = w.apply(r); err != nil {
-			break
-		}
+	_, err = w.conn.exec(beginWrite)
+	for i := 0; i < len(group) && err == nil; i++ {
+		errs[i], err = w.apply(group[i])
 	}
 	if err == nil {
 		err = w.count()
@@ -200,20 +244,26 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 		_, err = w.conn.exec(commit)
 	}
 	if err != nil {
-		// Some failures have rolled back by themselves: then this one's error
-		// only says so.
-		w.conn.exec(rollback)
-		w.next = first
+		w.doubt = &doubt{first: first, entries: w.entries}
+		if kept, unknown := w.settle(); kept && unknown == nil {
+			return nil
+		}
 		return err
 	}
+	w.commits++
+	return w.committed(w.entries)
+}
+
+// committed tells of the entries of a transaction that is committed.
+func (w *writer) committed(entries []store.Entry) error {
 	if err := w.files.committed(); err != nil {
 		// It is committed, but nobody may find it: nothing more is right to do.
 		w.health.end(err)
 		return err
 	}
 	w.last.Store(w.next - 1)
-	if tell := w.journaled.Load(); tell != nil && len(w.entries) > 0 {
-		(*tell)(w.entries)
+	if tell := w.journaled.Load(); tell != nil && len(entries) > 0 {
+		(*tell)(entries)
 	}
 	return nil
 }
@@ -221,6 +271,39 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 // writes reports whether a group has anything to write.
 func writes(group []*request) bool {
 	return slices.ContainsFunc(group, func(r *request) bool { return r.weight > 0 })
+}
+
+// doubt is a transaction that failed. It is not known whether it was kept: where
+// COMMIT answered with an error, what the disk did is another matter.
+type doubt struct {
+	first   int64 // the sequence to give next, if it was not
+	entries []store.Entry
+}
+
+// settle ends the transaction in doubt, if there is one, and finds out what
+// became of it, by the count of transactions that each one keeps. Until it is
+// known no other begins: it would give sequences twice, and what was journaled
+// would not be told of.
+func (w *writer) settle() (kept bool, err error) {
+	if w.doubt == nil {
+		return false, nil
+	}
+	// Some failures have rolled back already.
+	if _, err := w.conn.exec(rollback); err != nil && !strings.Contains(err.Error(), "no transaction is active") {
+		return false, fmt.Errorf("take the last transaction back: %w", err)
+	}
+	n, err := w.conn.one(context.Background(), selectCount, transactionCount)
+	if err != nil {
+		return false, fmt.Errorf("find out what became of the last transaction: %w", err)
+	}
+	d := w.doubt
+	w.doubt = nil
+	if intOf(n) == w.commits {
+		w.next = d.first
+		return false, nil
+	}
+	w.commits = intOf(n)
+	return true, w.committed(d.entries)
 }
 
 // arrivals is how many entries a group can add to the journal.
