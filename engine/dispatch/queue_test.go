@@ -1,0 +1,238 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"chertd/engine/store"
+)
+
+// lineShelf is a store's calls in memory.
+type lineShelf struct {
+	calls map[string]Pick
+	fail  error // of the next read
+	reads int
+}
+
+func (s *lineShelf) CallLines(_ context.Context, from string, limit int) (lines []string, err error) {
+	for _, p := range s.calls {
+		if p.Line >= from {
+			lines = append(lines, p.Line)
+		}
+	}
+	slices.Sort(lines)
+	lines = slices.Compact(lines)
+	s.reads++
+	return lines[:min(limit, len(lines))], s.failed()
+}
+
+func (s *lineShelf) CallsDue(_ context.Context, line string, after store.Due, limit int) (all []store.Due, err error) {
+	for _, p := range s.calls {
+		if due := (store.Due{Chat: p.Chat, At: p.Due, Retry: p.Retry}); p.Line == line && compare(due, after) > 0 {
+			all = append(all, due)
+		}
+	}
+	slices.SortFunc(all, compare)
+	s.reads++
+	return all[:min(limit, len(all))], s.failed()
+}
+
+func (s *lineShelf) failed() error {
+	err := s.fail
+	s.fail = nil
+	return err
+}
+
+// TestQueueChoosesByItsPolicy compares each choice of a queue, of any capacity
+// and over a store of which reads fail now and then, with what its comment says.
+func TestQueueChoosesByItsPolicy(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		shelf := &lineShelf{calls: map[string]Pick{}}
+		now := time.Unix(1_000_000, 0)
+		draw := func() Pick {
+			n := rapid.IntRange(0, 40).Draw(rt, "chat")
+			return Pick{
+				Chat: fmt.Sprintf("c%02d", n), Line: fmt.Sprint("L", n%3),
+				Due:   now.Add(time.Duration(rapid.IntRange(-40, 20).Draw(rt, "due")) * 100 * time.Millisecond),
+				Retry: rapid.IntRange(0, 3).Draw(rt, "retry") == 0,
+			}
+		}
+		for range rapid.IntRange(0, 30).Draw(rt, "kept before") {
+			p := draw()
+			shelf.calls[p.Chat] = p
+		}
+		q := NewQueue(shelf, rapid.SampledFrom([]int{0, 1}).Draw(rt, "capacity")) // 1: minCapacity a line
+		used, closed, served := map[string]int{}, map[string]bool{}, map[string]int64{}
+		count := int64(0)
+		for range rapid.IntRange(0, 80).Draw(rt, "steps") {
+			switch rapid.IntRange(0, 6).Draw(rt, "step") {
+			case 0, 1:
+				p := draw()
+				shelf.calls[p.Chat] = p
+				q.Set(p)
+			case 2:
+				p := draw()
+				delete(shelf.calls, p.Chat)
+				q.Set(Pick{Chat: p.Chat, Line: p.Line})
+			case 3:
+				now = now.Add(time.Duration(rapid.IntRange(0, 15).Draw(rt, "later")) * 100 * time.Millisecond)
+			case 4:
+				line := fmt.Sprint("L", rapid.IntRange(0, 2).Draw(rt, "line"))
+				closed[line], used[line] = rapid.Bool().Draw(rt, "closed"), rapid.IntRange(0, 2).Draw(rt, "used")
+			case 5:
+				shelf.fail = errors.New("disk on fire")
+			case 6:
+				got, wait, ok, err := q.Next(context.Background(), now, func(line string) bool { return !closed[line] }, func(line string) int { return used[line] })
+				if err != nil {
+					if got, wait, ok, err = q.Next(context.Background(), now, func(line string) bool { return !closed[line] }, func(line string) int { return used[line] }); err != nil {
+						rt.Fatal(err)
+					}
+				}
+				want, wantWait := choose(shelf.calls, now, closed, used, served, count)
+				if ok != (want.Chat != "") || ok && (got.Chat != want.Chat || got.Line != want.Line || !got.Due.Equal(want.Due)) {
+					rt.Fatalf("it chose %+v (%t), want %+v", got, ok, want)
+				}
+				if !ok && wait != wantWait {
+					rt.Fatalf("it waits %v, want %v", wait, wantWait)
+				}
+				if n := q.Len(); n > DefaultCapacity || q.capacity == 1 && n > 3*minCapacity {
+					rt.Fatalf("%d calls in memory", n)
+				}
+				if ok {
+					if fresh := !want.Retry && now.Sub(want.Due) <= freshFor; got.Retry == fresh {
+						rt.Fatalf("%+v is said to be no retry: %t", want, !got.Retry)
+					}
+					if !q.Take(got) || q.Take(got) {
+						rt.Fatal("it can't be taken once")
+					}
+					delete(shelf.calls, got.Chat)
+					count++
+					served[got.Line] = count
+				}
+			}
+		}
+	})
+}
+
+// choose is the policy as plainly as can be.
+func choose(calls map[string]Pick, now time.Time, closed map[string]bool, used map[string]int, served map[string]int64, count int64) (want Pick, wait time.Duration) {
+	first := map[bool]map[string]Pick{false: {}, true: {}} // fresh or any → line → the first due
+	wait = -1
+	lines := map[string]time.Time{}
+	for _, p := range calls {
+		if at, ok := lines[p.Line]; !ok || p.Due.Before(at) {
+			lines[p.Line] = p.Due
+		}
+		if p.Due.After(now) || closed[p.Line] {
+			continue
+		}
+		for _, fresh := range []bool{false, true} {
+			if fresh && (p.Retry || now.Sub(p.Due) > freshFor) {
+				continue
+			}
+			best, ok := first[fresh][p.Line]
+			if !ok || compare(store.Due{Chat: p.Chat, At: p.Due}, store.Due{Chat: best.Chat, At: best.Due}) < 0 {
+				first[fresh][p.Line] = p
+			}
+		}
+	}
+	for _, at := range lines {
+		if until := at.Sub(now); until > 0 && (wait < 0 || until < wait) {
+			wait = until
+		}
+	}
+	fresh := len(first[true]) > 0 && count%oldShare != oldShare-1
+	for _, line := range []string{"L0", "L1", "L2"} {
+		p, ok := first[fresh][line]
+		if !ok {
+			continue
+		}
+		if want.Chat == "" || used[line] < used[want.Line] || used[line] == used[want.Line] && served[line] < served[want.Line] {
+			want = p
+		}
+	}
+	return want, wait
+}
+
+// TestManyLinesStayBounded: of more lines than are known of at a time none is
+// left out, and one that has no calls makes room.
+func TestManyLinesStayBounded(t *testing.T) {
+	t.Parallel()
+	shelf := &lineShelf{calls: map[string]Pick{}}
+	now := time.Unix(1_000_000, 0)
+	const lines = maxLines + 50
+	for i := range lines {
+		id := fmt.Sprintf("%05d", i)
+		shelf.calls[id] = Pick{Chat: id, Line: "L" + id, Due: now}
+	}
+	q := NewQueue(shelf, 0)
+	yes, none := func(string) bool { return true }, func(string) int { return 0 }
+	called := map[string]bool{}
+	for range 100 {
+		got, _, ok, err := q.Next(t.Context(), now, yes, none)
+		if err != nil || !ok || called[got.Chat] {
+			t.Fatal(got, ok, err)
+		}
+		if len(q.lines) > maxLines {
+			t.Fatalf("%d lines in memory", len(q.lines))
+		}
+		called[got.Chat] = true
+		delete(shelf.calls, got.Chat)
+		q.Take(got)
+		// More come, of lines that are not known: some stay in the store.
+		id := fmt.Sprintf("new%05d", len(called))
+		shelf.calls[id] = Pick{Chat: id, Line: "A" + id, Due: now}
+		q.Set(shelf.calls[id])
+	}
+	// All but a few are gone, of lines that are known and of lines that are not.
+	left := slices.Sorted(maps.Keys(shelf.calls))
+	for i, id := range left {
+		if i%1000 != 7 {
+			q.Set(Pick{Chat: id, Line: shelf.calls[id].Line})
+			delete(shelf.calls, id)
+		}
+	}
+	for range len(shelf.calls) {
+		got, _, ok, err := q.Next(t.Context(), now, yes, none)
+		for range 10 * maxLines { // it looks for lines again as it finds room
+			if ok || err != nil {
+				break
+			}
+			got, _, ok, err = q.Next(t.Context(), now, yes, none)
+		}
+		if !ok || err != nil || shelf.calls[got.Chat].Chat == "" {
+			t.Fatalf("%+v, %t, %v with %v left", got, ok, err, shelf.calls)
+		}
+		delete(shelf.calls, got.Chat)
+		q.Take(got)
+	}
+}
+
+// TestCallOfANewLineReadsNoStore: once all lines of the store are known, nothing
+// of a new one can be there.
+func TestCallOfANewLineReadsNoStore(t *testing.T) {
+	t.Parallel()
+	shelf := &lineShelf{calls: map[string]Pick{}}
+	q := NewQueue(shelf, 0)
+	now := time.Unix(1_000_000, 0)
+	yes, none := func(string) bool { return true }, func(string) int { return 0 }
+	q.Next(t.Context(), now, yes, none)
+	before := shelf.reads
+	for i := range 100 {
+		q.Set(Pick{Chat: "c", Line: fmt.Sprint(i), Due: now})
+		if got, _, ok, err := q.Next(t.Context(), now, yes, none); !ok || err != nil || got.Line != fmt.Sprint(i) || !q.Take(got) {
+			t.Fatal(got, ok, err)
+		}
+	}
+	if shelf.reads != before {
+		t.Errorf("the store was read %d times", shelf.reads-before)
+	}
+}
