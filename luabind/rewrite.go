@@ -190,14 +190,3 @@ func single(e ast.Expr) ast.Expr {
 	}
 	return e
 }
-
-// many reports whether an expression in the last place gives all its values.
-func many(e ast.Expr) bool {
-	switch e := e.(type) {
-	case *ast.FuncCallExpr:
-		return !e.AdjustRet
-	case *ast.Comma3Expr:
-		return !e.AdjustRet
-	}
-	return false
-}
