@@ -127,6 +127,8 @@ func TestRewritingCostsLittle(t *testing.T) {
 		{"if true then f() end", 0}, {"if false then f() end", -3}, {"while true do break end", 1},
 		{"for i = 1, 3 do f(i) end", 0}, {"for i = 1, 3 do if i then break end end", 0}, {"for i = 1, 3 do break end", 1},
 		{"for k, v in pairs(t) do f(k, v) end", 0}, {"for i, v in ipairs(t.x.y) do f(i, v) end", 0}, {"for w in s:gmatch('x') do f(w) end", 0}, {"for w in ('x'):gmatch('x') do f(w) end", 0}, {"for k, v in t.all(f(a), b) do f(k) end", 0},
+		{"for k in pairs(t) do end", 0}, {"while a do end", 0}, {"repeat until a", 0}, {"for i = 1, 3 do end", 0}, {"while true do end", 0},
+		{"local n local function g() n = 1 end t[n] = 1", 0}, {"local n local function g() n = 1 end t[n] = g", 0}, {"local n local function g() n = 1 end t[n] = g()", 1},
 		{"for k, v in next, t do f(k) end", 4},
 		{"local function h() return h() end", 0}, {"local h = function() return f() end", 1}, {"function t.x.y:z(a) self.a = a end", 0},
 		{"local t = { 1, 2, x = 3, f() }", 0}, {"local t = { x = f() }", 0}, {"f(a, g(b), t:m(c), ...)", -1}, {"local n = -1 + 2 * 3", 0}, {"return a and b or c", 0}, {"return f(a), g(b)", 0},

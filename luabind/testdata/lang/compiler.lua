@@ -237,11 +237,19 @@ do
   show("5" + t, t + "5", 5 + t, -t) --> "^added added added minus$"
 end
 
+-- Zero has no sign that the source does not show.
+show(("%g %g %g"):format(-0, 0 * -1, 0), 1 / -0) --> "^0 0 0 inf$"
+
 -- # asks no metatable of a table.
 do
   local t = setmetatable({ 1, 2 }, { __len = function() return 9 end })
   show(#t, #t, #setmetatable({}, { __len = error })) --> "^2 2 0$"
   show(getmetatable(t).__len()) --> "^9$"
+  setmetatable(t, nil)
+  for _ = 1, 2000 do
+    t[3] = _
+  end
+  show(getmetatable(t), #t) --> "^nil 3$"
 end
 
 -- error puts the place before texts and numbers; assert before texts.
