@@ -60,6 +60,23 @@ func wantText(L *lua.LState, function string, n, most int) string {
 	return string(s)
 }
 
+// wantPlain is a string argument that people will read.
+func wantPlain(L *lua.LState, function string, n, most int) string {
+	s := wantText(L, function, n, most)
+	checkUTF8(L, function, item(function).Params[n-1].Name, s)
+	return s
+}
+
+// checkUTF8 raises that a text for people is not UTF-8, as text is that was cut
+// within a letter.
+func checkUTF8(L *lua.LState, function, name, s string) {
+	charge(L, len(s)/64, 0)
+	if i := badUTF8(s); i >= 0 {
+		raise(L, "string.sub counts bytes and can cut a letter in two: chert.cut(s, n) gives the first n letters",
+			"%s: %s is not valid UTF-8: byte %d is 0x%02X", function, name, i+1, s[i])
+	}
+}
+
 // wantChat is a chat's id, or a message's, as an argument.
 func wantChat(vm *VM, L *lua.LState, function string, n int) string {
 	p := item(function).Params[n-1]
@@ -209,6 +226,9 @@ func (o table) text(key string) string {
 // reason is why, for people: cut, not refused, where it is long.
 func (o table) reason() string {
 	s := o.text("reason")
+	if s != "" {
+		checkUTF8(o.L, o.function, "reason", s)
+	}
 	if len(s) > maxReason {
 		s = strings.ToValidUTF8(s[:maxReason], "") + "…"
 	}

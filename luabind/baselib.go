@@ -70,6 +70,7 @@ func baseError(L *lua.LState) int {
 		level = intArg(L, 2)
 	}
 	charge(L, 10, 0)
+	charge(L, 0, 2*min(lengthOf(L.Get(1)), maxMessage)+100)
 	if lua.LVCanConvToString(L.Get(1)) && level > 0 {
 		// A number becomes a string, as in Lua 5.1.
 		L.Error(lua.LString(whereIs(L, level)+cut(text(L.Get(1)))), 0)
@@ -139,7 +140,8 @@ func baseRawGet(L *lua.LState) int {
 func baseRawSet(L *lua.LState) int {
 	t := ownTable(L, 1)
 	key := L.Get(2)
-	charge(L, lengthOf(key)/64, growth(t, key))
+	bytes, steps := growth(t, key)
+	charge(L, lengthOf(key)/64+steps, bytes)
 	L.RawSet(t, key, L.Get(3))
 	L.Push(t)
 	return 1
@@ -150,6 +152,9 @@ func ownTable(L *lua.LState, n int) *lua.LTable {
 	t := L.CheckTable(n)
 	if shownBy(t) != nil {
 		raise(L, "use a local table of your own", "libraries and _G can't be changed this way")
+	}
+	if frozen(t) {
+		raise(L, lateHint, "%s", errFrozen.Error())
 	}
 	return t
 }

@@ -93,7 +93,7 @@ func chertSetTimer(vm *VM, L *lua.LState) int {
 	d := wantDuration(L, name, 2)
 	var payload []byte
 	if v := L.Get(3); v != lua.LNil {
-		text, err := encodeJSON(L, v)
+		text, err := encodeKept(L, v)
 		if err != nil {
 			raise(L, "", "%s: payload can't be kept: %v", name, err)
 		}
@@ -142,7 +142,7 @@ func chertReact(vm *VM, L *lua.LState) int {
 func chertSend(vm *VM, L *lua.LState) int {
 	const name = "chert.send"
 	chat := wantChat(vm, L, name, 1)
-	if err := vm.call.Effects.Send(chat, wantText(L, name, 2, MaxText)); err != nil {
+	if err := vm.call.Effects.Send(chat, wantPlain(L, name, 2, MaxText)); err != nil {
 		fail(L, name, err)
 	}
 	return 0

@@ -138,7 +138,8 @@ func (v *eventView) decode(L *lua.LState, name string, text json.RawMessage, fie
 	}
 	f := field(v.decoded)
 	if *f == nil {
-		t, err := decodeJSON(L, string(text))
+		r := jsonReader{L: L, s: borrowed(text), kept: name == "ev.payload"}
+		t, err := r.all()
 		if err != nil {
 			raise(L, "", "%s: %v", name, err)
 		}

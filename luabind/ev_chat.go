@@ -19,6 +19,7 @@ func newChatView(L *lua.LState, c *event.Chat) lua.LValue {
 	if c == nil {
 		return lua.LNil
 	}
+	charge(L, 2, viewBytes)
 	v := &chatView{chat: c}
 	v.ud.Value = v
 	v.ud.Metatable = tablelikeMeta()
@@ -74,6 +75,7 @@ func newMessageView(L *lua.LState, e *event.Event) lua.LValue {
 	if e.Message == nil {
 		return lua.LNil
 	}
+	charge(L, 2, viewBytes)
 	v := &messageView{message: e.Message, direction: e.Direction()}
 	v.ud.Value = v
 	v.ud.Metatable = tablelikeMeta()
@@ -114,6 +116,7 @@ func (v *messageView) index(L *lua.LState, key lua.LValue) lua.LValue {
 		return v.parts
 	case "media":
 		if v.media == nil {
+			charge(L, len(m.Parts), 128*len(m.Parts))
 			isText := func(p event.Part) bool { return p.Type == "text" }
 			v.media = newParts(L, "ev.message.media", slices.DeleteFunc(slices.Clone(m.Parts), isText))
 		}

@@ -3,7 +3,9 @@ package luabind
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"sync"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -13,8 +15,14 @@ const MaxState = 64 << 10
 
 // eventState is ev.state between its first use and the end of the handler. It
 // is a plain table; whether it changed is seen by writing it as JSON again.
+//
+// After the handler nothing of it can be kept any more. ev.state of an event that
+// is over is an error, for the value that stands may be another by then; a table
+// of it that a rule has put into a variable can still be read, and no longer
+// written.
 type eventState struct {
 	table lua.LValue      // nil: not asked for
+	made  []*lua.LTable   // the tables of it that were made here
 	text  json.RawMessage // as it was kept before
 	at    place           // where it was asked for: a table that can't be kept is shown there
 }
@@ -24,25 +32,31 @@ func (v *eventView) loadState(L *lua.LState) lua.LValue {
 	if v.call.Event.Chat == nil {
 		return lua.LNil
 	}
-	if v.state.table != nil {
-		return v.state.table
-	}
 	if v.call != vmOf(L).call {
 		raise(L, lateHint, "ev.state: %s", lateEvent)
 	}
+	if v.state.table != nil {
+		return v.state.table
+	}
 	v.readState(L)
-	var table lua.LValue = L.NewTable()
 	if len(v.state.text) > 0 {
-		t, err := decodeJSON(L, string(v.state.text))
+		t, err := decodeKept(L, v.state.text, &v.state.made)
 		if err != nil {
 			raise(L, "", "read ev.state: %v", err)
 		}
 		if t != lua.LNil {
-			table = t
+			v.state.table = t
+			return t
 		}
 	}
-	v.state.table = table
-	return table
+	v.state.table = v.emptyState(L)
+	return v.state.table
+}
+
+func (v *eventView) emptyState(L *lua.LState) *lua.LTable {
+	t := newTable(L, 0, 0)
+	v.state.made = append(v.state.made, t)
+	return t
 }
 
 // assignState is ev.state = t.
@@ -53,10 +67,13 @@ func (v *eventView) assignState(L *lua.LState, t lua.LValue) {
 	case v.call != vmOf(L).call:
 		raise(L, lateHint, "ev.state: %s", lateEvent)
 	}
-	switch t.(type) {
+	switch given := t.(type) {
 	case *lua.LTable:
+		if frozen(given) {
+			raise(L, "copy what you need of it into a new table", "ev.state can't be a table of an earlier event's ev.state")
+		}
 	case *lua.LNilType:
-		t = L.NewTable() // forget it
+		t = v.emptyState(L) // forget it
 	default:
 		raise(L, "ev.state = { value = … }", "ev.state must be a table, got %s", described(t))
 	}
@@ -80,8 +97,31 @@ func (v *eventView) readState(L *lua.LState) {
 	if err != nil {
 		fail(L, "ev.state", err)
 	}
+	charge(L, 0, 2*len(text)) // it is bounded by MaxState, and read by now
 	v.state.text = text
 }
+
+// freeze ends the life of ev.state with the handler's, however that ended.
+func (v *eventView) freeze() {
+	for _, t := range v.state.made {
+		if t.Metatable == lua.LNil {
+			t.Metatable = frozenMeta()
+		}
+	}
+	v.state = eventState{}
+}
+
+// frozenMeta marks tables of an earlier event's ev.state.
+var frozenMeta = sync.OnceValue(func() *lua.LTable {
+	mt := &lua.LTable{Metatable: lua.LNil}
+	mt.RawSetString("__metatable", lockedMark)
+	return mt
+})
+
+// frozen reports whether a table must not be written any more.
+func frozen(t *lua.LTable) bool { return t.Metatable == lua.LValue(frozenMeta()) }
+
+var errFrozen = errors.New("this table is of an earlier event's ev.state, which is over: what is written to it would be lost")
 
 // finishEvent keeps ev.state if the handler that just ended well changed it.
 // The work is on the handler's budget, and its error fails the handler.
@@ -103,7 +143,7 @@ func finishEvent(vm *VM, _ *lua.LState) error {
 }
 
 func (v *eventView) saveState(L *lua.LState) error {
-	text, err := encodeJSON(L, v.state.table)
+	text, err := encodeKept(L, v.state.table)
 	switch {
 	case err != nil:
 		return fmt.Errorf("ev.state can't be kept: %w", err)

@@ -33,6 +33,8 @@ func plain(L *lua.LState, msg string) (text, hint string, s slip) {
 		return msg, "", s // raised by a Go function, in its own words
 	}
 	switch m := indexed.FindStringSubmatch(msg); {
+	case msg == errFrozen.Error():
+		return msg, lateHint, s
 	case m != nil:
 		s = slip{what: "index", name: m[2], kind: m[1]}
 		text = fmt.Sprintf("attempt to index a %s value with key '%s'", m[1], shorten(m[2]))

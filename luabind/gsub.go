@@ -52,6 +52,7 @@ func strGsub(L *lua.LState) int {
 			g.copied(at, len(s))
 		}
 		g.settle()
+		charge(L, 0, len(g.out)+2*max(len(g.out)-g.charged, 0)+boxBytes)
 		L.Push(lua.LString(g.out))
 	}
 	L.Push(lua.LNumber(n))
@@ -88,14 +89,15 @@ func (g *gsub) settle() {
 }
 
 func (g *gsub) add(s string) {
-	g.out = append(g.out, s...)
-	if n := len(g.out) - g.charged; n >= 4096 {
-		g.charged = len(g.out)
-		if len(g.out) > maxString {
+	// Charged before it grows, by what append allocates on the way: about twice.
+	if n := len(g.out) + len(s) - g.charged; n >= 4096 {
+		g.charged += n
+		if g.charged > maxString {
 			raise(g.L, "", "the result of string.gsub is too long: at most %s", megabytes(maxString))
 		}
 		charge(g.L, n/64, 2*n)
 	}
+	g.out = append(g.out, s...)
 }
 
 // replace adds what takes the place of a match.
@@ -119,7 +121,7 @@ func (g *gsub) replace(start, end int) {
 		v = L.Get(-1)
 		L.Pop(1)
 	default:
-		v = L.GetTable(repl, g.value(0, start, end))
+		v = indexValue(L, repl, g.value(0, start, end))
 	}
 	switch v := v.(type) {
 	case lua.LString:

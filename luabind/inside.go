@@ -24,6 +24,7 @@ var inside = struct {
 	fn, pc, parent    uintptr // of callFrame
 	bottom, base      uintptr
 	array, keys, k2i  uintptr // of LTable
+	names, others     uintptr
 }{
 	currentFrame: offset(reflect.TypeFor[lua.LState](), "currentFrame", "*lua.callFrame"),
 	reg:          offset(reflect.TypeFor[lua.LState](), "reg", "*lua.registry"),
@@ -39,6 +40,8 @@ var inside = struct {
 	array:        offset(reflect.TypeFor[lua.LTable](), "array", "[]lua.LValue"),
 	keys:         offset(reflect.TypeFor[lua.LTable](), "keys", "[]lua.LValue"),
 	k2i:          offset(reflect.TypeFor[lua.LTable](), "k2i", "map[lua.LValue]int"),
+	names:        offset(reflect.TypeFor[lua.LTable](), "strdict", "map[string]lua.LValue"),
+	others:       offset(reflect.TypeFor[lua.LTable](), "dict", "map[lua.LValue]lua.LValue"),
 }
 
 func fieldType(t reflect.Type, name string) reflect.Type {
@@ -141,4 +144,14 @@ func keyIndex(t *lua.LTable, key lua.LValue) (int, bool) {
 	k2i := *(*map[lua.LValue]int)(unsafe.Add(unsafe.Pointer(t), inside.k2i))
 	i, ok := k2i[key]
 	return i, ok
+}
+
+// hasNames reports whether a table's map of names exists, and hasOthers the one
+// of all other keys: gopher-lua makes each with the first key it gets.
+func hasNames(t *lua.LTable) bool {
+	return *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(t), inside.names)) != nil
+}
+
+func hasOthers(t *lua.LTable) bool {
+	return *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(t), inside.others)) != nil
 }

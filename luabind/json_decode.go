@@ -6,15 +6,37 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	lua "github.com/yuin/gopher-lua"
 )
 
 // decodeJSON reads JSON text as a Lua value. null is nil: it leaves no key in
-// an object, and a hole in an array. Objects keep the order of their keys.
+// an object, and a hole in an array. Objects keep the order of their keys. What
+// comes from outside need not be UTF-8: wrong bytes read as U+FFFD.
 func decodeJSON(L *lua.LState, text string) (lua.LValue, error) {
-	charge(L, len(text)/8, len(text))
 	r := jsonReader{L: L, s: text}
+	return r.all()
+}
+
+// borrowed is text as a string without a copy: the reader copies what it keeps.
+func borrowed(text []byte) string { return unsafe.String(unsafe.SliceData(text), len(text)) }
+
+// jsonReader makes Lua values of JSON text directly, without a tree of Go
+// values between. A table is made when all of it was read, of the size it needs,
+// and charged for first.
+type jsonReader struct {
+	L       *lua.LState
+	s       string
+	i       int
+	nodes   int
+	kept    bool           // strings may be written as keptPrefix says
+	open    []lua.LValue   // what was read of the tables that are not complete
+	made    *[]*lua.LTable // if set, gets every table
+}
+
+func (r *jsonReader) all() (lua.LValue, error) {
+	charge(r.L, len(r.s)/8, 0)
 	v, err := r.value(0)
 	if err == nil {
 		if r.space(); r.i < len(r.s) {
@@ -27,13 +49,21 @@ func decodeJSON(L *lua.LState, text string) (lua.LValue, error) {
 	return v, nil
 }
 
-// jsonReader makes Lua values of JSON text at once, without a tree of Go
-// values between.
-type jsonReader struct {
-	L     *lua.LState
-	s     string
-	i     int
-	nodes int
+// hold puts a value of a table aside until the table is complete.
+func (r *jsonReader) hold(v lua.LValue) {
+	if len(r.open) == cap(r.open) {
+		charge(r.L, 0, max(2*cap(r.open), 8)*slotBytes)
+	}
+	r.open = append(r.open, v)
+}
+
+// table is a new table, noted if someone wants to know.
+func (r *jsonReader) table(array, hash int) *lua.LTable {
+	t := newTable(r.L, array, hash)
+	if r.made != nil {
+		*r.made = append(*r.made, t)
+	}
+	return t
 }
 
 func (r *jsonReader) fail(msg string) error {
@@ -64,7 +94,7 @@ func (r *jsonReader) value(depth int) (lua.LValue, error) {
 		return nil, fmt.Errorf("JSON has more than %d values", maxJSONValues)
 	}
 	if r.nodes%64 == 0 {
-		charge(r.L, 64, 64*nodeBytes)
+		charge(r.L, 64, 64*boxBytes)
 	}
 	r.space()
 	if r.i == len(r.s) {
@@ -98,11 +128,11 @@ func (r *jsonReader) value(depth int) (lua.LValue, error) {
 var jsonWords = map[string]lua.LValue{"null": lua.LNil, "true": lua.LTrue, "false": lua.LFalse}
 
 func (r *jsonReader) object(depth int) (lua.LValue, error) {
-	t := r.L.NewTable()
-	if r.take('}') {
-		return t, nil
-	}
-	for {
+	begin := len(r.open)
+	for n := 0; ; n++ {
+		if n == 0 && r.take('}') {
+			break
+		}
 		r.space()
 		if r.i == len(r.s) || r.s[r.i] != '"' {
 			return nil, r.fail(`expected a name in quotes`)
@@ -118,35 +148,51 @@ func (r *jsonReader) object(depth int) (lua.LValue, error) {
 		if err != nil {
 			return nil, err
 		}
-		charge(r.L, 10, 2*nodeBytes+len(key))
-		t.RawSetString(key, v)
+		r.hold(lua.LString(key))
+		r.hold(v)
 		if r.take('}') {
-			return t, nil
+			break
 		}
 		if !r.take(',') {
 			return nil, r.fail(`expected "," or "}"`)
 		}
 	}
+	fields := r.open[begin:]
+	t := r.table(0, len(fields)/2)
+	for i := 0; i < len(fields); i += 2 {
+		t.RawSetString(string(fields[i].(lua.LString)), fields[i+1])
+	}
+	clear(fields)
+	r.open = r.open[:begin]
+	return t, nil
 }
 
 func (r *jsonReader) array(depth int) (lua.LValue, error) {
-	t := r.L.NewTable()
-	if r.take(']') {
-		return t, nil
-	}
-	for n := 1; ; n++ {
+	begin := len(r.open)
+	for n := 0; ; n++ {
+		if n == 0 && r.take(']') {
+			break
+		}
 		v, err := r.value(depth)
 		if err != nil {
 			return nil, err
 		}
-		t.RawSetInt(n, v)
+		r.hold(v)
 		if r.take(']') {
-			return t, nil
+			break
 		}
 		if !r.take(',') {
 			return nil, r.fail(`expected "," or "]"`)
 		}
 	}
+	items := r.open[begin:]
+	t := r.table(len(items), 0)
+	for i, v := range items {
+		t.RawSetInt(i+1, v)
+	}
+	clear(items)
+	r.open = r.open[:begin]
+	return t, nil
 }
 
 func (r *jsonReader) number() (lua.LValue, error) {
@@ -177,10 +223,13 @@ func (r *jsonReader) string() (string, error) {
 		switch c := r.s[i]; {
 		case c == '"':
 			r.i = i + 1
-			if s := r.s[start:i]; !utf8.ValidString(s) {
+			s := r.s[start:i]
+			if !utf8.ValidString(s) {
+				charge(r.L, len(s)/8, 8*len(s))
 				return string([]rune(s)), nil // U+FFFD for each wrong byte
 			}
-			return strings.Clone(r.s[start:i]), nil
+			charge(r.L, len(s)/64, len(s)+2*boxBytes)
+			return r.exact(strings.Clone(s))
 		case c < ' ':
 			r.i = i
 			return "", r.fail("a control character in a string")
@@ -199,13 +248,13 @@ func (r *jsonReader) escaped(start int) (string, error) {
 		case '\\':
 			i++
 		case '"':
-			charge(r.L, (i-start)/4, 2*(i-start))
+			charge(r.L, (i-start)/4, 4*(i-start)+2*boxBytes)
 			var s string
 			if err := json.Unmarshal([]byte(r.s[start-1:i+1]), &s); err != nil {
 				return "", r.fail("a string with a wrong escape")
 			}
 			r.i = i + 1
-			return s, nil
+			return r.exact(s)
 		}
 	}
 	r.i = len(r.s)

@@ -1,13 +1,14 @@
 package luabind
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
-	"unicode/utf8"
+	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -17,30 +18,48 @@ const (
 	maxJSONDepth = 64
 	// maxJSONValues is how many values one conversion may hold.
 	maxJSONValues = 10_000
-	// nodeBytes is about what one value in a table takes.
+	// nodeBytes is about what one value takes as Go data.
 	nodeBytes = 64
 )
 
 // encodeJSON writes a Lua value as JSON, with the keys of objects in order, so
 // that equal values have equal texts. A table whose keys are 1 to n is an
 // array; an empty one, and one with string keys only, is an object; any other
-// is an error, for JSON could not give it back. Strings are made valid UTF-8.
+// is an error, for JSON could not give it back; so is a string that is not UTF-8.
 //
 // The work is charged to L's meter. Errors name the place in the value.
 func encodeJSON(L *lua.LState, v lua.LValue) (json.RawMessage, error) {
 	w := jsonWriter{L: L}
-	if err := w.value(v); err != nil {
-		return nil, err
-	}
-	charge(L, w.nodes, len(w.out))
-	return w.out, nil
+	return w.all(v)
 }
 
 type jsonWriter struct {
 	L     *lua.LState
 	out   []byte
 	nodes int
+	kept  bool         // for decodeKept: every string can be written
 	open  []lua.LValue // tables being written, outermost first
+}
+
+func (w *jsonWriter) all(v lua.LValue) (json.RawMessage, error) {
+	if err := w.value(v); err != nil {
+		return nil, err
+	}
+	if w.kept && len(w.out) < cap(w.out)-cap(w.out)/4 {
+		charge(w.L, len(w.out)/64, len(w.out))
+		return bytes.Clone(w.out), nil // it stays until it is committed
+	}
+	return w.out, nil
+}
+
+// add writes text, charged by what append allocates on the way.
+func (w *jsonWriter) add(text string) {
+	if need := len(w.out) + len(text); need > cap(w.out) {
+		room := max(2*need, 64)
+		charge(w.L, room/64, room)
+		w.out = append(make([]byte, 0, room), w.out...)
+	}
+	w.out = append(w.out, text...)
 }
 
 // valueError is what is wrong at a place in a value.
@@ -69,15 +88,16 @@ func (w *jsonWriter) value(v lua.LValue) error {
 	if w.nodes++; w.nodes > maxJSONValues {
 		return &valueError{"", fmt.Sprintf("more than %d values", maxJSONValues)}
 	}
+	charge(w.L, 1, 0)
 	switch v := v.(type) {
 	case *lua.LNilType:
-		w.out = append(w.out, "null"...)
+		w.add("null")
 	case lua.LBool:
-		w.out = strconv.AppendBool(w.out, bool(v))
+		w.add(strconv.FormatBool(bool(v)))
 	case lua.LNumber:
 		return w.number(float64(v))
 	case lua.LString:
-		w.string(string(v))
+		return w.string(string(v))
 	case *lua.LTable:
 		return w.table(v)
 	default:
@@ -93,10 +113,12 @@ func (w *jsonWriter) number(n float64) error {
 	switch {
 	case math.IsNaN(n) || math.IsInf(n, 0):
 		return &valueError{"", fmt.Sprintf("the number %v can't be written as JSON", n)}
+	case n == 0 && math.Signbit(n):
+		w.add("-0")
 	case n == math.Trunc(n) && math.Abs(n) < 1<<53:
-		w.out = strconv.AppendInt(w.out, int64(n), 10)
+		w.add(strconv.FormatInt(int64(n), 10))
 	default:
-		w.out = strconv.AppendFloat(w.out, n, 'g', -1, 64)
+		w.add(strconv.FormatFloat(n, 'g', -1, 64))
 	}
 	return nil
 }
@@ -106,6 +128,10 @@ func (w *jsonWriter) table(t *lua.LTable) error {
 		return err
 	}
 	defer w.leave()
+	if shownBy(t) != nil {
+		return &valueError{"", "a library can't be written as JSON"}
+	}
+	charge(w.L, 0, 2*boxBytes*len(keysOf(t)))
 	n := t.Len()
 	var keys []string
 	count := 0
@@ -124,34 +150,34 @@ func (w *jsonWriter) table(t *lua.LTable) error {
 			return &valueError{"", fmt.Sprintf("a table with a %s as key can't be written as JSON", k.Type())}
 		}
 	}
-	charge(w.L, count+10*len(keys), count*16)
+	charge(w.L, count+10*len(keys), 0)
 	switch {
 	case len(keys) == 0 && count > 0:
 		if count != n {
 			return &valueError{"", "a list with holes (nil) in it can't be written as JSON"}
 		}
-		w.out = append(w.out, '[')
+		w.add("[")
 		for i := 1; i <= n; i++ {
 			if i > 1 {
-				w.out = append(w.out, ',')
+				w.add(",")
 			}
 			if err := w.value(t.RawGetInt(i)); err != nil {
 				return under(err, "["+strconv.Itoa(i)+"]")
 			}
 		}
-		w.out = append(w.out, ']')
+		w.add("]")
 		return nil
 	case len(keys) < count:
 		return &valueError{"", "a table that is both a list and has names can't be written as JSON"}
 	}
 	slices.Sort(keys)
-	w.out = append(w.out, '{')
+	w.add("{")
 	for i, k := range keys {
 		if err := w.member(i, k, t.RawGetString(k)); err != nil {
 			return err
 		}
 	}
-	w.out = append(w.out, '}')
+	w.add("}")
 	return nil
 }
 
@@ -161,19 +187,19 @@ func (w *jsonWriter) tablelike(v lua.LValue, t tablelike) error {
 	}
 	defer w.leave()
 	if t.list() {
-		w.out = append(w.out, '[')
+		w.add("[")
 		for i := 1; i <= t.length(); i++ {
 			if i > 1 {
-				w.out = append(w.out, ',')
+				w.add(",")
 			}
 			if err := w.value(t.index(w.L, lua.LNumber(i))); err != nil {
 				return under(err, "["+strconv.Itoa(i)+"]")
 			}
 		}
-		w.out = append(w.out, ']')
+		w.add("]")
 		return nil
 	}
-	w.out = append(w.out, '{')
+	w.add("{")
 	i := 0
 	for k, v := t.next(w.L, lua.LNil); k != lua.LNil; k, v = t.next(w.L, k) {
 		if err := w.member(i, k.String(), v); err != nil {
@@ -181,18 +207,20 @@ func (w *jsonWriter) tablelike(v lua.LValue, t tablelike) error {
 		}
 		i++
 	}
-	w.out = append(w.out, '}')
+	w.add("}")
 	return nil
 }
 
 func (w *jsonWriter) member(i int, key string, v lua.LValue) error {
 	if i > 0 {
-		w.out = append(w.out, ',')
+		w.add(",")
 	}
-	w.string(key)
-	w.out = append(w.out, ':')
+	if err := w.string(key); err != nil {
+		return under(err, "."+shorten(strings.ToValidUTF8(key, "\ufffd")))
+	}
+	w.add(":")
 	if err := w.value(v); err != nil {
-		return under(err, "."+key)
+		return under(err, "."+strings.ToValidUTF8(key, "\ufffd"))
 	}
 	return nil
 }
@@ -214,45 +242,40 @@ func (w *jsonWriter) leave() { w.open = w.open[:len(w.open)-1] }
 
 const hexDigits = "0123456789abcdef"
 
-func (w *jsonWriter) string(s string) {
-	charge(w.L, len(s)/4, len(s))
-	w.out = append(w.out, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			i++
-			continue
-		}
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && size == 1 {
-				charge(w.L, 1, 2)
-				w.out = append(w.out, s[start:i]...)
-				w.out = append(w.out, "\ufffd"...)
-				start = i + 1
-			}
-			i += size
-			continue
-		}
-		charge(w.L, 1, 5)
-		w.out = append(w.out, s[start:i]...)
-		switch c {
-		case '"', '\\':
-			w.out = append(w.out, '\\', c)
-		case '\n':
-			w.out = append(w.out, `\n`...)
-		case '\r':
-			w.out = append(w.out, `\r`...)
-		case '\t':
-			w.out = append(w.out, `\t`...)
-		default:
-			w.out = append(w.out, `\u00`...)
-			w.out = append(w.out, hexDigits[c>>4], hexDigits[c&15])
-		}
-		i++
-		start = i
+// string writes a string in quotes.
+func (w *jsonWriter) string(s string) error {
+	charge(w.L, len(s)/4, 0)
+	if w.kept {
+		s = keptString(w.L, s)
+	} else if i := badUTF8(s); i >= 0 {
+		return &valueError{"", fmt.Sprintf("the string %s can't be written as JSON: it is not UTF-8 from byte %d on (chert.cut cuts between letters)", quote(s), i+1)}
 	}
-	w.out = append(w.out, s[start:]...)
-	w.out = append(w.out, '"')
+	w.add(`"`)
+	start := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		charge(w.L, 1, 0)
+		w.add(s[start:i])
+		switch c {
+		case '"':
+			w.add(`\"`)
+		case '\\':
+			w.add(`\\`)
+		case '\n':
+			w.add(`\n`)
+		case '\r':
+			w.add(`\r`)
+		case '\t':
+			w.add(`\t`)
+		default:
+			w.add(`\u00` + hexDigits[c>>4:c>>4+1] + hexDigits[c&15:c&15+1])
+		}
+		start = i + 1
+	}
+	w.add(s[start:])
+	w.add(`"`)
+	return nil
 }

@@ -16,19 +16,21 @@ const (
 	// Limits of kv.list.
 	listDefault = 100
 	listMost    = 1000
+	// listPage is how many bytes of values kv.list reads at once.
+	listPage = 256 << 10
 )
 
 // kvGet is kv.get(key).
 func kvGet(vm *VM, L *lua.LState) int {
 	const name = "kv.get"
-	L.Push(readKey(vm, L, name, wantText(L, name, 1, MaxKey)))
+	L.Push(readKey(vm, L, name, wantKey(L, name)))
 	return 1
 }
 
 // kvSet is kv.set(key, value [, options]).
 func kvSet(vm *VM, L *lua.LState) int {
 	const name = "kv.set"
-	key := wantText(L, name, 1, MaxKey)
+	key := wantKey(L, name)
 	ttl := wantTTL(L, name, 3)
 	if L.GetTop() < 2 {
 		raise(L, "to forget the key write kv.delete(key)", "%s: value is missing", name)
@@ -50,7 +52,7 @@ func kvSet(vm *VM, L *lua.LState) int {
 // anew with each count would not tell.
 func kvIncr(vm *VM, L *lua.LState) int {
 	const name = "kv.incr"
-	key := wantText(L, name, 1, MaxKey)
+	key := wantKey(L, name)
 	n := lua.LNumber(1)
 	if v := L.Get(2); v != lua.LNil {
 		given, ok := v.(lua.LNumber)
@@ -81,10 +83,24 @@ const kvWriteSteps = 1500
 // kvDelete is kv.delete(key).
 func kvDelete(vm *VM, L *lua.LState) int {
 	const name = "kv.delete"
-	if err := vm.memory(L, name).Delete(wantText(L, name, 1, MaxKey)); err != nil {
+	key := wantKey(L, name)
+	charge(L, kvWriteSteps, len(key))
+	if err := vm.memory(L, name).Delete(key); err != nil {
 		fail(L, name, err)
 	}
 	return 0
+}
+
+// wantKey is a key. It is text: people read it, and every store can keep it.
+func wantKey(L *lua.LState, function string) string {
+	key := wantText(L, function, 1, MaxKey)
+	if i := badUTF8(key); i >= 0 {
+		raise(L, "chert.cut cuts a text between letters, string.sub between bytes", "%s: the key %s is not valid UTF-8 from byte %d on", function, quote(key), i+1)
+	}
+	if strings.ContainsRune(key, 0) {
+		raise(L, "", "%s: the key %s has a zero byte in it", function, quote(key))
+	}
+	return key
 }
 
 // kvList is kv.list(prefix [, limit]): a list of { key =, value = }.
@@ -102,20 +118,39 @@ func kvList(vm *VM, L *lua.LState) int {
 		}
 		limit = int(n)
 	}
-	pairs, err := vm.memory(L, name).List(string(prefix), limit)
-	if err != nil {
-		fail(L, name, err)
-	}
-	charge(L, 40*len(pairs), 8*nodeBytes*len(pairs))
-	list := L.CreateTable(len(pairs), 0)
-	for i, p := range pairs {
-		v, err := decodeJSON(L, string(p.Value))
+	r := jsonReader{L: L} // its stack holds the entries until there is a list
+	memory := vm.memory(L, name)
+	for after, more := "", true; more && len(r.open) < limit; {
+		// What a page may come to is charged before it is read.
+		m := &vm.meter
+		room := int(min(listPage, max(m.bytes, 0)))
+		charge(L, 50, room)
+		page, next, err := memory.List(string(prefix), after, limit-len(r.open), room)
 		if err != nil {
-			raise(L, "", "%s: %s: %v", name, quote(p.Key), err)
+			fail(L, name, err)
 		}
-		entry := L.CreateTable(0, 2)
-		entry.RawSetString("key", lua.LString(p.Key))
-		entry.RawSetString("value", v)
+		size := 0
+		for i := range page {
+			size += len(page[i].Key) + len(page[i].Value)
+		}
+		if size < room {
+			m.bytes += int64(room - size)
+		}
+		charge(L, 40*len(page), 64*len(page)+max(size-room, 0))
+		for i := range page {
+			v, err := decodeKept(L, page[i].Value, nil)
+			if err != nil {
+				raise(L, "", "%s: %s: %v", name, quote(page[i].Key), err)
+			}
+			entry := newTable(L, 0, 2)
+			entry.RawSetString("key", lua.LString(page[i].Key))
+			entry.RawSetString("value", v)
+			r.hold(entry)
+		}
+		after, more = next, next != ""
+	}
+	list := newTable(L, len(r.open), 0)
+	for i, entry := range r.open {
 		list.RawSetInt(i+1, entry)
 	}
 	L.Push(list)
@@ -139,7 +174,8 @@ func readKey(vm *VM, L *lua.LState, function, key string) lua.LValue {
 	if len(text) == 0 {
 		return lua.LNil
 	}
-	v, err := decodeJSON(L, string(text))
+	charge(L, 0, len(text)) // it is bounded by MaxValue, and read by now
+	v, err := decodeKept(L, text, nil)
 	if err != nil {
 		raise(L, "", "%s: %s: %v", function, quote(key), err)
 	}
@@ -147,16 +183,13 @@ func readKey(vm *VM, L *lua.LState, function, key string) lua.LValue {
 }
 
 func writeKey(vm *VM, L *lua.LState, function, key string, v lua.LValue, ttl time.Duration) {
-	text, err := encodeJSON(L, v)
+	text, err := encodeKept(L, v)
 	charge(L, kvWriteSteps, len(text)+len(key))
 	if err != nil {
 		raise(L, "", "%s: the value of %s can't be kept: %v", function, quote(key), err)
 	}
 	if len(text) > MaxValue {
-		raise(L, "", "%s: the value of %s is too large: %d bytes as JSON, at most %d", function, quote(key), len(text), MaxValue)
-	}
-	if strings.ContainsRune(key, 0) {
-		raise(L, "", "%s: the key %s has a zero byte in it", function, quote(key))
+		raise(L, "divide it over several keys", "%s: the value of %s is too large: %d bytes as JSON, at most %d", function, quote(key), len(text), MaxValue)
 	}
 	if err := vm.memory(L, function).Set(key, text, ttl); err != nil {
 		fail(L, function, err)

@@ -109,7 +109,10 @@ type Memory interface {
 	// that stands would have been kept.
 	Set(key string, value json.RawMessage, ttl time.Duration) error
 	Delete(key string) error
-	List(prefix string, limit int) ([]Pair, error)
+	// List gives entries in the order of their keys, those after a key: a page of
+	// at most limit, which ends once their values come to bytes (one is always
+	// given). next is what the following page is after; "": there is none.
+	List(prefix, after string, limit, bytes int) (page []Pair, next string, err error)
 }
 
 // KeepTTL leaves the expiry of an entry as it is: kv.incr counts within the time

@@ -38,6 +38,13 @@ func (vm *VM) Kept() int64 {
 
 func (vm *VM) measure() {
 	w := walker{seen: map[any]struct{}{}}
+	// Libraries are shared by all VMs: none of them is kept by this one.
+	for _, v := range standard().globals {
+		w.seen[v] = struct{}{}
+	}
+	for _, v := range modules() {
+		w.seen[v] = struct{}{}
+	}
 	w.push(vm.globals)
 	for _, h := range vm.handlers {
 		w.push(h.fn)
@@ -100,7 +107,7 @@ func (w *walker) run() {
 				}
 			}
 		case *lua.LUserData:
-			w.bytes += tableBytes
+			w.bytes += viewBytes
 			if t, ok := asTablelike(v); ok {
 				w.bytes += t.keeps(w.push)
 			}
@@ -113,7 +120,7 @@ func (w *walker) run() {
 
 func (w *walker) table(t *lua.LTable) {
 	array, keys := arrayPart(t), keysOf(t)
-	w.bytes += tableBytes + int64(cap(array))*16 + int64(len(keys))*entryBytes
+	w.bytes += int64(tableCost(cap(array), len(keys)))
 	for _, v := range array {
 		if v != nil {
 			w.push(v)

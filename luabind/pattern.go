@@ -429,12 +429,8 @@ func (m *matcher) value(i, start, end int) lua.LValue {
 	}
 }
 
-// sub is a part of the text. It shares the text's memory, which it keeps alive
-// whole, so it is charged for as if it were copied.
-func (m *matcher) sub(start, end int) lua.LValue {
-	charge(m.L, 0, end-start+16)
-	return lua.LString(m.src[start:end])
-}
+// sub is a part of the text, copied.
+func (m *matcher) sub(start, end int) lua.LValue { return substring(m.L, m.src, start, end) }
 
 // push pushes all captures, or the whole match if there are none.
 func (m *matcher) push(start, end int) int {

@@ -92,10 +92,11 @@ func reGsub(vm *VM, L *lua.LState) int {
 			pos += runeLen(s, pos)
 			continue
 		}
+		charge(L, 0, 2*(begin-done))
 		out = append(out, s[done:begin]...)
 		grown := len(out)
 		out = appendReplacement(L, out, s, at, repl)
-		charge(L, 5, len(out)-grown+end-done)
+		charge(L, 5, 2*(len(out)-grown))
 		if len(out) > maxString {
 			raise(L, "", "%s: the result is longer than %d bytes", name, maxString)
 		}
@@ -105,8 +106,8 @@ func reGsub(vm *VM, L *lua.LState) int {
 			pos += runeLen(s, pos)
 		}
 	}
+	charge(L, 0, 2*(len(s)-done)+len(out)+len(s)-done)
 	out = append(out, s[done:]...)
-	charge(L, 0, len(out))
 	L.Push(lua.LString(out))
 	L.Push(lua.LNumber(count))
 	return 2
@@ -158,7 +159,7 @@ func appendReplacement(L *lua.LState, out []byte, s string, at []int, repl lua.L
 	default:
 		v = lua.LFalse
 		if key[0] >= 0 {
-			v = L.GetField(repl, s[key[0]:key[1]])
+			v = indexValue(L, repl, substring(L, s, key[0], key[1]))
 		}
 	}
 	switch v := v.(type) {
@@ -186,7 +187,7 @@ func pushGroups(L *lua.LState, s string, at []int) int {
 			L.Push(lua.LNil)
 			continue
 		}
-		L.Push(lua.LString(s[at[i]:at[i+1]]))
+		L.Push(substring(L, s, at[i], at[i+1]))
 	}
 	return len(at) / 2
 }

@@ -3,6 +3,7 @@ package luabind
 import (
 	"fmt"
 	"strings"
+	"unsafe"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -52,7 +53,7 @@ func strByte(L *lua.LState) int {
 	if j-i > maxResults {
 		raise(L, fmt.Sprintf("at most %d characters at once: use a loop over parts", maxResults), "string slice too long")
 	}
-	charge(L, j-i, 0)
+	charge(L, j-i, (j-i)*boxBytes/2)
 	for k := i; k < j; k++ {
 		L.Push(lua.LNumber(s[k]))
 	}
@@ -118,7 +119,7 @@ func mapBytes(s string, change func(byte) byte) string {
 	for ; i < len(b); i++ {
 		b[i] = change(b[i])
 	}
-	return string(b)
+	return unsafe.String(unsafe.SliceData(b), len(b)) // nobody else has b
 }
 
 func strReverse(L *lua.LState) int {
@@ -128,15 +129,14 @@ func strReverse(L *lua.LState) int {
 	for i := range b {
 		b[i] = s[len(s)-1-i]
 	}
-	L.Push(lua.LString(b))
+	L.Push(lua.LString(unsafe.String(unsafe.SliceData(b), len(b))))
 	return 1
 }
 
 func strSub(L *lua.LState) int {
 	s := textArg(L, 1)
 	i, j := bounds(intArg(L, 2), optInt(L, 3, -1), len(s))
-	charge(L, 0, j-i+16) // the part keeps the whole alive
-	L.Push(lua.LString(s[i:j]))
+	L.Push(substring(L, s, i, j))
 	return 1
 }
 

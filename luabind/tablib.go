@@ -2,6 +2,7 @@ package luabind
 
 import (
 	"fmt"
+	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -21,8 +22,8 @@ func tableConcat(L *lua.LState) int {
 		sep = textArg(L, 2)
 	}
 	i, j := optInt(L, 3, 1), optInt(L, 4, length)
-	var out []byte
-	charged := 0
+	// Twice over the list: what it comes to is charged before it is made.
+	size := 0
 	for k := i; k <= j; k++ {
 		v := get(k)
 		if !lua.LVCanConvToString(v) {
@@ -32,20 +33,26 @@ func tableConcat(L *lua.LState) int {
 			}
 			raise(L, hint, "invalid value (%s) at index %d in table for 'concat'", kindOf(v), k)
 		}
-		out = append(out, text(v)...)
-		if k < j {
-			out = append(out, sep...)
+		if size += len(text(v)); k < j {
+			size += len(sep)
 		}
-		if len(out)-charged >= 4096 || (k-i)%64 == 63 {
-			if len(out) > maxString {
-				raise(L, "", "the result of table.concat is too long: at most %s", megabytes(maxString))
-			}
-			charge(L, 64, 2*(len(out)-charged))
-			charged = len(out)
+		if size > maxString {
+			raise(L, "", "the result of table.concat is too long: at most %s", megabytes(maxString))
+		}
+		if (k-i)%64 == 63 {
+			charge(L, 64, 0)
 		}
 	}
-	charge(L, (max(j-i, 0)%64)+1, len(out)-charged+len(out))
-	L.Push(lua.LString(out))
+	charge(L, (max(j-i, 0)%64)+1+size/64, size+boxBytes)
+	var out strings.Builder
+	out.Grow(size)
+	for k := i; k <= j; k++ {
+		out.WriteString(text(get(k)))
+		if k < j {
+			out.WriteString(sep)
+		}
+	}
+	L.Push(lua.LString(out.String()))
 	return 1
 }
 
@@ -87,7 +94,7 @@ func tableInsert(L *lua.LState) int {
 	}
 	charge(L, (end-at)/8, 0)
 	if array := arrayPart(t); at >= 1 && at < end && len(array) == end-1 && end < lua.MaxArrayIndex {
-		charge(L, 0, slotBytes)
+		charge(L, 0, boxBytes+arrayGrowth(cap(array), end))
 		t.Insert(at, v)
 		return 0
 	}
@@ -106,7 +113,8 @@ func setElement(L *lua.LState, t *lua.LTable, i int, v lua.LValue) {
 		if full(t, key) {
 			L.RaiseError("%s", errFull.Error())
 		}
-		charge(L, 0, growth(t, key))
+		bytes, steps := growth(t, key)
+		charge(L, steps, bytes)
 	} else if i > len(arrayPart(t)) {
 		t.RawSetH(key, lua.LNil)
 		return

@@ -45,12 +45,12 @@ func (u *Use) Described(v lua.LValue) string { return described(v) }
 // Data is a value as Go data: nil, bool, float64, string, []any, map[string]any.
 func (u *Use) Data(v lua.LValue) (any, error) { return goValue(u.L, v) }
 
-// Decode is JSON as a Lua value that the script may change.
+// Decode is JSON as it is kept, as a Lua value that the script may change.
 func (u *Use) Decode(text json.RawMessage) (lua.LValue, error) {
 	if len(text) == 0 {
 		return lua.LNil, nil
 	}
-	return decodeJSON(u.L, string(text))
+	return decodeKept(u.L, text, nil)
 }
 
 // Duration reads seconds, or a string like "90s". ok is false for other types.

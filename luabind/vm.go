@@ -118,6 +118,8 @@ func (vm *VM) Call(index int, c *Call) (err error) {
 			err = vm.failure(&lua.ApiError{Type: lua.ApiErrorPanic, Object: lua.LString(fmt.Sprint(r))})
 		}
 		vm.call = nil
+		vm.bound.ev.freeze()
+		vm.bound.ev = nil
 	}()
 	err = vm.protect(h.fn, newEvent(vm, c))
 	if err == nil {

@@ -6,53 +6,42 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// What an instruction costs beyond its one step, charged before it runs. Bytes
-// are what gopher-lua 1.1.2 allocates on a 64-bit machine, rounded up; steps
-// stand for about 20 ns of work that grows with the operands.
-const (
-	tableBytes   = 400 // an LTable, and the first group of its map
-	closureBytes = 96
-	upvalueBytes = 72
-	entryBytes   = 160 // a new key: strdict or dict, keys and k2i, with room to grow
-	slotBytes    = 32  // a new slot of an array, with room to grow
-	// A new entry takes about 200 ns more than setting one that is there, a
-	// new slot 10 ns.
-)
-
 // weighed says which instructions weigh looks at.
 var weighed = [64]bool{
-	lua.OP_GETTABLE: true, lua.OP_SETGLOBAL: true, lua.OP_SETTABLE: true, lua.OP_SETTABLEKS: true,
+	lua.OP_GETTABLE: true, lua.OP_GETTABLEKS: true, lua.OP_SELF: true, lua.OP_SETGLOBAL: true, lua.OP_SETTABLE: true, lua.OP_SETTABLEKS: true,
 	lua.OP_NEWTABLE: true, lua.OP_ADD: true, lua.OP_SUB: true, lua.OP_MUL: true, lua.OP_DIV: true,
 	lua.OP_MOD: true, lua.OP_POW: true, lua.OP_UNM: true, lua.OP_LEN: true, lua.OP_CONCAT: true,
 	lua.OP_EQ: true, lua.OP_LT: true, lua.OP_LE: true, lua.OP_CALL: true, lua.OP_RETURN: true, lua.OP_SETLIST: true,
 	lua.OP_CLOSE: true, lua.OP_CLOSURE: true, lua.OP_VARARG: true, lua.OP_FORPREP: true,
 }
 
-// weigh charges an instruction for its operands.
+// weigh charges an instruction for its operands, before it runs and beyond its
+// one step. Steps stand for about 20 ns of work; bytes are those of cost.go.
 func (m *meter) weigh(t *thread, f frame, inst uint32) {
 	a, b, c := int(inst>>18)&0xff, int(inst&0x1ff), int(inst>>9)&0x1ff
 	op := int(inst >> 26)
 	var steps, bytes int
 	var measured *lua.LTable // by OP_LEN
 	switch op {
-	case lua.OP_GETTABLE:
-		steps = lengthOf(t.operand(f, c)) / 64
+	case lua.OP_GETTABLE, lua.OP_GETTABLEKS, lua.OP_SELF:
+		if op == lua.OP_GETTABLE {
+			steps = lengthOf(t.operand(f, c)) / 64
+		}
+		if tb, ok := t.register(f, b).(*lua.LTable); ok && tb.Metatable != lua.LNil {
+			_, n := hops(tb, t.operand(f, c), "__index")
+			steps += hopSteps * n
+		}
 	case lua.OP_SETGLOBAL:
-		bytes = entryBytes
+		bytes = hashGrowth(len(keysOf(t.vm.globals)), false, false)
 	case lua.OP_SETTABLE, lua.OP_SETTABLEKS:
 		if tb, ok := t.register(f, a).(*lua.LTable); ok {
-			key := t.operand(f, b)
-			if full(tb, key) {
-				t.refused = errFull
-			}
-			steps = lengthOf(key) / 64
-			if bytes = growth(tb, key); bytes == entryBytes && t.operand(f, c) == lua.LNil {
-				bytes = 0 // removing what is not there; in an array it does fill up
-			}
-			steps += bytes / 32 // two maps and a list, or an array filled with nils
+			steps, bytes = t.weighSet(tb, t.operand(f, b), t.operand(f, c))
 		}
 	case lua.OP_NEWTABLE:
-		steps, bytes = 5, tableBytes+b*16+c*100
+		steps, bytes = 5, tableBytes+b*slotBytes
+		if c > 8 {
+			bytes += 90 * c // the map of names; what it is filled with is charged as it is set
+		}
 	case lua.OP_ADD, lua.OP_SUB, lua.OP_MUL, lua.OP_DIV, lua.OP_MOD, lua.OP_POW:
 		// Strings are converted to numbers, however long they are.
 		steps = lengthOf(t.operand(f, b))/16 + lengthOf(t.operand(f, c))/16
@@ -93,7 +82,17 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 		if b == 0 {
 			b = t.above(f, a)
 		}
-		steps, bytes = b/8, b*slotBytes
+		n := b
+		if tb, ok := t.register(f, a).(*lua.LTable); ok {
+			if c == 0 { // too large for the instruction: it is the next word
+				c = int(f.fn().Proto.Code[f.pc()])
+			}
+			n = (c-1)*lua.FieldsPerFlush + b
+			if array := arrayPart(tb); n > cap(array) {
+				bytes = arrayGrowth(cap(array), n)
+			}
+		}
+		steps, bytes = b/8, bytes+b*boxBytes/2
 	case lua.OP_CLOSURE:
 		n := len(f.fn().Proto.FunctionPrototypes[inst&0x3ffff].DbgUpvalues)
 		steps, bytes = 2+n*(1+t.open/16), closureBytes+n*upvalueBytes
@@ -113,22 +112,29 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 	}
 }
 
-// growth is what setting a key adds to a table.
-func growth(tb *lua.LTable, key lua.LValue) int {
-	n, ok := key.(lua.LNumber)
-	if !ok {
-		if tb.RawGet(key) != lua.LNil {
-			return 0
+// weighSet charges for setting a key, in the table that __newindex leads to.
+func (t *thread) weighSet(tb *lua.LTable, key, value lua.LValue) (steps, bytes int) {
+	steps = lengthOf(key) / 64
+	if tb.Metatable != lua.LNil {
+		last, n := hops(tb, key, "__newindex")
+		steps += hopSteps * n
+		if last == nil {
+			return steps, 0 // a function decides
 		}
-		return entryBytes
+		tb = last
 	}
-	if i := int(n); lua.LNumber(i) == n && i > 0 && i < lua.MaxArrayIndex {
-		return max(i-len(arrayPart(tb)), 0) * slotBytes
+	if frozen(tb) {
+		t.refused = errFrozen
+		return steps, 0
 	}
-	if tb.RawGet(key) != lua.LNil {
-		return 0
+	if full(tb, key) {
+		t.refused = errFull
 	}
-	return entryBytes
+	more, work := growth(tb, key)
+	if _, isNumber := key.(lua.LNumber); value == lua.LNil && !isNumber {
+		more = 0 // removing what is not there; in an array it does fill up
+	}
+	return steps + work, more
 }
 
 // full reports whether setting the key would make a list longer than # can

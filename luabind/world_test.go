@@ -79,14 +79,19 @@ func (w *world) Delete(key string) error {
 	delete(w.kv, key)
 	return w.err
 }
-func (w *world) List(prefix string, limit int) ([]Pair, error) {
-	var pairs []Pair
+func (w *world) List(prefix, after string, limit, bytes int) (page []Pair, next string, err error) {
+	size := 0
 	for _, k := range sortedKeys(w.kv) {
-		if strings.HasPrefix(k, prefix) && len(pairs) < limit {
-			pairs = append(pairs, Pair{k, w.kv[k]})
+		if !strings.HasPrefix(k, prefix) || k <= after {
+			continue
 		}
+		if len(page) == limit || size >= bytes && len(page) > 0 {
+			return page, page[len(page)-1].Key, w.err
+		}
+		page = append(page, Pair{k, w.kv[k]})
+		size += len(w.kv[k])
 	}
-	return pairs, w.err
+	return page, "", w.err
 }
 
 // testEvent is an event of a type, with everything events of it have.
