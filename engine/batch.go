@@ -35,7 +35,7 @@ func newBatch(s *shard) *batch {
 	return &batch{
 		s:      s,
 		chats:  map[string]*chat.Chat{},
-		memory: memory{store: s.e.c.Store, now: s.e.c.Now},
+		memory: memory{store: s.e.c.Store},
 	}
 }
 
@@ -116,7 +116,7 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *store.Entry) 
 			in.Timer = &timer
 		}
 		result := set.Run(b.s.part.Index, rules.Input{
-			Event: c.Complete(ev), Seq: entry.Seq, Now: now, Chat: c, Memory: b.memory.of(ctx), Again: b.again,
+			Event: c.Complete(ev), Seq: entry.Seq, Now: now, Chat: c, Memory: b.memory.of(ctx, now), Again: b.again,
 		})
 		if b.err = b.memory.err; b.err != nil {
 			return
@@ -200,8 +200,7 @@ func (b *batch) collect(entry *store.Entry, result *rules.Result, missedBy []str
 		if o.StateSet && own != "" {
 			t.States = append(t.States, b.memory.setState(o.MemoryPack(), own, o.State))
 		}
-		reads, writes := b.memory.kv(o)
-		t.Reads, t.Writes = append(t.Reads, reads...), append(t.Writes, writes...)
+		b.memory.stage(o, t)
 		t.Decision.Rules = append(t.Decision.Rules, said)
 	}
 	for _, f := range result.Forwarded(own) {

@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"slices"
-	"strings"
 	"time"
 
 	"chertd/engine/store"
@@ -12,20 +10,43 @@ import (
 )
 
 // memory is what packs remember, as a batch sees it: what its own handlers
-// have written, over what the store has.
+// have written, over what the store has. Each pack has its own, so that nothing
+// of one can be taken for another's.
 type memory struct {
 	store  store.Store
-	now    func() time.Time
 	states map[stateKey]json.RawMessage
-	kvs    map[kvKey]rules.Entry
-	err    error // the first failure to read the store
+	packs  map[string]*packMemory
+	now    time.Time // of the event that runs, or ran last
+	err    error     // the first failure to read the store
 }
 
 type stateKey struct{ pack, chat string }
-type kvKey struct{ pack, key string }
 
-// of gives the memory to the rules for the time of one event.
-func (m *memory) of(ctx context.Context) rules.Memory { return &reading{m, ctx} }
+// packMemory is what a batch has written of one pack's kv, and knows of the rest.
+type packMemory struct {
+	written rules.Overlay
+	usage   int64 // bytes in the store, when it was looked at
+	looked  bool
+}
+
+// of gives the memory to the rules for the time of one event, as it is then.
+func (m *memory) of(ctx context.Context, now time.Time) rules.Memory {
+	m.now = now
+	return &reading{m, ctx, now}
+}
+
+// pack is what the batch has of a pack.
+func (m *memory) pack(name string) *packMemory {
+	p := m.packs[name]
+	if p == nil {
+		if m.packs == nil {
+			m.packs = map[string]*packMemory{}
+		}
+		p = &packMemory{}
+		m.packs[name] = p
+	}
+	return p
+}
 
 // setState stages a state for the events that follow in the batch.
 func (m *memory) setState(pack, chat string, value json.RawMessage) store.State {
@@ -36,29 +57,31 @@ func (m *memory) setState(pack, chat string, value json.RawMessage) store.State 
 	return store.State{Pack: pack, Chat: chat, Value: value}
 }
 
-// kv stages what a handler wrote, and returns what is to be validated and kept.
-func (m *memory) kv(o *rules.Outcome) (reads, writes []store.KV) {
+// stage stages what a handler wrote, and notes on the transition what is to be
+// validated and kept.
+func (m *memory) stage(o *rules.Outcome, t *store.Transition) {
 	pack := o.MemoryPack()
+	p := m.pack(pack)
 	for _, r := range o.Reads {
 		// What this batch wrote itself is validated where it was first read.
-		if _, own := m.kvs[kvKey{pack, r.Key}]; !own {
-			reads = append(reads, store.KV{Pack: pack, Key: r.Key, Version: r.Version})
+		if _, own := p.written.Get(r.Key); !own {
+			t.Reads = append(t.Reads, store.KV{Pack: pack, Key: r.Key, Version: r.Version})
 		}
 	}
 	for _, w := range o.Writes {
-		if m.kvs == nil {
-			m.kvs = map[kvKey]rules.Entry{}
-		}
-		m.kvs[kvKey{pack, w.Key}] = w
-		writes = append(writes, store.KV{Pack: pack, Key: w.Key, Value: w.Value, Expires: w.Expires})
+		p.written.Set(w)
+		t.Writes = append(t.Writes, store.KV{Pack: pack, Key: w.Key, Value: w.Value, Expires: w.Expires})
 	}
-	return reads, writes
+	if len(o.Writes) > 0 && o.KVLimit > 0 {
+		t.Quotas = append(t.Quotas, store.Quota{Pack: pack, Bytes: o.KVLimit, At: m.now})
+	}
 }
 
 // reading implements rules.Memory for one event.
 type reading struct {
 	m   *memory
 	ctx context.Context
+	now time.Time
 }
 
 func (r *reading) State(pack, chat string) (json.RawMessage, error) {
@@ -70,42 +93,57 @@ func (r *reading) State(pack, chat string) (json.RawMessage, error) {
 }
 
 func (r *reading) Get(pack, key string) (rules.Entry, error) {
-	if e, ok := r.m.kvs[kvKey{pack, key}]; ok {
-		return r.m.alive(e), nil
+	if e, ok := r.m.pack(pack).written.Get(key); ok {
+		return e.At(r.now), nil
 	}
-	kv, err := r.m.store.KV(r.ctx, pack, key, r.m.now())
-	return rules.Entry{Key: key, Value: kv.Value, Expires: kv.Expires, Version: kv.Version}, r.m.note(err)
+	kv, err := r.m.store.KV(r.ctx, pack, key, r.now)
+	return entryOf(&kv), r.m.note(err)
 }
 
-func (r *reading) List(pack, prefix string, limit int) ([]rules.Entry, error) {
-	var own []rules.Entry
-	for k, e := range r.m.kvs {
-		if k.pack == pack && strings.HasPrefix(k.key, prefix) {
-			own = append(own, r.m.alive(e))
-		}
+func (r *reading) List(pack, prefix, after string, limit, bytes int) ([]rules.Entry, string, error) {
+	return r.m.pack(pack).written.List(stored{r, pack}, r.now, prefix, after, limit, bytes)
+}
+
+func (r *reading) Usage(pack string, without []string) (int64, error) {
+	p := r.m.pack(pack)
+	if len(without) > 0 {
+		return p.written.Usage(stored{r, pack}, r.now, without)
 	}
-	// As many more as the batch may have deleted.
-	kept, err := r.m.store.KVList(r.ctx, pack, prefix, r.m.now(), limit+len(own))
+	if !p.looked {
+		n, err := stored{r, pack}.Usage(nil)
+		if err != nil {
+			return 0, err
+		}
+		p.usage, p.looked = n, true
+	}
+	return p.usage + p.written.Bytes(), nil
+}
+
+// stored is what the store has of one pack's kv: what the batch's writes lie over.
+type stored struct {
+	r    *reading
+	pack string
+}
+
+func (s stored) List(prefix, after string, limit, bytes int) ([]rules.Entry, string, error) {
+	kvs, next, err := s.r.m.store.KVList(s.r.ctx, s.pack, prefix, after, s.r.now, limit, bytes)
 	if err != nil {
-		return nil, r.m.note(err)
+		return nil, "", s.r.m.note(err)
 	}
-	list := own
-	for _, kv := range kept {
-		if _, changed := r.m.kvs[kvKey{pack, kv.Key}]; !changed {
-			list = append(list, rules.Entry{Key: kv.Key, Value: kv.Value, Expires: kv.Expires, Version: kv.Version})
-		}
+	page := make([]rules.Entry, len(kvs))
+	for i := range kvs {
+		page[i] = entryOf(&kvs[i])
 	}
-	list = slices.DeleteFunc(list, func(e rules.Entry) bool { return e.Value == nil })
-	slices.SortFunc(list, func(a, b rules.Entry) int { return strings.Compare(a.Key, b.Key) })
-	return list[:min(len(list), limit)], nil
+	return page, next, nil
 }
 
-// alive blanks an entry whose time is over.
-func (m *memory) alive(e rules.Entry) rules.Entry {
-	if !e.Expires.IsZero() && !m.now().Before(e.Expires) {
-		e.Value = nil
-	}
-	return e
+func (s stored) Usage(without []string) (int64, error) {
+	n, err := s.r.m.store.KVUsage(s.r.ctx, s.pack, s.r.now, without)
+	return n, s.r.m.note(err)
+}
+
+func entryOf(kv *store.KV) rules.Entry {
+	return rules.Entry{Key: kv.Key, Value: kv.Value, Expires: kv.Expires, Version: kv.Version}
 }
 
 // note keeps the first failure: the handler that met it may have caught it,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -182,7 +183,7 @@ func (r *readMeter) load(ctx context.Context, st store.Store, pack string, now t
 	if raised {
 		r.count++ // while no process ran
 	}
-	list, err := st.KVList(ctx, "", meterKey(pack)+"/", now, 1<<20)
+	list, _, err := st.KVList(ctx, "", meterKey(pack)+"/", "", now, 1<<20, math.MaxInt)
 	if err != nil {
 		return fmt.Errorf("read the reads of pack %q that count: %w", pack, err)
 	}

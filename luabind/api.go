@@ -37,7 +37,7 @@ func bindings() map[string]binding {
 		"chert.hold": chertHold, "chert.release": chertRelease, "chert.set_timer": chertSetTimer, "chert.cancel_timer": chertCancelTimer,
 		"chert.typing": chertTyping, "chert.react": chertReact, "chert.send": chertSend,
 
-		"chert.now": chertNow, "chert.within": chertWithin, "chert.date": chertDate, "chert.normalize": chertNormalize,
+		"chert.now": chertNow, "chert.within": chertWithin, "chert.date": chertDate, "chert.normalize": chertNormalize, "chert.cut": chertCut,
 
 		"kv.get": kvGet, "kv.set": kvSet, "kv.incr": kvIncr, "kv.delete": kvDelete, "kv.list": kvList,
 		"data.load": dataLoad,

@@ -91,7 +91,11 @@ func chertNormalize(vm *VM, L *lua.LState) int {
 			wide++
 		}
 	}
-	charge(L, len(s)/4+30*wide, 2*len(s)+16*wide)
+	if wide == 0 {
+		charge(L, len(s)/4, 3*len(s))
+	} else {
+		charge(L, len(s)/4+30*wide, 14*len(s)+16*wide)
+	}
 	L.Push(lua.LString(event.Fold(string(s))))
 	return 1
 }

@@ -102,11 +102,11 @@ func (c *constant) index(L *lua.LState, key lua.LValue) lua.LValue {
 	switch k := key.(type) {
 	case lua.LNumber:
 		if i := int(k); lua.LNumber(i) == k && i >= 1 && i <= len(c.items) {
-			return c.value(L, "["+strconv.Itoa(i)+"]", c.items[i-1])
+			return c.value(L, strconv.Itoa(i), c.items[i-1])
 		}
 	case lua.LString:
 		if v, ok := c.fields[string(k)]; ok {
-			return c.value(L, "."+string(k), v)
+			return c.value(L, string(k), v)
 		}
 		if c.strict != "" {
 			known := slices.Sorted(maps.Keys(c.fields))
@@ -125,7 +125,8 @@ func (c *constant) value(L *lua.LState, key string, v any) lua.LValue {
 	switch v.(type) {
 	case []any, map[string]any:
 	default:
-		shown, err := newConstant(c.name+key, v)
+		charge(L, 0, boxBytes)
+		shown, err := newConstant(c.name, v)
 		if err != nil {
 			fail(L, c.name, err)
 		}
@@ -134,8 +135,12 @@ func (c *constant) value(L *lua.LState, key string, v any) lua.LValue {
 	if shown, ok := c.inside[key]; ok {
 		return shown
 	}
-	charge(L, 2, recordBytes+len(key))
-	shown, _ := newConstant(c.name+key, v)
+	charge(L, 2, recordBytes+len(c.name)+2*len(key))
+	name := c.name + "." + key
+	if c.items != nil {
+		name = c.name + "[" + key + "]"
+	}
+	shown, _ := newConstant(name, v)
 	if c.inside == nil || len(c.inside) >= maxCached {
 		c.inside = map[string]lua.LValue{}
 	}
@@ -173,7 +178,7 @@ func (c *constant) next(L *lua.LState, key lua.LValue) (lua.LValue, lua.LValue) 
 		i++
 	}
 	for ; i < len(c.keys); i++ {
-		if v := c.value(L, "."+c.keys[i], c.fields[c.keys[i]]); v != lua.LNil {
+		if v := c.value(L, c.keys[i], c.fields[c.keys[i]]); v != lua.LNil {
 			c.at = i
 			return lua.LString(c.keys[i]), v
 		}

@@ -124,6 +124,10 @@ func (vm *VM) explainOverrun(f *Failure, kind FailureKind) {
 		f.Hint = "a loop that does not end, or too much work for one event"
 	case Bytes:
 		f.Message = fmt.Sprintf("stopped after allocating %s, its memory budget", megabytes(m.limits.Memory))
+		if kept := vm.limits.Memory - m.limits.Memory; kept > vm.limits.Memory/16 {
+			f.Message = fmt.Sprintf("stopped after allocating %s, its memory budget of %s less the %s that the pack keeps between events",
+				megabytes(m.limits.Memory), megabytes(vm.limits.Memory), megabytes(kept))
+		}
 		f.Hint = "keep less at once: join with table.concat, take what you need of a text"
 	case Timeout:
 		f.Message = fmt.Sprintf("aborted after %v, having used %s of %s steps", m.limits.Wall, thousands(m.steps()), thousands(m.limits.Steps))

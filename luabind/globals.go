@@ -167,6 +167,6 @@ var missing = map[string]string{
 	"package": "use require for files in lib/", "collectgarbage": "memory is managed by itself",
 	"getfenv": "rules have no environments", "setfenv": "rules have no environments", "newproxy": "use setmetatable",
 	"event": "the handler's argument is the event, usually named ev", "ev": "only inside the handler, as its argument: function(ev) … end",
-	"this": "methods get self", "console": "use log.info or print", "utf8": "rules have no utf8 library; chert.normalize compares text without case",
+	"this": "methods get self", "console": "use log.info or print", "utf8": "rules have no utf8 library; chert.cut gives the first letters of a text, chert.normalize compares it without case",
 	"bit": "rules have no bit operations", "bit32": "rules have no bit operations",
 }

@@ -45,6 +45,7 @@ func LoadScript(cfg Config, p *Program, h *Host, owner any) (*Script, error) {
 	h.install(vm)
 	vm.setGlobal(ownerName, &lua.LUserData{Value: owner, Metatable: lua.LNil})
 	vm.meter.reset(vm.limits.forLoading())
+	defer vm.meter.end(vm)
 	if err := vm.runFile(p); err != nil {
 		return nil, Diagnostics{vm.failure(err).Diagnostic}
 	}
@@ -57,8 +58,12 @@ func LoadScript(cfg Config, p *Program, h *Host, owner any) (*Script, error) {
 	return &Script{vm}, nil
 }
 
-// Begin gives the script the budget of a call, for all calls until the next Begin.
-func (s *Script) Begin() { s.vm.meter.reset(s.vm.limits) }
+// Begin gives the script the budget of a call, for all calls until the next Begin
+// or End.
+func (s *Script) Begin() { s.vm.meter.reset(s.vm.callLimits()) }
+
+// End ends what Begin began: others of its account may go on.
+func (s *Script) End() { s.vm.meter.end(s.vm) }
 
 // Call runs a function that the script has handed to a word, without arguments.
 // nil says that it ended well.

@@ -20,7 +20,7 @@ func baseNext(L *lua.LState) int {
 // nextPair walks tables, libraries and values of ours that are like tables.
 func nextPair(L *lua.LState, of, key lua.LValue) (lua.LValue, lua.LValue) {
 	if t, ok := asTablelike(of); ok {
-		charge(L, 5, 0)
+		charge(L, 5, 2*boxBytes)
 		return t.next(L, key)
 	}
 	t, ok := of.(*lua.LTable)
@@ -54,7 +54,7 @@ func nextOfTable(L *lua.LState, t *lua.LTable, key lua.LValue) (lua.LValue, lua.
 	}
 	for ; i < len(array); i++ {
 		if array[i] != lua.LNil {
-			charge(L, passed/8, 0)
+			charge(L, passed/8, boxBytes)
 			return lua.LNumber(i + 1), array[i]
 		}
 		passed++
@@ -110,6 +110,7 @@ var (
 
 func ipairsStep(L *lua.LState) int {
 	i := intArg(L, 2) + 1
+	charge(L, 0, boxBytes)
 	var v lua.LValue
 	if t, ok := asTablelike(L.Get(1)); ok {
 		if i > t.length() {

@@ -26,13 +26,13 @@ func borrowed(text []byte) string { return unsafe.String(unsafe.SliceData(text),
 // values between. A table is made when all of it was read, of the size it needs,
 // and charged for first.
 type jsonReader struct {
-	L       *lua.LState
-	s       string
-	i       int
-	nodes   int
-	kept    bool           // strings may be written as keptPrefix says
-	open    []lua.LValue   // what was read of the tables that are not complete
-	made    *[]*lua.LTable // if set, gets every table
+	L     *lua.LState
+	s     string
+	i     int
+	nodes int
+	kept  bool           // strings may be written as keptPrefix says
+	open  []lua.LValue   // what was read of the tables that are not complete
+	made  *[]*lua.LTable // if set, gets every table
 }
 
 func (r *jsonReader) all() (lua.LValue, error) {

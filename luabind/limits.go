@@ -73,7 +73,7 @@ func (l Limits) withDefaults() Limits {
 		l.Memory = DefaultMemory
 	}
 	if l.Kept <= 0 {
-		l.Kept = l.Memory
+		l.Kept = l.Memory * 3 / 4
 	}
 	if l.Wall <= 0 {
 		l.Wall = DefaultWall

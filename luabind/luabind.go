@@ -16,8 +16,8 @@ import (
 // Limits bounds one VM. Zero fields take the defaults.
 type Limits struct {
 	Steps  int64         // VM steps a call; default 1,000,000, about 20 ms
-	Memory int64         // bytes a call may allocate; default 32 MiB
-	Kept   int64         // bytes a VM may keep between calls; default Memory
+	Memory int64         // bytes a call may allocate and the pack keep between calls; default 32 MiB
+	Kept   int64         // of them, bytes this VM may keep; default three quarters
 	Wall   time.Duration // aborts only, so that budgets stay deterministic; default 1 s
 }
 
@@ -33,6 +33,8 @@ type Config struct {
 	Grants map[string]bool // "typing", "react", "send": chert.* that exist only if granted
 	Zone   *time.Location  // default zone of windows, cron and chert.date; nil: UTC
 	Limits Limits
+	// Account is what the VMs of a pack share; nil: this one is alone.
+	Account *Account
 	// Print receives print and log.* while loading; nil drops them.
 	Print func(level, msg string, fields map[string]any)
 	// Cover is told each line that programs of Covered reach; nil: nobody is.

@@ -7,7 +7,7 @@ import (
 const (
 	// walkAfter is how many charged bytes pass between two walks over what a VM
 	// keeps, unless it keeps more than that.
-	walkAfter = 4 << 20
+	walkAfter = 1 << 20
 	// maxDead is how many keys without a value a table may drag along before
 	// its VM is recycled: gopher-lua never frees a key.
 	maxDead = 20_000
@@ -55,7 +55,9 @@ func (vm *VM) measure() {
 		}
 	}
 	w.run()
+	w.bytes += vm.bound.patterns.bytes()
 	vm.kept = w.bytes
+	vm.keeps(w.bytes)
 	vm.walked = vm.meter.used + vm.meter.allocated()
 	switch {
 	case w.bytes > vm.limits.Kept:

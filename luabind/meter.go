@@ -23,6 +23,7 @@ type meter struct {
 	left  int64 // steps of the budget not used yet
 	look  int64 // when left is below it, look at the clock and the line
 	bytes int64 // of the byte budget not used yet
+	small int64 // when bytes is below it, the call is a large one: see Account
 
 	armed  bool        // the next look is the first of a protected call
 	trip   FailureKind // "": fine
@@ -31,6 +32,7 @@ type meter struct {
 	logged int         // bytes of them
 
 	limits Limits
+	large  bool  // the call has the turn of the pack's large calls
 	used   int64 // bytes charged by all calls, for the walk of what is kept
 
 	now     func() time.Time
@@ -69,6 +71,7 @@ func (m *meter) reset(l Limits) {
 	m.limits = l
 	m.used += m.allocated()
 	m.left, m.bytes = l.Steps, l.Memory
+	m.small = l.Memory - l.Memory/smallPart
 	m.look = m.left - lookEvery
 	m.prints, m.logged = 0, 0
 	m.started = time.Time{}
@@ -101,6 +104,36 @@ func (m *meter) stop(t *thread, kind FailureKind) {
 	m.trip = kind
 	m.where = t.place()
 	m.look = math.MaxInt64 // every step looks closer from now on
+}
+
+// take takes bytes off the budget, before they are allocated. It returns false if
+// there are not so many left.
+func (m *meter) take(t *thread, bytes int64) bool {
+	m.bytes -= bytes
+	if m.bytes >= m.small {
+		return true
+	}
+	if m.bytes < 0 {
+		m.bytes = -1 // what goes beyond the budget is not done, so it is not counted
+		return false
+	}
+	if !m.large {
+		m.large = true
+		began := m.now()
+		t.vm.account.large.lock(t.vm.account.owner(t.vm))
+		if !m.started.IsZero() {
+			m.started = m.started.Add(m.now().Sub(began)) // others' time
+		}
+	}
+	return true
+}
+
+// end ends a call: another large one of the pack may begin.
+func (m *meter) end(vm *VM) {
+	if m.large {
+		m.large = false
+		vm.account.large.unlock()
+	}
 }
 
 // lookCloser runs each lookEvery steps, and at each step once tripped.
@@ -192,7 +225,7 @@ func newThread(vm *VM, L *lua.LState, free int) *thread {
 func (t *thread) chargeGrowth() {
 	if array, _ := registers(t.L); len(array) > t.registers {
 		// They have grown by RegistryGrowStep at a time, copied each time.
-		t.m.bytes -= int64(len(array)*len(array)-t.registers*t.registers) / int64(2*stateOptions.RegistryGrowStep) * 16
+		t.m.take(t, int64(len(array)*len(array)-t.registers*t.registers)/int64(2*stateOptions.RegistryGrowStep)*16)
 		t.registers = len(array)
 	}
 }
@@ -260,8 +293,7 @@ func charge(L *lua.LState, steps, bytes int) {
 	m := t.m
 	// What goes beyond the budget is not done, so it is not counted.
 	m.left = max(m.left-int64(steps), -1)
-	m.bytes = max(m.bytes-int64(bytes), -1)
-	if m.bytes < 0 && m.trip == "" {
+	if !m.take(t, int64(bytes)) && m.trip == "" {
 		m.stop(t, Bytes)
 	}
 	if m.left < m.look {

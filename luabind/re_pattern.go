@@ -15,10 +15,21 @@ const (
 	maxPattern = 1000
 	// maxPatternSize is how many states it may have: repetition multiplies.
 	maxPatternSize = 2000
+	// maxPatternsSize is how many states the patterns come to that a VM has
+	// compiled and keeps: about 2 MB. Rules write dozens of small ones.
+	maxPatternsSize = 5 * maxPatternSize
+	// stateBytes is about what a state takes.
+	stateBytes = 200
 )
 
 // patterns are the compiled patterns of a VM.
-type patterns struct{ compiled map[string]*pattern }
+type patterns struct {
+	compiled map[string]*pattern
+	size     int // of all of them
+}
+
+// bytes is about what they take.
+func (c *patterns) bytes() int64 { return int64(c.size*stateBytes + len(c.compiled)*500) }
 
 // pattern is a compiled RE2 pattern.
 type pattern struct {
@@ -46,10 +57,12 @@ func wantPattern(vm *VM, L *lua.LState, function string) (*pattern, string) {
 		return p, string(s)
 	}
 	p := compilePattern(L, function, string(text))
-	if c.compiled == nil || len(c.compiled) >= maxCached {
-		c.compiled = map[string]*pattern{}
+	size := 2*p.size + len(p.text) // of re and after
+	if c.compiled == nil || len(c.compiled) >= maxCached || c.size+size > maxPatternsSize {
+		c.compiled, c.size = map[string]*pattern{}, 0
 	}
 	c.compiled[p.text] = p
+	c.size += size
 	return p, string(s)
 }
 
@@ -72,7 +85,7 @@ func compilePattern(L *lua.LState, function, text string) *pattern {
 	if size > maxPatternSize {
 		raise(L, "repeat less: {n} multiplies what it repeats", "%s: pattern %s is too large", function, quote(text))
 	}
-	charge(L, 10*size, 200*size)
+	charge(L, 10*size, stateBytes*size)
 	re, err := regexp.Compile(text)
 	if err != nil {
 		raise(L, "", "%s: pattern %s: %v", function, quote(text), err)
@@ -113,7 +126,7 @@ func (p *pattern) first(L *lua.LState, s string) []int {
 // text each time, or not for what was looked at again and again.
 func (p *pattern) next(L *lua.LState, s string, pos int) []int {
 	if p.after == nil {
-		charge(L, 100+10*p.size, 200*p.size)
+		charge(L, 100+10*p.size, stateBytes*p.size)
 		p.after = regexp.MustCompile(`\A(?s:.)(?s:.*?)(` + p.plain + `)`)
 	}
 	_, size := utf8.DecodeLastRuneInString(s[:pos])

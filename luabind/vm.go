@@ -15,8 +15,9 @@ type VM struct {
 	meter meter
 	main  *thread
 
-	cfg    Config
-	limits Limits
+	cfg     Config
+	limits  Limits
+	account *Account
 
 	env      *lua.LTable         // what _G is in scripts: always empty, see globals.go
 	globals  *lua.LTable         // what the pack's files have defined
@@ -37,9 +38,10 @@ type VM struct {
 	running []*lua.LState // threads that pcall is running on, outermost first
 	random  random
 
-	broken string // why the VM must be thrown away; "": it need not
-	kept   int64  // bytes kept, at the last walk
-	walked int64  // meter.used at the last walk
+	broken  string // why the VM must be thrown away; "": it need not
+	kept    int64  // bytes kept, at the last walk
+	counted int64  // of them in the account
+	walked  int64  // meter.used at the last walk
 }
 
 // subscribed is a function a file has made a handler.
@@ -56,6 +58,7 @@ func Load(cfg Config, reg Registrar) (*VM, error) {
 	vm.reg = reg
 	installModules(vm)
 	vm.meter.reset(vm.limits.forLoading())
+	defer vm.meter.end(vm)
 	for _, p := range cfg.Files {
 		if err := vm.runFile(p); err != nil {
 			vm.diags = append(vm.diags, vm.failure(err).Diagnostic)
@@ -69,12 +72,28 @@ func Load(cfg Config, reg Registrar) (*VM, error) {
 		return nil, vm.diags
 	}
 	vm.lockGlobals()
+	if vm.keep(); vm.broken != "" {
+		return nil, vm.keepsTooMuch()
+	}
 	return vm, nil
+}
+
+// keepsTooMuch is the error of files that fill the memory as they load.
+func (vm *VM) keepsTooMuch() Diagnostics {
+	d := Diagnostic{Severity: SeverityError, Message: "once it is loaded " + vm.broken,
+		Hint: "keep lists in data/*.yaml, *.txt or *.csv and read them with data.load: they are there once for all"}
+	if len(vm.cfg.Files) > 0 {
+		d.File = vm.cfg.Files[0].File
+	}
+	return append(vm.diags, d)
 }
 
 // newVM is a state with the libraries every script sees, and nothing loaded.
 func newVM(cfg Config) *VM {
-	vm := &VM{L: lua.NewState(stateOptions), cfg: cfg, limits: cfg.Limits.withDefaults(), programs: map[string]*Program{}}
+	vm := &VM{L: lua.NewState(stateOptions), cfg: cfg, limits: cfg.Limits.withDefaults(), account: cfg.Account, programs: map[string]*Program{}}
+	if vm.account == nil {
+		vm.account = NewAccount()
+	}
 	// The one reading of a clock in this package. It never decides what a rule
 	// does, only that one is stopped that would not end in time.
 	vm.meter.now = time.Now
@@ -107,7 +126,7 @@ func (vm *VM) Call(index int, c *Call) (err error) {
 		return unrunnable(fmt.Sprintf("there is no handler %d: the files have subscribed %d", index, len(vm.handlers)))
 	}
 	vm.call = c
-	vm.meter.reset(vm.limits)
+	vm.meter.reset(vm.callLimits())
 	vm.random.seed(c.Seed)
 	h := &vm.handlers[index]
 	vm.forget(h)
@@ -120,6 +139,10 @@ func (vm *VM) Call(index int, c *Call) (err error) {
 		vm.call = nil
 		vm.bound.ev.freeze()
 		vm.bound.ev = nil
+		vm.meter.end(vm)
+		if vm.broken != "" {
+			vm.Discard()
+		}
 	}()
 	err = vm.protect(h.fn, newEvent(vm, c))
 	if err == nil {
@@ -130,6 +153,24 @@ func (vm *VM) Call(index int, c *Call) (err error) {
 		return vm.failure(err)
 	}
 	return nil
+}
+
+// callLimits are those of a call: of the memory limit, what the pack keeps
+// between events is taken off. It keeps three quarters at most.
+func (vm *VM) callLimits() Limits {
+	l := vm.limits
+	l.Memory = max(l.Memory-vm.account.kept.Load(), l.Memory/4)
+	return l
+}
+
+// Discard gives back what the VM's account counts for it. A VM that is not
+// called any more is discarded; one that is broken does it by itself.
+func (vm *VM) Discard() { vm.keeps(0) }
+
+// keeps notes how many bytes the VM keeps between calls.
+func (vm *VM) keeps(bytes int64) {
+	vm.account.kept.Add(bytes - vm.counted)
+	vm.counted = bytes
 }
 
 // settle ends a call that went well: what the handler left in ev.state is

@@ -102,9 +102,7 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 		}
 	}
 	m.left = max(m.left-int64(steps), -1)
-	m.bytes -= int64(bytes)
-	if m.bytes < 0 {
-		m.bytes = -1
+	if !m.take(t, int64(bytes)) {
 		m.stop(t, Bytes)
 	}
 	if measured != nil {

@@ -82,14 +82,8 @@ func (b *builder) settle() {
 		Zone:     b.opts.Zone,
 		Print:    b.opts.Print,
 		Grants:   map[string]bool{},
-		Limits: luabind.Limits{
-			Steps:  cmp.Or(m.Limits.Steps, b.opts.Limits.Steps),
-			Memory: cmp.Or(m.Limits.Memory, b.opts.Limits.Memory),
-			Wall:   b.opts.Limits.Wall,
-		},
 	}
-	// The limit is the pack's: its VMs, one a shard, share what they may keep.
-	p.config.Limits.Kept = cmp.Or(p.config.Limits.Memory, luabind.DefaultMemory) / int64(b.opts.shards())
+	b.limit()
 	for _, g := range p.Grants {
 		p.config.Grants[g] = true
 	}
@@ -143,7 +137,7 @@ func (b *builder) fingerprint() string {
 	if p.config.Zone != nil {
 		zone = p.config.Zone.String()
 	}
-	fmt.Fprintf(h, "%q %q %s %s %s %v %+v %d", p.Name, p.Path, p.Version, settings, zone, p.Grants, p.config.Limits, len(p.vms))
+	fmt.Fprintf(h, "%q %q %s %s %s %v %+v %v %d %d", p.Name, p.Path, p.Version, settings, zone, p.Grants, p.config.Limits, p.Manifest.Reads, p.Manifest.KV, len(p.vms))
 	return hex.EncodeToString(h.Sum(nil))
 }
 

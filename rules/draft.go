@@ -1,12 +1,9 @@
 package rules
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
-	"maps"
-	"slices"
-	"strings"
+	"fmt"
 	"time"
 
 	"chertd/luabind"
@@ -16,11 +13,15 @@ import (
 // those that succeeded have written, over what was there before the event.
 type packMemory struct {
 	pack    string
+	limit   int64  // bytes that it may keep in kv; 0: no limit
 	before  Memory // nil: nothing was
 	state   json.RawMessage
 	hasRead bool // state holds what is remembered of the chat
 	broken  bool // before could not be read
-	written map[string]Entry
+	written Overlay
+
+	usage    int64 // bytes in kv before the event, at most
+	measured bool  // usage is known
 }
 
 // draft is what one handler reads and writes. It implements luabind.Memory.
@@ -32,8 +33,9 @@ type draft struct {
 
 	state    json.RawMessage
 	stateSet bool
-	reads    []Entry
-	writes   map[string]Entry
+	reads    []Entry // without their values
+	seen     map[string]bool
+	writes   Overlay
 }
 
 // State implements luabind.Memory.
@@ -66,7 +68,7 @@ func (d *draft) SetState(v json.RawMessage) error {
 // Get implements luabind.Memory.
 func (d *draft) Get(key string) (json.RawMessage, error) {
 	e, err := d.stands(key)
-	return d.alive(e), err
+	return e.At(d.now).Value, err
 }
 
 // stands is an entry as the handler sees it, expired or not.
@@ -74,6 +76,15 @@ func (d *draft) stands(key string) (Entry, error) {
 	if e, ok := d.own(key); ok {
 		return e, nil
 	}
+	e, err := d.storedEntry(key)
+	if err == nil && d.memory.before != nil {
+		d.saw(e)
+	}
+	return e, err
+}
+
+// storedEntry is an entry as it was before the event.
+func (d *draft) storedEntry(key string) (Entry, error) {
 	if d.memory.before == nil {
 		return Entry{}, nil
 	}
@@ -83,7 +94,6 @@ func (d *draft) stands(key string) (Entry, error) {
 		return Entry{}, err
 	}
 	e.Key = key
-	d.saw(e)
 	return e, nil
 }
 
@@ -98,53 +108,134 @@ func (d *draft) Set(key string, value json.RawMessage, ttl time.Duration) error 
 		if err != nil {
 			return err
 		}
-		if d.alive(stands) != nil {
+		if stands.At(d.now).Value != nil {
 			e.Expires = stands.Expires
 		}
 	}
-	d.write(e)
+	if err := d.room(e); err != nil {
+		return err
+	}
+	d.writes.Set(e)
 	return nil
 }
 
 // Delete implements luabind.Memory.
 func (d *draft) Delete(key string) error {
-	d.write(Entry{Key: key})
+	d.writes.Set(Entry{Key: key})
 	return nil
 }
 
-// List implements luabind.Memory.
-func (d *draft) List(prefix string, limit int) ([]luabind.Pair, error) {
-	own := maps.Clone(d.memory.written)
-	if own == nil {
-		own = map[string]Entry{}
+// room reports that an entry does not fit within the pack's limit. Whatever makes
+// an entry smaller fits, also where the limit was lowered below what is kept.
+func (d *draft) room(e Entry) error {
+	m := d.memory
+	if m.limit <= 0 {
+		return nil
 	}
-	maps.Copy(own, d.writes)
-	maps.DeleteFunc(own, func(k string, _ Entry) bool { return !strings.HasPrefix(k, prefix) })
-	var pairs []luabind.Pair
-	if d.memory.before != nil {
-		// As many more as may turn out to be deleted.
-		entries, err := d.memory.before.List(d.memory.pack, prefix, limit+len(own))
+	if !m.measured && m.before != nil {
+		n, err := m.before.Usage(m.pack, nil)
 		if err != nil {
-			d.memory.broken = true
-			return nil, err
+			m.broken = true
+			return err
 		}
-		for _, e := range entries {
-			if _, ok := own[e.Key]; ok {
-				continue
-			}
+		m.usage, m.measured = n, true
+	}
+	if m.usage+m.written.Bytes()+d.writes.Bytes()+e.Size() <= m.limit {
+		return nil // without looking at what it replaces
+	}
+	used, err := d.writes.Usage(overBase{d}, d.now, []string{e.Key})
+	if err != nil {
+		return err
+	}
+	stands, own := d.own(e.Key)
+	if !own {
+		if stands, err = d.storedEntry(e.Key); err != nil {
+			return err
+		}
+	}
+	stands = stands.At(d.now)
+	if used+e.Size() <= m.limit || e.Size() <= stands.Size() {
+		return nil
+	}
+	return &KVFullError{Pack: m.pack, Key: e.Key, Size: e.Size(), Used: used + stands.Size(), Limit: m.limit}
+}
+
+// KVFullError says that an entry would take a pack over its limits.kv.
+type KVFullError struct {
+	Pack, Key         string
+	Size, Used, Limit int64 // bytes: of the entry, of all that is kept, and the limit
+}
+
+func (e *KVFullError) Error() string {
+	return fmt.Sprintf("%q (%s) does not fit: pack %q keeps %s in kv and may keep %s (limits.kv)",
+		e.Key, sizeText(e.Size), e.Pack, sizeText(e.Used), sizeText(e.Limit))
+}
+
+// Hint says what to do about it.
+func (e *KVFullError) Hint() string {
+	return "give entries a ttl, delete those that are not needed with kv.delete, or raise it: `limits: {kv: " +
+		sizeOption(2*e.Limit) + "}` in pack.yaml"
+}
+
+// List implements luabind.Memory.
+func (d *draft) List(prefix, after string, limit, bytes int) ([]luabind.Pair, string, error) {
+	entries, next, err := d.writes.List(overBase{d}, d.now, prefix, after, limit, bytes)
+	if err != nil {
+		return nil, "", err
+	}
+	pairs := make([]luabind.Pair, len(entries))
+	for i, e := range entries {
+		pairs[i] = luabind.Pair{Key: e.Key, Value: e.Value}
+	}
+	return pairs, next, nil
+}
+
+// overBase is what a handler's writes lie over: what was written for the event
+// before, over what the pack remembered before it.
+type overBase struct{ d *draft }
+
+func (b overBase) List(prefix, after string, limit, bytes int) ([]Entry, string, error) {
+	return b.d.memory.written.List(stored{b.d}, b.d.now, prefix, after, limit, bytes)
+}
+
+func (b overBase) Usage(without []string) (int64, error) {
+	return b.d.memory.written.Usage(stored{b.d}, b.d.now, without)
+}
+
+// stored is what the pack remembered before the event. What of it a handler was
+// shown is noted.
+type stored struct{ d *draft }
+
+func (b stored) List(prefix, after string, limit, bytes int) ([]Entry, string, error) {
+	d := b.d
+	if d.memory.before == nil {
+		return nil, "", nil
+	}
+	entries, next, err := d.memory.before.List(d.memory.pack, prefix, after, limit, bytes)
+	if err != nil {
+		d.memory.broken = true
+		return nil, "", err
+	}
+	live := entries[:0:0]
+	for _, e := range entries {
+		if _, own := d.own(e.Key); !own {
 			d.saw(e)
-			if v := d.alive(e); v != nil {
-				pairs = append(pairs, luabind.Pair{Key: e.Key, Value: v})
-			}
+		}
+		if e = e.At(d.now); e.Value != nil {
+			live = append(live, e)
 		}
 	}
-	for k, e := range own {
-		if v := d.alive(e); v != nil {
-			pairs = append(pairs, luabind.Pair{Key: k, Value: v})
-		}
+	return live, next, nil
+}
+
+func (b stored) Usage(without []string) (int64, error) {
+	d := b.d
+	if d.memory.before == nil {
+		return 0, nil
 	}
-	slices.SortFunc(pairs, func(a, b luabind.Pair) int { return cmp.Compare(a.Key, b.Key) })
-	return pairs[:min(len(pairs), limit)], nil
+	n, err := d.memory.before.Usage(d.memory.pack, without)
+	d.memory.broken = d.memory.broken || err != nil
+	return n, err
 }
 
 // keep makes what the handler wrote its pack's, and notes it in the outcome.
@@ -153,49 +244,31 @@ func (d *draft) keep(o *Outcome) {
 		o.State, o.StateSet = d.state, true
 		d.memory.state, d.memory.hasRead = d.state, true
 	}
-	o.Reads = d.reads
-	if len(d.writes) == 0 {
-		return
-	}
-	if d.memory.written == nil {
-		d.memory.written = map[string]Entry{}
-	}
-	for _, k := range slices.Sorted(maps.Keys(d.writes)) {
-		o.Writes = append(o.Writes, d.writes[k])
-		d.memory.written[k] = d.writes[k]
+	o.Reads, o.KVLimit = d.reads, d.memory.limit
+	for _, k := range d.writes.Keys() {
+		e, _ := d.writes.Get(k)
+		o.Writes = append(o.Writes, e)
+		d.memory.written.Set(e)
 	}
 }
 
 // own is an entry that this event has written.
 func (d *draft) own(key string) (Entry, bool) {
-	if e, ok := d.writes[key]; ok {
+	if e, ok := d.writes.Get(key); ok {
 		return e, true
 	}
-	e, ok := d.memory.written[key]
-	return e, ok
+	return d.memory.written.Get(key)
 }
 
 // saw notes which version of an entry the handler has acted on, once.
 func (d *draft) saw(e Entry) {
-	for i := range d.reads {
-		if d.reads[i].Key == e.Key {
-			return
-		}
+	if d.seen[e.Key] {
+		return
 	}
+	if d.seen == nil {
+		d.seen = map[string]bool{}
+	}
+	d.seen[e.Key] = true
+	e.Value = nil // up to 1 MiB, and not needed to tell
 	d.reads = append(d.reads, e)
-}
-
-func (d *draft) write(e Entry) {
-	if d.writes == nil {
-		d.writes = map[string]Entry{}
-	}
-	d.writes[e.Key] = e
-}
-
-// alive is the entry's value, nil if it has none any more.
-func (d *draft) alive(e Entry) json.RawMessage {
-	if !e.Expires.IsZero() && !d.now.Before(e.Expires) {
-		return nil
-	}
-	return e.Value
 }

@@ -20,8 +20,8 @@ func TestDraftKeepsExpiry(t *testing.T) {
 			"p forever": {Key: "forever", Value: json.RawMessage(`1`)},
 			"p expired": {Key: "expired", Value: json.RawMessage(`1`), Expires: in(-time.Second)},
 		}},
-		written: map[string]Entry{"earlier": {Key: "earlier", Value: json.RawMessage(`1`), Expires: in(time.Minute)}},
 	}
+	m.written.Set(Entry{Key: "earlier", Value: json.RawMessage(`1`), Expires: in(time.Minute)})
 	d := newDraft(m)
 	if err := d.Set("own", json.RawMessage(`1`), time.Second); err != nil {
 		t.Fatal(err)
@@ -32,8 +32,8 @@ func TestDraftKeepsExpiry(t *testing.T) {
 		if err := d.Set(key, json.RawMessage(`2`), luabind.KeepTTL); err != nil {
 			t.Fatal(err)
 		}
-		if got := d.writes[key].Expires; !got.Equal(want) {
-			t.Errorf("%s expires at %v, want %v", key, got, want)
+		if e, _ := d.writes.Get(key); !e.Expires.Equal(want) {
+			t.Errorf("%s expires at %v, want %v", key, e.Expires, want)
 		}
 	}
 }

@@ -31,15 +31,46 @@ func (m *remembered) Get(pack, key string) (Entry, error) {
 	return m.entries[pack+" "+key], m.err
 }
 
-func (m *remembered) List(pack, prefix string, limit int) ([]Entry, error) {
+func (m *remembered) List(pack, prefix, after string, limit, bytes int) ([]Entry, string, error) {
 	var found []Entry
 	for k, e := range m.entries {
-		if strings.HasPrefix(k, pack+" "+prefix) {
+		if strings.HasPrefix(k, pack+" "+prefix) && e.Key > after {
 			found = append(found, e)
 		}
 	}
 	slices.SortFunc(found, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
-	return found[:min(limit, len(found))], m.err
+	size := 0
+	for i, e := range found {
+		if i == limit || i > 0 && size+len(e.Value) > bytes {
+			return found[:i], found[i-1].Key, m.err
+		}
+		size += len(e.Value)
+	}
+	return found, "", m.err
+}
+
+func (m *remembered) Usage(pack string, without []string) (n int64, _ error) {
+	for k, e := range m.entries {
+		if strings.HasPrefix(k, pack+" ") && !slices.Contains(without, e.Key) {
+			n += e.Size()
+		}
+	}
+	return n, m.err
+}
+
+// listed is all that a draft lists, page by page.
+func listed(t *testing.T, d *draft, prefix string, limit, bytes int) string {
+	t.Helper()
+	var got []string
+	for after, more := "", true; more && len(got) < limit; {
+		page, next, err := d.List(prefix, after, limit-len(got), bytes)
+		must(t, err)
+		for _, p := range page {
+			got = append(got, p.Key+"="+string(p.Value))
+		}
+		after, more = next, next != ""
+	}
+	return strings.Join(got, " ")
 }
 
 func newDraft(m *packMemory) *draft { return &draft{memory: m, chat: "c1", now: noon} }
@@ -85,7 +116,7 @@ func TestDraftIsSeenOnceKept(t *testing.T) {
 	first.keep(&o)
 	want := Outcome{
 		State: json.RawMessage(`{"n":2}`), StateSet: true,
-		Reads:  []Entry{{Key: "a", Value: json.RawMessage(`1`), Version: 7}, {Key: "b"}},
+		Reads:  []Entry{{Key: "a", Version: 7}, {Key: "b"}}, // without values: they may be large
 		Writes: []Entry{{Key: "a"}, {Key: "b", Value: json.RawMessage(`2`), Expires: noon.Add(time.Minute)}},
 	}
 	if !reflect.DeepEqual(o, want) {
@@ -118,14 +149,10 @@ func TestDraftLists(t *testing.T) {
 		limit int
 		want  string
 	}{{10, "x1=0 x3=3 x4=0 x5=0 x9=9"}, {2, "x1=0 x3=3"}, {0, ""}} {
-		pairs, err := d.List("x", tt.limit)
-		must(t, err)
-		var got []string
-		for _, p := range pairs {
-			got = append(got, p.Key+"="+string(p.Value))
-		}
-		if s := strings.Join(got, " "); s != tt.want {
-			t.Errorf("list of %d: got %s, want %s", tt.limit, s, tt.want)
+		for _, bytes := range []int{1, 2, 3, 1000} {
+			if got := listed(t, d, "x", tt.limit, bytes); got != tt.want {
+				t.Errorf("list of %d in pages of %d bytes: got %s, want %s", tt.limit, bytes, got, tt.want)
+			}
 		}
 	}
 }
@@ -136,7 +163,7 @@ func TestDraftErrors(t *testing.T) {
 	if got := say(d.State()) + say(d.Get("a")); strings.Count(got, "disk on fire") != 2 {
 		t.Errorf("the memory's errors are lost: %s", got)
 	}
-	if _, err := d.List("", 1); err == nil {
+	if _, _, err := d.List("", "", 1, 1000); err == nil {
 		t.Error("the memory's error is lost in List")
 	}
 	chatless := &draft{memory: &packMemory{pack: "p", before: &remembered{err: errors.New("asked for no chat")}}, now: noon}

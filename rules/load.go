@@ -33,6 +33,7 @@ type PackOptions struct {
 	Mode   Mode           // "" leaves it to pack.yaml, which leaves it to Live
 	Grant  []string       // capabilities granted: "typing", "react", "send"
 	Config map[string]any // settings, over the defaults of pack.yaml
+	Limits Limits         // over those of pack.yaml
 }
 
 func (o *Options) shards() int { return max(1, o.Shards) }

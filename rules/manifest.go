@@ -1,14 +1,12 @@
 package rules
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -43,14 +41,9 @@ type Manifest struct {
 	Config        map[string]any // settings with their defaults
 	Permissions   []string       // capabilities beyond reading
 	Limits        luabind.Limits
-	Reads         Rate // beyond it the pack goes to shadow
+	Reads         Rate  // beyond it the pack goes to shadow
+	KV            int64 // bytes that it may keep in kv
 	FailurePolicy FailurePolicy
-}
-
-// Rate is at most N in each span of time Per. N 0 is no limit.
-type Rate struct {
-	N   int
-	Per time.Duration
 }
 
 // capabilities are what needs and can may list.
@@ -86,7 +79,8 @@ func parseManifest(f File) (Manifest, luabind.Diagnostics) {
 		"limits": func(n *yaml.Node) {
 			r.table(n, "limits", map[string]func(*yaml.Node){
 				"steps":  func(n *yaml.Node) { m.Limits.Steps = r.steps(n) },
-				"memory": func(n *yaml.Node) { m.Limits.Memory = r.size(n) },
+				"memory": func(n *yaml.Node) { m.Limits.Memory = r.size(n, "limits.memory", "32MiB", LeastMemory) },
+				"kv":     func(n *yaml.Node) { m.KV = r.size(n, "limits.kv", "64MiB", 1) },
 				"reads":  func(n *yaml.Node) { m.Reads = r.rate(n) },
 			})
 		},
@@ -189,23 +183,23 @@ func (r *manifestReader) steps(n *yaml.Node) int64 {
 	return steps
 }
 
-func (r *manifestReader) size(n *yaml.Node) int64 {
+func (r *manifestReader) size(n *yaml.Node, name, example string, least int64) int64 {
 	b, err := parseSize(n.Value)
-	if err != nil {
-		r.fail(n, "for example 32MiB", "limits.memory: %s", err)
+	switch {
+	case err != nil:
+		r.fail(n, "for example "+example, "%s: %s", name, err)
+	case b < least:
+		r.fail(n, "for example "+example, "%s: at least %s, got %q", name, sizeText(least), n.Value)
 	}
 	return b
 }
 
 func (r *manifestReader) rate(n *yaml.Node) Rate {
-	count, span, ok := strings.Cut(n.Value, "/")
-	number, err := strconv.Atoi(strings.TrimSpace(count))
-	per, perErr := luabind.ParseDuration(strings.TrimSpace(span))
-	if !ok || err != nil || number <= 0 || perErr != nil || per <= 0 {
-		r.fail(n, "for example 300/10m", "limits.reads: expected a number of reads in a span of time, got %q", n.Value)
-		return Rate{}
+	rate, err := ParseRate(n.Value)
+	if err != nil {
+		r.fail(n, "for example 300/10m", "limits.reads: %s, got %q", err, n.Value)
 	}
-	return Rate{number, per}
+	return rate
 }
 
 func (r *manifestReader) fail(n *yaml.Node, hint, format string, args ...any) {
@@ -219,19 +213,4 @@ func (r *manifestReader) failAt(line, col int, hint, format string, args ...any)
 
 var (
 	identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	sizeForm   = regexp.MustCompile(`^([0-9]+)\s*(B|KiB|MiB|GiB)?$`)
 )
-
-// parseSize reads bytes: "32MiB", "65536".
-func parseSize(s string) (int64, error) {
-	m := sizeForm.FindStringSubmatch(strings.TrimSpace(s))
-	if m == nil {
-		return 0, fmt.Errorf("expected a size, got %q", s)
-	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	shift := map[string]int{"": 0, "B": 0, "KiB": 10, "MiB": 20, "GiB": 30}[m[2]]
-	if err != nil || n <= 0 || n > (1<<40)>>shift {
-		return 0, errors.New("it is out of range")
-	}
-	return n << shift, nil
-}

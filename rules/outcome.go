@@ -35,7 +35,14 @@ type Input struct {
 type Memory interface {
 	State(pack, chat string) (json.RawMessage, error)
 	Get(pack, key string) (Entry, error)
-	List(pack, prefix string, limit int) ([]Entry, error)
+	// List is a page of live entries in the order of their keys, those after a key:
+	// at most limit, and no more once their values come to bytes (one is always
+	// given). next is what the following page is after; "": there is none.
+	List(pack, prefix, after string, limit, bytes int) (page []Entry, next string, err error)
+	// Usage is how many bytes the pack's live entries come to (Entry.Size), those
+	// under the given keys left out. With none left out it may be more than that,
+	// where to know it exactly would take another look at the store.
+	Usage(pack string, without []string) (int64, error)
 }
 
 // Entry is one entry of a pack's kv.
@@ -103,6 +110,7 @@ type Outcome struct {
 	StateSet     bool    // State is to be kept (nil deletes)
 	Reads        []Entry // kv entries it read, with the versions it saw
 	Writes       []Entry // kv entries it wrote
+	KVLimit      int64   // what its pack may keep in kv, in bytes; 0: no limit
 	Logs         []Log
 	Steps        int64
 }

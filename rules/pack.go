@@ -94,7 +94,12 @@ func (p *Pack) withFiles(files []File) *Pack {
 }
 
 // drop throws the shard's VM away; the next call makes a new one.
-func (p *Pack) drop(shard int) { p.vms[shard] = nil }
+func (p *Pack) drop(shard int) {
+	if vm := p.vms[shard]; vm != nil {
+		vm.Discard()
+	}
+	p.vms[shard] = nil
+}
 
 // subscriptions are the places of the pack's rules, in order.
 func (p *Pack) subscriptions() []subscriptionPlace {

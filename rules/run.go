@@ -69,7 +69,7 @@ func (s *Set) Run(shard int, in Input) Result {
 			if allowed && pack.health.admit(rule.index, in.Event.ChatID(), in.Now) {
 				r.handle(rule, pack, &o)
 				// A memory that can't be read says nothing about the rule.
-				if o.Failure == nil || !in.Again && !r.memory(o.MemoryPack()).broken {
+				if o.Failure == nil || !in.Again && !r.memory(&o, pack).broken {
 					s := pack.health.ended(rule.index, in.Event.ChatID(), o.Failure != nil, in.Now)
 					o.Suspended, o.AllChats = s.until, s.allChats
 				}
@@ -139,7 +139,7 @@ func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) (*handling, *luabind.Fa
 	ev := r.in.Event
 	h := &handling{}
 	h.wishes = wishes{pack: pack, rule: rule, chat: ev.ChatID(), shadow: o.Shadow}
-	h.draft = draft{memory: r.memory(o.MemoryPack()), chat: ev.ChatID(), now: r.in.Now}
+	h.draft = draft{memory: r.memory(o, pack), chat: ev.ChatID(), now: r.in.Now}
 	h.call = luabind.Call{Event: ev, Now: r.in.Now, Seed: seed(ev, rule), Effects: &h.wishes, Memory: &h.draft}
 	vm, made, err := pack.vm(r.shard)
 	r.spent += made
@@ -160,13 +160,14 @@ func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) (*handling, *luabind.Fa
 }
 
 // memory is what the pack remembers, the same for all its handlers of the event.
-func (r *runner) memory(pack string) *packMemory {
+func (r *runner) memory(o *Outcome, pack *Pack) *packMemory {
+	name := o.MemoryPack()
 	for _, m := range r.memories {
-		if m.pack == pack {
+		if m.pack == name {
 			return m
 		}
 	}
-	m := &packMemory{pack: pack, before: r.in.Memory}
+	m := &packMemory{pack: name, limit: pack.Manifest.KV, before: r.in.Memory}
 	r.memories = append(r.memories, m)
 	return m
 }

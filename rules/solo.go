@@ -19,7 +19,9 @@ type Solo struct {
 	Config map[string]any
 	// Limits are the pack's own where they are zero.
 	Limits luabind.Limits
-	Zone   *time.Location // in place of the operator's; nil: his
+	// Account is what its VM shares with the script that calls it; nil: nothing.
+	Account *luabind.Account
+	Zone    *time.Location // in place of the operator's; nil: his
 	// Swap, if set, gives the program to run in place of one of the pack's.
 	Swap func(*luabind.Program) (*luabind.Program, error)
 	// Cover is told each place that programs of luabind.Covered reach.
@@ -46,6 +48,10 @@ func (p *Pack) Solo(o Solo) (*Set, luabind.Diagnostics) {
 	}
 	if o.Limits.Memory > 0 {
 		q.config.Limits.Memory = o.Limits.Memory
+	}
+	q.config.Account = o.Account
+	if o.Account == nil {
+		q.config.Account = p.config.Account.Nested()
 	}
 	if o.Limits.Wall > 0 {
 		q.config.Limits.Wall = o.Limits.Wall
@@ -80,9 +86,12 @@ func (p *Pack) Programs() []*luabind.Program {
 }
 
 // Script is what a script of the pack that is no rule file, such as a spec, is
-// loaded with: the pack's lib, data and budgets, no settings and no grants.
+// loaded with: the pack's lib, data and budgets, no settings and no grants. Its
+// account is for a Solo as well that the script calls.
 func (p *Pack) Script() luabind.Config {
-	return luabind.Config{Lib: p.config.Lib, Data: p.config.Data, Limits: p.config.Limits}
+	limits := p.config.Limits
+	limits.Kept = limits.Memory * 3 / 4
+	return luabind.Config{Lib: p.config.Lib, Data: p.config.Data, Limits: limits, Account: p.config.Account.Nested()}
 }
 
 // swap replaces the programs, in copies of what holds them.

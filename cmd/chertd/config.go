@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chertd/engine/chert"
+	"chertd/rules"
 )
 
 // Config is chertd.yaml. Its keys are the fields' yaml tags; the key of a
@@ -89,6 +90,15 @@ type PackConfig struct {
 	Mode   string         `yaml:"mode"`  // a rules.Mode; "": as pack.yaml says
 	Grant  []string       `yaml:"grant"` // capabilities granted: typing, react, send
 	Config map[string]any `yaml:"config"`
+	Limits LimitsConfig   `yaml:"limits"`
+}
+
+// LimitsConfig is what one pack may use. What is not given is as pack.yaml says.
+type LimitsConfig struct {
+	Steps  int64      `yaml:"steps"`  // VM steps of one handler
+	Memory Size       `yaml:"memory"` // of a handler and what the pack keeps between events
+	KV     Size       `yaml:"kv"`     // keys and values in kv
+	Reads  rules.Rate `yaml:"reads"`  // calls that mark a chat as read
 }
 
 // StoreConfig is where chertd keeps its memory.

@@ -109,6 +109,15 @@ func (c *Config) checkRules(d *decoder) {
 		for i, grant := range p.Grant {
 			oneOf(d, fmt.Sprintf("%s.grant[%d]", path, i), grant, "typing", "react", "send")
 		}
+		if at := path + ".limits.steps"; d.given(at) {
+			within(d, at, p.Limits.Steps, 1, 1<<40)
+		}
+		if at := path + ".limits.memory"; d.given(at) && p.Limits.Memory < rules.LeastMemory {
+			d.fail(at, codeValue, "for example 32MiB", "at least 1MiB, got %d bytes", p.Limits.Memory)
+		}
+		if at := path + ".limits.kv"; d.given(at) && p.Limits.KV < 1 {
+			d.fail(at, codeValue, "for example 64MiB", "at least one byte")
+		}
 	}
 }
 

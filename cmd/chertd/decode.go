@@ -11,6 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"chertd/luabind"
+	"chertd/rules"
 )
 
 // Codes of what can be wrong with a configuration.
@@ -71,6 +72,14 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 		})
 		return
 	}
+	if v.Type() == reflect.TypeFor[rules.Rate]() {
+		d.scalar(n, path, "a number of reads in a span of time like 300/10m", func(s string) error {
+			rate, err := rules.ParseRate(s)
+			v.Set(reflect.ValueOf(rate))
+			return err
+		})
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		d.table(n, v, path)
@@ -93,6 +102,14 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 			i, err := strconv.Atoi(s)
 			if err == nil {
 				v.SetInt(int64(i))
+			}
+			return err
+		})
+	case reflect.Int64:
+		d.scalar(n, path, "a whole number", func(s string) error {
+			i, err := strconv.ParseInt(strings.ReplaceAll(s, "_", ""), 10, 64)
+			if err == nil {
+				v.SetInt(i)
 			}
 			return err
 		})

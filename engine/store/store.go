@@ -20,7 +20,8 @@ import (
 var ErrClosed = errors.New("store is closed")
 
 // ErrConflict is returned by Commit when a kv entry that a handler read has
-// changed since: nothing of the batch was kept, and its handlers are to run again.
+// changed since, or others have used up the room that a pack had in kv: nothing of
+// the batch was kept, and its handlers are to run again.
 var ErrConflict = errors.New("kv changed since it was read")
 
 // Store makes events and outcomes durable. Its methods may be called from many
@@ -80,8 +81,14 @@ type Store interface {
 	KV(ctx context.Context, pack, key string, now time.Time) (KV, error)
 
 	// KVList returns a pack's live entries whose keys begin with prefix, in key
-	// order, at most limit.
-	KVList(ctx context.Context, pack, prefix string, now time.Time, limit int) ([]KV, error)
+	// order, those after a key: at most limit, and no more once their values come to
+	// bytes (one is always given). next is what the following page is after; "":
+	// there is none.
+	KVList(ctx context.Context, pack, prefix, after string, now time.Time, limit, bytes int) (page []KV, next string, err error)
+
+	// KVUsage returns how many bytes the keys and values of a pack's live entries
+	// come to, those under the given keys left out. It reads none of the values.
+	KVUsage(ctx context.Context, pack string, now time.Time, without []string) (int64, error)
 
 	// CallLines returns the phone lines of chats that have a call due, at any
 	// time, in order: from one on (inclusive; "" is chats of which no line is
@@ -204,6 +211,7 @@ type Transition struct {
 	States   []State            // of rules
 	Reads    []KV               // what handlers read: Pack, Key and Version are validated
 	Writes   []KV               // what handlers wrote
+	Quotas   []Quota            // of the packs that wrote
 	Append   []Arrival          // events it causes; a duplicate id is left out
 	Missed   []Missed           // rows to write, new or changed
 	Made     []MissedID         // rows to remove: what was missed is made up for
@@ -261,6 +269,15 @@ type KV struct {
 	Value   json.RawMessage
 	Expires time.Time // zero: never
 	Version int64     // changes with every write; 0: never written
+}
+
+// Quota is how many bytes a pack may keep in kv. A batch whose writes take the
+// pack beyond it is refused with ErrConflict: others have written since its
+// handlers looked. One that leaves no more than before is not, whatever there is.
+type Quota struct {
+	Pack  string
+	Bytes int64
+	At    time.Time // what has expired by then counts nothing
 }
 
 // Due is a chat whose next call or timer is due at a time.

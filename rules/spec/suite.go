@@ -70,10 +70,11 @@ func diagnosticsOf(file string, err error) luabind.Diagnostics {
 // suite is a spec file that was loaded: what it describes, and the `it` that
 // runs. Each `it` has a load of its own, so that nothing leaks between them.
 type suite struct {
-	script *luabind.Script
-	block  *block // while loading: the describe it is in
-	cases  []*testCase
-	trial  *trial // nil while loading
+	script  *luabind.Script
+	account *luabind.Account // of the script and the pack it tries
+	block   *block           // while loading: the describe it is in
+	cases   []*testCase
+	trial   *trial // nil while loading
 }
 
 // block is a describe, or the file itself.
@@ -111,7 +112,7 @@ func load(p *rules.Pack, prog *luabind.Program, cover *coverage, o Options) (*su
 	if err != nil {
 		return nil, err
 	}
-	s.script = script
+	s.script, s.account = script, cfg.Account
 	return s, nil
 }
 
@@ -131,7 +132,7 @@ func (j *job) run(ctx context.Context, o Options) Result {
 		}
 		return j.failed(res, &luabind.Failure{Diagnostic: diagnosticsOf(res.File, err)[0]}, nil)
 	}
-	t := &trial{ctx: ctx, pack: j.pack, cover: j.cover, start: Epoch, timeout: o.Timeout}
+	t := &trial{ctx: ctx, pack: j.pack, cover: j.cover, start: Epoch, timeout: o.Timeout, account: s.account}
 	s.trial = t
 	failure := s.play(s.cases[j.index])
 	res.Printed = t.printed
@@ -159,6 +160,7 @@ func (j *job) run(ctx context.Context, o Options) Result {
 // after_eaches from the inside out, whatever became of the body.
 func (s *suite) play(c *testCase) *luabind.Failure {
 	s.script.Begin()
+	defer s.script.End()
 	var chain []*block
 	for b := c.block; b != nil; b = b.outer {
 		chain = append(chain, b)

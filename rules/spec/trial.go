@@ -27,9 +27,10 @@ type trial struct {
 
 	world    *World // made when first needed: configure comes before it
 	set      *rules.Set
-	sent     int    // events made so far, for their ids
-	lastChat string // of the last event that named one
-	tolerant bool   // the spec asked about failures of rules
+	account  *luabind.Account // of its pack's VM
+	sent     int              // events made so far, for their ids
+	lastChat string           // of the last event that named one
+	tolerant bool             // the spec asked about failures of rules
 
 	printed []string
 	pending bool
@@ -47,7 +48,7 @@ func (t *trial) must(u *luabind.Use) *World {
 		return t.world
 	}
 	// A spec says the same everywhere, whatever the operator's time zone.
-	solo := rules.Solo{Config: t.config, Zone: time.UTC}
+	solo := rules.Solo{Config: t.config, Zone: time.UTC, Account: t.account}
 	// Nor does it fail because the machine is busy: steps decide.
 	solo.Limits.Wall = t.timeout
 	wc := WorldConfig{Start: t.start}

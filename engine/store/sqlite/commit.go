@@ -74,7 +74,7 @@ func (s *Store) Commit(ctx context.Context, batch []store.Transition) error {
 }
 
 func (s *step) encode(t *store.Transition) (err error) {
-	s.reads, s.writes = t.Reads, t.Writes
+	s.reads, s.writes, s.quotas = t.Reads, t.Writes, t.Quotas
 	s.changes = make([]change, 0, 2+len(t.Timers)+len(t.States))
 	s.actions = make([]actionRow, 0, len(t.Actions))
 	if d := t.Decision; d != nil {

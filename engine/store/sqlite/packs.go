@@ -75,7 +75,7 @@ func (s *Store) Version(ctx context.Context, pack, version string) (v store.Vers
 		err := c.query(ctx, selectVersionsLike, func(row []driver.Value) error {
 			found = append(found, versionOf(pack, row))
 			return nil
-		}, pack, version, after(version))
+		}, pack, version, behind(version))
 		if err != nil || len(found) == 0 || len(found) > 1 && found[0].Version != version {
 			return err
 		}

@@ -65,7 +65,11 @@ var samples = map[*statement][]driver.Value{
 	selectCallsDue:  {int64(0), "", int64(10), "+1"},
 	selectTimersDue: {int64(0), "", int64(10)},
 
-	selectVersion: {"pack", "key 5"},
+	selectVersion: {"pack", "key 5", int64(0)},
+	selectLive:    {"pack", "key 5", int64(0)},
+	selectUsage:   {"pack"},
+	selectExpired: {"pack", int64(10)},
+	selectValue:   {"pack", "key 5"},
 	upsertKV:      {"pack", "key 5", "1", nil, int64(2)},
 	selectKV:      {"pack", "key 5"},
 	selectKVs:     {"pack", "key 5", "key 6", int64(0), int64(5)},

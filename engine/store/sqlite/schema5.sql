@@ -78,3 +78,26 @@ CREATE TABLE call_pauses (
   until_at   INTEGER NOT NULL, -- no call before it
   why        TEXT              -- the answer, for people
 ) STRICT, WITHOUT ROWID;
+
+-- How much each pack keeps in kv: limits.kv is held to this. The triggers keep it
+-- right whoever changes kv.
+CREATE TABLE kv_usage (
+  pack  TEXT PRIMARY KEY,
+  bytes INTEGER NOT NULL -- of keys and values of entries that have a value, expired ones included
+) STRICT, WITHOUT ROWID;
+INSERT INTO kv_usage (pack, bytes)
+  SELECT pack, sum(octet_length(key) + octet_length(value)) FROM kv WHERE value IS NOT NULL GROUP BY pack;
+CREATE TRIGGER kv_inserted AFTER INSERT ON kv WHEN new.value IS NOT NULL BEGIN
+  INSERT INTO kv_usage (pack, bytes) VALUES (new.pack, octet_length(new.key) + octet_length(new.value))
+    ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER kv_updated AFTER UPDATE OF pack, key, value ON kv BEGIN
+  UPDATE kv_usage SET bytes = bytes - iif(old.value IS NULL, 0, octet_length(old.key) + octet_length(old.value)) WHERE pack = old.pack;
+  INSERT INTO kv_usage (pack, bytes) VALUES (new.pack, iif(new.value IS NULL, 0, octet_length(new.key) + octet_length(new.value)))
+    ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER kv_deleted AFTER DELETE ON kv WHEN old.value IS NOT NULL BEGIN
+  UPDATE kv_usage SET bytes = bytes - octet_length(old.key) - octet_length(old.value) WHERE pack = old.pack;
+END;
+-- What has expired is found by this, to be cleared, and to count nothing until then.
+CREATE INDEX kv_expiring ON kv (pack, expires_at) WHERE expires_at IS NOT NULL AND value IS NOT NULL;

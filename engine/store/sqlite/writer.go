@@ -71,6 +71,7 @@ const (
 type step struct {
 	reads    []store.KV
 	writes   []store.KV
+	quotas   []store.Quota
 	changes  []change
 	actions  []actionRow
 	arrivals []arrival
@@ -319,7 +320,7 @@ func arrivals(group []*request) (n int) {
 // apply runs one request within the transaction. It refuses one whose reads no
 // longer hold before anything of it is written.
 func (w *writer) apply(r *request) (refused, err error) {
-	versions, refused, err := w.validate(r)
+	entries, refused, err := w.validate(r)
 	if refused != nil || err != nil {
 		return refused, err
 	}
@@ -342,7 +343,7 @@ func (w *writer) apply(r *request) (refused, err error) {
 			}
 		}
 		for _, kv := range s.writes {
-			if err := w.writeKV(kv, versions); err != nil {
+			if err := w.writeKV(kv, entries); err != nil {
 				return nil, err
 			}
 		}

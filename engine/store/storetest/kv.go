@@ -52,7 +52,7 @@ func expired(t *testing.T, b *bench) {
 	b.equal("before", b.kv("p", "k", kv.Expires.Add(-time.Microsecond)), kv)
 	b.equal("at its end", b.kv("p", "k", kv.Expires), store.KV{Pack: "p", Key: "k", Version: 1})
 	for _, at := range []time.Duration{-time.Microsecond, 0} {
-		list, err := b.s.KVList(t.Context(), "p", "", kv.Expires.Add(at), 10)
+		list, _, err := b.s.KVList(t.Context(), "p", "", "", kv.Expires.Add(at), 10, 1000)
 		b.must(err)
 		if live := at < 0; (len(list) == 1) != live {
 			t.Errorf("list at its end %v: %s", at, show(list))
@@ -105,15 +105,23 @@ func lists(t *testing.T, b *bench) {
 		{"", 4, []string{"", "A/1", "a", "a%"}},
 		{"", 99, []string{"", "A/1", "a", "a%", "a/1", "a/3", "a/\xff", "a0", "a_1", "b", "\xff", "\xff\xff"}},
 	} {
-		list, err := b.s.KVList(t.Context(), "p", c.prefix, noon, c.limit)
-		b.must(err)
-		var got []string
-		for _, kv := range list {
-			got = append(got, kv.Key)
-			if kv.Pack != "p" || kv.Version != 1 || string(kv.Value) != "1" {
-				t.Errorf("list %q: entry %s", c.prefix, show(kv))
+		for _, bytes := range []int{1, 3, 1000} { // in pages of one, of three, and all
+			var got []string
+			for after, more := "", true; more && len(got) < c.limit; {
+				page, next, err := b.s.KVList(t.Context(), "p", c.prefix, after, noon, c.limit-len(got), bytes)
+				b.must(err)
+				if len(page) > max(bytes, 2) || len(page) == 0 && next != "" {
+					t.Errorf("list %q: a page of %d values, %d bytes allowed, then %q", c.prefix, len(page), bytes, next)
+				}
+				for _, kv := range page {
+					got = append(got, kv.Key)
+					if kv.Pack != "p" || kv.Version != 1 || string(kv.Value) != "1" {
+						t.Errorf("list %q: entry %s", c.prefix, show(kv))
+					}
+				}
+				after, more = next, next != ""
 			}
+			b.equal("list "+c.prefix, got, c.want)
 		}
-		b.equal("list "+c.prefix, got, c.want)
 	}
 }

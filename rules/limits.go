@@ -1,0 +1,107 @@
+package rules
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"chertd/luabind"
+)
+
+const (
+	// DefaultKV is how many bytes a pack may keep in kv.
+	DefaultKV = 64 << 20
+	// usualShards is how many shards a daemon has: what can't be kept there is an
+	// error of `check` as well.
+	usualShards = 4
+	// LeastMemory is the smallest limits.memory: below it hardly a file loads.
+	LeastMemory = 1 << 20
+)
+
+// Limits are those of a pack, as pack.yaml or, over it, chertd.yaml gives them.
+// Zero fields were not given.
+type Limits struct {
+	Steps  int64 // VM steps of one handler
+	Memory int64 // bytes that a handler allocates and the pack keeps between events
+	KV     int64 // bytes of keys and values that the pack keeps in kv
+	Reads  Rate  // calls that mark a chat as read
+}
+
+// Rate is at most N in each span of time Per. N 0 is no limit.
+type Rate struct {
+	N   int
+	Per time.Duration
+}
+
+// ParseRate reads "300/10m".
+func ParseRate(s string) (Rate, error) {
+	count, span, ok := strings.Cut(s, "/")
+	number, err := strconv.Atoi(strings.TrimSpace(count))
+	per, perErr := luabind.ParseDuration(strings.TrimSpace(span))
+	if !ok || err != nil || number <= 0 || perErr != nil || per <= 0 {
+		return Rate{}, errors.New("expected a number of reads in a span of time")
+	}
+	return Rate{number, per}, nil
+}
+
+// limit settles the pack's limits: the operator's are over those of pack.yaml,
+// and these over the defaults.
+func (b *builder) limit() {
+	p, m, o := b.pack, &b.pack.Manifest, b.mine.Limits
+	m.Limits.Steps = cmp.Or(o.Steps, m.Limits.Steps)
+	m.Limits.Memory = cmp.Or(o.Memory, m.Limits.Memory)
+	m.Reads = cmp.Or(o.Reads, m.Reads)
+	m.KV = cmp.Or(o.KV, m.KV, DefaultKV)
+	memory := cmp.Or(m.Limits.Memory, b.opts.Limits.Memory, luabind.DefaultMemory)
+	p.config.Limits = luabind.Limits{
+		Steps:  cmp.Or(m.Limits.Steps, b.opts.Limits.Steps),
+		Memory: memory,
+		// The limit is the pack's: its VMs, one a shard, share what they may keep.
+		// A quarter is left for the handler that runs.
+		Kept: memory * 3 / 4 / int64(max(b.opts.shards(), usualShards)),
+		Wall: b.opts.Limits.Wall,
+	}
+	p.config.Account = luabind.NewAccount()
+}
+
+var sizeForm = regexp.MustCompile(`^([0-9]+)\s*(B|KiB|MiB|GiB)?$`)
+
+// parseSize reads bytes: "32MiB", "65536".
+func parseSize(s string) (int64, error) {
+	m := sizeForm.FindStringSubmatch(strings.TrimSpace(s))
+	if m == nil {
+		return 0, fmt.Errorf("expected a size, got %q", s)
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	shift := map[string]int{"": 0, "B": 0, "KiB": 10, "MiB": 20, "GiB": 30}[m[2]]
+	if err != nil || n <= 0 || n > (1<<40)>>shift {
+		return 0, errors.New("it is out of range")
+	}
+	return n << shift, nil
+}
+
+// sizeText is a number of bytes for people: "63.9 MiB".
+func sizeText(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return strconv.FormatFloat(float64(n)/(1<<30), 'f', 1, 64) + " GiB"
+	case n >= 1<<20:
+		return strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64) + " MiB"
+	case n >= 1<<10:
+		return strconv.FormatFloat(float64(n)/(1<<10), 'f', 1, 64) + " KiB"
+	}
+	return strconv.FormatInt(n, 10) + " bytes"
+}
+
+// sizeOption is a number of bytes as parseSize reads it, rounded up.
+func sizeOption(n int64) string {
+	const mib = 1 << 20
+	if n < mib {
+		return strconv.FormatInt((n+1023)>>10, 10) + "KiB"
+	}
+	return strconv.FormatInt((n+mib-1)/mib, 10) + "MiB"
+}
