@@ -144,7 +144,7 @@ chert.on("x", function(ev)
   end
 end)`, body))
 	var before, after runtime.MemStats
-	for range 2 { // the first call fills what the VM keeps
+	for n := range 4 { // the first call fills what the VM keeps; others may meet the collector
 		c := chargedCall(name)
 		runtime.ReadMemStats(&before)
 		err := r.vm.Call(0, c)
@@ -152,7 +152,11 @@ end)`, body))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		real, charged = int64(after.TotalAlloc-before.TotalAlloc), r.vm.Allocated()
+		took := int64(after.TotalAlloc - before.TotalAlloc)
+		if n == 0 || took < real {
+			real = took
+		}
+		charged = r.vm.Allocated()
 	}
 	return real, charged
 }

@@ -126,8 +126,9 @@ func (c *constant) value(L *lua.LState, key string, v any) lua.LValue {
 	case []any, map[string]any:
 	default:
 		charge(L, 0, boxBytes)
-		shown, err := newConstant(c.name, v)
+		shown, err := newConstant("", v)
 		if err != nil {
+			_, err = newConstant(c.inner(key), v)
 			fail(L, c.name, err)
 		}
 		return shown
@@ -136,16 +137,20 @@ func (c *constant) value(L *lua.LState, key string, v any) lua.LValue {
 		return shown
 	}
 	charge(L, 2, recordBytes+len(c.name)+2*len(key))
-	name := c.name + "." + key
-	if c.items != nil {
-		name = c.name + "[" + key + "]"
-	}
-	shown, _ := newConstant(name, v)
+	shown, _ := newConstant(c.inner(key), v)
 	if c.inside == nil || len(c.inside) >= maxCached {
 		c.inside = map[string]lua.LValue{}
 	}
 	c.inside[key] = shown
 	return shown
+}
+
+// inner is what a rule writes for an element.
+func (c *constant) inner(key string) string {
+	if c.items != nil {
+		return c.name + "[" + key + "]"
+	}
+	return c.name + "." + key
 }
 
 func (c *constant) next(L *lua.LState, key lua.LValue) (lua.LValue, lua.LValue) {
