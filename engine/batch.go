@@ -56,7 +56,7 @@ func (b *batch) run(ctx context.Context, events *[]*store.Entry, requests []requ
 			b.carryOut(ctx, plan, began)
 		}
 	default:
-		for len(*events) < batchEntries && b.s.e.c.Now().Sub(began) <= batchTime {
+		for len(*events) < batchEntries && b.s.e.c.Now().Sub(began) <= batchTime && b.memory.bytes < batchBytes {
 			// The set before the plan: one that is new came with its plan.
 			set := b.s.e.rules.Load()
 			if b.s.e.draining.Load() || set == nil || b.s.plan() != nil {

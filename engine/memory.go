@@ -16,6 +16,7 @@ type memory struct {
 	store  store.Store
 	states map[stateKey]json.RawMessage
 	packs  map[string]*packMemory
+	bytes  int64     // of what was written
 	now    time.Time // of the event that runs, or ran last
 	err    error     // the first failure to read the store
 }
@@ -54,6 +55,7 @@ func (m *memory) setState(pack, chat string, value json.RawMessage) store.State 
 		m.states = map[stateKey]json.RawMessage{}
 	}
 	m.states[stateKey{pack, chat}] = value
+	m.bytes += int64(len(value))
 	return store.State{Pack: pack, Chat: chat, Value: value}
 }
 
@@ -70,6 +72,7 @@ func (m *memory) stage(o *rules.Outcome, t *store.Transition) {
 	}
 	for _, w := range o.Writes {
 		p.written.Set(w)
+		m.bytes += w.Size()
 		t.Writes = append(t.Writes, store.KV{Pack: pack, Key: w.Key, Value: w.Value, Expires: w.Expires})
 	}
 	if len(o.Writes) > 0 && o.KVLimit > 0 {

@@ -20,6 +20,7 @@ const (
 	queueInbox   = 256                  // requests waiting; those who ask wait then
 	batchEntries = 256                  // events in one commit
 	batchTime    = 5 * time.Millisecond // after which a batch takes no more events in
+	batchBytes   = 1 << 20              // of what its handlers wrote, after which it takes none either
 	cachedChats  = 4096
 )
 

@@ -123,7 +123,7 @@ func (vm *VM) explainOverrun(f *Failure, kind FailureKind) {
 		f.Message = fmt.Sprintf("stopped after %s steps, its budget", thousands(m.limits.Steps))
 		f.Hint = "a loop that does not end, or too much work for one event"
 	case Bytes:
-		f.Message = fmt.Sprintf("stopped after allocating %s, its memory budget", megabytes(m.limits.Memory))
+		f.Message = fmt.Sprintf("stopped after allocating %s, its memory budget", megabytes(vm.limits.Memory))
 		if kept := vm.limits.Memory - m.limits.Memory; kept > vm.limits.Memory/16 {
 			f.Message = fmt.Sprintf("stopped after allocating %s, its memory budget of %s less the %s that the pack keeps between events",
 				megabytes(m.limits.Memory), megabytes(vm.limits.Memory), megabytes(kept))

@@ -46,7 +46,7 @@ func (w *jsonWriter) all(v lua.LValue) (json.RawMessage, error) {
 		return nil, err
 	}
 	if w.kept && len(w.out) < cap(w.out)-cap(w.out)/4 {
-		charge(w.L, len(w.out)/64, len(w.out))
+		charge(w.L, len(w.out)/256, len(w.out))
 		return bytes.Clone(w.out), nil // it stays until it is committed
 	}
 	return w.out, nil
@@ -55,8 +55,8 @@ func (w *jsonWriter) all(v lua.LValue) (json.RawMessage, error) {
 // add writes text, charged by what append allocates on the way.
 func (w *jsonWriter) add(text string) {
 	if need := len(w.out) + len(text); need > cap(w.out) {
-		room := max(2*need, 64)
-		charge(w.L, room/64, room)
+		room := need + need/4 + 64
+		charge(w.L, room/256, room)
 		w.out = append(make([]byte, 0, room), w.out...)
 	}
 	w.out = append(w.out, text...)
@@ -244,7 +244,7 @@ const hexDigits = "0123456789abcdef"
 
 // string writes a string in quotes.
 func (w *jsonWriter) string(s string) error {
-	charge(w.L, len(s)/4, 0)
+	charge(w.L, len(s)/8, 0)
 	if w.kept {
 		s = keptString(w.L, s)
 	} else if i := badUTF8(s); i >= 0 {

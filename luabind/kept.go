@@ -56,6 +56,9 @@ func (r *jsonReader) exact(s string) (string, error) {
 
 // badUTF8 is the offset of the first byte that is not UTF-8; -1: all is.
 func badUTF8(s string) int {
+	if utf8.ValidString(s) { // eight bytes at once
+		return -1
+	}
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		if r == utf8.RuneError && size == 1 {

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,6 +31,10 @@ type Solo struct {
 	Print func(level, msg string, fields map[string]any)
 }
 
+// soloKV is what a pack by itself may keep in kv at most: there it is in memory, and
+// a spec is about what the rules do, not about how much there is of it.
+const soloKV = 8 << 20
+
 // Solo makes a set of one shard of this pack alone, in mode live whatever its
 // own, with VMs that share nothing with others but immutable code and data. The
 // diagnostics are errors of the settings, or of loading with them.
@@ -49,6 +54,7 @@ func (p *Pack) Solo(o Solo) (*Set, luabind.Diagnostics) {
 	if o.Limits.Memory > 0 {
 		q.config.Limits.Memory = o.Limits.Memory
 	}
+	q.Manifest.KV = min(cmp.Or(q.Manifest.KV, DefaultKV), soloKV)
 	q.config.Account = o.Account
 	if o.Account == nil {
 		q.config.Account = p.config.Account.Nested()
