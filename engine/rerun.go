@@ -234,7 +234,7 @@ func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 		b.err = fmt.Errorf("read events that packs have missed: %w", err)
 		return
 	}
-	for len(rows) > 0 && b.err == nil && (passed == b.s.passed || b.s.e.c.Now().Sub(began) <= batchTime) {
+	for len(rows) > 0 && b.err == nil && (passed == b.s.passed || b.s.e.c.Now().Sub(began) <= batchTime && b.memory.bytes < batchBytes) {
 		n := 1
 		for n < len(rows) && rows[n].Seq == rows[0].Seq {
 			n++

@@ -21,14 +21,19 @@ func chertCut(_ *VM, L *lua.LState) int {
 	if i := badUTF8(string(s)); i >= 0 {
 		raise(L, "", "%s: s is not valid UTF-8: byte %d is 0x%02X", name, i+1, s[i])
 	}
+	L.Push(lua.LString(cutLetters(L, string(s), int(n))))
+	return 1
+}
+
+// cutLetters is the first n letters of a text, copied.
+func cutLetters(L *lua.LState, s string, n int) string {
 	end, state := 0, -1
-	for rest, letters := string(s), 0; letters < int(n) && rest != ""; letters++ {
+	for rest, letters := s, 0; letters < n && rest != ""; letters++ {
 		var letter string
 		letter, rest, _, state = uniseg.FirstGraphemeClusterInString(rest, state)
 		// Looking a character's properties up takes some 50 ns.
 		charge(L, 2+len(letter), 0)
 		end += len(letter)
 	}
-	L.Push(substring(L, string(s), 0, end))
-	return 1
+	return string(substring(L, s, 0, end).(lua.LString))
 }

@@ -1,6 +1,12 @@
 package luabind
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -21,6 +27,9 @@ func logAt(level string) binding {
 		if vm.meter.prints > maxPrints {
 			charge(L, 20, 0) // nobody will see it: its fields need not be read
 			return 0
+		}
+		if s, ok := L.Get(1).(lua.LString); ok {
+			checkUTF8(L, name, "msg", string(s))
 		}
 		vm.say(L, level, toText(L, L.Get(1)), logFields(L, name))
 		return 0
@@ -43,7 +52,7 @@ func logFields(L *lua.LState, name string) map[string]any {
 		if err != nil || holdsText(v) {
 			data = cut(toText(L, v))
 		}
-		fields[shorten(toText(L, k))] = data
+		fields[shorten(legible(toText(L, k)))] = legibleData(data)
 	}
 	switch t, like := asTablelike(v); {
 	case like:
@@ -70,4 +79,41 @@ func holdsText(v lua.LValue) bool {
 		return true
 	}
 	return false
+}
+
+// legible is a text with the bytes that are not UTF-8 written as \xC3.
+func legible(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&b, "\\x%02X", s[i])
+		} else {
+			b.WriteString(s[i : i+size])
+		}
+		i += size
+	}
+	return b.String()
+}
+
+// legibleData is data with all its texts legible. It changes lists and maps in place.
+func legibleData(v any) any {
+	switch v := v.(type) {
+	case string:
+		return legible(v)
+	case []any:
+		for i := range v {
+			v[i] = legibleData(v[i])
+		}
+	case map[string]any:
+		for _, k := range slices.Collect(maps.Keys(v)) {
+			e := legibleData(v[k])
+			delete(v, k)
+			v[legible(k)] = e
+		}
+	}
+	return v
 }

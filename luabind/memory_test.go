@@ -2,6 +2,7 @@ package luabind
 
 import (
 	"encoding/json"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -173,4 +174,12 @@ end)`)
 		}
 	}
 	t.Errorf("300 events of 100 KiB are kept within 8 MiB: %d bytes", r.vm.Kept())
+}
+
+// heapLive is how much the heap holds that is not garbage.
+func heapLive() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

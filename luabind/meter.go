@@ -68,8 +68,8 @@ func (m *meter) reset(l Limits) {
 	if m.trip != "" {
 		return
 	}
-	m.limits = l
 	m.used += m.allocated()
+	m.limits = l
 	m.left, m.bytes = l.Steps, l.Memory
 	m.small = l.Memory - l.Memory/smallPart
 	m.look = m.left - lookEvery
