@@ -14,6 +14,7 @@ import (
 type bound struct {
 	ev       *eventView
 	wishes   int // of the call that runs
+	payloads int // bytes of its timers' payloads
 	config   lua.LValue
 	data     map[string]lua.LValue
 	zones    map[string]*time.Location

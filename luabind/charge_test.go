@@ -41,7 +41,7 @@ var charged = map[string]string{
 
 	"chert.mark_read": `if i <= 100 then chert.mark_read(ev.chat.id, { reason = s:sub(1, 400), after = "5m" }) end`, "chert.cancel_read": `if i <= 100 then chert.cancel_read(ev.chat.id) end`,
 	"chert.keep_unread": `if i <= 100 then chert.keep_unread(ev.chat.id, { reason = s }) end`, "chert.hold": `if i <= 100 then chert.hold(ev.chat.id, "1d", { reason = s }) end`,
-	"chert.release": `if i <= 100 then chert.release(ev.chat.id) end`, "chert.set_timer": `if i <= 100 then chert.set_timer("t", "5m", { s, named, "\200" .. s }) end`,
+	"chert.release": `if i <= 100 then chert.release(ev.chat.id) end`, "chert.set_timer": `if i <= 15 then chert.set_timer("t", "5m", { s, named, "\200" .. s }) end`,
 	"chert.cancel_timer": `if i <= 100 then chert.cancel_timer("t") end`, "chert.typing": `if i <= 100 then chert.typing(ev.chat.id, "typing") end`,
 	"chert.react": `if i <= 100 then chert.react("m1", "like") end`, "chert.send": `if i <= 100 then chert.send(ev.chat.id, s) end`,
 	"chert.notify": `if i <= 100 then chert.notify("oncall", s, named) end`, "chert.postpone": `if i <= 100 then chert.postpone(ev.chat.id, { after = "5m", reason = s }) end`,

@@ -11,6 +11,9 @@ import (
 const (
 	// MaxPayload is how large a timer's payload may be, as JSON.
 	MaxPayload = 64 << 10
+	// MaxPayloads is what the payloads that one handler sets may come to: a chat's
+	// timers are in memory with it.
+	MaxPayloads = 4 * MaxPayload
 	// MaxName is how long names of rules, timers and modules' data may be.
 	MaxName = 200
 	// MaxText is how long a text to send may be.
@@ -99,6 +102,9 @@ func chertSetTimer(vm *VM, L *lua.LState) int {
 		}
 		if len(text) > MaxPayload {
 			raise(L, "", "%s: payload is too large: %d bytes as JSON, at most %d", name, len(text), MaxPayload)
+		}
+		if vm.bound.payloads += len(text); vm.bound.payloads > MaxPayloads {
+			raise(L, "keep what is large in kv, and its key in the payload", "%s: the payloads of one handler come to more than %d bytes", name, MaxPayloads)
 		}
 		payload = text
 	}

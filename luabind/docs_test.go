@@ -160,7 +160,7 @@ func TestReferenceHasTheLimits(t *testing.T) {
 		"| things one handler may ask for | " + thousands(MaxWishes) + " |",
 		fmt.Sprintf("| lines one handler may log | %d, of %s each, with %d fields, %s in all; what is beyond is left out |", maxPrints, size(maxMessage), maxFields, size(maxLogged)),
 		"| `ev.state` | " + size(MaxState) + ", as JSON, a chat |",
-		"| a timer's payload | " + size(MaxPayload) + ", as JSON |",
+		"| a timer's payload | " + size(MaxPayload) + ", as JSON; all that one handler sets, " + size(MaxPayloads) + " |",
 		"| a value of `kv` | " + size(MaxValue) + ", as JSON |",
 		"| a key of `kv` | " + size(MaxKey) + " |",
 		"| `kv.list` | " + thousands(listMost) + " entries |",

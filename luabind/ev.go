@@ -32,7 +32,7 @@ func newEvent(vm *VM, c *Call) lua.LValue {
 	v := &eventView{call: c}
 	v.ud.Value = v
 	v.ud.Metatable = tablelikeMeta()
-	vm.bound.ev, vm.bound.wishes = v, 0
+	vm.bound.ev, vm.bound.wishes, vm.bound.payloads = v, 0, 0
 	// Not a byte is allocated for it, but a rule that keeps ev keeps the event.
 	vm.meter.bytes -= eventBytes(c.Event)
 	return &v.ud

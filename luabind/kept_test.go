@@ -263,3 +263,20 @@ end)`)
 		}
 	}
 }
+
+// The payloads of one handler are bounded together: a chat's timers are in memory.
+func TestPayloadsAreBoundedTogether(t *testing.T) {
+	t.Parallel()
+	r := loadRules(t, Config{}, `chert.on("x", function(ev)
+  for i = 1, 5 do
+    chert.set_timer("t" .. i, "1h", ("x"):rep(60000))
+  end
+end)`)
+	for range 2 { // each handler has its own
+		w := &world{}
+		f, ok := r.call(0, w).(*Failure)
+		if !ok || f.Line != 3 || len(w.said) != 4 || f.Message != "chert.set_timer: the payloads of one handler come to more than 262144 bytes" {
+			t.Errorf("%d timers were set: %v", len(w.said), f)
+		}
+	}
+}

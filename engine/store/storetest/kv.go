@@ -15,6 +15,7 @@ var kvTests = map[string]func(*testing.T, *bench){
 	"a deleted entry's version goes on":        deleted,
 	"lists are by prefix, of live entries":     lists,
 	"a read of nothing conflicts with a write": nothingConflicts,
+	"kv is like its model":                     kvLikeItsModel,
 }
 
 func (b *bench) kv(pack, key string, now time.Time) store.KV {
