@@ -272,7 +272,7 @@ func TestMemoryIsLikeItsModel(t *testing.T) {
 		st := open()
 		defer func() { st.Close() }()
 		model, now := newRecallModel(limit), time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
-		for range rapid.IntRange(1, 8).Draw(t, "batches") {
+		for range rapid.IntRange(1, 5).Draw(t, "batches") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "seconds")) * time.Second)
 			if rapid.IntRange(0, 9).Draw(t, "restart") == 0 {
 				st.Close()
