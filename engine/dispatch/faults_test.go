@@ -334,7 +334,7 @@ func TestReactionIsNotRepeatedAfterAFaultOfOurOwn(t *testing.T) {
 			caller := &brokenCaller{end: end}
 			_, stop := d.run(Config{Caller: caller})
 			d.mu.Lock()
-			d.step("a", chat.Handled{Seq: 1, Inbound: true, Message: true, MessageID: "m1", Wishes: []chat.Wish{
+			d.step("a", chat.Handled{Seq: 1, New: true, Message: true, MessageID: "m1", Wishes: []chat.Wish{
 				{Kind: chat.WishReact, Pack: "p", Rule: "r", Body: []byte(`"love"`), Target: "m1", Due: time.Now()},
 			}})
 			d.mu.Unlock()
