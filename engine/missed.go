@@ -149,7 +149,6 @@ func (m *misses) load(ctx context.Context) {
 				if p.Last.After(mp.latest) {
 					mp.latest = p.Last
 				}
-				mp.again = m.e.c.Now() // a restart ends every suspension
 			}
 			m.loaded, m.started = true, m.e.c.Now()
 			m.replan(m.e.rules.Load())

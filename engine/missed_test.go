@@ -326,6 +326,17 @@ func TestOnlyRulesThatFailedRunAgain(t *testing.T) {
 	if h := c.m.health(); len(h.Blocked) > 0 {
 		t.Errorf("a handler that failed makes the pack block: %+v", h.Blocked)
 	}
+	c.stop()
+	c.start()
+	c.caughtUp()
+	if notes := strings.Join(c.m.health().Notes, "\n"); !strings.Contains(notes, "(2 not made up for)") {
+		t.Errorf("after a restart the notes are %q", notes)
+	}
+	c.ahead.Add(int64(missedFor + time.Second))
+	if notes := strings.Join(c.m.health().Notes, "\n"); strings.Contains(notes, "made up for") {
+		t.Errorf("what runs no more is promised to run: %q", notes)
+	}
+	c.ahead.Add(-int64(missedFor + time.Second))
 	c.write("guard.lua", count+fmt.Sprintf(veto, ""))
 	c.reload()
 	c.settledAs("c1", "read done (read)")
@@ -490,6 +501,30 @@ func TestRerunRecordsWhatIsRefused(t *testing.T) {
 	}
 	if c.chatOf("c1").Hold.Active(c.now()) {
 		t.Error("the chat is held, by a hold that would have ended by now")
+	}
+}
+
+// A restart ends a suspension: what was skipped meanwhile runs then, and what
+// failed does not.
+func TestSkippedEventsRunAfterRestart(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t)
+	c.stop()
+	c.options.Suspend = rules.SuspendPolicy{After: 2, Chats: 2, CoolOff: time.Hour}
+	c.write("read.lua", readAll, "guard.lua", strings.Replace(guard, "kv.incr", "if ev.text == 'bad' then error('oh') end kv.incr", 1))
+	c.start()
+	c.handle("b1", "e1", "bad")
+	c.handle("b2", "e2", "bad")
+	c.handle("c1", "e3", "x")
+	c.handle("c2", "e4", "vip")
+	c.expectActions("while it is suspended", "c1", "read blocked (blocked)")
+	c.stop()
+	c.start()
+	c.settledAs("c1", "read done (read)")
+	c.settledAs("c2", "read dropped (vetoed)")
+	c.expectActions("of an event that failed", "b1", "read blocked (blocked)")
+	if c.saw("c1") != "e3" || c.rows() != 2 {
+		t.Errorf("the guard saw %q, %d rows are left", c.saw("c1"), c.rows())
 	}
 }
 
