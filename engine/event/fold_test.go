@@ -17,6 +17,7 @@ func TestFold(t *testing.T) {
 		{"case", "Your CODE", "your code"},
 		{"full case folding", "STRASSE Straße", "strasse strasse"},
 		{"runs of space", "a  b\t\n c\r\nd", "a b c d"},
+		{"each kind of space", "a\tb\nc\vd\fe\rf g", "a b c d e f g"},
 		{"space at the ends stays, as one", "  a  ", " a "},
 		{"no-break and wide spaces", "a\u00a0\u2003b\u3000c\u2028d", "a b c d"},
 		{"curly quotes", "Don’t say “code” ‘now’", `don't say "code" 'now'`},

@@ -223,5 +223,10 @@ func TestTooManyAtOnceAreSentAgain(t *testing.T) {
 			pw.Close()
 		}
 		all.Wait()
+		for range 5 { // each gives its place back
+			if rec := b.serve(delivery(testSecret, large)); rec.Code != 200 {
+				t.Errorf("a large one afterwards is answered %d", rec.Code)
+			}
+		}
 	})
 }

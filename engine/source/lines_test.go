@@ -255,9 +255,13 @@ func TestLinesWaitForTheStore(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 				defer cancel()
+				var log bytes.Buffer
 				l := &ledger{fail: func(int) error { return errors.New("draining") }}
-				if err := Lines(ctx, strings.NewReader(text), l.intake(io.Discard)); !errors.Is(err, context.DeadlineExceeded) {
+				if err := Lines(ctx, strings.NewReader(text), l.intake(&log)); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("ended with %v", err)
+				}
+				if strings.Contains(log.String(), "line quarantined") || strings.Contains(log.String(), "taken in") {
+					t.Errorf("what was not kept is logged as kept:\n%s", log.String())
 				}
 				if l.calls < 80 || l.calls > 100 {
 					t.Errorf("tried %d times in 90 s", l.calls)

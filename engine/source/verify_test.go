@@ -90,6 +90,7 @@ func TestVerify(t *testing.T) {
 		{name: "signed timestamp", header: current("t=+" + testTimestamp + ",v1=" + testDigest), want: RefusedMalformed},
 		{name: "timestamp in hex", header: current("t=0x6A12,v1=" + testDigest), want: RefusedMalformed},
 		{name: "endless timestamp", header: current("t=" + strings.Repeat("1", 30) + ",v1=" + testDigest), want: RefusedMalformed},
+		{name: "timestamp in milliseconds", header: current("t=1779586534000,v1=" + testDigest), want: RefusedMalformed},
 		{name: "short digest", header: current("t=" + testTimestamp + ",v1=" + testDigest[2:]), want: RefusedMalformed},
 		{name: "digest not hex", header: current("t=" + testTimestamp + ",v1=" + strings.Repeat("z", 64)), want: RefusedMalformed},
 		{name: "another version", header: current("v2," + testTimestamp + "," + testDigest), want: RefusedMalformed},
