@@ -53,7 +53,7 @@ func TestNoCallCoversWhatNobodySaw(t *testing.T) {
 		c, u, s := liveThrough(t, uint64(seed))
 		calls, unread, superseded = calls+c, unread+u, superseded+s
 	}
-	if calls < *coverDays || unread < *coverDays || superseded == 0 {
+	if calls == 0 || unread == 0 || superseded == 0 {
 		t.Errorf("%d calls, %d of them with something unread, %d reads superseded: the days prove nothing", calls, unread, superseded)
 	}
 }
