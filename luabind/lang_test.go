@@ -137,6 +137,8 @@ func TestCompileBounds(t *testing.T) {
 		{"or", "x = 1" + strings.Repeat(" or a", 50000), "more than 400 levels"},
 		{"calls", "f" + strings.Repeat("()", 100000), "more than 400 levels"},
 		{"fields", "x = a" + strings.Repeat(".b", 100000), "more than 400 levels"},
+		{"fields of a function", "function a" + strings.Repeat(".b", 500) + "() end", "more than 400 levels"},
+		{"fields of a method", "function a" + strings.Repeat(".b", 500) + ":m() end", "more than 400 levels"},
 		{"elseif", "if a then" + strings.Repeat(" elseif a then", 10000) + " end", "more than 400 levels"},
 		{"long concat", `x = "a"` + strings.Repeat(`.."a"`, 50000), ""},
 		{"constants", "x = {" + many(20000, "%d.5,") + "}", "too many different names, texts and numbers"},
