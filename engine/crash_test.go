@@ -37,7 +37,20 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	flag.Parse()
+	if !parallelGiven() {
+		// These tests wait more than they compute.
+		if err := flag.Set("test.parallel", "8"); err != nil {
+			panic(err)
+		}
+	}
 	os.Exit(m.Run())
+}
+
+// parallelGiven reports whether the command line says how many tests run at a time.
+func parallelGiven() (given bool) {
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	return given
 }
 
 // crashDaemon runs until it is killed, and prints its webhook's address.

@@ -128,8 +128,14 @@ func (r *rig) observe(h Happening) {
 // wait waits until cond holds of what has happened.
 func (r *rig) wait(what string, cond func() bool) {
 	r.t.Helper()
-	timeout := time.AfterFunc(20*time.Second, func() { r.changed.Broadcast() })
-	defer timeout.Stop()
+	// Not everything that a test waits for gives a signal.
+	const lookAgain = 10 * time.Millisecond
+	var again *time.Timer
+	again = time.AfterFunc(lookAgain, func() {
+		r.changed.Broadcast()
+		again.Reset(lookAgain)
+	})
+	defer again.Stop()
 	began := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
