@@ -52,7 +52,8 @@ func (b *batch) run(ctx context.Context, events *[]*store.Entry, requests []requ
 			b.handle(ctx, b.s.e.rules.Load(), entry)
 		}
 	case plan != nil:
-		if !b.s.e.draining.Load() {
+		// The first plan is there a moment before the first set.
+		if !b.s.e.draining.Load() && b.s.e.rules.Load() != nil {
 			b.carryOut(ctx, plan, began)
 		}
 	default:

@@ -58,14 +58,19 @@ end)
 // reference is the contract's words about one chat, second by second and as
 // plainly as they can be written.
 type reference struct {
-	waiting map[string]int // due, by rule
+	waiting map[string]pending // by rule
+	newest  int                // message
 	held    int
 	read    bool
 	calls   int
 }
 
+// pending is a read that waits: when it is due, and for which message.
+type pending struct{ at, of int }
+
 func (r *reference) message(now int, text string) {
 	r.read = false
+	r.newest++
 	asked := strings.Contains(text, "now") || strings.Contains(text, "later")
 	veto := strings.Contains(text, "veto") || strings.Contains(text, "hold")
 	if veto || !asked {
@@ -76,27 +81,30 @@ func (r *reference) message(now int, text string) {
 	}
 	if asked && !veto {
 		if strings.Contains(text, "now") {
-			r.waiting["now"] = now
+			r.waiting["now"] = pending{now, r.newest}
 		}
 		if strings.Contains(text, "later") {
-			r.waiting["later"] = now + 30
+			r.waiting["later"] = pending{now + 30, r.newest}
 		}
 	}
 	r.second(now)
 }
 
 func (r *reference) second(now int) {
-	due := false
-	for rule, at := range r.waiting {
-		switch {
-		case at > now:
-		case at < r.held:
+	due, stands := false, false
+	for rule, read := range r.waiting {
+		if read.at <= now && read.at < r.held {
 			delete(r.waiting, rule)
-		default:
-			due = true
+			continue
 		}
+		due = due || read.at <= now
+		stands = stands || read.of == r.newest
 	}
-	if due {
+	// A read for the newest message that was dropped leaves none that covers it.
+	if !stands {
+		clear(r.waiting)
+	}
+	if due && stands {
 		clear(r.waiting)
 		r.read = true
 		r.calls++
@@ -129,7 +137,7 @@ func TestWorldAgreesWithReference(t *testing.T) {
 				id := rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "chat")
 				text := rapid.SampledFrom([]string{"now", "later", "veto", "hold", "hm", "now later", "later hold", "veto now"}).Draw(rt, "text")
 				if refs[id] == nil {
-					refs[id] = &reference{waiting: map[string]int{}}
+					refs[id] = &reference{waiting: map[string]pending{}}
 				}
 				refs[id].message(now, text)
 				if err := w.Receive(context.Background(), message(n, id, text)); err != nil {
