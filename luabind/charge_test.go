@@ -1,6 +1,8 @@
 package luabind
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -57,6 +59,32 @@ var charged = map[string]string{
 	"log.debug": `log.debug(s, named)`, "log.info": `log.info(s, named)`, "log.warn": `log.warn(s, { s = s })`, "log.error": `log.error(s, named)`,
 	"config": `for k, v in pairs(config.list) do keep(v) end for k, v in pairs(config.names) do keep(v) end`,
 
+	// Ways through a function that allocate otherwise than its usual one.
+	"json.decode, escapes":       `keep(json.decode('["\\u00e9' .. s .. '"]'))`,
+	"json.decode, not UTF-8":     `keep(json.decode('["\200' .. s .. '"]'))`,
+	"json.decode, numbers":       `keep(json.decode("[" .. ("1.5,"):rep(500) .. "1]"))`,
+	"json.decode, a deep list":   `keep(json.decode(("["):rep(60) .. ("]"):rep(60)))`,
+	"json.encode, a string":      `keep(json.encode(s))`,
+	"json.encode, escapes":       `keep(json.encode(("\1"):rep(1000)))`,
+	"json.encode, many names":    `keep(json.encode(named))`,
+	"kv.get, bytes":              `keep(kv.get("bytes"))`,
+	"kv.set, a string":           `kv.set("k", s)`,
+	"kv.set, bytes":              `kv.set("k", "\200" .. s)`,
+	"kv.list, large":             `keep(kv.list("s"))`,
+	"string.gsub, a function":    `keep((s:gsub("(x)(x)", function(a, b) return b .. a end)))`,
+	"string.gsub, a table":       `keep((s:gsub("x", { x = "yy" })))`,
+	"string.gsub, nothing found": `keep((s:gsub("y", "z")))`,
+	"re.gsub, a function":        `keep((re.gsub("(x)(x)", s, function(a, b) return b .. a end)))`,
+	"re.gsub, the end":           `keep((re.gsub("^x", s, "y")))`,
+	"re.match, a large group":    `keep(re.match("(x*)", s))`,
+	"string.match, a large part": `keep(s:match("x(.*)"))`,
+	"string.find, a large part":  `keep(select(3, s:find("x(.*)")))`,
+	"string.sub, a large part":   `keep(s:sub(2))`,
+	"string.format, a string":    `keep(("%s"):format(s))`,
+	"string.format, quoted":      `keep(("%q"):format(s))`,
+	"chert.cut, a large part":    `keep(chert.cut(s, 4000))`,
+	"an error that is caught":    `keep(select(2, pcall(function() error(s) end)))`,
+
 	// What is written without a function.
 	"a table by fields":          `keep({ a = 1, b = 2, c = 3 })`,
 	"a table, then a field":      `local x = {} x.a = i keep(x)`,
@@ -77,8 +105,8 @@ var charged = map[string]string{
 }
 
 // Every function that rules can call, every field of events and every way to make
-// a value charges what it allocates: what the heap grew by is at most twice what
-// was charged, and a little garbage of the machine. (Results are kept, so that
+// a value charges what it allocates: what the heap grew by is at most eight fifths
+// of what was charged, and a little garbage of the machine. (Results are kept, so that
 // none of it is garbage that a shorter life would hide.)
 func TestEveryFunctionIsCharged(t *testing.T) {
 	const rounds = 40
@@ -117,10 +145,10 @@ func TestEveryFunctionIsCharged(t *testing.T) {
 		}
 		real, paid := (many-few)/n, (manyCharged-fewCharged)/n
 		t.Logf("%-28s %8d bytes, %8d charged", name, real, paid)
-		if real > 2*paid+400 {
+		if real > paid+paid*3/5+400 {
 			t.Errorf("%s allocates %d bytes and is charged for %d", name, real, paid)
 		}
-		if paid > 8*real+1000 {
+		if paid > 3*real+1000 {
 			t.Errorf("%s is charged for %d bytes and allocates %d", name, paid, real)
 		}
 	}
@@ -193,6 +221,7 @@ var chargedDoc = "[" + strings.Repeat(`{},{"a":1,"b":{"c":["x","y"],"d":null}},`
 func chargedCall(name string) *Call {
 	w := &silent{world{state: json.RawMessage(chargedDoc), kv: map[string]json.RawMessage{
 		"doc": json.RawMessage(chargedDoc), "s": json.RawMessage(`"` + strings.Repeat("x", 4096) + `"`),
+		"bytes": json.RawMessage(`"` + keptPrefix + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{200}, 4096)) + `"`),
 	}}}
 	for i := range 50 {
 		w.kv[fmt.Sprintf("many%02d", i)] = json.RawMessage(`{"n":1}`)

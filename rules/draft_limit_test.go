@@ -111,3 +111,35 @@ func TestLimitsOfTheOperator(t *testing.T) {
 		}
 	}
 }
+
+// A memory that can't say how much is kept is an error, not room.
+func TestDraftCantMeasure(t *testing.T) {
+	t.Parallel()
+	before := &remembered{entries: map[string]Entry{"p a": {Key: "a", Value: json.RawMessage(`1234567`)}}}
+	for _, known := range []bool{false, true} {
+		m := &packMemory{pack: "p", limit: 10, before: before}
+		before.err = nil
+		if known { // how much there is at most was asked before
+			must(t, newDraft(m).Set("b", json.RawMessage(`1`), 0))
+		}
+		before.err = errors.New("disk on fire")
+		if err := newDraft(m).Set("c", json.RawMessage(`123456`), 0); err == nil || err.Error() != "disk on fire" || !m.broken {
+			t.Errorf("known %t: %v, broken %t", known, err, m.broken)
+		}
+	}
+}
+
+func TestSizesForPeople(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int64][2]string{
+		1: {"1 bytes", "1KiB"}, 1023: {"1023 bytes", "1KiB"}, 1024: {"1.0 KiB", "1KiB"}, 1025: {"1.0 KiB", "2KiB"}, 1 << 20: {"1.0 MiB", "1MiB"},
+		1<<20 + 1: {"1.0 MiB", "2MiB"}, 1<<20 - 1: {"1024.0 KiB", "1024KiB"}, 64<<20 + 1<<19: {"64.5 MiB", "65MiB"}, 1 << 30: {"1.0 GiB", "1024MiB"}, 3 << 29: {"1.5 GiB", "1536MiB"},
+	} {
+		if got := [2]string{sizeText(n), sizeOption(n)}; got != want {
+			t.Errorf("%d is %q, want %q", n, got, want)
+		}
+		if back, err := parseSize(sizeOption(n)); err != nil || back < n {
+			t.Errorf("%d as an option is %d, %v", n, back, err)
+		}
+	}
+}

@@ -308,3 +308,73 @@ func TestPeopleLeaveReaders(t *testing.T) {
 		t.Errorf("one person too many: %v", err)
 	}
 }
+
+// TestKVThatCantBeReadIsAnError: a rule that is told "there is nothing" instead
+// would act on it.
+func TestKVThatCantBeReadIsAnError(t *testing.T) {
+	t.Parallel()
+	for _, broken := range []string{"DROP TABLE kv", "DROP TABLE kv_usage"} {
+		s := openInside(t)
+		if err := s.writer.conn.script(broken); err != nil {
+			t.Fatal(err)
+		}
+		_, usage := s.KVUsage(t.Context(), "p", time.Time{}, []string{"k"})
+		if usage == nil {
+			t.Errorf("%s: what is kept comes to nothing", broken)
+		}
+		if broken == "DROP TABLE kv_usage" {
+			continue
+		}
+		if _, err := s.KV(t.Context(), "p", "k", time.Time{}); err == nil {
+			t.Errorf("%s: there is no entry", broken)
+		}
+		if _, _, err := s.KVList(t.Context(), "p", "", "", time.Time{}, 10, 10); err == nil {
+			t.Errorf("%s: the list is empty", broken)
+		}
+	}
+}
+
+// TestExpiredKVIsCleared: what has expired does not pile up in a pack that goes
+// on writing, and goes on counting as none.
+func TestExpiredKVIsCleared(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	noon := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	var writes []store.KV
+	for i := range clearedAtOnce + 10 {
+		writes = append(writes, store.KV{Pack: "p", Key: fmt.Sprint("k", i), Value: []byte(`1`), Expires: noon.Add(time.Second)})
+	}
+	quota := func(at time.Time) []store.Quota { return []store.Quota{{Pack: "p", Bytes: 1 << 20, At: at}} }
+	commit := func(at time.Time, writes ...store.KV) {
+		t.Helper()
+		if err := s.Commit(t.Context(), []store.Transition{{Writes: writes, Quotas: quota(at)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func() (n int64) {
+		err := s.read(t.Context(), "count", func(c *conn) error {
+			v, err := c.one(t.Context(), &statement{sql: "SELECT count(*) FROM kv WHERE value IS NOT NULL"})
+			n = intOf(v)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	commit(noon, writes...)
+	late := noon.Add(time.Second)
+	for _, want := range []int64{11, 1} {
+		commit(late, store.KV{Pack: "p", Key: "one", Value: []byte(`1`)})
+		if got := left(); got != want {
+			t.Errorf("%d entries have a value, want %d", got, want)
+		}
+		if n, err := s.KVUsage(t.Context(), "p", late, nil); err != nil || n != 4 {
+			t.Errorf("they come to %d bytes, %v", n, err)
+		}
+	}
+	kv, err := s.KV(t.Context(), "p", "k0", late)
+	if err != nil || kv.Value != nil || kv.Version != 1 {
+		t.Errorf("a cleared entry is %+v, %v", kv, err)
+	}
+}
