@@ -129,13 +129,20 @@ func (r *rig) observe(h Happening) {
 func (r *rig) wait(what string, cond func() bool) {
 	r.t.Helper()
 	// Not everything that a test waits for gives a signal.
-	const lookAgain = 10 * time.Millisecond
-	var again *time.Timer
-	again = time.AfterFunc(lookAgain, func() {
-		r.changed.Broadcast()
-		again.Reset(lookAgain)
-	})
+	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
+	waited := make(chan struct{})
+	defer close(waited)
+	go func() {
+		for {
+			select {
+			case <-again.C:
+				r.changed.Broadcast()
+			case <-waited:
+				return
+			}
+		}
+	}()
 	began := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
