@@ -216,3 +216,30 @@ chert.on("x", function(ev) for i = 1, 150 do re.gsub("(a{1,900})" .. i, "xxxxxx"
 
 // holder keeps the function that a script has handed over.
 type holder struct{ fn *lua.LFunction }
+
+// Work that grows with a string costs steps with its length, in every
+// instruction that looks at all of it.
+func TestLongStringsCostSteps(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"t[s]":     `local x = t[s]`,
+		"t[s] = v": `t[s] = nil`,
+		"s == s":   `local x = s == other`,
+		"s < s":    `local x = s < other`,
+		"s .. s":   `local x = s .. other`,
+		"rawget":   `rawget(t, s)`,
+	} {
+		steps := func(length int) int64 {
+			r := loadRules(t, Config{Limits: Limits{Steps: 1 << 40, Memory: 1 << 40}}, fmt.Sprintf(`
+local s, other, t = ("x"):rep(%d), ("x"):rep(%[1]d - 1) .. "y", {}
+chert.on("x", function(ev) for i = 1, 10 do %s end end)`, length, body))
+			if err := r.call(0, &world{}); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			return r.vm.Steps()
+		}
+		if more := (steps(1_000_000) - steps(1)) / 10; more < 2000 || more > 200_000 {
+			t.Errorf("%s: a string of 1 MB costs %d steps", name, more)
+		}
+	}
+}

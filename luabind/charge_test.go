@@ -262,3 +262,31 @@ func (*silent) Send(string, string) error                        { return nil }
 func (*silent) Log(string, string, map[string]any)               {}
 func (*silent) Set(string, json.RawMessage, time.Duration) error { return nil }
 func (*silent) SetState(json.RawMessage) error                   { return nil }
+
+// What tables are charged for follows what they really take, of every size: also
+// just where Go's maps and lists grow.
+func TestTablesOfEverySizeAreCharged(t *testing.T) {
+	for what, body := range map[string]string{
+		"names":   `for j = 1, %d do x["k" .. j] = true end`,
+		"numbers": `for j = 1, %d do x[-j] = true end`,
+		"list":    `for j = 1, %d do x[j] = true end`,
+		"a hole":  `x[%d] = true`,
+	} {
+		for _, n := range []int{1, 4, 5, 7, 8, 9, 14, 15, 28, 29, 32, 33, 56, 57, 64, 65, 112, 113, 224, 225, 400, 848, 900, 2000} {
+			of := func(tables int) (real, charged int64) {
+				return allocatedBy(t, "", fmt.Sprintf("local all = {} for i = 1, %d do local x = {} all[i] = x %s end keep(all)", tables, fmt.Sprintf(body, n)), 1)
+			}
+			none, noneCharged := of(0)
+			many, manyCharged := of(20)
+			names, namesCharged := int64(0), int64(0)
+			if what == "names" { // the strings are made as well
+				names, namesCharged = allocatedBy(t, "", fmt.Sprintf("for i = 1, 20 do for j = 1, %d do local s = 'k' .. j end end", n), 1)
+				names, namesCharged = names-none, namesCharged-noneCharged
+			}
+			real, paid := (many-none-names)/20, (manyCharged-noneCharged-namesCharged)/20
+			if ratio := float64(paid) / float64(real); ratio < 0.75 || ratio > 1.5 && paid > real+250 {
+				t.Errorf("%s, %d of them: %d bytes, %d charged", what, n, real, paid)
+			}
+		}
+	}
+}

@@ -80,7 +80,9 @@ func arrayGrowth(room, need int) int {
 		default:
 			room += (room + 3*256) / 4
 		}
-		room += room / 16 // Go rounds up to what its allocator has
+		if room > 32 {
+			room += room / 16 // Go rounds up to what its allocator has
+		}
 		bytes += room * slotBytes
 	}
 	return bytes

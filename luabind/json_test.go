@@ -158,3 +158,47 @@ func TestGoValueAgreesWithJSON(t *testing.T) {
 		}
 	}
 }
+
+// Limits of JSON hold at their very edge, in both directions.
+func TestJSONAtItsLimits(t *testing.T) {
+	t.Parallel()
+	r := loadRules(t, Config{Limits: Limits{Steps: 1 << 40, Memory: 1 << 40}}, `
+local function list(n) local t = {} for i = 1, n do t[i] = i end return t end
+local function deep(n) local t = {} for i = 2, n do t = { t } end return t end
+chert.on("x", function(ev)
+  local text = json.encode(list(9999)) -- and the list itself
+  assert(#json.decode(text) == 9999)
+  assert(not pcall(json.encode, list(10000)) and not pcall(json.decode, "[" .. ("1,"):rep(9999) .. "1]"))
+  assert(json.decode(json.encode(deep(64)))[1] and not pcall(json.encode, deep(65)) and not pcall(json.decode, ("["):rep(65) .. ("]"):rep(65)))
+  kv.set(("k"):rep(512), 1)
+  assert(kv.list(("k"):rep(512))[1].value == 1 and not pcall(kv.list, ("k"):rep(513)) and not pcall(kv.get, ("k"):rep(513)))
+  assert(not pcall(kv.list, "", 0) and #kv.list("", 1) == 1 and not pcall(kv.list, "", 1001) and #kv.list("", 1000) == 1)
+  kv.set("large", ("x"):rep(1024 * 1024 - 2))
+  assert(not pcall(kv.set, "larger", ("x"):rep(1024 * 1024 - 1)) and #kv.get("large") == 1024 * 1024 - 2)
+end)`)
+	if err := r.call(0, &world{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// An error says where in the text it is.
+func TestJSONErrorsHavePlaces(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`["abc`:       "line 1, column 6: the text ends in a string",
+		`["a\"bc`:     "line 1, column 8: the text ends in a string",
+		"[1,\n  x]":   "line 2, column 3: expected a value",
+		"{\"a\"\n 1}": "line 2, column 2: expected \":\" after a name",
+		"[1 2]":       "line 1, column 4: expected \",\" or \"]\"",
+		"1 2":         "line 1, column 3: more follows the value",
+		"[01]":        "line 1, column 2: \"01\" is not a number",
+		"{1}":         "line 1, column 2: expected a name in quotes",
+		"\"a\tb\"":    "line 1, column 3: a control character in a string",
+		"[":           "line 1, column 2: the text ends where a value is expected",
+	} {
+		vm := sandbox(t, Config{}, "function handle() end")
+		if _, err := decodeJSON(vm.L, text); err == nil || err.Error() != "not JSON: "+want {
+			t.Errorf("%q: got %v, want %s", text, err, want)
+		}
+	}
+}
