@@ -213,7 +213,7 @@ func TestVetoOfMissedEventHolds(t *testing.T) {
 func TestMissedEventsRunOnceAcrossRestarts(t *testing.T) {
 	t.Parallel()
 	c, g := newGatedCrew(t, "read.lua", readAll, "guard.lua", broken)
-	const n = 200
+	const n = 100
 	for i := range n {
 		c.message(fmt.Sprint("c", i%5), fmt.Sprint("e", i), "x")
 	}
@@ -232,7 +232,7 @@ func TestMissedEventsRunOnceAcrossRestarts(t *testing.T) {
 	c.write("guard.lua", guard)
 	rows, restarts := c.rowsOf(), 0
 	for ; rows > 0; restarts++ {
-		if restarts > 100 {
+		if restarts > n { // each life makes up for one event at least
 			t.Fatalf("%d rows are left", rows)
 		}
 		mu.Lock()
@@ -653,9 +653,9 @@ func TestKilledWhileMissedEventsRun(t *testing.T) {
 	c.stop()
 	c.write("guard.lua", strings.Replace(guard, "kv.incr", "if ev.id ~= '' then for i = 1, 20000 do end end kv.incr", 1))
 	killed := 0
-	for range 3 * *crashes {
+	for round := range 3 * *crashes {
 		child := startChild(t, c.dir, apiURL)
-		time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond) // when to kill is the test's dice
+		time.Sleep(time.Duration(rand.IntN(60)+30*round) * time.Millisecond) // when to kill is the test's dice
 		child.kill()
 		if left := c.rowsOf(); left == 0 {
 			break

@@ -62,6 +62,13 @@ func (y *yard) shut() {
 	y.g = nil
 }
 
+// pack is a pack of the set that is live, or nil.
+func (y *yard) pack(name string) *Pack {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.set.Pack(name)
+}
+
 // put writes files exactly as given; "gone" removes one.
 func (y *yard) put(files ...string) {
 	y.t.Helper()
@@ -214,7 +221,7 @@ func TestHalfWrittenFilesGetTime(t *testing.T) {
 			y.expect(7*time.Second, "new=none(veto) vips=v1")
 			must(t, f.Close())
 			y.expect(7200*ms, "new=half vips=v1")
-			if n := len(y.set.Pack("new").Rules); n != 2 {
+			if n := len(y.pack("new").Rules); n != 2 {
 				t.Errorf("it is live with %d rules, want both", n)
 			}
 			f, err = os.OpenFile(filepath.Join(y.dir, "new.lua"), os.O_WRONLY|os.O_APPEND, 0)
@@ -251,14 +258,14 @@ func TestHalfWrittenFilesGetTime(t *testing.T) {
 						"vip/data/vips.txt", "+1\n+2\n+3\n", "vip/pack.yaml", "description: none\n"}
 					inYard(t, func(y *yard) {
 						y.until(5 * time.Second)
-						was := y.set.Pack("vip")
+						was := y.pack("vip")
 						y.put(cut, to)
 						y.until(7 * time.Second)
-						if y.set.Pack("vip") != was {
+						if y.pack("vip") != was {
 							t.Error("it went live at once")
 						}
 						y.until(8 * time.Second)
-						if y.set.Pack("vip") == was {
+						if y.pack("vip") == was {
 							t.Error("it is not live though it had its time")
 						}
 					}, files...)
