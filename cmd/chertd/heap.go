@@ -10,9 +10,9 @@ import (
 // The heap of a Go program grows to several times what lives in it before the
 // collector runs. Where rules fill their memory limit that would be hundreds of
 // megabytes of garbage, so the runtime has a soft limit: up to smallHeap the
-// collector takes its time, and above it the heap may grow by half.
+// collector takes its time, and above it the heap may grow by a third.
 const (
-	smallHeap = 64 << 20
+	smallHeap = 56 << 20
 	headroom  = 16 << 20
 )
 
@@ -34,7 +34,7 @@ func afterNextCollection(limit int64) {
 		metrics.Read(sample)
 		live := int64(sample[0].Value.Uint64())
 		// Setting it stops the world for some microseconds: only where it matters.
-		if want := max(smallHeap, live+live/2+headroom); want > limit+limit/16 || want < limit-limit/16 {
+		if want := max(smallHeap, live+live/3+headroom); want > limit+limit/16 || want < limit-limit/16 {
 			limit = want
 			debug.SetMemoryLimit(limit)
 		}
