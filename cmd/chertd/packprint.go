@@ -138,7 +138,7 @@ func tell(cmd *cobra.Command, json bool, v any, format string, args ...any) erro
 	return err
 }
 
-// shownChats is of how many chats it is told that a rule is suspended there.
+// shownChats is how many of the chats in which a rule is suspended are listed.
 const shownChats = 3
 
 // suspensions are the lines about rules that are suspended.

@@ -152,14 +152,15 @@ func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
 					break
 				}
 				group := d.c.Group(pick.Chat)
-				switch d.busy.admit(group, d.c.Concurrency) {
-				case askLater:
-					if !d.busy.setAside(group, pick, d.c.Queue) {
-						changed = nil // until a group answers
-						break
+				asked := d.busy.admit(group, d.c.Concurrency)
+				if asked == askLater {
+					if d.busy.setAside(group, pick, d.c.Queue) {
+						continue
 					}
-					continue
-				case askWithoutPlace:
+					wait, changed = -1, nil // until a group answers
+					break
+				}
+				if asked == askWithoutPlace {
 					if d.c.Queue.Take(pick) {
 						return &flight{pick: pick, late: true}, true
 					}

@@ -220,8 +220,10 @@ func TestConcurrencyIsBounded(t *testing.T) {
 		d.took = time.Second
 		_, stop := d.run(Config{Concurrency: 3})
 		defer stop()
+		// One after the other: where all calls of a line end in the same moment, it
+		// is not known any more that they succeed, and it takes two places at first.
 		for i := range 10 {
-			d.ask(fmt.Sprint("c", i), int64(i+1), 0)
+			d.ask(fmt.Sprint("c", i), int64(i+1), time.Duration(i)*100*time.Millisecond)
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
