@@ -229,7 +229,8 @@ func (m *misses) replan(set *rules.Set) {
 		case !out && version == "": // broken
 			mp.done = planned{}
 			continue
-		case suspended, mp.events == 0:
+		case suspended, mp.events == 0: // once that changes, all its events count
+			mp.done = planned{}
 			continue
 		}
 		var open *planned // under way, in a plan that this one takes the place of

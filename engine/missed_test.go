@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -525,6 +526,47 @@ func TestSkippedEventsRunAfterRestart(t *testing.T) {
 	c.expectActions("of an event that failed", "b1", "read blocked (blocked)")
 	if c.saw("c1") != "e3" || c.rows() != 2 {
 		t.Errorf("the guard saw %q, %d rows are left", c.saw("c1"), c.rows())
+	}
+}
+
+// A pack that is fixed while another is still catching up gets all its events:
+// not only those that the other one had not come to yet.
+func TestPackFixedWhileAnotherCatchesUpMissesNothing(t *testing.T) {
+	t.Parallel()
+	c, g := newGatedCrew(t, "read.lua", readAll, "ann.lua", broken, "bob.lua", broken)
+	const events = rerunEvents + 10 // more than ann catches up with in one commit
+	for n := range events {
+		c.handle("c1", fmt.Sprint("e", n), "x")
+	}
+	commits, second, fixed := 0, make(chan struct{}), make(chan struct{})
+	g.mu.Lock()
+	g.refuse = func(batch []store.Transition) error {
+		if slices.ContainsFunc(batch, func(t store.Transition) bool { return len(t.Made) > 0 }) {
+			if commits++; commits == 2 {
+				close(second)
+				<-fixed
+			}
+		}
+		return nil
+	}
+	g.mu.Unlock()
+	c.write("ann.lua", guard)
+	c.reload()
+	<-second
+	if n := c.rows(); n >= 2*events {
+		t.Fatalf("ann has not begun to catch up: %d rows", n)
+	}
+	c.write("bob.lua", strings.ReplaceAll(guard, `"guard"`, `"bob"`))
+	c.reload()
+	close(fixed)
+	c.caughtUp()
+	if n := c.rows(); n > 0 {
+		t.Errorf("%d rows are left", n)
+	}
+	for _, pack := range []string{"ann", "bob"} {
+		if n := len(strings.Fields(c.state(pack, "c1"))); n != events {
+			t.Errorf("%s saw %d of %d events", pack, n, events)
+		}
 	}
 }
 

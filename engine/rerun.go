@@ -192,6 +192,22 @@ func (b *batch) revive(x *blockade, c *chat.Chat, now time.Time, changes ...*mis
 	return effects.Actions
 }
 
+// progress is how far a shard has carried a plan out.
+type progress struct {
+	plan   int64 // its number
+	passed int64 // journal sequence up to which its missed events are done
+}
+
+// of is the sequence up to which a plan is done; 0 for another plan than the one
+// that was made progress in. A new plan may have packs that the one before it
+// lacked, and their events start at the beginning.
+func (x progress) of(p *plan) int64 {
+	if x.plan != p.n {
+		return 0
+	}
+	return x.passed
+}
+
 // carryOut runs the next missed events of a plan.
 func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 	if b.err != nil {
@@ -203,26 +219,23 @@ func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 			since = p.packs[i].since
 		}
 	}
+	first := b.s.progress.of(p)
 	var rows []store.Missed
 	if len(p.packs) > 0 {
-		if rows, b.err = b.s.e.c.Store.Missed(ctx, b.s.part, p.names(), b.s.passed, since, rerunEvents); b.err != nil {
+		if rows, b.err = b.s.e.c.Store.Missed(ctx, b.s.part, p.names(), first, since, rerunEvents); b.err != nil {
 			b.err = fmt.Errorf("read what packs have missed: %w", b.err)
 			return
 		}
 	}
 	if len(rows) == 0 {
 		b.reran = func() {
-			b.s.planned, b.s.passed = p.n, 0
+			b.s.planned = p.n
 			b.s.e.misses.finished(p)
 		}
 		return
 	}
-	passed := b.s.passed
-	b.reran = func() {
-		if b.s.plan() == p {
-			b.s.passed = passed
-		}
-	}
+	passed := first
+	b.reran = func() { b.s.progress = progress{plan: p.n, passed: passed} }
 	var seqs []int64
 	for i := range rows {
 		if p.of(rows[i].Pack).concerns(&rows[i]) && !slices.Contains(seqs, rows[i].Seq) {
@@ -234,7 +247,7 @@ func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 		b.err = fmt.Errorf("read events that packs have missed: %w", err)
 		return
 	}
-	for len(rows) > 0 && b.err == nil && (passed == b.s.passed || b.s.e.c.Now().Sub(began) <= batchTime && b.memory.bytes < batchBytes) {
+	for len(rows) > 0 && b.err == nil && (passed == first || b.s.e.c.Now().Sub(began) <= batchTime && b.memory.bytes < batchBytes) {
 		n := 1
 		for n < len(rows) && rows[n].Seq == rows[0].Seq {
 			n++

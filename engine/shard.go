@@ -57,11 +57,11 @@ type shard struct {
 	shed atomic.Bool // the VMs are to be thrown away: memory is short
 
 	// Of the goroutine alone.
-	taken   int64 // highest sequence taken out of queue or store
-	planned int64 // the plan of missed events that was carried out last
-	passed  int64 // of the plan at hand: what was missed up to there is done
-	chats   *chatCache
-	waiting []request // taken from the inbox, not done yet
+	taken    int64 // highest sequence taken out of queue or store
+	planned  int64 // the plan of missed events that was carried out last
+	progress progress
+	chats    *chatCache
+	waiting  []request // taken from the inbox, not done yet
 	// places are what calls in flight, by chat, have in the meters of packs.
 	places map[string][]taken
 }
