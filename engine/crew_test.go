@@ -25,6 +25,7 @@ type crew struct {
 	*rig
 	m       *manager
 	options rules.Options
+	paused  bool         // no call goes out after a start, either
 	ahead   atomic.Int64 // how far the clock is ahead of the world's, in nanoseconds
 	log     bytes.Buffer // guarded by rig.mu
 }
@@ -73,7 +74,7 @@ func (c *crew) start() {
 	if err := c.m.gens.Start(engine); err != nil {
 		c.t.Error(err)
 	}
-	c.eng.Pause(false)
+	c.eng.Pause(c.paused)
 	taking.Go(func() { c.m.run(sources) })
 	taking.Go(func() { c.m.watchBlocking(sources) })
 	var once sync.Once

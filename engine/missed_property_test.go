@@ -106,8 +106,8 @@ func missedLife(t *testing.T, random *rand.Rand) {
 	for _, name := range []string{"ann", "bob"} {
 		edit(name, "broken", "broken", "fails", "works")
 	}
+	c.paused = true
 	c.start()
-	c.eng.Pause(true)
 	l := life{chats: map[string][]sent{}}
 	var ids []string
 	for range 10 + random.IntN(25) {
@@ -119,7 +119,6 @@ func missedLife(t *testing.T, random *rand.Rand) {
 		case 1:
 			c.stop()
 			c.start()
-			c.eng.Pause(true)
 		default:
 			chatID, other := pick("c1", "c2", "c3"), pick("c1", "c2", "c3")
 			var words []string
