@@ -177,12 +177,11 @@ func (c *crew) covered() (calls, unread, superseded int) {
 		key := ev.ChatID() + "/" + ev.MessageID()
 		m := messages[key]
 		if m == nil {
-			m = &made{chat: ev.ChatID(), saw: map[string]int64{}}
+			m = &made{seq: seq, chat: ev.ChatID(), saw: map[string]int64{}}
 			messages[key] = m
-			if ev.Type == event.MessageReceived {
-				m.seq = seq
-				order = append(order, m)
-			}
+		}
+		if ev.Type == event.MessageReceived && !slices.Contains(order, m) {
+			order = append(order, m)
 		}
 		for _, said := range h.Decision.Rules {
 			if said.Skipped == "" && said.Error == "" && said.Rule != "" {

@@ -19,7 +19,7 @@ func TestReadLimitsReserveForAllOrNone(t *testing.T) {
 		shadowed: map[string]bool{},
 	}
 	waiting := func(id string, packs ...string) *chat.Chat {
-		in := chat.Handled{Seq: 1, New: true, Message: true, MessageID: "m", Saw: packs}
+		in := chat.Handled{Seq: 1, New: true, Message: true, IDs: []string{"m"}, Saw: packs}
 		for _, p := range packs {
 			in.Wishes = append(in.Wishes, chat.Wish{Kind: chat.WishRead, Pack: p, Rule: "r", Due: now})
 		}

@@ -89,7 +89,7 @@ func (d *desk) ask(id string, seq int64, after time.Duration) {
 	if d.due[id].IsZero() {
 		d.due[id] = time.Now().Add(after)
 	}
-	d.step(id, chat.Handled{Seq: seq, Line: line, New: true, Message: true, MessageID: fmt.Sprint(seq), Wishes: []chat.Wish{
+	d.step(id, chat.Handled{Seq: seq, Line: line, New: true, Message: true, IDs: []string{fmt.Sprint(seq)}, Wishes: []chat.Wish{
 		{Kind: chat.WishRead, Pack: "p", Rule: "r", Due: time.Now().Add(after)},
 	}})
 }

@@ -24,16 +24,16 @@ type Chat struct {
 	// IsGroup is what the last event that said so said of the chat.
 	IsGroup event.Truth
 
-	LastEvent      int64  // journal sequence of the newest event handled that can be unread; 0: none
-	LastMessage    string // id of the newest inbound message handled
-	LastMessageSeq int64  // and its journal sequence; 0: none
+	LastEvent   int64  // journal sequence of the newest event handled that can be unread; 0: none
+	LastMessage string // id of the newest inbound message handled
+	// LastMessageSeq is the journal sequence of the event that brought it first:
+	// a message.received, or the lead_reply that told of it before; 0: none.
+	LastMessageSeq int64
 	// SeenBy are the packs of which a rule ran on the newest inbound message, in
 	// ascending order. A read that such a pack asks later, by a timer say, speaks
 	// for that message; one of another pack does not.
 	SeenBy []string
-	// Recent are ids of the inbound messages handled last, the newest at the
-	// end: a lead_reply may come late and bring one of them again.
-	Recent []string
+	Recent Messages // to recognise a message that comes again
 	// Veto is the journal sequence of the newest event that vetoed, Unasked that
 	// of the newest inbound message for which no read stood once it was handled.
 	// A read that is revived, or asked by a handler that is run again, and was

@@ -661,3 +661,85 @@ func stories(t *testing.T, scripts map[string]string) {
 		})
 	}
 }
+
+// One message comes as message.received and as lead_reply, in either order and
+// by any of its names.
+func TestOneMessageByManyEvents(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"told of first, it is still new when it comes": `
+			msg m1: codes mark_read
+			calls 1.0
+			ok
+			legacy m2:
+			msg m2: codes mark_read
+			calls 3.0`,
+		"the same by its text alone": `
+			msg m1 text=one: codes mark_read
+			calls 1.0
+			ok
+			legacy text=two:
+			msg m2 text=two: codes mark_read
+			calls 3.0`,
+		"it supersedes what was asked before it was told of": `
+			msg m1: codes mark_read 1h
+			legacy m2:
+			msg m2: other sees
+			1.0 dropped superseded`,
+		"but not what was asked when it was told of": `
+			msg m1: codes sees
+			legacy text=two: codes mark_read 1h
+			msg m2 text=two: other sees
+			2.0 waiting`,
+		"nor what a pack asked that saw it then": `
+			legacy m1: codes sees
+			outside: codes mark_read 1h
+			msg m1: other sees
+			2.0 waiting`,
+		"who saw it told has seen it": `
+			legacy text=one: codes sees
+			msg m1 text=one:
+			outside: codes mark_read 1h; other mark_read 1h
+			3.0 waiting
+			3.1 dropped superseded`,
+		"read when it was told of, it is not called for again": `
+			legacy m1: codes mark_read
+			calls 1.0
+			ok
+			msg m1: codes mark_read
+			no call
+			2.0 dropped already_read`,
+		"one that came since is newer": `
+			legacy m1:
+			msg m2: vip keep_unread
+			msg m1: codes mark_read
+			no call
+			3.0 dropped superseded`,
+		"its text shows it to be the newest, once more": `
+			msg m1 text=one:
+			legacy text=one: codes sees
+			outside: codes mark_read 1h
+			3.0 waiting`,
+		"two messages with one text are two": `
+			msg text=ok: codes mark_read
+			calls 1.0
+			ok
+			msg text=ok: codes mark_read
+			calls 2.0`,
+		"a second id is as good as the first": `
+			msg m1 g1:
+			legacy g1: codes sees
+			outside: codes mark_read 1h
+			3.0 waiting`,
+		"a crash forgets none of it": `
+			legacy text=one: codes sees
+			crash
+			msg m1 text=one:
+			crash
+			legacy m1: late sees
+			crash
+			outside: codes mark_read 1h; late mark_read 1h
+			4.0 waiting
+			4.1 waiting`,
+	})
+}

@@ -7,10 +7,6 @@ import (
 	"time"
 )
 
-// recent is how many message ids are remembered to recognise a message that
-// another event brings again.
-const recent = 16
-
 func (s *step) handled(in Handled) {
 	if in.Line != "" {
 		s.c.Line = in.Line
@@ -40,7 +36,7 @@ func (s *step) handled(in Handled) {
 	// Before anything is blocked: what is superseded says so. Whether a read that
 	// is asked for stands is seen once all wishes are carried out.
 	if newer && !asked {
-		s.dropReads(WhySuperseded, func(a *Action) bool { return !a.EvenIfNewer })
+		s.settleSuperseded()
 	}
 	if in.Block {
 		s.settleReads(Blocked, WhyBlocked, func(a *Action) bool { return a.ID.Seq <= in.Seq })
@@ -51,9 +47,9 @@ func (s *step) handled(in Handled) {
 		s.wish(in, &in.Wishes[i], veto)
 	}
 	if newer && !slices.ContainsFunc(s.out.Actions, func(a Action) bool {
-		return a.Kind == Read && a.Covers >= in.Seq && (a.Status == Waiting || a.Status == Blocked)
+		return a.Kind == Read && a.Covers >= s.c.LastMessageSeq && (a.Status == Waiting || a.Status == Blocked)
 	}) {
-		s.c.Unasked = in.Seq
+		s.c.Unasked = s.c.LastMessageSeq
 	}
 	if len(in.Rested) > 0 {
 		s.rest(in.Rested)
@@ -64,34 +60,84 @@ func (s *step) handled(in Handled) {
 // whether that is a message newer than all before: not one that is handled
 // again, and not the message of an earlier event under another id.
 func (s *step) seen(in Handled) (newer bool) {
-	known := in.MessageID != "" && slices.Contains(s.c.Recent, in.MessageID)
-	fresh := in.New
+	m, again := &s.c.Recent, !in.First.IsZero()
 	switch {
-	case in.Message && (known || in.Seq <= s.c.LastMessageSeq):
-		fresh = false
+	case (in.Message || in.Legacy) && m.has(&in):
+		m.came(&in)
 	case in.Message:
-		newer = true
-		s.c.LastMessage, s.c.LastMessageSeq, s.c.SeenBy = in.MessageID, in.Seq, nil
+		newer = in.Seq > s.c.LastMessageSeq && !again && s.message(in)
 	case in.Legacy:
+		at := m.reply(&in)
+		if at >= 0 || !again {
+			m.told(&in, at)
+		}
 		// It tells of a message that comes as message.received, too, and is new
 		// only in a chat in which no such event has ever come.
-		fresh = !known && s.c.LastMessageSeq == 0
-	}
-	if fresh {
-		s.c.LastEvent = max(s.c.LastEvent, in.Seq)
-	}
-	if (newer || in.Legacy) && in.MessageID != "" && !known {
-		kept := s.c.Recent[max(0, len(s.c.Recent)-recent+1):]
-		s.c.Recent = append(slices.Clone(kept), in.MessageID)
-	}
-	if in.Seq == s.c.LastMessageSeq || (in.Message || in.Legacy) && in.MessageID != "" && in.MessageID == s.c.LastMessage {
-		for _, pack := range in.Saw {
-			if at, there := slices.BinarySearch(s.c.SeenBy, pack); !there {
-				s.c.SeenBy = slices.Insert(slices.Clone(s.c.SeenBy), at, pack)
-			}
+		if at < 0 && !again && s.c.LastMessageSeq == 0 {
+			s.fresh(in.Seq)
 		}
+	case in.New:
+		s.fresh(in.Seq)
+	}
+	if newer || in.Seq == s.c.LastMessageSeq || m.isNewest(&in) {
+		s.c.SeenBy = union(s.c.SeenBy, in.Saw)
 	}
 	return newer
+}
+
+// message notes a message that comes as message.received for the first time,
+// and reports whether it is the newest, and unread.
+//
+// If a lead_reply has told of it, it came with that: it is older than what came
+// since, and read by a call that went out since; packs that saw the lead_reply
+// have seen it, and what they have asked for since speaks for it.
+func (s *step) message(in Handled) bool {
+	m, came := &s.c.Recent, in.Seq
+	saw := map[string]int64{}
+	for at := m.reply(&in); at >= 0; at = m.reply(&in) {
+		r := m.Replies[at]
+		m.Replies = slices.Delete(slices.Clone(m.Replies), at, at+1)
+		came = min(came, r.Seq)
+		for pack, since := range r.Saw {
+			if first, there := saw[pack]; !there || first == 0 {
+				saw[pack] = since
+			}
+		}
+		if !shares(r.Keys, in.Texts) { // they are ids
+			in.IDs = with(in.IDs, r.Keys)
+		}
+	}
+	m.came(&in)
+	s.fresh(came)
+	if came <= s.c.LastMessageSeq || came <= s.c.ReadThrough {
+		return false
+	}
+	m.Newest = in.keys()
+	s.c.LastMessage, s.c.LastMessageSeq, s.c.SeenBy = "", came, slices.Sorted(maps.Keys(saw))
+	if len(in.IDs) > 0 {
+		s.c.LastMessage = in.IDs[0]
+	}
+	if came < in.Seq {
+		s.speakFor(came, saw)
+	}
+	return true
+}
+
+// fresh notes that something came that can be unread.
+func (s *step) fresh(seq int64) { s.c.LastEvent = max(s.c.LastEvent, seq) }
+
+// speakFor lets the waiting reads cover a message that its lead_reply asked for,
+// or their packs after they had seen that.
+func (s *step) speakFor(message int64, saw map[string]int64) {
+	waiting := slices.Clone(s.c.Waiting)
+	for i := range waiting {
+		a := &waiting[i]
+		if since := saw[a.Pack]; a.Kind == Read && (a.ID.Seq == message || since > 0 && a.ID.Seq >= since) {
+			a.Covers = message
+			s.put(*a)
+		}
+	}
+	s.c.Waiting = waiting
 }
 
 // covers is the newest inbound message that a read of the pack speaks for, if

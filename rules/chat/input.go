@@ -18,13 +18,14 @@ type Handled struct {
 	// First is when the event was handled first, if it runs again through a pack
 	// that had missed it; else zero. What newer events, operators and rules have
 	// decided since then stands: the event does not become the newest again.
-	First     time.Time
-	New       bool // it can be unread (event.Event.New)
-	Message   bool // it brings an inbound message (event.Event.InboundMessage)
-	Legacy    bool // it is a lead_reply (event.Event.LegacyReply)
-	MessageID string
-	Line      string
-	IsGroup   event.Truth // of its chat, if it says so
+	First   time.Time
+	New     bool     // it can be unread (event.Event.New)
+	Message bool     // it brings an inbound message (event.Event.InboundMessage)
+	Legacy  bool     // it is a lead_reply (event.Event.LegacyReply)
+	IDs     []string // of its message (event.Event.MessageIDs)
+	Texts   []string // of a message (event.Event.MessageTexts)
+	Line    string
+	IsGroup event.Truth // of its chat, if it says so
 	// Told, if not 0, is the event from outside, of another chat, of which a rule
 	// named this chat: what it asks for was said of the chat as it was then.
 	Told   int64
@@ -42,7 +43,10 @@ type Handled struct {
 func HandledOf(seq int64, ev *event.Event) Handled {
 	in := Handled{
 		Seq: seq, New: ev.New(), Message: ev.InboundMessage(), Legacy: ev.LegacyReply(),
-		MessageID: ev.MessageID(), Line: ev.Line(), Depth: ev.Depth,
+		Line: ev.Line(), Depth: ev.Depth,
+	}
+	if in.Message || in.Legacy {
+		in.IDs, in.Texts = ev.MessageIDs(), ev.MessageTexts()
 	}
 	if ev.Chat != nil {
 		in.IsGroup = ev.Chat.IsGroup

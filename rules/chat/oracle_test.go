@@ -1,94 +1,116 @@
 package chat
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // oracle works out from the events alone, without the machine, of which message
 // a read speaks. It knows one chat.
 type oracle struct {
-	order  map[string]int64          // message id → the event that brought it first
-	newest int64                     // event of the newest message; 0: none
-	fresh  int64                     // newest event that can be unread; 0: none
-	seen   map[int64]map[string]bool // event of a message → packs of which a rule ran on it
-	speaks map[ActionID]int64        // read → event of the newest message it speaks for
-	read   int64                     // what was journaled up to here is read; 0: nothing is
-	brings bool                      // the event at hand brought its message
-	vague  bool                      // it is run again, and brought one that was there
-	unsure map[ActionID]bool         // reads asked by such: taken as of their event, or later
+	messages []*told
+	asker    *told              // the message of the event at hand; nil: it is about none that is known
+	fresh    int64              // newest event that can be unread; 0: none
+	speaks   map[ActionID]*told // read → newest message it speaks for
+	read     int64              // what was journaled up to here is read; 0: nothing is
+	vague    bool               // the event at hand is run again, and brought one that was there
+	unsure   map[ActionID]bool  // reads asked by such: taken as of their event, or later
+}
+
+// told is a message that events brought.
+type told struct {
+	ids, texts []string
+	came       int64           // the first event that brought it
+	received   bool            // as message.received
+	saw        map[string]bool // packs of which a rule ran on such an event; false: when it was run again
 }
 
 func newOracle() oracle {
-	return oracle{order: map[string]int64{}, seen: map[int64]map[string]bool{}, speaks: map[ActionID]int64{}, unsure: map[ActionID]bool{}}
+	return oracle{speaks: map[ActionID]*told{}, unsure: map[ActionID]bool{}}
+}
+
+// find is the message that an event brings once more; nil if it is the first.
+func (o *oracle) find(in Handled) *told {
+	common := func(a, b []string) bool {
+		return slices.ContainsFunc(a, func(x string) bool { return slices.Contains(b, x) })
+	}
+	for _, m := range slices.Backward(o.messages) {
+		byText := in.Legacy && len(in.IDs) == 0 || !m.received && len(m.ids) == 0
+		if m.came == in.Seq || common(m.ids, in.IDs) || byText && common(m.texts, in.Texts) {
+			return m
+		}
+	}
+	return nil
+}
+
+// newest is the message that came last, of those that came as message.received.
+func (o *oracle) newest() *told {
+	var newest *told
+	for _, m := range o.messages {
+		if m.received && (newest == nil || m.came > newest.came) {
+			newest = m
+		}
+	}
+	return newest
 }
 
 // handled notes an event that is about to be handled, once more if again.
 func (o *oracle) handled(in Handled, again bool) {
-	message := int64(0) // event of the message it is about
-	first := in.Message // it brings the message first
-	if first = first && !again; first && in.MessageID != "" {
-		_, known := o.order[in.MessageID]
-		first = !known
+	o.asker, o.vague = nil, false
+	if !in.Message && !in.Legacy {
+		if in.New && !again {
+			o.fresh = in.Seq
+		}
+		return
 	}
-	switch {
-	case first:
-		message, o.newest, o.fresh = in.Seq, in.Seq, in.Seq
-		if in.MessageID != "" {
-			o.order[in.MessageID] = in.Seq
+	m := o.find(in)
+	if m == nil {
+		if again {
+			return
 		}
-	case in.Message || in.Legacy:
-		if at, known := o.order[in.MessageID]; known && in.MessageID != "" {
-			message = at
-		} else if again && in.Message {
-			message = in.Seq
-		} else if in.Legacy && !again {
-			if in.MessageID != "" {
-				o.order[in.MessageID] = 0 // known, by a lead_reply alone
-			}
-			if o.newest == 0 {
-				o.fresh = in.Seq
-			}
+		if in.Legacy && o.newest() == nil {
+			o.fresh = in.Seq
 		}
-	case in.New && !again:
-		o.fresh = in.Seq
+		m = &told{came: in.Seq, saw: map[string]bool{}}
+		o.messages = append(o.messages, m)
 	}
-	if message > 0 {
-		if o.seen[message] == nil {
-			o.seen[message] = map[string]bool{}
-		}
-		for _, pack := range in.Saw {
-			o.seen[message][pack] = true
-		}
+	if in.Message && !again && !m.received {
+		m.received = true
+		o.fresh = max(o.fresh, m.came)
 	}
-	o.brings = first || again && o.brought(in)
-	o.vague = again && in.Message && !o.brings
-}
-
-// brought reports whether an event brought its message first.
-func (o *oracle) brought(in Handled) bool {
-	return in.Message && (in.MessageID == "" || o.order[in.MessageID] == in.Seq)
+	m.ids, m.texts = append(m.ids, in.IDs...), append(m.texts, in.Texts...)
+	o.asker = m
+	o.vague = again && in.Message && m.came != in.Seq
+	for _, pack := range in.Saw {
+		m.saw[pack] = m.saw[pack] || !again
+	}
 }
 
 // asked notes of which message the reads speak that an event has asked for.
 func (o *oracle) asked(in Handled, actions []Action) {
 	for i := range actions {
 		if a := &actions[i]; a.Kind == Read && a.ID.Seq == in.Seq && a.ID.N >= in.FirstN {
-			o.speaks[a.ID] = o.about(in, o.brings, a.Pack)
-			o.unsure[a.ID] = o.vague
+			about := o.about(in, a.Pack)
+			o.speaks[a.ID] = about
+			early := about != nil && !about.received && about.came != in.Seq // it knows it by a lead_reply of later
+			o.unsure[a.ID] = o.vague || early && (!in.First.IsZero() || !about.saw[a.Pack])
 		}
 	}
 }
 
-// about is the newest message that a read asked by an event speaks for.
-func (o *oracle) about(in Handled, brings bool, pack string) int64 {
-	if brings {
-		return in.Seq
+// about is the newest message that a read asked by the event at hand speaks for:
+// the one that the event brought first, or else the newest its pack has seen.
+func (o *oracle) about(in Handled, pack string) *told {
+	about := o.asker
+	if about != nil && about.came == in.Seq && in.Message {
+		return about
 	}
-	newest := int64(0)
-	for message, packs := range o.seen {
-		if packs[pack] {
-			newest = max(newest, message)
+	for _, m := range o.messages {
+		if _, saw := m.saw[pack]; saw && (about == nil || m.came > about.came) {
+			about = m
 		}
 	}
-	return newest
+	return about
 }
 
 // called says what is wrong with a read call, "" if nothing is: of the message
@@ -97,12 +119,13 @@ func (o *oracle) called(c *Call) string {
 	if o.read > 0 && o.fresh <= o.read {
 		return fmt.Sprintf("a read with nothing new since %d", o.read)
 	}
-	if o.newest <= o.read {
+	newest := o.newest()
+	if newest == nil || newest.came <= o.read {
 		return ""
 	}
 	all := true
 	for i := range c.Actions {
-		if o.speaks[c.Actions[i].ID] >= o.newest {
+		if m := o.speaks[c.Actions[i].ID]; m != nil && m.came >= newest.came {
 			return ""
 		}
 		all = all && c.Actions[i].EvenIfNewer
@@ -110,7 +133,7 @@ func (o *oracle) called(c *Call) string {
 	if all {
 		return ""
 	}
-	return fmt.Sprintf("a read covers message %d, of which none of its reads speaks", o.newest)
+	return fmt.Sprintf("a read covers message %d, of which none of its reads speaks", newest.came)
 }
 
 // succeeded notes a call that Chert confirmed.
@@ -120,17 +143,28 @@ func (o *oracle) succeeded(c *Call) {
 	}
 }
 
+// doubt notes the reads that were settled while their message had come as a
+// lead_reply alone: if they are revived, nobody knows that they speak for it.
+func (o *oracle) doubt(rows map[ActionID]Action) {
+	for id, m := range o.speaks {
+		if a := rows[id]; m != nil && !m.received && final(a) {
+			o.unsure[id] = true
+		}
+	}
+}
+
 // settled says what is wrong with how a read was settled: one that speaks for
 // the newest message is not superseded, and none is read before anything came.
 func (o *oracle) settled(a *Action) string {
 	if a.Kind != Read || a.Why != WhySuperseded {
 		return ""
 	}
+	newest, about := o.newest(), o.speaks[a.ID]
 	switch {
 	case a.EvenIfNewer:
 		return "superseded, though even_if_newer"
-	case o.speaks[a.ID] >= o.newest && !o.unsure[a.ID]:
-		return fmt.Sprintf("superseded, though it speaks for the newest message, %d", o.newest)
+	case about != nil && about.received && about.came >= newest.came && !o.unsure[a.ID]:
+		return fmt.Sprintf("superseded, though it speaks for the newest message, %d", newest.came)
 	}
 	return ""
 }

@@ -60,7 +60,7 @@ func (w *world) act() {
 			in.FirstN, in.Timer = w.next[in.Seq], nil
 			in.Wishes, in.Block = w.drawWishes(), rapid.Bool().Draw(w.t, "block")
 			in.Saw = w.drawSaw(in.Wishes)
-			if in.First.IsZero() && rapid.Bool().Draw(w.t, "missed") {
+			if in.First.IsZero() {
 				in.First = w.now.Add(-time.Duration(rapid.SampledFrom([]int{0, 20, 3600}).Draw(w.t, "ago")) * time.Second)
 			}
 			w.handle(in)
@@ -114,6 +114,7 @@ func (w *world) act() {
 func (w *world) handle(in Handled) {
 	_, again := w.event[in.Seq]
 	w.event[in.Seq] = in
+	w.news.doubt(w.rows)
 	w.news.handled(in, again)
 	out := w.step(in)
 	w.next[in.Seq] = out.NextN
@@ -286,8 +287,8 @@ func (w *world) drawEvent() Handled {
 		Block:  rapid.IntRange(0, 7).Draw(w.t, "block") == 0,
 		Wishes: w.drawWishes(),
 	}
-	if (in.Message || in.Legacy) && rapid.IntRange(0, 9).Draw(w.t, "without an id") > 0 {
-		in.MessageID = fmt.Sprintf("m%d", rapid.Int64Range(max(1, w.seq-2), w.seq).Draw(w.t, "message"))
+	if in.Message || in.Legacy {
+		w.drawMessage(&in)
 	}
 	in.Saw = w.drawSaw(in.Wishes)
 	if n := len(w.chat.Timers); kind == "outside" && n > 0 {
@@ -295,6 +296,26 @@ func (w *world) drawEvent() Handled {
 		in.Timer = &id
 	}
 	return in
+}
+
+// drawMessage says which message an event brings, one of the last few. Every
+// second message has a second id, by which alone a lead_reply may name it; some
+// events name none. A message.received without an id is a message of its own.
+func (w *world) drawMessage(in *Handled) {
+	n := rapid.Int64Range(max(1, w.seq-2), w.seq).Draw(w.t, "message")
+	id, guid := fmt.Sprint("m", n), fmt.Sprint("g", n)
+	switch nameless := rapid.IntRange(0, 7).Draw(w.t, "nameless") == 0; {
+	case nameless && in.Message:
+		n = w.seq
+	case nameless:
+	case n%2 == 0:
+		in.IDs = []string{id}
+	case in.Message:
+		in.IDs = []string{id, guid}
+	default:
+		in.IDs = []string{rapid.SampledFrom([]string{id, guid}).Draw(w.t, "id")}
+	}
+	in.Texts = []string{fmt.Sprint("t", n)}
 }
 
 func (w *world) drawWishes() []Wish {

@@ -14,7 +14,7 @@ import (
 //
 //	msg m1: codes mark_read; vip hold 1d     a message, and what the rules wished
 //	failing msg m1: codes mark_read          the same, but a rule that can veto failed
-//	legacy m1: …                             the same message as a lead_reply
+//	legacy m1: …    legacy text=hi: …        a message as a lead_reply, known by its id, or its text
 //	reaction: …    odd: …    outside: …      a reaction; a type nobody knows; not from outside
 //	fired NAME: …                            the event of a timer that fired
 //	again 2: …                               the event with sequence 2 is run again
@@ -206,15 +206,15 @@ func (s *story) event(words []string, wishes string) {
 		}
 	}
 	switch words[0] {
-	case "msg":
-		in.New, in.Message = true, true
-		if len(words) > 1 {
-			in.MessageID = words[1]
-		}
-	case "legacy":
-		in.Legacy = true
-		if len(words) > 1 {
-			in.MessageID = words[1]
+	case "msg", "legacy":
+		in.Legacy = words[0] == "legacy"
+		in.New, in.Message = !in.Legacy, !in.Legacy
+		for _, w := range words[1:] {
+			if text, ok := strings.CutPrefix(w, "text="); ok {
+				in.Texts = append(in.Texts, text)
+			} else {
+				in.IDs = append(in.IDs, w)
+			}
 		}
 	case "odd":
 		in.New = true

@@ -182,13 +182,11 @@ func covered(w *World) (calls, unread int, wrong string) {
 		}
 		key := ev.ChatID() + "/" + ev.MessageID()
 		m := messages[key]
-		if m == nil && ev.Type == event.LeadReply {
-			messages[key] = &made{chat: ev.ChatID()} // not a message yet, and known from now on
-			continue
-		}
 		if m == nil {
 			m = &made{seq: h.Seq, chat: ev.ChatID()}
 			messages[key] = m
+		}
+		if ev.Type == event.MessageReceived && !slices.Contains(order, m) {
 			order = append(order, m)
 		}
 		for _, said := range h.Rules {

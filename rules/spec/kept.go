@@ -14,7 +14,7 @@ func checkKeptUnread(t *trial, u *luabind.Use) verdict {
 	id := t.chatArg(u, "is_kept_unread", 1)
 	c, _ := t.world.Chat(id)
 	v := verdict{
-		holds:   c.Veto > 0 && c.Veto >= t.world.newest[id],
+		holds:   c.Veto > 0 && c.Veto >= t.world.newest(id),
 		failure: fmt.Sprintf("expected chat %s to be kept unread, no rule has vetoed reads of its newest message", id),
 		opposed: fmt.Sprintf("expected chat %s not to be kept unread, a rule has vetoed reads of its newest message", id),
 	}

@@ -101,7 +101,7 @@ func (t *trial) whyUnread(id string) string {
 func (t *trial) sinceNewest(id string) (settled *chat.Action, failed string) {
 	for i := range t.world.log {
 		h := &t.world.log[i]
-		if h.Event != nil && h.Event.ChatID() == id && h.Seq == t.world.newest[id] {
+		if h.Event != nil && h.Event.ChatID() == id && h.Seq == t.world.newest(id) {
 			settled = nil // what came of earlier messages is not what is asked
 		}
 		for n := range h.Actions {
@@ -109,7 +109,7 @@ func (t *trial) sinceNewest(id string) (settled *chat.Action, failed string) {
 				settled = a
 			}
 		}
-		if h.Event == nil || h.Event.ChatID() != id || h.Seq < t.world.newest[id] {
+		if h.Event == nil || h.Event.ChatID() != id || h.Seq < t.world.newest(id) {
 			continue
 		}
 		for _, said := range h.Rules {
@@ -125,7 +125,7 @@ func (t *trial) sinceNewest(id string) (settled *chat.Action, failed string) {
 func (t *trial) whyNotAsked(id string) string {
 	for i := len(t.world.log) - 1; i >= 0; i-- {
 		h := &t.world.log[i]
-		if h.Event == nil || h.Event.ChatID() != id || h.Seq != t.world.newest[id] {
+		if h.Event == nil || h.Event.ChatID() != id || h.Seq != t.world.newest(id) {
 			continue
 		}
 		var whys []string

@@ -55,7 +55,6 @@ type World struct {
 	queue  []entry
 	seen   map[string]bool
 	chats  map[string]*chat.Chat
-	newest map[string]int64 // by chat: sequence of the newest inbound message
 	memory memory
 	agenda agenda
 
@@ -97,7 +96,7 @@ func NewWorld(c WorldConfig) *World {
 	c.Happenings = cmp.Or(c.Happenings, 20_000)
 	c.Steps = cmp.Or(c.Steps, 50_000_000)
 	w := &World{
-		c: c, now: c.Start, seen: map[string]bool{}, chats: map[string]*chat.Chat{}, newest: map[string]int64{},
+		c: c, now: c.Start, seen: map[string]bool{}, chats: map[string]*chat.Chat{},
 		flying: map[string]CallMade{}, actions: map[chat.ActionID]chat.Action{},
 	}
 	w.limits = rules.NewReadLimits(c.Set)
@@ -242,10 +241,6 @@ func (w *World) handle(e *entry) {
 	var c *chat.Chat
 	if id != "" {
 		c = w.chat(id)
-		// A lead_reply may bring a message again that was there before.
-		if in.Message && (in.MessageID == "" || !slices.Contains(c.Recent, in.MessageID)) {
-			w.newest[id] = e.seq
-		}
 	}
 	switch {
 	case e.forward != nil:
@@ -352,7 +347,15 @@ func (w *World) Chats() []string { return slices.Sorted(maps.Keys(w.chats)) }
 // after its newest inbound message came.
 func (w *World) Read(id string) bool {
 	c := w.chats[id]
-	return c != nil && c.ReadThrough > 0 && w.newest[id] <= c.ReadThrough
+	return c != nil && c.ReadThrough > 0 && c.LastMessageSeq <= c.ReadThrough
+}
+
+// newest is the sequence of the chat's newest inbound message; 0: none came.
+func (w *World) newest(id string) int64 {
+	if w.chats[id] == nil {
+		return 0
+	}
+	return w.chats[id].LastMessageSeq
 }
 
 // State is what a pack remembers of a chat, as JSON; nil: nothing.

@@ -98,7 +98,7 @@ func transition(seq int64, a *store.Arrival) store.Transition {
 		Decision: &store.Decision{Seq: seq, At: at, Actions: 1, Packs: map[string]string{"codes": "3f786850e387"}, Rules: []store.RuleDecision{{
 			Pack: "codes", Version: "3f786850e387", Rule: "codes#1", Place: "codes.lua:3", Asked: []string{"mark_read"}, Steps: 21,
 		}}},
-		Chat:    &chat.Chat{ID: a.Event.Chat.ID, Line: "+14152165723", LastEvent: seq, LastMessage: a.Event.Message.ID, Recent: []string{a.Event.Message.ID}, Waiting: []chat.Action{action}},
+		Chat:    &chat.Chat{ID: a.Event.Chat.ID, Line: "+14152165723", LastEvent: seq, LastMessage: a.Event.Message.ID, Recent: chat.Messages{IDs: []string{a.Event.Message.ID}}, Waiting: []chat.Action{action}},
 		Actions: []chat.Action{action},
 	}
 }

@@ -93,7 +93,7 @@ func (s *step) encode(t *store.Transition) (err error) {
 	}
 	if t.Chat != nil {
 		// A chat of which one message is known has just brought it, or nearly so.
-		isNew := t.Decision != nil && len(t.Chat.Recent) <= 1
+		isNew := t.Decision != nil && len(t.Chat.Recent.IDs) <= 1
 		if err := s.encodeChat(t.Chat, isNew); err != nil {
 			return fmt.Errorf("chat %s: %w", t.Chat.ID, err)
 		}
@@ -219,7 +219,7 @@ func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
 	if err != nil {
 		return err
 	}
-	recent, err := listJSON(c.Recent)
+	recent, err := messagesJSON(&c.Recent)
 	if err != nil {
 		return err
 	}
@@ -243,6 +243,15 @@ func listJSON(list []string) (driver.Value, error) {
 		return nil, nil
 	}
 	b, err := json.Marshal(list)
+	return string(b), err
+}
+
+// messagesJSON is the column recent_messages; NULL if no message is known.
+func messagesJSON(m *chat.Messages) (driver.Value, error) {
+	if len(m.IDs)+len(m.Newest)+len(m.Replies) == 0 {
+		return nil, nil
+	}
+	b, err := json.Marshal(m)
 	return string(b), err
 }
 

@@ -207,7 +207,7 @@ INSERT INTO actions SELECT i, 0, 'read', 'chat ' || i, CASE i %% 4 WHEN 0 THEN '
 	'pack', 'v', 'rule', 'a.lua:1', NULL, 0, NULL, NULL, 0, i, i, NULL, 0, 0, 0, NULL, NULL, i FROM numbers;
 INSERT INTO chats SELECT 'chat ' || i, '+1', i, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, i, i, 0, 0, NULL, 0 FROM numbers;
 INSERT INTO timers SELECT 'chat ' || i, 'pack', 'timer', 'v', i, NULL, i, 0, 0, 0 FROM numbers;
-INSERT INTO missed SELECT 'pack', i, 'chat ' || i, i %% 65536, i, 'v', 'failed', 1, NULL, NULL FROM numbers;
+INSERT INTO missed (pack, seq, key, slot, at, version, why, can_veto, cause, chats) SELECT 'pack', i, 'chat ' || i, i %% 65536, i, 'v', 'failed', 1, NULL, NULL FROM numbers;
 INSERT INTO states SELECT 'pack', 'chat ' || i, '1' FROM numbers;
 INSERT INTO kv SELECT 'pack', 'key ' || i, '1', NULL, 1 FROM numbers;
 INSERT INTO quarantine SELECT i, i, 'webhook', 'x', NULL, 'body ' || i, 'sum ' || i FROM numbers;
