@@ -99,9 +99,6 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *store.Entry) 
 	case entry.Forward != nil:
 		b.missedElsewhere(entry, now, &t)
 		in.Depth = entry.Forward.Depth
-		if entry.Forward.Outside {
-			in.Told = entry.Cause
-		}
 		in.Wishes = []chat.Wish{entry.Forward.Wish}
 		in.Block = entry.Forward.Block
 		decision.Note = fmt.Sprintf("carries a wish of event %d here", entry.Cause)
@@ -122,7 +119,7 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *store.Entry) 
 		if b.err = b.memory.err; b.err != nil {
 			return
 		}
-		in.Block = result.Block
+		in.Block, in.MayHold = result.Block, mayHold(result.Missed)
 		if len(result.Outcomes) == 0 {
 			decision.Note = "no rule wants it"
 		}
@@ -234,8 +231,7 @@ func (b *batch) forward(entry *store.Entry, o *rules.Outcome, n int, w *rules.Wi
 		Received: b.s.e.c.Now(),
 		Cause:    entry.Seq,
 		Forward: &store.Forward{
-			Wish: w.Wish, Depth: entry.Event.Depth, Outside: entry.Event.Source != event.SourceEngine,
-			Block: len(missedBy) > 0, MissedBy: missedBy,
+			Wish: w.Wish, Depth: entry.Event.Depth, Block: len(missedBy) > 0, MissedBy: missedBy,
 		},
 	}
 }
@@ -256,14 +252,14 @@ func (b *batch) serve(ctx context.Context, r *request) {
 	now := b.s.e.c.Now()
 	in := r.input
 	if r.ready != nil {
-		// An event of the chat that is not handled yet may veto the read. The
-		// chat comes back on the agenda when it is.
+		// An event of the chat that is not handled yet may veto the read, and so
+		// may that of a timer. The chat comes back on the agenda when it is.
 		unhandled, newest, err := b.s.unhandled(ctx, r.chat)
 		if err != nil {
 			b.err = fmt.Errorf("look for unhandled events of chat %q: %w", r.chat, err)
 			return
 		}
-		if unhandled {
+		if unhandled || c.TimerDue(now) {
 			b.done = append(b.done, func() { r.ready <- readyReply{} })
 			return
 		}

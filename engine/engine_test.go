@@ -336,13 +336,17 @@ func TestFailureIsContained(t *testing.T) {
 	}
 }
 
-// A wish for another chat is carried there by the journal.
+// A wish for another chat is carried there by the journal. It speaks for what its
+// pack has seen there, unless it does not care.
 func TestWishForAnotherChat(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "other.lua", `
-chert.on("message.received", { chat = "c1" }, function(ev) chert.mark_read("c2", { reason = "told by c1" }) end)`)
+chert.on("message.received", { chat = "c1" }, function(ev) chert.mark_read("c2", { reason = "told by c1" }) end)
+chert.on("message.received", { chat = "c1", text = "sure" }, function(ev) chert.mark_read("c2", { even_if_newer = true }) end)`)
 	r.message("c2", "e1", "x")
-	r.message("c1", "e2", "x")
+	r.message("c1", "e0", "x")
+	r.wait("what nobody saw", func() bool { return r.dropped(chat.WhySuperseded) == 1 })
+	r.message("c1", "e2", "sure")
 	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
 	defer r.look()()
 	if len(r.calls) != 1 || r.calls[0].Chat != "c2" {

@@ -10,6 +10,7 @@ import (
 
 	"chertd/engine/store"
 	"chertd/rules"
+	"chertd/rules/chat"
 )
 
 // A pack that could not be loaded, failed or was suspended has missed events;
@@ -22,7 +23,7 @@ import (
 const (
 	// missedFor is how long events run automatically after they were missed.
 	// Older ones wait for an operator: nobody expects a read receipt then.
-	missedFor = time.Hour
+	missedFor = chat.MissedFor
 	// goneAfter is how long after the start a pack that has missed events must be
 	// absent to count as removed: its folder may not have been read to the end.
 	goneAfter = 10 * time.Second

@@ -49,10 +49,16 @@ func (x *blockade) apply(t *store.Transition) {
 	}
 }
 
-// blocks reports whether a read asked by an event is blocked: some pack might
-// have vetoed it at that event, or at a later one while it waited.
-func (x *blockade) blocks(seq int64) bool {
-	return len(x.rows) > 0 && x.rows[len(x.rows)-1].Seq >= seq
+// missing is what the rows say to the chat's machine.
+func (x *blockade) missing() (m chat.Missing) {
+	for i := range x.rows {
+		row := &x.rows[i]
+		m.Through = max(m.Through, row.Seq)
+		if until := row.At.Add(chat.MissedFor); row.CanHold && until.After(m.HoldUntil) {
+			m.HoldUntil = until
+		}
+	}
+	return m
 }
 
 // blockade is a chat's, as the batch has it; nil if the store can't say.
@@ -91,6 +97,11 @@ func (b *batch) change(pack string) *missedChange {
 	return c
 }
 
+// mayHold reports whether one of them might have held the chat.
+func mayHold(missed []rules.Missed) bool {
+	return slices.ContainsFunc(missed, func(m rules.Missed) bool { return m.CanHold })
+}
+
 // vetoers are the packs that might have vetoed the reads of an event.
 func vetoers(missed []rules.Missed) (packs []string) {
 	for i := range missed {
@@ -106,7 +117,7 @@ func (b *batch) missedBy(set *rules.Set, entry *store.Entry, result *rules.Resul
 	for i := range result.Missed {
 		m := &result.Missed[i]
 		row := store.Missed{
-			Pack: m.Pack, Seq: entry.Seq, Key: entry.ShardKey(), At: t.Decision.At, Version: m.Version, Why: m.Why, CanVeto: m.CanVeto,
+			Pack: m.Pack, Seq: entry.Seq, Key: entry.ShardKey(), At: t.Decision.At, Version: m.Version, Why: m.Why, CanVeto: m.CanVeto, CanHold: m.CanHold,
 		}
 		if m.CanVeto {
 			row.Chats = forwarded
@@ -161,17 +172,18 @@ func (b *batch) known(ctx context.Context, entry *store.Entry, c *chat.Chat) {
 
 // revive lets the chat's reads that nothing blocks any more go on.
 func (b *batch) revive(x *blockade, c *chat.Chat, now time.Time, changes ...*missedChange) []chat.Action {
-	var in chat.Revive
+	missing := x.missing()
+	in := chat.Revive{Missing: &missing}
 	for _, a := range x.reads {
 		switch {
-		case x.blocks(a.ID.Seq):
+		case missing.Blocks(&a, now):
 		case b.s.e.rules.Load().Withdrawn(a.Pack, a.Version), !b.s.e.rules.Load().HasRule(a.Pack, a.Rule):
 			in.Inactive = append(in.Inactive, a)
 		default:
 			in.Actions = append(in.Actions, a)
 		}
 	}
-	if len(in.Actions)+len(in.Inactive) == 0 {
+	if len(in.Actions)+len(in.Inactive) == 0 && c.Missing.Through == missing.Through && c.Missing.HoldUntil.Equal(missing.HoldUntil) {
 		return nil
 	}
 	var t store.Transition
@@ -302,7 +314,7 @@ func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []st
 		}
 	}
 	in := chat.HandledOf(entry.Seq, ev)
-	in.FirstN, in.First, in.Block = decision.Actions, decision.At, x.blocks(entry.Seq)
+	in.FirstN, in.First, in.Missing = decision.Actions, decision.At, x.missing()
 	in.Line, in.IsGroup = "", event.Unknown // what newer events said of the chat stands
 	var forwarded []string
 	for i := range results {

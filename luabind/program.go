@@ -25,6 +25,7 @@ type Program struct {
 	// UsesVeto says what MayVeto says of the source: where such a file fails,
 	// reads are blocked.
 	UsesVeto bool
+	UsesHold bool // and what MayHold says
 	// UsesRead says that the source uses mark_read, or may: a file that does not
 	// can keep chats unread and not have them read.
 	UsesRead bool
@@ -50,6 +51,7 @@ func Compile(file string, src []byte) (*Program, error) {
 		return nil, err
 	}
 	p.UsesVeto, p.UsesRead = MayVeto(src), usesRead(tokens)
+	p.UsesHold = p.UsesVeto && MayHold(src)
 	if err := checkNesting(file, tokens); err != nil {
 		return nil, err
 	}

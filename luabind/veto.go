@@ -12,7 +12,13 @@ var vetoes = map[string]bool{"keep_unread": true, "hold": true, "postpone": true
 // source that does not compile. It answers true where it can't know: chert is
 // handed on as a value, indexed by an expression, or reached through _G; a
 // string or a long comment has no end; the file is UTF-16.
-func MayVeto(src []byte) bool {
+func MayVeto(src []byte) bool { return mayCall(src, vetoes) }
+
+// MayHold reports the same of hold alone, which vetoes what comes later, too.
+func MayHold(src []byte) bool { return mayCall(src, map[string]bool{"hold": true}) }
+
+// mayCall reports whether a source may call a function of chert.
+func mayCall(src []byte, names map[string]bool) bool {
 	text := strings.TrimPrefix(string(src), "\ufeff")
 	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") || strings.IndexByte(text, 0) >= 0 {
 		return true
@@ -40,7 +46,7 @@ func MayVeto(src []byte) bool {
 			switch field := w.text; {
 			case w.kind != wordName && w.kind != wordString, strings.Contains(field, `\`):
 				return true
-			case from == "chert" && vetoes[field]:
+			case from == "chert" && names[field]:
 				return true
 			case from == "_G" && (field == "_G" || field == "chert"):
 				w = word{wordName, field} // what follows decides again

@@ -168,7 +168,7 @@ func (b *builder) load() {
 			b.add(f.Path, err)
 			continue
 		}
-		p.CanVeto = p.CanVeto || prog.UsesVeto
+		p.CanVeto, p.CanHold = p.CanVeto || prog.UsesVeto, p.CanHold || prog.UsesHold
 		p.onlyVetoes, reads = p.onlyVetoes || prog.UsesVeto, reads || prog.UsesRead
 		if f.Kind == RuleFile {
 			p.config.Files = append(p.config.Files, prog)
@@ -182,7 +182,7 @@ func (b *builder) load() {
 	case FailClosed:
 		p.CanVeto = true
 	case FailOpen:
-		p.CanVeto = false
+		p.CanVeto, p.CanHold = false, false
 	}
 	if b.diags.Errors() {
 		return

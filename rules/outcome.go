@@ -69,6 +69,7 @@ type Missed struct {
 	Version string // of its files, if it is not loaded
 	Why     MissedWhy
 	CanVeto bool
+	CanHold bool
 }
 
 // MissedWhy is why a pack did not get to look at an event.
@@ -88,7 +89,7 @@ func (r *Result) miss(p *Pack, why MissedWhy) {
 		}
 		return
 	}
-	r.Missed = append(r.Missed, Missed{Pack: p.Name, Version: p.Version, Why: why, CanVeto: true})
+	r.Missed = append(r.Missed, Missed{Pack: p.Name, Version: p.Version, Why: why, CanVeto: true, CanHold: p.CanHold})
 }
 
 // Outcome is what became of one rule that passed where.

@@ -22,6 +22,9 @@ type Pack struct {
 	// CanVeto says that reads of an event are blocked if a handler of the pack
 	// fails at it.
 	CanVeto bool
+	// CanHold says that its code may hold chats: then newer reads of the chat are
+	// blocked, too.
+	CanHold bool
 	// onlyVetoes says that its code asks for vetoes and for no reads.
 	onlyVetoes bool
 	// Grants are the capabilities beyond reading that the operator has given.

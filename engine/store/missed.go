@@ -30,8 +30,9 @@ type Misses interface {
 	// they were asked for.
 	BlockedReads(ctx context.Context, chat string) ([]chat.Action, error)
 
-	// BlockedBy counts the reads that are blocked because of a pack: those for
-	// whose event, or a later one of their chat, it has a row with CanVeto.
+	// BlockedBy counts the reads that are blocked because of a pack: it has a
+	// row with CanVeto of the message that they speak for, of the event that asked,
+	// or of a later one of their chat; or a row with CanHold.
 	BlockedBy(ctx context.Context, pack string) (int64, error)
 
 	// Records returns entries and their decisions, without their actions, by
@@ -50,6 +51,9 @@ type Missed struct {
 	// CanVeto is whether the pack might have vetoed reads: they are blocked as
 	// long as the row is there.
 	CanVeto bool
+	// CanHold is whether it might have held the chat: for chat.MissedFor it
+	// counts as held.
+	CanHold bool
 	// Cause is the event that the pack missed, if Why is MissedElsewhere.
 	Cause int64
 	// Chats are other chats for which actions were asked by this event: there,

@@ -152,9 +152,8 @@ type Arrival struct {
 
 // Forward is a wish that a handler made for a chat other than its event's.
 type Forward struct {
-	Wish    chat.Wish
-	Depth   int
-	Outside bool // the event that asked came from outside
+	Wish  chat.Wish
+	Depth int
 	// Block is set when a veto on the event that asked could not be known,
 	// because the packs in MissedBy did not get to look at it.
 	Block    bool

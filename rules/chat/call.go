@@ -8,7 +8,7 @@ import (
 // ready gives dispatch the chat's next call, if one is due. What can't or need
 // not be called any more is settled on the way.
 func (s *step) ready(in Ready) {
-	if s.c.Flight != nil {
+	if s.c.Flight != nil || s.c.TimerDue(s.now) {
 		return
 	}
 	s.settleWhere(Dropped, WhyExpired, func(a *Action) bool {
@@ -53,24 +53,16 @@ func (s *step) ready(in Ready) {
 	s.out.Call = &out
 }
 
-// first is the place of the action to be called for now: the earliest due, of
-// equals the one asked first; -1 if none is due. Of other kinds than reads only
-// the first may go: they keep the order in which they were asked.
+// first is the place of the action to be called for now: the earliest due of
+// those that may go, of equals the one asked first; -1 if none is due.
 func (s *step) first() int {
-	first, others := -1, false
+	first := -1
 	for i := range s.c.Waiting {
-		a := &s.c.Waiting[i]
-		if a.Kind != Read {
-			if others {
-				continue
-			}
-			others = true
-		}
-		due := s.c.due(a)
-		if due.After(s.now) {
+		due := s.c.due(&s.c.Waiting[i])
+		if due.After(s.now) || first >= 0 && !due.Before(s.c.due(&s.c.Waiting[first])) {
 			continue
 		}
-		if first < 0 || due.Before(s.c.due(&s.c.Waiting[first])) {
+		if s.c.mayGo(i) {
 			first = i
 		}
 	}

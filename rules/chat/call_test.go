@@ -18,10 +18,10 @@ func TestRetries(t *testing.T) {
 			msg m2: other mark_read
 			no call
 			advance 1m
-			calls 1.0 1.1 2.0
+			calls 2.0 1.0 1.1
 			ok
-			1.0 done read
-			2.0 done coalesced`,
+			1.0 done coalesced
+			2.0 done read`,
 		"what Chert asked to wait is waited, also by the next read": `
 			msg m1: codes mark_read
 			calls 1.0
@@ -62,7 +62,7 @@ func TestRetries(t *testing.T) {
 			retry 23h
 			advance 23h
 			msg m2: other mark_read
-			calls 1.0 2.0
+			calls 2.0 1.0
 			retry 2h
 			1.0 dead retries_exhausted
 			2.0 waiting

@@ -29,10 +29,11 @@ type Chat struct {
 	// LastMessageSeq is the journal sequence of the event that brought it first:
 	// a message.received, or the lead_reply that told of it before; 0: none.
 	LastMessageSeq int64
-	// SeenBy are the packs of which a rule ran on the newest inbound message, in
-	// ascending order. A read that such a pack asks later, by a timer say, speaks
-	// for that message; one of another pack does not.
-	SeenBy []string
+	// Seen is, by pack, the newest inbound message on which a rule of it ran, as
+	// LastMessageSeq gives it. What the pack asks for later, by a timer say, speaks
+	// for that message and for none that came since. What is read already is left
+	// out.
+	Seen   map[string]int64
 	Recent Messages // to recognise a message that comes again
 	// Veto is the journal sequence of the newest event that vetoed, Unasked that
 	// of the newest inbound message for which no read stood once it was handled.
@@ -42,6 +43,9 @@ type Chat struct {
 	// ReadThrough is the journal sequence noted when the last successful
 	// mark-read was put on the wire: what was journaled up to it is read. 0: never.
 	ReadThrough int64
+
+	// Missing is what packs that can veto did not get to look at.
+	Missing Missing
 
 	Waiting  []Action // not settled yet, in the order asked
 	Retry    Retry    // of the reads' call, shared by all waiting reads
@@ -53,6 +57,22 @@ type Chat struct {
 	// that is Sent without a flight was on the wire when the process ended, and
 	// the next Step settles it, whatever its input.
 	Flight *Flight `json:"-"`
+}
+
+// Missing is what packs that can veto did not get to look at in a chat: because
+// they failed, were suspended, or could not be loaded. Reads are blocked by it.
+type Missing struct {
+	// Through is the journal sequence of the newest such event; 0: none. It
+	// blocks the reads that a veto of it would have dropped.
+	Through int64
+	// HoldUntil ends the time in which the chat counts as held, if such a pack
+	// may hold chats: then a hold would drop newer reads, too. Zero: none may.
+	HoldUntil time.Time
+}
+
+// Blocks reports whether a read is blocked.
+func (m Missing) Blocks(a *Action, now time.Time) bool {
+	return m.Through > 0 && a.since() <= m.Through || now.Before(m.HoldUntil)
 }
 
 // ActionID names an action by the journal sequence of the event that asked for
@@ -117,6 +137,10 @@ const (
 	MaxDepth = 5
 	// TypingLife is how long a typing signal is worth sending.
 	TypingLife = 10 * time.Second
+	// MissedFor is how long after an event was missed it still matters by itself:
+	// so long it runs again automatically (contract, "the events that it missed in
+	// the last hour"), and so long a chat that it might have held counts as held.
+	MissedFor = time.Hour
 	// RetryFor is how long a retryable call is tried before it is dead.
 	RetryFor = 24 * time.Hour
 )
@@ -133,8 +157,9 @@ type Action struct {
 	Reason  string // as the rule gave it
 
 	EvenIfNewer bool            // reads: not dropped as superseded
-	Covers      int64           // reads: journal sequence of the newest inbound message they speak for
+	Covers      int64           // reads: the newest inbound message they were asked for, as LastMessageSeq gives it
 	Body        json.RawMessage `json:",omitempty"` // other kinds: what to send
+	Follows     bool            // reads: no message asked for it, but a timer, say: it speaks for newer ones that its pack sees
 	Target      string          // react: the message's id
 	Depth       int
 
@@ -150,6 +175,10 @@ type Action struct {
 	Error    string // of the last attempt, for people
 	Settled  time.Time
 }
+
+// since is the first event whose veto concerns a read: that of the newest
+// message it speaks for, or the one that asked, if that came before.
+func (a *Action) since() int64 { return min(a.Covers, a.ID.Seq) }
 
 // RuleKey is what identifies the rule that asked within all packs.
 func (a *Action) RuleKey() string { return Key(a.Pack, a.Rule) }
@@ -212,20 +241,51 @@ type Call struct {
 // of account. Zero means never.
 func (c *Chat) NextCall() time.Time {
 	var next time.Time
-	others := false
 	for i := range c.Waiting {
-		a := &c.Waiting[i]
-		if a.Kind != Read {
-			// Typing, reactions and messages go out in the order asked: only
-			// the first of them can be next.
-			if others {
-				continue
-			}
-			others = true
+		if c.mayGo(i) {
+			next = sooner(next, c.due(&c.Waiting[i]))
 		}
-		next = sooner(next, c.due(a))
 	}
 	return next
+}
+
+// mayGo reports whether the i-th waiting action may be called for once it is due,
+// as far as the others are concerned. Actions other than reads go in the order
+// asked. Of one handler, so do its reads and its other actions. And a read goes
+// when it speaks for the newest message: else it waits for one that does.
+func (c *Chat) mayGo(i int) bool {
+	a := &c.Waiting[i]
+	for j := range i {
+		switch b := &c.Waiting[j]; {
+		case a.Kind != Read && b.Kind != Read:
+			return false
+		case a.Kind != Read && a.sameHandler(b) && !b.Due.After(a.Due) && c.speaks(b),
+			a.Kind == Read && b.Kind != Read && a.sameHandler(b):
+			return false
+		}
+	}
+	return a.Kind != Read || c.speaks(a)
+}
+
+// speaks reports whether a read may go out for all that its call will read: it
+// was asked for the newest message, or its pack has seen that, or it does not
+// care, or all is read.
+func (c *Chat) speaks(a *Action) bool {
+	newest := c.LastMessageSeq
+	return a.EvenIfNewer || newest <= c.ReadThrough || c.covered(a) >= newest || c.Seen[a.Pack] >= newest
+}
+
+// covered is the newest inbound message that a read speaks for by now.
+func (c *Chat) covered(a *Action) int64 {
+	if a.Follows {
+		return max(a.Covers, c.Seen[a.Pack])
+	}
+	return a.Covers
+}
+
+// sameHandler reports whether one run of one handler asked for both.
+func (a *Action) sameHandler(b *Action) bool {
+	return a.ID.Seq == b.ID.Seq && a.RuleKey() == b.RuleKey()
 }
 
 // NextTimer is when the chat's earliest timer fires. Zero means never.
@@ -237,6 +297,17 @@ func (c *Chat) NextTimer() time.Time {
 		}
 	}
 	return next
+}
+
+// TimerDue reports whether a timer is due whose event is not handled yet: what
+// its rule asks for comes before reads that are due at the same time or later.
+func (c *Chat) TimerDue(now time.Time) bool {
+	for i := range c.Timers {
+		if t := &c.Timers[i]; t.Fired || !t.Due.After(now) {
+			return true
+		}
+	}
+	return false
 }
 
 // Stands reports whether the timer is still set: only then may its event run.

@@ -714,7 +714,7 @@ func TestOneMessageByManyEvents(t *testing.T) {
 			msg m2: vip keep_unread
 			msg m1: codes mark_read
 			no call
-			3.0 dropped superseded`,
+			3.0 dropped vetoed`,
 		"its text shows it to be the newest, once more": `
 			msg m1 text=one:
 			legacy text=one: codes sees
@@ -741,5 +741,182 @@ func TestOneMessageByManyEvents(t *testing.T) {
 			outside: codes mark_read 1h; late mark_read 1h
 			4.0 waiting
 			4.1 waiting`,
+	})
+}
+
+// A veto hits every read that speaks for what was vetoed, whenever it is asked for.
+func TestVetoWinsOverLaterReadOfTheSameMessage(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"of a timer that the message set": `
+			msg m1: settle set_timer 30s name=t; vip keep_unread
+			advance 30s
+			fires t
+			fired t: settle mark_read; settle mark_read even_if_newer rule=sure
+			2.0 dropped vetoed
+			2.1 dropped vetoed`,
+		"of a timer that was set before": `
+			msg m1: settle set_timer 30s name=t
+			msg m2: settle sees; vip keep_unread
+			advance 30s
+			fires t
+			fired t: settle mark_read
+			3.0 dropped vetoed`,
+		"the veto of a reaction, too": `
+			msg m1: settle set_timer 30s name=t
+			reaction: vip keep_unread
+			advance 30s
+			fires t
+			fired t: settle mark_read
+			3.0 dropped vetoed`,
+		"a newer message ends it": `
+			msg m1: settle sees; vip keep_unread
+			msg m2: settle set_timer 30s name=t
+			advance 30s
+			fires t
+			fired t: settle mark_read
+			calls 3.0`,
+		"and so does an event of an unknown type, for itself": `
+			msg m1: settle sees; vip keep_unread
+			odd: settle mark_read
+			calls 2.0`,
+		"what waits is vetoed by a message that it speaks for by now": `
+			msg m1: settle sees
+			outside: settle mark_read 1h
+			msg m2: settle sees; vip keep_unread
+			2.0 dropped vetoed`,
+	})
+}
+
+// A veto that is missing blocks the reads that it would have dropped.
+func TestMissingVetoBlocksLaterReads(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"of a timer that speaks for the message": `
+			failing msg m1: settle set_timer 30s name=t
+			advance 30s
+			fires t
+			fired t: settle mark_read
+			2.0 blocked blocked
+			missed 1: vip keep_unread
+			revive 2.0
+			2.0 dropped vetoed`,
+		"until it is known": `
+			failing msg m1: settle set_timer 30s name=t
+			advance 30s
+			fires t
+			fired t: settle mark_read
+			2.0 blocked blocked
+			missed 1:
+			revive 2.0
+			calls 2.0`,
+		"but not of the next message": `
+			failing msg m1: settle mark_read
+			msg m2: settle mark_read
+			1.0 blocked blocked
+			calls 2.0`,
+		"unless the pack may hold the chat": `
+			failing holding msg m1: settle mark_read
+			msg m2: settle mark_read
+			2.0 blocked blocked
+			advance 59m
+			msg m3: settle mark_read
+			3.0 blocked blocked
+			advance 1m
+			msg m4: settle mark_read
+			calls 4.0`,
+		"a crash forgets none of it": `
+			failing holding msg m1: settle sees
+			crash
+			msg m2: settle mark_read
+			2.0 blocked blocked
+			advance 1h
+			crash
+			outside: settle mark_read
+			3.0 waiting`,
+	})
+}
+
+// Of the reads of a chat, one that may go brings the call about; of one handler,
+// what it asked for goes in that order.
+func TestWhatMayGoFirst(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"a read whose pack has not seen the newest message waits for one that has": `
+			msg m1: codes mark_read 2s
+			msg m2: settle mark_read 1h
+			next 1h
+			advance 2s
+			no call
+			1.0 waiting
+			advance 1h
+			calls 2.0 1.0`,
+		"one whose pack has seen it does not": `
+			msg m1: codes mark_read 2s
+			msg m2: settle mark_read 1h; codes sees
+			next 2s
+			advance 2s
+			calls 1.0 2.0`,
+		"a timer's that has not, and what nobody saw": `
+			msg m1: settle set_timer 2s name=t
+			msg m2:
+			msg m3: codes mark_read 1h
+			advance 2s
+			fires t
+			fired t: settle mark_read
+			4.0 dropped superseded`,
+		"even_if_newer does not care": `
+			msg m1: codes mark_read 2s even_if_newer
+			msg m2: settle mark_read 1h
+			next 2s`,
+		"a read waits for what its handler sent before, and that for it": `
+			msg m1: codes send; codes mark_read; codes send
+			calls 1.0
+			retry 5s
+			no call
+			advance 5s
+			calls 1.0
+			ok
+			calls 1.1
+			retry 5s
+			no call
+			advance 5s
+			calls 1.1
+			ok
+			calls 1.2`,
+		"not for what another handler sent, nor a message for a delayed read": `
+			msg m1: codes send; settle mark_read; settle mark_read 1h rule=late; settle send rule=late
+			calls 1.0
+			retry 5s
+			calls 1.1 1.2`,
+		"a timer that is due comes first": `
+			msg m1: codes mark_read 30s; codes set_timer 30s name=t
+			advance 30s
+			no call
+			fires t
+			no call
+			fired t: vip keep_unread
+			1.0 dropped vetoed`,
+	})
+}
+
+// Where only lead_replies come, a veto of one does not hit the reads of the next.
+func TestVetoesAmongLeadReplies(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"a timer's read of the next goes out": `
+			legacy m1: vip keep_unread
+			legacy m2: settle set_timer 30s name=t
+			advance 30s
+			fires t
+			fired t: settle mark_read
+			calls 3.0`,
+		"one of the same does not": `
+			legacy m1: settle set_timer 30s name=t
+			legacy m1: vip keep_unread
+			advance 30s
+			fires t
+			fired t: settle mark_read
+			3.0 dropped vetoed`,
 	})
 }

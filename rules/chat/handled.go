@@ -31,29 +31,43 @@ func (s *step) handled(in Handled) {
 	if veto {
 		s.c.Veto = max(s.c.Veto, in.Seq)
 		// Not what later events asked, if this one runs because it was missed.
-		s.dropReads(WhyVetoed, func(a *Action) bool { return in.First.IsZero() || a.ID.Seq <= in.Seq })
+		s.dropReads(WhyVetoed, func(a *Action) bool { return in.First.IsZero() || a.since() <= in.Seq })
 	}
 	// Before anything is blocked: what is superseded says so. Whether a read that
 	// is asked for stands is seen once all wishes are carried out.
 	if newer && !asked {
 		s.settleSuperseded()
 	}
-	if in.Block {
-		s.settleReads(Blocked, WhyBlocked, func(a *Action) bool { return a.ID.Seq <= in.Seq })
-	}
+	s.miss(in)
 	s.holds(in)
 	s.out.NextN = in.FirstN
 	for i := range in.Wishes {
 		s.wish(in, &in.Wishes[i], veto)
 	}
-	if newer && !slices.ContainsFunc(s.out.Actions, func(a Action) bool {
-		return a.Kind == Read && a.Covers >= s.c.LastMessageSeq && (a.Status == Waiting || a.Status == Blocked)
-	}) {
+	stands := func(a Action) bool {
+		return a.Kind == Read && s.c.covered(&a) >= s.c.LastMessageSeq && (a.Status == Waiting || a.Status == Blocked)
+	}
+	if newer && !slices.ContainsFunc(s.out.Actions, stands) && !slices.ContainsFunc(s.c.Waiting, stands) {
 		s.c.Unasked = s.c.LastMessageSeq
 	}
 	if len(in.Rested) > 0 {
 		s.rest(in.Rested)
 	}
+}
+
+// miss notes what packs that can veto have missed, and blocks the reads that
+// they might have vetoed.
+func (s *step) miss(in Handled) {
+	m := &s.c.Missing
+	if !in.First.IsZero() {
+		*m = in.Missing
+	} else if in.Block {
+		m.Through = max(m.Through, in.Seq)
+		if in.MayHold {
+			m.HoldUntil = s.now.Add(MissedFor)
+		}
+	}
+	s.settleReads(Blocked, WhyBlocked, func(a *Action) bool { return m.Blocks(a, s.now) })
 }
 
 // seen notes what an event brings and which packs have seen it, and reports
@@ -80,9 +94,27 @@ func (s *step) seen(in Handled) (newer bool) {
 		s.fresh(in.Seq)
 	}
 	if newer || in.Seq == s.c.LastMessageSeq || m.isNewest(&in) {
-		s.c.SeenBy = union(s.c.SeenBy, in.Saw)
+		s.saw(in.Saw)
 	}
 	return newer
+}
+
+// saw notes that rules of packs ran on the newest message.
+func (s *step) saw(packs []string) {
+	newest := s.c.LastMessageSeq
+	if len(packs) == 0 {
+		return
+	}
+	seen := map[string]int64{}
+	for pack, seq := range s.c.Seen {
+		if seq > s.c.ReadThrough {
+			seen[pack] = seq
+		}
+	}
+	for _, pack := range packs {
+		seen[pack] = newest
+	}
+	s.c.Seen = seen
 }
 
 // message notes a message that comes as message.received for the first time,
@@ -109,16 +141,17 @@ func (s *step) message(in Handled) bool {
 	}
 	m.came(&in)
 	s.fresh(came)
-	if came <= s.c.LastMessageSeq || came <= s.c.ReadThrough {
+	if came <= s.c.LastMessageSeq || came < in.Seq && came <= s.c.ReadThrough {
 		return false
 	}
 	m.Newest = in.keys()
-	s.c.LastMessage, s.c.LastMessageSeq, s.c.SeenBy = "", came, slices.Sorted(maps.Keys(saw))
+	s.c.LastMessage, s.c.LastMessageSeq = "", came
+	s.saw(slices.Sorted(maps.Keys(saw)))
 	if len(in.IDs) > 0 {
 		s.c.LastMessage = in.IDs[0]
 	}
 	if came < in.Seq {
-		s.speakFor(came, saw)
+		s.told(came, saw)
 	}
 	return true
 }
@@ -126,14 +159,19 @@ func (s *step) message(in Handled) bool {
 // fresh notes that something came that can be unread.
 func (s *step) fresh(seq int64) { s.c.LastEvent = max(s.c.LastEvent, seq) }
 
-// speakFor lets the waiting reads cover a message that its lead_reply asked for,
-// or their packs after they had seen that.
-func (s *step) speakFor(message int64, saw map[string]int64) {
+// told lets the waiting reads speak for a message, of which a lead_reply told
+// before, that the lead_reply asked for, or their packs after they had seen that;
+// and no others.
+func (s *step) told(message int64, saw map[string]int64) {
 	waiting := slices.Clone(s.c.Waiting)
 	for i := range waiting {
 		a := &waiting[i]
-		if since := saw[a.Pack]; a.Kind == Read && (a.ID.Seq == message || since > 0 && a.ID.Seq >= since) {
-			a.Covers = message
+		covers := min(a.Covers, message-1)
+		if since := saw[a.Pack]; a.ID.Seq == message || since > 0 && a.ID.Seq >= since {
+			covers = message
+		}
+		if a.Kind == Read && a.Covers != covers {
+			a.Covers = covers
 			s.put(*a)
 		}
 	}
@@ -142,18 +180,22 @@ func (s *step) speakFor(message int64, saw map[string]int64) {
 
 // covers is the newest inbound message that a read of the pack speaks for, if
 // this event asks for it: the event's own; or if it brings none, the newest that
-// the pack's rules ran on; or if a rule named the chat because of an event from
-// outside of another chat, the newest that had come by then.
+// rules of the pack ran on. Where that is the newest of all, an event that can be
+// unread itself speaks for itself, too.
 func (s *step) covers(in Handled, pack string) int64 {
+	newest := s.c.LastMessageSeq
+	seen := max(s.c.Seen[pack], min(newest, s.c.ReadThrough))
 	switch {
-	case in.Message && in.Seq <= s.c.LastMessageSeq:
+	case in.Message && in.Seq <= newest:
 		return in.Seq
-	case s.c.LastMessageSeq < in.Told:
-		return s.c.LastMessageSeq
-	case s.c.LastMessageSeq > s.c.ReadThrough && !slices.Contains(s.c.SeenBy, pack):
-		return s.c.LastMessageSeq - 1
+	case newest == 0:
+		return s.c.LastEvent // no message has come that it could be wrong about
+	case seen < newest:
+		return seen
+	case in.New && !in.Message:
+		return max(newest, in.Seq)
 	}
-	return s.c.LastMessageSeq
+	return newest
 }
 
 // holds carries out the event's releases, then its holds: whatever the order
@@ -214,7 +256,7 @@ func (s *step) wish(in Handled, w *Wish, veto bool) {
 			s.settle(a, Dropped, WhyVetoed)
 		case why != "":
 			s.settle(a, Dropped, why)
-		case a.Kind == Read && in.Block:
+		case a.Kind == Read && s.c.Missing.Blocks(&a, s.now):
 			s.settle(a, Blocked, WhyBlocked)
 		case a.Kind == Read && s.sooner(in, &a):
 			s.settle(a, Dropped, WhyReplaced)
@@ -267,7 +309,7 @@ func (s *step) action(in Handled, w *Wish) Action {
 		Asked: s.now, Due: due, Status: Waiting,
 	}
 	if a.Kind == Read {
-		a.Covers = s.covers(in, w.Pack)
+		a.Covers, a.Follows = s.covers(in, w.Pack), !in.Message && !in.Legacy && !in.New
 	}
 	return a
 }

@@ -26,17 +26,17 @@ type Handled struct {
 	Texts   []string // of a message (event.Event.MessageTexts)
 	Line    string
 	IsGroup event.Truth // of its chat, if it says so
-	// Told, if not 0, is the event from outside, of another chat, of which a rule
-	// named this chat: what it asks for was said of the chat as it was then.
-	Told   int64
-	Depth  int
-	Saw    []string // live packs of which a rule ran on it and did not fail
-	Wishes []Wish   // of the handlers that succeeded, in the order they ran
-	Rested []Rest   // cooldowns that begin with this event
-	Timer  *TimerID // the timer whose event this is
+	Depth   int
+	Saw     []string // live packs of which a rule ran on it and did not fail
+	Wishes  []Wish   // of the handlers that succeeded, in the order they ran
+	Rested  []Rest   // cooldowns that begin with this event
+	Timer   *TimerID // the timer whose event this is
 	// Block is set when a pack that could veto did not get to say so: reads
 	// fail closed, those of this event and those that its veto would have hit.
-	Block bool
+	// MayHold is set if it could have held the chat.
+	Block, MayHold bool
+	// Missing, if the event runs again, is all that is missed still.
+	Missing Missing
 }
 
 // HandledOf is what the event alone says of how it was handled.
@@ -151,6 +151,8 @@ type Revive struct {
 	// Inactive are actions whose pack, or that version of it, is no longer live:
 	// they are dropped instead.
 	Inactive []Action
+	// Missing, if set, is all that packs which can veto still miss. It blocks on.
+	Missing *Missing
 }
 
 // Operate is an operator's hold or release of the chat. Like a rule's, a hold

@@ -118,13 +118,3 @@ func with(list, keys []string) []string {
 	}
 	return list
 }
-
-// union adds names to a list in ascending order that has each once.
-func union(list, names []string) []string {
-	for _, name := range names {
-		if at, there := slices.BinarySearch(list, name); !there {
-			list = slices.Insert(slices.Clone(list), at, name)
-		}
-	}
-	return list
-}

@@ -27,6 +27,9 @@ func (s *step) cancel(in Cancel) {
 }
 
 func (s *step) revive(in Revive) {
+	if in.Missing != nil {
+		s.c.Missing = *in.Missing
+	}
 	for _, a := range in.Inactive {
 		s.settle(a, Dropped, WhyPackInactive)
 	}
@@ -38,6 +41,8 @@ func (s *step) revive(in Revive) {
 		switch {
 		case a.Status != Dead && a.Status != Blocked:
 			continue // settled for good, or waiting already
+		case a.Kind == Read && s.c.Missing.Blocks(&a, s.now):
+			continue // by another pack, or for another event
 		case a.Kind == React && a.Why == WhyUnknown, a.Kind == Typing:
 			continue // not to be repeated, whoever asks
 		case slices.ContainsFunc(s.c.Waiting, func(b Action) bool { return b.ID == a.ID }):

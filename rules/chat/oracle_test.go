@@ -12,6 +12,10 @@ type oracle struct {
 	asker    *told              // the message of the event at hand; nil: it is about none that is known
 	fresh    int64              // newest event that can be unread; 0: none
 	speaks   map[ActionID]*told // read → newest message it speaks for
+	loose    map[ActionID]bool  // reads for which no message asked: they speak for newer ones that their pack sees
+	packs    map[ActionID]string
+	since    map[ActionID]int64 // read → first event whose veto concerns it
+	veto     int64              // newest event that vetoed
 	read     int64              // what was journaled up to here is read; 0: nothing is
 	vague    bool               // the event at hand is run again, and brought one that was there
 	unsure   map[ActionID]bool  // reads asked by such: taken as of their event, or later
@@ -26,7 +30,7 @@ type told struct {
 }
 
 func newOracle() oracle {
-	return oracle{speaks: map[ActionID]*told{}, unsure: map[ActionID]bool{}}
+	return oracle{speaks: map[ActionID]*told{}, since: map[ActionID]int64{}, loose: map[ActionID]bool{}, packs: map[ActionID]string{}, unsure: map[ActionID]bool{}}
 }
 
 // find is the message that an event brings once more; nil if it is the first.
@@ -57,6 +61,11 @@ func (o *oracle) newest() *told {
 // handled notes an event that is about to be handled, once more if again.
 func (o *oracle) handled(in Handled, again bool) {
 	o.asker, o.vague = nil, false
+	for _, w := range in.Wishes {
+		if !w.Shadow && (w.Kind == WishKeepUnread || w.Kind == WishHold) {
+			o.veto = max(o.veto, in.Seq)
+		}
+	}
 	if !in.Message && !in.Legacy {
 		if in.New && !again {
 			o.fresh = in.Seq
@@ -91,7 +100,12 @@ func (o *oracle) asked(in Handled, actions []Action) {
 	for i := range actions {
 		if a := &actions[i]; a.Kind == Read && a.ID.Seq == in.Seq && a.ID.N >= in.FirstN {
 			about := o.about(in, a.Pack)
-			o.speaks[a.ID] = about
+			o.speaks[a.ID], o.packs[a.ID] = about, a.Pack
+			o.loose[a.ID] = !in.Message && !in.Legacy && !in.New
+			o.since[a.ID] = in.Seq
+			if own := in.New || in.Legacy; !own && about != nil && about.received {
+				o.since[a.ID] = min(about.came, in.Seq)
+			}
 			early := about != nil && !about.received && about.came != in.Seq // it knows it by a lead_reply of later
 			o.unsure[a.ID] = o.vague || early && (!in.First.IsZero() || !about.saw[a.Pack])
 		}
@@ -113,19 +127,40 @@ func (o *oracle) about(in Handled, pack string) *told {
 	return about
 }
 
+// now is the newest message that a read speaks for by now.
+func (o *oracle) now(id ActionID) *told {
+	about := o.speaks[id]
+	for _, m := range o.messages {
+		if _, saw := m.saw[o.packs[id]]; o.loose[id] && saw && m.received && (about == nil || m.came > about.came) {
+			about = m
+		}
+	}
+	return about
+}
+
 // called says what is wrong with a read call, "" if nothing is: of the message
 // that is newest and not read, one of its reads must speak, or none cares.
 func (o *oracle) called(c *Call) string {
 	if o.read > 0 && o.fresh <= o.read {
 		return fmt.Sprintf("a read with nothing new since %d", o.read)
 	}
+	for i := range c.Actions {
+		if a := &c.Actions[i]; o.since[a.ID] <= o.veto {
+			return fmt.Sprintf("read %s goes out over the veto of event %d", a.ID, o.veto)
+		}
+	}
 	newest := o.newest()
 	if newest == nil || newest.came <= o.read {
 		return ""
 	}
+	if first := &c.Actions[0]; !first.EvenIfNewer {
+		if _, saw := newest.saw[first.Pack]; !saw {
+			return fmt.Sprintf("read %s brings the call about, and no rule of its pack saw message %d", first.ID, newest.came)
+		}
+	}
 	all := true
 	for i := range c.Actions {
-		if m := o.speaks[c.Actions[i].ID]; m != nil && m.came >= newest.came {
+		if m := o.now(c.Actions[i].ID); m != nil && m.came >= newest.came {
 			return ""
 		}
 		all = all && c.Actions[i].EvenIfNewer
@@ -147,7 +182,8 @@ func (o *oracle) succeeded(c *Call) {
 // lead_reply alone: if they are revived, nobody knows that they speak for it.
 func (o *oracle) doubt(rows map[ActionID]Action) {
 	for id, m := range o.speaks {
-		if a := rows[id]; m != nil && !m.received && final(a) {
+		a := rows[id]
+		if m != nil && !m.received && final(a) {
 			o.unsure[id] = true
 		}
 	}
@@ -159,10 +195,13 @@ func (o *oracle) settled(a *Action) string {
 	if a.Kind != Read || a.Why != WhySuperseded {
 		return ""
 	}
-	newest, about := o.newest(), o.speaks[a.ID]
+	newest, about := o.newest(), o.now(a.ID)
 	switch {
 	case a.EvenIfNewer:
 		return "superseded, though even_if_newer"
+	case about != nil && about == o.asker && a.Covers < about.came:
+		// It was settled before the machine looked at the event at hand, of whose
+		// message only a lead_reply had told.
 	case about != nil && about.received && about.came >= newest.came && !o.unsure[a.ID]:
 		return fmt.Sprintf("superseded, though it speaks for the newest message, %d", newest.came)
 	}

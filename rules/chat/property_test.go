@@ -37,13 +37,15 @@ type world struct {
 	event map[int64]Handled
 	next  map[int64]int
 	news  oracle
+	// What packs that can veto have missed: the event → until when it may hold.
+	missed map[int64]time.Time
 }
 
 func newWorld(t *rapid.T) *world {
 	return &world{
 		t: t, chat: Chat{ID: "c1"}, now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC),
 		rows: map[ActionID]Action{}, sent: map[ActionID]int{}, gone: map[ActionID]bool{},
-		event: map[int64]Handled{}, next: map[int64]int{}, news: newOracle(),
+		event: map[int64]Handled{}, next: map[int64]int{}, news: newOracle(), missed: map[int64]time.Time{},
 	}
 }
 
@@ -96,7 +98,8 @@ func (w *world) act() {
 		}
 		w.step(in)
 	case "revive":
-		var in Revive
+		missing := w.missing()
+		in := Revive{Missing: &missing}
 		for _, a := range w.rows {
 			if a.Status != Waiting && a.Status != Sent {
 				in.Actions = append(in.Actions, a)
@@ -114,6 +117,14 @@ func (w *world) act() {
 func (w *world) handle(in Handled) {
 	_, again := w.event[in.Seq]
 	w.event[in.Seq] = in
+	delete(w.missed, in.Seq)
+	if in.Block {
+		w.missed[in.Seq] = time.Time{}
+		if in.MayHold {
+			w.missed[in.Seq] = w.now.Add(MissedFor)
+		}
+	}
+	in.Missing = w.missing()
 	w.news.doubt(w.rows)
 	w.news.handled(in, again)
 	out := w.step(in)
@@ -123,7 +134,7 @@ func (w *world) handle(in Handled) {
 		veto = veto || !x.Shadow && (x.Kind == WishKeepUnread || x.Kind == WishHold)
 	}
 	for _, a := range w.chat.Waiting {
-		mine := a.ID.Seq <= in.Seq
+		mine := a.since() <= in.Seq
 		if (veto && (mine || in.First.IsZero()) || in.Block && mine) && a.Kind == Read {
 			w.t.Fatalf("a read waits though the event vetoed it, or could have: %+v", a)
 		}
@@ -133,6 +144,17 @@ func (w *world) handle(in Handled) {
 			w.gone[id] = true // never to be called again, revived or not
 		}
 	}
+}
+
+// missing is what is missed still.
+func (w *world) missing() (m Missing) {
+	for seq, until := range w.missed {
+		m.Through = max(m.Through, seq)
+		if until.After(m.HoldUntil) {
+			m.HoldUntil = until
+		}
+	}
+	return m
 }
 
 func (w *world) ready() {
@@ -203,7 +225,8 @@ func (w *world) step(in Input) Effects {
 				w.t.Fatalf("settled, and changed:\n%+v\n%+v", old, a)
 			}
 		}
-		if err := w.news.settled(&a); err != "" {
+		old, known := w.rows[a.ID]
+		if err := w.news.settled(&a); err != "" && !(known && old.Why == a.Why) {
 			w.t.Fatalf("%s: %+v", err, a)
 		}
 		w.rows[a.ID] = a
@@ -212,6 +235,11 @@ func (w *world) step(in Input) Effects {
 		w.t.Fatalf("%T: %s", in, err)
 	}
 	w.chat = after
+	for _, a := range after.Waiting {
+		if _, handled := in.(Handled); handled && a.Kind == Read && w.missing().Blocks(&a, w.now) {
+			w.t.Fatalf("waits, though a veto may be missing: %+v", a)
+		}
+	}
 	w.checkRows()
 	return out
 }
@@ -248,6 +276,14 @@ func (w *world) finish() {
 		w.chat, w.call = reload(w.t, w.chat), nil
 	}
 	for range 1000 {
+		for _, timer := range w.chat.Timers {
+			if timer.Fired || !timer.Due.After(w.now) {
+				w.step(Wake{})
+				id := timer.id()
+				w.seq++
+				w.handle(Handled{Seq: w.seq, Timer: &id})
+			}
+		}
 		next := w.chat.NextCall()
 		if next.IsZero() {
 			break
@@ -283,8 +319,8 @@ func (w *world) drawEvent() Handled {
 	kind := rapid.SampledFrom([]string{"message", "message", "message", "legacy", "odd", "reaction", "outside"}).Draw(w.t, "kind")
 	in := Handled{
 		Seq: w.seq, New: kind == "message" || kind == "odd", Message: kind == "message", Legacy: kind == "legacy",
-		Depth:  rapid.SampledFrom([]int{0, 0, 0, 5, 6}).Draw(w.t, "depth"),
-		Block:  rapid.IntRange(0, 7).Draw(w.t, "block") == 0,
+		Depth: rapid.SampledFrom([]int{0, 0, 0, 5, 6}).Draw(w.t, "depth"),
+		Block: rapid.IntRange(0, 7).Draw(w.t, "block") == 0, MayHold: rapid.Bool().Draw(w.t, "may hold"),
 		Wishes: w.drawWishes(),
 	}
 	if in.Message || in.Legacy {

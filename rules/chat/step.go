@@ -77,7 +77,7 @@ func (s *step) settleSuperseded() {
 		return
 	}
 	for i := range s.c.Waiting {
-		if a := &s.c.Waiting[i]; a.Kind == Read && a.Covers >= newest {
+		if a := &s.c.Waiting[i]; a.Kind == Read && s.c.covered(a) >= newest {
 			return
 		}
 	}
@@ -173,15 +173,15 @@ func (a *Action) before(b *Action) bool {
 	return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N)) < 0
 }
 
-// barred says why a read that was meant for an earlier event than the newest
-// may not wait again: "" if it may.
+// barred says why a read may not wait that speaks for what was vetoed, or is older
+// than a message for which nobody asked: "" if it may.
 func (s *step) barred(a *Action) string {
 	switch {
 	case a.Kind != Read:
 		return ""
-	case s.c.Veto > 0 && a.ID.Seq <= s.c.Veto:
+	case s.c.Veto > 0 && a.since() <= s.c.Veto:
 		return WhyVetoed
-	case a.Covers < s.c.Unasked && !a.EvenIfNewer:
+	case s.c.covered(a) < s.c.Unasked && !a.EvenIfNewer:
 		return WhySuperseded
 	}
 	return ""

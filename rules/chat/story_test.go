@@ -14,6 +14,7 @@ import (
 //
 //	msg m1: codes mark_read; vip hold 1d     a message, and what the rules wished
 //	failing msg m1: codes mark_read          the same, but a rule that can veto failed
+//	failing holding msg m1: …                and it may hold the chat
 //	legacy m1: …    legacy text=hi: …        a message as a lead_reply, known by its id, or its text
 //	reaction: …    odd: …    outside: …      a reaction; a type nobody knows; not from outside
 //	fired NAME: …                            the event of a timer that fired
@@ -146,7 +147,7 @@ func (s *story) do(line string) {
 	case "rules":
 		s.step(Cancel{Pack: words[1], Rules: words[2:]})
 	case "revive":
-		var in Revive
+		in := Revive{Missing: &Missing{}}
 		for _, id := range words[1:] {
 			in.Actions = append(in.Actions, s.row(id))
 		}
@@ -198,6 +199,10 @@ func (s *story) event(words []string, wishes string) {
 		in.Block = true
 		words = words[1:]
 	}
+	if words[0] == "holding" {
+		in.MayHold = true
+		words = words[1:]
+	}
 	s.seq++
 	in.Seq, in.Line = s.seq, "+15550100"
 	for _, w := range words[1:] {
@@ -231,6 +236,9 @@ func (s *story) event(words []string, wishes string) {
 		in.FirstN, in.Wishes, in.Saw, in.Block = s.next[seq], nil, nil, block
 		if words[0] == "missed" {
 			in.First = s.first[seq]
+			if block {
+				in.Missing.Through = seq
+			}
 		}
 	default:
 		s.fail("unknown event")

@@ -82,10 +82,9 @@ type entry struct {
 
 // forward is a wish for another chat than that of its event.
 type forward struct {
-	wish    chat.Wish
-	depth   int
-	outside bool // the event that asked came from outside
-	block   bool
+	wish  chat.Wish
+	depth int
+	block bool
 }
 
 // NewWorld makes a world in which nothing has happened yet.
@@ -245,9 +244,6 @@ func (w *World) handle(e *entry) {
 	switch {
 	case e.forward != nil:
 		in.Depth, in.Wishes, in.Block = e.forward.depth, []chat.Wish{e.forward.wish}, e.forward.block
-		if e.forward.outside {
-			in.Told = e.cause
-		}
 		h.Note = fmt.Sprintf("carries a wish of event %d here", e.cause)
 	case e.timer != nil && !e.forced && !c.Stands(*e.timer):
 		h.Note = "the timer no longer stands"
@@ -271,6 +267,7 @@ func (w *World) think(e *entry, c *chat.Chat, in *chat.Handled, h *Happening) {
 	w.memory.now = w.now
 	result := w.c.Set.Run(0, rules.Input{Event: c.Complete(ev), Seq: e.seq, Now: w.now, Chat: c, Memory: &w.memory})
 	in.Block, h.Blocked = result.Block, result.Block
+	in.MayHold = slices.ContainsFunc(result.Missed, func(m rules.Missed) bool { return m.CanHold })
 	for i := range result.Outcomes {
 		o := &result.Outcomes[i]
 		w.steps += o.Steps
@@ -293,7 +290,7 @@ func (w *World) think(e *entry, c *chat.Chat, in *chat.Handled, h *Happening) {
 		h.Rules = append(h.Rules, said)
 	}
 	for _, f := range result.Forwarded(own) {
-		w.append(entry{cause: e.seq, forward: &forward{f.Wish.Wish, ev.Depth, ev.Source != event.SourceEngine, result.Block}, event: event.Event{
+		w.append(entry{cause: e.seq, forward: &forward{f.Wish.Wish, ev.Depth, result.Block}, event: event.Event{
 			ID:   fmt.Sprintf("wish:%d/%s/%s/%d", e.seq, f.Outcome.Pack, f.Outcome.Rule, f.N),
 			Type: "wish", At: w.now, Source: event.SourceEngine, Chat: &event.Chat{ID: f.Wish.Chat}, Pack: f.Outcome.Pack, Depth: ev.Depth,
 		}})

@@ -22,13 +22,13 @@ const (
 
 	// actionColumns are read by actionOf, in this order.
 	actionColumns = `event_seq, n, chat_id, kind, status, why, pack, version, rule, place, reason, even_if_newer,
-		body, target, depth, asked_at, due_at, settled_at, attempts, code, http, trace_id, error, covers_seq`
+		body, target, depth, asked_at, due_at, settled_at, attempts, code, http, trace_id, error, covers_seq, follows`
 )
 
 var (
 	selectKnown = declare(`SELECT 1 FROM chats WHERE id = ?`)
 	selectChat  = declare(`SELECT line, last_event_seq, last_message_id, read_through_seq, retry_attempts, retry_first_at,
-		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq, is_group, hold_seq, last_message_seq, seen_by FROM chats WHERE id = ?`)
+		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq, is_group, hold_seq, last_message_seq, seen_by, missed_seq, may_hold_until FROM chats WHERE id = ?`)
 	selectOpen = declareCostly("sorts what waits in one chat", `SELECT `+actionColumns+` FROM actions WHERE `+isOpen+`
 		AND chat_id = ? AND status IN ('waiting', 'sent') ORDER BY asked_at, event_seq, n`)
 	selectTimers = declareCostly("sorts the timers of one chat", `SELECT pack, name, version, due_at, payload, event_seq, n, depth, fired FROM timers
@@ -68,8 +68,9 @@ func (s *Store) Chat(ctx context.Context, id string) (chat.Chat, error) {
 			c.Retry = chat.Retry{Attempts: int(intOf(row[4])), First: timeOf(row[5]), NotBefore: timeOf(row[6])}
 			c.Hold = chat.Hold{Until: timeOf(row[7]), By: stringOf(row[8]), Reason: stringOf(row[9]), Seq: intOf(row[15])}
 			c.Veto, c.Unasked, c.IsGroup, c.LastMessageSeq = intOf(row[12]), intOf(row[13]), truthOf(row[14]), intOf(row[16])
+			c.Missing = chat.Missing{Through: intOf(row[18]), HoldUntil: timeOf(row[19])}
 			if text := bytesOf(row[17]); text != nil {
-				if err := json.Unmarshal(text, &c.SeenBy); err != nil {
+				if err := json.Unmarshal(text, &c.Seen); err != nil {
 					return fmt.Errorf("packs that have seen the newest message: %w", err)
 				}
 			}
@@ -171,7 +172,7 @@ func actionOf(row []driver.Value) chat.Action {
 		EvenIfNewer: intOf(row[11]) != 0, Body: bytesOf(row[12]), Target: stringOf(row[13]), Depth: int(intOf(row[14])),
 		Asked: timeOf(row[15]), Due: timeOf(row[16]), Settled: timeOf(row[17]),
 		Attempts: int(intOf(row[18])), Code: int(intOf(row[19])), HTTP: int(intOf(row[20])),
-		TraceID: stringOf(row[21]), Error: stringOf(row[22]), Covers: intOf(row[23]),
+		TraceID: stringOf(row[21]), Error: stringOf(row[22]), Covers: intOf(row[23]), Follows: intOf(row[24]) != 0,
 	}
 }
 

@@ -21,12 +21,12 @@ var (
 	// tried first: an upsert takes a third longer than the one of the two that
 	// does it. Both of a pair take the same arguments.
 	updateChat = declare(`UPDATE chats SET line = ?, is_group = ?, last_event_seq = ?, last_message_id = ?, last_message_seq = ?, seen_by = ?, recent_messages = ?, veto_seq = ?,
-		unasked_seq = ?, read_through_seq = ?, retry_attempts = ?, retry_first_at = ?, retry_not_before = ?, hold_until = ?,
+		missed_seq = ?, may_hold_until = ?, unasked_seq = ?, read_through_seq = ?, retry_attempts = ?, retry_first_at = ?, retry_not_before = ?, hold_until = ?,
 		hold_by = ?, hold_reason = ?, hold_seq = ?, cooldowns = ?, call_at = ?, timer_at = ? WHERE id = ?`)
 	insertChat = declare(`INSERT INTO chats (line, is_group, last_event_seq, last_message_id, last_message_seq, seen_by, recent_messages, veto_seq,
-		unasked_seq, read_through_seq, retry_attempts, retry_first_at, retry_not_before, hold_until,
+		missed_seq, may_hold_until, unasked_seq, read_through_seq, retry_attempts, retry_first_at, retry_not_before, hold_until,
 		hold_by, hold_reason, hold_seq, cooldowns, call_at, timer_at, id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
 
 	// What an action's life changes; all else is given when it is asked for and
 	// stays. It takes the first arguments of insertAction.
@@ -36,8 +36,8 @@ var (
 	updateWaiting      = declare(actionUpdate + ` AND status = 'waiting'`)
 	selectActionStatus = declare(`SELECT status FROM actions WHERE event_seq = ? AND n = ?`)
 	insertAction       = declare(`INSERT INTO actions (status, why, depth, asked_at, due_at, settled_at, attempts, code, http, trace_id, error,
-		event_seq, n, chat_id, kind, pack, version, rule, place, reason, even_if_newer, body, target, covers_seq)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+		event_seq, n, chat_id, kind, pack, version, rule, place, reason, even_if_newer, body, target, covers_seq, follows)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
 
 	upsertTimer = declare(`INSERT INTO timers (chat_id, pack, name, version, due_at, payload, event_seq, n, depth, fired)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -156,7 +156,7 @@ func (s *step) encodeAction(a *chat.Action, d *store.Decision) {
 		string(a.Status), optional(a.Why), int64(a.Depth), micros(a.Asked), micros(a.Due), micros(a.Settled),
 		int64(a.Attempts), int64(a.Code), int64(a.HTTP), optional(a.TraceID), optional(a.Error), a.ID.Seq, int64(a.ID.N),
 		a.Chat, string(a.Kind), a.Pack, a.Version, a.Rule, a.Place, optional(a.Reason), flag(a.EvenIfNewer),
-		optionalJSON(a.Body), optional(a.Target), a.Covers,
+		optionalJSON(a.Body), optional(a.Target), a.Covers, flag(a.Follows),
 	}
 	s.actions = append(s.actions, actionRow{
 		args: args, status: string(a.Status), seq: a.ID.Seq, n: int64(a.ID.N), isNew: d != nil && d.Seq == a.ID.Seq,
@@ -223,27 +223,22 @@ func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
 	if err != nil {
 		return err
 	}
-	seenBy, err := listJSON(c.SeenBy)
-	if err != nil {
-		return err
+	var seen driver.Value
+	if len(c.Seen) > 0 {
+		b, err := json.Marshal(c.Seen)
+		if err != nil {
+			return err
+		}
+		seen = string(b)
 	}
 	args := []driver.Value{
-		optional(c.Line), truth(c.IsGroup), c.LastEvent, optional(c.LastMessage), c.LastMessageSeq, seenBy, recent, c.Veto,
-		c.Unasked, c.ReadThrough, int64(c.Retry.Attempts), micros(c.Retry.First), micros(c.Retry.NotBefore),
+		optional(c.Line), truth(c.IsGroup), c.LastEvent, optional(c.LastMessage), c.LastMessageSeq, seen, recent, c.Veto,
+		c.Missing.Through, micros(c.Missing.HoldUntil), c.Unasked, c.ReadThrough, int64(c.Retry.Attempts), micros(c.Retry.First), micros(c.Retry.NotBefore),
 		micros(c.Hold.Until), optional(c.Hold.By), optional(c.Hold.Reason), c.Hold.Seq, cooldowns,
 		micros(c.NextCall()), micros(c.NextTimer()), c.ID,
 	}
 	s.addEither(change{what: insertChat, args: args, counts: chatCount}, change{what: updateChat, args: args}, isNew)
 	return nil
-}
-
-// listJSON is a list of strings as JSON; NULL if there are none.
-func listJSON(list []string) (driver.Value, error) {
-	if len(list) == 0 {
-		return nil, nil
-	}
-	b, err := json.Marshal(list)
-	return string(b), err
 }
 
 // messagesJSON is the column recent_messages; NULL if no message is known.

@@ -72,7 +72,6 @@ type forward struct {
 	Depth int       `json:"depth"`
 	Block bool      `json:"block,omitempty"`
 
-	Outside  bool     `json:"outside,omitempty"`
 	MissedBy []string `json:"missed_by,omitempty"`
 	Known    string   `json:"known,omitempty"`
 }
@@ -154,7 +153,7 @@ func forwardJSON(f *store.Forward) (driver.Value, error) {
 	if f == nil {
 		return nil, nil
 	}
-	kept := forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, Outside: f.Outside, MissedBy: f.MissedBy, Known: f.Known}
+	kept := forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
 	kept.Wish.Body = nil
 	if f.Wish.Body != nil {
 		body := string(f.Wish.Body)
@@ -181,7 +180,7 @@ func entryOf(row []driver.Value) (store.Entry, error) {
 		if f.Body != nil {
 			f.Wish.Body = json.RawMessage(*f.Body)
 		}
-		e.Forward = &store.Forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, Outside: f.Outside, MissedBy: f.MissedBy, Known: f.Known}
+		e.Forward = &store.Forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
 	}
 	var d decoded
 	if text := bytesOf(row[16]); text != nil {

@@ -15,12 +15,12 @@ import (
 )
 
 // missedColumns are read by missedOf, in this order.
-const missedColumns = `pack, seq, key, at, version, why, can_veto, cause, chats`
+const missedColumns = `pack, seq, key, at, version, why, can_veto, cause, chats, can_hold`
 
 var (
-	upsertMissed = declare(`INSERT INTO missed (pack, seq, key, slot, at, version, why, can_veto, cause, chats) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	upsertMissed = declare(`INSERT INTO missed (pack, seq, key, slot, at, version, why, can_veto, cause, chats, can_hold) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET key = excluded.key, slot = excluded.slot, at = excluded.at, version = excluded.version,
-		why = excluded.why, can_veto = excluded.can_veto, cause = excluded.cause, chats = excluded.chats`)
+		why = excluded.why, can_veto = excluded.can_veto, cause = excluded.cause, chats = excluded.chats, can_hold = excluded.can_hold`)
 	deleteMissed = declare(`DELETE FROM missed WHERE pack = ? AND seq = ?`)
 
 	selectMissed = declare(`SELECT ` + missedColumns + ` FROM missed
@@ -34,7 +34,7 @@ var (
 		WHERE status = 'blocked' AND chat_id = ? AND kind = 'read' ORDER BY event_seq, n`)
 	countBlockedBy = declareCostly("looks at all reads that are blocked, now and then while some are",
 		`SELECT count(*) FROM actions a WHERE a.status = 'blocked' AND EXISTS (
-		SELECT 1 FROM missed m WHERE m.can_veto = 1 AND m.key = a.chat_id AND m.seq >= a.event_seq AND m.pack = ?)`)
+		SELECT 1 FROM missed m WHERE m.can_veto = 1 AND m.key = a.chat_id AND (m.can_hold = 1 OR m.seq >= min(a.event_seq, a.covers_seq)) AND m.pack = ?)`)
 
 	selectEntry = declare(`SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq WHERE e.seq = ?`)
 )
@@ -54,7 +54,7 @@ func (s *step) encodeMissed(t *store.Transition) error {
 		if m.Cause != 0 {
 			cause = m.Cause
 		}
-		s.add(upsertMissed, m.Pack, m.Seq, m.Key, int64(store.Slot(m.Key)), micros(m.At), m.Version, string(m.Why), flag(m.CanVeto), cause, chats)
+		s.add(upsertMissed, m.Pack, m.Seq, m.Key, int64(store.Slot(m.Key)), micros(m.At), m.Version, string(m.Why), flag(m.CanVeto), cause, chats, flag(m.CanHold))
 	}
 	for _, id := range t.Made {
 		s.add(deleteMissed, id.Pack, id.Seq)
@@ -65,7 +65,7 @@ func (s *step) encodeMissed(t *store.Transition) error {
 func missedOf(row []driver.Value) (m store.Missed, err error) {
 	m = store.Missed{
 		Pack: stringOf(row[0]), Seq: intOf(row[1]), Key: stringOf(row[2]), At: timeOf(row[3]), Version: stringOf(row[4]),
-		Why: store.MissedWhy(stringOf(row[5])), CanVeto: intOf(row[6]) != 0, Cause: intOf(row[7]),
+		Why: store.MissedWhy(stringOf(row[5])), CanVeto: intOf(row[6]) != 0, Cause: intOf(row[7]), CanHold: intOf(row[9]) != 0,
 	}
 	if text := bytesOf(row[8]); text != nil {
 		if err = json.Unmarshal(text, &m.Chats); err != nil {

@@ -75,7 +75,7 @@ var samples = map[*statement][]driver.Value{
 	selectKVs:     {"pack", "key 5", "key 6", int64(0), int64(5)},
 	selectKVsUp:   {"pack", "key 5", nil, int64(0), int64(5)},
 
-	upsertMissed:  {"pack", int64(5), "chat 5", int64(5), int64(5), "v", "failed", int64(1), nil, nil},
+	upsertMissed:  {"pack", int64(5), "chat 5", int64(5), int64(5), "v", "failed", int64(1), nil, nil, int64(1)},
 	deleteMissed:  {"pack", int64(5)},
 	selectMissed:  {"pack", int64(5), int64(0), int64(1), int64(0), int64(10)},
 	selectVetoes:  {"chat 5"},
@@ -96,12 +96,12 @@ var samples = map[*statement][]driver.Value{
 }
 
 var sampleChat = []driver.Value{
-	int64(0), int64(5), nil, int64(0), nil, nil, int64(0), int64(0), int64(0), int64(0), nil, nil, nil, nil, nil, int64(0), nil, int64(5), int64(5), "chat 5",
+	int64(0), int64(5), nil, int64(0), nil, nil, int64(0), int64(0), nil, int64(0), int64(0), int64(0), nil, nil, nil, nil, nil, int64(0), nil, int64(5), int64(5), "chat 5",
 }
 
 var sampleAction = []driver.Value{
 	"waiting", nil, int64(0), nil, nil, nil, int64(0), int64(0), int64(0), nil, nil, int64(5), int64(0),
-	"chat 5", "read", "pack", "v", "rule", "a.lua:1", nil, int64(0), nil, nil, int64(5),
+	"chat 5", "read", "pack", "v", "rule", "a.lua:1", nil, int64(0), nil, nil, int64(5), int64(0),
 }
 
 // TestPlanOfEveryStatement: no statement scans a table, sorts, or makes an
@@ -204,8 +204,8 @@ INSERT INTO seen SELECT 'event ' || i, i FROM numbers;
 INSERT INTO pending SELECT i, i %% 65536 FROM numbers WHERE i %% 10 <> 1;
 INSERT INTO decisions SELECT i, i, NULL, 0, 1, NULL, NULL FROM numbers;
 INSERT INTO actions SELECT i, 0, 'read', 'chat ' || i, CASE i %% 4 WHEN 0 THEN 'done' WHEN 1 THEN 'dead' WHEN 2 THEN 'blocked' ELSE 'waiting' END, NULL,
-	'pack', 'v', 'rule', 'a.lua:1', NULL, 0, NULL, NULL, 0, i, i, NULL, 0, 0, 0, NULL, NULL, i FROM numbers;
-INSERT INTO chats SELECT 'chat ' || i, '+1', i, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, i, i, 0, 0, NULL, 0 FROM numbers;
+	'pack', 'v', 'rule', 'a.lua:1', NULL, 0, NULL, NULL, 0, i, i, NULL, 0, 0, 0, NULL, NULL, i, 0 FROM numbers;
+INSERT INTO chats SELECT 'chat ' || i, '+1', i, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, i, i, 0, 0, NULL, 0, 0, NULL FROM numbers;
 INSERT INTO timers SELECT 'chat ' || i, 'pack', 'timer', 'v', i, NULL, i, 0, 0, 0 FROM numbers;
 INSERT INTO missed (pack, seq, key, slot, at, version, why, can_veto, cause, chats) SELECT 'pack', i, 'chat ' || i, i %% 65536, i, 'v', 'failed', 1, NULL, NULL FROM numbers;
 INSERT INTO states SELECT 'pack', 'chat ' || i, '1' FROM numbers;

@@ -182,16 +182,20 @@ func blockedReads(t *testing.T, b *bench) {
 func blockedBy(t *testing.T, b *bench) {
 	blocked := func(seq int64, chatID string) chat.Action {
 		a := read(seq, 0, chatID, noon)
-		a.Status = chat.Blocked
+		a.Status, a.Covers = chat.Blocked, seq
 		return a
 	}
+	timer := blocked(9, "c1") // asked later, for the message of event 3
+	timer.Covers = 3
 	harmless := missed("harmless", 8, "c1")
 	harmless.CanVeto = false
+	holder := missed("holder", 1, "c1") // it may have held the chat: newer reads, too
+	holder.CanHold = true
 	b.commit(store.Transition{
-		Actions: []chat.Action{blocked(1, "c1"), blocked(3, "c1"), blocked(6, "c1"), blocked(2, "c2"), read(4, 0, "c1", noon)},
-		Missed:  []store.Missed{missed("vip", 3, "c1"), missed("vip", 2, "c2"), missed("other", 7, "c1"), missed("other", 1, "c2"), harmless},
+		Actions: []chat.Action{blocked(1, "c1"), blocked(3, "c1"), blocked(6, "c1"), blocked(2, "c2"), timer, read(4, 0, "c1", noon)},
+		Missed:  []store.Missed{missed("vip", 3, "c1"), missed("vip", 2, "c2"), missed("other", 7, "c1"), missed("other", 1, "c2"), holder, harmless},
 	})
-	for pack, want := range map[string]int64{"vip": 3, "other": 3, "harmless": 0, "nobody": 0} {
+	for pack, want := range map[string]int64{"vip": 4, "other": 4, "holder": 4, "harmless": 0, "nobody": 0} {
 		got, err := b.s.BlockedBy(t.Context(), pack)
 		b.must(err)
 		b.equal("reads blocked by "+pack, got, want)
