@@ -215,22 +215,24 @@ func TestCallsGoOutWhenDue(t *testing.T) {
 }
 
 func TestConcurrencyIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t)
-		d.took = time.Second
-		_, stop := d.run(Config{Concurrency: 3})
-		defer stop()
-		// One after the other: where all calls of a line end in the same moment, it
-		// is not known any more that they succeed, and it takes two places at first.
-		for i := range 10 {
-			d.ask(fmt.Sprint("c", i), int64(i+1), time.Duration(i)*100*time.Millisecond)
-		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		if len(d.calls) != 10 || d.most != 3 {
-			t.Errorf("%d calls, %d at once; want 10 and 3", len(d.calls), d.most)
-		}
-	})
+	for configured, want := range map[int]int{0: 1, 1: 1, 3: 3} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDesk(t)
+			d.took = time.Second
+			_, stop := d.run(Config{Concurrency: configured})
+			defer stop()
+			// One after the other: where all calls of a line end in the same moment, it
+			// is not known any more that they succeed, and it takes two places at first.
+			for i := range 10 {
+				d.ask(fmt.Sprint("c", i), int64(i+1), time.Duration(i)*100*time.Millisecond)
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if len(d.calls) != 10 || d.most != want {
+				t.Errorf("%d calls, %d at once; want 10 and %d", len(d.calls), d.most, want)
+			}
+		})
+	}
 }
 
 func TestRetryAfterPausesEveryCall(t *testing.T) {
@@ -287,8 +289,14 @@ func TestPauseHoldsCallsBack(t *testing.T) {
 		d.ask("a", 1, 0)
 		time.Sleep(time.Minute)
 		d.wantCalls()
+		if !dispatcher.Paused() {
+			t.Error("it does not say that calls are paused")
+		}
 		dispatcher.Pause(false)
 		synctest.Wait()
+		if dispatcher.Paused() {
+			t.Error("it says that calls are paused")
+		}
 		d.wantCalls("a@1m0s")
 	})
 }

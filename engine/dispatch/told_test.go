@@ -1,0 +1,132 @@
+package dispatch
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chertd/engine/chert"
+	"chertd/rules/chat"
+)
+
+// While Able says no, no call goes out; it is asked every second, and the calls go
+// out with the first yes.
+func TestNoCallGoesOutWhileAbleSaysNo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		var asked atomic.Int32
+		_, stop := d.run(Config{Able: func() error {
+			asked.Add(1)
+			if time.Since(d.began) < 10*time.Second {
+				return errors.New("no place to keep what comes of it")
+			}
+			return nil
+		}})
+		defer stop()
+		d.ask("a", 1, 0)
+		time.Sleep(10*time.Second - 1)
+		synctest.Wait()
+		d.wantCalls()
+		if n := asked.Load(); n < 10 || n > 12 {
+			t.Errorf("it was asked %d times in ten seconds", n)
+		}
+		time.Sleep(time.Second)
+		d.wantCalls("a@10s")
+	})
+}
+
+// Each attempt is observed once, with its call, its times and how it ended.
+func TestEveryAttemptIsObserved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.took = 2 * time.Second
+		d.script = []*chert.Error{{Status: 502, Code: 4001, Retryable: true}}
+		var got []string
+		_, stop := d.run(Config{Observe: func(a Attempt) {
+			code := 0
+			if a.Err != nil {
+				code = a.Err.Code
+			}
+			got = append(got, fmt.Sprintf("%s #%d %v-%v %d", a.Call.Chat, a.Call.Attempt, a.Began.Sub(d.began), a.Ended.Sub(d.began), code))
+		}})
+		d.ask("a", 1, time.Second)
+		time.Sleep(time.Minute)
+		stop()
+		if want := []string{"a #1 1s-3s 4001", "a #2 4s-6s 0"}; !slices.Equal(got, want) {
+			t.Errorf("observed %q, want %q", got, want)
+		}
+	})
+}
+
+// Each answer that limits the rate, and no other, gives the pause to keep.
+func TestPauseIsKeptAfterEveryRateLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.script = []*chert.Error{
+			{Status: 429, Code: 1007, Message: "slow down", Retryable: true, RetryAfter: 5 * time.Second},
+			{Status: 502, Code: 4001, Retryable: true},
+			{Status: 429, Message: "a proxy's", Foreign: true, Retryable: true, RetryAfter: 7 * time.Second},
+		}
+		var kept []string
+		_, stop := d.run(Config{Keep: func(p Pause) {
+			kept = append(kept, fmt.Sprintf("%s %v-%v", p.Why, p.Asked.Sub(d.began), p.Until.Sub(d.began)))
+		}})
+		d.ask("a", 1, 0)
+		time.Sleep(time.Minute)
+		stop()
+		d.wantCalls("a@0s", "a@5s", "a@7s", "a@14s")
+		if want := []string{"slow down 0s-5s", "a proxy's 7s-14s"}; !slices.Equal(kept, want) {
+			t.Errorf("kept %q, want %q", kept, want)
+		}
+	})
+}
+
+// ProbeNow makes a call at once, whatever the probe's wait has grown to.
+func TestProbeNowCallsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		for range 5 {
+			d.script = append(d.script, &chert.Error{Status: 401, Code: 2004})
+		}
+		dispatcher, stop := d.run(Config{})
+		defer stop()
+		d.ask("a", 1, 0)
+		time.Sleep(20 * time.Second)
+		d.wantCalls("a@0s", "a@1s", "a@3s", "a@7s", "a@15s")
+		dispatcher.ProbeNow()
+		d.wantCalls("a@0s", "a@1s", "a@3s", "a@7s", "a@15s", "a@20s")
+	})
+}
+
+// Answers of Chert about a chat, an account or the rate say nothing about a line,
+// and neither does what stands in the place of Chert.
+func TestLineFailsByWhatOthersOfItMayMeet(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		answer chat.Answer
+		want   bool
+	}{
+		{"success", chat.Answer{OK: true}, false},
+		{"delivery failed", chat.Answer{Code: 4001, Retryable: true}, true},
+		{"no answer", chat.Answer{Unknown: true}, true},
+		{"no answer, to be repeated", chat.Answer{Unknown: true, Retryable: true}, true},
+		{"refused", chat.Answer{Code: 2002}, false},
+		{"account", chat.Answer{Code: 2004, Retryable: true, Unmade: true}, false},
+		{"a proxy's", chat.Answer{Foreign: true, Retryable: true}, false},
+		{"a proxy's, unknown", chat.Answer{Foreign: true, Unknown: true}, false},
+		{"rate limited", chat.Answer{Code: chert.CodeRateLimited, Retryable: true}, false},
+	} {
+		if got := lineFailed(&tc.answer); got != tc.want {
+			t.Errorf("%s: the line failed: %t, want %t", tc.name, got, tc.want)
+		}
+	}
+}
