@@ -348,3 +348,49 @@ func TestGovernorBearsAClockSetBack(t *testing.T) {
 		}
 	}
 }
+
+// Whenever the ceiling is set to another, calls go by the new one from then on: a
+// burst is no more than it allows, and comes together at its rate. A burst is at
+// least one call.
+func TestGovernorTakesUpAnotherCeiling(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name         string
+		limit, to    float64
+		burst, toTwo int
+		idle         time.Duration // from the first moment, when the burst is used up, to the change
+		want         []time.Duration
+	}{
+		{"no burst", 1, 1, 0, 0, 0, []time.Duration{1, 2, 3}},
+		{"a smaller burst", 1, 1, 5, 2, 10, []time.Duration{0, 0, 1}},
+		{"no burst any more", 1, 1, 5, 0, 10, []time.Duration{0, 1, 2}},
+		{"a larger burst is not there yet", 1, 1, 1, 5, 10, []time.Duration{0, 1, 2}},
+		{"a higher rate", 0.5, 1, 1, 1, 0, []time.Duration{1, 2, 3}},
+		{"a lower rate", 1, 0.25, 1, 1, 0, []time.Duration{4, 8, 12}},
+		{"no ceiling", 1, 0, 1, 1, 0, []time.Duration{0, 0, 0}},
+		{"a ceiling where there was none", 0, 0.5, 0, 1, 0, []time.Duration{0, 2, 4}},
+	} {
+		g := NewGovernor(tc.limit, tc.burst)
+		for range max(tc.burst, 1) {
+			if wait := admit(g, epoch); wait != 0 {
+				t.Fatalf("%s: within the burst the wait is %v", tc.name, wait)
+			}
+		}
+		if wait := admit(g, epoch); tc.limit > 0 && wait == 0 {
+			t.Errorf("%s: a call more than the burst goes out", tc.name)
+		}
+		begin := epoch.Add(tc.idle * time.Second)
+		g.Wait(begin) // the tokens up to here come in at the old ceiling
+		g.SetCeiling(tc.to, tc.toTwo)
+		now := begin
+		for i, want := range tc.want {
+			wait := admit(g, now)
+			for ; wait > 0; wait = admit(g, now) {
+				now = now.Add(wait)
+			}
+			if got := now.Sub(begin); got != want*time.Second {
+				t.Errorf("%s: call %d goes out after %v, want %v", tc.name, i, got, want*time.Second)
+			}
+		}
+	}
+}

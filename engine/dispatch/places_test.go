@@ -38,7 +38,7 @@ func TestPlacesAreShared(t *testing.T) {
 				}
 				continue
 			}
-			now = now.Add(rapid.SampledFrom([]time.Duration{1, time.Millisecond, 400 * time.Millisecond, aloneAfter}).Draw(rt, "later"))
+			now = now.Add(rapid.SampledFrom([]time.Duration{1, time.Millisecond, 400 * time.Millisecond, hangsAfter, aloneAfter}).Draw(rt, "later"))
 			seen[line] = now
 			alone := true
 			for other, at := range seen {

@@ -69,7 +69,8 @@ func TestQueueChoosesByItsPolicy(t *testing.T) {
 			p := draw()
 			shelf.calls[p.Chat] = p
 		}
-		q := NewQueue(shelf, rapid.SampledFrom([]int{0, 1}).Draw(rt, "capacity")) // 1: minCapacity a line
+		capacity := rapid.SampledFrom([]int{0, 1}).Draw(rt, "capacity") // 1: minCapacity a line
+		q := NewQueue(shelf, capacity)
 		used, closed, served := map[string]int{}, map[string]bool{}, map[string]int64{}
 		count := int64(0)
 		for range rapid.IntRange(0, 80).Draw(rt, "steps") {
@@ -103,7 +104,7 @@ func TestQueueChoosesByItsPolicy(t *testing.T) {
 				if !ok && wait != wantWait {
 					rt.Fatalf("it waits %v, want %v", wait, wantWait)
 				}
-				if n := q.Len(); n > DefaultCapacity || q.capacity == 1 && n > 3*minCapacity {
+				if n := q.Len(); n > DefaultCapacity || capacity == 1 && n > 3*minCapacity {
 					rt.Fatalf("%d calls in memory", n)
 				}
 				if ok {
@@ -234,5 +235,88 @@ func TestCallOfANewLineReadsNoStore(t *testing.T) {
 	}
 	if shelf.reads != before {
 		t.Errorf("the store was read %d times", shelf.reads-before)
+	}
+}
+
+// A queue keeps in memory what its capacity allows, shared by its lines, and uses
+// it: what comes beyond stays in the store, and is called in its turn.
+func TestQueueHoldsWhatItsCapacityAllows(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_000_000, 0)
+	yes, none := func(string) bool { return true }, func(string) int { return 0 }
+	for _, lines := range []int{1, 3} {
+		for capacity, each := range map[int]int{-1: 400, 0: 400, 1: minCapacity, 120: 120 / lines} {
+			shelf := &lineShelf{calls: map[string]Pick{}}
+			put := func(n int) Pick {
+				p := Pick{Chat: fmt.Sprintf("c%03d", n), Line: fmt.Sprint("L", n%lines), Due: now.Add(time.Duration(n-1000) * time.Second)}
+				shelf.calls[p.Chat] = p
+				return p
+			}
+			for n := range 300 {
+				put(n)
+			}
+			q := NewQueue(shelf, capacity)
+			called, most := map[string]string{}, 0 // line → its last chat
+			for n := 300; len(shelf.calls) > 0; n++ {
+				got, _, ok, err := q.Next(t.Context(), now, yes, none)
+				if err != nil || !ok || got.Chat <= called[got.Line] || !q.Take(got) {
+					t.Fatalf("%d lines, capacity %d: %+v, %t, %v after %s", lines, capacity, got, ok, err, called[got.Line])
+				}
+				called[got.Line] = got.Chat
+				delete(shelf.calls, got.Chat)
+				if n < 400 {
+					q.Set(put(n))
+				}
+				most = max(most, q.Len())
+			}
+			if most > each*lines || most < min(each*lines, 300)/2-1 {
+				t.Errorf("%d lines, capacity %d: %d calls in memory, want up to %d", lines, capacity, most, each*lines)
+			}
+		}
+	}
+}
+
+// manyLines is a store of many lines with one call each.
+type manyLines struct {
+	lines []string // sorted
+	reads int
+}
+
+func (s *manyLines) CallLines(_ context.Context, from string, limit int) ([]string, error) {
+	s.reads++
+	at, _ := slices.BinarySearch(s.lines, from)
+	return s.lines[at:min(at+limit, len(s.lines))], nil
+}
+
+func (s *manyLines) CallsDue(_ context.Context, line string, after store.Due, _ int) ([]store.Due, error) {
+	s.reads++
+	if due := (store.Due{Chat: "chat of " + line, At: epoch}); compare(due, after) > 0 {
+		return []store.Due{due}, nil
+	}
+	return nil, nil
+}
+
+// While all lines it may know have calls, a queue does not look for others.
+func TestFullQueueLooksForNoFurtherLines(t *testing.T) {
+	t.Parallel()
+	shelf := &manyLines{}
+	for i := range maxLines + 10 {
+		shelf.lines = append(shelf.lines, fmt.Sprintf("%05d", i))
+	}
+	q := NewQueue(shelf, 0)
+	yes, none := func(string) bool { return true }, func(string) int { return 0 }
+	next := func() {
+		if _, _, ok, err := q.Next(t.Context(), epoch, yes, none); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	next()
+	next() // by now all that is to be read has been
+	before := shelf.reads
+	for range 5 {
+		next()
+	}
+	if shelf.reads != before || len(q.lines) != maxLines {
+		t.Errorf("with %d lines in memory the store was read %d times for 5 calls", len(q.lines), shelf.reads-before)
 	}
 }
