@@ -1,0 +1,180 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"chertd/engine/store"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+// someTime is a moment like any other.
+var someTime = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+
+// readings are all that a store is asked. Of a filled one each finds something.
+var readings = map[string]func(s *Store, ctx context.Context) (any, error){
+	"Pending":   func(s *Store, ctx context.Context) (any, error) { return s.Pending(ctx, store.Shard{Of: 1}, 0, 10) },
+	"Unhandled": func(s *Store, ctx context.Context) (any, error) { return s.Unhandled(ctx, "c1", 0) },
+	"Unhandled of no chat": func(s *Store, ctx context.Context) (any, error) {
+		return s.Unhandled(ctx, "alone", 0)
+	},
+	"Chat":  func(s *Store, ctx context.Context) (any, error) { return s.Chat(ctx, "c1") },
+	"State": func(s *Store, ctx context.Context) (any, error) { return s.State(ctx, "p", "c1") },
+	"KV":    func(s *Store, ctx context.Context) (any, error) { return s.KV(ctx, "p", "k", someTime) },
+	"KVList": func(s *Store, ctx context.Context) (any, error) {
+		return first(s.KVList(ctx, "p", "", "", someTime, 9, 99))
+	},
+	"KVUsage": func(s *Store, ctx context.Context) (any, error) {
+		return s.KVUsage(ctx, "p", someTime, []string{"nothing"})
+	},
+	"CallLines":   func(s *Store, ctx context.Context) (any, error) { return s.CallLines(ctx, "", 9) },
+	"CallsDue":    func(s *Store, ctx context.Context) (any, error) { return s.CallsDue(ctx, "L", store.Due{}, 9) },
+	"TimersDue":   func(s *Store, ctx context.Context) (any, error) { return s.TimersDue(ctx, store.Due{}, 9) },
+	"Stats":       func(s *Store, ctx context.Context) (any, error) { return withoutSize(s.Stats(ctx)) },
+	"Event":       func(s *Store, ctx context.Context) (any, error) { return first(s.Event(ctx, "e1")) },
+	"Events":      func(s *Store, ctx context.Context) (any, error) { return s.Events(ctx, "", 0, 9) },
+	"Actions":     func(s *Store, ctx context.Context) (any, error) { return s.Actions(ctx, store.ActionFilter{}) },
+	"Quarantined": func(s *Store, ctx context.Context) (any, error) { return s.Quarantined(ctx, 9) },
+	"Version":     func(s *Store, ctx context.Context) (any, error) { return first(s.Version(ctx, "p", "v1")) },
+	"Versions":    func(s *Store, ctx context.Context) (any, error) { return s.Versions(ctx, "p", 9) },
+	"PackStates":  func(s *Store, ctx context.Context) (any, error) { return s.PackStates(ctx) },
+	"Concerned":   func(s *Store, ctx context.Context) (any, error) { return s.Concerned(ctx, "p", "") },
+	"Flag":        func(s *Store, ctx context.Context) (any, error) { return s.Flag(ctx, "paused") },
+	"ClockOffset": func(s *Store, ctx context.Context) (any, error) { return s.ClockOffset(ctx) },
+	"CallPause":   func(s *Store, ctx context.Context) (any, error) { return s.CallPause(ctx, "acme") },
+	"MissedPacks": func(s *Store, ctx context.Context) (any, error) { return s.MissedPacks(ctx) },
+	"Missed": func(s *Store, ctx context.Context) (any, error) {
+		return s.Missed(ctx, store.Shard{Of: 1}, []string{"q"}, 0, time.Unix(0, 0), 9)
+	},
+	"Vetoes":       func(s *Store, ctx context.Context) (any, error) { return s.Vetoes(ctx, "c1") },
+	"BlockedReads": func(s *Store, ctx context.Context) (any, error) { return s.BlockedReads(ctx, "c1") },
+	"BlockedBy":    func(s *Store, ctx context.Context) (any, error) { return s.BlockedBy(ctx, "q") },
+	"Records":      func(s *Store, ctx context.Context) (any, error) { return s.Records(ctx, []int64{1, 2}) },
+}
+
+func first[T, U any](v T, _ U, err error) (any, error) { return v, err }
+
+func withoutSize(st store.Stats, err error) (any, error) {
+	st.Bytes = 0 // the WAL grows when it likes
+	return st, err
+}
+
+// filled is a store with something of everything, whose reading connections share
+// a saboteur.
+func filled(t *testing.T) (s *Store, sab *saboteur) {
+	t.Helper()
+	s = openWith(t, Options{tick: make(chan time.Time), Readers: 2})
+	ctx := t.Context()
+	blocked := chat.Action{ID: chat.ActionID{Seq: 1, N: 1}, Kind: chat.Read, Chat: "c1", Pack: "p", Status: chat.Blocked, Asked: someTime}
+	tr := half(1, "p", "c1")
+	tr.Chat.Line, tr.Chat.Waiting[0].Due, tr.Chat.Timers[0].Due = "L", someTime, someTime
+	tr.Chat.Seen, tr.Chat.Recent, tr.Chat.Cooldown = map[string]int64{"p": 1}, chat.Messages{IDs: []string{"m1"}}, map[string]time.Time{"p r": someTime}
+	tr.Actions = append(tr.Actions, blocked)
+	tr.Missed = []store.Missed{{Pack: "q", Seq: 1, Key: "c1", At: someTime, Why: rules.MissedFailed, CanVeto: true, Chats: []string{"c2"}}}
+	_, err := s.Append(ctx, []store.Arrival{inChat("e1", "c1"), inChat("e2", "c1"), simple("alone")})
+	for _, err := range []error{
+		err,
+		s.Commit(ctx, []store.Transition{tr}),
+		s.Quarantine(ctx, store.Quarantined{Source: "webhook", Header: map[string]string{"A": "b"}, Body: []byte("?")}),
+		s.SaveVersion(ctx, store.Version{Pack: "p", Version: "v1", Files: []store.VersionFile{{Name: "a.lua", Bytes: []byte("x")}}}),
+		s.SetPackState(ctx, store.PackState{Pack: "p", Live: "v1"}),
+		s.SetFlag(ctx, "paused", true),
+		s.SetClockOffset(ctx, time.Second),
+		s.SetCallPause(ctx, "acme", store.CallPause{Asked: someTime, Until: someTime, Why: "x"}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	sab = &saboteur{with: errInjected}
+	for range s.size {
+		c := <-s.readers
+		c.faults = sab
+		s.readers <- c
+	}
+	return s, sab
+}
+
+var errInjected = errors.New("injected")
+
+// TestEveryReadSaysWhatFails: whichever statement of whichever reading fails, the
+// reading fails with it: "there is nothing" would be acted on. The connection
+// serves the next one as before.
+func TestEveryReadSaysWhatFails(t *testing.T) {
+	t.Parallel()
+	s, sab := filled(t)
+	for name, read := range readings {
+		sab.aim(-1)
+		want, err := read(s, t.Context())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if v := reflect.ValueOf(want); v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0 {
+			t.Errorf("%s finds nothing", name)
+		}
+		for nth, what := range slices.Clone(sab.ran) {
+			if what == rollback {
+				continue // it would leave its transaction open
+			}
+			sab.aim(nth + 1)
+			if got, err := read(s, t.Context()); !errors.Is(err, errInjected) {
+				t.Errorf("%s: %s failed, and it returns %s, %v", name, what.sql, show(got), err)
+			}
+			sab.aim(-1)
+			for range s.size { // whichever connection it was
+				if got, err := read(s, t.Context()); err != nil || !reflect.DeepEqual(got, want) {
+					t.Errorf("%s: after %s had failed it returns %s, %v; want %s", name, what.sql, show(got), err, show(want))
+				}
+			}
+		}
+	}
+}
+
+// TestReadsEndWithTheirContext: whoever no longer waits gets the reason, and no
+// connection is lost by it.
+func TestReadsEndWithTheirContext(t *testing.T) {
+	t.Parallel()
+	s, _ := filled(t)
+	why := errors.New("the operator has left")
+	for name, read := range readings {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(why)
+		for range 2 * s.size {
+			if _, err := read(s, ctx); !errors.Is(err, why) && !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v, want %v", name, err, why)
+			}
+		}
+		if _, err := read(s, t.Context()); err != nil {
+			t.Errorf("%s: then %v", name, err)
+		}
+	}
+	if n := len(s.readers); n != s.size {
+		t.Errorf("%d of %d connections are left", n, s.size)
+	}
+}
+
+func show(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprintf("%+v", v)
+	}
+	return string(b)
+}
+
+// TestActionsOfMoreStatusesThanThereAre is an error, and not a part of them.
+func TestActionsOfMoreStatusesThanThereAre(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	for n, fails := range map[int]bool{statuses: false, statuses + 1: true} {
+		if _, err := s.Actions(t.Context(), store.ActionFilter{Status: make([]chat.Status, n)}); (err != nil) != fails {
+			t.Errorf("%d statuses: %v", n, err)
+		}
+	}
+}
