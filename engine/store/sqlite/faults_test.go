@@ -5,9 +5,8 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"errors"
-	goflag "flag"
 	"fmt"
-	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,8 +18,6 @@ import (
 	"chertd/engine/store"
 	"chertd/rules/chat"
 )
-
-var faultShare = goflag.Int("faults", 8, "TestEveryStatementMayFail tries one in so many faults; 1: all")
 
 // saboteur has the nth statement of the writer's connection fail, once.
 type saboteur struct {
@@ -181,9 +178,20 @@ func TestEveryStatementMayFail(t *testing.T) {
 	errs := map[string]error{"an error": errors.New("injected"), "a full disk": realFull(t)}
 	base := t.TempDir()
 	n := 0
-	start := func(with error, lost bool) (*Store, *saboteur, *[]int64) {
+	// start opens a copy of a store that was closed; "": a new one.
+	start := func(of string, with error, lost bool) (*Store, *saboteur, *[]int64) {
 		n++
-		s, err := Open(t.Context(), filepath.Join(base, fmt.Sprint(n, ".db")), Options{})
+		path := filepath.Join(base, fmt.Sprint(n, ".db"))
+		if of != "" {
+			b, err := os.ReadFile(of)
+			if err == nil {
+				err = os.WriteFile(path, b, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,36 +208,39 @@ func TestEveryStatementMayFail(t *testing.T) {
 		s.writer.conn.faults = sab
 		return s, sab, told
 	}
-	s, sab, wantTold := start(nil, false)
-	want := []string{dump(t, s)}
-	var statements []int // of each act
+	// What each act finds, leaves, runs and tells of without any fault.
+	found, want := []string{""}, []string{}
+	var statements []int
+	var tells [][]int64
 	for _, act := range acts {
+		s, sab, told := start(found[len(found)-1], nil, false)
+		if len(want) == 0 {
+			want = append(want, dump(t, s))
+		}
 		sab.aim(-1)
 		if err := act.do(s); err != nil {
 			t.Fatal(act.name, err)
 		}
 		statements = append(statements, len(sab.ran))
+		tells = append(tells, *told)
 		want = append(want, dump(t, s))
 		if want[len(want)-1] == want[len(want)-2] && act.name != "commit again" {
 			t.Fatalf("%s changes nothing", act.name)
 		}
+		found = append(found, s.path)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	s.Close()
 
+	all := slices.Concat(tells...)
+	last := all[len(all)-1]
 	faults := 0
 	for name, with := range errs {
 		for _, lost := range []bool{false, true} {
 			for at, act := range acts {
 				for nth := 1; nth <= statements[at]; nth++ {
-					if rand.IntN(*faultShare) != 0 {
-						continue
-					}
-					s, sab, told := start(with, lost)
-					for _, before := range acts[:at] {
-						if err := before.do(s); err != nil {
-							t.Fatal(err)
-						}
-					}
+					s, sab, told := start(found[at], with, lost)
 					sab.aim(nth)
 					err := act.do(s)
 					hit := sab.struck()
@@ -258,8 +269,8 @@ func TestEveryStatementMayFail(t *testing.T) {
 					if got := dump(t, s); got != want[len(want)-1] {
 						t.Errorf("%s: in the end there is\n%s\nwant\n%s", what, got, want[len(want)-1])
 					}
-					if !slices.Equal(*told, *wantTold) || s.LastSeq() != (*wantTold)[len(*wantTold)-1] {
-						t.Errorf("%s: told of %v, last %d; want %v", what, *told, s.LastSeq(), *wantTold)
+					if wantTold := slices.Concat(tells[at:]...); !slices.Equal(*told, wantTold) || s.LastSeq() != last {
+						t.Errorf("%s: told of %v, last %d; want %v, last %d", what, *told, s.LastSeq(), wantTold, last)
 					}
 					s.Close()
 					if t.Failed() {
@@ -269,8 +280,8 @@ func TestEveryStatementMayFail(t *testing.T) {
 			}
 		}
 	}
-	if least := 100 / *faultShare; faults < least {
-		t.Errorf("%d faults were injected, want %d at least", faults, least)
+	if faults < 100 {
+		t.Errorf("%d faults were injected, want 100 at least", faults)
 	}
 	t.Logf("%d faults", faults)
 }
