@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -90,5 +91,86 @@ func TestOpenErrorsNameTheirFix(t *testing.T) {
 	var unusable *UnusableError
 	if _, err := Open(t.Context(), text, Options{}); !errors.As(err, &unusable) || !strings.Contains(unusable.Hint(), "store.url") {
 		t.Errorf("a file of text: %v", err)
+	}
+}
+
+// TestOpenOfABrokenStore: a table that Open needs and does not find, or can't write
+// to, is said, and not taken for an empty one. The lock is given back.
+func TestOpenOfABrokenStore(t *testing.T) {
+	t.Parallel()
+	for _, broken := range []string{
+		"DROP TABLE meta", "DROP TABLE events", "DROP TABLE counts",
+		"ALTER TABLE meta RENAME TO old; CREATE VIEW meta AS SELECT * FROM old",
+	} {
+		path := filepath.Join(t.TempDir(), "chertd.db")
+		s, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.writer.conn.script(broken); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			var inUse *InUseError
+			s, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
+			if err == nil {
+				s.Close()
+			}
+			if err == nil || errors.As(err, &inUse) || !strings.Contains(err.Error(), path) {
+				t.Errorf("%s: opened with %v", broken, err)
+			}
+		}
+	}
+}
+
+// TestOpenFollowsNoBrokenLink: a link that leads nowhere is not made a database.
+func TestOpenFollowsNoBrokenLink(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, link := range []struct{ name, to, want string }{
+		{"nowhere.db", "gone/chertd.db", "file exists"},
+		{"near.db", "other.db", "file exists"},
+		{"itself.db", "itself.db", "too many levels of symbolic links"},
+	} {
+		path := filepath.Join(dir, link.name)
+		if err := os.Symlink(filepath.Join(dir, link.to), path); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
+		if err == nil {
+			s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), link.want) {
+			t.Errorf("%s: opened with %v, want %q", link.name, err, link.want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "other.db")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a database was made behind a link: %v", err)
+	}
+}
+
+// TestWhatOpenReadsMayFail: a sequence or a version that could not be read is not 0.
+func TestWhatOpenReadsMayFail(t *testing.T) {
+	t.Parallel()
+	s, sab := filled(t)
+	c := <-s.readers
+	defer func() { s.readers <- c }()
+	for name, read := range map[string]func() error{
+		"last sequence": func() error { _, err := lastSeq(t.Context(), c); return err },
+		"schema":        func() error { return migrate(t.Context(), c, s.path, migrations) },
+	} {
+		sab.aim(-1)
+		if err := read(); err != nil {
+			t.Fatal(name, err)
+		}
+		for nth, what := range slices.Clone(sab.ran) {
+			sab.aim(nth + 1)
+			if err := read(); !errors.Is(err, errInjected) {
+				t.Errorf("%s: %s failed, and it returns %v", name, what.sql, err)
+			}
+		}
 	}
 }
