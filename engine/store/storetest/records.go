@@ -80,10 +80,24 @@ func actionsFiltered(t *testing.T, b *bench) {
 	b.reopen()
 	newest := slices.Clone(all)
 	slices.Reverse(newest)
-	for _, f := range []store.ActionFilter{
+	filters := []store.ActionFilter{
 		{}, {Limit: 7}, {Limit: 1000}, {Chat: "c1"}, {Pack: "p2", Limit: 1000}, {Status: []chat.Status{chat.Dead}}, {Status: []chat.Status{chat.Done}, Chat: "c2"},
 		{Status: []chat.Status{chat.Dead, chat.Blocked}, Limit: 3}, {Status: []chat.Status{chat.Waiting, chat.Dropped}, Chat: "c3", Pack: "p1"}, {Chat: "nobody"},
-	} {
+	}
+	// Any statuses, whichever of them a store has an index for.
+	for set := range 1 << len(statuses) {
+		f := store.ActionFilter{Limit: 1000}
+		for i, st := range statuses {
+			if set>>i&1 == 1 {
+				f.Status = append(f.Status, st)
+			}
+		}
+		if set%2 == 1 {
+			f.Pack = "p2"
+		}
+		filters = append(filters, f)
+	}
+	for _, f := range filters {
 		limit := f.Limit
 		if limit == 0 {
 			limit = 100
