@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,11 @@ func TestPlanOfEveryStatement(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	fill(t, s.writer.conn, 2000)
+	for what := range samples {
+		if !slices.Contains(statements, what) {
+			t.Errorf("it is run, and is not among those that were declared:\n%s", what.sql)
+		}
+	}
 	for _, what := range statements {
 		var plan, costs []string
 		err := s.read(t.Context(), "explain", func(c *conn) error {

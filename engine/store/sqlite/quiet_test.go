@@ -1,0 +1,94 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestStoreInOrderLogsNothing: opened, used, looked after and closed.
+func TestStoreInOrderLogsNothing(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	tick := make(chan time.Time)
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "chertd.db"), Options{tick: tick, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, act := range acts {
+		if err := act.do(s); err != nil {
+			t.Fatal(act.name, err)
+		}
+		tick <- time.Time{}
+	}
+	s.writer.grown <- struct{}{}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if log.Len() > 0 {
+		t.Errorf("logged:\n%s", log.String())
+	}
+}
+
+// TestCheckpointsFollowRows: the checkpointer is told once for each so many rows,
+// and while it is busy once more and not again.
+func TestCheckpointsFollowRows(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name           string
+		weights        []int
+		room, want     int
+		writtenNotTold int
+	}{
+		{"too few", []int{checkpointRows - 1}, 9, 0, checkpointRows - 1},
+		{"just enough", []int{checkpointRows - 1, 1}, 9, 1, 0},
+		{"each time", slices.Repeat([]int{checkpointRows / 2}, 7), 9, 3, checkpointRows / 2},
+		{"one is late", []int{checkpointRows, 1, checkpointRows - 2}, 9, 1, checkpointRows - 1},
+		{"while it is busy", []int{checkpointRows, checkpointRows, checkpointRows}, 1, 1, 2 * checkpointRows},
+	} {
+		w := &writer{queue: make(chan *request, len(tc.weights)), grown: make(chan struct{}, tc.room)}
+		for _, n := range tc.weights {
+			r := &request{weight: n, bytes: maxBytes} // each is a transaction of its own
+			r.state.Store(requestWithdrawn)           // and none is made
+			w.queue <- r
+		}
+		close(w.queue)
+		w.run()
+		if len(w.grown) != tc.want || w.written != tc.writtenNotTold {
+			t.Errorf("%s: told %d times, and %d rows since; want %d and %d", tc.name, len(w.grown), w.written, tc.want, tc.writtenNotTold)
+		}
+	}
+}
+
+// TestCheckpointThatFailsIsNotTheLast: each time it is told the checkpointer copies
+// the WAL, also after a time that failed, which is logged.
+func TestCheckpointThatFailsIsNotTheLast(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	c, err := connect(context.Background(), s.path, "rw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sab := &saboteur{with: errInjected}
+	sab.aim(2)
+	c.faults = sab
+	var log bytes.Buffer
+	grown := make(chan struct{}, 3)
+	for range 3 {
+		grown <- struct{}{}
+	}
+	close(grown)
+	cp := &checkpointer{conn: c, path: s.path, log: slog.New(slog.NewTextHandler(&log, nil))}
+	cp.run(grown)
+	if !slices.Equal(sab.ran, []*statement{copyWAL, copyWAL, copyWAL}) {
+		t.Errorf("it ran %d statements", len(sab.ran))
+	}
+	if got := log.String(); strings.Count(got, "level=") != 1 || !strings.Contains(got, "injected") {
+		t.Errorf("logged:\n%s", got)
+	}
+}
