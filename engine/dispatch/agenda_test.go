@@ -2,8 +2,10 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,5 +140,41 @@ func TestAgendaReadsOnBeforeTheFarFuture(t *testing.T) {
 			t.Fatalf("next is %v, %v, %v; want %s", next, ok, err, want)
 		}
 		a.Take(next.Chat)
+	}
+}
+
+// While the store fails, Next says so each time, and loses nothing.
+func TestAgendaSaysThatTheStoreFails(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	kept := shelf{"c1": time.Unix(1, 0), "c2": time.Unix(2, 0)}
+	reads := 0
+	a := NewAgenda(func(ctx context.Context, after store.Due, limit int) ([]store.Due, error) {
+		if reads++; reads <= 3 {
+			return nil, errors.New("disk on fire")
+		}
+		return kept.fetch(ctx, after, limit)
+	}, 4)
+	kept["c3"] = time.Unix(3, 0)
+	a.Set("c3", kept["c3"])
+	for i := range 3 {
+		if _, ok, err := a.Next(ctx); ok || err == nil || !strings.Contains(err.Error(), "disk on fire") || reads != i+1 {
+			t.Errorf("next is %t, %v after %d reads, want the store's error after %d", ok, err, reads, i+1)
+		}
+	}
+	for _, want := range []string{"c1", "c2", "c3"} {
+		if next, ok, err := a.Next(ctx); !ok || err != nil || next.Chat != want || !a.Take(want) {
+			t.Errorf("next is %v, %t, %v; want %s", next, ok, err, want)
+		}
+	}
+}
+
+// A capacity that makes no sense is the default.
+func TestAgendaHasItsDefaultCapacity(t *testing.T) {
+	t.Parallel()
+	for asked, want := range map[int]int{-1: DefaultCapacity, 0: DefaultCapacity, 1: 1, 7: 7} {
+		if got := NewAgenda(shelf{}.fetch, asked).capacity(); got != want {
+			t.Errorf("capacity %d counts as %d, want %d", asked, got, want)
+		}
 	}
 }

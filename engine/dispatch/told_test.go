@@ -1,9 +1,13 @@
 package dispatch
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -129,4 +133,54 @@ func TestLineFailsByWhatOthersOfItMayMeet(t *testing.T) {
 			t.Errorf("%s: the line failed: %t, want %t", tc.name, got, tc.want)
 		}
 	}
+}
+
+// What the store or a chat can't say is logged each time it is asked, which is
+// once a second, and the call goes out when it can.
+func TestWhatCantBeSaidIsLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		failing := &failingChats{desk: d, until: d.began.Add(3 * time.Second)}
+		d.queue = NewQueue(failing, 0)
+		var log bytes.Buffer
+		ctx, cancel := context.WithCancel(t.Context())
+		dispatcher := New(Config{
+			Chats: failing, Caller: d, Queue: d.queue, Governor: NewGovernor(0, 0), Now: time.Now,
+			Jitter: func() float64 { return 1 }, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		ended := make(chan struct{})
+		go func() { dispatcher.Run(ctx); close(ended) }()
+		d.ask("a", 1, 0)
+		time.Sleep(time.Minute)
+		cancel()
+		<-ended
+		d.wantCalls("a@6s")
+		// The store is asked once more because there is a call.
+		for what, want := range map[string]int{"the store can't say what is due": 4, "a chat can't say what it is due": 3} {
+			if n := strings.Count(log.String(), what); n != want {
+				t.Errorf("%q is logged %d times, want %d:\n%s", what, n, want, log.String())
+			}
+		}
+	})
+}
+
+// failingChats is a desk whose store fails for a while, and then its chats as long.
+type failingChats struct {
+	*desk
+	until time.Time
+}
+
+func (f *failingChats) CallLines(ctx context.Context, from string, limit int) ([]string, error) {
+	if time.Now().Before(f.until) {
+		return nil, errors.New("disk on fire")
+	}
+	return f.desk.CallLines(ctx, from, limit)
+}
+
+func (f *failingChats) Ready(ctx context.Context, id string) (chat.Call, bool, error) {
+	if time.Now().Before(f.until.Add(3 * time.Second)) {
+		return chat.Call{}, false, errors.New("disk on fire")
+	}
+	return f.desk.Ready(ctx, id)
 }
