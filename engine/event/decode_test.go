@@ -247,6 +247,7 @@ func TestDecodeMalformed(t *testing.T) {
 		{"only space", " \n", Hints{}, "the body is empty"},
 		{"not JSON", "hello", Hints{}, "not JSON: invalid character 'h' looking for beginning of value at byte 1"},
 		{"cut short", `{"event":"message.rec`, Hints{}, "not JSON: unexpected end of JSON input at byte 21"},
+		{"a wrong escape in a time stamp", `{"event":"a","timestamp":"\2026"}`, Hints{}, "not JSON: invalid character '2' in string escape code at byte 28"},
 		{"two bodies", `{"event":"a"}{"event":"b"}`, Hints{}, "not JSON: invalid character '{' after top-level value at byte 14"},
 		{"nullx", `nullx`, Hints{}, "not JSON: invalid character 'x' after top-level value at byte 5"},
 		{"null", `null`, Hints{}, "want an object, got null"},

@@ -66,8 +66,13 @@ func (q *quick) text(into *string) bool {
 }
 
 func (q *quick) stamp(into *stamp) bool {
-	s, _ := q.quoted()
-	return s != nil && into.UnmarshalJSON(q.body[q.at-len(s)-2:q.at]) == nil
+	s, plain := q.quoted()
+	if s == nil {
+		return false
+	}
+	quoted := q.body[q.at-len(s)-2 : q.at]
+	// UnmarshalJSON takes any text: one with an escape may be no JSON.
+	return (plain || json.Valid(quoted)) && into.UnmarshalJSON(quoted) == nil
 }
 
 func (q *quick) flag(into *Truth) bool {
