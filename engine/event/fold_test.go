@@ -134,3 +134,17 @@ func BenchmarkFoldHuge(b *testing.B) {
 		Fold(huge)
 	}
 }
+
+// ASCII has a way of its own, which comes to what all texts come to.
+func TestFoldOfASCIIIsThatOfAnyText(t *testing.T) {
+	t.Parallel()
+	for a := range byte(utf8.RuneSelf) {
+		for b := range byte(utf8.RuneSelf) {
+			for _, s := range []string{string([]byte{a, b}), string([]byte{'x', a, b, 'Y'})} {
+				if got, want := Fold(s), foldUnicode(s); got != want {
+					t.Fatalf("Fold(%q) = %q, as any text %q", s, got, want)
+				}
+			}
+		}
+	}
+}

@@ -75,3 +75,30 @@ func sameAsSlow(t *testing.T, body []byte) {
 		t.Fatalf("read otherwise than by slow\n%s\n got %+v\nwant %+v", body, got, want)
 	}
 }
+
+// TestQuickTakesNothingDamaged damages an envelope that has every kind of value, at
+// each of its bytes and in each way that JSON may be damaged: what is read in one
+// pass all the same, slow reads the same.
+func TestQuickTakesNothingDamaged(t *testing.T) {
+	t.Parallel()
+	const whole = `{"event":"x", "from":"a\n\"", "text":"é" , "n":[-1.5e3,true,{"b":null},[]],"chat_id":7,
+"data":{"chat":{"id":"c","is_group":false,"handles":[{"handle":"+1","is_me":true},{}]},"message":{"parts":[{"type":"text","value":"v"}],"sent_at":"2026-01-05T12:00:00Z"}},"payload":{"k":0}}`
+	if _, ok := parseQuick([]byte(whole)); !ok {
+		t.Fatal("it is not read whole")
+	}
+	for at := range len(whole) {
+		sameAsSlow(t, []byte(whole[:at]))              // cut
+		sameAsSlow(t, []byte(whole[:at]+whole[at+1:])) // a byte lost
+		for _, c := range "{}[]\":,\\ \n\x00\x1f0-.eEtfnu\u0301" {
+			sameAsSlow(t, []byte(whole[:at]+string(c)+whole[at:]))   // put in
+			sameAsSlow(t, []byte(whole[:at]+string(c)+whole[at+1:])) // in the place of another
+		}
+		sameAsSlow(t, []byte(whole[:at]+"\xff"+whole[at:]))
+	}
+	// A value that is missing where nothing follows.
+	for _, cut := range []string{`{"x":`, `{"x": `, `{"x":[`, `{:1}`, `{"x":1,:2}`, `{"event":"x",:1}`} {
+		if _, ok := parseQuick([]byte(cut)); ok {
+			t.Errorf("%s is read", cut)
+		}
+	}
+}
