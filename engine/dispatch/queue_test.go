@@ -322,3 +322,36 @@ func TestFullQueueLooksForNoFurtherLines(t *testing.T) {
 		t.Errorf("with %d lines in memory the store was read %d times for 5 calls", len(q.lines), shelf.reads-before)
 	}
 }
+
+// A call of a line that there was no room for is found once there is, also where
+// every line of the store was known before.
+func TestLineLeftToTheStoreIsFound(t *testing.T) {
+	t.Parallel()
+	shelf := &manyLines{}
+	for i := range maxLines - 1 {
+		shelf.lines = append(shelf.lines, fmt.Sprintf("%05d", i))
+	}
+	q := NewQueue(shelf, 0)
+	may := func(line string) bool { return line == "!late" }
+	next := func() (Pick, bool) {
+		p, _, ok, err := q.Next(t.Context(), epoch, may, func(string) int { return 0 })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p, ok
+	}
+	if _, ok := next(); ok {
+		t.Fatal("a line that may not was chosen")
+	}
+	q.Set(Pick{Chat: "last", Line: "zz", Due: epoch}) // there is room for this one
+	shelf.lines = append(shelf.lines, "zz")
+	q.Set(Pick{Chat: "chat of !late", Line: "!late", Due: epoch})
+	shelf.lines = append([]string{"!late"}, shelf.lines...)
+	if p, ok := next(); ok || q.Take(Pick{Chat: "chat of !late", Line: "!late"}) {
+		t.Fatalf("%+v was chosen, of a line that is not known", p)
+	}
+	q.Set(Pick{Chat: "last", Line: "zz"})
+	if p, ok := next(); !ok || p.Chat != "chat of !late" || !q.Take(p) {
+		t.Errorf("once there is room, %+v is chosen: %t", p, ok)
+	}
+}
