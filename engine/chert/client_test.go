@@ -188,6 +188,36 @@ func TestEachAttemptIsSignedAnew(t *testing.T) {
 	}
 }
 
+// A secret that replaces another signs from then on. One that can't be used is
+// refused, and changes nothing.
+func TestSigningSecretIsReplaced(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 1)
+	s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Header.Get("X-Chert-Signature")
+		io.WriteString(w, `{"chat_id":"c1","status":"read"}`)
+	})
+	c := newClient(t, s.URL, nil)
+	for _, step := range []struct {
+		secret  string
+		refused bool
+		signs   string
+	}{
+		{"", true, testSecret}, {"cut out\n", true, testSecret}, {"another", false, "another"}, {"", true, "another"}, {testSecret, false, testSecret},
+	} {
+		err := c.SetSigningSecret(step.secret)
+		if (err != nil) != step.refused || err != nil && step.secret != "" && strings.Contains(err.Error(), step.secret) {
+			t.Errorf("secret %q: %v, want it refused: %t", step.secret, err, step.refused)
+		}
+		if _, err := c.MarkRead(t.Context(), "c1"); err != nil {
+			t.Fatal(err)
+		}
+		if sig, want := <-got, Signature(step.signs, "1779586534", nil); sig != want {
+			t.Errorf("after secret %q calls are signed %s, want %s", step.secret, sig, want)
+		}
+	}
+}
+
 // The transport must not repeat a request by itself, as it would with a GET on
 // a kept connection that dies: the signature would be sent twice.
 func TestNothingIsRepeatedOnADeadConnection(t *testing.T) {

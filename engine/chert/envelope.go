@@ -24,8 +24,8 @@ func object(body []byte) fields {
 
 // text is a field that is a string.
 func (f fields) text(name string) (s string, ok bool) {
-	raw, ok := f[name]
-	if !ok || len(raw) == 0 || raw[0] != '"' {
+	raw := f[name]
+	if len(raw) == 0 || raw[0] != '"' {
 		return "", false
 	}
 	return s, json.Unmarshal(raw, &s) == nil

@@ -182,6 +182,27 @@ func TestFieldsAreReadForWhatTheyClearlyMean(t *testing.T) {
 			t.Errorf("code %s is read as %d, want %d", raw, got, want)
 		}
 	}
+	for raw, want := range map[string]int{`2147483648`: 1 << 31, `2147483649`: 0, `-2147483648`: 0, `1000`: 1000, `999`: 0} {
+		got := 0
+		if e := envelopeOf(object([]byte(`{"success":false,"error":{"code":` + raw + `,"retryable":true}}`))); e != nil && e.code > 0 {
+			got = e.code
+		}
+		if got != want {
+			t.Errorf("code %s is read as %d, want %d", raw, got, want)
+		}
+	}
+	for raw, want := range map[string]int{`99`: 0, `100`: 100, `503`: 503, `"599"`: 599, `600`: 0, `-404`: 0, `null`: 0} {
+		e := envelopeOf(object([]byte(`{"success":false,"error":{"code":2002,"status":` + raw + `}}`)))
+		if e == nil || e.status != want {
+			t.Errorf("status %s is read as %+v, want %d", raw, e, want)
+		}
+	}
+	for raw, want := range map[string]string{`"m"`: "m", `""`: "", `null`: "", `7`: "", `["m"]`: ""} {
+		f := object([]byte(`{"message":` + raw + `}`))
+		if got, ok := f.text("message"); got != want || ok != (raw[0] == '"') {
+			t.Errorf("text %s is read as %q, %t", raw, got, ok)
+		}
+	}
 	for raw, want := range map[string]time.Duration{
 		`2`: 2 * time.Second, `"2"`: 2 * time.Second, `2.5`: 2500 * time.Millisecond, `"2.5"`: 2500 * time.Millisecond, `"  3 "`: 3 * time.Second,
 		`1e1`: 10 * time.Second, `1e999`: 24 * time.Hour, `"1e999"`: 24 * time.Hour, `99999999999999999999`: 24 * time.Hour,
