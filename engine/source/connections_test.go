@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"chertd/engine/store"
@@ -241,6 +242,64 @@ func TestPlacesAreGivenBack(t *testing.T) {
 		t.Error("a third has a place once the listener is closed")
 	}
 }
+
+// TestPlaceComesWithoutDelay: a new connection that waits has its place in the
+// moment another becomes idle, ends, or has had its grace; and gives up in the
+// moment the listener closes.
+func TestPlaceComesWithoutDelay(t *testing.T) {
+	t.Parallel()
+	const after = 300 * time.Millisecond // less than the grace
+	for _, tc := range []struct {
+		name   string
+		phase  phase // of the one that has the place
+		then   func(cn *conn, l net.Listener)
+		placed bool
+		in     time.Duration
+	}{
+		{"idle", arrived, func(cn *conn, _ net.Listener) { cn.move(idle) }, true, after},
+		{"ends", arrived, func(cn *conn, _ net.Listener) { cn.Close() }, true, after},
+		{"listener closes", arrived, func(_ *conn, l net.Listener) { l.Close() }, false, after},
+		{"grace", arriving, func(*conn, net.Listener) {}, true, arrivalGrace},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := NewConnections(1, slog.New(slog.DiscardHandler))
+			calls := &piped{conns: make(chan net.Conn, 2)}
+			l := c.Listener(calls)
+			var far []net.Conn
+			for range 2 {
+				near, other := net.Pipe()
+				calls.conns <- near
+				far = append(far, other)
+			}
+			first, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			first.(*conn).move(tc.phase)
+			began := time.Now()
+			time.AfterFunc(after, func() { tc.then(first.(*conn), l) })
+			second, err := l.Accept()
+			if (err == nil) != tc.placed || err != nil && !errors.Is(err, net.ErrClosed) || time.Since(began) != tc.in {
+				t.Errorf("%s: %v after %v, want a place: %t after %v", tc.name, err, time.Since(began), tc.placed, tc.in)
+			}
+			time.Sleep(arrivalGrace)
+			first.Close()
+			if err == nil {
+				second.Close()
+			}
+			for _, f := range far {
+				f.Close()
+			}
+		})
+	}
+}
+
+// piped is a listener whose connections a test makes.
+type piped struct{ conns chan net.Conn }
+
+func (p *piped) Accept() (net.Conn, error) { return <-p.conns, nil }
+func (p *piped) Close() error              { return nil }
+func (p *piped) Addr() net.Addr            { return nil }
 
 // flaky is a listener whose Accept fails first.
 type flaky struct {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -390,6 +391,61 @@ func TestNewWebhookRefuses(t *testing.T) {
 		tt.change(&cfg)
 		if _, err := NewWebhook(cfg); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("error %v, want one with %q", err, tt.want)
+		}
+	}
+}
+
+// Without options a webhook has the documented ones, and this machine's clock.
+func TestWebhookHasItsDefaults(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	w, err := NewWebhook(WebhookConfig{Secrets: []string{testSecret}, Ingest: b.ingest, Quarantine: b.quarantine})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := w.cfg; c.Path != "/webhooks/chert" || c.Tolerance != 5*time.Minute || c.MaxBody != 1<<20 || c.InFlight != 256 || c.StoreTime != 5*time.Second || c.Log == nil {
+		t.Errorf("the defaults are %+v", c)
+	}
+	for name, tc := range map[string]struct {
+		off  time.Duration
+		want int
+	}{"now": {0, 200}, "an hour ago": {-time.Hour, 401}} {
+		r := httptest.NewRequest(http.MethodPost, "/webhooks/chert", strings.NewReader(testBody))
+		r.Header.Set(headerLegacySignature, chert.Signature(testSecret, strconv.FormatInt(time.Now().Add(tc.off).Unix(), 10), []byte(testBody)))
+		rec := httptest.NewRecorder()
+		if w.ServeHTTP(rec, r); rec.Code != tc.want {
+			t.Errorf("a delivery signed %s is answered %d, want %d", name, rec.Code, tc.want)
+		}
+	}
+}
+
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) { u.t.Error("the body is read"); return 0, io.EOF }
+
+// A body that says itself that it is too large is refused without reading any of
+// it, and its connection closed; one of just the limit is read.
+func TestBodyDeclaredTooLargeIsNotRead(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *WebhookConfig) { c.MaxBody = int64(len(testBody)) })
+	r := delivery(testSecret, testBody)
+	r.Body, r.ContentLength = io.NopCloser(unread{t}), int64(len(testBody))+1
+	rec := b.serve(r)
+	if rec.Code != http.StatusRequestEntityTooLarge || rec.Header().Get("Connection") != "close" {
+		t.Errorf("answered %d, Connection: %q", rec.Code, rec.Header().Get("Connection"))
+	}
+	if rec := b.serve(delivery(testSecret, testBody)); rec.Code != 200 {
+		t.Errorf("a body of the limit is answered %d", rec.Code)
+	}
+}
+
+// What strangers send is kept and logged up to a limit.
+func TestClip(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{0: "", 512: strings.Repeat("x", 512), 513: strings.Repeat("x", 512) + "…", 5000: strings.Repeat("x", 512) + "…"} {
+		if got := clip(strings.Repeat("x", n)); got != want {
+			t.Errorf("%d bytes become %d", n, len(got))
 		}
 	}
 }
