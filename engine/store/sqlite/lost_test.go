@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -341,7 +342,13 @@ func TestStoreNoticesWithoutTraffic(t *testing.T) {
 	if _, err := s.Append(t.Context(), []store.Arrival{big}); !storeFailed(err) || s.Healthy() == nil {
 		t.Fatalf("on a full disk: %v, %v", err, s.Healthy())
 	}
-	pages("1000000")
+	// Not by a request, which would tell that writes succeed.
+	if err := s.writer.conn.script("PRAGMA max_page_count = 1000000"); err != nil {
+		t.Fatal(err)
+	}
+	if s.Healthy() == nil {
+		t.Fatal("the store works before anybody looked")
+	}
 	look()
 	if err := s.Healthy(); err != nil {
 		t.Errorf("the disk has room again, but the store says it is %v", err)
@@ -361,6 +368,23 @@ func TestStoreNoticesWithoutTraffic(t *testing.T) {
 		if strings.Count(log.String(), want) != 1 {
 			t.Errorf("%q is not logged once:\n%s", want, log.String())
 		}
+	}
+}
+
+// TestStoreInOrderIsNotProbed: what works is not written to for a look.
+func TestStoreInOrderIsNotProbed(t *testing.T) {
+	t.Parallel()
+	tick := make(chan time.Time)
+	s := openWith(t, Options{tick: tick})
+	sab := &saboteur{}
+	sab.aim(-1)
+	s.writer.conn.faults = sab
+	tick <- time.Time{}
+	tick <- time.Time{} // the one before is done
+	sab.mu.Lock()
+	defer sab.mu.Unlock()
+	if slices.Contains(sab.ran, noteProbed) {
+		t.Error("it was written to")
 	}
 }
 

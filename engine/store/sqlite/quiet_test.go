@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chertd/engine/store"
 )
 
 // TestStoreInOrderLogsNothing: opened, used, looked after and closed.
@@ -32,6 +34,37 @@ func TestStoreInOrderLogsNothing(t *testing.T) {
 	}
 	if log.Len() > 0 {
 		t.Errorf("logged:\n%s", log.String())
+	}
+}
+
+// TestCloseLosesNothingByItsCheckpoint: a checkpoint that fails at the end is
+// logged, and is no error of Close.
+func TestCloseLosesNothingByItsCheckpoint(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "chertd.db"), Options{tick: make(chan time.Time), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append(t.Context(), []store.Arrival{simple("e1")}); err != nil {
+		t.Fatal(err)
+	}
+	sab := &saboteur{with: errInjected}
+	sab.aim(1)
+	s.writer.conn.faults = sab
+	if err := s.Close(); err != nil || sab.struck() != truncateWAL {
+		t.Errorf("close: %v", err)
+	}
+	if got := log.String(); strings.Count(got, "level=WARN") != 1 || !strings.Contains(got, "injected") {
+		t.Errorf("logged:\n%s", got)
+	}
+	again, err := Open(t.Context(), s.path, Options{tick: make(chan time.Time)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if _, ok, err := again.Event(t.Context(), "e1"); !ok || err != nil {
+		t.Errorf("e1 is there: %t, %v", ok, err)
 	}
 }
 
