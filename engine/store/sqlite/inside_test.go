@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/rules/chat"
 )
 
 func openInside(t *testing.T) *Store {
@@ -376,5 +378,34 @@ func TestExpiredKVIsCleared(t *testing.T) {
 	kv, err := s.KV(t.Context(), "p", "k0", late)
 	if err != nil || kv.Value != nil || kv.Version != 1 {
 		t.Errorf("a cleared entry is %+v, %v", kv, err)
+	}
+}
+
+// TestWhatCantBeEncodedIsNotKept: a batch of which something can't be written as
+// it is kept fails, whole.
+func TestWhatCantBeEncodedIsNotKept(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	never := time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC) // JSON has no such year
+	for name, tr := range map[string]store.Transition{
+		"a log's field":             {Decision: &store.Decision{Seq: 1, Rules: []store.RuleDecision{{Logs: []store.Log{{Fields: map[string]any{"x": math.NaN()}}}}}}},
+		"a rule's time":             {Decision: &store.Decision{Seq: 1, Rules: []store.RuleDecision{{Rerun: never}}}},
+		"a timer without its chat":  {Timers: []chat.TimerChange{{Timer: chat.Timer{Pack: "p", Name: "t"}}}},
+		"an arrival without its id": {Append: []store.Arrival{simple("")}},
+		"a wish's time":             {Append: []store.Arrival{{Event: event.Event{ID: "e", Type: "x"}, Forward: &store.Forward{Wish: chat.Wish{Due: never}}}}},
+	} {
+		good := store.Transition{States: []store.State{{Pack: "p", Chat: name, Value: []byte("1")}}}
+		if err := s.Commit(t.Context(), []store.Transition{good, tr}); err == nil || s.Healthy() != nil {
+			t.Errorf("%s: committed with %v; the store says it is %v", name, err, s.Healthy())
+		}
+		if v, err := s.State(t.Context(), "p", name); v != nil || err != nil {
+			t.Errorf("%s: a part of the batch was kept: %s, %v", name, v, err)
+		}
+		if _, err := s.Append(t.Context(), tr.Append); len(tr.Append) > 0 && err == nil {
+			t.Errorf("%s: appended", name)
+		}
+	}
+	if got := s.LastSeq(); got != 0 {
+		t.Errorf("last sequence %d", got)
 	}
 }
