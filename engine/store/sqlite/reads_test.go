@@ -178,3 +178,33 @@ func TestActionsOfMoreStatusesThanThereAre(t *testing.T) {
 		}
 	}
 }
+
+// TestQuotaThatCantBeLookedUpIsAnError, and not a conflict: that would be tried
+// again and again.
+func TestQuotaThatCantBeLookedUpIsAnError(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	over := store.Transition{
+		Reads:  []store.KV{{Pack: "p", Key: "k"}},
+		Writes: []store.KV{{Pack: "p", Key: "k", Value: []byte(`"long"`)}},
+		Quotas: []store.Quota{{Pack: "p", Bytes: 3, At: someTime}},
+	}
+	commitOver := func() error { return s.Commit(t.Context(), []store.Transition{over}) }
+	sab := &saboteur{with: errInjected}
+	sab.aim(-1)
+	s.writer.conn.faults = sab
+	if err := commitOver(); !errors.Is(err, store.ErrConflict) {
+		t.Fatalf("over its quota: %v", err)
+	}
+	for nth, what := range slices.Clone(sab.ran) {
+		sab.aim(nth + 1)
+		if err := commitOver(); !errors.Is(err, errInjected) {
+			t.Errorf("%s failed, and the commit ended with %v", what.sql, err)
+		}
+	}
+	sab.aim(-1)
+	over.Quotas[0].Bytes = 100
+	if err := commitOver(); err != nil {
+		t.Errorf("within its quota: %v", err)
+	}
+}
