@@ -184,3 +184,45 @@ func (f *failingChats) Ready(ctx context.Context, id string) (chat.Call, bool, e
 	}
 	return f.desk.Ready(ctx, id)
 }
+
+// The place of a chat that has no call any more goes to the next one as soon as
+// the chat has said so, though nothing was set meanwhile.
+func TestPlaceOfAChatWithoutACallIsFree(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{"no call": nil, "an error": errors.New("disk on fire")} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDesk(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			dispatcher := New(Config{
+				Chats: &mute{desk: d, err: err}, Caller: d, Queue: d.queue, Governor: NewGovernor(0, 0), Now: time.Now,
+				Jitter: func() float64 { return 1 }, Log: slog.New(slog.DiscardHandler),
+			})
+			ended := make(chan struct{})
+			go func() { dispatcher.Run(ctx); close(ended) }()
+			synctest.Wait() // it knows by now that the store has no calls
+			d.queue.Set(Pick{Chat: "mute", Due: time.Now()})
+			synctest.Wait()
+			d.ask("b", 1, 0)
+			time.Sleep(time.Second / 2)
+			cancel()
+			<-ended
+			if d.wantCalls("b@50ms"); t.Failed() {
+				t.Error(name)
+			}
+		})
+	}
+}
+
+// mute is a desk with a chat that takes a while to say that it has no call.
+type mute struct {
+	*desk
+	err error
+}
+
+func (m *mute) Ready(ctx context.Context, id string) (chat.Call, bool, error) {
+	if id == "mute" {
+		time.Sleep(50 * time.Millisecond)
+		return chat.Call{}, false, m.err
+	}
+	return m.desk.Ready(ctx, id)
+}
