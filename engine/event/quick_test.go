@@ -89,7 +89,7 @@ func TestQuickTakesNothingDamaged(t *testing.T) {
 	for at := range len(whole) {
 		sameAsSlow(t, []byte(whole[:at]))              // cut
 		sameAsSlow(t, []byte(whole[:at]+whole[at+1:])) // a byte lost
-		for _, c := range "{}[]\":,\\ \n\x00\x1f0-.eEtfnu\u0301" {
+		for _, c := range "{}[\":,\\\n0" {
 			sameAsSlow(t, []byte(whole[:at]+string(c)+whole[at:]))   // put in
 			sameAsSlow(t, []byte(whole[:at]+string(c)+whole[at+1:])) // in the place of another
 		}
