@@ -214,6 +214,10 @@ func TestDecodeTimestamps(t *testing.T) {
 		{`{"at":1}`, ""},
 		{`"0001-01-01T00:00:00Z"`, ""},
 		{`"9999-01-01T00:00:00Z"`, ""},
+		{`"1969-12-31T23:59:59Z"`, ""},
+		{`"1970-01-01T00:00:00Z"`, "1970-01-01T00:00:00Z"},
+		{`"2261-12-31T23:59:59Z"`, "2261-12-31T23:59:59Z"},
+		{`"2262-01-01T00:00:00Z"`, ""},
 	}
 	for _, tt := range tests {
 		e, err := Decode([]byte(`{"event":"message.received","timestamp":`+tt.stamp+`,"data":{"message":{"id":"m","sent_at":`+tt.stamp+`}}}`), Hints{})
