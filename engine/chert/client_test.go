@@ -119,6 +119,25 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// What is not set is as documented, and this machine's clock signs.
+func TestClientHasItsDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := New(Config{BaseURL: "https://console.trychert.com/api/v1/", Tenant: "acme-7a3f", SigningSecret: testSecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.cfg.Auth != AuthHMAC || c.cfg.Timeout != 10*time.Second || c.cfg.MaxConns != 8 || cap(c.slots) != 8 || c.cfg.Transport == nil || !c.traced {
+		t.Errorf("the defaults are %s, timeout %v, %d calls in flight", c.cfg, c.cfg.Timeout, c.cfg.MaxConns)
+	}
+	if off := time.Since(c.cfg.Now()).Abs(); off > time.Minute {
+		t.Errorf("its clock is off by %v", off)
+	}
+	if c.base != "https://console.trychert.com/api/v1" {
+		t.Errorf("calls go to %s", c.base)
+	}
+}
+
 func TestAuthentication(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
