@@ -150,6 +150,8 @@ func TestAuthentication(t *testing.T) {
 			"X-Chert-Signature": Signature(testSecret, "1779586534", nil),
 			"Authorization":     "",
 			"Content-Type":      "application/json",
+			"Accept":            "application/json",
+			"User-Agent":        "chertd",
 		}},
 		{"bearer", func(c *Config) { c.Auth, c.Tenant = AuthBearer, "" }, map[string]string{
 			"X-Chert-Tenant": "", "X-Chert-Signature": "", "Authorization": "Bearer " + testSecret,
