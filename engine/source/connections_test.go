@@ -363,6 +363,25 @@ func TestTooManyOpenFiles(t *testing.T) {
 	served.Close()
 }
 
+// TestTooManyOpenFilesIsLoggedOnceAMinute, the first time immediately, and by a
+// clock that was set back as well.
+func TestTooManyOpenFilesIsLoggedOnceAMinute(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	c := NewConnections(8, slog.New(slog.NewTextHandler(&log, nil)))
+	for _, step := range []struct {
+		at   time.Duration
+		tell bool
+	}{{0, true}, {0, false}, {refusalEvery - 1, false}, {refusalEvery, true}, {refusalEvery + 1, false}, {-time.Hour, true}, {1 - time.Hour, false}} {
+		c.now = func() time.Time { return testNow.Add(step.at) }
+		log.Reset()
+		c.outOfFiles(syscall.EMFILE)
+		if told := log.Len() > 0; told != step.tell || !c.NoFiles().Equal(c.now()) {
+			t.Errorf("at %v it is logged: %t, and it was out of files at %v", step.at, told, c.NoFiles())
+		}
+	}
+}
+
 // TestStatusOf: only the beginning of an answer has a status.
 func TestStatusOf(t *testing.T) {
 	t.Parallel()
