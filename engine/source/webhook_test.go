@@ -440,6 +440,23 @@ func TestBodyDeclaredTooLargeIsNotRead(t *testing.T) {
 	}
 }
 
+// One delivery after the other finds room, however many there are, large ones too.
+func TestRoomIsGivenBack(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *WebhookConfig) { c.InFlight = 2 })
+	large := `{"event":"ping","x":"` + strings.Repeat("x", 2*smallBody) + `"}`
+	for range cap(b.large) + 3 {
+		for _, body := range []string{testBody, large, "not JSON"} {
+			if rec := b.serve(delivery(testSecret, body)); rec.Code != 200 {
+				t.Fatalf("%.20s… is answered %d", body, rec.Code)
+			}
+		}
+	}
+	if len(b.storing) != 0 || len(b.large) != 0 {
+		t.Errorf("%d places of those that store are taken, %d of large bodies", len(b.storing), len(b.large))
+	}
+}
+
 // What strangers send is kept and logged up to a limit.
 func TestClip(t *testing.T) {
 	t.Parallel()
