@@ -91,6 +91,7 @@ func (s *step) answer(in Answer) {
 		s.unmade(in, flight)
 		return
 	}
+	// One that was dropped and waits again since is settled below, over this.
 	for _, a := range flight.Recalled {
 		a.record(in)
 		if in.OK {

@@ -55,10 +55,6 @@ func (s *step) revive(in Revive) {
 		if a.Kind == Read {
 			s.dropReads(WhyReplaced, func(b *Action) bool { return b.RuleKey() == a.RuleKey() })
 		}
-		if f := s.c.Flight; f != nil && f.carries(a.ID) {
-			// It was blocked while its call was out: that call's answer is its own.
-			s.c.Flight = &Flight{Call: f.Call, Recalled: slices.DeleteFunc(slices.Clone(f.Recalled), func(b Action) bool { return b.ID == a.ID })}
-		}
 		a.Status, a.Why, a.Settled, a.Asked = Waiting, "", time.Time{}, s.now
 		if a.Due.Before(s.now) {
 			a.Due = s.now // a delay that is not over goes on
