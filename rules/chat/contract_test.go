@@ -68,6 +68,11 @@ func TestReads(t *testing.T) {
 			1.0 done coalesced
 			1.1 done coalesced
 			next never`,
+		"of those asked at one moment the earlier event's is first": `
+			msg m1:
+			msg m2: codes mark_read
+			again 1: settle mark_read even_if_newer
+			calls 1.0 2.0`,
 		"one call at a time": `
 			msg m1: codes mark_read
 			calls 1.0
@@ -291,6 +296,22 @@ func TestSuperseded(t *testing.T) {
 			refused gone
 			2.0 dead refused
 			next never`,
+		"nor by one whose pack has no call left": `
+			msg m1: settle mark_read
+			msg m2: codes mark_read 1h
+			spent codes
+			no call
+			2.0 dropped limit_reached
+			1.0 dropped superseded`,
+		"a message that a call has read supersedes nothing": `
+			msg m1: codes mark_read
+			calls 1.0
+			outside: other mark_read 1h
+			odd:
+			ok
+			2.0 waiting
+			advance 1h
+			calls 2.0`,
 		"one that was done has read what came before": `
 			msg m1: settle mark_read 1h
 			msg m2: codes mark_read
@@ -411,6 +432,20 @@ func TestCovers(t *testing.T) {
 			msg m1: settle mark_read shadow
 			outside: settle mark_read
 			2.0 dropped superseded`,
+		"not for one whose reaction it saw alone": `
+			msg m1: settle set_timer 30s name=t
+			msg m2: other sees
+			reaction m2: settle sees
+			advance 30s
+			fires t
+			fired t: settle mark_read
+			4.0 dropped superseded`,
+		"nor for one without an id, by what has none either": `
+			msg: other sees
+			reaction: settle sees
+			legacy: settle sees
+			outside: settle mark_read
+			4.0 dropped superseded`,
 		"what is read already needs no one who saw it": `
 			msg m1: codes mark_read
 			calls 1.0

@@ -1,6 +1,9 @@
 package chat
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // What answered was not Chert: whatever waits goes on waiting, for as long as
 // that lasts, and its own time begins when Chert answers again.
@@ -117,4 +120,44 @@ func TestWhatIsStoppedSaysWhy(t *testing.T) {
 			says 1.0 bad signature
 			says 2.0`,
 	})
+}
+
+// Of what stops all calls, the newest answer is recorded, whatever in it changed;
+// the same one again writes nothing.
+func TestNewestReasonOfAStopIsRecorded(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	first := Answer{Unmade: true, Error: "bad signature", Code: 2004, HTTP: 401, TraceID: "t1"}
+	for name, tc := range map[string]struct {
+		then    Answer
+		written bool
+	}{
+		"the same":          {first, false},
+		"another text":      {Answer{Unmade: true, Error: "bad tenant", Code: 2004, HTTP: 401, TraceID: "t2"}, true},
+		"another code":      {Answer{Unmade: true, Error: "bad signature", Code: 2005, HTTP: 401, TraceID: "t2"}, true},
+		"another status":    {Answer{Unmade: true, Error: "bad signature", Code: 2004, HTTP: 403, TraceID: "t2"}, true},
+		"nothing to record": {Answer{Unmade: true}, false},
+	} {
+		c, _ := Step(Chat{ID: "c1"}, Handled{Seq: 1, New: true, Message: true, Wishes: []Wish{{Kind: WishRead}}}, now)
+		var out Effects
+		for _, in := range []Answer{first, tc.then} {
+			c, out = Step(c, Ready{Wire: 1}, now)
+			if out.Call == nil {
+				t.Fatalf("%s: no call", name)
+			}
+			in.Call = *out.Call
+			c, out = Step(c, in, now)
+		}
+		want := first
+		if tc.written {
+			want = tc.then
+		}
+		a := c.Waiting[0]
+		if a.Error != want.Error || a.Code != want.Code || a.HTTP != want.HTTP || a.TraceID != want.TraceID || a.Attempts != 0 {
+			t.Errorf("%s: recorded is %+v, want of %+v", name, a, want)
+		}
+		if len(out.Actions) > 0 != tc.written {
+			t.Errorf("%s: %d rows are written", name, len(out.Actions))
+		}
+	}
 }

@@ -190,13 +190,16 @@ func (o *oracle) doubt(rows map[ActionID]Action) {
 }
 
 // settled says what is wrong with how a read was settled: one that speaks for
-// the newest message is not superseded, and none is read before anything came.
-func (o *oracle) settled(a *Action) string {
+// the newest message is not superseded, nor is one that waited by a message that
+// is read.
+func (o *oracle) settled(a *Action, waited bool) string {
 	if a.Kind != Read || a.Why != WhySuperseded {
 		return ""
 	}
 	newest, about := o.newest(), o.now(a.ID)
 	switch {
+	case waited && newest != nil && newest.came <= o.read:
+		return fmt.Sprintf("superseded, though the newest message, %d, is read", newest.came)
 	case a.EvenIfNewer:
 		return "superseded, though even_if_newer"
 	case about != nil && about == o.asker && a.Covers < about.came:

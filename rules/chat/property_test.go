@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -159,7 +160,16 @@ func (w *world) missing() (m Missing) {
 
 func (w *world) ready() {
 	was := w.chat
-	out := w.step(Ready{Wire: w.seq})
+	in := Ready{Wire: w.seq}
+	if rapid.IntRange(0, 3).Draw(w.t, "spent") == 0 {
+		in.Spent = []string{drawPack(w.t)}
+	}
+	out := w.step(in)
+	for _, a := range w.chat.Waiting {
+		if was.Flight == nil && !was.TimerDue(w.now) && a.Kind == Read && slices.Contains(in.Spent, a.Pack) {
+			w.t.Fatalf("a read waits whose pack has no call left: %+v", a)
+		}
+	}
 	c := out.Call
 	if c == nil {
 		return
@@ -182,6 +192,11 @@ func (w *world) ready() {
 	}
 	if c.Actions[0].Due.After(w.now) {
 		w.t.Fatalf("called before its time: %+v", c.Actions[0])
+	}
+	for _, a := range c.Actions {
+		if final(w.rows[a.ID]) {
+			w.t.Fatalf("called for, and settled in the same step: %+v", w.rows[a.ID])
+		}
 	}
 	if c.Kind != Read {
 		return
@@ -226,7 +241,7 @@ func (w *world) step(in Input) Effects {
 			}
 		}
 		old, known := w.rows[a.ID]
-		if err := w.news.settled(&a); err != "" && !(known && old.Why == a.Why) {
+		if err := w.news.settled(&a, old.Status == Waiting); err != "" && !(known && old.Why == a.Why) {
 			w.t.Fatalf("%s: %+v", err, a)
 		}
 		w.rows[a.ID] = a
@@ -246,6 +261,11 @@ func (w *world) step(in Input) Effects {
 
 // checkRows: what waits in the chat is what the rows say.
 func (w *world) checkRows() {
+	if !slices.IsSortedFunc(w.chat.Waiting, func(a, b Action) int {
+		return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N))
+	}) {
+		w.t.Fatalf("what waits is not in the order asked: %+v", w.chat.Waiting)
+	}
 	waiting := map[ActionID]bool{}
 	for _, a := range w.chat.Waiting {
 		if waiting[a.ID] {
@@ -323,7 +343,7 @@ func (w *world) drawEvent() Handled {
 		Block: rapid.IntRange(0, 7).Draw(w.t, "block") == 0, MayHold: rapid.Bool().Draw(w.t, "may hold"),
 		Wishes: w.drawWishes(),
 	}
-	if in.Message || in.Legacy {
+	if in.Message || in.Legacy || kind == "reaction" {
 		w.drawMessage(&in)
 	}
 	in.Saw = w.drawSaw(in.Wishes)

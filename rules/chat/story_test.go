@@ -16,12 +16,13 @@ import (
 //	failing msg m1: codes mark_read          the same, but a rule that can veto failed
 //	failing holding msg m1: …                and it may hold the chat
 //	legacy m1: …    legacy text=hi: …        a message as a lead_reply, known by its id, or its text
-//	reaction: …    odd: …    outside: …      a reaction; a type nobody knows; not from outside
+//	reaction: …    odd: …    outside: …      a reaction (to a message: reaction m1); a type nobody knows; not from outside
 //	fired NAME: …                            the event of a timer that fired
 //	again 2: …                               the event with sequence 2 is run again
 //	missed 2: …                              the same, through a pack that had missed it
 //	advance 30s
 //	calls 1.0 2.0    no call                 dispatch asks: what the call is for
+//	spent PACK …                             these have no read call left, from here on
 //	ok    retry 2s    refused TEXT    unknown    unmade
 //	fires NAME …     fires nothing           time wakes the chat
 //	off PACK [VERSION]    rules PACK NAME …  the pack goes off; it has these rules and no others
@@ -48,6 +49,7 @@ type story struct {
 	timers map[string]Timer   // rows
 	fired  map[string]TimerID // by name
 	call   *Call
+	spent  []string
 }
 
 func tell(t *testing.T, script string) *story {
@@ -85,13 +87,15 @@ func (s *story) do(line string) {
 		if words[0] == "no" {
 			want = ""
 		}
-		out := s.step(Ready{Wire: s.seq})
+		out := s.step(Ready{Wire: s.seq, Spent: s.spent})
 		if got := callIDs(out.Call); got != want {
 			s.fail("the call is for %q, want %q", got, want)
 		}
 		if out.Call != nil {
 			s.call = out.Call
 		}
+	case "spent":
+		s.spent = words[1:]
 	case "ok":
 		s.answer(Answer{OK: true, HTTP: 200})
 	case "retry":
@@ -223,7 +227,11 @@ func (s *story) event(words []string, wishes string) {
 		}
 	case "odd":
 		in.New = true
-	case "reaction", "outside":
+	case "reaction":
+		if len(words) > 1 {
+			in.IDs = words[1:2]
+		}
+	case "outside":
 	case "fired":
 		id := s.fired[words[1]]
 		in.Timer = &id
