@@ -354,7 +354,7 @@ func (g *Generations) missing(ctx context.Context, s *standing, present map[stri
 		s.notLive, s.gone = "the rules folder can't be read", s.gone || !never
 		return g.fallBack(ctx, s)
 	}
-	if never && (s.gone && s.missed.IsZero() || !s.canVeto() || present[s.path]) {
+	if never && (!s.canVeto() || present[s.path]) {
 		// Its files are another's, by the name in pack.yaml, or it can be missed. What an operator said of it stays said.
 		s.gone, s.edit, s.notLive, s.diags = true, "", "its files are gone", nil
 		if s.state == (PackState{Pack: name}) {

@@ -278,3 +278,69 @@ func TestGoneAndBack(t *testing.T) {
 	p.edit("a.lua", version("a1"), "never.lua", version("n1"))
 	p.expectLive("back", "a=a1(off) b=b1 never=n1(off)")
 }
+
+// A pack that was never live is gone with its files, unless they might have had
+// a veto and nothing else is there in their place: then it is missed for a while.
+func TestPackThatWasNeverLiveIsGone(t *testing.T) {
+	t.Parallel()
+	mayVeto := broken + "chert.keep_unread("
+	for name, tc := range map[string]struct {
+		files       []string
+		then        []string // another edit
+		said        bool     // an operator said something of it
+		first, last string   // what is live before 2 s are over, and after
+	}{
+		"it could not veto":               {files: []string{"x/r.lua", broken}, then: []string{"x", "gone"}, first: "b=b1", last: "b=b1"},
+		"it could":                        {files: []string{"x/r.lua", mayVeto}, then: []string{"x", "gone"}, first: "b=b1 x=none(veto)", last: "b=b1"},
+		"and was spoken of":               {files: []string{"x/r.lua", mayVeto}, then: []string{"x", "gone"}, said: true, first: "b=b1 x=none(veto)", last: "b=b1"},
+		"it could not, and was spoken of": {files: []string{"x/r.lua", broken}, then: []string{"x", "gone"}, said: true, first: "b=b1", last: "b=b1"},
+		"its files are another's":         {files: []string{"x/r.lua", mayVeto}, then: []string{"x/pack.yaml", "name: y"}, first: "b=b1 y=none(veto)", last: "b=b1 y=none(veto)"},
+		"with all others":                 {files: []string{"x/r.lua", mayVeto}, then: []string{"x", "gone", "b.lua", "gone"}, first: "b=b1 x=none(veto)", last: "b=b1"},
+		"it was the only one":             {files: []string{"x/r.lua", mayVeto, "b.lua", "gone"}, then: []string{"x", "gone"}, first: "nothing", last: "nothing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPen(t, append([]string{"b.lua", version("b1")}, tc.files...)...)
+			if tc.said {
+				_, err := p.g.SetMode(background, "x", Live, "", false)
+				must(t, err)
+			}
+			p.edit(tc.then...)
+			p.expectLive("a moment after", tc.first)
+			p.pass(goneFor / 2)
+			p.edit()
+			p.expectLive("1 s after", tc.first)
+			p.pass(goneFor / 2)
+			p.edit()
+			p.expectLive("2 s after", tc.last)
+			p.await("x")
+			stands := func(when string) {
+				t.Helper()
+				var got, want []string
+				for _, s := range p.g.Standings() {
+					if s.Name == "x" {
+						got = append(got, string(s.Mode)+" by "+s.ModeBy+", "+s.NotLive)
+					}
+				}
+				if tc.said {
+					want = []string{"live by command, its files are gone"}
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("%s it stands as %q, want %q", when, got, want)
+				}
+			}
+			for range 2 {
+				p.pass(goneFor)
+				p.edit()
+				p.expectLive("later", tc.last)
+				stands("later")
+				p.start()
+			}
+			p.edit()
+			must(t, os.RemoveAll(p.dir))
+			p.edit()
+			p.expectLive("the folder is gone", tc.last)
+			stands("the folder is gone")
+		})
+	}
+}

@@ -3,6 +3,7 @@ package rules
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -30,6 +31,7 @@ type pen struct {
 	settle   time.Duration                      // 0: the default
 	virtual  bool                               // time is that of a synctest bubble
 	swapHook func(*Set)                         // sees each set that goes live; nil: nobody does
+	stuck    bool                               // dropping reads of rules ends with the process alone
 
 	mu        sync.Mutex
 	swapped   sync.Cond
@@ -67,7 +69,7 @@ func (p *pen) startErr() error {
 	}
 	p.set = nil
 	c := GenerationsConfig{
-		Dir: p.dir, Options: p.options, Keeper: p.keeper, Now: p.clock, Swap: p.swap, Cancel: p.cancel,
+		Dir: p.dir, Options: p.options, Keeper: p.keeper, Now: p.clock, Swap: p.swap, Cancel: p.cancel, CancelRules: p.cancelRules,
 		Log:  slog.New(slog.NewTextHandler(p, nil)),
 		open: p.open, writing: p.writing, Settle: p.settle,
 	}
@@ -145,6 +147,17 @@ func (p *pen) cancel(_ context.Context, pack, version, why string) error {
 		of += " " + p.called(version)
 	}
 	p.cancelled = append(p.cancelled, of+": "+why)
+	return nil
+}
+
+func (p *pen) cancelRules(ctx context.Context, pack string, rules []string, why string) error {
+	if p.stuck {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cancelled = append(p.cancelled, fmt.Sprintf("%s but for %s: %s", pack, strings.Join(rules, " "), why))
 	return nil
 }
 
