@@ -94,9 +94,13 @@ func unanswered(before Chat, in Input, after Chat, out Effects, now time.Time) s
 			}
 		}
 	}
-	for id := range rows {
-		if id.Seq == h.Seq && id.N >= h.FirstN {
-			actions++
+	for id, a := range rows {
+		if id.Seq != h.Seq || id.N < h.FirstN {
+			continue
+		}
+		actions++
+		if a.Due.Before(now) || !a.Asked.Equal(now) {
+			return fmt.Sprintf("action %v is asked at %v and due at %v, it is %v", id, a.Asked, a.Due, now)
 		}
 	}
 	if asked != actions {

@@ -213,6 +213,16 @@ func TestSend(t *testing.T) {
 			calls 1.0
 			retry 25h
 			1.0 dead retries_exhausted`,
+		"and not a moment longer": `
+			msg m1: bot send
+			calls 1.0
+			retry 24h
+			1.0 dead retries_exhausted`,
+		"nor shorter": `
+			msg m1: bot send
+			calls 1.0
+			retry 23h59m59s
+			1.0 waiting`,
 		"in the order asked, whatever waits": `
 			msg m1: bot send; bot send; codes mark_read
 			calls 1.0

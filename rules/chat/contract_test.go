@@ -1,6 +1,11 @@
 package chat
 
-import "testing"
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
 
 // The stories follow the bullets of the contract's "Doing".
 
@@ -360,6 +365,10 @@ func TestSuperseded(t *testing.T) {
 			msg m2: settle mark_read 30s
 			msg m1:
 			2.0 waiting`,
+		"nor is one without an id that runs again": `
+			msg: settle mark_read 30s
+			again 1:
+			1.0 waiting`,
 		"a message without an id is a newer one": `
 			msg: settle mark_read 30s
 			msg:
@@ -416,6 +425,11 @@ func TestCovers(t *testing.T) {
 			again 1: late sees
 			outside: late mark_read 1h
 			4.0 waiting`,
+		"what its pack saw is not forgotten when it runs again without an id": `
+			msg: settle sees
+			again 1: other sees
+			outside: settle mark_read 1h
+			2.0 waiting`,
 		"a message that comes later supersedes it": `
 			msg m1: settle sees
 			outside: settle mark_read 30s
@@ -590,6 +604,32 @@ func TestAlreadyRead(t *testing.T) {
 			outside: night mark_read
 			calls 1.0`,
 	})
+}
+
+// A message that another event brings again is recognised among the last ones, and
+// events that bring none push none out.
+func TestMessageIsRecognisedAmongTheLast(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		kind   string // of the events between
+		events int
+		known  bool
+	}{
+		{"msg %d:", recent - 1, true}, {"msg %d:", recent, false}, {"legacy %d:", 3 * recent, true},
+		{"reaction %d:", 3 * recent, true}, {"outside:", 3 * recent, true}, {"odd:", 3 * recent, true}, {"msg:", 3 * recent, true}, {"legacy:", 3 * recent, true},
+		{"msg m1:", 3 * recent, true}, {"legacy m1:", 3 * recent, true},
+	} {
+		script := "msg m1:\n"
+		for i := range tc.events {
+			script += strings.Replace(tc.kind, "%d", fmt.Sprint(i), 1) + "\n"
+		}
+		s := tell(t, script)
+		newest, known := s.chat.LastMessageSeq, slices.Contains(s.chat.Recent.IDs, "m1")
+		s.do("msg m1:")
+		if again := s.chat.LastMessageSeq == newest; again != tc.known || known != tc.known {
+			t.Errorf("after %d of %q it is recognised: %t, want %t", tc.events, tc.kind, again, tc.known)
+		}
+	}
 }
 
 func TestCancelRead(t *testing.T) {

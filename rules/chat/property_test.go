@@ -255,6 +255,11 @@ func (w *world) step(in Input) Effects {
 			w.t.Fatalf("waits, though a veto may be missing: %+v", a)
 		}
 	}
+	for i, id := range after.Recent.IDs {
+		if id == "" || slices.Contains(after.Recent.IDs[:i], id) || len(after.Recent.IDs) > recent || len(after.Recent.Replies) > recentReplies {
+			w.t.Fatalf("recent messages are %+v", after.Recent)
+		}
+	}
 	w.checkRows()
 	return out
 }
