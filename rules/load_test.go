@@ -124,6 +124,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"a setting of another type", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "config: {digits: 6}"},
 			Options{Packs: map[string]PackOptions{"vip": {Config: map[string]any{"digits": "six"}}}},
 			[]string{`setting digits of pack "vip": expected a number, as its default 6, got the string "six" in chertd.yaml`}},
+		{"a schedule there is not", map[string]string{"a.lua": `chert.every("soon", { name = "x" }, function(ev) end)`}, Options{}, []string{`DIR/a.lua:1:1: error: schedule "soon": expected a duration`}},
 		{"a setting there is not", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "config: {digits: 6}"},
 			Options{Packs: map[string]PackOptions{"vip": {Config: map[string]any{"digit": 5}}}},
 			[]string{"pack \"vip\" has no setting \"digit\", which chertd.yaml gives it\n  hint: did you mean \"digits\"?"}},

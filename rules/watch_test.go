@@ -171,6 +171,50 @@ func TestWatchSeesEveryFolderOfAPack(t *testing.T) {
 	}
 }
 
+// A folder that is given by a relative path is watched as any. It is not parallel:
+// the working directory is the process's.
+func TestWatchOfAFolderGivenRelatively(t *testing.T) {
+	top := t.TempDir()
+	write(t, filepath.Join(top, "rules", "codes.lua"), "-- one")
+	for _, tt := range []struct{ from, dir string }{{"rules", "."}, {"", "rules"}, {"rules", "../rules/"}} {
+		t.Run(tt.dir, func(t *testing.T) {
+			t.Chdir(filepath.Join(top, tt.from))
+			told := watchNow(t, tt.dir, WatchOptions{Quiet: 5 * time.Millisecond, Poll: time.Hour})
+			expectQuiet(t, told)
+			write(t, filepath.Join(tt.dir, "codes.lua"), "-- edited from "+tt.dir)
+			awaitContent(t, tt.dir, told)
+		})
+	}
+}
+
+// What is told of a change names the files, a few of them.
+func TestWatchTellsWhatChanged(t *testing.T) {
+	t.Parallel()
+	of := func(files string) snapshot { // "a1 b1": file a with content 1, …
+		s := snapshot{readable: true, files: map[string][32]byte{}}
+		for _, f := range strings.Fields(files) {
+			s.files[f[:1]] = [32]byte{f[1]}
+		}
+		return s
+	}
+	for _, tt := range []struct{ before, now, want string }{
+		{"a1 b1", "a1 b1", "the folder changed"},
+		{"a1 b1", "a2 b1", "a changed"},
+		{"a1 b1", "b1", "a is gone"},
+		{"a1", "a1 b1", "b is new"},
+		{"a1 b1 c1", "a2 c1 d1", "a changed, b is gone, d is new"},
+		{"", "a1 b1 c1 d1", "a is new, b is new, c is new, d is new"},
+		{"", "a1 b1 c1 d1 e1", "a is new, b is new, c is new and 2 more"},
+	} {
+		if got := of(tt.now).changes(of(tt.before)); got != tt.want {
+			t.Errorf("from %q to %q: %s, want %s", tt.before, tt.now, got, tt.want)
+		}
+	}
+	if got := (snapshot{}).changes(of("a1")); got != "the folder can't be read" {
+		t.Errorf("an unreadable folder: %s", got)
+	}
+}
+
 // expectQuiet checks that a watch has told of nothing: what it tells of next is
 // the edit that follows.
 func expectQuiet(t *testing.T, told <-chan string) {

@@ -157,3 +157,15 @@ func problemText(problems []*problem) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// A refusal names up to six values, or five and how many more there are.
+func TestRefusalCutsLongLists(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{
+		1: `"a"`, 2: `"a" or "b"`, 5: `"a", "b", "c", "d" or "e"`, 6: `"a", "b", "c", "d", "e" or "f"`, 7: `"a", "b", "c", "d", "e" or 2 more`, 9: `"a", "b", "c", "d", "e" or 4 more`,
+	} {
+		if got := orList(strings.Split("abcdefghi"[:n], "")); got != want {
+			t.Errorf("of %d: %s, want %s", n, got, want)
+		}
+	}
+}

@@ -1,0 +1,220 @@
+package rules
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+)
+
+// What becomes of what a pack has missed, and of its rules, by how it stands in
+// the set.
+func TestSetKnowsHowEachPackStands(t *testing.T) {
+	t.Parallel()
+	const rule = `chert.rule({ name = "r", on = "message.received", run = function(ev) if ev.text == "bad" then error("oh") end end })`
+	p := newPen(t)
+	p.options.Suspend = SuspendPolicy{After: 1, Chats: 1}
+	p.write("fine.lua", "-- f1\n"+rule, "bad.lua", "-- b1\n"+strings.Replace(rule, "oh", "no", 1), "off/r.lua", "-- o1\n"+rule, "off/pack.yaml", "mode: off",
+		"shadow/r.lua", "-- s1\n"+rule, "shadow/pack.yaml", "mode: shadow", "broken.lua", broken)
+	p.start()
+	p.expectLive("at start", "bad=b1 broken=none fine=f1 off=o1(off) shadow=s1(shadow)")
+	for range 2 {
+		p.set.Run(0, Input{Event: message("bad"), Now: noon, Pack: "bad"})
+	}
+	for _, tt := range []struct {
+		pack                string
+		version             bool
+		suspended, out      bool
+		has, hasR, hasOther bool
+		withdrawn           bool
+	}{
+		{pack: "fine", version: true, has: true, hasR: true},
+		{pack: "bad", version: true, suspended: true, has: true, hasR: true},
+		{pack: "off", out: true, has: true, hasR: true, withdrawn: true},
+		{pack: "shadow", out: true, has: true, hasR: true, withdrawn: true},
+		{pack: "broken", has: true, hasR: true, hasOther: true},
+		{pack: "none", out: true, hasR: true, hasOther: true, withdrawn: true},
+	} {
+		version, suspended, out := p.set.Serving(tt.pack, noon)
+		if (version != "") != tt.version || suspended != tt.suspended || out != tt.out {
+			t.Errorf("%s serves %q, suspended: %t, out: %t", tt.pack, version, suspended, out)
+		}
+		if tt.version && version != p.set.Pack(tt.pack).Version {
+			t.Errorf("%s serves version %q", tt.pack, version)
+		}
+		if p.set.Has(tt.pack) != tt.has || p.set.HasRule(tt.pack, "r") != tt.hasR || p.set.HasRule(tt.pack, "s") != tt.hasOther {
+			t.Errorf("the set has pack %s: %t; a rule r: %t; a rule s: %t", tt.pack, p.set.Has(tt.pack), p.set.HasRule(tt.pack, "r"), p.set.HasRule(tt.pack, "s"))
+		}
+		if p.set.Withdrawn(tt.pack, "v") != tt.withdrawn {
+			t.Errorf("%s is withdrawn: %t", tt.pack, p.set.Withdrawn(tt.pack, "v"))
+		}
+	}
+	if _, suspended, _ := p.set.Serving("bad", noon.Add(defaultSuspendFor)); suspended {
+		t.Error("the rule is suspended once its time is over")
+	}
+	var none *Set
+	if none.Packs() != nil || none.Schedules() != nil || none.Pack("x") != nil {
+		t.Error("no set has packs")
+	}
+}
+
+// A rule of chert.every knows its schedule, in its zone; those of packs that are
+// off have none to come.
+func TestSetKnowsItsSchedules(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{
+		"a.lua": `chert.every("15m", { name = "often" }, function(ev) end)
+			chert.on("message.received", function(ev) end)
+			chert.every("0 9 * * *", { name = "berlin", tz = "Europe/Berlin" }, function(ev) end)
+			chert.every("0 9 * * *", { name = "here" }, function(ev) end)`,
+		"off/r.lua": `chert.every("1h", { name = "never" }, function(ev) end)`, "off/pack.yaml": "mode: off",
+	}
+	zone, err := time.LoadLocation("America/New_York")
+	must(t, err)
+	set := mustLoad(t, Options{Zone: zone}, files)
+	want := map[string]time.Time{ // noon is 07:00 in New York
+		"often": noon.Add(15 * time.Minute), "berlin": noon.Add(20 * time.Hour), "here": noon.Add(2 * time.Hour),
+	}
+	if len(set.Schedules()) != len(want) {
+		t.Fatalf("%d schedules, want %d", len(set.Schedules()), len(want))
+	}
+	for _, r := range set.Schedules() {
+		if got := r.Schedule.Next(noon); !got.Equal(want[r.Name]) {
+			t.Errorf("%s runs next at %v, want %v", r.Name, got, want[r.Name])
+		}
+		ev := r.ScheduleEvent(noon, noon.Add(time.Second))
+		if ev.ID != fmt.Sprintf("schedule:a/%s/%d", r.Name, noon.Unix()) || ev.Pack != "a" || !ev.At.Equal(noon.Add(time.Second)) || ev.Chat != nil {
+			t.Errorf("its event is %+v", ev)
+		}
+		out := set.Run(0, Input{Event: &ev, Now: noon}).Outcomes
+		if len(out) != 1 || out[0].Rule != r.Name || ev.Type != event.Schedule {
+			t.Errorf("its event runs %+v", out)
+		}
+	}
+}
+
+// A shard that is shed has no VM of any pack, gives back what they kept, and
+// goes on with new ones.
+func TestShedShardStartsAnew(t *testing.T) {
+	t.Parallel()
+	const rule = `local n = 0
+		chert.on("message.received", function(ev) n = n + 1 log.info(tostring(n)) end)`
+	set := mustLoad(t, Options{Shards: 2}, map[string]string{"a.lua": rule, "b.lua": rule})
+	in := Input{Event: message("x"), Now: noon}
+	for range 2 {
+		set.Run(0, in)
+		set.Run(1, in)
+	}
+	set.Shed(0)
+	for _, name := range []string{"a", "b"} {
+		if vms := set.Pack(name).vms; vms[0] != nil || vms[1] == nil {
+			t.Errorf("pack %s has VMs %v, want that of shard 1", name, vms)
+		}
+	}
+	set.Shed(0) // there is nothing to shed
+	expectSaid(t, set.Run(0, in), "a/a#1: info(1)\nb/b#1: info(1)")
+	expectSaid(t, set.Run(1, in), "a/a#1: info(3)\nb/b#1: info(3)")
+}
+
+// An event names each pack that did not get to look at it once: as failed if a
+// rule failed, however many are suspended; packs that can't veto are not named.
+func TestResultNamesEachPackThatMissedTheEvent(t *testing.T) {
+	t.Parallel()
+	two := func(first, second string) string {
+		return fmt.Sprintf(`chert.on("message.received", function(ev) if ev.text:find(%q, 1, true) then error("oh") end chert.keep_unread(ev.chat.id) end)
+			chert.on("message.received", function(ev) if ev.text:find(%q, 1, true) then error("oh") end chert.keep_unread(ev.chat.id) end)`, first, second)
+	}
+	files := map[string]string{
+		"a.lua": two("1", "2"), "b.lua": two("3", "4"), "open.lua": `chert.on("message.received", function(ev) error("oh") end)`,
+		"shadow/r.lua": two("1", "2"), "shadow/pack.yaml": "mode: shadow",
+	}
+	for _, tt := range []struct {
+		before, text string
+		want         string
+	}{
+		{"", "0", ""},
+		{"", "1", "a failed"},
+		{"", "2", "a failed"},
+		{"", "12", "a failed"},
+		{"", "13", "a failed, b failed"},
+		{"1", "0", "a suspended"},
+		{"12", "0", "a suspended"},
+		{"1", "2", "a failed"},
+		{"2", "1", "a failed"},
+		{"24", "1", "a failed, b suspended"},
+	} {
+		set := mustLoad(t, Options{Suspend: SuspendPolicy{After: 1, Chats: 9}}, files)
+		if tt.before != "" {
+			set.Run(0, Input{Event: message(tt.before), Now: noon})
+		}
+		r := set.Run(0, Input{Event: message(tt.text), Now: noon})
+		var got []string
+		for _, m := range r.Missed {
+			got = append(got, m.Pack+" "+string(m.Why))
+			if m.Version != set.Pack(m.Pack).Version || !m.CanVeto {
+				t.Errorf("%+v", m)
+			}
+		}
+		if strings.Join(got, ", ") != tt.want || r.Block != (tt.want != "") {
+			t.Errorf("after %q, %q: missed %q (blocked: %t), want %q", tt.before, tt.text, got, r.Block, tt.want)
+		}
+	}
+}
+
+// A rule has seen an event if it ran on it, did not fail, and is live.
+func TestOutcomeSaw(t *testing.T) {
+	t.Parallel()
+	failed := &luabind.Failure{}
+	for _, tt := range []struct {
+		o    Outcome
+		want bool
+	}{
+		{Outcome{}, true}, {Outcome{Skipped: SkippedSample}, false}, {Outcome{Failure: failed}, false}, {Outcome{Shadow: true}, false},
+		{Outcome{Shadow: true, Failure: failed}, false}, {Outcome{Skipped: SkippedSample, Shadow: true}, false},
+	} {
+		if got := tt.o.Saw(); got != tt.want {
+			t.Errorf("%+v saw it: %t", tt.o, got)
+		}
+	}
+}
+
+// What others are told of a pack's files and settings.
+func TestPackTellsWhatItIsMadeOf(t *testing.T) {
+	t.Parallel()
+	set := mustLoad(t, Options{Packs: map[string]PackOptions{"vip": {Config: map[string]any{"digits": 4}}}}, map[string]string{
+		"vip/r.lua": `chert.on("message.received", function(ev) end)`, "vip/pack.yaml": "config: {digits: 6, name: x}", "vip/lib/a.lua": "return 1", "vip/lib/deep/er.lua": "return 1",
+		"vip/data/words.txt": "x", "vip/data/rows.csv": "a\nb",
+	})
+	p := set.Pack("vip")
+	if got := p.DataNames(); !slices.Equal(got, []string{"rows", "words"}) {
+		t.Errorf("data is %q", got)
+	}
+	settings, err := json.Marshal(p.Settings())
+	must(t, err)
+	if string(settings) != `{"digits":4,"name":"x"}` {
+		t.Errorf("settings are %s", settings)
+	}
+	var modules []string
+	for i := range p.Files {
+		modules = append(modules, p.Files[i].Module())
+	}
+	slices.Sort(modules)
+	if got := slices.Compact(modules); !slices.Equal(got, []string{"", "a", "deep.er"}) {
+		t.Errorf("modules are %q", got)
+	}
+}
+
+// Of limits, only packs that have one are held to it.
+func TestReadLimitsOfASet(t *testing.T) {
+	t.Parallel()
+	const rule = `chert.on("message.received", function(ev) end)`
+	l := NewReadLimits(mustLoad(t, Options{}, map[string]string{"one/r.lua": rule, "one/pack.yaml": "limits: {reads: 1/1m}", "free.lua": rule}))
+	if len(l.packs) != 1 || l.packs["one"].Limit != (Rate{1, time.Minute}) || l.Reached("one") != "more than 1 reads in 1m" {
+		t.Errorf("held to limits are %v", l.packs)
+	}
+}
