@@ -2,6 +2,7 @@ package rules
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -84,6 +85,39 @@ func TestRollbackWithoutFiles(t *testing.T) {
 	p.expectLive("no files", "codes=v1")
 	p.edit("codes.lua", version("v3"))
 	p.expectLive("files come", "codes=v3")
+}
+
+// A pack that was removed is restored by a rollback; one that fails leaves no
+// trace of it, but what an operator said.
+func TestRollbackOfARemovedPack(t *testing.T) {
+	t.Parallel()
+	for name, said := range map[string]bool{"nothing was said of it": false, "an operator did": true} {
+		p := newPen(t, "a.lua", version("a1"), "b.lua", version("b1"))
+		p.edit("a.lua", version("a2"))
+		if said {
+			_, err := p.g.SetMode(background, "a", Live, "", false)
+			must(t, err)
+		}
+		p.edit("a.lua", "gone")
+		p.pass(goneFor)
+		p.edit()
+		p.expectLive("removed", "b=b1")
+		p.await("a")
+		var unknown *UnknownVersionError
+		if _, err := p.g.Rollback(background, "a", "ffff", false, false); !errors.As(err, &unknown) {
+			t.Errorf("%s: to a version there is not: %v", name, err)
+		}
+		stands := slices.ContainsFunc(p.g.Standings(), func(s PackStanding) bool { return s.Name == "a" })
+		if p.expectLive("a rollback that failed", "b=b1"); stands != said {
+			t.Errorf("%s: after a rollback that failed it stands: %t", name, stands)
+		}
+		if _, err := p.g.Rollback(background, "none", "", false, false); !errors.Is(err, ErrNoPack) {
+			t.Errorf("%s: a pack that never was: %v", name, err)
+		}
+		_, err := p.g.Rollback(background, "a", "", false, false)
+		must(t, err)
+		p.expectLive("restored", "a=a2 b=b1")
+	}
 }
 
 func TestModes(t *testing.T) {

@@ -151,6 +151,63 @@ func TestSuspensionsAreBounded(t *testing.T) {
 	}
 }
 
+// Of events that come when the time is over, one is the probe; the others wait for
+// how it ends, in the chat that the rule is suspended for and in all.
+func TestOneProbeAtATime(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		policy SuspendPolicy
+		fail   []string // chats it has failed in
+		chat   string   // of the events that come later
+		after  time.Duration
+	}{
+		"for one chat":                        {SuspendPolicy{After: 1, Chats: 9}, []string{"a"}, "a", time.Minute},
+		"for all":                             {SuspendPolicy{After: 9, Chats: 2}, []string{"a", "b"}, "c", time.Minute},
+		"for all, by a chat that failed":      {SuspendPolicy{After: 9, Chats: 2}, []string{"a", "b"}, "a", time.Minute},
+		"for all, by a chat that is out, too": {SuspendPolicy{After: 1, Chats: 2}, []string{"a", "b"}, "a", 2 * time.Minute},
+	} {
+		h := newHealth(tc.policy.withDefaults())
+		for _, chat := range tc.fail {
+			h.ended(0, chat, true, noon)
+		}
+		now := noon.Add(tc.after)
+		if h.admit(0, tc.chat, now.Add(-time.Nanosecond)) {
+			t.Errorf("%s: it runs before the time is over", name)
+		}
+		for i := range 3 {
+			if got := h.admit(0, tc.chat, now); got != (i == 0) {
+				t.Errorf("%s: event %d runs: %t", name, i+1, got)
+			}
+		}
+		if !h.admit(1, tc.chat, now) {
+			t.Errorf("%s: another rule does not run", name)
+		}
+		h.ended(0, tc.chat, false, now)
+		for range 3 {
+			if !h.admit(0, tc.chat, now) {
+				t.Errorf("%s: the probe succeeded, and it does not run", name)
+			}
+		}
+	}
+}
+
+// Zero fields of a policy take the defaults; a rule that is suspended for a chat
+// soon is for all chats soon, but never by one chat alone.
+func TestSuspendPolicyDefaults(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ given, want SuspendPolicy }{
+		{SuspendPolicy{}, SuspendPolicy{20, 10, time.Minute}},
+		{SuspendPolicy{After: 5}, SuspendPolicy{5, 5, time.Minute}},
+		{SuspendPolicy{After: 1}, SuspendPolicy{1, 2, time.Minute}},
+		{SuspendPolicy{After: -1}, SuspendPolicy{-1, 2, time.Minute}},
+		{SuspendPolicy{After: 50, Chats: 1, CoolOff: time.Hour}, SuspendPolicy{50, 1, time.Hour}},
+	} {
+		if got := tt.given.withDefaults(); got != tt.want {
+			t.Errorf("%+v is %+v, want %+v", tt.given, got, tt.want)
+		}
+	}
+}
+
 // A clock that is set back suspends no rule for longer.
 func TestSuspensionAfterTheClockIsSetBack(t *testing.T) {
 	t.Parallel()

@@ -268,6 +268,76 @@ func TestLoadPathsOnce(t *testing.T) {
 	}
 }
 
+// What is wrong with any of several paths is told, and nothing loads.
+func TestLoadPathsTellsOfEachPath(t *testing.T) {
+	t.Parallel()
+	const rule = `chert.on("message.received", function(ev) end)`
+	dir := tree(t, map[string]string{"a.lua": rule, "b.lua": "x =", "notes.txt": "", "none/README.md": "", "codes.lua": rule, "codes copy.lua": rule})
+	for _, tt := range []struct {
+		paths []string
+		want  []string
+	}{
+		{[]string{"a.lua"}, nil},
+		{[]string{"gone.lua"}, []string{"gone.lua: error: there is no such file or folder"}},
+		{[]string{"a.lua", "gone.lua"}, []string{"gone.lua: error: there is no such file or folder"}},
+		{[]string{"notes.txt", "gone.lua", "a.lua"}, []string{"notes.txt: error: it is neither a folder nor a .lua file", "gone.lua: error:"}},
+		{[]string{"none"}, []string{"none: error: there are no rules in this folder"}},
+		{[]string{"gone.lua", "b.lua"}, []string{"gone.lua: error:", "b.lua:1"}},
+	} {
+		var paths []string
+		for _, p := range tt.paths {
+			paths = append(paths, filepath.Join(dir, p))
+		}
+		set, diags := LoadPaths(paths, Options{}, nil)
+		var got []string
+		for _, d := range diags {
+			got = append(got, strings.ReplaceAll(d.String(), dir+"/", ""))
+		}
+		ok := len(got) == len(tt.want) && (set == nil) == (len(tt.want) > 0)
+		for i := range min(len(got), len(tt.want)) {
+			ok = ok && strings.HasPrefix(got[i], tt.want[i])
+		}
+		if !ok {
+			t.Errorf("%q: loads: %t, %q; want %q", tt.paths, set != nil, got, tt.want)
+		}
+	}
+}
+
+// A pack's files as they are kept are found as they were read, whatever its path.
+func TestKeptFilesAreFoundAsTheyWereRead(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		path, files string
+		folder      bool
+		want        string // paths
+	}{
+		{"rules/codes.lua", "codes.lua codes_spec.lua", false, "rules/codes.lua rules/codes_spec.lua"},
+		{"rules/vip", "10.lua lib/x.lua spec/a_spec.lua", true, "rules/vip/10.lua rules/vip/lib/x.lua rules/vip/spec/a_spec.lua"},
+		{"rules/vip", "vip.lua", true, "rules/vip/vip.lua"},
+		{"rules/vip.lua", "10.lua", true, "rules/vip.lua/10.lua"},
+		{"rules/vip.lua", "lib/vip.lua 10.lua", true, "rules/vip.lua/lib/vip.lua rules/vip.lua/10.lua"},
+	} {
+		var files []File
+		for _, name := range strings.Fields(tt.files) {
+			f := File{Name: name, Kind: RuleFile}
+			if dir, _, ok := strings.Cut(name, "/"); ok && dir == "lib" {
+				f.Kind = LibFile
+			} else if strings.HasSuffix(name, "_spec.lua") {
+				f.Kind = SpecFile
+			}
+			files = append(files, f)
+		}
+		src := sourceOf("x", tt.path, files)
+		var paths []string
+		for _, f := range src.files {
+			paths = append(paths, f.Path)
+		}
+		if got := strings.Join(paths, " "); got != tt.want || src.folder != tt.folder || src.name != "x" || src.path != tt.path || files[0].Path != "" {
+			t.Errorf("%s with %s: folder: %t, %s; want %t, %s", tt.path, tt.files, src.folder, got, tt.folder, tt.want)
+		}
+	}
+}
+
 func TestLoadPathsGrantsWhatIsNeeded(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"x.lua": `chert.on("message.received", function(ev) chert.typing(ev.chat.id, "typing") end)`, "pack.yaml": "{name: bot, permissions: [typing]}"})

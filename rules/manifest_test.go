@@ -66,3 +66,32 @@ func TestParseManifestRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Sizes are read in powers of 1024, up to a tebibyte, and told as they are read.
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{
+		"1": 1, "65536": 65536, "10B": 10, "1KiB": 1024, " 3 KiB ": 3 << 10, "32MiB": 32 << 20, "2GiB": 2 << 30, "1024GiB": 1 << 40,
+		"1025GiB": -1, "1048577MiB": -1, "1099511627776": 1 << 40, "1099511627777": -1, "0": -1, "0KiB": -1, "-1": -1, "1MB": -1, "1.5MiB": -1, "": -1, "MiB": -1, "99999999999999999999": -1,
+	} {
+		got, err := parseSize(text)
+		if (err == nil) != (want > 0) || err == nil && got != want {
+			t.Errorf("%q is %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for n, want := range map[int64]string{
+		1: "1 bytes|1KiB", 1023: "1023 bytes|1KiB", 1024: "1.0 KiB|1KiB", 1025: "1.0 KiB|2KiB", 1<<20 - 1: "1024.0 KiB|1024KiB",
+		1 << 20: "1.0 MiB|1MiB", 1<<20 + 1: "1.0 MiB|2MiB", 3 << 19: "1.5 MiB|2MiB", 1 << 30: "1.0 GiB|1024MiB",
+	} {
+		if got := sizeText(n) + "|" + sizeOption(n); got != want {
+			t.Errorf("%d is told as %s, want %s", n, got, want)
+		}
+	}
+	for text, want := range map[string]Rate{
+		"300/10m": {300, 10 * time.Minute}, " 1 / 1s ": {1, time.Second}, "0/1m": {}, "-1/1m": {}, "5": {}, "5/": {}, "/1m": {}, "5/0s": {}, "x/1m": {}, "5/1m/1m": {},
+	} {
+		if got, err := ParseRate(text); got != want || (err == nil) != (want.N > 0) {
+			t.Errorf("%q is %v, %v; want %v", text, got, err, want)
+		}
+	}
+}

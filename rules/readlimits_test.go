@@ -63,3 +63,43 @@ func TestReadLimitsReserveForAllOrNone(t *testing.T) {
 		t.Errorf("a minute later %v may not call", spent)
 	}
 }
+
+// A call that comes to nothing because of a limit takes no place: here the read
+// that has none left was all that kept the other one.
+func TestReadLimitsTakeNoPlaceForNoCall(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	l := &ReadLimits{
+		packs:    map[string]*ReadMeter{"few": {Limit: Rate{1, time.Minute}}, "one": {Limit: Rate{1, time.Minute}}},
+		out:      map[string]map[string]Place{},
+		shadowed: map[string]bool{},
+	}
+	read := func(pack string, after time.Duration) []chat.Wish {
+		return []chat.Wish{{Kind: chat.WishRead, Pack: pack, Rule: "r", Due: now.Add(after)}}
+	}
+	reserve := func(c chat.Chat) []string {
+		in := chat.Ready{Wire: 9}
+		l.Reserve(&c, &in, now)
+		return in.Spent
+	}
+	of := func(id string, packs ...string) chat.Chat {
+		c := chat.Chat{ID: id}
+		for i, pack := range packs {
+			after := time.Hour // but for the last, which is due
+			if i == len(packs)-1 {
+				after = 0
+			}
+			c, _ = chat.Step(c, chat.Handled{Seq: int64(i + 1), New: true, Message: true, Saw: []string{pack}, Wishes: read(pack, after)}, now)
+		}
+		return c
+	}
+	if spent := reserve(of("c1", "few")); len(spent) > 0 {
+		t.Fatalf("the first may not call: %v", spent)
+	}
+	if spent := reserve(of("c2", "one", "few")); !slices.Equal(spent, []string{"few"}) {
+		t.Errorf("spent are %v, want few", spent)
+	}
+	if spent := reserve(of("c3", "one")); len(spent) > 0 {
+		t.Errorf("a call that was not made has taken the place of %v", spent)
+	}
+}
