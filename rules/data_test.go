@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParseDatum(t *testing.T) {
@@ -100,4 +101,41 @@ func FuzzParseDatum(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What an operator's file or a program gives comes to what Lua has, exactly, or
+// is refused.
+func TestPlainValues(t *testing.T) {
+	t.Parallel()
+	nest := func(depth int, inner any) any {
+		for range depth {
+			inner = []any{inner}
+		}
+		return inner
+	}
+	at := time.Date(2026, 1, 5, 12, 0, 0, 5, time.UTC)
+	for _, tt := range []struct {
+		in   any
+		want string // as JSON, or what is wrong
+	}{
+		{nil, "null"}, {"x", `"x"`}, {true, "true"}, {1.5, "1.5"}, {7, "7"}, {int64(-7), "-7"}, {uint64(7), "7"}, {at, `"2026-01-05T12:00:00.000000005Z"`},
+		{1<<53 + 1, "9007199254740993"}, {int64(1<<53 + 1), "9007199254740993"}, {uint64(1<<53 + 1), "9007199254740993"}, {int64(1 << 53), "9007199254740992"}, {uint64(1 << 63), "9223372036854776000"},
+		{[]any{1, "a", nil}, `[1,"a",null]`}, {map[string]any{"a": 1}, `{"a":1}`}, {map[any]any{1: "a", true: 2}, `{"1":"a","true":2}`},
+		{map[any]any{1: "a", "1": "b"}, `key "1" is there twice`},
+		{struct{}{}, "a value of type struct {} can't be given to a rule"}, {[]any{struct{}{}}, "a value of type struct {}"}, {map[string]any{"a": struct{}{}}, "a value of type struct {}"}, {map[any]any{"a": struct{}{}}, "a value of type struct {}"},
+		{nest(maxYAMLDepth+1, 1), "it is nested more than 64 deep"},
+	} {
+		v, err := plainValue(tt.in, 0)
+		got, jsonErr := json.Marshal(v)
+		must(t, jsonErr)
+		if err != nil {
+			got = []byte(err.Error())
+		}
+		if !strings.Contains(string(got), tt.want) {
+			t.Errorf("%v: got %s, want %s", tt.in, got, tt.want)
+		}
+	}
+	if _, err := plainValue(nest(maxYAMLDepth, 1), 0); err != nil {
+		t.Errorf("%d deep: %v", maxYAMLDepth, err)
+	}
 }

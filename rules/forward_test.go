@@ -43,6 +43,13 @@ func TestForwardedOrder(t *testing.T) {
 			[]string{"mark_read 10s; mark_read 30s; mark_read 20s"}, "0.1 0.2 0.0"},
 		"each chat and handler for itself": {
 			[]string{"mark_read 10s c2; mark_read 30s c3; mark_read 40s c2", "mark_read 5s"}, "0.2 0.1 0.0 1.0"},
+		"of two handlers as they ran":            {[]string{"mark_read 10s", "mark_read 40s"}, "0.0 1.0"},
+		"of two chats as they were asked":        {[]string{"mark_read 10s c2; mark_read 40s c3"}, "0.0 0.1"},
+		"another's cancelling parts nothing":     {[]string{"mark_read 10s", "cancel_read", "mark_read 40s"}, "0.0 1.0 2.0"},
+		"nor does one for another chat":          {[]string{"mark_read 10s c2; cancel_read c3; mark_read 40s c2"}, "0.2 0.1 0.0"},
+		"other kinds keep their place":           {[]string{"send; mark_read 10s; typing; mark_read 40s; react"}, "0.0 0.3 0.2 0.1 0.4"},
+		"reads before and after are apart":       {[]string{"mark_read 10s; mark_read 20s; cancel_read; mark_read 10s; mark_read 20s"}, "0.1 0.0 0.2 0.4 0.3"},
+		"a veto behind other handlers' releases": {[]string{"hold; release", "keep_unread; release"}, "0.1 1.1 0.0 1.0"},
 		"up to where it cancels": {
 			[]string{"mark_read 10s; cancel_read; mark_read 30s; mark_read 40s"}, "0.0 0.1 0.3 0.2"},
 		"equal ones as they were asked": {[]string{"mark_read; mark_read; send; send"}, "0.0 0.1 0.2 0.3"},

@@ -3,6 +3,7 @@ package rules
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -273,6 +274,52 @@ func TestHalfWrittenFilesGetTime(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Files look half written by what they were before, to the byte.
+func TestUnfinishedFiles(t *testing.T) {
+	t.Parallel()
+	const was = "local a = 1\nlocal b = 2\n" // 24 bytes
+	for name, tc := range map[string]struct {
+		before, now map[string]string // by name; one that begins with lib/ is of another kind
+		why         string
+	}{
+		"the same":                         {map[string]string{"r": was}, map[string]string{"r": was}, ""},
+		"another of the same length":       {map[string]string{"r": was}, map[string]string{"r": "local a = 1\nlocal b = 3\n"}, ""},
+		"nothing":                          {map[string]string{"r": was}, map[string]string{"r": ""}, "it is the beginning of what it was before"},
+		"its first line":                   {map[string]string{"r": was}, map[string]string{"r": "local a = 1\n"}, "it is the beginning of what it was before"},
+		"all but its end":                  {map[string]string{"r": was}, map[string]string{"r": was[:23]}, "it is the beginning of what it was before"},
+		"half as long":                     {map[string]string{"r": was}, map[string]string{"r": "local c = 3\n"}, ""},
+		"shorter than half":                {map[string]string{"r": was}, map[string]string{"r": "local c= 3\n"}, "it shrank by more than half"},
+		"no end of line, where one was":    {map[string]string{"r": was}, map[string]string{"r": "local a = 1\nlocal b = 3"}, "its last line does not end"},
+		"none was there":                   {map[string]string{"r": "local a = 1"}, map[string]string{"r": "local a = 2"}, ""},
+		"ended as on old Macs":             {map[string]string{"r": was}, map[string]string{"r": "local a = 1\rlocal b = 3\r"}, ""},
+		"it was empty":                     {map[string]string{"r": ""}, map[string]string{"r": "x"}, "its last line does not end"},
+		"new":                              {map[string]string{"r": was}, map[string]string{"r": was, "s": "x\n"}, ""},
+		"new, and empty":                   {map[string]string{"r": was}, map[string]string{"r": was, "s": ""}, "it is new, and empty"},
+		"new, and does not end":            {map[string]string{"r": was}, map[string]string{"r": was, "s": "x"}, "it is new, and its last line does not end"},
+		"gone":                             {map[string]string{"r": was, "s": "x\n"}, map[string]string{"r": was}, "it is gone"},
+		"renamed":                          {map[string]string{"r": was, "s": "x\n"}, map[string]string{"r": was, "t": "x\n"}, ""},
+		"renamed and changed":              {map[string]string{"r": was, "s": "x\n"}, map[string]string{"r": was, "t": "y\n"}, "it is gone"},
+		"gone, and the same in a library":  {map[string]string{"r": was, "s": "x\n"}, map[string]string{"r": was, "lib/s": "x\n"}, "it is gone"},
+		"the first time":                   {nil, map[string]string{"r": was}, ""},
+		"of several the second":            {map[string]string{"r": was, "s": was}, map[string]string{"r": was, "s": ""}, "it is the beginning of what it was before"},
+		"of several unchanged ones no one": {map[string]string{"r": was, "s": "x"}, map[string]string{"r": was, "s": "x"}, ""},
+	} {
+		files := func(of map[string]string) (list []File) {
+			for _, name := range slices.Sorted(maps.Keys(of)) {
+				kind := RuleFile
+				if strings.HasPrefix(name, "lib/") {
+					kind = LibFile
+				}
+				list = append(list, File{Name: name, Path: "p/" + name, Kind: kind, Bytes: []byte(of[name])})
+			}
+			return list
+		}
+		if file, why := unfinished(files(tc.now), files(tc.before)); why != tc.why || (file == "") != (why == "") {
+			t.Errorf("%s: %q, %q; want %q", name, file, why, tc.why)
+		}
+	}
 }
 
 // Whatever happens to files between a stop and a start, and right after it, what

@@ -145,6 +145,30 @@ func TestRunBlocks(t *testing.T) {
 	expectSaid(t, shadow.Run(0, Input{Event: message("good"), Now: noon}), "guard/guard#1: keep_unread [shadow]")
 }
 
+// Run for one pack, an event runs its rules alone, and of them not those that
+// have run.
+func TestRunForOnePack(t *testing.T) {
+	t.Parallel()
+	const rules = `for _, name in ipairs({ "r1", "r2" }) do
+		chert.rule({ name = name, on = "message.received", run = function(ev) log.info(name) end })
+	end`
+	s := mustLoad(t, Options{}, map[string]string{"a.lua": rules, "b.lua": rules})
+	for _, tt := range []struct {
+		pack string
+		ran  []string
+		want string
+	}{
+		{"", nil, "a/r1: info(r1)\na/r2: info(r2)\nb/r1: info(r1)\nb/r2: info(r2)"},
+		{"b", nil, "b/r1: info(r1)\nb/r2: info(r2)"},
+		{"b", []string{"r1"}, "b/r2: info(r2)"},
+		{"a", []string{"r2", "x"}, "a/r1: info(r1)"},
+		{"a", []string{"r1", "r2"}, ""},
+		{"none", nil, ""},
+	} {
+		expectSaid(t, s.Run(0, Input{Event: message("x"), Now: noon, Pack: tt.pack, Ran: tt.ran}), tt.want)
+	}
+}
+
 func TestRunModes(t *testing.T) {
 	t.Parallel()
 	const rule = `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`

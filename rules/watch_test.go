@@ -375,6 +375,44 @@ func TestWatchWaitsForQuiet(t *testing.T) {
 	})
 }
 
+// Notifications that can't be about the rules do not put a telling off.
+func TestWatchConcerns(t *testing.T) {
+	t.Parallel()
+	w := &watcher{abs: "/srv/rules"}
+	for name, want := range map[string]bool{
+		"/srv/rules": true, "/srv/rules/": true, "/srv/other": false, "/srv/.rules": false, "/srv/rules.new": false,
+		"/srv/rules/codes.lua": true, "/srv/rules/vip/lib/x.lua": true, "/srv/rules/.codes.lua.swp": false, "/srv/rules/codes.lua~": false, "/srv/rules/4913": false,
+		"/srv/rules/..data": true, "/srv/rules/vip/..data": true, "/srv/rules/" + ignoreFile: true, "/srv/rules/.git": false,
+	} {
+		if got := w.concerns(fsnotify.Event{Name: name}); got != want {
+			t.Errorf("%s concerns the rules: %t, want %t", name, got, want)
+		}
+	}
+}
+
+// Trouble is logged once, until there is other trouble; options that are not
+// given take their defaults, and those that are stand.
+func TestWatchLogsTroubleOnce(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	w := &watcher{dir: "rules", opts: WatchOptions{Log: slog.New(slog.NewTextHandler(&log, nil))}}
+	for _, err := range []string{"one", "one", "two", "two", "one"} {
+		w.trouble(errors.New(err))
+	}
+	if n := strings.Count(log.String(), "hindered"); n != 3 {
+		t.Errorf("logged %d times, want three:\n%s", n, log.String())
+	}
+	given := WatchOptions{Quiet: 1, MaxWait: 2, Poll: 3, Log: w.opts.Log}
+	o := given
+	if o.setDefaults(); o.Quiet != 1 || o.MaxWait != 2 || o.Poll != 3 || o.Log != given.Log {
+		t.Errorf("given options became %+v", o)
+	}
+	o = WatchOptions{}
+	if o.setDefaults(); o.Quiet != defaultQuiet || o.MaxWait != defaultMaxWait || o.Poll != defaultPoll || o.Log == nil {
+		t.Errorf("defaults are %+v", o)
+	}
+}
+
 // A new folder is watched while it is filled, so that what is written into it
 // puts off the telling; what is no pack's is not watched.
 func TestWatchWatchesNewFoldersBeforeItTells(t *testing.T) {

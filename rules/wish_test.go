@@ -83,3 +83,31 @@ func TestWishesRefused(t *testing.T) {
 		t.Errorf("wish %d is taken", maxWishes+1)
 	}
 }
+
+// A wish in words names what matters of its kind, and the chat if it is another's.
+func TestWishInWords(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		wish Wish
+		want string
+	}{
+		{Wish{"c1", chat.Wish{Kind: chat.WishRead, Due: noon}}, "mark_read"},
+		{Wish{"c1", chat.Wish{Kind: chat.WishRead, Due: noon.Add(30 * time.Second), Reason: "code"}}, "mark_read after 30s (code)"},
+		{Wish{"c2", chat.Wish{Kind: chat.WishRead, Due: noon.Add(-time.Second), EvenIfNewer: true, Shadow: true}}, "mark_read chat c2 even if newer [shadow]"},
+		{Wish{"c2", chat.Wish{Kind: chat.WishTimer, Name: "x", Due: noon.Add(time.Minute)}}, `set_timer "x" chat c2 after 1m0s`},
+		{Wish{"c1", chat.Wish{Kind: chat.WishCancelTimer, Name: "x", Due: noon.Add(time.Minute)}}, `cancel_timer "x"`},
+		{Wish{"c1", chat.Wish{Kind: chat.WishHold, Due: noon.Add(time.Hour), Reason: "vip"}}, "hold until " + noon.Add(time.Hour).UTC().Format(time.RFC3339) + " (vip)"},
+		{Wish{"c1", chat.Wish{Kind: chat.WishSend, Due: noon.Add(time.Hour)}}, "send"},
+	} {
+		if got := tt.wish.Words("c1", noon); got != tt.want {
+			t.Errorf("got %s, want %s", got, tt.want)
+		}
+	}
+	for d, want := range map[time.Duration]string{
+		24 * time.Hour: "1d", 36 * time.Hour: "36h", time.Hour: "1h", 90 * time.Minute: "90m", time.Minute: "1m", 90 * time.Second: "90s", time.Second: "1s", 1500 * time.Millisecond: "1.5s",
+	} {
+		if got := (Rate{3, d}).Words(); got != "3 reads in "+want {
+			t.Errorf("%s: %s", d, got)
+		}
+	}
+}
