@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -117,6 +118,84 @@ func TestRollbackOfARemovedPack(t *testing.T) {
 		_, err := p.g.Rollback(background, "a", "", false, false)
 		must(t, err)
 		p.expectLive("restored", "a=a2 b=b1")
+	}
+}
+
+// Who does not wait for the turn, or for what is being dropped, gets their own
+// error, and nothing has changed.
+func TestWhoDoesNotWaitChangesNothing(t *testing.T) {
+	t.Parallel()
+	acts := map[string]func(ctx context.Context, p *pen) error{
+		"mode": func(ctx context.Context, p *pen) error {
+			_, err := p.g.SetMode(ctx, "codes", Off, "", false)
+			return err
+		},
+		"shadow": func(ctx context.Context, p *pen) error { _, err := p.g.ToShadow(ctx, "codes", "why"); return err },
+		"rollback": func(ctx context.Context, p *pen) error {
+			_, err := p.g.Rollback(ctx, "codes", "", false, false)
+			return err
+		},
+		"rollback of failing": func(ctx context.Context, p *pen) error { return p.g.RollBackFailing(ctx, "codes") },
+		"remove":              func(ctx context.Context, p *pen) error { return p.g.Remove(ctx, "codes", false) },
+		"read":                func(ctx context.Context, p *pen) error { return p.g.Read(ctx, "test") },
+		"notice":              func(ctx context.Context, p *pen) error { return p.g.Notice(ctx, "test") },
+		"reconfigure":         func(ctx context.Context, p *pen) error { return p.g.Reconfigure(ctx, Options{}, nil) },
+	}
+	for name, act := range acts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPen(t, "codes.lua", withRules("v1", "a", "b"), "vip.lua", version("w1"))
+			p.edit("codes.lua", withRules("v2", "a", "b"))
+			p.write("codes.lua", withRules("v3", "a"))
+			gone, leave := context.WithCancel(background)
+			leave()
+			must(t, p.g.begin(background))
+			if err := act(gone, p); !errors.Is(err, context.Canceled) {
+				t.Errorf("while another has the turn: %v", err)
+			}
+			p.g.end()
+			p.expectLive("while another has the turn", "codes=v2 vip=w1")
+
+			p.stuck = true // what the edit drops is never dropped
+			p.edit()
+			p.expectLive("edited", "codes=v3 vip=w1")
+			if err := act(gone, p); !errors.Is(err, context.Canceled) {
+				t.Errorf("while something is dropped: %v", err)
+			}
+			p.expectLive("while something is dropped", "codes=v3 vip=w1")
+			if s := p.standing("codes"); s.Mode != Live || s.Pinned {
+				t.Errorf("it stands as %+v", s)
+			}
+		})
+	}
+}
+
+// A command that can't be carried out says so and changes nothing.
+func TestCommandsThatCanNotBeCarriedOut(t *testing.T) {
+	t.Parallel()
+	p := newPen(t, "codes/r.lua", version("v1"), "codes/pack.yaml", "config: {digits: 6}", "vip.lua", version("w1"))
+	p.edit("codes/r.lua", version("v2"), "codes/pack.yaml", "config: {digits: six}")
+	p.options.Packs = map[string]PackOptions{"codes": {Config: map[string]any{"digits": "seven"}}}
+	must(t, p.g.Reconfigure(background, p.options, nil))
+	p.expectLive("configured", "codes=v2 vip=w1")
+	if _, err := p.g.Rollback(background, "codes", "", false, false); err == nil || !strings.Contains(err.Error(), "load version") {
+		t.Errorf("a rollback to a version with another type of setting: %v", err)
+	}
+	if err := p.g.Remove(background, "codes", false); !errors.Is(err, ErrPresent) {
+		t.Errorf("a pack whose files are there is removed: %v", err)
+	}
+	for _, err := range []error{
+		p.g.Remove(background, "code", false), func() error { _, err := p.g.SetMode(background, "code", Off, "", false); return err }(),
+		func() error { _, err := p.g.ToShadow(background, "code", "why"); return err }(), p.g.RollBackFailing(background, "code"),
+	} {
+		if !errors.Is(err, ErrNoPack) || !strings.Contains(err.Error(), "did you mean codes?") {
+			t.Errorf("a pack there is not: %v", err)
+		}
+	}
+	p.expectLive("in the end", "codes=v2 vip=w1")
+	p.expectCancelled("in the end")
+	if s := p.standing("codes"); s.Pinned || s.NotLive != "" {
+		t.Errorf("it stands as %+v", s)
 	}
 }
 

@@ -51,6 +51,51 @@ func TestShareOfThePack(t *testing.T) {
 	}
 }
 
+// A share is used up by what goes beyond what is free, comes back with time, and
+// never to more than its burst; one that is suspended starts anew after that.
+func TestShareIsUsedUpAndComesBack(t *testing.T) {
+	t.Parallel()
+	now := noon
+	type act struct {
+		wait  time.Duration
+		steps int64
+		out   bool // suspended by it
+	}
+	for name, acts := range map[string][]act{
+		"what is free":             {{0, shareFree, false}, {0, shareFree, false}, {0, shareFree + shareBurst - 1, false}, {0, shareFree, false}, {0, shareFree + 1, true}},
+		"all at once":              {{0, shareFree + shareBurst, true}},
+		"it comes back":            {{0, shareFree + shareBurst - 1, false}, {100 * time.Millisecond, shareFree + shareRate/10, false}, {0, shareFree + 1, true}},
+		"not to more than burst":   {{0, shareFree + 1, false}, {time.Hour, shareFree + shareBurst - 1, false}, {0, shareFree + 1, true}},
+		"a clock that is set back": {{0, shareFree + shareBurst - 1, false}, {-time.Hour, shareFree + 1, true}},
+		"anew after the cool-off":  {{0, shareFree + shareBurst, true}, {time.Minute, shareFree + shareBurst - 1, false}, {0, shareFree + 1, true}},
+		"what still runs while it is suspended says nothing": {{0, shareFree + shareBurst, true}, {time.Second, shareFree + 2*shareBurst, false}},
+	} {
+		s := &share{}
+		at := now
+		for i, a := range acts {
+			at = at.Add(a.wait)
+			until, why := s.spend(a.steps, time.Minute, at)
+			if (why != "") != a.out || a.out != until.Equal(at.Add(time.Minute)) {
+				t.Errorf("%s, %d: suspended until %v because %q", name, i+1, until, why)
+			}
+			if a.out {
+				if !s.aside().Equal(until) || s.allows(at) || s.allows(until.Add(-1)) {
+					t.Errorf("%s, %d: it may run before %v", name, i+1, until)
+				}
+			}
+		}
+	}
+	s := &share{}
+	until, _ := s.spend(shareFree+shareBurst, time.Minute, now)
+	if !s.allows(until) || !s.aside().IsZero() {
+		t.Error("it is suspended once its time is over")
+	}
+	var endless *share
+	if _, why := endless.spend(1<<60, time.Minute, now); why != "" || !endless.allows(now) || !endless.aside().IsZero() {
+		t.Error("a share without end has one")
+	}
+}
+
 // Ordinary rules have no end of their share, whatever the rate of events.
 func TestShareLeavesOrdinaryRulesAlone(t *testing.T) {
 	t.Parallel()
