@@ -478,3 +478,46 @@ func TestExplain(t *testing.T) {
 		t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
 }
+
+// What chertd makes is explained to the rules of the pack it is for alone; what
+// comes from outside to none that waits for chertd's own.
+func TestExplainKeepsEngineEventsApart(t *testing.T) {
+	t.Parallel()
+	const rules = `for name, on in pairs({ any = "*", timer = "timer:x", done = "action.done", message = "message.received" }) do
+			chert.rule({ name = name, on = on, run = function(ev) end })
+		end
+		chert.every("1h", { name = "hourly" }, function(ev) end)`
+	s := mustLoad(t, Options{}, map[string]string{"a.lua": rules, "b.lua": rules})
+	for _, tt := range []struct {
+		typ, source, pack, payload string
+		want                       string
+	}{
+		{"message.received", event.SourceWebhook, "", "", "a/any a/message b/any b/message"},
+		{"odd", event.SourceWebhook, "", "", "a/any b/any"},
+		{"timer:x", event.SourceWebhook, "", "", "a/any b/any"},
+		{"timer:x", event.SourceEngine, "b", "", "b/timer"},
+		{"timer:y", event.SourceEngine, "b", "", ""},
+		{"action.done", event.SourceEngine, "a", "", "a/done"},
+		{"message.received", event.SourceEngine, "a", "", ""},
+		{"schedule", event.SourceEngine, "a", `"hourly"`, "a/hourly"},
+		{"schedule", event.SourceEngine, "a", `"daily"`, ""},
+		{"schedule", event.SourceEngine, "a", `5`, ""},
+	} {
+		ev := &event.Event{ID: "e", Type: tt.typ, Source: tt.source, Pack: tt.pack, Payload: json.RawMessage(tt.payload), Chat: &event.Chat{ID: "c1"}}
+		var got []string
+		for _, x := range s.Explain(Input{Event: ev, Now: noon}) {
+			if got = append(got, x.Pack+"/"+x.Rule); !x.Runs {
+				t.Errorf("%s of %s: %+v", tt.typ, tt.source, x)
+			}
+		}
+		slices.Sort(got)
+		var ran []string
+		for _, o := range s.Run(0, Input{Event: ev, Now: noon}).Outcomes {
+			ran = append(ran, o.Pack+"/"+o.Rule)
+		}
+		slices.Sort(ran)
+		if strings.Join(got, " ") != tt.want || !slices.Equal(got, ran) {
+			t.Errorf("%s of %s for %q: explained are %q and %q ran, want %s", tt.typ, tt.source, tt.pack, got, ran, tt.want)
+		}
+	}
+}
