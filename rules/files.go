@@ -29,6 +29,7 @@ const (
 	DataFile     FileKind = "data"
 	SpecFile     FileKind = "spec"
 	ManifestFile FileKind = "pack.yaml"
+	IgnoreFile   FileKind = ".chertignore" // of the rules folder, and of no pack
 )
 
 // File is a file of a pack as it was read. Its content is never written to.
@@ -53,6 +54,7 @@ type source struct {
 type reading struct {
 	sources []source            // by name of the file or folder
 	ignored []Ignored           // what would be rules but for its name
+	ignore  []File              // .chertignore as it is on disk; empty: there is none
 	diags   luabind.Diagnostics // what concerns no single pack; an error: the folder was not read to its end
 }
 
@@ -97,17 +99,31 @@ func (t rootTree) Readlink(name string) (string, error) {
 }
 
 // readFolder reads all packs of a rules folder, in the order of their names.
-func readFolder(dir string) reading { return readTree(dir, openTree) }
+func readFolder(dir string) reading { return readTree(dir, openTree, nil) }
 
-func readTree(dir string, open func(dir string) (fileTree, error)) reading {
+// readTree reads a rules folder. ignoreBy is given .chertignore as it is on disk,
+// and returns the one whose patterns are to count, or why the folder can't be
+// read yet. Nil: the one on disk counts.
+func readTree(dir string, open func(dir string) (fileTree, error), ignoreBy func(now []File) (use []File, wait luabind.Diagnostics)) reading {
 	tree, err := open(dir)
 	if err != nil {
 		return reading{diags: luabind.Diagnostics{folderDiagnostic(dir, err)}}
 	}
 	defer tree.Close()
 	r := reader{tree: tree, dir: dir}
-	if err := r.readIgnoreFile(); err != nil {
+	ignore, err := r.readIgnoreFile()
+	if err != nil {
 		return reading{diags: luabind.Diagnostics{r.unreadable(ignoreFile, err)}}
+	}
+	use := ignore
+	if ignoreBy != nil {
+		var wait luabind.Diagnostics
+		if use, wait = ignoreBy(ignore); len(wait) > 0 {
+			return reading{ignore: ignore, diags: wait}
+		}
+	}
+	for _, f := range use {
+		r.parseIgnore(f.Bytes, f.Path)
 	}
 	entries, err := tree.ReadDir(".")
 	if err != nil {
@@ -137,7 +153,7 @@ func readTree(dir string, open func(dir string) (fileTree, error)) reading {
 			sources = append(sources, r.single(name))
 		}
 	}
-	return reading{sources: sources, ignored: r.ignored, diags: r.diags}
+	return reading{sources: sources, ignored: r.ignored, ignore: ignore, diags: r.diags}
 }
 
 // readPath reads what a command was given: a .lua file, a pack's folder or a

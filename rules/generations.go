@@ -28,17 +28,18 @@ type Generations struct {
 
 	// turn is held, by a token in it, by whoever reads the folder or carries out
 	// a command. All fields down to said are the holder's.
-	turn    chan struct{}
-	options Options
-	word    int // how often the operator has spoken: options differ from word to word
-	packs   map[string]*standing
-	set     *Set
-	content string              // hash of what was read last
-	folder  luabind.Diagnostics // what is wrong with the folder itself
-	ignored []Ignored           // what is no pack by its name
-	warned  map[Ignored]bool    // of those that were logged
-	drops   []drop              // of this turn, to be begun when the set is swapped
-	said    string              // complaint about the folder that was logged last
+	turn     chan struct{}
+	options  Options
+	word     int // how often the operator has spoken: options differ from word to word
+	packs    map[string]*standing
+	set      *Set
+	content  string              // hash of what was read last
+	folder   luabind.Diagnostics // what is wrong with the folder itself
+	ignored  []Ignored           // what is no pack by its name
+	warned   map[Ignored]bool    // of those that were logged
+	ignoring ignoring            // .chertignore, by which they are none
+	drops    []drop              // of this turn, to be begun when the set is swapped
+	said     string              // complaint about the folder that was logged last
 
 	started  time.Time // set by Start
 	view     atomic.Pointer[view]
@@ -46,7 +47,7 @@ type Generations struct {
 	tasks    tasks
 	dropping dropping
 	slots    chan struct{} // of specs that run at a time
-	later    later
+	again    again
 }
 
 // GenerationsConfig is what Generations is made of.
@@ -171,7 +172,7 @@ func (g *Generations) Start(ctx context.Context) error {
 	}
 	for waited := false; ; waited = true {
 		pending, err := g.read(ctx, waited)
-		due := g.halfDue(func(s *standing) bool { return s.live == nil })
+		due := later(g.halfDue(func(s *standing) bool { return s.live == nil }), g.ignoring.dueAtStart())
 		g.end()
 		if err == nil {
 			err = g.collect(ctx, pending, func() {})
@@ -203,6 +204,12 @@ func (g *Generations) remember(ctx context.Context) error {
 		return fmt.Errorf("read which packs were live: %w", err)
 	}
 	for _, state := range states {
+		if state.Pack == ignoreFile {
+			if err := g.rememberIgnoring(ctx, state); err != nil {
+				return err
+			}
+			continue
+		}
 		s := &standing{state: state, gone: true, back: map[string]bool{}, lastVeto: state.Live != ""}
 		if s.kept, err = g.c.Keeper.Flag(ctx, keptFlag(state.Pack, "")); err != nil {
 			return fmt.Errorf("read what pack %q keeps waiting: %w", state.Pack, err)
@@ -277,7 +284,7 @@ func (g *Generations) readAll(ctx context.Context, reason string, waited bool) (
 		s.tried = nil
 	}
 	pending, err := g.read(ctx, waited)
-	due = g.halfDue(func(*standing) bool { return true })
+	due = later(g.halfDue(func(*standing) bool { return true }), g.ignoring.half.due)
 	g.renew(reason)
 	g.end()
 	return due, errors.Join(err, g.collectApart(ctx, pending, reason, nil))
@@ -318,7 +325,7 @@ func (g *Generations) end() {
 // for their specs. waited says that files that look half written, and did when
 // they were last read, have had their time.
 func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying, err error) {
-	found := readTree(g.c.Dir, g.c.open)
+	found := readTree(g.c.Dir, g.c.open, func(now []File) ([]File, luabind.Diagnostics) { return g.ignoreBy(now, waited) })
 	g.content, g.folder, g.ignored = found.content(), found.diags, found.ignored
 	g.warnIgnored()
 	byName, paths := map[string][]*builder{}, map[string]bool{}
@@ -328,7 +335,7 @@ func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying,
 		byName[b.pack.Name] = append(byName[b.pack.Name], b)
 	}
 	moving := !g.folder.Errors() && g.someJustGone(byName)
-	var errs []error
+	errs := []error{g.keepIgnoring(ctx)}
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		if err := g.dropping.await(ctx, name); err != nil {
 			return pending, errors.Join(append(errs, err)...)
@@ -423,11 +430,11 @@ func (g *Generations) unknown(present map[string][]*builder) (diags luabind.Diag
 // sooner anyway.
 func (g *Generations) readLater(after time.Duration) {
 	due := time.Now().Add(after)
-	if !g.later.before(due) {
+	if !g.again.before(due) {
 		return
 	}
 	g.tasks.start(func(ctx context.Context) {
-		if !pause(ctx, after) || !g.later.reached(due) {
+		if !pause(ctx, after) || !g.again.reached(due) {
 			return
 		}
 		if err := g.Notice(ctx, "the folder was read again"); err != nil && ctx.Err() == nil {
@@ -436,14 +443,14 @@ func (g *Generations) readLater(after time.Duration) {
 	})
 }
 
-// later is when the folder is read next without anyone asking.
-type later struct {
+// again is when the folder is read next without anyone asking.
+type again struct {
 	mu  sync.Mutex
 	due time.Time // zero: not at all
 }
 
 // before makes due the time, if it is the earliest.
-func (l *later) before(due time.Time) bool {
+func (l *again) before(due time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.due.IsZero() && !due.Before(l.due) {
@@ -454,7 +461,7 @@ func (l *later) before(due time.Time) bool {
 }
 
 // reached ends the waiting for due, unless an earlier time took its place.
-func (l *later) reached(due time.Time) bool {
+func (l *again) reached(due time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.due.Equal(due) {

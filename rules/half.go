@@ -21,7 +21,7 @@ const mostSettles = 5
 // again: no notification comes when it is closed.
 const openLook = 100 * time.Millisecond
 
-// half is a pack's files while they look half written.
+// half is files of a pack, or .chertignore, while they look half written.
 type half struct {
 	key   string    // of the files
 	began time.Time // when they first did; zero: they do not
@@ -44,35 +44,48 @@ func (g *Generations) givesTime(ctx context.Context, s *standing, b *builder, wa
 			before = kept.Files
 		}
 	}
-	file, why := unfinished(b.src.files, before)
-	look := g.c.Settle // how soon it is looked at again, if nothing changes
-	if why == "" {
-		if file = g.openIn(b.src.files, before); file != "" {
-			why, look = "a program has it open for writing", openLook
-		}
-	}
-	key := contentOf([]source{b.src}, nil)
-	now := g.c.Now()
-	switch {
-	case why == "":
-	case s.half.key == key && (waited || !now.Before(s.half.due)):
-	default:
-		if s.half.began.IsZero() {
-			s.half.began = now
-			g.c.Log.Info("an edit looks half written and is given time", "pack", s.state.Pack, "file", file, "why", why, "at most", g.c.Settle)
-		}
-		if s.half.key != key {
-			s.half.key, s.half.due = key, earlier(now.Add(g.c.Settle), s.half.began.Add(mostSettles*g.c.Settle))
-		}
+	file, why, wait := g.looksHalf(&s.half, b.src.files, before, waited, "pack", s.state.Pack)
+	if wait {
 		s.giveUp()
 		s.tried = nil
-		s.notLive = fmt.Sprintf("it looks half written, and is taken as it is in %s", g.c.Settle)
+		s.notLive = g.takenIn("it looks half written")
 		s.diags = luabind.Diagnostics{{File: file, Severity: luabind.SeverityWarning, Message: why}}
-		g.readLater(min(look, max(s.half.due.Sub(now), time.Millisecond)))
 		return true, nil
 	}
 	s.complete, s.half = b.src.files, half{}
 	return false, nil
+}
+
+// looksHalf reports whether files look half written and still have time, and
+// which of them does, and why. The folder is read again when it is over. about
+// is added to what is logged.
+func (g *Generations) looksHalf(h *half, files, before []File, waited bool, about ...any) (file, why string, wait bool) {
+	file, why = unfinished(files, before)
+	look := g.c.Settle // how soon it is looked at again, if nothing changes
+	if why == "" {
+		if file = g.openIn(files, before); file == "" {
+			return "", "", false
+		}
+		why, look = "a program has it open for writing", openLook
+	}
+	key, now := contentOf([]source{{files: files}}, nil), g.c.Now()
+	if h.key == key && (waited || !now.Before(h.due)) {
+		return "", "", false
+	}
+	if h.began.IsZero() {
+		h.began = now
+		g.c.Log.Info("an edit looks half written and is given time", append(about, "file", file, "why", why, "at most", g.c.Settle)...)
+	}
+	if h.key != key {
+		h.key, h.due = key, earlier(now.Add(g.c.Settle), h.began.Add(mostSettles*g.c.Settle))
+	}
+	g.readLater(min(look, max(h.due.Sub(now), time.Millisecond)))
+	return file, why, true
+}
+
+// takenIn says of what looks half written what becomes of it.
+func (g *Generations) takenIn(what string) string {
+	return fmt.Sprintf("%s, and is taken as it is in %s", what, g.c.Settle)
 }
 
 // openIn is the first file that is not as it was before and that a program has
@@ -141,6 +154,13 @@ func endsLine(b []byte) bool {
 
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
 		return b
 	}
 	return a

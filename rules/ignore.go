@@ -46,19 +46,19 @@ type ignorePattern struct {
 	line int
 }
 
-// readIgnoreFile reads the folder's .chertignore. An error other than that there
-// is none leaves open what is a pack.
-func (r *reader) readIgnoreFile() error {
+// readIgnoreFile reads the folder's .chertignore: none if there is none. Any
+// other error leaves open what is a pack.
+func (r *reader) readIgnoreFile() ([]File, error) {
 	b, err := r.read(ignoreFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := r.tree.Lstat(ignoreFile); err != nil {
-			return nil
+		if _, err := r.tree.Lstat(ignoreFile); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
 		}
 	}
-	if err == nil {
-		r.parseIgnore(b, r.path(ignoreFile))
+	if err != nil {
+		return nil, err
 	}
-	return err
+	return []File{{Name: ignoreFile, Path: r.path(ignoreFile), Kind: IgnoreFile, Bytes: b}}, nil
 }
 
 // readIgnoreFileAbove reads that of the rules folder a pack is in, if there is one.

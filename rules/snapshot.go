@@ -20,7 +20,7 @@ type snapshot struct {
 // content hashes what was read. Two readings with the same hash load alike.
 func (r *reading) content() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s %q", contentOf(r.sources, r.diags), r.ignored)
+	fmt.Fprintf(h, "%s %q %s", contentOf(r.sources, r.diags), r.ignored, versionOf(r.ignore))
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -42,6 +42,9 @@ func contentOf(sources []source, diags luabind.Diagnostics) string {
 // snap makes a snapshot of what was read.
 func snap(r reading) snapshot {
 	s := snapshot{content: r.content(), readable: !r.diags.Errors(), files: map[string][sha256.Size]byte{}}
+	for _, f := range r.ignore {
+		s.files[f.Path] = sha256.Sum256(f.Bytes)
+	}
 	for _, src := range r.sources {
 		for _, f := range src.files {
 			s.files[f.Path] = sha256.Sum256(f.Bytes)

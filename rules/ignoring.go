@@ -1,0 +1,91 @@
+package rules
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"chertd/luabind"
+)
+
+// ignoring is the .chertignore that counts. One that is cut to a beginning makes
+// packs of what it ignored, so it gets time as a pack's files do; until that is
+// over the one before counts. It is kept under its name, as packs are under
+// theirs: no pack can have this name.
+type ignoring struct {
+	known    bool   // complete is known; else nothing counts, and no pack is looked at, while it looks half written
+	complete []File // as it was when it last looked complete; empty: there was none
+	kept     string // version of the one that is kept; "": none is
+	half     half
+}
+
+// dueAtStart is until when a start waits for it; zero: it does not.
+func (i *ignoring) dueAtStart() time.Time {
+	if i.known {
+		return time.Time{}
+	}
+	return i.half.due
+}
+
+// ignoreBy decides by which .chertignore the folder is read.
+func (g *Generations) ignoreBy(now []File, waited bool) (use []File, wait luabind.Diagnostics) {
+	i := &g.ignoring
+	if i.known && versionOf(now) == versionOf(i.complete) {
+		i.half = half{}
+		return now, nil
+	}
+	file, why, wait1 := g.looksHalf(&i.half, now, i.complete, waited)
+	switch {
+	case !wait1:
+		i.known, i.complete, i.half = true, now, half{}
+		return now, nil
+	case i.known:
+		return i.complete, nil
+	}
+	return nil, luabind.Diagnostics{{File: file, Severity: luabind.SeverityError, Message: why + ": " + g.takenIn("it looks half written")}}
+}
+
+// keepIgnoring keeps the .chertignore that counts, for the next start.
+func (g *Generations) keepIgnoring(ctx context.Context) error {
+	i := &g.ignoring
+	version := ""
+	if len(i.complete) > 0 {
+		version = versionOf(i.complete)
+	}
+	if !i.known || version == i.kept {
+		return nil
+	}
+	err := error(nil)
+	if version == "" {
+		err = g.c.Keeper.ForgetPack(ctx, ignoreFile)
+	} else {
+		now := g.c.Now()
+		err = g.c.Keeper.SaveVersion(ctx, KeptVersion{Pack: ignoreFile, Version: version, Path: i.complete[0].Path, Files: i.complete, Since: now, Last: now})
+		if err == nil {
+			err = g.c.Keeper.SetPackState(ctx, PackState{Pack: ignoreFile, Live: version})
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("keep %s: %w", ignoreFile, err)
+	}
+	i.kept = version
+	return nil
+}
+
+// rememberIgnoring takes up the .chertignore that counted when the process last
+// ran.
+func (g *Generations) rememberIgnoring(ctx context.Context, state PackState) error {
+	kept, ok, err := g.c.Keeper.Version(ctx, ignoreFile, state.Live)
+	if err != nil {
+		return fmt.Errorf("read the %s of before: %w", ignoreFile, err)
+	}
+	if !ok {
+		return nil
+	}
+	for n := range kept.Files {
+		kept.Files[n].Path = filepath.Join(g.c.Dir, ignoreFile)
+	}
+	g.ignoring = ignoring{known: true, complete: kept.Files, kept: kept.Version}
+	return nil
+}
