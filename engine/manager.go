@@ -277,7 +277,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	}
 	for _, p := range m.gens.Standings() {
 		st.Packs++
-		if p.NotLive != "" {
+		if p.NotLive != "" && !p.Unread {
 			st.NotLive++
 		}
 	}
@@ -317,14 +317,14 @@ func (m *manager) Reload(ctx context.Context) ([]control.Pack, error) {
 
 // Remove implements control.Daemon.
 func (m *manager) Remove(ctx context.Context, pack string, keepPending bool) error {
-	return userError(m.gens.Remove(ctx, pack, keepPending))
+	return userError(pack, m.gens.Remove(ctx, pack, keepPending))
 }
 
 // Rollback implements control.Daemon.
 func (m *manager) Rollback(ctx context.Context, pack, version string, keep, keepPending bool) (control.Pack, error) {
 	s, err := m.gens.Rollback(ctx, pack, version, keep, keepPending)
 	if err != nil {
-		return control.Pack{}, userError(err)
+		return control.Pack{}, userError(pack, err)
 	}
 	return m.describe(ctx, s)
 }
@@ -341,7 +341,7 @@ func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bo
 	}
 	s, err := m.gens.SetMode(ctx, pack, set, "", keepPending)
 	if err != nil {
-		return control.Pack{}, userError(err)
+		return control.Pack{}, userError(pack, err)
 	}
 	if set == rules.Live {
 		m.countAgain(ctx, pack)
@@ -366,7 +366,7 @@ func (m *manager) Pause(ctx context.Context, on bool) error {
 func (m *manager) describe(ctx context.Context, s rules.PackStanding) (control.Pack, error) {
 	p := control.Pack{
 		Name: s.Name, Path: s.Path, Version: s.Version, Since: s.Since,
-		Mode: string(s.Mode), ModeBy: s.ModeBy, Rules: s.Rules, Pinned: s.Pinned, Gone: s.Gone,
+		Mode: string(s.Mode), ModeBy: s.ModeBy, Rules: s.Rules, Pinned: s.Pinned, Gone: s.Gone, Unread: s.Unread,
 		NotLive: s.NotLive, Diagnostics: s.Diagnostics,
 	}
 	for _, a := range s.Suspended {
@@ -417,7 +417,7 @@ func (m *manager) health() control.Health {
 	}
 	h.Notes = append(h.Notes, m.missedNotes(standings)...)
 	for _, p := range standings {
-		if p.NotLive != "" {
+		if p.NotLive != "" && !p.Unread { // what is wrong with the folder is said once
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", p.Name, p.NotLive))
 		}
 		if p.ModeWhy != "" {
@@ -443,16 +443,23 @@ func (m *manager) health() control.Health {
 	return h
 }
 
-// userError turns what a caller got wrong into words for people.
-func userError(err error) error {
+// userError turns what a caller got wrong about a pack into words for people.
+func userError(pack string, err error) error {
 	var unknown *rules.UnknownVersionError
+	var unread *rules.FolderUnreadError
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, rules.ErrNoPack):
 		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: "chertd packs lists them"}
 	case errors.Is(err, rules.ErrPresent):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "delete the files, or: chertd mode PACK off"}
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "delete the files, or switch the pack off: chertd mode " + pack + " off"}
+	case errors.As(err, &unread):
+		hint := "chertd mode " + unread.Pack + " off switches the pack off meanwhile"
+		if unread.Folder.Hint != "" {
+			hint = unread.Folder.Hint + "; " + hint
+		}
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: hint}
 	case errors.Is(err, rules.ErrNoEarlier):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "chertd packs PACK lists the versions that are kept"}
 	case errors.As(err, &unknown):

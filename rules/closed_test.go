@@ -172,6 +172,18 @@ func TestUnreadableFolderRemovesNothing(t *testing.T) {
 			break // each call has failed once
 		}
 	}
+	unknown := func(when string, packs ...string) {
+		t.Helper()
+		for _, pack := range packs {
+			if s := p.standing(pack); s.Gone || !s.Unread || !s.Diagnostics.Errors() {
+				t.Errorf("%s: pack %s is said to be gone, or not why nobody knows: %+v", when, pack, s)
+			}
+			var unread *FolderUnreadError
+			if err := p.g.Remove(background, pack, false); !errors.As(err, &unread) {
+				t.Errorf("%s: pack %s can be removed: %v", when, pack, err)
+			}
+		}
+	}
 	for _, path := range []string{".", ".chertignore"} {
 		files.set(0, path)
 		for range 3 {
@@ -179,15 +191,21 @@ func TestUnreadableFolderRemovesNothing(t *testing.T) {
 			must(t, p.g.Notice(background, "test"))
 			p.expectLive(path+" can't be read", want)
 			p.expectNotLive(path+" can't be read", "vip", "the rules folder can't be read")
+			unknown(path, "all", "never", "vip")
 		}
 		p.start()
 		p.expectLive(path+" can't be read at the start", "all=a1 vip=v1")
+		unknown(path+" at the start", "all", "vip")
 		p.pass(time.Hour)
 		must(t, p.g.Notice(background, "test"))
 		p.expectLive(path+" can't be read at the start", "all=a1 vip=v1")
 		files.set(0, "")
 		must(t, p.g.Notice(background, "test"))
 		p.expectLive("readable again", want)
+		p.expectNotLive("readable again", "vip", "")
+		if err := p.g.Remove(background, "vip", false); !errors.Is(err, ErrPresent) {
+			t.Errorf("readable again, a pack whose files are there can be removed: %v", err)
+		}
 	}
 	if n := p.logged("removed"); n > 0 {
 		t.Errorf("the log says %d times that something was removed", n)

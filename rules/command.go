@@ -20,6 +20,17 @@ var ErrNoEarlier = errors.New("no earlier version is kept")
 // ErrPresent is returned when a pack is to be removed whose files are there.
 var ErrPresent = errors.New("its files are in the rules folder")
 
+// FolderUnreadError is returned when a pack is to be removed and nobody knows
+// whether its files are gone: the rules folder can't be read.
+type FolderUnreadError struct {
+	Pack   string
+	Folder luabind.Diagnostic // what is wrong with the folder
+}
+
+func (e *FolderUnreadError) Error() string {
+	return fmt.Sprintf("remove pack %q: nobody knows whether its files are gone: %s: %s", e.Pack, e.Folder.File, e.Folder.Message)
+}
+
 // noFiles stands in PackState.PinnedOver if the pack had no files when it was
 // pinned: any that come end it.
 const noFiles = "none"
@@ -82,9 +93,16 @@ func (g *Generations) Remove(ctx context.Context, pack string, keepPending bool)
 	if err != nil {
 		return err
 	}
+	if i := slices.IndexFunc(g.folder, func(d luabind.Diagnostic) bool { return d.Severity == luabind.SeverityError }); i >= 0 && s.unread {
+		defer g.end()
+		return &FolderUnreadError{Pack: pack, Folder: g.folder[i]}
+	}
 	if !s.gone {
-		g.end()
+		defer g.end()
 		return fmt.Errorf("remove pack %q: %w: %s", pack, ErrPresent, s.path)
+	}
+	if mode, _ := g.mode(s); mode == Live && s.live != nil && s.live.CanVeto {
+		g.c.Log.Warn("pack removed by command, and it could veto reads; what it kept unread may be read now", "pack", pack, "hint", "chertd rollback "+pack+" restores it from the store")
 	}
 	// By hand, what an operator said of it before is forgotten, too.
 	s.state = PackState{Pack: pack}

@@ -15,10 +15,11 @@ import (
 // consider decides whether a pack's files go live as they are.
 func (g *Generations) consider(ctx context.Context, s *standing, b *builder, waited bool) error {
 	version, key := b.pack.Version, b.key()
-	if s.edit != version || s.gone {
+	if s.edit != version || s.gone || s.unread {
 		s.diags, s.notLive = nil, ""
 	}
-	s.path, s.edit, s.manifest, s.gone, s.empty = b.src.path, version, b.pack.Manifest, false, false
+	s.path, s.edit, s.manifest, s.empty = b.src.path, version, b.pack.Manifest, false
+	s.gone, s.unread = false, false
 	if s.trying != nil && s.trying.key != key {
 		s.giveUp()
 	}
@@ -185,7 +186,8 @@ func (g *Generations) clash(ctx context.Context, s *standing, all []*builder) er
 		own = all[0]
 		s.path = own.src.path
 	}
-	s.edit, s.manifest, s.gone, s.empty, s.half = own.pack.Version, own.pack.Manifest, false, false, half{}
+	s.edit, s.manifest, s.empty, s.half = own.pack.Version, own.pack.Manifest, false, half{}
+	s.gone, s.unread = false, false
 	return g.refuse(ctx, s, &verdict{key: fmt.Sprint(diags), why: "two packs have this name", diags: diags})
 }
 
@@ -351,9 +353,11 @@ func (g *Generations) missing(ctx context.Context, s *standing, present map[stri
 		if never && s.gone {
 			return nil
 		}
-		s.notLive, s.gone = "the rules folder can't be read", s.gone || !never
+		s.notLive, s.diags = "the rules folder can't be read", nil
+		s.gone, s.unread = false, true
 		return g.fallBack(ctx, s)
 	}
+	s.unread = false
 	if never && (!s.canVeto() || present[s.path]) {
 		// Its files are another's, by the name in pack.yaml, or it can be missed. What an operator said of it stays said.
 		s.gone, s.edit, s.notLive, s.diags = true, "", "its files are gone", nil

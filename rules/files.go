@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"chertd/luabind"
 )
@@ -303,6 +304,9 @@ func (r *reader) path(name string) string { return filepath.Join(r.dir, filepath
 // unreadable says why a file can't be read, in particular that a link leads out.
 func (r *reader) unreadable(name string, err error) luabind.Diagnostic {
 	d := luabind.Diagnostic{File: r.path(name), Severity: luabind.SeverityError, Message: "it can't be read: " + cause(err)}
+	if errors.Is(err, fs.ErrPermission) {
+		d.Hint = makeReadable(d.File)
+	}
 	if info, lerr := r.tree.Lstat(name); lerr != nil || info.Mode()&fs.ModeSymlink == 0 {
 		return d
 	}
@@ -328,8 +332,21 @@ func folderDiagnostic(dir string, err error) luabind.Diagnostic {
 		d.Hint = "the folder of the rules is ./rules, or rules.dir in chertd.yaml"
 	case strings.Contains(cause(err), "not a directory"):
 		d.Message = "it is not a folder"
+		d.Hint = "move it away, and put the folder with the rules back; or name that in rules.dir in chertd.yaml"
+	case errors.Is(err, fs.ErrPermission):
+		d.Hint = makeReadable(dir)
 	}
 	return d
+}
+
+// makeReadable is the hint for a file or folder that the process may not read.
+func makeReadable(path string) string {
+	if strings.ContainsFunc(path, func(c rune) bool {
+		return !strings.ContainsRune("/._-+", c) && !unicode.IsLetter(c) && !unicode.IsDigit(c)
+	}) {
+		path = "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return "the user that chertd runs as needs to read it: chmod -R a+rX " + path
 }
 
 // cause is an error without the path, which stands before it in a diagnostic.

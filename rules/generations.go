@@ -115,6 +115,7 @@ type standing struct {
 	lastVeto bool                // so may the version that was live last
 	empty    bool                // the files as they are now load, and have no rules
 	gone     bool                // the files are gone, and the pack is kept
+	unread   bool                // the folder can't be read: nobody knows how the files are
 	missed   time.Time           // gone since; zero: not
 
 	complete []File // the files as they were when they last looked complete; nil: not known

@@ -22,6 +22,7 @@ type PackStanding struct {
 	Suspended   []RuleSuspension // rules of the live version that are suspended
 	Pinned      bool
 	Gone        bool
+	Unread      bool   // the rules folder can't be read: nobody knows how its files are
 	NotLive     string // why its files as they are now are not live; "": they are
 	Edit        string // version of its files as they are now
 	Diagnostics luabind.Diagnostics
@@ -72,6 +73,9 @@ func (g *Generations) standing(s *standing) PackStanding {
 	p := PackStanding{
 		Name: s.state.Pack, Path: s.path, Since: s.since, Mode: mode, ModeBy: by,
 		Pinned: s.state.Pinned != "", Gone: s.gone, NotLive: s.notLive, Edit: s.edit, Diagnostics: s.problems(),
+	}
+	if p.Unread = s.unread; p.Unread {
+		p.Diagnostics = append(slices.Clone(g.folder), p.Diagnostics...)
 	}
 	if s.state.Mode != "" {
 		p.ModeWhy = s.state.Why

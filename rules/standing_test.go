@@ -93,7 +93,7 @@ func TestProblemsTellWhetherAnythingIsLive(t *testing.T) {
 	p.edit()
 	expect("the folder is gone", true, "rules")
 	for _, pack := range []string{"a", "b"} {
-		if s := p.standing(pack); !s.Gone || s.NotLive != "the rules folder can't be read" || s.Version == "" {
+		if s := p.standing(pack); s.Gone || !s.Unread || s.NotLive != "the rules folder can't be read" || s.Version == "" {
 			t.Errorf("the folder is gone: %s stands as %+v", pack, s)
 		}
 	}

@@ -113,6 +113,9 @@ func remarks(p control.Pack) (list []string) {
 		list = append(list, "its files are gone, it goes on as it was\n  hint: chertd packs remove "+p.Name+" forgets it")
 	} else if p.NotLive != "" {
 		text := "NOT LIVE as its files are now: " + p.NotLive
+		if p.Unread {
+			text = "its files can't be looked at, it goes on as it was: " + p.NotLive
+		}
 		for _, d := range p.Diagnostics {
 			text += "\n  " + strings.ReplaceAll(d.String(), "\n", "\n  ")
 		}

@@ -135,6 +135,9 @@ type Pack struct {
 	Suspended []RuleSuspension `json:"suspended,omitempty"`
 	Pinned    bool             `json:"pinned"` // by a rollback
 	Gone      bool             `json:"gone"`   // its files are gone; it is kept as it was
+	// Unread is set while the rules folder can't be read: nobody knows how the
+	// pack's files are, and it goes on as it was.
+	Unread bool `json:"unread,omitempty"`
 	// NotLive says why the pack's files, as they are now, are not live; "": they are.
 	NotLive string `json:"not_live,omitempty"`
 	// Blocked is set while reads are blocked because of the pack.
