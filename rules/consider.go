@@ -337,6 +337,19 @@ func (g *Generations) promote(ctx context.Context, s *standing, v *verdict) erro
 	return nil
 }
 
+// withoutRules leaves a pack as it was whose folder was emptied, or whose file
+// became a folder: that is an edit that leaves it without a rule. A mount that
+// failed and a copy under way look like this; a pack that is to go takes its
+// folder along.
+func (g *Generations) withoutRules(ctx context.Context, s *standing) error {
+	s.edit, s.half, s.missed = "", half{}, time.Time{}
+	s.gone, s.unread = false, false
+	at := filepath.Join(g.c.Dir, filepath.Base(s.path))
+	return g.refuse(ctx, s, &verdict{key: "without rules", why: "it has no rules", diags: luabind.Diagnostics{{File: at, Severity: luabind.SeverityError,
+		Message: "it is there, and holds no rules",
+		Hint:    fmt.Sprintf("write its rules again; if the pack is to go, delete %s, too; to switch it off: chertd mode %s off", at, s.state.Pack)}}})
+}
+
 // missing decides what becomes of a pack whose files are gone. It goes if the
 // folder was readable, another pack remains, and it stays so for a while; else it
 // is kept. present are the packs that are there, by path.

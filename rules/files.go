@@ -55,6 +55,7 @@ type source struct {
 type reading struct {
 	sources []source            // by name of the file or folder
 	ignored []Ignored           // what would be rules but for its name
+	others  []string            // paths of what is no pack, and would have been one with rules in it
 	ignore  []File              // .chertignore as it is on disk; empty: there is none
 	diags   luabind.Diagnostics // what concerns no single pack; an error: the folder was not read to its end
 }
@@ -132,6 +133,7 @@ func readTree(dir string, open func(dir string) (fileTree, error), ignoreBy func
 		return reading{diags: luabind.Diagnostics{folderDiagnostic(dir, err)}}
 	}
 	var sources []source
+	var others []string
 	for _, e := range r.wanted(".", entries) {
 		name := e.Name()
 		info, err := tree.Stat(name)
@@ -146,15 +148,20 @@ func readTree(dir string, open func(dir string) (fileTree, error), ignoreBy func
 				})
 			}
 		case info.IsDir():
-			if s := r.folder(name); len(s.files) > 0 || len(s.broken) > 0 {
-				s.name = name
+			s := r.folder(name)
+			s.name = strings.TrimSuffix(name, ".lua") // it may stand where a pack's file was
+			if len(s.files) == 0 && len(s.broken) == 0 {
+				others = append(others, s.path)
+			} else {
 				sources = append(sources, s)
 			}
 		case strings.HasSuffix(name, ".lua") && !isSpec(name):
 			sources = append(sources, r.single(name))
+		case path.Ext(name) == "":
+			others = append(others, r.path(name))
 		}
 	}
-	return reading{sources: sources, ignored: r.ignored, ignore: ignore, diags: r.diags}
+	return reading{sources: sources, others: others, ignored: r.ignored, ignore: ignore, diags: r.diags}
 }
 
 // readPath reads what a command was given: a .lua file, a pack's folder or a

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -335,7 +336,8 @@ func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying,
 		paths[src.path] = true
 		byName[b.pack.Name] = append(byName[b.pack.Name], b)
 	}
-	moving := !g.folder.Errors() && g.someJustGone(byName)
+	emptied := g.emptied(byName, found.others)
+	moving := !g.folder.Errors() && g.someJustGone(byName, emptied)
 	errs := []error{g.keepIgnoring(ctx)}
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		if err := g.dropping.await(ctx, name); err != nil {
@@ -360,7 +362,11 @@ func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying,
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
-		if byName[name] == nil {
+		switch {
+		case byName[name] != nil:
+		case emptied[name]:
+			errs = append(errs, g.withoutRules(ctx, g.packs[name]))
+		default:
 			errs = append(errs, g.missing(ctx, g.packs[name], paths))
 		}
 	}
@@ -392,11 +398,25 @@ func (g *Generations) build(src source) *builder {
 	return b
 }
 
+// emptied are the packs that are not there any more while something stands where
+// they were: a folder without rules, a folder in the place of a file. others are
+// the paths of what is no pack.
+func (g *Generations) emptied(present map[string][]*builder, others []string) map[string]bool {
+	emptied := map[string]bool{}
+	for name, s := range g.packs {
+		ours := filepath.Join(g.c.Dir, filepath.Base(s.path)) // the folder itself may have been moved
+		if present[name] == nil && s.path != "" && !s.restored() && !(s.gone && s.state.Live == "") && slices.Contains(others, ours) {
+			emptied[name] = true
+		}
+	}
+	return emptied
+}
+
 // someJustGone reports whether the files of a pack that is live are gone, and
 // not long enough for it to be removed.
-func (g *Generations) someJustGone(present map[string][]*builder) bool {
+func (g *Generations) someJustGone(present map[string][]*builder, emptied map[string]bool) bool {
 	for name, s := range g.packs {
-		if present[name] == nil && s.state.Live != "" && !s.restored() && (s.missed.IsZero() || g.c.Now().Sub(s.missed) < goneFor) {
+		if present[name] == nil && !emptied[name] && s.state.Live != "" && !s.restored() && (s.missed.IsZero() || g.c.Now().Sub(s.missed) < goneFor) {
 			return true
 		}
 	}

@@ -20,7 +20,7 @@ type snapshot struct {
 // content hashes what was read. Two readings with the same hash load alike.
 func (r *reading) content() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s %q %s", contentOf(r.sources, r.diags), r.ignored, versionOf(r.ignore))
+	fmt.Fprintf(h, "%s %q %q %s", contentOf(r.sources, r.diags), r.others, r.ignored, versionOf(r.ignore))
 	return hex.EncodeToString(h.Sum(nil))
 }
 
