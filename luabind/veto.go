@@ -1,6 +1,12 @@
 package luabind
 
-import "strings"
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/yuin/gopher-lua/parse"
+)
 
 // vetoes are the functions of chert by which a handler keeps a chat unread,
 // holds it or puts its reads off. Where a pack that may call one of them can't
@@ -8,16 +14,17 @@ import "strings"
 var vetoes = map[string]bool{"keep_unread": true, "hold": true, "postpone": true}
 
 // MayVeto reports whether a Lua source may call keep_unread, hold or postpone of
-// chert. It looks at code alone, not at comments and strings, and also at a
-// source that does not compile. It answers true where it can't know: chert is
-// handed on as a value, indexed by an expression, or reached through _G; a
-// string or a long comment has no end; the file is UTF-16.
+// chert, or was meant to: by a name that is misspelt as `check` would correct it,
+// or cut short at the end of the file. It looks at code alone, not at comments and
+// strings, and also at a source that does not compile. It answers true where it
+// can't know: chert is handed on as a value, indexed by an expression, or reached
+// through _G; a string or a long comment has no end; the file is UTF-16.
 func MayVeto(src []byte) bool { return mayCall(src, vetoes) }
 
 // MayHold reports the same of hold alone, which vetoes what comes later, too.
 func MayHold(src []byte) bool { return mayCall(src, map[string]bool{"hold": true}) }
 
-// mayCall reports whether a source may call a function of chert.
+// mayCall reports whether a source may call one of these functions of chert.
 func mayCall(src []byte, names map[string]bool) bool {
 	text := strings.TrimPrefix(string(src), "\ufeff")
 	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") || strings.IndexByte(text, 0) >= 0 {
@@ -31,6 +38,14 @@ func mayCall(src []byte, names map[string]bool) bool {
 		switch {
 		case w.kind == wordUnknown:
 			return true
+		case w.kind == wordName && nearlyChert(w.text):
+			if w = in.next(); w.kind != wordSymbol || !strings.Contains(".:[", w.text) {
+				continue
+			}
+			if w = in.next(); (w.kind == wordName || w.kind == wordString) && means(w.text, names) {
+				return true
+			}
+			continue
 		case w.kind == wordName && (w.text == "chert" || w.text == "_G"):
 			// What follows decides: a plain field is all that can be looked through.
 			from := w.text
@@ -46,7 +61,7 @@ func mayCall(src []byte, names map[string]bool) bool {
 			switch field := w.text; {
 			case w.kind != wordName && w.kind != wordString, strings.Contains(field, `\`):
 				return true
-			case from == "chert" && names[field]:
+			case from == "chert" && (means(field, names) || in.at == len(in.text) && begins(field, names)):
 				return true
 			case from == "_G" && (field == "_G" || field == "chert"):
 				w = word{wordName, field} // what follows decides again
@@ -56,6 +71,72 @@ func mayCall(src []byte, names map[string]bool) bool {
 		w = in.next()
 	}
 	return false
+}
+
+// means reports whether a name is one of these functions', or is most likely one
+// misspelt.
+func means(field string, names map[string]bool) bool {
+	known := Fields("chert")
+	return names[field] || !slices.Contains(known, field) && names[Suggest(field, known)]
+}
+
+// begins reports whether one of these names begins so.
+func begins(field string, names map[string]bool) bool {
+	for name := range names {
+		if strings.HasPrefix(name, field) {
+			return true
+		}
+	}
+	return false
+}
+
+// nearlyChert reports whether a name is chert with one slip, or in capitals.
+func nearlyChert(name string) bool {
+	return name != "chert" && slips(strings.ToLower(name), "chert", 2) < 2
+}
+
+// EndsEarly reports whether a source ends before something that it began: an
+// open block, call or expression, or the word that it ends in. What is missing may
+// be anything.
+func EndsEarly(src []byte) bool {
+	text, err := readable("", src)
+	if err != nil {
+		return false
+	}
+	parses, early := parsed(text)
+	if parses || early {
+		return early
+	}
+	whole := strings.TrimRightFunc(text, func(c rune) bool { return c < 0x80 && (letter(byte(c)) || digit(byte(c))) })
+	if whole == text {
+		whole = strings.TrimRightFunc(text, func(c rune) bool { return c > ' ' && c < 0x80 && !letter(byte(c)) })
+	}
+	if whole == text {
+		return false // its last line, and the word in it, ends
+	}
+	parses, early = parsed(whole)
+	return parses || early
+}
+
+// parsed reports whether a text parses, or does not because it ends.
+func parsed(text string) (parses, early bool) {
+	tokens, err := scan("", text)
+	if err != nil || checkNesting("", tokens) != nil {
+		return false, false
+	}
+	var pe *parse.Error
+	_, err = parse.Parse(strings.NewReader(text), "")
+	return err == nil, errors.As(err, &pe) && pe.Pos.Line == parse.EOF
+}
+
+// HasCode reports whether a source is more than blanks and comments.
+func HasCode(src []byte) bool {
+	text := strings.TrimPrefix(string(src), "\ufeff")
+	if strings.HasPrefix(text, "#") {
+		text = text[lineEnd(text, 0):]
+	}
+	in := words{text: text}
+	return in.next().kind != wordEnd
 }
 
 // words splits Lua into words as far as MayVeto needs it: it knows where

@@ -13,30 +13,46 @@ import (
 func TestVetoWordsCountInCodeOnly(t *testing.T) {
 	t.Parallel()
 	for src, want := range map[string]bool{
-		"chert.keep_unread(ev.chat.id)":                         true,
-		"chert.postpone(ev.chat.id, { after = '1h' })":          true,
-		"local h = chert.hold":                                  true,
-		"chert --[[ comment ]] . --[==[ ]] ]==]\n hold('x')":    true,
-		`chert["hold"]("x", 1)`:                                 true,
-		"chert[ [[hold]] ]('x', 1)":                             true,
-		"chert[ [[\nhold]] ]('x', 1)":                           true,
-		`chert["h\111ld"]("x")`:                                 true,
-		"local f = chert[name]":                                 true,
-		`chert["mark_read" .. ""]("x")`:                         true,
-		`local c = chert  c["hold"]("x", 1)`:                    true,
-		"local c = chert\nc.hold('x', '1h')":                    true,
-		"require('x').setup(chert)":                             true,
-		"return chert":                                          true,
-		"_G.chert.hold('x', '1h')":                              true,
-		`_G["chert"]["hold"]("x", "1h")`:                        true,
-		"_G._G.chert.keep_unread(id)":                           true,
-		"local g = _G":                                          true,
-		"_G[name].hold('x')":                                    true,
-		"for k, v in pairs(_G) do end":                          true,
-		"chert:hold('x')":                                       true,
-		"#!/usr/bin/lua\nchert.hold('x', '1h')":                 true,
-		"\ufeffchert.hold('x', '1h')":                           true,
-		"x = 'a\\\n' chert.hold('x', '1h')":                     true,
+		"chert.keep_unread(ev.chat.id)":                      true,
+		"chert.postpone(ev.chat.id, { after = '1h' })":       true,
+		"local h = chert.hold":                               true,
+		"chert --[[ comment ]] . --[==[ ]] ]==]\n hold('x')": true,
+		`chert["hold"]("x", 1)`:                              true,
+		"chert[ [[hold]] ]('x', 1)":                          true,
+		"chert[ [[\nhold]] ]('x', 1)":                        true,
+		`chert["h\111ld"]("x")`:                              true,
+		"local f = chert[name]":                              true,
+		`chert["mark_read" .. ""]("x")`:                      true,
+		`local c = chert  c["hold"]("x", 1)`:                 true,
+		"local c = chert\nc.hold('x', '1h')":                 true,
+		"require('x').setup(chert)":                          true,
+		"return chert":                                       true,
+		"_G.chert.hold('x', '1h')":                           true,
+		`_G["chert"]["hold"]("x", "1h")`:                     true,
+		"_G._G.chert.keep_unread(id)":                        true,
+		"local g = _G":                                       true,
+		"_G[name].hold('x')":                                 true,
+		"for k, v in pairs(_G) do end":                       true,
+		"chert:hold('x')":                                    true,
+		"#!/usr/bin/lua\nchert.hold('x', '1h')":              true,
+		"\ufeffchert.hold('x', '1h')":                        true,
+		"x = 'a\\\n' chert.hold('x', '1h')":                  true,
+		// Misspelt, or cut short.
+		"chert.keep_unraed(ev.chat.id)":                         true,
+		"chert.keepUnread(ev.chat.id)":                          true,
+		"chert.hodl(id, '1h')":                                  true,
+		"chert:Hold(id, '1h')":                                  true,
+		`chert["keep_unred"](id)`:                               true,
+		"_G.chert.keep_unraed(id)":                              true,
+		"chrt.keep_unread(ev.chat.id)":                          true,
+		"Chert.hold(ev.chat.id, '1h')":                          true,
+		"chet['keep_unraed'](ev.chat.id)":                       true,
+		"local k = chert.keep":                                  true,
+		"local h = chert.ho":                                    true,
+		"chert.mark_raed(ev.chat.id)":                           false,
+		"chert.realese(id)":                                     false,
+		"local h = chert.ho\nlocal x = 1":                       false,
+		"chart.draw() chat.hold = true thread.hold()":           false,
 		"chert.mark_read(ev.chat.id)":                           false,
 		"local hold = 1":                                        false,
 		"ev.state.hold = true":                                  false,
@@ -149,4 +165,47 @@ func FuzzMayVeto(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A source that was cut anywhere is known to be cut, or loads, or may veto: never
+// does one that lost its veto pass for one that fails for another reason.
+func TestCutSourcesAreKnown(t *testing.T) {
+	t.Parallel()
+	const src = `-- VIPs
+local vip = { "+15550001111", [[a long
+string]] }
+chert.on("message.received", { from = vip }, function(ev)
+  if ev.text ~= "" and #vip > 0 then
+    chert.keep_unread(ev.chat.id, { reason = "a VIP" })
+  end
+end)
+`
+	for at := range len(src) {
+		_, err := Compile("x.lua", []byte(src[:at]))
+		if err != nil && !MayVeto([]byte(src[:at])) && !EndsEarly([]byte(src[:at])) {
+			t.Errorf("cut to %q, it fails with %v and is not known to be cut", src[:at], err)
+		}
+	}
+	for src, want := range map[string]bool{
+		"if x then": true, "f(": true, "local x =": true, "local x = 'a' ..": true, "x": true, "return {": true, "local function f()\n": true,
+		"": false, "local x = 1": false, "if x then end end\n": false, "x = (1 + ]\n": false, "f() )\n": false, "f() )": true, "if x the": true, "local x = = 1\n": false,
+		strings.Repeat("(", 1e5) + "\n": false,
+	} {
+		if got := EndsEarly([]byte(src)); got != want {
+			t.Errorf("%.40q: ends early: %t, want %t", src, got, want)
+		}
+	}
+}
+
+// Blanks and comments are no code.
+func TestHasCode(t *testing.T) {
+	t.Parallel()
+	for src, want := range map[string]bool{
+		"": false, " \n\t": false, "-- x": false, "--[[ x\n]]\n-- y\n": false, "#!/usr/bin/lua": false, "\ufeff": false,
+		"x": true, "-- x\nx": true, "--[[ x": true, "#!/usr/bin/lua\nx": true, ";": true,
+	} {
+		if got := HasCode([]byte(src)); got != want {
+			t.Errorf("%q: has code: %t, want %t", src, got, want)
+		}
+	}
 }

@@ -121,7 +121,7 @@ func TestEitherVetoBlocks(t *testing.T) {
 			p.options.Packs = map[string]PackOptions{"codes": {Grant: []string{"typing"}}}
 			p.write("codes/a.lua", tt.was, "codes/pack.yaml", "permissions: [typing]", "all.lua", version("a1"))
 			p.start()
-			p.edit("codes/a.lua", tt.is+"\nlocal x = ")
+			p.edit("codes/a.lua", tt.is+"\nlocal x = = 1\n")
 			p.options.Packs = nil // the version that was live can't be had any more
 			must(t, p.g.Reconfigure(background, p.options, nil))
 			p.expectLive("taken back", tt.want)

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +24,11 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 	if s.trying != nil && s.trying.key != key {
 		s.giveUp()
 	}
+	if s.state.Live == "" && g.starting && b.unwritten() {
+		s.unwritten = version
+	}
 	if s.live == nil || s.live.built != b.pack.built {
-		s.editVeto = b.mayVeto()
+		s.editVeto = s.mayVeto(b)
 	}
 	if b.src.broken.Errors() {
 		// What is not read is no change: a rollback stays.
@@ -65,6 +69,7 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 		return g.fallBack(ctx, s) // its specs are running
 	}
 	if s.tried != nil && s.tried.key == key {
+		s.editVeto, s.empty = s.tried.veto, s.tried.empty
 		if s.tried.pack == nil {
 			return g.refuse(ctx, s, s.tried)
 		}
@@ -78,15 +83,17 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 		return g.stayBack(ctx, s, &kept, version)
 	}
 	b.compile()
-	s.editVeto, s.empty = b.mayVeto(), b.empty
+	s.editVeto, s.empty = s.mayVeto(b), b.empty
+	v := &verdict{key: key, diags: b.diags, veto: s.editVeto, empty: s.empty}
 	if b.diags.Errors() {
 		why := "it does not load"
 		if b.empty {
 			why = "it has no rules"
 		}
-		return g.refuse(ctx, s, &verdict{key: key, why: why, diags: b.diags})
+		v.why = why
+		return g.refuse(ctx, s, v)
 	}
-	v := &verdict{key: key, pack: b.pack, diags: b.diags}
+	v.pack = b.pack
 	switch {
 	case known && s.state.Live == version:
 		// It was live already: the process is new, or the operator's word about it.
@@ -453,6 +460,31 @@ func (b *builder) mayVeto() bool {
 	}
 	return b.src.broken.Errors() || b.manifestBroken || b.pack.CanVeto ||
 		slices.ContainsFunc(b.pack.Files, func(f File) bool {
-			return (f.Kind == RuleFile || f.Kind == LibFile) && luabind.MayVeto(f.Bytes)
+			return (f.Kind == RuleFile || f.Kind == LibFile) && (luabind.MayVeto(f.Bytes) || b.cutShort(f))
 		})
+}
+
+// cutShort reports whether a source ends before it is complete, so that the rest
+// might hold a veto: within a block, or in the last line of a pack that has no
+// rules yet.
+func (b *builder) cutShort(f File) bool {
+	return luabind.EndsEarly(f.Bytes) || b.empty && !endsLine(f.Bytes) && luabind.HasCode(f.Bytes)
+}
+
+// unwritten reports whether a pack's rule files have yet to be written: there are
+// none, or none has more in it than blanks and the beginning of a comment.
+func (b *builder) unwritten() bool {
+	begun := false
+	for _, f := range b.pack.Files {
+		if f.Kind == RuleFile && (luabind.HasCode(f.Bytes) || len(bytes.TrimSpace(f.Bytes)) > 0 && endsLine(f.Bytes)) {
+			return false
+		}
+		begun = begun || f.Kind != SpecFile
+	}
+	return begun
+}
+
+// mayVeto reports whether an edit of the pack may veto.
+func (s *standing) mayVeto(b *builder) bool {
+	return b.mayVeto() || s.unwritten == b.pack.Version && b.pack.Manifest.FailurePolicy != FailOpen
 }

@@ -42,6 +42,7 @@ type Generations struct {
 	drops    []drop              // of this turn, to be begun when the set is swapped
 	said     string              // complaint about the folder that was logged last
 
+	starting bool      // Start has not ended
 	started  time.Time // set by Start
 	view     atomic.Pointer[view]
 	trials   trials
@@ -105,19 +106,20 @@ type standing struct {
 	word  int       // under which live was made
 	since time.Time // live since, as far as this process knows or was told
 
-	path     string              // of its files
-	edit     string              // version of its files as they are now; "": they are gone
-	manifest Manifest            // of its files as they are now
-	notLive  string              // why they are not live, in words; "": they are
-	diags    luabind.Diagnostics // what is wrong with them, or what they are warned of
-	warnings luabind.Diagnostics // of the live version
-	lost     string              // why the version that ought to be live can't be had
-	editVeto bool                // the files as they are now may veto, or nobody can know
-	lastVeto bool                // so may the version that was live last
-	empty    bool                // the files as they are now load, and have no rules
-	gone     bool                // the files are gone, and the pack is kept
-	unread   bool                // the folder can't be read: nobody knows how the files are
-	missed   time.Time           // gone since; zero: not
+	path      string              // of its files
+	edit      string              // version of its files as they are now; "": they are gone
+	manifest  Manifest            // of its files as they are now
+	notLive   string              // why they are not live, in words; "": they are
+	diags     luabind.Diagnostics // what is wrong with them, or what they are warned of
+	warnings  luabind.Diagnostics // of the live version
+	lost      string              // why the version that ought to be live can't be had
+	editVeto  bool                // the files as they are now may veto, or nobody can know
+	unwritten string              // version of the files that were there at the start, never live, and empty
+	lastVeto  bool                // so may the version that was live last
+	empty     bool                // the files as they are now load, and have no rules
+	gone      bool                // the files are gone, and the pack is kept
+	unread    bool                // the folder can't be read: nobody knows how the files are
+	missed    time.Time           // gone since; zero: not
 
 	complete []File // the files as they were when they last looked complete; nil: not known
 	half     half   // how the files look half written; zero: they do not
@@ -140,6 +142,8 @@ type verdict struct {
 	pack  *Pack // it may go live; nil: it may not
 	diags luabind.Diagnostics
 	why   string
+	veto  bool // the edit may veto
+	empty bool // it has no rules
 }
 
 // NewGenerations makes a manager; nothing is live before Start. Stop ends what
@@ -168,6 +172,7 @@ func (g *Generations) Start(ctx context.Context) error {
 	if err := g.begin(ctx); err != nil {
 		return err
 	}
+	g.starting = true
 	if err := g.remember(ctx); err != nil {
 		g.end()
 		return err
@@ -192,6 +197,7 @@ func (g *Generations) Start(ctx context.Context) error {
 			break
 		}
 	}
+	g.starting = false
 	g.leftOver()
 	done := g.renew("start")
 	g.end()

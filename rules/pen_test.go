@@ -301,6 +301,6 @@ func veto(title string) string {
 }
 
 // broken does not load, and is long enough not to be taken for half written.
-const broken = "-- broken\nlocal long_enough_for_a_whole_file = true\nchert.on("
+const broken = "-- broken\nlocal long_enough_for_a_whole_file = true\nlocal x = = 1\n"
 
 var background = context.Background()
