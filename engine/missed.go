@@ -46,7 +46,7 @@ type misses struct {
 	loaded  bool       // what earlier processes have left is known
 	started time.Time
 	packs   map[string]*missedPack
-	had     map[string]bool // packs that were in a set of this process
+	had     map[string]bool // packs that a set of this process knew, loaded or not
 }
 
 // missedPack is what one pack has missed.
@@ -222,7 +222,7 @@ func (m *misses) replan(set *rules.Set) {
 	for _, name := range slices.Sorted(maps.Keys(m.packs)) {
 		mp := m.packs[name]
 		version, suspended, out := set.Serving(name, now)
-		if out && !set.Has(name) && !m.had[name] && now.Sub(m.started) < goneAfter {
+		if out && !set.Has(name) && (set.Unread() || !m.had[name] && now.Sub(m.started) < goneAfter) {
 			continue
 		}
 		p := planned{pack: name, version: version, out: out, since: now.Add(-missedFor)}
@@ -274,8 +274,8 @@ func (m *misses) replan(set *rules.Set) {
 
 // note remembers which packs were there.
 func (m *misses) note(set *rules.Set) {
-	for _, p := range set.Packs() {
-		m.had[p.Name] = true
+	for name := range set.Known() {
+		m.had[name] = true
 	}
 }
 

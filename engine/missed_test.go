@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -386,6 +388,54 @@ func TestPackGoneAtStartCountsAsRemovedLater(t *testing.T) {
 	c.caughtUp()
 	c.expectActions("at the start", "c1", "read blocked (blocked)")
 	c.ahead.Add(int64(goneAfter))
+	c.settledAs("c1", "read done (read)")
+}
+
+// Once a pack that never loaded is removed, its blocked reads go out with it: they
+// do not wait as for one that nobody has seen since the start.
+func TestBlockedReadsGoOutWithPackThatNeverLoaded(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
+	began := c.now()
+	c.handle("c1", "e1", "x")
+	c.expectActions("while it is broken", "c1", "read blocked (blocked)")
+	c.remove("guard.lua")
+	c.reload()
+	c.ahead.Add(int64(3 * time.Second))
+	c.reload()
+	c.settledAs("c1", "read done (read)")
+	if took := c.now().Sub(began); took >= goneAfter {
+		t.Errorf("they went out after %s", took)
+	}
+}
+
+// While the folder can't be read nobody knows whether a pack that never loaded is
+// gone: its blocked reads wait.
+func TestBlockedReadsWaitWhileFolderIsUnreadable(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
+	c.handle("c1", "e1", "x")
+	c.stop()
+	dir := filepath.Join(c.dir, "rules")
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	c.start()
+	c.ahead.Add(int64(2 * goneAfter))
+	c.eng.misses.mu.Lock()
+	c.eng.misses.replan(c.eng.Rules())
+	c.eng.misses.mu.Unlock()
+	c.caughtUp()
+	c.expectActions("unreadable", "c1", "read blocked (blocked)")
+	if err := os.Rename(dir+".away", dir); err != nil {
+		t.Fatal(err)
+	}
+	c.reload()
+	c.expectActions("readable again", "c1", "read blocked (blocked)")
+	c.remove("guard.lua")
+	c.reload()
+	c.ahead.Add(int64(3 * time.Second))
+	c.reload()
 	c.settledAs("c1", "read done (read)")
 }
 

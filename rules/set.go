@@ -2,6 +2,7 @@ package rules
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -22,6 +23,7 @@ type Set struct {
 
 	schedules []*Rule
 	unloaded  []Unloaded
+	unread    bool // the folder could not be read: there may be other packs
 	// withdrawn is what is not carried out any more though it was asked for.
 	withdrawn map[withdrawal]bool
 
@@ -88,7 +90,7 @@ func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, content
 
 // sameAs reports whether a set would do the same as this one.
 func (s *Set) sameAs(t *Set) bool {
-	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn)
+	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && s.unread == t.unread
 }
 
 // Withdrawn reports whether what a version of a pack asked for while it was live
@@ -124,6 +126,13 @@ func (s *Set) Has(pack string) bool {
 	_, known := s.modes[pack]
 	return known
 }
+
+// Known are the names of the packs that the set knows, in no order.
+func (s *Set) Known() iter.Seq[string] { return maps.Keys(s.modes) }
+
+// Unread reports whether the rules folder could not be read when the set was made:
+// nobody knows whether a pack that the set does not know is there.
+func (s *Set) Unread() bool { return s.unread }
 
 // Packs are the set's packs by name. The caller must not change the slice.
 func (s *Set) Packs() []*Pack {
