@@ -45,17 +45,8 @@ Exits with 1 if what is in the folder is not live.`,
 
 // allLive is an error if some pack, or the folder as a whole, is not live as it is.
 func allLive(ctx context.Context, c *control.Client, packs []control.Pack) error {
-	var not []string
-	for _, p := range packs {
-		if p.NotLive != "" {
-			not = append(not, p.Name)
-		}
-	}
-	if len(not) > 0 {
-		return fmt.Errorf("not live as the folder has it: %s", strings.Join(not, ", "))
-	}
 	if len(packs) > 0 {
-		return nil
+		return control.AllLive(packs)
 	}
 	s, err := c.Status(ctx)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"chertd/luabind"
 )
@@ -61,17 +62,21 @@ func (a *api) routes(mux *http.ServeMux) {
 		"POST " + apiPath + "/packs/{pack}/mode":     a.mode,
 		"DELETE " + apiPath + "/packs/{pack}":        a.remove,
 		"POST " + apiPath + "/reload":                a.reload,
-		"POST /-/reload":                             a.reload,
+		"POST /-/reload":                             a.reloadAll,
 		"POST " + apiPath + "/pause":                 func(r *http.Request) (any, error) { return a.pause(r, true) },
 		"POST " + apiPath + "/resume":                func(r *http.Request) (any, error) { return a.pause(r, false) },
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			body, err := a.bounded(w, r, do)
-			if err != nil {
+			var notLive *NotLiveError
+			switch {
+			case errors.As(err, &notLive):
+				answer(w, http.StatusUnprocessableEntity, notLiveBody{problem{UserError{Message: notLive.Error(), Hint: notLive.Hint}}, notLive.Diagnostics, notLive.Packs})
+			case err != nil:
 				refuse(w, err)
-				return
+			default:
+				answer(w, http.StatusOK, body)
 			}
-			answer(w, http.StatusOK, body)
 		})
 	}
 }
@@ -102,6 +107,66 @@ func (a *api) packs(r *http.Request) (any, error) {
 
 func (a *api) reload(r *http.Request) (any, error) {
 	return listed(a.daemon.Reload(r.Context()))
+}
+
+// reloadAll is reload for deployments: it fails unless all that is on disk is live.
+func (a *api) reloadAll(r *http.Request) (any, error) {
+	packs, err := a.daemon.Reload(r.Context())
+	if err == nil && len(packs) == 0 {
+		var s Status
+		if s, err = a.daemon.Status(r.Context()); err == nil {
+			err = &NotLiveError{Packs: []Pack{}, Diagnostics: luabind.Diagnostics{}, Hint: strings.Join(s.Notes, "\n")}
+		}
+	}
+	if err == nil {
+		err = AllLive(packs)
+	}
+	return packList{packs}, err
+}
+
+// NotLiveError says that not all that is on disk is live.
+type NotLiveError struct {
+	Packs       []Pack // all of them; none: no rules are live
+	Diagnostics luabind.Diagnostics
+	Hint        string
+
+	names []string
+}
+
+// AllLive is a *NotLiveError if the files of some pack, as they are, are not live.
+func AllLive(packs []Pack) error {
+	e := &NotLiveError{Packs: packs, Diagnostics: luabind.Diagnostics{}, Hint: "chertd packs says why"}
+	said := map[string]bool{}
+	for _, p := range packs {
+		if p.NotLive == "" {
+			continue
+		}
+		e.names = append(e.names, p.Name)
+		for _, d := range p.Diagnostics {
+			if !said[d.String()] { // of the folder, each pack says the same
+				said[d.String()] = true
+				e.Diagnostics = append(e.Diagnostics, d)
+			}
+		}
+	}
+	if len(e.names) == 0 {
+		return nil
+	}
+	return e
+}
+
+func (e *NotLiveError) Error() string {
+	if len(e.names) == 0 {
+		return "no rules are live"
+	}
+	return "not live as the folder has it: " + strings.Join(e.names, ", ")
+}
+
+// notLiveBody is the body of the answer that not all is live.
+type notLiveBody struct {
+	problem
+	Diagnostics luabind.Diagnostics `json:"diagnostics"`
+	Packs       []Pack              `json:"packs"`
 }
 
 // listed makes the empty list one in JSON too.

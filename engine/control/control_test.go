@@ -260,7 +260,7 @@ func TestRequests(t *testing.T) {
 		{"GET", "/-/healthy", "", 200, "", `{"status":"healthy"}`},
 		{"GET", "/-/ready", "", 200, "", `{"status":"ready"}`},
 		{"HEAD", "/-/ready", "", 200, "", ""},
-		{"POST", "/-/reload", "", 200, "reload", `{"packs":[]}`},
+		{"POST", "/-/reload", "", 422, "status", `no rules are live`},
 		{"GET", "/api/v1/packs", "", 200, "packs", `{"packs":[]}`},
 		{"POST", "/api/v1/pause", "", 200, "pause true", `{"paused":true}`},
 		{"DELETE", "/api/v1/packs/codes", "", 200, "remove codes false", `{"removed":"codes"}`},
@@ -391,5 +391,39 @@ func TestReady(t *testing.T) {
 		if got := fmt.Sprintf("%d %s", w.Code, strings.TrimSpace(string(body))); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
+	}
+}
+
+// POST /-/reload is for deployments: it succeeds only if all that is on disk is
+// live, however it is not, and says what is wrong.
+func TestReloadFailsUnlessAllIsLive(t *testing.T) {
+	t.Parallel()
+	wrong := luabind.Diagnostics{{File: "rules/vip.lua", Line: 3, Severity: luabind.SeverityError, Message: "unexpected '='", Hint: "write it once"}}
+	fine := Pack{Name: "codes", Version: "3f786850"}
+	for name, tt := range map[string]struct {
+		packs []Pack
+		code  int
+		want  []string
+	}{
+		"all is live":             {[]Pack{fine, {Name: "vip", Version: "1", Diagnostics: luabind.Diagnostics{{Severity: luabind.SeverityWarning, Message: "x"}}}}, 200, []string{`{"packs":[`}},
+		"an edit is not":          {[]Pack{fine, {Name: "vip", Version: "1", NotLive: "it does not load", Diagnostics: wrong}}, 422, []string{`vip"`, `unexpected '='`, `write it once`, `codes`}},
+		"a new pack is not":       {[]Pack{fine, {Name: "vip", NotLive: "its specs fail", Diagnostics: wrong}}, 422, []string{`vip"`}},
+		"a pack is pinned":        {[]Pack{fine, {Name: "vip", Version: "1", Pinned: true, NotLive: "pinned to 1 by rollback"}}, 422, []string{`"diagnostics":[]`, `pinned to 1`}},
+		"the folder is not read":  {[]Pack{{Name: "codes", Version: "1", Unread: true, NotLive: "the rules folder can't be read", Diagnostics: wrong}}, 422, []string{`codes"`}},
+		"there is nothing at all": {nil, 422, []string{`no rules are live`, `"packs":[]`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := httptest.NewRecorder()
+			Handler(Config{Daemon: &fake{packs: tt.packs}, Health: func() Health { return Health{} }}).ServeHTTP(w, httptest.NewRequest("POST", "/-/reload", nil))
+			if w.Code != tt.code {
+				t.Errorf("it answers %d, want %d: %s", w.Code, tt.code, w.Body)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(strings.ReplaceAll(w.Body.String(), `\u0027`, "'"), want) {
+					t.Errorf("it does not say %s: %s", want, w.Body)
+				}
+			}
+		})
 	}
 }
