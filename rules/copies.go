@@ -85,15 +85,18 @@ func (f *copyForm) matches(stem string, beside func(string) bool) bool {
 const copyWords = `copy|another copy|\d+(?:st|nd|rd|th) copy|copie|autre copie|copia|otra copia|altra copia|cópia|outra cópia|còpia|kopie|andere kopie|kopia|kopi|kopio|kópia|kopija|koopia|` +
 	`másolat|másolata|kopya|kopyası|afrit|sao chép|bản sao|salinan|` +
 	`копия|копія|копие|копија|αντίγραφο|αντιγραφή|עותק|نسخة|สำเนา|प्रति|` +
-	`コピー|副本|拷贝|拷貝|複製|复制|複本|복사본|사본`
+	`コピー|副本|复件|複件|拷贝|拷貝|複製|复制|複本|복사본|사본`
 
 // copyOfWords stand before a name: "Copy of reads", "Kopie von reads".
-const copyOfWords = `copy(?: \(\d+\))? of|copie de|copia de|copia di|copia d'|cópia de|còpia de|kopie van|kopie von|kopi af|kopi av|kopia av|kopia|kopie|kopie souboru|kópia|kopija|kopio tiedostosta|` +
+const copyOfWords = `copy(?: \(\d+\))? of|(?:a )?backup(?: copy)? of|sicherung(?:skopie)? von|sauvegarde de|copia de seguridad de|резервная копия|copie de|copia de|copia di|copia d'|cópia de|còpia de|kopie van|kopie von|kopi af|kopi av|kopi fra|kopi frå|kopia av|kopia från|kopia|kopie|kopie souboru|kópia|kopija|kopio tiedostosta|` +
 	`másolat -|másolat –|kopya|bản sao|salinan|` +
 	`копия|копія|копие на|копија|αντίγραφο του|αντίγραφο από|עותק של|نسخة من|สำเนาของ|コピー ~|コピー ～|复件|複件|복사본`
 
 // date is a day as it stands in names: 2026-01-05, 20260105, 2026_01_05.
 const date = `(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12]\d|3[01])`
+
+// dayFirst is a day as it stands in names where its year comes last: 05-01-2026.
+const dayFirst = `[0-3]\d[-_.][0-3]\d[-_.](?:19|20)\d\d`
 
 var copyForms = []copyForm{
 	{why: "a conflict that Syncthing left", form: form(`[.~]sync-conflict-\d{8}-\d{6}`)},
@@ -111,7 +114,8 @@ var copyForms = []copyForm{
 	{why: "a file that a merge left", form: form(`\.(?:mine|theirs|ours|rej|working|merge-(?:left|right)\.r\d+)$`)},
 	{why: "a file that a merge left", behind: form(`^\.r\d+$`)}, // Subversion
 
-	{why: "a backup", form: form(`\.(?:bak|bkp|backup|orig|old|tmp|temp|sav|save|prev|previous|copy)\d*$`)},
+	{why: "a backup", form: form(`\.(?:bak|bkp|backup|orig|old|tmp|temp|sav|save|prev|previous|copy)(?:\d*|[._-]\d{1,3})$`)},
+	{why: "a backup", form: form(`\.~\d+~$`)}, // of GNU and Emacs, numbered
 	{why: "a backup", behind: form(`^[ _-](?:bak|bkp|backup|orig|original|old|tmp|temp|prev|previous)\d*$`)},
 	{why: "a folder of backups", form: form(`^_?(?:bak|backups?|orig|old|tmp|temp)$`), dirOnly: true},
 
@@ -128,7 +132,7 @@ var copyForms = []copyForm{
 	{why: "a numbered copy", behind: form(`^[ .]\d{1,3}$`)},
 
 	{why: "a dated copy", form: form(`[ ._-]` + date + `[ ._T-]?(?:[01]\d|2[0-3])[-_.:h]?[0-5]\d(?:[-_.:m]?[0-5]\d)?Z?$`)},
-	{why: "a dated copy", behind: form(`^[ ._-]\(?` + date + `\)?$`)},
+	{why: "a dated copy", behind: form(`^[ ._-]\(?(?:` + date + `|` + dayFirst + `)\)?$`)},
 	{why: "a dated copy", before: form(`^` + date + `[ ._-]$`)},
 }
 

@@ -18,10 +18,10 @@ func TestCopiesAreNoPacks(t *testing.T) {
 		{"Nextcloud, ownCloud", "codes (conflicted copy 2026-01-05 101500)|codes_conflict-20260105-101500"},
 		{"Seafile, pCloud, Resilio", "codes (SFConflict ada@example.com 2026-01-05-10-15-00)|codes [conflicted]|codes.Conflict"},
 		{"git-annex", "codes.variant-a1b2"},
-		{"OneDrive", "codes-DESKTOP-7K2J9QP|codes-LAPTOP-1A2B3C4D|codes-DESKTOP-7K2J9QP-2"},
+		{"OneDrive", "codes-DESKTOP-7K2J9QP|codes-DESKTOP-ABC123|codes-LAPTOP-1A2B3C4D|codes-DESKTOP-7K2J9QP-2"},
 		{"git mergetool", "codes_BASE_4711|codes_LOCAL_4711|codes_REMOTE_4711|codes_BACKUP_4711|codes.BASE.4711"},
 		{"merges", "codes.mine|codes.theirs|codes.ours|codes.rej|codes.merge-left.r12"},
-		{"backups", "codes.bak|codes.orig|codes.old|codes.tmp|codes.temp|codes.BAK|codes.bak2|codes.old1|codes.backup|codes.save|codes.copy"},
+		{"backups", "codes.bak|codes.orig|codes.old|codes.tmp|codes.temp|codes.BAK|codes.bak2|codes.old1|codes.backup|codes.save|codes.copy|codes.old.2|codes.bak-1|Backup of codes|backup copy of codes|Sicherung von codes"},
 		{"English", "Copy of codes|Copy (2) of codes|codes - Copy|codes - Copy (2)|codes copy|codes copy 2|codes (copy)|codes (copy 1)|codes (another copy)|codes (3rd copy)|codes Copy(1)"},
 		{"German", "Kopie von codes|codes - Kopie|codes Kopie|codes - Kopie (3)|codes (Kopie)|codes (Kopie 2)|codes (andere Kopie)"},
 		{"French", "Copie de codes|codes - Copie|codes copie 2|codes (copie)|codes (autre copie)"},
@@ -29,9 +29,9 @@ func TestCopiesAreNoPacks(t *testing.T) {
 		{"Italian", "Copia di codes|codes - Copia (2)|codes copia 3|codes (altra copia)"},
 		{"Portuguese", "Cópia de codes|codes - Cópia|codes (cópia)|codes (outra cópia)"},
 		{"Dutch", "Kopie van codes|codes - kopie|codes kopie 2"},
-		{"Swedish", "Kopia av codes|codes - Kopia|codes (kopia)"},
+		{"Swedish", "Kopia av codes|Kopia från codes|codes - Kopia|codes (kopia)"},
 		{"Danish", "Kopi af codes|codes - Kopi|codes kopi"},
-		{"Norwegian", "Kopi av codes|codes - Kopi (2)"},
+		{"Norwegian", "Kopi av codes|Kopi fra codes|codes - Kopi (2)"},
 		{"Finnish", "codes - Kopio|codes (kopio)|codes kopio 2"},
 		{"Polish", "Kopia codes|codes — kopia|codes - Kopia"},
 		{"Czech, Slovak", "Kopie codes|codes – kopie|codes - kópia"},
@@ -41,7 +41,7 @@ func TestCopiesAreNoPacks(t *testing.T) {
 		{"Ukrainian", "Копія codes|codes - копія"},
 		{"Greek", "Αντίγραφο του codes|codes - Αντίγραφο|codes αντίγραφο 2"},
 		{"Japanese", "codes - コピー|codes のコピー|codesのコピー|codesのコピー2|コピー ~ codes|codes - コピー (2)"},
-		{"Chinese", "codes - 副本|codes 副本|codes的副本|复件 codes|codes 拷贝|codes 拷貝 2|codes - 複製|複件 codes|codes - 副本 (2)|codes（副本）"},
+		{"Chinese", "codes - 副本|codes 副本|codes的副本|复件 codes|codes 拷贝|codes 拷貝 2|codes - 複製|複件 codes|codes - 副本 (2)|codes（副本）|codes(复件)|codes（复件）|codes 复件 2"},
 		{"Korean", "codes - 복사본|codes 복사본|codes의 사본|복사본 codes"},
 		{"others", "codes - còpia|codes - kopija|codes - koopia|codes - Bản sao|codes - สำเนา|codes - עותק|codes - نسخة|نسخة من codes"},
 		{"numbers", "codes (1)|codes(2)|codes (12)|codes[1]|codes（2）"},
@@ -58,11 +58,20 @@ func TestCopiesAreNoPacks(t *testing.T) {
 	}
 }
 
+// A numbered backup is none, whichever way round the endings are.
+func TestNumberedBackupsAreNoPacks(t *testing.T) {
+	t.Parallel()
+	for _, stem := range []string{"codes.~1~", "codes.~12~"} {
+		expectPacks(t, "GNU", "codes", "codes.lua", stem+".lua")
+		expectPacks(t, "GNU", "", stem+".lua")
+	}
+}
+
 // These are a copy's names only while the original stands beside it.
 func TestCopiesBesideTheirOriginalAreNoPacks(t *testing.T) {
 	t.Parallel()
 	for _, stem := range []string{
-		"codes 2", "codes.2", "codes-2026-01-05", "codes.20260105", "codes_2026_01_05", "codes (2026-01-05)", "2026-01-05-codes", "20260105 codes",
+		"codes 2", "codes.2", "codes-2026-01-05", "codes.20260105", "codes_2026_01_05", "codes (2026-01-05)", "codes.05-01-2026", "codes 05.01.2026", "codes_05_01_2026", "2026-01-05-codes", "20260105 codes",
 		"codes-old", "codes_old", "codes-bak", "codes_backup", "codes old", "codes-orig", "codes-original", "codes_prev2", "codes-copy", "codes_copy2", "codes-kopie", "codes副本",
 		"codes_LOCAL", "codes.BASE", "codes.r123", "codes-JOHN-PC", "codes-Johns-MacBook-Pro", "codes-ADAS-MBP-2",
 	} {
@@ -81,6 +90,7 @@ func TestHonestNamesArePacks(t *testing.T) {
 		"10-hold", "codes2", "v2", "rules2", "codes-2", "codes_3", "codes-2fa", "2026-launch", "2026-01-launch", "24-7", "area-51", "codes.v2",
 		"copy", "photocopy-orders", "carbon-copy", "kopie", "conflict", "conflict-of-interest", "merge", "base", "local", "remote", "backup-alerts", "old-customers", "gold", "tmp-hold",
 		"codes.local", "codes.fr", "VIP", "codes-VIP", "codes-US", "pc", "line-4155550100", "line-14155550100", "order-20269999", "codes (strict)", "codes [vip]", "codes_spec_helper", "temporary", "original", "draft", "orig_numbers",
+		"backup of", "codes-DESKTOP-ABC", "codes-desktop-support", "codes.old-customers", "line-05-01-2026", "holiday-2026-12-25", "night-22-06", "tmp-codes",
 		"復活", "副業", "копейка", "копии-чеков",
 	} {
 		expectPacks(t, "honest", stem, stem+".lua")
