@@ -322,7 +322,7 @@ func TestBrokenPackThatIsGoneBlocksOn(t *testing.T) {
 	p.pass(time.Second)
 	p.edit()
 	p.expectLive("gone for long", "all=a1")
-	if n := p.logged("could veto reads; what it kept unread may be read now"); n != 1 {
+	if n := p.logged(`level=WARN msg="pack removed: its files are gone; it never loaded, and the reads that it blocked go out now"`); n != 1 {
 		t.Errorf("the log warns %d times", n)
 	}
 }

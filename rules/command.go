@@ -295,7 +295,7 @@ func (g *Generations) removed(ctx context.Context, pack string) (*standing, erro
 	}
 	s := g.packs[pack]
 	if s == nil {
-		s = &standing{state: PackState{Pack: pack}, path: versions[0].Path, gone: true, notLive: "its files are gone", back: map[string]bool{}}
+		s = &standing{state: PackState{Pack: pack}, path: versions[0].Path, gone: true, notLive: filesGone, back: map[string]bool{}}
 		g.packs[pack] = s
 	}
 	return s, nil

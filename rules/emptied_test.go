@@ -82,3 +82,30 @@ func TestEmptiedPackBlocksAsBefore(t *testing.T) {
 	p.edit()
 	p.expectLive("gone", "all=a1")
 }
+
+// A pack that goes because its file is ignored is not said to have lost it.
+func TestIgnoredPackIsNotSaidToBeGone(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		edit []string
+		why  string
+	}{
+		"deleted":              {[]string{"vip.lua", "gone"}, "its files are gone"},
+		"in .chertignore":      {[]string{".chertignore", "# ours\nvip.lua\n"}, "its files are ignored: line 2 of .chertignore says so"},
+		"renamed to a copy":    {[]string{"vip.lua", "gone", "vip copy.lua", veto("v1") + "\n"}, "its files are gone, and vip copy.lua is ignored: it looks like a copy"},
+		"another copy is left": {[]string{"vip.lua", "gone", "codes copy.lua", veto("v1") + "\n"}, "its files are gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPen(t, "all.lua", version("a1"), "vip.lua", veto("v1"))
+			p.edit(tt.edit...)
+			p.expectNotLive("a moment after", "vip", tt.why)
+			p.pass(goneFor)
+			p.edit()
+			p.expectLive("later", "all=a1")
+			if n := p.logged("pack removed: " + tt.why + ", and it could veto reads"); n != 1 {
+				t.Errorf("the log warns %d times", n)
+			}
+		})
+	}
+}

@@ -110,7 +110,11 @@ func remarks(p control.Pack) (list []string) {
 		list = append(list, "pinned by a rollback")
 	}
 	if p.Gone {
-		list = append(list, "its files are gone, it goes on as it was\n  hint: chertd packs remove "+p.Name+" forgets it")
+		why := p.NotLive
+		if why == "" || p.Pinned {
+			why = "its files are gone"
+		}
+		list = append(list, why+", it goes on as it was\n  hint: chertd packs remove "+p.Name+" forgets it")
 	} else if p.NotLive != "" {
 		text := "NOT LIVE as its files are now: " + p.NotLive
 		if p.Unread {
