@@ -155,6 +155,10 @@ func (g *Generations) rollBack(ctx context.Context, s *standing, version string,
 	if err != nil {
 		return nil, err
 	}
+	kept, _, err := g.c.Keeper.Version(ctx, pack, to.Version)
+	if err != nil {
+		return nil, fmt.Errorf("look up how version %s of pack %q did: %w", to.ShortVersion(), pack, err)
+	}
 	if err := g.keepRollback(ctx, s, from, to, how); err != nil {
 		return nil, fmt.Errorf("keep the rollback of pack %q: %w", pack, err)
 	}
@@ -176,7 +180,11 @@ func (g *Generations) rollBack(ctx context.Context, s *standing, version string,
 		s.back[from.Version] = true
 		g.drops = append(g.drops, drop{pack: pack, version: from.Version, why: "rolled back"})
 	}
-	g.c.Log.Warn("rolled back", "pack", pack, "version", to.ShortVersion(), "from", s.shortFrom(from), "why", how.why)
+	said := []any{"pack", pack, "version", to.ShortVersion(), "from", s.shortFrom(from), "why", how.why}
+	if kept.Failures > 0 {
+		said = append(said, "failed_before", fmt.Sprintf("on %d of its %d events", kept.Failures, kept.Events))
+	}
+	g.c.Log.Warn("rolled back", said...)
 	return g.renew(fmt.Sprintf("pack %s was rolled back to %s", pack, to.ShortVersion())), nil
 }
 
@@ -245,16 +253,21 @@ func (s *standing) shortFrom(p *Pack) string {
 	return p.ShortVersion()
 }
 
-// earlier is the version that was live before the one that is.
+// earlier is the version that was live before the one that is, and did not fail
+// on more events than a new version may, if there is one.
 func (g *Generations) earlier(ctx context.Context, s *standing) (string, error) {
 	versions, err := g.c.Keeper.Versions(ctx, s.state.Pack, KeptVersions)
 	if err != nil {
 		return "", fmt.Errorf("read the versions of pack %q: %w", s.state.Pack, err)
 	}
-	for _, v := range versions {
-		if v.Version != s.state.Live && v.RolledBack.IsZero() {
-			return v.Version, nil
+	versions = slices.DeleteFunc(versions, func(v KeptVersion) bool { return v.Version == s.state.Live || !v.RolledBack.IsZero() })
+	for i := range versions {
+		if !versions[i].failing() {
+			return versions[i].Version, nil
 		}
+	}
+	if len(versions) > 0 {
+		return versions[0].Version, nil // all failed: the log and the command say so
 	}
 	return "", fmt.Errorf("roll pack %q back: %w", s.state.Pack, ErrNoEarlier)
 }

@@ -284,3 +284,42 @@ func TestCancelIsTriedAgain(t *testing.T) {
 		t.Errorf("the failure was logged %d times", n)
 	}
 }
+
+// A rollback without a version goes past those that failed, and where all did it
+// says so of the one it takes.
+func TestRollbackGoesPastVersionsThatFailed(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name             string
+		v1, v2           int64 // events of ten on which they failed
+		want, saidFailed string
+	}{
+		{"none failed", 0, 0, "v2", ""},
+		{"the last one failed", 0, 10, "v1", ""},
+		{"the last one failed now and then", 0, 2, "v2", "on 2 of its 10 events"},
+		{"both failed", 10, 5, "v2", "on 5 of its 10 events"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := newPen(t, "codes.lua", version("v1"))
+			p.edit("codes.lua", version("v2"))
+			p.edit("codes.lua", version("v3"))
+			for hash, v := range p.keeper.versions["codes"] {
+				switch v.Events = 10; titleOf(v.Files) {
+				case "v1":
+					v.Failures = tt.v1
+				case "v2":
+					v.Failures = tt.v2
+				}
+				p.keeper.versions["codes"][hash] = v
+			}
+			p.logged("")
+			_, err := p.g.Rollback(background, "codes", "", false, false)
+			must(t, err)
+			p.expectLive("rolled back", "codes="+tt.want)
+			if n := p.logged("failed_before"); (n == 1) != (tt.saidFailed != "") {
+				t.Errorf("that it failed before was logged %d times", n)
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,8 @@ func newRollbackCommand() *cobra.Command {
 		Use:   "rollback PACK [VERSION]",
 		Short: "Make an earlier version of a pack live",
 		Long: `Makes a version of a pack live that was live before: the one before the live
-one, or VERSION, of which the first digits do. What the version that goes still
+one that did not fail on more than a fifth of its events, if there is one, or
+VERSION, of which the first digits do. What the version that goes still
 has waiting is cancelled. It stays until the pack's files change, or with --keep
 also then: until the next rollback.`,
 		Example: "  chertd rollback codes\n  chertd rollback codes 3f786850 --keep",
@@ -36,7 +38,11 @@ also then: until the next rollback.`,
 				if !p.Pinned {
 					until = "as its files have it"
 				}
-				return tell(cmd, f.json, p, "pack %s: version %s is live, %s", p.Name, shortVersion(p.Version), until)
+				failed := ""
+				if p.Failures > 0 {
+					failed = fmt.Sprintf("\nwarning: it failed on %s of its %s before: chertd packs %s lists the others", thousands(p.Failures), many(p.Events, "event"), p.Name)
+				}
+				return tell(cmd, f.json, p, "pack %s: version %s is live, %s%s", p.Name, shortVersion(p.Version), until, failed)
 			})
 		},
 		ValidArgsFunction: f.packNames,
