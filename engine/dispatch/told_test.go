@@ -186,15 +186,20 @@ func (f *failingChats) Ready(ctx context.Context, id string) (chat.Call, bool, e
 }
 
 // The place of a chat that has no call any more goes to the next one as soon as
-// the chat has said so, though nothing was set meanwhile.
+// the chat has said so, though nothing was set meanwhile. It is not asked again,
+// unless it could not say.
 func TestPlaceOfAChatWithoutACallIsFree(t *testing.T) {
 	t.Parallel()
-	for name, err := range map[string]error{"no call": nil, "an error": errors.New("disk on fire")} {
+	for name, tc := range map[string]struct {
+		err  error
+		asks int32 // in five seconds
+	}{"no call": {nil, 1}, "an error": {errors.New("disk on fire"), 5}} {
 		synctest.Test(t, func(t *testing.T) {
 			d := newDesk(t)
+			m := &mute{desk: d, err: tc.err}
 			ctx, cancel := context.WithCancel(t.Context())
 			dispatcher := New(Config{
-				Chats: &mute{desk: d, err: err}, Caller: d, Queue: d.queue, Governor: NewGovernor(0, 0), Now: time.Now,
+				Chats: m, Caller: d, Queue: d.queue, Governor: NewGovernor(0, 0), Now: time.Now,
 				Jitter: func() float64 { return 1 }, Log: slog.New(slog.DiscardHandler),
 			})
 			ended := make(chan struct{})
@@ -203,12 +208,13 @@ func TestPlaceOfAChatWithoutACallIsFree(t *testing.T) {
 			d.queue.Set(Pick{Chat: "mute", Due: time.Now()})
 			synctest.Wait()
 			d.ask("b", 1, 0)
-			time.Sleep(time.Second / 2)
+			time.Sleep(5 * time.Second)
 			cancel()
 			<-ended
-			if d.wantCalls("b@50ms"); t.Failed() {
-				t.Error(name)
+			if d.wantCalls("b@50ms"); t.Failed() || m.asks.Load() != tc.asks {
+				t.Errorf("%s: it was asked %d times, want %d", name, m.asks.Load(), tc.asks)
 			}
+			time.Sleep(time.Second) // the last one's timer
 		})
 	}
 }
@@ -216,11 +222,13 @@ func TestPlaceOfAChatWithoutACallIsFree(t *testing.T) {
 // mute is a desk with a chat that takes a while to say that it has no call.
 type mute struct {
 	*desk
-	err error
+	err  error
+	asks atomic.Int32
 }
 
 func (m *mute) Ready(ctx context.Context, id string) (chat.Call, bool, error) {
 	if id == "mute" {
+		m.asks.Add(1)
 		time.Sleep(50 * time.Millisecond)
 		return chat.Call{}, false, m.err
 	}
