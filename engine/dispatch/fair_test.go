@@ -307,3 +307,29 @@ func TestStuckShardHoldsUpItsOwnChatsOnly(t *testing.T) {
 		}
 	})
 }
+
+// What comes while a shard is stuck, and has more chats due than may be asked, goes
+// out immediately if it is of another shard.
+func TestStuckShardDelaysNothingThatComesLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.stuck = func(id string) time.Duration {
+			if id[0] == 's' {
+				return time.Minute
+			}
+			return 0
+		}
+		_, stop := d.run(Config{Concurrency: 2, Group: func(id string) int { return int(id[0]) }})
+		defer stop()
+		for i := range 10 {
+			d.ask(fmt.Sprint("stuck", i), int64(i+1), 0)
+		}
+		time.Sleep(time.Second)
+		d.ask("other", 100, 0)
+		time.Sleep(time.Second)
+		d.ask("another", 101, 0)
+		time.Sleep(time.Second)
+		d.wantCalls("other@1s", "another@2s")
+	})
+}
