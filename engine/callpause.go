@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"chertd/engine/dispatch"
@@ -26,7 +25,7 @@ func (e *Engine) keepPause(p dispatch.Pause) {
 func (e *Engine) restorePause(ctx context.Context) error {
 	p, err := e.c.Store.CallPause(ctx, e.c.Credential)
 	if err != nil {
-		return fmt.Errorf("read until when calls wait: %w", err)
+		return err
 	}
 	e.gov.Restore(p)
 	e.callHealth.restored(e.gov.Pause(), e.c.Now())

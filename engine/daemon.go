@@ -16,6 +16,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/dispatch"
 	"chertd/engine/source"
+	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/rules"
 )
@@ -169,7 +170,7 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, m *manager, servers []*s
 
 	var taking, handling sync.WaitGroup
 	handling.Go(func() { eng.Run(engine) })
-	if err := m.gens.Start(ctx); err != nil {
+	if err := startUnlessDamaged(ctx, m.store, m.gens.Start); err != nil {
 		stopSources(err)
 	} else {
 		eng.Pause(m.paused)
@@ -231,6 +232,31 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, m *manager, servers []*s
 		return nil // it was to stop
 	}
 	return context.Cause(sources)
+}
+
+// damagedEvery is how often it is looked, during the start, whether the store was
+// found to be damaged.
+const damagedEvery = 100 * time.Millisecond
+
+// startUnlessDamaged starts what waits for the store, and gives it up once the
+// store is known to be damaged: then no answer will come.
+func startUnlessDamaged(ctx context.Context, st store.Store, start func(context.Context) error) error {
+	ctx, giveUp := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer giveUp(nil)
+	watching.Go(func() {
+		for sleep(ctx, damagedEvery, nil) {
+			if corrupt, ok := errors.AsType[*sqlite.CorruptError](st.Healthy()); ok {
+				giveUp(corrupt)
+			}
+		}
+	})
+	err := start(ctx)
+	if corrupt, ok := errors.AsType[*sqlite.CorruptError](context.Cause(ctx)); ok {
+		return corrupt
+	}
+	return err
 }
 
 // server is one listener and what is served on it.

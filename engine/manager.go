@@ -380,7 +380,7 @@ func (m *manager) describe(ctx context.Context, s rules.PackStanding) (control.P
 	}
 	versions, err := m.store.Versions(ctx, s.Name, rules.KeptVersions)
 	if err != nil {
-		return p, fmt.Errorf("read the versions of pack %q: %w", s.Name, err)
+		return p, err
 	}
 	for _, v := range versions {
 		p.Versions = append(p.Versions, control.PackVersion{

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -212,7 +211,7 @@ func (s *shard) fetch(ctx context.Context) {
 
 	entries, err := s.e.c.Store.Pending(ctx, s.part, s.taken, batchEntries)
 	if err != nil {
-		s.storeFailed(ctx, fmt.Errorf("read pending events: %w", err), storeRetry)
+		s.storeFailed(ctx, err, storeRetry)
 		return
 	}
 	s.storeWorks()

@@ -258,7 +258,7 @@ func (s *standing) shortFrom(p *Pack) string {
 func (g *Generations) earlier(ctx context.Context, s *standing) (string, error) {
 	versions, err := g.c.Keeper.Versions(ctx, s.state.Pack, KeptVersions)
 	if err != nil {
-		return "", fmt.Errorf("read the versions of pack %q: %w", s.state.Pack, err)
+		return "", err
 	}
 	versions = slices.DeleteFunc(versions, func(v KeptVersion) bool { return v.Version == s.state.Live || !v.RolledBack.IsZero() })
 	for i := range versions {
@@ -301,9 +301,6 @@ func (g *Generations) removed(ctx context.Context, pack string) (*standing, erro
 	versions, err := g.c.Keeper.Versions(ctx, pack, 1)
 	if err != nil || len(versions) == 0 {
 		g.end()
-		if err != nil {
-			err = fmt.Errorf("read the versions of pack %q: %w", pack, err)
-		}
 		return nil, err
 	}
 	s := g.packs[pack]

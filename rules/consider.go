@@ -288,7 +288,7 @@ func (g *Generations) source(ctx context.Context, s *standing, version string) (
 	}
 	kept, ok, err := g.c.Keeper.Version(ctx, s.state.Pack, version)
 	if err != nil {
-		return nil, since, fmt.Errorf("read version %s of pack %q: %w", shorten(version), s.state.Pack, err)
+		return nil, since, err
 	}
 	if !ok {
 		return nil, since, &UnknownVersionError{Pack: s.state.Pack, Version: version}

@@ -209,7 +209,7 @@ func (g *Generations) remember(ctx context.Context) error {
 	g.started = g.c.Now()
 	states, err := g.c.Keeper.PackStates(ctx)
 	if err != nil {
-		return fmt.Errorf("read which packs were live: %w", err)
+		return err
 	}
 	for _, state := range states {
 		if state.Pack == ignoreFile {
@@ -227,7 +227,7 @@ func (g *Generations) remember(ctx context.Context) error {
 		}
 		versions, err := g.c.Keeper.Versions(ctx, state.Pack, KeptVersions)
 		if err != nil {
-			return fmt.Errorf("read the versions of pack %q: %w", state.Pack, err)
+			return err
 		}
 		for _, v := range versions {
 			if v.Version == state.Live {

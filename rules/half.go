@@ -39,7 +39,7 @@ func (g *Generations) givesTime(ctx context.Context, s *standing, b *builder, wa
 		} else {
 			kept, _, err := g.c.Keeper.Version(ctx, s.state.Pack, s.state.Live)
 			if err != nil {
-				return false, fmt.Errorf("read version %s of pack %q: %w", shorten(s.state.Live), s.state.Pack, err)
+				return false, err
 			}
 			before = kept.Files
 		}

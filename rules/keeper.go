@@ -6,7 +6,8 @@ import (
 )
 
 // Keeper remembers packs beyond the life of the process: every version that
-// was live, and what operators said about each pack.
+// was live, and what operators said about each pack. Its errors say what was
+// being done, and with which pack: who returns them does not say it again.
 type Keeper interface {
 	// SaveVersion keeps a version that goes live, with its files. Of one that is
 	// kept already Last and RolledBack are replaced; its files, Since and counts

@@ -55,7 +55,7 @@ func (g *Generations) resume(ctx context.Context, now KeptVersion) error {
 	}
 	versions, err := g.c.Keeper.Versions(ctx, now.Pack, KeptVersions)
 	if err != nil {
-		return fmt.Errorf("read the versions of pack %q: %w", now.Pack, err)
+		return err
 	}
 	for i := range versions {
 		before := &versions[i]

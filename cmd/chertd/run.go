@@ -183,6 +183,7 @@ func startError(err error) error {
 	var newer *sqlite.NewerError
 	var unusable *sqlite.UnusableError
 	var missing *sqlite.MissingError
+	var corrupt *sqlite.CorruptError
 	var listen *net.OpError
 	var socket *control.SocketError
 	switch {
@@ -194,6 +195,8 @@ func startError(err error) error {
 		return hinted(err, "run the newer chertd, or restore a backup made by this version")
 	case errors.As(err, &unusable):
 		return hinted(fail(exitConfig, err), unusable.Hint())
+	case errors.As(err, &corrupt):
+		return hinted(fail(exitConfig, err), corrupt.Hint())
 	case errors.As(err, &missing):
 		return hinted(fail(exitConfig, err), missing.Hint())
 	case errors.As(err, &socket) && socket.InUse:

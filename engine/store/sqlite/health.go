@@ -27,14 +27,28 @@ func (e *StalledError) Error() string {
 }
 
 // CorruptError says that SQLite found the database damaged.
-type CorruptError struct{ Err error }
+type CorruptError struct {
+	Path string // of the database
+	Err  error
+}
 
 func (e *CorruptError) Error() string { return fmt.Sprintf("the database is damaged: %v", e.Err) }
 func (e *CorruptError) Unwrap() error { return e.Err }
 
 // Hint says what to do about it.
 func (e *CorruptError) Hint() string {
-	return "stop chertd and restore a backup; sqlite3 FILE 'PRAGMA integrity_check' tells how bad it is"
+	return fmt.Sprintf("stop chertd and restore a backup; sqlite3 %s 'PRAGMA integrity_check' tells how bad it is", e.Path)
+}
+
+// IntakeError says that the store takes nothing in, whatever it is.
+type IntakeError struct{ Err error }
+
+func (e *IntakeError) Error() string { return fmt.Sprintf("nothing can be taken in: %v", e.Err) }
+func (e *IntakeError) Unwrap() error { return e.Err }
+
+// Hint says what to do about it.
+func (e *IntakeError) Hint() string {
+	return "its tables are not as chertd made them: stop chertd and restore a backup"
 }
 
 // health is whether the store can keep what it is given. Its methods do not
@@ -122,10 +136,12 @@ func (s *Store) watch(tick <-chan time.Time) {
 			return
 		}
 		var probe step
-		if s.writer.health.fails.Load() != nil {
+		failing := s.writer.health.fails.Load() != nil
+		if failing {
 			probe.add(noteProbed, s.writer.health.now().UnixMicro())
 		}
 		r := newRequest("look after the store", probe)
+		r.tries = failing
 		ctx, cancel := context.WithTimeout(context.Background(), stallAfter)
 		_ = s.submit(ctx, r, false) // the writer notes what is wrong
 		cancel()
@@ -136,7 +152,8 @@ func (s *Store) watch(tick <-chan time.Time) {
 func storeFailed(err error) bool {
 	var lost *LostError
 	var corrupt *CorruptError
-	return errors.As(err, &lost) || errors.As(err, &corrupt) || sqliteFailed(err)
+	var intake *IntakeError
+	return errors.As(err, &lost) || errors.As(err, &corrupt) || errors.As(err, &intake) || sqliteFailed(err)
 }
 
 // sqliteFailed reports whether SQLite says that the database is at fault.

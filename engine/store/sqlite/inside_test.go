@@ -282,13 +282,13 @@ func TestPeopleLeaveReaders(t *testing.T) {
 	defer close(release)
 	for range 2 * s.size {
 		people.Go(func() {
-			err := s.browse(context.Background(), "look", func(*conn) error {
+			_, err := browse(context.Background(), s, "look", func(*conn) (any, error) {
 				select {
 				case busy <- struct{}{}:
 				case <-release:
 				}
 				<-release
-				return nil
+				return nil, nil
 			})
 			if err != nil {
 				t.Error(err)
@@ -308,6 +308,55 @@ func TestPeopleLeaveReaders(t *testing.T) {
 	cancel()
 	if _, err := s.Stats(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("one person too many: %v", err)
+	}
+}
+
+// hanging has every statement of a connection wait.
+type hanging struct{ until <-chan struct{} }
+
+func (h hanging) before(*statement) error             { <-h.until; return nil }
+func (h hanging) after(_ *statement, err error) error { return err }
+
+// TestNoPersonWaitsForADiskThatHangs: what people ask ends when their patience
+// does, however many ask, and is answered again once the disk answers.
+func TestNoPersonWaitsForADiskThatHangs(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	release := make(chan struct{})
+	var readers []*conn
+	for range s.size {
+		readers = append(readers, <-s.readers)
+	}
+	for _, c := range readers {
+		c.faults = hanging{release}
+		s.readers <- c
+	}
+	asks := map[string]func(context.Context) error{
+		"Stats":       func(ctx context.Context) error { _, err := s.Stats(ctx); return err },
+		"Event":       func(ctx context.Context) error { _, _, err := s.Event(ctx, "e1"); return err },
+		"Events":      func(ctx context.Context) error { _, err := s.Events(ctx, "", 0, 10); return err },
+		"Actions":     func(ctx context.Context) error { _, err := s.Actions(ctx, store.ActionFilter{}); return err },
+		"Quarantined": func(ctx context.Context) error { _, err := s.Quarantined(ctx, 10); return err },
+		"Versions":    func(ctx context.Context) error { _, err := s.Versions(ctx, "p", 10); return err },
+		"BlockedBy":   func(ctx context.Context) error { _, err := s.BlockedBy(ctx, "p"); return err },
+	}
+	impatient := errors.New("no more patience")
+	for round := range 2 {
+		for name, ask := range asks {
+			ctx, leave := context.WithCancelCause(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- ask(ctx) }()
+			leave(impatient)
+			if err := <-ended; !errors.Is(err, impatient) {
+				t.Errorf("round %d: %s answers %v, want that it was not waited for", round, name, err)
+			}
+		}
+	}
+	close(release)
+	for name, ask := range asks {
+		if err := ask(t.Context()); err != nil {
+			t.Errorf("the disk answers, and %s says %v", name, err)
+		}
 	}
 }
 

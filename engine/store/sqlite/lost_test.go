@@ -399,6 +399,90 @@ func TestRequestsOwnFaultIsNotTheStores(t *testing.T) {
 	}
 }
 
+// TestStoreThatTakesNothingInIsNotHealthy: whatever makes every delivery fail,
+// the store says so after the first, and works again, without traffic, once the
+// cause is gone.
+func TestStoreThatTakesNothingInIsNotHealthy(t *testing.T) {
+	t.Parallel()
+	forbid := func(table, what string) [2]string {
+		return [2]string{"CREATE TRIGGER forbidden BEFORE " + what + " ON " + table + " BEGIN SELECT RAISE(ABORT, 'forbidden'); END", "DROP TRIGGER forbidden"}
+	}
+	rename := func(table string) [2]string {
+		return [2]string{"ALTER TABLE " + table + " RENAME TO elsewhere", "ALTER TABLE elsewhere RENAME TO " + table}
+	}
+	for name, sql := range map[string][2]string{
+		"no journal":              rename("events"),
+		"no ids":                  rename("seen"),
+		"no list of what waits":   rename("pending"),
+		"no counts":               rename("counts"),
+		"no facts":                rename("meta"),
+		"no quarantine":           rename("quarantine"),
+		"another journal":         {"ALTER TABLE events RENAME COLUMN raw TO body", "ALTER TABLE events RENAME COLUMN body TO raw"},
+		"a journal that refuses":  forbid("events", "INSERT"),
+		"ids that refuse":         forbid("seen", "INSERT"),
+		"counts that refuse":      forbid("counts", "UPDATE"),
+		"a quarantine that can't": forbid("quarantine", "INSERT"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tick := make(chan time.Time)
+			var log bytes.Buffer
+			s := openWith(t, Options{tick: tick, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			other, err := connect(t.Context(), s.path, "rw", busyTimeout) // an operator's
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.close()
+			take := func(id string) error {
+				if strings.Contains(name, "quarantine") {
+					return s.Quarantine(t.Context(), store.Quarantined{Body: []byte(id)})
+				}
+				_, err := s.Append(t.Context(), []store.Arrival{simple(id)})
+				return err
+			}
+			if err := take("before"); err != nil {
+				t.Fatal(err)
+			}
+			last := s.LastSeq()
+			if err := other.script(sql[0]); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 3 {
+				if err := take(fmt.Sprint("e", i)); err == nil {
+					t.Fatal("it was taken in")
+				}
+				var hinted interface{ Hint() string }
+				if err := s.Healthy(); err == nil || !errors.As(err, &hinted) {
+					t.Fatalf("nothing is taken in, and the store says it is %v", err)
+				}
+				tick <- time.Time{}
+				tick <- time.Time{} // the one before is done
+				if s.Healthy() == nil {
+					t.Fatal("nothing is taken in, and after a look the store says it works")
+				}
+			}
+			if err := other.script(sql[1]); err != nil {
+				t.Fatal(err)
+			}
+			tick <- time.Time{}
+			tick <- time.Time{}
+			if err := s.Healthy(); err != nil {
+				t.Errorf("the cause is gone, but the store says it is %v", err)
+			}
+			if err := take("after"); err != nil || !strings.Contains(name, "quarantine") && s.LastSeq() != last+1 {
+				t.Errorf("after: %v, and the last is %d, was %d", err, s.LastSeq(), last)
+			}
+			if down, up := strings.Count(log.String(), "level=ERROR"), strings.Count(log.String(), "the store works again"); down != 1 || up != 1 {
+				t.Errorf("logged %d errors and %d times that it works:\n%s", down, up, log.String())
+			}
+			stats, err := s.Stats(t.Context())
+			if want := map[bool]int64{true: 0, false: 2}[strings.Contains(name, "quarantine")]; err != nil || stats.Events != want {
+				t.Errorf("%+v, %v; want %d events", stats, err, want)
+			}
+		})
+	}
+}
+
 // TestOpenRefusesAWALWithoutItsDatabase: what the WAL holds is not thrown away.
 func TestOpenRefusesAWALWithoutItsDatabase(t *testing.T) {
 	t.Parallel()

@@ -147,13 +147,11 @@ func (s *Store) BlockedReads(ctx context.Context, id string) (list []chat.Action
 }
 
 // BlockedBy implements store.Misses. It looks at every read that is blocked.
-func (s *Store) BlockedBy(ctx context.Context, pack string) (n int64, err error) {
-	err = s.browse(ctx, "count the reads that pack "+pack+" blocks", func(c *conn) error {
+func (s *Store) BlockedBy(ctx context.Context, pack string) (int64, error) {
+	return browse(ctx, s, "count the reads that pack "+pack+" blocks", func(c *conn) (int64, error) {
 		v, err := c.one(ctx, countBlockedBy, pack)
-		n = intOf(v)
-		return err
+		return intOf(v), err
 	})
-	return n, err
 }
 
 // Records implements store.Misses.

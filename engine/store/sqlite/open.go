@@ -115,6 +115,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err := migrate(ctx, w, path, migrations); err != nil {
 		return nil, err
 	}
+	if err := checkTables(w); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
 	last, err := lastSeq(ctx, w)
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)

@@ -57,6 +57,8 @@ func openError(path string, err error) error {
 		return &NoRoomError{path, err}
 	case code == sqlite3.SQLITE_READONLY, code == sqlite3.SQLITE_CANTOPEN, errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return unusable("chertd must be able to write %s and its folder: look at their owner and mode, and at whether the disk is mounted read-only", path)
+	case errors.As(err, new(*TablesError)):
+		return unusable("restore a backup, or set store.url to another file")
 	case damaged(err):
 		return unusable("it is no database, or a damaged one: restore a backup, or set store.url to another file")
 	}

@@ -47,6 +47,31 @@ func TestOpenOnAFullDisk(t *testing.T) {
 	}
 }
 
+// TestOpenRefusesChangedTables: a store without one of its tables is told when it
+// is opened, and not by the event that needs the table.
+func TestOpenRefusesChangedTables(t *testing.T) {
+	t.Parallel()
+	for _, change := range []string{"DROP TABLE events", "DROP TABLE missed", "DROP TABLE flags", "ALTER TABLE chats RENAME COLUMN line TO phone"} {
+		s := openInside(t)
+		path := s.path
+		if strings.HasPrefix(change, "ALTER") { // an index names the column
+			change = "DROP INDEX chats_call; " + change
+		}
+		if err := s.writer.conn.script(change); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		var unusable *UnusableError
+		again, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
+		if err == nil {
+			again.Close()
+		}
+		if !errors.As(err, &unusable) || !strings.Contains(unusable.Hint(), "restore a backup") || strings.Count(err.Error(), path) != 1 {
+			t.Errorf("%s: opened again: %v", change, err)
+		}
+	}
+}
+
 // TestOpenErrorsNameTheirFix: what a restart can't help is told from a full disk,
 // which it can, and from what nobody knows.
 func TestOpenErrorsNameTheirFix(t *testing.T) {

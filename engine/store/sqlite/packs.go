@@ -70,7 +70,7 @@ func (s *Store) Version(ctx context.Context, pack, version string) (v store.Vers
 	if version == "" {
 		return v, false, nil
 	}
-	err = s.snapshot(ctx, "read a version of pack "+pack, func(c *conn) error {
+	err = s.snapshot(ctx, "read version "+version[:min(8, len(version))]+" of pack "+pack, func(c *conn) error {
 		var found []store.Version
 		err := c.query(ctx, selectVersionsLike, func(row []driver.Value) error {
 			found = append(found, versionOf(pack, row))
@@ -93,14 +93,14 @@ func (s *Store) Version(ctx context.Context, pack, version string) (v store.Vers
 }
 
 // Versions implements store.Packs.
-func (s *Store) Versions(ctx context.Context, pack string, limit int) (list []store.Version, err error) {
-	err = s.read(ctx, "read the versions of pack "+pack, func(c *conn) error {
-		return c.query(ctx, selectVersions, func(row []driver.Value) error {
+func (s *Store) Versions(ctx context.Context, pack string, limit int) ([]store.Version, error) {
+	return browse(ctx, s, "read the versions of pack "+pack, func(c *conn) (list []store.Version, err error) {
+		err = c.query(ctx, selectVersions, func(row []driver.Value) error {
 			list = append(list, versionOf(pack, row))
 			return nil
 		}, pack, int64(max(limit, 0)))
+		return list, err
 	})
-	return list, err
 }
 
 func versionOf(pack string, row []driver.Value) store.Version {

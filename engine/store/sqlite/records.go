@@ -134,15 +134,15 @@ func (s *Store) Events(ctx context.Context, chat string, before int64, limit int
 	return s.records(ctx, selectChatRecords, chat, before, int64(max(limit, 0)))
 }
 
-func (s *Store) records(ctx context.Context, what *statement, args ...driver.Value) (list []store.Record, err error) {
-	err = s.browse(ctx, "read events", func(c *conn) error {
-		err := c.query(ctx, what, func(row []driver.Value) error {
+func (s *Store) records(ctx context.Context, what *statement, args ...driver.Value) ([]store.Record, error) {
+	return browse(ctx, s, "read events", func(c *conn) (list []store.Record, err error) {
+		err = c.query(ctx, what, func(row []driver.Value) error {
 			r, err := recordOf(row)
 			list = append(list, r)
 			return err
 		}, args...)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for i := range list {
 			err := c.query(ctx, selectEventActions, func(row []driver.Value) error {
@@ -150,12 +150,11 @@ func (s *Store) records(ctx context.Context, what *statement, args ...driver.Val
 				return nil
 			}, list[i].Seq)
 			if err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return list, nil
 	})
-	return list, err
 }
 
 func recordOf(row []driver.Value) (r store.Record, err error) {
@@ -181,7 +180,7 @@ func recordOf(row []driver.Value) (r store.Record, err error) {
 }
 
 // Actions implements store.Reader.
-func (s *Store) Actions(ctx context.Context, f store.ActionFilter) (list []chat.Action, err error) {
+func (s *Store) Actions(ctx context.Context, f store.ActionFilter) ([]chat.Action, error) {
 	if f.Limit <= 0 {
 		f.Limit = 100
 	}
@@ -206,19 +205,19 @@ func (s *Store) Actions(ctx context.Context, f store.ActionFilter) (list []chat.
 			args = append(args, args[3])
 		}
 	}
-	err = s.browse(ctx, "read actions", func(c *conn) error {
-		return c.query(ctx, what, func(row []driver.Value) error {
+	return browse(ctx, s, "read actions", func(c *conn) (list []chat.Action, err error) {
+		err = c.query(ctx, what, func(row []driver.Value) error {
 			list = append(list, actionOf(row))
 			return nil
 		}, args...)
+		return list, err
 	})
-	return list, err
 }
 
 // Quarantined implements store.Reader.
-func (s *Store) Quarantined(ctx context.Context, limit int) (list []store.Quarantined, err error) {
-	err = s.browse(ctx, "read the quarantine", func(c *conn) error {
-		return c.query(ctx, selectQuarantine, func(row []driver.Value) error {
+func (s *Store) Quarantined(ctx context.Context, limit int) ([]store.Quarantined, error) {
+	return browse(ctx, s, "read the quarantine", func(c *conn) (list []store.Quarantined, err error) {
+		err = c.query(ctx, selectQuarantine, func(row []driver.Value) error {
 			q := store.Quarantined{ID: intOf(row[0]), Received: timeOf(row[1]), Source: stringOf(row[2]), Reason: stringOf(row[3]), Body: bytesOf(row[5])}
 			if text := bytesOf(row[4]); text != nil {
 				if err := json.Unmarshal(text, &q.Header); err != nil {
@@ -228,8 +227,8 @@ func (s *Store) Quarantined(ctx context.Context, limit int) (list []store.Quaran
 			list = append(list, q)
 			return nil
 		}, int64(max(limit, 0)))
+		return list, err
 	})
-	return list, err
 }
 
 // isOpenStatus reports whether the index actions_open has actions of a status.

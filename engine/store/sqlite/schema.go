@@ -4,6 +4,8 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // application marks the file as ours, in PRAGMA application_id: "chrt".
@@ -52,6 +54,31 @@ func (e *NewerError) Error() string {
 // Hint says what to do about it.
 func (e *NewerError) Hint() string {
 	return "a newer chertd has used this store: run that one, or restore a backup made before the upgrade"
+}
+
+// TablesError says that the tables of a store are not those that its version of
+// the schema has: somebody changed them.
+type TablesError struct{ Err error }
+
+func (e *TablesError) Error() string { return fmt.Sprintf("its tables were changed: %v", e.Err) }
+func (e *TablesError) Unwrap() error { return e.Err }
+
+// checkTables finds out whether every statement can be run. What is missing is
+// found now, and not by the first event that needs it.
+func checkTables(c *conn) error {
+	for _, what := range statements {
+		s, err := c.c.Prepare(what.sql)
+		if err == nil {
+			err = s.Close()
+		}
+		if err != nil && sqliteCode(err) == sqlite3.SQLITE_ERROR {
+			return &TablesError{err}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // migrate brings the database to the newest version, each script in a

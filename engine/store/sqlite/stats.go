@@ -54,10 +54,10 @@ func (w *writer) keepCounts() error {
 
 // Stats implements store.Reader. Nothing is counted for it: the transactions
 // that add and remove rows keep the counts.
-func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
-	st.Actions = map[chat.Status]int64{}
-	err = s.browse(ctx, "read what the store holds", func(c *conn) error {
-		return c.query(ctx, selectCounts, func(row []driver.Value) error {
+func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
+	return browse(ctx, s, "read what the store holds", func(c *conn) (st store.Stats, err error) {
+		st.Actions = map[chat.Status]int64{}
+		err = c.query(ctx, selectCounts, func(row []driver.Value) error {
 			switch name, n := stringOf(row[0]), intOf(row[1]); name {
 			case eventCount:
 				st.Events = n
@@ -74,11 +74,11 @@ func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
 			}
 			return nil
 		})
-	})
-	for _, suffix := range []string{"", "-wal"} {
-		if info, err := os.Stat(s.path + suffix); err == nil {
-			st.Bytes += info.Size()
+		for _, suffix := range []string{"", "-wal"} {
+			if info, err := os.Stat(s.path + suffix); err == nil {
+				st.Bytes += info.Size()
+			}
 		}
-	}
-	return st, err
+		return st, err
+	})
 }

@@ -161,7 +161,7 @@ func (s *Store) read(ctx context.Context, doing string, f func(*conn) error) err
 	}
 	if err := f(c); err != nil {
 		if damaged(err) {
-			err = &CorruptError{err}
+			err = &CorruptError{s.path, err}
 			s.writer.health.end(err)
 		}
 		return fmt.Errorf("%s: %w", doing, err)
@@ -190,18 +190,38 @@ func writeHint(err error) string {
 	return "look at the disk and at the kernel's log; chertd tries again every second"
 }
 
-// browse is snapshot for what people ask: it may take long, so that some
-// connections are kept from it for the engine's sake.
-func (s *Store) browse(ctx context.Context, doing string, f func(*conn) error) error {
+// browse is snapshot for what people ask. It may take long, so that some
+// connections are kept from it for the engine's sake. It returns when ctx ends,
+// also while the disk hangs: nothing interrupts a read that hangs in the kernel.
+// Such a read goes on behind, and keeps its connection until the disk answers.
+func browse[T any](ctx context.Context, s *Store, doing string, f func(*conn) (T, error)) (result T, err error) {
 	select {
 	case s.people <- struct{}{}:
-		defer func() { <-s.people }()
 	case <-s.closing:
-		return store.ErrClosed
+		return result, store.ErrClosed
 	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
+		return result, fmt.Errorf("%s: %w", doing, context.Cause(ctx))
 	}
-	return s.snapshot(ctx, doing, f)
+	type answer struct {
+		result T
+		err    error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		defer func() { <-s.people }()
+		var a answer
+		a.err = s.snapshot(ctx, doing, func(c *conn) (err error) {
+			a.result, err = f(c)
+			return err
+		})
+		answers <- a
+	}()
+	select {
+	case a := <-answers:
+		return a.result, a.err
+	case <-ctx.Done():
+		return result, fmt.Errorf("%s: %w", doing, context.Cause(ctx))
+	}
 }
 
 // snapshot is read with all of f's queries seeing the same moment.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"chertd/engine/event"
 	"chertd/engine/store"
 )
 
@@ -57,6 +58,7 @@ type request struct {
 	steps  []step
 	state  atomic.Int32 // requestWaits, then one of the others
 	answer chan error   // holds one
+	tries  bool         // it finds out first whether anything can be taken in
 
 	receipts []store.Receipt // of the first step's arrivals, once answered
 }
@@ -211,11 +213,76 @@ func (w *writer) guarded(group []*request, errs []error) (err error) {
 	if err := w.files.check(); err != nil {
 		return err
 	}
-	if err = w.transact(group, errs); damaged(err) {
-		err = &CorruptError{err}
+	if slices.ContainsFunc(group, func(r *request) bool { return r.tries }) {
+		err = w.tryIntake()
+	}
+	if err == nil {
+		err = w.transact(group, errs)
+	}
+	if damaged(err) {
+		err = &CorruptError{w.files.path, err}
 		w.health.end(err)
+		return err
+	}
+	if err != nil && len(group) == 1 && group[0].takesIn() && !storeFailed(err) {
+		// Is it this delivery, or would it be any?
+		if all := w.tryIntake(); all != nil {
+			return all
+		}
 	}
 	return err
+}
+
+// takesIn reports whether a request keeps what came from outside.
+func (r *request) takesIn() bool {
+	return slices.ContainsFunc(r.steps, func(s step) bool {
+		return len(s.arrivals) > 0 || slices.ContainsFunc(s.changes, func(c change) bool { return c.what == insertQuarantine })
+	})
+}
+
+// trial is the event by which it is tried whether the journal takes any.
+var trial = store.Arrival{Event: event.Event{ID: "chertd: trial", Type: "trial", Source: event.SourceEngine}}
+
+// tryIntake finds out whether the store takes in events and deliveries that
+// nobody understands, by one of each that is taken back. Its error is the
+// store's fault.
+func (w *writer) tryIntake() error {
+	list, err := prepareArrivals([]store.Arrival{trial})
+	if err != nil {
+		return err
+	}
+	if _, err := w.settle(); err != nil {
+		return err
+	}
+	w.doubt = &doubt{first: w.next}
+	w.entries = nil
+	clear(w.rows)
+	_, err = w.conn.exec(beginWrite)
+	if err == nil {
+		_, err = w.journal(&list[0])
+	}
+	if err == nil {
+		_, err = w.conn.exec(insertQuarantine, int64(0), trial.Event.Type, "", nil, []byte{}, []byte(trial.Event.ID))
+	}
+	if err == nil {
+		err = w.keepCounts()
+	}
+	if err == nil {
+		_, err = w.conn.exec(noteLastSeq, w.next-1)
+	}
+	if _, end := w.settle(); err == nil {
+		err = end
+	}
+	w.entries = nil
+	return intakeError(err)
+}
+
+// intakeError makes an error that concerns every delivery the store's fault.
+func intakeError(err error) error {
+	if err == nil || storeFailed(err) {
+		return err
+	}
+	return &IntakeError{err}
 }
 
 // transact runs requests in one transaction. errs takes the errors of requests
@@ -291,11 +358,11 @@ func (w *writer) settle() (kept bool, err error) {
 	}
 	// Some failures have rolled back already.
 	if _, err := w.conn.exec(rollback); err != nil && !strings.Contains(err.Error(), "no transaction is active") {
-		return false, fmt.Errorf("take the last transaction back: %w", err)
+		return false, intakeError(fmt.Errorf("take the last transaction back: %w", err))
 	}
 	n, err := w.conn.one(context.Background(), selectCount, transactionCount)
 	if err != nil {
-		return false, fmt.Errorf("find out what became of the last transaction: %w", err)
+		return false, intakeError(fmt.Errorf("find out what became of the last transaction: %w", err))
 	}
 	d := w.doubt
 	w.doubt = nil
