@@ -3,17 +3,28 @@ package engine
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"chertd/engine/control"
+	"chertd/engine/store"
 	"chertd/rules"
 )
+
+// A pack blocks reads as long as it can veto and no version of it is usable, or
+// a rule of it is suspended for all chats, or reads wait for events that it
+// missed within the last hour (missedFor). What it missed before does not run
+// automatically any more: a note says how much that is.
 
 const (
 	// blockingEvery is how often it is looked whether packs still block reads,
 	// while some do, and how many.
 	blockingEvery = 2 * time.Second
+	// lookRest is the least time between two looks: each batch that changes what
+	// packs have missed asks for one. After one that took long it is longer.
+	lookRest = 50 * time.Millisecond
 	// remindEvery is how often the log says again that a pack blocks reads.
 	remindEvery = time.Hour
 )
@@ -22,16 +33,20 @@ const (
 type blocking struct {
 	look chan struct{} // signalled when it may have changed
 
-	mu    sync.Mutex
-	packs map[string]*blockingPack
+	mu       sync.Mutex // guards all below
+	packs    map[string]*blockingPack
+	backlogs map[string]backlogs // of packs that have missed something, as counted last
+	failures map[string]string   // how a handler of a pack failed last
 }
 
 // blockingPack is a pack that blocks reads.
 type blockingPack struct {
-	since  time.Time
-	reads  int64     // that are blocked, when they were counted last
+	control.Blocked
 	logged time.Time // when the log said so last
 }
+
+// backlogs is what a pack has missed, by age.
+type backlogs struct{ recent, older store.Backlog }
 
 func (b *blocking) lookAgain() {
 	select {
@@ -40,115 +55,162 @@ func (b *blocking) lookAgain() {
 	}
 }
 
+// failed notes how a handler failed.
+func (b *blocking) failed(pack, why string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failures == nil {
+		b.failures = map[string]string{}
+	}
+	b.failures[pack] = why
+}
+
+// older is what a pack missed too long ago to run automatically.
+func (b *blocking) older(pack string) store.Backlog {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.backlogs[pack].older
+}
+
 // watchBlocking logs when packs begin and cease to block reads, until ctx ends.
 func (m *manager) watchBlocking(ctx context.Context) {
 	for {
-		wait := time.Duration(-1)
-		if m.lookAtBlocking(ctx) > 0 {
+		wait, began := time.Duration(-1), time.Now()
+		if blocks := m.lookAtBlocking(ctx); blocks > 0 {
 			wait = blockingEvery
+		} else if m.eng.misses.some.Load() {
+			wait = lookAgain // what packs have missed grows old
 		}
-		if !sleep(ctx, wait, m.blocking.look) {
+		rest := max(lookRest, min(10*time.Since(began), blockingEvery))
+		if !sleep(ctx, rest, nil) || !sleep(ctx, wait, m.blocking.look) {
 			return
 		}
 	}
 }
 
 // lookAtBlocking compares the packs that block reads with those that did, and
-// returns how many do.
+// returns how many do. If the store can't say, all stays as it was found last.
 func (m *manager) lookAtBlocking(ctx context.Context) int {
-	standings := m.gens.Standings()
 	now := m.eng.c.Now()
-	missed := map[string]MissedBy{}
+	counted := map[string]backlogs{}
+	ended := false
 	for _, by := range m.eng.misses.counts() {
-		missed[by.Pack] = by
+		var c backlogs
+		var err error
+		asking, cancel := patience(ctx)
+		c.recent, c.older, err = m.store.Backlog(asking, by.Pack, now.Add(-missedFor))
+		cancel()
+		if ended = ctx.Err() != nil; ended {
+			break
+		}
+		if err != nil {
+			m.blocking.mu.Lock()
+			c = m.blocking.backlogs[by.Pack]
+			m.blocking.mu.Unlock()
+		}
+		counted[by.Pack] = c
 	}
-	blocks := map[string]bool{}
-	for i := range standings {
-		s := &standings[i]
-		if s.Blocks == "" {
+	m.blocking.mu.Lock()
+	defer m.blocking.mu.Unlock()
+	b := &m.blocking
+	if ended {
+		return len(b.packs)
+	}
+	b.backlogs = counted
+	standings, before := m.gens.Standings(), b.packs
+	b.packs = map[string]*blockingPack{}
+	for _, found := range m.findBlocked(standings, now) {
+		p := before[found.Pack]
+		if p == nil {
+			p = &blockingPack{}
+		} else {
+			found.Since = p.Since
+		}
+		p.Blocked = found
+		b.packs[found.Pack] = p
+		if p.logged.IsZero() || now.Sub(p.logged) >= remindEvery {
+			p.logged = now
+			m.log.Error("a pack blocks reads: it can veto, and does not get to look at events", keyPack, p.Pack, keyWhy, p.Why,
+				"since", p.Since.UTC().Format(time.RFC3339), "missed", p.Events, "reads_blocked", p.Reads, "hint", p.Fix[0], "or", p.Fix[1])
+		}
+	}
+	for name, p := range before {
+		if b.packs[name] != nil {
 			continue
 		}
-		blocks[s.Name] = true
-		reads, err := m.store.BlockedBy(ctx, s.Name)
-		if err != nil && ctx.Err() != nil {
-			return len(blocks)
+		older, level := counted[name].older, slog.LevelInfo
+		attrs := []any{keyPack, name, "since", p.Since.UTC().Format(time.RFC3339), "missed", older.Events}
+		if older.Reads > 0 {
+			level = slog.LevelWarn
+			attrs = append(attrs, "reads_still_blocked", older.Reads, keyWhy, "their events were missed more than an hour ago, and do not run automatically any more")
 		}
-		m.noteBlocking(s, missed[s.Name], reads, now)
+		m.log.Log(ctx, level, "a pack no longer blocks reads", attrs...)
 	}
-	for name, b := range m.blocking.end(blocks) {
-		m.log.Info("a pack no longer blocks reads", keyPack, name, "since", b.since.UTC().Format(time.RFC3339),
-			"missed", missed[name].Events)
-	}
-	return len(blocks)
-}
-
-// end forgets the packs that do not block reads any more, and returns them.
-func (b *blocking) end(blocks map[string]bool) map[string]*blockingPack {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	ended := map[string]*blockingPack{}
-	for name, p := range b.packs {
-		if !blocks[name] {
-			ended[name] = p
-			delete(b.packs, name)
+	for name := range b.failures {
+		if !slices.ContainsFunc(standings, func(s rules.PackStanding) bool { return s.Name == name }) {
+			delete(b.failures, name)
 		}
 	}
-	return ended
+	return len(b.packs)
 }
 
-// noteBlocking notes that a pack blocks reads, and says so when it begins and
-// now and then.
-func (m *manager) noteBlocking(s *rules.PackStanding, missed MissedBy, reads int64, now time.Time) {
-	since := now
-	if s.Version == "" && !missed.First.IsZero() && missed.Version == s.Edit {
-		since = missed.First // these files were broken when the process ended, too
-	}
-	since, log := m.blocking.note(s.Name, since, reads, now)
-	if !log {
-		return
-	}
-	fix := fixes(s)
-	m.log.Error("a pack blocks reads: it can veto, and does not get to look at events", keyPack, s.Name, keyWhy, s.Blocks,
-		"since", since.UTC().Format(time.RFC3339), "missed", missed.Events, "reads_blocked", reads, "hint", fix[0], "or", fix[1])
-}
-
-// note notes that a pack blocks reads, for a pack that did not since the time
-// given. It returns since when it does, and whether the log is to say so.
-func (b *blocking) note(pack string, since time.Time, reads int64, now time.Time) (began time.Time, log bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p := b.packs[pack]
-	if p == nil {
-		p = &blockingPack{since: since}
-		if b.packs == nil {
-			b.packs = map[string]*blockingPack{}
+// findBlocked lists the packs that block reads now, by what was counted last.
+// The caller holds blocking.mu.
+func (m *manager) findBlocked(standings []rules.PackStanding, now time.Time) (list []control.Blocked) {
+	for i := range standings {
+		s := &standings[i]
+		c := m.blocking.backlogs[s.Name]
+		why := s.Blocks
+		switch {
+		case why != "":
+		case c.recent.Reads == 0 || s.Mode != rules.Live:
+			continue // of one that is not live, they go out in a moment
+		default:
+			why = "it failed on events whose reads it might have vetoed"
+			if failure := m.blocking.failures[s.Name]; failure != "" {
+				why += "; the last time: " + failure
+			}
 		}
-		b.packs[pack] = p
+		b := control.Blocked{
+			Pack: s.Name, Since: now, Why: why, Fix: fixes(s),
+			Reads: c.recent.Reads + c.older.Reads,
+		}
+		if !c.recent.First.IsZero() {
+			b.Since = c.recent.First
+		}
+		for _, by := range m.eng.misses.counts() {
+			if by.Pack == s.Name {
+				b.Events = by.Events
+				if s.Version == "" && by.Version == s.Edit {
+					b.Since = by.First // these files were broken when the process ended, too
+				}
+			}
+		}
+		list = append(list, b)
 	}
-	p.reads = reads
-	if log = p.logged.IsZero() || now.Sub(p.logged) >= remindEvery; log {
-		p.logged = now
+	return list
+}
+
+// allBlocked tells people which packs block reads: what was found last, and what
+// the packs say of themselves now.
+func (m *manager) allBlocked(standings []rules.PackStanding) (list []control.Blocked) {
+	m.blocking.mu.Lock()
+	defer m.blocking.mu.Unlock()
+	list = m.findBlocked(standings, m.eng.c.Now())
+	for i := range list {
+		if known := m.blocking.packs[list[i].Pack]; known != nil {
+			list[i].Since = known.Since
+		}
 	}
-	return p.since, log
+	return list
 }
 
 // blocked tells people that a pack blocks reads; nil if it does not.
 func (m *manager) blocked(s *rules.PackStanding) *control.Blocked {
-	if s.Blocks == "" {
-		return nil
+	for _, b := range m.allBlocked([]rules.PackStanding{*s}) {
+		return &b
 	}
-	b := &control.Blocked{Pack: s.Name, Since: m.eng.c.Now(), Why: s.Blocks, Fix: fixes(s)}
-	for _, by := range m.eng.misses.counts() {
-		if by.Pack == s.Name {
-			b.Events = by.Events
-		}
-	}
-	m.blocking.mu.Lock()
-	defer m.blocking.mu.Unlock()
-	if known := m.blocking.packs[s.Name]; known != nil {
-		b.Since, b.Reads = known.since, known.reads
-	}
-	return b
+	return nil
 }
 
 // fixes are commands that end a pack's blocking of reads.
@@ -163,18 +225,41 @@ func fixes(s *rules.PackStanding) []string {
 	return []string{first, fmt.Sprintf("chertd mode %s off lets reads go without it", s.Name)}
 }
 
-// missedNotes tell of packs that work and have missed events of the last hour,
-// which run once a version is live that does not fail on them.
-func (m *manager) missedNotes(standings []rules.PackStanding) (notes []string) {
-	now := m.eng.c.Now()
+// missedNotes tell of packs that have missed events and block no reads now: of
+// what will run through them, and of what will not.
+func (m *manager) missedNotes() (notes []string) {
+	m.blocking.mu.Lock()
+	defer m.blocking.mu.Unlock()
 	for _, by := range m.eng.misses.counts() {
-		for i := range standings {
-			s := &standings[i]
-			if s.Name != by.Pack || s.Blocks != "" || s.Version == "" || s.Mode != rules.Live || now.Sub(by.Last) > missedFor {
-				continue
-			}
-			notes = append(notes, fmt.Sprintf("pack %s: it failed on events and their reads are blocked (%d not made up for); once an edit of it is live, those of the last hour run through it", by.Pack, by.Events))
+		c := m.blocking.backlogs[by.Pack]
+		if n := c.older.Events; n > 0 {
+			notes = append(notes, fmt.Sprintf("pack %s missed %s more than an hour ago, and %s blocked because of them: they do not run automatically any more",
+				by.Pack, count(n, "event"), countAre(c.older.Reads, "read")))
+		}
+		switch n := c.recent.Events; {
+		case n == 0 || m.blocking.packs[by.Pack] != nil:
+		case c.recent.Reads > 0:
+			notes = append(notes, fmt.Sprintf("pack %s is not live any more: %s blocked because of it, and will go on in a few seconds", by.Pack, countAre(c.recent.Reads, "read")))
+		default:
+			notes = append(notes, fmt.Sprintf("pack %s missed %s of the last hour, and no read is blocked because of them: they run through it once another version is live, or its rules are no longer suspended",
+				by.Pack, count(n, "event")))
 		}
 	}
 	return notes
+}
+
+// count is a number of things in words.
+func count(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// countAre is count with its verb.
+func countAre(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing + " is"
+	}
+	return count(n, thing) + " are"
 }

@@ -303,7 +303,7 @@ func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server
 		})
 		m.hook, m.conns = hook, conns
 	}
-	servers, err = d.listenControl(servers, &a, control.Handler(control.Config{Daemon: m, Health: m.health}))
+	servers, err = d.listenControl(servers, &a, control.Handler(control.Config{Daemon: m, Health: m.health, Stalled: m.stalled}))
 	return servers, a, err
 }
 

@@ -15,6 +15,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/control"
 	"chertd/engine/store"
+	"chertd/engine/store/sqlite"
 	"chertd/luabind"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -59,6 +60,7 @@ func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
 		troubled: map[string]string{}, trouble: make(chan struct{}, 1),
 	}
 	m.blocking.look = make(chan struct{}, 1)
+	eng.misses.tell = m.blocking.lookAgain
 	m.gens = rules.NewGenerations(rules.GenerationsConfig{
 		Dir: d.RulesDir, Options: d.Rules, Keeper: st, Gate: d.Gate,
 		Now: eng.c.Now, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
@@ -243,8 +245,11 @@ func (m *manager) handled(h *Handled) {
 		failed := slices.ContainsFunc(said[i:], func(other store.RuleDecision) bool {
 			return other.Pack == r.Pack && (other.Error != "" || other.Skipped == rules.SkippedSuspended)
 		})
-		if failed {
-			m.blocking.lookAgain()
+		for _, other := range said[i:] {
+			if other.Pack == r.Pack && other.Error != "" {
+				m.blocking.failed(r.Pack, other.Error)
+				break
+			}
 		}
 		if set.Mode(r.Pack) == rules.Live && m.gens.Handled(r.Pack, r.Version, failed) {
 			m.inTrouble(r.Pack, "")
@@ -255,18 +260,23 @@ func (m *manager) handled(h *Handled) {
 // Status implements control.Daemon.
 func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	h := m.health()
-	counting, cancel := context.WithTimeout(ctx, statsTime)
+	reading, cancel := patience(ctx)
 	defer cancel()
-	stats, err := m.store.Stats(counting)
-	if err != nil && ctx.Err() == nil {
+	unknown, held := "", (*control.Holds)(nil)
+	stats, err := m.store.Stats(reading)
+	if err == nil {
+		held, err = m.holds(reading)
+	}
+	if err != nil {
 		// What the store holds is the least that people want to know now.
-		h.Notes = append(h.Notes, fmt.Sprintf("what the store holds can't be counted: %v", err))
+		unknown = m.noAnswer(err)
 	}
 	st := control.Status{
 		Version: m.version, Since: m.since, Ready: len(h.NotReady) == 0,
 		NotReady: h.NotReady, NoCalls: h.NoCalls, Blocked: h.Blocked, Notes: h.Notes, Paused: m.eng.calls.Paused(), Calls: m.callsStatus(),
 		Events: stats.Events, Pending: stats.Pending, Chats: stats.Chats,
 		Quarantined: stats.Quarantined, Bytes: stats.Bytes, Actions: map[string]int64{},
+		Unknown: unknown, Holds: held,
 	}
 	for status, n := range stats.Actions {
 		st.Actions[string(status)] = n
@@ -284,15 +294,51 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	return st, nil
 }
 
+// holds lists the chats that are held; nil: none is.
+func (m *manager) holds(ctx context.Context) (*control.Holds, error) {
+	list, total, err := m.store.Holds(ctx, m.eng.c.Now(), control.ShownHolds)
+	if err != nil || total == 0 {
+		return nil, err
+	}
+	held := &control.Holds{Total: total}
+	for _, h := range list {
+		held.First = append(held.First, control.Hold{Chat: h.Chat, By: h.By, Until: h.Until, Reason: h.Reason})
+	}
+	return held, nil
+}
+
+// patience is how long people wait for a store that may hang.
+func patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, statsTime)
+}
+
+// stalled says why the store does not answer; nil: it does, though perhaps with
+// errors.
+func (m *manager) stalled() error {
+	if stalled, ok := errors.AsType[*sqlite.StalledError](m.store.Healthy()); ok {
+		return stalled
+	}
+	return nil
+}
+
+// noAnswer says that the store did not answer what people asked, and why.
+func (m *manager) noAnswer(err error) string {
+	if sick := m.store.Healthy(); sick != nil {
+		err = sick
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "the store does not answer within " + statsTime.String()
+	}
+	return fmt.Sprintf("the store does not answer (%v)", err)
+}
+
 // Packs implements control.Daemon.
 func (m *manager) Packs(ctx context.Context) ([]control.Pack, error) {
+	ctx, cancel := patience(ctx)
+	defer cancel()
 	var all []control.Pack
 	for _, s := range m.gens.Standings() {
-		p, err := m.describe(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p)
+		all = append(all, m.describe(ctx, s))
 	}
 	// What needs somebody stands first.
 	slices.SortStableFunc(all, func(a, b control.Pack) int {
@@ -326,7 +372,9 @@ func (m *manager) Rollback(ctx context.Context, pack, version string, keep, keep
 	if err != nil {
 		return control.Pack{}, userError(pack, err)
 	}
-	return m.describe(ctx, s)
+	ctx, cancel := patience(ctx)
+	defer cancel()
+	return m.describe(ctx, s), nil
 }
 
 // SetMode implements control.Daemon.
@@ -346,7 +394,9 @@ func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bo
 	if set == rules.Live {
 		m.countAgain(ctx, pack)
 	}
-	return m.describe(ctx, s)
+	ctx, cancel := patience(ctx)
+	defer cancel()
+	return m.describe(ctx, s), nil
 }
 
 // flagPaused is the switch by which calls stay paused across a restart.
@@ -354,16 +404,22 @@ const flagPaused = "paused"
 
 // Pause implements control.Daemon.
 func (m *manager) Pause(ctx context.Context, on bool) error {
+	if on {
+		m.eng.Pause(true) // whatever the store says
+	}
 	if err := m.store.SetFlag(ctx, flagPaused, on); err != nil {
-		return fmt.Errorf("keep that calls are paused: %w", err)
+		if on {
+			return fmt.Errorf("calls are paused, but not across a restart: %w", err)
+		}
+		return fmt.Errorf("calls stay paused: %w", err)
 	}
 	m.eng.Pause(on)
 	m.log.Warn("calls were paused or resumed by command", "paused", on)
 	return nil
 }
 
-// describe adds to a pack's standing what the store has counted.
-func (m *manager) describe(ctx context.Context, s rules.PackStanding) (control.Pack, error) {
+// describe adds to a pack's standing what the store has counted, if it answers.
+func (m *manager) describe(ctx context.Context, s rules.PackStanding) control.Pack {
 	p := control.Pack{
 		Name: s.Name, Path: s.Path, Version: s.Version, Since: s.Since,
 		Mode: string(s.Mode), ModeBy: s.ModeBy, Rules: s.Rules, Pinned: s.Pinned, Gone: s.Gone, Unread: s.Unread,
@@ -375,12 +431,13 @@ func (m *manager) describe(ctx context.Context, s rules.PackStanding) (control.P
 	p.Blocked = m.blocked(&s)
 	for _, by := range m.eng.misses.counts() {
 		if by.Pack == s.Name {
-			p.Missed = by.Events
+			older := m.blocking.older(s.Name)
+			p.Missed, p.MissedEarlier, p.BlockedEarlier = by.Events, min(older.Events, by.Events), older.Reads
 		}
 	}
 	versions, err := m.store.Versions(ctx, s.Name, rules.KeptVersions)
 	if err != nil {
-		return p, err
+		p.Unknown = m.noAnswer(err)
 	}
 	for _, v := range versions {
 		p.Versions = append(p.Versions, control.PackVersion{
@@ -390,7 +447,7 @@ func (m *manager) describe(ctx context.Context, s rules.PackStanding) (control.P
 			p.Events, p.Failures = v.Events, v.Failures
 		}
 	}
-	return p, nil
+	return p
 }
 
 // health says how the daemon stands, in words that name the mend.
@@ -410,12 +467,8 @@ func (m *manager) health() control.Health {
 	h.NoCalls = m.noCalls(&st)
 	h.Notes = append(h.Notes, m.intakeNotes()...)
 	standings := m.gens.Standings()
-	for i := range standings {
-		if b := m.blocked(&standings[i]); b != nil {
-			h.Blocked = append(h.Blocked, *b)
-		}
-	}
-	h.Notes = append(h.Notes, m.missedNotes(standings)...)
+	h.Blocked = m.allBlocked(standings)
+	h.Notes = append(h.Notes, m.missedNotes()...)
 	for _, p := range standings {
 		if p.NotLive != "" && !p.Unread { // what is wrong with the folder is said once
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", p.Name, p.NotLive))

@@ -694,8 +694,107 @@ func TestPackThatBlocksReadsIsShown(t *testing.T) {
 	}
 }
 
-// A suspended rule blocks reads if its pack can veto; one that is suspended for
-// one chat does not make the daemon unwell.
+// A pack that can veto blocks reads as soon as reads wait for an event that it
+// failed on, and until what it missed has run through it, or is an hour old. Who
+// can't veto, or failed where nobody wants a read, blocks none.
+func TestPackThatFailsOnEventsBlocksReads(t *testing.T) {
+	t.Parallel()
+	const fails = `chert.rule({ name = "r", on = "message.received", run = function(ev)
+  if ev.text:find("bad") then error("oh") end
+  if ev.text == "never" then %s end
+end })`
+	veto := fmt.Sprintf(fails, "chert.keep_unread(ev.chat.id)")
+	reads := `chert.on("message.received", { text = "read" }, function(ev) chert.mark_read(ev.chat.id) end)`
+	fine := strings.Replace(veto, "bad", "worse", 1)
+	logged := func(c *crew, text string) int { return strings.Count(c.logged(), text) }
+	begin := func(t *testing.T) *crew {
+		c := newCrew(t, "a.lua", reads, "guard.lua", veto, "other.lua", fmt.Sprintf(fails, ""))
+		c.handle("c1", "e1", "fine, read")
+		c.handle("c2", "e2", "bad")
+		c.wait("what was missed to be counted", func() bool {
+			return strings.Contains(strings.Join(c.m.health().Notes, "\n"), "guard missed 1 event of")
+		})
+		if h := c.m.health(); len(h.Blocked) > 0 {
+			t.Fatalf("nobody wants a read: %+v", h)
+		}
+		c.handle("c3", "e3", "bad, read")
+		c.wait("the guard to block", func() bool { return len(c.m.health().Blocked) == 1 })
+		b := c.m.health().Blocked[0]
+		if b.Pack != "guard" || b.Events != 2 || b.Reads != 1 || !strings.HasPrefix(b.Why, "it failed on events") || !strings.HasSuffix(b.Why, "oh") ||
+			b.Fix[0] != "chertd rollback guard goes back to the version before" || b.Fix[1] != "chertd mode guard off lets reads go without it" || b.Since.IsZero() {
+			t.Errorf("the health says %+v", b)
+		}
+		packs, err := c.m.Packs(ctx)
+		if err != nil || packs[0].Name != "guard" || packs[0].Blocked == nil || packs[1].Blocked != nil || packs[2].Blocked != nil {
+			t.Errorf("the packs are %+v, %v", packs, err)
+		}
+		if st, err := c.m.Status(ctx); err != nil || len(st.Blocked) != 1 {
+			t.Errorf("the status is %+v, %v", st, err)
+		}
+		c.handle("c4", "e4", "bad, read")
+		c.wait("both reads", func() bool { b := c.m.health().Blocked; return len(b) == 1 && b[0].Reads == 2 })
+		if n := logged(c, `msg="a pack blocks reads`); n != 1 {
+			t.Errorf("the log says %d times that it begins", n)
+		}
+		return c
+	}
+	ended := func(t *testing.T, c *crew) {
+		t.Helper()
+		c.wait("the log to say that it ended", func() bool { return strings.Contains(c.log.String(), `msg="a pack no longer blocks reads" pack=guard`) })
+		if h := c.m.health(); len(h.Blocked) > 0 || c.pack("guard").Blocked != nil {
+			t.Errorf("it still blocks: %+v", h.Blocked)
+		}
+		if begun, n := logged(c, `msg="a pack blocks reads`), logged(c, `msg="a pack no longer blocks reads`); begun != 1 || n != 1 {
+			t.Errorf("the log says %d times that it begins, and %d times that it ends", begun, n)
+		}
+	}
+	for name, end := range map[string]func(*crew){
+		"fixed": func(c *crew) { c.write("guard.lua", fine); c.reload() },
+		"off":   func(c *crew) { c.mode("guard", "off") },
+		"fixed while stopped": func(c *crew) {
+			c.stop()
+			c.start()
+			c.wait("the next process to know", func() bool { b := c.m.health().Blocked; return len(b) == 1 && b[0].Reads == 2 })
+			c.log.Reset()
+			c.log.WriteString(`msg="a pack blocks reads`)
+			c.write("guard.lua", fine)
+			c.reload()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := begin(t)
+			end(c)
+			ended(t, c)
+			c.wait("the reads", func() bool { return c.called("c3") == 1 && c.called("c4") == 1 })
+			c.wait("nothing to be noted", func() bool { return !strings.Contains(strings.Join(c.m.health().Notes, "\n"), "guard missed") })
+		})
+	}
+	t.Run("an hour later", func(t *testing.T) {
+		t.Parallel()
+		c := begin(t)
+		c.ahead.Add(int64(missedFor + time.Minute))
+		c.m.blocking.lookAgain()
+		ended(t, c)
+		if logged(c, "reads_still_blocked=2") != 1 {
+			t.Errorf("the log does not say what is left:\n%s", c.logged())
+		}
+		c.write("guard.lua", fine)
+		c.reload()
+		c.caughtUp()
+		notes := strings.Join(c.m.health().Notes, "\n")
+		if !strings.Contains(notes, "pack guard missed 3 events more than an hour ago, and 2 reads are blocked because of them: they do not run automatically any more") {
+			t.Errorf("the notes are %s", notes)
+		}
+		if p := c.pack("guard"); p.Missed != 3 || p.MissedEarlier != 3 || p.BlockedEarlier != 2 {
+			t.Errorf("the pack is %+v", p)
+		}
+		c.handle("c5", "e5", "worse, read")
+		c.wait("it to block again", func() bool { b := c.m.health().Blocked; return len(b) == 1 && b[0].Reads == 3 && b[0].Events == 4 })
+	})
+}
+
+// A suspended rule blocks reads if its pack can veto: of one chat, or of all.
 func TestSuspendedVetoBlocksReads(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t)
@@ -707,13 +806,17 @@ func TestSuspendedVetoBlocksReads(t *testing.T) {
 	for i := range 2 {
 		c.handle("c0", fmt.Sprint("a", i), "bad")
 	}
-	if h := c.m.health(); len(h.Blocked) > 0 || !strings.Contains(strings.Join(h.Notes, "\n"), "rule r is suspended") {
+	c.wait("the guard to block the reads of one chat", func() bool { return len(c.m.health().Blocked) == 1 })
+	if h := c.m.health(); h.Blocked[0].Pack != "guard" || !strings.Contains(h.Blocked[0].Why, "it failed on events") || !strings.Contains(strings.Join(h.Notes, "\n"), "rule r is suspended") {
 		t.Errorf("suspended for one chat: %+v", h)
 	}
 	for i := range 3 {
 		c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), "bad")
 	}
-	c.wait("the guard to block", func() bool { return len(c.m.health().Blocked) == 1 })
+	c.wait("the guard to be suspended", func() bool {
+		b := c.m.health().Blocked
+		return len(b) == 1 && strings.Contains(b[0].Why, "suspended")
+	})
 	b := c.m.health().Blocked[0]
 	if b.Pack != "guard" || b.Why != "rule r is suspended: it fails again and again" || b.Fix[0] != "chertd rollback guard goes back to the version before" {
 		t.Errorf("the health says %+v", b)

@@ -99,7 +99,8 @@ vip    none      -                 live        0         0       0
     hint: chertd check rules/vip.lua shows what is wrong
     hint: chertd mode vip off lets reads go without it
 codes  3f786850  2026-01-05 12:00  live        3         2       1
-  1 event missed: those of the last hour run through it once it works
+  1 event missed in the last hour
+    hint: an edit of it that is live runs them, or chertd rollback codes
 `)
 	s := control.Status{Version: "v1.2.0", Since: at(8, 0), Ready: true, Blocked: []control.Blocked{blocked}, Packs: 2}
 	got := printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) })
@@ -173,6 +174,57 @@ chertd v1.2.0, up 0s, since 2026-01-05 12:34
 note: pack vip: an edit is not live: it does not load
 note: rules/vip.lua:3:1: error: no
     hint: mend it
+`)
+}
+
+func TestPrintStatusWithHolds(t *testing.T) {
+	t.Parallel()
+	s := control.Status{Version: "v1.2.0", Since: at(8, 0), Ready: true, Holds: &control.Holds{Total: 1234, First: []control.Hold{
+		{Chat: "7d1b2c9e", Until: at(13, 31), By: "vip/hold", Reason: "asked for quiet"}, {Chat: "c0ffee11", Until: at(13, 0), By: "operator"},
+	}}}
+	holds := func() string {
+		got := printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) })
+		return got[strings.Index(got, "  holds"):]
+	}
+	compare(t, holds(), `
+  holds    1,234 chats are held; reads of a held chat are dropped
+           7d1b2c9e until 2026-01-05 13:31, by vip/hold: asked for quiet
+           c0ffee11 until 2026-01-05 13:00, by operator
+           and 1,232 more, whose holds end before these
+`)
+	s.Holds.Total = control.CountedHolds
+	if got := holds(); !strings.Contains(got, "10,000 or more chats are held") || !strings.Contains(got, "and 9,998 or more") {
+		t.Errorf("printed\n%s", got)
+	}
+	s.Holds.Total, s.Holds.First = 1, s.Holds.First[:1]
+	compare(t, holds(), `
+  holds    1 chat is held; reads of a held chat are dropped
+           7d1b2c9e until 2026-01-05 13:31, by vip/hold: asked for quiet
+`)
+}
+
+// What the store can't tell is not printed as zero.
+func TestPrintWithoutTheStore(t *testing.T) {
+	t.Parallel()
+	const unknown = "the store does not answer (a write has not ended after 4s)"
+	s := control.Status{Version: "v1.2.0", Since: at(8, 0), NotReady: []string{"the store fails"}, NoCalls: []string{"the store fails"}, Unknown: unknown}
+	compare(t, printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) }), `
+chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00
+  events   NOT READY; how many is not known
+           the store does not answer (a write has not ended after 4s)
+           not ready: the store fails
+  calls    NOT MADE; none confirmed since the start
+           the store fails
+  actions  not known
+  packs    0
+  store    not known
+`)
+	packs := []control.Pack{{Name: "codes", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", Rules: 3, Unknown: unknown}}
+	compare(t, printed(t, func(b *strings.Builder) error { return printPacks(b, packs) }), `
+PACK   VERSION   LIVE SINCE        MODE    RULES    EVENTS  FAILED
+codes  3f786850  2026-01-05 12:00  live        3         ?       ?
+  EVENTS and FAILED are not known
+    the store does not answer (a write has not ended after 4s)
 `)
 }
 

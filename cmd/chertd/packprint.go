@@ -37,7 +37,7 @@ func printPacks(w io.Writer, packs []control.Pack) error {
 			name = ""
 		}
 		fmt.Fprintf(&b, packRow, width, name, shortVersion(p.Version), minute(p.Since), p.Mode,
-			fmt.Sprint(p.Rules), thousands(p.Events), thousands(p.Failures))
+			fmt.Sprint(p.Rules), choose(p.Unknown == "", thousands(p.Events), "?"), choose(p.Unknown == "", thousands(p.Failures), "?"))
 		for _, remark := range remarks(p) {
 			b.WriteString("  " + strings.ReplaceAll(remark, "\n", "\n  ") + "\n")
 		}
@@ -95,8 +95,14 @@ func remarks(p control.Pack) (list []string) {
 			text += "\n  hint: " + fix
 		}
 		list = append(list, text)
-	} else if p.Missed > 0 {
-		list = append(list, fmt.Sprintf("%s missed: those of the last hour run through it once it works", many(p.Missed, "event")))
+	} else if n := p.Missed - p.MissedEarlier; n > 0 {
+		list = append(list, fmt.Sprintf("%s missed in the last hour\n  hint: an edit of it that is live runs them, or chertd rollback %s", many(n, "event"), p.Name))
+	}
+	if n := p.MissedEarlier; n > 0 {
+		list = append(list, fmt.Sprintf("%s missed more than an hour ago, %s blocked because of them\n  they do not run automatically any more", many(n, "event"), many(p.BlockedEarlier, "read")))
+	}
+	if p.Unknown != "" {
+		list = append(list, "EVENTS and FAILED are not known\n  "+p.Unknown)
 	}
 	switch p.ModeBy {
 	case "", "default":

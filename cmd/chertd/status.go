@@ -54,7 +54,11 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 			line("", "  hint: %s", fix)
 		}
 	}
-	line("events", "%s; %s in all, %d not handled yet, %d in quarantine", choose(s.Ready, "taken in", "NOT READY"), thousands(s.Events), s.Pending, s.Quarantined)
+	counts := fmt.Sprintf("%s in all, %d not handled yet, %d in quarantine", thousands(s.Events), s.Pending, s.Quarantined)
+	line("events", "%s; %s", choose(s.Ready, "taken in", "NOT READY"), choose(s.Unknown == "", counts, "how many is not known"))
+	if s.Unknown != "" {
+		line("", "%s", s.Unknown)
+	}
 	for _, why := range s.NotReady {
 		line("", "not ready: %s", why)
 	}
@@ -65,7 +69,7 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	for _, why := range s.NoCalls {
 		line("", "%s", why)
 	}
-	line("actions", "%s", actionCounts(s.Actions))
+	line("actions", "%s", choose(s.Unknown == "", actionCounts(s.Actions), "not known"))
 	if n := s.Actions["waiting"]; n > 0 && len(s.NoCalls) > 0 {
 		line("", "what waits is kept, and goes out once calls do")
 	}
@@ -73,7 +77,10 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	if n := len(s.Ignored); n > 0 {
 		line("", "%s: see chertd packs", choose(n == 1, "1 file is not loaded for its name", fmt.Sprintf("%d files are not loaded for their names", n)))
 	}
-	line("store", "%s, %s", sizeOf(s.Bytes), choose(s.Chats == 1, "1 chat", thousands(s.Chats)+" chats"))
+	line("store", "%s", choose(s.Unknown == "", sizeOf(s.Bytes)+", "+many(s.Chats, "chat"), "not known"))
+	for i, hold := range heldChats(s.Holds) {
+		line(choose(i == 0, "holds", ""), "%s", hold)
+	}
 	for _, note := range s.Notes {
 		b.WriteString("note: " + strings.ReplaceAll(note, "\n", "\n  ") + "\n")
 	}
@@ -87,6 +94,21 @@ func lastConfirmed(at, now time.Time) string {
 		return "none confirmed since the start"
 	}
 	return "the last was confirmed " + roughly(now.Sub(at)) + " ago"
+}
+
+// heldChats lists the chats that are held, those whose hold ends last first.
+func heldChats(h *control.Holds) (all []string) {
+	if h == nil {
+		return nil
+	}
+	all = append(all, fmt.Sprintf("%s held; reads of a held chat are dropped", choose(h.Total == 1, "1 chat is", thousands(h.Total)+choose(h.Total < control.CountedHolds, "", " or more")+" chats are")))
+	for _, hold := range h.First {
+		all = append(all, fmt.Sprintf("%s until %s, by %s%s", hold.Chat, minute(hold.Until), hold.By, choose(hold.Reason == "", "", ": "+hold.Reason)))
+	}
+	if more := h.Total - int64(len(h.First)); more > 0 {
+		all = append(all, fmt.Sprintf("and %s%s more, whose holds end before these", thousands(more), choose(h.Total < control.CountedHolds, "", " or")))
+	}
+	return all
 }
 
 // webhookTrouble lists which requests were not taken since the start. What was

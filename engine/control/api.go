@@ -4,6 +4,7 @@
 package control
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -11,8 +12,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"chertd/luabind"
 )
@@ -28,6 +31,8 @@ const maxBody = 64 << 10
 type api struct {
 	daemon Daemon
 	slots  chan struct{} // one token a request being answered
+	// stalled says why the store does not answer at the moment; nil: it does.
+	stalled func() error
 }
 
 // RollbackRequest is the body of POST packs/{pack}/rollback; it may be empty.
@@ -82,23 +87,89 @@ func (a *api) routes(mux *http.ServeMux) {
 }
 
 // bounded limits how many requests are answered at once, and what one may take.
+// What only looks is the daemon's to bound.
 func (a *api) bounded(w http.ResponseWriter, r *http.Request, do func(*http.Request) (any, error)) (any, error) {
+	looks := r.Method == http.MethodGet
+	if err := a.stalled(); err != nil && !looks {
+		return nil, &UserError{
+			Status: http.StatusServiceUnavailable, Message: fmt.Sprintf("%s was not done: the store does not answer (%v)", command(r), err),
+			Hint: "look at the disk; repeat the command once chertd status says that events are taken in. No call is made until then",
+		}
+	}
 	select {
 	case a.slots <- struct{}{}:
-		defer func() { <-a.slots }()
 	default:
 		w.Header().Set("Retry-After", "1")
 		return nil, &UserError{Status: http.StatusServiceUnavailable, Message: "too many requests at once", Hint: "ask again"}
 	}
-	ctx := r.Context()
-	if r.Method != http.MethodGet {
-		// What was begun is done to the end, whether or not who asked still waits.
-		ctx = context.WithoutCancel(ctx)
+	if looks {
+		defer func() { <-a.slots }()
+		ctx, cancel := context.WithTimeout(r.Context(), maxTime)
+		defer cancel()
+		return do(r.WithContext(ctx))
 	}
-	ctx, cancel := context.WithTimeout(ctx, maxTime)
-	defer cancel()
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	return do(r.WithContext(ctx))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		<-a.slots
+		return nil, unreadable(err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return a.change(r, do)
+}
+
+// change carries out a request that changes something. What was begun is done to
+// the end, whether or not who asked still waits; and nobody waits for a store
+// that has ceased to answer. It gives the request's slot back.
+func (a *api) change(r *http.Request, do func(*http.Request) (any, error)) (any, error) {
+	type outcome struct {
+		body     any
+		err      error
+		panicked any
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		defer func() { <-a.slots }()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), maxTime)
+		defer cancel()
+		var o outcome
+		defer func() {
+			o.panicked = recover() // the server's to report
+			ended <- o
+		}()
+		o.body, o.err = do(r.WithContext(ctx))
+	}()
+	look := time.NewTicker(stallEvery)
+	defer look.Stop()
+	for {
+		select {
+		case o := <-ended:
+			if o.panicked != nil {
+				panic(o.panicked)
+			}
+			return o.body, o.err
+		case <-look.C:
+			if err := a.stalled(); err != nil {
+				return nil, &UserError{
+					Status:  http.StatusServiceUnavailable,
+					Message: fmt.Sprintf("it is not known whether %s is done: the store does not answer (%v)", command(r), err),
+					Hint:    "look at the disk; repeat the command once chertd status says that events are taken in. No call is made until then",
+				}
+			}
+		}
+	}
+}
+
+// command is the command that asks for a request, for people.
+func command(r *http.Request) string {
+	pack := r.PathValue("pack")
+	switch verb := path.Base(r.URL.Path); {
+	case pack == "":
+		return "chertd " + verb
+	case r.Method == http.MethodDelete:
+		return "chertd packs remove " + pack
+	default:
+		return "chertd " + verb + " " + pack
+	}
 }
 
 func (a *api) packs(r *http.Request) (any, error) {
@@ -239,6 +310,10 @@ func decode(r *http.Request, into any) error {
 	if err == nil || err == io.EOF {
 		return nil
 	}
+	return unreadable(err)
+}
+
+func unreadable(err error) error {
 	return &UserError{Message: "the body can't be read: " + err.Error()}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"chertd/engine/store"
 	"chertd/luabind"
 )
 
@@ -56,11 +57,37 @@ type Status struct {
 	Actions     map[string]int64 `json:"actions"`
 	Quarantined int64            `json:"quarantined"`
 	Bytes       int64            `json:"bytes"` // of the store on disk
-	Packs       int              `json:"packs"`
-	Webhook     *Webhook         `json:"webhook,omitempty"` // nil: there is none
-	NotLive     int              `json:"not_live"`          // packs with an edit that is not live
+	// Unknown says why the store can't tell Events, Pending, Chats, Actions,
+	// Quarantined, Bytes and Holds, which are empty then.
+	Unknown string   `json:"unknown,omitempty"`
+	Holds   *Holds   `json:"holds,omitempty"` // chats that are held; nil: none is
+	Packs   int      `json:"packs"`
+	Webhook *Webhook `json:"webhook,omitempty"` // nil: there is none
+	NotLive int      `json:"not_live"`          // packs with an edit that is not live
 	// Ignored are files and folders that would be rules but for their names.
 	Ignored []Ignored `json:"ignored,omitempty"`
+}
+
+// Holds are chats that are held: reads of them are dropped.
+type Holds struct {
+	Total int64 `json:"total"` // how many there are; CountedHolds: at least so many
+	// First are those that end last, at most ShownHolds.
+	First []Hold `json:"first"`
+}
+
+const (
+	// ShownHolds is how many holds are listed.
+	ShownHolds = 20
+	// CountedHolds is up to how many are counted.
+	CountedHolds = store.CountedHolds
+)
+
+// Hold is a chat that is held.
+type Hold struct {
+	Chat   string    `json:"chat"`
+	By     string    `json:"by"` // PACK/RULE, or operator; the pack may be gone
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason,omitempty"`
 }
 
 // Webhook counts what the webhook has answered since the start.
@@ -104,8 +131,8 @@ type Calls struct {
 	LastConfirmed time.Time `json:"last_confirmed,omitzero"`
 }
 
-// Blocked is a pack that can veto and does not get to look at events: their
-// reads are blocked.
+// Blocked is a pack that can veto and does not get to look at events, or failed
+// on some of the last hour: their reads are blocked.
 type Blocked struct {
 	Pack   string    `json:"pack"`
 	Since  time.Time `json:"since"`
@@ -143,8 +170,17 @@ type Pack struct {
 	// Blocked is set while reads are blocked because of the pack.
 	Blocked *Blocked `json:"blocked,omitempty"`
 	// Missed is how many events it has not got to look at, for which reads are
-	// blocked or of which it had no version: they run once it works.
-	Missed      int64               `json:"missed,omitempty"`
+	// blocked or of which it had no version. Those of the last hour run through it
+	// once another version is live, or its rules are no longer suspended.
+	Missed int64 `json:"missed,omitempty"`
+	// MissedEarlier is how many of them it missed more than an hour ago, and
+	// BlockedEarlier how many reads are blocked because of these: neither goes on
+	// automatically.
+	MissedEarlier  int64 `json:"missed_earlier,omitempty"`
+	BlockedEarlier int64 `json:"blocked_earlier,omitempty"`
+	// Unknown says why the store can't tell Events, Failures and Versions, which
+	// are empty then.
+	Unknown     string              `json:"unknown,omitempty"`
 	Diagnostics luabind.Diagnostics `json:"diagnostics,omitempty"`
 	Versions    []PackVersion       `json:"versions,omitempty"`
 }

@@ -12,12 +12,18 @@ const (
 	maxInFlight = 32
 	// maxTime bounds one request: a reload may run specs.
 	maxTime = 2 * time.Minute
+	// stallEvery is how often it is looked whether the store still answers, while
+	// a request changes something.
+	stallEvery = 250 * time.Millisecond
 )
 
 // Config is what the endpoints are made of.
 type Config struct {
 	Daemon Daemon
 	Health func() Health
+	// Stalled says why the store does not answer at the moment; nil, or an error
+	// of nil: it does. Nobody waits for a command then.
+	Stalled func() error
 }
 
 // Handler serves everything, to whoever reaches it: it is for the socket, which
@@ -25,7 +31,10 @@ type Config struct {
 func Handler(c Config) http.Handler {
 	mux := http.NewServeMux()
 	healthRoutes(mux, c.Health)
-	(&api{c.Daemon, make(chan struct{}, maxInFlight)}).routes(mux)
+	if c.Stalled == nil {
+		c.Stalled = func() error { return nil }
+	}
+	(&api{c.Daemon, make(chan struct{}, maxInFlight), c.Stalled}).routes(mux)
 	return worded(mux)
 }
 

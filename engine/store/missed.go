@@ -30,10 +30,10 @@ type Misses interface {
 	// they were asked for.
 	BlockedReads(ctx context.Context, chat string) ([]chat.Action, error)
 
-	// BlockedBy counts the reads that are blocked because of a pack: it has a
-	// row with CanVeto of the message that they speak for, of the event that asked,
-	// or of a later one of their chat; or a row with CanHold.
-	BlockedBy(ctx context.Context, pack string) (int64, error)
+	// Backlog counts what a pack has missed, and the reads that are blocked
+	// because of it: recent is what it missed at since or later, older what it
+	// missed before. A read counts by the newest row with CanVeto that blocks it.
+	Backlog(ctx context.Context, pack string, since time.Time) (recent, older Backlog, err error)
 
 	// Records returns entries and their decisions, without their actions, by
 	// sequence. One that is not there is left out.
@@ -70,6 +70,13 @@ const MissedElsewhere MissedWhy = "elsewhere"
 
 // ID names the row.
 func (m *Missed) ID() MissedID { return MissedID{m.Pack, m.Seq} }
+
+// Backlog counts what a pack has missed.
+type Backlog struct {
+	Events int64
+	Reads  int64     // that are blocked because of them
+	First  time.Time // the earliest At of the events; zero: there are none
+}
 
 // MissedID names what a pack has missed.
 type MissedID struct {

@@ -133,9 +133,21 @@ type Reader interface {
 	Events(ctx context.Context, chat string, before int64, limit int) ([]Record, error)
 	// Actions returns the newest actions first.
 	Actions(ctx context.Context, f ActionFilter) ([]chat.Action, error)
+	// Holds returns chats that are held at a time, the longest hold first: at most
+	// limit. It counts all of them, up to CountedHolds.
+	Holds(ctx context.Context, now time.Time, limit int) (list []Hold, total int64, err error)
 	// Quarantined returns the newest first.
 	Quarantined(ctx context.Context, limit int) ([]Quarantined, error)
 }
+
+// Hold is a chat that is held.
+type Hold struct {
+	Chat string
+	chat.Hold
+}
+
+// CountedHolds is up to how many holds are counted: people wait for the answer.
+const CountedHolds = 10_000
 
 // PendingBytes is about how much Pending returns at most: bodies may be 1 MiB each.
 const PendingBytes = 16 << 20

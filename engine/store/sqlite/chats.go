@@ -33,6 +33,10 @@ var (
 		AND chat_id = ? AND status IN ('waiting', 'sent') ORDER BY asked_at, event_seq, n`)
 	selectTimers = declareCostly("sorts the timers of one chat", `SELECT pack, name, version, due_at, payload, event_seq, n, depth, fired FROM timers
 		WHERE chat_id = ? ORDER BY event_seq, n`)
+	selectHolds = declare(`SELECT id, hold_until, hold_by, hold_reason, hold_seq FROM chats
+		WHERE hold_until IS NOT NULL AND hold_until > ? ORDER BY hold_until DESC, id DESC LIMIT ?`)
+	countHolds = declareCostly("steps of an index, a bounded number",
+		`SELECT count(*) FROM (SELECT 1 FROM chats WHERE hold_until IS NOT NULL AND hold_until > ? LIMIT ?)`)
 	selectState = declare(`SELECT value FROM states WHERE pack = ? AND chat_id = ?`)
 
 	selectCallsDue = declare(`SELECT id, call_at, retry_attempts FROM chats
@@ -101,6 +105,29 @@ func (s *Store) Chat(ctx context.Context, id string) (chat.Chat, error) {
 		}, id)
 	})
 	return c, err
+}
+
+// Holds implements store.Reader.
+func (s *Store) Holds(ctx context.Context, now time.Time, limit int) ([]store.Hold, int64, error) {
+	type holds struct {
+		list  []store.Hold
+		total int64
+	}
+	h, err := browse(ctx, s, "read which chats are held", func(c *conn) (h holds, err error) {
+		err = c.query(ctx, selectHolds, func(row []driver.Value) error {
+			h.list = append(h.list, store.Hold{Chat: stringOf(row[0]), Hold: chat.Hold{
+				Until: timeOf(row[1]), By: stringOf(row[2]), Reason: stringOf(row[3]), Seq: intOf(row[4]),
+			}})
+			return nil
+		}, now.UnixMicro(), int64(max(limit, 0)))
+		if h.total = int64(len(h.list)); err != nil || len(h.list) < limit {
+			return h, err
+		}
+		n, err := c.one(ctx, countHolds, now.UnixMicro(), int64(store.CountedHolds))
+		h.total = intOf(n)
+		return h, err
+	})
+	return h.list, h.total, err
 }
 
 // State implements store.Store.

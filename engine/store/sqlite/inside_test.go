@@ -338,7 +338,8 @@ func TestNoPersonWaitsForADiskThatHangs(t *testing.T) {
 		"Actions":     func(ctx context.Context) error { _, err := s.Actions(ctx, store.ActionFilter{}); return err },
 		"Quarantined": func(ctx context.Context) error { _, err := s.Quarantined(ctx, 10); return err },
 		"Versions":    func(ctx context.Context) error { _, err := s.Versions(ctx, "p", 10); return err },
-		"BlockedBy":   func(ctx context.Context) error { _, err := s.BlockedBy(ctx, "p"); return err },
+		"Backlog":     func(ctx context.Context) error { _, _, err := s.Backlog(ctx, "p", time.Time{}); return err },
+		"Holds":       func(ctx context.Context) error { _, _, err := s.Holds(ctx, time.Time{}, 1); return err },
 	}
 	impatient := errors.New("no more patience")
 	for round := range 2 {

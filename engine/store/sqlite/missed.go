@@ -32,9 +32,13 @@ var (
 
 	selectBlocked = declare(`SELECT ` + actionColumns + ` FROM actions INDEXED BY actions_blocked
 		WHERE status = 'blocked' AND chat_id = ? AND kind = 'read' ORDER BY event_seq, n`)
-	countBlockedBy = declareCostly("looks at all reads that are blocked, now and then while some are",
-		`SELECT count(*) FROM actions a WHERE a.status = 'blocked' AND EXISTS (
-		SELECT 1 FROM missed m WHERE m.can_veto = 1 AND m.key = a.chat_id AND (m.can_hold = 1 OR m.seq >= min(a.event_seq, a.covers_seq)) AND m.pack = ?)`)
+	countBacklog = declareCostly("looks at all that a pack has missed and all reads that are blocked, now and then while there are some",
+		`SELECT 0, at >= ?2, count(*), min(at) FROM missed WHERE pack = ?1 AND why <> 'elsewhere' GROUP BY at >= ?2
+		UNION ALL SELECT 1, at >= ?2, count(*), NULL FROM (
+			SELECT (SELECT max(m.at) FROM missed m WHERE m.can_veto = 1 AND m.key = a.chat_id
+				AND (m.can_hold = 1 OR m.seq >= min(a.event_seq, a.covers_seq)) AND m.pack = ?1) AS at
+			FROM actions a WHERE a.status = 'blocked')
+		WHERE at IS NOT NULL GROUP BY at >= ?2`)
 
 	selectEntry = declare(`SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq WHERE e.seq = ?`)
 )
@@ -146,12 +150,21 @@ func (s *Store) BlockedReads(ctx context.Context, id string) (list []chat.Action
 	return list, err
 }
 
-// BlockedBy implements store.Misses. It looks at every read that is blocked.
-func (s *Store) BlockedBy(ctx context.Context, pack string) (int64, error) {
-	return browse(ctx, s, "count the reads that pack "+pack+" blocks", func(c *conn) (int64, error) {
-		v, err := c.one(ctx, countBlockedBy, pack)
-		return intOf(v), err
+// Backlog implements store.Misses. It looks at every read that is blocked.
+func (s *Store) Backlog(ctx context.Context, pack string, since time.Time) (recent, older store.Backlog, err error) {
+	both, err := browse(ctx, s, "count what pack "+pack+" has missed", func(c *conn) (both [2]store.Backlog, err error) {
+		err = c.query(ctx, countBacklog, func(row []driver.Value) error {
+			b := &both[intOf(row[1])]
+			if intOf(row[0]) == 0 {
+				b.Events, b.First = intOf(row[2]), timeOf(row[3])
+			} else {
+				b.Reads = intOf(row[2])
+			}
+			return nil
+		}, pack, since.UnixMicro())
+		return both, err
 	})
+	return both[1], both[0], err
 }
 
 // Records implements store.Misses.

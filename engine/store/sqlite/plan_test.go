@@ -62,6 +62,7 @@ var samples = map[*statement][]driver.Value{
 
 	selectKnown:     {"chat 5"},
 	selectChat:      {"chat 5"},
+	selectHolds:     {int64(5), int64(20)},
 	selectState:     {"pack", "chat 5"},
 	selectCallsDue:  {int64(0), "", int64(10), "+1"},
 	selectTimersDue: {int64(0), "", int64(10)},
@@ -221,6 +222,7 @@ INSERT INTO pack_versions VALUES ('pack', 'v', NULL, 1, 1, 0, 0, NULL);
 INSERT INTO pack_files VALUES ('pack', 'v', 0, 'a.lua', 'rules', 'x');
 INSERT INTO packs VALUES ('pack', 'v', NULL, NULL, NULL, NULL);
 INSERT INTO flags VALUES ('paused', 0);
+UPDATE chats SET hold_until = last_event_seq, hold_by = 'operator';
 COMMIT;`, n)
 	script = strings.NewReplacer("'body ' || i, 'sum ' || i", "CAST('body ' || i AS BLOB), CAST('sum ' || i AS BLOB)", "'rules', 'x')", "'rules', x'00')").Replace(script)
 	if err := c.script(script); err != nil {

@@ -55,8 +55,15 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 	},
 	"Vetoes":       func(s *Store, ctx context.Context) (any, error) { return s.Vetoes(ctx, "c1") },
 	"BlockedReads": func(s *Store, ctx context.Context) (any, error) { return s.BlockedReads(ctx, "c1") },
-	"BlockedBy":    func(s *Store, ctx context.Context) (any, error) { return s.BlockedBy(ctx, "q") },
-	"Records":      func(s *Store, ctx context.Context) (any, error) { return s.Records(ctx, []int64{1, 2}) },
+	"Backlog": func(s *Store, ctx context.Context) (any, error) {
+		recent, _, err := s.Backlog(ctx, "q", someTime)
+		return recent, err
+	},
+	"Holds": func(s *Store, ctx context.Context) (any, error) {
+		held, _, err := s.Holds(ctx, someTime, 20)
+		return held, err
+	},
+	"Records": func(s *Store, ctx context.Context) (any, error) { return s.Records(ctx, []int64{1, 2}) },
 }
 
 func first[T, U any](v T, _ U, err error) (any, error) { return v, err }
@@ -74,6 +81,7 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 	ctx := t.Context()
 	blocked := chat.Action{ID: chat.ActionID{Seq: 1, N: 1}, Kind: chat.Read, Chat: "c1", Pack: "p", Status: chat.Blocked, Asked: someTime}
 	tr := half(1, "p", "c1")
+	tr.Chat.Hold = chat.Hold{Until: someTime.Add(time.Hour), By: "operator"}
 	tr.Chat.Line, tr.Chat.Waiting[0].Due, tr.Chat.Timers[0].Due = "L", someTime, someTime
 	tr.Chat.Seen, tr.Chat.Recent, tr.Chat.Cooldown = map[string]int64{"p": 1}, chat.Messages{IDs: []string{"m1"}}, map[string]time.Time{"p r": someTime}
 	tr.Actions = append(tr.Actions, blocked)

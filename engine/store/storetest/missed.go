@@ -21,6 +21,7 @@ var missedTests = map[string]func(*testing.T, *bench){
 	"missed events come in order, whole, and by shard":       missedInOrder,
 	"blocked reads are those of the chat":                    blockedReads,
 	"a read is blocked by a later event of its chat as well": blockedBy,
+	"a backlog is split by age":                              backlogByAge,
 	"records come by sequence":                               recordsBySeq,
 }
 
@@ -196,9 +197,47 @@ func blockedBy(t *testing.T, b *bench) {
 		Missed:  []store.Missed{missed("vip", 3, "c1"), missed("vip", 2, "c2"), missed("other", 7, "c1"), missed("other", 1, "c2"), holder, harmless},
 	})
 	for pack, want := range map[string]int64{"vip": 4, "other": 4, "holder": 4, "harmless": 0, "nobody": 0} {
-		got, err := b.s.BlockedBy(t.Context(), pack)
+		recent, older, err := b.s.Backlog(t.Context(), pack, noon.Add(-time.Hour))
 		b.must(err)
-		b.equal("reads blocked by "+pack, got, want)
+		b.equal("reads blocked by "+pack, recent.Reads, want)
+		b.equal("and before that", older, store.Backlog{})
+	}
+}
+
+// backlogByAge: what was missed long ago is told from what was missed lately,
+// and a read is lately blocked if anything blocks it that was missed lately.
+func backlogByAge(t *testing.T, b *bench) {
+	blocked := func(seq int64, chatID string) chat.Action {
+		a := read(seq, 0, chatID, noon)
+		a.Status, a.Covers = chat.Blocked, seq
+		return a
+	}
+	at := func(seq int64, chatID string, at time.Time) store.Missed {
+		m := missed("vip", seq, chatID)
+		m.At = at
+		return m
+	}
+	elsewhere := at(9, "c3", noon)
+	elsewhere.Why, elsewhere.Cause = store.MissedElsewhere, 8
+	b.commit(store.Transition{
+		Actions: []chat.Action{blocked(1, "c1"), blocked(4, "c1"), blocked(2, "c2"), blocked(9, "c3")},
+		Missed: []store.Missed{
+			at(1, "c1", noon.Add(-2*time.Hour)), at(2, "c2", noon.Add(-3*time.Hour)), at(3, "c2", noon.Add(-time.Microsecond)),
+			at(4, "c1", noon), at(8, "c4", noon.Add(time.Minute)), elsewhere,
+		},
+	})
+	for _, test := range []struct {
+		since         time.Time
+		recent, older store.Backlog
+	}{
+		{noon, store.Backlog{Events: 2, Reads: 3, First: noon}, store.Backlog{Events: 3, Reads: 1, First: noon.Add(-3 * time.Hour)}},
+		{noon.Add(-150 * time.Minute), store.Backlog{Events: 4, Reads: 4, First: noon.Add(-2 * time.Hour)}, store.Backlog{Events: 1, First: noon.Add(-3 * time.Hour)}},
+		{noon.Add(time.Hour), store.Backlog{}, store.Backlog{Events: 5, Reads: 4, First: noon.Add(-3 * time.Hour)}},
+		{time.Time{}, store.Backlog{Events: 5, Reads: 4, First: noon.Add(-3 * time.Hour)}, store.Backlog{}},
+	} {
+		recent, older, err := b.s.Backlog(t.Context(), "vip", test.since)
+		b.must(err)
+		b.equal(fmt.Sprint("since ", test.since), []store.Backlog{recent, older}, []store.Backlog{test.recent, test.older})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -18,6 +19,7 @@ var recordTests = map[string]func(*testing.T, *bench){
 	"events come newest first, by chat too": eventsNewestFirst,
 	"actions are filtered":                  actionsFiltered,
 	"stats count":                           stats,
+	"holds are listed as long as they last": holds,
 	"stats are exact, whatever is written":  exactStats,
 }
 
@@ -27,6 +29,47 @@ var lifeTests = map[string]func(*testing.T, *bench){
 	"an ended context keeps nothing new": endedContext,
 	"sequences go on after a restart":    sequencesGoOn,
 	"readers see all that was answered":  readersSee,
+}
+
+// holds: each chat that is held, whoever held it, is listed until its hold ends
+// or is released.
+func holds(t *testing.T, b *bench) {
+	var batch []store.Transition
+	var want []store.Hold // at noon
+	for i := range 30 {
+		c := chat.Chat{ID: fmt.Sprintf("c%02d", i), Hold: chat.Hold{Until: noon.Add(time.Duration(i-9) * time.Minute), By: "vip/keep", Reason: "quiet", Seq: int64(i + 1)}}
+		switch {
+		case i%3 == 1:
+			c.Hold = chat.Hold{Until: c.Hold.Until, By: "operator"}
+		case i%3 == 2:
+			c.Hold = chat.Hold{}
+		}
+		batch = append(batch, store.Transition{Chat: &c})
+		if c.Hold.Until.After(noon) {
+			want = append(want, store.Hold{Chat: c.ID, Hold: c.Hold})
+		}
+	}
+	slices.Reverse(want)
+	b.commit(batch...)
+	b.reopen()
+	check := func(when string, now time.Time, limit int, want []store.Hold, total int64) {
+		t.Helper()
+		got, n, err := b.s.Holds(t.Context(), now, limit)
+		b.must(err)
+		b.equal(when, got, want)
+		b.equal(when+": their number", n, total)
+	}
+	all := int64(len(want))
+	check("all", noon, 100, want, all)
+	check("a page", noon, 5, want[:5], all)
+	check("none is asked for", noon, 0, nil, all)
+	check("when most are over", want[2].Until, 5, want[:2], 2)
+	check("when all are over", noon.Add(time.Hour), 5, nil, 0)
+	longer, released := batch[12].Chat, batch[27].Chat
+	longer.Hold.Until, released.Hold = noon.Add(48*time.Hour), chat.Hold{}
+	b.commit(store.Transition{Chat: longer}, store.Transition{Chat: released})
+	want = slices.DeleteFunc(want, func(h store.Hold) bool { return h.Chat == longer.ID || h.Chat == released.ID })
+	check("one is longer and one is released", noon, 100, append([]store.Hold{{Chat: longer.ID, Hold: longer.Hold}}, want...), all-1)
 }
 
 func eventsNewestFirst(t *testing.T, b *bench) {
@@ -259,7 +302,8 @@ func closed(t *testing.T, b *bench) {
 		"Missed":      func() error { _, err := b.s.Missed(ctx, store.Shard{Of: 1}, []string{"codes"}, 0, noon, 1); return err },
 		"Vetoes":      func() error { _, err := b.s.Vetoes(ctx, "c1"); return err },
 		"BlockedRead": func() error { _, err := b.s.BlockedReads(ctx, "c1"); return err },
-		"BlockedBy":   func() error { _, err := b.s.BlockedBy(ctx, "codes"); return err },
+		"Backlog":     func() error { _, _, err := b.s.Backlog(ctx, "codes", noon); return err },
+		"Holds":       func() error { _, _, err := b.s.Holds(ctx, noon, 1); return err },
 		"Records":     func() error { _, err := b.s.Records(ctx, []int64{1}); return err },
 		"Close":       b.s.Close,
 	}

@@ -1,0 +1,88 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// held is a daemon whose commands wait for a store that does not answer.
+type held struct {
+	*fake
+	release chan struct{}
+}
+
+func (h *held) Reload(context.Context) ([]Pack, error) {
+	<-h.release
+	return []Pack{{Name: "vip", Version: "3f78", Mode: "live"}}, nil
+}
+func (h *held) Remove(context.Context, string, bool) error {
+	<-h.release
+	return nil
+}
+func (h *held) Rollback(context.Context, string, string, bool, bool) (Pack, error) {
+	<-h.release
+	return Pack{}, nil
+}
+func (h *held) SetMode(context.Context, string, string, bool) (Pack, error) {
+	<-h.release
+	return Pack{}, nil
+}
+func (h *held) Pause(context.Context, bool) error { <-h.release; return nil }
+
+// No command waits for a store that does not answer, whether it had stalled
+// before or stalls meanwhile: its answer names the command. What only looks is
+// answered all the same, and so is everything once the store works again.
+func TestNoCommandWaitsForAStalledStore(t *testing.T) {
+	t.Parallel()
+	commands := []struct{ method, path, body, names string }{
+		{"POST", "/-/reload", "", "chertd reload "},
+		{"POST", "/api/v1/reload", "", "chertd reload "},
+		{"POST", "/api/v1/pause", "", "chertd pause "},
+		{"POST", "/api/v1/resume", "", "chertd resume "},
+		{"POST", "/api/v1/packs/vip/rollback", `{"version": "3f78"}`, "chertd rollback vip "},
+		{"POST", "/api/v1/packs/vip/mode", `{"mode": "off"}`, "chertd mode vip "},
+		{"DELETE", "/api/v1/packs/vip", "", "chertd packs remove vip "},
+	}
+	for _, c := range commands {
+		synctest.Test(t, func(t *testing.T) {
+			var stalled atomic.Bool
+			d := &held{&fake{}, make(chan struct{})}
+			h := Handler(Config{Daemon: d, Health: fine, Stalled: func() error {
+				if stalled.Load() {
+					return errors.New("a write has not ended after 4s")
+				}
+				return nil
+			}})
+			ask := func(method, path, body string) (code int, text string, took time.Duration) {
+				w, began := httptest.NewRecorder(), time.Now()
+				h.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+				return w.Code, w.Body.String(), time.Since(began)
+			}
+			go func() {
+				time.Sleep(10 * time.Second)
+				stalled.Store(true)
+			}()
+			for _, when := range []string{"it is not known whether ", "was not done"} { // it stalls meanwhile; it had stalled
+				code, text, took := ask(c.method, c.path, c.body)
+				if code != 503 || !strings.Contains(text, when) || !strings.Contains(text, c.names) || !strings.Contains(text, "has not ended") || took > 11*time.Second {
+					t.Errorf("%s %s: %d %s after %v, want %q of %q", c.method, c.path, code, text, took, when, c.names)
+				}
+				if code, text, took := ask("GET", "/api/v1/status", ""); code != 200 || took > 0 {
+					t.Errorf("meanwhile the status is %d %s after %v", code, text, took)
+				}
+			}
+			stalled.Store(false)
+			close(d.release)
+			synctest.Wait()
+			if code, text, _ := ask(c.method, c.path, c.body); code != 200 {
+				t.Errorf("%s %s: %d %s, though the store works again", c.method, c.path, code, text)
+			}
+		})
+	}
+}

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chertd/engine/control"
+	"chertd/engine/store"
+	"chertd/engine/store/sqlite"
+	"chertd/rules"
+)
+
+// mute is a store that answers nothing.
+type mute struct{ store.Store }
+
+func (mute) Journaled(func([]store.Entry)) {}
+func (mute) Healthy() error                { return &sqlite.StalledError{For: 4 * time.Second} }
+func (mute) LastSeq() int64                { return 0 }
+
+func (mute) Stats(ctx context.Context) (store.Stats, error) {
+	<-ctx.Done()
+	return store.Stats{}, ctx.Err()
+}
+
+func (mute) Holds(ctx context.Context, _ time.Time, _ int) ([]store.Hold, int64, error) {
+	<-ctx.Done()
+	return nil, 0, ctx.Err()
+}
+
+func (mute) Versions(ctx context.Context, _ string, _ int) ([]store.Version, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// What people look at is answered within seconds from memory while the store
+// does not answer, and says so.
+func TestStatusAndPacksAnswerWithoutTheStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := slog.New(slog.DiscardHandler)
+		eng := New(Config{Store: mute{}, Now: time.Now, Log: log})
+		m := newManager(eng, mute{}, &Daemon{Log: log, Now: time.Now, RulesDir: t.TempDir()})
+		m.clock = NewClock(time.Now)
+		began := time.Now()
+		st, err := m.Status(ctx)
+		if took := time.Since(began); err != nil || st.Ready || !strings.Contains(st.Unknown, "does not answer") || took > 3*time.Second {
+			t.Errorf("after %v: %+v, %v", took, st, err)
+		}
+		if m.stalled() == nil {
+			t.Error("commands would wait for it")
+		}
+		began = time.Now()
+		packs, cancel := patience(ctx)
+		defer cancel()
+		for i := range 10 {
+			p := m.describe(packs, rules.PackStanding{Name: fmt.Sprint("p", i), Version: "v", Mode: rules.Live})
+			if p.Version != "v" || p.Mode != "live" || !strings.Contains(p.Unknown, "does not answer") {
+				t.Errorf("the pack is %+v", p)
+			}
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("the packs took %v", took)
+		}
+	})
+}
+
+// Status lists the chats that are held, also by a pack that is gone, and how many
+// there are beyond.
+func TestStatusListsHolds(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "read.lua", readAll, "vip.lua", `chert.rule({ name = "keep", on = "message.received", where = { text = "vip" }, run = function(ev)
+  chert.hold(ev.chat.id, "1d", { reason = "quiet" })
+end })`)
+	held := func() *control.Holds {
+		t.Helper()
+		st, err := c.m.Status(ctx)
+		if err != nil || st.Unknown != "" {
+			t.Fatalf("%+v, %v", st, err)
+		}
+		return st.Holds
+	}
+	c.handle("c", "e", "x")
+	if h := held(); h != nil {
+		t.Errorf("nothing is held, and the status says %+v", h)
+	}
+	for i := range control.ShownHolds + 5 {
+		c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), "vip")
+	}
+	c.remove("vip.lua")
+	c.reload()
+	c.ahead.Store(int64(5 * time.Second)) // it is gone for long enough
+	c.reload()
+	c.stop()
+	c.start()
+	h := held()
+	if h == nil || h.Total != control.ShownHolds+5 || len(h.First) != control.ShownHolds {
+		t.Fatalf("the status says %+v", h)
+	}
+	first := h.First[0]
+	if first.Chat != fmt.Sprint("c", control.ShownHolds+4) || first.By != "vip/keep" || first.Reason != "quiet" || first.Until.Before(c.now().Add(23*time.Hour)) {
+		t.Errorf("the first is %+v", first)
+	}
+	c.ahead.Store(int64(25 * time.Hour))
+	if h := held(); h != nil {
+		t.Errorf("all holds are over, and the status says %+v", h)
+	}
+}
