@@ -17,6 +17,10 @@ const (
 	watchEvery = time.Second
 	// stallAfter is how long a write may take before the disk counts as hanging.
 	stallAfter = 3 * time.Second
+	// hangAfter is how long a write may take before no read begins beside it, and
+	// hangEvery how often it is looked whether it has ended.
+	hangAfter = 500 * time.Millisecond
+	hangEvery = 20 * time.Millisecond
 )
 
 // StalledError says that a write does not come back from the disk.
@@ -76,6 +80,12 @@ func (s *Store) Healthy() error {
 		return *err
 	}
 	return nil
+}
+
+// hangs reports whether the write at hand has taken so long.
+func (h *health) hangs(long time.Duration) bool {
+	began := h.busy.Load()
+	return began != 0 && h.now().Sub(time.Unix(0, began)) >= long
 }
 
 // stalled is a *StalledError if the write at hand takes too long.

@@ -302,6 +302,25 @@ func TestHangingDiskRefuses(t *testing.T) {
 	if err := s.Quarantine(t.Context(), store.Quarantined{Body: []byte("x")}); !errors.As(err, &stalled) {
 		t.Errorf("a quarantined delivery waits with the disk: %v", err)
 	}
+	// A read would hang as well, and take its thread along: none begins, and
+	// people hear why.
+	waits := make(chan error, 1)
+	reading, leave := context.WithCancel(t.Context())
+	go func() {
+		_, err := s.Chat(reading, "c1")
+		waits <- err
+	}()
+	leave()
+	if err := <-waits; !errors.Is(err, context.Canceled) {
+		t.Errorf("a read beside a write that hangs: %v", err)
+	}
+	if _, err := s.Stats(t.Context()); !errors.As(err, &stalled) {
+		t.Errorf("a person waits with the disk: %v", err)
+	}
+	go func() {
+		_, err := s.Chat(t.Context(), "c1")
+		waits <- err
+	}()
 	// What the engine must keep waits for its turn, and is not refused.
 	kept := make(chan error, 1)
 	go func() {
@@ -311,8 +330,8 @@ func TestHangingDiskRefuses(t *testing.T) {
 		runtime.Gosched()
 	}
 	release <- struct{}{}
-	if err := errors.Join(<-first, <-kept); err != nil {
-		t.Errorf("the write that hung, and one that waited: %v", err)
+	if err := errors.Join(<-first, <-kept, <-waits); err != nil {
+		t.Errorf("the write that hung, and what waited: %v", err)
 	}
 	if err := s.Healthy(); err != nil {
 		t.Errorf("the disk answers again, but the store says it is %v", err)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -140,12 +141,29 @@ func (s *Store) enqueue(ctx context.Context, r *request, sure bool) error {
 	}
 }
 
-// read runs f with a connection that reads.
+// read runs f with a connection that reads. It does not begin while a write
+// hangs: on a frozen disk, a read that touches the shared memory of SQLite stops
+// its thread in a page fault, of which Go knows nothing. It has a processor less
+// then, and none once it collects garbage.
 func (s *Store) read(ctx context.Context, doing string, f func(*conn) error) error {
+	for s.writer.health.hangs(hangAfter) {
+		again := time.NewTimer(hangEvery)
+		select {
+		case <-again.C:
+			continue
+		case <-s.closing:
+		case <-ctx.Done():
+		}
+		again.Stop()
+		break
+	}
 	select {
 	case <-s.closing:
 		return store.ErrClosed
 	default:
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
 	}
 	var c *conn
 	select {
@@ -195,6 +213,9 @@ func writeHint(err error) string {
 // also while the disk hangs: nothing interrupts a read that hangs in the kernel.
 // Such a read goes on behind, and keeps its connection until the disk answers.
 func browse[T any](ctx context.Context, s *Store, doing string, f func(*conn) (T, error)) (result T, err error) {
+	if err := s.writer.health.stalled(); err != nil {
+		return result, fmt.Errorf("%s: %w", doing, err)
+	}
 	select {
 	case s.people <- struct{}{}:
 	case <-s.closing:
