@@ -37,6 +37,7 @@ type blocking struct {
 	packs    map[string]*blockingPack
 	backlogs map[string]backlogs // of packs that have missed something, as counted last
 	failures map[string]string   // how a handler of a pack failed last
+	alone    map[string]string   // the version of a pack that a rollback has nothing before
 }
 
 // blockingPack is a pack that blocks reads.
@@ -110,9 +111,16 @@ func (m *manager) lookAtBlocking(ctx context.Context) int {
 		}
 		counted[by.Pack] = c
 	}
+	alone := map[string]string{}
+	for _, s := range m.gens.Standings() {
+		if s.Version != "" && (s.Blocks != "" || counted[s.Name].recent.Reads > 0) && m.isAlone(ctx, &s) {
+			alone[s.Name] = s.Version
+		}
+	}
 	m.blocking.mu.Lock()
 	defer m.blocking.mu.Unlock()
 	b := &m.blocking
+	b.alone = alone
 	if ended {
 		return len(b.packs)
 	}
@@ -154,6 +162,17 @@ func (m *manager) lookAtBlocking(ctx context.Context) int {
 	return len(b.packs)
 }
 
+// isAlone reports whether there is no version that a rollback of the pack can
+// make live. If the store can't say, there may be one.
+func (m *manager) isAlone(ctx context.Context, s *rules.PackStanding) bool {
+	asking, cancel := patience(ctx)
+	defer cancel()
+	versions, err := m.store.Versions(asking, s.Name, rules.KeptVersions)
+	return err == nil && !slices.ContainsFunc(versions, func(v store.Version) bool {
+		return v.Version != s.Version && v.RolledBack.IsZero()
+	})
+}
+
 // findBlocked lists the packs that block reads now, by what was counted last.
 // The caller holds blocking.mu.
 func (m *manager) findBlocked(standings []rules.PackStanding, now time.Time) (list []control.Blocked) {
@@ -172,7 +191,7 @@ func (m *manager) findBlocked(standings []rules.PackStanding, now time.Time) (li
 			}
 		}
 		b := control.Blocked{
-			Pack: s.Name, Since: now, Why: why, Fix: fixes(s),
+			Pack: s.Name, Since: now, Why: why, Fix: fixes(s, s.Version != "" && m.blocking.alone[s.Name] == s.Version),
 			Reads: c.recent.Reads + c.older.Reads,
 		}
 		if !c.recent.First.IsZero() {
@@ -213,10 +232,13 @@ func (m *manager) blocked(s *rules.PackStanding) *control.Blocked {
 	return nil
 }
 
-// fixes are commands that end a pack's blocking of reads.
-func fixes(s *rules.PackStanding) []string {
+// fixes are commands that end a pack's blocking of reads, or help to. A pack that
+// is alone has no version before the live one.
+func fixes(s *rules.PackStanding, alone bool) []string {
 	first := fmt.Sprintf("chertd check %s shows what is wrong", s.Path)
 	switch {
+	case alone && s.Path != "":
+		first = fmt.Sprintf("chertd test %s tries an edit of it, which is live once it is saved and passes", s.Path)
 	case s.Version != "":
 		first = fmt.Sprintf("chertd rollback %s goes back to the version before", s.Name)
 	case s.Gone, s.Path == "":

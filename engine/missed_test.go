@@ -716,7 +716,7 @@ end })`
 		c.wait("the guard to block", func() bool { return len(c.m.health().Blocked) == 1 })
 		b := c.m.health().Blocked[0]
 		if b.Pack != "guard" || b.Events != 2 || b.Reads != 1 || !strings.HasPrefix(b.Why, "it failed on events") || !strings.HasSuffix(b.Why, "oh") ||
-			b.Fix[0] != "chertd rollback guard goes back to the version before" || b.Fix[1] != "chertd mode guard off lets reads go without it" || b.Since.IsZero() {
+			b.Fix[0] != "chertd test "+c.pack("guard").Path+" tries an edit of it, which is live once it is saved and passes" || b.Fix[1] != "chertd mode guard off lets reads go without it" || b.Since.IsZero() {
 			t.Errorf("the health says %+v", b)
 		}
 		packs, err := c.m.Packs(ctx)
@@ -746,6 +746,16 @@ end })`
 	for name, end := range map[string]func(*crew){
 		"fixed": func(c *crew) { c.write("guard.lua", fine); c.reload() },
 		"off":   func(c *crew) { c.mode("guard", "off") },
+		"fixed after another edit": func(c *crew) {
+			c.write("guard.lua", veto+" -- as bad")
+			c.reload()
+			c.wait("a rollback to be the fix", func() bool {
+				b := c.m.health().Blocked
+				return len(b) == 1 && b[0].Fix[0] == "chertd rollback guard goes back to the version before"
+			})
+			c.write("guard.lua", fine)
+			c.reload()
+		},
 		"fixed while stopped": func(c *crew) {
 			c.stop()
 			c.start()
@@ -813,7 +823,7 @@ func TestSuspendedVetoBlocksReads(t *testing.T) {
 		return len(b) == 1 && strings.Contains(b[0].Why, "suspended")
 	})
 	b := c.m.health().Blocked[0]
-	if b.Pack != "guard" || b.Why != "rule r is suspended: it fails again and again" || b.Fix[0] != "chertd rollback guard goes back to the version before" {
+	if b.Pack != "guard" || b.Why != "rule r is suspended: it fails again and again" || !strings.HasPrefix(b.Fix[0], "chertd test ") {
 		t.Errorf("the health says %+v", b)
 	}
 }

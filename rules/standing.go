@@ -134,8 +134,8 @@ func (g *Generations) Content() string {
 }
 
 // blocks says why reads are blocked though a version of the pack is live. A rule
-// that is suspended for one chat blocks that chat's alone: it is listed, and does
-// not count, or one sender could have the daemon report that it is unwell.
+// that is suspended for one chat blocks that chat's alone, and does not count
+// here: whether reads wait for what it missed is counted elsewhere.
 func (p *Pack) blocks(mode Mode, suspended []RuleSuspension) string {
 	if !p.CanVeto || mode != Live {
 		return ""
