@@ -11,8 +11,9 @@ import (
 // eventView is ev: an event as rules see it. Nothing is converted before a
 // rule asks for it, so that a handler that reads two fields pays for two.
 type eventView struct {
-	ud   lua.LUserData // in the same allocation; its Value is the view
-	call *Call
+	ud    lua.LUserData // in the same allocation; its Value is the view
+	event *event.Event
+	call  *Call // nil once it is over: who keeps ev keeps nothing of what the call wrote
 
 	// Made when first asked for, then kept, so that ev.chat == ev.chat and
 	// what a rule changes in ev.state stays changed.
@@ -29,7 +30,7 @@ type decodedFields struct {
 
 // newEvent makes the ev of one call.
 func newEvent(vm *VM, c *Call) lua.LValue {
-	v := &eventView{call: c}
+	v := &eventView{call: c, event: c.Event}
 	v.ud.Value = v
 	v.ud.Metatable = tablelikeMeta()
 	vm.bound.ev, vm.bound.wishes, vm.bound.payloads = v, 0, 0
@@ -57,7 +58,7 @@ func (v *eventView) keeps(push func(lua.LValue)) int64 {
 	if d := v.decoded; d != nil {
 		pushAll(push, d.raw, d.payload, d.action)
 	}
-	return eventBytes(v.call.Event) + int64(len(v.state.text))
+	return eventBytes(v.event) + int64(len(v.state.text))
 }
 
 // pushAll pushes the values that have been made.
@@ -73,7 +74,7 @@ func (v *eventView) length() int { return 0 }
 func (v *eventView) list() bool  { return false }
 
 func (v *eventView) index(L *lua.LState, key lua.LValue) lua.LValue {
-	e := v.call.Event
+	e := v.event
 	name, _ := key.(lua.LString)
 	switch name {
 	case "text":
@@ -121,7 +122,7 @@ var eventFields = []string{"id", "type", "at", "source", "text", "from", "chat",
 // String is what tostring gives. It shows neither text nor sender: logs are
 // not to hold them unless a rule says so by name.
 func (v *eventView) String() string {
-	e := v.call.Event
+	e := v.event
 	s := "ev(" + e.Type + " " + e.ID
 	if id := e.ChatID(); id != "" {
 		s += " chat=" + id

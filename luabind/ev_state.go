@@ -29,7 +29,7 @@ type eventState struct {
 
 // loadState gives ev.state, nil where there is no chat.
 func (v *eventView) loadState(L *lua.LState) lua.LValue {
-	if v.call.Event.Chat == nil {
+	if v.event.Chat == nil {
 		return lua.LNil
 	}
 	if v.call != vmOf(L).call {
@@ -62,7 +62,7 @@ func (v *eventView) emptyState(L *lua.LState) *lua.LTable {
 // assignState is ev.state = t.
 func (v *eventView) assignState(L *lua.LState, t lua.LValue) {
 	switch {
-	case v.call.Event.Chat == nil:
+	case v.event.Chat == nil:
 		raise(L, "keep it in kv", "ev.state: this event has no chat to remember something of")
 	case v.call != vmOf(L).call:
 		raise(L, lateHint, "ev.state: %s", lateEvent)
@@ -108,7 +108,7 @@ func (v *eventView) freeze() {
 			t.Metatable = frozenMeta()
 		}
 	}
-	v.state = eventState{}
+	v.state, v.call = eventState{}, nil
 }
 
 // frozenMeta marks tables of an earlier event's ev.state.

@@ -54,6 +54,9 @@ func (vm *VM) measure() {
 			w.push(v)
 		}
 	}
+	for _, v := range vm.bound.data {
+		w.push(v)
+	}
 	w.run()
 	w.bytes += vm.bound.patterns.bytes()
 	vm.kept = w.bytes
@@ -65,6 +68,24 @@ func (vm *VM) measure() {
 	case w.dead > maxDead && w.dead > w.live:
 		vm.broken = "its tables keep the keys of " + thousands(int64(w.dead)) + " entries that were removed"
 	}
+}
+
+// keeper is what Go code puts into a value that scripts can keep: the Value of a
+// userdata, or what a function made by closure works on.
+type keeper interface {
+	// keeps is about how many bytes stay in memory as long as the value does,
+	// but for Lua values, which it pushes.
+	keeps(push func(lua.LValue)) int64
+}
+
+// closure makes a Go function that works on a state of its own. Every Go function
+// that is made for a script comes from here: a state that only the Go function
+// knows would be kept behind the back of the walk. The caller charges for it.
+func closure(state keeper, fn lua.LGFunction) *lua.LFunction {
+	up := &lua.Upvalue{}
+	up.Close()
+	up.SetValue(&lua.LUserData{Value: state, Metatable: lua.LNil})
+	return &lua.LFunction{IsG: true, GFunction: fn, Upvalues: []*lua.Upvalue{up}}
 }
 
 // walker adds up what can be reached. It has a stack of its own: values nest as
@@ -110,8 +131,8 @@ func (w *walker) run() {
 			}
 		case *lua.LUserData:
 			w.bytes += viewBytes
-			if t, ok := asTablelike(v); ok {
-				w.bytes += t.keeps(w.push)
+			if k, ok := v.Value.(keeper); ok {
+				w.bytes += k.keeps(w.push)
 			}
 			if v.Metatable != nil {
 				w.push(v.Metatable)

@@ -196,27 +196,44 @@ func findOrMatch(L *lua.LState, find bool) int {
 
 func strGmatch(L *lua.LState) int {
 	s, p := textArg(L, 1), textArg(L, 2)
-	charge(L, 5, 700) // the iterator and its matcher
-	at := 0
-	m := &matcher{src: s, pat: p}
-	L.Push(goFunction(func(L *lua.LState) int {
-		if at > len(m.src) {
-			return 0
-		}
-		// Each call may come from another thread. ^ is no anchor here: it would
-		// end the walk, and Lua takes it as a character.
-		m.L, m.deep, m.work = L, 0, 0
-		start, end := m.search(at, false)
-		m.flush()
-		if start < 0 {
-			at = len(m.src) + 1
-			return 0
-		}
-		at = end
-		if end == start {
-			at++
-		}
-		return m.push(start, end)
-	}))
+	charge(L, 5, iteratorBytes)
+	i := &iterator{matcher: matcher{src: s, pat: p}}
+	L.Push(closure(i, i.next))
 	return 1
+}
+
+// iterator is where string.gmatch is in its text.
+type iterator struct {
+	matcher
+	at int // where the next search begins
+}
+
+// iteratorBytes is what an iterator takes, and the function that moves it on.
+const iteratorBytes = 900
+
+// keeps implements keeper. The text is counted for each iterator of it, as
+// strings are.
+func (i *iterator) keeps(func(lua.LValue)) int64 {
+	return iteratorBytes + int64(len(i.src)+len(i.pat))
+}
+
+// next is the function that scripts call.
+func (i *iterator) next(L *lua.LState) int {
+	if i.at > len(i.src) {
+		return 0
+	}
+	// Each call may come from another thread. ^ is no anchor here: it would end the
+	// walk, and Lua takes it as a character.
+	i.L, i.deep, i.work = L, 0, 0
+	start, end := i.search(i.at, false)
+	i.flush()
+	if start < 0 {
+		i.at = len(i.src) + 1
+		return 0
+	}
+	i.at = end
+	if end == start {
+		i.at++
+	}
+	return i.push(start, end)
 }

@@ -27,9 +27,7 @@ type tablelike interface {
 	length() int
 	// list reports whether the keys are 1 to length.
 	list() bool
-	// keeps is about how many bytes stay in memory as long as the value does,
-	// but for Lua values, which it pushes.
-	keeps(push func(lua.LValue)) int64
+	keeper
 	// label names the value for errors and tostring: "ev.chat".
 	label() string
 }
