@@ -286,9 +286,10 @@ func readYAML(b []byte) (*yaml.Node, int, error) {
 	if line == 0 {
 		// The library names no line where it is the first one. It names the one
 		// below, then, and none again for what is about the whole.
-		below, same := yamlError(yaml.Unmarshal(append([]byte("\n"), b...), &second))
-		if below > 0 && same == msg {
-			line = 1
+		if err := yaml.Unmarshal(append([]byte("\n"), b...), &second); err != nil {
+			if below, same := yamlError(err); below > 0 && same == msg {
+				line = 1
+			}
 		}
 	}
 	return nil, line, errors.New(msg)

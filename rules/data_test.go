@@ -41,6 +41,7 @@ func TestParseDatumRefuses(t *testing.T) {
 		{"bad yaml", "yaml", "a: 1\nb: [\n", 2, "did not find expected node content"},
 		{"bad yaml in the first line", "yaml", "k: : :\n", 1, "mapping values are not allowed"},
 		{"a name that nothing has, on no line", "yaml", "a: *x\n", 0, "unknown anchor"},
+		{"an error that a line before it mends", "yaml", "!0 !", 0, "did not find expected <document start>"},
 		{"two documents", "yaml", "[a]\n---\n[b]\n", 2, "a second document begins here"},
 		{"a tab", "yaml", "a:\n\tb: 1\n", 2, "cannot start any token: indent with spaces"},
 		{"a quote left open", "yaml", "- a\n- \"b\n", 2, "a quote is not closed"},
