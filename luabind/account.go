@@ -15,7 +15,8 @@ import (
 // runs does.
 type Account struct {
 	large  *largeLock
-	kept   atomic.Int64 // bytes that all its VMs keep
+	kept   atomic.Int64 // bytes that all its VMs keep, and the pack without them
+	held   int64        // of these, the pack's
 	nested bool
 }
 
@@ -29,7 +30,16 @@ func (a *Account) Nested() *Account {
 	if a == nil {
 		a = NewAccount()
 	}
-	return &Account{large: a.large, nested: true}
+	n := &Account{large: a.large, nested: true}
+	n.Holds(a.held)
+	return n
+}
+
+// Holds adds bytes that the pack itself keeps, as its data: they come off what its
+// handlers may allocate. It is called before any VM is made with the account.
+func (a *Account) Holds(bytes int64) {
+	a.held += bytes
+	a.kept.Add(bytes)
 }
 
 // owner is in whose name a VM takes the turn.

@@ -44,7 +44,7 @@ func LoadScript(cfg Config, p *Program, h *Host, owner any) (*Script, error) {
 	vm := newVM(cfg)
 	h.install(vm)
 	vm.setGlobal(ownerName, &lua.LUserData{Value: owner, Metatable: lua.LNil})
-	vm.meter.reset(vm.limits.forLoading())
+	vm.meter.reset(vm.loadingLimits())
 	defer vm.meter.end(vm)
 	if err := vm.runFile(p); err != nil {
 		return nil, Diagnostics{vm.failure(err).Diagnostic}

@@ -57,7 +57,7 @@ func Load(cfg Config, reg Registrar) (*VM, error) {
 	vm := newVM(cfg)
 	vm.reg = reg
 	installModules(vm)
-	vm.meter.reset(vm.limits.forLoading())
+	vm.meter.reset(vm.loadingLimits())
 	defer vm.meter.end(vm)
 	for _, p := range cfg.Files {
 		if err := vm.runFile(p); err != nil {
@@ -153,6 +153,14 @@ func (vm *VM) Call(index int, c *Call) (err error) {
 		return vm.failure(err)
 	}
 	return nil
+}
+
+// loadingLimits are those of all files together while they load: of the memory
+// limit, what the pack's data takes is taken off.
+func (vm *VM) loadingLimits() Limits {
+	l := vm.limits.forLoading()
+	l.Memory = max(l.Memory-vm.account.held, l.Memory/4)
+	return l
 }
 
 // callLimits are those of a call: of the memory limit, what the pack keeps

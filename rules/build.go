@@ -154,9 +154,7 @@ func (b *builder) code() {
 
 func (b *builder) load() {
 	p := b.pack
-	data, diags := parseData(p.Files)
-	b.diags = append(b.diags, diags...)
-	p.config.Data = loadData(data)
+	p.config.Data = loadData(b.parseData())
 	p.config.Lib = map[string]*luabind.Program{}
 	reads := false
 	for _, f := range p.Files {

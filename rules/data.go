@@ -30,31 +30,39 @@ func dataFormat(name string) string {
 }
 
 // parseData reads a pack's data files, by the name under which data.load gives
-// them: the file's without its ending.
-func parseData(files []File) (map[string]any, luabind.Diagnostics) {
+// them: the file's without its ending. What they take in memory is the pack's, and
+// comes off what its VMs may keep.
+func (b *builder) parseData() map[string]any {
 	values := map[string]any{}
 	from := map[string]string{}
-	var diags luabind.Diagnostics
-	for _, f := range files {
+	room, used := dataRoom(b.pack.config.Limits.Memory), int64(0)
+	for _, f := range b.pack.Files {
 		if f.Kind != DataFile {
 			continue
 		}
 		base := path.Base(f.Name)
 		name := strings.TrimSuffix(base, path.Ext(base))
 		if other, taken := from[name]; taken {
-			diags = append(diags, luabind.Diagnostic{File: f.Path, Severity: luabind.SeverityError,
-				Message: fmt.Sprintf("data.load %q could mean this file or %s", name, other), Hint: "rename one"})
+			b.fail(f.Path, "rename one", "data.load %q could mean this file or %s", name, other)
 			continue
 		}
 		from[name] = f.Path
-		v, line, err := parseDatum(dataFormat(base), f.Bytes)
-		if err != nil {
-			diags = append(diags, luabind.Diagnostic{File: f.Path, Line: line, Severity: luabind.SeverityError, Message: err.Error()})
+		v, size, line, err := parseDatum(dataFormat(base), f.Bytes, room-used)
+		var large errDataSize
+		switch {
+		case errors.As(err, &large):
+			b.diags = append(b.diags, b.tooLarge(f, used, large))
+			return values // there is no room for the others either
+		case err != nil:
+			b.diags = append(b.diags, luabind.Diagnostic{File: f.Path, Line: line, Severity: luabind.SeverityError, Message: err.Error()})
 			continue
 		}
 		values[name] = v
+		used += size
 	}
-	return values, diags
+	b.pack.config.Account.Holds(used)
+	b.pack.config.Limits.Kept -= used / int64(max(b.opts.shards(), usualShards))
+	return values
 }
 
 // loadData is the data.load of a pack with these values.
@@ -78,42 +86,58 @@ func loadData(values map[string]any) func(name string) (any, error) {
 	}
 }
 
-// parseDatum reads one file; an error comes with its line, 0 if it has none.
-func parseDatum(format string, b []byte) (v any, line int, err error) {
+// parseDatum reads one file, and says how much memory it takes: as it was read, and
+// its values, room at most. An error comes with its line, 0 if it has none.
+func parseDatum(format string, b []byte, room int64) (v any, size int64, line int, err error) {
+	d := &dataSize{room: room, whole: len(b)}
 	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	if !utf8.Valid(b) {
-		return nil, lineOfInvalid(b), errors.New("it is not UTF-8 text")
+		return nil, 0, lineOfInvalid(b), errors.New("it is not UTF-8 text")
 	}
+	d.hold(int64(len(b)))
 	switch format {
 	case "txt":
-		return parseLines(string(b)), 0, nil
+		v, err = parseLines(string(b), d)
 	case "csv":
-		return parseCSV(b)
+		v, line, err = parseCSV(b, d)
+	default:
+		v, line, err = parseYAML(b, d)
 	}
-	return parseYAML(b)
+	if err == nil {
+		err = d.take(0, d.whole)
+	}
+	return v, d.used, line, err
 }
 
 // parseLines makes a set of the lines that are not blank. A line that begins
 // with "# ", or is "#", is a comment.
-func parseLines(s string) map[string]any {
+func parseLines(s string, d *dataSize) (map[string]any, error) {
 	set := map[string]any{}
-	for line := range strings.Lines(s) {
-		line = strings.TrimSpace(line)
+	d.hold(tableBytes(1) + int64(len(s))) // the lines are parts of s
+	for whole := range strings.Lines(s) {
+		line := strings.TrimSpace(whole)
 		if line == "" || line == "#" || strings.HasPrefix(line, "# ") {
 			continue
 		}
+		if err := d.take(tableBytes(10)/10, len(whole)); err != nil {
+			return nil, err
+		}
 		set[line] = true
 	}
-	return set
+	return set, nil
 }
 
 // parseCSV makes a list of rows, each a table of strings by the first row's names.
-func parseCSV(b []byte) (any, int, error) {
+func parseCSV(b []byte, d *dataSize) (any, int, error) {
+	if line := tooWide(b); line > 0 {
+		return nil, line, fmt.Errorf("the row has more than %d fields", maxColumns)
+	}
 	r := csv.NewReader(bytes.NewReader(b))
 	r.TrimLeadingSpace = true
 	r.FieldsPerRecord = -1 // told below, with the numbers
-	var records [][]string
-	for {
+	var head []string
+	rows := []any{}
+	for before := int64(0); ; before = r.InputOffset() {
 		rec, err := r.Read()
 		if err == io.EOF {
 			break
@@ -125,43 +149,82 @@ func parseCSV(b []byte) (any, int, error) {
 		case err != nil:
 			return nil, 0, err
 		}
-		if records = append(records, rec); len(rec) != len(records[0]) {
+		if head == nil {
+			if head, err = columnsOf(rec); err != nil {
+				return nil, 1, err
+			}
+			continue
+		}
+		if len(rec) != len(head) {
 			line, _ := r.FieldPos(0)
-			return nil, line, fmt.Errorf("the row has %d fields, and the first row names %d columns: put a value that has a comma in quotes", len(rec), len(records[0]))
+			return nil, line, fmt.Errorf("the row has %d fields, and the first row names %d columns: put a value that has a comma in quotes", len(rec), len(head))
 		}
-	}
-	if len(records) == 0 {
-		return nil, 1, errors.New("it is empty: the first row names the columns")
-	}
-	head := records[0]
-	for i, name := range head {
-		head[i] = strings.TrimSpace(name)
-		switch {
-		case head[i] == "":
-			return nil, 1, fmt.Errorf("column %d has no name", i+1)
-		case slices.Contains(head[:i], head[i]):
-			return nil, 1, fmt.Errorf("two columns are named %q", head[i])
+		read := int(r.InputOffset() - before)
+		// A list that grows has a quarter more slots than values.
+		if err := d.take(slotBytes+slotBytes/4+tableBytes(len(head))+boxBytes*int64(len(head))+int64(read), read); err != nil {
+			return nil, 0, err
 		}
-	}
-	rows := make([]any, 0, len(records)-1)
-	for _, rec := range records[1:] {
 		row := make(map[string]any, len(head))
 		for i, name := range head {
 			row[name] = strings.TrimSpace(rec[i])
 		}
 		rows = append(rows, row)
 	}
+	if head == nil {
+		return nil, 1, errors.New("it is empty: the first row names the columns")
+	}
 	return rows, 0, nil
+}
+
+// maxColumns is how many columns a .csv may have.
+const maxColumns = 4096
+
+// tooWide is the line of a row with more than maxColumns fields; 0: there is none.
+// The reader would make all of them before it could be asked.
+func tooWide(b []byte) int {
+	line, fields, quoted := 1, 1, false
+	for _, c := range b {
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case c == '\n':
+			line++
+			if !quoted {
+				fields = 1
+			}
+		case c == ',' && !quoted:
+			if fields++; fields > maxColumns {
+				return line
+			}
+		}
+	}
+	return 0
+}
+
+// columnsOf are the names of the columns, of the first row.
+func columnsOf(row []string) ([]string, error) {
+	known := make(map[string]bool, len(row))
+	for i, name := range row {
+		row[i] = strings.TrimSpace(name)
+		switch {
+		case row[i] == "":
+			return nil, fmt.Errorf("column %d has no name", i+1)
+		case known[row[i]]:
+			return nil, fmt.Errorf("two columns are named %q", row[i])
+		}
+		known[row[i]] = true
+	}
+	return row, nil
 }
 
 // parseYAML reads one document into the types a rule can see. A phone number
 // written without quotes stays a string: YAML alone would make a number of it.
-func parseYAML(b []byte) (any, int, error) {
-	doc, line, err := readYAML(b)
+func parseYAML(b []byte, d *dataSize) (any, int, error) {
+	doc, line, err := readYAML(b, d.room)
 	if err != nil {
 		return nil, line, err
 	}
-	v, line, err := plainYAML(doc)
+	v, line, err := plainYAML(doc, d)
 	if v == nil && err == nil {
 		// nil would make a condition of where vanish: a rule for the people of a
 		// list would be one for everybody, once the list has nothing but comments.
@@ -171,7 +234,10 @@ func parseYAML(b []byte) (any, int, error) {
 }
 
 // plainYAML is the value of a node in the types of luabind's settings.
-func plainYAML(n *yaml.Node) (any, int, error) {
+func plainYAML(n *yaml.Node, d *dataSize) (any, int, error) {
+	if err := d.take(yamlSize(n, map[*yaml.Node]int64{}, 0), d.whole); err != nil {
+		return nil, 0, err
+	}
 	keepStrings(n, 0)
 	var v any
 	if err := n.Decode(&v); err != nil {
@@ -268,9 +334,12 @@ func exactly(f float64, written string, exact bool) (any, error) {
 }
 
 // readYAML reads the one document of a file: a node of no kind if it holds
-// none. What stood in a second one would be lost without a word. The line of an
-// error is 0 if it has none.
-func readYAML(b []byte) (*yaml.Node, int, error) {
+// none. What stood in a second one would be lost without a word. Its nodes take
+// room at most. The line of an error is 0 if it has none.
+func readYAML(b []byte, room int64) (*yaml.Node, int, error) {
+	if need := int64(nodesOf(b)) * nodeBytes; need > room {
+		return nil, 0, errDataSize{need}
+	}
 	var doc, second yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	err := dec.Decode(&doc)

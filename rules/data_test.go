@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chertd/luabind"
 )
 
 func TestParseDatum(t *testing.T) {
@@ -23,7 +25,7 @@ func TestParseDatum(t *testing.T) {
 		{"an empty list", "yaml", "[]", `[]`},
 		{"dashes around", "yaml", "---\n[a]\n---\n", `["a"]`},
 	} {
-		v, _, err := parseDatum(tt.format, []byte(tt.in))
+		v, _, _, err := parseDatum(tt.format, []byte(tt.in), 1<<20)
 		got, _ := json.Marshal(v)
 		if err != nil || string(got) != tt.want {
 			t.Errorf("%s: got %s, %v, want %s", tt.name, got, err, tt.want)
@@ -53,12 +55,13 @@ func TestParseDatumRefuses(t *testing.T) {
 		{"a quote in the middle", "csv", "a\nb\"c\n", 2, `bare " in non-quoted-field`},
 		{"a column twice", "csv", "a,b,a\n", 1, `two columns are named "a"`},
 		{"a column without a name", "csv", "a,,b\n", 1, "column 2 has no name"},
+		{"too many columns", "csv", "a\n" + strings.Repeat(",", 5000) + "\n", 2, "the row has more than 4096 fields"},
 		{"no rows at all", "csv", "", 1, "it is empty"},
 		{"an empty file", "yaml", "", 1, "it is empty: an empty list is written []"},
 		{"comments alone", "yaml", "# nobody yet\n", 1, "it is empty"},
 		{"nothing", "yaml", "~\n", 1, "it is empty"},
 	} {
-		_, line, err := parseDatum(tt.format, []byte(tt.in))
+		_, _, line, err := parseDatum(tt.format, []byte(tt.in), 1<<20)
 		if err == nil || line != tt.line || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got line %d: %v, want line %d: …%s…", tt.name, line, err, tt.line, tt.want)
 		}
@@ -67,15 +70,16 @@ func TestParseDatumRefuses(t *testing.T) {
 
 func TestLoadDataNames(t *testing.T) {
 	t.Parallel()
-	values, diags := parseData([]File{
+	b := &builder{pack: &Pack{config: luabind.Config{Limits: luabind.Limits{Memory: luabind.DefaultMemory}, Account: luabind.NewAccount()}}}
+	b.pack.Files = []File{
 		{Name: "data/vips.yaml", Path: "r/data/vips.yaml", Kind: DataFile, Bytes: []byte("- a\n")},
 		{Name: "data/vips.txt", Path: "r/data/vips.txt", Kind: DataFile},
 		{Name: "lib/x.lua", Path: "r/lib/x.lua", Kind: LibFile},
-	})
-	if got := diags.Error(); got != "r/data/vips.txt: error: data.load \"vips\" could mean this file or r/data/vips.yaml\n  hint: rename one" {
+	}
+	load := loadData(b.parseData())
+	if got := b.diags.Error(); got != "r/data/vips.txt: error: data.load \"vips\" could mean this file or r/data/vips.yaml\n  hint: rename one" {
 		t.Errorf("two files of one name: %s", got)
 	}
-	load := loadData(values)
 	if v, err := load("vips"); err != nil || v == nil {
 		t.Errorf("load vips: %v, %v", v, err)
 	}
@@ -92,11 +96,14 @@ func FuzzParseDatum(f *testing.F) {
 	f.Add("csv", "a,b\n\"1\n2\",3")
 	f.Add("txt", "# \n")
 	f.Fuzz(func(t *testing.T, format, in string) {
-		v, line, err := parseDatum(format, []byte(in))
+		v, _, line, err := parseDatum(format, []byte(in), 1<<20)
 		if line < 0 || err == nil && line > 1+strings.Count(in, "\n")+strings.Count(in, "\r") {
 			t.Errorf("line %d of %q", line, in)
 		}
 		if err == nil {
+			if doc, _, yerr := readYAML([]byte(in), 1<<40); format != "txt" && format != "csv" && yerr == nil && countNodes(doc) > nodesOf([]byte(in)) {
+				t.Errorf("%q has %d nodes, more than the %d it can have", in, countNodes(doc), nodesOf([]byte(in)))
+			}
 			if _, jerr := json.Marshal(v); jerr != nil && !strings.Contains(jerr.Error(), "unsupported value") {
 				t.Errorf("what a rule would see can't be told as JSON: %v", jerr)
 			}

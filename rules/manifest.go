@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -55,13 +56,26 @@ type manifestReader struct {
 	diags luabind.Diagnostics
 }
 
+// manifestRoom is what the reader of a pack.yaml, and the settings in it, may take
+// of memory.
+const manifestRoom = 4 << 20
+
+// tooLargeFor adds how much memory there is to an error that says how much is needed.
+func tooLargeFor(what string, err error) error {
+	var large errDataSize
+	if errors.As(err, &large) {
+		return fmt.Errorf("%w: %s may take %s; large lists belong into data/", err, what, sizeText(manifestRoom))
+	}
+	return err
+}
+
 // parseManifest reads a pack.yaml; the empty file is fine.
 func parseManifest(f File) (Manifest, luabind.Diagnostics) {
 	r := &manifestReader{file: f.Path}
 	var m Manifest
-	doc, line, err := readYAML(f.Bytes)
+	doc, line, err := readYAML(f.Bytes, manifestRoom)
 	if err != nil {
-		r.failAt(line, 0, "", "%s", err)
+		r.failAt(line, 0, "", "%s", tooLargeFor("a pack.yaml", err))
 		return m, r.diags
 	}
 	if len(doc.Content) == 0 {
@@ -146,9 +160,9 @@ func (r *manifestReader) settings(n *yaml.Node) map[string]any {
 			r.fail(k, "a letter or _, then letters, digits and _: rules write it as config.NAME", "config: %q can't be a setting's name", k.Value)
 		}
 	}
-	v, line, err := plainYAML(n)
+	v, line, err := plainYAML(n, &dataSize{room: manifestRoom})
 	if err != nil {
-		r.failAt(line, 0, "", "config: %s", err)
+		r.failAt(line, 0, "", "config: %s", tooLargeFor("the settings of a pack.yaml", err))
 		return nil
 	}
 	settings, _ := v.(map[string]any)

@@ -55,6 +55,7 @@ func TestParseManifestRefuses(t *testing.T) {
 		{"limits: {memory: 32MB}", "limits.memory: expected a size, got \"32MB\"\n  hint: for example 32MiB"},
 		{"limits: {memory: 9999999999GiB}", "limits.memory: it is out of range"},
 		{"limits: {reads: 300}", "limits.reads: expected a number of reads in a span of time, got \"300\"\n  hint: for example 300/10m"},
+		{"config: {x: [" + strings.Repeat("[],", 20_000) + "]}", "it takes about 19.5 MiB of memory: a pack.yaml may take 4.0 MiB; large lists belong into data/"},
 		{"config: 5", "config: expected settings with their defaults"},
 		{"config: {min-digits: 6}", "config: \"min-digits\" can't be a setting's name"},
 		{"config: {x: }", "config: x has no default"},

@@ -96,7 +96,7 @@ func (p *Pack) Programs() []*luabind.Program {
 // account is for a Solo as well that the script calls.
 func (p *Pack) Script() luabind.Config {
 	limits := p.config.Limits
-	limits.Kept = limits.Memory * 3 / 4
+	limits.Kept *= int64(max(len(p.vms), usualShards)) // one VM has it alone
 	return luabind.Config{Lib: p.config.Lib, Data: p.config.Data, Limits: limits, Account: p.config.Account.Nested()}
 }
 

@@ -198,3 +198,38 @@ func peakOf(t *testing.T, dir string, last func(line string) bool, args ...strin
 		}
 	}
 }
+
+// TestMemoryOfData: whatever a pack's data files are, the process that reads them
+// stays within the pack's memory limit and 64 MB, as it stays for rules.
+func TestMemoryOfData(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("reads /proc")
+	}
+	if raceEnabled {
+		t.Skip("the race detector takes several times the memory")
+	}
+	const size = 8<<20 - 100
+	for name, line := range map[string]string{
+		"lists.yaml": "- []\n", "tables.yaml": "- {a: 1}\n", "flow.yaml": "- [[],[],[],[],[],[],[],[],[]]\n", "text.yaml": "a plain text of many words that goes on\n",
+		"rows.csv": "1,2\n", "columns.csv": "a,", "lines.txt": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Repeat(line, size/max(len(line), 1))
+			if line == "" {
+				var b strings.Builder
+				for i := 0; b.Len() < size; i++ {
+					fmt.Fprintln(&b, i)
+				}
+				text = b.String()
+			}
+			dir := t.TempDir()
+			put(t, dir, "p/data/"+name, text)
+			put(t, dir, "p/a.lua", `local d = data.load("`+strings.TrimSuffix(name, filepath.Ext(name))+`") chert.on("*", function(ev) print(#d) end)`)
+			peak := peakOf(t, dir, nil, "check", "p")
+			t.Logf("%d MB", peak/1e6)
+			if peak > memoryBudget {
+				t.Errorf("the process held %d MB, at most %d", peak/1e6, int(memoryBudget)/1000000)
+			}
+		})
+	}
+}

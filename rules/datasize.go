@@ -1,0 +1,170 @@
+package rules
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"chertd/luabind"
+)
+
+// What a pack's data files come to in memory is counted as they are read, and
+// nothing is made beyond the room there is for it: a file of 4 MB can be 400 MB of
+// tables. Figures are what Go 1.26 allocates on a 64-bit machine, measured and
+// rounded up; TestDataIsCountedAsItIsInMemory compares them with the heap.
+const (
+	slotBytes = 16  // a value in a list or table
+	boxBytes  = 16  // what a string or number in it points to
+	listBytes = 24  // a list
+	nodeBytes = 256 // a value of YAML while its file is read
+)
+
+// tableBytes is a table of so many names, and a value for each.
+func tableBytes(names int) int64 {
+	switch {
+	case names == 0:
+		return 48
+	case names <= 8:
+		return 336
+	}
+	return 100 + 75*int64(names)
+}
+
+// dataRoom is what a pack's data may take of its memory limit. The rest is for what
+// handlers allocate and the pack keeps.
+func dataRoom(memory int64) int64 { return memory / 2 }
+
+// errDataSize says that a file's values take more memory than there is room.
+type errDataSize struct{ need int64 } // about so many bytes, all of the file
+
+func (e errDataSize) Error() string { return "it takes about " + sizeText(e.need) + " of memory" }
+
+// dataSize counts what the values of one file take.
+type dataSize struct {
+	room  int64 // it may be so much
+	used  int64
+	text  int64 // of used: what holds for the whole file
+	whole int   // bytes of the file
+	read  int   // of them, those whose values were counted
+}
+
+// hold counts bytes of memory for the file as a whole.
+func (d *dataSize) hold(memory int64) {
+	d.text += memory
+	d.used += memory
+}
+
+// take counts bytes of memory for the values of the file's next part.
+func (d *dataSize) take(memory int64, part int) error {
+	d.used += memory
+	d.read += part
+	if d.used <= d.room {
+		return nil
+	}
+	// The rest of it will be like what was read.
+	scale := max(float64(d.whole)/float64(max(d.read, 1)), 1)
+	return errDataSize{d.text + int64(min(float64(d.used-d.text)*scale, math.MaxInt64/4))}
+}
+
+// tooLarge is what people are told of a file for which there is no room.
+func (b *builder) tooLarge(f File, used int64, err errDataSize) luabind.Diagnostic {
+	p := b.pack
+	memory := p.config.Limits.Memory
+	need := sizeOption(2*(used+err.need) + 1<<20)
+	where := "in pack.yaml, write limits: {memory: " + need + "}"
+	if b.mine.Limits.Memory > 0 {
+		where = fmt.Sprintf("in chertd.yaml, write rules: {packs: {%s: {limits: {memory: %s}}}}", p.Name, need)
+	}
+	if dataFormat(f.Name) == "yaml" {
+		where += "; as .csv or .txt the same list takes less"
+	}
+	return luabind.Diagnostic{File: f.Path, Severity: luabind.SeverityError, Hint: where,
+		Message: fmt.Sprintf("%s: the pack's data may take %s, half of its limits.memory of %s%s", err, sizeText(dataRoom(memory)), sizeText(memory), besides(used))}
+}
+
+// besides says what a pack's other files take, if that matters.
+func besides(used int64) string {
+	if used < 1<<16 {
+		return ""
+	}
+	return ", and its other files take " + sizeText(used)
+}
+
+// nodesOf is how many nodes a YAML text can have at most. The reader makes nodes of
+// the whole text before it can be asked, so that they are bounded here. Each node is
+// the first of the text, or behind something that is counted.
+func nodesOf(b []byte) int {
+	n := 4
+	comma := 1
+	if bytes.IndexByte(b, '{') >= 0 {
+		comma = 2 // {a, b}: each has a value, too
+	}
+	blank := func(i int) bool {
+		return i < 0 || i >= len(b) || strings.IndexByte(" \t\r\n", b[i]) >= 0 || b[i] >= 0x80 // some line breaks
+	}
+	comment, start := false, true // start: nothing but space on this line so far
+	for i, c := range b {
+		switch {
+		case c == '\n' || c == '\r' || c >= 0x80:
+			comment, start = false, c < 0x80
+			continue
+		case comment:
+			continue
+		case c == '#' && start:
+			comment = true
+		case c == '-' && blank(i-1) && blank(i+1):
+			n++
+		case c == '?' && (blank(i + 1)):
+			n += 3
+		case c == '[' || c == '{':
+			n += 2
+		case c == ',':
+			n += comma
+		case c == ':' && (blank(i+1) || strings.IndexByte(",[]{}\"'", b[i+1]) >= 0 || i > 0 && strings.IndexByte("\"']}", b[i-1]) >= 0):
+			n += 3 // in a list, [a: b] is a table of its own
+		}
+		start = start && (c == ' ' || c == '\t')
+	}
+	return n
+}
+
+// yamlSize is what the value of a node takes once it is made, where an alias
+// stands for a copy of what it means.
+func yamlSize(n *yaml.Node, known map[*yaml.Node]int64, depth int) int64 {
+	if n == nil || depth > maxYAMLDepth {
+		return 0 // plainValue refuses it
+	}
+	if size, ok := known[n]; ok {
+		return size
+	}
+	if n.Anchor != "" {
+		known[n] = 0 // one that holds itself is refused
+	}
+	size := int64(slotBytes)
+	switch n.Kind {
+	case yaml.AliasNode:
+		size = yamlSize(n.Alias, known, depth+1)
+	case yaml.ScalarNode:
+		size += boxBytes + int64(len(n.Value))
+	case yaml.SequenceNode:
+		size += listBytes
+	case yaml.MappingNode:
+		size += tableBytes(len(n.Content) / 2)
+	}
+	for i, c := range n.Content {
+		size += yamlSize(c, known, depth+1)
+		if n.Kind == yaml.MappingNode {
+			size -= slotBytes // the table has it
+		}
+		if size > math.MaxInt64/4 || i%2 == 1 && size < 0 {
+			return math.MaxInt64 / 4
+		}
+	}
+	if n.Anchor != "" {
+		known[n] = size
+	}
+	return size
+}
