@@ -70,7 +70,7 @@ func wantPlain(L *lua.LState, function string, n, most int) string {
 // checkUTF8 raises that a text for people is not UTF-8, as text is that was cut
 // within a letter.
 func checkUTF8(L *lua.LState, function, name, s string) {
-	charge(L, len(s)/64, 0)
+	charge(L, len(s)/validBytes, 0)
 	if i := badUTF8(s); i >= 0 {
 		raise(L, "string.sub counts bytes and can cut a letter in two: chert.cut(s, n) gives the first n letters",
 			"%s: %s is not valid UTF-8: byte %d is 0x%02X", function, name, i+1, s[i])

@@ -20,6 +20,17 @@ var arithmetic = map[string]func(a, b lua.LNumber) lua.LNumber{
 	"__unm": func(a, _ lua.LNumber) lua.LNumber { return -a },
 }
 
+// modSteps is what a remainder costs: it is worked out bit by bit of what the
+// numbers are apart. 1e308 by 1e-308 takes 30 µs.
+func modSteps(a, b float64) int {
+	exponent := func(f float64) int { return int(math.Float64bits(f) >> 52 & 0x7ff) }
+	x, y := exponent(a), exponent(b)
+	if x == 0x7ff || y == 0x7ff || b == 0 {
+		return 0
+	}
+	return max(x-y, 0) / 2
+}
+
 // modulo has the sign of the divisor.
 func modulo(a, b lua.LNumber) lua.LNumber {
 	m := math.Mod(float64(a), float64(b))
@@ -41,6 +52,9 @@ func stringArithmetic(event string) *lua.LFunction {
 		a, aOK := toNumber(x)
 		b, bOK := toNumber(y)
 		if aOK && bOK {
+			if event == "__mod" {
+				charge(L, modSteps(float64(a), float64(b)), 0)
+			}
 			L.Push(do(a, b))
 			return 1
 		}

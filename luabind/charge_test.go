@@ -200,7 +200,7 @@ func mustHave(t *testing.T, bodies map[string]string, name string) {
 	}
 }
 
-func chargedConfig(t *testing.T, rounds int) Config {
+func chargedConfig(t testing.TB, rounds int) Config {
 	lib, err := Compile("lib/lib.lua", []byte("return {}"))
 	if err != nil {
 		t.Fatal(err)

@@ -18,12 +18,17 @@ func chertCut(_ *VM, L *lua.LState) int {
 	if !ok || !(n >= 0) || n != lua.LNumber(toInt(float64(n))) {
 		wrong(L, name, "", 2, "a whole number of letters, 0 or more")
 	}
+	charge(L, len(s)/validBytes, 0)
 	if i := badUTF8(string(s)); i >= 0 {
 		raise(L, "", "%s: s is not valid UTF-8: byte %d is 0x%02X", name, i+1, s[i])
 	}
 	L.Push(lua.LString(cutLetters(L, string(s), int(n))))
 	return 1
 }
+
+// validBytes is how many bytes of UTF-8 are checked in the time of a step, where
+// they are not ASCII.
+const validBytes = 16
 
 // cutLetters is the first n letters of a text, copied.
 func cutLetters(L *lua.LState, s string, n int) string {

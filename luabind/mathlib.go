@@ -13,8 +13,8 @@ func mathLibrary() map[string]lua.LValue {
 		"abs": math1(math.Abs), "acos": math1(math.Acos), "asin": math1(math.Asin), "atan": math1(math.Atan),
 		"atan2": math2(math.Atan2), "ceil": math1(math.Ceil), "cos": math1(math.Cos), "cosh": math1(math.Cosh),
 		"deg": math1(func(x float64) float64 { return x / (math.Pi / 180) }), "exp": math1(math.Exp), "floor": math1(math.Floor),
-		"fmod": math2(math.Mod), "frexp": mathFrexp, "ldexp": mathLdexp, "log": math1(math.Log), "log10": math1(math.Log10),
-		"max": mathMax, "min": mathMin, "mod": math2(math.Mod), "modf": mathModf, "pow": math2(math.Pow),
+		"fmod": mathMod, "frexp": mathFrexp, "ldexp": mathLdexp, "log": math1(math.Log), "log10": math1(math.Log10),
+		"max": mathMax, "min": mathMin, "mod": mathMod, "modf": mathModf, "pow": math2(math.Pow),
 		"rad": math1(func(x float64) float64 { return x * (math.Pi / 180) }), "random": mathRandom,
 		"sin": math1(math.Sin), "sinh": math1(math.Sinh), "sqrt": math1(math.Sqrt), "tan": math1(math.Tan), "tanh": math1(math.Tanh),
 	})
@@ -35,6 +35,13 @@ func math2(f func(x, y float64) float64) lua.LGFunction {
 		L.Push(lua.LNumber(f(float64(numberArg(L, 1)), float64(numberArg(L, 2)))))
 		return 1
 	}
+}
+
+func mathMod(L *lua.LState) int {
+	x, y := float64(numberArg(L, 1)), float64(numberArg(L, 2))
+	charge(L, modSteps(x, y), 0)
+	L.Push(lua.LNumber(math.Mod(x, y)))
+	return 1
 }
 
 func mathFrexp(L *lua.LState) int {

@@ -43,8 +43,14 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 			bytes += 90 * c // the map of names; what it is filled with is charged as it is set
 		}
 	case lua.OP_ADD, lua.OP_SUB, lua.OP_MUL, lua.OP_DIV, lua.OP_MOD, lua.OP_POW:
+		x, y := t.operand(f, b), t.operand(f, c)
 		// Strings are converted to numbers, however long they are.
-		steps = lengthOf(t.operand(f, b))/16 + lengthOf(t.operand(f, c))/16
+		steps = lengthOf(x)/16 + lengthOf(y)/16
+		if op == lua.OP_MOD {
+			a, _ := x.(lua.LNumber)
+			b, _ := y.(lua.LNumber)
+			steps += modSteps(float64(a), float64(b))
+		}
 	case lua.OP_UNM:
 		steps = lengthOf(t.operand(f, b)) / 16
 	case lua.OP_LEN:
