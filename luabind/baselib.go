@@ -58,9 +58,10 @@ func baseAssert(L *lua.LState) int {
 	// Lua 5.1 puts the position before a text. It takes nothing else; a table
 	// is raised as it is, as later versions do.
 	if lua.LVCanConvToString(L.Get(2)) {
-		L.Error(lua.LString(whereIs(L, 1)+cut(text(L.Get(2)))), 0)
+		charge(L, 0, lengthOf(L.Get(2))+100)
+		throw(L, lua.LString(whereIs(L, 1)+text(L.Get(2))))
 	}
-	L.Error(L.Get(2), 0)
+	throw(L, L.Get(2))
 	return 0
 }
 
@@ -70,12 +71,12 @@ func baseError(L *lua.LState) int {
 		level = intArg(L, 2)
 	}
 	charge(L, 10, 0)
-	charge(L, 0, 2*min(lengthOf(L.Get(1)), maxMessage)+100)
+	charge(L, 0, lengthOf(L.Get(1))+100)
 	if lua.LVCanConvToString(L.Get(1)) && level > 0 {
 		// A number becomes a string, as in Lua 5.1.
-		L.Error(lua.LString(whereIs(L, level)+cut(text(L.Get(1)))), 0)
+		throw(L, lua.LString(whereIs(L, level)+text(L.Get(1))))
 	}
-	L.Error(L.Get(1), 0)
+	throw(L, L.Get(1))
 	return 0
 }
 

@@ -17,6 +17,14 @@ type raised struct {
 	text   string // of the last error raise was given a hint for
 	hint   string
 	slip   slip // of the last error an instruction raised
+	exact  bool // what is raised now is a script's own value
+}
+
+// throw raises a value as it is, for scripts. RaiseError is for our own texts: it
+// puts the position before them, and a space where there is none.
+func throw(L *lua.LState, v lua.LValue) {
+	vmOf(L).raised.exact = true
+	L.Error(v, 0)
 }
 
 // raise raises an error at the place of the Lua call that is being made. The
@@ -28,12 +36,17 @@ func raise(L *lua.LState, hint, format string, args ...any) {
 	L.RaiseError("%s", vm.raised.text)
 }
 
+// raisedTrace is the StackTrace of errors that came by onRaise.
+const raisedTrace = "-"
+
 // onRaise is called by gopher-lua for every error, with the error's value on
 // top of the stack and all frames still standing. A non-empty StackTrace keeps
 // PCall from building one as text.
 func (vm *VM) onRaise(L *lua.LState) {
 	obj := L.Get(-1)
-	if s, ok := obj.(lua.LString); ok {
+	exact := vm.raised.exact
+	vm.raised.exact = false
+	if s, ok := obj.(lua.LString); ok && !exact {
 		// A Go function that pcall calls directly has no position: RaiseError
 		// leaves a space where it would stand.
 		msg := cut(strings.TrimPrefix(string(s), " "))
@@ -61,7 +74,7 @@ func (vm *VM) onRaise(L *lua.LState) {
 	if len(r.stack) > 0 {
 		r.at = r.stack[0]
 	}
-	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: obj, StackTrace: "-"})
+	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: obj, StackTrace: raisedTrace})
 }
 
 // forget clears what the last call has raised. Errors that no Lua code raises
@@ -96,6 +109,9 @@ func (vm *VM) failure(err error) *Failure {
 			f.Stack = append(f.Stack, fmt.Sprintf("%s:%d", p.file, p.line))
 		}
 		f.Message = vm.message(ae.Object)
+		if ae.StackTrace != raisedTrace {
+			f.Message = strings.TrimPrefix(f.Message, " ") // of a Go function without any Lua: see onRaise
+		}
 		if file, line, rest, ok := vm.prefixed(f.Message); ok {
 			f.File, f.Line, f.Message = file, line, rest
 		}
@@ -142,7 +158,7 @@ func (vm *VM) explainOverrun(f *Failure, kind FailureKind) {
 func (vm *VM) message(obj lua.LValue) string {
 	switch v := obj.(type) {
 	case lua.LString:
-		return strings.TrimPrefix(string(v), " ") // see onRaise
+		return cut(string(v))
 	case lua.LNumber:
 		return numberText(v)
 	case *lua.LTable:

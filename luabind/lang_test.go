@@ -215,3 +215,29 @@ func FuzzCompile(f *testing.F) {
 		_ = vm
 	})
 }
+
+// What a script raises is what it catches, byte for byte, whichever way it comes.
+func TestErrorsAreCaughtAsTheyWereRaised(t *testing.T) {
+	t.Parallel()
+	ways := map[string]string{
+		"error":         `pcall(error, e, 0)`,
+		"assert":        `pcall(function() return pcall(assert, false, e) end)`,
+		"xpcall":        `xpcall(function() error(e, 0) end, function(m) return m end)`,
+		"raised again":  `pcall(function() local _, m = pcall(error, e, 0) error(m, 0) end)`,
+		"again, thrice": `pcall(function() local _, m for i = 1, 3 do _, m = pcall(error, m or e, 0) end error(m, 0) end)`,
+		"sort":          `pcall(table.sort, { 3, 2, 1 }, function() error(e, 0) end)`,
+		"gsub":          `pcall(string.gsub, "a", "a", function() error(e, 0) end)`,
+		"re.gsub":       `pcall(re.gsub, "a", "a", function() error(e, 0) end)`,
+		"a metamethod":  `pcall(function() return setmetatable({}, { __index = function() error(e, 0) end }).x end)`,
+		"a handler":     `xpcall(function() error("x") end, function() return e end)`,
+		"tostring":      `pcall(tostring, setmetatable({}, { __tostring = function() error(e, 0) end }))`,
+	}
+	for _, e := range []string{" y", "  ", " ", "", " m ", "\n y", "\t", " rule.lua:1: x", "rule.lua:1: x", " \xc8", "a\x00b", "attempt to call a non-function object", strings.Repeat("x", 9000)} {
+		for way, code := range ways {
+			vm := sandbox(t, Config{Settings: map[string]any{"e": e}}, "local e = config.e function handle() local got = { "+code+" } if got[#got] ~= e then error({ message = ('%q'):format(got[#got]) }) end end")
+			if err := vm.Call(0, testCall()); err != nil {
+				t.Errorf("%s: raised %.80q, caught %v", way, e, err)
+			}
+		}
+	}
+}

@@ -90,7 +90,7 @@ func (vm *VM) protected(L *lua.LState, n int) (*lua.LState, error) {
 		vm.broken = "a library function failed"
 		return nil, err
 	}
-	charge(L, 100, 500+2*lengthOf(errorValue(err))) // for unwinding, and the message
+	charge(L, 100, 500+lengthOf(errorValue(err))) // for unwinding, and the message
 	vm.giveBack(th)
 	return nil, err
 }
