@@ -28,9 +28,6 @@ func logAt(level string) binding {
 			charge(L, 20, 0) // nobody will see it: its fields need not be read
 			return 0
 		}
-		if s, ok := L.Get(1).(lua.LString); ok {
-			checkUTF8(L, name, "msg", string(s))
-		}
 		vm.say(L, level, toText(L, L.Get(1)), logFields(L, name))
 		return 0
 	}
@@ -50,7 +47,7 @@ func logFields(L *lua.LState, name string) map[string]any {
 		}
 		data, err := smallValue(L, v, maxFieldValues, maxMessage)
 		if err != nil || holdsText(v) {
-			data = cut(toText(L, v))
+			data = legibleLine(toText(L, v))
 		}
 		fields[shorten(legible(toText(L, k)))] = legibleData(data)
 	}
@@ -79,6 +76,14 @@ func holdsText(v lua.LValue) bool {
 		return true
 	}
 	return false
+}
+
+// legibleLine is as much of a text as a line may have, legible.
+func legibleLine(s string) string {
+	if most := maxMessage + utf8.UTFMax; len(s) > most {
+		s = s[:most] // a letter that is cut here is beyond what is shown
+	}
+	return cut(legible(s))
 }
 
 // legible is a text with the bytes that are not UTF-8 written as \xC3.

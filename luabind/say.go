@@ -9,7 +9,7 @@ import (
 // say logs a line of a script, within its quota: it goes to Config.Print while
 // loading, to the call's Effects in a handler. Long lines are cut.
 func (vm *VM) say(L *lua.LState, level, msg string, fields map[string]any) {
-	msg = legible(cut(msg))
+	msg = legibleLine(msg)
 	size := len(msg) + sizeOf(fields)
 	charge(L, 20+logSteps*size, size)
 	m := &vm.meter
