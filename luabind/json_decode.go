@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
 
@@ -12,10 +13,10 @@ import (
 )
 
 // decodeJSON reads JSON text as a Lua value. null is nil: it leaves no key in
-// an object, and a hole in an array. Objects keep the order of their keys. What
-// comes from outside need not be UTF-8: wrong bytes read as U+FFFD.
+// an object, and a hole in an array. Objects keep the order of their keys. What is
+// not Unicode, and could not be given as it stands, is an error.
 func decodeJSON(L *lua.LState, text string) (lua.LValue, error) {
-	r := jsonReader{L: L, s: text}
+	r := jsonReader{L: L, s: text, exactly: true}
 	return r.all()
 }
 
@@ -26,13 +27,14 @@ func borrowed(text []byte) string { return unsafe.String(unsafe.SliceData(text),
 // values between. A table is made when all of it was read, of the size it needs,
 // and charged for first.
 type jsonReader struct {
-	L     *lua.LState
-	s     string
-	i     int
-	nodes int
-	kept  bool           // strings may be written as keptPrefix says
-	open  []lua.LValue   // what was read of the tables that are not complete
-	made  *[]*lua.LTable // if set, gets every table
+	L       *lua.LState
+	s       string
+	i       int
+	nodes   int
+	kept    bool           // strings may be written as keptPrefix says
+	exactly bool           // what is not Unicode is an error; otherwise, as in events, U+FFFD
+	open    []lua.LValue   // what was read of the tables that are not complete
+	made    *[]*lua.LTable // if set, gets every table
 }
 
 func (r *jsonReader) all() (lua.LValue, error) {
@@ -225,6 +227,9 @@ func (r *jsonReader) string() (string, error) {
 			r.i = i + 1
 			s := r.s[start:i]
 			if !utf8.ValidString(s) {
+				if r.exactly {
+					return "", r.notUnicode(start, i)
+				}
 				charge(r.L, len(s)/8, 8*len(s))
 				return string([]rune(s)), nil // U+FFFD for each wrong byte
 			}
@@ -249,6 +254,11 @@ func (r *jsonReader) escaped(start int) (string, error) {
 			i++
 		case '"':
 			charge(r.L, (i-start)/4, 4*(i-start)+2*boxBytes)
+			if r.exactly {
+				if err := r.notUnicode(start, i); err != nil {
+					return "", err
+				}
+			}
 			var s string
 			if err := json.Unmarshal([]byte(r.s[start-1:i+1]), &s); err != nil {
 				return "", r.fail("a string with a wrong escape")
@@ -259,4 +269,38 @@ func (r *jsonReader) escaped(start int) (string, error) {
 	}
 	r.i = len(r.s)
 	return "", r.fail("the text ends in a string")
+}
+
+// notUnicode is the error of a string, s[start:end], that has bytes which are not
+// UTF-8, or half of a pair of surrogates such as \ud83d alone.
+func (r *jsonReader) notUnicode(start, end int) error {
+	if i := badUTF8(r.s[start:end]); i >= 0 {
+		r.i = start + i
+		return r.fail(fmt.Sprintf("byte 0x%02X is not UTF-8", r.s[r.i]))
+	}
+	for i := start; i < end; i++ {
+		if r.s[i] != '\\' {
+			continue
+		}
+		unit, ok := r.unit(i, end)
+		if !ok || !utf16.IsSurrogate(unit) {
+			i++
+			continue
+		}
+		if low, ok := r.unit(i+6, end); !ok || utf16.DecodeRune(unit, low) == utf8.RuneError {
+			r.i = i
+			return r.fail(r.s[i:i+6] + " is half of a character: the other half is missing")
+		}
+		i += 11
+	}
+	return nil
+}
+
+// unit is the number of an escape such as \u00e9 at i.
+func (r *jsonReader) unit(i, end int) (rune, bool) {
+	if i+6 > end || r.s[i] != '\\' || r.s[i+1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(r.s[i+2:i+6], 16, 16)
+	return rune(n), err == nil
 }

@@ -20,8 +20,9 @@ func inLua(t testing.TB, vm *VM, fn func(L *lua.LState)) error {
 	}), lua.LNil)
 }
 
-// What decodeJSON takes is what encoding/json takes, and its value is the same;
-// written again it reads as the same value.
+// What the reader takes is what encoding/json takes, and its value is the same;
+// written again it reads as the same value. decodeJSON takes of it what comes without
+// a character put in for another.
 func FuzzJSON(f *testing.F) {
 	for _, s := range []string{`{"a":[1,2.5,-3e2,true,false,null],"b":{"c":"é\u00e9\ud83d\ude00\n"}}`, `[[],{}]`, `"\ud800"`, `01`, `-`, `1.`, `"\q"`, "\"\xff\"", `{"a":1,"a":2}`, ` [1 , 2] `, `[1,]`, `{"":0}`, `1e400`} {
 		f.Add(s)
@@ -31,9 +32,15 @@ func FuzzJSON(f *testing.F) {
 		var want any
 		wantErr := json.Unmarshal([]byte(text), &want)
 		err := inLua(t, vm, func(L *lua.LState) {
-			v, err := decodeJSON(L, text)
+			r := jsonReader{L: L, s: text}
+			v, err := r.all()
 			if err != nil && strings.Contains(err.Error(), "JSON ") {
 				return // too deep, too many: bounds encoding/json does not have
+			}
+			_, inexact := decodeJSON(L, text)
+			doubtful := !utf8.ValidString(text) || strings.Contains(strings.ToLower(text), `\ud`)
+			if err == nil && inexact != nil && !doubtful || err != nil && inexact == nil {
+				t.Errorf("%q: got error %v, exactly %v", text, err, inexact)
 			}
 			if (err == nil) != (wantErr == nil) {
 				t.Errorf("%q: got error %v, encoding/json %v", text, err, wantErr)
@@ -51,6 +58,9 @@ func FuzzJSON(f *testing.F) {
 					return
 				}
 				t.Fatalf("%q: decoded, then not encoded: %v", text, err)
+			}
+			if inexact == nil && strings.Contains(string(out), "\ufffd") && !strings.Contains(text, "\ufffd") && !strings.Contains(strings.ToLower(text), `\ufffd`) {
+				t.Errorf("%q: a character was put in: %s", text, out)
 			}
 			if !json.Valid(out) || !utf8.Valid(out) {
 				t.Fatalf("%q: encoded as %q", text, out)
@@ -185,19 +195,26 @@ end)`)
 func TestJSONErrorsHavePlaces(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`["abc`:       "line 1, column 6: the text ends in a string",
-		`["a\"bc`:     "line 1, column 8: the text ends in a string",
-		"[1,\n  x]":   "line 2, column 3: expected a value",
-		"{\"a\"\n 1}": "line 2, column 2: expected \":\" after a name",
-		"[1 2]":       "line 1, column 4: expected \",\" or \"]\"",
-		"1 2":         "line 1, column 3: more follows the value",
-		"[01]":        "line 1, column 2: \"01\" is not a number",
-		"{1}":         "line 1, column 2: expected a name in quotes",
-		"\"a\tb\"":    "line 1, column 3: a control character in a string",
-		"[":           "line 1, column 2: the text ends where a value is expected",
+		`["abc`:                  "line 1, column 6: the text ends in a string",
+		`["a\"bc`:                "line 1, column 8: the text ends in a string",
+		"[1,\n  x]":              "line 2, column 3: expected a value",
+		"{\"a\"\n 1}":            "line 2, column 2: expected \":\" after a name",
+		"[1 2]":                  "line 1, column 4: expected \",\" or \"]\"",
+		"1 2":                    "line 1, column 3: more follows the value",
+		"[01]":                   "line 1, column 2: \"01\" is not a number",
+		"{1}":                    "line 1, column 2: expected a name in quotes",
+		"\"a\tb\"":               "line 1, column 3: a control character in a string",
+		`["a\ud800"]`:            "line 1, column 4: \\ud800 is half of a character: the other half is missing",
+		`["\\ud800\ud83dx"]`:     "line 1, column 10: \\ud83d is half of a character: the other half is missing",
+		`["\udc00\ud800"]`:       "line 1, column 3: \\udc00 is half",
+		`{"\ud800\ud800": 1}`:    "line 1, column 3: \\ud800 is half",
+		"[\"a\xc8\"]":            "line 1, column 4: byte 0xC8 is not UTF-8",
+		"[\"\\n\xc8\"]":          "line 1, column 5: byte 0xC8 is not UTF-8",
+		"{\"a\": {\"\xff\": 1}}": "line 1, column 9: byte 0xFF is not UTF-8",
+		"[":                      "line 1, column 2: the text ends where a value is expected",
 	} {
 		vm := sandbox(t, Config{}, "function handle() end")
-		if _, err := decodeJSON(vm.L, text); err == nil || err.Error() != "not JSON: "+want {
+		if _, err := decodeJSON(vm.L, text); err == nil || !strings.HasPrefix(err.Error(), "not JSON: "+want) {
 			t.Errorf("%q: got %v, want %s", text, err, want)
 		}
 	}
