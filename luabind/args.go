@@ -89,6 +89,7 @@ func wantChat(vm *VM, L *lua.LState, function string, n int) string {
 		if v == "" || len(v) > maxID || strings.ContainsAny(string(v), "\x00\n\r") {
 			raise(L, "pass "+field, "%s: %s %s is not an id", function, p.Name, quote(string(v)))
 		}
+		checkUTF8(L, function, p.Name, string(v))
 		return string(v)
 	case *lua.LNilType:
 		e := vm.call.Event
@@ -217,6 +218,7 @@ func (o table) text(key string) string {
 		if v == "" {
 			raise(o.L, "", "%s: %s is empty", o.function, key)
 		}
+		checkUTF8(o.L, o.function, key, string(v)) // names, reasons, hours: people read them
 		return string(v)
 	}
 	o.wrong(key, "a string")
@@ -226,9 +228,6 @@ func (o table) text(key string) string {
 // reason is why, for people: cut, not refused, where it is long.
 func (o table) reason() string {
 	s := o.text("reason")
-	if s != "" {
-		checkUTF8(o.L, o.function, "reason", s)
-	}
 	if len(s) > maxReason {
 		s = strings.ToValidUTF8(s[:maxReason], "") + "…"
 	}

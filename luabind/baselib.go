@@ -140,6 +140,7 @@ func baseRawSet(L *lua.LState) int {
 	key := L.Get(2)
 	bytes, steps := growth(t, key)
 	charge(L, lengthOf(key)/64+steps, bytes)
+	vmOf(L).noteOdd(L, t, key, L.Get(3))
 	L.RawSet(t, key, L.Get(3))
 	L.Push(t)
 	return 1

@@ -156,7 +156,7 @@ func chertSend(vm *VM, L *lua.LState) int {
 
 // wantTimer is a timer's name, in an event that has a chat for it.
 func wantTimer(vm *VM, L *lua.LState, function string, n int) string {
-	timer := wantText(L, function, n, MaxName)
+	timer := wantPlain(L, function, n, MaxName)
 	if strings.ContainsAny(timer, " \t\r\n*") {
 		raise(L, `like "remind_me"`, "%s: name %s has a space or a * in it: no rule could wait for \"timer:%s\"", function, quote(timer), shorten(timer))
 	}

@@ -24,7 +24,73 @@ type eventState struct {
 	table lua.LValue      // nil: not asked for
 	made  []*lua.LTable   // the tables of it that were made here
 	text  json.RawMessage // as it was kept before
-	at    place           // where it was asked for: a table that can't be kept is shown there
+	at    place           // where it was asked for: what can't be kept is shown there
+	odd   *oddWrites      // or, if it is known, where it was written; nil: nowhere
+}
+
+// oddWrites are the last writes to tables, while ev.state is in use, that may have
+// made one which can't be kept.
+type oddWrites struct {
+	last [8]oddWrite
+	n    int
+}
+
+type oddWrite struct {
+	table *lua.LTable
+	at    place
+}
+
+// noteOdd notes a write of this kind, if ev.state is in use. Go allocates the notes
+// for the few handlers that have any.
+func (vm *VM) noteOdd(L *lua.LState, t *lua.LTable, key, value lua.LValue) {
+	v := vm.bound.ev
+	if v == nil || v.state.table == nil || !odd(t, key, value) {
+		return
+	}
+	o := v.state.odd
+	if o == nil {
+		o = &oddWrites{}
+		v.state.odd = o
+	}
+	at := L.Context().(*thread).place()
+	o.last[o.n%len(o.last)] = oddWrite{t, at}
+	o.n++
+}
+
+// of is where the table was last written to in such a way.
+func (o *oddWrites) of(t *lua.LTable) (at place, ok bool) {
+	if o == nil {
+		return place{}, false
+	}
+	for i := o.n - 1; i >= 0 && i >= o.n-len(o.last); i-- {
+		if w := o.last[i%len(o.last)]; w.table == t {
+			return w.at, true
+		}
+	}
+	return place{}, false
+}
+
+// odd reports whether setting a key may make of a table what JSON has no form for:
+// a list with holes or names, a key or value that it does not know.
+func odd(t *lua.LTable, key, value lua.LValue) bool {
+	switch v := value.(type) {
+	case *lua.LNilType:
+		return false
+	case *lua.LFunction, *lua.LUserData:
+		return true
+	case lua.LNumber:
+		if v-v != 0 { // it is not finite
+			return true
+		}
+	}
+	switch k := key.(type) {
+	case lua.LString:
+		return len(arrayPart(t)) > 0 && len(keysOf(t)) == 0 // the first name
+	case lua.LNumber:
+		n := len(arrayPart(t))
+		return !(k >= 1 && k <= lua.LNumber(n+1)) || k != lua.LNumber(int(k)) || n == 0 && len(keysOf(t)) > 0
+	}
+	return true
 }
 
 // loadState gives ev.state, nil where there is no chat.
@@ -70,7 +136,7 @@ func (v *eventView) assignState(L *lua.LState, t lua.LValue) {
 	switch given := t.(type) {
 	case *lua.LTable:
 		if frozen(given) {
-			raise(L, "copy what you need of it into a new table", "ev.state can't be a table of an earlier event's ev.state")
+			raise(L, "copy what you need of it into a new table", "ev.state can't be a table of the ev.state of a handler that is over")
 		}
 	case *lua.LNilType:
 		t = v.emptyState(L) // forget it
@@ -84,7 +150,7 @@ func (v *eventView) assignState(L *lua.LState, t lua.LValue) {
 }
 
 const (
-	lateEvent = "this ev is of an earlier event, which is over"
+	lateEvent = "this ev is of a handler that is over, of an earlier event or of another rule"
 	lateHint  = "use the ev of the handler that runs, and keep none in a variable outside of it"
 )
 
@@ -111,7 +177,7 @@ func (v *eventView) freeze() {
 	v.state, v.call = eventState{}, nil
 }
 
-// frozenMeta marks tables of an earlier event's ev.state.
+// frozenMeta marks tables of the ev.state of a handler that is over.
 var frozenMeta = sync.OnceValue(func() *lua.LTable {
 	mt := &lua.LTable{Metatable: lua.LNil}
 	mt.RawSetString("__metatable", lockedMark)
@@ -121,7 +187,7 @@ var frozenMeta = sync.OnceValue(func() *lua.LTable {
 // frozen reports whether a table must not be written any more.
 func frozen(t *lua.LTable) bool { return t.Metatable == lua.LValue(frozenMeta()) }
 
-var errFrozen = errors.New("this table is of an earlier event's ev.state, which is over: what is written to it would be lost")
+var errFrozen = errors.New("this table is of the ev.state of a handler that is over, of an earlier event or of another rule: what is written to it would be lost")
 
 // finishEvent keeps ev.state if the handler that just ended well changed it.
 // The work is on the handler's budget, and its error fails the handler.
@@ -137,15 +203,20 @@ func finishEvent(vm *VM, _ *lua.LState) error {
 		return 0
 	}), lua.LNil)
 	if err != nil {
-		vm.raised.at = v.state.at // no Lua runs here that could be blamed
+		// No Lua runs here that could be blamed.
+		vm.raised.at = v.state.at
 	}
 	return err
 }
 
 func (v *eventView) saveState(L *lua.LState) error {
-	text, err := encodeKept(L, v.state.table)
+	w := jsonWriter{L: L, kept: true}
+	text, err := w.all(v.state.table)
 	switch {
 	case err != nil:
+		if at, ok := v.state.odd.of(w.wrong); ok {
+			v.state.at = at
+		}
 		return fmt.Errorf("ev.state can't be kept: %w", err)
 	case string(text) == "{}" || string(text) == "[]":
 		text = nil

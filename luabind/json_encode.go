@@ -39,6 +39,7 @@ type jsonWriter struct {
 	nodes int
 	kept  bool         // for decodeKept: every string can be written
 	open  []lua.LValue // tables being written, outermost first
+	wrong *lua.LTable  // after an error: the table that has what can't be written
 }
 
 func (w *jsonWriter) all(v lua.LValue) (json.RawMessage, error) {
@@ -123,11 +124,16 @@ func (w *jsonWriter) number(n float64) error {
 	return nil
 }
 
-func (w *jsonWriter) table(t *lua.LTable) error {
+func (w *jsonWriter) table(t *lua.LTable) (err error) {
 	if err := w.enter(t); err != nil {
 		return err
 	}
-	defer w.leave()
+	defer func() {
+		if err != nil && w.wrong == nil {
+			w.wrong = t // the innermost
+		}
+		w.leave()
+	}()
 	if shownBy(t) != nil {
 		return &valueError{"", "a library can't be written as JSON"}
 	}
@@ -144,7 +150,7 @@ func (w *jsonWriter) table(t *lua.LTable) error {
 			keys = append(keys, string(k))
 		case lua.LNumber:
 			if i := int(k); lua.LNumber(i) != k || i < 1 || i > n {
-				return &valueError{"", fmt.Sprintf("a table with the number key %v can't be written as JSON: numbers must be a list 1, 2, 3 … without holes; use tostring(key)", k)}
+				return &valueError{fmt.Sprintf("[%v]", k), fmt.Sprintf("a table with the number key %v can't be written as JSON: numbers must be a list 1, 2, 3 … without holes; use tostring(key)", k)}
 			}
 		default:
 			return &valueError{"", fmt.Sprintf("a table with a %s as key can't be written as JSON", k.Type())}
@@ -167,10 +173,11 @@ func (w *jsonWriter) table(t *lua.LTable) error {
 		}
 		w.add("]")
 		return nil
-	case len(keys) < count:
-		return &valueError{"", "a table that is both a list and has names can't be written as JSON"}
 	}
 	slices.Sort(keys)
+	if len(keys) < count {
+		return &valueError{"", "a table that is both a list and has names, such as " + quote(shorten(keys[0])) + ", can't be written as JSON"}
+	}
 	w.add("{")
 	for i, k := range keys {
 		if err := w.member(i, k, t.RawGetString(k)); err != nil {

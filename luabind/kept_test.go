@@ -161,7 +161,7 @@ func TestKeepingRefuses(t *testing.T) {
 	for value, want := range map[string]string{
 		`{ a = { 1, 0/0 } }`:           "at .a[2]: the number NaN can't be written as JSON",
 		`{ a = { b = 1/0 } }`:          "at .a.b: the number +Inf can't be written as JSON",
-		`{ a = { 1, x = 2 } }`:         "at .a: a table that is both a list and has names can't be written as JSON",
+		`{ a = { 1, x = 2 } }`:         `at .a: a table that is both a list and has names, such as "x", can't be written as JSON`,
 		`{ a = { [1] = 1, [3] = 3 } }`: "holes",
 		`{ [1.5] = 1 }`:                "a table with the number key 1.5 can't be written as JSON",
 		`{ [true] = 1 }`:               "a table with a boolean as key can't be written as JSON",
@@ -190,7 +190,8 @@ func TestKeepingRefuses(t *testing.T) {
 // writing to a table of it that was kept, in whatever way, are errors that say so.
 func TestLateState(t *testing.T) {
 	t.Parallel()
-	const late, lost = "ev.state: this ev is of an earlier event, which is over", "this table is of an earlier event's ev.state, which is over: what is written to it would be lost"
+	const late, lost = "ev.state: this ev is of a handler that is over, of an earlier event or of another rule",
+		"this table is of the ev.state of a handler that is over, of an earlier event or of another rule: what is written to it would be lost"
 	for body, want := range map[string]string{
 		`kept.ev.state.x = 1`:                                 late,
 		`local s = kept.ev.state`:                             late,
@@ -206,7 +207,7 @@ func TestLateState(t *testing.T) {
 		`table.sort(kept.inner.list)`:                         lost,
 		`rawset(kept.state, "x", 1)`:                          lost,
 		`setmetatable(kept.state, {})`:                        "cannot change a protected metatable",
-		`ev.state = kept.state`:                               "ev.state can't be a table of an earlier event's ev.state",
+		`ev.state = kept.state`:                               "ev.state can't be a table of the ev.state of a handler that is over",
 		`setmetatable({}, { __newindex = kept.state }).x = 1`: lost,
 		`kept.fresh.x = 1`:                                    lost,
 		// Reading what was kept, and writing to what is this event's, is not.
@@ -257,7 +258,7 @@ chert.on("x", function(ev)
   error("x")
 end)`)
 	w := &world{state: json.RawMessage(`{"n":1}`)}
-	for _, want := range []string{"x", "earlier event's ev.state"} {
+	for _, want := range []string{"x", "the ev.state of a handler that is over"} {
 		if f, ok := r.call(0, w).(*Failure); !ok || !strings.Contains(f.Message, want) {
 			t.Errorf("got %v, want %q", f, want)
 		}

@@ -53,12 +53,37 @@ func TestStateRefused(t *testing.T) {
 		`ev.state.text = ("x"):rep(70000)`:     "ev.state is too large to be kept: 70011 bytes as JSON, at most 65536",
 		`ev.state[1] = 1; ev.state.a = 2`:      "both a list and has names",
 		`ev.state.big = {}; ev.state.big[7]=1`: "holes",
+		`ev.state[1.5] = 1`:                    "ev.state can't be kept: at [1.5]: a table with the number key 1.5 can't be written",
 	} {
 		r := loadRules(t, Config{}, "chert.on(\"x\", function(ev)\n"+body+"\nend)")
 		w := &world{}
 		f, ok := r.call(0, w).(*Failure)
 		if !ok || !strings.Contains(f.Message, want) || f.Line != 2 || f.File != "rule.lua" || w.saved != 0 {
 			t.Errorf("%s: got %+v, saved %d; want %q at rule.lua:2", body, f, w.saved, want)
+		}
+	}
+}
+
+// What can't be kept is shown where it was written, not where ev.state was first
+// asked for.
+func TestStateRefusedWhereItWasWritten(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`ev.state[1.5] = 1`:                       "at [1.5]:",
+		`ev.state.a.b[1.5] = 1`:                   "at .a.b[1.5]:",
+		`ev.state[true] = 1`:                      "a table with a boolean as key",
+		`ev.state.a.f = print`:                    "at .a.f: a function",
+		`ev.state.a.n = 1 / 0`:                    "at .a.n: the number +Inf",
+		`ev.state.list[3] = 1`:                    "at .list: a list with holes",
+		`ev.state.list.name = 1`:                  `at .list: a table that is both a list and has names, such as "name", can't`,
+		`ev.state[1] = 1`:                         `a table that is both a list and has names, such as "a", can't`,
+		`local s = ev.state.a.b rawset(s, -1, 1)`: "at .a.b[-1]:",
+	} {
+		r := loadRules(t, Config{}, "chert.on(\"x\", function(ev)\n  ev.state.a = { b = {} }\n  ev.state.list = { 1 }\n  ev.state.fine = 1\n  "+body+"\n  ev.state.last = 1\nend)")
+		w := &world{}
+		f, ok := r.call(0, w).(*Failure)
+		if !ok || !strings.Contains(f.Message, want) || f.Line != 5 || f.File != "rule.lua" {
+			t.Errorf("%s: got %v, want %q at rule.lua:5", body, f, want)
 		}
 	}
 }
@@ -81,7 +106,7 @@ end)`)
 		t.Fatal(err)
 	}
 	f, ok := r.call(0, &world{}).(*Failure)
-	if !ok || f.Line != 7 || !strings.Contains(f.Message, "of an earlier event") {
+	if !ok || f.Line != 7 || !strings.Contains(f.Message, "of a handler that is over") {
 		t.Errorf("got %+v", f)
 	}
 }

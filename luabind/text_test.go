@@ -13,15 +13,24 @@ import (
 func TestTextsForPeopleAreUTF8(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`chert.send(ev.chat.id, cut)`:                     "chert.send: text is not valid UTF-8: byte 2 is 0xC3",
-		`chert.mark_read(ev.chat.id, { reason = cut })`:   "chert.mark_read: reason is not valid UTF-8: byte 2 is 0xC3",
-		`chert.keep_unread(ev.chat.id, { reason = cut })`: "chert.keep_unread: reason is not valid UTF-8: byte 2 is 0xC3",
-		`chert.hold(ev.chat.id, "1h", { reason = cut })`:  "chert.hold: reason is not valid UTF-8: byte 2 is 0xC3",
-		`kv.set(cut, 1)`:               `kv.set: the key "x\xc3" is not valid UTF-8 from byte 2 on`,
-		`kv.get(cut)`:                  `kv.get: the key "x\xc3" is not valid UTF-8 from byte 2 on`,
-		`json.encode({ a = { cut } })`: `json.encode: at .a[1]: the string "x\xc3" can't be written as JSON: it is not UTF-8 from byte 2 on`,
-		`json.encode({ [cut] = 1 })`:   "it is not UTF-8 from byte 2 on",
-		`chert.cut(cut, 1)`:            "chert.cut: s is not valid UTF-8: byte 2 is 0xC3",
+		`chert.send(ev.chat.id, cut)`:                                "chert.send: text is not valid UTF-8: byte 2 is 0xC3",
+		`chert.mark_read(ev.chat.id, { reason = cut })`:              "chert.mark_read: reason is not valid UTF-8: byte 2 is 0xC3",
+		`chert.keep_unread(ev.chat.id, { reason = cut })`:            "chert.keep_unread: reason is not valid UTF-8: byte 2 is 0xC3",
+		`chert.hold(ev.chat.id, "1h", { reason = cut })`:             "chert.hold: reason is not valid UTF-8: byte 2 is 0xC3",
+		`chert.mark_read(cut)`:                                       "chert.mark_read: chat_id is not valid UTF-8: byte 2 is 0xC3",
+		`chert.cancel_read(cut)`:                                     "chert.cancel_read: chat_id is not valid UTF-8: byte 2 is 0xC3",
+		`chert.keep_unread(cut)`:                                     "chert.keep_unread: chat_id is not valid UTF-8: byte 2 is 0xC3",
+		`chert.hold(cut, "1d")`:                                      "chert.hold: chat_id is not valid UTF-8: byte 2 is 0xC3",
+		`chert.release(cut)`:                                         "chert.release: chat_id is not valid UTF-8: byte 2 is 0xC3",
+		`chert.send(cut, "x")`:                                       "chert.send: chat_id is not valid UTF-8: byte 2 is 0xC3",
+		`chert.set_timer(cut, "5m")`:                                 "chert.set_timer: name is not valid UTF-8: byte 2 is 0xC3",
+		`chert.cancel_timer(cut)`:                                    "chert.cancel_timer: name is not valid UTF-8: byte 2 is 0xC3",
+		`json.decode('"' .. cut .. '"')`:                             "json.decode: not JSON: line 1, column 3: byte 0xC3 is not UTF-8",
+		`kv.set(cut, 1)`:                                             `kv.set: the key "x\xc3" is not valid UTF-8 from byte 2 on`,
+		`kv.get(cut)`:                                                `kv.get: the key "x\xc3" is not valid UTF-8 from byte 2 on`,
+		`json.encode({ a = { cut } })`:                               `json.encode: at .a[1]: the string "x\xc3" can't be written as JSON: it is not UTF-8 from byte 2 on`,
+		`json.encode({ [cut] = 1 })`:                                 "it is not UTF-8 from byte 2 on",
+		`chert.cut(cut, 1)`:                                          "chert.cut: s is not valid UTF-8: byte 2 is 0xC3",
 		`chert.keep_unread(ev.chat.id, { reason = "\237\160\128" })`: "reason is not valid UTF-8: byte 1 is 0xED", // half of a pair
 	} {
 		r := loadRules(t, Config{Grants: map[string]bool{"send": true}}, "chert.on(\"message.received\", function(ev)\n  local cut = (\"xé\"):sub(1, 2)\n  "+body+"\nend)")

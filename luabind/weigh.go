@@ -131,6 +131,7 @@ func (t *thread) weighSet(tb *lua.LTable, key, value lua.LValue) (steps, bytes i
 		t.refused = errFrozen
 		return steps, 0
 	}
+	t.vm.noteOdd(t.L, tb, key, value)
 	if full(tb, key) {
 		t.refused = errFull
 	}

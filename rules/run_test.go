@@ -335,7 +335,7 @@ func TestRunKnowsAnEarlierEv(t *testing.T) {
 			first.state = { n = ev.text }
 		end)`})
 	expectSaid(t, s.Run(0, Input{Event: message("one"), Now: noon}), `a/a#1: state={"n":"one"}`)
-	expectSaid(t, s.Run(0, Input{Event: message("two"), Now: noon}), "a/a#1: error: ev.state: this ev is of an earlier event…")
+	expectSaid(t, s.Run(0, Input{Event: message("two"), Now: noon}), "a/a#1: error: ev.state: this ev is of a handler that is over…")
 }
 
 // counted is a Memory that counts how often it is asked, and can panic.
