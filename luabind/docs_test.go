@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	lua "github.com/yuin/gopher-lua"
 )
 
 // reference is docs/lua.md without its blocks of code: lines, and sections by
@@ -133,6 +135,36 @@ func TestReferenceHasTheGlobals(t *testing.T) {
 	for _, m := range regexp.MustCompile("`([a-z]+)`").FindAllStringSubmatch(text, -1) {
 		if standard().globals[m[1]] == nil {
 			t.Errorf("docs/lua.md lists `%s`, which is not there: there is %v", m[1], slices.Sorted(maps.Keys(standard().globals)))
+		}
+	}
+}
+
+// The differences from Lua that are limits are those that hold.
+func TestReferenceHasTheLimitsOfTheLanguage(t *testing.T) {
+	t.Parallel()
+	_, sections := reference(t)
+	for _, row := range []string{
+		fmt.Sprintf("| `elseif` in one `if`, `and` or `or` in one expression | %d, for %d levels in all |", maxTree-10, maxTree),
+		fmt.Sprintf("| lists | up to %s values |", thousands(int64(lua.MaxArrayIndex-1))),
+		fmt.Sprintf("| functions that call each other | %d deep, and `pcall` %d deep;", stateOptions.CallStackSize, maxPcall),
+		fmt.Sprintf("| a text | %d MiB, if a function makes it |", maxString>>20),
+	} {
+		if !strings.Contains(sections["Differences from Lua 5.1"], "\n"+row) {
+			t.Errorf("the differences of docs/lua.md lack the row\n%s", row)
+		}
+	}
+	long := func(n int, first, each, last string) error {
+		_, err := Compile("x.lua", []byte("local x = ... "+first+strings.Repeat(each, n)+last))
+		return err
+	}
+	for what, parts := range map[string][3]string{
+		"elseif": {"if x == 0 then ", "elseif x == 1 then ", "end"}, "and": {"local y = x", " and x", ""}, "or": {"local y = x", " or x", ""},
+	} {
+		if err := long(maxTree-10, parts[0], parts[1], parts[2]); err != nil {
+			t.Errorf("%d times %s: %v", maxTree-10, what, err)
+		}
+		if err := long(maxTree+1, parts[0], parts[1], parts[2]); err == nil {
+			t.Errorf("%d times %s is no error", maxTree+1, what)
 		}
 	}
 }

@@ -148,8 +148,8 @@ func (g *gsub) template(t string, start, end int) {
 		}
 		g.add(t[:i])
 		if i+1 == len(t) {
-			// Lua 5.1 would put a NUL here.
-			raise(g.L, "write %% for a percent sign", "the replacement ends with a single %%")
+			g.add("\x00") // as in Lua 5.1, which reads the byte behind the text
+			return
 		}
 		switch c := t[i+1]; {
 		case c == '0':

@@ -1,6 +1,7 @@
 package luabind
 
 import (
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -53,23 +54,27 @@ func parseNumber(s string) (lua.LNumber, bool) {
 	return lua.LNumber(n), true
 }
 
-// digits reads an integer in a base; LNil if it is none.
+// digits reads an integer in a base, as C's strtoul does: what is negative counts
+// down from 2^64, and 2^64 is the most. LNil if it is none.
 func digits(s string, base int) lua.LValue {
 	s = strings.Trim(s, " \t\n\v\f\r")
 	neg := strings.HasPrefix(s, "-")
-	s = strings.TrimPrefix(s, "-")
+	if neg || strings.HasPrefix(s, "+") {
+		s = s[1:]
+	}
 	if base == 16 && len(s) > 2 && (s[:2] == "0x" || s[:2] == "0X") {
 		s = s[2:]
 	}
-	if strings.HasPrefix(s, "+") || len(s) > 1000 {
+	if len(s) > 1000 || strings.ContainsAny(s, "+-_") {
 		return lua.LNil
 	}
 	n, err := strconv.ParseUint(s, base, 64)
-	if err != nil {
+	switch {
+	case errors.Is(err, strconv.ErrRange): // n is the largest there is
+	case err != nil:
 		return lua.LNil
-	}
-	if neg {
-		return -lua.LNumber(n)
+	case neg:
+		n = -n
 	}
 	return lua.LNumber(n)
 }

@@ -29,6 +29,10 @@ func basePcall(L *lua.LState) int {
 	return give(L, th)
 }
 
+// maxHandlerErrors is how often the handler of xpcall may fail: as deep as Lua 5.1
+// lets calls of C nest.
+const maxHandlerErrors = 200
+
 // baseXpcall calls its handler after the failed function has been left, so
 // that debug.traceback, which rules don't have, would find nothing.
 func baseXpcall(L *lua.LState) int {
@@ -42,16 +46,18 @@ func baseXpcall(L *lua.LState) int {
 	L.Push(fn)
 	th, err := vmOf(L).protected(L, 2)
 	if err != nil {
-		value := errorValue(err)
-		L.SetTop(0)
-		L.Push(handle)
-		L.Push(value)
-		th, err = vmOf(L).protected(L, 1)
-		if err != nil {
-			// An error in the handler: Lua gives no more than this.
-			L.Push(lua.LFalse)
-			L.Push(errorValue(err))
-			return 2
+		// The handler handles its own errors, too, until Lua has had enough of it.
+		for n := 0; err != nil; n++ {
+			if n == maxHandlerErrors {
+				L.Push(lua.LFalse)
+				L.Push(lua.LString("error in error handling"))
+				return 2
+			}
+			value := errorValue(err)
+			L.SetTop(0)
+			L.Push(handle)
+			L.Push(value)
+			th, err = vmOf(L).protected(L, 1)
 		}
 		L.Push(lua.LFalse)
 		L.Push(th.Get(1)) // the first value only, as in Lua
