@@ -27,7 +27,8 @@ type callHealth struct {
 	base string // chert.base_url
 
 	mu        sync.Mutex
-	failed    int // calls in a row
+	lines     dispatch.Culprits // phone lines whose calls fail
+	failed    int               // calls in a row
 	since     time.Time
 	last      string
 	logged    bool           // that calls fail
@@ -48,7 +49,9 @@ func (h *callHealth) ended(a *dispatch.Attempt) {
 	switch {
 	case e == nil:
 		h.confirmed = a.Ended
-		h.failed = 0
+		h.goesThrough(a)
+	case e.Foreign && h.gov.Stray(a.Call.Chat), !e.Foreign && e.Retryable && e.RetryAfter == 0 && h.lineAlone(a):
+		// Chert answers others: no outage, nor the end of one.
 	case e.Retryable && (e.Foreign || e.RetryAfter == 0):
 		if h.failed == 0 {
 			h.since = a.Ended
@@ -56,7 +59,7 @@ func (h *callHealth) ended(a *dispatch.Attempt) {
 		h.failed++
 		h.last = e.Error()
 	default:
-		h.failed = 0
+		h.goesThrough(a)
 	}
 	switch {
 	case h.stop != nil:
@@ -69,6 +72,38 @@ func (h *callHealth) ended(a *dispatch.Attempt) {
 			h.log.Info("calls to Chert go through again")
 		}
 	}
+}
+
+// goesThrough notes a call that was answered.
+func (h *callHealth) goesThrough(a *dispatch.Attempt) {
+	h.failed = 0
+	h.lines.Answered(a.Ended, a.Call.Line)
+}
+
+// lineAlone notes a call that failed, and reports whether that concerns its line
+// alone.
+func (h *callHealth) lineAlone(a *dispatch.Attempt) bool {
+	alone, _ := h.lines.Failed(a.Ended, a.Call.Line)
+	return alone
+}
+
+// notes says in words for people what fails while other calls go through.
+func (h *callHealth) notes(now time.Time) (notes []string) {
+	switch n, one := h.gov.Strays(now); {
+	case n == 1:
+		notes = append(notes, fmt.Sprintf("calls for chat %s receive an answer that is not Chert's and are tried again, those for others are answered by Chert: check the filters of the proxy or gateway on the way", one))
+	case n > 1:
+		notes = append(notes, fmt.Sprintf("calls for some chats (%d, such as %s) receive an answer that is not Chert's and are tried again, those for others are answered by Chert: check the filters of the proxy or gateway on the way", n, one))
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch n, one := h.lines.Alone(now); {
+	case n == 1:
+		notes = append(notes, fmt.Sprintf("calls of the line %q fail and are tried again, those of others go through", one))
+	case n > 1:
+		notes = append(notes, fmt.Sprintf("calls of some lines (%d, such as %q) fail and are tried again, those of others go through", n, one))
+	}
+	return notes
 }
 
 // stopped logs that all calls have stopped, and again if the cause has changed:
@@ -128,11 +163,17 @@ func (h *callHealth) lastConfirmed() time.Time {
 func (h *callHealth) explain(s *dispatch.Stop) (cause, fix string) {
 	if s.Foreign {
 		cause = "what answers at " + h.base + " is not Chert"
+		if !s.Answered.IsZero() {
+			cause += "; Chert itself answered last at " + s.Answered.UTC().Format(time.RFC3339)
+		}
 		switch {
 		case s.HTTP == 407:
 			return cause, "give the proxy its credentials, in HTTPS_PROXY"
 		case s.HTTP >= 300 && s.HTTP < 400:
 			return cause, "set chert.base_url to the address that answers: redirects are not followed, and then restart chertd; or check the proxy on the way"
+		}
+		if !s.Answered.IsZero() {
+			return cause, "check the proxy or gateway on the way to Chert, and its filters"
 		}
 		return cause, "check chert.base_url, and the proxy or gateway on the way to Chert; a changed base_url needs a restart"
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"chertd/engine/chert"
 	"chertd/engine/dispatch"
+	"chertd/rules/chat"
 )
 
 // An outage is told once, and its end; answers that concern one chat, or ask to
@@ -85,7 +87,7 @@ func TestStopIsLoggedWithItsFix(t *testing.T) {
 	want(end(secret), "level=ERROR", "have stopped", "signing secret", "code=2004", "hint=", "chert.signing_secret")
 	want(end(secret))
 	want(end(&chert.Error{Message: "reset", Retryable: true}))
-	want(end(page), "level=ERROR", "have stopped", "https://example.com/api/v1 is not Chert", "http=404", "chert.base_url")
+	want(end(page), "level=ERROR", "have stopped", "https://example.com/api/v1 is not Chert", "http=404", "answered last at", "check the proxy")
 	want(end(page))
 	want(end(&chert.Error{Status: 403, Code: 2005, Message: "suspended"}), "level=ERROR", "code=2005", "support")
 	want(end(&chert.Error{Status: 404, Code: 2002}), "level=INFO", "go through again")
@@ -132,5 +134,67 @@ func TestPauseIsLogged(t *testing.T) {
 	}
 	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, "until=2027-01-15T08:01:00Z") {
 		t.Errorf("logged %s, want the minute's pause once", got)
+	}
+}
+
+// What fails for some alone, while Chert answers others, is a note: no outage, no
+// stop, and no word of base_url.
+func TestFailuresOfSomeAloneAreANote(t *testing.T) {
+	t.Parallel()
+	page := &chert.Error{Status: 403, Message: "blocked", Foreign: true, Retryable: true}
+	timeout := &chert.Error{Message: "timeout", Retryable: true, Unknown: true}
+	for name, tc := range map[string]struct {
+		err  *chert.Error
+		note string
+	}{
+		"a page for some chats":   {page, "chats (4, such as bad0)"},
+		"a line that hangs":       {timeout, `line "+1"`},
+		"a line that fails":       {&chert.Error{Status: 502, Code: 4001, Retryable: true}, `line "+1"`},
+		"a page for a whole line": {page, "not Chert's"},
+	} {
+		gov := dispatch.NewGovernor(0, 0)
+		h := callHealth{log: slog.New(slog.DiscardHandler), gov: gov, base: "https://example.com/api/v1"}
+		at := time.Unix(1_800_000_000, 0)
+		end := func(id, line string, err *chert.Error) {
+			at = at.Add(time.Second)
+			gov.Answered(at, dispatch.Leave{}, id, err)
+			h.ended(&dispatch.Attempt{Call: chat.Call{Chat: id, Line: line}, Ended: at, Err: err})
+		}
+		bad := func() {
+			for i := range 4 {
+				end(fmt.Sprint("bad", i), "+1", tc.err)
+			}
+		}
+		bad()
+		if since, _ := h.outage(); since.IsZero() {
+			t.Errorf("%s: nothing is answered, and it is no outage", name)
+		}
+		end("good", "+2", nil)
+		for range 5 {
+			bad()
+		}
+		if since, last := h.outage(); !since.IsZero() || gov.Stopped() != nil {
+			t.Errorf("%s: an outage since %v (%s), stopped %+v", name, since, last, gov.Stopped())
+		}
+		if notes := strings.Join(h.notes(at), "; "); !strings.Contains(notes, tc.note) || strings.Contains(notes, "base_url") {
+			t.Errorf("%s: notes are %q", name, notes)
+		}
+		for i := range 4 {
+			end(fmt.Sprint("bad", i), "+1", nil)
+		}
+		if notes := h.notes(at); len(notes) != 0 {
+			t.Errorf("%s: all is well again, and the notes are %q", name, notes)
+		}
+		for range 3 {
+			end("good", "+2", timeout)
+		}
+		if since, _ := h.outage(); since.IsZero() {
+			t.Errorf("%s: the line that worked fails, and it is no outage", name)
+		}
+	}
+	h := callHealth{base: "https://example.com"}
+	at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	if cause, fix := h.explain(&dispatch.Stop{Foreign: true, HTTP: 403, Answered: at}); !strings.Contains(cause, "12:00:00Z") || strings.Contains(fix, "base_url") {
+		t.Errorf("Chert has answered, and the fix is %q, %q", cause, fix)
 	}
 }

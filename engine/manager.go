@@ -466,6 +466,7 @@ func (m *manager) health() control.Health {
 	}
 	h.NoCalls = m.noCalls(&st)
 	h.Notes = append(h.Notes, m.intakeNotes()...)
+	h.Notes = append(h.Notes, m.eng.callHealth.notes(m.eng.c.Now())...)
 	standings := m.gens.Standings()
 	h.Blocked = m.allBlocked(standings)
 	h.Notes = append(h.Notes, m.missedNotes()...)

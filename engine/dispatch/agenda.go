@@ -108,6 +108,19 @@ func (a *Agenda) Next(ctx context.Context) (next store.Due, ok bool, err error) 
 	return a.heap[0].due, true, nil
 }
 
+// find returns the first entry in memory that is due and wanted, or the last.
+func (a *Agenda) find(now time.Time, want func(chat string) bool, last bool) (found store.Due, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, e := range a.heap {
+		if e.due.At.After(now) || ok && (compare(e.due, found) > 0) != last || !want(e.due.Chat) {
+			continue
+		}
+		found, ok = e.due, true
+	}
+	return found, ok
+}
+
 // Take removes a chat's entry, and reports whether it was still there.
 func (a *Agenda) Take(chat string) bool {
 	a.mu.Lock()

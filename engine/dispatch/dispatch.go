@@ -151,6 +151,11 @@ func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
 					changed = nil // what comes meanwhile is seen when the time is up
 					break
 				}
+				if untried, last := d.c.Governor.probeFor(); untried != nil {
+					if better, ok := d.c.Queue.Find(now, may, untried, last); ok {
+						pick = better
+					}
+				}
 				group := d.c.Group(pick.Chat)
 				asked := d.busy.admit(group, d.c.Concurrency)
 				if asked == askLater {

@@ -12,12 +12,13 @@ import (
 // go out: by the configured ceiling, by what Chert asked to wait (Pause), and by
 // errors after which every call would fail (Stop). It reads no clock.
 type Governor struct {
-	mu        sync.Mutex
-	bucket    bucket
-	pause     Pause           // the last one
-	moments   int             // 429s since the last success, those of one moment once
-	stop      *Stop           // nil: calls go out
-	strangers map[string]bool // chats that received a foreign answer since Chert's last answer
+	mu       sync.Mutex
+	bucket   bucket
+	pause    Pause     // the last one
+	moments  int       // 429s since the last success, those of one moment once
+	stop     *Stop     // nil: calls go out
+	strays   Culprits  // chats that received a foreign answer
+	answered time.Time // when Chert last answered, whatever it was
 }
 
 // Leave is the permission for one call. It is given back with Return, or used up
@@ -52,6 +53,7 @@ func (g *Governor) Admit(now time.Time) (leave Leave, wait time.Duration) {
 	g.bucket.take()
 	if g.stop != nil {
 		g.stop.probing = true
+		g.stop.probes++
 	}
 	return Leave{probe: g.stop}, 0
 }
@@ -111,13 +113,15 @@ func (g *Governor) Answered(now time.Time, leave Leave, chat string, err *chert.
 		g.foreign(now, chat, probe, err)
 	case err != nil && stopCodes[err.Code]:
 		g.halt(now, probe, err)
-	case probe && answered:
+	case answered && g.stop != nil && (probe || g.stop.Foreign):
+		// Chert's own answer disproves a foreign stop, whenever the call went out.
 		g.stop = nil
 	case probe:
 		g.stop.probeIn(now, 0) // no answer: nothing is known
 	}
 	if answered {
-		g.strangers = nil
+		g.strays.Answered(now, chat)
+		g.answered = now
 	}
 	switch {
 	case limited(err):

@@ -219,6 +219,26 @@ func (q *Queue) Next(ctx context.Context, now time.Time, may func(line string) b
 	return Pick{Chat: chosen.due.Chat, Line: l.name, Due: chosen.due.At, Retry: !l.fresh.Has(chosen.due.Chat)}, 0, true, nil
 }
 
+// Find returns the call of a chat that is wanted, the one that is due first or
+// the one that is due last, of those in memory. It leaves it in the queue.
+func (q *Queue) Find(now time.Time, may func(line string) bool, want func(chat string) bool, last bool) (found Pick, ok bool) {
+	var best store.Due
+	for _, l := range q.order {
+		if !may(l.name) {
+			continue
+		}
+		// With a long backlog a fresh call is not among those all has in memory.
+		for _, a := range []*Agenda{l.all, l.fresh} {
+			due, some := a.find(now, want, last)
+			if some && (!ok || (compare(due, best) > 0) == last) {
+				best, ok = due, true
+				found = Pick{Chat: due.Chat, Line: l.name, Due: due.At, Retry: !l.fresh.Has(due.Chat)}
+			}
+		}
+	}
+	return found, ok
+}
+
 // choice is the best of the calls that were offered.
 type choice struct {
 	line *line

@@ -19,11 +19,14 @@ type Stop struct {
 	Message string
 	TraceID string // what Chert's support asks for; "" if there was none
 	Since   time.Time
+	// Answered is when Chert itself last answered; zero: not since the start.
+	Answered time.Time
 
 	next    time.Time     // of the next probe
 	wait    time.Duration // before the probe after that
 	pause   time.Duration // next was set this far off: it is never further
 	probing bool
+	probes  int // that were admitted
 }
 
 // Probes of a stop begin after probeFirst and double up to probeMax: an operator
@@ -36,7 +39,8 @@ const (
 
 // foreignChats is how many chats must receive a foreign answer, with no answer of
 // Chert's in between, before all calls stop. One chat's may be due to its id,
-// such as a filter that dislikes it.
+// such as a filter that dislikes it; so are further ones of a chat that received
+// one while Chert answered others (Culprits): they stop nothing.
 const foreignChats = 3
 
 // stopCodes are the errors after which every other call would fail too:
@@ -60,14 +64,15 @@ func (s *Stop) probeIn(now time.Time, asked time.Duration) {
 
 // foreign notes a foreign answer. It is called with mu held.
 func (g *Governor) foreign(now time.Time, chat string, probe bool, err *chert.Error) {
-	if g.stop == nil {
-		if g.strangers == nil {
-			g.strangers = map[string]bool{}
-		}
-		g.strangers[chat] = true
-		if len(g.strangers) < foreignChats {
-			return
-		}
+	alone, failed := g.strays.Failed(now, chat)
+	switch {
+	case alone && !probe:
+		return
+	case alone && !g.stop.Foreign: // it says nothing about the account
+		g.stop.probeIn(now, boundedWait(err.RetryAfter))
+		return
+	case g.stop == nil && failed < foreignChats:
+		return
 	}
 	g.halt(now, probe, err)
 }
@@ -105,5 +110,41 @@ func (g *Governor) Stopped() *Stop {
 		return nil
 	}
 	stop := *g.stop
+	stop.Answered = g.answered
 	return &stop
+}
+
+// Strays returns how many chats receive foreign answers while Chert answers
+// others, and one of them.
+func (g *Governor) Strays(now time.Time) (n int, one string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.strays.Alone(now)
+}
+
+// Stray reports whether a chat's last answer was foreign, and Chert has answered
+// others since its first.
+func (g *Governor) Stray(chat string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.strays.alone[chat] != nil
+}
+
+// probeFor says which chat the next probe is for. The probe of a foreign stop
+// goes to a chat that has received no foreign answer yet, if there is one: its
+// answer tells most. Of those the one that came last and the one that is due
+// first are probed in turns, so that neither a backlog nor what keeps coming
+// hides a chat that Chert would answer. Otherwise untried is nil.
+func (g *Governor) probeFor() (untried func(chat string) bool, last bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stop == nil || !g.stop.Foreign {
+		return nil, false
+	}
+	untried = func(chat string) bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return !g.strays.known(chat)
+	}
+	return untried, g.stop.probes%2 == 0
 }
