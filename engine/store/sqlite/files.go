@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 )
 
 // LostError says that the files of an open store are no longer those that were
@@ -24,6 +25,22 @@ func (e *LostError) Hint() string {
 	return "put the file back as it was, or restore a backup, and restart chertd; until then events are answered 503 and Chert keeps them in its log"
 }
 
+// TouchedError says that something other than a checkpoint has written into the
+// database of an open store. Whether it is still sound is not known.
+type TouchedError struct {
+	Path    string
+	changed time.Time
+}
+
+func (e *TouchedError) Error() string {
+	return fmt.Sprintf("the store's file %s: something other than SQLite wrote into it; it is being checked", e.Path)
+}
+
+// Hint says what to do about it.
+func (e *TouchedError) Hint() string {
+	return "let nothing but chertd and sqlite3 write to the store's files; if the check finds damage, restore a backup"
+}
+
 // files watches that the store's files stay what was opened: SQLite writes on
 // into a file that was removed, replaced or cut, and reports success. A check is
 // some system calls, microseconds beside the fsync of a commit.
@@ -35,15 +52,21 @@ type files struct {
 	db, wal, shm held
 	lock         *lockFile
 	path         string
+
+	// The database is changed by checkpoints alone, which the WAL's index shows:
+	// when it was changed last, as its file says, and the index at that time.
+	changed time.Time
+	index   walIndex
 }
 
 // held is one file that must stay what it was.
 type held struct {
 	path string
-	f    *os.File // nil: what is in it does not matter
+	f    *os.File
 	info os.FileInfo
-	size int64 // when it was last seen in order
-	// sound reports whether the file's beginning, and its size, are what SQLite writes.
+	seen os.FileInfo // by the last check
+	size int64       // it must not become smaller
+	// sound, if set, reports whether the file's beginning, and its size, are what SQLite writes.
 	sound func(head []byte, size int64) bool
 }
 
@@ -67,7 +90,7 @@ func hold(path string, lock *lockFile) (*files, error) {
 		err = fl.wal.open()
 	}
 	if err == nil {
-		fl.shm.info, err = os.Stat(fl.shm.path)
+		err = fl.shm.open()
 	}
 	if err == nil {
 		err = fl.check()
@@ -79,27 +102,84 @@ func hold(path string, lock *lockFile) (*files, error) {
 	return fl, nil
 }
 
-// check returns a *LostError if a file is no longer what it was. A file that was
-// away and is back unchanged is in order again.
+// check returns a *LostError if a file is no longer what it was, and a
+// *TouchedError if the database may not be. A file that was away and is back
+// unchanged is in order again.
 func (fl *files) check() error {
 	if err := fl.db.check(); err != nil {
 		return err
 	}
+	fl.db.size = fl.db.seen.Size()
 	if err := fl.wal.check(); err != nil {
 		return err
 	}
 	if err := fl.shm.check(); err != nil {
 		return err
 	}
-	return fl.lock.check(fl.path)
+	if err := fl.lock.check(fl.path); err != nil {
+		return err
+	}
+	return fl.checkContent()
 }
 
-// committed notes how large the WAL is after a commit, which may have begun it
-// again: from then on it must not become smaller. Then it checks the files.
-func (fl *files) committed() error {
-	fl.wal.size = 0
-	return fl.check()
+// checkContent checks that the WAL has all that was committed to it, and that
+// nobody but a checkpoint has written into the database. What check has just
+// seen of the files is older than the index it is compared with: who writes to
+// the WAL says so in the index afterwards, and a checkpoint notes that it begins
+// before it changes the database, and that it has ended after that.
+func (fl *files) checkContent() error {
+	for range lookTries {
+		index, whole, err := readIndex(fl.shm.f)
+		if err != nil {
+			return &LostError{fl.shm.path, fmt.Sprintf("it can't be read: %v", err)}
+		}
+		before := fl.db.seen
+		if fl.db.seen, err = os.Stat(fl.path); err != nil {
+			return &LostError{fl.path, fmt.Sprintf("it can't be looked at: %v", err)}
+		}
+		need := index.walSize()
+		switch {
+		case !whole:
+		case fl.wal.seen.Size() < need:
+			// It was cut, or another process has just written more.
+			size := fl.wal.seen.Size()
+			if err := fl.wal.check(); err != nil {
+				return err
+			}
+			if fl.wal.seen.Size() == size {
+				return &LostError{fl.wal.path, fmt.Sprintf("it was cut to %d bytes, and %d were written", size, need)}
+			}
+		case !fl.db.seen.ModTime().Equal(before.ModTime()):
+			// A checkpoint is at it: what the index says belongs to neither time.
+		default:
+			return fl.checkChanged(before.ModTime(), index)
+		}
+	}
+	return nil // somebody writes all the time; the next check sees more
 }
+
+// lookTries is how often a check tries to see all files at one moment.
+const lookTries = 5
+
+// checkChanged checks that a change of the database is a checkpoint's.
+func (fl *files) checkChanged(changed time.Time, index walIndex) error {
+	explained := index.checkpoints() || index.checkpoint != fl.index.checkpoint
+	if !fl.changed.IsZero() && !changed.Equal(fl.changed) && !explained {
+		return &TouchedError{Path: fl.path, changed: changed}
+	}
+	// What was last in the WAL is still there: a cut may be covered up by what was
+	// written after it.
+	if last := fl.index; last.frames > 0 && last.salt == index.salt {
+		if there, err := last.lastFrame(fl.wal.f); err != nil || !there {
+			return &LostError{fl.wal.path, "it was cut, or overwritten, while it was written"}
+		}
+	}
+	fl.changed, fl.index = changed, index
+	return nil
+}
+
+// accept takes the database for sound as it was when a check found it touched.
+func (fl *files) accept(t *TouchedError) { fl.changed = t.changed }
 
 func (h *held) open() (err error) {
 	if h.f, err = os.Open(h.path); err == nil {
@@ -121,8 +201,8 @@ func (h *held) check() error {
 	case info.Size() < h.size:
 		return lost("it was cut from %d bytes to %d", h.size, info.Size())
 	}
-	h.size = info.Size()
-	if h.f == nil {
+	h.seen = info
+	if h.sound == nil {
 		return nil
 	}
 	head := make([]byte, headBytes)
@@ -139,7 +219,7 @@ func (h *held) check() error {
 // close closes the files; SQLite's connections must be closed before.
 func (fl *files) close() error {
 	var errs []error
-	for _, f := range []*os.File{fl.db.f, fl.wal.f} {
+	for _, f := range []*os.File{fl.db.f, fl.wal.f, fl.shm.f} {
 		if f != nil {
 			errs = append(errs, f.Close())
 		}

@@ -61,7 +61,9 @@ type health struct {
 	now   func() time.Time
 	busy  atomic.Int64 // when the write at hand began, Unix nanoseconds; 0: none
 	fails atomic.Pointer[error]
-	ended atomic.Pointer[error] // after this only a restart helps
+	// inspects is why the database is being inspected; nil: it is not.
+	inspects atomic.Pointer[error]
+	ended    atomic.Pointer[error] // after this only a restart helps
 
 	mu   sync.Mutex
 	tell func(err error) // of each change; nil error: it works again
@@ -73,7 +75,7 @@ func (s *Store) Healthy() error {
 	if err := h.ended.Load(); err != nil {
 		return *err
 	}
-	if err := h.stalled(); err != nil {
+	if err := h.refuses(); err != nil {
 		return err
 	}
 	if err := h.fails.Load(); err != nil {
@@ -86,6 +88,14 @@ func (s *Store) Healthy() error {
 func (h *health) hangs(long time.Duration) bool {
 	began := h.busy.Load()
 	return began != 0 && h.now().Sub(time.Unix(0, began)) >= long
+}
+
+// refuses says why senders should not wait for the writer.
+func (h *health) refuses() error {
+	if err := h.inspects.Load(); err != nil {
+		return *err
+	}
+	return h.stalled()
 }
 
 // stalled is a *StalledError if the write at hand takes too long.
@@ -161,9 +171,10 @@ func (s *Store) watch(tick <-chan time.Time) {
 // storeFailed reports whether the store, and not a request, is at fault.
 func storeFailed(err error) bool {
 	var lost *LostError
+	var touched *TouchedError
 	var corrupt *CorruptError
 	var intake *IntakeError
-	return errors.As(err, &lost) || errors.As(err, &corrupt) || errors.As(err, &intake) || sqliteFailed(err)
+	return errors.As(err, &lost) || errors.As(err, &touched) || errors.As(err, &corrupt) || errors.As(err, &intake) || sqliteFailed(err)
 }
 
 // sqliteFailed reports whether SQLite says that the database is at fault.

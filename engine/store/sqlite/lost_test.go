@@ -61,21 +61,23 @@ func TestNothingIsAcknowledgedOnLostFiles(t *testing.T) {
 		must(t, os.Truncate(path, info.Size()/2))
 	}
 	for name, harm := range map[string]func(t *testing.T, path string){
-		"the folder is removed":     func(t *testing.T, path string) { must(t, os.RemoveAll(filepath.Dir(path))) },
-		"the folder is renamed":     func(t *testing.T, path string) { must(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+"2")) },
-		"the database is removed":   func(t *testing.T, path string) { must(t, os.Remove(path)) },
-		"the database is replaced":  func(t *testing.T, path string) { copyOver(t, path) },
-		"the database is emptied":   func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) },
-		"the database is cut":       func(t *testing.T, path string) { half(t, path) },
-		"the header is overwritten": func(t *testing.T, path string) { within(t, path, "garbage garbage garbage") },
-		"a folder is in its place":  func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, os.Mkdir(path, 0o700)) },
-		"the WAL is removed":        func(t *testing.T, path string) { must(t, os.Remove(path+"-wal")) },
-		"the WAL is replaced":       func(t *testing.T, path string) { copyOver(t, path+"-wal") },
-		"the WAL is emptied":        func(t *testing.T, path string) { must(t, os.Truncate(path+"-wal", 0)) },
-		"the WAL is cut":            func(t *testing.T, path string) { half(t, path+"-wal") },
-		"the WAL is overwritten":    func(t *testing.T, path string) { within(t, path+"-wal", "garbage") },
-		"the shared memory is gone": func(t *testing.T, path string) { must(t, os.Remove(path+"-shm")) },
-		"another process locks it":  func(t *testing.T, path string) { must(t, os.Remove(path+".lock")); takeLock(t, path) },
+		"the folder is removed":            func(t *testing.T, path string) { must(t, os.RemoveAll(filepath.Dir(path))) },
+		"the folder is renamed":            func(t *testing.T, path string) { must(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+"2")) },
+		"the database is removed":          func(t *testing.T, path string) { must(t, os.Remove(path)) },
+		"the database is replaced":         func(t *testing.T, path string) { copyOver(t, path) },
+		"the database is emptied":          func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) },
+		"the database is cut":              func(t *testing.T, path string) { half(t, path) },
+		"the header is overwritten":        func(t *testing.T, path string) { within(t, path, "garbage garbage garbage") },
+		"a folder is in its place":         func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, os.Mkdir(path, 0o700)) },
+		"the WAL is removed":               func(t *testing.T, path string) { must(t, os.Remove(path+"-wal")) },
+		"the WAL is replaced":              func(t *testing.T, path string) { copyOver(t, path+"-wal") },
+		"the WAL is emptied":               func(t *testing.T, path string) { must(t, os.Truncate(path+"-wal", 0)) },
+		"the WAL is cut":                   func(t *testing.T, path string) { half(t, path+"-wal") },
+		"the WAL is overwritten":           func(t *testing.T, path string) { within(t, path+"-wal", "garbage") },
+		"every second page is overwritten": func(t *testing.T, path string) { scribble(t, path, 2) },
+		"all pages but the first are":      func(t *testing.T, path string) { scribble(t, path, 1) },
+		"the shared memory is gone":        func(t *testing.T, path string) { must(t, os.Remove(path+"-shm")) },
+		"another process locks it":         func(t *testing.T, path string) { must(t, os.Remove(path+".lock")); takeLock(t, path) },
 		"the lock can't be looked at": func(t *testing.T, path string) {
 			must(t, os.Remove(path+".lock"))
 			must(t, os.Mkdir(path+".lock", 0o700))
@@ -85,7 +87,10 @@ func TestNothingIsAcknowledgedOnLostFiles(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
 			s := openWith(t, Options{tick: make(chan time.Time), Log: slog.New(slog.NewTextHandler(&log, nil))})
-			for i := range 50 {
+			for i := range 100 {
+				if i == 50 {
+					copyBack(t, s.path, "TRUNCATE")
+				}
 				if _, err := s.Append(t.Context(), []store.Arrival{simple(fmt.Sprint("before", i))}); err != nil {
 					t.Fatal(err)
 				}
@@ -113,10 +118,55 @@ func TestNothingIsAcknowledgedOnLostFiles(t *testing.T) {
 			if told != 0 {
 				t.Errorf("the engine was told of %d entries that are not on disk", told)
 			}
-			if got := strings.Count(log.String(), "level=ERROR"); got != 1 || !strings.Contains(log.String(), "restart chertd") {
+			// That a database is being checked is logged before what was found.
+			if got := strings.Count(log.String(), "level=ERROR") - strings.Count(log.String(), "is being checked"); got != 1 || !strings.Contains(log.String(), "restart chertd") {
 				t.Errorf("logged %d errors:\n%s", got, log.String())
 			}
 		})
+	}
+}
+
+// scribble overwrites every nth page of the database behind the first.
+func scribble(t *testing.T, path string, n int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The clock of a file system moves in steps of some milliseconds.
+	touched := info.ModTime()
+	for at := int64(4096); at < info.Size() || !info.ModTime().After(touched); at += n * 4096 {
+		if at >= info.Size() {
+			at = 4096
+		}
+		if _, err := f.WriteAt(bytes.Repeat([]byte{0xa5}, 4096), at); err != nil {
+			t.Fatal(err)
+		}
+		if info, err = f.Stat(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// copyBack is a checkpoint by an sqlite3 shell.
+func copyBack(t *testing.T, path, how string) {
+	t.Helper()
+	shell(t, path, "PRAGMA wal_checkpoint("+how+")")
+}
+
+func shell(t *testing.T, path, sql string) {
+	t.Helper()
+	c, err := connect(t.Context(), path, "rw", busyTimeout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.script(sql), c.close()); err != nil {
+		t.Fatalf("%s: %v", sql, err)
 	}
 }
 
@@ -516,4 +566,100 @@ func TestOpenRefusesAWALWithoutItsDatabase(t *testing.T) {
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a database was made: %v", err)
 	}
+}
+
+// What an operator does with an sqlite3 shell, and what changes nothing in the
+// files, stops no store: neither reads, writes nor checkpoints of any kind, each at
+// any time of the store's own commits and checkpoints.
+func TestShellStopsNoStore(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s := openWith(t, Options{tick: make(chan time.Time), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	big := strings.Repeat("x", 20_000)
+	appended := make(chan error)
+	go func() {
+		defer close(appended)
+		for i := range 700 {
+			a := simple(fmt.Sprint("e", i))
+			a.Event.Raw = []byte(`"` + big + `"`)
+			if _, err := s.Append(context.Background(), []store.Arrival{a}); err != nil {
+				appended <- err
+				return
+			}
+		}
+	}()
+	for i, busy := 0, true; busy; i++ {
+		how := []string{"PRAGMA wal_checkpoint(PASSIVE)", "PRAGMA wal_checkpoint(FULL)", "PRAGMA wal_checkpoint(RESTART)", "PRAGMA wal_checkpoint(TRUNCATE)",
+			"SELECT count(*) FROM events", "UPDATE meta SET value = value WHERE key = 'opened_at'"}[i%6]
+		shell(t, s.path, how)
+		select {
+		case err, failed := <-appended:
+			if busy = false; failed {
+				t.Errorf("after %d statements of a shell: %v", i, err)
+			}
+		default:
+		}
+	}
+	if err := s.Healthy(); err != nil || log.Len() > 0 {
+		t.Errorf("the store says it is %v, and logged:\n%s", err, &log)
+	}
+	intact(t, s)
+}
+
+// A database that something touched, and that is sound, is in use again once it
+// was inspected.
+func TestSoundDatabaseIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s := openWith(t, Options{tick: make(chan time.Time), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	for i := range 3 {
+		at := time.Unix(int64(i), 0)
+		if err := os.Chtimes(s.path, at, at); err != nil {
+			t.Fatal(err)
+		}
+		for j := range 2 {
+			if _, err := s.Append(t.Context(), []store.Arrival{simple(fmt.Sprint("e", i, j))}); err != nil || s.Healthy() != nil {
+				t.Fatalf("touched, and then: %v, %v", err, s.Healthy())
+			}
+		}
+	}
+	if got := log.String(); strings.Count(got, "it is being checked") != 3 || strings.Count(got, "the store works again") != 3 {
+		t.Errorf("logged\n%s", got)
+	}
+	intact(t, s)
+}
+
+// A WAL that is cut while a commit is under way is not acknowledged, though the
+// commit fills the gap with nothing.
+func TestWALThatIsCutDuringACommit(t *testing.T) {
+	t.Parallel()
+	s := openInside(t)
+	for i := range 20 {
+		if _, err := s.Append(t.Context(), []store.Arrival{simple(fmt.Sprint("before", i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := s.writer
+	close(w.queue)
+	<-s.written
+	checks := 0
+	w.files.shm.sound = func([]byte, int64) bool {
+		if checks++; checks == 1 {
+			info, err := os.Stat(s.path + "-wal")
+			if err == nil {
+				err = os.Truncate(s.path+"-wal", info.Size()/2)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		return true
+	}
+	r := newRequest("lose what was before", step{arrivals: prepared(t, "e")})
+	w.serve([]*request{r})
+	var lost *LostError
+	if err := <-r.answer; !errors.As(err, &lost) || !errors.As(s.Healthy(), &lost) {
+		t.Errorf("answered %v; the store says it is %v", err, s.Healthy())
+	}
+	w.queue = make(chan *request) // for Close to close
 }

@@ -144,7 +144,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	s.writer = &writer{conn: w, files: fl, queue: make(chan *request, o.Queue), grown: make(chan struct{}, 1), next: last + 1, counts: map[versionKey]tally{}, rows: rowCounts{}}
+	s.writer = &writer{conn: w, files: fl, queue: make(chan *request, o.Queue), grown: make(chan struct{}, 1), next: last + 1, closing: s.closing, counts: map[versionKey]tally{}, rows: rowCounts{}}
 	s.writer.health.now, s.writer.health.tell = o.Now, s.tellHealth
 	s.writer.last.Store(last)
 	s.writer.commits = intOf(commits)

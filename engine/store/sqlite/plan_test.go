@@ -20,7 +20,7 @@ import (
 // is run on a small and on a large store. They name what is in both: see fill.
 var samples = map[*statement][]driver.Value{
 	begin: nil, beginWrite: nil, commit: nil, rollback: nil, // not run
-	copyWAL: nil, truncateWAL: nil, readApplication: nil, readVersion: nil, readJournalMode: nil, readSynchronous: nil,
+	copyWAL: nil, truncateWAL: nil, quickCheck: nil, readApplication: nil, readVersion: nil, readJournalMode: nil, readSynchronous: nil,
 
 	noteOpened:        {int64(1)},
 	noteProbed:        {int64(1)},

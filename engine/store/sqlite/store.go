@@ -129,7 +129,7 @@ func (s *Store) enqueue(ctx context.Context, r *request, sure bool) error {
 	}
 	if !sure {
 		// Senders have better things to do than to wait for a disk that hangs.
-		if err := s.writer.health.stalled(); err != nil {
+		if err := s.writer.health.refuses(); err != nil {
 			return fmt.Errorf("%s: %w", r.doing, err)
 		}
 	}

@@ -47,6 +47,7 @@ type writer struct {
 	rows    rowCounts            // of the transaction at hand
 	written int                  // rows, since the checkpointer was told
 	commits int64                // the count of transactions, as on disk
+	closing <-chan struct{}      // closed by Store.Close
 	doubt   *doubt               // nil, but after a COMMIT that failed
 }
 
@@ -210,7 +211,7 @@ func (w *writer) guarded(group []*request, errs []error) (err error) {
 	if ended := w.health.ended.Load(); ended != nil {
 		return *ended
 	}
-	if err := w.files.check(); err != nil {
+	if err := w.check(); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(group, func(r *request) bool { return r.tries }) {
@@ -324,7 +325,7 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 
 // committed tells of the entries of a transaction that is committed.
 func (w *writer) committed(entries []store.Entry) error {
-	if err := w.files.committed(); err != nil {
+	if err := w.check(); err != nil {
 		// It is committed, but nobody may find it: nothing more is right to do.
 		w.health.end(err)
 		return err
