@@ -184,6 +184,7 @@ func startError(err error) error {
 	var unusable *sqlite.UnusableError
 	var missing *sqlite.MissingError
 	var corrupt *sqlite.CorruptError
+	var lost *sqlite.LostError
 	var listen *net.OpError
 	var socket *control.SocketError
 	switch {
@@ -195,10 +196,12 @@ func startError(err error) error {
 		return hinted(err, "run the newer chertd, or restore a backup made by this version")
 	case errors.As(err, &unusable):
 		return hinted(fail(exitConfig, err), unusable.Hint())
-	case errors.As(err, &corrupt):
-		return hinted(fail(exitConfig, err), corrupt.Hint())
 	case errors.As(err, &missing):
 		return hinted(fail(exitConfig, err), missing.Hint())
+	case errors.As(err, &corrupt):
+		return hinted(fail(exitConfig, err), corrupt.Hint())
+	case errors.As(err, &lost):
+		return hinted(fail(exitConfig, err), lost.Hint())
 	case errors.As(err, &socket) && socket.InUse:
 		return hinted(err, socket.Hint())
 	case errors.As(err, &socket):

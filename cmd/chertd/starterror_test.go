@@ -1,29 +1,33 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 
 	"chertd/engine/store/sqlite"
 )
 
-// A store that no restart mends ends run with 78, so that no service manager
-// tries again, and with what to do.
-func TestStartOnUnusableStoreIsAnErrorOfConfiguration(t *testing.T) {
+// What is wrong with the store's files, wherever the start finds it, exits 78 with
+// its fix: to start again does not help.
+func TestDamagedStoreIsNotStartedAgain(t *testing.T) {
 	t.Parallel()
-	for name, err := range map[string]error{
-		"damaged":   &sqlite.CorruptError{Path: "/data/chertd.db", Err: errors.New("malformed")},
-		"without":   &sqlite.MissingError{Path: "/data/chertd.db"},
-		"no access": &sqlite.UnusableError{Path: "/data/chertd.db", Err: errors.New("denied")},
+	for _, tc := range []struct {
+		err  error
+		hint string
+	}{
+		{&sqlite.CorruptError{Path: "/data/chertd.db", Err: errors.New("malformed")}, "sqlite3 /data/chertd.db 'PRAGMA integrity_check'"},
+		{&sqlite.MissingError{Path: "/data/chertd.db"}, "restore a backup"},
+		{&sqlite.LostError{Path: "/data/chertd.db", What: "it is gone"}, "restore a backup"},
+		{&sqlite.UnusableError{Path: "/data/chertd.db", Err: fs.ErrPermission}, ""},
 	} {
-		var text strings.Builder
-		if code := report(&text, startError(fmt.Errorf("read the switch paused: %w", err))); code != exitConfig {
-			t.Errorf("%s: exit code %d, want %d", name, code, exitConfig)
-		}
-		if name == "damaged" && !strings.Contains(text.String(), "hint: stop chertd and restore a backup; sqlite3 /data/chertd.db") {
-			t.Errorf("%s: no fix in %s", name, text.String())
+		err := startError(fmt.Errorf("read the versions of pack %q: %w", "codes", tc.err))
+		var out bytes.Buffer
+		if code := report(&out, err); code != exitConfig || !strings.Contains(out.String(), tc.hint) {
+			t.Errorf("%T exits %d with %s", tc.err, code, &out)
 		}
 	}
 }
