@@ -52,6 +52,7 @@ type files struct {
 	db, wal, shm held
 	lock         *lockFile
 	path         string
+	link         string // where the next start looks for it: path, or a link to it
 
 	// The database is changed by checkpoints alone, which the WAL's index shows:
 	// when it was changed last, as its file says, and the index at that time.
@@ -77,9 +78,10 @@ const (
 	walMagicOr = 1
 )
 
-// hold opens the files of the store at path, which are in order now.
-func hold(path string, lock *lockFile) (*files, error) {
-	fl := &files{path: path, lock: lock}
+// hold opens the files of the store at path, which are in order now. The next
+// start will look for it at link.
+func hold(path, link string, lock *lockFile) (*files, error) {
+	fl := &files{path: path, link: link, lock: lock}
 	fl.db = held{path: path, sound: func(head []byte, _ int64) bool { return bytes.HasPrefix(head, []byte(dbMagic)) }}
 	fl.wal = held{path: path + "-wal", sound: func(head []byte, size int64) bool {
 		return size == 0 || len(head) >= 4 && binary.BigEndian.Uint32(head)&^walMagicOr == walMagic
@@ -110,6 +112,11 @@ func (fl *files) check() error {
 		return err
 	}
 	fl.db.size = fl.db.seen.Size()
+	if fl.link != fl.path {
+		if info, err := os.Stat(fl.link); err != nil || !os.SameFile(info, fl.db.info) {
+			return &LostError{fl.link, "the symbolic link no longer leads to " + fl.path}
+		}
+	}
 	if err := fl.wal.check(); err != nil {
 		return err
 	}
@@ -190,12 +197,14 @@ func (h *held) open() (err error) {
 
 func (h *held) check() error {
 	lost := func(format string, args ...any) error { return &LostError{h.path, fmt.Sprintf(format, args...)} }
-	info, err := os.Stat(h.path)
+	info, err := os.Lstat(h.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return lost("it is gone (removed, renamed, or its folder was)")
 	case err != nil:
 		return lost("it can't be looked at: %v", err)
+	case info.Mode()&fs.ModeSymlink != 0:
+		return lost("a symbolic link has taken its place")
 	case !os.SameFile(info, h.info):
 		return lost("another file has taken its place")
 	case info.Size() < h.size:

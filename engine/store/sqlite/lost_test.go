@@ -61,10 +61,14 @@ func TestNothingIsAcknowledgedOnLostFiles(t *testing.T) {
 		must(t, os.Truncate(path, info.Size()/2))
 	}
 	for name, harm := range map[string]func(t *testing.T, path string){
-		"the folder is removed":            func(t *testing.T, path string) { must(t, os.RemoveAll(filepath.Dir(path))) },
-		"the folder is renamed":            func(t *testing.T, path string) { must(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+"2")) },
-		"the database is removed":          func(t *testing.T, path string) { must(t, os.Remove(path)) },
-		"the database is replaced":         func(t *testing.T, path string) { copyOver(t, path) },
+		"the folder is removed":    func(t *testing.T, path string) { must(t, os.RemoveAll(filepath.Dir(path))) },
+		"the folder is renamed":    func(t *testing.T, path string) { must(t, os.Rename(filepath.Dir(path), filepath.Dir(path)+"2")) },
+		"the database is removed":  func(t *testing.T, path string) { must(t, os.Remove(path)) },
+		"the database is replaced": func(t *testing.T, path string) { copyOver(t, path) },
+		"the database is moved and linked": func(t *testing.T, path string) {
+			must(t, os.Rename(path, path+".moved"))
+			must(t, os.Symlink(path+".moved", path))
+		},
 		"the database is emptied":          func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) },
 		"the database is cut":              func(t *testing.T, path string) { half(t, path) },
 		"the header is overwritten":        func(t *testing.T, path string) { within(t, path, "garbage garbage garbage") },

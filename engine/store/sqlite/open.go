@@ -47,8 +47,8 @@ var (
 	selectMaxSeq    = declare(`SELECT max(seq) FROM events`)
 )
 
-// Open opens the database at path, makes it and its folder if there is none,
-// and brings its schema up to date. While it is open no other process can open
+// Open opens the database at path, or that which a symbolic link there leads to,
+// makes it and its folder if there is none, and brings its schema up to date. While it is open no other process can open
 // it (*InUseError); a database of a newer program is left alone (*NewerError).
 //
 // It switches SQLite, for the whole process, to open-file-description locks
@@ -77,6 +77,10 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, openError(path, fmt.Errorf("open store %s: %w", path, err))
+	}
+	link := path
+	if path, err = resolve(link); err != nil {
+		return nil, err
 	}
 	// Neither is an error where it is not to be had: POSIX locks and fsync do.
 	moderncsqlite.OFDLocking(true)
@@ -140,7 +144,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if cp, err = connect(ctx, path, "rw", busyTimeout, "synchronous(FULL)", readerCache); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	fl, err := hold(path, s.lock)
+	fl, err := hold(path, link, s.lock)
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
