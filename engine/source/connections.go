@@ -25,7 +25,7 @@ type Connections struct {
 	grace   time.Duration // in which a request may arrive undisturbed
 	now     func() time.Time
 	log     *slog.Logger
-	refused func(status int)
+	refused func(status int, head []byte)
 
 	mu     sync.Mutex
 	open   map[*conn]bool
@@ -64,7 +64,11 @@ type conn struct {
 	// Guarded by all.mu.
 	phase phase
 	since time.Time
+	head  []byte // how the request at hand begins
 }
+
+// headKept is how much of a request is kept for the case that net/http refuses it.
+const headKept = 4 << 10
 
 // Listener wraps the listener that the server is served on.
 func (c *Connections) Listener(l net.Listener) net.Listener {
@@ -252,6 +256,10 @@ func (cn *conn) Read(b []byte) (int, error) {
 		cn.all.mu.Lock()
 		if cn.phase == fresh || cn.phase == idle {
 			cn.phase, cn.since = arriving, cn.all.now()
+			cn.head = cn.head[:0]
+		}
+		if room := headKept - len(cn.head); cn.all.refused != nil && cn.phase == arriving && room > 0 {
+			cn.head = append(cn.head, b[:min(n, room)]...)
 		}
 		cn.all.mu.Unlock()
 	}
@@ -263,7 +271,10 @@ func (cn *conn) Read(b []byte) (int, error) {
 func (cn *conn) Write(b []byte) (int, error) {
 	if cn.all.refused != nil {
 		if status := statusOf(b); status >= 400 {
-			cn.all.refused(status)
+			cn.all.mu.Lock()
+			head := bytes.Clone(cn.head)
+			cn.all.mu.Unlock()
+			cn.all.refused(status, head)
 		}
 	}
 	return cn.Conn.Write(b)

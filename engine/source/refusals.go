@@ -26,7 +26,9 @@ const (
 	RefusedBody   Refusal = "body too large"        // 413
 	RefusedHeader Refusal = "header too large"      // 431
 	RefusedExpect Refusal = "unknown Expect header" // 417
-	RefusedHTTP   Refusal = "not an HTTP request"   // 400, 501 or 505
+	// What net/http can't read, answered 400, 501 or 505.
+	RefusedRequest Refusal = "malformed HTTP request"
+	RefusedHTTP    Refusal = "not an HTTP request"
 )
 
 // refusalEvery is how often refusals of one kind are logged at most. A wrong
@@ -38,7 +40,7 @@ const refusalEvery = time.Minute
 type refused struct {
 	count  int
 	signed bool      // one of them had a signature header, so that it was a delivery
-	detail string    // of the last one: the path it was for
+	detail string    // of the last one: the path it was for, or what is wrong with it
 	logged time.Time // when some were logged last; zero: never
 }
 
@@ -60,15 +62,19 @@ func (w *Webhook) refuse(why Refusal, signed bool, detail string) {
 	w.report(now, refusalEvery)
 }
 
-// RefusedStatus counts what net/http has answered before the Webhook saw it.
-// Other statuses are the Webhook's own.
-func (w *Webhook) RefusedStatus(status int) {
+// RefusedStatus counts what net/http has answered before the Webhook saw it, by
+// the status and how the request began. Other statuses are the Webhook's own.
+func (w *Webhook) RefusedStatus(status int, head []byte) {
 	switch status {
 	case http.StatusRequestHeaderFieldsTooLarge:
 		w.refuse(RefusedHeader, true, "")
 	case http.StatusExpectationFailed:
 		w.refuse(RefusedExpect, true, "")
 	case http.StatusBadRequest, http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+		if flaw := flawOf(head); flaw != "" {
+			w.refuse(RefusedRequest, signedHead(head), flaw)
+			return
+		}
 		w.refuse(RefusedHTTP, false, "")
 	}
 }
@@ -126,6 +132,8 @@ func (w *Webhook) hint(why Refusal, detail string) string {
 		return "raise sources.webhook.max_header, or have the proxy add fewer headers"
 	case RefusedExpect:
 		return "have the proxy remove the Expect header: only 100-continue is understood"
+	case RefusedRequest:
+		return "HTTP forbids such a request, and nothing of it is read: " + detail
 	default:
 		return "something speaks TLS or another protocol to this port, which is plain HTTP: check the proxy's target"
 	}

@@ -10,10 +10,12 @@ import (
 // ServerConfig bounds a server. Zero fields take the defaults.
 type ServerConfig struct {
 	Handler   http.Handler
-	MaxConns  int              // open connections; default 512
-	MaxHeader int64            // bytes of a request's header; default 64 KiB
-	Refused   func(status int) // is told of statuses that net/http answers without the handler
-	Log       *slog.Logger
+	MaxConns  int   // open connections; default 512
+	MaxHeader int64 // bytes of a request's header; default 64 KiB
+	// Refused is told of each status of 400 and more, and how its request began:
+	// net/http answers some without the handler.
+	Refused func(status int, head []byte)
+	Log     *slog.Logger
 }
 
 // NewServer makes the server in which a Webhook is served, and the bound of its

@@ -124,8 +124,81 @@ func TestHeaderUpToTheLimit(t *testing.T) {
 			t.Errorf("%.40q of %d bytes: %d, want %d", test.head, len(test.head), got, test.status)
 		}
 	}
-	want := map[Refusal]int64{RefusedHeader: 1, RefusedExpect: 1, RefusedHTTP: 1}
+	want := map[Refusal]int64{RefusedHeader: 1, RefusedExpect: 1, RefusedRequest: 1}
 	if got := b.Stats().Refused; !reflect.DeepEqual(got, want) {
 		t.Errorf("counted %v, want %v", got, want)
+	}
+}
+
+// What net/http refuses before the webhook sees it is counted and logged with what
+// is wrong and the fix, as a lost delivery if it was signed. Values of headers stay
+// out of the log.
+func TestMalformedRequestsAreNamed(t *testing.T) {
+	t.Parallel()
+	const start, signed = "POST /webhooks/chert HTTP/1.1\r\n", "X-Webhook-Signature: t=1,v1=secret\r\n"
+	for name, tc := range map[string]struct {
+		request string
+		why     Refusal // "": net/http takes it
+		level   string
+		fix     string
+	}{
+		"a space in a header's name":     {start + "Host: x\r\n" + signed + "Bad Header: secret\r\n", RefusedRequest, "ERROR", `Bad Header`},
+		"an empty header's name":         {start + "Host: x\r\n" + signed + ": secret\r\n", RefusedRequest, "ERROR", "the name of its header"},
+		"a space before the colon":       {start + "Host: x\r\n" + signed + "Bad : secret\r\n", RefusedRequest, "ERROR", "the name of its header"},
+		"a control character":            {start + "Host: x\r\n" + signed + "From: secret\x01\r\n", RefusedRequest, "ERROR", "its header From has a control character"},
+		"no colon":                       {start + "Host: x\r\n" + signed + "secret\r\n", RefusedRequest, "ERROR", "no colon"},
+		"a bad escape in the path":       {"POST /webhooks/chert%zz HTTP/1.1\r\nHost: x\r\n" + signed, RefusedRequest, "ERROR", "%zz"},
+		"a space in the path":            {"POST /webhooks/ chert HTTP/1.1\r\nHost: x\r\n" + signed, RefusedRequest, "ERROR", "has a space"},
+		"no path":                        {"POST webhooks HTTP/1.1\r\nHost: x\r\n" + signed, RefusedRequest, "ERROR", "the subscription's URL"},
+		"two Hosts":                      {start + "Host: x\r\nHost: secret\r\n" + signed, RefusedRequest, "ERROR", "2 Host headers"},
+		"no Host":                        {start + signed, RefusedRequest, "ERROR", "no Host header"},
+		"a malformed Host":               {start + "Host: se/cret\r\n" + signed, RefusedRequest, "ERROR", "what the proxy changes"},
+		"two lengths":                    {start + "Host: x\r\n" + signed + "Content-Length: 1\r\nContent-Length: 2\r\n", RefusedRequest, "ERROR", "several Content-Lengths"},
+		"a length that is no number":     {start + "Host: x\r\n" + signed + "Content-Length: secret\r\n", RefusedRequest, "ERROR", "not a number"},
+		"another transfer encoding":      {start + "Host: x\r\n" + signed + "Transfer-Encoding: gzip\r\n", RefusedRequest, "ERROR", "not chunked"},
+		"HTTP/3.0":                       {"POST /webhooks/chert HTTP/3.0\r\nHost: x\r\n" + signed, RefusedRequest, "ERROR", "speak HTTP/1.1"},
+		"without a signature":            {start + "Host: x\r\nHost: y\r\n", RefusedRequest, "WARN", "2 Host headers"},
+		"by the account's signature":     {start + "Host: x\r\nHost: y\r\nx-chert-signature: secret\r\n", RefusedRequest, "ERROR", "2 Host headers"},
+		"the second of a connection":     {start + "Host: x\r\n" + signed + "Content-Length: 0\r\n\r\nGET /%zz HTTP/1.1\r\nHost: x\r\n", RefusedRequest, "", "%zz"},
+		"TLS":                            {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03secret\n", RefusedHTTP, "WARN", "TLS"},
+		"another protocol":               {"EHLO secret\r\n", RefusedHTTP, "WARN", "another protocol"},
+		"a header that has to be a list": {start + "Host: x\r\nX-Odd: a,b;c=\"d\"\r\nUser-Agent: \xff\r\n", "", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, nil)
+			url, _ := serveOn(t, ServerConfig{Handler: b, Refused: b.RefusedStatus})
+			conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			for i, request := range strings.SplitAfter(tc.request, "\r\n\r\n") {
+				last := !strings.HasSuffix(request, "\r\n\r\n")
+				if last {
+					request += "\r\n"
+				}
+				if _, err := io.WriteString(conn, request); err != nil {
+					t.Fatal(err)
+				}
+				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil {
+					t.Fatalf("answer %d: %v", i, err)
+				}
+				io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+			}
+			counted := b.Stats().Refused
+			if tc.why == "" {
+				if counted[RefusedRequest]+counted[RefusedHTTP] != 0 {
+					t.Errorf("counted %v", counted)
+				}
+				return
+			}
+			got := b.log.String()
+			if counted[tc.why] != 1 || !strings.Contains(got, "level="+tc.level) || !strings.Contains(got, tc.fix) || strings.Contains(got, "secret") {
+				t.Errorf("counted %v, logged\n%s", counted, got)
+			}
+		})
 	}
 }

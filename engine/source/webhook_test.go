@@ -334,9 +334,10 @@ func TestEveryRefusalNamesItsFix(t *testing.T) {
 		RefusedPath:      {func(b *bench) { b.serve(to("POST", "/chert", true)) }, "ERROR", `point the subscription at /webhooks/chert, or set sources.webhook.path: \"/chert\"`},
 		RefusedMethod:    {func(b *bench) { b.serve(to("GET", "/webhooks/chert", false)) }, "WARN", "the final URL"},
 		RefusedBody:      {func(b *bench) { b.serve(delivery(testSecret, strings.Repeat("x", 2<<20))) }, "ERROR", "sources.webhook.max_body, now 1048576"},
-		RefusedHeader:    {func(b *bench) { b.RefusedStatus(431) }, "ERROR", "sources.webhook.max_header"},
-		RefusedExpect:    {func(b *bench) { b.RefusedStatus(417) }, "ERROR", "100-continue"},
-		RefusedHTTP:      {func(b *bench) { b.RefusedStatus(400) }, "WARN", "TLS"},
+		RefusedHeader:    {func(b *bench) { b.RefusedStatus(431, nil) }, "ERROR", "sources.webhook.max_header"},
+		RefusedExpect:    {func(b *bench) { b.RefusedStatus(417, nil) }, "ERROR", "100-continue"},
+		RefusedHTTP:      {func(b *bench) { b.RefusedStatus(400, []byte("\x16\x03\x01")) }, "WARN", "TLS"},
+		RefusedRequest:   {func(b *bench) { b.RefusedStatus(400, []byte("POST /%zz HTTP/1.1\r\nx-webhook-Signature: x\r\n")) }, "ERROR", "the subscription's URL"},
 	} {
 		b := newBench(t, nil)
 		test.do(b)
@@ -351,7 +352,7 @@ func TestEveryRefusalNamesItsFix(t *testing.T) {
 	}
 	b := newBench(t, nil)
 	for _, own := range []int{200, 401, 404, 405, 413, 503} {
-		b.RefusedStatus(own)
+		b.RefusedStatus(own, nil)
 	}
 	if got := b.Stats(); len(got.Refused) != 0 {
 		t.Errorf("statuses that the webhook answers itself are counted twice: %v", got.Refused)
