@@ -128,8 +128,8 @@ func hasList(name string) success {
 // retryAfter reads both forms of the header, seconds and a date. The date is
 // compared with the server's own clock where that is known.
 func (c *Client) retryAfter(header string, date time.Time) time.Duration {
-	if n, ok := plainNumber(header); ok {
-		return seconds(n)
+	if wait, ok := plainWait(header); ok {
+		return wait
 	}
 	at, err := http.ParseTime(strings.TrimSpace(header))
 	if err != nil {

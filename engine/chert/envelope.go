@@ -52,7 +52,7 @@ type envelope struct {
 // envelopeOf reads the error envelope of a body; nil if the body has none.
 //
 // Fields are read for what they clearly mean, also as strings and numbers:
-// "true", "1" and 1.0 are true, "  3 " is 3. What is not clear counts as absent.
+// "true", "yes", "1" and 1.0 are true, "  3 " is 3, a wait of "3s" is 3. What is not clear counts as absent.
 // retryable is documented as always present. Without it a documented code has
 // its documented value. A code that is not documented is only taken from a whole
 // envelope: success false, a code of Chert's kind (four digits or more), and a
@@ -80,8 +80,8 @@ func envelopeOf(f fields) *envelope {
 	if message, ok := w.text("message"); ok {
 		e.message = printable(message)
 	}
-	if wait, ok := clearNumber(w["retry_after"]); ok {
-		e.retryAfter = seconds(wait)
+	if wait, ok := plainWait(unquoted(w["retry_after"])); ok {
+		e.retryAfter = wait
 	}
 	return e
 }
@@ -97,7 +97,8 @@ var usuallyRetryable = map[int]bool{
 	CodeDeliveryFailed: true, CodeLinesSaturated: true, CodeUnknownEffect: false, CodeNotSupported: false,
 }
 
-// clearBool reads true and false, also as 1 and 0 and as a string of these.
+// clearBool reads true and false, also as 1 and 0, and as a string of these, of yes
+// or of no.
 func clearBool(raw json.RawMessage) (value, clear bool) {
 	text := strings.TrimSpace(string(raw))
 	if strings.HasPrefix(text, `"`) {
@@ -106,6 +107,12 @@ func clearBool(raw json.RawMessage) (value, clear bool) {
 			return false, false
 		}
 		text = strings.ToLower(strings.TrimSpace(s))
+		switch text {
+		case "yes":
+			return true, true
+		case "no":
+			return false, true
+		}
 	}
 	switch text {
 	case "true":
@@ -119,16 +126,36 @@ func clearBool(raw json.RawMessage) (value, clear bool) {
 
 // clearNumber reads a number, also one in a string. One that is larger than a
 // float64 holds is infinite.
-func clearNumber(raw json.RawMessage) (n float64, clear bool) {
-	text := string(raw)
-	if strings.HasPrefix(text, `"`) {
-		var s string
-		if json.Unmarshal(raw, &s) != nil {
-			return 0, false
-		}
-		text = s
+func clearNumber(raw json.RawMessage) (n float64, clear bool) { return plainNumber(unquoted(raw)) }
+
+// unquoted is the text of a value, of a string what is in it.
+func unquoted(raw json.RawMessage) string {
+	var s string
+	if strings.HasPrefix(string(raw), `"`) && json.Unmarshal(raw, &s) == nil {
+		return s
 	}
-	return plainNumber(text)
+	return string(raw)
+}
+
+// plainWait reads a wait: seconds, or a number with its unit ("3s", "2 minutes").
+func plainWait(text string) (wait time.Duration, ok bool) {
+	if n, ok := plainNumber(text); ok {
+		return seconds(n), true
+	}
+	text = strings.ToLower(strings.TrimSpace(text))
+	unit := strings.TrimLeft(text, "0123456789.")
+	n, ok := plainNumber(strings.TrimSuffix(text, unit))
+	scale, known := waitUnits[strings.TrimSpace(unit)]
+	if !ok || !known {
+		return 0, false
+	}
+	return seconds(n * scale), true
+}
+
+// waitUnits are units of a wait, in seconds.
+var waitUnits = map[string]float64{
+	"ms": 0.001, "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1,
+	"m": 60, "min": 60, "mins": 60, "minute": 60, "minutes": 60, "h": 3600, "hour": 3600, "hours": 3600,
 }
 
 // clearInt reads a whole number, also one in a string or with a fraction of 0.

@@ -147,19 +147,19 @@ func TestFieldsAreReadForWhatTheyClearlyMean(t *testing.T) {
 	// Of a documented code whose usual value is another, so that a field that is
 	// not read shows.
 	for raw, want := range map[string]bool{
-		`true`: true, `"true"`: true, `"TRUE"`: true, `" true "`: true, `1`: true, `1.0`: true, `"1"`: true, `1e0`: true, `"1.0"`: true,
+		`true`: true, `"true"`: true, `"TRUE"`: true, `" true "`: true, `1`: true, `1.0`: true, `"1"`: true, `1e0`: true, `"1.0"`: true, `"yes"`: true, `" Yes "`: true,
 	} {
 		if e := envelopeOf(object([]byte(`{"success":false,"error":{"code":2002,"retryable":` + raw + `}}`))); e == nil || e.retryable != want {
 			t.Errorf("retryable %s of code 2002 is read as %+v, want %t", raw, e, want)
 		}
 	}
-	for _, raw := range []string{`false`, `"false"`, `"False"`, `0`, `0.0`, `"0"`, `-0`} {
+	for _, raw := range []string{`false`, `"false"`, `"False"`, `0`, `0.0`, `"0"`, `-0`, `"no"`, `"NO"`} {
 		if e := envelopeOf(object([]byte(`{"success":false,"error":{"code":3002,"retryable":` + raw + `}}`))); e == nil || e.retryable {
 			t.Errorf("retryable %s of code 3002 is read as %+v, want false", raw, e)
 		}
 	}
 	// Not clear: the documented value counts; a code without one is not Chert's.
-	for _, raw := range []string{`null`, `[]`, `{}`, `[true]`, `2`, `-1`, `0.5`, `"yes"`, `""`, `"null"`, `"2"`, `"0x1"`, `"NaN"`, `"tru"`} {
+	for _, raw := range []string{`null`, `[]`, `{}`, `[true]`, `2`, `-1`, `0.5`, `"y"`, `"yes please"`, `"not now"`, `""`, `"null"`, `"2"`, `"0x1"`, `"NaN"`, `"tru"`} {
 		for code, usual := range map[int]bool{2002: false, 3002: true} {
 			e := envelopeOf(object(fmt.Appendf(nil, `{"success":false,"error":{"code":%d,"retryable":%s}}`, code, raw)))
 			if e == nil || e.retryable != usual {
@@ -206,7 +206,8 @@ func TestFieldsAreReadForWhatTheyClearlyMean(t *testing.T) {
 	for raw, want := range map[string]time.Duration{
 		`2`: 2 * time.Second, `"2"`: 2 * time.Second, `2.5`: 2500 * time.Millisecond, `"2.5"`: 2500 * time.Millisecond, `"  3 "`: 3 * time.Second,
 		`1e1`: 10 * time.Second, `1e999`: 24 * time.Hour, `"1e999"`: 24 * time.Hour, `99999999999999999999`: 24 * time.Hour,
-		`0`: 0, `-1`: 0, `"-1"`: 0, `-1e999`: 0, `null`: 0, `[]`: 0, `{}`: 0, `""`: 0, `"soon"`: 0, `"2s"`: 0, `true`: 0, `"inf"`: 0, `"nan"`: 0, `"0x10"`: 0,
+		`0`: 0, `-1`: 0, `"-1"`: 0, `-1e999`: 0, `null`: 0, `[]`: 0, `{}`: 0, `""`: 0, `"soon"`: 0, `"2s"`: 2 * time.Second, `" 2.5 S "`: 2500 * time.Millisecond, `"500ms"`: 500 * time.Millisecond, `"3 seconds"`: 3 * time.Second,
+		`"2m"`: 2 * time.Minute, `"1 hour"`: time.Hour, `"99h"`: 24 * time.Hour, `"-2s"`: 0, `"s"`: 0, `"2 fortnights"`: 0, `"2s ago"`: 0, `"1.2.3s"`: 0, `"2 3s"`: 0, `true`: 0, `"inf"`: 0, `"nan"`: 0, `"0x10"`: 0,
 	} {
 		e := envelopeOf(object([]byte(`{"success":false,"error":{"code":1007,"retryable":true,"retry_after":` + raw + `}}`)))
 		if e == nil || e.retryAfter != want {
@@ -252,7 +253,7 @@ func TestRetryAfter(t *testing.T) {
 		{"more than a number holds", "99999999999999999999999", "1", "", 24 * time.Hour},
 		{"fraction in the header", " 2.5 ", "1", "", 2500 * time.Millisecond},
 		{"body as text", "", `"  3 "`, "", 3 * time.Second},
-		{"header with a unit", "7s", "1", "", time.Second},
+		{"header with a unit", "7s", "1", "", 7 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
