@@ -25,7 +25,7 @@ type Hints struct{ ID, Type string }
 //   - Text, From and Message fall back on the legacy top-level fields text,
 //     from and message_guid; the line of a chat on to, and then on line_id. A
 //     delivery that names no chat is of the one that chat_id or lead_id names,
-//     in its data, at its top or in the row around it.
+//     in its chat, its message, its data, at its top or in the row around it.
 //   - Raw is the envelope as it came. It shares memory with body, which must
 //     not be changed afterwards.
 //
@@ -124,11 +124,15 @@ func (env *envelope) chat(e *Event, r row) {
 	if env.Data.Chat != nil {
 		w = *env.Data.Chat
 	}
-	// A legacy event has no chat object. Its chat_id or lead_id, or those of the
-	// row around it, name the chat as the API knows it (a /send answer calls the
-	// chat_id lead_id). The innermost is believed first, and a row's not at all if
+	// A legacy event has no chat object. Its chat_id or lead_id, wherever it stands,
+	// or those of the row around it, name the chat as the API knows it (a /send
+	// answer calls the chat_id lead_id). The innermost is believed first, and a row's not at all if
 	// the payload has a chat that can't be read: the webhook may bring the same
 	// payload without the row.
+	w.ID = first(w.ID, stringIn(w.LeadID))
+	if m := env.Data.Message; m != nil {
+		w.ID = first(w.ID, stringIn(m.ChatID), stringIn(m.LeadID))
+	}
 	w.ID = first(w.ID, stringIn(env.Data.ChatID), stringIn(env.Data.LeadID), stringIn(env.ChatID), stringIn(env.LeadID))
 	if !env.unreadChat {
 		w.ID = first(w.ID, r.leadID)

@@ -87,3 +87,23 @@ func TestWhatIsKnownOfAMessage(t *testing.T) {
 		}
 	}
 }
+
+// A message whose direction is not known, or not one of the two, counts as inbound
+// for all that asks: what supersedes a read is also new.
+func TestOnlyOutboundIsNotInbound(t *testing.T) {
+	t.Parallel()
+	for direction, outbound := range map[string]bool{"inbound": false, "outbound": true, "": false, "sideways": false, "Outbound": false, "out": false} {
+		for _, typ := range []string{MessageReceived, LeadReply, "x.y", ReactionAdded} {
+			e := Event{Type: typ, Source: SourceWebhook, Chat: &Chat{ID: "c"}, Message: &Message{Direction: direction}}
+			if e.Inbound() == outbound {
+				t.Errorf("%s of direction %q: inbound is %t", typ, direction, e.Inbound())
+			}
+			if message := typ == MessageReceived && !outbound; e.InboundMessage() != message || message && !e.New() {
+				t.Errorf("%s of direction %q: a message is %t, new is %t", typ, direction, e.InboundMessage(), e.New())
+			}
+			if e.LegacyReply() != (typ == LeadReply && !outbound) || typ == "x.y" && e.New() == outbound {
+				t.Errorf("%s of direction %q: a reply is %t, new is %t", typ, direction, e.LegacyReply(), e.New())
+			}
+		}
+	}
+}

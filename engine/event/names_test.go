@@ -51,7 +51,7 @@ func agreesWithRaw(t failer, e Event) {
 	if e.Tenant != at("partner_id") {
 		t.Fatalf("partner_id is %q, understood as %q\n%s", at("partner_id"), e.Tenant, e.Raw)
 	}
-	one("the chat", e.ChatID(), "data.chat.id", "data.chat_id", "data.lead_id", "chat_id", "lead_id")
+	one("the chat", e.ChatID(), "data.chat.id", "data.chat.lead_id", "data.message.chat_id", "data.message.lead_id", "data.chat_id", "data.lead_id", "chat_id", "lead_id")
 	one("the line", e.Line(), map[bool][]string{true: {"data.chat.owner_handle.handle", "to", "line_id"}, false: {"nothing"}}[e.Chat != nil]...)
 	if e.Message != nil {
 		one("the message", e.MessageID(), "data.message.id", "message_guid")
@@ -165,10 +165,10 @@ func drawEnvelope(t *rapid.T) string {
 		return object(map[string]func() string{"type": func() string { return `"text"` }, "value": text, "mime_type": text, "attachment_id": text})
 	}
 	chat := func() string {
-		return object(map[string]func() string{"id": text, "is_group": truth, "handles": list(handle), "owner_handle": handle})
+		return object(map[string]func() string{"id": text, "is_group": truth, "handles": list(handle), "owner_handle": handle, "lead_id": text})
 	}
 	message := func() string {
-		return object(map[string]func() string{"id": text, "direction": text, "sender_handle": handle, "parts": list(part), "sent_at": stamp})
+		return object(map[string]func() string{"id": text, "direction": text, "sender_handle": handle, "parts": list(part), "sent_at": stamp, "chat_id": text, "lead_id": text})
 	}
 	data := func() string {
 		return object(map[string]func() string{"chat": chat, "message": message, "chat_id": text, "lead_id": text})

@@ -97,6 +97,8 @@ func (q *quick) chat(c *wireChat) bool {
 			})
 		case "owner_handle":
 			return seen.first(3) && q.handle(&c.Owner)
+		case "lead_id":
+			return seen.first(4) && q.raw(&c.LeadID)
 		}
 		return q.skip()
 	})
@@ -135,6 +137,10 @@ func (q *quick) message(m *wireMessage) bool {
 			})
 		case "sent_at":
 			return seen.first(4) && q.stamp(&m.SentAt)
+		case "chat_id":
+			return seen.first(5) && q.raw(&m.ChatID)
+		case "lead_id":
+			return seen.first(6) && q.raw(&m.LeadID)
 		}
 		return q.skip()
 	})

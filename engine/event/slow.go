@@ -84,6 +84,7 @@ func (s *slow) chat(path string, raw json.RawMessage) *wireChat {
 		c.Handles = []Handle{}
 	}
 	c.Owner = s.handle(path+".owner_handle", fields["owner_handle"])
+	c.LeadID = fields["lead_id"]
 	return c
 }
 
@@ -111,6 +112,7 @@ func (s *slow) message(path string, raw json.RawMessage) *wireMessage {
 		m.Parts = []wirePart{}
 	}
 	m.SentAt = readStamp(fields["sent_at"])
+	m.ChatID, m.LeadID = fields["chat_id"], fields["lead_id"]
 	return m
 }
 

@@ -47,6 +47,7 @@ type wireData struct {
 
 type wireChat struct {
 	ID      string
+	LeadID  json.RawMessage
 	IsGroup Truth
 	Handles []Handle
 	Owner   Handle
@@ -54,6 +55,8 @@ type wireChat struct {
 
 type wireMessage struct {
 	ID        string
+	ChatID    json.RawMessage
+	LeadID    json.RawMessage
 	Direction string
 	Sender    Handle
 	Parts     []wirePart
