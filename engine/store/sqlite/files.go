@@ -158,6 +158,11 @@ func (fl *files) checkContent() error {
 			}
 		case !fl.db.seen.ModTime().Equal(before.ModTime()):
 			// A checkpoint is at it: what the index says belongs to neither time.
+		case !fl.lastFrameStands(index):
+			// So it does if the WAL has begun anew since the index was read.
+			if again, whole, err := readIndex(fl.shm.f); err == nil && whole && again.salt == index.salt {
+				return &LostError{fl.wal.path, "it was cut, or overwritten, while it was written"}
+			}
 		default:
 			return fl.checkChanged(before.ModTime(), index)
 		}
@@ -168,18 +173,22 @@ func (fl *files) checkContent() error {
 // lookTries is how often a check tries to see all files at one moment.
 const lookTries = 5
 
+// lastFrameStands reports whether what was last in the WAL at the last check is
+// still there: a cut may be covered up by what was written after it.
+func (fl *files) lastFrameStands(index walIndex) bool {
+	last := fl.index
+	if last.frames == 0 || last.salt != index.salt {
+		return true
+	}
+	there, err := last.lastFrame(fl.wal.f)
+	return err == nil && there
+}
+
 // checkChanged checks that a change of the database is a checkpoint's.
 func (fl *files) checkChanged(changed time.Time, index walIndex) error {
 	explained := index.checkpoints() || index.checkpoint != fl.index.checkpoint
 	if !fl.changed.IsZero() && !changed.Equal(fl.changed) && !explained {
 		return &TouchedError{Path: fl.path, changed: changed}
-	}
-	// What was last in the WAL is still there: a cut may be covered up by what was
-	// written after it.
-	if last := fl.index; last.frames > 0 && last.salt == index.salt {
-		if there, err := last.lastFrame(fl.wal.f); err != nil || !there {
-			return &LostError{fl.wal.path, "it was cut, or overwritten, while it was written"}
-		}
 	}
 	fl.changed, fl.index = changed, index
 	return nil
@@ -195,34 +204,47 @@ func (h *held) open() (err error) {
 	return err
 }
 
+// check looks several times at a beginning that is not sound: an sqlite3 shell may
+// empty the WAL between a look at its size and one at its beginning.
 func (h *held) check() error {
+	var err error
+	for range lookTries {
+		var again bool
+		if again, err = h.look(); !again {
+			break
+		}
+	}
+	return err
+}
+
+func (h *held) look() (again bool, err error) {
 	lost := func(format string, args ...any) error { return &LostError{h.path, fmt.Sprintf(format, args...)} }
 	info, err := os.Lstat(h.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return lost("it is gone (removed, renamed, or its folder was)")
+		return false, lost("it is gone (removed, renamed, or its folder was)")
 	case err != nil:
-		return lost("it can't be looked at: %v", err)
+		return false, lost("it can't be looked at: %v", err)
 	case info.Mode()&fs.ModeSymlink != 0:
-		return lost("a symbolic link has taken its place")
+		return false, lost("a symbolic link has taken its place")
 	case !os.SameFile(info, h.info):
-		return lost("another file has taken its place")
+		return false, lost("another file has taken its place")
 	case info.Size() < h.size:
-		return lost("it was cut from %d bytes to %d", h.size, info.Size())
+		return false, lost("it was cut from %d bytes to %d", h.size, info.Size())
 	}
 	h.seen = info
 	if h.sound == nil {
-		return nil
+		return false, nil
 	}
 	head := make([]byte, headBytes)
 	n, err := h.f.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return lost("it can't be read: %v", err)
+		return false, lost("it can't be read: %v", err)
 	}
 	if !h.sound(head[:n], info.Size()) {
-		return lost("its beginning was overwritten")
+		return true, lost("its beginning was overwritten")
 	}
-	return nil
+	return false, nil
 }
 
 // close closes the files; SQLite's connections must be closed before.

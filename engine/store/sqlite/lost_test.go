@@ -579,14 +579,18 @@ func TestShellStopsNoStore(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	s := openWith(t, Options{tick: make(chan time.Time), Log: slog.New(slog.NewTextHandler(&log, nil))})
-	big := strings.Repeat("x", 20_000)
+	big := strings.Repeat("x", 2_000)
 	appended := make(chan error)
 	go func() {
 		defer close(appended)
 		for i := range 700 {
-			a := simple(fmt.Sprint("e", i))
-			a.Event.Raw = []byte(`"` + big + `"`)
-			if _, err := s.Append(context.Background(), []store.Arrival{a}); err != nil {
+			var some []store.Arrival
+			for j := range 8 { // some 16,000 rows in all: checkpoints of the store's own, too
+				a := simple(fmt.Sprint("e", i, "/", j))
+				a.Event.Raw = []byte(`"` + big + `"`)
+				some = append(some, a)
+			}
+			if _, err := s.Append(context.Background(), some); err != nil {
 				appended <- err
 				return
 			}
