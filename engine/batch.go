@@ -186,6 +186,9 @@ func (b *batch) collect(entry *store.Entry, result *rules.Result, missedBy []str
 		if !o.Suspended.IsZero() {
 			b.done = append(b.done, func() { b.s.e.logSuspended(o, own) })
 		}
+		if o.Overdrawn != nil {
+			b.done = append(b.done, func() { b.s.e.logOverdrawn(o) })
+		}
 		for _, w := range o.Wishes {
 			said.Asked = append(said.Asked, w.Words(own, t.Decision.At))
 			if w.Chat == own && own != "" {

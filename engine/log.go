@@ -79,14 +79,33 @@ func (e *Engine) logCaughtUp(pack string, done planned, n tally, left int64) {
 	e.c.Log.Info(what, args...)
 }
 
+// stepsHint says how to find what takes too much.
+const stepsHint = "chertd eval EVENT.json shows how many steps each rule takes"
+
+// logOverdrawn says what is suspended because a pack took more than its share.
+func (e *Engine) logOverdrawn(o *rules.Outcome) {
+	over := o.Overdrawn
+	args := []any{keyPack, o.Pack, keyVersion, short(o.Version), "until", over.Until.UTC().Format(time.RFC3339)}
+	what, where := "pack suspended", " for all chats"
+	if over.Rule != "" {
+		what = "rule suspended"
+		args = append(args, keyRule, over.Rule, keyPlace, over.Place)
+	}
+	switch over.Scope {
+	case rules.OneChat:
+		where = " for one chat"
+		args = append(args, keyChat, over.Chat)
+	case rules.NoChat:
+		where = " for events without a chat"
+	}
+	args = append(args, "share", rules.ShareWords(), "hint", stepsHint)
+	e.c.Log.Error(what+where+": "+rules.WhyShare+"; its events are recorded as failed, and those of the last hour run when the suspension ends", args...)
+}
+
 // logSuspended says that a rule is suspended. id is the event's chat.
 func (e *Engine) logSuspended(o *rules.Outcome, id string) {
 	args := []any{
 		keyPack, o.Pack, keyRule, o.Rule, keyVersion, short(o.Version), keyPlace, o.Place, "until", o.Suspended.UTC().Format(time.RFC3339),
-	}
-	if o.SuspendedWhy != "" {
-		e.c.Log.Error("pack suspended: "+o.SuspendedWhy+"; its events are recorded as failed, to be run once it is mended", args...)
-		return
 	}
 	where := "for one chat: it failed there again and again"
 	switch {
@@ -97,7 +116,7 @@ func (e *Engine) logSuspended(o *rules.Outcome, id string) {
 	default:
 		args = append(args, keyChat, id)
 	}
-	e.c.Log.Error("rule suspended "+where+"; its events are recorded as failed", args...)
+	e.c.Log.Error("rule suspended "+where+"; its events are recorded as failed, and those of the last hour run once it works", args...)
 }
 
 // logSettled says what became of an action.

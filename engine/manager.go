@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -426,7 +427,12 @@ func (m *manager) describe(ctx context.Context, s rules.PackStanding) control.Pa
 		NotLive: s.NotLive, Diagnostics: s.Diagnostics,
 	}
 	for _, a := range s.Suspended {
-		p.Suspended = append(p.Suspended, control.RuleSuspension{Rule: a.Rule, Scope: string(a.Scope), Chat: a.Chat, Until: a.Until})
+		p.Suspended = append(p.Suspended, control.RuleSuspension{
+			Rule: a.Rule, Scope: string(a.Scope), Chat: a.Chat, Until: a.Until, Probing: !m.eng.c.Now().Before(a.Until), Why: a.Why,
+		})
+		if a.Why == rules.WhyShare {
+			p.SuspendedHint = rules.ShareWords() + "; " + stepsHint
+		}
 	}
 	p.Blocked = m.blocked(&s)
 	for _, by := range m.eng.misses.counts() {
@@ -477,17 +483,7 @@ func (m *manager) health() control.Health {
 		if p.ModeWhy != "" {
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s is in %s: %s; chertd mode %s live takes it back, and its reads count from zero again", p.Name, p.Mode, p.ModeWhy, p.Name))
 		}
-		some := map[string]int{} // chats in which rules are suspended
-		for _, a := range p.Suspended {
-			if a.Scope == rules.AllChats {
-				h.Notes = append(h.Notes, fmt.Sprintf("pack %s: rule %s is suspended: it fails again and again", p.Name, a.Rule))
-				continue
-			}
-			some[a.Rule]++
-		}
-		for _, rule := range slices.Sorted(maps.Keys(some)) {
-			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: rule %s is suspended for some chats (%d), where it fails again and again", p.Name, rule, some[rule]))
-		}
+		h.Notes = append(h.Notes, suspensionNotes(&p, m.eng.c.Now())...)
 	}
 	for _, d := range problems {
 		if d.Severity == luabind.SeverityError {
@@ -495,6 +491,36 @@ func (m *manager) health() control.Health {
 		}
 	}
 	return h
+}
+
+// suspensionNotes tell which rules of a pack are suspended, and why.
+func suspensionNotes(p *rules.PackStanding, now time.Time) (notes []string) {
+	type chats struct{ subject, why string }
+	some := map[chats]int{}
+	for i := range p.Suspended {
+		a := &p.Suspended[i]
+		if a.Scope != rules.AllChats {
+			some[chats{a.Subject(), a.Why}]++
+			continue
+		}
+		until := " suspended: "
+		if !now.Before(a.Until) {
+			until = " suspended until an event probes it: "
+		}
+		notes = append(notes, fmt.Sprintf("pack %s: %s%s%s%s", p.Name, a.Subject(), until, a.Why, whatToDo(a)))
+	}
+	for _, of := range slices.SortedFunc(maps.Keys(some), func(a, b chats) int { return cmp.Or(cmp.Compare(a.subject, b.subject), cmp.Compare(a.why, b.why)) }) {
+		notes = append(notes, fmt.Sprintf("pack %s: %s suspended for some chats (%d): %s%s", p.Name, of.subject, some[of], of.why, whatToDo(&rules.RuleSuspension{Why: of.why})))
+	}
+	return notes
+}
+
+// whatToDo says what to do about a suspension, where that is not plain.
+func whatToDo(a *rules.RuleSuspension) string {
+	if a.Why != rules.WhyShare {
+		return ""
+	}
+	return " (" + rules.ShareWords() + "); " + stepsHint
 }
 
 // userError turns what a caller got wrong about a pack into words for people.

@@ -114,10 +114,14 @@ func (p *planned) concerns(m *store.Missed) bool {
 		(p.out || m.Version != p.version || m.Why == rules.MissedNotLoaded || m.Why == rules.MissedSuspended)
 }
 
-func (p *plan) names() []string {
+// running are the packs that can run what they missed: of one that was suspended
+// again everything waits for another plan.
+func (p *plan) running(now time.Time) []string {
 	var names []string
 	for i := range p.packs {
-		names = append(names, p.packs[i].pack)
+		if _, suspended, _ := p.set.Serving(p.packs[i].pack, now); !suspended {
+			names = append(names, p.packs[i].pack)
+		}
 	}
 	return names
 }

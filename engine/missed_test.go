@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -894,4 +895,59 @@ func TestKilledWhileMissedEventsRun(t *testing.T) {
 		t.Errorf("a chat that is vetoed was read, among %d calls", n)
 	}
 	t.Logf("%d kills in the middle, %d events", killed, n)
+}
+
+// A pack that takes more than its share, and can veto or can't, misses nothing for
+// good: what it did not get to look at runs once the suspension ends, also if its
+// share does not suffice for all of it then.
+func TestWhatASuspendedPackMissedRuns(t *testing.T) {
+	t.Parallel()
+	const slow = `chert.rule({ name = "slow", on = "message.received", run = function(ev)
+  for i = 1, 2000 do end
+  chert.mark_read(ev.chat.id)
+  %s
+end })`
+	for name, veto := range map[string]string{"can't veto": "", "can veto": `if ev.text == "vip" then chert.keep_unread(ev.chat.id) end`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCrew(t)
+			c.stop()
+			var passed atomic.Int64 // the clock stands but for this: nothing comes to the share
+			at := time.Now()
+			c.now = func() time.Time { return at.Add(time.Duration(passed.Load())) }
+			c.options.Share = rules.SharePolicy{Free: 1000, Rate: 1, Burst: 12_000}
+			c.write("slow.lua", fmt.Sprintf(slow, veto))
+			c.start()
+			const chats = 32
+			c.burst("c", chats)
+			if n := c.reads(); n >= chats {
+				t.Fatalf("all %d events ran: the pack was not suspended", n)
+			}
+			p := c.pack("slow")
+			if len(p.Suspended) != 1 || p.Suspended[0].Why != rules.WhyShare || !strings.Contains(p.SuspendedHint, "chertd eval") {
+				t.Fatalf("suspended are %+v", p.Suspended)
+			}
+			if notes := strings.Join(c.m.health().Notes, "\n"); strings.Contains(notes, rules.WhyFails) || !strings.Contains(notes, rules.WhyShare) {
+				t.Errorf("the notes are %q", notes)
+			}
+			for range chats {
+				if c.rows() == 0 {
+					break
+				}
+				passed.Add(int64(time.Minute))
+				c.eng.misses.mu.Lock()
+				c.eng.misses.replan(c.eng.Rules())
+				c.eng.misses.mu.Unlock()
+				c.caughtUp()
+			}
+			c.settled()
+			if n := c.reads(); n != chats || c.rows() != 0 {
+				t.Errorf("%d of %d chats were read, and %d events are missed still", n, chats, c.rows())
+			}
+			passed.Add(int64(time.Minute)) // what ran last may have taken too much again
+			if notes := c.m.health().Notes; len(notes) > 0 {
+				t.Errorf("the notes are %q", notes)
+			}
+		})
+	}
 }

@@ -233,8 +233,8 @@ func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 	}
 	first := b.s.progress.of(p)
 	var rows []store.Missed
-	if len(p.packs) > 0 {
-		if rows, b.err = b.s.e.c.Store.Missed(ctx, b.s.part, p.names(), first, since, rerunEvents); b.err != nil {
+	if names := p.running(b.s.e.c.Now()); len(names) > 0 {
+		if rows, b.err = b.s.e.c.Store.Missed(ctx, b.s.part, names, first, since, rerunEvents); b.err != nil {
 			b.err = fmt.Errorf("read what packs have missed: %w", b.err)
 			return
 		}
@@ -378,6 +378,10 @@ func (b *batch) rerunPack(ctx context.Context, p *plan, entry *store.Entry, c *c
 		return result, true
 	}
 	m := &result.Missed[0]
+	if m.Why == rules.MissedSuspended && row.Why == m.Why && row.Version == m.Version && !result.Ran() {
+		change.again = now.Add(suspendedAgain)
+		return result, false // nothing has changed
+	}
 	failed := *row
 	failed.Version, failed.Why = m.Version, m.Why
 	t.Missed = append(t.Missed, failed)

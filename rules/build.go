@@ -90,7 +90,7 @@ func (b *builder) settle() {
 	p.vms = make([]*luabind.VM, b.opts.shards())
 	p.suspend = b.opts.Suspend.withDefaults()
 	p.health = newHealth(p.suspend)
-	p.share = &share{}
+	p.share = newShare(b.opts.Share, p.suspend.CoolOff)
 	p.built = b.fingerprint()
 }
 

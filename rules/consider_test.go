@@ -185,7 +185,7 @@ chert.rule { name = "good", on = "message.received", run = function(ev) end }`)
 	for range 3 {
 		p.set.Run(0, Input{Event: message("x"), Now: noon})
 	}
-	want := []RuleSuspension{{Rule: "bad", Scope: OneChat, Chat: message("x").ChatID(), Until: noon.Add(time.Hour)}}
+	want := []RuleSuspension{{Rule: "bad", Scope: OneChat, Chat: message("x").ChatID(), Until: noon.Add(time.Hour), Why: WhyFails}}
 	if got := p.standing("codes").Suspended; !slices.Equal(got, want) {
 		t.Errorf("suspended are %v, want %v", got, want)
 	}

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"cmp"
 	linked "container/list"
 	"slices"
 	"sync"
@@ -178,21 +177,19 @@ func (h *health) suspended(rules []*Rule) (list []RuleSuspension) {
 	defer h.mu.Unlock()
 	for i, r := range h.rules {
 		if !r.until.IsZero() {
-			list = append(list, RuleSuspension{Rule: rules[i].Name, Scope: AllChats, Until: r.until.UTC()})
+			list = append(list, RuleSuspension{Rule: rules[i].Name, Scope: AllChats, Until: r.until.UTC(), Why: WhyFails})
 		}
 	}
 	for key, c := range h.chats {
 		if !c.until.IsZero() {
-			s := RuleSuspension{Rule: rules[key.rule].Name, Scope: OneChat, Chat: key.chat, Until: c.until.UTC()}
+			s := RuleSuspension{Rule: rules[key.rule].Name, Scope: OneChat, Chat: key.chat, Until: c.until.UTC(), Why: WhyFails}
 			if key.chat == "" {
 				s.Scope = NoChat
 			}
 			list = append(list, s)
 		}
 	}
-	slices.SortFunc(list, func(a, b RuleSuspension) int {
-		return cmp.Or(cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Chat, b.Chat))
-	})
+	slices.SortFunc(list, compareSuspensions)
 	return list
 }
 

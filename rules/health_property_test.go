@@ -61,7 +61,7 @@ func TestOneSenderSuspendsARuleForItselfOnly(t *testing.T) {
 				t.Fatalf("%v skipped for another chat after %d failures in %q", got, i, bad)
 			}
 		}
-		for _, st := range s.Pack("p").suspendedRules() {
+		for _, st := range s.Pack("p").suspendedRules(noon) {
 			if st.Scope == AllChats || st.Chat != bad || (st.Scope == NoChat) != (bad == "") {
 				t.Errorf("suspended is %+v", st)
 			}
@@ -86,8 +86,8 @@ func TestRuleThatFailsInManyChatsIsSuspendedForAll(t *testing.T) {
 	if got := skipped(s, 0, in("new", "x"), noon); !slices.Equal(got, want) {
 		t.Fatalf("skipped %v after failing in %d chats", got, defaultSuspendChats)
 	}
-	st := s.Pack("p").suspendedRules()
-	if len(st) != 2 || st[0] != (RuleSuspension{Rule: "a", Scope: AllChats, Until: noon.Add(time.Minute)}) || st[1].Chat != "bad" {
+	st := s.Pack("p").suspendedRules(noon)
+	if len(st) != 2 || st[0] != (RuleSuspension{Rule: "a", Scope: AllChats, Until: noon.Add(time.Minute), Why: WhyFails}) || st[1].Chat != "bad" {
 		t.Errorf("suspended are %+v", st)
 	}
 	if !s.Pack("p").suspended(noon) {
@@ -129,7 +129,7 @@ func TestChatThatFailedProbesForAllInTheEnd(t *testing.T) {
 	if got := skipped(s, 0, in("one", "x"), noon.Add(2*time.Minute)); len(got) != 0 {
 		t.Errorf("skipped %v after two minutes, want the probe to run", got)
 	}
-	if got := s.Pack("p").suspendedRules(); len(got) != 0 {
+	if got := s.Pack("p").suspendedRules(noon); len(got) != 0 {
 		t.Errorf("after it succeeded suspended are %+v", got)
 	}
 }
@@ -319,7 +319,7 @@ func TestHealthOfManyShards(t *testing.T) {
 	}
 	wg.Wait()
 	for _, pack := range []string{"p", "q"} {
-		if got := s.Pack(pack).suspendedRules(); len(got) != shards {
+		if got := s.Pack(pack).suspendedRules(noon); len(got) != shards {
 			t.Errorf("suspended in %s are %+v, want rule a in one chat of each shard", pack, got)
 		}
 	}

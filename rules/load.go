@@ -17,6 +17,7 @@ type Options struct {
 	Zone    *time.Location         // of windows, schedules and dates; nil: UTC
 	Limits  luabind.Limits         // of packs that set none; zero fields take luabind's defaults
 	Suspend SuspendPolicy          // of rules that keep failing
+	Share   SharePolicy            // of the machine, a pack
 	Packs   map[string]PackOptions // by name
 	// Print gets what files print and log while they load, before the first
 	// event; nil drops it. It must be safe for concurrent use.

@@ -7,6 +7,7 @@ package rules
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"chertd/engine/event"
@@ -59,8 +60,14 @@ type Result struct {
 	// Block is set when a pack that can veto did not get to say so.
 	Block bool
 	// Missed are the packs that did not get to look at the event though they run
-	// live: those that can veto, and those of which no version is loaded.
+	// live: those that can veto, those of which rules are suspended, and those of
+	// which no version is loaded.
 	Missed []Missed
+}
+
+// Ran reports whether any handler was called.
+func (r *Result) Ran() bool {
+	return slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return o.Skipped == "" })
 }
 
 // Missed is a pack that did not get to look at an event.
@@ -83,13 +90,14 @@ const (
 
 // miss notes that rules of a pack did not get to look at the event.
 func (r *Result) miss(p *Pack, why MissedWhy) {
+	r.Block = r.Block || p.CanVeto
 	if n := len(r.Missed); n > 0 && r.Missed[n-1].Pack == p.Name {
 		if why == MissedFailed {
 			r.Missed[n-1].Why = why
 		}
 		return
 	}
-	r.Missed = append(r.Missed, Missed{Pack: p.Name, Version: p.Version, Why: why, CanVeto: true, CanHold: p.CanHold})
+	r.Missed = append(r.Missed, Missed{Pack: p.Name, Version: p.Version, Why: why, CanVeto: p.CanVeto, CanHold: p.CanHold})
 }
 
 // Outcome is what became of one rule that passed where.
@@ -101,19 +109,19 @@ type Outcome struct {
 	Shadow  bool   // its pack is in shadow mode
 	Skipped string // not run: "cooldown", "sample", "outside its hours", "suspended"
 
-	Failure      *luabind.Failure // it failed: everything below but Logs and Steps is empty
-	Suspended    time.Time        // by this failure the rule, or with SuspendedWhy its pack, is suspended until then; zero: it is not
-	AllChats     bool             // the rule is suspended for all chats, not just for the event's
-	SuspendedWhy string           // why the pack is; "": the rule fails again and again
-	Wishes       []Wish
-	Rest         *chat.Rest // its cooldown, from now
-	State        json.RawMessage
-	StateSet     bool    // State is to be kept (nil deletes)
-	Reads        []Entry // kv entries it read, with the versions it saw
-	Writes       []Entry // kv entries it wrote
-	KVLimit      int64   // what its pack may keep in kv, in bytes; 0: no limit
-	Logs         []Log
-	Steps        int64
+	Failure   *luabind.Failure // it failed: everything below but Logs, Steps and Overdrawn is empty
+	Suspended time.Time        // by this failure the rule is suspended until then; zero: it is not
+	AllChats  bool             // the rule is suspended for all chats, not just for the event's
+	Overdrawn *Overdraw        // what its pack's share of the machine suspended after it; nil: nothing
+	Wishes    []Wish
+	Rest      *chat.Rest // its cooldown, from now
+	State     json.RawMessage
+	StateSet  bool    // State is to be kept (nil deletes)
+	Reads     []Entry // kv entries it read, with the versions it saw
+	Writes    []Entry // kv entries it wrote
+	KVLimit   int64   // what its pack may keep in kv, in bytes; 0: no limit
+	Logs      []Log
+	Steps     int64
 }
 
 // Saw reports whether a rule of a live pack ran on the event and did not fail.

@@ -62,29 +62,27 @@ func (s *Set) Run(shard int, in Input) Result {
 		shadow := s.modes[pack.Name] == Shadow
 		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Skipped: rule.skip(&r.in, shadow)}
 		if o.Skipped == "" {
-			allowed := pack.share.allows(in.Now)
-			if n := len(result.Outcomes); !allowed && n > 0 && result.Outcomes[n-1].Pack == pack.Name && result.Outcomes[n-1].Skipped == SkippedSuspended {
+			suspended, all := pack.share.aside(rule.index, in.Event.ChatID(), in.Now)
+			if n := len(result.Outcomes); all && n > 0 && result.Outcomes[n-1].Pack == pack.Name && result.Outcomes[n-1].Skipped == SkippedSuspended {
 				continue // the pack is suspended as a whole: one record an event says so
 			}
-			if allowed && pack.health.admit(rule.index, in.Event.ChatID(), in.Now) {
+			if !suspended && pack.health.admit(rule.index, in.Event.ChatID(), in.Now) {
 				r.handle(rule, pack, &o)
 				// A memory that can't be read says nothing about the rule.
 				if o.Failure == nil || !in.Again && !r.memory(&o, pack).broken {
 					s := pack.health.ended(rule.index, in.Event.ChatID(), o.Failure != nil, in.Now)
 					o.Suspended, o.AllChats = s.until, s.allChats
 				}
-				if until, why := pack.share.spend(r.spent, pack.suspend.CoolOff, in.Now); why != "" {
-					o.Suspended, o.SuspendedWhy = until, why
-				}
+				o.Overdrawn = pack.share.spend(rule.index, in.Event.ChatID(), r.spent, in.Now, pack.Rules)
 			} else {
 				o.Skipped = SkippedSuspended
 			}
 		}
-		if (o.Failure != nil || o.Skipped == SkippedSuspended) && pack.CanVeto && s.modes[pack.Name] == Live {
-			result.Block = true
-			if o.Failure != nil {
+		if s.modes[pack.Name] == Live {
+			switch {
+			case o.Failure != nil && pack.CanVeto:
 				result.miss(pack, MissedFailed)
-			} else {
+			case o.Skipped == SkippedSuspended:
 				result.miss(pack, MissedSuspended)
 			}
 		}

@@ -1,8 +1,12 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,7 +15,13 @@ import (
 // machine as well: what its handlers take beyond shareFree steps each (about a
 // millisecond, dozens of times what an ordinary rule takes), VMs that are made
 // anew for them included, may come to shareRate steps a second, about a tenth
-// of a core, and to shareBurst of them at once. A pack that goes beyond is suspended.
+// of a core, and to shareBurst of them at once.
+//
+// When a pack goes beyond, the rule that drew most is suspended, in the chat in
+// which it did, and its steps no longer count against the others: one sender
+// stops a rule for his own chat. If one rule draws too much in many chats it is
+// suspended in all of them. Only if several rules do, in several chats, is the
+// whole pack suspended.
 //
 // Measured with packs of handlers just within their budget, under 300 events a
 // second: without a share the others' events waited until the pack was gone.
@@ -22,62 +32,230 @@ const (
 	// dropSteps is what it takes to throw a VM away, in steps: up to its limit of
 	// memory is to be collected and allocated again.
 	dropSteps = 250_000
+
+	// shareDrawers is of how many rules in chats it is known how much they drew.
+	// Of more, all are forgotten, and what they drew counts for nobody.
+	shareDrawers = 256
+	// shareCulprits is how many rules in chats are suspended alone. If they become
+	// as many they have a rule, a chat, or nothing in common, and that is
+	// suspended: a hostile pack gets no further than about as many handlers.
+	shareCulprits = 10
+	// shareGroups is how many such rules and chats suspend the whole pack.
+	shareGroups = 3
 )
+
+// SharePolicy is how much a pack may take of the machine. Zero fields take the
+// defaults.
+type SharePolicy struct {
+	Free  int64 // steps of a handler that don't count
+	Rate  int64 // steps beyond, a second, of all the pack's handlers together
+	Burst int64 // and of those at once
+}
+
+func (p SharePolicy) withDefaults() SharePolicy {
+	return SharePolicy{cmp.Or(p.Free, shareFree), cmp.Or(p.Rate, shareRate), cmp.Or(p.Burst, shareBurst)}
+}
+
+func newShare(policy SharePolicy, coolOff time.Duration) *share {
+	return &share{policy: policy.withDefaults(), coolOff: coolOff}
+}
 
 // share is what a pack version has left of its share. The shards have it in
 // common; a nil share is without end.
 type share struct {
+	policy  SharePolicy
+	coolOff time.Duration // how long something is suspended
+	some    atomic.Bool   // something is: with nothing, as nearly always, no lock is taken to ask
+
 	mu    sync.Mutex
 	left  int64
-	at    time.Time // when left was that much
-	until time.Time // suspended until then
+	at    time.Time            // when left was that much
+	drawn map[ruleInChat]int64 // since the share was full; at most shareDrawers
+
+	// What is suspended until when: fewer than shareCulprits rules in chats, fewer
+	// than shareGroups chats and rules, and the pack.
+	culprits map[ruleInChat]time.Time
+	chats    map[string]time.Time
+	rules    map[int]time.Time
+	pack     time.Time // zero: it is not
 }
 
-// allows reports whether the pack may run now.
-func (s *share) allows(now time.Time) bool {
-	if s == nil {
-		return true
+// Overdraw is what was suspended because a pack took more than its share.
+type Overdraw struct {
+	Scope SuspensionScope
+	Rule  string // "": all of the pack's
+	Place string // of the rule
+	Chat  string // of OneChat
+	Until time.Time
+}
+
+// aside reports whether a rule is suspended in a chat, and whether all rules of
+// the pack are.
+func (s *share) aside(rule int, chat string, now time.Time) (suspended, all bool) {
+	if s == nil || !s.some.Load() {
+		return false, false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Before(s.until) {
-		return false
+	if s.early(s.pack, now) || s.early(s.chats[chat], now) {
+		return true, true
 	}
-	s.until = time.Time{}
-	return true
+	return s.early(s.rules[rule], now) || s.early(s.culprits[ruleInChat{rule, chat}], now), false
 }
 
-// aside is until when the pack is suspended, as it was when it last might run.
-func (s *share) aside() time.Time {
-	if s == nil {
-		return time.Time{}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.until
+// early reports whether something is suspended still. A time further off than
+// any is set tells of a clock that was set back.
+func (s *share) early(until, now time.Time) bool {
+	return now.Before(until) && !until.After(now.Add(s.coolOff))
 }
 
-// spend takes the steps of one handler off. If the pack is suspended because of
-// them it returns until when, and why.
-func (s *share) spend(steps int64, coolOff time.Duration, now time.Time) (until time.Time, why string) {
-	beyond := steps - shareFree
-	if s == nil || beyond <= 0 {
-		return time.Time{}, ""
+// spend takes the steps of one handler off. It returns what was suspended because
+// of them, which need not be the handler's rule; nil: nothing.
+func (s *share) spend(rule int, chat string, steps int64, now time.Time, rules []*Rule) *Overdraw {
+	if s == nil || steps <= s.policy.Free {
+		return nil
 	}
+	beyond := steps - s.policy.Free
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.refill(now)
+	by := ruleInChat{rule, chat}
+	if _, known := s.drawn[by]; !known && len(s.drawn) >= shareDrawers {
+		clear(s.drawn)
+	}
+	s.drawn[by] += beyond
+	if s.left -= beyond; s.left > 0 {
+		return nil
+	}
+	for other, n := range s.drawn {
+		if order := cmp.Compare(n, s.drawn[by]); order > 0 || order == 0 && by != (ruleInChat{rule, chat}) && before(other, by) {
+			by = other
+		}
+	}
+	s.left = min(max(s.left, 0)+s.drawn[by], s.policy.Burst)
+	delete(s.drawn, by)
+	s.expire(now)
+	s.some.Store(true)
+	return s.suspend(by, now.Add(s.coolOff), rules)
+}
+
+// before orders what drew the same, so that the same events suspend the same.
+func before(a, b ruleInChat) bool {
+	return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.chat, b.chat)) < 0
+}
+
+// refill adds what has come to the share since it was looked at last.
+func (s *share) refill(now time.Time) {
+	passed := now.Sub(s.at)
 	if s.at.IsZero() {
-		s.left, s.at = shareBurst, now
+		s.left, passed = s.policy.Burst, 0
 	}
-	if passed := now.Sub(s.at); passed > 0 {
-		s.left = min(shareBurst, s.left+int64(passed.Seconds()*shareRate))
-		s.at = now
+	if passed > 0 {
+		s.left = min(s.policy.Burst, s.left+int64(min(passed.Seconds(), 60)*float64(s.policy.Rate)))
 	}
-	if s.left -= beyond; s.left > 0 || now.Before(s.until) {
-		return time.Time{}, ""
+	s.at = now
+	if s.left == s.policy.Burst || s.drawn == nil {
+		s.drawn = map[ruleInChat]int64{}
 	}
-	s.left = shareBurst // for when it may run again
-	s.until = now.Add(coolOff)
-	s.at = s.until
-	return s.until, fmt.Sprintf("the pack takes more than its share of the machine: its handlers took more than %d VM steps beyond %d each within a second", shareBurst, shareFree)
+}
+
+// suspend suspends a rule in a chat, or what it has in common with others that
+// are.
+func (s *share) suspend(by ruleInChat, until time.Time, rules []*Rule) *Overdraw {
+	if _, out := s.rules[by.rule]; out || !s.chats[by.chat].IsZero() || !s.pack.IsZero() {
+		return nil // it ran on one shard while another suspended it
+	}
+	s.culprits[by] = until
+	o := &Overdraw{Scope: OneChat, Rule: rules[by.rule].Name, Place: rules[by.rule].place, Chat: by.chat, Until: until}
+	if by.chat == "" {
+		o.Scope = NoChat
+	}
+	if len(s.culprits) < shareCulprits {
+		return o
+	}
+	sameRule, sameChat := true, true
+	for other := range s.culprits {
+		sameRule = sameRule && other.rule == by.rule
+		sameChat = sameChat && other.chat == by.chat
+	}
+	groups := len(s.rules) + len(s.chats) + 1
+	switch {
+	case sameRule && groups < shareGroups:
+		clear(s.culprits)
+		s.rules[by.rule] = until
+		o.Scope, o.Chat = AllChats, ""
+	case sameChat && groups < shareGroups:
+		clear(s.culprits)
+		s.chats[by.chat] = until
+		o.Rule, o.Place = "", ""
+	default:
+		clear(s.culprits)
+		clear(s.rules)
+		clear(s.chats)
+		s.pack, s.left = until, s.policy.Burst // for when it may run again
+		o.Scope, o.Rule, o.Place, o.Chat = AllChats, "", "", ""
+	}
+	return o
+}
+
+// expire forgets what is not suspended any more. It is called with mu held.
+func (s *share) expire(now time.Time) {
+	if s.culprits == nil {
+		s.culprits, s.chats, s.rules = map[ruleInChat]time.Time{}, map[string]time.Time{}, map[int]time.Time{}
+	}
+	maps.DeleteFunc(s.culprits, func(_ ruleInChat, until time.Time) bool { return !s.early(until, now) })
+	maps.DeleteFunc(s.chats, func(_ string, until time.Time) bool { return !s.early(until, now) })
+	maps.DeleteFunc(s.rules, func(_ int, until time.Time) bool { return !s.early(until, now) })
+	if !s.early(s.pack, now) {
+		s.pack = time.Time{}
+	}
+}
+
+// suspended lists what is suspended of a pack's rules: what concerns all chats
+// first.
+func (s *share) suspended(rules []*Rule, now time.Time) (list []RuleSuspension) {
+	if s == nil || !s.some.Load() {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	add := func(scope SuspensionScope, rule, chat string, until time.Time) {
+		if !s.early(until, now) {
+			return
+		}
+		if scope == OneChat && chat == "" {
+			scope = NoChat
+		}
+		list = append(list, RuleSuspension{Rule: rule, Scope: scope, Chat: chat, Until: until.UTC(), Why: WhyShare})
+	}
+	add(AllChats, "", "", s.pack)
+	for rule, until := range s.rules {
+		add(AllChats, rules[rule].Name, "", until)
+	}
+	for chat, until := range s.chats {
+		add(OneChat, "", chat, until)
+	}
+	for by, until := range s.culprits {
+		add(OneChat, rules[by.rule].Name, by.chat, until)
+	}
+	slices.SortFunc(list, compareSuspensions)
+	return list
+}
+
+// WhyShare is why a rule is suspended that did not fail.
+const WhyShare = "it took more than its share of the machine"
+
+// ShareWords is the share, for people.
+func ShareWords() string {
+	return fmt.Sprintf("handlers of a pack that take more than %s VM steps each may take %s beyond that a second, and %s at once",
+		thousandsOf(shareFree), thousandsOf(shareRate), thousandsOf(shareBurst))
+}
+
+// thousandsOf is a number for people: "5,000,000".
+func thousandsOf(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,6 +20,7 @@ type PackStanding struct {
 	ModeBy      string // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
 	ModeWhy     string // why chertd set the mode; "": a person did, or nobody
 	Rules       int
+	CanVeto     bool             // the live version can
 	Suspended   []RuleSuspension // rules of the live version that are suspended
 	Pinned      bool
 	Gone        bool
@@ -31,12 +33,28 @@ type PackStanding struct {
 	Blocks string
 }
 
-// RuleSuspension is a rule that is suspended: it failed again and again.
+// RuleSuspension is a rule that is suspended.
 type RuleSuspension struct {
-	Rule  string
+	Rule  string // "": all of the pack's
 	Scope SuspensionScope
 	Chat  string    // of OneChat
 	Until time.Time // then the next event probes whether it works again
+	Why   string    // WhyFails or WhyShare, for people
+}
+
+// WhyFails is why most rules are suspended.
+const WhyFails = "it fails again and again"
+
+// Subject names what is suspended, for people.
+func (r *RuleSuspension) Subject() string {
+	if r.Rule == "" {
+		return "all its rules are"
+	}
+	return "rule " + r.Rule + " is"
+}
+
+func compareSuspensions(a, b RuleSuspension) int {
+	return cmp.Or(cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Chat, b.Chat), cmp.Compare(a.Why, b.Why))
 }
 
 // SuspensionScope is for which events a rule is suspended.
@@ -81,7 +99,8 @@ func (g *Generations) standing(s *standing) PackStanding {
 		p.ModeWhy = s.state.Why
 	}
 	if s.live != nil {
-		p.Version, p.Rules, p.Suspended = s.live.Version, len(s.live.Rules), s.live.suspendedRules()
+		p.CanVeto = s.live.CanVeto
+		p.Version, p.Rules, p.Suspended = s.live.Version, len(s.live.Rules), s.live.suspendedRules(g.c.Now())
 	}
 	if s.live == nil && g.set != nil && slices.ContainsFunc(g.set.unloaded, func(u Unloaded) bool { return u.Pack == p.Name && u.CanVeto }) {
 		p.Blocks = "no version of it is live: " + s.whyNone()
@@ -98,7 +117,7 @@ func (g *Generations) Standings() []PackStanding {
 	all := slices.Clone(v.standings)
 	for i, p := range v.live {
 		if p != nil {
-			all[i].Suspended = p.suspendedRules()
+			all[i].Suspended = p.suspendedRules(g.c.Now())
 			all[i].Blocks = p.blocks(all[i].Mode, all[i].Suspended)
 		}
 	}
@@ -140,11 +159,12 @@ func (p *Pack) blocks(mode Mode, suspended []RuleSuspension) string {
 	if !p.CanVeto || mode != Live {
 		return ""
 	}
-	first, n := "", 0
-	for _, r := range suspended {
-		if r.Scope == AllChats {
+	var first *RuleSuspension
+	n := 0
+	for i := range suspended {
+		if suspended[i].Scope == AllChats {
 			if n++; n == 1 {
-				first = r.Rule
+				first = &suspended[i]
 			}
 		}
 	}
@@ -152,24 +172,21 @@ func (p *Pack) blocks(mode Mode, suspended []RuleSuspension) string {
 	case 0:
 		return ""
 	case 1:
-		return "rule " + first + " is suspended: it fails again and again"
+		return first.Subject() + " suspended: " + first.Why
 	}
-	return fmt.Sprintf("rule %s and %d more are suspended: they fail again and again", first, n-1)
+	return fmt.Sprintf("rule %s and %d more are suspended; the first because %s", first.Rule, n-1, first.Why)
 }
 
 // suspended reports whether rules of the pack run for no chat at a time, not
 // even as a probe.
 func (p *Pack) suspended(now time.Time) bool {
-	return slices.ContainsFunc(p.suspendedRules(), func(r RuleSuspension) bool { return r.Scope == AllChats && now.Before(r.Until) })
+	return slices.ContainsFunc(p.suspendedRules(now), func(r RuleSuspension) bool { return r.Scope == AllChats && now.Before(r.Until) })
 }
 
-// suspendedRules lists the rules that are suspended.
-func (p *Pack) suspendedRules() (aside []RuleSuspension) {
-	if until := p.share.aside(); !until.IsZero() {
-		for _, r := range p.Rules {
-			aside = append(aside, RuleSuspension{Rule: r.Name, Scope: AllChats, Until: until.UTC()})
-		}
-		return aside
-	}
-	return p.health.suspended(p.Rules)
+// suspendedRules lists the rules that are suspended: by the pack's share, and
+// because they fail.
+func (p *Pack) suspendedRules(now time.Time) []RuleSuspension {
+	list := slices.Concat(p.share.suspended(p.Rules, now), p.health.suspended(p.Rules))
+	slices.SortStableFunc(list, compareSuspensions)
+	return list
 }

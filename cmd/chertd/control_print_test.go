@@ -46,10 +46,11 @@ func TestPrintPacks(t *testing.T) {
 		},
 		{Name: "vip", Version: "2b66fd26", Since: at(0, 0), Mode: "off", ModeBy: "command", Rules: 2, Gone: true, NotLive: "its files are gone",
 			Suspended: []control.RuleSuspension{
-				{Rule: "hold", Scope: "all_chats", Until: at(13, 1)}, {Rule: "night", Scope: "no_chat", Until: at(13, 2)},
-				{Rule: "sort", Scope: "one_chat", Chat: "c1", Until: at(13, 3)}, {Rule: "sort", Scope: "one_chat", Chat: "c2", Until: at(13, 4)},
-				{Rule: "sort", Scope: "one_chat", Chat: "c3", Until: at(13, 4)}, {Rule: "sort", Scope: "one_chat", Chat: "c4", Until: at(13, 4)},
-			}},
+				{Rule: "hold", Scope: "all_chats", Until: at(13, 1), Why: "it fails"}, {Rule: "night", Scope: "no_chat", Until: at(13, 2), Why: "it fails"},
+				{Rule: "sort", Scope: "one_chat", Chat: "c1", Until: at(13, 3), Why: "it fails"}, {Rule: "sort", Scope: "one_chat", Chat: "c2", Until: at(13, 4), Why: "it fails", Probing: true},
+				{Rule: "sort", Scope: "one_chat", Chat: "c3", Until: at(13, 4), Why: "it fails"}, {Rule: "sort", Scope: "one_chat", Chat: "c4", Until: at(13, 4), Why: "it fails"},
+				{Scope: "all_chats", Until: at(13, 5), Why: "it took too much"},
+			}, SuspendedHint: "chertd eval EVENT.json"},
 	}
 	compare(t, printed(t, func(b *strings.Builder) error { return printPacks(b, packs) }), `
 PACK                 VERSION   LIVE SINCE        MODE    RULES    EVENTS  FAILED
@@ -67,12 +68,20 @@ new                  none      -                 live        0         0       0
     rules/new/pack.yaml: warning: it has no description
 vip                  2b66fd26  2026-01-05 00:00  off         2         0       0
   mode off: by command
-  rule "hold" is suspended until 2026-01-05 13:01: it failed again and again
+  rule "hold" is suspended until 2026-01-05 13:01
+    it fails
   rule "night" is suspended for events without a chat until 2026-01-05 13:02
+    it fails
   rule "sort" is suspended in chat c1 until 2026-01-05 13:03
-  rule "sort" is suspended in chat c2 until 2026-01-05 13:04
+    it fails
+  rule "sort" is suspended in chat c2: the next event tries it again
+    it fails
   rule "sort" is suspended in chat c3 until 2026-01-05 13:04
+    it fails
+  every rule is suspended until 2026-01-05 13:05
+    it took too much
   rule "sort" is suspended in 1 more chat
+    hint: chertd eval EVENT.json
   its files are gone, it goes on as it was
     hint: chertd packs remove vip forgets it
 `)

@@ -111,7 +111,7 @@ func remarks(p control.Pack) (list []string) {
 	default:
 		list = append(list, fmt.Sprintf("mode %s: %s\n  hint: chertd mode %s default takes it back", p.Mode, p.ModeBy, p.Name))
 	}
-	list = append(list, suspensions(p.Suspended)...)
+	list = append(list, suspensions(p)...)
 	if p.Pinned {
 		list = append(list, "pinned by a rollback")
 	}
@@ -155,24 +155,39 @@ func tell(cmd *cobra.Command, json bool, v any, format string, args ...any) erro
 const shownChats = 3
 
 // suspensions are the lines about rules that are suspended.
-func suspensions(all []control.RuleSuspension) (list []string) {
+func suspensions(p control.Pack) (list []string) {
 	chats := map[string]int{}
-	for _, r := range all {
+	for _, r := range p.Suspended {
+		subject, where, until := subject(&r), "", " until "+minute(r.Until)
+		if r.Probing {
+			until = ": the next event tries it again"
+		}
 		switch r.Scope {
 		case "one_chat":
-			if chats[r.Rule]++; chats[r.Rule] <= shownChats {
-				list = append(list, fmt.Sprintf("rule %q is suspended in chat %s until %s", r.Rule, r.Chat, minute(r.Until)))
+			if chats[subject]++; chats[subject] > shownChats {
+				continue
 			}
+			where = " in chat " + r.Chat
 		case "no_chat":
-			list = append(list, fmt.Sprintf("rule %q is suspended for events without a chat until %s", r.Rule, minute(r.Until)))
-		default:
-			list = append(list, fmt.Sprintf("rule %q is suspended until %s: it failed again and again", r.Rule, minute(r.Until)))
+			where = " for events without a chat"
+		}
+		list = append(list, fmt.Sprintf("%s is suspended%s%s\n  %s", subject, where, until, r.Why))
+	}
+	for _, subject := range slices.Sorted(maps.Keys(chats)) {
+		if more := chats[subject] - shownChats; more > 0 {
+			list = append(list, fmt.Sprintf("%s is suspended in %s", subject, count(more, "more chat")))
 		}
 	}
-	for _, rule := range slices.Sorted(maps.Keys(chats)) {
-		if more := chats[rule] - shownChats; more > 0 {
-			list = append(list, fmt.Sprintf("rule %q is suspended in %s", rule, count(more, "more chat")))
-		}
+	if n := len(list); n > 0 && p.SuspendedHint != "" {
+		list[n-1] += "\n  hint: " + p.SuspendedHint
 	}
 	return list
+}
+
+// subject names what is suspended.
+func subject(r *control.RuleSuspension) string {
+	if r.Rule == "" {
+		return "every rule"
+	}
+	return fmt.Sprintf("rule %q", r.Rule)
 }

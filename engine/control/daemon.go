@@ -158,10 +158,12 @@ type Pack struct {
 	Rules    int       `json:"rules"`
 	Events   int64     `json:"events"`   // the live version has handled
 	Failures int64     `json:"failures"` // of them
-	// Suspended are rules of the live version that failed again and again.
-	Suspended []RuleSuspension `json:"suspended,omitempty"`
-	Pinned    bool             `json:"pinned"` // by a rollback
-	Gone      bool             `json:"gone"`   // its files are gone; it is kept as it was
+	// Suspended are rules of the live version that do not run, and SuspendedHint
+	// what to do about it where Why does not say.
+	Suspended     []RuleSuspension `json:"suspended,omitempty"`
+	SuspendedHint string           `json:"suspended_hint,omitempty"`
+	Pinned        bool             `json:"pinned"` // by a rollback
+	Gone          bool             `json:"gone"`   // its files are gone; it is kept as it was
 	// Unread is set while the rules folder can't be read: nobody knows how the
 	// pack's files are, and it goes on as it was.
 	Unread bool `json:"unread,omitempty"`
@@ -187,12 +189,15 @@ type Pack struct {
 
 // RuleSuspension is a rule that does not run until an event probes it.
 type RuleSuspension struct {
-	Rule string `json:"rule"`
+	Rule string `json:"rule"` // "": all of the pack
 	// Scope is for which events: "all_chats", "one_chat", or "no_chat", which are
 	// those that concern none.
 	Scope string    `json:"scope"`
 	Chat  string    `json:"chat,omitempty"` // of one_chat
 	Until time.Time `json:"until"`          // then the next event is the probe
+	// Probing is set once Until is past, until that event comes.
+	Probing bool   `json:"probing,omitempty"`
+	Why     string `json:"why"`
 }
 
 // PackVersion is a version a pack can be rolled back to.
