@@ -319,20 +319,28 @@ func (b *batch) serve(ctx context.Context, r *request) {
 }
 
 // ready asks a chat for its call, for which each pack that has a read in it must
-// have a place left in its meter. Reads of packs that have none are dropped.
+// have a place left in its meter. Reads of packs that have none are dropped, or
+// wait for one if they were called for before.
 func (b *batch) ready(ctx context.Context, c *chat.Chat, in chat.Ready, now time.Time, t *store.Transition) chat.Effects {
 	for {
 		next, effects := chat.Step(*c, in, now)
 		if effects.Call != nil {
-			places, spent, keep, err := b.s.e.reads.reserve(ctx, b.s.e.c.Store, effects.Call.ReadPacks(), now)
+			places, full, keep, err := b.s.e.reads.reserve(ctx, b.s.e.c.Store, effects.Call.ReadPacks(), now)
 			if err != nil {
 				b.err = err
 				return chat.Effects{}
 			}
-			if len(spent) > 0 {
-				for pack, why := range spent {
+			if len(full) > 0 {
+				for pack, meter := range full {
+					if effects.Call.Repeats(pack) {
+						if in.Full == nil {
+							in.Full = map[string]time.Time{}
+						}
+						in.Full[pack] = meter.until
+						continue
+					}
 					in.Spent = append(in.Spent, pack)
-					b.done = append(b.done, func() { b.s.e.observe(Happening{Limited: &Limited{pack, why}}) })
+					b.done = append(b.done, func() { b.s.e.observe(Happening{Limited: &Limited{pack, meter.why}}) })
 				}
 				continue
 			}
@@ -356,9 +364,9 @@ func (b *batch) landed(id string, a chat.Answer, now time.Time, t *store.Transit
 	if len(places) == 0 {
 		return
 	}
-	t.Writes = append(t.Writes, b.s.e.reads.kept(places, now, reached(a))...)
+	t.Writes = append(t.Writes, b.s.e.reads.kept(places, now, a.OnWire())...)
 	b.done = append(b.done, func() {
-		b.s.e.reads.ended(places, now, reached(a))
+		b.s.e.reads.ended(places, now, a.OnWire())
 		delete(b.s.places, id)
 	})
 }

@@ -11,7 +11,6 @@ import (
 
 	"chertd/engine/store"
 	"chertd/rules"
-	"chertd/rules/chat"
 )
 
 // readMeters hold packs to their limits.reads over all shards. A place is taken
@@ -49,6 +48,12 @@ type madeCall struct {
 type taken struct {
 	pack  string
 	place rules.Place
+}
+
+// fullMeter is one that has no place.
+type fullMeter struct {
+	why   string    // for people
+	until time.Time // then it may have one
 }
 
 func (m *readMeters) of(pack string) *readMeter {
@@ -97,7 +102,7 @@ func (m *readMeters) forget(ctx context.Context, st store.Store, pack string, no
 
 // reserve takes a place for a call in the meter of each of the packs, or in
 // none. It says which packs have none left, and what is to be kept.
-func (m *readMeters) reserve(ctx context.Context, st store.Store, packs []string, now time.Time) (got []taken, spent map[string]string, keep []store.KV, err error) {
+func (m *readMeters) reserve(ctx context.Context, st store.Store, packs []string, now time.Time) (got []taken, full map[string]fullMeter, keep []store.KV, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, pack := range packs {
@@ -110,18 +115,18 @@ func (m *readMeters) reserve(ctx context.Context, st store.Store, packs []string
 		}
 		p, ok := r.meter.Reserve(now)
 		if !ok {
-			if spent == nil {
-				spent = map[string]string{}
+			if full == nil {
+				full = map[string]fullMeter{}
 			}
-			spent[pack] = r.meter.Reached()
+			full[pack] = fullMeter{r.meter.Reached(), r.meter.Free(now)}
 			continue
 		}
 		got = append(got, taken{pack, p})
 		keep = append(keep, r.kept(pack, p, now))
 	}
-	if len(spent) > 0 || err != nil {
+	if len(full) > 0 || err != nil {
 		m.giveBack(got, now)
-		return nil, spent, nil, err
+		return nil, full, nil, err
 	}
 	return got, nil, keep, nil
 }
@@ -140,12 +145,12 @@ func (m *readMeters) giveBack(places []taken, now time.Time) {
 }
 
 // kept is what is to be kept of places whose call has ended.
-func (m *readMeters) kept(places []taken, now time.Time, reached bool) (keep []store.KV) {
+func (m *readMeters) kept(places []taken, now time.Time, made bool) (keep []store.KV) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, t := range places {
 		kv := m.of(t.pack).kept(t.pack, t.place, now)
-		if !reached {
+		if !made {
 			kv.Value, kv.Expires = nil, time.Time{}
 		}
 		keep = append(keep, kv)
@@ -154,17 +159,13 @@ func (m *readMeters) kept(places []taken, now time.Time, reached bool) (keep []s
 }
 
 // ended says that the call of the places has ended.
-func (m *readMeters) ended(places []taken, now time.Time, reached bool) {
+func (m *readMeters) ended(places []taken, now time.Time, made bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, t := range places {
-		m.of(t.pack).meter.Ended(t.place, now, reached)
+		m.of(t.pack).meter.Ended(t.place, now, made)
 	}
 }
-
-// reached reports whether the call of an answer may have reached someone: one
-// that Chert refused did not.
-func reached(a chat.Answer) bool { return !a.Unmade && (a.OK || a.Unknown) }
 
 // load reads what an earlier process has counted.
 func (r *readMeter) load(ctx context.Context, st store.Store, pack string, now time.Time) error {

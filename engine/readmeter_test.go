@@ -168,17 +168,20 @@ func TestCallThatACrashCutOffCounts(t *testing.T) {
 	}
 }
 
-// A refused call reached nobody and gives its place back; one without an answer
-// does not.
-func TestReadsLimitCountsWhatReaches(t *testing.T) {
+// Every call that was put on the wire counts, whatever came of it; one that was
+// not gives its place back.
+func TestReadsLimitCountsWhatIsOnTheWire(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		err   error
-		calls int // for 5 messages, of which the first two end so
+		calls int // for 5 messages, of which the first two end so, and nothing is called twice
 	}{
-		{"refused", &chert.Error{Code: 2002, Status: 404, Message: "chat not found"}, 5},
-		{"no answer", &chert.Error{Unknown: true, Message: "timeout"}, 3},
+		{"refused", &chert.Error{Code: 2002, Status: 404, Message: "chat not found"}, 3},
+		{"failed", &chert.Error{Code: 4001, Status: 502, Retryable: true, RetryAfter: time.Hour, Message: "delivery failed"}, 3},
+		{"not Chert's", &chert.Error{Status: 502, Retryable: true, Foreign: true, Unknown: true, RetryAfter: time.Hour, Message: "bad gateway"}, 3},
+		{"no answer", &chert.Error{Unknown: true, Retryable: true, RetryAfter: time.Hour, Message: "timeout"}, 3},
+		{"nobody there", &chert.Error{Retryable: true, RetryAfter: time.Hour, Message: "connection refused"}, 5},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -193,7 +196,7 @@ func TestReadsLimitCountsWhatReaches(t *testing.T) {
 			c.mu.Unlock()
 			for i := range 5 {
 				c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), "x")
-				// A call without an answer is tried again, so that its read waits.
+				// A call that failed is tried again, so that its read waits.
 				c.wait("the end of the call, or of all calls", func() bool {
 					return c.eng.Rules().Mode("codes") == rules.Shadow || c.attempts() > i
 				})
@@ -208,6 +211,46 @@ func TestReadsLimitCountsWhatReaches(t *testing.T) {
 				t.Errorf("%d calls, want %d", n, tt.calls)
 			}
 		})
+	}
+}
+
+// A call that is repeated and finds no place waits for one: it is not dropped, and
+// its pack stays live.
+func TestRepeatedReadWaitsForAPlace(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
+	c.mu.Lock()
+	c.answer = func(call chat.Call) error {
+		if call.Attempt < 5 {
+			return &chert.Error{Code: 3002, Status: 503, Retryable: true, RetryAfter: time.Millisecond, Message: "down"}
+		}
+		return nil
+	}
+	c.mu.Unlock()
+	c.handle("c", "e", "x")
+	look := func(n int) {
+		t.Helper()
+		c.wait("the calls of the limit", func() bool { return len(c.calls) >= n })
+		for range 3 { // the next is due, and finds no place
+			c.ahead.Add(int64(time.Second))
+			c.eng.callsDue.Set(dispatch.Pick{Chat: "c", Due: c.now()})
+			if err := c.eng.settle(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := c.reads(); got != n {
+			t.Fatalf("%d calls under the limit, want %d", got, n)
+		}
+		if got := c.actions("c"); got != "read waiting" || c.eng.Rules().Mode("codes") != rules.Live {
+			t.Fatalf("the read is %q, and the pack %s", got, c.eng.Rules().Mode("codes"))
+		}
+	}
+	look(3)
+	c.ahead.Add(int64(11 * time.Minute))
+	c.eng.callsDue.Set(dispatch.Pick{Chat: "c", Due: c.now()})
+	c.settledAs("c", "read done (read)")
+	if n := c.reads(); n != 5 {
+		t.Errorf("%d calls, want 5", n)
 	}
 }
 

@@ -34,7 +34,8 @@ func (l *ReadLimits) Reached(pack string) string { return l.packs[pack].Reached(
 
 // Reserve takes a place for the chat's next call in the meter of each pack that
 // has a read in it. Packs that have none left are named to the chat by in, and
-// those among them that reach their limit by this are returned.
+// those among them that reach their limit by this are returned: calls that are
+// repeated wait for a place instead.
 func (l *ReadLimits) Reserve(c *chat.Chat, in *chat.Ready, now time.Time) (limited []string) {
 	for {
 		_, effects := chat.Step(*c, *in, now)
@@ -54,6 +55,13 @@ func (l *ReadLimits) Reserve(c *chat.Chat, in *chat.Ready, now time.Time) (limit
 				continue
 			}
 			full = true
+			if effects.Call.Repeats(pack) {
+				if in.Full == nil {
+					in.Full = map[string]time.Time{}
+				}
+				in.Full[pack] = meter.Free(now)
+				continue
+			}
 			in.Spent = append(in.Spent, pack)
 			if !l.shadowed[pack] {
 				l.shadowed[pack] = true
@@ -70,10 +78,10 @@ func (l *ReadLimits) Reserve(c *chat.Chat, in *chat.Ready, now time.Time) (limit
 	}
 }
 
-// Ended says how the call of a chat ended: whether it may have reached someone.
-func (l *ReadLimits) Ended(id string, now time.Time, reached bool) {
+// Ended says that the call of a chat ended, and whether it was made.
+func (l *ReadLimits) Ended(id string, now time.Time, made bool) {
 	for pack, p := range l.out[id] {
-		l.packs[pack].Ended(p, now, reached)
+		l.packs[pack].Ended(p, now, made)
 	}
 	delete(l.out, id)
 }

@@ -2,17 +2,19 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
 // ReadMeter holds a pack to its limits.reads: of its read calls, never more than
 // Limit.N are on the wire or ended within Limit.Per. A call takes a place before
 // it goes out and holds it, once it has ended, for Limit.Per from its end; one
-// that reached nobody gives its place back. The zero ReadMeter has no limit. It
+// that was not made gives its place back. The zero ReadMeter has no limit. It
 // serves one goroutine at a time.
 type ReadMeter struct {
 	Limit  Rate
 	places []place
+	next   time.Time // that Free promised last
 }
 
 // place is one call's.
@@ -53,14 +55,47 @@ func (m *ReadMeter) Reserve(now time.Time) (p Place, ok bool) {
 	return Place(free), true
 }
 
-// Ended says that the place's call has ended, and whether it may have reached
-// someone. A place that was forgotten meanwhile stays so.
-func (m *ReadMeter) Ended(p Place, now time.Time, reached bool) {
+// lookForPlace is how long a call waits at most before it looks for a place again:
+// the limit may be another then, or the count be new.
+const lookForPlace = time.Minute
+
+// Free is when a call that found no place may find one: each that asks, a little
+// later than the one before.
+func (m *ReadMeter) Free(now time.Time) time.Time {
+	var ends []time.Time
+	taken := 0
+	for i := range m.places {
+		if p := &m.places[i]; p.taken(now, m.Limit.Per) {
+			taken++
+			if !p.out {
+				ends = append(ends, p.ended.Add(m.Limit.Per))
+			}
+		}
+	}
+	slices.SortFunc(ends, time.Time.Compare)
+	latest := now.Add(lookForPlace)
+	at := latest
+	if i := max(taken-m.Limit.N, 0); i < len(ends) {
+		at = ends[i]
+	}
+	if next := m.next.Add(m.Limit.Per / time.Duration(max(m.Limit.N, 1))); next.After(at) {
+		at = next
+	}
+	if at.After(latest) {
+		at = latest
+	}
+	m.next = at
+	return at
+}
+
+// Ended says that the place's call has ended, and whether it was made: put on the
+// wire, whatever came of it. A place that was forgotten meanwhile stays so.
+func (m *ReadMeter) Ended(p Place, now time.Time, made bool) {
 	if p == NoPlace {
 		return
 	}
 	m.places[p] = place{}
-	if reached {
+	if made {
 		m.places[p].ended = now
 	}
 }
@@ -73,8 +108,8 @@ func (m *ReadMeter) Restore(p Place, ended time.Time) {
 	m.places[p].ended = ended
 }
 
-// Forget starts the count again. Calls on the wire keep their places: they
-// reach someone after this.
+// Forget starts the count again. Calls on the wire keep their places: they end
+// after this.
 func (m *ReadMeter) Forget() {
 	for i := range m.places {
 		m.places[i].ended = time.Time{}

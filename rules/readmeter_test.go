@@ -19,7 +19,7 @@ func TestReadMeterNeverLeaks(t *testing.T) {
 			place Place
 			ended time.Time // zero: on the wire
 		}
-		var calls []call // that reached someone, or may
+		var calls []call // that were made, or may be
 		counted := func() (n int) {
 			for _, c := range calls {
 				if c.ended.IsZero() || now.Before(c.ended.Add(m.Limit.Per)) {
@@ -33,6 +33,9 @@ func TestReadMeterNeverLeaks(t *testing.T) {
 			case "call":
 				before := counted()
 				p, ok := m.Reserve(now)
+				if free := m.Free(now); !ok && (!free.After(now) || free.After(now.Add(lookForPlace))) {
+					t.Fatalf("at %v a place may be free at %v", now, free)
+				}
 				if ok != (before < m.Limit.N) {
 					t.Fatalf("with %d calls of %s, another may go out: %t", before, m.Limit.Words(), ok)
 				}
@@ -55,7 +58,7 @@ func TestReadMeterNeverLeaks(t *testing.T) {
 					continue
 				}
 				i := rapid.SampledFrom(out).Draw(t, "which")
-				if rapid.Bool().Draw(t, "reached") {
+				if rapid.Bool().Draw(t, "made") {
 					m.Ended(calls[i].place, now, true)
 					calls[i].ended = now
 				} else {
@@ -78,6 +81,23 @@ func TestReadMeterNeverLeaks(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Calls that wait for a place are told when there is one, one after another.
+func TestReadMeterTellsWhenAPlaceIsFree(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	m := &ReadMeter{Limit: Rate{N: 2, Per: 20 * time.Second}}
+	for i := range 2 {
+		p, _ := m.Reserve(noon)
+		m.Ended(p, noon.Add(time.Duration(i)*time.Second), true)
+	}
+	now := noon.Add(2 * time.Second)
+	for i, want := range []int{20, 30, 40, 50, 60, 62, 62} {
+		if got := m.Free(now); !got.Equal(noon.Add(time.Duration(want) * time.Second)) {
+			t.Errorf("call %d may find one at %v, want %d s past noon", i, got, want)
+		}
+	}
 }
 
 func TestReadMeterWithoutLimit(t *testing.T) {

@@ -114,7 +114,7 @@ func TestSoloIsApart(t *testing.T) {
 	if got := run(Solo{Zone: zone}, "loop", 1) + run(Solo{Zone: zone}, "large", 1); got != "p/r: info(1)p/r: info(1)" {
 		t.Errorf("with its own limits: %s", got)
 	}
-	if got := p.suspendedRules(); len(got) > 0 {
+	if got := p.suspendedRules(noon); len(got) > 0 {
 		t.Errorf("what failed by itself suspends %v", got)
 	}
 	if p.Manifest.KV != DefaultKV {

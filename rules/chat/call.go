@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -11,6 +12,7 @@ func (s *step) ready(in Ready) {
 	if s.c.Flight != nil || s.c.TimerDue(s.now) {
 		return
 	}
+	s.noteFull(in.Full)
 	s.settleWhere(Dropped, WhyExpired, func(a *Action) bool {
 		return a.Kind == Typing && s.now.Sub(a.Asked) > TypingLife
 	})
@@ -38,11 +40,11 @@ func (s *step) ready(in Ready) {
 	}
 	call.Actions = []Action{head}
 	if head.Kind == Read {
-		// One call serves every read that waits, due or not; the one it is
-		// made for stands first.
+		// One call serves every read that waits, due or not, but for those that have
+		// no place in it; the one it is made for stands first.
 		for i := range s.c.Waiting {
 			a := &s.c.Waiting[i]
-			if a.Kind == Read && i != first {
+			if a.Kind == Read && i != first && !(a.called() && s.c.Full[a.Pack].After(s.now)) {
 				call.Actions = append(call.Actions, *a)
 			}
 		}
@@ -51,6 +53,23 @@ func (s *step) ready(in Ready) {
 	out := call
 	out.Actions = slices.Clone(call.Actions)
 	s.out.Call = &out
+}
+
+// noteFull adds to which packs have no place until when.
+func (s *step) noteFull(full map[string]time.Time) {
+	if len(s.c.Full)+len(full) == 0 {
+		return
+	}
+	all := maps.Clone(full)
+	for pack, until := range s.c.Full {
+		if until.After(s.now) && full[pack].IsZero() {
+			if all == nil {
+				all = map[string]time.Time{}
+			}
+			all[pack] = until
+		}
+	}
+	s.c.Full = all
 }
 
 // first is the place of the action to be called for now: the earliest due of
@@ -79,6 +98,12 @@ func (c *Call) ReadPacks() []string {
 		}
 	}
 	return packs
+}
+
+// Repeats reports whether all reads of a pack that the call serves were called
+// for before.
+func (c *Call) Repeats(pack string) bool {
+	return !slices.ContainsFunc(c.Actions, func(a Action) bool { return a.Kind == Read && a.Pack == pack && !a.called() })
 }
 
 func (s *step) answer(in Answer) {

@@ -47,9 +47,12 @@ type Chat struct {
 	// Missing is what packs that can veto did not get to look at.
 	Missing Missing
 
-	Waiting  []Action // not settled yet, in the order asked
-	Retry    Retry    // of the reads' call, shared by all waiting reads
-	Hold     Hold
+	Waiting []Action // not settled yet, in the order asked
+	Retry   Retry    // of the reads' call, shared by all waiting reads
+	Hold    Hold
+	// Full is until when packs have no place for a read call: reads of theirs that
+	// were called for before wait until then. It is not kept across a restart.
+	Full     map[string]time.Time `json:"-"`
 	Timers   []Timer
 	Cooldown map[string]time.Time // rule key → until when it rests
 
@@ -327,13 +330,24 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// due is when an action may go out: reads share the call's back-off.
+// due is when an action may go out: reads share the call's back-off, and those
+// that were called for before wait for a place.
 func (c *Chat) due(a *Action) time.Time {
-	if a.Kind == Read && c.Retry.NotBefore.After(a.Due) {
-		return c.Retry.NotBefore
+	due := a.Due
+	if a.Kind != Read {
+		return due
 	}
-	return a.Due
+	if c.Retry.NotBefore.After(due) {
+		due = c.Retry.NotBefore
+	}
+	if full := c.Full[a.Pack]; a.called() && full.After(due) {
+		due = full
+	}
+	return due
 }
+
+// called reports whether a call for the action was on the wire before.
+func (a *Action) called() bool { return a.Attempts > 0 || a.Error != "" }
 
 // Idle reports whether nothing of the chat waits for a time or an answer.
 func (c *Chat) Idle() bool {

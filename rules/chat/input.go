@@ -111,6 +111,9 @@ type Ready struct {
 	// Spent are packs whose limit leaves no further read call: their reads are
 	// dropped.
 	Spent []string
+	// Full are packs whose limit leaves none until a time, and whose reads in the
+	// call were all called for before: those wait until then.
+	Full map[string]time.Time
 }
 
 // Wake says that a time of the chat has come. It makes timers fire.
@@ -130,6 +133,10 @@ type Answer struct {
 	TraceID   string
 	Error     string
 }
+
+// OnWire reports whether the call was put on the wire, whatever came of it: it
+// counts for limits.reads.
+func (a *Answer) OnWire() bool { return a.OK || a.Unknown || a.HTTP != 0 || a.Code != 0 }
 
 // Cancel drops what a pack still has waiting ("off means off").
 type Cancel struct {

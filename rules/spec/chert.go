@@ -148,7 +148,6 @@ func (w *World) call(id string) {
 // answered gives the chat the call's answer, as dispatch does.
 func (w *World) answered(made CallMade) {
 	made.Pending = false
-	w.limits.Ended(made.Call.Chat, w.now, made.Fault == nil || made.Fault.Unknown)
 	w.called++
 	a := chat.Answer{Call: made.Call, OK: made.Fault == nil, HTTP: 200, TraceID: fmt.Sprintf("trace-%d", w.called)}
 	if f := made.Fault; f != nil {
@@ -164,6 +163,7 @@ func (w *World) answered(made CallMade) {
 			made.RetryIn = a.After
 		}
 	}
+	w.limits.Ended(made.Call.Chat, w.now, a.OnWire())
 	effects := w.step(made.Call.Chat, a)
 	w.note(Happening{At: made.At, Chat: made.Call.Chat, Call: &made, Actions: effects.Actions})
 }

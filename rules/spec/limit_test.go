@@ -82,11 +82,11 @@ chert.on("timer:t", function(ev) end)`
 	}
 }
 
-// A refused call gives its place back.
-func TestWorldCountsWhatReaches(t *testing.T) {
+// A call counts whatever comes of it.
+func TestWorldCountsWhatIsOnTheWire(t *testing.T) {
 	t.Parallel()
 	packs := write(t, map[string]string{
-		"few/r.lua": `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`, "few/pack.yaml": "limits: {reads: 1/10m}",
+		"few/r.lua": `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`, "few/pack.yaml": "limits: {reads: 3/10m}",
 	})
 	set, _ := rules.LoadPaths([]string{packs[0].Path}, rules.Options{}, nil)
 	w := spec.NewWorld(spec.WorldConfig{Set: set})

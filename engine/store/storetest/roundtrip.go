@@ -64,7 +64,7 @@ func entries(t *testing.T, b *bench) {
 func chats(t *testing.T, b *bench) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c := draw[chat.Chat](rt, "chat")
-		c.Flight = nil
+		c.Flight, c.Full = nil, nil
 		var changes []chat.TimerChange
 		for i := range c.Waiting {
 			a := &c.Waiting[i]
