@@ -97,16 +97,30 @@ func (s *share) aside(rule int, chat string, now time.Time) (suspended, all bool
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.early(s.pack, now) || s.early(s.chats[chat], now) {
+	by := ruleInChat{rule, chat}
+	if s.early(&s.pack, now) || earlyOf(s, s.chats, chat, now) {
 		return true, true
 	}
-	return s.early(s.rules[rule], now) || s.early(s.culprits[ruleInChat{rule, chat}], now), false
+	return earlyOf(s, s.rules, rule, now) || earlyOf(s, s.culprits, by, now), false
 }
 
 // early reports whether something is suspended still. A time further off than
-// any is set tells of a clock that was set back.
-func (s *share) early(until, now time.Time) bool {
-	return now.Before(until) && !until.After(now.Add(s.coolOff))
+// any is set tells of a clock that was set back, or of an event that began before
+// the one that suspended it.
+func (s *share) early(until *time.Time, now time.Time) bool {
+	if latest := now.Add(s.coolOff); until.After(latest) {
+		*until = latest
+	}
+	return now.Before(*until)
+}
+
+func earlyOf[K comparable](s *share, m map[K]time.Time, key K, now time.Time) bool {
+	until, ok := m[key]
+	if !ok || !s.early(&until, now) {
+		return false
+	}
+	m[key] = until
+	return true
 }
 
 // spend takes the steps of one handler off. It returns what was suspended because
@@ -144,20 +158,27 @@ func before(a, b ruleInChat) bool {
 	return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.chat, b.chat)) < 0
 }
 
-// refill adds what has come to the share since it was looked at last.
+// refill adds what has come to the share since it was looked at last. The clock of
+// an event stands while its handlers run, and other shards are ahead of it: only
+// time that nobody has seen yet counts.
 func (s *share) refill(now time.Time) {
 	passed := now.Sub(s.at)
-	if s.at.IsZero() {
-		s.left, passed = s.policy.Burst, 0
-	}
-	if passed > 0 {
+	switch {
+	case s.at.IsZero():
+		s.left, s.at = s.policy.Burst, now
+	case passed > 0:
 		s.left = min(s.policy.Burst, s.left+int64(min(passed.Seconds(), 60)*float64(s.policy.Rate)))
+		s.at = now
+	case passed < -clockSetBack:
+		s.at = now
 	}
-	s.at = now
 	if s.left == s.policy.Burst || s.drawn == nil {
 		s.drawn = map[ruleInChat]int64{}
 	}
 }
+
+// clockSetBack is how far behind an event can't be: its clock was set back.
+const clockSetBack = 10 * time.Minute
 
 // suspend suspends a rule in a chat, or what it has in common with others that
 // are.
@@ -203,10 +224,10 @@ func (s *share) expire(now time.Time) {
 	if s.culprits == nil {
 		s.culprits, s.chats, s.rules = map[ruleInChat]time.Time{}, map[string]time.Time{}, map[int]time.Time{}
 	}
-	maps.DeleteFunc(s.culprits, func(_ ruleInChat, until time.Time) bool { return !s.early(until, now) })
-	maps.DeleteFunc(s.chats, func(_ string, until time.Time) bool { return !s.early(until, now) })
-	maps.DeleteFunc(s.rules, func(_ int, until time.Time) bool { return !s.early(until, now) })
-	if !s.early(s.pack, now) {
+	maps.DeleteFunc(s.culprits, func(_ ruleInChat, until time.Time) bool { return !s.early(&until, now) })
+	maps.DeleteFunc(s.chats, func(_ string, until time.Time) bool { return !s.early(&until, now) })
+	maps.DeleteFunc(s.rules, func(_ int, until time.Time) bool { return !s.early(&until, now) })
+	if !s.early(&s.pack, now) {
 		s.pack = time.Time{}
 	}
 }
@@ -220,7 +241,7 @@ func (s *share) suspended(rules []*Rule, now time.Time) (list []RuleSuspension) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	add := func(scope SuspensionScope, rule, chat string, until time.Time) {
-		if !s.early(until, now) {
+		if !s.early(&until, now) {
 			return
 		}
 		if scope == OneChat && chat == "" {
