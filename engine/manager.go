@@ -95,9 +95,14 @@ func (m *manager) help(ctx context.Context, pack, why string) error {
 	}
 	changed, err := m.gens.ToShadow(ctx, pack, why)
 	if changed {
-		m.log.Error("pack goes to shadow: its wishes are recorded and not carried out", keyPack, pack, keyWhy, why, "hint", "chertd mode "+pack+" default takes it back")
+		m.log.Error("pack goes to shadow: its wishes are recorded and not carried out", keyPack, pack, keyWhy, why, "hint", modeHint(pack))
 	}
 	return unlessGone(err)
+}
+
+// modeHint says how a pack that chertd sent to shadow becomes live again.
+func modeHint(pack string) string {
+	return "chertd mode " + pack + " live takes it back, or a higher limits.reads; its reads count from zero again"
 }
 
 // unlessGone is err, unless it says that there is no pack any more to be helped.
@@ -434,6 +439,9 @@ func (m *manager) describe(ctx context.Context, s rules.PackStanding) control.Pa
 			p.SuspendedHint = rules.ShareWords() + "; " + stepsHint
 		}
 	}
+	if s.ModeWhy != "" {
+		p.ModeHint = modeHint(s.Name)
+	}
 	p.Blocked = m.blocked(&s)
 	for _, by := range m.eng.misses.counts() {
 		if by.Pack == s.Name {
@@ -481,7 +489,7 @@ func (m *manager) health() control.Health {
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", p.Name, p.NotLive))
 		}
 		if p.ModeWhy != "" {
-			h.Notes = append(h.Notes, fmt.Sprintf("pack %s is in %s: %s; chertd mode %s live takes it back, and its reads count from zero again", p.Name, p.Mode, p.ModeWhy, p.Name))
+			h.Notes = append(h.Notes, fmt.Sprintf("pack %s is in %s: %s; %s", p.Name, p.Mode, p.ModeWhy, modeHint(p.Name)))
 		}
 		h.Notes = append(h.Notes, suspensionNotes(&p, m.eng.c.Now())...)
 	}

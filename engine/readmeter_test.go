@@ -304,6 +304,73 @@ func TestRaisedLimitStartsTheCountAgain(t *testing.T) {
 	}
 }
 
+// A raised limit ends the shadow mode that the lower one has caused, by whatever
+// file and also over a restart; one that is not raised, or a person's word, stays.
+func TestRaisedLimitEndsShadow(t *testing.T) {
+	t.Parallel()
+	operator := func(limit rules.Rate) map[string]rules.PackOptions {
+		return map[string]rules.PackOptions{"codes": {Limits: rules.Limits{Reads: limit}}}
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(c *crew)
+		mode   rules.Mode
+	}{
+		{"pack.yaml", func(c *crew) { c.write("codes/pack.yaml", "limits: {reads: 9/10m}"); c.reload() }, rules.Live},
+		{"a shorter span", func(c *crew) { c.write("codes/pack.yaml", "limits: {reads: 3/1m}"); c.reload() }, rules.Live},
+		{"no limit", func(c *crew) { c.write("codes/pack.yaml", "description: codes"); c.reload() }, rules.Live},
+		{"chertd.yaml", func(c *crew) {
+			o := c.options
+			o.Packs = operator(rules.Rate{N: 9, Per: 10 * time.Minute})
+			if err := c.m.gens.Reconfigure(ctx, o, nil); err != nil {
+				c.t.Fatal(err)
+			}
+		}, rules.Live},
+		{"while no process runs", func(c *crew) {
+			c.stop()
+			c.options.Packs = operator(rules.Rate{N: 9, Per: 10 * time.Minute})
+			c.start()
+		}, rules.Live},
+		{"an edit of the rules", func(c *crew) { c.write("codes/r.lua", readAll+"\n-- edited"); c.reload() }, rules.Shadow},
+		{"a lower limit", func(c *crew) { c.write("codes/pack.yaml", "limits: {reads: 2/10m}"); c.reload() }, rules.Shadow},
+		{"a restart", func(c *crew) { c.stop(); c.start() }, rules.Shadow},
+		{"a person's shadow", func(c *crew) {
+			c.mode("codes", "shadow")
+			c.write("codes/pack.yaml", "limits: {reads: 9/10m}")
+			c.reload()
+		}, rules.Shadow},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
+			c.burst("c", 4)
+			c.wait("shadow", func() bool { return c.eng.Rules().Mode("codes") == rules.Shadow })
+			if p := c.pack("codes"); !strings.Contains(p.ModeHint, "chertd mode codes live") || !strings.Contains(strings.Join(c.m.health().Notes, "\n"), p.ModeHint) {
+				t.Errorf("packs hint at %q, status at %q", p.ModeHint, c.m.health().Notes)
+			}
+			tt.change(c)
+			if mode := c.eng.Rules().Mode("codes"); mode != tt.mode {
+				t.Fatalf("the pack is %s, want %s", mode, tt.mode)
+			}
+			if tt.mode != rules.Live {
+				return
+			}
+			c.burst("d", 3)
+			if n := c.reads(); n != 6 {
+				t.Errorf("%d calls, want 3 more", n)
+			}
+			c.stop()
+			c.start()
+			if mode := c.eng.Rules().Mode("codes"); mode != rules.Live {
+				t.Errorf("after a restart the pack is %s", mode)
+			}
+			if p := c.pack("codes"); p.ModeHint != "" {
+				t.Errorf("a live pack hints at %q", p.ModeHint)
+			}
+		})
+	}
+}
+
 // Delayed reads count when they are called: asking for many is no reason to
 // drop any, and those that the limit allows go out.
 func TestDelayedReadsCountWhenTheyAreCalled(t *testing.T) {

@@ -60,8 +60,8 @@ func (g *Generations) ToShadow(ctx context.Context, pack, why string) (changed b
 		return false, err
 	}
 	defer g.end()
-	if mode, _ := g.mode(s); mode != Live {
-		return false, nil
+	if mode, _ := g.mode(s); mode != Live || s.live != nil && s.live.Manifest.Reads.overcome(why) {
+		return false, nil // or its limit was raised meanwhile
 	}
 	_, err = g.setMode(ctx, s, Shadow, why, false)
 	return err == nil, err

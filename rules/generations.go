@@ -507,6 +507,7 @@ func (g *Generations) renew(reason string) (dropped []<-chan struct{}) {
 	modes := map[string]Mode{}
 	withdrawn := map[withdrawal]bool{}
 	for name, s := range g.packs {
+		g.overcome(s)
 		mode, _ := g.mode(s)
 		if s.live == nil && s.gone && s.state.Live == "" && s.missed.IsZero() {
 			continue // only what was said about it is remembered
@@ -542,6 +543,24 @@ func (g *Generations) renew(reason string) (dropped []<-chan struct{}) {
 	}
 	g.drops = nil
 	return dropped
+}
+
+// overcome takes shadow mode back from a pack whose limit, for which it was sent
+// there, was raised. If that can't be kept it is tried again at the next turn.
+func (g *Generations) overcome(s *standing) {
+	if s.live == nil || s.state.Mode != Shadow || !s.live.Manifest.Reads.overcome(s.state.Why) {
+		return
+	}
+	state := s.state
+	state.Mode, state.Why = "", ""
+	if err := g.c.Keeper.SetPackState(context.Background(), state); err != nil {
+		g.c.Log.Error("a pack stays in shadow although its limit was raised: its mode can't be kept", "pack", state.Pack, "err", err)
+		return
+	}
+	why := s.state.Why
+	s.state = state
+	mode, by := g.mode(s)
+	g.c.Log.Info("shadow mode ends: the pack's limit of reads was raised", "pack", state.Pack, "was", why, "mode", mode, "by", by)
 }
 
 // LiveMessage is logged each time a set goes live.

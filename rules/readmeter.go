@@ -3,7 +3,11 @@ package rules
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"chertd/luabind"
 )
 
 // ReadMeter holds a pack to its limits.reads: of its read calls, never more than
@@ -118,6 +122,25 @@ func (m *ReadMeter) Forget() {
 
 // Reached says, for people, why the pack must not call.
 func (m *ReadMeter) Reached() string { return "more than " + m.Limit.Words() }
+
+// reachedLimit is the limit that Reached told of.
+func reachedLimit(why string) (Rate, bool) {
+	words, ok := strings.CutPrefix(why, "more than ")
+	count, span, found := strings.Cut(words, " reads in ")
+	n, err := strconv.Atoi(count)
+	per, perErr := time.ParseDuration(span)
+	if perErr != nil {
+		per, perErr = luabind.ParseDuration(span)
+	}
+	return Rate{n, per}, ok && found && err == nil && perErr == nil
+}
+
+// overcome reports whether what a pack was sent to shadow for, a limit that it had
+// reached, holds no longer: its limit is a higher one, or there is none.
+func (r Rate) overcome(why string) bool {
+	was, ok := reachedLimit(why)
+	return ok && (r.N == 0 || r.Raised(was))
+}
 
 // A clock that was set back makes a call look later than it was: it counts.
 func (p *place) taken(now time.Time, per time.Duration) bool {

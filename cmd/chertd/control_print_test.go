@@ -37,7 +37,7 @@ func TestPrintPacks(t *testing.T) {
 	t.Parallel()
 	packs := []control.Pack{
 		{Name: "codes", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", ModeBy: "default", Rules: 3, Events: 12345, Failures: 4},
-		{Name: "a-name-of-25-characters-ok", Version: "89e6c98d92887913", Since: at(9, 5), Mode: "shadow", ModeBy: "more than 300 reads in 10m", Rules: 1, Pinned: true},
+		{Name: "a-name-of-25-characters-ok", Version: "89e6c98d92887913", Since: at(9, 5), Mode: "shadow", ModeBy: "more than 300 reads in 10m", ModeHint: "chertd mode it live takes it back", Rules: 1, Pinned: true},
 		{
 			Name: "new", Mode: "live", ModeBy: "pack.yaml", NotLive: "it does not load", Diagnostics: luabind.Diagnostics{
 				{File: "rules/new.lua", Line: 3, Col: 5, Severity: luabind.SeverityError, Message: "')' expected", Code: "CH001", Hint: "close it"},
@@ -58,7 +58,7 @@ codes                3f786850  2026-01-05 12:00  live        3    12,345       4
 a-name-of-25-characters-ok
                      89e6c98d  2026-01-05 09:05  shadow      1         0       0
   mode shadow: more than 300 reads in 10m
-    hint: chertd mode a-name-of-25-characters-ok default takes it back
+    hint: chertd mode it live takes it back
   pinned by a rollback
 new                  none      -                 live        0         0       0
   mode live: by pack.yaml

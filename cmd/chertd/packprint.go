@@ -109,7 +109,7 @@ func remarks(p control.Pack) (list []string) {
 	case "command", "chertd.yaml", "pack.yaml":
 		list = append(list, fmt.Sprintf("mode %s: by %s", p.Mode, p.ModeBy))
 	default:
-		list = append(list, fmt.Sprintf("mode %s: %s\n  hint: chertd mode %s default takes it back", p.Mode, p.ModeBy, p.Name))
+		list = append(list, fmt.Sprintf("mode %s: %s\n  hint: %s", p.Mode, p.ModeBy, p.ModeHint))
 	}
 	list = append(list, suspensions(p)...)
 	if p.Pinned {

@@ -154,7 +154,8 @@ type Pack struct {
 	Version  string    `json:"version"` // live; "": none
 	Since    time.Time `json:"since"`   // live since
 	Mode     string    `json:"mode"`
-	ModeBy   string    `json:"mode_by"` // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
+	ModeBy   string    `json:"mode_by"`             // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
+	ModeHint string    `json:"mode_hint,omitempty"` // how it is taken back, if chertd set it
 	Rules    int       `json:"rules"`
 	Events   int64     `json:"events"`   // the live version has handled
 	Failures int64     `json:"failures"` // of them
