@@ -80,7 +80,7 @@ func (e *Engine) logCaughtUp(pack string, done planned, n tally, left int64) {
 }
 
 // stepsHint says how to find what takes too much.
-const stepsHint = "chertd eval EVENT.json shows how many steps each rule takes"
+const stepsHint = "chertd eval EVENT.json --format json shows how many steps each rule takes"
 
 // logOverdrawn says what is suspended because a pack took more than its share.
 func (e *Engine) logOverdrawn(o *rules.Outcome) {

@@ -193,9 +193,12 @@ func evaluate(set *rules.Set, ev *event.Event, now time.Time) *evaluation {
 	e.Block = result.Block
 	wishes := map[string][]chat.Wish{}
 	var saw []string
+	told := map[string]bool{} // rules that have an outcome
 	for i := range result.Outcomes {
 		o := &result.Outcomes[i]
+		told[chat.Key(o.Pack, o.Rule)] = true
 		r := e.rule(o)
+		r.Runs = o.Skipped == ""
 		r.Skipped, r.Steps, r.Logs = o.Skipped, o.Steps, o.Logs
 		if o.Failure != nil {
 			r.Error, e.Failed = o.Failure.Error(), true
@@ -208,6 +211,12 @@ func evaluate(set *rules.Set, ev *event.Event, now time.Time) *evaluation {
 			if w.Chat != "" {
 				wishes[w.Chat] = append(wishes[w.Chat], w.Wish)
 			}
+		}
+	}
+	for i := range e.Rules {
+		// Of many rules that are suspended a few stand for all.
+		if r := &e.Rules[i]; r.Runs && !told[chat.Key(r.Pack, r.Rule)] {
+			r.Runs, r.Skipped = false, rules.SkippedSuspended
 		}
 	}
 	for n, id := range slices.Sorted(maps.Keys(wishes)) {
