@@ -114,16 +114,17 @@ func (p *planned) concerns(m *store.Missed) bool {
 		(p.out || m.Version != p.version || m.Why == rules.MissedNotLoaded || m.Why == rules.MissedSuspended)
 }
 
-// running are the packs that can run what they missed: of one that was suspended
-// again everything waits for another plan.
-func (p *plan) running(now time.Time) []string {
-	var names []string
+// running are the packs that can run what they missed, and suspended those of
+// which everything waits for another plan.
+func (p *plan) running(now time.Time) (names, suspended []string) {
 	for i := range p.packs {
-		if _, suspended, _ := p.set.Serving(p.packs[i].pack, now); !suspended {
-			names = append(names, p.packs[i].pack)
+		if _, out, _ := p.set.Serving(p.packs[i].pack, now); out {
+			suspended = append(suspended, p.packs[i].pack)
+			continue
 		}
+		names = append(names, p.packs[i].pack)
 	}
-	return names
+	return names, suspended
 }
 
 func (p *plan) of(pack string) *planned {

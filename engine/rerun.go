@@ -233,7 +233,11 @@ func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 	}
 	first := b.s.progress.of(p)
 	var rows []store.Missed
-	if names := p.running(b.s.e.c.Now()); len(names) > 0 {
+	names, suspended := p.running(b.s.e.c.Now())
+	for _, pack := range suspended {
+		b.change(pack).again = b.s.e.c.Now()
+	}
+	if len(names) > 0 {
 		if rows, b.err = b.s.e.c.Store.Missed(ctx, b.s.part, names, first, since, rerunEvents); b.err != nil {
 			b.err = fmt.Errorf("read what packs have missed: %w", b.err)
 			return
