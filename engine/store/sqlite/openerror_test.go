@@ -156,9 +156,9 @@ func TestOpenFollowsNoBrokenLink(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, link := range []struct{ name, to, want string }{
-		{"nowhere.db", "gone/chertd.db", "file exists"},
-		{"near.db", "other.db", "file exists"},
-		{"itself.db", "itself.db", "too many levels of symbolic links"},
+		{"nowhere.db", "gone/chertd.db", "which does not exist"},
+		{"near.db", "other.db", "which does not exist"},
+		{"itself.db", "itself.db", "too many links"},
 	} {
 		path := filepath.Join(dir, link.name)
 		if err := os.Symlink(filepath.Join(dir, link.to), path); err != nil {
