@@ -171,18 +171,20 @@ func foreign(tokens []token, i int) string {
 		return fmt.Sprintf("Lua has no %s=; write x = x %s …", before.Str, before.Str)
 	case t.Type == '=' && before.Type == parse.T2Comma:
 		return "Lua has no ..=; write s = s .. …"
-	case strings.ContainsRune("+*/%^", rune(t.Type)) && t.Type != 0 && after.Type == '=' && beside(t, after):
+	case strings.ContainsRune("+-*/%^", rune(t.Type)) && t.Type != 0 && after.Type == '=' && beside(t, after):
 		return fmt.Sprintf("Lua has no %s=; write x = x %s …", t.Str, t.Str)
+	case t.Type == parse.T2Comma && after.Type == '=':
+		return "Lua has no ..=; write s = s .. …"
 	case t.Type == '+' && before.Type == '+', t.Type == '+' && after.Type == '+':
 		return "Lua has no ++; write x = x + 1"
 	case t.Type == '/' && before.Type == '/', t.Type == '/' && after.Type == '/':
 		return "Lua 5.1 has no //: write math.floor(a / b); a comment begins with --"
+	case t.Type == '=' && after.Type == '>' && beside(t, after), t.Type == '>' && before.Type == '=' && beside(before, t):
+		return "functions are written function(x) … end"
 	case t.Type == '=' && inCondition(tokens, i):
 		return "= sets a variable; == compares"
 	case before.Type == ':' && t.Type == '=':
 		return "write local x = …"
-	case t.Type == '>' && before.Type == '=' && beside(before, t):
-		return "functions are written function(x) … end"
 	case before.Str == "continue" && before.Type == parse.TIdent, t.Str == "continue" && t.Type == parse.TIdent:
 		return "Lua 5.1 has no continue: put the rest of the loop's body into `if not (…) then … end`"
 	case t.Type == parse.TGoto, before.Type == parse.TGoto, t.Type == parse.T2Colon:
