@@ -83,6 +83,36 @@ chert.on("x", function(ev) %s end)`, n, n/2, body))
 	}
 }
 
+// What a walk passes over takes steps: keys without a value, and nils of a list.
+func TestWhatAWalkPassesOverTakesSteps(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		make string
+		per  int64 // how many are passed for a step, at most
+	}{
+		"keys":                   {`for i = 1, n do t["k" .. i] = true end for i = 1, n do t["k" .. i] = nil end`, 1},
+		"keys, then one":         {`for i = 1, n do t["k" .. i] = true end for i = 1, n - 1 do t["k" .. i] = nil end`, 1},
+		"nils of a list":         {`for i = 1, n do t[i] = true end for i = 1, n do t[i] = nil end`, 8},
+		"nils of a list, then 1": {`for i = 1, n do t[i] = true end for i = 1, n - 1 do t[i] = nil end`, 8},
+	} {
+		for _, walk := range []string{"next(t)", "for _ in pairs(t) do end"} {
+			for _, n := range []int64{100, 1000, 10_000} {
+				steps := func(times int) int64 {
+					r := loadRules(t, Config{Limits: Limits{Steps: 1 << 40, Memory: 1 << 40, Wall: time.Hour}}, fmt.Sprintf(
+						"chert.on(\"x\", function(ev) local n, t = %d, {} %s for i = 1, %d do %s end end)", n, tc.make, times, walk))
+					if err := r.call(0, &world{}); err != nil {
+						t.Fatal(err)
+					}
+					return r.vm.Steps()
+				}
+				if took := (steps(11) - steps(1)) / 10; took < n*9/10/tc.per {
+					t.Errorf("%s, %s: %d steps to pass over %d", name, walk, took, n)
+				}
+			}
+		}
+	}
+}
+
 // What a pattern is charged for, and held to, follows what it compiles to.
 func TestPatternSizeFollowsWhatItCompilesTo(t *testing.T) {
 	t.Parallel()
@@ -269,6 +299,31 @@ func TestNamesAreKnownToChecks(t *testing.T) {
 		m, h, _ := strings.Cut(want, "|")
 		if message == "" || strings.HasPrefix(message, "re:") || !strings.Contains(message, m) || !strings.Contains(hint, h) {
 			t.Errorf("%.40q: %s; %s", pattern, message, hint)
+		}
+	}
+}
+
+// A joined text is as long as a text may be, and no longer.
+func TestJoinedTextIsAsLongAsATextMayBe(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"s .. s", "table.concat({ s, s })", "s:rep(2)"} {
+		for more, fits := range map[string]bool{"": true, `s = s .. "x"`: false} {
+			r := loadRules(t, Config{Limits: Limits{Steps: 1 << 40, Memory: 1 << 40}}, fmt.Sprintf(
+				"chert.on(\"x\", function(ev) local s = (\"x\"):rep(%d) %s local r = %s assert(#r == 2 * #s) end)", maxString/2, more, body))
+			if err := r.call(0, &world{}); (err == nil) != fits {
+				t.Errorf("%s, longer: %t: %v", body, !fits, err)
+			}
+		}
+	}
+}
+
+// Only numbers that are numbers are counted.
+func TestIncrTakesNumbers(t *testing.T) {
+	t.Parallel()
+	for n, fits := range map[string]bool{"": true, ", nil": true, ", 2": true, ", -1.5": true, ", 0": true, ", 1/0": false, ", -1/0": false, ", 0/0": false, `, "2"`: false, ", {}": false} {
+		r := loadRules(t, Config{}, fmt.Sprintf("chert.on(\"x\", function(ev) kv.incr(\"n\"%s) end)", n))
+		if err := r.call(0, &world{}); (err == nil) != fits || err != nil && !strings.Contains(err.Error(), "n must be a number") {
+			t.Errorf("kv.incr(\"n\"%s): %v", n, err)
 		}
 	}
 }

@@ -77,3 +77,21 @@ func TestHabitsOfOtherLanguagesAreAnswered(t *testing.T) {
 		}
 	}
 }
+
+// A misspelt `function` is found though the error comes with its body, wherever
+// in the file; not if it is far before.
+func TestMisspeltFunctionIsFound(t *testing.T) {
+	t.Parallel()
+	for _, before := range []int{0, 1, 30, 300} {
+		for _, source := range []string{"fucntion f(x)\n  y()\nend", "local g = 1 funtion h(a, b) return a end", "functoin (x) y() end"} {
+			_, err := Compile("r.lua", []byte(strings.Repeat("x()\n", before)+source))
+			if err == nil || !strings.Contains(err.Error(), "hint: did you mean `function`?") || strings.Count(err.Error(), "error:") != 1 {
+				t.Errorf("%q after %d lines: %v", source, before, err)
+			}
+		}
+	}
+	_, err := Compile("r.lua", []byte("fucntion(1)\n"+strings.Repeat("x()\n", maxBack)+"end"))
+	if err == nil || strings.Contains(err.Error(), "function`?") {
+		t.Errorf("far before the error: %v", err)
+	}
+}

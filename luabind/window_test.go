@@ -50,6 +50,23 @@ func TestWindowContains(t *testing.T) {
 	}
 }
 
+// A moment is the very beginning of its minute, and nothing else of it.
+func TestMomentContainsItselfAlone(t *testing.T) {
+	t.Parallel()
+	w, err := ParseOpening("Mon-Fri 09:00,17:30", time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nine := moment(t, "2026-01-05 09:00 +0000")
+	for after, want := range map[time.Duration]bool{
+		0: true, 1: false, -1: false, time.Second: false, time.Minute: false, 8*time.Hour + 30*time.Minute: true, -48 * time.Hour: false, 24 * time.Hour: true,
+	} {
+		if got := w.Contains(nine.Add(after)); got != want {
+			t.Errorf("%s after nine on Monday: %t, want %t", after, got, want)
+		}
+	}
+}
+
 func TestWindowNextOpening(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ spec, zone, from, want string }{

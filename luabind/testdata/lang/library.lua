@@ -49,6 +49,26 @@ shrunk[10] = nil
 show(table.maxn(shrunk)) --> "^4$"
 show(table.concat({ 1, 2, 3 }, "-", 2, 3), table.concat({}, "x"), table.concat({ 1, 2, 3 }, ", ", 3, 2)) --> "^2-3  $"
 
+local ended = { 1, 2, 3 }
+ended[3] = nil
+table.insert(ended, 1, 0)
+show(ended[1], ended[2], ended[3], #ended) --> "^0 1 2 3$"
+ended = { 1, 2, 3, 4 }
+ended[4] = nil
+show(table.remove(ended, 1), ended[1], ended[2], ended[3], #ended) --> "^1 2 3 nil 2$"
+local zero = { 1, 2 }
+table.insert(zero, 0, "z")
+show(zero[0], zero[1], zero[2], zero[3]) --> "^z nil 1 2$"
+
+-- The length of a table asks no metatable, and leaves it as it is.
+local measured = setmetatable({ 1, 2 }, { __len = function() return 9 end })
+show(#measured, getmetatable(measured) ~= nil) --> "^2 true$"
+local other = {}
+setmetatable(measured, other)
+for _ = 1, 10000 do local _ = 1 end
+show(getmetatable(measured) == other) --> "^true$"
+show(#measured, #setmetatable(measured, nil), getmetatable(measured)) --> "^2 2 nil$"
+
 fail(function() tonumber() end) --> "bad argument #1 to tonumber \(value expected\)"
 fail(function() tonumber("10", 1) end) --> "base out of range"
 fail(function() tonumber("10", 37) end) --> "base out of range"
