@@ -79,6 +79,9 @@ func TestReadFolder(t *testing.T) {
 				"DIR/up.lua: error: it is a symlink to ../../x.lua, which leaves the rules folder\n  hint: copy the file into the folder; a link within it must be relative",
 				"DIR/vip/lib: error: it is a symlink to /etc, which leaves the rules folder\n  hint: copy the file into the folder; a link within it must be relative",
 			}},
+		{"folders below lib, data and spec, to their depth", map[string]string{
+			"vip/x.lua": "", "vip/lib/1/2/3/a.lua": "", "vip/lib/1/2/3/4/b.lua": "", "vip/data/1/a.txt": "", "vip/data/b.txt": "", "vip/spec/1/a_spec.lua": "", "vip/spec/b_spec.lua": "",
+		}, []string{"vip: data data/b.txt", "vip: lib lib/1/2/3/a.lua", "vip: spec spec/b_spec.lua", "vip: rules x.lua"}},
 		{"pack.yml", map[string]string{"vip/x.lua": "", "vip/pack.yml": ""}, []string{"vip: rules x.lua",
 			"DIR/vip/pack.yml: error: a pack's settings are read from pack.yaml, not pack.yml\n  hint: rename it"}},
 	} {

@@ -16,7 +16,8 @@ func TestReadFolderRefuses(t *testing.T) {
 	dir := tree(t, map[string]string{"a.lua": ""})
 	must(t, syscall.Mkfifo(filepath.Join(dir, "pipe.lua"), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "big.lua"), make([]byte, maxFileSize+1), 0o600))
-	want := []string{"a: rules a.lua",
+	must(t, os.WriteFile(filepath.Join(dir, "large.lua"), make([]byte, maxFileSize), 0o600))
+	want := []string{"a: rules a.lua", "large: rules large.lua",
 		"DIR/big.lua: error: it can't be read: it is larger than 8 MiB",
 		"DIR/pipe.lua: error: it can't be read: it is not a regular file"}
 	if got := listing(dir, readFolder(dir)); !slices.Equal(got, want) {
