@@ -624,7 +624,7 @@ func TestMessageIsRecognisedAmongTheLast(t *testing.T) {
 			script += strings.Replace(tc.kind, "%d", fmt.Sprint(i), 1) + "\n"
 		}
 		s := tell(t, script)
-		newest, known := s.chat.LastMessageSeq, slices.Contains(s.chat.Recent.IDs, "m1")
+		newest, known := s.chat.LastMessageSeq, slices.Contains(s.chat.Recent.IDs, shortID("m1"))
 		s.do("msg m1:")
 		if again := s.chat.LastMessageSeq == newest; again != tc.known || known != tc.known {
 			t.Errorf("after %d of %q it is recognised: %t, want %t", tc.events, tc.kind, again, tc.known)
@@ -993,5 +993,47 @@ func TestVetoesAmongLeadReplies(t *testing.T) {
 			fires t
 			fired t: settle mark_read
 			3.0 dropped vetoed`,
+	})
+}
+
+// A message that was sent before the newest is none newer, whoever brings it and
+// however late: it may be one whose id is forgotten.
+func TestOlderMessageIsNotTheNewest(t *testing.T) {
+	t.Parallel()
+	many := strings.Repeat("msg sent=10m:\n", 2*recent)
+	stories(t, map[string]string{
+		"its read does not speak for the newer ones": `
+			msg m1 sent=1m: codes sees
+			` + many + `
+			msg m1 sent=1m: codes mark_read
+			no call`,
+		"nor goes out over their veto": `
+			msg m1 sent=1m: codes sees
+			` + many + `
+			msg m2 sent=11m: vip keep_unread; codes sees
+			msg m1 sent=1m: codes mark_read; codes mark_read even_if_newer rule=sure
+			no call`,
+		"it supersedes nothing": `
+			msg m2 sent=2m: codes mark_read 1h
+			msg m1 sent=1m:
+			1.0 waiting`,
+		"where its pack has seen the newest it is read": `
+			msg m2 sent=2m: codes sees
+			msg m1 sent=1m: codes mark_read
+			calls 2.0`,
+		"one of the same time is newer": `
+			msg m1 sent=1m: codes mark_read 1h
+			msg m2 sent=1m:
+			1.0 dropped superseded`,
+		"a clock that is ahead makes none that follow look older": `
+			msg m1 sent=900h: codes mark_read 1h
+			advance 1s
+			msg m2 sent=3601s:
+			1.0 dropped superseded`,
+		"a crash forgets none of it": `
+			msg m2 sent=2m: vip sees
+			crash
+			msg m1 sent=1m: codes mark_read
+			2.0 dropped superseded`,
 	})
 }

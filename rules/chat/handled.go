@@ -118,7 +118,8 @@ func (s *step) saw(packs []string) {
 }
 
 // message notes a message that comes as message.received for the first time,
-// and reports whether it is the newest, and unread.
+// and reports whether it is the newest, and unread. One that was sent before the
+// newest is not, nor is it known to be another than those whose ids are forgotten.
 //
 // If a lead_reply has told of it, it came with that: it is older than what came
 // since, and read by a call that went out since; packs that saw the lead_reply
@@ -141,10 +142,13 @@ func (s *step) message(in Handled) bool {
 	}
 	m.came(&in)
 	s.fresh(came)
-	if came <= s.c.LastMessageSeq || came < in.Seq && came <= s.c.ReadThrough {
+	if came <= s.c.LastMessageSeq || came < in.Seq && came <= s.c.ReadThrough || m.older(&in) {
 		return false
 	}
-	m.Newest = in.keys()
+	m.Newest, m.Sent = in.keys(), in.Sent
+	if m.Sent.After(s.now) {
+		m.Sent = s.now // a wrong clock must not make all that follows look older
+	}
 	s.c.LastMessage, s.c.LastMessageSeq = "", came
 	s.saw(slices.Sorted(maps.Keys(saw)))
 	if len(in.IDs) > 0 {

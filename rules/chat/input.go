@@ -19,11 +19,12 @@ type Handled struct {
 	// that had missed it; else zero. What newer events, operators and rules have
 	// decided since then stands: the event does not become the newest again.
 	First   time.Time
-	New     bool     // it can be unread (event.Event.New)
-	Message bool     // it brings an inbound message (event.Event.InboundMessage)
-	Legacy  bool     // it is a lead_reply (event.Event.LegacyReply)
-	IDs     []string // of its message (event.Event.MessageIDs)
-	Texts   []string // of a message (event.Event.MessageTexts)
+	New     bool      // it can be unread (event.Event.New)
+	Message bool      // it brings an inbound message (event.Event.InboundMessage)
+	Legacy  bool      // it is a lead_reply (event.Event.LegacyReply)
+	IDs     []string  // of its message (event.Event.MessageIDs)
+	Texts   []string  // of a message (event.Event.MessageTexts)
+	Sent    time.Time // when the message was sent; zero: that is not known
 	Line    string
 	IsGroup event.Truth // of its chat, if it says so
 	Depth   int
@@ -46,7 +47,10 @@ func HandledOf(seq int64, ev *event.Event) Handled {
 		Line: ev.Line(), Depth: ev.Depth,
 	}
 	if in.Message || in.Legacy {
-		in.IDs, in.Texts = ev.MessageIDs(), ev.MessageTexts()
+		in.IDs, in.Texts, in.Sent = ev.MessageIDs(), ev.MessageTexts(), ev.At
+		if ev.Message != nil && !ev.Message.SentAt.IsZero() {
+			in.Sent = ev.Message.SentAt
+		}
 	}
 	if ev.Chat != nil {
 		in.IsGroup = ev.Chat.IsGroup

@@ -1,8 +1,11 @@
 package chat
 
 import (
+	"encoding/base64"
+	"hash/fnv"
 	"maps"
 	"slices"
+	"time"
 )
 
 // A message may come more than once: as message.received and as lead_reply, in
@@ -10,9 +13,12 @@ import (
 // chat's messages to recognise one that comes again (event/samemessage.go says
 // when two events bring the same).
 type Messages struct {
-	// IDs are ids of the messages that came last as message.received, the newest
-	// at the end.
+	// IDs are the ids of the messages that came last as message.received, each as
+	// its shortID, the newest at the end.
 	IDs []string `json:"ids,omitempty"`
+	// Sent is when the newest of them was sent: what was sent before is none newer,
+	// though its id is known no more.
+	Sent time.Time `json:"sent,omitzero"`
 	// Newest are all keys of the newest of them, ids and texts.
 	Newest []string `json:"newest,omitempty"`
 	// Replies are the lead_replies that came last and whose message has not come
@@ -31,8 +37,9 @@ type Reply struct {
 }
 
 const (
-	// recent is how many ids of messages are remembered.
-	recent = 16
+	// recent is how many ids of messages are remembered. An id takes 11 bytes of
+	// the chat's row, and most chats have fewer messages.
+	recent = 64
 	// recentReplies is how many lead_replies are. Chert sends both events of a
 	// message within seconds; where an account has lead_replies alone, each chat
 	// keeps so many for nothing.
@@ -50,8 +57,19 @@ func (in *Handled) keys() []string {
 
 // has reports whether an event brings a message that came as message.received.
 func (m *Messages) has(in *Handled) bool {
-	return shares(m.IDs, in.IDs) || in.Legacy && m.isNewest(in)
+	return slices.ContainsFunc(in.IDs, func(id string) bool { return slices.Contains(m.IDs, shortID(id)) }) || in.Legacy && m.isNewest(in)
 }
+
+// shortID is an id in 8 characters: 48 bits of its hash, which tell apart what one
+// chat has.
+func shortID(id string) string {
+	h := fnv.New64a()
+	h.Write([]byte(id))
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:6])
+}
+
+// older reports whether an event's message was sent before the newest one.
+func (m *Messages) older(in *Handled) bool { return !in.Sent.IsZero() && in.Sent.Before(m.Sent) }
 
 // isNewest reports whether an event brings the newest message, once more.
 func (m *Messages) isNewest(in *Handled) bool {
@@ -73,7 +91,9 @@ func (m *Messages) came(in *Handled) {
 	if m.isNewest(in) {
 		m.Newest = with(m.Newest, in.IDs)
 	}
-	m.IDs = with(m.IDs, in.IDs)
+	for _, id := range in.IDs {
+		m.IDs = with(m.IDs, []string{shortID(id)})
+	}
 	m.IDs = m.IDs[max(0, len(m.IDs)-recent):]
 }
 

@@ -16,6 +16,7 @@ import (
 //	failing msg m1: codes mark_read          the same, but a rule that can veto failed
 //	failing holding msg m1: …                and it may hold the chat
 //	legacy m1: …    legacy text=hi: …        a message as a lead_reply, known by its id, or its text
+//	msg m1 sent=1m: …                        sent that long after an hour before the start
 //	reaction: …    odd: …    outside: …      a reaction (to a message: reaction m1); a type nobody knows; not from outside
 //	fired NAME: …                            the event of a timer that fired
 //	again 2: …                               the event with sequence 2 is run again
@@ -221,6 +222,8 @@ func (s *story) event(words []string, wishes string) {
 		for _, w := range words[1:] {
 			if text, ok := strings.CutPrefix(w, "text="); ok {
 				in.Texts = append(in.Texts, text)
+			} else if at, ok := strings.CutPrefix(w, "sent="); ok {
+				in.Sent = s.start.Add(-time.Hour).Add(s.duration(at))
 			} else {
 				in.IDs = append(in.IDs, w)
 			}

@@ -243,7 +243,7 @@ func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
 
 // messagesJSON is the column recent_messages; NULL if no message is known.
 func messagesJSON(m *chat.Messages) (driver.Value, error) {
-	if len(m.IDs)+len(m.Newest)+len(m.Replies) == 0 {
+	if len(m.IDs)+len(m.Newest)+len(m.Replies) == 0 && m.Sent.IsZero() {
 		return nil, nil
 	}
 	b, err := json.Marshal(m)
