@@ -35,7 +35,7 @@ func tableBytes(names int) int64 {
 
 // dataRoom is what a pack's data may take of its memory limit. The rest is for what
 // handlers allocate and the pack keeps.
-func dataRoom(memory int64) int64 { return memory / 2 }
+func dataRoom(memory int64) int64 { return memory / 4 * 3 }
 
 // errDataSize says that a file's values take more memory than there is room.
 type errDataSize struct{ need int64 } // about so many bytes, all of the file
@@ -73,7 +73,7 @@ func (d *dataSize) take(memory int64, part int) error {
 func (b *builder) tooLarge(f File, used int64, err errDataSize) luabind.Diagnostic {
 	p := b.pack
 	memory := p.config.Limits.Memory
-	need := sizeOption(2*(used+err.need) + 1<<20)
+	need := sizeOption((used+err.need)/3*4 + 1<<20)
 	where := "in pack.yaml, write limits: {memory: " + need + "}"
 	if b.mine.Limits.Memory > 0 {
 		where = fmt.Sprintf("in chertd.yaml, write rules: {packs: {%s: {limits: {memory: %s}}}}", p.Name, need)
@@ -82,7 +82,7 @@ func (b *builder) tooLarge(f File, used int64, err errDataSize) luabind.Diagnost
 		where += "; as .csv or .txt the same list takes less"
 	}
 	return luabind.Diagnostic{File: f.Path, Severity: luabind.SeverityError, Hint: where,
-		Message: fmt.Sprintf("%s: the pack's data may take %s, half of its limits.memory of %s%s", err, sizeText(dataRoom(memory)), sizeText(memory), besides(used))}
+		Message: fmt.Sprintf("%s: the pack's data may take %s, three quarters of its limits.memory of %s%s", err, sizeText(dataRoom(memory)), sizeText(memory), besides(used))}
 }
 
 // besides says what a pack's other files take, if that matters.

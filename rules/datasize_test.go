@@ -60,7 +60,7 @@ func TestDataIsCountedAsItIsInMemory(t *testing.T) {
 	}
 }
 
-// Data that is beyond half of a pack's memory limit is an error that names the file,
+// Data that is beyond its share of a pack's memory limit is an error that names the file,
 // both sizes and the fix; and with the fix it loads.
 func TestDataBeyondTheMemoryLimitIsRefused(t *testing.T) {
 	for _, s := range dataShapes {
@@ -79,7 +79,7 @@ func TestDataBeyondTheMemoryLimitIsRefused(t *testing.T) {
 		}
 		diags := load("1MiB")
 		if len(diags) != 1 || !strings.HasSuffix(diags[0].File, "p/data/"+s.name) ||
-			!strings.Contains(diags[0].Message, "the pack's data may take 512.0 KiB, half of its limits.memory of 1.0 MiB") {
+			!strings.Contains(diags[0].Message, "the pack's data may take 768.0 KiB, three quarters of its limits.memory of 1.0 MiB") {
 			t.Errorf("%s: %v", s.name, diags)
 			continue
 		}
@@ -121,7 +121,7 @@ func TestReferenceHasTheLimitOfData(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../docs/lua.md")
 	must(t, err)
-	row := fmt.Sprintf("| what the files in `data` take in memory | half of `memory`, %d MiB;", dataRoom(luabind.DefaultMemory)>>20)
+	row := fmt.Sprintf("| what the files in `data` take in memory | three quarters of `memory`, %d MiB;", dataRoom(luabind.DefaultMemory)>>20)
 	if !strings.Contains(string(text), row) || !strings.Contains(string(text), fmt.Sprintf("a value of YAML %d; a file may have %d MiB |", nodeBytes, maxFileSize>>20)) {
 		t.Errorf("docs/lua.md lacks the row\n%s", row)
 	}

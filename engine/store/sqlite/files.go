@@ -66,7 +66,9 @@ type held struct {
 	f    *os.File
 	info os.FileInfo
 	seen os.FileInfo // by the last check
-	size int64       // it must not become smaller
+	size int64       // it must not become smaller, but for what shrinks allows
+	// shrinks, if set, reports whether a file may be so small.
+	shrinks func(size int64) bool
 	// sound, if set, reports whether the file's beginning, and its size, are what SQLite writes.
 	sound func(head []byte, size int64) bool
 }
@@ -83,6 +85,7 @@ const (
 func hold(path, link string, lock *lockFile) (*files, error) {
 	fl := &files{path: path, link: link, lock: lock}
 	fl.db = held{path: path, sound: func(head []byte, _ int64) bool { return bytes.HasPrefix(head, []byte(dbMagic)) }}
+	fl.db.shrinks = fl.hasAllPages
 	fl.wal = held{path: path + "-wal", sound: func(head []byte, size int64) bool {
 		return size == 0 || len(head) >= 4 && binary.BigEndian.Uint32(head)&^walMagicOr == walMagic
 	}}
@@ -170,6 +173,13 @@ func (fl *files) checkContent() error {
 	return nil // somebody writes all the time; the next check sees more
 }
 
+// hasAllPages reports whether a database of that size has all its pages: one that
+// a VACUUM has made smaller does, and one that was cut does not.
+func (fl *files) hasAllPages(size int64) bool {
+	index, whole, err := readIndex(fl.shm.f)
+	return err == nil && whole && index.pages > 0 && size >= index.pages*index.pageSize
+}
+
 // lookTries is how often a check tries to see all files at one moment.
 const lookTries = 5
 
@@ -229,7 +239,7 @@ func (h *held) look() (again bool, err error) {
 		return false, lost("a symbolic link has taken its place")
 	case !os.SameFile(info, h.info):
 		return false, lost("another file has taken its place")
-	case info.Size() < h.size:
+	case info.Size() < h.size && (h.shrinks == nil || !h.shrinks(info.Size())):
 		return false, lost("it was cut from %d bytes to %d", h.size, info.Size())
 	}
 	h.seen = info

@@ -614,6 +614,40 @@ func TestShellStopsNoStore(t *testing.T) {
 	intact(t, s)
 }
 
+// A database that a VACUUM of a shell has made smaller has lost nothing.
+func TestVacuumOfAShellStopsNoStore(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s := openWith(t, Options{tick: make(chan time.Time), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	size := func() int64 {
+		info, err := os.Stat(s.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	shell(t, s.path, "CREATE TABLE junk (x)")
+	shell(t, s.path, "INSERT INTO junk WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) SELECT zeroblob(1000) FROM n")
+	shell(t, s.path, "PRAGMA wal_checkpoint(TRUNCATE)")
+	if _, err := s.Append(t.Context(), []store.Arrival{simple("e1")}); err != nil {
+		t.Fatal(err)
+	}
+	large := size()
+	for i, how := range []string{"DROP TABLE junk", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"} {
+		shell(t, s.path, how)
+		if _, err := s.Append(t.Context(), []store.Arrival{simple(fmt.Sprint("after", i))}); err != nil {
+			t.Errorf("after %s: %v", how, err)
+		}
+	}
+	if size() >= large {
+		t.Fatalf("the database has %d bytes, and had %d: it proves nothing", size(), large)
+	}
+	if err := s.Healthy(); err != nil || log.Len() > 0 {
+		t.Errorf("the store says it is %v, and logged:\n%s", err, &log)
+	}
+	intact(t, s)
+}
+
 // A database that something touched, and that is sound, is in use again once it
 // was inspected.
 func TestSoundDatabaseIsUsedAgain(t *testing.T) {

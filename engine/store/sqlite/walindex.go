@@ -11,6 +11,7 @@ import (
 // "The WAL-Index Header" and "WAL-Index Checkpoint Information".
 type walIndex struct {
 	frames   int64 // committed, since the WAL began anew
+	pages    int64 // of the database, as of the last commit; 0: that is not known
 	pageSize int64
 	checkpoint
 }
@@ -64,7 +65,7 @@ func readIndex(shm *os.File) (index walIndex, whole bool, err error) {
 	if index.pageSize == 1 {
 		index.pageSize = 65536
 	}
-	index.frames = int64(u32(16))
+	index.frames, index.pages = int64(u32(16)), int64(u32(20))
 	index.salt = binary.NativeEndian.Uint64(b[32:])
 	index.copied, index.attempted = u32(96), u32(128)
 	return index, [indexCopy]byte(b[:indexCopy]) == [indexCopy]byte(b[indexCopy:2*indexCopy]), nil
