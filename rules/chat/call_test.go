@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -374,4 +375,204 @@ func TestAttemptCounts(t *testing.T) {
 	if got := fail(0); got != 1 {
 		t.Errorf("attempt %d after the pause was over, want 1", got)
 	}
+}
+
+// Reads of a pack whose limit has no place for another attempt wait until it has,
+// and hold up no others.
+func TestFullPacksWait(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"what was called for waits for a place": `
+			msg m1: codes mark_read
+			calls 1.0
+			retry 1s
+			advance 1s
+			full codes 30s
+			no call
+			next 31s
+			advance 29s
+			no call
+			advance 1s
+			calls 1.0`,
+		"what was not is called for": `
+			msg m1: codes mark_read
+			full codes 30s
+			calls 1.0`,
+		"the call goes out for other packs, without it": `
+			msg m1: codes mark_read; settle mark_read
+			calls 1.0 1.1
+			retry 1s
+			advance 1s
+			full codes 30s
+			calls 1.1
+			ok
+			1.0 waiting`,
+		"a new read of its pack does not wait": `
+			msg m1: codes mark_read
+			calls 1.0
+			retry 1s
+			advance 1s
+			full codes 30s
+			no call
+			msg m2: codes mark_read rule=late; codes mark_read rule=other
+			calls 2.0 2.1
+			ok
+			1.0 waiting
+			next 31s`,
+		"several packs are full, each for its time": `
+			msg m1: codes mark_read; settle mark_read; vip mark_read 1h
+			calls 1.0 1.1 1.2
+			retry 1s
+			advance 1s
+			full codes 30s
+			full vip 1h
+			calls 1.1
+			refused gone
+			full settle 10s
+			no call
+			next 31s
+			advance 30s
+			calls 1.0
+			ok`,
+		"the longer back-off counts": `
+			msg m1: codes mark_read
+			calls 1.0
+			retry 1s
+			advance 1s
+			full codes 2s
+			no call
+			advance 2s
+			calls 1.0
+			retry 1m
+			full codes 2s
+			no call
+			next 63s`,
+		"of a pack that is full once more, the later answer counts": `
+			msg m1: codes mark_read
+			calls 1.0
+			retry 1s
+			advance 1s
+			full codes 1h
+			no call
+			full codes 5s
+			no call
+			next 6s`,
+		"a crash forgets it": `
+			msg m1: codes mark_read
+			calls 1.0
+			retry 1s
+			advance 1s
+			full codes 1h
+			no call
+			crash
+			calls 1.0`,
+	})
+}
+
+// A read call counts once for each pack that has a read in it.
+func TestCallCountsForItsPacks(t *testing.T) {
+	t.Parallel()
+	read := func(pack string, attempts int) Action { return Action{Kind: Read, Pack: pack, Attempts: attempts} }
+	failed := read("a", 0)
+	failed.Error = "bad signature"
+	for name, c := range map[string]struct {
+		actions []Action
+		packs   string
+		repeats string
+	}{
+		"none":               {},
+		"one":                {[]Action{read("a", 0)}, "a", ""},
+		"each once":          {[]Action{read("b", 1), read("a", 0), read("b", 1), read("a", 0)}, "b a", "b"},
+		"one of two is new":  {[]Action{read("a", 1), read("a", 0)}, "a", ""},
+		"both are not":       {[]Action{read("a", 1), read("a", 2)}, "a", "a"},
+		"a call was stopped": {[]Action{failed}, "a", "a"},
+		"no read":            {[]Action{{Kind: Send, Pack: "a"}}, "", ""},
+	} {
+		call := Call{Actions: c.actions}
+		packs := call.ReadPacks()
+		var repeats []string
+		for _, pack := range packs {
+			if call.Repeats(pack) {
+				repeats = append(repeats, pack)
+			}
+		}
+		if got := strings.Join(packs, " "); got != c.packs {
+			t.Errorf("%s: counts for %q, want %q", name, got, c.packs)
+		}
+		if got := strings.Join(repeats, " "); got != c.repeats {
+			t.Errorf("%s: repeats those of %q, want %q", name, got, c.repeats)
+		}
+	}
+}
+
+// An answer of any kind shows that the call went out; without one, only what
+// may have been done.
+func TestWhatWentOutCountsForLimits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		answer Answer
+		want   bool
+	}{
+		{Answer{}, false},
+		{Answer{Unmade: true, Error: "not connected"}, false},
+		{Answer{Retryable: true, After: time.Second}, false},
+		{Answer{OK: true}, true},
+		{Answer{Unknown: true}, true},
+		{Answer{HTTP: 1}, true},
+		{Answer{HTTP: 503}, true},
+		{Answer{Code: 1}, true},
+	} {
+		if got := c.answer.OnWire(); got != c.want {
+			t.Errorf("%+v was on the wire: %v", c.answer, got)
+		}
+	}
+}
+
+// After an answer that ends a call, the next one is a first attempt.
+func TestAttemptsBeginAgain(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"after a refusal, for what was asked meanwhile": `
+			msg m1: codes mark_read
+			calls 1.0
+			attempt 1
+			retry 1s
+			advance 1s
+			calls 1.0
+			attempt 2
+			msg m2: settle mark_read
+			refused gone
+			calls 2.0
+			attempt 1`,
+		"after a success": `
+			msg m1: codes mark_read
+			calls 1.0
+			retry 1s
+			advance 1s
+			calls 1.0
+			attempt 2
+			msg m2: settle mark_read
+			ok
+			calls 2.0
+			attempt 1`,
+		"not after a call that was not made": `
+			msg m1: codes mark_read
+			calls 1.0
+			retry 1s
+			advance 1s
+			calls 1.0
+			unmade
+			calls 1.0
+			attempt 2`,
+		"a send has attempts of its own": `
+			msg m1: codes send; codes mark_read
+			calls 1.0
+			retry 1s
+			advance 1s
+			calls 1.0
+			attempt 2
+			ok
+			calls 1.1
+			attempt 1`,
+	})
 }

@@ -24,6 +24,10 @@ import (
 //	advance 30s
 //	calls 1.0 2.0    no call                 dispatch asks: what the call is for
 //	spent PACK …                             these have no read call left, from here on
+//	full PACK 30s                          the next call has no place for the pack's reads that were called for before
+//	journaled 5                              so many events are journaled, handled or not
+//	newest 2 m2      newest 0                the newest inbound message, by its sequence and id
+//	attempt 2                                the number of the call that is out
 //	ok    retry 2s    refused TEXT    unknown    unmade
 //	fires NAME …     fires nothing           time wakes the chat
 //	off PACK [VERSION]    rules PACK NAME …  the pack goes off; it has these rules and no others
@@ -51,6 +55,8 @@ type story struct {
 	fired  map[string]TimerID // by name
 	call   *Call
 	spent  []string
+	full   map[string]time.Time // for the next call alone
+	wire   int64                // what is journaled, if that is more than what was handled
 }
 
 func tell(t *testing.T, script string) *story {
@@ -88,7 +94,8 @@ func (s *story) do(line string) {
 		if words[0] == "no" {
 			want = ""
 		}
-		out := s.step(Ready{Wire: s.seq, Spent: s.spent})
+		out := s.step(Ready{Wire: max(s.seq, s.wire), Spent: s.spent, Full: s.full})
+		s.full = nil
 		if got := callIDs(out.Call); got != want {
 			s.fail("the call is for %q, want %q", got, want)
 		}
@@ -97,6 +104,21 @@ func (s *story) do(line string) {
 		}
 	case "spent":
 		s.spent = words[1:]
+	case "full":
+		if s.full == nil {
+			s.full = map[string]time.Time{}
+		}
+		s.full[words[1]] = s.now.Add(s.duration(words[2]))
+	case "journaled":
+		fmt.Sscan(rest, &s.wire)
+	case "newest":
+		if got := strings.TrimSpace(fmt.Sprint(s.chat.LastMessageSeq, " ", s.chat.LastMessage)); got != rest {
+			s.fail("the newest message is %q, want %q", got, rest)
+		}
+	case "attempt":
+		if got := fmt.Sprint(s.call.Attempt); got != rest {
+			s.fail("it is attempt %s, want %s", got, rest)
+		}
 	case "ok":
 		s.answer(Answer{OK: true, HTTP: 200})
 	case "retry":
