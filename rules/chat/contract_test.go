@@ -442,6 +442,15 @@ func TestCovers(t *testing.T) {
 			2.0 waiting
 			outside: other cancel_read
 			2.0 dropped superseded`,
+		"a read for a message speaks for no newer one, though its pack saw that": `
+			msg m1: settle mark_read 1h
+			msg m2: settle sees
+			1.0 dropped superseded`,
+		"one that no message asked for does": `
+			msg m1: settle sees
+			outside: settle mark_read 1h
+			msg m2: settle sees
+			2.0 waiting`,
 		"a rule in shadow has seen nothing": `
 			msg m1: settle mark_read shadow
 			outside: settle mark_read
@@ -777,6 +786,22 @@ func TestOneMessageByManyEvents(t *testing.T) {
 			outside: codes mark_read 1h; other mark_read 1h
 			3.0 waiting
 			3.1 dropped superseded`,
+		"what was asked since by who did not see it told is superseded when it comes": `
+			legacy m1:
+			outside: codes mark_read 1h; other mark_read 1h
+			msg m1: other mark_read 2h
+			2.0 waiting
+			outside: other cancel_read
+			2.0 dropped superseded
+			3.0 dropped cancelled`,
+		"even if that came after it": `
+			msg m1: codes sees; other sees
+			legacy m2: other sees
+			odd: codes mark_read 1h; other mark_read 1h
+			msg m2:
+			3.0 waiting
+			outside: other cancel_read
+			3.0 dropped superseded`,
 		"read when it was told of, it is not called for again": `
 			legacy m1: codes mark_read
 			calls 1.0
@@ -1035,5 +1060,61 @@ func TestOlderMessageIsNotTheNewest(t *testing.T) {
 			crash
 			msg m1 sent=1m: codes mark_read
 			2.0 dropped superseded`,
+	})
+}
+
+// The newest message is the one that came last, whatever else is known of it.
+func TestNewestMessage(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"is the last": `
+			newest 0
+			msg m1:
+			msg m2:
+			newest 2 m2`,
+		"has its first id": `
+			msg m1 g1:
+			newest 1 m1`,
+		"or none": `
+			msg m1:
+			msg:
+			newest 2`,
+		"comes once": `
+			msg m1:
+			msg m2:
+			msg m1:
+			legacy m1:
+			newest 2 m2`,
+		"is no lead_reply, nor anything else": `
+			legacy m1:
+			reaction m2:
+			odd:
+			newest 0`,
+		"came with the lead_reply that told of it": `
+			legacy m1:
+			outside:
+			msg m1:
+			newest 1 m1`,
+		"but not if what came since is newer": `
+			legacy m1:
+			msg m2:
+			msg m1:
+			newest 2 m2`,
+		"nor if a call has read it since": `
+			msg m1: codes mark_read
+			legacy m2:
+			calls 1.0
+			ok
+			msg m2:
+			newest 1 m1`,
+		"may be journaled before the read that covers it, and handled since": `
+			msg m1: codes mark_read
+			journaled 2
+			calls 1.0
+			ok
+			msg m2: codes mark_read
+			newest 2 m2
+			no call
+			2.0 dropped already_read`,
 	})
 }
