@@ -16,13 +16,15 @@ import (
 // what must hold of any.
 func TestInvariants(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t)
-		for range rapid.IntRange(1, 40).Draw(t, "inputs") {
-			w.act()
-		}
-		w.finish()
-	})
+	for i := range 10 { // ten times rapid's default: they are cheap, and much is found by few
+		t.Run(fmt.Sprint(i), rapid.MakeCheck(func(t *rapid.T) {
+			w := newWorld(t)
+			for range rapid.IntRange(1, 40).Draw(t, "inputs") {
+				w.act()
+			}
+			w.finish()
+		}))
+	}
 }
 
 // world is a chat, and a store and dispatch of the plainest kind around it.
@@ -83,7 +85,9 @@ func (w *world) act() {
 					w.sent[a.ID]--
 				}
 			}
+			was, of := w.chat.Retry, w.call
 			w.step(in)
+			w.checkRetry(was, of, in)
 			w.call = nil
 		}
 	case "wake":
@@ -130,6 +134,9 @@ func (w *world) handle(in Handled) {
 	w.news.handled(in, again)
 	out := w.step(in)
 	w.next[in.Seq] = out.NextN
+	if got, want := w.chat.Missing, in.Missing; got.Through != want.Through || !got.HoldUntil.Equal(want.HoldUntil) {
+		w.t.Fatalf("missing is %+v, want %+v", got, want)
+	}
 	veto := false
 	for _, x := range in.Wishes {
 		veto = veto || !x.Shadow && (x.Kind == WishKeepUnread || x.Kind == WishHold)
@@ -144,6 +151,27 @@ func (w *world) handle(in Handled) {
 		if veto && a.Kind == Read && id.Seq <= in.Seq {
 			w.gone[id] = true // never to be called again, revived or not
 		}
+	}
+}
+
+// checkRetry: calls that fail count up and wait, any other answer of Chert's begins
+// afresh, and what was not made or is no read changes nothing.
+func (w *world) checkRetry(was Retry, of *Call, in Answer) {
+	want := was
+	switch {
+	case of.Kind != Read || in.Unmade:
+	case in.OK || !in.Retryable && !in.Unknown && !in.Foreign:
+		want = Retry{}
+	default:
+		want.Attempts, want.NotBefore = was.Attempts+1, w.now.Add(in.After)
+		if in.Foreign {
+			want.First = time.Time{}
+		} else if was.First.IsZero() {
+			want.First = w.now
+		}
+	}
+	if got := w.chat.Retry; !reflect.DeepEqual(got, want) {
+		w.t.Fatalf("after %+v the back-off is %+v, want %+v", in, got, want)
 	}
 }
 
@@ -163,6 +191,9 @@ func (w *world) ready() {
 	in := Ready{Wire: w.seq}
 	if rapid.IntRange(0, 3).Draw(w.t, "spent") == 0 {
 		in.Spent = []string{drawPack(w.t)}
+	}
+	if rapid.IntRange(0, 3).Draw(w.t, "full") == 0 {
+		in.Full = map[string]time.Time{drawPack(w.t): w.now.Add(time.Minute)}
 	}
 	out := w.step(in)
 	for _, a := range w.chat.Waiting {
@@ -203,6 +234,11 @@ func (w *world) ready() {
 	}
 	if was.Hold.Active(w.now) {
 		w.t.Fatalf("a read while held until %v", was.Hold.Until)
+	}
+	for _, a := range c.Actions {
+		if until := later(was.Full[a.Pack], in.Full[a.Pack]); a.called() && until.After(w.now) {
+			w.t.Fatalf("called for again while its pack is full until %v: %+v", until, a)
+		}
 	}
 	if err := w.news.called(c); err != "" {
 		w.t.Fatalf("%s: %+v", err, c)
@@ -251,7 +287,7 @@ func (w *world) step(in Input) Effects {
 	}
 	w.chat = after
 	for _, a := range after.Waiting {
-		if _, handled := in.(Handled); handled && a.Kind == Read && w.missing().Blocks(&a, w.now) {
+		if a.Kind == Read && w.missing().Blocks(&a, w.now) {
 			w.t.Fatalf("waits, though a veto may be missing: %+v", a)
 		}
 	}
@@ -432,6 +468,13 @@ func (w *world) drawAnswer() Answer {
 		in.Foreign, in.Retryable, in.Unknown = true, true, true
 	}
 	return in
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func drawPack(t *rapid.T) string { return rapid.SampledFrom([]string{"a", "b"}).Draw(t, "pack") }
