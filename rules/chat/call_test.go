@@ -576,3 +576,41 @@ func TestAttemptsBeginAgain(t *testing.T) {
 			attempt 1`,
 	})
 }
+
+// What was on the wire when the process ended, and must not be repeated, says so.
+func TestLostCallsSayWhatHappened(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"a reaction": `
+			msg m1: codes react
+			calls 1.0
+			crash
+			outside:
+			1.0 dead unknown
+			says 1.0 chertd ended before the answer came`,
+		"a typing signal": `
+			msg m1: codes typing
+			calls 1.0
+			crash
+			no call
+			1.0 dropped tried_once
+			says 1.0 chertd ended before the answer came`,
+		"what may be repeated goes out again and says nothing": `
+			msg m1: codes send; settle mark_read
+			calls 1.0
+			crash
+			calls 1.0
+			says 1.0
+			ok
+			calls 1.1
+			crash
+			calls 1.1
+			says 1.1`,
+		"and so does what was on no wire": `
+			msg m1: codes react; codes react
+			calls 1.0
+			crash
+			calls 1.1
+			says 1.1`,
+	})
+}

@@ -1085,6 +1085,19 @@ func TestNewestMessage(t *testing.T) {
 			msg m1:
 			legacy m1:
 			newest 2 m2`,
+		"is known by every id that one of its events had": `
+			legacy m1 g1:
+			msg m1 h1:
+			msg m2:
+			msg g1:
+			msg h1:
+			legacy h1:
+			newest 3 m2`,
+		"under a new id that came along, too": `
+			msg m1 g1:
+			msg g1 h1:
+			msg h1:
+			newest 1 m1`,
 		"is no lead_reply, nor anything else": `
 			legacy m1:
 			reaction m2:
@@ -1095,6 +1108,13 @@ func TestNewestMessage(t *testing.T) {
 			outside:
 			msg m1:
 			newest 1 m1`,
+		"or with the first of those, known by the ids of all": `
+			legacy m1:
+			legacy m1 g1:
+			legacy g1 h1:
+			outside:
+			msg h1:
+			newest 1 h1`,
 		"but not if what came since is newer": `
 			legacy m1:
 			msg m2:
@@ -1116,5 +1136,63 @@ func TestNewestMessage(t *testing.T) {
 			newest 2 m2
 			no call
 			2.0 dropped already_read`,
+	})
+}
+
+// A message for which no read stood once it was handled supersedes reads that are
+// revived later, even if it is read by then.
+func TestRevivedReadIsNotForWhatNobodyAsked(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"the read that waited was for an older message": `
+			failing msg m1: codes mark_read
+			msg m2: sure mark_read 1h even_if_newer
+			msg m3:
+			advance 1h
+			calls 2.0
+			ok
+			odd:
+			revive 1.0
+			1.0 dropped superseded
+			no call`,
+		"the read was in shadow": `
+			failing msg m1: codes mark_read
+			msg m2: other mark_read shadow; sure sees
+			outside: sure mark_read even_if_newer
+			calls 3.0
+			ok
+			odd:
+			revive 1.0
+			1.0 dropped superseded`,
+		"the message was to be typed at, no more": `
+			failing msg m1: codes mark_read
+			msg m2: other typing; sure sees
+			calls 2.0
+			ok
+			outside: sure mark_read even_if_newer
+			calls 3.0
+			ok
+			odd:
+			revive 1.0
+			1.0 dropped superseded`,
+		"a read that is blocked stands": `
+			failing msg m1: codes mark_read
+			failing msg m2: settle mark_read
+			revive 1.0 2.0
+			calls 2.0 1.0`,
+		"one that waits stands": `
+			failing msg m1: codes mark_read
+			msg m2: settle mark_read
+			revive 1.0
+			calls 2.0 1.0`,
+		"one of a pack that has seen the message, too": `
+			failing msg m1: codes mark_read
+			msg m2: settle mark_read 1h
+			outside: settle mark_read 1h
+			2.0 dropped replaced
+			revive 1.0
+			1.0 waiting
+			advance 1h
+			calls 3.0 1.0`,
 	})
 }
