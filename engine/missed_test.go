@@ -951,3 +951,30 @@ end })`
 		})
 	}
 }
+
+// How a handler of a pack failed last is not said of a later pack of its name.
+func TestFailureOfPackThatIsGoneIsForgotten(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "a.lua", readAll, "guard.lua", `chert.on("message.received", function(ev)
+  if ev.text then error("oh") end
+  chert.keep_unread(ev.chat.id)
+end)`, "other.lua", `chert.on("message.received", function() error("ah") end)`)
+	c.handle("c1", "e1", "x")
+	failure := func(pack string) string {
+		c.m.blocking.mu.Lock()
+		defer c.m.blocking.mu.Unlock()
+		return c.m.blocking.failures[pack]
+	}
+	c.m.lookAtBlocking(ctx)
+	if !strings.HasSuffix(failure("guard"), "oh") || !strings.HasSuffix(failure("other"), "ah") {
+		t.Fatalf("the packs failed last by %q and %q", failure("guard"), failure("other"))
+	}
+	c.remove("guard.lua")
+	c.reload()
+	c.ahead.Add(int64(time.Minute)) // until then it may only have been moved
+	c.reload()
+	c.m.lookAtBlocking(ctx)
+	if failure("guard") != "" || !strings.HasSuffix(failure("other"), "ah") {
+		t.Errorf("once guard is removed, they failed last by %q and %q", failure("guard"), failure("other"))
+	}
+}
