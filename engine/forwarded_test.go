@@ -1,0 +1,63 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/engine/store"
+	"chertd/rules/chat"
+)
+
+// A wish for another chat is journaled, and carried out when that entry is
+// handled. By then its pack, version or rule may have gone: what acts is dropped
+// then and says so; what keeps a chat unread is not.
+func TestForwardedWishOfWhatIsNoLongerLiveIsDropped(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "live.lua", `chert.rule({ name = "r", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id) end })
+`)
+	r.message("c0", "e0", "hi") // the wishes' cause
+	n := 0
+	for _, c := range []struct {
+		pack, rule string
+		kind       chat.WishKind
+		dropped    bool
+	}{
+		{"live", "r", chat.WishRead, false},
+		{"live", "deleted", chat.WishRead, true},
+		{"gone", "r", chat.WishRead, true},
+		{"live", "r", chat.WishTyping, false},
+		{"live", "deleted", chat.WishTyping, false},
+		{"gone", "r", chat.WishTyping, true},
+		{"live", "deleted", chat.WishHold, false},
+		{"gone", "r", chat.WishHold, false},
+		{"gone", "r", chat.WishKeepUnread, false},
+	} {
+		n++
+		id, chatID := fmt.Sprint("wish", n), fmt.Sprint("c", n)
+		w := chat.Wish{Kind: c.kind, Pack: c.pack, Rule: c.rule, Version: "v", Due: time.Now().Add(time.Hour)}
+		_, err := r.eng.Ingest(ctx, []store.Arrival{{
+			Event:    event.Event{ID: id, Type: "wish", At: time.Now(), Source: event.SourceEngine, Chat: &event.Chat{ID: chatID}, Pack: c.pack},
+			Received: time.Now(), Cause: 1, Forward: &store.Forward{Wish: w},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.wait(id, func() bool { return r.handled(id) != nil })
+		unlock := r.look()
+		h := r.handled(id)
+		unlock()
+		if note := h.Decision.Note; strings.HasPrefix(note, "drops a wish of event 1: ") != c.dropped || strings.HasPrefix(note, "carries a wish of event 1 here") == c.dropped {
+			t.Errorf("%s of %s/%s: the decision notes %q", c.kind, c.pack, c.rule, note)
+		}
+		if acts := w.Acts() && !c.dropped; (len(h.Actions) > 0) != acts {
+			t.Errorf("%s of %s/%s: the actions are %+v", c.kind, c.pack, c.rule, h.Actions)
+		}
+		found, err := r.st.Chat(ctx, chatID)
+		if held := found.Hold.Active(time.Now()); err != nil || held != (c.kind == chat.WishHold) || (found.Veto > 0) != (c.kind == chat.WishHold || c.kind == chat.WishKeepUnread) {
+			t.Errorf("%s of %s/%s: the chat is %+v (%v)", c.kind, c.pack, c.rule, found, err)
+		}
+	}
+}
