@@ -955,10 +955,12 @@ end })`
 // How a handler of a pack failed last is not said of a later pack of its name.
 func TestFailureOfPackThatIsGoneIsForgotten(t *testing.T) {
 	t.Parallel()
-	c := newCrew(t, "a.lua", readAll, "guard.lua", `chert.on("message.received", function(ev)
+	c := newCrew(t, "a.lua", readAll+"\n", "guard.lua", `chert.on("message.received", function(ev)
   if ev.text then error("oh") end
   chert.keep_unread(ev.chat.id)
-end)`, "other.lua", `chert.on("message.received", function() error("ah") end)`)
+end)
+`, "other.lua", `chert.on("message.received", function() error("ah") end)
+`)
 	c.handle("c1", "e1", "x")
 	failure := func(pack string) string {
 		c.m.blocking.mu.Lock()
