@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"chertd/engine/store"
 	"chertd/rules"
@@ -78,23 +79,38 @@ end)`}
 		if !slices.Equal(got, want) {
 			t.Fatalf("after %s %q the engine says\n%s\nthe World says\n%s", ev.ID, ev.Text, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
+		// A World makes its calls before the next event.
+		acted := worldActions(w)
+		began := time.Now()
+		r.wait("the calls to be made", func() bool { return slices.Equal(engineActions(r), acted) || time.Since(began) > 10*time.Second })
+		if got := engineActions(r); !slices.Equal(got, acted) {
+			t.Fatalf("after %s %q the engine's actions are\n%s\nthe World's\n%s", ev.ID, ev.Text, strings.Join(got, "\n"), strings.Join(acted, "\n"))
+		}
 	}
+}
+
+// engineActions are the actions in the engine's store, sorted.
+func engineActions(r *rig) []string {
 	actions, err := r.st.Actions(context.Background(), store.ActionFilter{Limit: 1000})
 	if err != nil {
-		t.Fatal(err)
+		return []string{err.Error()}
 	}
-	var got, want []string
+	var list []string
 	for _, a := range actions {
-		got = append(got, fmt.Sprintf("%s %s %s %s %s", a.Chat, a.RuleKey(), a.Status, a.Why, a.Due.UTC()))
+		list = append(list, fmt.Sprintf("%s %s %s %s %s", a.Chat, a.RuleKey(), a.Status, a.Why, a.Due.UTC()))
 	}
+	slices.Sort(list)
+	return list
+}
+
+// worldActions are the same of a World.
+func worldActions(w *spec.World) []string {
+	var list []string
 	for _, a := range w.Actions("") {
-		want = append(want, fmt.Sprintf("%s %s %s %s %s", a.Chat, a.RuleKey(), a.Status, a.Why, a.Due.UTC()))
+		list = append(list, fmt.Sprintf("%s %s %s %s %s", a.Chat, a.RuleKey(), a.Status, a.Why, a.Due.UTC()))
 	}
-	slices.Sort(got)
-	slices.Sort(want)
-	if !slices.Equal(got, want) {
-		t.Errorf("the engine's actions are\n%s\nthe World's\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
+	slices.Sort(list)
+	return list
 }
 
 // engineDecisions are the engine's decisions, sorted; the rig is held still.
