@@ -761,8 +761,7 @@ end })`
 			c.stop()
 			c.start()
 			c.wait("the next process to know", func() bool { b := c.m.health().Blocked; return len(b) == 1 && b[0].Reads == 2 })
-			c.log.Reset()
-			c.log.WriteString(`msg="a pack blocks reads`)
+			c.log.set(`msg="a pack blocks reads`)
 			c.write("guard.lua", fine)
 			c.reload()
 		},
