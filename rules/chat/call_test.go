@@ -614,3 +614,64 @@ func TestLostCallsSayWhatHappened(t *testing.T) {
 			says 1.1`,
 	})
 }
+
+// A timer that has fired wakes nobody again; until its event is handled it is due.
+func TestNextTimerIsOneThatHasNotFired(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	fired, soon, late := Timer{Due: now, Fired: true}, Timer{Due: now.Add(time.Minute)}, Timer{Due: now.Add(time.Hour)}
+	for name, c := range map[string]struct {
+		timers []Timer
+		next   time.Time
+		due    bool
+	}{
+		"none":        {},
+		"the sooner":  {[]Timer{late, soon}, soon.Due, false},
+		"fired":       {[]Timer{fired}, time.Time{}, true},
+		"after fired": {[]Timer{fired, late}, late.Due, true},
+	} {
+		chat := Chat{Timers: c.timers}
+		if got := chat.NextTimer(); !got.Equal(c.next) || chat.TimerDue(now) != c.due {
+			t.Errorf("%s: the next timer is at %v, want %v; one is due: %t", name, got, c.next, !c.due)
+		}
+	}
+}
+
+// A read that was dropped while its call was out has the call's answer.
+func TestRecalledReadHasTheAnswer(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"it failed": `
+			msg m1: codes mark_read
+			calls 1.0
+			msg m2: vip keep_unread
+			retry 1s
+			1.0 dropped vetoed
+			says 1.0 saturated`,
+		"it was refused": `
+			msg m1: codes mark_read
+			calls 1.0
+			off codes
+			refused gone
+			1.0 dropped pack_inactive
+			says 1.0 gone`,
+	})
+}
+
+// What an event at the greatest depth asks for is carried out, beyond it not.
+func TestReleaseByDepth(t *testing.T) {
+	t.Parallel()
+	stories(t, map[string]string{
+		"at it": `
+			msg m1: vip hold 1h
+			outside depth=5: vip release
+			msg m2: codes mark_read
+			calls 3.0`,
+		"beyond it": `
+			msg m1: vip hold 1h
+			outside depth=6: vip release
+			msg m2: codes mark_read
+			no call
+			3.0 dropped held`,
+	})
+}

@@ -820,6 +820,18 @@ func TestOneMessageByManyEvents(t *testing.T) {
 			legacy text=one: codes sees
 			outside: codes mark_read 1h
 			3.0 waiting`,
+		"an id that came along later is as good": `
+			msg m1 g1:
+			msg g1 h1:
+			legacy h1: codes sees
+			outside: codes mark_read 1h
+			4.0 waiting`,
+		"who saw it told when that ran again may have asked before": `
+			legacy m1:
+			odd: codes mark_read 1h
+			missed 1: codes sees
+			msg m1:
+			2.0 dropped superseded`,
 		"two messages with one text are two": `
 			msg text=ok: codes mark_read
 			calls 1.0
