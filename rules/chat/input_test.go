@@ -24,8 +24,9 @@ func TestHandledOfHasWhatTheEventSays(t *testing.T) {
 		event *event.Event
 		want  Handled
 	}{
-		"message":      {of(event.MessageReceived, &group, &message), Handled{New: true, Message: true, IDs: []string{"m1", "g1"}, Texts: texts, Line: "+1", IsGroup: event.True}},
-		"lead_reply":   {of(event.LeadReply, &group, &message), Handled{Legacy: true, IDs: []string{"m1", "g1"}, Texts: texts, Line: "+1", IsGroup: event.True}},
+		"message":      {of(event.MessageReceived, &group, &message), Handled{New: true, Message: true, IDs: []string{"m1", "g1"}, Texts: texts, Sent: message.SentAt, Line: "+1", IsGroup: event.True}},
+		"lead_reply":   {of(event.LeadReply, &group, &message), Handled{Legacy: true, IDs: []string{"m1", "g1"}, Texts: texts, Sent: message.SentAt, Line: "+1", IsGroup: event.True}},
+		"no time sent": {&event.Event{Type: event.MessageReceived, Source: event.SourceWebhook, Chat: &group, At: message.SentAt, Depth: 2}, Handled{New: true, Message: true, Sent: message.SentAt, Line: "+1", IsGroup: event.True}},
 		"reaction":     {of(event.ReactionAdded, &group, &message), Handled{Line: "+1", IsGroup: event.True}},
 		"our own":      {of(event.MessageReceived, &group, &outbound), Handled{Line: "+1", IsGroup: event.True}},
 		"unknown type": {of("odd", &event.Chat{ID: "c1"}, nil), Handled{New: true}},
