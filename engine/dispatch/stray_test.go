@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -91,14 +92,19 @@ func runFilter(t *testing.T, bad int, since time.Duration, dice *rand.Rand) stri
 		return false
 	}
 	before := count()
+	made := func() []string {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return slices.Clone(d.calls[before:])
+	}
 	d.ask("good0", 1000, 0)
 	if !waitFor("good0", 2*(probeMax+2*time.Second)) {
-		return fmt.Sprintf("good0 is not read after two probes' time; calls since: %v", d.calls[before:])
+		return fmt.Sprintf("good0 is not read after two probes' time; calls since: %v", made())
 	}
 	// A probe may have been on the wire, and is none of the two.
-	for i, call := range d.calls[before:] {
+	for i, call := range made() {
 		if strings.HasPrefix(call, "good0@") && i > 2 {
-			return fmt.Sprintf("good0 is called after %d probes: %v", i, d.calls[before:])
+			return fmt.Sprintf("good0 is called after %d probes: %v", i, made())
 		}
 	}
 	for i := range 20 {
@@ -117,6 +123,8 @@ func runFilter(t *testing.T, bad int, since time.Duration, dice *rand.Rand) stri
 	if n, _ := gov.Strays(time.Now()); n == 0 {
 		return "no chat counts as kept from Chert"
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for i := range bad {
 		if d.settled[fmt.Sprintf("bad%d", i)] != "" {
 			return fmt.Sprintf("bad%d was settled as %s", i, d.settled[fmt.Sprintf("bad%d", i)])
