@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"chertd/engine/event"
+	"chertd/engine/store"
+)
+
+// A shard knows of which chats events wait, and how many bytes they take, however
+// they are taken out and put back: no read goes out over one that waits.
+func TestShardKnowsWhatWaits(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	s := &shard{queued: map[string]int{}}
+	var waiting, out []*store.Entry // a model of the queue, and what was taken and may come back
+	seq := int64(0)
+	for range 5000 {
+		switch n := random.IntN(6); {
+		case n < 3:
+			seq++
+			entry := &store.Entry{Seq: seq, Arrival: store.Arrival{Event: event.Event{
+				ID: fmt.Sprint("e", seq), Chat: &event.Chat{ID: fmt.Sprint("c", random.IntN(4))}, Raw: make([]byte, random.IntN(9)),
+			}}}
+			s.push(entry)
+			waiting = append(waiting, entry)
+		case n < 5 && len(waiting) > 0:
+			if got := s.take(); got != waiting[0] || s.taken != got.Seq {
+				t.Fatalf("took %v, and notes %d; want event %d", got, s.taken, waiting[0].Seq)
+			}
+			out, waiting = append(out, waiting[0]), waiting[1:]
+		case n == 5 && len(out) > 0:
+			s.putBack(out)
+			if s.taken != out[0].Seq-1 {
+				t.Fatalf("taken is %d once %d is back", s.taken, out[0].Seq)
+			}
+			waiting, out = append(out, waiting...), nil
+		case random.IntN(2) == 0:
+			out = nil // they are handled
+		}
+		bytes, chats := 0, map[string]bool{}
+		for _, entry := range waiting {
+			bytes += len(entry.Event.Raw)
+			chats[entry.ShardKey()] = true
+		}
+		if s.bytes != bytes || s.backlog() != len(waiting) || len(s.queued) != len(chats) {
+			t.Fatalf("%d bytes, %d events, chats %v; want %d, %d, %v", s.bytes, s.backlog(), s.queued, bytes, len(waiting), chats)
+		}
+		for i := range 4 {
+			id := fmt.Sprint("c", i)
+			if waits, _, err := s.unhandled(t.Context(), id); err != nil || waits != chats[id] {
+				t.Fatalf("events of %s wait: %t, %v; want %t", id, waits, err, chats[id])
+			}
+		}
+	}
+	if s.take(); len(waiting) == 0 {
+		t.Error("nothing waits in the end: too few events came")
+	}
+}
