@@ -30,6 +30,7 @@ func main() {
 	with := flag.String("with", "", "further packages, separated by commas, whose tests count if the package's own see nothing")
 	files := flag.String("files", "", "only files whose name has one of these words in it, separated by commas")
 	patience := flag.Duration("timeout", 2*time.Minute, "of one run of the tests; a fault that makes them hang is seen")
+	atMost := flag.Duration("for", 0, "how long to draw faults; 0: until all n were tried")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./.ci/mutate [flags] PACKAGE ...")
 		flag.PrintDefaults()
@@ -40,6 +41,9 @@ func main() {
 		os.Exit(2)
 	}
 	r := runner{timeout: *patience}
+	if *atMost > 0 {
+		r.until = time.Now().Add(*atMost)
+	}
 	if *with != "" {
 		r.with = strings.Split(*with, ",")
 	}
@@ -53,6 +57,7 @@ func main() {
 type runner struct {
 	with    []string
 	timeout time.Duration
+	until   time.Time // no fault is drawn after it; zero: there is no end
 
 	seen, unseen int
 }
@@ -79,7 +84,7 @@ func (r *runner) run(packages []string, words string, n int, random *rand.Rand) 
 		return errors.New("there is nothing to change in these packages")
 	}
 	random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	for i := 0; i < len(all) && r.seen+r.unseen < n; i++ {
+	for i := 0; i < len(all) && r.seen+r.unseen < n && (r.until.IsZero() || time.Now().Before(r.until)); i++ {
 		if err := r.try(&all[i]); err != nil {
 			return err
 		}
