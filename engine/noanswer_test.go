@@ -110,3 +110,41 @@ end })`)
 		t.Errorf("all holds are over, and the status says %+v", h)
 	}
 }
+
+// partly is a store that answers all but one question.
+type partly struct {
+	store.Store
+	stats, holds error
+}
+
+func (p partly) Stats(ctx context.Context) (store.Stats, error) {
+	if p.stats != nil {
+		return store.Stats{}, p.stats
+	}
+	return p.Store.Stats(ctx)
+}
+
+func (p partly) Holds(ctx context.Context, now time.Time, limit int) ([]store.Hold, int64, error) {
+	if p.holds != nil {
+		return nil, 0, p.holds
+	}
+	return p.Store.Holds(ctx, now, limit)
+}
+
+// Where the store does not say one thing, the status says that something is
+// missing: nobody takes it for none.
+func TestStatusSaysWhatIsUnknown(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "read.lua", readAll)
+	whole := c.m.store
+	for name, st := range map[string]store.Store{"counts": partly{Store: whole, stats: errKilled}, "holds": partly{Store: whole, holds: errKilled}} {
+		c.m.store = st
+		if got, err := c.m.Status(ctx); err != nil || !strings.Contains(got.Unknown, errKilled.Error()) {
+			t.Errorf("without %s: unknown is %q, %v", name, got.Unknown, err)
+		}
+	}
+	c.m.store = whole
+	if got, err := c.m.Status(ctx); err != nil || got.Unknown != "" {
+		t.Errorf("with all: unknown is %q, %v", got.Unknown, err)
+	}
+}
