@@ -126,16 +126,12 @@ func (s *step) saw(packs []string) {
 // have seen it, and what they have asked for since speaks for it.
 func (s *step) message(in Handled) bool {
 	m, came := &s.c.Recent, in.Seq
-	saw := map[string]int64{}
+	var saw map[string]int64 // nil for nearly all messages: no lead_reply told of them
 	for at := m.reply(&in); at >= 0; at = m.reply(&in) {
 		r := m.Replies[at]
 		m.Replies = slices.Delete(slices.Clone(m.Replies), at, at+1)
 		came = min(came, r.Seq)
-		for pack, since := range r.Saw {
-			if first, there := saw[pack]; !there || first == 0 {
-				saw[pack] = since
-			}
-		}
+		saw = earliest(saw, r.Saw)
 		if !shares(r.Keys, in.Texts) { // they are ids
 			in.IDs = with(in.IDs, r.Keys)
 		}
@@ -158,6 +154,21 @@ func (s *step) message(in Handled) bool {
 		s.told(came, saw)
 	}
 	return true
+}
+
+// earliest is when packs saw first what they saw by two lead_replies: 0 only if no
+// other is known.
+func earliest(a, b map[string]int64) map[string]int64 {
+	if len(a) == 0 {
+		return b
+	}
+	all := maps.Clone(a)
+	for pack, since := range b {
+		if all[pack] == 0 {
+			all[pack] = since
+		}
+	}
+	return all
 }
 
 // fresh notes that something came that can be unread.
