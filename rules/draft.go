@@ -195,11 +195,11 @@ func (d *draft) List(prefix, after string, limit, bytes int) ([]luabind.Pair, st
 type overBase struct{ d *draft }
 
 func (b overBase) List(prefix, after string, limit, bytes int) ([]Entry, string, error) {
-	return b.d.memory.written.List(stored{b.d}, b.d.now, prefix, after, limit, bytes)
+	return b.d.memory.written.List(stored(b), b.d.now, prefix, after, limit, bytes)
 }
 
 func (b overBase) Usage(without []string) (int64, error) {
-	return b.d.memory.written.Usage(stored{b.d}, b.d.now, without)
+	return b.d.memory.written.Usage(stored(b), b.d.now, without)
 }
 
 // stored is what the pack remembered before the event. What of it a handler was

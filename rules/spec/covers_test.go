@@ -151,8 +151,7 @@ func TestNoReadCoversWhatNobodySaw(t *testing.T) {
 // were made while a message was unread.
 func covered(w *World) (calls, unread int, wrong string) {
 	type made struct {
-		seq, received int64           // the first event that brought it, and the first message.received
-		saw           map[string]bool // packs of which a rule ran
+		seq, received int64 // the first event that brought it, and the first message.received
 		chat          string
 	}
 	messages := map[string]*made{} // by chat and id of the message
