@@ -156,3 +156,47 @@ func wait(ctx context.Context, all []<-chan struct{}) error {
 	}
 	return nil
 }
+
+// dropOff notes what is to be dropped of packs that were live in a set and are
+// in another mode now, whoever set it.
+func (g *Generations) dropOff(before *Set, modes map[string]Mode) {
+	if before == nil {
+		return
+	}
+	for name, mode := range before.modes {
+		now, there := modes[name]
+		if !there || mode != Live || now == Live || g.packs[name].kept {
+			continue
+		}
+		if !slices.ContainsFunc(g.drops, func(d drop) bool { return d.pack == name && d.version == "" }) {
+			g.drops = append(g.drops, drop{pack: name, why: string(now)})
+		}
+	}
+}
+
+// dropRules notes that reads of rules are to be dropped which a pack will not have
+// any more once another version of it is live: now or, if the process ends before
+// that is done, at the next start. A version that was live when the process last
+// ran, and was not loaded since, may have had any rules.
+func (g *Generations) dropRules(s *standing, to *Pack) {
+	pack, was := s.state.Pack, s.live
+	switch {
+	case g.c.CancelRules == nil || slices.ContainsFunc(g.drops, func(d drop) bool { return d.pack == pack && d.rules }):
+		return
+	case was == nil && (s.state.Live == "" || s.state.Live == to.Version):
+		return
+	case was != nil && (was == to || s.keptOf == was.Version || !was.losesRules(to)):
+		return
+	}
+	if err := g.c.Keeper.SetFlag(context.Background(), rulesGoneFlag(pack), true); err != nil {
+		g.c.Log.Warn("should the process end now, reads of rules that were deleted go out all the same", "pack", pack, "err", err)
+	}
+	g.drops = append(g.drops, drop{pack: pack, why: "rule deleted", rules: true})
+}
+
+// losesRules reports whether a pack has rules that another version does not have.
+func (p *Pack) losesRules(to *Pack) bool {
+	return slices.ContainsFunc(p.Rules, func(r *Rule) bool {
+		return !slices.ContainsFunc(to.Rules, func(other *Rule) bool { return other.Name == r.Name })
+	})
+}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -98,53 +97,6 @@ const (
 	// failed.
 	againAfter = 5 * time.Second
 )
-
-// standing is how one pack stands.
-type standing struct {
-	state PackState
-	live  *Pack     // nil: none
-	word  int       // under which live was made
-	since time.Time // live since, as far as this process knows or was told
-
-	path      string              // of its files
-	edit      string              // version of its files as they are now; "": they are gone
-	manifest  Manifest            // of its files as they are now
-	notLive   string              // why they are not live, in words; "": they are
-	diags     luabind.Diagnostics // what is wrong with them, or what they are warned of
-	warnings  luabind.Diagnostics // of the live version
-	lost      string              // why the version that ought to be live can't be had
-	editVeto  bool                // the files as they are now may veto, or nobody can know
-	unwritten string              // version of the files that were there at the start, never live, and empty
-	lastVeto  bool                // so may the version that was live last
-	empty     bool                // the files as they are now load, and have no rules
-	gone      bool                // the files are gone, and the pack is kept
-	unread    bool                // the folder can't be read: nobody knows how the files are
-	missed    time.Time           // gone since; zero: not
-
-	complete []File // the files as they were when they last looked complete; nil: not known
-	half     half   // how the files look half written; zero: they do not
-
-	trying *trying         // the edit whose specs are running
-	tried  *verdict        // on the edit, so that it is not tried at each reading
-	back   map[string]bool // versions that were rolled back and had to drop what waits
-	kept   bool            // what waits was kept when the mode became another
-	keptOf string          // version that was rolled back and whose reads were kept
-	// rulesGone says that reads of deleted rules were to be dropped when the
-	// process last ended.
-	rulesGone bool
-
-	said string // the refusal of an edit that was logged last
-}
-
-// verdict is what was found out about an edit.
-type verdict struct {
-	key   string
-	pack  *Pack // it may go live; nil: it may not
-	diags luabind.Diagnostics
-	why   string
-	veto  bool // the edit may veto
-	empty bool // it has no rules
-}
 
 // NewGenerations makes a manager; nothing is live before Start. Stop ends what
 // goes on of itself.
@@ -429,75 +381,6 @@ func (g *Generations) someJustGone(present map[string][]*builder, emptied map[st
 	return false
 }
 
-// warnIgnored logs what is ignored, once.
-func (g *Generations) warnIgnored() {
-	now := map[Ignored]bool{}
-	for _, i := range g.ignored {
-		now[i] = true
-		if !g.warned[i] {
-			g.c.Log.Warn("a file is not loaded: "+i.Why, "file", i.Path, "hint", i.Hint)
-		}
-	}
-	g.warned = now
-}
-
-// unknown warns of packs that the operator names and that are not there.
-func (g *Generations) unknown(present map[string][]*builder) (diags luabind.Diagnostics) {
-	for _, name := range slices.Sorted(maps.Keys(g.options.Packs)) {
-		if g.packs[name] == nil && present[name] == nil {
-			diags = append(diags, luabind.Diagnostic{File: "chertd.yaml", Severity: luabind.SeverityWarning,
-				Message: fmt.Sprintf("rules.packs names %q, and there is no such pack", name),
-				Hint:    didYouMean(luabind.Suggest(name, slices.Sorted(maps.Keys(g.packs))))})
-		}
-	}
-	return diags
-}
-
-// readLater has the folder read again after a while, unless that is to happen
-// sooner anyway.
-func (g *Generations) readLater(after time.Duration) {
-	due := time.Now().Add(after)
-	if !g.again.before(due) {
-		return
-	}
-	g.tasks.start(func(ctx context.Context) {
-		if !pause(ctx, after) || !g.again.reached(due) {
-			return
-		}
-		if err := g.Notice(ctx, "the folder was read again"); err != nil && ctx.Err() == nil {
-			g.c.Log.Error("the rules could not be read to the end; what was live stays live", "err", err)
-		}
-	})
-}
-
-// again is when the folder is read next without anyone asking.
-type again struct {
-	mu  sync.Mutex
-	due time.Time // zero: not at all
-}
-
-// before makes due the time, if it is the earliest.
-func (l *again) before(due time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.due.IsZero() && !due.Before(l.due) {
-		return false
-	}
-	l.due = due
-	return true
-}
-
-// reached ends the waiting for due, unless an earlier time took its place.
-func (l *again) reached(due time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.due.Equal(due) {
-		return false
-	}
-	l.due = time.Time{}
-	return true
-}
-
 // renew makes a set of what is live and swaps it in, if it is another. What
 // packs that are not live any more have waiting is dropped, from then on and
 // apart; the channels are closed when that is done.
@@ -566,97 +449,10 @@ func (g *Generations) overcome(s *standing) {
 // LiveMessage is logged each time a set goes live.
 const LiveMessage = "rules are live"
 
-// dropOff notes what is to be dropped of packs that were live in a set and are
-// in another mode now, whoever set it.
-func (g *Generations) dropOff(before *Set, modes map[string]Mode) {
-	if before == nil {
-		return
-	}
-	for name, mode := range before.modes {
-		now, there := modes[name]
-		if !there || mode != Live || now == Live || g.packs[name].kept {
-			continue
-		}
-		if !slices.ContainsFunc(g.drops, func(d drop) bool { return d.pack == name && d.version == "" }) {
-			g.drops = append(g.drops, drop{pack: name, why: string(now)})
-		}
-	}
-}
-
 // take makes a verdict's pack the live one.
 func (g *Generations) take(s *standing, v *verdict) {
 	g.dropRules(s, v.pack)
 	s.take(v, g.word)
-}
-
-// dropRules notes that reads of rules are to be dropped which a pack will not have
-// any more once another version of it is live: now or, if the process ends before
-// that is done, at the next start. A version that was live when the process last
-// ran, and was not loaded since, may have had any rules.
-func (g *Generations) dropRules(s *standing, to *Pack) {
-	pack, was := s.state.Pack, s.live
-	switch {
-	case g.c.CancelRules == nil || slices.ContainsFunc(g.drops, func(d drop) bool { return d.pack == pack && d.rules }):
-		return
-	case was == nil && (s.state.Live == "" || s.state.Live == to.Version):
-		return
-	case was != nil && (was == to || s.keptOf == was.Version || !was.losesRules(to)):
-		return
-	}
-	if err := g.c.Keeper.SetFlag(context.Background(), rulesGoneFlag(pack), true); err != nil {
-		g.c.Log.Warn("should the process end now, reads of rules that were deleted go out all the same", "pack", pack, "err", err)
-	}
-	g.drops = append(g.drops, drop{pack: pack, why: "rule deleted", rules: true})
-}
-
-// losesRules reports whether a pack has rules that another version does not have.
-func (p *Pack) losesRules(to *Pack) bool {
-	return slices.ContainsFunc(p.Rules, func(r *Rule) bool {
-		return !slices.ContainsFunc(to.Rules, func(other *Rule) bool { return other.Name == r.Name })
-	})
-}
-
-// complain says once what is wrong with the folder as a whole.
-func (g *Generations) complain(live int) {
-	said := ""
-	if len(g.folder) > 0 {
-		said = g.folder.Error()
-	}
-	if live == 0 && g.set == nil {
-		said = "none " + g.problems().Error()
-	}
-	if said == g.said {
-		return
-	}
-	g.said = said
-	switch {
-	case said == "":
-	case live == 0 && g.set == nil:
-		g.c.Log.Error("no rules are live: events are taken in and wait", "dir", g.c.Dir, "err", g.problems().Error())
-	default:
-		g.c.Log.Warn("something is wrong with the rules folder; what was live stays live", "dir", g.c.Dir, "err", said)
-	}
-}
-
-// canVeto reports whether reads are blocked while no version is live: one of what
-// was live and what its files are now is enough.
-func (s *standing) canVeto() bool { return s.editVeto || s.lastVeto }
-
-// wanted reports whether there are rules that ought to be live: files without any
-// miss nothing, nor does a new pack that somebody is still writing.
-func (s *standing) wanted() bool {
-	return s.state.Live != "" || !s.empty && s.half.began.IsZero()
-}
-
-// whyNone says why a pack has no version that is live.
-func (s *standing) whyNone() string {
-	if s.lost != "" {
-		return s.lost
-	}
-	if s.notLive == "" {
-		return "it could not be looked at"
-	}
-	return s.notLive
 }
 
 // mode is how a pack runs, and by whose word.
@@ -676,23 +472,6 @@ func (g *Generations) mode(s *standing) (mode Mode, by string) {
 		return manifest.Mode, "pack.yaml"
 	}
 	return Live, "default"
-}
-
-// problems is all that is wrong with the files as they are.
-func (g *Generations) problems() luabind.Diagnostics {
-	all := slices.Clone(g.folder)
-	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
-		all = append(all, g.packs[name].problems()...)
-	}
-	return all
-}
-
-// problems are what is wrong with the pack's files, and with what ought to be live.
-func (s *standing) problems() luabind.Diagnostics {
-	if s.lost == "" {
-		return s.diags
-	}
-	return append(slices.Clone(s.diags), luabind.Diagnostic{File: s.path, Severity: luabind.SeverityError, Message: s.lost})
 }
 
 // shorten is a version as people are shown it.

@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"chertd/engine/control"
+	"chertd/engine/store/sqlite"
+	"chertd/luabind"
+	"chertd/rules"
+)
+
+// Status implements control.Daemon.
+func (m *manager) Status(ctx context.Context) (control.Status, error) {
+	h := m.health()
+	reading, cancel := patience(ctx)
+	defer cancel()
+	unknown, held := "", (*control.Holds)(nil)
+	stats, err := m.store.Stats(reading)
+	if err == nil {
+		held, err = m.holds(reading)
+	}
+	if err != nil {
+		// What the store holds is the least that people want to know now.
+		unknown = m.noAnswer(err)
+	}
+	st := control.Status{
+		Version: m.version, Since: m.since, Ready: len(h.NotReady) == 0,
+		NotReady: h.NotReady, NoCalls: h.NoCalls, Blocked: h.Blocked, Notes: h.Notes, Paused: m.eng.calls.Paused(), Calls: m.callsStatus(),
+		Events: stats.Events, Pending: stats.Pending, Chats: stats.Chats,
+		Quarantined: stats.Quarantined, Bytes: stats.Bytes, Actions: map[string]int64{},
+		Unknown: unknown, Holds: held,
+	}
+	for status, n := range stats.Actions {
+		st.Actions[string(status)] = n
+	}
+	st.Webhook = m.webhook()
+	for _, i := range m.gens.Ignored() {
+		st.Ignored = append(st.Ignored, control.Ignored{File: i.Path, Why: i.Why, Hint: i.Hint})
+	}
+	for _, p := range m.gens.Standings() {
+		st.Packs++
+		if p.NotLive != "" && !p.Unread {
+			st.NotLive++
+		}
+	}
+	return st, nil
+}
+
+// holds lists the chats that are held; nil: none is.
+func (m *manager) holds(ctx context.Context) (*control.Holds, error) {
+	list, total, err := m.store.Holds(ctx, m.eng.c.Now(), control.ShownHolds)
+	if err != nil || total == 0 {
+		return nil, err
+	}
+	held := &control.Holds{Total: total}
+	for _, h := range list {
+		held.First = append(held.First, control.Hold{Chat: h.Chat, By: h.By, Until: h.Until, Reason: h.Reason})
+	}
+	return held, nil
+}
+
+// patience is how long people wait for a store that may hang.
+func patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, statsTime)
+}
+
+// stalled says why the store does not answer; nil: it does, though perhaps with
+// errors.
+func (m *manager) stalled() error {
+	if stalled, ok := errors.AsType[*sqlite.StalledError](m.store.Healthy()); ok {
+		return stalled
+	}
+	return nil
+}
+
+// noAnswer says that the store did not answer what people asked, and why.
+func (m *manager) noAnswer(err error) string {
+	if sick := m.store.Healthy(); sick != nil {
+		err = sick
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "the store does not answer within " + statsTime.String()
+	}
+	return fmt.Sprintf("the store does not answer (%v)", err)
+}
+
+// Packs implements control.Daemon.
+func (m *manager) Packs(ctx context.Context) ([]control.Pack, error) {
+	ctx, cancel := patience(ctx)
+	defer cancel()
+	var all []control.Pack
+	for _, s := range m.gens.Standings() {
+		all = append(all, m.describe(ctx, s))
+	}
+	// What needs somebody stands first.
+	slices.SortStableFunc(all, func(a, b control.Pack) int {
+		switch {
+		case a.Blocked != nil && b.Blocked == nil:
+			return -1
+		case a.Blocked == nil && b.Blocked != nil:
+			return 1
+		}
+		return 0
+	})
+	return all, nil
+}
+
+// describe adds to a pack's standing what the store has counted, if it answers.
+func (m *manager) describe(ctx context.Context, s rules.PackStanding) control.Pack {
+	p := control.Pack{
+		Name: s.Name, Path: s.Path, Version: s.Version, Since: s.Since,
+		Mode: string(s.Mode), ModeBy: s.ModeBy, Rules: s.Rules, Pinned: s.Pinned, Gone: s.Gone, Unread: s.Unread,
+		NotLive: s.NotLive, Diagnostics: s.Diagnostics,
+	}
+	for _, a := range s.Suspended {
+		p.Suspended = append(p.Suspended, control.RuleSuspension{
+			Rule: a.Rule, Scope: string(a.Scope), Chat: a.Chat, Until: a.Until, Probing: !m.eng.c.Now().Before(a.Until), Why: a.Why,
+		})
+		if a.Why == rules.WhyShare {
+			p.SuspendedHint = rules.ShareWords() + "; " + stepsHint
+		}
+	}
+	if s.ModeWhy != "" {
+		p.ModeHint = modeHint(s.Name)
+	}
+	p.Blocked = m.blocked(&s)
+	for _, by := range m.eng.misses.counts() {
+		if by.Pack == s.Name {
+			older := m.blocking.older(s.Name)
+			p.Missed, p.MissedEarlier, p.BlockedEarlier = by.Events, min(older.Events, by.Events), older.Reads
+		}
+	}
+	versions, err := m.store.Versions(ctx, s.Name, rules.KeptVersions)
+	if err != nil {
+		p.Unknown = m.noAnswer(err)
+	}
+	for _, v := range versions {
+		p.Versions = append(p.Versions, control.PackVersion{
+			Version: v.Version, Since: v.Since, Last: v.Last, Events: v.Events, Failures: v.Failures, RolledBack: !v.RolledBack.IsZero(),
+		})
+		if v.Version == s.Version {
+			p.Events, p.Failures = v.Events, v.Failures
+		}
+	}
+	return p
+}
+
+// health says how the daemon stands, in words that name the mend.
+func (m *manager) health() control.Health {
+	st := m.eng.Status()
+	var h control.Health
+	if st.Draining {
+		h.NotReady = append(h.NotReady, "draining")
+	}
+	if st.Failing != "" {
+		h.NotReady = append(h.NotReady, storeFails(m.eng.c.Store, st.Failing))
+	}
+	problems, live := m.gens.Problems()
+	if !live {
+		h.NotReady = append(h.NotReady, "no rules are live: events are taken in and wait")
+	}
+	h.NoCalls = m.noCalls(&st)
+	h.Notes = append(h.Notes, m.intakeNotes()...)
+	h.Notes = append(h.Notes, m.eng.callHealth.notes(m.eng.c.Now())...)
+	standings := m.gens.Standings()
+	h.Blocked = m.allBlocked(standings)
+	h.Notes = append(h.Notes, m.missedNotes()...)
+	for _, p := range standings {
+		if p.NotLive != "" && !p.Unread { // what is wrong with the folder is said once
+			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", p.Name, p.NotLive))
+		}
+		if p.ModeWhy != "" {
+			h.Notes = append(h.Notes, fmt.Sprintf("pack %s is in %s: %s; %s", p.Name, p.Mode, p.ModeWhy, modeHint(p.Name)))
+		}
+		h.Notes = append(h.Notes, suspensionNotes(&p, m.eng.c.Now())...)
+	}
+	for _, d := range problems {
+		if d.Severity == luabind.SeverityError {
+			h.Notes = append(h.Notes, d.String())
+		}
+	}
+	return h
+}
+
+// suspensionNotes tell which rules of a pack are suspended, and why.
+func suspensionNotes(p *rules.PackStanding, now time.Time) (notes []string) {
+	type chats struct{ subject, why string }
+	some := map[chats]int{}
+	for i := range p.Suspended {
+		a := &p.Suspended[i]
+		if a.Scope != rules.AllChats {
+			some[chats{a.Subject(), a.Why}]++
+			continue
+		}
+		until := " suspended: "
+		if !now.Before(a.Until) {
+			until = " suspended until an event probes it: "
+		}
+		notes = append(notes, fmt.Sprintf("pack %s: %s%s%s%s", p.Name, a.Subject(), until, a.Why, whatToDo(a)))
+	}
+	for _, of := range slices.SortedFunc(maps.Keys(some), func(a, b chats) int { return cmp.Or(cmp.Compare(a.subject, b.subject), cmp.Compare(a.why, b.why)) }) {
+		notes = append(notes, fmt.Sprintf("pack %s: %s suspended for some chats (%d): %s%s", p.Name, of.subject, some[of], of.why, whatToDo(&rules.RuleSuspension{Why: of.why})))
+	}
+	return notes
+}
+
+// whatToDo says what to do about a suspension, where that is not plain.
+func whatToDo(a *rules.RuleSuspension) string {
+	if a.Why != rules.WhyShare {
+		return ""
+	}
+	return " (" + rules.ShareWords() + "); " + stepsHint
+}

@@ -1,0 +1,64 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"chertd/luabind"
+)
+
+// complain says once what is wrong with the folder as a whole.
+func (g *Generations) complain(live int) {
+	said := ""
+	if len(g.folder) > 0 {
+		said = g.folder.Error()
+	}
+	if live == 0 && g.set == nil {
+		said = "none " + g.problems().Error()
+	}
+	if said == g.said {
+		return
+	}
+	g.said = said
+	switch {
+	case said == "":
+	case live == 0 && g.set == nil:
+		g.c.Log.Error("no rules are live: events are taken in and wait", "dir", g.c.Dir, "err", g.problems().Error())
+	default:
+		g.c.Log.Warn("something is wrong with the rules folder; what was live stays live", "dir", g.c.Dir, "err", said)
+	}
+}
+
+// problems is all that is wrong with the files as they are.
+func (g *Generations) problems() luabind.Diagnostics {
+	all := slices.Clone(g.folder)
+	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
+		all = append(all, g.packs[name].problems()...)
+	}
+	return all
+}
+
+// unknown warns of packs that the operator names and that are not there.
+func (g *Generations) unknown(present map[string][]*builder) (diags luabind.Diagnostics) {
+	for _, name := range slices.Sorted(maps.Keys(g.options.Packs)) {
+		if g.packs[name] == nil && present[name] == nil {
+			diags = append(diags, luabind.Diagnostic{File: "chertd.yaml", Severity: luabind.SeverityWarning,
+				Message: fmt.Sprintf("rules.packs names %q, and there is no such pack", name),
+				Hint:    didYouMean(luabind.Suggest(name, slices.Sorted(maps.Keys(g.packs))))})
+		}
+	}
+	return diags
+}
+
+// warnIgnored logs what is ignored, once.
+func (g *Generations) warnIgnored() {
+	now := map[Ignored]bool{}
+	for _, i := range g.ignored {
+		now[i] = true
+		if !g.warned[i] {
+			g.c.Log.Warn("a file is not loaded: "+i.Why, "file", i.Path, "hint", i.Hint)
+		}
+	}
+	g.warned = now
+}

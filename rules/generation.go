@@ -1,0 +1,84 @@
+package rules
+
+import (
+	"slices"
+	"time"
+
+	"chertd/luabind"
+)
+
+// standing is how one pack stands.
+type standing struct {
+	state PackState
+	live  *Pack     // nil: none
+	word  int       // under which live was made
+	since time.Time // live since, as far as this process knows or was told
+
+	path      string              // of its files
+	edit      string              // version of its files as they are now; "": they are gone
+	manifest  Manifest            // of its files as they are now
+	notLive   string              // why they are not live, in words; "": they are
+	diags     luabind.Diagnostics // what is wrong with them, or what they are warned of
+	warnings  luabind.Diagnostics // of the live version
+	lost      string              // why the version that ought to be live can't be had
+	editVeto  bool                // the files as they are now may veto, or nobody can know
+	unwritten string              // version of the files that were there at the start, never live, and empty
+	lastVeto  bool                // so may the version that was live last
+	empty     bool                // the files as they are now load, and have no rules
+	gone      bool                // the files are gone, and the pack is kept
+	unread    bool                // the folder can't be read: nobody knows how the files are
+	missed    time.Time           // gone since; zero: not
+
+	complete []File // the files as they were when they last looked complete; nil: not known
+	half     half   // how the files look half written; zero: they do not
+
+	trying *trying         // the edit whose specs are running
+	tried  *verdict        // on the edit, so that it is not tried at each reading
+	back   map[string]bool // versions that were rolled back and had to drop what waits
+	kept   bool            // what waits was kept when the mode became another
+	keptOf string          // version that was rolled back and whose reads were kept
+	// rulesGone says that reads of deleted rules were to be dropped when the
+	// process last ended.
+	rulesGone bool
+
+	said string // the refusal of an edit that was logged last
+}
+
+// verdict is what was found out about an edit.
+type verdict struct {
+	key   string
+	pack  *Pack // it may go live; nil: it may not
+	diags luabind.Diagnostics
+	why   string
+	veto  bool // the edit may veto
+	empty bool // it has no rules
+}
+
+// canVeto reports whether reads are blocked while no version is live: one of what
+// was live and what its files are now is enough.
+func (s *standing) canVeto() bool { return s.editVeto || s.lastVeto }
+
+// wanted reports whether there are rules that ought to be live: files without any
+// miss nothing, nor does a new pack that somebody is still writing.
+func (s *standing) wanted() bool {
+	return s.state.Live != "" || !s.empty && s.half.began.IsZero()
+}
+
+// whyNone says why a pack has no version that is live.
+func (s *standing) whyNone() string {
+	if s.lost != "" {
+		return s.lost
+	}
+	if s.notLive == "" {
+		return "it could not be looked at"
+	}
+	return s.notLive
+}
+
+// problems are what is wrong with the pack's files, and with what ought to be live.
+func (s *standing) problems() luabind.Diagnostics {
+	if s.lost == "" {
+		return s.diags
+	}
+	return append(slices.Clone(s.diags), luabind.Diagnostic{File: s.path, Severity: luabind.SeverityError, Message: s.lost})
+}
