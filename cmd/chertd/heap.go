@@ -12,7 +12,7 @@ import (
 // megabytes of garbage, so the runtime has a soft limit: up to smallHeap the
 // collector takes its time, and above it the heap may grow by a third.
 const (
-	smallHeap = 48 << 20
+	smallHeap = 40 << 20
 	headroom  = 12 << 20
 )
 
