@@ -12,8 +12,8 @@ import (
 // megabytes of garbage, so the runtime has a soft limit: up to smallHeap the
 // collector takes its time, and above it the heap may grow by a third.
 const (
-	smallHeap = 40 << 20
-	headroom  = 12 << 20
+	smallHeap = 36 << 20
+	headroom  = 6 << 20
 )
 
 // boundHeap keeps the soft limit in proportion to what lives, from now on: it looks

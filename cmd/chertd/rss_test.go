@@ -46,6 +46,7 @@ const usualGreedy = `run JSON that is decoded
 load JSON that is decoded
 spec JSON that is decoded
 run kv that is listed
+run kv of large values
 run parts that are kept
 `
 
