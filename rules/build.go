@@ -137,7 +137,7 @@ func (b *builder) fingerprint() string {
 	if p.config.Zone != nil {
 		zone = p.config.Zone.String()
 	}
-	fmt.Fprintf(h, "%q %q %s %s %s %v %+v %v %d %d", p.Name, p.Path, p.Version, settings, zone, p.Grants, p.config.Limits, p.Manifest.Reads, p.Manifest.KV, len(p.vms))
+	fmt.Fprintf(h, "%q %q %s %s %s %q %v %+v %v %d %d", p.Name, p.Path, p.Version, settings, zone, b.opts.Country, p.Grants, p.config.Limits, p.Manifest.Reads, p.Manifest.KV, len(p.vms))
 	return hex.EncodeToString(h.Sum(nil))
 }
 

@@ -15,6 +15,7 @@ import (
 type Options struct {
 	Shards  int                    // how many goroutines may call Set.Run, one a shard; default 1
 	Zone    *time.Location         // of windows, schedules and dates; nil: UTC
+	Country string                 // of phone numbers without +, two letters of ISO 3166; "": they match nothing
 	Limits  luabind.Limits         // of packs that set none; zero fields take luabind's defaults
 	Suspend SuspendPolicy          // of rules that keep failing
 	Share   SharePolicy            // of the machine, a pack

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/language"
+
 	"chertd/engine/chert"
 	"chertd/luabind"
 	"chertd/rules"
@@ -18,10 +20,10 @@ import (
 
 // check reports what chertd can't run with although each value is of its type.
 // d has the places, and has reported what is not of its type already.
-func (c *Config) check(d *decoder, events bool) {
+func (c *Config) check(d *decoder) {
 	broken := d.diags.Errors()
 	c.checkChert(d)
-	c.checkSources(d, events)
+	c.checkSources(d)
 	c.checkRules(d)
 	if sqlitePath(c.Store.URL) == "" {
 		d.fail("store.url", codeValue, "", "expected sqlite:PATH, got %q", c.Store.URL)
@@ -31,16 +33,16 @@ func (c *Config) check(d *decoder, events bool) {
 	if c.Control.Listen != "" {
 		checkAddress(d, "control.listen", c.Control.Listen)
 	}
-	if host, _, err := net.SplitHostPort(c.Control.Listen); err == nil && !loopback(host) && c.Control.Token != "" && c.Control.TLS.Cert == "" {
+	if host, _, err := net.SplitHostPort(c.Control.Listen); err == nil && !loopback(host) && c.Control.Token != "" && c.Control.TLS.Cert == "" && !d.unknown["control.tls.cert"] {
 		d.warn("control.token", codeValue, "set control.tls, or listen on 127.0.0.1", "it crosses the network unencrypted: control.listen is %s", c.Control.Listen)
 	}
-	if (c.Control.TLS.Cert == "") != (c.Control.TLS.Key == "") {
+	if (c.Control.TLS.Cert == "") != (c.Control.TLS.Key == "") && !d.unknown["control.tls.cert"] && !d.unknown["control.tls.key"] {
 		d.fail("control.tls", codeMissing, "", "cert and key go together: one is missing")
 	}
 	oneOf(d, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(d, "log.format", c.Log.Format, "text", "json")
 	if !broken {
-		c.checkBuild(d, events)
+		c.checkBuild(d)
 	}
 }
 
@@ -72,9 +74,9 @@ func (c *Config) checkChert(d *decoder) {
 	within(d, "chert.rate.burst", c.Chert.Rate.Burst, 1, 10000)
 }
 
-func (c *Config) checkSources(d *decoder, events bool) {
+func (c *Config) checkSources(d *decoder) {
 	w, s := &c.Sources.Webhook, &c.Sources
-	if w.Listen == "" && !s.Stream.Enabled && !s.Catchup.Enabled && !events {
+	if w.Listen == "" && !s.Stream.Enabled && !s.Catchup.Enabled && !d.use.events {
 		d.fail("sources", codeMissing, "set sources.webhook.listen, or enable stream or catchup", "at least one source of events is needed")
 	}
 	if w.Listen != "" {
@@ -99,6 +101,7 @@ func (c *Config) checkRules(d *decoder) {
 	if _, err := luabind.LoadZone(c.Rules.Timezone); err != nil {
 		d.fail("rules.timezone", codeValue, "", "%v", err)
 	}
+	checkCountry(d, c.Rules.Country)
 	oneOf(d, "rules.gate.specs", c.Rules.Gate.Specs, gateEnforce, gateWarn, gateOff)
 	oneOf(d, "rules.gate.checks", c.Rules.Gate.Checks, gateEnforce, gateWarn, gateOff)
 	for _, name := range slices.Sorted(maps.Keys(c.Rules.Packs)) {
@@ -121,11 +124,29 @@ func (c *Config) checkRules(d *decoder) {
 	}
 }
 
+// checkCountry reports a code that is not the one ISO 3166 gives a country.
+func checkCountry(d *decoder, code string) {
+	if code == "" {
+		return
+	}
+	want := "expected the two letters of a country like US, got %q"
+	region, err := language.ParseRegion(code)
+	if err != nil || !region.IsCountry() {
+		d.fail("rules.country", codeValue, "the codes are those of ISO 3166, like US, GB or DE", want, code)
+	} else if known := region.Canonicalize().String(); known != code {
+		d.fail("rules.country", codeValue, "write "+known, want, code)
+	}
+}
+
 // missing reports a value that is needed and not given.
 func (d *decoder) missing(path, hint string) {
-	if !d.given(path) {
+	switch {
+	case d.unknown[path]:
+	case !d.given(path) && d.use.offline:
+		d.warn(path, codeMissing, hint, "is missing: `chertd run` needs it")
+	case !d.given(path):
 		d.fail(path, codeMissing, hint, "is missing")
-	} else if !d.diags.Errors() {
+	case !d.diags.Errors():
 		d.fail(path, codeMissing, hint, "is empty")
 	}
 }

@@ -25,11 +25,39 @@ var configPlaces = []string{"chertd.yaml", "/etc/chertd/chertd.yaml"}
 // maxConfig bounds the configuration's file.
 const maxConfig = 1 << 20
 
+// use is what a configuration is loaded for.
+type use struct {
+	// events says that the daemon has events from elsewhere and needs no source
+	// of its own.
+	events bool
+	// offline is for commands that run rules and make no calls. No secret is
+	// needed: files of secrets are not read, and what is missing is a warning.
+	// Environment variables are read within `rules` only, where they decide what
+	// rules do; another key that takes one has its default.
+	offline bool
+}
+
+// loadOffline reads and checks a configuration for a command that runs rules
+// and makes no calls: check, test, eval. The error is one of reading the file.
+// What is wrong in the file is in the diagnostics, errors and warnings; the
+// Config is nil if nothing could be understood. "" looks in configPlaces.
+func loadOffline(file string) (*Config, luabind.Diagnostics, error) {
+	file, err := findConfig(file)
+	if err != nil {
+		return nil, nil, fail(exitFailure, err)
+	}
+	text, err := readConfig(file)
+	if err != nil {
+		return nil, nil, fail(exitFailure, fmt.Errorf("read the configuration: %w", err))
+	}
+	c, diags := parseConfig(file, text, os.LookupEnv, use{offline: true})
+	return c, diags, nil
+}
+
 // loadConfig reads and checks the configuration: the file named, or the first
 // of configPlaces. Its warnings come with it; whatever can't be run with is an
-// error of exit code 78, with all that is wrong at once. events says that the
-// daemon has events from elsewhere and needs no source of its own.
-func loadConfig(file string, events bool) (*Config, luabind.Diagnostics, error) {
+// error of exit code 78, with all that is wrong at once.
+func loadConfig(file string, u use) (*Config, luabind.Diagnostics, error) {
 	file, err := findConfig(file)
 	if err != nil {
 		return nil, nil, err
@@ -38,7 +66,7 @@ func loadConfig(file string, events bool) (*Config, luabind.Diagnostics, error) 
 	if err != nil {
 		return nil, nil, fail(exitConfig, fmt.Errorf("read the configuration: %w", err))
 	}
-	c, diags := parseConfig(file, text, os.LookupEnv, events)
+	c, diags := parseConfig(file, text, os.LookupEnv, u)
 	if diags.Errors() {
 		return nil, nil, fail(exitConfig, diags)
 	}
@@ -80,10 +108,10 @@ func readConfig(file string) ([]byte, error) {
 }
 
 // parseConfig makes a configuration of the file's text. lookup is the environment.
-func parseConfig(file string, text []byte, lookup func(string) (string, bool), events bool) (*Config, luabind.Diagnostics) {
+func parseConfig(file string, text []byte, lookup func(string) (string, bool), u use) (*Config, luabind.Diagnostics) {
 	c := defaultConfig()
 	c.File = file
-	d := &decoder{file: file, dir: filepath.Dir(file), lookup: lookup, places: map[string]*yaml.Node{}}
+	d := &decoder{file: file, dir: filepath.Dir(file), lookup: lookup, use: u, places: map[string]*yaml.Node{}, unknown: map[string]bool{}}
 	doc, ok := d.document(text)
 	if !ok {
 		return nil, d.diags
@@ -91,7 +119,7 @@ func parseConfig(file string, text []byte, lookup func(string) (string, bool), e
 	if doc != nil {
 		d.decode(doc, reflect.ValueOf(&c).Elem(), "")
 	}
-	c.check(d, events)
+	c.check(d)
 	c.resolve()
 	slices.SortStableFunc(d.diags, func(a, b luabind.Diagnostic) int {
 		return cmp.Compare(uint(a.Line-1), uint(b.Line-1)) // those without a place last

@@ -85,6 +85,10 @@ func (d *decoder) secretFile(key, n *yaml.Node, v reflect.Value, path string) {
 		d.failAt(n, codeSecret, "", "%s_file: expected the path of a file", path)
 		return
 	}
+	if d.use.offline {
+		d.unknown[path] = true
+		return
+	}
 	name, _, ok := d.expand(n, path+"_file")
 	if !ok {
 		return

@@ -293,7 +293,7 @@ func TestTokenInTheClear(t *testing.T) {
 		`{listen: "0.0.0.0:9900", token: abcdefgh, tls: {cert: c.pem, key: k.pem}}`: false,
 		`{token: abcdefgh}`:                                                         false,
 	} {
-		_, diags := parseConfig("chertd.yaml", []byte(minimal+"control: "+control+"\n"), environment, false)
+		_, diags := parseConfig("chertd.yaml", []byte(minimal+"control: "+control+"\n"), environment, use{})
 		if got := strings.Contains(diags.Error(), "control.token: it crosses the network unencrypted"); got != want || diags.Errors() {
 			t.Errorf("%s: warned: %t, want %t: %v", control, got, want, diags)
 		}

@@ -37,7 +37,9 @@ type decoder struct {
 	file   string
 	dir    string // that relative files are relative to
 	lookup func(name string) (string, bool)
+	use    use
 
+	unknown  map[string]bool       // dotted paths whose values are not looked at (use.offline)
 	places   map[string]*yaml.Node // dotted path → its value
 	settings int                   // values of packs' settings read so far
 	diags    luabind.Diagnostics

@@ -42,7 +42,7 @@ the rules, their settings and gate, secrets and chert.rate. Exit code 78: it can
 }
 
 func run(cmd *cobra.Command, file, events string) error {
-	c, warnings, err := loadConfig(file, events != "")
+	c, warnings, err := loadConfig(file, use{events: events != ""})
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (c *Config) changes(log *slog.Logger) engine.Changes {
 
 // ruleOptions is what the operator says to the packs.
 func (c *Config) ruleOptions() rules.Options {
-	o := rules.Options{Zone: c.location(), Packs: map[string]rules.PackOptions{}, Coded: lint.Coded}
+	o := rules.Options{Zone: c.location(), Country: c.Rules.Country, Packs: map[string]rules.PackOptions{}, Coded: lint.Coded}
 	for name, p := range c.Rules.Packs {
 		o.Packs[name] = rules.PackOptions{Mode: rules.Mode(p.Mode), Grant: p.Grant, Config: p.Config,
 			Limits: rules.Limits{Steps: p.Limits.Steps, Memory: int64(p.Limits.Memory), KV: int64(p.Limits.KV), Reads: p.Limits.Reads}}
@@ -152,7 +152,7 @@ func handleSignals(ended <-chan struct{}, drain func(), log *slog.Logger, file s
 			if draining {
 				continue
 			}
-			c, _, err := loadConfig(file, events)
+			c, _, err := loadConfig(file, use{events: events})
 			if err != nil {
 				log.Error("SIGHUP: the configuration can't be read; what was live stays live", "err", err)
 				continue

@@ -95,6 +95,11 @@ func (d *decoder) expand(n *yaml.Node, path string) (text string, expanded, ok b
 			ok = false
 			return ""
 		}
+		if d.use.offline && path != "rules" && !strings.HasPrefix(path, "rules.") {
+			d.unknown[path] = true
+			ok = false
+			return ""
+		}
 		value, set := d.lookup(name)
 		if !set {
 			d.failAt(n, codeEnv, "export "+name+" before starting chertd", "%s: the environment variable %s is not set", path, name)

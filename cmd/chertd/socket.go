@@ -81,7 +81,7 @@ func (f *daemonFlags) find() (string, error) {
 // with the configuration does not matter here: the shell that a command is
 // typed into mostly lacks the environment that the daemon has its secrets from.
 func socketOf(file string, text []byte, lookup func(string) (string, bool)) (string, error) {
-	c, diags := parseConfig(file, text, lookup, true)
+	c, diags := parseConfig(file, text, lookup, use{events: true})
 	if c == nil {
 		return "", fail(exitFailure, diags)
 	}
