@@ -307,9 +307,18 @@ func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server
 	return servers, a, err
 }
 
-func listenError(key string, err error) error {
-	return fmt.Errorf("%s: %w", key, err)
+// SettingError says that the daemon can't start with a setting.
+type SettingError struct {
+	Key string // of the configuration, such as control.listen
+	Err error
 }
+
+func (e *SettingError) Error() string { return e.Key + ": " + e.Err.Error() }
+
+// Unwrap returns what the system said.
+func (e *SettingError) Unwrap() error { return e.Err }
+
+func listenError(key string, err error) error { return &SettingError{key, err} }
 
 // shutDown lets requests under way end and then closes the servers.
 func (d Daemon) shutDown(servers []*server) {

@@ -59,7 +59,7 @@ chert:
   base_url: http://127.0.0.1:8790/api/v1
   tenant: acme
   auth: bearer
-  signing_secret: abc
+  signing_secret: 0123456789ABCDEF0123456789abcdef
   timeout: 30
   concurrency: ${NINE}
   rate: {limit: 2.5, burst: "${NINE}", adaptive: false}
@@ -77,8 +77,8 @@ rules:
     codes: {mode: shadow, grant: [typing, send], config: {min_digits: 6, on: true, words: [a, "b"], deep: {x: 1.5}, host: "${HOST}"}}
     plain:
 store: {url: "sqlite:///var/lib/chertd.db"}
-control: {listen: "127.0.0.1:9900"}
-log: {level: debug, format: json, text: true}
+control: {listen: "127.0.0.1:9900", hosts: [chertd.example.com], insecure_token: true}
+log: {level: debug, format: json, message_text: true}
 `
 	c, diags := parseConfig("chertd.yaml", []byte(text), environment, use{})
 	if diags.Errors() {
@@ -88,9 +88,9 @@ log: {level: debug, format: json, text: true}
 	got := fmt.Sprintln(
 		c.Chert.Timeout, c.Chert.Concurrency, c.Chert.Rate, reveal(c.Sources.Webhook.Secrets), c.Sources.Webhook.MaxBody,
 		c.Sources.Catchup, c.Rules.Dir, c.Rules.Watch, c.location(), c.Rules.Country, c.Rules.Gate, pack.Mode, pack.Grant, pack.Config, len(c.Rules.Packs),
-		c.Store.Path, c.Control.Listen, c.Log)
+		c.Store.Path, c.Control.Listen, c.Control.Hosts, c.Control.InsecureToken, c.Log)
 	want := "30s 9 {2.5 9 false} [one two] 65536 {true 2m0s 24h0m0s 0s} /srv/rules false America/New_York NO {off warn} shadow [typing send] " +
-		"map[deep:map[x:1.5] host:chat.example.com min_digits:6 on:true words:[a b]] 2 /var/lib/chertd.db 127.0.0.1:9900 {debug json true}\n"
+		"map[deep:map[x:1.5] host:chat.example.com min_digits:6 on:true words:[a b]] 2 /var/lib/chertd.db 127.0.0.1:9900 [chertd.example.com] true {debug json true}\n"
 	if got != want {
 		t.Errorf("\ngot  %swant %s", got, want)
 	}
@@ -111,16 +111,16 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"yes for true", "rules: {watch: yes}\n", `rules.watch: expected true or false, got "yes"`},
 		{"nothing", "chert:\n  timeout:\n", "chert.timeout: expected a duration like 90s, 5m or 30d, got nothing"},
 		{"a size", "sources: {webhook: {max_body: 1MB}}\n", `sources.webhook.max_body: expected a size like 64KiB or 1MiB, got "1MB"`},
-		{"a size out of range", "sources: {webhook: {max_body: 1GiB}}\n", "sources.webhook.max_body: expected 1024 to 67108864, got 1073741824"},
+		{"a size out of range", "sources: {webhook: {max_body: 1GiB}}\n", `sources.webhook.max_body: expected 1KiB to 64MiB, got "1GiB"`},
 		{"a variable not set", "chert:\n  tenant: ${NOPE}\n", "c.yaml:2:11: error: chert.tenant: the environment variable NOPE is not set [CF004]\n  hint: export NOPE"},
-		{"a variable without a name", "chert: {tenant: '${}'}\n", `"${}" names no environment variable`},
+		{"a variable without a name", "chert: {tenant: '${}'}\n", "what follows ${ names no environment variable"},
 		{"an empty secret", "chert: {signing_secret: ''}\n", "chert.signing_secret: the secret is empty [CF005]"},
 		{"an empty variable", "chert: {signing_secret: '${EMPTY}'}\n", "chert.signing_secret: the secret is empty [CF005]"},
-		{"a secret file that is not there", "chert:\n  signing_secret_file: nope.txt\n", "c.yaml:2:24: error: chert.signing_secret_file: open nope.txt: "},
+		{"a secret file that is not there", "chert:\n  signing_secret_file: nope.txt\n", "c.yaml:2:24: error: chert.signing_secret_file: nope.txt: there is no such file [CF005]"},
 		{"a secret twice", "chert:\n  signing_secret: a\n  signing_secret_file: b\n", "c.yaml:3:3: error: chert.signing_secret is given twice: keep either"},
 		{"no secret", "chert: {tenant: a}\n", "c.yaml:1:8: error: chert.signing_secret: is missing [CF006]"},
 		{"nothing at all", "", "c.yaml: error: chert.tenant: is missing [CF006]"},
-		{"no webhook secret", "chert: {tenant: a, signing_secret: b}\n", "c.yaml: error: sources.webhook.secrets: is missing [CF006]"},
+		{"no webhook secret", "chert: {tenant: a, signing_secret: 0123456789abcdef0123456789abcdef}\n", "c.yaml: error: sources.webhook.secrets: is missing [CF006]"},
 		{"no source", "sources:\n  webhook: {listen: \"\"}\n  catchup: {enabled: false}\n", "c.yaml:2:3: error: sources: at least one source of events is needed [CF006]"},
 		{"http to the world", "chert: {base_url: http://chat.example.com/v1}\n", "c.yaml:1:19: error: chert.base_url: calls to chat.example.com would not be encrypted [CF003]\n  hint: write https://"},
 		{"no URL", "chert: {base_url: console}\n", "chert.base_url: expected a URL like"},
@@ -140,7 +140,8 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"a part of the gate", "rules: {gate: {spec: off}}\n", "unknown key \"rules.gate.spec\" [CF002]\n  hint: did you mean specs?"},
 		{"a mode", "rules: {packs: {codes: {mode: on}}}\n", `c.yaml:1:31: error: rules.packs.codes.mode: expected live, shadow, off, got "on"`},
 		{"a capability", "rules: {packs: {codes: {grant: [sned]}}}\n", "c.yaml:1:33: error: rules.packs.codes.grant[0]: expected typing, react, send, got \"sned\" [CF003]\n  hint: did you mean send?"},
-		{"a store", "store: {url: postgres://x}\n", `store.url: expected sqlite:PATH, got "postgres://x"`},
+		{"a store", "store: {url: postgres://x}\n", "store.url: PostgreSQL is not in this build yet"},
+		{"another store", "store: {url: mysql://me:hunter2@host/x}\n", "c.yaml:1:14: error: store.url: expected sqlite:PATH, got text of 25 characters [CF003]\n  hint: for example sqlite:./data/chertd.db"},
 		{"an address", "control: {listen: '9900'}\n", `control.listen: expected host:port like 127.0.0.1:8787, got "9900"`},
 		{"half a certificate", "control: {tls: {cert: a.pem}}\n", "control.tls: cert and key go together"},
 		{"no YAML", "chert: {\n", "c.yaml:1:1: error: did not find expected node content [CF001]"},
@@ -173,12 +174,12 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 func TestWhatIsNotInThisBuildIsToldIfAskedFor(t *testing.T) {
 	t.Parallel()
 	_, diags := parseConfig("c.yaml", []byte(minimal+"store: {retention: 10d, raw: 1d}\nrules: {gate: {specs: enforce}}\n"), environment, use{})
-	want := "c.yaml:4:20: warning: store.retention: not in this build yet: nothing is deleted [CF007]\n" +
-		"c.yaml:4:30: warning: store.raw: not in this build yet: message texts are kept [CF007]"
+	want := "c.yaml:4:20: warning: store.retention: not in this build yet: nothing is deleted [CF007]\n  hint: delete the line\n" +
+		"c.yaml:4:30: warning: store.raw: not in this build yet: message texts are kept [CF007]\n  hint: delete the line"
 	if diags.Error() != want {
 		t.Errorf("got\n%s\nwant\n%s", diags.Error(), want)
 	}
-	_, diags = parseConfig("c.yaml", []byte("chert: {tenant: a, signing_secret: b}\nsources: {webhook: {listen: ''}, stream: {enabled: true}}\n"), environment, use{})
+	_, diags = parseConfig("c.yaml", []byte("chert: {tenant: a, signing_secret: 0123456789abcdef0123456789abcdef}\nsources: {webhook: {listen: ''}, stream: {enabled: true}}\n"), environment, use{})
 	if !diags.Errors() || !strings.Contains(diags.Error(), "by the webhook only") {
 		t.Errorf("without any source that works:\n%s", diags.Error())
 	}
@@ -186,7 +187,7 @@ func TestWhatIsNotInThisBuildIsToldIfAskedFor(t *testing.T) {
 
 func TestEventsFromElsewhereNeedNoSource(t *testing.T) {
 	t.Parallel()
-	text := "chert: {tenant: a, signing_secret: b}\nsources: {webhook: {listen: ''}, catchup: {enabled: false}}\n"
+	text := "chert: {tenant: a, signing_secret: 0123456789abcdef0123456789abcdef}\nsources: {webhook: {listen: ''}, catchup: {enabled: false}}\n"
 	if _, diags := parseConfig("c.yaml", []byte(text), environment, use{events: true}); diags.Errors() {
 		t.Error(diags)
 	}
@@ -200,7 +201,7 @@ func TestSecretFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("signing", "0123\n")
+	write("signing", "0123456789abcdef0123456789abcdef\n")
 	write("hooks", "\none\r\ntwo\n\n")
 	write("empty", " \n")
 	parse := func(text string) (*Config, string) {
@@ -211,7 +212,7 @@ func TestSecretFiles(t *testing.T) {
 	if problems != "" {
 		t.Fatal(problems)
 	}
-	if got := c.Chert.SigningSecret.Reveal() + " " + strings.Join(reveal(c.Sources.Webhook.Secrets), " "); got != "0123 one two" {
+	if got := c.Chert.SigningSecret.Reveal() + " " + strings.Join(reveal(c.Sources.Webhook.Secrets), " "); got != "0123456789abcdef0123456789abcdef one two" {
 		t.Errorf("read %q", got)
 	}
 	if _, problems = parse("chert: {signing_secret_file: hooks}\n"); !strings.Contains(problems, "hooks has 2 lines, and one secret is expected") {

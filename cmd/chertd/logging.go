@@ -16,7 +16,7 @@ import (
 // textKey is the key under which messages' texts are logged.
 const textKey = "text"
 
-// newLogger makes the logger a configuration asks for. Unless log.text is on,
+// newLogger makes the logger a configuration asks for. Unless log.message_text is on,
 // what is logged under "text" is hidden, whoever logs it.
 func newLogger(w io.Writer, c LogConfig) *slog.Logger {
 	var level slog.Level

@@ -45,7 +45,7 @@ func TestTextsAreLoggedOnlyIfAllowed(t *testing.T) {
 			var out strings.Builder
 			newLogger(&out, LogConfig{Level: "info", Format: format, Text: allowed}).Info("x", "text", "hello")
 			if got := strings.Contains(out.String(), "hello"); got != allowed {
-				t.Errorf("%s, log.text %v: %s", format, allowed, out.String())
+				t.Errorf("%s, log.message_text %v: %s", format, allowed, out.String())
 			}
 		}
 	}

@@ -19,7 +19,7 @@ func (c *Config) checkBuild(d *decoder) {
 		{"store.raw", true, "message texts are kept"},
 	} {
 		if f.on && d.given(f.path) {
-			d.warn(f.path, codeNotYet, "", "not in this build yet: %s", f.what)
+			d.warn(f.path, codeNotYet, "delete the line", "not in this build yet: %s", f.what)
 		}
 	}
 }

@@ -2,22 +2,19 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"chertd/engine"
 	"chertd/engine/chert"
-	"chertd/engine/control"
-	"chertd/engine/store/sqlite"
 	"chertd/rules"
 	"chertd/rules/lint"
 )
@@ -76,7 +73,7 @@ func run(cmd *cobra.Command, file, events string) error {
 	defer close(ended)
 	go handleSignals(ended, stop, log, c.File, events != "", reload)
 	if err := d.Run(ctx); err != nil {
-		return startError(err)
+		return c.startError(err)
 	}
 	log.Info("chertd has stopped; what was not finished goes on at the next start")
 	return nil
@@ -105,18 +102,6 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 	}
 }
 
-// checkCertificate reads the files of control.tls: a wrong name is found before
-// anything is started.
-func (c *Config) checkCertificate() error {
-	if c.Control.Listen == "" || c.Control.TLS.Cert == "" {
-		return nil
-	}
-	if _, err := control.LoadCertificate(string(c.Control.TLS.Cert), string(c.Control.TLS.Key)); err != nil {
-		return hinted(fail(exitConfig, fmt.Errorf("control.tls: %w", err)), "both are PEM files, the key is that of the certificate and not encrypted")
-	}
-	return nil
-}
-
 // changes is what of the configuration a running daemon takes.
 func (c *Config) changes(log *slog.Logger) engine.Changes {
 	return engine.Changes{
@@ -129,10 +114,21 @@ func (c *Config) changes(log *slog.Logger) engine.Changes {
 func (c *Config) ruleOptions() rules.Options {
 	o := rules.Options{Zone: c.location(), Country: c.Rules.Country, Packs: map[string]rules.PackOptions{}, Coded: lint.Coded}
 	for name, p := range c.Rules.Packs {
-		o.Packs[name] = rules.PackOptions{Mode: rules.Mode(p.Mode), Grant: p.Grant, Config: p.Config,
+		o.Packs[name] = rules.PackOptions{Mode: rules.Mode(p.Mode), Grant: p.Grant, Config: p.Config, Places: c.placesOf(name),
 			Limits: rules.Limits{Steps: p.Limits.Steps, Memory: int64(p.Limits.Memory), KV: int64(p.Limits.KV), Reads: p.Limits.Reads}}
 	}
 	return o
+}
+
+// placesOf are where the settings of a pack stand.
+func (c *Config) placesOf(pack string) map[string]rules.Position {
+	entry, places := "rules.packs."+pack, map[string]rules.Position{}
+	for path, at := range c.places {
+		if rest, ok := strings.CutPrefix(path, entry); ok && (rest == "" || rest[0] == '.') {
+			places[strings.TrimPrefix(rest, ".")] = at
+		}
+	}
+	return places
 }
 
 // handleSignals drains on the first SIGTERM or SIGINT, ends the process on the
@@ -175,41 +171,6 @@ func handleSignals(ended <-chan struct{}, drain func(), log *slog.Logger, file s
 			return
 		}
 	}
-}
-
-// startError says how to mend what kept the daemon from starting.
-func startError(err error) error {
-	var inUse *sqlite.InUseError
-	var newer *sqlite.NewerError
-	var unusable *sqlite.UnusableError
-	var missing *sqlite.MissingError
-	var corrupt *sqlite.CorruptError
-	var lost *sqlite.LostError
-	var listen *net.OpError
-	var socket *control.SocketError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &inUse):
-		return hinted(err, "stop the other chertd, or give this one a store.url of its own")
-	case errors.As(err, &newer):
-		return hinted(err, "run the newer chertd, or restore a backup made by this version")
-	case errors.As(err, &unusable):
-		return hinted(fail(exitConfig, err), unusable.Hint())
-	case errors.As(err, &missing):
-		return hinted(fail(exitConfig, err), missing.Hint())
-	case errors.As(err, &corrupt):
-		return hinted(fail(exitConfig, err), corrupt.Hint())
-	case errors.As(err, &lost):
-		return hinted(fail(exitConfig, err), lost.Hint())
-	case errors.As(err, &socket) && socket.InUse:
-		return hinted(err, socket.Hint())
-	case errors.As(err, &socket):
-		return hinted(fail(exitConfig, err), socket.Hint())
-	case errors.As(err, &listen) && listen.Op == "listen":
-		return hinted(err, "another program uses the address, or it is not this machine's: choose another")
-	}
-	return fail(exitFailure, err)
 }
 
 // openEvents opens the file of events; - is standard input.
