@@ -241,7 +241,8 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		out.Write(text)
 	}
 	for _, format := range []string{"text", "json"} {
-		newLogger(&out, LogConfig{Format: format}).Info("x", "secret", s, "config", c, slog.Group("g", "all", c.Sources.Webhook.Secrets))
+		log, _ := newLogger(&out, LogConfig{Format: format})
+		log.Info("x", "secret", s, "config", c, slog.Group("g", "all", c.Sources.Webhook.Secrets))
 	}
 	if strings.Contains(out.String(), secret) || strings.Contains(out.String(), fmt.Sprintf("%x", secret)) {
 		t.Errorf("a secret was printed:\n%s", out.String())

@@ -26,8 +26,9 @@ func newRunCommand() *cobra.Command {
 		Short: "Run the daemon",
 		Long: `Takes chat events in, runs the rules on them, and marks chats as read.
 
-SIGTERM and SIGINT drain and stop; a second one stops at once. SIGHUP reloads
-the rules, their settings and gate, secrets and chert.rate. Exit code 78: it can't start with this configuration.`,
+SIGTERM and SIGINT drain and stop; a second one stops immediately. SIGHUP reloads
+rules, configuration and secret files; the log names the changed settings that
+take a restart. Exit code 78: it can't start with this configuration.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return run(cmd, file, events)
@@ -46,7 +47,7 @@ func run(cmd *cobra.Command, file, events string) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(engine.GCPercent)
 	}
-	log := newLogger(cmd.ErrOrStderr(), c.Log)
+	log, levels := newLogger(cmd.ErrOrStderr(), c.Log)
 	for _, w := range warnings {
 		log.Warn(w.Message, "at", fmt.Sprintf("%s:%d", w.File, w.Line))
 	}
@@ -71,7 +72,8 @@ func run(cmd *cobra.Command, file, events string) error {
 	d.Reload = reload
 	ended := make(chan struct{})
 	defer close(ended)
-	go handleSignals(ended, stop, log, c.File, events != "", reload)
+	again := &reloader{file: c.File, use: use{events: events != ""}, log: log, levels: levels, running: c}
+	go handleSignals(ended, stop, log, again, reload)
 	if err := d.Run(ctx); err != nil {
 		return c.startError(err)
 	}
@@ -95,7 +97,7 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 		},
 		RulesDir: string(c.Rules.Dir), Rules: c.ruleOptions(), Watch: c.Rules.Watch, Gate: c.gate(log),
 		Control: engine.Control{
-			Socket: string(c.Control.Socket), Listen: c.Control.Listen, Token: c.Control.Token.Reveal(),
+			Socket: string(c.Control.Socket), Listen: c.Control.Listen, Token: c.Control.Token.Reveal(), Hosts: c.Control.Hosts,
 			Cert: string(c.Control.TLS.Cert), Key: string(c.Control.TLS.Key),
 		},
 		Log: log, Version: version(),
@@ -107,6 +109,8 @@ func (c *Config) changes(log *slog.Logger) engine.Changes {
 	return engine.Changes{
 		Rules: c.ruleOptions(), Gate: c.gate(log), WebhookSecrets: reveal(c.Sources.Webhook.Secrets), SigningSecret: c.Chert.SigningSecret.Reveal(),
 		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst,
+		Tolerance: c.Sources.Webhook.Tolerance, MaxBody: int64(c.Sources.Webhook.MaxBody), MaxHeader: int64(c.Sources.Webhook.MaxHeader),
+		Token: c.Control.Token.Reveal(), Hosts: c.Control.Hosts,
 	}
 }
 
@@ -134,7 +138,7 @@ func (c *Config) placesOf(pack string) map[string]rules.Position {
 // handleSignals drains on the first SIGTERM or SIGINT, ends the process on the
 // second, and reloads on SIGHUP, until ended is closed. reload has room for one,
 // so that no reload under way keeps a signal waiting.
-func handleSignals(ended <-chan struct{}, drain func(), log *slog.Logger, file string, events bool, reload chan engine.Changes) {
+func handleSignals(ended <-chan struct{}, drain func(), log *slog.Logger, again *reloader, reload chan engine.Changes) {
 	// A channel that is full takes no more: many reloads must not leave a stop out.
 	stops, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT)
@@ -148,17 +152,15 @@ func handleSignals(ended <-chan struct{}, drain func(), log *slog.Logger, file s
 			if draining {
 				continue
 			}
-			c, _, err := loadConfig(file, use{events: events})
-			if err != nil {
-				log.Error("SIGHUP: the configuration can't be read; what was live stays live", "err", err)
+			changes, ok := again.reload()
+			if !ok {
 				continue
 			}
-			log.Info("SIGHUP: the rules, their settings and gate, secrets and chert.rate are taken; other settings take a restart")
 			select {
 			case <-reload: // not begun yet, and this is newer
 			default:
 			}
-			reload <- c.changes(log) // the only sender finds room
+			reload <- changes // the only sender finds room
 		case s := <-stops:
 			if draining {
 				log.Warn("stopped at once; what was not finished goes on at the next start", "signal", s.String())
