@@ -93,3 +93,80 @@ func TestSecretsAreRotated(t *testing.T) {
 		t.Errorf("after a change without secrets the good one is answered %d", code)
 	}
 }
+
+// The token, the hosts, the tolerance and the sizes change without a restart.
+func TestAccessAndSizesChange(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "rules"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	started, ended := make(chan Addresses, 1), make(chan error, 1)
+	changes := make(chan Changes)
+	go func() {
+		ended <- Daemon{
+			StorePath: filepath.Join(dir, "chertd.db"), RulesDir: filepath.Join(dir, "rules"),
+			API:     chert.Config{BaseURL: "http://127.0.0.1:1/api/v1", Tenant: benchTenant, SigningSecret: benchSecret},
+			Webhook: Webhook{Listen: "127.0.0.1:0", Path: "/hook", Secrets: []string{benchHook}},
+			Control: Control{Listen: "127.0.0.1:0", Token: "one"},
+			Log:     slog.New(slog.DiscardHandler), Reload: changes,
+			Started: func(a Addresses) { started <- a },
+		}.Run(ctx)
+	}()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	a := <-started
+	status := func(host, token string) int {
+		req, err := http.NewRequest(http.MethodGet, "http://"+a.Control+"/api/v1/status", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		req.Header.Set("Authorization", "Bearer "+token)
+		return answered(t, req)
+	}
+	deliver := func(age time.Duration, size, header int) int {
+		body := `{"event_type":"message.received","event_id":"e","data":{"chat":{"id":"c"},"message":{"id":"m","direction":"inbound","parts":[]}}}` + strings.Repeat(" ", size)
+		ts := strconv.FormatInt(time.Now().Add(-age).Unix(), 10)
+		req, err := http.NewRequest(http.MethodPost, a.Webhook, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Webhook-Signature", "t="+ts+",v1="+sign(benchHook, ts, []byte(body)))
+		req.Header.Set("X-Large", strings.Repeat("x", header))
+		return answered(t, req)
+	}
+	check := func(when string, want ...int) {
+		t.Helper()
+		for i, got := range []int{
+			status(a.Control, "one"), status(a.Control, "two"), status("ops.example.com", "two"),
+			deliver(2*time.Minute, 0, 0), deliver(0, 3<<10, 0), deliver(0, 0, 32<<10),
+		} {
+			if got != want[i] {
+				t.Errorf("%s: request %d is answered %d, want %d", when, i, got, want[i])
+			}
+		}
+	}
+	check("before", 200, 401, 421, 200, 200, 200)
+	change := Changes{WebhookSecrets: []string{benchHook}, SigningSecret: benchSecret, Tolerance: time.Minute, MaxBody: 2 << 10, MaxHeader: 8 << 10, Token: "two", Hosts: []string{"OPS.example.com"}}
+	changes <- change
+	changes <- change // taken once the first has been carried out
+	check("after", 401, 200, 200, 401, 413, 431)
+}
+
+// answered is the status that a request is answered with.
+func answered(t *testing.T, req *http.Request) int {
+	t.Helper()
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}

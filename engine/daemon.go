@@ -64,6 +64,14 @@ type Changes struct {
 	SigningSecret  string
 	Rate           float64
 	Burst          int
+
+	// Of the webhook; zero fields take the defaults.
+	Tolerance time.Duration
+	MaxBody   int64
+	MaxHeader int64
+
+	Token string // of control.listen
+	Hosts []string
 }
 
 // Webhook says where deliveries are taken in.
@@ -263,9 +271,16 @@ func startUnlessDamaged(ctx context.Context, st store.Store, start func(context.
 type server struct {
 	name     string
 	listener net.Listener
-	http     *http.Server
+	http     httpServer
 	report   func(last bool)     // of what piles up between two reports; nil: nothing does
 	change   func(Changes) error // takes what concerns it; nil: nothing does
+}
+
+// httpServer is an *http.Server, or does as one.
+type httpServer interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
 }
 
 // listen opens all listeners, or none.
@@ -299,7 +314,10 @@ func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server
 		servers = append(servers, &server{
 			name: "webhook", listener: conns.Listener(l), http: srv,
 			report: hook.Report,
-			change: func(c Changes) error { return hook.SetSecrets(c.WebhookSecrets, c.SigningSecret) },
+			change: func(c Changes) error {
+				srv.SetMaxHeader(c.MaxHeader)
+				return hook.Change(source.WebhookSettings{Secrets: c.WebhookSecrets, SigningSecret: c.SigningSecret, Tolerance: c.Tolerance, MaxBody: c.MaxBody})
+			},
 		})
 		m.hook, m.conns = hook, conns
 	}
@@ -307,9 +325,18 @@ func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server
 	return servers, a, err
 }
 
-func listenError(key string, err error) error {
-	return fmt.Errorf("%s: %w", key, err)
+// SettingError says that the daemon can't start with a setting.
+type SettingError struct {
+	Key string // of the configuration, such as control.listen
+	Err error
 }
+
+func (e *SettingError) Error() string { return e.Key + ": " + e.Err.Error() }
+
+// Unwrap returns what the system said.
+func (e *SettingError) Unwrap() error { return e.Err }
+
+func listenError(key string, err error) error { return &SettingError{key, err} }
 
 // shutDown lets requests under way end and then closes the servers.
 func (d Daemon) shutDown(servers []*server) {

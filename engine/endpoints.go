@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"chertd/engine/control"
 	"chertd/engine/source"
@@ -11,10 +12,11 @@ import (
 
 // Control says where the daemon can be looked at and told what to do.
 type Control struct {
-	Socket string // path of the Unix socket; "": none
-	Listen string // host:port of the same on TCP; "": none
-	Token  string // without it TCP answers probes alone
-	Cert   string // PEM files; "": plain HTTP
+	Socket string   // path of the Unix socket; "": none
+	Listen string   // host:port of the same on TCP; "": none
+	Token  string   // without it TCP answers probes alone
+	Hosts  []string // further names in a request's Host that are this daemon's
+	Cert   string   // PEM files; "": plain HTTP
 	Key    string
 }
 
@@ -23,7 +25,7 @@ const maxControlConns = 64
 
 // listenControl adds the control endpoints to the servers.
 func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler) ([]*server, error) {
-	serve := func(name string, l net.Listener, h http.Handler) {
+	serve := func(name string, l net.Listener, h http.Handler, change func(Changes) error) {
 		conns := source.NewConnections(maxControlConns, d.Log)
 		// Commands may take long to carry out, and are not to give way meanwhile.
 		s := control.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -31,7 +33,7 @@ func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler)
 			h.ServeHTTP(rw, r)
 		}), d.Log)
 		conns.Bind(s)
-		servers = append(servers, &server{name: name, listener: conns.Listener(l), http: s})
+		servers = append(servers, &server{name: name, listener: conns.Listener(l), http: s, change: change})
 	}
 	if d.Control.Socket != "" {
 		l, err := control.Listen(d.Control.Socket)
@@ -39,7 +41,7 @@ func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler)
 			return servers, listenError("control.socket", err)
 		}
 		a.Socket = d.Control.Socket
-		serve("control socket", l, all)
+		serve("control socket", l, all, nil)
 	}
 	if d.Control.Listen != "" {
 		l, err := net.Listen("tcp", d.Control.Listen)
@@ -47,7 +49,7 @@ func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler)
 			return servers, listenError("control.listen", err)
 		}
 		a.Control = l.Addr().String()
-		guard := control.Guard{Listen: d.Control.Listen, Token: d.Control.Token, Socket: d.Control.Socket}
+		guard := control.Guard{Listen: d.Control.Listen, Token: d.Control.Token, Hosts: d.Control.Hosts, Socket: d.Control.Socket}
 		if d.Control.Cert != "" {
 			if guard.Certificate, err = control.LoadCertificate(d.Control.Cert, d.Control.Key); err != nil {
 				l.Close()
@@ -55,7 +57,19 @@ func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler)
 			}
 			l = tls.NewListener(l, guard.Certificate.Config())
 		}
-		serve("control", l, guard.Wrap(all))
+		var guarded atomic.Pointer[http.Handler]
+		renew := func(g control.Guard) {
+			h := g.Wrap(all)
+			guarded.Store(&h)
+		}
+		renew(guard)
+		h := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*guarded.Load()).ServeHTTP(rw, r) })
+		serve("control", l, h, func(c Changes) error {
+			g := guard
+			g.Token, g.Hosts = c.Token, c.Hosts
+			renew(g)
+			return nil
+		})
 	}
 	return servers, nil
 }

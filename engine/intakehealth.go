@@ -8,6 +8,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/source"
 	"chertd/engine/store"
+	"chertd/luabind"
 )
 
 // intake is what the manager reports of how events come in. It is set before
@@ -59,7 +60,7 @@ func (m *manager) webhook() *control.Webhook {
 func (m *manager) intakeNotes() (notes []string) {
 	if m.conns != nil {
 		if at := m.conns.NoFiles(); !at.IsZero() && m.eng.c.Now().Sub(at) < noFilesNoted {
-			notes = append(notes, "senders can't connect: the process has too many files open; "+source.NoFilesHint)
+			notes = append(notes, "senders can't connect: the process has too many files open; "+luabind.ProcessFilesHint)
 		}
 	}
 	if off := m.clock.Offset(); off.Abs() >= clockNoted {

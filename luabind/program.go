@@ -29,6 +29,10 @@ type Program struct {
 	// UsesRead says that the source uses mark_read, or may: a file that does not
 	// can keep chats unread and not have them read.
 	UsesRead bool
+	// Settings are the names that the source reads as config.NAME. AnySetting says
+	// that it may read others: it hands config on, or indexes it by an expression.
+	Settings   []string
+	AnySetting bool
 
 	text  string // Source as it is parsed: no byte-order mark, no shebang
 	proto *lua.FunctionProto
@@ -52,6 +56,7 @@ func Compile(file string, src []byte) (*Program, error) {
 	}
 	p.UsesVeto, p.UsesRead = MayVeto(src), usesRead(tokens)
 	p.UsesHold = p.UsesVeto && MayHold(src)
+	p.Settings, p.AnySetting = settingsRead(tokens)
 	if err := checkNesting(file, tokens); err != nil {
 		return nil, err
 	}
@@ -101,6 +106,28 @@ func usesRead(tokens []token) bool {
 		}
 	}
 	return false
+}
+
+// settingsRead lists the names that code reads of config, and reports whether it
+// may read others. A local named config counts as well: what is listed may be
+// more than is read, never less.
+func settingsRead(tokens []token) (names []string, others bool) {
+	for i, t := range tokens {
+		field := i > 0 && (tokens[i-1].Type == '.' || tokens[i-1].Type == ':')
+		next := func(n int) token { return tokens[min(i+n, len(tokens)-1)] }
+		switch {
+		case t.Str == "config" && t.Type == parse.TString, t.Str == "_G" && t.Type == parse.TIdent:
+			others = true
+		case t.Str != "config" || t.Type != parse.TIdent || field:
+		case next(1).Type == '.' && next(2).Type == parse.TIdent:
+			names = append(names, next(2).Str)
+		case next(1).Type == '[' && next(2).Type == parse.TString && next(3).Type == ']':
+			names = append(names, next(2).Str)
+		default:
+			others = true
+		}
+	}
+	return names, others
 }
 
 // Chunk parses the file anew and returns its statements, for checks. The nodes

@@ -106,7 +106,7 @@ func (b *builder) settings() map[string]any {
 	for _, key := range slices.Sorted(maps.Keys(b.mine.Config)) {
 		v, err := plainValue(b.mine.Config[key], 0)
 		if err != nil {
-			b.fail(b.src.path, "", "setting %s of pack %q: %s", key, b.pack.Name, err)
+			b.unfit(luabind.SeverityError, key, "", "setting %s of pack %q: %s", key, b.pack.Name, err)
 			continue
 		}
 		def, ok := m.Config[key]
@@ -116,15 +116,56 @@ func (b *builder) settings() map[string]any {
 			if hint == "" && len(known) > 0 {
 				hint = "it has " + strings.Join(known, ", ")
 			}
-			b.fail(b.manifestPath(), hint, "pack %q has no setting %q, which chertd.yaml gives it", b.pack.Name, key)
+			if hint == "" {
+				hint = "declare it with its default in " + b.manifestPath() + ": config: {" + key + ": …}"
+			}
+			b.unfit(luabind.SeverityError, key, hint, "pack %q has no setting %q", b.pack.Name, key)
 		case ok && typeName(def) != typeName(v):
-			b.fail(b.manifestPath(), "", "setting %s of pack %q: expected %s, as its default %v, got %s in chertd.yaml",
-				key, b.pack.Name, typeName(def), def, describe(v))
+			b.unfit(luabind.SeverityError, key, "its default in "+b.manifestPath()+" says of which type it is", "setting %s of pack %q: expected %s, got %s",
+				key, b.pack.Name, typeName(def), typeName(v))
 		default:
 			settings[key] = v
 		}
 	}
 	return settings
+}
+
+// checkRead warns of settings that the operator gives a pack without a pack.yaml
+// and that its code never reads.
+func (b *builder) checkRead() {
+	if b.hasManifest() || len(b.mine.Config) == 0 {
+		return
+	}
+	var read []string
+	for _, prog := range b.pack.Programs() {
+		if prog.AnySetting {
+			return
+		}
+		read = append(read, prog.Settings...)
+	}
+	read = sortedSet(read)
+	for _, key := range slices.Sorted(maps.Keys(b.mine.Config)) {
+		if slices.Contains(read, key) {
+			continue
+		}
+		hint := didYouMean(luabind.Suggest(key, read))
+		switch {
+		case hint != "":
+		case len(read) > 0:
+			hint = "it reads " + strings.Join(read, ", ")
+		default:
+			hint = "it reads no settings: delete it, or read it as config." + key
+		}
+		b.unfit(luabind.SeverityWarning, key, hint, "pack %q never reads the setting %q", b.pack.Name, key)
+	}
+}
+
+// unfit says that the operator gives the pack a setting that it does not take,
+// where that stands.
+func (b *builder) unfit(severity luabind.Severity, key, hint, format string, args ...any) {
+	at := b.mine.place("config." + key)
+	b.diags = append(b.diags, luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: severity, Code: CodeNoSetting,
+		Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 // fingerprint hashes all that the VMs are made of: a pack of the same
@@ -137,7 +178,7 @@ func (b *builder) fingerprint() string {
 	if p.config.Zone != nil {
 		zone = p.config.Zone.String()
 	}
-	fmt.Fprintf(h, "%q %q %s %s %s %v %+v %v %d %d", p.Name, p.Path, p.Version, settings, zone, p.Grants, p.config.Limits, p.Manifest.Reads, p.Manifest.KV, len(p.vms))
+	fmt.Fprintf(h, "%q %q %s %s %s %q %v %+v %v %d %d", p.Name, p.Path, p.Version, settings, zone, b.opts.Country, p.Grants, p.config.Limits, p.Manifest.Reads, p.Manifest.KV, len(p.vms))
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -192,6 +233,7 @@ func (b *builder) load() {
 		b.add(b.src.path, err)
 		return
 	}
+	b.checkRead()
 	p.Rules = reg.rules
 	p.spare = make(chan *luabind.VM, 1)
 	p.spare <- vm

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -25,6 +24,8 @@ func (g *Generations) complain(live int) {
 	case said == "":
 	case live == 0 && g.set == nil:
 		g.c.Log.Error("no rules are live: events are taken in and wait", "dir", g.c.Dir, "err", g.problems().Error())
+	case !slices.ContainsFunc(g.folder, func(d luabind.Diagnostic) bool { return d.Code != CodeNoPack }):
+		g.c.Log.Warn("the configuration names packs that are not there", "dir", g.c.Dir, "err", said)
 	default:
 		g.c.Log.Warn("something is wrong with the rules folder; what was live stays live", "dir", g.c.Dir, "err", said)
 	}
@@ -43,9 +44,7 @@ func (g *Generations) problems() luabind.Diagnostics {
 func (g *Generations) unknown(present map[string][]*builder) (diags luabind.Diagnostics) {
 	for _, name := range slices.Sorted(maps.Keys(g.options.Packs)) {
 		if g.packs[name] == nil && present[name] == nil {
-			diags = append(diags, luabind.Diagnostic{File: "chertd.yaml", Severity: luabind.SeverityWarning,
-				Message: fmt.Sprintf("rules.packs names %q, and there is no such pack", name),
-				Hint:    didYouMean(luabind.Suggest(name, slices.Sorted(maps.Keys(g.packs))))})
+			diags = append(diags, g.options.noPack(name, slices.Sorted(maps.Keys(g.packs))))
 		}
 	}
 	return diags

@@ -56,6 +56,7 @@ type reading struct {
 	sources []source            // by name of the file or folder
 	ignored []Ignored           // what would be rules but for its name
 	others  []string            // paths of what is no pack, and would have been one with rules in it
+	whole   bool                // it is a folder of packs, and was read to its end
 	ignore  []File              // .chertignore as it is on disk; empty: there is none
 	diags   luabind.Diagnostics // what concerns no single pack; an error: the folder was not read to its end
 }
@@ -161,7 +162,7 @@ func readTree(dir string, open func(dir string) (fileTree, error), ignoreBy func
 			others = append(others, r.path(name))
 		}
 	}
-	return reading{sources: sources, others: others, ignored: r.ignored, ignore: ignore, diags: r.diags}
+	return reading{whole: true, sources: sources, others: others, ignored: r.ignored, ignore: ignore, diags: r.diags}
 }
 
 // readPath reads what a command was given: a .lua file, a pack's folder or a
@@ -311,6 +312,7 @@ func (r *reader) path(name string) string { return filepath.Join(r.dir, filepath
 // unreadable says why a file can't be read, in particular that a link leads out.
 func (r *reader) unreadable(name string, err error) luabind.Diagnostic {
 	d := luabind.Diagnostic{File: r.path(name), Severity: luabind.SeverityError, Message: "it can't be read: " + cause(err)}
+	d.Hint = luabind.OpenFilesHint(err)
 	if errors.Is(err, fs.ErrPermission) {
 		d.Hint = makeReadable(d.File)
 	}
@@ -342,6 +344,8 @@ func folderDiagnostic(dir string, err error) luabind.Diagnostic {
 		d.Hint = "move it away, and put the folder with the rules back; or name that in rules.dir in chertd.yaml"
 	case errors.Is(err, fs.ErrPermission):
 		d.Hint = makeReadable(dir)
+	default:
+		d.Hint = luabind.OpenFilesHint(err)
 	}
 	return d
 }

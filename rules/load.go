@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"chertd/luabind"
@@ -15,6 +16,7 @@ import (
 type Options struct {
 	Shards  int                    // how many goroutines may call Set.Run, one a shard; default 1
 	Zone    *time.Location         // of windows, schedules and dates; nil: UTC
+	Country string                 // of phone numbers without +, two letters of ISO 3166; "": they match nothing
 	Limits  luabind.Limits         // of packs that set none; zero fields take luabind's defaults
 	Suspend SuspendPolicy          // of rules that keep failing
 	Share   SharePolicy            // of the machine, a pack
@@ -35,6 +37,45 @@ type PackOptions struct {
 	Grant  []string       // capabilities granted: "typing", "react", "send"
 	Config map[string]any // settings, over the defaults of pack.yaml
 	Limits Limits         // over those of pack.yaml
+
+	// Places are where this stands in the operator's file: "" the pack's entry,
+	// "config.min_digits" a setting. It may be nil.
+	Places map[string]Position
+}
+
+// Position is where something stands in the operator's file.
+type Position struct {
+	File      string
+	Line, Col int
+}
+
+// place is where the operator says something of the pack, or the nearest place
+// above it that is known.
+func (o *PackOptions) place(path string) Position {
+	for {
+		if at, ok := o.Places[path]; ok {
+			return at
+		}
+		if path == "" {
+			return Position{File: "chertd.yaml"}
+		}
+		path = path[:max(0, strings.LastIndexByte(path, '.'))]
+	}
+}
+
+// Codes of what does not fit between the operator's file and the packs.
+const (
+	CodeNoPack    = "CF008" // it names a pack that is not there
+	CodeNoSetting = "CF009" // it gives a pack a setting that the pack does not take
+)
+
+// noPack says that the operator's file names a pack that is not among those.
+func (o *Options) noPack(name string, packs []string) luabind.Diagnostic {
+	mine := o.Packs[name]
+	at := mine.place("")
+	return luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: luabind.SeverityWarning, Code: CodeNoPack,
+		Message: fmt.Sprintf("rules.packs names %q, and there is no such pack", name),
+		Hint:    cmp.Or(didYouMean(luabind.Suggest(name, packs)), "delete the entry, or create the pack: a file "+name+".lua or a folder "+name+" in rules.dir")}
 }
 
 func (o *Options) shards() int { return max(1, o.Shards) }
@@ -103,6 +144,7 @@ func LoadEachPath(paths []string, o Options, previous *Set) Report {
 		}
 		all.diags = append(all.diags, found.diags...)
 		all.ignored = append(all.ignored, found.ignored...)
+		all.whole = all.whole || found.whole
 		for _, s := range found.sources {
 			// A shell's glob names files that belong to a folder named as well.
 			at, err := filepath.Abs(s.path)
@@ -154,9 +196,8 @@ func loadSources(found reading, o Options, previous *Set) Report {
 	}
 	names := slices.Sorted(maps.Keys(first))
 	for _, name := range slices.Sorted(maps.Keys(o.Packs)) {
-		if first[name] == nil {
-			r.Diagnostics = append(r.Diagnostics, luabind.Diagnostic{File: "chertd.yaml", Severity: luabind.SeverityWarning,
-				Message: fmt.Sprintf("rules.packs names %q, and there is no such pack", name), Hint: didYouMean(luabind.Suggest(name, names))})
+		if first[name] == nil && found.whole {
+			r.Diagnostics = append(r.Diagnostics, o.noPack(name, names))
 		}
 	}
 	return r

@@ -123,11 +123,11 @@ func TestLoadRefuses(t *testing.T) {
 			[]string{"pack \"vip\" needs \"send\", which the operator has not granted\n  hint: grant it in chertd.yaml: rules: {packs: {vip: {grant: [typing, send]}}}"}},
 		{"a setting of another type", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "config: {digits: 6}"},
 			Options{Packs: map[string]PackOptions{"vip": {Config: map[string]any{"digits": "six"}}}},
-			[]string{`setting digits of pack "vip": expected a number, as its default 6, got the string "six" in chertd.yaml`}},
+			[]string{`setting digits of pack "vip": expected a number, got a string [CF009]`}},
 		{"a schedule there is not", map[string]string{"a.lua": `chert.every("soon", { name = "x" }, function(ev) end)`}, Options{}, []string{`DIR/a.lua:1:1: error: schedule "soon": expected a duration`}},
 		{"a setting there is not", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "config: {digits: 6}"},
 			Options{Packs: map[string]PackOptions{"vip": {Config: map[string]any{"digit": 5}}}},
-			[]string{"pack \"vip\" has no setting \"digit\", which chertd.yaml gives it\n  hint: did you mean \"digits\"?"}},
+			[]string{"chertd.yaml: error: pack \"vip\" has no setting \"digit\" [CF009]\n  hint: did you mean \"digits\"?"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -156,9 +156,53 @@ func TestLoadWarns(t *testing.T) {
 	dir := tree(t, map[string]string{"codes.lua": version("v1"), "codes copy.lua": version("v1")})
 	s, diags := Load(dir, Options{Packs: map[string]PackOptions{"code": {}}}, nil)
 	want := []string{"codes copy.lua: warning: it is not loaded: it looks like a copy\n  hint: delete it; if it is meant, rename it, or add !/codes copy.lua to .chertignore",
-		"rules.packs names \"code\", and there is no such pack\n  hint: did you mean \"codes\"?"}
+		"rules.packs names \"code\", and there is no such pack [CF008]\n  hint: did you mean \"codes\"?"}
 	if s == nil || len(s.Packs()) != 1 || len(diags) != 2 || diags.Errors() || !strings.Contains(diags[0].String(), want[0]) || !strings.Contains(diags[1].String(), want[1]) {
 		t.Errorf("got %v, want warnings %q", diags, want)
+	}
+}
+
+// What the operator's file says of packs is said at its line: a setting that a
+// pack without a pack.yaml never reads, and a pack that is not there. Only a
+// whole folder shows which packs there are.
+func TestOperatorIsToldOfWhatPacksDoNotTake(t *testing.T) {
+	t.Parallel()
+	const reads = "chert.on('message.received', function() if config.min_digits > 1 then log.info(config['words'][1]) end end)"
+	at := map[string]Position{"": {"etc/c.yaml", 4, 5}, "config.min_digit": {"etc/c.yaml", 5, 16}}
+	for _, tt := range []struct {
+		name, src string
+		config    map[string]any
+		want      string // "": nothing
+	}{
+		{"all are read", reads, map[string]any{"min_digits": 6, "words": []any{"a"}}, ""},
+		{"a typo", reads, map[string]any{"min_digit": 6},
+			"etc/c.yaml:5:16: warning: pack \"codes\" never reads the setting \"min_digit\" [CF009]\n  hint: did you mean \"min_digits\"?"},
+		{"nothing near", reads, map[string]any{"zone": "x"},
+			"etc/c.yaml:4:5: warning: pack \"codes\" never reads the setting \"zone\" [CF009]\n  hint: it reads min_digits, words"},
+		{"none is read", version("v1"), map[string]any{"zone": "x"}, "hint: it reads no settings: delete it, or read it as config.zone"},
+		{"in a comment", version("v1") + "-- config.zone\n", map[string]any{"zone": "x"}, "never reads the setting \"zone\""},
+		{"of another table", version("v1") + "local t = {config = {}} log.info(t.config.zone)", map[string]any{"zone": "x"}, ""}, // it can't be told from config handed on
+		{"by an expression", "local k = 'zone'\nchert.on('message.received', function() log.info(config[k]) end)", map[string]any{"zone": "x"}, ""},
+		{"handed on", "local c = config\nchert.on('message.received', function() log.info(c.zone) end)", map[string]any{"zone": "x"}, ""},
+		{"through _G", "chert.on('message.received', function() log.info(_G.config.zone) end)", map[string]any{"zone": "x"}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := tree(t, map[string]string{"codes.lua": tt.src})
+			_, diags := Load(dir, Options{Packs: map[string]PackOptions{"codes": {Config: tt.config, Places: at}}}, nil)
+			if diags.Errors() || tt.want == "" && len(diags) > 0 || !strings.Contains(diags.Error(), tt.want) {
+				t.Errorf("got\n%s\nwant\n%s", diags.Error(), tt.want)
+			}
+		})
+	}
+	dir := tree(t, map[string]string{"codes.lua": version("v1"), "vip.lua": version("v1")})
+	o := Options{Packs: map[string]PackOptions{"code": {Places: at}}}
+	want := "etc/c.yaml:4:5: warning: rules.packs names \"code\", and there is no such pack [CF008]\n  hint: did you mean \"codes\"?"
+	if diags := LoadEachPath([]string{dir}, o, nil).Diagnostics; diags.Error() != want {
+		t.Errorf("of a folder\ngot  %s\nwant %s", diags.Error(), want)
+	}
+	if diags := LoadEachPath([]string{filepath.Join(dir, "vip.lua")}, o, nil).Diagnostics; len(diags) > 0 {
+		t.Errorf("of one pack: %s", diags.Error())
 	}
 }
 

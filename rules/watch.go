@@ -11,9 +11,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"chertd/luabind"
 )
 
 // WatchOptions says how a folder is watched. Zero fields take the defaults.
@@ -65,7 +68,7 @@ func Watch(ctx context.Context, dir string, o WatchOptions, changed func(reason 
 	n, err := newNotifier()
 	if err != nil {
 		// The machine is out of inotify instances.
-		o.Log.Warn("changes of the rules are found by polling alone", "dir", dir, "every", o.Poll, "error", err)
+		o.Log.Warn("changes of the rules are found by polling alone", "dir", dir, "every", o.Poll, "error", err, "hint", watchHint(err))
 	}
 	defer n.close()
 	watch(ctx, dir, o, n, changed)
@@ -275,7 +278,19 @@ func isFolder(path string) bool {
 
 func (w *watcher) trouble(err error) {
 	if err.Error() != w.lastFail {
-		w.opts.Log.Warn("watching the rules is hindered: they are polled as well", "dir", w.dir, "every", w.opts.Poll, "error", err)
+		w.opts.Log.Warn("watching the rules is hindered: they are polled as well", "dir", w.dir, "every", w.opts.Poll, "error", err, "hint", watchHint(err))
 	}
 	w.lastFail = err.Error()
+}
+
+// watchHint is the fix of an error of inotify's, which has limits of its own
+// behind the errors of other causes.
+func watchHint(err error) string {
+	switch files := luabind.OpenFilesHint(err); {
+	case files != "":
+		return files + "; or that of inotify instances: sysctl fs.inotify.max_user_instances=512"
+	case errors.Is(err, syscall.ENOSPC):
+		return "raise the limit of inotify watches: sysctl fs.inotify.max_user_watches=524288"
+	}
+	return "an edit is live after a poll, and chertd reload takes it immediately"
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"strings"
 	"time"
 
 	"chertd/engine/chert"
@@ -11,7 +12,8 @@ import (
 // Config is chertd.yaml. Its keys are the fields' yaml tags; the key of a
 // Secret may have "_file" behind it and then names a file that holds it.
 type Config struct {
-	File string `yaml:"-"` // where it was read from
+	File   string                    `yaml:"-"` // where it was read from
+	places map[string]rules.Position `yaml:"-"` // of keys, by their dotted paths
 
 	Chert   ChertConfig   `yaml:"chert"`
 	Sources SourcesConfig `yaml:"sources"`
@@ -74,6 +76,7 @@ type RulesConfig struct {
 	Dir      Path                  `yaml:"dir"`
 	Watch    bool                  `yaml:"watch"`
 	Timezone string                `yaml:"timezone"` // IANA name
+	Country  string                `yaml:"country"`  // of phone numbers without +, two letters of ISO 3166; "": none
 	Gate     GateConfig            `yaml:"gate"`
 	Packs    map[string]PackConfig `yaml:"packs"`
 }
@@ -112,10 +115,13 @@ type StoreConfig struct {
 
 // ControlConfig is how people and monitors talk to the daemon.
 type ControlConfig struct {
-	Socket Path      `yaml:"socket"`
-	Listen string    `yaml:"listen"` // host:port; "": off
-	Token  Secret    `yaml:"token"`
-	TLS    TLSConfig `yaml:"tls"`
+	Socket Path   `yaml:"socket"`
+	Listen string `yaml:"listen"` // host:port; "": off
+	Token  Secret `yaml:"token"`
+	// InsecureToken allows a token on plain TCP off loopback.
+	InsecureToken bool      `yaml:"insecure_token"`
+	Hosts         []string  `yaml:"hosts"` // further names by which the daemon may be asked
+	TLS           TLSConfig `yaml:"tls"`
 }
 
 // TLSConfig is a certificate and its key, PEM files.
@@ -126,9 +132,19 @@ type TLSConfig struct {
 
 // LogConfig is what is logged, and how.
 type LogConfig struct {
-	Level  string `yaml:"level"`  // debug, info, warn or error
-	Format string `yaml:"format"` // text or json
-	Text   bool   `yaml:"text"`   // may messages' texts be logged
+	Level  string `yaml:"level"`        // debug, info, warn or error
+	Format string `yaml:"format"`       // text or json
+	Text   bool   `yaml:"message_text"` // may messages' texts be logged
+}
+
+// at is where a key stands, or the nearest one above it.
+func (c *Config) at(path string) rules.Position {
+	for ; path != ""; path = path[:max(0, strings.LastIndexByte(path, '.'))] {
+		if at, ok := c.places[path]; ok {
+			return at
+		}
+	}
+	return rules.Position{File: c.File}
 }
 
 // Path is a file's path. One that is relative in the configuration is relative

@@ -27,7 +27,7 @@ func environment(name string) (string, bool) {
 
 func TestMinimalConfigTakesDefaults(t *testing.T) {
 	t.Parallel()
-	c, diags := parseConfig("etc/chertd.yaml", []byte(minimal), environment, false)
+	c, diags := parseConfig("etc/chertd.yaml", []byte(minimal), environment, use{})
 	if len(diags) > 0 {
 		t.Fatal(diags)
 	}
@@ -59,7 +59,7 @@ chert:
   base_url: http://127.0.0.1:8790/api/v1
   tenant: acme
   auth: bearer
-  signing_secret: abc
+  signing_secret: 0123456789ABCDEF0123456789abcdef
   timeout: 30
   concurrency: ${NINE}
   rate: {limit: 2.5, burst: "${NINE}", adaptive: false}
@@ -71,25 +71,26 @@ rules:
   dir: /srv/rules
   watch: false
   timezone: America/New_York
+  country: NO
   gate: {specs: off, checks: warn}
   packs:
     codes: {mode: shadow, grant: [typing, send], config: {min_digits: 6, on: true, words: [a, "b"], deep: {x: 1.5}, host: "${HOST}"}}
     plain:
 store: {url: "sqlite:///var/lib/chertd.db"}
-control: {listen: "127.0.0.1:9900"}
-log: {level: debug, format: json, text: true}
+control: {listen: "127.0.0.1:9900", hosts: [chertd.example.com], insecure_token: true}
+log: {level: debug, format: json, message_text: true}
 `
-	c, diags := parseConfig("chertd.yaml", []byte(text), environment, false)
+	c, diags := parseConfig("chertd.yaml", []byte(text), environment, use{})
 	if diags.Errors() {
 		t.Fatal(diags)
 	}
 	pack := c.Rules.Packs["codes"]
 	got := fmt.Sprintln(
 		c.Chert.Timeout, c.Chert.Concurrency, c.Chert.Rate, reveal(c.Sources.Webhook.Secrets), c.Sources.Webhook.MaxBody,
-		c.Sources.Catchup, c.Rules.Dir, c.Rules.Watch, c.location(), c.Rules.Gate, pack.Mode, pack.Grant, pack.Config, len(c.Rules.Packs),
-		c.Store.Path, c.Control.Listen, c.Log)
-	want := "30s 9 {2.5 9 false} [one two] 65536 {true 2m0s 24h0m0s 0s} /srv/rules false America/New_York {off warn} shadow [typing send] " +
-		"map[deep:map[x:1.5] host:chat.example.com min_digits:6 on:true words:[a b]] 2 /var/lib/chertd.db 127.0.0.1:9900 {debug json true}\n"
+		c.Sources.Catchup, c.Rules.Dir, c.Rules.Watch, c.location(), c.Rules.Country, c.Rules.Gate, pack.Mode, pack.Grant, pack.Config, len(c.Rules.Packs),
+		c.Store.Path, c.Control.Listen, c.Control.Hosts, c.Control.InsecureToken, c.Log)
+	want := "30s 9 {2.5 9 false} [one two] 65536 {true 2m0s 24h0m0s 0s} /srv/rules false America/New_York NO {off warn} shadow [typing send] " +
+		"map[deep:map[x:1.5] host:chat.example.com min_digits:6 on:true words:[a b]] 2 /var/lib/chertd.db 127.0.0.1:9900 [chertd.example.com] true {debug json true}\n"
 	if got != want {
 		t.Errorf("\ngot  %swant %s", got, want)
 	}
@@ -110,28 +111,37 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"yes for true", "rules: {watch: yes}\n", `rules.watch: expected true or false, got "yes"`},
 		{"nothing", "chert:\n  timeout:\n", "chert.timeout: expected a duration like 90s, 5m or 30d, got nothing"},
 		{"a size", "sources: {webhook: {max_body: 1MB}}\n", `sources.webhook.max_body: expected a size like 64KiB or 1MiB, got "1MB"`},
-		{"a size out of range", "sources: {webhook: {max_body: 1GiB}}\n", "sources.webhook.max_body: expected 1024 to 67108864, got 1073741824"},
+		{"a size out of range", "sources: {webhook: {max_body: 1GiB}}\n", `sources.webhook.max_body: expected 1KiB to 64MiB, got "1GiB"`},
 		{"a variable not set", "chert:\n  tenant: ${NOPE}\n", "c.yaml:2:11: error: chert.tenant: the environment variable NOPE is not set [CF004]\n  hint: export NOPE"},
-		{"a variable without a name", "chert: {tenant: '${}'}\n", `"${}" names no environment variable`},
+		{"a variable without a name", "chert: {tenant: '${}'}\n", "what follows ${ names no environment variable"},
 		{"an empty secret", "chert: {signing_secret: ''}\n", "chert.signing_secret: the secret is empty [CF005]"},
 		{"an empty variable", "chert: {signing_secret: '${EMPTY}'}\n", "chert.signing_secret: the secret is empty [CF005]"},
-		{"a secret file that is not there", "chert:\n  signing_secret_file: nope.txt\n", "c.yaml:2:24: error: chert.signing_secret_file: open nope.txt: "},
+		{"a secret file that is not there", "chert:\n  signing_secret_file: nope.txt\n", "c.yaml:2:24: error: chert.signing_secret_file: nope.txt: there is no such file [CF005]"},
 		{"a secret twice", "chert:\n  signing_secret: a\n  signing_secret_file: b\n", "c.yaml:3:3: error: chert.signing_secret is given twice: keep either"},
 		{"no secret", "chert: {tenant: a}\n", "c.yaml:1:8: error: chert.signing_secret: is missing [CF006]"},
 		{"nothing at all", "", "c.yaml: error: chert.tenant: is missing [CF006]"},
-		{"no webhook secret", "chert: {tenant: a, signing_secret: b}\n", "c.yaml: error: sources.webhook.secrets: is missing [CF006]"},
+		{"no webhook secret", "chert: {tenant: a, signing_secret: 0123456789abcdef0123456789abcdef}\n", "c.yaml: error: sources.webhook.secrets: is missing [CF006]"},
 		{"no source", "sources:\n  webhook: {listen: \"\"}\n  catchup: {enabled: false}\n", "c.yaml:2:3: error: sources: at least one source of events is needed [CF006]"},
 		{"http to the world", "chert: {base_url: http://chat.example.com/v1}\n", "c.yaml:1:19: error: chert.base_url: calls to chat.example.com would not be encrypted [CF003]\n  hint: write https://"},
 		{"no URL", "chert: {base_url: console}\n", "chert.base_url: expected a URL like"},
 		{"an unknown auth", "chert: {auth: hmca}\n", "chert.auth: expected hmac, bearer, got \"hmca\" [CF003]\n  hint: did you mean hmac?"},
 		{"a time zone", "rules: {timezone: Mars}\n", `rules.timezone: unknown time zone "Mars": expected a name like "America/New_York"`},
 		{"a time zone without summer time", "rules: {timezone: EST}\n", `rules.timezone: time zone "EST" has no summer time: write "America/New_York"`},
+		{"a country's name", "rules: {country: Germany}\n", `c.yaml:1:18: error: rules.country: expected the two letters of a country like US, got "Germany" [CF003]`},
+		{"a country in lower case", "rules: {country: us}\n", "got \"us\" [CF003]\n  hint: write US"},
+		{"another name of a country", "rules: {country: UK}\n", "hint: write GB"},
+		{"three letters", "rules: {country: USA}\n", "hint: write US"},
+		{"no country", "rules: {country: EU}\n", `got "EU"`},
+		{"a number for a country", "rules: {country: 840}\n", `got "840" [CF003]`},
+		{"the code of the unknown", "rules: {country: ZZ}\n", `got "ZZ" [CF003]`},
+		{"a code of nobody", "rules: {country: XX}\n", `got "XX" [CF003]`},
 		{"a key of before", "rules:\n  specs: gate\n", "c.yaml:2:3: error: unknown key \"rules.specs\" [CF002]\n  hint: write rules: {gate: {specs: enforce}}; enforce, warn and off are its values"},
 		{"a gate", "rules: {gate: {checks: gate}}\n", `c.yaml:1:24: error: rules.gate.checks: expected enforce, warn, off, got "gate" [CF003]`},
 		{"a part of the gate", "rules: {gate: {spec: off}}\n", "unknown key \"rules.gate.spec\" [CF002]\n  hint: did you mean specs?"},
 		{"a mode", "rules: {packs: {codes: {mode: on}}}\n", `c.yaml:1:31: error: rules.packs.codes.mode: expected live, shadow, off, got "on"`},
 		{"a capability", "rules: {packs: {codes: {grant: [sned]}}}\n", "c.yaml:1:33: error: rules.packs.codes.grant[0]: expected typing, react, send, got \"sned\" [CF003]\n  hint: did you mean send?"},
-		{"a store", "store: {url: postgres://x}\n", `store.url: expected sqlite:PATH, got "postgres://x"`},
+		{"a store", "store: {url: postgres://x}\n", "store.url: PostgreSQL is not in this build yet"},
+		{"another store", "store: {url: mysql://me:hunter2@host/x}\n", "c.yaml:1:14: error: store.url: expected sqlite:PATH, got text of 25 characters [CF003]\n  hint: for example sqlite:./data/chertd.db"},
 		{"an address", "control: {listen: '9900'}\n", `control.listen: expected host:port like 127.0.0.1:8787, got "9900"`},
 		{"half a certificate", "control: {tls: {cert: a.pem}}\n", "control.tls: cert and key go together"},
 		{"no YAML", "chert: {\n", "c.yaml:1:1: error: did not find expected node content [CF001]"},
@@ -143,7 +153,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			_, diags := parseConfig("c.yaml", []byte(test.text), environment, false)
+			_, diags := parseConfig("c.yaml", []byte(test.text), environment, use{})
 			if !diags.Errors() || !strings.Contains(diags.Error(), test.want) {
 				t.Errorf("%s\ngot\n%s\nwant\n%s", test.text, diags.Error(), test.want)
 			}
@@ -153,7 +163,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 
 func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 	t.Parallel()
-	_, diags := parseConfig("c.yaml", []byte("chrt: 1\nlog: {level: loud}\nrules: {dir: '${NOPE}'}\n"), environment, false)
+	_, diags := parseConfig("c.yaml", []byte("chrt: 1\nlog: {level: loud}\nrules: {dir: '${NOPE}'}\n"), environment, use{})
 	for _, want := range []string{`"chrt"`, "log.level", "NOPE", "chert.tenant", "sources.webhook.secrets"} {
 		if !strings.Contains(diags.Error(), want) {
 			t.Errorf("%s is not told:\n%s", want, diags.Error())
@@ -163,13 +173,13 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 
 func TestWhatIsNotInThisBuildIsToldIfAskedFor(t *testing.T) {
 	t.Parallel()
-	_, diags := parseConfig("c.yaml", []byte(minimal+"store: {retention: 10d, raw: 1d}\nrules: {gate: {specs: enforce}}\n"), environment, false)
-	want := "c.yaml:4:20: warning: store.retention: not in this build yet: nothing is deleted [CF007]\n" +
-		"c.yaml:4:30: warning: store.raw: not in this build yet: message texts are kept [CF007]"
+	_, diags := parseConfig("c.yaml", []byte(minimal+"store: {retention: 10d, raw: 1d}\nrules: {gate: {specs: enforce}}\n"), environment, use{})
+	want := "c.yaml:4:20: warning: store.retention: not in this build yet: nothing is deleted [CF007]\n  hint: delete the line\n" +
+		"c.yaml:4:30: warning: store.raw: not in this build yet: message texts are kept [CF007]\n  hint: delete the line"
 	if diags.Error() != want {
 		t.Errorf("got\n%s\nwant\n%s", diags.Error(), want)
 	}
-	_, diags = parseConfig("c.yaml", []byte("chert: {tenant: a, signing_secret: b}\nsources: {webhook: {listen: ''}, stream: {enabled: true}}\n"), environment, false)
+	_, diags = parseConfig("c.yaml", []byte("chert: {tenant: a, signing_secret: 0123456789abcdef0123456789abcdef}\nsources: {webhook: {listen: ''}, stream: {enabled: true}}\n"), environment, use{})
 	if !diags.Errors() || !strings.Contains(diags.Error(), "by the webhook only") {
 		t.Errorf("without any source that works:\n%s", diags.Error())
 	}
@@ -177,8 +187,8 @@ func TestWhatIsNotInThisBuildIsToldIfAskedFor(t *testing.T) {
 
 func TestEventsFromElsewhereNeedNoSource(t *testing.T) {
 	t.Parallel()
-	text := "chert: {tenant: a, signing_secret: b}\nsources: {webhook: {listen: ''}, catchup: {enabled: false}}\n"
-	if _, diags := parseConfig("c.yaml", []byte(text), environment, true); diags.Errors() {
+	text := "chert: {tenant: a, signing_secret: 0123456789abcdef0123456789abcdef}\nsources: {webhook: {listen: ''}, catchup: {enabled: false}}\n"
+	if _, diags := parseConfig("c.yaml", []byte(text), environment, use{events: true}); diags.Errors() {
 		t.Error(diags)
 	}
 }
@@ -191,18 +201,18 @@ func TestSecretFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("signing", "0123\n")
+	write("signing", "0123456789abcdef0123456789abcdef\n")
 	write("hooks", "\none\r\ntwo\n\n")
 	write("empty", " \n")
 	parse := func(text string) (*Config, string) {
-		c, diags := parseConfig(filepath.Join(dir, "chertd.yaml"), []byte(text), environment, false)
+		c, diags := parseConfig(filepath.Join(dir, "chertd.yaml"), []byte(text), environment, use{})
 		return c, diags.Error()
 	}
 	c, problems := parse("chert: {tenant: a, signing_secret_file: signing}\nsources: {webhook: {secrets_file: hooks}}\n")
 	if problems != "" {
 		t.Fatal(problems)
 	}
-	if got := c.Chert.SigningSecret.Reveal() + " " + strings.Join(reveal(c.Sources.Webhook.Secrets), " "); got != "0123 one two" {
+	if got := c.Chert.SigningSecret.Reveal() + " " + strings.Join(reveal(c.Sources.Webhook.Secrets), " "); got != "0123456789abcdef0123456789abcdef one two" {
 		t.Errorf("read %q", got)
 	}
 	if _, problems = parse("chert: {signing_secret_file: hooks}\n"); !strings.Contains(problems, "hooks has 2 lines, and one secret is expected") {
@@ -216,7 +226,7 @@ func TestSecretFiles(t *testing.T) {
 func TestSecretsAreNeverPrinted(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2secret"
-	c, _ := parseConfig("c.yaml", []byte("chert: {tenant: a, signing_secret: "+secret+"}\nsources: {webhook: {secrets: ["+secret+"]}}\ncontrol: {token: "+secret+"}\n"), environment, false)
+	c, _ := parseConfig("c.yaml", []byte("chert: {tenant: a, signing_secret: "+secret+"}\nsources: {webhook: {secrets: ["+secret+"]}}\ncontrol: {token: "+secret+"}\n"), environment, use{})
 	var out strings.Builder
 	s := c.Chert.SigningSecret
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
@@ -231,7 +241,8 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		out.Write(text)
 	}
 	for _, format := range []string{"text", "json"} {
-		newLogger(&out, LogConfig{Format: format}).Info("x", "secret", s, "config", c, slog.Group("g", "all", c.Sources.Webhook.Secrets))
+		log, _ := newLogger(&out, LogConfig{Format: format})
+		log.Info("x", "secret", s, "config", c, slog.Group("g", "all", c.Sources.Webhook.Secrets))
 	}
 	if strings.Contains(out.String(), secret) || strings.Contains(out.String(), fmt.Sprintf("%x", secret)) {
 		t.Errorf("a secret was printed:\n%s", out.String())
@@ -244,7 +255,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		"sources: {webhook: {secrets: " + secret + "}}", "chert: {signing_secret: '" + secret + "${NOPE}'}",
 		"chert: {signing_secret: " + secret + ", signing_secret_file: x}",
 	} {
-		if _, diags := parseConfig("c.yaml", []byte(text), environment, false); strings.Contains(diags.Error(), secret) {
+		if _, diags := parseConfig("c.yaml", []byte(text), environment, use{}); strings.Contains(diags.Error(), secret) {
 			t.Errorf("an error tells the secret: %s", diags.Error())
 		}
 	}
@@ -256,9 +267,35 @@ func FuzzParseConfig(f *testing.F) {
 	f.Add("chert: *a")
 	f.Add("? [a]\n: b\nchert: {? {x: y} : z}")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, diags := parseConfig("c.yaml", []byte(text), func(string) (string, bool) { return "x", true }, false)
+		c, diags := parseConfig("c.yaml", []byte(text), func(string) (string, bool) { return "x", true }, use{})
 		if c == nil && !diags.Errors() {
 			t.Error("neither a configuration nor an error")
 		}
 	})
+}
+
+// Commands that run rules and make no calls load a configuration without its
+// secrets and without the environment of the daemon.
+func TestOfflineNeedsNoSecrets(t *testing.T) {
+	t.Parallel()
+	nothing := func(string) (string, bool) { return "", false }
+	for _, test := range []struct{ name, text, want string }{
+		{"variables that are not set", `
+chert: {base_url: "${URL}", tenant: "${TENANT}", signing_secret: "${A}", concurrency: "${N}"}
+sources: {webhook: {listen: "${LISTEN}", secrets: ["${B}", "${C}"]}}
+control: {listen: 0.0.0.0:9900, token: "${D}", tls: {cert: "${CERT}", key: key.pem}}
+`, ""},
+		{"files that are not there", "chert: {tenant: a, signing_secret_file: /nowhere/a}\nsources: {webhook: {secrets_file: /nowhere/b}}\n", ""},
+		{"credentials that are missing", "rules: {timezone: UTC}\n", "c.yaml: warning: chert.tenant: is missing: `chertd run` needs it [CF006]"},
+		{"what is wrong elsewhere", "chert: {tenant: a, signing_secret: '${A}'}\nsources: {webhook: {listen: nowhere, secrets: ['${B}']}}\n", "c.yaml:2:29: error: sources.webhook.listen: expected host:port"},
+		{"a variable that rules need", "rules: {packs: {codes: {config: {host: '${HOST}'}}}}\n", "c.yaml:1:40: error: rules.packs.codes.config.host: the environment variable HOST is not set [CF004]"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c, diags := parseConfig("c.yaml", []byte(test.text), nothing, use{offline: true})
+			if c == nil || test.want == "" && len(diags) > 0 || !strings.Contains(diags.Error(), test.want) {
+				t.Errorf("got\n%s\nwant\n%s", diags.Error(), test.want)
+			}
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"chertd/luabind"
+	"chertd/rules"
 )
 
 // configPlaces are where the configuration is looked for without -c.
@@ -25,20 +27,48 @@ var configPlaces = []string{"chertd.yaml", "/etc/chertd/chertd.yaml"}
 // maxConfig bounds the configuration's file.
 const maxConfig = 1 << 20
 
+// use is what a configuration is loaded for.
+type use struct {
+	// events says that the daemon has events from elsewhere and needs no source
+	// of its own.
+	events bool
+	// offline is for commands that run rules and make no calls. No secret is
+	// needed: files of secrets are not read, and what is missing is a warning.
+	// Environment variables are read within `rules` only, where they decide what
+	// rules do; another key that takes one has its default.
+	offline bool
+}
+
+// loadOffline reads and checks a configuration for a command that runs rules
+// and makes no calls: check, test, eval. The error is one of reading the file.
+// What is wrong in the file is in the diagnostics, errors and warnings; the
+// Config is nil if nothing could be understood. "" looks in configPlaces.
+func loadOffline(file string) (*Config, luabind.Diagnostics, error) {
+	file, err := findConfig(file)
+	if err != nil {
+		return nil, nil, fail(exitFailure, err)
+	}
+	text, err := readConfig(file)
+	if err != nil {
+		return nil, nil, fail(exitFailure, err)
+	}
+	c, diags := parseConfig(file, text, os.LookupEnv, use{offline: true})
+	return c, diags, nil
+}
+
 // loadConfig reads and checks the configuration: the file named, or the first
 // of configPlaces. Its warnings come with it; whatever can't be run with is an
-// error of exit code 78, with all that is wrong at once. events says that the
-// daemon has events from elsewhere and needs no source of its own.
-func loadConfig(file string, events bool) (*Config, luabind.Diagnostics, error) {
+// error of exit code 78, with all that is wrong at once.
+func loadConfig(file string, u use) (*Config, luabind.Diagnostics, error) {
 	file, err := findConfig(file)
 	if err != nil {
 		return nil, nil, err
 	}
 	text, err := readConfig(file)
 	if err != nil {
-		return nil, nil, fail(exitConfig, fmt.Errorf("read the configuration: %w", err))
+		return nil, nil, fail(exitConfig, err)
 	}
-	c, diags := parseConfig(file, text, os.LookupEnv, events)
+	c, diags := parseConfig(file, text, os.LookupEnv, u)
 	if diags.Errors() {
 		return nil, nil, fail(exitConfig, diags)
 	}
@@ -55,7 +85,7 @@ func findConfig(file string) (string, error) {
 			return place, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return "", fail(exitConfig, fmt.Errorf("read the configuration: %w", err))
+			return "", fail(exitConfig, unreadConfig(place, err))
 		}
 	}
 	return "", hinted(fail(exitConfig, errors.New("there is no configuration: neither ./chertd.yaml nor /etc/chertd/chertd.yaml exists")),
@@ -63,27 +93,52 @@ func findConfig(file string) (string, error) {
 			"to try chertd without an account run `chertd demo`, or develop against `chertd sim`")
 }
 
+// readConfig reads a configuration's file. Its error is a Diagnostics.
 func readConfig(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, err
+		return nil, unreadConfig(file, err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err != nil {
-		return nil, err
+	if err == nil && len(text) > maxConfig {
+		err = fmt.Errorf("it is larger than %d KiB", maxConfig>>10)
 	}
-	if len(text) > maxConfig {
-		return nil, fmt.Errorf("%s is larger than %d bytes", file, maxConfig)
+	if err != nil {
+		return nil, unreadConfig(file, err)
 	}
 	return text, nil
 }
 
+// readable is the error of reading a file, if there is one.
+func readable(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.Read(make([]byte, 1))
+	if errors.Is(err, io.EOF) {
+		return errors.New("it is empty")
+	}
+	return err
+}
+
+// unreadConfig says why a configuration's file can't be read.
+func unreadConfig(file string, err error) luabind.Diagnostics {
+	why, hint := whyUnread(file, err)
+	if errors.Is(err, fs.ErrNotExist) {
+		hint = "create it as docs/configuration.md shows, or name another with -c FILE"
+	}
+	return luabind.Diagnostics{{File: file, Severity: luabind.SeverityError, Code: codeConfigFile, Hint: hint,
+		Message: "the configuration can't be read: " + why}}
+}
+
 // parseConfig makes a configuration of the file's text. lookup is the environment.
-func parseConfig(file string, text []byte, lookup func(string) (string, bool), events bool) (*Config, luabind.Diagnostics) {
+func parseConfig(file string, text []byte, lookup func(string) (string, bool), u use) (*Config, luabind.Diagnostics) {
 	c := defaultConfig()
 	c.File = file
-	d := &decoder{file: file, dir: filepath.Dir(file), lookup: lookup, places: map[string]*yaml.Node{}}
+	d := &decoder{file: file, dir: filepath.Dir(file), lookup: lookup, use: u, keys: map[string]*yaml.Node{}, places: map[string]*yaml.Node{}, unknown: map[string]bool{}}
 	doc, ok := d.document(text)
 	if !ok {
 		return nil, d.diags
@@ -91,8 +146,12 @@ func parseConfig(file string, text []byte, lookup func(string) (string, bool), e
 	if doc != nil {
 		d.decode(doc, reflect.ValueOf(&c).Elem(), "")
 	}
-	c.check(d, events)
+	c.check(d)
 	c.resolve()
+	c.places = map[string]rules.Position{}
+	for path, key := range d.keys {
+		c.places[path] = rules.Position{File: file, Line: key.Line, Col: key.Column}
+	}
 	slices.SortStableFunc(d.diags, func(a, b luabind.Diagnostic) int {
 		return cmp.Compare(uint(a.Line-1), uint(b.Line-1)) // those without a place last
 	})
@@ -107,36 +166,57 @@ func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 	case errors.Is(err, io.EOF):
 		return nil, true
 	case err != nil:
-		return nil, d.syntax(err)
+		return nil, d.syntax(text, err)
 	}
 	switch err := dec.Decode(&second); {
 	case errors.Is(err, io.EOF):
 	case err != nil:
-		return nil, d.syntax(err)
+		return nil, d.syntax(text, err)
 	default:
-		d.failAt(&second, codeSyntax, "", "a second document begins here: a configuration is one")
+		d.failAt(&second, codeSyntax, "delete the line ---, or what follows it", "a second document begins here: a configuration is one")
 		return nil, false
 	}
 	top := doc.Content[0]
 	if top.Kind != yaml.MappingNode && !isNull(top) {
-		d.failAt(top, codeSyntax, "", "expected keys and values, got %s", kindOf(top))
+		d.failAt(top, codeSyntax, "begin as docs/configuration.md shows, with chert:", "expected keys and values, got %s", kindOf(top))
 		return nil, false
 	}
 	return top, true
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
+var (
+	yamlLine      = regexp.MustCompile(`^yaml: line (\d+): `)
+	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+)
 
-// syntax reports what the YAML parser says, at the line it names.
-func (d *decoder) syntax(err error) bool {
+// syntax reports what the YAML parser finds wrong, at the line it names. Its
+// message is shown only where nothing of the file is in it.
+func (d *decoder) syntax(text []byte, err error) bool {
 	diag := luabind.Diagnostic{File: d.file, Severity: luabind.SeverityError, Code: codeSyntax}
 	diag.Message = strings.TrimPrefix(err.Error(), "yaml: ")
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		diag.Line, _ = strconv.Atoi(m[1])
 		diag.Message = strings.TrimPrefix(err.Error(), m[0])
 	}
-	if strings.Contains(diag.Message, "cannot start any token") {
+	if m := unknownAnchor.FindStringSubmatch(diag.Message); m != nil {
+		diag.Message = "a value that begins with * refers to another place in the file"
+		for i, line := range strings.Split(string(text), "\n") {
+			if at := strings.Index(line, "*"+m[1]); at >= 0 && diag.Line == 0 {
+				diag.Line, diag.Col = i+1, at+1
+			}
+		}
+	}
+	switch {
+	case strings.Contains(diag.Message, "control characters"), strings.Contains(diag.Message, "invalid leading UTF-8"), strings.Contains(diag.Message, "incomplete UTF-8"):
+		diag.Hint = "save the file as UTF-8"
+	case bytes.Contains(text, []byte("\t")) && strings.Contains(diag.Message, "cannot start any token"):
 		diag.Hint = "indent with spaces, and quote a value that begins with a special character"
+	case strings.Contains(diag.Message, "mapping values are not allowed"):
+		diag.Hint = "look at the indentation of this line and the one before it, and quote a value that has a colon and a space in it"
+	case strings.Contains(diag.Message, "did not find expected"):
+		diag.Hint = "look for a bracket, a brace or a quote that is not closed, and at the indentation, in this line and those before it"
+	default:
+		diag.Hint = "look at this line and the one before it, and quote a value that begins with a special character"
 	}
 	d.diags = append(d.diags, diag)
 	return false

@@ -281,7 +281,8 @@ func TestSocketOfConfiguration(t *testing.T) {
 	}
 }
 
-// A token that strangers could read on its way is warned of.
+// A token that strangers could read on its way is an error, unless it is allowed
+// by name.
 func TestTokenInTheClear(t *testing.T) {
 	t.Parallel()
 	for control, want := range map[string]bool{
@@ -292,10 +293,12 @@ func TestTokenInTheClear(t *testing.T) {
 		`{listen: "localhost:9900", token: abcdefgh}`:                               false,
 		`{listen: "0.0.0.0:9900", token: abcdefgh, tls: {cert: c.pem, key: k.pem}}`: false,
 		`{token: abcdefgh}`:                                                         false,
+		`{listen: "0.0.0.0:9900", token: abcdefgh, insecure_token: false}`:          true,
+		`{listen: "0.0.0.0:9900", token: abcdefgh, insecure_token: true}`:           false,
 	} {
-		_, diags := parseConfig("chertd.yaml", []byte(minimal+"control: "+control+"\n"), environment, false)
-		if got := strings.Contains(diags.Error(), "control.token: it crosses the network unencrypted"); got != want || diags.Errors() {
-			t.Errorf("%s: warned: %t, want %t: %v", control, got, want, diags)
+		_, diags := parseConfig("chertd.yaml", []byte(minimal+"control: "+control+"\n"), environment, use{})
+		if got := strings.Contains(diags.Error(), "error: control.token: it would cross the network unencrypted"); got != want || diags.Errors() != want {
+			t.Errorf("%s: refused: %t, want %t: %v", control, got, want, diags)
 		}
 	}
 }

@@ -14,17 +14,6 @@ import (
 	"chertd/rules"
 )
 
-// Codes of what can be wrong with a configuration.
-const (
-	codeSyntax  = "CF001" // not YAML
-	codeUnknown = "CF002" // a key that does not exist, or is there twice
-	codeValue   = "CF003" // a value of another type, or out of range
-	codeEnv     = "CF004" // an environment variable that is not set
-	codeSecret  = "CF005" // a secret that is empty, or can't be read
-	codeMissing = "CF006" // a value that is needed
-	codeNotYet  = "CF007" // a feature this build does not have
-)
-
 // renamedKeys are keys that people know from elsewhere, and what to write for them.
 var renamedKeys = map[string]string{
 	"rules.specs": "write rules: {gate: {specs: enforce}}; enforce, warn and off are its values",
@@ -37,7 +26,10 @@ type decoder struct {
 	file   string
 	dir    string // that relative files are relative to
 	lookup func(name string) (string, bool)
+	use    use
 
+	keys     map[string]*yaml.Node // dotted path → its key
+	unknown  map[string]bool       // dotted paths whose values are not looked at (use.offline)
 	places   map[string]*yaml.Node // dotted path → its value
 	settings int                   // values of packs' settings read so far
 	diags    luabind.Diagnostics
@@ -92,7 +84,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	case reflect.Bool:
 		d.scalar(n, path, "true or false", func(s string) error {
 			if s != "true" && s != "false" {
-				return fmt.Errorf("it is %q", s)
+				return strconv.ErrSyntax
 			}
 			v.SetBool(s == "true")
 			return nil
@@ -133,37 +125,35 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		d.failAt(n, codeValue, "", "%s: expected keys and values, got %s", path, kindOf(n))
+		d.failAt(n, codeValue, keysHint(path, known(v)), "%s: expected keys and values, got %s", path, kindOf(n))
 		return
 	}
 	fields := map[string]reflect.Value{}
-	var known []string
 	for i := range v.NumField() {
-		key := v.Type().Field(i).Tag.Get("yaml")
-		if key == "-" {
-			continue
-		}
-		fields[key] = v.Field(i)
-		known = append(known, key)
-		if secretField(v.Field(i)) {
-			known = append(known, key+"_file")
+		if key := v.Type().Field(i).Tag.Get("yaml"); key != "-" {
+			fields[key] = v.Field(i)
 		}
 	}
 	for key, value := range d.pairs(n) {
+		d.keys[join(path, key.Value)] = key
 		field, ok := fields[key.Value]
 		if base, isFile := strings.CutSuffix(key.Value, "_file"); !ok && isFile && secretField(fields[base]) {
 			d.secretFile(key, value, fields[base], join(path, base))
 			continue
 		}
 		if !ok {
-			hint := "the keys here are " + strings.Join(known, ", ")
-			if near := nearestKey(key.Value, known); near != "" {
+			hint := "the keys here are " + strings.Join(known(v), ", ")
+			if near := nearestKey(key.Value, known(v)); near != "" {
 				hint = "did you mean " + near + "?"
 			}
 			if elsewhere := renamedKeys[join(path, key.Value)]; elsewhere != "" {
 				hint = elsewhere
 			}
-			d.failAt(key, codeUnknown, hint, "unknown key %q", join(path, key.Value))
+			name := shownName(key.Value)
+			if name == strconv.Quote(key.Value) {
+				name = strconv.Quote(join(path, key.Value))
+			}
+			d.failAt(key, codeUnknown, hint, "unknown key %s", name)
 			continue
 		}
 		if secretField(field) {
@@ -174,17 +164,38 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
+// known are the keys of a struct, in order.
+func known(v reflect.Value) (keys []string) {
+	for i := range v.NumField() {
+		key := v.Type().Field(i).Tag.Get("yaml")
+		if key == "-" {
+			continue
+		}
+		keys = append(keys, key)
+		if secretField(v.Field(i)) {
+			keys = append(keys, key+"_file")
+		}
+	}
+	return keys
+}
+
+// keysHint shows how the keys below a path are written.
+func keysHint(path string, keys []string) string {
+	return fmt.Sprintf("write %s: {%s: …}; its keys are %s", path[strings.LastIndexByte(path, '.')+1:], keys[0], strings.Join(keys, ", "))
+}
+
 // entries reads a mapping whose keys are free.
 func (d *decoder) entries(n *yaml.Node, v reflect.Value, path string) {
 	if isNull(n) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		d.failAt(n, codeValue, "", "%s: expected keys and values, got %s", path, kindOf(n))
+		d.failAt(n, codeValue, "write "+path[strings.LastIndexByte(path, '.')+1:]+": {NAME: …}", "%s: expected keys and values, got %s", path, kindOf(n))
 		return
 	}
 	m := reflect.MakeMap(v.Type())
 	for key, value := range d.pairs(n) {
+		d.keys[join(path, key.Value)] = key
 		entry := reflect.New(v.Type().Elem()).Elem()
 		if entry.Kind() == reflect.Interface {
 			if plain := d.plain(value, join(path, key.Value), 0); plain != nil {
@@ -200,7 +211,7 @@ func (d *decoder) entries(n *yaml.Node, v reflect.Value, path string) {
 
 func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.SequenceNode {
-		d.failAt(n, codeValue, "", "%s: expected a list, got %s", path, kindOf(n))
+		d.failAt(n, codeValue, "write it as a list: [a, b]", "%s: expected a list, got %s", path, kindOf(n))
 		return
 	}
 	items := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
@@ -218,7 +229,7 @@ func (d *decoder) pairs(n *yaml.Node) func(yield func(k, v *yaml.Node) bool) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			k, v := n.Content[i], n.Content[i+1]
 			if line := seen[k.Value]; line > 0 {
-				d.failAt(k, codeUnknown, "", "key %q is there already, on line %d", k.Value, line)
+				d.failAt(k, codeUnknown, "keep one of them", "key %s is there already, on line %d", shownName(k.Value), line)
 				continue
 			}
 			seen[k.Value] = k.Line
@@ -240,14 +251,19 @@ func (d *decoder) warn(path, code, hint, format string, args ...any) {
 }
 
 func (d *decoder) report(severity luabind.Severity, path, code, hint, format string, args ...any) {
-	diag := luabind.Diagnostic{File: d.file, Severity: severity, Code: code, Hint: hint, Message: path + ": " + fmt.Sprintf(format, args...)}
-	for at := path; at != ""; at = at[:max(0, strings.LastIndexAny(at, ".["))] {
-		if n := d.places[at]; n != nil {
-			diag.Line, diag.Col = n.Line, n.Column
-			break
+	at := d.at(path)
+	d.diags = append(d.diags, luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: severity, Code: code, Hint: hint,
+		Message: path + ": " + fmt.Sprintf(format, args...)})
+}
+
+// at is where the value at path stands, or the nearest key above it.
+func (d *decoder) at(path string) rules.Position {
+	for ; path != ""; path = path[:max(0, strings.LastIndexAny(path, ".["))] {
+		if n := d.places[path]; n != nil {
+			return rules.Position{File: d.file, Line: n.Line, Col: n.Column}
 		}
 	}
-	d.diags = append(d.diags, diag)
+	return rules.Position{File: d.file}
 }
 
 func (d *decoder) failAt(n *yaml.Node, code, hint, format string, args ...any) {
@@ -292,5 +308,5 @@ func kindOf(n *yaml.Node) string {
 	case isNull(n):
 		return "nothing"
 	}
-	return strconv.Quote(n.Value)
+	return shown(n)
 }

@@ -72,7 +72,7 @@ func checkSnippet(t *testing.T, s snippet) {
 		switch first, _, _ := strings.Cut(s.text, "\n"); strings.TrimSpace(first) {
 		case "# chertd.yaml":
 			env := func(name string) (string, bool) { return strings.Repeat("0123456789abcdef", 2), true }
-			if _, diags := parseConfig("chertd.yaml", []byte(s.text), env, false); diags.Errors() {
+			if _, diags := parseConfig("chertd.yaml", []byte(s.text), env, use{}); diags.Errors() {
 				t.Error(diags)
 			}
 		case "# pack.yaml":

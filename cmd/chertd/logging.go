@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 )
@@ -16,22 +17,36 @@ import (
 // textKey is the key under which messages' texts are logged.
 const textKey = "text"
 
-// newLogger makes the logger a configuration asks for. Unless log.text is on,
-// what is logged under "text" is hidden, whoever logs it.
-func newLogger(w io.Writer, c LogConfig) *slog.Logger {
+// logSettings are what of a logger can change while it logs.
+type logSettings struct {
+	level slog.LevelVar
+	texts atomic.Bool // may messages' texts be logged
+}
+
+func (s *logSettings) set(c LogConfig) {
 	var level slog.Level
 	if level.UnmarshalText([]byte(c.Level)) != nil {
 		level = slog.LevelInfo
 	}
+	s.level.Set(level)
+	s.texts.Store(c.Text)
+}
+
+// newLogger makes the logger a configuration asks for. Unless log.message_text is
+// on, what is logged under "text" is hidden, whoever logs it. The settings may be
+// set to another configuration later.
+func newLogger(w io.Writer, c LogConfig) (*slog.Logger, *logSettings) {
+	settings := &logSettings{}
+	settings.set(c)
 	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == textKey && !c.Text {
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: &settings.level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == textKey && !settings.texts.Load() {
 				a.Value = slog.StringValue("[hidden]")
 			}
 			return a
-		}}))
+		}})), settings
 	}
-	return slog.New(&textHandler{w: w, mu: &sync.Mutex{}, level: level, texts: c.Text})
+	return slog.New(&textHandler{w: w, mu: &sync.Mutex{}, settings: settings}), settings
 }
 
 // textHandler writes a record as a line that people read:
@@ -40,17 +55,18 @@ func newLogger(w io.Writer, c LogConfig) *slog.Logger {
 //
 // A value of several lines follows on lines of its own.
 type textHandler struct {
-	w     io.Writer
-	mu    *sync.Mutex // of w, shared by the handlers made of one another
-	level slog.Level
-	texts bool
+	w        io.Writer
+	mu       *sync.Mutex // of w, shared by the handlers made of one another
+	settings *logSettings
 
 	prefix string // of keys: the groups open
 	attrs  []byte // of With, written already
 }
 
 // Enabled implements slog.Handler.
-func (h *textHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+func (h *textHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= h.settings.level.Level()
+}
 
 // Handle implements slog.Handler: one write a record.
 func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
@@ -99,7 +115,7 @@ func (h *textHandler) WithGroup(name string) slog.Handler {
 // write writes " key=value"; a value of several lines goes below, if there is one.
 func (h *textHandler) write(line, below *bytes.Buffer, prefix string, a slog.Attr) {
 	v := a.Value.Resolve()
-	if a.Key == textKey && !h.texts {
+	if a.Key == textKey && !h.settings.texts.Load() {
 		v = slog.StringValue("[hidden]")
 	}
 	if v.Kind() == slog.KindGroup {

@@ -29,7 +29,7 @@ func TestTextLogReadsAsALine(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			var out strings.Builder
-			log := newLogger(&out, LogConfig{Level: "info", Format: "text"})
+			log, _ := newLogger(&out, LogConfig{Level: "info", Format: "text"})
 			test.log(slog.New(fixedTime{log.Handler(), at}))
 			if out.String() != test.want {
 				t.Errorf("\ngot  %q\nwant %q", out.String(), test.want)
@@ -43,9 +43,10 @@ func TestTextsAreLoggedOnlyIfAllowed(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		for _, allowed := range []bool{false, true} {
 			var out strings.Builder
-			newLogger(&out, LogConfig{Level: "info", Format: format, Text: allowed}).Info("x", "text", "hello")
+			log, _ := newLogger(&out, LogConfig{Level: "info", Format: format, Text: allowed})
+			log.Info("x", "text", "hello")
 			if got := strings.Contains(out.String(), "hello"); got != allowed {
-				t.Errorf("%s, log.text %v: %s", format, allowed, out.String())
+				t.Errorf("%s, log.message_text %v: %s", format, allowed, out.String())
 			}
 		}
 	}

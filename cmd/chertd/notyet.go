@@ -2,9 +2,9 @@ package main
 
 // checkBuild warns of what the file turns on and this build does not have:
 // nothing that someone asked for is ignored in silence. A default is not asked for.
-func (c *Config) checkBuild(d *decoder, events bool) {
+func (c *Config) checkBuild(d *decoder) {
 	stream, catchup := c.Sources.Stream.Enabled, c.Sources.Catchup.Enabled
-	if c.Sources.Webhook.Listen == "" && (stream || catchup) && !events {
+	if c.Sources.Webhook.Listen == "" && (stream || catchup) && !d.use.events {
 		d.fail("sources", codeNotYet, "set sources.webhook.listen", "this build takes events by the webhook only: stream and catchup are not in it yet")
 	}
 	for _, f := range []struct {
@@ -19,7 +19,7 @@ func (c *Config) checkBuild(d *decoder, events bool) {
 		{"store.raw", true, "message texts are kept"},
 	} {
 		if f.on && d.given(f.path) {
-			d.warn(f.path, codeNotYet, "", "not in this build yet: %s", f.what)
+			d.warn(f.path, codeNotYet, "delete the line", "not in this build yet: %s", f.what)
 		}
 	}
 }

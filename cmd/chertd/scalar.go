@@ -62,7 +62,15 @@ func (d *decoder) plain(n *yaml.Node, path string, depth int) any {
 // scalar reads one value by a function that says whether it is what is wanted.
 func (d *decoder) scalar(n *yaml.Node, path, want string, set func(string) error) {
 	if n.Kind != yaml.ScalarNode || isNull(n) {
-		d.failAt(n, codeValue, "", "%s: expected %s, got %s", path, want, kindOf(n))
+		hint := exampleOf[want]
+		if isNull(n) {
+			hint = "give it a value, or delete the line: then the default counts"
+		}
+		d.failAt(n, codeValue, hint, "%s: expected %s, got %s", path, want, kindOf(n))
+		return
+	}
+	if name := bareVariable(n.Value); name != "" {
+		d.failAt(n, codeEnv, "write ${"+name+"}: only with braces is it an environment variable", "%s: %s is not expanded", path, shownVariable(n.Value))
 		return
 	}
 	text, expanded, ok := d.expand(n, path)
@@ -75,9 +83,39 @@ func (d *decoder) scalar(n *yaml.Node, path, want string, set func(string) error
 		return
 	}
 	if err := set(text); err != nil {
-		got := strconv.Quote(n.Value) // as written: what a variable holds may be private
-		d.failAt(n, codeValue, "", "%s: expected %s, got %s", path, want, got)
+		d.failAt(n, codeValue, exampleOf[want], "%s: expected %s, got %s", path, want, shown(n))
 	}
+}
+
+// exampleOf are hints by what was expected.
+var exampleOf = map[string]string{
+	"true or false":  "yes, no, on and off are text: write true or false",
+	"a whole number": "for example 8",
+	"a number":       "for example 2.5",
+}
+
+// bareVariable is the name in a text that was meant for an environment variable,
+// and is not written as one: $NAME, $(NAME), %NAME%. It is "" if there is none.
+func bareVariable(text string) string {
+	for _, form := range bareForms {
+		if m := form.FindStringSubmatch(text); m != nil {
+			return m[1]
+		}
+	}
+	return ""
+}
+
+var bareForms = []*regexp.Regexp{
+	regexp.MustCompile(`(?:^|[^$\w])\$([A-Z_][A-Z0-9_]*)\b`),
+	regexp.MustCompile(`(?:^|[^$])\$\(([A-Za-z_][A-Za-z0-9_]*)\)`),
+	regexp.MustCompile(`^%([A-Z_][A-Z0-9_]*)%$`),
+}
+
+func shownVariable(text string) string {
+	if len(text) <= 32 {
+		return strconv.Quote(text)
+	}
+	return "the variable in it"
 }
 
 var variable = regexp.MustCompile(`\$?\$\{[^}]*\}?`)
@@ -91,7 +129,12 @@ func (d *decoder) expand(n *yaml.Node, path string) (text string, expanded, ok b
 		}
 		name := strings.TrimSuffix(ref[2:], "}")
 		if !strings.HasSuffix(ref, "}") || !variableName.MatchString(name) {
-			d.failAt(n, codeEnv, "write ${NAME}, or $${ for a literal ${", "%s: %q names no environment variable", path, ref)
+			d.failAt(n, codeEnv, "write ${NAME}, or $${ for a literal ${", "%s: what follows ${ names no environment variable", path)
+			ok = false
+			return ""
+		}
+		if d.use.offline && path != "rules" && !strings.HasPrefix(path, "rules.") {
+			d.unknown[path] = true
 			ok = false
 			return ""
 		}

@@ -20,6 +20,10 @@ func TestReloadKeepsNoSignalWaiting(t *testing.T) {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	running, _, err := loadConfig(file, use{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	// Until handleSignals listens, these must not end the test.
 	seen := make(chan os.Signal, 16)
 	signal.Notify(seen, syscall.SIGHUP, syscall.SIGTERM)
@@ -28,7 +32,8 @@ func TestReloadKeepsNoSignalWaiting(t *testing.T) {
 	reload, drained := make(chan engine.Changes, 1), make(chan struct{})
 	ended, left := make(chan struct{}), make(chan struct{})
 	go func() {
-		handleSignals(ended, func() { close(drained) }, slog.New(slog.DiscardHandler), file, false, reload)
+		log := slog.New(slog.DiscardHandler)
+		handleSignals(ended, func() { close(drained) }, log, &reloader{file: file, log: log, levels: &logSettings{}, running: running}, reload)
 		close(left)
 	}()
 	defer func() { close(ended); <-left }()

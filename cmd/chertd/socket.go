@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,7 +65,7 @@ func (f *daemonFlags) find() (string, error) {
 		if _, err = os.Stat(place); err == nil {
 			file = place
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			return "", hinted(fmt.Errorf("look for the control socket: %w", err), "--socket PATH names it")
+			return "", withoutSocket(unreadConfig(place, err))
 		}
 	}
 	if file == "" {
@@ -72,28 +74,64 @@ func (f *daemonFlags) find() (string, error) {
 	}
 	text, err := readConfig(file)
 	if err != nil {
-		return "", hinted(fmt.Errorf("look for the control socket: %w", err), "--socket PATH names it")
+		return "", withoutSocket(err)
 	}
 	return socketOf(file, text, os.LookupEnv)
 }
 
 // socketOf takes the socket from a configuration's text. What else is wrong
-// with the configuration does not matter here: the shell that a command is
-// typed into mostly lacks the environment that the daemon has its secrets from.
+// with the configuration does not matter here: the daemon runs with what it read
+// when it started, and the shell that a command is typed into mostly lacks the
+// environment that the daemon has its secrets from.
 func socketOf(file string, text []byte, lookup func(string) (string, bool)) (string, error) {
-	c, diags := parseConfig(file, text, lookup, true)
+	c, diags := parseConfig(file, text, lookup, use{events: true})
 	if c == nil {
-		return "", fail(exitFailure, diags)
+		// It is not YAML. Its section on control may be.
+		part, whole := controlSection(text)
+		var more luabind.Diagnostics
+		if c, more = parseConfig(file, part, lookup, use{events: true}); c == nil || !whole {
+			return "", withoutSocket(diags)
+		}
+		diags = more
 	}
 	for _, d := range diags {
-		if d.Severity == luabind.SeverityError && strings.HasPrefix(d.Message, "control.socket") {
-			return "", hinted(fail(exitFailure, luabind.Diagnostics{d}), "--socket PATH names the socket")
+		if d.Severity == luabind.SeverityError && (strings.HasPrefix(d.Message, "control.socket") || strings.HasPrefix(d.Message, "control:")) {
+			return "", withoutSocket(luabind.Diagnostics{d})
 		}
 	}
 	if c.Control.Socket == "" {
 		return "", hinted(fmt.Errorf("%s turns the control socket off", file), "set control.socket, or name another configuration with -c FILE")
 	}
 	return string(c.Control.Socket), nil
+}
+
+// withoutSocket says why a configuration does not tell where the socket is.
+func withoutSocket(err error) error {
+	var diags luabind.Diagnostics
+	if !errors.As(err, &diags) {
+		return hinted(fail(exitFailure, err), "--socket PATH names the socket")
+	}
+	diags = slices.Clone(diags)
+	for i := range diags {
+		diags[i].Hint += "; or name the daemon's socket: --socket PATH"
+	}
+	return fail(exitFailure, diags)
+}
+
+// controlSection is the text of control in a configuration, with every line
+// where it was. whole is false if the socket may be named elsewhere in the text.
+func controlSection(text []byte) (part []byte, whole bool) {
+	inside := false
+	for line := range bytes.Lines(text) {
+		if len(bytes.TrimSpace(line)) > 0 && !bytes.HasPrefix(line, []byte(" ")) && !bytes.HasPrefix(line, []byte("\t")) && line[0] != '#' {
+			inside = bytes.HasPrefix(line, []byte("control:"))
+		}
+		if !inside {
+			line = []byte("\n")
+		}
+		part = append(part, line...)
+	}
+	return part, bytes.Count(text, []byte("socket:")) == bytes.Count(part, []byte("socket:"))
 }
 
 // packNames completes a command's first argument with the packs there are.

@@ -24,7 +24,8 @@ func TestDamagedStoreIsNotStartedAgain(t *testing.T) {
 		{&sqlite.LostError{Path: "/data/chertd.db", What: "it is gone"}, "restore a backup"},
 		{&sqlite.UnusableError{Path: "/data/chertd.db", Err: fs.ErrPermission}, ""},
 	} {
-		err := startError(fmt.Errorf("read the versions of pack %q: %w", "codes", tc.err))
+		c := Config{File: "chertd.yaml"}
+		err := c.startError(fmt.Errorf("read the versions of pack %q: %w", "codes", tc.err))
 		var out bytes.Buffer
 		if code := report(&out, err); code != exitConfig || !strings.Contains(out.String(), tc.hint) {
 			t.Errorf("%T exits %d with %s", tc.err, code, &out)

@@ -6,15 +6,17 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
 // Guard stands before a Handler that is served on TCP, where whoever reaches
 // the address can ask, and any web page that the operator's browser shows.
 type Guard struct {
-	Listen string // host:port as configured
-	Token  string // "": nothing but probes is answered
-	Socket string // for hints
+	Listen string   // host:port as configured
+	Token  string   // "": nothing but probes is answered
+	Hosts  []string // further names that a request may ask for (control.hosts)
+	Socket string   // for hints
 	// Certificate is what the address is served with; nil: plain HTTP.
 	Certificate *Certificate
 }
@@ -32,7 +34,7 @@ func (g Guard) Wrap(next http.Handler) http.Handler {
 		if !g.knows(r.Host) {
 			refuse(w, &UserError{
 				Status: http.StatusMisdirectedRequest, Message: "the host " + r.Host + " is not this daemon's",
-				Hint: "name it by its IP address, localhost, the host of control.listen or that of its certificate",
+				Hint: "name it by its IP address, localhost, the host of control.listen or that of its certificate, or add its name to control.hosts",
 			})
 			return
 		}
@@ -66,6 +68,9 @@ func (g Guard) knows(host string) bool {
 	}
 	name := hostOf(host)
 	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return true
+	}
+	if slices.ContainsFunc(g.Hosts, func(h string) bool { return strings.EqualFold(name, h) }) {
 		return true
 	}
 	return strings.EqualFold(name, "localhost") || strings.EqualFold(name, hostOf(g.Listen)) ||

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"chertd/luabind"
 )
 
 // maxSocketPath is how long a socket's path may be on Linux (sun_path, with its
@@ -25,6 +28,15 @@ type SocketError struct {
 	Why   string
 	InUse bool // another process listens on it
 	hint  string
+	err   error // what the system said; nil: nothing
+}
+
+// Unwrap returns what the system said.
+func (e *SocketError) Unwrap() error { return e.err }
+
+// socketError is an error of the system's, with its fix.
+func socketError(path string, err error, why string) *SocketError {
+	return &SocketError{Path: path, Why: why, hint: cmp.Or(luabind.OpenFilesHint(err), elsewhere), err: err}
 }
 
 func (e *SocketError) Error() string { return "open the control socket " + e.Path + ": " + e.Why }
@@ -39,13 +51,13 @@ func (e *SocketError) Hint() string { return e.hint }
 func Listen(path string) (net.Listener, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return nil, &SocketError{Path: path, Why: err.Error()}
+		return nil, socketError(path, err, err.Error())
 	}
 	if len(path) > maxSocketPath {
 		return nil, &SocketError{Path: path, Why: fmt.Sprintf("its path has %d bytes, the system takes %d", len(path), maxSocketPath), hint: "set control.socket to a shorter path"}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, &SocketError{Path: path, Why: err.Error(), hint: elsewhere}
+		return nil, socketError(path, err, err.Error())
 	}
 	if err := removeStale(path); err != nil {
 		return nil, err
@@ -57,7 +69,7 @@ func Listen(path string) (net.Listener, error) {
 	}}
 	l, err := lc.Listen(context.Background(), "unix", path)
 	if err != nil {
-		return nil, &SocketError{Path: path, Why: err.Error(), hint: elsewhere}
+		return nil, socketError(path, err, err.Error())
 	}
 	u := l.(*net.UnixListener)
 	u.SetUnlinkOnClose(false)
@@ -67,7 +79,7 @@ func Listen(path string) (net.Listener, error) {
 	}
 	if err != nil {
 		u.Close()
-		return nil, &SocketError{Path: path, Why: err.Error()}
+		return nil, socketError(path, err, err.Error())
 	}
 	return s, nil
 }
@@ -79,7 +91,7 @@ func removeStale(path string) error {
 		return nil
 	}
 	if err != nil {
-		return &SocketError{Path: path, Why: err.Error()}
+		return socketError(path, err, err.Error())
 	}
 	if info.Mode().Type() != fs.ModeSocket {
 		return &SocketError{Path: path, Why: "there is a file of this name that is no socket", hint: "move it away, or set control.socket to another path"}
@@ -88,11 +100,14 @@ func removeStale(path string) error {
 	if err == nil {
 		c.Close()
 	}
+	if luabind.OpenFilesHint(err) != "" {
+		return socketError(path, err, err.Error())
+	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return &SocketError{Path: path, Why: "another process listens on it", InUse: true, hint: "stop the other chertd, or give this one a control.socket of its own"}
 	}
 	if err := os.Remove(path); err != nil {
-		return &SocketError{Path: path, Why: "remove what an ended process has left: " + err.Error(), hint: elsewhere}
+		return socketError(path, err, "remove what an ended process has left: "+err.Error())
 	}
 	return nil
 }

@@ -3,14 +3,14 @@ package source
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
+
+	"chertd/luabind"
 )
 
 // Connections bounds the open connections of a server. When there is no place
@@ -117,7 +117,7 @@ type listener struct {
 
 func (l *listener) Accept() (net.Conn, error) {
 	nc, err := l.Listener.Accept()
-	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+	if luabind.OpenFilesHint(err) != "" {
 		l.all.outOfFiles(err)
 	}
 	if err != nil {
@@ -223,12 +223,9 @@ func (c *Connections) outOfFiles(err error) {
 	}
 	c.mu.Unlock()
 	if tell {
-		c.log.Error("no connection can be accepted: the process has too many files open", "error", err, "hint", NoFilesHint)
+		c.log.Error("no connection can be accepted: the process has too many files open", "error", err, "hint", luabind.OpenFilesHint(err))
 	}
 }
-
-// NoFilesHint is what to do about too many open files.
-const NoFilesHint = "raise the limit of open files (systemd: LimitNOFILE=4096, a shell: ulimit -n 4096)"
 
 func (cn *conn) move(to phase) {
 	cn.all.mu.Lock()

@@ -127,7 +127,7 @@ func (w *Webhook) hint(why Refusal, detail string) string {
 	case RefusedMethod:
 		return "deliveries are made by POST; a redirect in front of chertd (to https, or to another path) turns POST into GET: give Chert the final URL"
 	case RefusedBody:
-		return fmt.Sprintf("raise sources.webhook.max_body, now %d bytes", w.cfg.MaxBody)
+		return fmt.Sprintf("raise sources.webhook.max_body, now %d bytes", w.settings.Load().maxBody)
 	case RefusedHeader:
 		return "raise sources.webhook.max_header, or have the proxy add fewer headers"
 	case RefusedExpect:

@@ -79,11 +79,75 @@ func TestServerRefusesLargeBodies(t *testing.T) {
 	}
 }
 
+// The bound of headers changes while requests are served: what is under way ends
+// as it began, and what comes afterwards is bounded anew. No connection is lost.
+func TestServerTakesAnotherBoundOfHeaders(t *testing.T) {
+	t.Parallel()
+	inside, leave := make(chan struct{}, 1), make(chan struct{})
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			inside <- struct{}{}
+			<-leave
+		}
+		io.WriteString(w, "done")
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, conns := NewServer(ServerConfig{Handler: handler, MaxHeader: 64 << 10, Log: slog.New(slog.DiscardHandler)})
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(conns.Listener(l)) }()
+	url := "http://" + l.Addr().String()
+	ask := func(path string, header int) int {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Large", strings.Repeat("x", header))
+		tr := &http.Transport{DisableKeepAlives: true}
+		resp, err := tr.RoundTrip(req)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			return 0
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	slow := make(chan int, 1)
+	go func() { slow <- ask("/slow", 1) }()
+	<-inside
+	if code := ask("/", 30<<10); code != http.StatusOK {
+		t.Errorf("30 KiB of headers are answered %d at first", code)
+	}
+	s.SetMaxHeader(8 << 10)
+	if code := ask("/", 30<<10); code != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("30 KiB of headers are answered %d where 8 KiB are allowed", code)
+	}
+	for _, n := range []int64{128 << 10, 16 << 10, 128 << 10} {
+		s.SetMaxHeader(n)
+	}
+	if code := ask("/", 100<<10); code != http.StatusOK {
+		t.Errorf("100 KiB of headers are answered %d where 128 KiB are allowed", code)
+	}
+	close(leave)
+	if code := <-slow; code != http.StatusOK {
+		t.Errorf("a request under way was answered %d", code)
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
+	s.SetMaxHeader(1 << 20) // nothing is served any more
+}
+
 // A sender that never ends its header must not keep a connection for good.
 func TestServerHasTimeouts(t *testing.T) {
 	t.Parallel()
-	s, _ := NewServer(ServerConfig{Handler: http.NotFoundHandler()})
-	if s.ReadHeaderTimeout == 0 || s.ReadTimeout == 0 || s.WriteTimeout == 0 || s.IdleTimeout == 0 || s.MaxHeaderBytes != 64<<10 {
+	server, _ := NewServer(ServerConfig{Handler: http.NotFoundHandler()})
+	if s := server.current; s.ReadHeaderTimeout == 0 || s.ReadTimeout == 0 || s.WriteTimeout == 0 || s.IdleTimeout == 0 || s.MaxHeaderBytes != 64<<10 {
 		t.Errorf("a limit is missing: %+v", s)
 	}
 }

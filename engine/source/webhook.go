@@ -61,14 +61,29 @@ type WebhookConfig struct {
 type Webhook struct {
 	cfg WebhookConfig
 
-	verifier atomic.Pointer[verifier]
+	settings atomic.Pointer[settings]
 	storing  chan struct{} // one token a delivery that is being stored
-	large    chan struct{} // one token a body beyond smallBody that is being read
 	mu       sync.Mutex
 	stats    WebhookStats
 	refused  map[Refusal]*refused
 	failures int       // since one was logged
 	failed   time.Time // when that was
+}
+
+// WebhookSettings are what of a Webhook can change while it takes deliveries.
+// Zero fields take the defaults of WebhookConfig.
+type WebhookSettings struct {
+	Secrets       []string
+	SigningSecret string
+	Tolerance     time.Duration
+	MaxBody       int64
+}
+
+// settings are those that deliveries are taken by.
+type settings struct {
+	verifier
+	maxBody int64
+	large   chan struct{} // one token a body beyond smallBody that is being read
 }
 
 // WebhookStats counts answers since the start.
@@ -85,8 +100,6 @@ type WebhookStats struct {
 // NewWebhook checks the configuration and makes a Webhook of it.
 func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 	cfg.Path = cmp.Or(cfg.Path, "/webhooks/chert")
-	cfg.Tolerance = cmp.Or(cfg.Tolerance, 5*time.Minute)
-	cfg.MaxBody = cmp.Or(cfg.MaxBody, 1<<20)
 	cfg.InFlight = cmp.Or(cfg.InFlight, 256)
 	cfg.StoreTime = cmp.Or(cfg.StoreTime, 5*time.Second)
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
@@ -96,39 +109,43 @@ func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 	if cfg.ChertNow == nil {
 		cfg.ChertNow = cfg.Now
 	}
-	switch {
-	case cfg.Tolerance < 0:
-		return nil, fmt.Errorf("webhook tolerance %v is negative", cfg.Tolerance)
-	case cfg.MaxBody < 0:
-		return nil, fmt.Errorf("webhook max_body %d is negative", cfg.MaxBody)
-	case cfg.Ingest == nil || cfg.Quarantine == nil:
+	if cfg.Ingest == nil || cfg.Quarantine == nil {
 		return nil, errors.New("webhook has nowhere to store what comes")
 	}
 	w := &Webhook{
 		cfg:     cfg,
 		storing: make(chan struct{}, cfg.InFlight),
-		large:   make(chan struct{}, max(2, largeBytes/max(cfg.MaxBody, smallBody))),
 		stats:   WebhookStats{Refused: map[Refusal]int64{}},
 		refused: map[Refusal]*refused{},
 	}
-	if err := w.SetSecrets(cfg.Secrets, cfg.SigningSecret); err != nil {
+	if err := w.Change(WebhookSettings{cfg.Secrets, cfg.SigningSecret, cfg.Tolerance, cfg.MaxBody}); err != nil {
 		return nil, err
 	}
 	return w, nil
 }
 
-// SetSecrets has deliveries verified by other secrets from now on, as while the
-// subscription's is rotated. signing is the account's; empty: none.
-func (w *Webhook) SetSecrets(secrets []string, signing string) error {
-	if len(secrets) == 0 {
+// Change has deliveries taken by other settings from now on, as while the
+// subscription's secret is rotated. Those that can't be are refused as a whole.
+func (w *Webhook) Change(s WebhookSettings) error {
+	s.Tolerance, s.MaxBody = cmp.Or(s.Tolerance, 5*time.Minute), cmp.Or(s.MaxBody, 1<<20)
+	switch {
+	case s.Tolerance < 0:
+		return fmt.Errorf("webhook tolerance %v is negative", s.Tolerance)
+	case s.MaxBody < 0:
+		return fmt.Errorf("webhook max_body %d is negative", s.MaxBody)
+	case len(s.Secrets) == 0:
 		return errors.New("webhook has no secrets: without one nothing can be verified")
 	}
-	for i, secret := range secrets {
+	for i, secret := range s.Secrets {
 		if secret == "" {
 			return fmt.Errorf("webhook secret %d is empty: anyone could sign with it", i+1)
 		}
 	}
-	w.verifier.Store(&verifier{secrets: slices.Clone(secrets), signing: signing, tolerance: w.cfg.Tolerance})
+	w.settings.Store(&settings{
+		verifier: verifier{secrets: slices.Clone(s.Secrets), signing: s.SigningSecret, tolerance: s.Tolerance},
+		maxBody:  s.MaxBody,
+		large:    make(chan struct{}, max(2, largeBytes/max(s.MaxBody, smallBody))),
+	})
 	return nil
 }
 
@@ -152,7 +169,7 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	HasArrived(r)
 	now := w.cfg.Now()
-	if refused := w.verifier.Load().verify(r.Header, body, now, w.cfg.ChertNow()); refused != "" {
+	if refused := w.settings.Load().verify(r.Header, body, now, w.cfg.ChertNow()); refused != "" {
 		w.refuse(refused, signed, "")
 		answerError(rw, http.StatusUnauthorized, "the signature was not accepted: "+string(refused), w.hint(refused, ""))
 		return
@@ -196,24 +213,25 @@ const (
 
 // body reads the body, or answers why not.
 func (w *Webhook) body(rw http.ResponseWriter, r *http.Request, signed bool) ([]byte, bool) {
+	set := w.settings.Load()
 	tooLarge := func() ([]byte, bool) {
 		w.refuse(RefusedBody, signed, "")
-		answerError(rw, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", w.cfg.MaxBody), w.hint(RefusedBody, ""))
+		answerError(rw, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", set.maxBody), w.hint(RefusedBody, ""))
 		return nil, false
 	}
-	if r.ContentLength > w.cfg.MaxBody {
+	if r.ContentLength > set.maxBody {
 		rw.Header().Set("Connection", "close") // rather than read it all
 		return tooLarge()
 	}
 	var body bytes.Buffer
 	// No more than a usual delivery on the word of a stranger.
 	body.Grow(int(min(max(r.ContentLength, 0), 16<<10)) + bytes.MinRead)
-	limited := http.MaxBytesReader(rw, r.Body, w.cfg.MaxBody)
+	limited := http.MaxBytesReader(rw, r.Body, set.maxBody)
 	_, err := io.CopyN(&body, limited, smallBody)
 	if err == nil {
 		select {
-		case w.large <- struct{}{}:
-			defer func() { <-w.large }()
+		case set.large <- struct{}{}:
+			defer func() { <-set.large }()
 		default:
 			w.count(func(s *WebhookStats) { s.Busy++ })
 			rw.Header().Set("Connection", "close")

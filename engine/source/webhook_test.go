@@ -404,7 +404,7 @@ func TestWebhookHasItsDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := w.cfg; c.Path != "/webhooks/chert" || c.Tolerance != 5*time.Minute || c.MaxBody != 1<<20 || c.InFlight != 256 || c.StoreTime != 5*time.Second || c.Log == nil {
+	if c, set := w.cfg, w.settings.Load(); c.Path != "/webhooks/chert" || set.tolerance != 5*time.Minute || set.maxBody != 1<<20 || c.InFlight != 256 || c.StoreTime != 5*time.Second || c.Log == nil {
 		t.Errorf("the defaults are %+v", c)
 	}
 	for name, tc := range map[string]struct {
@@ -446,15 +446,15 @@ func TestRoomIsGivenBack(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *WebhookConfig) { c.InFlight = 2 })
 	large := `{"event":"ping","x":"` + strings.Repeat("x", 2*smallBody) + `"}`
-	for range cap(b.large) + 3 {
+	for range cap(b.settings.Load().large) + 3 {
 		for _, body := range []string{testBody, large, "not JSON"} {
 			if rec := b.serve(delivery(testSecret, body)); rec.Code != 200 {
 				t.Fatalf("%.20s… is answered %d", body, rec.Code)
 			}
 		}
 	}
-	if len(b.storing) != 0 || len(b.large) != 0 {
-		t.Errorf("%d places of those that store are taken, %d of large bodies", len(b.storing), len(b.large))
+	if len(b.storing) != 0 || len(b.settings.Load().large) != 0 {
+		t.Errorf("%d places of those that store are taken, %d of large bodies", len(b.storing), len(b.settings.Load().large))
 	}
 }
 

@@ -113,6 +113,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 		}
 		s.lock.unlock()
 	}()
+	if err := checkHeader(path); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
 	if err := makePrivate(path); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
@@ -186,7 +189,7 @@ func connectWriter(ctx context.Context, path string, more ...string) (_ *conn, e
 		return nil, err
 	}
 	if mode != "wal" {
-		return nil, fmt.Errorf("journal_mode is %v where it must be wal: the file system may lack shared memory (a network share?)", mode)
+		return nil, fmt.Errorf("journal_mode is %v where it must be wal: %w", mode, errNoWAL)
 	}
 	level, err := c.one(ctx, readSynchronous)
 	if err != nil {
@@ -230,7 +233,7 @@ func makePrivate(path string) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return errors.New("it is not a regular file")
+		return errNotRegular
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return os.Chmod(path, 0o600)

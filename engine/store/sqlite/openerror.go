@@ -1,13 +1,19 @@
 package sqlite
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"syscall"
 
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"chertd/luabind"
 )
 
 // NoRoomError says that the store can't be opened because its disk is full. It
@@ -40,6 +46,27 @@ func (e *UnusableError) Unwrap() error { return e.Err }
 // Hint says what to do about it.
 func (e *UnusableError) Hint() string { return e.hint }
 
+// OpenError says that the store can't be opened now: once its cause is gone it can.
+type OpenError struct {
+	Path string // of the database
+	Err  error
+
+	hint string
+}
+
+func (e *OpenError) Error() string { return e.Err.Error() }
+func (e *OpenError) Unwrap() error { return e.Err }
+
+// Hint says what to do about it.
+func (e *OpenError) Hint() string { return e.hint }
+
+var (
+	errNotRegular = errors.New("it is not a regular file")
+	errForeign    = errors.New("it is a SQLite database of another program")
+	errNoDatabase = errors.New("it is not a database")
+	errNoWAL      = errors.New("the file system may lack shared memory (a network share?)")
+)
+
 // roomToOpen is how much room a full disk may have left, in bytes: SQLite does
 // not say "full" where it fails to make its shared memory or WAL.
 const roomToOpen = 1 << 20
@@ -50,19 +77,90 @@ func openError(path string, err error) error {
 	unusable := func(format string, args ...any) error {
 		return &UnusableError{path, err, fmt.Sprintf(format, args...)}
 	}
+	if errors.As(err, new(interface{ Hint() string })) {
+		return err // whoever found it knows the fix
+	}
 	code := sqliteCode(err)
 	unclear := code == sqlite3.SQLITE_IOERR || code == sqlite3.SQLITE_CANTOPEN
-	switch {
+	if code == sqlite3.SQLITE_CANTOPEN {
+		if files := outOfFiles(); files != nil {
+			err = fmt.Errorf("%w: %w", err, files) // SQLite does not say why
+		}
+	}
+	switch hint := luabind.OpenFilesHint(err); {
+	case hint != "":
+		return &OpenError{path, err, hint}
 	case code == sqlite3.SQLITE_FULL, errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), unclear && room(dir) < roomToOpen:
 		return &NoRoomError{path, err}
 	case code == sqlite3.SQLITE_READONLY, code == sqlite3.SQLITE_CANTOPEN, errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return unusable("chertd must be able to write %s and its folder: look at their owner and mode, and at whether the disk is mounted read-only", path)
 	case errors.As(err, new(*TablesError)):
 		return unusable("restore a backup, or set store.url to another file")
-	case damaged(err):
+	case errors.Is(err, errForeign):
+		return unusable("set store.url to a file of its own, such as sqlite:%s", filepath.Join(dir, "chertd.db"))
+	case errors.Is(err, errNotRegular), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP):
+		return unusable("set store.url to the path of a file, such as sqlite:./data/chertd.db")
+	case errors.Is(err, errNoWAL):
+		return unusable("put the store on a local disk: set store.url to a path there")
+	case code == sqlite3.SQLITE_BUSY, code == sqlite3.SQLITE_LOCKED:
+		return &OpenError{path, err, "another program has it locked (sqlite3, a backup): end it; fuser " + path + " shows which it is"}
+	case damaged(err), errors.Is(err, errNoDatabase):
 		return unusable("it is no database, or a damaged one: restore a backup, or set store.url to another file")
 	}
-	return err
+	return &OpenError{path, err, "look at the disk of " + dir + " (dmesg, df); if the file is damaged, restore a backup"}
+}
+
+// outOfFiles is the error of opening a file where the process or the system has
+// too many open; nil where one can be opened.
+func outOfFiles() error {
+	f, err := os.Open(os.DevNull)
+	if err == nil {
+		f.Close()
+	}
+	if luabind.OpenFilesHint(err) != "" {
+		return err
+	}
+	return nil
+}
+
+// checkHeader finds out, before anything is changed, whether the file at path is
+// a database of another program, or none at all. No connection to it may be open
+// in this process: closing a descriptor drops SQLite's locks.
+func checkHeader(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return errNotRegular
+	}
+	head := make([]byte, 72)
+	n, err := io.ReadFull(f, head)
+	switch {
+	case n == 0:
+		return nil // it is to be made
+	case !bytes.HasPrefix(head[:n], []byte(dbMagic)):
+		return errNoDatabase
+	case err != nil:
+		return nil // it was cut: SQLite says so
+	}
+	// https://sqlite.org/fileformat.html: the size in pages, and the application's id.
+	pages, app := binary.BigEndian.Uint32(head[28:]), binary.BigEndian.Uint32(head[68:])
+	if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 && app == 0 {
+		return nil // the id may be in there
+	}
+	if app != application && (app != 0 || pages > 1) {
+		return errForeign
+	}
+	return nil
 }
 
 // room is how many bytes the disk of a folder has left; a lot if it can't be known.

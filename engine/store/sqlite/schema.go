@@ -98,7 +98,7 @@ func migrate(ctx context.Context, c *conn, path string, scripts []string) error 
 	}
 	version := int(intOf(v))
 	if intOf(app) != application && intOf(tables) > 0 {
-		return fmt.Errorf("open store %s: it is a SQLite database of another program", path)
+		return fmt.Errorf("open store %s: %w", path, errForeign)
 	}
 	if version > len(scripts) {
 		return &NewerError{Path: path, Version: version, Known: len(scripts)}

@@ -1,0 +1,50 @@
+package main
+
+import "chertd/rules"
+
+// Codes of what can be wrong with a configuration. Their numbers never change,
+// and each has a section in docs/checks.md.
+const (
+	codeSyntax     = "CF001"
+	codeUnknown    = "CF002"
+	codeValue      = "CF003"
+	codeEnv        = "CF004"
+	codeSecret     = "CF005"
+	codeMissing    = "CF006"
+	codeNotYet     = "CF007"
+	codeNoPack     = rules.CodeNoPack    // CF008
+	codeNoSetting  = rules.CodeNoSetting // CF009
+	codeConfigFile = "CF010"
+	codeAddress    = "CF011"
+	codeSocket     = "CF012"
+	codeStore      = "CF013"
+	codeTLS        = "CF014"
+	codeExposed    = "CF015"
+)
+
+// configCode is a kind of finding about a configuration.
+type configCode struct {
+	ID    string
+	Title string
+}
+
+// configCodes are all kinds of findings about a configuration, in order.
+func configCodes() []configCode {
+	return []configCode{
+		{codeSyntax, "a configuration that is not YAML"},
+		{codeUnknown, "a key that does not exist, or is there twice"},
+		{codeValue, "a value of another type, or out of range"},
+		{codeEnv, "an environment variable that is not set, or not written as `${NAME}`"},
+		{codeSecret, "a secret that is empty, malformed or can't be read"},
+		{codeMissing, "a value that is needed and not given"},
+		{codeNotYet, "a feature that this build does not have"},
+		{codeNoPack, "rules.packs names a pack that is not there"},
+		{codeNoSetting, "a setting that its pack does not have"},
+		{codeConfigFile, "a configuration file that can't be read"},
+		{codeAddress, "an address that can't be listened on"},
+		{codeSocket, "a control socket that can't be opened"},
+		{codeStore, "a store that can't be opened"},
+		{codeTLS, "a certificate that can't be used"},
+		{codeExposed, "a token that would cross the network unencrypted"},
+	}
+}

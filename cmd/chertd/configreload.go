@@ -1,0 +1,153 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"chertd/engine"
+)
+
+// reloadable are the settings that SIGHUP takes, and restartOnly those that take a
+// restart: keys, with all that is below them.
+var (
+	reloadable = []string{
+		"chert.signing_secret", "chert.rate.limit", "chert.rate.burst",
+		"sources.webhook.secrets", "sources.webhook.tolerance", "sources.webhook.max_body", "sources.webhook.max_header",
+		"rules.timezone", "rules.country", "rules.gate", "rules.packs",
+		"control.token", "control.insecure_token", "control.hosts",
+		"log.level", "log.message_text",
+	}
+	restartOnly = []string{
+		"chert.base_url", "chert.tenant", "chert.auth", "chert.timeout", "chert.concurrency", "chert.rate.adaptive",
+		"sources.webhook.listen", "sources.webhook.path", "sources.stream", "sources.catchup",
+		"rules.dir", "rules.watch",
+		"store",
+		"control.socket", "control.listen", "control.tls",
+		"log.format",
+	}
+)
+
+// under reports whether a key is one of these, or below one.
+func under(keys []string, path string) bool {
+	return slices.ContainsFunc(keys, func(key string) bool { return path == key || strings.HasPrefix(path, key+".") })
+}
+
+// reloader reads the configuration again while the daemon runs.
+type reloader struct {
+	file    string
+	use     use
+	log     *slog.Logger
+	levels  *logSettings
+	running *Config // what the daemon runs by
+}
+
+// reload is what the engine is to take of the configuration as it is now; false
+// if that is nothing. The log names what has changed, taken or not.
+func (r *reloader) reload() (engine.Changes, bool) {
+	c, warnings, err := loadConfig(r.file, r.use)
+	if err == nil {
+		err = r.refuses(c)
+	}
+	if err != nil {
+		r.log.Error("SIGHUP: the configuration has errors, and nothing of it is taken: what ran before continues", "err", err)
+		return engine.Changes{}, false
+	}
+	for _, w := range warnings {
+		r.log.Warn(w.Message, "at", fmt.Sprintf("%s:%d", w.File, w.Line))
+	}
+	var taken, not []string
+	for _, path := range changedKeys(r.running, c) {
+		if under(reloadable, path) {
+			taken = append(taken, path)
+		} else {
+			not = append(not, fmt.Sprintf("%s (%s)", path, c.where(path)))
+		}
+	}
+	r.running = c.over(r.running)
+	r.levels.set(r.running.Log)
+	if len(taken) > 0 {
+		r.log.Info("SIGHUP: changed settings are taken", "settings", strings.Join(taken, ", "))
+	} else {
+		r.log.Info("SIGHUP: no setting has changed that is taken while chertd runs; the rules are read again")
+	}
+	if len(not) > 0 {
+		r.log.Warn("SIGHUP: changed settings are not taken: restart chertd for them", "settings", strings.Join(not, ", "))
+	}
+	return r.running.changes(r.log), true
+}
+
+// refuses is why a configuration can't be taken although it could be run with: by
+// what of it needs a restart.
+func (r *reloader) refuses(c *Config) error {
+	if why := c.over(r.running).Control.exposesToken(); why != "" {
+		return c.wrong(exitConfig, "control.token", codeExposed, "restart chertd: control.listen and control.tls are taken by that alone", errors.New(why+" until a restart"))
+	}
+	return nil
+}
+
+// where is the place of a key for a log line.
+func (c *Config) where(path string) string {
+	if at := c.at(path); at.Line > 0 {
+		return fmt.Sprintf("%s:%d", at.File, at.Line)
+	}
+	return c.File
+}
+
+// over is the configuration but for the settings that take a restart, which are
+// as those of a running one.
+func (c *Config) over(running *Config) *Config {
+	mixed := *c
+	for _, path := range restartOnly {
+		valueAt(&mixed, path).Set(valueAt(running, path))
+	}
+	mixed.Store.Path = running.Store.Path
+	return &mixed
+}
+
+// valueAt is the setting at a dotted path of keys.
+func valueAt(c *Config, path string) reflect.Value {
+	v := reflect.ValueOf(c).Elem()
+	for key := range strings.SplitSeq(path, ".") {
+		v = fieldOf(v, key)
+	}
+	return v
+}
+
+// changedKeys are the dotted paths at which two configurations differ; that of a
+// pack's entry for all that is in it.
+func changedKeys(a, b *Config) []string {
+	var changed []string
+	var walk func(path string, a, b reflect.Value)
+	walk = func(path string, a, b reflect.Value) {
+		switch a.Kind() {
+		case reflect.Struct:
+			for i := range a.NumField() {
+				if key := a.Type().Field(i).Tag.Get("yaml"); key != "-" {
+					walk(join(path, key), a.Field(i), b.Field(i))
+				}
+			}
+		case reflect.Map:
+			names := map[string]bool{}
+			for _, key := range slices.Concat(a.MapKeys(), b.MapKeys()) {
+				names[key.String()] = true
+			}
+			for _, name := range slices.Sorted(maps.Keys(names)) {
+				x, y := a.MapIndex(reflect.ValueOf(name)), b.MapIndex(reflect.ValueOf(name))
+				if !x.IsValid() || !y.IsValid() || !reflect.DeepEqual(x.Interface(), y.Interface()) {
+					changed = append(changed, join(path, name))
+				}
+			}
+		default:
+			if !reflect.DeepEqual(a.Interface(), b.Interface()) {
+				changed = append(changed, path)
+			}
+		}
+	}
+	walk("", reflect.ValueOf(*a), reflect.ValueOf(*b))
+	return changed
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// leaves are the dotted paths of all settings; a map's entries are one.
+func leaves(v reflect.Type, path string) (all []string) {
+	if v.Kind() != reflect.Struct || v == reflect.TypeFor[LimitsConfig]() {
+		return []string{path}
+	}
+	for i := range v.NumField() {
+		if key := v.Field(i).Tag.Get("yaml"); key != "-" {
+			all = append(all, leaves(v.Field(i).Type, join(path, key))...)
+		}
+	}
+	return all
+}
+
+// A new key can't be added without saying whether SIGHUP takes it.
+func TestEverySettingIsReloadableOrNot(t *testing.T) {
+	t.Parallel()
+	all := leaves(reflect.TypeFor[Config](), "")
+	for _, path := range all {
+		if under(reloadable, path) == under(restartOnly, path) {
+			t.Errorf("%s must be in reloadable or in restartOnly, and in one of them", path)
+		}
+	}
+	for _, key := range append(append([]string{}, reloadable...), restartOnly...) {
+		found := false
+		for _, path := range all {
+			found = found || under([]string{key}, path)
+		}
+		if !found {
+			t.Errorf("%s is no key", key)
+		}
+	}
+}
+
+// SIGHUP names each changed setting, as taken or not, and takes only what it says.
+func TestReloadNamesWhatChanged(t *testing.T) {
+	t.Parallel()
+	const before = `chert: {tenant: acme-7a3f, signing_secret: 0123456789abcdef0123456789abcdef}
+sources: {webhook: {secrets: [whsec_one]}}
+rules: {packs: {codes: {mode: shadow}, vip: {mode: live}}}
+control: {listen: "127.0.0.1:9900", token: one-token}
+`
+	for _, test := range []struct {
+		name, text     string
+		taken, not     string // as they are logged
+		err            string // nothing is taken
+		unless, secret string
+	}{
+		{"nothing", before, "", "", "", "", ""},
+		{"what is taken", `chert: {tenant: acme-7a3f, signing_secret: ffffffffffffffffffffffffffffffff, rate: {limit: 3, burst: 4}}
+sources: {webhook: {secrets: [whsec_two], tolerance: 1m, max_body: 2MiB, max_header: 32KiB}}
+rules: {timezone: Europe/Berlin, country: DE, gate: {specs: warn, checks: off}, packs: {codes: {mode: live}, vip: {mode: live}, new: {mode: off}}}
+control: {listen: "127.0.0.1:9900", token: two-token, hosts: [a.example], insecure_token: true}
+log: {level: debug, message_text: true}
+`, "chert.signing_secret, chert.rate.limit, chert.rate.burst, sources.webhook.secrets, sources.webhook.tolerance, sources.webhook.max_body, sources.webhook.max_header, " +
+			"rules.timezone, rules.country, rules.gate.specs, rules.gate.checks, rules.packs.codes, rules.packs.new, control.token, control.insecure_token, control.hosts, log.level, log.message_text", "", "", "", ""},
+		{"what is not", `chert: {tenant: other, signing_secret: 0123456789abcdef0123456789abcdef, base_url: "http://127.0.0.1:1/x", timeout: 3s, concurrency: 2}
+sources: {webhook: {secrets: [whsec_one], listen: "127.0.0.1:1", path: /x}}
+rules: {dir: other, watch: false, packs: {codes: {mode: shadow}, vip: {mode: live}}}
+control: {listen: "127.0.0.1:9901", socket: x.sock, token: one-token}
+store: {url: "sqlite:x.db"}
+log: {format: json}
+`, "", "chert.base_url (FILE:1), chert.tenant (FILE:1), chert.timeout (FILE:1), chert.concurrency (FILE:1), sources.webhook.listen (FILE:2), sources.webhook.path (FILE:2), " +
+			"rules.dir (FILE:3), rules.watch (FILE:3), store.url (FILE:5), control.socket (FILE:4), control.listen (FILE:4), log.format (FILE:6)", "", "", ""},
+		{"a token that would be read on its way until a restart", strings.NewReplacer(`listen: "127.0.0.1:9900", token: one-token`, `listen: "127.0.0.1:9900", token: two-token`).Replace(before), "", "", "", "0.0.0.0:9900", ""},
+		{"an error", before + "log: {level: loud}\n", "", "", "log.level: expected debug, info, warn, error", "", ""},
+		{"a secret in an error", strings.Replace(before, "[whsec_one]", "hunter2-hunter2", 1), "", "", "sources.webhook.secrets: expected a list", "", "hunter2"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "c.yaml")
+			write := func(text string) {
+				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(before)
+			if test.unless != "" { // it runs on the network, without a token
+				write(strings.Replace(before, `"127.0.0.1:9900", token: one-token`, `"`+test.unless+`"`, 1))
+			}
+			running, _, err := loadConfig(file, use{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out strings.Builder
+			log, levels := newLogger(&out, LogConfig{Format: "text"})
+			r := &reloader{file: file, log: log, levels: levels, running: running}
+			write(test.text)
+			changes, ok := r.reload()
+			said := strings.ReplaceAll(out.String(), file, "FILE")
+			want := func(text string, value bool) {
+				if strings.Contains(said, text) != value {
+					t.Errorf("logged %q: %t, want %t:\n%s", text, !value, value, said)
+				}
+			}
+			if test.unless != "" {
+				if want("control.token: it would cross the network unencrypted: control.listen is 0.0.0.0:9900 until a restart", true); ok || r.running.Control.Token != "" {
+					t.Error("the token is taken")
+				}
+				return
+			}
+			if test.err != "" {
+				if want(test.err, true); ok || !reflect.DeepEqual(running, r.running) {
+					t.Error("it is taken")
+				}
+				if test.secret != "" {
+					want(test.secret, false)
+				}
+				return
+			}
+			want(`SIGHUP: changed settings are taken  settings=`, test.taken != "")
+			want(test.taken, true)
+			want(`SIGHUP: changed settings are not taken: restart chertd for them  settings=`, test.not != "")
+			want(test.not, true)
+			if !ok || test.not != "" && (r.running.Chert.Tenant != "acme-7a3f" || r.running.Store.Path != running.Store.Path) {
+				t.Errorf("what takes a restart is taken: %v", r.running)
+			}
+			if strings.HasPrefix(test.taken, "chert") && (changes.Tolerance.String() != "1m0s" || changes.MaxBody != 2<<20 || changes.MaxHeader != 32<<10 ||
+				changes.Token != "two-token" || len(changes.Hosts) != 1 || changes.Rate != 3 || levels.level.Level() != slog.LevelDebug || !levels.texts.Load()) {
+				t.Errorf("not all is taken: %+v", changes)
+			}
+			// What takes a restart is named until it is made.
+			out.Reset()
+			r.reload()
+			said = strings.ReplaceAll(out.String(), file, "FILE")
+			want(test.not, true)
+			want("changed settings are taken", false)
+		})
+	}
+}

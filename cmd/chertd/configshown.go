@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+)
+
+// A secret may stand under the wrong key. So an error shows a value only if it is
+// too short for a secret, a number with its unit, or an environment variable's
+// name; it describes any other. Its place says where to look.
+var (
+	shownNumber = regexp.MustCompile(`^[-+]?[0-9]{1,10}(\.[0-9]{1,6})?( ?[A-Za-z]{1,3})?(/[0-9]{0,4}[a-z])?$`)
+	shownKey    = regexp.MustCompile(`^[A-Za-z_.-]{1,32}[0-9]{0,2}$`)
+	shownRef    = regexp.MustCompile(`^\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)
+)
+
+// longestShown is how many characters of any kind are shown: no secret is so short.
+const longestShown = 5
+
+// shown is a scalar as an error names it, as it stands in the file.
+func shown(n *yaml.Node) string {
+	text := n.Value
+	if harmless(text) {
+		return strconv.Quote(text)
+	}
+	return "text of " + count(utf8.RuneCountInString(text), "character")
+}
+
+func harmless(text string) bool {
+	return utf8.RuneCountInString(text) <= longestShown || shownNumber.MatchString(text) || shownRef.MatchString(text)
+}
+
+// shownName is a key as an error names it, or a description of it.
+func shownName(key string) string {
+	if shownKey.MatchString(key) || harmless(key) {
+		return strconv.Quote(key)
+	}
+	return fmt.Sprintf("of %s", count(utf8.RuneCountInString(key), "character"))
+}
+
+// shownAt is the value at a path as an error names it; got is what it came to.
+// A word that is near to an allowed one is shown, too.
+func (d *decoder) shownAt(path, got string, near bool) string {
+	n := d.places[path]
+	switch {
+	case n == nil && harmless(got):
+		return strconv.Quote(got)
+	case n == nil || n.Kind != yaml.ScalarNode:
+		return "another value"
+	case near && n.Value == got && len(got) < 32 && isWord(got):
+		return strconv.Quote(got)
+	}
+	return shown(n)
+}
+
+func isWord(s string) bool {
+	for _, r := range s {
+		if !unicode.IsLetter(r) && r != '-' && r != '_' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strings"
+	"syscall"
+
+	"chertd/engine"
+	"chertd/engine/control"
+	"chertd/engine/store/sqlite"
+	"chertd/luabind"
+)
+
+// startError places what kept the daemon from starting at the setting that it
+// comes of, with its fix. It exits with 78 where to start again does not help.
+func (c *Config) startError(err error) error {
+	if err == nil {
+		return nil
+	}
+	setting, _ := errors.AsType[*engine.SettingError](err)
+	hint, hinted := errors.AsType[interface {
+		error
+		Hint() string
+	}](err)
+	fix := ""
+	if hinted {
+		fix = hint.Hint()
+	}
+	if files := luabind.OpenFilesHint(err); files != "" {
+		return c.wrong(exitFailure, settingKey(setting, "store.url"), codeOf(setting), files, err)
+	}
+	var inUse *sqlite.InUseError
+	var socket *control.SocketError
+	switch {
+	case errors.As(err, &inUse):
+		return c.wrong(exitFailure, "store.url", codeStore, fix, err)
+	case isUnusable(err):
+		return c.wrong(exitConfig, "store.url", codeStore, fix, err)
+	case errors.As(err, &socket) && socket.InUse:
+		return c.wrong(exitFailure, "control.socket", codeSocket, fix, socket)
+	case errors.As(err, &socket):
+		return c.wrong(exitConfig, "control.socket", codeSocket, fix, socket)
+	case setting != nil && strings.HasPrefix(setting.Key, "control.tls"):
+		return c.wrong(exitConfig, setting.Key, codeTLS, tlsHint, setting.Err)
+	case setting != nil:
+		why, hint := whyNotListening(setting.Err)
+		return c.wrong(exitConfig, setting.Key, codeAddress, hint, why)
+	}
+	if errors.As(err, new(*sqlite.OpenError)) {
+		return c.wrong(exitFailure, "store.url", codeStore, fix, err)
+	}
+	return fail(exitFailure, err)
+}
+
+// isUnusable reports whether an error of the store's files stays until somebody
+// does something about them.
+func isUnusable(err error) bool {
+	return errors.As(err, new(*sqlite.UnusableError)) || errors.As(err, new(*sqlite.MissingError)) ||
+		errors.As(err, new(*sqlite.CorruptError)) || errors.As(err, new(*sqlite.LostError)) || errors.As(err, new(*sqlite.NewerError))
+}
+
+func settingKey(e *engine.SettingError, otherwise string) string {
+	if e == nil {
+		return otherwise
+	}
+	return e.Key
+}
+
+func codeOf(e *engine.SettingError) string {
+	switch {
+	case e == nil:
+		return codeStore
+	case e.Key == "control.socket":
+		return codeSocket
+	case strings.HasPrefix(e.Key, "control.tls"):
+		return codeTLS
+	}
+	return codeAddress
+}
+
+// wrong is an error about the setting at a dotted path.
+func (c *Config) wrong(code int, path, kind, hint string, err error) error {
+	at := c.at(path)
+	return fail(code, luabind.Diagnostics{{File: at.File, Line: at.Line, Col: at.Col, Severity: luabind.SeverityError,
+		Message: path + ": " + err.Error(), Code: kind, Hint: hint}})
+}
+
+// whyNotListening words an error of listening, with its fix.
+func whyNotListening(err error) (why error, hint string) {
+	address := "it"
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
+		address = op.Addr.String()
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("another program listens on %s", address), "stop it (ss -ltnp shows which it is), or choose another port"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s is not an address of this machine", address),
+			"write one that is (ip addr lists them), or :PORT for all; if it is there later, start chertd after it (systemd: After=network-online.target)"
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s: permission denied", address), "choose a port from 1024 up, or allow lower ones (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)"
+	case errors.As(err, new(*net.DNSError)):
+		return errors.New("the host has no address"), "write an IP address of this machine, or correct the name"
+	}
+	return err, "choose another address, for example 127.0.0.1:8787"
+}
+
+const tlsHint = "both are PEM files; the key is that of the certificate, and not encrypted (openssl x509 -noout -text -in FILE shows a certificate)"
+
+// checkCertificate reads the files of control.tls: a wrong name is found before
+// anything is started.
+func (c *Config) checkCertificate() error {
+	t := c.Control.TLS
+	if c.Control.Listen == "" || t.Cert == "" {
+		return nil
+	}
+	for _, f := range []struct {
+		key  string
+		file Path
+	}{{"control.tls.cert", t.Cert}, {"control.tls.key", t.Key}} {
+		if err := readable(string(f.file)); err != nil {
+			why, hint := whyUnread(string(f.file), err)
+			return c.wrong(exitConfig, f.key, codeTLS, cmp.Or(hint, tlsHint), fmt.Errorf("%s: %s", f.file, why))
+		}
+	}
+	if _, err := control.LoadCertificate(string(t.Cert), string(t.Key)); err != nil {
+		return c.wrong(exitConfig, "control.tls", codeTLS, tlsHint, err)
+	}
+	return nil
+}
