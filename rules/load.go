@@ -26,6 +26,13 @@ type Options struct {
 	// is the pack it is about, nil for what is about none. nil leaves them out.
 	Coded func(of *PackReport, said luabind.Diagnostics) luabind.Diagnostics
 
+	// Folder is the rules folder, for LoadPaths: a path in it is the pack that
+	// Load makes of it. "": it is not known.
+	Folder string
+	// Partial says that paths name some of the packs only: names in Packs that
+	// none of them has are no mistake.
+	Partial bool
+
 	grantNeeds bool // what packs need is granted
 }
 
@@ -96,7 +103,7 @@ func LoadEachPath(paths []string, o Options, previous *Set) Report {
 	var all reading
 	taken := map[string]bool{}
 	for _, p := range paths {
-		found := readPath(p)
+		found := readPath(p, o.Folder)
 		if len(found.sources) == 0 && !found.diags.Errors() {
 			found.diags = append(found.diags, luabind.Diagnostic{File: p, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
 				Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
@@ -154,7 +161,7 @@ func loadSources(found reading, o Options, previous *Set) Report {
 	}
 	names := slices.Sorted(maps.Keys(first))
 	for _, name := range slices.Sorted(maps.Keys(o.Packs)) {
-		if first[name] == nil {
+		if first[name] == nil && !o.Partial {
 			r.Diagnostics = append(r.Diagnostics, luabind.Diagnostic{File: "chertd.yaml", Severity: luabind.SeverityWarning,
 				Message: fmt.Sprintf("rules.packs names %q, and there is no such pack", name), Hint: didYouMean(luabind.Suggest(name, names))})
 		}
