@@ -60,6 +60,23 @@ type Report struct {
 	Content     string              // hash of what was read, as WatchOptions.Since
 }
 
+// Others are the diagnostics of no single pack.
+func (r *Report) Others() luabind.Diagnostics {
+	ofPacks := map[luabind.Diagnostic]int{}
+	for i := range r.Packs {
+		for _, d := range r.Packs[i].Diagnostics {
+			ofPacks[d]++
+		}
+	}
+	var others luabind.Diagnostics
+	for _, d := range r.Diagnostics {
+		if ofPacks[d]--; ofPacks[d] < 0 {
+			others = append(others, d)
+		}
+	}
+	return others
+}
+
 // PackReport is how loading one pack went.
 type PackReport struct {
 	Name        string

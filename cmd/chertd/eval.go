@@ -15,7 +15,6 @@ import (
 	"chertd/engine/event"
 	"chertd/rules"
 	"chertd/rules/chat"
-	"chertd/rules/lint"
 )
 
 // maxEventFile bounds a file given to eval, well above what the webhook takes.
@@ -23,8 +22,9 @@ const maxEventFile = 16 << 20
 
 func newEvalCommand() *cobra.Command {
 	var format, at string
+	var source ruleSource
 	cmd := &cobra.Command{
-		Use:   "eval EVENT.json [PATH ...]",
+		Use:   "eval [-c FILE] EVENT.json [PATH ...]",
 		Short: "Show what the rules would do with one event, and why",
 		Long: `Runs the rules on one event and shows which of them ran and which did not, what
 they asked for, and what would come of it. Nothing is called and nothing is kept.
@@ -53,7 +53,10 @@ Exits with 1 if a rule fails, or if the rules don't load.`,
 			if err != nil {
 				return err
 			}
-			set, diags := rules.LoadPaths(pathsOr(args[1:]), rules.Options{Coded: lint.Coded}, nil)
+			if err := source.use(args[1:]); err != nil {
+				return err
+			}
+			set, diags := rules.LoadPaths(source.paths, source.options, nil)
 			if diags.Errors() {
 				return fail(exitFailure, diags)
 			}
@@ -76,6 +79,7 @@ Exits with 1 if a rule fails, or if the rules don't load.`,
 		},
 	}
 	formatFlag(cmd, &format, "pretty", "json")
+	source.flags(cmd)
 	cmd.Flags().StringVar(&at, "at", "", "when the event is handled, RFC 3339 (default now)")
 	return cmd
 }

@@ -39,12 +39,12 @@ func TestWatchSpecs(t *testing.T) {
 			defer cancel()
 			out := &transcript{grown: make(chan struct{}, 1)}
 			ended := make(chan error, 1)
-			o := testOptions{paths: []string{path}, format: "pretty", watch: true}
+			o := testOptions{args: []string{path}, format: "pretty", watch: true}
 			go func() { ended <- o.runWatching(ctx, out, out) }()
 
 			out.await(t, `FAIL: 0 passed, 1 failed`)
 			save(rule, "chert.on('message.received', function(ev)\n")
-			out.await(t, `chertd: 1 error, no warnings`)
+			out.await(t, `DOES NOT LOAD`)
 			save(rule, "chert.on('message.received', function(ev) chert.mark_read(ev.chat.id) end)\n")
 			out.await(t, `ok: 1 passed`)
 			save(specs, "it('reads', function() end)\nit('reads more', function() end)\n")

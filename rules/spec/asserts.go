@@ -78,6 +78,7 @@ func wordOf(name string, a assertion, not bool) luabind.Word {
 		if a.world && s.trial == nil {
 			u.Raise(`write it inside it("…", function() … end)`, "%s is used outside of an it", name)
 		}
+		s.asserts()
 		if u.N() > a.args+1 {
 			u.Raise("", "%s takes at most %d values and a message, got %d", name, a.args, u.N())
 		}
@@ -97,8 +98,16 @@ func wordOf(name string, a assertion, not bool) luabind.Word {
 	}
 }
 
+// asserts notes that the `it` that runs asserts something.
+func (s *suite) asserts() {
+	if s.trial != nil {
+		s.trial.asserted = true
+	}
+}
+
 // plainAssert is assert(v [, message]), Lua's own.
 func plainAssert(u *luabind.Use) []lua.LValue {
+	suiteOf(u).asserts()
 	if lua.LVAsBool(u.Arg(1)) {
 		all := make([]lua.LValue, u.N())
 		for i := range all {

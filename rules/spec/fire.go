@@ -28,6 +28,7 @@ func (t *trial) fire(u *luabind.Use) []lua.LValue {
 	switch {
 	case isTimer:
 		known(u, "fire", fields, "chat", "payload")
+		t.mustKnowTimer(u, "fire", name)
 		t.happened(u, "fire", w.FireTimer(t.ctx, t.pack.Name, name, t.chatField(u, fields), asJSON(u, fields["payload"])))
 	case typ == event.Schedule:
 		known(u, "fire", fields, "name")
@@ -35,7 +36,15 @@ func (t *trial) fire(u *luabind.Use) []lua.LValue {
 	case typ == event.ActionDone || typ == event.ActionFailed:
 		t.fireAnswer(u, string(typ), fields)
 	default:
-		t.deliver(u, delivery{typ: string(typ), word: "fire", now: w.Now(), fields: fields})
+		t.mustKnowType(u, "fire", string(typ))
+		if id, ok := fields["chat"].(string); ok && id != "" {
+			t.mustKnowChat(u, "fire", id)
+		}
+		d := delivery{typ: string(typ), word: "fire", now: w.Now(), fields: fields}
+		if id, ok := fields["message_id"].(string); ok && !d.bringsMessage() {
+			t.mustKnowMessage(u, "fire", id)
+		}
+		t.deliver(u, d)
 	}
 	return nil
 }
@@ -65,19 +74,32 @@ func (t *trial) schedule(u *luabind.Use, name any) *rules.Rule {
 		if r.Name == name || name == nil && len(all) == 1 {
 			return r
 		}
-		names = append(names, strconv.Quote(r.Name))
+		names = append(names, r.Name)
 	}
 	if len(names) == 0 {
-		u.Raise("", "fire: the pack has no schedules")
+		u.Raise(`chert.every("15m", { name = "sweep" }, function(ev) … end) makes one`, "fire: the pack has no schedules")
 	}
-	u.Raise(`fire("schedule", { name = … })`, "fire: which schedule? there is %s", strings.Join(names, ", "))
+	if asked, ok := name.(string); ok {
+		u.Raise(nearest(asked, names, ""), "fire: no rule of chert.every is named %q", asked)
+	}
+	u.Raise(`fire("schedule", { name = … })`, "fire: which schedule? there is %s", quoted(names))
 	return nil
 }
 
-// chatField is the chat of a fire, which may be a new one.
+// quoted lists names in quotes.
+func quoted(names []string) string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = strconv.Quote(name)
+	}
+	return strings.Join(list, ", ")
+}
+
+// chatField is the chat of a fire.
 func (t *trial) chatField(u *luabind.Use, fields map[string]any) string {
 	switch v := fields["chat"].(type) {
 	case string:
+		t.mustKnowChat(u, "fire", v)
 		t.lastChat = v
 	case nil:
 		if t.lastChat == "" {

@@ -1,8 +1,10 @@
 package spec
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,14 +37,14 @@ type job struct {
 func discover(p *rules.Pack, f rules.File, cover *coverage) ([]*job, luabind.Diagnostics) {
 	prog, err := luabind.Compile(f.Path, f.Bytes)
 	if err != nil {
-		return nil, diagnosticsOf(f.Path, err)
+		return nil, coded(diagnosticsOf(f.Path, err), codeSyntax)
 	}
 	s, err := load(p, prog, cover, Options{})
 	if err != nil {
-		return nil, diagnosticsOf(f.Path, err)
+		return nil, coded(diagnosticsOf(f.Path, err), codeLoading)
 	}
 	if len(s.cases) == 0 {
-		return nil, luabind.Diagnostics{{File: f.Path, Severity: luabind.SeverityWarning, Message: "this spec file has no specs",
+		return nil, luabind.Diagnostics{{File: f.Path, Line: 1, Col: 1, Severity: luabind.SeverityWarning, Code: codeRunsNothing, Message: "this spec file has no specs",
 			Hint: `write one: it("…", function() … end)`}}
 	}
 	cols := prog.Columns()
@@ -65,6 +67,15 @@ func diagnosticsOf(file string, err error) luabind.Diagnostics {
 		return ds
 	}
 	return luabind.Diagnostics{{File: file, Severity: luabind.SeverityError, Message: err.Error()}}
+}
+
+// coded gives diagnostics a code.
+func coded(diags luabind.Diagnostics, code string) luabind.Diagnostics {
+	diags = slices.Clone(diags)
+	for i := range diags {
+		diags[i].Code = cmp.Or(diags[i].Code, code)
+	}
+	return diags
 }
 
 // suite is a spec file that was loaded: what it describes, and the `it` that
@@ -150,7 +161,7 @@ func (j *job) run(ctx context.Context, o Options) Result {
 	case failure != nil:
 		res = j.failed(res, failure, t)
 	default:
-		res.Upset = t.upset(res.Name)
+		res.Warnings = t.warnings(&res)
 	}
 	res.Took = now(o).Sub(began)
 	return res
@@ -173,6 +184,7 @@ func (s *suite) play(c *testCase) *luabind.Failure {
 				}
 			}
 		}
+		s.trial.asserted = false // what before_each asserts, it asserts of all
 		return s.script.Call(c.fn)
 	}()
 	if failure == nil || !s.script.Broken() {
