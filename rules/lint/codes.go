@@ -45,7 +45,7 @@ const (
 	codeNotAsked  = "CH050"
 	codeNotUsed   = "CH051"
 	codeNoSpec    = "CH052"
-	codeAllow    = "CH060"
+	codeAllow     = "CH060"
 )
 
 // specCodes are what `chertd test` says of specs that it ran (package spec): check
