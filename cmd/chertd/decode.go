@@ -37,6 +37,8 @@ type decoder struct {
 	file   string
 	dir    string // that relative files are relative to
 	lookup func(name string) (string, bool)
+	// literal says that ${NAME} stands for itself.
+	literal bool
 
 	places   map[string]*yaml.Node // dotted path → its value
 	settings int                   // values of packs' settings read so far

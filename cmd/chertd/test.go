@@ -25,7 +25,7 @@ import (
 // testOptions is what `chertd test` is asked for.
 type testOptions struct {
 	source   ruleSource
-	args     []string // PATHs
+	paths    []string // PATHs
 	run      string
 	format   string
 	verbose  bool
@@ -61,7 +61,7 @@ asserts nothing and a pack without specs are warnings; with --strict they fail.`
   chertd test --cover --cover-min 90
   chertd test --format junit > specs.xml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.args = args
+			o.paths = args
 			if err := o.check(cmd); err != nil {
 				return err
 			}
@@ -90,16 +90,16 @@ asserts nothing and a pack without specs are warnings; with --strict they fail.`
 // find settles which packs are tested, and as which configuration says; it is done
 // before each run. If spec files alone are named, only those are run.
 func (o *testOptions) find() error {
-	if err := o.source.use(o.args); err != nil {
+	if err := o.source.use(o.paths); err != nil {
 		return err
 	}
 	o.files = nil
-	for _, p := range o.args {
+	for _, p := range o.paths {
 		if strings.HasSuffix(p, "_spec.lua") {
 			o.files = append(o.files, filepath.Clean(p))
 		}
 	}
-	if len(o.files) < len(o.args) {
+	if len(o.files) < len(o.paths) {
 		o.files = nil
 	}
 	return nil

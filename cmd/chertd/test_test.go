@@ -39,7 +39,7 @@ func TestWatchSpecs(t *testing.T) {
 			defer cancel()
 			out := &transcript{grown: make(chan struct{}, 1)}
 			ended := make(chan error, 1)
-			o := testOptions{args: []string{path}, format: "pretty", watch: true}
+			o := testOptions{paths: []string{path}, format: "pretty", watch: true}
 			go func() { ended <- o.runWatching(ctx, out, out) }()
 
 			out.await(t, `FAIL: 0 passed, 1 failed`)
