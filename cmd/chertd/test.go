@@ -149,6 +149,9 @@ func (o *testOptions) runOnce(ctx context.Context, stdout, stderr io.Writer) (ru
 		return report, err
 	case ctx.Err() != nil && !o.watch:
 		return report, fail(exitFailure, fmt.Errorf("run the specs: %w", context.Cause(ctx)))
+	case o.files != nil && t.Failed == 0 && !slices.ContainsFunc(t.Packs, func(r spec.Report) bool { return len(r.Files) > 0 }):
+		return report, hinted(fail(exitFailure, fmt.Errorf("%s: none of its specs was run: the pack does not read this file", strings.Join(o.files, ", "))),
+			"`chertd check` lists the files that are not loaded, and why")
 	case o.match != nil && t.Passed+t.Failed+t.Pending == 0:
 		return report, hinted(fail(exitFailure, fmt.Errorf("no spec matches --run %q", o.run)), "a spec's full name is what its describes and its it say, joined by spaces")
 	case !t.OK:
@@ -169,7 +172,8 @@ func (o *testOptions) runPacks(ctx context.Context, report *rules.Report) []spec
 			packs = append(packs, p)
 		}
 	}
-	ran := spec.RunAll(ctx, packs, spec.Options{Match: o.match, Files: o.files, Cover: o.cover, Clock: time.Now})
+	files := o.namedFiles(packs)
+	ran := spec.RunAll(ctx, packs, spec.Options{Match: o.match, Files: files, Cover: o.cover, Clock: time.Now})
 	reports := make([]spec.Report, len(report.Packs))
 	for i := range report.Packs {
 		p, r := &report.Packs[i], &reports[i]
@@ -184,6 +188,33 @@ func (o *testOptions) runPacks(ctx context.Context, report *rules.Report) []spec
 		}
 	}
 	return reports
+}
+
+// namedFiles are the spec files that PATHs name, as their packs name them.
+func (o *testOptions) namedFiles(packs []*rules.Pack) []string {
+	named := map[string]bool{}
+	for _, f := range o.files {
+		named[absolute(f)] = true
+	}
+	var files []string
+	for _, p := range packs {
+		for _, f := range p.Files {
+			if named[absolute(f.Path)] {
+				files = append(files, f.Path)
+			}
+		}
+	}
+	if len(files) == 0 {
+		return o.files
+	}
+	return files
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return filepath.Clean(path)
 }
 
 // runWatching runs the specs, and again after each change, until ctx ends.
@@ -236,12 +267,6 @@ func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer)
 // that hold none yet: a watch is of a folder of packs, and a pack's is the one it
 // stands in.
 func watchDirs(paths []string, report *rules.Report) []string {
-	absolute := func(path string) string {
-		if abs, err := filepath.Abs(path); err == nil {
-			return abs
-		}
-		return filepath.Clean(path)
-	}
 	var dirs []string
 	for i := range report.Packs {
 		dirs = append(dirs, filepath.Dir(absolute(report.Packs[i].Path)))

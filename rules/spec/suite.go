@@ -207,8 +207,7 @@ func (j *job) failed(res Result, f *luabind.Failure, t *trial) Result {
 	}
 	if d.File == j.prog.File && d.Line > 0 && (d.Col == 0 || d.Col == j.cols.Of(d.Line)) {
 		// It is known no better than by its line: the word that failed stands on it.
-		first, _, _ := strings.Cut(d.Message, " ")
-		d.Col = j.cols.Of(d.Line, append([]string{strings.TrimSuffix(first, ":")}, words...)...)
+		d.Col = j.column(d)
 	}
 	res.Failure = &Failure{Diagnostic: d, Source: sourceLine(j.prog, d)}
 	if len(f.Stack) > 1 {
@@ -218,6 +217,20 @@ func (j *job) failed(res Result, f *luabind.Failure, t *trial) Result {
 		res.Failure.Story = t.story()
 	}
 	return res
+}
+
+// column is where the word stands on its line that a failure is of: the one that
+// its message begins with, else an assertion.
+func (j *job) column(d luabind.Diagnostic) int {
+	word, _, _ := strings.Cut(d.Message, " ")
+	word, _, _ = strings.Cut(strings.TrimSuffix(word, ":"), ".")
+	if !slices.Contains(words, word) {
+		word = "assert"
+	}
+	if col := j.cols.Of(d.Line, word); col != j.cols.Of(d.Line) {
+		return col
+	}
+	return j.cols.Of(d.Line, words...)
 }
 
 // sourceLine is the line of the spec that a failure is at.
