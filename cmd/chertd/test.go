@@ -182,7 +182,7 @@ func (o *testOptions) runPacks(ctx context.Context, report *rules.Report) []spec
 			continue
 		}
 		*r, ran = ran[0], ran[1:]
-		r.Broken = append(slices.Clone(p.Diagnostics), r.Broken...)
+		r.Broken = append(slices.Clone(p.Diagnostics), lint.CodedSpecs(p.Pack, r.Broken)...)
 		if len(r.Files) == 0 && o.files == nil && o.match == nil {
 			r.Broken = append(r.Broken, lint.NoSpecs(p)...)
 		}

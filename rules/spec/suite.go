@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -37,11 +36,11 @@ type job struct {
 func discover(p *rules.Pack, f rules.File, cover *coverage) ([]*job, luabind.Diagnostics) {
 	prog, err := luabind.Compile(f.Path, f.Bytes)
 	if err != nil {
-		return nil, coded(diagnosticsOf(f.Path, err), codeSyntax)
+		return nil, diagnosticsOf(f.Path, err)
 	}
 	s, err := load(p, prog, cover, Options{})
 	if err != nil {
-		return nil, coded(diagnosticsOf(f.Path, err), codeLoading)
+		return nil, diagnosticsOf(f.Path, err)
 	}
 	if len(s.cases) == 0 {
 		return nil, luabind.Diagnostics{{File: f.Path, Line: 1, Col: 1, Severity: luabind.SeverityWarning, Code: codeRunsNothing, Message: "this spec file has no specs",
@@ -67,15 +66,6 @@ func diagnosticsOf(file string, err error) luabind.Diagnostics {
 		return ds
 	}
 	return luabind.Diagnostics{{File: file, Severity: luabind.SeverityError, Message: err.Error()}}
-}
-
-// coded gives diagnostics a code.
-func coded(diags luabind.Diagnostics, code string) luabind.Diagnostics {
-	diags = slices.Clone(diags)
-	for i := range diags {
-		diags[i].Code = cmp.Or(diags[i].Code, code)
-	}
-	return diags
 }
 
 // suite is a spec file that was loaded: what it describes, and the `it` that
