@@ -9,10 +9,14 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"chertd/luabind"
+	"chertd/rules/chat"
 )
 
 // calledFields are what assert.called can ask for.
 var calledFields = []string{"chat", "code", "kind", "message", "ok", "text", "times"}
+
+// callKinds are what calls of Chert there are.
+var callKinds = []any{string(chat.Read), string(chat.Typing), string(chat.React), string(chat.Send)}
 
 // checkCalled is called(), called(3), called("send"), called("read", "c1", 2) or
 // called { kind =, chat =, text =, message =, code =, ok =, times = }.
@@ -40,7 +44,7 @@ func checkCalled(t *trial, u *luabind.Use) verdict {
 	}
 	known(u, "called", want, calledFields...)
 	t.checkCalledFields(u, want)
-	if k, ok := want["kind"].(string); ok && !slices.Contains([]string{"read", "typing", "react", "send"}, k) {
+	if k, ok := want["kind"].(string); ok && !slices.Contains(callKinds, any(k)) {
 		u.Raise("it is read, typing, react or send; a chat is named by called { chat = … }", "called: there are no calls of kind %q", k)
 	}
 	n := 0

@@ -2,6 +2,8 @@ package spec
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,6 +54,14 @@ func (t *trial) fire(u *luabind.Use) []lua.LValue {
 // fireAnswer tells the pack of an action as if a call of its own had ended so.
 func (t *trial) fireAnswer(u *luabind.Use, typ string, fields map[string]any) {
 	known(u, "fire", fields, "kind", "chat", "code", "status", "attempts", "trace_id")
+	if kind, given := fields["kind"]; given && !slices.Contains(callKinds, any(kind)) {
+		u.Raise("it is read, typing, react or send", "fire: there are no calls of kind %q", fmt.Sprint(kind))
+	}
+	if code, given := fields["code"].(float64); given && code != 0 {
+		if _, ok := Documented(int(code)); !ok || code != float64(int(code)) {
+			u.Raise("it is "+codeList(), "fire: Chert has no error code %v", code)
+		}
+	}
 	id := t.chatField(u, fields)
 	detail := map[string]any{"kind": "read", "chat": id, "code": 0, "status": 200, "attempts": 1, "trace_id": "trace-1"}
 	if typ == event.ActionFailed {

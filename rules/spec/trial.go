@@ -214,6 +214,15 @@ func (t *trial) configure(u *luabind.Use) []lua.LValue {
 	return nil
 }
 
+// codeList names Chert's codes.
+func codeList() string {
+	var codes []string
+	for _, c := range Codes() {
+		codes = append(codes, strconv.Itoa(c))
+	}
+	return "one of " + strings.Join(codes, ", ")
+}
+
 // failNext is fail_next(code [, times]).
 func (t *trial) failNext(u *luabind.Use) []lua.LValue {
 	var f Fault
@@ -221,11 +230,7 @@ func (t *trial) failNext(u *luabind.Use) []lua.LValue {
 	case lua.LNumber:
 		var ok bool
 		if f, ok = Documented(int(v)); !ok || lua.LNumber(int(v)) != v {
-			var codes []string
-			for _, c := range Codes() {
-				codes = append(codes, strconv.Itoa(c))
-			}
-			u.Raise("it is one of "+strings.Join(codes, ", ")+`, or "timeout"`, "fail_next: Chert has no error code %s", v.String())
+			u.Raise("it is "+codeList()+`, or "timeout"`, "fail_next: Chert has no error code %s", v.String())
 		}
 	case lua.LString:
 		if f = NoAnswer(); v != "timeout" {

@@ -51,6 +51,14 @@ describe("a name", function()
     fire("action.failed", { chat = "c2" }) --> "fire: no event and no rule has named the chat .c2."
   end)
 
+  it("of a kind of call, in fire", function()
+    fire("action.failed", { chat = "chat-1", kind = "sned" }) --> "fire: there are no calls of kind .sned.\nhint: it is read, typing"
+  end)
+
+  it("of a code, in fire", function()
+    fire("action.failed", { chat = "chat-1", code = 2020 }) --> "fire: Chert has no error code 2020\nhint: it is one of 1001, "
+  end)
+
   it("of a message, in fire", function()
     fire("reaction.added", { chat = "chat-1", message_id = "msg-onee" }) --> "no rule has named the message .msg-onee.\nhint: did you mean .msg-one.\?"
   end)
