@@ -5,6 +5,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
+	"github.com/yuin/gopher-lua/parse"
 )
 
 // coverName is the global that covered code calls before each statement. No
@@ -90,11 +91,11 @@ func (p *Program) Columns() Columns {
 	return c
 }
 
-// Of is the column, from 1, of the first of the words on a line; else that of
+// Of is the column, from 1, of the first of the words on a line that is a name; else that of
 // the line's first token; 0 if the line has none.
 func (c Columns) Of(line int, words ...string) int {
 	for _, t := range c[line] {
-		if slices.Contains(words, t.Str) {
+		if t.Type == parse.TIdent && slices.Contains(words, t.Str) {
 			return t.Pos.Column
 		}
 	}

@@ -198,7 +198,7 @@ func TestChertignore(t *testing.T) {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.diags)
 		}
 		// A pack that is checked alone is the same.
-		alone := readPath(dir + "/vip")
+		alone := readPath(dir+"/vip", "")
 		if n := len(alone.sources[0].files); tt.name == "in a pack" && n != 2 || tt.name == "none" && n != 3 {
 			t.Errorf("%s: vip alone has %d files", tt.name, n)
 		}

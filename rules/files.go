@@ -165,38 +165,6 @@ func readTree(dir string, open func(dir string) (fileTree, error), ignoreBy func
 	return reading{whole: true, sources: sources, others: others, ignored: r.ignored, ignore: ignore, diags: r.diags}
 }
 
-// readPath reads what a command was given: a .lua file, a pack's folder or a
-// rules folder. A folder is a pack if it has a pack.yaml, lib/, data/ or spec/.
-func readPath(name string) reading {
-	info, err := os.Stat(name)
-	if err != nil {
-		return reading{diags: luabind.Diagnostics{folderDiagnostic(name, err)}}
-	}
-	if info.IsDir() && !isPackFolder(name) {
-		return readFolder(name)
-	}
-	dir := name
-	if !info.IsDir() {
-		if !strings.HasSuffix(name, ".lua") {
-			return reading{diags: luabind.Diagnostics{{File: name, Severity: luabind.SeverityError, Message: "it is neither a folder nor a .lua file"}}}
-		}
-		dir = filepath.Dir(name)
-	}
-	tree, err := openTree(dir)
-	if err != nil {
-		return reading{diags: luabind.Diagnostics{folderDiagnostic(dir, err)}}
-	}
-	defer tree.Close()
-	r := reader{tree: tree, dir: dir}
-	if !info.IsDir() {
-		return reading{sources: []source{r.single(filepath.Base(name))}}
-	}
-	r.readIgnoreFileAbove(name)
-	s := r.folder(".")
-	s.name = folderName(name)
-	return reading{sources: []source{s}, ignored: r.ignored, diags: r.diags}
-}
-
 // reader reads packs below an opened folder.
 type reader struct {
 	tree    fileTree
@@ -367,19 +335,6 @@ func cause(err error) string {
 		return pe.Err.Error()
 	}
 	return err.Error()
-}
-
-// isPackFolder reports whether a folder is one pack rather than a folder of packs.
-func isPackFolder(dir string) bool {
-	if info, err := os.Stat(filepath.Join(dir, "pack.yaml")); err == nil && !info.IsDir() {
-		return true
-	}
-	for _, sub := range []string{"lib", "data", "spec"} {
-		if info, err := os.Stat(filepath.Join(dir, sub)); err == nil && info.IsDir() {
-			return true
-		}
-	}
-	return false
 }
 
 // folderName is the name of a folder given in any form, such as ".".

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -110,8 +111,41 @@ func TestReadPath(t *testing.T) {
 		{"notes.txt", "DIR/notes.txt: error: it is neither a folder nor a .lua file"},
 		{"none.lua", "DIR/none.lua: error: there is no such file or folder\n  hint: the folder of the rules is ./rules, or rules.dir in chertd.yaml"},
 	} {
-		if got := strings.Join(listing(dir, readPath(dir+"/"+tt.path)), "|"); got != tt.want {
+		if got := strings.Join(listing(dir, readPath(dir+"/"+tt.path, "")), "|"); got != tt.want {
 			t.Errorf("%s:\n got %s\nwant %s", tt.path, got, tt.want)
+		}
+	}
+}
+
+// A spec, and any file or folder of a pack, mean the pack.
+func TestReadPathOfAPartOfAPack(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{
+		"a.lua": "", "a_spec.lua": "", "lonely_spec.lua": "", "plain/x.lua": "", "plain/y.lua": "", "plain/README.md": "",
+		"vip/x.lua": "", "vip/pack.yaml": "", "vip/lib/deep/y.lua": "", "vip/spec/x_spec.lua": "", "vip/data/v.csv": "", "vip/event.json": "",
+		"store/a.lua": "", "store/data/chertd.db": "",
+	})
+	const vip = "vip: data data/v.csv|vip: lib lib/deep/y.lua|vip: pack.yaml pack.yaml|vip: spec spec/x_spec.lua|vip: rules x.lua"
+	const a, plain = "a: rules a.lua|a: spec a_spec.lua", "plain: rules x.lua|plain: rules y.lua"
+	for _, tt := range []struct {
+		path  string
+		want  string // with no rules folder known
+		under string // where DIR is the rules folder; "": the same
+	}{
+		{"a_spec.lua", a, ""},
+		{"lonely_spec.lua", "DIR/lonely_spec.lua: error: this spec is of no pack: there is no lonely.lua beside it\n  hint: the specs of a pack that is a folder are in its spec/", ""},
+		{"vip/x.lua", vip, ""}, {"vip/pack.yaml", vip, ""}, {"vip/event.json", vip, ""},
+		{"vip/spec/x_spec.lua", vip, ""}, {"vip/data/v.csv", vip, ""}, {"vip/lib/deep/y.lua", vip, ""},
+		{"vip/spec", vip, ""}, {"vip/lib/deep", vip, ""}, {"vip/data/", vip, ""},
+		{"plain", "x: rules x.lua|y: rules y.lua", plain},
+		{"plain/x.lua", "x: rules x.lua", plain},
+		{"plain/README.md", "DIR/plain/README.md: error: it is neither a folder nor a .lua file", plain},
+		{"store/a.lua", "a: rules a.lua", "store: rules a.lua"}, // its data/ is not a pack's
+	} {
+		for root, want := range map[string]string{"": tt.want, dir: cmp.Or(tt.under, tt.want)} {
+			if got := strings.Join(listing(dir, readPath(dir+"/"+tt.path, root)), "|"); got != want {
+				t.Errorf("%s, rules folder %q:\n got %s\nwant %s", tt.path, root, got, want)
+			}
 		}
 	}
 }

@@ -1,14 +1,19 @@
 package rules
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Settings are the pack's settings with the operator's values, by name. The
 // caller must not change them.
 func (p *Pack) Settings() map[string]any { return p.config.Settings }
+
+// Zone is the time zone of hours, schedules and dates that name none.
+func (p *Pack) Zone() *time.Location { return cmp.Or(p.config.Zone, time.UTC) }
 
 // DataNames are the names that data.load takes in the pack, sorted.
 func (p *Pack) DataNames() []string {

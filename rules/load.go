@@ -28,6 +28,10 @@ type Options struct {
 	// is the pack it is about, nil for what is about none. nil leaves them out.
 	Coded func(of *PackReport, said luabind.Diagnostics) luabind.Diagnostics
 
+	// Folder is the rules folder, for LoadPaths: a path in it is the pack that
+	// Load makes of it. "": it is not known.
+	Folder string
+
 	grantNeeds bool // what packs need is granted
 }
 
@@ -94,6 +98,23 @@ type Report struct {
 	Content     string              // hash of what was read, as WatchOptions.Since
 }
 
+// Others are the diagnostics of no single pack.
+func (r *Report) Others() luabind.Diagnostics {
+	ofPacks := map[luabind.Diagnostic]int{}
+	for i := range r.Packs {
+		for _, d := range r.Packs[i].Diagnostics {
+			ofPacks[d]++
+		}
+	}
+	var others luabind.Diagnostics
+	for _, d := range r.Diagnostics {
+		if ofPacks[d]--; ofPacks[d] < 0 {
+			others = append(others, d)
+		}
+	}
+	return others
+}
+
 // PackReport is how loading one pack went.
 type PackReport struct {
 	Name        string
@@ -137,7 +158,7 @@ func LoadEachPath(paths []string, o Options, previous *Set) Report {
 	var all reading
 	taken := map[string]bool{}
 	for _, p := range paths {
-		found := readPath(p)
+		found := readPath(p, o.Folder)
 		if len(found.sources) == 0 && !found.diags.Errors() {
 			found.diags = append(found.diags, luabind.Diagnostic{File: p, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
 				Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})

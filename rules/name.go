@@ -22,6 +22,12 @@ func CheckName(name string) (wrong, hint string) {
 		return fmt.Sprintf("a folder named %q is taken for hidden or temporary, and not read", name), "choose another name"
 	case copyOf(name, true, func(string) bool { return false }) != "":
 		return fmt.Sprintf("a folder named %q is taken for a copy, and not read", name), "choose another name"
+	case isSpec(name + ".lua"):
+		hint = "choose another name"
+		if pack := strings.TrimSuffix(name, "_spec"); pack != "" {
+			hint = fmt.Sprintf("`chertd new %s` makes a pack and its spec", pack)
+		}
+		return fmt.Sprintf("%q is named like a spec, and a spec is never a pack", name), hint
 	case slices.Contains([]string{"lib", "data", "spec"}, name):
 		return fmt.Sprintf("%q is what a folder within a pack is called", name), "choose another name"
 	case !packName.MatchString(name) || utf8.RuneCountInString(name) > maxPackName || strings.TrimRight(name, " .") != name:

@@ -14,9 +14,8 @@ import (
 // Solo says how a pack runs by itself, away from the set it is part of: for
 // specs, eval and whatever else must neither see nor change the live one.
 type Solo struct {
-	// Config is settings over the defaults of pack.yaml, held to their types.
-	// What the operator has set does not count: a spec says the same everywhere.
-	// A pack without a pack.yaml has no defaults; it keeps the operator's.
+	// Config is settings over those that the pack has, the operator's included,
+	// held to the types of the defaults in pack.yaml if it has one.
 	Config map[string]any
 	// Limits are the pack's own where they are zero.
 	Limits luabind.Limits
@@ -119,24 +118,21 @@ func (p *Pack) swap(with func(*luabind.Program) (*luabind.Program, error)) error
 	return nil
 }
 
-// soloSettings are the defaults of pack.yaml with the given values over them.
+// soloSettings are the pack's settings with the given values over them.
 func (p *Pack) soloSettings(given map[string]any) (map[string]any, luabind.Diagnostics) {
-	settings := maps.Clone(p.Manifest.Config)
+	settings := maps.Clone(p.config.Settings)
 	strict := slices.ContainsFunc(p.Files, func(f File) bool { return f.Kind == ManifestFile })
-	if !strict {
-		settings = maps.Clone(p.config.Settings)
-	}
 	if settings == nil {
 		settings = map[string]any{}
 	}
-	known := slices.Sorted(maps.Keys(settings))
+	known := slices.Sorted(maps.Keys(p.Manifest.Config))
 	var diags luabind.Diagnostics
 	fail := func(hint, format string, args ...any) {
 		diags = append(diags, luabind.Diagnostic{Severity: luabind.SeverityError, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	for _, key := range slices.Sorted(maps.Keys(given)) {
 		v, err := plainValue(given[key], 0)
-		def, has := settings[key]
+		def, has := p.Manifest.Config[key]
 		switch {
 		case err != nil:
 			fail("", "setting %s: %s", key, err)

@@ -8,8 +8,8 @@ import (
 	"chertd/luabind"
 )
 
-// Settings of a pack by itself are held to the defaults of its pack.yaml; one
-// without has none, and keeps the operator's.
+// A pack by itself has the operator's settings. What is set over them is held to
+// the defaults of its pack.yaml; one without has none.
 func TestSoloSettings(t *testing.T) {
 	t.Parallel()
 	const rule = `chert.on("message.received", function(ev)
@@ -29,7 +29,7 @@ func TestSoloSettings(t *testing.T) {
 		given m
 		want  string // what the rule sees, or what is wrong
 	}{
-		{"strict", nil, "days=1 digits=6 more=0 on=true word=code"},
+		{"strict", nil, "days=1 digits=4 more=0 on=true word=code"},
 		{"strict", m{"digits": 5, "days": []any{"Mon", "Tue"}}, "days=2 digits=5 more=0 on=true word=code"},
 		{"strict", m{"digit": 5}, "pack \"strict\" has no setting \"digit\"\n  hint: did you mean \"digits\"?"},
 		{"strict", m{"zebra": 5}, "pack \"strict\" has no setting \"zebra\"\n  hint: it has days, digits, more, on, word"},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"slices"
@@ -11,31 +10,38 @@ import (
 	"github.com/spf13/cobra"
 
 	"chertd/luabind"
-	"chertd/rules"
 	"chertd/rules/lint"
 )
 
 func newCheckCommand() *cobra.Command {
 	var format string
 	var strict bool
+	var source ruleSource
 	cmd := &cobra.Command{
-		Use:   "check [PATH ...]",
-		Short: "Find what is wrong with rules, without running them on anything",
+		Use:   "check [-c FILE] [PATH ...]",
+		Short: "Find what is wrong with rules and the configuration, without running anything",
 		Long: `Loads rules exactly as the daemon does, looks at them more closely than loading
-has to, and prints what is wrong with them, and how to mend it. PATH is a rules
-folder, a pack or a .lua file; none is ./rules.
+has to, and prints what is wrong with them, and how to fix it. PATH is a rules
+folder, a pack or a .lua file.
+
+With -c FILE, or without a PATH where ./chertd.yaml exists, it checks that
+configuration as well, and checks the rules with its settings, grants and time
+zone; without a PATH the rules are those of rules.dir. Secrets are not needed.
+Without either, PATH is ./rules.
 
 Each finding has a code, in brackets, that docs/checks.md explains. A comment
 allows one where it is meant:  -- check: allow CH041 it is only a cache
 
-Exits with 0 if nothing is wrong but what may be, with 1 if something is; with
---strict warnings count too.`,
-		Example: "  chertd check\n  chertd check rules/vip --strict\n  chertd check --format github",
+Exits with 0 if there are no errors, and with 1 if there are; with --strict
+warnings count too.`,
+		Example: "  chertd check\n  chertd check -c /etc/chertd/chertd.yaml\n  chertd check rules/vip --strict\n  chertd check --format github",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r := lint.Check(pathsOr(args), rules.Options{})
-			var err error
+			r, err := source.check(args)
+			if err != nil {
+				return err
+			}
 			if format == "junit" {
-				err = checkJUnit(cmd.OutOrStdout(), r.Findings)
+				err = checkJUnit(cmd.OutOrStdout(), r.Findings, strict)
 			} else {
 				err = printDiagnostics(cmd.OutOrStdout(), cmd.ErrOrStderr(), format, r.Findings)
 			}
@@ -45,6 +51,7 @@ Exits with 0 if nothing is wrong but what may be, with 1 if something is; with
 			if r.Findings.Errors() || strict && len(r.Findings) > 0 {
 				if format == "pretty" {
 					fmt.Fprintf(cmd.ErrOrStderr(), "chertd: %s\n", tally(r.Findings))
+					source.gateNote(cmd.ErrOrStderr(), func(g GateConfig) (string, string) { return "checks", g.Checks })
 				}
 				return errSilent
 			}
@@ -60,28 +67,37 @@ Exits with 0 if nothing is wrong but what may be, with 1 if something is; with
 	}
 	formatFlag(cmd, &format, "pretty", "json", "junit", "github")
 	cmd.Flags().BoolVar(&strict, "strict", false, "warnings fail too")
+	source.flags(cmd)
 	return cmd
 }
 
-// checkJUnit writes findings as test cases that failed, a suite a file.
-func checkJUnit(w io.Writer, diags luabind.Diagnostics) error {
-	all := junitSuites{Tests: len(diags), Failures: len(diags), Time: seconds(0)}
+// check looks at the configuration, if one is used, and at the rules.
+func (s *ruleSource) check(paths []string) (lint.Result, error) {
+	if err := s.find(paths); err != nil {
+		return lint.Result{}, err
+	}
+	if s.file != "" && s.config == nil {
+		return lint.Result{Findings: s.found}, nil // the rules can't be judged without it
+	}
+	o := s.options
+	o.Coded = nil // Check gives the codes
+	r := lint.Check(s.paths, o)
+	r.Findings = append(slices.Clone(s.found), r.Findings...)
+	return r, nil
+}
+
+// checkJUnit writes findings as test cases, a suite a file: an error is one that
+// failed, a warning one that was skipped, unless warnings fail.
+func checkJUnit(w io.Writer, diags luabind.Diagnostics, strict bool) error {
+	all := junitSuites{Time: seconds(0)}
 	for _, d := range diags {
 		if n := len(all.Suites); n == 0 || all.Suites[n-1].Name != d.File {
 			all.Suites = append(all.Suites, junitSuite{Name: d.File})
 		}
-		s := &all.Suites[len(all.Suites)-1]
-		s.Tests++
-		s.Failures++
-		s.Cases = append(s.Cases, junitCase{Name: xmlText(d.Code + " " + d.Message), Class: d.File, File: d.File, Line: d.Line, Time: seconds(0),
-			Failure: &junitFailure{Message: xmlText(d.Message), Text: xmlText(d.String())}})
+		all.Suites[len(all.Suites)-1].finding(d, strict)
 	}
-	out, err := xml.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	_, err = fmt.Fprintf(w, "%s%s\n", xml.Header, out)
-	return err
+	all.sum()
+	return all.write(w)
 }
 
 // formatFlag adds --format, which takes one of the names; the first is the default.
@@ -94,14 +110,6 @@ func formatFlag(cmd *cobra.Command, format *string, names ...string) {
 		return nil
 	}
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
-}
-
-// pathsOr is where rules are, if the command line does not say.
-func pathsOr(args []string) []string {
-	if len(args) == 0 {
-		return []string{"./rules"}
-	}
-	return args
 }
 
 // printDiagnostics lists findings: for people on stderr, for programs on stdout.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -95,19 +94,25 @@ func findConfig(file string) (string, error) {
 
 // readConfig reads a configuration's file. Its error is a Diagnostics.
 func readConfig(file string) ([]byte, error) {
-	f, err := os.Open(file)
+	text, err := readBounded(file)
 	if err != nil {
 		return nil, unreadConfig(file, err)
+	}
+	return text, nil
+}
+
+// readBounded reads a file of at most maxConfig bytes.
+func readBounded(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err == nil && len(text) > maxConfig {
 		err = fmt.Errorf("it is larger than %d KiB", maxConfig>>10)
 	}
-	if err != nil {
-		return nil, unreadConfig(file, err)
-	}
-	return text, nil
+	return text, err
 }
 
 // readable is the error of reading a file, if there is one.
@@ -138,7 +143,8 @@ func unreadConfig(file string, err error) luabind.Diagnostics {
 func parseConfig(file string, text []byte, lookup func(string) (string, bool), u use) (*Config, luabind.Diagnostics) {
 	c := defaultConfig()
 	c.File = file
-	d := &decoder{file: file, dir: filepath.Dir(file), lookup: lookup, use: u, keys: map[string]*yaml.Node{}, places: map[string]*yaml.Node{}, unknown: map[string]bool{}}
+	d := newDecoder(file)
+	d.lookup, d.use = lookup, u
 	doc, ok := d.document(text)
 	if !ok {
 		return nil, d.diags

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -27,12 +28,19 @@ type decoder struct {
 	dir    string // that relative files are relative to
 	lookup func(name string) (string, bool)
 	use    use
+	// literal says that ${NAME} stands for itself.
+	literal bool
 
 	keys     map[string]*yaml.Node // dotted path → its key
 	unknown  map[string]bool       // dotted paths whose values are not looked at (use.offline)
 	places   map[string]*yaml.Node // dotted path → its value
 	settings int                   // values of packs' settings read so far
 	diags    luabind.Diagnostics
+}
+
+// newDecoder makes a decoder that keeps to the file's own text.
+func newDecoder(file string) *decoder {
+	return &decoder{file: file, dir: filepath.Dir(file), keys: map[string]*yaml.Node{}, places: map[string]*yaml.Node{}, unknown: map[string]bool{}}
 }
 
 // decode reads n into v, which is the field at path ("" is the whole file). A

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -196,6 +197,51 @@ func TestReadmeCommands(t *testing.T) {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the README does not show %q", strings.TrimSpace(want))
 		}
+	}
+}
+
+// The README's "Write a rule" works as it is written, in an empty folder. It changes
+// the working directory, so it is not parallel.
+func TestReadmeWritesARule(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Write a rule\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	list := snippets(t, "../../README.md")
+	t.Chdir(t.TempDir())
+	files, commands := 0, 0
+	for _, s := range list {
+		if !strings.Contains(section, s.text) {
+			continue
+		}
+		switch s.lang {
+		case "lua":
+			first, _, _ := strings.Cut(s.text, "\n")
+			file := strings.TrimPrefix(first, "-- ")
+			if !strings.Contains(section, "`"+file+"`") {
+				t.Errorf("the README does not say to save %s", file)
+			}
+			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(s.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			files++
+		case "console":
+			for line := range strings.Lines(s.text) {
+				commands++
+				var out bytes.Buffer
+				if code := execute(strings.Fields(line)[2:], nil, &out, &out); code != exitOK {
+					t.Errorf("%s exits with %d:\n%s", strings.TrimSpace(line), code, out.String())
+				}
+			}
+		}
+	}
+	if files != 1 || commands != 4 {
+		t.Errorf("%d files and %d commands", files, commands)
 	}
 }
 

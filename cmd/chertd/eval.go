@@ -15,25 +15,32 @@ import (
 	"chertd/engine/event"
 	"chertd/rules"
 	"chertd/rules/chat"
-	"chertd/rules/lint"
 )
 
 // maxEventFile bounds a file given to eval, well above what the webhook takes.
 const maxEventFile = 16 << 20
 
 func newEvalCommand() *cobra.Command {
-	var format, at string
+	var format, at, stateFile string
+	var source ruleSource
 	cmd := &cobra.Command{
-		Use:   "eval EVENT.json [PATH ...]",
+		Use:   "eval [-c FILE] EVENT.json [PATH ...]",
 		Short: "Show what the rules would do with one event, and why",
 		Long: `Runs the rules on one event and shows which of them ran and which did not, what
 they asked for, and what would come of it. Nothing is called and nothing is kept.
 
 EVENT.json holds the body of a webhook, or a row of the events log; - reads
-standard input. PATH is a rules folder, a pack or a .lua file; none is ./rules.
+standard input. PATH is a rules folder, a pack or a .lua file.
+
+With -c FILE, or without a PATH where ./chertd.yaml exists, the rules have the
+settings, modes, grants and time zone of that configuration; without a PATH they
+are those of rules.dir. Secrets are not needed. Without either, PATH is ./rules.
+
+Nothing is stored before the event, unless --state names a file that says what
+is: ev.state, kv, holds, reads that wait, timers. docs/rules.md has its format.
 
 Exits with 1 if a rule fails, or if the rules don't load.`,
-		Example: "  chertd eval event.json\n  chertd eval - examples < event.json\n  chertd eval event.json rules/vip --at 2026-01-05T09:30:00Z",
+		Example: "  chertd eval event.json\n  chertd eval - examples < event.json\n  chertd eval event.json rules/vip --at 2026-01-05T09:30:00Z\n  chertd eval event.json --state state.yaml",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return hinted(usageError("eval needs the file of an event"), "`chertd eval EVENT.json`, or - for standard input")
@@ -53,14 +60,30 @@ Exits with 1 if a rule fails, or if the rules don't load.`,
 			if err != nil {
 				return err
 			}
-			set, diags := rules.LoadPaths(pathsOr(args[1:]), rules.Options{Coded: lint.Coded}, nil)
+			if err := source.use(args[1:]); err != nil {
+				return err
+			}
+			set, diags := rules.LoadPaths(source.paths, source.options, nil)
 			if diags.Errors() {
 				return fail(exitFailure, diags)
 			}
 			if err := printDiagnostics(io.Discard, cmd.ErrOrStderr(), "pretty", diags); err != nil {
 				return err
 			}
-			e := evaluate(set, &ev, now.Truncate(time.Millisecond))
+			now = now.Truncate(time.Millisecond)
+			before := &stored{}
+			if stateFile != "" {
+				if before, diags, err = readState(stateFile, set, len(args) > 1, now); err != nil {
+					return err
+				}
+				if diags.Errors() {
+					return fail(exitFailure, diags)
+				}
+				if err := printDiagnostics(io.Discard, cmd.ErrOrStderr(), "pretty", diags); err != nil {
+					return err
+				}
+			}
+			e := evaluate(set, &ev, now, before)
 			if format == "json" {
 				enc := json.NewEncoder(cmd.OutOrStdout())
 				enc.SetIndent("", "  ")
@@ -76,6 +99,9 @@ Exits with 1 if a rule fails, or if the rules don't load.`,
 		},
 	}
 	formatFlag(cmd, &format, "pretty", "json")
+	source.flags(cmd)
+	cmd.Flags().StringVar(&stateFile, "state", "", "`FILE` of what is stored when the event comes (default nothing)")
+	_ = cmd.MarkFlagFilename("state", "yaml", "yml", "json")
 	cmd.Flags().StringVar(&at, "at", "", "when the event is handled, RFC 3339 (default now)")
 	return cmd
 }
@@ -139,6 +165,10 @@ type evalRule struct {
 	Error string      `json:"error,omitempty"`
 	Steps int64       `json:"steps,omitempty"`
 	Logs  []rules.Log `json:"logs,omitempty"`
+	// State is ev.state as the rule leaves it, if it changed it, and KV what it wrote
+	// there; null: it deleted it.
+	State json.RawMessage            `json:"state,omitempty"`
+	KV    map[string]json.RawMessage `json:"kv,omitempty"`
 }
 
 // evalAction is a wish that became an action, and what became of it.
@@ -177,15 +207,18 @@ type evalHold struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// evaluate runs the rules and the machine of each chat they named, in memory.
-func evaluate(set *rules.Set, ev *event.Event, now time.Time) *evaluation {
+// evaluate runs the rules and the machine of each chat they named, in memory, on
+// what is stored before the event.
+func evaluate(set *rules.Set, ev *event.Event, now time.Time, before *stored) *evaluation {
 	own := ev.ChatID()
+	chatBefore := before.chat(own)
+	ev = chatBefore.Complete(ev)
 	e := &evaluation{
 		Event: evalEvent{ev.ID, ev.Type, own, ev.From, ev.Text}, Now: now,
 		Rules: []evalRule{}, Actions: []evalAction{}, Calls: []evalCall{}, Timers: []evalTimer{}, Holds: []evalHold{},
 		limits: rules.NewReadLimits(set),
 	}
-	in := rules.Input{Event: ev, Seq: 1, Now: now, Chat: &chat.Chat{ID: own}}
+	in := rules.Input{Event: ev, Seq: storedSeq + 1, Now: now, Chat: &chatBefore, Memory: before}
 	for _, x := range set.Explain(in) {
 		e.Rules = append(e.Rules, evalRule{Explanation: x})
 	}
@@ -200,6 +233,7 @@ func evaluate(set *rules.Set, ev *event.Event, now time.Time) *evaluation {
 		r := e.rule(o)
 		r.Runs = o.Skipped == ""
 		r.Skipped, r.Steps, r.Logs = o.Skipped, o.Steps, o.Logs
+		r.keeps(o)
 		if o.Failure != nil {
 			r.Error, e.Failed = o.Failure.Error(), true
 		}
@@ -219,13 +253,16 @@ func evaluate(set *rules.Set, ev *event.Event, now time.Time) *evaluation {
 			r.Runs, r.Skipped = false, rules.SkippedSuspended
 		}
 	}
+	if c := before.chats[own]; own != "" && wishes[own] == nil && (len(c.Waiting) > 0 || len(c.Timers) > 0 || c.Hold.Active(now)) {
+		wishes[own] = nil // what waits there is followed, too
+	}
 	for n, id := range slices.Sorted(maps.Keys(wishes)) {
 		in := chat.Handled{Depth: ev.Depth}
 		if id == own {
 			in = chat.HandledOf(0, ev)
 		}
-		in.Seq, in.Block, in.Wishes, in.Saw = int64(n)+1, result.Block, wishes[id], saw
-		e.follow(id, in)
+		in.Seq, in.Block, in.Wishes, in.Saw = storedSeq+1+int64(n), result.Block, wishes[id], saw
+		e.follow(before.chat(id), in)
 	}
 	return e
 }
@@ -243,8 +280,26 @@ func (e *evaluation) rule(o *rules.Outcome) *evalRule {
 	return &e.Rules[len(e.Rules)-1]
 }
 
+// keeps notes what the rule changed of ev.state and kv.
+func (r *evalRule) keeps(o *rules.Outcome) {
+	if o.StateSet {
+		if r.State = o.State; r.State == nil {
+			r.State = json.RawMessage("null")
+		}
+	}
+	for _, w := range o.Writes {
+		if r.KV == nil {
+			r.KV = map[string]json.RawMessage{}
+		}
+		if r.KV[w.Key] = w.Value; w.Value == nil {
+			r.KV[w.Key] = json.RawMessage("null")
+		}
+	}
+}
+
 // follow moves a chat by what was wished until nothing of it waits for a call.
-func (e *evaluation) follow(id string, in chat.Handled) {
+func (e *evaluation) follow(c chat.Chat, in chat.Handled) {
+	id := c.ID
 	rows := map[chat.ActionID]chat.Action{}
 	step := func(c chat.Chat, in chat.Input, now time.Time) (chat.Chat, chat.Effects) {
 		c, out := chat.Step(c, in, now)
@@ -253,7 +308,7 @@ func (e *evaluation) follow(id string, in chat.Handled) {
 		}
 		return c, out
 	}
-	c, _ := step(chat.Chat{ID: id}, in, e.Now)
+	c, _ = step(c, in, e.Now)
 	for _, t := range c.Timers {
 		e.Timers = append(e.Timers, evalTimer{id, t.Pack, t.Name, t.Due})
 	}

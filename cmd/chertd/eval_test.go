@@ -33,7 +33,7 @@ func TestEvalHoldsPacksToTheirReads(t *testing.T) {
 		t.Fatal(diags)
 	}
 	ev := event.Event{ID: "e", Type: event.MessageReceived, Source: event.SourceFile, Chat: &event.Chat{ID: "a"}}
-	e := evaluate(set, &ev, time.Unix(1_700_000_000, 0))
+	e := evaluate(set, &ev, time.Unix(1_700_000_000, 0), &stored{})
 	whys := map[string]int{}
 	for _, a := range e.Actions {
 		whys[a.Why]++
@@ -61,7 +61,7 @@ chert.rule({ name = "elsewhere", on = "message.received", where = { chat = "b" }
 		t.Fatal(diags)
 	}
 	ev := event.Event{ID: "e", Type: event.MessageReceived, Source: event.SourceFile, Chat: &event.Chat{ID: "a"}}
-	e := evaluate(set, &ev, time.Unix(1_700_000_000, 0))
+	e := evaluate(set, &ev, time.Unix(1_700_000_000, 0), &stored{})
 	var out strings.Builder
 	if err := e.print(&out); err != nil {
 		t.Fatal(err)
@@ -82,5 +82,49 @@ chert.rule({ name = "elsewhere", on = "message.received", where = { chat = "b" }
 	}
 	if strings.Contains(out.String(), "asked for nothing") || strings.Count(out.String(), "did not run: suspended") != n-ran {
 		t.Errorf("of %d rules %d ran, and eval prints\n%s", n, ran, out.String())
+	}
+}
+
+// The file of --state that the guide shows is read without a complaint, and means
+// what its comments say.
+func TestStateFileOfTheGuide(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	rule, file := filepath.Join(dir, "vip.lua"), filepath.Join(dir, "state.yaml")
+	text := ""
+	for _, s := range snippets(t, "../../docs/rules.md") {
+		if strings.HasPrefix(s.text, "# state.yaml\n") {
+			text = s.text
+		}
+	}
+	for name, text := range map[string]string{
+		rule: `chert.rule({ name = "read later", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = "5m" }) end })`, file: text,
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, diags := rules.LoadPaths([]string{rule}, rules.Options{}, nil)
+	if set == nil {
+		t.Fatal(diags)
+	}
+	now := time.Date(2026, time.January, 5, 12, 0, 0, 0, time.UTC)
+	s, diags, err := readState(file, set, false, now)
+	if err != nil || len(diags) > 0 {
+		t.Fatal(err, diags)
+	}
+	c := s.chat("c1")
+	if len(c.Waiting) != 1 || len(c.Timers) != 1 {
+		t.Fatalf("%+v", c)
+	}
+	state, _ := s.State("vip", "c1")
+	all, _ := s.Get("vip", "all")
+	page, _, _ := s.List("vip (shadow)", "seen:", "", 10, 1000)
+	got := fmt.Sprintln(c.Line, c.IsGroup == event.False, c.ReadThrough, c.Hold.By, c.Hold.Until.Sub(now), c.Hold.Reason,
+		c.Waiting[0].RuleKey(), c.Waiting[0].Due.Sub(now), c.Timers[0].Name, c.Timers[0].Due.Sub(now), string(c.Timers[0].Payload),
+		c.Cooldown["vip/read later"].Sub(now), string(state), string(all.Value), len(page), string(page[0].Value))
+	want := "+15550009999 true 1 operator 2h0m0s I am on it vip/read later 5m0s check 2h0m0s {\"n\":1} 10m0s {\"count\":2} 41 1 true\n"
+	if got != want {
+		t.Errorf("\ngot  %swant %s", got, want)
 	}
 }

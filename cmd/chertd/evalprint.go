@@ -62,6 +62,12 @@ func (e *evaluation) printRule(b *bytes.Buffer, r *evalRule) {
 	for _, asked := range r.Asked {
 		fmt.Fprintf(b, "      asked: %s\n", asked)
 	}
+	if r.State != nil {
+		fmt.Fprintf(b, "      ev.state: %s\n", printable(string(r.State)))
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.KV)) {
+		fmt.Fprintf(b, "      kv %s: %s\n", printable(key), printable(string(r.KV[key])))
+	}
 	for _, l := range r.Logs {
 		fmt.Fprintf(b, "      log %s: %s", l.Level, printable(l.Msg))
 		for _, key := range slices.Sorted(maps.Keys(l.Fields)) {

@@ -73,3 +73,45 @@ func TestGate(t *testing.T) {
 		}
 	}
 }
+
+// The gate of an edit and `chertd test` say the same of a pack whose specs depend
+// on the configuration: both take its time zone and settings.
+func TestGateRunsSpecsAsTestDoes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"rules/p/pack.yaml": "config: {wait: 30s}\nmode: shadow\n",
+		"rules/p/p.lua": `chert.rule({ name = "r", on = "message.received", during = "20:00-22:00",
+			run = function(ev) chert.mark_read(ev.chat.id, { after = config.wait }) end })`,
+		"rules/p/spec/p_spec.lua": `it("is noon in UTC, evening in Tokyo", function()
+			receive("hello") advance("59s") assert.is_unread() advance("1s") assert.is_read() end)`,
+		"tokyo.yaml": minimal + "rules: {timezone: Asia/Tokyo, packs: {p: {config: {wait: 1m}}}}\n",
+		"utc.yaml":   minimal + "rules: {packs: {p: {config: {wait: 1m}}}}\n",
+		"wait.yaml":  minimal + "rules: {timezone: Asia/Tokyo}\n",
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, passes := range map[string]bool{"tokyo.yaml": true, "utc.yaml": false, "wait.yaml": false} {
+		file = filepath.Join(dir, file)
+		c, _, err := loadOffline(file)
+		if err != nil || c == nil {
+			t.Fatal(err)
+		}
+		set, diags := rules.Load(string(c.Rules.Dir), c.ruleOptions(), nil)
+		if set == nil {
+			t.Fatal(diags)
+		}
+		got := c.gate(slog.New(slog.DiscardHandler))(t.Context(), set.Packs()[0])
+		var out bytes.Buffer
+		code := execute([]string{"test", "-c", file}, nil, &out, &out)
+		if (got.Refused == "") != passes || (code == exitOK) != passes {
+			t.Errorf("%s: the gate says %q, test exits with %d:\n%s", file, got.Refused, code, out.String())
+		}
+	}
+}

@@ -17,9 +17,11 @@ func newNewCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "new NAME",
 		Short: "Make a pack to start from: a rule, its spec, and editor settings",
-		Long: `Makes the pack NAME in ./rules, or here if there is no such folder: settings, a
-rule, a spec and a sample event. It does nothing to any chat before you say so:
-its mode is shadow.
+		Long: `Makes the pack NAME in the rules folder: settings, a rule, a spec and a sample
+event. It does nothing to any chat before you say so: its mode is shadow.
+
+The rules folder is rules.dir of ./chertd.yaml if that file exists, the current
+folder if packs are in it, and ./rules otherwise.
 
 Beside the packs it puts settings for editors and linters, once, and what rules
 see (.chertd/, which all packs share), so that an editor completes and checks.
@@ -48,7 +50,7 @@ as of this version of chertd. Files of yours are never overwritten.`,
 			return n.make(cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&n.dir, "dir", "", "the folder of the packs (default ./rules if it exists, else .)")
+	cmd.Flags().StringVar(&n.dir, "dir", "", "the rules `folder` (default rules.dir of ./chertd.yaml, . if packs are in it, else ./rules)")
 	cmd.Flags().BoolVar(&n.stubs, "stubs", false, "make no pack, write what editors know of rules anew")
 	_ = cmd.MarkFlagDirname("dir")
 	return cmd
@@ -61,12 +63,23 @@ type newPack struct {
 	stubs bool
 }
 
-// rulesFolder is where packs go if the command line does not say.
+// rulesFolder is where packs go if the command line does not say: where check,
+// test and eval look for them, or here if this is a folder of packs.
 func rulesFolder() string {
-	if info, err := os.Stat("rules"); err == nil && info.IsDir() {
-		return "rules"
+	if _, err := os.Stat(configPlaces[0]); err == nil {
+		if c, _, err := loadOffline(configPlaces[0]); err == nil && c != nil {
+			return string(c.Rules.Dir)
+		}
 	}
-	return "."
+	if info, err := os.Stat(defaultRules); err == nil && info.IsDir() {
+		return filepath.Clean(defaultRules)
+	}
+	for _, pattern := range []string{"*.lua", "*/*.lua", "*/pack.yaml", ".chertd"} {
+		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+			return "."
+		}
+	}
+	return filepath.Clean(defaultRules)
 }
 
 // make makes the pack and what it shares with others, and says what comes next.

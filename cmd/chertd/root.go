@@ -19,6 +19,10 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	// Cobra prints the root's help for `chertd NAME --help`, whatever NAME is.
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") && !strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) && subcommand(root, args[0]) == nil {
+		return report(stderr, unknownCommand(root, args[0]))
+	}
 	if err := root.ExecuteContext(context.Background()); err != nil {
 		return report(stderr, err)
 	}
@@ -34,6 +38,7 @@ runs, and marks chats as read through a rate-limited client.
 
 Start with: chertd demo`,
 		Args:              cobra.ArbitraryArgs,
+		Version:           versionText(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
@@ -50,7 +55,10 @@ Start with: chertd demo`,
 		newStatusCommand(), newPacksCommand(), newReloadCommand(), newRollbackCommand(),
 		newModeCommand(), newPauseCommand(), newResumeCommand(),
 	)
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	strictNames(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted(fail(exitUsage, err), "`"+cmd.CommandPath()+" --help` lists the flags")
 	})
@@ -89,17 +97,57 @@ func failures(cmd *cobra.Command) {
 	}
 }
 
-func unknownCommand(root *cobra.Command, name string) error {
-	var known []string
+// strictNames makes `help NAME` and `completion SHELL` fail for a name that does
+// not exist. Cobra prints a help text then, and exits with 0.
+func strictNames(root *cobra.Command) {
 	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Run, c.RunE = nil, func(_ *cobra.Command, args []string) error {
+				about := root
+				for _, name := range args {
+					next := subcommand(about, name)
+					if next == nil {
+						return unknownCommand(about, name)
+					}
+					about = next
+				}
+				about.InitDefaultHelpFlag()
+				return about.Help()
+			}
+		case "completion":
+			c.Args, c.RunE = cobra.ArbitraryArgs, func(c *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return unknownCommand(c, args[0])
+				}
+				return c.Help()
+			}
+		}
+	}
+}
+
+func subcommand(of *cobra.Command, name string) *cobra.Command {
+	for _, c := range of.Commands() {
+		if c.Name() == name || c.HasAlias(name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// unknownCommand is the error of a name that no command below a command has.
+func unknownCommand(of *cobra.Command, name string) error {
+	var known []string
+	for _, c := range of.Commands() {
 		if !c.Hidden {
 			known = append(known, c.Name())
 		}
 	}
 	slices.Sort(known)
-	hint := "`chertd --help` lists the commands"
+	hint := "`" + of.CommandPath() + " --help` lists the commands"
 	if near := luabind.Suggest(name, known); near != "" {
-		hint = "did you mean `chertd " + near + "`?"
+		hint = "did you mean `" + of.CommandPath() + " " + near + "`?"
 	}
-	return hinted(usageError("there is no command %q", name), hint)
+	called := strings.TrimPrefix(of.CommandPath()+" "+name, of.Root().Name()+" ")
+	return hinted(usageError("there is no command %q", called), hint)
 }

@@ -122,6 +122,9 @@ var variable = regexp.MustCompile(`\$?\$\{[^}]*\}?`)
 
 // expand puts environment variables in the place of ${NAME}; $${ is a literal ${.
 func (d *decoder) expand(n *yaml.Node, path string) (text string, expanded, ok bool) {
+	if d.literal {
+		return n.Value, false, true
+	}
 	ok = true
 	text = variable.ReplaceAllStringFunc(n.Value, func(ref string) string {
 		if strings.HasPrefix(ref, "$$") {

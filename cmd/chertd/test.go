@@ -24,10 +24,12 @@ import (
 
 // testOptions is what `chertd test` is asked for.
 type testOptions struct {
-	paths    []string
+	source   ruleSource
+	paths    []string // PATHs
 	run      string
 	format   string
 	verbose  bool
+	strict   bool
 	watch    bool
 	cover    bool
 	coverMin float64
@@ -39,21 +41,27 @@ type testOptions struct {
 func newTestCommand() *cobra.Command {
 	var o testOptions
 	cmd := &cobra.Command{
-		Use:   "test [PATH ...]",
+		Use:   "test [-c FILE] [PATH ...]",
 		Short: "Run the packs' specs, on virtual time and without a network",
 		Long: `Runs the specs of packs: spec/*_spec.lua in a pack's folder, NAME_spec.lua
-beside NAME.lua. Time is virtual and calls are simulated, so that hours pass at
-once and nothing reaches Chert. PATH is a rules folder, a pack, a .lua file or a
-spec file; none is ./rules.
+beside NAME.lua. Time is virtual and calls are simulated: hours pass in a moment,
+and nothing reaches Chert. PATH is a rules folder, a pack, a .lua file or a spec
+file.
 
-Exits with 0 if no spec failed, 1 if one did or the rules don't load.`,
+With -c FILE, or without a PATH where ./chertd.yaml exists, packs have the
+settings, grants and time zone of that configuration, as in the daemon; without
+a PATH the rules are those of rules.dir. Secrets are not needed. Without either,
+PATH is ./rules.
+
+Exits with 0 if no spec failed, 1 if one did or a pack does not load. A spec that
+asserts nothing and a pack without specs are warnings; with --strict they fail.`,
 		Example: `  chertd test
   chertd test rules/vip --run 'holds|releases' -v
   chertd test --watch
   chertd test --cover --cover-min 90
   chertd test --format junit > specs.xml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.find(pathsOr(args))
+			o.paths = args
 			if err := o.check(cmd); err != nil {
 				return err
 			}
@@ -71,41 +79,30 @@ Exits with 0 if no spec failed, 1 if one did or the rules don't load.`,
 	f := cmd.Flags()
 	f.StringVar(&o.run, "run", "", "only specs whose full name matches the regular `expression`")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every spec, and what it prints")
+	f.BoolVar(&o.strict, "strict", false, "warnings fail too")
+	o.source.flags(cmd)
 	f.BoolVar(&o.watch, "watch", false, "run again whenever a file changes, until interrupted")
 	f.BoolVar(&o.cover, "cover", false, "show which lines of the rules the specs reach")
 	f.Float64Var(&o.coverMin, "cover-min", 0, "fail below so many `percent` of lines reached; means --cover")
 	return cmd
 }
 
-// find sorts out what PATHs name. A spec file stands for its pack; if nothing
-// else is named, only these files are run.
-func (o *testOptions) find(paths []string) {
-	o.paths, o.files = nil, nil
-	for _, p := range paths {
-		name, isSpec := strings.CutSuffix(p, "_spec.lua")
-		if isSpec && isFile(p) {
+// find settles which packs are tested, and as which configuration says; it is done
+// before each run. If spec files alone are named, only those are run.
+func (o *testOptions) find() error {
+	if err := o.source.use(o.paths); err != nil {
+		return err
+	}
+	o.files = nil
+	for _, p := range o.paths {
+		if strings.HasSuffix(p, "_spec.lua") {
 			o.files = append(o.files, filepath.Clean(p))
-			switch dir := filepath.Dir(p); {
-			case isFile(name + ".lua"):
-				p = name + ".lua"
-			case filepath.Base(dir) == "spec":
-				p = filepath.Dir(dir)
-			default:
-				p = dir
-			}
-		}
-		if !slices.Contains(o.paths, p) {
-			o.paths = append(o.paths, p)
 		}
 	}
-	if len(o.files) < len(paths) {
+	if len(o.files) < len(o.paths) {
 		o.files = nil
 	}
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
+	return nil
 }
 
 // check looks at what was asked before anything runs.
@@ -126,21 +123,15 @@ func (o *testOptions) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// runOnce loads the packs and runs their specs. The set is nil if the packs
-// don't load.
-func (o *testOptions) runOnce(ctx context.Context, stdout, stderr io.Writer) (*rules.Set, error) {
-	set, diags := rules.LoadPaths(o.paths, rules.Options{Coded: lint.Coded}, nil)
-	if set == nil {
-		return nil, fail(exitFailure, diags)
+// runOnce loads the packs and runs the specs of those that load; of the others
+// the result is why they don't.
+func (o *testOptions) runOnce(ctx context.Context, stdout, stderr io.Writer) (rules.Report, error) {
+	if err := o.find(); err != nil {
+		return rules.Report{}, err
 	}
-	if err := printDiagnostics(io.Discard, stderr, "pretty", diags); err != nil {
-		return set, err
-	}
+	report := rules.LoadEachPath(o.source.paths, o.source.options, nil)
 	began := time.Now()
-	t := tested{
-		Packs:    spec.RunAll(ctx, set.Packs(), spec.Options{Match: o.match, Files: o.files, Cover: o.cover, Clock: time.Now}),
-		coverMin: o.coverMin,
-	}
+	t := tested{Diagnostics: report.Others(), Packs: o.runPacks(ctx, &report), coverMin: o.coverMin, strict: o.strict}
 	t.sum(time.Since(began))
 	var err error
 	switch o.format {
@@ -151,19 +142,79 @@ func (o *testOptions) runOnce(ctx context.Context, stdout, stderr io.Writer) (*r
 	case "github":
 		err = t.github(stdout)
 	default:
-		err = t.pretty(stdout, o.verbose)
+		err = t.pretty(stdout, stderr, o.verbose)
 	}
 	switch {
 	case err != nil:
-		return set, err
+		return report, err
 	case ctx.Err() != nil && !o.watch:
-		return set, fail(exitFailure, fmt.Errorf("run the specs: %w", context.Cause(ctx)))
+		return report, fail(exitFailure, fmt.Errorf("run the specs: %w", context.Cause(ctx)))
+	case o.files != nil && t.Failed == 0 && !slices.ContainsFunc(t.Packs, func(r spec.Report) bool { return len(r.Files) > 0 }):
+		return report, hinted(fail(exitFailure, fmt.Errorf("%s: none of its specs was run: the pack does not read this file", strings.Join(o.files, ", "))),
+			"`chertd check` lists the files that are not loaded, and why")
 	case o.match != nil && t.Passed+t.Failed+t.Pending == 0:
-		return set, hinted(fail(exitFailure, fmt.Errorf("no spec matches --run %q", o.run)), "a spec's full name is what its describes and its it say, joined by spaces")
+		return report, hinted(fail(exitFailure, fmt.Errorf("no spec matches --run %q", o.run)), "a spec's full name is what its describes and its it say, joined by spaces")
 	case !t.OK:
-		return set, errSilent
+		if o.format == "pretty" {
+			o.source.gateNote(stderr, func(g GateConfig) (string, string) { return "specs", g.Specs })
+		}
+		return report, errSilent
 	}
-	return set, nil
+	return report, nil
+}
+
+// runPacks runs the specs of the packs that were loaded. The reports are in the
+// order of the packs, with what loading said.
+func (o *testOptions) runPacks(ctx context.Context, report *rules.Report) []spec.Report {
+	var packs []*rules.Pack
+	for i := range report.Packs {
+		if p := report.Packs[i].Pack; p != nil {
+			packs = append(packs, p)
+		}
+	}
+	files := o.namedFiles(packs)
+	ran := spec.RunAll(ctx, packs, spec.Options{Match: o.match, Files: files, Cover: o.cover, Clock: time.Now})
+	reports := make([]spec.Report, len(report.Packs))
+	for i := range report.Packs {
+		p, r := &report.Packs[i], &reports[i]
+		if p.Pack == nil {
+			*r = spec.NotLoaded(p)
+			continue
+		}
+		*r, ran = ran[0], ran[1:]
+		r.Broken = append(slices.Clone(p.Diagnostics), lint.CodedSpecs(p.Pack, r.Broken)...)
+		if len(r.Files) == 0 && o.files == nil && o.match == nil {
+			r.Broken = append(r.Broken, lint.NoSpecs(p)...)
+		}
+	}
+	return reports
+}
+
+// namedFiles are the spec files that PATHs name, as their packs name them.
+func (o *testOptions) namedFiles(packs []*rules.Pack) []string {
+	named := map[string]bool{}
+	for _, f := range o.files {
+		named[absolute(f)] = true
+	}
+	var files []string
+	for _, p := range packs {
+		for _, f := range p.Files {
+			if named[absolute(f.Path)] {
+				files = append(files, f.Path)
+			}
+		}
+	}
+	if len(files) == 0 {
+		return o.files
+	}
+	return files
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return filepath.Clean(path)
 }
 
 // runWatching runs the specs, and again after each change, until ctx ends.
@@ -172,8 +223,8 @@ func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer)
 	defer watches.Wait()
 	changed := make(chan string, 1)
 	watched := map[string]bool{}
-	watch := func(set *rules.Set) {
-		for _, dir := range watchDirs(o.paths, set) {
+	watch := func(report rules.Report) {
+		for _, dir := range watchDirs(o.source.paths, &report) {
 			if watched[dir] {
 				continue
 			}
@@ -190,18 +241,19 @@ func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer)
 			})
 		}
 	}
-	set, _ := rules.LoadPaths(o.paths, rules.Options{}, nil) // what is wrong with it, runOnce says
+	if err := o.find(); err != nil {
+		return err
+	}
+	watch(rules.LoadEachPath(o.source.paths, o.source.options, nil)) // what is wrong with it, runOnce says
 	for {
-		watch(set)
-		var err error
-		set, err = o.runOnce(ctx, stdout, stderr)
+		ran, err := o.runOnce(ctx, stdout, stderr)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			report(stderr, err)
 		}
-		watch(set)
+		watch(ran)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -211,22 +263,28 @@ func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer)
 	}
 }
 
-// watchDirs are the rules folders in which paths are: a watch is of a folder
-// of packs, and a pack's is the one it stands in.
-func watchDirs(paths []string, set *rules.Set) []string {
+// watchDirs are the rules folders in which packs are, and folders among the paths
+// that hold none yet: a watch is of a folder of packs, and a pack's is the one it
+// stands in.
+func watchDirs(paths []string, report *rules.Report) []string {
 	var dirs []string
+	for i := range report.Packs {
+		dirs = append(dirs, filepath.Dir(absolute(report.Packs[i].Path)))
+	}
 	for _, p := range paths {
-		dir := p
+		p = absolute(p)
 		info, err := os.Stat(p)
-		isPack := slices.ContainsFunc(set.Packs(), func(pack *rules.Pack) bool { return filepath.Clean(pack.Path) == filepath.Clean(p) })
-		if err == nil && !info.IsDir() || isPack {
-			abs, err := filepath.Abs(p)
-			if err != nil {
-				abs = p
-			}
-			dir = filepath.Dir(abs)
+		held := slices.ContainsFunc(report.Packs, func(pack rules.PackReport) bool {
+			at := absolute(pack.Path)
+			return at == p || strings.HasPrefix(at, p+string(filepath.Separator)) || strings.HasPrefix(p, at+string(filepath.Separator))
+		})
+		switch {
+		case held:
+		case err == nil && info.IsDir():
+			dirs = append(dirs, p)
+		default:
+			dirs = append(dirs, filepath.Dir(p))
 		}
-		dirs = append(dirs, filepath.Clean(dir))
 	}
 	slices.Sort(dirs)
 	return slices.Compact(dirs)
@@ -234,30 +292,43 @@ func watchDirs(paths []string, set *rules.Set) []string {
 
 // tested is what came of all specs.
 type tested struct {
-	OK      bool          `json:"ok"`
-	Passed  int           `json:"passed"`
-	Failed  int           `json:"failed"` // spec files that did not load included
-	Pending int           `json:"pending"`
-	Covered *float64      `json:"covered_percent,omitempty"` // of all lines of rules
-	Took    time.Duration `json:"took_ns"`
-	Packs   []spec.Report `json:"packs"`
+	OK       bool          `json:"ok"`
+	Passed   int           `json:"passed"`
+	Failed   int           `json:"failed"` // packs and spec files that did not load included
+	Pending  int           `json:"pending"`
+	Warnings int           `json:"warnings"`
+	Covered  *float64      `json:"covered_percent,omitempty"` // of all lines of rules
+	Took     time.Duration `json:"took_ns"`
+	Packs    []spec.Report `json:"packs"`
+	// Diagnostics are what is wrong with no single pack, such as a PATH.
+	Diagnostics luabind.Diagnostics `json:"diagnostics,omitempty"`
 
 	coverMin float64
+	strict   bool
 }
 
 // sum adds the packs up.
 func (t *tested) sum(took time.Duration) {
 	t.Took = took
 	lines, covered, measured := 0, 0, false
+	broken := func(diags luabind.Diagnostics) {
+		for _, d := range diags {
+			if d.Severity == luabind.SeverityError {
+				t.Failed++
+			} else {
+				t.Warnings++
+			}
+		}
+	}
+	broken(t.Diagnostics)
 	for i := range t.Packs {
 		r := &t.Packs[i]
 		t.Passed += r.Count(spec.Passed)
 		t.Failed += r.Count(spec.Failed)
 		t.Pending += r.Count(spec.Pending)
-		for _, d := range r.Broken {
-			if d.Severity == luabind.SeverityError {
-				t.Failed++
-			}
+		broken(r.Broken)
+		for n := range r.Results {
+			t.Warnings += len(r.Results[n].Warnings)
 		}
 		for _, c := range r.Coverage {
 			measured = true
@@ -265,7 +336,7 @@ func (t *tested) sum(took time.Duration) {
 			covered += c.Covered
 		}
 	}
-	t.OK = t.Failed == 0
+	t.OK = t.Failed == 0 && (!t.strict || t.Warnings == 0)
 	if measured {
 		percent := spec.FileCoverage{Lines: lines, Covered: covered}.Percent()
 		t.Covered = &percent

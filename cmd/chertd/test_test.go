@@ -44,7 +44,7 @@ func TestWatchSpecs(t *testing.T) {
 
 			out.await(t, `FAIL: 0 passed, 1 failed`)
 			save(rule, "chert.on('message.received', function(ev)\n")
-			out.await(t, `chertd: 1 error, no warnings`)
+			out.await(t, `DOES NOT LOAD`)
 			save(rule, "chert.on('message.received', function(ev) chert.mark_read(ev.chat.id) end)\n")
 			out.await(t, `ok: 1 passed`)
 			save(specs, "it('reads', function() end)\nit('reads more', function() end)\n")

@@ -13,10 +13,13 @@ import (
 	"chertd/rules/spec"
 )
 
-// pretty shows what came of the specs to people: what failed, then a line for
-// each pack, or for each spec if verbose.
-func (t *tested) pretty(w io.Writer, verbose bool) error {
-	var b bytes.Buffer
+// pretty shows what came of the specs to people: diagnostics on stderr, and on
+// stdout what failed, then a line for each pack, or for each spec if verbose.
+func (t *tested) pretty(w, stderr io.Writer, verbose bool) error {
+	var b, found bytes.Buffer
+	for _, d := range t.Diagnostics {
+		fmt.Fprintln(&found, d)
+	}
 	for i := range t.Packs {
 		r := &t.Packs[i]
 		if verbose {
@@ -24,9 +27,12 @@ func (t *tested) pretty(w io.Writer, verbose bool) error {
 		}
 		for n := range r.Results {
 			prettyResult(&b, &r.Results[n], verbose)
+			for _, d := range r.Results[n].Warnings {
+				fmt.Fprintln(&found, d)
+			}
 		}
 		for _, d := range r.Broken {
-			fmt.Fprintln(&b, d)
+			fmt.Fprintln(&found, d)
 		}
 		if !verbose || len(r.Results) == 0 {
 			fmt.Fprintf(&b, "%-20s %s\n", r.Pack, packLine(r))
@@ -44,13 +50,22 @@ func (t *tested) pretty(w io.Writer, verbose bool) error {
 	if t.Pending > 0 {
 		summary = append(summary, fmt.Sprintf("%d pending", t.Pending))
 	}
+	if t.Warnings > 0 {
+		summary = append(summary, count(t.Warnings, "warning"))
+	}
 	fmt.Fprintf(&b, "%s: %s, in %s, %v\n", verdict, strings.Join(summary, ", "), count(len(t.Packs), "pack"), t.Took.Round(time.Millisecond))
+	if _, err := stderr.Write(found.Bytes()); err != nil {
+		return err
+	}
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
 // packLine says how a pack's specs went.
 func packLine(r *spec.Report) string {
+	if r.Unloaded {
+		return "DOES NOT LOAD"
+	}
 	if len(r.Files) == 0 {
 		return "has no specs"
 	}
@@ -83,9 +98,6 @@ func prettyResult(b *bytes.Buffer, res *spec.Result, verbose bool) {
 		fmt.Fprintln(b)
 	case verbose:
 		fmt.Fprintf(b, "  ok       %s  (%s, %s)\n", res.Name, count(res.Events, "event"), count(res.Calls, "call"))
-	}
-	for _, d := range res.Upset {
-		fmt.Fprintln(b, d)
 	}
 	if verbose || res.Failure != nil {
 		for _, line := range res.Printed {
@@ -162,6 +174,9 @@ func (t *tested) json(w io.Writer) error {
 // specs reach too few.
 func (t *tested) github(w io.Writer) error {
 	var b bytes.Buffer
+	for _, d := range t.Diagnostics {
+		fmt.Fprintln(&b, annotation(d))
+	}
 	for i := range t.Packs {
 		for _, d := range t.Packs[i].Diagnostics() {
 			fmt.Fprintln(&b, annotation(d))
@@ -185,6 +200,7 @@ type junitSuites struct {
 	XMLName  xml.Name     `xml:"testsuites"`
 	Tests    int          `xml:"tests,attr"`
 	Failures int          `xml:"failures,attr"`
+	Errors   int          `xml:"errors,attr"`
 	Skipped  int          `xml:"skipped,attr"`
 	Time     string       `xml:"time,attr"`
 	Suites   []junitSuite `xml:"testsuite"`
@@ -219,24 +235,71 @@ type junitFailure struct {
 	Text    string `xml:",chardata"`
 }
 
+// junit writes a suite for each pack, and one for what is wrong with none.
 func (t *tested) junit(w io.Writer) error {
-	all := junitSuites{Failures: t.Failed, Skipped: t.Pending, Tests: t.Passed + t.Failed + t.Pending, Time: seconds(t.Took)}
+	all := junitSuites{Time: seconds(t.Took)}
 	for i := range t.Packs {
 		r := &t.Packs[i]
-		s := junitSuite{Name: r.Pack, Failures: r.Count(spec.Failed), Skipped: r.Count(spec.Pending)}
+		s := junitSuite{Name: r.Pack, Tests: len(r.Results), Failures: r.Count(spec.Failed), Skipped: r.Count(spec.Pending)}
 		for n := range r.Results {
 			s.Cases = append(s.Cases, junitResult(r.Pack, &r.Results[n]))
 		}
-		for _, d := range r.Broken {
-			if d.Severity == luabind.SeverityError {
-				s.Errors++
-				s.Cases = append(s.Cases, junitCase{Name: "loads", Class: r.Pack, File: d.File, Line: d.Line, Time: seconds(0),
-					Error: &junitFailure{Message: xmlText(d.Message), Text: xmlText(d.String())}})
+		for n := range r.Results {
+			for _, d := range r.Results[n].Warnings {
+				s.finding(d, t.strict)
 			}
 		}
-		s.Tests = len(s.Cases)
+		for _, d := range r.Broken {
+			if d.Severity != luabind.SeverityError {
+				s.finding(d, t.strict)
+				continue
+			}
+			s.Tests++
+			s.Errors++
+			s.Cases = append(s.Cases, junitCase{Name: "loads", Class: r.Pack, File: d.File, Line: d.Line, Time: seconds(0),
+				Error: &junitFailure{Message: xmlText(d.Message), Text: xmlText(d.String())}})
+		}
 		all.Suites = append(all.Suites, s)
 	}
+	if len(t.Diagnostics) > 0 {
+		s := junitSuite{Name: "rules"}
+		for _, d := range t.Diagnostics {
+			s.finding(d, t.strict)
+		}
+		all.Suites = append(all.Suites, s)
+	}
+	all.sum()
+	return all.write(w)
+}
+
+// finding adds a diagnostic: an error as a case that failed, a warning as one
+// that was skipped, unless warnings fail.
+func (s *junitSuite) finding(d luabind.Diagnostic, strict bool) {
+	c := junitCase{Name: xmlText(strings.TrimSpace(d.Code + " " + d.Message)), Class: d.File, File: d.File, Line: d.Line, Time: seconds(0)}
+	if d.Severity == luabind.SeverityError || strict {
+		s.Failures++
+		c.Failure = &junitFailure{Message: xmlText(d.Message), Text: xmlText(d.String())}
+	} else {
+		s.Skipped++
+		c.Skipped = &junitSkipped{Message: xmlText(d.String())}
+	}
+	s.Tests++
+	s.Cases = append(s.Cases, c)
+}
+
+// sum adds the suites up.
+func (all *junitSuites) sum() {
+	all.Tests, all.Failures, all.Errors, all.Skipped = 0, 0, 0, 0
+	for i := range all.Suites {
+		s := &all.Suites[i]
+		all.Tests += s.Tests
+		all.Failures += s.Failures
+		all.Errors += s.Errors
+		all.Skipped += s.Skipped
+	}
+}
+
+func (all *junitSuites) write(w io.Writer) error {
 	out, err := xml.MarshalIndent(all, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)

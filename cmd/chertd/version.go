@@ -15,11 +15,16 @@ func newVersionCommand() *cobra.Command {
 		Short: "Print the version, and what it was built from",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			info, _ := debug.ReadBuildInfo()
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine(info))
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionText())
 			return err
 		},
 	}
+}
+
+// versionText is what `chertd version` and `chertd --version` print.
+func versionText() string {
+	info, _ := debug.ReadBuildInfo()
+	return versionLine(info)
 }
 
 // version is the version alone, for logs.

@@ -56,6 +56,8 @@ func (p *pack) applyAllows() {
 		}
 		message, hint := fmt.Sprintf("%s is allowed here, and there is nothing to allow", a.code), "delete it: one day it would hide something"
 		switch {
+		case slices.Contains(specCodes, a.code):
+			message, hint = fmt.Sprintf("%s can't be allowed: `chertd test` says it of specs", a.code), "docs/checks.md says what the spec lacks"
 		case !slices.ContainsFunc(Codes(), func(c Code) bool { return c.ID == a.code }):
 			message, hint = fmt.Sprintf("there is no %s", a.code), "the code stands behind the message, in brackets: [CH012]"
 		case !allowable(a.code, luabind.SeverityWarning):

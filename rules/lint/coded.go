@@ -2,6 +2,7 @@ package lint
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"chertd/luabind"
@@ -28,6 +29,27 @@ func Coded(of *rules.PackReport, said luabind.Diagnostics) luabind.Diagnostics {
 	p.dropTwice()
 	for _, f := range p.found {
 		coded = append(coded, f.Diagnostic)
+	}
+	return coded
+}
+
+// CodedSpecs gives errors of loading a pack's spec files their codes.
+func CodedSpecs(of *rules.Pack, said luabind.Diagnostics) luabind.Diagnostics {
+	coded := slices.Clone(said)
+	for i := range coded {
+		d := &coded[i]
+		if d.Severity != luabind.SeverityError || d.Code != "" {
+			continue
+		}
+		d.Code = codeLoading
+		for _, f := range of.Files {
+			if f.Path != d.File {
+				continue
+			}
+			if _, err := luabind.Compile(f.Path, f.Bytes); err != nil {
+				d.Code = codeSyntax
+			}
+		}
 	}
 	return coded
 }

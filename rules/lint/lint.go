@@ -42,21 +42,14 @@ func Check(paths []string, o rules.Options) Result {
 	}
 	wait.Wait()
 	r := Result{Packs: len(report.Packs)}
-	// What is of no single pack is in the report alone.
-	ofPacks := map[luabind.Diagnostic]int{}
 	for i := range report.Packs {
 		if p := report.Packs[i].Pack; p != nil {
 			r.Rules += len(p.Rules)
 		}
-		for _, d := range report.Packs[i].Diagnostics {
-			ofPacks[d]++
-		}
 	}
-	for _, d := range report.Diagnostics {
-		if ofPacks[d]--; ofPacks[d] < 0 {
-			d.Code = cmp.Or(d.Code, codeOf(d))
-			r.Findings = append(r.Findings, d)
-		}
+	for _, d := range report.Others() {
+		d.Code = cmp.Or(d.Code, codeOf(d))
+		r.Findings = append(r.Findings, d)
 	}
 	for _, ds := range found {
 		r.Findings = append(r.Findings, ds...)
@@ -97,6 +90,14 @@ func checkPack(report *rules.PackReport) luabind.Diagnostics {
 func Errors(p *rules.Pack) luabind.Diagnostics {
 	found := checkPack(&rules.PackReport{Name: p.Name, Path: p.Path, Pack: p, Tried: p})
 	return slices.DeleteFunc(found, func(d luabind.Diagnostic) bool { return d.Severity != luabind.SeverityError })
+}
+
+// NoSpecs is the warning of a pack that has no specs, unless its files allow
+// that: what `chertd test` says of a pack that it has nothing to run of.
+func NoSpecs(report *rules.PackReport) luabind.Diagnostics {
+	p := newPack(report)
+	p.checkSpecs()
+	return slices.DeleteFunc(p.settle(), func(d luabind.Diagnostic) bool { return d.Code != codeNoSpec })
 }
 
 func (f *file) fail(code string, at place, hint, format string, args ...any) {

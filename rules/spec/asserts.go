@@ -64,7 +64,10 @@ var assertions = map[string]assertion{
 	"truthy": {args: 1, check: truth(true)}, "falsy": {args: 1, check: truth(false)},
 	"number": {args: 1, check: kind("number")}, "string": {args: 1, check: kind("string")}, "table": {args: 1, check: kind("table")},
 	"boolean": {args: 1, check: kind("boolean")}, "function": {args: 1, check: kind("function")},
-	"error": {args: 2, check: checkError}, "errors": {args: 2, check: checkError},
+	// Behind a dot the words that are Lua's own are written so: assert.is.True(x).
+	"True": {args: 1, check: exactly("true", lua.LTrue)}, "False": {args: 1, check: exactly("false", lua.LFalse)}, "Nil": {args: 1, check: exactly("nil", lua.LNil)},
+	"Function": {args: 1, check: kind("function")},
+	"error":    {args: 2, check: checkError}, "errors": {args: 2, check: checkError},
 	"matches": {args: 2, check: checkMatches}, "match": {args: 2, check: checkMatches},
 
 	"read": {args: 1, check: checkRead, world: true}, "unread": {args: 1, check: checkUnread, world: true},
@@ -78,6 +81,7 @@ func wordOf(name string, a assertion, not bool) luabind.Word {
 		if a.world && s.trial == nil {
 			u.Raise(`write it inside it("…", function() … end)`, "%s is used outside of an it", name)
 		}
+		s.asserts()
 		if u.N() > a.args+1 {
 			u.Raise("", "%s takes at most %d values and a message, got %d", name, a.args, u.N())
 		}
@@ -97,8 +101,16 @@ func wordOf(name string, a assertion, not bool) luabind.Word {
 	}
 }
 
+// asserts notes that the `it` that runs asserts something.
+func (s *suite) asserts() {
+	if s.trial != nil {
+		s.trial.asserted = true
+	}
+}
+
 // plainAssert is assert(v [, message]), Lua's own.
 func plainAssert(u *luabind.Use) []lua.LValue {
+	suiteOf(u).asserts()
 	if lua.LVAsBool(u.Arg(1)) {
 		all := make([]lua.LValue, u.N())
 		for i := range all {

@@ -2,16 +2,21 @@ package spec
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 
 	"chertd/luabind"
+	"chertd/rules/chat"
 )
 
 // calledFields are what assert.called can ask for.
 var calledFields = []string{"chat", "code", "kind", "message", "ok", "text", "times"}
+
+// callKinds are what calls of Chert there are.
+var callKinds = []any{string(chat.Read), string(chat.Typing), string(chat.React), string(chat.Send)}
 
 // checkCalled is called(), called(3), called("send"), called("read", "c1", 2) or
 // called { kind =, chat =, text =, message =, code =, ok =, times = }.
@@ -38,7 +43,8 @@ func checkCalled(t *trial, u *luabind.Use) verdict {
 		want = fieldsArg(u, "called", 1)
 	}
 	known(u, "called", want, calledFields...)
-	if k, ok := want["kind"].(string); ok && !slices.Contains([]string{"read", "typing", "react", "send"}, k) {
+	t.checkCalledFields(u, want)
+	if k, ok := want["kind"].(string); ok && !slices.Contains(callKinds, any(k)) {
 		u.Raise("it is read, typing, react or send; a chat is named by called { chat = … }", "called: there are no calls of kind %q", k)
 	}
 	n := 0
@@ -62,6 +68,34 @@ func checkCalled(t *trial, u *luabind.Use) verdict {
 	v.hint = madeHint(calls)
 	v.hintNot = v.hint
 	return v
+}
+
+// checkCalledFields refuses what no call can have: a value of another type, and a
+// chat or message that nothing has named. That there was no such call would hold
+// always.
+func (t *trial) checkCalledFields(u *luabind.Use, want map[string]any) {
+	for _, k := range slices.Sorted(maps.Keys(want)) {
+		expected, ok := "a string", false
+		switch k {
+		case "times", "code":
+			expected = "a number"
+			_, ok = want[k].(float64)
+		case "ok":
+			expected = "true or false"
+			_, ok = want[k].(bool)
+		default:
+			_, ok = want[k].(string)
+		}
+		if !ok {
+			u.Raise(`assert.called { kind = "read", chat = "c1", times = 1 }`, "called: %s must be %s", k, expected)
+		}
+	}
+	if id, ok := want["chat"].(string); ok {
+		t.mustKnowChat(u, "called", id)
+	}
+	if id, ok := want["message"].(string); ok {
+		t.mustKnowMessage(u, "called", id)
+	}
 }
 
 // wanted reports whether a call is what assert.called asks for.

@@ -173,10 +173,15 @@ func (d *delivery) data(at time.Time) (map[string]any, error) {
 	return data, nil
 }
 
+// bringsMessage reports whether the event's message is a new one by its type.
+func (d *delivery) bringsMessage() bool {
+	return d.typ == event.MessageReceived || d.typ == event.LeadReply
+}
+
 // hasMessage reports whether the event is about a message: one of Chert's
 // messages always is, another if the spec says something of it.
 func (d *delivery) hasMessage() bool {
-	if d.typ == event.MessageReceived || d.typ == event.LeadReply {
+	if d.bringsMessage() {
 		return true
 	}
 	return slices.ContainsFunc([]string{"text", "media", "parts", "message_id", "direction", "from", "sent_at"}, func(k string) bool { return d.fields[k] != nil })

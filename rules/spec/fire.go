@@ -2,6 +2,8 @@ package spec
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +30,7 @@ func (t *trial) fire(u *luabind.Use) []lua.LValue {
 	switch {
 	case isTimer:
 		known(u, "fire", fields, "chat", "payload")
+		t.mustKnowTimer(u, "fire", name)
 		t.happened(u, "fire", w.FireTimer(t.ctx, t.pack.Name, name, t.chatField(u, fields), asJSON(u, fields["payload"])))
 	case typ == event.Schedule:
 		known(u, "fire", fields, "name")
@@ -35,7 +38,15 @@ func (t *trial) fire(u *luabind.Use) []lua.LValue {
 	case typ == event.ActionDone || typ == event.ActionFailed:
 		t.fireAnswer(u, string(typ), fields)
 	default:
-		t.deliver(u, delivery{typ: string(typ), word: "fire", now: w.Now(), fields: fields})
+		t.mustKnowType(u, "fire", string(typ))
+		if id, ok := fields["chat"].(string); ok && id != "" {
+			t.mustKnowChat(u, "fire", id)
+		}
+		d := delivery{typ: string(typ), word: "fire", now: w.Now(), fields: fields}
+		if id, ok := fields["message_id"].(string); ok && !d.bringsMessage() {
+			t.mustKnowMessage(u, "fire", id)
+		}
+		t.deliver(u, d)
 	}
 	return nil
 }
@@ -43,6 +54,14 @@ func (t *trial) fire(u *luabind.Use) []lua.LValue {
 // fireAnswer tells the pack of an action as if a call of its own had ended so.
 func (t *trial) fireAnswer(u *luabind.Use, typ string, fields map[string]any) {
 	known(u, "fire", fields, "kind", "chat", "code", "status", "attempts", "trace_id")
+	if kind, given := fields["kind"]; given && !slices.Contains(callKinds, any(kind)) {
+		u.Raise("it is read, typing, react or send", "fire: there are no calls of kind %q", fmt.Sprint(kind))
+	}
+	if code, given := fields["code"].(float64); given && code != 0 {
+		if _, ok := Documented(int(code)); !ok || code != float64(int(code)) {
+			u.Raise("it is "+codeList(), "fire: Chert has no error code %v", code)
+		}
+	}
 	id := t.chatField(u, fields)
 	detail := map[string]any{"kind": "read", "chat": id, "code": 0, "status": 200, "attempts": 1, "trace_id": "trace-1"}
 	if typ == event.ActionFailed {
@@ -65,19 +84,32 @@ func (t *trial) schedule(u *luabind.Use, name any) *rules.Rule {
 		if r.Name == name || name == nil && len(all) == 1 {
 			return r
 		}
-		names = append(names, strconv.Quote(r.Name))
+		names = append(names, r.Name)
 	}
 	if len(names) == 0 {
-		u.Raise("", "fire: the pack has no schedules")
+		u.Raise(`chert.every("15m", { name = "sweep" }, function(ev) … end) makes one`, "fire: the pack has no schedules")
 	}
-	u.Raise(`fire("schedule", { name = … })`, "fire: which schedule? there is %s", strings.Join(names, ", "))
+	if asked, ok := name.(string); ok {
+		u.Raise(nearest(asked, names, ""), "fire: no rule of chert.every is named %q", asked)
+	}
+	u.Raise(`fire("schedule", { name = … })`, "fire: which schedule? there is %s", quoted(names))
 	return nil
 }
 
-// chatField is the chat of a fire, which may be a new one.
+// quoted lists names in quotes.
+func quoted(names []string) string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = strconv.Quote(name)
+	}
+	return strings.Join(list, ", ")
+}
+
+// chatField is the chat of a fire.
 func (t *trial) chatField(u *luabind.Use, fields map[string]any) string {
 	switch v := fields["chat"].(type) {
 	case string:
+		t.mustKnowChat(u, "fire", v)
 		t.lastChat = v
 	case nil:
 		if t.lastChat == "" {

@@ -10,7 +10,7 @@ import (
 
 // words are what a failure's column is looked for by, if the failure does not
 // begin with one of its own.
-var words = []string{"assert", "receive", "advance", "clock", "fire", "configure", "fail_next", "state", "error"}
+var words = []string{"assert", "receive", "advance", "clock", "fire", "configure", "fail_next", "state", "operator", "error"}
 
 // host is what spec files see.
 var host = sync.OnceValue(func() *luabind.Host {
@@ -26,7 +26,7 @@ var host = sync.OnceValue(func() *luabind.Host {
 			"configure": inside("configure", (*trial).configure), "fail_next": inside("fail_next", (*trial).failNext),
 			"state": inside("state", (*trial).state),
 		},
-		Tables:  map[string]luabind.Members{"assert": asserts()},
+		Tables:  map[string]luabind.Members{"assert": asserts(), "operator": operatorWords()},
 		Missing: missing,
 	}
 })

@@ -25,6 +25,13 @@ type Options struct {
 	Clock   func() time.Time // for Result.Took; nil: it stays 0
 }
 
+// The codes of what specs warn of, as docs/checks.md has them.
+const (
+	codeNoAssertion   = "CH053"
+	codeRunsNothing   = "CH054"
+	codeFailedUnasked = "CH055"
+)
+
 // Status is how a spec ended.
 type Status string
 
@@ -43,9 +50,16 @@ type Report struct {
 	Files    []string       `json:"files"` // of specs; none: the pack has no specs
 	Results  []Result       `json:"results"`
 	Coverage []FileCoverage `json:"coverage,omitempty"` // of the rule files, with Options.Cover
-	// Broken says what is wrong with spec files that did not load: none of
-	// their specs were run.
+	// Broken says what is wrong with the pack or a spec file as such: an error is
+	// of one that did not load, and none of its specs were run.
 	Broken luabind.Diagnostics `json:"broken,omitempty"`
+	// Unloaded says that the pack did not load.
+	Unloaded bool `json:"unloaded,omitempty"`
+}
+
+// NotLoaded is the report of a pack that did not load.
+func NotLoaded(p *rules.PackReport) Report {
+	return Report{Pack: p.Name, Path: p.Path, Version: p.Tried.Version, Files: []string{}, Results: []Result{}, Broken: p.Diagnostics, Unloaded: true}
 }
 
 // Result is how one `it` went.
@@ -62,8 +76,9 @@ type Result struct {
 	Events  int           `json:"events"`            // how many were handled
 	Calls   int           `json:"calls"`             // how many were made
 	Took    time.Duration `json:"took_ns"`
-	// Upset are rules that failed although the spec passed and did not ask.
-	Upset luabind.Diagnostics `json:"upset,omitempty"`
+	// Warnings are what a spec that passed leaves open: it asserted nothing, or a
+	// rule failed and it did not ask.
+	Warnings luabind.Diagnostics `json:"warnings,omitempty"`
 }
 
 // Failure is why a spec failed: where, what was expected and got, a hint where
@@ -90,7 +105,7 @@ func (r *Report) Count(s Status) int {
 }
 
 // Diagnostics are the failures as check prints its findings: errors for what
-// failed, warnings for rules that failed in specs that passed.
+// failed, warnings for what specs that passed leave open.
 func (r *Report) Diagnostics() luabind.Diagnostics {
 	var diags luabind.Diagnostics
 	diags = append(diags, r.Broken...)
@@ -101,7 +116,7 @@ func (r *Report) Diagnostics() luabind.Diagnostics {
 			d.Message = fmt.Sprintf("spec %q failed: %s", res.Name, d.Message)
 			diags = append(diags, d)
 		}
-		diags = append(diags, res.Upset...)
+		diags = append(diags, res.Warnings...)
 	}
 	return diags
 }
@@ -134,7 +149,7 @@ func RunAll(ctx context.Context, packs []*rules.Pack, o Options) []Report {
 				continue
 			}
 			if !isSpec(f) {
-				r.Broken = append(r.Broken, luabind.Diagnostic{File: f.Path, Severity: luabind.SeverityWarning,
+				r.Broken = append(r.Broken, luabind.Diagnostic{File: f.Path, Line: 1, Col: 1, Severity: luabind.SeverityWarning, Code: codeRunsNothing,
 					Message: "this file is not run: specs are named NAME" + specSuffix, Hint: "rename it, or move what specs share to lib/ and require it"})
 				continue
 			}

@@ -129,14 +129,15 @@ func (t *trial) actionWords(a *chat.Action) string {
 	return fmt.Sprintf("%s asked by %q at %s: %s, %s", a.Kind, a.Rule, t.stamp(a.Asked), a.Status, explained(a))
 }
 
-// stamp is a virtual time: with the day where it is not the first one's.
+// stamp is a virtual time in the zone of the rules: with the day where it is not the first one's.
 func (t *trial) stamp(at time.Time) string {
-	at = at.UTC()
+	zone := t.pack.Zone()
+	at = at.In(zone)
 	form := "15:04:05"
 	if at.Nanosecond() != 0 {
 		form += ".000"
 	}
-	if begun := t.start.UTC(); at.YearDay() != begun.YearDay() || at.Year() != begun.Year() {
+	if begun := t.start.In(zone); at.YearDay() != begun.YearDay() || at.Year() != begun.Year() {
 		form = "Mon 2 Jan " + form
 	}
 	return at.Format(form)

@@ -3,6 +3,7 @@ package spec
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,7 @@ func discover(p *rules.Pack, f rules.File, cover *coverage) ([]*job, luabind.Dia
 		return nil, diagnosticsOf(f.Path, err)
 	}
 	if len(s.cases) == 0 {
-		return nil, luabind.Diagnostics{{File: f.Path, Severity: luabind.SeverityWarning, Message: "this spec file has no specs",
+		return nil, luabind.Diagnostics{{File: f.Path, Line: 1, Col: 1, Severity: luabind.SeverityWarning, Code: codeRunsNothing, Message: "this spec file has no specs",
 			Hint: `write one: it("…", function() … end)`}}
 	}
 	cols := prog.Columns()
@@ -150,7 +151,7 @@ func (j *job) run(ctx context.Context, o Options) Result {
 	case failure != nil:
 		res = j.failed(res, failure, t)
 	default:
-		res.Upset = t.upset(res.Name)
+		res.Warnings = t.warnings(&res)
 	}
 	res.Took = now(o).Sub(began)
 	return res
@@ -173,6 +174,7 @@ func (s *suite) play(c *testCase) *luabind.Failure {
 				}
 			}
 		}
+		s.trial.asserted = false // what before_each asserts, it asserts of all
 		return s.script.Call(c.fn)
 	}()
 	if failure == nil || !s.script.Broken() {
@@ -195,8 +197,7 @@ func (j *job) failed(res Result, f *luabind.Failure, t *trial) Result {
 	}
 	if d.File == j.prog.File && d.Line > 0 && (d.Col == 0 || d.Col == j.cols.Of(d.Line)) {
 		// It is known no better than by its line: the word that failed stands on it.
-		first, _, _ := strings.Cut(d.Message, " ")
-		d.Col = j.cols.Of(d.Line, append([]string{strings.TrimSuffix(first, ":")}, words...)...)
+		d.Col = j.column(d)
 	}
 	res.Failure = &Failure{Diagnostic: d, Source: sourceLine(j.prog, d)}
 	if len(f.Stack) > 1 {
@@ -206,6 +207,20 @@ func (j *job) failed(res Result, f *luabind.Failure, t *trial) Result {
 		res.Failure.Story = t.story()
 	}
 	return res
+}
+
+// column is where the word stands on its line that a failure is of: the one that
+// its message begins with, else an assertion.
+func (j *job) column(d luabind.Diagnostic) int {
+	word, _, _ := strings.Cut(d.Message, " ")
+	word, _, _ = strings.Cut(strings.TrimSuffix(word, ":"), ".")
+	if !slices.Contains(words, word) {
+		word = "assert"
+	}
+	if col := j.cols.Of(d.Line, word); col != j.cols.Of(d.Line) {
+		return col
+	}
+	return j.cols.Of(d.Line, words...)
 }
 
 // sourceLine is the line of the spec that a failure is at.

@@ -31,6 +31,7 @@ type trial struct {
 	sent     int              // events made so far, for their ids
 	lastChat string           // of the last event that named one
 	tolerant bool             // the spec asked about failures of rules
+	asserted bool             // since the before_eaches
 
 	printed []string
 	pending bool
@@ -47,9 +48,8 @@ func (t *trial) must(u *luabind.Use) *World {
 	if t.world != nil {
 		return t.world
 	}
-	// A spec says the same everywhere, whatever the operator's time zone.
-	solo := rules.Solo{Config: t.config, Zone: time.UTC, Account: t.account}
-	// Nor does it fail because the machine is busy: steps decide.
+	solo := rules.Solo{Config: t.config, Account: t.account}
+	// No spec fails because the machine is busy: steps decide.
 	solo.Limits.Wall = t.timeout
 	wc := WorldConfig{Start: t.start}
 	if t.cover != nil {
@@ -98,8 +98,11 @@ func (t *trial) receive(u *luabind.Use) []lua.LValue {
 		d.fields = fieldsArg(u, "receive", 1)
 	}
 	if typ, ok := d.fields["type"].(string); ok {
+		t.mustKnowType(u, "receive", typ)
 		d.typ = typ
 		delete(d.fields, "type")
+	} else if d.fields["type"] != nil {
+		u.Raise(`receive { type = "reaction.added" }`, "receive: type must be a string")
 	}
 	if d.fields["chat"] == nil {
 		d.fields["chat"] = "c1"
@@ -140,7 +143,8 @@ func (t *trial) advance(u *luabind.Use) []lua.LValue {
 	return nil
 }
 
-// clock is clock("2026-01-05 09:00" [, tz]). Before anything has happened the
+// clock is clock("2026-01-05 09:00" [, tz]); without tz it is in the zone in which
+// the rules read their hours. Before anything has happened the
 // world begins then; afterwards the time until then passes.
 func (t *trial) clock(u *luabind.Use) []lua.LValue {
 	at := t.timeArg(u)
@@ -162,7 +166,7 @@ func (t *trial) timeArg(u *luabind.Use) time.Time {
 	if !ok {
 		u.Raise(form, "clock: expected a time, got %s", u.Described(u.Arg(1)))
 	}
-	zone := time.UTC
+	zone := t.pack.Zone()
 	if tz, given := u.Arg(2).(lua.LString); given {
 		loc, err := luabind.LoadZone(string(tz))
 		if err != nil {
@@ -210,6 +214,15 @@ func (t *trial) configure(u *luabind.Use) []lua.LValue {
 	return nil
 }
 
+// codeList names Chert's codes.
+func codeList() string {
+	var codes []string
+	for _, c := range Codes() {
+		codes = append(codes, strconv.Itoa(c))
+	}
+	return "one of " + strings.Join(codes, ", ")
+}
+
 // failNext is fail_next(code [, times]).
 func (t *trial) failNext(u *luabind.Use) []lua.LValue {
 	var f Fault
@@ -217,11 +230,7 @@ func (t *trial) failNext(u *luabind.Use) []lua.LValue {
 	case lua.LNumber:
 		var ok bool
 		if f, ok = Documented(int(v)); !ok || lua.LNumber(int(v)) != v {
-			var codes []string
-			for _, c := range Codes() {
-				codes = append(codes, strconv.Itoa(c))
-			}
-			u.Raise("it is one of "+strings.Join(codes, ", ")+`, or "timeout"`, "fail_next: Chert has no error code %s", v.String())
+			u.Raise("it is "+codeList()+`, or "timeout"`, "fail_next: Chert has no error code %s", v.String())
 		}
 	case lua.LString:
 		if f = NoAnswer(); v != "timeout" {
@@ -261,49 +270,27 @@ func (t *trial) state(u *luabind.Use) []lua.LValue {
 	return []lua.LValue{v}
 }
 
-// chatArg is the chat a word is about: the last one an event named, if it does
-// not say. One that nobody has named is a slip.
-func (t *trial) chatArg(u *luabind.Use, word string, n int) string {
-	w := t.must(u)
-	id := t.lastChat
-	switch v := u.Arg(n).(type) {
-	case lua.LString:
-		id = string(v)
-	case *lua.LNilType:
-		if id == "" {
-			u.Raise(word+`("c1")`, "%s: which chat? no event has named one yet", word)
-		}
-	default:
-		u.Raise(word+`("c1")`, "%s: the chat must be a string, got %s", word, u.Described(v))
-	}
-	if _, ok := w.Chat(id); !ok {
-		hint := "receive { chat = … } comes first"
-		if chats := w.Chats(); len(chats) > 0 {
-			hint = "there is " + strings.Join(chats, ", ")
-			if near := luabind.Suggest(id, chats); near != "" {
-				hint = "did you mean " + strconv.Quote(near) + "?"
-			}
-		}
-		u.Raise(hint, "%s: no event and no rule has named the chat %q", word, id)
-	}
-	return id
-}
-
-// upset are the failures of rules in a spec that passed without asking.
-func (t *trial) upset(name string) luabind.Diagnostics {
-	if t.world == nil || t.tolerant {
-		return nil
-	}
+// warnings are what a spec that passed leaves open: a rule that failed without
+// the spec asking, and that it asserted nothing.
+func (t *trial) warnings(res *Result) luabind.Diagnostics {
 	var diags luabind.Diagnostics
+	if !t.asserted {
+		diags = append(diags, luabind.Diagnostic{File: res.File, Line: res.Line, Col: res.Col, Severity: luabind.SeverityWarning, Code: codeNoAssertion,
+			Message: "the spec " + strconv.Quote(res.Name) + " asserts nothing: it passes whatever the rules do",
+			Hint:    `say what must come of it: assert.is_unread("c1"), or assert.not_failed() if no rule may fail`})
+	}
+	if t.world == nil || t.tolerant {
+		return diags
+	}
 	for i := range t.world.log {
 		for _, said := range t.world.log[i].Rules {
 			if f := said.Failure; f != nil {
 				d := f.Diagnostic
-				d.Severity = luabind.SeverityWarning
-				d.Message = "the rule " + strconv.Quote(said.Rule) + " failed while the spec " + strconv.Quote(name) + " passed: " + d.Message
+				d.Severity, d.Code = luabind.SeverityWarning, codeFailedUnasked
+				d.Message = "the rule " + strconv.Quote(said.Rule) + " failed while the spec " + strconv.Quote(res.Name) + " passed: " + d.Message
 				return append(diags, d)
 			}
 		}
 	}
-	return nil
+	return diags
 }

@@ -244,7 +244,10 @@ func (w *World) handle(e *entry) {
 	switch {
 	case e.forward != nil:
 		in.Depth, in.Wishes, in.Block = e.forward.depth, []chat.Wish{e.forward.wish}, e.forward.block
-		h.Note = fmt.Sprintf("carries a wish of event %d here", e.cause)
+		h.Note = "an operator asks for it"
+		if e.cause > 0 {
+			h.Note = fmt.Sprintf("carries a wish of event %d here", e.cause)
+		}
 	case e.timer != nil && !e.forced && !c.Stands(*e.timer):
 		h.Note = "the timer no longer stands"
 	default:

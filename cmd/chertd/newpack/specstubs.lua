@@ -54,7 +54,7 @@ function after_each(fn) end
 ---@param event SpecEvent|string
 function receive(event) end
 
----An event of any type, or one of chertd's own: "timer:<name>" (chat, payload),
+---An event of any type, in a chat that something has named before, or one of chertd's own: "timer:<name>" (chat, payload),
 ---"schedule" (name), "action.done" and "action.failed" (kind, chat, code, status …).
 ---@param type string
 ---@param fields? table
@@ -81,6 +81,23 @@ function configure(settings) end
 ---@param code number|"timeout" One of Chert's codes.
 ---@param times? number 1 if not given.
 function fail_next(code, times) end
+
+---What an operator does with commands.
+operator = {}
+
+---`chertd hold`. The chat need not have been named before.
+---@param chat string
+---@param duration? number|string Until released, if not given.
+---@param options? {reason?: string}
+function operator.hold(chat, duration, options) end
+
+---`chertd release`.
+---@param chat? string The last one, if not given.
+function operator.release(chat) end
+
+---`chertd read`: a read like any other, which a veto or a hold drops.
+---@param chat? string The last one, if not given.
+function operator.read(chat) end
 
 ---A copy of what the pack remembers of a chat: ev.state.
 ---@param chat? string The last one, if not given.

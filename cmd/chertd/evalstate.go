@@ -1,0 +1,292 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+// stateFile is the file of `eval --state`, YAML or JSON: what is stored when the
+// event comes. docs/rules.md describes it. Times are RFC 3339, or durations from
+// the moment at which the event is handled.
+type stateFile struct {
+	Chats map[string]stateChat      `yaml:"chats"` // by id
+	KV    map[string]map[string]any `yaml:"kv"`    // by pack and key
+}
+
+type stateChat struct {
+	State     map[string]any    `yaml:"state"` // ev.state, by pack
+	Line      string            `yaml:"line"`
+	IsGroup   bool              `yaml:"is_group"`
+	Read      bool              `yaml:"read"` // all that came before
+	Hold      stateHold         `yaml:"hold"`
+	Reads     []stateRead       `yaml:"reads"` // that wait
+	Timers    []stateTimer      `yaml:"timers"`
+	Cooldowns map[string]string `yaml:"cooldowns"` // PACK/RULE → until when
+}
+
+type stateHold struct {
+	Until  string `yaml:"until"`
+	By     string `yaml:"by"` // PACK/RULE, or operator
+	Reason string `yaml:"reason"`
+}
+
+type stateRead struct {
+	Rule        string `yaml:"rule"` // PACK/RULE
+	Due         string `yaml:"due"`
+	Reason      string `yaml:"reason"`
+	EvenIfNewer bool   `yaml:"even_if_newer"`
+}
+
+type stateTimer struct {
+	Pack    string         `yaml:"pack"`
+	Name    string         `yaml:"name"`
+	Due     string         `yaml:"due"`
+	Payload map[string]any `yaml:"payload"`
+}
+
+// storedSeq is the place in the journal of all that was stored before the event.
+const storedSeq = 1
+
+// stored is what a stateFile means to the rules of a set. It implements
+// rules.Memory. The zero value is an empty store.
+type stored struct {
+	chats  map[string]chat.Chat
+	states map[packChat]json.RawMessage
+	kv     map[string]*rules.Overlay // by pack
+	now    time.Time
+}
+
+type packChat struct{ pack, chat string }
+
+// stateReader makes a stored of a stateFile.
+type stateReader struct {
+	*decoder
+	set     *rules.Set
+	partial bool // packs that are not loaded are no mistake
+	now     time.Time
+	out     *stored
+}
+
+// readState reads the file of --state. What is wrong with it is an error with its
+// place; a pack or rule that is not loaded is a warning, unless the set is a part of
+// the packs and the name is like none of theirs.
+func readState(file string, set *rules.Set, partial bool, now time.Time) (*stored, luabind.Diagnostics, error) {
+	text, err := readBounded(file)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the stored state: %w", err)
+	}
+	out := &stored{chats: map[string]chat.Chat{}, states: map[packChat]json.RawMessage{}, kv: map[string]*rules.Overlay{}, now: now}
+	d := newDecoder(file)
+	d.literal = true
+	r := stateReader{d, set, partial, now, out}
+	var f stateFile
+	if doc, ok := r.document(text); ok && doc != nil {
+		r.decode(doc, reflect.ValueOf(&f).Elem(), "")
+		r.build(&f)
+	}
+	return out, r.diags, nil
+}
+
+func (r *stateReader) build(f *stateFile) {
+	for _, id := range slices.Sorted(maps.Keys(f.Chats)) {
+		r.chat(id, f.Chats[id])
+	}
+	for _, pack := range slices.Sorted(maps.Keys(f.KV)) {
+		r.knowsPack("kv", pack)
+		kv := &rules.Overlay{}
+		for _, key := range slices.Sorted(maps.Keys(f.KV[pack])) {
+			kv.Set(rules.Entry{Key: key, Value: r.json(join(join("kv", pack), key), f.KV[pack][key]), Version: 1})
+		}
+		for _, name := range memoryPacks(pack) {
+			r.out.kv[name] = kv
+		}
+	}
+}
+
+func (r *stateReader) chat(id string, f stateChat) {
+	at := join("chats", id)
+	c := chat.Chat{ID: id, Line: f.Line, LastEvent: storedSeq, LastMessageSeq: storedSeq, Cooldown: map[string]time.Time{}}
+	if r.given(at + ".is_group") {
+		c.IsGroup = event.TruthOf(f.IsGroup)
+	}
+	if f.Read {
+		c.ReadThrough = storedSeq
+	}
+	for _, pack := range slices.Sorted(maps.Keys(f.State)) {
+		r.knowsPack(at+".state", pack)
+		if _, table := f.State[pack].(map[string]any); !table {
+			if _, table = f.State[pack].([]any); !table {
+				r.fail(at+".state", codeValue, "", "%s: ev.state is a table: expected keys and values, or a list", pack)
+			}
+		}
+		for _, name := range memoryPacks(pack) {
+			r.out.states[packChat{name, id}] = r.json(at+".state", f.State[pack])
+		}
+	}
+	if r.given(at + ".hold") {
+		c.Hold = chat.Hold{Until: r.time(at+".hold.until", f.Hold.Until), By: cmp.Or(f.Hold.By, "operator"), Reason: f.Hold.Reason, Seq: storedSeq}
+		if pack, rule, ofRule := strings.Cut(c.Hold.By, "/"); ofRule {
+			r.knowsRule(at+".hold.by", pack, rule)
+		}
+	}
+	for i, read := range f.Reads {
+		path := fmt.Sprintf("%s.reads[%d]", at, i)
+		pack, rule, ok := strings.Cut(read.Rule, "/")
+		if !ok {
+			r.fail(path+".rule", codeValue, "like codes/read codes, as `chertd eval` prints it", "expected PACK/RULE, got %q", read.Rule)
+			continue
+		}
+		a := chat.Action{
+			ID: chat.ActionID{Seq: storedSeq, N: i}, Kind: chat.Read, Chat: id, Pack: pack, Rule: rule, Reason: read.Reason,
+			EvenIfNewer: read.EvenIfNewer, Covers: storedSeq, Asked: r.now, Due: r.time(path+".due", read.Due), Status: chat.Waiting,
+		}
+		if known := r.knowsRule(path+".rule", pack, rule); known != nil {
+			a.Place = known.Place()
+			a.Version = r.set.Pack(pack).Version
+		}
+		c.Waiting = append(c.Waiting, a)
+	}
+	for i, t := range f.Timers {
+		path := fmt.Sprintf("%s.timers[%d]", at, i)
+		if t.Name == "" {
+			r.fail(path+".name", codeMissing, "", "is missing")
+		}
+		timer := chat.Timer{Pack: t.Pack, Name: t.Name, Due: r.time(path+".due", t.Due), Seq: storedSeq, N: i}
+		if r.knowsPack(path+".pack", t.Pack) {
+			timer.Version = r.set.Pack(t.Pack).Version
+		}
+		if t.Payload != nil {
+			timer.Payload = r.json(path+".payload", t.Payload)
+		}
+		c.Timers = append(c.Timers, timer)
+	}
+	for _, key := range slices.Sorted(maps.Keys(f.Cooldowns)) {
+		path := join(at+".cooldowns", key)
+		pack, rule, ok := strings.Cut(key, "/")
+		if !ok {
+			r.fail(path, codeValue, "like codes/read codes, as `chertd eval` prints it", "expected PACK/RULE")
+			continue
+		}
+		r.knowsRule(path, pack, rule)
+		for _, name := range memoryPacks(pack) {
+			c.Cooldown[chat.Key(name, rule)] = r.time(path, f.Cooldowns[key])
+		}
+	}
+	r.out.chats[id] = c
+}
+
+// time is a moment: RFC 3339, or a duration from the event's handling.
+func (r *stateReader) time(path, text string) time.Time {
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t
+	}
+	d, err := luabind.ParseDuration(text)
+	if err != nil {
+		r.fail(path, codeValue, "", "expected a time like 2026-01-05T14:00:00Z, or a duration from now like 30s, got %q", text)
+	}
+	return r.now.Add(d)
+}
+
+func (r *stateReader) json(path string, v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		r.fail(path, codeValue, "", "%v", err)
+	}
+	return b
+}
+
+// knowsPack reports whether a pack is loaded, and warns if it is not.
+func (r *stateReader) knowsPack(path, pack string) bool {
+	if r.set.Pack(pack) != nil {
+		return true
+	}
+	hint := ""
+	if near := luabind.Suggest(pack, slices.Sorted(r.set.Known())); near != "" {
+		hint = "did you mean " + near + "?"
+	} else if r.partial {
+		return false
+	}
+	r.warn(path, codeUnknown, hint, "no pack %q is loaded", pack)
+	return false
+}
+
+// knowsRule is a rule of a pack; nil with a warning if it is not loaded.
+func (r *stateReader) knowsRule(path, pack, name string) *rules.Rule {
+	if !r.knowsPack(path, pack) {
+		return nil
+	}
+	var names []string
+	for _, rule := range r.set.Pack(pack).Rules {
+		if rule.Name == name {
+			return rule
+		}
+		names = append(names, rule.Name)
+	}
+	hint := ""
+	if near := luabind.Suggest(name, names); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	r.warn(path, codeUnknown, hint, "pack %q has no rule %q", pack, name)
+	return nil
+}
+
+// memoryPacks are the names under which a pack remembers: in shadow apart from
+// live. What a state file says is meant for the mode that the pack is in.
+func memoryPacks(pack string) []string {
+	return []string{pack, (&rules.Outcome{Pack: pack, Shadow: true}).MemoryPack()}
+}
+
+// chat is a chat as it is stored, new if nothing is.
+func (s *stored) chat(id string) chat.Chat {
+	if c, ok := s.chats[id]; ok {
+		return c
+	}
+	return chat.Chat{ID: id}
+}
+
+// State implements rules.Memory.
+func (s *stored) State(pack, chat string) (json.RawMessage, error) {
+	return s.states[packChat{pack, chat}], nil
+}
+
+// Get implements rules.Memory.
+func (s *stored) Get(pack, key string) (rules.Entry, error) {
+	if kv := s.kv[pack]; kv != nil {
+		e, _ := kv.Get(key)
+		return e, nil
+	}
+	return rules.Entry{}, nil
+}
+
+// List implements rules.Memory.
+func (s *stored) List(pack, prefix, after string, limit, bytes int) (page []rules.Entry, next string, err error) {
+	if kv := s.kv[pack]; kv != nil {
+		return kv.List(nothing{}, s.now, prefix, after, limit, bytes)
+	}
+	return nil, "", nil
+}
+
+// Usage implements rules.Memory.
+func (s *stored) Usage(pack string, without []string) (int64, error) {
+	if kv := s.kv[pack]; kv != nil {
+		return kv.Usage(nothing{}, s.now, without)
+	}
+	return 0, nil
+}
+
+// nothing is a rules.Base without entries.
+type nothing struct{}
+
+func (nothing) List(string, string, int, int) ([]rules.Entry, string, error) { return nil, "", nil }
+func (nothing) Usage([]string) (int64, error)                                { return 0, nil }

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"chertd/luabind"
+	"chertd/rules"
+	"chertd/rules/lint"
+)
+
+// defaultRules is where rules are, if neither the command line nor a
+// configuration says.
+const defaultRules = "./rules"
+
+// ruleSource is the rules that check, test and eval are about, and what the
+// configuration says of them.
+type ruleSource struct {
+	file string // -c
+
+	paths   []string
+	options rules.Options
+	config  *Config             // nil: none is used, or nothing of it can be understood
+	found   luabind.Diagnostics // what is wrong with the configuration
+}
+
+// flags adds -c.
+func (s *ruleSource) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&s.file, "config", "c", "", "configuration `FILE` (default ./chertd.yaml, if it exists and no PATH is given)")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
+}
+
+// find settles which rules and which configuration the command line means. What
+// is wrong in the configuration is in s.found.
+func (s *ruleSource) find(paths []string) error {
+	s.paths, s.options = paths, rules.Options{Folder: defaultRules, Coded: lint.Coded}
+	if s.file == "" && len(paths) == 0 {
+		switch _, err := os.Stat(configPlaces[0]); {
+		case err == nil:
+			s.file = configPlaces[0]
+		case !errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("read the configuration: %w", err)
+		}
+	}
+	if s.file != "" {
+		var err error
+		if s.config, s.found, err = loadOffline(s.file); err != nil {
+			return err
+		}
+		if s.config != nil {
+			s.options = s.config.ruleOptions()
+			s.options.Folder = string(s.config.Rules.Dir)
+		}
+	}
+	if len(paths) == 0 {
+		s.paths = []string{s.options.Folder}
+	}
+	return nil
+}
+
+// use is find for a command that runs the rules: the configuration must have no
+// errors. What it lacks for the daemon alone is for check to say.
+func (s *ruleSource) use(paths []string) error {
+	if err := s.find(paths); err != nil {
+		return err
+	}
+	errs := slices.DeleteFunc(slices.Clone(s.found), func(d luabind.Diagnostic) bool { return d.Severity != luabind.SeverityError })
+	if len(errs) > 0 {
+		return fail(exitFailure, errs)
+	}
+	return nil
+}
+
+// gateNote says, where a gate lets edits pass, that what a command found does not
+// keep an edit from going live.
+func (s *ruleSource) gateNote(w io.Writer, gate func(GateConfig) (key, how string)) {
+	if s.config == nil {
+		return
+	}
+	if key, how := gate(s.config.Rules.Gate); how != gateEnforce {
+		fmt.Fprintf(w, "chertd: rules.gate.%s is %s in %s: `chertd run` takes such an edit\n", key, how, s.config.File)
+	}
+}

@@ -1,0 +1,162 @@
+package rules
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"chertd/luabind"
+)
+
+// readPath reads what a command was given: a rules folder, a pack, or a file or
+// folder of a pack, which stands for the pack. root is the rules folder, if the
+// command knows it: what is in it is the pack that reading root makes of it.
+func readPath(name, root string) reading {
+	info, err := os.Stat(name)
+	if err != nil {
+		return reading{diags: luabind.Diagnostics{folderDiagnostic(name, err)}}
+	}
+	if pack := packAround(name, info.IsDir(), root); pack != "" {
+		return readPack(pack)
+	}
+	if info.IsDir() {
+		return readFolder(name)
+	}
+	if pack := specless(name); pack != name {
+		if info, err := os.Stat(pack); err != nil || info.IsDir() {
+			return reading{diags: luabind.Diagnostics{{File: name, Severity: luabind.SeverityError,
+				Message: fmt.Sprintf("this spec is of no pack: there is no %s beside it", filepath.Base(pack)),
+				Hint:    "the specs of a pack that is a folder are in its spec/"}}}
+		}
+		name = pack
+	}
+	if !strings.HasSuffix(name, ".lua") {
+		return reading{diags: luabind.Diagnostics{{File: name, Severity: luabind.SeverityError, Message: "it is neither a folder nor a .lua file"}}}
+	}
+	return readIn(filepath.Dir(name), func(r *reader) source { return r.single(filepath.Base(name)) })
+}
+
+// readPack reads the folder of one pack.
+func readPack(dir string) reading {
+	return readIn(dir, func(r *reader) source {
+		r.readIgnoreFileAbove(dir)
+		s := r.folder(".")
+		s.name = folderName(dir)
+		return s
+	})
+}
+
+// readIn reads one pack in an opened folder.
+func readIn(dir string, read func(*reader) source) reading {
+	tree, err := openTree(dir)
+	if err != nil {
+		return reading{diags: luabind.Diagnostics{folderDiagnostic(dir, err)}}
+	}
+	defer tree.Close()
+	r := reader{tree: tree, dir: dir}
+	s := read(&r)
+	return reading{sources: []source{s}, ignored: r.ignored, diags: r.diags}
+}
+
+// packAround is the folder of the pack that an existing path is, or is in; "" if
+// that is certain of none.
+func packAround(name string, folder bool, root string) string {
+	depth := depthBelow(root, name)
+	switch {
+	case depth == 0:
+		return "" // the rules folder, whatever is in it
+	case depth == 1 && !folder:
+		return ""
+	case depth >= 1:
+		for ; depth > 1; depth-- {
+			name = above(name)
+		}
+		return name
+	}
+	dir := name
+	if !folder {
+		dir = filepath.Dir(name)
+		if isPackFolder(dir) {
+			return dir
+		}
+	} else if isPackFolder(dir) {
+		return dir
+	}
+	// A file of lib/, data/ or spec/, or one of those folders.
+	for range maxLibDepth {
+		part := folderName(dir)
+		dir = above(dir)
+		if slices.Contains([]string{"lib", "data", "spec"}, part) && hasRuleFiles(dir) {
+			return dir
+		}
+		if part == "data" || part == "spec" {
+			break
+		}
+	}
+	return ""
+}
+
+// depthBelow is how many names a path has below a folder: 0 if it is the folder,
+// -1 if it is not in it.
+func depthBelow(folder, name string) int {
+	if folder == "" {
+		return -1
+	}
+	from, err := filepath.Abs(folder)
+	to, err2 := filepath.Abs(name)
+	if err != nil || err2 != nil {
+		return -1
+	}
+	rel, err := filepath.Rel(from, to)
+	switch {
+	case err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)):
+		return -1
+	case rel == ".":
+		return 0
+	}
+	return strings.Count(rel, string(filepath.Separator)) + 1
+}
+
+// above is the folder that a path is in, in the form the path has.
+func above(name string) string {
+	name = filepath.Clean(name)
+	if base := filepath.Base(name); base == "." || base == ".." {
+		return filepath.Join(name, "..")
+	}
+	return filepath.Dir(name)
+}
+
+// specless is the rule file that a spec is beside; any other path as it is.
+func specless(name string) string {
+	if isSpec(filepath.Base(name)) {
+		return strings.TrimSuffix(name, "_spec.lua") + ".lua"
+	}
+	return name
+}
+
+// isPackFolder reports whether a folder is one pack rather than a folder of
+// packs: it has a pack.yaml, a lib/ or spec/, or data files in data/. A data/ of
+// something else, such as the store, says nothing.
+func isPackFolder(dir string) bool {
+	if info, err := os.Stat(filepath.Join(dir, "pack.yaml")); err == nil && !info.IsDir() {
+		return true
+	}
+	for _, sub := range []string{"lib", "spec"} {
+		if info, err := os.Stat(filepath.Join(dir, sub)); err == nil && info.IsDir() {
+			return true
+		}
+	}
+	return holds(filepath.Join(dir, "data"), func(name string) bool { return dataFormat(name) != "" })
+}
+
+// hasRuleFiles reports whether a folder looks like a pack's from inside it.
+func hasRuleFiles(dir string) bool {
+	return holds(dir, func(name string) bool { return name == "pack.yaml" || strings.HasSuffix(name, ".lua") && !isSpec(name) })
+}
+
+func holds(dir string, wanted func(name string) bool) bool {
+	entries, _ := os.ReadDir(dir)
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return wanted(e.Name()) && !e.IsDir() })
+}

@@ -1,0 +1,148 @@
+package spec
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+	"chertd/rules/chat"
+)
+
+// A name in an assertion or in fire that nothing has named before is a typo, and
+// would make the assertion say nothing: that "cl" was not called holds always.
+
+// sentTypes are the types of the events that Chert documents.
+var sentTypes = []string{event.MessageReceived, event.LeadReply, "reaction.added", "reaction.removed"}
+
+// chatArg is the chat a word is about: the last one an event named, if it does
+// not say.
+func (t *trial) chatArg(u *luabind.Use, word string, n int) string {
+	t.must(u)
+	id := t.lastChat
+	switch v := u.Arg(n).(type) {
+	case lua.LString:
+		id = string(v)
+	case *lua.LNilType:
+		if id == "" {
+			u.Raise(word+`("c1")`, "%s: which chat? no event has named one yet", word)
+		}
+	default:
+		u.Raise(word+`("c1")`, "%s: the chat must be a string, got %s", word, u.Described(v))
+	}
+	t.mustKnowChat(u, word, id)
+	return id
+}
+
+// mustKnowChat refuses a chat that no event, rule or operator has named.
+func (t *trial) mustKnowChat(u *luabind.Use, word, id string) {
+	w := t.must(u)
+	if _, ok := w.Chat(id); !ok {
+		u.Raise(nearest(id, w.Chats(), "receive { chat = "+strconv.Quote(id)+" } comes first"), "%s: no event and no rule has named the chat %q", word, id)
+	}
+}
+
+// mustKnowMessage refuses the id of a message that no event and no rule has named.
+func (t *trial) mustKnowMessage(u *luabind.Use, word, id string) {
+	known := map[string]bool{}
+	for i := range t.must(u).log {
+		h := &t.world.log[i]
+		if h.Event != nil {
+			for _, id := range h.Event.MessageIDs() {
+				known[id] = true
+			}
+		}
+		for _, said := range h.Rules {
+			for i := range said.Wishes {
+				if target := said.Wishes[i].Target; target != "" {
+					known[target] = true
+				}
+			}
+		}
+	}
+	if !known[id] {
+		u.Raise(nearest(id, slices.Sorted(maps.Keys(known)), "receive { message_id = "+strconv.Quote(id)+" } comes first"), "%s: no event and no rule has named the message %q", word, id)
+	}
+}
+
+// mustKnowType refuses the type of an event that Chert does not send, to which no
+// rule subscribes and of which none was received. To "*" every type is fine but
+// one that is spelt nearly like another.
+func (t *trial) mustKnowType(u *luabind.Use, word, typ string) {
+	known, all := slices.Clone(sentTypes), false
+	for _, p := range t.set.Packs() {
+		for _, r := range p.Rules {
+			for _, s := range r.Types {
+				all = all || s == "*"
+				if s != "*" {
+					known = append(known, s)
+				}
+			}
+		}
+	}
+	for i := range t.must(u).log {
+		if ev := t.world.log[i].Event; ev != nil && ev.Source != event.SourceEngine {
+			known = append(known, ev.Type)
+		}
+	}
+	slices.Sort(known)
+	known = slices.Compact(known)
+	near := luabind.Suggest(typ, known)
+	switch {
+	case slices.Contains(known, typ), near == "" && (all || word == "receive"):
+		return
+	}
+	u.Raise(nearest(typ, known, ""), "%s: Chert sends no event of type %q, and no rule subscribes to it", word, typ)
+}
+
+// mustKnowTimer refuses a timer for which no rule waits and that none has set.
+func (t *trial) mustKnowTimer(u *luabind.Use, word, name string) {
+	known := map[string]bool{}
+	for _, p := range t.set.Packs() {
+		for _, r := range p.Rules {
+			for _, typ := range r.Types {
+				if timer, ok := strings.CutPrefix(typ, event.TimerPrefix); ok {
+					known[timer] = true
+				}
+			}
+		}
+	}
+	for i := range t.must(u).log {
+		for _, said := range t.world.log[i].Rules {
+			for i := range said.Wishes {
+				if w := &said.Wishes[i]; w.Kind == chat.WishTimer {
+					known[w.Name] = true
+				}
+			}
+		}
+	}
+	if !known[name] {
+		hint := "the pack has no timers"
+		if names := slices.Sorted(maps.Keys(known)); len(names) > 0 {
+			hint = nearest(name, names, "")
+		}
+		u.Raise(hint, "%s: no rule waits for the timer %q, and none has set it", word, name)
+	}
+}
+
+// nearest is a hint for a name that is not known: the one that is spelt most
+// like it, or all of them; otherwise if there are none.
+func nearest(name string, known []string, otherwise string) string {
+	const most = 8
+	if near := luabind.Suggest(name, known); near != "" {
+		return "did you mean " + strconv.Quote(near) + "?"
+	}
+	if len(known) == 0 {
+		return otherwise
+	}
+	hint := "there is " + strings.Join(known[:min(len(known), most)], ", ")
+	if more := len(known) - most; more > 0 {
+		hint += fmt.Sprintf(" and %d more", more)
+	}
+	return hint
+}

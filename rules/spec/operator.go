@@ -1,0 +1,91 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"chertd/engine/event"
+	"chertd/luabind"
+	"chertd/rules/chat"
+)
+
+// operatorRule is whose a hold or a read is that no rule asked for.
+const operatorRule = "operator"
+
+// operatorWords are what an operator does with commands: chertd hold, release
+// and read.
+func operatorWords() luabind.Members {
+	return luabind.Members{Words: map[string]luabind.Word{
+		"hold":    inside("operator.hold", (*trial).operatorHold),
+		"release": inside("operator.release", (*trial).operatorRelease),
+		"read":    inside("operator.read", (*trial).operatorRead),
+	}}
+}
+
+// operatorHold is operator.hold(chat [, duration [, {reason =}]]). It may be the
+// first that is said of a chat. Without a duration it lasts until a release.
+func (t *trial) operatorHold(u *luabind.Use) []lua.LValue {
+	const form = `operator.hold("c1", "2h")`
+	id, ok := u.Arg(1).(lua.LString)
+	if !ok || id == "" {
+		u.Raise(form, "operator.hold: the chat must be a string, got %s", u.Described(u.Arg(1)))
+	}
+	d := luabind.MaxDuration
+	if u.Arg(2) != lua.LNil {
+		var err error
+		if d, ok, err = u.Duration(u.Arg(2)); !ok {
+			u.Raise(form, "operator.hold: expected a duration, got %s", u.Described(u.Arg(2)))
+		} else if err != nil {
+			u.Raise(form, "operator.hold: %v", err)
+		}
+	}
+	reason := ""
+	if u.Arg(3) != lua.LNil {
+		fields := fieldsArg(u, "operator.hold", 3)
+		known(u, "operator.hold", fields, "reason")
+		if reason, ok = fields["reason"].(string); !ok && fields["reason"] != nil {
+			u.Raise(`operator.hold("c1", "2h", { reason = "I am on it" })`, "operator.hold: the reason must be a string")
+		}
+	}
+	w := t.must(u)
+	t.lastChat = string(id)
+	until := w.Now().Add(d)
+	t.happened(u, "operator.hold", w.Operate(t.ctx, string(id), chat.Operate{Hold: chat.Hold{Until: until, By: operatorRule, Reason: reason}},
+		"operator.hold until "+t.stamp(until)+because(reason)))
+	return nil
+}
+
+// operatorRelease is operator.release(chat).
+func (t *trial) operatorRelease(u *luabind.Use) []lua.LValue {
+	id := t.chatArg(u, "operator.release", 1)
+	t.happened(u, "operator.release", t.world.Operate(t.ctx, id, chat.Operate{Remove: true}, "operator.release"))
+	return nil
+}
+
+// operatorRead is operator.read(chat).
+func (t *trial) operatorRead(u *luabind.Use) []lua.LValue {
+	id := t.chatArg(u, "operator.read", 1)
+	t.happened(u, "operator.read", t.world.OperatorRead(t.ctx, id))
+	return nil
+}
+
+// Operate is an operator's hold or release of a chat; note says it in the log.
+func (w *World) Operate(ctx context.Context, chatID string, in chat.Operate, note string) error {
+	effects := w.step(chatID, in)
+	w.note(Happening{At: w.now, Chat: chatID, Note: note, Actions: effects.Actions})
+	return w.run(ctx, w.now)
+}
+
+// OperatorRead is an operator's read of a chat, whatever came in meanwhile. A
+// veto or a hold drops it, like any read.
+func (w *World) OperatorRead(ctx context.Context, chatID string) error {
+	wish := chat.Wish{Kind: chat.WishRead, Rule: operatorRule, Place: "chertd read", Due: w.now, EvenIfNewer: true}
+	w.append(entry{forward: &forward{wish: wish}, event: event.Event{
+		ID: fmt.Sprintf("operator:%d", w.seq+1), Type: "operator.read", At: w.now.Truncate(time.Millisecond),
+		Source: event.SourceEngine, Chat: &event.Chat{ID: chatID},
+	}})
+	return w.run(ctx, w.now)
+}

@@ -1,0 +1,196 @@
+-- Names that nothing has named are typos, in assertions and in fire.
+describe("a name", function()
+  before_each(function()
+    receive({ chat = "chat-1", text = "answer", message_id = "msg-one" })
+  end)
+
+  for _, what in ipairs({ "read", "unread", "held", "kept_unread" }) do
+    it("of a chat, in " .. what, function()
+      local ok, message = pcall(assert["is_" .. what], "chat-2")
+      assert.is_false(ok)
+      assert.matches("no event and no rule has named the chat", tostring(message))
+      ok, message = pcall(assert["is_not_" .. what], "chat-2")
+      assert.is_false(ok)
+      assert.matches("no event and no rule has named the chat", tostring(message))
+    end)
+  end
+
+  it("of a chat, in called", function()
+    assert.was_not_called("read", "caht-1") --> "called: no event and no rule has named the chat .caht-1.\nhint: did you mean .chat-1.\?"
+  end)
+
+  it("of a chat, in called with fields", function()
+    assert.was_not_called({ kind = "read", chat = "c2" }) --> "called: no event and no rule has named the chat .c2.\nhint: there is chat-1"
+  end)
+
+  it("of a chat that is no string", function()
+    assert.was_not_called({ kind = "read", chat = 1 }) --> "called: chat must be a string"
+  end)
+
+  it("of a number that is none", function()
+    assert.called({ kind = "read", times = "1" }) --> "called: times must be a number"
+  end)
+
+  it("of a message, in called", function()
+    assert.was_not_called({ kind = "react", message = "msg-on" }) --> "no rule has named the message .msg-on.\nhint: did you mean .msg-one.\?"
+  end)
+
+  it("of a chat, in state", function()
+    state("caht-1") --> "state: no event and no rule has named the chat .caht-1.\nhint: did you mean .chat-1.\?"
+  end)
+
+  it("of a chat, in fire", function()
+    fire("reaction.added", { chat = "chat-l" }) --> "fire: no event and no rule has named the chat .chat-l.\nhint: did you mean .chat-1.\?"
+  end)
+
+  it("of a chat, in fire of a timer", function()
+    fire("timer:check", { chat = "c2" }) --> "fire: no event and no rule has named the chat .c2.\nhint: there is chat-1"
+  end)
+
+  it("of a chat, in fire of an answer", function()
+    fire("action.failed", { chat = "c2" }) --> "fire: no event and no rule has named the chat .c2."
+  end)
+
+  it("of a kind of call, in fire", function()
+    fire("action.failed", { chat = "chat-1", kind = "sned" }) --> "fire: there are no calls of kind .sned.\nhint: it is read, typing"
+  end)
+
+  it("of a code, in fire", function()
+    fire("action.failed", { chat = "chat-1", code = 2020 }) --> "fire: Chert has no error code 2020\nhint: it is one of 1001, "
+  end)
+
+  it("of a message, in fire", function()
+    fire("reaction.added", { chat = "chat-1", message_id = "msg-onee" }) --> "no rule has named the message .msg-onee.\nhint: did you mean .msg-one.\?"
+  end)
+
+  it("of a type, in fire", function()
+    fire("mesage.received", { chat = "chat-1" }) --> "fire: Chert sends no event of type .mesage.received.*\nhint: did you mean .message.received.\?"
+  end)
+
+  it("of a type like no other", function()
+    fire("call.started", { chat = "chat-1" }) --> "fire: Chert sends no event of type .call.started., and no rule subscribes to it\nhint: there is .*lead_reply"
+  end)
+
+  it("of a type, in receive", function()
+    receive({ type = "reaction.aded" }) --> "receive: Chert sends no event of type .reaction.aded.*\nhint: did you mean .reaction.added.\?"
+  end)
+
+  it("of a type that is no string", function()
+    receive({ type = 1 }) --> "receive: type must be a string"
+  end)
+
+  it("of a type that was received", function()
+    receive({ type = "call.started", chat = "chat-1" })
+    fire("call.started", { chat = "chat-1" })
+    assert.not_failed()
+  end)
+
+  it("of a timer", function()
+    fire("timer:chek", { chat = "chat-1" }) --> "fire: no rule waits for the timer .chek., and none has set it\nhint: did you mean .check.\?"
+  end)
+
+  it("of a schedule", function()
+    fire("schedule", { name = "hourli" }) --> "fire: no rule of chert.every is named .hourli.\nhint: did you mean .hourly.\?"
+  end)
+
+  it("of a chat that a rule named", function()
+    receive({ chat = "chat-1", text = "other" })
+    assert.called("read", "c9", 1)
+  end)
+
+  it("of a message that a rule reacts to", function()
+    assert.called({ kind = "react", message = "msg-one" })
+  end)
+end)
+
+describe("Lua's own words behind a dot", function()
+  it("have a capital", function()
+    assert.is.True(true)
+    assert.is.False(false)
+    assert.is.Nil(nil)
+    assert.is_not.Nil(1)
+    assert.is.Function(print)
+    assert.True(1 == 1)
+  end)
+end)
+
+describe("the operator", function()
+  it("holds a chat that no event has named", function()
+    operator.hold("c5", "2h", { reason = "mine" })
+    assert.is_held("c5")
+    receive({ chat = "c5", text = "now" })
+    assert.is_unread("c5")
+    advance("2h")
+    assert.is_not_held("c5")
+    receive({ chat = "c5", text = "now" })
+    assert.is_read("c5")
+  end)
+
+  it("holds until a release", function()
+    receive("hello")
+    operator.hold("c1")
+    advance("300d")
+    assert.is_held("c1")
+    operator.release("c1")
+    assert.is_not_held("c1")
+  end)
+
+  it("ends the hold of a rule", function()
+    receive("hold")
+    operator.release()
+    receive("now")
+    assert.is_read("c1")
+  end)
+
+  it("drops what waits", function()
+    receive("later")
+    operator.hold("c1", "1m")
+    operator.release("c1")
+    advance("1h")
+    assert.was_not_called("read", "c1")
+  end)
+
+  it("reads a chat", function()
+    receive("hello")
+    operator.read("c1")
+    assert.is_read("c1")
+    assert.called("read", 1)
+    operator.read("c1")
+    assert.called("read", 1)
+    receive("hello again")
+    assert.is_unread("c1")
+  end)
+
+  it("reads no chat that a rule keeps unread: a veto beats any read", function()
+    receive("veto")
+    operator.read("c1")
+    assert.is_unread("c1")
+  end)
+
+  it("reads no chat that is held", function()
+    receive("hold")
+    operator.read("c1")
+    assert.is_read("c1") --> "expected chat c1 to be read, it is unread\nhint: the read asked by .operator. at 12:00:00 is dropped: vetoed"
+  end)
+
+  it("reads a chat that there is", function()
+    receive("hello")
+    operator.read("c2") --> "operator.read: no event and no rule has named the chat .c2.\nhint: there is c1"
+  end)
+
+  it("releases a chat that there is", function()
+    operator.release("c2") --> "operator.release: no event and no rule has named the chat .c2.\nhint: receive"
+  end)
+
+  it("wants a chat", function()
+    operator.hold() --> "operator.hold: the chat must be a string, got nil\nhint: operator.hold\(.c1., .2h.\)"
+  end)
+
+  it("wants a duration", function()
+    operator.hold("c1", "soon") --> "operator.hold: .*soon"
+  end)
+
+  it("wants fields that there are", function()
+    operator.hold("c1", "1h", { raeson = "x" }) --> "operator.hold: unknown field .raeson.\nhint: did you mean reason\?"
+  end)
+end)
