@@ -82,6 +82,7 @@ type Call struct {
 type Effects interface {
 	MarkRead(chat string, o ReadOptions) error
 	CancelRead(chat string) error
+	Postpone(chat string, until time.Time, reason string) error
 	KeepUnread(chat, reason string) error
 	Hold(chat string, until time.Time, reason string) error
 	Release(chat string) error

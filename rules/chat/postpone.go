@@ -46,24 +46,30 @@ func (c *Chat) PostponedUntil() time.Time {
 	if c.nothingNew() {
 		return time.Time{} // due reads are dropped as already_read, and none goes out
 	}
-	var until time.Time
+	if last := c.LastPostponement(); last != nil {
+		return last.Until
+	}
+	return time.Time{}
+}
+
+// LastPostponement is the one that ends last, though it may be over; nil if there
+// is none.
+func (c *Chat) LastPostponement() (last *Postponement) {
 	for i := range c.Postponed {
-		if p := &c.Postponed[i]; p.Until.After(until) {
-			until = p.Until
+		if p := &c.Postponed[i]; last == nil || p.Until.After(last.Until) {
+			last = p
 		}
 	}
-	return until
+	return last
 }
 
 // Postponement is the one that reads wait for at a time: of those that stand, the
 // last to end. ok is false if there is none.
 func (c *Chat) Postponement(now time.Time) (p Postponement, ok bool) {
-	until := c.PostponedUntil()
-	if !until.After(now) {
+	if !c.PostponedUntil().After(now) {
 		return Postponement{}, false
 	}
-	i := slices.IndexFunc(c.Postponed, func(p Postponement) bool { return p.Until.Equal(until) })
-	return c.Postponed[i], true
+	return *c.LastPostponement(), true
 }
 
 // nothingNew reports whether nothing that can be unread came since the last

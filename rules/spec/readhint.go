@@ -77,7 +77,14 @@ func (t *trial) whyUnread(id string) string {
 		if t.world.resume.After(due) {
 			due = t.world.resume
 		}
+		p, postponed := c.Postponement(t.world.Now())
+		if postponed = postponed && p.Until.After(due); postponed {
+			due = p.Until
+		}
 		hint := fmt.Sprintf("the read asked by %q waits until %s", a.Rule, t.stamp(due))
+		if postponed {
+			hint = fmt.Sprintf("the read asked by %q is %s", a.Rule, t.postponed(&p))
+		}
 		if a.Attempts > 0 {
 			hint = fmt.Sprintf("the call failed (%s) and is made again at %s", a.Error, t.stamp(due))
 		}
