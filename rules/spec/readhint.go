@@ -48,6 +48,36 @@ func checkHeld(t *trial, u *luabind.Use) verdict {
 	return v
 }
 
+// checkPostponed is postponed([chat]): reads of the chat wait, whichever pack asks.
+// It also holds where no rule of the pack asks for a read.
+func checkPostponed(t *trial, u *luabind.Use) verdict {
+	id := t.chatArg(u, "is_postponed", 1)
+	c, _ := t.world.Chat(id)
+	p, ok := c.Postponement(t.world.Now())
+	return verdict{
+		holds:   ok,
+		failure: fmt.Sprintf("expected reads of chat %s to be postponed, they are not", id),
+		hint:    t.lastPostponed(id),
+		opposed: fmt.Sprintf("expected reads of chat %s not to be postponed, they are until %s", id, t.stamp(p.Until)),
+		hintNot: fmt.Sprintf("by %s%s", p.By(), because(p.Reason)),
+	}
+}
+
+// lastPostponed says until when the rules last postponed reads of a chat; "" if
+// they never did.
+func (t *trial) lastPostponed(id string) string {
+	for i := len(t.world.log) - 1; i >= 0; i-- {
+		for _, said := range t.world.log[i].Rules {
+			for _, w := range said.Wishes {
+				if w.Kind == chat.WishPostpone && w.Chat == id && !w.Shadow {
+					return fmt.Sprintf("%q postponed them until %s", said.Rule, t.stamp(w.Due))
+				}
+			}
+		}
+	}
+	return ""
+}
+
 // whyRead says which read the last call was made for.
 func (t *trial) whyRead(id string) string {
 	calls := t.world.Calls()
