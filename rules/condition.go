@@ -39,6 +39,10 @@ type matching struct {
 	patterns []*regexp.Regexp
 }
 
+// inChat holds if the event has a chat, which each event says.
+type inChat struct{}
+
+func (c inChat) field() string    { return "chat" }
 func (c *oneOf) field() string    { return c.key }
 func (c *isTrue) field() string   { return c.key }
 func (c *contains) field() string { return "text" }
@@ -60,6 +64,13 @@ func (c *oneOf) why(p *probe) string {
 	}
 	return fmt.Sprintf("%s: %q is not %s", c.key, v, orList(c.values))
 }
+
+func (c inChat) holds(p *probe) event.Truth {
+	_, has := p.chat()
+	return event.TruthOf(has)
+}
+
+func (c inChat) why(*probe) string { return "chat: the event has none" }
 
 func (c *isTrue) holds(p *probe) event.Truth {
 	v, known := c.get(p).Known()
@@ -143,6 +154,17 @@ func list(field func(*probe) (string, bool), normal func(string) string) func(st
 		}
 		return &oneOf{lastName(name), field, sortedSet(values)}, nil
 	}
+}
+
+// chats compiles ids of chats, or true for any chat.
+func chats(name string, v any) (condition, *problem) {
+	switch any, isFlag := v.(bool); {
+	case isFlag && any:
+		return inChat{}, nil
+	case isFlag:
+		return nil, &problem{message: name + ": expected ids of chats, or true, got the boolean false", hint: "for events without a chat write except = { chat = true }"}
+	}
+	return list((*probe).chat, nil)(name, v)
 }
 
 // handles compiles phone numbers and mail addresses.

@@ -95,6 +95,9 @@ func (c *clause) contradicts() string {
 
 // implies reports whether every event that meets one condition meets the other.
 func implies(given, then condition) bool {
+	if _, any := then.(inChat); any {
+		return given.field() == "chat"
+	}
 	switch g := given.(type) {
 	case *oneOf:
 		t, ok := then.(*oneOf)
@@ -140,6 +143,8 @@ func implies(given, then condition) bool {
 
 func keyOf(c condition) string {
 	switch c := c.(type) {
+	case inChat:
+		return c.field()
 	case *oneOf:
 		return c.key
 	case *isTrue:

@@ -61,7 +61,7 @@ func whereKeys() []whereKey {
 		{"is_group", flag((*probe).isGroup)},
 		{"source", choice((*probe).source, event.SourceWebhook, event.SourceStream, event.SourceCatchup, event.SourceFile, event.SourceEngine)},
 		{"service", list((*probe).service, strings.ToLower)},
-		{"chat", list((*probe).chat, nil)},
+		{"chat", chats},
 		{"line", handles((*probe).line)},
 		{"from", handles((*probe).from)},
 		{"has_media", flag((*probe).hasMedia)},

@@ -16,6 +16,7 @@ type registration struct {
 	path    string   // of the function that is called
 	types   []string // nil: unknown
 	where   bool     // it has conditions
+	inChat  bool     // they ask for what only an event with a chat has, or may do so
 	unnamed bool     // it certainly has no name
 	handler ast.Expr // nil: none found
 	fn      *function
@@ -50,7 +51,9 @@ func (f *file) registrationOf(c *call) *registration {
 		if len(args) > 0 {
 			r.types = f.typesIn(args[0])
 		}
-		r.where = len(args) > 2
+		if r.where = len(args) > 2; r.where {
+			r.inChat = f.asksForChat(args[1])
+		}
 		if len(args) > 1 {
 			r.handler = args[len(args)-1]
 		}
@@ -62,7 +65,9 @@ func (f *file) registrationOf(c *call) *registration {
 		if on := fieldOf(t, "on"); on != nil {
 			r.types = f.typesIn(on)
 		}
-		r.where = fieldOf(t, "where") != nil
+		if where := fieldOf(t, "where"); where != nil {
+			r.where, r.inChat = true, f.asksForChat(where)
+		}
 		r.unnamed = fieldOf(t, "name") == nil
 		r.handler = fieldOf(t, "run")
 	case "chert.every":
@@ -75,6 +80,22 @@ func (f *file) registrationOf(c *call) *registration {
 		return nil
 	}
 	return r
+}
+
+// asksForChat reports whether a where lets pass only events that have a chat. One
+// that is not certain may do so.
+func (f *file) asksForChat(where ast.Expr) bool {
+	t := f.tableOf(where)
+	if t == nil {
+		return true
+	}
+	for _, field := range t.Fields {
+		key, ok := field.Key.(*ast.StringExpr)
+		if !ok || key.Value == "chat" || key.Value == "is_group" || key.Value == "line" {
+			return true
+		}
+	}
+	return false
 }
 
 // typesIn are the types of events in an argument; nil if they are not certain.

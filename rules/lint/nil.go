@@ -77,6 +77,9 @@ func (f *file) checkNil() {
 			}
 			f.fail(codeNil, at, hint, "%s is nil in an event %q: %s.%s fails", base, typ, base, key)
 		default:
+			if base == "ev.chat" || base == "ev.state" {
+				hint = "ask for a chat: where = { chat = true }; or look first: if not ev.chat then return end"
+			}
 			f.warn(codeNil, at, hint, "%s may be nil in an event %q: then %s.%s fails", base, typ, base, key)
 		}
 		told[in] = append(told[in], base)
@@ -100,7 +103,8 @@ func worstOf(handles []*registration, part string) (presence, string) {
 				nevers++
 				at = t
 			case perhaps:
-				if !r.where { // conditions may ask for what only a chat has
+				// Conditions may ask for what only a chat, or a message, has.
+				if asked := part == "ev.chat" || part == "ev.state"; asked && !r.inChat || !asked && !r.where {
 					worst, at = perhaps, t
 				}
 			}

@@ -9,6 +9,19 @@ end)
 chert.on("*", { is_group = false }, function(ev)
   chert.mark_read(ev.chat.id)
 end)
+chert.on("*", { chat = true }, function(ev)
+  chert.mark_read(ev.chat.id)
+  ev.state.seen = true
+end)
+chert.rule({ name = "in a chat", on = "*", where = { chat = true, text = "x" }, run = function(ev)
+  chert.mark_read(ev.chat.id)
+end })
+chert.on("*", { text = "x" }, function(ev)
+  chert.mark_read(ev.chat.id) --> "19: warning: ev.chat may be nil in an event .\*.: then ev.chat.id fails \[CH042\].ask for a chat: where = { chat = true }"
+end)
+chert.rule({ name = "not in c1", on = "*", where = { except = { chat = "c1" } }, run = function(ev)
+  chert.mark_read(ev.chat.id) --> "ev.chat may be nil in an event .\*."
+end })
 chert.on("*", function(ev)
   if not ev.chat then
     return
