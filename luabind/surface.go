@@ -134,7 +134,7 @@ var (
 
 // where are the conditions an event is compared with before any Lua runs.
 var where = Param{Name: "where", Type: "Where", Optional: true, Doc: "All must hold; a list means any of its values.", Keys: []Param{
-	{Name: "chat", Type: "string|string[]", Optional: true, Doc: "The chat's id."},
+	{Name: "chat", Type: "string|string[]|boolean", Optional: true, Doc: "The chat's id; true: any chat."},
 	{Name: "is_group", Type: "boolean", Optional: true, Doc: "Whether it is a group."},
 	{Name: "direction", Type: "string|string[]", Optional: true, Doc: "\"inbound\" or \"outbound\"."},
 	{Name: "line", Type: "string|string[]", Optional: true, Doc: "The phone line of ours."},

@@ -12,12 +12,10 @@
 chert.rule({
   name = "wait for the hours",
   on = "*",
+  where = { chat = true },
   outside = config.hours,
   tz = config.tz,
   run = function(ev)
-    if not ev.chat then
-      return
-    end
     chert.postpone(ev.chat.id, { at = config.hours, tz = config.tz, reason = "outside of the hours" })
   end,
 })

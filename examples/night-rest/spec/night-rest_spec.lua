@@ -34,12 +34,6 @@ describe("night-rest", function()
     assert.is_postponed("c1")
   end)
 
-  it("does not mind an event without a chat", function()
-    clock("2026-01-05 22:00", "America/New_York")
-    fire("line.changed")
-    assert.not_failed()
-  end)
-
   it("is neither a veto nor a hold", function()
     clock("2026-01-05 22:00", "America/New_York")
     receive({ chat = "c1", text = "hello" })
