@@ -141,5 +141,8 @@ func (s *step) endPostponements(match func(*Postponement) bool) {
 // settlePostponed forgets the postponements that are over, and those whose event
 // is read.
 func (s *step) settlePostponed() {
+	if len(s.c.Postponed) == 0 {
+		return
+	}
 	s.endPostponements(func(p *Postponement) bool { return !p.Until.After(s.now) || p.Seq <= s.c.ReadThrough })
 }
