@@ -28,7 +28,7 @@ func chertMarkRead(vm *VM, L *lua.LState) int {
 	o := wantTable(L, name, 2)
 	r := ReadOptions{Due: vm.call.Now, Reason: o.reason(), EvenIfNewer: o.bool("even_if_newer")}
 	if due, given := vm.due(L, o); given {
-		r.Due, r.Delayed = due, true
+		r.Due, r.Delayed = due, due.After(vm.call.Now) || o.text("at") != ""
 	}
 	if err := vm.call.Effects.MarkRead(chat, r); err != nil {
 		fail(L, name, err)
