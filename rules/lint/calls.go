@@ -116,6 +116,7 @@ func (f *file) checkPostpone(c *call) {
 	if t == nil || f.checkTime("chert.postpone", t) {
 		return
 	}
+	f.checkAnyHour(c, t)
 	// Another key may be one of them, worked out or misspelt.
 	if !slices.ContainsFunc(t.Fields, func(field *ast.Field) bool {
 		key, plain := field.Key.(*ast.StringExpr)
@@ -123,6 +124,32 @@ func (f *file) checkPostpone(c *call) {
 	}) {
 		f.fail(codeArgument, f.start(t), `write { at = "Mon-Fri 09:00" } or { after = "1h" }`, "chert.postpone: after or at is missing: they say until when reads wait")
 	}
+}
+
+// checkAnyHour looks for a postponement to a time of day in a rule that runs at all
+// hours: just after that time, too, reads wait until it comes again.
+func (f *file) checkAnyHour(c *call, t *ast.TableExpr) {
+	e := fieldOf(t, "at")
+	if e == nil || !c.fn.runsFor(func(r *registration) bool { return r.anyHour }) {
+		return
+	}
+	at, ok := f.constOf(e).(string)
+	if _, err := luabind.ParseOpening(at, nil); !ok || err != nil {
+		return
+	}
+	if _, err := luabind.ParseWindow(at, nil); err == nil {
+		return // within it nothing is postponed
+	}
+	for _, other := range f.calls {
+		if other.expr.Func == nil {
+			continue
+		}
+		if path := f.pathOf(other.expr.Func); path == "chert.within" || path == "chert.date" || path == "chert.now" {
+			return // it may look at the time itself
+		}
+	}
+	f.warn(codeAnyHour, f.start(e), `write a window, within which nothing is postponed: at = "Mon-Fri 09:00-17:30"; or give the rule outside = …`,
+		"chert.postpone: the rule runs at all hours, and at %q is the next such time: just after it, reads wait until it comes again", at)
 }
 
 // given reports whether a key certainly has a value.
