@@ -102,7 +102,8 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *store.Entry) 
 		in.Wishes = []chat.Wish{entry.Forward.Wish}
 		in.Block = entry.Forward.Block
 		decision.Note = fmt.Sprintf("carries a wish of event %d here", entry.Cause)
-		if w := &entry.Forward.Wish; w.Acts() && set.Withdrawn(w.Pack, w.Version) || w.Kind == chat.WishRead && !set.HasRule(w.Pack, w.Rule) {
+		ends := func(w *chat.Wish) bool { return w.Acts() || w.Kind == chat.WishPostpone } // when its pack goes off
+		if w := &entry.Forward.Wish; ends(w) && set.Withdrawn(w.Pack, w.Version) || w.Kind == chat.WishRead && !set.HasRule(w.Pack, w.Rule) {
 			in.Wishes = nil
 			decision.Note = fmt.Sprintf("drops a wish of event %d: pack %q, or that version or rule of it, is no longer live", entry.Cause, w.Pack)
 		}

@@ -34,6 +34,8 @@ func TestForwardedWishOfWhatIsNoLongerLiveIsDropped(t *testing.T) {
 		{"live", "deleted", chat.WishHold, false},
 		{"gone", "r", chat.WishHold, false},
 		{"gone", "r", chat.WishKeepUnread, false},
+		{"live", "deleted", chat.WishPostpone, false},
+		{"gone", "r", chat.WishPostpone, true},
 	} {
 		n++
 		id, chatID := fmt.Sprint("wish", n), fmt.Sprint("c", n)
@@ -58,6 +60,9 @@ func TestForwardedWishOfWhatIsNoLongerLiveIsDropped(t *testing.T) {
 		found, err := r.st.Chat(ctx, chatID)
 		if held := found.Hold.Active(time.Now()); err != nil || held != (c.kind == chat.WishHold) || (found.Veto > 0) != (c.kind == chat.WishHold || c.kind == chat.WishKeepUnread) {
 			t.Errorf("%s of %s/%s: the chat is %+v (%v)", c.kind, c.pack, c.rule, found, err)
+		}
+		if postponed := len(found.Postponed) > 0; postponed != (c.kind == chat.WishPostpone && !c.dropped) {
+			t.Errorf("%s of %s/%s: the chat is %+v", c.kind, c.pack, c.rule, found)
 		}
 	}
 }

@@ -114,7 +114,7 @@ end })`)
 // partly is a store that answers all but one question.
 type partly struct {
 	store.Store
-	stats, holds error
+	stats, holds, postponed error
 }
 
 func (p partly) Stats(ctx context.Context) (store.Stats, error) {
@@ -131,13 +131,20 @@ func (p partly) Holds(ctx context.Context, now time.Time, limit int) ([]store.Ho
 	return p.Store.Holds(ctx, now, limit)
 }
 
+func (p partly) Postponed(ctx context.Context, now time.Time, limit int) ([]store.Postponement, int64, error) {
+	if p.postponed != nil {
+		return nil, 0, p.postponed
+	}
+	return p.Store.Postponed(ctx, now, limit)
+}
+
 // Where the store does not say one thing, the status says that something is
 // missing: nobody takes it for none.
 func TestStatusSaysWhatIsUnknown(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "read.lua", readAll)
 	whole := c.m.store
-	for name, st := range map[string]store.Store{"counts": partly{Store: whole, stats: errKilled}, "holds": partly{Store: whole, holds: errKilled}} {
+	for name, st := range map[string]store.Store{"counts": partly{Store: whole, stats: errKilled}, "holds": partly{Store: whole, holds: errKilled}, "postponements": partly{Store: whole, postponed: errKilled}} {
 		c.m.store = st
 		if got, err := c.m.Status(ctx); err != nil || !strings.Contains(got.Unknown, errKilled.Error()) {
 			t.Errorf("without %s: unknown is %q, %v", name, got.Unknown, err)

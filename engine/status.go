@@ -20,10 +20,13 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	h := m.health()
 	reading, cancel := patience(ctx)
 	defer cancel()
-	unknown, held := "", (*control.Holds)(nil)
+	unknown, held, postponed := "", (*control.Holds)(nil), (*control.Postponed)(nil)
 	stats, err := m.store.Stats(reading)
 	if err == nil {
 		held, err = m.holds(reading)
+	}
+	if err == nil {
+		postponed, err = m.postponed(reading)
 	}
 	if err != nil {
 		// What the store holds is the least that people want to know now.
@@ -34,7 +37,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 		NotReady: h.NotReady, NoCalls: h.NoCalls, Blocked: h.Blocked, Notes: h.Notes, Paused: m.eng.calls.Paused(), Calls: m.callsStatus(),
 		Events: stats.Events, Pending: stats.Pending, Chats: stats.Chats,
 		Quarantined: stats.Quarantined, Bytes: stats.Bytes, Actions: map[string]int64{},
-		Unknown: unknown, Holds: held,
+		Unknown: unknown, Holds: held, Postponed: postponed,
 	}
 	for status, n := range stats.Actions {
 		st.Actions[string(status)] = n
@@ -63,6 +66,19 @@ func (m *manager) holds(ctx context.Context) (*control.Holds, error) {
 		held.First = append(held.First, control.Hold{Chat: h.Chat, By: h.By, Until: h.Until, Reason: h.Reason})
 	}
 	return held, nil
+}
+
+// postponed lists the chats of which reads wait; nil: there is none.
+func (m *manager) postponed(ctx context.Context) (*control.Postponed, error) {
+	list, total, err := m.store.Postponed(ctx, m.eng.c.Now(), control.ShownPostponed)
+	if err != nil || total == 0 {
+		return nil, err
+	}
+	postponed := &control.Postponed{Total: total}
+	for _, p := range list {
+		postponed.First = append(postponed.First, control.Postponement{Chat: p.Chat, By: p.By(), Until: p.Until, Reason: p.Reason})
+	}
+	return postponed, nil
 }
 
 // patience is how long people wait for a store that may hang.

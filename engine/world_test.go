@@ -45,6 +45,8 @@ chert.on("action.done", function(ev)
 end)`, "b.lua", `
 chert.on("message.received", { text = "veto" }, function(ev) chert.keep_unread(ev.chat.id) end)
 chert.on("message.received", { text = "hold" }, function(ev) chert.hold(ev.chat.id, "1h") end)
+chert.on("message.received", { text = "wait" }, function(ev) chert.postpone(ev.chat.id, { after = "1h" }) end)
+chert.on("message.received", { text = "far" }, function(ev) chert.postpone("elsewhere", { after = "1h" }) end)
 chert.on("message.received", { text = "free" }, function(ev) chert.release(ev.chat.id) end)
 chert.on("message.received", { text = "boom" }, function(ev) error("oops") end)
 chert.on("message.received", function(ev)
@@ -62,7 +64,7 @@ end)`}
 	w := spec.NewWorld(spec.WorldConfig{Set: set})
 
 	random := rand.New(rand.NewPCG(1, 2))
-	texts := []string{"now", "rest", "later", "timer", "other", "veto", "hold", "free", "boom", "boom now", "later veto", "hm"}
+	texts := []string{"now", "rest", "later", "timer", "other", "veto", "hold", "free", "boom", "boom now", "later veto", "hm", "wait now", "far other"}
 	for n := range 60 {
 		ev := message([]string{"c1", "c2"}[random.IntN(2)], fmt.Sprintf("e%d", n), texts[random.IntN(len(texts))])
 		if err := w.Receive(context.Background(), ev); err != nil {

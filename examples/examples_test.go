@@ -141,13 +141,16 @@ func TestExamplesTogether(t *testing.T) {
 		}
 	}
 	ran := map[string]bool{}
-	held := map[string]time.Time{}
+	held, waits := map[string]time.Time{}, map[string]time.Time{}
 	for _, h := range w.Log() {
 		if h.Blocked {
 			t.Errorf("%s: reads were blocked", h.Event.ID)
 		}
 		if h.Call != nil && h.Call.Call.Kind == chat.Read && h.At.Before(held[h.Chat]) {
 			t.Errorf("chat %s was read at %s, and is held until %s", h.Chat, h.At, held[h.Chat])
+		}
+		if h.Call != nil && h.Call.Call.Kind == chat.Read && h.At.Before(waits[h.Chat]) {
+			t.Errorf("chat %s was read at %s, and is postponed until %s", h.Chat, h.At, waits[h.Chat])
 		}
 		for _, said := range h.Rules {
 			if said.Failure != nil {
@@ -158,6 +161,9 @@ func TestExamplesTogether(t *testing.T) {
 				if wish.Kind == chat.WishHold && wish.Due.After(held[wish.Chat]) {
 					held[wish.Chat] = wish.Due
 				}
+				if wish.Kind == chat.WishPostpone && wish.Due.After(waits[wish.Chat]) {
+					waits[wish.Chat] = wish.Due
+				}
 			}
 		}
 	}
@@ -166,8 +172,8 @@ func TestExamplesTogether(t *testing.T) {
 			t.Errorf("%s never ran", p.Name)
 		}
 	}
-	if len(w.Calls()) < 100 || len(held) < 10 {
-		t.Errorf("%d calls were made and %d chats held: too few to say anything", len(w.Calls()), len(held))
+	if len(w.Calls()) < 100 || len(held) < 10 || len(waits) < 10 {
+		t.Errorf("%d calls were made, %d chats held and %d postponed: too few to say anything", len(w.Calls()), len(held), len(waits))
 	}
 }
 

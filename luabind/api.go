@@ -34,8 +34,8 @@ func bindings() map[string]binding {
 	return map[string]binding{
 		"chert.on": chertOn, "chert.rule": chertRule, "chert.every": chertEvery,
 
-		"chert.mark_read": chertMarkRead, "chert.cancel_read": chertCancelRead, "chert.keep_unread": chertKeepUnread,
-		"chert.hold": chertHold, "chert.release": chertRelease, "chert.set_timer": chertSetTimer, "chert.cancel_timer": chertCancelTimer,
+		"chert.mark_read": chertMarkRead, "chert.cancel_read": chertCancelRead, "chert.postpone": chertPostpone,
+		"chert.keep_unread": chertKeepUnread, "chert.hold": chertHold, "chert.release": chertRelease, "chert.set_timer": chertSetTimer, "chert.cancel_timer": chertCancelTimer,
 		"chert.typing": chertTyping, "chert.react": chertReact, "chert.send": chertSend,
 
 		"chert.now": chertNow, "chert.within": chertWithin, "chert.date": chertDate, "chert.normalize": chertNormalize, "chert.cut": chertCut,

@@ -254,6 +254,7 @@ type silent struct{ world }
 
 func (*silent) MarkRead(string, ReadOptions) error               { return nil }
 func (*silent) CancelRead(string) error                          { return nil }
+func (*silent) Postpone(string, time.Time, string) error         { return nil }
 func (*silent) KeepUnread(string, string) error                  { return nil }
 func (*silent) Hold(string, time.Time, string) error             { return nil }
 func (*silent) Release(string) error                             { return nil }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -26,27 +27,54 @@ func chertMarkRead(vm *VM, L *lua.LState) int {
 	chat := wantChat(vm, L, name, 1)
 	o := wantTable(L, name, 2)
 	r := ReadOptions{Due: vm.call.Now, Reason: o.reason(), EvenIfNewer: o.bool("even_if_newer")}
-	at, tz := o.text("at"), o.text("tz")
-	switch after := o.get("after"); {
-	case after != lua.LNil && at != "":
-		raise(L, "keep one of them", "%s: after and at exclude each other", name)
-	case tz != "" && at == "":
-		raise(L, `at = "Mon-Fri 09:00"`, "%s: tz says where at is meant, and there is no at", name)
-	case after != lua.LNil:
-		r.Due, r.Delayed = r.Due.Add(o.duration("after")), true
-	case at != "":
-		w, err := vm.opening(L, at, tz)
-		if err != nil {
-			raise(L, "", "%s: at: %v", name, err)
-		}
-		charge(L, 50, 0)
-		r.Due, r.Delayed = w.NextOpening(vm.call.Now), true
+	if due, given := vm.due(L, o); given {
+		r.Due, r.Delayed = due, due.After(vm.call.Now) || o.text("at") != ""
 	}
 	if err := vm.call.Effects.MarkRead(chat, r); err != nil {
 		fail(L, name, err)
 	}
 	return 0
 }
+
+// due is the time that the options after, at and tz name. given is false if they
+// name none.
+func (vm *VM) due(L *lua.LState, o table) (due time.Time, given bool) {
+	at, tz := o.text("at"), o.text("tz")
+	switch after := o.get("after"); {
+	case after != lua.LNil && at != "":
+		raise(L, "keep one of them", "%s: after and at exclude each other", o.function)
+	case tz != "" && at == "":
+		raise(L, `at = "Mon-Fri 09:00"`, "%s: tz says where at is meant, and there is no at", o.function)
+	case after != lua.LNil:
+		return vm.call.Now.Add(o.duration("after")), true
+	case at != "":
+		w, err := vm.opening(L, at, tz)
+		if err != nil {
+			raise(L, "", "%s: at: %v", o.function, err)
+		}
+		charge(L, 50, 0)
+		return w.NextOpening(vm.call.Now), true
+	}
+	return time.Time{}, false
+}
+
+// chertPostpone is chert.postpone(chat_id, options).
+func chertPostpone(vm *VM, L *lua.LState) int {
+	const name = "chert.postpone"
+	chat := wantChat(vm, L, name, 1)
+	o := wantTable(L, name, 2)
+	until, given := vm.due(L, o)
+	if !given {
+		raise(L, noTimeHint, "%s: after or at is missing: they say until when reads wait", name)
+	}
+	if err := vm.call.Effects.Postpone(chat, until, o.reason()); err != nil {
+		fail(L, name, err)
+	}
+	return 0
+}
+
+// noTimeHint is for a postponement that does not say until when.
+const noTimeHint = `write { at = "Mon-Fri 09:00" } or { after = "1h" }; to keep the chat unread, chert.keep_unread(chat_id)`
 
 // chertCancelRead is chert.cancel_read(chat_id).
 func chertCancelRead(vm *VM, L *lua.LState) int {

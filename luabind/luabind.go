@@ -82,6 +82,7 @@ type Call struct {
 type Effects interface {
 	MarkRead(chat string, o ReadOptions) error
 	CancelRead(chat string) error
+	Postpone(chat string, until time.Time, reason string) error
 	KeepUnread(chat, reason string) error
 	Hold(chat string, until time.Time, reason string) error
 	Release(chat string) error
@@ -96,7 +97,7 @@ type Effects interface {
 // ReadOptions is the second argument of chert.mark_read.
 type ReadOptions struct {
 	Due         time.Time // Call.Now plus after, or the next opening of at
-	Delayed     bool      // after or at was given: the rule must have a name
+	Delayed     bool      // after (more than 0) or at was given: the rule must have a name
 	Reason      string
 	EvenIfNewer bool
 }

@@ -109,6 +109,9 @@ chert.on("message.received", function(ev)
   chert.mark_read(id, { at = "Mon-Fri 09:00", tz = "Asia/Tokyo" })
   chert.mark_read(id, { at = "07:00-08:00", reason = ("x"):rep(1000) })
   chert.cancel_read(id)
+  chert.postpone(id, { after = "8h" })
+  chert.postpone("c2", { at = "Mon-Fri 09:00-17:30", tz = "Asia/Tokyo", reason = "closed" })
+  chert.postpone(id, { at = "Mon-Fri 07:00-17:30" })
   chert.keep_unread(id)
   chert.keep_unread("c2", { reason = "vip" })
   chert.hold(id, "1d")
@@ -131,11 +134,11 @@ end)`)
 	want := []string{
 		`mark_read c1 01-05 12:00:00 delayed=false reason="" newer=false`,
 		`mark_read c1 01-05 12:01:30 delayed=true reason="settled" newer=true`,
-		`mark_read c1 01-05 12:00:00 delayed=true reason="" newer=false`,
+		`mark_read c1 01-05 12:00:00 delayed=false reason="" newer=false`,
 		`mark_read c1 01-05 14:00:00 delayed=true reason="" newer=false`,
 		`mark_read c1 01-06 00:00:00 delayed=true reason="" newer=false`,
 		`mark_read c1 01-05 12:00:00 delayed=true reason="` + strings.Repeat("x", 500) + `…" newer=false`,
-		`cancel_read c1`, `keep_unread c1 ""`, `keep_unread c2 "vip"`,
+		`cancel_read c1`, `postpone c1 01-05 20:00:00 ""`, `postpone c2 01-06 00:00:00 "closed"`, `postpone c1 01-05 12:00:00 ""`, `keep_unread c1 ""`, `keep_unread c2 "vip"`,
 		`hold c1 01-06 12:00:00 ""`, `hold c1 01-05 12:01:00 "quiet"`, `release c1`,
 		`after 01-05 12:05:00 settle `, `after 01-05 12:00:01 more {"list":["a"],"n":1}`,
 		`after 01-05 13:00:00 raw [{"type":"text","value":"Your code is 123456"},{"type":"media","attachment_id":"in_1","mime_type":"image/jpeg"}]`,
@@ -165,7 +168,7 @@ func (hinted) Hint() string  { return "use chert.rule" }
 func TestWorldRefuses(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{
-		`chert.mark_read("c")`, `chert.cancel_read("c")`, `chert.keep_unread("c")`, `chert.hold("c", 1)`, `chert.release("c")`,
+		`chert.mark_read("c")`, `chert.cancel_read("c")`, `chert.postpone("c", { after = 1 })`, `chert.keep_unread("c")`, `chert.hold("c", 1)`, `chert.release("c")`,
 		`chert.set_timer("t", 1)`, `chert.cancel_timer("t")`, `chert.typing("c", "typing")`, `chert.react("m", "love")`, `chert.send("c", "x")`,
 		`kv.get("a")`, `kv.set("a", 1)`, `kv.set("a", nil)`, `kv.incr("a")`, `kv.delete("a")`, `kv.list("a")`, `data.load("x")`,
 		`ev.state: ev.state.n = 1`,

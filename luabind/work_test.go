@@ -28,8 +28,9 @@ var worked = map[string]string{
 	"table.remove": "table.insert(t, 1, 1) table.remove(t, 1)", "table.sort": "table.sort(t)",
 
 	"chert.mark_read": "pcall(chert.mark_read, 'c1', { reason = s })", "chert.keep_unread": "pcall(chert.keep_unread, 'c1', { reason = s })",
-	"chert.hold": "pcall(chert.hold, 'c1', '1d', { reason = s })", "chert.set_timer": "pcall(chert.set_timer, 'x', '1m', s)",
-	"chert.send": "", "chert.notify": "", "chert.postpone": "", "chert.cancel_read": "", "chert.release": "", "chert.cancel_timer": "", "chert.typing": "", "chert.react": "",
+	"chert.postpone": "pcall(chert.postpone, 'c1', { after = '1h', reason = s })",
+	"chert.hold":     "pcall(chert.hold, 'c1', '1d', { reason = s })", "chert.set_timer": "pcall(chert.set_timer, 'x', '1m', s)",
+	"chert.send": "", "chert.notify": "", "chert.cancel_read": "", "chert.release": "", "chert.cancel_timer": "", "chert.typing": "", "chert.react": "",
 	"chert.now": "", "chert.within": "", "chert.date": "", "chert.list": "",
 	"chert.normalize": "chert.normalize(s)", "chert.cut": "chert.cut(s, 1)",
 

@@ -35,6 +35,9 @@ func (w *world) MarkRead(chat string, o ReadOptions) error {
 	return w.say("mark_read %s %s delayed=%t reason=%q newer=%t", chat, o.Due.UTC().Format("01-02 15:04:05"), o.Delayed, o.Reason, o.EvenIfNewer)
 }
 func (w *world) CancelRead(chat string) error { return w.say("cancel_read %s", chat) }
+func (w *world) Postpone(chat string, until time.Time, reason string) error {
+	return w.say("postpone %s %s %q", chat, until.UTC().Format("01-02 15:04:05"), reason)
+}
 func (w *world) KeepUnread(chat, reason string) error {
 	return w.say("keep_unread %s %q", chat, reason)
 }

@@ -16,8 +16,8 @@ type Forwarded struct {
 
 // Forwarded are the wishes for other chats than own, in the order in which they
 // are to be handled there, each as an event. It is such that what holds within
-// one event holds for them, too: releases come first and vetoes last, so that a
-// veto wins whatever the order of the rules; and of the reads that one handler
+// one event holds for them, too: releases and postponements come first and vetoes
+// last, so that a read waits and a veto wins whatever the order of the rules; and of the reads that one handler
 // asks for a chat the one due first comes last, so that it replaces the others.
 func (r *Result) Forwarded(own string) []Forwarded {
 	var list []Forwarded
@@ -38,7 +38,7 @@ func (r *Result) Forwarded(own string) []Forwarded {
 
 func (f *Forwarded) rank() int {
 	switch f.Wish.Kind {
-	case chat.WishRelease:
+	case chat.WishRelease, chat.WishPostpone:
 		return 0
 	case chat.WishKeepUnread, chat.WishHold:
 		return 2

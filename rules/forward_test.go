@@ -39,6 +39,7 @@ func TestForwardedOrder(t *testing.T) {
 		"own wishes are left out": {[]string{"mark_read c1; mark_read c2"}, "0.1"},
 		"vetoes last, releases first": {
 			[]string{"keep_unread; mark_read; hold", "mark_read; release; send"}, "1.1 0.1 1.0 1.2 0.0 0.2"},
+		"postponements before reads": {[]string{"mark_read; postpone 1h", "keep_unread; postpone"}, "0.1 1.1 0.0 1.0"},
 		"of one handler's reads the soonest last": {
 			[]string{"mark_read 10s; mark_read 30s; mark_read 20s"}, "0.1 0.2 0.0"},
 		"each chat and handler for itself": {

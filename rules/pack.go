@@ -22,7 +22,7 @@ type Pack struct {
 	// CanVeto says that reads of an event are blocked if a handler of the pack
 	// fails at it.
 	CanVeto bool
-	// CanHold says that its code may hold chats: then newer reads of the chat are
+	// CanHold says that its code may hold chats or postpone their reads: then newer reads of the chat are
 	// blocked, too.
 	CanHold bool
 	// onlyVetoes says that its code asks for vetoes and for no reads.

@@ -38,6 +38,10 @@ func (w *wishes) CancelRead(chatID string) error {
 	return w.add(chatID, chat.Wish{Kind: chat.WishCancelRead})
 }
 
+func (w *wishes) Postpone(chatID string, until time.Time, reason string) error {
+	return w.add(chatID, chat.Wish{Kind: chat.WishPostpone, Due: until, Reason: reason})
+}
+
 func (w *wishes) KeepUnread(chatID, reason string) error {
 	return w.add(chatID, chat.Wish{Kind: chat.WishKeepUnread, Reason: reason})
 }

@@ -23,7 +23,7 @@ func TestWishes(t *testing.T) {
 	later := noon.Add(time.Minute)
 	for _, err := range []error{
 		w.MarkRead("c1", luabind.ReadOptions{Due: later, Delayed: true, Reason: "why", EvenIfNewer: true}),
-		w.CancelRead("c2"), w.KeepUnread("c1", "vip"), w.Hold("c1", later, "vip"), w.Release("c1"),
+		w.CancelRead("c2"), w.Postpone("c1", later, "night"), w.KeepUnread("c1", "vip"), w.Hold("c1", later, "vip"), w.Release("c1"),
 		w.After(later, "t", json.RawMessage(`{"n":1}`)), w.CancelTimer("t"),
 		w.Typing("c1", "typing"), w.React("m1", "love"), w.Send("c3", `say "hi"`),
 	} {
@@ -36,6 +36,7 @@ func TestWishes(t *testing.T) {
 	want := []Wish{
 		stamped("c1", chat.Wish{Kind: chat.WishRead, Due: later, Reason: "why", EvenIfNewer: true}),
 		stamped("c2", chat.Wish{Kind: chat.WishCancelRead}),
+		stamped("c1", chat.Wish{Kind: chat.WishPostpone, Due: later, Reason: "night"}),
 		stamped("c1", chat.Wish{Kind: chat.WishKeepUnread, Reason: "vip"}),
 		stamped("c1", chat.Wish{Kind: chat.WishHold, Due: later, Reason: "vip"}),
 		stamped("c1", chat.Wish{Kind: chat.WishRelease}),
@@ -97,6 +98,8 @@ func TestWishInWords(t *testing.T) {
 		{Wish{"c2", chat.Wish{Kind: chat.WishTimer, Name: "x", Due: noon.Add(time.Minute)}}, `set_timer "x" chat c2 after 1m0s`},
 		{Wish{"c1", chat.Wish{Kind: chat.WishCancelTimer, Name: "x", Due: noon.Add(time.Minute)}}, `cancel_timer "x"`},
 		{Wish{"c1", chat.Wish{Kind: chat.WishHold, Due: noon.Add(time.Hour), Reason: "vip"}}, "hold until " + noon.Add(time.Hour).UTC().Format(time.RFC3339) + " (vip)"},
+		{Wish{"c2", chat.Wish{Kind: chat.WishPostpone, Due: noon.Add(time.Hour), Reason: "night"}}, "postpone chat c2 until " + noon.Add(time.Hour).UTC().Format(time.RFC3339) + " (night)"},
+		{Wish{"c1", chat.Wish{Kind: chat.WishPostpone, Due: noon}}, "postpone"},
 		{Wish{"c1", chat.Wish{Kind: chat.WishSend, Due: noon.Add(time.Hour)}}, "send"},
 	} {
 		if got := tt.wish.Words("c1", noon); got != tt.want {

@@ -26,6 +26,10 @@ func (w *Wish) Words(own string, now time.Time) string {
 		if d := w.Due.Sub(now); d > 0 {
 			fmt.Fprintf(&b, " after %s", d)
 		}
+	case chat.WishPostpone:
+		if w.Due.After(now) {
+			fmt.Fprintf(&b, " until %s", w.Due.UTC().Format(time.RFC3339))
+		}
 	case chat.WishHold:
 		fmt.Fprintf(&b, " until %s", w.Due.UTC().Format(time.RFC3339))
 	}

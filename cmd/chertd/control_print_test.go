@@ -212,6 +212,23 @@ func TestPrintStatusWithHolds(t *testing.T) {
 `)
 }
 
+func TestPrintStatusWithPostponedChats(t *testing.T) {
+	t.Parallel()
+	s := control.Status{Version: "v1.2.0", Since: at(8, 0), Ready: true, Postponed: &control.Postponed{Total: 1234, First: []control.Postponement{
+		{Chat: "7d1b2c9e", Until: at(13, 31), By: "night/wait", Reason: "closed"}, {Chat: "c0ffee11", Until: at(13, 0), By: "lunch/wait"},
+	}}}
+	waits := func() string {
+		got := printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) })
+		return got[strings.Index(got, "  waits"):]
+	}
+	compare(t, waits(), `
+  waits    1,234 chats are postponed; reads of a postponed chat wait
+           7d1b2c9e until 2026-01-05 13:31, by night/wait: closed
+           c0ffee11 until 2026-01-05 13:00, by lunch/wait
+           and 1,232 more, which wait no longer than these
+`)
+}
+
 // What the store can't tell is not printed as zero.
 func TestPrintWithoutTheStore(t *testing.T) {
 	t.Parallel()

@@ -149,7 +149,7 @@ func (ex *docExample) asSpec() string {
 			}
 			level, text, _ := strings.Cut(strings.TrimPrefix(e, "logs "), " ")
 			switch {
-			case len(words) == 1 && (last == "read" || last == "unread" || last == "held"):
+			case len(words) == 1 && (last == "read" || last == "unread" || last == "held" || last == "postponed"):
 				fmt.Fprintf(&b, "    assert.is_%s(%s)\n", last, chat)
 			case words[0] == "logs" && strings.HasPrefix(words[1], `"`):
 				fmt.Fprintf(&b, "    assert.logged(%s, \"info\")\n", strings.TrimPrefix(e, "logs "))

@@ -218,7 +218,7 @@ func (w *docWorld) meets(s docStep, got docHappened) {
 			if len(got.wishes)+len(got.logs)+len(got.calls)+len(got.ends) > 0 {
 				w.t.Errorf("line %d, %s: expected nothing, got %+v", s.line, s.code, got)
 			}
-		case len(words) == 1 && (last == "read" || last == "unread" || last == "held"):
+		case len(words) == 1 && (last == "read" || last == "unread" || last == "held" || last == "postponed"):
 			w.is(s, w.last, last)
 		case len(words) == 3 && words[1] == "is":
 			w.is(s, words[0], last)
@@ -254,7 +254,8 @@ func (w *docWorld) meets(s docStep, got docHappened) {
 func (w *docWorld) is(s docStep, id, want string) {
 	w.t.Helper()
 	c, _ := w.Chat(id)
-	is := map[string]bool{"read": w.Read(id), "unread": !w.Read(id), "held": c.Hold.Active(w.Now())}
+	_, postponed := c.Postponement(w.Now())
+	is := map[string]bool{"read": w.Read(id), "unread": !w.Read(id), "held": c.Hold.Active(w.Now()), "postponed": postponed}
 	if holds, known := is[want]; !known || !holds {
 		w.t.Errorf("line %d, %s: expected chat %s to be %s; waiting: %+v", s.line, s.code, id, want, c.Waiting)
 	}

@@ -147,6 +147,8 @@ type evaluation struct {
 	Calls   []evalCall   `json:"calls"`
 	Timers  []evalTimer  `json:"timers"`
 	Holds   []evalHold   `json:"holds"`
+	// Postponed are the chats whose reads wait, by every rule that said so.
+	Postponed []evalHold `json:"postponed"`
 
 	limits *rules.ReadLimits
 }
@@ -200,6 +202,7 @@ type evalTimer struct {
 	Due  time.Time `json:"due"`
 }
 
+// evalHold is a hold of a chat, or a postponement.
 type evalHold struct {
 	Chat   string    `json:"chat"`
 	By     string    `json:"by"`
@@ -215,7 +218,7 @@ func evaluate(set *rules.Set, ev *event.Event, now time.Time, before *stored) *e
 	ev = chatBefore.Complete(ev)
 	e := &evaluation{
 		Event: evalEvent{ev.ID, ev.Type, own, ev.From, ev.Text}, Now: now,
-		Rules: []evalRule{}, Actions: []evalAction{}, Calls: []evalCall{}, Timers: []evalTimer{}, Holds: []evalHold{},
+		Rules: []evalRule{}, Actions: []evalAction{}, Calls: []evalCall{}, Timers: []evalTimer{}, Holds: []evalHold{}, Postponed: []evalHold{},
 		limits: rules.NewReadLimits(set),
 	}
 	in := rules.Input{Event: ev, Seq: storedSeq + 1, Now: now, Chat: &chatBefore, Memory: before}
@@ -314,6 +317,10 @@ func (e *evaluation) follow(c chat.Chat, in chat.Handled) {
 	}
 	if h := c.Hold; h.Active(e.Now) {
 		e.Holds = append(e.Holds, evalHold{id, h.By, h.Until, h.Reason})
+	}
+	for i := range c.Postponed {
+		p := &c.Postponed[i]
+		e.Postponed = append(e.Postponed, evalHold{id, p.By(), p.Until, p.Reason})
 	}
 	now := e.Now
 	for next := c.NextCall(); !next.IsZero(); next = c.NextCall() {

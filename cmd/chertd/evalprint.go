@@ -85,6 +85,9 @@ func (e *evaluation) printOutcome(b *bytes.Buffer) {
 	for _, h := range e.Holds {
 		fmt.Fprintf(b, "  chat %s is held until %s by %s\n", h.Chat, h.Until.Format(time.RFC3339), h.By)
 	}
+	for _, p := range e.Postponed {
+		fmt.Fprintf(b, "  reads of chat %s wait until %s, postponed by %s%s\n", p.Chat, p.Until.Format(time.RFC3339), p.By, choose(p.Reason == "", "", ": "+printable(p.Reason)))
+	}
 	for _, l := range e.timeline() {
 		fmt.Fprintf(b, "  %s: %s\n", e.when(l.at), l.text)
 	}
@@ -93,7 +96,7 @@ func (e *evaluation) printOutcome(b *bytes.Buffer) {
 			fmt.Fprintf(b, "  the %s of %s/%s is %s: %s\n", a.Kind, a.Pack, a.Rule, a.Status, a.Why)
 		}
 	}
-	if len(e.Holds)+len(e.Calls)+len(e.Actions)+len(e.Timers) == 0 {
+	if len(e.Holds)+len(e.Postponed)+len(e.Calls)+len(e.Actions)+len(e.Timers) == 0 {
 		fmt.Fprintln(b, "  nothing")
 	}
 }

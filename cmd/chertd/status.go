@@ -81,6 +81,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	for i, hold := range heldChats(s.Holds) {
 		line(choose(i == 0, "holds", ""), "%s", hold)
 	}
+	for i, wait := range postponedChats(s.Postponed) {
+		line(choose(i == 0, "waits", ""), "%s", wait)
+	}
 	for _, note := range s.Notes {
 		b.WriteString("note: " + strings.ReplaceAll(note, "\n", "\n  ") + "\n")
 	}
@@ -97,18 +100,43 @@ func lastConfirmed(at, now time.Time) string {
 }
 
 // heldChats lists the chats that are held, those whose hold ends last first.
-func heldChats(h *control.Holds) (all []string) {
+func heldChats(h *control.Holds) []string {
 	if h == nil {
 		return nil
 	}
-	all = append(all, fmt.Sprintf("%s held; reads of a held chat are dropped", choose(h.Total == 1, "1 chat is", thousands(h.Total)+choose(h.Total < control.CountedHolds, "", " or more")+" chats are")))
+	list := []string{"held; reads of a held chat are dropped"}
 	for _, hold := range h.First {
-		all = append(all, fmt.Sprintf("%s until %s, by %s%s", hold.Chat, minute(hold.Until), hold.By, choose(hold.Reason == "", "", ": "+hold.Reason)))
+		list = append(list, lasting(hold.Chat, hold.Until, hold.By, hold.Reason))
 	}
-	if more := h.Total - int64(len(h.First)); more > 0 {
-		all = append(all, fmt.Sprintf("and %s%s more, whose holds end before these", thousands(more), choose(h.Total < control.CountedHolds, "", " or")))
+	return counted(list, h.Total, "whose holds end before these")
+}
+
+// postponedChats lists the chats of which reads wait, those that wait longest first.
+func postponedChats(p *control.Postponed) []string {
+	if p == nil {
+		return nil
 	}
-	return all
+	list := []string{"postponed; reads of a postponed chat wait"}
+	for _, chat := range p.First {
+		list = append(list, lasting(chat.Chat, chat.Until, chat.By, chat.Reason))
+	}
+	return counted(list, p.Total, "which wait no longer than these")
+}
+
+// lasting says until when something of a chat lasts, and who said so.
+func lasting(chat string, until time.Time, by, reason string) string {
+	return fmt.Sprintf("%s until %s, by %s%s", chat, minute(until), by, choose(reason == "", "", ": "+reason))
+}
+
+// counted begins and ends a list of chats, of which the first line says what they
+// are, with how many there are.
+func counted(list []string, total int64, others string) []string {
+	shown := int64(len(list)) - 1
+	list[0] = choose(total == 1, "1 chat is", thousands(total)+choose(total < control.CountedHolds, "", " or more")+" chats are") + " " + list[0]
+	if more := total - shown; more > 0 {
+		list = append(list, fmt.Sprintf("and %s%s more, %s", thousands(more), choose(total < control.CountedHolds, "", " or"), others))
+	}
+	return list
 }
 
 // webhookTrouble lists which requests were not taken since the start. What was

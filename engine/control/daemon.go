@@ -58,12 +58,13 @@ type Status struct {
 	Quarantined int64            `json:"quarantined"`
 	Bytes       int64            `json:"bytes"` // of the store on disk
 	// Unknown says why the store can't tell Events, Pending, Chats, Actions,
-	// Quarantined, Bytes and Holds, which are empty then.
-	Unknown string   `json:"unknown,omitempty"`
-	Holds   *Holds   `json:"holds,omitempty"` // chats that are held; nil: none is
-	Packs   int      `json:"packs"`
-	Webhook *Webhook `json:"webhook,omitempty"` // nil: there is none
-	NotLive int      `json:"not_live"`          // packs with an edit that is not live
+	// Quarantined, Bytes, Holds and Postponed, which are empty then.
+	Unknown   string     `json:"unknown,omitempty"`
+	Holds     *Holds     `json:"holds,omitempty"`     // chats that are held; nil: none is
+	Postponed *Postponed `json:"postponed,omitempty"` // chats of which reads wait; nil: there is none
+	Packs     int        `json:"packs"`
+	Webhook   *Webhook   `json:"webhook,omitempty"` // nil: there is none
+	NotLive   int        `json:"not_live"`          // packs with an edit that is not live
 	// Ignored are files and folders that would be rules but for their names.
 	Ignored []Ignored `json:"ignored,omitempty"`
 }
@@ -80,12 +81,31 @@ const (
 	ShownHolds = 20
 	// CountedHolds is up to how many are counted.
 	CountedHolds = store.CountedHolds
+	// ShownPostponed is how many postponed chats are listed: a policy for the night
+	// has thousands, all of them alike.
+	ShownPostponed = 5
 )
 
 // Hold is a chat that is held.
 type Hold struct {
 	Chat   string    `json:"chat"`
 	By     string    `json:"by"` // PACK/RULE, or operator; the pack may be gone
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// Postponed are chats of which reads wait because a rule has postponed them.
+type Postponed struct {
+	Total int64 `json:"total"` // how many there are; CountedHolds: at least so many
+	// First are those that wait longest, at most ShownPostponed.
+	First []Postponement `json:"first"`
+}
+
+// Postponement is a chat of which reads wait, and the rule for which they wait
+// longest.
+type Postponement struct {
+	Chat   string    `json:"chat"`
+	By     string    `json:"by"` // PACK/RULE
 	Until  time.Time `json:"until"`
 	Reason string    `json:"reason,omitempty"`
 }

@@ -136,6 +136,10 @@ type Reader interface {
 	// Holds returns chats that are held at a time, the longest hold first: at most
 	// limit. It counts all of them, up to CountedHolds.
 	Holds(ctx context.Context, now time.Time, limit int) (list []Hold, total int64, err error)
+	// Postponed returns chats of which reads wait at a time because a rule has
+	// postponed them, those that wait longest first, with the postponement that ends
+	// last: at most limit. It counts all of them, up to CountedHolds.
+	Postponed(ctx context.Context, now time.Time, limit int) (list []Postponement, total int64, err error)
 	// Quarantined returns the newest first.
 	Quarantined(ctx context.Context, limit int) ([]Quarantined, error)
 }
@@ -146,7 +150,14 @@ type Hold struct {
 	chat.Hold
 }
 
-// CountedHolds is up to how many holds are counted: people wait for the answer.
+// Postponement is a chat of which reads wait.
+type Postponement struct {
+	Chat string
+	chat.Postponement
+}
+
+// CountedHolds is up to how many holds, or postponements, are counted: people wait
+// for the answer.
 const CountedHolds = 10_000
 
 // PendingBytes is about how much Pending returns at most: bodies may be 1 MiB each.

@@ -8,6 +8,8 @@
 --
 --     chert.mark_read(ev.chat.id, { at = "Mon-Fri 09:00", tz = config.tz })
 --
+-- To have the reads of all packs wait until then, take night-rest.
+--
 -- It knows nothing of holidays, and a message in the last minute of the hours is
 -- read a little after them.
 

@@ -61,6 +61,21 @@ chert.on("message.received", function(ev)
   chert.mark_read(ev.chat.id, { even_if_newer = "yes" }) --> "even_if_newer must be true or false, got the string .yes."
 end)
 chert.on("message.received", function(ev)
+  chert.postpone(ev.chat.id) --> "chert.postpone: options is missing: expected a table"
+end)
+chert.on("message.received", function(ev)
+  chert.postpone(ev.chat.id, {}) --> "chert.postpone: after or at is missing: they say until when reads wait\nwrite \{ at = .Mon-Fri 09:00. \}"
+end)
+chert.on("message.received", function(ev)
+  chert.postpone(ev.chat.id, { after = "1h", at = "09:00" }) --> "chert.postpone: after and at exclude each other"
+end)
+chert.on("message.received", function(ev)
+  chert.postpone(ev.chat.id, { after = "1h", even_if_newer = true }) --> "unknown key .even_if_newer.\nit takes after, at, tz, reason"
+end)
+chert.on("message.received", function(ev)
+  chert.postpone(ev.chat.id, { at = "9am" }) --> "chert.postpone: at: window .9am."
+end)
+chert.on("message.received", function(ev)
   chert.hold(ev.chat.id) --> "chert.hold: duration is missing: expected seconds"
 end)
 chert.on("message.received", function(ev)

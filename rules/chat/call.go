@@ -16,7 +16,7 @@ func (s *step) ready(in Ready) {
 	s.settleWhere(Dropped, WhyExpired, func(a *Action) bool {
 		return a.Kind == Typing && s.now.Sub(a.Asked) > TypingLife
 	})
-	if s.c.ReadThrough > 0 && s.c.LastEvent <= s.c.ReadThrough {
+	if s.c.nothingNew() {
 		s.dropReads(WhyAlreadyRead, func(a *Action) bool { return !s.c.due(a).After(s.now) })
 	}
 	// All of them, due or not: what the call does not serve protects no other.

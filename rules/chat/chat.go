@@ -1,7 +1,7 @@
 // Package chat is the machine of one chat: a pure function from a chat, an
 // input and a time to the chat's next state and what is to be done about it.
 //
-// Waiting reads, vetoes, holds, "superseded", "already_read", coalescing,
+// Waiting reads, vetoes, holds, postponements, "superseded", "already_read", coalescing,
 // cooldowns and timers are decided here and nowhere else. The engine keeps the
 // state in its store and carries the effects out; specs, eval and backtest run
 // the very same machine in memory. Nothing here does I/O, reads a clock or
@@ -50,6 +50,8 @@ type Chat struct {
 	Waiting []Action // not settled yet, in the order asked
 	Retry   Retry    // of the reads' call, shared by all waiting reads
 	Hold    Hold
+	// Postponed is what makes reads wait, in the order asked: see postpone.go.
+	Postponed []Postponement
 	// Full is until when packs have no place for a read call: reads of theirs that
 	// were called for before wait until then. It is not kept across a restart.
 	Full     map[string]time.Time `json:"-"`
@@ -254,7 +256,8 @@ func (c *Chat) NextCall() time.Time {
 
 // mayGo reports whether the i-th waiting action may be called for once it is due,
 // as far as the others are concerned. Actions other than reads go in the order
-// asked. Of one handler, so do its reads and its other actions. And a read goes
+// asked. Of one handler, so do its reads and its other actions, unless the read
+// is due later or postponed. And a read goes
 // when it speaks for the newest message: else it waits for one that does.
 func (c *Chat) mayGo(i int) bool {
 	a := &c.Waiting[i]
@@ -262,7 +265,7 @@ func (c *Chat) mayGo(i int) bool {
 		switch b := &c.Waiting[j]; {
 		case a.Kind != Read && b.Kind != Read:
 			return false
-		case a.Kind != Read && a.sameHandler(b) && !b.Due.After(a.Due) && c.speaks(b),
+		case a.Kind != Read && a.sameHandler(b) && !b.Due.After(a.Due) && !c.PostponedUntil().After(a.Due) && c.speaks(b),
 			a.Kind == Read && b.Kind != Read && a.sameHandler(b):
 			return false
 		}
@@ -330,8 +333,8 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// due is when an action may go out: reads share the call's back-off, and those
-// that were called for before wait for a place.
+// due is when an action may go out: reads share the call's back-off and what
+// postpones them, and those that were called for before wait for a place.
 func (c *Chat) due(a *Action) time.Time {
 	due := a.Due
 	if a.Kind != Read {
@@ -339,6 +342,9 @@ func (c *Chat) due(a *Action) time.Time {
 	}
 	if c.Retry.NotBefore.After(due) {
 		due = c.Retry.NotBefore
+	}
+	if until := c.PostponedUntil(); until.After(due) {
+		due = until
 	}
 	if full := c.Full[a.Pack]; a.called() && full.After(due) {
 		due = full

@@ -40,6 +40,7 @@ func (s *step) handled(in Handled) {
 	}
 	s.miss(in)
 	s.holds(in)
+	s.postpones(in)
 	s.out.NextN = in.FirstN
 	for i := range in.Wishes {
 		s.wish(in, &in.Wishes[i], veto)

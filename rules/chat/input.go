@@ -34,7 +34,7 @@ type Handled struct {
 	Timer   *TimerID // the timer whose event this is
 	// Block is set when a pack that could veto did not get to say so: reads
 	// fail closed, those of this event and those that its veto would have hit.
-	// MayHold is set if it could have held the chat.
+	// MayHold is set if it could have held the chat, or postponed its reads.
 	Block, MayHold bool
 	// Missing, if the event runs again, is all that is missed still.
 	Missing Missing
@@ -68,7 +68,7 @@ type Wish struct {
 	Reason  string
 	Shadow  bool // recorded, without effect
 
-	Due         time.Time       // WishRead, WishHold (its end), WishTimer
+	Due         time.Time       // WishRead, WishHold and WishPostpone (their end), WishTimer
 	EvenIfNewer bool            // WishRead
 	Name        string          // WishTimer, WishCancelTimer
 	Body        json.RawMessage // WishTimer: payload; WishTyping, WishReact, WishSend: what to send
@@ -81,6 +81,7 @@ type WishKind string
 const (
 	WishRead        WishKind = "mark_read"
 	WishCancelRead  WishKind = "cancel_read"
+	WishPostpone    WishKind = "postpone"
 	WishKeepUnread  WishKind = "keep_unread"
 	WishHold        WishKind = "hold"
 	WishRelease     WishKind = "release"
@@ -196,10 +197,10 @@ type Effects struct {
 }
 
 // Refusal is a wish that was not carried out and leaves no action that says why:
-// a timer, a hold or a release.
+// a timer, a hold, a release or a postponement.
 type Refusal struct {
 	Wish
-	Why string // WhyDepth; WhyReplaced: what is newer stands; WhyExpired: it would be over
+	Why string // WhyDepth; WhyReplaced: what is newer stands; WhyExpired: it would be over; WhyAlreadyRead: so is its event
 }
 
 // TimerChange is a timer that was set, or is gone.

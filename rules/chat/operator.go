@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// cancel drops what a pack, or one version of it, still has waiting. Its hold
-// stays: it keeps the chat unread until it ends or is released.
+// cancel drops what a pack, or one version of it, still has waiting, and ends what
+// it has postponed. Its hold stays: it keeps the chat unread until it ends or is
+// released.
 func (s *step) cancel(in Cancel) {
 	match := func(pack, version string) bool {
 		return pack == in.Pack && (in.Version == "" || version == in.Version)
@@ -23,6 +24,7 @@ func (s *step) cancel(in Cancel) {
 	}
 	if in.Rules == nil {
 		s.dropTimers(func(t *Timer) bool { return match(t.Pack, t.Version) })
+		s.endPostponements(func(p *Postponement) bool { return match(p.Pack, p.Version) })
 	}
 }
 

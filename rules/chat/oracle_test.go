@@ -3,6 +3,7 @@ package chat
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // oracle works out from the events alone, without the machine, of which message
@@ -19,6 +20,14 @@ type oracle struct {
 	read     int64              // what was journaled up to here is read; 0: nothing is
 	vague    bool               // the event at hand is run again, and brought one that was there
 	unsure   map[ActionID]bool  // reads asked by such: taken as of their event, or later
+	waits    []wait             // what was postponed
+}
+
+// wait is that no read goes out until a time, as an event said that is not read.
+type wait struct {
+	seq           int64
+	until         time.Time
+	pack, version string
 }
 
 // told is a message that events brought.
@@ -64,6 +73,9 @@ func (o *oracle) handled(in Handled, again bool) {
 	for _, w := range in.Wishes {
 		if !w.Shadow && (w.Kind == WishKeepUnread || w.Kind == WishHold) {
 			o.veto = max(o.veto, in.Seq)
+		}
+		if !w.Shadow && w.Kind == WishPostpone {
+			o.waits = append(o.waits, wait{in.Seq, w.Due, w.Pack, w.Version})
 		}
 	}
 	if !in.Message && !in.Legacy {
@@ -138,9 +150,34 @@ func (o *oracle) now(id ActionID) *told {
 	return about
 }
 
+// off notes that a pack goes off: what it has postponed does not wait any more.
+func (o *oracle) off(in Cancel) {
+	if in.Rules == nil {
+		o.waits = slices.DeleteFunc(o.waits, func(w wait) bool {
+			return w.pack == in.Pack && (in.Version == "" || w.version == in.Version)
+		})
+	}
+}
+
+// waiting is the last time until which reads of the chat wait; zero: none does.
+func (o *oracle) waiting() (until time.Time) {
+	if o.read > 0 && o.fresh <= o.read {
+		return time.Time{} // there is nothing to read
+	}
+	for _, w := range o.waits {
+		if w.seq > o.read && w.until.After(until) {
+			until = w.until
+		}
+	}
+	return until
+}
+
 // called says what is wrong with a read call, "" if nothing is: of the message
 // that is newest and not read, one of its reads must speak, or none cares.
-func (o *oracle) called(c *Call) string {
+func (o *oracle) called(c *Call, now time.Time) string {
+	if until := o.waiting(); until.After(now) {
+		return fmt.Sprintf("a read that was postponed until %s", until)
+	}
 	if o.read > 0 && o.fresh <= o.read {
 		return fmt.Sprintf("a read with nothing new since %d", o.read)
 	}

@@ -103,6 +103,7 @@ func (w *world) act() {
 		if rapid.Bool().Draw(w.t, "rules alone") {
 			in.Rules = []string{rapid.SampledFrom([]string{"r", "s"}).Draw(w.t, "rule that is left")}
 		}
+		w.news.off(in)
 		w.step(in)
 	case "revive":
 		missing := w.missing()
@@ -242,7 +243,7 @@ func (w *world) ready() {
 			w.t.Fatalf("called for again while its pack is full until %v: %+v", until, a)
 		}
 	}
-	if err := w.news.called(c); err != "" {
+	if err := w.news.called(c, w.now); err != "" {
 		w.t.Fatalf("%s: %+v", err, c)
 	}
 }
@@ -419,7 +420,7 @@ func (w *world) drawMessage(in *Handled) {
 
 func (w *world) drawWishes() []Wish {
 	kinds := []WishKind{
-		WishRead, WishRead, WishRead, WishCancelRead, WishKeepUnread, WishHold, WishRelease,
+		WishRead, WishRead, WishRead, WishCancelRead, WishKeepUnread, WishHold, WishRelease, WishPostpone,
 		WishTimer, WishCancelTimer, WishTyping, WishReact, WishSend,
 	}
 	wishes := make([]Wish, rapid.IntRange(0, 3).Draw(w.t, "wishes"))
@@ -430,7 +431,7 @@ func (w *world) drawWishes() []Wish {
 			Version:     rapid.SampledFrom([]string{"v1", "v2"}).Draw(w.t, "version"),
 			Shadow:      rapid.IntRange(0, 9).Draw(w.t, "shadow") == 0,
 			EvenIfNewer: rapid.Bool().Draw(w.t, "even if newer"),
-			Due:         w.now.Add(time.Duration(rapid.SampledFrom([]int{-5, 0, 10, 30, 600}).Draw(w.t, "due")) * time.Second),
+			Due:         w.now.Add(time.Duration(rapid.SampledFrom([]int{-5, 0, 10, 30, 600, 7200}).Draw(w.t, "due")) * time.Second),
 			Name:        rapid.SampledFrom([]string{"x", "y"}).Draw(w.t, "name"),
 		}
 	}

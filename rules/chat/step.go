@@ -13,6 +13,7 @@ func Step(c Chat, in Input, now time.Time) (Chat, Effects) {
 	s.settleLost()
 	s.settleHeld()
 	s.settleSuperseded()
+	s.settlePostponed()
 	switch in := in.(type) {
 	case Handled:
 		s.handled(in)
@@ -30,6 +31,7 @@ func Step(c Chat, in Input, now time.Time) (Chat, Effects) {
 		s.operate(in)
 	}
 	s.settleSuperseded()
+	s.settlePostponed()
 	return s.c, s.out
 }
 

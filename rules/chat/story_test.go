@@ -35,6 +35,7 @@ import (
 //	crash                                    the flight is lost, the rest was stored
 //	1.0 dropped vetoed                       how the action stands
 //	next 30s    next never                   when the next call is due, from the start
+//	postponed 10h night/night    postponed never   until when reads wait, from the start, and by which rule
 //
 // A wish is "PACK wish [arguments]", its rule named like the pack. Arguments
 // are a duration, even_if_newer, shadow, v=VERSION, rule=NAME and name=TIMER. The
@@ -200,6 +201,17 @@ func (s *story) do(line string) {
 		}
 		if got := s.chat.NextCall(); !got.Equal(want) {
 			s.fail("the next call is at %v, want %v", got, want)
+		}
+	case "postponed":
+		got := "never"
+		if p, ok := s.chat.Postponement(s.now); ok {
+			got = p.Until.Sub(s.start).String() + " " + p.By()
+		}
+		if rest != "never" {
+			rest = s.duration(words[1]).String() + " " + words[2]
+		}
+		if got != rest {
+			s.fail("reads wait until %s, want %s", got, rest)
 		}
 	case "rests":
 		if until := s.chat.Cooldown[Key(rest, rest)]; !s.now.Before(until) {

@@ -69,6 +69,8 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 	switch it.Name {
 	case "chert.mark_read":
 		f.checkMarkRead(c)
+	case "chert.postpone":
+		f.checkPostpone(c)
 	case "data.load":
 		f.checkData(c)
 	}
@@ -83,16 +85,71 @@ func (f *file) checkMarkRead(c *call) {
 	if t == nil {
 		return
 	}
-	after, at, tz := f.given(t, "after"), f.given(t, "at"), f.given(t, "tz")
-	switch {
-	case after && at:
-		f.fail(codeArgument, f.start(t), "keep one of them", "chert.mark_read: after and at exclude each other")
-	case tz && fieldOf(t, "at") == nil:
-		f.fail(codeArgument, f.start(t), `at = "Mon-Fri 09:00"`, "chert.mark_read: tz says where at is meant, and there is no at")
-	case (after || at) && c.fn.runsFor(func(r *registration) bool { return r.unnamed }):
+	if f.checkTime("chert.mark_read", t) {
+		return
+	}
+	if (f.given(t, "after") || f.given(t, "at")) && c.fn.runsFor(func(r *registration) bool { return r.unnamed }) {
 		f.fail(codeUnnamed, f.start(c.expr), `write the rule as chert.rule { name = "…", on = …, run = … }`,
 			"a delayed read needs a rule with a name, by which a later one replaces it")
 	}
+}
+
+// checkTime reports whether the options after, at and tz can't be right together.
+func (f *file) checkTime(function string, t *ast.TableExpr) bool {
+	switch {
+	case f.given(t, "after") && f.given(t, "at"):
+		f.fail(codeArgument, f.start(t), "keep one of them", "%s: after and at exclude each other", function)
+	case f.given(t, "tz") && fieldOf(t, "at") == nil:
+		f.fail(codeArgument, f.start(t), `at = "Mon-Fri 09:00"`, "%s: tz says where at is meant, and there is no at", function)
+	default:
+		return false
+	}
+	return true
+}
+
+// checkPostpone looks for a postponement that does not say until when.
+func (f *file) checkPostpone(c *call) {
+	if len(c.expr.Args) < 2 {
+		return
+	}
+	t := f.tableOf(c.expr.Args[1])
+	if t == nil || f.checkTime("chert.postpone", t) {
+		return
+	}
+	f.checkAnyHour(c, t)
+	// Another key may be one of them, worked out or misspelt.
+	if !slices.ContainsFunc(t.Fields, func(field *ast.Field) bool {
+		key, plain := field.Key.(*ast.StringExpr)
+		return !plain || key.Value != "tz" && key.Value != "reason"
+	}) {
+		f.fail(codeArgument, f.start(t), `write { at = "Mon-Fri 09:00" } or { after = "1h" }`, "chert.postpone: after or at is missing: they say until when reads wait")
+	}
+}
+
+// checkAnyHour looks for a postponement to a time of day in a rule that runs at all
+// hours: just after that time, too, reads wait until it comes again.
+func (f *file) checkAnyHour(c *call, t *ast.TableExpr) {
+	e := fieldOf(t, "at")
+	if e == nil || !c.fn.runsFor(func(r *registration) bool { return r.anyHour }) {
+		return
+	}
+	at, ok := f.constOf(e).(string)
+	if _, err := luabind.ParseOpening(at, nil); !ok || err != nil {
+		return
+	}
+	if _, err := luabind.ParseWindow(at, nil); err == nil {
+		return // within it nothing is postponed
+	}
+	for _, other := range f.calls {
+		if other.expr.Func == nil {
+			continue
+		}
+		if path := f.pathOf(other.expr.Func); path == "chert.within" || path == "chert.date" || path == "chert.now" {
+			return // it may look at the time itself
+		}
+	}
+	f.warn(codeAnyHour, f.start(e), `write a window, within which nothing is postponed: at = "Mon-Fri 09:00-17:30"; or give the rule outside = …`,
+		"chert.postpone: the rule runs at all hours, and at %q is the next such time: just after it, reads wait until it comes again", at)
 }
 
 // given reports whether a key certainly has a value.

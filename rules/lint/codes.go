@@ -37,6 +37,7 @@ const (
 	codeAnswer    = "CH024"
 	codeEmpty     = "CH025"
 	codeUnused    = "CH030"
+	codeAnyHour   = "CH037"
 	codeSetGlobal = "CH040"
 	codeForgotten = "CH041"
 	codeNil       = "CH042"
@@ -81,6 +82,7 @@ func Codes() []Code {
 		{codeAnswer, "answers of calls that the pack never asks for", w},
 		{codeEmpty, "a handler that does nothing", w},
 		{codeUnused, "a local that is never used", w},
+		{codeAnyHour, "a postponement to a time of day, at all hours", w},
 		{codeSetGlobal, "a global set in a handler", e},
 		{codeForgotten, "a file's variable changed in a handler", w},
 		{codeNil, "something of an event that may be nil", w},

@@ -18,6 +18,7 @@ type registration struct {
 	where   bool     // it has conditions
 	inChat  bool     // they ask for what only an event with a chat has, or may do so
 	unnamed bool     // it certainly has no name
+	anyHour bool     // it certainly runs at all hours
 	handler ast.Expr // nil: none found
 	fn      *function
 }
@@ -47,7 +48,7 @@ func (f *file) registrationOf(c *call) *registration {
 	args := c.expr.Args
 	switch r.path {
 	case "chert.on":
-		r.unnamed = true
+		r.unnamed, r.anyHour = true, true
 		if len(args) > 0 {
 			r.types = f.typesIn(args[0])
 		}
@@ -69,6 +70,7 @@ func (f *file) registrationOf(c *call) *registration {
 			r.where, r.inChat = true, f.asksForChat(where)
 		}
 		r.unnamed = fieldOf(t, "name") == nil
+		r.anyHour = fieldOf(t, "during") == nil && fieldOf(t, "outside") == nil
 		r.handler = fieldOf(t, "run")
 	case "chert.every":
 		r.types = []string{event.Schedule}

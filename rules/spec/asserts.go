@@ -71,7 +71,8 @@ var assertions = map[string]assertion{
 	"matches": {args: 2, check: checkMatches}, "match": {args: 2, check: checkMatches},
 
 	"read": {args: 1, check: checkRead, world: true}, "unread": {args: 1, check: checkUnread, world: true},
-	"held": {args: 1, check: checkHeld, world: true}, "kept_unread": {args: 1, check: checkKeptUnread, world: true}, "called": {args: 3, check: checkCalled, world: true},
+	"held": {args: 1, check: checkHeld, world: true}, "kept_unread": {args: 1, check: checkKeptUnread, world: true},
+	"postponed": {args: 1, check: checkPostponed, world: true}, "called": {args: 3, check: checkCalled, world: true},
 	"logged": {args: 2, check: checkLogged, world: true}, "failed": {args: 1, check: checkFailed, world: true},
 }
 

@@ -48,6 +48,36 @@ func checkHeld(t *trial, u *luabind.Use) verdict {
 	return v
 }
 
+// checkPostponed is postponed([chat]): reads of the chat wait, whichever pack asks.
+// It also holds where no rule of the pack asks for a read.
+func checkPostponed(t *trial, u *luabind.Use) verdict {
+	id := t.chatArg(u, "is_postponed", 1)
+	c, _ := t.world.Chat(id)
+	p, ok := c.Postponement(t.world.Now())
+	return verdict{
+		holds:   ok,
+		failure: fmt.Sprintf("expected reads of chat %s to be postponed, they are not", id),
+		hint:    t.lastPostponed(id),
+		opposed: fmt.Sprintf("expected reads of chat %s not to be postponed, they are until %s", id, t.stamp(p.Until)),
+		hintNot: fmt.Sprintf("by %s%s", p.By(), because(p.Reason)),
+	}
+}
+
+// lastPostponed says until when the rules last postponed reads of a chat; "" if
+// they never did.
+func (t *trial) lastPostponed(id string) string {
+	for i := len(t.world.log) - 1; i >= 0; i-- {
+		for _, said := range t.world.log[i].Rules {
+			for _, w := range said.Wishes {
+				if w.Kind == chat.WishPostpone && w.Chat == id && !w.Shadow {
+					return fmt.Sprintf("%q postponed them until %s", said.Rule, t.stamp(w.Due))
+				}
+			}
+		}
+	}
+	return ""
+}
+
 // whyRead says which read the last call was made for.
 func (t *trial) whyRead(id string) string {
 	calls := t.world.Calls()
@@ -77,7 +107,14 @@ func (t *trial) whyUnread(id string) string {
 		if t.world.resume.After(due) {
 			due = t.world.resume
 		}
+		p, postponed := c.Postponement(t.world.Now())
+		if postponed = postponed && p.Until.After(due); postponed {
+			due = p.Until
+		}
 		hint := fmt.Sprintf("the read asked by %q waits until %s", a.Rule, t.stamp(due))
+		if postponed {
+			hint = fmt.Sprintf("the read asked by %q is %s", a.Rule, t.postponed(&p))
+		}
 		if a.Attempts > 0 {
 			hint = fmt.Sprintf("the call failed (%s) and is made again at %s", a.Error, t.stamp(due))
 		}

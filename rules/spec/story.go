@@ -121,8 +121,16 @@ func (t *trial) waiting() []string {
 		if c.Hold.Active(t.world.Now()) {
 			add("chat %s is held until %s by %s%s", id, t.stamp(c.Hold.Until), c.Hold.By, because(c.Hold.Reason))
 		}
+		if p, ok := c.Postponement(t.world.Now()); ok {
+			add("reads of chat %s are %s", id, t.postponed(&p))
+		}
 	}
 	return lines
+}
+
+// postponed says until when reads wait, and why.
+func (t *trial) postponed(p *chat.Postponement) string {
+	return fmt.Sprintf("postponed until %s by %s%s", t.stamp(p.Until), p.By(), because(p.Reason))
 }
 
 func (t *trial) actionWords(a *chat.Action) string {

@@ -28,7 +28,7 @@ const (
 var (
 	selectKnown = declare(`SELECT 1 FROM chats WHERE id = ?`)
 	selectChat  = declare(`SELECT line, last_event_seq, last_message_id, read_through_seq, retry_attempts, retry_first_at,
-		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq, is_group, hold_seq, last_message_seq, seen_by, missed_seq, may_hold_until FROM chats WHERE id = ?`)
+		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq, is_group, hold_seq, last_message_seq, seen_by, missed_seq, may_hold_until, postponed FROM chats WHERE id = ?`)
 	selectOpen = declareCostly("sorts what waits in one chat", `SELECT `+actionColumns+` FROM actions WHERE `+isOpen+`
 		AND chat_id = ? AND status IN ('waiting', 'sent') ORDER BY asked_at, event_seq, n`)
 	selectTimers = declareCostly("sorts the timers of one chat", `SELECT pack, name, version, due_at, payload, event_seq, n, depth, fired FROM timers
@@ -37,6 +37,10 @@ var (
 		WHERE hold_until IS NOT NULL AND hold_until > ? ORDER BY hold_until DESC, id DESC LIMIT ?`)
 	countHolds = declareCostly("steps of an index, a bounded number",
 		`SELECT count(*) FROM (SELECT 1 FROM chats WHERE hold_until IS NOT NULL AND hold_until > ? LIMIT ?)`)
+	selectPostponed = declare(`SELECT id, postponed FROM chats
+		WHERE postponed_until IS NOT NULL AND postponed_until > ? ORDER BY postponed_until DESC, id DESC LIMIT ?`)
+	countPostponed = declareCostly("steps of an index, a bounded number",
+		`SELECT count(*) FROM (SELECT 1 FROM chats WHERE postponed_until IS NOT NULL AND postponed_until > ? LIMIT ?)`)
 	selectState = declare(`SELECT value FROM states WHERE pack = ? AND chat_id = ?`)
 
 	selectCallsDue = declare(`SELECT id, call_at, retry_attempts FROM chats
@@ -78,6 +82,9 @@ func (s *Store) Chat(ctx context.Context, id string) (chat.Chat, error) {
 					return fmt.Errorf("packs that have seen the newest message: %w", err)
 				}
 			}
+			if c.Postponed, err = postponedOf(row[20]); err != nil {
+				return err
+			}
 			if text := bytesOf(row[11]); text != nil {
 				if err := json.Unmarshal(text, &c.Recent); err != nil {
 					return fmt.Errorf("recent messages: %w", err)
@@ -109,25 +116,46 @@ func (s *Store) Chat(ctx context.Context, id string) (chat.Chat, error) {
 
 // Holds implements store.Reader.
 func (s *Store) Holds(ctx context.Context, now time.Time, limit int) ([]store.Hold, int64, error) {
-	type holds struct {
-		list  []store.Hold
+	return lasting(ctx, s, "read which chats are held", selectHolds, countHolds, now, limit, func(row []driver.Value) (store.Hold, error) {
+		return store.Hold{Chat: stringOf(row[0]), Hold: chat.Hold{
+			Until: timeOf(row[1]), By: stringOf(row[2]), Reason: stringOf(row[3]), Seq: intOf(row[4]),
+		}}, nil
+	})
+}
+
+// Postponed implements store.Reader.
+func (s *Store) Postponed(ctx context.Context, now time.Time, limit int) ([]store.Postponement, int64, error) {
+	return lasting(ctx, s, "read which chats are postponed", selectPostponed, countPostponed, now, limit, func(row []driver.Value) (p store.Postponement, err error) {
+		c := chat.Chat{ID: stringOf(row[0])}
+		c.Postponed, err = postponedOf(row[1])
+		if last := c.LastPostponement(); last != nil {
+			p = store.Postponement{Chat: c.ID, Postponement: *last}
+		}
+		return p, err
+	})
+}
+
+// lasting lists what lasts beyond a time, at most limit, and counts all of it, up
+// to store.CountedHolds.
+func lasting[T any](ctx context.Context, s *Store, doing string, list, count *statement, now time.Time, limit int, read func([]driver.Value) (T, error)) ([]T, int64, error) {
+	type found struct {
+		list  []T
 		total int64
 	}
-	h, err := browse(ctx, s, "read which chats are held", func(c *conn) (h holds, err error) {
-		err = c.query(ctx, selectHolds, func(row []driver.Value) error {
-			h.list = append(h.list, store.Hold{Chat: stringOf(row[0]), Hold: chat.Hold{
-				Until: timeOf(row[1]), By: stringOf(row[2]), Reason: stringOf(row[3]), Seq: intOf(row[4]),
-			}})
-			return nil
+	f, err := browse(ctx, s, doing, func(c *conn) (f found, err error) {
+		err = c.query(ctx, list, func(row []driver.Value) error {
+			one, err := read(row)
+			f.list = append(f.list, one)
+			return err
 		}, now.UnixMicro(), int64(max(limit, 0)))
-		if h.total = int64(len(h.list)); err != nil || len(h.list) < limit {
-			return h, err
+		if f.total = int64(len(f.list)); err != nil || len(f.list) < limit {
+			return f, err
 		}
-		n, err := c.one(ctx, countHolds, now.UnixMicro(), int64(store.CountedHolds))
-		h.total = intOf(n)
-		return h, err
+		n, err := c.one(ctx, count, now.UnixMicro(), int64(store.CountedHolds))
+		f.total = intOf(n)
+		return f, err
 	})
-	return h.list, h.total, err
+	return f.list, f.total, err
 }
 
 // State implements store.Store.
@@ -201,6 +229,15 @@ func actionOf(row []driver.Value) chat.Action {
 		Attempts: int(intOf(row[18])), Code: int(intOf(row[19])), HTTP: int(intOf(row[20])),
 		TraceID: stringOf(row[21]), Error: stringOf(row[22]), Covers: intOf(row[23]), Follows: intOf(row[24]) != 0,
 	}
+}
+
+func postponedOf(v driver.Value) (list []chat.Postponement, err error) {
+	if text := bytesOf(v); text != nil {
+		if err := json.Unmarshal(text, &list); err != nil {
+			return nil, fmt.Errorf("postponements: %w", err)
+		}
+	}
+	return list, nil
 }
 
 func cooldownsOf(v driver.Value) (map[string]time.Time, error) {

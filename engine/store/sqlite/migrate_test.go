@@ -85,8 +85,8 @@ func TestFromVersion1(t *testing.T) {
 	intact(t, s)
 }
 
-// TestConcernedUsesItsIndex: what waits of a pack is found among what is open,
-// however much is done.
+// TestConcernedUsesItsIndex: what waits of a pack is found among what is open, and
+// what it has postponed among what is postponed, however much is done.
 func TestConcernedUsesItsIndex(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
@@ -97,7 +97,7 @@ func TestConcernedUsesItsIndex(t *testing.T) {
 			return nil
 		}, "codes", "")
 	})
-	if err != nil || !strings.Contains(plan, "SCAN actions USING INDEX actions_open") {
+	if err != nil || !strings.Contains(plan, "SCAN actions USING INDEX actions_open") || !strings.Contains(plan, "chats USING INDEX chats_postponed") {
 		t.Errorf("%v, the plan is:\n%s", err, plan)
 	}
 }

@@ -39,13 +39,15 @@ var (
 	pruneVersionFiles = declareCostly("looks at the files of one pack's versions, when one goes live", `DELETE FROM pack_files WHERE pack = ?1
 		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1)`)
 
-	// All that is open is looked at, and all timers: both shrink as things get
+	// All that is open is looked at, and all timers and postponements: they shrink as things get
 	// done. An index by pack would find them at once, and cost every action of
 	// every event a tenth of its way, for what an operator does now and then.
-	selectConcerned = declareCostly("looks at all that is open and all timers, when an operator switches a pack", `SELECT chat_id FROM actions INDEXED BY actions_open
+	selectConcerned = declareCostly("looks at all that is open, all timers and all postponements, when an operator switches a pack", `SELECT chat_id FROM actions INDEXED BY actions_open
 		WHERE `+isOpen+` AND status IN ('waiting', 'sent', 'blocked')
 		AND pack = ?1 AND (?2 = '' OR version = ?2)
-		UNION SELECT chat_id FROM timers WHERE pack = ?1 AND (?2 = '' OR version = ?2) ORDER BY 1`)
+		UNION SELECT chat_id FROM timers WHERE pack = ?1 AND (?2 = '' OR version = ?2)
+		UNION SELECT chats.id FROM chats INDEXED BY chats_postponed, json_each(postponed) p WHERE postponed_until IS NOT NULL
+		AND p.value ->> 'pack' = ?1 AND (?2 = '' OR p.value ->> 'version' = ?2) ORDER BY 1`)
 
 	upsertFlag = declare(`INSERT INTO flags (name, is_set) VALUES (?, ?) ON CONFLICT DO UPDATE SET is_set = excluded.is_set`)
 	selectFlag = declare(`SELECT is_set FROM flags WHERE name = ?`)

@@ -29,10 +29,13 @@ var schema5 string
 //go:embed schema6.sql
 var schema6 string
 
+//go:embed schema7.sql
+var schema7 string
+
 // migrations brings a database from version i to i+1 by its i-th script. A
 // script that was released is never changed; PRAGMA user_version says how many
 // have run.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7}
 
 var (
 	readApplication = declare("PRAGMA application_id")

@@ -257,6 +257,17 @@ func concerned(t *testing.T, b *bench) {
 	check("at once", "codes", "cc")
 	check("at once", "vip", "", "c5", "c9")
 	check("at once", "nothing", "")
+	postponed := func(id string, list ...chat.Postponement) store.Transition {
+		return store.Transition{Chat: &chat.Chat{ID: id, Postponed: list}}
+	}
+	b.commit(
+		postponed("p1", chat.Postponement{Pack: "night", Version: "aa", Until: noon}, chat.Postponement{Pack: "calm", Version: "bb", Until: noon}),
+		postponed("p2", chat.Postponement{Pack: "night", Version: "bb", Until: noon}))
+	check("postponed", "night", "", "p1", "p2")
+	check("postponed", "night", "bb", "p2")
+	check("postponed", "calm", "", "p1")
+	b.commit(postponed("p2"))
+	check("no longer postponed", "night", "", "p1")
 	b.reopen()
 	gone := timer("c3", "codes", "bb")
 	gone.Timers[0].Gone = true

@@ -20,6 +20,7 @@ var recordTests = map[string]func(*testing.T, *bench){
 	"actions are filtered":                  actionsFiltered,
 	"stats count":                           stats,
 	"holds are listed as long as they last": holds,
+	"so are postponements":                  postponed,
 	"stats are exact, whatever is written":  exactStats,
 }
 
@@ -70,6 +71,40 @@ func holds(t *testing.T, b *bench) {
 	b.commit(store.Transition{Chat: longer}, store.Transition{Chat: released})
 	want = slices.DeleteFunc(want, func(h store.Hold) bool { return h.Chat == longer.ID || h.Chat == released.ID })
 	check("one is longer and one is released", noon, 100, append([]store.Hold{{Chat: longer.ID, Hold: longer.Hold}}, want...), all-1)
+}
+
+// postponed: each chat of which reads wait is listed until the last time for which
+// they do.
+func postponed(t *testing.T, b *bench) {
+	var batch []store.Transition
+	var want []store.Postponement // at noon
+	for i := range 30 {
+		c := chat.Chat{ID: fmt.Sprintf("c%02d", i)}
+		if i%3 > 0 {
+			last := chat.Postponement{Seq: int64(i + 1), Until: noon.Add(time.Duration(i-9) * time.Minute), Pack: "night", Version: "v", Rule: "wait", Reason: "closed"}
+			first := last
+			first.Until, first.Rule = last.Until.Add(-time.Minute), "nap"
+			c.Postponed = []chat.Postponement{last, first}
+			if last.Until.After(noon) {
+				want = append(want, store.Postponement{Chat: c.ID, Postponement: last})
+			}
+		}
+		batch = append(batch, store.Transition{Chat: &c})
+	}
+	slices.Reverse(want)
+	b.commit(batch...)
+	b.reopen()
+	check := func(when string, now time.Time, limit int, want []store.Postponement, total int64) {
+		t.Helper()
+		got, n, err := b.s.Postponed(t.Context(), now, limit)
+		b.must(err)
+		b.equal(when, got, want)
+		b.equal(when+": their number", n, total)
+	}
+	check("all", noon, 100, want, int64(len(want)))
+	check("a page", noon, 5, want[:5], int64(len(want)))
+	check("when most are over", want[2].Until, 5, want[:2], 2)
+	check("when all are over", noon.Add(time.Hour), 5, nil, 0)
 }
 
 func eventsNewestFirst(t *testing.T, b *bench) {
@@ -304,6 +339,7 @@ func closed(t *testing.T, b *bench) {
 		"BlockedRead": func() error { _, err := b.s.BlockedReads(ctx, "c1"); return err },
 		"Backlog":     func() error { _, _, err := b.s.Backlog(ctx, "codes", noon); return err },
 		"Holds":       func() error { _, _, err := b.s.Holds(ctx, noon, 1); return err },
+		"Postponed":   func() error { _, _, err := b.s.Postponed(ctx, noon, 1); return err },
 		"Records":     func() error { _, err := b.s.Records(ctx, []int64{1}); return err },
 		"Close":       b.s.Close,
 	}

@@ -14,6 +14,13 @@ chert.on("message.received", function(ev)
   chert.hold(ev.chat.id, true) --> "duration must be a duration: seconds, or a string like"
   chert.hold(ev.chat.id, 0) --> "a hold of no duration"
   chert.hold(ev.chat.id) --> "chert.hold: duration is missing \[CH014\]"
+  chert.postpone(ev.chat.id) --> "chert.postpone: options is missing \[CH014\]"
+  chert.postpone(ev.chat.id, { reason = "x" }) --> "chert.postpone: after or at is missing.* \[CH013\]"
+  chert.postpone(ev.chat.id, { after = "1h", at = "09:00" }) --> "chert.postpone: after and at exclude each other"
+  chert.postpone(ev.chat.id, { after = "1h", tz = "UTC" }) --> "tz says where at is meant"
+  chert.postpone(ev.chat.id, { at = "9 am" }) --> "chert.postpone: at: "
+  chert.postpone(ev.chat.id, { after = "soon" }) --> "chert.postpone: after: "
+  chert.postpone(ev.chat.id, { afer = "1h" }) --> "unknown key .afer. \[CH015\].did you mean after"
   chert.set_timer("x") --> "chert.set_timer: duration is missing"
   if chert.within("Mon-Fri 9-17") then --> "chert.within: window: .* \[CH013\]"
     return

@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"chertd/engine/control"
+	"chertd/engine/store"
+	"chertd/rules"
+)
+
+// rest postpones all reads by an hour.
+const rest = `chert.rule({ name = "rest", on = "message.received", run = function(ev)
+  chert.postpone(ev.chat.id, { after = "1h", reason = "closed" })
+end })`
+
+// A read that another pack postpones goes out when that is over, also after a
+// restart; the status says what waits and why.
+func TestPostponedReadWaits(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes.lua", readAll, "night.lua", rest)
+	postponed := func() *control.Postponed {
+		t.Helper()
+		st, err := c.m.Status(ctx)
+		if err != nil || st.Unknown != "" {
+			t.Fatalf("%+v, %v", st, err)
+		}
+		return st.Postponed
+	}
+	if p := postponed(); p != nil {
+		t.Errorf("nothing is postponed, and the status says %+v", p)
+	}
+	c.handle("c1", "e1", "x")
+	for _, when := range []string{"at first", "after a restart"} {
+		c.expectActions(when, "c1", "read waiting")
+		p := postponed()
+		if p == nil || p.Total != 1 || p.First[0].Chat != "c1" || p.First[0].By != "night/rest" || p.First[0].Reason != "closed" {
+			t.Fatalf("%s the status says %+v", when, p)
+		}
+		c.stop()
+		c.start()
+	}
+	if d := c.decision("e1"); !strings.Contains(strings.Join(wished(d.Rules), "; "), "postpone until ") {
+		t.Errorf("the decision is %+v", d)
+	}
+	c.stop()
+	c.ahead.Store(int64(time.Hour))
+	c.start()
+	c.settledAs("c1", "read done (read)")
+	if p := postponed(); p != nil {
+		t.Errorf("it is over, and the status says %+v", p)
+	}
+}
+
+// What a pack has postponed ends when the pack goes off; an edit leaves it.
+func TestPostponementEndsWithItsPack(t *testing.T) {
+	t.Parallel()
+	const goes, stays = "read done (read)", "read waiting"
+	mode := func(mode string, keep bool) func(*crew) error {
+		return func(c *crew) error { _, err := c.m.SetMode(ctx, "night", mode, keep); return err }
+	}
+	for _, tt := range []struct {
+		name string
+		act  func(c *crew) error
+		want string
+	}{
+		{"off", mode("off", false), goes},
+		{"shadow", mode("shadow", false), goes},
+		{"off, and kept", mode("off", true), stays},
+		{"rolled back", func(c *crew) error { _, err := c.m.Rollback(ctx, "night", "", false, false); return err }, goes},
+		{"removed", func(c *crew) error {
+			c.remove("night.lua")
+			c.reload()
+			c.ahead.Store(int64(3 * time.Second))
+			c.reload()
+			return nil
+		}, goes},
+		{"off by chertd.yaml", func(c *crew) error {
+			c.options.Packs = map[string]rules.PackOptions{"night": {Mode: rules.Off}}
+			c.stop()
+			c.start()
+			return nil
+		}, goes},
+		{"an edit", func(c *crew) error { c.write("night.lua", rest+"\n-- edited"); c.reload(); return nil }, stays},
+		{"its rule is renamed", func(c *crew) error {
+			c.write("night.lua", strings.Replace(rest, `"rest"`, `"sleep"`, 1))
+			c.reload()
+			return nil
+		}, stays},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCrew(t, "codes.lua", readAll, "night.lua", `chert.on("reaction.added", function(ev) end)`)
+			c.write("night.lua", rest)
+			c.reload()
+			c.handle("c1", "e1", "x")
+			c.expectActions("before", "c1", stays)
+			if err := tt.act(c); err != nil {
+				t.Fatal(err)
+			}
+			if tt.want == goes {
+				c.settledAs("c1", goes)
+				return
+			}
+			c.stop()
+			c.start()
+			c.expectActions("after a restart", "c1", stays)
+		})
+	}
+}
+
+// A pack that postpones fails closed: what it could not postpone is blocked, and
+// once it works waits until the time it says.
+func TestPackThatPostponesFailsClosed(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes.lua", readAll, "night.lua", strings.Replace(rest, "run = function(ev)", `run = function(ev) error("oops")`, 1))
+	c.handle("c1", "e1", "x")
+	c.expectActions("it fails", "c1", "read blocked (blocked)")
+	c.write("night.lua", rest)
+	c.reload()
+	c.caughtUp()
+	c.expectActions("it works", "c1", "read waiting")
+	c.mode("night", "off")
+	c.settledAs("c1", "read done (read)")
+}
+
+// A postponement for another chat is carried there, and a read that the same
+// event asks for waits.
+func TestPostponeAnotherChat(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes.lua", `chert.on("message.received", { chat = "c1" }, function(ev) chert.mark_read("c2", { even_if_newer = true }) end)`,
+		"night.lua", strings.Replace(rest, "ev.chat.id", `"c2"`, 1))
+	c.handle("c1", "e1", "x")
+	c.settledAs("c2", "read waiting")
+	c2 := c.chatOf("c2")
+	if p, ok := c2.Postponement(c.now()); !ok || p.By() != "night/rest" {
+		t.Errorf("c2 is not postponed: %+v", c2)
+	}
+}
+
+func wished(said []store.RuleDecision) (all []string) {
+	for i := range said {
+		all = append(all, said[i].Asked...)
+	}
+	return all
+}
