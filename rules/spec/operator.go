@@ -15,6 +15,10 @@ import (
 // operatorRule is whose a hold or a read is that no rule asked for.
 const operatorRule = "operator"
 
+// defaultHold is how long an operator's hold lasts that says no duration, as with
+// chertd hold.
+const defaultHold = 24 * time.Hour
+
 // operatorWords are what an operator does with commands: chertd hold, release
 // and read.
 func operatorWords() luabind.Members {
@@ -26,20 +30,22 @@ func operatorWords() luabind.Members {
 }
 
 // operatorHold is operator.hold(chat [, duration [, {reason =}]]). It may be the
-// first that is said of a chat. Without a duration it lasts until a release.
+// first that is said of a chat.
 func (t *trial) operatorHold(u *luabind.Use) []lua.LValue {
 	const form = `operator.hold("c1", "2h")`
 	id, ok := u.Arg(1).(lua.LString)
 	if !ok || id == "" {
 		u.Raise(form, "operator.hold: the chat must be a string, got %s", u.Described(u.Arg(1)))
 	}
-	d := luabind.MaxDuration
+	d := defaultHold
 	if u.Arg(2) != lua.LNil {
 		var err error
 		if d, ok, err = u.Duration(u.Arg(2)); !ok {
 			u.Raise(form, "operator.hold: expected a duration, got %s", u.Described(u.Arg(2)))
 		} else if err != nil {
 			u.Raise(form, "operator.hold: %v", err)
+		} else if d <= 0 {
+			u.Raise(`operator.release("c1") ends a hold`, "operator.hold: a hold of no duration")
 		}
 	}
 	reason := ""

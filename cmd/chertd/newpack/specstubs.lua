@@ -87,7 +87,7 @@ operator = {}
 
 ---`chertd hold`. The chat need not have been named before.
 ---@param chat string
----@param duration? number|string Until released, if not given.
+---@param duration? number|string A day, if not given.
 ---@param options? {reason?: string}
 function operator.hold(chat, duration, options) end
 

@@ -126,13 +126,21 @@ describe("the operator", function()
     assert.is_read("c5")
   end)
 
-  it("holds until a release", function()
+  it("holds for a day, or until a release", function()
     receive("hello")
     operator.hold("c1")
-    advance("300d")
+    advance("23h")
     assert.is_held("c1")
+    advance("1h")
+    assert.is_not_held("c1")
+    operator.hold("c1", "300d")
+    advance("200d")
     operator.release("c1")
     assert.is_not_held("c1")
+  end)
+
+  it("holds for some time", function()
+    operator.hold("c1", 0) --> "operator.hold: a hold of no duration\nhint: operator.release"
   end)
 
   it("ends the hold of a rule", function()
