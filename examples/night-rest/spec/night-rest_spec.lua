@@ -30,7 +30,7 @@ describe("night-rest", function()
 
   it("goes by any event of a chat", function()
     clock("2026-01-05 22:00", "America/New_York")
-    fire("reaction.added", { chat = "c1" })
+    receive({ chat = "c1", type = "reaction.added" })
     assert.is_postponed("c1")
   end)
 
