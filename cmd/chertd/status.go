@@ -125,7 +125,7 @@ func postponedChats(p *control.Postponed) []string {
 
 // lasting says until when something of a chat lasts, and who said so.
 func lasting(chat string, until time.Time, by, reason string) string {
-	return fmt.Sprintf("%s until %s, by %s%s", chat, minute(until), by, choose(reason == "", "", ": "+reason))
+	return fmt.Sprintf("%s until %s, by %s%s", printable(chat), minute(until), printable(by), choose(reason == "", "", ": "+printable(reason)))
 }
 
 // counted begins and ends a list of chats, of which the first line says what they
