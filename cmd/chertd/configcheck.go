@@ -328,7 +328,7 @@ func checkAddress(d *decoder, path, address string) {
 		d.fail(path, codeValue, "for example "+example, "expected host:port like %s, got %s", example, got)
 	case !isPort(port):
 		if !harmless(port) {
-			port = "text"
+			port = "a name"
 		}
 		d.fail(path, codeValue, "choose one that is free, for example 8787", "expected a port from 1 to 65535, got %s", port)
 	case host == "*" || strings.ContainsAny(host, " /@$*"):
