@@ -52,13 +52,13 @@ func (c *Config) checkChert(d *decoder) {
 	}
 	oneOf(d, "chert.auth", c.Chert.Auth, chert.AuthHMAC, chert.AuthBearer)
 	if c.Chert.Tenant == "" && c.Chert.Auth == chert.AuthHMAC {
-		d.missing("chert.tenant", "the slug of your account, like acme-7a3f: signed calls name it")
+		d.missing("chert.tenant", "write tenant: acme-7a3f, the slug of your account: signed calls name it")
 	}
 	if strings.ContainsFunc(c.Chert.Tenant, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		d.fail("chert.tenant", codeValue, "write the slug of your account alone, without spaces", "expected a slug like acme-7a3f")
 	}
 	if c.Chert.SigningSecret == "" {
-		d.missing("chert.signing_secret", "${CHERT_SIGNING_SECRET}, or signing_secret_file: the 32 hex characters Chert gave you")
+		d.missing("chert.signing_secret", "write signing_secret: ${CHERT_SIGNING_SECRET}, or signing_secret_file: FILE, with the 32 hexadecimal digits that Chert gave you")
 	}
 	within(d, "chert.timeout", c.Chert.Timeout, 100*time.Millisecond, 10*time.Minute)
 	within(d, "chert.concurrency", c.Chert.Concurrency, 1, 1000)
@@ -76,7 +76,7 @@ func (c *Config) checkSources(d *decoder) {
 	if w.Listen != "" {
 		checkAddress(d, "sources.webhook.listen", w.Listen)
 		if len(w.Secrets) == 0 {
-			d.missing("sources.webhook.secrets", `["${CHERT_WEBHOOK_SECRET}"], or secrets_file: the subscription's own secret, shown once when it is made; listen: "" turns the webhook off`)
+			d.missing("sources.webhook.secrets", `write secrets: ["${CHERT_WEBHOOK_SECRET}"], or secrets_file: FILE, with the subscription's own secret, shown once when it is made; listen: "" turns the webhook off`)
 		}
 	}
 	if !strings.HasPrefix(w.Path, "/") || strings.ContainsFunc(w.Path, func(r rune) bool { return r <= ' ' || r == '?' || r == '#' }) {
