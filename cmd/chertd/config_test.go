@@ -141,6 +141,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"a mode", "rules: {packs: {codes: {mode: on}}}\n", `c.yaml:1:31: error: rules.packs.codes.mode: expected live, shadow, off, got "on"`},
 		{"a capability", "rules: {packs: {codes: {grant: [sned]}}}\n", "c.yaml:1:33: error: rules.packs.codes.grant[0]: expected typing, react, send, got \"sned\" [CF003]\n  hint: did you mean send?"},
 		{"a store", "store: {url: postgres://x}\n", "store.url: PostgreSQL is not in this build yet"},
+		{"lists", "rules: {lists: {vips: {writable: true}}}\n", "c.yaml:1:9: error: rules.lists: not in this build yet: lists that operators change [CF007]\n  hint: delete it"},
 		{"another store", "store: {url: mysql://me:hunter2@host/x}\n", "c.yaml:1:14: error: store.url: expected sqlite:PATH, got a string of 25 characters [CF003]\n  hint: for example sqlite:./data/chertd.db"},
 		{"an address", "control: {listen: '9900'}\n", `control.listen: expected host:port like 127.0.0.1:8787, got "9900"`},
 		{"half a certificate", "control: {tls: {cert: a.pem}}\n", "control.tls: cert and key go together"},
@@ -287,6 +288,7 @@ control: {listen: 0.0.0.0:9900, token: "${D}", tls: {cert: "${CERT}", key: key.p
 `, ""},
 		{"files that are not there", "chert: {tenant: a, signing_secret_file: /nowhere/a}\nsources: {webhook: {secrets_file: /nowhere/b}}\n", ""},
 		{"credentials that are missing", "rules: {timezone: UTC}\n", "c.yaml: warning: chert.tenant: is missing: `chertd run` needs it [CF006]"},
+		{"a token in the clear", "chert: {tenant: a, signing_secret: '${A}'}\nsources: {webhook: {secrets: ['${B}']}}\ncontrol: {listen: ':9900', token_file: /nowhere/t}\n", "c.yaml:3:28: error: control.token: it would cross the network unencrypted"},
 		{"what is wrong elsewhere", "chert: {tenant: a, signing_secret: '${A}'}\nsources: {webhook: {listen: nowhere, secrets: ['${B}']}}\n", "c.yaml:2:29: error: sources.webhook.listen: expected host:port"},
 		{"a variable that rules need", "rules: {packs: {codes: {config: {host: '${HOST}'}}}}\n", "c.yaml:1:40: error: rules.packs.codes.config.host: the environment variable HOST is not set [CF004]"},
 	} {

@@ -180,7 +180,11 @@ func (c *Config) checkControl(d *decoder) {
 			d.fail("control.token", codeSecret, "set it, or delete the line: without a token TCP serves health, readiness and metrics alone", "the token is empty")
 		}
 	}
-	if why := k.exposesToken(); why != "" && !d.unknown["control.tls.cert"] {
+	given := *k
+	if d.unknown["control.token"] {
+		given.Token = "some" // which one does not matter
+	}
+	if why := given.exposesToken(); why != "" && !d.unknown["control.tls.cert"] {
 		d.fail("control.token", codeExposed, "set control.tls, or listen on 127.0.0.1; where the network is trusted, allow it: control: {insecure_token: true}", "%s", why)
 	}
 	if (k.TLS.Cert == "") != (k.TLS.Key == "") && !d.unknown["control.tls.cert"] && !d.unknown["control.tls.key"] {
