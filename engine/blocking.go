@@ -10,6 +10,7 @@ import (
 
 	"chertd/engine/control"
 	"chertd/engine/store"
+	"chertd/luabind"
 	"chertd/rules"
 )
 
@@ -236,7 +237,11 @@ func (m *manager) blocked(s *rules.PackStanding) *control.Blocked {
 // is alone has no version before the live one.
 func fixes(s *rules.PackStanding, alone bool) []string {
 	first := fmt.Sprintf("chertd check %s shows what is wrong", s.Path)
+	unfit := slices.IndexFunc(s.Diagnostics, func(d luabind.Diagnostic) bool { return d.Code == rules.CodeNoSetting })
 	switch {
+	case unfit >= 0 && s.Version == "" && !s.Gone:
+		d := s.Diagnostics[unfit]
+		first = fmt.Sprintf("correct %s:%d (%s), and send SIGHUP to chertd", d.File, d.Line, d.Message)
 	case alone && s.Path != "":
 		first = fmt.Sprintf("chertd test %s tries an edit of it, which is live once it is saved and passes", s.Path)
 	case s.Version != "":

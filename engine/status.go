@@ -197,7 +197,7 @@ func (m *manager) health() control.Health {
 		h.Notes = append(h.Notes, suspensionNotes(&p, m.eng.c.Now())...)
 	}
 	for _, d := range problems {
-		if d.Severity == luabind.SeverityError {
+		if d.Severity == luabind.SeverityError || d.Code == rules.CodeNoPack || d.Code == rules.CodeNoSetting {
 			h.Notes = append(h.Notes, d.String())
 		}
 	}

@@ -9,10 +9,8 @@ import (
 
 // complain says once what is wrong with the folder as a whole.
 func (g *Generations) complain(live int) {
-	said := ""
-	if len(g.folder) > 0 {
-		said = g.folder.Error()
-	}
+	g.complainOfConfiguration()
+	said := slices.DeleteFunc(slices.Clone(g.folder), func(d luabind.Diagnostic) bool { return d.Code == CodeNoPack }).Error()
 	if live == 0 && g.set == nil {
 		said = "none " + g.problems().Error()
 	}
@@ -24,10 +22,21 @@ func (g *Generations) complain(live int) {
 	case said == "":
 	case live == 0 && g.set == nil:
 		g.c.Log.Error("no rules are live: events are taken in and wait", "dir", g.c.Dir, "err", g.problems().Error())
-	case !slices.ContainsFunc(g.folder, func(d luabind.Diagnostic) bool { return d.Code != CodeNoPack }):
-		g.c.Log.Warn("the configuration names packs that are not there", "dir", g.c.Dir, "err", said)
 	default:
 		g.c.Log.Warn("something is wrong with the rules folder; what was live stays live", "dir", g.c.Dir, "err", said)
+	}
+}
+
+// complainOfConfiguration logs once what the operator's file says of packs, and
+// nobody takes.
+func (g *Generations) complainOfConfiguration() {
+	unfit := slices.DeleteFunc(g.problems(), func(d luabind.Diagnostic) bool {
+		return d.Severity == luabind.SeverityError || d.Code != CodeNoPack && d.Code != CodeNoSetting
+	})
+	if said := unfit.Error(); said != g.unfit {
+		if g.unfit = said; said != "" {
+			g.c.Log.Warn("the configuration names packs or settings that the rules do not have", "dir", g.c.Dir, "err", said)
+		}
 	}
 }
 

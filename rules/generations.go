@@ -40,6 +40,7 @@ type Generations struct {
 	ignoring ignoring            // .chertignore, by which they are none
 	drops    []drop              // of this turn, to be begun when the set is swapped
 	said     string              // complaint about the folder that was logged last
+	unfit    string              // and about the operator's file
 
 	starting bool      // Start has not ended
 	started  time.Time // set by Start

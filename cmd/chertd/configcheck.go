@@ -52,13 +52,13 @@ func (c *Config) checkChert(d *decoder) {
 	}
 	oneOf(d, "chert.auth", c.Chert.Auth, chert.AuthHMAC, chert.AuthBearer)
 	if c.Chert.Tenant == "" && c.Chert.Auth == chert.AuthHMAC {
-		d.missing("chert.tenant", "the slug of your account, like acme-7a3f: signed calls name it")
+		d.missing("chert.tenant", "write tenant: acme-7a3f, the slug of your account: signed calls name it")
 	}
 	if strings.ContainsFunc(c.Chert.Tenant, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		d.fail("chert.tenant", codeValue, "write the slug of your account alone, without spaces", "expected a slug like acme-7a3f")
 	}
 	if c.Chert.SigningSecret == "" {
-		d.missing("chert.signing_secret", "${CHERT_SIGNING_SECRET}, or signing_secret_file: the 32 hex characters Chert gave you")
+		d.missing("chert.signing_secret", "write signing_secret: ${CHERT_SIGNING_SECRET}, or signing_secret_file: FILE, with the 32 hexadecimal digits that Chert gave you")
 	}
 	within(d, "chert.timeout", c.Chert.Timeout, 100*time.Millisecond, 10*time.Minute)
 	within(d, "chert.concurrency", c.Chert.Concurrency, 1, 1000)
@@ -76,7 +76,7 @@ func (c *Config) checkSources(d *decoder) {
 	if w.Listen != "" {
 		checkAddress(d, "sources.webhook.listen", w.Listen)
 		if len(w.Secrets) == 0 {
-			d.missing("sources.webhook.secrets", `["${CHERT_WEBHOOK_SECRET}"], or secrets_file: the subscription's own secret, shown once when it is made; listen: "" turns the webhook off`)
+			d.missing("sources.webhook.secrets", `write secrets: ["${CHERT_WEBHOOK_SECRET}"], or secrets_file: FILE, with the subscription's own secret, shown once when it is made; listen: "" turns the webhook off`)
 		}
 	}
 	if !strings.HasPrefix(w.Path, "/") || strings.ContainsFunc(w.Path, func(r rune) bool { return r <= ' ' || r == '?' || r == '#' }) {
@@ -180,7 +180,11 @@ func (c *Config) checkControl(d *decoder) {
 			d.fail("control.token", codeSecret, "set it, or delete the line: without a token TCP serves health, readiness and metrics alone", "the token is empty")
 		}
 	}
-	if why := k.exposesToken(); why != "" && !d.unknown["control.tls.cert"] {
+	given := *k
+	if d.unknown["control.token"] {
+		given.Token = "some" // which one does not matter
+	}
+	if why := given.exposesToken(); why != "" && !d.unknown["control.tls.cert"] {
 		d.fail("control.token", codeExposed, "set control.tls, or listen on 127.0.0.1; where the network is trusted, allow it: control: {insecure_token: true}", "%s", why)
 	}
 	if (k.TLS.Cert == "") != (k.TLS.Key == "") && !d.unknown["control.tls.cert"] && !d.unknown["control.tls.key"] {
@@ -328,7 +332,7 @@ func checkAddress(d *decoder, path, address string) {
 		d.fail(path, codeValue, "for example "+example, "expected host:port like %s, got %s", example, got)
 	case !isPort(port):
 		if !harmless(port) {
-			port = "text"
+			port = "a name"
 		}
 		d.fail(path, codeValue, "choose one that is free, for example 8787", "expected a port from 1 to 65535, got %s", port)
 	case host == "*" || strings.ContainsAny(host, " /@$*"):

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
@@ -204,18 +205,15 @@ func (d *decoder) syntax(text []byte, err error) bool {
 		diag.Line, _ = strconv.Atoi(m[1])
 		diag.Message = strings.TrimPrefix(err.Error(), m[0])
 	}
+	diag.Line = syntaxLine(text, diag.Message, diag.Line)
 	if m := unknownAnchor.FindStringSubmatch(diag.Message); m != nil {
 		diag.Message = "a value that begins with * refers to another place in the file"
-		for i, line := range strings.Split(string(text), "\n") {
-			if at := strings.Index(line, "*"+m[1]); at >= 0 && diag.Line == 0 {
-				diag.Line, diag.Col = i+1, at+1
-			}
-		}
+		diag.Line = 1 + strings.Count(string(text[:max(0, bytes.Index(text, []byte("*"+m[1])))]), "\n")
 	}
 	switch {
 	case strings.Contains(diag.Message, "control characters"), strings.Contains(diag.Message, "invalid leading UTF-8"), strings.Contains(diag.Message, "incomplete UTF-8"):
 		diag.Hint = "save the file as UTF-8"
-	case bytes.Contains(text, []byte("\t")) && strings.Contains(diag.Message, "cannot start any token"):
+	case bytes.Contains(text, []byte("\t")) && (strings.Contains(diag.Message, "cannot start any token") || strings.Contains(diag.Message, "a tab character")):
 		diag.Hint = "indent with spaces, and quote a value that begins with a special character"
 	case strings.Contains(diag.Message, "mapping values are not allowed"):
 		diag.Hint = "look at the indentation of this line and the one before it, and quote a value that has a colon and a space in it"
@@ -227,3 +225,30 @@ func (d *decoder) syntax(text []byte, err error) bool {
 	d.diags = append(d.diags, diag)
 	return false
 }
+
+// syntaxLine is the line of an error of the YAML parser's, which counts the lines
+// of some errors from 0, and does not tell those of others.
+func syntaxLine(text []byte, message string, line int) int {
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	first := func(wrong func(line string) bool) int { return slices.IndexFunc(lines, wrong) + 1 }
+	switch {
+	case strings.Contains(message, "a tab character"):
+		line = first(func(l string) bool {
+			return strings.Contains(l[:len(l)-len(strings.TrimLeft(l, " \t"))], "\t") && strings.TrimSpace(l) != ""
+		})
+	case strings.Contains(message, "control characters"):
+		line = first(func(l string) bool {
+			return strings.ContainsFunc(l, func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' || r == 0x7f })
+		})
+	case strings.Contains(message, "UTF-8"):
+		line = first(func(l string) bool { return !utf8.ValidString(l) })
+	case strings.Contains(message, "end of stream") && line > len(lines):
+		line = 1 // where what does not end begins
+	case parserError.MatchString(message):
+		line++
+	}
+	return min(max(line, 1), len(lines))
+}
+
+// parserError are the messages whose lines count from 0.
+var parserError = regexp.MustCompile(`^did not find expected (key|node content|'-' indicator|',' or|<)`)

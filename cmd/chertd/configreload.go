@@ -57,9 +57,7 @@ func (r *reloader) reload() (engine.Changes, bool) {
 		r.log.Error("SIGHUP: the configuration has errors, and nothing of it is taken: what ran before continues", "err", err)
 		return engine.Changes{}, false
 	}
-	for _, w := range warnings {
-		r.log.Warn(w.Message, "at", fmt.Sprintf("%s:%d", w.File, w.Line))
-	}
+	logWarnings(r.log, warnings)
 	var taken, not []string
 	for _, path := range changedKeys(r.running, c) {
 		if under(reloadable, path) {

@@ -74,7 +74,7 @@ func (d *decoder) claim(n *yaml.Node, path string) bool {
 
 func (d *decoder) oneSecret(n *yaml.Node, path string) (string, bool) {
 	if n.Kind != yaml.ScalarNode {
-		d.failAt(n, codeSecret, "write ${NAME}, or name a file that holds it: "+path[strings.LastIndexByte(path, '.')+1:]+"_file", "%s: expected text", path)
+		d.failAt(n, codeSecret, "write ${NAME}, or name a file that holds it: "+path[strings.LastIndexByte(path, '.')+1:]+"_file", "%s: expected a single value", path)
 		return "", false
 	}
 	text, expanded, ok := d.expandSecret(n, path)

@@ -28,7 +28,7 @@ func shown(n *yaml.Node) string {
 	if harmless(text) {
 		return strconv.Quote(text)
 	}
-	return "text of " + count(utf8.RuneCountInString(text), "character")
+	return "a string of " + count(utf8.RuneCountInString(text), "character")
 }
 
 func harmless(text string) bool {

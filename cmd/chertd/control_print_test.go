@@ -287,9 +287,22 @@ func TestSocketOfConfiguration(t *testing.T) {
 		`control: {socket: ""}`:           "etc/chertd.yaml turns the control socket off",
 		`control: {socket: "${UNSET}/x"}`: "etc/chertd.yaml:1:19: error: control.socket: ",
 		"control: {socket: [":             "etc/chertd.yaml:1:",
+		"control: x":                      "etc/chertd.yaml:1:10: error: control: expected keys and values",
+		// What is not YAML elsewhere in the file does not matter either.
+		"chert: {tenant: [}\ncontrol:\n  # where\n  socket: x.sock\nlog: {}\n": "etc/x.sock",
+		"chert:\n\ttenant: x\ncontrol: {socket: x.sock}\n":                     "etc/x.sock",
+		"control: {socket: x.sock}\r\nlog: {level: \"}\r\n":                    "etc/x.sock",
+		"chert: {tenant: [}\n":                                                       "etc/data/chertd.sock",
+		"chert: *tenant\ncontrol: {listen: ':1'}\n":                                  "etc/data/chertd.sock",
+		"chert: {tenant: [}\n control: {socket: x.sock}\n":                           "etc/chertd.yaml:1:", // it can't be told
+		"chert: {control: {socket: y.sock}, tenant: [}\ncontrol: {socket: x.sock}\n": "etc/chertd.yaml:1:",
 	} {
 		got, err := socketOf("etc/chertd.yaml", []byte(text), environment)
 		if err != nil {
+			var out strings.Builder
+			if report(&out, err); text != `control: {socket: ""}` && !strings.Contains(out.String(), "--socket PATH") {
+				t.Errorf("%q: the hint does not name --socket: %s", text, &out)
+			}
 			got = err.Error()
 		}
 		if got != want && (err == nil || !strings.HasPrefix(got, want)) {

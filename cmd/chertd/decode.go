@@ -54,7 +54,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	}
 	switch v.Interface().(type) {
 	case time.Duration:
-		d.scalar(n, path, "a duration like 90s, 5m or 30d", func(s string) error {
+		d.scalar(n, path, wantDuration, func(s string) error {
 			t, err := luabind.ParseDuration(s)
 			if err == nil {
 				v.SetInt(int64(t))
@@ -63,7 +63,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 		})
 		return
 	case Size:
-		d.scalar(n, path, "a size like 64KiB or 1MiB", func(s string) error {
+		d.scalar(n, path, wantSize, func(s string) error {
 			size, err := parseSize(s)
 			if err == nil {
 				v.SetInt(int64(size))
@@ -73,7 +73,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 		return
 	}
 	if v.Type() == reflect.TypeFor[rules.Rate]() {
-		d.scalar(n, path, "a number of reads in a span of time like 300/10m", func(s string) error {
+		d.scalar(n, path, wantRate, func(s string) error {
 			rate, err := rules.ParseRate(s)
 			v.Set(reflect.ValueOf(rate))
 			return err
@@ -88,9 +88,9 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	case reflect.Slice:
 		d.list(n, v, path)
 	case reflect.String:
-		d.scalar(n, path, "text", func(s string) error { v.SetString(s); return nil })
+		d.scalar(n, path, wantString, func(s string) error { v.SetString(s); return nil })
 	case reflect.Bool:
-		d.scalar(n, path, "true or false", func(s string) error {
+		d.scalar(n, path, wantBool, func(s string) error {
 			if s != "true" && s != "false" {
 				return strconv.ErrSyntax
 			}
@@ -98,7 +98,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 			return nil
 		})
 	case reflect.Int:
-		d.scalar(n, path, "a whole number", func(s string) error {
+		d.scalar(n, path, wantWhole, func(s string) error {
 			i, err := strconv.Atoi(s)
 			if err == nil {
 				v.SetInt(int64(i))
@@ -106,7 +106,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 			return err
 		})
 	case reflect.Int64:
-		d.scalar(n, path, "a whole number", func(s string) error {
+		d.scalar(n, path, wantWhole, func(s string) error {
 			i, err := strconv.ParseInt(strings.ReplaceAll(s, "_", ""), 10, 64)
 			if err == nil {
 				v.SetInt(i)
@@ -114,7 +114,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 			return err
 		})
 	case reflect.Float64:
-		d.scalar(n, path, "a number", func(s string) error {
+		d.scalar(n, path, wantNumber, func(s string) error {
 			f, err := strconv.ParseFloat(s, 64)
 			if err == nil {
 				v.SetFloat(f)
@@ -147,6 +147,10 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
 		field, ok := fields[key.Value]
 		if base, isFile := strings.CutSuffix(key.Value, "_file"); !ok && isFile && secretField(fields[base]) {
 			d.secretFile(key, value, fields[base], join(path, base))
+			continue
+		}
+		if what := notYetKeys[join(path, key.Value)]; !ok && what != "" {
+			d.failAt(key, codeNotYet, "delete it: rules can't use it yet", "%s: not in this build yet: %s", join(path, key.Value), what)
 			continue
 		}
 		if !ok {

@@ -1,5 +1,11 @@
 package main
 
+// notYetKeys are sections of the configuration that this build does not have.
+var notYetKeys = map[string]string{
+	"rules.lists": "lists that operators change",
+	"notify":      "targets of chert.notify",
+}
+
 // checkBuild warns of what the file turns on and this build does not have:
 // nothing that someone asked for is ignored in silence. A default is not asked for.
 func (c *Config) checkBuild(d *decoder) {

@@ -15,6 +15,7 @@ import (
 
 	"chertd/engine"
 	"chertd/engine/chert"
+	"chertd/luabind"
 	"chertd/rules"
 	"chertd/rules/lint"
 )
@@ -48,9 +49,7 @@ func run(cmd *cobra.Command, file, events string) error {
 		debug.SetGCPercent(engine.GCPercent)
 	}
 	log, levels := newLogger(cmd.ErrOrStderr(), c.Log)
-	for _, w := range warnings {
-		log.Warn(w.Message, "at", fmt.Sprintf("%s:%d", w.File, w.Line))
-	}
+	logWarnings(log, warnings)
 	if err := c.checkCertificate(); err != nil {
 		return err
 	}
@@ -79,6 +78,13 @@ func run(cmd *cobra.Command, file, events string) error {
 	}
 	log.Info("chertd has stopped; what was not finished goes on at the next start")
 	return nil
+}
+
+// logWarnings logs what the configuration is warned of.
+func logWarnings(log *slog.Logger, warnings luabind.Diagnostics) {
+	for _, w := range warnings {
+		log.Warn(w.Message, "at", fmt.Sprintf("%s:%d", w.File, w.Line), "code", w.Code, "hint", w.Hint)
+	}
 }
 
 // daemon is what the configuration says, as the engine takes it.

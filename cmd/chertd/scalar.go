@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -19,12 +20,12 @@ func (d *decoder) plain(n *yaml.Node, path string, depth int) any {
 	}
 	if d.settings++; d.settings >= most {
 		if d.settings == most {
-			d.failAt(n, codeValue, "", "%s: the packs' settings have more than %d values", path, most)
+			d.failAt(n, codeValue, "large lists belong into a pack's data/", "%s: the packs' settings have more than %d values", path, most)
 		}
 		return nil
 	}
 	if depth > deepest {
-		d.failAt(n, codeValue, "", "%s: nested deeper than %d", path, deepest)
+		d.failAt(n, codeValue, "write it with fewer levels", "%s: nested deeper than %d", path, deepest)
 		return nil
 	}
 	switch n.Kind {
@@ -53,7 +54,7 @@ func (d *decoder) plain(n *yaml.Node, path string, depth int) any {
 			return f
 		}
 	case "!!null":
-		d.failAt(n, codeValue, "", "%s has no value", path)
+		d.failAt(n, codeValue, "give it a value, or delete it", "%s has no value", path)
 		return nil
 	}
 	return text
@@ -62,7 +63,7 @@ func (d *decoder) plain(n *yaml.Node, path string, depth int) any {
 // scalar reads one value by a function that says whether it is what is wanted.
 func (d *decoder) scalar(n *yaml.Node, path, want string, set func(string) error) {
 	if n.Kind != yaml.ScalarNode || isNull(n) {
-		hint := exampleOf[want]
+		hint := example(path, want)
 		if isNull(n) {
 			hint = "give it a value, or delete the line: then the default counts"
 		}
@@ -78,20 +79,48 @@ func (d *decoder) scalar(n *yaml.Node, path, want string, set func(string) error
 		return
 	}
 	quoted := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0
-	if quoted && !expanded && (want == "true or false" || strings.HasSuffix(want, "number")) {
-		d.failAt(n, codeValue, "write it without quotes", "%s: expected %s, got text", path, want)
+	if quoted && !expanded && (want == wantBool || want == wantWhole || want == wantNumber) {
+		d.failAt(n, codeValue, "write it without quotes", "%s: expected %s, got a string", path, want)
 		return
 	}
 	if err := set(text); err != nil {
-		d.failAt(n, codeValue, exampleOf[want], "%s: expected %s, got %s", path, want, shown(n))
+		d.failAt(n, codeValue, example(path, want), "%s: expected %s, got %s", path, want, shown(n))
 	}
 }
 
-// exampleOf are hints by what was expected.
-var exampleOf = map[string]string{
-	"true or false":  "yes, no, on and off are text: write true or false",
-	"a whole number": "for example 8",
-	"a number":       "for example 2.5",
+// What scalars are expected to be.
+const (
+	wantDuration = "a duration like 90s, 5m or 30d"
+	wantSize     = "a size like 64KiB or 1MiB"
+	wantRate     = "a number of reads in a span of time like 300/10m"
+	wantBool     = "true or false"
+	wantWhole    = "a whole number"
+	wantNumber   = "a number"
+	wantString   = "a single value"
+)
+
+// example shows how the value at a path is written.
+func example(path, want string) string {
+	value := ""
+	if v := defaultAt(path, nil); v != nil {
+		value = human(v)
+	}
+	switch want {
+	case wantDuration:
+		return "for example " + cmp.Or(value, "90s") + "; the units are ms, s, m, h and d"
+	case wantSize:
+		return "for example " + cmp.Or(value, "1MiB") + "; the units are B, KiB, MiB and GiB"
+	case wantRate:
+		return "for example 300/10m: at most 300 reads in 10 minutes"
+	case wantBool:
+		return "yes, no, on and off are strings: write true or false"
+	case wantWhole, wantNumber:
+		return "for example " + cmp.Or(value, "1")
+	}
+	if value != "" {
+		return "write one value, for example " + value
+	}
+	return "write one value, without brackets and braces"
 }
 
 // bareVariable is the name in a text that was meant for an environment variable,

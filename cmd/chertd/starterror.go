@@ -31,6 +31,9 @@ func (c *Config) startError(err error) error {
 		fix = hint.Hint()
 	}
 	if files := luabind.OpenFilesHint(err); files != "" {
+		if setting != nil {
+			err = setting.Err
+		}
 		return c.wrong(exitFailure, settingKey(setting, "store.url"), codeOf(setting), files, err)
 	}
 	var inUse *sqlite.InUseError

@@ -134,3 +134,24 @@ func compare(t *testing.T, where string, found luabind.Diagnostics, sources map[
 		}
 	}
 }
+
+// What the operator's file says of packs is among the findings, once, at its line.
+func TestCheckSaysWhatConfigurationDoesNotFit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	src := "chert.on('message.received', function(ev)\n  if #ev.text > config.min_digits then\n    chert.mark_read(ev.chat.id)\n  end\nend)\n"
+	for name, text := range map[string]string{"codes.lua": src, "codes_spec.lua": ""} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := rules.Options{Packs: map[string]rules.PackOptions{
+		"codes": {Config: map[string]any{"min_digit": 6.0}, Places: map[string]rules.Position{"config.min_digit": {File: "chertd.yaml", Line: 7, Col: 9}}},
+		"vip":   {Places: map[string]rules.Position{"": {File: "chertd.yaml", Line: 9, Col: 5}}},
+	}}
+	want := "chertd.yaml:7:9: warning: pack \"codes\" never reads the setting \"min_digit\" [CF009]\n  hint: did you mean \"min_digits\"?\n" +
+		"chertd.yaml:9:5: warning: rules.packs names \"vip\", and there is no such pack [CF008]\n  hint: delete the entry, or create the pack: a file vip.lua or a folder vip in rules.dir"
+	if got := Check([]string{dir}, o).Findings.Error(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

@@ -93,7 +93,7 @@ func openError(path string, err error) error {
 	case code == sqlite3.SQLITE_FULL, errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), unclear && room(dir) < roomToOpen:
 		return &NoRoomError{path, err}
 	case code == sqlite3.SQLITE_READONLY, code == sqlite3.SQLITE_CANTOPEN, errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return unusable("chertd must be able to write %s and its folder: look at their owner and mode, and at whether the disk is mounted read-only", path)
+		return unusable("chertd must be able to write %s and its folder: make the user that it runs as their owner (chown -R USER %s), or mount the disk for writing", path, dir)
 	case errors.As(err, new(*TablesError)):
 		return unusable("restore a backup, or set store.url to another file")
 	case errors.Is(err, errForeign):
@@ -110,15 +110,22 @@ func openError(path string, err error) error {
 	return &OpenError{path, err, "look at the disk of " + dir + " (dmesg, df); if the file is damaged, restore a backup"}
 }
 
-// outOfFiles is the error of opening a file where the process or the system has
-// too many open; nil where one can be opened.
+// filesToOpen is how many files SQLite opens for a connection: the database, its
+// WAL and its shared memory, and its folder to sync it.
+const filesToOpen = 4
+
+// outOfFiles is the error of opening as many files as SQLite does where the
+// process or the system has too many open; nil where they can be opened.
 func outOfFiles() error {
-	f, err := os.Open(os.DevNull)
-	if err == nil {
-		f.Close()
-	}
-	if luabind.OpenFilesHint(err) != "" {
-		return err
+	for range filesToOpen {
+		f, err := os.Open(os.DevNull)
+		if luabind.OpenFilesHint(err) != "" {
+			return err
+		}
+		if err != nil {
+			return nil
+		}
+		defer f.Close()
 	}
 	return nil
 }

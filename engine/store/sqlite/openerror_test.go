@@ -82,15 +82,23 @@ func TestOpenErrorsNameTheirFix(t *testing.T) {
 		err  error
 		kind string
 	}{
-		"ENOSPC":           {&fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOSPC}, "full"},
-		"a quota":          {&fs.PathError{Op: "open", Path: dir, Err: syscall.EDQUOT}, "full"},
-		"permission":       {&fs.PathError{Op: "open", Path: path, Err: syscall.EACCES}, "unusable"},
-		"not the owner":    {&fs.PathError{Op: "chmod", Path: path, Err: syscall.EPERM}, "unusable"},
-		"a read-only disk": {&fs.PathError{Op: "open", Path: path, Err: syscall.EROFS}, "unusable"},
-		"an I/O error":     {&fs.PathError{Op: "open", Path: path, Err: syscall.EIO}, "other"},
-		"in use":           {&InUseError{Path: path}, "other"},
-		"a newer database": {&NewerError{Path: path, Version: 9, Known: 5}, "other"},
-		"without its file": {&MissingError{Path: path}, "other"},
+		"ENOSPC":            {&fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOSPC}, "full"},
+		"a quota":           {&fs.PathError{Op: "open", Path: dir, Err: syscall.EDQUOT}, "full"},
+		"permission":        {&fs.PathError{Op: "open", Path: path, Err: syscall.EACCES}, "unusable"},
+		"not the owner":     {&fs.PathError{Op: "chmod", Path: path, Err: syscall.EPERM}, "unusable"},
+		"a read-only disk":  {&fs.PathError{Op: "open", Path: path, Err: syscall.EROFS}, "unusable"},
+		"an I/O error":      {&fs.PathError{Op: "open", Path: path, Err: syscall.EIO}, "other"},
+		"too many files":    {&fs.PathError{Op: "open", Path: path, Err: syscall.EMFILE}, "other"},
+		"a folder":          {errNotRegular, "unusable"},
+		"below a file":      {&fs.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}, "unusable"},
+		"too long a name":   {&fs.PathError{Op: "open", Path: path, Err: syscall.ENAMETOOLONG}, "unusable"},
+		"no shared memory":  {errNoWAL, "unusable"},
+		"another program's": {errForeign, "unusable"},
+		"changed tables":    {&TablesError{errors.New("no such table")}, "unusable"},
+		"something else":    {errors.New("something else"), "other"},
+		"in use":            {&InUseError{Path: path}, "other"},
+		"a newer database":  {&NewerError{Path: path, Version: 9, Known: 5}, "other"},
+		"without its file":  {&MissingError{Path: path}, "other"},
 	} {
 		err := openError(path, fmt.Errorf("open store %s: %w", path, test.err))
 		var full *NoRoomError
@@ -101,9 +109,15 @@ func TestOpenErrorsNameTheirFix(t *testing.T) {
 			kind = "full"
 		case errors.As(err, &unusable):
 			kind = "unusable"
-			if !strings.Contains(unusable.Hint(), path) {
+			if pathErr := new(fs.PathError); errors.As(err, &pathErr) && !strings.Contains(unusable.Hint(), path) && !strings.Contains(unusable.Hint(), "store.url") {
 				t.Errorf("%s: hint %q", name, unusable.Hint())
 			}
+		}
+		if hint, ok := errors.AsType[interface {
+			error
+			Hint() string
+		}](err); !ok || hint.Hint() == "" {
+			t.Errorf("%s: has no hint: %v", name, err)
 		}
 		if kind != test.kind || !errors.Is(err, test.err) {
 			t.Errorf("%s: is %s, want %s: %v", name, kind, test.kind, err)
@@ -198,4 +212,60 @@ func TestWhatOpenReadsMayFail(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A file that is no store of chertd's is left as it is: neither its mode nor its
+// content changes, and no WAL appears beside it.
+func TestForeignDatabasesAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	song, text := filepath.Join(dir, "songs.db"), filepath.Join(dir, "notes.db")
+	c, err := connect(t.Context(), song, "rwc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.script("CREATE TABLE songs (title TEXT); INSERT INTO songs VALUES ('one')"); err != nil {
+		t.Fatal(err)
+	}
+	c.close()
+	if err := os.WriteFile(text, []byte(strings.Repeat("words\n", 100)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{song, text} {
+		if err := os.Chmod(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		before, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var unusable *UnusableError
+		if _, err := Open(t.Context(), path, Options{}); !errors.As(err, &unusable) {
+			t.Errorf("%s: %v", path, err)
+		}
+		after, err := os.ReadFile(path)
+		info, statErr := os.Stat(path)
+		if err != nil || statErr != nil || string(before) != string(after) || info.Mode().Perm() != 0o644 {
+			t.Errorf("%s was changed: %v %v %v", path, err, statErr, info.Mode())
+		}
+		for _, beside := range []string{"-wal", "-shm", "-journal"} {
+			if _, err := os.Stat(path + beside); err == nil {
+				t.Errorf("there is %s%s now", path, beside)
+			}
+		}
+	}
+	// An empty database that sqlite3 has made may become a store.
+	empty := filepath.Join(dir, "empty.db")
+	if c, err = connect(t.Context(), empty, "rwc"); err == nil {
+		err = c.script("PRAGMA user_version = 0; VACUUM")
+		c.close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), empty, Options{tick: make(chan time.Time)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
 }

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Each code of the configuration has a row and a section in the document. What a
+// section shows as wrong is refused as it says.
+func TestConfigurationCodesAreDocumented(t *testing.T) {
+	t.Parallel()
+	const doc = "../../docs/configuration.md"
+	b, err := os.ReadFile(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	var ids []string
+	for _, c := range configCodes() {
+		ids = append(ids, c.ID)
+		if row := fmt.Sprintf("| [%s](#%s) | %s |\n", c.ID, strings.ToLower(c.ID), c.Title); !strings.Contains(text, row) {
+			t.Errorf("%s lacks this row of its table:\n%s", doc, row)
+		}
+		_, section, ok := strings.Cut(text, "\n### "+c.ID+"\n")
+		if !ok {
+			t.Errorf("%s has no section on %s, %s", doc, c.ID, c.Title)
+			continue
+		}
+		section, _, _ = strings.Cut(section, "\n### ")
+		if !strings.Contains(section, "["+c.ID+"]\n  hint: ") {
+			t.Errorf("the section on %s shows no message with its hint", c.ID)
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^### (CF\d+)$`).FindAllStringSubmatch(text, -1) {
+		if !slices.Contains(ids, m[1]) {
+			t.Errorf("%s explains %s, and there is no such code", doc, m[1])
+		}
+	}
+	if !slices.IsSorted(ids) || len(slices.Compact(slices.Clone(ids))) != len(ids) {
+		t.Errorf("the codes are not in order: %v", ids)
+	}
+	all := snippets(t, doc)
+	for i, s := range all {
+		if s.lang != "yaml wrong" {
+			continue
+		}
+		_, diags := parseConfig("chertd.yaml", []byte(s.text), environment, use{})
+		if i+1 == len(all) || !strings.Contains(diags.Error()+"\n", all[i+1].text) {
+			t.Errorf("%s: got\n%s\nand not what is shown", s.place, diags.Error())
+		}
+	}
+}
