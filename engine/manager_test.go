@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"chertd/engine/control"
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -35,8 +36,11 @@ func TestOffMeansOff(t *testing.T) {
 		{"off", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "off", false); return err }, "read dropped (pack_inactive)"},
 		{"shadow", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "shadow", false); return err }, "read dropped (pack_inactive)"},
 		{"kept", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "off", true); return err }, "read waiting"},
-		{"rolled back", func(c *crew) error { _, err := c.m.Rollback(ctx, "codes", "", false, false); return err }, "read dropped (pack_inactive)"},
-		{"rolled back, and kept", func(c *crew) error { _, err := c.m.Rollback(ctx, "codes", "", false, true); return err }, "read waiting"},
+		{"rolled back", func(c *crew) error { _, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{}); return err }, "read dropped (pack_inactive)"},
+		{"rolled back, and kept", func(c *crew) error {
+			_, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{KeepPending: true})
+			return err
+		}, "read waiting"},
 		{"removed", func(c *crew) error {
 			c.remove("codes.lua")
 			c.reload()
@@ -221,7 +225,7 @@ func TestReadsLimit(t *testing.T) {
 	if p := c.pack("codes"); p.Mode != "shadow" || p.ModeBy != why {
 		t.Errorf("after an edit and a restart codes stands as %+v", p)
 	}
-	if p, err := c.m.SetMode(ctx, "codes", "default", false); err != nil || p.Mode != "live" {
+	if p, err := c.m.SetMode(ctx, "codes", "", false); err != nil || p.Mode != "live" {
 		t.Fatalf("taken back: %+v, %v", p, err)
 	}
 	c.handle("d", "e-d", "x")
@@ -372,7 +376,7 @@ func TestDeletedRuleHasNothingWaiting(t *testing.T) {
 	c.write("codes.lua", rule("stays")+rule("kept"))
 	c.reload()
 	c.handle("c3", "e3", "x")
-	if _, err := c.m.Rollback(ctx, "codes", "", false, true); err != nil {
+	if _, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{KeepPending: true}); err != nil {
 		t.Fatal(err)
 	}
 	c.expectActions("rolled back, and kept", "c3", "read waiting, read waiting")

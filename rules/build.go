@@ -166,6 +166,10 @@ func (b *builder) load() {
 			b.add(f.Path, err)
 			continue
 		}
+		if p.digests == nil {
+			p.digests = map[string]string{}
+		}
+		p.digests[f.Name] = prog.Digest()
 		p.CanVeto, p.CanHold = p.CanVeto || prog.UsesVeto, p.CanHold || prog.UsesHold
 		p.onlyVetoes, reads = p.onlyVetoes || prog.UsesVeto, reads || prog.UsesRead
 		if f.Kind == RuleFile {

@@ -135,19 +135,19 @@ func (p *pen) swap(s *Set) {
 	p.swapped.Broadcast()
 }
 
-func (p *pen) cancel(_ context.Context, pack, version, why string) error {
+func (p *pen) cancel(_ context.Context, pack, version, why string) (Dropped, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.cancelErr; err != nil {
 		p.cancelErr = nil
-		return err
+		return Dropped{}, err
 	}
 	of := pack
 	if version != "" {
 		of += " " + p.called(version)
 	}
 	p.cancelled = append(p.cancelled, of+": "+why)
-	return nil
+	return Dropped{Reads: 2, Timers: 1}, nil
 }
 
 func (p *pen) cancelRules(ctx context.Context, pack string, rules []string, why string) error {
