@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -58,11 +59,21 @@ func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
 	}
 	m.blocking.look = make(chan struct{}, 1)
 	eng.misses.tell = m.blocking.lookAgain
+	d.Rules.Print = m.printed
 	m.gens = rules.NewGenerations(rules.GenerationsConfig{
 		Dir: d.RulesDir, Options: d.Rules, Keeper: st, Gate: d.Gate,
 		Now: eng.c.Now, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
 	})
 	return m
+}
+
+// printed logs what a pack printed or logged when it was loaded.
+func (m *manager) printed(pack, level, msg string, fields map[string]any) {
+	attrs := []any{keyPack, pack, "while", "loading"}
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		attrs = append(attrs, key, fields[key])
+	}
+	m.log.Log(context.Background(), levelOf(level), msg, attrs...)
 }
 
 // run carries out what packs have brought on themselves, until ctx ends.
@@ -138,6 +149,7 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 	if err := errors.Join(errs...); err != nil {
 		m.log.Error("a changed setting was not taken; what it was before goes on", keyError, err)
 	}
+	c.Rules.Print = m.printed
 	if err := m.gens.Reconfigure(ctx, c.Rules, c.Gate); err != nil && ctx.Err() == nil {
 		m.log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
 	}

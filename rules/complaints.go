@@ -23,7 +23,7 @@ func (g *Generations) complain(live int) {
 	wasUnread, unread := g.saidUnread, g.folder.Errors()
 	g.said, g.saidUnread = said, unread
 	if wasUnread && !unread && (live > 0 || g.set != nil) {
-		g.c.Log.Info("the rules folder can be read again", "dir", g.c.Dir)
+		g.c.Log.Info("the rules folder is back: all of it can be read again", "dir", g.c.Dir)
 	}
 	switch {
 	case said == "":
@@ -32,7 +32,7 @@ func (g *Generations) complain(live int) {
 	default:
 		what := "something is wrong with the rules folder"
 		if unread {
-			what = "the rules folder can't be read; what was live stays live"
+			what = "the rules folder is not read to its end; what was live stays live"
 		}
 		g.c.Log.Warn(what, "dir", g.c.Dir, "err", said)
 	}

@@ -33,13 +33,14 @@ type Generations struct {
 	word     int // how often the operator has spoken: options differ from word to word
 	packs    map[string]*standing
 	set      *Set
-	content  string              // hash of what was read last
-	folder   luabind.Diagnostics // what is wrong with the folder itself
-	ignored  []Ignored           // what is no pack by its name
-	warned   map[Ignored]bool    // of those that were logged
-	ignoring ignoring            // .chertignore, by which they are none
-	drops    []drop              // of this turn, to be begun when the set is swapped
-	said     string              // complaint about the folder that was logged last
+	busy     atomic.Pointer[map[string]bool] // what the watch says is not quiet yet, by name in the folder
+	content  string                          // hash of what was read last
+	folder   luabind.Diagnostics             // what is wrong with the folder itself
+	ignored  []Ignored                       // what is no pack by its name
+	warned   map[Ignored]bool                // of those that were logged
+	ignoring ignoring                        // .chertignore, by which they are none
+	drops    []drop                          // of this turn, to be begun when the set is swapped
+	said     string                          // complaint about the folder that was logged last
 	// saidUnread says that by that the folder could not be read.
 	saidUnread bool
 
@@ -133,7 +134,7 @@ func (g *Generations) Start(ctx context.Context) error {
 		return err
 	}
 	for waited := false; ; waited = true {
-		pending, err := g.read(ctx, waited)
+		pending, err := g.read(ctx, waited, nil)
 		due := later(g.halfDue(func(s *standing) bool { return s.live == nil }), g.ignoring.dueAtStart())
 		g.end()
 		if err == nil {
@@ -339,7 +340,7 @@ func (g *Generations) readAll(ctx context.Context, reason string, waited bool) (
 	for _, s := range g.packs {
 		s.tried = nil
 	}
-	pending, err := g.read(ctx, waited)
+	pending, err := g.read(ctx, waited, nil)
 	due = later(g.halfDue(func(*standing) bool { return true }), g.ignoring.half.due)
 	g.renew(reason)
 	g.end()
@@ -350,10 +351,22 @@ func (g *Generations) readAll(ctx context.Context, reason string, waited bool) (
 // returns after a short while though specs may be running, or files look half
 // written: what passes later goes live later.
 func (g *Generations) Notice(ctx context.Context, reason string) error {
+	var busy map[string]bool
+	if names := g.busy.Load(); names != nil {
+		busy = *names
+	}
+	return g.notice(ctx, reason, busy)
+}
+
+// SetBusy says which files and folders in the rules folder are being changed:
+// Notice leaves their packs as they were. The map is not changed after.
+func (g *Generations) SetBusy(names map[string]bool) { g.busy.Store(&names) }
+
+func (g *Generations) notice(ctx context.Context, reason string, busy map[string]bool) error {
 	if err := g.begin(ctx); err != nil {
 		return err
 	}
-	pending, err := g.read(ctx, false)
+	pending, err := g.read(ctx, false, busy)
 	g.renew(reason)
 	g.end()
 	patience := time.NewTimer(gatePatience)
@@ -363,7 +376,7 @@ func (g *Generations) Notice(ctx context.Context, reason string) error {
 
 // readNow is Notice for a command that has to know the folder as it is now.
 func (g *Generations) readNow(ctx context.Context, reason string) error {
-	return g.Notice(ctx, reason)
+	return g.notice(ctx, reason, nil)
 }
 
 // begin waits for the turn.
@@ -384,9 +397,10 @@ func (g *Generations) end() {
 
 // read reads the folder and decides about each pack. The edits it returns wait
 // for their specs. waited says that files that look half written, and did when
-// they were last read, have had their time.
-func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying, err error) {
-	found := readTree(g.c.Dir, g.c.open, func(now []File) ([]File, luabind.Diagnostics) { return g.ignoreBy(now, waited) })
+// they were last read, have had their time. Packs whose files are busy stay as
+// they are.
+func (g *Generations) read(ctx context.Context, waited bool, busy map[string]bool) (pending []*trying, err error) {
+	found := readTree(g.c.Dir, g.c.open, g.known(), func(now []File) ([]File, luabind.Diagnostics) { return g.ignoreBy(now, waited) })
 	g.content, g.folder, g.ignored = found.content(), found.diags, found.ignored
 	g.warnIgnored()
 	byName, paths := map[string][]*builder{}, map[string]bool{}
@@ -398,7 +412,11 @@ func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying,
 	emptied := g.emptied(byName, found.others)
 	moving := !g.folder.Errors() && g.someJustGone(byName, emptied)
 	errs := []error{g.keepIgnoring(ctx)}
+	isBusy := func(b *builder) bool { return busy[filepath.Base(b.src.path)] }
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		if slices.ContainsFunc(byName[name], isBusy) {
+			continue
+		}
 		if err := g.dropping.await(ctx, name); err != nil {
 			return pending, errors.Join(append(errs, err)...)
 		}
@@ -422,7 +440,7 @@ func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying,
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
 		switch {
-		case byName[name] != nil:
+		case byName[name] != nil, busy[filepath.Base(g.packs[name].path)]:
 		case emptied[name]:
 			errs = append(errs, g.withoutRules(ctx, g.packs[name]))
 		default:
@@ -439,6 +457,17 @@ func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying,
 		g.readLater(againAfter)
 	}
 	return pending, err
+}
+
+// known are the names of what packs that are known have in the folder.
+func (g *Generations) known() (names []string) {
+	for _, s := range g.packs {
+		if s.path != "" {
+			names = append(names, filepath.Base(s.path))
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // build begins with a pack that was found. One whose pack.yaml can't be read is

@@ -78,11 +78,12 @@ type view struct {
 	folder    luabind.Diagnostics // the errors among problems that are of no pack
 	ready     bool                // there is a set with a pack in it
 	content   string
+	known     []string // what packs have in the rules folder
 }
 
 // publish shows how things stand.
 func (g *Generations) publish() {
-	v := &view{problems: g.problems(), ignored: g.ignored, ready: g.set != nil && g.set.hasPacks(), content: g.content, folder: errorsOf(g.folder)}
+	v := &view{problems: g.problems(), ignored: g.ignored, ready: g.set != nil && g.set.hasPacks(), content: g.content, folder: errorsOf(g.folder), known: g.known()}
 	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
 		v.standings = append(v.standings, g.standing(g.packs[name]))
 		v.live = append(v.live, g.packs[name].live)
@@ -164,6 +165,16 @@ func (g *Generations) Content() string {
 		return ""
 	}
 	return v.content
+}
+
+// Known are the names of files and folders of packs in the rules folder, for
+// WatchOptions.Known.
+func (g *Generations) Known() []string {
+	v := g.view.Load()
+	if v == nil {
+		return nil
+	}
+	return v.known
 }
 
 // blocks says why reads are blocked though a version of the pack is live. A rule

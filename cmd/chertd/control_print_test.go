@@ -82,7 +82,7 @@ vip                  2b66fd26  2026-01-05 00:00  off         2         0       0
     it took too much
   rule "sort" is suspended in 1 more chat
     hint: chertd eval EVENT.json
-  its files are gone, it goes on as it was
+  its files are gone, its last version stays live
     hint: chertd packs remove vip forgets it
 `)
 	compare(t, printed(t, func(b *strings.Builder) error { return printPacks(b, nil) }), "there are no packs\n")

@@ -120,7 +120,7 @@ func remarks(p control.Pack) (list []string) {
 		if why == "" || p.Pinned {
 			why = "its files are gone"
 		}
-		text := why + ", it goes on as it was\n  hint: chertd packs remove " + p.Name + " forgets it"
+		text := why + ", its last version stays live\n  hint: chertd packs remove " + p.Name + " forgets it"
 		if p.Version == "" && p.Blocked == nil {
 			text = why + "; only what was said of it by command is kept\n  hint: chertd packs remove " + p.Name + " forgets that"
 		}
@@ -128,7 +128,7 @@ func remarks(p control.Pack) (list []string) {
 	} else if p.NotLive != "" {
 		text := "NOT LIVE as its files are now: " + p.NotLive
 		if p.Unread {
-			text = "its files can't be looked at, it goes on as it was: " + p.NotLive
+			text = "its files can't be looked at, its last version stays live: " + p.NotLive
 		}
 		for _, d := range p.Diagnostics {
 			text += "\n  " + strings.ReplaceAll(d.String(), "\n", "\n  ")
