@@ -195,9 +195,8 @@ func (m *manager) cancel(ctx context.Context, pack, version, why string) (rules.
 }
 
 // cancelRules drops the reads of rules that a pack does not have any more.
-func (m *manager) cancelRules(ctx context.Context, pack string, rules []string, why string) error {
-	_, err := m.drop(ctx, chat.Cancel{Pack: pack, Rules: rules}, why)
-	return err
+func (m *manager) cancelRules(ctx context.Context, pack string, names []string, why string) (rules.Dropped, error) {
+	return m.drop(ctx, chat.Cancel{Pack: pack, Rules: names}, why)
 }
 
 func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (rules.Dropped, error) {

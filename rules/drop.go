@@ -99,7 +99,7 @@ func (g *Generations) drop(d drop) *dropEnd {
 // between has dropped stays counted.
 func (g *Generations) carryOut(ctx context.Context, d drop, count *Dropped) error {
 	if d.rules {
-		return g.carryOutRules(ctx, d)
+		return g.carryOutRules(ctx, d, count)
 	}
 	if !d.keep {
 		what, err := g.c.Cancel(ctx, d.pack, d.version, d.why)
@@ -120,7 +120,7 @@ func (g *Generations) carryOut(ctx context.Context, d drop, count *Dropped) erro
 	return g.c.Keeper.SetPackState(ctx, d.said)
 }
 
-func (g *Generations) carryOutRules(ctx context.Context, d drop) error {
+func (g *Generations) carryOutRules(ctx context.Context, d drop, count *Dropped) error {
 	for _, live := range g.view.Load().live {
 		if live == nil || live.Name != d.pack || g.c.CancelRules == nil {
 			continue
@@ -129,7 +129,9 @@ func (g *Generations) carryOutRules(ctx context.Context, d drop) error {
 		for _, r := range live.Rules {
 			names = append(names, r.Name)
 		}
-		if err := g.c.CancelRules(ctx, d.pack, names, d.why); err != nil {
+		what, err := g.c.CancelRules(ctx, d.pack, names, d.why)
+		count.Add(what)
+		if err != nil {
 			return err
 		}
 	}

@@ -78,7 +78,7 @@ type GenerationsConfig struct {
 	Cancel func(ctx context.Context, pack, version, why string) (Dropped, error)
 	// CancelRules drops the reads that rules of a pack have waiting which are not
 	// among those that it has now. Nil drops nothing.
-	CancelRules func(ctx context.Context, pack string, rules []string, why string) error
+	CancelRules func(ctx context.Context, pack string, rules []string, why string) (Dropped, error)
 	Log         *slog.Logger
 
 	open    func(dir string) (fileTree, error) // nil: openTree

@@ -26,9 +26,7 @@ func rightName(name string, kind FileKind) string {
 	stem := strings.TrimSuffix(lower, ".txt")
 	switch {
 	case kind == DataFile:
-		if dataFormat(lower) != "" && dataFormat(name) == "" {
-			return name[:len(name)-len(path.Ext(name))] + path.Ext(lower)
-		}
+		return "" // its endings may be in any case
 	case kind == RuleFile && lower != name && (lower == "pack.yaml" || lower == "lib" || lower == "data" || lower == "spec"):
 		return lower
 	case strings.HasSuffix(stem, "_spec.lua") && !strings.HasSuffix(name, "_spec.lua"):
