@@ -105,9 +105,11 @@ func readTree(dir string, open func(dir string) (fileTree, error), known []strin
 	var crowded *crowdedError
 	switch {
 	case errors.As(err, &crowded):
-		r.diags = append(r.diags, luabind.Diagnostic{File: dir, Severity: luabind.SeverityError,
-			Message: crowded.Error() + ": only packs that are known already are read, and none is removed",
-			Hint:    "move out of it what is no pack"})
+		d := luabind.Diagnostic{File: dir, Severity: luabind.SeverityError, Message: crowded.Error(), Hint: "move out of it what is not a pack"}
+		if len(known) > 0 {
+			d.Message += ": only packs that are known already are read, and none is removed"
+		}
+		r.diags = append(r.diags, d)
 		entries = named(tree, known)
 	case err != nil:
 		// What it did list is not all: nothing can be said of what is missing.

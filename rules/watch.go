@@ -116,6 +116,7 @@ type unquiet struct {
 	since  time.Time
 	due    time.Time
 	polled string // hash that a poll saw and that has yet to stay the same; "": notified
+	held   bool   // it was quiet, and waits for another that nearly is
 }
 
 func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed func(reason string)) {
@@ -231,6 +232,9 @@ func (w *watcher) busy() {
 // settled looks at the folder after parts of it were quiet, and reports what
 // changed of them if it is to be told now.
 func (w *watcher) settled() (reason string, ok bool) {
+	if w.hold(time.Now()) {
+		return "", false
+	}
 	w.rewatch()
 	now, at := w.look(), time.Now()
 	ready := map[string]bool{}
@@ -267,6 +271,36 @@ func (w *watcher) settled() (reason string, ok bool) {
 	before := w.told.clone()
 	w.told.take(now, parts)
 	return w.told.changes(before), true
+}
+
+// hold has parts that are quiet wait, once, for others that will be within half of
+// Quiet: what one checkout changes in several packs is mostly told as one.
+func (w *watcher) hold(at time.Time) bool {
+	until := at
+	for _, p := range w.waiting {
+		if p.due.After(until) && !p.due.After(at.Add(w.opts.Quiet/2)) {
+			until = p.due
+		}
+	}
+	if until.Equal(at) {
+		return false
+	}
+	held := false
+	for _, p := range w.waiting {
+		switch {
+		case p.due.After(at):
+		case p.held:
+			return false
+		default:
+			held = true
+		}
+	}
+	for _, p := range w.waiting {
+		if held && !p.due.After(at) {
+			p.due, p.held = until, true
+		}
+	}
+	return held
 }
 
 // partOf is the part that a notification is about.

@@ -497,6 +497,20 @@ func TestWatchWaitsForEachPackApart(t *testing.T) {
 	})
 }
 
+// What one checkout changes in several packs within a moment is told as one.
+func TestWatchTellsOneCheckoutAsOne(t *testing.T) {
+	inVirtualTime(t, func(r *rig) {
+		for i, at := range []time.Duration{10 * ms, 30 * ms, 50 * ms} {
+			r.until(at)
+			r.edit(fmt.Sprintf("p%d.lua", i), "-- new")
+		}
+		r.until(55 * ms)
+		r.edit("codes.lua", "-- edit")
+		r.until(time.Second)
+		r.expect(told{155 * ms, "codes.lua changed, " + r.dir + "/p0.lua is new, " + r.dir + "/p1.lua is new, " + r.dir + "/p2.lua is new"})
+	})
+}
+
 // Links out of the rules folder are not followed, and of a folder that holds too
 // much, nothing is watched.
 func TestWatchIsBounded(t *testing.T) {
