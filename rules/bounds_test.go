@@ -243,3 +243,18 @@ func TestCopiedPackNamesTheLine(t *testing.T) {
 	p.edit("vip-2026/pack.yaml", "description: VIPs\nname: guests\n")
 	p.expectLive("with another name", "guests=v1 people=v1")
 }
+
+// The documents tell the bounds that hold.
+func TestDocumentsTellTheBounds(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/rules.md")
+	must(t, err)
+	for _, want := range []string{
+		fmt.Sprintf("A pack holds %d,%03d files and folders at most, and %d MiB; all packs together %d MiB.", maxEntries/1000, maxEntries%1000, maxPackBytes>>20, maxFolderBytes>>20),
+		fmt.Sprintf("itself holds %d,%03d files and folders at most.", maxEntries/1000, maxEntries%1000),
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("docs/rules.md does not say: %s", want)
+		}
+	}
+}
