@@ -290,6 +290,9 @@ func (b *batch) serve(ctx context.Context, r *request) {
 			b.landed(c.ID, answer, now, &t)
 		}
 	}
+	if r.dropped != nil {
+		*r.dropped = droppedBy(&effects)
+	}
 	for i := range effects.Fired {
 		t.Append = append(t.Append, made(chat.TimerEvent(c.ID, &effects.Fired[i], now), effects.Fired[i].Seq))
 	}
@@ -317,6 +320,25 @@ func (b *batch) serve(ctx context.Context, r *request) {
 			r.ready <- reply
 		}
 	})
+}
+
+// droppedBy counts what a pack had waiting in a chat that a chat.Cancel dropped.
+func droppedBy(e *chat.Effects) (d rules.Dropped) {
+	for i := range e.Actions {
+		switch a := &e.Actions[i]; {
+		case a.Status != chat.Dropped || a.Why != chat.WhyPackInactive:
+		case a.Kind == chat.Read:
+			d.Reads++
+		default:
+			d.Calls++
+		}
+	}
+	for i := range e.Timers {
+		if e.Timers[i].Gone {
+			d.Timers++
+		}
+	}
+	return d
 }
 
 // ready asks a chat for its call, for which each pack that has a read in it must

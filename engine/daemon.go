@@ -208,7 +208,7 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, m *manager, servers []*s
 	}
 	if d.Watch {
 		taking.Go(func() {
-			options := rules.WatchOptions{Since: m.gens.Content(), Loaded: m.gens.Content, Log: d.Log}
+			options := rules.WatchOptions{Since: m.gens.Content(), Loaded: m.gens.Content, Busy: m.gens.SetBusy, Known: m.gens.Known, Log: d.Log}
 			rules.Watch(sources, d.RulesDir, options, func(reason string) { m.read(sources, reason) })
 		})
 	}

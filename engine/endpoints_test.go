@@ -15,6 +15,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/chertsim"
 	"chertd/engine/control"
+	"chertd/rules"
 )
 
 // commanded is a daemon on a folder of its own, with the files of a rules
@@ -118,18 +119,19 @@ func TestCommandsReachPacks(t *testing.T) {
 	if _, err := c.SetMode(ctx, "later", control.ModeRequest{Mode: "live"}); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.SetMode(ctx, "later", control.ModeRequest{Mode: "off"}); err != nil {
-		t.Error(err)
+	if p, err := c.SetMode(ctx, "later", control.ModeRequest{Mode: "off"}); err != nil || p.Dropped != (rules.Dropped{Reads: 1}) {
+		t.Errorf("off: %+v dropped, %v; want one read", p.Dropped, err)
 	}
 	if n := waiting(); n != 0 {
 		t.Errorf("%d actions of a pack that is off wait", n)
 	}
+	removed := func(pack string) error { _, err := c.Remove(ctx, pack, false); return err }
 	for what, ask := range map[string]struct {
 		err    error
 		status int
 	}{
-		"a pack that is not there": {c.Remove(ctx, "nothing", false), http.StatusNotFound},
-		"a pack with files":        {c.Remove(ctx, "other", false), http.StatusConflict},
+		"a pack that is not there": {removed("nothing"), http.StatusNotFound},
+		"a pack with files":        {removed("other"), http.StatusConflict},
 	} {
 		var user *control.UserError
 		if !errors.As(ask.err, &user) || user.Status != ask.status || user.Hint == "" {

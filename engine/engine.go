@@ -258,8 +258,14 @@ func (e *Engine) Answer(a chat.Answer) {
 // Apply moves a chat by an input from outside the journal (an operator's
 // command), and returns when that is durable.
 func (e *Engine) Apply(ctx context.Context, id string, in chat.Input) error {
-	done := make(chan error, 1)
-	if err := e.shardOf(id).post(ctx, request{chat: id, input: in, done: done}); err != nil {
+	return e.apply(ctx, request{chat: id, input: in})
+}
+
+// apply is Apply of a request.
+func (e *Engine) apply(ctx context.Context, r request) error {
+	id, done := r.chat, make(chan error, 1)
+	r.done = done
+	if err := e.shardOf(id).post(ctx, r); err != nil {
 		return err
 	}
 	select {

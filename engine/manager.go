@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -58,11 +59,21 @@ func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
 	}
 	m.blocking.look = make(chan struct{}, 1)
 	eng.misses.tell = m.blocking.lookAgain
+	d.Rules.Print = m.printed
 	m.gens = rules.NewGenerations(rules.GenerationsConfig{
 		Dir: d.RulesDir, Options: d.Rules, Keeper: st, Gate: d.Gate,
 		Now: eng.c.Now, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
 	})
 	return m
+}
+
+// printed logs what a pack printed or logged when it was loaded.
+func (m *manager) printed(pack, level, msg string, fields map[string]any) {
+	attrs := []any{keyPack, pack, "while", "loading"}
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		attrs = append(attrs, key, fields[key])
+	}
+	m.log.Log(context.Background(), levelOf(level), msg, attrs...)
 }
 
 // run carries out what packs have brought on themselves, until ctx ends.
@@ -138,6 +149,7 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 	if err := errors.Join(errs...); err != nil {
 		m.log.Error("a changed setting was not taken; what it was before goes on", keyError, err)
 	}
+	c.Rules.Print = m.printed
 	if err := m.gens.Reconfigure(ctx, c.Rules, c.Gate); err != nil && ctx.Err() == nil {
 		m.log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
 	}
@@ -178,27 +190,29 @@ func (m *manager) countAgain(ctx context.Context, pack string) {
 
 // cancel drops what a pack has waiting, in every chat. Events that were run
 // before the last swap are waited for: what they asked is dropped, too.
-func (m *manager) cancel(ctx context.Context, pack, version, why string) error {
+func (m *manager) cancel(ctx context.Context, pack, version, why string) (rules.Dropped, error) {
 	return m.drop(ctx, chat.Cancel{Pack: pack, Version: version}, why)
 }
 
 // cancelRules drops the reads of rules that a pack does not have any more.
-func (m *manager) cancelRules(ctx context.Context, pack string, rules []string, why string) error {
-	return m.drop(ctx, chat.Cancel{Pack: pack, Rules: rules}, why)
+func (m *manager) cancelRules(ctx context.Context, pack string, names []string, why string) (rules.Dropped, error) {
+	return m.drop(ctx, chat.Cancel{Pack: pack, Rules: names}, why)
 }
 
-func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) error {
+func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (rules.Dropped, error) {
 	pack, version := in.Pack, in.Version
 	if err := m.eng.settle(ctx); err != nil {
-		return err
+		return rules.Dropped{}, err
 	}
 	chats, err := m.store.Concerned(ctx, pack, version)
 	if err != nil || len(chats) == 0 {
-		return err
+		return rules.Dropped{}, err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var next atomic.Int64
+	var counting sync.Mutex // guards dropped
+	var dropped rules.Dropped
 	var all sync.WaitGroup
 	for range min(cancelsAtOnce, len(chats)) {
 		all.Go(func() {
@@ -207,22 +221,27 @@ func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) error {
 				if i >= len(chats) {
 					return
 				}
-				if err := m.eng.Apply(ctx, chats[i], in); err != nil {
+				one := &rules.Dropped{}
+				if err := m.eng.apply(ctx, request{chat: chats[i], input: in, dropped: one}); err != nil {
 					stop(err)
+					return
 				}
+				counting.Lock()
+				dropped.Add(*one)
+				counting.Unlock()
 			}
 		})
 	}
 	all.Wait()
 	if err := context.Cause(ctx); err != nil {
-		return err
+		return dropped, err
 	}
 	what := "what the pack had waiting was dropped"
 	if in.Rules != nil {
 		what = "reads that deleted rules had waiting were dropped"
 	}
-	m.log.Info(what, keyPack, pack, keyVersion, short(version), keyWhy, why, "chats", len(chats))
-	return nil
+	m.log.Info(what, keyPack, pack, keyVersion, short(version), keyWhy, why, "chats", len(chats), "reads", dropped.Reads, "timers", dropped.Timers)
+	return dropped, nil
 }
 
 // happened is told of what the engine does.
@@ -260,49 +279,66 @@ func (m *manager) handled(h *Handled) {
 }
 
 // Reload implements control.Daemon.
-func (m *manager) Reload(ctx context.Context) ([]control.Pack, error) {
-	if err := m.gens.Read(ctx, "asked"); err != nil {
-		return nil, err
+func (m *manager) Reload(ctx context.Context) (control.Reload, error) {
+	done, err := m.gens.Reload(ctx, "chertd reload")
+	if err != nil {
+		return control.Reload{}, err
 	}
-	return m.Packs(ctx)
+	r := control.Reload{Removed: done.Removed, Folder: done.Folder}
+	for _, e := range done.Live {
+		r.Live = append(r.Live, control.LiveEdit{Pack: e.Pack, Version: e.Version, Was: e.Was, Change: e.Change})
+	}
+	r.Packs, err = m.Packs(ctx)
+	return r, err
 }
 
 // Remove implements control.Daemon.
-func (m *manager) Remove(ctx context.Context, pack string, keepPending bool) error {
-	return userError(pack, m.gens.Remove(ctx, pack, keepPending))
+func (m *manager) Remove(ctx context.Context, pack string, keepPending bool) (rules.Dropped, error) {
+	dropped, err := m.gens.Remove(ctx, pack, keepPending)
+	return dropped, userError(pack, err)
 }
 
 // Rollback implements control.Daemon.
-func (m *manager) Rollback(ctx context.Context, pack, version string, keep, keepPending bool) (control.Pack, error) {
-	s, err := m.gens.Rollback(ctx, pack, version, keep, keepPending)
-	if err != nil {
-		return control.Pack{}, userError(pack, err)
+func (m *manager) Rollback(ctx context.Context, pack string, in control.RollbackRequest) (control.Changed, error) {
+	var s rules.PackStanding
+	var err error
+	switch {
+	case in.Undo && (in.Pin || in.Version != ""):
+		return control.Changed{}, &control.UserError{Message: "undo makes the files live again: it takes no version and no pin", Hint: "chertd rollback " + pack + " --undo"}
+	case in.Undo:
+		s, err = m.gens.Undo(ctx, pack, in.KeepPending)
+	default:
+		s, err = m.gens.Rollback(ctx, pack, in.Version, in.Pin, in.KeepPending)
 	}
+	if err != nil {
+		return control.Changed{}, userError(pack, err)
+	}
+	return m.changed(ctx, s), nil
+}
+
+// changed is how a pack stands after a command, and what that dropped.
+func (m *manager) changed(ctx context.Context, s rules.PackStanding) control.Changed {
 	ctx, cancel := patience(ctx)
 	defer cancel()
-	return m.describe(ctx, s), nil
+	return control.Changed{Pack: m.describe(ctx, s), Dropped: s.Dropped}
 }
 
 // SetMode implements control.Daemon.
-func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bool) (control.Pack, error) {
+func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bool) (control.Changed, error) {
 	set := rules.Mode(mode)
 	switch set {
-	case "default":
-		set = ""
-	case rules.Live, rules.Shadow, rules.Off:
+	case "", rules.Live, rules.Shadow, rules.Off:
 	default:
-		return control.Pack{}, &control.UserError{Message: fmt.Sprintf("there is no mode %q", mode), Hint: "live, shadow, off or default"}
+		return control.Changed{}, &control.UserError{Message: fmt.Sprintf("there is no mode %q", mode), Hint: "live, shadow or off; chertd mode " + pack + " --reset takes the command back"}
 	}
 	s, err := m.gens.SetMode(ctx, pack, set, "", keepPending)
 	if err != nil {
-		return control.Pack{}, userError(pack, err)
+		return control.Changed{}, userError(pack, err)
 	}
 	if set == rules.Live {
 		m.countAgain(ctx, pack)
 	}
-	ctx, cancel := patience(ctx)
-	defer cancel()
-	return m.describe(ctx, s), nil
+	return m.changed(ctx, s), nil
 }
 
 // flagPaused is the switch by which calls stay paused across a restart.
@@ -328,6 +364,7 @@ func (m *manager) Pause(ctx context.Context, on bool) error {
 func userError(pack string, err error) error {
 	var unknown *rules.UnknownVersionError
 	var unread *rules.FolderUnreadError
+	var ambiguous *rules.AmbiguousVersionError
 	switch {
 	case err == nil:
 		return nil
@@ -341,6 +378,12 @@ func userError(pack string, err error) error {
 			hint = unread.Folder.Hint + "; " + hint
 		}
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: hint}
+	case errors.Is(err, rules.ErrNotRolledBack):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "chertd packs " + pack + " shows what is live"}
+	case errors.Is(err, rules.ErrNoFiles):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write its files again, or forget the pack: chertd packs remove " + pack}
+	case errors.As(err, &ambiguous):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write more digits"}
 	case errors.Is(err, rules.ErrNoEarlier):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "chertd packs PACK lists the versions that are kept"}
 	case errors.As(err, &unknown):

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"chertd/engine/control"
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -35,11 +36,16 @@ func TestOffMeansOff(t *testing.T) {
 		{"off", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "off", false); return err }, "read dropped (pack_inactive)"},
 		{"shadow", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "shadow", false); return err }, "read dropped (pack_inactive)"},
 		{"kept", func(c *crew) error { _, err := c.m.SetMode(ctx, "codes", "off", true); return err }, "read waiting"},
-		{"rolled back", func(c *crew) error { _, err := c.m.Rollback(ctx, "codes", "", false, false); return err }, "read dropped (pack_inactive)"},
-		{"rolled back, and kept", func(c *crew) error { _, err := c.m.Rollback(ctx, "codes", "", false, true); return err }, "read waiting"},
+		{"rolled back", func(c *crew) error { _, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{}); return err }, "read dropped (pack_inactive)"},
+		{"rolled back, and kept", func(c *crew) error {
+			_, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{KeepPending: true})
+			return err
+		}, "read waiting"},
 		{"removed", func(c *crew) error {
 			c.remove("codes.lua")
-			c.reload()
+			if err := c.m.gens.Read(ctx, "test"); err != nil {
+				return err
+			}
 			c.ahead.Store(int64(3 * time.Second))
 			c.reload()
 			c.wait("the removal", func() bool { return strings.Contains(c.log.String(), "what the pack had waiting was dropped") })
@@ -82,6 +88,101 @@ func TestOffMeansOff(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Commands say how much they dropped: reads, timers, and other calls.
+func TestCommandsCountWhatTheyDrop(t *testing.T) {
+	t.Parallel()
+	const first = later + `
+chert.rule({ name = "write", on = "message.received", where = { text = "write" }, run = function(ev) chert.mark_read(ev.chat.id, { after = "2h" }) end })`
+	all := rules.Dropped{Reads: 6, Timers: 5}
+	for name, tt := range map[string]struct {
+		act  func(c *crew) (rules.Dropped, error)
+		want rules.Dropped
+	}{
+		"off": {func(c *crew) (rules.Dropped, error) {
+			p, err := c.m.SetMode(ctx, "codes", "off", false)
+			return p.Dropped, err
+		}, all},
+		"shadow": {func(c *crew) (rules.Dropped, error) {
+			p, err := c.m.SetMode(ctx, "codes", "shadow", false)
+			return p.Dropped, err
+		}, all},
+		"off, and kept": {func(c *crew) (rules.Dropped, error) {
+			p, err := c.m.SetMode(ctx, "codes", "off", true)
+			return p.Dropped, err
+		}, rules.Dropped{}},
+		"off, and off again": {func(c *crew) (rules.Dropped, error) {
+			c.mode("codes", "off")
+			p, err := c.m.SetMode(ctx, "codes", "off", false)
+			return p.Dropped, err
+		}, rules.Dropped{}},
+		"a reset to shadow": {func(c *crew) (rules.Dropped, error) {
+			c.options.Packs = map[string]rules.PackOptions{"codes": {Mode: rules.Shadow}}
+			c.mode("codes", "live")
+			if err := c.m.gens.Reconfigure(ctx, c.options, nil); err != nil {
+				return rules.Dropped{}, err
+			}
+			p, err := c.m.SetMode(ctx, "codes", "", false)
+			return p.Dropped, err
+		}, all},
+		"rolled back": {func(c *crew) (rules.Dropped, error) {
+			p, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{})
+			return p.Dropped, err
+		}, all},
+		"rolled back, and kept": {func(c *crew) (rules.Dropped, error) {
+			p, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{KeepPending: true})
+			return p.Dropped, err
+		}, rules.Dropped{}},
+		"undone": {func(c *crew) (rules.Dropped, error) {
+			if _, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{}); err != nil {
+				return rules.Dropped{}, err
+			}
+			c.handle("c9", "e9", "x") // by the version before, which asks for nothing
+			p, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{Undo: true})
+			return p.Dropped, err
+		}, rules.Dropped{}},
+		"removed": {func(c *crew) (rules.Dropped, error) {
+			c.remove("codes.lua")
+			return c.m.Remove(ctx, "codes", false)
+		}, all},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCrew(t, "codes.lua", `chert.on("reaction.added", function(ev) end)`, "other.lua", later)
+			c.write("codes.lua", first)
+			c.reload()
+			for i := range 5 {
+				text := "x"
+				if i == 0 {
+					text = "write"
+				}
+				c.handle(fmt.Sprint("c", i), fmt.Sprint("e", i), text)
+			}
+			got, err := tt.act(c)
+			if err != nil || got != tt.want {
+				t.Errorf("it says that %+v was dropped, want %+v (%v)", got, tt.want, err)
+			}
+		})
+	}
+}
+
+// With no pack left the daemon is not ready; with another one it is.
+func TestNotReadyWithoutPacks(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "codes.lua", later)
+	c.remove("codes.lua")
+	if _, err := c.m.Remove(ctx, "codes", false); err != nil {
+		t.Fatal(err)
+	}
+	if why := strings.Join(c.m.health().NotReady, "; "); !strings.Contains(why, "no pack is left") {
+		t.Errorf("not ready because %q", why)
+	}
+	c.write("other.lua", later)
+	c.reload()
+	if why := c.m.health().NotReady; len(why) > 0 {
+		t.Errorf("with another pack it is not ready because %q", why)
 	}
 }
 
@@ -185,7 +286,7 @@ func TestFailingVersionIsRolledBack(t *testing.T) {
 	}
 	c.wait("the rollback", func() bool { return strings.Contains(c.log.String(), "rolled back") })
 	c.wait("the set", func() bool { return c.eng.Rules().Pack("codes").Version == first })
-	if p := c.pack("codes"); p.Version != first || !p.Pinned || !strings.Contains(p.NotLive, "it failed on 11 of its first") {
+	if p := c.pack("codes"); p.Version != first || !p.Pinned || !strings.Contains(p.NotLive, "it failed on 5 of its first 5 events") {
 		t.Errorf("codes stands as %+v", p)
 	}
 	if p := c.pack("quiet"); p.Version == first || p.Pinned || p.Failures < 11 {
@@ -221,7 +322,7 @@ func TestReadsLimit(t *testing.T) {
 	if p := c.pack("codes"); p.Mode != "shadow" || p.ModeBy != why {
 		t.Errorf("after an edit and a restart codes stands as %+v", p)
 	}
-	if p, err := c.m.SetMode(ctx, "codes", "default", false); err != nil || p.Mode != "live" {
+	if p, err := c.m.SetMode(ctx, "codes", "", false); err != nil || p.Mode != "live" {
 		t.Fatalf("taken back: %+v, %v", p, err)
 	}
 	c.handle("d", "e-d", "x")
@@ -372,7 +473,7 @@ func TestDeletedRuleHasNothingWaiting(t *testing.T) {
 	c.write("codes.lua", rule("stays")+rule("kept"))
 	c.reload()
 	c.handle("c3", "e3", "x")
-	if _, err := c.m.Rollback(ctx, "codes", "", false, true); err != nil {
+	if _, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{KeepPending: true}); err != nil {
 		t.Fatal(err)
 	}
 	c.expectActions("rolled back, and kept", "c3", "read waiting, read waiting")

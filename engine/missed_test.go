@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"chertd/engine/control"
 	"chertd/engine/store"
 	"chertd/rules"
 )
@@ -442,7 +443,7 @@ func TestBlockedReadOfPackThatIsOffIsDropped(t *testing.T) {
 	c.handle("c1", "e1", "x")
 	c.mode("read", "off")
 	c.settledAs("c1", "read dropped (pack_inactive)")
-	c.mode("read", "default")
+	c.mode("read", "")
 	c.write("guard.lua", guard)
 	c.reload()
 	c.caughtUp()
@@ -458,7 +459,7 @@ func TestBlockedReadOfPackThatIsOffIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.expectActions("kept", "c2", "read blocked (blocked)")
-	if _, err := c.m.Rollback(ctx, "guard", "", false, false); err != nil {
+	if _, err := c.m.Rollback(ctx, "guard", control.RollbackRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	c.settledAs("c2", "read done (read)")

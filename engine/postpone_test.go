@@ -68,7 +68,7 @@ func TestPostponementEndsWithItsPack(t *testing.T) {
 		{"off", mode("off", false), goes},
 		{"shadow", mode("shadow", false), goes},
 		{"off, and kept", mode("off", true), stays},
-		{"rolled back", func(c *crew) error { _, err := c.m.Rollback(ctx, "night", "", false, false); return err }, goes},
+		{"rolled back", func(c *crew) error { _, err := c.m.Rollback(ctx, "night", control.RollbackRequest{}); return err }, goes},
 		{"removed", func(c *crew) error {
 			c.remove("night.lua")
 			c.reload()

@@ -295,7 +295,7 @@ func TestRaisedLimitStartsTheCountAgain(t *testing.T) {
 	c.stop()
 	c.write("codes/pack.yaml", "limits: {reads: 5/10m}")
 	c.start()
-	if _, err := c.m.SetMode(ctx, "codes", "default", false); err != nil {
+	if _, err := c.m.SetMode(ctx, "codes", "", false); err != nil {
 		t.Fatal(err)
 	}
 	c.burst("f", 5)

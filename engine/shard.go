@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
+	"chertd/rules"
 	"chertd/rules/chat"
 )
 
@@ -73,6 +74,8 @@ type request struct {
 	input chat.Input
 	done  chan error      // if set, gets the end; has room for it
 	ready chan readyReply // if set, input is chat.Ready; has room for the reply
+	// dropped, if set, is what the input dropped, once done was told.
+	dropped *rules.Dropped
 }
 
 type readyReply struct {

@@ -132,7 +132,7 @@ func (m *manager) describe(ctx context.Context, s rules.PackStanding) control.Pa
 	p := control.Pack{
 		Name: s.Name, Path: s.Path, Version: s.Version, Since: s.Since,
 		Mode: string(s.Mode), ModeBy: s.ModeBy, Rules: s.Rules, Pinned: s.Pinned, Gone: s.Gone, Unread: s.Unread,
-		NotLive: s.NotLive, Diagnostics: s.Diagnostics,
+		NotLive: s.NotLive, Diagnostics: s.Diagnostics, Change: s.Change,
 	}
 	for _, a := range s.Suspended {
 		p.Suspended = append(p.Suspended, control.RuleSuspension{
@@ -179,7 +179,7 @@ func (m *manager) health() control.Health {
 	}
 	problems, live := m.gens.Problems()
 	if !live {
-		h.NotReady = append(h.NotReady, "no rules are live: events are taken in and wait")
+		h.NotReady = append(h.NotReady, m.noRules())
 	}
 	h.NoCalls = m.noCalls(&st)
 	h.Notes = append(h.Notes, m.intakeNotes()...)
@@ -202,6 +202,14 @@ func (m *manager) health() control.Health {
 		}
 	}
 	return h
+}
+
+// noRules says what becomes of events while no rules are live.
+func (m *manager) noRules() string {
+	if m.eng.Rules() == nil {
+		return "no rules are live: events are taken in and wait"
+	}
+	return "no rules are live: no pack is left; events are taken in, and no rule runs on them"
 }
 
 // suspensionNotes tell which rules of a pack are suspended, and why.

@@ -63,8 +63,9 @@ type Subscription struct {
 	Sample   float64 // 0: not given
 	Every    string  // chert.every: duration or cron expression as written
 	File     string
-	Line     int // of the call
-	RunLine  int // where the handler function begins
+	Line     int    // of the call
+	RunLine  int    // where the handler function begins
+	Digest   string // hash of what the handler does, whatever its place
 }
 
 // Call is one run of one handler: the event, and the world it may ask.

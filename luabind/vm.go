@@ -281,6 +281,9 @@ func (vm *VM) subscribe(L *lua.LState, s Subscription, fn *lua.LFunction) {
 	s.Index, s.File, s.Line = len(vm.handlers), at.file, at.line
 	if fn.Proto != nil {
 		s.RunLine = fn.Proto.LineDefined
+		if vm.reg != nil {
+			s.Digest = digest(fn.Proto)
+		}
 	}
 	vm.handlers = append(vm.handlers, subscribed{fn: fn, file: s.File})
 	if vm.reg == nil {

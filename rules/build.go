@@ -80,7 +80,6 @@ func (b *builder) settle() {
 	p.config = luabind.Config{
 		Settings: b.settings(),
 		Zone:     b.opts.Zone,
-		Print:    b.opts.Print,
 		Grants:   map[string]bool{},
 	}
 	b.limit()
@@ -207,6 +206,10 @@ func (b *builder) load() {
 			b.add(f.Path, err)
 			continue
 		}
+		if p.digests == nil {
+			p.digests = map[string]string{}
+		}
+		p.digests[f.Name] = prog.Digest()
 		p.CanVeto, p.CanHold = p.CanVeto || prog.UsesVeto, p.CanHold || prog.UsesHold
 		p.onlyVetoes, reads = p.onlyVetoes || prog.UsesVeto, reads || prog.UsesRead
 		if f.Kind == RuleFile {
@@ -227,7 +230,11 @@ func (b *builder) load() {
 		return
 	}
 	reg := &registrar{pack: p.Name, onlyVetoes: p.onlyVetoes, zone: b.opts.Zone, perFile: map[string]int{}, byName: map[string]*Rule{}}
-	vm, err := luabind.Load(p.config, reg)
+	config := p.config
+	if b.opts.Print != nil {
+		config.Print = func(level, msg string, fields map[string]any) { b.opts.Print(p.Name, level, msg, fields) }
+	}
+	vm, err := luabind.Load(config, reg)
 	b.diags = append(b.diags, reg.warnings...)
 	if err != nil {
 		b.add(b.src.path, err)
@@ -274,6 +281,30 @@ func (b *builder) manifestPath() string {
 		}
 	}
 	return b.src.path
+}
+
+// nameTaken notes that another pack has the same name.
+func (b *builder) nameTaken(other *builder) {
+	file, line, col := b.namePlace()
+	at, otherLine, _ := other.namePlace()
+	hint := "rename one of the two, or delete it if it is a copy"
+	if otherLine > 0 {
+		at = fmt.Sprintf("%s:%d", at, otherLine)
+	}
+	if line > 0 {
+		hint = "if it is a copy, delete it; if it is meant, write another name in this line"
+	}
+	b.diags = append(b.diags, luabind.Diagnostic{File: file, Line: line, Col: col, Severity: luabind.SeverityError,
+		Message: fmt.Sprintf("the name %q is taken by %s: two packs can't have the same, because their state is kept under it", b.pack.Name, at), Hint: hint})
+}
+
+// namePlace is where a pack's name stands: in its pack.yaml, or that of its file
+// or folder, which has no line.
+func (b *builder) namePlace() (file string, line, col int) {
+	if m := &b.pack.Manifest; m.Name != "" {
+		return b.manifestPath(), m.nameLine, m.nameCol
+	}
+	return b.src.path, 0, 0
 }
 
 // typeName is the kind of a setting, as its default fixes it.

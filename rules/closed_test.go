@@ -179,7 +179,7 @@ func TestUnreadableFolderRemovesNothing(t *testing.T) {
 				t.Errorf("%s: pack %s is said to be gone, or not why nobody knows: %+v", when, pack, s)
 			}
 			var unread *FolderUnreadError
-			if err := p.g.Remove(background, pack, false); !errors.As(err, &unread) {
+			if _, err := p.g.Remove(background, pack, false); !errors.As(err, &unread) {
 				t.Errorf("%s: pack %s can be removed: %v", when, pack, err)
 			}
 		}
@@ -203,7 +203,7 @@ func TestUnreadableFolderRemovesNothing(t *testing.T) {
 		must(t, p.g.Notice(background, "test"))
 		p.expectLive("readable again", want)
 		p.expectNotLive("readable again", "vip", "")
-		if err := p.g.Remove(background, "vip", false); !errors.Is(err, ErrPresent) {
+		if _, err := p.g.Remove(background, "vip", false); !errors.Is(err, ErrPresent) {
 			t.Errorf("readable again, a pack whose files are there can be removed: %v", err)
 		}
 	}
@@ -297,13 +297,15 @@ func TestRemovedPackIsRestoredByRollback(t *testing.T) {
 		t.Parallel()
 		p := newPen(t, "vip.lua", veto("v1"), "all.lua", version("a1"))
 		p.edit("vip.lua", "gone")
-		must(t, p.g.Remove(background, "vip", false))
+		_, err := p.g.Remove(background, "vip", false)
+		must(t, err)
 		p.expectLive("removed", "all=a1")
 		if _, err := p.g.Rollback(background, "vip", "", false, false); err != nil {
 			t.Fatal(err)
 		}
 		p.expectLive("restored", "all=a1 vip=v1")
-		must(t, p.g.Remove(background, "vip", false))
+		_, err = p.g.Remove(background, "vip", false)
+		must(t, err)
 		p.expectLive("removed again", "all=a1")
 	})
 }

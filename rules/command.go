@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"chertd/luabind"
@@ -16,6 +17,30 @@ var ErrNoPack = errors.New("there is no such pack")
 
 // ErrNoEarlier is returned if there is no version to roll back to.
 var ErrNoEarlier = errors.New("no earlier version is kept")
+
+// ErrNotRolledBack is returned if there is no rollback to undo.
+var ErrNotRolledBack = errors.New("it was not rolled back: its files are live")
+
+// ErrNoFiles is returned if a rollback is to be undone and the pack has no files.
+var ErrNoFiles = errors.New("its files are gone")
+
+// AmbiguousVersionError is returned for a beginning that several versions have.
+type AmbiguousVersionError struct {
+	Pack, Version string
+	Candidates    []KeptVersion // the one that was live last first
+}
+
+func (e *AmbiguousVersionError) Error() string {
+	words := make([]string, len(e.Candidates))
+	for i, v := range e.Candidates {
+		digits := max(shortVersion, len(e.Version))
+		for slices.ContainsFunc(e.Candidates, func(o KeptVersion) bool { return o.Version != v.Version && o.Version[:digits] == v.Version[:digits] }) {
+			digits++
+		}
+		words[i] = fmt.Sprintf("%s (live until %s)", v.Version[:digits], v.Last.UTC().Format(time.RFC3339))
+	}
+	return fmt.Sprintf("pack %q has %d versions that begin with %s: %s", e.Pack, len(words), e.Version, strings.Join(words, ", "))
+}
 
 // ErrPresent is returned when a pack is to be removed whose files are there.
 var ErrPresent = errors.New("its files are in the rules folder")
@@ -49,7 +74,7 @@ func (g *Generations) SetMode(ctx context.Context, pack string, mode Mode, why s
 	dropped, err := g.setMode(ctx, s, mode, why, keepPending)
 	standing := g.standing(s)
 	g.end()
-	return standing, errors.Join(err, wait(ctx, dropped))
+	return standing.with(ctx, dropped, err)
 }
 
 // ToShadow sends a pack that is live to shadow because of why. It does not wait
@@ -67,7 +92,7 @@ func (g *Generations) ToShadow(ctx context.Context, pack, why string) (changed b
 	return err == nil, err
 }
 
-func (g *Generations) setMode(ctx context.Context, s *standing, mode Mode, why string, keepPending bool) (dropped []<-chan struct{}, err error) {
+func (g *Generations) setMode(ctx context.Context, s *standing, mode Mode, why string, keepPending bool) (dropped []*dropEnd, err error) {
 	pack, was := s.state.Pack, s.state
 	s.state.Mode, s.state.Why = mode, why
 	after, by := g.mode(s)
@@ -87,19 +112,27 @@ func (g *Generations) setMode(ctx context.Context, s *standing, mode Mode, why s
 }
 
 // Remove forgets a pack whose files are gone, and returns when what it has
-// waiting is dropped.
-func (g *Generations) Remove(ctx context.Context, pack string, keepPending bool) error {
+// waiting is dropped. It reads the folder first: the files may be gone since a
+// moment ago.
+func (g *Generations) Remove(ctx context.Context, pack string, keepPending bool) (Dropped, error) {
 	s, err := g.command(ctx, pack)
+	if err == nil && !s.gone && !s.unread {
+		g.end()
+		if err := g.readNow(ctx, "pack "+pack+" is to be removed"); err != nil {
+			return Dropped{}, err
+		}
+		s, err = g.command(ctx, pack)
+	}
 	if err != nil {
-		return err
+		return Dropped{}, err
 	}
 	if i := slices.IndexFunc(g.folder, func(d luabind.Diagnostic) bool { return d.Severity == luabind.SeverityError }); i >= 0 && s.unread {
 		defer g.end()
-		return &FolderUnreadError{Pack: pack, Folder: g.folder[i]}
+		return Dropped{}, &FolderUnreadError{Pack: pack, Folder: g.folder[i]}
 	}
 	if !s.gone {
 		defer g.end()
-		return fmt.Errorf("remove pack %q: %w: %s", pack, ErrPresent, s.path)
+		return Dropped{}, fmt.Errorf("remove pack %q: %w: %s", pack, ErrPresent, s.path)
 	}
 	if mode, _ := g.mode(s); mode == Live && s.live != nil && s.live.CanVeto {
 		g.c.Log.Warn("pack removed by command, and it could veto reads; what it kept unread may be read now", "pack", pack, "hint", "chertd rollback "+pack+" restores it from the store")
@@ -107,16 +140,23 @@ func (g *Generations) Remove(ctx context.Context, pack string, keepPending bool)
 	// By hand, what an operator said of it before is forgotten, too.
 	s.state = PackState{Pack: pack}
 	g.remove(s, keepPending)
-	dropped := g.renew("pack " + pack + " was removed")
+	ends := g.renew("pack " + pack + " was removed")
 	g.end()
-	return wait(ctx, dropped)
+	return wait(ctx, ends)
+}
+
+// with is the standing with what was dropped, once that is done.
+func (p PackStanding) with(ctx context.Context, ends []*dropEnd, err error) (PackStanding, error) {
+	dropped, waitErr := wait(ctx, ends)
+	p.Dropped = dropped
+	return p, errors.Join(err, waitErr)
 }
 
 // Rollback makes a kept version live: the one that was live before if version
-// is "". It stays until the pack's files change, or for good if keep is set.
+// is "". It stays until the pack's files change, or also then if pin is set.
 // Unless keepPending, what the version that was live has waiting is dropped. A
 // pack that was removed is restored: "" is its version that was live last.
-func (g *Generations) Rollback(ctx context.Context, pack, version string, keep, keepPending bool) (PackStanding, error) {
+func (g *Generations) Rollback(ctx context.Context, pack, version string, pin, keepPending bool) (PackStanding, error) {
 	s, err := g.command(ctx, pack)
 	if errors.Is(err, ErrNoPack) {
 		if removed, lookErr := g.removed(ctx, pack); lookErr != nil {
@@ -128,28 +168,96 @@ func (g *Generations) Rollback(ctx context.Context, pack, version string, keep, 
 	if err != nil {
 		return PackStanding{}, err
 	}
-	dropped, err := g.rollBack(ctx, s, version, rollback{keep: keep, keepPending: keepPending, why: "by command"})
+	dropped, err := g.rollBack(ctx, s, version, rollback{pin: pin, keepPending: keepPending, why: "by command"})
 	if err != nil && s.state == (PackState{Pack: pack}) && s.gone {
 		delete(g.packs, pack) // it stays removed
 	}
 	standing := g.standing(s)
 	g.end()
-	return standing, errors.Join(err, wait(ctx, dropped))
+	return standing.with(ctx, dropped, err)
+}
+
+// Undo ends a rollback: the pack's files are live again. A version of them that
+// was live before is live without specs and checks, as after any rollback; files
+// that never were are an edit like any other.
+func (g *Generations) Undo(ctx context.Context, pack string, keepPending bool) (PackStanding, error) {
+	if err := g.readNow(ctx, "the rollback of pack "+pack+" is to be undone"); err != nil {
+		return PackStanding{}, err
+	}
+	s, err := g.command(ctx, pack)
+	if err != nil {
+		return PackStanding{}, err
+	}
+	before := s.live
+	known, undone, err := g.beginUndo(ctx, s)
+	if err != nil {
+		defer g.end()
+		return g.standing(s), fmt.Errorf("undo the rollback of pack %q: %w", pack, err)
+	}
+	var dropped []*dropEnd
+	if known {
+		dropped, err = g.rollBack(ctx, s, undone, rollback{undo: true, keepPending: keepPending, why: "undone by command"})
+		standing := g.standing(s)
+		g.end()
+		return standing.with(ctx, dropped, err)
+	}
+	g.end()
+	if err := g.Read(ctx, "the rollback of pack "+pack+" was undone"); err != nil {
+		return PackStanding{}, err
+	}
+	if s, err = g.command(ctx, pack); err != nil {
+		return PackStanding{}, err
+	}
+	if s.live != nil && before != nil && s.live.Version != before.Version && !keepPending {
+		g.drops = append(g.drops, drop{pack: pack, version: before.Version, why: "rolled back"})
+		dropped = g.renew("the rollback of pack " + pack + " was undone")
+	}
+	standing := g.standing(s)
+	g.end()
+	return standing.with(ctx, dropped, nil)
+}
+
+// beginUndo ends a pack's pin, or returns the version of its files if that was
+// live before: then a rollback to it does.
+func (g *Generations) beginUndo(ctx context.Context, s *standing) (known bool, version string, err error) {
+	switch {
+	case s.gone || s.edit == "":
+		return false, "", ErrNoFiles
+	case s.state.Pinned == "" && s.notLive == "":
+		return false, "", ErrNotRolledBack
+	}
+	if _, known, err = g.c.Keeper.Version(ctx, s.state.Pack, s.edit); err != nil || known {
+		return known, s.edit, err
+	}
+	if s.state.Pinned == "" {
+		return false, "", ErrNotRolledBack
+	}
+	state := s.state
+	state.Pinned, state.PinnedOver = "", ""
+	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
+		return false, "", err
+	}
+	s.state = state
+	return false, "", nil
 }
 
 // rollback says how to roll back.
 type rollback struct {
-	keep        bool
+	pin         bool // also when the pack's files change
+	undo        bool // to what the files are: nothing is pinned, and the version before is as good as it was
 	keepPending bool
 	why         string
 }
 
-func (g *Generations) rollBack(ctx context.Context, s *standing, version string, how rollback) (dropped []<-chan struct{}, err error) {
+func (g *Generations) rollBack(ctx context.Context, s *standing, version string, how rollback) (dropped []*dropEnd, err error) {
 	pack, from := s.state.Pack, s.live
 	if version == "" {
-		if version, err = g.earlier(ctx, s); err != nil {
-			return nil, err
-		}
+		version, err = g.earlier(ctx, s)
+	} else {
+		version, err = g.pick(ctx, pack, version)
+	}
+	if err != nil {
+		return nil, err
 	}
 	to, err := g.remake(ctx, s, version)
 	if err != nil {
@@ -184,7 +292,11 @@ func (g *Generations) rollBack(ctx context.Context, s *standing, version string,
 	if kept.Failures > 0 {
 		said = append(said, "failed_before", fmt.Sprintf("on %d of its %d events", kept.Failures, kept.Events))
 	}
-	g.c.Log.Warn("rolled back", said...)
+	if how.undo {
+		g.c.Log.Warn("a rollback was undone", said...)
+	} else {
+		g.c.Log.Warn("rolled back", said...)
+	}
 	return g.renew(fmt.Sprintf("pack %s was rolled back to %s", pack, to.ShortVersion())), nil
 }
 
@@ -199,18 +311,22 @@ func (g *Generations) keepRollback(ctx context.Context, s *standing, from, to *P
 		if err := g.c.Keeper.SetFlag(ctx, keptFlag(pack, from.Version), how.keepPending); err != nil {
 			return err
 		}
-		if err := g.mark(ctx, pack, from.Version, func(v *KeptVersion) { v.RolledBack = now }); err != nil {
-			return err
+		if !how.undo {
+			if err := g.mark(ctx, pack, from.Version, func(v *KeptVersion) { v.RolledBack = now }); err != nil {
+				return err
+			}
 		}
 	}
 	state := s.state
 	state.Live, state.Pinned, state.PinnedOver = to.Version, to.Version, s.edit
 	switch {
-	case s.edit == "" && how.keep:
+	case how.undo:
+		state.Pinned, state.PinnedOver = "", ""
+	case s.edit == "" && how.pin:
 		state.PinnedOver = noFilesKept
 	case s.edit == "":
 		state.PinnedOver = noFiles
-	case how.keep:
+	case how.pin:
 		state.PinnedOver = ""
 	}
 	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
@@ -228,6 +344,22 @@ func (g *Generations) mark(ctx context.Context, pack, version string, change fun
 	}
 	change(&v)
 	return g.c.Keeper.SaveVersion(ctx, v)
+}
+
+// pick is the version that a beginning means.
+func (g *Generations) pick(ctx context.Context, pack, beginning string) (string, error) {
+	versions, err := g.c.Keeper.Versions(ctx, pack, KeptVersions)
+	if err != nil {
+		return "", fmt.Errorf("look up the versions of pack %q: %w", pack, err)
+	}
+	versions = slices.DeleteFunc(versions, func(v KeptVersion) bool { return !strings.HasPrefix(v.Version, beginning) })
+	switch len(versions) {
+	case 0:
+		return beginning, nil // one that is kept beyond the others, or none
+	case 1:
+		return versions[0].Version, nil
+	}
+	return "", &AmbiguousVersionError{Pack: pack, Version: beginning, Candidates: versions}
 }
 
 // remake builds a kept version, of which version may be the beginning.

@@ -136,7 +136,7 @@ func TestWhoDoesNotWaitChangesNothing(t *testing.T) {
 			return err
 		},
 		"rollback of failing": func(ctx context.Context, p *pen) error { return p.g.RollBackFailing(ctx, "codes") },
-		"remove":              func(ctx context.Context, p *pen) error { return p.g.Remove(ctx, "codes", false) },
+		"remove":              func(ctx context.Context, p *pen) error { _, err := p.g.Remove(ctx, "codes", false); return err },
 		"read":                func(ctx context.Context, p *pen) error { return p.g.Read(ctx, "test") },
 		"notice":              func(ctx context.Context, p *pen) error { return p.g.Notice(ctx, "test") },
 		"reconfigure":         func(ctx context.Context, p *pen) error { return p.g.Reconfigure(ctx, Options{}, nil) },
@@ -181,11 +181,11 @@ func TestCommandsThatCanNotBeCarriedOut(t *testing.T) {
 	if _, err := p.g.Rollback(background, "codes", "", false, false); err == nil || !strings.Contains(err.Error(), "load version") {
 		t.Errorf("a rollback to a version with another type of setting: %v", err)
 	}
-	if err := p.g.Remove(background, "codes", false); !errors.Is(err, ErrPresent) {
+	if _, err := p.g.Remove(background, "codes", false); !errors.Is(err, ErrPresent) {
 		t.Errorf("a pack whose files are there is removed: %v", err)
 	}
 	for _, err := range []error{
-		p.g.Remove(background, "code", false), func() error { _, err := p.g.SetMode(background, "code", Off, "", false); return err }(),
+		func() error { _, err := p.g.Remove(background, "code", false); return err }(), func() error { _, err := p.g.SetMode(background, "code", Off, "", false); return err }(),
 		func() error { _, err := p.g.ToShadow(background, "code", "why"); return err }(), p.g.RollBackFailing(background, "code"),
 	} {
 		if !errors.Is(err, ErrNoPack) || !strings.Contains(err.Error(), "did you mean codes?") {

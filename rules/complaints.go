@@ -17,13 +17,21 @@ func (g *Generations) complain(live int) {
 	if said == g.said {
 		return
 	}
-	g.said = said
+	wasUnread, unread := g.saidUnread, g.folder.Errors()
+	g.said, g.saidUnread = said, unread
+	if wasUnread && !unread && (live > 0 || g.set != nil) {
+		g.c.Log.Info("the rules folder is back: all of it can be read again", "dir", g.c.Dir)
+	}
 	switch {
 	case said == "":
 	case live == 0 && g.set == nil:
 		g.c.Log.Error("no rules are live: events are taken in and wait", "dir", g.c.Dir, "err", g.problems().Error())
 	default:
-		g.c.Log.Warn("something is wrong with the rules folder; what was live stays live", "dir", g.c.Dir, "err", said)
+		what := "something is wrong with the rules folder"
+		if unread {
+			what = "the rules folder is not read to its end; what was live stays live"
+		}
+		g.c.Log.Warn(what, "dir", g.c.Dir, "err", said)
 	}
 }
 

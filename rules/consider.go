@@ -57,6 +57,9 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 		}
 	}
 	if s.live != nil && s.live.built == b.pack.built && !b.diags.Errors() {
+		if g.c.Gate != nil && !sameSpecs(s.live.Files, b.pack.Files) {
+			return g.considerSpecs(ctx, s, b)
+		}
 		if s.said != "" {
 			g.c.Log.Info("the files are again as the version that is live", "pack", s.state.Pack, "version", s.live.ShortVersion())
 			s.said = ""
@@ -104,6 +107,11 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 			s.since = kept.Last
 		}
 		g.take(s, v)
+		if g.c.Gate != nil && !sameSpecs(kept.Files, b.pack.Files) {
+			// They were changed since that version went live first, and may fail.
+			s.live = s.live.withFiles(kept.filesOver(b.pack.Files))
+			return g.considerSpecs(ctx, s, b)
+		}
 		return nil
 	case g.c.Gate != nil:
 		// Also one that was live before: only a rollback is exempt.
@@ -113,6 +121,41 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 		return g.fallBack(ctx, s)
 	}
 	return g.promote(ctx, s, v)
+}
+
+// considerSpecs decides about an edit of a pack that changes its specs alone: it
+// passes the gate as any, and the rules stay live whatever that finds.
+func (g *Generations) considerSpecs(ctx context.Context, s *standing, b *builder) error {
+	key := b.key()
+	switch {
+	case s.trying != nil: // they are running
+	case s.tried != nil && s.tried.key == key:
+		return g.refuse(ctx, s, s.tried)
+	default:
+		s.tried = nil
+		s.notLive, s.diags = "its specs are running", nil
+		s.trying = g.gate(s.state.Pack, &verdict{key: key, pack: s.live.withFiles(b.pack.Files), diags: s.warnings, veto: s.editVeto})
+	}
+	return g.fallBack(ctx, s)
+}
+
+// takeSpecs makes specs that passed those of the live version.
+func (g *Generations) takeSpecs(s *standing, v *verdict) {
+	s.live, s.tried, s.said, s.notLive, s.diags = s.live.withFiles(v.pack.Files), nil, "", "", v.diags
+	g.c.Log.Info("the specs of a pack changed, and pass", "pack", s.state.Pack, "version", s.live.ShortVersion())
+}
+
+// sameSpecs reports whether files have the same specs among them.
+func sameSpecs(a, b []File) bool {
+	specs := func(files []File) (list []File) {
+		for _, f := range files {
+			if f.Kind == SpecFile {
+				list = append(list, f)
+			}
+		}
+		return list
+	}
+	return contentOf([]source{{files: specs(a)}}, nil) == contentOf([]source{{files: specs(b)}}, nil)
 }
 
 // stayPinned leaves a pack at the version that a rollback made live.
@@ -155,7 +198,7 @@ func (g *Generations) refuse(ctx context.Context, s *standing, v *verdict) error
 	if news {
 		goesOn := "none: its events are recorded as failed, to be run later"
 		if s.live != nil {
-			goesOn = "version " + s.live.ShortVersion() + " goes on"
+			goesOn = "version " + s.live.ShortVersion() + " stays live"
 		}
 		g.c.Log.Error("an edit is not live: "+v.why, "pack", s.state.Pack, "edit", shorten(s.edit), "instead", goesOn, "err", v.diags.Error())
 	}
@@ -183,7 +226,7 @@ func (g *Generations) clash(ctx context.Context, s *standing, all []*builder) er
 		if i == 0 {
 			other = all[1]
 		}
-		b.fail(b.manifestPath(), "rename one: the name is what a pack's state is kept under", "the name %q is taken by %s", b.pack.Name, other.src.path)
+		b.nameTaken(other)
 		diags = append(diags, b.diags[len(b.diags)-1])
 		if b.src.path == path {
 			own = b
@@ -251,7 +294,7 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 	if news {
 		instead := "none: its events are recorded as failed, to be run later"
 		if s.live != nil {
-			instead = "it goes on under the configuration as it was"
+			instead = "it stays live under the configuration as it was"
 		}
 		g.c.Log.Error("a version that was live can't be loaded again", "pack", s.state.Pack, "version", shorten(version), "instead", instead, "err", err)
 	}

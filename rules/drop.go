@@ -19,6 +19,26 @@ type drop struct {
 	keep   bool      // nothing is dropped: it is only forgotten
 }
 
+// Dropped counts what a pack had waiting and what was dropped.
+type Dropped struct {
+	Reads  int `json:"reads"`
+	Timers int `json:"timers"`
+	Calls  int `json:"calls,omitempty"` // other than reads
+}
+
+// Add adds what else was dropped.
+func (d *Dropped) Add(more Dropped) {
+	d.Reads += more.Reads
+	d.Timers += more.Timers
+	d.Calls += more.Calls
+}
+
+// dropEnd is a drop under way.
+type dropEnd struct {
+	done chan struct{} // closed at its end
+	what Dropped       // by then
+}
+
 // dropping are the drops under way. A pack is not touched until its own are
 // done: what it asks once it is live again must not go with the rest.
 type dropping struct {
@@ -32,23 +52,23 @@ const (
 )
 
 // drop begins one, after those of the pack that are under way. It is tried until
-// it succeeds; done is closed then, or when all is stopped.
-func (g *Generations) drop(d drop) (done <-chan struct{}) {
-	end := make(chan struct{})
+// it succeeds; it ends then, or when all is stopped.
+func (g *Generations) drop(d drop) *dropEnd {
+	end := &dropEnd{done: make(chan struct{})}
 	g.dropping.mu.Lock()
 	before := g.dropping.byPack[d.pack]
 	if g.dropping.byPack == nil {
 		g.dropping.byPack = map[string]chan struct{}{}
 	}
-	g.dropping.byPack[d.pack] = end
+	g.dropping.byPack[d.pack] = end.done
 	g.dropping.mu.Unlock()
 	ended := func() {
 		g.dropping.mu.Lock()
 		defer g.dropping.mu.Unlock()
-		if g.dropping.byPack[d.pack] == end {
+		if g.dropping.byPack[d.pack] == end.done {
 			delete(g.dropping.byPack, d.pack)
 		}
-		close(end)
+		close(end.done)
 	}
 	started := g.tasks.start(func(ctx context.Context) {
 		defer ended()
@@ -56,7 +76,7 @@ func (g *Generations) drop(d drop) (done <-chan struct{}) {
 			<-before
 		}
 		for wait, failed := dropRetry, false; ; wait = min(2*wait, dropRetryMax) {
-			err := g.carryOut(ctx, d)
+			err := g.carryOut(ctx, d, &end.what)
 			if err == nil || ctx.Err() != nil {
 				return
 			}
@@ -75,12 +95,16 @@ func (g *Generations) drop(d drop) (done <-chan struct{}) {
 	return end
 }
 
-func (g *Generations) carryOut(ctx context.Context, d drop) error {
+// carryOut drops what is to be dropped, and counts it. What a try that failed in
+// between has dropped stays counted.
+func (g *Generations) carryOut(ctx context.Context, d drop, count *Dropped) error {
 	if d.rules {
-		return g.carryOutRules(ctx, d)
+		return g.carryOutRules(ctx, d, count)
 	}
 	if !d.keep {
-		if err := g.c.Cancel(ctx, d.pack, d.version, d.why); err != nil {
+		what, err := g.c.Cancel(ctx, d.pack, d.version, d.why)
+		count.Add(what)
+		if err != nil {
 			return err
 		}
 	}
@@ -96,7 +120,7 @@ func (g *Generations) carryOut(ctx context.Context, d drop) error {
 	return g.c.Keeper.SetPackState(ctx, d.said)
 }
 
-func (g *Generations) carryOutRules(ctx context.Context, d drop) error {
+func (g *Generations) carryOutRules(ctx context.Context, d drop, count *Dropped) error {
 	for _, live := range g.view.Load().live {
 		if live == nil || live.Name != d.pack || g.c.CancelRules == nil {
 			continue
@@ -105,7 +129,9 @@ func (g *Generations) carryOutRules(ctx context.Context, d drop) error {
 		for _, r := range live.Rules {
 			names = append(names, r.Name)
 		}
-		if err := g.c.CancelRules(ctx, d.pack, names, d.why); err != nil {
+		what, err := g.c.CancelRules(ctx, d.pack, names, d.why)
+		count.Add(what)
+		if err != nil {
 			return err
 		}
 	}
@@ -139,22 +165,25 @@ func (d *dropping) await(ctx context.Context, pack string) error {
 		if done == nil {
 			return nil
 		}
-		if err := wait(ctx, []<-chan struct{}{done}); err != nil {
-			return err
-		}
-	}
-}
-
-// wait waits for all channels to be closed.
-func wait(ctx context.Context, all []<-chan struct{}) error {
-	for _, done := range all {
 		select {
 		case <-done:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	return nil
+}
+
+// wait waits for the end of all drops, and counts what they dropped.
+func wait(ctx context.Context, all []*dropEnd) (total Dropped, err error) {
+	for _, d := range all {
+		select {
+		case <-d.done:
+			total.Add(d.what)
+		case <-ctx.Done():
+			return total, ctx.Err()
+		}
+	}
+	return total, nil
 }
 
 // dropOff notes what is to be dropped of packs that were live in a set and are

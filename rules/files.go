@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -17,6 +16,9 @@ import (
 const (
 	// maxFileSize bounds a file of a pack; sources are held to less by luabind.
 	maxFileSize = 8 << 20
+	// maxPackBytes bounds all files of a pack, maxFolderBytes those of all packs.
+	maxPackBytes   = 32 << 20
+	maxFolderBytes = 128 << 20
 	// maxLibDepth is how deep folders below lib/ are looked into.
 	maxLibDepth = 4
 )
@@ -49,6 +51,16 @@ type source struct {
 	files  []File
 	// broken says what of it could not be read; such a pack does not load.
 	broken luabind.Diagnostics
+
+	seen  int   // files and folders that were listed
+	bytes int64 // of files
+	full  bool  // it has too much of either: nothing more is read
+}
+
+// refuse notes that there is too much of a pack. What was read of it is of no use.
+func (s *source) refuse(message, hint string) {
+	s.full, s.files = true, nil
+	s.broken = luabind.Diagnostics{{File: s.path, Severity: luabind.SeverityError, Message: message, Hint: hint}}
 }
 
 // reading is what a rules folder held at one moment.
@@ -61,53 +73,14 @@ type reading struct {
 	diags   luabind.Diagnostics // what concerns no single pack; an error: the folder was not read to its end
 }
 
-// fileTree is an opened folder; names in it have slashes and don't leave it. A
-// link within it that does is refused when it is followed, without a moment
-// between look and read: *os.Root sees to that.
-type fileTree interface {
-	// ReadDir may return entries and an error: then these are not all.
-	ReadDir(name string) ([]fs.DirEntry, error)
-	Stat(name string) (fs.FileInfo, error)
-	Lstat(name string) (fs.FileInfo, error)
-	Readlink(name string) (string, error)
-	Open(name string) (fs.File, error)
-	Close() error
-}
-
-// openTree opens a folder, which may be a symlink itself.
-func openTree(dir string) (fileTree, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	return rootTree{root}, nil
-}
-
-type rootTree struct{ *os.Root }
-
-func (t rootTree) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(t.FS(), name) }
-
-func (t rootTree) Open(name string) (fs.File, error) { return t.Root.Open(filepath.FromSlash(name)) }
-
-func (t rootTree) Stat(name string) (fs.FileInfo, error) {
-	return t.Root.Stat(filepath.FromSlash(name))
-}
-
-func (t rootTree) Lstat(name string) (fs.FileInfo, error) {
-	return t.Root.Lstat(filepath.FromSlash(name))
-}
-
-func (t rootTree) Readlink(name string) (string, error) {
-	return t.Root.Readlink(filepath.FromSlash(name))
-}
-
 // readFolder reads all packs of a rules folder, in the order of their names.
-func readFolder(dir string) reading { return readTree(dir, openTree, nil) }
+func readFolder(dir string) reading { return readTree(dir, openTree, nil, nil) }
 
 // readTree reads a rules folder. ignoreBy is given .chertignore as it is on disk,
 // and returns the one whose patterns are to count, or why the folder can't be
-// read yet. Nil: the one on disk counts.
-func readTree(dir string, open func(dir string) (fileTree, error), ignoreBy func(now []File) (use []File, wait luabind.Diagnostics)) reading {
+// read yet. Nil: the one on disk counts. known are names of files and folders of
+// packs: they alone are read of a folder that holds too many.
+func readTree(dir string, open func(dir string) (fileTree, error), known []string, ignoreBy func(now []File) (use []File, wait luabind.Diagnostics)) reading {
 	tree, err := open(dir)
 	if err != nil {
 		return reading{diags: luabind.Diagnostics{folderDiagnostic(dir, err)}}
@@ -129,7 +102,16 @@ func readTree(dir string, open func(dir string) (fileTree, error), ignoreBy func
 		r.parseIgnore(f.Bytes, f.Path)
 	}
 	entries, err := tree.ReadDir(".")
-	if err != nil {
+	var crowded *crowdedError
+	switch {
+	case errors.As(err, &crowded):
+		d := luabind.Diagnostic{File: dir, Severity: luabind.SeverityError, Message: crowded.Error(), Hint: "move out of it what is not a pack"}
+		if len(known) > 0 {
+			d.Message += ": only packs that are known already are read, and none is removed"
+		}
+		r.diags = append(r.diags, d)
+		entries = named(tree, known)
+	case err != nil:
 		// What it did list is not all: nothing can be said of what is missing.
 		return reading{diags: luabind.Diagnostics{folderDiagnostic(dir, err)}}
 	}
@@ -160,6 +142,8 @@ func readTree(dir string, open func(dir string) (fileTree, error), ignoreBy func
 			sources = append(sources, r.single(name))
 		case path.Ext(name) == "":
 			others = append(others, r.path(name))
+		default:
+			r.misnamed(".", name, RuleFile)
 		}
 	}
 	return reading{whole: true, sources: sources, others: others, ignored: r.ignored, ignore: ignore, diags: r.diags}
@@ -168,6 +152,7 @@ func readTree(dir string, open func(dir string) (fileTree, error), ignoreBy func
 // reader reads packs below an opened folder.
 type reader struct {
 	tree    fileTree
+	bytes   int64  // read so far
 	dir     string // as given, for paths in diagnostics
 	ignore  ignoreRules
 	ignored []Ignored
@@ -205,6 +190,8 @@ func (r *reader) folder(dir string) source {
 			r.subfolder(&s, dir, name, DataFile, 1)
 		case name == "spec":
 			r.subfolder(&s, dir, name, SpecFile, 1)
+		default:
+			r.misnamed(dir, name, RuleFile)
 		}
 	}
 	return s
@@ -227,6 +214,7 @@ func (r *reader) subfolder(s *source, dir, sub string, kind FileKind, depth int)
 		case err != nil && (e.IsDir() || isLink(e)) && depth > 1:
 			s.broken = append(s.broken, r.unreadable(path.Join(dir, file), err))
 		case kind == DataFile && dataFormat(file) == "", kind != DataFile && !strings.HasSuffix(file, ".lua"):
+			r.misnamed(at, e.Name(), kind)
 		default:
 			r.add(s, path.Join(dir, file), file, kind)
 		}
@@ -235,7 +223,15 @@ func (r *reader) subfolder(s *source, dir, sub string, kind FileKind, depth int)
 
 // entries lists a pack's folder without what is ignored, sorted.
 func (r *reader) entries(s *source, dir string) []fs.DirEntry {
+	if s.full {
+		return nil
+	}
 	entries, err := r.tree.ReadDir(dir)
+	s.seen += len(entries)
+	if crowded := (*crowdedError)(nil); errors.As(err, &crowded) || s.seen > maxEntries {
+		s.refuse(fmt.Sprintf("the pack holds more than %d files and folders", maxEntries), "move out of its folder what is not the pack's; many values belong into one file of data/")
+		return nil
+	}
 	if err != nil {
 		s.broken = append(s.broken, r.unreadable(dir, err))
 	}
@@ -244,7 +240,22 @@ func (r *reader) entries(s *source, dir string) []fs.DirEntry {
 
 // add reads a file into the source, or notes why it can't be read.
 func (r *reader) add(s *source, at, name string, kind FileKind) {
+	if s.full {
+		return
+	}
 	b, err := r.read(at)
+	s.bytes += int64(len(b))
+	r.bytes += int64(len(b))
+	switch {
+	case s.bytes > maxPackBytes:
+		r.bytes -= s.bytes
+		s.refuse(fmt.Sprintf("the pack holds more than %d MiB", maxPackBytes>>20), "move out of its folder what is not the pack's")
+		return
+	case r.bytes > maxFolderBytes:
+		r.bytes -= s.bytes
+		s.refuse(fmt.Sprintf("it is not read: with the packs before it, it holds more than %d MiB", maxFolderBytes>>20), "make files of the packs smaller")
+		return
+	}
 	if err != nil {
 		s.broken = append(s.broken, r.unreadable(at, err))
 		return
@@ -268,6 +279,9 @@ func (r *reader) read(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if info.Size() > maxFileSize {
+		return nil, fmt.Errorf("it is larger than %d MiB", maxFileSize>>20)
+	}
 	b, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
 	if err == nil && len(b) > maxFileSize {
 		err = fmt.Errorf("it is larger than %d MiB", maxFileSize>>20)
@@ -291,9 +305,9 @@ func (r *reader) unreadable(name string, err error) luabind.Diagnostic {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		d.Message = fmt.Sprintf("it is a symlink to %s, which is not there", target)
-	case strings.Contains(cause(err), "escapes"): // os.Root's error has no name
+	case escapes(err):
 		d.Message = fmt.Sprintf("it is a symlink to %s, which leaves the rules folder", target)
-		d.Hint = "copy the file into the folder; a link within it must be relative"
+		d.Hint = "copy the file into the folder; a link may lead to anything within it"
 	default:
 		d.Message = fmt.Sprintf("it is a symlink to %s, which can't be read: %s", target, cause(err))
 	}
@@ -320,12 +334,17 @@ func folderDiagnostic(dir string, err error) luabind.Diagnostic {
 
 // makeReadable is the hint for a file or folder that the process may not read.
 func makeReadable(path string) string {
-	if strings.ContainsFunc(path, func(c rune) bool {
+	return "the user that chertd runs as needs to read it: chmod -R a+rX " + shellWord(path)
+}
+
+// shellWord is a path as a shell takes it.
+func shellWord(path string) string {
+	if !strings.ContainsFunc(path, func(c rune) bool {
 		return !strings.ContainsRune("/._-+", c) && !unicode.IsLetter(c) && !unicode.IsDigit(c)
 	}) {
-		path = "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+		return path
 	}
-	return "the user that chertd runs as needs to read it: chmod -R a+rX " + path
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // cause is an error without the path, which stands before it in a diagnostic.

@@ -75,10 +75,10 @@ func TestReadFolder(t *testing.T) {
 		{"links that leave", map[string]string{"a.lua": "", "evil.lua": "-> " + outside, "up.lua": "-> ../../x.lua", "gone.lua": "-> nowhere.lua", "vip/x.lua": "", "vip/lib": "-> /etc"},
 			[]string{
 				"a: rules a.lua", "vip: rules x.lua",
-				"DIR/evil.lua: error: it is a symlink to " + outside + ", which leaves the rules folder\n  hint: copy the file into the folder; a link within it must be relative",
+				"DIR/evil.lua: error: it is a symlink to " + outside + ", which leaves the rules folder\n  hint: copy the file into the folder; a link may lead to anything within it",
 				"DIR/gone.lua: error: it is a symlink to nowhere.lua, which is not there",
-				"DIR/up.lua: error: it is a symlink to ../../x.lua, which leaves the rules folder\n  hint: copy the file into the folder; a link within it must be relative",
-				"DIR/vip/lib: error: it is a symlink to /etc, which leaves the rules folder\n  hint: copy the file into the folder; a link within it must be relative",
+				"DIR/up.lua: error: it is a symlink to ../../x.lua, which leaves the rules folder\n  hint: copy the file into the folder; a link may lead to anything within it",
+				"DIR/vip/lib: error: it is a symlink to /etc, which leaves the rules folder\n  hint: copy the file into the folder; a link may lead to anything within it",
 			}},
 		{"folders below lib, data and spec, to their depth", map[string]string{
 			"vip/x.lua": "", "vip/lib/1/2/3/a.lua": "", "vip/lib/1/2/3/4/b.lua": "", "vip/data/1/a.txt": "", "vip/data/b.txt": "", "vip/spec/1/a_spec.lua": "", "vip/spec/b_spec.lua": "",

@@ -151,6 +151,10 @@ func (g *Generations) settle(ctx context.Context, t *trying) error {
 		v.pack, v.why, v.diags = nil, t.found.Refused, t.found.Diagnostics
 		return g.refuse(ctx, s, &v)
 	}
+	if s.live != nil && s.live.built == v.pack.built {
+		g.takeSpecs(s, &v)
+		return nil
+	}
 	return g.promote(ctx, s, &v)
 }
 

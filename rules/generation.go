@@ -41,7 +41,8 @@ type standing struct {
 	// process last ended.
 	rulesGone bool
 
-	said string // the refusal of an edit that was logged last
+	said   string  // the refusal of an edit that was logged last
+	change *Change // what the last edit that went live changed; nil: none did since the start
 }
 
 // verdict is what was found out about an edit.

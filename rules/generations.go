@@ -33,14 +33,17 @@ type Generations struct {
 	word     int // how often the operator has spoken: options differ from word to word
 	packs    map[string]*standing
 	set      *Set
-	content  string              // hash of what was read last
-	folder   luabind.Diagnostics // what is wrong with the folder itself
-	ignored  []Ignored           // what is no pack by its name
-	warned   map[Ignored]bool    // of those that were logged
-	ignoring ignoring            // .chertignore, by which they are none
-	drops    []drop              // of this turn, to be begun when the set is swapped
-	said     string              // complaint about the folder that was logged last
-	unfit    string              // and about the operator's file
+	busy     atomic.Pointer[map[string]bool] // what the watch says is not quiet yet, by name in the folder
+	content  string                          // hash of what was read last
+	folder   luabind.Diagnostics             // what is wrong with the folder itself
+	ignored  []Ignored                       // what is no pack by its name
+	warned   map[Ignored]bool                // of those that were logged
+	ignoring ignoring                        // .chertignore, by which they are none
+	drops    []drop                          // of this turn, to be begun when the set is swapped
+	said     string                          // complaint about the folder that was logged last
+	// saidUnread says that by that the folder could not be read.
+	saidUnread bool
+	unfit      string // complaint about the operator's file that was logged last
 
 	starting bool      // Start has not ended
 	started  time.Time // set by Start
@@ -72,10 +75,11 @@ type GenerationsConfig struct {
 	// what an event asked that was run before the last Swap and is not durable
 	// yet. It is called again until it has succeeded, and once more at the next
 	// start if the process ends before.
-	Cancel func(ctx context.Context, pack, version, why string) error
+	// It counts what it dropped, also if it fails in between.
+	Cancel func(ctx context.Context, pack, version, why string) (Dropped, error)
 	// CancelRules drops the reads that rules of a pack have waiting which are not
 	// among those that it has now. Nil drops nothing.
-	CancelRules func(ctx context.Context, pack string, rules []string, why string) error
+	CancelRules func(ctx context.Context, pack string, rules []string, why string) (Dropped, error)
 	Log         *slog.Logger
 
 	open    func(dir string) (fileTree, error) // nil: openTree
@@ -131,7 +135,7 @@ func (g *Generations) Start(ctx context.Context) error {
 		return err
 	}
 	for waited := false; ; waited = true {
-		pending, err := g.read(ctx, waited)
+		pending, err := g.read(ctx, waited, nil)
 		due := later(g.halfDue(func(s *standing) bool { return s.live == nil }), g.ignoring.dueAtStart())
 		g.end()
 		if err == nil {
@@ -154,7 +158,8 @@ func (g *Generations) Start(ctx context.Context) error {
 	g.leftOver()
 	done := g.renew("start")
 	g.end()
-	return wait(ctx, done)
+	_, err := wait(ctx, done)
+	return err
 }
 
 // remember takes up what is kept of packs.
@@ -235,6 +240,98 @@ func (g *Generations) Read(ctx context.Context, reason string) error {
 	return err
 }
 
+// maxReloads bounds how often Reload reads the folder until all is decided.
+const maxReloads = 5
+
+// Reloaded is what became of a reading that somebody asked for.
+type Reloaded struct {
+	Live    []LiveEdit          // versions that are live since, by pack
+	Removed []string            // packs that were removed since, because their files are gone
+	Folder  luabind.Diagnostics // errors of the folder as a whole: not all that is in it was read
+}
+
+// LiveEdit is a version of a pack that became live.
+type LiveEdit struct {
+	Pack, Version string
+	Was           string // "": none
+	Change        Change
+}
+
+// Reload is Read that also waits until it is decided about packs whose files are
+// gone, and says what became of what it found.
+func (g *Generations) Reload(ctx context.Context, reason string) (Reloaded, error) {
+	before, err := g.livePacks(ctx)
+	if err != nil {
+		return Reloaded{}, err
+	}
+	err = g.Read(ctx, reason)
+	for range maxReloads {
+		if err != nil {
+			break
+		}
+		var due time.Time
+		if due, err = g.goneDue(ctx); err != nil || due.IsZero() {
+			break
+		}
+		if !pause(ctx, due.Sub(g.c.Now())) {
+			return Reloaded{}, ctx.Err()
+		}
+		err = g.Read(ctx, reason)
+	}
+	if err != nil {
+		return Reloaded{}, err
+	}
+	now, err := g.livePacks(ctx)
+	if err != nil {
+		return Reloaded{}, err
+	}
+	var r Reloaded
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if now[name] == nil {
+			r.Removed = append(r.Removed, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		if p, was := now[name], before[name]; was == nil {
+			r.Live = append(r.Live, LiveEdit{Pack: name, Version: p.Version, Change: changeOf(nil, p)})
+		} else if was.built != p.built {
+			r.Live = append(r.Live, LiveEdit{Pack: name, Version: p.Version, Was: was.Version, Change: changeOf(was, p)})
+		}
+	}
+	r.Folder = g.view.Load().folder
+	return r, nil
+}
+
+// livePacks are the versions that are live, by pack.
+func (g *Generations) livePacks(ctx context.Context) (map[string]*Pack, error) {
+	if err := g.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer g.end()
+	live := map[string]*Pack{}
+	for name, s := range g.packs {
+		if s.live != nil {
+			live[name] = s.live
+		}
+	}
+	return live, nil
+}
+
+// goneDue is when it is decided about the last of the packs whose files are gone;
+// zero: there is none.
+func (g *Generations) goneDue(ctx context.Context) (due time.Time, err error) {
+	if err := g.begin(ctx); err != nil {
+		return due, err
+	}
+	defer g.end()
+	for _, s := range g.packs {
+		if !s.missed.IsZero() && !g.folder.Errors() {
+			due = later(due, s.missed.Add(goneFor))
+		}
+	}
+	return due, nil
+}
+
 // readAll reads the folder and waits for all specs. due is when files that look
 // half written are taken as they are; waited says that they have had their time.
 func (g *Generations) readAll(ctx context.Context, reason string, waited bool) (due time.Time, err error) {
@@ -244,7 +341,7 @@ func (g *Generations) readAll(ctx context.Context, reason string, waited bool) (
 	for _, s := range g.packs {
 		s.tried = nil
 	}
-	pending, err := g.read(ctx, waited)
+	pending, err := g.read(ctx, waited, nil)
 	due = later(g.halfDue(func(*standing) bool { return true }), g.ignoring.half.due)
 	g.renew(reason)
 	g.end()
@@ -255,15 +352,32 @@ func (g *Generations) readAll(ctx context.Context, reason string, waited bool) (
 // returns after a short while though specs may be running, or files look half
 // written: what passes later goes live later.
 func (g *Generations) Notice(ctx context.Context, reason string) error {
+	var busy map[string]bool
+	if names := g.busy.Load(); names != nil {
+		busy = *names
+	}
+	return g.notice(ctx, reason, busy)
+}
+
+// SetBusy says which files and folders in the rules folder are being changed:
+// Notice leaves their packs as they were. The map is not changed after.
+func (g *Generations) SetBusy(names map[string]bool) { g.busy.Store(&names) }
+
+func (g *Generations) notice(ctx context.Context, reason string, busy map[string]bool) error {
 	if err := g.begin(ctx); err != nil {
 		return err
 	}
-	pending, err := g.read(ctx, false)
+	pending, err := g.read(ctx, false, busy)
 	g.renew(reason)
 	g.end()
 	patience := time.NewTimer(gatePatience)
 	defer patience.Stop()
 	return errors.Join(err, g.collectApart(ctx, pending, reason, patience.C))
+}
+
+// readNow is Notice for a command that has to know the folder as it is now.
+func (g *Generations) readNow(ctx context.Context, reason string) error {
+	return g.notice(ctx, reason, nil)
 }
 
 // begin waits for the turn.
@@ -284,9 +398,10 @@ func (g *Generations) end() {
 
 // read reads the folder and decides about each pack. The edits it returns wait
 // for their specs. waited says that files that look half written, and did when
-// they were last read, have had their time.
-func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying, err error) {
-	found := readTree(g.c.Dir, g.c.open, func(now []File) ([]File, luabind.Diagnostics) { return g.ignoreBy(now, waited) })
+// they were last read, have had their time. Packs whose files are busy stay as
+// they are.
+func (g *Generations) read(ctx context.Context, waited bool, busy map[string]bool) (pending []*trying, err error) {
+	found := readTree(g.c.Dir, g.c.open, g.known(), func(now []File) ([]File, luabind.Diagnostics) { return g.ignoreBy(now, waited) })
 	g.content, g.folder, g.ignored = found.content(), found.diags, found.ignored
 	g.warnIgnored()
 	byName, paths := map[string][]*builder{}, map[string]bool{}
@@ -298,7 +413,11 @@ func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying,
 	emptied := g.emptied(byName, found.others)
 	moving := !g.folder.Errors() && g.someJustGone(byName, emptied)
 	errs := []error{g.keepIgnoring(ctx)}
+	isBusy := func(b *builder) bool { return busy[filepath.Base(b.src.path)] }
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		if slices.ContainsFunc(byName[name], isBusy) {
+			continue
+		}
 		if err := g.dropping.await(ctx, name); err != nil {
 			return pending, errors.Join(append(errs, err)...)
 		}
@@ -322,7 +441,7 @@ func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying,
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
 		switch {
-		case byName[name] != nil:
+		case byName[name] != nil, busy[filepath.Base(g.packs[name].path)]:
 		case emptied[name]:
 			errs = append(errs, g.withoutRules(ctx, g.packs[name]))
 		default:
@@ -339,6 +458,17 @@ func (g *Generations) read(ctx context.Context, waited bool) (pending []*trying,
 		g.readLater(againAfter)
 	}
 	return pending, err
+}
+
+// known are the names of what packs that are known have in the folder.
+func (g *Generations) known() (names []string) {
+	for _, s := range g.packs {
+		if s.path != "" {
+			names = append(names, filepath.Base(s.path))
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // build begins with a pack that was found. One whose pack.yaml can't be read is
@@ -384,8 +514,8 @@ func (g *Generations) someJustGone(present map[string][]*builder, emptied map[st
 
 // renew makes a set of what is live and swaps it in, if it is another. What
 // packs that are not live any more have waiting is dropped, from then on and
-// apart; the channels are closed when that is done.
-func (g *Generations) renew(reason string) (dropped []<-chan struct{}) {
+// apart.
+func (g *Generations) renew(reason string) (dropped []*dropEnd) {
 	var packs []*Pack
 	var unloaded []Unloaded
 	modes := map[string]Mode{}
@@ -415,11 +545,12 @@ func (g *Generations) renew(reason string) (dropped []<-chan struct{}) {
 		set := assemble(packs, unloaded, modes, g.content, g.options.shards())
 		set.withdrawn, set.unread = withdrawn, g.folder.Errors()
 		if g.set == nil || !g.set.sameAs(set) {
-			g.dropOff(g.set, modes)
+			before := g.set
+			g.dropOff(before, modes)
 			g.set = set
 			g.publish() // who sees the set at work is told of it
 			g.c.Swap(set)
-			g.c.Log.Info(LiveMessage, "because", reason, "packs", len(packs))
+			g.tellLive(before, set, reason)
 		}
 	}
 	for _, d := range g.drops {
@@ -447,12 +578,41 @@ func (g *Generations) overcome(s *standing) {
 	g.c.Log.Info("shadow mode ends: the pack's limit of reads was raised", "pack", state.Pack, "was", why, "mode", mode, "by", by)
 }
 
-// LiveMessage is logged each time a set goes live.
+// LiveMessage is logged once when the first rules are live, and then each time
+// another version of a pack is, with what that changes.
 const LiveMessage = "rules are live"
+
+// tellLive logs what a set does that the one before it did not.
+func (g *Generations) tellLive(before, now *Set, reason string) {
+	if before == nil {
+		g.c.Log.Info(LiveMessage, "because", reason, "packs", len(now.packs))
+		return
+	}
+	for _, p := range now.packs {
+		was := before.Pack(p.Name)
+		if was != nil && was.built == p.built {
+			continue
+		}
+		s, from := g.packs[p.Name], "none"
+		if was != nil {
+			from = was.ShortVersion()
+		}
+		c := changeOf(was, p)
+		s.change = &c
+		g.c.Log.Info(LiveMessage, append([]any{"pack", p.Name, "version", p.ShortVersion(), "from", from, "because", reason}, c.attrs()...)...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(now.modes)) {
+		if was, known := before.modes[name]; known && was != now.modes[name] && now.Pack(name) != nil {
+			_, by := g.mode(g.packs[name])
+			g.c.Log.Info("the mode of a pack changed", "pack", name, "mode", now.modes[name], "from", was, "by", by)
+		}
+	}
+}
 
 // take makes a verdict's pack the live one.
 func (g *Generations) take(s *standing, v *verdict) {
 	g.dropRules(s, v.pack)
+	delete(s.back, v.pack.Version) // what it asks for from now on counts
 	s.take(v, g.word)
 }
 

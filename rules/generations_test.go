@@ -237,12 +237,12 @@ func TestGone(t *testing.T) {
 	p.await("d")
 	p.expectCancelled("gone while nothing ran", "d: removed")
 	p.edit("e.lua", "gone")
-	if err := p.g.Remove(background, "e", false); err != nil {
+	if _, err := p.g.Remove(background, "e", false); err != nil {
 		t.Error(err)
 	}
 	p.expectLive("the last one, by command", "")
 	p.expectCancelled("by command", "e: removed")
-	if err := p.g.Remove(background, "e", false); !errors.Is(err, ErrNoPack) {
+	if _, err := p.g.Remove(background, "e", false); !errors.Is(err, ErrNoPack) {
 		t.Errorf("removed again: %v", err)
 	}
 }

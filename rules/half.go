@@ -74,7 +74,7 @@ func (g *Generations) looksHalf(h *half, files, before []File, waited bool, abou
 	}
 	if h.began.IsZero() {
 		h.began = now
-		g.c.Log.Info("an edit looks half written and is given time", append(about, "file", file, "why", why, "at most", g.c.Settle)...)
+		g.c.Log.Info("an edit looks half written and is given time", append(about, "file", file, "why", why, "at_most", g.c.Settle.String())...)
 	}
 	if h.key != key {
 		h.key, h.due = key, earlier(now.Add(g.c.Settle), h.began.Add(mostSettles*g.c.Settle))

@@ -143,6 +143,21 @@ func (r *reader) wanted(dir string, entries []fs.DirEntry) []fs.DirEntry {
 	return wanted
 }
 
+// nameToo says that the copy of a pack's folder has the pack's name in its
+// pack.yaml as well: renaming the folder is not enough.
+func (r *reader) nameToo(dir string) string {
+	file := path.Join(dir, "pack.yaml")
+	b, err := r.read(file)
+	if err != nil {
+		return ""
+	}
+	m, _ := parseManifest(File{Path: r.path(file), Bytes: b})
+	if m.Name == "" {
+		return ""
+	}
+	return fmt.Sprintf("; its name is also in %s:%d (name: %s): write another one there", r.path(file), m.nameLine, m.Name)
+}
+
 // takeBack is what to do about a file that is meant though its name is a copy's.
 func (r *reader) takeBack(at string, dir bool) string {
 	if name := strings.TrimSuffix(at, ".lua"); !dir && len(r.ignore.above) == 0 && !strings.Contains(at, "/") && !packName.MatchString(name) {
@@ -179,6 +194,7 @@ func (r *reader) leaveOut(dir string, e fs.DirEntry, folder bool, why, hint stri
 		}) {
 			return
 		}
+		hint += r.nameToo(name)
 	case folder && !(len(inPack) > 1 && inPack[0] == "lib"):
 		return
 	case folder, strings.HasSuffix(name, ".lua"):

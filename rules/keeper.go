@@ -51,6 +51,21 @@ type KeptVersion struct {
 	RolledBack time.Time
 }
 
+// filesOver are the files as they are now, but for specs: those are as kept.
+func (v *KeptVersion) filesOver(now []File) (files []File) {
+	for _, f := range now {
+		if f.Kind != SpecFile {
+			files = append(files, f)
+		}
+	}
+	for _, f := range v.Files {
+		if f.Kind == SpecFile {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
 // PackState is what is remembered of a pack besides its versions.
 type PackState struct {
 	Pack string

@@ -21,9 +21,9 @@ type Options struct {
 	Suspend SuspendPolicy          // of rules that keep failing
 	Share   SharePolicy            // of the machine, a pack
 	Packs   map[string]PackOptions // by name
-	// Print gets what files print and log while they load, before the first
-	// event; nil drops it. It must be safe for concurrent use.
-	Print func(level, msg string, fields map[string]any)
+	// Print gets what files of a pack print and log when it is loaded, once for all
+	// shards; nil drops it. It must be safe for concurrent use.
+	Print func(pack, level, msg string, fields map[string]any)
 	// Coded gives what loading says the codes of docs/checks.md (lint.Coded). of
 	// is the pack it is about, nil for what is about none. nil leaves them out.
 	Coded func(of *PackReport, said luabind.Diagnostics) luabind.Diagnostics
@@ -190,7 +190,7 @@ func loadSources(found reading, o Options, previous *Set) Report {
 	for _, src := range found.sources {
 		b := build(src, o)
 		if other := first[b.pack.Name]; other != nil {
-			b.fail(b.manifestPath(), "rename one: the name is what a pack's state is kept under", "the name %q is taken by %s", b.pack.Name, other.src.path)
+			b.nameTaken(other)
 		} else {
 			first[b.pack.Name] = b
 		}

@@ -45,6 +45,8 @@ type Manifest struct {
 	Reads         Rate  // beyond it the pack goes to shadow
 	KV            int64 // bytes that it may keep in kv
 	FailurePolicy FailurePolicy
+
+	nameLine, nameCol int // where Name stands
 }
 
 // capabilities are what needs and can may list.
@@ -82,7 +84,7 @@ func parseManifest(f File) (Manifest, luabind.Diagnostics) {
 		return m, nil
 	}
 	r.table(doc.Content[0], "pack.yaml", map[string]func(*yaml.Node){
-		"name":        func(n *yaml.Node) { m.Name = r.text(n, "name") },
+		"name":        func(n *yaml.Node) { m.Name, m.nameLine, m.nameCol = r.text(n, "name"), n.Line, n.Column },
 		"description": func(n *yaml.Node) { m.Description = r.text(n, "description") },
 		"version":     func(n *yaml.Node) { m.Version = r.text(n, "version") },
 		"mode": func(n *yaml.Node) {

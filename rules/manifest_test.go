@@ -28,7 +28,7 @@ failure_policy: fail_closed
 		Name: "vip", Description: "VIPs wait for a person", Version: "1.0", Mode: Off,
 		Config:      map[string]any{"hours": "09:00-17:00", "digits": 6.0, "vips": []any{"a", "b"}},
 		Permissions: []string{"typing", "send"}, Limits: luabind.Limits{Steps: 2_000_000, Memory: 16 << 20},
-		Reads: Rate{300, 10 * time.Minute}, FailurePolicy: FailClosed,
+		Reads: Rate{300, 10 * time.Minute}, FailurePolicy: FailClosed, nameLine: 2, nameCol: 7,
 	}
 	if len(diags) > 0 || !reflect.DeepEqual(m, want) {
 		t.Errorf("got %+v, %v\nwant %+v", m, diags, want)

@@ -26,12 +26,13 @@ type pen struct {
 	gate    func(context.Context, *Pack) luabind.Diagnostics
 	g       *Generations
 
-	open     func(dir string) (fileTree, error) // nil: the real one
-	writing  func(path string) bool             // nil: nobody writes anything
-	settle   time.Duration                      // 0: the default
-	virtual  bool                               // time is that of a synctest bubble
-	swapHook func(*Set)                         // sees each set that goes live; nil: nobody does
-	stuck    bool                               // dropping reads of rules ends with the process alone
+	open     func(dir string) (fileTree, error)             // nil: the real one
+	writing  func(path string) bool                         // nil: nobody writes anything
+	settle   time.Duration                                  // 0: the default
+	virtual  bool                                           // time is that of a synctest bubble
+	swapHook func(*Set)                                     // sees each set that goes live; nil: nobody does
+	reads    func(ctx context.Context, reason string) error // what edit has the folder read by; nil: Read
+	stuck    bool                                           // dropping reads of rules ends with the process alone
 
 	mu        sync.Mutex
 	swapped   sync.Cond
@@ -135,30 +136,30 @@ func (p *pen) swap(s *Set) {
 	p.swapped.Broadcast()
 }
 
-func (p *pen) cancel(_ context.Context, pack, version, why string) error {
+func (p *pen) cancel(_ context.Context, pack, version, why string) (Dropped, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.cancelErr; err != nil {
 		p.cancelErr = nil
-		return err
+		return Dropped{}, err
 	}
 	of := pack
 	if version != "" {
 		of += " " + p.called(version)
 	}
 	p.cancelled = append(p.cancelled, of+": "+why)
-	return nil
+	return Dropped{Reads: 2, Timers: 1}, nil
 }
 
-func (p *pen) cancelRules(ctx context.Context, pack string, rules []string, why string) error {
+func (p *pen) cancelRules(ctx context.Context, pack string, rules []string, why string) (Dropped, error) {
 	if p.stuck {
 		<-ctx.Done()
-		return ctx.Err()
+		return Dropped{}, ctx.Err()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cancelled = append(p.cancelled, fmt.Sprintf("%s but for %s: %s", pack, strings.Join(rules, " "), why))
-	return nil
+	return Dropped{}, nil
 }
 
 // called is what a version is called. The lock is held.
@@ -199,7 +200,36 @@ func (p *pen) write(files ...string) {
 func (p *pen) edit(files ...string) {
 	p.t.Helper()
 	p.write(files...)
-	must(p.t, p.g.Read(context.Background(), "test"))
+	read := p.g.Read
+	if p.reads != nil {
+		read = p.reads
+	}
+	must(p.t, read(context.Background(), "test"))
+}
+
+// folderAway does something while the rules folder is not there.
+func (p *pen) folderAway(act func(files ...string)) {
+	p.t.Helper()
+	must(p.t, os.Rename(p.dir, p.dir+".away"))
+	act()
+	must(p.t, os.Rename(p.dir+".away", p.dir))
+}
+
+// saidOf are the packs of which the log says something, sorted, once for each time.
+func (p *pen) saidOf(what string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var packs []string
+	for line := range strings.Lines(p.log.String()) {
+		if !strings.Contains(line, what) {
+			continue
+		}
+		_, of, _ := strings.Cut(line, " pack=")
+		of, _, _ = strings.Cut(of, " ")
+		packs = append(packs, of)
+	}
+	slices.Sort(packs)
+	return strings.Join(packs, " ")
 }
 
 // live is what the swapped set runs: each pack with its version, and its mode

@@ -44,6 +44,7 @@ type Rule struct {
 	outside *luabind.Window
 	index   int    // of its handler in a VM
 	place   string // file:line of the subscribing call
+	digest  string // hash of what it subscribes to and does, whatever its place
 }
 
 // Place is where the rule is written, as file:line.
@@ -60,6 +61,7 @@ func compileRule(pack string, sub luabind.Subscription, ordinal int, zone *time.
 		r.Name = fmt.Sprintf("%s#%d", fileLabel(sub.File), ordinal)
 	}
 	r.Key = chat.Key(pack, r.Name)
+	r.digest = digestOf(sub)
 	r.place = fmt.Sprintf("%s:%d", r.File, r.Line)
 
 	var problems []*problem

@@ -108,7 +108,7 @@ func TestReadsOfDeletedRulesAreDroppedAfterARestart(t *testing.T) {
 
 	g := NewGenerations(GenerationsConfig{
 		Dir: p.dir, Keeper: newKeeper(), Now: p.clock, Swap: func(*Set) {}, Log: p.g.c.Log,
-		Cancel: func(context.Context, string, string, string) error { return nil },
+		Cancel: func(context.Context, string, string, string) (Dropped, error) { return Dropped{}, nil },
 	})
 	defer g.Stop()
 	must(t, g.Start(background))

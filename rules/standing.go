@@ -28,6 +28,9 @@ type PackStanding struct {
 	NotLive     string // why its files as they are now are not live; "": they are
 	Edit        string // version of its files as they are now
 	Diagnostics luabind.Diagnostics
+	Change      *Change // what the last edit that went live changed; nil: none did since the start
+	// Dropped is what the command that returns the standing has dropped.
+	Dropped Dropped
 	// Blocks says why reads of new events are blocked because of the pack: it can
 	// veto, and does not get to look at them; "": it does not block any.
 	Blocks string
@@ -72,13 +75,15 @@ type view struct {
 	live      []*Pack // of standings; nil: none
 	problems  luabind.Diagnostics
 	ignored   []Ignored
-	ready     bool // there is a set
+	folder    luabind.Diagnostics // the errors among problems that are of no pack
+	ready     bool                // there is a set with a pack in it
 	content   string
+	known     []string // what packs have in the rules folder
 }
 
 // publish shows how things stand.
 func (g *Generations) publish() {
-	v := &view{problems: g.problems(), ignored: g.ignored, ready: g.set != nil, content: g.content}
+	v := &view{problems: g.problems(), ignored: g.ignored, ready: g.set != nil && g.set.hasPacks(), content: g.content, folder: errorsOf(g.folder), known: g.known()}
 	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
 		v.standings = append(v.standings, g.standing(g.packs[name]))
 		v.live = append(v.live, g.packs[name].live)
@@ -86,11 +91,21 @@ func (g *Generations) publish() {
 	g.view.Store(v)
 }
 
+// errorsOf are the errors among diagnostics.
+func errorsOf(all luabind.Diagnostics) (errs luabind.Diagnostics) {
+	for _, d := range all {
+		if d.Severity == luabind.SeverityError {
+			errs = append(errs, d)
+		}
+	}
+	return errs
+}
+
 func (g *Generations) standing(s *standing) PackStanding {
 	mode, by := g.mode(s)
 	p := PackStanding{
 		Name: s.state.Pack, Path: s.path, Since: s.since, Mode: mode, ModeBy: by,
-		Pinned: s.state.Pinned != "", Gone: s.gone, NotLive: s.notLive, Edit: s.edit, Diagnostics: s.problems(),
+		Pinned: s.state.Pinned != "", Gone: s.gone, NotLive: s.notLive, Edit: s.edit, Diagnostics: s.problems(), Change: s.change,
 	}
 	if p.Unread = s.unread; p.Unread {
 		p.Diagnostics = append(slices.Clone(g.folder), p.Diagnostics...)
@@ -150,6 +165,16 @@ func (g *Generations) Content() string {
 		return ""
 	}
 	return v.content
+}
+
+// Known are the names of files and folders of packs in the rules folder, for
+// WatchOptions.Known.
+func (g *Generations) Known() []string {
+	v := g.view.Load()
+	if v == nil {
+		return nil
+	}
+	return v.known
 }
 
 // blocks says why reads are blocked though a version of the pack is live. A rule

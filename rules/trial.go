@@ -9,10 +9,12 @@ import (
 
 // A new version is on trial for its first trialEvents events: if it fails on
 // more than one in trialShare of them where its predecessor did not, it is
-// rolled back by itself.
+// rolled back automatically. It is also if it fails on each of the first
+// trialAll: few events come in an hour where little is going on.
 const (
 	trialEvents = 50
 	trialShare  = 5
+	trialAll    = 5
 )
 
 // trials are the versions on trial. Counting is on the way of every event, and
@@ -102,7 +104,7 @@ func (t *trial) count(failed bool) (fails, passed bool) {
 	if failed {
 		t.failures++
 	}
-	fails = t.failures*trialShare > trialEvents
+	fails = t.failures*trialShare > trialEvents || t.failures == trialAll && t.events == trialAll
 	passed = !fails && t.events >= trialEvents
 	t.over = fails || passed
 	return fails, passed

@@ -21,7 +21,8 @@ import (
 
 // WatchOptions says how a folder is watched. Zero fields take the defaults.
 type WatchOptions struct {
-	// Quiet is how long nothing must happen before a change is told; default 100 ms.
+	// Quiet is how long nothing must happen to a pack's files before a change of
+	// them is told; default 100 ms. Each pack is waited for apart.
 	Quiet time.Duration
 	// MaxWait bounds how long changes that don't stop can put that off; default 2 s.
 	MaxWait time.Duration
@@ -36,6 +37,14 @@ type WatchOptions struct {
 	// watch or somebody else: what they read and is no longer there is told as
 	// well, though it came and went between two looks. nil: nobody else reads.
 	Loaded func() string
+	// Busy is told which packs' files are changing and not quiet yet, by the names
+	// of their files and folders in the rules folder, whenever that changes: who
+	// reads the folder when told of others leaves them as they were. It must not
+	// write to the map. Nil: nobody needs to know.
+	Busy func(names map[string]bool)
+	// Known are the names of files and folders of packs, which are read of a
+	// folder that holds too many. Nil: none.
+	Known func() []string
 	// Log gets what hinders the watching, which goes on by polling; nil: nobody.
 	Log *slog.Logger
 
@@ -99,16 +108,23 @@ type watcher struct {
 	opts     WatchOptions
 	notify   notifier
 	watched  map[string]fs.FileInfo // folders with a notification, and which folder it was
-	told     snapshot               // what changed was last called for
-	polled   string                 // content that a poll saw and that has yet to stay the same
-	timer    *time.Timer            // runs while a change waits to be told
-	since    time.Time              // when the waiting began; zero: nothing waits
+	told     snapshot               // what changed was last called for, part by part
+	waiting  map[string]*unquiet    // parts that have changed and wait to be told; "" is the folder as a whole
+	timer    *time.Timer            // runs while some wait
 	lastFail string                 // trouble logged last, not to repeat it each poll
+}
+
+// unquiet is a part that waits to be told.
+type unquiet struct {
+	since  time.Time
+	due    time.Time
+	polled string // hash that a poll saw and that has yet to stay the same; "": notified
+	held   bool   // it was quiet, and waits for another that nearly is
 }
 
 func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed func(reason string)) {
 	o.setDefaults()
-	w := &watcher{dir: dir, abs: filepath.Clean(dir), opts: o, notify: n, watched: map[string]fs.FileInfo{}}
+	w := &watcher{dir: dir, abs: filepath.Clean(dir), opts: o, notify: n, watched: map[string]fs.FileInfo{}, waiting: map[string]*unquiet{}}
 	if abs, err := filepath.Abs(dir); err == nil {
 		w.abs = abs
 	}
@@ -136,9 +152,9 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 				continue
 			}
 			if w.concerns(ev) {
-				w.stir()
+				w.stir(w.partOf(ev), "")
 				if ev.Has(fsnotify.Create) && isFolder(ev.Name) {
-					w.rewatch() // what is written into it puts the telling off, too
+					w.watchNew(filepath.Clean(ev.Name)) // what is written into it puts the telling off, too
 				}
 			}
 		case err, ok := <-w.notify.errors:
@@ -148,50 +164,156 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 			}
 			// Notifications were lost, or a folder can't be watched: look at all.
 			w.trouble(err)
-			w.stir()
+			w.stir("", "")
 		case <-poll.C:
 			w.rewatch()
-			if now := w.look(); (now.content != w.told.content || w.outdated(now)) && w.since.IsZero() {
-				w.polled = now.content
-				w.stir()
+			now := w.look()
+			differing := now.differing(w.told)
+			for _, part := range differing {
+				if w.waiting[part] == nil {
+					w.stir(part, cmp.Or(now.parts[part], "gone"))
+				}
+			}
+			if len(differing) == 0 && len(w.waiting) == 0 && w.outdated(now) {
+				w.stir("", now.parts[""])
 			}
 		case <-w.timer.C:
 			if reason, ok := w.settled(); ok {
 				changed(reason)
 			}
+			w.wind()
 		}
 	}
 }
 
-// stir puts the telling off until it has been quiet.
-func (w *watcher) stir() {
+// stir puts the telling of a part off until it has been quiet. polled is what a
+// poll saw of it, or "" if it was notified of.
+func (w *watcher) stir(part, polled string) {
 	now := time.Now()
-	if w.since.IsZero() {
-		w.since = now
+	p := w.waiting[part]
+	if p == nil && len(w.waiting) >= maxEntries && w.told.parts[part] == "" {
+		part, p = "", w.waiting[""] // too many to wait for one by one
 	}
-	wait := min(w.opts.Quiet, max(0, w.since.Add(w.opts.MaxWait).Sub(now)))
-	w.timer.Reset(wait)
+	if p == nil {
+		p = &unquiet{since: now, polled: polled}
+		w.waiting[part] = p
+		w.busy()
+	}
+	p.due = earlier(now.Add(w.opts.Quiet), p.since.Add(w.opts.MaxWait))
+	w.wind()
 }
 
-// settled looks at the folder after it was quiet, and reports what changed if
-// it is to be told now.
-func (w *watcher) settled() (reason string, ok bool) {
-	w.rewatch()
-	now := w.look()
-	if now.content == w.told.content {
-		w.calm()
-		return "the folder is no longer as it was read last", w.outdated(now)
+// wind sets the timer to the part that is due first.
+func (w *watcher) wind() {
+	var first time.Time
+	for _, p := range w.waiting {
+		if first.IsZero() || p.due.Before(first) {
+			first = p.due
+		}
 	}
-	if w.polled != "" && w.polled != now.content && time.Since(w.since) < w.opts.MaxWait {
-		// No notifications come from here: quiet is what two looks agree on.
-		w.polled = now.content
-		w.timer.Reset(w.opts.Quiet)
+	if first.IsZero() {
+		w.timer.Stop()
+		return
+	}
+	w.timer.Reset(max(0, time.Until(first)))
+}
+
+// busy tells who reads the folder what is not quiet.
+func (w *watcher) busy() {
+	if w.opts.Busy == nil {
+		return
+	}
+	names := map[string]bool{}
+	for part := range w.waiting {
+		if part != "" {
+			names[part] = true
+		}
+	}
+	w.opts.Busy(names)
+}
+
+// settled looks at the folder after parts of it were quiet, and reports what
+// changed of them if it is to be told now.
+func (w *watcher) settled() (reason string, ok bool) {
+	if w.hold(time.Now()) {
 		return "", false
 	}
-	reason = now.changes(w.told)
-	w.told = now
-	w.calm()
-	return reason, true
+	w.rewatch()
+	now, at := w.look(), time.Now()
+	ready := map[string]bool{}
+	for part, p := range w.waiting {
+		if at.Before(p.due) {
+			continue
+		}
+		seen := cmp.Or(now.parts[part], "gone")
+		if p.polled != "" && p.polled != seen && at.Sub(p.since) < w.opts.MaxWait {
+			// No notifications come from here: quiet is what two looks agree on.
+			p.polled, p.due = seen, at.Add(w.opts.Quiet)
+			continue
+		}
+		delete(w.waiting, part)
+		ready[part] = true
+	}
+	if len(ready) == 0 {
+		return "", false
+	}
+	w.busy()
+	var parts []string
+	for _, part := range now.differing(w.told) {
+		switch {
+		case w.waiting[part] != nil:
+		case ready[part], ready[""], part == "":
+			parts = append(parts, part)
+		default:
+			w.stir(part, "") // its notification is still to come
+		}
+	}
+	if len(parts) == 0 {
+		return "the folder is no longer as it was read last", len(w.waiting) == 0 && w.outdated(now)
+	}
+	before := w.told.clone()
+	w.told.take(now, parts)
+	return w.told.changes(before), true
+}
+
+// hold has parts that are quiet wait, once, for others that will be within half of
+// Quiet: what one checkout changes in several packs is mostly told as one.
+func (w *watcher) hold(at time.Time) bool {
+	until := at
+	for _, p := range w.waiting {
+		if p.due.After(until) && !p.due.After(at.Add(w.opts.Quiet/2)) {
+			until = p.due
+		}
+	}
+	if until.Equal(at) {
+		return false
+	}
+	held := false
+	for _, p := range w.waiting {
+		switch {
+		case p.due.After(at):
+		case p.held:
+			return false
+		default:
+			held = true
+		}
+	}
+	for _, p := range w.waiting {
+		if held && !p.due.After(at) {
+			p.due, p.held = until, true
+		}
+	}
+	return held
+}
+
+// partOf is the part that a notification is about.
+func (w *watcher) partOf(ev fsnotify.Event) string {
+	rel, err := filepath.Rel(w.abs, filepath.Clean(ev.Name))
+	if err != nil || !filepath.IsLocal(rel) || rel == "." {
+		return ""
+	}
+	first, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
+	return partOf(first)
 }
 
 // outdated reports whether somebody read the folder as it was between two looks.
@@ -199,12 +321,14 @@ func (w *watcher) outdated(now snapshot) bool {
 	return w.opts.Loaded != nil && w.opts.Loaded() != now.content
 }
 
-func (w *watcher) calm() {
-	w.timer.Stop()
-	w.since, w.polled = time.Time{}, ""
+func (w *watcher) known() []string {
+	if w.opts.Known == nil {
+		return nil
+	}
+	return w.opts.Known()
 }
 
-func (w *watcher) look() snapshot { return snap(readFolder(w.dir)) }
+func (w *watcher) look() snapshot { return snap(readTree(w.dir, openTree, w.known(), nil)) }
 
 // concerns reports whether a notification may be about the rules. Of the
 // folder's parent only the folder's own name matters.
@@ -221,19 +345,51 @@ func (w *watcher) concerns(ev fsnotify.Event) bool {
 	return strings.HasPrefix(base, "..") || base == ignoreFile || !noise(base)
 }
 
+// watchDepth is how deep below the rules folder folders are watched.
+const watchDepth = 2 + maxLibDepth
+
 // rewatch has the folder's parent, the folder and all folders in it notified of
 // as they are now: new ones, and those whose path leads to another folder by now.
 func (w *watcher) rewatch() {
-	wanted := map[string]fs.FileInfo{}
-	want(wanted, filepath.Dir(w.abs), 0, nil)
-	want(wanted, w.abs, 2+maxLibDepth, nil)
+	wanted := wantedFolders{found: map[string]fs.FileInfo{}, known: w.known()}
+	wanted.real, _ = filepath.EvalSymlinks(w.abs)
+	wanted.one(filepath.Dir(w.abs))
+	wanted.add(w.abs, watchDepth, nil)
 	for path, was := range w.watched {
-		if now, still := wanted[path]; !still || !os.SameFile(was, now) {
+		if now, still := wanted.found[path]; !still || !os.SameFile(was, now) {
 			// It fails if the folder is gone: the notification went with it.
 			_ = w.notify.remove(path)
 			delete(w.watched, path)
 		}
 	}
+	w.watch(wanted.found)
+}
+
+// watchNew has a folder that was just made notified of, and all in it.
+func (w *watcher) watchNew(path string) {
+	rel, err := filepath.Rel(w.abs, path)
+	if err != nil || !filepath.IsLocal(rel) || rel == "." {
+		w.rewatch()
+		return
+	}
+	parts := strings.Split(filepath.ToSlash(rel), "/")
+	if len(parts) > watchDepth || slices.ContainsFunc(parts, noise) {
+		return
+	}
+	wanted := wantedFolders{found: map[string]fs.FileInfo{}}
+	wanted.real, _ = filepath.EvalSymlinks(w.abs)
+	top := filepath.Join(w.abs, parts[0])
+	for watched := range w.watched {
+		if watched == top || strings.HasPrefix(watched, top+string(filepath.Separator)) {
+			wanted.seen++
+		}
+	}
+	wanted.add(path, watchDepth-len(parts), nil)
+	w.watch(wanted.found)
+}
+
+// watch has folders notified of that are not yet.
+func (w *watcher) watch(wanted map[string]fs.FileInfo) {
 	for _, path := range slices.Sorted(maps.Keys(wanted)) {
 		if w.watched[path] != nil {
 			continue
@@ -248,27 +404,88 @@ func (w *watcher) rewatch() {
 	}
 }
 
-// want adds a folder, and those in it down to a depth. within are the folders it
-// is in: a link back to one of them is not followed.
-func want(wanted map[string]fs.FileInfo, dir string, depth int, within []fs.FileInfo) {
+// wantedFolders collects folders to be notified of.
+type wantedFolders struct {
+	found map[string]fs.FileInfo
+	real  string   // where the rules folder leads; links that leave it are not followed
+	known []string // names that alone are looked at in a rules folder that holds too many
+	seen  int      // entries of the pack at hand: beyond maxEntries it is refused, and not watched
+}
+
+// one adds a folder alone.
+func (f *wantedFolders) one(dir string) (fs.FileInfo, bool) {
 	info, err := os.Stat(dir)
-	if err != nil || !info.IsDir() || slices.ContainsFunc(within, func(f fs.FileInfo) bool { return os.SameFile(f, info) }) {
+	if err != nil || !info.IsDir() {
+		return nil, false
+	}
+	f.found[dir] = info
+	return info, true
+}
+
+// add adds a folder, and those in it down to a depth. within are the folders it
+// is in: a link back to one of them is not followed.
+func (f *wantedFolders) add(dir string, depth int, within []fs.FileInfo) {
+	if slices.ContainsFunc(within, func(w fs.FileInfo) bool { return sameFolder(w, dir) }) {
 		return
 	}
-	wanted[dir] = info
-	if depth == 0 {
+	info, ok := f.one(dir)
+	if !ok || depth == 0 {
 		return
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
+	top := len(within) == 0 && depth == watchDepth
+	entries, ok := f.entries(dir, top)
+	if !ok {
 		return
 	}
 	within = append(slices.Clip(within), info)
 	for _, e := range entries {
-		if (e.IsDir() || isLink(e)) && !noise(e.Name()) {
-			want(wanted, filepath.Join(dir, e.Name()), depth-1, within)
+		path := filepath.Join(dir, e.Name())
+		if noise(e.Name()) || !e.IsDir() && !(isLink(e) && f.leadsInside(path)) {
+			continue
 		}
+		if top {
+			f.seen = 0
+		}
+		f.add(path, depth-1, within)
 	}
+}
+
+// entries lists a folder; not ok if there are too many for a pack.
+func (f *wantedFolders) entries(dir string, top bool) (entries []fs.DirEntry, ok bool) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, false
+	}
+	defer d.Close()
+	entries, err = listUpTo(d, maxEntries)
+	if top {
+		if crowded := (*crowdedError)(nil); errors.As(err, &crowded) {
+			entries = nil
+			for _, name := range f.known {
+				if info, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+					entries = append(entries, fs.FileInfoToDirEntry(info))
+				}
+			}
+		}
+		return entries, true
+	}
+	f.seen += len(entries)
+	return entries, f.seen <= maxEntries
+}
+
+// leadsInside reports whether a link leads to something in the rules folder.
+func (f *wantedFolders) leadsInside(link string) bool {
+	real, err := filepath.EvalSymlinks(link)
+	if err != nil || f.real == "" {
+		return false
+	}
+	rel, err := filepath.Rel(f.real, real)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+func sameFolder(info fs.FileInfo, path string) bool {
+	other, err := os.Stat(path)
+	return err == nil && os.SameFile(info, other)
 }
 
 func isFolder(path string) bool {
@@ -278,7 +495,7 @@ func isFolder(path string) bool {
 
 func (w *watcher) trouble(err error) {
 	if err.Error() != w.lastFail {
-		w.opts.Log.Warn("watching the rules is hindered: they are polled as well", "dir", w.dir, "every", w.opts.Poll, "error", err, "hint", watchHint(err))
+		w.opts.Log.Warn("watching the rules is hindered: they are polled as well", "dir", w.dir, "every", w.opts.Poll.String(), "error", err, "hint", watchHint(err))
 	}
 	w.lastFail = err.Error()
 }

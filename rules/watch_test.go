@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -300,6 +302,7 @@ type rig struct {
 	told   []told
 	loaded string   // content that was read last
 	added  []string // folders that were watched, below the rules folder
+	busy   string   // what is not quiet, as told last
 	log    bytes.Buffer
 }
 
@@ -325,8 +328,11 @@ func inVirtualTime(t *testing.T, test func(r *rig)) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			options := WatchOptions{Loaded: func() string { return r.loaded }, Log: slog.New(slog.NewTextHandler(&r.log, nil))}
+			options := WatchOptions{Loaded: func() string { return r.loaded }, Busy: r.setBusy, Log: slog.New(slog.NewTextHandler(&r.log, nil))}
 			watch(ctx, dir, options, n, func(reason string) {
+				if r.busy != "" {
+					reason += "; busy: " + r.busy
+				}
 				r.told = append(r.told, told{time.Since(r.start), reason})
 				r.read()
 			})
@@ -336,6 +342,10 @@ func inVirtualTime(t *testing.T, test func(r *rig)) {
 		cancel()
 		<-done
 	})
+}
+
+func (r *rig) setBusy(names map[string]bool) {
+	r.busy = strings.Join(slices.Sorted(maps.Keys(names)), " ")
 }
 
 // edit writes a file and notifies of it.
@@ -451,6 +461,89 @@ func TestWatchDoesNotWaitForever(t *testing.T) {
 		}
 		r.expect(told{2010 * ms, "codes.lua changed"})
 	})
+}
+
+// Each pack is waited for apart: one whose files are changed all the time holds up
+// no other, and itself for MaxWait at most.
+func TestWatchWaitsForEachPackApart(t *testing.T) {
+	inVirtualTime(t, func(r *rig) {
+		for _, name := range []string{"b.lua", "vip/10.lua"} {
+			r.edit(name, "-- one")
+		}
+		r.until(500 * ms)
+		r.told = nil
+		for at := 500 * ms; at < 5*time.Second; at += 60 * ms {
+			r.until(at)
+			r.edit("codes.lua", fmt.Sprint("-- edit at ", at))
+			switch at {
+			case 980 * ms:
+				r.edit("b.lua", "-- two")
+			case 1040 * ms:
+				r.edit("b_spec.lua", "-- of it") // the same pack
+			case 2960 * ms:
+				r.edit("vip/lib/x.lua", "-- new")
+			case 3020 * ms:
+				r.edit("vip/10.lua", "-- two")
+			}
+		}
+		r.until(10 * time.Second)
+		r.expect(
+			told{1140 * ms, "b_spec.lua is new; busy: codes.lua"},
+			told{2500 * ms, "codes.lua changed"}, // 2 s after the first edit
+			told{3120 * ms, "lib/x.lua is new; busy: codes.lua"},
+			told{4540 * ms, "codes.lua changed"}, // 2 s after the first one since
+			told{5040 * ms, "codes.lua changed"},
+		)
+	})
+}
+
+// What one checkout changes in several packs within a moment is told as one.
+func TestWatchTellsOneCheckoutAsOne(t *testing.T) {
+	inVirtualTime(t, func(r *rig) {
+		for i, at := range []time.Duration{10 * ms, 30 * ms, 50 * ms} {
+			r.until(at)
+			r.edit(fmt.Sprintf("p%d.lua", i), "-- new")
+		}
+		r.until(55 * ms)
+		r.edit("codes.lua", "-- edit")
+		r.until(time.Second)
+		r.expect(told{155 * ms, "codes.lua changed, " + r.dir + "/p0.lua is new, " + r.dir + "/p1.lua is new, " + r.dir + "/p2.lua is new"})
+	})
+}
+
+// Links out of the rules folder are not followed, and of a folder that holds too
+// much, nothing is watched.
+func TestWatchIsBounded(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"codes.lua": "", "vip/lib/x.lua": "", "current": "-> vip", "root": "-> /", "up": "-> ..", "self": "-> ."})
+	for i := range maxEntries {
+		must(t, os.MkdirAll(filepath.Join(dir, "wide", fmt.Sprint(i%40), fmt.Sprint(i)), 0o755))
+	}
+	var added []string
+	w := &watcher{dir: dir, abs: dir, watched: map[string]fs.FileInfo{}, notify: notifier{add: func(path string) error {
+		added = append(added, strings.TrimPrefix(path, dir))
+		return nil
+	}}}
+	w.rewatch()
+	wide := 0
+	added = slices.DeleteFunc(added, func(path string) bool {
+		if strings.HasPrefix(path, "/wide/") {
+			wide++
+			return true
+		}
+		return false
+	})
+	if want := []string{filepath.Dir(dir), "", "/current", "/current/lib", "/vip", "/vip/lib", "/wide"}; !slices.Equal(added, want) {
+		t.Errorf("watched are %q, want %q", added, want)
+	}
+	if wide > maxEntries {
+		t.Errorf("of a pack that holds too much %d folders are watched, at most %d are to be", wide, maxEntries)
+	}
+	before := len(w.watched)
+	w.watchNew(filepath.Join(dir, "wide", "0"))
+	if n := len(w.watched); n != before && n-before > maxEntries {
+		t.Errorf("%d more are watched", n-before)
+	}
 }
 
 func TestWatchIgnoresWhatDoesNotMatter(t *testing.T) {

@@ -60,7 +60,7 @@ a-name-of-25-characters-ok
   mode shadow: more than 300 reads in 10m
     hint: chertd mode it live takes it back
   pinned by a rollback
-new                  none      -                 live        0         0       0
+new                  none      -                 -           0         0       0
   mode live: by pack.yaml
   NOT LIVE as its files are now: it does not load
     rules/new.lua:3:5: error: ')' expected [CH001]
@@ -82,7 +82,7 @@ vip                  2b66fd26  2026-01-05 00:00  off         2         0       0
     it took too much
   rule "sort" is suspended in 1 more chat
     hint: chertd eval EVENT.json
-  its files are gone, it goes on as it was
+  its files are gone, its last version stays live
     hint: chertd packs remove vip forgets it
 `)
 	compare(t, printed(t, func(b *strings.Builder) error { return printPacks(b, nil) }), "there are no packs\n")
@@ -101,7 +101,7 @@ func TestPrintPackThatBlocksReads(t *testing.T) {
 		})
 	}), `
 PACK   VERSION   LIVE SINCE        MODE    RULES    EVENTS  FAILED
-vip    none      -                 live        0         0       0
+vip    none      -                 -           0         0       0
   BLOCKS READS since 2026-01-05 11:20
     no version of it is live: it does not load
     1,234 events missed, 1 read blocked

@@ -11,21 +11,32 @@ import (
 	"chertd/luabind"
 )
 
-var modeNames = []string{"live", "shadow", "off", "default"}
+var modeNames = []string{"live", "shadow", "off"}
 
 func newModeCommand() *cobra.Command {
 	var f daemonFlags
 	var in control.ModeRequest
 	cmd := &cobra.Command{
-		Use:   "mode PACK live|shadow|off|default",
+		Use:   "mode PACK live|shadow|off | --reset",
 		Short: "Say whether a pack acts, only records what it would do, or rests",
 		Long: `Sets a pack's mode, also across restarts: live; shadow, in which what it asks for
-is recorded and not carried out; or off. default takes the command back: then
-chertd.yaml and pack.yaml say it. Shadow and off cancel what the pack still has
-waiting.`,
-		Args: cobra.ExactArgs(2),
+is recorded and not carried out; or off. --reset takes the command back: then
+chertd.yaml and pack.yaml say it.
+
+Shadow and off drop the reads and timers that the pack still has waiting, and
+count them; --keep-pending keeps them.`,
+		Example: "  chertd mode codes shadow\n  chertd mode codes --reset",
+		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if in.Mode = args[1]; !slices.Contains(modeNames, in.Mode) {
+			switch {
+			case in.Reset && len(args) == 2:
+				return hinted(usageError("--reset takes no mode: chertd.yaml and pack.yaml say it then"), "chertd mode "+args[0]+" --reset")
+			case !in.Reset && len(args) == 1:
+				return hinted(usageError("the mode is missing: live, shadow, off, or --reset"), "chertd mode "+args[0]+" off")
+			case len(args) == 2:
+				in.Mode = args[1]
+			}
+			if !in.Reset && !slices.Contains(modeNames, in.Mode) {
 				err := usageError("there is no mode %q: expected %s", in.Mode, strings.Join(modeNames, ", "))
 				if near := luabind.Suggest(in.Mode, modeNames); near != "" {
 					return hinted(err, "did you mean "+near+"?")
@@ -37,7 +48,7 @@ waiting.`,
 				if err != nil {
 					return err
 				}
-				return tell(cmd, f.json, p, "pack %s: mode %s, by %s", p.Name, p.Mode, p.ModeBy)
+				return tell(cmd, f.json, p, "pack %s: mode %s, by %s%s", p.Name, p.Mode, p.ModeBy, droppedLine(p.Dropped, p.Mode == "live" || in.KeepPending))
 			})
 		},
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -48,6 +59,7 @@ waiting.`,
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&in.Reset, "reset", false, "take the command back: chertd.yaml and pack.yaml say the mode")
 	keepPendingFlag(cmd, &in.KeepPending)
 	return cmd
 }

@@ -36,7 +36,7 @@ func printPacks(w io.Writer, packs []control.Pack) error {
 			b.WriteString(name + "\n")
 			name = ""
 		}
-		fmt.Fprintf(&b, packRow, width, name, shortVersion(p.Version), minute(p.Since), p.Mode,
+		fmt.Fprintf(&b, packRow, width, name, shortVersion(p.Version), minute(p.Since), choose(p.Version != "", p.Mode, "-"),
 			fmt.Sprint(p.Rules), choose(p.Unknown == "", thousands(p.Events), "?"), choose(p.Unknown == "", thousands(p.Failures), "?"))
 		for _, remark := range remarks(p) {
 			b.WriteString("  " + strings.ReplaceAll(remark, "\n", "\n  ") + "\n")
@@ -120,11 +120,15 @@ func remarks(p control.Pack) (list []string) {
 		if why == "" || p.Pinned {
 			why = "its files are gone"
 		}
-		list = append(list, why+", it goes on as it was\n  hint: chertd packs remove "+p.Name+" forgets it")
+		text := why + ", its last version stays live\n  hint: chertd packs remove " + p.Name + " forgets it"
+		if p.Version == "" && p.Blocked == nil {
+			text = why + "; only what was said of it by command is kept\n  hint: chertd packs remove " + p.Name + " forgets that"
+		}
+		list = append(list, text)
 	} else if p.NotLive != "" {
 		text := "NOT LIVE as its files are now: " + p.NotLive
 		if p.Unread {
-			text = "its files can't be looked at, it goes on as it was: " + p.NotLive
+			text = "its files can't be looked at, its last version stays live: " + p.NotLive
 		}
 		for _, d := range p.Diagnostics {
 			text += "\n  " + strings.ReplaceAll(d.String(), "\n", "\n  ")

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"chertd/engine/control"
+	"chertd/rules"
 )
 
 func newPacksCommand() *cobra.Command {
@@ -73,16 +75,17 @@ func newPacksRemoveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove PACK",
 		Short: "Forget a pack whose files are gone",
-		Long: `Forgets a pack whose files are gone, and cancels what it still has waiting. The
-daemon does so by itself, unless no other pack is left. What the pack remembers
-(state, kv) and its versions stay in the store.`,
+		Long: `Forgets a pack whose files are gone, and drops the reads and timers that it still
+has waiting. The daemon does so two seconds after they are gone, unless no other
+pack is left. What the pack remembers (state, kv) and its versions stay in the store.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
-				if err := c.Remove(ctx, args[0], keepPending); err != nil {
+				r, err := c.Remove(ctx, args[0], keepPending)
+				if err != nil {
 					return err
 				}
-				return tell(cmd, f.json, map[string]string{"removed": args[0]}, "pack %s is removed", args[0])
+				return tell(cmd, f.json, r, "pack %s is removed%s", args[0], droppedLine(r.Dropped, keepPending))
 			})
 		},
 		ValidArgsFunction: f.packNames,
@@ -94,4 +97,16 @@ daemon does so by itself, unless no other pack is left. What the pack remembers
 
 func keepPendingFlag(cmd *cobra.Command, keep *bool) {
 	cmd.Flags().BoolVar(keep, "keep-pending", false, "let what it has waiting be carried out")
+}
+
+// droppedLine is the line that says what a command dropped; "" if it kept all.
+func droppedLine(d rules.Dropped, kept bool) string {
+	if kept && d == (rules.Dropped{}) {
+		return ""
+	}
+	others := ""
+	if d.Calls > 0 {
+		others = fmt.Sprintf(", and %s", count(d.Calls, "other call"))
+	}
+	return fmt.Sprintf("\ndropped: %s and %s%s", count(d.Reads, "waiting read"), count(d.Timers, "timer"), others)
 }

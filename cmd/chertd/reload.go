@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"chertd/engine/control"
+	"chertd/rules"
 )
 
 func newReloadCommand() *cobra.Command {
@@ -15,27 +17,28 @@ func newReloadCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Have the running daemon read the rules folder now",
-		Long: `Has the running daemon read the rules folder now, as it does by itself when a
-file changes (rules.watch), and shows the packs as they are then. Settings in
-chertd.yaml are read again by SIGHUP.
+		Long: `Has the running daemon read the rules folder now, as it does when a file changes
+(rules.watch), and shows what became live, what was removed, and the packs as they
+are then. A pack whose files were just deleted is waited for until it is removed,
+two seconds at most. Settings in chertd.yaml are read again by SIGHUP.
 
 Exits with 1 if what is in the folder is not live.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
-				packs, err := c.Reload(ctx)
+				done, err := c.Reload(ctx)
 				if err != nil {
 					return err
 				}
 				if f.json {
-					err = printJSON(cmd.OutOrStdout(), packs)
-				} else {
-					err = showPacks(ctx, cmd, c, packs)
+					err = printJSON(cmd.OutOrStdout(), done)
+				} else if err = printReload(cmd.OutOrStdout(), &done); err == nil {
+					err = showPacks(ctx, cmd, c, done.Packs)
 				}
 				if err != nil {
 					return err
 				}
-				return allLive(ctx, c, packs)
+				return allLive(ctx, c, &done)
 			})
 		},
 	}
@@ -43,10 +46,50 @@ Exits with 1 if what is in the folder is not live.`,
 	return cmd
 }
 
+// printReload prints what became live, what was removed, and what is wrong with
+// the folder as a whole.
+func printReload(w io.Writer, done *control.Reload) error {
+	var b strings.Builder
+	for i := range done.Live {
+		e := &done.Live[i]
+		fmt.Fprintf(&b, "pack %s: version %s is live%s\n", e.Pack, shortVersion(e.Version), changeWords(&e.Change))
+	}
+	for _, name := range done.Removed {
+		fmt.Fprintf(&b, "pack %s is removed: its files are gone\n  hint: chertd rollback %s restores it from the store\n", name, name)
+	}
+	for _, d := range done.Folder {
+		fmt.Fprintf(&b, "%s\n", d.String())
+	}
+	if b.Len() > 0 {
+		b.WriteString("\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// changeWords says what an edit changed, by rule: `; added "b"; changed "a"`.
+func changeWords(c *rules.Change) (words string) {
+	for _, part := range []struct {
+		what  string
+		names []string
+	}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}} {
+		if len(part.names) > 0 {
+			words += fmt.Sprintf("; %s %q", part.what, part.names[0])
+		}
+		for _, name := range part.names[min(1, len(part.names)):] {
+			words += fmt.Sprintf(", %q", name)
+		}
+	}
+	if len(c.Files) > 0 {
+		words += "; files " + strings.Join(c.Files, ", ")
+	}
+	return words
+}
+
 // allLive is an error if some pack, or the folder as a whole, is not live as it is.
-func allLive(ctx context.Context, c *control.Client, packs []control.Pack) error {
-	if len(packs) > 0 {
-		return control.AllLive(packs)
+func allLive(ctx context.Context, c *control.Client, done *control.Reload) error {
+	if len(done.Packs) > 0 {
+		return done.AllLive()
 	}
 	s, err := c.Status(ctx)
 	if err != nil {

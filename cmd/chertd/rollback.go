@@ -14,17 +14,23 @@ func newRollbackCommand() *cobra.Command {
 	var in control.RollbackRequest
 	cmd := &cobra.Command{
 		Use:   "rollback PACK [VERSION]",
-		Short: "Make an earlier version of a pack live",
+		Short: "Make an earlier version of a pack live, or its files again",
 		Long: `Makes a version of a pack live that was live before: the one before the live
 one that did not fail on more than a fifth of its events, if there is one, or
-VERSION, of which the first digits do. What the version that goes still
-has waiting is cancelled. It stays until the pack's files change, or with --keep
-also then: until the next rollback.`,
-		Example: "  chertd rollback codes\n  chertd rollback codes 3f786850 --keep",
+VERSION, of which the first digits do. It stays until the pack's files change, or
+with --pin also then: until the next rollback. --undo makes the pack's files live
+again.
+
+The reads and timers that the version before still has waiting are dropped, and
+counted; --keep-pending keeps them.`,
+		Example: "  chertd rollback codes\n  chertd rollback codes 3f786850 --pin\n  chertd rollback codes --undo",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 {
 				in.Version = args[1]
+			}
+			if in.Undo && (in.Pin || in.Version != "") {
+				return hinted(usageError("--undo makes the pack's files live again: it takes no VERSION and no --pin"), "chertd rollback "+args[0]+" --undo")
 			}
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
 				p, err := c.Rollback(ctx, args[0], in)
@@ -32,23 +38,34 @@ also then: until the next rollback.`,
 					return err
 				}
 				until := "until its files change"
-				if in.Keep {
-					until = "also when its files change"
+				if in.Pin {
+					until = "also when its files change: chertd rollback " + p.Name + " --undo ends that"
 				}
 				if !p.Pinned {
 					until = "as its files have it"
+				}
+				if in.Undo && p.NotLive != "" {
+					if !f.json {
+						if err := printPacks(cmd.OutOrStdout(), []control.Pack{p.Pack}); err != nil {
+							return err
+						}
+					} else if err := printJSON(cmd.OutOrStdout(), p); err != nil {
+						return err
+					}
+					return hinted(fmt.Errorf("the rollback of pack %s is undone, and its files are not live: %s", p.Name, p.NotLive), "chertd check "+p.Path)
 				}
 				failed := ""
 				if p.Failures > 0 {
 					failed = fmt.Sprintf("\nwarning: it failed on %s of its %s before: chertd packs %s lists the others", thousands(p.Failures), many(p.Events, "event"), p.Name)
 				}
-				return tell(cmd, f.json, p, "pack %s: version %s is live, %s%s", p.Name, shortVersion(p.Version), until, failed)
+				return tell(cmd, f.json, p, "pack %s: version %s is live, %s%s%s", p.Name, shortVersion(p.Version), until, droppedLine(p.Dropped, in.KeepPending), failed)
 			})
 		},
 		ValidArgsFunction: f.packNames,
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&in.Keep, "keep", false, "keep this version live even when the pack's files change")
+	cmd.Flags().BoolVar(&in.Pin, "pin", false, "keep this version live even when the pack's files change")
+	cmd.Flags().BoolVar(&in.Undo, "undo", false, "make the pack's files live again")
 	keepPendingFlag(cmd, &in.KeepPending)
 	return cmd
 }

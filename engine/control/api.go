@@ -38,17 +38,19 @@ type api struct {
 // RollbackRequest is the body of POST packs/{pack}/rollback; it may be empty.
 type RollbackRequest struct {
 	Version     string `json:"version,omitempty"` // or its unique beginning; "": the one before the live one
-	Keep        bool   `json:"keep,omitempty"`    // stay on it even when the files change
+	Pin         bool   `json:"pin,omitempty"`     // stay on it even when the files change
+	Undo        bool   `json:"undo,omitempty"`    // make the files live again instead
 	KeepPending bool   `json:"keep_pending,omitempty"`
 }
 
 // ModeRequest is the body of POST packs/{pack}/mode.
 type ModeRequest struct {
-	Mode        string `json:"mode"` // live, shadow, off or default
+	Mode        string `json:"mode,omitempty"`  // live, shadow or off
+	Reset       bool   `json:"reset,omitempty"` // take the command back instead
 	KeepPending bool   `json:"keep_pending,omitempty"`
 }
 
-// packList is the answer of GET packs and POST reload.
+// packList is the answer of GET packs.
 type packList struct {
 	Packs []Pack `json:"packs"`
 }
@@ -177,22 +179,26 @@ func (a *api) packs(r *http.Request) (any, error) {
 }
 
 func (a *api) reload(r *http.Request) (any, error) {
-	return listed(a.daemon.Reload(r.Context()))
+	done, err := a.daemon.Reload(r.Context())
+	if done.Packs == nil {
+		done.Packs = []Pack{} // the list is one in JSON too
+	}
+	return done, err
 }
 
 // reloadAll is reload for deployments: it fails unless all that is on disk is live.
 func (a *api) reloadAll(r *http.Request) (any, error) {
-	packs, err := a.daemon.Reload(r.Context())
-	if err == nil && len(packs) == 0 {
+	done, err := a.daemon.Reload(r.Context())
+	if err == nil && len(done.Packs) == 0 {
 		var s Status
 		if s, err = a.daemon.Status(r.Context()); err == nil {
 			err = &NotLiveError{Packs: []Pack{}, Diagnostics: luabind.Diagnostics{}, Hint: strings.Join(s.Notes, "\n")}
 		}
 	}
 	if err == nil {
-		err = AllLive(packs)
+		err = done.AllLive()
 	}
-	return packList{packs}, err
+	return done, err
 }
 
 // NotLiveError says that not all that is on disk is live.
@@ -201,36 +207,50 @@ type NotLiveError struct {
 	Diagnostics luabind.Diagnostics
 	Hint        string
 
-	names []string
+	names  []string
+	folder bool // not all of it was read
 }
 
-// AllLive is a *NotLiveError if the files of some pack, as they are, are not live.
-func AllLive(packs []Pack) error {
-	e := &NotLiveError{Packs: packs, Diagnostics: luabind.Diagnostics{}, Hint: "chertd packs says why"}
+// AllLive is a *NotLiveError if some of what is in the folder is not live as it
+// is there: an edit, the files of a pack that is kept without any, or what could
+// not be read.
+func (r *Reload) AllLive() error {
+	e := &NotLiveError{Packs: r.Packs, Diagnostics: luabind.Diagnostics{}, Hint: "chertd packs says why"}
 	said := map[string]bool{}
-	for _, p := range packs {
-		if p.NotLive == "" {
-			continue
-		}
-		e.names = append(e.names, p.Name)
-		for _, d := range p.Diagnostics {
+	add := func(all luabind.Diagnostics) {
+		for _, d := range all {
 			if !said[d.String()] { // of the folder, each pack says the same
 				said[d.String()] = true
 				e.Diagnostics = append(e.Diagnostics, d)
 			}
 		}
 	}
-	if len(e.names) == 0 {
+	add(r.Folder)
+	for i := range r.Packs {
+		if p := &r.Packs[i]; p.NotLive != "" && !p.forgotten() {
+			e.names = append(e.names, p.Name)
+			add(p.Diagnostics)
+		}
+	}
+	e.folder = len(r.Folder) > 0
+	if len(e.names) == 0 && !e.folder {
 		return nil
 	}
 	return e
 }
 
+// forgotten reports whether only an operator's word about a pack is left: it has
+// no files, no version of it is live, and none is missed.
+func (p *Pack) forgotten() bool { return p.Gone && p.Version == "" && p.Blocked == nil }
+
 func (e *NotLiveError) Error() string {
-	if len(e.names) == 0 {
-		return "no rules are live"
+	switch {
+	case len(e.names) > 0:
+		return "not live as the folder has it: " + strings.Join(e.names, ", ")
+	case e.folder:
+		return "the rules folder was not read to its end"
 	}
-	return "not live as the folder has it: " + strings.Join(e.names, ", ")
+	return "no rules are live"
 }
 
 // notLiveBody is the body of the answer that not all is live.
@@ -272,13 +292,16 @@ func (a *api) rollback(r *http.Request) (any, error) {
 	if err := decode(r, &in); err != nil {
 		return nil, err
 	}
-	return a.daemon.Rollback(r.Context(), r.PathValue("pack"), in.Version, in.Keep, in.KeepPending)
+	return a.daemon.Rollback(r.Context(), r.PathValue("pack"), in)
 }
 
 func (a *api) mode(r *http.Request) (any, error) {
 	var in ModeRequest
 	if err := decode(r, &in); err != nil {
 		return nil, err
+	}
+	if in.Reset == (in.Mode != "") {
+		return nil, &UserError{Message: "either mode or reset is needed", Hint: `{"mode": "live"}, shadow or off; or {"reset": true}`}
 	}
 	return a.daemon.SetMode(r.Context(), r.PathValue("pack"), in.Mode, in.KeepPending)
 }
@@ -289,7 +312,8 @@ func (a *api) remove(r *http.Request) (any, error) {
 		return nil, &UserError{Message: "keep_pending is true or false"}
 	}
 	name := r.PathValue("pack")
-	return map[string]string{"removed": name}, a.daemon.Remove(r.Context(), name, keep)
+	dropped, err := a.daemon.Remove(r.Context(), name, keep)
+	return Removed{name, dropped}, err
 }
 
 func (a *api) pause(r *http.Request, on bool) (any, error) {

@@ -80,26 +80,24 @@ func (c *Client) Pack(ctx context.Context, name string) (p Pack, err error) {
 	return p, c.ask(ctx, http.MethodGet, packPath(name, ""), nil, &p)
 }
 
-// Reload has the rules folder read now, and lists the packs as they are then.
-func (c *Client) Reload(ctx context.Context) ([]Pack, error) {
-	var list packList
-	err := c.ask(ctx, http.MethodPost, "/reload", nil, &list)
-	return list.Packs, err
+// Reload has the rules folder read now, and says what became of it.
+func (c *Client) Reload(ctx context.Context) (r Reload, err error) {
+	return r, c.ask(ctx, http.MethodPost, "/reload", nil, &r)
 }
 
 // Rollback makes an earlier version of a pack live.
-func (c *Client) Rollback(ctx context.Context, pack string, in RollbackRequest) (p Pack, err error) {
+func (c *Client) Rollback(ctx context.Context, pack string, in RollbackRequest) (p Changed, err error) {
 	return p, c.ask(ctx, http.MethodPost, packPath(pack, "/rollback"), in, &p)
 }
 
 // SetMode sets a pack's mode.
-func (c *Client) SetMode(ctx context.Context, pack string, in ModeRequest) (p Pack, err error) {
+func (c *Client) SetMode(ctx context.Context, pack string, in ModeRequest) (p Changed, err error) {
 	return p, c.ask(ctx, http.MethodPost, packPath(pack, "/mode"), in, &p)
 }
 
 // Remove forgets a pack that is gone from the folder.
-func (c *Client) Remove(ctx context.Context, pack string, keepPending bool) error {
-	return c.ask(ctx, http.MethodDelete, packPath(pack, fmt.Sprintf("?keep_pending=%t", keepPending)), nil, nil)
+func (c *Client) Remove(ctx context.Context, pack string, keepPending bool) (r Removed, err error) {
+	return r, c.ask(ctx, http.MethodDelete, packPath(pack, fmt.Sprintf("?keep_pending=%t", keepPending)), nil, &r)
 }
 
 // Pause stops all calls, or lets them go on.

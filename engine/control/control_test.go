@@ -19,17 +19,19 @@ import (
 	"go.uber.org/goleak"
 
 	"chertd/luabind"
+	"chertd/rules"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fake is a daemon that remembers what it was told, and answers with err.
 type fake struct {
-	mu    sync.Mutex
-	told  []string
-	packs []Pack
-	err   error
-	wait  func(context.Context) error // before Status answers; nil: not
+	mu     sync.Mutex
+	told   []string
+	packs  []Pack
+	folder luabind.Diagnostics
+	err    error
+	wait   func(context.Context) error // before Status answers; nil: not
 }
 
 func (f *fake) tell(format string, args ...any) error {
@@ -57,19 +59,25 @@ func (f *fake) Status(ctx context.Context) (Status, error) {
 	return Status{Version: "v1", Since: noon, Ready: true, Events: 7, Actions: map[string]int64{"done": 3}}, f.tell("status")
 }
 
-func (f *fake) Packs(context.Context) ([]Pack, error)  { return f.packs, f.tell("packs") }
-func (f *fake) Reload(context.Context) ([]Pack, error) { return f.packs, f.tell("reload") }
+func (f *fake) Packs(context.Context) ([]Pack, error) { return f.packs, f.tell("packs") }
 
-func (f *fake) Remove(_ context.Context, pack string, keepPending bool) error {
-	return f.tell("remove %s %t", pack, keepPending)
+func (f *fake) Reload(context.Context) (Reload, error) {
+	return Reload{Packs: f.packs, Folder: f.folder}, f.tell("reload")
 }
 
-func (f *fake) Rollback(_ context.Context, pack, version string, keep, keepPending bool) (Pack, error) {
-	return Pack{Name: pack, Version: version, Pinned: true}, f.tell("rollback %s %q %t %t", pack, version, keep, keepPending)
+// fakeDropped is what commands of a fake say they dropped.
+var fakeDropped = rules.Dropped{Reads: 2, Timers: 1}
+
+func (f *fake) Remove(_ context.Context, pack string, keepPending bool) (rules.Dropped, error) {
+	return fakeDropped, f.tell("remove %s %t", pack, keepPending)
 }
 
-func (f *fake) SetMode(_ context.Context, pack, mode string, keepPending bool) (Pack, error) {
-	return Pack{Name: pack, Mode: mode}, f.tell("mode %s %s %t", pack, mode, keepPending)
+func (f *fake) Rollback(_ context.Context, pack string, in RollbackRequest) (Changed, error) {
+	return Changed{Pack{Name: pack, Version: in.Version, Pinned: true}, fakeDropped}, f.tell("rollback %s %q pin=%t undo=%t keep=%t", pack, in.Version, in.Pin, in.Undo, in.KeepPending)
+}
+
+func (f *fake) SetMode(_ context.Context, pack, mode string, keepPending bool) (Changed, error) {
+	return Changed{Pack{Name: pack, Mode: mode}, fakeDropped}, f.tell("mode %s %q %t", pack, mode, keepPending)
 }
 
 func (f *fake) Pause(_ context.Context, on bool) error { return f.tell("pause %t", on) }
@@ -139,25 +147,39 @@ func TestClientAsksDaemon(t *testing.T) {
 			return fmt.Sprintf("%v", p), err
 		},
 		"reload": func() (string, error) {
-			p, err := c.Reload(ctx)
-			return fmt.Sprintf("%v", p), err
+			r, err := c.Reload(ctx)
+			return fmt.Sprintf("%v", r.Packs), err
 		},
-		`rollback codes "" false false`: func() (string, error) {
+		`rollback codes "" pin=false undo=false keep=false`: func() (string, error) {
 			p, err := c.Rollback(ctx, "codes", RollbackRequest{})
-			return fmt.Sprint(p.Name, p.Version, p.Pinned), err
+			return fmt.Sprint(p.Name, p.Version, p.Pinned, p.Dropped), err
 		},
-		`rollback codes "3f78" true true`: func() (string, error) {
-			p, err := c.Rollback(ctx, "codes", RollbackRequest{Version: "3f78", Keep: true, KeepPending: true})
-			return fmt.Sprint(p.Name, p.Version, p.Pinned), err
+		`rollback codes "3f78" pin=true undo=false keep=true`: func() (string, error) {
+			p, err := c.Rollback(ctx, "codes", RollbackRequest{Version: "3f78", Pin: true, KeepPending: true})
+			return fmt.Sprint(p.Name, p.Version, p.Pinned, p.Dropped), err
 		},
-		"mode codes off true": func() (string, error) {
+		`rollback codes "" pin=false undo=true keep=false`: func() (string, error) {
+			p, err := c.Rollback(ctx, "codes", RollbackRequest{Undo: true})
+			return fmt.Sprint(p.Name, p.Version, p.Pinned, p.Dropped), err
+		},
+		`mode codes "off" true`: func() (string, error) {
 			p, err := c.SetMode(ctx, "codes", ModeRequest{Mode: "off", KeepPending: true})
-			return fmt.Sprint(p.Name, p.Mode), err
+			return fmt.Sprint(p.Name, p.Mode, p.Dropped), err
 		},
-		"remove a b/c? true":   func() (string, error) { return "", c.Remove(ctx, "a b/c?", true) },
-		"remove ../../x false": func() (string, error) { return "", c.Remove(ctx, "../../x", false) },
-		"pause true":           func() (string, error) { return "", c.Pause(ctx, true) },
-		"pause false":          func() (string, error) { return "", c.Pause(ctx, false) },
+		`mode codes "" false`: func() (string, error) {
+			p, err := c.SetMode(ctx, "codes", ModeRequest{Reset: true})
+			return fmt.Sprint(p.Name, p.Mode, p.Dropped), err
+		},
+		"remove a b/c? true": func() (string, error) {
+			r, err := c.Remove(ctx, "a b/c?", true)
+			return fmt.Sprint(r), err
+		},
+		"remove ../../x false": func() (string, error) {
+			r, err := c.Remove(ctx, "../../x", false)
+			return fmt.Sprint(r), err
+		},
+		"pause true":  func() (string, error) { return "", c.Pause(ctx, true) },
+		"pause false": func() (string, error) { return "", c.Pause(ctx, false) },
 	} {
 		answer, err := ask()
 		if err != nil {
@@ -169,8 +191,13 @@ func TestClientAsksDaemon(t *testing.T) {
 		}
 		wantAnswer := map[string]string{
 			"status": fmt.Sprint("v1", noon, true, 7, 3), "packs": fmt.Sprintf("%v", f.packs), "reload": fmt.Sprintf("%v", f.packs),
-			`rollback codes "" false false`: fmt.Sprint("codes", "", true), `rollback codes "3f78" true true`: fmt.Sprint("codes", "3f78", true),
-			"mode codes off true": fmt.Sprint("codes", "off"),
+			`rollback codes "" pin=false undo=false keep=false`:   fmt.Sprint("codes", "", true, fakeDropped),
+			`rollback codes "" pin=false undo=true keep=false`:    fmt.Sprint("codes", "", true, fakeDropped),
+			`rollback codes "3f78" pin=true undo=false keep=true`: fmt.Sprint("codes", "3f78", true, fakeDropped),
+			`mode codes "off" true`:                               fmt.Sprint("codes", "off", fakeDropped),
+			`mode codes "" false`:                                 fmt.Sprint("codes", "", fakeDropped),
+			"remove a b/c? true":                                  fmt.Sprint(Removed{"a b/c?", fakeDropped}),
+			"remove ../../x false":                                fmt.Sprint(Removed{"../../x", fakeDropped}),
 		}[want]
 		if answer != wantAnswer {
 			t.Errorf("%s: answered %s, want %s", want, answer, wantAnswer)
@@ -263,15 +290,19 @@ func TestRequests(t *testing.T) {
 		{"POST", "/-/reload", "", 422, "status", `no rules are live`},
 		{"GET", "/api/v1/packs", "", 200, "packs", `{"packs":[]}`},
 		{"POST", "/api/v1/pause", "", 200, "pause true", `{"paused":true}`},
-		{"DELETE", "/api/v1/packs/codes", "", 200, "remove codes false", `{"removed":"codes"}`},
-		{"POST", "/api/v1/packs/codes/rollback", "", 200, `rollback codes "" false false`, `"name":"codes"`},
-		{"POST", "/api/v1/packs/codes/rollback", " {} \n", 200, `rollback codes "" false false`, ""},
+		{"DELETE", "/api/v1/packs/codes", "", 200, "remove codes false", `{"removed":"codes","dropped":{"reads":2,"timers":1}}`},
+		{"POST", "/api/v1/packs/codes/rollback", "", 200, `rollback codes "" pin=false undo=false keep=false`, `"name":"codes"`},
+		{"POST", "/api/v1/packs/codes/rollback", " {} \n", 200, `rollback codes "" pin=false undo=false keep=false`, ""},
 
 		{"DELETE", "/api/v1/packs/codes?keep_pending=maybe", "", 400, "", "keep_pending is true or false"},
 		{"POST", "/api/v1/packs/codes/rollback", `{"versoin": "aa"}`, 400, "", `unknown field \"versoin\"`},
-		{"POST", "/api/v1/packs/codes/rollback", `{"keep": "yes"}`, 400, "", "the body can't be read"},
+		{"POST", "/api/v1/packs/codes/rollback", `{"pin": "yes"}`, 400, "", "the body can't be read"},
 		{"POST", "/api/v1/packs/codes/rollback", `{} {}`, 400, "", "there is more behind the object"},
 		{"POST", "/api/v1/packs/codes/mode", `{"mode": "` + strings.Repeat("x", maxBody) + `"}`, 400, "", "too large"},
+		{"POST", "/api/v1/packs/codes/rollback", `{"keep": true}`, 400, "", `unknown field \"keep\"`},
+		{"POST", "/api/v1/packs/codes/mode", "", 400, "", "either mode or reset is needed"},
+		{"POST", "/api/v1/packs/codes/mode", `{"mode": "off", "reset": true}`, 400, "", "either mode or reset is needed"},
+		{"POST", "/api/v1/packs/codes/mode", `{"reset": true}`, 200, `mode codes "" false`, `"dropped"`},
 		{"GET", "/api/v1/nothing", "", 404, "", "there is nothing at /api/v1/nothing"},
 		{"GET", "/", "", 404, "", "there is nothing at /"},
 		{"GET", "/api/v1/pause", "", 405, "", "takes POST, not GET"},
@@ -401,21 +432,25 @@ func TestReloadFailsUnlessAllIsLive(t *testing.T) {
 	wrong := luabind.Diagnostics{{File: "rules/vip.lua", Line: 3, Severity: luabind.SeverityError, Message: "unexpected '='", Hint: "write it once"}}
 	fine := Pack{Name: "codes", Version: "3f786850"}
 	for name, tt := range map[string]struct {
-		packs []Pack
-		code  int
-		want  []string
+		packs  []Pack
+		code   int
+		want   []string
+		folder luabind.Diagnostics
 	}{
-		"all is live":             {[]Pack{fine, {Name: "vip", Version: "1", Diagnostics: luabind.Diagnostics{{Severity: luabind.SeverityWarning, Message: "x"}}}}, 200, []string{`{"packs":[`}},
-		"an edit is not":          {[]Pack{fine, {Name: "vip", Version: "1", NotLive: "it does not load", Diagnostics: wrong}}, 422, []string{`vip"`, `unexpected '='`, `write it once`, `codes`}},
-		"a new pack is not":       {[]Pack{fine, {Name: "vip", NotLive: "its specs fail", Diagnostics: wrong}}, 422, []string{`vip"`}},
-		"a pack is pinned":        {[]Pack{fine, {Name: "vip", Version: "1", Pinned: true, NotLive: "pinned to 1 by rollback"}}, 422, []string{`"diagnostics":[]`, `pinned to 1`}},
-		"the folder is not read":  {[]Pack{{Name: "codes", Version: "1", Unread: true, NotLive: "the rules folder can't be read", Diagnostics: wrong}}, 422, []string{`codes"`}},
-		"there is nothing at all": {nil, 422, []string{`no rules are live`, `"packs":[]`}},
+		"all is live":                         {[]Pack{fine, {Name: "vip", Version: "1", Diagnostics: luabind.Diagnostics{{Severity: luabind.SeverityWarning, Message: "x"}}}}, 200, []string{`{"packs":[`}, nil},
+		"an edit is not":                      {[]Pack{fine, {Name: "vip", Version: "1", NotLive: "it does not load", Diagnostics: wrong}}, 422, []string{`vip"`, `unexpected '='`, `write it once`, `codes`}, nil},
+		"a new pack is not":                   {[]Pack{fine, {Name: "vip", NotLive: "its specs fail", Diagnostics: wrong}}, 422, []string{`vip"`}, nil},
+		"a pack is pinned":                    {[]Pack{fine, {Name: "vip", Version: "1", Pinned: true, NotLive: "pinned to 1 by rollback"}}, 422, []string{`"diagnostics":[]`, `pinned to 1`}, nil},
+		"the folder is not read":              {[]Pack{{Name: "codes", Version: "1", Unread: true, NotLive: "the rules folder can't be read", Diagnostics: wrong}}, 422, []string{`codes"`}, nil},
+		"the folder was not read to its end":  {[]Pack{fine}, 422, []string{`the rules folder was not read to its end`, `unexpected '='`}, wrong},
+		"a mode of a removed pack is kept":    {[]Pack{fine, {Name: "vip", Mode: "off", Gone: true, NotLive: "its files are gone"}}, 200, []string{`{"packs":[`}, nil},
+		"the last pack is kept without files": {[]Pack{{Name: "vip", Version: "1", Gone: true, NotLive: "its files are gone"}}, 422, []string{`vip"`}, nil},
+		"there is nothing at all":             {nil, 422, []string{`no rules are live`, `"packs":[]`}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := httptest.NewRecorder()
-			Handler(Config{Daemon: &fake{packs: tt.packs}, Health: func() Health { return Health{} }}).ServeHTTP(w, httptest.NewRequest("POST", "/-/reload", nil))
+			Handler(Config{Daemon: &fake{packs: tt.packs, folder: tt.folder}, Health: func() Health { return Health{} }}).ServeHTTP(w, httptest.NewRequest("POST", "/-/reload", nil))
 			if w.Code != tt.code {
 				t.Errorf("it answers %d, want %d: %s", w.Code, tt.code, w.Body)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"chertd/engine/store"
 	"chertd/luabind"
+	"chertd/rules"
 )
 
 // Daemon is what commands ask of a running daemon. An error of the kind
@@ -16,14 +17,13 @@ type Daemon interface {
 	Status(ctx context.Context) (Status, error)
 	Packs(ctx context.Context) ([]Pack, error)
 	// Reload reads the rules folder now and reports how that went.
-	Reload(ctx context.Context) ([]Pack, error)
+	Reload(ctx context.Context) (Reload, error)
 	// Remove forgets a pack that is gone from the folder.
-	Remove(ctx context.Context, pack string, keepPending bool) error
-	// Rollback makes a version live that was live before: the one before the
-	// live one if version is "". keep pins it even when the files change.
-	Rollback(ctx context.Context, pack, version string, keep, keepPending bool) (Pack, error)
-	// SetMode sets live, shadow or off by command; "default" takes that back.
-	SetMode(ctx context.Context, pack, mode string, keepPending bool) (Pack, error)
+	Remove(ctx context.Context, pack string, keepPending bool) (rules.Dropped, error)
+	// Rollback makes a version live that was live before, or undoes that.
+	Rollback(ctx context.Context, pack string, in RollbackRequest) (Changed, error)
+	// SetMode sets live, shadow or off by command; "" takes that back.
+	SetMode(ctx context.Context, pack, mode string, keepPending bool) (Changed, error)
 	// Pause stops all calls, or lets them go on, also across a restart.
 	Pause(ctx context.Context, on bool) error
 }
@@ -205,7 +205,39 @@ type Pack struct {
 	// are empty then.
 	Unknown     string              `json:"unknown,omitempty"`
 	Diagnostics luabind.Diagnostics `json:"diagnostics,omitempty"`
-	Versions    []PackVersion       `json:"versions,omitempty"`
+	// Change is what the last edit that went live since the start changed.
+	Change   *rules.Change `json:"change,omitempty"`
+	Versions []PackVersion `json:"versions,omitempty"`
+}
+
+// Reload is what became of the rules folder when it was read.
+type Reload struct {
+	Packs   []Pack     `json:"packs"`
+	Live    []LiveEdit `json:"live,omitempty"`    // versions that became live
+	Removed []string   `json:"removed,omitempty"` // packs whose files are gone
+	// Folder is what keeps the folder from being read to its end.
+	Folder luabind.Diagnostics `json:"folder,omitempty"`
+}
+
+// LiveEdit is a version of a pack that became live, and what it changed.
+type LiveEdit struct {
+	Pack    string `json:"pack"`
+	Version string `json:"version"`
+	Was     string `json:"was,omitempty"` // the version before
+	rules.Change
+}
+
+// Changed is how a pack stands after a command, and what it had waiting that the
+// command dropped.
+type Changed struct {
+	Pack
+	Dropped rules.Dropped `json:"dropped"`
+}
+
+// Removed is the answer of DELETE packs/{pack}.
+type Removed struct {
+	Removed string        `json:"removed"`
+	Dropped rules.Dropped `json:"dropped"`
 }
 
 // RuleSuspension is a rule that does not run until an event probes it.

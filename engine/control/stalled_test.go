@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"chertd/rules"
 )
 
 // held is a daemon whose commands wait for a store that does not answer.
@@ -17,21 +19,21 @@ type held struct {
 	release chan struct{}
 }
 
-func (h *held) Reload(context.Context) ([]Pack, error) {
+func (h *held) Reload(context.Context) (Reload, error) {
 	<-h.release
-	return []Pack{{Name: "vip", Version: "3f78", Mode: "live"}}, nil
+	return Reload{Packs: []Pack{{Name: "vip", Version: "3f78", Mode: "live"}}}, nil
 }
-func (h *held) Remove(context.Context, string, bool) error {
+func (h *held) Remove(context.Context, string, bool) (rules.Dropped, error) {
 	<-h.release
-	return nil
+	return rules.Dropped{}, nil
 }
-func (h *held) Rollback(context.Context, string, string, bool, bool) (Pack, error) {
+func (h *held) Rollback(context.Context, string, RollbackRequest) (Changed, error) {
 	<-h.release
-	return Pack{}, nil
+	return Changed{}, nil
 }
-func (h *held) SetMode(context.Context, string, string, bool) (Pack, error) {
+func (h *held) SetMode(context.Context, string, string, bool) (Changed, error) {
 	<-h.release
-	return Pack{}, nil
+	return Changed{}, nil
 }
 func (h *held) Pause(context.Context, bool) error { <-h.release; return nil }
 

@@ -1,0 +1,260 @@
+package rules
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fill makes many empty files in a folder.
+func fill(t testing.TB, dir, pattern string, n int) {
+	t.Helper()
+	must(t, os.MkdirAll(dir, 0o755))
+	for i := range n {
+		f, err := os.Create(filepath.Join(dir, fmt.Sprintf(pattern, i)))
+		must(t, err)
+		must(t, f.Close())
+	}
+}
+
+// sparse makes a file of a size that takes no room on the disk.
+func sparse(t testing.TB, path string, size int64) {
+	t.Helper()
+	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	f, err := os.Create(path)
+	must(t, err)
+	must(t, f.Truncate(size))
+	must(t, f.Close())
+}
+
+// Whatever a pack's folder is filled with, the pack is refused with a message
+// that says so, and other packs are read.
+func TestTooMuchIsRefused(t *testing.T) {
+	t.Parallel()
+	crowded := fmt.Sprintf("the pack holds more than %d files and folders", maxEntries)
+	for name, tt := range map[string]struct {
+		make func(t *testing.T, dir string)
+		want string
+	}{
+		"files in data": {func(t *testing.T, dir string) { fill(t, filepath.Join(dir, "data"), "x%d.yaml", maxEntries) }, crowded},
+		"rule files":    {func(t *testing.T, dir string) { fill(t, dir, "x%d.lua", maxEntries) }, crowded},
+		"other files":   {func(t *testing.T, dir string) { fill(t, dir, "%d.md", maxEntries) }, crowded},
+		"files in several folders": {func(t *testing.T, dir string) {
+			for i := range 5 {
+				fill(t, filepath.Join(dir, "lib", fmt.Sprint("f", i)), "x%d.lua", maxEntries/5)
+			}
+		}, crowded},
+		"folders in folders": {func(t *testing.T, dir string) {
+			for i := range 15 {
+				for k := range 15 {
+					for m := range 10 {
+						must(t, os.MkdirAll(filepath.Join(dir, "lib", fmt.Sprint(i), fmt.Sprint(k), fmt.Sprint(m)), 0o755))
+					}
+				}
+			}
+		}, crowded},
+		"a file that is too large": {func(t *testing.T, dir string) { sparse(t, filepath.Join(dir, "data", "x.txt"), 8<<30) },
+			"it can't be read: it is larger than 8 MiB"},
+		"large files": {func(t *testing.T, dir string) {
+			for i := range 5 {
+				sparse(t, filepath.Join(dir, "data", fmt.Sprintf("x%d.txt", i)), maxFileSize)
+			}
+		}, fmt.Sprintf("the pack holds more than %d MiB", maxPackBytes>>20)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := tree(t, map[string]string{"a.lua": "", "big/10.lua": "", "z.lua": ""})
+			tt.make(t, filepath.Join(dir, "big"))
+			r := readFolder(dir)
+			var names []string
+			for _, s := range r.sources {
+				names = append(names, s.name)
+				if broken := s.broken.Error(); (s.name == "big") != (broken != "") || s.name == "big" && !strings.Contains(broken, tt.want) {
+					t.Errorf("pack %s is broken: %q", s.name, broken)
+				}
+			}
+			if !slices.Equal(names, []string{"a", "big", "z"}) || len(r.diags) > 0 {
+				t.Errorf("read are %q, %v", names, r.diags)
+			}
+		})
+	}
+}
+
+// All packs together are bounded, too: those that are beyond it are refused.
+func TestTooMuchInAllPacksIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"zz.lua": "chert"})
+	const packs, files = 6, 3
+	for i := range packs {
+		for k := range files {
+			sparse(t, filepath.Join(dir, fmt.Sprint("p", i), fmt.Sprintf("%d.lua", k)), maxFileSize)
+		}
+	}
+	r := readFolder(dir)
+	fit := maxFolderBytes / (files * maxFileSize)
+	for i, s := range r.sources[:packs] {
+		if broken := s.broken.Errors(); broken != (i >= fit) {
+			t.Errorf("pack %s is refused: %t, %v", s.name, broken, s.broken)
+		}
+	}
+	if s := r.sources[packs]; s.broken.Errors() {
+		t.Errorf("a small pack behind those that are refused: %v", s.broken)
+	}
+}
+
+// In a rules folder that holds too much, edits of packs that are known go live as
+// ever, none is removed, and no new one is loaded until there is less.
+func TestCrowdedFolderHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	p := newPen(t, "a.lua", version("a1"), "b/10.lua", version("b1"))
+	p.logged("")
+	fill(t, p.dir, "x%d.lua", maxEntries)
+	p.edit("a.lua", version("a2"), "new.lua", version("n1"))
+	p.expectLive("crowded", "a=a2 b=b1")
+	p.expectNotLive("crowded", "a", "")
+	done, err := p.g.Reload(background, "test")
+	must(t, err)
+	if len(done.Folder) != 1 || !strings.Contains(done.Folder[0].Message, fmt.Sprintf("it holds more than %d files and folders", maxEntries)) {
+		t.Errorf("of the folder it says %v", done.Folder)
+	}
+	if n := p.logged("the rules folder is not read to its end"); n != 1 {
+		t.Errorf("that was logged %d times, want once", n)
+	}
+	p.edit("b", "gone")
+	p.pass(goneFor + time.Second)
+	p.edit()
+	p.expectLive("nobody knows what is gone", "a=a2 b=b1")
+	p.start()
+	p.expectLive("crowded at a start", "a=a2 b=b1")
+	p.edit("a.lua", version("a3"))
+	p.expectLive("edited after it", "a=a3 b=b1")
+
+	p.logged("")
+	for i := range maxEntries {
+		must(t, os.Remove(filepath.Join(p.dir, fmt.Sprintf("x%d.lua", i))))
+	}
+	p.write("b/10.lua", version("b2"))
+	p.edit()
+	p.expectLive("there is less", "a=a3 b=b2 new=n1")
+	if n := p.logged("the rules folder is back"); n != 1 {
+		t.Errorf("that it is back was logged %d times, want once", n)
+	}
+}
+
+// A link may lead to anything in the rules folder, by whatever path it says so.
+func TestLinksThatStayInside(t *testing.T) {
+	t.Parallel()
+	top := t.TempDir()
+	dir := filepath.Join(top, "rules")
+	write(t, filepath.Join(dir, "shared", "lib", "phones.lua"), "-- phones")
+	write(t, filepath.Join(dir, "vip", "10.lua"), "-- vip")
+	write(t, filepath.Join(top, "other", "x.lua"), "-- outside")
+	must(t, os.Symlink("rules", filepath.Join(top, "current")))
+	link := func(target, name string) { must(t, os.Symlink(target, filepath.Join(dir, name))) }
+	link(filepath.Join(dir, "shared", "lib"), "vip/lib")             // absolute, a folder
+	link(filepath.Join(dir, "vip", "10.lua"), "a.lua")               // absolute, a file
+	link(filepath.Join(top, "current", "vip", "10.lua"), "b.lua")    // by another path
+	link("a.lua", "c.lua")                                           // to a link
+	link("vip/lib/../../vip/10.lua", "d.lua")                        // up, and back
+	link(filepath.Join(top, "other", "x.lua"), "out.lua")            // leaves
+	link(filepath.Join(dir, "..", "other", "x.lua"), "up.lua")       // leaves
+	link(filepath.Join(dir, "vip", "..", "..", "other"), "vip/data") // leaves, a folder
+	link("loop.lua", "loop.lua")
+	for _, from := range []string{dir, filepath.Join(top, "current")} {
+		var got []string
+		for _, line := range listing(from, readFolder(from)) {
+			first, _, _ := strings.Cut(line, "\n")
+			got = append(got, strings.ReplaceAll(first, top, "TOP"))
+		}
+		want := []string{
+			"a: rules a.lua", "b: rules b.lua", "c: rules c.lua", "d: rules d.lua", "shared: lib lib/phones.lua", "vip: rules 10.lua", "vip: lib lib/phones.lua",
+			"DIR/loop.lua: error: it is a symlink to loop.lua, which can't be read: too many levels of symbolic links",
+			"DIR/out.lua: error: it is a symlink to TOP/other/x.lua, which leaves the rules folder",
+			"DIR/up.lua: error: it is a symlink to TOP/other/x.lua, which leaves the rules folder",
+			"DIR/vip/data: error: it is a symlink to TOP/other, which leaves the rules folder",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("from %s:\n  %s\nwant:\n  %s", from, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+		}
+	}
+}
+
+// What would be a pack's but for a capital letter, or for the .txt of an editor,
+// is listed with the command that renames it.
+func TestMisnamedFilesAreListed(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{
+		"ok.lua": "", "CODES.lua": "", "A.LUA": "", "b.Lua": "", "c.lua.txt": "", "My Rules.LUA": "", "README.TXT": "", "d_SPEC.LUA": "",
+		"up/10.LUA": "", "vip/10.lua": "", "vip/20.LUA": "", "vip/PACK.YAML": "", "vip/Lib/x.lua": "", "vip/NOTES.md": "",
+		"vip/lib/P.LUA": "", "vip/lib/ok.lua": "", "vip/data/v.YAML": "", "vip/data/r.CSV": "", "vip/data/x.JSON": "", "vip/spec/x_spec.LUA": "",
+	})
+	var got []string
+	for _, i := range readFolder(dir).ignored {
+		got = append(got, strings.ReplaceAll(i.Hint, dir, "DIR"))
+	}
+	slices.Sort(got)
+	want := []string{
+		"rename it: mv 'DIR/My Rules.LUA' 'DIR/My Rules.lua'",
+		"rename it: mv DIR/A.LUA DIR/A.lua",
+		"rename it: mv DIR/b.Lua DIR/b.lua",
+		"rename it: mv DIR/c.lua.txt DIR/c.lua",
+		"rename it: mv DIR/d_SPEC.LUA DIR/d_spec.lua",
+		"rename it: mv DIR/up/10.LUA DIR/up/10.lua",
+		"rename it: mv DIR/vip/20.LUA DIR/vip/20.lua",
+		"rename it: mv DIR/vip/Lib DIR/vip/lib",
+		"rename it: mv DIR/vip/PACK.YAML DIR/vip/pack.yaml",
+		"rename it: mv DIR/vip/lib/P.LUA DIR/vip/lib/P.lua",
+		"rename it: mv DIR/vip/spec/x_spec.LUA DIR/vip/spec/x_spec.lua",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("listed:\n  %s\nwant:\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+	if dirs := readFolder(dir).others; !slices.Contains(dirs, filepath.Join(dir, "up")) {
+		t.Errorf("a folder whose rules are misnamed is no pack: %q", dirs)
+	}
+}
+
+// The copy of a pack's folder has the pack's name in its pack.yaml, too: both are
+// named by file and line, also where the copy is ignored for its own name.
+func TestCopiedPackNamesTheLine(t *testing.T) {
+	t.Parallel()
+	const manifest = "description: VIPs\nname: people\n"
+	p := newPen(t, "vip/10.lua", version("v1"), "vip/pack.yaml", manifest)
+	p.edit("vip-2026/10.lua", version("v1"), "vip-2026/pack.yaml", manifest, "vip-copy/10.lua", version("v1"), "vip-copy/pack.yaml", manifest)
+	p.expectLive("copied", "people=v1")
+	p.expectNotLive("copied", "people", "two packs have this name")
+	said := p.standing("people").Diagnostics.Error()
+	for _, want := range []string{
+		filepath.Join(p.dir, "vip", "pack.yaml") + ":2:7: error: the name \"people\" is taken by " + filepath.Join(p.dir, "vip-2026", "pack.yaml") + ":2",
+		filepath.Join(p.dir, "vip-2026", "pack.yaml") + ":2:7: error: the name \"people\" is taken by " + filepath.Join(p.dir, "vip", "pack.yaml") + ":2",
+		"write another name in this line",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it does not say %s:\n%s", want, said)
+		}
+	}
+	if i := p.g.Ignored(); len(i) != 1 || !strings.Contains(i[0].Hint, "its name is also in "+filepath.Join(p.dir, "vip-copy", "pack.yaml")+":2 (name: people)") {
+		t.Errorf("ignored are %+v", i)
+	}
+	p.edit("vip-2026/pack.yaml", "description: VIPs\nname: guests\n")
+	p.expectLive("with another name", "guests=v1 people=v1")
+}
+
+// The documents tell the bounds that hold.
+func TestDocumentsTellTheBounds(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/rules.md")
+	must(t, err)
+	for _, want := range []string{
+		fmt.Sprintf("A pack holds %d,%03d files and folders at most, and %d MiB; all packs together %d MiB.", maxEntries/1000, maxEntries%1000, maxPackBytes>>20, maxFolderBytes>>20),
+		fmt.Sprintf("itself holds %d,%03d files and folders at most.", maxEntries/1000, maxEntries%1000),
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("docs/rules.md does not say: %s", want)
+		}
+	}
+}

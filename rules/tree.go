@@ -1,0 +1,187 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// fileTree is an opened folder; names in it have slashes and don't leave it. A
+// link within it that does is refused when it is followed, without a moment
+// between look and read: *os.Root sees to that.
+type fileTree interface {
+	// ReadDir may return entries and an error: then these are not all. It is a
+	// *crowdedError if there are more than maxEntries.
+	ReadDir(name string) ([]fs.DirEntry, error)
+	Stat(name string) (fs.FileInfo, error)
+	Lstat(name string) (fs.FileInfo, error)
+	Readlink(name string) (string, error)
+	Open(name string) (fs.File, error)
+	Close() error
+}
+
+// maxEntries bounds what is listed of a folder, and how many files and folders a
+// pack has, and the rules folder: a mistake there must not hold up other packs.
+const maxEntries = 2000
+
+// crowdedError says that a folder has more entries than are listed.
+type crowdedError struct{}
+
+func (*crowdedError) Error() string {
+	return fmt.Sprintf("it holds more than %d files and folders", maxEntries)
+}
+
+// openTree opens a folder, which may be a symlink itself.
+func openTree(dir string) (fileTree, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return rootTree{root, dir}, nil
+}
+
+type rootTree struct {
+	*os.Root
+	dir string // as given
+}
+
+func (t rootTree) ReadDir(name string) ([]fs.DirEntry, error) {
+	f, err := t.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return listUpTo(f, maxEntries)
+}
+
+// listUpTo lists a folder, in no order. If there are more than most entries it
+// returns a *crowdedError and some of them.
+func listUpTo(f *os.File, most int) ([]fs.DirEntry, error) {
+	var all []fs.DirEntry
+	for {
+		entries, err := f.ReadDir(most + 1 - len(all))
+		all = append(all, entries...)
+		switch {
+		case len(all) > most:
+			return all[:most], &crowdedError{}
+		case errors.Is(err, io.EOF), err == nil && len(entries) == 0:
+			return all, nil
+		case err != nil:
+			return all, err
+		}
+	}
+}
+
+func (t rootTree) Open(name string) (fs.File, error) { return t.open(name) }
+
+func (t rootTree) open(name string) (*os.File, error) {
+	return inside(t, name, func(name string) (*os.File, error) { return t.Root.Open(name) })
+}
+
+func (t rootTree) Stat(name string) (fs.FileInfo, error) {
+	return inside(t, name, func(name string) (fs.FileInfo, error) { return t.Root.Stat(name) })
+}
+
+func (t rootTree) Lstat(name string) (fs.FileInfo, error) {
+	return t.Root.Lstat(filepath.FromSlash(name))
+}
+
+func (t rootTree) Readlink(name string) (string, error) {
+	return t.Root.Readlink(filepath.FromSlash(name))
+}
+
+// inside does something with a name in the tree. *os.Root refuses each absolute
+// link; one that leads back into the tree is followed here, and what is found is
+// opened by a name without links, which *os.Root holds to.
+func inside[T any](t rootTree, name string, do func(name string) (T, error)) (T, error) {
+	found, err := do(filepath.FromSlash(name))
+	if err == nil || !escapes(err) {
+		return found, err
+	}
+	straight, ok := t.straighten(name)
+	if !ok {
+		return found, err
+	}
+	return do(filepath.FromSlash(straight))
+}
+
+// escapes reports whether *os.Root refused a link: its error has no name.
+func escapes(err error) bool { return strings.Contains(cause(err), "escapes") }
+
+// maxLinks is how many links a name may lead over.
+const maxLinks = 40
+
+// straighten follows the links in a name. It is not ok if one leaves the tree.
+func (t rootTree) straighten(name string) (straight string, ok bool) {
+	at, rest := ".", strings.Split(path.Clean(name), "/")
+	for links := 0; len(rest) > 0; {
+		next := path.Join(at, rest[0])
+		if next == ".." || strings.HasPrefix(next, "../") {
+			return "", false
+		}
+		rest = rest[1:]
+		info, err := t.Lstat(next)
+		if err != nil {
+			return "", false
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			at = next
+			continue
+		}
+		target, err := t.Readlink(next)
+		if links++; err != nil || links > maxLinks {
+			return "", false
+		}
+		if filepath.IsAbs(target) {
+			if target, ok = t.within(target); !ok {
+				return "", false
+			}
+			at = "."
+		}
+		rest = append(strings.Split(path.Clean(filepath.ToSlash(target)), "/"), rest...)
+	}
+	return at, true
+}
+
+// within is an absolute path as seen from the tree, by the tree's own path or by
+// where that leads. It is not ok if it is elsewhere.
+func (t rootTree) within(target string) (rel string, ok bool) {
+	dirs := []string{}
+	if abs, err := filepath.Abs(t.dir); err == nil {
+		dirs = append(dirs, abs)
+	}
+	if real, err := filepath.EvalSymlinks(t.dir); err == nil {
+		if real, err = filepath.Abs(real); err == nil {
+			dirs = append(dirs, real)
+		}
+	}
+	targets := []string{filepath.Clean(target)}
+	if folder, err := filepath.EvalSymlinks(filepath.Dir(target)); err == nil {
+		targets = append(targets, filepath.Join(folder, filepath.Base(target)))
+	}
+	for _, dir := range dirs {
+		for _, target := range targets {
+			rel, err := filepath.Rel(dir, target)
+			if err == nil && filepath.IsLocal(rel) {
+				return filepath.ToSlash(rel), true
+			}
+		}
+	}
+	return "", false
+}
+
+// named makes entries of those names that are there.
+func named(tree fileTree, names []string) (entries []fs.DirEntry) {
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		if info, err := tree.Lstat(name); err == nil {
+			entries = append(entries, fs.FileInfoToDirEntry(info))
+		}
+	}
+	return entries
+}
