@@ -9,7 +9,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -17,13 +16,14 @@ import (
 	"time"
 
 	"chertd/engine/dispatch"
+	"chertd/engine/source"
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
 )
 
 // ErrDraining is returned by Ingest once the engine has been told to stop.
-var ErrDraining = errors.New("draining: no more events are taken in")
+var ErrDraining = source.ErrDraining
 
 // defaultShards keeps a slow handler from holding up more than a quarter of the
 // chats, and two cores busy while batches wait for the disk.
@@ -87,6 +87,8 @@ type Engine struct {
 
 	swapped   chan struct{} // signalled when the rules are others
 	draining  atomic.Bool
+	drained   chan struct{} // closed when it drains
+	drainOnce sync.Once
 	packLocks sync.Map // pack → *sync.Mutex, see lockPacks
 	failing   atomic.Pointer[string]
 	misses    *misses
@@ -112,6 +114,7 @@ func New(c Config) *Engine {
 		callsDue:  dispatch.NewQueue(c.Store, 0),
 		timersDue: dispatch.NewAgenda(c.Store.TimersDue, 0),
 		swapped:   make(chan struct{}, 1),
+		drained:   make(chan struct{}),
 	}
 	e.callHealth.log, e.callHealth.gov, e.callHealth.base = c.Log, e.gov, c.BaseURL
 	e.misses = newMisses(e)
@@ -134,10 +137,12 @@ func New(c Config) *Engine {
 	return e
 }
 
-// Run handles events and makes calls until ctx ends. Then it drains: it takes
-// no more events in, lets the calls in flight end, keeps their answers, and
-// returns. What is left stays pending in the store.
+// Run handles events and makes calls until ctx ends. Then it drains, if it does
+// not yet, and returns when the calls in flight have ended and their answers are
+// kept. What is left stays pending in the store.
 func (e *Engine) Run(ctx context.Context) {
+	working, stopWork := context.WithCancel(ctx)
+	defer stopWork()
 	stop, stopShards := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopShards()
 	e.misses.load(ctx) // they run before anything newer
@@ -145,20 +150,29 @@ func (e *Engine) Run(ctx context.Context) {
 	for _, s := range e.shards {
 		shards.Go(func() { s.run(stop) })
 	}
-	others.Go(func() { e.calls.Run(ctx) })
-	others.Go(func() { e.runTimers(ctx) })
-	others.Go(func() { e.runSchedules(ctx) })
-	others.Go(func() { e.misses.run(ctx) })
-	others.Go(func() { e.watchHeap(ctx, pressureEvery, heapCeiling) })
-	<-ctx.Done()
-	e.draining.Store(true)
+	others.Go(func() { e.calls.Run(working) })
+	others.Go(func() { e.runTimers(working) })
+	others.Go(func() { e.runSchedules(working) })
+	others.Go(func() { e.misses.run(working) })
+	others.Go(func() { e.watchHeap(working, pressureEvery, heapCeiling) })
+	select {
+	case <-ctx.Done():
+	case <-e.drained:
+	}
+	e.Drain()
+	stopWork()
 	others.Wait() // calls in flight need their shards
+	<-ctx.Done()  // so do commands
 	stopShards()
 	shards.Wait()
 }
 
-// Drain stops taking events in; Run ends it once its context does.
-func (e *Engine) Drain() { e.draining.Store(true) }
+// Drain takes no more events in, handles none and begins no call. Commands are
+// carried out until Run's context ends.
+func (e *Engine) Drain() {
+	e.draining.Store(true)
+	e.drainOnce.Do(func() { close(e.drained) })
+}
 
 // Swap makes a rule set the one that events are run by from the next event on.
 // Until the first Swap events are taken in and wait.
@@ -199,6 +213,7 @@ func (e *Engine) Pause(on bool) { e.calls.Pause(on) }
 // Status is how the engine stands.
 type Status struct {
 	Draining  bool
+	InFlight  int    // calls on the wire
 	Rules     bool   // there is a rule set to run events by
 	Failing   string // what the store said when it last failed; "": it works
 	Paused    bool
@@ -215,6 +230,7 @@ type Status struct {
 func (e *Engine) Status() Status {
 	st := Status{
 		Draining: e.draining.Load(),
+		InFlight: e.calls.InFlight(),
 		Rules:    e.rules.Load() != nil,
 		Paused:   e.calls.Paused(),
 		Stopped:  e.gov.Stopped(),

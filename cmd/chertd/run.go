@@ -74,7 +74,11 @@ func run(cmd *cobra.Command, file, events string) error {
 	d.Reload = reload
 	ended := make(chan struct{})
 	defer close(ended)
-	go handleSignals(ended, stop, log, c.File, events != "", reload)
+	drain := func() {
+		stop()
+		go endOverdue(ended, c.Chert.Timeout+stopSlack, log, os.Exit)
+	}
+	go handleSignals(ended, drain, log, c.File, events != "", reload)
 	if err := d.Run(ctx); err != nil {
 		return startError(err)
 	}

@@ -46,6 +46,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-8s %s\n", label, fmt.Sprintf(format, args...))
 	}
+	if s.Draining {
+		line("DRAINING", "chertd stops once the calls in flight have ended: %d", s.InFlight)
+	}
 	for _, p := range s.Blocked {
 		line("BLOCKED", "pack %s blocks reads since %s", p.Pack, minute(p.Since))
 		line("", "%s", p.Why)

@@ -32,7 +32,8 @@ type api struct {
 	daemon Daemon
 	slots  chan struct{} // one token a request being answered
 	// stalled says why the store does not answer at the moment; nil: it does.
-	stalled func() error
+	stalled  func() error
+	commands *Commands
 }
 
 // RollbackRequest is the body of POST packs/{pack}/rollback; it may be empty.
@@ -113,14 +114,23 @@ func (a *api) bounded(w http.ResponseWriter, r *http.Request, do func(*http.Requ
 		<-a.slots
 		return nil, unreadable(err)
 	}
+	ctx, ok := a.commands.begin()
+	if !ok {
+		<-a.slots
+		return nil, &UserError{
+			Status: http.StatusServiceUnavailable, Message: command(r) + " was not done: chertd is stopping",
+			Hint: "repeat the command once chertd runs again",
+		}
+	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	return a.change(r, do)
+	return a.change(ctx, r, do)
 }
 
 // change carries out a request that changes something. What was begun is done to
 // the end, whether or not who asked still waits; and nobody waits for a store
-// that has ceased to answer. It gives the request's slot back.
-func (a *api) change(r *http.Request, do func(*http.Request) (any, error)) (any, error) {
+// that has ceased to answer. It gives the request's slot back. stopping ends when
+// the daemon no longer waits for the command.
+func (a *api) change(stopping context.Context, r *http.Request, do func(*http.Request) (any, error)) (any, error) {
 	type outcome struct {
 		body     any
 		err      error
@@ -129,8 +139,10 @@ func (a *api) change(r *http.Request, do func(*http.Request) (any, error)) (any,
 	ended := make(chan outcome, 1)
 	go func() {
 		defer func() { <-a.slots }()
+		defer a.commands.end()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), maxTime)
 		defer cancel()
+		defer context.AfterFunc(stopping, cancel)()
 		var o outcome
 		defer func() {
 			o.panicked = recover() // the server's to report

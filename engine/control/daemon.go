@@ -43,6 +43,8 @@ func (e *UserError) Error() string { return e.Message }
 type Status struct {
 	Version  string    `json:"version"`
 	Since    time.Time `json:"since"`
+	Draining bool      `json:"draining,omitempty"` // chertd stops: no more events are taken in
+	InFlight int       `json:"in_flight"`          // calls on the wire
 	Ready    bool      `json:"ready"`
 	NotReady []string  `json:"not_ready,omitempty"` // why not
 	NoCalls  []string  `json:"no_calls,omitempty"`  // why calls can't be made
@@ -110,10 +112,11 @@ type Ignored struct {
 // How calls stand: Calls.State.
 const (
 	CallsGoOut   = "going_out"
-	CallsPaused  = "paused"  // by command
-	CallsWait    = "waiting" // as Chert asked (429), until Calls.Until
-	CallsStopped = "stopped" // every call would fail; one probe at a time finds out when that is over
-	CallsFail    = "failing" // each is tried again
+	CallsPaused  = "paused"   // by command
+	CallsWait    = "waiting"  // as Chert asked (429), until Calls.Until
+	CallsStopped = "stopped"  // every call would fail; one probe at a time finds out when that is over
+	CallsFail    = "failing"  // each is tried again
+	CallsDrain   = "draining" // chertd is stopping: those in flight end, and no other is made
 )
 
 // Calls is how the calls to Chert stand.
