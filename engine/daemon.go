@@ -95,8 +95,9 @@ const GCPercent = 200
 
 const (
 	// drainTime is how long commands that are under way may take to end when the
-	// daemon stops. Calls in flight end meanwhile, each within its timeout.
-	drainTime = 10 * time.Second
+	// daemon stops; the next start takes up what they have left. Calls in flight
+	// end meanwhile, each within its timeout.
+	drainTime = 3 * time.Second
 	// closeTime is how long other requests may then take to be answered.
 	closeTime = 2 * time.Second
 )

@@ -286,6 +286,48 @@ func (e *Engine) Apply(ctx context.Context, id string, in chat.Input) error {
 	}
 }
 
+// Operated is what an operator's hold or release of a chat did.
+type Operated struct {
+	Was      chat.Hold // that was in force before; zero: none
+	Hold     chat.Hold // that is in force now; zero: none
+	Dropped  int       // waiting reads
+	InFlight bool      // a read call is on the wire, and can't be recalled
+}
+
+// operated compares a chat before and after an operator's hold or release.
+func operated(was chat.Hold, now *chat.Chat, actions []chat.Action, at time.Time) (o Operated) {
+	if was.Active(at) {
+		o.Was = was
+	}
+	if now.Hold.Active(at) {
+		o.Hold = now.Hold
+	}
+	for i := range actions {
+		if a := &actions[i]; a.Kind == chat.Read && a.Status == chat.Dropped {
+			o.Dropped++
+		}
+	}
+	o.InFlight = now.Flight != nil && now.Flight.Kind == chat.Read
+	return o
+}
+
+// Operate holds or releases a chat, and returns when that is durable.
+func (e *Engine) Operate(ctx context.Context, id string, in chat.Operate) (Operated, error) {
+	told, done := make(chan Operated, 1), make(chan error, 1)
+	if err := e.shardOf(id).post(ctx, request{chat: id, input: in, done: done, told: told}); err != nil {
+		return Operated{}, err
+	}
+	select {
+	case err := <-done:
+		if err != nil {
+			return Operated{}, err
+		}
+		return <-told, nil
+	case <-ctx.Done():
+		return Operated{}, fmt.Errorf("hold or release chat %q: %w", id, ctx.Err())
+	}
+}
+
 // settle returns when all events that were run before it are durable. Whatever
 // becomes durable later was run by the rules of the last Swap before it.
 func (e *Engine) settle(ctx context.Context) error {

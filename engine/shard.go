@@ -73,6 +73,7 @@ type request struct {
 	input chat.Input
 	done  chan error      // if set, gets the end; has room for it
 	ready chan readyReply // if set, input is chat.Ready; has room for the reply
+	told  chan Operated   // if set, input is chat.Operate, done is set; gets what it did before done its end; has room for it
 }
 
 type readyReply struct {

@@ -39,6 +39,9 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	for status, n := range stats.Actions {
 		st.Actions[string(status)] = n
 	}
+	for _, by := range m.eng.misses.counts() {
+		st.Missed += by.Events
+	}
 	st.Webhook = m.webhook()
 	for _, i := range m.gens.Ignored() {
 		st.Ignored = append(st.Ignored, control.Ignored{File: i.Path, Why: i.Why, Hint: i.Hint})

@@ -28,7 +28,7 @@ Exits with 1 if what is in the folder is not live.`,
 					return err
 				}
 				if f.json {
-					err = printJSON(cmd.OutOrStdout(), packs)
+					err = printJSON(cmd.OutOrStdout(), control.ListOf(packs))
 				} else {
 					err = showPacks(ctx, cmd, c, packs)
 				}

@@ -49,8 +49,8 @@ type ModeRequest struct {
 	KeepPending bool   `json:"keep_pending,omitempty"`
 }
 
-// packList is the answer of GET packs and POST reload.
-type packList struct {
+// PackList is the answer of GET packs and POST reload.
+type PackList struct {
 	Packs []Pack `json:"packs"`
 }
 
@@ -71,6 +71,8 @@ func (a *api) routes(mux *http.ServeMux) {
 		"POST /-/reload":                             a.reloadAll,
 		"POST " + apiPath + "/pause":                 func(r *http.Request) (any, error) { return a.pause(r, true) },
 		"POST " + apiPath + "/resume":                func(r *http.Request) (any, error) { return a.pause(r, false) },
+		"POST " + apiPath + "/hold":                  a.hold,
+		"POST " + apiPath + "/release":               a.release,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			body, err := a.bounded(w, r, do)
@@ -158,6 +160,12 @@ func (a *api) change(stopping context.Context, r *http.Request, do func(*http.Re
 			if o.panicked != nil {
 				panic(o.panicked)
 			}
+			if o.err != nil && stopping.Err() != nil {
+				o.err = &UserError{
+					Status: http.StatusServiceUnavailable, Message: fmt.Sprintf("it is not known whether %s is done: chertd is stopping", command(r)),
+					Hint: "repeat the command once chertd runs again",
+				}
+			}
 			return o.body, o.err
 		case <-look.C:
 			if err := a.stalled(); err != nil {
@@ -204,7 +212,7 @@ func (a *api) reloadAll(r *http.Request) (any, error) {
 	if err == nil {
 		err = AllLive(packs)
 	}
-	return packList{packs}, err
+	return PackList{packs}, err
 }
 
 // NotLiveError says that not all that is on disk is live.
@@ -252,12 +260,17 @@ type notLiveBody struct {
 	Packs       []Pack              `json:"packs"`
 }
 
-// listed makes the empty list one in JSON too.
-func listed(packs []Pack, err error) (any, error) {
+// ListOf makes the empty list one in JSON too.
+func ListOf(packs []Pack) PackList {
 	if packs == nil {
 		packs = []Pack{}
 	}
-	return packList{packs}, err
+	return PackList{packs}
+}
+
+// listed is the answer of a list of packs.
+func listed(packs []Pack, err error) (any, error) {
+	return ListOf(packs), err
 }
 
 func (a *api) pack(r *http.Request) (any, error) {

@@ -70,7 +70,7 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 
 // Packs lists the packs.
 func (c *Client) Packs(ctx context.Context) ([]Pack, error) {
-	var list packList
+	var list PackList
 	err := c.ask(ctx, http.MethodGet, "/packs", nil, &list)
 	return list.Packs, err
 }
@@ -82,7 +82,7 @@ func (c *Client) Pack(ctx context.Context, name string) (p Pack, err error) {
 
 // Reload has the rules folder read now, and lists the packs as they are then.
 func (c *Client) Reload(ctx context.Context) ([]Pack, error) {
-	var list packList
+	var list PackList
 	err := c.ask(ctx, http.MethodPost, "/reload", nil, &list)
 	return list.Packs, err
 }

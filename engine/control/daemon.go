@@ -26,6 +26,11 @@ type Daemon interface {
 	SetMode(ctx context.Context, pack, mode string, keepPending bool) (Pack, error)
 	// Pause stops all calls, or lets them go on, also across a restart.
 	Pause(ctx context.Context, on bool) error
+	// Hold keeps a chat unread for a time, whoever asks for a read. A hold in force
+	// that ends later stays.
+	Hold(ctx context.Context, in HoldRequest) (Held, error)
+	// Release ends the hold of a chat, whoever set it. Dropped reads do not return.
+	Release(ctx context.Context, in ReleaseRequest) (Released, error)
 }
 
 // UserError is a request that can't be done as asked.
@@ -54,7 +59,10 @@ type Status struct {
 	Calls    Calls     `json:"calls"`
 	Events   int64     `json:"events"`  // in the journal
 	Pending  int64     `json:"pending"` // not handled yet
-	Chats    int64     `json:"chats"`
+	// Missed counts, over all packs, the events that a pack has not run on because it
+	// was broken, failed or suspended, and which it has not made up for.
+	Missed int64 `json:"missed"`
+	Chats  int64 `json:"chats"`
 	// Actions counts actions by how far they have come: waiting, done, dead …
 	Actions     map[string]int64 `json:"actions"`
 	Quarantined int64            `json:"quarantined"`
@@ -154,8 +162,8 @@ func (b *Blocked) String() string {
 type Pack struct {
 	Name     string    `json:"name"`
 	Path     string    `json:"path"`
-	Version  string    `json:"version"` // live; "": none
-	Since    time.Time `json:"since"`   // live since
+	Version  string    `json:"version"`        // live; "": none
+	Since    time.Time `json:"since,omitzero"` // live since; zero: no version is
 	Mode     string    `json:"mode"`
 	ModeBy   string    `json:"mode_by"`             // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
 	ModeHint string    `json:"mode_hint,omitempty"` // how it is taken back, if chertd set it
