@@ -37,6 +37,7 @@ type Generations struct {
 	folder   luabind.Diagnostics // what is wrong with the folder itself
 	ignored  []Ignored           // what is no pack by its name
 	warned   map[Ignored]bool    // of those that were logged
+	inVain   map[string]string   // grants that the pack does not ask for, as logged last, by pack
 	ignoring ignoring            // .chertignore, by which they are none
 	drops    []drop              // of this turn, to be begun when the set is swapped
 	said     string              // complaint about the folder that was logged last
@@ -111,7 +112,7 @@ func NewGenerations(c GenerationsConfig) *Generations {
 		c.Settle = defaultSettle
 	}
 	return &Generations{
-		c: c, options: c.Options, packs: map[string]*standing{}, warned: map[Ignored]bool{},
+		c: c, options: c.Options, packs: map[string]*standing{}, warned: map[Ignored]bool{}, inVain: map[string]string{},
 		turn: make(chan struct{}, 1), slots: make(chan struct{}, gateSlots),
 	}
 }
