@@ -199,7 +199,7 @@ func (g *Generations) clash(ctx context.Context, s *standing, all []*builder) er
 // the operator's word as it is now.
 func (g *Generations) fallBack(ctx context.Context, s *standing) error {
 	switch {
-	case s.insteadOf != "":
+	case s.insteadOf != "" && s.live != nil:
 		return g.recall(ctx, s, s.insteadOf)
 	case s.live != nil:
 		return g.recall(ctx, s, s.live.Version)
