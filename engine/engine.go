@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -290,7 +291,7 @@ func (e *Engine) Apply(ctx context.Context, id string, in chat.Input) error {
 type Operated struct {
 	Was      chat.Hold // that was in force before; zero: none
 	Hold     chat.Hold // that is in force now; zero: none
-	Dropped  int       // waiting reads
+	Dropped  int       // waiting reads, without those on the wire
 	InFlight bool      // a read call is on the wire, and can't be recalled
 }
 
@@ -302,12 +303,14 @@ func operated(was chat.Hold, now *chat.Chat, actions []chat.Action, at time.Time
 	if now.Hold.Active(at) {
 		o.Hold = now.Hold
 	}
+	o.InFlight = now.Flight != nil && now.Flight.Kind == chat.Read
 	for i := range actions {
-		if a := &actions[i]; a.Kind == chat.Read && a.Status == chat.Dropped {
+		a := &actions[i]
+		out := o.InFlight && slices.ContainsFunc(now.Flight.Recalled, func(b chat.Action) bool { return a.ID == b.ID })
+		if a.Kind == chat.Read && a.Status == chat.Dropped && !out {
 			o.Dropped++
 		}
 	}
-	o.InFlight = now.Flight != nil && now.Flight.Kind == chat.Read
 	return o
 }
 

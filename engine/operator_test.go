@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chertd/engine/control"
+	"chertd/rules/chat"
 )
 
 // An operator's hold drops the reads that wait, never shortens a hold in force,
@@ -116,4 +117,22 @@ func TestStatusCountsMissedEvents(t *testing.T) {
 	c.write("broken.lua", "chert.on(\"message.received\", function(ev) log.info(\"x\") end)\n")
 	c.reload()
 	c.wait("the pack has made up for them", func() bool { return missed() == 0 })
+}
+
+// A read that is on its way is no read that was dropped, and is told of.
+func TestHoldTellsOfReadInFlight(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "read.lua", readAll)
+	on, release := make(chan string, 1), make(chan struct{})
+	c.mu.Lock()
+	c.answer = func(call chat.Call) error { on <- call.Chat; <-release; return nil }
+	c.mu.Unlock()
+	c.message("c1", "e1", "hello")
+	<-on
+	h, err := c.m.Hold(ctx, control.HoldRequest{Chat: "c1"})
+	close(release)
+	if err != nil || !h.InFlight || h.DroppedReads != 0 {
+		t.Errorf("%+v, %v, want a read in flight and none dropped", h, err)
+	}
+	c.settledAs("c1", "read done (veto_too_late)")
 }
