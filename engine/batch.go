@@ -279,6 +279,7 @@ func (b *batch) serve(ctx context.Context, r *request) {
 	}
 	var t store.Transition
 	var effects chat.Effects
+	before := c.Hold
 	if r.ready != nil {
 		effects = b.ready(ctx, c, in.(chat.Ready), now, &t)
 		if b.err != nil {
@@ -308,6 +309,9 @@ func (b *batch) serve(ctx context.Context, r *request) {
 				b.s.e.logSettled(a)
 				b.s.e.observe(Happening{Settled: a})
 			}
+		}
+		if r.told != nil {
+			r.told <- operated(before, t.Chat, effects.Actions, now)
 		}
 		if r.done != nil {
 			r.done <- nil

@@ -13,6 +13,8 @@ func (m *manager) callsStatus() control.Calls {
 	st := m.eng.Status()
 	c := control.Calls{State: control.CallsGoOut, LastConfirmed: st.Confirmed}
 	switch {
+	case st.Draining:
+		c.State = control.CallsDrain
 	case st.Paused:
 		c.State, c.Fix = control.CallsPaused, "chertd resume lets them go out"
 	case st.Stopped != nil:
@@ -31,6 +33,9 @@ func (m *manager) callsStatus() control.Calls {
 // may be several reasons at a time.
 func (m *manager) noCalls(st *Status) (why []string) {
 	stamp := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+	if st.Draining {
+		why = append(why, fmt.Sprintf("no further call is made: chertd is stopping, and %d in flight end", st.InFlight))
+	}
 	if st.Failing != "" {
 		why = append(why, "no call is made while the store fails: it could not be recorded")
 	}

@@ -101,9 +101,14 @@ const reportEvery = 15 * time.Second
 // (BenchmarkWholeWay) than with Go's default of 100.
 const GCPercent = 200
 
-// drainTime is how long requests that are under way may take to end when the
-// daemon stops.
-const drainTime = 10 * time.Second
+const (
+	// drainTime is how long commands that are under way may take to end when the
+	// daemon stops; the next start takes up what they have left. Calls in flight
+	// end meanwhile, each within its timeout.
+	drainTime = 3 * time.Second
+	// closeTime is how long other requests may then take to be answered.
+	closeTime = 2 * time.Second
+)
 
 // Run runs the daemon until ctx ends and then drains it. What it could not
 // finish is in the store and goes on at the next start.
@@ -176,7 +181,7 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, m *manager, servers []*s
 	engine, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopEngine()
 
-	var taking, handling sync.WaitGroup
+	var taking, handling, serving sync.WaitGroup
 	handling.Go(func() { eng.Run(engine) })
 	if err := startUnlessDamaged(ctx, m.store, m.gens.Start); err != nil {
 		stopSources(err)
@@ -186,7 +191,7 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, m *manager, servers []*s
 	taking.Go(func() { m.run(sources) })
 	taking.Go(func() { m.watchBlocking(sources) })
 	for _, s := range servers {
-		taking.Go(func() {
+		serving.Go(func() {
 			if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 				stopSources(fmt.Errorf("serve %s: %w", s.name, err))
 			}
@@ -229,13 +234,17 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, m *manager, servers []*s
 	}
 
 	<-sources.Done()
-	d.Log.Info("draining: calls in flight end, the rest waits in the store")
+	// Deliveries are answered 503 and probes and status are answered until the
+	// calls in flight have ended, so that nobody takes this for a crash.
 	eng.Drain()
-	d.shutDown(servers)
+	d.Log.Info("draining: calls in flight end, the rest waits in the store", "in_flight", eng.calls.InFlight())
+	m.commands.Stop(drainTime)
 	taking.Wait()
 	m.gens.Stop() // while there are shards to do what it has begun
 	stopEngine()
 	handling.Wait()
+	d.shutDown(servers)
+	serving.Wait()
 	if ctx.Err() != nil {
 		return nil // it was to stop
 	}
@@ -321,7 +330,7 @@ func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server
 		})
 		m.hook, m.conns = hook, conns
 	}
-	servers, err = d.listenControl(servers, &a, control.Handler(control.Config{Daemon: m, Health: m.health, Stalled: m.stalled}))
+	servers, err = d.listenControl(servers, &a, control.Handler(control.Config{Daemon: m, Health: m.health, Stalled: m.stalled, Commands: &m.commands}))
 	return servers, a, err
 }
 
@@ -338,9 +347,9 @@ func (e *SettingError) Unwrap() error { return e.Err }
 
 func listenError(key string, err error) error { return &SettingError{key, err} }
 
-// shutDown lets requests under way end and then closes the servers.
+// shutDown lets requests under way end, for a short time, and closes the servers.
 func (d Daemon) shutDown(servers []*server) {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	var all sync.WaitGroup
 	for _, s := range servers {

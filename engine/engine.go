@@ -9,21 +9,22 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"chertd/engine/dispatch"
+	"chertd/engine/source"
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
 )
 
 // ErrDraining is returned by Ingest once the engine has been told to stop.
-var ErrDraining = errors.New("draining: no more events are taken in")
+var ErrDraining = source.ErrDraining
 
 // defaultShards keeps a slow handler from holding up more than a quarter of the
 // chats, and two cores busy while batches wait for the disk.
@@ -87,6 +88,8 @@ type Engine struct {
 
 	swapped   chan struct{} // signalled when the rules are others
 	draining  atomic.Bool
+	drained   chan struct{} // closed when it drains
+	drainOnce sync.Once
 	packLocks sync.Map // pack → *sync.Mutex, see lockPacks
 	failing   atomic.Pointer[string]
 	misses    *misses
@@ -112,6 +115,7 @@ func New(c Config) *Engine {
 		callsDue:  dispatch.NewQueue(c.Store, 0),
 		timersDue: dispatch.NewAgenda(c.Store.TimersDue, 0),
 		swapped:   make(chan struct{}, 1),
+		drained:   make(chan struct{}),
 	}
 	e.callHealth.log, e.callHealth.gov, e.callHealth.base = c.Log, e.gov, c.BaseURL
 	e.misses = newMisses(e)
@@ -134,10 +138,12 @@ func New(c Config) *Engine {
 	return e
 }
 
-// Run handles events and makes calls until ctx ends. Then it drains: it takes
-// no more events in, lets the calls in flight end, keeps their answers, and
-// returns. What is left stays pending in the store.
+// Run handles events and makes calls until ctx ends. Then it drains, if it does
+// not yet, and returns when the calls in flight have ended and their answers are
+// kept. What is left stays pending in the store.
 func (e *Engine) Run(ctx context.Context) {
+	working, stopWork := context.WithCancel(ctx)
+	defer stopWork()
 	stop, stopShards := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopShards()
 	e.misses.load(ctx) // they run before anything newer
@@ -145,20 +151,29 @@ func (e *Engine) Run(ctx context.Context) {
 	for _, s := range e.shards {
 		shards.Go(func() { s.run(stop) })
 	}
-	others.Go(func() { e.calls.Run(ctx) })
-	others.Go(func() { e.runTimers(ctx) })
-	others.Go(func() { e.runSchedules(ctx) })
-	others.Go(func() { e.misses.run(ctx) })
-	others.Go(func() { e.watchHeap(ctx, pressureEvery, heapCeiling) })
-	<-ctx.Done()
-	e.draining.Store(true)
+	others.Go(func() { e.calls.Run(working) })
+	others.Go(func() { e.runTimers(working) })
+	others.Go(func() { e.runSchedules(working) })
+	others.Go(func() { e.misses.run(working) })
+	others.Go(func() { e.watchHeap(working, pressureEvery, heapCeiling) })
+	select {
+	case <-ctx.Done():
+	case <-e.drained:
+	}
+	e.Drain()
+	stopWork()
 	others.Wait() // calls in flight need their shards
+	<-ctx.Done()  // so do commands
 	stopShards()
 	shards.Wait()
 }
 
-// Drain stops taking events in; Run ends it once its context does.
-func (e *Engine) Drain() { e.draining.Store(true) }
+// Drain takes no more events in, handles none and begins no call. Commands are
+// carried out until Run's context ends.
+func (e *Engine) Drain() {
+	e.draining.Store(true)
+	e.drainOnce.Do(func() { close(e.drained) })
+}
 
 // Swap makes a rule set the one that events are run by from the next event on.
 // Until the first Swap events are taken in and wait.
@@ -199,6 +214,7 @@ func (e *Engine) Pause(on bool) { e.calls.Pause(on) }
 // Status is how the engine stands.
 type Status struct {
 	Draining  bool
+	InFlight  int    // calls on the wire
 	Rules     bool   // there is a rule set to run events by
 	Failing   string // what the store said when it last failed; "": it works
 	Paused    bool
@@ -215,6 +231,7 @@ type Status struct {
 func (e *Engine) Status() Status {
 	st := Status{
 		Draining: e.draining.Load(),
+		InFlight: e.calls.InFlight(),
 		Rules:    e.rules.Load() != nil,
 		Paused:   e.calls.Paused(),
 		Stopped:  e.gov.Stopped(),
@@ -273,6 +290,50 @@ func (e *Engine) apply(ctx context.Context, r request) error {
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("change chat %q: %w", id, ctx.Err())
+	}
+}
+
+// Operated is what an operator's hold or release of a chat did.
+type Operated struct {
+	Was      chat.Hold // that was in force before; zero: none
+	Hold     chat.Hold // that is in force now; zero: none
+	Dropped  int       // waiting reads, without those on the wire
+	InFlight bool      // a read call is on the wire, and can't be recalled
+}
+
+// operated compares a chat before and after an operator's hold or release.
+func operated(was chat.Hold, now *chat.Chat, actions []chat.Action, at time.Time) (o Operated) {
+	if was.Active(at) {
+		o.Was = was
+	}
+	if now.Hold.Active(at) {
+		o.Hold = now.Hold
+	}
+	o.InFlight = now.Flight != nil && now.Flight.Kind == chat.Read
+	for i := range actions {
+		a := &actions[i]
+		out := o.InFlight && slices.ContainsFunc(now.Flight.Recalled, func(b chat.Action) bool { return a.ID == b.ID })
+		if a.Kind == chat.Read && a.Status == chat.Dropped && !out {
+			o.Dropped++
+		}
+	}
+	return o
+}
+
+// Operate holds or releases a chat, and returns when that is durable.
+func (e *Engine) Operate(ctx context.Context, id string, in chat.Operate) (Operated, error) {
+	told, done := make(chan Operated, 1), make(chan error, 1)
+	if err := e.shardOf(id).post(ctx, request{chat: id, input: in, done: done, told: told}); err != nil {
+		return Operated{}, err
+	}
+	select {
+	case err := <-done:
+		if err != nil {
+			return Operated{}, err
+		}
+		return <-told, nil
+	case <-ctx.Done():
+		return Operated{}, fmt.Errorf("hold or release chat %q: %w", id, ctx.Err())
 	}
 }
 

@@ -42,6 +42,7 @@ type manager struct {
 	trouble  chan struct{} // signalled when there is one
 
 	blocking blocking
+	commands control.Commands // those under way
 }
 
 // troubleRetry is how long a pack that could not be helped waits for the next try.

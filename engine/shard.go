@@ -76,6 +76,7 @@ type request struct {
 	ready chan readyReply // if set, input is chat.Ready; has room for the reply
 	// dropped, if set, is what the input dropped, once done was told.
 	dropped *rules.Dropped
+	told    chan Operated // if set, input is chat.Operate, done is set; gets what it did before done its end; has room for it
 }
 
 type readyReply struct {

@@ -33,7 +33,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 		unknown = m.noAnswer(err)
 	}
 	st := control.Status{
-		Version: m.version, Since: m.since, Ready: len(h.NotReady) == 0,
+		Version: m.version, Since: m.since, Draining: m.eng.draining.Load(), InFlight: m.eng.calls.InFlight(), Ready: len(h.NotReady) == 0,
 		NotReady: h.NotReady, NoCalls: h.NoCalls, Blocked: h.Blocked, Notes: h.Notes, Paused: m.eng.calls.Paused(), Calls: m.callsStatus(),
 		Events: stats.Events, Pending: stats.Pending, Chats: stats.Chats,
 		Quarantined: stats.Quarantined, Bytes: stats.Bytes, Actions: map[string]int64{},
@@ -41,6 +41,9 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	}
 	for status, n := range stats.Actions {
 		st.Actions[string(status)] = n
+	}
+	for _, by := range m.eng.misses.counts() {
+		st.Missed += by.Events
 	}
 	st.Webhook = m.webhook()
 	for _, i := range m.gens.Ignored() {
@@ -172,7 +175,7 @@ func (m *manager) health() control.Health {
 	st := m.eng.Status()
 	var h control.Health
 	if st.Draining {
-		h.NotReady = append(h.NotReady, "draining")
+		h.NotReady = append(h.NotReady, "draining: chertd is stopping")
 	}
 	if st.Failing != "" {
 		h.NotReady = append(h.NotReady, storeFails(m.eng.c.Store, st.Failing))

@@ -63,7 +63,7 @@ func TestExamplesDoWhatTheySay(t *testing.T) {
 func TestExamplesLoadForAnOperator(t *testing.T) {
 	t.Parallel()
 	_, diags := rules.Load(".", rules.Options{Packs: map[string]rules.PackOptions{}}, nil)
-	if !strings.Contains(diags.Error(), `pack "typing-bot" needs "typing"`) {
+	if !strings.Contains(diags.Error(), `chert.typing needs the permission "typing", which chertd.yaml does not grant to pack "typing-bot"`) {
 		t.Errorf("typing-bot is loaded without leave: %v", diags)
 	}
 	granted := rules.Options{Packs: map[string]rules.PackOptions{"typing-bot": {Grant: []string{"typing", "react", "send"}}}}

@@ -33,9 +33,46 @@ type Program struct {
 	// that it may read others: it hands config on, or indexes it by an expression.
 	Settings   []string
 	AnySetting bool
+	// Granted are the places that name a function of chert which needs a
+	// permission, in their order. Those that reach it in another way are refused
+	// when they are called.
+	Granted []GrantedUse
 
 	text  string // Source as it is parsed: no byte-order mark, no shebang
 	proto *lua.FunctionProto
+}
+
+// GrantedUse is a place that names a function which needs a permission.
+type GrantedUse struct {
+	Item      *Item
+	Line, Col int
+}
+
+// grantedUses finds chert.NAME and chert["NAME"] among tokens. A file that calls
+// something of its own chert is left to checks.
+func grantedUses(tokens []token) (uses []GrantedUse) {
+	for i, t := range tokens {
+		if t.Type != parse.TIdent || t.Str != "chert" {
+			continue
+		}
+		if i > 0 && (tokens[i-1].Type == '.' || tokens[i-1].Type == ':') {
+			continue // a field of something else
+		}
+		if own := i > 0 && tokens[i-1].Type == parse.TLocal; own {
+			return nil
+		}
+		name := ""
+		switch {
+		case i+2 < len(tokens) && (tokens[i+1].Type == '.' || tokens[i+1].Type == ':') && tokens[i+2].Type == parse.TIdent:
+			name = tokens[i+2].Str
+		case i+3 < len(tokens) && tokens[i+1].Type == '[' && tokens[i+2].Type == parse.TString && tokens[i+3].Type == ']':
+			name = tokens[i+2].Str
+		}
+		if it := item("chert." + name); it != nil && it.Grant != "" {
+			uses = append(uses, GrantedUse{it, t.Pos.Line, t.Pos.Column})
+		}
+	}
+	return uses
 }
 
 // Compile parses and compiles a file. Its error is a Diagnostics, with line
@@ -57,6 +94,7 @@ func Compile(file string, src []byte) (*Program, error) {
 	p.UsesVeto, p.UsesRead = MayVeto(src), usesRead(tokens)
 	p.UsesHold = p.UsesVeto && MayHold(src)
 	p.Settings, p.AnySetting = settingsRead(tokens)
+	p.Granted = grantedUses(tokens)
 	if err := checkNesting(file, tokens); err != nil {
 		return nil, err
 	}

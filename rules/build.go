@@ -26,6 +26,8 @@ type builder struct {
 
 	manifestBroken bool // pack.yaml says what it must not, or nothing that can be understood
 	empty          bool // it loads, and has no rules
+
+	lacks []string // permissions that its code or its pack.yaml needs and that it does not have
 }
 
 // packName is what a pack may be called: it stands in records and commands, and
@@ -66,17 +68,8 @@ func build(src source, o Options) *builder {
 
 // settle works out what the operator has a say in: settings, grants, limits.
 func (b *builder) settle() {
-	p, m := b.pack, &b.pack.Manifest
-	p.Grants = sortedSet(slices.Clone(b.mine.Grant))
-	if b.opts.grantNeeds {
-		p.Grants = sortedSet(slices.Clone(m.Permissions))
-	}
-	for _, need := range m.Permissions {
-		if !slices.Contains(p.Grants, need) {
-			b.fail(b.manifestPath(), fmt.Sprintf("grant it in chertd.yaml: rules: {packs: {%s: {grant: [%s]}}}", p.Name, strings.Join(m.Permissions, ", ")),
-				"pack %q needs %q, which the operator has not granted", p.Name, need)
-		}
-	}
+	p := b.pack
+	b.permit()
 	p.config = luabind.Config{
 		Settings: b.settings(),
 		Zone:     b.opts.Zone,
@@ -197,6 +190,7 @@ func (b *builder) load() {
 	p.config.Data = loadData(b.parseData())
 	p.config.Lib = map[string]*luabind.Program{}
 	reads := false
+	var programs []*luabind.Program
 	for _, f := range p.Files {
 		if f.Kind != RuleFile && f.Kind != LibFile {
 			continue
@@ -210,6 +204,7 @@ func (b *builder) load() {
 			p.digests = map[string]string{}
 		}
 		p.digests[f.Name] = prog.Digest()
+		programs = append(programs, prog)
 		p.CanVeto, p.CanHold = p.CanVeto || prog.UsesVeto, p.CanHold || prog.UsesHold
 		p.onlyVetoes, reads = p.onlyVetoes || prog.UsesVeto, reads || prog.UsesRead
 		if f.Kind == RuleFile {
@@ -226,6 +221,7 @@ func (b *builder) load() {
 	case FailOpen:
 		p.CanVeto, p.CanHold = false, false
 	}
+	b.checkPermissions(programs)
 	if b.diags.Errors() {
 		return
 	}

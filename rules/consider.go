@@ -16,6 +16,7 @@ import (
 // consider decides whether a pack's files go live as they are.
 func (g *Generations) consider(ctx context.Context, s *standing, b *builder, waited bool) error {
 	version, key := b.pack.Version, b.key()
+	g.warnInVain(b)
 	if s.edit != version || s.gone || s.unread {
 		s.diags, s.notLive = nil, ""
 	}
@@ -89,11 +90,7 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 	s.editVeto, s.empty = s.mayVeto(b), b.empty
 	v := &verdict{key: key, diags: b.diags, veto: s.editVeto, empty: s.empty}
 	if b.diags.Errors() {
-		why := "it does not load"
-		if b.empty {
-			why = "it has no rules"
-		}
-		v.why = why
+		v.why = b.whyRefused()
 		return g.refuse(ctx, s, v)
 	}
 	v.pack = b.pack
@@ -245,6 +242,8 @@ func (g *Generations) clash(ctx context.Context, s *standing, all []*builder) er
 // the operator's word as it is now.
 func (g *Generations) fallBack(ctx context.Context, s *standing) error {
 	switch {
+	case s.insteadOf != "" && s.live != nil:
+		return g.recall(ctx, s, s.insteadOf)
 	case s.live != nil:
 		return g.recall(ctx, s, s.live.Version)
 	case s.state.Live != "":
@@ -257,7 +256,7 @@ func (g *Generations) fallBack(ctx context.Context, s *standing) error {
 // under the operator's word as it is now. If that is not possible a version that
 // is live stays as it is, but not with grants that the operator has taken back.
 func (g *Generations) recall(ctx context.Context, s *standing, version string) error {
-	if s.live != nil && s.live.Version == version && s.word == g.word {
+	if s.live != nil && (s.live.Version == version || s.insteadOf == version) && s.word == g.word {
 		return nil
 	}
 	b, since, err := g.source(ctx, s, version)
@@ -282,6 +281,11 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 		return err
 	default:
 		s.lastVeto = b.mayVeto()
+	}
+	if b != nil && len(b.lacks) > 0 {
+		if done, err := g.needLess(ctx, s, b, version); done || err != nil {
+			return err
+		}
 	}
 	news := s.lost != err.Error()
 	s.lost = err.Error()
@@ -316,8 +320,9 @@ func (g *Generations) granted(p *Pack) bool {
 
 // take makes a verdict's pack the live one, without keeping that.
 func (s *standing) take(v *verdict, word int) {
-	s.live, s.word, s.lost, s.diags, s.warnings = v.pack, word, "", v.diags, v.diags
+	s.live, s.word, s.lost, s.insteadOf, s.diags, s.warnings = v.pack, word, "", "", v.diags, v.diags
 	s.lastVeto = v.pack.CanVeto
+	delete(s.back, v.pack.Version)
 	if s.edit == v.pack.Version {
 		s.notLive, s.said = "", ""
 	}

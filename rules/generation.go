@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -21,6 +22,7 @@ type standing struct {
 	diags     luabind.Diagnostics // what is wrong with them, or what they are warned of
 	warnings  luabind.Diagnostics // of the live version
 	lost      string              // why the version that ought to be live can't be had
+	insteadOf string              // the version that ought to be live, and needs more than is granted; live needs less
 	editVeto  bool                // the files as they are now may veto, or nobody can know
 	unwritten string              // version of the files that were there at the start, never live, and empty
 	lastVeto  bool                // so may the version that was live last
@@ -74,6 +76,19 @@ func (s *standing) whyNone() string {
 		return "it could not be looked at"
 	}
 	return s.notLive
+}
+
+// whyNotLive says why the files as they are now are not live, and which version is
+// if it is not the one that ought to be; "": they are.
+func (s *standing) whyNotLive() string {
+	if s.insteadOf == "" || s.live == nil {
+		return s.notLive
+	}
+	instead := fmt.Sprintf("version %s is live instead of %s, which was and needs more", s.live.ShortVersion(), shorten(s.insteadOf))
+	if s.notLive == "" {
+		return instead
+	}
+	return s.notLive + "; " + instead
 }
 
 // problems are what is wrong with the pack's files, and with what ought to be live.

@@ -43,7 +43,8 @@ type Generations struct {
 	said     string                          // complaint about the folder that was logged last
 	// saidUnread says that by that the folder could not be read.
 	saidUnread bool
-	unfit      string // complaint about the operator's file that was logged last
+	unfit      string            // complaint about the operator's file that was logged last
+	inVain     map[string]string // grants that the pack does not ask for, as logged last, by pack
 
 	starting bool      // Start has not ended
 	started  time.Time // set by Start
@@ -116,7 +117,7 @@ func NewGenerations(c GenerationsConfig) *Generations {
 		c.Settle = defaultSettle
 	}
 	return &Generations{
-		c: c, options: c.Options, packs: map[string]*standing{}, warned: map[Ignored]bool{},
+		c: c, options: c.Options, packs: map[string]*standing{}, warned: map[Ignored]bool{}, inVain: map[string]string{},
 		turn: make(chan struct{}, 1), slots: make(chan struct{}, gateSlots),
 	}
 }

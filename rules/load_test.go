@@ -121,7 +121,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"broken data", map[string]string{"vip/x.lua": rule, "vip/data/v.yaml": "a: [\n"}, Options{}, []string{"DIR/vip/data/v.yaml:1"}},
 		{"permissions that are not granted", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "permissions: [typing, send]"},
 			Options{Packs: map[string]PackOptions{"vip": {Grant: []string{"typing"}}}},
-			[]string{"pack \"vip\" needs \"send\", which the operator has not granted\n  hint: grant it in chertd.yaml: rules: {packs: {vip: {grant: [typing, send]}}}"}},
+			[]string{"vip/pack.yaml:1:23: error: pack \"vip\" asks for the permission \"send\", which chertd.yaml does not grant [CH056]\n  hint: add to chertd.yaml: rules: {packs: {vip: {grant: [send, typing]}}}"}},
 		{"a setting of another type", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "config: {digits: 6}"},
 			Options{Packs: map[string]PackOptions{"vip": {Config: map[string]any{"digits": "six"}}}},
 			[]string{`setting digits of pack "vip": expected a number, got a string [CF009]`}},

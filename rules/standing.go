@@ -105,7 +105,7 @@ func (g *Generations) standing(s *standing) PackStanding {
 	mode, by := g.mode(s)
 	p := PackStanding{
 		Name: s.state.Pack, Path: s.path, Since: s.since, Mode: mode, ModeBy: by,
-		Pinned: s.state.Pinned != "", Gone: s.gone, NotLive: s.notLive, Edit: s.edit, Diagnostics: s.problems(), Change: s.change,
+		Pinned: s.state.Pinned != "", Gone: s.gone, NotLive: s.whyNotLive(), Edit: s.edit, Diagnostics: s.problems(), Change: s.change,
 	}
 	if p.Unread = s.unread; p.Unread {
 		p.Diagnostics = append(slices.Clone(g.folder), p.Diagnostics...)

@@ -9,7 +9,7 @@ import (
 	"chertd/luabind"
 )
 
-// at is a moment of the local zone, in which lists show times.
+// at is a moment of the local zone, in which lists show times. TestMain makes it UTC.
 func at(hour, minute int) time.Time { return time.Date(2026, 1, 5, hour, minute, 0, 0, time.Local) }
 
 func printed(t *testing.T, print func(*strings.Builder) error) string {
@@ -53,32 +53,32 @@ func TestPrintPacks(t *testing.T) {
 			}, SuspendedHint: "chertd eval EVENT.json"},
 	}
 	compare(t, printed(t, func(b *strings.Builder) error { return printPacks(b, packs) }), `
-PACK                 VERSION   LIVE SINCE        MODE    RULES    EVENTS  FAILED
-codes                3f786850  2026-01-05 12:00  live        3    12,345       4
+PACK                VERSION   LIVE SINCE         MODE    RULES    EVENTS  FAILED
+codes               3f786850  2026-01-05 12:00Z  live        3    12,345       4
 a-name-of-25-characters-ok
-                     89e6c98d  2026-01-05 09:05  shadow      1         0       0
+                    89e6c98d  2026-01-05 09:05Z  shadow      1         0       0
   mode shadow: more than 300 reads in 10m
     hint: chertd mode it live takes it back
   pinned by a rollback
-new                  none      -                 -           0         0       0
+new                 none      -                  -           0         0       0
   mode live: by pack.yaml
   NOT LIVE as its files are now: it does not load
     rules/new.lua:3:5: error: ')' expected [CH001]
       hint: close it
     rules/new/pack.yaml: warning: it has no description
-vip                  2b66fd26  2026-01-05 00:00  off         2         0       0
+vip                 2b66fd26  2026-01-05 00:00Z  off         2         0       0
   mode off: by command
-  rule "hold" is suspended until 2026-01-05 13:01
+  rule "hold" is suspended until 2026-01-05 13:01Z
     it fails
-  rule "night" is suspended for events without a chat until 2026-01-05 13:02
+  rule "night" is suspended for events without a chat until 2026-01-05 13:02Z
     it fails
-  rule "sort" is suspended in chat c1 until 2026-01-05 13:03
+  rule "sort" is suspended in chat c1 until 2026-01-05 13:03Z
     it fails
   rule "sort" is suspended in chat c2: the next event tries it again
     it fails
-  rule "sort" is suspended in chat c3 until 2026-01-05 13:04
+  rule "sort" is suspended in chat c3 until 2026-01-05 13:04Z
     it fails
-  every rule is suspended until 2026-01-05 13:05
+  every rule is suspended until 2026-01-05 13:05Z
     it took too much
   rule "sort" is suspended in 1 more chat
     hint: chertd eval EVENT.json
@@ -100,22 +100,22 @@ func TestPrintPackThatBlocksReads(t *testing.T) {
 			{Name: "codes", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", ModeBy: "default", Rules: 3, Events: 2, Failures: 1, Missed: 1},
 		})
 	}), `
-PACK   VERSION   LIVE SINCE        MODE    RULES    EVENTS  FAILED
-vip    none      -                 -           0         0       0
-  BLOCKS READS since 2026-01-05 11:20
+PACK   VERSION   LIVE SINCE         MODE    RULES    EVENTS  FAILED
+vip    none      -                  -           0         0       0
+  BLOCKS READS since 2026-01-05 11:20Z
     no version of it is live: it does not load
     1,234 events missed, 1 read blocked
     hint: chertd check rules/vip.lua shows what is wrong
     hint: chertd mode vip off lets reads go without it
-codes  3f786850  2026-01-05 12:00  live        3         2       1
+codes  3f786850  2026-01-05 12:00Z  live        3         2       1
   1 event missed in the last hour
     hint: an edit of it that is live runs them, or chertd rollback codes
 `)
 	s := control.Status{Version: "v1.2.0", Since: at(8, 0), Ready: true, Blocked: []control.Blocked{blocked}, Packs: 2}
 	got := printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) })
 	compare(t, got[:strings.Index(got, "  events")], `
-chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00
-  BLOCKED  pack vip blocks reads since 2026-01-05 11:20
+chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00Z
+  BLOCKED  pack vip blocks reads since 2026-01-05 11:20Z
            no version of it is live: it does not load
            1,234 events missed, 1 read blocked
              hint: chertd check rules/vip.lua shows what is wrong
@@ -134,15 +134,15 @@ func TestPrintPack(t *testing.T) {
 		},
 	}
 	compare(t, printed(t, func(b *strings.Builder) error { return printPack(b, p) }), `
-PACK   VERSION   LIVE SINCE        MODE    RULES    EVENTS  FAILED
-codes  3f786850  2026-01-05 12:00  live        3     1,000       4
+PACK   VERSION   LIVE SINCE         MODE    RULES    EVENTS  FAILED
+codes  3f786850  2026-01-05 12:00Z  live        3     1,000       4
   files: rules/codes.lua
 
 Versions that were live, the last one first:
-  VERSION   FIRST LIVE        LAST LIVE           EVENTS  FAILED
-  3f786850  2026-01-05 08:00  2026-01-05 12:00     1,000       4  live
-  89e6c98d  2026-01-05 11:00  2026-01-05 11:00        50      40  rolled back
-  2b66      2026-01-05 07:00  2026-01-05 07:00         0       0
+  VERSION   FIRST LIVE         LAST LIVE            EVENTS  FAILED
+  3f786850  2026-01-05 08:00Z  2026-01-05 12:00Z     1,000       4  live
+  89e6c98d  2026-01-05 11:00Z  2026-01-05 11:00Z        50      40  rolled back
+  2b66      2026-01-05 07:00Z  2026-01-05 07:00Z         0       0
 `)
 }
 
@@ -153,7 +153,7 @@ func TestPrintStatus(t *testing.T) {
 		Actions: map[string]int64{"done": 1000, "waiting": 12, "dead": 1, "dropped": 0, "new kind": 2},
 	}
 	compare(t, printed(t, func(b *strings.Builder) error { return printStatus(b, fine, at(12, 34)) }), `
-chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00
+chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00Z
   events   taken in; 1,234,567 in all, 3 not handled yet, 0 in quarantine
   calls    going out; none confirmed since the start
   actions  12 waiting, 1 dead, 1,000 done, 2 new kind
@@ -168,7 +168,7 @@ chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00
 		Webhook: &control.Webhook{Unavailable: 2, Refused: map[string]int64{"wrong signature": 1200, "another path": 4}},
 	}
 	compare(t, printed(t, func(b *strings.Builder) error { return printStatus(b, broken, at(12, 34)) }), `
-chertd v1.2.0, up 0s, since 2026-01-05 12:34
+chertd v1.2.0, up 0s, since 2026-01-05 12:34Z
   events   NOT READY; 0 in all, 0 not handled yet, 2 in quarantine
            not ready: the store fails: disk full
   webhook  REFUSED 4: another path (see the log)
@@ -197,8 +197,8 @@ func TestPrintStatusWithHolds(t *testing.T) {
 	}
 	compare(t, holds(), `
   holds    1,234 chats are held; reads of a held chat are dropped
-           7d1b2c9e until 2026-01-05 13:31, by vip/hold: asked for quiet
-           c0ffee11 until 2026-01-05 13:00, by operator
+           7d1b2c9e until 2026-01-05 13:31Z, by vip/hold: asked for quiet
+           c0ffee11 until 2026-01-05 13:00Z, by operator
            and 1,232 more, whose holds end before these
 `)
 	s.Holds.Total = control.CountedHolds
@@ -208,7 +208,7 @@ func TestPrintStatusWithHolds(t *testing.T) {
 	s.Holds.Total, s.Holds.First = 1, s.Holds.First[:1]
 	compare(t, holds(), `
   holds    1 chat is held; reads of a held chat are dropped
-           7d1b2c9e until 2026-01-05 13:31, by vip/hold: asked for quiet
+           7d1b2c9e until 2026-01-05 13:31Z, by vip/hold: asked for quiet
 `)
 }
 
@@ -223,8 +223,8 @@ func TestPrintStatusWithPostponedChats(t *testing.T) {
 	}
 	compare(t, waits(), `
   waits    1,234 chats are postponed; reads of a postponed chat wait
-           7d1b2c9e until 2026-01-05 13:31, by night/wait: closed
-           c0ffee11 until 2026-01-05 13:00, by lunch/wait
+           7d1b2c9e until 2026-01-05 13:31Z, by night/wait: closed
+           c0ffee11 until 2026-01-05 13:00Z, by lunch/wait
            and 1,232 more, which wait no longer than these
 `)
 }
@@ -235,7 +235,7 @@ func TestPrintWithoutTheStore(t *testing.T) {
 	const unknown = "the store does not answer (a write has not ended after 4s)"
 	s := control.Status{Version: "v1.2.0", Since: at(8, 0), NotReady: []string{"the store fails"}, NoCalls: []string{"the store fails"}, Unknown: unknown}
 	compare(t, printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) }), `
-chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00
+chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00Z
   events   NOT READY; how many is not known
            the store does not answer (a write has not ended after 4s)
            not ready: the store fails
@@ -247,8 +247,8 @@ chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00
 `)
 	packs := []control.Pack{{Name: "codes", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", Rules: 3, Unknown: unknown}}
 	compare(t, printed(t, func(b *strings.Builder) error { return printPacks(b, packs) }), `
-PACK   VERSION   LIVE SINCE        MODE    RULES    EVENTS  FAILED
-codes  3f786850  2026-01-05 12:00  live        3         ?       ?
+PACK   VERSION   LIVE SINCE         MODE    RULES    EVENTS  FAILED
+codes  3f786850  2026-01-05 12:00Z  live        3         ?       ?
   EVENTS and FAILED are not known
     the store does not answer (a write has not ended after 4s)
 `)

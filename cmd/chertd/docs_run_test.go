@@ -150,7 +150,7 @@ func TestSlipsOfDocuments(t *testing.T) {
 				t.Parallel()
 				code, message := m[1], m[2]
 				files := map[string]string{}
-				if !strings.Contains(message, "not granted") {
+				if !strings.Contains(message, "permission") {
 					files["pack.yaml"] = "permissions: [typing, react, send]\n"
 				}
 				// On one line: it is the line that fails.

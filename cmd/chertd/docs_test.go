@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -105,18 +106,13 @@ func loads(t *testing.T, lua, manifest string) bool {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	files := map[string]string{"snippet.lua": lua}
-	if manifest != "" {
-		files["pack.yaml"] = manifest
-	}
+	files := map[string]string{"snippet.lua": lua, "pack.yaml": cmp.Or(manifest, "permissions: [typing, react, send]\n")}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, diags := rules.Load(filepath.Dir(dir), rules.Options{Packs: map[string]rules.PackOptions{
-		"snippet": {Grant: []string{"typing", "react", "send"}},
-	}}, nil)
+	_, diags := rules.LoadPaths([]string{dir}, rules.Options{}, nil)
 	if diags.Errors() && !strings.Contains(lua, "-- wrong:") {
 		t.Error(diags)
 	}

@@ -49,9 +49,12 @@ func newLogger(w io.Writer, c LogConfig) (*slog.Logger, *logSettings) {
 	return slog.New(&textHandler{w: w, mu: &sync.Mutex{}, settings: settings}), settings
 }
 
+// logTime is a record's time, with the offset of its zone.
+const logTime = "2006-01-02 15:04:05.000Z07:00"
+
 // textHandler writes a record as a line that people read:
 //
-//	2026-01-05 12:00:00.000 INFO  rules are live  dir=./rules packs=2
+//	2026-01-05 12:00:00.000Z INFO  rules are live  dir=./rules packs=2
 //
 // A value of several lines follows on lines of its own.
 type textHandler struct {
@@ -73,9 +76,9 @@ func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 	var line, below bytes.Buffer
 	at := r.Time
 	if at.IsZero() {
-		line.WriteString(strings.Repeat(" ", len(time.DateTime)+4))
+		line.WriteString(strings.Repeat(" ", len(time.DateTime)+len(".000Z")))
 	} else {
-		line.WriteString(at.Format("2006-01-02 15:04:05.000"))
+		line.WriteString(at.Format(logTime))
 	}
 	fmt.Fprintf(&line, " %-5s %s ", r.Level, printable(r.Message))
 	line.Write(h.attrs)

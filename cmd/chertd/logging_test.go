@@ -17,14 +17,14 @@ func TestTextLogReadsAsALine(t *testing.T) {
 		log  func(*slog.Logger)
 		want string
 	}{
-		{"keys and values", func(l *slog.Logger) { l.Info("rules are live", "dir", "./rules", "packs", 2) }, "2026-01-05 12:00:00.001 INFO  rules are live  dir=./rules packs=2\n"},
-		{"quotes where they are needed", func(l *slog.Logger) { l.Warn("x", "a", "b c", "d", "") }, "2026-01-05 12:00:00.001 WARN  x  a=\"b c\" d=\"\"\n"},
-		{"with and groups", func(l *slog.Logger) { l.With("a", 1).WithGroup("g").Error("x", "b", slog.GroupValue(slog.Int("c", 2))) }, "2026-01-05 12:00:00.001 ERROR x  a=1 g.b.c=2\n"},
-		{"several lines below", func(l *slog.Logger) { l.Error("did not load", "err", errors.New("one\ntwo"), "n", 1) }, "2026-01-05 12:00:00.001 ERROR did not load  n=1\n    one\n    two\n"},
-		{"nothing that moves a terminal", func(l *slog.Logger) { l.Info("a\x1b[2Jb\n", "k", "\x1b") }, "2026-01-05 12:00:00.001 INFO  a\\x1b[2Jb\\n  k=\"\\x1b\"\n"},
+		{"keys and values", func(l *slog.Logger) { l.Info("rules are live", "dir", "./rules", "packs", 2) }, "2026-01-05 12:00:00.001Z INFO  rules are live  dir=./rules packs=2\n"},
+		{"quotes where they are needed", func(l *slog.Logger) { l.Warn("x", "a", "b c", "d", "") }, "2026-01-05 12:00:00.001Z WARN  x  a=\"b c\" d=\"\"\n"},
+		{"with and groups", func(l *slog.Logger) { l.With("a", 1).WithGroup("g").Error("x", "b", slog.GroupValue(slog.Int("c", 2))) }, "2026-01-05 12:00:00.001Z ERROR x  a=1 g.b.c=2\n"},
+		{"several lines below", func(l *slog.Logger) { l.Error("did not load", "err", errors.New("one\ntwo"), "n", 1) }, "2026-01-05 12:00:00.001Z ERROR did not load  n=1\n    one\n    two\n"},
+		{"nothing that moves a terminal", func(l *slog.Logger) { l.Info("a\x1b[2Jb\n", "k", "\x1b") }, "2026-01-05 12:00:00.001Z INFO  a\\x1b[2Jb\\n  k=\"\\x1b\"\n"},
 		{"levels", func(l *slog.Logger) { l.Debug("x") }, ""},
-		{"texts are hidden", func(l *slog.Logger) { l.Info("x", "text", "hello") }, "2026-01-05 12:00:00.001 INFO  x  text=[hidden]\n"},
-		{"in groups too", func(l *slog.Logger) { l.WithGroup("ev").With("text", "hello").Info("x") }, "2026-01-05 12:00:00.001 INFO  x  ev.text=[hidden]\n"},
+		{"texts are hidden", func(l *slog.Logger) { l.Info("x", "text", "hello") }, "2026-01-05 12:00:00.001Z INFO  x  text=[hidden]\n"},
+		{"in groups too", func(l *slog.Logger) { l.WithGroup("ev").With("text", "hello").Info("x") }, "2026-01-05 12:00:00.001Z INFO  x  ev.text=[hidden]\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

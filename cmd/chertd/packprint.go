@@ -12,11 +12,12 @@ import (
 	"chertd/engine/control"
 )
 
-// packRow is the layout of a pack's line: 80 columns with a name of maxName. A
-// longer one has a line of its own before it.
-const packRow = "%-*s  %-8s  %-16s  %-6s  %5s  %8s  %6s\n"
+// packRow is the layout of a pack's line, given the widths of its name and of a
+// time: 80 columns with a name of maxName and a time of UTC. A longer name has a
+// line of its own before it.
+const packRow = "%-*s  %-8s  %-*s  %-6s  %5s  %8s  %6s\n"
 
-const maxName = 19
+const maxName = 18
 
 // printPacks prints a line a pack, and under it what is out of the ordinary.
 func printPacks(w io.Writer, packs []control.Pack) error {
@@ -24,19 +25,24 @@ func printPacks(w io.Writer, packs []control.Pack) error {
 		_, err := fmt.Fprintln(w, "there are no packs")
 		return err
 	}
+	span := len("2026-01-05 12:00Z")
+	for _, p := range packs {
+		span = max(span, len(minute(p.Since)))
+	}
+	longest := maxName + len("2026-01-05 12:00Z") - span
 	width := len("PACK")
 	for _, p := range packs {
-		width = max(width, min(maxName, len(p.Name)))
+		width = max(width, min(longest, len(p.Name)))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, packRow, width, "PACK", "VERSION", "LIVE SINCE", "MODE", "RULES", "EVENTS", "FAILED")
+	fmt.Fprintf(&b, packRow, width, "PACK", "VERSION", span, "LIVE SINCE", "MODE", "RULES", "EVENTS", "FAILED")
 	for _, p := range packs {
 		name := p.Name
-		if len(name) > maxName {
+		if len(name) > longest {
 			b.WriteString(name + "\n")
 			name = ""
 		}
-		fmt.Fprintf(&b, packRow, width, name, shortVersion(p.Version), minute(p.Since), choose(p.Version != "", p.Mode, "-"),
+		fmt.Fprintf(&b, packRow, width, name, shortVersion(p.Version), span, minute(p.Since), choose(p.Version != "", p.Mode, "-"),
 			fmt.Sprint(p.Rules), choose(p.Unknown == "", thousands(p.Events), "?"), choose(p.Unknown == "", thousands(p.Failures), "?"))
 		for _, remark := range remarks(p) {
 			b.WriteString("  " + strings.ReplaceAll(remark, "\n", "\n  ") + "\n")
@@ -70,7 +76,7 @@ func printPack(w io.Writer, p control.Pack) error {
 		fmt.Fprintf(&b, "  files: %s\n", p.Path)
 	}
 	if len(p.Versions) > 0 {
-		const line = "  %-8s  %-16s  %-16s  %8s  %6s%s\n"
+		const line = "  %-8s  %-17s  %-17s  %8s  %6s%s\n"
 		fmt.Fprintf(&b, "\nVersions that were live, the last one first:\n"+line, "VERSION", "FIRST LIVE", "LAST LIVE", "EVENTS", "FAILED", "")
 		for _, v := range p.Versions {
 			note := ""

@@ -34,7 +34,7 @@ With PACK it shows that one, with the versions it can be rolled back to.`,
 					return err
 				}
 				if f.json {
-					return printJSON(cmd.OutOrStdout(), packs)
+					return printJSON(cmd.OutOrStdout(), control.ListOf(packs))
 				}
 				return showPacks(ctx, cmd, c, packs)
 			})

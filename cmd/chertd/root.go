@@ -53,7 +53,7 @@ Start with: chertd demo`,
 		newDemoCommand(), newRunCommand(), newCheckCommand(), newTestCommand(), newEvalCommand(), newNewCommand(),
 		newSimCommand(), newVersionCommand(),
 		newStatusCommand(), newPacksCommand(), newReloadCommand(), newRollbackCommand(),
-		newModeCommand(), newPauseCommand(), newResumeCommand(),
+		newModeCommand(), newPauseCommand(), newResumeCommand(), newHoldCommand(), newReleaseCommand(),
 	)
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.InitDefaultCompletionCmd()

@@ -72,7 +72,11 @@ func run(cmd *cobra.Command, file, events string) error {
 	ended := make(chan struct{})
 	defer close(ended)
 	again := &reloader{file: c.File, use: use{events: events != ""}, log: log, levels: levels, running: c}
-	go handleSignals(ended, stop, log, again, reload)
+	drain := func() {
+		stop()
+		go endOverdue(ended, c.Chert.Timeout+stopSlack, log, os.Exit)
+	}
+	go handleSignals(ended, drain, log, again, reload)
 	if err := d.Run(ctx); err != nil {
 		return c.startError(err)
 	}

@@ -24,12 +24,13 @@ type scripted struct {
 //	daemon start [ARG ...]   chertd run ARG …, until it takes commands
 //	daemon logs TEXT         until a line that has not been looked at contains TEXT
 //	daemon reload            by SIGHUP; it does not wait
+//	daemon kill              by SIGKILL, until it has ended
 //	daemon stop              by SIGTERM, until it has ended with 0
 //
 // What it logs is in the script's log.
 func daemonCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: daemon start [ARG ...] | logs TEXT | reload | stop")
+		ts.Fatalf("usage: daemon start [ARG ...] | logs TEXT | reload | kill | stop")
 	}
 	d := ts.Value(scriptedKey{}).(*scripted)
 	switch {
@@ -40,6 +41,8 @@ func daemonCommand(ts *testscript.TestScript, neg bool, args []string) {
 		d.await(ts, args[1])
 	case args[0] == "reload" && len(args) == 1:
 		ts.Check(d.cmd.Process.Signal(syscall.SIGHUP))
+	case args[0] == "kill" && len(args) == 1:
+		d.kill()
 	case args[0] == "stop" && len(args) == 1:
 		ts.Check(d.stop())
 	default:
@@ -105,4 +108,28 @@ func (d *scripted) stop() error {
 	for range d.lines { // to the end: Wait closes what they are read from
 	}
 	return cmd.Wait()
+}
+
+// kill ends the daemon as a crash does.
+func (d *scripted) kill() {
+	cmd := d.cmd
+	d.cmd = nil
+	_ = cmd.Process.Kill()
+	for range d.lines { // to the end: Wait closes what they are read from
+	}
+	_ = cmd.Wait() // it was killed
+}
+
+// eventually runs a command again and again until its standard output contains a
+// text: eventually TEXT COMMAND [ARG ...]
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually TEXT COMMAND [ARG ...]")
+	}
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		if ts.Exec(args[1], args[2:]...) == nil && strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+	}
+	ts.Fatalf("%q is not printed", args[0])
 }

@@ -3,11 +3,13 @@ package main
 import (
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 func TestMain(m *testing.M) {
+	time.Local = time.UTC // expected texts show local times
 	testscript.Main(m, map[string]func(){"chertd": main})
 }
 
@@ -18,8 +20,9 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":  exits,
-			"daemon": daemonCommand,
+			"exits":      exits,
+			"daemon":     daemonCommand,
+			"eventually": eventually,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Values[scriptedKey{}] = &scripted{}

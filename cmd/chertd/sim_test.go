@@ -99,7 +99,7 @@ func TestSimTellsWhatHappens(t *testing.T) {
 		res.Body.Close()
 	}
 	post("/sim/messages", `{"chat": "c1", "from": "+14155550111", "text": "Your verification code is 482913"}`)
-	out.await(t, `\d\d:\d\d:\d\d message   c1       \+14155550111: Your verification code is 482913\n`)
+	out.await(t, `\d\d:\d\d:\d\dZ message   c1       \+14155550111: Your verification code is 482913\n`)
 	out.await(t, `delivered c1       message\.received\n`)
 	post("/sim/fail", `{"route": "mark-read", "code": 4001, "times": 1}`)
 	post("/api/v1/chats/c1/mark-read", "")
@@ -121,7 +121,7 @@ func TestSimHasTraffic(t *testing.T) {
 	o.noTraffic, o.rate = false, 200
 	out, stop := startSim(t, o)
 	out.await(t, `webhook: \{listen: ""\}\n  stream: \{enabled: true\}`)
-	out.await(t, `(?s)(\d\d:\d\d:\d\d message .*){10}`)
+	out.await(t, `(?s)(\d\d:\d\d:\d\dZ message .*){10}`)
 	if err := stop(); err != nil {
 		t.Errorf("stopped with %v", err)
 	}
@@ -194,24 +194,24 @@ func TestSimLineIsOneLine(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.Local)
 	for want, h := range map[string]chertsim.Happening{
-		"12:00:00 message   17f6e9ed a: one two": {Kind: chertsim.Arrived, Type: "message.received", Chat: "17f6e9ed-1", From: "a",
+		"12:00:00Z message   17f6e9ed a: one two": {Kind: chertsim.Arrived, Type: "message.received", Chat: "17f6e9ed-1", From: "a",
 			Text: "one\ntwo"},
-		"12:00:00 message   c        a: [31m [2 media]": {Kind: chertsim.Arrived, Type: "message.received", Chat: "c", From: "a",
+		"12:00:00Z message   c        a: [31m [2 media]": {Kind: chertsim.Arrived, Type: "message.received", Chat: "c", From: "a",
 			Text: "\x1b[31m\u202e", Media: 2},
-		"12:00:00 event     c        reaction.added love": {Kind: chertsim.Arrived, Type: "reaction.added", Chat: "c", Text: "love"},
-		"12:00:00 operator  c        hi":                  {Kind: chertsim.Operator, Chat: "c", Text: "hi"},
-		"12:00:00 delivered c        x, attempt 2":        {Kind: chertsim.Delivered, Chat: "c", Type: "x", Attempt: 2},
-		"12:00:00 failed    c        webhook: connection refused, after 3 attempts": {Kind: chertsim.DeliveryFailed, Chat: "c",
+		"12:00:00Z event     c        reaction.added love": {Kind: chertsim.Arrived, Type: "reaction.added", Chat: "c", Text: "love"},
+		"12:00:00Z operator  c        hi":                  {Kind: chertsim.Operator, Chat: "c", Text: "hi"},
+		"12:00:00Z delivered c        x, attempt 2":        {Kind: chertsim.Delivered, Chat: "c", Type: "x", Attempt: 2},
+		"12:00:00Z failed    c        webhook: connection refused, after 3 attempts": {Kind: chertsim.DeliveryFailed, Chat: "c",
 			Attempt: 3, Detail: `Post "http://x": dial tcp 1:2: connect: connection refused`},
-		"12:00:00 failed    c        webhook: HTTP 401": {Kind: chertsim.DeliveryFailed, Chat: "c", Attempt: 1, Status: 401},
-		"12:00:00 READ      c        2 messages, the oldest 1.2s old": {Kind: chertsim.Read, Chat: "c", Marked: 2,
+		"12:00:00Z failed    c        webhook: HTTP 401": {Kind: chertsim.DeliveryFailed, Chat: "c", Attempt: 1, Status: 401},
+		"12:00:00Z READ      c        2 messages, the oldest 1.2s old": {Kind: chertsim.Read, Chat: "c", Marked: 2,
 			Waited: 1200*time.Millisecond + time.Microsecond},
-		"12:00:00 typing    c        stopped":                    {Kind: chertsim.Acted, Route: "typing", Chat: "c", Text: "stopped"},
-		"12:00:00 refused   c        mark-read: no whole answer": {Kind: chertsim.Refused, Route: "mark-read", Chat: "c"},
-		"12:00:00 refused   c        mark-read: HTTP 502":        {Kind: chertsim.Refused, Route: "mark-read", Chat: "c", Status: 502},
-		"12:00:00 message   c        a: " + strings.Repeat("x", 48) + "…": {Kind: chertsim.Arrived, Type: "message.received", Chat: "c",
+		"12:00:00Z typing    c        stopped":                    {Kind: chertsim.Acted, Route: "typing", Chat: "c", Text: "stopped"},
+		"12:00:00Z refused   c        mark-read: no whole answer": {Kind: chertsim.Refused, Route: "mark-read", Chat: "c"},
+		"12:00:00Z refused   c        mark-read: HTTP 502":        {Kind: chertsim.Refused, Route: "mark-read", Chat: "c", Status: 502},
+		"12:00:00Z message   c        a: " + strings.Repeat("x", 47) + "…": {Kind: chertsim.Arrived, Type: "message.received", Chat: "c",
 			From: "a", Text: strings.Repeat("x", 500)},
-		"12:00:00 message   c        a: " + strings.Repeat("予", 24) + "…": {Kind: chertsim.Arrived, Type: "message.received", Chat: "c",
+		"12:00:00Z message   c        a: " + strings.Repeat("予", 23) + "…": {Kind: chertsim.Arrived, Type: "message.received", Chat: "c",
 			From: "a", Text: strings.Repeat("予", 500)},
 	} {
 		h.At = at

@@ -137,7 +137,7 @@ func simLine(h chertsim.Happening) string {
 	if len(chat) > 8 {
 		chat = chat[:8]
 	}
-	line := fmt.Sprintf("%s %-9s %-8s %s", h.At.Local().Format("15:04:05"), what, chat, rest)
+	line := fmt.Sprintf("%s %-9s %-8s %s", h.At.Local().Format("15:04:05Z07:00"), what, chat, rest)
 	return strings.TrimRight(cut(oneLine(line), simWidth), " ")
 }
 

@@ -46,6 +46,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-8s %s\n", label, fmt.Sprintf(format, args...))
 	}
+	if s.Draining {
+		line("DRAINING", "chertd stops once the calls in flight have ended: %d", s.InFlight)
+	}
 	for _, p := range s.Blocked {
 		line("BLOCKED", "pack %s blocks reads since %s", p.Pack, minute(p.Since))
 		line("", "%s", p.Why)
@@ -56,6 +59,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	}
 	counts := fmt.Sprintf("%s in all, %d not handled yet, %d in quarantine", thousands(s.Events), s.Pending, s.Quarantined)
 	line("events", "%s; %s", choose(s.Ready, "taken in", "NOT READY"), choose(s.Unknown == "", counts, "how many is not known"))
+	if s.Missed > 0 {
+		line("", "%s missed by packs that are broken, fail or are suspended: see chertd packs", many(s.Missed, "event"))
+	}
 	if s.Unknown != "" {
 		line("", "%s", s.Unknown)
 	}
@@ -187,12 +193,13 @@ func choose(first bool, a, b string) string {
 	return b
 }
 
-// minute is a time as lists show it, in the local zone.
+// minute is a time as lists show it, in the local zone, with its offset: a line
+// that is handed on is read in other zones.
 func minute(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.Local().Format("2006-01-02 15:04")
+	return t.Local().Format("2006-01-02 15:04Z07:00")
 }
 
 // roughly is a duration in its two largest units: "3d 4h", "12m 5s".

@@ -32,7 +32,8 @@ type api struct {
 	daemon Daemon
 	slots  chan struct{} // one token a request being answered
 	// stalled says why the store does not answer at the moment; nil: it does.
-	stalled func() error
+	stalled  func() error
+	commands *Commands
 }
 
 // RollbackRequest is the body of POST packs/{pack}/rollback; it may be empty.
@@ -50,8 +51,8 @@ type ModeRequest struct {
 	KeepPending bool   `json:"keep_pending,omitempty"`
 }
 
-// packList is the answer of GET packs.
-type packList struct {
+// PackList is the answer of GET packs.
+type PackList struct {
 	Packs []Pack `json:"packs"`
 }
 
@@ -72,6 +73,8 @@ func (a *api) routes(mux *http.ServeMux) {
 		"POST /-/reload":                             a.reloadAll,
 		"POST " + apiPath + "/pause":                 func(r *http.Request) (any, error) { return a.pause(r, true) },
 		"POST " + apiPath + "/resume":                func(r *http.Request) (any, error) { return a.pause(r, false) },
+		"POST " + apiPath + "/hold":                  a.hold,
+		"POST " + apiPath + "/release":               a.release,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			body, err := a.bounded(w, r, do)
@@ -115,14 +118,23 @@ func (a *api) bounded(w http.ResponseWriter, r *http.Request, do func(*http.Requ
 		<-a.slots
 		return nil, unreadable(err)
 	}
+	ctx, ok := a.commands.begin()
+	if !ok {
+		<-a.slots
+		return nil, &UserError{
+			Status: http.StatusServiceUnavailable, Message: command(r) + " was not done: chertd is stopping",
+			Hint: "repeat the command once chertd runs again",
+		}
+	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	return a.change(r, do)
+	return a.change(ctx, r, do)
 }
 
 // change carries out a request that changes something. What was begun is done to
 // the end, whether or not who asked still waits; and nobody waits for a store
-// that has ceased to answer. It gives the request's slot back.
-func (a *api) change(r *http.Request, do func(*http.Request) (any, error)) (any, error) {
+// that has ceased to answer. It gives the request's slot back. stopping ends when
+// the daemon no longer waits for the command.
+func (a *api) change(stopping context.Context, r *http.Request, do func(*http.Request) (any, error)) (any, error) {
 	type outcome struct {
 		body     any
 		err      error
@@ -131,8 +143,10 @@ func (a *api) change(r *http.Request, do func(*http.Request) (any, error)) (any,
 	ended := make(chan outcome, 1)
 	go func() {
 		defer func() { <-a.slots }()
+		defer a.commands.end()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), maxTime)
 		defer cancel()
+		defer context.AfterFunc(stopping, cancel)()
 		var o outcome
 		defer func() {
 			o.panicked = recover() // the server's to report
@@ -147,6 +161,12 @@ func (a *api) change(r *http.Request, do func(*http.Request) (any, error)) (any,
 		case o := <-ended:
 			if o.panicked != nil {
 				panic(o.panicked)
+			}
+			if o.err != nil && stopping.Err() != nil {
+				o.err = &UserError{
+					Status: http.StatusServiceUnavailable, Message: fmt.Sprintf("it is not known whether %s is done: chertd is stopping", command(r)),
+					Hint: "repeat the command once chertd runs again",
+				}
 			}
 			return o.body, o.err
 		case <-look.C:
@@ -260,12 +280,17 @@ type notLiveBody struct {
 	Packs       []Pack              `json:"packs"`
 }
 
-// listed makes the empty list one in JSON too.
-func listed(packs []Pack, err error) (any, error) {
+// ListOf makes the empty list one in JSON too.
+func ListOf(packs []Pack) PackList {
 	if packs == nil {
 		packs = []Pack{}
 	}
-	return packList{packs}, err
+	return PackList{packs}
+}
+
+// listed is the answer of a list of packs.
+func listed(packs []Pack, err error) (any, error) {
+	return ListOf(packs), err
 }
 
 func (a *api) pack(r *http.Request) (any, error) {

@@ -70,7 +70,7 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 
 // Packs lists the packs.
 func (c *Client) Packs(ctx context.Context) ([]Pack, error) {
-	var list packList
+	var list PackList
 	err := c.ask(ctx, http.MethodGet, "/packs", nil, &list)
 	return list.Packs, err
 }

@@ -80,6 +80,14 @@ func (f *fake) SetMode(_ context.Context, pack, mode string, keepPending bool) (
 	return Changed{Pack{Name: pack, Mode: mode}, fakeDropped}, f.tell("mode %s %q %t", pack, mode, keepPending)
 }
 
+func (f *fake) Hold(_ context.Context, in HoldRequest) (Held, error) {
+	return Held{Hold: Hold{Chat: in.Chat, By: Operator, Reason: in.Reason}}, f.tell("hold %+v", in)
+}
+
+func (f *fake) Release(_ context.Context, in ReleaseRequest) (Released, error) {
+	return Released{Chat: in.Chat}, f.tell("release %+v", in)
+}
+
 func (f *fake) Pause(_ context.Context, on bool) error { return f.tell("pause %t", on) }
 
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
@@ -371,7 +379,7 @@ func TestBegunIsDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for method, want := range map[string]error{"GET": context.Canceled, "POST": nil, "DELETE": nil} {
-		a := &api{slots: make(chan struct{}, 1), stalled: func() error { return nil }}
+		a := &api{slots: make(chan struct{}, 1), stalled: func() error { return nil }, commands: &Commands{}}
 		_, err := a.bounded(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, method, "/", nil), func(r *http.Request) (any, error) {
 			if _, limited := r.Context().Deadline(); !limited {
 				t.Errorf("%s has no end", method)

@@ -26,6 +26,11 @@ type Daemon interface {
 	SetMode(ctx context.Context, pack, mode string, keepPending bool) (Changed, error)
 	// Pause stops all calls, or lets them go on, also across a restart.
 	Pause(ctx context.Context, on bool) error
+	// Hold keeps a chat unread for a time, whoever asks for a read. A hold in force
+	// that ends later stays.
+	Hold(ctx context.Context, in HoldRequest) (Held, error)
+	// Release ends the hold of a chat, whoever set it. Dropped reads do not return.
+	Release(ctx context.Context, in ReleaseRequest) (Released, error)
 }
 
 // UserError is a request that can't be done as asked.
@@ -43,6 +48,8 @@ func (e *UserError) Error() string { return e.Message }
 type Status struct {
 	Version  string    `json:"version"`
 	Since    time.Time `json:"since"`
+	Draining bool      `json:"draining,omitempty"` // chertd stops: no more events are taken in
+	InFlight int       `json:"in_flight"`          // calls on the wire
 	Ready    bool      `json:"ready"`
 	NotReady []string  `json:"not_ready,omitempty"` // why not
 	NoCalls  []string  `json:"no_calls,omitempty"`  // why calls can't be made
@@ -52,7 +59,10 @@ type Status struct {
 	Calls    Calls     `json:"calls"`
 	Events   int64     `json:"events"`  // in the journal
 	Pending  int64     `json:"pending"` // not handled yet
-	Chats    int64     `json:"chats"`
+	// Missed counts, over all packs, the events that a pack has not run on because it
+	// was broken, failed or suspended, and which it has not made up for.
+	Missed int64 `json:"missed"`
+	Chats  int64 `json:"chats"`
 	// Actions counts actions by how far they have come: waiting, done, dead …
 	Actions     map[string]int64 `json:"actions"`
 	Quarantined int64            `json:"quarantined"`
@@ -130,10 +140,11 @@ type Ignored struct {
 // How calls stand: Calls.State.
 const (
 	CallsGoOut   = "going_out"
-	CallsPaused  = "paused"  // by command
-	CallsWait    = "waiting" // as Chert asked (429), until Calls.Until
-	CallsStopped = "stopped" // every call would fail; one probe at a time finds out when that is over
-	CallsFail    = "failing" // each is tried again
+	CallsPaused  = "paused"   // by command
+	CallsWait    = "waiting"  // as Chert asked (429), until Calls.Until
+	CallsStopped = "stopped"  // every call would fail; one probe at a time finds out when that is over
+	CallsFail    = "failing"  // each is tried again
+	CallsDrain   = "draining" // chertd is stopping: those in flight end, and no other is made
 )
 
 // Calls is how the calls to Chert stand.
@@ -171,8 +182,8 @@ func (b *Blocked) String() string {
 type Pack struct {
 	Name     string    `json:"name"`
 	Path     string    `json:"path"`
-	Version  string    `json:"version"` // live; "": none
-	Since    time.Time `json:"since"`   // live since
+	Version  string    `json:"version"`        // live; "": none
+	Since    time.Time `json:"since,omitzero"` // live since; zero: no version is
 	Mode     string    `json:"mode"`
 	ModeBy   string    `json:"mode_by"`             // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
 	ModeHint string    `json:"mode_hint,omitempty"` // how it is taken back, if chertd set it

@@ -24,6 +24,8 @@ type Config struct {
 	// Stalled says why the store does not answer at the moment; nil, or an error
 	// of nil: it does. Nobody waits for a command then.
 	Stalled func() error
+	// Commands, if set, are stopped by the daemon before it ends.
+	Commands *Commands
 }
 
 // Handler serves everything, to whoever reaches it: it is for the socket, which
@@ -34,7 +36,10 @@ func Handler(c Config) http.Handler {
 	if c.Stalled == nil {
 		c.Stalled = func() error { return nil }
 	}
-	(&api{c.Daemon, make(chan struct{}, maxInFlight), c.Stalled}).routes(mux)
+	if c.Commands == nil {
+		c.Commands = &Commands{}
+	}
+	(&api{c.Daemon, make(chan struct{}, maxInFlight), c.Stalled, c.Commands}).routes(mux)
 	return worded(mux)
 }
 

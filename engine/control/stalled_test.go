@@ -35,6 +35,11 @@ func (h *held) SetMode(context.Context, string, string, bool) (Changed, error) {
 	<-h.release
 	return Changed{}, nil
 }
+func (h *held) Hold(context.Context, HoldRequest) (Held, error) { <-h.release; return Held{}, nil }
+func (h *held) Release(context.Context, ReleaseRequest) (Released, error) {
+	<-h.release
+	return Released{}, nil
+}
 func (h *held) Pause(context.Context, bool) error { <-h.release; return nil }
 
 // No command waits for a store that does not answer, whether it had stalled
@@ -47,6 +52,8 @@ func TestNoCommandWaitsForAStalledStore(t *testing.T) {
 		{"POST", "/api/v1/reload", "", "chertd reload "},
 		{"POST", "/api/v1/pause", "", "chertd pause "},
 		{"POST", "/api/v1/resume", "", "chertd resume "},
+		{"POST", "/api/v1/hold", `{"chat": "c1"}`, "chertd hold "},
+		{"POST", "/api/v1/release", `{"chat": "c1"}`, "chertd release "},
 		{"POST", "/api/v1/packs/vip/rollback", `{"version": "3f78"}`, "chertd rollback vip "},
 		{"POST", "/api/v1/packs/vip/mode", `{"mode": "off"}`, "chertd mode vip "},
 		{"DELETE", "/api/v1/packs/vip", "", "chertd packs remove vip "},

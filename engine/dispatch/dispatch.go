@@ -105,6 +105,9 @@ func (d *Dispatcher) ProbeNow() {
 // Paused reports whether calls are paused.
 func (d *Dispatcher) Paused() bool { return d.paused.Load() }
 
+// InFlight is how many calls have a place on the wire.
+func (d *Dispatcher) InFlight() int { return d.wire.inFlight() }
+
 // Run makes calls until ctx ends; then it starts no more, waits for those in
 // flight and for their answers to be taken in, and returns.
 func (d *Dispatcher) Run(ctx context.Context) {

@@ -40,6 +40,13 @@ const (
 	aloneAfter = time.Hour
 )
 
+// inFlight is how many calls have a place.
+func (p *places) inFlight() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.taken
+}
+
 func newPlaces(total int) *places { return &places{total: total, lines: map[string]*lineCalls{}} }
 
 // may reports whether another call of a line may go on the wire now.

@@ -305,6 +305,9 @@ func (w *Webhook) quarantine(rw http.ResponseWriter, r *http.Request, body []byt
 	answer(rw, "quarantined", id)
 }
 
+// ErrDraining is what Ingest and Quarantine return once the daemon stops.
+var ErrDraining = errors.New("draining: no more events are taken in")
+
 // storeTime is the request's context, ended once the store has taken too long.
 func (w *Webhook) storeTime(r *http.Request) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(r.Context(), w.cfg.StoreTime, errSlowStore)
@@ -324,7 +327,11 @@ func (w *Webhook) fail(rw http.ResponseWriter, err error, now time.Time) {
 		w.failures, w.failed = 0, now
 	}
 	w.mu.Unlock()
-	if tell {
+	switch {
+	case !tell:
+	case errors.Is(err, ErrDraining):
+		w.cfg.Log.Info("webhook deliveries answered 503 while chertd stops, so that Chert sends them again", "count", count)
+	default:
 		w.cfg.Log.Error("webhook deliveries not stored: answered 503, so that Chert sends them again", "count", count, "error", err)
 	}
 	unavailable(rw, "the delivery could not be stored now")

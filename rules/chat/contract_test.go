@@ -728,6 +728,14 @@ func TestDepth(t *testing.T) {
 			outside depth=6: loop set_timer 1s name=x
 			advance 1m
 			fires nothing`,
+		"a veto is not, nor is a hold": `
+			msg m1: settle mark_read 30s
+			outside depth=6: loop keep_unread
+			1.0 dropped vetoed
+			outside depth=6: loop hold 1d
+			msg m2: codes mark_read
+			no call
+			4.0 dropped held`,
 		"and a release, for a hold keeps a chat unread": `
 			operator hold 1d
 			outside depth=6: loop release

@@ -12,41 +12,43 @@ type Code struct {
 
 // The codes of what loading refuses, by what it looked at.
 const (
-	codeSyntax    = "CH001"
-	codeLoading   = "CH002"
-	codeRule      = "CH003"
-	codeManifest  = "CH004"
-	codeData      = "CH005"
-	codeFile      = "CH006"
-	codeNoRules   = "CH007"
-	codeIgnored   = "CH008"
-	codeGlobal    = "CH010"
-	codeField     = "CH011"
-	codeSetting   = "CH012"
-	codeArgument  = "CH013"
-	codeCount     = "CH014"
-	codeKey       = "CH015"
-	codePhase     = "CH016"
-	codeColon     = "CH017"
-	codeMissing   = "CH018"
-	codeReadOnly  = "CH019"
-	codeDead      = "CH020"
-	codeNever     = "CH021"
-	codeType      = "CH022"
-	codeTimer     = "CH023"
-	codeAnswer    = "CH024"
-	codeEmpty     = "CH025"
-	codeUnused    = "CH030"
-	codeAnyHour   = "CH037"
-	codeSetGlobal = "CH040"
-	codeForgotten = "CH041"
-	codeNil       = "CH042"
-	codeCompare   = "CH043"
-	codeUnnamed   = "CH044"
-	codeNotAsked  = "CH050"
-	codeNotUsed   = "CH051"
-	codeNoSpec    = "CH052"
-	codeAllow     = "CH060"
+	codeSyntax     = "CH001"
+	codeLoading    = "CH002"
+	codeRule       = "CH003"
+	codeManifest   = "CH004"
+	codeData       = "CH005"
+	codeFile       = "CH006"
+	codeNoRules    = "CH007"
+	codeIgnored    = "CH008"
+	codeGlobal     = "CH010"
+	codeField      = "CH011"
+	codeSetting    = "CH012"
+	codeArgument   = "CH013"
+	codeCount      = "CH014"
+	codeKey        = "CH015"
+	codePhase      = "CH016"
+	codeColon      = "CH017"
+	codeMissing    = "CH018"
+	codeReadOnly   = "CH019"
+	codeDead       = "CH020"
+	codeNever      = "CH021"
+	codeType       = "CH022"
+	codeTimer      = "CH023"
+	codeAnswer     = "CH024"
+	codeEmpty      = "CH025"
+	codeUnused     = "CH030"
+	codeAnyHour    = "CH037"
+	codeSetGlobal  = "CH040"
+	codeForgotten  = "CH041"
+	codeNil        = "CH042"
+	codeCompare    = "CH043"
+	codeUnnamed    = "CH044"
+	codeNotAsked   = "CH050"
+	codeNotUsed    = "CH051"
+	codeNoSpec     = "CH052"
+	codeNotGranted = "CH056"
+	codeGrantsVain = "CH057"
+	codeAllow      = "CH060"
 )
 
 // specCodes are what `chertd test` says of specs that it ran (package spec): check
@@ -88,9 +90,11 @@ func Codes() []Code {
 		{codeNil, "something of an event that may be nil", w},
 		{codeCompare, "a comparison that can't come out otherwise", w},
 		{codeUnnamed, "a delayed read in a rule without a name", e},
-		{codeNotAsked, "a capability that is used and not declared", e},
-		{codeNotUsed, "a capability that is declared and not used", w},
+		{codeNotAsked, "a function whose permission the pack does not ask for", e},
+		{codeNotUsed, "a permission that is asked for and never used", w},
 		{codeNoSpec, "a pack without specs", w},
+		{codeNotGranted, "a permission that chertd.yaml does not grant", e},
+		{codeGrantsVain, "a grant for which the pack does not ask", w},
 		{codeAllow, "an allow that silences nothing", w},
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"gopkg.in/yaml.v3"
+
 	"chertd/luabind"
 	"chertd/rules"
 )
@@ -122,7 +124,22 @@ func checkExample(t *testing.T, code string, files map[string]string) luabind.Di
 			t.Fatal(err)
 		}
 	}
-	found := Check([]string{path}, rules.Options{}).Findings
+	var o rules.Options
+	if text, ok := files["chertd.yaml"]; ok { // what the operator grants
+		var doc struct {
+			Rules struct {
+				Packs map[string]struct{ Grant []string }
+			}
+		}
+		if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+			t.Fatal(err)
+		}
+		o.Packs = map[string]rules.PackOptions{}
+		for name, p := range doc.Rules.Packs {
+			o.Packs[name] = rules.PackOptions{Grant: p.Grant}
+		}
+	}
+	found := Check([]string{path}, o).Findings
 	for i := range found {
 		if rel, err := filepath.Rel(dir, found[i].File); err == nil {
 			found[i].File = filepath.ToSlash(rel)

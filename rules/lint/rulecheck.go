@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
 	"chertd/engine/event"
 	"chertd/luabind"
 	"chertd/rules"
@@ -131,22 +129,15 @@ func (p *pack) checkCapabilities() {
 			continue
 		}
 		at := places[0]
-		if manifest == nil {
-			if !slices.Contains(p.tried.Grants, it.Grant) {
-				at.file.warn(codeNotAsked, at.place, fmt.Sprintf("make the pack a folder with a pack.yaml that says `permissions: [%s]`", it.Grant),
-					"%s works only if the operator grants %q, which this pack does not say it needs", it.Name, it.Grant)
-			}
-			continue
-		}
-		at.file.fail(codeNotAsked, at.place, fmt.Sprintf("say `permissions: [%s]` in pack.yaml, and let the operator add `grant: [%s]` in chertd.yaml", it.Grant, it.Grant),
-			"%s needs %q, which pack.yaml does not ask for", it.Name, it.Grant)
+		p.found = append(p.found, finding{Diagnostic: rules.NotAsked(p.tried.Name, p.report.Path, manifest != nil || p.report.Path != at.file.path,
+			luabind.Diagnostic{File: at.file.path, Line: at.line, Col: at.col}, &it, p.tried.Manifest.Permissions)})
 	}
 	if p.unsure || manifest == nil || len(p.files) < p.sources() {
 		return
 	}
 	for _, need := range p.tried.Manifest.Permissions {
 		if !used[need] {
-			p.add(manifest.Path, luabind.SeverityWarning, codeNotUsed, needAt(manifest, need), "take it out: the operator has to grant what a pack needs", "permissions: %s is asked for and never used", need)
+			p.add(manifest.Path, luabind.SeverityWarning, codeNotUsed, p.permissionAt(need), "take it out: the operator has to grant what a pack needs", "permissions: %s is asked for and never used", need)
 		}
 	}
 }
@@ -171,17 +162,10 @@ func (p *pack) manifest() *rules.File {
 	return nil
 }
 
-// needAt is where pack.yaml lists a capability.
-func needAt(manifest *rules.File, need string) place {
-	var doc struct {
-		Permissions yaml.Node `yaml:"permissions"`
-	}
-	if yaml.Unmarshal(manifest.Bytes, &doc) == nil {
-		for _, n := range doc.Permissions.Content {
-			if n.Value == need {
-				return place{n.Line, n.Column}
-			}
-		}
+// permissionAt is where pack.yaml asks for a permission.
+func (p *pack) permissionAt(need string) place {
+	if line, col := rules.PermissionPlace(p.tried.Files, need); line > 0 {
+		return place{line, col}
 	}
 	return place{line: 1, col: 1}
 }

@@ -194,11 +194,11 @@ func (w *World) run(ctx context.Context, until time.Time) error {
 func (w *World) room(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("at %s: %w", w.now.UTC().Format(time.DateTime), context.Cause(ctx))
+		return fmt.Errorf("at %s: %w", w.now.UTC().Format(time.RFC3339), context.Cause(ctx))
 	case w.happened >= w.c.Happenings:
-		return fmt.Errorf("%w: by %s there were %d events and calls", ErrTooMuch, w.now.UTC().Format(time.DateTime), w.happened)
+		return fmt.Errorf("%w: by %s there were %d events and calls", ErrTooMuch, w.now.UTC().Format(time.RFC3339), w.happened)
 	case w.steps >= w.c.Steps:
-		return fmt.Errorf("%w: by %s the rules had used %d steps", ErrTooMuch, w.now.UTC().Format(time.DateTime), w.steps)
+		return fmt.Errorf("%w: by %s the rules had used %d steps", ErrTooMuch, w.now.UTC().Format(time.RFC3339), w.steps)
 	}
 	return nil
 }

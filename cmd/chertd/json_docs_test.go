@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chertd/engine/control"
+	"chertd/rules"
+)
+
+// TestJSONFieldsAreDocumented: what docs/operations.md says that --json prints is
+// what the commands print, in both directions, if there is something to say of
+// everything.
+func TestJSONFieldsAreDocumented(t *testing.T) {
+	t.Parallel()
+	documented := documentedFields(t)
+	dir, err := os.MkdirTemp("", "json") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	socket := filepath.Join(dir, "s")
+	l, err := control.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := control.NewServer(control.Handler(control.Config{Daemon: &full{t}, Health: func() control.Health { return control.Health{} }}), slog.New(slog.DiscardHandler))
+	go func() { _ = server.Serve(l) }()
+	defer server.Close()
+
+	type tables map[string]string // the prefix of its fields, by the table's command
+	pack, changed := tables{"chertd packs PACK": ""}, tables{"chertd packs PACK": "", "chertd rollback": ""}
+	for _, test := range []struct {
+		args string
+		as   tables
+	}{
+		{"status", tables{"chertd status": ""}},
+		{"packs", tables{"chertd packs PACK": "packs[]."}},
+		{"packs x", pack},
+		{"reload", tables{"chertd packs PACK": "packs[].", "chertd reload": ""}},
+		{"rollback x", changed},
+		{"mode x off", changed},
+		{"packs remove x", tables{"chertd packs remove PACK": ""}},
+		{"pause", tables{"chertd pause": ""}},
+		{"resume", tables{"chertd pause": ""}},
+		{"hold c1", tables{"chertd hold": ""}},
+		{"release c1", tables{"chertd release": ""}},
+	} {
+		var out, errs bytes.Buffer
+		execute(append(strings.Fields(test.args), "--json", "--socket", socket), strings.NewReader(""), &out, &errs)
+		var v any
+		if err := json.Unmarshal(out.Bytes(), &v); err != nil {
+			t.Errorf("chertd %s --json prints %q: %v (%s)", test.args, out.String(), err, errs.String())
+			continue
+		}
+		printed, said := map[string]bool{}, map[string]bool{}
+		fields(v, "", printed)
+		for table, under := range test.as {
+			for name := range documented[table] {
+				said[under+name] = true
+			}
+		}
+		for name := range printed {
+			if !said[name] {
+				t.Errorf("chertd %s --json prints %s, and the manual does not say what it is", test.args, name)
+			}
+		}
+		for name := range said {
+			if !printed[name] {
+				t.Errorf("the manual says that chertd %s --json prints %s, and it does not", test.args, name)
+			}
+		}
+	}
+}
+
+// fields collects the paths of a value's leaves. Keys that are names of something
+// are written in capitals, and so are those of full.
+func fields(v any, path string, into map[string]bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			fields(v[key], strings.TrimPrefix(path+"."+key, "."), into)
+		}
+	case []any:
+		for _, item := range v {
+			fields(item, path+"[]", into)
+		}
+	default:
+		into[path] = true
+	}
+}
+
+// documentedFields are the fields in the tables of the section on JSON, by the
+// command that the paragraph before the table names first.
+func documentedFields(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(text), "\n## JSON\n")
+	if !ok {
+		t.Fatal("there is no section on JSON")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	command, field := regexp.MustCompile("(?m)^`(chertd [a-zA-Z ]+?) --json`"), regexp.MustCompile("`([^`]+)`")
+	all, under := map[string]map[string]bool{}, ""
+	for line := range strings.Lines(section) {
+		if m := command.FindStringSubmatch(line); m != nil {
+			under = m[1]
+			all[under] = map[string]bool{}
+		}
+		if cells := strings.Split(line, "|"); len(cells) > 2 {
+			for _, m := range field.FindAllStringSubmatch(cells[1], -1) {
+				all[under][m[1]] = true
+			}
+		}
+	}
+	return all
+}
+
+// full is a daemon that has something to say of everything.
+type full struct{ t *testing.T }
+
+// filled sets every field of a value.
+func filled[T any](t *testing.T) (v T) {
+	t.Helper()
+	fill(t, reflect.ValueOf(&v).Elem(), "")
+	return v
+}
+
+func fill(t *testing.T, v reflect.Value, name string) {
+	t.Helper()
+	if v.Type() == reflect.TypeFor[time.Time]() {
+		v.Set(reflect.ValueOf(time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(t, v.Field(i), v.Type().Field(i).Name)
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem(), name)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(t, v.Index(0), name)
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		value := reflect.New(v.Type().Elem()).Elem()
+		fill(t, value, name)
+		v.SetMapIndex(reflect.ValueOf(map[string]string{"Actions": "STATUS", "Refused": "REASON"}[name]), value)
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(1)
+	default:
+		t.Fatal(fmt.Errorf("%s is a %s", name, v.Kind()))
+	}
+}
+
+func (f *full) Status(context.Context) (control.Status, error) {
+	return filled[control.Status](f.t), nil
+}
+func (f *full) Packs(context.Context) ([]control.Pack, error) {
+	return filled[[]control.Pack](f.t), nil
+}
+func (f *full) Reload(context.Context) (control.Reload, error) {
+	return filled[control.Reload](f.t), nil
+}
+func (f *full) Remove(context.Context, string, bool) (rules.Dropped, error) {
+	return filled[rules.Dropped](f.t), nil
+}
+func (f *full) Rollback(context.Context, string, control.RollbackRequest) (control.Changed, error) {
+	return filled[control.Changed](f.t), nil
+}
+func (f *full) SetMode(context.Context, string, string, bool) (control.Changed, error) {
+	return filled[control.Changed](f.t), nil
+}
+func (f *full) Pause(context.Context, bool) error { return nil }
+func (f *full) Hold(context.Context, control.HoldRequest) (control.Held, error) {
+	return filled[control.Held](f.t), nil
+}
+func (f *full) Release(context.Context, control.ReleaseRequest) (control.Released, error) {
+	return filled[control.Released](f.t), nil
+}

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chertd/engine/control"
+)
+
+// While calls in flight end, deliveries are answered 503, probes and status are
+// answered and say that the daemon stops, commands are refused, and no other call
+// begins. Then the daemon ends.
+func TestDrainingAnswersUntilCallsHaveEnded(t *testing.T) {
+	t.Parallel()
+	called, release := make(chan string, 10), make(chan struct{})
+	chert := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		called <- r.URL.Path
+		<-release
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"chat_id": "c1", "status": "read"}`))
+	}))
+	defer chert.Close()
+	letGo := sync.OnceFunc(func() { close(release) })
+	defer letGo()
+	d, _ := commanded(t, "read.lua", `chert.on("message.received", function(ev)
+  chert.mark_read(ev.chat.id)
+  chert.mark_read("other")
+end)
+`)
+	d.API.BaseURL, d.API.Timeout = chert.URL+"/api/v1", time.Minute
+	d.Webhook = Webhook{Listen: "127.0.0.1:0", Path: "/hook", Secrets: []string{benchHook}, MaxBody: 1 << 20, Tolerance: time.Minute}
+	d.Concurrency = 1 // the other read waits for the place
+	started, ended := make(chan Addresses, 1), make(chan error, 1)
+	d.Started = func(a Addresses) { started <- a }
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go func() { ended <- d.Run(ctx) }()
+	a := <-started
+	<-called
+	stop()
+	c := control.Dial(d.Control.Socket)
+	var s control.Status
+	var err error
+	for deadline := time.Now().Add(10 * time.Second); !s.Draining && time.Now().Before(deadline); {
+		if s, err = c.Status(context.Background()); err != nil {
+			t.Fatalf("while it drains the status is %v", err)
+		}
+	}
+	if !s.Draining || s.Ready || s.InFlight != 1 || s.Calls.State != control.CallsDrain || len(s.NoCalls) == 0 || !strings.Contains(strings.Join(s.NotReady, " "), "draining") {
+		t.Errorf("while it drains the status is %+v", s)
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, test := range []struct {
+		method, url, body string
+		code              int
+		says              string
+	}{
+		{"GET", "http://" + a.Control + "/-/healthy", "", 200, "healthy"},
+		{"GET", "http://" + a.Control + "/-/ready", "", 503, "draining"},
+	} {
+		r, err := http.NewRequestWithContext(context.Background(), test.method, test.url, strings.NewReader(test.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := make([]byte, 1000)
+		n, _ := resp.Body.Read(text)
+		resp.Body.Close()
+		if resp.StatusCode != test.code || !strings.Contains(string(text[:n]), test.says) {
+			t.Errorf("%s: %s %s, want %d with %q", test.url, resp.Status, text[:n], test.code, test.says)
+		}
+	}
+	body, ts := `{"event_type": "message.received", "event_id": "late", "data": {"chat": {"id": "c1"}}}`, strconv.FormatInt(time.Now().Unix(), 10)
+	r, err := http.NewRequestWithContext(context.Background(), "POST", a.Webhook, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Webhook-Signature", "t="+ts+",v1="+sign(benchHook, ts, []byte(body)))
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("a delivery is answered %s", resp.Status)
+	}
+	_, err = c.SetMode(context.Background(), "read", control.ModeRequest{Mode: "off"})
+	if user := (*control.UserError)(nil); !errors.As(err, &user) || user.Status != 503 || user.Hint == "" || !strings.Contains(user.Message, "chertd mode read was not done: chertd is stopping") {
+		t.Errorf("a command is answered %v", err)
+	}
+	select {
+	case err := <-ended:
+		t.Errorf("it has ended with a call in flight: %v", err)
+	default:
+	}
+	letGo()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if n := len(called); n > 0 {
+		t.Errorf("%d calls began after it was to stop", n)
+	}
+	if _, err := c.Status(context.Background()); err == nil {
+		t.Error("it has ended, and the socket answers")
+	}
+}

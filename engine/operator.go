@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"chertd/engine/control"
+	"chertd/luabind"
+	"chertd/rules/chat"
+)
+
+// Bounds of what an operator may say of a chat.
+const (
+	maxChatID = 512
+	maxReason = 500 // letters
+)
+
+// Hold implements control.Daemon.
+func (m *manager) Hold(ctx context.Context, in control.HoldRequest) (control.Held, error) {
+	length := control.DefaultHold
+	if in.For != "" {
+		d, err := luabind.ParseDuration(in.For)
+		if err == nil && d <= 0 {
+			err = fmt.Errorf("a hold of %s ends when it begins", in.For)
+		}
+		if err != nil {
+			return control.Held{}, &control.UserError{Message: "for: " + err.Error(), Hint: "for example 30m, 2h or 1d; chertd release ends a hold"}
+		}
+		length = d
+	}
+	if utf8.RuneCountInString(in.Reason) > maxReason {
+		return control.Held{}, &control.UserError{Message: fmt.Sprintf("reason: it is longer than %d letters", maxReason), Hint: "say it in a sentence"}
+	}
+	if err := m.seen(ctx, in.Chat, in.Force, "; --force holds a chat before its first event"); err != nil {
+		return control.Held{}, err
+	}
+	hold := chat.Hold{Until: m.eng.c.Now().Add(length), By: control.Operator, Reason: in.Reason}
+	o, err := m.eng.Operate(ctx, in.Chat, chat.Operate{Hold: hold})
+	if err != nil {
+		return control.Held{}, err
+	}
+	held := control.Held{
+		Hold:         control.Hold{Chat: in.Chat, By: o.Hold.By, Until: o.Hold.Until, Reason: o.Hold.Reason},
+		Longer:       !o.Hold.Until.Equal(hold.Until) || o.Hold.By != hold.By,
+		DroppedReads: o.Dropped, InFlight: o.InFlight,
+	}
+	what := "chat is held by command"
+	if held.Longer {
+		what = "chat stays held: the hold in force is longer than that of the command"
+	}
+	m.log.Info(what, keyChat, in.Chat, "until", held.Until.UTC().Format(time.RFC3339), "by", held.By, keyReason, in.Reason, "dropped_reads", held.DroppedReads)
+	return held, nil
+}
+
+// Release implements control.Daemon.
+func (m *manager) Release(ctx context.Context, in control.ReleaseRequest) (control.Released, error) {
+	if err := m.seen(ctx, in.Chat, false, ""); err != nil {
+		return control.Released{}, err
+	}
+	o, err := m.eng.Operate(ctx, in.Chat, chat.Operate{Remove: true})
+	if err != nil {
+		return control.Released{}, err
+	}
+	released := control.Released{Chat: in.Chat}
+	if !o.Was.Until.IsZero() {
+		released.Held = true
+		released.Hold = &control.Hold{Chat: in.Chat, By: o.Was.By, Until: o.Was.Until, Reason: o.Was.Reason}
+		m.log.Info("chat is released by command", keyChat, in.Chat, "was_held_until", o.Was.Until.UTC().Format(time.RFC3339), "by", o.Was.By)
+	}
+	return released, nil
+}
+
+// seen refuses what can be no chat, and unless forced a chat that no event has
+// named: it is more often a typo than a chat that is yet to come.
+func (m *manager) seen(ctx context.Context, id string, force bool, orElse string) error {
+	switch {
+	case strings.TrimSpace(id) == "":
+		return &control.UserError{Message: "which chat: its id is missing", Hint: "it is data.chat.id of its events, and chat in the log"}
+	case len(id) > maxChatID || !utf8.ValidString(id) || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return &control.UserError{Message: fmt.Sprintf("%.60q can't be the id of a chat", id), Hint: "it is data.chat.id of its events, and chat in the log"}
+	case force:
+		return nil
+	}
+	c, err := m.store.Chat(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(c, chat.Chat{ID: id}) {
+		return nil
+	}
+	events, err := m.store.Events(ctx, id, 0, 1)
+	if err != nil {
+		return err
+	}
+	if len(events) > 0 {
+		return nil
+	}
+	hint := "compare it with data.chat.id of its events, or chat in the log" + orElse
+	if trimmed := strings.TrimSpace(id); trimmed != id {
+		hint = fmt.Sprintf("there are blanks around it: is it %q?", trimmed)
+	}
+	return &control.UserError{Status: http.StatusNotFound, Message: fmt.Sprintf("chertd has seen no event of chat %q", id), Hint: hint}
+}

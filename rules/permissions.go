@@ -1,0 +1,196 @@
+package rules
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"chertd/luabind"
+)
+
+// Codes of docs/checks.md that loading gives itself: what is found at the call
+// has the same code whoever finds it.
+const (
+	codeNotAsked   = "CH050"
+	codeNotGranted = "CH056"
+	codeGrantsVain = "CH057"
+)
+
+// NotAsked is the finding that a pack uses a function of chert without asking for
+// its permission. d is where; asked is what the pack asks for already.
+func NotAsked(pack, packPath string, folder bool, d luabind.Diagnostic, it *luabind.Item, asked []string) luabind.Diagnostic {
+	all := sortedSet(append(slices.Clone(asked), it.Grant))
+	d.Severity, d.Code = luabind.SeverityError, codeNotAsked
+	if folder {
+		d.Message = fmt.Sprintf("%s needs the permission %q, which pack.yaml does not ask for", it.Name, it.Grant)
+		d.Hint = fmt.Sprintf("say `permissions: [%s]` in pack.yaml, and grant it in chertd.yaml: %s", strings.Join(all, ", "), GrantLine(pack, all))
+		return d
+	}
+	d.Message = fmt.Sprintf("%s needs the permission %q, and a pack of one file can't ask for it", it.Name, it.Grant)
+	d.Hint = fmt.Sprintf("move the file to %s/%s, write %s/pack.yaml with `permissions: [%s]`, and grant it in chertd.yaml: %s",
+		pack, filepath.Base(packPath), pack, strings.Join(all, ", "), GrantLine(pack, all))
+	return d
+}
+
+// GrantLine is what chertd.yaml says to grant a pack permissions.
+func GrantLine(pack string, permissions []string) string {
+	return fmt.Sprintf("rules: {packs: {%s: {grant: [%s]}}}", yamlKey(pack), strings.Join(permissions, ", "))
+}
+
+// yamlKey is a pack's name as a key in YAML: names may have blanks and dots, or
+// read as numbers.
+func yamlKey(name string) string {
+	if identifier.MatchString(name) || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-") == "" {
+		return name
+	}
+	return fmt.Sprintf("%q", name)
+}
+
+// permit works out what the pack may do: what it asks for and the operator
+// grants. A grant of what it does not ask for grants nothing.
+func (b *builder) permit() {
+	p := b.pack
+	asked := sortedSet(slices.Clone(p.Manifest.Permissions))
+	p.Grants = nil
+	for _, need := range asked {
+		if b.opts.grantNeeds || slices.Contains(b.mine.Grant, need) {
+			p.Grants = append(p.Grants, need)
+		}
+	}
+	for _, vain := range b.grantsInVain() {
+		hint := fmt.Sprintf("say `permissions: [%s]` in pack.yaml, or take it out of rules.packs.%s.grant", strings.Join(sortedSet(append(slices.Clone(asked), vain)), ", "), p.Name)
+		b.diags = append(b.diags, luabind.Diagnostic{File: b.manifestPath(), Severity: luabind.SeverityWarning, Code: codeGrantsVain,
+			Message: fmt.Sprintf("chertd.yaml grants %q to pack %q, which does not ask for it: it grants nothing", vain, p.Name), Hint: hint})
+	}
+}
+
+// grantsInVain are the grants of chertd.yaml for which the pack does not ask.
+func (b *builder) grantsInVain() (vain []string) {
+	for _, g := range sortedSet(slices.Clone(b.mine.Grant)) {
+		if !slices.Contains(b.pack.Manifest.Permissions, g) {
+			vain = append(vain, g)
+		}
+	}
+	return vain
+}
+
+// checkPermissions compares what the pack's code uses with what the pack may do,
+// and notes what it lacks. Each permission is told of once, at its first call.
+func (b *builder) checkPermissions(programs []*luabind.Program) {
+	p := b.pack
+	asked := sortedSet(slices.Clone(p.Manifest.Permissions))
+	used := map[string]bool{}
+	for _, prog := range programs {
+		for _, use := range prog.Granted {
+			grant := use.Item.Grant
+			if used[grant] {
+				continue
+			}
+			used[grant] = true
+			at := luabind.Diagnostic{File: prog.File, Line: use.Line, Col: use.Col}
+			switch {
+			case slices.Contains(p.Grants, grant):
+				continue
+			case slices.Contains(asked, grant):
+				at.Severity, at.Code = luabind.SeverityError, codeNotGranted
+				at.Message = fmt.Sprintf("%s needs the permission %q, which chertd.yaml does not grant to pack %q", use.Item.Name, grant, p.Name)
+				at.Hint = "add to chertd.yaml: " + GrantLine(p.Name, asked)
+			default:
+				at = NotAsked(p.Name, b.src.path, b.src.folder, at, use.Item, asked)
+			}
+			b.diags = append(b.diags, at)
+			b.lacks = append(b.lacks, grant)
+		}
+	}
+	for _, need := range asked {
+		if used[need] || slices.Contains(p.Grants, need) {
+			continue
+		}
+		line, col := PermissionPlace(b.src.files, need)
+		b.diags = append(b.diags, luabind.Diagnostic{File: b.manifestPath(), Line: line, Col: col, Severity: luabind.SeverityError, Code: codeNotGranted,
+			Message: fmt.Sprintf("pack %q asks for the permission %q, which chertd.yaml does not grant", p.Name, need), Hint: "add to chertd.yaml: " + GrantLine(p.Name, asked)})
+		b.lacks = append(b.lacks, need)
+	}
+}
+
+// whyRefused is why an edit that does not load is not live.
+func (b *builder) whyRefused() string {
+	switch {
+	case b.empty:
+		return "it has no rules"
+	case len(b.lacks) > 0:
+		return "it needs a permission that it does not have: " + strings.Join(b.lacks, ", ")
+	}
+	return "it does not load"
+}
+
+// PermissionPlace is where the pack.yaml among files asks for a permission; 0, 0:
+// nowhere.
+func PermissionPlace(files []File, permission string) (line, col int) {
+	var doc struct {
+		Permissions yaml.Node `yaml:"permissions"`
+	}
+	for _, f := range files {
+		if f.Kind != ManifestFile || yaml.Unmarshal(f.Bytes, &doc) != nil {
+			continue
+		}
+		for _, n := range doc.Permissions.Content {
+			if n.Value == permission {
+				return n.Line, n.Column
+			}
+		}
+	}
+	return 0, 0
+}
+
+// needLess makes the last good version live that needs no more than is granted,
+// in the place of one that does. done is false if there is none. What is kept of
+// the pack stays as it is: once the grant is back, so is the version.
+func (g *Generations) needLess(ctx context.Context, s *standing, b *builder, version string) (done bool, err error) {
+	kept, err := g.c.Keeper.Versions(ctx, s.state.Pack, KeptVersions)
+	if err != nil {
+		return false, fmt.Errorf("look for a version of pack %q that needs less: %w", s.state.Pack, err)
+	}
+	for i := range kept {
+		if kept[i].Version == version || !kept[i].RolledBack.IsZero() || kept[i].failing() {
+			continue
+		}
+		other, since, err := g.source(ctx, s, kept[i].Version)
+		if other == nil {
+			return false, err
+		}
+		if other.compile(); other.diags.Errors() {
+			continue
+		}
+		could := s.live != nil && s.live.CanVeto || s.live == nil && b.mayVeto()
+		g.drops = append(g.drops, drop{pack: s.state.Pack, version: version, why: "off"})
+		diags := s.diags
+		g.take(s, &verdict{pack: other.pack, diags: diags})
+		s.insteadOf, s.since, s.warnings, s.back[version] = version, since, nil, true
+		attrs := []any{"pack", s.state.Pack, "version", shorten(version), "lacks", strings.Join(b.lacks, ", "), "instead", other.pack.ShortVersion(),
+			"hint", "add to chertd.yaml: " + GrantLine(s.state.Pack, sortedSet(slices.Clone(b.pack.Manifest.Permissions)))}
+		if could && !other.pack.CanVeto {
+			attrs = append(attrs, "warning", "the version before could veto reads, and this one can't")
+		}
+		g.c.Log.Error("a permission of the live version is no longer granted: the last version that needs less is live", attrs...)
+		return true, nil
+	}
+	return false, nil
+}
+
+// warnInVain logs once that grants are in vain.
+func (g *Generations) warnInVain(b *builder) {
+	name, vain := b.pack.Name, strings.Join(b.grantsInVain(), ", ")
+	if vain == g.inVain[name] {
+		return
+	}
+	g.inVain[name] = vain
+	if vain != "" {
+		g.c.Log.Warn("chertd.yaml grants what the pack does not ask for: it grants nothing", "pack", name, "grant", vain,
+			"hint", fmt.Sprintf("say `permissions: [%s]` in pack.yaml if the pack needs it", vain))
+	}
+}

@@ -1,0 +1,130 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// sends is a version of a pack that sends.
+func sends(v string) string {
+	return version(v) + "\nchert.on(\"message.received\", function(ev)\n  chert.send(ev.chat.id, \"x\")\nend)\n"
+}
+
+// What a pack may do is what it asks for and the operator grants. Whatever it
+// calls beyond that keeps it from loading, at the first call.
+func TestPermissions(t *testing.T) {
+	t.Parallel()
+	const call = "local function say(ev)\n  chert.send(ev.chat.id, \"x\")\nend\nchert.on(\"message.received\", say)\n"
+	for _, test := range []struct {
+		name     string
+		lua      string
+		manifest string // "": a pack of one file
+		operator bool   // there is a configuration
+		grant    []string
+		may      []string
+		says     []string
+	}{
+		{"asked and granted", call, "permissions: [send]", true, []string{"send"}, []string{"send"}, nil},
+		{"asked, and nobody to grant", call, "permissions: [send]", false, nil, []string{"send"}, nil},
+		{"asked and not granted", call, "permissions: [typing, send]", true, []string{"typing"}, nil, []string{
+			`r.lua:2:3: error: chert.send needs the permission "send", which chertd.yaml does not grant to pack "p" [CH056]`,
+			`hint: add to chertd.yaml: rules: {packs: {p: {grant: [send, typing]}}}`}},
+		{"asked, not granted and never called", version("1"), "permissions: [typing]", true, nil, nil, []string{
+			`pack.yaml:1:15: error: pack "p" asks for the permission "typing", which chertd.yaml does not grant [CH056]`}},
+		{"not asked", call, "mode: live", false, nil, nil, []string{
+			`r.lua:2:3: error: chert.send needs the permission "send", which pack.yaml does not ask for [CH050]`,
+			"hint: say `permissions: [send]` in pack.yaml, and grant it in chertd.yaml: rules: {packs: {p: {grant: [send]}}}"}},
+		{"not asked, and granted", call, "mode: live", true, []string{"send"}, nil, []string{"[CH050]", `chertd.yaml grants "send" to pack "p", which does not ask for it: it grants nothing [CH057]`}},
+		{"granted and not asked, and not called", version("1"), "mode: live", true, []string{"send"}, []string{}, []string{"[CH057]"}},
+		{"one file", call, "", false, nil, nil, []string{`p.lua:2:3: error: chert.send needs the permission "send", and a pack of one file can't ask for it [CH050]`, "hint: move the file to p/p.lua"}},
+		{"one file, and granted", call, "", true, []string{"send"}, nil, []string{"[CH050]", "[CH057]"}},
+		{"by another way of writing", "chert.on(\"message.received\", function(ev) chert [ \"react\" ](ev.message.id, \"love\") end)\n", "mode: live", false, nil, nil, []string{":1:43: error: chert.react needs"}},
+		{"as a value", "local say = chert.typing\nchert.on(\"message.received\", function(ev) say(ev.chat.id, \"typing\") end)\n", "mode: live", false, nil, nil, []string{":1:13: error: chert.typing needs"}},
+		{"in comments and strings", "-- chert.send(x)\nlocal s = \"chert.send\"\nchert.on(\"message.received\", function(ev) log.info(s) end)\n", "mode: live", false, nil, []string{}, nil},
+		{"of something else", "local o = { chert = { send = print } }\nchert.on(\"message.received\", function(ev) o.chert.send(ev.text) end)\n", "mode: live", false, nil, []string{}, nil},
+		{"in lib", version("1"), "mode: live", false, nil, nil, nil}, // the file is written below
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			files := map[string]string{"p/r.lua": test.lua, "p/pack.yaml": test.manifest}
+			if test.manifest == "" {
+				files = map[string]string{"p.lua": test.lua}
+			}
+			if test.name == "in lib" {
+				files["p/lib/say.lua"] = "return function(id) chert.send(id, \"x\") end\n"
+				test.says = []string{"say.lua:1:21: error: chert.send needs"}
+			}
+			o := Options{}
+			dir := tree(t, files)
+			if test.operator {
+				o.Packs = map[string]PackOptions{"p": {Grant: test.grant}}
+			}
+			set, diags := LoadPaths([]string{dir}, o, nil)
+			for _, want := range test.says {
+				if !strings.Contains(diags.Error(), want) {
+					t.Errorf("loading says\n%s\nwithout\n%s", diags.Error(), want)
+				}
+			}
+			if len(test.says) == 0 && len(diags) > 0 {
+				t.Errorf("loading says\n%s", diags.Error())
+			}
+			if (set != nil) != (test.may != nil) {
+				t.Fatalf("it loads: %t, want %t\n%s", set != nil, test.may != nil, diags.Error())
+			}
+			if set != nil && !slices.Equal(set.Pack("p").Grants, test.may) {
+				t.Errorf("it may %v, want %v", set.Pack("p").Grants, test.may)
+			}
+		})
+	}
+}
+
+// A grant that is taken back leaves the last good version that needs less, whether
+// the daemon runs or not, and whatever becomes of the files; it is told where the
+// grant is to be added. Once it is back, so is the version.
+func TestGrantsTakenBackLeaveLess(t *testing.T) {
+	t.Parallel()
+	p := newPen(t)
+	grants := func(can ...string) {
+		t.Helper()
+		p.options.Packs = map[string]PackOptions{"bot": {Grant: can}}
+		must(t, p.g.Reconfigure(background, p.options, p.gated()))
+	}
+	grants("send")
+	p.edit("bot/r.lua", version("v1"), "bot/pack.yaml", "mode: live")
+	p.edit("bot/r.lua", sends("v2"), "bot/pack.yaml", "permissions: [send]")
+	p.expectLive("granted", "bot=v2")
+	grants()
+	p.expectLive("taken back", "bot=v1")
+	p.await("bot")
+	if !p.hasCancelled("bot v2: off") {
+		t.Error("what the version had waiting was kept")
+	}
+	p.expectNotLive("taken back", "bot", "it needs a permission that it does not have: send; version …")
+	if said := p.standing("bot").Diagnostics.Error(); !strings.Contains(said, "r.lua:") || !strings.Contains(said, "add to chertd.yaml: rules: {packs: {bot: {grant: [send]}}}") {
+		t.Errorf("the standing says\n%s", said)
+	}
+	for range 3 {
+		p.edit()
+	}
+	if n := p.logged("no longer granted: the last version that needs less is live"); n != 1 {
+		t.Errorf("it was logged %d times, want once", n)
+	}
+	p.start()
+	p.expectLive("after a restart", "bot=v1")
+	p.edit("bot/r.lua", broken)
+	p.expectLive("an edit that is broken", "bot=v1")
+	grants("send")
+	p.expectLive("granted again, while the files are broken", "bot=v2")
+	p.edit("bot/r.lua", sends("v2"))
+	grants()
+	p.expectLive("taken back again", "bot=v1")
+	p.edit("bot/r.lua", version("v3"), "bot/pack.yaml", "mode: live")
+	p.expectLive("an edit that needs less", "bot=v3")
+	p.expectNotLive("an edit that needs less", "bot", "")
+	grants("typing")
+	p.expectLive("a grant that nobody asked for", "bot=v3")
+	if n := p.logged("it grants nothing"); n != 1 {
+		t.Errorf("a grant in vain was logged %d times, want once", n)
+	}
+}
