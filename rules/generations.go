@@ -411,7 +411,7 @@ func (g *Generations) renew(reason string) (dropped []<-chan struct{}) {
 	}
 	g.complain(len(packs))
 	if len(packs) > 0 || g.set != nil {
-		set := assemble(packs, unloaded, modes, g.content, g.options.shards())
+		set := assemble(packs, unloaded, modes, g.content, g.options)
 		set.withdrawn, set.unread = withdrawn, g.folder.Errors()
 		if g.set == nil || !g.set.sameAs(set) {
 			g.dropOff(g.set, modes)

@@ -15,6 +15,7 @@ import (
 type Options struct {
 	Shards  int                    // how many goroutines may call Set.Run, one a shard; default 1
 	Zone    *time.Location         // of windows, schedules and dates; nil: UTC
+	Country string                 // ISO 3166, of phone numbers without +; "": they are of none
 	Limits  luabind.Limits         // of packs that set none; zero fields take luabind's defaults
 	Suspend SuspendPolicy          // of rules that keep failing
 	Share   SharePolicy            // of the machine, a pack

@@ -74,6 +74,7 @@ type RulesConfig struct {
 	Dir      Path                  `yaml:"dir"`
 	Watch    bool                  `yaml:"watch"`
 	Timezone string                `yaml:"timezone"` // IANA name
+	Country  string                `yaml:"country"`  // ISO 3166, of phone numbers without +; "": they are of none
 	Gate     GateConfig            `yaml:"gate"`
 	Packs    map[string]PackConfig `yaml:"packs"`
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"chertd/engine/chert"
+	"chertd/engine/handle"
 	"chertd/luabind"
 	"chertd/rules"
 )
@@ -98,6 +100,10 @@ func (c *Config) checkRules(d *decoder) {
 	}
 	if _, err := luabind.LoadZone(c.Rules.Timezone); err != nil {
 		d.fail("rules.timezone", codeValue, "", "%v", err)
+	}
+	var country *handle.Error
+	if errors.As(handle.Country(c.Rules.Country), &country) {
+		d.fail("rules.country", codeValue, country.Hint, "%s", country.Problem)
 	}
 	oneOf(d, "rules.gate.specs", c.Rules.Gate.Specs, gateEnforce, gateWarn, gateOff)
 	oneOf(d, "rules.gate.checks", c.Rules.Gate.Checks, gateEnforce, gateWarn, gateOff)

@@ -127,7 +127,7 @@ func (c *Config) changes(log *slog.Logger) engine.Changes {
 
 // ruleOptions is what the operator says to the packs.
 func (c *Config) ruleOptions() rules.Options {
-	o := rules.Options{Zone: c.location(), Packs: map[string]rules.PackOptions{}, Coded: lint.Coded}
+	o := rules.Options{Zone: c.location(), Country: c.Rules.Country, Packs: map[string]rules.PackOptions{}, Coded: lint.Coded}
 	for name, p := range c.Rules.Packs {
 		o.Packs[name] = rules.PackOptions{Mode: rules.Mode(p.Mode), Grant: p.Grant, Config: p.Config,
 			Limits: rules.Limits{Steps: p.Limits.Steps, Memory: int64(p.Limits.Memory), KV: int64(p.Limits.KV), Reads: p.Limits.Reads}}

@@ -7,7 +7,7 @@ import "strings"
 // microseconds a number. A Reader serves one goroutine.
 type Reader struct {
 	country string
-	known   [readerSlots]remembered
+	known   []remembered // readerSlots of them, once one is needed
 }
 
 type remembered struct {
@@ -30,6 +30,9 @@ func (r *Reader) Read(s string) Handle {
 	}
 	if len(s) > longHandle || s == "" {
 		return Normalize(s, r.country)
+	}
+	if r.known == nil {
+		r.known = make([]remembered, readerSlots)
 	}
 	slot := &r.known[hash(s)%readerSlots]
 	if slot.text != s {
