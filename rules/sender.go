@@ -23,7 +23,7 @@ func handles(field func(*probe) (string, bool), country string) func(string, any
 		values, p := stringsOf(name, v)
 		if p != nil {
 			if p.number != 0 {
-				p.hint = numberHint(p.number)
+				p.hint, p.code = numberHint(p.number), codeSender
 			}
 			return nil, p
 		}
@@ -49,7 +49,7 @@ func handles(field func(*probe) (string, bool), country string) func(string, any
 		case len(unsure) > 0:
 			p := unsure[0]
 			if more := len(unsure) - 1; more > 0 {
-				p.message += fmt.Sprintf(" (and %d more values like it)", more)
+				p.message += fmt.Sprintf(" (and %d more like it)", more)
 			}
 			return &oneOf{lastName(name), field, sortedSet(values)}, p
 		}
