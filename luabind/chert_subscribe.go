@@ -1,6 +1,8 @@
 package luabind
 
 import (
+	"fmt"
+	"math"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -94,9 +96,14 @@ func whereOf(L *lua.LState, function string, v lua.LValue) (map[string]any, map[
 	if !ok {
 		raise(L, `write a table: { is_group = false }`, "%s: where must be a table, got %s", function, described(v))
 	}
-	data, err := goValue(L, v)
+	r := goReader{L: L, values: maxJSONValues, bytes: math.MaxInt, shared: true}
+	data, err := r.value(v)
 	if err != nil {
-		raise(L, "", "%s: where: %v", function, err)
+		hint := ""
+		if r.values < 0 {
+			hint = fmt.Sprintf("a where may have %d values; put a longer list in a file of data/, and give it what data.load returns", maxJSONValues)
+		}
+		raise(L, hint, "%s: where: %v", function, err)
 	}
 	fields, ok := data.(map[string]any)
 	if !ok && len(data.([]any)) > 0 {

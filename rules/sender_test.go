@@ -125,6 +125,24 @@ func TestCountryCountsEverywhere(t *testing.T) {
 	}
 }
 
+// A list from a data file may be longer than a table that a rule writes.
+func TestLongListsComeFromDataFiles(t *testing.T) {
+	t.Parallel()
+	var list strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&list, "+1415%07d\n", i)
+	}
+	for name, tt := range map[string]struct{ lua, want string }{
+		"from a data file": {takesVips, ""},
+		"as a table":       {`local t = {} for i = 1, 20000 do t[i] = "+14155550100" end chert.on("*", { from = t }, function() end)`, "a where may have 10000 values; put a longer list in a file of data/"},
+	} {
+		_, diags := Load(tree(t, map[string]string{"p/a.lua": tt.lua, "p/data/vips.txt": list.String()}), Options{}, nil)
+		if got := fmt.Sprint(diags); !strings.Contains(got, tt.want) || diags.Errors() != (tt.want != "") {
+			t.Errorf("%s: got %s, want …%s…", name, got, tt.want)
+		}
+	}
+}
+
 // BenchmarkSenders compiles a where of a long list.
 func BenchmarkSenders(b *testing.B) {
 	for name, form := range map[string]string{"north america": "+1415%07d", "elsewhere": "+49151%08d", "national": "(415) 555-%04d"} {
