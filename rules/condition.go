@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"chertd/engine/event"
+	"chertd/engine/handle"
 	"chertd/luabind"
 )
 
@@ -240,7 +241,7 @@ func stringsOf(name string, v any) ([]string, *problem) {
 		set := setOf(v)
 		if set == nil {
 			p := mismatch(name, expected, v)
-			p.hint = "write { \"a\", \"b\" }"
+			p.hint = "write { \"a\", \"b\" }, or take a list from it: its keys are " + someKeys(v)
 			return nil, p
 		}
 		return set, nil
@@ -288,13 +289,31 @@ func setOf(table map[string]any) []string {
 	return slices.Sorted(maps.Keys(table))
 }
 
+// someKeys are the first keys of a table.
+func someKeys(table map[string]any) string {
+	keys := slices.Sorted(maps.Keys(table))
+	if len(keys) > 3 {
+		return strings.Join(keys[:3], ", ") + " …"
+	}
+	return strings.Join(keys, ", ")
+}
+
 // rowHint says how a list is made of the rows of a .csv file.
 func rowHint(row map[string]any) string {
 	columns := slices.Sorted(maps.Keys(row))
-	if len(columns) == 0 || !identifier.MatchString(columns[0]) {
+	if len(columns) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("a .csv is a list of rows; make a list of one column: for i, row in ipairs(data.load(\"…\")) do list[i] = row.%s end", columns[0])
+	column := columns[0]
+	for _, c := range columns {
+		if s, _ := row[c].(string); s != "" {
+			if h, err := handle.Parse(s, ""); err == nil && h.Kind != handle.ShortCode {
+				column = c
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("it is a list of tables; make a list of one column: for i, row in ipairs(rows) do list[i] = row[%q] end", column)
 }
 
 // containsWord reports whether the text contains the word with no letter, mark,

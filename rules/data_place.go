@@ -2,7 +2,9 @@ package rules
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -88,8 +90,11 @@ func (d *dataFiles) blame(diag *luabind.Diagnostic, p *problem, sub *luabind.Sub
 			if !holdsData(f, from) {
 				continue
 			}
-			if line, col := placeOf(f, p.value); line > 0 {
+			if line, col := placeOf(f, p); line > 0 {
 				diag.File, diag.Line, diag.Col = f.Path, line, col
+				if key := lastName(p.key); key == "from" || key == "line" {
+					diag.Code = cmp.Or(diag.Code, codeSender)
+				}
 				diag.Message += fmt.Sprintf(" (%s takes it)", rule)
 				return
 			}
@@ -120,14 +125,16 @@ func (d *dataFiles) written(value string) bool {
 	return false
 }
 
-// placeOf is where a value stands in a data file or pack.yaml; line 0: nowhere.
-func placeOf(f *File, value string) (line, col int) {
+// placeOf is where the value of a problem stands in a data file or pack.yaml; line 0:
+// nowhere.
+func placeOf(f *File, p *problem) (line, col int) {
+	value := p.value
 	b := bytes.TrimPrefix(f.Bytes, []byte("\ufeff"))
 	format := dataFormat(f.Name)
 	switch {
 	case f.Kind == ManifestFile || format == "yaml":
 		if doc, _, err := readYAML(b, 1<<62); err == nil {
-			return placeOfNode(doc, value)
+			return placeOfNode(doc, p)
 		}
 	case format == "txt":
 		n := 0
@@ -154,12 +161,15 @@ func placeOf(f *File, value string) (line, col int) {
 	return 0, 0
 }
 
-func placeOfNode(n *yaml.Node, value string) (line, col int) {
-	if n.Kind == yaml.ScalarNode && n.Value == value {
-		return n.Line, n.Column
+func placeOfNode(n *yaml.Node, p *problem) (line, col int) {
+	if n.Kind == yaml.ScalarNode {
+		written, err := strconv.ParseFloat(n.Value, 64)
+		if n.Value == p.value || p.number != 0 && err == nil && written == p.number {
+			return n.Line, n.Column
+		}
 	}
 	for _, c := range n.Content {
-		if line, col := placeOfNode(c, value); line > 0 {
+		if line, col := placeOfNode(c, p); line > 0 {
 			return line, col
 		}
 	}

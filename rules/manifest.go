@@ -163,7 +163,6 @@ func (r *manifestReader) settings(n *yaml.Node) map[string]any {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if k := n.Content[i]; isNull(n.Content[i+1]) {
 			r.fail(k, "the default says of which type it is", "config: %s has no default", k.Value)
-			return nil
 		}
 	}
 	v, faults, err := plainYAML(n, &dataSize{room: manifestRoom})
@@ -171,7 +170,10 @@ func (r *manifestReader) settings(n *yaml.Node) map[string]any {
 		r.failAt(n.Line, 0, "", "config: %s", tooLargeFor("the settings of a pack.yaml", err))
 	}
 	for _, x := range faults {
-		r.failAt(x.line, x.col, x.hint, "config: %s", x.message)
+		at := func(d luabind.Diagnostic) bool { return d.Line == x.line && d.Col == x.col }
+		if !slices.ContainsFunc(r.diags, at) {
+			r.failAt(x.line, x.col, x.hint, "config: %s", x.message)
+		}
 	}
 	settings, _ := v.(map[string]any)
 	return settings

@@ -3,6 +3,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"chertd/engine/handle"
 )
@@ -23,7 +24,7 @@ func handles(field func(*probe) (string, bool), country string) func(string, any
 		values, p := stringsOf(name, v)
 		if p != nil {
 			if p.number != 0 {
-				p.hint, p.code = numberHint(p.number), codeSender
+				p.hint = numberHint(p.number)
 			}
 			return nil, p
 		}
@@ -61,7 +62,7 @@ func handles(field func(*probe) (string, bool), country string) func(string, any
 func together(name string, all []*problem) *problem {
 	first, rest := all[0], all[1:]
 	if more := len(all) - mostSaid; more > 0 {
-		rest = append(rest[:mostSaid-1:mostSaid-1], &problem{message: fmt.Sprintf("%s: %d more of its values are wrong", name, more), code: codeSender})
+		rest = append(rest[:mostSaid-1:mostSaid-1], &problem{message: fmt.Sprintf("%s: %d more of its values are wrong", name, more), code: codeSender, value: all[mostSaid].value})
 	}
 	first.also = rest
 	return first
@@ -70,6 +71,9 @@ func together(name string, all []*problem) *problem {
 // numberHint says how a number is written that stands there without quotes.
 func numberHint(n float64) string {
 	digits := fmt.Sprintf("%.15g", n)
+	if n != math.Trunc(n) || n < 0 {
+		return "write it in quotes"
+	}
 	if h, err := handle.Parse(digits, ""); err == nil && h.Kind == handle.ShortCode {
 		return fmt.Sprintf("write it in quotes: %q", digits)
 	}

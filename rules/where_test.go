@@ -132,7 +132,7 @@ func TestWhereRefused(t *testing.T) {
 		{m{"words": []any{"a", ""}}, `where.words is the empty string.*`},
 		{m{"text": " \u200b"}, `where.text: nothing is left of .* once it is folded: it would match every event`},
 		{m{"text": []any{"a", true}}, `where.text: expected a string or a list of strings, got the boolean true`},
-		{m{"text": m{"a": "b"}}, `where.text: expected a string or a list of strings, got a table with keys; write \{ "a", "b" \}`},
+		{m{"text": m{"a": "b"}}, `where.text: expected a string or a list of strings, got a table with keys; write \{ "a", "b" \}, or take a list from it: its keys are a`},
 		{m{"from": " "}, `where.from: " " is empty; leave it out`},
 		{m{"direction": "in"}, `where.direction: "in" is not "inbound" or "outbound".*`},
 		{m{"direction": "inbuond"}, `where.direction: "inbuond" is not "inbound" or "outbound"; did you mean "inbound"\?`},

@@ -84,7 +84,9 @@ func number(written, text, country string) (Handle, error) {
 		return Handle{}, &Error{Problem: none(written), Hint: "write one number a value, with one +"}
 	case !n.plain() || strings.Contains(text, "+") && !n.plus:
 		e := &Error{Problem: none(written)}
-		if strings.ContainsAny(text, ",;") && len(n.digits) > mostShort {
+		if strings.Contains(text, " #") {
+			e.Hint = "write the comment on a line of its own"
+		} else if strings.ContainsAny(text, ",;") && len(n.digits) > mostShort {
 			e.Hint = "write one number a value, without commas"
 		}
 		return Handle{}, e
