@@ -453,6 +453,7 @@ const LiveMessage = "rules are live"
 func (g *Generations) take(s *standing, v *verdict) {
 	g.dropRules(s, v.pack)
 	s.take(v, g.word)
+	g.warnUnmatched(v)
 }
 
 // mode is how a pack runs, and by whose word.

@@ -50,14 +50,16 @@ func scan(text string) scanned {
 var (
 	// scientific is a number as a spreadsheet shortens it, in both decimal marks.
 	scientific = regexp.MustCompile(`^\+?\d(?:[.,]\d+)?[eE]\+?\d{1,3}$`)
+	// shortened is the form in which spreadsheets write one; 4E12 may be a name.
+	shortened = regexp.MustCompile(`^[+-]?\d(?:[.,]\d+)?[eE]\+\d{2,3}$`)
 	// decimal is a number as programs write one that they take for a fraction.
 	decimal   = regexp.MustCompile(`^\+?\d{7,}[.,]0{1,2}$`)
-	extension = regexp.MustCompile(`(?i)[\s,;]*(?:;ext=|\bext(?:n|ension)?\b|x{1,2}|#)[.:]?\s*\d{1,7}#?$`)
+	extension = regexp.MustCompile(`(?i)[\s,;]*(?:;ext=|ext(?:n|ension)?|x{1,2}|#)[.:]?\s*\d{1,7}#?$`)
 )
 
 // Shortened reports whether a spreadsheet wrote a long number in a short form that
 // has lost digits, like 1.41556E+10.
-func Shortened(s string) bool { return scientific.MatchString(strings.TrimSpace(s)) }
+func Shortened(s string) bool { return shortened.MatchString(strings.TrimSpace(s)) }
 
 // number reads a phone number or a short code. written is what text was made of.
 func number(written, text, country string) (Handle, error) {
