@@ -100,6 +100,9 @@ func (d *dataFiles) blame(diag *luabind.Diagnostic, p *problem, sub *luabind.Sub
 			}
 		}
 	}
+	if strings.HasPrefix(from, "config.") {
+		diag.Message += " (it is " + from + ")" // as chertd.yaml or a spec sets it
+	}
 }
 
 // holdsData reports whether a value by the name that rules have for it may stand in

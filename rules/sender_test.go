@@ -46,6 +46,8 @@ p/data/vips.yaml:4:3: error: where.from: "ceo@" is not an email address: nothing
 			`p/data/vips.csv:4:9: error: where.from: "12" is too short: a short code has 3 to 8 digits, a phone number more (the rule at p/a.lua:3 takes it) [CH031]`},
 		"a setting of pack.yaml": {"", map[string]string{"p/a.lua": `chert.on("*", { from = config.boss }, function() end)`, "p/pack.yaml": "config:\n  boss: ceo@\n"},
 			`p/pack.yaml:2:9: error: where.from: "ceo@" is not an email address: nothing stands behind @ (the rule at p/a.lua:1 takes it) [CH031]`},
+		"a setting that the operator gives": {"", map[string]string{"p/a.lua": `chert.on("*", { from = config.bosses }, function() end)`, "p/pack.yaml": "config:\n  bosses: [+14155550100]\n"},
+			`p/a.lua:1:1: error: where.from: "ceo@" is not an email address: nothing stands behind @ (it is config.bosses) [CH031]`},
 		"rows of a .csv": {"", map[string]string{"p/a.lua": takesVips, "p/data/vips.csv": "phone\n+14155550100\n"},
 			`p/a.lua:1:1: error: where.from: expected a string or a list of strings, got a table with keys / it is a list of tables; make a list of one column: for i, row in ipairs(rows) do list[i] = row["phone"] end`},
 		"without a country": {"", map[string]string{"p/a.lua": takesVips, "p/data/vips.txt": "+14155550100\n(415) 555-0101\n4155550102\n"},
@@ -71,7 +73,11 @@ p/data/vips.yaml:4:3: error: where.from: "ceo@" is not an email address: nothing
 			for file, text := range tt.files {
 				write(t, filepath.Join(dir, file), text)
 			}
-			_, diags := Load(dir, Options{Country: tt.country}, nil)
+			o := Options{Country: tt.country}
+			if strings.Contains(name, "the operator gives") {
+				o.Packs = map[string]PackOptions{"p": {Config: map[string]any{"bosses": []any{"ceo@"}}}}
+			}
+			_, diags := Load(dir, o, nil)
 			var got []string
 			for _, d := range diags {
 				hint := d.Hint
