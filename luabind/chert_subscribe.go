@@ -1,6 +1,10 @@
 package luabind
 
 import (
+	"fmt"
+	"math"
+	"strings"
+
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -13,7 +17,7 @@ func chertOn(vm *VM, L *lua.LState) int {
 	}
 	s := Subscription{Call: name, Types: types}
 	if L.GetTop() >= 3 {
-		s.Where = whereOf(L, name, L.Get(2))
+		s.Where, s.Data = whereOf(L, name, L.Get(2))
 		vm.subscribe(L, s, wantFunction(L, name, 3))
 		return 0
 	}
@@ -39,7 +43,7 @@ func chertRule(vm *VM, L *lua.LState) int {
 	}
 	s.Types = o.texts("on")
 	if v := o.get("where"); v != lua.LNil {
-		s.Where = whereOf(L, name, v)
+		s.Where, s.Data = whereOf(L, name, v)
 	}
 	if v := o.get("sample"); v != lua.LNil {
 		n, ok := v.(lua.LNumber)
@@ -85,14 +89,21 @@ func chertEvery(vm *VM, L *lua.LState) int {
 	return 0
 }
 
-// whereOf reads conditions as data; rules knows which there are.
-func whereOf(L *lua.LState, function string, v lua.LValue) map[string]any {
-	if _, ok := v.(*lua.LTable); !ok {
+// whereOf reads conditions as data; rules knows which there are. It also says which
+// of them are values of data.load or config.
+func whereOf(L *lua.LState, function string, v lua.LValue) (map[string]any, map[string]string) {
+	t, ok := v.(*lua.LTable)
+	if !ok {
 		raise(L, `write a table: { is_group = false }`, "%s: where must be a table, got %s", function, described(v))
 	}
-	data, err := goValue(L, v)
+	r := goReader{L: L, values: maxJSONValues, bytes: math.MaxInt, shared: true}
+	data, err := r.value(v)
 	if err != nil {
-		raise(L, "", "%s: where: %v", function, err)
+		hint := ""
+		if r.values < 0 {
+			hint = fmt.Sprintf("a where may have %d values; put a longer list in a file of data/, and give it what data.load returns", maxJSONValues)
+		}
+		raise(L, hint, "%s: where: %v", function, err)
 	}
 	fields, ok := data.(map[string]any)
 	if !ok && len(data.([]any)) > 0 {
@@ -101,7 +112,31 @@ func whereOf(L *lua.LState, function string, v lua.LValue) map[string]any {
 	if fields == nil {
 		fields = map[string]any{}
 	}
-	return fields
+	loaded := map[string]string{}
+	loadedIn(t, "where", loaded)
+	return fields, loaded
+}
+
+// loadedIn notes the values in a where that come from data.load or config. The
+// table was read as data: it is finite.
+func loadedIn(t *lua.LTable, path string, loaded map[string]string) {
+	t.ForEach(func(k, v lua.LValue) {
+		at := path + "." + k.String()
+		if _, isItem := k.(lua.LNumber); isItem {
+			at = path + "[" + k.String() + "]"
+		}
+		if inner, ok := v.(*lua.LTable); ok {
+			if strings.HasPrefix(at, "where.except") {
+				loadedIn(inner, at, loaded)
+			}
+			return
+		}
+		if t, ok := asTablelike(v); ok {
+			if c, ok := t.(*constant); ok {
+				loaded[at] = c.name
+			}
+		}
+	})
 }
 
 // ofFile refuses functions of Go as handlers: they have no place, and take no

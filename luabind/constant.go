@@ -94,6 +94,14 @@ func (c *constant) keeps(push func(lua.LValue)) int64 {
 	return int64(n)
 }
 
+// plain is the data itself, which nobody changes.
+func (c *constant) plain() any {
+	if c.items != nil {
+		return c.items
+	}
+	return c.fields
+}
+
 func (c *constant) label() string { return c.name }
 func (c *constant) length() int   { return len(c.items) }
 func (c *constant) list() bool    { return c.items != nil }

@@ -27,6 +27,7 @@ type goReader struct {
 	L      *lua.LState
 	values int // that may still come
 	bytes  int
+	shared bool // data and config are given as they are, not as a copy
 	open   []lua.LValue
 }
 
@@ -55,6 +56,9 @@ func (r *goReader) value(v lua.LValue) (any, error) {
 		return r.walk(v, v.Next)
 	}
 	if t, ok := asTablelike(v); ok {
+		if c, ok := t.(*constant); ok && r.shared {
+			return c.plain(), nil
+		}
 		return r.walk(v, func(k lua.LValue) (lua.LValue, lua.LValue) { return t.next(r.L, k) })
 	}
 	return nil, &valueError{"", "a " + v.Type().String() + " is not data"}

@@ -51,11 +51,14 @@ type Registrar interface {
 // are checked for their Lua types only. Files are run anew for every VM and
 // subscribe in the same order each time, so Index names a handler in all of them.
 type Subscription struct {
-	Index    int    // counts from 0 in a VM
-	Call     string // "chert.on", "chert.rule" or "chert.every"
-	Name     string // "": none given
-	Types    []string
-	Where    map[string]any // nil: none given. Lua lists are []any
+	Index int    // counts from 0 in a VM
+	Call  string // "chert.on", "chert.rule" or "chert.every"
+	Name  string // "": none given
+	Types []string
+	Where map[string]any // nil: none given. Lua lists are []any
+	// Data says which values of Where were given as they were loaded, by the key:
+	// "where.from" → "data.vips".
+	Data     map[string]string
 	During   string
 	Outside  string
 	TZ       string

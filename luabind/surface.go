@@ -139,6 +139,7 @@ var where = Param{Name: "where", Type: "Where", Optional: true, Doc: "All must h
 	{Name: "direction", Type: "string|string[]", Optional: true, Doc: "\"inbound\" or \"outbound\"."},
 	{Name: "line", Type: "string|string[]", Optional: true, Doc: "The phone line of ours."},
 	{Name: "from", Type: "string|string[]", Optional: true, Doc: "The sender's number or address."},
+	{Name: "sender", Type: "string|string[]", Optional: true, Doc: "What sent it: \"phone\", \"short_code\" or \"email\"."},
 	{Name: "service", Type: "string|string[]", Optional: true, Doc: "The sender's service, as \"imessage\"."},
 	{Name: "has_media", Type: "boolean", Optional: true, Doc: "Whether a part is not text."},
 	{Name: "source", Type: "string|string[]", Optional: true, Doc: "By which way the event came."},

@@ -58,6 +58,7 @@ func build(src source, o Options) *builder {
 		b.fail(src.path, "rules are in *.lua files directly in the pack's folder", "pack %q has no rule files", p.Name)
 	}
 	p.Version = versionOf(src.files)
+	p.country = o.Country
 	b.mine = o.Packs[p.Name]
 	b.settle()
 	if src.broken.Errors() {
@@ -170,7 +171,7 @@ func (b *builder) fingerprint() string {
 	if p.config.Zone != nil {
 		zone = p.config.Zone.String()
 	}
-	fmt.Fprintf(h, "%q %q %s %s %s %q %v %+v %v %d %d", p.Name, p.Path, p.Version, settings, zone, b.opts.Country, p.Grants, p.config.Limits, p.Manifest.Reads, p.Manifest.KV, len(p.vms))
+	fmt.Fprintf(h, "%q %q %s %s %s %q %v %+v %v %d %d", p.Name, p.Path, p.Version, settings, zone, p.country, p.Grants, p.config.Limits, p.Manifest.Reads, p.Manifest.KV, len(p.vms))
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -187,7 +188,8 @@ func (b *builder) code() {
 
 func (b *builder) load() {
 	p := b.pack
-	p.config.Data = loadData(b.parseData())
+	data := &dataFiles{pack: p}
+	p.config.Data = loadData(b.parseData(data))
 	p.config.Lib = map[string]*luabind.Program{}
 	reads := false
 	var programs []*luabind.Program
@@ -225,7 +227,7 @@ func (b *builder) load() {
 	if b.diags.Errors() {
 		return
 	}
-	reg := &registrar{pack: p.Name, onlyVetoes: p.onlyVetoes, zone: b.opts.Zone, perFile: map[string]int{}, byName: map[string]*Rule{}}
+	reg := &registrar{pack: p.Name, onlyVetoes: p.onlyVetoes, zone: b.opts.Zone, country: p.country, data: data, perFile: map[string]int{}, byName: map[string]*Rule{}}
 	config := p.config
 	if b.opts.Print != nil {
 		config.Print = func(level, msg string, fields map[string]any) { b.opts.Print(p.Name, level, msg, fields) }
@@ -234,6 +236,9 @@ func (b *builder) load() {
 	b.diags = append(b.diags, reg.warnings...)
 	if err != nil {
 		b.add(b.src.path, err)
+	}
+	b.diags = append(b.diags, data.unsaid()...)
+	if err != nil {
 		return
 	}
 	b.checkRead()

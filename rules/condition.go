@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"chertd/engine/event"
+	"chertd/engine/handle"
 	"chertd/luabind"
 )
 
@@ -167,33 +169,6 @@ func chats(name string, v any) (condition, *problem) {
 	return list((*probe).chat, nil)(name, v)
 }
 
-// handles compiles phone numbers and mail addresses.
-func handles(field func(*probe) (string, bool)) func(string, any) (condition, *problem) {
-	compile := list(field, event.NormalizeHandle)
-	return func(name string, v any) (condition, *problem) {
-		cond, p := compile(name, v)
-		if p != nil {
-			if n, ok := v.(float64); ok {
-				p.hint = fmt.Sprintf("write it in quotes, with its +: %q", fmt.Sprintf("+%.14g", n))
-			}
-			return nil, p
-		}
-		for _, h := range cond.(*oneOf).values {
-			if len(h) >= minNumber && strings.Trim(h, "0123456789") == "" {
-				return cond, &problem{
-					message: fmt.Sprintf("%s: %q has no +: numbers are delivered with + and the country's code, so it will match none", name, h),
-					hint:    fmt.Sprintf("if that is its country's code: %q", "+"+strings.TrimPrefix(h, "00")), warning: true,
-				}
-			}
-		}
-		return cond, nil
-	}
-}
-
-// minNumber is the least number of digits that make a subscriber's number
-// rather than a short code.
-const minNumber = 9
-
 // choice compiles strings of which only some make sense.
 func choice(field func(*probe) (string, bool), allowed ...string) func(string, any) (condition, *problem) {
 	return func(name string, v any) (condition, *problem) {
@@ -285,15 +260,26 @@ func stringsOf(name string, v any) ([]string, *problem) {
 		if len(v) == 0 {
 			return nil, emptyList(name)
 		}
-		p := mismatch(name, expected, v)
-		p.hint = "write { \"a\", \"b\" }; a .txt file in data/ is a set, a .yaml file can be a list"
-		return nil, p
+		set := setOf(v)
+		if set == nil {
+			p := mismatch(name, expected, v)
+			p.hint = "write { \"a\", \"b\" }, or take a list from it: its keys are " + someKeys(v)
+			return nil, p
+		}
+		return set, nil
 	}
 	out := make([]string, len(items))
 	for i, item := range items {
 		s, ok := item.(string)
 		if !ok {
-			return nil, mismatch(name, expected, item)
+			p := mismatch(name, expected, item)
+			switch item := item.(type) {
+			case float64:
+				p.value, p.number = fmt.Sprintf("%.15g", item), item
+			case map[string]any:
+				p.hint = rowHint(item)
+			}
+			return nil, p
 		}
 		if s == "" {
 			return nil, &problem{
@@ -310,7 +296,46 @@ func emptyList(name string) *problem {
 	return &problem{
 		message: name + " is an empty list: no value could match",
 		hint:    "leave the key out if it is not to matter",
+		empty:   true,
 	}
+}
+
+// setOf are the names in a set, as data.load makes one of a .txt file; nil if the
+// table is no set.
+func setOf(table map[string]any) []string {
+	for _, v := range table {
+		if v != true {
+			return nil
+		}
+	}
+	return slices.Sorted(maps.Keys(table))
+}
+
+// someKeys are the first keys of a table.
+func someKeys(table map[string]any) string {
+	keys := slices.Sorted(maps.Keys(table))
+	if len(keys) > 3 {
+		return strings.Join(keys[:3], ", ") + " …"
+	}
+	return strings.Join(keys, ", ")
+}
+
+// rowHint says how a list is made of the rows of a .csv file.
+func rowHint(row map[string]any) string {
+	columns := slices.Sorted(maps.Keys(row))
+	if len(columns) == 0 {
+		return ""
+	}
+	column := columns[0]
+	for _, c := range columns {
+		if s, _ := row[c].(string); s != "" {
+			if h, err := handle.Parse(s, ""); err == nil && h.Kind != handle.ShortCode {
+				column = c
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("it is a list of tables; make a list of one column: for i, row in ipairs(rows) do list[i] = row[%q] end", column)
 }
 
 // containsWord reports whether the text contains the word with no letter, mark,

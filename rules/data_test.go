@@ -1,7 +1,11 @@
 package rules
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -9,62 +13,103 @@ import (
 	"chertd/luabind"
 )
 
+// The tables of testdata/data: what each kind of file may say, and what it must not.
 func TestParseDatum(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		name, format, in string
-		want             string // as JSON
-	}{
-		{"lines", "txt", "\ufeffone\r\n\n  two \n# a comment\n#hashtag\none\n", `{"#hashtag":true,"one":true,"two":true}`},
-		{"rows", "csv", "name, phone\nAnn,+1415\n\"Bo, jr\", 2 \n", `[{"name":"Ann","phone":"+1415"},{"name":"Bo, jr","phone":"2"}]`},
-		{"no rows", "csv", "name\n", `[]`},
-		{"yaml", "yaml", "a: 1\nb: [x, true, 1.5, null]\nc: {d: 2026-01-05}\n", `{"a":1,"b":["x",true,1.5,null],"c":{"d":"2026-01-05"}}`},
-		{"phone numbers stay text", "yaml", "- +14155551234\n- 0044123456\n- \"1\"\n- 0\n- 0.5\n- -3\n", `["+14155551234","0044123456","1",0,0.5,-3]`},
-		{"keys of other types", "yaml", "1: a\ntrue: b\n", `{"1":"a","true":"b"}`},
-		{"anchors", "yaml", "a: &x [1]\nb: *x\n", `{"a":[1],"b":[1]}`},
-		{"an empty list", "yaml", "[]", `[]`},
-		{"dashes around", "yaml", "---\n[a]\n---\n", `["a"]`},
-	} {
-		v, _, _, err := parseDatum(tt.format, []byte(tt.in), 1<<20)
-		got, _ := json.Marshal(v)
-		if err != nil || string(got) != tt.want {
-			t.Errorf("%s: got %s, %v, want %s", tt.name, got, err, tt.want)
+	for _, format := range []string{"yaml", "csv", "txt"} {
+		for _, c := range datumCases(t, format) {
+			v, _, faults, err := parseDatum(format, []byte(c.in), 1<<20)
+			if err != nil {
+				t.Errorf("%s: %v", c.at, err)
+				continue
+			}
+			if c.message == "" {
+				if got, _ := json.Marshal(v); len(faults) > 0 || string(got) != c.want {
+					t.Errorf("%s: %q: got %s, %v, want %s", c.at, c.in, got, faults, c.want)
+				}
+				continue
+			}
+			x := append(faults, fault{})[0]
+			if place := fmt.Sprintf("%d:%d", x.line, x.col); v != nil || place != c.want || !strings.Contains(x.message, c.message) || !strings.Contains(x.hint, c.hint) {
+				t.Errorf("%s: %q: got %v, %s %s / %s, want %s …%s… / …%s…", c.at, c.in, v, place, x.message, x.hint, c.want, c.message, c.hint)
+			}
 		}
 	}
 }
 
-func TestParseDatumRefuses(t *testing.T) {
+type datumCase struct {
+	at, in        string
+	want          string // as JSON, or the place of the fault
+	message, hint string
+}
+
+// datumCases reads a table of testdata/data.
+func datumCases(t *testing.T, format string) []datumCase {
+	t.Helper()
+	file := "testdata/data/" + format + ".cases"
+	b, err := os.ReadFile(file)
+	must(t, err)
+	var all []datumCase
+	for i, line := range strings.Split(string(b), "\n") {
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		c := datumCase{at: fmt.Sprintf("%s:%d", file, i+1)}
+		quoted, err := strconv.QuotedPrefix(line)
+		must(t, err)
+		c.in, err = strconv.Unquote(quoted)
+		must(t, err)
+		said := strings.TrimSpace(line[len(quoted):])
+		if value, ok := strings.CutPrefix(said, "=> "); ok {
+			c.want = value
+		} else {
+			c.want, c.message, _ = strings.Cut(strings.TrimPrefix(said, "!! "), " ")
+			c.message, c.hint, _ = strings.Cut(c.message, " / ")
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// What makes memory or time without end is refused, and all faults of a file are said.
+func TestParseDatumBounds(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name, format, in string
-		line             int
+		faults, line     int
 		want             string
 	}{
-		{"bad yaml", "yaml", "a: 1\nb: [\n", 2, "did not find expected node content"},
-		{"bad yaml in the first line", "yaml", "k: : :\n", 1, "mapping values are not allowed"},
-		{"a name that nothing has, on no line", "yaml", "a: *x\n", 0, "unknown anchor"},
-		{"an error that a line before it mends", "yaml", "!0 !", 0, "did not find expected <document start>"},
-		{"two documents", "yaml", "[a]\n---\n[b]\n", 2, "a second document begins here"},
-		{"a tab", "yaml", "a:\n\tb: 1\n", 2, "cannot start any token: indent with spaces"},
-		{"a quote left open", "yaml", "- a\n- \"b\n", 2, "a quote is not closed"},
-		{"a key twice", "yaml", "a: 1\nb: 2\na: 3\n", 3, `mapping key "a" already defined at line 1`},
-		{"a number too large", "yaml", "id: 9007199254740993\n", 1, "too large to be exact in Lua: write it in quotes"},
-		{"nested too deep", "yaml", strings.Repeat("[", 70) + strings.Repeat("]", 70), 1, "nested more than 64 deep"},
-		{"not text", "txt", "a\nb\xff\n", 2, "it is not UTF-8 text"},
-		{"a field too many", "csv", "a,b\n1,2\n1,2,3\n", 3, "the row has 3 fields, and the first row names 2 columns"},
-		{"a quote in the middle", "csv", "a\nb\"c\n", 2, `bare " in non-quoted-field`},
-		{"a column twice", "csv", "a,b,a\n", 1, `two columns are named "a"`},
-		{"a column without a name", "csv", "a,,b\n", 1, "column 2 has no name"},
-		{"too many columns", "csv", "a\n" + strings.Repeat(",", 5000) + "\n", 2, "the row has more than 4096 fields"},
-		{"no rows at all", "csv", "", 1, "it is empty"},
-		{"an empty file", "yaml", "", 1, "it is empty: an empty list is written []"},
-		{"comments alone", "yaml", "# nobody yet\n", 1, "it is empty"},
-		{"nothing", "yaml", "~\n", 1, "it is empty"},
+		{"nested too deep", "yaml", strings.Repeat("[", 70) + strings.Repeat("]", 70), 1, 1, "nested more than 64 deep"},
+		{"too many columns", "csv", "a\n" + strings.Repeat(",", 5000) + "\n", 1, 2, "the row has more than 4096 fields"},
+		{"too many columns by semicolons", "csv", "a;b\n" + strings.Repeat(";", 5000) + "\n", 1, 2, "the row has more than 4096 fields"},
+		{"each fault is said", "yaml", "- ~\n- 0x1\n- yes\n", 3, 1, "item 1 of the list is empty"},
+		{"each row is said", "csv", "a,b\n1\n2,3\n4\n", 2, 2, "the row has 1 fields"},
+		{"not without end", "yaml", strings.Repeat("- ~\n", 1000), mostFaults, 1, "item 1 of the list is empty"},
+		{"not without end", "csv", "a,b\n" + strings.Repeat("1\n", 1000), mostFaults, 2, "the row has 1 fields"},
+		{"not without end", "txt", strings.Repeat("1.4E+10\n", 1000), mostFaults, 1, "a spreadsheet shortened"},
 	} {
-		_, _, line, err := parseDatum(tt.format, []byte(tt.in), 1<<20)
-		if err == nil || line != tt.line || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: got line %d: %v, want line %d: …%s…", tt.name, line, err, tt.line, tt.want)
+		_, _, faults, err := parseDatum(tt.format, []byte(tt.in), 1<<20)
+		if err != nil || len(faults) != tt.faults || faults[0].line != tt.line || !strings.Contains(faults[0].message, tt.want) {
+			t.Errorf("%s: got %d, %v, the first %v, want %d, the first on line %d: …%s…", tt.name, len(faults), err, append(faults, fault{})[0], tt.faults, tt.line, tt.want)
 		}
+	}
+}
+
+// A table of many keys is read in a time that grows with their number.
+func BenchmarkYAMLKeys(b *testing.B) {
+	for _, keys := range []int{1_000, 10_000, 100_000} {
+		var doc bytes.Buffer
+		for i := range keys {
+			fmt.Fprintf(&doc, "\"+1%010d\": name\n", i)
+		}
+		b.Run(strconv.Itoa(keys), func(b *testing.B) {
+			for b.Loop() {
+				if _, _, faults, err := parseDatum("yaml", doc.Bytes(), 1<<40); err != nil || len(faults) > 0 {
+					b.Fatal(faults, err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(keys), "ns/key")
+		})
 	}
 }
 
@@ -76,7 +121,7 @@ func TestLoadDataNames(t *testing.T) {
 		{Name: "data/vips.txt", Path: "r/data/vips.txt", Kind: DataFile},
 		{Name: "lib/x.lua", Path: "r/lib/x.lua", Kind: LibFile},
 	}
-	load := loadData(b.parseData())
+	load := loadData(b.parseData(&dataFiles{}))
 	if got := b.diags.Error(); got != "r/data/vips.txt: error: data.load \"vips\" could mean this file or r/data/vips.yaml\n  hint: rename one" {
 		t.Errorf("two files of one name: %s", got)
 	}
@@ -96,11 +141,13 @@ func FuzzParseDatum(f *testing.F) {
 	f.Add("csv", "a,b\n\"1\n2\",3")
 	f.Add("txt", "# \n")
 	f.Fuzz(func(t *testing.T, format, in string) {
-		v, _, line, err := parseDatum(format, []byte(in), 1<<20)
-		if line < 0 || err == nil && line > 1+strings.Count(in, "\n")+strings.Count(in, "\r") {
-			t.Errorf("line %d of %q", line, in)
+		v, _, faults, err := parseDatum(format, []byte(in), 1<<20)
+		for _, x := range faults {
+			if x.line < 0 || x.line > 2+strings.Count(in, "\n")+strings.Count(in, "\r")+strings.Count(in, "\u0085")+strings.Count(in, "\u2028")+strings.Count(in, "\u2029") {
+				t.Errorf("line %d of %q: %s", x.line, in, x.message)
+			}
 		}
-		if err == nil {
+		if err == nil && len(faults) == 0 {
 			if doc, _, yerr := readYAML([]byte(in), 1<<40); format != "txt" && format != "csv" && yerr == nil && countNodes(doc) > nodesOf([]byte(in)) {
 				t.Errorf("%q has %d nodes, more than the %d it can have", in, countNodes(doc), nodesOf([]byte(in)))
 			}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"chertd/engine/event"
+	"chertd/engine/handle"
 )
 
 // Explanation says of one rule whether an event reaches its handler, and if
@@ -23,7 +24,7 @@ type Explanation struct {
 // cost that grows with the rules, and runs no Lua. It may be called from any
 // goroutine.
 func (s *Set) Explain(in Input) []Explanation {
-	p := &probe{}
+	p := &probe{handles: handle.NewReader(s.country)}
 	p.reset(in.Event)
 	var all []Explanation
 	for _, pack := range s.packs {

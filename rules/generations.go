@@ -543,7 +543,7 @@ func (g *Generations) renew(reason string) (dropped []*dropEnd) {
 	}
 	g.complain(len(packs))
 	if len(packs) > 0 || g.set != nil {
-		set := assemble(packs, unloaded, modes, g.content, g.options.shards())
+		set := assemble(packs, unloaded, modes, g.content, g.options)
 		set.withdrawn, set.unread = withdrawn, g.folder.Errors()
 		if g.set == nil || !g.set.sameAs(set) {
 			before := g.set
@@ -615,6 +615,7 @@ func (g *Generations) take(s *standing, v *verdict) {
 	g.dropRules(s, v.pack)
 	delete(s.back, v.pack.Version) // what it asks for from now on counts
 	s.take(v, g.word)
+	g.warnUnmatched(v)
 }
 
 // mode is how a pack runs, and by whose word.

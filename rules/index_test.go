@@ -17,7 +17,7 @@ import (
 // mustRule compiles a rule as the i-th of a pack.
 func mustRule(t testing.TB, pack string, i int, where map[string]any, types ...string) *Rule {
 	t.Helper()
-	r, problems := compileRule(pack, luabind.Subscription{Index: i, Types: types, Where: where, File: "a.lua", Line: i + 1}, i+1, time.UTC)
+	r, problems := compileRule(pack, luabind.Subscription{Index: i, Types: types, Where: where, File: "a.lua", Line: i + 1}, i+1, time.UTC, "")
 	if len(problems) > 0 {
 		t.Fatalf("rule %d with where %v: %s", i, where, problemText(problems))
 	}
@@ -72,9 +72,11 @@ func TestIndexFindsWhatHolds(t *testing.T) {
 			return out
 		}
 		keys := map[string]func() any{
-			"chat":     func() any { return strs(rapid.SampledFrom([]string{"c1", "c2", "c3"}), "chat") },
-			"from":     func() any { return strs(rapid.SampledFrom([]string{"+1 (1)", "+2", "A@b"}), "from") },
-			"line":     func() any { return strs(rapid.SampledFrom([]string{"+8", "+9"}), "line") },
+			"chat": func() any { return strs(rapid.SampledFrom([]string{"c1", "c2", "c3"}), "chat") },
+			"from": func() any {
+				return strs(rapid.SampledFrom([]string{"+1 (415) 555-0001", "+4420 79460958", "A@b.example"}), "from")
+			},
+			"line":     func() any { return strs(rapid.SampledFrom([]string{"+14155550008", "+14155550009"}), "line") },
 			"text":     func() any { return strs(word, "text") },
 			"words":    func() any { return strs(word, "words") },
 			"matches":  func() any { return strs(patterns, "matches") },
@@ -113,12 +115,12 @@ func TestIndexFindsWhatHolds(t *testing.T) {
 				Type:   types.Draw(rt, "type"),
 				Source: rapid.SampledFrom([]string{"webhook", "engine"}).Draw(rt, "from where"),
 				Pack:   rapid.SampledFrom([]string{"", "p", "q"}).Draw(rt, "its pack"),
-				From:   rapid.SampledFrom([]string{"", "+11", "+2", "a@B"}).Draw(rt, "sender"),
+				From:   rapid.SampledFrom([]string{"", "+14155550001", "+442079460958", "a@B.example"}).Draw(rt, "sender"),
 				Text: strings.Join(rapid.SliceOfN(rapid.SampledFrom(append(words, "CODE", "\u212a", "ſ", "STRASSE", "straße", "STRAẞE", "\xff", "12", "nonstop")), 0, 4).Draw(rt, "said"),
 					rapid.SampledFrom([]string{"", " "}).Draw(rt, "between")),
 			}
 			if rapid.Bool().Draw(rt, "in a chat") {
-				ev.Chat = &event.Chat{ID: rapid.SampledFrom([]string{"c1", "c2"}).Draw(rt, "where"), Line: "+9", IsGroup: rapid.SampledFrom([]event.Truth{event.Unknown, event.False, event.True}).Draw(rt, "group")}
+				ev.Chat = &event.Chat{ID: rapid.SampledFrom([]string{"c1", "c2"}).Draw(rt, "where"), Line: "+14155550009", IsGroup: rapid.SampledFrom([]event.Truth{event.Unknown, event.False, event.True}).Draw(rt, "group")}
 			}
 			p.reset(ev)
 			got := matched(ix, rules, p)
@@ -228,10 +230,10 @@ func TestIndexChoosesWhatFewShare(t *testing.T) {
 	t.Parallel()
 	var rules []*Rule
 	for i := range 100 {
-		rules = append(rules, mustRule(t, "p", i, map[string]any{"line": "+9", "text": fmt.Sprintf("word%03d", i)}, event.MessageReceived))
+		rules = append(rules, mustRule(t, "p", i, map[string]any{"line": "+14155550009", "text": fmt.Sprintf("word%03d", i)}, event.MessageReceived))
 	}
 	p := &probe{}
-	p.reset(message("this is word042", func(ev *event.Event) { ev.Chat.Line = "+9" }))
+	p.reset(message("this is word042", func(ev *event.Event) { ev.Chat.Line = "+14155550009" }))
 	if got := newIndex(rules).candidates(p); !slices.Equal(got, []int32{42}) {
 		t.Errorf("candidates = %v, want the one whose word is in the text: all have the same line", got)
 	}
@@ -241,12 +243,12 @@ func TestCandidatesDoNotAllocate(t *testing.T) {
 	var rules []*Rule
 	for i := range 1000 {
 		rules = append(rules,
-			mustRule(t, "p", 3*i, map[string]any{"from": fmt.Sprintf("+1%07d", i)}, event.MessageReceived),
+			mustRule(t, "p", 3*i, map[string]any{"from": fmt.Sprintf("+1415%07d", i)}, event.MessageReceived),
 			mustRule(t, "p", 3*i+1, map[string]any{"text": fmt.Sprintf("word %d.", i)}, "*"),
 			mustRule(t, "p", 3*i+2, map[string]any{"matches": fmt.Sprintf(`(?i)pin %d\b`, i)}, event.MessageReceived))
 	}
 	ix := newIndex(rules)
-	ev := message("pin 900, word 900. hello", func(ev *event.Event) { ev.From = "+10000900" })
+	ev := message("pin 900, word 900. hello", func(ev *event.Event) { ev.From = "+14150000900" })
 	p := &probe{}
 	run := func() {
 		p.reset(ev)

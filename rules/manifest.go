@@ -162,17 +162,22 @@ func (r *manifestReader) settings(n *yaml.Node) map[string]any {
 			r.fail(k, "a letter or _, then letters, digits and _: rules write it as config.NAME", "config: %q can't be a setting's name", k.Value)
 		}
 	}
-	v, line, err := plainYAML(n, &dataSize{room: manifestRoom})
-	if err != nil {
-		r.failAt(line, 0, "", "config: %s", tooLargeFor("the settings of a pack.yaml", err))
-		return nil
-	}
-	settings, _ := v.(map[string]any)
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if k := n.Content[i]; settings[k.Value] == nil {
+		if k := n.Content[i]; isNull(n.Content[i+1]) {
 			r.fail(k, "the default says of which type it is", "config: %s has no default", k.Value)
 		}
 	}
+	v, faults, err := plainYAML(n, &dataSize{room: manifestRoom})
+	if err != nil {
+		r.failAt(n.Line, 0, "", "config: %s", tooLargeFor("the settings of a pack.yaml", err))
+	}
+	for _, x := range faults {
+		at := func(d luabind.Diagnostic) bool { return d.Line == x.line && d.Col == x.col }
+		if !slices.ContainsFunc(r.diags, at) {
+			r.failAt(x.line, x.col, x.hint, "config: %s", x.message)
+		}
+	}
+	settings, _ := v.(map[string]any)
 	return settings
 }
 

@@ -71,7 +71,7 @@ func (c *clause) neverOf(typ string) string {
 // lacking reports whether no event of a type that chertd makes has the field of
 // the condition: they have nothing of a message.
 func lacking(cond condition) bool {
-	return slices.Contains([]string{"direction", "from", "service", "has_media", "text"}, cond.field())
+	return slices.Contains([]string{"direction", "from", "sender", "service", "has_media", "text"}, cond.field())
 }
 
 // contradicts says which exception takes away all that the conditions leave.

@@ -34,11 +34,12 @@ type Pack struct {
 	suspend SuspendPolicy
 	share   *share
 
-	config luabind.Config
-	built  string           // hash of all that the VMs are made of
-	vms    []*luabind.VM    // by shard; a slot belongs to its shard's goroutine
-	spare  chan *luabind.VM // the VM the pack was checked with, until a shard takes it
-	words  *wordRuns        // of its code, once they are asked for
+	config  luabind.Config
+	country string           // of phone numbers without +
+	built   string           // hash of all that the VMs are made of
+	vms     []*luabind.VM    // by shard; a slot belongs to its shard's goroutine
+	spare   chan *luabind.VM // the VM the pack was checked with, until a shard takes it
+	words   *wordRuns        // of its code, once they are asked for
 	// digests are hashes of what its Lua files do, by name.
 	digests map[string]string
 }

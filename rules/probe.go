@@ -1,11 +1,13 @@
 package rules
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"chertd/engine/event"
+	"chertd/engine/handle"
 )
 
 // probe is an event as conditions see it: what several of them need in another
@@ -13,13 +15,14 @@ import (
 // that looking for candidates needs, so that a used probe costs no allocation.
 // A probe serves one goroutine.
 type probe struct {
-	ev *event.Event
+	ev      *event.Event
+	handles *handle.Reader // nil: numbers without + are of no country
 
 	foldedText string
 	hasFolded  bool
-	fromHandle string
+	fromHandle handle.Handle
 	hasFrom    bool
-	lineHandle string
+	lineHandle handle.Handle
 	hasLine    bool
 
 	found []int32 // rules found so far, then the candidates
@@ -30,7 +33,7 @@ type probe struct {
 
 // reset makes the probe one of another event.
 func (p *probe) reset(ev *event.Event) {
-	*p = probe{ev: ev, found: p.found[:0], hits: p.hits[:0], marks: p.marks, orbit: p.orbit[:0]}
+	*p = probe{ev: ev, handles: p.handles, found: p.found[:0], hits: p.hits[:0], marks: p.marks, orbit: p.orbit[:0]}
 }
 
 // folded is the text in the form in which text and words compare.
@@ -47,17 +50,35 @@ func (p *probe) chat() (string, bool) {
 }
 
 func (p *probe) from() (string, bool) {
-	if !p.hasFrom {
-		p.fromHandle, p.hasFrom = event.NormalizeHandle(p.ev.From), true
-	}
-	return p.fromHandle, p.fromHandle != ""
+	from := p.sentBy()
+	return from.Text, from.Text != ""
 }
 
 func (p *probe) line() (string, bool) {
 	if !p.hasLine {
-		p.lineHandle, p.hasLine = event.NormalizeHandle(p.ev.Line()), true
+		p.lineHandle, p.hasLine = p.normalize(p.ev.Line()), true
 	}
-	return p.lineHandle, p.lineHandle != ""
+	return p.lineHandle.Text, p.lineHandle.Text != ""
+}
+
+// sender is what the sender's handle is: a handle.Kind, or "other".
+func (p *probe) sender() (string, bool) {
+	from := p.sentBy()
+	return cmp.Or(string(from.Kind), "other"), from.Text != ""
+}
+
+func (p *probe) sentBy() handle.Handle {
+	if !p.hasFrom {
+		p.fromHandle, p.hasFrom = p.normalize(p.ev.From), true
+	}
+	return p.fromHandle
+}
+
+func (p *probe) normalize(s string) handle.Handle {
+	if p.handles == nil {
+		return handle.Normalize(s, "")
+	}
+	return p.handles.Read(s)
 }
 
 func (p *probe) service() (string, bool) {

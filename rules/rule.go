@@ -52,7 +52,7 @@ func (r *Rule) Place() string { return r.place }
 
 // compileRule checks a subscription and compiles it. ordinal counts the
 // subscriptions of files of its name from 1. It returns all problems it finds.
-func compileRule(pack string, sub luabind.Subscription, ordinal int, zone *time.Location) (*Rule, []*problem) {
+func compileRule(pack string, sub luabind.Subscription, ordinal int, zone *time.Location, country string) (*Rule, []*problem) {
 	r := &Rule{
 		Pack: pack, Name: sub.Name, Named: sub.Name != "", File: sub.File, Line: sub.Line,
 		Types: sub.Types, Every: sub.Every, Cooldown: sub.Cooldown, Sample: sub.Sample, index: sub.Index,
@@ -92,7 +92,7 @@ func compileRule(pack string, sub luabind.Subscription, ordinal int, zone *time.
 		r.Types = []string{event.Schedule}
 	}
 	if sub.Where != nil {
-		where, ps := compileWhere(sub.Where)
+		where, ps := compileWhere(sub.Where, country)
 		r.where, r.ways = where, accessesOf(where)
 		problems = append(problems, ps...)
 	}
@@ -216,6 +216,8 @@ type registrar struct {
 	pack       string
 	onlyVetoes bool // the pack's
 	zone       *time.Location
+	country    string // of numbers without +
+	data       *dataFiles
 	rules      []*Rule
 	perFile    map[string]int // subscriptions so far, by fileLabel
 	byName     map[string]*Rule
@@ -227,7 +229,7 @@ type registrar struct {
 func (g *registrar) Subscribe(sub luabind.Subscription) error {
 	label := fileLabel(sub.File)
 	g.perFile[label]++
-	r, problems := compileRule(g.pack, sub, g.perFile[label], g.zone)
+	r, problems := compileRule(g.pack, sub, g.perFile[label], g.zone, g.country)
 	if first := g.byName[r.Name]; first != nil && r.Named {
 		problems = append(problems, &problem{
 			message: fmt.Sprintf("the name %q is taken by the rule at %s", r.Name, first.Place()),
@@ -241,9 +243,12 @@ func (g *registrar) Subscribe(sub luabind.Subscription) error {
 	g.rules = append(g.rules, r)
 	var errs luabind.Diagnostics
 	for _, p := range problems {
-		d := luabind.Diagnostic{Severity: luabind.SeverityError, Message: p.message, Hint: p.hint}
+		d := luabind.Diagnostic{Severity: luabind.SeverityError, Code: p.code, Message: p.message, Hint: p.hint}
+		g.data.blame(&d, p, &sub)
 		if p.warning {
-			d.Severity, d.File, d.Line = luabind.SeverityWarning, sub.File, sub.Line
+			if d.Severity = luabind.SeverityWarning; d.File == "" {
+				d.File, d.Line = sub.File, sub.Line
+			}
 			g.warnings = append(g.warnings, d)
 			continue
 		}

@@ -10,7 +10,7 @@ import (
 func TestRunDoesNotAllocateForWhatNoRuleWants(t *testing.T) {
 	s := mustLoad(t, Options{}, map[string]string{"a.lua": `
 		for i = 1, 300 do
-			chert.on("message.received", { from = "+1" .. i }, function(ev) end)
+			chert.on("message.received", { from = "+1415555" .. 2000 + i }, function(ev) end)
 			chert.on("message.received", { text = "word " .. i }, function(ev) end)
 			chert.on("message.received", { matches = "pin " .. i }, function(ev) end)
 			chert.on("message.received", { chat = "c1", is_group = true, text = "x" }, function(ev) end)

@@ -455,7 +455,7 @@ func TestExplain(t *testing.T) {
 	s := mustLoad(t, Options{Packs: map[string]PackOptions{"off": {Mode: Off}}}, map[string]string{
 		"a.lua": `
 			local function run(ev) end
-			chert.on("message.received", { text = { "code", "pin" }, is_group = true, from = "+1" }, run)
+			chert.on("message.received", { text = { "code", "pin" }, is_group = true, from = "+14155550000" }, run)
 			chert.on("message.received", { words = "hello", except = { line = "+14152165723" } }, run)
 			chert.on("message.received", { matches = "^h" }, run)
 			chert.rule { name = "night", on = "message.received", during = "22:00-06:00", run = run }
@@ -468,7 +468,7 @@ func TestExplain(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s/%s %t %s %s", x.Pack, x.Rule, x.Runs, x.Skipped, strings.Join(x.Refused, "; ")))
 	}
 	want := []string{
-		`a/a#1 false  is_group: it is false; from: "+14155551234" is not "+1"; text: the text does not contain "code" or "pin"`,
+		`a/a#1 false  is_group: it is false; from: "+14155551234" is not "+14155550000"; text: the text does not contain "code" or "pin"`,
 		`a/a#2 false  except holds`,
 		`a/a#3 true  `,
 		`a/night false outside its hours `,

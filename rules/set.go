@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"chertd/engine/handle"
 	"chertd/luabind"
 )
 
@@ -20,6 +21,7 @@ type Set struct {
 	packOf  []*Pack // of rules
 	index   *index
 	content string
+	country string // of events' numbers without +
 
 	schedules []*Rule
 	unloaded  []Unloaded
@@ -61,12 +63,12 @@ func newSet(packs []*Pack, o Options, content string) *Set {
 	for _, p := range packs {
 		modes[p.Name] = cmp.Or(o.Packs[p.Name].Mode, p.Manifest.Mode, Live)
 	}
-	return assemble(packs, nil, modes, content, o.shards())
+	return assemble(packs, nil, modes, content, o)
 }
 
 // assemble makes a set of packs in the given modes.
-func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, content string, shards int) *Set {
-	s := &Set{packs: slices.Clone(packs), unloaded: unloaded, modes: modes, content: content}
+func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, content string, o Options) *Set {
+	s := &Set{packs: slices.Clone(packs), unloaded: unloaded, modes: modes, content: content, country: o.Country}
 	slices.SortFunc(s.packs, func(a, b *Pack) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.unloaded, func(a, b Unloaded) int { return cmp.Compare(a.Pack, b.Pack) })
 	for _, p := range s.packs {
@@ -82,8 +84,8 @@ func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, content
 		}
 	}
 	s.index = newIndex(s.rules)
-	for range shards {
-		s.runners = append(s.runners, &runner{})
+	for range o.shards() {
+		s.runners = append(s.runners, &runner{probe: probe{handles: handle.NewReader(o.Country)}})
 	}
 	return s
 }

@@ -69,7 +69,7 @@ func (p *Pack) Solo(o Solo) (*Set, luabind.Diagnostics) {
 	b := &builder{src: source{path: p.Path}, pack: &q}
 	q.vms = make([]*luabind.VM, 1)
 	q.spare = make(chan *luabind.VM, 1)
-	reg := &registrar{pack: q.Name, onlyVetoes: q.onlyVetoes, zone: q.config.Zone, perFile: map[string]int{}, byName: map[string]*Rule{}}
+	reg := &registrar{pack: q.Name, onlyVetoes: q.onlyVetoes, zone: q.config.Zone, country: q.country, data: &dataFiles{pack: &q}, perFile: map[string]int{}, byName: map[string]*Rule{}}
 	vm, err := luabind.Load(q.config, reg)
 	if err != nil {
 		b.add(p.Path, err)
@@ -77,7 +77,7 @@ func (p *Pack) Solo(o Solo) (*Set, luabind.Diagnostics) {
 	}
 	q.share = nil // its time stands still, or is made up
 	q.vms[0], q.Rules, q.health = vm, reg.rules, newHealth(q.suspend)
-	return newSet([]*Pack{&q}, Options{Packs: map[string]PackOptions{q.Name: {Mode: Live}}}, ""), nil
+	return newSet([]*Pack{&q}, Options{Country: q.country, Packs: map[string]PackOptions{q.Name: {Mode: Live}}}, ""), nil
 }
 
 // Programs are the compiled files of the pack: its rule files in order, then

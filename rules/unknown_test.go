@@ -24,6 +24,7 @@ var unknowns = []struct {
 	{"line", []any{"+14152165723", "+14150000000"}, func(ev *event.Event) { ev.Chat.Line = "" }},
 	{"line", []any{"+14152165723", "+14150000000"}, func(ev *event.Event) { ev.Chat = nil }},
 	{"from", []any{"+14155551234", "a@b.example"}, func(ev *event.Event) { ev.From = "" }},
+	{"sender", []any{"phone", "email"}, func(ev *event.Event) { ev.From = "" }},
 	{"direction", []any{"inbound", "outbound"}, func(ev *event.Event) { ev.Type, ev.Message.Direction = "reaction.added", "" }},
 	{"direction", []any{"inbound", "outbound"}, func(ev *event.Event) { ev.Type, ev.Message = "reaction.added", nil }},
 	{"service", []any{"imessage", "sms"}, func(ev *event.Event) { ev.Message.Service = "" }},
@@ -44,7 +45,7 @@ func TestEveryWhereKeyIsTriedWithItsFieldUnknown(t *testing.T) {
 	for _, u := range unknowns {
 		tried[u.key] = true
 	}
-	for _, k := range whereKeys() {
+	for _, k := range whereKeys("") {
 		if !tried[k.key] {
 			t.Errorf("no event lacks the field of where.%s: add it to unknowns", k.key)
 		}
@@ -63,7 +64,7 @@ func TestUnknownMeetsNoCondition(t *testing.T) {
 		p := &probe{}
 		p.reset(ev)
 		holds := func(where map[string]any, onlyVetoes bool) bool {
-			c, problems := compileWhere(where)
+			c, problems := compileWhere(where, "")
 			if len(problems) > 0 {
 				t.Fatalf("where %v: %s", where, problemText(problems))
 			}
@@ -111,7 +112,7 @@ func TestKnownDecidesBesideUnknown(t *testing.T) {
 		{m{"text": "hello", "except": m{"text": "code"}}, true},
 		{m{"text": "hello", "is_group": false}, false},
 	} {
-		c, _ := compileWhere(tt.where)
+		c, _ := compileWhere(tt.where, "")
 		if got := c.holds(p); got != tt.want {
 			t.Errorf("where %v: %t, want %t; %v", tt.where, got, tt.want, c.refusals(p))
 		}
@@ -124,7 +125,7 @@ func TestPictureIsKnownToHaveNoText(t *testing.T) {
 	p := &probe{}
 	p.reset(message("", func(ev *event.Event) { ev.Message.Parts = []event.Part{{Type: "media"}} }))
 	for where, want := range map[string]bool{"text": true, "words": true, "matches": true} {
-		c, _ := compileWhere(map[string]any{"except": map[string]any{where: "code"}})
+		c, _ := compileWhere(map[string]any{"except": map[string]any{where: "code"}}, "")
 		if got := c.holds(p); got != want {
 			t.Errorf("except %s: a picture passes: %t, want %t", where, got, want)
 		}
@@ -170,7 +171,7 @@ func TestRefusalNamesWhatIsUnknown(t *testing.T) {
 		"the event does not say is_group, from or text":  {"is_group": true, "from": "+14155551234", "text": "x", "words": "y"},
 		"the event does not say direction, line or text": {"direction": "inbound", "line": "+14155551234", "matches": "x", "chat": "c1"},
 	} {
-		c, problems := compileWhere(map[string]any{"except": except})
+		c, problems := compileWhere(map[string]any{"except": except}, "")
 		if len(problems) > 0 {
 			t.Fatal(problemText(problems))
 		}

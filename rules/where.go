@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"chertd/engine/event"
+	"chertd/engine/handle"
 	"chertd/luabind"
 )
 
@@ -45,6 +46,14 @@ type problem struct {
 	message string
 	hint    string
 	warning bool // it may be meant
+	code    string
+	// value is what it is about, as it was written, if that may stand in a data
+	// file; empty is set if a list is to blame that has no values.
+	value  string
+	empty  bool
+	number float64    // that stands where a string belongs
+	key    string     // of where: "where.from"
+	also   []*problem // with other values of the key
 }
 
 // whereKey is a key that a where may have, and how its value is compiled. name
@@ -55,15 +64,17 @@ type whereKey struct {
 }
 
 // whereKeys is in the order in which conditions are looked at: cheap ones first.
-func whereKeys() []whereKey {
+// country is that of numbers without +.
+func whereKeys(country string) []whereKey {
 	return []whereKey{
 		{"direction", choice((*probe).direction, "inbound", "outbound")},
 		{"is_group", flag((*probe).isGroup)},
 		{"source", choice((*probe).source, event.SourceWebhook, event.SourceStream, event.SourceCatchup, event.SourceFile, event.SourceEngine)},
 		{"service", list((*probe).service, strings.ToLower)},
 		{"chat", chats},
-		{"line", handles((*probe).line)},
-		{"from", handles((*probe).from)},
+		{"line", handles((*probe).line, country)},
+		{"from", handles((*probe).from, country)},
+		{"sender", choice((*probe).sender, string(handle.Phone), string(handle.ShortCode), string(handle.Email))},
 		{"has_media", flag((*probe).hasMedia)},
 		{"words", literals(true)},
 		{"text", literals(false)},
@@ -72,9 +83,9 @@ func whereKeys() []whereKey {
 }
 
 // compileWhere turns a where as written into a clause. All that is wrong with
-// it is returned, not the first alone.
-func compileWhere(m map[string]any) (*clause, []*problem) {
-	return compileClause("where", m, true)
+// it is returned, not the first alone. country is that of numbers without +.
+func compileWhere(m map[string]any, country string) (*clause, []*problem) {
+	return compileClause("where", m, country, true)
 }
 
 // holds reports whether the event passes the clause.
@@ -146,10 +157,10 @@ func (c *clause) unknown(p *probe) []string {
 	return fields
 }
 
-func compileClause(path string, m map[string]any, exceptAllowed bool) (*clause, []*problem) {
+func compileClause(path string, m map[string]any, country string, exceptAllowed bool) (*clause, []*problem) {
 	c := &clause{}
 	var problems []*problem
-	known := whereKeys()
+	known := whereKeys(country)
 	names := make([]string, 0, len(known)+1)
 	for _, k := range known {
 		names = append(names, k.key)
@@ -159,7 +170,11 @@ func compileClause(path string, m map[string]any, exceptAllowed bool) (*clause, 
 		}
 		cond, p := k.compile(path+"."+k.key, v)
 		if p != nil {
-			problems = append(problems, p)
+			p.key = path + "." + k.key
+			for _, other := range p.also {
+				other.key = p.key
+			}
+			problems = append(append(problems, p), p.also...)
 			if !p.warning {
 				continue
 			}
@@ -169,7 +184,7 @@ func compileClause(path string, m map[string]any, exceptAllowed bool) (*clause, 
 	if exceptAllowed {
 		names = append(names, "except")
 		if v, given := m["except"]; given {
-			except, ps := compileExcept(path+".except", v)
+			except, ps := compileExcept(path+".except", v, country)
 			c.except = except
 			problems = append(problems, ps...)
 		}
@@ -194,13 +209,13 @@ func compileClause(path string, m map[string]any, exceptAllowed bool) (*clause, 
 
 // compileExcept compiles the value of except: a clause, or a list of clauses of
 // which any may hold.
-func compileExcept(path string, v any) ([]*clause, []*problem) {
+func compileExcept(path string, v any, country string) ([]*clause, []*problem) {
 	switch v := v.(type) {
 	case map[string]any:
 		if len(v) == 0 {
 			return nil, []*problem{{message: path + " is empty: it would except every event"}}
 		}
-		c, problems := compileClause(path, v, false)
+		c, problems := compileClause(path, v, country, false)
 		return []*clause{c}, problems
 	case []any:
 		if len(v) == 0 {
@@ -219,7 +234,7 @@ func compileExcept(path string, v any) ([]*clause, []*problem) {
 				problems = append(problems, &problem{message: item + " is empty: it would except every event"})
 				continue
 			}
-			c, ps := compileClause(item, m, false)
+			c, ps := compileClause(item, m, country, false)
 			clauses = append(clauses, c)
 			problems = append(problems, ps...)
 		}

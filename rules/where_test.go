@@ -57,6 +57,14 @@ func TestWhereHolds(t *testing.T) {
 		{"from a number however written", m{"from": "+1 415 555 1234"}, message("x"), true},
 		{"from without the country", m{"from": "4155551234"}, message("x"), false},
 		{"from mail in any case", m{"from": "Bob@Example.com"}, message("x", from("bob@example.COM")), true},
+		{"from in a set, as data.load gives one of a .txt", m{"from": m{"+1 (415) 555-1234": true, "22395": true}}, message("x"), true},
+		{"sender", m{"sender": "phone"}, message("x"), true},
+		{"sender of another kind", m{"sender": list("short_code", "email")}, message("x"), false},
+		{"sender is a short code", m{"sender": "short_code"}, message("x", from("22395")), true},
+		{"sender is an address", m{"sender": "email"}, message("x", from("Bob@example.com")), true},
+		{"sender is a name", m{"sender": list("phone", "short_code", "email")}, message("x", from("AMAZON")), false},
+		{"sender, except", m{"except": m{"sender": "short_code"}}, message("x", from("22395")), false},
+		{"sender unknown", m{"sender": "phone"}, message("x", from("")), false},
 		{"from unknown", m{"from": "+14155551234"}, message("x", from("")), false},
 		{"service in any case", m{"service": "iMessage"}, message("x"), true},
 		{"has_media", m{"has_media": true}, message("x", media), true},
@@ -88,7 +96,7 @@ func TestWhereHolds(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c, problems := compileWhere(tt.where)
+			c, problems := compileWhere(tt.where, "")
 			if slices.ContainsFunc(problems, func(p *problem) bool { return !p.warning }) {
 				t.Fatalf("compileWhere(%v): %v", tt.where, problems)
 			}
@@ -119,15 +127,19 @@ func TestWhereRefused(t *testing.T) {
 		{m{"is_group": "true"}, `where.is_group: expected true or false, got the string "true"; write true without quotes`},
 		{m{"from": 14155551234.0}, `where.from: expected a string or a list of strings, got the number 14155551234; write it in quotes, with its \+: "\+14155551234"`},
 		{m{"text": 5.0}, `where.text: expected a string or a list of strings, got the number 5; write it in quotes: "5"`},
-		{m{"line": []any{"12345", "0049 170 1234567"}}, `where.line: "00491701234567" has no \+: .* it will match none; if that is its country's code: "\+491701234567"`},
+		{m{"line": []any{"12345", "0170 1234567"}}, `where.line: "0170 1234567" has no \+ and no country: .* it matches none; write it with \+ and the country's code, or set .* rules: \{country: US\}`},
+		{m{"from": []any{"ceo@", "+14155550000", "not a number!"}}, `where.from: "ceo@" is not an email address: nothing stands behind @\nwhere.from: "not a number!" is not a phone number, a short code or an email address`},
+		{m{"from": []any{"4155550000", "4155550001", "4155550002"}}, `where.from: "4155550000" has no \+ .* matches none \(and 2 more like it\); write "\+14155550000", or .*`},
+		{m{"from": []any{22395.0}}, `where.from: expected a string or a list of strings, got the number 22395; write it in quotes: "22395"`},
+		{m{"sender": "shortcode"}, `where.sender: "shortcode" is not "phone", "short_code" or "email"; did you mean "short_code"\?`},
 		{m{"text": []any{}}, `where.text is an empty list: no value could match; leave the key out.*`},
 		{m{"text": m{}}, `where.text is an empty list.*`},
 		{m{"text": ""}, `where.text is the empty string: it would match every event.*`},
 		{m{"words": []any{"a", ""}}, `where.words is the empty string.*`},
 		{m{"text": " \u200b"}, `where.text: nothing is left of .* once it is folded: it would match every event`},
 		{m{"text": []any{"a", true}}, `where.text: expected a string or a list of strings, got the boolean true`},
-		{m{"text": m{"a": "b"}}, `where.text: expected a string or a list of strings, got a table with keys; write \{ "a", "b" \}; a .txt file in data/ is a set, a .yaml file can be a list`},
-		{m{"from": " "}, `where.from: " " is empty once it is normalized, and would match nothing`},
+		{m{"text": m{"a": "b"}}, `where.text: expected a string or a list of strings, got a table with keys; write \{ "a", "b" \}, or take a list from it: its keys are a`},
+		{m{"from": " "}, `where.from: " " is empty; leave it out`},
 		{m{"direction": "in"}, `where.direction: "in" is not "inbound" or "outbound".*`},
 		{m{"direction": "inbuond"}, `where.direction: "inbuond" is not "inbound" or "outbound"; did you mean "inbound"\?`},
 		{m{"source": "weebhook"}, `where.source: "weebhook" is not .*; did you mean "webhook"\?`},
@@ -144,7 +156,7 @@ func TestWhereRefused(t *testing.T) {
 		{m{"except": m{"except": m{"text": "x"}}}, `where.except can't have an except of its own`},
 		{m{"form": "x", "text": ""}, `where.text is the empty string.*\nwhere has no key "form".*`},
 	} {
-		_, problems := compileWhere(tt.where)
+		_, problems := compileWhere(tt.where, "")
 		got := problemText(problems)
 		if !regexp.MustCompile("^(?:" + tt.want + ")$").MatchString(got) {
 			t.Errorf("compileWhere(%v):\n got %s\nwant %s", tt.where, got, tt.want)

@@ -71,10 +71,10 @@ rules:
   dir: /srv/rules
   watch: false
   timezone: America/New_York
-  country: NO
+  country: GB
   gate: {specs: off, checks: warn}
   packs:
-    codes: {mode: shadow, grant: [typing, send], config: {min_digits: 6, on: true, words: [a, "b"], deep: {x: 1.5}, host: "${HOST}"}}
+    codes: {mode: shadow, grant: [typing, send], config: {min_digits: 6, on: true, words: [a, "b"], deep: {x: 1.5}, host: "${HOST}", caller: +14155551234}}
     plain:
 store: {url: "sqlite:///var/lib/chertd.db"}
 control: {listen: "127.0.0.1:9900", hosts: [chertd.example.com], insecure_token: true}
@@ -89,8 +89,8 @@ log: {level: debug, format: json, message_text: true}
 		c.Chert.Timeout, c.Chert.Concurrency, c.Chert.Rate, reveal(c.Sources.Webhook.Secrets), c.Sources.Webhook.MaxBody,
 		c.Sources.Catchup, c.Rules.Dir, c.Rules.Watch, c.location(), c.Rules.Country, c.Rules.Gate, pack.Mode, pack.Grant, pack.Config, len(c.Rules.Packs),
 		c.Store.Path, c.Control.Listen, c.Control.Hosts, c.Control.InsecureToken, c.Log)
-	want := "30s 9 {2.5 9 false} [one two] 65536 {true 2m0s 24h0m0s 0s} /srv/rules false America/New_York NO {off warn} shadow [typing send] " +
-		"map[deep:map[x:1.5] host:chat.example.com min_digits:6 on:true words:[a b]] 2 /var/lib/chertd.db 127.0.0.1:9900 [chertd.example.com] true {debug json true}\n"
+	want := "30s 9 {2.5 9 false} [one two] 65536 {true 2m0s 24h0m0s 0s} /srv/rules false America/New_York GB {off warn} shadow [typing send] " +
+		"map[caller:+14155551234 deep:map[x:1.5] host:chat.example.com min_digits:6 on:true words:[a b]] 2 /var/lib/chertd.db 127.0.0.1:9900 [chertd.example.com] true {debug json true}\n"
 	if got != want {
 		t.Errorf("\ngot  %swant %s", got, want)
 	}
@@ -126,6 +126,9 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"no URL", "chert: {base_url: console}\n", "chert.base_url: expected a URL like"},
 		{"an unknown auth", "chert: {auth: hmca}\n", "chert.auth: expected hmac, bearer, got \"hmca\" [CF003]\n  hint: did you mean hmac?"},
 		{"a time zone", "rules: {timezone: Mars}\n", `rules.timezone: unknown time zone "Mars": expected a name like "America/New_York"`},
+		{"a setting in a special form", "rules: {packs: {codes: {config: {limit: 0x1F}}}}\n", `rules.packs.codes.config.limit: 0x1F is a number in a special form`},
+		{"a setting that is too large", "rules: {packs: {codes: {config: {id: 9007199254740993}}}}\n", `rules.packs.codes.config.id: the number 9007199254740993 is too large to be exact`},
+		{"a setting that means two things", "rules: {packs: {codes: {config: {group: no}}}}\n", `rules.packs.codes.config.group: no can mean false or the word`},
 		{"a time zone without summer time", "rules: {timezone: EST}\n", `rules.timezone: time zone "EST" has no summer time: write "America/New_York"`},
 		{"a country's name", "rules: {country: Germany}\n", `c.yaml:1:18: error: rules.country: expected the two letters of a country like US, got "Germany" [CF003]`},
 		{"a country in lower case", "rules: {country: us}\n", "got \"us\" [CF003]\n  hint: write US"},

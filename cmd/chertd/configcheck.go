@@ -17,6 +17,7 @@ import (
 	"golang.org/x/text/language"
 
 	"chertd/engine/chert"
+	"chertd/engine/handle"
 	"chertd/luabind"
 	"chertd/rules"
 )
@@ -140,6 +141,8 @@ func checkCountry(d *decoder, code string) {
 		d.fail("rules.country", codeValue, "the codes are those of ISO 3166, like US, GB or DE", want, got)
 	} else if known := region.Canonicalize().String(); known != code {
 		d.fail("rules.country", codeValue, "write "+known, want, got)
+	} else if !handle.HasNumbers(code) {
+		d.fail("rules.country", codeValue, "name the country whose numbers they are", "no phone numbers of %s are known", got)
 	}
 }
 

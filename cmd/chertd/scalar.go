@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"chertd/rules"
 )
 
 // plain reads a pack's setting: what Lua has, of any shape.
@@ -46,18 +48,17 @@ func (d *decoder) plain(n *yaml.Node, path string, depth int) any {
 	if !ok {
 		return nil
 	}
-	switch n.ShortTag() {
-	case "!!bool":
-		return text == "true" || text == "True" || text == "TRUE"
-	case "!!int", "!!float":
-		if f, err := strconv.ParseFloat(text, 64); err == nil {
-			return f
-		}
-	case "!!null":
+	if isNull(n) {
 		d.failAt(n, codeValue, "give it a value, or delete it", "%s has no value", path)
 		return nil
 	}
-	return text
+	expanded := *n
+	expanded.Value = text
+	v, problem, hint := rules.YAMLScalar(&expanded)
+	if problem != "" {
+		d.failAt(n, codeValue, hint, "%s: %s", path, problem)
+	}
+	return v
 }
 
 // scalar reads one value by a function that says whether it is what is wanted.

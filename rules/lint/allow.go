@@ -81,7 +81,7 @@ func (p *pack) allows(a *allowance, f finding) bool {
 // loading may not.
 func allowable(code string, severity luabind.Severity) bool {
 	switch code {
-	case codeSyntax, codeLoading, codeManifest, codeData, codeFile, codeNoRules, codeIgnored, codeAllow, codeNotAsked, codeNotGranted, codeGrantsVain:
+	case codeSyntax, codeLoading, codeManifest, codeData, codeFile, codeNoRules, codeIgnored, codeSender, codeEmptyList, codeAllow, codeNotAsked, codeNotGranted, codeGrantsVain:
 		return false
 	case codeRule:
 		return severity == luabind.SeverityWarning

@@ -37,6 +37,9 @@ const (
 	codeAnswer     = "CH024"
 	codeEmpty      = "CH025"
 	codeUnused     = "CH030"
+	codeSender     = "CH031"
+	codeEmptyList  = "CH032"
+	codeCountry    = "CH033"
 	codeAnyHour    = "CH037"
 	codeSetGlobal  = "CH040"
 	codeForgotten  = "CH041"
@@ -84,6 +87,9 @@ func Codes() []Code {
 		{codeAnswer, "answers of calls that the pack never asks for", w},
 		{codeEmpty, "a handler that does nothing", w},
 		{codeUnused, "a local that is never used", w},
+		{codeSender, "a sender that can be none", e},
+		{codeEmptyList, "a list that is empty", w},
+		{codeCountry, "a phone number without + and without a country", w},
 		{codeAnyHour, "a postponement to a time of day, at all hours", w},
 		{codeSetGlobal, "a global set in a handler", e},
 		{codeForgotten, "a file's variable changed in a handler", w},

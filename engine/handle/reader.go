@@ -1,0 +1,52 @@
+package handle
+
+import "strings"
+
+// Reader normalizes the handles of events, one after another: it remembers those it
+// has seen, because the same few write again and again and the library takes some
+// microseconds a number. A Reader serves one goroutine.
+type Reader struct {
+	country string
+	known   []remembered // readerSlots of them, once one is needed
+}
+
+type remembered struct {
+	text   string
+	handle Handle
+}
+
+const (
+	readerSlots = 256
+	longHandle  = 64 // longer ones are not remembered
+)
+
+// NewReader makes a Reader for numbers of a country, as Parse takes it.
+func NewReader(country string) *Reader { return &Reader{country: country} }
+
+// Read is Normalize.
+func (r *Reader) Read(s string) Handle {
+	if h, ok := canonical(s); ok {
+		return h
+	}
+	if len(s) > longHandle || s == "" {
+		return Normalize(s, r.country)
+	}
+	if r.known == nil {
+		r.known = make([]remembered, readerSlots)
+	}
+	slot := &r.known[hash(s)%readerSlots]
+	if slot.text != s {
+		s = strings.Clone(s) // it may be a part of a whole delivery
+		*slot = remembered{s, Normalize(s, r.country)}
+	}
+	return slot.handle
+}
+
+// hash is FNV-1a.
+func hash(s string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * 16777619
+	}
+	return h
+}

@@ -1,0 +1,180 @@
+package rules
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"chertd/luabind"
+)
+
+// dataFiles finds the place in a pack's data files at which a value of a where was
+// written. Places are not kept: the files are read again if a value is wrong.
+type dataFiles struct {
+	pack  *Pack
+	empty []emptyData
+}
+
+// emptyData is a data file whose list has no values.
+type emptyData struct {
+	path  string
+	what  string // what it has no ones of
+	line  int
+	meant bool // it says so itself: []
+	said  bool // an error names it
+}
+
+// noteEmpty remembers a file whose value is an empty list or set.
+func (d *dataFiles) noteEmpty(f *File, v any) {
+	switch v := v.(type) {
+	case []any:
+		if len(v) > 0 {
+			return
+		}
+	case map[string]any:
+		if len(v) > 0 {
+			return
+		}
+	default:
+		return
+	}
+	e := emptyData{path: f.Path, line: 1}
+	switch dataFormat(f.Name) {
+	case "csv":
+		e.what = "it has no row below the names of its columns"
+	case "txt":
+		e.what = "it has no line that is not blank or a comment"
+	default:
+		e.what, e.meant = "it has no items", true
+	}
+	d.empty = append(d.empty, e)
+}
+
+// unsaid are warnings of lists that are empty, but for those that an error names.
+func (d *dataFiles) unsaid() luabind.Diagnostics {
+	var all luabind.Diagnostics
+	for _, e := range d.empty {
+		if !e.meant && !e.said {
+			all = append(all, luabind.Diagnostic{File: e.path, Line: e.line, Col: 1, Severity: luabind.SeverityWarning, Code: codeEmptyList,
+				Message: "the list is empty: " + e.what, Hint: "add a value, or remove the file and what loads it"})
+		}
+	}
+	return all
+}
+
+// blame moves a diagnostic about a value of a where to the data file that the value
+// comes from, if it comes from one. A list that a rule makes of a file's rows is
+// found by its values.
+func (d *dataFiles) blame(diag *luabind.Diagnostic, p *problem, sub *luabind.Subscription) {
+	from := sub.Data[p.key] // "data.vips", "config.vips.numbers"; "": the rule made it
+	rule := fmt.Sprintf("the rule at %s:%d", sub.File, sub.Line)
+	switch {
+	case p.empty:
+		for i := range d.empty {
+			e := &d.empty[i]
+			if from == "" || from == "data."+dataName(e.path) {
+				diag.File, diag.Line, diag.Col, diag.Code = e.path, e.line, 1, codeEmptyList
+				diag.Message = fmt.Sprintf("the list is empty: %s; %s of %s would match no event", e.what, p.key, rule)
+				diag.Hint = "add a value, or remove " + p.key + " from the rule"
+				e.said = true
+				return
+			}
+		}
+	case p.value != "" && (from != "" || !d.written(p.value)):
+		for i := range d.pack.Files {
+			f := &d.pack.Files[i]
+			if !holdsData(f, from) {
+				continue
+			}
+			if line, col := placeOf(f, p); line > 0 {
+				diag.File, diag.Line, diag.Col = f.Path, line, col
+				if key := lastName(p.key); key == "from" || key == "line" {
+					diag.Code = cmp.Or(diag.Code, codeSender)
+				}
+				diag.Message += fmt.Sprintf(" (%s takes it)", rule)
+				return
+			}
+		}
+	}
+	if strings.HasPrefix(from, "config.") {
+		diag.Message += " (it is " + from + ")" // as chertd.yaml or a spec sets it
+	}
+}
+
+// holdsData reports whether a value by the name that rules have for it may stand in
+// a file; "": in any.
+func holdsData(f *File, from string) bool {
+	switch f.Kind {
+	case ManifestFile:
+		return from == "" || strings.HasPrefix(from, "config.")
+	case DataFile:
+		name := "data." + dataName(f.Name)
+		return from == "" || from == name || strings.HasPrefix(from, name+".") || strings.HasPrefix(from, name+"[")
+	}
+	return false
+}
+
+// written reports whether the pack's code has the value itself.
+func (d *dataFiles) written(value string) bool {
+	for _, f := range d.pack.Files {
+		if (f.Kind == RuleFile || f.Kind == LibFile) && bytes.Contains(f.Bytes, []byte(value)) {
+			return true
+		}
+	}
+	return false
+}
+
+// placeOf is where the value of a problem stands in a data file or pack.yaml; line 0:
+// nowhere.
+func placeOf(f *File, p *problem) (line, col int) {
+	value := p.value
+	b := bytes.TrimPrefix(f.Bytes, []byte("\ufeff"))
+	format := dataFormat(f.Name)
+	switch {
+	case f.Kind == ManifestFile || format == "yaml":
+		if doc, _, err := readYAML(b, 1<<62); err == nil {
+			return placeOfNode(doc, p)
+		}
+	case format == "txt":
+		n := 0
+		for whole := range strings.Lines(string(unixLines(b))) {
+			n++
+			if strings.TrimSpace(whole) == value {
+				return n, 1 + strings.Index(whole, value)
+			}
+		}
+	case format == "csv":
+		r, x := newCSVReader(unixLines(b))
+		for x == nil {
+			var rec []string
+			if rec, x = r.next(); rec == nil {
+				break
+			}
+			for i, v := range rec {
+				if v == value {
+					return r.rows.FieldPos(i)
+				}
+			}
+		}
+	}
+	return 0, 0
+}
+
+func placeOfNode(n *yaml.Node, p *problem) (line, col int) {
+	if n.Kind == yaml.ScalarNode {
+		written, err := strconv.ParseFloat(n.Value, 64)
+		if n.Value == p.value || p.number != 0 && err == nil && written == p.number {
+			return n.Line, n.Column
+		}
+	}
+	for _, c := range n.Content {
+		if line, col := placeOfNode(c, p); line > 0 {
+			return line, col
+		}
+	}
+	return 0, 0
+}

@@ -1,0 +1,92 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"chertd/engine/handle"
+	"chertd/luabind"
+)
+
+// Codes of what is wrong with the values of a where; docs/checks.md explains them.
+const (
+	codeSender    = "CH031" // it can be no sender
+	codeEmptyList = "CH032"
+	codeCountry   = "CH033" // a number without + and without a country
+)
+
+// mostSaid is how many values of one list are reported as wrong, one by one.
+const mostSaid = 10
+
+// handles compiles phone numbers, short codes and email addresses.
+func handles(field func(*probe) (string, bool), country string) func(string, any) (condition, *problem) {
+	return func(name string, v any) (condition, *problem) {
+		values, p := stringsOf(name, v)
+		if p != nil {
+			if p.number != 0 {
+				p.hint = numberHint(p.number)
+			}
+			return nil, p
+		}
+		var refused, unsure []*problem
+		for i, s := range values {
+			h, err := handle.Parse(s, country)
+			values[i] = h.Text
+			var e *handle.Error
+			if !errors.As(err, &e) {
+				continue
+			}
+			p := &problem{message: name + ": " + e.Problem, hint: e.Hint, warning: e.NoCountry, code: codeSender, value: s}
+			if e.NoCountry {
+				p.code = codeCountry
+				unsure = append(unsure, p)
+				continue
+			}
+			refused = append(refused, p)
+		}
+		switch {
+		case len(refused) > 0:
+			return nil, together(name, append(refused, unsure...))
+		case len(unsure) > 0:
+			p := unsure[0]
+			if more := len(unsure) - 1; more > 0 {
+				p.message += fmt.Sprintf(" (and %d more like it)", more)
+			}
+			return &oneOf{lastName(name), field, sortedSet(values)}, p
+		}
+		return &oneOf{lastName(name), field, sortedSet(values)}, nil
+	}
+}
+
+// warnUnmatched logs the values and lists of a pack that goes live by which its rules
+// match nothing: a veto for them would keep no chat unread.
+func (g *Generations) warnUnmatched(v *verdict) {
+	for _, d := range v.diags {
+		if d.Severity == luabind.SeverityWarning && (d.Code == codeCountry || d.Code == codeEmptyList) {
+			g.c.Log.Warn("a live rule matches less than it lists", "pack", v.pack.Name, "at", fmt.Sprintf("%s:%d", d.File, d.Line), "why", d.Message, "hint", d.Hint)
+		}
+	}
+}
+
+// together makes one problem of those with several values of a key.
+func together(name string, all []*problem) *problem {
+	first, rest := all[0], all[1:]
+	if more := len(all) - mostSaid; more > 0 {
+		rest = append(rest[:mostSaid-1:mostSaid-1], &problem{message: fmt.Sprintf("%s: %d more of its values are wrong", name, more), code: codeSender, value: all[mostSaid].value})
+	}
+	first.also = rest
+	return first
+}
+
+// numberHint says how a number is written that stands there without quotes.
+func numberHint(n float64) string {
+	digits := fmt.Sprintf("%.15g", n)
+	if n != math.Trunc(n) || n < 0 {
+		return "write it in quotes"
+	}
+	if h, err := handle.Parse(digits, ""); err == nil && h.Kind == handle.ShortCode {
+		return fmt.Sprintf("write it in quotes: %q", digits)
+	}
+	return fmt.Sprintf("write it in quotes, with its +: %q", "+"+digits)
+}
