@@ -239,7 +239,7 @@ func (g *registrar) Subscribe(sub luabind.Subscription) error {
 	g.rules = append(g.rules, r)
 	var errs luabind.Diagnostics
 	for _, p := range problems {
-		d := luabind.Diagnostic{Severity: luabind.SeverityError, Message: p.message, Hint: p.hint}
+		d := luabind.Diagnostic{Severity: luabind.SeverityError, Message: p.message, Hint: p.hint, Code: p.code}
 		if p.warning {
 			d.Severity, d.File, d.Line = luabind.SeverityWarning, sub.File, sub.Line
 			g.warnings = append(g.warnings, d)

@@ -44,8 +44,15 @@ type condition interface {
 type problem struct {
 	message string
 	hint    string
-	warning bool // it may be meant
+	warning bool   // it may be meant
+	code    string // of a kind of its own; "": a rule that is declared wrongly
 }
+
+// Codes of what a where says of texts; see docs/checks.md.
+const (
+	CodeLetters = "CH026"
+	CodeWords   = "CH027"
+)
 
 // whereKey is a key that a where may have, and how its value is compiled. name
 // is how the key is called in messages, e.g. "where.from".
