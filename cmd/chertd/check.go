@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"slices"
@@ -73,15 +71,10 @@ func checkJUnit(w io.Writer, diags luabind.Diagnostics) error {
 		s := &all.Suites[len(all.Suites)-1]
 		s.Tests++
 		s.Failures++
-		s.Cases = append(s.Cases, junitCase{Name: xmlText(d.Code + " " + d.Message), Class: d.File, File: d.File, Line: d.Line, Time: seconds(0),
-			Failure: &junitFailure{Message: xmlText(d.Message), Text: xmlText(d.String())}})
+		s.Cases = append(s.Cases, junitCase{Name: d.Code + " " + d.Message, Class: d.File, File: d.File, Line: d.Line, Time: seconds(0),
+			Failure: &junitFailure{Message: d.Message, Text: d.String()}})
 	}
-	out, err := xml.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	_, err = fmt.Fprintf(w, "%s%s\n", xml.Header, out)
-	return err
+	return all.write(w)
 }
 
 // formatFlag adds --format, which takes one of the names; the first is the default.
@@ -111,9 +104,7 @@ func printDiagnostics(stdout, stderr io.Writer, format string, diags luabind.Dia
 		if diags == nil {
 			diags = luabind.Diagnostics{}
 		}
-		enc := json.NewEncoder(stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(diags)
+		return printJSON(stdout, diags)
 	case "github":
 		for _, d := range diags {
 			if _, err := fmt.Fprintln(stdout, annotation(d)); err != nil {
@@ -135,6 +126,7 @@ func printDiagnostics(stdout, stderr io.Writer, format string, diags luabind.Dia
 func annotation(d luabind.Diagnostic) string {
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	d = shown(d)
 	var b strings.Builder
 	fmt.Fprintf(&b, "::%s file=%s", d.Severity, property.Replace(d.File))
 	if d.Line > 0 {

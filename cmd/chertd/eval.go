@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -62,10 +61,7 @@ Exits with 1 if a rule fails, or if the rules don't load.`,
 			}
 			e := evaluate(set, &ev, now.Truncate(time.Millisecond))
 			if format == "json" {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				enc.SetEscapeHTML(false)
-				err = enc.Encode(e)
+				err = printJSON(cmd.OutOrStdout(), e)
 			} else {
 				err = e.print(cmd.OutOrStdout())
 			}

@@ -6,14 +6,19 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"chertd/engine/event"
 	"chertd/rules/chat"
 )
 
 // print shows an evaluation to people.
 func (e *evaluation) print(w io.Writer) error {
+	text := event.Visible(strconv.Quote(e.Event.Text))
+	safe := shown(*e)
+	e = &safe
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s\n", e.Event.Type, e.Event.ID)
 	if e.Event.Chat != "" {
@@ -26,7 +31,7 @@ func (e *evaluation) print(w io.Writer) error {
 		fmt.Fprintln(&b, "  no chat")
 	}
 	if e.Event.Text != "" {
-		fmt.Fprintf(&b, "  %q\n", e.Event.Text)
+		fmt.Fprintf(&b, "  %s\n", text)
 	}
 	fmt.Fprintln(&b, "\nrules")
 	if len(e.Rules) == 0 {
@@ -63,9 +68,9 @@ func (e *evaluation) printRule(b *bytes.Buffer, r *evalRule) {
 		fmt.Fprintf(b, "      asked: %s\n", asked)
 	}
 	for _, l := range r.Logs {
-		fmt.Fprintf(b, "      log %s: %s", l.Level, printable(l.Msg))
+		fmt.Fprintf(b, "      log %s: %s", l.Level, l.Msg)
 		for _, key := range slices.Sorted(maps.Keys(l.Fields)) {
-			fmt.Fprintf(b, " %s=%s", printable(key), printable(fmt.Sprint(l.Fields[key])))
+			fmt.Fprintf(b, " %s=%s", key, event.Visible(fmt.Sprint(l.Fields[key])))
 		}
 		fmt.Fprintln(b)
 	}

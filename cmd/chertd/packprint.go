@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rivo/uniseg"
 	"github.com/spf13/cobra"
 
 	"chertd/engine/control"
@@ -14,7 +15,7 @@ import (
 
 // packRow is the layout of a pack's line: 80 columns with a name of maxName. A
 // longer one has a line of its own before it.
-const packRow = "%-*s  %-8s  %-16s  %-6s  %5s  %8s  %6s\n"
+const packRow = "%s  %-8s  %-16s  %-6s  %5s  %8s  %6s\n"
 
 const maxName = 19
 
@@ -24,19 +25,20 @@ func printPacks(w io.Writer, packs []control.Pack) error {
 		_, err := fmt.Fprintln(w, "there are no packs")
 		return err
 	}
+	packs = shown(packs)
 	width := len("PACK")
 	for _, p := range packs {
-		width = max(width, min(maxName, len(p.Name)))
+		width = max(width, min(maxName, uniseg.StringWidth(p.Name)))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, packRow, width, "PACK", "VERSION", "LIVE SINCE", "MODE", "RULES", "EVENTS", "FAILED")
+	fmt.Fprintf(&b, packRow, pad("PACK", width), "VERSION", "LIVE SINCE", "MODE", "RULES", "EVENTS", "FAILED")
 	for _, p := range packs {
 		name := p.Name
-		if len(name) > maxName {
+		if uniseg.StringWidth(name) > maxName {
 			b.WriteString(name + "\n")
 			name = ""
 		}
-		fmt.Fprintf(&b, packRow, width, name, shortVersion(p.Version), minute(p.Since), p.Mode,
+		fmt.Fprintf(&b, packRow, pad(name, width), shortVersion(p.Version), minute(p.Since), p.Mode,
 			fmt.Sprint(p.Rules), choose(p.Unknown == "", thousands(p.Events), "?"), choose(p.Unknown == "", thousands(p.Failures), "?"))
 		for _, remark := range remarks(p) {
 			b.WriteString("  " + strings.ReplaceAll(remark, "\n", "\n  ") + "\n")
@@ -53,7 +55,7 @@ func printIgnored(w io.Writer, ignored []control.Ignored) error {
 	}
 	var b strings.Builder
 	b.WriteString("\nNot loaded, for their names:\n")
-	for _, i := range ignored {
+	for _, i := range shown(ignored) {
 		fmt.Fprintf(&b, "  %s: %s\n    hint: %s\n", i.File, i.Why, i.Hint)
 	}
 	_, err := io.WriteString(w, b.String())
@@ -62,6 +64,7 @@ func printIgnored(w io.Writer, ignored []control.Ignored) error {
 
 // printPack prints all there is to say of one pack.
 func printPack(w io.Writer, p control.Pack) error {
+	p = shown(p)
 	var b strings.Builder
 	if err := printPacks(&b, []control.Pack{p}); err != nil {
 		return err
@@ -147,7 +150,7 @@ func tell(cmd *cobra.Command, json bool, v any, format string, args ...any) erro
 	if json {
 		return printJSON(cmd.OutOrStdout(), v)
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), format+"\n", args...)
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), format+"\n", shown(args)...)
 	return err
 }
 

@@ -40,7 +40,7 @@ also then: until the next rollback.`,
 				}
 				failed := ""
 				if p.Failures > 0 {
-					failed = fmt.Sprintf("\nwarning: it failed on %s of its %s before: chertd packs %s lists the others", thousands(p.Failures), many(p.Events, "event"), p.Name)
+					failed = fmt.Sprintf("; warning: it failed on %s of its %s before: chertd packs %s lists the others", thousands(p.Failures), many(p.Events, "event"), p.Name)
 				}
 				return tell(cmd, f.json, p, "pack %s: version %s is live, %s%s", p.Name, shortVersion(p.Version), until, failed)
 			})

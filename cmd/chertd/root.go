@@ -17,10 +17,13 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	out, errOut := &screen{w: stdout}, &screen{w: stderr}
+	defer out.flush()
+	defer errOut.flush()
+	root.SetOut(out)
+	root.SetErr(errOut)
 	if err := root.ExecuteContext(context.Background()); err != nil {
-		return report(stderr, err)
+		return report(errOut, err)
 	}
 	return exitOK
 }

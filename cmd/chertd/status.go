@@ -41,10 +41,11 @@ made, and if not why; what the store holds; and what needs somebody's attention.
 
 // printStatus prints a line a subject, and then what needs attention.
 func printStatus(w io.Writer, s control.Status, now time.Time) error {
+	s = shown(s)
 	var b strings.Builder
 	fmt.Fprintf(&b, "chertd %s, up %s, since %s\n", s.Version, roughly(now.Sub(s.Since)), minute(s.Since))
 	line := func(label, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-8s %s\n", label, fmt.Sprintf(format, args...))
+		fmt.Fprintf(&b, "  %-8s %s\n", label, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n           "))
 	}
 	for _, p := range s.Blocked {
 		line("BLOCKED", "pack %s blocks reads since %s", p.Pack, minute(p.Since))
