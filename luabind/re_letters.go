@@ -15,7 +15,7 @@ import (
 // if it nowhere does. In RE2 the words' edges (\b), their characters (\w) and
 // digits (\d) are those of ASCII, and (?i) compares letters one by one.
 func CheckLetters(pattern string) (message, hint string) {
-	if isASCII(pattern) && !strings.Contains(pattern, `\p`) && !strings.Contains(pattern, `\x`) {
+	if len(pattern) > maxPattern || isASCII(pattern) && !strings.Contains(pattern, `\p`) && !strings.Contains(pattern, `\x`) {
 		return "", ""
 	}
 	tree, err := syntax.Parse(pattern, syntax.Perl)

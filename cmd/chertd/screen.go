@@ -29,6 +29,9 @@ type screen struct {
 func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.rest) == 0 && plainASCII(p) {
+		return s.w.Write(p)
+	}
 	text := append(s.rest, p...)
 	whole := len(text)
 	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
@@ -44,6 +47,17 @@ func (s *screen) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// plainASCII reports whether nothing of an output can need an escape, as in nearly
+// every line of a log.
+func plainASCII(p []byte) bool {
+	for _, c := range p {
+		if c < ' ' && c != '\n' && c != '\t' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // flush writes what is left of a letter that was never ended.

@@ -2,9 +2,11 @@ package lint
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/yuin/gopher-lua/ast"
@@ -225,8 +227,15 @@ func (f *file) checkLuaPattern(function string, args []ast.Expr, before int) {
 	}
 }
 
+// letterClass is one of the classes %a, %l, %u and %w, which know a to z alone.
+var (
+	letterClass    = regexp.MustCompile(`^%[aluwALUW]`)
+	letterClassEnd = regexp.MustCompile(`(?:^|[^%])(?:%%)*%[aluwALUW][*+?-]?$`)
+)
+
 // takenApart finds a letter of several bytes where a Lua pattern means one byte:
-// in a set, or before a sign that repeats it.
+// in a set, before a sign that repeats it, or beside a class of bytes that is meant
+// for letters.
 func takenApart(p string) string {
 	for i := 0; i < len(p); i++ {
 		switch {
@@ -240,9 +249,14 @@ func takenApart(p string) string {
 			i = end
 		case p[i] >= utf8.RuneSelf:
 			r, size := utf8.DecodeRuneInString(p[i:])
+			before, behind := p[:i], p[i+size:]
 			i += size - 1
-			if size > 1 && i+1 < len(p) && strings.IndexByte("*+-?", p[i+1]) >= 0 {
-				return fmt.Sprintf("%q before %q", string(r), p[i+1:i+2])
+			switch {
+			case size == 1:
+			case behind != "" && strings.IndexByte("*+-?", behind[0]) >= 0:
+				return fmt.Sprintf("%q before %q", string(r), behind[:1])
+			case letterClass.MatchString(behind) || unicode.IsLetter(r) && letterClassEnd.MatchString(before):
+				return fmt.Sprintf("%q beside a class of letters", string(r))
 			}
 		}
 	}

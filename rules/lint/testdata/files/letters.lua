@@ -11,5 +11,9 @@ chert.on("message.received", function(ev)
   local d = ev.text:match("[а-я]+") --> "27: warning: string.match: .а. in a set: Lua patterns are made of bytes, .* \[CH028\].use re.match"
   local e = string.find(ev.text, "é?t") --> "34: warning: string.find: .é. before .\?.: .* \[CH028\]"
   local f = ev.text:gsub("код %d+", "") or ev.text:find("é+", 1, true) or ev.text:find("[^%s]é") or ev.text:find("%[é]") or ev.text:find("\195+")
+  local g = ev.text:match("код%w+") --> "27: warning: string.match: .д. beside a class of letters: .* \[CH028\]"
+  local h = ev.text:match("(%a+я)") --> "27: warning: string.match: .я. beside a class of letters: .* \[CH028\]"
+  local i = ev.text:match("код: (%w+)") or ev.text:match("%%wя") or ev.text:match("%d+ч")
+  log.info(tostring(g) .. tostring(h) .. tostring(i))
   log.info(tostring(a) .. tostring(b) .. c .. tostring(d) .. tostring(e) .. tostring(f))
 end)
