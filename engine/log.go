@@ -41,6 +41,9 @@ func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []cha
 		for _, l := range r.Logs {
 			args := make([]any, 0, 2*len(l.Fields))
 			for k, v := range l.Fields {
+				if text, ok := v.(string); ok {
+					v = ruleText(text)
+				}
 				args = append(args, k, v)
 			}
 			log.Log(ctx, levelOf(l.Level), l.Msg, args...)
@@ -64,6 +67,10 @@ func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []cha
 		}
 	}
 }
+
+// ruleText is a text that a rule logs. It is none of ours, whatever its key: a
+// handler that shows our errors on several lines shows this on one.
+type ruleText string
 
 // logCaughtUp says what came of what a pack had missed.
 func (e *Engine) logCaughtUp(pack string, done planned, n tally, left int64) {

@@ -3,6 +3,8 @@ package luabind
 import (
 	"fmt"
 	"strings"
+
+	"chertd/engine/event"
 )
 
 // Severity of a Diagnostic.
@@ -25,21 +27,21 @@ type Diagnostic struct {
 	Hint     string   `json:"hint,omitempty"`
 }
 
-// String is the form in which diagnostics are printed, the hint on a line of
-// its own.
+// String is the form in which diagnostics are printed: a line, and the hint on
+// one of its own, whatever line ends and invisible characters its texts have.
 func (d Diagnostic) String() string {
 	var b strings.Builder
-	b.WriteString(d.File)
+	b.WriteString(event.Visible(d.File))
 	if d.Line > 0 {
 		fmt.Fprintf(&b, ":%d", d.Line)
 		fmt.Fprintf(&b, ":%d", max(d.Col, 1))
 	}
-	fmt.Fprintf(&b, ": %s: %s", d.Severity, d.Message)
+	fmt.Fprintf(&b, ": %s: %s", d.Severity, event.Visible(d.Message))
 	if d.Code != "" {
 		fmt.Fprintf(&b, " [%s]", d.Code)
 	}
 	if d.Hint != "" {
-		fmt.Fprintf(&b, "\n  hint: %s", d.Hint)
+		fmt.Fprintf(&b, "\n  hint: %s", event.Visible(d.Hint))
 	}
 	return b.String()
 }

@@ -200,7 +200,7 @@ var surface = []Item{
 		{Name: "window", Type: "string"}, zoneKey}},
 	{Func: true, Name: "chert.date", Type: "string", Doc: "Formats a time, as os.date: \"%Y-%m-%d %H:%M\".", Params: []Param{
 		{Name: "format", Type: "string"}, {Name: "time", Type: "number", Optional: true, Doc: "Unix seconds; else now."}, zoneKey}},
-	{Func: true, Name: "chert.normalize", Type: "string", Doc: "The text as where compares it: NFKC, lower case, plain quotes, single spaces.", Params: []Param{{Name: "s", Type: "string"}}},
+	{Func: true, Name: "chert.normalize", Type: "string", Doc: "The text as where compares it: NFKC, without case, plain quotes, single spaces.", Params: []Param{{Name: "s", Type: "string"}}},
 	{Func: true, Name: "chert.cut", Type: "string", Doc: "The first n letters of a text. string.sub counts bytes, and may cut a letter in two.", Params: []Param{
 		{Name: "s", Type: "string"}, {Name: "n", Type: "number", Doc: "How many letters, as people count them."}}},
 

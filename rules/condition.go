@@ -201,14 +201,18 @@ func flag(field func(*probe) event.Truth) func(string, any) (condition, *problem
 	}
 }
 
-// literals compiles strings that the folded text is to contain.
+// literals compiles strings that the normalized text is to contain.
 func literals(whole bool) func(string, any) (condition, *problem) {
 	return func(name string, v any) (condition, *problem) {
 		values, p := stringsOf(name, v)
 		if p != nil {
 			return nil, p
 		}
+		var doubt *problem
 		for i, s := range values {
+			if at := strings.IndexFunc(s, func(r rune) bool { return r == utf8.RuneError }); at >= 0 && !utf8.ValidString(s) {
+				return nil, &problem{message: fmt.Sprintf("%s: %q is not valid UTF-8: no message contains it", name, s), hint: "save the file as UTF-8"}
+			}
 			folded := event.Fold(s)
 			trimmed := strings.TrimSpace(folded)
 			if whole {
@@ -216,11 +220,55 @@ func literals(whole bool) func(string, any) (condition, *problem) {
 			}
 			values[i] = folded
 			if trimmed == "" {
-				return nil, &problem{message: fmt.Sprintf("%s: nothing is left of %q once it is folded: it would match every event", name, s)}
+				return nil, &problem{
+					message: fmt.Sprintf("%s: nothing is left of %q once it is normalized: it would match every event", name, s),
+					hint:    "spaces and invisible characters are not compared; leave it out, or use matches",
+				}
+			}
+			if doubt == nil {
+				doubt = doubtful(name, folded, whole)
 			}
 		}
-		return &contains{lastName(name), whole, sortedSet(values)}, nil
+		return &contains{lastName(name), whole, sortedSet(values)}, doubt
 	}
+}
+
+// doubtful warns of a literal that finds less, or more, than whoever wrote it is
+// likely to expect.
+func doubtful(name, folded string, whole bool) *problem {
+	first, _ := utf8.DecodeRuneInString(folded)
+	if unicode.IsMark(first) {
+		return &problem{
+			message: fmt.Sprintf("%s: %q begins with a mark, which is part of the letter before it", name, folded),
+			hint:    "write the letter with it", warning: true, code: CodeWords,
+		}
+	}
+	if !whole {
+		return nil
+	}
+	bare := strings.TrimRightFunc(folded, closing)
+	if opened := strings.TrimLeftFunc(bare, closing); bare != folded && opened != "" {
+		bare = opened
+	}
+	switch {
+	case !strings.ContainsFunc(folded, func(r rune) bool { return wordRune(r) || unicode.IsSymbol(r) }):
+		return &problem{
+			message: fmt.Sprintf("%s: %q has no letter and no digit: it is found wherever it stands", name, folded),
+			hint:    fmt.Sprintf("write text = %q if that is meant", folded), warning: true, code: CodeWords,
+		}
+	case bare != folded && !strings.Contains(bare, "."):
+		return &problem{
+			message: fmt.Sprintf("%s: %q is found only with its punctuation", name, folded),
+			hint:    fmt.Sprintf("write %q: a word ends where punctuation begins", bare), warning: true, code: CodeWords,
+		}
+	}
+	return nil
+}
+
+// closing reports whether a rune is punctuation that ends a sentence or part of
+// one, and is part of no name such as c# or ph*ne.
+func closing(r rune) bool {
+	return unicode.IsPunct(r) && !unicode.In(r, unicode.Pd, unicode.Pc) && !strings.ContainsRune("#%&*@/\\'", r)
 }
 
 // patterns compiles RE2 patterns.
@@ -229,6 +277,7 @@ func patterns(name string, v any) (condition, *problem) {
 	if p != nil {
 		return nil, p
 	}
+	var doubt *problem
 	c := &matching{key: lastName(name)}
 	for _, s := range sortedSet(values) {
 		re, err := regexp.Compile(s)
@@ -241,8 +290,14 @@ func patterns(name string, v any) (condition, *problem) {
 			return nil, p
 		}
 		c.patterns = append(c.patterns, re)
+		if message, hint := luabind.CheckLetters(s); message != "" && doubt == nil {
+			if condition := luabind.InPlaceOf(s); condition != "" {
+				hint = fmt.Sprintf("write %s in place of matches", condition)
+			}
+			doubt = &problem{message: name + ": " + message, hint: hint, warning: true, code: CodeLetters}
+		}
 	}
-	return c, nil
+	return c, doubt
 }
 
 // stringsOf takes a string or a list of strings, none of them empty. The
@@ -336,29 +391,6 @@ func rowHint(row map[string]any) string {
 		}
 	}
 	return fmt.Sprintf("it is a list of tables; make a list of one column: for i, row in ipairs(rows) do list[i] = row[%q] end", column)
-}
-
-// containsWord reports whether the text contains the word with no letter, mark,
-// digit or underscore directly before or after it.
-func containsWord(text, word string) bool {
-	for from := 0; ; {
-		i := strings.Index(text[from:], word)
-		if i < 0 {
-			return false
-		}
-		start, end := from+i, from+i+len(word)
-		before, _ := utf8.DecodeLastRuneInString(text[:start])
-		after, _ := utf8.DecodeRuneInString(text[end:])
-		if (start == 0 || !wordRune(before)) && (end == len(text) || !wordRune(after)) {
-			return true
-		}
-		_, size := utf8.DecodeRuneInString(text[start:])
-		from = start + size
-	}
-}
-
-func wordRune(r rune) bool {
-	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
 }
 
 func sortedSet(values []string) []string {

@@ -45,8 +45,8 @@ type condition interface {
 type problem struct {
 	message string
 	hint    string
-	warning bool // it may be meant
-	code    string
+	warning bool   // it may be meant
+	code    string // of a kind of its own; "": a rule that is declared wrongly
 	// value is what it is about, as it was written, if that may stand in a data
 	// file; empty is set if a list is to blame that has no values.
 	value  string
@@ -55,6 +55,12 @@ type problem struct {
 	key    string     // of where: "where.from"
 	also   []*problem // with other values of the key
 }
+
+// Codes of what a where says of texts; see docs/checks.md.
+const (
+	CodeLetters = "CH026"
+	CodeWords   = "CH027"
+)
 
 // whereKey is a key that a where may have, and how its value is compiled. name
 // is how the key is called in messages, e.g. "where.from".

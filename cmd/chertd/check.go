@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -119,9 +118,7 @@ func printDiagnostics(stdout, stderr io.Writer, format string, diags luabind.Dia
 		if diags == nil {
 			diags = luabind.Diagnostics{}
 		}
-		enc := json.NewEncoder(stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(diags)
+		return printJSON(stdout, diags)
 	case "github":
 		for _, d := range diags {
 			if _, err := fmt.Fprintln(stdout, annotation(d)); err != nil {
@@ -143,6 +140,7 @@ func printDiagnostics(stdout, stderr io.Writer, format string, diags luabind.Dia
 func annotation(d luabind.Diagnostic) string {
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	d = shown(d)
 	var b strings.Builder
 	fmt.Fprintf(&b, "::%s file=%s", d.Severity, property.Replace(d.File))
 	if d.Line > 0 {

@@ -22,8 +22,8 @@ var (
 // longestShown is how many characters of any kind are shown: no secret is so short.
 const longestShown = 5
 
-// shown is a scalar as an error names it, as it stands in the file.
-func shown(n *yaml.Node) string {
+// shownNode is a scalar as an error names it, as it stands in the file.
+func shownNode(n *yaml.Node) string {
 	text := n.Value
 	if harmless(text) {
 		return strconv.Quote(text)
@@ -55,7 +55,7 @@ func (d *decoder) shownAt(path, got string, near bool) string {
 	case near && n.Value == got && len(got) < 32 && isWord(got):
 		return strconv.Quote(got)
 	}
-	return shown(n)
+	return shownNode(n)
 }
 
 func isWord(s string) bool {

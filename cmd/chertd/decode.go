@@ -320,5 +320,5 @@ func kindOf(n *yaml.Node) string {
 	case isNull(n):
 		return "nothing"
 	}
-	return shown(n)
+	return shownNode(n)
 }

@@ -5,17 +5,16 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"golang.org/x/text/width"
 
 	"chertd/engine"
 	"chertd/engine/chertsim"
+	"chertd/engine/event"
 	"chertd/rules/chat"
 )
 
@@ -26,6 +25,7 @@ const demoWidth = 80
 type demoView struct {
 	mu     sync.Mutex
 	out    io.Writer
+	screen *screen // of out, if it is one
 	colour bool
 	began  time.Time
 
@@ -48,10 +48,8 @@ func newDemoView(out io.Writer) *demoView {
 		read: map[string]chat.Action{}, receipts: map[string]chertsim.Happening{},
 		unread: map[string]int{}, byPack: map[string][]time.Duration{},
 	}
-	if f, ok := out.(*os.File); ok && os.Getenv("NO_COLOR") == "" {
-		info, err := f.Stat()
-		v.colour = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
+	v.screen, _ = out.(*screen)
+	v.colour = v.screen != nil && v.screen.colours()
 	return v
 }
 
@@ -65,7 +63,7 @@ It runs for %v. Edit its rules meanwhile; a change is live when you save it:
 
 Both leave group chats alone: what is written there stays unread.
 
-`, length, rulesDir, demoQuiet)
+`, length, event.Visible(rulesDir), demoQuiet)
 }
 
 // chert is told what happens at the simulated Chert.
@@ -164,12 +162,13 @@ func (v *demoView) problem(text string) { v.note(slog.LevelError, text) }
 // line shows one thing: when, what kind, with whom, and what.
 func (v *demoView) line(mark, colour, who, what string) {
 	at := time.Since(v.began).Seconds()
-	v.print(colour, cut(fmt.Sprintf("%6.1fs %s %-14s %s", at, mark, cut(who, 14), oneLine(what)), demoWidth))
+	v.print(colour, cut(fmt.Sprintf("%6.1fs %s %s %s", at, mark, pad(cut(event.Visible(who), 14), 14), event.Visible(what)), demoWidth))
 }
 
 func (v *demoView) print(colour, text string) {
 	if v.colour && colour != "" {
-		text = "\x1b[" + colour + "m" + text + "\x1b[0m"
+		v.screen.paint(colour, text)
+		return
 	}
 	fmt.Fprintln(v.out, text)
 }
@@ -196,7 +195,7 @@ func (v *demoView) end() {
 	for _, pack := range slices.Sorted(maps.Keys(v.byPack)) {
 		took := v.byPack[pack]
 		slices.Sort(took)
-		fmt.Fprintf(v.out, "    %-8s %8v %8v%s\n", pack, round(took[len(took)/2]), round(took[(len(took)*95-1)/100]), v.waits(pack))
+		fmt.Fprintf(v.out, "    %s %8v %8v%s\n", pad(event.Visible(pack), 8), round(took[len(took)/2]), round(took[(len(took)*95-1)/100]), v.waits(pack))
 	}
 }
 
@@ -219,20 +218,6 @@ func plural(n int) string {
 		return ""
 	}
 	return "s"
-}
-
-// oneLine makes a message fit for one line of a terminal: no line ends, no
-// control characters.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return ' '
-		}
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
 }
 
 // cut shortens text to a number of columns; wide characters take two.

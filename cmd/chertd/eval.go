@@ -85,10 +85,7 @@ Exits with 1 if a rule fails, or if the rules don't load.`,
 			}
 			e := evaluate(set, &ev, now, before)
 			if format == "json" {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				enc.SetEscapeHTML(false)
-				err = enc.Encode(e)
+				err = printJSON(cmd.OutOrStdout(), e)
 			} else {
 				err = e.print(cmd.OutOrStdout())
 			}

@@ -6,14 +6,19 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"chertd/engine/event"
 	"chertd/rules/chat"
 )
 
 // print shows an evaluation to people.
 func (e *evaluation) print(w io.Writer) error {
+	text := event.Visible(strconv.Quote(e.Event.Text))
+	safe := shown(*e)
+	e = &safe
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s\n", e.Event.Type, e.Event.ID)
 	if e.Event.Chat != "" {
@@ -26,7 +31,7 @@ func (e *evaluation) print(w io.Writer) error {
 		fmt.Fprintln(&b, "  no chat")
 	}
 	if e.Event.Text != "" {
-		fmt.Fprintf(&b, "  %q\n", e.Event.Text)
+		fmt.Fprintf(&b, "  %s\n", text)
 	}
 	fmt.Fprintln(&b, "\nrules")
 	if len(e.Rules) == 0 {
@@ -63,15 +68,15 @@ func (e *evaluation) printRule(b *bytes.Buffer, r *evalRule) {
 		fmt.Fprintf(b, "      asked: %s\n", asked)
 	}
 	if r.State != nil {
-		fmt.Fprintf(b, "      ev.state: %s\n", printable(string(r.State)))
+		fmt.Fprintf(b, "      ev.state: %s\n", event.Visible(string(r.State)))
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.KV)) {
-		fmt.Fprintf(b, "      kv %s: %s\n", printable(key), printable(string(r.KV[key])))
+		fmt.Fprintf(b, "      kv %s: %s\n", key, event.Visible(string(r.KV[key])))
 	}
 	for _, l := range r.Logs {
-		fmt.Fprintf(b, "      log %s: %s", l.Level, printable(l.Msg))
+		fmt.Fprintf(b, "      log %s: %s", l.Level, l.Msg)
 		for _, key := range slices.Sorted(maps.Keys(l.Fields)) {
-			fmt.Fprintf(b, " %s=%s", printable(key), printable(fmt.Sprint(l.Fields[key])))
+			fmt.Fprintf(b, " %s=%s", key, event.Visible(fmt.Sprint(l.Fields[key])))
 		}
 		fmt.Fprintln(b)
 	}
@@ -86,7 +91,7 @@ func (e *evaluation) printOutcome(b *bytes.Buffer) {
 		fmt.Fprintf(b, "  chat %s is held until %s by %s\n", h.Chat, h.Until.Format(time.RFC3339), h.By)
 	}
 	for _, p := range e.Postponed {
-		fmt.Fprintf(b, "  reads of chat %s wait until %s, postponed by %s%s\n", p.Chat, p.Until.Format(time.RFC3339), p.By, choose(p.Reason == "", "", ": "+printable(p.Reason)))
+		fmt.Fprintf(b, "  reads of chat %s wait until %s, postponed by %s%s\n", p.Chat, p.Until.Format(time.RFC3339), p.By, choose(p.Reason == "", "", ": "+p.Reason))
 	}
 	for _, l := range e.timeline() {
 		fmt.Fprintf(b, "  %s: %s\n", e.when(l.at), l.text)

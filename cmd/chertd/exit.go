@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"chertd/engine/event"
 	"chertd/luabind"
 )
 
@@ -71,7 +72,7 @@ func report(stderr io.Writer, err error) int {
 		fmt.Fprintf(stderr, "chertd: %s\n", tally(diags))
 	} else {
 		text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
-		fmt.Fprintf(stderr, "chertd: %s\n", text)
+		fmt.Fprintf(stderr, "chertd: %s\n", event.Visible(text))
 		printHint(stderr, hint)
 	}
 	printHint(stderr, f.hint)

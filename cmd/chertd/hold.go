@@ -36,7 +36,7 @@ never shortens one in force that ends later: release it first.`,
 				if err != nil {
 					return err
 				}
-				return tell(cmd, f.json, h, "%s", heldWords(h))
+				return tell(cmd, f.json, h, heldWords(h)...)
 			})
 		},
 	}
@@ -47,20 +47,20 @@ never shortens one in force that ends later: release it first.`,
 	return cmd
 }
 
-// heldWords says how a hold went.
-func heldWords(h control.Held) string {
-	text := fmt.Sprintf("chat %s is held until %s; ", printable(h.Chat), minute(h.Until))
+// heldWords says how a hold went, line by line.
+func heldWords(h control.Held) []string {
+	text := fmt.Sprintf("chat %s is held until %s; ", h.Chat, minute(h.Until))
 	if h.Longer {
-		text = fmt.Sprintf("chat %s is held already, until %s, by %s: that is longer, and stays; ", printable(h.Chat), minute(h.Until), printable(h.By))
+		text = fmt.Sprintf("chat %s is held already, until %s, by %s: that is longer, and stays; ", h.Chat, minute(h.Until), h.By)
 	}
-	text += choose(h.DroppedReads == 0, "no read was waiting", many(int64(h.DroppedReads), "waiting read")+choose(h.DroppedReads == 1, " was", " were")+" dropped")
+	lines := []string{text + choose(h.DroppedReads == 0, "no read was waiting", many(int64(h.DroppedReads), "waiting read")+choose(h.DroppedReads == 1, " was", " were")+" dropped")}
 	if h.Longer {
-		text += fmt.Sprintf("\nhint: chertd release %s ends it, and then a shorter one can be set", printable(h.Chat))
+		lines = append(lines, fmt.Sprintf("hint: chertd release %s ends it, and then a shorter one can be set", h.Chat))
 	}
 	if h.InFlight {
-		text += "\nwarning: a read of it was on its way to Chert, and can't be recalled"
+		lines = append(lines, "warning: a read of it was on its way to Chert, and can't be recalled")
 	}
-	return text
+	return lines
 }
 
 func newReleaseCommand() *cobra.Command {
@@ -79,9 +79,9 @@ has dropped do not return; the next message is read as rules ask.`,
 					return err
 				}
 				if !r.Held {
-					return tell(cmd, f.json, r, "chat %s was not held", printable(r.Chat))
+					return tell(cmd, f.json, r, fmt.Sprintf("chat %s was not held", r.Chat))
 				}
-				return tell(cmd, f.json, r, "chat %s is released; it was held until %s, by %s", printable(r.Chat), minute(r.Hold.Until), printable(r.Hold.By))
+				return tell(cmd, f.json, r, fmt.Sprintf("chat %s is released; it was held until %s, by %s", r.Chat, minute(r.Hold.Until), r.Hold.By))
 			})
 		},
 	}

@@ -4,17 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"chertd/engine/control"
 	"chertd/rules"
@@ -36,7 +33,7 @@ func TestJSONFieldsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := control.NewServer(control.Handler(control.Config{Daemon: &full{t}, Health: func() control.Health { return control.Health{} }}), slog.New(slog.DiscardHandler))
+	server := control.NewServer(control.Handler(control.Config{Daemon: full{}, Health: func() control.Health { return control.Health{} }}), slog.New(slog.DiscardHandler))
 	go func() { _ = server.Serve(l) }()
 	defer server.Close()
 
@@ -132,70 +129,37 @@ func documentedFields(t *testing.T) map[string]map[string]bool {
 }
 
 // full is a daemon that has something to say of everything.
-type full struct{ t *testing.T }
+type full struct{}
 
-// filled sets every field of a value.
-func filled[T any](t *testing.T) (v T) {
-	t.Helper()
-	fill(t, reflect.ValueOf(&v).Elem(), "")
-	return v
-}
+// documentedKeys are how the manual writes keys that are names of something, by the
+// field that has them.
+var documentedKeys = map[string]string{"Actions": "STATUS", "Refused": "REASON"}
 
-func fill(t *testing.T, v reflect.Value, name string) {
-	t.Helper()
-	if v.Type() == reflect.TypeFor[time.Time]() {
-		v.Set(reflect.ValueOf(time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)))
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(t, v.Field(i), v.Type().Field(i).Name)
-		}
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-		fill(t, v.Elem(), name)
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-		fill(t, v.Index(0), name)
-	case reflect.Map:
-		v.Set(reflect.MakeMap(v.Type()))
-		value := reflect.New(v.Type().Elem()).Elem()
-		fill(t, value, name)
-		v.SetMapIndex(reflect.ValueOf(map[string]string{"Actions": "STATUS", "Refused": "REASON"}[name]), value)
-	case reflect.String:
-		v.SetString("x")
-	case reflect.Bool:
-		v.SetBool(true)
-	case reflect.Int, reflect.Int64:
-		v.SetInt(1)
-	default:
-		t.Fatal(fmt.Errorf("%s is a %s", name, v.Kind()))
-	}
-}
+// everything is a value that has something to say in every field.
+func everything[T any]() T { return filled[T](filling{text: "x", bools: true, keys: documentedKeys}) }
 
-func (f *full) Status(context.Context) (control.Status, error) {
-	return filled[control.Status](f.t), nil
+func (full) Status(context.Context) (control.Status, error) {
+	return everything[control.Status](), nil
 }
-func (f *full) Packs(context.Context) ([]control.Pack, error) {
-	return filled[[]control.Pack](f.t), nil
+func (full) Packs(context.Context) ([]control.Pack, error) {
+	return everything[[]control.Pack](), nil
 }
-func (f *full) Reload(context.Context) (control.Reload, error) {
-	return filled[control.Reload](f.t), nil
+func (full) Reload(context.Context) (control.Reload, error) {
+	return everything[control.Reload](), nil
 }
-func (f *full) Remove(context.Context, string, bool) (rules.Dropped, error) {
-	return filled[rules.Dropped](f.t), nil
+func (full) Remove(context.Context, string, bool) (rules.Dropped, error) {
+	return everything[rules.Dropped](), nil
 }
-func (f *full) Rollback(context.Context, string, control.RollbackRequest) (control.Changed, error) {
-	return filled[control.Changed](f.t), nil
+func (full) Rollback(context.Context, string, control.RollbackRequest) (control.Changed, error) {
+	return everything[control.Changed](), nil
 }
-func (f *full) SetMode(context.Context, string, string, bool) (control.Changed, error) {
-	return filled[control.Changed](f.t), nil
+func (full) SetMode(context.Context, string, string, bool) (control.Changed, error) {
+	return everything[control.Changed](), nil
 }
-func (f *full) Pause(context.Context, bool) error { return nil }
-func (f *full) Hold(context.Context, control.HoldRequest) (control.Held, error) {
-	return filled[control.Held](f.t), nil
+func (full) Pause(context.Context, bool) error { return nil }
+func (full) Hold(context.Context, control.HoldRequest) (control.Held, error) {
+	return everything[control.Held](), nil
 }
-func (f *full) Release(context.Context, control.ReleaseRequest) (control.Released, error) {
-	return filled[control.Released](f.t), nil
+func (full) Release(context.Context, control.ReleaseRequest) (control.Released, error) {
+	return everything[control.Released](), nil
 }

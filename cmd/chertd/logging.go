@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
+
+	"chertd/engine/event"
 )
 
 // textKey is the key under which messages' texts are logged.
@@ -39,7 +41,7 @@ func newLogger(w io.Writer, c LogConfig) (*slog.Logger, *logSettings) {
 	settings := &logSettings{}
 	settings.set(c)
 	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: &settings.level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		return slog.New(slog.NewJSONHandler(jsonLines{w}, &slog.HandlerOptions{Level: &settings.level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == textKey && !settings.texts.Load() {
 				a.Value = slog.StringValue("[hidden]")
 			}
@@ -80,7 +82,7 @@ func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 	} else {
 		line.WriteString(at.Format(logTime))
 	}
-	fmt.Fprintf(&line, " %-5s %s ", r.Level, printable(r.Message))
+	fmt.Fprintf(&line, " %-5s %s ", r.Level, event.Visible(r.Message))
 	line.Write(h.attrs)
 	r.Attrs(func(a slog.Attr) bool {
 		h.write(&line, &below, h.prefix, a)
@@ -137,23 +139,44 @@ func (h *textHandler) write(line, below *bytes.Buffer, prefix string, a slog.Att
 	if v.Kind() == slog.KindTime {
 		text = v.Time().Format(time.RFC3339Nano)
 	}
-	if below != nil && strings.Contains(text, "\n") {
+	if below != nil && strings.Contains(text, "\n") && severalLines(a.Key, v) {
 		for part := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-			fmt.Fprintf(below, "    %s\n", printable(part))
+			fmt.Fprintf(below, "    %s\n", event.Visible(part))
 		}
 		return
 	}
-	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return r == ' ' || r == '"' || r == '=' || !unicode.IsPrint(r) }) {
-		text = strconv.Quote(text)
-	}
-	fmt.Fprintf(line, " %s%s=%s", prefix, a.Key, text)
+	fmt.Fprintf(line, " %s=%s", logWord(prefix+a.Key), logWord(text))
 }
 
-// printable makes text safe for a terminal and for those who read line by line.
-func printable(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return s
+// severalLines reports whether a value is a text of several lines by chertd: what is
+// wrong, or what to do about it. The lines of any other are shown as one.
+func severalLines(key string, v slog.Value) bool {
+	switch v.Kind() {
+	case slog.KindString:
+		return key == "err" || key == "hint"
+	case slog.KindAny:
+		_, isError := v.Any().(error)
+		return isError
 	}
-	quoted := strconv.Quote(s)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+	return false
+}
+
+// logWord is a key or a value as it stands in a line: one word, in quotes where it
+// would be more.
+func logWord(s string) string {
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r == '"' || r == '=' || unicode.IsSpace(r) || event.Hidden(r) }) {
+		return event.Visible(strconv.Quote(s))
+	}
+	return s
+}
+
+// jsonLines is a writer of JSON that escapes what can't be seen.
+type jsonLines struct{ w io.Writer }
+
+// Write implements io.Writer.
+func (j jsonLines) Write(p []byte) (int, error) {
+	if _, err := j.w.Write(event.VisibleJSON(p)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -48,7 +49,7 @@ count them; --keep-pending keeps them.`,
 				if err != nil {
 					return err
 				}
-				return tell(cmd, f.json, p, "pack %s: mode %s, by %s%s", p.Name, p.Mode, p.ModeBy, droppedLine(p.Dropped, p.Mode == "live" || in.KeepPending))
+				return tell(cmd, f.json, p, fmt.Sprintf("pack %s: mode %s, by %s", p.Name, p.Mode, p.ModeBy), droppedLine(p.Dropped, p.Mode == "live" || in.KeepPending))
 			})
 		},
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {

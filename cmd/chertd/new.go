@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chertd/engine/event"
 	"chertd/rules"
 )
 
@@ -109,7 +110,7 @@ What comes next:
 Then make the rule yours, in %[3]s.
 Its mode is shadow: it decides and records, and does none of it. When you like
 what it does, write mode: live in %[4]s.
-`, pack, shellWord(n.path(sampleEvent)), n.path(n.name+".lua"), n.path("pack.yaml"))
+`, shown([]any{pack, shellWord(n.path(sampleEvent)), n.path(n.name + ".lua"), n.path("pack.yaml")})...)
 	return err
 }
 
@@ -191,5 +192,5 @@ func writeNew(path, text string) error {
 }
 
 func said(out io.Writer, verb, path, what string) {
-	fmt.Fprintf(out, "%s %-34s %s\n", verb, path, what)
+	fmt.Fprintf(out, "%s %-34s %s\n", verb, event.Visible(path), what)
 }

@@ -7,15 +7,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rivo/uniseg"
 	"github.com/spf13/cobra"
 
 	"chertd/engine/control"
+	"chertd/engine/event"
 )
 
 // packRow is the layout of a pack's line, given the widths of its name and of a
 // time: 80 columns with a name of maxName and a time of UTC. A longer name has a
 // line of its own before it.
-const packRow = "%-*s  %-8s  %-*s  %-6s  %5s  %8s  %6s\n"
+const packRow = "%s  %-8s  %-*s  %-6s  %5s  %8s  %6s\n"
 
 const maxName = 18
 
@@ -25,6 +27,7 @@ func printPacks(w io.Writer, packs []control.Pack) error {
 		_, err := fmt.Fprintln(w, "there are no packs")
 		return err
 	}
+	packs = shown(packs)
 	span := len("2026-01-05 12:00Z")
 	for _, p := range packs {
 		span = max(span, len(minute(p.Since)))
@@ -32,17 +35,17 @@ func printPacks(w io.Writer, packs []control.Pack) error {
 	longest := maxName + len("2026-01-05 12:00Z") - span
 	width := len("PACK")
 	for _, p := range packs {
-		width = max(width, min(longest, len(p.Name)))
+		width = max(width, min(longest, uniseg.StringWidth(p.Name)))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, packRow, width, "PACK", "VERSION", span, "LIVE SINCE", "MODE", "RULES", "EVENTS", "FAILED")
+	fmt.Fprintf(&b, packRow, pad("PACK", width), "VERSION", span, "LIVE SINCE", "MODE", "RULES", "EVENTS", "FAILED")
 	for _, p := range packs {
 		name := p.Name
-		if len(name) > longest {
+		if uniseg.StringWidth(name) > longest {
 			b.WriteString(name + "\n")
 			name = ""
 		}
-		fmt.Fprintf(&b, packRow, width, name, shortVersion(p.Version), span, minute(p.Since), choose(p.Version != "", p.Mode, "-"),
+		fmt.Fprintf(&b, packRow, pad(name, width), shortVersion(p.Version), span, minute(p.Since), choose(p.Version != "", p.Mode, "-"),
 			fmt.Sprint(p.Rules), choose(p.Unknown == "", thousands(p.Events), "?"), choose(p.Unknown == "", thousands(p.Failures), "?"))
 		for _, remark := range remarks(p) {
 			b.WriteString("  " + strings.ReplaceAll(remark, "\n", "\n  ") + "\n")
@@ -59,7 +62,7 @@ func printIgnored(w io.Writer, ignored []control.Ignored) error {
 	}
 	var b strings.Builder
 	b.WriteString("\nNot loaded, for their names:\n")
-	for _, i := range ignored {
+	for _, i := range shown(ignored) {
 		fmt.Fprintf(&b, "  %s: %s\n    hint: %s\n", i.File, i.Why, i.Hint)
 	}
 	_, err := io.WriteString(w, b.String())
@@ -68,6 +71,7 @@ func printIgnored(w io.Writer, ignored []control.Ignored) error {
 
 // printPack prints all there is to say of one pack.
 func printPack(w io.Writer, p control.Pack) error {
+	p = shown(p)
 	var b strings.Builder
 	if err := printPacks(&b, []control.Pack{p}); err != nil {
 		return err
@@ -152,13 +156,21 @@ func shortVersion(v string) string {
 	return v[:min(8, len(v))]
 }
 
-// tell prints how a command went: as JSON, or in a sentence.
-func tell(cmd *cobra.Command, json bool, v any, format string, args ...any) error {
+// tell prints how a command went: as JSON, or in lines, of which empty ones are left
+// out.
+func tell(cmd *cobra.Command, json bool, v any, lines ...string) error {
 	if json {
 		return printJSON(cmd.OutOrStdout(), v)
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), format+"\n", args...)
-	return err
+	for _, line := range lines {
+		if line == "" {
+			continue
+		}
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), event.Visible(line)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // shownChats is how many of the chats in which a rule is suspended are listed.

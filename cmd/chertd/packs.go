@@ -85,7 +85,7 @@ pack is left. What the pack remembers (state, kv) and its versions stay in the s
 				if err != nil {
 					return err
 				}
-				return tell(cmd, f.json, r, "pack %s is removed%s", args[0], droppedLine(r.Dropped, keepPending))
+				return tell(cmd, f.json, r, fmt.Sprintf("pack %s is removed", args[0]), droppedLine(r.Dropped, keepPending))
 			})
 		},
 		ValidArgsFunction: f.packNames,
@@ -108,5 +108,5 @@ func droppedLine(d rules.Dropped, kept bool) string {
 	if d.Calls > 0 {
 		others = fmt.Sprintf(", and %s", count(d.Calls, "other call"))
 	}
-	return fmt.Sprintf("\ndropped: %s and %s%s", count(d.Reads, "waiting read"), count(d.Timers, "timer"), others)
+	return fmt.Sprintf("dropped: %s and %s%s", count(d.Reads, "waiting read"), count(d.Timers, "timer"), others)
 }

@@ -32,7 +32,7 @@ func pauseCommand(on bool, name, short, long, done string) *cobra.Command {
 				if err := c.Pause(ctx, on); err != nil {
 					return err
 				}
-				return tell(cmd, f.json, map[string]bool{"paused": on}, "%s", done)
+				return tell(cmd, f.json, map[string]bool{"paused": on}, done)
 			})
 		},
 	}

@@ -49,6 +49,8 @@ Exits with 1 if what is in the folder is not live.`,
 // printReload prints what became live, what was removed, and what is wrong with
 // the folder as a whole.
 func printReload(w io.Writer, done *control.Reload) error {
+	safe := shown(*done)
+	done = &safe
 	var b strings.Builder
 	for i := range done.Live {
 		e := &done.Live[i]

@@ -56,9 +56,9 @@ counted; --keep-pending keeps them.`,
 				}
 				failed := ""
 				if p.Failures > 0 {
-					failed = fmt.Sprintf("\nwarning: it failed on %s of its %s before: chertd packs %s lists the others", thousands(p.Failures), many(p.Events, "event"), p.Name)
+					failed = fmt.Sprintf("warning: it failed on %s of its %s before: chertd packs %s lists the others", thousands(p.Failures), many(p.Events, "event"), p.Name)
 				}
-				return tell(cmd, f.json, p, "pack %s: version %s is live, %s%s%s", p.Name, shortVersion(p.Version), until, droppedLine(p.Dropped, in.KeepPending), failed)
+				return tell(cmd, f.json, p, fmt.Sprintf("pack %s: version %s is live, %s", p.Name, shortVersion(p.Version), until), droppedLine(p.Dropped, in.KeepPending), failed)
 			})
 		},
 		ValidArgsFunction: f.packNames,

@@ -17,14 +17,17 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	out, errOut := &screen{w: stdout}, &screen{w: stderr}
+	defer out.flush()
+	defer errOut.flush()
+	root.SetOut(out)
+	root.SetErr(errOut)
 	// Cobra prints the root's help for `chertd NAME --help`, whatever NAME is.
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") && !strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) && subcommand(root, args[0]) == nil {
-		return report(stderr, unknownCommand(root, args[0]))
+		return report(errOut, unknownCommand(root, args[0]))
 	}
 	if err := root.ExecuteContext(context.Background()); err != nil {
-		return report(stderr, err)
+		return report(errOut, err)
 	}
 	return exitOK
 }

@@ -85,7 +85,7 @@ func (d *decoder) scalar(n *yaml.Node, path, want string, set func(string) error
 		return
 	}
 	if err := set(text); err != nil {
-		d.failAt(n, codeValue, example(path, want), "%s: expected %s, got %s", path, want, shown(n))
+		d.failAt(n, codeValue, example(path, want), "%s: expected %s, got %s", path, want, shownNode(n))
 	}
 }
 

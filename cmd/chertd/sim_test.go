@@ -194,9 +194,9 @@ func TestSimLineIsOneLine(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.Local)
 	for want, h := range map[string]chertsim.Happening{
-		"12:00:00Z message   17f6e9ed a: one two": {Kind: chertsim.Arrived, Type: "message.received", Chat: "17f6e9ed-1", From: "a",
+		`12:00:00Z message   17f6e9ed a: one\ntwo`: {Kind: chertsim.Arrived, Type: "message.received", Chat: "17f6e9ed-1", From: "a",
 			Text: "one\ntwo"},
-		"12:00:00Z message   c        a: [31m [2 media]": {Kind: chertsim.Arrived, Type: "message.received", Chat: "c", From: "a",
+		`12:00:00Z message   c        a: \x1b[31m\u202e [2 media]`: {Kind: chertsim.Arrived, Type: "message.received", Chat: "c", From: "a",
 			Text: "\x1b[31m\u202e", Media: 2},
 		"12:00:00Z event     c        reaction.added love": {Kind: chertsim.Arrived, Type: "reaction.added", Chat: "c", Text: "love"},
 		"12:00:00Z operator  c        hi":                  {Kind: chertsim.Operator, Chat: "c", Text: "hi"},

@@ -92,6 +92,7 @@ func (p *simPrinter) end() {
 // simLine is one happening in at most 80 columns: time, what, chat, and the
 // rest as far as it fits.
 func simLine(h chertsim.Happening) string {
+	h = shown(h)
 	var what, rest string
 	switch h.Kind {
 	case chertsim.Arrived:
@@ -135,10 +136,10 @@ func simLine(h chertsim.Happening) string {
 	}
 	chat := h.Chat
 	if len(chat) > 8 {
-		chat = chat[:8]
+		chat = strings.ToValidUTF8(chat[:8], "")
 	}
 	line := fmt.Sprintf("%s %-9s %-8s %s", h.At.Local().Format("15:04:05Z07:00"), what, chat, rest)
-	return strings.TrimRight(cut(oneLine(line), simWidth), " ")
+	return strings.TrimRight(cut(line, simWidth), " ")
 }
 
 // simReason is the end of an error, which says why: "connection refused" of

@@ -41,10 +41,11 @@ made, and if not why; what the store holds; and what needs somebody's attention.
 
 // printStatus prints a line a subject, and then what needs attention.
 func printStatus(w io.Writer, s control.Status, now time.Time) error {
+	s = shown(s)
 	var b strings.Builder
 	fmt.Fprintf(&b, "chertd %s, up %s, since %s\n", s.Version, roughly(now.Sub(s.Since)), minute(s.Since))
 	line := func(label, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-8s %s\n", label, fmt.Sprintf(format, args...))
+		fmt.Fprintf(&b, "  %-8s %s\n", label, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n           "))
 	}
 	if s.Draining {
 		line("DRAINING", "chertd stops once the calls in flight have ended: %d", s.InFlight)
@@ -131,7 +132,7 @@ func postponedChats(p *control.Postponed) []string {
 
 // lasting says until when something of a chat lasts, and who said so.
 func lasting(chat string, until time.Time, by, reason string) string {
-	return fmt.Sprintf("%s until %s, by %s%s", printable(chat), minute(until), printable(by), choose(reason == "", "", ": "+printable(reason)))
+	return fmt.Sprintf("%s until %s, by %s%s", chat, minute(until), by, choose(reason == "", "", ": "+reason))
 }
 
 // counted begins and ends a list of chats, of which the first line says what they

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -16,6 +15,8 @@ import (
 // pretty shows what came of the specs to people: diagnostics on stderr, and on
 // stdout what failed, then a line for each pack, or for each spec if verbose.
 func (t *tested) pretty(w, stderr io.Writer, verbose bool) error {
+	safe := shown(*t)
+	t = &safe
 	var b, found bytes.Buffer
 	for _, d := range t.Diagnostics {
 		fmt.Fprintln(&found, d)
@@ -35,7 +36,7 @@ func (t *tested) pretty(w, stderr io.Writer, verbose bool) error {
 			fmt.Fprintln(&found, d)
 		}
 		if !verbose || len(r.Results) == 0 {
-			fmt.Fprintf(&b, "%-20s %s\n", r.Pack, packLine(r))
+			fmt.Fprintf(&b, "%s %s\n", pad(r.Pack, 20), packLine(r))
 		}
 	}
 	t.prettyCover(&b)
@@ -164,10 +165,7 @@ func ranges(lines []int) string {
 }
 
 func (t *tested) json(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(t)
+	return printJSON(w, t)
 }
 
 // github annotates what failed, and the lines that no spec reached where the
@@ -257,7 +255,7 @@ func (t *tested) junit(w io.Writer) error {
 			s.Tests++
 			s.Errors++
 			s.Cases = append(s.Cases, junitCase{Name: "loads", Class: r.Pack, File: d.File, Line: d.Line, Time: seconds(0),
-				Error: &junitFailure{Message: xmlText(d.Message), Text: xmlText(d.String())}})
+				Error: &junitFailure{Message: d.Message, Text: d.String()}})
 		}
 		all.Suites = append(all.Suites, s)
 	}
@@ -275,13 +273,13 @@ func (t *tested) junit(w io.Writer) error {
 // finding adds a diagnostic: an error as a case that failed, a warning as one
 // that was skipped, unless warnings fail.
 func (s *junitSuite) finding(d luabind.Diagnostic, strict bool) {
-	c := junitCase{Name: xmlText(strings.TrimSpace(d.Code + " " + d.Message)), Class: d.File, File: d.File, Line: d.Line, Time: seconds(0)}
+	c := junitCase{Name: strings.TrimSpace(d.Code + " " + d.Message), Class: d.File, File: d.File, Line: d.Line, Time: seconds(0)}
 	if d.Severity == luabind.SeverityError || strict {
 		s.Failures++
-		c.Failure = &junitFailure{Message: xmlText(d.Message), Text: xmlText(d.String())}
+		c.Failure = &junitFailure{Message: d.Message, Text: d.String()}
 	} else {
 		s.Skipped++
-		c.Skipped = &junitSkipped{Message: xmlText(d.String())}
+		c.Skipped = &junitSkipped{Message: d.String()}
 	}
 	s.Tests++
 	s.Cases = append(s.Cases, c)
@@ -299,8 +297,9 @@ func (all *junitSuites) sum() {
 	}
 }
 
+// write writes the report. What XML has no way to write is escaped as everywhere.
 func (all *junitSuites) write(w io.Writer) error {
-	out, err := xml.MarshalIndent(all, "", "  ")
+	out, err := xml.MarshalIndent(shown(*all), "", "  ")
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
@@ -309,26 +308,17 @@ func (all *junitSuites) write(w io.Writer) error {
 }
 
 func junitResult(pack string, res *spec.Result) junitCase {
-	c := junitCase{Name: xmlText(res.Name), Class: pack, File: res.File, Line: res.Line, Time: seconds(res.Took)}
+	c := junitCase{Name: res.Name, Class: pack, File: res.File, Line: res.Line, Time: seconds(res.Took)}
 	switch {
 	case res.Status == spec.Pending:
-		c.Skipped = &junitSkipped{Message: xmlText(res.Why)}
+		c.Skipped = &junitSkipped{Message: res.Why}
 	case res.Failure != nil:
 		var b bytes.Buffer
-		prettyFailure(&b, res.Failure)
-		c.Failure = &junitFailure{Message: xmlText(res.Failure.Message), Text: xmlText(b.String())}
+		failed := shown(*res.Failure)
+		prettyFailure(&b, &failed)
+		c.Failure = &junitFailure{Message: res.Failure.Message, Text: b.String()}
 	}
 	return c
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
-
-// xmlText drops what XML has no way to write.
-func xmlText(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\ufffd"))
-}

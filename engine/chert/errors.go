@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
+
+	"chertd/engine/event"
 )
 
 // Codes of Chert's errors. Whether a call may be repeated is not decided by
@@ -99,18 +102,17 @@ func transportError(err error, sent bool, timeout time.Duration) *Error {
 	return &Error{Message: message, Retryable: true, Unknown: sent, cause: err}
 }
 
-// printable makes a message of a server fit for logs and terminals.
+// printable makes a message of a server fit for logs and terminals: one line, with
+// what can't be seen escaped.
 func printable(s string) string {
 	const limit = 500
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
+	s = s[:min(len(s), utf8.UTFMax*(limit+1))] // what is beyond is not shown
+	s = event.Visible(strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
 			return ' '
-		case !unicode.IsPrint(r):
-			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(s, ""))
+	}, s))
 	if runes := []rune(s); len(runes) > limit {
 		s = string(runes[:limit]) + "…"
 	}

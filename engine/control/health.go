@@ -1,8 +1,11 @@
 package control
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
+
+	"chertd/engine/event"
 )
 
 // Health is how the daemon stands, as probes ask for it.
@@ -50,5 +53,7 @@ func answer(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // the client is gone: nobody to tell
+	var text bytes.Buffer
+	_ = json.NewEncoder(&text).Encode(body)         // of strings, numbers and times: it can't fail
+	_, _ = w.Write(event.VisibleJSON(text.Bytes())) // the client is gone: nobody to tell
 }

@@ -16,6 +16,10 @@ import (
 // characters), and turns each run of white space, line ends included, into one
 // space. Folding what is folded changes nothing.
 //
+// The four letters i of Turkish and Azerbaijani (I, ı, İ, i) become one: whether
+// ISTANBUL is ıstanbul or istanbul depends on who wrote it, which a text does
+// not say. The cost is that words which differ in the dot alone compare as equal.
+//
 // Text that is folded already is returned as it is, without allocating.
 func Fold(s string) string {
 	for i := 0; i < len(s); i++ {
@@ -71,7 +75,7 @@ func foldASCII(s string, n int) string {
 // second round of almost every text only confirms the first.
 func foldUnicode(s string) string {
 	if len(s) > maxNormal {
-		return strings.ToLower(plain(s))
+		return oneI(strings.ToLower(plain(s)))
 	}
 	for range maxFoldRounds {
 		folded := foldOnce(s)
@@ -106,11 +110,44 @@ const maxFoldRounds = 8
 
 func foldOnce(s string) string {
 	s = norm.NFKC.String(s)
-	s = cases.Fold().String(plain(s))
+	s = oneI(cases.Fold().String(plain(s)))
 	// Normalisation puts a grapheme joiner into long runs of marks; it is
 	// removed with all else that can't be seen.
 	return plain(norm.NFKC.String(s))
 }
+
+// oneI writes every i with one dot: it maps the dotless one to i, and drops the
+// combining dot that case folding leaves of İ. Marks below the letter may stand
+// between the two.
+func oneI(s string) string {
+	const dot = '\u0307'
+	if !strings.ContainsRune(s, 'ı') && !strings.ContainsRune(s, dot) {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	dotted := false // the letter before is an i, with no mark above it yet
+	for _, r := range s {
+		switch {
+		case r == 'ı':
+			r = 'i'
+		case r == dot && dotted:
+			continue
+		}
+		switch r {
+		case 'i', 'ị', 'į', 'ḭ':
+			dotted = true
+		default:
+			class := norm.NFKC.PropertiesString(string(r)).CCC()
+			dotted = dotted && class != 0 && class < above
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// above is the canonical combining class of marks above a letter.
+const above = 230
 
 // plain straightens quotes, removes what can't be seen and collapses space.
 func plain(s string) string {

@@ -406,5 +406,5 @@ func writeJSON(rw http.ResponseWriter, status int, v any) {
 	rw.Header().Set("X-Content-Type-Options", "nosniff")
 	rw.WriteHeader(status)
 	// Who sent the delivery may be gone; what was stored stays.
-	_, _ = rw.Write(append(body, '\n'))
+	_, _ = rw.Write(append(event.VisibleJSON(body), '\n'))
 }

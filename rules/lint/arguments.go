@@ -1,9 +1,13 @@
 package lint
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/yuin/gopher-lua/ast"
 
@@ -160,6 +164,8 @@ func (f *file) checkValue(function string, p *luabind.Param, e ast.Expr) {
 	case p.Name == "pattern" && isText:
 		if message, hint := luabind.CheckPattern(text); message != "" {
 			f.fail(codeArgument, f.start(e), hint, "%s: %s", function, message)
+		} else if message, hint := luabind.CheckLetters(text); message != "" {
+			f.warn(codeLetters, f.start(e), hint, "%s: %s", function, message)
 		}
 	case strings.HasPrefix(p.Type, `"`) && isText:
 		var words []string
@@ -216,7 +222,55 @@ func (f *file) checkLuaPattern(function string, args []ast.Expr, before int) {
 	if wrong := malformed(pattern); wrong != "" {
 		f.fail(codeArgument, f.start(args[i]), "% before a sign takes its meaning away, as in %(; in string.find, true as the fourth argument looks for plain text",
 			"%s: malformed pattern %s: %s", function, luabind.Describe(pattern)[len("the string "):], wrong)
+	} else if apart := takenApart(pattern); apart != "" {
+		f.warn(codeBytes, f.start(args[i]), "use re.match, re.find or re.gsub, whose patterns are made of letters", "%s: %s: Lua patterns are made of bytes, and that is more than one", function, apart)
 	}
+}
+
+// letterClass is one of the classes %a, %l, %u and %w, which know a to z alone.
+var (
+	letterClass    = regexp.MustCompile(`^%[aluwALUW]`)
+	letterClassEnd = regexp.MustCompile(`(?:^|[^%])(?:%%)*%[aluwALUW][*+?-]?$`)
+)
+
+// takenApart finds a letter of several bytes where a Lua pattern means one byte:
+// in a set, before a sign that repeats it, or beside a class of bytes that is meant
+// for letters.
+func takenApart(p string) string {
+	for i := 0; i < len(p); i++ {
+		switch {
+		case p[i] == '%':
+			i++
+		case p[i] == '[':
+			end := setEnd(p, i+1)
+			if r := firstWide(p[i:end]); r != 0 {
+				return fmt.Sprintf("%q in a set", string(r))
+			}
+			i = end
+		case p[i] >= utf8.RuneSelf:
+			r, size := utf8.DecodeRuneInString(p[i:])
+			before, behind := p[:i], p[i+size:]
+			i += size - 1
+			switch {
+			case size == 1:
+			case behind != "" && strings.IndexByte("*+-?", behind[0]) >= 0:
+				return fmt.Sprintf("%q before %q", string(r), behind[:1])
+			case letterClass.MatchString(behind) || unicode.IsLetter(r) && letterClassEnd.MatchString(before):
+				return fmt.Sprintf("%q beside a class of letters", string(r))
+			}
+		}
+	}
+	return ""
+}
+
+// firstWide is the first letter of several bytes in a text; 0: none.
+func firstWide(s string) rune {
+	for _, r := range s {
+		if r >= utf8.RuneSelf && r != utf8.RuneError {
+			return r
+		}
+	}
+	return 0
 }
 
 // malformed says what is wrong with a Lua pattern; "" if nothing certainly is.

@@ -1,6 +1,9 @@
 package lint
 
-import "chertd/luabind"
+import (
+	"chertd/luabind"
+	"chertd/rules"
+)
 
 // Code is a kind of finding. Its number never changes, and has a section in
 // docs/checks.md.
@@ -36,6 +39,9 @@ const (
 	codeTimer      = "CH023"
 	codeAnswer     = "CH024"
 	codeEmpty      = "CH025"
+	codeLetters    = rules.CodeLetters
+	codeWords      = rules.CodeWords
+	codeBytes      = "CH028"
 	codeUnused     = "CH030"
 	codeSender     = "CH031"
 	codeEmptyList  = "CH032"
@@ -86,6 +92,9 @@ func Codes() []Code {
 		{codeTimer, "a timer that nobody sets, or nobody waits for", w},
 		{codeAnswer, "answers of calls that the pack never asks for", w},
 		{codeEmpty, "a handler that does nothing", w},
+		{codeLetters, "a pattern that knows only the letters a to z", w},
+		{codeWords, "words that find less or more than they seem to", w},
+		{codeBytes, "a Lua pattern that takes a letter apart", w},
 		{codeUnused, "a local that is never used", w},
 		{codeSender, "a sender that can be none", e},
 		{codeEmptyList, "a list that is empty", w},

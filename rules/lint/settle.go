@@ -45,6 +45,9 @@ func (p *pack) loaded(d luabind.Diagnostic) {
 	whole := false
 	switch kind := p.kindOf(d.File); {
 	case d.Code != "":
+		if f != nil && d.Line > 0 {
+			d.Col = cmp.Or(d.Col, p.callAt(d.File, d.Line).col, f.columnOf(d.Line))
+		}
 	case p.report.Empty && d.File == p.tried.Path && d.Line == 0:
 		d.Code, whole = codeNoRules, true
 	case kind == rules.ManifestFile:

@@ -1,0 +1,549 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"chertd/engine"
+	"chertd/engine/chertsim"
+	"chertd/engine/control"
+	"chertd/engine/event"
+	"chertd/engine/store"
+	"chertd/luabind"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+// hostile is what somebody may write into a message, a rule or a file's name: it
+// changes colours, ends lines and begins others, turns text around, hides some, and
+// would add an annotation where a line is one.
+const hostile = "h\x1b[31m\r\nFORGED\n::error::FORGED\x00\x07\x7f\u0085\u009b\u200e\u061c\u202e\u2066\u2028\u2029\u200b\u2060\ufeff\U000e0041"
+
+// hostileName is as much of it as a file's name can have.
+var hostileName = strings.ReplaceAll(hostile, "\x00", "")
+
+// unsafeIn says what of an output must not be there.
+func unsafeIn(out string) string {
+	if !utf8.ValidString(out) {
+		return "bytes that are not UTF-8"
+	}
+	for _, r := range out {
+		switch {
+		case r == '\n', r == '\t':
+		case r < ' ', r >= 0x7f && r < 0xa0, r >= 0x200b && r <= 0x200f, r == 0x61c, r >= 0x2028 && r <= 0x202e, r >= 0x2060 && r <= 0x206f,
+			r == 0xfeff, r >= 0xe0000 && r <= 0xe0fff:
+			return fmt.Sprintf("%U", r)
+		}
+	}
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "FORGED") || strings.HasPrefix(line, "::error::FORGED") {
+			return "a line that a text has begun"
+		}
+	}
+	return ""
+}
+
+// hostileWorld is where commands meet hostile texts.
+type hostileWorld struct {
+	t      *testing.T
+	dir    string // of packs that say hostile things
+	broken string // of packs that don't load
+	event  string // a file
+	config string // a file, wrong
+	socket string // of a daemon
+}
+
+// run runs a command line and looks at what it prints.
+func (w *hostileWorld) run(args ...string) (stdout, stderr string) {
+	w.t.Helper()
+	var out, errOut bytes.Buffer
+	execute(args, strings.NewReader(""), &out, &errOut)
+	for name, text := range map[string]string{"output": out.String(), "standard error": errOut.String()} {
+		if what := unsafeIn(text); what != "" {
+			w.t.Errorf("chertd %q: its %s has %s:\n%q", args, name, what, text)
+		}
+	}
+	if out.Len()+errOut.Len() == 0 {
+		w.t.Errorf("chertd %q prints nothing", args)
+	}
+	return out.String(), errOut.String()
+}
+
+// asks runs a command that asks the daemon, for people and as JSON.
+func (w *hostileWorld) asks(args ...string) {
+	w.t.Helper()
+	args = append(args, "--socket", w.socket)
+	w.run(args...)
+	out, _ := w.run(append(args, "--json")...)
+	w.decodes(out, args)
+}
+
+// decodes looks whether a JSON text holds what was put in, as it was.
+func (w *hostileWorld) decodes(text string, args []string) {
+	w.t.Helper()
+	var all any
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		w.t.Errorf("chertd %q prints no JSON: %v\n%s", args, err, text)
+	}
+	if !holds(all, hostile) {
+		w.t.Errorf("chertd %q: the JSON has lost what it was to show:\n%s", args, text)
+	}
+}
+
+func holds(v any, text string) bool {
+	switch v := v.(type) {
+	case string:
+		return strings.Contains(v, text)
+	case []any:
+		return slices.ContainsFunc(v, func(e any) bool { return holds(e, text) })
+	case map[string]any:
+		for k, e := range v {
+			if holds(k, text) || holds(e, text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hostileCommands is how each command is made to show hostile texts. A command that
+// is not here fails the test: whoever adds one says how it is tried.
+var hostileCommands = map[string]func(w *hostileWorld){
+	"chertd": func(w *hostileWorld) { w.run(hostileName); w.run("--" + hostileName) },
+	"chertd check": func(w *hostileWorld) {
+		for _, format := range []string{"pretty", "json", "github"} {
+			for _, dir := range []string{w.dir, w.broken, filepath.Join(w.broken, hostileName)} {
+				w.run("check", "--strict", "--format", format, dir)
+			}
+		}
+		for _, dir := range []string{w.dir, w.broken} {
+			out, _ := w.run("check", "--format", "junit", dir)
+			if err := xml.Unmarshal([]byte(out), new(junitSuites)); err != nil {
+				w.t.Errorf("check --format junit: %v\n%s", err, out)
+			}
+		}
+		w.run("check", "--format", hostile)
+	},
+	"chertd test": func(w *hostileWorld) {
+		for _, format := range []string{"pretty", "github"} {
+			w.run("test", "-v", "--cover", "--cover-min", "100", "--format", format, w.dir)
+		}
+		out, _ := w.run("test", "--format", "json", w.dir)
+		w.decodes(out, []string{"test"})
+		out, _ = w.run("test", "--format", "junit", w.dir)
+		var suites junitSuites
+		if err := xml.Unmarshal([]byte(out), &suites); err != nil || suites.Failures == 0 {
+			w.t.Errorf("test --format junit: %v, %d failures\n%s", err, suites.Failures, out)
+		}
+		w.run("test", w.broken)
+		w.run("test", "--run", "("+hostile, w.dir)
+	},
+	"chertd eval": func(w *hostileWorld) {
+		out, stderr := w.run("eval", w.event, w.dir)
+		if !strings.Contains(out, `FORGED`) {
+			w.t.Errorf("eval shows nothing of the event:\n%s%s", out, stderr)
+		}
+		out, _ = w.run("eval", "--format", "json", w.event, w.dir)
+		w.decodes(out, []string{"eval"})
+		w.run("eval", w.event, w.broken)
+		w.run("eval", filepath.Join(w.dir, hostileName))
+		w.run("eval", "--at", hostile, w.event, w.dir)
+	},
+	"chertd new": func(w *hostileWorld) {
+		w.run("new", hostileName, "--dir", w.t.TempDir())
+		w.run("new", "fine", "--dir", filepath.Join(w.t.TempDir(), hostileName))
+	},
+	"chertd run": func(w *hostileWorld) {
+		w.run("run", "-c", w.config)
+		w.run("run", "-c", hostileName)
+	},
+	"chertd sim": func(w *hostileWorld) {
+		w.run("sim", "--webhook", hostileName, "--listen", "127.0.0.1:0")
+		w.run("sim", "--listen", hostileName)
+		w.shows(func(out *screen) {
+			for kind := chertsim.Arrived; kind != ""; kind = nextKind[kind] {
+				h := hostileOf[chertsim.Happening](true)
+				h.Kind = kind
+				(&simPrinter{out: out}).print(h)
+			}
+		})
+	},
+	"chertd demo": func(w *hostileWorld) {
+		w.run("demo", "--for", hostileName)
+		w.shows(func(out *screen) {
+			view := newDemoView(out)
+			view.begin(time.Second, hostile)
+			for kind := chertsim.Arrived; kind != ""; kind = nextKind[kind] {
+				h := hostileOf[chertsim.Happening](true)
+				h.Kind = kind
+				view.chert(h)
+			}
+			view.daemon(engine.Happening{Handled: &engine.Handled{Entry: &store.Entry{}}})
+			view.daemon(engine.Happening{Settled: &chat.Action{Chat: hostile, Pack: hostile, Reason: hostile, Kind: chat.Read, Status: chat.Done, Why: chat.WhyRead}})
+			view.note(slog.LevelError, luabind.Diagnostics{{File: hostile, Message: hostile, Hint: hostile}}.Error())
+			view.problem(hostile)
+			view.end()
+		})
+	},
+	"chertd version": func(w *hostileWorld) { w.run("version"); w.run("version", hostile) },
+	"chertd status":  func(w *hostileWorld) { w.asks("status"); w.run("status", "--socket", hostileName) },
+	"chertd packs":   func(w *hostileWorld) { w.asks("packs"); w.asks("packs", hostile); w.run("packs", "-c", w.config) },
+	"chertd packs remove": func(w *hostileWorld) {
+		w.asks("packs", "remove", hostile)
+		w.run("packs", "remove", "refused", "--socket", w.socket)
+	},
+	"chertd hold": func(w *hostileWorld) {
+		w.asks("hold", hostile, "--reason", hostile)
+		w.run("hold", "refused", "--socket", w.socket)
+		w.run("hold", "x", "--for", hostile)
+	},
+	"chertd release": func(w *hostileWorld) {
+		w.asks("release", hostile)
+		w.run("release", "refused", "--socket", w.socket)
+	},
+	"chertd reload":                func(w *hostileWorld) { w.asks("reload") },
+	"chertd rollback":              func(w *hostileWorld) { w.asks("rollback", hostile); w.run("rollback", "refused", "--socket", w.socket) },
+	"chertd mode":                  func(w *hostileWorld) { w.asks("mode", hostile, "live"); w.run("mode", "x", hostile) },
+	"chertd pause":                 func(w *hostileWorld) { w.run("pause", "--socket", w.socket); w.run("pause", hostile) },
+	"chertd resume":                func(w *hostileWorld) { w.run("resume", "--socket", w.socket); w.run("resume", hostile) },
+	"chertd completion bash":       ownWords,
+	"chertd completion zsh":        ownWords,
+	"chertd completion fish":       ownWords,
+	"chertd completion powershell": ownWords,
+	"chertd completion":            func(w *hostileWorld) { w.run("completion") },
+	"chertd help":                  func(w *hostileWorld) { w.run("help", hostile); w.run("help") },
+}
+
+// nextKind lists what happens at a simulator.
+var nextKind = map[chertsim.Kind]chertsim.Kind{
+	chertsim.Arrived: chertsim.Operator, chertsim.Operator: chertsim.Delivered, chertsim.Delivered: chertsim.DeliveryFailed,
+	chertsim.DeliveryFailed: chertsim.Read, chertsim.Read: chertsim.Acted, chertsim.Acted: chertsim.Refused,
+}
+
+// ownWords is for commands that print nothing but what this binary holds.
+func ownWords(*hostileWorld) {}
+
+// shows looks at what is printed to a screen.
+func (w *hostileWorld) shows(print func(*screen)) {
+	w.t.Helper()
+	var out bytes.Buffer
+	s := &screen{w: &out}
+	print(s)
+	s.flush()
+	if what := unsafeIn(out.String()); what != "" || out.Len() == 0 {
+		w.t.Errorf("printed %s:\n%q", what, out.String())
+	}
+}
+
+func TestNothingHostileComesOutOfCommands(t *testing.T) {
+	t.Parallel()
+	tried := map[string]bool{}
+	var visit func(*cobra.Command)
+	visit = func(c *cobra.Command) {
+		path := c.CommandPath()
+		if c.Runnable() || c.HasSubCommands() {
+			tried[path] = true
+			try := hostileCommands[path]
+			if try == nil {
+				t.Errorf("%s: hostileCommands lacks it, so that nobody knows what it prints of hostile texts", path)
+			} else {
+				t.Run(path, func(t *testing.T) {
+					t.Parallel()
+					try(newHostileWorld(t))
+				})
+			}
+		}
+		for _, sub := range c.Commands() {
+			visit(sub)
+		}
+	}
+	root := newRootCommand()
+	root.InitDefaultHelpCmd()
+	visit(root)
+	for path := range hostileCommands {
+		if !tried[path] {
+			t.Errorf("there is no command %s", path)
+		}
+	}
+}
+
+func newHostileWorld(t *testing.T) *hostileWorld {
+	t.Helper()
+	w := &hostileWorld{t: t, dir: filepath.Join(t.TempDir(), hostileName), broken: t.TempDir()}
+	files := map[string]string{
+		filepath.Join(w.dir, "bad", "r.lua"): `local h = HOSTILE
+			print(h)
+			chert.rule({ name = NAME, on = "message.received", where = { text = { h, "FORGED" } }, run = function(ev)
+				log.warn(h, { [h] = h, err = h, list = { h } })
+				chert.mark_read(ev.chat.id, { reason = h, after = "1m" })
+				chert.set_timer("a" .. NAME, "5m", h)
+			end })
+			chert.rule({ name = "refused", on = "message.received", where = { chat = h, words = "x" .. h, matches = "FORGED \n x" }, run = function(ev) end })
+			chert.rule({ name = "fails", on = "message.received", run = function(ev) error(h) end })`,
+		filepath.Join(w.dir, "bad", "spec", "r_spec.lua"): `local h = HOSTILE
+			describe(h, function()
+				it(h, function() print(h) receive { chat = h, text = h } assert.equal(h, "x") end)
+				it("fails " .. h, function() error(h) end)
+				it("is fine " .. h, function() print(h) assert.is_true(true) end)
+				pending(h)
+			end)`,
+		filepath.Join(w.dir, hostileName+" copy.lua"):  `x = 1`,
+		filepath.Join(w.broken, "a.lua"):               `error(HOSTILE)`,
+		filepath.Join(w.broken, "b.lua"):               "local x = \"\x1b\u202e" + `" .. nosuch` + "\u202e\x1b",
+		filepath.Join(w.broken, "c.lua"):               `chert.on("message.recieved" .. HOSTILE, { text = "", [HOSTILE] = 1, matches = "(" .. HOSTILE, from = HOSTILE }, function(ev) end)`,
+		filepath.Join(w.broken, "d", "pack.yaml"):      "name: " + quoteJSON(hostile) + "\n" + quoteJSON(hostile) + ": 1\nmode: " + quoteJSON(hostile) + "\n",
+		filepath.Join(w.broken, "d", "r.lua"):          `data.load(HOSTILE)`,
+		filepath.Join(w.broken, "e", "data", "x.yaml"): quoteJSON(hostile) + ": " + quoteJSON(hostile) + "\n" + quoteJSON(hostile) + ": 2\n",
+		filepath.Join(w.broken, "e", "r.lua"):          `data.load("x") require(HOSTILE)`,
+		filepath.Join(w.broken, hostileName+".lua"):    `chert.on("message.received", function(ev) end)`,
+	}
+	for name, text := range files {
+		text = strings.NewReplacer("HOSTILE", luaString(hostile), "NAME", luaString("n\x1b\u202e\u2028")).Replace(text)
+		writeFile(t, name, text)
+	}
+	w.event = filepath.Join(w.dir, "event.json")
+	writeFile(t, w.event, strings.NewReplacer("TEXT", quoteJSON(hostile), "ID", quoteJSON("id\u202e\u2028\u200b")).Replace(`{"event_id": ID, "event_type": "message.received",
+		"data": {"chat": {"id": ID, "is_group": false}, "message": {"id": ID, "direction": "inbound", "from": TEXT, "parts": [{"type": "text", "value": TEXT}]}}, "created_at": "2026-01-05T12:00:00Z"}`))
+	w.config = filepath.Join(t.TempDir(), hostileName+".yaml")
+	writeFile(t, w.config, fmt.Sprintf("chert: {tenant: %[1]s, base_url: %[1]s, auth: %[1]s, signing_secret: %[1]s}\n%[1]s: 1\nlog: {level: %[1]s}\nrules: {timezone: %[1]s, packs: {%[1]s: {mode: %[1]s}}}\ncontrol: {listen: %[1]s}\n", quoteJSON(hostile)))
+	w.socket = hostileSocket(t)
+	return w
+}
+
+func writeFile(t *testing.T, name, text string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte(text), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func quoteJSON(s string) string {
+	b, _ := json.Marshal(s) // a string always can
+	return string(event.VisibleJSON(b))
+}
+
+func luaString(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		fmt.Fprintf(&b, "\\%03d", s[i])
+	}
+	return `"` + b.String() + `"`
+}
+
+// hostileDaemon answers every question with hostile texts. What it does not answer
+// makes a test of a command that asks fail.
+type hostileDaemon struct {
+	control.Daemon
+	bools bool
+}
+
+// hostileOf is a value all of whose texts are hostile.
+func hostileOf[T any](bools bool) T { return filled[T](filling{text: hostile, bools: bools}) }
+
+func (d hostileDaemon) Status(context.Context) (control.Status, error) {
+	return hostileOf[control.Status](d.bools), nil
+}
+
+func (d hostileDaemon) Packs(context.Context) ([]control.Pack, error) {
+	return hostileOf[[]control.Pack](d.bools), nil
+}
+
+func (d hostileDaemon) Reload(context.Context) (control.Reload, error) {
+	return hostileOf[control.Reload](d.bools), nil
+}
+
+func (d hostileDaemon) Remove(_ context.Context, pack string, _ bool) (rules.Dropped, error) {
+	return hostileOf[rules.Dropped](d.bools), unwilling(pack)
+}
+
+func (d hostileDaemon) Rollback(_ context.Context, pack string, _ control.RollbackRequest) (control.Changed, error) {
+	return hostileOf[control.Changed](d.bools), unwilling(pack)
+}
+
+func (d hostileDaemon) SetMode(_ context.Context, pack, _ string, _ bool) (control.Changed, error) {
+	return hostileOf[control.Changed](d.bools), unwilling(pack)
+}
+
+func (d hostileDaemon) Pause(context.Context, bool) error { return nil }
+
+func (d hostileDaemon) Hold(_ context.Context, in control.HoldRequest) (control.Held, error) {
+	return hostileOf[control.Held](d.bools), unwilling(in.Chat)
+}
+
+func (d hostileDaemon) Release(_ context.Context, in control.ReleaseRequest) (control.Released, error) {
+	return hostileOf[control.Released](d.bools), unwilling(in.Chat)
+}
+
+// unwilling is the error of a command about what is named so.
+func unwilling(name string) error {
+	if name == "refused" {
+		return &control.UserError{Message: hostile, Hint: hostile}
+	}
+	return nil
+}
+
+// hostileSocket serves a hostileDaemon.
+func hostileSocket(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "h") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	health := hostileOf[control.Health](true)
+	s := control.NewServer(control.Handler(control.Config{Daemon: hostileDaemon{bools: true}, Health: func() control.Health { return health }}), slog.New(slog.DiscardHandler))
+	served := make(chan struct{})
+	go func() { defer close(served); _ = s.Serve(l) }() // ends with ErrServerClosed
+	t.Cleanup(func() { s.Close(); <-served })
+	return socket
+}
+
+// What a daemon may answer is printed whole in every shape it has.
+func TestNothingHostileComesOutOfPrinters(t *testing.T) {
+	t.Parallel()
+	for _, bools := range []bool{true, false} {
+		d := hostileDaemon{bools: bools}
+		s, _ := d.Status(t.Context())
+		packs, _ := d.Packs(t.Context())
+		w := &hostileWorld{t: t}
+		w.shows(func(out *screen) { _ = printStatus(out, s, time.Now()) })
+		w.shows(func(out *screen) { _ = printPacks(out, packs) })
+		w.shows(func(out *screen) { _ = printPack(out, packs[0]) })
+		w.shows(func(out *screen) { _ = printIgnored(out, s.Ignored) })
+		if s.Version != hostile || packs[0].Diagnostics[0].Message != hostile {
+			t.Error("printing has changed the data")
+		}
+	}
+}
+
+// The control API's own answers are as safe to look at, and decode to what there is.
+func TestNothingHostileComesOutOfTheAPI(t *testing.T) {
+	t.Parallel()
+	socket := hostileSocket(t)
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	defer client.CloseIdleConnections()
+	for _, request := range []string{
+		"GET /-/ready?calls", "GET /api/v1/status", "GET /api/v1/packs", "POST /-/reload", "POST /api/v1/reload",
+		"POST /api/v1/packs/x/mode", "POST /api/v1/packs/refused/mode", "GET /nosuch/%1b%0aFORGED%e2%80%ae", "GET /api/v1/packs/%1b%0aFORGED%e2%80%ae",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://chertd"+path, strings.NewReader(choose(strings.HasSuffix(path, "/mode"), `{"mode": "live"}`, "")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatalf("%s: %v", request, err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		var all any
+		if err != nil || json.Unmarshal(body, &all) != nil {
+			t.Errorf("%s answers no JSON: %v %q", request, err, body)
+		}
+		if what := unsafeIn(string(body)); what != "" {
+			t.Errorf("%s: the answer has %s: %q", request, what, body)
+		}
+		if strings.Contains(path, "%") == false && !holds(all, hostile) {
+			t.Errorf("%s: the answer has lost what it was to show: %s", request, body)
+		}
+	}
+}
+
+// A log line is a line, whoever gave what is in it, and a JSON record decodes.
+func TestNothingHostileComesOutOfLogs(t *testing.T) {
+	t.Parallel()
+	type named string
+	values := []any{
+		hostile, named(hostile), errors.New(hostile), []byte(hostile), []string{hostile}, map[string]any{hostile: hostile},
+		slog.GroupValue(slog.String(hostile, hostile)), &stringer{hostile}, luabind.Diagnostics{{File: hostile, Message: hostile, Hint: hostile}}, nil,
+	}
+	for _, format := range []string{"text", "json"} {
+		for i, v := range values {
+			for _, key := range []string{"k", "err", "hint", hostile} {
+				var out bytes.Buffer
+				log, _ := newLogger(&screen{w: &out}, LogConfig{Level: "debug", Format: format, Text: true})
+				log.With(key, v).WithGroup(hostile).Info(hostile, key, v)
+				text := out.String()
+				if what := unsafeIn(text); what != "" {
+					t.Errorf("%s: %s=%T: the log has %s: %q", format, key, v, what, text)
+				}
+				lines := strings.Count(text, "\n")
+				for line := range strings.Lines(text) {
+					if strings.HasPrefix(line, "    ") {
+						lines-- // a text of several lines, below its record
+					}
+				}
+				if lines != 1 {
+					t.Errorf("%s: value %d under %q: %d lines: %q", format, i, key, lines, text)
+				}
+				if format == "json" {
+					var record map[string]any
+					if err := json.Unmarshal(out.Bytes(), &record); err != nil || record["msg"] != hostile {
+						t.Errorf("%s=%T: not the record that was logged: %v %q", key, v, err, text)
+					}
+				}
+			}
+		}
+	}
+}
+
+// stringer is a Stringer.
+type stringer struct{ s string }
+
+func (u *stringer) String() string { return u.s }
+
+// A letter that comes in two writes is one, and one that never ends is shown.
+func TestScreenPutsLettersTogether(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"aé验👋z", "\u202eé\x1b", "é\xe9", "\xff\xff"} {
+		for i := range len(text) + 1 {
+			var out bytes.Buffer
+			s := &screen{w: &out}
+			for _, part := range []string{text[:i], text[i:]} {
+				if n, err := io.WriteString(s, part); n != len(part) || err != nil {
+					t.Errorf("wrote %d of %d bytes: %v", n, len(part), err)
+				}
+			}
+			s.flush()
+			if out.String() != event.Visible(text) {
+				t.Errorf("%q in two at %d is %q", text, i, out.String())
+			}
+		}
+	}
+}
+
+// Columns are those of a terminal, where letters of East Asia take two.
+func TestPacksWithWideNamesAlign(t *testing.T) {
+	t.Parallel()
+	packs := []control.Pack{{Name: "验证码", Mode: "live", ModeBy: "default"}, {Name: "codes", Mode: "live", ModeBy: "default"}}
+	compare(t, printed(t, func(b *strings.Builder) error { return printPacks(b, packs) }), `
+PACK    VERSION   LIVE SINCE         MODE    RULES    EVENTS  FAILED
+验证码  none      -                  -           0         0       0
+codes   none      -                  -           0         0       0
+`)
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
+
+	"chertd/engine/event"
+)
+
+// screen is standard output or standard error: what every command writes goes
+// through one, so that nothing a message, a rule or a file name holds can move the
+// cursor, change the colours or turn around a line of a terminal. Line feeds and
+// tabs pass; shown keeps those of data from getting here.
+type screen struct {
+	mu   sync.Mutex
+	w    io.Writer
+	rest []byte // the beginning of a letter whose end is still to come
+}
+
+// Write implements io.Writer. It reports the bytes it was given.
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.rest) == 0 && plainASCII(p) {
+		return s.w.Write(p)
+	}
+	text := append(s.rest, p...)
+	whole := len(text)
+	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
+		if c := text[len(text)-i]; utf8.RuneStart(c) {
+			if !utf8.FullRune(text[len(text)-i:]) {
+				whole -= i
+			}
+			break
+		}
+	}
+	s.rest = append([]byte(nil), text[whole:]...)
+	if _, err := io.WriteString(s.w, event.VisibleLines(string(text[:whole]))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// plainASCII reports whether nothing of an output can need an escape, as in nearly
+// every line of a log.
+func plainASCII(p []byte) bool {
+	for _, c := range p {
+		if c < ' ' && c != '\n' && c != '\t' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// flush writes what is left of a letter that was never ended.
+func (s *screen) flush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, _ = io.WriteString(s.w, event.VisibleLines(string(s.rest))) // nobody is left to be told
+	s.rest = nil
+}
+
+// paint writes a line in a colour, given as the parameters of SGR.
+func (s *screen) paint(colour, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, _ = fmt.Fprintf(s.w, "\x1b[%sm%s\x1b[0m\n", colour, event.Visible(text))
+}
+
+// colours reports whether the screen is a terminal whose user has not declined colours.
+func (s *screen) colours() bool {
+	f, ok := s.w.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// printJSON prints a value for programs, which decode what there is; who looks at it
+// sees escapes of what can't be seen.
+func printJSON(w io.Writer, v any) error {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(event.VisibleJSON([]byte(b.String())))
+	return err
+}
+
+// linesOf are the fields that hold texts of several lines, as TYPE.FIELD; printers
+// indent them. Line ends of any other field are shown as \n.
+var linesOf = map[string]bool{
+	"Status.Notes": true, "Status.NotReady": true, "Status.NoCalls": true, "Pack.NotLive": true, "Blocked.Why": true,
+	"evalRule.Error": true, "Failure.Source": true, "junitFailure.Text": true,
+}
+
+// shown is a copy of data whose texts are fit to be printed: see event.Visible.
+// Printers begin with it, so that a field that is new, or that nobody thought of,
+// can't end a line and begin one of its own.
+func shown[T any](v T) T {
+	all := reflect.ValueOf(&v).Elem()
+	show(all, false)
+	return v
+}
+
+// show replaces what v holds, which must be settable, without changing what others
+// share with it.
+func show(v reflect.Value, lines bool) {
+	switch v.Kind() {
+	case reflect.String:
+		if lines {
+			v.SetString(event.VisibleLines(v.String()))
+		} else {
+			v.SetString(event.Visible(v.String()))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Field(i); f.CanSet() {
+				show(f, linesOf[v.Type().Name()+"."+v.Type().Field(i).Name])
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 || v.Len() == 0 {
+			return
+		}
+		if v.Kind() == reflect.Slice {
+			list := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+			reflect.Copy(list, v)
+			v.Set(list)
+		}
+		for i := range v.Len() {
+			show(v.Index(i), lines)
+		}
+	case reflect.Map:
+		if v.IsNil() {
+			return
+		}
+		all := reflect.MakeMapWithSize(v.Type(), v.Len())
+		for it := v.MapRange(); it.Next(); {
+			all.SetMapIndex(showCopy(it.Key(), false), showCopy(it.Value(), lines))
+		}
+		v.Set(all)
+	case reflect.Pointer:
+		if !v.IsNil() {
+			to := reflect.New(v.Type().Elem())
+			to.Elem().Set(showCopy(v.Elem(), lines))
+			v.Set(to)
+		}
+	case reflect.Interface:
+		if !v.IsNil() {
+			v.Set(showCopy(v.Elem(), lines))
+		}
+	}
+}
+
+func showCopy(v reflect.Value, lines bool) reflect.Value {
+	to := reflect.New(v.Type()).Elem()
+	to.Set(v)
+	show(to, lines)
+	return to
+}
+
+// pad fills a text up to a number of columns; letters of East Asia take two.
+func pad(s string, columns int) string {
+	return s + strings.Repeat(" ", max(0, columns-uniseg.StringWidth(s)))
+}

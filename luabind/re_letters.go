@@ -1,0 +1,283 @@
+package luabind
+
+import (
+	"fmt"
+	"regexp/syntax"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+)
+
+// CheckLetters says where an RE2 pattern takes the letters a to z for all letters
+// there are, beside one that is not among them, and what to write instead; empty
+// if it nowhere does. In RE2 the words' edges (\b), their characters (\w) and
+// digits (\d) are those of ASCII, and (?i) compares letters one by one.
+func CheckLetters(pattern string) (message, hint string) {
+	if len(pattern) > maxPattern || isASCII(pattern) && !strings.Contains(pattern, `\p`) && !strings.Contains(pattern, `\x`) {
+		return "", ""
+	}
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return "", ""
+	}
+	var c letterCheck
+	c.walk(tree)
+	if c.message == "" {
+		c.checkCase(tree, strings.ContainsAny(pattern, turkishLetters))
+	}
+	if c.message == "" {
+		c.checkDigits(pattern)
+	}
+	return c.message, c.hint
+}
+
+// InPlaceOf is the condition that finds in every script what a pattern looks for,
+// if it is nothing but a word, between \b or not, e.g. `words = "код"`; "" for any
+// other pattern.
+func InPlaceOf(pattern string) string {
+	rest := strings.TrimPrefix(pattern, "(?i)")
+	word := strings.TrimSuffix(strings.TrimPrefix(rest, `\b`), `\b`)
+	tree, err := syntax.Parse(word, syntax.Perl)
+	if err != nil || tree.Op != syntax.OpLiteral {
+		return ""
+	}
+	switch len(rest) - len(word) {
+	case 0:
+		return fmt.Sprintf("text = %q", string(tree.Rune))
+	case 2 * len(`\b`):
+		return fmt.Sprintf("words = %q", string(tree.Rune))
+	}
+	return ""
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// letterCheck looks for the first thing wrong in a pattern.
+type letterCheck struct {
+	message, hint string
+}
+
+// edge is what may stand at one end of a part of a pattern.
+type edge struct {
+	boundary string // \b or \B
+	ascii    string // a class of ASCII's letters, or of all but these
+	outside  bool   // ascii is of all but these
+	letter   string // a letter that is not ASCII's
+}
+
+func (e *edge) add(other edge) {
+	if e.boundary == "" {
+		e.boundary = other.boundary
+	}
+	if e.ascii == "" {
+		e.ascii, e.outside = other.ascii, other.outside
+	}
+	if e.letter == "" {
+		e.letter = other.letter
+	}
+}
+
+// walk looks at each two parts that may follow one another.
+func (c *letterCheck) walk(re *syntax.Regexp) {
+	for _, sub := range re.Sub {
+		c.walk(sub)
+	}
+	if re.Op != syntax.OpConcat {
+		return
+	}
+	for i := range re.Sub {
+		last, _ := ends(re.Sub[i], true)
+		for j := i + 1; j < len(re.Sub); j++ {
+			first, optional := ends(re.Sub[j], false)
+			c.beside(last, first)
+			c.beside(first, last)
+			if !optional {
+				break
+			}
+		}
+	}
+}
+
+// beside compares what stands at one side with a letter at the other.
+func (c *letterCheck) beside(e, other edge) {
+	switch {
+	case c.message != "" || other.letter == "":
+	case e.boundary != "":
+		c.message = fmt.Sprintf(`%s beside %s is not the edge of a word: RE2 takes only a-z, 0-9 and _ for parts of a word`, e.boundary, other.letter)
+		c.hint = `write (?:^|[^\pL\pM\pN]) before it and (?:[^\pL\pM\pN]|$) behind it`
+	case e.ascii != "" && e.outside:
+		c.message = fmt.Sprintf(`%s beside %s also matches letters: RE2 takes only a-z for letters there`, e.ascii, other.letter)
+		c.hint = `write [^\pL\pM\pN] for whatever is part of no word`
+	case e.ascii != "":
+		c.message = fmt.Sprintf(`%s beside %s does not match it or its like: RE2 takes only a-z for letters there`, e.ascii, other.letter)
+		c.hint = `write [\pL\pM] for letters, [\pL\pM\pN_] for what words are made of`
+	}
+}
+
+// ends is what may stand at a part's end, or at its beginning, and whether the
+// part may match nothing.
+func ends(re *syntax.Regexp, last bool) (e edge, optional bool) {
+	switch re.Op {
+	case syntax.OpWordBoundary:
+		return edge{boundary: `\b`}, true
+	case syntax.OpNoWordBoundary:
+		return edge{boundary: `\B`}, true
+	case syntax.OpLiteral:
+		r := re.Rune[0]
+		if last {
+			r = re.Rune[len(re.Rune)-1]
+		}
+		if wideLetter(r) {
+			if re.Flags&syntax.FoldCase != 0 {
+				r = unicode.ToLower(r)
+			}
+			e.letter = fmt.Sprintf("%q", string(r))
+		}
+		return e, false
+	case syntax.OpCharClass:
+		return classEdge(re), false
+	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return e, false
+	case syntax.OpStar, syntax.OpQuest:
+		e, _ = ends(re.Sub[0], last)
+		return e, true
+	case syntax.OpPlus, syntax.OpCapture:
+		return ends(re.Sub[0], last)
+	case syntax.OpRepeat:
+		e, optional = ends(re.Sub[0], last)
+		return e, optional || re.Min == 0
+	case syntax.OpAlternate:
+		for _, sub := range re.Sub {
+			one, may := ends(sub, last)
+			e.add(one)
+			optional = optional || may
+		}
+		return e, optional
+	case syntax.OpConcat:
+		for i := range re.Sub {
+			sub := re.Sub[i]
+			if last {
+				sub = re.Sub[len(re.Sub)-1-i]
+			}
+			one, may := ends(sub, last)
+			e.add(one)
+			if !may {
+				return e, false
+			}
+		}
+	}
+	return e, true
+}
+
+// classEdge is what a class of characters is as an edge. One that has been
+// written out, letters beyond ASCII included, is what somebody meant.
+func classEdge(re *syntax.Regexp) edge {
+	has := func(r rune) bool {
+		for i := 0; i < len(re.Rune); i += 2 {
+			if re.Rune[i] <= r && r <= re.Rune[i+1] {
+				return true
+			}
+		}
+		return false
+	}
+	beyond, letter := false, rune(0) // ASCII and the two letters that fold to it
+	for i := 0; i < len(re.Rune); i += 2 {
+		for r := max(re.Rune[i], utf8.RuneSelf); r <= re.Rune[i+1]; r++ {
+			if r == '\u017f' || r == '\u212a' {
+				continue
+			}
+			beyond = true
+			if wideLetter(r) {
+				letter = r
+				break
+			}
+			if r > unicode.MaxLatin1 {
+				break // enough to know that it goes beyond
+			}
+		}
+		if letter != 0 {
+			break
+		}
+	}
+	name := re.String()
+	switch {
+	case !beyond && has('a') && has('z') && has('m'):
+		if has('_') && has('0') && has('9') && has('A') {
+			name = `\w`
+		}
+		return edge{ascii: name}
+	case has(unicode.MaxRune):
+		if !has('a') && !has('z') && !has('A') && has('я') && has('中') {
+			if name = `\W`; has('_') || has('0') {
+				name = "[^a-z]"
+			}
+			return edge{ascii: name, outside: true}
+		}
+		return edge{}
+	case letter != 0:
+		return edge{letter: fmt.Sprintf("letters like %q", string(letter))}
+	}
+	return edge{}
+}
+
+// wideLetter reports whether a rune is a letter, or the mark of one, beyond ASCII.
+func wideLetter(r rune) bool {
+	return r >= utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsMark(r))
+}
+
+// turkishLetters tell that a pattern is of a language in which I is not the
+// capital of i.
+const turkishLetters = "ığĞşŞİ"
+
+// checkCase looks for letters whose other case (?i) does not find. One that
+// stands alone, as in (?:ß|ss), has been thought of.
+func (c *letterCheck) checkCase(re *syntax.Regexp, turkish bool) {
+	for _, sub := range re.Sub {
+		c.checkCase(sub, turkish)
+	}
+	if c.message != "" || re.Op != syntax.OpLiteral || len(re.Rune) < 2 || re.Flags&syntax.FoldCase == 0 {
+		return
+	}
+	for _, r := range re.Rune {
+		full := cases.Fold().String(string(r))
+		switch {
+		case r == 'ı' || r == 'İ' || turkish && (r == 'i' || r == 'I'):
+			c.message = `(?i) takes I for the capital of i, and finds no other case of ı and İ`
+			c.hint = `write [Iıİi] for it; the conditions text and words compare all four as one`
+		case utf8.RuneCountInString(full) > 1:
+			c.message = fmt.Sprintf("(?i) does not find %q as %q: it compares letters one by one", string(r), strings.ToUpper(full))
+			c.hint = fmt.Sprintf("write (?:%c|%s) for it; the conditions text and words compare both as one", r, full)
+		default:
+			continue
+		}
+		return
+	}
+}
+
+// checkDigits looks for \d in a pattern of a script that has digits of its own,
+// or writes those of ASCII full width.
+func (c *letterCheck) checkDigits(pattern string) {
+	escaped := strings.ReplaceAll(pattern, `\\`, "")
+	if !strings.Contains(escaped, `\d`) {
+		return
+	}
+	i := strings.IndexFunc(pattern, func(r rune) bool {
+		return unicode.In(r, unicode.Arabic, unicode.Devanagari, unicode.Bengali, unicode.Gurmukhi, unicode.Gujarati, unicode.Oriya, unicode.Tamil, unicode.Telugu,
+			unicode.Kannada, unicode.Malayalam, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar, unicode.Tibetan, unicode.Han, unicode.Hiragana, unicode.Katakana)
+	})
+	if i < 0 {
+		return
+	}
+	r, _ := utf8.DecodeRuneInString(pattern[i:])
+	c.message = fmt.Sprintf(`\d beside %q matches 0 to 9 alone, and neither the digits of other scripts nor full-width ones`, string(r))
+	c.hint = `write \p{Nd} for every digit, or [0-9] if those alone are meant`
+}
