@@ -14,6 +14,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/control"
 	"chertd/engine/store"
+	"chertd/luabind"
 	"chertd/rules"
 	"chertd/rules/chat"
 )
@@ -329,6 +330,7 @@ func (m *manager) Pause(ctx context.Context, on bool) error {
 func userError(pack string, err error) error {
 	var unknown *rules.UnknownVersionError
 	var unread *rules.FolderUnreadError
+	var diags luabind.Diagnostics
 	switch {
 	case err == nil:
 		return nil
@@ -342,6 +344,8 @@ func userError(pack string, err error) error {
 			hint = unread.Folder.Hint + "; " + hint
 		}
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: hint}
+	case errors.As(err, &diags) && len(diags) > 0:
+		return &control.UserError{Status: http.StatusConflict, Message: fmt.Sprintf("pack %q: %v", pack, err), Hint: "chertd packs " + pack + " lists the other versions that are kept"}
 	case errors.Is(err, rules.ErrNoEarlier):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "chertd packs PACK lists the versions that are kept"}
 	case errors.As(err, &unknown):
