@@ -7,7 +7,9 @@ import (
 )
 
 // sends is a version of a pack that sends.
-func sends(v string) string { return version(v) + "\nchert.on(\"message.received\", function(ev)\n  chert.send(ev.chat.id, \"x\")\nend)\n" }
+func sends(v string) string {
+	return version(v) + "\nchert.on(\"message.received\", function(ev)\n  chert.send(ev.chat.id, \"x\")\nend)\n"
+}
 
 // What a pack may do is what it asks for and the operator grants. Whatever it
 // calls beyond that keeps it from loading, at the first call.
