@@ -228,8 +228,8 @@ func TestIgnoredIsTakenBackAsTheHintSays(t *testing.T) {
 func TestNamesThatNoPackCanHaveAreNotTakenBack(t *testing.T) {
 	t.Parallel()
 	r := readFolder(tree(t, map[string]string{"codes.lua": "", "codes (2).lua": "", "vip (2)/r.lua": ""}))
-	for file, want := range map[string]string{"codes (2).lua": "rename it: no pack can have this name", "vip (2)": "add !/vip (2) to .chertignore"} {
-		if len(r.ignored) != 2 || !slices.ContainsFunc(r.ignored, func(i Ignored) bool { return filepath.Base(i.File) == file && strings.Contains(i.Hint, want) }) {
+	for i, want := range []string{"rename it: no pack can have this name", "add !/vip (2) to .chertignore"} {
+		if len(r.ignored) != 2 || !strings.Contains(r.ignored[i].Hint, want) {
 			t.Errorf("ignored are %v, want %q", r.ignored, want)
 		}
 	}

@@ -116,7 +116,7 @@ func prettyFailure(b *bytes.Buffer, f *spec.Failure) {
 		fmt.Fprintf(b, "  called from %s\n", strings.Join(f.Stack[1:], ", "))
 	}
 	if len(f.Story) > 0 {
-		fmt.Fprintln(b, "\n  what happened")
+		fmt.Fprintln(b, "\n  what happened (UTC)")
 		for _, line := range f.Story {
 			fmt.Fprintf(b, "    %s\n", line)
 		}
