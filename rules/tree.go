@@ -60,10 +60,12 @@ func (t rootTree) ReadDir(name string) ([]fs.DirEntry, error) {
 	return listUpTo(f, maxEntries)
 }
 
-// listUpTo lists a folder, in no order. If there are more than most entries it
-// returns a *crowdedError and some of them.
-func listUpTo(f *os.File, most int) ([]fs.DirEntry, error) {
-	var all []fs.DirEntry
+// listUpTo lists a folder by name. If there are more than most entries it returns
+// a *crowdedError and some of them.
+func listUpTo(f *os.File, most int) (all []fs.DirEntry, err error) {
+	defer func() {
+		slices.SortFunc(all, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	}()
 	for {
 		entries, err := f.ReadDir(most + 1 - len(all))
 		all = append(all, entries...)
