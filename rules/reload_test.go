@@ -184,6 +184,34 @@ func TestSpecsAloneThatFailAreSaid(t *testing.T) {
 	p.expectLive("with the rules, passing", "a=a2")
 }
 
+// A spec that is cut while it is written gets time, as rules do: nothing is said of
+// it until it is complete.
+func TestSpecsHalfWrittenGetTime(t *testing.T) {
+	t.Parallel()
+	inYard(t, func(y *yard) {
+		ran := []string{}
+		y.g.c.Gate = func(_ context.Context, p *Pack) GateResult {
+			y.mu.Lock()
+			defer y.mu.Unlock()
+			for _, f := range p.Files {
+				if f.Kind == SpecFile {
+					ran = append(ran, string(f.Bytes))
+				}
+			}
+			return GateResult{}
+		}
+		y.put("a_spec.lua", "-- a sp")
+		y.until(500 * ms)
+		y.put("a_spec.lua", "-- a spec, changed\n")
+		y.until(5 * time.Second)
+		y.mu.Lock()
+		defer y.mu.Unlock()
+		if want := []string{"-- a spec, changed\n"}; !slices.Equal(ran, want) {
+			t.Errorf("specs ran of %q, want %q", ran, want)
+		}
+	}, "a.lua", version("a1")+"\n", "a_spec.lua", "-- a spec\n")
+}
+
 // Who asks for a reload right after a deletion is told what became of the pack.
 func TestReloadWaitsForWhatIsGone(t *testing.T) {
 	t.Parallel()
