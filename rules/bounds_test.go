@@ -163,6 +163,7 @@ func TestLinksThatStayInside(t *testing.T) {
 	link(filepath.Join(top, "other", "x.lua"), "out.lua")            // leaves
 	link(filepath.Join(dir, "..", "other", "x.lua"), "up.lua")       // leaves
 	link(filepath.Join(dir, "vip", "..", "..", "other"), "vip/data") // leaves, a folder
+	link(filepath.Join(top, "other", "x.lua"), "shared/lib/y.lua")   // leaves, and is found by a link that stays
 	link("loop.lua", "loop.lua")
 	for _, from := range []string{dir, filepath.Join(top, "current")} {
 		var got []string
@@ -174,8 +175,10 @@ func TestLinksThatStayInside(t *testing.T) {
 			"a: rules a.lua", "b: rules b.lua", "c: rules c.lua", "d: rules d.lua", "shared: lib lib/phones.lua", "vip: rules 10.lua", "vip: lib lib/phones.lua",
 			"DIR/loop.lua: error: it is a symlink to loop.lua, which can't be read: too many levels of symbolic links",
 			"DIR/out.lua: error: it is a symlink to TOP/other/x.lua, which leaves the rules folder",
+			"DIR/shared/lib/y.lua: error: it is a symlink to TOP/other/x.lua, which leaves the rules folder",
 			"DIR/up.lua: error: it is a symlink to TOP/other/x.lua, which leaves the rules folder",
 			"DIR/vip/data: error: it is a symlink to TOP/other, which leaves the rules folder",
+			"DIR/vip/lib/y.lua: error: it is a symlink to TOP/other/x.lua, which leaves the rules folder",
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("from %s:\n  %s\nwant:\n  %s", from, strings.Join(got, "\n  "), strings.Join(want, "\n  "))

@@ -35,7 +35,7 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 		// What is not read is no change: a rollback stays.
 		return g.refuse(ctx, s, &verdict{key: key, why: "it can't be read", diags: b.diags})
 	}
-	if version == s.state.Live || version == s.state.PinnedOver {
+	if version == s.state.PinnedOver || version == s.state.Live && (s.live == nil || sameSpecs(s.live.Files, b.src.files)) {
 		s.complete, s.half = b.src.files, half{}
 	} else if wait, err := g.givesTime(ctx, s, b, waited); wait || err != nil {
 		return errors.Join(err, g.fallBack(ctx, s))

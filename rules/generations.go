@@ -99,6 +99,9 @@ type GateResult struct {
 const (
 	// goneFor is how long a pack must be missing before it counts as removed.
 	goneFor = 2 * time.Second
+	// busyLook is how soon a pack that was left because its files were changing is
+	// looked at again: the watch tells of it only if it is not as it was told.
+	busyLook = 500 * time.Millisecond
 	// againAfter is how soon the folder is read again of itself when the keeper
 	// failed.
 	againAfter = 5 * time.Second
@@ -417,6 +420,7 @@ func (g *Generations) read(ctx context.Context, waited bool, busy map[string]boo
 	isBusy := func(b *builder) bool { return busy[filepath.Base(b.src.path)] }
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		if slices.ContainsFunc(byName[name], isBusy) {
+			g.readLater(busyLook)
 			continue
 		}
 		if err := g.dropping.await(ctx, name); err != nil {
@@ -442,7 +446,9 @@ func (g *Generations) read(ctx context.Context, waited bool, busy map[string]boo
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
 		switch {
-		case byName[name] != nil, busy[filepath.Base(g.packs[name].path)]:
+		case byName[name] != nil:
+		case busy[filepath.Base(g.packs[name].path)]:
+			g.readLater(busyLook)
 		case emptied[name]:
 			errs = append(errs, g.withoutRules(ctx, g.packs[name]))
 		default:

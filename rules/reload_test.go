@@ -184,6 +184,63 @@ func TestSpecsAloneThatFailAreSaid(t *testing.T) {
 	p.expectLive("with the rules, passing", "a=a2")
 }
 
+// A spec that is cut while it is written gets time, as rules do: nothing is said of
+// it until it is complete.
+func TestSpecsHalfWrittenGetTime(t *testing.T) {
+	t.Parallel()
+	inYard(t, func(y *yard) {
+		ran := []string{}
+		y.g.c.Gate = func(_ context.Context, p *Pack) GateResult {
+			y.mu.Lock()
+			defer y.mu.Unlock()
+			for _, f := range p.Files {
+				if f.Kind == SpecFile {
+					ran = append(ran, string(f.Bytes))
+				}
+			}
+			return GateResult{}
+		}
+		y.put("a_spec.lua", "-- a sp")
+		y.until(500 * ms)
+		y.put("a_spec.lua", "-- a spec, changed\n")
+		y.until(5 * time.Second)
+		y.mu.Lock()
+		defer y.mu.Unlock()
+		if want := []string{"-- a spec, changed\n"}; !slices.Equal(ran, want) {
+			t.Errorf("specs ran of %q, want %q", ran, want)
+		}
+	}, "a.lua", version("a1")+"\n", "a_spec.lua", "-- a spec\n")
+}
+
+// A pack that is being changed when its time is over is looked at once it is quiet,
+// also if that changed nothing.
+func TestBusyPackIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	cut := cutAfter(long("a2"), "log.info(note)\n")
+	for name, tt := range map[string]struct {
+		first   []string
+		again   []string // once more just before the time is over
+		want    string
+		notLive string
+	}{
+		"half written": {[]string{"a.lua", cut}, []string{"a.lua", cut}, "a=a1 b=b1", "it does not load"},
+		"a new pack that waits for one that is gone": {[]string{"b.lua", "gone", "c.lua", version("c1") + "\n"}, []string{"c.lua", version("c1") + "\n"}, "a=a1 c=c1", ""},
+		"gone": {[]string{"b.lua", "gone"}, []string{"b.lua", "gone"}, "a=a1", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inYard(t, func(y *yard) {
+				y.until(time.Second)
+				y.put(tt.first...)
+				y.until(3050 * ms)
+				y.put(tt.again...)
+				y.expect(8*time.Second, tt.want)
+				y.expectNotLive(name, "a", tt.notLive)
+			}, "a.lua", long("a1"), "b.lua", version("b1")+"\n")
+		})
+	}
+}
+
 // Who asks for a reload right after a deletion is told what became of the pack.
 func TestReloadWaitsForWhatIsGone(t *testing.T) {
 	t.Parallel()

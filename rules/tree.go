@@ -60,10 +60,12 @@ func (t rootTree) ReadDir(name string) ([]fs.DirEntry, error) {
 	return listUpTo(f, maxEntries)
 }
 
-// listUpTo lists a folder, in no order. If there are more than most entries it
-// returns a *crowdedError and some of them.
-func listUpTo(f *os.File, most int) ([]fs.DirEntry, error) {
-	var all []fs.DirEntry
+// listUpTo lists a folder by name. If there are more than most entries it returns
+// a *crowdedError and some of them.
+func listUpTo(f *os.File, most int) (all []fs.DirEntry, err error) {
+	defer func() {
+		slices.SortFunc(all, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	}()
 	for {
 		entries, err := f.ReadDir(most + 1 - len(all))
 		all = append(all, entries...)
@@ -89,26 +91,37 @@ func (t rootTree) Stat(name string) (fs.FileInfo, error) {
 }
 
 func (t rootTree) Lstat(name string) (fs.FileInfo, error) {
-	return t.Root.Lstat(filepath.FromSlash(name))
+	return follow(name, t.straightenFolder, func(name string) (fs.FileInfo, error) { return t.Root.Lstat(name) })
 }
 
 func (t rootTree) Readlink(name string) (string, error) {
-	return t.Root.Readlink(filepath.FromSlash(name))
+	return follow(name, t.straightenFolder, func(name string) (string, error) { return t.Root.Readlink(name) })
 }
 
-// inside does something with a name in the tree. *os.Root refuses each absolute
-// link; one that leads back into the tree is followed here, and what is found is
-// opened by a name without links, which *os.Root holds to.
+// inside does something with what a name in the tree leads to.
 func inside[T any](t rootTree, name string, do func(name string) (T, error)) (T, error) {
+	return follow(name, t.straighten, do)
+}
+
+// follow does something with a name in the tree. *os.Root refuses each absolute
+// link; one that leads back into the tree is followed by straighten, and what is
+// found is opened by a name without links, which *os.Root holds to.
+func follow[T any](name string, straighten func(name string) (string, bool), do func(name string) (T, error)) (T, error) {
 	found, err := do(filepath.FromSlash(name))
 	if err == nil || !escapes(err) {
 		return found, err
 	}
-	straight, ok := t.straighten(name)
-	if !ok {
+	straight, ok := straighten(name)
+	if !ok || straight == name {
 		return found, err
 	}
 	return do(filepath.FromSlash(straight))
+}
+
+// straightenFolder follows the links in the folder of a name.
+func (t rootTree) straightenFolder(name string) (string, bool) {
+	dir, ok := t.straighten(path.Dir(name))
+	return path.Join(dir, path.Base(name)), ok
 }
 
 // escapes reports whether *os.Root refused a link: its error has no name.
@@ -126,7 +139,7 @@ func (t rootTree) straighten(name string) (straight string, ok bool) {
 			return "", false
 		}
 		rest = rest[1:]
-		info, err := t.Lstat(next)
+		info, err := t.Root.Lstat(filepath.FromSlash(next))
 		if err != nil {
 			return "", false
 		}
@@ -134,7 +147,7 @@ func (t rootTree) straighten(name string) (straight string, ok bool) {
 			at = next
 			continue
 		}
-		target, err := t.Readlink(next)
+		target, err := t.Root.Readlink(filepath.FromSlash(next))
 		if links++; err != nil || links > maxLinks {
 			return "", false
 		}

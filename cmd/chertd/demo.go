@@ -163,7 +163,10 @@ func (l demoLog) Handle(_ context.Context, r slog.Record) error {
 	if r.Level >= slog.LevelWarn || r.Message == rules.LiveMessage {
 		text := r.Message
 		r.Attrs(func(a slog.Attr) bool {
-			if a.Key == "err" {
+			switch a.Key {
+			case "pack":
+				text += ": pack " + a.Value.String()
+			case "err":
 				text += "\n" + a.Value.String()
 			}
 			return true

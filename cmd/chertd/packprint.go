@@ -79,6 +79,11 @@ func printPack(w io.Writer, p control.Pack) error {
 	if p.Path != "" {
 		fmt.Fprintf(&b, "  files: %s\n", p.Path)
 	}
+	if p.Change != nil {
+		if words := changeWords(p.Change); words != "" {
+			fmt.Fprintf(&b, "  last edit: %s\n", strings.TrimPrefix(words, "; "))
+		}
+	}
 	if len(p.Versions) > 0 {
 		const line = "  %-8s  %-17s  %-17s  %8s  %6s%s\n"
 		fmt.Fprintf(&b, "\nVersions that were live, the last one first:\n"+line, "VERSION", "FIRST LIVE", "LAST LIVE", "EVENTS", "FAILED", "")
