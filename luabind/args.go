@@ -121,13 +121,11 @@ func wantDuration(L *lua.LState, function string, n int) time.Duration {
 func durationOf(v lua.LValue) (d time.Duration, ok bool, err error) {
 	switch v := v.(type) {
 	case lua.LNumber:
-		d, err = SecondsDuration(float64(v))
+		return DurationOf(float64(v))
 	case lua.LString:
-		d, err = ParseDuration(string(v))
-	default:
-		return 0, false, nil
+		return DurationOf(string(v))
 	}
-	return d, true, err
+	return 0, false, nil
 }
 
 // wantFunction is a handler argument.

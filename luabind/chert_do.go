@@ -33,7 +33,8 @@ func chertMarkRead(vm *VM, L *lua.LState) int {
 	case tz != "" && at == "":
 		raise(L, `at = "Mon-Fri 09:00"`, "%s: tz says where at is meant, and there is no at", name)
 	case after != lua.LNil:
-		r.Due, r.Delayed = r.Due.Add(o.duration("after")), true
+		d := o.duration("after")
+		r.Due, r.Delayed = r.Due.Add(d), d > 0
 	case at != "":
 		w, err := vm.opening(L, at, tz)
 		if err != nil {

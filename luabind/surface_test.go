@@ -131,7 +131,7 @@ end)`)
 	want := []string{
 		`mark_read c1 01-05 12:00:00 delayed=false reason="" newer=false`,
 		`mark_read c1 01-05 12:01:30 delayed=true reason="settled" newer=true`,
-		`mark_read c1 01-05 12:00:00 delayed=true reason="" newer=false`,
+		`mark_read c1 01-05 12:00:00 delayed=false reason="" newer=false`,
 		`mark_read c1 01-05 14:00:00 delayed=true reason="" newer=false`,
 		`mark_read c1 01-06 00:00:00 delayed=true reason="" newer=false`,
 		`mark_read c1 01-05 12:00:00 delayed=true reason="` + strings.Repeat("x", 500) + `…" newer=false`,

@@ -3,7 +3,6 @@ package lint
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/yuin/gopher-lua/ast"
 
@@ -182,14 +181,7 @@ func (f *file) checkValue(function string, p *luabind.Param, e ast.Expr) {
 }
 
 func (f *file) checkDuration(function string, p *luabind.Param, e ast.Expr, v any) {
-	var d time.Duration
-	var err error
-	switch v := v.(type) {
-	case string:
-		d, err = luabind.ParseDuration(v)
-	case float64:
-		d, err = luabind.SecondsDuration(v)
-	}
+	d, _, err := luabind.DurationOf(v)
 	switch {
 	case err != nil:
 		f.fail(codeArgument, f.start(e), "", "%s: %s: %v", function, p.Name, err)

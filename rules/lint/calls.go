@@ -69,6 +69,10 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 	switch it.Name {
 	case "chert.mark_read":
 		f.checkMarkRead(c)
+	case "chert.set_timer", "chert.cancel_timer":
+		if worst, typ := worstOf(c.fn.contexts, "ev.chat"); worst == never {
+			f.fail(codeNil, at, "keep it in kv, and look at it in chert.every", "%s: timers belong to a chat, and an event %q has none", it.Name, typ)
+		}
 	case "data.load":
 		f.checkData(c)
 	}
@@ -89,10 +93,16 @@ func (f *file) checkMarkRead(c *call) {
 		f.fail(codeArgument, f.start(t), "keep one of them", "chert.mark_read: after and at exclude each other")
 	case tz && fieldOf(t, "at") == nil:
 		f.fail(codeArgument, f.start(t), `at = "Mon-Fri 09:00"`, "chert.mark_read: tz says where at is meant, and there is no at")
-	case (after || at) && c.fn.runsFor(func(r *registration) bool { return r.unnamed }):
+	case (after && !f.noDelay(fieldOf(t, "after")) || at) && c.fn.runsFor(func(r *registration) bool { return r.unnamed }):
 		f.fail(codeUnnamed, f.start(c.expr), `write the rule as chert.rule { name = "…", on = …, run = … }`,
 			"a delayed read needs a rule with a name, by which a later one replaces it")
 	}
+}
+
+// noDelay reports whether a value is a duration of 0.
+func (f *file) noDelay(e ast.Expr) bool {
+	d, ok, err := luabind.DurationOf(f.constOf(e))
+	return ok && err == nil && d == 0
 }
 
 // given reports whether a key certainly has a value.
