@@ -193,6 +193,8 @@ var keyNicknames = map[string]string{
 	"type": "on", "types": "on", "event": "on", "events": "on", "when": "where", "filter": "where", "match": "where",
 	"if": "where", "fn": "run", "func": "run", "function": "run", "handler": "run", "do": "run", "action": "run",
 	"delay": "after", "wait": "after", "in": "after", "timezone": "tz", "zone": "tz", "hours": "during", "window": "during",
+	"holidays": "not_on", "closed": "not_on", "calendar": "not_on", "exceptdays": "not_on", "age": "max_age", "ttl": "max_age", "deadline": "max_age",
+	"catchup": "missed", "backfill": "missed", "misfire": "missed", "onmissed": "missed",
 	"throttle": "cooldown", "every": "cooldown", "rate": "sample", "why": "reason", "id": "name", "expires": "ttl", "expire": "ttl",
 }
 

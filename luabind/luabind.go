@@ -59,9 +59,12 @@ type Subscription struct {
 	During   string
 	Outside  string
 	TZ       string
+	NotOn    *Calendar     // nil: not given
+	MaxAge   time.Duration // 0: not given
 	Cooldown time.Duration
 	Sample   float64 // 0: not given
 	Every    string  // chert.every: duration or cron expression as written
+	Missed   string  // chert.every: what becomes of missed runs, as written; "": not given
 	File     string
 	Line     int // of the call
 	RunLine  int // where the handler function begins
@@ -96,7 +99,7 @@ type Effects interface {
 // ReadOptions is the second argument of chert.mark_read.
 type ReadOptions struct {
 	Due         time.Time // Call.Now plus after, or the next opening of at
-	Delayed     bool      // after or at was given: the rule must have a name
+	Delayed     bool      // after (more than 0) or at was given: the rule must have a name
 	Reason      string
 	EvenIfNewer bool
 }

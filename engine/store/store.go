@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/fnv"
+	"strings"
 	"time"
 
 	"chertd/engine/event"
@@ -189,10 +190,14 @@ type Entry struct {
 }
 
 // ShardKey is what an entry is spread over shards by: its chat, or the event
-// itself where there is none.
+// itself where there is none. Runs of one schedule have one key: they are
+// handled in order.
 func (a *Arrival) ShardKey() string {
 	if id := a.Event.ChatID(); id != "" {
 		return id
+	}
+	if a.Event.Type == event.Schedule && a.Event.Source == event.SourceEngine {
+		return a.Event.ID[:strings.LastIndexByte(a.Event.ID, '/')+1] // without the time: see rules.Rule.ScheduleEvent
 	}
 	return a.Event.ID
 }
