@@ -19,6 +19,7 @@ type Options struct {
 	Suspend SuspendPolicy          // of rules that keep failing
 	Share   SharePolicy            // of the machine, a pack
 	Packs   map[string]PackOptions // by name
+	Now     time.Time              // of a check, that calendars are held against; zero: the machine's clock
 	// Print gets what files print and log while they load, before the first
 	// event; nil drops it. It must be safe for concurrent use.
 	Print func(level, msg string, fields map[string]any)

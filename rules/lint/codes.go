@@ -37,6 +37,9 @@ const (
 	codeAnswer    = "CH024"
 	codeEmpty     = "CH025"
 	codeUnused    = "CH030"
+	codeDaysMeet  = "CH034"
+	codeCalendar  = "CH035"
+	codeUneven    = "CH036"
 	codeSetGlobal = "CH040"
 	codeForgotten = "CH041"
 	codeNil       = "CH042"
@@ -77,6 +80,9 @@ func Codes() []Code {
 		{codeAnswer, "answers of calls that the pack never asks for", w},
 		{codeEmpty, "a handler that does nothing", w},
 		{codeUnused, "a local that is never used", w},
+		{codeDaysMeet, "a schedule that restricts day of month and weekday", w},
+		{codeCalendar, "a calendar of which all days are over", w},
+		{codeUneven, "a schedule whose step does not divide its field", w},
 		{codeSetGlobal, "a global set in a handler", e},
 		{codeForgotten, "a file's variable changed in a handler", w},
 		{codeNil, "something of an event that may be nil", w},
