@@ -18,7 +18,7 @@ const (
 	SkippedHours    = "outside its hours"
 	SkippedDay      = "a day of its not_on"
 	SkippedAge      = "older than its max_age"
-	SkippedNoAge    = "its max_age, and the event has no time"
+	SkippedNoAge    = "the event does not say how old it is"
 )
 
 // runner is one call of Run. Each shard has one, which it uses for event after
