@@ -68,8 +68,8 @@ func ParseSchedule(s string, loc *time.Location) (Schedule, error) {
 		}
 		return Schedule{every: d, loc: loc}, nil
 	}
-	if why := otherCron(fields); why != "" {
-		return Schedule{}, fmt.Errorf("schedule %s %s", quote(s), why)
+	if err := otherCron(fields); err != nil {
+		return Schedule{}, fmt.Errorf("schedule %s: %w", quote(s), err)
 	}
 	if len(fields) != 5 {
 		return Schedule{}, fmt.Errorf("schedule %s: expected %s", quote(s), scheduleForms)

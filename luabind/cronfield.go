@@ -19,28 +19,26 @@ var cronNames = map[string]string{
 }
 
 // otherCron says of fields that other crons take, and this one does not, what
-// to write instead; "" if they may be five fields.
-func otherCron(fields []string) string {
+// to write instead; nil if they may be five fields.
+func otherCron(fields []string) error {
 	if len(fields) == 0 {
-		return ""
+		return nil
 	}
 	word := strings.ToLower(fields[0])
 	for _, prefix := range []string{"tz=", "cron_tz="} {
 		if zone, ok := strings.CutPrefix(word, prefix); ok {
-			return fmt.Sprintf("names its time zone: write it as an option, {tz = %q}", fields[0][len(fields[0])-len(zone):])
+			return misformed(fmt.Sprintf("write it as an option, {tz = %q}", fields[0][len(fields[0])-len(zone):]), "it names its time zone")
 		}
 	}
 	switch {
 	case word == "@every" && len(fields) == 2:
-		return fmt.Sprintf("is written as a duration alone: %q", fields[1])
+		return misformed(fmt.Sprintf("write %q", fields[1]), "a duration stands alone")
 	case word == "@reboot":
-		return "runs at a start, and a rule can't know one: expected " + scheduleForms
-	case len(fields) == 6:
-		return "has six fields: cron here has no seconds and no years; expected " + scheduleForms
-	case len(fields) == 7:
-		return "has seven fields: cron here has no seconds and no years; expected " + scheduleForms
+		return misformed("expected "+scheduleForms, "a rule can't know when chertd starts")
+	case len(fields) == 6 || len(fields) == 7:
+		return misformed("expected "+scheduleForms, "it has %d fields: cron here has no seconds and no years", len(fields))
 	}
-	return ""
+	return nil
 }
 
 // monthDays are days of a month: by number, and counted from the month's end.
@@ -145,7 +143,7 @@ func (m *monthDays) parse(s string) (set uint64, err error) {
 			}
 			m.last |= 1 << n
 		case strings.HasSuffix(upper, "W"):
-			return 0, fmt.Errorf("day %s: W, the nearest working day, is not known here: run on several days, and look at chert.date(\"%%a\") in the handler", quote(item))
+			return 0, misformed(`run on several days, and look at chert.date("%a") in the handler`, "day %s: W, the nearest working day, is not known here", quote(item))
 		case strings.Contains(upper, "L"):
 			return 0, fmt.Errorf("day %s: L is the last day of the month, and stands alone or as L-3", quote(item))
 		default:
@@ -182,9 +180,9 @@ func (m *monthWeekdays) parse(s string) error {
 			m.set |= weekdays(values&(1<<7-1) | values>>7&1)
 			continue
 		case strings.ContainsAny(day, "-/*") || strings.ContainsAny(count, "-/*"):
-			return fmt.Errorf("weekday %s: # and L are of one day: list them, like MON#1,TUE#1", quote(item))
+			return misformed("list them, like MON#1,TUE#1", "weekday %s: # and L are of one day", quote(item))
 		case day == "":
-			return fmt.Errorf("weekday %s: say of which day, like MON#1 or FRIL; the last day of the month is L in the field of days", quote(item))
+			return misformed("say of which day, like MON#1 or FRIL; the last day of the month is L in the field of days", "weekday %s: the day is missing", quote(item))
 		}
 		d, err := f.value(day)
 		if err != nil {
@@ -240,7 +238,7 @@ func (f *cronField) item(item string) (set uint64, err error) {
 			to = f.max
 		}
 		if to < from {
-			return 0, fmt.Errorf("%s range %s runs backwards: write %s", f.name, quote(values), quote(f.inOrder(a, b)))
+			return 0, misformed("write "+quote(f.inOrder(a, b)), "%s range %s runs backwards", f.name, quote(values))
 		}
 	}
 	step := 1
@@ -284,11 +282,11 @@ func letters(s string) bool { return s != "" && (s[0] < '0' || s[0] > '9') }
 
 // beyond is the error of a step that leaves only the first value of its range.
 func (f *cronField) beyond(item string, from, to, step int) error {
-	err := fmt.Errorf("%s %s: the step %d is beyond the range %d-%d, so that it would run at %d alone: write %d", f.name, quote(item), step, from, to, from, from)
-	if f.unit == "" || step > 366 {
-		return err
+	hint := fmt.Sprintf("write %d", from)
+	if f.unit != "" && step <= 366 {
+		hint += fmt.Sprintf(`, or for every %d%s chert.every("%d%s", …)`, step, f.unit, step, f.unit)
 	}
-	return fmt.Errorf(`%w, or for every %d%s chert.every("%d%s", …)`, err, step, f.unit, step, f.unit)
+	return misformed(hint, "%s %s: the step %d is beyond the range %d-%d, so that it would run at %d alone", f.name, quote(item), step, from, to, from)
 }
 
 func (f *cronField) value(s string) (int, error) {

@@ -169,10 +169,10 @@ func TestParseScheduleErrors(t *testing.T) {
 		"0 0 30 2 *":                      "never runs",
 		"0 0 L-30 2 *":                    "never runs",
 		"0 0 31 APR,JUN *":                "never runs",
-		"@reboot":                         "runs at a start, and a rule can't know one",
-		"@every 5m":                       `is written as a duration alone: "5m"`,
+		"@reboot":                         "a rule can't know when chertd starts",
+		"@every 5m":                       `a duration stands alone: write "5m"`,
 		"CRON_TZ=Europe/Berlin 0 9 * * *": `names its time zone: write it as an option, {tz = "Europe/Berlin"}`,
-		"0 0 9 * * * 2026":                "has seven fields",
+		"0 0 9 * * * 2026":                "it has 7 fields",
 		"0 9 31 2,4 *":                    "never runs",
 		"@often":                          "five cron fields",
 		"1,,2 * * * *":                    `minute ""`,
@@ -181,8 +181,8 @@ func TestParseScheduleErrors(t *testing.T) {
 		"0 9 * * MON-FRY":                 `weekday "FRY"`,
 	} {
 		_, err := ParseSchedule(spec, nil)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("ParseSchedule(%q): got error %v, want one with %q", spec, err, want)
+		if err == nil || !strings.Contains(err.Error()+": "+HintOf(err), want) {
+			t.Errorf("ParseSchedule(%q): got error %v (hint: %s), want one with %q", spec, err, HintOf(err), want)
 		}
 	}
 }

@@ -160,7 +160,7 @@ func (r *Rule) compileHours(sub luabind.Subscription, zone *time.Location) []*pr
 	if sub.Every != "" {
 		s, err := luabind.ParseSchedule(sub.Every, zone)
 		if err != nil {
-			problems = append(problems, &problem{message: err.Error()})
+			problems = append(problems, &problem{message: err.Error(), hint: luabind.HintOf(err)})
 		}
 		r.Schedule = s
 		var p *problem

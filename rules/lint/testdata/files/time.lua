@@ -35,7 +35,7 @@ chert.on("message.received", function(ev)
   chert.mark_read(ev.chat.id, { after = "1s" }) --> "a delayed read needs a rule with a name"
 end)
 -----
-chert.every("0 0 * * FRI-MON", { name = "n" }, function(ev) --> "1: error: schedule .0 0 \* \* FRI-MON.: weekday range .FRI-MON. runs backwards: write .FRI-SUN,MON. \[CH003\]"
+chert.every("0 0 * * FRI-MON", { name = "n" }, function(ev) --> "1: error: schedule .0 0 \* \* FRI-MON.: weekday range .FRI-MON. runs backwards \[CH003\].write .FRI-SUN,MON."
   log.info(ev.id)
 end)
 chert.every("0 0 30 2 *", { name = "m", missed = "always" }, function(ev) --> "never runs: no such month has that day \[CH003\]" "missed: expected .once., .skip. or .all., got .always. \[CH003\]"
