@@ -197,7 +197,9 @@ func (a *Arrival) ShardKey() string {
 		return id
 	}
 	if a.Event.Type == event.Schedule && a.Event.Source == event.SourceEngine {
-		return a.Event.ID[:strings.LastIndexByte(a.Event.ID, '/')+1] // without the time: see rules.Rule.ScheduleEvent
+		if time := strings.LastIndexByte(a.Event.ID, '/'); time > 0 { // see rules.Rule.ScheduleEvent
+			return a.Event.ID[:time]
+		}
 	}
 	return a.Event.ID
 }
