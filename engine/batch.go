@@ -295,7 +295,7 @@ func (b *batch) serve(ctx context.Context, r *request) {
 		*r.dropped = droppedBy(&effects)
 	}
 	for i := range effects.Fired {
-		t.Append = append(t.Append, made(chat.TimerEvent(c.ID, &effects.Fired[i], now), effects.Fired[i].Seq))
+		t.Append = append(t.Append, made(chat.TimerEvent(c.ID, &effects.Fired[i], now), now, effects.Fired[i].Seq))
 	}
 	t.Append = append(t.Append, b.answers(effects.Actions, now)...)
 	// Handing a read out, or having none, changes nothing that must be kept, but
@@ -415,7 +415,7 @@ func (b *batch) answers(actions []chat.Action, now time.Time) []store.Arrival {
 	for i := range actions {
 		a := &actions[i]
 		if kind := a.AnswerType(); kind != "" && set.Wants(kind, a.Pack) {
-			arrivals = append(arrivals, made(chat.AnswerEvent(a, now), a.ID.Seq))
+			arrivals = append(arrivals, made(chat.AnswerEvent(a, now), now, a.ID.Seq))
 		}
 	}
 	return arrivals
@@ -502,6 +502,6 @@ func (b *batch) packs() []string {
 }
 
 // made journals an event that chertd made itself.
-func made(ev event.Event, cause int64) store.Arrival {
-	return store.Arrival{Event: ev, Received: ev.At, Cause: cause}
+func made(ev event.Event, now time.Time, cause int64) store.Arrival {
+	return store.Arrival{Event: ev, Received: now, Cause: cause}
 }

@@ -257,7 +257,7 @@ chert.on("timer:again", function(ev) chert.mark_read(ev.chat.id) end)`, "other.l
 	if _, err := c.m.SetMode(ctx, "codes", "off", false); err != nil {
 		t.Fatal(err)
 	}
-	fired := made(chat.TimerEvent("c1", &got.Timers[0], time.Now()), got.Timers[0].Seq)
+	fired := made(chat.TimerEvent("c1", &got.Timers[0], time.Now()), time.Now(), got.Timers[0].Seq)
 	if _, err := c.eng.Ingest(ctx, []store.Arrival{fired}); err != nil {
 		t.Fatal(err)
 	}

@@ -495,6 +495,28 @@ func TestMissedEventsOlderThanAnHourStay(t *testing.T) {
 	}
 }
 
+// A veto is not lost because the event grew older than its max_age while the pack
+// was broken. One that was too old before is not for the rule.
+func TestVetoOfMissedEventIsAsOldAsAtFirst(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
+	for id, age := range map[string]time.Duration{"c1": time.Minute, "c2": 20 * time.Minute} {
+		ev := message(id, "e"+id, "x")
+		ev.At = c.now().Add(-age)
+		if _, err := c.eng.Ingest(ctx, []store.Arrival{{Event: ev, Received: c.now()}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.drained()
+	c.ahead.Add(int64(30 * time.Minute))
+	c.write("guard.lua", `
+chert.rule({ name = "guard", on = "message.received", max_age = "10m", run = function(ev) chert.keep_unread(ev.chat.id) end })`)
+	c.reload()
+	c.caughtUp()
+	c.settledAs("c1", "read dropped (vetoed)")
+	c.settledAs("c2", "read done (read)")
+}
+
 // Two packs are broken: reads wait for both, and each runs once on what it missed.
 func TestTwoPacksFixedOneAfterAnother(t *testing.T) {
 	t.Parallel()

@@ -366,7 +366,7 @@ func (b *batch) rerunPack(ctx context.Context, p *plan, entry *store.Entry, c *c
 		return result, false
 	}
 	result = p.set.Run(b.s.part.Index, rules.Input{
-		Event: c.Complete(&entry.Event), Seq: entry.Seq, Now: now, Chat: c, Memory: b.memory.of(ctx, now), Again: b.again,
+		Event: c.Complete(&entry.Event), Seq: entry.Seq, Now: now, First: row.At, Chat: c, Memory: b.memory.of(ctx, now), Again: b.again,
 		Pack: row.Pack, Ran: ran(d, row.Pack),
 	})
 	if b.err = b.memory.err; b.err != nil {

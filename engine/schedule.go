@@ -10,17 +10,25 @@ import (
 	"chertd/rules"
 )
 
-// scheduleKept is how long the last run of a schedule is remembered after it:
-// longer than any schedule's gap, yearly ones included.
-const scheduleKept = 400 * 24 * time.Hour
+const (
+	// scheduleKept is how long the last run of a schedule is remembered after
+	// the one that follows it was due.
+	scheduleKept = 400 * 24 * time.Hour
+	// scheduleGrace is how late a run may be and not count as missed: a restart
+	// takes that long, and so does a machine that is busy.
+	scheduleGrace = time.Minute
+	// scheduleBatch is how many runs are journaled in one transaction.
+	scheduleBatch = 100
+)
 
-// schedules journals an event for each run of a chert.every. The last run is
-// kept with its event, so that one missed while the daemon was down is made up
-// once, whatever number was missed.
+// schedules journals an event for each run of a chert.every. The time of the
+// last run is kept with its event: what was missed while the daemon was down is
+// made up for as the rule says, each run once, whatever happens meanwhile. What
+// a pack did not do because it was off or not there is not missed.
 type schedules struct {
 	e    *Engine
 	set  *rules.Set
-	next map[string]time.Time // by key of what is kept; of the rules in set
+	last map[string]time.Time // by key of what is kept: runs until then are done; of the rules in set
 }
 
 // runSchedules runs until ctx ends.
@@ -53,19 +61,20 @@ func (s *schedules) turn(ctx context.Context) (time.Duration, error) {
 	wait := time.Duration(-1)
 	for _, rule := range s.set.Schedules() {
 		key := scheduleKey(rule)
-		if next := s.next[key]; !next.IsZero() && !next.After(now) {
-			if err := s.run(ctx, rule, next, now); err != nil {
-				return 0, err
-			}
-			s.next[key] = rule.Schedule.Next(now)
-		}
 		// A clock that was set back must not keep a schedule waiting until it
 		// is there again; a run of the same time is journaled once.
-		if next := rule.Schedule.Next(now); next.Before(s.next[key]) {
-			s.next[key] = next
+		if s.last[key].After(now) {
+			s.last[key] = now
 		}
-		if next := s.next[key]; !next.IsZero() && (wait < 0 || next.Sub(now) < wait) {
-			wait = next.Sub(now)
+		next := rule.Schedule.Next(s.last[key])
+		if !next.IsZero() && !next.After(now) {
+			if err := s.run(ctx, rule, now); err != nil {
+				return 0, err
+			}
+			next = rule.Schedule.Next(s.last[key])
+		}
+		if !next.IsZero() && (wait < 0 || next.Sub(now) < wait) {
+			wait = max(0, next.Sub(now))
 		}
 	}
 	return wait, nil
@@ -75,38 +84,118 @@ func (s *schedules) turn(ctx context.Context) (time.Duration, error) {
 // from now.
 func (s *schedules) read(ctx context.Context, set *rules.Set) error {
 	now := s.e.c.Now()
-	next := map[string]time.Time{}
+	last := map[string]time.Time{}
 	for _, rule := range set.Schedules() {
 		key := scheduleKey(rule)
 		kept, err := s.e.c.Store.KV(ctx, "", key, now)
 		if err != nil {
 			return fmt.Errorf("read the last run of %s: %w", rule.Key, err)
 		}
-		var last time.Time
-		if kept.Value == nil || json.Unmarshal(kept.Value, &last) != nil {
-			last = now
-			if err := s.e.c.Store.Commit(ctx, []store.Transition{{Writes: []store.KV{lastRun(key, now)}}}); err != nil {
+		var at time.Time
+		if kept.Value == nil || json.Unmarshal(kept.Value, &at) != nil {
+			at = now
+			if err := s.e.c.Store.Commit(ctx, []store.Transition{{Writes: []store.KV{lastRun(rule, now)}}}); err != nil {
 				return fmt.Errorf("note the first sight of %s: %w", rule.Key, err)
 			}
 		}
-		if last.After(now) {
-			last = now // the clock was ahead when it was kept
-		}
-		next[key] = rule.Schedule.Next(last)
+		last[key] = at
 	}
-	s.set, s.next = set, next
+	if err := s.forget(ctx, set, last); err != nil {
+		return err
+	}
+	s.set, s.last = set, last
 	return nil
 }
 
-// run journals the event of a run that was due at a time.
-func (s *schedules) run(ctx context.Context, rule *rules.Rule, due, now time.Time) error {
-	err := s.e.c.Store.Commit(ctx, []store.Transition{{
-		Writes: []store.KV{lastRun(scheduleKey(rule), now)},
-		Append: []store.Arrival{made(rule.ScheduleEvent(due, now), 0)},
-	}})
-	if err != nil {
-		return fmt.Errorf("journal the run of %s: %w", rule.Key, err)
+// forget drops what is kept of schedules that do not run any more, and of those
+// of packs that are off: when they run again, they count from then.
+func (s *schedules) forget(ctx context.Context, set *rules.Set, last map[string]time.Time) error {
+	now := s.e.c.Now()
+	var gone []store.KV
+	drop := func(rule *rules.Rule) error {
+		key := scheduleKey(rule)
+		if _, runs := last[key]; runs || rule.Every == "" {
+			return nil
+		}
+		kept, err := s.e.c.Store.KV(ctx, "", key, now)
+		if err != nil {
+			return fmt.Errorf("read the last run of %s: %w", rule.Key, err)
+		}
+		if kept.Value != nil {
+			gone = append(gone, store.KV{Key: key})
+		}
+		return nil
 	}
+	for _, rule := range s.set.Schedules() {
+		if err := drop(rule); err != nil {
+			return err
+		}
+	}
+	for _, pack := range set.Packs() {
+		for _, rule := range pack.Rules {
+			if set.Mode(pack.Name) == rules.Off {
+				if err := drop(rule); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	if err := s.e.c.Store.Commit(ctx, []store.Transition{{Writes: gone}}); err != nil {
+		return fmt.Errorf("forget schedules that do not run any more: %w", err)
+	}
+	return nil
+}
+
+// run journals the runs of a schedule that are due: the one of now and, as the
+// rule says, those that were missed.
+func (s *schedules) run(ctx context.Context, rule *rules.Rule, now time.Time) error {
+	most := 1
+	if rule.Missed == rules.RunAllMissed {
+		most = rules.MaxMissedRuns
+	}
+	key := scheduleKey(rule)
+	due, more := rule.Schedule.Since(s.last[key], now, most)
+	newest := due[len(due)-1]
+	log := s.e.c.Log.With("pack", rule.Pack, "rule", rule.Name, "schedule", rule.Every, "last", s.last[key].UTC(), "newest", newest.UTC())
+	late := now.Sub(newest) > scheduleGrace
+	switch {
+	case rule.Missed == rules.SkipMissed && late:
+		log.Info("missed runs of a schedule are skipped")
+		due = due[:0]
+	case rule.Missed == rules.RunAllMissed && more:
+		log.Warn(fmt.Sprintf("a schedule has missed more than %d runs: only the newest are made up for", most), "from", due[0].UTC())
+	case rule.Missed == rules.RunAllMissed && now.Sub(due[0]) > scheduleGrace:
+		log.Info("missed runs of a schedule are made up for", "runs", len(due))
+	case rule.Missed == rules.RunLastMissed && late:
+		log.Info("a missed run of a schedule is made up for", "others", more)
+	}
+	if len(due) == 0 {
+		return s.commit(ctx, rule, newest, nil, now)
+	}
+	for len(due) > 0 {
+		n := min(len(due), scheduleBatch)
+		if err := s.commit(ctx, rule, due[n-1], due[:n], now); err != nil {
+			return err
+		}
+		due = due[n:]
+	}
+	return nil
+}
+
+// commit keeps that the runs until a time are done, together with the events of
+// some of them.
+func (s *schedules) commit(ctx context.Context, rule *rules.Rule, until time.Time, runs []time.Time, now time.Time) error {
+	t := store.Transition{Writes: []store.KV{lastRun(rule, until)}}
+	for _, at := range runs {
+		t.Append = append(t.Append, made(rule.ScheduleEvent(at), now, 0))
+	}
+	if err := s.e.c.Store.Commit(ctx, []store.Transition{t}); err != nil {
+		return fmt.Errorf("journal the runs of %s: %w", rule.Key, err)
+	}
+	s.last[scheduleKey(rule)] = until
 	return nil
 }
 
@@ -114,10 +203,11 @@ func (s *schedules) run(ctx context.Context, rule *rules.Rule, due, now time.Tim
 // can have. An edited schedule is a new one.
 func scheduleKey(r *rules.Rule) string { return "schedule/" + r.Key + "/" + r.Every }
 
-func lastRun(key string, at time.Time) store.KV {
+// lastRun keeps that the runs until a time are done.
+func lastRun(rule *rules.Rule, at time.Time) store.KV {
 	value, err := json.Marshal(at.UTC())
 	if err != nil {
 		panic(err) // no year beyond 9999 is reached
 	}
-	return store.KV{Key: key, Value: value, Expires: at.Add(scheduleKept)}
+	return store.KV{Key: scheduleKey(rule), Value: value, Expires: rule.Schedule.Next(at).Add(scheduleKept)}
 }

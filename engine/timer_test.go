@@ -7,6 +7,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/rules"
 	"chertd/rules/chat"
 )
 
@@ -116,6 +117,62 @@ end)`)
 	events, err := scheduleEvents(r)
 	if err != nil || events != 1 {
 		t.Errorf("%d runs were made up (%v), want 1", events, err)
+	}
+}
+
+// Runs that are made up for are handled in order, each once, and know how late
+// they are; a timer that an outage delayed knows it, too.
+func TestMadeUpRunsAreHandledInOrder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "p.lua", `
+chert.every("1h", { name = "hourly", missed = "all" }, function(ev)
+  log.info("ran", { at = ev.at, age = ev.age })
+end)
+chert.on("message.received", function(ev) chert.set_timer("t", "1h") end)
+chert.rule({ name = "late", on = "timer:t", max_age = "90h", run = function(ev) log.info("fired", { age = ev.age }) end })
+chert.rule({ name = "in time", on = "timer:t", max_age = "1h", run = function(ev) log.info("in time") end })`)
+	r.message("c1", "e1", "x")
+	r.wait("e1", func() bool { return r.handled("e1") != nil })
+	for {
+		kv, err := r.st.KV(context.Background(), "", "schedule/p/hourly/1h", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kv.Value != nil {
+			break
+		}
+	}
+	r.stop()
+	begin := time.Now()
+	late := begin.Add(80 * time.Hour).Truncate(time.Hour)
+	r.now = func() time.Time { return late }
+	r.start()
+	var logs []store.Log
+	var fired *store.Decision
+	r.wait("all runs and the timer", func() bool {
+		logs, fired = nil, nil
+		for _, h := range r.seen {
+			switch {
+			case h.Handled == nil:
+			case h.Handled.Entry.Event.Type == event.Schedule:
+				logs = append(logs, h.Handled.Decision.Rules[0].Logs...)
+			case h.Handled.Entry.Event.Timer() == "t":
+				fired = h.Handled.Decision
+			}
+		}
+		return len(logs) >= 79 && fired != nil && logs[len(logs)-1].Fields["age"] == 0.0
+	})
+	r.stop()
+	for i := 1; i < len(logs); i++ {
+		if logs[i].Fields["at"] != logs[i-1].Fields["at"].(float64)+3600 || logs[i].Fields["age"] != logs[i-1].Fields["age"].(float64)-3600 {
+			t.Fatalf("run %d was handled after run %d: %v, %v", i, i-1, logs[i].Fields, logs[i-1].Fields)
+		}
+	}
+	if len(fired.Rules) != 2 || len(fired.Rules[0].Logs) != 1 || fired.Rules[1].Skipped != rules.SkippedAge {
+		t.Fatalf("the timer's rules are %+v", fired.Rules)
+	}
+	if age := fired.Rules[0].Logs[0].Fields["age"].(float64); age < 78*3600 || age > 79*3600 {
+		t.Errorf("the timer is %v s late, want 78 to 79 hours", age)
 	}
 }
 

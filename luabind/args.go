@@ -121,13 +121,11 @@ func wantDuration(L *lua.LState, function string, n int) time.Duration {
 func durationOf(v lua.LValue) (d time.Duration, ok bool, err error) {
 	switch v := v.(type) {
 	case lua.LNumber:
-		d, err = SecondsDuration(float64(v))
+		return DurationOf(float64(v))
 	case lua.LString:
-		d, err = ParseDuration(string(v))
-	default:
-		return 0, false, nil
+		return DurationOf(string(v))
 	}
-	return d, true, err
+	return 0, false, nil
 }
 
 // wantFunction is a handler argument.
@@ -195,6 +193,8 @@ var keyNicknames = map[string]string{
 	"type": "on", "types": "on", "event": "on", "events": "on", "when": "where", "filter": "where", "match": "where",
 	"if": "where", "fn": "run", "func": "run", "function": "run", "handler": "run", "do": "run", "action": "run",
 	"delay": "after", "wait": "after", "in": "after", "timezone": "tz", "zone": "tz", "hours": "during", "window": "during",
+	"holidays": "not_on", "closed": "not_on", "calendar": "not_on", "exceptdays": "not_on", "age": "max_age", "ttl": "max_age", "deadline": "max_age",
+	"catchup": "missed", "backfill": "missed", "misfire": "missed", "onmissed": "missed",
 	"throttle": "cooldown", "every": "cooldown", "rate": "sample", "why": "reason", "id": "name", "expires": "ttl", "expire": "ttl",
 }
 

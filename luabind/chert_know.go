@@ -114,7 +114,7 @@ func (vm *VM) zone(L *lua.LState, name string) (*time.Location, error) {
 	charge(L, 500, 10_000) // it is read from a file
 	loc, err := LoadZone(name)
 	if err != nil {
-		charge(L, 6000, 0) // it was looked for in several, and for names like it
+		charge(L, 35_000, 0) // it was looked for in several, and for names like it
 		return nil, err
 	}
 	if vm.bound.zones == nil || len(vm.bound.zones) >= maxCached {

@@ -52,6 +52,12 @@ func chertRule(vm *VM, L *lua.LState) int {
 		}
 		s.Sample = float64(n)
 	}
+	s.NotOn = o.calendar("not_on")
+	if o.get("max_age") != lua.LNil {
+		if s.MaxAge = o.duration("max_age"); s.MaxAge == 0 {
+			raise(L, `like max_age = "6h"`, "%s: a max_age of nothing: no event is that young", name)
+		}
+	}
 	if s.During != "" && s.Outside != "" {
 		raise(L, "keep one; a window may have several spans: \"09:00-12:00,13:00-17:00\"", "%s: during and outside exclude each other", name)
 	}
@@ -84,7 +90,7 @@ func chertEvery(vm *VM, L *lua.LState) int {
 		return 0
 	}
 	o := wantTable(L, name, 2)
-	s.Name, s.TZ = o.text("name"), o.text("tz")
+	s.Name, s.TZ, s.Missed = o.text("name"), o.text("tz"), o.text("missed")
 	vm.subscribe(L, s, wantFunction(L, name, 3))
 	return 0
 }

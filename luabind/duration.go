@@ -69,6 +69,20 @@ func SecondsDuration(seconds float64) (time.Duration, error) {
 	return time.Duration(math.Round(seconds * float64(time.Second))), nil
 }
 
+// DurationOf is ParseDuration or SecondsDuration of a value of Go data; ok tells
+// whether it is a string or a number.
+func DurationOf(v any) (d time.Duration, ok bool, err error) {
+	switch v := v.(type) {
+	case string:
+		d, err = ParseDuration(v)
+	case float64:
+		d, err = SecondsDuration(v)
+	default:
+		return 0, false, nil
+	}
+	return d, true, err
+}
+
 const durationForms = `seconds, or a string like "90s", "5m", "2h", "1d"`
 
 var durationUnits = map[string]time.Duration{

@@ -97,6 +97,8 @@ func (v *eventView) index(L *lua.LState, key lua.LValue) lua.LValue {
 		return lua.LString(e.ID)
 	case "at":
 		return unixTime(e.At)
+	case "age":
+		return v.age()
 	case "source":
 		return lua.LString(e.Source)
 	case "state":
@@ -111,13 +113,26 @@ func (v *eventView) index(L *lua.LState, key lua.LValue) lua.LValue {
 	return noField(L, "ev", key)
 }
 
+// age counts from the start of handling. After the call it is nil: nobody
+// handles the event then.
+func (v *eventView) age() lua.LValue {
+	if v.call == nil {
+		return lua.LNil
+	}
+	age, known := v.event.Age(v.call.Now)
+	if !known {
+		return lua.LNil
+	}
+	return lua.LNumber(float64(age.Milliseconds()) / 1000)
+}
+
 // next leaves out raw and state: they are large, and whoever walks ev wants to
 // see the event.
 func (v *eventView) next(L *lua.LState, key lua.LValue) (lua.LValue, lua.LValue) {
 	return nextOf(L, v, eventFields, key)
 }
 
-var eventFields = []string{"id", "type", "at", "source", "text", "from", "chat", "message", "payload", "action"}
+var eventFields = []string{"id", "type", "at", "age", "source", "text", "from", "chat", "message", "payload", "action"}
 
 // String is what tostring gives. It shows neither text nor sender: logs are
 // not to hold them unless a rule says so by name.

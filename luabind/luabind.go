@@ -62,9 +62,12 @@ type Subscription struct {
 	During   string
 	Outside  string
 	TZ       string
+	NotOn    *Calendar     // nil: not given
+	MaxAge   time.Duration // 0: not given
 	Cooldown time.Duration
 	Sample   float64 // 0: not given
 	Every    string  // chert.every: duration or cron expression as written
+	Missed   string  // chert.every: what becomes of missed runs, as written; "": not given
 	File     string
 	Line     int    // of the call
 	RunLine  int    // where the handler function begins

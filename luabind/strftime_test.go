@@ -5,6 +5,27 @@ import (
 	"time"
 )
 
+// A time is shown by the clock of its zone, in both showings of a doubled hour.
+func TestFormatTimeByZone(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ at, zone, want string }{
+		{"2026-03-08 01:59 -0500", "America/New_York", "2026-03-08 01:59 -0500"},
+		{"2026-03-08 02:00 -0500", "America/New_York", "2026-03-08 03:00 -0400"},
+		{"2026-11-01 05:30 +0000", "America/New_York", "2026-11-01 01:30 -0400"},
+		{"2026-11-01 06:30 +0000", "America/New_York", "2026-11-01 01:30 -0500"},
+		{"2026-04-04 15:15 +0000", "Australia/Lord_Howe", "2026-04-05 01:45 +1030"},
+		{"2018-11-04 03:00 +0000", "America/Sao_Paulo", "2018-11-04 01:00 -0200"},
+		{"2026-03-28 22:00 +0000", "Asia/Beirut", "2026-03-29 01:00 +0300"},
+		{"2011-12-30 10:00 +0000", "Pacific/Apia", "2011-12-31 00:00 +1400"},
+		{"2026-02-15 02:00 +0000", "Africa/Casablanca", "2026-02-15 02:00 +0000"},
+	} {
+		got, err := formatTime("%Y-%m-%d %H:%M %z", moment(t, tt.at).In(zone(t, tt.zone)))
+		if err != nil || got != tt.want {
+			t.Errorf("%s in %s: %s (%v), want %s", tt.at, tt.zone, got, err, tt.want)
+		}
+	}
+}
+
 // The wanted texts are what date(1) prints in the C locale.
 func TestFormatTime(t *testing.T) {
 	t.Parallel()

@@ -30,6 +30,17 @@ func wallTime(year int, month time.Month, day, hour, minute int, loc *time.Locat
 	}
 }
 
+// WallTime is when the clock of a zone first shows a date and time, which are
+// given as those of UTC. shown is false for a time that it skips: at is then
+// when it is put forward.
+func WallTime(wall time.Time, loc *time.Location) (at time.Time, shown bool) {
+	at = wallTime(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), loc)
+	if shown = asWall(at).Equal(wall.Truncate(time.Minute)); shown {
+		at = at.Add(wall.Sub(wall.Truncate(time.Minute)))
+	}
+	return at, shown
+}
+
 // wallTimes is wallTime and, for a time that is shown twice, its second showing.
 func wallTimes(year int, month time.Month, day, hour, minute int, loc *time.Location) []time.Time {
 	first := wallTime(year, month, day, hour, minute, loc)

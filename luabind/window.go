@@ -50,26 +50,39 @@ func ParseOpening(s string, loc *time.Location) (Window, error) {
 }
 
 // Contains reports whether t lies in the window.
-func (w Window) Contains(t time.Time) bool {
+func (w Window) Contains(t time.Time) bool { return w.ContainsBut(t, Days{}) }
+
+// ContainsBut is Contains for a window that is closed on some days: all of the
+// day, and a span over midnight that begins on it to its end.
+func (w Window) ContainsBut(t time.Time, closed Days) bool {
 	if w.loc == nil {
 		return false
 	}
 	t = t.In(w.loc)
 	today := t.Weekday()
 	yesterday := (today + 6) % 7
+	overMidnight := true // a span that began yesterday may be open
+	if !closed.None() {
+		year, month, date := t.Date()
+		day := civilDay(year, month, date)
+		if closed.has(day) {
+			return false
+		}
+		overMidnight = !closed.has(day - 1)
+	}
 	minute := t.Hour()*60 + t.Minute()
 	for _, sp := range w.spans {
 		switch {
 		case sp.from == sp.to:
-			if minute == sp.from && w.days.has(today) && t.Second() == 0 && t.Nanosecond() == 0 {
-				return true
+			if minute == sp.from && w.days.has(today) && t.Equal(wallTime(t.Year(), t.Month(), t.Day(), 0, sp.from, w.loc)) {
+				return true // its first showing
 			}
 		case sp.from < sp.to:
 			if minute >= sp.from && minute < sp.to && w.days.has(today) {
 				return true
 			}
 		default:
-			if minute >= sp.from && w.days.has(today) || minute < sp.to && w.days.has(yesterday) {
+			if minute >= sp.from && w.days.has(today) || minute < sp.to && w.days.has(yesterday) && overMidnight {
 				return true
 			}
 		}
@@ -172,6 +185,9 @@ func parseWindow(s string, loc *time.Location) (Window, error) {
 		return w, nil
 	}
 	for item := range strings.SplitSeq(times, ",") {
+		if day, _, spaced := strings.Cut(item, " "); spaced && letters(day) {
+			return Window{}, fmt.Errorf("window %s: the days stand first, once, for all hours: hours that differ by day need a rule, or a chert.within, each", quote(s))
+		}
 		sp, err := parseSpan(item)
 		if err != nil {
 			return Window{}, fmt.Errorf("window %s: %w", quote(s), err)

@@ -88,6 +88,7 @@ func TestWindowNextOpening(t *testing.T) {
 		// Doubled: a moment is its first showing; a span opens again.
 		{"01:30", "America/New_York", "2026-10-31 12:00 -0400", "2026-11-01 01:30 -0400"},
 		{"01:30", "America/New_York", "2026-11-01 01:31 -0400", "2026-11-02 01:30 -0500"},
+		{"01:30", "America/New_York", "2026-11-01 01:30 -0500", "2026-11-02 01:30 -0500"},
 		{"01:30-01:40", "America/New_York", "2026-11-01 01:50 -0400", "2026-11-01 01:30 -0500"},
 		{"00:30-01:40", "America/New_York", "2026-11-01 01:50 -0400", "2026-11-01 01:00 -0500"},
 		{"01:45-01:50", "Australia/Lord_Howe", "2026-04-05 01:55 +1100", "2026-04-05 01:45 +1030"},
@@ -131,15 +132,20 @@ func TestParseWindowErrors(t *testing.T) {
 func TestLoadZoneErrors(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"America/NewYork": `did you mean "America/New_York"?`,
-		"new york":        `did you mean "America/New_York"?`,
-		"Europe/Sydney":   `did you mean "Australia/Sydney"?`,
-		"Berlin":          `did you mean "Europe/Berlin"?`,
-		"PST":             `did you mean "America/Los_Angeles"?`,
-		"EST":             `has no summer time: write "America/New_York"`,
-		"Local":           `expected a name like`,
-		"":                `expected a name like`,
-		"../etc/passwd":   `expected a name like`,
+		"America/NewYork":     `did you mean "America/New_York"?`,
+		"new york":            `did you mean "America/New_York"?`,
+		"Europe/Sydney":       `did you mean "Australia/Sydney"?`,
+		"Berlin":              `did you mean "Europe/Berlin"?`,
+		"Asia/Beirot":         `did you mean "Asia/Beirut"?`,
+		"Africa/Casablanka":   `did you mean "Africa/Casablanca"?`,
+		"pacific/apia":        `did you mean "Pacific/Apia"?`,
+		"Austalia/Lord_How":   `did you mean "Australia/Lord_Howe"?`,
+		"America/Los_Angelos": `did you mean "America/Los_Angeles"?`,
+		"PST":                 `did you mean "America/Los_Angeles"?`,
+		"EST":                 `has no summer time: write "America/New_York"`,
+		"Local":               `expected a name like`,
+		"":                    `expected a name like`,
+		"../etc/passwd":       `expected a name like`,
 	} {
 		_, err := LoadZone(name)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -21,6 +21,7 @@ type Options struct {
 	Suspend SuspendPolicy          // of rules that keep failing
 	Share   SharePolicy            // of the machine, a pack
 	Packs   map[string]PackOptions // by name
+	Now     time.Time              // of a check, that calendars are held against; zero: the machine's clock
 	// Print gets what files of a pack print and log when it is loaded, once for all
 	// shards; nil drops it. It must be safe for concurrent use.
 	Print func(pack, level, msg string, fields map[string]any)

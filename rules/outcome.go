@@ -20,6 +20,7 @@ type Input struct {
 	Event  *event.Event
 	Seq    int64 // of the journal; 0 in eval
 	Now    time.Time
+	First  time.Time  // when the event was first handled; zero: now
 	Chat   *chat.Chat // for cooldowns; nil where there is no chat
 	Memory Memory     // nil: nothing is remembered
 	// Again is set when the event was run before and its outcome could not be
@@ -107,7 +108,7 @@ type Outcome struct {
 	Rule    string
 	Place   string // file:line
 	Shadow  bool   // its pack is in shadow mode
-	Skipped string // not run: "cooldown", "sample", "outside its hours", "suspended"
+	Skipped string // not run: "cooldown", "sample", "outside its hours", "suspended", or its not_on or max_age
 
 	Failure   *luabind.Failure // it failed: everything below but Logs, Steps and Overdrawn is empty
 	Suspended time.Time        // by this failure the rule is suspended until then; zero: it is not

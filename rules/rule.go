@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -35,16 +36,22 @@ type Rule struct {
 	// JSON string.
 	Every    string
 	Schedule luabind.Schedule // of Every
+	Missed   MissedRuns       // of Every
 	Cooldown time.Duration
-	Sample   float64 // 0: every chat
+	MaxAge   time.Duration // 0: events of any age
+	Sample   float64       // 0: every chat
 
 	where   *clause
 	ways    []access // by which an index can find it
 	during  *luabind.Window
 	outside *luabind.Window
-	index   int    // of its handler in a VM
-	place   string // file:line of the subscribing call
-	digest  string // hash of what it subscribes to and does, whatever its place
+	notOn   luabind.Days   // during and outside are closed then
+	zone    *time.Location // of these
+	index   int            // of its handler in a VM
+	place   string         // file:line of the subscribing call
+	digest  string         // hash of what it subscribes to and does, whatever its place
+	// onlyVetoes is the pack's: it asks for no reads.
+	onlyVetoes bool
 }
 
 // Place is where the rule is written, as file:line.
@@ -55,7 +62,7 @@ func (r *Rule) Place() string { return r.place }
 func compileRule(pack string, sub luabind.Subscription, ordinal int, zone *time.Location, country string) (*Rule, []*problem) {
 	r := &Rule{
 		Pack: pack, Name: sub.Name, Named: sub.Name != "", File: sub.File, Line: sub.Line,
-		Types: sub.Types, Every: sub.Every, Cooldown: sub.Cooldown, Sample: sub.Sample, index: sub.Index,
+		Types: sub.Types, Every: sub.Every, Cooldown: sub.Cooldown, MaxAge: sub.MaxAge, Sample: sub.Sample, index: sub.Index,
 	}
 	if !r.Named {
 		r.Name = fmt.Sprintf("%s#%d", fileLabel(sub.File), ordinal)
@@ -128,8 +135,8 @@ func (r *Rule) compileHours(sub luabind.Subscription, zone *time.Location) []*pr
 			return []*problem{{message: "tz: " + err.Error()}}
 		}
 		zone = loc
-		if sub.During == "" && sub.Outside == "" && sub.Every == "" {
-			problems = append(problems, &problem{message: "tz is given, but nothing it could apply to", hint: "it is the time zone of during and outside"})
+		if sub.During == "" && sub.Outside == "" && sub.NotOn == nil && sub.Every == "" {
+			problems = append(problems, &problem{message: "tz is given, but nothing it could apply to", hint: "it is the time zone of during, outside and not_on"})
 		}
 	}
 	for _, h := range []struct {
@@ -146,14 +153,56 @@ func (r *Rule) compileHours(sub luabind.Subscription, zone *time.Location) []*pr
 		}
 		*h.window = &w
 	}
+	if r.zone = zone; zone == nil {
+		r.zone = time.UTC
+	}
+	if sub.NotOn != nil {
+		problems = append(problems, r.compileNotOn(sub)...)
+	}
 	if sub.Every != "" {
 		s, err := luabind.ParseSchedule(sub.Every, zone)
 		if err != nil {
-			problems = append(problems, &problem{message: err.Error()})
+			problems = append(problems, &problem{message: err.Error(), hint: luabind.HintOf(err)})
 		}
 		r.Schedule = s
+		var p *problem
+		if r.Missed, p = missedRuns(sub.Missed); p != nil {
+			problems = append(problems, p)
+		}
 	}
 	return problems
+}
+
+// compileNotOn reads the days on which the rule's hours do not hold. A rule
+// that has no hours does not run on them at all.
+func (r *Rule) compileNotOn(sub luabind.Subscription) []*problem {
+	days, err := luabind.ParseDays(sub.NotOn.Days)
+	var wrong *luabind.DayError
+	if errors.As(err, &wrong) {
+		p := &problem{message: "not_on: " + wrong.Message, hint: wrong.Hint}
+		if at := sub.NotOn.At[wrong.Item]; at != "" {
+			p.message = fmt.Sprintf("not_on: %s: %s", at, wrong.Message)
+		}
+		return []*problem{p}
+	}
+	r.notOn = days
+	if sub.During == "" && sub.Outside == "" {
+		w, err := luabind.ParseWindow("00:00-24:00", r.zone)
+		if err != nil {
+			return []*problem{{message: err.Error()}}
+		}
+		r.during = &w
+	}
+	return nil
+}
+
+// CalendarEnded is when the last day of the rule's not_on was over, if that is
+// before a time; zero if the rule has none, or days are left.
+func (r *Rule) CalendarEnded(now time.Time) time.Time {
+	if last := r.notOn.Last(r.zone); !r.notOn.None() && !last.After(now) {
+		return last
+	}
+	return time.Time{}
 }
 
 // scheduled reports whether a schedule's event is this rule's.
@@ -239,6 +288,7 @@ func (g *registrar) Subscribe(sub luabind.Subscription) error {
 	if r.where != nil {
 		r.where.onlyVetoes = g.onlyVetoes
 	}
+	r.onlyVetoes = g.onlyVetoes
 	g.byName[r.Name] = r
 	g.rules = append(g.rules, r)
 	var errs luabind.Diagnostics

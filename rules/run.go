@@ -16,6 +16,9 @@ const (
 	SkippedCooldown = "cooldown"
 	SkippedSample   = "sample"
 	SkippedHours    = "outside its hours"
+	SkippedDay      = "a day of its not_on"
+	SkippedAge      = "older than its max_age"
+	SkippedNoAge    = "the event does not say how old it is"
 )
 
 // runner is one call of Run. Each shard has one, which it uses for event after
@@ -209,14 +212,45 @@ func (r *Rule) mine(ev *event.Event) bool {
 
 // skip says why a rule that passed where does not run; "" if it does.
 func (r *Rule) skip(in *Input, shadow bool) string {
-	if r.during != nil && !r.during.Contains(in.Now) || r.outside != nil && r.outside.Contains(in.Now) {
+	switch {
+	case r.during != nil && !r.during.Contains(in.Now), r.outside != nil && r.outside.ContainsBut(in.Now, r.notOn):
 		return SkippedHours
+	case r.during != nil && !r.during.ContainsBut(in.Now, r.notOn):
+		return SkippedDay
+	}
+	if why := r.tooOld(in); why != "" {
+		return why
 	}
 	if r.Sample > 0 && !r.sampled(in.Event) {
 		return SkippedSample
 	}
 	if r.Cooldown > 0 && in.Chat != nil && in.Now.Before(in.Chat.Cooldown[r.restKey(shadow)]) {
 		return SkippedCooldown
+	}
+	return ""
+}
+
+// tooOld says why max_age keeps the rule from running; "" if it does not. An
+// event that does not say when it happened may be of any age: it is left alone,
+// unless the rule can only veto. Such a rule also runs on an event that has
+// grown old since it was first handled, because the pack had missed it: reads
+// wait for its veto.
+func (r *Rule) tooOld(in *Input) string {
+	if r.MaxAge == 0 {
+		return ""
+	}
+	now := in.Now
+	if r.onlyVetoes && !in.First.IsZero() {
+		now = in.First
+	}
+	age, known := in.Event.Age(now)
+	switch {
+	case !known && r.onlyVetoes:
+		return ""
+	case !known:
+		return SkippedNoAge
+	case age > r.MaxAge:
+		return SkippedAge
 	}
 	return ""
 }

@@ -6,11 +6,40 @@ import (
 	"time"
 
 	"chertd/engine/event"
+	"chertd/luabind"
 )
 
+// MissedRuns is what becomes of the runs of a schedule that chertd missed.
+type MissedRuns string
+
+const (
+	RunLastMissed MissedRuns = "once" // the last of them runs
+	SkipMissed    MissedRuns = "skip" // none runs
+	RunAllMissed  MissedRuns = "all"  // each runs, in order, the last MaxMissedRuns of them
+)
+
+// MaxMissedRuns is how many missed runs of a schedule are made up for at most.
+const MaxMissedRuns = 1000
+
+// missedRuns reads the option missed of chert.every; "" is its default.
+func missedRuns(s string) (MissedRuns, *problem) {
+	all := []string{string(RunLastMissed), string(SkipMissed), string(RunAllMissed)}
+	switch m := MissedRuns(s); m {
+	case "":
+		return RunLastMissed, nil
+	case RunLastMissed, SkipMissed, RunAllMissed:
+		return m, nil
+	}
+	return "", &problem{
+		message: fmt.Sprintf(`missed: expected "once", "skip" or "all", got %q`, s),
+		hint:    didYouMean(luabind.Suggest(s, all)),
+	}
+}
+
 // ScheduleEvent is the event of one run of a chert.every, that was due at a
-// time. It has no chat; its payload names the rule.
-func (r *Rule) ScheduleEvent(due, now time.Time) event.Event {
+// time. It has no chat; its payload names the rule. A run that is made up for
+// is as old as it is late.
+func (r *Rule) ScheduleEvent(due time.Time) event.Event {
 	name, err := json.Marshal(r.Name)
 	if err != nil {
 		panic(err) // a string always marshals
@@ -18,7 +47,7 @@ func (r *Rule) ScheduleEvent(due, now time.Time) event.Event {
 	return event.Event{
 		ID:     fmt.Sprintf("schedule:%s/%d", r.Key, due.Unix()),
 		Type:   event.Schedule,
-		At:     now,
+		At:     due,
 		Source: event.SourceEngine,
 		Pack:   r.Pack, Payload: name,
 	}

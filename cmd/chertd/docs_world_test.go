@@ -87,7 +87,15 @@ func (w *docWorld) fire(L *lua.LState) error {
 // deliver brings an event as Chert would write it.
 func (w *docWorld) deliver(typ string, fields map[string]any) error {
 	w.sent++
-	at := w.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+	happened := w.Now()
+	if age, ok, err := luabind.DurationOf(fields["age"]); ok {
+		if err != nil {
+			return err
+		}
+		delete(fields, "age")
+		happened = happened.Add(-age)
+	}
+	at := happened.UTC().Format("2006-01-02T15:04:05.000Z")
 	take := func(name string, otherwise any) any {
 		v, ok := fields[name]
 		delete(fields, name)

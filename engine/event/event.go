@@ -148,6 +148,20 @@ func (e *Event) New() bool {
 	return e.Inbound()
 }
 
+// Age is how long before a time the event happened: when Chert says so, else
+// when its message was sent. One that lies in the future, by a clock that is
+// behind, has just happened. known is false if the event says neither.
+func (e *Event) Age(now time.Time) (age time.Duration, known bool) {
+	at := e.At
+	if at.IsZero() && e.Message != nil {
+		at = e.Message.SentAt
+	}
+	if at.IsZero() {
+		return 0, false
+	}
+	return max(0, now.Sub(at)), true
+}
+
 // HasMedia is whether any part of the message is not text: Unknown if the event
 // does not list its parts.
 func (e *Event) HasMedia() Truth {

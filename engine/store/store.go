@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/fnv"
+	"strings"
 	"time"
 
 	"chertd/engine/event"
@@ -200,10 +201,16 @@ type Entry struct {
 }
 
 // ShardKey is what an entry is spread over shards by: its chat, or the event
-// itself where there is none.
+// itself where there is none. Runs of one schedule have one key: they are
+// handled in order.
 func (a *Arrival) ShardKey() string {
 	if id := a.Event.ChatID(); id != "" {
 		return id
+	}
+	if a.Event.Type == event.Schedule && a.Event.Source == event.SourceEngine {
+		if time := strings.LastIndexByte(a.Event.ID, '/'); time > 0 { // see rules.Rule.ScheduleEvent
+			return a.Event.ID[:time]
+		}
 	}
 	return a.Event.ID
 }

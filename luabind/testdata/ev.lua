@@ -21,7 +21,7 @@ chert.on("message.received", function(ev)
   for k in pairs(ev) do
     names[#names + 1] = k
   end
-  assert(table.concat(names, " ") == "id type at source text from chat message", table.concat(names, " "))
+  assert(table.concat(names, " ") == "id type at age source text from chat message", table.concat(names, " "))
   local seen = 0
   for i, part in ipairs(ev.message.parts) do
     assert(part == ev.message.parts[i])

@@ -14,12 +14,18 @@ import (
 // The events that chertd makes itself. Their ids name what they come from, so
 // that each is journaled once however often it is made.
 
-// TimerEvent is the event of a timer of a chat that came due.
+// TimerEvent is the event of a timer of a chat that came due, or that fires
+// before. Its time is when it was due, so that one that an outage delayed is as
+// old as it is late.
 func TimerEvent(chatID string, t *Timer, now time.Time) event.Event {
+	at := now
+	if t.Due.Before(now) && !t.Due.IsZero() {
+		at = t.Due
+	}
 	return event.Event{
 		ID:     fmt.Sprintf("timer:%s/%s/%d.%d", t.Pack, t.Name, t.Seq, t.N),
 		Type:   event.TimerPrefix + t.Name,
-		At:     now,
+		At:     at,
 		Source: event.SourceEngine,
 		Chat:   &event.Chat{ID: chatID},
 		Pack:   t.Pack, Payload: t.Payload, Depth: t.Depth + 1,

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -188,14 +187,7 @@ func (f *file) checkValue(function string, p *luabind.Param, e ast.Expr) {
 }
 
 func (f *file) checkDuration(function string, p *luabind.Param, e ast.Expr, v any) {
-	var d time.Duration
-	var err error
-	switch v := v.(type) {
-	case string:
-		d, err = luabind.ParseDuration(v)
-	case float64:
-		d, err = luabind.SecondsDuration(v)
-	}
+	d, _, err := luabind.DurationOf(v)
 	switch {
 	case err != nil:
 		f.fail(codeArgument, f.start(e), "", "%s: %s: %v", function, p.Name, err)

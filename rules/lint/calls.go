@@ -71,6 +71,10 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 		f.checkMarkRead(c)
 	case "chert.postpone":
 		f.checkPostpone(c)
+	case "chert.set_timer", "chert.cancel_timer":
+		if worst, typ := worstOf(c.fn.contexts, "ev.chat"); worst == never {
+			f.fail(codeNil, at, "keep it in kv, and look at it in chert.every", "%s: timers belong to a chat, and an event %q has none", it.Name, typ)
+		}
 	case "data.load":
 		f.checkData(c)
 	}
@@ -88,7 +92,7 @@ func (f *file) checkMarkRead(c *call) {
 	if f.checkTime("chert.mark_read", t) {
 		return
 	}
-	if (f.given(t, "after") || f.given(t, "at")) && c.fn.runsFor(func(r *registration) bool { return r.unnamed }) {
+	if (f.given(t, "after") && !f.noDelay(fieldOf(t, "after")) || f.given(t, "at")) && c.fn.runsFor(func(r *registration) bool { return r.unnamed }) {
 		f.fail(codeUnnamed, f.start(c.expr), `write the rule as chert.rule { name = "…", on = …, run = … }`,
 			"a delayed read needs a rule with a name, by which a later one replaces it")
 	}
@@ -150,6 +154,12 @@ func (f *file) checkAnyHour(c *call, t *ast.TableExpr) {
 	}
 	f.warn(codeAnyHour, f.start(e), `write a window, within which nothing is postponed: at = "Mon-Fri 09:00-17:30"; or give the rule outside = …`,
 		"chert.postpone: the rule runs at all hours, and at %q is the next such time: just after it, reads wait until it comes again", at)
+}
+
+// noDelay reports whether a value is a duration of 0.
+func (f *file) noDelay(e ast.Expr) bool {
+	d, ok, err := luabind.DurationOf(f.constOf(e))
+	return ok && err == nil && d == 0
 }
 
 // given reports whether a key certainly has a value.

@@ -46,6 +46,9 @@ const (
 	codeSender     = "CH031"
 	codeEmptyList  = "CH032"
 	codeCountry    = "CH033"
+	codeDaysMeet   = "CH034"
+	codeCalendar   = "CH035"
+	codeUneven     = "CH036"
 	codeAnyHour    = "CH037"
 	codeSetGlobal  = "CH040"
 	codeForgotten  = "CH041"
@@ -99,6 +102,9 @@ func Codes() []Code {
 		{codeSender, "a sender that can be none", e},
 		{codeEmptyList, "a list that is empty", w},
 		{codeCountry, "a phone number without + and without a country", w},
+		{codeDaysMeet, "a schedule that restricts day of month and weekday", w},
+		{codeCalendar, "a calendar of which all days are over", w},
+		{codeUneven, "a schedule whose step does not divide its field", w},
 		{codeAnyHour, "a postponement to a time of day, at all hours", w},
 		{codeSetGlobal, "a global set in a handler", e},
 		{codeForgotten, "a file's variable changed in a handler", w},

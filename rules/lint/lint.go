@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"chertd/luabind"
 	"chertd/rules"
@@ -26,6 +27,10 @@ type Result struct {
 // more closely. Everything loading refuses is among the findings.
 func Check(paths []string, o rules.Options) Result {
 	report := rules.LoadEachPath(paths, o, nil)
+	now := o.Now
+	if now.IsZero() {
+		now = time.Now()
+	}
 	found := make([]luabind.Diagnostics, len(report.Packs))
 	var wait sync.WaitGroup
 	next := make(chan int, len(report.Packs))
@@ -36,7 +41,7 @@ func Check(paths []string, o rules.Options) Result {
 	for range min(runtime.GOMAXPROCS(0), len(report.Packs)) {
 		wait.Go(func() {
 			for i := range next {
-				found[i] = checkPack(&report.Packs[i])
+				found[i] = checkPack(&report.Packs[i], now)
 			}
 		})
 	}
@@ -63,8 +68,9 @@ func byPlace(a, b luabind.Diagnostic) int {
 	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
 }
 
-func checkPack(report *rules.PackReport) luabind.Diagnostics {
+func checkPack(report *rules.PackReport, now time.Time) luabind.Diagnostics {
 	p := newPack(report)
+	p.now = now
 	for _, f := range p.files {
 		f.checkNames()
 		f.checkCalls()
@@ -88,7 +94,7 @@ func checkPack(report *rules.PackReport) luabind.Diagnostics {
 // Errors are the errors that Check finds in a pack that was loaded, as the gate
 // of an edit asks. The caller must not use the pack meanwhile.
 func Errors(p *rules.Pack) luabind.Diagnostics {
-	found := checkPack(&rules.PackReport{Name: p.Name, Path: p.Path, Pack: p, Tried: p})
+	found := checkPack(&rules.PackReport{Name: p.Name, Path: p.Path, Pack: p, Tried: p}, time.Time{}) // calendars are a matter of warnings
 	return slices.DeleteFunc(found, func(d luabind.Diagnostic) bool { return d.Severity != luabind.SeverityError })
 }
 

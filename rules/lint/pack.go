@@ -2,6 +2,7 @@ package lint
 
 import (
 	"slices"
+	"time"
 
 	"github.com/yuin/gopher-lua/ast"
 
@@ -23,6 +24,7 @@ type pack struct {
 	uses       map[string][]spot  // names of the surface that are called or handed on
 	unsure     bool               // chert itself is handed on: anything may be used
 	handlers   []*registration
+	now        time.Time                // of the check
 	callsAt    map[string]map[int]place // of handlers, by file and line, once somebody asks
 
 	found []finding

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"chertd/engine/event"
 	"chertd/luabind"
@@ -20,6 +21,7 @@ func (p *pack) checkRules() {
 	asks := p.unsure || p.usesAny("chert.mark_read", "chert.typing", "chert.react", "chert.send")
 	for _, r := range p.report.Pack.Rules {
 		at := p.callAt(r.File, r.Line)
+		p.checkTimes(r, at)
 		if why := r.Never(); why != "" {
 			p.add(r.File, luabind.SeverityWarning, codeNever, at, "", "this rule can never run: %s", why)
 		}
@@ -38,6 +40,20 @@ func (p *pack) checkRules() {
 				p.add(r.File, luabind.SeverityWarning, codeType, at, hint, "on: there is no %q", t)
 			}
 		}
+	}
+}
+
+// checkTimes finds schedules that run at other times than they seem to, and
+// calendars that nobody has continued.
+func (p *pack) checkTimes(r *rules.Rule, at place) {
+	if message, hint := r.Schedule.DaysMeet(); message != "" {
+		p.add(r.File, luabind.SeverityWarning, codeDaysMeet, at, hint, "schedule %q: %s", r.Every, message)
+	}
+	if message, hint := r.Schedule.UnevenStep(); message != "" {
+		p.add(r.File, luabind.SeverityWarning, codeUneven, at, hint, "schedule %q: %s", r.Every, message)
+	}
+	if ended := r.CalendarEnded(p.now); !ended.IsZero() {
+		p.add(r.File, luabind.SeverityWarning, codeCalendar, at, "add the days to come", "not_on: all its days are over: the last was %s", ended.Add(-time.Second).Format(time.DateOnly))
 	}
 }
 

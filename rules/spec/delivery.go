@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,7 +34,7 @@ const (
 
 // deliveryFields are what receive and fire take.
 var deliveryFields = []string{
-	"at", "chat", "data", "direction", "from", "handles", "id", "is_group", "line", "media", "message_id", "parts", "sent_at", "service", "source", "text", "type",
+	"age", "at", "chat", "data", "direction", "from", "handles", "id", "is_group", "line", "media", "message_id", "parts", "sent_at", "service", "source", "text", "type",
 }
 
 // fieldError is what is wrong with a field, and how it is written.
@@ -111,7 +112,7 @@ func (d *delivery) event() (event.Event, error) {
 
 // body is the event's envelope.
 func (d *delivery) body() ([]byte, error) {
-	at, err := d.time("at", d.now)
+	at, err := d.happened()
 	id, err2 := field(d, "id", fmt.Sprintf("spec:%d", d.number))
 	data, err3 := d.data(at)
 	if err := cmp.Or(err, err2, err3); err != nil {
@@ -276,6 +277,25 @@ func (d *delivery) time(name string, def time.Time) (time.Time, error) {
 		return def, &fieldError{name + " must be a time in Unix seconds", "now() is the virtual time"}
 	}
 	return time.UnixMilli(int64(n * 1000)).UTC(), nil
+}
+
+// happened is when the event did: at, or its age before now.
+func (d *delivery) happened() (time.Time, error) {
+	v, given := d.fields["age"]
+	if !given {
+		return d.time("at", d.now)
+	}
+	if d.fields["at"] != nil {
+		return d.now, &fieldError{"age and at exclude each other", "keep one of them"}
+	}
+	age, ok, err := luabind.DurationOf(v)
+	if !ok {
+		err = errors.New("expected a duration")
+	}
+	if err != nil {
+		return d.now, &fieldError{fmt.Sprintf("age: %v", err), `age = "2h"`}
+	}
+	return d.now.Add(-age), nil
 }
 
 // wireTime is a time as Chert writes it.

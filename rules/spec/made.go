@@ -17,7 +17,7 @@ func timerEntry(chatID string, t *chat.Timer, now time.Time) entry {
 
 // scheduleEntry is the event of a run of chert.every.
 func scheduleEntry(r *rules.Rule, now time.Time) entry {
-	return entry{event: r.ScheduleEvent(now, now)}
+	return entry{event: r.ScheduleEvent(now)}
 }
 
 // answerEntry is the event that tells a pack what became of its action.

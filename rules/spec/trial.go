@@ -176,10 +176,19 @@ func (t *trial) timeArg(u *luabind.Use) time.Time {
 	} else if u.Arg(2) != lua.LNil {
 		u.Raise(form, "clock: the time zone must be a string, got %s", u.Described(u.Arg(2)))
 	}
-	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02 15:04:05", time.RFC3339, "2006-01-02T15:04", "2006-01-02T15:04:05"} {
-		if at, err := time.ParseInLocation(layout, string(text), zone); err == nil {
-			return at.UTC()
+	if at, err := time.Parse(time.RFC3339, string(text)); err == nil {
+		return at.UTC()
+	}
+	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
+		wall, err := time.Parse(layout, string(text))
+		if err != nil {
+			continue
 		}
+		at, shown := luabind.WallTime(wall, zone)
+		if !shown {
+			u.Raise("take a time that is there", "clock: in %s the clock is put forward over %s: it goes on at %s", zone, string(text), at.Format("2006-01-02 15:04"))
+		}
+		return at.UTC()
 	}
 	u.Raise(form, "clock: %q is not a time", string(text))
 	return time.Time{}

@@ -98,3 +98,26 @@ end)
 chert.on("reaction.added", function(ev)
   log.info("reaction " .. tostring(ev.raw.data.reaction))
 end)
+
+chert.on("message.received", says("how old"), function(ev)
+  log.info(string.format("%d seconds", ev.age))
+end)
+
+chert.rule({
+  name = "lately",
+  on = "message.received",
+  where = says("lately"),
+  max_age = "1h",
+  run = function(ev)
+    chert.mark_read(ev.chat.id)
+  end,
+})
+
+chert.on("message.received", says("a day"), function(ev)
+  chert.hold(ev.chat.id, "1d")
+  chert.set_timer("day", "1d")
+end)
+
+chert.on("timer:day", function(ev)
+  log.info("the timer of a day")
+end)

@@ -52,6 +52,38 @@ describe("receive", function()
     receive({ direction = "in" }) --> "direction must be .inbound. or .outbound., got .in."
   end)
 
+  it("tells how old an event is", function()
+    receive({ chat = "c1", text = "how old", age = "2h" })
+    assert.logged("7200 seconds")
+    receive({ chat = "c1", text = "how old", age = 90 })
+    assert.logged("90 seconds")
+    receive({ chat = "c1", text = "how old", at = now() + 3600 })
+    assert.logged("0 seconds")
+    receive({ chat = "c1", text = "how old", age = "25h" })
+    assert.logged("90000 seconds")
+    receive({ chat = "c1", text = "how old" })
+    assert.is_unread("c1")
+  end)
+
+  it("leaves alone what is too old", function()
+    receive({ chat = "c1", text = "lately", age = "61m" })
+    assert.is_unread("c1")
+    receive({ chat = "c1", text = "lately", age = "1h" })
+    assert.is_read("c1")
+  end)
+
+  it("refuses an age beside a time", function()
+    receive({ at = now(), age = "2h" }) --> "receive: age and at exclude each other\nhint: keep one of them"
+  end)
+
+  it("refuses what is no age", function()
+    receive({ age = "2 hours" }) --> "receive: age: duration .2 hours. is not understood"
+  end)
+
+  it("refuses an age that is no duration", function()
+    receive({ age = true }) --> "receive: age: expected a duration\nhint: age = .2h."
+  end)
+
   it("wants times that are times", function()
     receive({ at = 0 / 0 }) --> "receive: at .at: not a finite number"
   end)
@@ -140,6 +172,29 @@ describe("clock", function()
   it("does not go back", function()
     receive("x")
     clock("2026-01-05 09:00") --> "clock: it is 12:00:00 already, and time does not go back\nhint: to begin earlier"
+  end)
+
+  it("lasts as long as it says where the clock changes", function()
+    clock("2026-03-07 12:00", "America/New_York")
+    receive({ chat = "c1", text = "a day" })
+    clock("2026-03-08 12:59", "America/New_York")
+    assert.is_held("c1")
+    assert.is_unread("c1")
+    clock("2026-03-08 13:00", "America/New_York")
+    assert.logged("the timer of a day")
+    receive({ chat = "c1", text = "now" })
+    assert.is_read("c1")
+  end)
+
+  it("knows the first of two showings", function()
+    clock("2026-11-01 01:30", "America/New_York")
+    assert.equal(1793511000, now())
+    clock("2026-11-01 02:00:30", "America/New_York")
+    assert.equal(1793516430, now())
+  end)
+
+  it("knows a time that is skipped", function()
+    clock("2026-03-08 02:30", "America/New_York") --> "clock: in America/New_York the clock is put forward over 2026-03-08 02:30: it goes on at 2026-03-08 03:00"
   end)
 
   it("wants a time", function()

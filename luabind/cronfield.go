@@ -1,0 +1,307 @@
+package luabind
+
+import (
+	"fmt"
+	"math/bits"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var cronNames = map[string]string{
+	"@hourly":   "0 * * * *",
+	"@daily":    "0 0 * * *",
+	"@midnight": "0 0 * * *",
+	"@weekly":   "0 0 * * 0",
+	"@monthly":  "0 0 1 * *",
+	"@yearly":   "0 0 1 1 *",
+	"@annually": "0 0 1 1 *",
+}
+
+// otherCron says of fields that other crons take, and this one does not, what
+// to write instead; nil if they may be five fields.
+func otherCron(fields []string) error {
+	if len(fields) == 0 {
+		return nil
+	}
+	word := strings.ToLower(fields[0])
+	for _, prefix := range []string{"tz=", "cron_tz="} {
+		if zone, ok := strings.CutPrefix(word, prefix); ok {
+			return misformed(fmt.Sprintf("write it as an option, {tz = %q}", fields[0][len(fields[0])-len(zone):]), "it names its time zone")
+		}
+	}
+	switch {
+	case word == "@every" && len(fields) == 2:
+		return misformed(fmt.Sprintf("write %q", fields[1]), "a duration stands alone")
+	case word == "@reboot":
+		return misformed("expected "+scheduleForms, "a rule can't know when chertd starts")
+	case len(fields) == 6 || len(fields) == 7:
+		return misformed("expected "+scheduleForms, "it has %d fields: cron here has no seconds and no years", len(fields))
+	}
+	return nil
+}
+
+// monthDays are days of a month: by number, and counted from the month's end.
+type monthDays struct {
+	set  uint64 // a bit for each day
+	last uint64 // bit n: n days before the last day
+}
+
+func (m monthDays) has(date time.Time) bool {
+	return m.set&(1<<date.Day()) != 0 || m.last&(1<<(daysIn(date)-date.Day())) != 0
+}
+
+// week is the number of the week that the days are, of 1-7, 8-14, 15-21 and
+// 22-28; 0 if they are none of these.
+func (m monthDays) week() int {
+	for n := range 4 {
+		if m.last == 0 && m.set == 0x7f<<(1+7*n) {
+			return n + 1
+		}
+	}
+	return 0
+}
+
+// monthWeekdays are weekdays, and those that are the nth or the last of a month.
+type monthWeekdays struct {
+	set weekdays
+	nth [7]uint8 // by weekday: bit n is the nth of the month, bit 0 the last
+}
+
+func (m monthWeekdays) has(date time.Time) bool {
+	nth := m.nth[date.Weekday()]
+	return m.set.has(date.Weekday()) || nth&(1<<((date.Day()+6)/7)) != 0 || nth&1 != 0 && date.Day()+7 > daysIn(date)
+}
+
+// single reports whether it is one weekday, whichever of a month.
+func (m monthWeekdays) single() bool {
+	return m.nth == [7]uint8{} && bits.OnesCount8(uint8(m.set)) == 1
+}
+
+// daysIn is how many days the month of a date has.
+func daysIn(date time.Time) int {
+	return time.Date(date.Year(), date.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day()
+}
+
+// cronField is what one of the five fields may hold.
+type cronField struct {
+	name     string
+	min, max int
+	names    []string // of the values from min on
+	unit     string   // of its steps as a duration; "": none
+}
+
+var cronFields = [5]cronField{
+	{"minute", 0, 59, nil, "m"},
+	{"hour", 0, 23, nil, "h"},
+	{"day", 1, 31, nil, "d"},
+	{"month", 1, 12, []string{"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}, ""},
+	{"weekday", 0, 7, []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}, ""},
+}
+
+// anyDay reports whether a field of day or weekday leaves all days.
+func anyDay(field string) bool { return field == "*" || field == "?" }
+
+// parseFields reads the five fields, each a list of *, a, a-b, each with an
+// optional /step. A day may also be ? (any), L (the month's last) or L-n (n days
+// before it); a weekday ?, MON#n (the month's nth) or MONL (its last). 7 is Sunday.
+func (s *Schedule) parseFields(fields []string) error {
+	var err error
+	for i, set := range []*uint64{&s.minute, &s.hour, &s.day.set, &s.month} {
+		if i == 2 {
+			*set, err = s.day.parse(fields[i])
+		} else {
+			*set, err = cronFields[i].parse(fields[i])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := s.weekday.parse(fields[4]); err != nil {
+		return err
+	}
+	s.either = !strings.ContainsAny(fields[2][:1], "*?") && !strings.ContainsAny(fields[4][:1], "*?")
+	return nil
+}
+
+// parse reads the field of days. It returns those that are given by number.
+func (m *monthDays) parse(s string) (set uint64, err error) {
+	f := &cronFields[2]
+	if s == "?" {
+		s = "*"
+	}
+	for item := range strings.SplitSeq(s, ",") {
+		upper := strings.ToUpper(item)
+		before, isLast := strings.CutPrefix(upper, "L")
+		switch {
+		case upper == "L":
+			m.last |= 1
+		case isLast && strings.HasPrefix(before, "-"):
+			n, ok := smallNumber(before[1:])
+			if !ok || n < 1 || n > 30 {
+				return 0, fmt.Errorf("day %s: expected L-1 to L-30, so many days before the last of the month", quote(item))
+			}
+			m.last |= 1 << n
+		case strings.HasSuffix(upper, "W"):
+			return 0, misformed(`run on several days, and look at chert.date("%a") in the handler`, "day %s: W, the nearest working day, is not known here", quote(item))
+		case strings.Contains(upper, "L"):
+			return 0, fmt.Errorf("day %s: L is the last day of the month, and stands alone or as L-3", quote(item))
+		default:
+			values, err := f.item(item)
+			if err != nil {
+				return 0, err
+			}
+			set |= values
+		}
+	}
+	return set, nil
+}
+
+// parse reads the field of weekdays.
+func (m *monthWeekdays) parse(s string) error {
+	f := &cronFields[4]
+	if s == "?" {
+		s = "*"
+	}
+	for item := range strings.SplitSeq(s, ",") {
+		day, count, counted := strings.Cut(item, "#")
+		last := false
+		if !counted {
+			if day, last = strings.CutSuffix(item, "L"); !last {
+				day, last = strings.CutSuffix(item, "l")
+			}
+		}
+		switch {
+		case !counted && !last:
+			values, err := f.item(item)
+			if err != nil {
+				return err
+			}
+			m.set |= weekdays(values&(1<<7-1) | values>>7&1)
+			continue
+		case strings.ContainsAny(day, "-/*") || strings.ContainsAny(count, "-/*"):
+			return misformed("list them, like MON#1,TUE#1", "weekday %s: # and L are of one day", quote(item))
+		case day == "":
+			return misformed("say of which day, like MON#1 or FRIL; the last day of the month is L in the field of days", "weekday %s: the day is missing", quote(item))
+		}
+		d, err := f.value(day)
+		if err != nil {
+			return err
+		}
+		n := 0
+		if counted {
+			var ok bool
+			if n, ok = smallNumber(count); !ok || n < 1 || n > 5 {
+				return fmt.Errorf("weekday %s: expected %s#1 to %s#5, or %sL for the last of the month", quote(item), day, day, day)
+			}
+		}
+		m.nth[d%7] |= 1 << n
+	}
+	return nil
+}
+
+// parse reads a list as a set.
+func (f *cronField) parse(s string) (uint64, error) {
+	var set uint64
+	for item := range strings.SplitSeq(s, ",") {
+		values, err := f.item(item)
+		if err != nil {
+			return 0, err
+		}
+		set |= values
+	}
+	return set, nil
+}
+
+// item reads *, a or a-b, with an optional /step, as a set.
+func (f *cronField) item(item string) (set uint64, err error) {
+	values, stepText, stepped := strings.Cut(item, "/")
+	from, to := f.min, f.max
+	if values == "*" {
+		if f.max == 7 {
+			to = 6
+		}
+	} else {
+		a, b, isRange := strings.Cut(values, "-")
+		if from, err = f.value(a); err != nil {
+			return 0, err
+		}
+		to = from
+		if isRange {
+			if to, err = f.value(b); err != nil {
+				return 0, err
+			}
+			if f.max == 7 && strings.EqualFold(b, "SUN") {
+				to = 7 // FRI-SUN
+			}
+		} else if stepped {
+			to = f.max
+		}
+		if to < from {
+			return 0, misformed("write "+quote(f.inOrder(a, b)), "%s range %s runs backwards", f.name, quote(values))
+		}
+	}
+	step := 1
+	if stepped {
+		var ok bool
+		if step, ok = smallNumber(stepText); !ok || step == 0 {
+			return 0, fmt.Errorf("%s step %s: expected a number from 1 on", f.name, quote(stepText))
+		}
+		if step > to-from {
+			return 0, f.beyond(item, from, to, step)
+		}
+	}
+	for v := from; v <= to; v += step {
+		set |= 1 << v
+	}
+	return set, nil
+}
+
+// inOrder is a range over the end of the field, written as two.
+func (f *cronField) inOrder(a, b string) string {
+	first, last := strconv.Itoa(f.min), strconv.Itoa(f.max)
+	if letters(a) && letters(b) {
+		first, last = f.names[0], f.names[len(f.names)-1]
+	}
+	if f.max == 7 { // the week begins on Monday here, whatever number that has
+		first, last = "1", "7"
+		if letters(a) && letters(b) {
+			first, last = "MON", "SUN"
+		}
+	}
+	span := func(a, b string) string {
+		if strings.EqualFold(a, b) {
+			return a
+		}
+		return a + "-" + b
+	}
+	return span(a, last) + "," + span(first, b)
+}
+
+func letters(s string) bool { return s != "" && (s[0] < '0' || s[0] > '9') }
+
+// beyond is the error of a step that leaves only the first value of its range.
+func (f *cronField) beyond(item string, from, to, step int) error {
+	hint := fmt.Sprintf("write %d", from)
+	if f.unit != "" && step <= 366 {
+		hint += fmt.Sprintf(`, or for every %d%s chert.every("%d%s", …)`, step, f.unit, step, f.unit)
+	}
+	return misformed(hint, "%s %s: the step %d is beyond the range %d-%d, so that it would run at %d alone", f.name, quote(item), step, from, to, from)
+}
+
+func (f *cronField) value(s string) (int, error) {
+	for i, name := range f.names {
+		if strings.EqualFold(s, name) {
+			return f.min + i, nil
+		}
+	}
+	n, ok := smallNumber(s)
+	if !ok || n < f.min || n > f.max {
+		var names string
+		if f.names != nil {
+			names = fmt.Sprintf(" or %s-%s", f.names[0], f.names[len(f.names)-1])
+		}
+		return 0, fmt.Errorf("%s %s: expected %d-%d%s", f.name, quote(s), f.min, f.max, names)
+	}
+	return n, nil
+}
