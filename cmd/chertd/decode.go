@@ -150,6 +150,9 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
 			if near := nearestKey(key.Value, known(v)); near != "" {
 				hint = "did you mean " + near + "?"
 			}
+			if key.Value == "<<" {
+				hint = "merge keys are not read: write the keys here"
+			}
 			if elsewhere := renamedKeys[join(path, key.Value)]; elsewhere != "" {
 				hint = elsewhere
 			}
@@ -232,6 +235,10 @@ func (d *decoder) pairs(n *yaml.Node) func(yield func(k, v *yaml.Node) bool) {
 		seen := map[string]int{}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			k, v := n.Content[i], n.Content[i+1]
+			if k.Kind != yaml.ScalarNode {
+				d.failAt(k, codeUnknown, "write a name, and its value behind a colon", "a key must be a name, got %s", kindOf(k))
+				continue
+			}
 			if line := seen[k.Value]; line > 0 {
 				d.failAt(k, codeUnknown, "keep one of them", "key %s is there already, on line %d", shownName(k.Value), line)
 				continue
