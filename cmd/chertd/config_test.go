@@ -142,6 +142,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"a capability", "rules: {packs: {codes: {grant: [sned]}}}\n", "c.yaml:1:33: error: rules.packs.codes.grant[0]: expected typing, react, send, got \"sned\" [CF003]\n  hint: did you mean send?"},
 		{"a store", "store: {url: postgres://x}\n", "store.url: PostgreSQL is not in this build yet"},
 		{"a key that is a list", "? [log]\n: {}\n", "c.yaml:1:3: error: a key must be a name, got a list [CF002]\n  hint: write a name"},
+		{"a name that moves a terminal", "rules: {packs: {\"a\\e[2J\": [b]}}\n", `c.yaml:1:27: error: rules.packs.a\x1b[2J: expected keys and values, got a list [CF003]`},
 		{"a merge key", "store: {<<: {raw: 1d}}\n", "c.yaml:1:9: error: unknown key \"store.<<\" [CF002]\n  hint: merge keys are not read"},
 		{"a name that no pack can have", "rules: {packs: {a/b: {mode: live}}}\n", "c.yaml:1:17: error: \"a/b\" can't be the name of a pack [CF003]\n  hint: a pack is named after"},
 		{"Latin-1", "log: {level: \"inf\xf6\"}\n", "c.yaml:1:1: error: invalid trailing UTF-8 octet [CF001]\n  hint: save the file as UTF-8"},
@@ -159,7 +160,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			_, diags := parseConfig("c.yaml", []byte(test.text), environment, use{})
-			if !diags.Errors() || !strings.Contains(diags.Error(), test.want) {
+			if !diags.Errors() || !strings.Contains(diags.Error(), test.want) || strings.Contains(diags.Error(), "\x1b") {
 				t.Errorf("%s\ngot\n%s\nwant\n%s", test.text, diags.Error(), test.want)
 			}
 		})
