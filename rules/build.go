@@ -36,6 +36,11 @@ var packName = regexp.MustCompile(`^[\pL\pN_][\pL\pN_. -]*$`)
 
 const maxPackName = 64
 
+// ValidPackName reports whether a pack may be called so.
+func ValidPackName(name string) bool {
+	return packName.MatchString(name) && utf8.RuneCountInString(name) <= maxPackName
+}
+
 // build reads a source's manifest and says what the pack is called and of what
 // it would be made. compile does the rest, if it is not the same as before.
 func build(src source, o Options) *builder {
@@ -51,7 +56,7 @@ func build(src source, o Options) *builder {
 			p.Name = cmp.Or(m.Name, p.Name)
 		}
 	}
-	if !packName.MatchString(p.Name) || utf8.RuneCountInString(p.Name) > maxPackName {
+	if !ValidPackName(p.Name) {
 		b.fail(src.path, "letters, digits, _, -, dots and spaces, at most 64 of them", "%q can't be the name of a pack", p.Name)
 	}
 	if src.folder && !slices.ContainsFunc(src.files, func(f File) bool { return f.Kind == RuleFile }) && len(b.diags) == 0 {

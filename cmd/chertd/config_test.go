@@ -144,6 +144,11 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"a mode", "rules: {packs: {codes: {mode: on}}}\n", `c.yaml:1:31: error: rules.packs.codes.mode: expected live, shadow, off, got "on"`},
 		{"a capability", "rules: {packs: {codes: {grant: [sned]}}}\n", "c.yaml:1:33: error: rules.packs.codes.grant[0]: expected typing, react, send, got \"sned\" [CF003]\n  hint: did you mean send?"},
 		{"a store", "store: {url: postgres://x}\n", "store.url: PostgreSQL is not in this build yet"},
+		{"a key that is a list", "? [log]\n: {}\n", "c.yaml:1:3: error: a key must be a name, got a list [CF002]\n  hint: write a name"},
+		{"a name that moves a terminal", "rules: {packs: {\"a\\e[2J\": [b]}}\n", `c.yaml:1:27: error: rules.packs.a\x1b[2J: expected keys and values, got a list [CF003]`},
+		{"a merge key", "store: {<<: {raw: 1d}}\n", "c.yaml:1:9: error: unknown key \"store.<<\" [CF002]\n  hint: merge keys are not read"},
+		{"a name that no pack can have", "rules: {packs: {a/b: {mode: live}}}\n", "c.yaml:1:17: error: \"a/b\" can't be the name of a pack [CF003]\n  hint: a pack is named after"},
+		{"Latin-1", "log: {level: \"inf\xf6\"}\n", "c.yaml:1:1: error: invalid trailing UTF-8 octet [CF001]\n  hint: save the file as UTF-8"},
 		{"lists", "rules: {lists: {vips: {writable: true}}}\n", "c.yaml:1:9: error: rules.lists: not in this build yet: lists that operators change [CF007]\n  hint: delete it"},
 		{"another store", "store: {url: mysql://me:hunter2@host/x}\n", "c.yaml:1:14: error: store.url: expected sqlite:PATH, got a string of 25 characters [CF003]\n  hint: for example sqlite:./data/chertd.db"},
 		{"an address", "control: {listen: '9900'}\n", `control.listen: expected host:port like 127.0.0.1:8787, got "9900"`},
@@ -158,7 +163,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			_, diags := parseConfig("c.yaml", []byte(test.text), environment, use{})
-			if !diags.Errors() || !strings.Contains(diags.Error(), test.want) {
+			if !diags.Errors() || !strings.Contains(diags.Error(), test.want) || strings.Contains(diags.Error(), "\x1b") {
 				t.Errorf("%s\ngot\n%s\nwant\n%s", test.text, diags.Error(), test.want)
 			}
 		})

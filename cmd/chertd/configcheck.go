@@ -108,6 +108,10 @@ func (c *Config) checkRules(d *decoder) {
 	oneOf(d, "rules.gate.checks", c.Rules.Gate.Checks, gateEnforce, gateWarn, gateOff)
 	for _, name := range slices.Sorted(maps.Keys(c.Rules.Packs)) {
 		p, path := c.Rules.Packs[name], "rules.packs."+name
+		if !rules.ValidPackName(name) {
+			d.failAt(d.keys[path], codeValue, "a pack is named after its file NAME.lua or its folder", "%s can't be the name of a pack", shownName(name))
+			continue
+		}
 		if p.Mode != "" || d.given(path+".mode") {
 			oneOf(d, path+".mode", p.Mode, string(rules.Live), string(rules.Shadow), string(rules.Off))
 		}
@@ -244,7 +248,7 @@ func oneOf(d *decoder, path, got string, allowed ...string) {
 }
 
 func within[T cmp.Ordered](d *decoder, path string, got, least, most T) {
-	if got < least || got > most {
+	if (got < least || got > most) && !d.errorAt(path) {
 		d.fail(path, codeValue, "for example "+human(defaultAt(path, least)), "expected %s to %s, got %s", human(least), human(most), d.shownAt(path, human(got), false))
 	}
 }

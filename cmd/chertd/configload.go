@@ -133,8 +133,12 @@ func readable(file string) error {
 // unreadConfig says why a configuration's file can't be read.
 func unreadConfig(file string, err error) luabind.Diagnostics {
 	why, hint := whyUnread(file, err)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case luabind.OpenFilesHint(err) != "", errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrNotExist):
 		hint = "create it as docs/configuration.md shows, or name another with -c FILE"
+	default:
+		hint = "name the configuration with -c FILE"
 	}
 	return luabind.Diagnostics{{File: file, Severity: luabind.SeverityError, Code: codeConfigFile, Hint: hint,
 		Message: "the configuration can't be read: " + why}}
@@ -211,8 +215,10 @@ func (d *decoder) syntax(text []byte, err error) bool {
 		diag.Line = 1 + strings.Count(string(text[:max(0, bytes.Index(text, []byte("*"+m[1])))]), "\n")
 	}
 	switch {
-	case strings.Contains(diag.Message, "control characters"), strings.Contains(diag.Message, "invalid leading UTF-8"), strings.Contains(diag.Message, "incomplete UTF-8"):
+	case strings.Contains(diag.Message, "UTF-8"):
 		diag.Hint = "save the file as UTF-8"
+	case strings.Contains(diag.Message, "control characters"):
+		diag.Hint = "delete the invisible character in this line"
 	case bytes.Contains(text, []byte("\t")) && (strings.Contains(diag.Message, "cannot start any token") || strings.Contains(diag.Message, "a tab character")):
 		diag.Hint = "indent with spaces, and quote a value that begins with a special character"
 	case strings.Contains(diag.Message, "mapping values are not allowed"):

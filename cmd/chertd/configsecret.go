@@ -286,5 +286,5 @@ func whyUnread(path string, err error) (why, hint string) {
 	case strings.Contains(why, "folder"), strings.Contains(why, "is a directory"):
 		return "it is a folder", "name the file in it"
 	}
-	return why, "name a file that can be read"
+	return why, "name another file"
 }

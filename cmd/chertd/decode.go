@@ -158,6 +158,9 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
 			if near := nearestKey(key.Value, known(v)); near != "" {
 				hint = "did you mean " + near + "?"
 			}
+			if key.Value == "<<" {
+				hint = "merge keys are not read: write the keys here"
+			}
 			if elsewhere := renamedKeys[join(path, key.Value)]; elsewhere != "" {
 				hint = elsewhere
 			}
@@ -240,6 +243,10 @@ func (d *decoder) pairs(n *yaml.Node) func(yield func(k, v *yaml.Node) bool) {
 		seen := map[string]int{}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			k, v := n.Content[i], n.Content[i+1]
+			if k.Kind != yaml.ScalarNode {
+				d.failAt(k, codeUnknown, "write a name, and its value behind a colon", "a key must be a name, got %s", kindOf(k))
+				continue
+			}
 			if line := seen[k.Value]; line > 0 {
 				d.failAt(k, codeUnknown, "keep one of them", "key %s is there already, on line %d", shownName(k.Value), line)
 				continue
@@ -264,8 +271,8 @@ func (d *decoder) warn(path, code, hint, format string, args ...any) {
 
 func (d *decoder) report(severity luabind.Severity, path, code, hint, format string, args ...any) {
 	at := d.at(path)
-	d.diags = append(d.diags, luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: severity, Code: code, Hint: hint,
-		Message: path + ": " + fmt.Sprintf(format, args...)})
+	d.diags = append(d.diags, luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: severity, Code: code, Hint: printable(hint),
+		Message: printable(path + ": " + fmt.Sprintf(format, args...))})
 }
 
 // at is where the value at path stands, or the nearest key above it.
@@ -281,7 +288,7 @@ func (d *decoder) at(path string) rules.Position {
 func (d *decoder) failAt(n *yaml.Node, code, hint, format string, args ...any) {
 	d.diags = append(d.diags, luabind.Diagnostic{
 		File: d.file, Line: n.Line, Col: n.Column, Severity: luabind.SeverityError,
-		Message: fmt.Sprintf(format, args...), Code: code, Hint: hint,
+		Message: printable(fmt.Sprintf(format, args...)), Code: code, Hint: printable(hint),
 	})
 }
 

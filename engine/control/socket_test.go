@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -123,5 +124,22 @@ func TestSocketRefused(t *testing.T) {
 	}
 	if text, err := os.ReadFile(file); err != nil || string(text) != "mine" {
 		t.Errorf("the file that is no socket now holds %q, %v", text, err)
+	}
+}
+
+// Where too many files are open the socket's error has that fix, and no other.
+func TestSocketErrorNamesOpenFiles(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{os.NewSyscallError("socket", syscall.EMFILE), "LimitNOFILE"},
+		{fs.ErrPermission, "set control.socket to a path"},
+	} {
+		err := socketError("/x.sock", tc.err, tc.err.Error())
+		if !strings.Contains(err.Hint(), tc.want) || !errors.Is(err, tc.err) {
+			t.Errorf("%v: hint %q, want %q", err, err.Hint(), tc.want)
+		}
 	}
 }

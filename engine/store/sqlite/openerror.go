@@ -98,7 +98,7 @@ func openError(path string, err error) error {
 		return unusable("restore a backup, or set store.url to another file")
 	case errors.Is(err, errForeign):
 		return unusable("set store.url to a file of its own, such as sqlite:%s", filepath.Join(dir, "chertd.db"))
-	case errors.Is(err, errNotRegular), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP):
+	case errors.Is(err, errNotRegular), errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP):
 		return unusable("set store.url to the path of a file, such as sqlite:./data/chertd.db")
 	case errors.Is(err, errNoWAL):
 		return unusable("put the store on a local disk: set store.url to a path there")
