@@ -385,6 +385,9 @@ func TestUndo(t *testing.T) {
 			if got := strings.ReplaceAll(p.live(), " b=b1", ""); got != tt.want {
 				t.Errorf("after a restart live is %q, want %q", got, tt.want)
 			}
+			if v := p.standing("a").Version; name == "an automatic one" && p.g.Handled("a", v, true) {
+				t.Error("after a restart it is on trial again, though somebody wants it")
+			}
 			p.edit("a.lua", version("a1"))
 			p.expectLive("the version before may be live again by an edit", "a=a1 b=b1")
 			if v := p.set.Pack("a").Version; p.set.Withdrawn("a", v) {

@@ -55,6 +55,9 @@ func (g *Generations) resume(ctx context.Context, now KeptVersion) error {
 	if now.Events >= trialEvents {
 		return nil
 	}
+	if t := (trial{events: now.Events, failures: now.Failures}); t.fails() && now.Last.After(now.Since) {
+		return nil // it was made live again although it had failed: somebody wants it
+	}
 	versions, err := g.c.Keeper.Versions(ctx, now.Pack, KeptVersions)
 	if err != nil {
 		return err
@@ -104,10 +107,15 @@ func (t *trial) count(failed bool) (fails, passed bool) {
 	if failed {
 		t.failures++
 	}
-	fails = t.failures*trialShare > trialEvents || t.failures == trialAll && t.events == trialAll
+	fails = t.fails()
 	passed = !fails && t.events >= trialEvents
 	t.over = fails || passed
 	return fails, passed
+}
+
+// fails reports whether so many failures are too many.
+func (t *trial) fails() bool {
+	return t.failures*trialShare > trialEvents || t.failures >= trialAll && t.failures == t.events
 }
 
 // RollBackFailing rolls a version back that Handled has found failing. It does

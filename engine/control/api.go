@@ -252,7 +252,9 @@ func (r *Reload) AllLive() error {
 			add(p.Diagnostics)
 		}
 	}
-	e.folder = len(r.Folder) > 0
+	if e.folder = len(r.Folder) > 0; e.folder && len(e.names) == 0 {
+		e.Hint = "chertd status says why"
+	}
 	if len(e.names) == 0 && !e.folder {
 		return nil
 	}
