@@ -26,23 +26,24 @@ func TestMaxAge(t *testing.T) {
 		first  time.Duration // before now; 0: it was not handled before
 		want   string        // Skipped
 	}{
-		"young":                             {read, at(5 * time.Hour), 0, ""},
-		"just young enough":                 {read, at(6 * time.Hour), 0, ""},
-		"a millisecond too old":             {read, at(6*time.Hour + time.Millisecond), 0, SkippedAge},
-		"days old":                          {read, at(50 * time.Hour), 0, SkippedAge},
-		"of now":                            {read, at(0), 0, ""},
-		"of the future":                     {read, at(-time.Hour), 0, ""},
-		"of unknown age":                    {read, untimed, 0, SkippedNoAge},
-		"only sent long ago":                {read, func(ev *event.Event) { untimed(ev); ev.Message.SentAt = noon.Add(-7 * time.Hour) }, 0, SkippedAge},
-		"only sent lately":                  {read, func(ev *event.Event) { untimed(ev); ev.Message.SentAt = noon.Add(-time.Hour) }, 0, ""},
-		"a veto, young":                     {veto, at(5 * time.Hour), 0, ""},
-		"a veto, too old":                   {veto, at(7 * time.Hour), 0, SkippedAge},
-		"a veto, of unknown age":            {veto, untimed, 0, ""},
-		"reads and vetoes, of unknown age":  {both, untimed, 0, SkippedNoAge},
-		"a veto, too old since it was due":  {veto, at(7 * time.Hour), 2 * time.Hour, ""},
-		"a veto, too old when it was due":   {veto, at(9 * time.Hour), 2 * time.Hour, SkippedAge},
-		"a read, too old since it was due":  {read, at(7 * time.Hour), 2 * time.Hour, SkippedAge},
-		"an event without a message or age": {veto, func(ev *event.Event) { untimed(ev); ev.Message = nil }, 0, ""},
+		"young":                              {read, at(5 * time.Hour), 0, ""},
+		"just young enough":                  {read, at(6 * time.Hour), 0, ""},
+		"a millisecond too old":              {read, at(6*time.Hour + time.Millisecond), 0, SkippedAge},
+		"days old":                           {read, at(50 * time.Hour), 0, SkippedAge},
+		"of now":                             {read, at(0), 0, ""},
+		"of the future":                      {read, at(-time.Hour), 0, ""},
+		"of unknown age":                     {read, untimed, 0, SkippedNoAge},
+		"only sent long ago":                 {read, func(ev *event.Event) { untimed(ev); ev.Message.SentAt = noon.Add(-7 * time.Hour) }, 0, SkippedAge},
+		"only sent lately":                   {read, func(ev *event.Event) { untimed(ev); ev.Message.SentAt = noon.Add(-time.Hour) }, 0, ""},
+		"a veto, young":                      {veto, at(5 * time.Hour), 0, ""},
+		"a veto, too old":                    {veto, at(7 * time.Hour), 0, SkippedAge},
+		"a veto, of unknown age":             {veto, untimed, 0, ""},
+		"reads and vetoes, of unknown age":   {both, untimed, 0, SkippedNoAge},
+		"a veto, too old since it was due":   {veto, at(7 * time.Hour), 2 * time.Hour, ""},
+		"a veto, too old when it was due":    {veto, at(9 * time.Hour), 2 * time.Hour, SkippedAge},
+		"a read, too old since it was due":   {read, at(7 * time.Hour), 2 * time.Hour, SkippedAge},
+		"reads and vetoes, since it was due": {both, at(7 * time.Hour), 2 * time.Hour, ""},
+		"an event without a message or age":  {veto, func(ev *event.Event) { untimed(ev); ev.Message = nil }, 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,6 +62,37 @@ func TestMaxAge(t *testing.T) {
 			}
 			if x := set.Explain(in)[0]; x.Skipped != tt.want || x.Runs != (tt.want == "") {
 				t.Errorf("explained as %+v", x)
+			}
+		})
+	}
+}
+
+// A pack runs later on what it has missed. A veto counts then as it would have at
+// first; a read has to be within its hours now.
+func TestHoursOfMissedEvents(t *testing.T) {
+	t.Parallel()
+	const read, veto, both = `chert.mark_read(ev.chat.id)`, `chert.keep_unread(ev.chat.id)`, `if ev.text == "x" then chert.keep_unread(ev.chat.id) else chert.mark_read(ev.chat.id) end`
+	const office, night, holiday = `during = "09:00-11:30"`, `outside = "09:00-11:30"`, `during = "09:00-13:00", not_on = { "2026-01-06" }`
+	for name, tt := range map[string]struct {
+		code, hours string
+		now, first  time.Time
+		want        string
+	}{
+		"a veto within its hours at first":         {veto, office, noon, noon.Add(-time.Hour), ""},
+		"a veto within its hours now":              {veto, night, noon, noon.Add(-time.Hour), SkippedHours},
+		"a veto on a day that is over":             {veto, holiday, noon.AddDate(0, 0, 1), noon, ""},
+		"reads and vetoes, as a veto":              {both, office, noon, noon.Add(-time.Hour), ""},
+		"a read within its hours at first":         {read, office, noon, noon.Add(-time.Hour), SkippedHours},
+		"a read within its hours now":              {read, night, noon, noon.Add(-time.Hour), ""},
+		"a veto of an event that was not missed":   {veto, office, noon, time.Time{}, SkippedHours},
+		"a veto within its hours now and at first": {veto, office, noon.Add(-time.Hour), noon.Add(-2 * time.Hour), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			set := mustLoad(t, Options{}, map[string]string{"p.lua": `chert.rule({ name = "n", on = "message.received", ` + tt.hours + `, run = function(ev) ` + tt.code + ` end })`})
+			in := Input{Event: message("x"), Now: tt.now, First: tt.first}
+			if o := set.Run(0, in).Outcomes; len(o) != 1 || o[0].Skipped != tt.want {
+				t.Errorf("got %+v, want skipped: %q", o, tt.want)
 			}
 		})
 	}

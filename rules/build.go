@@ -232,7 +232,7 @@ func (b *builder) load() {
 	if b.diags.Errors() {
 		return
 	}
-	reg := &registrar{pack: p.Name, onlyVetoes: p.onlyVetoes, zone: b.opts.Zone, country: p.country, data: data, perFile: map[string]int{}, byName: map[string]*Rule{}}
+	reg := &registrar{pack: p.Name, onlyVetoes: p.onlyVetoes, canVeto: p.CanVeto, zone: b.opts.Zone, country: p.country, data: data, perFile: map[string]int{}, byName: map[string]*Rule{}}
 	config := p.config
 	if b.opts.Print != nil {
 		config.Print = func(level, msg string, fields map[string]any) { b.opts.Print(p.Name, level, msg, fields) }

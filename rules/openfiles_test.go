@@ -29,7 +29,7 @@ func TestTooManyOpenFilesIsNamed(t *testing.T) {
 			return crowded{tree}, err
 		},
 	} {
-		read := readTree(dir, open, nil)
+		read := readTree(dir, open, nil, nil)
 		said := read.diags
 		for _, s := range read.sources {
 			if !s.broken.Errors() {

@@ -50,8 +50,8 @@ type Rule struct {
 	index   int            // of its handler in a VM
 	place   string         // file:line of the subscribing call
 	digest  string         // hash of what it subscribes to and does, whatever its place
-	// onlyVetoes is the pack's: it asks for no reads.
-	onlyVetoes bool
+	// onlyVetoes and canVeto are the pack's: it asks for no reads; for vetoes.
+	onlyVetoes, canVeto bool
 }
 
 // Place is where the rule is written, as file:line.
@@ -263,7 +263,8 @@ func didYouMean(near string) string {
 // registrar compiles what the files of one pack subscribe to.
 type registrar struct {
 	pack       string
-	onlyVetoes bool // the pack's
+	onlyVetoes bool // the pack's, as canVeto
+	canVeto    bool
 	zone       *time.Location
 	country    string // of numbers without +
 	data       *dataFiles
@@ -288,7 +289,7 @@ func (g *registrar) Subscribe(sub luabind.Subscription) error {
 	if r.where != nil {
 		r.where.onlyVetoes = g.onlyVetoes
 	}
-	r.onlyVetoes = g.onlyVetoes
+	r.onlyVetoes, r.canVeto = g.onlyVetoes, g.canVeto
 	g.byName[r.Name] = r
 	g.rules = append(g.rules, r)
 	var errs luabind.Diagnostics

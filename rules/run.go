@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"chertd/engine/event"
 	"chertd/luabind"
@@ -212,10 +213,10 @@ func (r *Rule) mine(ev *event.Event) bool {
 
 // skip says why a rule that passed where does not run; "" if it does.
 func (r *Rule) skip(in *Input, shadow bool) string {
-	switch {
-	case r.during != nil && !r.during.Contains(in.Now), r.outside != nil && r.outside.ContainsBut(in.Now, r.notOn):
+	switch at := r.judged(in); {
+	case r.during != nil && !r.during.Contains(at), r.outside != nil && r.outside.ContainsBut(at, r.notOn):
 		return SkippedHours
-	case r.during != nil && !r.during.ContainsBut(in.Now, r.notOn):
+	case r.during != nil && !r.during.ContainsBut(at, r.notOn):
 		return SkippedDay
 	}
 	if why := r.tooOld(in); why != "" {
@@ -230,20 +231,24 @@ func (r *Rule) skip(in *Input, shadow bool) string {
 	return ""
 }
 
+// judged is the time by which the rule's hours and max_age are judged. An event that
+// a pack had missed runs later. A rule that may veto runs if it would have run then:
+// reads wait for its veto. Another one runs if it may read now.
+func (r *Rule) judged(in *Input) time.Time {
+	if r.canVeto && !in.First.IsZero() {
+		return in.First
+	}
+	return in.Now
+}
+
 // tooOld says why max_age keeps the rule from running; "" if it does not. An
 // event that does not say when it happened may be of any age: it is left alone,
-// unless the rule can only veto. Such a rule also runs on an event that has
-// grown old since it was first handled, because the pack had missed it: reads
-// wait for its veto.
+// unless the rule can only veto.
 func (r *Rule) tooOld(in *Input) string {
 	if r.MaxAge == 0 {
 		return ""
 	}
-	now := in.Now
-	if r.onlyVetoes && !in.First.IsZero() {
-		now = in.First
-	}
-	age, known := in.Event.Age(now)
+	age, known := in.Event.Age(r.judged(in))
 	switch {
 	case !known && r.onlyVetoes:
 		return ""

@@ -69,7 +69,7 @@ func (p *Pack) Solo(o Solo) (*Set, luabind.Diagnostics) {
 	b := &builder{src: source{path: p.Path}, pack: &q}
 	q.vms = make([]*luabind.VM, 1)
 	q.spare = make(chan *luabind.VM, 1)
-	reg := &registrar{pack: q.Name, onlyVetoes: q.onlyVetoes, zone: q.config.Zone, country: q.country, data: &dataFiles{pack: &q}, perFile: map[string]int{}, byName: map[string]*Rule{}}
+	reg := &registrar{pack: q.Name, onlyVetoes: q.onlyVetoes, canVeto: q.CanVeto, zone: q.config.Zone, country: q.country, data: &dataFiles{pack: &q}, perFile: map[string]int{}, byName: map[string]*Rule{}}
 	vm, err := luabind.Load(q.config, reg)
 	if err != nil {
 		b.add(p.Path, err)

@@ -20,8 +20,10 @@ type docExample struct {
 	pack  string
 	files map[string]string // by path in the pack
 	lua   string
-	steps []docStep
-	marks map[int]*docMark // by line of the code
+	// country is rules.country of the chertd.yaml that is shown before it.
+	country string
+	steps   []docStep
+	marks   map[int]*docMark // by line of the code
 }
 
 type docStep struct {
@@ -39,7 +41,7 @@ type docMark struct {
 func docExamples(t *testing.T, doc string) []*docExample {
 	t.Helper()
 	var list []*docExample
-	files := map[string]string{}
+	files, country := map[string]string{}, ""
 	for _, s := range snippets(t, doc) {
 		first, _, _ := strings.Cut(s.text, "\n")
 		lang, name, _ := strings.Cut(s.lang, " ")
@@ -47,6 +49,10 @@ func docExamples(t *testing.T, doc string) []*docExample {
 		switch {
 		case lang != "lua" && strings.HasPrefix(name, "data/"):
 			files[name] = s.text
+		case lang == "yaml" && named != nil && named[1] == "chertd.yaml":
+			if m := countryLine.FindStringSubmatch(s.text); m != nil {
+				country = m[1]
+			}
 		case lang == "yaml" && named != nil && named[1] != "chertd.yaml":
 			files[named[1]] = s.text
 		case lang != "lua":
@@ -58,12 +64,12 @@ func docExamples(t *testing.T, doc string) []*docExample {
 			}
 			list[len(list)-1].files["spec/"+filepath.Base(named[1])] = s.text
 		default:
-			ex := &docExample{place: s.place, pack: "example", files: files, lua: s.text, marks: map[int]*docMark{}}
+			ex := &docExample{place: s.place, pack: "example", files: files, country: country, lua: s.text, marks: map[int]*docMark{}}
 			if named != nil {
 				ex.pack = strings.TrimSuffix(filepath.Base(named[1]), ".lua")
 			}
 			files[ex.pack+".lua"] = s.text
-			files = map[string]string{}
+			files, country = map[string]string{}, ""
 			ex.parse(t)
 			list = append(list, ex)
 		}
@@ -76,6 +82,7 @@ var (
 	snippetFile = regexp.MustCompile(`^(?:--|#) ((?:rules/|data/|lib/|spec/)?(?:[\w-]+/)?[\w-]+(?:\.yaml|\.lua))\b`)
 	stepLine    = regexp.MustCompile(`^-- ((?:receive|fire|advance|clock|fail_next)\(.*?\)|for .*? do .* end)(?: +--> (.*))?$`)
 	markLine    = regexp.MustCompile(`--> (error|hint): (.*)$`)
+	countryLine = regexp.MustCompile(`(?m)^  country: ([A-Z]{2})$`)
 	// noParens are calls that leave out their parentheses.
 	noParens = regexp.MustCompile(`^[^-"]*\b(chert\.\w+|kv\.\w+|log\.\w+|re\.\w+|json\.\w+|data\.load|require|print|receive|advance|fire|clock|describe|it) *["{]`)
 )

@@ -53,6 +53,13 @@ func TestEventsOfDocuments(t *testing.T) {
 	}
 }
 
+// options are those of the example's pack.
+func (ex *docExample) options() rules.Options {
+	o := unhurried
+	o.Country = ex.country
+	return o
+}
+
 func (ex *docExample) run(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), ex.pack)
 	for name, text := range ex.files {
@@ -64,7 +71,7 @@ func (ex *docExample) run(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	set, diags := rules.LoadPaths([]string{dir}, unhurried, nil)
+	set, diags := rules.LoadPaths([]string{dir}, ex.options(), nil)
 	for _, d := range diags {
 		ex.failed(t, d)
 	}
@@ -94,7 +101,7 @@ func (ex *docExample) passes(t *testing.T, dir string) {
 	if err := os.WriteFile(path, []byte(ex.asSpec()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	set, diags := rules.LoadPaths([]string{dir}, unhurried, nil)
+	set, diags := rules.LoadPaths([]string{dir}, ex.options(), nil)
 	if set == nil {
 		t.Fatal(diags)
 	}
@@ -111,7 +118,7 @@ func (ex *docExample) isClean(t *testing.T, dir string) {
 	if len(ex.marks) > 0 {
 		return
 	}
-	for _, f := range lint.Check([]string{dir}, unhurried).Findings {
+	for _, f := range lint.Check([]string{dir}, ex.options()).Findings {
 		t.Errorf("chertd check: line %d: %s [%s]\nhint: %s", f.Line, f.Message, f.Code, f.Hint)
 	}
 }
