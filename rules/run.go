@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"time"
 
@@ -156,7 +157,13 @@ func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) (*handling, *luabind.Fa
 		r.spent += dropSteps
 	}
 	if err != nil {
-		return h, failureOf(err, rule)
+		failure := failureOf(err, rule)
+		if vm = nil; failure.Kind == luabind.Bytes {
+			// On a busy machine the collector may fall behind a handler that
+			// allocates all it may at each event: the next waits until that is free.
+			runtime.GC()
+		}
+		return h, failure
 	}
 	return h, nil
 }
