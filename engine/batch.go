@@ -129,7 +129,11 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *store.Entry) 
 	}
 	var effects chat.Effects
 	if c != nil {
-		effects = b.step(c, in, now, &t)
+		full := b.withBlocked(ctx, c, in)
+		if b.err != nil {
+			return
+		}
+		effects = b.step(c, full, now, &t)
 		decision.Actions = effects.NextN
 		refused(decision, c.ID, effects.Refused, now)
 		t.Append = append(t.Append, b.answers(effects.Actions, now)...)
@@ -269,13 +273,8 @@ func (b *batch) serve(ctx context.Context, r *request) {
 		}
 		in = chat.Ready{Wire: newest}
 	}
-	if cancel, ok := in.(chat.Cancel); ok {
-		x := b.blockade(ctx, r.chat)
-		if x == nil {
-			return
-		}
-		cancel.Blocked = x.reads
-		in = cancel
+	if in = b.withBlocked(ctx, c, in); b.err != nil {
+		return
 	}
 	var t store.Transition
 	var effects chat.Effects
@@ -324,6 +323,39 @@ func (b *batch) serve(ctx context.Context, r *request) {
 			r.ready <- reply
 		}
 	})
+}
+
+// withBlocked gives an input the blocked reads of its chat, if it may end them.
+func (b *batch) withBlocked(ctx context.Context, c *chat.Chat, in chat.Input) chat.Input {
+	needs := c.Missing.Through > 0
+	switch in := in.(type) {
+	case chat.Handled:
+		needs = needs && in.NeedsBlocked()
+	case chat.Cancel:
+		needs = true
+	case chat.Operate:
+	default:
+		needs = false
+	}
+	if !needs {
+		return in
+	}
+	x := b.blockade(ctx, c.ID)
+	if x == nil {
+		return in
+	}
+	switch in := in.(type) {
+	case chat.Handled:
+		in.Blocked = x.reads
+		return in
+	case chat.Cancel:
+		in.Blocked = x.reads
+		return in
+	case chat.Operate:
+		in.Blocked = x.reads
+		return in
+	}
+	return in
 }
 
 // droppedBy counts what a pack had waiting in a chat that a chat.Cancel dropped.

@@ -329,7 +329,11 @@ func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []st
 	decision.Failed = stillFailed(decision.Rules)
 	var actions []chat.Action
 	if c != nil {
-		effects := b.step(c, in, now, &t)
+		full := b.withBlocked(ctx, c, in)
+		if b.err != nil {
+			return
+		}
+		effects := b.step(c, full, now, &t)
 		decision.Actions, actions = effects.NextN, effects.Actions
 		refused(decision, c.ID, effects.Refused, now)
 		t.Append = append(t.Append, b.answers(effects.Actions, now)...)

@@ -139,7 +139,13 @@ func (s *step) message(in Handled) bool {
 	}
 	m.came(&in)
 	s.fresh(came)
-	if came <= s.c.LastMessageSeq || came < in.Seq && came <= s.c.ReadThrough || m.older(&in) {
+	if came < in.Seq && came <= s.c.ReadThrough {
+		if s.c.LastMessageSeq == 0 {
+			s.c.LastMessageSeq = came // from now on a lead_reply tells of what comes as message.received
+		}
+		return false
+	}
+	if came <= s.c.LastMessageSeq || m.older(&in) {
 		return false
 	}
 	m.Newest, m.Sent = in.keys(), in.Sent
@@ -197,16 +203,17 @@ func (s *step) told(message int64, saw map[string]int64) {
 // covers is the newest inbound message that a read of the pack speaks for, if
 // this event asks for it: the event's own; or if it brings none, the newest that
 // rules of the pack ran on. Where that is the newest of all, an event that can be
-// unread itself speaks for itself, too.
-func (s *step) covers(in Handled, pack string) int64 {
+// unread itself speaks for itself, too. With even_if_newer it speaks for the newest,
+// whoever saw it: a veto of that still counts, and one of an older message does not.
+func (s *step) covers(in Handled, w *Wish) int64 {
 	newest := s.c.LastMessageSeq
-	seen := max(s.c.Seen[pack], min(newest, s.c.ReadThrough))
+	seen := max(s.c.Seen[w.Pack], min(newest, s.c.ReadThrough))
 	switch {
 	case in.Message && in.Seq <= newest:
 		return in.Seq
 	case newest == 0:
 		return s.c.LastEvent // no message has come that it could be wrong about
-	case seen < newest:
+	case seen < newest && !w.EvenIfNewer:
 		return seen
 	case in.New && !in.Message:
 		return max(newest, in.Seq)
@@ -232,7 +239,7 @@ func (s *step) holds(in Handled) {
 			continue
 		}
 		if set := s.c.Hold.Seq; !again || set > 0 && set <= in.Seq {
-			s.c.Hold = Hold{}
+			s.release(in.Blocked)
 		} else if s.c.Hold.Active(s.now) {
 			s.refuse(w, WhyReplaced)
 		}
@@ -294,7 +301,9 @@ func (s *step) wish(in Handled, w *Wish, veto bool) {
 		}
 	case WishCancelRead:
 		if !w.Shadow {
-			s.dropReads(WhyCancelled, func(a *Action) bool { return a.Pack == w.Pack && a.ID.Seq <= in.Seq })
+			mine := func(a *Action) bool { return a.Pack == w.Pack && a.ID.Seq <= in.Seq }
+			s.dropReads(WhyCancelled, mine)
+			s.dropBlocked(in.Blocked, WhyCancelled, mine)
 		}
 	}
 }
@@ -325,7 +334,7 @@ func (s *step) action(in Handled, w *Wish) Action {
 		Asked: s.now, Due: due, Status: Waiting,
 	}
 	if a.Kind == Read {
-		a.Covers, a.Follows = s.covers(in, w.Pack), !in.Message && !in.Legacy && !in.New
+		a.Covers, a.Follows = s.covers(in, w), !in.Message && !in.Legacy && !in.New
 	}
 	return a
 }

@@ -68,6 +68,14 @@ func TestHold(t *testing.T) {
 			msg m2: codes mark_read
 			no call
 			2.0 dropped held`,
+		"even_if_newer reads a newer message than the one that was vetoed": `
+			msg m1: vip hold 1m
+			advance 2m
+			outside: report mark_read even_if_newer
+			2.0 dropped vetoed
+			msg m2: vip sees
+			outside: report mark_read even_if_newer
+			calls 4.0`,
 		"by an operator": `
 			msg m1: codes mark_read 1h
 			operator hold 1d

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"chertd/engine/event"
@@ -38,6 +39,16 @@ type Handled struct {
 	Block, MayHold bool
 	// Missing, if the event runs again, is all that is missed still.
 	Missing Missing
+	// Blocked are the chat's blocked reads, which a chat does not remember. They
+	// are needed only if NeedsBlocked says so.
+	Blocked []Action
+}
+
+// NeedsBlocked reports whether the event may end reads that are blocked.
+func (in *Handled) NeedsBlocked() bool {
+	return slices.ContainsFunc(in.Wishes, func(w Wish) bool {
+		return !w.Shadow && (w.Kind == WishCancelRead || w.Kind == WishRelease)
+	})
 }
 
 // HandledOf is what the event alone says of how it was handled.
@@ -172,6 +183,9 @@ type Revive struct {
 type Operate struct {
 	Hold   Hold
 	Remove bool // release instead
+	// Blocked are the chat's blocked reads, which a chat does not remember: a hold
+	// drops them as well, a release those that came due while the chat was held.
+	Blocked []Action
 }
 
 func (Handled) input() {}

@@ -21,6 +21,42 @@ func TestMissedEventRunsAgain(t *testing.T) {
 			missed 1: vip keep_unread
 			revive 1.0
 			1.0 dropped vetoed`,
+		"an operator's hold drops it": `
+			failing msg m1: codes mark_read
+			operator hold 1m
+			1.0 dropped vetoed
+			operator release
+			missed 1: codes mark_read
+			1.1 dropped vetoed
+			msg m2: codes mark_read
+			calls 2.0`,
+		"cancel_read drops it": `
+			failing msg m1: codes mark_read
+			reaction: settle cancel_read
+			1.0 blocked blocked
+			reaction: codes cancel_read
+			1.0 dropped cancelled
+			missed 1:
+			revive 1.0
+			1.0 dropped cancelled`,
+		"cancel_read of the same handler drops it": `
+			failing msg m1: codes mark_read; codes cancel_read
+			1.0 dropped cancelled`,
+		"one that came due in a hold is dropped once the hold is over": `
+			operator hold 1m
+			failing msg m1: codes mark_read
+			advance 2m
+			missed 1:
+			revive 1.0
+			1.0 dropped held`,
+		"and when the hold is ended": `
+			operator hold 1m
+			failing msg m1: codes mark_read; settle mark_read 1h
+			operator release
+			1.0 dropped held
+			missed 1:
+			revive 1.1
+			next 1h`,
 		"its veto does not hit what newer events asked": `
 			failing msg m1: codes mark_read
 			msg m2: codes mark_read

@@ -17,11 +17,7 @@ func (s *step) cancel(in Cancel) {
 		return match(a.Pack, a.Version) && (in.Rules == nil || a.Kind == Read && !slices.Contains(in.Rules, a.Rule))
 	}
 	s.settleWhere(Dropped, WhyPackInactive, gone)
-	for _, a := range in.Blocked {
-		if gone(&a) && a.Status == Blocked {
-			s.settle(a, Dropped, WhyPackInactive)
-		}
-	}
+	s.dropBlocked(in.Blocked, WhyPackInactive, gone)
 	if in.Rules == nil {
 		s.dropTimers(func(t *Timer) bool { return match(t.Pack, t.Version) })
 		s.endPostponements(func(p *Postponement) bool { return match(p.Pack, p.Version) })
@@ -50,7 +46,7 @@ func (s *step) revive(in Revive) {
 		case slices.ContainsFunc(s.c.Waiting, func(b Action) bool { return b.ID == a.ID }):
 			continue
 		}
-		if why := cmp.Or(s.barred(&a), s.replaces(&a)); why != "" {
+		if why := cmp.Or(s.barred(&a), s.dueInHold(&a), s.replaces(&a)); why != "" {
 			s.settle(a, Dropped, why)
 			continue
 		}
@@ -78,10 +74,41 @@ func (s *step) replaces(a *Action) string {
 // operate is the same as a rule's hold or release.
 func (s *step) operate(in Operate) {
 	if in.Remove {
-		s.c.Hold = Hold{}
+		s.release(in.Blocked)
 		return
 	}
 	in.Hold.By = cmp.Or(in.Hold.By, "operator")
 	s.hold(in.Hold)
+	if m := s.c.Missing.Through; m > 0 {
+		// Nor do packs that run later on what they have missed bring a read back:
+		// the operator has taken what came until now.
+		s.c.Veto = max(s.c.Veto, m, s.c.LastEvent, s.c.LastMessageSeq)
+	}
 	s.dropReads(WhyVetoed, func(*Action) bool { return true })
+	s.dropBlocked(in.Blocked, WhyVetoed, func(*Action) bool { return true })
+}
+
+// release ends the chat's hold. Blocked reads that came due in it stay dropped, as
+// they would have been had nothing blocked them.
+func (s *step) release(blocked []Action) {
+	s.dropBlocked(blocked, WhyHeld, func(a *Action) bool { return s.dueInHold(a) != "" })
+	s.c.Hold = Hold{}
+}
+
+// dueInHold says WhyHeld of a read that came due while the chat was held.
+func (s *step) dueInHold(a *Action) string {
+	if a.Kind == Read && a.Due.Before(s.c.Hold.Until) && !a.Due.After(s.now) {
+		return WhyHeld
+	}
+	return ""
+}
+
+// dropBlocked drops reads that are blocked: those that the step was given, and
+// those that it has blocked itself.
+func (s *step) dropBlocked(blocked []Action, why string, match func(*Action) bool) {
+	for _, a := range append(slices.Clip(blocked), s.out.Actions...) {
+		if a.Kind == Read && a.Status == Blocked && match(&a) {
+			s.settle(a, Dropped, why)
+		}
+	}
 }

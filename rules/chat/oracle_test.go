@@ -44,16 +44,43 @@ func newOracle() oracle {
 
 // find is the message that an event brings once more; nil if it is the first.
 func (o *oracle) find(in Handled) *told {
-	common := func(a, b []string) bool {
-		return slices.ContainsFunc(a, func(x string) bool { return slices.Contains(b, x) })
-	}
 	for _, m := range slices.Backward(o.messages) {
-		byText := in.Legacy && len(in.IDs) == 0 || !m.received && len(m.ids) == 0
-		if m.came == in.Seq || common(m.ids, in.IDs) || byText && common(m.texts, in.Texts) {
+		if m.matches(in) {
 			return m
 		}
 	}
 	return nil
+}
+
+// matches reports whether an event brings the message. A lead_reply with an id is
+// not looked for by its text.
+func (m *told) matches(in Handled) bool {
+	common := func(a, b []string) bool {
+		return slices.ContainsFunc(a, func(x string) bool { return slices.Contains(b, x) })
+	}
+	byText := in.Legacy && len(in.IDs) == 0 || in.Message && !m.received && len(m.ids) == 0
+	return m.came == in.Seq || common(m.ids, in.IDs) || byText && common(m.texts, in.Texts)
+}
+
+// merge makes one message of those of which lead_replies have told under one id
+// each, now that an event says that they are one.
+func (o *oracle) merge(m *told, in Handled) {
+	o.messages = slices.DeleteFunc(o.messages, func(other *told) bool {
+		if other == m || other.received || !other.matches(in) {
+			return false
+		}
+		m.came = min(m.came, other.came)
+		m.ids, m.texts = append(m.ids, other.ids...), append(m.texts, other.texts...)
+		for pack, saw := range other.saw {
+			m.saw[pack] = m.saw[pack] || saw
+		}
+		for id, about := range o.speaks {
+			if about == other {
+				o.speaks[id] = m
+			}
+		}
+		return true
+	})
 }
 
 // newest is the message that came last, of those that came as message.received.
@@ -96,6 +123,7 @@ func (o *oracle) handled(in Handled, again bool) {
 		o.messages = append(o.messages, m)
 	}
 	if in.Message && !again && !m.received {
+		o.merge(m, in)
 		m.received = true
 		o.fresh = max(o.fresh, m.came)
 	}
@@ -111,7 +139,7 @@ func (o *oracle) handled(in Handled, again bool) {
 func (o *oracle) asked(in Handled, actions []Action) {
 	for i := range actions {
 		if a := &actions[i]; a.Kind == Read && a.ID.Seq == in.Seq && a.ID.N >= in.FirstN {
-			about := o.about(in, a.Pack)
+			about := o.about(in, a)
 			o.speaks[a.ID], o.packs[a.ID] = about, a.Pack
 			o.loose[a.ID] = !in.Message && !in.Legacy && !in.New
 			o.since[a.ID] = in.Seq
@@ -125,14 +153,15 @@ func (o *oracle) asked(in Handled, actions []Action) {
 }
 
 // about is the newest message that a read asked by the event at hand speaks for:
-// the one that the event brought first, or else the newest its pack has seen.
-func (o *oracle) about(in Handled, pack string) *told {
+// the one that the event brought first, or else the newest its pack has seen, or with
+// even_if_newer the newest of all.
+func (o *oracle) about(in Handled, a *Action) *told {
 	about := o.asker
 	if about != nil && about.came == in.Seq && in.Message {
 		return about
 	}
 	for _, m := range o.messages {
-		if _, saw := m.saw[pack]; saw && (about == nil || m.came > about.came) {
+		if _, saw := m.saw[a.Pack]; (saw || a.EvenIfNewer && m.received) && (about == nil || m.came > about.came) {
 			about = m
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
@@ -115,7 +116,11 @@ func (w *world) act() {
 		}
 		w.step(in)
 	case "operate":
-		w.step(Operate{Remove: rapid.Bool().Draw(w.t, "release"), Hold: Hold{Until: w.now.Add(time.Minute)}})
+		in := Operate{Remove: rapid.Bool().Draw(w.t, "release"), Hold: Hold{Until: w.now.Add(time.Minute)}}
+		if !in.Remove {
+			w.pendingGo(func(*Action) bool { return true })
+		}
+		w.step(in)
 	case "crash":
 		w.chat, w.call = reload(w.t, w.chat), nil
 	}
@@ -135,6 +140,11 @@ func (w *world) handle(in Handled) {
 	in.Missing = w.missing()
 	w.news.doubt(w.rows)
 	w.news.handled(in, again)
+	for _, x := range in.Wishes {
+		if x.Kind == WishCancelRead && !x.Shadow {
+			w.pendingGo(func(a *Action) bool { return a.Pack == x.Pack && a.ID.Seq <= in.Seq })
+		}
+	}
 	out := w.step(in)
 	w.next[in.Seq] = out.NextN
 	if got, want := w.chat.Missing, in.Missing; got.Through != want.Through || !got.HoldUntil.Equal(want.HoldUntil) {
@@ -153,6 +163,16 @@ func (w *world) handle(in Handled) {
 	for id, a := range w.rows {
 		if veto && a.Kind == Read && id.Seq <= in.Seq {
 			w.gone[id] = true // never to be called again, revived or not
+		}
+	}
+}
+
+// pendingGo notes that reads which wait or are blocked, and match, are never to be
+// called again: not when what blocked them is over either.
+func (w *world) pendingGo(match func(*Action) bool) {
+	for id, a := range w.rows {
+		if a.Kind == Read && (a.Status == Waiting || a.Status == Blocked) && match(&a) {
+			w.gone[id] = true
 		}
 	}
 }
@@ -250,6 +270,7 @@ func (w *world) ready() {
 
 // step moves the chat and checks what holds of any step.
 func (w *world) step(in Input) Effects {
+	in = withBlocked(in, maps.Values(w.rows))
 	before, inBefore := dump(w.chat), dump(in)
 	after, out := Step(w.chat, in, w.now)
 	if got := dump(w.chat); got != before {
@@ -275,7 +296,8 @@ func (w *world) step(in Input) Effects {
 		}
 		written[a.ID] = true
 		if old, ok := w.rows[a.ID]; ok && final(old) && !reflect.DeepEqual(old, a) && !recalled(w.chat, a.ID) {
-			if _, revived := in.(Revive); !revived {
+			_, revived := in.(Revive)
+			if dropped := old.Status == Blocked && a.Status == Dropped; !revived && !dropped {
 				w.t.Fatalf("settled, and changed:\n%+v\n%+v", old, a)
 			}
 		}

@@ -65,9 +65,7 @@ func (s *step) settleLost() {
 // pause or a full rate must not slip past the end of the hold. Reads from
 // before the hold are gone since it began.
 func (s *step) settleHeld() {
-	s.dropReads(WhyHeld, func(a *Action) bool {
-		return a.Due.Before(s.c.Hold.Until) && !a.Due.After(s.now)
-	})
+	s.dropReads(WhyHeld, func(a *Action) bool { return s.dueInHold(a) != "" })
 }
 
 // settleSuperseded drops the reads that the newest inbound message supersedes:

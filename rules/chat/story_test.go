@@ -1,8 +1,10 @@
 package chat
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -165,11 +167,6 @@ func (s *story) do(line string) {
 		in := Cancel{Pack: words[1]}
 		if len(words) > 2 {
 			in.Version = words[2]
-		}
-		for _, a := range s.rows {
-			if a.Kind == Read && a.Status == Blocked {
-				in.Blocked = append(in.Blocked, a)
-			}
 		}
 		s.step(in)
 	case "rules":
@@ -338,9 +335,34 @@ func (s *story) answer(in Answer) {
 }
 
 // step moves the chat, and keeps rows as a store would.
+// withBlocked gives an input the reads that are blocked, as an engine does.
+func withBlocked(in Input, rows iter.Seq[Action]) Input {
+	blocked := slices.SortedFunc(func(yield func(Action) bool) {
+		for a := range rows {
+			if a.Kind == Read && a.Status == Blocked && !yield(a) {
+				return
+			}
+		}
+	}, func(a, b Action) int { return cmp.Or(cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N)) })
+	switch in := in.(type) {
+	case Handled:
+		if in.NeedsBlocked() {
+			in.Blocked = blocked
+		}
+		return in
+	case Cancel:
+		in.Blocked = blocked
+		return in
+	case Operate:
+		in.Blocked = blocked
+		return in
+	}
+	return in
+}
+
 func (s *story) step(in Input) Effects {
 	var out Effects
-	s.chat, out = Step(s.chat, in, s.now)
+	s.chat, out = Step(s.chat, withBlocked(in, maps.Values(s.rows)), s.now)
 	for _, a := range out.Actions {
 		s.rows[a.ID.String()] = a
 	}
