@@ -90,6 +90,7 @@ func liveThrough(t *testing.T, seed uint64) (calls, unread, superseded int) {
 			}
 		}
 		c.drained()
+		c.allCalled("c1", "c2")
 	}
 	for n := range 45 {
 		id := pick("c1", "c2")
@@ -133,6 +134,28 @@ func liveThrough(t *testing.T, seed uint64) (calls, unread, superseded int) {
 	c.stop() // answers of calls are in
 	defer c.look()()
 	return c.covered()
+}
+
+// allCalled waits until no call of the chats is due. It gives up after a while: one of
+// a failing store, say, stays due.
+func (c *crew) allCalled(chats ...string) {
+	c.t.Helper()
+	due := func(id string) bool {
+		found, err := c.st.Chat(ctx, id)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		next := found.NextCall()
+		return !next.IsZero() && !next.After(c.now()) && !found.PostponedUntil().After(c.now())
+	}
+	for range 200 {
+		if !slices.ContainsFunc(chats, due) {
+			return
+		}
+		if err := c.eng.settle(ctx); err != nil {
+			c.t.Fatal(err)
+		}
+	}
 }
 
 // covered checks the calls against what was handled, and knows nothing of how the
