@@ -39,16 +39,8 @@ type Handled struct {
 	Block, MayHold bool
 	// Missing, if the event runs again, is all that is missed still.
 	Missing Missing
-	// Blocked are the chat's blocked reads, which a chat does not remember. They
-	// are needed only if NeedsBlocked says so.
+	// Blocked are the chat's blocked reads: see EndsBlocked.
 	Blocked []Action
-}
-
-// NeedsBlocked reports whether the event may end reads that are blocked.
-func (in *Handled) NeedsBlocked() bool {
-	return slices.ContainsFunc(in.Wishes, func(w Wish) bool {
-		return !w.Shadow && (w.Kind == WishCancelRead || w.Kind == WishRelease)
-	})
 }
 
 // HandledOf is what the event alone says of how it was handled.
@@ -158,8 +150,8 @@ func (a *Answer) OnWire() bool { return a.OK || a.Unknown || a.HTTP != 0 || a.Co
 type Cancel struct {
 	Pack    string
 	Version string // "": every version
-	// Blocked are the chat's blocked reads, which a chat does not remember: those
-	// of the pack are dropped as well.
+	// Blocked are the chat's blocked reads (see EndsBlocked): those of the pack are
+	// dropped as well.
 	Blocked []Action
 	// Rules, if not nil, are all rules that the pack has: only reads of others
 	// are dropped.
@@ -183,9 +175,41 @@ type Revive struct {
 type Operate struct {
 	Hold   Hold
 	Remove bool // release instead
-	// Blocked are the chat's blocked reads, which a chat does not remember: a hold
-	// drops them as well, a release those that came due while the chat was held.
+	// Blocked are the chat's blocked reads (see EndsBlocked): a hold drops them as
+	// well, a release those that came due while the chat was held.
 	Blocked []Action
+}
+
+// EndsBlocked reports whether an input may end reads of the chat that are blocked. A
+// chat does not remember those: Step is to be given them, by WithBlocked.
+func (c *Chat) EndsBlocked(in Input) bool {
+	switch in := in.(type) {
+	case Cancel:
+		return true
+	case Operate:
+		return c.Missing.Through > 0
+	case Handled:
+		return (c.Missing.Through > 0 || in.Block) && slices.ContainsFunc(in.Wishes, func(w Wish) bool {
+			return !w.Shadow && (w.Kind == WishCancelRead || w.Kind == WishRelease)
+		})
+	}
+	return false
+}
+
+// WithBlocked gives an input the blocked reads of its chat.
+func WithBlocked(in Input, reads []Action) Input {
+	switch in := in.(type) {
+	case Handled:
+		in.Blocked = reads
+		return in
+	case Cancel:
+		in.Blocked = reads
+		return in
+	case Operate:
+		in.Blocked = reads
+		return in
+	}
+	return in
 }
 
 func (Handled) input() {}

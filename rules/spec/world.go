@@ -65,6 +65,7 @@ type World struct {
 
 	log      []Happening
 	actions  map[chat.ActionID]chat.Action
+	blocked  map[string][]chat.Action // reads, by chat
 	happened int
 	called   int // calls made
 	steps    int64
@@ -96,7 +97,7 @@ func NewWorld(c WorldConfig) *World {
 	c.Steps = cmp.Or(c.Steps, 50_000_000)
 	w := &World{
 		c: c, now: c.Start, seen: map[string]bool{}, chats: map[string]*chat.Chat{},
-		flying: map[string]CallMade{}, actions: map[chat.ActionID]chat.Action{},
+		flying: map[string]CallMade{}, actions: map[chat.ActionID]chat.Action{}, blocked: map[string][]chat.Action{},
 	}
 	w.limits = rules.NewReadLimits(c.Set)
 	for i, r := range c.Set.Schedules() {
@@ -310,10 +311,15 @@ func (w *World) chat(id string) *chat.Chat {
 
 // step moves a chat, and tells its pack what became of its actions.
 func (w *World) step(id string, in chat.Input) chat.Effects {
-	next, effects := chat.Step(*w.chat(id), in, w.now)
+	c := w.chat(id)
+	if c.EndsBlocked(in) {
+		in = chat.WithBlocked(in, w.blocked[id])
+	}
+	next, effects := chat.Step(*c, in, w.now)
 	w.chats[id] = &next
 	for i := range effects.Actions {
 		a := &effects.Actions[i]
+		w.block(a)
 		if w.c.Observe == nil {
 			w.actions[a.ID] = *a
 		}
@@ -330,6 +336,17 @@ func (w *World) step(id string, in chat.Input) chat.Effects {
 	}
 	w.agenda.set(key{makeCall, id}, call)
 	return effects
+}
+
+// block notes which reads of a chat are blocked.
+func (w *World) block(a *chat.Action) {
+	if a.Kind != chat.Read || a.Status != chat.Blocked && len(w.blocked[a.Chat]) == 0 {
+		return
+	}
+	w.blocked[a.Chat] = slices.DeleteFunc(slices.Clone(w.blocked[a.Chat]), func(b chat.Action) bool { return a.ID == b.ID })
+	if a.Status == chat.Blocked {
+		w.blocked[a.Chat] = append(w.blocked[a.Chat], *a)
+	}
 }
 
 // Chat is a chat as it is now; ok is false if no event and no wish named it.
