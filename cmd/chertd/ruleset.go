@@ -65,12 +65,15 @@ func (s *ruleSource) find(paths []string) error {
 }
 
 // use is find for a command that runs the rules: the configuration must have no
-// errors. What it lacks for the daemon alone is for check to say.
+// errors. What it lacks for the daemon alone, and what is wrong with a secret, is for
+// check to say.
 func (s *ruleSource) use(paths []string) error {
 	if err := s.find(paths); err != nil {
 		return err
 	}
-	errs := slices.DeleteFunc(slices.Clone(s.found), func(d luabind.Diagnostic) bool { return d.Severity != luabind.SeverityError })
+	errs := slices.DeleteFunc(slices.Clone(s.found), func(d luabind.Diagnostic) bool {
+		return d.Severity != luabind.SeverityError || d.Code == codeSecret
+	})
 	if len(errs) > 0 {
 		return fail(exitFailure, errs)
 	}
