@@ -199,6 +199,11 @@ func (r *yamlReader) key(n *yaml.Node) (string, bool) {
 	if stringNode(n) {
 		return n.Value, true
 	}
+	if handle.Shortened(n.Value) {
+		x := shortened(n.Value, n.Line, n.Column)
+		r.fail(n, x.hint, "%s", x.message)
+		return "", false
+	}
 	switch n.ShortTag() {
 	case "!!null":
 		r.fail(n, fmt.Sprintf("put it in quotes if it is meant: %q", n.Value), "a key is empty: YAML reads %s as no value", orNothing(n.Value))
@@ -277,6 +282,9 @@ func (r *yamlReader) scalar(n *yaml.Node) any {
 			r.fail(n, fmt.Sprintf("write %t, or %q in quotes if the word is meant", yes, n.Value), "%s can mean %t or the word", n.Value, yes)
 			return nil
 		}
+		if handle.Shortened(n.Value) {
+			return r.number(n) // with a comma the library takes it for a string
+		}
 	}
 	return strings.Clone(n.Value) // what the library made takes more room
 }
@@ -304,11 +312,21 @@ func (r *yamlReader) number(n *yaml.Node) any {
 		return nil
 	}
 	v, err := strconv.ParseFloat(s, 64)
-	if err != nil || plainWhole.MatchString(s) && !exactWhole(v, s) {
+	switch {
+	case err != nil || plainWhole.MatchString(s) && !exactWhole(v, s):
 		r.fail(n, inQuotes, "the number %s is too large to be exact in Lua", s)
+		return nil
+	case strings.Contains(s, ".") && significant(s) != significant(strconv.FormatFloat(v, 'f', -1, 64)):
+		r.fail(n, inQuotes, "the number %s has more digits than a number of Lua keeps", s)
 		return nil
 	}
 	return v
+}
+
+// significant is a plain number without zeros that do not count.
+func significant(s string) string {
+	whole, fraction, _ := strings.Cut(strings.TrimLeft(s, "-"), ".")
+	return strings.TrimLeft(whole, "0") + "." + strings.TrimRight(fraction, "0")
 }
 
 // exactWhole reports whether a whole number up to 2^53 is what is written.

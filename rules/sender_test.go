@@ -41,7 +41,7 @@ p/data/vips.yaml:4:3: error: where.from: "ceo@" is not an email address: nothing
 		"inside a .yaml table": {"", map[string]string{"p/a.lua": strings.Replace(takesVips, `"vips")`, `"vips").gold`, 1), "p/data/vips.yaml": "gold:\n  - +14155550100\n  - \"+1\"\n"},
 			`p/data/vips.yaml:3:5: error: where.from: "+1" is not a phone number: it is too short (the rule at p/a.lua:1 takes it) [CH031]`},
 		"a .txt set": {"", map[string]string{"p/a.lua": takesVips, "p/data/vips.txt": "\ufeff# VIPs\r\n+14155550100\r\n  1-800-FLOWERS\r\n"},
-			`p/data/vips.txt:3:3: error: where.from: "1-800-FLOWERS" has letters: chertd compares the digits of a number (the rule at p/a.lua:1 takes it) [CH031] / write "+18003569377"`},
+			`p/data/vips.txt:3:3: error: where.from: "1-800-FLOWERS" has letters: chertd compares the digits of a number (the rule at p/a.lua:1 takes it) [CH031] / write it with digits alone`},
 		"a column of a .csv": {"", map[string]string{"p/a.lua": column, "p/data/vips.csv": "name;phone\nA;+14155550100\n\n\"B; jr\";12\n"},
 			`p/data/vips.csv:4:9: error: where.from: "12" is too short: a short code has 3 to 8 digits, a phone number more (the rule at p/a.lua:3 takes it) [CH031]`},
 		"a setting of pack.yaml": {"", map[string]string{"p/a.lua": `chert.on("*", { from = config.boss }, function() end)`, "p/pack.yaml": "config:\n  boss: ceo@\n"},

@@ -51,8 +51,9 @@ func scan(text string) scanned {
 var (
 	// scientific is a number as a spreadsheet shortens it, in both decimal marks.
 	scientific = regexp.MustCompile(`^\+?\d(?:[.,]\d+)?[eE]\+?\d{1,3}$`)
-	// shortened is the form in which spreadsheets write one; 4E12 may be a name.
-	shortened = regexp.MustCompile(`^[+-]?\d(?:[.,]\d+)?[eE]\+\d{2,3}$`)
+	// shortened is the form in which spreadsheets and programs write one; 4E12 may be
+	// a name.
+	shortened = regexp.MustCompile(`^[+-]?\d(?:(?:[.,]\d*)?[eE]\+\d{2,3}|[.,]\d+[eE]\d{1,3})$`)
 	// decimal is a number as programs write one that they take for a fraction.
 	decimal   = regexp.MustCompile(`^\+?\d{7,}[.,]0{1,2}$`)
 	extension = regexp.MustCompile(`(?i)[\s,;]*(?:;ext=|ext(?:n|ensi[oó]n)?|доб|anexo|durchwahl|app|x{1,2}|#)[.:]?\s*\d{1,7}#?$`)
@@ -145,6 +146,9 @@ func international(written, text, digits string) (Handle, error) {
 func plusHint(digits string) string {
 	if len(digits) >= leastShort && len(digits) <= certainShort {
 		return fmt.Sprintf("a short code has no +: %q", digits)
+	}
+	if len(digits) <= mostShort {
+		return ""
 	}
 	return fmt.Sprintf("if Chert delivers it so, compare in the handler: ev.from == %q", "+"+digits)
 }
@@ -263,9 +267,9 @@ func validIn(digits, country string) bool {
 // lettered is the error of a number with letters. Its hint never makes digits of
 // letters, which may be anything: an O typed for a 0, a word, a name.
 func lettered(written, text, country string) error {
-	e := &Error{Problem: fmt.Sprintf("%q has letters: chertd compares the digits of a number", written)}
+	e := &Error{Problem: fmt.Sprintf("%q has letters: chertd compares the digits of a number", written), Hint: "write it with digits alone"}
 	if n := scan(text); !n.plus && len(n.digits) < leastShort {
-		e.Problem = none(written)
+		e.Problem, e.Hint = none(written), ""
 	}
 	at := remark.FindStringSubmatchIndex(text)
 	if at == nil || strings.Trim(text[at[2]:at[3]], "OoIilSsBZ .:") == "" {
