@@ -20,11 +20,19 @@ type datum struct {
 }
 
 // checkAbsent finds keys that a data file or a setting does not have, where the value
-// goes into a table or to a function of the pack. It is nil there, and a condition of
-// where that is nil is none: a rule for the people of a list would run for everybody.
+// goes into a table or to a function of the pack, or is compared. It is nil there, and a
+// condition of where that is nil is none: a rule for the people of a list would run for
+// everybody.
 func (f *file) checkAbsent() {
+	const leftOut = "a condition or an option that is nil is left out"
 	told := map[place]bool{}
-	check := func(e ast.Expr, in *function) {
+	f.compared = map[ast.Expr]bool{}
+	for _, r := range f.relations {
+		if f.typeOf(r.expr.Lhs) != "nil" && f.typeOf(r.expr.Rhs) != "nil" {
+			f.compared[r.expr.Lhs], f.compared[r.expr.Rhs] = true, true
+		}
+	}
+	check := func(e ast.Expr, in *function, then string) {
 		get, d, key := f.absent(e, maxFollow)
 		if get == nil || told[f.at[get.Key]] || f.guarded(in, e, get) {
 			return
@@ -34,16 +42,23 @@ func (f *file) checkAbsent() {
 		if d.config {
 			code = codeSetting
 		}
-		f.fail(code, f.at[get.Key], d.hint(key), "%s has no %s: it is nil here, and a condition or an option that is nil is left out", d.from, key)
+		f.fail(code, f.at[get.Key], d.hint(key), "%s has no %s: it is nil here, and %s", d.from, key, then)
 	}
 	for _, t := range f.tables {
 		for _, field := range t.expr.Fields {
-			check(field.Value, t.fn)
+			check(field.Value, t.fn, leftOut)
 		}
+	}
+	for _, r := range f.relations {
+		if r.expr.Operator != "==" && r.expr.Operator != "~=" || f.typeOf(r.expr.Lhs) == "nil" || f.typeOf(r.expr.Rhs) == "nil" {
+			continue
+		}
+		check(r.expr.Lhs, r.fn, "never equal to what it is compared with")
+		check(r.expr.Rhs, r.fn, "never equal to what it is compared with")
 	}
 	for _, a := range f.assigns {
 		if _, ok := a.target.(*ast.AttrGetExpr); ok && a.value != nil {
-			check(a.value, a.fn)
+			check(a.value, a.fn, leftOut)
 		}
 	}
 	for _, c := range f.calls {
@@ -51,7 +66,7 @@ func (f *file) checkAbsent() {
 			continue
 		}
 		for _, arg := range c.expr.Args {
-			check(arg, c.fn)
+			check(arg, c.fn, leftOut)
 		}
 	}
 }
@@ -93,6 +108,9 @@ func (f *file) absent(e ast.Expr, depth int) (*ast.AttrGetExpr, *datum, string) 
 func (f *file) guarded(fn *function, e ast.Expr, get *ast.AttrGetExpr) bool {
 	for ; fn != nil; fn = fn.outer {
 		for _, g := range fn.guards {
+			if f.compared[g] {
+				continue
+			}
 			if x, y := g.(*ast.IdentExpr); y && f.same(x, e) {
 				return true
 			}

@@ -32,8 +32,9 @@ type file struct {
 	relations   []relation
 	choices     []*ast.LogicalOpExpr // with or
 	tables      []tableUse
-	loops       []ast.Expr // what for … in asks
-	unreachable []place    // statements that nothing leads to
+	compared    map[ast.Expr]bool // sides of comparisons with something that is not nil
+	loops       []ast.Expr        // what for … in asks
+	unreachable []place           // statements that nothing leads to
 }
 
 // function is a function of a file, or the file itself.

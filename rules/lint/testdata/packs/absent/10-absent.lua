@@ -28,6 +28,17 @@ for _, person in pairs(lists.people) do
   chert.on(on, { text = "x", from = person.nubmer }, keep) --> "44: error: each item of data.load\(.lists.\).people has no .nubmer."
 end
 
+chert.on(on, function(ev)
+  for _, row in ipairs(data.load("rows")) do
+    if row.phone == ev.from then --> "12: error: each item of data.load\(.rows.\) has no .phone.: .* \[CH018\]\ndid you mean Phone"
+      chert.keep_unread(ev.chat.id)
+    end
+    if row.Phone == ev.from and lists.mode ~= nil and lists.mode == "x" then
+      chert.keep_unread(ev.chat.id)
+    end
+  end
+end)
+
 chert.rule({
   name = "office",
   on = on,
