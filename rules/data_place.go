@@ -136,7 +136,7 @@ func placeOf(f *File, p *problem) (line, col int) {
 	format := dataFormat(f.Name)
 	switch {
 	case f.Kind == ManifestFile || format == "yaml":
-		if doc, _, err := readYAML(b, 1<<62); err == nil {
+		if doc, x, err := readYAML(b, 1<<62); x == nil && err == nil {
 			return placeOfNode(doc, p)
 		}
 	case format == "txt":
