@@ -44,6 +44,18 @@ p/data/vips.yaml:4:3: error: where.from: "ceo@" is not an email address: nothing
 			`p/data/vips.txt:3:3: error: where.from: "1-800-FLOWERS" has letters: chertd compares the digits of a number (the rule at p/a.lua:1 takes it) [CH031] / write it with digits alone`},
 		"a column of a .csv": {"", map[string]string{"p/a.lua": column, "p/data/vips.csv": "name;phone\nA;+14155550100\n\n\"B; jr\";12\n"},
 			`p/data/vips.csv:4:9: error: where.from: "12" is too short: a short code has 3 to 8 digits, a phone number more (the rule at p/a.lua:3 takes it) [CH031]`},
+		"an empty cell, and a wrong one": {"", map[string]string{"p/a.lua": column, "p/data/vips.csv": "note;phone\n;+14155550100\n;12\nx;\n\ny;\n", "p/data/a.csv": "x,y\n1,\n"},
+			`p/data/vips.csv:3:2: error: where.from: "12" is too short: a short code has 3 to 8 digits, a phone number more (the rule at p/a.lua:3 takes it) [CH031]
+p/data/vips.csv:4:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) [CH031] / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then
+p/data/vips.csv:6:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) [CH031] / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
+		"a column of empty cells": {"", map[string]string{"p/a.lua": column, "p/data/vips.csv": "name,phone\nA,\n"},
+			`p/data/vips.csv:2:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) [CH031] / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
+		"an empty string in a .yaml list": {"", map[string]string{"p/a.lua": takesVips, "p/data/vips.yaml": "- +14155550100\n- \"\"\n"},
+			`p/data/vips.yaml:2:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:1 takes it) [CH031] / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
+		"an empty string in the rule": {"", map[string]string{"p/a.lua": `chert.on("*", { from = { "+14155550100", "" } }, function() end)`, "p/pack.yaml": "config: {x: \"\"}\n"},
+			`p/a.lua:1:1: error: where.from: item 2 of the list is the empty string: it would match every event, or none / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
+		"an empty cell among words": {"", map[string]string{"p/a.lua": strings.Replace(column, "from = phones", "words = phones", 1), "p/data/vips.csv": "name,phone\nA,code\nB,\n"},
+			`p/data/vips.csv:3:3: error: where.words: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
 		"a setting of pack.yaml": {"", map[string]string{"p/a.lua": `chert.on("*", { from = config.boss }, function() end)`, "p/pack.yaml": "config:\n  boss: ceo@\n"},
 			`p/pack.yaml:2:9: error: where.from: "ceo@" is not an email address: nothing stands behind @ (the rule at p/a.lua:1 takes it) [CH031]`},
 		"a setting that the operator gives": {"", map[string]string{"p/a.lua": `chert.on("*", { from = config.bosses }, function() end)`, "p/pack.yaml": "config:\n  bosses: [+14155550100]\n"},
