@@ -272,7 +272,7 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 			s.since, s.warnings = since, nil
 			return nil
 		}
-		err = fmt.Errorf("load version %s: %w", shorten(version), b.diags)
+		err = fmt.Errorf("load version %s: %s", shorten(version), firstError(b.diags))
 	}
 	var unknown *UnknownVersionError
 	switch {
@@ -304,6 +304,17 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 		g.c.Log.Error("a version that was live can't be loaded again", "pack", s.state.Pack, "version", shorten(version), "instead", instead, "err", err)
 	}
 	return nil
+}
+
+// firstError is the first error, on one line.
+func firstError(all luabind.Diagnostics) string {
+	for _, d := range all {
+		if d.Severity == luabind.SeverityError {
+			d.Hint = ""
+			return d.String()
+		}
+	}
+	return all.Error()
 }
 
 // granted reports whether the operator still grants what a pack was given and
