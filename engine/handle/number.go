@@ -140,17 +140,17 @@ func international(written, text, digits string) (Handle, error) {
 	if e164 != "" {
 		return Handle{Phone, e164}, nil
 	}
-	return Handle{}, &Error{Problem: fmt.Sprintf("%q is not a phone number: %s", written, reason), Hint: plusHint(digits)}
+	return Handle{}, &Error{Problem: fmt.Sprintf("%q is not a phone number: %s", written, reason), Hint: plusHint(text, digits, reason)}
 }
 
-func plusHint(digits string) string {
+func plusHint(text, digits, reason string) string {
 	if len(digits) >= leastShort && len(digits) <= certainShort {
 		return fmt.Sprintf("a short code has no +: %q", digits)
 	}
-	if len(digits) <= mostShort {
+	if reason != noCountry || text != "+"+digits || len(digits) <= mostShort {
 		return ""
 	}
-	return fmt.Sprintf("if Chert delivers it so, compare in the handler: ev.from == %q", "+"+digits)
+	return fmt.Sprintf("if Chert delivers it so, compare in the handler: ev.from == %q", text)
 }
 
 // national reads digits without +: a short code, a number with the prefix for calls
@@ -194,7 +194,10 @@ func national(written, text string, n scanned, country string) (Handle, error) {
 	return Handle{Phone, e164}, nil
 }
 
-const lacksArea = "it lacks the area code"
+const (
+	lacksArea = "it lacks the area code"
+	noCountry = "no country has its code"
+)
 
 // lookUp asks the library for the E.164 form of a number; "" with the reason if it
 // can be none. Numbers that are possible are taken, assigned or not: ranges are
@@ -215,7 +218,7 @@ func lookUp(number, region string) (e164, reason string) {
 		case phonenumbers.TOO_LONG:
 			return "", "it is too long"
 		case phonenumbers.INVALID_COUNTRY_CODE:
-			return "", "no country has its code"
+			return "", noCountry
 		default:
 			return "", "no number there has so many digits"
 		}
@@ -240,7 +243,7 @@ func withoutMobilePrefix(e164 string) string {
 func reasonOf(err error) string {
 	switch err {
 	case phonenumbers.ErrInvalidCountryCode:
-		return "no country has its code"
+		return noCountry
 	case phonenumbers.ErrNumTooLong:
 		return "it is too long"
 	}
