@@ -251,10 +251,22 @@ func stringNode(n *yaml.Node) bool {
 // wrong with it.
 func YAMLScalar(n *yaml.Node) (v any, problem, hint string) {
 	var r yamlReader
-	if v = r.scalar(n); len(r.faults) > 0 {
+	if r.knownTag(n) {
+		v = r.scalar(n)
+	}
+	if len(r.faults) > 0 {
 		return nil, r.faults[0].message, r.faults[0].hint
 	}
 	return v, "", ""
+}
+
+// YAMLKey is what is wrong with a key of settings or data; "": nothing is.
+func YAMLKey(n *yaml.Node) (problem, hint string) {
+	var r yamlReader
+	if r.key(n); len(r.faults) > 0 {
+		return r.faults[0].message, r.faults[0].hint
+	}
+	return "", ""
 }
 
 func (r *yamlReader) scalar(n *yaml.Node) any {
