@@ -17,6 +17,7 @@ type datum struct {
 	from   string // as a rule writes it: data.load("vips").phones
 	config bool
 	values []any
+	own    bool // a table that the pack's code makes
 }
 
 // checkAbsent finds keys that a data file or a setting does not have, where the value
@@ -38,6 +39,10 @@ func (f *file) checkAbsent() {
 			return
 		}
 		told[f.at[get.Key]] = true
+		if d.own {
+			f.warn(codeField, f.at[get.Key], d.hint(key), "%s has no %s: it is nil here, and %s", d.from, key, then)
+			return
+		}
 		code := codeMissing
 		if d.config {
 			code = codeSetting
@@ -83,8 +88,16 @@ func (f *file) absent(e ast.Expr, depth int) (*ast.AttrGetExpr, *datum, string) 
 			return f.absent(l.init, depth-1)
 		}
 	case *ast.AttrGetExpr:
-		d := f.dataIn(e.Object, depth-1)
 		key := f.constOf(e.Key)
+		if name, ok := key.(string); ok {
+			if own := f.ownTable(e.Object); own != nil {
+				if _, found := own.values[0].(map[string]any)[name]; !found {
+					return e, own, fmt.Sprintf("%q", name)
+				}
+				return nil, nil, ""
+			}
+		}
+		d := f.dataIn(e.Object, depth-1)
 		if d == nil || key == nil || len(d.at(key).values) > 0 {
 			return nil, nil, ""
 		}

@@ -32,9 +32,11 @@ type file struct {
 	relations   []relation
 	choices     []*ast.LogicalOpExpr // with or
 	tables      []tableUse
-	compared    map[ast.Expr]bool // sides of comparisons with something that is not nil
-	loops       []ast.Expr        // what for … in asks
-	unreachable []place           // statements that nothing leads to
+	escaped     map[*local]bool            // see keysAdded
+	added       map[*local]map[string]bool // see keysAdded
+	compared    map[ast.Expr]bool          // sides of comparisons with something that is not nil
+	loops       []ast.Expr                 // what for … in asks
+	unreachable []place                    // statements that nothing leads to
 }
 
 // function is a function of a file, or the file itself.

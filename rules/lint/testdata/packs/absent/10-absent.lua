@@ -65,3 +65,16 @@ chert.on(on, { text = "x", from = lists.others or nil, is_group = lists.off }, f
   end
   log.info("it is", { known = data.load("numbers")[ev.from] })
 end)
+
+-- Tables that the pack makes.
+local own = { vips = { "+14155550100" }, quiet = "10m" }
+own.late = "x"
+local mod = require("lists")
+local open = { a = 1 }
+rawset(open, "b", "x")
+chert.on(on, { text = "x", from = own.vip }, keep) --> "39: warning: own has no .vip.: it is nil here, .* \[CH011\]\ndid you mean vips"
+chert.on(on, { text = "x", from = mod.vip }, keep) --> "39: warning: mod has no .vip.: .* \[CH011\]\ndid you mean vips"
+chert.on(on, { text = own.late, from = own.vips, words = open.b, sender = own.none or nil }, keep)
+for _, list in pairs(own) do
+  log.info("a list", { list = list })
+end
