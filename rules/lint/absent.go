@@ -177,8 +177,11 @@ func (f *file) dataIn(e ast.Expr, depth int) *datum {
 		}
 		d := f.dataIn(e.Object, depth-1)
 		key := f.constOf(e.Key)
-		if d == nil || key == nil {
+		switch {
+		case d == nil:
 			return nil
+		case key == nil:
+			return d.each() // rows[i] is one of them, or reading a key of it fails
 		}
 		if d = d.at(key); len(d.values) > 0 {
 			return d

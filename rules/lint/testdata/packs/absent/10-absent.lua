@@ -24,6 +24,12 @@ watch(lists.vip) --> "13: error: data.load\(.lists.\) has no .vip."
 for _, row in ipairs(data.load("rows")) do
   chert.on(on, { text = row.Name, from = row.phone }, keep) --> "46: error: each item of data.load\(.rows.\) has no .phone.: .*\ndid you mean Phone"
 end
+local rows = data.load("rows")
+for i = 1, #rows do
+  local row = rows[i]
+  chert.on(on, { text = row.Name, from = row.fone }, keep) --> "46: error: each item of data.load\(.rows.\) has no .fone."
+  chert.on(on, { text = rows[i].Name, from = rows[i].Phone }, keep)
+end
 for _, person in pairs(lists.people) do
   chert.on(on, { text = "x", from = person.nubmer }, keep) --> "44: error: each item of data.load\(.lists.\).people has no .nubmer."
 end
