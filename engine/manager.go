@@ -389,11 +389,11 @@ func userError(pack string, err error) error {
 	case errors.As(err, &ambiguous):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write more digits"}
 	case errors.As(err, &diags) && len(diags) > 0:
-		return &control.UserError{Status: http.StatusConflict, Message: fmt.Sprintf("pack %q: %v", pack, err), Hint: "chertd packs " + pack + " lists the other versions that are kept"}
+		return &control.UserError{Status: http.StatusConflict, Message: fmt.Sprintf("pack %q: %v", pack, err), Hint: "chertd packs " + event.ShellWord(pack) + " lists the other versions that are kept"}
 	case errors.Is(err, rules.ErrNoEarlier):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "chertd packs PACK lists the versions that are kept"}
 	case errors.As(err, &unknown):
-		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: "chertd packs " + unknown.Pack + " lists the versions that are kept"}
+		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: "chertd packs " + event.ShellWord(unknown.Pack) + " lists the versions that are kept"}
 	}
 	return err
 }

@@ -32,7 +32,7 @@ as of this version of chertd. Files of yours are never overwritten.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case n.stubs && len(args) > 0:
-				return hinted(usageError("--stubs takes no name"), "`chertd new --stubs` writes the stubs anew, `chertd new "+args[0]+"` makes a pack and does that too")
+				return hinted(usageError("--stubs takes no name"), "`chertd new --stubs` writes the stubs anew, `chertd new "+event.ShellWord(args[0])+"` makes a pack and does that too")
 			case !n.stubs && len(args) == 0:
 				return hinted(usageError("a new pack needs a name"), "`chertd new NAME`, e.g. `chertd new vip`")
 			case len(args) > 1:
