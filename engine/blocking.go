@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chertd/engine/control"
+	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/luabind"
 	"chertd/rules"
@@ -236,20 +237,21 @@ func (m *manager) blocked(s *rules.PackStanding) *control.Blocked {
 // fixes are commands that end a pack's blocking of reads, or help to. A pack that
 // is alone has no version before the live one.
 func fixes(s *rules.PackStanding, alone bool) []string {
-	first := fmt.Sprintf("chertd check %s shows what is wrong", s.Path)
+	name, path := event.ShellWord(s.Name), event.ShellWord(s.Path)
+	first := fmt.Sprintf("chertd check %s shows what is wrong", path)
 	unfit := slices.IndexFunc(s.Diagnostics, func(d luabind.Diagnostic) bool { return d.Code == rules.CodeNoSetting })
 	switch {
 	case unfit >= 0 && s.Version == "" && !s.Gone:
 		d := s.Diagnostics[unfit]
 		first = fmt.Sprintf("correct %s:%d (%s), and send SIGHUP to chertd", d.File, d.Line, d.Message)
 	case alone && s.Path != "":
-		first = fmt.Sprintf("chertd test %s tries an edit of it, which is live once it is saved and passes", s.Path)
+		first = fmt.Sprintf("chertd test %s tries an edit of it, which is live once it is saved and passes", path)
 	case s.Version != "":
-		first = fmt.Sprintf("chertd rollback %s goes back to the version before", s.Name)
+		first = fmt.Sprintf("chertd rollback %s goes back to the version before", name)
 	case s.Gone, s.Path == "":
-		first = fmt.Sprintf("chertd packs %s lists the versions that a rollback can make live", s.Name)
+		first = fmt.Sprintf("chertd packs %s lists the versions that a rollback can make live", name)
 	}
-	return []string{first, fmt.Sprintf("chertd mode %s off lets reads go without it", s.Name)}
+	return []string{first, fmt.Sprintf("chertd mode %s off lets reads go without it", name)}
 }
 
 // missedNotes tell of packs that have missed events and block no reads now: of
@@ -258,18 +260,18 @@ func (m *manager) missedNotes() (notes []string) {
 	m.blocking.mu.Lock()
 	defer m.blocking.mu.Unlock()
 	for _, by := range m.eng.misses.counts() {
-		c := m.blocking.backlogs[by.Pack]
+		c, name := m.blocking.backlogs[by.Pack], event.Visible(by.Pack)
 		if n := c.older.Events; n > 0 {
 			notes = append(notes, fmt.Sprintf("pack %s missed %s more than an hour ago, and %s blocked because of them: they do not run automatically any more",
-				by.Pack, count(n, "event"), countAre(c.older.Reads, "read")))
+				name, count(n, "event"), countAre(c.older.Reads, "read")))
 		}
 		switch n := c.recent.Events; {
 		case n == 0 || m.blocking.packs[by.Pack] != nil:
 		case c.recent.Reads > 0:
-			notes = append(notes, fmt.Sprintf("pack %s is not live any more: %s blocked because of it, and will go on in a few seconds", by.Pack, countAre(c.recent.Reads, "read")))
+			notes = append(notes, fmt.Sprintf("pack %s is not live any more: %s blocked because of it, and will go on in a few seconds", name, countAre(c.recent.Reads, "read")))
 		default:
 			notes = append(notes, fmt.Sprintf("pack %s missed %s of the last hour, and no read is blocked because of them: they run through it once another version is live, or its rules are no longer suspended",
-				by.Pack, count(n, "event")))
+				name, count(n, "event")))
 		}
 	}
 	return notes

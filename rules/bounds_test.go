@@ -191,7 +191,7 @@ func TestLinksThatStayInside(t *testing.T) {
 func TestMisnamedFilesAreListed(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{
-		"ok.lua": "", "CODES.lua": "", "A.LUA": "", "b.Lua": "", "c.lua.txt": "", "My Rules.LUA": "", "README.TXT": "", "d_SPEC.LUA": "",
+		"ok.lua": "", "CODES.lua": "", "A.LUA": "", "b.Lua": "", "c.lua.txt": "", "My Rules.LUA": "", "README.TXT": "", "d_SPEC.LUA": "", "\xffz.LUA": "", "İ\n.LUA": "",
 		"up/10.LUA": "", "vip/10.lua": "", "vip/20.LUA": "", "vip/PACK.YAML": "", "vip/Lib/x.lua": "", "vip/NOTES.md": "",
 		"vip/lib/P.LUA": "", "vip/lib/ok.lua": "", "vip/data/v.YAML": "", "vip/data/r.CSV": "", "vip/data/x.JSON": "", "vip/spec/x_spec.LUA": "",
 	})
@@ -201,6 +201,8 @@ func TestMisnamedFilesAreListed(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
+		`rename it: mv $'DIR/\377z.LUA' $'DIR/\377z.lua'`,
+		`rename it: mv $'DIR/İ\012.LUA' $'DIR/İ\012.lua'`,
 		"rename it: mv 'DIR/My Rules.LUA' 'DIR/My Rules.lua'",
 		"rename it: mv DIR/A.LUA DIR/A.lua",
 		"rename it: mv DIR/b.Lua DIR/b.lua",

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"chertd/engine/event"
 	"chertd/luabind"
 )
 
@@ -252,7 +253,7 @@ func (b *builder) load() {
 	p.spare <- vm
 	if len(p.Rules) == 0 {
 		b.empty = true
-		b.fail(b.src.path, fmt.Sprintf("to switch it off: chertd mode %s off", p.Name), "pack %q has no rules: it subscribes to nothing", p.Name)
+		b.fail(b.src.path, fmt.Sprintf("to switch it off: chertd mode %s off", event.ShellWord(p.Name)), "pack %q has no rules: it subscribes to nothing", p.Name)
 	}
 }
 

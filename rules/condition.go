@@ -303,9 +303,45 @@ func patterns(name string, v any) (condition, *problem) {
 // stringsOf takes a string or a list of strings, none of them empty. The
 // returned slice is the caller's.
 func stringsOf(name string, v any) ([]string, *problem) {
+	values, p := itemsOf(name, v)
+	if p != nil {
+		return nil, p
+	}
+	if blanks := blanksIn(name, values); len(blanks) > 0 {
+		return nil, blanks[0]
+	}
+	return values, nil
+}
+
+// blanksIn are problems with the empty strings in a list.
+func blanksIn(name string, values []string) []*problem {
+	others := slices.DeleteFunc(slices.Clone(values), func(s string) bool { return s == "" })
+	var all []*problem
+	for i, s := range values {
+		if s == "" {
+			all = append(all, &problem{
+				message: fmt.Sprintf("%s: item %d of the list is the empty string: it would match every event, or none", name, i+1),
+				hint:    `fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`,
+				blank:   &blank{len(all) + 1, others},
+			})
+		}
+	}
+	return all
+}
+
+// itemsOf takes a string that is not empty, or a list of strings. The returned slice
+// is the caller's.
+func itemsOf(name string, v any) ([]string, *problem) {
 	const expected = "a string or a list of strings"
 	items := []any{v}
 	switch v := v.(type) {
+	case string:
+		if v == "" {
+			return nil, &problem{
+				message: name + " is the empty string: it would match every event, or none",
+				hint:    "leave the key out if it is not to matter",
+			}
+		}
 	case []any:
 		if len(v) == 0 {
 			return nil, emptyList(name)
@@ -335,12 +371,6 @@ func stringsOf(name string, v any) ([]string, *problem) {
 				p.hint = rowHint(item)
 			}
 			return nil, p
-		}
-		if s == "" {
-			return nil, &problem{
-				message: name + " is the empty string: it would match every event, or none",
-				hint:    "leave the key out if it is not to matter",
-			}
 		}
 		out[i] = s
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"chertd/engine/event"
 	"chertd/luabind"
 )
 
@@ -181,7 +182,7 @@ func (g *Generations) stayPinned(ctx context.Context, s *standing, version strin
 func (g *Generations) stayBack(ctx context.Context, s *standing, kept *KeptVersion, version string) error {
 	s.notLive = "this version was rolled back at " + kept.RolledBack.UTC().Format(time.RFC3339)
 	s.diags = luabind.Diagnostics{{File: s.path, Severity: luabind.SeverityError, Message: s.notLive,
-		Hint: fmt.Sprintf("edit it, or make it live by hand: chertd rollback %s %s", s.state.Pack, shorten(version))}}
+		Hint: fmt.Sprintf("edit it, or make it live by hand: chertd rollback %s %s", event.ShellWord(s.state.Pack), shorten(version))}}
 	return g.fallBack(ctx, s)
 }
 
@@ -271,7 +272,7 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 			s.since, s.warnings = since, nil
 			return nil
 		}
-		err = fmt.Errorf("load version %s: %w", shorten(version), b.diags)
+		err = fmt.Errorf("load version %s: %s", shorten(version), firstError(b.diags))
 	}
 	var unknown *UnknownVersionError
 	switch {
@@ -303,6 +304,17 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 		g.c.Log.Error("a version that was live can't be loaded again", "pack", s.state.Pack, "version", shorten(version), "instead", instead, "err", err)
 	}
 	return nil
+}
+
+// firstError is the first error, on one line.
+func firstError(all luabind.Diagnostics) string {
+	for _, d := range all {
+		if d.Severity == luabind.SeverityError {
+			d.Hint = ""
+			return d.String()
+		}
+	}
+	return all.Error()
 }
 
 // granted reports whether the operator still grants what a pack was given and
@@ -402,7 +414,7 @@ func (g *Generations) withoutRules(ctx context.Context, s *standing) error {
 	at := filepath.Join(g.c.Dir, filepath.Base(s.path))
 	return g.refuse(ctx, s, &verdict{key: "without rules", why: "it has no rules", diags: luabind.Diagnostics{{File: at, Severity: luabind.SeverityError,
 		Message: "it is there, and holds no rules",
-		Hint:    fmt.Sprintf("write its rules again; if the pack is to go, delete %s, too; to switch it off: chertd mode %s off", at, s.state.Pack)}}})
+		Hint:    fmt.Sprintf("write its rules again; if the pack is to go, delete %s, too; to switch it off: chertd mode %s off", at, event.ShellWord(s.state.Pack))}}})
 }
 
 // filesGone is said of a pack of which nothing is left.

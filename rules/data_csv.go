@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 
 	"chertd/engine/handle"
 )
@@ -155,14 +156,13 @@ func (r *csvReader) columnFault() *fault {
 	known := make(map[string]bool, len(r.columns))
 	for i, name := range r.columns {
 		line, col := r.rows.FieldPos(i)
-		h, err := handle.Parse(name, "")
 		switch {
 		case name == "":
 			return &fault{line, col, fmt.Sprintf("column %d has no name", i+1), "name it in the first row"}
 		case known[name]:
 			return &fault{line, col, fmt.Sprintf("two columns are named %q", name), "rename one"}
-		case err == nil && h.Kind != handle.ShortCode:
-			return &fault{line, col, fmt.Sprintf("the first row names the columns, and %q looks like a value", name), "put a row with the columns' names before it, for example: phone"}
+		case looksLikeValue(name):
+			return &fault{line, col, fmt.Sprintf("the first row names the columns, and %q looks like a value", name), "put a row with the columns' names before it, for example: name,phone"}
 		case strings.ContainsAny(name, "“”„«»"):
 			return &fault{line, col, fmt.Sprintf("the column's name %q has curly quotes", name), `write straight quotes: "`}
 		case len(r.columns) == 1 && strings.ContainsAny(name, "|"):
@@ -173,11 +173,32 @@ func (r *csvReader) columnFault() *fault {
 	return nil
 }
 
+// looksLikeValue reports whether a field of the first row is a value rather than the
+// name of a column: a sender, a number, a date, true or false. A row of values that is
+// taken for names is lost, and so is its sender.
+func looksLikeValue(s string) bool {
+	switch strings.ToLower(s) {
+	case "true", "false":
+		return true
+	}
+	digit := strings.ContainsFunc(s, unicode.IsDigit)
+	if digit && !strings.ContainsFunc(s, unicode.IsLetter) || handle.Shortened(s) {
+		return true
+	}
+	_, err := handle.Parse(s, "")
+	var e *handle.Error
+	return err == nil || errors.As(err, &e) && e.NoCountry
+}
+
 // separatorOf finds out what separates the fields: what the first row has most of,
 // outside quotes. A line "sep=;" above it, as Excel reads one, decides; it is blank in
 // what is returned.
 func separatorOf(b []byte) (rest []byte, separator byte, _ *fault) {
-	if first, below, _ := bytes.Cut(b, []byte("\n")); len(first) >= 5 && strings.EqualFold(string(first[:4]), "sep=") {
+	first, below, _ := bytes.Cut(b, []byte("\n"))
+	if n := len(first); n > 2 && first[0] == '"' && first[n-1] == '"' {
+		first = first[1 : n-1] // some programs put it in quotes
+	}
+	if len(first) >= 5 && strings.EqualFold(string(first[:4]), "sep=") {
 		mark := string(first[4:])
 		if len(mark) > 1 {
 			mark = strings.TrimRight(mark, " ")

@@ -84,16 +84,19 @@ func (d *dataFiles) blame(diag *luabind.Diagnostic, p *problem, sub *luabind.Sub
 				return
 			}
 		}
-	case p.value != "" && (from != "" || !d.written(p.value)):
+	case p.blank != nil || p.value != "" && (from != "" || !d.written(p.value)):
 		for i := range d.pack.Files {
 			f := &d.pack.Files[i]
-			if !holdsData(f, from) {
+			if !holdsData(f, from) || p.blank != nil && from == "" && dataFormat(f.Name) != "csv" {
 				continue
 			}
 			if line, col := placeOf(f, p); line > 0 {
 				diag.File, diag.Line, diag.Col = f.Path, line, col
 				if key := lastName(p.key); key == "from" || key == "line" {
 					diag.Code = cmp.Or(diag.Code, codeSender)
+				}
+				if p.blank != nil {
+					diag.Message = fmt.Sprintf("%s: the value is empty: it would match every event, or none", p.key)
 				}
 				diag.Message += fmt.Sprintf(" (%s takes it)", rule)
 				return
@@ -136,7 +139,7 @@ func placeOf(f *File, p *problem) (line, col int) {
 	format := dataFormat(f.Name)
 	switch {
 	case f.Kind == ManifestFile || format == "yaml":
-		if doc, _, err := readYAML(b, 1<<62); err == nil {
+		if doc, x, err := readYAML(b, 1<<62); x == nil && err == nil {
 			return placeOfNode(doc, p)
 		}
 	case format == "txt":
@@ -147,6 +150,8 @@ func placeOf(f *File, p *problem) (line, col int) {
 				return n, 1 + strings.Index(whole, value)
 			}
 		}
+	case format == "csv" && p.blank != nil:
+		return emptyCell(b, p.blank)
 	case format == "csv":
 		r, x := newCSVReader(unixLines(b))
 		for x == nil {
@@ -164,9 +169,47 @@ func placeOf(f *File, p *problem) (line, col int) {
 	return 0, 0
 }
 
+// emptyCell is where the nth empty cell stands of the columns that have one of the
+// other values; of any column if there are none.
+func emptyCell(b []byte, k *blank) (line, col int) {
+	type place struct{ line, col int }
+	columns, cells := map[int]bool{}, map[int][]place{}
+	others := make(map[string]bool, len(k.others))
+	for _, v := range k.others {
+		others[v] = true
+	}
+	r, x := newCSVReader(unixLines(b))
+	for x == nil {
+		var rec []string
+		if rec, x = r.next(); rec == nil {
+			break
+		}
+		for i, v := range rec[:len(r.columns)] {
+			columns[i] = columns[i] || others[v] || len(others) == 0
+			if v == "" {
+				line, col := r.rows.FieldPos(i)
+				cells[i] = append(cells[i], place{line, col})
+			}
+		}
+	}
+	for i := range len(columns) {
+		if n := len(cells[i]); columns[i] && n > 0 {
+			at := cells[i][min(k.nth, n)-1]
+			return at.line, at.col
+		}
+	}
+	return 0, 0
+}
+
 func placeOfNode(n *yaml.Node, p *problem) (line, col int) {
 	if n.Kind == yaml.ScalarNode {
 		written, err := strconv.ParseFloat(n.Value, 64)
+		if p.blank != nil {
+			if n.Value == "" && stringNode(n) {
+				return n.Line, n.Column
+			}
+			return 0, 0
+		}
 		if n.Value == p.value || p.number != 0 && err == nil && written == p.number {
 			return n.Line, n.Column
 		}

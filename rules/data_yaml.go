@@ -20,13 +20,12 @@ const maxYAMLDepth = 64
 
 // parseYAML reads one document into the types a rule can see.
 func parseYAML(b []byte, d *dataSize) (any, []fault, error) {
-	doc, line, err := readYAML(b, d.room)
-	var large errDataSize
+	doc, x, err := readYAML(b, d.room)
 	switch {
-	case errors.As(err, &large):
-		return nil, nil, err
 	case err != nil:
-		return nil, []fault{{line: line, message: err.Error()}}, nil
+		return nil, nil, err
+	case x != nil:
+		return nil, []fault{*x}, nil
 	case len(doc.Content) == 0 || isNull(doc.Content[0]):
 		// nil would make a condition of where vanish: a rule for the people of a
 		// list would be one for everybody, once the list has nothing but comments.
@@ -199,6 +198,11 @@ func (r *yamlReader) key(n *yaml.Node) (string, bool) {
 	if stringNode(n) {
 		return n.Value, true
 	}
+	if handle.Shortened(n.Value) {
+		x := shortened(n.Value, n.Line, n.Column)
+		r.fail(n, x.hint, "%s", x.message)
+		return "", false
+	}
 	switch n.ShortTag() {
 	case "!!null":
 		r.fail(n, fmt.Sprintf("put it in quotes if it is meant: %q", n.Value), "a key is empty: YAML reads %s as no value", orNothing(n.Value))
@@ -247,10 +251,22 @@ func stringNode(n *yaml.Node) bool {
 // wrong with it.
 func YAMLScalar(n *yaml.Node) (v any, problem, hint string) {
 	var r yamlReader
-	if v = r.scalar(n); len(r.faults) > 0 {
+	if r.knownTag(n) {
+		v = r.scalar(n)
+	}
+	if len(r.faults) > 0 {
 		return nil, r.faults[0].message, r.faults[0].hint
 	}
 	return v, "", ""
+}
+
+// YAMLKey is what is wrong with a key of settings or data; "": nothing is.
+func YAMLKey(n *yaml.Node) (problem, hint string) {
+	var r yamlReader
+	if r.key(n); len(r.faults) > 0 {
+		return r.faults[0].message, r.faults[0].hint
+	}
+	return "", ""
 }
 
 func (r *yamlReader) scalar(n *yaml.Node) any {
@@ -276,6 +292,9 @@ func (r *yamlReader) scalar(n *yaml.Node) any {
 			yes := strings.EqualFold(n.Value, "yes") || strings.EqualFold(n.Value, "on")
 			r.fail(n, fmt.Sprintf("write %t, or %q in quotes if the word is meant", yes, n.Value), "%s can mean %t or the word", n.Value, yes)
 			return nil
+		}
+		if handle.Shortened(n.Value) {
+			return r.number(n) // with a comma the library takes it for a string
 		}
 	}
 	return strings.Clone(n.Value) // what the library made takes more room
@@ -304,11 +323,21 @@ func (r *yamlReader) number(n *yaml.Node) any {
 		return nil
 	}
 	v, err := strconv.ParseFloat(s, 64)
-	if err != nil || plainWhole.MatchString(s) && !exactWhole(v, s) {
+	switch {
+	case err != nil || plainWhole.MatchString(s) && !exactWhole(v, s):
 		r.fail(n, inQuotes, "the number %s is too large to be exact in Lua", s)
+		return nil
+	case strings.Contains(s, ".") && significant(s) != significant(strconv.FormatFloat(v, 'f', -1, 64)):
+		r.fail(n, inQuotes, "the number %s has more digits than a number of Lua keeps", s)
 		return nil
 	}
 	return v
+}
+
+// significant is a plain number without zeros that do not count.
+func significant(s string) string {
+	whole, fraction, _ := strings.Cut(strings.TrimLeft(s, "-"), ".")
+	return strings.TrimLeft(whole, "0") + "." + strings.TrimRight(fraction, "0")
 }
 
 // exactWhole reports whether a whole number up to 2^53 is what is written.
@@ -326,49 +355,22 @@ func isNull(n *yaml.Node) bool {
 
 // readYAML reads the one document of a file: a node of no kind if it holds
 // none. What stood in a second one would be lost without a word. Its nodes take
-// room at most. The line of an error is 0 if it has none.
-func readYAML(b []byte, room int64) (*yaml.Node, int, error) {
+// room at most: the error is an errDataSize. With a fault there is no node.
+func readYAML(b []byte, room int64) (*yaml.Node, *fault, error) {
 	if need := int64(nodesOf(b)) * nodeBytes; need > room {
-		return nil, 0, errDataSize{need}
+		return nil, nil, errDataSize{need}
 	}
 	var doc, second yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	err := dec.Decode(&doc)
 	if err == nil {
 		if err = dec.Decode(&second); err == nil && second.Content[0].Tag != "!!null" {
-			return nil, second.Line, errors.New("a second document begins here: a file is one")
+			return nil, &fault{second.Line, 0, "a second document begins here: a file is one", "delete the line ---, or what follows it"}, nil
 		}
 	}
 	if err == nil || errors.Is(err, io.EOF) {
-		return &doc, 0, nil
+		return &doc, nil, nil
 	}
-	line, msg := yamlError(err)
-	if line == 0 {
-		// The library names no line where it is the first one. It names the one
-		// below, then, and none again for what is about the whole.
-		if err := yaml.Unmarshal(append([]byte("\n"), b...), &second); err != nil {
-			if below, same := yamlError(err); below > 0 && same == msg {
-				line = 1
-			}
-		}
-	}
-	return nil, line, errors.New(msg)
-}
-
-// yamlError takes the line out of what the YAML reader says.
-func yamlError(err error) (line int, msg string) {
-	msg = strings.TrimPrefix(err.Error(), "yaml: ")
-	if rest, ok := strings.CutPrefix(msg, "unmarshal errors:\n"); ok {
-		msg, _, _ = strings.Cut(strings.TrimSpace(rest), "\n")
-	}
-	if _, err := fmt.Sscanf(msg, "line %d:", &line); err == nil {
-		_, msg, _ = strings.Cut(msg, ": ")
-	}
-	switch {
-	case strings.Contains(msg, "cannot start any token"):
-		msg += ": indent with spaces, and quote a value that begins with a special character"
-	case strings.Contains(msg, "unexpected end of stream"):
-		msg += ": a quote is not closed"
-	}
-	return line, msg
+	line, message, hint := YAMLSyntax(b, err)
+	return nil, &fault{line: line, message: message, hint: hint}, nil
 }

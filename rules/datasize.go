@@ -69,6 +69,9 @@ func (d *dataSize) take(memory int64, part int) error {
 	return errDataSize{d.text + int64(min(float64(d.used-d.text)*scale, math.MaxInt64/4))}
 }
 
+// mostSensible is how much data there is no limit to be set for.
+const mostSensible = 1 << 30
+
 // tooLarge is what people are told of a file for which there is no room.
 func (b *builder) tooLarge(f File, used int64, err errDataSize) luabind.Diagnostic {
 	p := b.pack
@@ -78,7 +81,10 @@ func (b *builder) tooLarge(f File, used int64, err errDataSize) luabind.Diagnost
 	if b.mine.Limits.Memory > 0 {
 		where = fmt.Sprintf("in chertd.yaml, write rules: {packs: {%s: {limits: {memory: %s}}}}", p.Name, need)
 	}
-	if dataFormat(f.Name) == "yaml" {
+	switch {
+	case used+err.need > mostSensible:
+		where = "take it apart; in YAML, each *name stands for a copy of what it names"
+	case dataFormat(f.Name) == "yaml":
 		where += "; as .csv or .txt the same list takes less"
 	}
 	return luabind.Diagnostic{File: f.Path, Severity: luabind.SeverityError, Hint: where,

@@ -8,8 +8,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"unicode"
 
+	"chertd/engine/event"
 	"chertd/luabind"
 )
 
@@ -334,17 +334,7 @@ func folderDiagnostic(dir string, err error) luabind.Diagnostic {
 
 // makeReadable is the hint for a file or folder that the process may not read.
 func makeReadable(path string) string {
-	return "the user that chertd runs as needs to read it: chmod -R a+rX " + shellWord(path)
-}
-
-// shellWord is a path as a shell takes it.
-func shellWord(path string) string {
-	if !strings.ContainsFunc(path, func(c rune) bool {
-		return !strings.ContainsRune("/._-+", c) && !unicode.IsLetter(c) && !unicode.IsDigit(c)
-	}) {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	return "the user that chertd runs as needs to read it: chmod -R a+rX " + event.ShellWord(path)
 }
 
 // cause is an error without the path, which stands before it in a diagnostic.

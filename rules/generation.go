@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"chertd/luabind"
@@ -93,7 +94,10 @@ func (s *standing) whyNotLive() string {
 
 // problems are what is wrong with the pack's files, and with what ought to be live.
 func (s *standing) problems() luabind.Diagnostics {
-	if s.lost == "" {
+	said := func(d luabind.Diagnostic) bool { // the files are those of the version that is lost
+		return d.Severity == luabind.SeverityError && strings.Contains(s.lost, d.Message)
+	}
+	if s.lost == "" || slices.ContainsFunc(s.diags, said) {
 		return s.diags
 	}
 	return append(slices.Clone(s.diags), luabind.Diagnostic{File: s.path, Severity: luabind.SeverityError, Message: s.lost})

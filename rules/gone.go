@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"chertd/engine/event"
 )
 
 // missing decides what becomes of a pack whose files are gone. It goes if the
@@ -103,7 +105,7 @@ func (g *Generations) tellRemoved(s *standing, why string) {
 		return
 	}
 	g.c.Log.Warn("pack removed: "+why+", and it could veto reads; what it kept unread may be read now", "pack", name,
-		"hint", "chertd rollback "+name+" restores it from the store")
+		"hint", "chertd rollback "+event.ShellWord(name)+" restores it from the store")
 }
 
 // remove forgets a pack, but for what an operator said of it, and drops what it

@@ -15,6 +15,15 @@ func (p *Pack) Settings() map[string]any { return p.config.Settings }
 // Zone is the time zone of hours, schedules and dates that name none.
 func (p *Pack) Zone() *time.Location { return cmp.Or(p.config.Zone, time.UTC) }
 
+// Data is what data.load gives by a name; the caller must not change it.
+func (p *Pack) Data(name string) (any, bool) {
+	if p.config.Data == nil {
+		return nil, false
+	}
+	v, err := p.config.Data(name)
+	return v, err == nil
+}
+
 // DataNames are the names that data.load takes in the pack, sorted.
 func (p *Pack) DataNames() []string {
 	var names []string

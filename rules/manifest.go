@@ -75,9 +75,13 @@ func tooLargeFor(what string, err error) error {
 func parseManifest(f File) (Manifest, luabind.Diagnostics) {
 	r := &manifestReader{file: f.Path}
 	var m Manifest
-	doc, line, err := readYAML(f.Bytes, manifestRoom)
-	if err != nil {
-		r.failAt(line, 0, "", "%s", tooLargeFor("a pack.yaml", err))
+	doc, x, err := readYAML(f.Bytes, manifestRoom)
+	switch {
+	case err != nil:
+		r.failAt(0, 0, "", "%s", tooLargeFor("a pack.yaml", err))
+		return m, r.diags
+	case x != nil:
+		r.failAt(x.line, x.col, x.hint, "%s", x.message)
 		return m, r.diags
 	}
 	if len(doc.Content) == 0 {

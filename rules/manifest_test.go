@@ -59,7 +59,7 @@ func TestParseManifestRefuses(t *testing.T) {
 		{"config: 5", "config: expected settings with their defaults"},
 		{"config: {min-digits: 6}", "config: \"min-digits\" can't be a setting's name"},
 		{"config: {x: }", "config: x has no default"},
-		{"name: 'x", "p:1:1: error: found unexpected end of stream"},
+		{"name: 'x", "p:1:1: error: a quote is opened here and not closed"},
 	} {
 		_, diags := parseManifest(File{Path: "p", Bytes: []byte(tt.in)})
 		if got := diags.Error(); !strings.Contains(got, tt.want) {

@@ -3,6 +3,8 @@ package rules
 import (
 	"path"
 	"strings"
+
+	"chertd/engine/event"
 )
 
 // misnamed lists a file or folder that is not a pack's by its name, and would be
@@ -17,22 +19,25 @@ func (r *reader) misnamed(dir, name string, kind FileKind) {
 		why = "its name ends in .txt"
 	}
 	at := r.path(path.Join(dir, name))
-	r.ignored = append(r.ignored, Ignored{Path: at, Why: why, Hint: "rename it: mv " + shellWord(at) + " " + shellWord(r.path(path.Join(dir, to)))})
+	r.ignored = append(r.ignored, Ignored{Path: at, Why: why, Hint: "rename it: mv " + event.ShellWord(at) + " " + event.ShellWord(r.path(path.Join(dir, to)))})
 }
 
 // rightName is what a name was to be; "": it is right, or of no pack by any.
 func rightName(name string, kind FileKind) string {
 	lower := strings.ToLower(name)
 	stem := strings.TrimSuffix(lower, ".txt")
+	without := func(ending string) string { // lower case may be longer
+		return name[:len(name)-len(ending)-(len(lower)-len(stem))] + ending
+	}
 	switch {
 	case kind == DataFile:
 		return "" // its endings may be in any case
 	case kind == RuleFile && lower != name && (lower == "pack.yaml" || lower == "lib" || lower == "data" || lower == "spec"):
 		return lower
 	case strings.HasSuffix(stem, "_spec.lua") && !strings.HasSuffix(name, "_spec.lua"):
-		return name[:len(stem)-len("_spec.lua")] + "_spec.lua"
+		return without("_spec.lua")
 	case strings.HasSuffix(stem, ".lua") && !strings.HasSuffix(name, ".lua"):
-		return name[:len(stem)-len(".lua")] + ".lua"
+		return without(".lua")
 	}
 	return ""
 }

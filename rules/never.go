@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chertd/engine/event"
+	"chertd/engine/handle"
 	"chertd/luabind"
 )
 
@@ -74,10 +75,14 @@ func lacking(cond condition) bool {
 	return slices.Contains([]string{"direction", "from", "sender", "service", "has_media", "text"}, cond.field())
 }
 
-// contradicts says which exception takes away all that the conditions leave.
+// contradicts says which conditions exclude each other, or which exception takes away
+// all that they leave.
 func (c *clause) contradicts() string {
 	if c == nil {
 		return ""
+	}
+	if why := c.otherSenders(); why != "" {
+		return why
 	}
 	for _, x := range c.except {
 		implied := len(x.conditions) > 0
@@ -91,6 +96,23 @@ func (c *clause) contradicts() string {
 		}
 	}
 	return ""
+}
+
+// otherSenders says that no sender of from is of a kind that sender asks for.
+func (c *clause) otherSenders() string {
+	values := map[string][]string{}
+	for _, cond := range c.conditions {
+		if of, ok := cond.(*oneOf); ok {
+			values[of.key] = of.values
+		}
+	}
+	kinds, from := values["sender"], values["from"]
+	if len(kinds) == 0 || len(from) == 0 || slices.ContainsFunc(from, func(v string) bool {
+		return slices.Contains(kinds, string(handle.Normalize(v, "").Kind))
+	}) {
+		return ""
+	}
+	return fmt.Sprintf("sender and from exclude each other: no sender of from is %s", orList(kinds))
 }
 
 // implies reports whether every event that meets one condition meets the other.

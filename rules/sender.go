@@ -22,15 +22,19 @@ const mostSaid = 10
 // handles compiles phone numbers, short codes and email addresses.
 func handles(field func(*probe) (string, bool), country string) func(string, any) (condition, *problem) {
 	return func(name string, v any) (condition, *problem) {
-		values, p := stringsOf(name, v)
+		values, p := itemsOf(name, v)
 		if p != nil {
 			if p.number != 0 {
 				p.hint = numberHint(p.number)
 			}
 			return nil, p
 		}
-		var refused, unsure []*problem
+		refused := blanksIn(name, values)
+		var unsure []*problem
 		for i, s := range values {
+			if s == "" {
+				continue
+			}
 			h, err := handle.Parse(s, country)
 			values[i] = h.Text
 			var e *handle.Error

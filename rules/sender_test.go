@@ -41,9 +41,21 @@ p/data/vips.yaml:4:3: error: where.from: "ceo@" is not an email address: nothing
 		"inside a .yaml table": {"", map[string]string{"p/a.lua": strings.Replace(takesVips, `"vips")`, `"vips").gold`, 1), "p/data/vips.yaml": "gold:\n  - +14155550100\n  - \"+1\"\n"},
 			`p/data/vips.yaml:3:5: error: where.from: "+1" is not a phone number: it is too short (the rule at p/a.lua:1 takes it) [CH031]`},
 		"a .txt set": {"", map[string]string{"p/a.lua": takesVips, "p/data/vips.txt": "\ufeff# VIPs\r\n+14155550100\r\n  1-800-FLOWERS\r\n"},
-			`p/data/vips.txt:3:3: error: where.from: "1-800-FLOWERS" has letters: chertd compares the digits of a number (the rule at p/a.lua:1 takes it) [CH031] / write "+18003569377"`},
+			`p/data/vips.txt:3:3: error: where.from: "1-800-FLOWERS" has letters: chertd compares the digits of a number (the rule at p/a.lua:1 takes it) [CH031] / write it with digits alone`},
 		"a column of a .csv": {"", map[string]string{"p/a.lua": column, "p/data/vips.csv": "name;phone\nA;+14155550100\n\n\"B; jr\";12\n"},
 			`p/data/vips.csv:4:9: error: where.from: "12" is too short: a short code has 3 to 8 digits, a phone number more (the rule at p/a.lua:3 takes it) [CH031]`},
+		"an empty cell, and a wrong one": {"", map[string]string{"p/a.lua": column, "p/data/vips.csv": "note;phone\n;+14155550100\n;12\nx;\n\ny;\n", "p/data/a.csv": "x,y\n1,\n"},
+			`p/data/vips.csv:3:2: error: where.from: "12" is too short: a short code has 3 to 8 digits, a phone number more (the rule at p/a.lua:3 takes it) [CH031]
+p/data/vips.csv:4:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) [CH031] / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then
+p/data/vips.csv:6:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) [CH031] / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
+		"a column of empty cells": {"", map[string]string{"p/a.lua": column, "p/data/vips.csv": "name,phone\nA,\n"},
+			`p/data/vips.csv:2:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) [CH031] / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
+		"an empty string in a .yaml list": {"", map[string]string{"p/a.lua": takesVips, "p/data/vips.yaml": "- +14155550100\n- \"\"\n"},
+			`p/data/vips.yaml:2:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:1 takes it) [CH031] / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
+		"an empty string in the rule": {"", map[string]string{"p/a.lua": `chert.on("*", { from = { "+14155550100", "" } }, function() end)`, "p/pack.yaml": "config: {x: \"\"}\n"},
+			`p/a.lua:1:1: error: where.from: item 2 of the list is the empty string: it would match every event, or none / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
+		"an empty cell among words": {"", map[string]string{"p/a.lua": strings.Replace(column, "from = phones", "words = phones", 1), "p/data/vips.csv": "name,phone\nA,code\nB,\n"},
+			`p/data/vips.csv:3:3: error: where.words: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
 		"a setting of pack.yaml": {"", map[string]string{"p/a.lua": `chert.on("*", { from = config.boss }, function() end)`, "p/pack.yaml": "config:\n  boss: ceo@\n"},
 			`p/pack.yaml:2:9: error: where.from: "ceo@" is not an email address: nothing stands behind @ (the rule at p/a.lua:1 takes it) [CH031]`},
 		"a setting that the operator gives": {"", map[string]string{"p/a.lua": `chert.on("*", { from = config.bosses }, function() end)`, "p/pack.yaml": "config:\n  bosses: [+14155550100]\n"},
@@ -161,6 +173,23 @@ func TestEditsOfListsAreGated(t *testing.T) {
 	}
 	if in := (Input{Event: message("x", func(ev *event.Event) { ev.From = "+14155550101" }), Now: noon}); len(p.set.Run(0, in).Outcomes) != 1 {
 		t.Error("with a country it matches nothing")
+	}
+}
+
+// What another country refuses of a live pack's list is said once, and on one line.
+func TestOtherCountryIsToldOnce(t *testing.T) {
+	t.Parallel()
+	p := newPen(t, "vip/a.lua", takesVips, "vip/data/vips.txt", "(415) 555-0101\n")
+	p.options.Country = "NO"
+	must(t, p.g.Reconfigure(t.Context(), p.options, p.gated()))
+	all, _ := p.g.Problems()
+	if n := strings.Count(all.Error(), "is not a phone number of NO"); n != 1 {
+		t.Errorf("told %d times:\n%v", n, all)
+	}
+	for _, d := range all {
+		if strings.Contains(d.Message, "\n") {
+			t.Errorf("a message of several lines: %q", d.Message)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"chertd/engine/event"
 	"chertd/engine/handle"
 	"chertd/luabind"
 )
@@ -52,7 +53,7 @@ func (u *Unloaded) outcome() Outcome {
 		Pack: u.Pack, Version: u.Version, Place: u.Path,
 		Failure: &luabind.Failure{Kind: luabind.NotLoaded, Diagnostic: luabind.Diagnostic{
 			File: u.Path, Severity: luabind.SeverityError, Message: "the pack is not live: " + u.Why,
-			Hint: "chertd check " + u.Path,
+			Hint: "chertd check " + event.ShellWord(u.Path),
 		}},
 	}
 }

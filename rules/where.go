@@ -51,9 +51,16 @@ type problem struct {
 	// file; empty is set if a list is to blame that has no values.
 	value  string
 	empty  bool
+	blank  *blank     // an item of a list is the empty string
 	number float64    // that stands where a string belongs
 	key    string     // of where: "where.from"
 	also   []*problem // with other values of the key
+}
+
+// blank is an empty string in a list: an empty cell of a .csv, mostly.
+type blank struct {
+	nth    int      // of the list's empty strings
+	others []string // the values that are not empty, which tell the column
 }
 
 // Codes of what a where says of texts; see docs/checks.md.

@@ -136,7 +136,7 @@ func TestWhereRefused(t *testing.T) {
 		{m{"text": []any{}}, `where.text is an empty list: no value could match; leave the key out.*`},
 		{m{"text": m{}}, `where.text is an empty list.*`},
 		{m{"text": ""}, `where.text is the empty string: it would match every event.*`},
-		{m{"words": []any{"a", ""}}, `where.words is the empty string.*`},
+		{m{"words": []any{"a", ""}}, `where.words: item 2 of the list is the empty string.*`},
 		{m{"text": " \u200b"}, `where.text: nothing is left of .* once it is normalized: it would match every event; spaces and invisible characters are not compared; .*`},
 		{m{"words": "\u202e"}, `where.words: nothing is left of "\\u202e" .*`},
 		{m{"text": "caf\xe9"}, `where.text: "caf\\xe9" is not valid UTF-8: no message contains it; save the file as UTF-8`},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -9,11 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
@@ -195,66 +191,11 @@ func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 	return top, true
 }
 
-var (
-	yamlLine      = regexp.MustCompile(`^yaml: line (\d+): `)
-	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
-)
-
 // syntax reports what the YAML parser finds wrong, at the line it names. Its
 // message is shown only where nothing of the file is in it.
 func (d *decoder) syntax(text []byte, err error) bool {
 	diag := luabind.Diagnostic{File: d.file, Severity: luabind.SeverityError, Code: codeSyntax}
-	diag.Message = strings.TrimPrefix(err.Error(), "yaml: ")
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		diag.Line, _ = strconv.Atoi(m[1])
-		diag.Message = strings.TrimPrefix(err.Error(), m[0])
-	}
-	diag.Line = syntaxLine(text, diag.Message, diag.Line)
-	if m := unknownAnchor.FindStringSubmatch(diag.Message); m != nil {
-		diag.Message = "a value that begins with * refers to another place in the file"
-		diag.Line = 1 + strings.Count(string(text[:max(0, bytes.Index(text, []byte("*"+m[1])))]), "\n")
-	}
-	switch {
-	case strings.Contains(diag.Message, "UTF-8"):
-		diag.Hint = "save the file as UTF-8"
-	case strings.Contains(diag.Message, "control characters"):
-		diag.Hint = "delete the invisible character in this line"
-	case bytes.Contains(text, []byte("\t")) && (strings.Contains(diag.Message, "cannot start any token") || strings.Contains(diag.Message, "a tab character")):
-		diag.Hint = "indent with spaces, and quote a value that begins with a special character"
-	case strings.Contains(diag.Message, "mapping values are not allowed"):
-		diag.Hint = "look at the indentation of this line and the one before it, and quote a value that has a colon and a space in it"
-	case strings.Contains(diag.Message, "did not find expected"):
-		diag.Hint = "look for a bracket, a brace or a quote that is not closed, and at the indentation, in this line and those before it"
-	default:
-		diag.Hint = "look at this line and the one before it, and quote a value that begins with a special character"
-	}
+	diag.Line, diag.Message, diag.Hint = rules.YAMLSyntax(text, err)
 	d.diags = append(d.diags, diag)
 	return false
 }
-
-// syntaxLine is the line of an error of the YAML parser's, which counts the lines
-// of some errors from 0, and does not tell those of others.
-func syntaxLine(text []byte, message string, line int) int {
-	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
-	first := func(wrong func(line string) bool) int { return slices.IndexFunc(lines, wrong) + 1 }
-	switch {
-	case strings.Contains(message, "a tab character"):
-		line = first(func(l string) bool {
-			return strings.Contains(l[:len(l)-len(strings.TrimLeft(l, " \t"))], "\t") && strings.TrimSpace(l) != ""
-		})
-	case strings.Contains(message, "control characters"):
-		line = first(func(l string) bool {
-			return strings.ContainsFunc(l, func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' || r == 0x7f })
-		})
-	case strings.Contains(message, "UTF-8"):
-		line = first(func(l string) bool { return !utf8.ValidString(l) })
-	case strings.Contains(message, "end of stream") && line > len(lines):
-		line = 1 // where what does not end begins
-	case parserError.MatchString(message):
-		line++
-	}
-	return min(max(line, 1), len(lines))
-}
-
-// parserError are the messages whose lines count from 0.
-var parserError = regexp.MustCompile(`^did not find expected (key|node content|'-' indicator|',' or|<)`)

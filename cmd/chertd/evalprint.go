@@ -120,7 +120,7 @@ func (e *evaluation) timeline() []happening {
 		if c.Kind != chat.Read {
 			what = string(c.Kind) + " in chat " + c.Chat
 		}
-		all = append(all, happening{c.At, what + ", for " + strings.Join(c.rules, ", ")})
+		all = append(all, happening{c.At, what + ", for " + event.Visible(strings.Join(c.rules, ", "))})
 	}
 	for _, t := range e.Timers {
 		all = append(all, happening{t.Due, fmt.Sprintf("timer %q of %s", t.Name, t.Pack)})

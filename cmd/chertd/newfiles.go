@@ -95,11 +95,3 @@ func luaList(b *strings.Builder, name string, words []string) {
 	}
 	fmt.Fprintf(b, "%s}%s\n", indent, end)
 }
-
-// shellWord is a path as one word for a shell.
-func shellWord(path string) string {
-	if strings.ContainsAny(path, " ") {
-		return "'" + path + "'"
-	}
-	return path
-}

@@ -111,7 +111,7 @@ func remarks(p control.Pack) (list []string) {
 		}
 		list = append(list, text)
 	} else if n := p.Missed - p.MissedEarlier; n > 0 {
-		list = append(list, fmt.Sprintf("%s missed in the last hour\n  hint: an edit of it that is live runs them, or chertd rollback %s", many(n, "event"), p.Name))
+		list = append(list, fmt.Sprintf("%s missed in the last hour\n  hint: an edit of it that is live runs them, or chertd rollback %s", many(n, "event"), event.ShellWord(p.Name)))
 	}
 	if n := p.MissedEarlier; n > 0 {
 		list = append(list, fmt.Sprintf("%s missed more than an hour ago, %s blocked because of them\n  they do not run automatically any more", many(n, "event"), many(p.BlockedEarlier, "read")))

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chertd/engine/control"
+	"chertd/engine/event"
 )
 
 func newRollbackCommand() *cobra.Command {
@@ -30,7 +31,7 @@ counted; --keep-pending keeps them.`,
 				in.Version = args[1]
 			}
 			if in.Undo && (in.Pin || in.Version != "") {
-				return hinted(usageError("--undo makes the pack's files live again: it takes no VERSION and no --pin"), "chertd rollback "+args[0]+" --undo")
+				return hinted(usageError("--undo makes the pack's files live again: it takes no VERSION and no --pin"), "chertd rollback "+event.ShellWord(args[0])+" --undo")
 			}
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
 				p, err := c.Rollback(ctx, args[0], in)
@@ -39,7 +40,7 @@ counted; --keep-pending keeps them.`,
 				}
 				until := "until its files change"
 				if in.Pin {
-					until = "also when its files change: chertd rollback " + p.Name + " --undo ends that"
+					until = "also when its files change: chertd rollback " + event.ShellWord(p.Name) + " --undo ends that"
 				}
 				if !p.Pinned {
 					until = "as its files have it"
@@ -52,11 +53,11 @@ counted; --keep-pending keeps them.`,
 					} else if err := printJSON(cmd.OutOrStdout(), p); err != nil {
 						return err
 					}
-					return hinted(fmt.Errorf("the rollback of pack %s is undone, and its files are not live: %s", p.Name, p.NotLive), "chertd check "+p.Path)
+					return hinted(fmt.Errorf("the rollback of pack %s is undone, and its files are not live: %s", p.Name, p.NotLive), "chertd check "+event.ShellWord(p.Path))
 				}
 				failed := ""
 				if p.Failures > 0 {
-					failed = fmt.Sprintf("warning: it failed on %s of its %s before: chertd packs %s lists the others", thousands(p.Failures), many(p.Events, "event"), p.Name)
+					failed = fmt.Sprintf("warning: it failed on %s of its %s before: chertd packs %s lists the others", thousands(p.Failures), many(p.Events, "event"), event.ShellWord(p.Name))
 				}
 				return tell(cmd, f.json, p, fmt.Sprintf("pack %s: version %s is live, %s", p.Name, shortVersion(p.Version), until), droppedLine(p.Dropped, in.KeepPending), failed)
 			})

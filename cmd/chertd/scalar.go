@@ -34,6 +34,10 @@ func (d *decoder) plain(n *yaml.Node, path string, depth int) any {
 	case yaml.MappingNode:
 		m := map[string]any{}
 		for key, value := range d.pairs(n) {
+			if problem, hint := rules.YAMLKey(key); problem != "" {
+				d.failAt(key, codeValue, hint, "%s: %s", path, problem)
+				continue
+			}
 			m[key.Value] = d.plain(value, join(path, key.Value), depth+1)
 		}
 		return m

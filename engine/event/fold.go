@@ -75,7 +75,7 @@ func foldASCII(s string, n int) string {
 // second round of almost every text only confirms the first.
 func foldUnicode(s string) string {
 	if len(s) > maxNormal {
-		return oneI(strings.ToLower(plain(s)))
+		return oneI(plain(strings.ToLower(s)))
 	}
 	for range maxFoldRounds {
 		folded := foldOnce(s)
@@ -173,16 +173,30 @@ func plain(s string) string {
 	return b.String()
 }
 
-// straight maps the quotation marks that keyboards put in by themselves to
-// those that people write in a rule.
-func straight(r rune) rune {
-	switch r {
-	case '‘', '’', '‚', '‛', 'ʼ':
-		return '\''
-	case '“', '”', '„', '‟':
-		return '"'
+// capitalCherokee writes Cherokee in capitals, to which case folding brings it: the
+// small letters are younger, and package cases leaves them.
+func capitalCherokee(r rune) rune {
+	switch {
+	case r >= '\uab70' && r <= '\uabbf':
+		return r - '\uab70' + '\u13a0'
+	case r >= '\u13f8' && r <= '\u13fd':
+		return r - 8
 	}
 	return r
+}
+
+// straight maps the quotation marks and hyphens that keyboards and programs put in to
+// those that people write in a rule, and the letters that package cases leaves.
+func straight(r rune) rune {
+	switch r {
+	case '‘', '’', '‚', '‛', 'ʼ', 'ʻ', '׳':
+		return '\''
+	case '“', '”', '„', '‟', '״':
+		return '"'
+	case '\u2010', '\u2011':
+		return '-'
+	}
+	return capitalCherokee(r)
 }
 
 // invisible reports whether a rune shows nothing: format characters but for

@@ -3,6 +3,7 @@ package handle
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -50,12 +51,30 @@ func scan(text string) scanned {
 var (
 	// scientific is a number as a spreadsheet shortens it, in both decimal marks.
 	scientific = regexp.MustCompile(`^\+?\d(?:[.,]\d+)?[eE]\+?\d{1,3}$`)
-	// shortened is the form in which spreadsheets write one; 4E12 may be a name.
-	shortened = regexp.MustCompile(`^[+-]?\d(?:[.,]\d+)?[eE]\+\d{2,3}$`)
+	// shortened is the form in which spreadsheets and programs write one; 4E12 may be
+	// a name.
+	shortened = regexp.MustCompile(`^[+-]?\d(?:(?:[.,]\d*)?[eE]\+\d{2,3}|[.,]\d+[eE]\d{1,3})$`)
 	// decimal is a number as programs write one that they take for a fraction.
 	decimal   = regexp.MustCompile(`^\+?\d{7,}[.,]0{1,2}$`)
-	extension = regexp.MustCompile(`(?i)[\s,;]*(?:;ext=|ext(?:n|ension)?|x{1,2}|#)[.:]?\s*\d{1,7}#?$`)
+	extension = regexp.MustCompile(`(?i)[\s,;]*(?:;ext=|ext(?:n|ensi[oó]n)?|доб|anexo|durchwahl|app|x{1,2}|#)[.:]?\s*\d{1,7}#?$`)
+	// remark is a word behind a number, with digits of its own or without.
+	remark = regexp.MustCompile(`[\s,;(\[]+(\pL[\pL\s.:]*)\d{0,7}[\s)\].]*$`)
+	// date is a day as spreadsheets and people write one.
+	date = regexp.MustCompile(`^(?:(\d{1,2})[./-](\d{1,2})[./-](?:19|20)\d\d|(?:19|20)\d\d[./-](\d{1,2})[./-](\d{1,2}))$`)
+	// short fraction is a short code as programs write one that they take for a number.
+	shortFraction = regexp.MustCompile(`^(\d{3,6})[.,]0{1,2}$`)
 )
+
+// dated reports whether a text is a day.
+func dated(s string) bool {
+	m := date.FindStringSubmatch(s)
+	if m == nil {
+		return false
+	}
+	a, _ := strconv.Atoi(m[1] + m[3])
+	b, _ := strconv.Atoi(m[2] + m[4])
+	return min(a, b) >= 1 && min(a, b) <= 12 && max(a, b) <= 31
+}
 
 // Shortened reports whether a spreadsheet wrote a long number in a short form that
 // has lost digits, like 1.41556E+10.
@@ -71,6 +90,12 @@ func number(written, text, country string) (Handle, error) {
 		whole := strings.TrimRight(strings.TrimRight(text, "0"), ".,")
 		return Handle{}, &Error{Problem: fmt.Sprintf("%q is a phone number written as a decimal fraction", written), Hint: "write " + example(strings.TrimPrefix(whole, "+"), country)}
 	}
+	if dated(text) {
+		return Handle{}, &Error{Problem: fmt.Sprintf("%q is a date, not a phone number, a short code or an email address", written)}
+	}
+	if m := shortFraction.FindStringSubmatch(text); m != nil {
+		return Handle{}, &Error{Problem: fmt.Sprintf("%q is a short code written as a decimal fraction", written), Hint: fmt.Sprintf("write %q", m[1])}
+	}
 	if at := extension.FindStringIndex(text); at != nil {
 		if n := scan(text[:at[0]]); n.plain() && (n.plus || len(n.digits) > mostShort) {
 			text = text[:at[0]]
@@ -79,7 +104,7 @@ func number(written, text, country string) (Handle, error) {
 	n := scan(text)
 	switch {
 	case n.letters && n.foreign == 0 && n.digits != "" && len(text) >= 7:
-		return Handle{}, vanity(written, text, country)
+		return Handle{}, lettered(written, text, country)
 	case n.letters && n.foreign == 0 && !n.plus && !strings.ContainsAny(text, " \t"):
 		return Handle{}, &Error{Problem: none(written), Hint: fmt.Sprintf("a sender's name is compared in the handler: if ev.from == %q", text)}
 	case strings.Count(text, "+") > 1:
@@ -115,14 +140,17 @@ func international(written, text, digits string) (Handle, error) {
 	if e164 != "" {
 		return Handle{Phone, e164}, nil
 	}
-	return Handle{}, &Error{Problem: fmt.Sprintf("%q is not a phone number: %s", written, reason), Hint: plusHint(digits)}
+	return Handle{}, &Error{Problem: fmt.Sprintf("%q is not a phone number: %s", written, reason), Hint: plusHint(text, digits, reason)}
 }
 
-func plusHint(digits string) string {
+func plusHint(text, digits, reason string) string {
 	if len(digits) >= leastShort && len(digits) <= certainShort {
 		return fmt.Sprintf("a short code has no +: %q", digits)
 	}
-	return ""
+	if reason != noCountry || text != "+"+digits || len(digits) <= mostShort {
+		return ""
+	}
+	return fmt.Sprintf("if Chert delivers it so, compare in the handler: ev.from == %q", text)
 }
 
 // national reads digits without +: a short code, a number with the prefix for calls
@@ -132,6 +160,8 @@ func national(written, text string, n scanned, country string) (Handle, error) {
 	switch {
 	case len(digits) < leastShort:
 		return Handle{}, &Error{Problem: fmt.Sprintf("%q is too short: a short code has %d to %d digits, a phone number more", written, leastShort, mostShort)}
+	case len(digits) <= certainShort && strings.ContainsAny(text, "./"):
+		return Handle{}, &Error{Problem: none(written), Hint: "a short code is written as its digits alone"}
 	case len(digits) <= certainShort:
 		return Handle{ShortCode, digits}, nil
 	case country == "" && strings.HasPrefix(digits, "00") && len(digits) > mostShort:
@@ -164,12 +194,16 @@ func national(written, text string, n scanned, country string) (Handle, error) {
 	return Handle{Phone, e164}, nil
 }
 
-const lacksArea = "it lacks the area code"
+const (
+	lacksArea = "it lacks the area code"
+	noCountry = "no country has its code"
+)
 
 // lookUp asks the library for the E.164 form of a number; "" with the reason if it
 // can be none. Numbers that are possible are taken, assigned or not: ranges are
 // assigned faster than the library is updated.
 func lookUp(number, region string) (e164, reason string) {
+	number = withoutMobilePrefix(number)
 	for range 3 { // a form that has a prefix left is read again
 		n, err := phonenumbers.Parse(number, region)
 		if err != nil {
@@ -184,7 +218,7 @@ func lookUp(number, region string) (e164, reason string) {
 		case phonenumbers.TOO_LONG:
 			return "", "it is too long"
 		case phonenumbers.INVALID_COUNTRY_CODE:
-			return "", "no country has its code"
+			return "", noCountry
 		default:
 			return "", "no number there has so many digits"
 		}
@@ -196,10 +230,20 @@ func lookUp(number, region string) (e164, reason string) {
 	return e164, ""
 }
 
+// withoutMobilePrefix removes the 1 behind +52, which Mexico's mobile numbers had
+// until 2019. Old threads and address books still have it, and the library does not
+// know it any more.
+func withoutMobilePrefix(e164 string) string {
+	if len(e164) == len("+5215512345678") && strings.HasPrefix(e164, "+521") {
+		return "+52" + e164[len("+521"):]
+	}
+	return e164
+}
+
 func reasonOf(err error) string {
 	switch err {
 	case phonenumbers.ErrInvalidCountryCode:
-		return "no country has its code"
+		return noCountry
 	case phonenumbers.ErrNumTooLong:
 		return "it is too long"
 	}
@@ -223,14 +267,20 @@ func validIn(digits, country string) bool {
 	return err == nil && phonenumbers.IsValidNumberForRegion(n, country)
 }
 
-// vanity is the error of a number with letters.
-func vanity(written, text, country string) error {
-	digits := scan(phonenumbers.ConvertAlphaCharactersInNumber(text))
-	e := &Error{Problem: fmt.Sprintf("%q has letters: chertd compares the digits of a number", written)}
-	if digits.plain() {
-		e.Hint = "write " + example(digits.digits, country)
-	} else {
-		e.Problem = none(written)
+// lettered is the error of a number with letters. Its hint never makes digits of
+// letters, which may be anything: an O typed for a 0, a word, a name.
+func lettered(written, text, country string) error {
+	e := &Error{Problem: fmt.Sprintf("%q has letters: chertd compares the digits of a number", written), Hint: "write it with digits alone"}
+	if n := scan(text); !n.plus && len(n.digits) < leastShort {
+		e.Problem, e.Hint = none(written), ""
+	}
+	at := remark.FindStringSubmatchIndex(text)
+	if at == nil || strings.Trim(text[at[2]:at[3]], "OoIilSsBZ .:") == "" {
+		return e // O for 0, l for 1
+	}
+	if h, err := number(text[:at[0]], text[:at[0]], country); err == nil {
+		e.Problem = fmt.Sprintf("%q has something behind the number", written)
+		e.Hint = fmt.Sprintf("write %q", h.Text)
 	}
 	return e
 }

@@ -87,7 +87,7 @@ func Codes() []Code {
 		{codeKey, "an option that does not exist", e},
 		{codePhase, "a function called at the wrong time", e},
 		{codeColon, "a colon where a dot belongs, or a dot where a colon does", e},
-		{codeMissing, "a module or data file that is not there", e},
+		{codeMissing, "a module, a data file or a key of one that is not there", e},
 		{codeReadOnly, "an assignment to what can't be changed", e},
 		{codeDead, "code that nothing leads to", w},
 		{codeNever, "a rule that can never run", w},

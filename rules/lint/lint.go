@@ -78,6 +78,7 @@ func checkPack(report *rules.PackReport, now time.Time) luabind.Diagnostics {
 		f.checkLocals()
 		f.checkMemory()
 		f.checkNil()
+		f.checkAbsent()
 		f.checkRelations()
 		f.checkLoops()
 		for _, at := range f.unreachable {

@@ -31,8 +31,12 @@ type file struct {
 	assigns     []assignment
 	relations   []relation
 	choices     []*ast.LogicalOpExpr // with or
-	loops       []ast.Expr           // what for … in asks
-	unreachable []place              // statements that nothing leads to
+	tables      []tableUse
+	escaped     map[*local]bool            // see keysAdded
+	added       map[*local]map[string]bool // see keysAdded
+	compared    map[ast.Expr]bool          // sides of comparisons with something that is not nil
+	loops       []ast.Expr                 // what for … in asks
+	unreachable []place                    // statements that nothing leads to
 }
 
 // function is a function of a file, or the file itself.
@@ -65,6 +69,7 @@ type local struct {
 	group   []*local // all that one statement made
 	index   int      // in the parameters of its function
 	list    ast.Expr // of a loop's second variable: what ipairs walks
+	table   ast.Expr // what pairs walks
 
 	path   string               // of a parameter: what it is known to be, like "ev"
 	fields map[string]*function // functions put into the table it holds; nil values: several
@@ -113,6 +118,11 @@ type assignment struct {
 	value  ast.Expr // nil: unknown
 	fn     *function
 	lazy   bool // only where the target was nil: x = x or …, if not x then x = …
+}
+
+type tableUse struct {
+	expr *ast.TableExpr
+	fn   *function // in which it stands
 }
 
 type relation struct {

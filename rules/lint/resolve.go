@@ -124,10 +124,10 @@ func root(e ast.Expr) ast.Expr {
 }
 
 // same reports whether two expressions are the same variable.
-func (r *resolver) same(a, b ast.Expr) bool {
+func (f *file) same(a, b ast.Expr) bool {
 	x, okX := a.(*ast.IdentExpr)
 	y, okY := b.(*ast.IdentExpr)
-	return okX && okY && x.Value == y.Value && r.refs[x] == r.refs[y]
+	return okX && okY && x.Value == y.Value && f.refs[x] == f.refs[y]
 }
 
 func (r *resolver) localAssign(s *ast.LocalAssignStmt) {
@@ -228,8 +228,13 @@ func (r *resolver) genericFor(s *ast.GenericForStmt) {
 		r.loops = append(r.loops, s.Exprs[0])
 	}
 	if c, ok := single(s.Exprs).(*ast.FuncCallExpr); ok && len(made) == 2 && len(c.Args) == 1 {
-		if fn, ok := c.Func.(*ast.IdentExpr); ok && r.refs[fn] == nil && fn.Value == "ipairs" {
-			made[1].list = c.Args[0]
+		if fn, ok := c.Func.(*ast.IdentExpr); ok && r.refs[fn] == nil {
+			switch fn.Value {
+			case "ipairs":
+				made[1].list = c.Args[0]
+			case "pairs":
+				made[1].table = c.Args[0]
+			}
 		}
 	}
 	r.pass(parse.TDo)

@@ -28,6 +28,7 @@ func (r *resolver) expr(e ast.Expr, how role) {
 		r.call(e)
 	case *ast.TableExpr:
 		r.at[e] = r.pass('{')
+		r.tables = append(r.tables, tableUse{e, r.fn})
 		for _, field := range e.Fields {
 			if field.Key != nil {
 				r.expr(field.Key, read)

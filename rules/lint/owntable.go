@@ -1,0 +1,127 @@
+package lint
+
+import (
+	"strings"
+
+	"github.com/yuin/gopher-lua/ast"
+)
+
+// ownTable is a table that a local holds and whose keys are all known: the file, or the
+// file of lib/ that it is required from, makes it and hands it to nobody who might add
+// some. Of its values nothing is known. nil: it is not certain.
+func (f *file) ownTable(e ast.Expr) *datum {
+	id, ok := e.(*ast.IdentExpr)
+	if !ok || f.pack.metatables {
+		return nil
+	}
+	l := f.refs[id]
+	if l == nil || l.kind != variable || !l.constant() {
+		return nil
+	}
+	var keys map[string]any
+	if name, ok := strings.CutPrefix(f.pathOf(l.init), "require:"); ok {
+		keys = f.pack.modules[name].exported()
+	} else if t, ok := l.init.(*ast.TableExpr); ok {
+		keys = keysOf(t)
+	}
+	for key := range f.keysAdded()[l] {
+		if keys != nil {
+			keys[key] = true
+		}
+	}
+	if len(keys) == 0 || f.escaped[l] {
+		return nil
+	}
+	return &datum{from: l.name, own: true, values: []any{keys}}
+}
+
+// exported are the keys of the table that a file of lib/ returns; nil: they are not
+// certain.
+func (f *file) exported() map[string]any {
+	if f == nil || len(f.top.stmts) == 0 {
+		return nil
+	}
+	r, ok := f.top.stmts[len(f.top.stmts)-1].(*ast.ReturnStmt)
+	if !ok {
+		return nil
+	}
+	switch e := single(r.Exprs).(type) {
+	case *ast.TableExpr:
+		return keysOf(e)
+	case *ast.IdentExpr:
+		if own := f.ownTable(e); own != nil {
+			return own.values[0].(map[string]any)
+		}
+	}
+	return nil
+}
+
+// keysOf are the keys of a constructor; nil if one is not certain.
+func keysOf(t *ast.TableExpr) map[string]any {
+	keys := map[string]any{}
+	for _, field := range t.Fields {
+		switch key := field.Key.(type) {
+		case nil, *ast.NumberExpr:
+		case *ast.StringExpr:
+			keys[key.Value] = true
+		default:
+			return nil
+		}
+	}
+	return keys
+}
+
+// keysAdded are the keys that are assigned to tables of locals anywhere in the file. It
+// also notes the locals whose tables others may have: escaped.
+func (f *file) keysAdded() map[*local]map[string]bool {
+	if f.escaped != nil {
+		return f.added
+	}
+	f.escaped, f.added = map[*local]bool{}, map[*local]map[string]bool{}
+	harmless := map[ast.Expr]bool{}
+	for _, c := range f.calls {
+		if c.expr.Func == nil {
+			if id, ok := c.expr.Receiver.(*ast.IdentExpr); ok {
+				f.escaped[f.refs[id]] = true // its function may add keys to self
+			}
+			continue
+		}
+		switch f.pathOf(c.expr.Func) {
+		case "pairs", "ipairs", "next", "type", "tostring", "print", "unpack", "table.concat":
+			for _, arg := range c.expr.Args {
+				harmless[arg] = true
+			}
+		}
+	}
+	if n := len(f.top.stmts); n > 0 && f.module != "" {
+		if r, ok := f.top.stmts[n-1].(*ast.ReturnStmt); ok {
+			harmless[single(r.Exprs)] = true
+		}
+	}
+	for _, u := range f.idents {
+		if l := f.refs[u.expr]; l != nil && (u.role == called || u.role == read && !harmless[u.expr]) {
+			f.escaped[l] = true
+		}
+	}
+	for _, a := range f.assigns {
+		t, ok := a.target.(*ast.AttrGetExpr)
+		if !ok {
+			continue
+		}
+		id, ok := t.Object.(*ast.IdentExpr)
+		if !ok || f.refs[id] == nil {
+			continue
+		}
+		l := f.refs[id]
+		key, ok := t.Key.(*ast.StringExpr)
+		if !ok {
+			f.escaped[l] = true
+			continue
+		}
+		if f.added[l] == nil {
+			f.added[l] = map[string]bool{}
+		}
+		f.added[l][key.Value] = true
+	}
+	return f.added
+}
