@@ -280,7 +280,10 @@ func (g *Generations) rollBack(ctx context.Context, s *standing, version string,
 	g.take(s, &verdict{pack: to})
 	s.notLive = ""
 	if s.edit != to.Version {
-		s.notLive = fmt.Sprintf("rolled back to %s: %s", to.ShortVersion(), how.why)
+		s.notLive = s.whyPinned(how.why)
+	}
+	if s.edit != "" && s.edit != to.Version {
+		s.said = s.saidPinned() // the line below
 	}
 	g.trials.set(pack, nil)
 	delete(s.back, to.Version)
@@ -296,6 +299,9 @@ func (g *Generations) rollBack(ctx context.Context, s *standing, version string,
 		g.c.Log.Warn("a rollback was undone", said...)
 	} else {
 		g.c.Log.Warn("rolled back", said...)
+	}
+	if how.undo {
+		return g.renew("the rollback of pack " + pack + " was undone"), nil
 	}
 	return g.renew(fmt.Sprintf("pack %s was rolled back to %s", pack, to.ShortVersion())), nil
 }

@@ -20,7 +20,7 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 	if s.edit != version || s.gone || s.unread {
 		s.diags, s.notLive = nil, ""
 	}
-	s.path, s.edit, s.manifest, s.empty = b.src.path, version, b.pack.Manifest, false
+	s.path, s.edit, s.content, s.manifest, s.empty = b.src.path, version, b.content(), b.pack.Manifest, false
 	s.gone, s.unread = false, false
 	if s.trying != nil && s.trying.key != key {
 		s.giveUp()
@@ -33,22 +33,32 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 	}
 	if b.src.broken.Errors() {
 		// What is not read is no change: a rollback stays.
-		return g.refuse(ctx, s, &verdict{key: key, why: "it can't be read", diags: b.diags})
+		return g.refuse(ctx, s, &verdict{key: key, content: s.content, why: "it can't be read", diags: b.diags})
 	}
 	if version == s.state.PinnedOver || version == s.state.Live && (s.live == nil || sameSpecs(s.live.Files, b.src.files)) {
 		s.complete, s.half = b.src.files, half{}
 	} else if wait, err := g.givesTime(ctx, s, b, waited); wait || err != nil {
 		return errors.Join(err, g.fallBack(ctx, s))
 	}
-	if p := s.state.Pinned; p != "" {
+	if s.state.Pinned != "" {
 		state := s.state
 		switch state.PinnedOver {
 		case "", version:
 			return g.stayPinned(ctx, s, version)
 		case noFilesKept:
 			state.PinnedOver = "" // there are files, and they can go again
+		case noFiles:
+			kept, _, err := g.c.Keeper.Version(ctx, state.Pack, version)
+			if err != nil {
+				return errors.Join(fmt.Errorf("look pack %q up: %w", state.Pack, err), g.fallBack(ctx, s))
+			}
+			if kept.RolledBack.IsZero() {
+				state.Pinned, state.PinnedOver = "", ""
+			} else {
+				state.PinnedOver = version // the files that were rolled back are there again
+			}
 		default:
-			state.Pinned, state.PinnedOver = "", ""
+			state.Pinned, state.PinnedOver = "", "" // an edit, also one that restores what was rolled back earlier
 		}
 		if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
 			return errors.Join(fmt.Errorf("keep to what pack %q is pinned: %w", state.Pack, err), g.fallBack(ctx, s))
@@ -61,10 +71,7 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 		if g.c.Gate != nil && !sameSpecs(s.live.Files, b.pack.Files) {
 			return g.considerSpecs(ctx, s, b)
 		}
-		if s.said != "" {
-			g.c.Log.Info("the files are again as the version that is live", "pack", s.state.Pack, "version", s.live.ShortVersion())
-			s.said = ""
-		}
+		g.tellBack(s)
 		s.live, s.word, s.notLive, s.lost, s.diags = s.live.withFiles(b.pack.Files), g.word, "", "", s.warnings
 		s.giveUp()
 		return nil
@@ -83,12 +90,9 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 	if err != nil {
 		return errors.Join(fmt.Errorf("look pack %q up: %w", s.state.Pack, err), g.fallBack(ctx, s))
 	}
-	if known && !kept.RolledBack.IsZero() && s.state.Live != version {
-		return g.stayBack(ctx, s, &kept, version)
-	}
 	b.compile()
 	s.editVeto, s.empty = s.mayVeto(b), b.empty
-	v := &verdict{key: key, diags: b.diags, veto: s.editVeto, empty: s.empty}
+	v := &verdict{key: key, content: s.content, diags: b.diags, veto: s.editVeto, empty: s.empty}
 	if b.diags.Errors() {
 		v.why = b.whyRefused()
 		return g.refuse(ctx, s, v)
@@ -131,7 +135,7 @@ func (g *Generations) considerSpecs(ctx context.Context, s *standing, b *builder
 	default:
 		s.tried = nil
 		s.notLive, s.diags = "its specs are running", nil
-		s.trying = g.gate(s.state.Pack, &verdict{key: key, pack: s.live.withFiles(b.pack.Files), diags: s.warnings, veto: s.editVeto})
+		s.trying = g.gate(s.state.Pack, &verdict{key: key, content: s.content, pack: s.live.withFiles(b.pack.Files), diags: s.warnings, veto: s.editVeto})
 	}
 	return g.fallBack(ctx, s)
 }
@@ -158,11 +162,15 @@ func sameSpecs(a, b []File) bool {
 // stayPinned leaves a pack at the version that a rollback made live.
 func (g *Generations) stayPinned(ctx context.Context, s *standing, version string) error {
 	s.giveUp()
-	switch {
-	case version == s.state.Pinned:
+	if version == s.state.Pinned {
+		g.tellBack(s)
 		s.notLive, s.diags = "", nil
-	case s.notLive == "" || s.tried != nil:
-		s.notLive, s.diags = "pinned to "+shorten(s.state.Pinned)+" by rollback", nil
+	} else if said := s.saidPinned(); s.said != said {
+		s.said, s.notLive, s.diags = said, s.whyPinned(""), nil
+		g.c.Log.Warn("an edit is not live: "+s.notLive, "pack", s.state.Pack, "edit", shorten(version),
+			"instead", "version "+shorten(s.state.Pinned)+" stays live", "hint", "chertd rollback "+s.state.Pack+" --undo makes its files live")
+	} else if s.notLive == "" {
+		s.notLive = s.whyPinned("")
 	}
 	s.tried = nil
 	if state := s.state; state.Live != state.Pinned {
@@ -177,17 +185,18 @@ func (g *Generations) stayPinned(ctx context.Context, s *standing, version strin
 	return g.recall(ctx, s, s.state.Pinned)
 }
 
-// stayBack keeps a version that was rolled back from coming back by itself.
-func (g *Generations) stayBack(ctx context.Context, s *standing, kept *KeptVersion, version string) error {
-	s.notLive = "this version was rolled back at " + kept.RolledBack.UTC().Format(time.RFC3339)
-	s.diags = luabind.Diagnostics{{File: s.path, Severity: luabind.SeverityError, Message: s.notLive,
-		Hint: fmt.Sprintf("edit it, or make it live by hand: chertd rollback %s %s", s.state.Pack, shorten(version))}}
-	return g.fallBack(ctx, s)
+// tellBack logs that files which were not live are again as what is live.
+func (g *Generations) tellBack(s *standing) {
+	if s.said != "" && s.live != nil {
+		g.c.Log.Info("the files are again as the version that is live", "pack", s.state.Pack, "version", s.live.ShortVersion())
+	}
+	s.said = ""
 }
 
 // refuse leaves the last good version live and says why, once.
 func (g *Generations) refuse(ctx context.Context, s *standing, v *verdict) error {
-	said := v.key + v.why + v.diags.Error()
+	// The configuration is not part of it: whatever it says, the edit is the same.
+	said := v.content + v.why + v.diags.Error()
 	news := s.said != said
 	s.giveUp()
 	s.said, s.tried, s.notLive, s.diags = said, v, v.why, v.diags
@@ -412,6 +421,9 @@ const filesGone = "its files are gone"
 func (b *builder) key() string {
 	return b.pack.built + contentOf([]source{b.src}, b.diags)
 }
+
+// content tells edits apart, by the files alone.
+func (b *builder) content() string { return contentOf([]source{b.src}, nil) }
 
 // mayVeto reports whether files that may not even compile use a veto: the reads
 // of events such a pack can't look at are blocked. What can't be read might hold

@@ -17,6 +17,7 @@ type standing struct {
 
 	path      string              // of its files
 	edit      string              // version of its files as they are now; "": they are gone
+	content   string              // of these files, specs included
 	manifest  Manifest            // of its files as they are now
 	notLive   string              // why they are not live, in words; "": they are
 	diags     luabind.Diagnostics // what is wrong with them, or what they are warned of
@@ -49,12 +50,13 @@ type standing struct {
 
 // verdict is what was found out about an edit.
 type verdict struct {
-	key   string
-	pack  *Pack // it may go live; nil: it may not
-	diags luabind.Diagnostics
-	why   string
-	veto  bool // the edit may veto
-	empty bool // it has no rules
+	key     string // of the edit under the configuration
+	content string // of its files
+	pack    *Pack  // it may go live; nil: it may not
+	diags   luabind.Diagnostics
+	why     string
+	veto    bool // the edit may veto
+	empty   bool // it has no rules
 }
 
 // canVeto reports whether reads are blocked while no version is live: one of what
@@ -66,6 +68,27 @@ func (s *standing) canVeto() bool { return s.editVeto || s.lastVeto }
 func (s *standing) wanted() bool {
 	return s.state.Live != "" || !s.empty && s.half.began.IsZero()
 }
+
+// pinStays reports whether a rollback is in force that edits do not end.
+func (s *standing) pinStays() bool {
+	return s.state.Pinned != "" && (s.state.PinnedOver == "" || s.state.PinnedOver == noFilesKept)
+}
+
+// whyPinned says why the files of a pack that was rolled back are not live; why
+// is why it was, if that is known.
+func (s *standing) whyPinned(why string) string {
+	to := shorten(s.state.Pinned)
+	switch {
+	case s.pinStays():
+		return "pinned to " + to + " by rollback --pin"
+	case why != "":
+		return "rolled back to " + to + ": " + why
+	}
+	return "rolled back to " + to
+}
+
+// saidPinned is what said is once whyPinned was logged of the files.
+func (s *standing) saidPinned() string { return "pinned " + s.state.Pinned + " " + s.content }
 
 // whyNone says why a pack has no version that is live.
 func (s *standing) whyNone() string {

@@ -1,0 +1,107 @@
+package rules
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"chertd/luabind"
+)
+
+// The files that were rolled back stay out while they are as they were, wherever
+// they have been meanwhile. Whatever else comes is an edit: live, or said not to be.
+func TestOnlyTheFilesThatWereRolledBackStayOut(t *testing.T) {
+	t.Parallel()
+	back := func(p *pen, pin bool) {
+		p.t.Helper()
+		_, err := p.g.Rollback(background, "a", "", pin, false)
+		must(p.t, err)
+	}
+	for name, tt := range map[string]struct {
+		act     func(p *pen)
+		live    string // version
+		notLive string
+		said    string // that it is live, or not, in order
+	}{
+		"as they are":                {func(p *pen) { back(p, false); p.edit(); p.edit() }, "a1", "rolled back to …", "live"},
+		"written again":              {func(p *pen) { back(p, false); p.edit("a.lua", version("a2")) }, "a1", "rolled back to …", "live"},
+		"an automatic rollback":      {func(p *pen) { p.fail("a", 11); p.edit() }, "a1", "rolled back to …", "live"},
+		"after a restart":            {func(p *pen) { back(p, false); p.start(); p.edit() }, "a1", "rolled back to …", "live not"},
+		"pinned, after a restart":    {func(p *pen) { back(p, true); p.start(); p.edit() }, "a1", "pinned to … by rollback --pin", "live not"},
+		"edited":                     {func(p *pen) { back(p, false); p.edit("a.lua", version("a3")) }, "a3", "", "live live"},
+		"edited away and back":       {func(p *pen) { back(p, false); p.edit("a.lua", version("a3")); p.edit("a.lua", version("a2")) }, "a2", "", "live live live"},
+		"broken and back":            {func(p *pen) { back(p, false); p.edit("a.lua", broken); p.edit("a.lua", version("a2")) }, "a2", "", "live not live"},
+		"broken, restarted and back": {func(p *pen) { back(p, false); p.edit("a.lua", broken); p.start(); p.edit("a.lua", version("a2")) }, "a2", "", "live not not live"},
+		"edited while chertd did not run": {func(p *pen) {
+			back(p, false)
+			p.write("a.lua", version("a3"))
+			p.start()
+			p.edit("a.lua", version("a2"))
+		}, "a2", "", "live live"},
+		"an older one that was rolled back": {func(p *pen) {
+			p.edit("a.lua", version("a3"))
+			back(p, false)
+			p.edit("a.lua", version("a4"))
+			back(p, false)
+			p.edit("a.lua", version("a3"))
+		}, "a3", "", "live live live live live"},
+		"back to what is live": {func(p *pen) { back(p, false); p.edit("a.lua", version("a1")) }, "a1", "", "live"},
+		"back, and its specs fail": {func(p *pen) {
+			back(p, false)
+			p.edit("a.lua", broken)
+			p.edit("a.lua", version("a2"), "a_spec.lua", "-- fails")
+		}, "a1", "its specs fail", "live not not"},
+		"its specs alone are edited":         {func(p *pen) { back(p, false); p.edit("a_spec.lua", "-- passes"); p.edit() }, "a1", "rolled back to …", "live not"},
+		"pinned and edited":                  {func(p *pen) { back(p, true); p.edit("a.lua", version("a3")); p.edit() }, "a1", "pinned to … by rollback --pin", "live not"},
+		"pinned and edited twice":            {func(p *pen) { back(p, true); p.edit("a.lua", version("a3")); p.edit("a.lua", version("a4")) }, "a1", "pinned to … by rollback --pin", "live not not"},
+		"pinned and broken":                  {func(p *pen) { back(p, true); p.edit("a.lua", broken); p.edit() }, "a1", "pinned to … by rollback --pin", "live not"},
+		"pinned, edited to what is live":     {func(p *pen) { back(p, true); p.edit("a.lua", version("a1")) }, "a1", "", "live"},
+		"gone for a moment":                  {func(p *pen) { back(p, false); p.edit("a.lua", "gone"); p.edit("a.lua", version("a2")) }, "a1", "rolled back to …", "live"},
+		"the folder was away":                {func(p *pen) { back(p, false); p.folderAway(p.edit); p.edit() }, "a1", "rolled back to …", "live"},
+		"rolled back while it was away":      {func(p *pen) { p.folderAway(func(...string) { p.edit(); back(p, false) }); p.edit() }, "a1", "rolled back to …", "live"},
+		"the same after a restart":           {func(p *pen) { p.folderAway(func(...string) { p.start(); back(p, false) }); p.edit() }, "a1", "rolled back to …", "live not"},
+		"rolled back while it was gone":      {func(p *pen) { p.edit("a.lua", "gone"); back(p, false); p.edit("a.lua", version("a2")); p.edit() }, "a1", "rolled back to …", "live not"},
+		"pinned while it was gone":           {func(p *pen) { p.edit("a.lua", "gone"); back(p, true); p.edit("a.lua", version("a2")) }, "a1", "pinned to … by rollback --pin", "live not"},
+		"rolled back while gone, other come": {func(p *pen) { p.edit("a.lua", "gone"); back(p, false); p.edit("a.lua", version("a3")) }, "a3", "", "live live"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPen(t, "a.lua", version("a1"), "b.lua", version("b1"))
+			p.gate = func(_ context.Context, pack *Pack) luabind.Diagnostics {
+				for _, f := range pack.Files {
+					if strings.Contains(string(f.Bytes), "fails") {
+						return luabind.Diagnostics{{File: f.Path, Severity: luabind.SeverityError, Message: "it fails"}}
+					}
+				}
+				return nil
+			}
+			p.start()
+			p.edit("a.lua", version("a2"))
+			p.logged("")
+			tt.act(p)
+			if got := strings.ReplaceAll(p.live(), " b=b1", ""); got != "a="+tt.live {
+				t.Errorf("live is %q, want %s", got, tt.live)
+			}
+			s := p.standing("a")
+			before, after, _ := strings.Cut(tt.notLive, "…")
+			if (s.NotLive == "") != (tt.notLive == "") || !strings.HasPrefix(s.NotLive, before) || !strings.HasSuffix(s.NotLive, after) {
+				t.Errorf("it is not live because %q, want %q", s.NotLive, tt.notLive)
+			}
+			if s.Version != s.Edit && s.NotLive == "" {
+				t.Error("its files are not live, and it does not say so")
+			}
+			var said []string
+			for line := range strings.Lines(p.log.String()) {
+				switch {
+				case strings.Contains(line, LiveMessage) && strings.Contains(line, "pack=a"):
+					said = append(said, "live")
+				case strings.Contains(line, "an edit is not live") && strings.Contains(line, "pack=a"):
+					said = append(said, "not")
+				}
+			}
+			if got := strings.Join(said, " "); got != tt.said {
+				t.Errorf("it is said: %q, want %q:\n%s", got, tt.said, p.log.String())
+			}
+		})
+	}
+}
