@@ -143,7 +143,11 @@ func (g *Generations) considerSpecs(ctx context.Context, s *standing, b *builder
 // takeSpecs makes specs that passed those of the live version.
 func (g *Generations) takeSpecs(s *standing, v *verdict) {
 	s.live, s.tried, s.said, s.notLive, s.diags = s.live.withFiles(v.pack.Files), nil, "", "", v.diags
-	g.c.Log.Info("the specs of a pack changed, and pass", "pack", s.state.Pack, "version", s.live.ShortVersion())
+	what := "the specs of a pack were deleted"
+	if slices.ContainsFunc(s.live.Files, func(f File) bool { return f.Kind == SpecFile }) {
+		what = "the specs of a pack changed, and pass"
+	}
+	g.c.Log.Info(what, "pack", s.state.Pack, "version", s.live.ShortVersion())
 }
 
 // sameSpecs reports whether files have the same specs among them.
@@ -202,11 +206,15 @@ func (g *Generations) refuse(ctx context.Context, s *standing, v *verdict) error
 	s.said, s.tried, s.notLive, s.diags = said, v, v.why, v.diags
 	err := g.fallBack(ctx, s)
 	if news {
+		said := []any{"pack", s.state.Pack}
+		if s.live == nil || s.live.Version != s.edit {
+			said = append(said, "edit", shorten(s.edit))
+		}
 		goesOn := "none: its events are recorded as failed, to be run later"
 		if s.live != nil {
 			goesOn = "version " + s.live.ShortVersion() + " stays live"
 		}
-		g.c.Log.Error("an edit is not live: "+v.why, "pack", s.state.Pack, "edit", shorten(s.edit), "instead", goesOn, "err", v.diags.Error())
+		g.c.Log.Error("an edit is not live: "+v.why, append(said, "instead", goesOn, "err", v.diags.Error())...)
 	}
 	return err
 }
@@ -227,7 +235,9 @@ func (g *Generations) clash(ctx context.Context, s *standing, all []*builder) er
 	}
 	var diags luabind.Diagnostics
 	var own *builder
+	content := ""
 	for i, b := range all {
+		content += b.content()
 		other := all[0]
 		if i == 0 {
 			other = all[1]
@@ -244,7 +254,7 @@ func (g *Generations) clash(ctx context.Context, s *standing, all []*builder) er
 	}
 	s.edit, s.manifest, s.empty, s.half = own.pack.Version, own.pack.Manifest, false, half{}
 	s.gone, s.unread = false, false
-	return g.refuse(ctx, s, &verdict{key: fmt.Sprint(diags), why: "two packs have this name", diags: diags})
+	return g.refuse(ctx, s, &verdict{key: fmt.Sprint(diags), content: content, why: "two packs have this name", diags: diags})
 }
 
 // fallBack makes sure that the version that is live, or was last, is live under
@@ -276,7 +286,9 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 		}
 		b.compile()
 		if !b.diags.Errors() {
+			notLive, said := s.notLive, s.said // of the files, which this is not about
 			g.take(s, &verdict{pack: b.pack, diags: s.diags})
+			s.notLive, s.said = notLive, said
 			s.since, s.warnings = since, nil
 			return nil
 		}

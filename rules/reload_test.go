@@ -100,6 +100,13 @@ func TestEachEditIsSaidOnce(t *testing.T) {
 		"an edit whose specs fail":     {func(p *pen) { p.edit("a.lua", version("a2"), "a_spec.lua", "-- fails") }, "", "a"},
 		"specs alone that fail":        {func(p *pen) { p.edit("a_spec.lua", "-- fails") }, "", "a"},
 		"specs alone that pass":        {func(p *pen) { p.edit("a_spec.lua", "-- passes") }, "", ""},
+		"two packs of one name":        {func(p *pen) { p.edit("k/pack.yaml", "name: a", "k/1.lua", version("k1")) }, "", "a"},
+		"an edit of one of them": {func(p *pen) {
+			p.edit("k/pack.yaml", "name: a", "k/1.lua", version("k1"))
+			p.edit("a.lua", version("a2"))
+			p.edit()
+			p.edit("k/1.lua", version("k2"))
+		}, "", "a a a"},
 		"broken and mended":            {func(p *pen) { p.edit("a.lua", broken); p.edit("a.lua", version("a2")) }, "a", "a"},
 		"broken and back":              {func(p *pen) { p.edit("a.lua", broken); p.edit("a.lua", version("a1")) }, "", "a"},
 		"read many times":              {func(p *pen) { p.edit("a.lua", broken); p.edit(); p.edit(); p.edit("b.lua", version("b2")) }, "b", "a"},
@@ -176,8 +183,16 @@ func TestSpecsAloneThatFailAreSaid(t *testing.T) {
 		t.Errorf("that was logged %d times, want once", n)
 	}
 	p.edit("a_spec.lua", "-- fails")
+	if n := p.logged("edit="); n != 0 {
+		t.Error("it names the version that is live as the edit that is not")
+	}
 	p.edit("a_spec.lua", "-- passes")
 	p.expectNotLive("failed and back", "a", "")
+	p.edit("a_spec.lua", "gone")
+	if n := p.logged("the specs of a pack were deleted"); n != 1 {
+		t.Errorf("that they were deleted was logged %d times, want once", n)
+	}
+	p.edit("a_spec.lua", "-- passes")
 	p.edit("a_spec.lua", "-- fails", "a.lua", version("a2"))
 	p.expectNotLive("with the rules", "a", "its specs fail")
 	p.edit("a_spec.lua", "-- passes")

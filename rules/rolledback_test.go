@@ -2,6 +2,8 @@ package rules
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -101,6 +103,61 @@ func TestOnlyTheFilesThatWereRolledBackStayOut(t *testing.T) {
 			}
 			if got := strings.Join(said, " "); got != tt.said {
 				t.Errorf("it is said: %q, want %q:\n%s", got, tt.said, p.log.String())
+			}
+		})
+	}
+}
+
+// Why files are not live is known again after a restart and under another
+// configuration, also where the rules among them are those that are live.
+func TestNotLiveIsSaidAgainAfterARestart(t *testing.T) {
+	t.Parallel()
+	rule := "-- a1\nchert.on(\"message.received\", function(ev) end)"
+	for name, tt := range map[string]struct {
+		act func(p *pen)
+		why string
+	}{
+		"a broken edit":              {func(p *pen) { p.edit("a/1.lua", broken) }, "it does not load"},
+		"specs alone that fail":      {func(p *pen) { p.edit("a/spec/a_spec.lua", "-- fails") }, "its specs fail"},
+		"a name that two packs have": {func(p *pen) { p.edit("k/pack.yaml", "name: a", "k/1.lua", version("k1")) }, "two packs have this name"},
+		"a copy of the folder":       {func(p *pen) { p.edit("z/pack.yaml", "name: a\nconfig: {n: 1}", "z/1.lua", rule) }, "two packs have this name"},
+		"a manifest by another name": {func(p *pen) { p.edit("a/pack.yml", "mode: off") }, "it can't be read"},
+		"a link that leaves":         {func(p *pen) { must(p.t, os.Symlink("/etc/passwd", filepath.Join(p.dir, "a/y.lua"))); p.edit() }, "it can't be read"},
+		"no rules are left": {func(p *pen) {
+			p.edit("a/1.lua", "-- no rule is left in this file, which is long enough not to be taken for half written\n")
+		}, "it has no rules"},
+		"a manifest that is not YAML": {func(p *pen) { p.edit("a/pack.yaml", "name: a\nconfig: [") }, "it does not load"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPen(t, "a/pack.yaml", "name: a\nconfig: {n: 1}", "a/1.lua", rule, "b.lua", version("b1"))
+			p.gate = func(_ context.Context, pack *Pack) luabind.Diagnostics {
+				for _, f := range pack.Files {
+					if strings.Contains(string(f.Bytes), "fails") {
+						return luabind.Diagnostics{{File: f.Path, Severity: luabind.SeverityError, Message: "it fails"}}
+					}
+				}
+				return nil
+			}
+			p.start()
+			tt.act(p)
+			p.expectNotLive("first", "a", tt.why+"…")
+			first := p.standing("a").NotLive
+			for _, again := range []string{"restart", "configuration", "restart under it", "read", "restart"} {
+				switch again {
+				case "read":
+					p.edit()
+				case "configuration":
+					p.options.Packs = map[string]PackOptions{"a": {Config: map[string]any{"n": 2}}}
+					must(t, p.g.Reconfigure(background, p.options, p.gated()))
+				default:
+					p.start()
+				}
+				p.expectLive(again, "a=a1 b=b1")
+				p.expectNotLive(again, "a", first)
+				if s := p.standing("a"); !s.Diagnostics.Errors() {
+					t.Errorf("%s: it does not say what is wrong: %+v", again, s)
+				}
 			}
 		})
 	}
