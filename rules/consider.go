@@ -292,9 +292,10 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 			s.since, s.warnings = since, nil
 			return nil
 		}
-		err = fmt.Errorf("load version %s: %w", shorten(version), b.diags)
+		err = &LoadError{Version: b.pack.Version, Diagnostics: errorsOf(b.diags)}
 	}
 	var unknown *UnknownVersionError
+	var unloadable *LoadError
 	switch {
 	case errors.As(err, &unknown):
 		s.lastVeto = true // nobody can know
@@ -309,7 +310,14 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 		}
 	}
 	news := s.lost != err.Error()
-	s.lost = err.Error()
+	s.lost, s.lostWhy = err.Error(), nil
+	hint := []any{}
+	if errors.As(err, &unloadable) {
+		s.lostWhy = unloadable.Diagnostics
+		if fix := unloadable.Hint(); fix != "" {
+			hint = []any{"hint", fix}
+		}
+	}
 	if s.live != nil && (s.live.Version != version || !g.granted(s.live)) {
 		g.drops = append(g.drops, drop{pack: s.state.Pack, version: s.live.Version, why: "off"})
 		s.live = nil
@@ -321,7 +329,7 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 		if s.live != nil {
 			instead = "it stays live under the configuration as it was"
 		}
-		g.c.Log.Error("a version that was live can't be loaded again", "pack", s.state.Pack, "version", shorten(version), "instead", instead, "err", err)
+		g.c.Log.Error("a version that was live can't be loaded again", append([]any{"pack", s.state.Pack, "version", shorten(version), "instead", instead, "err", err}, hint...)...)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ type standing struct {
 	diags     luabind.Diagnostics // what is wrong with them, or what they are warned of
 	warnings  luabind.Diagnostics // of the live version
 	lost      string              // why the version that ought to be live can't be had
+	lostWhy   luabind.Diagnostics // what is wrong with it, if that is why
 	insteadOf string              // the version that ought to be live, and needs more than is granted; live needs less
 	editVeto  bool                // the files as they are now may veto, or nobody can know
 	unwritten string              // version of the files that were there at the start, never live, and empty
@@ -119,5 +120,14 @@ func (s *standing) problems() luabind.Diagnostics {
 	if s.lost == "" {
 		return s.diags
 	}
-	return append(slices.Clone(s.diags), luabind.Diagnostic{File: s.path, Severity: luabind.SeverityError, Message: s.lost})
+	all := slices.Clone(s.diags)
+	if s.lostWhy == nil {
+		return append(all, luabind.Diagnostic{File: s.path, Severity: luabind.SeverityError, Message: s.lost})
+	}
+	for _, d := range s.lostWhy {
+		if !slices.Contains(all, d) { // the files may be that very version
+			all = append(all, d)
+		}
+	}
+	return all
 }

@@ -595,9 +595,14 @@ func (g *Generations) tellLive(before, now *Set, reason string) {
 		g.c.Log.Info(LiveMessage, "because", reason, "packs", len(now.packs))
 		return
 	}
+	var reconfigured []string
 	for _, p := range now.packs {
 		was := before.Pack(p.Name)
 		if was != nil && was.built == p.built {
+			continue
+		}
+		if was != nil && was.Version == p.Version {
+			reconfigured = append(reconfigured, p.Name)
 			continue
 		}
 		s, from := g.packs[p.Name], "none"
@@ -607,6 +612,9 @@ func (g *Generations) tellLive(before, now *Set, reason string) {
 		c := changeOf(was, p)
 		s.change = &c
 		g.c.Log.Info(LiveMessage, append([]any{"pack", p.Name, "version", p.ShortVersion(), "from", from, "because", reason}, c.attrs()...)...)
+	}
+	if len(reconfigured) > 0 {
+		g.c.Log.Info("packs run under a changed configuration", "packs", reconfigured, "because", reason)
 	}
 	for _, name := range slices.Sorted(maps.Keys(now.modes)) {
 		if was, known := before.modes[name]; known && was != now.modes[name] && now.Pack(name) != nil {
@@ -650,7 +658,11 @@ func shorten(version string) string { return version[:min(len(version), shortVer
 type UnknownVersionError struct{ Pack, Version string }
 
 func (e *UnknownVersionError) Error() string {
-	return fmt.Sprintf("pack %q has no version %s among those kept", e.Pack, shorten(e.Version))
+	version := e.Version // as it was typed
+	if len(version) > 2*shortVersion {
+		version = shorten(version) + "…"
+	}
+	return fmt.Sprintf("pack %q has no version %s among those kept", e.Pack, version)
 }
 
 // rulesGoneFlag is the switch that is on while reads of deleted rules of a pack

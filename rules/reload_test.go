@@ -90,17 +90,17 @@ func TestEachEditIsSaidOnce(t *testing.T) {
 		live string // of pack=… in lines that say live, sorted
 		not  string
 	}{
-		"a good edit":                  {func(p *pen) { p.edit("a.lua", version("a2")) }, "a", ""},
-		"a broken edit":                {func(p *pen) { p.edit("a.lua", broken) }, "", "a"},
-		"a broken and a good one":      {func(p *pen) { p.edit("a.lua", broken, "b.lua", version("b2")) }, "b", "a"},
-		"two good ones":                {func(p *pen) { p.edit("a.lua", version("a2"), "b.lua", version("b2")) }, "a b", ""},
-		"a new pack":                   {func(p *pen) { p.edit("c.lua", version("c1")) }, "c", ""},
-		"a new pack that is broken":    {func(p *pen) { p.edit("c.lua", broken) }, "", "c"},
-		"one that could veto":          {func(p *pen) { p.edit("c.lua", broken+"chert.keep_unread(") }, "", "c"},
-		"an edit whose specs fail":     {func(p *pen) { p.edit("a.lua", version("a2"), "a_spec.lua", "-- fails") }, "", "a"},
-		"specs alone that fail":        {func(p *pen) { p.edit("a_spec.lua", "-- fails") }, "", "a"},
-		"specs alone that pass":        {func(p *pen) { p.edit("a_spec.lua", "-- passes") }, "", ""},
-		"two packs of one name":        {func(p *pen) { p.edit("k/pack.yaml", "name: a", "k/1.lua", version("k1")) }, "", "a"},
+		"a good edit":               {func(p *pen) { p.edit("a.lua", version("a2")) }, "a", ""},
+		"a broken edit":             {func(p *pen) { p.edit("a.lua", broken) }, "", "a"},
+		"a broken and a good one":   {func(p *pen) { p.edit("a.lua", broken, "b.lua", version("b2")) }, "b", "a"},
+		"two good ones":             {func(p *pen) { p.edit("a.lua", version("a2"), "b.lua", version("b2")) }, "a b", ""},
+		"a new pack":                {func(p *pen) { p.edit("c.lua", version("c1")) }, "c", ""},
+		"a new pack that is broken": {func(p *pen) { p.edit("c.lua", broken) }, "", "c"},
+		"one that could veto":       {func(p *pen) { p.edit("c.lua", broken+"chert.keep_unread(") }, "", "c"},
+		"an edit whose specs fail":  {func(p *pen) { p.edit("a.lua", version("a2"), "a_spec.lua", "-- fails") }, "", "a"},
+		"specs alone that fail":     {func(p *pen) { p.edit("a_spec.lua", "-- fails") }, "", "a"},
+		"specs alone that pass":     {func(p *pen) { p.edit("a_spec.lua", "-- passes") }, "", ""},
+		"two packs of one name":     {func(p *pen) { p.edit("k/pack.yaml", "name: a", "k/1.lua", version("k1")) }, "", "a"},
 		"an edit of one of them": {func(p *pen) {
 			p.edit("k/pack.yaml", "name: a", "k/1.lua", version("k1"))
 			p.edit("a.lua", version("a2"))
@@ -119,6 +119,15 @@ func TestEachEditIsSaidOnce(t *testing.T) {
 		}, "", ""},
 		"a pack is removed": {func(p *pen) { p.edit("a.lua", "gone"); p.pass(goneFor); p.edit() }, "", ""},
 		"a configuration":   {func(p *pen) { must(p.t, p.g.Reconfigure(background, Options{}, nil)) }, "", ""},
+		"another one":       {func(p *pen) { must(p.t, p.g.Reconfigure(background, Options{Country: "US"}, nil)) }, "", ""},
+		"a broken edit, and another configuration": {func(p *pen) {
+			p.edit("a.lua", broken)
+			must(p.t, p.g.Reconfigure(background, Options{Country: "US"}, nil))
+		}, "", "a"},
+		"an edit whose specs fail, and another configuration": {func(p *pen) {
+			p.edit("a.lua", version("a2"), "a_spec.lua", "-- fails")
+			must(p.t, p.g.Reconfigure(background, Options{Country: "US"}, p.g.c.Gate))
+		}, "", "a"},
 	} {
 		for _, notice := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, notice), func(t *testing.T) {
@@ -316,6 +325,9 @@ func TestRemoveRightAfterTheDeletion(t *testing.T) {
 		t.Errorf("it says that %+v was dropped, want %+v", dropped, want)
 	}
 	p.expectLive("removed", "a=a1")
+	if p.logged("pack removed by command") != 1 {
+		t.Error("the log does not say so")
+	}
 	if _, err := p.g.Remove(background, "a", false); !errors.Is(err, ErrPresent) {
 		t.Errorf("with files: %v", err)
 	}
@@ -349,15 +361,18 @@ func TestUndo(t *testing.T) {
 		err     error
 		dropped string
 	}{
-		"a rollback":            {func(p *pen) { back(p, false) }, "a=a2", "", nil, "a a1: rolled back"},
-		"a pinned one":          {func(p *pen) { back(p, true) }, "a=a2", "", nil, "a a1: rolled back"},
-		"after a restart":       {func(p *pen) { back(p, false); p.start() }, "a=a2", "", nil, "a a1: rolled back"},
-		"an automatic one":      {func(p *pen) { p.fail("a", 11) }, "a=a2", "", nil, "a a1: rolled back"},
-		"an edit over a pin":    {func(p *pen) { back(p, true); p.edit("a.lua", version("a3")) }, "a=a3", "", nil, "a a1: rolled back"},
-		"a broken edit over it": {func(p *pen) { back(p, true); p.edit("a.lua", broken) }, "a=a1", "it does not load", nil, ""},
-		"nothing":               {func(p *pen) {}, "a=a2", "", ErrNotRolledBack, ""},
-		"twice":                 {func(p *pen) { back(p, false); _, _ = undo(p) }, "a=a2", "", ErrNotRolledBack, "a a1: rolled back"},
-		"without files":         {func(p *pen) { p.edit("a.lua", "gone"); back(p, false) }, "a=a1", "its files are gone", ErrNoFiles, ""},
+		"a rollback":              {func(p *pen) { back(p, false) }, "a=a2", "", nil, "a a1: rolled back"},
+		"a pinned one":            {func(p *pen) { back(p, true) }, "a=a2", "", nil, "a a1: rolled back"},
+		"after a restart":         {func(p *pen) { back(p, false); p.start() }, "a=a2", "", nil, "a a1: rolled back"},
+		"an automatic one":        {func(p *pen) { p.fail("a", 11) }, "a=a2", "", nil, "a a1: rolled back"},
+		"an edit over a pin":      {func(p *pen) { back(p, true); p.edit("a.lua", version("a3")) }, "a=a3", "", nil, "a a1: rolled back"},
+		"a broken edit over it":   {func(p *pen) { back(p, true); p.edit("a.lua", broken) }, "a=a1", "it does not load", nil, ""},
+		"a broken edit ended it":  {func(p *pen) { back(p, false); p.edit("a.lua", broken) }, "a=a1", "it does not load", nil, ""},
+		"a broken edit, and none": {func(p *pen) { p.edit("a.lua", broken) }, "a=a2", "it does not load", nil, ""},
+		"two packs of one name":   {func(p *pen) { p.edit("k/pack.yaml", "name: a", "k/1.lua", version("k1")) }, "a=a2", "two packs have this name", nil, ""},
+		"nothing":                 {func(p *pen) {}, "a=a2", "", ErrNotRolledBack, ""},
+		"twice":                   {func(p *pen) { back(p, false); _, _ = undo(p) }, "a=a2", "", ErrNotRolledBack, "a a1: rolled back"},
+		"without files":           {func(p *pen) { p.edit("a.lua", "gone"); back(p, false) }, "a=a1", "its files are gone", ErrNoFiles, ""},
 		"an edit that restores what was rolled back": {func(p *pen) {
 			back(p, false)
 			p.edit("a.lua", version("a3"))

@@ -127,8 +127,13 @@ func remarks(p control.Pack) (list []string) {
 		list = append(list, fmt.Sprintf("mode %s: %s\n  hint: %s", p.Mode, p.ModeBy, p.ModeHint))
 	}
 	list = append(list, suspensions(p)...)
-	if p.Pinned {
-		list = append(list, "pinned by a rollback")
+	switch {
+	case p.PinnedUntil == control.PinnedUntilUndo:
+		list = append(list, "pinned by a rollback: edits are not live\n  hint: chertd rollback "+p.Name+" --undo ends that")
+	case p.Pinned && p.Gone:
+		list = append(list, "rolled back: it is live until its files are there again")
+	case p.Pinned && p.NotLive != "":
+		list = append(list, "rolled back: the next edit that passes is live")
 	}
 	if p.Gone {
 		why := p.NotLive

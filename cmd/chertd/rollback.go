@@ -27,7 +27,9 @@ counted; --keep-pending keeps them.`,
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 {
-				in.Version = args[1]
+				if in.Version = args[1]; in.Version == "" {
+					return hinted(usageError("VERSION is empty"), "chertd packs "+args[0]+" lists the versions; without one it is that before the live one")
+				}
 			}
 			if in.Undo && (in.Pin || in.Version != "") {
 				return hinted(usageError("--undo makes the pack's files live again: it takes no VERSION and no --pin"), "chertd rollback "+args[0]+" --undo")
@@ -52,7 +54,7 @@ counted; --keep-pending keeps them.`,
 					} else if err := printJSON(cmd.OutOrStdout(), p); err != nil {
 						return err
 					}
-					return hinted(fmt.Errorf("the rollback of pack %s is undone, and its files are not live: %s", p.Name, p.NotLive), "chertd check "+p.Path)
+					return hinted(fmt.Errorf("no rollback of pack %s is in force, and its files are not live: %s", p.Name, p.NotLive), "chertd check "+p.Path)
 				}
 				failed := ""
 				if p.Failures > 0 {
