@@ -273,6 +273,9 @@ func (m *manager) handled(h *Handled) {
 				break
 			}
 		}
+		if r.Rule == "" {
+			continue // no version of it was live
+		}
 		if set.Mode(r.Pack) == rules.Live && m.gens.Handled(r.Pack, r.Version, failed) {
 			m.inTrouble(r.Pack, "")
 		}

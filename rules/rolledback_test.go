@@ -162,3 +162,24 @@ func TestNotLiveIsSaidAgainAfterARestart(t *testing.T) {
 		})
 	}
 }
+
+// A grant that is taken back from a pack without an earlier version is said once,
+// at the call that needs it, in lines of their own.
+func TestRevokedGrantWithoutAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	p := newPen(t)
+	p.options.Packs = map[string]PackOptions{"bot": {Grant: []string{"send"}}}
+	p.write("bot/pack.yaml", "permissions: [send]", "bot/a.lua", "-- a1\nchert.on(\"message.received\", function(ev) chert.send(ev.chat.id, \"x\") end)\n", "b.lua", version("b1"))
+	p.start()
+	p.expectLive("granted", "b=b1 bot=a1")
+	p.options.Packs = nil
+	must(t, p.g.Reconfigure(background, p.options, nil))
+	p.expectLive("revoked", "b=b1 bot=none")
+	s := p.standing("bot")
+	if len(s.Diagnostics) != 1 || s.Diagnostics[0].Line != 2 || s.Diagnostics[0].Hint == "" || strings.Contains(s.Diagnostics[0].Message, "\n") {
+		t.Errorf("it is said: %v", s.Diagnostics)
+	}
+	if strings.Contains(s.Blocks, "\n") || s.Version != "" || !s.Since.IsZero() {
+		t.Errorf("it stands as %+v", s)
+	}
+}

@@ -114,7 +114,9 @@ func (g *Generations) standing(s *standing) PackStanding {
 	if s.state.Mode != "" {
 		p.ModeWhy = s.state.Why
 	}
-	if s.live != nil {
+	if s.live == nil {
+		p.Since = time.Time{}
+	} else {
 		p.CanVeto = s.live.CanVeto
 		p.Version, p.Rules, p.Suspended = s.live.Version, len(s.live.Rules), s.live.suspendedRules(g.c.Now())
 	}
