@@ -204,7 +204,11 @@ func (g *Generations) refuse(ctx context.Context, s *standing, v *verdict) error
 	news := s.said != said
 	s.giveUp()
 	s.said, s.tried, s.notLive, s.diags = said, v, v.why, v.diags
+	lost, instead := s.lost, s.insteadOf
 	err := g.fallBack(ctx, s)
+	if s.edit == s.state.Live && (s.lost != lost || s.insteadOf != instead) {
+		news = false // the configuration is to blame, and the log says what it has done
+	}
 	if news {
 		said := []any{"pack", s.state.Pack}
 		if s.live == nil || s.live.Version != s.edit {

@@ -611,7 +611,7 @@ func (g *Generations) tellLive(before, now *Set, reason string) {
 		}
 		c := changeOf(was, p)
 		s.change = &c
-		g.c.Log.Info(LiveMessage, append([]any{"pack", p.Name, "version", p.ShortVersion(), "from", from, "because", reason}, c.attrs()...)...)
+		g.c.Log.Info(LiveMessage, append([]any{"pack", p.Name, "version", p.ShortVersion(), "from", from, "because", p.because(reason)}, c.attrs()...)...)
 	}
 	if len(reconfigured) > 0 {
 		g.c.Log.Info("packs run under a changed configuration", "packs", reconfigured, "because", reason)
@@ -622,6 +622,19 @@ func (g *Generations) tellLive(before, now *Set, reason string) {
 			g.c.Log.Info("the mode of a pack changed", "pack", name, "mode", now.modes[name], "from", was, "by", by)
 		}
 	}
+}
+
+// because is what of a reason is about the pack, where that lists changed files of
+// several.
+func (p *Pack) because(reason string) string {
+	own := slices.DeleteFunc(strings.Split(reason, ", "), func(what string) bool {
+		rest, ok := strings.CutPrefix(what, strings.TrimSuffix(p.Path, ".lua"))
+		return !ok || !strings.HasPrefix(rest, ".lua ") && !strings.HasPrefix(rest, "_spec.lua ") && !strings.HasPrefix(rest, "/")
+	})
+	if len(own) == 0 || strings.HasSuffix(reason, " more") {
+		return reason
+	}
+	return strings.Join(own, ", ")
 }
 
 // take makes a verdict's pack the live one.

@@ -173,7 +173,11 @@ func TestRevokedGrantWithoutAnEarlierVersion(t *testing.T) {
 	p.start()
 	p.expectLive("granted", "b=b1 bot=a1")
 	p.options.Packs = nil
+	p.logged("")
 	must(t, p.g.Reconfigure(background, p.options, nil))
+	if n := p.logged("level=ERROR"); n != 1 {
+		t.Errorf("the log has %d errors because of it, want one", n)
+	}
 	p.expectLive("revoked", "b=b1 bot=none")
 	s := p.standing("bot")
 	if len(s.Diagnostics) != 1 || s.Diagnostics[0].Line != 2 || s.Diagnostics[0].Hint == "" || strings.Contains(s.Diagnostics[0].Message, "\n") {
@@ -181,5 +185,22 @@ func TestRevokedGrantWithoutAnEarlierVersion(t *testing.T) {
 	}
 	if strings.Contains(s.Blocks, "\n") || s.Version != "" || !s.Since.IsZero() {
 		t.Errorf("it stands as %+v", s)
+	}
+}
+
+// A reading may be because of several packs' files: of each pack its own are said.
+func TestLiveBecauseOfItsOwnFiles(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ path, reason, want string }{
+		{"r/a.lua", "r/a.lua changed, r/b.lua changed", "r/a.lua changed"},
+		{"r/a.lua", "r/a_spec.lua is new, r/ab.lua changed", "r/a_spec.lua is new"},
+		{"r/p", "r/p.lua is gone, r/p/x.lua is new, r/pq/x.lua is new", "r/p.lua is gone, r/p/x.lua is new"},
+		{"r/a.lua", "r/b.lua changed, r/c.lua changed, r/d.lua changed and 2 more", "r/b.lua changed, r/c.lua changed, r/d.lua changed and 2 more"},
+		{"r/a.lua", "chertd reload", "chertd reload"},
+		{"r/a.lua", "r/a.lua changed", "r/a.lua changed"},
+	} {
+		if got := (&Pack{Path: tt.path}).because(tt.reason); got != tt.want {
+			t.Errorf("%s, %q: %q, want %q", tt.path, tt.reason, got, tt.want)
+		}
 	}
 }

@@ -107,7 +107,10 @@ func TestPrintPackThatBlocksReads(t *testing.T) {
 	compare(t, printed(t, func(b *strings.Builder) error {
 		return printPacks(b, []control.Pack{
 			{Name: "vip", Mode: "live", ModeBy: "default", Missed: 1234, Blocked: &blocked},
-			{Name: "codes", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", ModeBy: "default", Rules: 3, Events: 2, Failures: 1, Missed: 1},
+			{Name: "codes", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", ModeBy: "default", Rules: 3, Events: 2, Failures: 1, Missed: 1,
+				Versions: []control.PackVersion{{Version: "3f786850e387550f"}, {Version: "89e6c98d92887913", RolledBack: true}, {Version: "5f61d47703456789"}}},
+			{Name: "first", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", Rules: 3, Missed: 1, Versions: []control.PackVersion{{Version: "3f786850e387550f"}}},
+			{Name: "lost", Mode: "live", Missed: 2, Versions: []control.PackVersion{{Version: "3f786850e387550f"}}},
 		})
 	}), `
 PACK   VERSION   LIVE SINCE         MODE    RULES    EVENTS  FAILED
@@ -120,6 +123,12 @@ vip    none      -                  -           0         0       0
 codes  3f786850  2026-01-05 12:00Z  live        3         2       1
   1 event missed in the last hour
     hint: an edit of it that is live runs them, or chertd rollback codes
+first  3f786850  2026-01-05 12:00Z  live        3         0       0
+  1 event missed in the last hour
+    hint: an edit of it that is live runs them
+lost   none      -                  -           0         0       0
+  2 events missed in the last hour
+    hint: an edit of it that is live runs them
 `)
 	s := control.Status{Version: "v1.2.0", Since: at(8, 0), Ready: true, Blocked: []control.Blocked{blocked}, Packs: 2}
 	got := printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) })
