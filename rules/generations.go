@@ -457,7 +457,7 @@ func (g *Generations) read(ctx context.Context, waited bool, busy map[string]boo
 	}
 	g.folder = append(g.folder, g.unknown(byName)...)
 	if len(g.packs) == 0 && !g.folder.Errors() && len(byName) == 0 {
-		g.folder = append(g.folder, luabind.Diagnostic{File: g.c.Dir, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
+		g.folder = append(g.folder, luabind.Diagnostic{File: g.c.Dir, Severity: luabind.SeverityError, Message: noRulesHere,
 			Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
 	}
 	err = errors.Join(errs...)

@@ -24,12 +24,10 @@ again.
 The reads and timers that the version before still has waiting are dropped, and
 counted; --keep-pending keeps them.`,
 		Example: "  chertd rollback codes\n  chertd rollback codes 3f786850 --pin\n  chertd rollback codes --undo",
-		Args:    cobra.RangeArgs(1, 2),
+		Args:    noneEmpty(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 {
-				if in.Version = args[1]; in.Version == "" {
-					return hinted(usageError("VERSION is empty"), "chertd packs "+args[0]+" lists the versions; without one it is that before the live one")
-				}
+				in.Version = args[1]
 			}
 			if in.Undo && (in.Pin || in.Version != "") {
 				return hinted(usageError("--undo makes the pack's files live again: it takes no VERSION and no --pin"), "chertd rollback "+args[0]+" --undo")
