@@ -14,6 +14,7 @@ import (
 
 	"chertd/engine/chert"
 	"chertd/engine/control"
+	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -390,13 +391,13 @@ func userError(pack string, err error) error {
 	case errors.As(err, &ambiguous):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write more digits"}
 	case errors.As(err, &unloadable):
-		hint := "chertd packs " + pack + " lists the other versions that are kept"
+		hint := "chertd packs " + event.ShellWord(pack) + " lists the other versions that are kept"
 		if fix := unloadable.Hint(); fix != "" {
 			hint = fix + "; " + hint
 		}
 		return &control.UserError{Status: http.StatusConflict, Message: fmt.Sprintf("pack %q: %v", pack, err), Hint: hint}
 	case errors.Is(err, rules.ErrNoEarlier):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "chertd packs " + pack + " lists the versions that are kept"}
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "chertd packs " + event.ShellWord(pack) + " lists the versions that are kept"}
 	case errors.As(err, &unknown):
 		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: "chertd packs " + unknown.Pack + " lists the versions that are kept"}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"chertd/engine/event"
 	"chertd/luabind"
 )
 
@@ -172,7 +173,7 @@ func (g *Generations) stayPinned(ctx context.Context, s *standing, version strin
 	} else if said := s.saidPinned(); s.said != said {
 		s.said, s.notLive, s.diags = said, s.whyPinned(""), nil
 		g.c.Log.Warn("an edit is not live: "+s.notLive, "pack", s.state.Pack, "edit", shorten(version),
-			"instead", "version "+shorten(s.state.Pinned)+" stays live", "hint", "chertd rollback "+s.state.Pack+" --undo makes its files live")
+			"instead", "version "+shorten(s.state.Pinned)+" stays live", "hint", "chertd rollback "+event.ShellWord(s.state.Pack)+" --undo makes its files live")
 	} else if s.notLive == "" {
 		s.notLive = s.whyPinned("")
 	}

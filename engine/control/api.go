@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"chertd/engine/event"
 	"chertd/luabind"
 )
 
@@ -323,7 +324,7 @@ func (a *api) rollback(r *http.Request) (any, error) {
 	}
 	if body.Version != nil {
 		if in.Version = *body.Version; in.Version == "" {
-			return nil, &UserError{Message: "version is empty", Hint: "chertd packs " + r.PathValue("pack") + " lists the versions; without one it is that before the live one"}
+			return nil, &UserError{Message: "version is empty", Hint: "chertd packs " + event.ShellWord(r.PathValue("pack")) + " lists the versions; without one it is that before the live one"}
 		}
 	}
 	return a.daemon.Rollback(r.Context(), r.PathValue("pack"), in)

@@ -1,0 +1,48 @@
+package event
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// ShellWord is a name or a path as one word of a command that a person may type: in
+// quotes where a shell would take it for several words, or for something else. What a
+// person can't see is written as bytes within $'…', as bash, ksh and zsh read it.
+func ShellWord(s string) string {
+	plain := s != ""
+	for i, r := range s {
+		_, size := utf8.DecodeRuneInString(s[i:])
+		if Hidden(r) || r == utf8.RuneError && size == 1 {
+			return ansiWord(s)
+		}
+		plain = plain && (strings.ContainsRune("/._-+", r) || unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsDigit(r))
+	}
+	if plain {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func ansiWord(s string) string {
+	var b strings.Builder
+	b.WriteString("$'")
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == '\'' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case Hidden(r) || r == utf8.RuneError && size == 1:
+			for _, c := range []byte(s[i : i+size]) {
+				fmt.Fprintf(&b, `\%03o`, c) // \x would take hex digits behind it
+			}
+		default:
+			b.WriteString(s[i : i+size])
+		}
+		i += size
+	}
+	b.WriteString("'")
+	return b.String()
+}
