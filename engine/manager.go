@@ -16,7 +16,6 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/event"
 	"chertd/engine/store"
-	"chertd/luabind"
 	"chertd/rules"
 	"chertd/rules/chat"
 )
@@ -275,6 +274,9 @@ func (m *manager) handled(h *Handled) {
 				break
 			}
 		}
+		if r.Rule == "" {
+			continue // no version of it was live
+		}
 		if set.Mode(r.Pack) == rules.Live && m.gens.Handled(r.Pack, r.Version, failed) {
 			m.inTrouble(r.Pack, "")
 		}
@@ -368,7 +370,7 @@ func userError(pack string, err error) error {
 	var unknown *rules.UnknownVersionError
 	var unread *rules.FolderUnreadError
 	var ambiguous *rules.AmbiguousVersionError
-	var diags luabind.Diagnostics
+	var unloadable *rules.LoadError
 	switch {
 	case err == nil:
 		return nil
@@ -388,10 +390,14 @@ func userError(pack string, err error) error {
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write its files again, or forget the pack: chertd packs remove " + pack}
 	case errors.As(err, &ambiguous):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write more digits"}
-	case errors.As(err, &diags) && len(diags) > 0:
-		return &control.UserError{Status: http.StatusConflict, Message: fmt.Sprintf("pack %q: %v", pack, err), Hint: "chertd packs " + event.ShellWord(pack) + " lists the other versions that are kept"}
+	case errors.As(err, &unloadable):
+		hint := "chertd packs " + event.ShellWord(pack) + " lists the other versions that are kept"
+		if fix := unloadable.Hint(); fix != "" {
+			hint = fix + "; " + hint
+		}
+		return &control.UserError{Status: http.StatusConflict, Message: fmt.Sprintf("pack %q: %v", pack, err), Hint: hint}
 	case errors.Is(err, rules.ErrNoEarlier):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "chertd packs PACK lists the versions that are kept"}
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "chertd packs " + event.ShellWord(pack) + " lists the versions that are kept"}
 	case errors.As(err, &unknown):
 		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: "chertd packs " + event.ShellWord(unknown.Pack) + " lists the versions that are kept"}
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -39,9 +40,16 @@ func TestRevokedGrantIsTold(t *testing.T) {
 	if notes := strings.Join(st.Notes, "\n"); err != nil || st.NotLive != 1 || !strings.Contains(notes, "pack bot: an edit is not live: it needs a permission") {
 		t.Errorf("the status notes\n%s", notes)
 	}
-	_, err = c.m.Rollback(ctx, "bot", control.RollbackRequest{Version: more})
-	if user := (*control.UserError)(nil); !errors.As(err, &user) || user.Status != http.StatusConflict || !strings.Contains(user.Message, "add to chertd.yaml: rules: {packs: {bot: {grant: [send]}}}") {
-		t.Errorf("a rollback to it is answered %v", err)
+	for name, in := range map[string]control.RollbackRequest{"to it": {Version: more}, "undone": {Undo: true}} {
+		_, err = c.m.Rollback(ctx, "bot", in)
+		user := (*control.UserError)(nil)
+		if !errors.As(err, &user) || user.Status != http.StatusConflict || strings.Contains(user.Message, "\n") ||
+			!strings.Contains(user.Message, "bot/a.lua:5:3: error: chert.send needs") || !strings.HasPrefix(user.Hint, "add to chertd.yaml: rules: {packs: {bot: {grant: [send]}}}") {
+			t.Errorf("a rollback %s is answered %+v", name, user)
+		}
+	}
+	if _, err = c.m.Rollback(ctx, "bot", control.RollbackRequest{}); !strings.Contains(fmt.Sprint(err), rules.ErrNoEarlier.Error()) {
+		t.Errorf("a rollback to the version before the one that is live is answered %v", err)
 	}
 	grant("send")
 	if p := c.pack("bot"); p.Version != more || p.NotLive != "" {

@@ -146,6 +146,12 @@ func (m *manager) describe(ctx context.Context, s rules.PackStanding) control.Pa
 			p.SuspendedHint = rules.ShareWords() + "; " + stepsHint
 		}
 	}
+	switch {
+	case s.PinStays:
+		p.PinnedUntil = control.PinnedUntilUndo
+	case s.Pinned:
+		p.PinnedUntil = control.PinnedUntilEdit
+	}
 	if s.ModeWhy != "" {
 		p.ModeHint = modeHint(s.Name)
 	}

@@ -43,6 +43,26 @@ func (e *AmbiguousVersionError) Error() string {
 	return fmt.Sprintf("pack %q has %d versions that begin with %s: %s", e.Pack, len(words), e.Version, strings.Join(words, ", "))
 }
 
+// LoadError says why a version that is kept can't be loaded.
+type LoadError struct {
+	Version     string
+	Diagnostics luabind.Diagnostics // the errors
+}
+
+// Error is one line, with the first of them.
+func (e *LoadError) Error() string {
+	first := e.Diagnostics[0]
+	first.Hint = ""
+	more := ""
+	if n := len(e.Diagnostics) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	return fmt.Sprintf("load version %s: %s%s", shorten(e.Version), first, more)
+}
+
+// Hint is what fixes the first of them; it may be "".
+func (e *LoadError) Hint() string { return e.Diagnostics[0].Hint }
+
 // ErrPresent is returned when a pack is to be removed whose files are there.
 var ErrPresent = errors.New("its files are in the rules folder")
 
@@ -137,6 +157,8 @@ func (g *Generations) Remove(ctx context.Context, pack string, keepPending bool)
 	}
 	if mode, _ := g.mode(s); mode == Live && s.live != nil && s.live.CanVeto {
 		g.c.Log.Warn("pack removed by command, and it could veto reads; what it kept unread may be read now", "pack", pack, "hint", "chertd rollback "+event.ShellWord(pack)+" restores it from the store")
+	} else {
+		g.c.Log.Info("pack removed by command", "pack", pack)
 	}
 	// By hand, what an operator said of it before is forgotten, too.
 	s.state = PackState{Pack: pack}
@@ -218,8 +240,8 @@ func (g *Generations) Undo(ctx context.Context, pack string, keepPending bool) (
 	return standing.with(ctx, dropped, nil)
 }
 
-// beginUndo ends a pack's pin, or returns the version of its files if that was
-// live before: then a rollback to it does.
+// beginUndo ends a pack's pin, if there is one, or returns the version of its files
+// if that was live before: then a rollback to it does.
 func (g *Generations) beginUndo(ctx context.Context, s *standing) (known bool, version string, err error) {
 	switch {
 	case s.gone || s.edit == "":
@@ -227,11 +249,14 @@ func (g *Generations) beginUndo(ctx context.Context, s *standing) (known bool, v
 	case s.state.Pinned == "" && s.notLive == "":
 		return false, "", ErrNotRolledBack
 	}
+	if s.state.Pinned == "" && s.live != nil && s.live.Version == s.edit {
+		return false, "", nil // the rules are live, and something else of the files is not
+	}
 	if _, known, err = g.c.Keeper.Version(ctx, s.state.Pack, s.edit); err != nil || known {
 		return known, s.edit, err
 	}
 	if s.state.Pinned == "" {
-		return false, "", ErrNotRolledBack
+		return false, "", nil // an edit has ended it, and does not pass
 	}
 	state := s.state
 	state.Pinned, state.PinnedOver = "", ""
@@ -281,7 +306,10 @@ func (g *Generations) rollBack(ctx context.Context, s *standing, version string,
 	g.take(s, &verdict{pack: to})
 	s.notLive = ""
 	if s.edit != to.Version {
-		s.notLive = fmt.Sprintf("rolled back to %s: %s", to.ShortVersion(), how.why)
+		s.notLive = s.whyPinned(how.why)
+	}
+	if s.edit != "" && s.edit != to.Version {
+		s.said = s.saidPinned() // the line below
 	}
 	g.trials.set(pack, nil)
 	delete(s.back, to.Version)
@@ -297,6 +325,9 @@ func (g *Generations) rollBack(ctx context.Context, s *standing, version string,
 		g.c.Log.Warn("a rollback was undone", said...)
 	} else {
 		g.c.Log.Warn("rolled back", said...)
+	}
+	if how.undo {
+		return g.renew("the rollback of pack " + pack + " was undone"), nil
 	}
 	return g.renew(fmt.Sprintf("pack %s was rolled back to %s", pack, to.ShortVersion())), nil
 }
@@ -349,6 +380,7 @@ func (g *Generations) mark(ctx context.Context, pack, version string, change fun
 
 // pick is the version that a beginning means.
 func (g *Generations) pick(ctx context.Context, pack, beginning string) (string, error) {
+	beginning = strings.ToLower(beginning)
 	versions, err := g.c.Keeper.Versions(ctx, pack, KeptVersions)
 	if err != nil {
 		return "", fmt.Errorf("look up the versions of pack %q: %w", pack, err)
@@ -374,7 +406,7 @@ func (g *Generations) remake(ctx context.Context, s *standing, version string) (
 	}
 	b.compile()
 	if b.diags.Errors() {
-		return nil, fmt.Errorf("load version %s: %w", shorten(version), b.diags)
+		return nil, &LoadError{Version: b.pack.Version, Diagnostics: errorsOf(b.diags)}
 	}
 	return b.pack, nil
 }
@@ -393,7 +425,9 @@ func (g *Generations) earlier(ctx context.Context, s *standing) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	versions = slices.DeleteFunc(versions, func(v KeptVersion) bool { return v.Version == s.state.Live || !v.RolledBack.IsZero() })
+	versions = slices.DeleteFunc(versions, func(v KeptVersion) bool {
+		return v.Version == s.state.Live || s.live != nil && v.Version == s.live.Version || !v.RolledBack.IsZero()
+	})
 	for i := range versions {
 		if !versions[i].failing() {
 			return versions[i].Version, nil

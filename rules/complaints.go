@@ -7,6 +7,9 @@ import (
 	"chertd/luabind"
 )
 
+// noRulesHere is said of a rules folder in which no pack is, and none was.
+const noRulesHere = "there are no rules in this folder"
+
 // complain says once what is wrong with the folder as a whole.
 func (g *Generations) complain(live int) {
 	g.complainOfConfiguration()
@@ -17,13 +20,17 @@ func (g *Generations) complain(live int) {
 	if said == g.said {
 		return
 	}
-	wasUnread, unread := g.saidUnread, g.folder.Errors()
+	wasUnread, unread := g.saidUnread, slices.ContainsFunc(g.folder, func(d luabind.Diagnostic) bool {
+		return d.Severity == luabind.SeverityError && d.Message != noRulesHere
+	})
 	g.said, g.saidUnread = said, unread
 	if wasUnread && !unread && (live > 0 || g.set != nil) {
 		g.c.Log.Info("the rules folder is back: all of it can be read again", "dir", g.c.Dir)
 	}
 	switch {
 	case said == "":
+	case live == 0 && g.set != nil && !unread && len(g.packs) == 0:
+		g.c.Log.Warn("no rules are live: no pack is left; events are taken in, and no rule runs on them", "dir", g.c.Dir)
 	case live == 0 && g.set == nil:
 		g.c.Log.Error("no rules are live: events are taken in and wait", "dir", g.c.Dir, "err", g.problems().Error())
 	default:

@@ -21,7 +21,7 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 	if s.edit != version || s.gone || s.unread {
 		s.diags, s.notLive = nil, ""
 	}
-	s.path, s.edit, s.manifest, s.empty = b.src.path, version, b.pack.Manifest, false
+	s.path, s.edit, s.content, s.manifest, s.empty = b.src.path, version, b.content(), b.pack.Manifest, false
 	s.gone, s.unread = false, false
 	if s.trying != nil && s.trying.key != key {
 		s.giveUp()
@@ -34,22 +34,32 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 	}
 	if b.src.broken.Errors() {
 		// What is not read is no change: a rollback stays.
-		return g.refuse(ctx, s, &verdict{key: key, why: "it can't be read", diags: b.diags})
+		return g.refuse(ctx, s, &verdict{key: key, content: s.content, why: "it can't be read", diags: b.diags})
 	}
 	if version == s.state.PinnedOver || version == s.state.Live && (s.live == nil || sameSpecs(s.live.Files, b.src.files)) {
 		s.complete, s.half = b.src.files, half{}
 	} else if wait, err := g.givesTime(ctx, s, b, waited); wait || err != nil {
 		return errors.Join(err, g.fallBack(ctx, s))
 	}
-	if p := s.state.Pinned; p != "" {
+	if s.state.Pinned != "" {
 		state := s.state
 		switch state.PinnedOver {
 		case "", version:
 			return g.stayPinned(ctx, s, version)
 		case noFilesKept:
 			state.PinnedOver = "" // there are files, and they can go again
+		case noFiles:
+			kept, _, err := g.c.Keeper.Version(ctx, state.Pack, version)
+			if err != nil {
+				return errors.Join(fmt.Errorf("look pack %q up: %w", state.Pack, err), g.fallBack(ctx, s))
+			}
+			if kept.RolledBack.IsZero() {
+				state.Pinned, state.PinnedOver = "", ""
+			} else {
+				state.PinnedOver = version // the files that were rolled back are there again
+			}
 		default:
-			state.Pinned, state.PinnedOver = "", ""
+			state.Pinned, state.PinnedOver = "", "" // an edit, also one that restores what was rolled back earlier
 		}
 		if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
 			return errors.Join(fmt.Errorf("keep to what pack %q is pinned: %w", state.Pack, err), g.fallBack(ctx, s))
@@ -62,10 +72,7 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 		if g.c.Gate != nil && !sameSpecs(s.live.Files, b.pack.Files) {
 			return g.considerSpecs(ctx, s, b)
 		}
-		if s.said != "" {
-			g.c.Log.Info("the files are again as the version that is live", "pack", s.state.Pack, "version", s.live.ShortVersion())
-			s.said = ""
-		}
+		g.tellBack(s)
 		s.live, s.word, s.notLive, s.lost, s.diags = s.live.withFiles(b.pack.Files), g.word, "", "", s.warnings
 		s.giveUp()
 		return nil
@@ -84,12 +91,9 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 	if err != nil {
 		return errors.Join(fmt.Errorf("look pack %q up: %w", s.state.Pack, err), g.fallBack(ctx, s))
 	}
-	if known && !kept.RolledBack.IsZero() && s.state.Live != version {
-		return g.stayBack(ctx, s, &kept, version)
-	}
 	b.compile()
 	s.editVeto, s.empty = s.mayVeto(b), b.empty
-	v := &verdict{key: key, diags: b.diags, veto: s.editVeto, empty: s.empty}
+	v := &verdict{key: key, content: s.content, diags: b.diags, veto: s.editVeto, empty: s.empty}
 	if b.diags.Errors() {
 		v.why = b.whyRefused()
 		return g.refuse(ctx, s, v)
@@ -132,7 +136,7 @@ func (g *Generations) considerSpecs(ctx context.Context, s *standing, b *builder
 	default:
 		s.tried = nil
 		s.notLive, s.diags = "its specs are running", nil
-		s.trying = g.gate(s.state.Pack, &verdict{key: key, pack: s.live.withFiles(b.pack.Files), diags: s.warnings, veto: s.editVeto})
+		s.trying = g.gate(s.state.Pack, &verdict{key: key, content: s.content, pack: s.live.withFiles(b.pack.Files), diags: s.warnings, veto: s.editVeto})
 	}
 	return g.fallBack(ctx, s)
 }
@@ -140,7 +144,11 @@ func (g *Generations) considerSpecs(ctx context.Context, s *standing, b *builder
 // takeSpecs makes specs that passed those of the live version.
 func (g *Generations) takeSpecs(s *standing, v *verdict) {
 	s.live, s.tried, s.said, s.notLive, s.diags = s.live.withFiles(v.pack.Files), nil, "", "", v.diags
-	g.c.Log.Info("the specs of a pack changed, and pass", "pack", s.state.Pack, "version", s.live.ShortVersion())
+	what := "the specs of a pack were deleted"
+	if slices.ContainsFunc(s.live.Files, func(f File) bool { return f.Kind == SpecFile }) {
+		what = "the specs of a pack changed, and pass"
+	}
+	g.c.Log.Info(what, "pack", s.state.Pack, "version", s.live.ShortVersion())
 }
 
 // sameSpecs reports whether files have the same specs among them.
@@ -159,11 +167,15 @@ func sameSpecs(a, b []File) bool {
 // stayPinned leaves a pack at the version that a rollback made live.
 func (g *Generations) stayPinned(ctx context.Context, s *standing, version string) error {
 	s.giveUp()
-	switch {
-	case version == s.state.Pinned:
+	if version == s.state.Pinned {
+		g.tellBack(s)
 		s.notLive, s.diags = "", nil
-	case s.notLive == "" || s.tried != nil:
-		s.notLive, s.diags = "pinned to "+shorten(s.state.Pinned)+" by rollback", nil
+	} else if said := s.saidPinned(); s.said != said {
+		s.said, s.notLive, s.diags = said, s.whyPinned(""), nil
+		g.c.Log.Warn("an edit is not live: "+s.notLive, "pack", s.state.Pack, "edit", shorten(version),
+			"instead", "version "+shorten(s.state.Pinned)+" stays live", "hint", "chertd rollback "+event.ShellWord(s.state.Pack)+" --undo makes its files live")
+	} else if s.notLive == "" {
+		s.notLive = s.whyPinned("")
 	}
 	s.tried = nil
 	if state := s.state; state.Live != state.Pinned {
@@ -178,27 +190,36 @@ func (g *Generations) stayPinned(ctx context.Context, s *standing, version strin
 	return g.recall(ctx, s, s.state.Pinned)
 }
 
-// stayBack keeps a version that was rolled back from coming back by itself.
-func (g *Generations) stayBack(ctx context.Context, s *standing, kept *KeptVersion, version string) error {
-	s.notLive = "this version was rolled back at " + kept.RolledBack.UTC().Format(time.RFC3339)
-	s.diags = luabind.Diagnostics{{File: s.path, Severity: luabind.SeverityError, Message: s.notLive,
-		Hint: fmt.Sprintf("edit it, or make it live by hand: chertd rollback %s %s", event.ShellWord(s.state.Pack), shorten(version))}}
-	return g.fallBack(ctx, s)
+// tellBack logs that files which were not live are again as what is live.
+func (g *Generations) tellBack(s *standing) {
+	if s.said != "" && s.live != nil {
+		g.c.Log.Info("the files are again as the version that is live", "pack", s.state.Pack, "version", s.live.ShortVersion())
+	}
+	s.said = ""
 }
 
 // refuse leaves the last good version live and says why, once.
 func (g *Generations) refuse(ctx context.Context, s *standing, v *verdict) error {
-	said := v.key + v.why + v.diags.Error()
+	// The configuration is not part of it: whatever it says, the edit is the same.
+	said := v.content + v.why + v.diags.Error()
 	news := s.said != said
 	s.giveUp()
 	s.said, s.tried, s.notLive, s.diags = said, v, v.why, v.diags
+	lost, instead := s.lost, s.insteadOf
 	err := g.fallBack(ctx, s)
+	if s.edit == s.state.Live && (s.lost != lost || s.insteadOf != instead) {
+		news = false // the configuration is to blame, and the log says what it has done
+	}
 	if news {
+		said := []any{"pack", s.state.Pack}
+		if s.live == nil || s.live.Version != s.edit {
+			said = append(said, "edit", shorten(s.edit))
+		}
 		goesOn := "none: its events are recorded as failed, to be run later"
 		if s.live != nil {
 			goesOn = "version " + s.live.ShortVersion() + " stays live"
 		}
-		g.c.Log.Error("an edit is not live: "+v.why, "pack", s.state.Pack, "edit", shorten(s.edit), "instead", goesOn, "err", v.diags.Error())
+		g.c.Log.Error("an edit is not live: "+v.why, append(said, "instead", goesOn, "err", v.diags.Error())...)
 	}
 	return err
 }
@@ -219,7 +240,9 @@ func (g *Generations) clash(ctx context.Context, s *standing, all []*builder) er
 	}
 	var diags luabind.Diagnostics
 	var own *builder
+	content := ""
 	for i, b := range all {
+		content += b.content()
 		other := all[0]
 		if i == 0 {
 			other = all[1]
@@ -236,7 +259,7 @@ func (g *Generations) clash(ctx context.Context, s *standing, all []*builder) er
 	}
 	s.edit, s.manifest, s.empty, s.half = own.pack.Version, own.pack.Manifest, false, half{}
 	s.gone, s.unread = false, false
-	return g.refuse(ctx, s, &verdict{key: fmt.Sprint(diags), why: "two packs have this name", diags: diags})
+	return g.refuse(ctx, s, &verdict{key: fmt.Sprint(diags), content: content, why: "two packs have this name", diags: diags})
 }
 
 // fallBack makes sure that the version that is live, or was last, is live under
@@ -268,13 +291,16 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 		}
 		b.compile()
 		if !b.diags.Errors() {
+			notLive, said := s.notLive, s.said // of the files, which this is not about
 			g.take(s, &verdict{pack: b.pack, diags: s.diags})
+			s.notLive, s.said = notLive, said
 			s.since, s.warnings = since, nil
 			return nil
 		}
-		err = fmt.Errorf("load version %s: %s", shorten(version), firstError(b.diags))
+		err = &LoadError{Version: b.pack.Version, Diagnostics: errorsOf(b.diags)}
 	}
 	var unknown *UnknownVersionError
+	var unloadable *LoadError
 	switch {
 	case errors.As(err, &unknown):
 		s.lastVeto = true // nobody can know
@@ -289,7 +315,14 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 		}
 	}
 	news := s.lost != err.Error()
-	s.lost = err.Error()
+	s.lost, s.lostWhy = err.Error(), nil
+	hint := []any{}
+	if errors.As(err, &unloadable) {
+		s.lostWhy = unloadable.Diagnostics
+		if fix := unloadable.Hint(); fix != "" {
+			hint = []any{"hint", fix}
+		}
+	}
 	if s.live != nil && (s.live.Version != version || !g.granted(s.live)) {
 		g.drops = append(g.drops, drop{pack: s.state.Pack, version: s.live.Version, why: "off"})
 		s.live = nil
@@ -301,20 +334,9 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 		if s.live != nil {
 			instead = "it stays live under the configuration as it was"
 		}
-		g.c.Log.Error("a version that was live can't be loaded again", "pack", s.state.Pack, "version", shorten(version), "instead", instead, "err", err)
+		g.c.Log.Error("a version that was live can't be loaded again", append([]any{"pack", s.state.Pack, "version", shorten(version), "instead", instead, "err", err}, hint...)...)
 	}
 	return nil
-}
-
-// firstError is the first error, on one line.
-func firstError(all luabind.Diagnostics) string {
-	for _, d := range all {
-		if d.Severity == luabind.SeverityError {
-			d.Hint = ""
-			return d.String()
-		}
-	}
-	return all.Error()
 }
 
 // granted reports whether the operator still grants what a pack was given and
@@ -424,6 +446,9 @@ const filesGone = "its files are gone"
 func (b *builder) key() string {
 	return b.pack.built + contentOf([]source{b.src}, b.diags)
 }
+
+// content tells edits apart, by the files alone.
+func (b *builder) content() string { return contentOf([]source{b.src}, nil) }
 
 // mayVeto reports whether files that may not even compile use a veto: the reads
 // of events such a pack can't look at are blocked. What can't be read might hold

@@ -18,11 +18,13 @@ type standing struct {
 
 	path      string              // of its files
 	edit      string              // version of its files as they are now; "": they are gone
+	content   string              // of these files, specs included
 	manifest  Manifest            // of its files as they are now
 	notLive   string              // why they are not live, in words; "": they are
 	diags     luabind.Diagnostics // what is wrong with them, or what they are warned of
 	warnings  luabind.Diagnostics // of the live version
 	lost      string              // why the version that ought to be live can't be had
+	lostWhy   luabind.Diagnostics // what is wrong with it, if that is why
 	insteadOf string              // the version that ought to be live, and needs more than is granted; live needs less
 	editVeto  bool                // the files as they are now may veto, or nobody can know
 	unwritten string              // version of the files that were there at the start, never live, and empty
@@ -50,12 +52,13 @@ type standing struct {
 
 // verdict is what was found out about an edit.
 type verdict struct {
-	key   string
-	pack  *Pack // it may go live; nil: it may not
-	diags luabind.Diagnostics
-	why   string
-	veto  bool // the edit may veto
-	empty bool // it has no rules
+	key     string // of the edit under the configuration
+	content string // of its files
+	pack    *Pack  // it may go live; nil: it may not
+	diags   luabind.Diagnostics
+	why     string
+	veto    bool // the edit may veto
+	empty   bool // it has no rules
 }
 
 // canVeto reports whether reads are blocked while no version is live: one of what
@@ -67,6 +70,27 @@ func (s *standing) canVeto() bool { return s.editVeto || s.lastVeto }
 func (s *standing) wanted() bool {
 	return s.state.Live != "" || !s.empty && s.half.began.IsZero()
 }
+
+// pinStays reports whether a rollback is in force that edits do not end.
+func (s *standing) pinStays() bool {
+	return s.state.Pinned != "" && (s.state.PinnedOver == "" || s.state.PinnedOver == noFilesKept)
+}
+
+// whyPinned says why the files of a pack that was rolled back are not live; why
+// is why it was, if that is known.
+func (s *standing) whyPinned(why string) string {
+	to := shorten(s.state.Pinned)
+	switch {
+	case s.pinStays():
+		return "pinned to " + to + " by rollback --pin"
+	case why != "":
+		return "rolled back to " + to + ": " + why
+	}
+	return "rolled back to " + to
+}
+
+// saidPinned is what said is once whyPinned was logged of the files.
+func (s *standing) saidPinned() string { return "pinned " + s.state.Pinned + " " + s.content }
 
 // whyNone says why a pack has no version that is live.
 func (s *standing) whyNone() string {
@@ -100,5 +124,14 @@ func (s *standing) problems() luabind.Diagnostics {
 	if s.lost == "" || slices.ContainsFunc(s.diags, said) {
 		return s.diags
 	}
-	return append(slices.Clone(s.diags), luabind.Diagnostic{File: s.path, Severity: luabind.SeverityError, Message: s.lost})
+	all := slices.Clone(s.diags)
+	if s.lostWhy == nil {
+		return append(all, luabind.Diagnostic{File: s.path, Severity: luabind.SeverityError, Message: s.lost})
+	}
+	for _, d := range s.lostWhy {
+		if !slices.Contains(all, d) { // the files may be that very version
+			all = append(all, d)
+		}
+	}
+	return all
 }

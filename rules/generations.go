@@ -457,7 +457,7 @@ func (g *Generations) read(ctx context.Context, waited bool, busy map[string]boo
 	}
 	g.folder = append(g.folder, g.unknown(byName)...)
 	if len(g.packs) == 0 && !g.folder.Errors() && len(byName) == 0 {
-		g.folder = append(g.folder, luabind.Diagnostic{File: g.c.Dir, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
+		g.folder = append(g.folder, luabind.Diagnostic{File: g.c.Dir, Severity: luabind.SeverityError, Message: noRulesHere,
 			Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
 	}
 	err = errors.Join(errs...)
@@ -595,9 +595,14 @@ func (g *Generations) tellLive(before, now *Set, reason string) {
 		g.c.Log.Info(LiveMessage, "because", reason, "packs", len(now.packs))
 		return
 	}
+	var reconfigured []string
 	for _, p := range now.packs {
 		was := before.Pack(p.Name)
 		if was != nil && was.built == p.built {
+			continue
+		}
+		if was != nil && was.Version == p.Version {
+			reconfigured = append(reconfigured, p.Name)
 			continue
 		}
 		s, from := g.packs[p.Name], "none"
@@ -606,7 +611,10 @@ func (g *Generations) tellLive(before, now *Set, reason string) {
 		}
 		c := changeOf(was, p)
 		s.change = &c
-		g.c.Log.Info(LiveMessage, append([]any{"pack", p.Name, "version", p.ShortVersion(), "from", from, "because", reason}, c.attrs()...)...)
+		g.c.Log.Info(LiveMessage, append([]any{"pack", p.Name, "version", p.ShortVersion(), "from", from, "because", p.because(reason)}, c.attrs()...)...)
+	}
+	if len(reconfigured) > 0 {
+		g.c.Log.Info("packs run under a changed configuration", "packs", reconfigured, "because", reason)
 	}
 	for _, name := range slices.Sorted(maps.Keys(now.modes)) {
 		if was, known := before.modes[name]; known && was != now.modes[name] && now.Pack(name) != nil {
@@ -614,6 +622,19 @@ func (g *Generations) tellLive(before, now *Set, reason string) {
 			g.c.Log.Info("the mode of a pack changed", "pack", name, "mode", now.modes[name], "from", was, "by", by)
 		}
 	}
+}
+
+// because is what of a reason is about the pack, where that lists changed files of
+// several.
+func (p *Pack) because(reason string) string {
+	own := slices.DeleteFunc(strings.Split(reason, ", "), func(what string) bool {
+		rest, ok := strings.CutPrefix(what, strings.TrimSuffix(p.Path, ".lua"))
+		return !ok || !strings.HasPrefix(rest, ".lua ") && !strings.HasPrefix(rest, "_spec.lua ") && !strings.HasPrefix(rest, "/")
+	})
+	if len(own) == 0 || strings.HasSuffix(reason, " more") {
+		return reason
+	}
+	return strings.Join(own, ", ")
 }
 
 // take makes a verdict's pack the live one.
@@ -650,7 +671,11 @@ func shorten(version string) string { return version[:min(len(version), shortVer
 type UnknownVersionError struct{ Pack, Version string }
 
 func (e *UnknownVersionError) Error() string {
-	return fmt.Sprintf("pack %q has no version %s among those kept", e.Pack, shorten(e.Version))
+	version := e.Version // as it was typed
+	if len(version) > 2*shortVersion {
+		version = shorten(version) + "…"
+	}
+	return fmt.Sprintf("pack %q has no version %s among those kept", e.Pack, version)
 }
 
 // rulesGoneFlag is the switch that is on while reads of deleted rules of a pack

@@ -204,3 +204,38 @@ func (r *reader) leaveOut(dir string, e fs.DirEntry, folder bool, why, hint stri
 	}
 	r.ignored = append(r.ignored, Ignored{Path: r.path(path.Join(dir, name)), Why: why, Hint: hint})
 }
+
+// IgnoredWith is what would not be loaded any more if a pack's folder were made in
+// a rules folder: that folder itself, or what then looks like a copy of it. The hint
+// is how it is loaded all the same.
+func IgnoredWith(dir, name string) (ignored []Ignored) {
+	tree, err := openTree(dir)
+	if err != nil {
+		return nil // nothing stands beside it
+	}
+	defer tree.Close()
+	r := reader{tree: tree, dir: dir}
+	if files, err := r.readIgnoreFile(); err == nil && len(files) > 0 {
+		r.parseIgnore(files[0].Bytes, files[0].Path)
+	}
+	entries, _ := tree.ReadDir(".")
+	r.wanted(".", entries)
+	before := r.ignored
+	r.ignored = nil
+	r.wanted(".", append(entries, folderToBe(name)))
+	for _, i := range r.ignored {
+		if !slices.ContainsFunc(before, func(b Ignored) bool { return b.Path == i.Path }) {
+			i.Hint = strings.TrimPrefix(i.Hint, "delete it; if it is meant, rename it, or ")
+			ignored = append(ignored, i)
+		}
+	}
+	return ignored
+}
+
+// folderToBe is the entry of a folder that is not there yet.
+type folderToBe string
+
+func (f folderToBe) Name() string             { return string(f) }
+func (folderToBe) IsDir() bool                { return true }
+func (folderToBe) Type() fs.FileMode          { return fs.ModeDir }
+func (folderToBe) Info() (fs.FileInfo, error) { return nil, fs.ErrNotExist }

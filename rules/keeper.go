@@ -46,8 +46,8 @@ type KeptVersion struct {
 	// Counted with every decision the version takes part in.
 	Events   int64
 	Failures int64
-	// RolledBack is when it was rolled back, by itself or by hand; zero: never,
-	// or it was made live by hand since. It does not come back by itself.
+	// RolledBack is when it was rolled back, automatically or by hand; zero: never,
+	// or it was live since, by hand or by an edit.
 	RolledBack time.Time
 }
 

@@ -90,16 +90,23 @@ func TestEachEditIsSaidOnce(t *testing.T) {
 		live string // of pack=… in lines that say live, sorted
 		not  string
 	}{
-		"a good edit":                  {func(p *pen) { p.edit("a.lua", version("a2")) }, "a", ""},
-		"a broken edit":                {func(p *pen) { p.edit("a.lua", broken) }, "", "a"},
-		"a broken and a good one":      {func(p *pen) { p.edit("a.lua", broken, "b.lua", version("b2")) }, "b", "a"},
-		"two good ones":                {func(p *pen) { p.edit("a.lua", version("a2"), "b.lua", version("b2")) }, "a b", ""},
-		"a new pack":                   {func(p *pen) { p.edit("c.lua", version("c1")) }, "c", ""},
-		"a new pack that is broken":    {func(p *pen) { p.edit("c.lua", broken) }, "", "c"},
-		"one that could veto":          {func(p *pen) { p.edit("c.lua", broken+"chert.keep_unread(") }, "", "c"},
-		"an edit whose specs fail":     {func(p *pen) { p.edit("a.lua", version("a2"), "a_spec.lua", "-- fails") }, "", "a"},
-		"specs alone that fail":        {func(p *pen) { p.edit("a_spec.lua", "-- fails") }, "", "a"},
-		"specs alone that pass":        {func(p *pen) { p.edit("a_spec.lua", "-- passes") }, "", ""},
+		"a good edit":               {func(p *pen) { p.edit("a.lua", version("a2")) }, "a", ""},
+		"a broken edit":             {func(p *pen) { p.edit("a.lua", broken) }, "", "a"},
+		"a broken and a good one":   {func(p *pen) { p.edit("a.lua", broken, "b.lua", version("b2")) }, "b", "a"},
+		"two good ones":             {func(p *pen) { p.edit("a.lua", version("a2"), "b.lua", version("b2")) }, "a b", ""},
+		"a new pack":                {func(p *pen) { p.edit("c.lua", version("c1")) }, "c", ""},
+		"a new pack that is broken": {func(p *pen) { p.edit("c.lua", broken) }, "", "c"},
+		"one that could veto":       {func(p *pen) { p.edit("c.lua", broken+"chert.keep_unread(") }, "", "c"},
+		"an edit whose specs fail":  {func(p *pen) { p.edit("a.lua", version("a2"), "a_spec.lua", "-- fails") }, "", "a"},
+		"specs alone that fail":     {func(p *pen) { p.edit("a_spec.lua", "-- fails") }, "", "a"},
+		"specs alone that pass":     {func(p *pen) { p.edit("a_spec.lua", "-- passes") }, "", ""},
+		"two packs of one name":     {func(p *pen) { p.edit("k/pack.yaml", "name: a", "k/1.lua", version("k1")) }, "", "a"},
+		"an edit of one of them": {func(p *pen) {
+			p.edit("k/pack.yaml", "name: a", "k/1.lua", version("k1"))
+			p.edit("a.lua", version("a2"))
+			p.edit()
+			p.edit("k/1.lua", version("k2"))
+		}, "", "a a a"},
 		"broken and mended":            {func(p *pen) { p.edit("a.lua", broken); p.edit("a.lua", version("a2")) }, "a", "a"},
 		"broken and back":              {func(p *pen) { p.edit("a.lua", broken); p.edit("a.lua", version("a1")) }, "", "a"},
 		"read many times":              {func(p *pen) { p.edit("a.lua", broken); p.edit(); p.edit(); p.edit("b.lua", version("b2")) }, "b", "a"},
@@ -112,6 +119,15 @@ func TestEachEditIsSaidOnce(t *testing.T) {
 		}, "", ""},
 		"a pack is removed": {func(p *pen) { p.edit("a.lua", "gone"); p.pass(goneFor); p.edit() }, "", ""},
 		"a configuration":   {func(p *pen) { must(p.t, p.g.Reconfigure(background, Options{}, nil)) }, "", ""},
+		"another one":       {func(p *pen) { must(p.t, p.g.Reconfigure(background, Options{Country: "US"}, nil)) }, "", ""},
+		"a broken edit, and another configuration": {func(p *pen) {
+			p.edit("a.lua", broken)
+			must(p.t, p.g.Reconfigure(background, Options{Country: "US"}, nil))
+		}, "", "a"},
+		"an edit whose specs fail, and another configuration": {func(p *pen) {
+			p.edit("a.lua", version("a2"), "a_spec.lua", "-- fails")
+			must(p.t, p.g.Reconfigure(background, Options{Country: "US"}, p.g.c.Gate))
+		}, "", "a"},
 	} {
 		for _, notice := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, notice), func(t *testing.T) {
@@ -176,8 +192,16 @@ func TestSpecsAloneThatFailAreSaid(t *testing.T) {
 		t.Errorf("that was logged %d times, want once", n)
 	}
 	p.edit("a_spec.lua", "-- fails")
+	if n := p.logged("edit="); n != 0 {
+		t.Error("it names the version that is live as the edit that is not")
+	}
 	p.edit("a_spec.lua", "-- passes")
 	p.expectNotLive("failed and back", "a", "")
+	p.edit("a_spec.lua", "gone")
+	if n := p.logged("the specs of a pack were deleted"); n != 1 {
+		t.Errorf("that they were deleted was logged %d times, want once", n)
+	}
+	p.edit("a_spec.lua", "-- passes")
 	p.edit("a_spec.lua", "-- fails", "a.lua", version("a2"))
 	p.expectNotLive("with the rules", "a", "its specs fail")
 	p.edit("a_spec.lua", "-- passes")
@@ -301,6 +325,9 @@ func TestRemoveRightAfterTheDeletion(t *testing.T) {
 		t.Errorf("it says that %+v was dropped, want %+v", dropped, want)
 	}
 	p.expectLive("removed", "a=a1")
+	if p.logged("pack removed by command") != 1 {
+		t.Error("the log does not say so")
+	}
 	if _, err := p.g.Remove(background, "a", false); !errors.Is(err, ErrPresent) {
 		t.Errorf("with files: %v", err)
 	}
@@ -309,10 +336,17 @@ func TestRemoveRightAfterTheDeletion(t *testing.T) {
 		t.Errorf("with what waits kept: %+v, %v", dropped, err)
 	}
 	p.expectLive("all removed", "")
+	p.edit()
+	if said, unread := strings.Contains(p.log.String(), "no rules are live: no pack is left"), strings.Contains(p.log.String(), "not read to its end"); !said || unread {
+		t.Errorf("the log says:\n%s", p.log.String())
+	}
 	if _, live := p.g.Problems(); live {
 		t.Error("with no pack left it says that rules are live")
 	}
 	p.edit("c.lua", version("c1"))
+	if p.logged("the rules folder is back") != 0 {
+		t.Error("it says that the folder is back, which was never away")
+	}
 	if _, live := p.g.Problems(); !live {
 		t.Error("with a new pack it says that none is live")
 	}
@@ -334,20 +368,23 @@ func TestUndo(t *testing.T) {
 		err     error
 		dropped string
 	}{
-		"a rollback":            {func(p *pen) { back(p, false) }, "a=a2", "", nil, "a a1: rolled back"},
-		"a pinned one":          {func(p *pen) { back(p, true) }, "a=a2", "", nil, "a a1: rolled back"},
-		"after a restart":       {func(p *pen) { back(p, false); p.start() }, "a=a2", "", nil, "a a1: rolled back"},
-		"an automatic one":      {func(p *pen) { p.fail("a", 11) }, "a=a2", "", nil, "a a1: rolled back"},
-		"an edit over a pin":    {func(p *pen) { back(p, true); p.edit("a.lua", version("a3")) }, "a=a3", "", nil, "a a1: rolled back"},
-		"a broken edit over it": {func(p *pen) { back(p, true); p.edit("a.lua", broken) }, "a=a1", "it does not load", nil, ""},
-		"nothing":               {func(p *pen) {}, "a=a2", "", ErrNotRolledBack, ""},
-		"twice":                 {func(p *pen) { back(p, false); _, _ = undo(p) }, "a=a2", "", ErrNotRolledBack, "a a1: rolled back"},
-		"without files":         {func(p *pen) { p.edit("a.lua", "gone"); back(p, false) }, "a=a1", "its files are gone", ErrNoFiles, ""},
-		"one that was rolled back, and is back on disk": {func(p *pen) {
+		"a rollback":              {func(p *pen) { back(p, false) }, "a=a2", "", nil, "a a1: rolled back"},
+		"a pinned one":            {func(p *pen) { back(p, true) }, "a=a2", "", nil, "a a1: rolled back"},
+		"after a restart":         {func(p *pen) { back(p, false); p.start() }, "a=a2", "", nil, "a a1: rolled back"},
+		"an automatic one":        {func(p *pen) { p.fail("a", 11) }, "a=a2", "", nil, "a a1: rolled back"},
+		"an edit over a pin":      {func(p *pen) { back(p, true); p.edit("a.lua", version("a3")) }, "a=a3", "", nil, "a a1: rolled back"},
+		"a broken edit over it":   {func(p *pen) { back(p, true); p.edit("a.lua", broken) }, "a=a1", "it does not load", nil, ""},
+		"a broken edit ended it":  {func(p *pen) { back(p, false); p.edit("a.lua", broken) }, "a=a1", "it does not load", nil, ""},
+		"a broken edit, and none": {func(p *pen) { p.edit("a.lua", broken) }, "a=a2", "it does not load", nil, ""},
+		"two packs of one name":   {func(p *pen) { p.edit("k/pack.yaml", "name: a", "k/1.lua", version("k1")) }, "a=a2", "two packs have this name", nil, ""},
+		"nothing":                 {func(p *pen) {}, "a=a2", "", ErrNotRolledBack, ""},
+		"twice":                   {func(p *pen) { back(p, false); _, _ = undo(p) }, "a=a2", "", ErrNotRolledBack, "a a1: rolled back"},
+		"without files":           {func(p *pen) { p.edit("a.lua", "gone"); back(p, false) }, "a=a1", "its files are gone", ErrNoFiles, ""},
+		"an edit that restores what was rolled back": {func(p *pen) {
 			back(p, false)
 			p.edit("a.lua", version("a3"))
 			p.edit("a.lua", version("a2"))
-		}, "a=a2", "", nil, "a a3: rolled back"},
+		}, "a=a2", "", ErrNotRolledBack, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -22,7 +22,8 @@ type PackStanding struct {
 	Rules       int
 	CanVeto     bool             // the live version can
 	Suspended   []RuleSuspension // rules of the live version that are suspended
-	Pinned      bool
+	Pinned      bool             // by a rollback
+	PinStays    bool             // also when its files change
 	Gone        bool
 	Unread      bool   // the rules folder can't be read: nobody knows how its files are
 	NotLive     string // why its files as they are now are not live; "": they are
@@ -105,7 +106,7 @@ func (g *Generations) standing(s *standing) PackStanding {
 	mode, by := g.mode(s)
 	p := PackStanding{
 		Name: s.state.Pack, Path: s.path, Since: s.since, Mode: mode, ModeBy: by,
-		Pinned: s.state.Pinned != "", Gone: s.gone, NotLive: s.whyNotLive(), Edit: s.edit, Diagnostics: s.problems(), Change: s.change,
+		Pinned: s.state.Pinned != "", PinStays: s.pinStays(), Gone: s.gone, NotLive: s.whyNotLive(), Edit: s.edit, Diagnostics: s.problems(), Change: s.change,
 	}
 	if p.Unread = s.unread; p.Unread {
 		p.Diagnostics = append(slices.Clone(g.folder), p.Diagnostics...)
@@ -113,7 +114,9 @@ func (g *Generations) standing(s *standing) PackStanding {
 	if s.state.Mode != "" {
 		p.ModeWhy = s.state.Why
 	}
-	if s.live != nil {
+	if s.live == nil {
+		p.Since = time.Time{}
+	} else {
 		p.CanVeto = s.live.CanVeto
 		p.Version, p.Rules, p.Suspended = s.live.Version, len(s.live.Rules), s.live.suspendedRules(g.c.Now())
 	}

@@ -37,7 +37,9 @@ func TestPrintPacks(t *testing.T) {
 	t.Parallel()
 	packs := []control.Pack{
 		{Name: "codes", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", ModeBy: "default", Rules: 3, Events: 12345, Failures: 4},
-		{Name: "a-name-of-25-characters-ok", Version: "89e6c98d92887913", Since: at(9, 5), Mode: "shadow", ModeBy: "more than 300 reads in 10m", ModeHint: "chertd mode it live takes it back", Rules: 1, Pinned: true},
+		{Name: "a-name-of-25-characters-ok", Version: "89e6c98d92887913", Since: at(9, 5), Mode: "shadow", ModeBy: "more than 300 reads in 10m", ModeHint: "chertd mode it live takes it back", Rules: 1, Pinned: true, PinnedUntil: "undo"},
+		{Name: "back", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Pinned: true, PinnedUntil: "next_edit", NotLive: "rolled back to 5f61d477: by command"},
+		{Name: "restored", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Pinned: true, PinnedUntil: "next_edit", Gone: true, NotLive: "its files are gone"},
 		{
 			Name: "new", Mode: "live", ModeBy: "pack.yaml", NotLive: "it does not load", Diagnostics: luabind.Diagnostics{
 				{File: "rules/new.lua", Line: 3, Col: 5, Severity: luabind.SeverityError, Message: "')' expected", Code: "CH001", Hint: "close it"},
@@ -59,7 +61,15 @@ a-name-of-25-characters-ok
                     89e6c98d  2026-01-05 09:05Z  shadow      1         0       0
   mode shadow: more than 300 reads in 10m
     hint: chertd mode it live takes it back
-  pinned by a rollback
+  pinned by a rollback: edits are not live
+    hint: chertd rollback a-name-of-25-characters-ok --undo ends that
+back                5f61d477  2026-01-05 09:05Z  live        1         0       0
+  rolled back: the next edit that passes is live
+  NOT LIVE as its files are now: rolled back to 5f61d477: by command
+restored            5f61d477  2026-01-05 09:05Z  live        1         0       0
+  rolled back: it is live until its files are there again
+  its files are gone, its last version stays live
+    hint: chertd packs remove restored forgets it
 new                 none      -                  -           0         0       0
   mode live: by pack.yaml
   NOT LIVE as its files are now: it does not load
@@ -97,7 +107,10 @@ func TestPrintPackThatBlocksReads(t *testing.T) {
 	compare(t, printed(t, func(b *strings.Builder) error {
 		return printPacks(b, []control.Pack{
 			{Name: "vip", Mode: "live", ModeBy: "default", Missed: 1234, Blocked: &blocked},
-			{Name: "codes", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", ModeBy: "default", Rules: 3, Events: 2, Failures: 1, Missed: 1},
+			{Name: "codes", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", ModeBy: "default", Rules: 3, Events: 2, Failures: 1, Missed: 1,
+				Versions: []control.PackVersion{{Version: "3f786850e387550f"}, {Version: "89e6c98d92887913", RolledBack: true}, {Version: "5f61d47703456789"}}},
+			{Name: "first", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", Rules: 3, Missed: 1, Versions: []control.PackVersion{{Version: "3f786850e387550f"}}},
+			{Name: "lost", Mode: "live", Missed: 2, Versions: []control.PackVersion{{Version: "3f786850e387550f"}}},
 		})
 	}), `
 PACK   VERSION   LIVE SINCE         MODE    RULES    EVENTS  FAILED
@@ -110,6 +123,12 @@ vip    none      -                  -           0         0       0
 codes  3f786850  2026-01-05 12:00Z  live        3         2       1
   1 event missed in the last hour
     hint: an edit of it that is live runs them, or chertd rollback codes
+first  3f786850  2026-01-05 12:00Z  live        3         0       0
+  1 event missed in the last hour
+    hint: an edit of it that is live runs them
+lost   none      -                  -           0         0       0
+  2 events missed in the last hour
+    hint: an edit of it that is live runs them
 `)
 	s := control.Status{Version: "v1.2.0", Since: at(8, 0), Ready: true, Blocked: []control.Blocked{blocked}, Packs: 2}
 	got := printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) })

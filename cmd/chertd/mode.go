@@ -28,7 +28,7 @@ chertd.yaml and pack.yaml say it.
 Shadow and off drop the reads and timers that the pack still has waiting, and
 count them; --keep-pending keeps them.`,
 		Example: "  chertd mode codes shadow\n  chertd mode codes --reset",
-		Args:    cobra.RangeArgs(1, 2),
+		Args:    noneEmpty(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case in.Reset && len(args) == 2:

@@ -131,6 +131,12 @@ func (n *newPack) check() error {
 			return hinted(fmt.Errorf("make pack %q: %s is there already", n.name, path), "choose another name, or move it away")
 		}
 	}
+	for _, i := range rules.IgnoredWith(n.dir, n.name) {
+		if i.Path == n.path() {
+			return hinted(fmt.Errorf("make pack %q: it would not be loaded: %s", n.name, i.Why), "choose another name, or "+i.Hint)
+		}
+		return hinted(fmt.Errorf("make pack %q: %s would not be loaded any more: %s", n.name, i.Path, i.Why), "choose another name, or "+i.Hint)
+	}
 	return nil
 }
 

@@ -111,7 +111,11 @@ func remarks(p control.Pack) (list []string) {
 		}
 		list = append(list, text)
 	} else if n := p.Missed - p.MissedEarlier; n > 0 {
-		list = append(list, fmt.Sprintf("%s missed in the last hour\n  hint: an edit of it that is live runs them, or chertd rollback %s", many(n, "event"), event.ShellWord(p.Name)))
+		back := ""
+		if canGoBack(p) {
+			back = ", or chertd rollback " + event.ShellWord(p.Name)
+		}
+		list = append(list, fmt.Sprintf("%s missed in the last hour\n  hint: an edit of it that is live runs them%s", many(n, "event"), back))
 	}
 	if n := p.MissedEarlier; n > 0 {
 		list = append(list, fmt.Sprintf("%s missed more than an hour ago, %s blocked because of them\n  they do not run automatically any more", many(n, "event"), many(p.BlockedEarlier, "read")))
@@ -127,8 +131,13 @@ func remarks(p control.Pack) (list []string) {
 		list = append(list, fmt.Sprintf("mode %s: %s\n  hint: %s", p.Mode, p.ModeBy, p.ModeHint))
 	}
 	list = append(list, suspensions(p)...)
-	if p.Pinned {
-		list = append(list, "pinned by a rollback")
+	switch {
+	case p.PinnedUntil == control.PinnedUntilUndo:
+		list = append(list, "pinned by a rollback: edits are not live\n  hint: chertd rollback "+event.ShellWord(p.Name)+" --undo ends that")
+	case p.Pinned && p.Gone:
+		list = append(list, "rolled back: it is live until its files are there again")
+	case p.Pinned && p.NotLive != "":
+		list = append(list, "rolled back: the next edit that passes is live")
 	}
 	if p.Gone {
 		why := p.NotLive
@@ -151,6 +160,16 @@ func remarks(p control.Pack) (list []string) {
 		list = append(list, text)
 	}
 	return list
+}
+
+// canGoBack reports whether a rollback of a pack has a version to go to. Without a
+// live version, the one that was live last is the one that can't be.
+func canGoBack(p control.Pack) bool {
+	versions := p.Versions
+	if p.Version == "" && len(versions) > 0 {
+		versions = versions[1:]
+	}
+	return slices.ContainsFunc(versions, func(v control.PackVersion) bool { return v.Version != p.Version && !v.RolledBack })
 }
 
 // shortVersion is as much of a version as people tell apart and type.

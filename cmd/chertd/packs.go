@@ -23,7 +23,7 @@ what is not loaded because its name is that of a copy, or .chertignore says so
 
 With PACK it shows that one, with the versions it can be rolled back to.`,
 		Example: "  chertd packs\n  chertd packs codes\n  chertd packs --json",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    noneEmpty(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
 				if len(args) == 1 {
@@ -78,7 +78,7 @@ func newPacksRemoveCommand() *cobra.Command {
 		Long: `Forgets a pack whose files are gone, and drops the reads and timers that it still
 has waiting. The daemon does so two seconds after they are gone, unless no other
 pack is left. What the pack remembers (state, kv) and its versions stay in the store.`,
-		Args: cobra.ExactArgs(1),
+		Args: noneEmpty(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
 				r, err := c.Remove(ctx, args[0], keepPending)

@@ -25,7 +25,7 @@ again.
 The reads and timers that the version before still has waiting are dropped, and
 counted; --keep-pending keeps them.`,
 		Example: "  chertd rollback codes\n  chertd rollback codes 3f786850 --pin\n  chertd rollback codes --undo",
-		Args:    cobra.RangeArgs(1, 2),
+		Args:    noneEmpty(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 {
 				in.Version = args[1]
@@ -53,7 +53,7 @@ counted; --keep-pending keeps them.`,
 					} else if err := printJSON(cmd.OutOrStdout(), p); err != nil {
 						return err
 					}
-					return hinted(fmt.Errorf("the rollback of pack %s is undone, and its files are not live: %s", p.Name, p.NotLive), "chertd check "+event.ShellWord(p.Path))
+					return hinted(fmt.Errorf("no rollback of pack %s is in force, and its files are not live: %s", p.Name, p.NotLive), "chertd check "+event.ShellWord(p.Path))
 				}
 				failed := ""
 				if p.Failures > 0 {

@@ -31,6 +31,23 @@ func (f *daemonFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.json, "json", false, "print what the daemon answers, as JSON")
 }
 
+// noneEmpty are arguments of which none is empty: one that is stems from a variable of
+// the shell that is not set, and must not count as left out.
+func noneEmpty(args cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, given []string) error {
+		if err := args(cmd, given); err != nil {
+			return err
+		}
+		names := strings.Fields(cmd.Use)[1:]
+		for i, arg := range given {
+			if strings.TrimSpace(arg) == "" {
+				return hinted(usageError("%s is empty", strings.Trim(names[i], "[]")), "is the variable set that the shell puts there?")
+			}
+		}
+		return nil
+	}
+}
+
 // ask runs f with a client of the daemon and words its errors for people.
 func (f *daemonFlags) ask(cmd *cobra.Command, do func(context.Context, *control.Client) error) error {
 	socket, err := f.find()

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"chertd/engine/event"
 	"chertd/luabind"
 )
 
@@ -210,10 +211,7 @@ func (a *api) reload(r *http.Request) (any, error) {
 func (a *api) reloadAll(r *http.Request) (any, error) {
 	done, err := a.daemon.Reload(r.Context())
 	if err == nil && len(done.Packs) == 0 {
-		var s Status
-		if s, err = a.daemon.Status(r.Context()); err == nil {
-			err = &NotLiveError{Packs: []Pack{}, Diagnostics: luabind.Diagnostics{}, Hint: strings.Join(s.Notes, "\n")}
-		}
+		err = &NotLiveError{Packs: []Pack{}, Diagnostics: append(luabind.Diagnostics{}, done.Folder...), Hint: "chertd status says why"}
 	}
 	if err == nil {
 		err = done.AllLive()
@@ -316,8 +314,18 @@ func (a *api) pack(r *http.Request) (any, error) {
 
 func (a *api) rollback(r *http.Request) (any, error) {
 	var in RollbackRequest
-	if err := decode(r, &in); err != nil {
+	// One that is given and empty is somebody's unset variable.
+	body := struct {
+		*RollbackRequest
+		Version *string `json:"version"`
+	}{RollbackRequest: &in}
+	if err := decode(r, &body); err != nil {
 		return nil, err
+	}
+	if body.Version != nil {
+		if in.Version = *body.Version; in.Version == "" {
+			return nil, &UserError{Message: "version is empty", Hint: "chertd packs " + event.ShellWord(r.PathValue("pack")) + " lists the versions; without one it is that before the live one"}
+		}
 	}
 	return a.daemon.Rollback(r.Context(), r.PathValue("pack"), in)
 }

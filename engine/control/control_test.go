@@ -295,7 +295,7 @@ func TestRequests(t *testing.T) {
 		{"GET", "/-/healthy", "", 200, "", `{"status":"healthy"}`},
 		{"GET", "/-/ready", "", 200, "", `{"status":"ready"}`},
 		{"HEAD", "/-/ready", "", 200, "", ""},
-		{"POST", "/-/reload", "", 422, "status", `no rules are live`},
+		{"POST", "/-/reload", "", 422, "reload", `no rules are live`},
 		{"GET", "/api/v1/packs", "", 200, "packs", `{"packs":[]}`},
 		{"POST", "/api/v1/pause", "", 200, "pause true", `{"paused":true}`},
 		{"DELETE", "/api/v1/packs/codes", "", 200, "remove codes false", `{"removed":"codes","dropped":{"reads":2,"timers":1}}`},
@@ -305,6 +305,8 @@ func TestRequests(t *testing.T) {
 		{"DELETE", "/api/v1/packs/codes?keep_pending=maybe", "", 400, "", "keep_pending is true or false"},
 		{"POST", "/api/v1/packs/codes/rollback", `{"versoin": "aa"}`, 400, "", `unknown field \"versoin\"`},
 		{"POST", "/api/v1/packs/codes/rollback", `{"pin": "yes"}`, 400, "", "the body can't be read"},
+		{"POST", "/api/v1/packs/codes/rollback", `{"version": ""}`, 400, "", "version is empty"},
+		{"POST", "/api/v1/packs/codes/rollback", `{"version": "3f78"}`, 200, `rollback codes "3f78" pin=false undo=false keep=false`, ""},
 		{"POST", "/api/v1/packs/codes/rollback", `{} {}`, 400, "", "there is more behind the object"},
 		{"POST", "/api/v1/packs/codes/mode", `{"mode": "` + strings.Repeat("x", maxBody) + `"}`, 400, "", "too large"},
 		{"POST", "/api/v1/packs/codes/rollback", `{"keep": true}`, 400, "", `unknown field \"keep\"`},
@@ -453,6 +455,7 @@ func TestReloadFailsUnlessAllIsLive(t *testing.T) {
 		"the folder was not read to its end":  {[]Pack{fine}, 422, []string{`the rules folder was not read to its end`, `unexpected '='`}, wrong},
 		"a mode of a removed pack is kept":    {[]Pack{fine, {Name: "vip", Mode: "off", Gone: true, NotLive: "its files are gone"}}, 200, []string{`{"packs":[`}, nil},
 		"the last pack is kept without files": {[]Pack{{Name: "vip", Version: "1", Gone: true, NotLive: "its files are gone"}}, 422, []string{`vip"`}, nil},
+		"there are no rules":                  {nil, 422, []string{`no rules are live`, `unexpected '='`, `"hint":"write it once"`, `"packs":[]`}, wrong},
 		"there is nothing at all":             {nil, 422, []string{`no rules are live`, `"packs":[]`}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

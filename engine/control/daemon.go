@@ -195,7 +195,8 @@ type Pack struct {
 	Suspended     []RuleSuspension `json:"suspended,omitempty"`
 	SuspendedHint string           `json:"suspended_hint,omitempty"`
 	Pinned        bool             `json:"pinned"` // by a rollback
-	Gone          bool             `json:"gone"`   // its files are gone; it is kept as it was
+	PinnedUntil   string           `json:"pinned_until,omitempty"`
+	Gone          bool             `json:"gone"` // its files are gone; it is kept as it was
 	// Unread is set while the rules folder can't be read: nobody knows how the
 	// pack's files are, and it goes on as it was.
 	Unread bool `json:"unread,omitempty"`
@@ -220,6 +221,12 @@ type Pack struct {
 	Change   *rules.Change `json:"change,omitempty"`
 	Versions []PackVersion `json:"versions,omitempty"`
 }
+
+// What ends a rollback: Pack.PinnedUntil.
+const (
+	PinnedUntilEdit = "next_edit" // the next edit that passes is live
+	PinnedUntilUndo = "undo"      // edits are not live until rollback --undo, or another rollback
+)
 
 // Reload is what became of the rules folder when it was read.
 type Reload struct {

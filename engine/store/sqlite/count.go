@@ -18,11 +18,15 @@ type took struct {
 type tally struct{ events, failures int64 }
 
 // tookPart lists the versions whose rules a decision names, each once. Packs
-// are few, and their rules stand together.
+// are few, and their rules stand together. A line without a rule is of a pack that
+// did not run on the event: none of its versions has failed.
 func tookPart(d *store.Decision) (list []took) {
 next:
 	for i := range d.Rules {
 		r := &d.Rules[i]
+		if r.Rule == "" {
+			continue
+		}
 		k := versionKey{r.Pack, r.Version}
 		failed := r.Error != "" || r.Skipped == rules.SkippedSuspended
 		for j := len(list) - 1; j >= 0; j-- {

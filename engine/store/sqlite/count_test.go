@@ -20,7 +20,7 @@ func counted(t *testing.T, s *Store, n int) (list []store.Transition) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := &store.Decision{Seq: receipts[0].Seq, Rules: []store.RuleDecision{{Pack: "p", Version: "v"}}}
+		d := &store.Decision{Seq: receipts[0].Seq, Rules: []store.RuleDecision{{Pack: "p", Version: "v", Rule: "r"}}}
 		if i%2 == 1 {
 			d.Rules[0].Error = "it failed"
 		}

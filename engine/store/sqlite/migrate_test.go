@@ -71,7 +71,7 @@ func TestFromVersion1(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.Commit(ctx, []store.Transition{{
-		Decision: &store.Decision{Seq: 3, Rules: []store.RuleDecision{{Pack: "codes", Version: "v1"}}},
+		Decision: &store.Decision{Seq: 3, Rules: []store.RuleDecision{{Pack: "codes", Version: "v1", Rule: "r"}}},
 		Chat:     &chat.Chat{ID: "c1", LastEvent: 3},
 	}}); err != nil {
 		t.Fatal(err)

@@ -190,6 +190,8 @@ func versionsCount(t *testing.T, b *bench) {
 	mixed.Rules = append(mixed.Rules, decided(0, "cc", "one never kept").Rules...)
 	mixed.Rules = append(mixed.Rules, store.RuleDecision{Pack: "vip", Version: "aa", Rule: "r"})
 	mixed.Rules = append(mixed.Rules, decided(0, "aa", "", "").Rules...)
+	// No version of the pack was live: "bb" is that of its files, and did not run.
+	mixed.Rules = append(mixed.Rules, store.RuleDecision{Pack: "codes", Version: "bb", Error: "the pack is not live"})
 	b.commit(
 		store.Transition{Decision: decided(seqs[0], "aa", "", "")},
 		store.Transition{Decision: decided(seqs[1], "aa", "it failed", "and again")},
