@@ -31,6 +31,8 @@ type decoder struct {
 	use    use
 	// literal says that ${NAME} stands for itself.
 	literal bool
+	// begins is the hint for a file that holds no keys and values.
+	begins string
 
 	keys     map[string]*yaml.Node // dotted path → its key
 	unknown  map[string]bool       // dotted paths whose values are not looked at (use.offline)
@@ -41,7 +43,7 @@ type decoder struct {
 
 // newDecoder makes a decoder that keeps to the file's own text.
 func newDecoder(file string) *decoder {
-	return &decoder{file: file, dir: filepath.Dir(file), keys: map[string]*yaml.Node{}, places: map[string]*yaml.Node{}, unknown: map[string]bool{}}
+	return &decoder{file: file, begins: "begin as docs/configuration.md shows, with chert:", dir: filepath.Dir(file), keys: map[string]*yaml.Node{}, places: map[string]*yaml.Node{}, unknown: map[string]bool{}}
 }
 
 // decode reads n into v, which is the field at path ("" is the whole file). A
