@@ -116,7 +116,7 @@ func prettyFailure(b *bytes.Buffer, f *spec.Failure) {
 		fmt.Fprintf(b, "  called from %s\n", strings.Join(f.Stack[1:], ", "))
 	}
 	if len(f.Story) > 0 {
-		fmt.Fprintln(b, "\n  what happened (UTC)")
+		fmt.Fprintf(b, "\n  what happened (%s)\n", f.Zone)
 		for _, line := range f.Story {
 			fmt.Fprintf(b, "    %s\n", line)
 		}
