@@ -275,7 +275,7 @@ func (d *decoder) warn(path, code, hint, format string, args ...any) {
 func (d *decoder) report(severity luabind.Severity, path, code, hint, format string, args ...any) {
 	at := d.at(path)
 	d.diags = append(d.diags, luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: severity, Code: code, Hint: event.Visible(hint),
-		Message: event.Visible(path + ": " + fmt.Sprintf(format, args...))})
+		Message: d.shown(path + ": " + fmt.Sprintf(format, args...))})
 }
 
 // at is where the value at path stands, or the nearest key above it.
@@ -291,7 +291,7 @@ func (d *decoder) at(path string) rules.Position {
 func (d *decoder) failAt(n *yaml.Node, code, hint, format string, args ...any) {
 	d.diags = append(d.diags, luabind.Diagnostic{
 		File: d.file, Line: n.Line, Col: n.Column, Severity: luabind.SeverityError,
-		Message: event.Visible(fmt.Sprintf(format, args...)), Code: code, Hint: event.Visible(hint),
+		Message: d.shown(fmt.Sprintf(format, args...)), Code: code, Hint: event.Visible(hint),
 	})
 }
 
