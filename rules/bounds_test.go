@@ -223,6 +223,29 @@ func TestMisnamedFilesAreListed(t *testing.T) {
 	}
 }
 
+// A spec that stands beside no pack is listed: nothing runs it.
+func TestSpecsWithoutPackAreListed(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{
+		"codes.lua": "", "codes_spec.lua": "", "orphan_spec.lua": "", "vip_spec.lua": "", "vip/10.lua": "", "vip/vip_spec.lua": "", "_spec.lua": "",
+		"old_spec.lua": "", ".chertignore": "old_spec.lua\nout.lua\n", "out.lua": "", "out_spec.lua": "",
+	})
+	var got []string
+	for _, i := range readFolder(dir).ignored {
+		if strings.Contains(i.Why, "it is a spec") {
+			got = append(got, strings.ReplaceAll(i.Path+": "+i.Why+": "+i.Hint, dir, "DIR"))
+		}
+	}
+	want := []string{
+		"DIR/_spec.lua: it is a spec, and there is no .lua beside it: name it after its pack, or delete it",
+		"DIR/orphan_spec.lua: it is a spec, and there is no orphan.lua beside it: name it after its pack, or delete it",
+		"DIR/vip_spec.lua: it is a spec, and there is no vip.lua beside it: move it into the pack: mkdir -p DIR/vip/spec && mv DIR/vip_spec.lua DIR/vip/spec",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("listed:\n  %s\nwant:\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
 // The copy of a pack's folder has the pack's name in its pack.yaml, too: both are
 // named by file and line, also where the copy is ignored for its own name.
 func TestCopiedPackNamesTheLine(t *testing.T) {

@@ -138,7 +138,11 @@ func readTree(dir string, open func(dir string) (fileTree, error), known []strin
 			} else {
 				sources = append(sources, s)
 			}
-		case strings.HasSuffix(name, ".lua") && !isSpec(name):
+		case isSpec(name):
+			if crowded == nil {
+				r.orphan(name)
+			}
+		case strings.HasSuffix(name, ".lua"):
 			sources = append(sources, r.single(name))
 		case path.Ext(name) == "":
 			others = append(others, r.path(name))

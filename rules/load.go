@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"chertd/luabind"
 )
@@ -78,9 +81,26 @@ const (
 func (o *Options) noPack(name string, packs []string) luabind.Diagnostic {
 	mine := o.Packs[name]
 	at := mine.place("")
+	shown, file := ShownName(name), name
+	if shown != strconv.Quote(name) {
+		shown, file = "a pack "+shown, "NAME"
+	}
 	return luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: luabind.SeverityWarning, Code: CodeNoPack,
-		Message: fmt.Sprintf("rules.packs names %q, and there is no such pack", name),
-		Hint:    cmp.Or(didYouMean(luabind.Suggest(name, packs)), "delete the entry, or create the pack: a file "+name+".lua or a folder "+name+" in rules.dir")}
+		Message: fmt.Sprintf("rules.packs names %s, and there is no such pack", shown),
+		Hint:    cmp.Or(didYouMean(luabind.Suggest(name, packs)), "delete the entry, or create the pack: a file "+file+".lua or a folder "+file+" in rules.dir")}
+}
+
+// shownName matches names that are no secret.
+var shownName = regexp.MustCompile(`^[A-Za-z_.-]{1,32}[0-9]{0,2}$`)
+
+// ShownName is a name that the operator's file gives, as an error says it: in quotes,
+// or a description of it. A secret may stand where a name belongs.
+func ShownName(name string) string {
+	n := utf8.RuneCountInString(name)
+	if n <= 5 || shownName.MatchString(name) {
+		return strconv.Quote(name)
+	}
+	return fmt.Sprintf("of %d characters", n)
 }
 
 func (o *Options) shards() int { return max(1, o.Shards) }

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"errors"
+	"io/fs"
 	"path"
 	"strings"
 
@@ -20,6 +22,21 @@ func (r *reader) misnamed(dir, name string, kind FileKind) {
 	}
 	at := r.path(path.Join(dir, name))
 	r.ignored = append(r.ignored, Ignored{Path: at, Why: why, Hint: "rename it: mv " + event.ShellWord(at) + " " + event.ShellWord(r.path(path.Join(dir, to)))})
+}
+
+// orphan lists a spec in the rules folder that stands beside no pack: nothing runs it.
+func (r *reader) orphan(name string) {
+	pack := strings.TrimSuffix(name, "_spec.lua")
+	if _, err := r.tree.Lstat(pack + ".lua"); !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	at := r.path(name)
+	hint := "name it after its pack, or delete it"
+	if info, err := r.tree.Stat(pack); err == nil && info.IsDir() {
+		to := r.path(path.Join(pack, "spec"))
+		hint = "move it into the pack: mkdir -p " + event.ShellWord(to) + " && mv " + event.ShellWord(at) + " " + event.ShellWord(to)
+	}
+	r.ignored = append(r.ignored, Ignored{Path: at, Why: "it is a spec, and there is no " + pack + ".lua beside it", Hint: hint})
 }
 
 // rightName is what a name was to be; "": it is right, or of no pack by any.

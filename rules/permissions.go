@@ -68,10 +68,11 @@ func (b *builder) permit() {
 	}
 }
 
-// grantsInVain are the grants of chertd.yaml for which the pack does not ask.
+// grantsInVain are the grants of chertd.yaml for which the pack does not ask. What is
+// no permission at all is an error of the configuration, and may be a secret.
 func (b *builder) grantsInVain() (vain []string) {
 	for _, g := range sortedSet(slices.Clone(b.mine.Grant)) {
-		if !slices.Contains(b.pack.Manifest.Permissions, g) {
+		if slices.Contains(capabilities(), g) && !slices.Contains(b.pack.Manifest.Permissions, g) {
 			vain = append(vain, g)
 		}
 	}

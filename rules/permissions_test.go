@@ -37,6 +37,7 @@ func TestPermissions(t *testing.T) {
 			"hint: say `permissions: [send]` in pack.yaml, and grant it in chertd.yaml: rules: {packs: {p: {grant: [send]}}}"}},
 		{"not asked, and granted", call, "mode: live", true, []string{"send"}, nil, []string{"[CH050]", `chertd.yaml grants "send" to pack "p", which does not ask for it: it grants nothing [CH057]`}},
 		{"granted and not asked, and not called", version("1"), "mode: live", true, []string{"send"}, []string{}, []string{"[CH057]"}},
+		{"what is no permission, and may be a secret", version("1"), "mode: live", true, []string{"whsec_9a8b7c6d5e4f"}, []string{}, nil},
 		{"one file", call, "", false, nil, nil, []string{`p.lua:2:3: error: chert.send needs the permission "send", and a pack of one file can't ask for it [CH050]`, "hint: move the file to p/p.lua"}},
 		{"one file, and granted", call, "", true, []string{"send"}, nil, []string{"[CH050]", "[CH057]"}},
 		{"by another way of writing", "chert.on(\"message.received\", function(ev) chert [ \"react\" ](ev.message.id, \"love\") end)\n", "mode: live", false, nil, nil, []string{":1:43: error: chert.react needs"}},

@@ -266,6 +266,8 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		"chert: {signing_secret: [" + secret + "]}", "chert: {signing_secret: {a: " + secret + "}}",
 		"sources: {webhook: {secrets: " + secret + "}}", "chert: {signing_secret: '" + secret + "${NOPE}'}",
 		"chert: {signing_secret: " + secret + ", signing_secret_file: x}",
+		"rules: {packs: {" + secret + "-1: {mode: lve, grant: [x], config: {a: ~}, zebra: 1, limits: 5}}}",
+		"rules: {packs: {a: {grant: [" + secret + "], mode: " + secret + "}}}",
 	} {
 		if _, diags := parseConfig("c.yaml", []byte(text), environment, use{}); strings.Contains(diags.Error(), secret) {
 			t.Errorf("an error tells the secret: %s", diags.Error())

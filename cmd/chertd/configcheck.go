@@ -229,6 +229,7 @@ func (d *decoder) missing(path, hint string) {
 
 // errorAt reports whether an error about the value at path was reported.
 func (d *decoder) errorAt(path string) bool {
+	path = d.shown(path)
 	return slices.ContainsFunc(d.diags, func(g luabind.Diagnostic) bool {
 		rest, ok := strings.CutPrefix(g.Message, path)
 		return ok && g.Severity == luabind.SeverityError && (rest == "" || strings.ContainsAny(rest[:1], ":_[ "))

@@ -180,12 +180,12 @@ func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 	case err != nil:
 		return nil, d.syntax(text, err)
 	default:
-		d.failAt(&second, codeSyntax, "delete the line ---, or what follows it", "a second document begins here: a configuration is one")
+		d.failAt(&second, codeSyntax, "delete the line ---, or what follows it", "a second document begins here: the file is one")
 		return nil, false
 	}
 	top := doc.Content[0]
 	if top.Kind != yaml.MappingNode && !isNull(top) {
-		d.failAt(top, codeSyntax, "begin as docs/configuration.md shows, with chert:", "expected keys and values, got %s", kindOf(top))
+		d.failAt(top, codeSyntax, d.begins, "expected keys and values, got %s", kindOf(top))
 		return nil, false
 	}
 	return top, true

@@ -1,13 +1,16 @@
 package main
 
 import (
-	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"chertd/engine/event"
+	"chertd/rules"
 )
 
 // A secret may stand under the wrong key. So an error shows a value only if it is
@@ -15,7 +18,6 @@ import (
 // name; it describes any other. Its place says where to look.
 var (
 	shownNumber = regexp.MustCompile(`^[-+]?[0-9]{1,10}(\.[0-9]{1,6})?( ?[A-Za-z]{1,3})?(/[0-9]{0,4}[a-z])?$`)
-	shownKey    = regexp.MustCompile(`^[A-Za-z_.-]{1,32}[0-9]{0,2}$`)
 	shownRef    = regexp.MustCompile(`^\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)
 )
 
@@ -37,11 +39,25 @@ func harmless(text string) bool {
 
 // shownName is a key as an error names it, or a description of it.
 func shownName(key string) string {
-	if shownKey.MatchString(key) || harmless(key) {
+	if harmless(key) {
 		return strconv.Quote(key)
 	}
-	return fmt.Sprintf("of %s", count(utf8.RuneCountInString(key), "character"))
+	return rules.ShownName(key)
 }
+
+// shown is a text of an error as people see it: names of packs that may be secrets
+// are left out.
+func (d *decoder) shown(text string) string {
+	for path, key := range d.keys {
+		if name, ok := strings.CutPrefix(path, packsPath); ok && name == key.Value && shownName(name) != strconv.Quote(name) {
+			text = strings.ReplaceAll(text, path, packsPath+"…")
+		}
+	}
+	return event.Visible(text)
+}
+
+// packsPath is where the entries of packs stand.
+const packsPath = "rules.packs."
 
 // shownAt is the value at a path as an error names it; got is what it came to.
 // A word that is near to an allowed one is shown, too.

@@ -31,6 +31,8 @@ type decoder struct {
 	use    use
 	// literal says that ${NAME} stands for itself.
 	literal bool
+	// begins is the hint for a file that holds no keys and values.
+	begins string
 
 	keys     map[string]*yaml.Node // dotted path → its key
 	unknown  map[string]bool       // dotted paths whose values are not looked at (use.offline)
@@ -41,7 +43,7 @@ type decoder struct {
 
 // newDecoder makes a decoder that keeps to the file's own text.
 func newDecoder(file string) *decoder {
-	return &decoder{file: file, dir: filepath.Dir(file), keys: map[string]*yaml.Node{}, places: map[string]*yaml.Node{}, unknown: map[string]bool{}}
+	return &decoder{file: file, begins: "begin as docs/configuration.md shows, with chert:", dir: filepath.Dir(file), keys: map[string]*yaml.Node{}, places: map[string]*yaml.Node{}, unknown: map[string]bool{}}
 }
 
 // decode reads n into v, which is the field at path ("" is the whole file). A
@@ -273,7 +275,7 @@ func (d *decoder) warn(path, code, hint, format string, args ...any) {
 func (d *decoder) report(severity luabind.Severity, path, code, hint, format string, args ...any) {
 	at := d.at(path)
 	d.diags = append(d.diags, luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: severity, Code: code, Hint: event.Visible(hint),
-		Message: event.Visible(path + ": " + fmt.Sprintf(format, args...))})
+		Message: d.shown(path + ": " + fmt.Sprintf(format, args...))})
 }
 
 // at is where the value at path stands, or the nearest key above it.
@@ -289,7 +291,7 @@ func (d *decoder) at(path string) rules.Position {
 func (d *decoder) failAt(n *yaml.Node, code, hint, format string, args ...any) {
 	d.diags = append(d.diags, luabind.Diagnostic{
 		File: d.file, Line: n.Line, Col: n.Column, Severity: luabind.SeverityError,
-		Message: event.Visible(fmt.Sprintf(format, args...)), Code: code, Hint: event.Visible(hint),
+		Message: d.shown(fmt.Sprintf(format, args...)), Code: code, Hint: event.Visible(hint),
 	})
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chertd/engine/event"
+	esource "chertd/engine/source"
 	"chertd/rules"
 	"chertd/rules/chat"
 )
@@ -63,6 +63,12 @@ Exits with 1 if a rule fails, or if the rules don't load.`,
 			if err := source.use(args[1:]); err != nil {
 				return err
 			}
+			if source.config != nil {
+				if why := esource.OtherTenant(&ev, source.config.Chert.Tenant); why != "" {
+					return hinted(fmt.Errorf("read the event from %s: %s", eventPlace(args[0]), why),
+						"`chertd run` would quarantine this one; `chertd eval EVENT.json PATH` without -c takes events of any tenant")
+				}
+			}
 			set, diags := rules.LoadPaths(source.paths, source.options, nil)
 			if diags.Errors() {
 				return fail(exitFailure, diags)
@@ -83,7 +89,10 @@ Exits with 1 if a rule fails, or if the rules don't load.`,
 					return err
 				}
 			}
-			e := evaluate(set, &ev, now, before)
+			e, err := evaluate(set, &ev, now, before)
+			if err != nil {
+				return fail(exitFailure, err)
+			}
 			if format == "json" {
 				err = printJSON(cmd.OutOrStdout(), e)
 			} else {
@@ -106,9 +115,7 @@ Exits with 1 if a rule fails, or if the rules don't load.`,
 // readEvent reads one event in any form Chert delivers; - is standard input.
 func readEvent(path string, stdin io.Reader) (event.Event, error) {
 	in := stdin
-	if path == "-" {
-		path = "standard input"
-	} else {
+	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
 			return event.Event{}, fmt.Errorf("read the event: %w", err)
@@ -121,15 +128,22 @@ func readEvent(path string, stdin io.Reader) (event.Event, error) {
 		return event.Event{}, fmt.Errorf("read the event: %w", err)
 	}
 	if len(body) > maxEventFile {
-		return event.Event{}, fmt.Errorf("read the event: %s is larger than %d MiB", path, maxEventFile>>20)
+		return event.Event{}, fmt.Errorf("read the event: %s is larger than %d MiB", eventPlace(path), maxEventFile>>20)
 	}
 	ev, err := event.Decode(body, event.Hints{})
 	if err != nil {
-		return event.Event{}, hinted(fmt.Errorf("read the event from %s: %w", path, err),
+		return event.Event{}, hinted(fmt.Errorf("read the event from %s: %w", eventPlace(path), err),
 			"the body of a webhook or a row of the events log; `chertd run` would quarantine this one")
 	}
 	ev.Source = event.SourceFile
 	return ev, nil
+}
+
+func eventPlace(path string) string {
+	if path == "-" {
+		return "standard input"
+	}
+	return path
 }
 
 // evaluation is what the rules say to an event, and what would come of it if
@@ -147,7 +161,8 @@ type evaluation struct {
 	// Postponed are the chats whose reads wait, by every rule that said so.
 	Postponed []evalHold `json:"postponed"`
 
-	limits *rules.ReadLimits
+	limits   *rules.ReadLimits
+	followed int // calls and timers so far
 }
 
 type evalEvent struct {
@@ -208,8 +223,9 @@ type evalHold struct {
 }
 
 // evaluate runs the rules and the machine of each chat they named, in memory, on
-// what is stored before the event.
-func evaluate(set *rules.Set, ev *event.Event, now time.Time, before *stored) *evaluation {
+// what is stored before the event. It fails with spec.ErrTooMuch if what follows
+// does not end.
+func evaluate(set *rules.Set, ev *event.Event, now time.Time, before *stored) (*evaluation, error) {
 	own := ev.ChatID()
 	chatBefore := before.chat(own)
 	ev = chatBefore.Complete(ev)
@@ -262,9 +278,12 @@ func evaluate(set *rules.Set, ev *event.Event, now time.Time, before *stored) *e
 			in = chat.HandledOf(0, ev)
 		}
 		in.Seq, in.Block, in.Wishes, in.Saw = storedSeq+1+int64(n), result.Block, wishes[id], saw
-		e.follow(before.chat(id), in)
+		in.MayHold = slices.ContainsFunc(result.Missed, func(m rules.Missed) bool { return m.CanHold })
+		if err := e.follow(before.chat(id), in); err != nil {
+			return nil, err
+		}
 	}
-	return e
+	return e, nil
 }
 
 // rule is the entry of the rule that an outcome is of.
@@ -294,57 +313,5 @@ func (r *evalRule) keeps(o *rules.Outcome) {
 		if r.KV[w.Key] = w.Value; w.Value == nil {
 			r.KV[w.Key] = json.RawMessage("null")
 		}
-	}
-}
-
-// follow moves a chat by what was wished until nothing of it waits for a call.
-func (e *evaluation) follow(c chat.Chat, in chat.Handled) {
-	id := c.ID
-	rows := map[chat.ActionID]chat.Action{}
-	step := func(c chat.Chat, in chat.Input, now time.Time) (chat.Chat, chat.Effects) {
-		c, out := chat.Step(c, in, now)
-		for _, a := range out.Actions {
-			rows[a.ID] = a
-		}
-		return c, out
-	}
-	c, _ = step(c, in, e.Now)
-	for _, t := range c.Timers {
-		e.Timers = append(e.Timers, evalTimer{id, t.Pack, t.Name, t.Due})
-	}
-	if h := c.Hold; h.Active(e.Now) {
-		e.Holds = append(e.Holds, evalHold{id, h.By, h.Until, h.Reason})
-	}
-	for i := range c.Postponed {
-		p := &c.Postponed[i]
-		e.Postponed = append(e.Postponed, evalHold{id, p.By(), p.Until, p.Reason})
-	}
-	now := e.Now
-	for next := c.NextCall(); !next.IsZero(); next = c.NextCall() {
-		if next.After(now) {
-			now = next
-		}
-		ready := chat.Ready{Wire: in.Seq}
-		limited := e.limits.Reserve(&c, &ready, now)
-		var out chat.Effects
-		c, out = step(c, ready, now)
-		for _, pack := range limited {
-			c, _ = step(c, chat.Cancel{Pack: pack}, now)
-		}
-		if out.Call == nil {
-			continue
-		}
-		call := evalCall{Chat: id, Kind: out.Call.Kind, At: now}
-		for _, a := range out.Call.Actions {
-			call.Actions = append(call.Actions, a.ID.String())
-			call.rules = append(call.rules, a.RuleKey())
-		}
-		e.Calls = append(e.Calls, call)
-		e.limits.Ended(id, now, true)
-		c, _ = step(c, chat.Answer{Call: *out.Call, OK: true}, now)
-	}
-	for _, id := range slices.SortedFunc(maps.Keys(rows), func(a, b chat.ActionID) int { return cmp.Compare(a.N, b.N) }) {
-		a := rows[id]
-		e.Actions = append(e.Actions, evalAction{id.String(), a.Kind, a.Chat, a.Pack, a.Rule, a.Reason, a.Due, a.Status, a.Why})
 	}
 }

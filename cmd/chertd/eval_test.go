@@ -13,6 +13,15 @@ import (
 	"chertd/rules"
 )
 
+func evaluated(t *testing.T, set *rules.Set, ev *event.Event, now time.Time, before *stored) *evaluation {
+	t.Helper()
+	e, err := evaluate(set, ev, now, before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 // eval shows no call that limits.reads would not let out.
 func TestEvalHoldsPacksToTheirReads(t *testing.T) {
 	t.Parallel()
@@ -33,7 +42,7 @@ func TestEvalHoldsPacksToTheirReads(t *testing.T) {
 		t.Fatal(diags)
 	}
 	ev := event.Event{ID: "e", Type: event.MessageReceived, Source: event.SourceFile, Chat: &event.Chat{ID: "a"}}
-	e := evaluate(set, &ev, time.Unix(1_700_000_000, 0), &stored{})
+	e := evaluated(t, set, &ev, time.Unix(1_700_000_000, 0), &stored{})
 	whys := map[string]int{}
 	for _, a := range e.Actions {
 		whys[a.Why]++
@@ -61,7 +70,7 @@ chert.rule({ name = "elsewhere", on = "message.received", where = { chat = "b" }
 		t.Fatal(diags)
 	}
 	ev := event.Event{ID: "e", Type: event.MessageReceived, Source: event.SourceFile, Chat: &event.Chat{ID: "a"}}
-	e := evaluate(set, &ev, time.Unix(1_700_000_000, 0), &stored{})
+	e := evaluated(t, set, &ev, time.Unix(1_700_000_000, 0), &stored{})
 	var out strings.Builder
 	if err := e.print(&out); err != nil {
 		t.Fatal(err)
@@ -98,7 +107,9 @@ func TestStateFileOfTheGuide(t *testing.T) {
 		}
 	}
 	for name, text := range map[string]string{
-		rule: `chert.rule({ name = "read later", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = "5m" }) end })`, file: text,
+		rule: `chert.rule({ name = "read later", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = "5m" }) end })
+chert.on("timer:check", function(ev) end)
+chert.rule({ name = "rest", on = "message.received", run = function(ev) chert.postpone(ev.chat.id, { after = "1h" }) end })`, file: text,
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -122,8 +133,8 @@ func TestStateFileOfTheGuide(t *testing.T) {
 	page, _, _ := s.List("vip (shadow)", "seen:", "", 10, 1000)
 	got := fmt.Sprintln(c.Line, c.IsGroup == event.False, c.ReadThrough, c.Hold.By, c.Hold.Until.Sub(now), c.Hold.Reason,
 		c.Waiting[0].RuleKey(), c.Waiting[0].Due.Sub(now), c.Timers[0].Name, c.Timers[0].Due.Sub(now), string(c.Timers[0].Payload),
-		c.Cooldown["vip/read later"].Sub(now), string(state), string(all.Value), len(page), string(page[0].Value))
-	want := "+15550009999 true 1 operator 2h0m0s I am on it vip/read later 5m0s check 2h0m0s {\"n\":1} 10m0s {\"count\":2} 41 1 true\n"
+		c.Cooldown["vip/read later"].Sub(now), c.Postponed[0].By(), c.Postponed[0].Until.Sub(now), string(state), string(all.Value), len(page), string(page[0].Value))
+	want := "+15550009999 true 1 operator 2h0m0s I am on it vip/read later 5m0s check 2h0m0s {\"n\":1} 10m0s vip/rest 3h0m0s {\"count\":2} 41 1 true\n"
 	if got != want {
 		t.Errorf("\ngot  %swant %s", got, want)
 	}

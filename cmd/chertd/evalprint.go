@@ -96,6 +96,9 @@ func (e *evaluation) printOutcome(b *bytes.Buffer) {
 	for _, l := range e.timeline() {
 		fmt.Fprintf(b, "  %s: %s\n", e.when(l.at), l.text)
 	}
+	if len(e.Timers) > 0 {
+		fmt.Fprintln(b, "  the rules of timers were not run: what they request is not shown")
+	}
 	for _, a := range e.Actions {
 		if a.Status != chat.Done {
 			fmt.Fprintf(b, "  the %s of %s/%s is %s: %s\n", a.Kind, a.Pack, a.Rule, a.Status, a.Why)

@@ -28,8 +28,9 @@ type stateChat struct {
 	State     map[string]any    `yaml:"state"` // ev.state, by pack
 	Line      string            `yaml:"line"`
 	IsGroup   bool              `yaml:"is_group"`
-	Read      bool              `yaml:"read"` // all that came before
+	Read      bool              `yaml:"read"` // the message that came before; one came if this is given, or reads wait
 	Hold      stateHold         `yaml:"hold"`
+	Postponed []statePostponed  `yaml:"postponed"`
 	Reads     []stateRead       `yaml:"reads"` // that wait
 	Timers    []stateTimer      `yaml:"timers"`
 	Cooldowns map[string]string `yaml:"cooldowns"` // PACK/RULE → until when
@@ -38,6 +39,12 @@ type stateChat struct {
 type stateHold struct {
 	Until  string `yaml:"until"`
 	By     string `yaml:"by"` // PACK/RULE, or operator
+	Reason string `yaml:"reason"`
+}
+
+type statePostponed struct {
+	Rule   string `yaml:"rule"` // PACK/RULE
+	Until  string `yaml:"until"`
 	Reason string `yaml:"reason"`
 }
 
@@ -88,7 +95,7 @@ func readState(file string, set *rules.Set, partial bool, now time.Time) (*store
 	}
 	out := &stored{chats: map[string]chat.Chat{}, states: map[packChat]json.RawMessage{}, kv: map[string]*rules.Overlay{}, now: now}
 	d := newDecoder(file)
-	d.literal = true
+	d.literal, d.begins = true, "begin as docs/rules.md shows, with chats: or kv:"
 	r := stateReader{d, set, partial, now, out}
 	var f stateFile
 	if doc, ok := r.document(text); ok && doc != nil {
@@ -116,7 +123,10 @@ func (r *stateReader) build(f *stateFile) {
 
 func (r *stateReader) chat(id string, f stateChat) {
 	at := join("chats", id)
-	c := chat.Chat{ID: id, Line: f.Line, LastEvent: storedSeq, LastMessageSeq: storedSeq, Cooldown: map[string]time.Time{}}
+	c := chat.Chat{ID: id, Line: f.Line, Cooldown: map[string]time.Time{}}
+	if r.given(at+".read") || len(f.Reads) > 0 {
+		r.message(&c, f.Reads)
+	}
 	if r.given(at + ".is_group") {
 		c.IsGroup = event.TruthOf(f.IsGroup)
 	}
@@ -135,16 +145,28 @@ func (r *stateReader) chat(id string, f stateChat) {
 		}
 	}
 	if r.given(at + ".hold") {
-		c.Hold = chat.Hold{Until: r.time(at+".hold.until", f.Hold.Until), By: cmp.Or(f.Hold.By, "operator"), Reason: f.Hold.Reason, Seq: storedSeq}
+		c.Hold = chat.Hold{Until: r.time(at+".hold.until", f.Hold.Until), By: cmp.Or(f.Hold.By, "operator"), Reason: f.Hold.Reason}
 		if pack, rule, ofRule := strings.Cut(c.Hold.By, "/"); ofRule {
+			c.Hold.Seq = storedSeq
 			r.knowsRule(at+".hold.by", pack, rule)
 		}
 	}
+	for i, p := range f.Postponed {
+		path := fmt.Sprintf("%s.postponed[%d]", at, i)
+		pack, rule, ok := r.ruleKey(path+".rule", p.Rule)
+		if !ok {
+			continue
+		}
+		kept := chat.Postponement{Seq: storedSeq, Until: r.time(path+".until", p.Until), Pack: pack, Rule: rule, Reason: p.Reason}
+		if r.knowsRule(path+".rule", pack, rule) != nil {
+			kept.Version = r.set.Pack(pack).Version
+		}
+		c.Postponed = append(c.Postponed, kept)
+	}
 	for i, read := range f.Reads {
 		path := fmt.Sprintf("%s.reads[%d]", at, i)
-		pack, rule, ok := strings.Cut(read.Rule, "/")
+		pack, rule, ok := r.ruleKey(path+".rule", read.Rule)
 		if !ok {
-			r.fail(path+".rule", codeValue, "like codes/read codes, as `chertd eval` prints it", "expected PACK/RULE, got %q", read.Rule)
 			continue
 		}
 		a := chat.Action{
@@ -165,6 +187,7 @@ func (r *stateReader) chat(id string, f stateChat) {
 		timer := chat.Timer{Pack: t.Pack, Name: t.Name, Due: r.time(path+".due", t.Due), Seq: storedSeq, N: i}
 		if r.knowsPack(path+".pack", t.Pack) {
 			timer.Version = r.set.Pack(t.Pack).Version
+			r.knowsTimer(path+".name", t.Pack, t.Name)
 		}
 		if t.Payload != nil {
 			timer.Payload = r.json(path+".payload", t.Payload)
@@ -173,9 +196,8 @@ func (r *stateReader) chat(id string, f stateChat) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(f.Cooldowns)) {
 		path := join(at+".cooldowns", key)
-		pack, rule, ok := strings.Cut(key, "/")
+		pack, rule, ok := r.ruleKey(path, key)
 		if !ok {
-			r.fail(path, codeValue, "like codes/read codes, as `chertd eval` prints it", "expected PACK/RULE")
 			continue
 		}
 		r.knowsRule(path, pack, rule)
@@ -184,6 +206,30 @@ func (r *stateReader) chat(id string, f stateChat) {
 		}
 	}
 	r.out.chats[id] = c
+}
+
+// message notes that a message came before the event: the packs that have a rule
+// for messages, or a read that waits, have seen it.
+func (r *stateReader) message(c *chat.Chat, reads []stateRead) {
+	c.LastEvent, c.LastMessageSeq, c.Seen = storedSeq, storedSeq, map[string]int64{}
+	for _, p := range r.set.Packs() {
+		if types := subscribed(p); slices.Contains(types, event.MessageReceived) || slices.Contains(types, "*") {
+			c.Seen[p.Name] = storedSeq
+		}
+	}
+	for _, read := range reads {
+		if pack, _, ok := strings.Cut(read.Rule, "/"); ok {
+			c.Seen[pack] = storedSeq
+		}
+	}
+}
+
+// ruleKey is the pack and the rule that PACK/RULE names.
+func (r *stateReader) ruleKey(path, key string) (pack, rule string, ok bool) {
+	if pack, rule, ok = strings.Cut(key, "/"); !ok {
+		r.fail(path, codeValue, "like codes/read codes, as `chertd eval` prints it", "expected PACK/RULE, got %q", key)
+	}
+	return pack, rule, ok
 }
 
 // time is a moment: RFC 3339, or a duration from the event's handling.
@@ -239,6 +285,33 @@ func (r *stateReader) knowsRule(path, pack, name string) *rules.Rule {
 	}
 	r.warn(path, codeUnknown, hint, "pack %q has no rule %q", pack, name)
 	return nil
+}
+
+// knowsTimer warns if no rule of a pack subscribes to a timer's event.
+func (r *stateReader) knowsTimer(path, pack, name string) {
+	typ := event.TimerPrefix + name
+	types := subscribed(r.set.Pack(pack))
+	if name == "" || slices.Contains(types, typ) {
+		return
+	}
+	timers := slices.DeleteFunc(types, func(typ string) bool { return !strings.HasPrefix(typ, event.TimerPrefix) })
+	hint := ""
+	if near := luabind.Suggest(typ, timers); near != "" {
+		hint = "did you mean " + strings.TrimPrefix(near, event.TimerPrefix) + "?"
+	} else if len(timers) > 0 {
+		hint = "it has " + strings.Join(timers, ", ")
+	}
+	r.warn(path, codeUnknown, hint, "pack %q has no rule on %q", pack, typ)
+}
+
+// subscribed are the types of events that a pack's rules subscribe to.
+func subscribed(p *rules.Pack) []string {
+	var types []string
+	for _, rule := range p.Rules {
+		types = append(types, rule.Types...)
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
 }
 
 // memoryPacks are the names under which a pack remembers: in shadow apart from

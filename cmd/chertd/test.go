@@ -131,7 +131,7 @@ func (o *testOptions) runOnce(ctx context.Context, stdout, stderr io.Writer) (ru
 	}
 	report := rules.LoadEachPath(o.source.paths, o.source.options, nil)
 	began := time.Now()
-	t := tested{Diagnostics: report.Others(), Packs: o.runPacks(ctx, &report), coverMin: o.coverMin, strict: o.strict}
+	t := tested{Diagnostics: report.Others(), Packs: o.runPacks(ctx, &report), coverMin: o.coverMin, strict: o.strict, some: o.match != nil || o.files != nil}
 	t.sum(time.Since(began))
 	var err error
 	switch o.format {
@@ -305,6 +305,7 @@ type tested struct {
 
 	coverMin float64
 	strict   bool
+	some     bool // specs were named: not all were to be run
 }
 
 // sum adds the packs up.

@@ -36,7 +36,7 @@ func (t *tested) pretty(w, stderr io.Writer, verbose bool) error {
 			fmt.Fprintln(&found, d)
 		}
 		if !verbose || len(r.Results) == 0 {
-			fmt.Fprintf(&b, "%s %s\n", pad(r.Pack, 20), packLine(r))
+			fmt.Fprintf(&b, "%s %s\n", pad(r.Pack, 20), packLine(r, t.some))
 		}
 	}
 	t.prettyCover(&b)
@@ -62,8 +62,8 @@ func (t *tested) pretty(w, stderr io.Writer, verbose bool) error {
 	return err
 }
 
-// packLine says how a pack's specs went.
-func packLine(r *spec.Report) string {
+// packLine says how a pack's specs went; some says that not all were to be run.
+func packLine(r *spec.Report, some bool) string {
 	if r.Unloaded {
 		return "DOES NOT LOAD"
 	}
@@ -73,6 +73,9 @@ func packLine(r *spec.Report) string {
 	if len(r.Results) == 0 {
 		if r.Broken.Errors() {
 			return "its specs don't load"
+		}
+		if !some {
+			return "its spec files have no it in them"
 		}
 		return "none of its specs was asked for"
 	}
@@ -116,7 +119,7 @@ func prettyFailure(b *bytes.Buffer, f *spec.Failure) {
 		fmt.Fprintf(b, "  called from %s\n", strings.Join(f.Stack[1:], ", "))
 	}
 	if len(f.Story) > 0 {
-		fmt.Fprintln(b, "\n  what happened (UTC)")
+		fmt.Fprintf(b, "\n  what happened (%s)\n", f.Zone)
 		for _, line := range f.Story {
 			fmt.Fprintf(b, "    %s\n", line)
 		}

@@ -116,13 +116,19 @@ func (in *Intake) decode(line []byte) (e event.Event, reason string) {
 		return e, fmt.Sprintf("longer than %d bytes", maxLine)
 	}
 	e, err := event.Decode(line, event.Hints{})
-	switch {
-	case err != nil:
+	if err != nil {
 		return e, err.Error()
-	case in.Tenant != "" && e.Tenant != "" && e.Tenant != in.Tenant:
-		return e, fmt.Sprintf("partner_id: of tenant %q, this is %q", clip(e.Tenant), in.Tenant)
 	}
-	return e, ""
+	return e, OtherTenant(&e, in.Tenant)
+}
+
+// OtherTenant is why an event is quarantined that belongs to another tenant; "" if
+// it does not. An event or a configuration without a tenant goes with any.
+func OtherTenant(e *event.Event, tenant string) string {
+	if tenant == "" || e.Tenant == "" || e.Tenant == tenant {
+		return ""
+	}
+	return fmt.Sprintf("partner_id: of tenant %q, this is %q", clip(e.Tenant), tenant)
 }
 
 // insist repeats what the store refuses until it works or ctx ends.

@@ -262,8 +262,8 @@ func (w *Webhook) take(rw http.ResponseWriter, r *http.Request, body []byte, now
 	case err != nil:
 		w.quarantine(rw, r, body, now, err.Error(), "")
 		return
-	case w.cfg.Tenant != "" && e.Tenant != "" && e.Tenant != w.cfg.Tenant:
-		w.quarantine(rw, r, body, now, fmt.Sprintf("partner_id: of tenant %q, this is %q", clip(e.Tenant), w.cfg.Tenant), e.ID)
+	case OtherTenant(&e, w.cfg.Tenant) != "":
+		w.quarantine(rw, r, body, now, OtherTenant(&e, w.cfg.Tenant), e.ID)
 		return
 	}
 	e.Source = event.SourceWebhook

@@ -108,17 +108,21 @@ func (f *file) checkField(g getUse) {
 }
 
 // checkSetting looks at config.NAME. A pack without a pack.yaml has what
-// chertd.yaml gives it, which is not known here.
+// chertd.yaml gives it, which is not known where no configuration is used.
 func (f *file) checkSetting(name string, at place) {
-	if f.pack.manifest() == nil {
-		return
-	}
 	settings := f.pack.tried.Settings()
 	if _, ok := settings[name]; ok {
 		return
 	}
 	known := slices.Sorted(maps.Keys(settings))
 	hint := didYouMean("config.", luabind.Suggest(name, known))
+	if f.pack.manifest() == nil {
+		if hint == "" {
+			hint = "set it in chertd.yaml, rules.packs: {" + f.pack.report.Name + ": {config: {" + name + ": …}}}; or write a folder with a pack.yaml that has its default"
+		}
+		f.warn(codeSetting, at, hint, "nothing sets config.%s: the rule fails where it reads it", name)
+		return
+	}
 	if hint == "" {
 		hint = "declare it with its default in pack.yaml: config: { " + name + ": … }"
 	}

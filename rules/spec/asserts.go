@@ -25,6 +25,8 @@ type verdict struct {
 	opposed string // if it must not hold and does
 	nearly  bool   // it does not hold, and neither does its opposite
 	hintNot string
+	// message is one for people that stands where a value may be left out.
+	message string
 }
 
 // asserts are the words of luassert that specs use every day, and those that
@@ -87,6 +89,12 @@ func wordOf(name string, a assertion, not bool) luabind.Word {
 			u.Raise("", "%s takes at most %d values and a message, got %d", name, a.args, u.N())
 		}
 		v := a.check(s.trial, u)
+		if m, ok := u.Arg(a.args + 1).(lua.LString); ok && u.N() > a.args {
+			if v.message != "" {
+				u.Raise("", "%s takes one message, got %q and %q", name, v.message, string(m))
+			}
+			v.message = string(m)
+		}
 		if v.holds != not && !(not && v.nearly) {
 			return nil
 		}
@@ -94,8 +102,8 @@ func wordOf(name string, a assertion, not bool) luabind.Word {
 		if not {
 			failure, hint = v.opposed, v.hintNot
 		}
-		if m, ok := u.Arg(a.args + 1).(lua.LString); ok && u.N() > a.args {
-			failure = string(m) + ": " + failure
+		if v.message != "" {
+			failure = v.message + ": " + failure
 		}
 		u.Raise(hint, "%s", failure)
 		return nil

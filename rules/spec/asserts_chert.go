@@ -19,28 +19,32 @@ var calledFields = []string{"chat", "code", "kind", "message", "ok", "text", "ti
 var callKinds = []any{string(chat.Read), string(chat.Typing), string(chat.React), string(chat.Send)}
 
 // checkCalled is called(), called(3), called("send"), called("read", "c1", 2) or
-// called { kind =, chat =, text =, message =, code =, ok =, times = }.
+// called { kind =, chat =, text =, message =, code =, ok =, times = }; behind each of
+// them a message for people may stand.
 func checkCalled(t *trial, u *luabind.Use) verdict {
-	want := map[string]any{}
+	want, message := map[string]any{}, ""
+	more := 2 // from where on nothing but a message may stand
 	switch v := u.Arg(1).(type) {
 	case *lua.LNilType:
 	case lua.LNumber:
 		want["times"] = float64(v)
 	case lua.LString:
 		want["kind"] = string(v)
-		for n := 2; n <= 3; n++ {
-			switch v := u.Arg(n).(type) {
-			case *lua.LNilType:
-			case lua.LNumber:
-				want["times"] = float64(v)
-			case lua.LString:
-				want["chat"] = string(v)
-			default:
-				u.Raise(`assert.called("read", "c1", 2)`, "called: expected a chat, or how often, got %s", u.Described(v))
-			}
-		}
+		more, message = t.calledArgs(u, want)
 	default:
 		want = fieldsArg(u, "called", 1)
+	}
+	for n := more; n <= 3; n++ {
+		switch v := u.Arg(n).(type) {
+		case *lua.LNilType:
+		case lua.LString:
+			if message != "" {
+				u.Raise(`assert.called("read", "c1", 2, "why")`, "called: expected one message, got %s as well", u.Described(v))
+			}
+			message = string(v)
+		default:
+			u.Raise(`assert.called("read", "c1", 2, "why")`, "called: expected a message, got %s", u.Described(v))
+		}
 	}
 	known(u, "called", want, calledFields...)
 	t.checkCalledFields(u, want)
@@ -59,6 +63,7 @@ func checkCalled(t *trial, u *luabind.Use) verdict {
 		holds:   n > 0,
 		failure: fmt.Sprintf("expected a call%s, and there was none", what),
 		opposed: fmt.Sprintf("expected no call%s, and there %s", what, were(n)),
+		message: message,
 	}
 	if times, ok := want["times"].(float64); ok {
 		v.holds = float64(n) == times
@@ -68,6 +73,30 @@ func checkCalled(t *trial, u *luabind.Use) verdict {
 	v.hint = madeHint(calls)
 	v.hintNot = v.hint
 	return v
+}
+
+// calledArgs reads what stands behind the kind: a chat, how often, and a message. more
+// is where nothing but a message may follow.
+func (t *trial) calledArgs(u *luabind.Use, want map[string]any) (more int, message string) {
+	for n := 2; n <= 3; n++ {
+		switch v := u.Arg(n).(type) {
+		case *lua.LNilType:
+		case lua.LNumber:
+			if want["times"] != nil {
+				u.Raise(`assert.called("read", "c1", 2)`, "called: expected how often once, got %s as well", u.Described(v))
+			}
+			want["times"] = float64(v)
+		case lua.LString:
+			_, known := t.must(u).Chat(string(v))
+			if want["chat"] != nil || !known && want["times"] != nil || t.isMessage(u, string(v)) {
+				return n + 1, string(v)
+			}
+			want["chat"] = string(v)
+		default:
+			u.Raise(`assert.called("read", "c1", 2)`, "called: expected a chat, or how often, got %s", u.Described(v))
+		}
+	}
+	return 4, ""
 }
 
 // checkCalledFields refuses what no call can have: a value of another type, and a
@@ -133,11 +162,15 @@ func checkLogged(t *trial, u *luabind.Use) verdict {
 		u.Raise(`assert.logged("opted out", "warn")`, "logged: expected a text, got %s", u.Described(u.Arg(1)))
 	}
 	level, _ := u.Arg(2).(lua.LString)
+	message := ""
+	if u.Arg(3) == lua.LNil && len(strings.Fields(string(level))) > 1 {
+		level, message = "", string(level)
+	}
 	if level != "" && !slices.Contains([]string{"debug", "info", "warn", "error"}, string(level)) {
 		u.Raise("it is debug, info, warn or error", "logged: there is no level %q", string(level))
 	}
 	var lines []string
-	v := verdict{failure: fmt.Sprintf("expected a log line with %s", u.Shown(text)), opposed: fmt.Sprintf("expected no log line with %s", u.Shown(text))}
+	v := verdict{failure: fmt.Sprintf("expected a log line with %s", u.Shown(text)), opposed: fmt.Sprintf("expected no log line with %s", u.Shown(text)), message: message}
 	if level != "" {
 		v.failure += " at level " + string(level)
 		v.opposed += " at level " + string(level)

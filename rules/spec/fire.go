@@ -39,13 +39,7 @@ func (t *trial) fire(u *luabind.Use) []lua.LValue {
 		t.fireAnswer(u, string(typ), fields)
 	default:
 		t.mustKnowType(u, "fire", string(typ))
-		if id, ok := fields["chat"].(string); ok && id != "" {
-			t.mustKnowChat(u, "fire", id)
-		}
 		d := delivery{typ: string(typ), word: "fire", now: w.Now(), fields: fields}
-		if id, ok := fields["message_id"].(string); ok && !d.bringsMessage() {
-			t.mustKnowMessage(u, "fire", id)
-		}
 		t.deliver(u, d)
 	}
 	return nil

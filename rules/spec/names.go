@@ -39,6 +39,22 @@ func (t *trial) chatArg(u *luabind.Use, word string, n int) string {
 	return id
 }
 
+// assertedChat is the chat that an assertion is about. Where the chat is left out a
+// message for people may stand in its place.
+func (t *trial) assertedChat(u *luabind.Use, word string) (id, message string) {
+	if s, ok := u.Arg(1).(lua.LString); ok && t.lastChat != "" && t.isMessage(u, string(s)) {
+		return t.lastChat, string(s)
+	}
+	return t.chatArg(u, word, 1), ""
+}
+
+// isMessage tells a message for people from the id of a chat: it has several words,
+// and nothing has named a chat so. One word that names no chat is a typo.
+func (t *trial) isMessage(u *luabind.Use, s string) bool {
+	_, known := t.must(u).Chat(s)
+	return !known && len(strings.Fields(s)) > 1
+}
+
 // mustKnowChat refuses a chat that no event, rule or operator has named.
 func (t *trial) mustKnowChat(u *luabind.Use, word, id string) {
 	w := t.must(u)
@@ -67,6 +83,21 @@ func (t *trial) mustKnowMessage(u *luabind.Use, word, id string) {
 	}
 	if !known[id] {
 		u.Raise(nearest(id, slices.Sorted(maps.Keys(known)), "receive { message_id = "+strconv.Quote(id)+" } comes first"), "%s: no event and no rule has named the message %q", word, id)
+	}
+}
+
+// mustKnowNames refuses an event that names a chat or a message which nothing has
+// named, be it by a field of its own or in data.
+func (t *trial) mustKnowNames(u *luabind.Use, d *delivery, ev *event.Event) {
+	if id := ev.ChatID(); id != "" {
+		t.mustKnowChat(u, d.word, id)
+	}
+	given := d.fields["message_id"] != nil
+	if data, ok := d.fields["data"].(map[string]any); ok {
+		given = given || data["message"] != nil && !d.hasMessage()
+	}
+	if given && !d.bringsMessage() && ev.Message != nil && ev.Message.ID != "" {
+		t.mustKnowMessage(u, d.word, ev.Message.ID)
 	}
 }
 

@@ -10,13 +10,16 @@ import (
 )
 
 func checkRead(t *trial, u *luabind.Use) verdict {
-	id := t.chatArg(u, "is_read", 1)
-	return t.readVerdict(id)
+	id, message := t.assertedChat(u, "is_read")
+	v := t.readVerdict(id)
+	v.message = message
+	return v
 }
 
 func checkUnread(t *trial, u *luabind.Use) verdict {
-	v := t.readVerdict(t.chatArg(u, "is_unread", 1))
-	return verdict{holds: !v.holds, failure: v.opposed, hint: v.hintNot, opposed: v.failure, hintNot: v.hint}
+	id, message := t.assertedChat(u, "is_unread")
+	v := t.readVerdict(id)
+	return verdict{holds: !v.holds, failure: v.opposed, hint: v.hintNot, opposed: v.failure, hintNot: v.hint, message: message}
 }
 
 func (t *trial) readVerdict(id string) verdict {
@@ -34,13 +37,14 @@ func (t *trial) readVerdict(id string) verdict {
 }
 
 func checkHeld(t *trial, u *luabind.Use) verdict {
-	id := t.chatArg(u, "is_held", 1)
+	id, message := t.assertedChat(u, "is_held")
 	c, _ := t.world.Chat(id)
 	v := verdict{
 		holds:   c.Hold.Active(t.world.Now()),
 		failure: fmt.Sprintf("expected chat %s to be held, it is not", id),
 		opposed: fmt.Sprintf("expected chat %s not to be held, it is until %s", id, t.stamp(c.Hold.Until)),
 		hintNot: fmt.Sprintf("by %s%s", c.Hold.By, because(c.Hold.Reason)),
+		message: message,
 	}
 	if !c.Hold.Until.IsZero() {
 		v.hint = fmt.Sprintf("the hold by %s ended at %s", c.Hold.By, t.stamp(c.Hold.Until))
@@ -51,7 +55,7 @@ func checkHeld(t *trial, u *luabind.Use) verdict {
 // checkPostponed is postponed([chat]): reads of the chat wait, whichever pack asks.
 // It also holds where no rule of the pack asks for a read.
 func checkPostponed(t *trial, u *luabind.Use) verdict {
-	id := t.chatArg(u, "is_postponed", 1)
+	id, message := t.assertedChat(u, "is_postponed")
 	c, _ := t.world.Chat(id)
 	p, ok := c.Postponement(t.world.Now())
 	return verdict{
@@ -60,6 +64,7 @@ func checkPostponed(t *trial, u *luabind.Use) verdict {
 		hint:    t.lastPostponed(id),
 		opposed: fmt.Sprintf("expected reads of chat %s not to be postponed, they are until %s", id, t.stamp(p.Until)),
 		hintNot: fmt.Sprintf("by %s%s", p.By(), because(p.Reason)),
+		message: message,
 	}
 }
 

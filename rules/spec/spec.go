@@ -88,6 +88,7 @@ type Failure struct {
 	Source string   `json:"source"`          // the line, as written
 	Stack  []string `json:"stack,omitempty"` // file:line of the calls it was in, innermost first
 	Story  []string `json:"story,omitempty"` // what happened, in lines
+	Zone   string   `json:"zone,omitempty"`  // of the times in Story and in the hint
 }
 
 // OK reports whether nothing failed.

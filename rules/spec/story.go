@@ -38,6 +38,8 @@ func (t *trial) tell(h *Happening) []string {
 		lines = append(lines, fmt.Sprintf("%s  %s", t.stamp(h.At), h.Call.Words()))
 	case h.Event != nil:
 		lines = append(lines, fmt.Sprintf("%s  %s", t.stamp(h.At), eventWords(h.Event)))
+	case h.Chat == "":
+		lines = append(lines, fmt.Sprintf("%s  %s", t.stamp(h.At), h.Note))
 	default:
 		lines = append(lines, fmt.Sprintf("%s  %s for chat %s", t.stamp(h.At), h.Note, h.Chat))
 	}
@@ -137,7 +139,8 @@ func (t *trial) actionWords(a *chat.Action) string {
 	return fmt.Sprintf("%s asked by %q at %s: %s, %s", a.Kind, a.Rule, t.stamp(a.Asked), a.Status, explained(a))
 }
 
-// stamp is a virtual time in the zone of the rules: with the day where it is not the first one's.
+// stamp is a virtual time in the zone of the rules: with the day where it is not the
+// first one's, and with the zone unless that is UTC.
 func (t *trial) stamp(at time.Time) string {
 	zone := t.pack.Zone()
 	at = at.In(zone)
@@ -147,6 +150,9 @@ func (t *trial) stamp(at time.Time) string {
 	}
 	if begun := t.start.In(zone); at.YearDay() != begun.YearDay() || at.Year() != begun.Year() {
 		form = "Mon 2 Jan " + form
+	}
+	if zone.String() != time.UTC.String() {
+		form += " MST"
 	}
 	return at.Format(form)
 }

@@ -204,7 +204,7 @@ func (j *job) failed(res Result, f *luabind.Failure, t *trial) Result {
 		res.Failure.Stack = f.Stack
 	}
 	if t != nil && t.world != nil {
-		res.Failure.Story = t.story()
+		res.Failure.Story, res.Failure.Zone = t.story(), t.pack.Zone().String()
 	}
 	return res
 }

@@ -123,6 +123,9 @@ func (t *trial) deliver(u *luabind.Use, d delivery) {
 		}
 		u.Raise(hint, "%s: %v", d.word, err)
 	}
+	if d.word == "fire" {
+		t.mustKnowNames(u, &d, &ev)
+	}
 	if id := ev.ChatID(); id != "" {
 		t.lastChat = id
 	}

@@ -95,7 +95,7 @@ function operator.hold(chat, duration, options) end
 ---@param chat? string The last one, if not given.
 function operator.release(chat) end
 
----`chertd read`: a read like any other, which a veto or a hold drops.
+---A read requested by an operator: like any other, a veto or a hold drops it.
 ---@param chat? string The last one, if not given.
 function operator.read(chat) end
 

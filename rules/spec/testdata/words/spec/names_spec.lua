@@ -39,6 +39,14 @@ describe("a name", function()
     state("caht-1") --> "state: no event and no rule has named the chat .caht-1.\nhint: did you mean .chat-1.\?"
   end)
 
+  it("of a chat, in the data of fire", function()
+    fire("reaction.added", { data = { chat = { id = "chat-l" } } }) --> "fire: no event and no rule has named the chat .chat-l.\nhint: did you mean .chat-1.\?"
+  end)
+
+  it("of a message, in the data of fire", function()
+    fire("reaction.added", { chat = "chat-1", data = { message = { id = "msg-onee" } } }) --> "no rule has named the message .msg-onee.\nhint: did you mean .msg-one.\?"
+  end)
+
   it("of a chat, in fire", function()
     fire("reaction.added", { chat = "chat-l" }) --> "fire: no event and no rule has named the chat .chat-l.\nhint: did you mean .chat-1.\?"
   end)
@@ -200,5 +208,68 @@ describe("the operator", function()
 
   it("wants fields that there are", function()
     operator.hold("c1", "1h", { raeson = "x" }) --> "operator.hold: unknown field .raeson.\nhint: did you mean reason\?"
+  end)
+end)
+
+describe("a message for people", function()
+  before_each(function()
+    receive({ chat = "c1", text = "hello" })
+  end)
+
+  it("stands last in called", function()
+    assert.called("typing", "nobody typed here") --> "^nobody typed here: expected a call of kind typing, and there was none"
+  end)
+
+  it("stands behind a chat in called", function()
+    assert.called("typing", "c1", "why") --> "^why: expected a call of kind typing, chat c1, and there was none"
+  end)
+
+  it("stands behind how often in called", function()
+    assert.called("typing", 1, "why") --> "^why: expected 1 call of kind typing, and there was none"
+  end)
+
+  it("stands behind all in called", function()
+    assert.called("typing", "c1", 1, "why") --> "^why: expected 1 call of kind typing, chat c1, and there was none"
+  end)
+
+  it("stands behind how often alone", function()
+    assert.called(77, "why") --> "^why: expected 77 calls"
+  end)
+
+  it("stands behind fields", function()
+    assert.called({ kind = "typing" }, "why") --> "^why: expected a call of kind typing"
+  end)
+
+  it("does not hide a misspelt chat", function()
+    assert.was_not_called("typing", "cl") --> "called: no event and no rule has named the chat .cl."
+  end)
+
+  it("is one", function()
+    assert.was_not_called("typing", "c1", "why", "and why") --> "assert.was_not_called takes one message, got"
+  end)
+
+  it("leaves the opposite as it is", function()
+    assert.was_not_called("typing", "nobody types here")
+    assert.was_not_called("typing", 1, "why")
+    assert.not_logged("opted out", "nobody opted out")
+    assert.is_not_held("nobody holds it")
+    assert.is_not_postponed("nobody postpones it")
+    assert.not_failed(nil, "no rule fails")
+  end)
+
+  it("stands behind the text of logged", function()
+    assert.logged("opted out", "they did not") --> "^they did not: expected a log line with .opted out.\nhint"
+  end)
+
+  it("stands behind the level of logged", function()
+    assert.logged("opted out", "warn", "why") --> "^why: expected a log line with .opted out. at level warn"
+  end)
+
+  it("stands where the chat is left out", function()
+    assert.is_held("an operator holds it") --> "^an operator holds it: expected chat c1 to be held"
+  end)
+
+  it("stands where the chat of a read is left out", function()
+    assert.is_kept_unread("a VIP wrote") --> "^a VIP wrote: expected chat c1 to be kept unread"
   end)
 end)
