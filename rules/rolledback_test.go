@@ -53,12 +53,35 @@ func TestOnlyTheFilesThatWereRolledBackStayOut(t *testing.T) {
 			p.edit("a.lua", broken)
 			p.edit("a.lua", version("a2"), "a_spec.lua", "-- fails")
 		}, "a1", "its specs fail", "live not not"},
-		"its specs alone are edited":         {func(p *pen) { back(p, false); p.edit("a_spec.lua", "-- passes"); p.edit() }, "a1", "rolled back to …", "live not"},
-		"pinned and edited":                  {func(p *pen) { back(p, true); p.edit("a.lua", version("a3")); p.edit() }, "a1", "pinned to … by rollback --pin", "live not"},
-		"pinned and edited twice":            {func(p *pen) { back(p, true); p.edit("a.lua", version("a3")); p.edit("a.lua", version("a4")) }, "a1", "pinned to … by rollback --pin", "live not not"},
-		"pinned and broken":                  {func(p *pen) { back(p, true); p.edit("a.lua", broken); p.edit() }, "a1", "pinned to … by rollback --pin", "live not"},
-		"pinned, edited to what is live":     {func(p *pen) { back(p, true); p.edit("a.lua", version("a1")) }, "a1", "", "live"},
-		"gone for a moment":                  {func(p *pen) { back(p, false); p.edit("a.lua", "gone"); p.edit("a.lua", version("a2")) }, "a1", "rolled back to …", "live"},
+		"its specs alone are edited":     {func(p *pen) { back(p, false); p.edit("a_spec.lua", "-- passes"); p.edit() }, "a1", "rolled back to …", "live not"},
+		"pinned and edited":              {func(p *pen) { back(p, true); p.edit("a.lua", version("a3")); p.edit() }, "a1", "pinned to … by rollback --pin", "live not"},
+		"pinned and edited twice":        {func(p *pen) { back(p, true); p.edit("a.lua", version("a3")); p.edit("a.lua", version("a4")) }, "a1", "pinned to … by rollback --pin", "live not not"},
+		"pinned and broken":              {func(p *pen) { back(p, true); p.edit("a.lua", broken); p.edit() }, "a1", "pinned to … by rollback --pin", "live not"},
+		"pinned, edited to what is live": {func(p *pen) { back(p, true); p.edit("a.lua", version("a1")) }, "a1", "", "live"},
+		"gone for a moment":              {func(p *pen) { back(p, false); p.edit("a.lua", "gone"); p.edit("a.lua", version("a2")) }, "a1", "rolled back to …", "live"},
+		"removed and back": {func(p *pen) {
+			back(p, false)
+			p.edit("a.lua", "gone")
+			p.pass(goneFor)
+			p.edit()
+			p.await("a")
+			p.edit("a.lua", version("a2"))
+		}, "a1", "rolled back to …", "live not live"},
+		"written again, slowly": {func(p *pen) {
+			back(p, false)
+			p.write("a.lua", version("a2")[:20])
+			must(p.t, p.g.Notice(background, "test"))
+			p.edit("a.lua", version("a2"))
+		}, "a1", "rolled back to …", "live"},
+		"another configuration": {func(p *pen) {
+			back(p, false)
+			must(p.t, p.g.Reconfigure(background, Options{Country: "US"}, p.gated()))
+		}, "a1", "rolled back to …", "live"},
+		"pinned, and another configuration": {func(p *pen) {
+			back(p, true)
+			p.edit("a.lua", version("a3"))
+			must(p.t, p.g.Reconfigure(background, Options{Country: "US"}, p.gated()))
+		}, "a1", "pinned to … by rollback --pin", "live not"},
 		"the folder was away":                {func(p *pen) { back(p, false); p.folderAway(p.edit); p.edit() }, "a1", "rolled back to …", "live"},
 		"rolled back while it was away":      {func(p *pen) { p.folderAway(func(...string) { p.edit(); back(p, false) }); p.edit() }, "a1", "rolled back to …", "live"},
 		"the same after a restart":           {func(p *pen) { p.folderAway(func(...string) { p.start(); back(p, false) }); p.edit() }, "a1", "rolled back to …", "live not"},
