@@ -19,6 +19,8 @@ func TestOnlyTheFilesThatWereRolledBackStayOut(t *testing.T) {
 		_, err := p.g.Rollback(background, "a", "", pin, false)
 		must(p.t, err)
 	}
+	restores := map[string]bool{"edited away and back": true, "broken and back": true, "broken, restarted and back": true,
+		"edited while chertd did not run": true, "an older one that was rolled back": true}
 	for name, tt := range map[string]struct {
 		act     func(p *pen)
 		live    string // version
@@ -123,6 +125,9 @@ func TestOnlyTheFilesThatWereRolledBackStayOut(t *testing.T) {
 				case strings.Contains(line, "an edit is not live") && strings.Contains(line, "pack=a"):
 					said = append(said, "not")
 				}
+			}
+			if restored := strings.Contains(p.log.String(), "an edit restores a version that was rolled back"); restored != restores[name] {
+				t.Errorf("that it restores what was rolled back is said: %t", restored)
 			}
 			if got := strings.Join(said, " "); got != tt.said {
 				t.Errorf("it is said: %q, want %q:\n%s", got, tt.said, p.log.String())
