@@ -98,7 +98,7 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 		v.why = b.whyRefused()
 		return g.refuse(ctx, s, v)
 	}
-	v.pack = b.pack
+	v.pack, v.restores = b.pack, kept.RolledBack
 	switch {
 	case known && s.state.Live == version:
 		// It was live already: the process is new, or the operator's word about it.
@@ -418,6 +418,10 @@ func (g *Generations) promote(ctx context.Context, s *standing, v *verdict) erro
 		return errors.Join(fmt.Errorf("keep that version %s of pack %q is live: %w", p.ShortVersion(), p.Name, err), g.fallBack(ctx, s))
 	}
 	s.state, s.since, s.tried = state, now, nil
+	if !v.restores.IsZero() {
+		g.c.Log.Warn("an edit restores a version that was rolled back", "pack", p.Name, "version", p.ShortVersion(), "rolled_back", v.restores.UTC().Format(time.RFC3339),
+			"hint", "chertd rollback "+event.ShellWord(p.Name)+" --pin keeps an earlier one live whatever is edited")
+	}
 	if fresh {
 		v.diags = append(v.diags, g.warnAlike(p)...)
 	}

@@ -54,11 +54,13 @@ type standing struct {
 type verdict struct {
 	key     string // of the edit under the configuration
 	content string // of its files
-	pack    *Pack  // it may go live; nil: it may not
-	diags   luabind.Diagnostics
-	why     string
-	veto    bool // the edit may veto
-	empty   bool // it has no rules
+	// restores is when the version that it restores was rolled back; zero: none was.
+	restores time.Time
+	pack     *Pack // it may go live; nil: it may not
+	diags    luabind.Diagnostics
+	why      string
+	veto     bool // the edit may veto
+	empty    bool // it has no rules
 }
 
 // canVeto reports whether reads are blocked while no version is live: one of what

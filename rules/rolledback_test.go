@@ -19,6 +19,8 @@ func TestOnlyTheFilesThatWereRolledBackStayOut(t *testing.T) {
 		_, err := p.g.Rollback(background, "a", "", pin, false)
 		must(p.t, err)
 	}
+	restores := map[string]bool{"edited away and back": true, "broken and back": true, "broken, restarted and back": true,
+		"edited while chertd did not run": true, "an older one that was rolled back": true}
 	for name, tt := range map[string]struct {
 		act     func(p *pen)
 		live    string // version
@@ -53,12 +55,35 @@ func TestOnlyTheFilesThatWereRolledBackStayOut(t *testing.T) {
 			p.edit("a.lua", broken)
 			p.edit("a.lua", version("a2"), "a_spec.lua", "-- fails")
 		}, "a1", "its specs fail", "live not not"},
-		"its specs alone are edited":         {func(p *pen) { back(p, false); p.edit("a_spec.lua", "-- passes"); p.edit() }, "a1", "rolled back to …", "live not"},
-		"pinned and edited":                  {func(p *pen) { back(p, true); p.edit("a.lua", version("a3")); p.edit() }, "a1", "pinned to … by rollback --pin", "live not"},
-		"pinned and edited twice":            {func(p *pen) { back(p, true); p.edit("a.lua", version("a3")); p.edit("a.lua", version("a4")) }, "a1", "pinned to … by rollback --pin", "live not not"},
-		"pinned and broken":                  {func(p *pen) { back(p, true); p.edit("a.lua", broken); p.edit() }, "a1", "pinned to … by rollback --pin", "live not"},
-		"pinned, edited to what is live":     {func(p *pen) { back(p, true); p.edit("a.lua", version("a1")) }, "a1", "", "live"},
-		"gone for a moment":                  {func(p *pen) { back(p, false); p.edit("a.lua", "gone"); p.edit("a.lua", version("a2")) }, "a1", "rolled back to …", "live"},
+		"its specs alone are edited":     {func(p *pen) { back(p, false); p.edit("a_spec.lua", "-- passes"); p.edit() }, "a1", "rolled back to …", "live not"},
+		"pinned and edited":              {func(p *pen) { back(p, true); p.edit("a.lua", version("a3")); p.edit() }, "a1", "pinned to … by rollback --pin", "live not"},
+		"pinned and edited twice":        {func(p *pen) { back(p, true); p.edit("a.lua", version("a3")); p.edit("a.lua", version("a4")) }, "a1", "pinned to … by rollback --pin", "live not not"},
+		"pinned and broken":              {func(p *pen) { back(p, true); p.edit("a.lua", broken); p.edit() }, "a1", "pinned to … by rollback --pin", "live not"},
+		"pinned, edited to what is live": {func(p *pen) { back(p, true); p.edit("a.lua", version("a1")) }, "a1", "", "live"},
+		"gone for a moment":              {func(p *pen) { back(p, false); p.edit("a.lua", "gone"); p.edit("a.lua", version("a2")) }, "a1", "rolled back to …", "live"},
+		"removed and back": {func(p *pen) {
+			back(p, false)
+			p.edit("a.lua", "gone")
+			p.pass(goneFor)
+			p.edit()
+			p.await("a")
+			p.edit("a.lua", version("a2"))
+		}, "a1", "rolled back to …", "live not live"},
+		"written again, slowly": {func(p *pen) {
+			back(p, false)
+			p.write("a.lua", version("a2")[:20])
+			must(p.t, p.g.Notice(background, "test"))
+			p.edit("a.lua", version("a2"))
+		}, "a1", "rolled back to …", "live"},
+		"another configuration": {func(p *pen) {
+			back(p, false)
+			must(p.t, p.g.Reconfigure(background, Options{Country: "US"}, p.gated()))
+		}, "a1", "rolled back to …", "live"},
+		"pinned, and another configuration": {func(p *pen) {
+			back(p, true)
+			p.edit("a.lua", version("a3"))
+			must(p.t, p.g.Reconfigure(background, Options{Country: "US"}, p.gated()))
+		}, "a1", "pinned to … by rollback --pin", "live not"},
 		"the folder was away":                {func(p *pen) { back(p, false); p.folderAway(p.edit); p.edit() }, "a1", "rolled back to …", "live"},
 		"rolled back while it was away":      {func(p *pen) { p.folderAway(func(...string) { p.edit(); back(p, false) }); p.edit() }, "a1", "rolled back to …", "live"},
 		"the same after a restart":           {func(p *pen) { p.folderAway(func(...string) { p.start(); back(p, false) }); p.edit() }, "a1", "rolled back to …", "live not"},
@@ -100,6 +125,9 @@ func TestOnlyTheFilesThatWereRolledBackStayOut(t *testing.T) {
 				case strings.Contains(line, "an edit is not live") && strings.Contains(line, "pack=a"):
 					said = append(said, "not")
 				}
+			}
+			if restored := strings.Contains(p.log.String(), "an edit restores a version that was rolled back"); restored != restores[name] {
+				t.Errorf("that it restores what was rolled back is said: %t", restored)
 			}
 			if got := strings.Join(said, " "); got != tt.said {
 				t.Errorf("it is said: %q, want %q:\n%s", got, tt.said, p.log.String())
