@@ -18,6 +18,7 @@ import (
 
 	"chertd/engine/chert"
 	"chertd/engine/handle"
+	"chertd/engine/source"
 	"chertd/luabind"
 	"chertd/rules"
 )
@@ -82,6 +83,8 @@ func (c *Config) checkSources(d *decoder) {
 	}
 	if !strings.HasPrefix(w.Path, "/") || strings.ContainsFunc(w.Path, func(r rune) bool { return r <= ' ' || r == '?' || r == '#' }) {
 		d.fail("sources.webhook.path", codeValue, "for example /webhooks/chert", "expected a path like /webhooks/chert, got %s", d.shownAt("sources.webhook.path", w.Path, false))
+	} else if _, err := source.DecodePath(w.Path); err != nil {
+		d.fail("sources.webhook.path", codeValue, "write a percent sign as %25", "a percent sign begins two hexadecimal digits, as in /a%%20b")
 	}
 	within(d, "sources.webhook.tolerance", w.Tolerance, time.Second, time.Hour)
 	within(d, "sources.webhook.max_body", w.MaxBody, 1<<10, 64<<20)

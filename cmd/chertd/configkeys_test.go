@@ -35,7 +35,7 @@ var triedKeys = map[string]tried{
 
 	"sources.webhook.listen": {[]string{"127.0.0.1:8787", `":8787"`, `"[::1]:8787"`, "localhost:0", "host.example.com:80"},
 		[]string{"8787", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:http", "127.0.0.1:08787", "http://127.0.0.1:8787", "::1:8787", "'*:8787'", `"127.0.0.1:8787 "`, `" 127.0.0.1:8787"`, "a/b:80"}},
-	"sources.webhook.path":       {[]string{"/webhooks/chert", "/"}, []string{"webhooks", "/a b", "'/a#b'", "/a?b", `""`, `"/a\tb"`, `"/a "`, "http://x/y"}},
+	"sources.webhook.path":       {[]string{"/webhooks/chert", "/", "/a%20b", "/größe"}, []string{"webhooks", "/%zz", "/100%", "/a%2", "/a b", "'/a#b'", "/a?b", `""`, `"/a\tb"`, `"/a "`, "http://x/y"}},
 	"sources.webhook.secrets":    {[]string{"[whsec_one]", `["whsec_one", two]`}, []string{"[]", "[[one]]", "[{a: b}]", "[one, '']", "[~]"}},
 	"sources.webhook.tolerance":  {[]string{"5m", "1s", "1h"}, []string{"0s", "61m"}},
 	"sources.webhook.max_body":   {[]string{"1MiB", "1KiB", "65536", "64MiB"}, []string{"1023", "65MiB", "0"}},
