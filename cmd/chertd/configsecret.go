@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"reflect"
 	"regexp"
 	"strings"
@@ -241,20 +239,10 @@ type secretLine struct {
 // readSecrets reads the lines of a small file that are not empty, without a byte
 // order mark and line ends of any system. What they hold is not expanded.
 func readSecrets(path string) ([]secretLine, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, errors.New("it is a folder")
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
+	text, err := readSmall(path, maxSecretFile)
 	switch {
 	case err != nil:
 		return nil, err
-	case len(text) > maxSecretFile:
-		return nil, errors.New("it is too large to be a file of secrets")
 	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")), bytes.IndexByte(text, 0) >= 0:
 		return nil, errors.New("it is not UTF-8 text: it was saved as UTF-16, or is a binary file")
 	}
@@ -285,6 +273,8 @@ func whyUnread(path string, err error) (why, hint string) {
 		return why, "save it as UTF-8"
 	case strings.Contains(why, "folder"), strings.Contains(why, "is a directory"):
 		return "it is a folder", "name the file in it"
+	case strings.Contains(why, "named pipe"):
+		return why, "start the program that writes into it first, or name a regular file"
 	}
 	return why, "name another file"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -190,9 +191,33 @@ func openEvents(cmd *cobra.Command, name string) (io.ReadCloser, error) {
 	if name == "-" {
 		return io.NopCloser(cmd.InOrStdin()), nil
 	}
+	if info, err := os.Stat(name); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return &pipe{name: name}, nil
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, usageError("--events: %v", err)
 	}
 	return f, nil
 }
+
+// pipe is a named pipe that the first Read opens: that waits for a writer, and the
+// daemon must not.
+type pipe struct {
+	name string
+	f    *os.File
+}
+
+func (p *pipe) Read(b []byte) (int, error) {
+	if p.f == nil {
+		f, err := os.Open(p.name)
+		if err != nil {
+			return 0, err
+		}
+		p.f = f
+	}
+	return p.f.Read(b)
+}
+
+// Close leaves the pipe open until the process ends: a Read may be waiting.
+func (p *pipe) Close() error { return nil }

@@ -2,7 +2,10 @@ package control
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"sync"
 )
 
@@ -40,7 +43,7 @@ func (c *Certificate) Names(host string) bool {
 func (c *Certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+	pair, err := c.read()
 	switch {
 	case err == nil:
 		c.last = &pair
@@ -48,4 +51,29 @@ func (c *Certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return nil, fmt.Errorf("read the certificate %s and its key %s: %w", c.cert, c.key, err)
 	}
 	return c.last, nil
+}
+
+// read reads both files.
+func (c *Certificate) read() (pair tls.Certificate, err error) {
+	cert, err := readRegular(c.cert)
+	if err != nil {
+		return pair, err
+	}
+	key, err := readRegular(c.key)
+	if err != nil {
+		return pair, err
+	}
+	return tls.X509KeyPair(cert, key)
+}
+
+// readRegular reads a file, and does not wait for the writer of a named pipe.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("it is not a regular file")}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
 }
