@@ -64,7 +64,7 @@ func (o *PackOptions) place(path string) Position {
 		if path == "" {
 			return Position{File: "chertd.yaml"}
 		}
-		path = path[:max(0, strings.LastIndexByte(path, '.'))]
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
 }
 
@@ -78,9 +78,18 @@ const (
 func (o *Options) noPack(name string, packs []string) luabind.Diagnostic {
 	mine := o.Packs[name]
 	at := mine.place("")
+	file, _ := strings.CutSuffix(strings.ToLower(name), ".lua")
+	plain := name[:len(file)] // a pack is named without the end of its file
+	hint := didYouMean(luabind.Suggest(name, packs))
+	switch {
+	case plain != name && slices.Contains(packs, plain):
+		hint = didYouMean(plain)
+	case hint == "":
+		hint = "delete the entry, or create the pack: a file " + plain + ".lua or a folder " + plain + " in rules.dir"
+	}
 	return luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: luabind.SeverityWarning, Code: CodeNoPack,
 		Message: fmt.Sprintf("rules.packs names %q, and there is no such pack", name),
-		Hint:    cmp.Or(didYouMean(luabind.Suggest(name, packs)), "delete the entry, or create the pack: a file "+name+".lua or a folder "+name+" in rules.dir")}
+		Hint:    hint}
 }
 
 func (o *Options) shards() int { return max(1, o.Shards) }

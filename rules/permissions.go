@@ -62,8 +62,12 @@ func (b *builder) permit() {
 		}
 	}
 	for _, vain := range b.grantsInVain() {
-		hint := fmt.Sprintf("say `permissions: [%s]` in pack.yaml, or take it out of rules.packs.%s.grant", strings.Join(sortedSet(append(slices.Clone(asked), vain)), ", "), p.Name)
-		b.diags = append(b.diags, luabind.Diagnostic{File: b.manifestPath(), Severity: luabind.SeverityWarning, Code: codeGrantsVain,
+		at := b.mine.place(fmt.Sprintf("grant[%d]", slices.Index(b.mine.Grant, vain)))
+		hint := "delete it there: a pack of one file can't ask for permissions"
+		if b.src.folder {
+			hint = fmt.Sprintf("say `permissions: [%s]` in pack.yaml, or take it out of rules.packs.%s.grant", strings.Join(sortedSet(append(slices.Clone(asked), vain)), ", "), p.Name)
+		}
+		b.diags = append(b.diags, luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: luabind.SeverityWarning, Code: codeGrantsVain,
 			Message: fmt.Sprintf("chertd.yaml grants %q to pack %q, which does not ask for it: it grants nothing", vain, p.Name), Hint: hint})
 	}
 }
@@ -190,7 +194,10 @@ func (g *Generations) warnInVain(b *builder) {
 	}
 	g.inVain[name] = vain
 	if vain != "" {
-		g.c.Log.Warn("chertd.yaml grants what the pack does not ask for: it grants nothing", "pack", name, "grant", vain,
-			"hint", fmt.Sprintf("say `permissions: [%s]` in pack.yaml if the pack needs it", vain))
+		hint := "take it out of chertd.yaml: a pack of one file can't ask for permissions"
+		if b.src.folder {
+			hint = fmt.Sprintf("say `permissions: [%s]` in pack.yaml if the pack needs it", vain)
+		}
+		g.c.Log.Warn("chertd.yaml grants what the pack does not ask for: it grants nothing", "pack", name, "grant", vain, "hint", hint)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	stdpath "path"
 	"reflect"
 	"regexp"
 	"slices"
@@ -112,7 +113,12 @@ func (c *Config) checkRules(d *decoder) {
 	for _, name := range slices.Sorted(maps.Keys(c.Rules.Packs)) {
 		p, path := c.Rules.Packs[name], "rules.packs."+name
 		if !rules.ValidPackName(name) {
-			d.failAt(d.keys[path], codeValue, "a pack is named after its file NAME.lua or its folder", "%s can't be the name of a pack", shownName(name))
+			hint := "a pack is named after its file NAME.lua or its folder"
+			if base := stdpath.Base(name); base != name && rules.ValidPackName(base) && shownKey.MatchString(base) {
+				hint = "write " + base + ": a pack is named without the folder that it is in"
+			}
+			d.failAt(d.keys[path], codeValue, hint, "the key %s can't be the name of a pack", shownName(name))
+			delete(c.Rules.Packs, name)
 			continue
 		}
 		if p.Mode != "" || d.given(path+".mode") {
@@ -187,7 +193,7 @@ func (c *Config) checkControl(d *decoder) {
 			d.fail("control.listen", codeAddress, "give it a port of its own, for example 127.0.0.1:9900", "sources.webhook.listen has the same address")
 		}
 		if k.Token == "" && d.given("control.token") && !d.unknown["control.token"] && !d.errorAt("control.token") {
-			d.fail("control.token", codeSecret, "set it, or delete the line: without a token TCP serves health, readiness and metrics alone", "the token is empty")
+			d.fail("control.token", codeSecret, "set it, or delete the line: without a token TCP serves health and readiness alone", "the token is empty")
 		}
 	}
 	given := *k

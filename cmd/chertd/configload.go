@@ -134,6 +134,11 @@ func parseConfig(file string, text []byte, lookup func(string) (string, bool), u
 	for path, key := range d.keys {
 		c.places[path] = rules.Position{File: file, Line: key.Line, Col: key.Column}
 	}
+	for path, item := range d.places {
+		if strings.HasSuffix(path, "]") {
+			c.places[path] = rules.Position{File: file, Line: item.Line, Col: item.Column}
+		}
+	}
 	slices.SortStableFunc(d.diags, func(a, b luabind.Diagnostic) int {
 		return cmp.Compare(uint(a.Line-1), uint(b.Line-1)) // those without a place last
 	})

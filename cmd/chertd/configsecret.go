@@ -129,6 +129,13 @@ var (
 	hex32       = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
 )
 
+// placeholderHints say what to write for a placeholder, by the secret's path.
+var placeholderHints = map[string]string{
+	"chert.signing_secret":    "write the signing secret of the account, as Chert shows it",
+	"sources.webhook.secrets": "write the subscription's secret, which Chert shows once, when it is made",
+	"control.token":           "make one up: openssl rand -hex 32",
+}
+
 // signingLength is how many hexadecimal digits Chert's signing secrets have.
 const signingLength = 32
 
@@ -141,9 +148,13 @@ func secretFlaw(path, text string) (wrong, hint string) {
 	case last > 0 && (text[0] == '"' || text[0] == '\'') && text[last] == text[0]:
 		return "the secret is in quotes", "write it without them"
 	case placeholder.MatchString(text):
-		return "it is a placeholder, not a secret", "write the secret that Chert shows once, when it is made"
+		return "it is a placeholder, not a secret", placeholderHints[path]
 	case strings.ContainsAny(text, " \t"):
-		return "the secret has a space in it", "write one secret alone; several webhook secrets are a list, or one a line in secrets_file"
+		hint := "write the secret alone, without spaces"
+		if path == "sources.webhook.secrets" {
+			hint = "write one secret alone; several are a list, or one a line in secrets_file"
+		}
+		return "the secret has a space in it", hint
 	case !utf8.ValidString(text):
 		return "the secret is not UTF-8 text", "write it as plain text"
 	}

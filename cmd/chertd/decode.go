@@ -214,9 +214,12 @@ func (d *decoder) entries(n *yaml.Node, v reflect.Value, path string) {
 		d.keys[join(path, key.Value)] = key
 		entry := reflect.New(v.Type().Elem()).Elem()
 		if entry.Kind() == reflect.Interface {
-			if plain := d.plain(value, join(path, key.Value), 0); plain != nil {
-				entry.Set(reflect.ValueOf(plain))
+			before := len(d.diags)
+			plain := d.plain(value, join(path, key.Value), 0)
+			if plain == nil || len(d.diags) > before {
+				continue // what is wrong with it is said; nothing else is said of it
 			}
+			entry.Set(reflect.ValueOf(plain))
 		} else {
 			d.decode(value, entry, join(path, key.Value))
 		}
