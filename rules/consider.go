@@ -267,7 +267,9 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 		}
 		b.compile()
 		if !b.diags.Errors() {
+			notLive, said := s.notLive, s.said // of the files, which this is not about
 			g.take(s, &verdict{pack: b.pack, diags: s.diags})
+			s.notLive, s.said = notLive, said
 			s.since, s.warnings = since, nil
 			return nil
 		}
@@ -330,9 +332,16 @@ func (s *standing) take(v *verdict, word int) {
 
 // source is a version as it was read, built anew: the live one from memory,
 // others as they are kept. The builder is nil if the error is the keeper's.
+//
+// chertd.yaml is about the files as they are now. What it sets and a kept version
+// does not take is left out with a warning: the last good version must be there
+// whatever is wrong, and a rollback must not need another configuration. One that
+// runs keeps the settings that it has.
 func (g *Generations) source(ctx context.Context, s *standing, version string) (b *builder, since time.Time, err error) {
+	o := g.options
 	if s.live != nil && s.live.Version == version {
-		return build(sourceOf(s.live.Name, s.live.Path, s.live.Files), g.options), s.since, nil
+		o.leaveUnfit = s.live.leftOut
+		return build(sourceOf(s.live.Name, s.live.Path, s.live.Files), o), s.since, nil
 	}
 	kept, ok, err := g.c.Keeper.Version(ctx, s.state.Pack, version)
 	if err != nil {
@@ -341,7 +350,21 @@ func (g *Generations) source(ctx context.Context, s *standing, version string) (
 	if !ok {
 		return nil, since, &UnknownVersionError{Pack: s.state.Pack, Version: version}
 	}
-	return build(sourceOf(s.state.Pack, kept.Path, kept.Files), g.options), kept.Last, nil
+	o.leaveUnfit = true
+	b = build(sourceOf(s.state.Pack, kept.Path, kept.Files), o)
+	g.warnLeftOut(s, b)
+	return b, kept.Last, nil
+}
+
+// warnLeftOut logs once which settings of chertd.yaml a kept version runs without.
+func (g *Generations) warnLeftOut(s *standing, b *builder) {
+	left := slices.DeleteFunc(slices.Clone(b.diags), func(d luabind.Diagnostic) bool { return d.Code != CodeNoSetting }).Error()
+	if left == s.leftOut {
+		return
+	}
+	if s.leftOut = left; left != "" {
+		g.c.Log.Warn("an earlier version of a pack does not take settings of chertd.yaml: its defaults count", "pack", s.state.Pack, "version", b.pack.ShortVersion(), "err", left)
+	}
 }
 
 // sourceOf is a pack as it was found on disk, of files as they are kept.

@@ -34,6 +34,7 @@ type Options struct {
 	Folder string
 
 	grantNeeds bool // what packs need is granted
+	leaveUnfit bool // settings that a pack does not take are left out, with a warning
 }
 
 // PackOptions is the operator's word about one pack.

@@ -128,6 +128,10 @@ func (b *builder) whyRefused() string {
 		return "it has no rules"
 	case len(b.lacks) > 0:
 		return "it needs a permission that it does not have: " + strings.Join(b.lacks, ", ")
+	case !slices.ContainsFunc(b.diags, func(d luabind.Diagnostic) bool {
+		return d.Severity == luabind.SeverityError && d.Code != CodeNoSetting
+	}):
+		return "it does not take what chertd.yaml sets"
 	}
 	return "it does not load"
 }
