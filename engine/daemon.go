@@ -330,7 +330,7 @@ func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server
 		})
 		m.hook, m.conns = hook, conns
 	}
-	servers, err = d.listenControl(servers, &a, control.Handler(control.Config{Daemon: m, Health: m.health, Stalled: m.stalled, Commands: &m.commands}))
+	servers, err = d.listenControl(servers, &a, control.Handler(control.Config{Daemon: m, Health: m.health, Stalled: m.stalled, Failing: m.failing, Commands: &m.commands}))
 	return servers, a, err
 }
 
