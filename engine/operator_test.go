@@ -34,6 +34,7 @@ end })
 		{"a shorter one changes nothing", control.HoldRequest{Chat: "c1", For: "2h", Reason: "x"}, control.Held{Hold: control.Hold{By: "operator"}, Longer: true}, 24 * time.Hour},
 		{"nor does one that is shorter than a rule's", control.HoldRequest{Chat: "c2", For: "2h"}, control.Held{Hold: control.Hold{By: "later/keep", Reason: "quiet"}, Longer: true}, 72 * time.Hour},
 		{"a longer one replaces", control.HoldRequest{Chat: "c2", For: "4d", Reason: "ours"}, control.Held{Hold: control.Hold{By: "operator", Reason: "ours"}}, 96 * time.Hour},
+		{"a longer one without a reason keeps it", control.HoldRequest{Chat: "c2", For: "5d"}, control.Held{Hold: control.Hold{By: "operator", Reason: "ours"}}, 120 * time.Hour},
 		{"a chat that is yet to come", control.HoldRequest{Chat: "new", Force: true}, control.Held{Hold: control.Hold{By: "operator"}}, 24 * time.Hour},
 	} {
 		h, err := c.m.Hold(ctx, test.in)

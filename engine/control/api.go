@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -116,7 +115,7 @@ func (a *api) bounded(w http.ResponseWriter, r *http.Request, do func(*http.Requ
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		<-a.slots
-		return nil, unreadable(err)
+		return nil, unreadable(err, nil)
 	}
 	ctx, ok := a.commands.begin()
 	if !ok {
@@ -380,27 +379,6 @@ func (a *api) remove(r *http.Request) (any, error) {
 
 func (a *api) pause(r *http.Request, on bool) (any, error) {
 	return map[string]bool{"paused": on}, a.daemon.Pause(r.Context(), on)
-}
-
-// decode reads a request's body, one JSON object without unknown fields. No
-// body is an object without fields.
-func decode(r *http.Request, into any) error {
-	dec := json.NewDecoder(r.Body)
-	dec.DisallowUnknownFields()
-	err := dec.Decode(into)
-	if err == nil {
-		if _, more := dec.Token(); more != io.EOF {
-			err = errors.New("there is more behind the object")
-		}
-	}
-	if err == nil || err == io.EOF {
-		return nil
-	}
-	return unreadable(err)
-}
-
-func unreadable(err error) error {
-	return &UserError{Message: "the body can't be read: " + err.Error()}
 }
 
 // refuse answers with an error.

@@ -82,6 +82,9 @@ func (s *step) operate(in Operate) {
 		return
 	}
 	in.Hold.By = cmp.Or(in.Hold.By, "operator")
+	if was := s.c.Hold; in.Hold.Reason == "" && was.By == in.Hold.By && was.Active(s.now) {
+		in.Hold.Reason = was.Reason // it is made longer, for the same reason
+	}
 	s.hold(in.Hold)
 	s.dropReads(WhyVetoed, func(*Action) bool { return true })
 }
