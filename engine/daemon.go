@@ -282,6 +282,7 @@ type server struct {
 	listener net.Listener
 	http     httpServer
 	report   func(last bool)     // of what piles up between two reports; nil: nothing does
+	note     func() string       // what status is to say of it; nil: nothing
 	change   func(Changes) error // takes what concerns it; nil: nothing does
 }
 
@@ -331,6 +332,11 @@ func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server
 		m.hook, m.conns = hook, conns
 	}
 	servers, err = d.listenControl(servers, &a, control.Handler(control.Config{Daemon: m, Health: m.health, Stalled: m.stalled, Failing: m.failing, Commands: &m.commands}))
+	for _, s := range servers {
+		if s.note != nil {
+			m.notes = append(m.notes, s.note)
+		}
+	}
 	return servers, a, err
 }
 
