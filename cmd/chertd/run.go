@@ -51,10 +51,10 @@ func run(cmd *cobra.Command, file, events string) error {
 	}
 	log, levels := newLogger(cmd.ErrOrStderr(), c.Log)
 	logWarnings(log, warnings)
-	if err := c.checkCertificate(); err != nil {
-		return err
-	}
 	d := c.daemon(log)
+	if err := c.checkCertificate(); err != nil {
+		return c.allStartErrors(cmd.Context(), d, err)
+	}
 	if events != "" {
 		lines, err := openEvents(cmd, events)
 		if err != nil {
@@ -63,7 +63,9 @@ func run(cmd *cobra.Command, file, events string) error {
 		defer lines.Close()
 		d.Lines = lines
 	}
+	started := false
 	d.Started = func(a engine.Addresses) {
+		started = true
 		log.Info("chertd runs", "version", version(), "config", c.File, "webhook", a.Webhook, "socket", a.Socket, "control", a.Control, "rules", string(c.Rules.Dir), "store", c.Store.Path)
 	}
 	ctx, stop := context.WithCancel(cmd.Context())
@@ -78,7 +80,9 @@ func run(cmd *cobra.Command, file, events string) error {
 		go endOverdue(ended, c.Chert.Timeout+stopSlack, log, os.Exit)
 	}
 	go handleSignals(ended, drain, log, again, reload)
-	if err := d.Run(ctx); err != nil {
+	if err := d.Run(ctx); err != nil && !started {
+		return c.allStartErrors(cmd.Context(), d, c.startError(err))
+	} else if err != nil {
 		return c.startError(err)
 	}
 	log.Info("chertd has stopped; what was not finished goes on at the next start")

@@ -2,11 +2,13 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -58,6 +60,38 @@ func (c *Config) startError(err error) error {
 		return c.wrong(exitFailure, "store.url", codeStore, fix, err)
 	}
 	return fail(exitFailure, err)
+}
+
+// allStartErrors is err, which kept the daemon from starting, with all else that
+// would, by line. It is err alone where that may be over at the next start: then what
+// another process holds is no fault of the configuration.
+func (c *Config) allStartErrors(ctx context.Context, d engine.Daemon, err error) error {
+	all, code := startDiagnostics(err)
+	if code != exitConfig || len(all) == 0 {
+		return err
+	}
+	for _, fault := range d.Faults(ctx) {
+		more, code := startDiagnostics(c.startError(fault))
+		if code != exitConfig {
+			continue
+		}
+		for _, m := range more {
+			if !slices.ContainsFunc(all, func(a luabind.Diagnostic) bool { return a == m }) {
+				all = append(all, m)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b luabind.Diagnostic) int { return cmp.Compare(uint(a.Line-1), uint(b.Line-1)) })
+	return fail(exitConfig, all)
+}
+
+// startDiagnostics are the diagnostics of an error, and its exit code.
+func startDiagnostics(err error) (diags luabind.Diagnostics, code int) {
+	if f, ok := errors.AsType[*failure](err); ok {
+		code = f.code
+	}
+	errors.As(err, &diags)
+	return diags, code
 }
 
 // isUnusable reports whether an error of the store's files stays until somebody
@@ -142,14 +176,19 @@ func (c *Config) checkCertificate() error {
 	if c.Control.Listen == "" || t.Cert == "" {
 		return nil
 	}
+	var wrong luabind.Diagnostics
 	for _, f := range []struct {
 		key  string
 		file Path
 	}{{"control.tls.cert", t.Cert}, {"control.tls.key", t.Key}} {
 		if err := readable(string(f.file)); err != nil {
 			why, hint := whyUnread(string(f.file), err)
-			return c.wrong(exitConfig, f.key, codeTLS, cmp.Or(hint, tlsHint), fmt.Errorf("%s: %s", f.file, why))
+			found, _ := startDiagnostics(c.wrong(exitConfig, f.key, codeTLS, cmp.Or(hint, tlsHint), fmt.Errorf("%s: %s", f.file, why)))
+			wrong = append(wrong, found...)
 		}
+	}
+	if len(wrong) > 0 {
+		return fail(exitConfig, wrong)
 	}
 	if _, err := control.LoadCertificate(string(t.Cert), string(t.Key)); err != nil {
 		return c.wrong(exitConfig, "control.tls", codeTLS, tlsHint, err)
