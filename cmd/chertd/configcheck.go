@@ -117,7 +117,7 @@ func (c *Config) checkRules(d *decoder) {
 			if base := stdpath.Base(name); base != name && rules.ValidPackName(base) && shownKey.MatchString(base) {
 				hint = "write " + base + ": a pack is named without the folder that it is in"
 			}
-			d.failAt(d.keys[path], codeValue, hint, "the key %s can't be the name of a pack", shownName(name))
+			d.failAt(d.keys[path], codeValue, hint, "rules.packs: the key %s can't be the name of a pack", shownName(name))
 			delete(c.Rules.Packs, name)
 			continue
 		}
@@ -321,6 +321,8 @@ func fieldOf(v reflect.Value, key string) reflect.Value {
 // checkPath reports a path that a shell would have changed.
 func checkPath(d *decoder, path, file string) {
 	switch {
+	case secretForm.MatchString(file):
+		d.fail(path, codeValue, "write a path such as ./"+path[strings.LastIndexByte(path, '.')+1:]+", and a secret under its own key", "expected a path, got %s", count(len(file), "character"))
 	case file == "~" || strings.HasPrefix(file, "~/"):
 		d.fail(path, codeValue, "write the whole path, or ${HOME}"+strings.TrimPrefix(file, "~"), "~ is not expanded")
 	case strings.TrimSpace(file) != file:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -18,6 +19,9 @@ var (
 	shownKey    = regexp.MustCompile(`^[A-Za-z_.-]{1,32}[0-9]{0,2}$`)
 	shownRef    = regexp.MustCompile(`^\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)
 )
+
+// secretForm is what nobody names a file or a pack, and secrets look like.
+var secretForm = regexp.MustCompile(`^(whsec[_-].*|[0-9a-fA-F]{32,})$`)
 
 // longestShown is how many characters of any kind are shown: no secret is so short.
 const longestShown = 5
@@ -37,7 +41,7 @@ func harmless(text string) bool {
 
 // shownName is a key as an error names it, or a description of it.
 func shownName(key string) string {
-	if shownKey.MatchString(key) || harmless(key) {
+	if shownKey.MatchString(key) && !secretForm.MatchString(key) || harmless(key) {
 		return strconv.Quote(key)
 	}
 	return fmt.Sprintf("of %s", count(utf8.RuneCountInString(key), "character"))
@@ -52,6 +56,10 @@ func (d *decoder) shownAt(path, got string, near bool) string {
 		return strconv.Quote(got)
 	case n == nil || n.Kind != yaml.ScalarNode:
 		return "another value"
+	case shownRef.MatchString(n.Value):
+		if value, set := d.lookup(strings.Trim(n.Value, "${}")); set && value == "" {
+			return strconv.Quote(n.Value) + ", which is empty"
+		}
 	case near && n.Value == got && len(got) < 32 && isWord(got):
 		return strconv.Quote(got)
 	}

@@ -211,6 +211,10 @@ func (d *decoder) entries(n *yaml.Node, v reflect.Value, path string) {
 	}
 	m := reflect.MakeMap(v.Type())
 	for key, value := range d.pairs(n) {
+		if !d.literal && secretForm.MatchString(key.Value) { // which every error below it would show
+			d.failAt(key, codeValue, "write a name here, and a secret under its own key", "%s: the key %s can't be a name", path, shownName(key.Value))
+			continue
+		}
 		d.keys[join(path, key.Value)] = key
 		entry := reflect.New(v.Type().Elem()).Elem()
 		if entry.Kind() == reflect.Interface {
