@@ -114,7 +114,7 @@ func (c *Config) checkRules(d *decoder) {
 		p, path := c.Rules.Packs[name], "rules.packs."+name
 		if !rules.ValidPackName(name) {
 			hint := "a pack is named after its file NAME.lua or its folder"
-			if base := stdpath.Base(name); base != name && rules.ValidPackName(base) && shownKey.MatchString(base) {
+			if base := stdpath.Base(name); base != name && rules.ValidPackName(base) && shownName(base) == strconv.Quote(base) {
 				hint = "write " + base + ": a pack is named without the folder that it is in"
 			}
 			d.failAt(d.keys[path], codeValue, hint, "rules.packs: the key %s can't be the name of a pack", shownName(name))
