@@ -13,7 +13,7 @@ import (
 	"chertd/luabind"
 )
 
-var errMore = errors.New("more follows the object")
+var errMore = errors.New("there is more behind the object")
 
 // decode reads a request's body, one JSON object without unknown fields. No
 // body is an object without fields.
@@ -65,7 +65,7 @@ func unreadable(err error, fields []string) error {
 	unknown, isUnknown := strings.CutPrefix(err.Error(), "json: unknown field ")
 	switch {
 	case errors.As(err, &large):
-		why, hint = fmt.Sprintf("it is larger than %d KiB", large.Limit>>10), "send one small JSON object"
+		why, hint = fmt.Sprintf("it is too large: the limit is %d KiB", large.Limit>>10), "send one small JSON object"
 	case errors.As(err, &kind) && kind.Field == "":
 		why = "expected an object, got " + article(kind.Value)
 	case errors.As(err, &kind):

@@ -22,7 +22,7 @@ func TestBodyThatCanNotBeRead(t *testing.T) {
 		`{"chat": {}}`:               {"chat: expected a string, got an object", fields},
 		`{"fro": "1h"}`:              {`unknown field "fro"`, `did you mean "for"?`},
 		`{"line": "x"}`:              {`unknown field "line"`, fields},
-		`{"chat": "c"} {}`:           {"more follows the object", fields},
+		`{"chat": "c"} {}`:           {"there is more behind the object", fields},
 		`{"chat": "c"`:               {"it is cut short", fields},
 		`chat=c`:                     {"it is not JSON: invalid character", fields},
 		"\xff":                       {"it is not JSON: invalid character", fields},
