@@ -151,7 +151,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"a path where a pack's name belongs", "rules: {packs: {rules/vip: {mode: live}}}\n", "c.yaml:1:17: error: rules.packs: the key of 9 characters can't be the name of a pack [CF003]\n  hint: write vip: a pack"},
 		{"a name of no file", "rules: {packs: {'*': {mode: live}}}\n", "rules.packs: the key \"*\" can't be the name of a pack [CF003]\n  hint: a pack is named after"},
 		{"a variable that is empty", "log: {level: '${EMPTY}'}\n", "log.level: expected debug, info, warn, error, got \"${EMPTY}\", which is empty [CF003]"},
-		{"a part of what is not there yet", "chert: {rate: {limit: 10, adaptive: true}}\n", "[CF007]\n  hint: delete adaptive, and nothing else of its line"},
+		{"a part of what is not there yet", "chert: {rate: {limit: 10, adaptive: true}}\n", "[CF007]\n  hint: delete the key adaptive"},
 		{"a token that is a placeholder", "control: {listen: '127.0.0.1:0', token: changeme}\n", "control.token: it is a placeholder, not a secret [CF005]\n  hint: make one up: openssl rand -hex 32"},
 		{"a webhook secret that is a placeholder", "sources: {webhook: {secrets: [changeme]}}\n", "[CF005]\n  hint: write the subscription's secret, which"},
 		{"a signing secret that is a placeholder", "chert: {signing_secret: <secret>}\n", "[CF005]\n  hint: write the signing secret of the account"},
@@ -208,8 +208,8 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 func TestWhatIsNotInThisBuildIsToldIfAskedFor(t *testing.T) {
 	t.Parallel()
 	_, diags := parseConfig("c.yaml", []byte(minimal+"store: {retention: 10d, raw: 1d}\nrules: {gate: {specs: enforce}}\n"), environment, use{})
-	want := "c.yaml:4:20: warning: store.retention: not in this build yet: nothing is deleted [CF007]\n  hint: delete the line\n" +
-		"c.yaml:4:30: warning: store.raw: not in this build yet: message texts are kept [CF007]\n  hint: delete the line"
+	want := "c.yaml:4:20: warning: store.retention: not in this build yet: nothing is deleted [CF007]\n  hint: delete the key retention\n" +
+		"c.yaml:4:30: warning: store.raw: not in this build yet: message texts are kept [CF007]\n  hint: delete the key raw"
 	if diags.Error() != want {
 		t.Errorf("got\n%s\nwant\n%s", diags.Error(), want)
 	}

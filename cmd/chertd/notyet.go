@@ -27,7 +27,7 @@ func (c *Config) checkBuild(d *decoder) {
 		{"store.raw", true, "message texts are kept"},
 	} {
 		if f.on && d.given(f.path) {
-			d.warn(f.path, codeNotYet, "delete "+f.path[strings.LastIndexByte(f.path, '.')+1:]+", and nothing else of its line", "not in this build yet: %s", f.what)
+			d.warn(f.path, codeNotYet, "delete the key "+f.path[strings.LastIndexByte(f.path, '.')+1:], "not in this build yet: %s", f.what)
 		}
 	}
 }
