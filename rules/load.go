@@ -79,18 +79,23 @@ const (
 func (o *Options) noPack(name string, packs []string) luabind.Diagnostic {
 	mine := o.Packs[name]
 	at := mine.place("")
-	file, _ := strings.CutSuffix(strings.ToLower(name), ".lua")
-	plain := name[:len(file)] // a pack is named without the end of its file
-	hint := didYouMean(luabind.Suggest(name, packs))
-	switch {
-	case plain != name && slices.Contains(packs, plain):
-		hint = didYouMean(plain)
-	case hint == "":
-		hint = "delete the entry, or create the pack: a file " + plain + ".lua or a folder " + plain + " in rules.dir"
-	}
 	return luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: luabind.SeverityWarning, Code: CodeNoPack,
 		Message: fmt.Sprintf("rules.packs names %q, and there is no such pack", name),
-		Hint:    hint}
+		Hint:    cmp.Or(didYouMean(luabind.Suggest(name, packs)), "delete the entry, or create the pack: a file "+name+".lua or a folder "+name+" in rules.dir")}
+}
+
+// unknownPack is noPack, whose hint knows that a pack is named without the .lua of
+// its file.
+func (o *Options) unknownPack(name string, packs []string) luabind.Diagnostic {
+	d := o.noPack(name, packs)
+	if plain, ok := strings.CutSuffix(strings.ToLower(name), ".lua"); ok {
+		if plain = name[:len(plain)]; slices.Contains(packs, plain) {
+			d.Hint = didYouMean(plain)
+		} else {
+			d.Hint = strings.ReplaceAll(d.Hint, name, plain)
+		}
+	}
+	return d
 }
 
 func (o *Options) shards() int { return max(1, o.Shards) }
@@ -229,7 +234,7 @@ func loadSources(found reading, o Options, previous *Set) Report {
 	names := slices.Sorted(maps.Keys(first))
 	for _, name := range slices.Sorted(maps.Keys(o.Packs)) {
 		if first[name] == nil && found.whole {
-			r.Diagnostics = append(r.Diagnostics, o.noPack(name, names))
+			r.Diagnostics = append(r.Diagnostics, o.unknownPack(name, names))
 		}
 	}
 	return r

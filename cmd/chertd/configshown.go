@@ -41,7 +41,7 @@ func harmless(text string) bool {
 
 // shownName is a key as an error names it, or a description of it.
 func shownName(key string) string {
-	if shownKey.MatchString(key) && !secretForm.MatchString(key) || harmless(key) {
+	if shownKey.MatchString(key) || harmless(key) {
 		return strconv.Quote(key)
 	}
 	return fmt.Sprintf("of %s", count(utf8.RuneCountInString(key), "character"))

@@ -212,7 +212,7 @@ func (d *decoder) entries(n *yaml.Node, v reflect.Value, path string) {
 	m := reflect.MakeMap(v.Type())
 	for key, value := range d.pairs(n) {
 		if !d.literal && secretForm.MatchString(key.Value) { // which every error below it would show
-			d.failAt(key, codeValue, "write a name here, and a secret under its own key", "%s: the key %s can't be a name", path, shownName(key.Value))
+			d.failAt(key, codeValue, "write a name here, and a secret under its own key", "%s: a key of %s can't be a name", path, count(len(key.Value), "character"))
 			continue
 		}
 		d.keys[join(path, key.Value)] = key
