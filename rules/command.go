@@ -371,8 +371,7 @@ func (g *Generations) remake(ctx context.Context, s *standing, version string) (
 	if s.live != nil && s.live.built == b.pack.built && !b.diags.Errors() {
 		return s.live, nil
 	}
-	b.compile()
-	if b.diags.Errors() {
+	if b = g.compileKept(s, b); b.diags.Errors() {
 		return nil, fmt.Errorf("load version %s: %w", shorten(version), b.diags)
 	}
 	return b.pack, nil

@@ -273,6 +273,14 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 			s.since, s.warnings = since, nil
 			return nil
 		}
+		if s.live == nil || s.live.leftOut {
+			if left := g.withoutUnfit(s, b); left != nil {
+				notLive, said := s.notLive, s.said
+				g.take(s, &verdict{pack: left.pack, diags: s.diags})
+				s.since, s.warnings, s.notLive, s.said = since, nil, notLive, said
+				return nil
+			}
+		}
 		err = fmt.Errorf("load version %s: %w", shorten(version), b.diags)
 	}
 	var unknown *UnknownVersionError
@@ -332,16 +340,9 @@ func (s *standing) take(v *verdict, word int) {
 
 // source is a version as it was read, built anew: the live one from memory,
 // others as they are kept. The builder is nil if the error is the keeper's.
-//
-// chertd.yaml is about the files as they are now. What it sets and a kept version
-// does not take is left out with a warning: the last good version must be there
-// whatever is wrong, and a rollback must not need another configuration. One that
-// runs keeps the settings that it has.
 func (g *Generations) source(ctx context.Context, s *standing, version string) (b *builder, since time.Time, err error) {
-	o := g.options
 	if s.live != nil && s.live.Version == version {
-		o.leaveUnfit = s.live.leftOut
-		return build(sourceOf(s.live.Name, s.live.Path, s.live.Files), o), s.since, nil
+		return build(sourceOf(s.live.Name, s.live.Path, s.live.Files), g.options), s.since, nil
 	}
 	kept, ok, err := g.c.Keeper.Version(ctx, s.state.Pack, version)
 	if err != nil {
@@ -350,10 +351,34 @@ func (g *Generations) source(ctx context.Context, s *standing, version string) (
 	if !ok {
 		return nil, since, &UnknownVersionError{Pack: s.state.Pack, Version: version}
 	}
+	return build(sourceOf(s.state.Pack, kept.Path, kept.Files), g.options), kept.Last, nil
+}
+
+// compileKept compiles a kept version. chertd.yaml is about the files as they are
+// now: what it sets and the version does not take is left out, if that is all that
+// keeps it from loading. A rollback must not need another configuration.
+func (g *Generations) compileKept(s *standing, b *builder) *builder {
+	b.compile()
+	if left := g.withoutUnfit(s, b); left != nil {
+		return left
+	}
+	return b
+}
+
+// withoutUnfit is a version that was compiled, built again without the settings that
+// it does not take; nil if it loads with them, or does not without.
+func (g *Generations) withoutUnfit(s *standing, b *builder) *builder {
+	if !slices.ContainsFunc(b.diags, func(d luabind.Diagnostic) bool { return d.Severity == luabind.SeverityError && d.Code == CodeNoSetting }) {
+		return nil
+	}
+	o := g.options
 	o.leaveUnfit = true
-	b = build(sourceOf(s.state.Pack, kept.Path, kept.Files), o)
-	g.warnLeftOut(s, b)
-	return b, kept.Last, nil
+	left := build(b.src, o)
+	if left.compile(); left.diags.Errors() {
+		return nil
+	}
+	g.warnLeftOut(s, left)
+	return left
 }
 
 // warnLeftOut logs once which settings of chertd.yaml a kept version runs without.
