@@ -273,14 +273,6 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 			s.since, s.warnings = since, nil
 			return nil
 		}
-		if s.live == nil || s.live.leftOut {
-			if left := g.withoutUnfit(s, b); left != nil {
-				notLive, said := s.notLive, s.said
-				g.take(s, &verdict{pack: left.pack, diags: s.diags})
-				s.since, s.warnings, s.notLive, s.said = since, nil, notLive, said
-				return nil
-			}
-		}
 		err = fmt.Errorf("load version %s: %w", shorten(version), b.diags)
 	}
 	var unknown *UnknownVersionError
@@ -291,6 +283,14 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 		return err
 	default:
 		s.lastVeto = b.mayVeto()
+	}
+	if b != nil && (s.live == nil || s.live.leftOut) {
+		if left := g.withoutUnfit(s, b); left != nil {
+			notLive, said := s.notLive, s.said
+			g.take(s, &verdict{pack: left.pack, diags: s.diags})
+			s.since, s.warnings, s.notLive, s.said = since, nil, notLive, said
+			return nil
+		}
 	}
 	if b != nil && len(b.lacks) > 0 {
 		if done, err := g.needLess(ctx, s, b, version); done || err != nil {
