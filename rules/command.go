@@ -371,7 +371,9 @@ func (g *Generations) remake(ctx context.Context, s *standing, version string) (
 	if s.live != nil && s.live.built == b.pack.built && !b.diags.Errors() {
 		return s.live, nil
 	}
-	if b = g.compileKept(s, b); b.diags.Errors() {
+	b.compile()
+	b = g.orWithoutUnfit(s, b)
+	if b.diags.Errors() {
 		return nil, fmt.Errorf("load version %s: %w", shorten(version), b.diags)
 	}
 	return b.pack, nil

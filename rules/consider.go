@@ -354,11 +354,10 @@ func (g *Generations) source(ctx context.Context, s *standing, version string) (
 	return build(sourceOf(s.state.Pack, kept.Path, kept.Files), g.options), kept.Last, nil
 }
 
-// compileKept compiles a kept version. chertd.yaml is about the files as they are
-// now: what it sets and the version does not take is left out, if that is all that
-// keeps it from loading. A rollback must not need another configuration.
-func (g *Generations) compileKept(s *standing, b *builder) *builder {
-	b.compile()
+// orWithoutUnfit is a kept version that was compiled. chertd.yaml is about the files
+// as they are now: what it sets and the version does not take is left out, if that is
+// all that keeps it from loading. A rollback must not need another configuration.
+func (g *Generations) orWithoutUnfit(s *standing, b *builder) *builder {
 	if left := g.withoutUnfit(s, b); left != nil {
 		return left
 	}

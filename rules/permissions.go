@@ -171,7 +171,8 @@ func (g *Generations) needLess(ctx context.Context, s *standing, b *builder, ver
 		if other == nil {
 			return false, err
 		}
-		if other = g.compileKept(s, other); other.diags.Errors() {
+		other.compile()
+		if other = g.orWithoutUnfit(s, other); other.diags.Errors() {
 			continue
 		}
 		could := s.live != nil && s.live.CanVeto || s.live == nil && b.mayVeto()
