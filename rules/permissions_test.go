@@ -90,7 +90,7 @@ func TestGrantInVainIsToldOfAtItsLine(t *testing.T) {
 	_, diags := Load(dir, o, nil)
 	for _, want := range []string{
 		"c.yaml:4:15: warning: chertd.yaml grants \"send\" to pack \"vip\", which does not ask for it: it grants nothing [CH057]\n  hint: say `permissions: [send, typing]` in pack.yaml, or take it out of rules.packs.vip.grant",
-		"c.yaml:6:7: warning: chertd.yaml grants \"typing\" to pack \"single\", which does not ask for it: it grants nothing [CH057]\n  hint: delete it there: a pack of one file can't ask for permissions",
+		"c.yaml:6:7: warning: chertd.yaml grants \"typing\" to pack \"single\", which does not ask for it: it grants nothing [CH057]\n  hint: a pack of one file can't ask for it: take it out of rules.packs.single.grant, or move the file to single/single.lua",
 	} {
 		if !strings.Contains(diags.Error(), want) {
 			t.Errorf("loading says\n%s\nwithout\n%s", diags.Error(), want)
