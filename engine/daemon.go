@@ -282,6 +282,7 @@ type server struct {
 	listener net.Listener
 	http     httpServer
 	report   func(last bool)     // of what piles up between two reports; nil: nothing does
+	note     func() string       // what status is to say of it; nil: nothing
 	change   func(Changes) error // takes what concerns it; nil: nothing does
 }
 
@@ -330,8 +331,45 @@ func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server
 		})
 		m.hook, m.conns = hook, conns
 	}
-	servers, err = d.listenControl(servers, &a, control.Handler(control.Config{Daemon: m, Health: m.health, Stalled: m.stalled, Commands: &m.commands}))
+	servers, err = d.listenControl(servers, &a, control.Handler(control.Config{Daemon: m, Health: m.health, Stalled: m.stalled, Failing: m.failing, Commands: &m.commands}))
+	for _, s := range servers {
+		if s.note != nil {
+			m.notes = append(m.notes, s.note)
+		}
+	}
 	return servers, a, err
+}
+
+// Faults are the errors of all that a start opens: the store and each address. It
+// opens them and closes them again; a daemon that could not start is asked for what
+// else is wrong.
+func (d Daemon) Faults(ctx context.Context) (errs []error) {
+	open := func(key, address string) {
+		if address == "" {
+			return
+		}
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			errs = append(errs, listenError(key, err))
+			return
+		}
+		l.Close()
+	}
+	if st, err := sqlite.Open(ctx, d.StorePath, sqlite.Options{Log: slog.New(slog.DiscardHandler)}); err == nil {
+		st.Close()
+	} else if !errors.As(err, new(*sqlite.NoRoomError)) { // which is waited for
+		errs = append(errs, err)
+	}
+	open("sources.webhook.listen", d.Webhook.Listen)
+	open("control.listen", d.Control.Listen)
+	if d.Control.Socket != "" {
+		if l, err := control.Listen(d.Control.Socket); err == nil {
+			l.Close()
+		} else {
+			errs = append(errs, listenError("control.socket", err))
+		}
+	}
+	return errs
 }
 
 // SettingError says that the daemon can't start with a setting.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -70,6 +71,43 @@ func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler)
 			renew(g)
 			return nil
 		})
+		if guard.Certificate != nil {
+			r := &renewal{certificate: guard.Certificate, log: d.Log}
+			s := servers[len(servers)-1]
+			s.report, s.note = r.report, r.note
+		}
 	}
 	return servers, nil
+}
+
+// renewal watches that the files of a certificate can be used: while a renewed one
+// can't, the last one is, and the next start fails.
+type renewal struct {
+	certificate *control.Certificate
+	log         *slog.Logger
+	broken      bool // as logged last; the reporting goroutine's
+}
+
+const renewalHint = "write both PEM files again; until then the last certificate is used, and chertd does not start with these"
+
+// report logs once that the files can't be used, and that they can again.
+func (r *renewal) report(last bool) {
+	err := r.certificate.Broken()
+	switch {
+	case last || (err != nil) == r.broken:
+		return
+	case err != nil:
+		r.log.Error("the files of control.tls can't be used: the last certificate stays in use", keyError, err, "hint", renewalHint)
+	default:
+		r.log.Info("the files of control.tls can be used again")
+	}
+	r.broken = err != nil
+}
+
+// note is what somebody should do about it; "": nothing.
+func (r *renewal) note() string {
+	if err := r.certificate.Broken(); err != nil {
+		return "control.tls: " + err.Error() + "; " + renewalHint
+	}
+	return ""
 }

@@ -17,6 +17,7 @@ type intake struct {
 	hook  *source.Webhook
 	conns *source.Connections
 	clock *Clock
+	notes []func() string // of servers; each may return ""
 }
 
 const (
@@ -58,6 +59,11 @@ func (m *manager) webhook() *control.Webhook {
 // intakeNotes are what somebody should do about the way events come in, though
 // it makes nothing unready.
 func (m *manager) intakeNotes() (notes []string) {
+	for _, note := range m.notes {
+		if text := note(); text != "" {
+			notes = append(notes, text)
+		}
+	}
 	if m.conns != nil {
 		if at := m.conns.NoFiles(); !at.IsZero() && m.eng.c.Now().Sub(at) < noFilesNoted {
 			notes = append(notes, "senders can't connect: the process has too many files open; "+luabind.ProcessFilesHint)

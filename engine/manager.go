@@ -355,10 +355,14 @@ func (m *manager) Pause(ctx context.Context, on bool) error {
 		m.eng.Pause(true) // whatever the store says
 	}
 	if err := m.store.SetFlag(ctx, flagPaused, on); err != nil {
+		what := "calls stay paused"
 		if on {
-			return fmt.Errorf("calls are paused, but not across a restart: %w", err)
+			what = "calls are paused, but not across a restart"
 		}
-		return fmt.Errorf("calls stay paused: %w", err)
+		if sick := m.failing(); sick != nil {
+			return control.StoreFails(what, sick)
+		}
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	m.eng.Pause(on)
 	m.log.Warn("calls were paused or resumed by command", "paused", on)

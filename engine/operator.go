@@ -36,7 +36,7 @@ func (m *manager) Hold(ctx context.Context, in control.HoldRequest) (control.Hel
 	if utf8.RuneCountInString(in.Reason) > maxReason {
 		return control.Held{}, &control.UserError{Message: fmt.Sprintf("reason: it is longer than %d letters", maxReason), Hint: "say it in a sentence"}
 	}
-	if err := m.seen(ctx, in.Chat, in.Force, "; --force holds a chat before its first event"); err != nil {
+	if err := m.seen(ctx, in.Chat, in.Force, "; --force holds a chat before its first event (API: \"force\": true)"); err != nil {
 		return control.Held{}, err
 	}
 	hold := chat.Hold{Until: m.eng.c.Now().Add(length), By: control.Operator, Reason: in.Reason}

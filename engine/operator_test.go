@@ -1,12 +1,15 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"chertd/engine/control"
+	"chertd/engine/store"
 	"chertd/rules/chat"
 )
 
@@ -34,6 +37,7 @@ end })
 		{"a shorter one changes nothing", control.HoldRequest{Chat: "c1", For: "2h", Reason: "x"}, control.Held{Hold: control.Hold{By: "operator"}, Longer: true}, 24 * time.Hour},
 		{"nor does one that is shorter than a rule's", control.HoldRequest{Chat: "c2", For: "2h"}, control.Held{Hold: control.Hold{By: "later/keep", Reason: "quiet"}, Longer: true}, 72 * time.Hour},
 		{"a longer one replaces", control.HoldRequest{Chat: "c2", For: "4d", Reason: "ours"}, control.Held{Hold: control.Hold{By: "operator", Reason: "ours"}}, 96 * time.Hour},
+		{"a longer one without a reason keeps it", control.HoldRequest{Chat: "c2", For: "5d"}, control.Held{Hold: control.Hold{By: "operator", Reason: "ours"}}, 120 * time.Hour},
 		{"a chat that is yet to come", control.HoldRequest{Chat: "new", Force: true}, control.Held{Hold: control.Hold{By: "operator"}}, 24 * time.Hour},
 	} {
 		h, err := c.m.Hold(ctx, test.in)
@@ -135,4 +139,50 @@ func TestHoldTellsOfReadInFlight(t *testing.T) {
 		t.Errorf("%+v, %v, want a read in flight and none dropped", h, err)
 	}
 	c.settledAs("c1", "read done (veto_too_late)")
+}
+
+// refusing is a store that keeps nothing while it is told to.
+type refusing struct {
+	store.Store
+	refuses atomic.Bool
+}
+
+func (r *refusing) Commit(ctx context.Context, batch []store.Transition) error {
+	if r.refuses.Load() {
+		return errors.New("the disk is full")
+	}
+	return r.Store.Commit(ctx, batch)
+}
+
+// A hold or a release that the store could not keep has failed, and its operator
+// knows: it is not carried out once the store works again.
+func TestFailedHoldIsNotCarriedOutLater(t *testing.T) {
+	t.Parallel()
+	c := &crew{rig: &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 1}}
+	c.changed.L = &c.mu
+	c.now = time.Now
+	c.write("later.lua", `chert.rule({ name = "later", on = "message.received", run = function(ev)
+  chert.mark_read(ev.chat.id, { after = "1h" })
+end })`)
+	st := &refusing{}
+	c.wrap = func(kept store.Store) store.Store { st.Store = kept; return st }
+	c.start()
+	c.handle("c1", "e1", "hello")
+	c.handle("c2", "e2", "hello")
+	if _, err := c.m.Hold(ctx, control.HoldRequest{Chat: "c1"}); err != nil {
+		t.Fatal(err)
+	}
+	st.refuses.Store(true)
+	if _, err := c.m.Release(ctx, control.ReleaseRequest{Chat: "c1"}); err == nil || !strings.Contains(err.Error(), "the disk is full") {
+		t.Errorf("the release: %v", err)
+	}
+	if _, err := c.m.Hold(ctx, control.HoldRequest{Chat: "c2"}); err == nil || !strings.Contains(err.Error(), "the disk is full") {
+		t.Errorf("the hold: %v", err)
+	}
+	st.refuses.Store(false)
+	c.handle("c1", "e3", "hello")
+	status, err := c.m.Status(ctx)
+	if err != nil || status.Holds == nil || status.Holds.Total != 1 || status.Holds.First[0].Chat != "c1" || !status.Ready {
+		t.Errorf("once the store works again: %+v, %v", status.Holds, err)
+	}
 }

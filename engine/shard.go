@@ -321,6 +321,18 @@ func (s *shard) work(ctx context.Context) {
 			s.mu.Unlock()
 			return
 		default:
+			// A person waits for these and is told that they failed: they must not be
+			// carried out later.
+			requests = slices.DeleteFunc(requests, func(r request) bool {
+				if r.told != nil {
+					r.fail(err)
+				}
+				return r.told != nil
+			})
+			if len(events) == 0 && len(requests) == 0 {
+				s.e.failing.Store(nil) // nothing is tried any more: the store says how it is
+				return
+			}
 			wait = min(2*wait, storeRetryMax)
 		}
 	}

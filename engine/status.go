@@ -99,6 +99,14 @@ func (m *manager) stalled() error {
 	return nil
 }
 
+// failing says why the store keeps nothing though it answers; nil: it does.
+func (m *manager) failing() error {
+	if m.stalled() != nil {
+		return nil
+	}
+	return m.store.Healthy()
+}
+
 // noAnswer says that the store did not answer what people asked, and why.
 func (m *manager) noAnswer(err error) string {
 	if sick := m.store.Healthy(); sick != nil {

@@ -160,8 +160,12 @@ func (b *builder) checkRead() {
 }
 
 // unfit says that the operator gives the pack a setting that it does not take,
-// where that stands.
+// where that stands. An error keeps the pack from loading, unless such settings are
+// to be left out.
 func (b *builder) unfit(severity luabind.Severity, key, hint, format string, args ...any) {
+	if b.opts.leaveUnfit && severity == luabind.SeverityError {
+		severity, b.pack.leftOut = luabind.SeverityWarning, true
+	}
 	at := b.mine.place("config." + key)
 	b.diags = append(b.diags, luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: severity, Code: CodeNoSetting,
 		Message: fmt.Sprintf(format, args...), Hint: hint})

@@ -405,6 +405,7 @@ func (g *Generations) remake(ctx context.Context, s *standing, version string) (
 		return s.live, nil
 	}
 	b.compile()
+	b = g.orWithoutUnfit(s, b)
 	if b.diags.Errors() {
 		return nil, &LoadError{Version: b.pack.Version, Diagnostics: errorsOf(b.diags)}
 	}

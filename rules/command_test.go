@@ -181,13 +181,18 @@ func TestWhoDoesNotWaitChangesNothing(t *testing.T) {
 // A command that can't be carried out says so and changes nothing.
 func TestCommandsThatCanNotBeCarriedOut(t *testing.T) {
 	t.Parallel()
-	p := newPen(t, "codes/r.lua", version("v1"), "codes/pack.yaml", "config: {digits: 6}", "vip.lua", version("w1"))
-	p.edit("codes/r.lua", version("v2"), "codes/pack.yaml", "config: {digits: six}")
-	p.options.Packs = map[string]PackOptions{"codes": {Config: map[string]any{"digits": "seven"}}}
+	p := newPen(t, "vip.lua", version("w1"))
+	none := p.options
+	p.options.Packs = map[string]PackOptions{"codes": {Grant: []string{"send"}}}
 	must(t, p.g.Reconfigure(background, p.options, nil))
+	p.edit("codes/r.lua", version("v1"), "codes/pack.yaml", "permissions: [send]")
+	p.edit("codes/r.lua", version("v2"), "codes/pack.yaml", "mode: live")
+	must(t, p.g.Reconfigure(background, none, nil))
+	p.await("codes")
+	p.hasCancelled("")
 	p.expectLive("configured", "codes=v2 vip=w1")
 	if _, err := p.g.Rollback(background, "codes", "", false, false); err == nil || !strings.Contains(err.Error(), "load version") {
-		t.Errorf("a rollback to a version with another type of setting: %v", err)
+		t.Errorf("a rollback to a version with a permission that is not granted: %v", err)
 	}
 	if _, err := p.g.Remove(background, "codes", false); !errors.Is(err, ErrPresent) {
 		t.Errorf("a pack whose files are there is removed: %v", err)

@@ -68,7 +68,7 @@ func (g *Generations) problems() luabind.Diagnostics {
 func (g *Generations) unknown(present map[string][]*builder) (diags luabind.Diagnostics) {
 	for _, name := range slices.Sorted(maps.Keys(g.options.Packs)) {
 		if g.packs[name] == nil && present[name] == nil {
-			diags = append(diags, g.options.noPack(name, slices.Sorted(maps.Keys(g.packs))))
+			diags = append(diags, g.options.unknownPack(name, slices.Sorted(maps.Keys(g.packs))))
 		}
 	}
 	return diags

@@ -309,6 +309,14 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 	default:
 		s.lastVeto = b.mayVeto()
 	}
+	if b != nil && (s.live == nil || s.live.leftOut) {
+		if left := g.withoutUnfit(s, b); left != nil {
+			notLive, said := s.notLive, s.said
+			g.take(s, &verdict{pack: left.pack, diags: s.diags})
+			s.since, s.warnings, s.notLive, s.said = since, nil, notLive, said
+			return nil
+		}
+	}
 	if b != nil && len(b.lacks) > 0 {
 		if done, err := g.needLess(ctx, s, b, version); done || err != nil {
 			return err
@@ -376,6 +384,43 @@ func (g *Generations) source(ctx context.Context, s *standing, version string) (
 		return nil, since, &UnknownVersionError{Pack: s.state.Pack, Version: version}
 	}
 	return build(sourceOf(s.state.Pack, kept.Path, kept.Files), g.options), kept.Last, nil
+}
+
+// orWithoutUnfit is a kept version that was compiled. chertd.yaml is about the files
+// as they are now: what it sets and the version does not take is left out, if that is
+// all that keeps it from loading. A rollback must not need another configuration.
+func (g *Generations) orWithoutUnfit(s *standing, b *builder) *builder {
+	if left := g.withoutUnfit(s, b); left != nil {
+		return left
+	}
+	return b
+}
+
+// withoutUnfit is a version that was compiled, built again without the settings that
+// it does not take; nil if it loads with them, or does not without.
+func (g *Generations) withoutUnfit(s *standing, b *builder) *builder {
+	if !slices.ContainsFunc(b.diags, func(d luabind.Diagnostic) bool { return d.Severity == luabind.SeverityError && d.Code == CodeNoSetting }) {
+		return nil
+	}
+	o := g.options
+	o.leaveUnfit = true
+	left := build(b.src, o)
+	if left.compile(); left.diags.Errors() {
+		return nil
+	}
+	g.warnLeftOut(s, left)
+	return left
+}
+
+// warnLeftOut logs once which settings of chertd.yaml a kept version runs without.
+func (g *Generations) warnLeftOut(s *standing, b *builder) {
+	left := slices.DeleteFunc(slices.Clone(b.diags), func(d luabind.Diagnostic) bool { return d.Code != CodeNoSetting }).Error()
+	if left == s.leftOut {
+		return
+	}
+	if s.leftOut = left; left != "" {
+		g.c.Log.Warn("an earlier version of a pack does not take settings of chertd.yaml: its defaults count", "pack", s.state.Pack, "version", b.pack.ShortVersion(), "err", left)
+	}
 }
 
 // sourceOf is a pack as it was found on disk, of files as they are kept.

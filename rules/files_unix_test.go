@@ -24,8 +24,9 @@ func TestReadFolderRefuses(t *testing.T) {
 		t.Errorf("read:\n  %s\nwant:\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
 	for path, want := range map[string]string{
-		filepath.Join(dir, "nowhere"): "error: there is no such file or folder",
-		filepath.Join(dir, "a.lua"):   "error: it is not a folder",
+		filepath.Join(dir, "nowhere"):  "error: there is no such file or folder",
+		filepath.Join(dir, "a.lua"):    "error: it is not a folder",
+		filepath.Join(dir, "pipe.lua"): "error: it is not a folder",
 	} {
 		if r := readFolder(path); len(r.diags) != 1 || !strings.Contains(r.diags[0].String(), want) {
 			t.Errorf("read %s: got %v, want %q", path, r.diags, want)

@@ -46,6 +46,10 @@ type standing struct {
 	// process last ended.
 	rulesGone bool
 
+	// leftOut are the settings that a version which was recalled runs without, as
+	// logged last.
+	leftOut string
+
 	said   string  // the refusal of an edit that was logged last
 	change *Change // what the last edit that went live changed; nil: none did since the start
 }

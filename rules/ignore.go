@@ -65,6 +65,9 @@ func (r *reader) readIgnoreFile() ([]File, error) {
 func (r *reader) readIgnoreFileAbove(pack string) {
 	r.ignore.above = []string{folderName(pack)}
 	file := filepath.Join(pack, "..", ignoreFile)
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+		return // a named pipe would wait for a writer
+	}
 	if b, err := os.ReadFile(file); err == nil {
 		r.parseIgnore(b, file)
 	}

@@ -37,6 +37,7 @@ type Options struct {
 	Folder string
 
 	grantNeeds bool // what packs need is granted
+	leaveUnfit bool // settings that a pack does not take are left out, with a warning
 }
 
 // PackOptions is the operator's word about one pack.
@@ -67,7 +68,7 @@ func (o *PackOptions) place(path string) Position {
 		if path == "" {
 			return Position{File: "chertd.yaml"}
 		}
-		path = path[:max(0, strings.LastIndexByte(path, '.'))]
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
 }
 
@@ -101,6 +102,20 @@ func ShownName(name string) string {
 		return strconv.Quote(name)
 	}
 	return fmt.Sprintf("of %d characters", n)
+}
+
+// unknownPack is noPack, whose hint knows that a pack is named without the .lua of
+// its file.
+func (o *Options) unknownPack(name string, packs []string) luabind.Diagnostic {
+	d := o.noPack(name, packs)
+	if plain, ok := strings.CutSuffix(strings.ToLower(name), ".lua"); ok {
+		if plain = name[:len(plain)]; slices.Contains(packs, plain) {
+			d.Hint = didYouMean(plain)
+		} else {
+			d.Hint = strings.ReplaceAll(d.Hint, name, plain)
+		}
+	}
+	return d
 }
 
 func (o *Options) shards() int { return max(1, o.Shards) }
@@ -239,7 +254,7 @@ func loadSources(found reading, o Options, previous *Set) Report {
 	names := slices.Sorted(maps.Keys(first))
 	for _, name := range slices.Sorted(maps.Keys(o.Packs)) {
 		if first[name] == nil && found.whole {
-			r.Diagnostics = append(r.Diagnostics, o.noPack(name, names))
+			r.Diagnostics = append(r.Diagnostics, o.unknownPack(name, names))
 		}
 	}
 	return r

@@ -205,6 +205,14 @@ func TestOperatorIsToldOfWhatPacksDoNotTake(t *testing.T) {
 	if diags := LoadEachPath([]string{filepath.Join(dir, "vip.lua")}, o, nil).Diagnostics; len(diags) > 0 {
 		t.Errorf("of one pack: %s", diags.Error())
 	}
+	for name, hint := range map[string]string{
+		"vip.lua": "did you mean \"vip\"?", "vip.LUA": "did you mean \"vip\"?", "vpi.lua": "a file vpi.lua or a folder vpi in rules.dir", "other": "a file other.lua or a folder other in rules.dir",
+	} {
+		o := Options{Packs: map[string]PackOptions{name: {Places: at}}}
+		if diags := LoadEachPath([]string{dir}, o, nil).Diagnostics; len(diags) != 1 || !strings.Contains(diags[0].Hint, hint) {
+			t.Errorf("%s: got %s, want the hint %s", name, diags.Error(), hint)
+		}
+	}
 }
 
 // A pack without rules does not load: an edit that leaves none is a mishap.

@@ -40,6 +40,7 @@ type Pack struct {
 	vms     []*luabind.VM    // by shard; a slot belongs to its shard's goroutine
 	spare   chan *luabind.VM // the VM the pack was checked with, until a shard takes it
 	words   *wordRuns        // of its code, once they are asked for
+	leftOut bool             // it runs without settings of chertd.yaml that it does not take
 	// digests are hashes of what its Lua files do, by name.
 	digests map[string]string
 }

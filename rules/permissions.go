@@ -63,7 +63,12 @@ func (b *builder) permit() {
 	}
 	for _, vain := range b.grantsInVain() {
 		hint := fmt.Sprintf("say `permissions: [%s]` in pack.yaml, or take it out of rules.packs.%s.grant", strings.Join(sortedSet(append(slices.Clone(asked), vain)), ", "), p.Name)
-		b.diags = append(b.diags, luabind.Diagnostic{File: b.manifestPath(), Severity: luabind.SeverityWarning, Code: codeGrantsVain,
+		if !b.src.folder {
+			hint = fmt.Sprintf("a pack of one file can't ask for it: take it out of rules.packs.%s.grant, or move the file to %s/%s and write %s/pack.yaml with `permissions: [%s]`",
+				p.Name, p.Name, filepath.Base(b.src.path), p.Name, vain)
+		}
+		at := b.mine.place(fmt.Sprintf("grant[%d]", slices.Index(b.mine.Grant, vain)))
+		b.diags = append(b.diags, luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: luabind.SeverityWarning, Code: codeGrantsVain,
 			Message: fmt.Sprintf("chertd.yaml grants %q to pack %q, which does not ask for it: it grants nothing", vain, p.Name), Hint: hint})
 	}
 }
@@ -125,6 +130,10 @@ func (b *builder) whyRefused() string {
 		return "it has no rules"
 	case len(b.lacks) > 0:
 		return "it needs a permission that it does not have: " + strings.Join(b.lacks, ", ")
+	case !slices.ContainsFunc(b.diags, func(d luabind.Diagnostic) bool {
+		return d.Severity == luabind.SeverityError && d.Code != CodeNoSetting
+	}):
+		return "it does not take what chertd.yaml sets"
 	}
 	return "it does not load"
 }
@@ -164,7 +173,8 @@ func (g *Generations) needLess(ctx context.Context, s *standing, b *builder, ver
 		if other == nil {
 			return false, err
 		}
-		if other.compile(); other.diags.Errors() {
+		other.compile()
+		if other = g.orWithoutUnfit(s, other); other.diags.Errors() {
 			continue
 		}
 		could := s.live != nil && s.live.CanVeto || s.live == nil && b.mayVeto()
@@ -191,7 +201,10 @@ func (g *Generations) warnInVain(b *builder) {
 	}
 	g.inVain[name] = vain
 	if vain != "" {
-		g.c.Log.Warn("chertd.yaml grants what the pack does not ask for: it grants nothing", "pack", name, "grant", vain,
-			"hint", fmt.Sprintf("say `permissions: [%s]` in pack.yaml if the pack needs it", vain))
+		hint := "take it out of chertd.yaml: a pack of one file can't ask for permissions"
+		if b.src.folder {
+			hint = fmt.Sprintf("say `permissions: [%s]` in pack.yaml if the pack needs it", vain)
+		}
+		g.c.Log.Warn("chertd.yaml grants what the pack does not ask for: it grants nothing", "pack", name, "grant", vain, "hint", hint)
 	}
 }

@@ -80,6 +80,25 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
+// A grant that nothing asks for is told of where it stands in the operator's file.
+func TestGrantInVainIsToldOfAtItsLine(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"vip/r.lua": version("v1"), "vip/pack.yaml": "permissions: [typing]", "single.lua": version("v1")})
+	o := Options{Packs: map[string]PackOptions{
+		"vip":    {Grant: []string{"typing", "send"}, Places: map[string]Position{"": {"c.yaml", 2, 5}, "grant": {"c.yaml", 3, 7}, "grant[0]": {"c.yaml", 3, 15}, "grant[1]": {"c.yaml", 4, 15}}},
+		"single": {Grant: []string{"typing"}, Places: map[string]Position{"": {"c.yaml", 5, 5}, "grant": {"c.yaml", 6, 7}}},
+	}}
+	_, diags := Load(dir, o, nil)
+	for _, want := range []string{
+		"c.yaml:4:15: warning: chertd.yaml grants \"send\" to pack \"vip\", which does not ask for it: it grants nothing [CH057]\n  hint: say `permissions: [send, typing]` in pack.yaml, or take it out of rules.packs.vip.grant",
+		"c.yaml:6:7: warning: chertd.yaml grants \"typing\" to pack \"single\", which does not ask for it: it grants nothing [CH057]\n  hint: a pack of one file can't ask for it: take it out of rules.packs.single.grant, or move the file to single/single.lua",
+	} {
+		if !strings.Contains(diags.Error(), want) {
+			t.Errorf("loading says\n%s\nwithout\n%s", diags.Error(), want)
+		}
+	}
+}
+
 // A grant that is taken back leaves the last good version that needs less, whether
 // the daemon runs or not, and whatever becomes of the files; it is told where the
 // grant is to be added. Once it is back, so is the version.

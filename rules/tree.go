@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // fileTree is an opened folder; names in it have slashes and don't leave it. A
@@ -39,6 +40,10 @@ func (*crowdedError) Error() string {
 
 // openTree opens a folder, which may be a symlink itself.
 func openTree(dir string) (fileTree, error) {
+	// A named pipe would hold up whoever opens it.
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 // Secret may have "_file" behind it and then names a file that holds it.
 type Config struct {
 	File   string                    `yaml:"-"` // where it was read from
-	places map[string]rules.Position `yaml:"-"` // of keys, by their dotted paths
+	places map[string]rules.Position `yaml:"-"` // of keys and of items of lists, by their dotted paths
 
 	Chert   ChertConfig   `yaml:"chert"`
 	Sources SourcesConfig `yaml:"sources"`

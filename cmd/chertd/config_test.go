@@ -150,7 +150,16 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"a key that is a list", "? [log]\n: {}\n", "c.yaml:1:3: error: a key must be a name, got a list [CF002]\n  hint: write a name"},
 		{"a name that moves a terminal", "rules: {packs: {\"a\\e[2J\": [b]}}\n", `c.yaml:1:27: error: rules.packs.a\x1b[2J: expected keys and values, got a list [CF003]`},
 		{"a merge key", "store: {<<: {raw: 1d}}\n", "c.yaml:1:9: error: unknown key \"store.<<\" [CF002]\n  hint: merge keys are not read"},
-		{"a name that no pack can have", "rules: {packs: {a/b: {mode: live}}}\n", "c.yaml:1:17: error: \"a/b\" can't be the name of a pack [CF003]\n  hint: a pack is named after"},
+		{"a name that no pack can have", "rules: {packs: {a/b: {mode: live}}}\n", "c.yaml:1:17: error: rules.packs: the key \"a/b\" can't be the name of a pack [CF003]\n  hint: write b: a pack is named without the folder that it is in"},
+		{"a path where a pack's name belongs", "rules: {packs: {rules/vip: {mode: live}}}\n", "c.yaml:1:17: error: rules.packs: the key of 9 characters can't be the name of a pack [CF003]\n  hint: write vip: a pack"},
+		{"a name of no file", "rules: {packs: {'*': {mode: live}}}\n", "rules.packs: the key \"*\" can't be the name of a pack [CF003]\n  hint: a pack is named after"},
+		{"a variable that is empty", "log: {level: '${EMPTY}'}\n", "log.level: expected debug, info, warn, error, got \"${EMPTY}\", which is empty [CF003]"},
+		{"a part of what is not there yet", "chert: {rate: {limit: 10, adaptive: true}}\n", "[CF007]\n  hint: delete the key adaptive"},
+		{"a token that is a placeholder", "control: {listen: '127.0.0.1:0', token: changeme}\n", "control.token: it is a placeholder, not a secret [CF005]\n  hint: make one up: openssl rand -hex 32"},
+		{"a webhook secret that is a placeholder", "sources: {webhook: {secrets: [changeme]}}\n", "[CF005]\n  hint: write the subscription's secret, which"},
+		{"a signing secret that is a placeholder", "chert: {signing_secret: <secret>}\n", "[CF005]\n  hint: write the signing secret of the account"},
+		{"a token with a space", "control: {listen: '127.0.0.1:0', token: a b}\n", "control.token: the secret has a space in it [CF005]\n  hint: write the secret alone, without spaces"},
+		{"an empty token", "control: {listen: '127.0.0.1:0', token: ''}\n", "without a token TCP serves health and readiness alone"},
 		{"Latin-1", "log: {level: \"inf\xf6\"}\n", "c.yaml:1:1: error: invalid trailing UTF-8 octet [CF001]\n  hint: save the file as UTF-8"},
 		{"lists", "rules: {lists: {vips: {writable: true}}}\n", "c.yaml:1:9: error: rules.lists: not in this build yet: lists that operators change [CF007]\n  hint: delete it"},
 		{"another store", "store: {url: mysql://me:hunter2@host/x}\n", "c.yaml:1:14: error: store.url: expected sqlite:PATH, got a string of 25 characters [CF003]\n  hint: for example sqlite:./data/chertd.db"},
@@ -173,6 +182,22 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 	}
 }
 
+// A setting of a pack that is no value is reported once: what does not arrive is
+// not compared with pack.yaml, and the pack's default counts in `check`.
+func TestBadSettingIsLeftOut(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"0x41", "1_000", "~", "9007199254740993", "1.41556E+10", "'${NOPE}'", "[1, ~]", "{a: 0x1}", "{a: 1, a: 2}", ""} {
+		c, diags := parseConfig("c.yaml", []byte("rules: {packs: {vip: {config: {digits: "+bad+", good: 1}}}}\n"), environment, use{offline: true})
+		if _, given := c.Rules.Packs["vip"].Config["digits"]; !diags.Errors() || given || c.Rules.Packs["vip"].Config["good"] == nil {
+			t.Errorf("%s: %v %v", bad, c.Rules.Packs["vip"].Config, diags)
+		}
+	}
+	c, diags := parseConfig("c.yaml", []byte("rules: {packs: {rules/vip: {mode: live}}}\n"), environment, use{offline: true})
+	if !diags.Errors() || len(c.Rules.Packs) != 0 {
+		t.Errorf("a name that no pack can have is kept: %v %v", c.Rules.Packs, diags)
+	}
+}
+
 func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 	t.Parallel()
 	_, diags := parseConfig("c.yaml", []byte("chrt: 1\nlog: {level: loud}\nrules: {dir: '${NOPE}'}\n"), environment, use{})
@@ -186,8 +211,8 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 func TestWhatIsNotInThisBuildIsToldIfAskedFor(t *testing.T) {
 	t.Parallel()
 	_, diags := parseConfig("c.yaml", []byte(minimal+"store: {retention: 10d, raw: 1d}\nrules: {gate: {specs: enforce}}\n"), environment, use{})
-	want := "c.yaml:4:20: warning: store.retention: not in this build yet: nothing is deleted [CF007]\n  hint: delete the line\n" +
-		"c.yaml:4:30: warning: store.raw: not in this build yet: message texts are kept [CF007]\n  hint: delete the line"
+	want := "c.yaml:4:20: warning: store.retention: not in this build yet: nothing is deleted [CF007]\n  hint: delete the key retention\n" +
+		"c.yaml:4:30: warning: store.raw: not in this build yet: message texts are kept [CF007]\n  hint: delete the key raw"
 	if diags.Error() != want {
 		t.Errorf("got\n%s\nwant\n%s", diags.Error(), want)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	stdpath "path"
 	"reflect"
 	"regexp"
 	"slices"
@@ -18,6 +19,7 @@ import (
 
 	"chertd/engine/chert"
 	"chertd/engine/handle"
+	"chertd/engine/source"
 	"chertd/luabind"
 	"chertd/rules"
 )
@@ -82,6 +84,8 @@ func (c *Config) checkSources(d *decoder) {
 	}
 	if !strings.HasPrefix(w.Path, "/") || strings.ContainsFunc(w.Path, func(r rune) bool { return r <= ' ' || r == '?' || r == '#' }) {
 		d.fail("sources.webhook.path", codeValue, "for example /webhooks/chert", "expected a path like /webhooks/chert, got %s", d.shownAt("sources.webhook.path", w.Path, false))
+	} else if _, err := source.DecodePath(w.Path); err != nil {
+		d.fail("sources.webhook.path", codeValue, "write a percent sign as %25", "a percent sign begins two hexadecimal digits, as in /a%%20b")
 	}
 	within(d, "sources.webhook.tolerance", w.Tolerance, time.Second, time.Hour)
 	within(d, "sources.webhook.max_body", w.MaxBody, 1<<10, 64<<20)
@@ -109,7 +113,12 @@ func (c *Config) checkRules(d *decoder) {
 	for _, name := range slices.Sorted(maps.Keys(c.Rules.Packs)) {
 		p, path := c.Rules.Packs[name], "rules.packs."+name
 		if !rules.ValidPackName(name) {
-			d.failAt(d.keys[path], codeValue, "a pack is named after its file NAME.lua or its folder", "%s can't be the name of a pack", shownName(name))
+			hint := "a pack is named after its file NAME.lua or its folder"
+			if base := stdpath.Base(name); base != name && rules.ValidPackName(base) && shownName(base) == strconv.Quote(base) {
+				hint = "write " + base + ": a pack is named without the folder that it is in"
+			}
+			d.failAt(d.keys[path], codeValue, hint, "rules.packs: the key %s can't be the name of a pack", shownName(name))
+			delete(c.Rules.Packs, name)
 			continue
 		}
 		if p.Mode != "" || d.given(path+".mode") {
@@ -184,7 +193,7 @@ func (c *Config) checkControl(d *decoder) {
 			d.fail("control.listen", codeAddress, "give it a port of its own, for example 127.0.0.1:9900", "sources.webhook.listen has the same address")
 		}
 		if k.Token == "" && d.given("control.token") && !d.unknown["control.token"] && !d.errorAt("control.token") {
-			d.fail("control.token", codeSecret, "set it, or delete the line: without a token TCP serves health, readiness and metrics alone", "the token is empty")
+			d.fail("control.token", codeSecret, "set it, or delete the line: without a token TCP serves health and readiness alone", "the token is empty")
 		}
 	}
 	given := *k
@@ -313,6 +322,8 @@ func fieldOf(v reflect.Value, key string) reflect.Value {
 // checkPath reports a path that a shell would have changed.
 func checkPath(d *decoder, path, file string) {
 	switch {
+	case secretForm.MatchString(file):
+		d.fail(path, codeValue, "write a path such as ./"+path[strings.LastIndexByte(path, '.')+1:]+", and a secret under its own key", "expected a path, got %s", count(len(file), "character"))
 	case file == "~" || strings.HasPrefix(file, "~/"):
 		d.fail(path, codeValue, "write the whole path, or ${HOME}"+strings.TrimPrefix(file, "~"), "~ is not expanded")
 	case strings.TrimSpace(file) != file:

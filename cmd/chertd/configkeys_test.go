@@ -35,7 +35,7 @@ var triedKeys = map[string]tried{
 
 	"sources.webhook.listen": {[]string{"127.0.0.1:8787", `":8787"`, `"[::1]:8787"`, "localhost:0", "host.example.com:80"},
 		[]string{"8787", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:http", "127.0.0.1:08787", "http://127.0.0.1:8787", "::1:8787", "'*:8787'", `"127.0.0.1:8787 "`, `" 127.0.0.1:8787"`, "a/b:80"}},
-	"sources.webhook.path":       {[]string{"/webhooks/chert", "/"}, []string{"webhooks", "/a b", "'/a#b'", "/a?b", `""`, `"/a\tb"`, `"/a "`, "http://x/y"}},
+	"sources.webhook.path":       {[]string{"/webhooks/chert", "/", "/a%20b", "/größe"}, []string{"webhooks", "/%zz", "/100%", "/a%2", "/a b", "'/a#b'", "/a?b", `""`, `"/a\tb"`, `"/a "`, "http://x/y"}},
 	"sources.webhook.secrets":    {[]string{"[whsec_one]", `["whsec_one", two]`}, []string{"[]", "[[one]]", "[{a: b}]", "[one, '']", "[~]"}},
 	"sources.webhook.tolerance":  {[]string{"5m", "1s", "1h"}, []string{"0s", "61m"}},
 	"sources.webhook.max_body":   {[]string{"1MiB", "1KiB", "65536", "64MiB"}, []string{"1023", "65MiB", "0"}},
@@ -46,13 +46,13 @@ var triedKeys = map[string]tried{
 	"sources.catchup.lookback":   {[]string{"0s", "1d"}, nil},
 	"sources.catchup.wait":       {[]string{"0s", "5m"}, []string{"25h"}},
 
-	"rules.dir":                   {[]string{"./rules", "/srv/rules", "${HOME_DIR}/rules"}, []string{`""`, "~/rules", `"./rules "`, "$HOME/rules", `"a\nb"`}},
+	"rules.dir":                   {[]string{"./rules", "/srv/rules", "${HOME_DIR}/rules"}, []string{`""`, secretish, hexSecret, "~/rules", `"./rules "`, "$HOME/rules", `"a\nb"`}},
 	"rules.watch":                 {[]string{"true", "false"}, nil},
 	"rules.timezone":              {[]string{"UTC", "America/New_York"}, []string{"Mars", "EST", "America/NewYork", "Local", `""`, `"UTC "`, "+02:00", "utc"}},
 	"rules.country":               {[]string{"US", "NO", `""`}, []string{"us", "USA", "UK", "EU", "XX", "49", `"US "`}},
 	"rules.gate.specs":            {[]string{"enforce", "warn", "off"}, []string{"gate", "on", "enforced", "Enforce", `""`}},
 	"rules.gate.checks":           {[]string{"enforce", "warn", "off"}, []string{"gate", "on", "enforced", "Enforce", `""`}},
-	"rules.packs":                 {[]string{"{codes: {mode: live}}", "{codes: }"}, []string{"[codes]", "codes", "{codes: live}", "{codes: [live]}"}},
+	"rules.packs":                 {[]string{"{codes: {mode: live}}", "{codes: }"}, []string{"[codes]", "codes", "{codes: live}", "{codes: [live]}", "{" + hexSecret + ": {mode: lvie}}", "{" + secretish + ": {mode: live}}"}},
 	"rules.packs.*.mode":          {[]string{"live", "shadow", "off"}, []string{"on", "Live", "lvie", `""`, `"live "`}},
 	"rules.packs.*.grant":         {[]string{"[typing]", "[typing, react, send]", "[]"}, []string{"[sned]", "[typing, all]", "['']", "[[typing]]", "['*']"}},
 	"rules.packs.*.config":        {[]string{"{min_digits: 6, words: [a], deep: {x: 1}, yes: true}"}, []string{"{a: }", "{a: [~]}", "{a: 1, a: 2}", "[a]", "six"}},
@@ -61,17 +61,17 @@ var triedKeys = map[string]tried{
 	"rules.packs.*.limits.kv":     {[]string{"1", "64MiB"}, []string{"0"}},
 	"rules.packs.*.limits.reads":  {[]string{"300/10m", "1/1s"}, []string{"300", "0/1m", "-3/1m", "300/0s", "1.5/1m", "300/ten"}},
 
-	"store.url":       {[]string{`"sqlite:./data/x.db"`, "sqlite:///var/lib/x.db"}, []string{"./data/x.db", `"sqlite:"`, "postgres://u:p@h/db", "mysql://h/db", `"sqlite::memory:"`, "sqlite:./data/", "sqlite:~/x.db", "sqlite:x.db?mode=ro", `""`}},
+	"store.url":       {[]string{`"sqlite:./data/x.db"`, "sqlite:///var/lib/x.db"}, []string{"./data/x.db", `"sqlite:"`, "postgres://u:p@h/db", "mysql://h/db", `"sqlite::memory:"`, "sqlite:./data/", "sqlite:~/x.db", "sqlite:x.db?mode=ro", "sqlite:" + hexSecret, hexSecret, `""`}},
 	"store.retention": {[]string{"30d", "1h"}, []string{"59m", "0s"}},
 	"store.raw":       {[]string{"7d", "0s"}, nil},
 
-	"control.socket":         {[]string{"./data/chertd.sock", `""`}, []string{"~/chertd.sock", `"./x.sock "`}},
+	"control.socket":         {[]string{"./data/chertd.sock", `""`}, []string{"~/chertd.sock", secretish, hexSecret, `"./x.sock "`}},
 	"control.listen":         {[]string{"127.0.0.1:9900", `""`}, []string{"9900", "127.0.0.1:99999", "127.0.0.1:8787", "http://127.0.0.1:9900"}},
 	"control.token":          {[]string{"0123456789abcdef"}, nil},
 	"control.insecure_token": {[]string{"true", "false"}, nil},
 	"control.hosts":          {[]string{"[]", "[chertd.example.com]"}, []string{"['https://a.example']", "['a.example:80']", "['*.example']", "['']"}},
-	"control.tls.cert":       {nil, []string{"~/c.pem", `"c.pem "`}},
-	"control.tls.key":        {nil, []string{"~/k.pem", `"k.pem "`}},
+	"control.tls.cert":       {nil, []string{"~/c.pem", secretish, hexSecret, `"c.pem "`}},
+	"control.tls.key":        {nil, []string{"~/k.pem", secretish, hexSecret, `"k.pem "`}},
 	"log.level":              {[]string{"debug", "info", "warn", "error"}, []string{"loud", "INFO", "warning", "0", `""`}},
 	"log.format":             {[]string{"text", "json"}, []string{"xml", "JSON", `""`}},
 	"log.message_text":       {[]string{"true", "false"}, nil},
@@ -115,6 +115,9 @@ func badByType(v reflect.Type) []string {
 
 // secretish is a secret under a key that it does not belong to.
 const secretish = "whsec_c0ffee0123456789"
+
+// hexSecret is one of another form.
+const hexSecret = "c0ffee0123456789c0ffee0123456789"
 
 // keyTypes are the types of all keys by their paths; * is any pack.
 func keyTypes(v reflect.Type, path string, all map[string]reflect.Type) {

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -91,46 +90,18 @@ func findConfig(file string) (string, error) {
 
 // readConfig reads a configuration's file. Its error is a Diagnostics.
 func readConfig(file string) ([]byte, error) {
-	text, err := readBounded(file)
+	text, err := readSmall(file, maxConfig)
 	if err != nil {
 		return nil, unreadConfig(file, err)
 	}
 	return text, nil
 }
 
-// readBounded reads a file of at most maxConfig bytes.
-func readBounded(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err == nil && len(text) > maxConfig {
-		err = fmt.Errorf("it is larger than %d KiB", maxConfig>>10)
-	}
-	return text, err
-}
-
-// readable is the error of reading a file, if there is one.
-func readable(file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = f.Read(make([]byte, 1))
-	if errors.Is(err, io.EOF) {
-		return errors.New("it is empty")
-	}
-	return err
-}
-
 // unreadConfig says why a configuration's file can't be read.
 func unreadConfig(file string, err error) luabind.Diagnostics {
 	why, hint := whyUnread(file, err)
 	switch {
-	case luabind.OpenFilesHint(err) != "", errors.Is(err, fs.ErrPermission):
+	case luabind.OpenFilesHint(err) != "", errors.Is(err, fs.ErrPermission), strings.Contains(why, "named pipe"):
 	case errors.Is(err, fs.ErrNotExist):
 		hint = "create it as docs/configuration.md shows, or name another with -c FILE"
 	default:
@@ -158,6 +129,11 @@ func parseConfig(file string, text []byte, lookup func(string) (string, bool), u
 	c.places = map[string]rules.Position{}
 	for path, key := range d.keys {
 		c.places[path] = rules.Position{File: file, Line: key.Line, Col: key.Column}
+	}
+	for path, item := range d.places {
+		if strings.HasSuffix(path, "]") {
+			c.places[path] = rules.Position{File: file, Line: item.Line, Col: item.Column}
+		}
 	}
 	slices.SortStableFunc(d.diags, func(a, b luabind.Diagnostic) int {
 		return cmp.Compare(uint(a.Line-1), uint(b.Line-1)) // those without a place last

@@ -58,6 +58,9 @@ func (r *reloader) reload() (engine.Changes, bool) {
 		return engine.Changes{}, false
 	}
 	logWarnings(r.log, warnings)
+	if err := c.checkCertificate(); err != nil {
+		r.log.Error("SIGHUP: the files of control.tls can't be used: the last certificate stays in use, and chertd does not start with these", "err", err)
+	}
 	var taken, not []string
 	for _, path := range changedKeys(r.running, c) {
 		if under(reloadable, path) {

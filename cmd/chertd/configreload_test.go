@@ -138,3 +138,34 @@ log: {format: json}
 		})
 	}
 }
+
+// The files of a certificate are no setting: SIGHUP tells of those that the next
+// start would refuse, and takes the rest.
+func TestReloadTellsOfABrokenCertificate(t *testing.T) {
+	t.Parallel()
+	dir := startFolder(t)
+	file := filepath.Join(dir, "c.yaml")
+	text := "chert: {tenant: acme-7a3f, signing_secret: 0123456789abcdef0123456789abcdef}\nsources: {webhook: {secrets: [whsec_one]}}\ncontrol: {listen: '127.0.0.1:9900', tls: {cert: cert.pem, key: key.pem}}\n"
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("c.yaml", text)
+	running, _, err := loadConfig(file, use{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	log, levels := newLogger(&out, LogConfig{Format: "text"})
+	r := &reloader{file: file, log: log, levels: levels, running: running}
+	const tells = "the files of control.tls can't be used: the last certificate stays in use"
+	if _, ok := r.reload(); !ok || strings.Contains(out.String(), tells) {
+		t.Errorf("with a good one: %t\n%s", ok, out.String())
+	}
+	write("cert.pem", "garbage")
+	if _, ok := r.reload(); !ok || !strings.Contains(out.String(), tells) || !strings.Contains(out.String(), "[CF014]") {
+		t.Errorf("with a broken one: %t\n%s", ok, out.String())
+	}
+}

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"reflect"
 	"regexp"
 	"strings"
@@ -131,6 +129,13 @@ var (
 	hex32       = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
 )
 
+// placeholderHints say what to write for a placeholder, by the secret's path.
+var placeholderHints = map[string]string{
+	"chert.signing_secret":    "write the signing secret of the account, as Chert shows it",
+	"sources.webhook.secrets": "write the subscription's secret, which Chert shows once, when it is made",
+	"control.token":           "make one up: openssl rand -hex 32",
+}
+
 // signingLength is how many hexadecimal digits Chert's signing secrets have.
 const signingLength = 32
 
@@ -143,9 +148,13 @@ func secretFlaw(path, text string) (wrong, hint string) {
 	case last > 0 && (text[0] == '"' || text[0] == '\'') && text[last] == text[0]:
 		return "the secret is in quotes", "write it without them"
 	case placeholder.MatchString(text):
-		return "it is a placeholder, not a secret", "write the secret that Chert shows once, when it is made"
+		return "it is a placeholder, not a secret", placeholderHints[path]
 	case strings.ContainsAny(text, " \t"):
-		return "the secret has a space in it", "write one secret alone; several webhook secrets are a list, or one a line in secrets_file"
+		hint := "write the secret alone, without spaces"
+		if path == "sources.webhook.secrets" {
+			hint = "write one secret alone; several are a list, or one a line in secrets_file"
+		}
+		return "the secret has a space in it", hint
 	case !utf8.ValidString(text):
 		return "the secret is not UTF-8 text", "write it as plain text"
 	}
@@ -241,20 +250,10 @@ type secretLine struct {
 // readSecrets reads the lines of a small file that are not empty, without a byte
 // order mark and line ends of any system. What they hold is not expanded.
 func readSecrets(path string) ([]secretLine, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, errors.New("it is a folder")
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
+	text, err := readSmall(path, maxSecretFile)
 	switch {
 	case err != nil:
 		return nil, err
-	case len(text) > maxSecretFile:
-		return nil, errors.New("it is too large to be a file of secrets")
 	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")), bytes.IndexByte(text, 0) >= 0:
 		return nil, errors.New("it is not UTF-8 text: it was saved as UTF-16, or is a binary file")
 	}
@@ -285,6 +284,8 @@ func whyUnread(path string, err error) (why, hint string) {
 		return why, "save it as UTF-8"
 	case strings.Contains(why, "folder"), strings.Contains(why, "is a directory"):
 		return "it is a folder", "name the file in it"
+	case strings.Contains(why, "named pipe"):
+		return why, "start the program that writes into it first, or name a regular file"
 	}
 	return why, "name another file"
 }

@@ -21,6 +21,9 @@ var (
 	shownRef    = regexp.MustCompile(`^\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)
 )
 
+// secretForm is what nobody names a file or a pack, and secrets look like.
+var secretForm = regexp.MustCompile(`^(whsec[_-].*|[0-9a-fA-F]{32,})$`)
+
 // longestShown is how many characters of any kind are shown: no secret is so short.
 const longestShown = 5
 
@@ -68,6 +71,10 @@ func (d *decoder) shownAt(path, got string, near bool) string {
 		return strconv.Quote(got)
 	case n == nil || n.Kind != yaml.ScalarNode:
 		return "another value"
+	case shownRef.MatchString(n.Value):
+		if value, set := d.lookup(strings.Trim(n.Value, "${}")); set && value == "" {
+			return strconv.Quote(n.Value) + ", which is empty"
+		}
 	case near && n.Value == got && len(got) < 32 && isWord(got):
 		return strconv.Quote(got)
 	}

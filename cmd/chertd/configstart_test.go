@@ -106,6 +106,54 @@ func TestStartNamesTheSetting(t *testing.T) {
 	}
 }
 
+// Whatever is wrong is listed at once, also what only the system knows.
+func TestStartNamesAllThatIsWrong(t *testing.T) {
+	t.Parallel()
+	dir := startFolder(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { taken.Close() })
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
+	const chert = "chert: {tenant: acme-7a3f, signing_secret: 0123456789abcdef0123456789abcdef}\n"
+	hook := "sources: {webhook: {listen: '" + taken.Addr().String() + "', secrets: [whsec_one]}}\n"
+	store := "store: {url: 'sqlite:./foreign.db'}\n"
+	control := "control:\n  socket: ./folder\n  listen: " + other.Addr().String() + "\n"
+	tls := "  tls: {cert: none.pem, key: none.pem}\n"
+	for name, test := range map[string]struct {
+		text string
+		want []string
+	}{
+		"all":              {chert + hook + store + control + tls, []string{"c.yaml:2:21:", "c.yaml:3:9:", "c.yaml:5:3:", "c.yaml:6:3:", "c.yaml:7:9:", "c.yaml:7:25:", "chertd: 6 errors"}},
+		"but certificates": {chert + hook + store + control, []string{"c.yaml:2:21:", "c.yaml:3:9:", "c.yaml:5:3:", "c.yaml:6:3:", "chertd: 4 errors"}},
+		"addresses":        {chert + hook + control, []string{"c.yaml:2:21:", "c.yaml:4:3:", "c.yaml:5:3:", "chertd: 3 errors"}},
+	} {
+		file := filepath.Join(dir, "c.yaml")
+		if err := os.WriteFile(file, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, out := runOnce(t, file)
+		out = strings.ReplaceAll(out, dir+"/c.yaml", "c.yaml")
+		at := 0
+		for _, want := range test.want {
+			i := strings.Index(out[at:], want)
+			if i < 0 {
+				t.Errorf("%s: %q is not said, or not in its order\n%s", name, want, out)
+				break
+			}
+			at += i
+		}
+		if code != exitConfig {
+			t.Errorf("%s: exit code %d", name, code)
+		}
+	}
+}
+
 // What is missing and can be made is no error; and what a user that is not root
 // may not do is.
 func TestStartNamesWhatMayNotBeWritten(t *testing.T) {

@@ -213,12 +213,19 @@ func (d *decoder) entries(n *yaml.Node, v reflect.Value, path string) {
 	}
 	m := reflect.MakeMap(v.Type())
 	for key, value := range d.pairs(n) {
+		if !d.literal && secretForm.MatchString(key.Value) { // which every error below it would show
+			d.failAt(key, codeValue, "write a name here, and a secret under its own key", "%s: a key of %s can't be a name", path, count(len(key.Value), "character"))
+			continue
+		}
 		d.keys[join(path, key.Value)] = key
 		entry := reflect.New(v.Type().Elem()).Elem()
 		if entry.Kind() == reflect.Interface {
-			if plain := d.plain(value, join(path, key.Value), 0); plain != nil {
-				entry.Set(reflect.ValueOf(plain))
+			before := len(d.diags)
+			plain := d.plain(value, join(path, key.Value), 0)
+			if plain == nil || len(d.diags) > before {
+				continue // what is wrong with it is said; nothing else is said of it
 			}
+			entry.Set(reflect.ValueOf(plain))
 		} else {
 			d.decode(value, entry, join(path, key.Value))
 		}

@@ -89,7 +89,7 @@ type stateReader struct {
 // place; a pack or rule that is not loaded is a warning, unless the set is a part of
 // the packs and the name is like none of theirs.
 func readState(file string, set *rules.Set, partial bool, now time.Time) (*stored, luabind.Diagnostics, error) {
-	text, err := readBounded(file)
+	text, err := readSmall(file, maxConfig)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the stored state: %w", err)
 	}

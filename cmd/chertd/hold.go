@@ -22,7 +22,8 @@ dropped, and so are those that come due while the chat is held. They do not
 return. chertd release CHAT ends the hold; so may a rule, by chert.release.
 
 CHAT is the id of the chat: data.chat.id of its events, chat in the log. A hold
-never shortens one in force that ends later: release it first.`,
+never shortens one in force that ends later: release it first. One that makes a
+command's hold longer keeps its reason, unless it gives another.`,
 		Example: "  chertd hold 7d1b2c9e --for 2h --reason \"asked for a callback\"\n  chertd hold 7d1b2c9e --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // notYetKeys are sections of the configuration that this build does not have.
 var notYetKeys = map[string]string{
 	"rules.lists": "lists that operators change",
@@ -25,7 +27,7 @@ func (c *Config) checkBuild(d *decoder) {
 		{"store.raw", true, "message texts are kept"},
 	} {
 		if f.on && d.given(f.path) {
-			d.warn(f.path, codeNotYet, "delete the line", "not in this build yet: %s", f.what)
+			d.warn(f.path, codeNotYet, "delete the key "+f.path[strings.LastIndexByte(f.path, '.')+1:], "not in this build yet: %s", f.what)
 		}
 	}
 }

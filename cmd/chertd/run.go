@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -50,10 +51,10 @@ func run(cmd *cobra.Command, file, events string) error {
 	}
 	log, levels := newLogger(cmd.ErrOrStderr(), c.Log)
 	logWarnings(log, warnings)
-	if err := c.checkCertificate(); err != nil {
-		return err
-	}
 	d := c.daemon(log)
+	if err := c.checkCertificate(); err != nil {
+		return c.allStartErrors(cmd.Context(), d, err)
+	}
 	if events != "" {
 		lines, err := openEvents(cmd, events)
 		if err != nil {
@@ -62,7 +63,9 @@ func run(cmd *cobra.Command, file, events string) error {
 		defer lines.Close()
 		d.Lines = lines
 	}
+	started := false
 	d.Started = func(a engine.Addresses) {
+		started = true
 		log.Info("chertd runs", "version", version(), "config", c.File, "webhook", a.Webhook, "socket", a.Socket, "control", a.Control, "rules", string(c.Rules.Dir), "store", c.Store.Path)
 	}
 	ctx, stop := context.WithCancel(cmd.Context())
@@ -77,7 +80,9 @@ func run(cmd *cobra.Command, file, events string) error {
 		go endOverdue(ended, c.Chert.Timeout+stopSlack, log, os.Exit)
 	}
 	go handleSignals(ended, drain, log, again, reload)
-	if err := d.Run(ctx); err != nil {
+	if err := d.Run(ctx); err != nil && !started {
+		return c.allStartErrors(cmd.Context(), d, c.startError(err))
+	} else if err != nil {
 		return c.startError(err)
 	}
 	log.Info("chertd has stopped; what was not finished goes on at the next start")
@@ -190,9 +195,33 @@ func openEvents(cmd *cobra.Command, name string) (io.ReadCloser, error) {
 	if name == "-" {
 		return io.NopCloser(cmd.InOrStdin()), nil
 	}
+	if info, err := os.Stat(name); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return &pipe{name: name}, nil
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, usageError("--events: %v", err)
 	}
 	return f, nil
 }
+
+// pipe is a named pipe that the first Read opens: that waits for a writer, and the
+// daemon must not.
+type pipe struct {
+	name string
+	f    *os.File
+}
+
+func (p *pipe) Read(b []byte) (int, error) {
+	if p.f == nil {
+		f, err := os.Open(p.name)
+		if err != nil {
+			return 0, err
+		}
+		p.f = f
+	}
+	return p.f.Read(b)
+}
+
+// Close leaves the pipe open until the process ends: a Read may be waiting.
+func (p *pipe) Close() error { return nil }

@@ -2,10 +2,13 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -57,6 +60,38 @@ func (c *Config) startError(err error) error {
 		return c.wrong(exitFailure, "store.url", codeStore, fix, err)
 	}
 	return fail(exitFailure, err)
+}
+
+// allStartErrors is err, which kept the daemon from starting, with all else that
+// would, by line. It is err alone where that may be over at the next start: then what
+// another process holds is no fault of the configuration.
+func (c *Config) allStartErrors(ctx context.Context, d engine.Daemon, err error) error {
+	all, code := startDiagnostics(err)
+	if code != exitConfig || len(all) == 0 {
+		return err
+	}
+	for _, fault := range d.Faults(ctx) {
+		more, code := startDiagnostics(c.startError(fault))
+		if code != exitConfig {
+			continue
+		}
+		for _, m := range more {
+			if !slices.ContainsFunc(all, func(a luabind.Diagnostic) bool { return a == m }) {
+				all = append(all, m)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b luabind.Diagnostic) int { return cmp.Compare(uint(a.Line-1), uint(b.Line-1)) })
+	return fail(exitConfig, all)
+}
+
+// startDiagnostics are the diagnostics of an error, and its exit code.
+func startDiagnostics(err error) (diags luabind.Diagnostics, code int) {
+	if f, ok := errors.AsType[*failure](err); ok {
+		code = f.code
+	}
+	errors.As(err, &diags)
+	return diags, code
 }
 
 // isUnusable reports whether an error of the store's files stays until somebody
@@ -114,6 +149,26 @@ func whyNotListening(err error) (why error, hint string) {
 
 const tlsHint = "both are PEM files; the key is that of the certificate, and not encrypted (openssl x509 -noout -text -in FILE shows a certificate)"
 
+// readable is the error of reading a file of a certificate, if there is one.
+func readable(file string) error {
+	info, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return errors.New("it is a folder")
+	case !info.Mode().IsRegular():
+		return errors.New("it is not a regular file")
+	case info.Size() == 0:
+		return errors.New("it is empty")
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 // checkCertificate reads the files of control.tls: a wrong name is found before
 // anything is started.
 func (c *Config) checkCertificate() error {
@@ -121,14 +176,19 @@ func (c *Config) checkCertificate() error {
 	if c.Control.Listen == "" || t.Cert == "" {
 		return nil
 	}
+	var wrong luabind.Diagnostics
 	for _, f := range []struct {
 		key  string
 		file Path
 	}{{"control.tls.cert", t.Cert}, {"control.tls.key", t.Key}} {
 		if err := readable(string(f.file)); err != nil {
 			why, hint := whyUnread(string(f.file), err)
-			return c.wrong(exitConfig, f.key, codeTLS, cmp.Or(hint, tlsHint), fmt.Errorf("%s: %s", f.file, why))
+			found, _ := startDiagnostics(c.wrong(exitConfig, f.key, codeTLS, cmp.Or(hint, tlsHint), fmt.Errorf("%s: %s", f.file, why)))
+			wrong = append(wrong, found...)
 		}
+	}
+	if len(wrong) > 0 {
+		return fail(exitConfig, wrong)
 	}
 	if _, err := control.LoadCertificate(string(t.Cert), string(t.Key)); err != nil {
 		return c.wrong(exitConfig, "control.tls", codeTLS, tlsHint, err)

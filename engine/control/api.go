@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,9 +31,10 @@ const maxBody = 64 << 10
 type api struct {
 	daemon Daemon
 	slots  chan struct{} // one token a request being answered
-	// stalled says why the store does not answer at the moment; nil: it does.
-	stalled  func() error
-	commands *Commands
+	// stalled says why the store does not answer at the moment, and failing why it
+	// answers and keeps nothing; nil: it does.
+	stalled, failing func() error
+	commands         *Commands
 }
 
 // RollbackRequest is the body of POST packs/{pack}/rollback; it may be empty.
@@ -96,10 +96,9 @@ func (a *api) routes(mux *http.ServeMux) {
 // What only looks is the daemon's to bound.
 func (a *api) bounded(w http.ResponseWriter, r *http.Request, do func(*http.Request) (any, error)) (any, error) {
 	looks := r.Method == http.MethodGet
-	if err := a.stalled(); err != nil && !looks {
-		return nil, &UserError{
-			Status: http.StatusServiceUnavailable, Message: fmt.Sprintf("%s was not done: the store does not answer (%v)", command(r), err),
-			Hint: "look at the disk; repeat the command once chertd status says that events are taken in. No call is made until then",
+	if !looks {
+		if e := a.storeSays(command(r)+" was not done", anyway(r)); e != nil {
+			return nil, e
 		}
 	}
 	select {
@@ -117,7 +116,7 @@ func (a *api) bounded(w http.ResponseWriter, r *http.Request, do func(*http.Requ
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		<-a.slots
-		return nil, unreadable(err)
+		return nil, unreadable(err, nil)
 	}
 	ctx, ok := a.commands.begin()
 	if !ok {
@@ -157,6 +156,7 @@ func (a *api) change(stopping context.Context, r *http.Request, do func(*http.Re
 	}()
 	look := time.NewTicker(stallEvery)
 	defer look.Stop()
+	fails := 0 // looks in a row at which the store failed
 	for {
 		select {
 		case o := <-ended:
@@ -169,18 +169,52 @@ func (a *api) change(stopping context.Context, r *http.Request, do func(*http.Re
 					Hint: "repeat the command once chertd runs again",
 				}
 			}
+			if o.err != nil && !errors.As(o.err, new(*UserError)) {
+				if e := a.storeSays(command(r)+" failed", false); e != nil {
+					o.err = e
+				}
+			}
 			return o.body, o.err
 		case <-look.C:
-			if err := a.stalled(); err != nil {
-				return nil, &UserError{
-					Status:  http.StatusServiceUnavailable,
-					Message: fmt.Sprintf("it is not known whether %s is done: the store does not answer (%v)", command(r), err),
-					Hint:    "look at the disk; repeat the command once chertd status says that events are taken in. No call is made until then",
-				}
+			if fails++; a.failing() == nil {
+				fails = 0
+			}
+			if e := a.storeSays("it is not known whether "+command(r)+" is done", fails < failingLooks); e != nil {
+				return nil, e
 			}
 		}
 	}
 }
+
+// storeSays is the answer to a command that the store keeps from being done; nil:
+// it does not. answers says that the command tells itself of a store that fails.
+func (a *api) storeSays(what string, answers bool) error {
+	if err := a.stalled(); err != nil {
+		return &UserError{Status: http.StatusServiceUnavailable, Message: fmt.Sprintf("%s: the store does not answer (%v)", what, err),
+			Hint: "look at the disk; repeat the command once chertd status says that events are taken in. No call is made until then"}
+	}
+	if err := a.failing(); err != nil && !answers {
+		return StoreFails(what, err)
+	}
+	return nil
+}
+
+// StoreFails is the answer to a command that the store, which fails with err, has
+// kept from being done to its end; what says so.
+func StoreFails(what string, err error) *UserError {
+	hint := "repeat the command once chertd status says that events are taken in. No call is made until then"
+	if hinted, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err); ok {
+		hint = hinted.Hint() + "; " + hint
+	}
+	return &UserError{Status: http.StatusServiceUnavailable, Message: fmt.Sprintf("%s: the store fails: %v", what, err), Hint: hint}
+}
+
+// anyway reports whether a request does its part without the store: calls are
+// paused immediately, whatever is kept of that.
+func anyway(r *http.Request) bool { return r.URL.Path == apiPath+"/pause" }
 
 // command is the command that asks for a request, for people.
 func command(r *http.Request) string {
@@ -353,27 +387,6 @@ func (a *api) remove(r *http.Request) (any, error) {
 
 func (a *api) pause(r *http.Request, on bool) (any, error) {
 	return map[string]bool{"paused": on}, a.daemon.Pause(r.Context(), on)
-}
-
-// decode reads a request's body, one JSON object without unknown fields. No
-// body is an object without fields.
-func decode(r *http.Request, into any) error {
-	dec := json.NewDecoder(r.Body)
-	dec.DisallowUnknownFields()
-	err := dec.Decode(into)
-	if err == nil {
-		if _, more := dec.Token(); more != io.EOF {
-			err = errors.New("there is more behind the object")
-		}
-	}
-	if err == nil || err == io.EOF {
-		return nil
-	}
-	return unreadable(err)
-}
-
-func unreadable(err error) error {
-	return &UserError{Message: "the body can't be read: " + err.Error()}
 }
 
 // refuse answers with an error.

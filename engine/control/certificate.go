@@ -2,13 +2,16 @@ package control
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"sync"
 )
 
 // Certificate is a certificate and its key in two PEM files. They are read again
-// for each connection, so that renewed ones are used at once; while they can't
-// be read the last ones are.
+// for each connection, so that renewed ones are used immediately; while they can't
+// be read the last ones are, and Broken says why.
 type Certificate struct {
 	cert, key string
 
@@ -30,6 +33,12 @@ func (c *Certificate) Config() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
 }
 
+// Broken says why the files can't be used as they are now; nil: they can.
+func (c *Certificate) Broken() error {
+	_, err := c.read()
+	return err
+}
+
 // Names reports whether the certificate is for a host.
 func (c *Certificate) Names(host string) bool {
 	c.mu.Lock()
@@ -40,12 +49,42 @@ func (c *Certificate) Names(host string) bool {
 func (c *Certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+	pair, err := c.read()
 	switch {
 	case err == nil:
 		c.last = &pair
 	case c.last == nil:
-		return nil, fmt.Errorf("read the certificate %s and its key %s: %w", c.cert, c.key, err)
+		return nil, err
 	}
 	return c.last, nil
+}
+
+// read reads both files.
+func (c *Certificate) read() (pair tls.Certificate, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("read the certificate %s and its key %s: %w", c.cert, c.key, err)
+		}
+	}()
+	cert, err := readRegular(c.cert)
+	if err != nil {
+		return pair, err
+	}
+	key, err := readRegular(c.key)
+	if err != nil {
+		return pair, err
+	}
+	return tls.X509KeyPair(cert, key)
+}
+
+// readRegular reads a file, and does not wait for the writer of a named pipe.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("it is not a regular file")}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
 }

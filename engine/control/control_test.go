@@ -381,7 +381,7 @@ func TestBegunIsDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for method, want := range map[string]error{"GET": context.Canceled, "POST": nil, "DELETE": nil} {
-		a := &api{slots: make(chan struct{}, 1), stalled: func() error { return nil }, commands: &Commands{}}
+		a := &api{slots: make(chan struct{}, 1), stalled: func() error { return nil }, failing: func() error { return nil }, commands: &Commands{}}
 		_, err := a.bounded(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, method, "/", nil), func(r *http.Request) (any, error) {
 			if _, limited := r.Context().Deadline(); !limited {
 				t.Errorf("%s has no end", method)

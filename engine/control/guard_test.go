@@ -117,6 +117,13 @@ func TestRenewedCertificateIsUsed(t *testing.T) {
 	if got := serial(); got != 2 {
 		t.Errorf("served with certificate %d, want the last good one", got)
 	}
+	if err := c.Broken(); err == nil || !strings.Contains(err.Error(), cert) {
+		t.Errorf("the files are said to be %v", err)
+	}
+	writePair(t, cert, key, 3)
+	if err := c.Broken(); err != nil || serial() != 3 {
+		t.Errorf("after another renewal: %v", err)
+	}
 }
 
 // TestCertifiedHost: a name that the certificate is for is the daemon's.

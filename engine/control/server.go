@@ -15,6 +15,9 @@ const (
 	// stallEvery is how often it is looked whether the store still answers, while
 	// a request changes something.
 	stallEvery = 250 * time.Millisecond
+	// failingLooks is at how many of these looks in a row the store must fail before
+	// nobody waits for a command: most say themselves how they ended.
+	failingLooks = 8
 )
 
 // Config is what the endpoints are made of.
@@ -24,6 +27,9 @@ type Config struct {
 	// Stalled says why the store does not answer at the moment; nil, or an error
 	// of nil: it does. Nobody waits for a command then.
 	Stalled func() error
+	// Failing says why the store keeps nothing though it answers; nil, or an error of
+	// nil: it does.
+	Failing func() error
 	// Commands, if set, are stopped by the daemon before it ends.
 	Commands *Commands
 }
@@ -36,10 +42,13 @@ func Handler(c Config) http.Handler {
 	if c.Stalled == nil {
 		c.Stalled = func() error { return nil }
 	}
+	if c.Failing == nil {
+		c.Failing = func() error { return nil }
+	}
 	if c.Commands == nil {
 		c.Commands = &Commands{}
 	}
-	(&api{c.Daemon, make(chan struct{}, maxInFlight), c.Stalled, c.Commands}).routes(mux)
+	(&api{c.Daemon, make(chan struct{}, maxInFlight), c.Stalled, c.Failing, c.Commands}).routes(mux)
 	return worded(mux)
 }
 

@@ -42,23 +42,25 @@ func (h *held) Release(context.Context, ReleaseRequest) (Released, error) {
 }
 func (h *held) Pause(context.Context, bool) error { <-h.release; return nil }
 
+// changing are the requests that change something, and how their answers name them.
+var changing = []struct{ method, path, body, names string }{
+	{"POST", "/-/reload", "", "chertd reload "},
+	{"POST", "/api/v1/reload", "", "chertd reload "},
+	{"POST", "/api/v1/pause", "", "chertd pause "},
+	{"POST", "/api/v1/resume", "", "chertd resume "},
+	{"POST", "/api/v1/hold", `{"chat": "c1"}`, "chertd hold "},
+	{"POST", "/api/v1/release", `{"chat": "c1"}`, "chertd release "},
+	{"POST", "/api/v1/packs/vip/rollback", `{"version": "3f78"}`, "chertd rollback vip "},
+	{"POST", "/api/v1/packs/vip/mode", `{"mode": "off"}`, "chertd mode vip "},
+	{"DELETE", "/api/v1/packs/vip", "", "chertd packs remove vip "},
+}
+
 // No command waits for a store that does not answer, whether it had stalled
 // before or stalls meanwhile: its answer names the command. What only looks is
 // answered all the same, and so is everything once the store works again.
 func TestNoCommandWaitsForAStalledStore(t *testing.T) {
 	t.Parallel()
-	commands := []struct{ method, path, body, names string }{
-		{"POST", "/-/reload", "", "chertd reload "},
-		{"POST", "/api/v1/reload", "", "chertd reload "},
-		{"POST", "/api/v1/pause", "", "chertd pause "},
-		{"POST", "/api/v1/resume", "", "chertd resume "},
-		{"POST", "/api/v1/hold", `{"chat": "c1"}`, "chertd hold "},
-		{"POST", "/api/v1/release", `{"chat": "c1"}`, "chertd release "},
-		{"POST", "/api/v1/packs/vip/rollback", `{"version": "3f78"}`, "chertd rollback vip "},
-		{"POST", "/api/v1/packs/vip/mode", `{"mode": "off"}`, "chertd mode vip "},
-		{"DELETE", "/api/v1/packs/vip", "", "chertd packs remove vip "},
-	}
-	for _, c := range commands {
+	for _, c := range changing {
 		synctest.Test(t, func(t *testing.T) {
 			var stalled atomic.Bool
 			d := &held{&fake{}, make(chan struct{})}
@@ -92,6 +94,78 @@ func TestNoCommandWaitsForAStalledStore(t *testing.T) {
 			if code, text, _ := ask(c.method, c.path, c.body); code != 200 {
 				t.Errorf("%s %s: %d %s, though the store works again", c.method, c.path, code, text)
 			}
+		})
+	}
+}
+
+// hinted is an error that knows its fix.
+type hinted struct{ error }
+
+func (hinted) Hint() string { return "make room" }
+
+// failing is a daemon whose commands end with an error of the store's.
+type failing struct {
+	*fake
+	err error
+}
+
+func (f *failing) Reload(context.Context) (Reload, error) { return Reload{}, f.err }
+func (f *failing) Remove(context.Context, string, bool) (rules.Dropped, error) {
+	return rules.Dropped{}, f.err
+}
+func (f *failing) Rollback(context.Context, string, RollbackRequest) (Changed, error) {
+	return Changed{}, f.err
+}
+func (f *failing) SetMode(context.Context, string, string, bool) (Changed, error) {
+	return Changed{}, f.err
+}
+func (f *failing) Hold(context.Context, HoldRequest) (Held, error) { return Held{}, f.err }
+func (f *failing) Release(context.Context, ReleaseRequest) (Released, error) {
+	return Released{}, f.err
+}
+func (f *failing) Pause(context.Context, bool) error { return f.err }
+
+// While the store fails a command is refused before it is begun, and one under way
+// is not waited for. Its answer names the command and the fix. Only pause does what
+// it can.
+func TestCommandsSayThatTheStoreFails(t *testing.T) {
+	t.Parallel()
+	sick := hinted{errors.New("the disk is full")}
+	for _, c := range changing {
+		synctest.Test(t, func(t *testing.T) {
+			var fails atomic.Bool
+			report := func() error {
+				if fails.Load() {
+					return sick
+				}
+				return nil
+			}
+			ask := func(d Daemon) (int, string, time.Duration) {
+				w, began := httptest.NewRecorder(), time.Now()
+				Handler(Config{Daemon: d, Health: fine, Failing: report}).ServeHTTP(w, httptest.NewRequest(c.method, c.path, strings.NewReader(c.body)))
+				return w.Code, w.Body.String(), time.Since(began)
+			}
+			expect := func(when string, d Daemon, want string, most time.Duration) {
+				t.Helper()
+				code, text, took := ask(d)
+				if code != 503 || !strings.Contains(text, want) || !strings.Contains(text, strings.TrimSpace(c.names)) || !strings.Contains(text, "the store fails: the disk is full") || !strings.Contains(text, "make room; repeat") || took > most {
+					t.Errorf("%s, %s %s: %d %s after %v, want %q", when, c.method, c.path, code, text, took, want)
+				}
+			}
+			waits := &held{&fake{}, make(chan struct{})}
+			go func() {
+				time.Sleep(10 * time.Second)
+				fails.Store(true)
+			}()
+			expect("it fails meanwhile", waits, "it is not known whether ", 13*time.Second)
+			broken := &failing{&fake{}, errors.New("set the switch: the disk is full")}
+			if anyway(httptest.NewRequest(c.method, c.path, nil)) {
+				expect("it fails", broken, " failed: ", 0)
+			} else {
+				expect("it fails", broken, " was not done: ", 0)
+			}
+			close(waits.release)
+			synctest.Wait()
 		})
 	}
 }

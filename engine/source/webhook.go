@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -59,7 +60,8 @@ type WebhookConfig struct {
 //
 // Nothing is stored before its signature was verified.
 type Webhook struct {
-	cfg WebhookConfig
+	cfg  WebhookConfig
+	path string // of deliveries, as cleanPath has it
 
 	settings atomic.Pointer[settings]
 	storing  chan struct{} // one token a delivery that is being stored
@@ -112,8 +114,13 @@ func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 	if cfg.Ingest == nil || cfg.Quarantine == nil {
 		return nil, errors.New("webhook has nowhere to store what comes")
 	}
+	path, err := DecodePath(cfg.Path)
+	if err != nil {
+		return nil, err
+	}
 	w := &Webhook{
 		cfg:     cfg,
+		path:    path,
 		storing: make(chan struct{}, cfg.InFlight),
 		stats:   WebhookStats{Refused: map[Refusal]int64{}},
 		refused: map[Refusal]*refused{},
@@ -152,8 +159,8 @@ func (w *Webhook) Change(s WebhookSettings) error {
 // ServeHTTP answers one delivery.
 func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	signed := len(r.Header.Values(headerSignature))+len(r.Header.Values(headerLegacySignature)) > 0
-	if cleanPath(r.URL.Path) != cleanPath(w.cfg.Path) {
-		w.refuse(RefusedPath, signed, clip(r.URL.Path))
+	if cleanPath(r.URL.Path) != w.path {
+		w.refuse(RefusedPath, signed, clip(r.URL.EscapedPath()))
 		answerError(rw, http.StatusNotFound, "there is nothing at this path", "deliveries go to "+w.cfg.Path)
 		return
 	}
@@ -184,6 +191,16 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.take(rw, r, body, now)
+}
+
+// DecodePath is the path of requests that are deliveries, by what the
+// configuration says: %20 means in it what it means in a URL.
+func DecodePath(p string) (string, error) {
+	decoded, err := url.PathUnescape(p)
+	if err != nil {
+		return "", fmt.Errorf("webhook path %q: %w", p, err)
+	}
+	return cleanPath(decoded), nil
 }
 
 // cleanPath is a path without what proxies put in: doubled slashes and one at

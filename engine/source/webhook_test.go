@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -495,3 +496,25 @@ func BenchmarkWebhook(b *testing.B) {
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// A path is configured as a URL has it, or as people read it: every path that is
+// accepted can be delivered to.
+func TestWebhookPathIsThatOfAURL(t *testing.T) {
+	for configured, requested := range map[string]string{
+		"/a%20b": "/a%20b", "/größe": "/gr%C3%B6%C3%9Fe", "/gr%C3%B6%C3%9Fe": "/gr%c3%b6%c3%9fe", "/a%2Fb": "/a%2fb", "/a%25b": "/a%25b", "/a/../b": "/b", "/": "/",
+	} {
+		b := newBench(t, func(c *WebhookConfig) { c.Path = configured })
+		request := delivery(testSecret, testBody)
+		u, err := url.Parse(requested)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.URL = u
+		if rec := b.serve(request); rec.Code != http.StatusOK {
+			t.Errorf("path %s: a delivery to %s is answered %d %s", configured, requested, rec.Code, rec.Body)
+		}
+	}
+	if _, err := DecodePath("/%zz"); err == nil {
+		t.Error("/%zz is taken as a path")
+	}
+}

@@ -78,6 +78,9 @@ func (s *step) operate(in Operate) {
 		return
 	}
 	in.Hold.By = cmp.Or(in.Hold.By, "operator")
+	if was := s.c.Hold; in.Hold.Reason == "" && was.By == in.Hold.By && was.Active(s.now) {
+		in.Hold.Reason = was.Reason // it is made longer, for the same reason
+	}
 	s.hold(in.Hold)
 	if m := s.c.Missing.Through; m > 0 {
 		// Nor do packs that run later on what they have missed bring a read back:

@@ -55,6 +55,20 @@ func (e *IntakeError) Hint() string {
 	return "its tables are not as chertd made them: stop chertd and restore a backup"
 }
 
+// WriteError says that the store could not write. It may work again any time.
+type WriteError struct{ Err error }
+
+func (e *WriteError) Error() string { return e.Err.Error() }
+func (e *WriteError) Unwrap() error { return e.Err }
+
+// Hint says what to do about it.
+func (e *WriteError) Hint() string {
+	if sqliteCode(e.Err) == sqlite3.SQLITE_FULL {
+		return "make room on the disk; chertd notices"
+	}
+	return "look at the disk and at the kernel's log; chertd tries again every second"
+}
+
 // health is whether the store can keep what it is given. Its methods do not
 // touch the disk.
 type health struct {
@@ -126,6 +140,9 @@ func (h *health) wrote(err error) {
 		h.fails.Store(nil)
 		h.tell(nil)
 	case err != nil:
+		if !errors.As(err, new(interface{ Hint() string })) {
+			err = &WriteError{err}
+		}
 		h.fails.Store(&err)
 		if before == nil {
 			h.tell(err)

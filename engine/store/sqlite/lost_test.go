@@ -415,6 +415,9 @@ func TestStoreNoticesWithoutTraffic(t *testing.T) {
 	if _, err := s.Append(t.Context(), []store.Arrival{big}); !storeFailed(err) || s.Healthy() == nil {
 		t.Fatalf("on a full disk: %v, %v", err, s.Healthy())
 	}
+	if hinted, ok := errors.AsType[*WriteError](s.Healthy()); !ok || !strings.Contains(hinted.Hint(), "make room") {
+		t.Errorf("a full disk has no hint: %v", s.Healthy())
+	}
 	// Not by a request, which would tell that writes succeed.
 	if err := s.writer.conn.script("PRAGMA max_page_count = 1000000"); err != nil {
 		t.Fatal(err)

@@ -85,6 +85,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if path, err = resolve(link); err != nil {
 		return nil, err
 	}
+	if err := checkRegular(path); err != nil {
+		return nil, openError(path, fmt.Errorf("open store %s: %w", path, err))
+	}
 	// Neither is an error where it is not to be had: POSIX locks and fsync do.
 	moderncsqlite.OFDLocking(true)
 	moderncsqlite.Fdatasync(true)
@@ -231,9 +234,6 @@ func makePrivate(path string) error {
 	}
 	if err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() {
-		return errNotRegular
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return os.Chmod(path, 0o600)

@@ -62,6 +62,7 @@ func (e *OpenError) Hint() string { return e.hint }
 
 var (
 	errNotRegular = errors.New("it is not a regular file")
+	errBeside     = errors.New("is not a regular file")
 	errForeign    = errors.New("it is a SQLite database of another program")
 	errNoDatabase = errors.New("it is not a database")
 	errNoWAL      = errors.New("the file system may lack shared memory (a network share?)")
@@ -98,6 +99,8 @@ func openError(path string, err error) error {
 		return unusable("restore a backup, or set store.url to another file")
 	case errors.Is(err, errForeign):
 		return unusable("set store.url to a file of its own, such as sqlite:%s", filepath.Join(dir, "chertd.db"))
+	case errors.Is(err, errBeside):
+		return unusable("move it away: chertd makes it again")
 	case errors.Is(err, errNotRegular), errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP):
 		return unusable("set store.url to the path of a file, such as sqlite:./data/chertd.db")
 	case errors.Is(err, errNoWAL):
@@ -130,6 +133,23 @@ func outOfFiles() error {
 	return nil
 }
 
+// checkRegular refuses a database, or what lies beside it, that is no regular file,
+// before any is opened: a named pipe would wait for a writer.
+func checkRegular(path string) error {
+	for _, beside := range []string{"", "-wal", "-shm", "-journal", ".lock"} {
+		info, err := os.Stat(path + beside)
+		switch {
+		case err != nil: // not there, or whoever opens it says what is wrong
+		case info.Mode().IsRegular():
+		case beside == "":
+			return errNotRegular
+		default:
+			return fmt.Errorf("%s%s %w", filepath.Base(path), beside, errBeside)
+		}
+	}
+	return nil
+}
+
 // checkHeader finds out, before anything is changed, whether the file at path is
 // a database of another program, or none at all. No connection to it may be open
 // in this process: closing a descriptor drops SQLite's locks.
@@ -142,13 +162,6 @@ func checkHeader(path string) error {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular():
-		return errNotRegular
-	}
 	head := make([]byte, 72)
 	n, err := io.ReadFull(f, head)
 	switch {

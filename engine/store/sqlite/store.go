@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"chertd/engine/store"
 )
 
@@ -190,22 +188,18 @@ func (s *Store) read(ctx context.Context, doing string, f func(*conn) error) err
 // tellHealth logs that the store fails, or works again.
 func (s *Store) tellHealth(err error) {
 	var hinted interface{ Hint() string }
-	switch {
-	case err == nil:
+	if err == nil {
 		s.log.Info("the store works again", "store", s.path)
-	case errors.As(err, &hinted):
-		s.log.Error("the store fails: nothing is taken in", "store", s.path, "error", err, "hint", hinted.Hint())
-	default:
-		s.log.Error("the store fails: nothing is taken in until it works again", "store", s.path, "error", err, "hint", writeHint(err))
+		return
 	}
-}
-
-// writeHint says what to do about a write that failed.
-func writeHint(err error) string {
-	if sqliteCode(err) == sqlite3.SQLITE_FULL {
-		return "make room on the disk; chertd notices"
+	what, hint := "the store fails: nothing is taken in", ""
+	if errors.As(err, new(*WriteError)) {
+		what += " until it works again"
 	}
-	return "look at the disk and at the kernel's log; chertd tries again every second"
+	if errors.As(err, &hinted) {
+		hint = hinted.Hint()
+	}
+	s.log.Error(what, "store", s.path, "error", err, "hint", hint)
 }
 
 // browse is snapshot for what people ask. It may take long, so that some

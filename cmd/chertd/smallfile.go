@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+)
+
+// How long a named pipe may take until somebody opens it for writing, and until
+// all is written.
+const (
+	pipeOpened  = time.Second
+	pipeWritten = 10 * time.Second
+)
+
+// readSmall reads a file that the configuration is in or names, of at most most
+// bytes. It may be a pipe, as with -c <(…) or a secret that a program supplies, but
+// not one that nobody writes into: chertd would not start, and not say why.
+func readSmall(path string, most int) ([]byte, error) {
+	// Opened so, neither a pipe without a writer nor a device waits.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, errors.New("it is a folder")
+	}
+	in := io.LimitReader(f, int64(most)+1)
+	text, err := []byte(nil), error(nil)
+	if info.Mode()&fs.ModeNamedPipe != 0 {
+		text, err = readPipe(f, in)
+	} else {
+		text, err = io.ReadAll(in)
+	}
+	if err == nil && len(text) > most {
+		err = fmt.Errorf("it is larger than %d KiB", most>>10)
+	}
+	return text, err
+}
+
+// readPipe reads what is written into a pipe. Its end comes without anything read
+// as long as no writer has opened it.
+func readPipe(f *os.File, in io.Reader) ([]byte, error) {
+	start := time.Now()
+	_ = f.SetReadDeadline(start.Add(pipeWritten)) // where the system has none, the writer decides
+	for {
+		text, err := io.ReadAll(in)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, fmt.Errorf("it is a named pipe, and not all was written into it within %s", pipeWritten)
+		case err != nil || len(text) > 0:
+			return text, err
+		case time.Since(start) > pipeOpened:
+			return nil, errors.New("it is a named pipe, and no program writes into it")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

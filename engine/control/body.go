@@ -1,0 +1,111 @@
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"chertd/luabind"
+)
+
+var errMore = errors.New("there is more behind the object")
+
+// decode reads a request's body, one JSON object without unknown fields. No
+// body is an object without fields.
+func decode(r *http.Request, into any) error {
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	err := dec.Decode(into)
+	if err == nil {
+		if _, more := dec.Token(); more != io.EOF {
+			err = errMore
+		}
+	}
+	if err == nil || err == io.EOF {
+		return nil
+	}
+	return unreadable(err, fieldsOf(reflect.TypeOf(into)))
+}
+
+// fieldsOf are the names of the fields of a body.
+func fieldsOf(t reflect.Type) (names []string) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		own := []string{}
+		if f.Anonymous {
+			own = fieldsOf(f.Type)
+		} else if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			own = []string{name}
+		}
+		for _, name := range own {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// unreadable says what is wrong with a body, which has fields.
+func unreadable(err error, fields []string) error {
+	why, hint := "it is not JSON: "+err.Error(), "send one JSON object"
+	if len(fields) > 0 {
+		hint += "; its fields are " + strings.Join(fields, ", ")
+	}
+	var kind *json.UnmarshalTypeError
+	var large *http.MaxBytesError
+	unknown, isUnknown := strings.CutPrefix(err.Error(), "json: unknown field ")
+	switch {
+	case errors.As(err, &large):
+		why, hint = fmt.Sprintf("it is too large: the limit is %d KiB", large.Limit>>10), "send one small JSON object"
+	case errors.As(err, &kind) && kind.Field == "":
+		why = "expected an object, got " + article(kind.Value)
+	case errors.As(err, &kind):
+		name := kind.Field[strings.LastIndexByte(kind.Field, '.')+1:]
+		why = fmt.Sprintf("%s: expected %s, got %s", name, article(kindName(kind.Type)), article(kind.Value))
+	case isUnknown:
+		why = "unknown field " + unknown
+		if near := luabind.Suggest(strings.Trim(unknown, `"`), fields); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+	case errors.Is(err, errMore):
+		why = err.Error()
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		why = "it is cut short"
+	}
+	return &UserError{Message: "the body can't be read: " + why, Hint: hint}
+}
+
+// kindName is what JSON calls values of a type.
+func kindName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "string"
+	case reflect.Struct, reflect.Map:
+		return "object"
+	}
+	return "number"
+}
+
+// article is a kind of value with its article, as JSON's decoder names it: "number
+// 1.5" is a number.
+func article(kind string) string {
+	kind, _, _ = strings.Cut(kind, " ")
+	switch kind {
+	case "true", "bool":
+		return "true or false"
+	case "array", "object":
+		return "an " + kind
+	}
+	return "a " + kind
+}

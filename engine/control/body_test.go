@@ -1,0 +1,40 @@
+package control
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// What is wrong with a body is said in JSON's terms, with its fields.
+func TestBodyThatCanNotBeRead(t *testing.T) {
+	t.Parallel()
+	fields := "send one JSON object; its fields are chat, for, reason, force"
+	for body, want := range map[string][2]string{
+		`[]`:                         {"expected an object, got an array", fields},
+		`"c4"`:                       {"expected an object, got a string", fields},
+		`true`:                       {"expected an object, got true or false", fields},
+		`{"chat": 1}`:                {"chat: expected a string, got a number", fields},
+		`{"chat": "c", "for": 3600}`: {"for: expected a string, got a number", fields},
+		`{"force": "yes"}`:           {"force: expected true or false, got a string", fields},
+		`{"chat": {}}`:               {"chat: expected a string, got an object", fields},
+		`{"fro": "1h"}`:              {`unknown field "fro"`, `did you mean "for"?`},
+		`{"line": "x"}`:              {`unknown field "line"`, fields},
+		`{"chat": "c"} {}`:           {"there is more behind the object", fields},
+		`{"chat": "c"`:               {"it is cut short", fields},
+		`chat=c`:                     {"it is not JSON: invalid character", fields},
+		"\xff":                       {"it is not JSON: invalid character", fields},
+	} {
+		var in HoldRequest
+		err := decode(httptest.NewRequest(http.MethodPost, "/api/v1/hold", strings.NewReader(body)), &in)
+		user, ok := errors.AsType[*UserError](err)
+		if !ok || !strings.HasPrefix(user.Message, "the body can't be read: "+want[0]) || user.Hint != want[1] {
+			t.Errorf("%s: %+v\nwant %q", body, err, want)
+		}
+	}
+	if err := decode(httptest.NewRequest(http.MethodPost, "/", strings.NewReader("")), &HoldRequest{}); err != nil {
+		t.Errorf("no body: %v", err)
+	}
+}
