@@ -47,7 +47,7 @@ var (
 		AND pack = ?1 AND (?2 = '' OR version = ?2)
 		UNION SELECT chat_id FROM timers WHERE pack = ?1 AND (?2 = '' OR version = ?2)
 		UNION SELECT chats.id FROM chats INDEXED BY chats_postponed, json_each(postponed) p WHERE postponed_until IS NOT NULL
-		AND p.value ->> 'pack' = ?1 AND (?2 = '' OR p.value ->> 'version' = ?2) ORDER BY 1`)
+		AND p.value ->> 'pack' = ?1 AND ?2 = '' ORDER BY 1`)
 
 	upsertFlag = declare(`INSERT INTO flags (name, is_set) VALUES (?, ?) ON CONFLICT DO UPDATE SET is_set = excluded.is_set`)
 	selectFlag = declare(`SELECT is_set FROM flags WHERE name = ?`)
