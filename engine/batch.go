@@ -326,35 +326,14 @@ func (b *batch) serve(ctx context.Context, r *request) {
 
 // withBlocked gives an input the blocked reads of its chat, if it may end them.
 func (b *batch) withBlocked(ctx context.Context, c *chat.Chat, in chat.Input) chat.Input {
-	needs := c.Missing.Through > 0
-	switch in := in.(type) {
-	case chat.Handled:
-		needs = needs && in.NeedsBlocked()
-	case chat.Cancel:
-		needs = true
-	case chat.Operate:
-	default:
-		needs = false
-	}
-	if !needs {
+	if !c.NeedsBlocked(in) {
 		return in
 	}
 	x := b.blockade(ctx, c.ID)
 	if x == nil {
 		return in
 	}
-	switch in := in.(type) {
-	case chat.Handled:
-		in.Blocked = x.reads
-		return in
-	case chat.Cancel:
-		in.Blocked = x.reads
-		return in
-	case chat.Operate:
-		in.Blocked = x.reads
-		return in
-	}
-	return in
+	return chat.WithBlocked(in, x.reads)
 }
 
 // withdrawn reports whether a wish that was made for another chat is not to be carried

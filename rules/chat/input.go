@@ -39,16 +39,41 @@ type Handled struct {
 	Block, MayHold bool
 	// Missing, if the event runs again, is all that is missed still.
 	Missing Missing
-	// Blocked are the chat's blocked reads, which a chat does not remember. They
-	// are needed only if NeedsBlocked says so.
+	// Blocked are the chat's blocked reads, which a chat does not remember: see
+	// NeedsBlocked.
 	Blocked []Action
 }
 
-// NeedsBlocked reports whether the event may end reads that are blocked.
-func (in *Handled) NeedsBlocked() bool {
-	return slices.ContainsFunc(in.Wishes, func(w Wish) bool {
-		return !w.Shadow && (w.Kind == WishCancelRead || w.Kind == WishRelease)
-	})
+// NeedsBlocked reports whether an input of the chat may end reads that are blocked:
+// then WithBlocked has to give it those.
+func (c *Chat) NeedsBlocked(in Input) bool {
+	switch in := in.(type) {
+	case Cancel:
+		return true
+	case Operate:
+		return c.Missing.Through > 0
+	case Handled:
+		return c.Missing.Through > 0 && slices.ContainsFunc(in.Wishes, func(w Wish) bool {
+			return !w.Shadow && (w.Kind == WishCancelRead || w.Kind == WishRelease)
+		})
+	}
+	return false
+}
+
+// WithBlocked gives an input the chat's blocked reads.
+func WithBlocked(in Input, reads []Action) Input {
+	switch in := in.(type) {
+	case Cancel:
+		in.Blocked = reads
+		return in
+	case Operate:
+		in.Blocked = reads
+		return in
+	case Handled:
+		in.Blocked = reads
+		return in
+	}
+	return in
 }
 
 // HandledOf is what the event alone says of how it was handled.

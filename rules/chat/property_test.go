@@ -270,7 +270,7 @@ func (w *world) ready() {
 
 // step moves the chat and checks what holds of any step.
 func (w *world) step(in Input) Effects {
-	in = withBlocked(in, maps.Values(w.rows))
+	in = withBlocked(&w.chat, in, maps.Values(w.rows))
 	before, inBefore := dump(w.chat), dump(in)
 	after, out := Step(w.chat, in, w.now)
 	if got := dump(w.chat); got != before {

@@ -334,9 +334,11 @@ func (s *story) answer(in Answer) {
 	s.step(in)
 }
 
-// step moves the chat, and keeps rows as a store would.
 // withBlocked gives an input the reads that are blocked, as an engine does.
-func withBlocked(in Input, rows iter.Seq[Action]) Input {
+func withBlocked(c *Chat, in Input, rows iter.Seq[Action]) Input {
+	if !c.NeedsBlocked(in) {
+		return in
+	}
 	blocked := slices.SortedFunc(func(yield func(Action) bool) {
 		for a := range rows {
 			if a.Kind == Read && a.Status == Blocked && !yield(a) {
@@ -344,25 +346,12 @@ func withBlocked(in Input, rows iter.Seq[Action]) Input {
 			}
 		}
 	}, func(a, b Action) int { return cmp.Or(cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N)) })
-	switch in := in.(type) {
-	case Handled:
-		if in.NeedsBlocked() {
-			in.Blocked = blocked
-		}
-		return in
-	case Cancel:
-		in.Blocked = blocked
-		return in
-	case Operate:
-		in.Blocked = blocked
-		return in
-	}
-	return in
+	return WithBlocked(in, blocked)
 }
 
 func (s *story) step(in Input) Effects {
 	var out Effects
-	s.chat, out = Step(s.chat, withBlocked(in, maps.Values(s.rows)), s.now)
+	s.chat, out = Step(s.chat, withBlocked(&s.chat, in, maps.Values(s.rows)), s.now)
 	for _, a := range out.Actions {
 		s.rows[a.ID.String()] = a
 	}

@@ -310,7 +310,11 @@ func (w *World) chat(id string) *chat.Chat {
 
 // step moves a chat, and tells its pack what became of its actions.
 func (w *World) step(id string, in chat.Input) chat.Effects {
-	next, effects := chat.Step(*w.chat(id), in, w.now)
+	c := w.chat(id)
+	if c.NeedsBlocked(in) {
+		in = chat.WithBlocked(in, w.blocked(id))
+	}
+	next, effects := chat.Step(*c, in, w.now)
 	w.chats[id] = &next
 	for i := range effects.Actions {
 		a := &effects.Actions[i]
@@ -330,6 +334,11 @@ func (w *World) step(id string, in chat.Input) chat.Effects {
 	}
 	w.agenda.set(key{makeCall, id}, call)
 	return effects
+}
+
+// blocked are the blocked reads of a chat, in the order asked.
+func (w *World) blocked(id string) []chat.Action {
+	return slices.DeleteFunc(w.Actions(id), func(a chat.Action) bool { return a.Kind != chat.Read || a.Status != chat.Blocked })
 }
 
 // Chat is a chat as it is now; ok is false if no event and no wish named it.
