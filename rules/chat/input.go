@@ -60,6 +60,11 @@ func (c *Chat) NeedsBlocked(in Input) bool {
 	return false
 }
 
+// KeepsUnread reports whether a wish keeps a chat unread, and does nothing else.
+func (w *Wish) KeepsUnread() bool {
+	return w.Kind == WishKeepUnread || w.Kind == WishHold || w.Kind == WishPostpone || w.Kind == WishCancelRead
+}
+
 // WithBlocked gives an input the chat's blocked reads.
 func WithBlocked(in Input, reads []Action) Input {
 	switch in := in.(type) {
