@@ -65,7 +65,7 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 			g.c.Log.Info("the files are again as the version that is live", "pack", s.state.Pack, "version", s.live.ShortVersion())
 			s.said = ""
 		}
-		s.live, s.word, s.notLive, s.lost, s.diags = s.live.withFiles(b.pack.Files), g.word, "", "", s.warnings
+		s.live, s.word, s.notLive, s.lost, s.earlier, s.diags = s.live.withFiles(b.pack.Files), g.word, "", "", nil, s.warnings
 		s.giveUp()
 		return nil
 	}
@@ -167,7 +167,7 @@ func (g *Generations) stayPinned(ctx context.Context, s *standing, version strin
 	s.tried = nil
 	if state := s.state; state.Live != state.Pinned {
 		// Kept first: what is live is so after a restart, too.
-		state.Live = state.Pinned
+		state.Live, state.Settings = state.Pinned, ""
 		if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
 			s.lastVeto = s.lastVeto || s.live == nil // nobody can know
 			return errors.Join(fmt.Errorf("keep which version of pack %q is live: %w", state.Pack, err), g.fallBack(ctx, s))
@@ -262,13 +262,17 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 	b, since, err := g.source(ctx, s, version)
 	if err == nil {
 		if s.live != nil && s.live.built == b.pack.built && !b.diags.Errors() {
-			s.word, s.lost = g.word, ""
+			s.word, s.lost, s.earlier = g.word, "", nil
 			return nil
 		}
 		b.compile()
 		if !b.diags.Errors() {
 			g.take(s, &verdict{pack: b.pack, diags: s.diags})
 			s.since, s.warnings = since, nil
+			return nil
+		}
+		if earlier := g.withEarlier(s, b); earlier != nil {
+			g.takeEarlier(s, earlier, since, b.diags)
 			return nil
 		}
 		err = fmt.Errorf("load version %s: %w", shorten(version), b.diags)
@@ -320,7 +324,7 @@ func (g *Generations) granted(p *Pack) bool {
 
 // take makes a verdict's pack the live one, without keeping that.
 func (s *standing) take(v *verdict, word int) {
-	s.live, s.word, s.lost, s.insteadOf, s.diags, s.warnings = v.pack, word, "", "", v.diags, v.diags
+	s.live, s.word, s.lost, s.earlier, s.insteadOf, s.diags, s.warnings = v.pack, word, "", nil, "", v.diags, v.diags
 	s.lastVeto = v.pack.CanVeto
 	delete(s.back, v.pack.Version)
 	if s.edit == v.pack.Version {
@@ -377,7 +381,7 @@ func (g *Generations) promote(ctx context.Context, s *standing, v *verdict) erro
 	}
 	state := s.state
 	fresh := state.Live == ""
-	state.Live = p.Version
+	state.Live, state.Settings = p.Version, p.settingsJSON()
 	g.dropRules(s, p)
 	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
 		s.notLive = "it could not be kept"

@@ -146,7 +146,7 @@ func packStates(t *testing.T, b *bench) {
 		return list
 	}
 	b.equal("of nothing", list(), []store.PackState(nil))
-	codes := store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Pinned: "aa", PinnedOver: "bb"}
+	codes := store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Pinned: "aa", PinnedOver: "bb", Settings: `{"wait":"6s"}`}
 	vip := store.PackState{Pack: "vip"}
 	b.save(version("aa", 0))
 	b.must(b.s.SetPackState(t.Context(), vip))
