@@ -114,16 +114,17 @@ func TestStateFileOfTheGuide(t *testing.T) {
 		t.Fatal(err, diags)
 	}
 	c := s.chat("c1")
-	if len(c.Waiting) != 1 || len(c.Timers) != 1 {
+	if len(c.Waiting) != 1 || len(c.Timers) != 1 || len(c.Postponed) != 1 {
 		t.Fatalf("%+v", c)
 	}
 	state, _ := s.State("vip", "c1")
 	all, _ := s.Get("vip", "all")
 	page, _, _ := s.List("vip (shadow)", "seen:", "", 10, 1000)
 	got := fmt.Sprintln(c.Line, c.IsGroup == event.False, c.ReadThrough, c.Hold.By, c.Hold.Until.Sub(now), c.Hold.Reason,
+		c.Postponed[0].By(), c.Postponed[0].Until.Sub(now), c.Postponed[0].Reason,
 		c.Waiting[0].RuleKey(), c.Waiting[0].Due.Sub(now), c.Timers[0].Name, c.Timers[0].Due.Sub(now), string(c.Timers[0].Payload),
 		c.Cooldown["vip/read later"].Sub(now), string(state), string(all.Value), len(page), string(page[0].Value))
-	want := "+15550009999 true 1 operator 2h0m0s I am on it vip/read later 5m0s check 2h0m0s {\"n\":1} 10m0s {\"count\":2} 41 1 true\n"
+	want := "+15550009999 true 1 operator 2h0m0s I am on it vip/read later 8h0m0s closed vip/read later 5m0s check 2h0m0s {\"n\":1} 10m0s {\"count\":2} 41 1 true\n"
 	if got != want {
 		t.Errorf("\ngot  %swant %s", got, want)
 	}

@@ -30,6 +30,7 @@ type stateChat struct {
 	IsGroup   bool              `yaml:"is_group"`
 	Read      bool              `yaml:"read"` // all that came before
 	Hold      stateHold         `yaml:"hold"`
+	Postponed []statePostponed  `yaml:"postponed"`
 	Reads     []stateRead       `yaml:"reads"` // that wait
 	Timers    []stateTimer      `yaml:"timers"`
 	Cooldowns map[string]string `yaml:"cooldowns"` // PACK/RULE → until when
@@ -38,6 +39,12 @@ type stateChat struct {
 type stateHold struct {
 	Until  string `yaml:"until"`
 	By     string `yaml:"by"` // PACK/RULE, or operator
+	Reason string `yaml:"reason"`
+}
+
+type statePostponed struct {
+	Rule   string `yaml:"rule"` // PACK/RULE
+	Until  string `yaml:"until"`
 	Reason string `yaml:"reason"`
 }
 
@@ -140,11 +147,19 @@ func (r *stateReader) chat(id string, f stateChat) {
 			r.knowsRule(at+".hold.by", pack, rule)
 		}
 	}
+	for i, p := range f.Postponed {
+		path := fmt.Sprintf("%s.postponed[%d]", at, i)
+		pack, rule, ok := r.ruleKey(path+".rule", p.Rule)
+		if !ok {
+			continue
+		}
+		r.knowsRule(path+".rule", pack, rule)
+		c.Postponed = append(c.Postponed, chat.Postponement{Seq: storedSeq, Until: r.time(path+".until", p.Until), Pack: pack, Rule: rule, Reason: p.Reason})
+	}
 	for i, read := range f.Reads {
 		path := fmt.Sprintf("%s.reads[%d]", at, i)
-		pack, rule, ok := strings.Cut(read.Rule, "/")
+		pack, rule, ok := r.ruleKey(path+".rule", read.Rule)
 		if !ok {
-			r.fail(path+".rule", codeValue, "like codes/read codes, as `chertd eval` prints it", "expected PACK/RULE, got %q", read.Rule)
 			continue
 		}
 		a := chat.Action{
@@ -184,6 +199,14 @@ func (r *stateReader) chat(id string, f stateChat) {
 		}
 	}
 	r.out.chats[id] = c
+}
+
+// ruleKey is the pack and the rule of a key that a value says.
+func (r *stateReader) ruleKey(path, key string) (pack, rule string, ok bool) {
+	if pack, rule, ok = strings.Cut(key, "/"); !ok {
+		r.fail(path, codeValue, "like codes/read codes, as `chertd eval` prints it", "expected PACK/RULE, got %q", key)
+	}
+	return pack, rule, ok
 }
 
 // time is a moment: RFC 3339, or a duration from the event's handling.
