@@ -102,8 +102,7 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *store.Entry) 
 		in.Wishes = []chat.Wish{entry.Forward.Wish}
 		in.Block = entry.Forward.Block
 		decision.Note = fmt.Sprintf("carries a wish of event %d here", entry.Cause)
-		ends := func(w *chat.Wish) bool { return w.Acts() || w.Kind == chat.WishPostpone } // when its pack goes off
-		if w := &entry.Forward.Wish; ends(w) && set.Withdrawn(w.Pack, w.Version) || w.Kind == chat.WishRead && !set.HasRule(w.Pack, w.Rule) {
+		if w := &entry.Forward.Wish; withdrawn(set, w) {
 			in.Wishes = nil
 			decision.Note = fmt.Sprintf("drops a wish of event %d: pack %q, or that version or rule of it, is no longer live", entry.Cause, w.Pack)
 		}
@@ -291,7 +290,7 @@ func (b *batch) serve(ctx context.Context, r *request) {
 		}
 	}
 	if r.dropped != nil {
-		*r.dropped = droppedBy(&effects)
+		*r.dropped = droppedBy(c, t.Chat, &effects, now)
 	}
 	for i := range effects.Fired {
 		t.Append = append(t.Append, made(chat.TimerEvent(c.ID, &effects.Fired[i], now), now, effects.Fired[i].Seq))
@@ -337,8 +336,23 @@ func (b *batch) withBlocked(ctx context.Context, c *chat.Chat, in chat.Input) ch
 	return chat.WithBlocked(in, x.reads)
 }
 
-// droppedBy counts what a pack had waiting in a chat that a chat.Cancel dropped.
-func droppedBy(e *chat.Effects) (d rules.Dropped) {
+// withdrawn reports whether a wish that was made for another chat is not to be carried
+// out: what acts goes with its version, what is postponed with its pack alone.
+func withdrawn(set *rules.Set, w *chat.Wish) bool {
+	switch {
+	case w.Acts() && set.Withdrawn(w.Pack, w.Version), w.Kind == chat.WishPostpone && set.Withdrawn(w.Pack, ""):
+		return true
+	}
+	return w.Kind == chat.WishRead && !set.HasRule(w.Pack, w.Rule)
+}
+
+// droppedBy counts what a pack had waiting in a chat that a chat.Cancel dropped, and
+// the chat itself if it is postponed no longer.
+func droppedBy(before, after *chat.Chat, e *chat.Effects, now time.Time) (d rules.Dropped) {
+	_, was := before.Postponement(now)
+	if _, is := after.Postponement(now); was && !is {
+		d.Postponed++
+	}
 	for i := range e.Actions {
 		switch a := &e.Actions[i]; {
 		case a.Status != chat.Dropped || a.Why != chat.WhyPackInactive:

@@ -17,7 +17,7 @@ import (
 
 // coverDays is how many random days the engine lives through; more with
 // -covers.days. rules/spec lives through many more, without a store.
-var coverDays = flag.Int("covers.days", 2, "random days of TestNoCallCoversWhatNobodySaw")
+var coverDays = flag.Int("covers.days", 6, "random days of TestNoCallCoversWhatNobodySaw")
 
 // talk does what the words of a message say. PACK, ODD and EDIT are replaced.
 const talk = `

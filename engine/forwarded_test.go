@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"chertd/engine/control"
 	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
@@ -64,5 +65,26 @@ func TestForwardedWishOfWhatIsNoLongerLiveIsDropped(t *testing.T) {
 		if postponed := len(found.Postponed) > 0; postponed != (c.kind == chat.WishPostpone && !c.dropped) {
 			t.Errorf("%s of %s/%s: the chat is %+v", c.kind, c.pack, c.rule, found)
 		}
+	}
+}
+
+// A version that was rolled back leaves what it has postponed, as it does what waits
+// already: only what acts goes with it.
+func TestForwardedPostponementOutlivesItsVersion(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t, "night.lua", `chert.on("reaction.added", function(ev) end)`)
+	c.write("night.lua", rest)
+	c.reload()
+	w := chat.Wish{Kind: chat.WishPostpone, Pack: "night", Rule: "rest", Version: c.eng.Rules().Pack("night").Version}
+	if _, err := c.m.Rollback(ctx, "night", control.RollbackRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	typing := w
+	typing.Kind = chat.WishTyping
+	if set := c.eng.Rules(); withdrawn(set, &w) || !withdrawn(set, &typing) {
+		t.Error("after the rollback: want a postponement carried out, and a typing signal not")
+	}
+	if c.mode("night", "off"); !withdrawn(c.eng.Rules(), &w) {
+		t.Error("the pack is off, and what it postpones is carried out")
 	}
 }

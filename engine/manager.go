@@ -242,7 +242,7 @@ func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (rules.D
 	if in.Rules != nil {
 		what = "reads that deleted rules had waiting were dropped"
 	}
-	m.log.Info(what, keyPack, pack, keyVersion, short(version), keyWhy, why, "chats", len(chats), "reads", dropped.Reads, "timers", dropped.Timers)
+	m.log.Info(what, keyPack, pack, keyVersion, short(version), keyWhy, why, "chats", len(chats), "reads", dropped.Reads, "timers", dropped.Timers, "postponed", dropped.Postponed)
 	return dropped, nil
 }
 

@@ -517,6 +517,25 @@ chert.rule({ name = "guard", on = "message.received", max_age = "10m", run = fun
 	c.settledAs("c2", "read done (read)")
 }
 
+// A cooldown that a later event began does not keep a pack that is fixed from the veto
+// of what it had missed.
+func TestVetoOfMissedEventBeforeACooldown(t *testing.T) {
+	t.Parallel()
+	guard := func(fails string) string {
+		return `chert.rule({ name = "guard", on = { "message.received", "reaction.added" }, cooldown = "1h", run = function(ev)
+  if ev.type == "reaction.added" then return chert.set_timer("later", "1h") end
+  ` + fails + ` chert.keep_unread(ev.chat.id)
+end })`
+	}
+	c := newCrew(t, "read.lua", readAll, "guard.lua", guard(`error("oops")`))
+	c.handle("c1", "e1", "x")
+	c.give(`{"event":"reaction.added","event_id":"r1","data":{"chat":{"id":"c1"}}}`)
+	c.expectActions("it fails", "c1", "read blocked (blocked)")
+	c.write("guard.lua", guard(""))
+	c.reload()
+	c.settledAs("c1", "read dropped (vetoed)")
+}
+
 // Two packs are broken: reads wait for both, and each runs once on what it missed.
 func TestTwoPacksFixedOneAfterAnother(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -53,24 +55,80 @@ func TestPostponedReadWaits(t *testing.T) {
 	}
 }
 
-// What a pack has postponed ends when the pack goes off; an edit leaves it.
+// What a pack has postponed ends when the pack goes off, and the command says so; an
+// edit leaves it, and so does a version that goes.
 func TestPostponementEndsWithItsPack(t *testing.T) {
 	t.Parallel()
 	const goes, stays = "read done (read)", "read waiting"
-	mode := func(mode string, keep bool) func(*crew) error {
-		return func(c *crew) error { _, err := c.m.SetMode(ctx, "night", mode, keep); return err }
+	postponed := func(d rules.Dropped, want int) error {
+		if d != (rules.Dropped{Postponed: want}) {
+			return fmt.Errorf("it says that %+v was dropped, want %d postponed", d, want)
+		}
+		return nil
+	}
+	mode := func(mode string, keep bool, want int) func(*crew) error {
+		return func(c *crew) error {
+			changed, err := c.m.SetMode(ctx, "night", mode, keep)
+			return errors.Join(err, postponed(changed.Dropped, want))
+		}
+	}
+	granted := func(permissions ...string) map[string]rules.PackOptions {
+		return map[string]rules.PackOptions{"night": {Grant: permissions}}
+	}
+	regrant := func(c *crew, permissions ...string) error {
+		c.options.Packs = granted(permissions...)
+		return c.m.gens.Reconfigure(ctx, c.options, nil)
 	}
 	for _, tt := range []struct {
 		name string
 		act  func(c *crew) error
 		want string
 	}{
-		{"off", mode("off", false), goes},
-		{"shadow", mode("shadow", false), goes},
-		{"off, and kept", mode("off", true), stays},
-		{"rolled back", func(c *crew) error { _, err := c.m.Rollback(ctx, "night", control.RollbackRequest{}); return err }, goes},
+		{"off", mode("off", false, 1), goes},
+		{"shadow", mode("shadow", false, 1), goes},
+		{"off, and kept", mode("off", true, 0), stays},
+		{"rolled back", func(c *crew) error {
+			changed, err := c.m.Rollback(ctx, "night", control.RollbackRequest{})
+			return errors.Join(err, postponed(changed.Dropped, 0))
+		}, stays},
+		{"rolled back by chertd", func(c *crew) error { return c.m.gens.RollBackFailing(ctx, "night") }, stays},
+		{"rolled back, undone, and off", func(c *crew) error {
+			for _, in := range []control.RollbackRequest{{}, {Undo: true}} {
+				if _, err := c.m.Rollback(ctx, "night", in); err != nil {
+					return err
+				}
+			}
+			return mode("off", false, 1)(c)
+		}, goes},
+		{"a grant is taken back", func(c *crew) error { return regrant(c) }, stays},
+		{"a grant is taken back, and a restart", func(c *crew) error {
+			c.options.Packs = nil
+			c.stop()
+			c.start()
+			return nil
+		}, stays},
+		{"a grant is taken back, and off", func(c *crew) error {
+			return errors.Join(regrant(c), mode("off", false, 1)(c))
+		}, goes},
+		{"removed by command", func(c *crew) error {
+			c.remove("night/night.lua")
+			c.remove("night/pack.yaml")
+			c.remove("night")
+			dropped, err := c.m.Remove(ctx, "night", false)
+			return errors.Join(err, postponed(dropped, 1))
+		}, goes},
+		{"removed by command, and kept", func(c *crew) error {
+			c.remove("night/night.lua")
+			c.remove("night/pack.yaml")
+			c.remove("night")
+			dropped, err := c.m.Remove(ctx, "night", true)
+			return errors.Join(err, postponed(dropped, 0))
+		}, stays},
+		{"off by pack.yaml", func(c *crew) error { c.write("night/pack.yaml", "mode: off\n"); c.reload(); return nil }, goes},
 		{"removed", func(c *crew) error {
-			c.remove("night.lua")
+			c.remove("night/night.lua")
+			c.remove("night/pack.yaml")
+			c.remove("night")
 			c.reload()
 			c.ahead.Store(int64(3 * time.Second))
 			c.reload()
@@ -82,17 +140,21 @@ func TestPostponementEndsWithItsPack(t *testing.T) {
 			c.start()
 			return nil
 		}, goes},
-		{"an edit", func(c *crew) error { c.write("night.lua", rest+"\n-- edited"); c.reload(); return nil }, stays},
+		{"an edit", func(c *crew) error { c.write("night/night.lua", rest+"\n-- edited"); c.reload(); return nil }, stays},
 		{"its rule is renamed", func(c *crew) error {
-			c.write("night.lua", strings.Replace(rest, `"rest"`, `"sleep"`, 1))
+			c.write("night/night.lua", strings.Replace(rest, `"rest"`, `"sleep"`, 1))
 			c.reload()
 			return nil
 		}, stays},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c := newCrew(t, "codes.lua", readAll, "night.lua", `chert.on("reaction.added", function(ev) end)`)
-			c.write("night.lua", rest)
+			c := newCrew(t, "codes.lua", readAll, "night/night.lua", `chert.on("reaction.added", function(ev) end)`)
+			if err := regrant(c, "typing"); err != nil {
+				t.Fatal(err)
+			}
+			c.write("night/pack.yaml", "permissions: [typing]\n")
+			c.write("night/night.lua", rest)
 			c.reload()
 			c.handle("c1", "e1", "x")
 			c.expectActions("before", "c1", stays)

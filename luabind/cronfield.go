@@ -270,10 +270,14 @@ func (f *cronField) inOrder(a, b string) string {
 		}
 	}
 	span := func(a, b string) string {
-		if strings.EqualFold(a, b) {
+		from, _ := f.value(a)
+		if to, _ := f.value(b); from == to {
 			return a
 		}
 		return a + "-" + b
+	}
+	if to, _ := f.value(b); f.max == 7 && to == 0 { // up to Sunday, which is 7 as well
+		return span(a, last)
 	}
 	return span(a, last) + "," + span(first, b)
 }

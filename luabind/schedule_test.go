@@ -1,6 +1,8 @@
 package luabind
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +147,8 @@ func TestParseScheduleErrors(t *testing.T) {
 		"0 0 * * */7":                     `beyond the range 0-6`,
 		"0 0 * * FRI-MON":                 `weekday range "FRI-MON" runs backwards: write "FRI-SUN,MON"`,
 		"0 0 * * SAT-TUE":                 `runs backwards: write "SAT-SUN,MON-TUE"`,
+		"0 0 * * 6-0":                     `weekday range "6-0" runs backwards: write "6-7"`,
+		"0 0 * * SAT-0":                   `runs backwards: write "SAT-7"`,
 		"0 0 * * 5-1":                     `runs backwards: write "5-7,1"`,
 		"0 0 1 NOV-FEB *":                 `month range "NOV-FEB" runs backwards: write "NOV-DEC,JAN-FEB"`,
 		"0 22-6 * * *":                    `hour range "22-6" runs backwards: write "22-23,0-6"`,
@@ -183,6 +187,41 @@ func TestParseScheduleErrors(t *testing.T) {
 		_, err := ParseSchedule(spec, nil)
 		if err == nil || !strings.Contains(err.Error()+": "+HintOf(err), want) {
 			t.Errorf("ParseSchedule(%q): got error %v (hint: %s), want one with %q", spec, err, HintOf(err), want)
+		}
+	}
+}
+
+// What a hint says to write is a schedule that is taken, for each range that runs
+// backwards and each step that is too large, in numbers, names and both.
+func TestHintsOfSchedulesParse(t *testing.T) {
+	t.Parallel()
+	write := regexp.MustCompile(`write (?:"([^"]+)"|(\d+))`)
+	weekdays := []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "0", "1", "2", "3", "4", "5", "6", "7"}
+	months := []string{"JAN", "MAR", "NOV", "DEC", "1", "2", "3", "11", "12"}
+	for _, field := range []struct {
+		spec   string // with %s
+		values []string
+	}{
+		{"%s 9 * * *", []string{"0", "1", "30", "58", "59"}}, {"0 %s * * *", []string{"0", "1", "22", "23"}},
+		{"0 9 %s * *", []string{"1", "2", "30", "31"}}, {"0 9 1 %s *", months}, {"0 9 * * %s", weekdays},
+	} {
+		for _, from := range field.values {
+			for _, to := range field.values {
+				for _, step := range []string{"", "/2", "/60"} {
+					_, err := ParseSchedule(fmt.Sprintf(field.spec, from+"-"+to+step), nil)
+					if err == nil || HintOf(err) == "" {
+						continue
+					}
+					m := write.FindStringSubmatch(HintOf(err))
+					if m == nil {
+						t.Errorf("%s-%s%s: the hint %q says nothing to write", from, to, step, HintOf(err))
+						continue
+					}
+					if _, again := ParseSchedule(fmt.Sprintf(field.spec, m[1]+m[2]), nil); again != nil {
+						t.Errorf("%s-%s%s: the hint says to write %q: %v", from, to, step, m[1]+m[2], again)
+					}
+				}
+			}
 		}
 	}
 }

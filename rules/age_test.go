@@ -8,6 +8,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/rules/chat"
 )
 
 // max_age keeps a rule from events that are older, when its handling begins. One
@@ -93,6 +94,52 @@ func TestHoursOfMissedEvents(t *testing.T) {
 			in := Input{Event: message("x"), Now: tt.now, First: tt.first}
 			if o := set.Run(0, in).Outcomes; len(o) != 1 || o[0].Skipped != tt.want {
 				t.Errorf("got %+v, want skipped: %q", o, tt.want)
+			}
+		})
+	}
+}
+
+// A cooldown keeps a rule from an event that its pack had missed only if it began
+// before the event came. Of what the rule asks for in one that began later, vetoes count.
+func TestCooldownOfMissedEvents(t *testing.T) {
+	t.Parallel()
+	const veto, read, both = `chert.keep_unread(ev.chat.id)`, `chert.mark_read(ev.chat.id)`, `chert.mark_read(ev.chat.id) chert.set_timer("t", "1h") chert.hold(ev.chat.id, "1h") chert.cancel_read(ev.chat.id)`
+	first := noon.Add(-20 * time.Minute)
+	for name, tt := range map[string]struct {
+		code  string
+		began time.Time // the cooldown of an hour
+		first time.Time
+		want  string // Skipped, or what it asks for
+	}{
+		"a veto, and it began later":         {veto, first.Add(time.Minute), first, "keep_unread"},
+		"a veto, and it began in the moment": {veto, first, first, "keep_unread"},
+		"a veto, and it began before":        {veto, first.Add(-time.Second), first, SkippedCooldown},
+		"a veto, and it is over":             {veto, noon.Add(-time.Hour), first, "keep_unread rests"},
+		"a veto of an event of now":          {veto, noon.Add(-time.Minute), time.Time{}, SkippedCooldown},
+		"a read, and it began later":         {read, first.Add(time.Minute), first, SkippedCooldown},
+		"all, and it began later":            {both, first.Add(time.Minute), first, "hold cancel_read"},
+		"all, and it is over":                {both, time.Time{}, first, "mark_read set_timer hold cancel_read rests"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			set := mustLoad(t, Options{}, map[string]string{"p.lua": `chert.rule({ name = "n", on = "message.received", cooldown = "1h", run = function(ev) ` + tt.code + ` end })`})
+			in := Input{Event: message("x"), Now: noon, First: tt.first, Chat: &chat.Chat{ID: "c1", Cooldown: map[string]time.Time{"p/n": tt.began.Add(time.Hour)}}}
+			o := set.Run(0, in).Outcomes[0]
+			var got []string
+			for _, w := range o.Wishes {
+				got = append(got, string(w.Kind))
+			}
+			if o.Skipped != "" {
+				got = append(got, o.Skipped)
+			}
+			if o.Rest != nil {
+				got = append(got, "rests")
+			}
+			if strings.Join(got, " ") != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if x := set.Explain(in)[0]; x.Skipped != o.Skipped {
+				t.Errorf("explained as %+v", x)
 			}
 		})
 	}

@@ -350,7 +350,7 @@ func (g *Generations) keepRollback(ctx context.Context, s *standing, from, to *P
 		}
 	}
 	state := s.state
-	state.Live, state.Pinned, state.PinnedOver = to.Version, to.Version, s.edit
+	state.Live, state.Settings, state.Pinned, state.PinnedOver = to.Version, to.settingsJSON(), to.Version, s.edit
 	switch {
 	case how.undo:
 		state.Pinned, state.PinnedOver = "", ""

@@ -24,7 +24,7 @@ func TestRollback(t *testing.T) {
 	}
 	back("to the one before", "", false, false, "codes=v2")
 	p.expectCancelled("to the one before", "codes v3: rolled back")
-	if !p.set.Withdrawn("codes", v3) || p.set.Withdrawn("codes", v2) {
+	if !p.set.Withdrawn("codes", v3) || p.set.Withdrawn("codes", v2) || p.set.Withdrawn("codes", "") {
 		t.Error("what v3 asked for on the way, and nothing else, is to be withdrawn")
 	}
 	p.expectNotLive("to the one before", "codes", "rolled back to "+shorten(v2)+": by command")

@@ -73,7 +73,7 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 			return g.considerSpecs(ctx, s, b)
 		}
 		g.tellBack(s)
-		s.live, s.word, s.notLive, s.lost, s.diags = s.live.withFiles(b.pack.Files), g.word, "", "", s.warnings
+		s.live, s.word, s.notLive, s.lost, s.earlier, s.diags = s.live.withFiles(b.pack.Files), g.word, "", "", nil, s.warnings
 		s.giveUp()
 		return nil
 	}
@@ -180,7 +180,7 @@ func (g *Generations) stayPinned(ctx context.Context, s *standing, version strin
 	s.tried = nil
 	if state := s.state; state.Live != state.Pinned {
 		// Kept first: what is live is so after a restart, too.
-		state.Live = state.Pinned
+		state.Live, state.Settings = state.Pinned, ""
 		if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
 			s.lastVeto = s.lastVeto || s.live == nil // nobody can know
 			return errors.Join(fmt.Errorf("keep which version of pack %q is live: %w", state.Pack, err), g.fallBack(ctx, s))
@@ -286,7 +286,7 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 	b, since, err := g.source(ctx, s, version)
 	if err == nil {
 		if s.live != nil && s.live.built == b.pack.built && !b.diags.Errors() {
-			s.word, s.lost = g.word, ""
+			s.word, s.lost, s.earlier = g.word, "", nil
 			return nil
 		}
 		b.compile()
@@ -295,6 +295,10 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 			g.take(s, &verdict{pack: b.pack, diags: s.diags})
 			s.notLive, s.said = notLive, said
 			s.since, s.warnings = since, nil
+			return nil
+		}
+		if earlier := g.withEarlier(s, b); earlier != nil {
+			g.takeEarlier(s, earlier, since, b.diags)
 			return nil
 		}
 		err = &LoadError{Version: b.pack.Version, Diagnostics: errorsOf(b.diags)}
@@ -362,7 +366,7 @@ func (g *Generations) granted(p *Pack) bool {
 
 // take makes a verdict's pack the live one, without keeping that.
 func (s *standing) take(v *verdict, word int) {
-	s.live, s.word, s.lost, s.insteadOf, s.diags, s.warnings = v.pack, word, "", "", v.diags, v.diags
+	s.live, s.word, s.lost, s.earlier, s.insteadOf, s.diags, s.warnings = v.pack, word, "", nil, "", v.diags, v.diags
 	s.lastVeto = v.pack.CanVeto
 	delete(s.back, v.pack.Version)
 	if s.edit == v.pack.Version {
@@ -456,7 +460,7 @@ func (g *Generations) promote(ctx context.Context, s *standing, v *verdict) erro
 	}
 	state := s.state
 	fresh := state.Live == ""
-	state.Live = p.Version
+	state.Live, state.Settings = p.Version, p.settingsJSON()
 	g.dropRules(s, p)
 	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
 		s.notLive = "it could not be kept"

@@ -21,9 +21,10 @@ type drop struct {
 
 // Dropped counts what a pack had waiting and what was dropped.
 type Dropped struct {
-	Reads  int `json:"reads"`
-	Timers int `json:"timers"`
-	Calls  int `json:"calls,omitempty"` // other than reads
+	Reads     int `json:"reads"`
+	Timers    int `json:"timers"`
+	Calls     int `json:"calls,omitempty"`     // other than reads
+	Postponed int `json:"postponed,omitempty"` // chats of which no reads wait any more for what it had postponed
 }
 
 // Add adds what else was dropped.
@@ -31,6 +32,7 @@ func (d *Dropped) Add(more Dropped) {
 	d.Reads += more.Reads
 	d.Timers += more.Timers
 	d.Calls += more.Calls
+	d.Postponed += more.Postponed
 }
 
 // dropEnd is a drop under way.

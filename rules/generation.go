@@ -16,23 +16,26 @@ type standing struct {
 	word  int       // under which live was made
 	since time.Time // live since, as far as this process knows or was told
 
-	path      string              // of its files
-	edit      string              // version of its files as they are now; "": they are gone
-	content   string              // of these files, specs included
-	manifest  Manifest            // of its files as they are now
-	notLive   string              // why they are not live, in words; "": they are
-	diags     luabind.Diagnostics // what is wrong with them, or what they are warned of
-	warnings  luabind.Diagnostics // of the live version
-	lost      string              // why the version that ought to be live can't be had
-	lostWhy   luabind.Diagnostics // what is wrong with it, if that is why
-	insteadOf string              // the version that ought to be live, and needs more than is granted; live needs less
-	editVeto  bool                // the files as they are now may veto, or nobody can know
-	unwritten string              // version of the files that were there at the start, never live, and empty
-	lastVeto  bool                // so may the version that was live last
-	empty     bool                // the files as they are now load, and have no rules
-	gone      bool                // the files are gone, and the pack is kept
-	unread    bool                // the folder can't be read: nobody knows how the files are
-	missed    time.Time           // gone since; zero: not
+	path     string              // of its files
+	edit     string              // version of its files as they are now; "": they are gone
+	content  string              // of these files, specs included
+	manifest Manifest            // of its files as they are now
+	notLive  string              // why they are not live, in words; "": they are
+	diags    luabind.Diagnostics // what is wrong with them, or what they are warned of
+	warnings luabind.Diagnostics // of the live version
+	lost     string              // why the version that ought to be live can't be had
+	lostWhy  luabind.Diagnostics // what is wrong with it, if that is why
+	// earlier is why the live version continues with the settings that it had: what
+	// does not fit it in those of now.
+	earlier   luabind.Diagnostics
+	insteadOf string    // the version that ought to be live, and needs more than is granted; live needs less
+	editVeto  bool      // the files as they are now may veto, or nobody can know
+	unwritten string    // version of the files that were there at the start, never live, and empty
+	lastVeto  bool      // so may the version that was live last
+	empty     bool      // the files as they are now load, and have no rules
+	gone      bool      // the files are gone, and the pack is kept
+	unread    bool      // the folder can't be read: nobody knows how the files are
+	missed    time.Time // gone since; zero: not
 
 	complete []File // the files as they were when they last looked complete; nil: not known
 	half     half   // how the files look half written; zero: they do not
@@ -112,10 +115,17 @@ func (s *standing) whyNone() string {
 // whyNotLive says why the files as they are now are not live, and which version is
 // if it is not the one that ought to be; "": they are.
 func (s *standing) whyNotLive() string {
-	if s.insteadOf == "" || s.live == nil {
+	instead := ""
+	switch {
+	case s.live == nil:
+		return s.notLive
+	case s.insteadOf != "":
+		instead = fmt.Sprintf("version %s is live instead of %s, which was and needs more", s.live.ShortVersion(), shorten(s.insteadOf))
+	case len(s.earlier) > 0:
+		instead = fmt.Sprintf("version %s stays live with the settings that it had: those in chertd.yaml do not fit it", s.live.ShortVersion())
+	default:
 		return s.notLive
 	}
-	instead := fmt.Sprintf("version %s is live instead of %s, which was and needs more", s.live.ShortVersion(), shorten(s.insteadOf))
 	if s.notLive == "" {
 		return instead
 	}
@@ -128,7 +138,13 @@ func (s *standing) problems() luabind.Diagnostics {
 		return d.Severity == luabind.SeverityError && strings.Contains(s.lost, d.Message)
 	}
 	if s.lost == "" || slices.ContainsFunc(s.diags, said) {
-		return s.diags
+		diags := s.diags
+		for _, d := range s.earlier {
+			if !slices.Contains(diags, d) {
+				diags = append(slices.Clip(diags), d)
+			}
+		}
+		return diags
 	}
 	all := slices.Clone(s.diags)
 	if s.lostWhy == nil {

@@ -529,6 +529,7 @@ func (g *Generations) renew(reason string) (dropped []*dropEnd) {
 	withdrawn := map[withdrawal]bool{}
 	for name, s := range g.packs {
 		g.overcome(s)
+		g.keepSettings(s)
 		mode, _ := g.mode(s)
 		if s.live == nil && s.gone && s.state.Live == "" && s.missed.IsZero() {
 			continue // only what was said about it is remembered

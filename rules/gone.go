@@ -115,7 +115,7 @@ func (g *Generations) remove(s *standing, keepPending bool) {
 	name := s.state.Pack
 	g.trials.set(name, nil)
 	said := s.state
-	said.Live = ""
+	said.Live, said.Settings = "", ""
 	g.drops = append(g.drops, drop{pack: name, why: "removed", forget: true, said: said, keep: keepPending})
 	delete(g.packs, name)
 	if said != (PackState{Pack: name}) {

@@ -131,7 +131,10 @@ func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
 	}
 	o.Wishes = h.wishes.asked
 	h.draft.keep(o)
-	if rule.Cooldown > 0 && len(o.Wishes) > 0 {
+	switch rests, later := rule.rests(&r.in, o.Shadow); {
+	case rests && later: // and it goes on resting
+		o.Wishes = slices.DeleteFunc(o.Wishes, func(w Wish) bool { return !w.KeepsUnread() })
+	case rule.Cooldown > 0 && len(o.Wishes) > 0:
 		o.Rest = &chat.Rest{Rule: rule.restKey(o.Shadow), Until: r.in.Now.Add(rule.Cooldown)}
 	}
 }
@@ -232,10 +235,22 @@ func (r *Rule) skip(in *Input, shadow bool) string {
 	if r.Sample > 0 && !r.sampled(in.Event) {
 		return SkippedSample
 	}
-	if r.Cooldown > 0 && in.Chat != nil && in.Now.Before(in.Chat.Cooldown[r.restKey(shadow)]) {
+	if rests, later := r.rests(in, shadow); rests && !later {
 		return SkippedCooldown
 	}
 	return ""
+}
+
+// rests reports whether the rule's cooldown is not over. later says that the rule runs
+// all the same: the event is one that its pack had missed, and came before the cooldown
+// began. Reads wait for its veto, and nothing but that is carried out.
+func (r *Rule) rests(in *Input, shadow bool) (rests, later bool) {
+	if r.Cooldown == 0 || in.Chat == nil {
+		return false, false
+	}
+	end := in.Chat.Cooldown[r.restKey(shadow)]
+	rests = in.Now.Before(end)
+	return rests, rests && r.canVeto && !in.First.IsZero() && !end.Add(-r.Cooldown).Before(in.First)
 }
 
 // judged is the time by which the rule's hours and max_age are judged. An event that

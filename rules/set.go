@@ -98,7 +98,7 @@ func (s *Set) sameAs(t *Set) bool {
 
 // Withdrawn reports whether what a version of a pack asked for while it was live
 // is not to be carried out: the pack is off, in shadow or removed, or the
-// version was rolled back.
+// version was rolled back. Version "" asks about the pack alone.
 func (s *Set) Withdrawn(pack, version string) bool {
 	_, known := s.modes[pack]
 	return !known || s.withdrawn[withdrawal{pack: pack}] || s.withdrawn[withdrawal{pack, version}]

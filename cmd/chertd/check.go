@@ -50,7 +50,9 @@ warnings count too.`,
 			if r.Findings.Errors() || strict && len(r.Findings) > 0 {
 				if format == "pretty" {
 					fmt.Fprintf(cmd.ErrOrStderr(), "chertd: %s\n", tally(r.Findings))
-					source.gateNote(cmd.ErrOrStderr(), func(g GateConfig) (string, string) { return "checks", g.Checks })
+					if !r.Refused && !source.found.Errors() {
+						source.gateNote(cmd.ErrOrStderr(), func(g GateConfig) (string, string) { return "checks", g.Checks })
+					}
 				}
 				return errSilent
 			}

@@ -7,6 +7,7 @@ import (
 
 	"chertd/engine/control"
 	"chertd/luabind"
+	"chertd/rules"
 )
 
 // at is a moment of the local zone, in which lists show times. TestMain makes it UTC.
@@ -348,6 +349,27 @@ func TestTokenInTheClear(t *testing.T) {
 		_, diags := parseConfig("chertd.yaml", []byte(minimal+"control: "+control+"\n"), environment, use{})
 		if got := strings.Contains(diags.Error(), "error: control.token: it would cross the network unencrypted"); got != want || diags.Errors() != want {
 			t.Errorf("%s: refused: %t, want %t: %v", control, got, want, diags)
+		}
+	}
+}
+
+// Commands that drop what waits count it; a chat that is postponed no longer may be
+// read at once.
+func TestDroppedLine(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		dropped rules.Dropped
+		kept    bool
+		want    string
+	}{
+		{rules.Dropped{}, true, ""},
+		{rules.Dropped{}, false, "dropped: no waiting reads and no timers"},
+		{rules.Dropped{Reads: 12, Timers: 1, Calls: 2}, false, "dropped: 12 waiting reads and 1 timer, and 2 other calls"},
+		{rules.Dropped{Postponed: 1}, false, "dropped: no waiting reads and no timers; 1 chat is postponed no longer"},
+		{rules.Dropped{Reads: 12, Timers: 1, Postponed: 3}, false, "dropped: 12 waiting reads and 1 timer; 3 chats are postponed no longer"},
+	} {
+		if got := droppedLine(tt.dropped, tt.kept); got != tt.want {
+			t.Errorf("%+v (kept: %t): got %q, want %q", tt.dropped, tt.kept, got, tt.want)
 		}
 	}
 }

@@ -289,3 +289,25 @@ func TestReadmeSignsWebhook(t *testing.T) {
 		t.Errorf("the script printed %q (%v), want it accepted", out, err)
 	}
 }
+
+// The cookbook begins with a list of its recipes: all of them, in their order.
+func TestCookbookListsItsRecipes(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/cookbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed, there []string
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if m := regexp.MustCompile(`^\d+\. \[(.*)\]\(#(.*)\)$`).FindStringSubmatch(line); m != nil {
+			listed = append(listed, m[1]+" #"+m[2])
+		}
+		if title, ok := strings.CutPrefix(line, "## "); ok {
+			anchor := regexp.MustCompile(`[^\w\- ]`).ReplaceAllString(strings.ToLower(title), "")
+			there = append(there, title+" #"+strings.ReplaceAll(anchor, " ", "-"))
+		}
+	}
+	if !slices.Equal(listed, there) {
+		t.Errorf("the list is\n%s\nthe recipes are\n%s", strings.Join(listed, "\n"), strings.Join(there, "\n"))
+	}
+}

@@ -125,7 +125,7 @@ chert.rule({ name = "rest", on = "message.received", run = function(ev) chert.po
 		t.Fatal(err, diags)
 	}
 	c := s.chat("c1")
-	if len(c.Waiting) != 1 || len(c.Timers) != 1 {
+	if len(c.Waiting) != 1 || len(c.Timers) != 1 || len(c.Postponed) != 1 {
 		t.Fatalf("%+v", c)
 	}
 	state, _ := s.State("vip", "c1")

@@ -76,7 +76,7 @@ func (e *evaluation) printRule(b *bytes.Buffer, r *evalRule) {
 	for _, l := range r.Logs {
 		fmt.Fprintf(b, "      log %s: %s", l.Level, l.Msg)
 		for _, key := range slices.Sorted(maps.Keys(l.Fields)) {
-			fmt.Fprintf(b, " %s=%s", key, event.Visible(fmt.Sprint(l.Fields[key])))
+			fmt.Fprintf(b, " %s=%s", key, event.Visible(fieldText(l.Fields[key])))
 		}
 		fmt.Fprintln(b)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -136,8 +137,11 @@ func (h *textHandler) write(line, below *bytes.Buffer, prefix string, a slog.Att
 		return
 	}
 	text := v.String()
-	if v.Kind() == slog.KindTime {
+	switch v.Kind() {
+	case slog.KindTime:
 		text = v.Time().Format(time.RFC3339Nano)
+	case slog.KindFloat64, slog.KindAny:
+		text = fieldText(v.Any())
 	}
 	if below != nil && strings.Contains(text, "\n") && severalLines(a.Key, v) {
 		for part := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
@@ -146,6 +150,21 @@ func (h *textHandler) write(line, below *bytes.Buffer, prefix string, a slog.Att
 		return
 	}
 	fmt.Fprintf(line, " %s=%s", logWord(prefix+a.Key), logWord(text))
+}
+
+// fieldText is what a rule logged under a name, as people read it: a number with all
+// of its digits, a table as JSON.
+func fieldText(v any) string {
+	switch v.(type) {
+	case float64, map[string]any, []any:
+		var b bytes.Buffer
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)
+		if enc.Encode(v) == nil {
+			return strings.TrimSuffix(b.String(), "\n")
+		}
+	}
+	return slog.AnyValue(v).String()
 }
 
 // severalLines reports whether a value is a text of several lines by chertd: what is

@@ -22,6 +22,9 @@ func TestTextLogReadsAsALine(t *testing.T) {
 		{"with and groups", func(l *slog.Logger) { l.With("a", 1).WithGroup("g").Error("x", "b", slog.GroupValue(slog.Int("c", 2))) }, "2026-01-05 12:00:00.001Z ERROR x  a=1 g.b.c=2\n"},
 		{"several lines below", func(l *slog.Logger) { l.Error("did not load", "err", errors.New("one\ntwo"), "n", 1) }, "2026-01-05 12:00:00.001Z ERROR did not load  n=1\n    one\n    two\n"},
 		{"nothing that moves a terminal", func(l *slog.Logger) { l.Info("a\x1b[2Jb\n", "k", "\x1b") }, "2026-01-05 12:00:00.001Z INFO  a\\x1b[2Jb\\n  k=\"\\x1b\"\n"},
+		{"numbers with their digits, tables as JSON", func(l *slog.Logger) {
+			l.Info("x", "at", 1779620400.5, "n", float64(1e9), "t", map[string]any{"a<b": []any{1.0, nil}})
+		}, "2026-01-05 12:00:00.001Z INFO  x  at=1779620400.5 n=1000000000 t=\"{\\\"a<b\\\":[1,null]}\"\n"},
 		{"levels", func(l *slog.Logger) { l.Debug("x") }, ""},
 		{"texts are hidden", func(l *slog.Logger) { l.Info("x", "text", "hello") }, "2026-01-05 12:00:00.001Z INFO  x  text=[hidden]\n"},
 		{"in groups too", func(l *slog.Logger) { l.WithGroup("ev").With("text", "hello").Info("x") }, "2026-01-05 12:00:00.001Z INFO  x  ev.text=[hidden]\n"},

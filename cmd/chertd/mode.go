@@ -25,8 +25,8 @@ func newModeCommand() *cobra.Command {
 is recorded and not carried out; or off. --reset takes the command back: then
 chertd.yaml and pack.yaml say it.
 
-Shadow and off drop the reads and timers that the pack still has waiting, and
-count them; --keep-pending keeps them.`,
+Shadow and off drop the reads and timers that the pack still has waiting, end what
+it has postponed, and count both; --keep-pending keeps them.`,
 		Example: "  chertd mode codes shadow\n  chertd mode codes --reset",
 		Args:    noneEmpty(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {

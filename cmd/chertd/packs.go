@@ -75,8 +75,8 @@ func newPacksRemoveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove PACK",
 		Short: "Forget a pack whose files are gone",
-		Long: `Forgets a pack whose files are gone, and drops the reads and timers that it still
-has waiting. The daemon does so two seconds after they are gone, unless no other
+		Long: `Forgets a pack whose files are gone, drops the reads and timers that it still has
+waiting, and ends what it has postponed. The daemon does so two seconds after they are gone, unless no other
 pack is left. What the pack remembers (state, kv) and its versions stay in the store.`,
 		Args: noneEmpty(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -108,5 +108,9 @@ func droppedLine(d rules.Dropped, kept bool) string {
 	if d.Calls > 0 {
 		others = fmt.Sprintf(", and %s", count(d.Calls, "other call"))
 	}
-	return fmt.Sprintf("dropped: %s and %s%s", count(d.Reads, "waiting read"), count(d.Timers, "timer"), others)
+	line := fmt.Sprintf("dropped: %s and %s%s", count(d.Reads, "waiting read"), count(d.Timers, "timer"), others)
+	if d.Postponed > 0 {
+		line += fmt.Sprintf("; %s %s postponed no longer", count(d.Postponed, "chat"), choose(d.Postponed == 1, "is", "are"))
+	}
+	return line
 }

@@ -23,7 +23,7 @@ with --pin also then: until the next rollback. --undo makes the pack's files liv
 again.
 
 The reads and timers that the version before still has waiting are dropped, and
-counted; --keep-pending keeps them.`,
+counted; --keep-pending keeps them. What it has postponed waits until its time.`,
 		Example: "  chertd rollback codes\n  chertd rollback codes 3f786850 --pin\n  chertd rollback codes --undo",
 		Args:    noneEmpty(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -13,7 +13,8 @@ type Packs interface {
 	rules.Keeper
 
 	// Concerned returns the chats in which a pack has actions or timers that
-	// wait, reads that are blocked, or postponements; version "" is every version.
+	// wait, or reads that are blocked; version "" is every version. Of every version
+	// are postponements, too: those that a single one asked for stay when it goes.
 	Concerned(ctx context.Context, pack, version string) (chats []string, err error)
 
 	// Flag and SetFlag keep an operator's switch, such as "paused".

@@ -43,6 +43,11 @@ type Handled struct {
 	Blocked []Action
 }
 
+// KeepsUnread reports whether a wish keeps a chat unread, and does nothing else.
+func (w *Wish) KeepsUnread() bool {
+	return w.Kind == WishKeepUnread || w.Kind == WishHold || w.Kind == WishPostpone || w.Kind == WishCancelRead
+}
+
 // HandledOf is what the event alone says of how it was handled.
 func HandledOf(seq int64, ev *event.Event) Handled {
 	in := Handled{

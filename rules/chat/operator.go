@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// cancel drops what a pack, or one version of it, still has waiting, and ends what
-// it has postponed. Its hold stays: it keeps the chat unread until it ends or is
-// released.
+// cancel drops what a pack, or one version of it, still has waiting. It ends what a
+// pack has postponed; that of a version stays, as its hold does in any case: it keeps
+// the chat unread until it ends or is released.
 func (s *step) cancel(in Cancel) {
 	match := func(pack, version string) bool {
 		return pack == in.Pack && (in.Version == "" || version == in.Version)
@@ -20,7 +20,9 @@ func (s *step) cancel(in Cancel) {
 	s.dropBlocked(in.Blocked, WhyPackInactive, gone)
 	if in.Rules == nil {
 		s.dropTimers(func(t *Timer) bool { return match(t.Pack, t.Version) })
-		s.endPostponements(func(p *Postponement) bool { return match(p.Pack, p.Version) })
+	}
+	if in.Rules == nil && in.Version == "" {
+		s.endPostponements(func(p *Postponement) bool { return p.Pack == in.Pack })
 	}
 }
 

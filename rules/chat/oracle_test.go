@@ -25,9 +25,9 @@ type oracle struct {
 
 // wait is that no read goes out until a time, as an event said that is not read.
 type wait struct {
-	seq           int64
-	until         time.Time
-	pack, version string
+	seq   int64
+	until time.Time
+	pack  string
 }
 
 // told is a message that events brought.
@@ -102,7 +102,7 @@ func (o *oracle) handled(in Handled, again bool) {
 			o.veto = max(o.veto, in.Seq)
 		}
 		if !w.Shadow && w.Kind == WishPostpone {
-			o.waits = append(o.waits, wait{in.Seq, w.Due, w.Pack, w.Version})
+			o.waits = append(o.waits, wait{in.Seq, w.Due, w.Pack})
 		}
 	}
 	if !in.Message && !in.Legacy {
@@ -179,12 +179,11 @@ func (o *oracle) now(id ActionID) *told {
 	return about
 }
 
-// off notes that a pack goes off: what it has postponed does not wait any more.
+// off notes that a pack goes off: what it has postponed does not wait any more. What
+// a version has postponed waits on.
 func (o *oracle) off(in Cancel) {
-	if in.Rules == nil {
-		o.waits = slices.DeleteFunc(o.waits, func(w wait) bool {
-			return w.pack == in.Pack && (in.Version == "" || w.version == in.Version)
-		})
+	if in.Rules == nil && in.Version == "" {
+		o.waits = slices.DeleteFunc(o.waits, func(w wait) bool { return w.pack == in.Pack })
 	}
 }
 

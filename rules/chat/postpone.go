@@ -17,9 +17,9 @@ import (
 // message is read that a pause would not have let be read, and a read that nothing
 // drops goes out when the last postponement is over.
 //
-// It ends at its time, or when its pack goes off. A rule that an edit deletes
-// leaves its postponements: a name that was changed at night must not read all
-// chats at once. Neither release nor cancel_read ends it. Once its event is read,
+// It ends at its time, or when its pack goes off. A version that is rolled back or
+// has lost a grant, and a rule that an edit deletes, leave their postponements: what
+// goes wrong at night must not read all chats at once. Neither release nor cancel_read ends it. Once its event is read,
 // by a call that was out before it was asked for, it says nothing any more.
 
 // Postponement keeps reads of a chat waiting until a time, whichever pack asks.
@@ -36,7 +36,7 @@ type Postponement struct {
 func (p *Postponement) By() string { return Key(p.Pack, p.Rule) }
 
 // maxPostponements is how many are kept of one chat, which is many times what is
-// useful: one for each rule and version, or a few where a rule asks for earlier and
+// useful: one for each rule, or a few where a rule asks for earlier and
 // earlier times. Beyond it those that end first go; the last one counts.
 const maxPostponements = 32
 
@@ -98,7 +98,7 @@ func (s *step) postpones(in Handled) {
 // another does.
 func (s *step) postpone(p Postponement) {
 	covers := func(a, b *Postponement) bool {
-		return a.Pack == b.Pack && a.Rule == b.Rule && a.Version == b.Version && a.Seq >= b.Seq && !a.Until.Before(b.Until)
+		return a.Pack == b.Pack && a.Rule == b.Rule && a.Seq >= b.Seq && !a.Until.Before(b.Until)
 	}
 	var all []Postponement
 	for i := range s.c.Postponed {

@@ -127,10 +127,13 @@ func TestPostpone(t *testing.T) {
 			off calm
 			postponed never
 			calls 1.0`,
-		"so does a version that is rolled back, and no other": `
-			msg m1: codes mark_read; night postpone 10h v=v2; night postpone 2h v=v1
+		"a version that goes leaves it": `
+			msg m1: codes mark_read; night postpone 2h v=v1
+			msg m2: codes mark_read; night postpone 10h v=v2
 			off night v2
-			next 2h`,
+			postponed 10h night/night
+			off night
+			postponed never`,
 		"a pack that goes off while reads of it are postponed drops them": `
 			msg m1: codes mark_read; night postpone 10h
 			off codes

@@ -334,7 +334,6 @@ func (s *story) answer(in Answer) {
 	s.step(in)
 }
 
-// step moves the chat, and keeps rows as a store would.
 // withBlocked gives an input the reads that are blocked, as an engine does.
 func withBlocked(c *Chat, in Input, rows iter.Seq[Action]) Input {
 	if !c.EndsBlocked(in) {

@@ -21,6 +21,7 @@ type Result struct {
 	Packs    int
 	Rules    int                 // of the packs that load
 	Findings luabind.Diagnostics // by file and place
+	Refused  bool                // loading refuses some of it, whatever the gate says
 }
 
 // Check loads what a command is given, as rules.LoadPaths does, and looks at it
@@ -46,7 +47,7 @@ func Check(paths []string, o rules.Options) Result {
 		})
 	}
 	wait.Wait()
-	r := Result{Packs: len(report.Packs)}
+	r := Result{Packs: len(report.Packs), Refused: report.Diagnostics.Errors()}
 	for i := range report.Packs {
 		if p := report.Packs[i].Pack; p != nil {
 			r.Rules += len(p.Rules)

@@ -29,10 +29,10 @@ var (
 		WHERE pack = ?1 AND version >= ?2 AND (?3 IS NULL OR version < ?3) ORDER BY version LIMIT 2`)
 	selectVersionFiles = declare(`SELECT name, kind, bytes FROM pack_files WHERE pack = ? AND version = ? ORDER BY n`)
 
-	upsertPack = declare(`INSERT INTO packs (pack, live, mode, why, pinned, pinned_over) VALUES (?, ?, ?, ?, ?, ?)
+	upsertPack = declare(`INSERT INTO packs (pack, live, mode, why, pinned, pinned_over, settings) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET live = excluded.live, mode = excluded.mode, why = excluded.why,
-		pinned = excluded.pinned, pinned_over = excluded.pinned_over`)
-	selectPacks   = declareCostly("packs are few", `SELECT pack, live, mode, why, pinned, pinned_over FROM packs ORDER BY pack`)
+		pinned = excluded.pinned, pinned_over = excluded.pinned_over, settings = excluded.settings`)
+	selectPacks   = declareCostly("packs are few", `SELECT pack, live, mode, why, pinned, pinned_over, settings FROM packs ORDER BY pack`)
 	deletePack    = declare(`DELETE FROM packs WHERE pack = ?`)
 	pruneVersions = declareCostly("looks at the versions of one pack, of which a few dozen are kept", `DELETE FROM pack_versions WHERE pack = ?1 AND version NOT IN (?2, ?3)
 		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1 `+lastFirst+` LIMIT ?4)`)
@@ -47,7 +47,7 @@ var (
 		AND pack = ?1 AND (?2 = '' OR version = ?2)
 		UNION SELECT chat_id FROM timers WHERE pack = ?1 AND (?2 = '' OR version = ?2)
 		UNION SELECT chats.id FROM chats INDEXED BY chats_postponed, json_each(postponed) p WHERE postponed_until IS NOT NULL
-		AND p.value ->> 'pack' = ?1 AND (?2 = '' OR p.value ->> 'version' = ?2) ORDER BY 1`)
+		AND p.value ->> 'pack' = ?1 AND ?2 = '' ORDER BY 1`)
 
 	upsertFlag = declare(`INSERT INTO flags (name, is_set) VALUES (?, ?) ON CONFLICT DO UPDATE SET is_set = excluded.is_set`)
 	selectFlag = declare(`SELECT is_set FROM flags WHERE name = ?`)
@@ -118,7 +118,7 @@ func (s *Store) PackStates(ctx context.Context) (list []store.PackState, err err
 		return c.query(ctx, selectPacks, func(row []driver.Value) error {
 			list = append(list, store.PackState{
 				Pack: stringOf(row[0]), Live: stringOf(row[1]), Mode: rules.Mode(stringOf(row[2])), Why: stringOf(row[3]),
-				Pinned: stringOf(row[4]), PinnedOver: stringOf(row[5]),
+				Pinned: stringOf(row[4]), PinnedOver: stringOf(row[5]), Settings: stringOf(row[6]),
 			})
 			return nil
 		})
@@ -129,7 +129,7 @@ func (s *Store) PackStates(ctx context.Context) (list []store.PackState, err err
 // SetPackState implements store.Packs.
 func (s *Store) SetPackState(ctx context.Context, p store.PackState) error {
 	var st step
-	st.add(upsertPack, p.Pack, optional(p.Live), optional(string(p.Mode)), optional(p.Why), optional(p.Pinned), optional(p.PinnedOver))
+	st.add(upsertPack, p.Pack, optional(p.Live), optional(string(p.Mode)), optional(p.Why), optional(p.Pinned), optional(p.PinnedOver), optional(p.Settings))
 	st.add(pruneVersions, p.Pack, p.Live, p.Pinned, int64(store.KeptVersions))
 	st.add(pruneVersionFiles, p.Pack)
 	return s.submit(ctx, newRequest("keep what is remembered of pack "+p.Pack, st), true)

@@ -90,7 +90,7 @@ var samples = map[*statement][]driver.Value{
 	countVersion:       {int64(1), int64(0), "pack", "v"},
 	selectVersionsLike: {"pack", "v", "w"},
 	selectVersionFiles: {"pack", "v"},
-	upsertPack:         {"pack", nil, nil, nil, nil, nil},
+	upsertPack:         {"pack", nil, nil, nil, nil, nil, nil},
 	deletePack:         {"pack"},
 	upsertFlag:         {"paused", int64(1)},
 	selectFlag:         {"paused"},
@@ -221,7 +221,7 @@ INSERT INTO kv SELECT 'pack', 'key ' || i, '1', NULL, 1 FROM numbers;
 INSERT INTO quarantine SELECT i, i, 'webhook', 'x', NULL, 'body ' || i, 'sum ' || i FROM numbers;
 INSERT INTO pack_versions VALUES ('pack', 'v', NULL, 1, 1, 0, 0, NULL);
 INSERT INTO pack_files VALUES ('pack', 'v', 0, 'a.lua', 'rules', 'x');
-INSERT INTO packs VALUES ('pack', 'v', NULL, NULL, NULL, NULL);
+INSERT INTO packs VALUES ('pack', 'v', NULL, NULL, NULL, NULL, NULL);
 INSERT INTO flags VALUES ('paused', 0);
 UPDATE chats SET hold_until = last_event_seq, hold_by = 'operator';
 COMMIT;`, n)

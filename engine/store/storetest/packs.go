@@ -146,7 +146,7 @@ func packStates(t *testing.T, b *bench) {
 		return list
 	}
 	b.equal("of nothing", list(), []store.PackState(nil))
-	codes := store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Pinned: "aa", PinnedOver: "bb"}
+	codes := store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Pinned: "aa", PinnedOver: "bb", Settings: `{"wait":"6s"}`}
 	vip := store.PackState{Pack: "vip"}
 	b.save(version("aa", 0))
 	b.must(b.s.SetPackState(t.Context(), vip))
@@ -266,7 +266,7 @@ func concerned(t *testing.T, b *bench) {
 		postponed("p1", chat.Postponement{Pack: "night", Version: "aa", Until: noon}, chat.Postponement{Pack: "calm", Version: "bb", Until: noon}),
 		postponed("p2", chat.Postponement{Pack: "night", Version: "bb", Until: noon}))
 	check("postponed", "night", "", "p1", "p2")
-	check("postponed", "night", "bb", "p2")
+	check("a version leaves what it has postponed", "night", "bb")
 	check("postponed", "calm", "", "p1")
 	b.commit(postponed("p2"))
 	check("no longer postponed", "night", "", "p1")
