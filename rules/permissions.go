@@ -63,6 +63,10 @@ func (b *builder) permit() {
 	}
 	for _, vain := range b.grantsInVain() {
 		hint := fmt.Sprintf("say `permissions: [%s]` in pack.yaml, or take it out of rules.packs.%s.grant", strings.Join(sortedSet(append(slices.Clone(asked), vain)), ", "), p.Name)
+		if !b.src.folder {
+			hint = fmt.Sprintf("a pack of one file can't ask for it: take it out of rules.packs.%s.grant, or move the file to %s/%s and write %s/pack.yaml with `permissions: [%s]`",
+				p.Name, p.Name, filepath.Base(b.src.path), p.Name, vain)
+		}
 		b.diags = append(b.diags, luabind.Diagnostic{File: b.manifestPath(), Severity: luabind.SeverityWarning, Code: codeGrantsVain,
 			Message: fmt.Sprintf("chertd.yaml grants %q to pack %q, which does not ask for it: it grants nothing", vain, p.Name), Hint: hint})
 	}

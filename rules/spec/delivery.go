@@ -210,6 +210,8 @@ func (d *delivery) handles(us, them any) ([]any, error) {
 func (d *delivery) parts() ([]any, error) {
 	if list, ok := d.fields["parts"].([]any); ok {
 		return list, nil
+	} else if d.fields["parts"] != nil {
+		return nil, &fieldError{"parts must be a list of parts, as Chert writes them", `parts = { { type = "text", value = "hello" } }`}
 	}
 	parts := []any{}
 	text, err := field(d, "text", "")
@@ -242,7 +244,7 @@ func (d *delivery) parts() ([]any, error) {
 	}
 	for i, k := range kinds {
 		mime, ok := k.(string)
-		if !ok {
+		if !ok || !strings.Contains(mime, "/") {
 			return nil, &fieldError{"media must be true, a number, or a MIME type or a list of them", `media = "image/png"`}
 		}
 		parts = append(parts, map[string]any{"type": "media", "attachment_id": fmt.Sprintf("att-%d-%d", d.number, i+1), "mime_type": mime})
