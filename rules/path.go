@@ -164,7 +164,7 @@ func holds(dir string, wanted func(name string) bool) bool {
 // notRulesHint is the fix for a path that is no rules; "": none is known.
 func notRulesHint(name string) string {
 	if ext := filepath.Ext(name); ext == ".yaml" || ext == ".yml" {
-		return "a configuration is given with -c: `chertd check -c " + shellWord(name) + "`"
+		return "a configuration is given with -c: `chertd check -c " + name + "`"
 	}
 	return ""
 }

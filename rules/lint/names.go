@@ -81,6 +81,14 @@ func (f *file) checkField(g getUse) {
 		return
 	}
 	fields := luabind.Fields(base)
+	if len(fields) == 0 && g.role != called && f.typeOf(g.expr.Object) == "string" && !slices.Contains(luabind.Fields("string"), key.Value) {
+		hint := textHint(key.Value)
+		if name := strings.ToLower(key.Value); name == "length" || name == "size" || name == "count" {
+			hint = "write #" + base
+		}
+		f.fail(codeField, at, hint, "strings have no field %q", key.Value)
+		return
+	}
 	if len(fields) == 0 || slices.Contains(fields, key.Value) {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -264,6 +265,13 @@ func field[T string | bool](d *delivery, name string, def T) (T, error) {
 	want := "a string"
 	if _, ok := any(def).(bool); ok {
 		want = "true or false"
+	}
+	switch v := v.(type) {
+	case string:
+		return def, &fieldError{fmt.Sprintf("%s must be %s, got the string %q", name, want, v), fmt.Sprintf("write %s = true or %s = false, without quotes", name, name)}
+	case float64:
+		n := strconv.FormatFloat(v, 'f', -1, 64)
+		return def, &fieldError{fmt.Sprintf("%s must be %s, got the number %s", name, want, n), ""}
 	}
 	return def, &fieldError{fmt.Sprintf("%s must be %s, got %v", name, want, v), ""}
 }

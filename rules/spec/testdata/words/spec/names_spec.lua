@@ -309,6 +309,14 @@ describe("a value too many or too few", function()
     receive({ media = "jpeg" }) --> "receive: media must be true, a number, or a MIME type"
   end)
 
+  it("of a boolean in quotes", function()
+    receive({ is_group = "false" }) --> "is_group must be true or false, got the string .false.\nhint: write is_group = true or is_group = false"
+  end)
+
+  it("of a number that is no string", function()
+    receive({ from = 15551112222 }) --> "from must be a string, got the number 15551112222"
+  end)
+
   it("of no parts", function()
     receive({ parts = "x" }) --> "receive: parts must be a list of parts"
   end)
