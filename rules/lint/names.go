@@ -131,6 +131,9 @@ func (f *file) checkSetting(name string, at place) {
 		f.warn(codeSetting, at, hint, "nothing sets config.%s: the rule fails where it reads it", name)
 		return
 	}
+	if f.pack.manifestBroken() {
+		return // what it declares is not known
+	}
 	if hint == "" {
 		hint = "declare it with its default in pack.yaml: config: { " + name + ": … }"
 	}
