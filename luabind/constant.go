@@ -120,7 +120,7 @@ func (c *constant) index(L *lua.LState, key lua.LValue) lua.LValue {
 			known := slices.Sorted(maps.Keys(c.fields))
 			hint := didYouMean(string(k), known, c.name+".")
 			if hint == "" && c.name == "config" {
-				hint = "declare it with its default in pack.yaml: config: { " + shorten(string(k)) + ": … }"
+				hint = "declare it with its default in pack.yaml: config: { " + shorten(string(k)) + ": … }; a pack of one file gets it from chertd.yaml, rules.packs.NAME.config"
 			}
 			raise(L, hint, "%s has no %s %s", c.name, c.strict, quote(string(k)))
 		}

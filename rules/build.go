@@ -116,9 +116,9 @@ func (b *builder) settings() map[string]any {
 				hint = "it has " + strings.Join(known, ", ")
 			}
 			if hint == "" {
-				hint = "declare it with its default in " + b.manifestPath() + ": config: {" + key + ": …}"
+				hint = "declare it with its default in " + b.manifestPath() + ": config: {" + shownKey(key) + ": …}"
 			}
-			b.unfit(luabind.SeverityError, key, hint, "pack %q has no setting %q", b.pack.Name, key)
+			b.unfit(luabind.SeverityError, key, hint, "pack %q has no setting %s", b.pack.Name, ShownName(key))
 		case ok && typeName(def) != typeName(v):
 			b.unfit(luabind.SeverityError, key, "its default in "+b.manifestPath()+" says of which type it is", "setting %s of pack %q: expected %s, got %s",
 				key, b.pack.Name, typeName(def), typeName(v))
@@ -135,28 +135,37 @@ func (b *builder) checkRead() {
 	if b.hasManifest() || len(b.mine.Config) == 0 {
 		return
 	}
-	var read []string
-	for _, prog := range b.pack.Programs() {
-		if prog.AnySetting {
-			return
-		}
-		read = append(read, prog.Settings...)
+	read, others := b.pack.settingsRead()
+	if others {
+		return
 	}
-	read = sortedSet(read)
 	for _, key := range slices.Sorted(maps.Keys(b.mine.Config)) {
 		if slices.Contains(read, key) {
 			continue
 		}
-		hint := didYouMean(luabind.Suggest(key, read))
-		switch {
-		case hint != "":
-		case len(read) > 0:
-			hint = "it reads " + strings.Join(read, ", ")
-		default:
-			hint = "it reads no settings: delete it, or read it as config." + key
-		}
-		b.unfit(luabind.SeverityWarning, key, hint, "pack %q never reads the setting %q", b.pack.Name, key)
+		b.unfit(luabind.SeverityWarning, key, neverReadHint(key, read), "pack %q never reads the setting %s", b.pack.Name, ShownName(key))
 	}
+}
+
+// settingsRead are the names that the pack's code reads as config.NAME; others says that
+// it may read others.
+func (p *Pack) settingsRead() (read []string, others bool) {
+	for _, prog := range p.Programs() {
+		others = others || prog.AnySetting
+		read = append(read, prog.Settings...)
+	}
+	return sortedSet(read), others
+}
+
+// neverReadHint is the fix for a setting that a pack never reads.
+func neverReadHint(key string, read []string) string {
+	if hint := didYouMean(luabind.Suggest(key, read)); hint != "" {
+		return hint
+	}
+	if len(read) > 0 {
+		return "it reads " + strings.Join(read, ", ")
+	}
+	return "it reads no settings: delete it, or read it as config." + shownKey(key)
 }
 
 // unfit says that the operator gives the pack a setting that it does not take,

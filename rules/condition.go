@@ -290,6 +290,9 @@ func patterns(name string, v any) (condition, *problem) {
 			return nil, p
 		}
 		c.patterns = append(c.patterns, re)
+		if message, hint := luabind.CheckLuaClass(s); message != "" && doubt == nil {
+			doubt = &problem{message: name + ": " + message, hint: hint, warning: true, code: CodeLetters}
+		}
 		if message, hint := luabind.CheckLetters(s); message != "" && doubt == nil {
 			if condition := luabind.InPlaceOf(s); condition != "" {
 				hint = fmt.Sprintf("write %s in place of matches", condition)

@@ -99,7 +99,7 @@ func TestReadFolder(t *testing.T) {
 func TestReadPath(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{
-		"a.lua": "", "a_spec.lua": "", "b.lua": "", "vip/x.lua": "", "vip/lib/y.lua": "", "bare/pack.yaml": "", "bare/x.lua": "", "plain/x.lua": "", "notes.txt": "",
+		"a.lua": "", "a_spec.lua": "", "b.lua": "", "vip/x.lua": "", "vip/lib/y.lua": "", "bare/pack.yaml": "", "bare/x.lua": "", "plain/x.lua": "", "notes.txt": "", "base.yaml": "",
 	})
 	for _, tt := range []struct{ path, want string }{
 		{"a.lua", "a: rules a.lua|a: spec a_spec.lua"},
@@ -109,6 +109,7 @@ func TestReadPath(t *testing.T) {
 		{"plain", "x: rules x.lua"}, // nothing says that it is one pack
 		{".", "a: rules a.lua|a: spec a_spec.lua|b: rules b.lua|bare: pack.yaml pack.yaml|bare: rules x.lua|plain: rules x.lua|vip: lib lib/y.lua|vip: rules x.lua"},
 		{"notes.txt", "DIR/notes.txt: error: it is neither a folder nor a .lua file"},
+		{"base.yaml", "DIR/base.yaml: error: it is neither a folder nor a .lua file\n  hint: a configuration is given with -c: `chertd check -c DIR/base.yaml`"},
 		{"none.lua", "DIR/none.lua: error: there is no such file or folder\n  hint: the folder of the rules is ./rules, or rules.dir in chertd.yaml"},
 	} {
 		if got := strings.Join(listing(dir, readPath(dir+"/"+tt.path, "")), "|"); got != tt.want {

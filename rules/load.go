@@ -82,9 +82,9 @@ const (
 func (o *Options) noPack(name string, packs []string) luabind.Diagnostic {
 	mine := o.Packs[name]
 	at := mine.place("")
-	shown, file := ShownName(name), name
-	if shown != strconv.Quote(name) {
-		shown, file = "a pack "+shown, "NAME"
+	shown, file := ShownName(name), shownKey(name)
+	if file != name {
+		shown = "a pack " + shown
 	}
 	return luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: luabind.SeverityWarning, Code: CodeNoPack,
 		Message: fmt.Sprintf("rules.packs names %s, and there is no such pack", shown),
@@ -116,6 +116,14 @@ func (o *Options) unknownPack(name string, packs []string) luabind.Diagnostic {
 		}
 	}
 	return d
+}
+
+// shownKey is a name as a hint writes it; NAME if it may be a secret.
+func shownKey(name string) string {
+	if ShownName(name) != strconv.Quote(name) {
+		return "NAME"
+	}
+	return name
 }
 
 func (o *Options) shards() int { return max(1, o.Shards) }

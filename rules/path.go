@@ -33,7 +33,7 @@ func readPath(name, root string) reading {
 		name = pack
 	}
 	if !strings.HasSuffix(name, ".lua") {
-		return reading{diags: luabind.Diagnostics{{File: name, Severity: luabind.SeverityError, Message: "it is neither a folder nor a .lua file"}}}
+		return reading{diags: luabind.Diagnostics{{File: name, Severity: luabind.SeverityError, Message: "it is neither a folder nor a .lua file", Hint: notRulesHint(name)}}}
 	}
 	return readIn(filepath.Dir(name), func(r *reader) source { return r.single(filepath.Base(name)) })
 }
@@ -159,4 +159,12 @@ func hasRuleFiles(dir string) bool {
 func holds(dir string, wanted func(name string) bool) bool {
 	entries, _ := os.ReadDir(dir)
 	return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return wanted(e.Name()) && !e.IsDir() })
+}
+
+// notRulesHint is the fix for a path that is no rules; "": none is known.
+func notRulesHint(name string) string {
+	if ext := filepath.Ext(name); ext == ".yaml" || ext == ".yml" {
+		return "a configuration is given with -c: `chertd check -c " + name + "`"
+	}
+	return ""
 }

@@ -39,7 +39,7 @@ func TestPermissions(t *testing.T) {
 		{"granted and not asked, and not called", version("1"), "mode: live", true, []string{"send"}, []string{}, []string{"[CH057]"}},
 		{"what is no permission, and may be a secret", version("1"), "mode: live", true, []string{"whsec_9a8b7c6d5e4f"}, []string{}, nil},
 		{"one file", call, "", false, nil, nil, []string{`p.lua:2:3: error: chert.send needs the permission "send", and a pack of one file can't ask for it [CH050]`, "hint: move the file to p/p.lua"}},
-		{"one file, and granted", call, "", true, []string{"send"}, nil, []string{"[CH050]", "[CH057]"}},
+		{"one file, and granted", call, "", true, []string{"send"}, nil, []string{"[CH050]", "[CH057]", "hint: a pack of one file can't ask for it: take it out of rules.packs.p.grant, or move the file to p/p.lua"}},
 		{"by another way of writing", "chert.on(\"message.received\", function(ev) chert [ \"react\" ](ev.message.id, \"love\") end)\n", "mode: live", false, nil, nil, []string{":1:43: error: chert.react needs"}},
 		{"as a value", "local say = chert.typing\nchert.on(\"message.received\", function(ev) say(ev.chat.id, \"typing\") end)\n", "mode: live", false, nil, nil, []string{":1:13: error: chert.typing needs"}},
 		{"in comments and strings", "-- chert.send(x)\nlocal s = \"chert.send\"\nchert.on(\"message.received\", function(ev) log.info(s) end)\n", "mode: live", false, nil, []string{}, nil},

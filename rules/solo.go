@@ -126,6 +126,7 @@ func (p *Pack) soloSettings(given map[string]any) (map[string]any, luabind.Diagn
 		settings = map[string]any{}
 	}
 	known := slices.Sorted(maps.Keys(p.Manifest.Config))
+	read, others := p.settingsRead()
 	var diags luabind.Diagnostics
 	fail := func(hint, format string, args ...any) {
 		diags = append(diags, luabind.Diagnostic{Severity: luabind.SeverityError, Message: fmt.Sprintf(format, args...), Hint: hint})
@@ -142,6 +143,8 @@ func (p *Pack) soloSettings(given map[string]any) (map[string]any, luabind.Diagn
 				hint = "it has " + strings.Join(known, ", ")
 			}
 			fail(hint, "pack %q has no setting %q", p.Name, key)
+		case !strict && !others && !slices.Contains(read, key):
+			fail(neverReadHint(key, read), "pack %q never reads the setting %q", p.Name, key)
 		case strict && typeName(def) != typeName(v):
 			fail("", "setting %s: expected %s, as its default %v, got %s", key, typeName(def), def, describe(v))
 		default:

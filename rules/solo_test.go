@@ -22,6 +22,7 @@ func TestSoloSettings(t *testing.T) {
 		"strict": {Config: map[string]any{"digits": 4}}, "loose": {Config: map[string]any{"digits": 4}},
 	}}, map[string]string{
 		"strict/r.lua": rule, "strict/pack.yaml": "config: {digits: 6, word: code, days: [Mon], on: true, more: {a: 1}}", "loose.lua": rule, "bare/r.lua": rule, "bare/pack.yaml": "name: bare",
+		"some.lua": `chert.on("message.received", function(ev) log.info(config.quiet) end)`,
 	})
 	type m = map[string]any
 	for _, tt := range []struct {
@@ -44,6 +45,8 @@ func TestSoloSettings(t *testing.T) {
 		{"strict", m{"digits": struct{}{}}, "setting digits: a value of type struct {} can't be given to a rule"},
 		{"bare", nil, ""},
 		{"bare", m{"x": 1}, `pack "bare" has no setting "x"`},
+		{"some", m{"quiet": "1m"}, "1m"},
+		{"some", m{"quit": "1m"}, "pack \"some\" never reads the setting \"quit\"\n  hint: did you mean \"quiet\"?"},
 		{"loose", nil, "digits=4"},
 		{"loose", m{"x": 1}, "digits=4 x=1"},
 		{"loose", m{"digits": "five"}, "digits=five"},

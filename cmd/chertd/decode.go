@@ -312,6 +312,9 @@ func nearestKey(name string, known []string) string {
 		return near
 	}
 	for _, key := range known {
+		if len(key) > 2 && strings.HasPrefix(name, key) {
+			return key // "logging" is log
+		}
 		if words := strings.Split(key, "_"); slices.Contains(words, name) || luabind.Suggest(name, words) != "" {
 			return key
 		}

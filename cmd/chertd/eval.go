@@ -118,7 +118,7 @@ func readEvent(path string, stdin io.Reader) (event.Event, error) {
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return event.Event{}, fmt.Errorf("read the event: %w", err)
+			return event.Event{}, hinted(fmt.Errorf("read the event: %w", err), "a file with the body of a webhook or a row of the events log; `chertd new NAME` makes rules/NAME/event.json")
 		}
 		defer f.Close()
 		in = f

@@ -91,7 +91,7 @@ type stateReader struct {
 func readState(file string, set *rules.Set, partial bool, now time.Time) (*stored, luabind.Diagnostics, error) {
 	text, err := readSmall(file, maxConfig)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the stored state: %w", err)
+		return nil, nil, hinted(fmt.Errorf("read the stored state: %w", err), "docs/rules.md shows such a file: it begins with chats: or kv:")
 	}
 	out := &stored{chats: map[string]chat.Chat{}, states: map[packChat]json.RawMessage{}, kv: map[string]*rules.Overlay{}, now: now}
 	d := newDecoder(file)

@@ -163,6 +163,8 @@ func (f *file) checkValue(function string, p *luabind.Param, e ast.Expr) {
 	case p.Name == "pattern" && isText:
 		if message, hint := luabind.CheckPattern(text); message != "" {
 			f.fail(codeArgument, f.start(e), hint, "%s: %s", function, message)
+		} else if message, hint := luabind.CheckLuaClass(text); message != "" {
+			f.warn(codeLetters, f.start(e), hint, "%s: %s", function, message)
 		} else if message, hint := luabind.CheckLetters(text); message != "" {
 			f.warn(codeLetters, f.start(e), hint, "%s: %s", function, message)
 		}

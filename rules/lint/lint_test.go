@@ -156,3 +156,26 @@ func TestCheckSaysWhatConfigurationDoesNotFit(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// A pack.yaml with an error declares more than is known: nothing else is said of
+// settings.
+func TestBrokenManifestJudgesNoSettings(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"q/pack.yaml": "config: {a: 0x10, quiet: 1}\n", "q/spec/q_spec.lua": "",
+		"q/q.lua": "chert.on('message.received', function(ev)\n  log.info(tostring(config.quiet))\nend)\n",
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := Check([]string{dir}, rules.Options{}).Findings
+	if len(found) != 1 || found[0].Code != codeManifest {
+		t.Errorf("got\n%s\nwant the error of pack.yaml alone", found.Error())
+	}
+}

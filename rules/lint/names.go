@@ -81,6 +81,14 @@ func (f *file) checkField(g getUse) {
 		return
 	}
 	fields := luabind.Fields(base)
+	if len(fields) == 0 && g.role != called && f.typeOf(g.expr.Object) == "string" && !slices.Contains(luabind.Fields("string"), key.Value) {
+		hint := textHint(key.Value)
+		if name := strings.ToLower(key.Value); name == "length" || name == "size" || name == "count" {
+			hint = "write #" + base
+		}
+		f.fail(codeField, at, hint, "strings have no field %q", key.Value)
+		return
+	}
 	if len(fields) == 0 || slices.Contains(fields, key.Value) {
 		return
 	}
@@ -122,6 +130,9 @@ func (f *file) checkSetting(name string, at place) {
 		}
 		f.warn(codeSetting, at, hint, "nothing sets config.%s: the rule fails where it reads it", name)
 		return
+	}
+	if f.pack.manifestBroken() {
+		return // what it declares is not known
 	}
 	if hint == "" {
 		hint = "declare it with its default in pack.yaml: config: { " + name + ": … }"

@@ -169,6 +169,14 @@ func (p *pack) sources() int {
 	return n
 }
 
+// manifestBroken reports whether pack.yaml has an error: it declares more than is known.
+func (p *pack) manifestBroken() bool {
+	m := p.manifest()
+	return m != nil && slices.ContainsFunc(p.report.Diagnostics, func(d luabind.Diagnostic) bool {
+		return d.File == m.Path && d.Severity == luabind.SeverityError
+	})
+}
+
 func (p *pack) manifest() *rules.File {
 	for i := range p.tried.Files {
 		if p.tried.Files[i].Kind == rules.ManifestFile {

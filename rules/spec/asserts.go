@@ -15,6 +15,8 @@ type assertion struct {
 	args  int // besides which one more is a message for people
 	check func(t *trial, u *luabind.Use) verdict
 	world bool // it looks at the world, which there is in an `it` only
+	// optional says that the last of args may be left out.
+	optional bool
 }
 
 // verdict is what came of an assertion.
@@ -69,7 +71,7 @@ var assertions = map[string]assertion{
 	// Behind a dot the words that are Lua's own are written so: assert.is.True(x).
 	"True": {args: 1, check: exactly("true", lua.LTrue)}, "False": {args: 1, check: exactly("false", lua.LFalse)}, "Nil": {args: 1, check: exactly("nil", lua.LNil)},
 	"Function": {args: 1, check: kind("function")},
-	"error":    {args: 2, check: checkError}, "errors": {args: 2, check: checkError},
+	"error":    {args: 2, check: checkError, optional: true}, "errors": {args: 2, check: checkError, optional: true},
 	"matches": {args: 2, check: checkMatches}, "match": {args: 2, check: checkMatches},
 
 	"read": {args: 1, check: checkRead, world: true}, "unread": {args: 1, check: checkUnread, world: true},
@@ -87,6 +89,9 @@ func wordOf(name string, a assertion, not bool) luabind.Word {
 		s.asserts()
 		if u.N() > a.args+1 {
 			u.Raise("", "%s takes at most %d values and a message, got %d", name, a.args, u.N())
+		}
+		if u.N() < a.least() {
+			u.Raise("", "%s takes %s, got %d", name, plural(a.least(), "value"), u.N())
 		}
 		v := a.check(s.trial, u)
 		if m, ok := u.Arg(a.args + 1).(lua.LString); ok && u.N() > a.args {
@@ -108,6 +113,18 @@ func wordOf(name string, a assertion, not bool) luabind.Word {
 		u.Raise(hint, "%s", failure)
 		return nil
 	}
+}
+
+// least is how many values an assertion needs. What looks at the world needs none: it
+// knows the chat.
+func (a *assertion) least() int {
+	switch {
+	case a.world:
+		return 0
+	case a.optional:
+		return a.args - 1
+	}
+	return a.args
 }
 
 // asserts notes that the `it` that runs asserts something.

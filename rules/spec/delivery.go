@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -210,6 +211,8 @@ func (d *delivery) handles(us, them any) ([]any, error) {
 func (d *delivery) parts() ([]any, error) {
 	if list, ok := d.fields["parts"].([]any); ok {
 		return list, nil
+	} else if d.fields["parts"] != nil {
+		return nil, &fieldError{"parts must be a list of parts, as Chert writes them", `parts = { { type = "text", value = "hello" } }`}
 	}
 	parts := []any{}
 	text, err := field(d, "text", "")
@@ -242,7 +245,7 @@ func (d *delivery) parts() ([]any, error) {
 	}
 	for i, k := range kinds {
 		mime, ok := k.(string)
-		if !ok {
+		if !ok || !strings.Contains(mime, "/") {
 			return nil, &fieldError{"media must be true, a number, or a MIME type or a list of them", `media = "image/png"`}
 		}
 		parts = append(parts, map[string]any{"type": "media", "attachment_id": fmt.Sprintf("att-%d-%d", d.number, i+1), "mime_type": mime})
@@ -262,6 +265,13 @@ func field[T string | bool](d *delivery, name string, def T) (T, error) {
 	want := "a string"
 	if _, ok := any(def).(bool); ok {
 		want = "true or false"
+	}
+	switch v := v.(type) {
+	case string:
+		return def, &fieldError{fmt.Sprintf("%s must be %s, got the string %q", name, want, v), fmt.Sprintf("write %s = true or %s = false, without quotes", name, name)}
+	case float64:
+		n := strconv.FormatFloat(v, 'f', -1, 64)
+		return def, &fieldError{fmt.Sprintf("%s must be %s, got the number %s", name, want, n), ""}
 	}
 	return def, &fieldError{fmt.Sprintf("%s must be %s, got %v", name, want, v), ""}
 }

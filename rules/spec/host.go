@@ -20,11 +20,11 @@ var host = sync.OnceValue(func() *luabind.Host {
 			"describe": suiteWord((*suite).describe), "context": suiteWord((*suite).describe),
 			"it": suiteWord((*suite).it), "pending": suiteWord((*suite).pending),
 			"before_each": suiteWord((*suite).beforeEach), "after_each": suiteWord((*suite).afterEach),
-			"receive": inside("receive", (*trial).receive), "fire": inside("fire", (*trial).fire),
-			"advance": inside("advance", (*trial).advance), "clock": inside("clock", (*trial).clock),
-			"now":       inside("now", (*trial).nowWord),
-			"configure": inside("configure", (*trial).configure), "fail_next": inside("fail_next", (*trial).failNext),
-			"state": inside("state", (*trial).state),
+			"receive": inside("receive", 1, (*trial).receive), "fire": inside("fire", 2, (*trial).fire),
+			"advance": inside("advance", 1, (*trial).advance), "clock": inside("clock", 2, (*trial).clock),
+			"now":       inside("now", 0, (*trial).nowWord),
+			"configure": inside("configure", 1, (*trial).configure), "fail_next": inside("fail_next", 2, (*trial).failNext),
+			"state": inside("state", 1, (*trial).state),
 		},
 		Tables:  map[string]luabind.Members{"assert": asserts(), "operator": operatorWords()},
 		Missing: missing,
@@ -49,12 +49,20 @@ var missing = map[string]string{
 	"os": "specs have no os: the time is now(), and clock(\"2026-01-05 09:00\") sets it", "log": "write print",
 }
 
-// inside makes a word that drives the world, which there is in an `it` only.
-func inside(name string, do func(*trial, *luabind.Use) []lua.LValue) luabind.Word {
+// inside makes a word that drives the world, which there is in an `it` only. It takes
+// at most so many values: one more would be dropped without a word.
+func inside(name string, most int, do func(*trial, *luabind.Use) []lua.LValue) luabind.Word {
 	return func(u *luabind.Use) []lua.LValue {
 		s := suiteOf(u)
 		if s.trial == nil {
 			u.Raise(`write it inside it("…", function() … end), or in before_each`, "%s is used outside of an it", name)
+		}
+		if u.N() > most {
+			hint := ""
+			if name == "receive" {
+				hint = `receive { chat = "c1", text = "hello" }`
+			}
+			u.Raise(hint, "%s takes at most %s, got %d", name, plural(most, "value"), u.N())
 		}
 		return do(s.trial, u)
 	}

@@ -23,9 +23,9 @@ const defaultHold = 24 * time.Hour
 // and read.
 func operatorWords() luabind.Members {
 	return luabind.Members{Words: map[string]luabind.Word{
-		"hold":    inside("operator.hold", (*trial).operatorHold),
-		"release": inside("operator.release", (*trial).operatorRelease),
-		"read":    inside("operator.read", (*trial).operatorRead),
+		"hold":    inside("operator.hold", 3, (*trial).operatorHold),
+		"release": inside("operator.release", 1, (*trial).operatorRelease),
+		"read":    inside("operator.read", 1, (*trial).operatorRead),
 	}}
 }
 
@@ -36,6 +36,9 @@ func (t *trial) operatorHold(u *luabind.Use) []lua.LValue {
 	id, ok := u.Arg(1).(lua.LString)
 	if !ok || id == "" {
 		u.Raise(form, "operator.hold: the chat must be a string, got %s", u.Described(u.Arg(1)))
+	}
+	if _, err := luabind.ParseDuration(string(id)); err == nil && u.Arg(2) == lua.LNil {
+		u.Raise(form, "operator.hold: which chat? %q is a duration", string(id))
 	}
 	d := defaultHold
 	if u.Arg(2) != lua.LNil {

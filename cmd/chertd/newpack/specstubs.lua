@@ -45,6 +45,7 @@ function after_each(fn) end
 ---@field id? string Identity of the event: the same one is handled once.
 ---@field message_id? string
 ---@field parts? table[]
+---@field age? number|string How long ago it happened: "2h".
 ---@field at? number When it happened, in Unix seconds.
 ---@field sent_at? number When it was sent, in Unix seconds.
 ---@field source? "webhook"|"stream"|"catchup"|"file"
@@ -120,6 +121,10 @@ function state(chat) end
 ---@field is_unread fun(chat?: string, message?: string)
 ---@field is_held fun(chat?: string, message?: string) No read of it goes out.
 ---@field is_not_held fun(chat?: string, message?: string)
+---@field is_kept_unread fun(chat?: string, message?: string) A rule vetoed reads of its newest message.
+---@field is_not_kept_unread fun(chat?: string, message?: string)
+---@field is_postponed fun(chat?: string, message?: string) Reads of it wait because a rule postponed them.
+---@field is_not_postponed fun(chat?: string, message?: string)
 ---@field called fun(what?: SpecCall|string|number, times?: number) "send", 2, or a table.
 ---@field not_called fun(what?: SpecCall|string|number, times?: number)
 ---@field logged fun(text: string, level?: "debug"|"info"|"warn"|"error") A rule logged a line with the text.

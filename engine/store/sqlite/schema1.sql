@@ -52,7 +52,7 @@ CREATE TABLE decisions (
   seq     INTEGER PRIMARY KEY, -- its place in events
   at      INTEGER,             -- when it was handled
   note    TEXT,                -- e.g. no rule wants it
-  failed  INTEGER NOT NULL,    -- 1: some rule failed or was set aside
+  failed  INTEGER NOT NULL,    -- 1: some rule failed or was suspended
   actions INTEGER NOT NULL,    -- how many actions it has asked for
   packs   TEXT,                -- JSON: pack → version that took part
   rules   TEXT                 -- JSON: what each rule said that passed where
@@ -64,8 +64,8 @@ CREATE TABLE actions (
   n             INTEGER NOT NULL,
   kind          TEXT NOT NULL,    -- read, typing, react, send
   chat_id       TEXT NOT NULL,
-  status        TEXT NOT NULL,    -- waiting, sent, done, dropped, withheld, dead, shadow
-  why           TEXT,             -- of the status: read, coalesced, vetoed, overtaken …
+  status        TEXT NOT NULL,    -- docs/outcomes.md: waiting, sent, done, dropped, blocked, dead, shadow
+  why           TEXT,             -- of the status, as there: read, coalesced, vetoed, superseded …
   pack          TEXT NOT NULL,    -- who asked
   version       TEXT NOT NULL,
   rule          TEXT NOT NULL,
@@ -75,14 +75,14 @@ CREATE TABLE actions (
   body          TEXT,             -- JSON to send
   target        TEXT,             -- of a reaction: the message's id
   depth         INTEGER NOT NULL,
-  asked_at      INTEGER,
-  due_at        INTEGER,
+  asked_at      INTEGER,          -- when its event was handled, or it was revived
+  due_at        INTEGER,          -- when it may go out first
   settled_at    INTEGER,          -- NULL: not settled
   attempts      INTEGER NOT NULL, -- calls made for it
   code          INTEGER NOT NULL, -- Chert's error code of the last attempt; 0: none
   http          INTEGER NOT NULL, -- HTTP status of the last attempt; 0: no answer
   trace_id      TEXT,             -- of the last attempt: what Chert's support asks for
-  error         TEXT,             -- of the last attempt
+  error         TEXT              /* of the last attempt */,
   PRIMARY KEY (event_seq, n)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX actions_of_chat ON actions (chat_id, event_seq, n);
@@ -94,7 +94,7 @@ CREATE TABLE chats (
   line             TEXT,             -- phone line it was last seen on
   last_event_seq   INTEGER NOT NULL, -- newest inbound event handled
   last_message_id  TEXT,             -- newest inbound message handled
-  recent_messages  TEXT,             -- JSON: ids of the inbound messages handled last
+  recent_messages  TEXT,             -- JSON: how a message is recognised that comes again: ids, newest, replies
   veto_seq         INTEGER NOT NULL, -- newest event that vetoed a read
   unasked_seq      INTEGER NOT NULL, -- newest inbound message for which no rule asked a read
   read_through_seq INTEGER NOT NULL, -- what was journaled up to here is read

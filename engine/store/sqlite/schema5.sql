@@ -16,14 +16,14 @@ CREATE INDEX actions_open ON actions (chat_id) WHERE status = 'waiting' OR statu
 -- Whether a chat is a group may be unknown. A 0 was also written for an event
 -- that did not say, so that only a 1 is kept; the chat's next event tells.
 ALTER TABLE chats RENAME COLUMN is_group TO was_group;
-ALTER TABLE chats ADD COLUMN is_group INTEGER; -- 1: it is a group, 0: it is not, NULL: no event has said
+ALTER TABLE chats ADD COLUMN is_group INTEGER /* 1: it is a group, 0: it is not, NULL: no event has said */;
 UPDATE chats SET is_group = 1 WHERE was_group = 1;
 ALTER TABLE chats DROP COLUMN was_group;
 
 -- What a read speaks for, and what it would have to.
-ALTER TABLE chats ADD COLUMN last_message_seq INTEGER NOT NULL DEFAULT 0; -- newest inbound message handled; 0: none
-ALTER TABLE chats ADD COLUMN seen_by TEXT; -- JSON: packs of which a rule ran on it
-ALTER TABLE actions ADD COLUMN covers_seq INTEGER NOT NULL DEFAULT 0; -- of a read: newest inbound message it speaks for
+ALTER TABLE chats ADD COLUMN last_message_seq INTEGER NOT NULL DEFAULT 0 /* newest inbound message handled; 0: none */;
+ALTER TABLE chats ADD COLUMN seen_by TEXT /* JSON: by pack, the newest inbound message on which a rule of it ran */;
+ALTER TABLE actions ADD COLUMN covers_seq INTEGER NOT NULL DEFAULT 0 /* of a read: newest inbound message it speaks for */;
 UPDATE chats SET last_message_seq = unasked_seq;
 UPDATE actions SET covers_seq = event_seq WHERE kind = 'read';
 
@@ -56,13 +56,13 @@ CREATE TABLE missed (
   why      TEXT NOT NULL,    -- not_loaded, failed, suspended; elsewhere: see cause
   can_veto INTEGER NOT NULL, -- 1: reads of the event are blocked as long as this row is there
   cause    INTEGER,          -- of "elsewhere": the event, of another chat, that asked for an action here and was missed
-  chats    TEXT,             -- JSON: other chats for which this event asked for actions
+  chats    TEXT              /* JSON: other chats for which this event asked for actions */,
   PRIMARY KEY (pack, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX missed_veto ON missed (key, seq) WHERE can_veto = 1;
 CREATE INDEX actions_blocked ON actions (chat_id, event_seq, n) WHERE status = 'blocked';
 
-ALTER TABLE chats ADD COLUMN hold_seq INTEGER NOT NULL DEFAULT 0; -- the event that set the hold; 0: an operator did, or there is none
+ALTER TABLE chats ADD COLUMN hold_seq INTEGER NOT NULL DEFAULT 0 /* the event that set the hold; 0: an operator did, or there is none */;
 
 -- Calls are fair between phone lines: each line's are found in their order.
 DROP INDEX chats_call;

@@ -17,3 +17,9 @@ chert.on("message.received", function(ev)
   log.info(tostring(g) .. tostring(h) .. tostring(i))
   log.info(tostring(a) .. tostring(b) .. c .. tostring(d) .. tostring(e) .. tostring(f))
 end)
+
+chert.on("message.received", { matches = "%d+" }, function(ev) --> "where.matches: %d is a class of Lua's patterns.*CH026.*write .d in place of %d"
+  if re.match("[%w_]+", ev.text) then --> "re.match: %w is a class of Lua's patterns.*CH026"
+    chert.mark_read(ev.chat.id)
+  end
+end)

@@ -92,3 +92,9 @@ anything({ txt = 1 })
 chert.on("message.received", function(ev)
   anything(ev)
 end)
+
+chert.on("message.received", function(ev)
+  if ev.text.length > 3 then --> "strings have no field .length. \[CH011\].*write #ev.text"
+    chert.mark_read(ev.chat.id)
+  end
+end)

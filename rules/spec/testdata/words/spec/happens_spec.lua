@@ -41,7 +41,7 @@ describe("receive", function()
   end)
 
   it("wants text to be a string", function()
-    receive({ text = 5 }) --> "receive: text must be a string, got 5"
+    receive({ text = 5 }) --> "receive: text must be a string, got the number 5"
   end)
 
   it("wants a table", function()

@@ -273,3 +273,51 @@ describe("a message for people", function()
     assert.is_kept_unread("a VIP wrote") --> "^a VIP wrote: expected chat c1 to be kept unread"
   end)
 end)
+
+describe("a value too many or too few", function()
+  it("behind the text of receive", function()
+    receive("hello", "c1") --> "receive takes at most 1 value, got 2\nhint: receive { chat = .c1., text"
+  end)
+
+  it("behind a duration", function()
+    advance("1m", "1m") --> "advance takes at most 1 value, got 2"
+  end)
+
+  it("behind the fields of fire", function()
+    receive("hello")
+    fire("reaction.added", { chat = "c1" }, 5) --> "fire takes at most 2 values, got 3"
+  end)
+
+  it("behind a chat", function()
+    receive("hello")
+    state("c1", "n") --> "state takes at most 1 value, got 2"
+  end)
+
+  it("in an assertion of nothing", function()
+    assert.is_nil() --> "assert.is_nil takes 1 value, got 0"
+  end)
+
+  it("in a comparison with nothing", function()
+    assert.same({}) --> "assert.same takes 2 values, got 1"
+  end)
+
+  it("in the operator's hold", function()
+    operator.hold("2h") --> "operator.hold: which chat\? .2h. is a duration"
+  end)
+
+  it("of no MIME type", function()
+    receive({ media = "jpeg" }) --> "receive: media must be true, a number, or a MIME type"
+  end)
+
+  it("of a boolean in quotes", function()
+    receive({ is_group = "false" }) --> "is_group must be true or false, got the string .false.\nhint: write is_group = true or is_group = false"
+  end)
+
+  it("of a number that is no string", function()
+    receive({ from = 15551112222 }) --> "from must be a string, got the number 15551112222"
+  end)
+
+  it("of no parts", function()
+    receive({ parts = "x" }) --> "receive: parts must be a list of parts"
+  end)
+end)
