@@ -131,7 +131,8 @@ func (n *newPack) check() error {
 			return hinted(fmt.Errorf("make pack %q: %s is there already", n.name, path), "choose another name, or move it away")
 		}
 	}
-	for _, i := range rules.IgnoredWith(n.dir, n.name) {
+	if ignored := rules.IgnoredWith(n.dir, n.name); len(ignored) > 0 {
+		i := ignored[0]
 		if i.Path == n.path() {
 			return hinted(fmt.Errorf("make pack %q: it would not be loaded: %s", n.name, i.Why), "choose another name, or "+i.Hint)
 		}
