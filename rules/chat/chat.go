@@ -54,9 +54,11 @@ type Chat struct {
 	Postponed []Postponement
 	// Full is until when packs have no place for a read call: reads of theirs that
 	// were called for before wait until then. It is not kept across a restart.
-	Full     map[string]time.Time `json:"-"`
-	Timers   []Timer
-	Cooldown map[string]time.Time // rule key → until when it rests
+	Full   map[string]time.Time `json:"-"`
+	Timers []Timer
+	// Cancelled are the reads and timers that packs have cancelled lately.
+	Cancelled []Cancelled
+	Cooldown  map[string]time.Time // rule key → until when it rests
 
 	// Flight is the call in flight. It is not kept across a restart: an action
 	// that is Sent without a flight was on the wire when the process ended, and
@@ -198,9 +200,10 @@ type Retry struct {
 	NotBefore time.Time
 }
 
-// Hold keeps a chat unread until a time, whoever asks for a read.
+// Hold keeps a chat unread until a time, whoever asks for a read. One that is over
+// stays until another begins: what came due in it is dropped, whenever it is looked at.
 type Hold struct {
-	Until  time.Time // zero: none
+	Until  time.Time // when it ends, or was released; zero: there was none
 	By     string    // rule key, or "operator"
 	Reason string
 	Seq    int64 // of the event that set it; 0: an operator did

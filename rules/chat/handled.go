@@ -277,6 +277,10 @@ func (s *step) wish(in Handled, w *Wish, veto bool) {
 			s.settle(a, Dropped, WhyDepth)
 		case a.Kind == Read && veto:
 			s.settle(a, Dropped, WhyVetoed)
+		case a.Kind == Read && s.cancelledSince(in, w):
+			s.settle(a, Dropped, WhyCancelled)
+		case a.Kind == Read && s.heldAtFirst(in, w):
+			s.settle(a, Dropped, WhyHeld)
 		case why != "":
 			s.settle(a, Dropped, why)
 		case a.Kind == Read && s.c.Missing.Blocks(&a, s.now):
@@ -292,15 +296,19 @@ func (s *step) wish(in Handled, w *Wish, veto bool) {
 	case WishTimer:
 		if deep && !w.Shadow {
 			s.refuse(w, WhyDepth)
+		} else if !w.Shadow && s.cancelledSince(in, w) {
+			s.refuse(w, WhyCancelled)
 		} else if !w.Shadow {
 			s.setTimer(in, w)
 		}
 	case WishCancelTimer:
 		if !w.Shadow {
+			s.cancels(in, w)
 			s.dropTimers(func(t *Timer) bool { return t.Pack == w.Pack && t.Name == w.Name && t.Seq <= in.Seq })
 		}
 	case WishCancelRead:
 		if !w.Shadow {
+			s.cancels(in, w)
 			mine := func(a *Action) bool { return a.Pack == w.Pack && a.ID.Seq <= in.Seq }
 			s.dropReads(WhyCancelled, mine)
 			s.dropBlocked(in.Blocked, WhyCancelled, mine)

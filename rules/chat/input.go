@@ -189,12 +189,10 @@ type Operate struct {
 // chat does not remember those: Step is to be given them, by WithBlocked.
 func (c *Chat) EndsBlocked(in Input) bool {
 	switch in := in.(type) {
-	case Cancel:
+	case Cancel, Operate:
 		return true
-	case Operate:
-		return c.Missing.Through > 0
 	case Handled:
-		return (c.Missing.Through > 0 || in.Block) && slices.ContainsFunc(in.Wishes, func(w Wish) bool {
+		return (c.Missing.Through > 0 || in.Block || !in.First.IsZero()) && slices.ContainsFunc(in.Wishes, func(w Wish) bool {
 			return !w.Shadow && (w.Kind == WishCancelRead || w.Kind == WishRelease)
 		})
 	}

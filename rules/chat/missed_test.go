@@ -57,6 +57,29 @@ func TestMissedEventRunsAgain(t *testing.T) {
 			missed 1:
 			revive 1.1
 			next 1h`,
+		"what a newer event has cancelled stays cancelled": `
+			failing msg m1:
+			reaction: codes cancel_read; codes cancel_timer name=x; settle cancel_read
+			missed 1: codes mark_read; codes set_timer 1m name=x; codes set_timer 1m name=y; quick mark_read
+			1.0 dropped cancelled
+			1.2 waiting
+			advance 1m
+			fires y`,
+		"its read is held as it would have been": `
+			operator hold 1m
+			failing msg m1:
+			advance 10s
+			operator release
+			advance 1m
+			missed 1: codes mark_read; settle mark_read 1h
+			1.0 dropped held
+			1.1 waiting`,
+		"so it is in a hold that has ended by itself": `
+			msg m0: vip hold 1m
+			failing msg m1:
+			advance 2m
+			missed 2: codes mark_read
+			2.0 dropped held`,
 		"its veto does not hit what newer events asked": `
 			failing msg m1: codes mark_read
 			msg m2: codes mark_read

@@ -48,7 +48,7 @@ func (s *step) revive(in Revive) {
 		case slices.ContainsFunc(s.c.Waiting, func(b Action) bool { return b.ID == a.ID }):
 			continue
 		}
-		if why := cmp.Or(s.barred(&a), s.dueInHold(&a), s.replaces(&a)); why != "" {
+		if why := cmp.Or(s.barred(&a), s.dueInHold(&a), s.cancelledBlocked(&a), s.replaces(&a)); why != "" {
 			s.settle(a, Dropped, why)
 			continue
 		}
@@ -97,7 +97,9 @@ func (s *step) operate(in Operate) {
 // they would have been had nothing blocked them.
 func (s *step) release(blocked []Action) {
 	s.dropBlocked(blocked, WhyHeld, func(a *Action) bool { return s.dueInHold(a) != "" })
-	s.c.Hold = Hold{}
+	if s.c.Hold.Active(s.now) {
+		s.c.Hold.Until = s.now
+	}
 }
 
 // dueInHold says WhyHeld of a read that came due while the chat was held.

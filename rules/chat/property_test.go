@@ -32,17 +32,18 @@ func TestInvariants(t *testing.T) {
 
 // world is a chat, and a store and dispatch of the plainest kind around it.
 type world struct {
-	t     *rapid.T
-	chat  Chat
-	now   time.Time
-	seq   int64
-	rows  map[ActionID]Action
-	call  *Call            // on the wire
-	sent  map[ActionID]int // times put on the wire
-	gone  map[ActionID]bool
-	event map[int64]Handled
-	next  map[int64]int
-	news  oracle
+	t       *rapid.T
+	chat    Chat
+	now     time.Time
+	seq     int64
+	rows    map[ActionID]Action
+	call    *Call            // on the wire
+	sent    map[ActionID]int // times put on the wire
+	gone    map[ActionID]bool
+	cancels map[string]int64 // newest event by which a pack cancelled its reads
+	event   map[int64]Handled
+	next    map[int64]int
+	news    oracle
 	// What packs that can veto have missed: the event → until when it may hold.
 	missed map[int64]time.Time
 }
@@ -50,7 +51,7 @@ type world struct {
 func newWorld(t *rapid.T) *world {
 	return &world{
 		t: t, chat: Chat{ID: "c1"}, now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC),
-		rows: map[ActionID]Action{}, sent: map[ActionID]int{}, gone: map[ActionID]bool{},
+		rows: map[ActionID]Action{}, sent: map[ActionID]int{}, gone: map[ActionID]bool{}, cancels: map[string]int64{},
 		event: map[int64]Handled{}, next: map[int64]int{}, news: newOracle(), missed: map[int64]time.Time{},
 	}
 }
@@ -145,7 +146,18 @@ func (w *world) handle(in Handled) {
 			w.pendingGo(func(a *Action) bool { return a.Pack == x.Pack && a.ID.Seq <= in.Seq })
 		}
 	}
+	cancels := maps.Clone(w.cancels)
+	for _, x := range in.Wishes {
+		if x.Kind == WishCancelRead && !x.Shadow {
+			w.cancels[x.Pack] = max(w.cancels[x.Pack], in.Seq)
+		}
+	}
 	out := w.step(in)
+	for _, a := range out.Actions {
+		if a.Kind == Read && a.ID.Seq == in.Seq && a.ID.N >= in.FirstN && cancels[a.Pack] > in.Seq {
+			w.gone[a.ID] = true // a newer event has cancelled it
+		}
+	}
 	w.next[in.Seq] = out.NextN
 	if got, want := w.chat.Missing, in.Missing; got.Through != want.Through || !got.HoldUntil.Equal(want.HoldUntil) {
 		w.t.Fatalf("missing is %+v, want %+v", got, want)

@@ -28,7 +28,7 @@ const (
 var (
 	selectKnown = declare(`SELECT 1 FROM chats WHERE id = ?`)
 	selectChat  = declare(`SELECT line, last_event_seq, last_message_id, read_through_seq, retry_attempts, retry_first_at,
-		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq, is_group, hold_seq, last_message_seq, seen_by, missed_seq, may_hold_until, postponed FROM chats WHERE id = ?`)
+		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq, is_group, hold_seq, last_message_seq, seen_by, missed_seq, may_hold_until, postponed, cancelled FROM chats WHERE id = ?`)
 	selectOpen = declareCostly("sorts what waits in one chat", `SELECT `+actionColumns+` FROM actions WHERE `+isOpen+`
 		AND chat_id = ? AND status IN ('waiting', 'sent') ORDER BY asked_at, event_seq, n`)
 	selectTimers = declareCostly("sorts the timers of one chat", `SELECT pack, name, version, due_at, payload, event_seq, n, depth, fired FROM timers
@@ -84,6 +84,11 @@ func (s *Store) Chat(ctx context.Context, id string) (chat.Chat, error) {
 			}
 			if c.Postponed, err = postponedOf(row[20]); err != nil {
 				return err
+			}
+			if text := bytesOf(row[21]); text != nil {
+				if err := json.Unmarshal(text, &c.Cancelled); err != nil {
+					return fmt.Errorf("what packs have cancelled: %w", err)
+				}
 			}
 			if text := bytesOf(row[11]); text != nil {
 				if err := json.Unmarshal(text, &c.Recent); err != nil {

@@ -22,11 +22,11 @@ var (
 	// does it. Both of a pair take the same arguments.
 	updateChat = declare(`UPDATE chats SET line = ?, is_group = ?, last_event_seq = ?, last_message_id = ?, last_message_seq = ?, seen_by = ?, recent_messages = ?, veto_seq = ?,
 		missed_seq = ?, may_hold_until = ?, unasked_seq = ?, read_through_seq = ?, retry_attempts = ?, retry_first_at = ?, retry_not_before = ?, hold_until = ?,
-		hold_by = ?, hold_reason = ?, hold_seq = ?, postponed = ?, postponed_until = ?, cooldowns = ?, call_at = ?, timer_at = ? WHERE id = ?`)
+		hold_by = ?, hold_reason = ?, hold_seq = ?, postponed = ?, postponed_until = ?, cancelled = ?, cooldowns = ?, call_at = ?, timer_at = ? WHERE id = ?`)
 	insertChat = declare(`INSERT INTO chats (line, is_group, last_event_seq, last_message_id, last_message_seq, seen_by, recent_messages, veto_seq,
 		missed_seq, may_hold_until, unasked_seq, read_through_seq, retry_attempts, retry_first_at, retry_not_before, hold_until,
-		hold_by, hold_reason, hold_seq, postponed, postponed_until, cooldowns, call_at, timer_at, id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
+		hold_by, hold_reason, hold_seq, postponed, postponed_until, cancelled, cooldowns, call_at, timer_at, id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
 
 	// What an action's life changes; all else is given when it is asked for and
 	// stays. It takes the first arguments of insertAction.
@@ -240,10 +240,18 @@ func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
 		}
 		postponed, until = string(b), last.Until
 	}
+	var cancelled driver.Value
+	if len(c.Cancelled) > 0 {
+		b, err := json.Marshal(c.Cancelled)
+		if err != nil {
+			return err
+		}
+		cancelled = string(b)
+	}
 	args := []driver.Value{
 		optional(c.Line), truth(c.IsGroup), c.LastEvent, optional(c.LastMessage), c.LastMessageSeq, seen, recent, c.Veto,
 		c.Missing.Through, micros(c.Missing.HoldUntil), c.Unasked, c.ReadThrough, int64(c.Retry.Attempts), micros(c.Retry.First), micros(c.Retry.NotBefore),
-		micros(c.Hold.Until), optional(c.Hold.By), optional(c.Hold.Reason), c.Hold.Seq, postponed, micros(until), cooldowns,
+		micros(c.Hold.Until), optional(c.Hold.By), optional(c.Hold.Reason), c.Hold.Seq, postponed, micros(until), cancelled, cooldowns,
 		micros(c.NextCall()), micros(c.NextTimer()), c.ID,
 	}
 	s.addEither(change{what: insertChat, args: args, counts: chatCount}, change{what: updateChat, args: args}, isNew)

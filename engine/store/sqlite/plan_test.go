@@ -99,7 +99,7 @@ var samples = map[*statement][]driver.Value{
 }
 
 var sampleChat = []driver.Value{
-	int64(0), int64(5), nil, int64(0), nil, nil, int64(0), int64(0), nil, int64(0), int64(0), int64(0), nil, nil, nil, nil, nil, int64(0), nil, nil, nil, int64(5), int64(5), "chat 5",
+	int64(0), int64(5), nil, int64(0), nil, nil, int64(0), int64(0), nil, int64(0), int64(0), int64(0), nil, nil, nil, nil, nil, int64(0), nil, nil, nil, nil, int64(5), int64(5), "chat 5",
 }
 
 var sampleAction = []driver.Value{
@@ -213,7 +213,7 @@ INSERT INTO pending SELECT i, i %% 65536 FROM numbers WHERE i %% 10 <> 1;
 INSERT INTO decisions SELECT i, i, NULL, 0, 1, NULL, NULL FROM numbers;
 INSERT INTO actions SELECT i, 0, 'read', 'chat ' || i, CASE i %% 4 WHEN 0 THEN 'done' WHEN 1 THEN 'dead' WHEN 2 THEN 'blocked' ELSE 'waiting' END, NULL,
 	'pack', 'v', 'rule', 'a.lua:1', NULL, 0, NULL, NULL, 0, i, i, NULL, 0, 0, 0, NULL, NULL, i, 0 FROM numbers;
-INSERT INTO chats SELECT 'chat ' || i, '+1', i, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, i, i, 0, 0, NULL, 0, 0, NULL, '[]', i FROM numbers;
+INSERT INTO chats SELECT 'chat ' || i, '+1', i, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, i, i, 0, 0, NULL, 0, 0, NULL, '[]', i, NULL FROM numbers;
 INSERT INTO timers SELECT 'chat ' || i, 'pack', 'timer', 'v', i, NULL, i, 0, 0, 0 FROM numbers;
 INSERT INTO missed (pack, seq, key, slot, at, version, why, can_veto, cause, chats) SELECT 'pack', i, 'chat ' || i, i %% 65536, i, 'v', 'failed', 1, NULL, NULL FROM numbers;
 INSERT INTO states SELECT 'pack', 'chat ' || i, '1' FROM numbers;

@@ -3,15 +3,18 @@ package storetest
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
+	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
 )
 
 var chatTests = map[string]func(*testing.T, *bench){
 	"an unknown chat has only its id":            unknownChat,
+	"a chat comes back as it was":                wholeChat,
 	"settled actions leave the chat":             settledLeave,
 	"a sent action is loaded as sent":            sentIsLoaded,
 	"waiting actions keep the order asked":       orderAsked,
@@ -25,6 +28,34 @@ var chatTests = map[string]func(*testing.T, *bench){
 func unknownChat(t *testing.T, b *bench) {
 	b.equal("chat", b.chat("nobody"), chat.Chat{ID: "nobody"})
 	b.equal("chat without id", b.chat(""), chat.Chat{})
+}
+
+// wholeChat: all that is remembered of a chat itself comes back. A field that is new
+// has to be here.
+func wholeChat(t *testing.T, b *bench) {
+	c := chat.Chat{
+		ID: "c1", Line: "+1", IsGroup: event.False, LastEvent: 7, LastMessage: "m1", LastMessageSeq: 6,
+		Seen: map[string]int64{"vip": 6}, Recent: chat.Messages{IDs: []string{"a"}, Newest: []string{"m1"}, Sent: noon, Replies: []chat.Reply{{Seq: 3, Keys: []string{"k"}}}},
+		Veto: 5, Unasked: 4, ReadThrough: 3, Missing: chat.Missing{Through: 2, HoldUntil: noon},
+		Retry: chat.Retry{Attempts: 1, First: noon, NotBefore: noon.Add(time.Second)}, Hold: chat.Hold{Until: noon, By: "vip/keep", Reason: "quiet", Seq: 2},
+		Postponed: []chat.Postponement{{Seq: 2, Until: noon, Pack: "night", Version: "aa", Rule: "rest", Reason: "closed"}},
+		Cancelled: []chat.Cancelled{{Pack: "vip", Seq: 3}, {Pack: "vip", Timer: "t", Seq: 4}},
+		Cooldown:  map[string]time.Time{"vip/keep": noon},
+	}
+	for v, i := reflect.ValueOf(c), 0; i < v.NumField(); i++ {
+		switch name := v.Type().Field(i).Name; name {
+		case "Waiting", "Timers": // rows of their own
+		case "Full", "Flight": // not kept
+		default:
+			if v.Field(i).IsZero() {
+				t.Errorf("Chat.%s is not tried", name)
+			}
+		}
+	}
+	b.commit(store.Transition{Chat: &c})
+	b.equal("chat", b.chat("c1"), c)
+	b.reopen()
+	b.equal("chat after a restart", b.chat("c1"), c)
 }
 
 func settledLeave(t *testing.T, b *bench) {
