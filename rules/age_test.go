@@ -68,6 +68,19 @@ func TestMaxAge(t *testing.T) {
 	}
 }
 
+// The cooldown of a missed veto begins when its event came: it keeps the rule from no
+// event that it would have run on.
+func TestCooldownOfMissedVetoBeginsWithItsEvent(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]time.Time{`chert.keep_unread(ev.chat.id)`: noon, `chert.mark_read(ev.chat.id)`: noon.Add(time.Hour)} {
+		set := mustLoad(t, Options{}, map[string]string{"p.lua": `chert.rule({ name = "n", on = "message.received", cooldown = "1h", run = function(ev) ` + code + ` end })`})
+		o := set.Run(0, Input{Event: message("x"), Now: noon, First: noon.Add(-time.Hour), Chat: &chat.Chat{ID: "c1"}}).Outcomes
+		if len(o) != 1 || o[0].Rest == nil || !o[0].Rest.Until.Equal(want) {
+			t.Errorf("%s: got %+v, want a rest until %s", code, o, want)
+		}
+	}
+}
+
 // A pack runs later on what it has missed. A veto counts then as it would have at
 // first; a read has to be within its hours now.
 func TestHoursOfMissedEvents(t *testing.T) {

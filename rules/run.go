@@ -135,7 +135,7 @@ func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
 	case rests && later: // and it goes on resting
 		o.Wishes = slices.DeleteFunc(o.Wishes, func(w Wish) bool { return !w.KeepsUnread() })
 	case rule.Cooldown > 0 && len(o.Wishes) > 0:
-		o.Rest = &chat.Rest{Rule: rule.restKey(o.Shadow), Until: r.in.Now.Add(rule.Cooldown)}
+		o.Rest = &chat.Rest{Rule: rule.restKey(o.Shadow), Until: rule.judged(&r.in).Add(rule.Cooldown)}
 	}
 }
 
@@ -253,7 +253,7 @@ func (r *Rule) rests(in *Input, shadow bool) (rests, later bool) {
 	return rests, rests && r.canVeto && !in.First.IsZero() && !end.Add(-r.Cooldown).Before(in.First)
 }
 
-// judged is the time by which the rule's hours and max_age are judged. An event that
+// judged is the time by which the rule's hours, max_age and cooldown go. An event that
 // a pack had missed runs later. A rule that may veto runs if it would have run then:
 // reads wait for its veto. Another one runs if it may read now.
 func (r *Rule) judged(in *Input) time.Time {
