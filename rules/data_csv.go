@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -154,6 +155,7 @@ func (r *csvReader) read() ([]string, *fault) {
 // columnFault says what is wrong with the names of the columns.
 func (r *csvReader) columnFault() *fault {
 	known := make(map[string]bool, len(r.columns))
+	values := !slices.ContainsFunc(r.columns, func(name string) bool { return !figure(name) })
 	for i, name := range r.columns {
 		line, col := r.rows.FieldPos(i)
 		switch {
@@ -161,7 +163,7 @@ func (r *csvReader) columnFault() *fault {
 			return &fault{line, col, fmt.Sprintf("column %d has no name", i+1), "name it in the first row"}
 		case known[name]:
 			return &fault{line, col, fmt.Sprintf("two columns are named %q", name), "rename one"}
-		case looksLikeValue(name):
+		case values || looksLikeValue(name) || i == 0 && dateLike.MatchString(name):
 			return &fault{line, col, fmt.Sprintf("the first row names the columns, and %q looks like a value", name), "put a row with the columns' names before it, for example: name,phone"}
 		case strings.ContainsAny(name, "“”„«»"):
 			return &fault{line, col, fmt.Sprintf("the column's name %q has curly quotes", name), `write straight quotes: "`}
@@ -173,19 +175,38 @@ func (r *csvReader) columnFault() *fault {
 	return nil
 }
 
-// looksLikeValue reports whether a field of the first row is a value rather than the
-// name of a column: a sender, a number, a date, true or false. A row of values that is
-// taken for names is lost, and so is its sender.
-func looksLikeValue(s string) bool {
+// leastSender is how many digits alone are taken for a sender: fewer may be a year.
+const leastSender = 5
+
+var (
+	dateLike = regexp.MustCompile(`^(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4})\b`)
+	fraction = regexp.MustCompile(`^\+?(\d+)[.,]\d+$`)
+)
+
+// figure reports whether a field is a number, a date, a time, or true or false. A column
+// may have such a name, as 2026 or 18-24, but a row of nothing else has no names.
+func figure(s string) bool {
 	switch strings.ToLower(s) {
 	case "true", "false":
 		return true
 	}
-	digit := strings.ContainsFunc(s, unicode.IsDigit)
-	if digit && !strings.ContainsFunc(s, unicode.IsLetter) || handle.Shortened(s) {
+	return strings.ContainsFunc(s, unicode.IsDigit) && !strings.ContainsFunc(s, unicode.IsLetter)
+}
+
+// looksLikeValue reports whether a field of the first row is certainly a value rather
+// than the name of a column: a sender, or a number that a spreadsheet changed. A row of
+// values that is taken for names is lost, and so is its sender.
+func looksLikeValue(s string) bool {
+	if handle.Shortened(s) {
 		return true
 	}
-	_, err := handle.Parse(s, "")
+	if m := fraction.FindStringSubmatch(s); m != nil {
+		return len(m[1]) >= leastSender
+	}
+	h, err := handle.Parse(s, "")
+	if h.Kind == handle.ShortCode {
+		return len(h.Text) >= leastSender
+	}
 	var e *handle.Error
 	return err == nil || errors.As(err, &e) && e.NoCountry
 }

@@ -115,3 +115,45 @@ func TestGateRunsSpecsAsTestDoes(t *testing.T) {
 		}
 	}
 }
+
+// A row that loses its optional key by an edit of data does not stop the edit.
+func TestGatePassesDataWithoutAnOptionalKey(t *testing.T) {
+	t.Parallel()
+	const rule = `local vips = data.load("vips")
+chert.on("message.received", function(ev)
+  for _, r in ipairs(vips) do
+    if r.phone == ev.from then
+      chert.keep_unread(ev.chat.id, { reason = r.why })
+      if r.level == "gold" or vips[1].tier == 1 then
+        log.info("gold", { name = r.name })
+      end
+    end
+  end
+end)
+`
+	for data, want := range map[string]string{
+		`- {phone: "+14155550100", level: gold, why: x, tier: 1}`: "",
+		`- {phone: "+14155550100"}`:                               "",
+		`- {Phone: "+14155550100"}`:                               "chertd check finds errors",
+	} {
+		dir := t.TempDir()
+		for file, text := range map[string]string{"vip/pack.yaml": "name: vip\n", "vip/vip.lua": rule, "vip/data/vips.yaml": data + "\n"} {
+			at := filepath.Join(dir, filepath.FromSlash(file))
+			if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(at, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set, diags := rules.Load(dir, rules.Options{}, nil)
+		if set == nil {
+			t.Fatal(diags)
+		}
+		c := defaultConfig()
+		c.Rules.Gate = GateConfig{Checks: gateEnforce, Specs: gateEnforce}
+		if got := c.gate(slog.New(slog.DiscardHandler))(t.Context(), set.Packs()[0]); got.Refused != want {
+			t.Errorf("%s: %q, want %q: %v", data, got.Refused, want, got.Diagnostics)
+		}
+	}
+}

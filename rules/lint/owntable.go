@@ -35,17 +35,47 @@ func (f *file) ownTable(e ast.Expr) *datum {
 	return &datum{from: l.name, own: true, values: []any{keys}}
 }
 
-// exported are the keys of the table that a file of lib/ returns; nil: they are not
-// certain.
-func (f *file) exported() map[string]any {
-	if f == nil || len(f.top.stmts) == 0 {
+// ownField is the value that the constructor of an ownTable gives a field, and the file
+// it stands in; nil: it is not certain.
+func (f *file) ownField(e ast.Expr, name string) (*file, ast.Expr) {
+	id, ok := e.(*ast.IdentExpr)
+	if !ok || f.keysAdded()[f.refs[id]][name] {
+		return f, nil
+	}
+	switch init := f.refs[id].init.(type) {
+	case *ast.TableExpr:
+		return f, fieldOf(init, name)
+	case *ast.FuncCallExpr:
+		if module, ok := strings.CutPrefix(f.pathOf(init), "require:"); ok {
+			m := f.pack.modules[module]
+			if t, ok := m.returned().(*ast.TableExpr); ok {
+				return m, fieldOf(t, name)
+			}
+			return m.ownField(m.returned(), name)
+		}
+	}
+	return f, nil
+}
+
+// returned is the value that a file of lib/ returns; nil: it is not certain.
+func (f *file) returned() ast.Expr {
+	if len(f.top.stmts) == 0 {
 		return nil
 	}
 	r, ok := f.top.stmts[len(f.top.stmts)-1].(*ast.ReturnStmt)
 	if !ok {
 		return nil
 	}
-	switch e := single(r.Exprs).(type) {
+	return single(r.Exprs)
+}
+
+// exported are the keys of the table that a file of lib/ returns; nil: they are not
+// certain.
+func (f *file) exported() map[string]any {
+	if f == nil {
+		return nil
+	}
+	switch e := f.returned().(type) {
 	case *ast.TableExpr:
 		return keysOf(e)
 	case *ast.IdentExpr:

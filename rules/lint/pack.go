@@ -16,16 +16,18 @@ type pack struct {
 	tried  *rules.Pack
 	files  []*file // that compile: rule files in order, then lib/
 
-	modules    map[string]*file   // by the name for require
-	globals    map[string]*global // that its files set
-	opaque     bool               // globals are reached by other means than their names
-	metatables bool               // operators may mean anything
-	changed    map[*local]bool    // tables that are written to after they were made
-	uses       map[string][]spot  // names of the surface that are called or handed on
-	unsure     bool               // chert itself is handed on: anything may be used
-	handlers   []*registration
-	now        time.Time                // of the check
-	callsAt    map[string]map[int]place // of handlers, by file and line, once somebody asks
+	modules         map[string]*file   // by the name for require
+	globals         map[string]*global // that its files set
+	conditions      map[ast.Expr]bool  // once somebody asks
+	conditionParams map[*local]bool
+	opaque          bool              // globals are reached by other means than their names
+	metatables      bool              // operators may mean anything
+	changed         map[*local]bool   // tables that are written to after they were made
+	uses            map[string][]spot // names of the surface that are called or handed on
+	unsure          bool              // chert itself is handed on: anything may be used
+	handlers        []*registration
+	now             time.Time                // of the check
+	callsAt         map[string]map[int]place // of handlers, by file and line, once somebody asks
 
 	found []finding
 }
@@ -40,6 +42,7 @@ type spot struct {
 type global struct {
 	fn     *function // the one function it holds; nil: something else
 	writes int
+	value  ast.Expr // of the first assignment; nil: unknown
 	first  spot
 	table  bool // it holds a table of the pack's own
 }
@@ -100,7 +103,7 @@ func (p *pack) collectGlobals() {
 			}
 			g := p.globals[name]
 			if g == nil {
-				g = &global{first: spot{f, f.start(a.target)}}
+				g = &global{first: spot{f, f.start(a.target)}, value: a.value}
 				p.globals[name] = g
 			}
 			g.writes++

@@ -196,19 +196,25 @@ func checkLogged(t *trial, u *luabind.Use) verdict {
 // checkFailed is failed([text]): a rule's handler failed.
 func checkFailed(t *trial, u *luabind.Use) verdict {
 	t.must(u)
-	t.tolerant = true
 	text, _ := u.Arg(1).(lua.LString)
 	v := verdict{failure: "expected a rule to fail, and none did", opposed: "expected no rule to fail"}
+	failed := false
 	for i := range t.world.log {
 		for _, said := range t.world.log[i].Rules {
 			if f := said.Failure; f != nil {
+				failed = true
 				v.hint = fmt.Sprintf("%q failed: %s", said.Rule, placed(f.Diagnostic))
 				v.holds = v.holds || strings.Contains(f.Message, string(text))
 			}
 		}
 	}
+	t.tolerant = t.tolerant || v.holds
 	if text != "" {
 		v.failure = fmt.Sprintf("expected a rule to fail with %s", u.Shown(text))
+		if u.N() == 1 { // of not_failed it is a message
+			v.nearly = failed && !v.holds
+			v.opposed = string(text) + ": " + v.opposed
+		}
 	}
 	v.hintNot = v.hint
 	return v

@@ -30,7 +30,7 @@ type trial struct {
 	account  *luabind.Account // of its pack's VM
 	sent     int              // events made so far, for their ids
 	lastChat string           // of the last event that named one
-	tolerant bool             // the spec asked about failures of rules
+	tolerant bool             // the spec said that a rule is to fail, and one did
 	asserted bool             // since the before_eaches
 
 	printed []string

@@ -15,28 +15,28 @@ chert.on(on, { text = "x", from = vip }, keep)
 chert.on(on, { text = "x", from = vip }, keep) -- one place, told once
 chert.on(on, { text = "x", from = data.load("lists").vip }, keep) --> "54: error: data.load\(.lists.\) has no .vip."
 chert.on(on, { text = "x", except = { from = lists.vpis } }, keep) --> "52: error: .*\ndid you mean vips"
-chert.on(on, { text = "x", from = { "+14155550101", lists.people.ann.fone } }, keep) --> "70: error: data.load\(.lists.\).people.ann has no .fone."
+chert.on(on, { text = "x", from = { "+14155550101", lists.people.ann.fone } }, keep) --> "70: warning: data.load\(.lists.\).people.ann has no .fone."
 chert.on(on, { text = "x", from = lists.vips.phone }, keep) --> "46: error: data.load\(.lists.\).vips has no .phone.: .*\nit is a list"
 chert.on(on, { text = "x", from = lists.vips[2] }, keep) --> "46: error: data.load\(.lists.\).vips has no \[2\]"
 chert.on(on, { text = "x", from = config.vips.number }, keep) --> "47: error: config.vips has no .number.: .* \[CH012\]\ndid you mean numbers"
 watch(lists.vip) --> "13: error: data.load\(.lists.\) has no .vip."
 
 for _, row in ipairs(data.load("rows")) do
-  chert.on(on, { text = row.Name, from = row.phone }, keep) --> "46: error: each item of data.load\(.rows.\) has no .phone.: .*\ndid you mean Phone"
+  chert.on(on, { text = row.Name, from = row.phone }, keep) --> "46: warning: each item of data.load\(.rows.\) has no .phone.: .*\ndid you mean Phone"
 end
 local rows = data.load("rows")
 for i = 1, #rows do
   local row = rows[i]
-  chert.on(on, { text = row.Name, from = row.fone }, keep) --> "46: error: each item of data.load\(.rows.\) has no .fone."
+  chert.on(on, { text = row.Name, from = row.fone }, keep) --> "46: warning: each item of data.load\(.rows.\) has no .fone.: .*\nit has Name, Phone; if it may be missing, look first: .if row.fone then."
   chert.on(on, { text = rows[i].Name, from = rows[i].Phone }, keep)
 end
 for _, person in pairs(lists.people) do
-  chert.on(on, { text = "x", from = person.nubmer }, keep) --> "44: error: each item of data.load\(.lists.\).people has no .nubmer."
+  chert.on(on, { text = "x", from = person.nubmer }, keep) --> "44: warning: each item of data.load\(.lists.\).people has no .nubmer."
 end
 
 chert.on(on, function(ev)
   for _, row in ipairs(data.load("rows")) do
-    if row.phone == ev.from then --> "12: error: each item of data.load\(.rows.\) has no .phone.: .* \[CH018\]\ndid you mean Phone"
+    if row.phone == ev.from then --> "12: warning: each item of data.load\(.rows.\) has no .phone.: .* \[CH018\]\ndid you mean Phone"
       chert.keep_unread(ev.chat.id)
     end
     if row.Phone == ev.from and lists.mode ~= nil and lists.mode == "x" then
@@ -51,8 +51,8 @@ chert.rule({
   where = { text = "x" },
   during = lists.hours.ofice, --> "24: error: data.load\(.lists.\).hours has no .ofice.: .*\ndid you mean office"
   run = function(ev)
-    chert.mark_read(ev.chat.id, { after = lists.delay }) --> "49: error: data.load\(.lists.\) has no .delay."
-    ev.state.hours = lists.hour --> "28: error: data.load\(.lists.\) has no .hour."
+    chert.mark_read(ev.chat.id, { after = lists.delay }) --> "49: warning: data.load\(.lists.\) has no .delay."
+    ev.state.hours = lists.hour --> "28: warning: data.load\(.lists.\) has no .hour."
   end,
 })
 

@@ -185,7 +185,19 @@ describe("failed", function()
   it("sees rules fail", function()
     receive("boom")
     assert.failed("nothing")
-    assert.not_failed("something else")
+    assert.not_failed("something else", "no rule fails so")
+  end)
+
+  it("takes the text of its opposite for a message", function()
+    receive("x")
+    assert.not_failed("no rule may fail")
+    receive("boom")
+    assert.not_failed("no rule may fail") --> "no rule may fail: expected no rule to fail\nhint: .words#7. failed"
+  end)
+
+  it("takes it for one where it is what failed, too", function()
+    receive("boom")
+    assert.has_no.failed("nothing") --> "nothing: expected no rule to fail"
   end)
 
   it("says that none did", function()
