@@ -237,7 +237,7 @@ func (m *manager) blocked(s *rules.PackStanding) *control.Blocked {
 // fixes are commands that end a pack's blocking of reads, or help to. A pack that
 // is alone has no version before the live one.
 func fixes(s *rules.PackStanding, alone bool) []string {
-	name, path := event.ShellWord(s.Name), event.ShellWord(s.Path)
+	path := event.ShellWord(s.Path)
 	first := fmt.Sprintf("chertd check %s shows what is wrong", path)
 	unfit := slices.IndexFunc(s.Diagnostics, func(d luabind.Diagnostic) bool { return d.Code == rules.CodeNoSetting })
 	switch {
@@ -247,11 +247,11 @@ func fixes(s *rules.PackStanding, alone bool) []string {
 	case alone && s.Path != "":
 		first = fmt.Sprintf("chertd test %s tries an edit of it, which is live once it is saved and passes", path)
 	case s.Version != "":
-		first = fmt.Sprintf("chertd rollback %s goes back to the version before", name)
+		first = event.PackCommand("rollback", s.Name) + " goes back to the version before"
 	case s.Gone, s.Path == "":
-		first = fmt.Sprintf("chertd packs %s lists the versions that a rollback can make live", name)
+		first = event.PackCommand("packs", s.Name) + " lists the versions that a rollback can make live"
 	}
-	return []string{first, fmt.Sprintf("chertd mode %s off lets reads go without it", name)}
+	return []string{first, event.PackCommand("mode", s.Name, "off") + " lets reads go without it"}
 }
 
 // missedNotes tell of packs that have missed events and block no reads now: of

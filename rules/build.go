@@ -268,7 +268,7 @@ func (b *builder) load() {
 	p.spare <- vm
 	if len(p.Rules) == 0 {
 		b.empty = true
-		b.fail(b.src.path, fmt.Sprintf("to switch it off: chertd mode %s off", event.ShellWord(p.Name)), "pack %q has no rules: it subscribes to nothing", p.Name)
+		b.fail(b.src.path, "to switch it off: "+event.PackCommand("mode", p.Name, "off"), "pack %q has no rules: it subscribes to nothing", p.Name)
 	}
 }
 

@@ -156,7 +156,7 @@ func (g *Generations) Remove(ctx context.Context, pack string, keepPending bool)
 		return Dropped{}, fmt.Errorf("remove pack %q: %w: %s", pack, ErrPresent, s.path)
 	}
 	if mode, _ := g.mode(s); mode == Live && s.live != nil && s.live.CanVeto {
-		g.c.Log.Warn("pack removed by command, and it could veto reads; what it kept unread may be read now", "pack", pack, "hint", "chertd rollback "+event.ShellWord(pack)+" restores it from the store")
+		g.c.Log.Warn("pack removed by command, and it could veto reads; what it kept unread may be read now", "pack", pack, "hint", event.PackCommand("rollback", pack)+" restores it from the store")
 	} else {
 		g.c.Log.Info("pack removed by command", "pack", pack)
 	}

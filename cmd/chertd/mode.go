@@ -32,9 +32,9 @@ it has postponed, and count both; --keep-pending keeps them.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case in.Reset && len(args) == 2:
-				return hinted(usageError("--reset takes no mode: chertd.yaml and pack.yaml say it then"), "chertd mode "+event.ShellWord(args[0])+" --reset")
+				return hinted(usageError("--reset takes no mode: chertd.yaml and pack.yaml say it then"), event.PackCommand("mode", args[0], "--reset"))
 			case !in.Reset && len(args) == 1:
-				return hinted(usageError("the mode is missing: live, shadow, off, or --reset"), "chertd mode "+event.ShellWord(args[0])+" off")
+				return hinted(usageError("the mode is missing: live, shadow, off, or --reset"), event.PackCommand("mode", args[0], "off"))
 			case len(args) == 2:
 				in.Mode = args[1]
 			}

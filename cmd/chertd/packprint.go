@@ -113,7 +113,7 @@ func remarks(p control.Pack) (list []string) {
 	} else if n := p.Missed - p.MissedEarlier; n > 0 {
 		back := ""
 		if canGoBack(p) {
-			back = ", or chertd rollback " + event.ShellWord(p.Name)
+			back = ", or " + event.PackCommand("rollback", p.Name)
 		}
 		list = append(list, fmt.Sprintf("%s missed in the last hour\n  hint: an edit of it that is live runs them%s", many(n, "event"), back))
 	}
@@ -133,7 +133,7 @@ func remarks(p control.Pack) (list []string) {
 	list = append(list, suspensions(p)...)
 	switch {
 	case p.PinnedUntil == control.PinnedUntilUndo:
-		list = append(list, "pinned by a rollback: edits are not live\n  hint: chertd rollback "+event.ShellWord(p.Name)+" --undo ends that")
+		list = append(list, "pinned by a rollback: edits are not live\n  hint: "+event.PackCommand("rollback", p.Name, "--undo")+" ends that")
 	case p.Pinned && p.Gone:
 		list = append(list, "rolled back: it is live until its files are there again")
 	case p.Pinned && p.NotLive != "":
@@ -144,9 +144,9 @@ func remarks(p control.Pack) (list []string) {
 		if why == "" || p.Pinned {
 			why = "its files are gone"
 		}
-		text := why + ", its last version stays live\n  hint: chertd packs remove " + p.Name + " forgets it"
+		text := why + ", its last version stays live\n  hint: " + event.PackCommand("packs remove", p.Name) + " forgets it"
 		if p.Version == "" && p.Blocked == nil {
-			text = why + "; only what was said of it by command is kept\n  hint: chertd packs remove " + p.Name + " forgets that"
+			text = why + "; only what was said of it by command is kept\n  hint: " + event.PackCommand("packs remove", p.Name) + " forgets that"
 		}
 		list = append(list, text)
 	} else if p.NotLive != "" {

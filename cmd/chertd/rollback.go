@@ -33,7 +33,7 @@ counted; --keep-pending keeps them. What it has postponed waits until its time.`
 				in.Version = args[1]
 			}
 			if in.Undo && (in.Pin || in.Version != "") {
-				return hinted(usageError("--undo makes the pack's files live again: it takes no VERSION and no --pin"), "chertd rollback "+event.ShellWord(args[0])+" --undo")
+				return hinted(usageError("--undo makes the pack's files live again: it takes no VERSION and no --pin"), event.PackCommand("rollback", args[0], "--undo"))
 			}
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
 				p, err := c.Rollback(ctx, args[0], in)
@@ -42,7 +42,7 @@ counted; --keep-pending keeps them. What it has postponed waits until its time.`
 				}
 				until := "until its files change"
 				if in.Pin {
-					until = "also when its files change: chertd rollback " + event.ShellWord(p.Name) + " --undo ends that"
+					until = "also when its files change: " + event.PackCommand("rollback", p.Name, "--undo") + " ends that"
 				}
 				if !p.Pinned {
 					until = "as its files have it"
@@ -59,7 +59,7 @@ counted; --keep-pending keeps them. What it has postponed waits until its time.`
 				}
 				failed := ""
 				if p.Failures > 0 {
-					failed = fmt.Sprintf("warning: it failed on %s of its %s before: chertd packs %s lists the others", thousands(p.Failures), many(p.Events, "event"), event.ShellWord(p.Name))
+					failed = fmt.Sprintf("warning: it failed on %s of its %s before: %s lists the others", thousands(p.Failures), many(p.Events, "event"), event.PackCommand("packs", p.Name))
 				}
 				unfit := ""
 				if slices.ContainsFunc(p.Diagnostics, func(d luabind.Diagnostic) bool { return d.Code == codeNoSetting && d.Severity == luabind.SeverityError }) {

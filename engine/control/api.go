@@ -223,9 +223,9 @@ func command(r *http.Request) string {
 	case pack == "":
 		return "chertd " + verb
 	case r.Method == http.MethodDelete:
-		return "chertd packs remove " + pack
+		return event.PackCommand("packs remove", pack)
 	default:
-		return "chertd " + verb + " " + pack
+		return event.PackCommand(verb, pack)
 	}
 }
 
@@ -358,7 +358,7 @@ func (a *api) rollback(r *http.Request) (any, error) {
 	}
 	if body.Version != nil {
 		if in.Version = *body.Version; in.Version == "" {
-			return nil, &UserError{Message: "version is empty", Hint: "chertd packs " + event.ShellWord(r.PathValue("pack")) + " lists the versions; without one it is that before the live one"}
+			return nil, &UserError{Message: "version is empty", Hint: event.PackCommand("packs", r.PathValue("pack")) + " lists the versions; without one it is that before the live one"}
 		}
 	}
 	return a.daemon.Rollback(r.Context(), r.PathValue("pack"), in)

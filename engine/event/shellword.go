@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -45,4 +46,20 @@ func ansiWord(s string) string {
 	}
 	b.WriteString("'")
 	return b.String()
+}
+
+// PackCommand is the command line "chertd COMMAND PACK REST…" as a person may type it. A
+// pack whose name begins with - stands behind the flags and --, or it would be one.
+func PackCommand(command, pack string, rest ...string) string {
+	words := []string{"chertd", command}
+	if strings.HasPrefix(pack, "-") {
+		for _, word := range rest {
+			if strings.HasPrefix(word, "-") {
+				words = append(words, word)
+			}
+		}
+		rest = slices.DeleteFunc(slices.Clone(rest), func(word string) bool { return strings.HasPrefix(word, "-") })
+		words = append(words, "--")
+	}
+	return strings.Join(append(append(words, ShellWord(pack)), rest...), " ")
 }

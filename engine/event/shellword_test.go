@@ -35,3 +35,19 @@ func TestShellWord(t *testing.T) {
 		}
 	}
 }
+
+func TestPackCommand(t *testing.T) {
+	t.Parallel()
+	for want, got := range map[string]string{
+		"chertd mode vip off":            PackCommand("mode", "vip", "off"),
+		"chertd rollback 'my vip'":       PackCommand("rollback", "my vip"),
+		"chertd rollback vip --undo":     PackCommand("rollback", "vip", "--undo"),
+		"chertd mode -- -vip off":        PackCommand("mode", "-vip", "off"),
+		"chertd packs remove -- '- vip'": PackCommand("packs remove", "- vip"),
+		"chertd rollback --undo -- -vip": PackCommand("rollback", "-vip", "--undo"),
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
