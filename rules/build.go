@@ -97,6 +97,7 @@ func (b *builder) settle() {
 // pack without a pack.yaml has no defaults to check these against.
 func (b *builder) settings() map[string]any {
 	m := &b.pack.Manifest
+	b.pack.settings = map[string]any{}
 	settings := maps.Clone(m.Config)
 	if settings == nil {
 		settings = map[string]any{}
@@ -123,7 +124,7 @@ func (b *builder) settings() map[string]any {
 			b.unfit(luabind.SeverityError, key, "its default in "+b.manifestPath()+" says of which type it is", "setting %s of pack %q: expected %s, got %s",
 				key, b.pack.Name, typeName(def), typeName(v))
 		default:
-			settings[key] = v
+			settings[key], b.pack.settings[key] = v, v
 		}
 	}
 	return settings
@@ -172,8 +173,9 @@ func neverReadHint(key string, read []string) string {
 // where that stands. An error keeps the pack from loading, unless such settings are
 // to be left out.
 func (b *builder) unfit(severity luabind.Severity, key, hint, format string, args ...any) {
-	if b.opts.leaveUnfit && severity == luabind.SeverityError {
-		severity, b.pack.leftOut = luabind.SeverityWarning, true
+	_, has := b.pack.Manifest.Config[key]
+	if b.opts.leave == leaveUnfit || b.opts.leave == leaveUnknown && b.hasManifest() && !has {
+		severity = luabind.SeverityWarning
 	}
 	at := b.mine.place("config." + key)
 	b.diags = append(b.diags, luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: severity, Code: CodeNoSetting,

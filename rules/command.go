@@ -285,15 +285,19 @@ func (g *Generations) rollBack(ctx context.Context, s *standing, version string,
 	if err != nil {
 		return nil, err
 	}
-	to, err := g.remake(ctx, s, version)
+	f, err := g.remake(ctx, s, version)
 	if err != nil {
 		return nil, err
+	}
+	to := f.pack
+	if from != nil && from.built == to.built {
+		to = from
 	}
 	kept, _, err := g.c.Keeper.Version(ctx, pack, to.Version)
 	if err != nil {
 		return nil, fmt.Errorf("look up how version %s of pack %q did: %w", to.ShortVersion(), pack, err)
 	}
-	if err := g.keepRollback(ctx, s, from, to, how); err != nil {
+	if err := g.keepRollback(ctx, s, from, to, s.keptSettings(to, f.unfit), how); err != nil {
 		return nil, fmt.Errorf("keep the rollback of pack %q: %w", pack, err)
 	}
 	s.giveUp()
@@ -304,6 +308,7 @@ func (g *Generations) rollBack(ctx context.Context, s *standing, version string,
 		s.keptOf = from.Version
 	}
 	g.take(s, &verdict{pack: to})
+	g.tellUnfit(s, f, "", nil)
 	s.notLive = ""
 	if s.edit != to.Version {
 		s.notLive = s.whyPinned(how.why)
@@ -334,7 +339,7 @@ func (g *Generations) rollBack(ctx context.Context, s *standing, version string,
 
 // keepRollback makes a rollback durable. What it can't end because the keeper
 // fails in between does no harm: the version stays live that is.
-func (g *Generations) keepRollback(ctx context.Context, s *standing, from, to *Pack, how rollback) error {
+func (g *Generations) keepRollback(ctx context.Context, s *standing, from, to *Pack, settings string, how rollback) error {
 	now, pack := g.c.Now(), s.state.Pack
 	if err := g.mark(ctx, pack, to.Version, func(v *KeptVersion) { v.Last, v.RolledBack = now, time.Time{} }); err != nil {
 		return err
@@ -350,7 +355,7 @@ func (g *Generations) keepRollback(ctx context.Context, s *standing, from, to *P
 		}
 	}
 	state := s.state
-	state.Live, state.Settings, state.Pinned, state.PinnedOver = to.Version, to.settingsJSON(), to.Version, s.edit
+	state.Live, state.Settings, state.Pinned, state.PinnedOver = to.Version, settings, to.Version, s.edit
 	switch {
 	case how.undo:
 		state.Pinned, state.PinnedOver = "", ""
@@ -396,20 +401,20 @@ func (g *Generations) pick(ctx context.Context, pack, beginning string) (string,
 }
 
 // remake builds a kept version, of which version may be the beginning.
-func (g *Generations) remake(ctx context.Context, s *standing, version string) (*Pack, error) {
+func (g *Generations) remake(ctx context.Context, s *standing, version string) (fitted, error) {
 	b, _, err := g.source(ctx, s, version)
 	if err != nil {
-		return nil, err
+		return fitted{}, err
 	}
 	if s.live != nil && s.live.built == b.pack.built && !b.diags.Errors() {
-		return s.live, nil
+		return fitted{builder: b}, nil
 	}
 	b.compile()
-	b = g.orWithoutUnfit(s, b)
-	if b.diags.Errors() {
-		return nil, &LoadError{Version: b.pack.Version, Diagnostics: errorsOf(b.diags)}
+	f := g.fit(s, b)
+	if f.diags.Errors() {
+		return fitted{}, &LoadError{Version: b.pack.Version, Diagnostics: errorsOf(f.diags)}
 	}
-	return b.pack, nil
+	return f, nil
 }
 
 func (s *standing) shortFrom(p *Pack) string {

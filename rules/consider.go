@@ -73,7 +73,7 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 			return g.considerSpecs(ctx, s, b)
 		}
 		g.tellBack(s)
-		s.live, s.word, s.notLive, s.lost, s.earlier, s.diags = s.live.withFiles(b.pack.Files), g.word, "", "", nil, s.warnings
+		s.live, s.word, s.notLive, s.lost, s.earlier, s.defaults, s.diags = s.live.withFiles(b.pack.Files), g.word, "", "", nil, false, s.warnings
 		s.giveUp()
 		return nil
 	}
@@ -180,7 +180,7 @@ func (g *Generations) stayPinned(ctx context.Context, s *standing, version strin
 	s.tried = nil
 	if state := s.state; state.Live != state.Pinned {
 		// Kept first: what is live is so after a restart, too.
-		state.Live, state.Settings = state.Pinned, ""
+		state.Live = state.Pinned
 		if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
 			s.lastVeto = s.lastVeto || s.live == nil // nobody can know
 			return errors.Join(fmt.Errorf("keep which version of pack %q is live: %w", state.Pack, err), g.fallBack(ctx, s))
@@ -291,22 +291,12 @@ func (g *Generations) granted(p *Pack) bool {
 
 // take makes a verdict's pack the live one, without keeping that.
 func (s *standing) take(v *verdict, word int) {
-	s.live, s.word, s.lost, s.earlier, s.insteadOf, s.diags, s.warnings = v.pack, word, "", nil, "", v.diags, v.diags
+	s.live, s.word, s.lost, s.earlier, s.defaults, s.insteadOf, s.diags, s.warnings = v.pack, word, "", nil, false, "", v.diags, v.diags
 	s.lastVeto = v.pack.CanVeto
 	delete(s.back, v.pack.Version)
 	if s.edit == v.pack.Version {
 		s.notLive, s.said = "", ""
 	}
-}
-
-// orWithoutUnfit is a kept version that was compiled. chertd.yaml is about the files
-// as they are now: what it sets and the version does not take is left out, if that is
-// all that keeps it from loading. A rollback must not need another configuration.
-func (g *Generations) orWithoutUnfit(s *standing, b *builder) *builder {
-	if left := g.withoutUnfit(s, b); left != nil {
-		return left
-	}
-	return b
 }
 
 // sourceOf is a pack as it was found on disk, of files as they are kept.

@@ -4,33 +4,49 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
 	"time"
 
 	"chertd/luabind"
 )
 
-// A setting in chertd.yaml that does not fit the version that is live must not end it:
-// the version goes on with the settings that it had, also across a restart. They are
-// kept with what is remembered of the pack.
+// A setting in chertd.yaml that does not fit a version that is live, or that a rollback
+// makes live, must not end it, nor make it run with its defaults: the settings count that
+// the pack had, also across a restart. They are kept with what is remembered of the pack.
 
-// settingsJSON are the pack's settings, its defaults included, as they are kept; "" if
-// they have no JSON.
+// settingsJSON is what chertd.yaml sets of the pack, as it is kept; "" if that has no
+// JSON. The defaults are not in it: each version has its own.
 func (p *Pack) settingsJSON() string {
-	text, err := json.Marshal(p.config.Settings)
+	text, err := json.Marshal(p.settings)
 	if err != nil {
 		return "" // a number that is none
 	}
 	return string(text)
 }
 
+// fitted is a version that was compiled, with settings that fit it if there are any.
+type fitted struct {
+	*builder
+	unfit    luabind.Diagnostics // what does not fit it in those of chertd.yaml; nil: it has these
+	defaults bool                // what the pack had is not known: its defaults are in their place
+}
+
+// keptSettings are what is to be kept of the pack's settings once the version is live.
+func (s *standing) keptSettings(p *Pack, unfit luabind.Diagnostics) string {
+	if len(unfit) > 0 && s.state.Settings != "" {
+		return s.state.Settings
+	}
+	return p.settingsJSON()
+}
+
 // keepSettings keeps those of the live version. If that fails it is tried again at the
 // next turn.
 func (g *Generations) keepSettings(s *standing) {
-	if s.live == nil || s.live.Version != s.state.Live {
+	if s.live == nil || s.live.Version != s.state.Live && s.insteadOf == "" {
 		return
 	}
 	state := s.state
-	if state.Settings = s.live.settingsJSON(); state == s.state {
+	if state.Settings = s.keptSettings(s.live, s.earlier); state == s.state {
 		return
 	}
 	if err := g.c.Keeper.SetPackState(context.Background(), state); err != nil {
@@ -40,14 +56,27 @@ func (g *Generations) keepSettings(s *standing) {
 	s.state = state
 }
 
-// withEarlier builds a version again that does not load, with the settings with which
-// it was live last; nil if these are not known, or if it does not load with them.
-func (g *Generations) withEarlier(s *standing, b *builder) *builder {
-	if b.pack.Version != s.state.Live || s.state.Settings == "" || len(b.lacks) > 0 {
-		return nil
+// fit is a kept version that was compiled: as it is if it loads, or with the settings
+// that the pack had, or without what it does not take. A rollback must not need another
+// configuration. If nothing helps it is returned with its errors.
+func (g *Generations) fit(s *standing, b *builder) fitted {
+	if !b.diags.Errors() || len(b.lacks) > 0 {
+		return fitted{builder: b}
 	}
+	if earlier := g.withEarlier(s, b); earlier != nil {
+		return fitted{builder: earlier, unfit: errorsOf(b.diags)}
+	}
+	if left := g.withoutUnfit(b); left != nil {
+		return fitted{builder: left, unfit: errorsOf(b.diags), defaults: true}
+	}
+	return fitted{builder: b}
+}
+
+// withEarlier builds a version again that does not load, with the settings that the pack
+// had last; nil if these are not known, or if it does not load with them.
+func (g *Generations) withEarlier(s *standing, b *builder) *builder {
 	var settings map[string]any
-	if json.Unmarshal([]byte(s.state.Settings), &settings) != nil {
+	if s.state.Settings == "" || json.Unmarshal([]byte(s.state.Settings), &settings) != nil {
 		return nil
 	}
 	options, mine := g.options, g.options.Packs[b.pack.Name]
@@ -55,29 +84,65 @@ func (g *Generations) withEarlier(s *standing, b *builder) *builder {
 	options.Packs = map[string]PackOptions{}
 	maps.Copy(options.Packs, g.options.Packs)
 	options.Packs[b.pack.Name] = mine
-	earlier := build(b.src, options)
-	if s.live == nil || s.live.built != earlier.pack.built || earlier.diags.Errors() {
-		earlier.compile()
-	}
-	if earlier.diags.Errors() {
-		return nil
-	}
-	return earlier
+	return g.leaving(b, options)
 }
 
-// takeEarlier makes a version live, or lets it be, that was built with the settings
-// that it had, and says what does not fit it in those of now.
-func (g *Generations) takeEarlier(s *standing, b *builder, since time.Time, unfit luabind.Diagnostics) {
-	unfit = errorsOf(unfit)
-	news := s.earlier.Error() != unfit.Error()
-	if s.live != nil && s.live.built == b.pack.built {
+// withoutUnfit builds a version again without the settings that it does not take; nil if
+// these are not why it does not load.
+func (g *Generations) withoutUnfit(b *builder) *builder {
+	if !slices.ContainsFunc(b.diags, func(d luabind.Diagnostic) bool { return d.Severity == luabind.SeverityError && d.Code == CodeNoSetting }) {
+		return nil
+	}
+	return g.leaving(b, g.options)
+}
+
+// leaving builds a version again, without settings that it does not take. One that can
+// veto is not built without a setting that it has: with its default it might let through
+// what the operator's would not.
+func (g *Generations) leaving(b *builder, o Options) *builder {
+	if o.leave = leaveUnfit; b.mayVeto() {
+		o.leave = leaveUnknown
+	}
+	left := build(b.src, o)
+	if left.compile(); left.diags.Errors() {
+		return nil
+	}
+	return left
+}
+
+// takeFitted makes a kept version live, or lets it be if it is, as it was fitted.
+func (g *Generations) takeFitted(s *standing, f fitted, since time.Time) {
+	if s.live != nil && s.live.built == f.pack.built {
 		s.word, s.lost = g.word, ""
-	} else {
-		said, notLive := s.said, s.notLive
-		g.take(s, &verdict{pack: b.pack, diags: s.diags})
-		s.since, s.warnings, s.said, s.notLive = since, nil, said, notLive
+		g.tellUnfit(s, f, s.live.Version, s.earlier)
+		return
 	}
-	if s.earlier = unfit; news {
-		g.c.Log.Error("a version stays live with the settings that it had: those in chertd.yaml do not fit it", "pack", s.state.Pack, "version", s.live.ShortVersion(), "err", unfit)
+	was, before := "", s.earlier
+	if s.live != nil {
+		was = s.live.Version
 	}
+	said, notLive := s.said, s.notLive // of the files, which this is not about
+	g.take(s, &verdict{pack: f.pack, diags: s.diags})
+	s.since, s.warnings, s.said, s.notLive = since, nil, said, notLive
+	g.tellUnfit(s, f, was, before)
+}
+
+// tellUnfit notes what does not fit the version that was made live in the settings of
+// chertd.yaml, and logs it once. was and before are the version and what did not fit it
+// until then.
+func (g *Generations) tellUnfit(s *standing, f fitted, was string, before luabind.Diagnostics) {
+	s.earlier, s.defaults = f.unfit, f.defaults
+	if len(f.unfit) == 0 || was == s.live.Version && before.Error() == f.unfit.Error() {
+		return
+	}
+	g.c.Log.Error("a version "+s.whySettings(), "pack", s.state.Pack, "version", s.live.ShortVersion(), "err", f.unfit)
+}
+
+// whySettings says with which settings the live version runs that those in chertd.yaml
+// do not fit.
+func (s *standing) whySettings() string {
+	if s.defaults {
+		return "is live without settings in chertd.yaml that do not fit it: its defaults count"
+	}
+	return "is live with the settings that the pack had: those in chertd.yaml do not fit it"
 }

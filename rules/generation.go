@@ -28,6 +28,7 @@ type standing struct {
 	// earlier is why the live version continues with the settings that it had: what
 	// does not fit it in those of now.
 	earlier   luabind.Diagnostics
+	defaults  bool      // not with those, which are not known: without what does not fit
 	insteadOf string    // the version that ought to be live, and needs more than is granted; live needs less
 	editVeto  bool      // the files as they are now may veto, or nobody can know
 	unwritten string    // version of the files that were there at the start, never live, and empty
@@ -48,10 +49,6 @@ type standing struct {
 	// rulesGone says that reads of deleted rules were to be dropped when the
 	// process last ended.
 	rulesGone bool
-
-	// leftOut are the settings that a version which was recalled runs without, as
-	// logged last.
-	leftOut string
 
 	said   string  // the refusal of an edit that was logged last
 	change *Change // what the last edit that went live changed; nil: none did since the start
@@ -115,21 +112,20 @@ func (s *standing) whyNone() string {
 // whyNotLive says why the files as they are now are not live, and which version is
 // if it is not the one that ought to be; "": they are.
 func (s *standing) whyNotLive() string {
-	instead := ""
-	switch {
-	case s.live == nil:
-		return s.notLive
-	case s.insteadOf != "":
-		instead = fmt.Sprintf("version %s is live instead of %s, which was and needs more", s.live.ShortVersion(), shorten(s.insteadOf))
-	case len(s.earlier) > 0:
-		instead = fmt.Sprintf("version %s stays live with the settings that it had: those in chertd.yaml do not fit it", s.live.ShortVersion())
-	default:
+	if s.live == nil {
 		return s.notLive
 	}
-	if s.notLive == "" {
-		return instead
+	var all []string
+	if s.notLive != "" {
+		all = append(all, s.notLive)
 	}
-	return s.notLive + "; " + instead
+	if s.insteadOf != "" {
+		all = append(all, fmt.Sprintf("version %s is live instead of %s, which was and needs more", s.live.ShortVersion(), shorten(s.insteadOf)))
+	}
+	if len(s.earlier) > 0 {
+		all = append(all, "version "+s.live.ShortVersion()+" "+s.whySettings())
+	}
+	return strings.Join(all, "; ")
 }
 
 // problems are what is wrong with the pack's files, and with what ought to be live.

@@ -76,5 +76,7 @@ type PackState struct {
 	// the pack's files are other than PinnedOver, for good if that is "".
 	Pinned     string
 	PinnedOver string // Version of the pack's files when it was pinned
-	Settings   string // JSON: those with which Live was live last; "": not known
+	// Settings is what chertd.yaml set of the pack when that fitted the live version
+	// last, as JSON; "": not known.
+	Settings string
 }

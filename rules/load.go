@@ -37,8 +37,17 @@ type Options struct {
 	Folder string
 
 	grantNeeds bool // what packs need is granted
-	leaveUnfit bool // settings that a pack does not take are left out, with a warning
+	leave      leave
 }
+
+// leave is which settings that a pack does not take are left out, with a warning.
+type leave int
+
+const (
+	leaveNone    leave = iota
+	leaveUnknown       // those that its pack.yaml does not name
+	leaveUnfit         // all
+)
 
 // PackOptions is the operator's word about one pack.
 type PackOptions struct {

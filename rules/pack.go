@@ -40,7 +40,8 @@ type Pack struct {
 	vms     []*luabind.VM    // by shard; a slot belongs to its shard's goroutine
 	spare   chan *luabind.VM // the VM the pack was checked with, until a shard takes it
 	words   *wordRuns        // of its code, once they are asked for
-	leftOut bool             // it runs without settings of chertd.yaml that it does not take
+	// settings are those that were given over its defaults, and it takes.
+	settings map[string]any
 	// digests are hashes of what its Lua files do, by name.
 	digests map[string]string
 }

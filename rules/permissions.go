@@ -174,17 +174,22 @@ func (g *Generations) needLess(ctx context.Context, s *standing, b *builder, ver
 			return false, err
 		}
 		other.compile()
-		if other = g.orWithoutUnfit(s, other); other.diags.Errors() {
+		f := g.fit(s, other)
+		if f.diags.Errors() {
 			continue
 		}
 		could := s.live != nil && s.live.CanVeto || s.live == nil && b.mayVeto()
 		g.drops = append(g.drops, drop{pack: s.state.Pack, version: version, why: "off"})
-		diags := s.diags
-		g.take(s, &verdict{pack: other.pack, diags: diags})
+		was, before := "", s.earlier
+		if s.live != nil {
+			was = s.live.Version
+		}
+		g.take(s, &verdict{pack: f.pack, diags: s.diags})
 		s.insteadOf, s.since, s.warnings, s.back[version] = version, since, nil, true
-		attrs := []any{"pack", s.state.Pack, "version", shorten(version), "lacks", strings.Join(b.lacks, ", "), "instead", other.pack.ShortVersion(),
+		g.tellUnfit(s, f, was, before)
+		attrs := []any{"pack", s.state.Pack, "version", shorten(version), "lacks", strings.Join(b.lacks, ", "), "instead", f.pack.ShortVersion(),
 			"hint", "add to chertd.yaml: " + GrantLine(s.state.Pack, sortedSet(slices.Clone(b.pack.Manifest.Permissions)))}
-		if could && !other.pack.CanVeto {
+		if could && !f.pack.CanVeto {
 			attrs = append(attrs, "warning", "the version before could veto reads, and this one can't")
 		}
 		g.c.Log.Error("a permission of the live version is no longer granted: the last version that needs less is live", attrs...)

@@ -3,10 +3,7 @@ package rules
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
-
-	"chertd/luabind"
 )
 
 // recall makes a kept version live, if it is not: by its files as they were,
@@ -19,19 +16,13 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 	b, since, err := g.source(ctx, s, version)
 	if err == nil {
 		if s.live != nil && s.live.built == b.pack.built && !b.diags.Errors() {
-			s.word, s.lost, s.earlier = g.word, "", nil
+			s.word, s.lost, s.earlier, s.defaults = g.word, "", nil, false
 			return nil
 		}
 		b.compile()
-		if !b.diags.Errors() {
-			notLive, said := s.notLive, s.said // of the files, which this is not about
-			g.take(s, &verdict{pack: b.pack, diags: s.diags})
-			s.notLive, s.said = notLive, said
-			s.since, s.warnings = since, nil
-			return nil
-		}
-		if earlier := g.withEarlier(s, b); earlier != nil {
-			g.takeEarlier(s, earlier, since, b.diags)
+		f := g.fit(s, b)
+		if !f.diags.Errors() && (!f.defaults || s.live == nil || s.defaults) {
+			g.takeFitted(s, f, since)
 			return nil
 		}
 		err = &LoadError{Version: b.pack.Version, Diagnostics: errorsOf(b.diags)}
@@ -45,14 +36,6 @@ func (g *Generations) recall(ctx context.Context, s *standing, version string) e
 		return err
 	default:
 		s.lastVeto = b.mayVeto()
-	}
-	if b != nil && (s.live == nil || s.live.leftOut) {
-		if left := g.withoutUnfit(s, b); left != nil {
-			notLive, said := s.notLive, s.said
-			g.take(s, &verdict{pack: left.pack, diags: s.diags})
-			s.since, s.warnings, s.notLive, s.said = since, nil, notLive, said
-			return nil
-		}
 	}
 	if b != nil && len(b.lacks) > 0 {
 		if done, err := g.needLess(ctx, s, b, version); done || err != nil {
@@ -98,31 +81,4 @@ func (g *Generations) source(ctx context.Context, s *standing, version string) (
 		return nil, since, &UnknownVersionError{Pack: s.state.Pack, Version: version}
 	}
 	return build(sourceOf(s.state.Pack, kept.Path, kept.Files), g.options), kept.Last, nil
-}
-
-// withoutUnfit is a version that was compiled, built again without the settings that
-// it does not take; nil if it loads with them, or does not without.
-func (g *Generations) withoutUnfit(s *standing, b *builder) *builder {
-	if !slices.ContainsFunc(b.diags, func(d luabind.Diagnostic) bool { return d.Severity == luabind.SeverityError && d.Code == CodeNoSetting }) {
-		return nil
-	}
-	o := g.options
-	o.leaveUnfit = true
-	left := build(b.src, o)
-	if left.compile(); left.diags.Errors() {
-		return nil
-	}
-	g.warnLeftOut(s, left)
-	return left
-}
-
-// warnLeftOut logs once which settings of chertd.yaml a kept version runs without.
-func (g *Generations) warnLeftOut(s *standing, b *builder) {
-	left := slices.DeleteFunc(slices.Clone(b.diags), func(d luabind.Diagnostic) bool { return d.Code != CodeNoSetting }).Error()
-	if left == s.leftOut {
-		return
-	}
-	if s.leftOut = left; left != "" {
-		g.c.Log.Warn("an earlier version of a pack does not take settings of chertd.yaml: its defaults count", "pack", s.state.Pack, "version", b.pack.ShortVersion(), "err", left)
-	}
 }

@@ -1,5 +1,5 @@
 -- Schema, version 8.
 
--- The settings with which the live version of a pack was live last: it goes on with
--- these where those in chertd.yaml do not fit it.
+-- What chertd.yaml set of a pack when that fitted the live version last: versions of it
+-- run with these, over their defaults, where those in chertd.yaml do not fit them.
 ALTER TABLE packs ADD COLUMN settings TEXT /* JSON: an object; NULL: none are kept */;
