@@ -96,9 +96,9 @@ end })`
 	back := func(version string, pin bool) func(*pen) {
 		return func(p *pen) {
 			p.t.Helper()
-			p.keeper.titles(p.names)
-			hash := ""
-			for v, title := range p.names {
+			hash, titles := "", map[string]string{}
+			p.keeper.titles(titles)
+			for v, title := range titles {
 				if title == version && version != "" {
 					hash = v
 				}

@@ -47,6 +47,11 @@ counted; --keep-pending keeps them. What it has postponed waits until its time.`
 				if !p.Pinned {
 					until = "as its files have it"
 				}
+				unfit, notLive := "", "its files are not live"
+				if slices.ContainsFunc(p.Diagnostics, func(d luabind.Diagnostic) bool { return d.Code == codeNoSetting && d.Severity == luabind.SeverityError }) {
+					unfit = fmt.Sprintf("warning: settings in chertd.yaml do not fit it: chertd packs %s shows which, and what it runs with", event.ShellWord(p.Name))
+					notLive = "it is not live as its files and chertd.yaml have it"
+				}
 				if in.Undo && p.NotLive != "" {
 					if !f.json {
 						if err := printPacks(cmd.OutOrStdout(), []control.Pack{p.Pack}); err != nil {
@@ -55,15 +60,11 @@ counted; --keep-pending keeps them. What it has postponed waits until its time.`
 					} else if err := printJSON(cmd.OutOrStdout(), p); err != nil {
 						return err
 					}
-					return hinted(fmt.Errorf("no rollback of pack %s is in force, and it is not live as its files and chertd.yaml have it: %s", p.Name, p.NotLive), "chertd check "+event.ShellWord(p.Path))
+					return hinted(fmt.Errorf("no rollback of pack %s is in force, and %s: %s", p.Name, notLive, p.NotLive), "chertd check "+event.ShellWord(p.Path))
 				}
 				failed := ""
 				if p.Failures > 0 {
 					failed = fmt.Sprintf("warning: it failed on %s of its %s before: %s lists the others", thousands(p.Failures), many(p.Events, "event"), event.PackCommand("packs", p.Name))
-				}
-				unfit := ""
-				if slices.ContainsFunc(p.Diagnostics, func(d luabind.Diagnostic) bool { return d.Code == codeNoSetting && d.Severity == luabind.SeverityError }) {
-					unfit = fmt.Sprintf("warning: settings in chertd.yaml do not fit it: chertd packs %s shows which, and what it runs with", event.ShellWord(p.Name))
 				}
 				return tell(cmd, f.json, p, fmt.Sprintf("pack %s: version %s is live, %s", p.Name, shortVersion(p.Version), until), droppedLine(p.Dropped, in.KeepPending), failed, unfit)
 			})
