@@ -179,8 +179,10 @@ func (r *csvReader) columnFault() *fault {
 const leastSender = 5
 
 var (
-	dateLike = regexp.MustCompile(`^(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4})\b`)
-	fraction = regexp.MustCompile(`^\+?(\d+)[.,]\d+$`)
+	dateLike   = regexp.MustCompile(`^(\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4})\b`)
+	years      = regexp.MustCompile(`^(19|20)\d\d[-–/](19|20)?\d\d$`)
+	longNumber = regexp.MustCompile(`\d{9}`)
+	fraction   = regexp.MustCompile(`^\+?(\d+)[.,]\d+$`)
 )
 
 // figure reports whether a field is a number, a date, a time, or true or false. A column
@@ -197,15 +199,18 @@ func figure(s string) bool {
 // than the name of a column: a sender, or a number that a spreadsheet changed. A row of
 // values that is taken for names is lost, and so is its sender.
 func looksLikeValue(s string) bool {
-	if handle.Shortened(s) {
+	if handle.Shortened(s) || figure(s) && longNumber.MatchString(s) {
 		return true
 	}
 	if m := fraction.FindStringSubmatch(s); m != nil {
 		return len(m[1]) >= leastSender
 	}
+	if years.MatchString(s) {
+		return false
+	}
 	h, err := handle.Parse(s, "")
 	if h.Kind == handle.ShortCode {
-		return len(h.Text) >= leastSender
+		return len(h.Text) >= leastSender && !strings.ContainsFunc(s, unicode.IsPunct) // 2025-01 is none
 	}
 	var e *handle.Error
 	return err == nil || errors.As(err, &e) && e.NoCountry
