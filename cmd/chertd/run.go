@@ -79,7 +79,14 @@ func run(cmd *cobra.Command, file, events string) error {
 		stop()
 		go endOverdue(ended, c.Chert.Timeout+stopSlack, log, os.Exit)
 	}
-	go handleSignals(ended, drain, log, again, reload)
+	// From here on, not from when the goroutine runs: a SIGHUP would end the process.
+	// A channel that is full takes no more: many reloads must not leave a stop out.
+	stops, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(reloads, syscall.SIGHUP)
+	defer signal.Stop(stops)
+	defer signal.Stop(reloads)
+	go handleSignals(stops, reloads, ended, drain, log, again, reload)
 	if err := d.Run(ctx); err != nil && !started {
 		return c.allStartErrors(cmd.Context(), d, c.startError(err))
 	} else if err != nil {
@@ -153,13 +160,7 @@ func (c *Config) placesOf(pack string) map[string]rules.Position {
 // handleSignals drains on the first SIGTERM or SIGINT, ends the process on the
 // second, and reloads on SIGHUP, until ended is closed. reload has room for one,
 // so that no reload under way keeps a signal waiting.
-func handleSignals(ended <-chan struct{}, drain func(), log *slog.Logger, again *reloader, reload chan engine.Changes) {
-	// A channel that is full takes no more: many reloads must not leave a stop out.
-	stops, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1)
-	signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT)
-	signal.Notify(reloads, syscall.SIGHUP)
-	defer signal.Stop(stops)
-	defer signal.Stop(reloads)
+func handleSignals(stops, reloads <-chan os.Signal, ended <-chan struct{}, drain func(), log *slog.Logger, again *reloader, reload chan engine.Changes) {
 	draining := false
 	for {
 		select {
