@@ -41,21 +41,28 @@ func shaped(head, line string, lines int) []byte {
 }
 
 // What data takes in memory is what the heap grows by, with no more than a third
-// missing, whatever the shape of the file.
+// missing, whatever the shape of the file. What is left of other tests grows and
+// shrinks the heap, too: what is wrong is so each of several times.
 func TestDataIsCountedAsItIsInMemory(t *testing.T) {
 	for _, s := range dataShapes {
 		b := shaped(s.head, s.line, 8_000)
-		before := heapLive()
-		v, size, _, err := parseDatum(dataFormat(s.name), b, 1<<40)
-		if err != nil {
-			t.Fatal(err)
+		for left := 5; ; left-- {
+			before := heapLive()
+			v, size, _, err := parseDatum(dataFormat(s.name), b, 1<<40)
+			if err != nil {
+				t.Fatal(err)
+			}
+			real := heapLive() - before + int64(len(b)) // as read, it was there before
+			runtime.KeepAlive(v)
+			t.Logf("%-16s %9d bytes, %9d counted", s.name, real, size)
+			if real <= size+size/3 && size <= 2*real {
+				break
+			}
+			if left == 0 {
+				t.Errorf("%s takes %d bytes, and %d are counted", s.name, real, size)
+				break
+			}
 		}
-		real := heapLive() - before + int64(len(b)) // as read, it was there before
-		t.Logf("%-16s %9d bytes, %9d counted", s.name, real, size)
-		if real > size+size/3 || size > 2*real {
-			t.Errorf("%s takes %d bytes, and %d are counted", s.name, real, size)
-		}
-		runtime.KeepAlive(v)
 		runtime.KeepAlive(b)
 	}
 }
