@@ -98,14 +98,20 @@ func TestReadsLimitNeverLeaks(t *testing.T) {
 	if !strings.Contains(c.logged(), "more than 3 reads in 10m") {
 		t.Errorf("the log does not say that the limit is reached:\n%s", c.logged())
 	}
-	// An operator starts the count again.
-	if _, err := c.m.SetMode(ctx, "codes", "live", false); err != nil {
-		t.Fatal(err)
+	// An operator starts the count again. That the first burst has reached the limit
+	// may be told twice, the second time after the command: then it takes another one.
+	for tries := range 5 {
+		if _, err := c.m.SetMode(ctx, "codes", "live", false); err != nil {
+			t.Fatal(err)
+		}
+		c.burst(fmt.Sprint("d", tries), 5)
+		if n := c.reads(); n == 6 {
+			return
+		} else if n != 3 {
+			t.Fatalf("%d calls in all after the mode was set to live, want 3 more", n)
+		}
 	}
-	c.burst("d", 5)
-	if n := c.reads(); n != 6 {
-		t.Errorf("%d calls in all after the mode was set to live, want 3 more", n)
-	}
+	t.Error("no call was made after the mode was set to live")
 }
 
 // A command that sets a live pack to live starts the count again, too: also for
