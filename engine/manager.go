@@ -342,6 +342,11 @@ func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bo
 	}
 	if set == rules.Live {
 		m.countAgain(ctx, pack)
+		m.mu.Lock()
+		if m.troubled[pack] != "" { // of the count before
+			delete(m.troubled, pack)
+		}
+		m.mu.Unlock()
 	}
 	return m.changed(ctx, s), nil
 }
