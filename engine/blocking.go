@@ -9,9 +9,8 @@ import (
 	"time"
 
 	"chertd/engine/control"
-	"chertd/engine/event"
 	"chertd/engine/store"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -237,9 +236,9 @@ func (m *manager) blocked(s *rules.PackStanding) *control.Blocked {
 // fixes are commands that end a pack's blocking of reads, or help to. A pack that
 // is alone has no version before the live one.
 func fixes(s *rules.PackStanding, alone bool) []string {
-	path := event.ShellWord(s.Path)
+	path := diag.ShellWord(s.Path)
 	first := fmt.Sprintf("chertd check %s shows what is wrong", path)
-	unfit := slices.IndexFunc(s.Diagnostics, func(d luabind.Diagnostic) bool { return d.Code == rules.CodeNoSetting })
+	unfit := slices.IndexFunc(s.Diagnostics, func(d diag.Diagnostic) bool { return d.Code == rules.CodeNoSetting })
 	switch {
 	case unfit >= 0 && s.Version == "" && !s.Gone:
 		d := s.Diagnostics[unfit]
@@ -247,11 +246,11 @@ func fixes(s *rules.PackStanding, alone bool) []string {
 	case alone && s.Path != "":
 		first = fmt.Sprintf("chertd test %s tries an edit of it, which is live once it is saved and passes", path)
 	case s.Version != "":
-		first = event.PackCommand("rollback", s.Name) + " goes back to the version before"
+		first = diag.PackCommand("rollback", s.Name) + " goes back to the version before"
 	case s.Gone, s.Path == "":
-		first = event.PackCommand("packs", s.Name) + " lists the versions that a rollback can make live"
+		first = diag.PackCommand("packs", s.Name) + " lists the versions that a rollback can make live"
 	}
-	return []string{first, event.PackCommand("mode", s.Name, "off") + " lets reads go without it"}
+	return []string{first, diag.PackCommand("mode", s.Name, "off") + " lets reads go without it"}
 }
 
 // missedNotes tell of packs that have missed events and block no reads now: of
@@ -260,7 +259,7 @@ func (m *manager) missedNotes() (notes []string) {
 	m.blocking.mu.Lock()
 	defer m.blocking.mu.Unlock()
 	for _, by := range m.eng.misses.counts() {
-		c, name := m.blocking.backlogs[by.Pack], event.Visible(by.Pack)
+		c, name := m.blocking.backlogs[by.Pack], diag.Visible(by.Pack)
 		if n := c.older.Events; n > 0 {
 			notes = append(notes, fmt.Sprintf("pack %s missed %s more than an hour ago, and %s blocked because of them: they do not run automatically any more",
 				name, count(n, "event"), countAre(c.older.Reads, "read")))

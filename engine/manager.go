@@ -14,8 +14,8 @@ import (
 
 	"chertd/engine/chert"
 	"chertd/engine/control"
-	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/chat"
 )
@@ -111,7 +111,7 @@ func (m *manager) help(ctx context.Context, pack, why string) error {
 
 // modeHint says how a pack that chertd sent to shadow becomes live again.
 func modeHint(pack string) string {
-	return event.PackCommand("mode", pack, "live") + " takes it back, or a higher limits.reads; its reads count from zero again"
+	return diag.PackCommand("mode", pack, "live") + " takes it back, or a higher limits.reads; its reads count from zero again"
 }
 
 // unlessGone is err, unless it says that there is no pack any more to be helped.
@@ -309,7 +309,7 @@ func (m *manager) Rollback(ctx context.Context, pack string, in control.Rollback
 	var err error
 	switch {
 	case in.Undo && (in.Pin || in.Version != ""):
-		return control.Changed{}, &control.UserError{Message: "undo makes the files live again: it takes no version and no pin", Hint: event.PackCommand("rollback", pack, "--undo")}
+		return control.Changed{}, &control.UserError{Message: "undo makes the files live again: it takes no version and no pin", Hint: diag.PackCommand("rollback", pack, "--undo")}
 	case in.Undo:
 		s, err = m.gens.Undo(ctx, pack, in.KeepPending)
 	default:
@@ -334,7 +334,7 @@ func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bo
 	switch set {
 	case "", rules.Live, rules.Shadow, rules.Off:
 	default:
-		return control.Changed{}, &control.UserError{Message: fmt.Sprintf("there is no mode %q", mode), Hint: "live, shadow or off; " + event.PackCommand("mode", pack, "--reset") + " takes the command back"}
+		return control.Changed{}, &control.UserError{Message: fmt.Sprintf("there is no mode %q", mode), Hint: "live, shadow or off; " + diag.PackCommand("mode", pack, "--reset") + " takes the command back"}
 	}
 	s, err := m.gens.SetMode(ctx, pack, set, "", keepPending)
 	if err != nil {
@@ -386,29 +386,29 @@ func userError(pack string, err error) error {
 	case errors.Is(err, rules.ErrNoPack):
 		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: "chertd packs lists them"}
 	case errors.Is(err, rules.ErrPresent):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "delete the files, or switch the pack off: " + event.PackCommand("mode", pack, "off")}
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "delete the files, or switch the pack off: " + diag.PackCommand("mode", pack, "off")}
 	case errors.As(err, &unread):
-		hint := event.PackCommand("mode", unread.Pack, "off") + " switches the pack off meanwhile"
+		hint := diag.PackCommand("mode", unread.Pack, "off") + " switches the pack off meanwhile"
 		if unread.Folder.Hint != "" {
 			hint = unread.Folder.Hint + "; " + hint
 		}
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: hint}
 	case errors.Is(err, rules.ErrNotRolledBack):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: event.PackCommand("packs", pack) + " shows what is live"}
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("packs", pack) + " shows what is live"}
 	case errors.Is(err, rules.ErrNoFiles):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write its files again, or forget the pack: " + event.PackCommand("packs remove", pack)}
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write its files again, or forget the pack: " + diag.PackCommand("packs remove", pack)}
 	case errors.As(err, &ambiguous):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write more digits"}
 	case errors.As(err, &unloadable):
-		hint := event.PackCommand("packs", pack) + " lists the other versions that are kept"
+		hint := diag.PackCommand("packs", pack) + " lists the other versions that are kept"
 		if fix := unloadable.Hint(); fix != "" {
 			hint = fix + "; " + hint
 		}
 		return &control.UserError{Status: http.StatusConflict, Message: fmt.Sprintf("pack %q: %v", pack, err), Hint: hint}
 	case errors.Is(err, rules.ErrNoEarlier):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: event.PackCommand("packs", pack) + " lists the versions that are kept"}
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("packs", pack) + " lists the versions that are kept"}
 	case errors.As(err, &unknown):
-		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: event.PackCommand("packs", unknown.Pack) + " lists the versions that are kept"}
+		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: diag.PackCommand("packs", unknown.Pack) + " lists the versions that are kept"}
 	}
 	return err
 }

@@ -10,9 +10,8 @@ import (
 	"time"
 
 	"chertd/engine/control"
-	"chertd/engine/event"
 	"chertd/engine/store/sqlite"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -207,15 +206,15 @@ func (m *manager) health() control.Health {
 	h.Notes = append(h.Notes, m.missedNotes()...)
 	for _, p := range standings {
 		if p.NotLive != "" && !p.Unread { // what is wrong with the folder is said once
-			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", event.Visible(p.Name), p.NotLive))
+			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", diag.Visible(p.Name), p.NotLive))
 		}
 		if p.ModeWhy != "" {
-			h.Notes = append(h.Notes, fmt.Sprintf("pack %s is in %s: %s; %s", event.Visible(p.Name), p.Mode, p.ModeWhy, modeHint(p.Name)))
+			h.Notes = append(h.Notes, fmt.Sprintf("pack %s is in %s: %s; %s", diag.Visible(p.Name), p.Mode, p.ModeWhy, modeHint(p.Name)))
 		}
 		h.Notes = append(h.Notes, suspensionNotes(&p, m.eng.c.Now())...)
 	}
 	for _, d := range problems {
-		if d.Severity == luabind.SeverityError || d.Code == rules.CodeNoPack || d.Code == rules.CodeNoSetting {
+		if d.Severity == diag.SeverityError || d.Code == rules.CodeNoPack || d.Code == rules.CodeNoSetting {
 			h.Notes = append(h.Notes, d.String())
 		}
 	}
@@ -244,10 +243,10 @@ func suspensionNotes(p *rules.PackStanding, now time.Time) (notes []string) {
 		if !now.Before(a.Until) {
 			until = " suspended until an event probes it: "
 		}
-		notes = append(notes, fmt.Sprintf("pack %s: %s%s%s%s", event.Visible(p.Name), event.Visible(a.Subject()), until, a.Why, whatToDo(a)))
+		notes = append(notes, fmt.Sprintf("pack %s: %s%s%s%s", diag.Visible(p.Name), diag.Visible(a.Subject()), until, a.Why, whatToDo(a)))
 	}
 	for _, of := range slices.SortedFunc(maps.Keys(some), func(a, b chats) int { return cmp.Or(cmp.Compare(a.subject, b.subject), cmp.Compare(a.why, b.why)) }) {
-		notes = append(notes, fmt.Sprintf("pack %s: %s suspended for some chats (%d): %s%s", event.Visible(p.Name), event.Visible(of.subject), some[of], of.why, whatToDo(&rules.RuleSuspension{Why: of.why})))
+		notes = append(notes, fmt.Sprintf("pack %s: %s suspended for some chats (%d): %s%s", diag.Visible(p.Name), diag.Visible(of.subject), some[of], of.why, whatToDo(&rules.RuleSuspension{Why: of.why})))
 	}
 	return notes
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"chertd/luabind/diag"
 )
 
 const (
@@ -174,8 +176,8 @@ func wantTable(L *lua.LState, function string, n int) table {
 		}
 		hint := ""
 		if ok {
-			hint = didYouMean(string(name), names)
-			if alias, ok := keyNicknames[squash(string(name))]; ok && hint == "" && slices.Contains(names, alias) {
+			hint = diag.DidYouMean(string(name), names)
+			if alias, ok := keyNicknames[diag.Plain(string(name))]; ok && hint == "" && slices.Contains(names, alias) {
 				hint = "did you mean " + alias + "?"
 			}
 		}

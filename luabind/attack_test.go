@@ -13,6 +13,8 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"chertd/luabind/diag"
 )
 
 // Each file in testdata/attacks is run as the body of a handler, and as a file
@@ -95,9 +97,9 @@ func attack(t *testing.T, how, source string, calls int, limits Limits, want *re
 	})
 	if loadErr != nil {
 		t.Logf("%s: not loaded: %v", how, loadErr)
-		var ds Diagnostics
+		var ds diag.List
 		if !errors.As(loadErr, &ds) || ds[0].Message == "" {
-			t.Errorf("%s: the error is no Diagnostics with a message: %v", how, loadErr)
+			t.Errorf("%s: the error is no diag.List with a message: %v", how, loadErr)
 		}
 		return longest, most
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"chertd/luabind/diag"
 )
 
 const (
@@ -201,7 +203,7 @@ func wantOneOf(L *lua.LState, function string, n int, words ...string) string {
 		return string(s)
 	}
 	hint := ""
-	if near := Suggest(string(s), words); ok && near != "" {
+	if near := diag.Suggest(string(s), words); ok && near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	wrong(L, function, hint, n, `"`+strings.Join(words, `", "`)+`"`)

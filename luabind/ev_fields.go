@@ -8,6 +8,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"chertd/engine/event"
+	"chertd/luabind/diag"
 )
 
 // optional is a string, or nil for one the event lacks.
@@ -67,10 +68,10 @@ func noField(L *lua.LState, table string, key lua.LValue) lua.LValue {
 // name elsewhere in an event, or what other systems call it.
 func fieldHint(table, name string) string {
 	known := members(table)
-	if s := Suggest(name, known); s != "" {
+	if s := diag.Suggest(name, known); s != "" {
 		return "did you mean " + table + "." + s + "?"
 	}
-	if s, ok := fieldNicknames[squash(name)]; ok {
+	if s, ok := fieldNicknames[diag.Plain(name)]; ok {
 		return "did you mean " + s + "?"
 	}
 	for i := range surface {

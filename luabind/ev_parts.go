@@ -8,6 +8,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"chertd/engine/event"
+	"chertd/luabind/diag"
 )
 
 // listView is a list in an event: handles, parts.
@@ -139,7 +140,7 @@ func (v *record) index(L *lua.LState, key lua.LValue) lua.LValue {
 		return noField(L, v.name, key)
 	}
 	charge(L, 100, 500)
-	known := Suggest(string(name), v.fields)
+	known := diag.Suggest(string(name), v.fields)
 	hint := ""
 	if known != "" {
 		hint = "did you mean " + known + "?"

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"chertd/luabind/diag"
 )
 
 // raised is an error as it was when it was raised, while its frames stood.
@@ -92,7 +94,7 @@ const maxStack = 20
 
 // failure is an error of protect as people see it.
 func (vm *VM) failure(err error) *Failure {
-	f := &Failure{Kind: Raised, Diagnostic: Diagnostic{Severity: SeverityError}}
+	f := &Failure{Kind: Raised, Diagnostic: diag.Diagnostic{Severity: diag.SeverityError}}
 	var o overrun
 	var ae *lua.ApiError
 	switch {

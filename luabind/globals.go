@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"chertd/luabind/diag"
 )
 
 // Scripts see the table env as _G. It is always empty, so that every global
@@ -73,7 +75,7 @@ func library(name string, fields map[string]lua.LValue, strict bool) *lua.LTable
 		mt.RawSetString("__index", goFunction(func(L *lua.LState) int {
 			key := shorten(toText(L, L.Get(2)))
 			hint := ""
-			if near := Suggest(key, names); near != "" {
+			if near := diag.Suggest(key, names); near != "" {
 				hint = "did you mean " + name + "." + near + "?"
 			} else {
 				hint = memberHint(name, key)
@@ -130,7 +132,7 @@ func undefinedGlobal(L *lua.LState) int {
 		hint = globalHint(string(name))
 	}
 	if hint == "" {
-		hint = didYouMean(string(name), vm.globalNames())
+		hint = diag.DidYouMean(string(name), vm.globalNames())
 	}
 	raise(L, hint, "%s is not defined", shorten(string(name)))
 	return 0

@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"chertd/luabind/diag"
 )
 
 // Host is what a script that is no rule file sees besides Lua's own libraries:
@@ -38,7 +40,7 @@ type Word func(u *Use) []lua.LValue
 type Script struct{ vm *VM }
 
 // LoadScript runs a file under the budget of loading a pack. Its error is a
-// Diagnostics. It is the only one of cfg.Files. Words find owner in Use.Owner.
+// diag.List. It is the only one of cfg.Files. Words find owner in Use.Owner.
 func LoadScript(cfg Config, p *Program, h *Host, owner any) (*Script, error) {
 	cfg.Files = []*Program{p}
 	vm := newVM(cfg)
@@ -47,7 +49,7 @@ func LoadScript(cfg Config, p *Program, h *Host, owner any) (*Script, error) {
 	vm.meter.reset(vm.loadingLimits())
 	defer vm.meter.end(vm)
 	if err := vm.runFile(p); err != nil {
-		return nil, Diagnostics{vm.failure(err).Diagnostic}
+		return nil, diag.List{vm.failure(err).Diagnostic}
 	}
 	late := goFunction(func(L *lua.LState) int {
 		name := shorten(toText(L, L.Get(2)))
@@ -69,7 +71,7 @@ func (s *Script) End() { s.vm.meter.end(s.vm) }
 // nil says that it ended well.
 func (s *Script) Call(fn *lua.LFunction) *Failure {
 	if s.vm.broken != "" {
-		return &Failure{Kind: Raised, Diagnostic: Diagnostic{Severity: SeverityError, Message: "the script can't go on: " + s.vm.broken}}
+		return &Failure{Kind: Raised, Diagnostic: diag.Diagnostic{Severity: diag.SeverityError, Message: "the script can't go on: " + s.vm.broken}}
 	}
 	if err := s.vm.protect(fn, lua.LNil); err != nil {
 		return s.vm.failure(err)

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"chertd/luabind/diag"
 )
 
 // expected is a line's --> "regexp".
@@ -100,7 +102,7 @@ func TestCompileErrors(t *testing.T) {
 			return string([]byte{byte(n)})
 		})
 		_, err := Compile("r.lua", []byte(source))
-		var ds Diagnostics
+		var ds diag.List
 		if !errors.As(err, &ds) {
 			t.Errorf("%s\ngot %v", source, err)
 			continue
@@ -198,7 +200,7 @@ func FuzzCompile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src []byte) {
 		p, err := Compile("f.lua", src)
 		if err != nil {
-			var ds Diagnostics
+			var ds diag.List
 			if !errors.As(err, &ds) || len(ds) == 0 || ds[0].Message == "" || ds[0].Line < 0 || ds[0].Col < 0 {
 				t.Fatalf("%#v", err)
 			}

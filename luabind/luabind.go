@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chertd/engine/event"
+	"chertd/luabind/diag"
 )
 
 // Limits bounds one VM. Zero fields take the defaults.
@@ -137,7 +138,7 @@ type Pair struct {
 
 // Failure is how a handler ended that did not end well.
 type Failure struct {
-	Diagnostic
+	diag.Diagnostic
 	Kind  FailureKind
 	Stack []string // file:line of the Lua frames, innermost first
 }

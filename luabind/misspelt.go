@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/yuin/gopher-lua/parse"
+
+	"chertd/luabind/diag"
 )
 
 // maxBack is how far before an error a misspelt `function` is looked for: what
@@ -64,7 +66,7 @@ func nearWord(tokens []token, i int, words ...string) string {
 	if i > 0 && (tokens[i-1].Type == '.' || tokens[i-1].Type == ':') || i+1 < len(tokens) && slices.Contains([]int{'=', '.', ':', '['}, tokens[i+1].Type) {
 		return ""
 	}
-	return Suggest(tokens[i].Str, words)
+	return diag.Suggest(tokens[i].Str, words)
 }
 
 // once reports whether a name stands in the file once only.

@@ -9,6 +9,8 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/parse"
+
+	"chertd/luabind/diag"
 )
 
 // exprPlaces are all places where an expression E can stand.
@@ -63,7 +65,7 @@ func TestGuardsLookIntoEveryExpression(t *testing.T) {
 			if i == 0 {
 				source, line = "local function around() "+at(place, guard.expr)+" end", 1
 			}
-			var ds Diagnostics
+			var ds diag.List
 			if _, err := Compile("p.lua", []byte(source)); !errors.As(err, &ds) || !strings.Contains(err.Error(), guard.want) || ds[0].Line != line || ds[0].Col != 1 {
 				t.Errorf("%s in `%s`: got %.200v, want %q at %d:1", guard.name, place, err, guard.want, line)
 			}

@@ -12,6 +12,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
+
+	"chertd/luabind/diag"
 )
 
 // MaxSource is the size of the largest file that is compiled, in bytes.
@@ -75,7 +77,7 @@ func grantedUses(tokens []token) (uses []GrantedUse) {
 	return uses
 }
 
-// Compile parses and compiles a file. Its error is a Diagnostics, with line
+// Compile parses and compiles a file. Its error is a diag.List, with line
 // and column. It takes time proportional to the file's size whatever the file
 // says, and runs nothing of it.
 func Compile(file string, src []byte) (*Program, error) {
@@ -114,7 +116,7 @@ func Compile(file string, src []byte) (*Program, error) {
 
 // placed gives errors that have a line the column of the line's first token.
 func placed(err error, tokens []token) error {
-	var ds Diagnostics
+	var ds diag.List
 	if !errors.As(err, &ds) {
 		return err
 	}
@@ -313,7 +315,7 @@ func position(s string, offset int) (line, col int) {
 	return line, offset - strings.LastIndexByte(s[:offset], '\n')
 }
 
-// fault is a Diagnostics of one error.
-func fault(file string, line, col int, message, hint string) Diagnostics {
-	return Diagnostics{{File: file, Line: line, Col: col, Severity: SeverityError, Message: message, Hint: hint}}
+// fault is a diag.List of one error.
+func fault(file string, line, col int, message, hint string) diag.List {
+	return diag.List{{File: file, Line: line, Col: col, Severity: diag.SeverityError, Message: message, Hint: hint}}
 }

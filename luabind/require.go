@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"chertd/luabind/diag"
 )
 
 // moduleTable is what require has loaded in one VM.
@@ -33,7 +35,7 @@ func baseRequire(L *lua.LState) int {
 			names = append(names, known)
 		}
 		slices.Sort(names)
-		hint := didYouMean(name, names)
+		hint := diag.DidYouMean(name, names)
 		if hint == "" {
 			hint = "require loads files of the pack's lib folder: lib/" + shorten(name) + ".lua"
 		}

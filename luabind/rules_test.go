@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"chertd/luabind/diag"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -80,7 +82,7 @@ func checkPiece(t *testing.T, file, source string) {
 		Grants: map[string]bool{"typing": true},
 	}
 	r, err := tryLoad(cfg, source)
-	var ds Diagnostics
+	var ds diag.List
 	switch {
 	case errors.As(err, &ds):
 		for _, d := range ds {

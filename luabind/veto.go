@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/yuin/gopher-lua/parse"
+
+	"chertd/luabind/diag"
 )
 
 // vetoes are the functions of chert by which a handler keeps a chat unread,
@@ -78,7 +80,7 @@ func mayCall(src []byte, names map[string]bool) bool {
 // misspelt.
 func means(field string, names map[string]bool) bool {
 	known := Fields("chert")
-	return names[field] || !slices.Contains(known, field) && names[Suggest(field, known)]
+	return names[field] || !slices.Contains(known, field) && names[diag.Suggest(field, known)]
 }
 
 // begins reports whether one of these names begins so.
@@ -93,7 +95,7 @@ func begins(field string, names map[string]bool) bool {
 
 // nearlyChert reports whether a name is chert with one slip, or in capitals.
 func nearlyChert(name string) bool {
-	return name != "chert" && slips(strings.ToLower(name), "chert", 2) < 2
+	return name != "chert" && diag.Distance(strings.ToLower(name), "chert", 2) < 2
 }
 
 // EndsEarly reports whether a source ends before something that it began: an

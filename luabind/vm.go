@@ -6,6 +6,8 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"chertd/luabind/diag"
 )
 
 // VM is one sandboxed Lua state with a pack's files loaded. It is used by one
@@ -25,10 +27,10 @@ type VM struct {
 	modules  *moduleTable        // what require has loaded
 	programs map[string]*Program // that have run, by their files
 
-	reg   Registrar   // while loading
-	diags Diagnostics // while loading: what subscribing refused
-	call  *Call       // the call that runs; nil while loading
-	bound bound       // what the modules keep of it
+	reg   Registrar // while loading
+	diags diag.List // while loading: what subscribing refused
+	call  *Call     // the call that runs; nil while loading
+	bound bound     // what the modules keep of it
 
 	raised raised // the last error, as it was when it was raised
 	enter  *lua.LFunction
@@ -51,7 +53,7 @@ type subscribed struct {
 }
 
 // Load makes a VM and runs the files of cfg in it, in order, under ten times
-// the budget of a call together. Its error is a Diagnostics of what went wrong
+// the budget of a call together. Its error is a diag.List of what went wrong
 // in all files: a file that fails does not keep the next from being read.
 func Load(cfg Config, reg Registrar) (*VM, error) {
 	vm := newVM(cfg)
@@ -79,8 +81,8 @@ func Load(cfg Config, reg Registrar) (*VM, error) {
 }
 
 // keepsTooMuch is the error of files that fill the memory as they load.
-func (vm *VM) keepsTooMuch() Diagnostics {
-	d := Diagnostic{Severity: SeverityError, Message: "once it is loaded " + vm.broken,
+func (vm *VM) keepsTooMuch() diag.List {
+	d := diag.Diagnostic{Severity: diag.SeverityError, Message: "once it is loaded " + vm.broken,
 		Hint: "keep lists in data/*.yaml, *.txt or *.csv and read them with data.load: they are there once for all"}
 	if len(vm.cfg.Files) > 0 {
 		d.File = vm.cfg.Files[0].File
@@ -210,7 +212,7 @@ func (vm *VM) Why() string { return vm.broken }
 
 // unrunnable is the failure of a call that can't begin.
 func unrunnable(message string) *Failure {
-	return &Failure{Kind: Raised, Diagnostic: Diagnostic{Severity: SeverityError, Message: message}}
+	return &Failure{Kind: Raised, Diagnostic: diag.Diagnostic{Severity: diag.SeverityError, Message: message}}
 }
 
 // errBroken is given by calls of a VM that should have been thrown away.
@@ -294,12 +296,12 @@ func (vm *VM) subscribe(L *lua.LState, s Subscription, fn *lua.LFunction) {
 	}
 }
 
-// report adds an error at a place to what Load returns. A Diagnostics keeps its
+// report adds an error at a place to what Load returns. A diag.List keeps its
 // own messages and hints, and gets the place where it has none.
 func (vm *VM) report(at place, err error) {
-	var ds Diagnostics
+	var ds diag.List
 	if !errors.As(err, &ds) {
-		ds = Diagnostics{{Severity: SeverityError, Message: err.Error()}}
+		ds = diag.List{{Severity: diag.SeverityError, Message: err.Error()}}
 	}
 	for _, d := range ds {
 		if d.File == "" {

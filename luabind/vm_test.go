@@ -8,6 +8,8 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"chertd/luabind/diag"
 )
 
 func compiled(t testing.TB, file, src string) *Program {
@@ -163,7 +165,7 @@ func TestGlobals(t *testing.T) {
 	t.Run("all files' errors are told", func(t *testing.T) {
 		t.Parallel()
 		_, err := Load(Config{Files: []*Program{compiled(t, "a.lua", "\nmissing()"), compiled(t, "b.lua", "x = nil + 1")}}, new(subscriptions))
-		var ds Diagnostics
+		var ds diag.List
 		if !errors.As(err, &ds) || len(ds) != 2 || ds[0].File != "a.lua" || ds[0].Line != 2 || ds[1].File != "b.lua" {
 			t.Errorf("got %v", err)
 		}
@@ -257,7 +259,7 @@ func TestSourceIsMadeReadable(t *testing.T) {
 	for _, src := range []string{"\ufefferror('x')", "#!/usr/bin/lua\nerror('x')", "\ufeff#!/x\r\nerror('x')\r\n", "-- é ü 漢\nerror('x')", "#", ""} {
 		p := compiled(t, "r.lua", src)
 		_, err := Load(Config{Files: []*Program{p}}, new(subscriptions))
-		var ds Diagnostics
+		var ds diag.List
 		if strings.Contains(src, "error") && (!errors.As(err, &ds) || ds[0].Line != 1+strings.Count(src, "\n")-strings.Count(src, "\r\n")/2) {
 			t.Errorf("%q: %v", src, err)
 		}

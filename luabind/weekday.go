@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"chertd/luabind/diag"
 )
 
 // weekdays is a set of days, a bit each from Sunday.
@@ -49,7 +51,7 @@ func parseWeekday(s string) (time.Weekday, error) {
 			return time.Weekday(d), nil
 		}
 	}
-	if near := Suggest(name, dayNames); near != "" {
+	if near := diag.Suggest(name, dayNames); near != "" {
 		return 0, fmt.Errorf("unknown day %s: did you mean %s?", quote(s), near)
 	}
 	return 0, fmt.Errorf("unknown day %s: expected Mon, Tue, Wed, Thu, Fri, Sat or Sun", quote(s))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"chertd/luabind/diag"
 )
 
 // LoadZone is the time zone of an IANA name such as "Europe/Berlin" or "UTC".
@@ -104,7 +106,7 @@ func suggestZone(name string) string {
 	if s, ok := zoneNicknames[strings.ToLower(name)]; ok {
 		return s
 	}
-	if s := Suggest(name, zoneNames); s != "" {
+	if s := diag.Suggest(name, zoneNames); s != "" {
 		return s
 	}
 	// The city alone, or under the wrong continent.
@@ -116,7 +118,7 @@ func suggestZone(name string) string {
 			return z
 		}
 	}
-	found := Suggest(city, cities)
+	found := diag.Suggest(city, cities)
 	for i, c := range cities {
 		if c == found {
 			return zoneNames[i]

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"chertd/engine/event"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
@@ -277,7 +277,7 @@ func TestNotOnErrors(t *testing.T) {
 				"p/data/nested.yaml":    "- [2026-12-25]\n",
 			}), Options{}, nil)
 			message, hint, _ := strings.Cut(want, "|")
-			if !slices.ContainsFunc(diags, func(d luabind.Diagnostic) bool {
+			if !slices.ContainsFunc(diags, func(d diag.Diagnostic) bool {
 				return strings.Contains(d.Message, message) && strings.Contains(d.Hint, hint) && d.Line == 2
 			}) {
 				t.Errorf("not_on = %s: got %v, want %q at line 2", list, diags, want)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/yuin/gopher-lua/ast"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 const (
@@ -23,7 +23,7 @@ const (
 
 // warnAlike warns of a new pack that is nearly the same as one that is live: it
 // may be a copy whose name does not show it.
-func (g *Generations) warnAlike(p *Pack) luabind.Diagnostics {
+func (g *Generations) warnAlike(p *Pack) diag.List {
 	mine := p.wordRuns()
 	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
 		other := g.packs[name].live
@@ -32,7 +32,7 @@ func (g *Generations) warnAlike(p *Pack) luabind.Diagnostics {
 		}
 		g.c.Log.Warn("a new pack is nearly the same as one that is live: both run", "pack", p.Name, "file", p.Path, "like", name,
 			"hint", "if it is a copy, delete it or add it to "+ignoreFile)
-		return luabind.Diagnostics{{File: p.Path, Severity: luabind.SeverityWarning,
+		return diag.List{{File: p.Path, Severity: diag.SeverityWarning,
 			Message: fmt.Sprintf("pack %q is nearly the same as pack %q, and both run", p.Name, name),
 			Hint:    "if it is a copy, delete it or add it to " + ignoreFile}}
 	}

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // builder makes one version of a pack of what was read from disk.
@@ -23,7 +23,7 @@ type builder struct {
 	opts  Options
 	mine  PackOptions // the operator's word about this pack
 	pack  *Pack
-	diags luabind.Diagnostics
+	diags diag.List
 
 	manifestBroken bool // pack.yaml says what it must not, or nothing that can be understood
 	empty          bool // it loads, and has no rules
@@ -106,22 +106,22 @@ func (b *builder) settings() map[string]any {
 	for _, key := range slices.Sorted(maps.Keys(b.mine.Config)) {
 		v, err := plainValue(b.mine.Config[key], 0)
 		if err != nil {
-			b.unfit(luabind.SeverityError, key, "", "setting %s of pack %q: %s", key, b.pack.Name, err)
+			b.unfit(diag.SeverityError, key, "", "setting %s of pack %q: %s", key, b.pack.Name, err)
 			continue
 		}
 		def, ok := m.Config[key]
 		switch {
 		case !ok && b.hasManifest():
-			hint := didYouMean(luabind.Suggest(key, known))
+			hint := didYouMean(diag.Suggest(key, known))
 			if hint == "" && len(known) > 0 {
 				hint = "it has " + strings.Join(known, ", ")
 			}
 			if hint == "" {
 				hint = "declare it with its default in " + b.manifestPath() + ": config: {" + shownKey(key) + ": …}"
 			}
-			b.unfit(luabind.SeverityError, key, hint, "pack %q has no setting %s", b.pack.Name, ShownName(key))
+			b.unfit(diag.SeverityError, key, hint, "pack %q has no setting %s", b.pack.Name, ShownName(key))
 		case ok && typeName(def) != typeName(v):
-			b.unfit(luabind.SeverityError, key, "its default in "+b.manifestPath()+" says of which type it is", "setting %s of pack %q: expected %s, got %s",
+			b.unfit(diag.SeverityError, key, "its default in "+b.manifestPath()+" says of which type it is", "setting %s of pack %q: expected %s, got %s",
 				key, b.pack.Name, typeName(def), typeName(v))
 		default:
 			settings[key], b.pack.settings[key] = v, v
@@ -144,7 +144,7 @@ func (b *builder) checkRead() {
 		if slices.Contains(read, key) {
 			continue
 		}
-		b.unfit(luabind.SeverityWarning, key, neverReadHint(key, read), "pack %q never reads the setting %s", b.pack.Name, ShownName(key))
+		b.unfit(diag.SeverityWarning, key, neverReadHint(key, read), "pack %q never reads the setting %s", b.pack.Name, ShownName(key))
 	}
 }
 
@@ -160,7 +160,7 @@ func (p *Pack) settingsRead() (read []string, others bool) {
 
 // neverReadHint is the fix for a setting that a pack never reads.
 func neverReadHint(key string, read []string) string {
-	if hint := didYouMean(luabind.Suggest(key, read)); hint != "" {
+	if hint := didYouMean(diag.Suggest(key, read)); hint != "" {
 		return hint
 	}
 	if len(read) > 0 {
@@ -172,13 +172,13 @@ func neverReadHint(key string, read []string) string {
 // unfit says that the operator gives the pack a setting that it does not take,
 // where that stands. An error keeps the pack from loading, unless such settings are
 // to be left out.
-func (b *builder) unfit(severity luabind.Severity, key, hint, format string, args ...any) {
+func (b *builder) unfit(severity diag.Severity, key, hint, format string, args ...any) {
 	_, has := b.pack.Manifest.Config[key]
 	if b.opts.leave == leaveUnfit || b.opts.leave == leaveUnknown && b.hasManifest() && !has {
-		severity = luabind.SeverityWarning
+		severity = diag.SeverityWarning
 	}
 	at := b.mine.place("config." + key)
-	b.diags = append(b.diags, luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: severity, Code: CodeNoSetting,
+	b.diags = append(b.diags, diag.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: severity, Code: CodeNoSetting,
 		Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
@@ -268,13 +268,13 @@ func (b *builder) load() {
 	p.spare <- vm
 	if len(p.Rules) == 0 {
 		b.empty = true
-		b.fail(b.src.path, "to switch it off: "+event.PackCommand("mode", p.Name, "off"), "pack %q has no rules: it subscribes to nothing", p.Name)
+		b.fail(b.src.path, "to switch it off: "+diag.PackCommand("mode", p.Name, "off"), "pack %q has no rules: it subscribes to nothing", p.Name)
 	}
 }
 
 // add takes over what luabind says about a file.
 func (b *builder) add(file string, err error) {
-	var ds luabind.Diagnostics
+	var ds diag.List
 	if errors.As(err, &ds) {
 		b.diags = append(b.diags, ds...)
 		return
@@ -283,7 +283,7 @@ func (b *builder) add(file string, err error) {
 }
 
 func (b *builder) fail(file, hint, format string, args ...any) {
-	b.diags = append(b.diags, luabind.Diagnostic{File: file, Severity: luabind.SeverityError, Message: fmt.Sprintf(format, args...), Hint: hint})
+	b.diags = append(b.diags, diag.Diagnostic{File: file, Severity: diag.SeverityError, Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 // named reports whether the pack's name is known: it may stand in a pack.yaml
@@ -316,7 +316,7 @@ func (b *builder) nameTaken(other *builder) {
 	if line > 0 {
 		hint = "if it is a copy, delete it; if it is meant, write another name in this line"
 	}
-	b.diags = append(b.diags, luabind.Diagnostic{File: file, Line: line, Col: col, Severity: luabind.SeverityError,
+	b.diags = append(b.diags, diag.Diagnostic{File: file, Line: line, Col: col, Severity: diag.SeverityError,
 		Message: fmt.Sprintf("the name %q is taken by %s: two packs can't have the same, because their state is kept under it", b.pack.Name, at), Hint: hint})
 }
 

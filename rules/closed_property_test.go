@@ -14,7 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // faulty is a fileTree that fails where it is told to.
@@ -161,10 +161,10 @@ type closed struct {
 	wrong   string
 }
 
-func (w *closed) gate(_ context.Context, p *Pack) luabind.Diagnostics {
+func (w *closed) gate(_ context.Context, p *Pack) diag.List {
 	for _, f := range p.Files {
 		if strings.Contains(string(f.Bytes), "unfit") {
-			return luabind.Diagnostics{{Severity: luabind.SeverityError, Message: "unfit"}}
+			return diag.List{{Severity: diag.SeverityError, Message: "unfit"}}
 		}
 	}
 	w.allow(p.Version)

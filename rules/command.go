@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"chertd/engine/event"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // ErrNoPack is returned for a pack that is not there.
@@ -46,7 +45,7 @@ func (e *AmbiguousVersionError) Error() string {
 // LoadError says why a version that is kept can't be loaded.
 type LoadError struct {
 	Version     string
-	Diagnostics luabind.Diagnostics // the errors
+	Diagnostics diag.List // the errors
 }
 
 // Error is one line, with the first of them.
@@ -70,7 +69,7 @@ var ErrPresent = errors.New("its files are in the rules folder")
 // whether its files are gone: the rules folder can't be read.
 type FolderUnreadError struct {
 	Pack   string
-	Folder luabind.Diagnostic // what is wrong with the folder
+	Folder diag.Diagnostic // what is wrong with the folder
 }
 
 func (e *FolderUnreadError) Error() string {
@@ -147,7 +146,7 @@ func (g *Generations) Remove(ctx context.Context, pack string, keepPending bool)
 	if err != nil {
 		return Dropped{}, err
 	}
-	if i := slices.IndexFunc(g.folder, func(d luabind.Diagnostic) bool { return d.Severity == luabind.SeverityError }); i >= 0 && s.unread {
+	if i := slices.IndexFunc(g.folder, func(d diag.Diagnostic) bool { return d.Severity == diag.SeverityError }); i >= 0 && s.unread {
 		defer g.end()
 		return Dropped{}, &FolderUnreadError{Pack: pack, Folder: g.folder[i]}
 	}
@@ -156,7 +155,7 @@ func (g *Generations) Remove(ctx context.Context, pack string, keepPending bool)
 		return Dropped{}, fmt.Errorf("remove pack %q: %w: %s", pack, ErrPresent, s.path)
 	}
 	if mode, _ := g.mode(s); mode == Live && s.live != nil && s.live.CanVeto {
-		g.c.Log.Warn("pack removed by command, and it could veto reads; what it kept unread may be read now", "pack", pack, "hint", event.PackCommand("rollback", pack)+" restores it from the store")
+		g.c.Log.Warn("pack removed by command, and it could veto reads; what it kept unread may be read now", "pack", pack, "hint", diag.PackCommand("rollback", pack)+" restores it from the store")
 	} else {
 		g.c.Log.Info("pack removed by command", "pack", pack)
 	}
@@ -486,7 +485,7 @@ func (g *Generations) removed(ctx context.Context, pack string) (*standing, erro
 
 func (g *Generations) noPack(name string) error {
 	known := slices.Sorted(maps.Keys(g.packs))
-	if near := luabind.Suggest(name, known); near != "" {
+	if near := diag.Suggest(name, known); near != "" {
 		return fmt.Errorf("pack %q: %w: did you mean %s?", name, ErrNoPack, near)
 	}
 	return fmt.Errorf("pack %q: %w", name, ErrNoPack)

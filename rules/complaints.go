@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // noRulesHere is said of a rules folder in which no pack is, and none was.
@@ -13,15 +13,15 @@ const noRulesHere = "there are no rules in this folder"
 // complain says once what is wrong with the folder as a whole.
 func (g *Generations) complain(live int) {
 	g.complainOfConfiguration()
-	said := slices.DeleteFunc(slices.Clone(g.folder), func(d luabind.Diagnostic) bool { return d.Code == CodeNoPack }).Error()
+	said := slices.DeleteFunc(slices.Clone(g.folder), func(d diag.Diagnostic) bool { return d.Code == CodeNoPack }).Error()
 	if live == 0 && g.set == nil {
 		said = "none " + g.problems().Error()
 	}
 	if said == g.said {
 		return
 	}
-	wasUnread, unread := g.saidUnread, slices.ContainsFunc(g.folder, func(d luabind.Diagnostic) bool {
-		return d.Severity == luabind.SeverityError && d.Message != noRulesHere
+	wasUnread, unread := g.saidUnread, slices.ContainsFunc(g.folder, func(d diag.Diagnostic) bool {
+		return d.Severity == diag.SeverityError && d.Message != noRulesHere
 	})
 	g.said, g.saidUnread = said, unread
 	if wasUnread && !unread && (live > 0 || g.set != nil) {
@@ -45,8 +45,8 @@ func (g *Generations) complain(live int) {
 // complainOfConfiguration logs once what the operator's file says of packs, and
 // nobody takes.
 func (g *Generations) complainOfConfiguration() {
-	unfit := slices.DeleteFunc(g.problems(), func(d luabind.Diagnostic) bool {
-		return d.Severity == luabind.SeverityError || d.Code != CodeNoPack && d.Code != CodeNoSetting
+	unfit := slices.DeleteFunc(g.problems(), func(d diag.Diagnostic) bool {
+		return d.Severity == diag.SeverityError || d.Code != CodeNoPack && d.Code != CodeNoSetting
 	})
 	if said := unfit.Error(); said != g.unfit {
 		if g.unfit = said; said != "" {
@@ -56,7 +56,7 @@ func (g *Generations) complainOfConfiguration() {
 }
 
 // problems is all that is wrong with the files as they are.
-func (g *Generations) problems() luabind.Diagnostics {
+func (g *Generations) problems() diag.List {
 	all := slices.Clone(g.folder)
 	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
 		all = append(all, g.packs[name].problems()...)
@@ -65,7 +65,7 @@ func (g *Generations) problems() luabind.Diagnostics {
 }
 
 // unknown warns of packs that the operator names and that are not there.
-func (g *Generations) unknown(present map[string][]*builder) (diags luabind.Diagnostics) {
+func (g *Generations) unknown(present map[string][]*builder) (diags diag.List) {
 	for _, name := range slices.Sorted(maps.Keys(g.options.Packs)) {
 		if g.packs[name] == nil && present[name] == nil {
 			diags = append(diags, g.options.unknownPack(name, slices.Sorted(maps.Keys(g.packs))))

@@ -10,8 +10,9 @@ import (
 	"unicode/utf8"
 
 	"chertd/engine/event"
-	"chertd/engine/handle"
+	"chertd/engine/event/handle"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // oneOf holds if a field of the event equals one of its values.
@@ -181,7 +182,7 @@ func choice(field func(*probe) (string, bool), allowed ...string) func(string, a
 				continue
 			}
 			p := &problem{message: fmt.Sprintf("%s: %q is not %s", name, s, orList(allowed))}
-			if near := luabind.Suggest(s, allowed); near != "" {
+			if near := diag.Suggest(s, allowed); near != "" {
 				p.hint = fmt.Sprintf("did you mean %q?", near)
 			}
 			return nil, p

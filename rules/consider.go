@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // consider decides whether a pack's files go live as they are.
@@ -173,7 +173,7 @@ func (g *Generations) stayPinned(ctx context.Context, s *standing, version strin
 	} else if said := s.saidPinned(); s.said != said {
 		s.said, s.notLive, s.diags = said, s.whyPinned(""), nil
 		g.c.Log.Warn("an edit is not live: "+s.notLive, "pack", s.state.Pack, "edit", shorten(version),
-			"instead", "version "+shorten(s.state.Pinned)+" stays live", "hint", event.PackCommand("rollback", s.state.Pack, "--undo")+" makes its files live")
+			"instead", "version "+shorten(s.state.Pinned)+" stays live", "hint", diag.PackCommand("rollback", s.state.Pack, "--undo")+" makes its files live")
 	} else if s.notLive == "" {
 		s.notLive = s.whyPinned("")
 	}
@@ -238,7 +238,7 @@ func (g *Generations) clash(ctx context.Context, s *standing, all []*builder) er
 		}
 		path = kept.Path
 	}
-	var diags luabind.Diagnostics
+	var diags diag.List
 	var own *builder
 	content := ""
 	for i, b := range all {
@@ -341,7 +341,7 @@ func (g *Generations) promote(ctx context.Context, s *standing, v *verdict) erro
 	s.state, s.since, s.tried = state, now, nil
 	if !v.restores.IsZero() {
 		g.c.Log.Warn("an edit restores a version that was rolled back", "pack", p.Name, "version", p.ShortVersion(), "rolled_back", v.restores.UTC().Format(time.RFC3339),
-			"hint", event.PackCommand("rollback", p.Name, "--pin")+" keeps an earlier one live whatever is edited")
+			"hint", diag.PackCommand("rollback", p.Name, "--pin")+" keeps an earlier one live whatever is edited")
 	}
 	if fresh {
 		v.diags = append(v.diags, g.warnAlike(p)...)
@@ -359,9 +359,9 @@ func (g *Generations) withoutRules(ctx context.Context, s *standing) error {
 	s.edit, s.half, s.missed = "", half{}, time.Time{}
 	s.gone, s.unread = false, false
 	at := filepath.Join(g.c.Dir, filepath.Base(s.path))
-	return g.refuse(ctx, s, &verdict{key: "without rules", why: "it has no rules", diags: luabind.Diagnostics{{File: at, Severity: luabind.SeverityError,
+	return g.refuse(ctx, s, &verdict{key: "without rules", why: "it has no rules", diags: diag.List{{File: at, Severity: diag.SeverityError,
 		Message: "it is there, and holds no rules",
-		Hint:    fmt.Sprintf("write its rules again; if the pack is to go, delete %s, too; to switch it off: %s", at, event.PackCommand("mode", s.state.Pack, "off"))}}})
+		Hint:    fmt.Sprintf("write its rules again; if the pack is to go, delete %s, too; to switch it off: %s", at, diag.PackCommand("mode", s.state.Pack, "off"))}}})
 }
 
 // filesGone is said of a pack of which nothing is left.

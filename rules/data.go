@@ -9,8 +9,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"chertd/engine/handle"
-	"chertd/luabind"
+	"chertd/engine/event/handle"
+	"chertd/luabind/diag"
 )
 
 // dataFormat is how a file below data/ is read: "yaml", "txt" or "csv"; "" for
@@ -63,7 +63,7 @@ func (b *builder) parseData(files *dataFiles) map[string]any {
 			return values // there is no room for the others either
 		}
 		for _, x := range faults {
-			b.diags = append(b.diags, luabind.Diagnostic{File: f.Path, Line: x.line, Col: x.col, Severity: luabind.SeverityError, Message: x.message, Hint: x.hint})
+			b.diags = append(b.diags, diag.Diagnostic{File: f.Path, Line: x.line, Col: x.col, Severity: diag.SeverityError, Message: x.message, Hint: x.hint})
 		}
 		if len(faults) > 0 {
 			continue
@@ -88,7 +88,7 @@ func loadData(values map[string]any) func(name string) (any, error) {
 		if v, ok := values[name]; ok {
 			return v, nil
 		}
-		switch near := luabind.Suggest(name, names); {
+		switch near := diag.Suggest(name, names); {
 		case near != "":
 			return nil, fmt.Errorf("there is no data %q: did you mean %q?", name, near)
 		case len(names) > 0:

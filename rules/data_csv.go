@@ -11,7 +11,7 @@ import (
 	"strings"
 	"unicode"
 
-	"chertd/engine/handle"
+	"chertd/engine/event/handle"
 )
 
 // maxColumns is how many columns a .csv may have.

@@ -10,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // dataFiles finds the place in a pack's data files at which a value of a where was
@@ -55,11 +56,11 @@ func (d *dataFiles) noteEmpty(f *File, v any) {
 }
 
 // unsaid are warnings of lists that are empty, but for those that an error names.
-func (d *dataFiles) unsaid() luabind.Diagnostics {
-	var all luabind.Diagnostics
+func (d *dataFiles) unsaid() diag.List {
+	var all diag.List
 	for _, e := range d.empty {
 		if !e.meant && !e.said {
-			all = append(all, luabind.Diagnostic{File: e.path, Line: e.line, Col: 1, Severity: luabind.SeverityWarning, Code: codeEmptyList,
+			all = append(all, diag.Diagnostic{File: e.path, Line: e.line, Col: 1, Severity: diag.SeverityWarning, Code: codeEmptyList,
 				Message: "the list is empty: " + e.what, Hint: "add a value, or remove the file and what loads it"})
 		}
 	}
@@ -69,7 +70,7 @@ func (d *dataFiles) unsaid() luabind.Diagnostics {
 // blame moves a diagnostic about a value of a where to the data file that the value
 // comes from, if it comes from one. A list that a rule makes of a file's rows is
 // found by its values.
-func (d *dataFiles) blame(diag *luabind.Diagnostic, p *problem, sub *luabind.Subscription) {
+func (d *dataFiles) blame(diag *diag.Diagnostic, p *problem, sub *luabind.Subscription) {
 	from := sub.Data[p.key] // "data.vips", "config.vips.numbers"; "": the rule made it
 	rule := fmt.Sprintf("the rule at %s:%d", sub.File, sub.Line)
 	switch {

@@ -12,7 +12,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"chertd/engine/handle"
+	"chertd/engine/event/handle"
 )
 
 // maxYAMLDepth is deeper than any settings or data are nested on purpose.

@@ -8,7 +8,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // What a pack's data files come to in memory is counted as they are read, and
@@ -73,7 +73,7 @@ func (d *dataSize) take(memory int64, part int) error {
 const mostSensible = 1 << 30
 
 // tooLarge is what people are told of a file for which there is no room.
-func (b *builder) tooLarge(f File, used int64, err errDataSize) luabind.Diagnostic {
+func (b *builder) tooLarge(f File, used int64, err errDataSize) diag.Diagnostic {
 	p := b.pack
 	memory := p.config.Limits.Memory
 	need := sizeOption((used+err.need)/3*4 + 1<<20)
@@ -87,7 +87,7 @@ func (b *builder) tooLarge(f File, used int64, err errDataSize) luabind.Diagnost
 	case dataFormat(f.Name) == "yaml":
 		where += "; as .csv or .txt the same list takes less"
 	}
-	return luabind.Diagnostic{File: f.Path, Severity: luabind.SeverityError, Hint: where,
+	return diag.Diagnostic{File: f.Path, Severity: diag.SeverityError, Hint: where,
 		Message: fmt.Sprintf("%s: the pack's data may take %s, three quarters of its limits.memory of %s%s", err, sizeText(dataRoom(memory)), sizeText(memory), besides(used))}
 }
 

@@ -11,6 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // dataShapes are files of data, each of one line that is repeated.
@@ -82,7 +83,7 @@ func TestDataBeyondTheMemoryLimitIsRefused(t *testing.T) {
 		}
 		write("p/a.lua", []byte(`local d = data.load("`+strings.TrimSuffix(s.name, filepath.Ext(s.name))+`") chert.on("*", function(ev) print(#d) end)`))
 		write("p/data/"+s.name, shaped(s.head, s.line, 8_000))
-		load := func(memory string) luabind.Diagnostics {
+		load := func(memory string) diag.List {
 			write("p/pack.yaml", []byte("limits: {memory: "+memory+"}\n"))
 			_, diags := Load(dir, Options{}, nil)
 			return diags
@@ -107,7 +108,7 @@ func TestDataBeyondTheMemoryLimitIsRefused(t *testing.T) {
 }
 
 // fixOf is the limit that the hint gives.
-func fixOf(diags luabind.Diagnostics) string {
+func fixOf(diags diag.List) string {
 	_, fix, _ := strings.Cut(diags[0].Hint, "in pack.yaml, write limits: {memory: ")
 	memory, _, _ := strings.Cut(fix, "}")
 	return memory

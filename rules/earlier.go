@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // A setting in chertd.yaml that does not fit a version that is live, or that a rollback
@@ -27,12 +27,12 @@ func (p *Pack) settingsJSON() string {
 // fitted is a version that was compiled, with settings that fit it if there are any.
 type fitted struct {
 	*builder
-	unfit    luabind.Diagnostics // what does not fit it in those of chertd.yaml; nil: it has these
-	defaults bool                // what the pack had is not known: its defaults are in their place
+	unfit    diag.List // what does not fit it in those of chertd.yaml; nil: it has these
+	defaults bool      // what the pack had is not known: its defaults are in their place
 }
 
 // keptSettings are what is to be kept of the pack's settings once the version is live.
-func (s *standing) keptSettings(p *Pack, unfit luabind.Diagnostics) string {
+func (s *standing) keptSettings(p *Pack, unfit diag.List) string {
 	if len(unfit) > 0 && s.state.Settings != "" {
 		return s.state.Settings
 	}
@@ -90,7 +90,7 @@ func (g *Generations) withEarlier(s *standing, b *builder) *builder {
 // withoutUnfit builds a version again without the settings that it does not take; nil if
 // these are not why it does not load.
 func (g *Generations) withoutUnfit(b *builder) *builder {
-	if !slices.ContainsFunc(b.diags, func(d luabind.Diagnostic) bool { return d.Severity == luabind.SeverityError && d.Code == CodeNoSetting }) {
+	if !slices.ContainsFunc(b.diags, func(d diag.Diagnostic) bool { return d.Severity == diag.SeverityError && d.Code == CodeNoSetting }) {
 		return nil
 	}
 	return g.leaving(b, g.options)
@@ -130,7 +130,7 @@ func (g *Generations) takeFitted(s *standing, f fitted, since time.Time) {
 // tellUnfit notes what does not fit the version that was made live in the settings of
 // chertd.yaml, and logs it once. was and before are the version and what did not fit it
 // until then.
-func (g *Generations) tellUnfit(s *standing, f fitted, was string, before luabind.Diagnostics) {
+func (g *Generations) tellUnfit(s *standing, f fitted, was string, before diag.List) {
 	s.earlier, s.defaults = f.unfit, f.defaults
 	if len(f.unfit) == 0 || was == s.live.Version && before.Error() == f.unfit.Error() {
 		return

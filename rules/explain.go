@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"chertd/engine/event"
-	"chertd/engine/handle"
+	"chertd/engine/event/handle"
 )
 
 // Explanation says of one rule whether an event reaches its handler, and if

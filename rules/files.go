@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 const (
@@ -50,7 +50,7 @@ type source struct {
 	folder bool
 	files  []File
 	// broken says what of it could not be read; such a pack does not load.
-	broken luabind.Diagnostics
+	broken diag.List
 
 	seen  int   // files and folders that were listed
 	bytes int64 // of files
@@ -60,17 +60,17 @@ type source struct {
 // refuse notes that there is too much of a pack. What was read of it is of no use.
 func (s *source) refuse(message, hint string) {
 	s.full, s.files = true, nil
-	s.broken = luabind.Diagnostics{{File: s.path, Severity: luabind.SeverityError, Message: message, Hint: hint}}
+	s.broken = diag.List{{File: s.path, Severity: diag.SeverityError, Message: message, Hint: hint}}
 }
 
 // reading is what a rules folder held at one moment.
 type reading struct {
-	sources []source            // by name of the file or folder
-	ignored []Ignored           // what would be rules but for its name
-	others  []string            // paths of what is no pack, and would have been one with rules in it
-	whole   bool                // it is a folder of packs, and was read to its end
-	ignore  []File              // .chertignore as it is on disk; empty: there is none
-	diags   luabind.Diagnostics // what concerns no single pack; an error: the folder was not read to its end
+	sources []source  // by name of the file or folder
+	ignored []Ignored // what would be rules but for its name
+	others  []string  // paths of what is no pack, and would have been one with rules in it
+	whole   bool      // it is a folder of packs, and was read to its end
+	ignore  []File    // .chertignore as it is on disk; empty: there is none
+	diags   diag.List // what concerns no single pack; an error: the folder was not read to its end
 }
 
 // readFolder reads all packs of a rules folder, in the order of their names.
@@ -80,20 +80,20 @@ func readFolder(dir string) reading { return readTree(dir, openTree, nil, nil) }
 // and returns the one whose patterns are to count, or why the folder can't be
 // read yet. Nil: the one on disk counts. known are names of files and folders of
 // packs: they alone are read of a folder that holds too many.
-func readTree(dir string, open func(dir string) (fileTree, error), known []string, ignoreBy func(now []File) (use []File, wait luabind.Diagnostics)) reading {
+func readTree(dir string, open func(dir string) (fileTree, error), known []string, ignoreBy func(now []File) (use []File, wait diag.List)) reading {
 	tree, err := open(dir)
 	if err != nil {
-		return reading{diags: luabind.Diagnostics{folderDiagnostic(dir, err)}}
+		return reading{diags: diag.List{folderDiagnostic(dir, err)}}
 	}
 	defer tree.Close()
 	r := reader{tree: tree, dir: dir}
 	ignore, err := r.readIgnoreFile()
 	if err != nil {
-		return reading{diags: luabind.Diagnostics{r.unreadable(ignoreFile, err)}}
+		return reading{diags: diag.List{r.unreadable(ignoreFile, err)}}
 	}
 	use := ignore
 	if ignoreBy != nil {
-		var wait luabind.Diagnostics
+		var wait diag.List
 		if use, wait = ignoreBy(ignore); len(wait) > 0 {
 			return reading{ignore: ignore, diags: wait}
 		}
@@ -105,7 +105,7 @@ func readTree(dir string, open func(dir string) (fileTree, error), known []strin
 	var crowded *crowdedError
 	switch {
 	case errors.As(err, &crowded):
-		d := luabind.Diagnostic{File: dir, Severity: luabind.SeverityError, Message: crowded.Error(), Hint: "move out of it what is not a pack"}
+		d := diag.Diagnostic{File: dir, Severity: diag.SeverityError, Message: crowded.Error(), Hint: "move out of it what is not a pack"}
 		if len(known) > 0 {
 			d.Message += ": only packs that are known already are read, and none is removed"
 		}
@@ -113,7 +113,7 @@ func readTree(dir string, open func(dir string) (fileTree, error), known []strin
 		entries = named(tree, known)
 	case err != nil:
 		// What it did list is not all: nothing can be said of what is missing.
-		return reading{diags: luabind.Diagnostics{folderDiagnostic(dir, err)}}
+		return reading{diags: diag.List{folderDiagnostic(dir, err)}}
 	}
 	var sources []source
 	var others []string
@@ -127,7 +127,7 @@ func readTree(dir string, open func(dir string) (fileTree, error), known []strin
 			if mayBePack(e) {
 				sources = append(sources, source{
 					name: strings.TrimSuffix(name, ".lua"), path: r.path(name), folder: e.IsDir(),
-					broken: luabind.Diagnostics{r.unreadable(name, err)},
+					broken: diag.List{r.unreadable(name, err)},
 				})
 			}
 		case info.IsDir():
@@ -160,7 +160,7 @@ type reader struct {
 	dir     string // as given, for paths in diagnostics
 	ignore  ignoreRules
 	ignored []Ignored
-	diags   luabind.Diagnostics
+	diags   diag.List
 }
 
 func (r *reader) single(name string) source {
@@ -182,7 +182,7 @@ func (r *reader) folder(dir string) source {
 		case name == "pack.yaml":
 			r.add(&s, path.Join(dir, name), name, ManifestFile)
 		case name == "pack.yml":
-			s.broken = append(s.broken, luabind.Diagnostic{File: r.path(path.Join(dir, name)), Severity: luabind.SeverityError,
+			s.broken = append(s.broken, diag.Diagnostic{File: r.path(path.Join(dir, name)), Severity: diag.SeverityError,
 				Message: "a pack's settings are read from pack.yaml, not pack.yml", Hint: "rename it"})
 		case isSpec(name):
 			r.add(&s, path.Join(dir, name), name, SpecFile)
@@ -296,8 +296,8 @@ func (r *reader) read(name string) ([]byte, error) {
 func (r *reader) path(name string) string { return filepath.Join(r.dir, filepath.FromSlash(name)) }
 
 // unreadable says why a file can't be read, in particular that a link leads out.
-func (r *reader) unreadable(name string, err error) luabind.Diagnostic {
-	d := luabind.Diagnostic{File: r.path(name), Severity: luabind.SeverityError, Message: "it can't be read: " + cause(err)}
+func (r *reader) unreadable(name string, err error) diag.Diagnostic {
+	d := diag.Diagnostic{File: r.path(name), Severity: diag.SeverityError, Message: "it can't be read: " + cause(err)}
 	d.Hint = luabind.OpenFilesHint(err)
 	if errors.Is(err, fs.ErrPermission) {
 		d.Hint = makeReadable(d.File)
@@ -319,8 +319,8 @@ func (r *reader) unreadable(name string, err error) luabind.Diagnostic {
 }
 
 // folderDiagnostic says why a folder of rules can't be read.
-func folderDiagnostic(dir string, err error) luabind.Diagnostic {
-	d := luabind.Diagnostic{File: dir, Severity: luabind.SeverityError, Message: "it can't be read: " + cause(err)}
+func folderDiagnostic(dir string, err error) diag.Diagnostic {
+	d := diag.Diagnostic{File: dir, Severity: diag.SeverityError, Message: "it can't be read: " + cause(err)}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		d.Message = "there is no such file or folder"
@@ -338,7 +338,7 @@ func folderDiagnostic(dir string, err error) luabind.Diagnostic {
 
 // makeReadable is the hint for a file or folder that the process may not read.
 func makeReadable(path string) string {
-	return "the user that chertd runs as needs to read it: chmod -R a+rX " + event.ShellWord(path)
+	return "the user that chertd runs as needs to read it: chmod -R a+rX " + diag.ShellWord(path)
 }
 
 // cause is an error without the path, which stands before it in a diagnostic.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // standing is how one pack stands.
@@ -16,18 +16,18 @@ type standing struct {
 	word  int       // under which live was made
 	since time.Time // live since, as far as this process knows or was told
 
-	path     string              // of its files
-	edit     string              // version of its files as they are now; "": they are gone
-	content  string              // of these files, specs included
-	manifest Manifest            // of its files as they are now
-	notLive  string              // why they are not live, in words; "": they are
-	diags    luabind.Diagnostics // what is wrong with them, or what they are warned of
-	warnings luabind.Diagnostics // of the live version
-	lost     string              // why the version that ought to be live can't be had
-	lostWhy  luabind.Diagnostics // what is wrong with it, if that is why
+	path     string    // of its files
+	edit     string    // version of its files as they are now; "": they are gone
+	content  string    // of these files, specs included
+	manifest Manifest  // of its files as they are now
+	notLive  string    // why they are not live, in words; "": they are
+	diags    diag.List // what is wrong with them, or what they are warned of
+	warnings diag.List // of the live version
+	lost     string    // why the version that ought to be live can't be had
+	lostWhy  diag.List // what is wrong with it, if that is why
 	// earlier is why the live version continues with the settings that it had: what
 	// does not fit it in those of now.
-	earlier   luabind.Diagnostics
+	earlier   diag.List
 	defaults  bool      // not with those, which are not known: without what does not fit
 	insteadOf string    // the version that ought to be live, and needs more than is granted; live needs less
 	editVeto  bool      // the files as they are now may veto, or nobody can know
@@ -61,7 +61,7 @@ type verdict struct {
 	// restores is when the version that it restores was rolled back; zero: none was.
 	restores time.Time
 	pack     *Pack // it may go live; nil: it may not
-	diags    luabind.Diagnostics
+	diags    diag.List
 	why      string
 	veto     bool // the edit may veto
 	empty    bool // it has no rules
@@ -129,9 +129,9 @@ func (s *standing) whyNotLive() string {
 }
 
 // problems are what is wrong with the pack's files, and with what ought to be live.
-func (s *standing) problems() luabind.Diagnostics {
-	said := func(d luabind.Diagnostic) bool { // the files are those of the version that is lost
-		return d.Severity == luabind.SeverityError && strings.Contains(s.lost, d.Message)
+func (s *standing) problems() diag.List {
+	said := func(d diag.Diagnostic) bool { // the files are those of the version that is lost
+		return d.Severity == diag.SeverityError && strings.Contains(s.lost, d.Message)
 	}
 	if s.lost == "" || slices.ContainsFunc(s.diags, said) {
 		diags := s.diags
@@ -144,7 +144,7 @@ func (s *standing) problems() luabind.Diagnostics {
 	}
 	all := slices.Clone(s.diags)
 	if s.lostWhy == nil {
-		return append(all, luabind.Diagnostic{File: s.path, Severity: luabind.SeverityError, Message: s.lost})
+		return append(all, diag.Diagnostic{File: s.path, Severity: diag.SeverityError, Message: s.lost})
 	}
 	for _, d := range s.lostWhy {
 		if !slices.Contains(all, d) { // the files may be that very version

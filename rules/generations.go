@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // Generations decides which version of each pack is live, and makes a set of
@@ -35,7 +35,7 @@ type Generations struct {
 	set      *Set
 	busy     atomic.Pointer[map[string]bool] // what the watch says is not quiet yet, by name in the folder
 	content  string                          // hash of what was read last
-	folder   luabind.Diagnostics             // what is wrong with the folder itself
+	folder   diag.List                       // what is wrong with the folder itself
 	ignored  []Ignored                       // what is no pack by its name
 	warned   map[Ignored]bool                // of those that were logged
 	ignoring ignoring                        // .chertignore, by which they are none
@@ -92,8 +92,8 @@ type Gate func(context.Context, *Pack) GateResult
 
 // GateResult is what a gate found out about a version.
 type GateResult struct {
-	Refused     string              // why it does not go live: "its specs fail"; "": it does
-	Diagnostics luabind.Diagnostics // shown with it
+	Refused     string    // why it does not go live: "its specs fail"; "": it does
+	Diagnostics diag.List // shown with it
 }
 
 const (
@@ -300,7 +300,7 @@ func (g *Generations) end() {
 // they were last read, have had their time. Packs whose files are busy stay as
 // they are.
 func (g *Generations) read(ctx context.Context, waited bool, busy map[string]bool) (pending []*trying, err error) {
-	found := readTree(g.c.Dir, g.c.open, g.known(), func(now []File) ([]File, luabind.Diagnostics) { return g.ignoreBy(now, waited) })
+	found := readTree(g.c.Dir, g.c.open, g.known(), func(now []File) ([]File, diag.List) { return g.ignoreBy(now, waited) })
 	g.content, g.folder, g.ignored = found.content(), found.diags, found.ignored
 	g.warnIgnored()
 	byName, paths := map[string][]*builder{}, map[string]bool{}
@@ -352,7 +352,7 @@ func (g *Generations) read(ctx context.Context, waited bool, busy map[string]boo
 	}
 	g.folder = append(g.folder, g.unknown(byName)...)
 	if len(g.packs) == 0 && !g.folder.Errors() && len(byName) == 0 {
-		g.folder = append(g.folder, luabind.Diagnostic{File: g.c.Dir, Severity: luabind.SeverityError, Message: noRulesHere,
+		g.folder = append(g.folder, diag.Diagnostic{File: g.c.Dir, Severity: diag.SeverityError, Message: noRulesHere,
 			Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
 	}
 	err = errors.Join(errs...)

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // Whatever is done to a folder and by command, in whatever order: what is live
@@ -26,9 +27,9 @@ func TestGenerationsKeepTheirPromises(t *testing.T) {
 		w := &world{t: t, rt: rt, back: map[string]map[string]bool{}}
 		w.pen = newPen(t, "a.lua", version("good 0"), "b.lua", version("good 0"))
 		defer w.pen.g.Stop()
-		w.pen.gate = func(_ context.Context, p *Pack) luabind.Diagnostics {
+		w.pen.gate = func(_ context.Context, p *Pack) diag.List {
 			if strings.HasPrefix(titleOf(p.Files), "unfit") {
-				return luabind.Diagnostics{{Severity: luabind.SeverityError, Message: "unfit"}}
+				return diag.List{{Severity: diag.SeverityError, Message: "unfit"}}
 			}
 			return nil
 		}

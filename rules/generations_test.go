@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 func TestLastGoodGoesOn(t *testing.T) {
@@ -77,16 +77,16 @@ func TestSpecsGate(t *testing.T) {
 	p := newPen(t)
 	var mu sync.Mutex
 	ran := []string{}
-	p.gate = func(_ context.Context, pack *Pack) luabind.Diagnostics {
+	p.gate = func(_ context.Context, pack *Pack) diag.List {
 		mu.Lock()
 		defer mu.Unlock()
 		ran = append(ran, titleOf(pack.Files))
 		for _, f := range pack.Files {
 			if f.Kind == SpecFile && strings.Contains(string(f.Bytes), "fails") {
-				return luabind.Diagnostics{{File: f.Path, Severity: luabind.SeverityError, Message: "it is not read"}}
+				return diag.List{{File: f.Path, Severity: diag.SeverityError, Message: "it is not read"}}
 			}
 		}
-		return luabind.Diagnostics{{Severity: luabind.SeverityWarning, Message: "a rule failed"}}
+		return diag.List{{Severity: diag.SeverityWarning, Message: "a rule failed"}}
 	}
 	expectRan := func(when string, want ...string) {
 		t.Helper()
@@ -138,7 +138,7 @@ func TestSlowSpecsHoldUpNobody(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "slow.lua", version("s1"), "quick.lua", version("q1"))
 	began, proceed := make(chan string, 10), make(chan struct{})
-	p.gate = func(ctx context.Context, pack *Pack) luabind.Diagnostics {
+	p.gate = func(ctx context.Context, pack *Pack) diag.List {
 		if pack.Name != "slow" {
 			return nil
 		}

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"chertd/engine/event"
+	"chertd/luabind/diag"
 )
 
 // missing decides what becomes of a pack whose files are gone. It goes if the
@@ -56,7 +56,7 @@ func (g *Generations) missing(ctx context.Context, s *standing, present map[stri
 		if why != filesGone {
 			what = "a pack is not loaded any more: " + why
 		}
-		g.c.Log.Warn(what+", and no other pack is there; it is kept as it was", "pack", name, "hint", event.PackCommand("packs remove", name))
+		g.c.Log.Warn(what+", and no other pack is there; it is kept as it was", "pack", name, "hint", diag.PackCommand("packs remove", name))
 	}
 	s.gone, s.edit, s.diags, s.notLive = true, "", nil, why
 	return g.fallBack(ctx, s)
@@ -105,7 +105,7 @@ func (g *Generations) tellRemoved(s *standing, why string) {
 		return
 	}
 	g.c.Log.Warn("pack removed: "+why+", and it could veto reads; what it kept unread may be read now", "pack", name,
-		"hint", event.PackCommand("rollback", name)+" restores it from the store")
+		"hint", diag.PackCommand("rollback", name)+" restores it from the store")
 }
 
 // remove forgets a pack, but for what an operator said of it, and drops what it

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // defaultSettle is GenerationsConfig.Settle.
@@ -49,7 +49,7 @@ func (g *Generations) givesTime(ctx context.Context, s *standing, b *builder, wa
 		s.giveUp()
 		s.tried = nil
 		s.notLive = g.takenIn("it looks half written")
-		s.diags = luabind.Diagnostics{{File: file, Severity: luabind.SeverityWarning, Message: why}}
+		s.diags = diag.List{{File: file, Severity: diag.SeverityWarning, Message: why}}
 		return true, nil
 	}
 	s.complete, s.half = b.src.files, half{}

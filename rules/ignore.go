@@ -13,7 +13,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/format/gitignore"
 	"golang.org/x/text/unicode/norm"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // Ignored is a file or folder that would be rules, or a pack's, but for its name.
@@ -27,8 +27,8 @@ type Ignored struct {
 const IgnoredMessage = "it is not loaded: "
 
 // Diagnostic is how loading says it.
-func (i Ignored) Diagnostic() luabind.Diagnostic {
-	return luabind.Diagnostic{File: i.Path, Severity: luabind.SeverityWarning, Message: IgnoredMessage + i.Why, Hint: i.Hint}
+func (i Ignored) Diagnostic() diag.Diagnostic {
+	return diag.Diagnostic{File: i.Path, Severity: diag.SeverityWarning, Message: IgnoredMessage + i.Why, Hint: i.Hint}
 }
 
 // ignoreFile is a file in the rules folder in the syntax of .gitignore: its
@@ -82,7 +82,7 @@ func (r *reader) parseIgnore(b []byte, file string) {
 		}
 		for _, part := range strings.Split(strings.TrimPrefix(line, "!"), "/") {
 			if _, err := path.Match(part, ""); err != nil {
-				r.diags = append(r.diags, luabind.Diagnostic{File: file, Line: i + 1, Col: 1, Severity: luabind.SeverityWarning,
+				r.diags = append(r.diags, diag.Diagnostic{File: file, Line: i + 1, Col: 1, Severity: diag.SeverityWarning,
 					Message: fmt.Sprintf("the pattern %q matches nothing: it is malformed", line), Hint: `a [ needs its ], or a \ before it`})
 				break
 			}

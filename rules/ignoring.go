@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // ignoring is the .chertignore that counts. One that is cut to a beginning makes
@@ -29,7 +29,7 @@ func (i *ignoring) dueAtStart() time.Time {
 }
 
 // ignoreBy decides by which .chertignore the folder is read.
-func (g *Generations) ignoreBy(now []File, waited bool) (use []File, wait luabind.Diagnostics) {
+func (g *Generations) ignoreBy(now []File, waited bool) (use []File, wait diag.List) {
 	i := &g.ignoring
 	if i.known && versionOf(now) == versionOf(i.complete) {
 		i.half = half{}
@@ -43,7 +43,7 @@ func (g *Generations) ignoreBy(now []File, waited bool) (use []File, wait luabin
 	case i.known:
 		return i.complete, nil
 	}
-	return nil, luabind.Diagnostics{{File: file, Severity: luabind.SeverityError, Message: why + ": " + g.takenIn("it looks half written")}}
+	return nil, diag.List{{File: file, Severity: diag.SeverityError, Message: why + ": " + g.takenIn("it looks half written")}}
 }
 
 // keepIgnoring keeps the .chertignore that counts, for the next start.

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // Options is the operator's word about all packs. The zero value works.
@@ -30,7 +31,7 @@ type Options struct {
 	Print func(pack, level, msg string, fields map[string]any)
 	// Coded gives what loading says the codes of docs/checks.md (lint.Coded). of
 	// is the pack it is about, nil for what is about none. nil leaves them out.
-	Coded func(of *PackReport, said luabind.Diagnostics) luabind.Diagnostics
+	Coded func(of *PackReport, said diag.List) diag.List
 
 	// Folder is the rules folder, for LoadPaths: a path in it is the pack that
 	// Load makes of it. "": it is not known.
@@ -88,16 +89,16 @@ const (
 )
 
 // noPack says that the operator's file names a pack that is not among those.
-func (o *Options) noPack(name string, packs []string) luabind.Diagnostic {
+func (o *Options) noPack(name string, packs []string) diag.Diagnostic {
 	mine := o.Packs[name]
 	at := mine.place("")
 	shown, file := ShownName(name), shownKey(name)
 	if file != name {
 		shown = "a pack " + shown
 	}
-	return luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: luabind.SeverityWarning, Code: CodeNoPack,
+	return diag.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: diag.SeverityWarning, Code: CodeNoPack,
 		Message: fmt.Sprintf("rules.packs names %s, and there is no such pack", shown),
-		Hint:    cmp.Or(didYouMean(luabind.Suggest(name, packs)), "delete the entry, or create the pack: a file "+file+".lua or a folder "+file+" in rules.dir")}
+		Hint:    cmp.Or(didYouMean(diag.Suggest(name, packs)), "delete the entry, or create the pack: a file "+file+".lua or a folder "+file+" in rules.dir")}
 }
 
 // shownName matches names that are no secret.
@@ -115,7 +116,7 @@ func ShownName(name string) string {
 
 // unknownPack is noPack, whose hint knows that a pack is named without the .lua of
 // its file.
-func (o *Options) unknownPack(name string, packs []string) luabind.Diagnostic {
+func (o *Options) unknownPack(name string, packs []string) diag.Diagnostic {
 	d := o.noPack(name, packs)
 	if plain, ok := strings.CutSuffix(strings.ToLower(name), ".lua"); ok {
 		if plain = name[:len(plain)]; slices.Contains(packs, plain) {
@@ -137,7 +138,7 @@ func shownKey(name string) string {
 
 func (o *Options) shards() int { return max(1, o.Shards) }
 
-func (o *Options) coded(of *PackReport, said luabind.Diagnostics) luabind.Diagnostics {
+func (o *Options) coded(of *PackReport, said diag.List) diag.List {
 	if o.Coded == nil || len(said) == 0 {
 		return said
 	}
@@ -146,20 +147,20 @@ func (o *Options) coded(of *PackReport, said luabind.Diagnostics) luabind.Diagno
 
 // Report is how loading went, pack by pack.
 type Report struct {
-	Packs       []PackReport        // by name
-	Diagnostics luabind.Diagnostics // all of them; those of no single pack first
-	Content     string              // hash of what was read, as WatchOptions.Since
+	Packs       []PackReport // by name
+	Diagnostics diag.List    // all of them; those of no single pack first
+	Content     string       // hash of what was read, as WatchOptions.Since
 }
 
 // Others are the diagnostics of no single pack.
-func (r *Report) Others() luabind.Diagnostics {
-	ofPacks := map[luabind.Diagnostic]int{}
+func (r *Report) Others() diag.List {
+	ofPacks := map[diag.Diagnostic]int{}
 	for i := range r.Packs {
 		for _, d := range r.Packs[i].Diagnostics {
 			ofPacks[d]++
 		}
 	}
-	var others luabind.Diagnostics
+	var others diag.List
 	for _, d := range r.Diagnostics {
 		if ofPacks[d]--; ofPacks[d] < 0 {
 			others = append(others, d)
@@ -176,14 +177,14 @@ type PackReport struct {
 	Tried       *Pack // as far as it came, for checks: it may have no rules, and can't be run
 	Empty       bool  // it has no rules, and would load otherwise
 	Carried     bool  // it is the previous set's, VMs included
-	Diagnostics luabind.Diagnostics
+	Diagnostics diag.List
 }
 
 // Load loads all packs of a rules folder: all or none. The set is nil if the
 // diagnostics contain an error. Packs that are as in the previous set, which
 // may be nil, are carried over with their VMs; they must be of the same shards.
 // Diagnostics name files by dir as it is given.
-func Load(dir string, o Options, previous *Set) (*Set, luabind.Diagnostics) {
+func Load(dir string, o Options, previous *Set) (*Set, diag.List) {
 	r := LoadEach(dir, o, previous)
 	return r.set(o), r.Diagnostics
 }
@@ -192,7 +193,7 @@ func Load(dir string, o Options, previous *Set) (*Set, luabind.Diagnostics) {
 func LoadEach(dir string, o Options, previous *Set) Report {
 	found := readFolder(dir)
 	if len(found.sources) == 0 && !found.diags.Errors() {
-		found.diags = append(found.diags, luabind.Diagnostic{File: dir, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
+		found.diags = append(found.diags, diag.Diagnostic{File: dir, Severity: diag.SeverityError, Message: "there are no rules in this folder",
 			Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
 	}
 	return loadSources(found, o, previous)
@@ -201,7 +202,7 @@ func LoadEach(dir string, o Options, previous *Set) Report {
 // LoadPaths loads what a command is given: rules folders, packs and .lua files.
 // Without o.Packs there is no operator to ask, and packs are granted what they
 // need. Otherwise it is as Load.
-func LoadPaths(paths []string, o Options, previous *Set) (*Set, luabind.Diagnostics) {
+func LoadPaths(paths []string, o Options, previous *Set) (*Set, diag.List) {
 	r := LoadEachPath(paths, o, previous)
 	return r.set(o), r.Diagnostics
 }
@@ -213,7 +214,7 @@ func LoadEachPath(paths []string, o Options, previous *Set) Report {
 	for _, p := range paths {
 		found := readPath(p, o.Folder)
 		if len(found.sources) == 0 && !found.diags.Errors() {
-			found.diags = append(found.diags, luabind.Diagnostic{File: p, Severity: luabind.SeverityError, Message: "there are no rules in this folder",
+			found.diags = append(found.diags, diag.Diagnostic{File: p, Severity: diag.SeverityError, Message: "there are no rules in this folder",
 				Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
 		}
 		all.diags = append(all.diags, found.diags...)
@@ -258,7 +259,7 @@ func loadSources(found reading, o Options, previous *Set) Report {
 				pr.Pack = b.pack
 			}
 		}
-		slices.SortStableFunc(b.diags, func(a, b luabind.Diagnostic) int {
+		slices.SortStableFunc(b.diags, func(a, b diag.Diagnostic) int {
 			return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 		})
 		pr.Diagnostics = b.diags

@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // Mode is whether a pack's wishes are carried out.
@@ -55,7 +56,7 @@ func capabilities() []string { return []string{"typing", "react", "send"} }
 // manifestReader collects what is wrong with one pack.yaml.
 type manifestReader struct {
 	file  string
-	diags luabind.Diagnostics
+	diags diag.List
 }
 
 // manifestRoom is what the reader of a pack.yaml, and the settings in it, may take
@@ -72,7 +73,7 @@ func tooLargeFor(what string, err error) error {
 }
 
 // parseManifest reads a pack.yaml; the empty file is fine.
-func parseManifest(f File) (Manifest, luabind.Diagnostics) {
+func parseManifest(f File) (Manifest, diag.List) {
 	r := &manifestReader{file: f.Path}
 	var m Manifest
 	doc, x, err := readYAML(f.Bytes, manifestRoom)
@@ -124,7 +125,7 @@ func (r *manifestReader) table(n *yaml.Node, name string, keys map[string]func(*
 		read := keys[k.Value]
 		if read == nil {
 			hint := "its keys are " + strings.Join(known, ", ")
-			if near := luabind.Suggest(k.Value, known); near != "" {
+			if near := diag.Suggest(k.Value, known); near != "" {
 				hint = didYouMean(near)
 			}
 			r.fail(k, hint, "%s has no key %q", name, k.Value)
@@ -150,7 +151,7 @@ func (r *manifestReader) text(n *yaml.Node, name string) string {
 func (r *manifestReader) choice(n *yaml.Node, name string, allowed ...string) string {
 	// YAML 1.1 took a bare off for false; what is meant is clear.
 	if n.Kind != yaml.ScalarNode || !slices.Contains(allowed, n.Value) {
-		r.fail(n, didYouMean(luabind.Suggest(n.Value, allowed)), "%s: expected %s, got %q", name, strings.Join(allowed, ", "), n.Value)
+		r.fail(n, didYouMean(diag.Suggest(n.Value, allowed)), "%s: expected %s, got %q", name, strings.Join(allowed, ", "), n.Value)
 		return ""
 	}
 	return n.Value
@@ -176,7 +177,7 @@ func (r *manifestReader) settings(n *yaml.Node) map[string]any {
 		r.failAt(n.Line, 0, "", "config: %s", tooLargeFor("the settings of a pack.yaml", err))
 	}
 	for _, x := range faults {
-		at := func(d luabind.Diagnostic) bool { return d.Line == x.line && d.Col == x.col }
+		at := func(d diag.Diagnostic) bool { return d.Line == x.line && d.Col == x.col }
 		if !slices.ContainsFunc(r.diags, at) {
 			r.failAt(x.line, x.col, x.hint, "config: %s", x.message)
 		}
@@ -232,8 +233,8 @@ func (r *manifestReader) fail(n *yaml.Node, hint, format string, args ...any) {
 }
 
 func (r *manifestReader) failAt(line, col int, hint, format string, args ...any) {
-	r.diags = append(r.diags, luabind.Diagnostic{File: r.file, Line: line, Col: col,
-		Severity: luabind.SeverityError, Message: fmt.Sprintf(format, args...), Hint: hint})
+	r.diags = append(r.diags, diag.Diagnostic{File: r.file, Line: line, Col: col,
+		Severity: diag.SeverityError, Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 var (

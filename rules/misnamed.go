@@ -6,7 +6,7 @@ import (
 	"path"
 	"strings"
 
-	"chertd/engine/event"
+	"chertd/luabind/diag"
 )
 
 // misnamed lists a file or folder that is not a pack's by its name, and would be
@@ -21,7 +21,7 @@ func (r *reader) misnamed(dir, name string, kind FileKind) {
 		why = "its name ends in .txt"
 	}
 	at := r.path(path.Join(dir, name))
-	r.ignored = append(r.ignored, Ignored{Path: at, Why: why, Hint: "rename it: mv " + event.ShellWord(at) + " " + event.ShellWord(r.path(path.Join(dir, to)))})
+	r.ignored = append(r.ignored, Ignored{Path: at, Why: why, Hint: "rename it: mv " + diag.ShellWord(at) + " " + diag.ShellWord(r.path(path.Join(dir, to)))})
 }
 
 // orphan lists a spec in the rules folder that stands beside no pack: nothing runs it.
@@ -34,7 +34,7 @@ func (r *reader) orphan(name string) {
 	hint := "name it after its pack, or delete it"
 	if info, err := r.tree.Stat(pack); err == nil && info.IsDir() {
 		to := r.path(path.Join(pack, "spec"))
-		hint = "move it into the pack: mkdir -p " + event.ShellWord(to) + " && mv " + event.ShellWord(at) + " " + event.ShellWord(to)
+		hint = "move it into the pack: mkdir -p " + diag.ShellWord(to) + " && mv " + diag.ShellWord(at) + " " + diag.ShellWord(to)
 	}
 	r.ignored = append(r.ignored, Ignored{Path: at, Why: "it is a spec, and there is no " + pack + ".lua beside it", Hint: hint})
 }

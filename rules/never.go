@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"chertd/engine/event"
-	"chertd/engine/handle"
+	"chertd/engine/event/handle"
 	"chertd/luabind"
 )
 

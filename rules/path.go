@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // readPath reads what a command was given: a rules folder, a pack, or a file or
@@ -16,7 +16,7 @@ import (
 func readPath(name, root string) reading {
 	info, err := os.Stat(name)
 	if err != nil {
-		return reading{diags: luabind.Diagnostics{folderDiagnostic(name, err)}}
+		return reading{diags: diag.List{folderDiagnostic(name, err)}}
 	}
 	if pack := packAround(name, info.IsDir(), root); pack != "" {
 		return readPack(pack)
@@ -26,14 +26,14 @@ func readPath(name, root string) reading {
 	}
 	if pack := specless(name); pack != name {
 		if info, err := os.Stat(pack); err != nil || info.IsDir() {
-			return reading{diags: luabind.Diagnostics{{File: name, Severity: luabind.SeverityError,
+			return reading{diags: diag.List{{File: name, Severity: diag.SeverityError,
 				Message: fmt.Sprintf("this spec is of no pack: there is no %s beside it", filepath.Base(pack)),
 				Hint:    "the specs of a pack that is a folder are in its spec/"}}}
 		}
 		name = pack
 	}
 	if !strings.HasSuffix(name, ".lua") {
-		return reading{diags: luabind.Diagnostics{{File: name, Severity: luabind.SeverityError, Message: "it is neither a folder nor a .lua file", Hint: notRulesHint(name)}}}
+		return reading{diags: diag.List{{File: name, Severity: diag.SeverityError, Message: "it is neither a folder nor a .lua file", Hint: notRulesHint(name)}}}
 	}
 	return readIn(filepath.Dir(name), func(r *reader) source { return r.single(filepath.Base(name)) })
 }
@@ -52,7 +52,7 @@ func readPack(dir string) reading {
 func readIn(dir string, read func(*reader) source) reading {
 	tree, err := openTree(dir)
 	if err != nil {
-		return reading{diags: luabind.Diagnostics{folderDiagnostic(dir, err)}}
+		return reading{diags: diag.List{folderDiagnostic(dir, err)}}
 	}
 	defer tree.Close()
 	r := reader{tree: tree, dir: dir}

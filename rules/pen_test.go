@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // pen is a rules folder with Generations over it. Versions are called by the
@@ -23,7 +23,7 @@ type pen struct {
 	dir     string
 	keeper  *memoryKeeper
 	options Options
-	gate    func(context.Context, *Pack) luabind.Diagnostics
+	gate    func(context.Context, *Pack) diag.List
 	g       *Generations
 
 	open     func(dir string) (fileTree, error)             // nil: the real one

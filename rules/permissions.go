@@ -10,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // Codes of docs/checks.md that loading gives itself: what is found at the call
@@ -22,9 +23,9 @@ const (
 
 // NotAsked is the finding that a pack uses a function of chert without asking for
 // its permission. d is where; asked is what the pack asks for already.
-func NotAsked(pack, packPath string, folder bool, d luabind.Diagnostic, it *luabind.Item, asked []string) luabind.Diagnostic {
+func NotAsked(pack, packPath string, folder bool, d diag.Diagnostic, it *luabind.Item, asked []string) diag.Diagnostic {
 	all := sortedSet(append(slices.Clone(asked), it.Grant))
-	d.Severity, d.Code = luabind.SeverityError, codeNotAsked
+	d.Severity, d.Code = diag.SeverityError, codeNotAsked
 	if folder {
 		d.Message = fmt.Sprintf("%s needs the permission %q, which pack.yaml does not ask for", it.Name, it.Grant)
 		d.Hint = fmt.Sprintf("say `permissions: [%s]` in pack.yaml, and grant it in chertd.yaml: %s", strings.Join(all, ", "), GrantLine(pack, all))
@@ -68,7 +69,7 @@ func (b *builder) permit() {
 				p.Name, p.Name, filepath.Base(b.src.path), p.Name, vain)
 		}
 		at := b.mine.place(fmt.Sprintf("grant[%d]", slices.Index(b.mine.Grant, vain)))
-		b.diags = append(b.diags, luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: luabind.SeverityWarning, Code: codeGrantsVain,
+		b.diags = append(b.diags, diag.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: diag.SeverityWarning, Code: codeGrantsVain,
 			Message: fmt.Sprintf("chertd.yaml grants %q to pack %q, which does not ask for it: it grants nothing", vain, p.Name), Hint: hint})
 	}
 }
@@ -97,12 +98,12 @@ func (b *builder) checkPermissions(programs []*luabind.Program) {
 				continue
 			}
 			used[grant] = true
-			at := luabind.Diagnostic{File: prog.File, Line: use.Line, Col: use.Col}
+			at := diag.Diagnostic{File: prog.File, Line: use.Line, Col: use.Col}
 			switch {
 			case slices.Contains(p.Grants, grant):
 				continue
 			case slices.Contains(asked, grant):
-				at.Severity, at.Code = luabind.SeverityError, codeNotGranted
+				at.Severity, at.Code = diag.SeverityError, codeNotGranted
 				at.Message = fmt.Sprintf("%s needs the permission %q, which chertd.yaml does not grant to pack %q", use.Item.Name, grant, p.Name)
 				at.Hint = "add to chertd.yaml: " + GrantLine(p.Name, asked)
 			default:
@@ -117,7 +118,7 @@ func (b *builder) checkPermissions(programs []*luabind.Program) {
 			continue
 		}
 		line, col := PermissionPlace(b.src.files, need)
-		b.diags = append(b.diags, luabind.Diagnostic{File: b.manifestPath(), Line: line, Col: col, Severity: luabind.SeverityError, Code: codeNotGranted,
+		b.diags = append(b.diags, diag.Diagnostic{File: b.manifestPath(), Line: line, Col: col, Severity: diag.SeverityError, Code: codeNotGranted,
 			Message: fmt.Sprintf("pack %q asks for the permission %q, which chertd.yaml does not grant", p.Name, need), Hint: "add to chertd.yaml: " + GrantLine(p.Name, asked)})
 		b.lacks = append(b.lacks, need)
 	}
@@ -130,8 +131,8 @@ func (b *builder) whyRefused() string {
 		return "it has no rules"
 	case len(b.lacks) > 0:
 		return "it needs a permission that it does not have: " + strings.Join(b.lacks, ", ")
-	case !slices.ContainsFunc(b.diags, func(d luabind.Diagnostic) bool {
-		return d.Severity == luabind.SeverityError && d.Code != CodeNoSetting
+	case !slices.ContainsFunc(b.diags, func(d diag.Diagnostic) bool {
+		return d.Severity == diag.SeverityError && d.Code != CodeNoSetting
 	}):
 		return "it does not take what chertd.yaml sets"
 	}

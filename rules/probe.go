@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 
 	"chertd/engine/event"
-	"chertd/engine/handle"
+	"chertd/engine/event/handle"
 )
 
 // probe is an event as conditions see it: what several of them need in another

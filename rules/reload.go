@@ -7,14 +7,14 @@ import (
 	"slices"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // Reloaded is what became of a reading that somebody asked for.
 type Reloaded struct {
-	Live    []LiveEdit          // versions that are live since, by pack
-	Removed []string            // packs that were removed since, because their files are gone
-	Folder  luabind.Diagnostics // errors of the folder as a whole: not all that is in it was read
+	Live    []LiveEdit // versions that are live since, by pack
+	Removed []string   // packs that were removed since, because their files are gone
+	Folder  diag.List  // errors of the folder as a whole: not all that is in it was read
 }
 
 // LiveEdit is a version of a pack that became live.

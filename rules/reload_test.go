@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // What changed is said by rule: by what a rule subscribes to and what its handler
@@ -159,11 +159,11 @@ func TestSpecsAloneThatFailAreSaid(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "a.lua", version("a1"), "a_spec.lua", "-- first")
 	ran := 0
-	p.gate = func(_ context.Context, pack *Pack) luabind.Diagnostics {
+	p.gate = func(_ context.Context, pack *Pack) diag.List {
 		ran++
 		for _, f := range pack.Files {
 			if f.Kind == SpecFile && strings.Contains(string(f.Bytes), "fails") {
-				return luabind.Diagnostics{{File: f.Path, Line: 1, Severity: luabind.SeverityError, Message: "it is not read"}}
+				return diag.List{{File: f.Path, Line: 1, Severity: diag.SeverityError, Message: "it is not read"}}
 			}
 		}
 		return nil

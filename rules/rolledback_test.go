@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // The files that were rolled back stay out while they are as they were, wherever
@@ -94,10 +94,10 @@ func TestOnlyTheFilesThatWereRolledBackStayOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPen(t, "a.lua", version("a1"), "b.lua", version("b1"))
-			p.gate = func(_ context.Context, pack *Pack) luabind.Diagnostics {
+			p.gate = func(_ context.Context, pack *Pack) diag.List {
 				for _, f := range pack.Files {
 					if strings.Contains(string(f.Bytes), "fails") {
-						return luabind.Diagnostics{{File: f.Path, Severity: luabind.SeverityError, Message: "it fails"}}
+						return diag.List{{File: f.Path, Severity: diag.SeverityError, Message: "it fails"}}
 					}
 				}
 				return nil
@@ -159,10 +159,10 @@ func TestNotLiveIsSaidAgainAfterARestart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPen(t, "a/pack.yaml", "name: a\nconfig: {n: 1}", "a/1.lua", rule, "b.lua", version("b1"))
-			p.gate = func(_ context.Context, pack *Pack) luabind.Diagnostics {
+			p.gate = func(_ context.Context, pack *Pack) diag.List {
 				for _, f := range pack.Files {
 					if strings.Contains(string(f.Bytes), "fails") {
-						return luabind.Diagnostics{{File: f.Path, Severity: luabind.SeverityError, Message: "it fails"}}
+						return diag.List{{File: f.Path, Severity: diag.SeverityError, Message: "it fails"}}
 					}
 				}
 				return nil

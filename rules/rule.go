@@ -13,6 +13,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
@@ -228,13 +229,13 @@ func checkType(t string) *problem {
 		return &problem{message: fmt.Sprintf("on: %q: \"*\" stands alone, for every type", t), hint: "list the types you mean"}
 	case strings.HasPrefix(t, "action.") && t != event.ActionDone && t != event.ActionFailed:
 		p := &problem{message: fmt.Sprintf("on: there is no %q", t)}
-		p.hint = cmp.Or(didYouMean(luabind.Suggest(t, known)), `it is "action.done" or "action.failed"`)
+		p.hint = cmp.Or(didYouMean(diag.Suggest(t, known)), `it is "action.done" or "action.failed"`)
 		return p
 	}
 	if isTimer || t == anyType || slices.Contains(known, t) {
 		return nil
 	}
-	near := luabind.Suggest(t, known)
+	near := diag.Suggest(t, known)
 	if near == "" {
 		return nil // a type Chert has yet to send is an event like any other
 	}
@@ -272,7 +273,7 @@ type registrar struct {
 	perFile    map[string]int // subscriptions so far, by fileLabel
 	byName     map[string]*Rule
 	// warnings keep nothing from loading, so that luabind would not tell of them.
-	warnings luabind.Diagnostics
+	warnings diag.List
 }
 
 // Subscribe implements luabind.Registrar, which puts the place to the problems.
@@ -292,12 +293,12 @@ func (g *registrar) Subscribe(sub luabind.Subscription) error {
 	r.onlyVetoes, r.canVeto = g.onlyVetoes, g.canVeto
 	g.byName[r.Name] = r
 	g.rules = append(g.rules, r)
-	var errs luabind.Diagnostics
+	var errs diag.List
 	for _, p := range problems {
-		d := luabind.Diagnostic{Severity: luabind.SeverityError, Code: p.code, Message: p.message, Hint: p.hint}
+		d := diag.Diagnostic{Severity: diag.SeverityError, Code: p.code, Message: p.message, Hint: p.hint}
 		g.data.blame(&d, p, &sub)
 		if p.warning {
-			if d.Severity = luabind.SeverityWarning; d.File == "" {
+			if d.Severity = diag.SeverityWarning; d.File == "" {
 				d.File, d.Line = sub.File, sub.Line
 			}
 			g.warnings = append(g.warnings, d)

@@ -10,6 +10,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
@@ -201,13 +202,13 @@ func callHandler(vm *luabind.VM, index int, c *luabind.Call) (err error) {
 func failureOf(err error, rule *Rule) *luabind.Failure {
 	var f *luabind.Failure
 	if !errors.As(err, &f) {
-		f = &luabind.Failure{Kind: luabind.Raised, Diagnostic: luabind.Diagnostic{Message: err.Error()}}
-		var ds luabind.Diagnostics
+		f = &luabind.Failure{Kind: luabind.Raised, Diagnostic: diag.Diagnostic{Message: err.Error()}}
+		var ds diag.List
 		if errors.As(err, &ds) && len(ds) > 0 {
 			f.Diagnostic = ds[0]
 			f.Message = "the pack could not be loaded again: " + f.Message
 		}
-		f.Severity = luabind.SeverityError
+		f.Severity = diag.SeverityError
 	}
 	if f.File == "" {
 		f.File, f.Line = rule.File, rule.Line

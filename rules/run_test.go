@@ -13,6 +13,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
@@ -124,7 +125,7 @@ func TestRunContainsFailures(t *testing.T) {
 			a/a#4: info(nilnil)
 			b/b#1: mark_read`)
 		f := r.Outcomes[0].Failure
-		if !strings.HasSuffix(f.File, "a.lua") || f.Line != 7 || f.Severity != luabind.SeverityError {
+		if !strings.HasSuffix(f.File, "a.lua") || f.Line != 7 || f.Severity != diag.SeverityError {
 			t.Errorf("the failure is at %s:%d (%s), want a.lua:7", f.File, f.Line, f.Severity)
 		}
 	}

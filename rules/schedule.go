@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"chertd/engine/event"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // MissedRuns is what becomes of the runs of a schedule that chertd missed.
@@ -32,7 +32,7 @@ func missedRuns(s string) (MissedRuns, *problem) {
 	}
 	return "", &problem{
 		message: fmt.Sprintf(`missed: expected "once", "skip" or "all", got %q`, s),
-		hint:    didYouMean(luabind.Suggest(s, all)),
+		hint:    didYouMean(diag.Suggest(s, all)),
 	}
 }
 

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math"
 
-	"chertd/engine/handle"
-	"chertd/luabind"
+	"chertd/engine/event/handle"
+	"chertd/luabind/diag"
 )
 
 // Codes of what is wrong with the values of a where; docs/checks.md explains them.
@@ -67,7 +67,7 @@ func handles(field func(*probe) (string, bool), country string) func(string, any
 // match nothing: a veto for them would keep no chat unread.
 func (g *Generations) warnUnmatched(v *verdict) {
 	for _, d := range v.diags {
-		if d.Severity == luabind.SeverityWarning && (d.Code == codeCountry || d.Code == codeEmptyList) {
+		if d.Severity == diag.SeverityWarning && (d.Code == codeCountry || d.Code == codeEmptyList) {
 			g.c.Log.Warn("a live rule matches less than it lists", "pack", v.pack.Name, "at", fmt.Sprintf("%s:%d", d.File, d.Line), "why", d.Message, "hint", d.Hint)
 		}
 	}

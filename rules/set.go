@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"chertd/engine/event"
-	"chertd/engine/handle"
+	"chertd/engine/event/handle"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // Set is the packs that are live together, and the index of their rules. It is
@@ -51,9 +51,9 @@ type Unloaded struct {
 func (u *Unloaded) outcome() Outcome {
 	return Outcome{
 		Pack: u.Pack, Version: u.Version, Place: u.Path,
-		Failure: &luabind.Failure{Kind: luabind.NotLoaded, Diagnostic: luabind.Diagnostic{
-			File: u.Path, Severity: luabind.SeverityError, Message: "the pack is not live: " + u.Why,
-			Hint: "chertd check " + event.ShellWord(u.Path),
+		Failure: &luabind.Failure{Kind: luabind.NotLoaded, Diagnostic: diag.Diagnostic{
+			File: u.Path, Severity: diag.SeverityError, Message: "the pack is not live: " + u.Why,
+			Hint: "chertd check " + diag.ShellWord(u.Path),
 		}},
 	}
 }

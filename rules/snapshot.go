@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // snapshot is what a rules folder held at one moment, exactly as loading sees it.
@@ -42,7 +42,7 @@ func (r *reading) content() string {
 }
 
 // contentOf hashes packs as they were read.
-func contentOf(sources []source, diags luabind.Diagnostics) string {
+func contentOf(sources []source, diags diag.List) string {
 	h := sha256.New()
 	for _, s := range sources {
 		fmt.Fprintf(h, "pack %q %q %t\n", s.name, s.path, s.folder)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // Solo says how a pack runs by itself, away from the set it is part of: for
@@ -37,7 +38,7 @@ const soloKV = 8 << 20
 // Solo makes a set of one shard of this pack alone, in mode live whatever its
 // own, with VMs that share nothing with others but immutable code and data. The
 // diagnostics are errors of the settings, or of loading with them.
-func (p *Pack) Solo(o Solo) (*Set, luabind.Diagnostics) {
+func (p *Pack) Solo(o Solo) (*Set, diag.List) {
 	q := *p
 	settings, diags := p.soloSettings(o.Config)
 	if diags.Errors() {
@@ -63,7 +64,7 @@ func (p *Pack) Solo(o Solo) (*Set, luabind.Diagnostics) {
 	}
 	if o.Swap != nil {
 		if err := q.swap(o.Swap); err != nil {
-			return nil, luabind.Diagnostics{{File: p.Path, Severity: luabind.SeverityError, Message: err.Error()}}
+			return nil, diag.List{{File: p.Path, Severity: diag.SeverityError, Message: err.Error()}}
 		}
 	}
 	b := &builder{src: source{path: p.Path}, pack: &q}
@@ -119,7 +120,7 @@ func (p *Pack) swap(with func(*luabind.Program) (*luabind.Program, error)) error
 }
 
 // soloSettings are the pack's settings with the given values over them.
-func (p *Pack) soloSettings(given map[string]any) (map[string]any, luabind.Diagnostics) {
+func (p *Pack) soloSettings(given map[string]any) (map[string]any, diag.List) {
 	settings := maps.Clone(p.config.Settings)
 	strict := slices.ContainsFunc(p.Files, func(f File) bool { return f.Kind == ManifestFile })
 	if settings == nil {
@@ -127,9 +128,9 @@ func (p *Pack) soloSettings(given map[string]any) (map[string]any, luabind.Diagn
 	}
 	known := slices.Sorted(maps.Keys(p.Manifest.Config))
 	read, others := p.settingsRead()
-	var diags luabind.Diagnostics
+	var diags diag.List
 	fail := func(hint, format string, args ...any) {
-		diags = append(diags, luabind.Diagnostic{Severity: luabind.SeverityError, Message: fmt.Sprintf(format, args...), Hint: hint})
+		diags = append(diags, diag.Diagnostic{Severity: diag.SeverityError, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	for _, key := range slices.Sorted(maps.Keys(given)) {
 		v, err := plainValue(given[key], 0)
@@ -138,7 +139,7 @@ func (p *Pack) soloSettings(given map[string]any) (map[string]any, luabind.Diagn
 		case err != nil:
 			fail("", "setting %s: %s", key, err)
 		case strict && !has:
-			hint := didYouMean(luabind.Suggest(key, known))
+			hint := didYouMean(diag.Suggest(key, known))
 			if hint == "" && len(known) > 0 {
 				hint = "it has " + strings.Join(known, ", ")
 			}
@@ -155,7 +156,7 @@ func (p *Pack) soloSettings(given map[string]any) (map[string]any, luabind.Diagn
 }
 
 // CheckConfig reports what is wrong with settings for Solo, nil if nothing is.
-func (p *Pack) CheckConfig(config map[string]any) luabind.Diagnostics {
+func (p *Pack) CheckConfig(config map[string]any) diag.List {
 	_, diags := p.soloSettings(config)
 	return diags
 }

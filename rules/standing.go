@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // PackStanding is how a pack stands, for people.
@@ -28,7 +28,7 @@ type PackStanding struct {
 	Unread      bool   // the rules folder can't be read: nobody knows how its files are
 	NotLive     string // why its files as they are now are not live; "": they are
 	Edit        string // version of its files as they are now
-	Diagnostics luabind.Diagnostics
+	Diagnostics diag.List
 	Change      *Change // what the last edit that went live changed; nil: none did since the start
 	// Dropped is what the command that returns the standing has dropped.
 	Dropped Dropped
@@ -74,10 +74,10 @@ const (
 type view struct {
 	standings []PackStanding
 	live      []*Pack // of standings; nil: none
-	problems  luabind.Diagnostics
+	problems  diag.List
 	ignored   []Ignored
-	folder    luabind.Diagnostics // the errors among problems that are of no pack
-	ready     bool                // there is a set with a pack in it
+	folder    diag.List // the errors among problems that are of no pack
+	ready     bool      // there is a set with a pack in it
 	content   string
 	known     []string // what packs have in the rules folder
 }
@@ -93,9 +93,9 @@ func (g *Generations) publish() {
 }
 
 // errorsOf are the errors among diagnostics.
-func errorsOf(all luabind.Diagnostics) (errs luabind.Diagnostics) {
+func errorsOf(all diag.List) (errs diag.List) {
 	for _, d := range all {
-		if d.Severity == luabind.SeverityError {
+		if d.Severity == diag.SeverityError {
 			errs = append(errs, d)
 		}
 	}
@@ -144,7 +144,7 @@ func (g *Generations) Standings() []PackStanding {
 
 // Problems is what is wrong with the folder and with packs that have no version
 // live, and whether anything is live at all.
-func (g *Generations) Problems() (problems luabind.Diagnostics, live bool) {
+func (g *Generations) Problems() (problems diag.List, live bool) {
 	v := g.view.Load()
 	if v == nil {
 		return nil, false

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"chertd/engine/event"
-	"chertd/engine/handle"
-	"chertd/luabind"
+	"chertd/engine/event/handle"
+	"chertd/luabind/diag"
 )
 
 // clause is a compiled where: an event passes it if all its conditions hold and
@@ -207,7 +207,7 @@ func compileClause(path string, m map[string]any, country string, exceptAllowed 
 			continue
 		}
 		p := &problem{message: fmt.Sprintf("%s has no key %q", path, key)}
-		switch near := luabind.Suggest(key, names); {
+		switch near := diag.Suggest(key, names); {
 		case key == "except":
 			p.message = path + " can't have an except of its own"
 		case near != "":

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules/lint"
 )
 
@@ -89,7 +89,7 @@ func (s *ruleSource) check(paths []string) (lint.Result, error) {
 
 // checkJUnit writes findings as test cases, a suite a file: an error is one that
 // failed, a warning one that was skipped, unless warnings fail.
-func checkJUnit(w io.Writer, diags luabind.Diagnostics, strict bool) error {
+func checkJUnit(w io.Writer, diags diag.List, strict bool) error {
 	all := junitSuites{Time: seconds(0)}
 	for _, d := range diags {
 		if n := len(all.Suites); n == 0 || all.Suites[n-1].Name != d.File {
@@ -114,11 +114,11 @@ func formatFlag(cmd *cobra.Command, format *string, names ...string) {
 }
 
 // printDiagnostics lists findings: for people on stderr, for programs on stdout.
-func printDiagnostics(stdout, stderr io.Writer, format string, diags luabind.Diagnostics) error {
+func printDiagnostics(stdout, stderr io.Writer, format string, diags diag.List) error {
 	switch format {
 	case "json":
 		if diags == nil {
-			diags = luabind.Diagnostics{}
+			diags = diag.List{}
 		}
 		return printJSON(stdout, diags)
 	case "github":
@@ -139,7 +139,7 @@ func printDiagnostics(stdout, stderr io.Writer, format string, diags luabind.Dia
 
 // annotation is a finding as a workflow command of GitHub Actions, which shows
 // it beside the line: "::error file=F,line=L,col=C,title=T::MESSAGE".
-func annotation(d luabind.Diagnostic) string {
+func annotation(d diag.Diagnostic) string {
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	d = shown(d)

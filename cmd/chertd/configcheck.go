@@ -18,9 +18,10 @@ import (
 	"golang.org/x/text/language"
 
 	"chertd/engine/chert"
-	"chertd/engine/handle"
+	"chertd/engine/event/handle"
 	"chertd/engine/source"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -239,9 +240,9 @@ func (d *decoder) missing(path, hint string) {
 // errorAt reports whether an error about the value at path was reported.
 func (d *decoder) errorAt(path string) bool {
 	path = d.shown(path)
-	return slices.ContainsFunc(d.diags, func(g luabind.Diagnostic) bool {
+	return slices.ContainsFunc(d.diags, func(g diag.Diagnostic) bool {
 		rest, ok := strings.CutPrefix(g.Message, path)
-		return ok && g.Severity == luabind.SeverityError && (rest == "" || strings.ContainsAny(rest[:1], ":_[ "))
+		return ok && g.Severity == diag.SeverityError && (rest == "" || strings.ContainsAny(rest[:1], ":_[ "))
 	})
 }
 
@@ -249,7 +250,7 @@ func oneOf(d *decoder, path, got string, allowed ...string) {
 	if slices.Contains(allowed, got) || d.errorAt(path) {
 		return
 	}
-	near := luabind.Suggest(got, allowed)
+	near := diag.Suggest(got, allowed)
 	hint := "write one of them: " + strings.Join(allowed, ", ")
 	if near != "" {
 		hint = "did you mean " + near + "?"

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // tried is what a key of the configuration is tried with, beside what its type
@@ -184,7 +184,7 @@ func yamlWith(path, value string) (text string, line int) {
 	return text, line
 }
 
-func parseTried(text string) (*Config, luabind.Diagnostics) {
+func parseTried(text string) (*Config, diag.List) {
 	return parseConfig("c.yaml", []byte(text), func(name string) (string, bool) {
 		if name == "HOME_DIR" {
 			return "/home/x", true
@@ -195,7 +195,7 @@ func parseTried(text string) (*Config, luabind.Diagnostics) {
 
 // refused reports what is not right about how a configuration is refused: it must
 // be at the line, name the key, and have a code and a fix.
-func refused(diags luabind.Diagnostics, path string, line int, value string) string {
+func refused(diags diag.List, path string, line int, value string) string {
 	if !diags.Errors() {
 		return "it is taken"
 	}
@@ -204,7 +204,7 @@ func refused(diags luabind.Diagnostics, path string, line int, value string) str
 	}
 	found := ""
 	for _, d := range diags {
-		if d.Severity != luabind.SeverityError {
+		if d.Severity != diag.SeverityError {
 			continue
 		}
 		switch {
@@ -309,7 +309,7 @@ func TestEverySectionIsTried(t *testing.T) {
 		for _, value := range []string{"a", "[a]", "[{a: b}]", "true", "8", secretish, "'${SIGNING}'"} {
 			text, line := yamlWith(path, value)
 			_, diags := parseTried(text)
-			here := slices.DeleteFunc(diags, func(d luabind.Diagnostic) bool { return d.Code == codeMissing && d.Line != line })
+			here := slices.DeleteFunc(diags, func(d diag.Diagnostic) bool { return d.Code == codeMissing && d.Line != line })
 			if wrong := refused(here, path, line, value); wrong != "" {
 				t.Errorf("%s: %q: %s", path, value, wrong)
 			}

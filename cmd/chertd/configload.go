@@ -13,6 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -38,7 +39,7 @@ type use struct {
 // and makes no calls: check, test, eval. The error is one of reading the file.
 // What is wrong in the file is in the diagnostics, errors and warnings; the
 // Config is nil if nothing could be understood. "" looks in configPlaces.
-func loadOffline(file string) (*Config, luabind.Diagnostics, error) {
+func loadOffline(file string) (*Config, diag.List, error) {
 	file, err := findConfig(file)
 	if err != nil {
 		return nil, nil, fail(exitFailure, err)
@@ -54,7 +55,7 @@ func loadOffline(file string) (*Config, luabind.Diagnostics, error) {
 // loadConfig reads and checks the configuration: the file named, or the first
 // of configPlaces. Its warnings come with it; whatever can't be run with is an
 // error of exit code 78, with all that is wrong at once.
-func loadConfig(file string, u use) (*Config, luabind.Diagnostics, error) {
+func loadConfig(file string, u use) (*Config, diag.List, error) {
 	file, err := findConfig(file)
 	if err != nil {
 		return nil, nil, err
@@ -98,7 +99,7 @@ func readConfig(file string) ([]byte, error) {
 }
 
 // unreadConfig says why a configuration's file can't be read.
-func unreadConfig(file string, err error) luabind.Diagnostics {
+func unreadConfig(file string, err error) diag.List {
 	why, hint := whyUnread(file, err)
 	switch {
 	case luabind.OpenFilesHint(err) != "", errors.Is(err, fs.ErrPermission), strings.Contains(why, "named pipe"):
@@ -107,12 +108,12 @@ func unreadConfig(file string, err error) luabind.Diagnostics {
 	default:
 		hint = "name the configuration with -c FILE"
 	}
-	return luabind.Diagnostics{{File: file, Severity: luabind.SeverityError, Code: codeConfigFile, Hint: hint,
+	return diag.List{{File: file, Severity: diag.SeverityError, Code: codeConfigFile, Hint: hint,
 		Message: "the configuration can't be read: " + why}}
 }
 
 // parseConfig makes a configuration of the file's text. lookup is the environment.
-func parseConfig(file string, text []byte, lookup func(string) (string, bool), u use) (*Config, luabind.Diagnostics) {
+func parseConfig(file string, text []byte, lookup func(string) (string, bool), u use) (*Config, diag.List) {
 	c := defaultConfig()
 	c.File = file
 	d := newDecoder(file)
@@ -135,7 +136,7 @@ func parseConfig(file string, text []byte, lookup func(string) (string, bool), u
 			c.places[path] = rules.Position{File: file, Line: item.Line, Col: item.Column}
 		}
 	}
-	slices.SortStableFunc(d.diags, func(a, b luabind.Diagnostic) int {
+	slices.SortStableFunc(d.diags, func(a, b diag.Diagnostic) int {
 		return cmp.Compare(uint(a.Line-1), uint(b.Line-1)) // those without a place last
 	})
 	return &c, d.diags
@@ -170,7 +171,7 @@ func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 // syntax reports what the YAML parser finds wrong, at the line it names. Its
 // message is shown only where nothing of the file is in it.
 func (d *decoder) syntax(text []byte, err error) bool {
-	diag := luabind.Diagnostic{File: d.file, Severity: luabind.SeverityError, Code: codeSyntax}
+	diag := diag.Diagnostic{File: d.file, Severity: diag.SeverityError, Code: codeSyntax}
 	diag.Line, diag.Message, diag.Hint = rules.YAMLSyntax(text, err)
 	d.diags = append(d.diags, diag)
 	return false

@@ -9,7 +9,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"chertd/engine/event"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -56,7 +56,7 @@ func (d *decoder) shown(text string) string {
 			text = strings.ReplaceAll(text, path, packsPath+"…")
 		}
 	}
-	return event.Visible(text)
+	return diag.Visible(text)
 }
 
 // packsPath is where the entries of packs stand.

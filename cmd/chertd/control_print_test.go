@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"chertd/engine/control"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -42,9 +42,9 @@ func TestPrintPacks(t *testing.T) {
 		{Name: "back", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Pinned: true, PinnedUntil: "next_edit", NotLive: "rolled back to 5f61d477: by command"},
 		{Name: "restored", Version: "5f61d477", Since: at(9, 5), Mode: "live", Rules: 1, Pinned: true, PinnedUntil: "next_edit", Gone: true, NotLive: "its files are gone"},
 		{
-			Name: "new", Mode: "live", ModeBy: "pack.yaml", NotLive: "it does not load", Diagnostics: luabind.Diagnostics{
-				{File: "rules/new.lua", Line: 3, Col: 5, Severity: luabind.SeverityError, Message: "')' expected", Code: "CH001", Hint: "close it"},
-				{File: "rules/new/pack.yaml", Severity: luabind.SeverityWarning, Message: "it has no description"},
+			Name: "new", Mode: "live", ModeBy: "pack.yaml", NotLive: "it does not load", Diagnostics: diag.List{
+				{File: "rules/new.lua", Line: 3, Col: 5, Severity: diag.SeverityError, Message: "')' expected", Code: "CH001", Hint: "close it"},
+				{File: "rules/new/pack.yaml", Severity: diag.SeverityWarning, Message: "it has no description"},
 			},
 		},
 		{Name: "vip", Version: "2b66fd26", Since: at(0, 0), Mode: "off", ModeBy: "command", Rules: 2, Gone: true, NotLive: "its files are gone",

@@ -11,8 +11,8 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -38,7 +38,7 @@ type decoder struct {
 	unknown  map[string]bool       // dotted paths whose values are not looked at (use.offline)
 	places   map[string]*yaml.Node // dotted path → its value
 	settings int                   // values of packs' settings read so far
-	diags    luabind.Diagnostics
+	diags    diag.List
 }
 
 // newDecoder makes a decoder that keeps to the file's own text.
@@ -272,16 +272,16 @@ func (d *decoder) pairs(n *yaml.Node) func(yield func(k, v *yaml.Node) bool) {
 // fail reports what is wrong with the value at path, or with its absence: then
 // the place is that of the nearest key above it.
 func (d *decoder) fail(path, code, hint, format string, args ...any) {
-	d.report(luabind.SeverityError, path, code, hint, format, args...)
+	d.report(diag.SeverityError, path, code, hint, format, args...)
 }
 
 func (d *decoder) warn(path, code, hint, format string, args ...any) {
-	d.report(luabind.SeverityWarning, path, code, hint, format, args...)
+	d.report(diag.SeverityWarning, path, code, hint, format, args...)
 }
 
-func (d *decoder) report(severity luabind.Severity, path, code, hint, format string, args ...any) {
+func (d *decoder) report(severity diag.Severity, path, code, hint, format string, args ...any) {
 	at := d.at(path)
-	d.diags = append(d.diags, luabind.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: severity, Code: code, Hint: event.Visible(hint),
+	d.diags = append(d.diags, diag.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: severity, Code: code, Hint: diag.Visible(hint),
 		Message: d.shown(path + ": " + fmt.Sprintf(format, args...))})
 }
 
@@ -296,9 +296,9 @@ func (d *decoder) at(path string) rules.Position {
 }
 
 func (d *decoder) failAt(n *yaml.Node, code, hint, format string, args ...any) {
-	d.diags = append(d.diags, luabind.Diagnostic{
-		File: d.file, Line: n.Line, Col: n.Column, Severity: luabind.SeverityError,
-		Message: d.shown(fmt.Sprintf(format, args...)), Code: code, Hint: event.Visible(hint),
+	d.diags = append(d.diags, diag.Diagnostic{
+		File: d.file, Line: n.Line, Col: n.Column, Severity: diag.SeverityError,
+		Message: d.shown(fmt.Sprintf(format, args...)), Code: code, Hint: diag.Visible(hint),
 	})
 }
 
@@ -308,14 +308,14 @@ func (d *decoder) given(path string) bool { return d.places[path] != nil }
 // nearestKey is the key that was most likely meant: one that is spelt like it,
 // or that has a word spelt like it ("secert" is signing_secret); "" if none is.
 func nearestKey(name string, known []string) string {
-	if near := luabind.Suggest(name, known); near != "" {
+	if near := diag.Suggest(name, known); near != "" {
 		return near
 	}
 	for _, key := range known {
 		if len(key) > 2 && strings.HasPrefix(name, key) {
 			return key // "logging" is log
 		}
-		if words := strings.Split(key, "_"); slices.Contains(words, name) || luabind.Suggest(name, words) != "" {
+		if words := strings.Split(key, "_"); slices.Contains(words, name) || diag.Suggest(name, words) != "" {
 			return key
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 	"chertd/engine"
 	"chertd/engine/chertsim"
-	"chertd/engine/event"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
@@ -63,7 +63,7 @@ It runs for %v. Edit its rules meanwhile; a change is live when you save it:
 
 Both leave group chats alone: what is written there stays unread.
 
-`, length, event.Visible(rulesDir), demoQuiet)
+`, length, diag.Visible(rulesDir), demoQuiet)
 }
 
 // chert is told what happens at the simulated Chert.
@@ -162,7 +162,7 @@ func (v *demoView) problem(text string) { v.note(slog.LevelError, text) }
 // line shows one thing: when, what kind, with whom, and what.
 func (v *demoView) line(mark, colour, who, what string) {
 	at := time.Since(v.began).Seconds()
-	v.print(colour, cut(fmt.Sprintf("%6.1fs %s %s %s", at, mark, pad(cut(event.Visible(who), 14), 14), event.Visible(what)), demoWidth))
+	v.print(colour, cut(fmt.Sprintf("%6.1fs %s %s %s", at, mark, pad(cut(diag.Visible(who), 14), 14), diag.Visible(what)), demoWidth))
 }
 
 func (v *demoView) print(colour, text string) {
@@ -195,7 +195,7 @@ func (v *demoView) end() {
 	for _, pack := range slices.Sorted(maps.Keys(v.byPack)) {
 		took := v.byPack[pack]
 		slices.Sort(took)
-		fmt.Fprintf(v.out, "    %s %8v %8v%s\n", pad(event.Visible(pack), 8), round(took[len(took)/2]), round(took[(len(took)*95-1)/100]), v.waits(pack))
+		fmt.Fprintf(v.out, "    %s %8v %8v%s\n", pad(diag.Visible(pack), 8), round(took[len(took)/2]), round(took[(len(took)*95-1)/100]), v.waits(pack))
 	}
 }
 

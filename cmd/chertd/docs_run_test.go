@@ -11,6 +11,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/lint"
 	"chertd/rules/spec"
@@ -124,7 +125,7 @@ func (ex *docExample) isClean(t *testing.T, dir string) {
 }
 
 // failed compares a diagnostic with what its line promises.
-func (ex *docExample) failed(t *testing.T, d luabind.Diagnostic) {
+func (ex *docExample) failed(t *testing.T, d diag.Diagnostic) {
 	t.Helper()
 	m := ex.marks[d.Line]
 	if m == nil || !strings.Contains(d.Message, m.message) || !strings.Contains(d.Hint, m.hint) {

@@ -10,13 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"chertd/engine/event"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
 // print shows an evaluation to people.
 func (e *evaluation) print(w io.Writer) error {
-	text := event.Visible(strconv.Quote(e.Event.Text))
+	text := diag.Visible(strconv.Quote(e.Event.Text))
 	safe := shown(*e)
 	e = &safe
 	var b bytes.Buffer
@@ -68,15 +68,15 @@ func (e *evaluation) printRule(b *bytes.Buffer, r *evalRule) {
 		fmt.Fprintf(b, "      asked: %s\n", asked)
 	}
 	if r.State != nil {
-		fmt.Fprintf(b, "      ev.state: %s\n", event.Visible(string(r.State)))
+		fmt.Fprintf(b, "      ev.state: %s\n", diag.Visible(string(r.State)))
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.KV)) {
-		fmt.Fprintf(b, "      kv %s: %s\n", key, event.Visible(string(r.KV[key])))
+		fmt.Fprintf(b, "      kv %s: %s\n", key, diag.Visible(string(r.KV[key])))
 	}
 	for _, l := range r.Logs {
 		fmt.Fprintf(b, "      log %s: %s", l.Level, l.Msg)
 		for _, key := range slices.Sorted(maps.Keys(l.Fields)) {
-			fmt.Fprintf(b, " %s=%s", key, event.Visible(fieldText(l.Fields[key])))
+			fmt.Fprintf(b, " %s=%s", key, diag.Visible(fieldText(l.Fields[key])))
 		}
 		fmt.Fprintln(b)
 	}
@@ -123,7 +123,7 @@ func (e *evaluation) timeline() []happening {
 		if c.Kind != chat.Read {
 			what = string(c.Kind) + " in chat " + c.Chat
 		}
-		all = append(all, happening{c.At, what + ", for " + event.Visible(strings.Join(c.rules, ", "))})
+		all = append(all, happening{c.At, what + ", for " + diag.Visible(strings.Join(c.rules, ", "))})
 	}
 	for _, t := range e.Timers {
 		all = append(all, happening{t.Due, fmt.Sprintf("timer %q of %s", t.Name, t.Pack)})

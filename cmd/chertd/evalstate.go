@@ -12,6 +12,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/chat"
 )
@@ -88,7 +89,7 @@ type stateReader struct {
 // readState reads the file of --state. What is wrong with it is an error with its
 // place; a pack or rule that is not loaded is a warning, unless the set is a part of
 // the packs and the name is like none of theirs.
-func readState(file string, set *rules.Set, partial bool, now time.Time) (*stored, luabind.Diagnostics, error) {
+func readState(file string, set *rules.Set, partial bool, now time.Time) (*stored, diag.List, error) {
 	text, err := readSmall(file, maxConfig)
 	if err != nil {
 		return nil, nil, hinted(fmt.Errorf("read the stored state: %w", err), "docs/rules.md shows such a file: it begins with chats: or kv:")
@@ -258,7 +259,7 @@ func (r *stateReader) knowsPack(path, pack string) bool {
 		return true
 	}
 	hint := ""
-	if near := luabind.Suggest(pack, slices.Sorted(r.set.Known())); near != "" {
+	if near := diag.Suggest(pack, slices.Sorted(r.set.Known())); near != "" {
 		hint = "did you mean " + near + "?"
 	} else if r.partial {
 		return false
@@ -280,7 +281,7 @@ func (r *stateReader) knowsRule(path, pack, name string) *rules.Rule {
 		names = append(names, rule.Name)
 	}
 	hint := ""
-	if near := luabind.Suggest(name, names); near != "" {
+	if near := diag.Suggest(name, names); near != "" {
 		hint = "did you mean " + near + "?"
 	}
 	r.warn(path, codeUnknown, hint, "pack %q has no rule %q", pack, name)
@@ -296,7 +297,7 @@ func (r *stateReader) knowsTimer(path, pack, name string) {
 	}
 	timers := slices.DeleteFunc(types, func(typ string) bool { return !strings.HasPrefix(typ, event.TimerPrefix) })
 	hint := ""
-	if near := luabind.Suggest(typ, timers); near != "" {
+	if near := diag.Suggest(typ, timers); near != "" {
 		hint = "did you mean " + strings.TrimPrefix(near, event.TimerPrefix) + "?"
 	} else if len(timers) > 0 {
 		hint = "it has " + strings.Join(timers, ", ")

@@ -6,8 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"chertd/engine/event"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // Exit codes; docs and service managers rely on them.
@@ -66,13 +65,13 @@ func report(stderr io.Writer, err error) int {
 	if errors.Is(err, errSilent) {
 		return f.code
 	}
-	var diags luabind.Diagnostics
+	var diags diag.List
 	if errors.As(err, &diags) {
 		fmt.Fprintln(stderr, diags.Error())
 		fmt.Fprintf(stderr, "chertd: %s\n", tally(diags))
 	} else {
 		text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
-		fmt.Fprintf(stderr, "chertd: %s\n", event.Visible(text))
+		fmt.Fprintf(stderr, "chertd: %s\n", diag.Visible(text))
 		printHint(stderr, hint)
 	}
 	printHint(stderr, f.hint)
@@ -86,10 +85,10 @@ func printHint(w io.Writer, hint string) {
 }
 
 // tally counts diagnostics in words: "2 errors, 1 warning".
-func tally(diags luabind.Diagnostics) string {
+func tally(diags diag.List) string {
 	errs, warnings := 0, 0
 	for _, d := range diags {
-		if d.Severity == luabind.SeverityError {
+		if d.Severity == diag.SeverityError {
 			errs++
 		} else {
 			warnings++

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"strings"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/lint"
 	"chertd/rules/spec"
@@ -28,7 +28,7 @@ func (c *Config) gate(log *slog.Logger) rules.Gate {
 		return nil
 	}
 	return func(ctx context.Context, p *rules.Pack) rules.GateResult {
-		var checked, tested luabind.Diagnostics
+		var checked, tested diag.List
 		if how.Checks != gateOff {
 			checked = lint.Errors(p)
 		}
@@ -49,7 +49,7 @@ func (c *Config) gate(log *slog.Logger) rules.Gate {
 			}
 		}
 		for i := range found {
-			found[i].Severity = luabind.SeverityWarning
+			found[i].Severity = diag.SeverityWarning
 		}
 		if ctx.Err() == nil {
 			log.Warn("an edit goes live though it fails: "+strings.Join(why, " and "),
@@ -60,7 +60,7 @@ func (c *Config) gate(log *slog.Logger) rules.Gate {
 }
 
 // verdict is why what was found keeps an edit from going live; "" if it does not.
-func verdict(how string, found luabind.Diagnostics, why string) string {
+func verdict(how string, found diag.List, why string) string {
 	if how == gateEnforce && found.Errors() {
 		return why
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"chertd/engine/control"
-	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 func newHoldCommand() *cobra.Command {
@@ -57,7 +57,7 @@ func heldWords(h control.Held) []string {
 	}
 	lines := []string{text + choose(h.DroppedReads == 0, "no read was waiting", many(int64(h.DroppedReads), "waiting read")+choose(h.DroppedReads == 1, " was", " were")+" dropped")}
 	if h.Longer {
-		lines = append(lines, fmt.Sprintf("hint: chertd release %s ends it, and then a shorter one can be set", event.ShellWord(h.Chat)))
+		lines = append(lines, fmt.Sprintf("hint: chertd release %s ends it, and then a shorter one can be set", diag.ShellWord(h.Chat)))
 	}
 	if h.InFlight {
 		lines = append(lines, "warning: a read of it was on its way to Chert, and can't be recalled")

@@ -24,9 +24,8 @@ import (
 	"chertd/engine"
 	"chertd/engine/chertsim"
 	"chertd/engine/control"
-	"chertd/engine/event"
 	"chertd/engine/store"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/chat"
 )
@@ -197,7 +196,7 @@ var hostileCommands = map[string]func(w *hostileWorld){
 			}
 			view.daemon(engine.Happening{Handled: &engine.Handled{Entry: &store.Entry{}}})
 			view.daemon(engine.Happening{Settled: &chat.Action{Chat: hostile, Pack: hostile, Reason: hostile, Kind: chat.Read, Status: chat.Done, Why: chat.WhyRead}})
-			view.note(slog.LevelError, luabind.Diagnostics{{File: hostile, Message: hostile, Hint: hostile}}.Error())
+			view.note(slog.LevelError, diag.List{{File: hostile, Message: hostile, Hint: hostile}}.Error())
 			view.problem(hostile)
 			view.end()
 		})
@@ -336,7 +335,7 @@ func writeFile(t *testing.T, name, text string) {
 
 func quoteJSON(s string) string {
 	b, _ := json.Marshal(s) // a string always can
-	return string(event.VisibleJSON(b))
+	return string(diag.VisibleJSON(b))
 }
 
 func luaString(s string) string {
@@ -480,7 +479,7 @@ func TestNothingHostileComesOutOfLogs(t *testing.T) {
 	type named string
 	values := []any{
 		hostile, named(hostile), errors.New(hostile), []byte(hostile), []string{hostile}, map[string]any{hostile: hostile},
-		slog.GroupValue(slog.String(hostile, hostile)), &stringer{hostile}, luabind.Diagnostics{{File: hostile, Message: hostile, Hint: hostile}}, nil,
+		slog.GroupValue(slog.String(hostile, hostile)), &stringer{hostile}, diag.List{{File: hostile, Message: hostile, Hint: hostile}}, nil,
 	}
 	for _, format := range []string{"text", "json"} {
 		for i, v := range values {
@@ -530,7 +529,7 @@ func TestScreenPutsLettersTogether(t *testing.T) {
 				}
 			}
 			s.flush()
-			if out.String() != event.Visible(text) {
+			if out.String() != diag.Visible(text) {
 				t.Errorf("%q in two at %d is %q", text, i, out.String())
 			}
 		}

@@ -14,7 +14,7 @@ import (
 	"time"
 	"unicode"
 
-	"chertd/engine/event"
+	"chertd/luabind/diag"
 )
 
 // textKey is the key under which messages' texts are logged.
@@ -83,7 +83,7 @@ func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 	} else {
 		line.WriteString(at.Format(logTime))
 	}
-	fmt.Fprintf(&line, " %-5s %s ", r.Level, event.Visible(r.Message))
+	fmt.Fprintf(&line, " %-5s %s ", r.Level, diag.Visible(r.Message))
 	line.Write(h.attrs)
 	r.Attrs(func(a slog.Attr) bool {
 		h.write(&line, &below, h.prefix, a)
@@ -145,7 +145,7 @@ func (h *textHandler) write(line, below *bytes.Buffer, prefix string, a slog.Att
 	}
 	if below != nil && strings.Contains(text, "\n") && severalLines(a.Key, v) {
 		for part := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-			fmt.Fprintf(below, "    %s\n", event.Visible(part))
+			fmt.Fprintf(below, "    %s\n", diag.Visible(part))
 		}
 		return
 	}
@@ -183,8 +183,8 @@ func severalLines(key string, v slog.Value) bool {
 // logWord is a key or a value as it stands in a line: one word, in quotes where it
 // would be more.
 func logWord(s string) string {
-	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r == '"' || r == '=' || unicode.IsSpace(r) || event.Hidden(r) }) {
-		return event.Visible(strconv.Quote(s))
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r == '"' || r == '=' || unicode.IsSpace(r) || diag.Hidden(r) }) {
+		return diag.Visible(strconv.Quote(s))
 	}
 	return s
 }
@@ -194,7 +194,7 @@ type jsonLines struct{ w io.Writer }
 
 // Write implements io.Writer.
 func (j jsonLines) Write(p []byte) (int, error) {
-	if _, err := j.w.Write(event.VisibleJSON(p)); err != nil {
+	if _, err := j.w.Write(diag.VisibleJSON(p)); err != nil {
 		return 0, err
 	}
 	return len(p), nil

@@ -9,8 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chertd/engine/control"
-	"chertd/engine/event"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 var modeNames = []string{"live", "shadow", "off"}
@@ -32,15 +31,15 @@ it has postponed, and count both; --keep-pending keeps them.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case in.Reset && len(args) == 2:
-				return hinted(usageError("--reset takes no mode: chertd.yaml and pack.yaml say it then"), event.PackCommand("mode", args[0], "--reset"))
+				return hinted(usageError("--reset takes no mode: chertd.yaml and pack.yaml say it then"), diag.PackCommand("mode", args[0], "--reset"))
 			case !in.Reset && len(args) == 1:
-				return hinted(usageError("the mode is missing: live, shadow, off, or --reset"), event.PackCommand("mode", args[0], "off"))
+				return hinted(usageError("the mode is missing: live, shadow, off, or --reset"), diag.PackCommand("mode", args[0], "off"))
 			case len(args) == 2:
 				in.Mode = args[1]
 			}
 			if !in.Reset && !slices.Contains(modeNames, in.Mode) {
 				err := usageError("there is no mode %q: expected %s", in.Mode, strings.Join(modeNames, ", "))
-				if near := luabind.Suggest(in.Mode, modeNames); near != "" {
+				if near := diag.Suggest(in.Mode, modeNames); near != "" {
 					return hinted(err, "did you mean "+near+"?")
 				}
 				return err

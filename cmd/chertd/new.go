@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chertd/engine/event"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -32,7 +32,7 @@ as of this version of chertd. Files of yours are never overwritten.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case n.stubs && len(args) > 0:
-				return hinted(usageError("--stubs takes no name"), "`chertd new --stubs` writes the stubs anew, `chertd new "+event.ShellWord(args[0])+"` makes a pack and does that too")
+				return hinted(usageError("--stubs takes no name"), "`chertd new --stubs` writes the stubs anew, `chertd new "+diag.ShellWord(args[0])+"` makes a pack and does that too")
 			case !n.stubs && len(args) == 0:
 				return hinted(usageError("a new pack needs a name"), "`chertd new NAME`, e.g. `chertd new vip`")
 			case len(args) > 1:
@@ -101,7 +101,7 @@ func (n *newPack) make(out io.Writer) error {
 	if err := n.settings(out); err != nil {
 		return err
 	}
-	pack := event.ShellWord(n.path())
+	pack := diag.ShellWord(n.path())
 	_, err := fmt.Fprintf(out, `
 What comes next:
   chertd check %[1]s
@@ -110,7 +110,7 @@ What comes next:
 Then make the rule yours, in %[3]s.
 Its mode is shadow: it decides and records, and does none of it. When you like
 what it does, write mode: live in %[4]s.
-`, shown([]any{pack, event.ShellWord(n.path(sampleEvent)), n.path(n.name + ".lua"), n.path("pack.yaml")})...)
+`, shown([]any{pack, diag.ShellWord(n.path(sampleEvent)), n.path(n.name + ".lua"), n.path("pack.yaml")})...)
 	return err
 }
 
@@ -118,7 +118,7 @@ what it does, write mode: live in %[4]s.
 func (n *newPack) check() error {
 	if wrong, hint := rules.CheckName(n.name); wrong != "" {
 		if dir, name := filepath.Split(n.name); dir != "" && name != "" {
-			hint = "`chertd new " + event.ShellWord(name) + " --dir " + event.ShellWord(filepath.Clean(dir)) + "`"
+			hint = "`chertd new " + diag.ShellWord(name) + " --dir " + diag.ShellWord(filepath.Clean(dir)) + "`"
 		}
 		return hinted(usageError("%s", wrong), hint)
 	}
@@ -199,5 +199,5 @@ func writeNew(path, text string) error {
 }
 
 func said(out io.Writer, verb, path, what string) {
-	fmt.Fprintf(out, "%s %-34s %s\n", verb, event.Visible(path), what)
+	fmt.Fprintf(out, "%s %-34s %s\n", verb, diag.Visible(path), what)
 }

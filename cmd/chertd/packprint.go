@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chertd/engine/control"
-	"chertd/engine/event"
+	"chertd/luabind/diag"
 )
 
 // packRow is the layout of a pack's line, given the widths of its name and of a
@@ -113,7 +113,7 @@ func remarks(p control.Pack) (list []string) {
 	} else if n := p.Missed - p.MissedEarlier; n > 0 {
 		back := ""
 		if canGoBack(p) {
-			back = ", or " + event.PackCommand("rollback", p.Name)
+			back = ", or " + diag.PackCommand("rollback", p.Name)
 		}
 		list = append(list, fmt.Sprintf("%s missed in the last hour\n  hint: an edit of it that is live runs them%s", many(n, "event"), back))
 	}
@@ -133,7 +133,7 @@ func remarks(p control.Pack) (list []string) {
 	list = append(list, suspensions(p)...)
 	switch {
 	case p.PinnedUntil == control.PinnedUntilUndo:
-		list = append(list, "pinned by a rollback: edits are not live\n  hint: "+event.PackCommand("rollback", p.Name, "--undo")+" ends that")
+		list = append(list, "pinned by a rollback: edits are not live\n  hint: "+diag.PackCommand("rollback", p.Name, "--undo")+" ends that")
 	case p.Pinned && p.Gone:
 		list = append(list, "rolled back: it is live until its files are there again")
 	case p.Pinned && p.NotLive != "":
@@ -144,9 +144,9 @@ func remarks(p control.Pack) (list []string) {
 		if why == "" || p.Pinned {
 			why = "its files are gone"
 		}
-		text := why + ", its last version stays live\n  hint: " + event.PackCommand("packs remove", p.Name) + " forgets it"
+		text := why + ", its last version stays live\n  hint: " + diag.PackCommand("packs remove", p.Name) + " forgets it"
 		if p.Version == "" && p.Blocked == nil {
-			text = why + "; only what was said of it by command is kept\n  hint: " + event.PackCommand("packs remove", p.Name) + " forgets that"
+			text = why + "; only what was said of it by command is kept\n  hint: " + diag.PackCommand("packs remove", p.Name) + " forgets that"
 		}
 		list = append(list, text)
 	} else if p.NotLive != "" {
@@ -190,7 +190,7 @@ func tell(cmd *cobra.Command, json bool, v any, lines ...string) error {
 		if line == "" {
 			continue
 		}
-		if _, err := fmt.Fprintln(cmd.OutOrStdout(), event.Visible(line)); err != nil {
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), diag.Visible(line)); err != nil {
 			return err
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chertd/engine/control"
-	"chertd/engine/event"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -58,7 +58,7 @@ func printReload(w io.Writer, done *control.Reload) error {
 		fmt.Fprintf(&b, "pack %s: version %s is live%s\n", e.Pack, shortVersion(e.Version), changeWords(&e.Change))
 	}
 	for _, name := range done.Removed {
-		fmt.Fprintf(&b, "pack %s is removed: its files are gone\n  hint: %s restores it from the store\n", name, event.PackCommand("rollback", name))
+		fmt.Fprintf(&b, "pack %s is removed: its files are gone\n  hint: %s restores it from the store\n", name, diag.PackCommand("rollback", name))
 	}
 	for _, d := range done.Folder {
 		fmt.Fprintf(&b, "%s\n", d.String())

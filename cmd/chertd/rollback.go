@@ -8,8 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chertd/engine/control"
-	"chertd/engine/event"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 func newRollbackCommand() *cobra.Command {
@@ -33,7 +32,7 @@ counted; --keep-pending keeps them. What it has postponed waits until its time.`
 				in.Version = args[1]
 			}
 			if in.Undo && (in.Pin || in.Version != "") {
-				return hinted(usageError("--undo makes the pack's files live again: it takes no VERSION and no --pin"), event.PackCommand("rollback", args[0], "--undo"))
+				return hinted(usageError("--undo makes the pack's files live again: it takes no VERSION and no --pin"), diag.PackCommand("rollback", args[0], "--undo"))
 			}
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
 				p, err := c.Rollback(ctx, args[0], in)
@@ -42,14 +41,14 @@ counted; --keep-pending keeps them. What it has postponed waits until its time.`
 				}
 				until := "until its files change"
 				if in.Pin {
-					until = "also when its files change: " + event.PackCommand("rollback", p.Name, "--undo") + " ends that"
+					until = "also when its files change: " + diag.PackCommand("rollback", p.Name, "--undo") + " ends that"
 				}
 				if !p.Pinned {
 					until = "as its files have it"
 				}
 				unfit, notLive := "", "its files are not live"
-				if slices.ContainsFunc(p.Diagnostics, func(d luabind.Diagnostic) bool { return d.Code == codeNoSetting && d.Severity == luabind.SeverityError }) {
-					unfit = fmt.Sprintf("warning: settings in chertd.yaml do not fit it: chertd packs %s shows which, and what it runs with", event.ShellWord(p.Name))
+				if slices.ContainsFunc(p.Diagnostics, func(d diag.Diagnostic) bool { return d.Code == codeNoSetting && d.Severity == diag.SeverityError }) {
+					unfit = fmt.Sprintf("warning: settings in chertd.yaml do not fit it: chertd packs %s shows which, and what it runs with", diag.ShellWord(p.Name))
 					notLive = "it is not live as its files and chertd.yaml have it"
 				}
 				if in.Undo && p.NotLive != "" {
@@ -60,11 +59,11 @@ counted; --keep-pending keeps them. What it has postponed waits until its time.`
 					} else if err := printJSON(cmd.OutOrStdout(), p); err != nil {
 						return err
 					}
-					return hinted(fmt.Errorf("no rollback of pack %s is in force, and %s: %s", p.Name, notLive, p.NotLive), "chertd check "+event.ShellWord(p.Path))
+					return hinted(fmt.Errorf("no rollback of pack %s is in force, and %s: %s", p.Name, notLive, p.NotLive), "chertd check "+diag.ShellWord(p.Path))
 				}
 				failed := ""
 				if p.Failures > 0 {
-					failed = fmt.Sprintf("warning: it failed on %s of its %s before: %s lists the others", thousands(p.Failures), many(p.Events, "event"), event.PackCommand("packs", p.Name))
+					failed = fmt.Sprintf("warning: it failed on %s of its %s before: %s lists the others", thousands(p.Failures), many(p.Events, "event"), diag.PackCommand("packs", p.Name))
 				}
 				return tell(cmd, f.json, p, fmt.Sprintf("pack %s: version %s is live, %s", p.Name, shortVersion(p.Version), until), droppedLine(p.Dropped, in.KeepPending), failed, unfit)
 			})

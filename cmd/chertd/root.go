@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // execute runs one command line and returns the exit code.
@@ -148,7 +148,7 @@ func unknownCommand(of *cobra.Command, name string) error {
 	}
 	slices.Sort(known)
 	hint := "`" + of.CommandPath() + " --help` lists the commands"
-	if near := luabind.Suggest(name, known); near != "" {
+	if near := diag.Suggest(name, known); near != "" {
 		hint = "did you mean `" + of.CommandPath() + " " + near + "`?"
 	}
 	called := strings.TrimPrefix(of.CommandPath()+" "+name, of.Root().Name()+" ")

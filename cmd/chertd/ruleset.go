@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/lint"
 )
@@ -26,8 +26,8 @@ type ruleSource struct {
 
 	paths   []string
 	options rules.Options
-	config  *Config             // nil: none is used, or nothing of it can be understood
-	found   luabind.Diagnostics // what is wrong with the configuration
+	config  *Config   // nil: none is used, or nothing of it can be understood
+	found   diag.List // what is wrong with the configuration
 }
 
 // flags adds -c.
@@ -71,8 +71,8 @@ func (s *ruleSource) use(paths []string) error {
 	if err := s.find(paths); err != nil {
 		return err
 	}
-	errs := slices.DeleteFunc(slices.Clone(s.found), func(d luabind.Diagnostic) bool {
-		return d.Severity != luabind.SeverityError || d.Code == codeSecret
+	errs := slices.DeleteFunc(slices.Clone(s.found), func(d diag.Diagnostic) bool {
+		return d.Severity != diag.SeverityError || d.Code == codeSecret
 	})
 	if len(errs) > 0 {
 		return fail(exitFailure, errs)

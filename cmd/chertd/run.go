@@ -16,7 +16,7 @@ import (
 
 	"chertd/engine"
 	"chertd/engine/chert"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/lint"
 )
@@ -97,7 +97,7 @@ func run(cmd *cobra.Command, file, events string) error {
 }
 
 // logWarnings logs what the configuration is warned of.
-func logWarnings(log *slog.Logger, warnings luabind.Diagnostics) {
+func logWarnings(log *slog.Logger, warnings diag.List) {
 	for _, w := range warnings {
 		log.Warn(w.Message, "at", fmt.Sprintf("%s:%d", w.File, w.Line), "code", w.Code, "hint", w.Hint)
 	}

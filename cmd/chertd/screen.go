@@ -12,7 +12,7 @@ import (
 
 	"github.com/rivo/uniseg"
 
-	"chertd/engine/event"
+	"chertd/luabind/diag"
 )
 
 // screen is standard output or standard error: what every command writes goes
@@ -43,7 +43,7 @@ func (s *screen) Write(p []byte) (int, error) {
 		}
 	}
 	s.rest = append([]byte(nil), text[whole:]...)
-	if _, err := io.WriteString(s.w, event.VisibleLines(string(text[:whole]))); err != nil {
+	if _, err := io.WriteString(s.w, diag.VisibleLines(string(text[:whole]))); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -64,7 +64,7 @@ func plainASCII(p []byte) bool {
 func (s *screen) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, _ = io.WriteString(s.w, event.VisibleLines(string(s.rest))) // nobody is left to be told
+	_, _ = io.WriteString(s.w, diag.VisibleLines(string(s.rest))) // nobody is left to be told
 	s.rest = nil
 }
 
@@ -72,7 +72,7 @@ func (s *screen) flush() {
 func (s *screen) paint(colour, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, _ = fmt.Fprintf(s.w, "\x1b[%sm%s\x1b[0m\n", colour, event.Visible(text))
+	_, _ = fmt.Fprintf(s.w, "\x1b[%sm%s\x1b[0m\n", colour, diag.Visible(text))
 }
 
 // colours reports whether the screen is a terminal whose user has not declined colours.
@@ -95,7 +95,7 @@ func printJSON(w io.Writer, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	_, err := w.Write(event.VisibleJSON([]byte(b.String())))
+	_, err := w.Write(diag.VisibleJSON([]byte(b.String())))
 	return err
 }
 
@@ -106,7 +106,7 @@ var linesOf = map[string]bool{
 	"evalRule.Error": true, "Failure.Source": true, "junitFailure.Text": true,
 }
 
-// shown is a copy of data whose texts are fit to be printed: see event.Visible.
+// shown is a copy of data whose texts are fit to be printed: see diag.Visible.
 // Printers begin with it, so that a field that is new, or that nobody thought of,
 // can't end a line and begin one of its own.
 func shown[T any](v T) T {
@@ -121,9 +121,9 @@ func show(v reflect.Value, lines bool) {
 	switch v.Kind() {
 	case reflect.String:
 		if lines {
-			v.SetString(event.VisibleLines(v.String()))
+			v.SetString(diag.VisibleLines(v.String()))
 		} else {
-			v.SetString(event.Visible(v.String()))
+			v.SetString(diag.Visible(v.String()))
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {

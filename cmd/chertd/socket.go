@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chertd/engine/control"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // daemonFlags are the flags of the commands that talk to a running daemon.
@@ -103,15 +103,15 @@ func socketOf(file string, text []byte, lookup func(string) (string, bool)) (str
 	if c == nil {
 		// It is not YAML. Its section on control may be.
 		part, whole := controlSection(text)
-		var more luabind.Diagnostics
+		var more diag.List
 		if c, more = parseConfig(file, part, lookup, use{events: true}); c == nil || !whole {
 			return "", withoutSocket(diags)
 		}
 		diags = more
 	}
 	for _, d := range diags {
-		if d.Severity == luabind.SeverityError && (strings.HasPrefix(d.Message, "control.socket") || strings.HasPrefix(d.Message, "control:")) {
-			return "", withoutSocket(luabind.Diagnostics{d})
+		if d.Severity == diag.SeverityError && (strings.HasPrefix(d.Message, "control.socket") || strings.HasPrefix(d.Message, "control:")) {
+			return "", withoutSocket(diag.List{d})
 		}
 	}
 	if c.Control.Socket == "" {
@@ -122,7 +122,7 @@ func socketOf(file string, text []byte, lookup func(string) (string, bool)) (str
 
 // withoutSocket says why a configuration does not tell where the socket is.
 func withoutSocket(err error) error {
-	var diags luabind.Diagnostics
+	var diags diag.List
 	if !errors.As(err, &diags) {
 		return hinted(fail(exitFailure, err), "--socket PATH names the socket")
 	}

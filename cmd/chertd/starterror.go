@@ -16,6 +16,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/store/sqlite"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // startError places what kept the daemon from starting at the setting that it
@@ -76,17 +77,17 @@ func (c *Config) allStartErrors(ctx context.Context, d engine.Daemon, err error)
 			continue
 		}
 		for _, m := range more {
-			if !slices.ContainsFunc(all, func(a luabind.Diagnostic) bool { return a == m }) {
+			if !slices.ContainsFunc(all, func(a diag.Diagnostic) bool { return a == m }) {
 				all = append(all, m)
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b luabind.Diagnostic) int { return cmp.Compare(uint(a.Line-1), uint(b.Line-1)) })
+	slices.SortStableFunc(all, func(a, b diag.Diagnostic) int { return cmp.Compare(uint(a.Line-1), uint(b.Line-1)) })
 	return fail(exitConfig, all)
 }
 
 // startDiagnostics are the diagnostics of an error, and its exit code.
-func startDiagnostics(err error) (diags luabind.Diagnostics, code int) {
+func startDiagnostics(err error) (diags diag.List, code int) {
 	if f, ok := errors.AsType[*failure](err); ok {
 		code = f.code
 	}
@@ -123,7 +124,7 @@ func codeOf(e *engine.SettingError) string {
 // wrong is an error about the setting at a dotted path.
 func (c *Config) wrong(code int, path, kind, hint string, err error) error {
 	at := c.at(path)
-	return fail(code, luabind.Diagnostics{{File: at.File, Line: at.Line, Col: at.Col, Severity: luabind.SeverityError,
+	return fail(code, diag.List{{File: at.File, Line: at.Line, Col: at.Col, Severity: diag.SeverityError,
 		Message: path + ": " + err.Error(), Code: kind, Hint: hint}})
 }
 
@@ -176,7 +177,7 @@ func (c *Config) checkCertificate() error {
 	if c.Control.Listen == "" || t.Cert == "" {
 		return nil
 	}
-	var wrong luabind.Diagnostics
+	var wrong diag.List
 	for _, f := range []struct {
 		key  string
 		file Path

@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/lint"
 	"chertd/rules/spec"
@@ -301,7 +301,7 @@ type tested struct {
 	Took     time.Duration `json:"took_ns"`
 	Packs    []spec.Report `json:"packs"`
 	// Diagnostics are what is wrong with no single pack, such as a PATH.
-	Diagnostics luabind.Diagnostics `json:"diagnostics,omitempty"`
+	Diagnostics diag.List `json:"diagnostics,omitempty"`
 
 	coverMin float64
 	strict   bool
@@ -312,9 +312,9 @@ type tested struct {
 func (t *tested) sum(took time.Duration) {
 	t.Took = took
 	lines, covered, measured := 0, 0, false
-	broken := func(diags luabind.Diagnostics) {
+	broken := func(diags diag.List) {
 		for _, d := range diags {
-			if d.Severity == luabind.SeverityError {
+			if d.Severity == diag.SeverityError {
 				t.Failed++
 			} else {
 				t.Warnings++

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules/spec"
 )
 
@@ -187,7 +187,7 @@ func (t *tested) github(w io.Writer) error {
 		}
 		for _, c := range t.Packs[i].Coverage {
 			if len(c.Uncovered) > 0 {
-				fmt.Fprintln(&b, annotation(luabind.Diagnostic{File: c.File, Line: c.Uncovered[0], Severity: luabind.SeverityError,
+				fmt.Fprintln(&b, annotation(diag.Diagnostic{File: c.File, Line: c.Uncovered[0], Severity: diag.SeverityError,
 					Message: "no spec reaches lines " + ranges(c.Uncovered)}))
 			}
 		}
@@ -251,7 +251,7 @@ func (t *tested) junit(w io.Writer) error {
 			}
 		}
 		for _, d := range r.Broken {
-			if d.Severity != luabind.SeverityError {
+			if d.Severity != diag.SeverityError {
 				s.finding(d, t.strict)
 				continue
 			}
@@ -275,9 +275,9 @@ func (t *tested) junit(w io.Writer) error {
 
 // finding adds a diagnostic: an error as a case that failed, a warning as one
 // that was skipped, unless warnings fail.
-func (s *junitSuite) finding(d luabind.Diagnostic, strict bool) {
+func (s *junitSuite) finding(d diag.Diagnostic, strict bool) {
 	c := junitCase{Name: strings.TrimSpace(d.Code + " " + d.Message), Class: d.File, File: d.File, Line: d.Line, Time: seconds(0)}
-	if d.Severity == luabind.SeverityError || strict {
+	if d.Severity == diag.SeverityError || strict {
 		s.Failures++
 		c.Failure = &junitFailure{Message: d.Message, Text: d.String()}
 	} else {

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-
-	"chertd/engine/event"
 )
 
 // States of a typing signal.
@@ -64,8 +62,8 @@ func (c *Client) Send(ctx context.Context, chat, text, key string) (Message, Rep
 		return Message{}, Reply{}, &Error{Call: what, Message: "there is no idempotency key"}
 	}
 	type body struct {
-		Parts []event.Part `json:"parts"`
-		Key   string       `json:"idempotency_key"`
+		Parts []Part `json:"parts"`
+		Key   string `json:"idempotency_key"`
 	}
 	var got struct {
 		Message json.RawMessage `json:"message"`
@@ -76,7 +74,7 @@ func (c *Client) Send(ctx context.Context, chat, text, key string) (Message, Rep
 		path:   []string{"chats", chat, "messages"},
 		body: struct {
 			Message body `json:"message"`
-		}{body{Parts: []event.Part{{Type: "text", Value: text}}, Key: key}},
+		}{body{Parts: []Part{{Type: "text", Value: text}}, Key: key}},
 		success: hasObject("message"),
 	}, &got)
 	if err != nil {
@@ -88,18 +86,26 @@ func (c *Client) Send(ctx context.Context, chat, text, key string) (Message, Rep
 	return m, reply, nil
 }
 
+// Part is a piece of a message.
+type Part struct {
+	Type         string `json:"type"` // "text", "media", …
+	Value        string `json:"value,omitempty"`
+	AttachmentID string `json:"attachment_id,omitempty"`
+	MimeType     string `json:"mime_type,omitempty"`
+}
+
 // Message is a message as the API lists it. Times are RFC 3339 as Chert wrote
 // them, empty where there is none yet.
 type Message struct {
-	ID          string       `json:"id"`
-	ChatID      string       `json:"chat_id"`
-	Parts       []event.Part `json:"parts"`
-	Status      string       `json:"status"`
-	Direction   string       `json:"direction"`
-	CreatedAt   string       `json:"created_at"`
-	DeliveredAt string       `json:"delivered_at"`
-	ReadAt      string       `json:"read_at"`
-	Service     string       `json:"service"`
+	ID          string `json:"id"`
+	ChatID      string `json:"chat_id"`
+	Parts       []Part `json:"parts"`
+	Status      string `json:"status"`
+	Direction   string `json:"direction"`
+	CreatedAt   string `json:"created_at"`
+	DeliveredAt string `json:"delivered_at"`
+	ReadAt      string `json:"read_at"`
+	Service     string `json:"service"`
 }
 
 // Messages lists the latest messages of a chat, at most 200, the oldest first.

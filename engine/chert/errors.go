@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"chertd/engine/event"
 )
 
 // Codes of Chert's errors. Whether a call may be repeated is not decided by
@@ -102,19 +101,23 @@ func transportError(err error, sent bool, timeout time.Duration) *Error {
 	return &Error{Message: message, Retryable: true, Unknown: sent, cause: err}
 }
 
-// printable makes a message of a server fit for logs and terminals: one line, with
-// what can't be seen escaped.
+// printable makes one line of a server's message, cuts it to 500 characters, and
+// escapes what a terminal would obey rather than show.
 func printable(s string) string {
 	const limit = 500
-	s = s[:min(len(s), utf8.UTFMax*(limit+1))] // what is beyond is not shown
-	s = event.Visible(strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return ' '
+	var b strings.Builder
+	for _, r := range s[:min(len(s), utf8.UTFMax*(limit+1))] { // what is beyond is not shown
+		switch {
+		case unicode.IsSpace(r):
+			b.WriteByte(' ')
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
 		}
-		return r
-	}, s))
-	if runes := []rune(s); len(runes) > limit {
-		s = string(runes[:limit]) + "…"
 	}
-	return s
+	if runes := []rune(b.String()); len(runes) > limit {
+		return string(runes[:limit]) + "…"
+	}
+	return b.String()
 }

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"chertd/engine/event"
+	"chertd/luabind/diag"
 )
 
 // maxRequest bounds a request's body; the documentation names no limit.
@@ -153,7 +153,7 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	body = event.VisibleJSON(body) // curl prints it to a terminal
+	body = diag.VisibleJSON(body) // curl prints it to a terminal
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)

@@ -16,8 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"chertd/engine/event"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // apiPath is where the API begins. What is under it may grow, and does not
@@ -223,9 +222,9 @@ func command(r *http.Request) string {
 	case pack == "":
 		return "chertd " + verb
 	case r.Method == http.MethodDelete:
-		return event.PackCommand("packs remove", pack)
+		return diag.PackCommand("packs remove", pack)
 	default:
-		return event.PackCommand(verb, pack)
+		return diag.PackCommand(verb, pack)
 	}
 }
 
@@ -245,7 +244,7 @@ func (a *api) reload(r *http.Request) (any, error) {
 func (a *api) reloadAll(r *http.Request) (any, error) {
 	done, err := a.daemon.Reload(r.Context())
 	if err == nil && len(done.Packs) == 0 {
-		err = &NotLiveError{Packs: []Pack{}, Diagnostics: append(luabind.Diagnostics{}, done.Folder...), Hint: "chertd status says why"}
+		err = &NotLiveError{Packs: []Pack{}, Diagnostics: append(diag.List{}, done.Folder...), Hint: "chertd status says why"}
 	}
 	if err == nil {
 		err = done.AllLive()
@@ -256,7 +255,7 @@ func (a *api) reloadAll(r *http.Request) (any, error) {
 // NotLiveError says that not all that is on disk is live.
 type NotLiveError struct {
 	Packs       []Pack // all of them; none: no rules are live
-	Diagnostics luabind.Diagnostics
+	Diagnostics diag.List
 	Hint        string
 
 	names  []string
@@ -267,9 +266,9 @@ type NotLiveError struct {
 // is there: an edit, the files of a pack that is kept without any, or what could
 // not be read.
 func (r *Reload) AllLive() error {
-	e := &NotLiveError{Packs: r.Packs, Diagnostics: luabind.Diagnostics{}, Hint: "chertd packs says why"}
+	e := &NotLiveError{Packs: r.Packs, Diagnostics: diag.List{}, Hint: "chertd packs says why"}
 	said := map[string]bool{}
-	add := func(all luabind.Diagnostics) {
+	add := func(all diag.List) {
 		for _, d := range all {
 			if !said[d.String()] { // of the folder, each pack says the same
 				said[d.String()] = true
@@ -310,8 +309,8 @@ func (e *NotLiveError) Error() string {
 // notLiveBody is the body of the answer that not all is live.
 type notLiveBody struct {
 	problem
-	Diagnostics luabind.Diagnostics `json:"diagnostics"`
-	Packs       []Pack              `json:"packs"`
+	Diagnostics diag.List `json:"diagnostics"`
+	Packs       []Pack    `json:"packs"`
 }
 
 // ListOf makes the empty list one in JSON too.
@@ -340,7 +339,7 @@ func (a *api) pack(r *http.Request) (any, error) {
 		known = append(known, p.Name)
 	}
 	hint := "chertd packs lists them"
-	if near := luabind.Suggest(name, known); near != "" {
+	if near := diag.Suggest(name, known); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	return nil, &UserError{Status: http.StatusNotFound, Message: fmt.Sprintf("there is no pack %q", name), Hint: hint}
@@ -358,7 +357,7 @@ func (a *api) rollback(r *http.Request) (any, error) {
 	}
 	if body.Version != nil {
 		if in.Version = *body.Version; in.Version == "" {
-			return nil, &UserError{Message: "version is empty", Hint: event.PackCommand("packs", r.PathValue("pack")) + " lists the versions; without one it is that before the live one"}
+			return nil, &UserError{Message: "version is empty", Hint: diag.PackCommand("packs", r.PathValue("pack")) + " lists the versions; without one it is that before the live one"}
 		}
 	}
 	return a.daemon.Rollback(r.Context(), r.PathValue("pack"), in)

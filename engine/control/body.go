@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 var errMore = errors.New("there is more behind the object")
@@ -73,7 +73,7 @@ func unreadable(err error, fields []string) error {
 		why = fmt.Sprintf("%s: expected %s, got %s", name, article(kindName(kind.Type)), article(kind.Value))
 	case isUnknown:
 		why = "unknown field " + unknown
-		if near := luabind.Suggest(strings.Trim(unknown, `"`), fields); near != "" {
+		if near := diag.Suggest(strings.Trim(unknown, `"`), fields); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
 	case errors.Is(err, errMore):

@@ -18,7 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -29,7 +29,7 @@ type fake struct {
 	mu     sync.Mutex
 	told   []string
 	packs  []Pack
-	folder luabind.Diagnostics
+	folder diag.List
 	err    error
 	wait   func(context.Context) error // before Status answers; nil: not
 }
@@ -139,7 +139,7 @@ func TestClientAsksDaemon(t *testing.T) {
 	t.Parallel()
 	codes := Pack{
 		Name: "codes", Version: "3f786850e387550f", Since: noon, Mode: "shadow", ModeBy: "command", Rules: 2, Events: 9, Failures: 1,
-		NotLive: "it does not load", Diagnostics: luabind.Diagnostics{{File: "rules/codes.lua", Line: 3, Col: 1, Severity: luabind.SeverityError, Message: "no"}},
+		NotLive: "it does not load", Diagnostics: diag.List{{File: "rules/codes.lua", Line: 3, Col: 1, Severity: diag.SeverityError, Message: "no"}},
 		Versions: []PackVersion{{Version: "3f786850e387550f", Since: noon, Last: noon, Events: 9, Failures: 1}},
 	}
 	f := &fake{packs: []Pack{codes, {Name: "vip"}}}
@@ -439,15 +439,15 @@ func TestReady(t *testing.T) {
 // live, however it is not, and says what is wrong.
 func TestReloadFailsUnlessAllIsLive(t *testing.T) {
 	t.Parallel()
-	wrong := luabind.Diagnostics{{File: "rules/vip.lua", Line: 3, Severity: luabind.SeverityError, Message: "unexpected '='", Hint: "write it once"}}
+	wrong := diag.List{{File: "rules/vip.lua", Line: 3, Severity: diag.SeverityError, Message: "unexpected '='", Hint: "write it once"}}
 	fine := Pack{Name: "codes", Version: "3f786850"}
 	for name, tt := range map[string]struct {
 		packs  []Pack
 		code   int
 		want   []string
-		folder luabind.Diagnostics
+		folder diag.List
 	}{
-		"all is live":                         {[]Pack{fine, {Name: "vip", Version: "1", Diagnostics: luabind.Diagnostics{{Severity: luabind.SeverityWarning, Message: "x"}}}}, 200, []string{`{"packs":[`}, nil},
+		"all is live":                         {[]Pack{fine, {Name: "vip", Version: "1", Diagnostics: diag.List{{Severity: diag.SeverityWarning, Message: "x"}}}}, 200, []string{`{"packs":[`}, nil},
 		"an edit is not":                      {[]Pack{fine, {Name: "vip", Version: "1", NotLive: "it does not load", Diagnostics: wrong}}, 422, []string{`vip"`, `unexpected '='`, `write it once`, `codes`}, nil},
 		"a new pack is not":                   {[]Pack{fine, {Name: "vip", NotLive: "its specs fail", Diagnostics: wrong}}, 422, []string{`vip"`}, nil},
 		"a pack is pinned":                    {[]Pack{fine, {Name: "vip", Version: "1", Pinned: true, NotLive: "pinned to 1 by rollback"}}, 422, []string{`"diagnostics":[]`, `pinned to 1`}, nil},

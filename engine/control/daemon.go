@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -215,8 +215,8 @@ type Pack struct {
 	BlockedEarlier int64 `json:"blocked_earlier,omitempty"`
 	// Unknown says why the store can't tell Events, Failures and Versions, which
 	// are empty then.
-	Unknown     string              `json:"unknown,omitempty"`
-	Diagnostics luabind.Diagnostics `json:"diagnostics,omitempty"`
+	Unknown     string    `json:"unknown,omitempty"`
+	Diagnostics diag.List `json:"diagnostics,omitempty"`
 	// Change is what the last edit that went live since the start changed.
 	Change   *rules.Change `json:"change,omitempty"`
 	Versions []PackVersion `json:"versions,omitempty"`
@@ -234,7 +234,7 @@ type Reload struct {
 	Live    []LiveEdit `json:"live,omitempty"`    // versions that became live
 	Removed []string   `json:"removed,omitempty"` // packs whose files are gone
 	// Folder is what keeps the folder from being read to its end.
-	Folder luabind.Diagnostics `json:"folder,omitempty"`
+	Folder diag.List `json:"folder,omitempty"`
 }
 
 // LiveEdit is a version of a pack that became live, and what it changed.

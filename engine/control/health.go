@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"chertd/engine/event"
+	"chertd/luabind/diag"
 )
 
 // Health is how the daemon stands, as probes ask for it.
@@ -54,6 +54,6 @@ func answer(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
 	var text bytes.Buffer
-	_ = json.NewEncoder(&text).Encode(body)         // of strings, numbers and times: it can't fail
-	_, _ = w.Write(event.VisibleJSON(text.Bytes())) // the client is gone: nobody to tell
+	_ = json.NewEncoder(&text).Encode(body)        // of strings, numbers and times: it can't fail
+	_, _ = w.Write(diag.VisibleJSON(text.Bytes())) // the client is gone: nobody to tell
 }

@@ -22,6 +22,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/luabind/diag"
 )
 
 // WebhookConfig is what a Webhook is made of. Zero fields take the defaults.
@@ -423,5 +424,5 @@ func writeJSON(rw http.ResponseWriter, status int, v any) {
 	rw.Header().Set("X-Content-Type-Options", "nosniff")
 	rw.WriteHeader(status)
 	// Who sent the delivery may be gone; what was stored stays.
-	_, _ = rw.Write(append(event.VisibleJSON(body), '\n'))
+	_, _ = rw.Write(append(diag.VisibleJSON(body), '\n'))
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/yuin/gopher-lua/ast"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // datum is what data.load or config gives, or a part of it. In a loop it is one of
@@ -399,7 +399,7 @@ func (d *datum) hint(key, missing string) string {
 	default:
 		return "it is empty" + meant
 	}
-	if near := luabind.Suggest(strings.Trim(key, `"`), keys); near != "" {
+	if near := diag.Suggest(strings.Trim(key, `"`), keys); near != "" {
 		return "did you mean " + near + "?"
 	}
 	if len(keys) > 10 {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/yuin/gopher-lua/parse"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -60,12 +60,12 @@ func (p *pack) applyAllows() {
 			message, hint = fmt.Sprintf("%s can't be allowed: `chertd test` says it of specs", a.code), "docs/checks.md says what the spec lacks"
 		case !slices.ContainsFunc(Codes(), func(c Code) bool { return c.ID == a.code }):
 			message, hint = fmt.Sprintf("there is no %s", a.code), "the code stands behind the message, in brackets: [CH012]"
-		case !allowable(a.code, luabind.SeverityWarning):
+		case !allowable(a.code, diag.SeverityWarning):
 			message, hint = fmt.Sprintf("%s can't be allowed: the pack would not load", a.code), ""
 		case p.report.Pack == nil:
 			continue // what it is for may be something that could not be looked at
 		}
-		p.add(a.path, luabind.SeverityWarning, codeAllow, a.at, hint, "%s", message)
+		p.add(a.path, diag.SeverityWarning, codeAllow, a.at, hint, "%s", message)
 	}
 }
 
@@ -79,12 +79,12 @@ func (p *pack) allows(a *allowance, f finding) bool {
 
 // allowable reports whether a finding may be silenced: what keeps a pack from
 // loading may not.
-func allowable(code string, severity luabind.Severity) bool {
+func allowable(code string, severity diag.Severity) bool {
 	switch code {
 	case codeSyntax, codeLoading, codeManifest, codeData, codeFile, codeNoRules, codeIgnored, codeSender, codeEmptyList, codeAllow, codeNotAsked, codeNotGranted, codeGrantsVain:
 		return false
 	case codeRule:
-		return severity == luabind.SeverityWarning
+		return severity == diag.SeverityWarning
 	}
 	return true
 }

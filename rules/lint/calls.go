@@ -8,6 +8,7 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // checkCalls looks at calls of what rules see: when, with how many arguments,
@@ -177,7 +178,7 @@ func (f *file) checkData(c *call) {
 	if !ok || slices.Contains(known, name) {
 		return
 	}
-	hint := didYouMean("", luabind.Suggest(name, known))
+	hint := didYouMean("", diag.Suggest(name, known))
 	if hint == "" {
 		bare := name
 		for _, ending := range []string{".yaml", ".txt", ".csv"} {
@@ -208,7 +209,7 @@ func (f *file) checkRequire(c *call) {
 	if slices.Contains(known, name) {
 		return
 	}
-	hint := didYouMean("", luabind.Suggest(name, known))
+	hint := didYouMean("", diag.Suggest(name, known))
 	if hint == "" {
 		hint = "require loads files of the pack's lib folder: lib/" + strings.ReplaceAll(name, ".", "/") + ".lua"
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -13,8 +14,8 @@ import (
 // it: it is what rules.Options.Coded takes, so that an edit is refused in the
 // same words by whatever loads it. Everything said is kept, but for a warning
 // that is told of several rules on one line.
-func Coded(of *rules.PackReport, said luabind.Diagnostics) luabind.Diagnostics {
-	coded := make(luabind.Diagnostics, 0, len(said))
+func Coded(of *rules.PackReport, said diag.List) diag.List {
+	coded := make(diag.List, 0, len(said))
 	if of == nil {
 		for _, d := range said {
 			d.Code = cmp.Or(d.Code, codeOf(d))
@@ -34,11 +35,11 @@ func Coded(of *rules.PackReport, said luabind.Diagnostics) luabind.Diagnostics {
 }
 
 // CodedSpecs gives errors of loading a pack's spec files their codes.
-func CodedSpecs(of *rules.Pack, said luabind.Diagnostics) luabind.Diagnostics {
+func CodedSpecs(of *rules.Pack, said diag.List) diag.List {
 	coded := slices.Clone(said)
 	for i := range coded {
 		d := &coded[i]
-		if d.Severity != luabind.SeverityError || d.Code != "" {
+		if d.Severity != diag.SeverityError || d.Code != "" {
 			continue
 		}
 		d.Code = codeLoading
@@ -55,7 +56,7 @@ func CodedSpecs(of *rules.Pack, said luabind.Diagnostics) luabind.Diagnostics {
 }
 
 // codeOf is the code of what is said of no single pack.
-func codeOf(d luabind.Diagnostic) string {
+func codeOf(d diag.Diagnostic) string {
 	if strings.HasPrefix(d.Message, rules.IgnoredMessage) {
 		return codeIgnored
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -43,7 +43,7 @@ func TestCodedAgreesWithCheck(t *testing.T) {
 			}
 			paths := []string{filepath.Join(dir, "p")}
 			_, said := rules.LoadPaths(paths, rules.Options{Coded: Coded}, nil)
-			if !slices.ContainsFunc(said, func(d luabind.Diagnostic) bool { return d.Code == name[:5] }) {
+			if !slices.ContainsFunc(said, func(d diag.Diagnostic) bool { return d.Code == name[:5] }) {
 				t.Errorf("loading says\n%v\nwithout %s", said, name[:5])
 			}
 			found := Check(paths, rules.Options{}).Findings

@@ -1,7 +1,7 @@
 package lint
 
 import (
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -10,7 +10,7 @@ import (
 type Code struct {
 	ID       string
 	Title    string
-	Severity luabind.Severity // of most of its findings
+	Severity diag.Severity // of most of its findings
 }
 
 // The codes of what loading refuses, by what it looked at.
@@ -69,7 +69,7 @@ var specCodes = []string{"CH053", "CH054", "CH055"}
 
 // Codes are all kinds of findings, in order.
 func Codes() []Code {
-	const e, w = luabind.SeverityError, luabind.SeverityWarning
+	const e, w = diag.SeverityError, diag.SeverityWarning
 	return []Code{
 		{codeSyntax, "a file that is not Lua", e},
 		{codeLoading, "a file that fails while it loads", e},

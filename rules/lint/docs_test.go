@@ -12,7 +12,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -64,7 +64,7 @@ func checkSection(t *testing.T, s section) {
 		t.Errorf("the good example is told:\n%s", d)
 	}
 	allow := "check: allow " + s.code
-	if !allowable(s.code, luabind.SeverityWarning) || s.code == codeRule {
+	if !allowable(s.code, diag.SeverityWarning) || s.code == codeRule {
 		if !strings.Contains(strings.Join(strings.Fields(s.text), " "), "can't be allowed") {
 			t.Error("the section does not say that it can't be allowed")
 		}
@@ -78,7 +78,7 @@ func checkSection(t *testing.T, s section) {
 	for name, text := range s.bad {
 		lines := strings.Split(text, "\n")
 		for i := len(lines); i >= 0; i-- {
-			here := slices.ContainsFunc(bad, func(d luabind.Diagnostic) bool {
+			here := slices.ContainsFunc(bad, func(d diag.Diagnostic) bool {
 				return d.File == name && d.Line == i+1 || i == 0 && name == "r.lua" && d.Line == 0
 			})
 			if here {
@@ -98,7 +98,7 @@ func checkSection(t *testing.T, s section) {
 
 // checkExample checks a pack of a section. One that has more than a rule file is
 // a folder; it has a spec unless that is what the section is about.
-func checkExample(t *testing.T, code string, files map[string]string) luabind.Diagnostics {
+func checkExample(t *testing.T, code string, files map[string]string) diag.List {
 	t.Helper()
 	dir := t.TempDir()
 	all := map[string]string{}

@@ -12,16 +12,16 @@ import (
 	"sync"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
 // Result is what there is to say about packs.
 type Result struct {
 	Packs    int
-	Rules    int                 // of the packs that load
-	Findings luabind.Diagnostics // by file and place
-	Refused  bool                // loading refuses some of it, whatever the gate says
+	Rules    int       // of the packs that load
+	Findings diag.List // by file and place
+	Refused  bool      // loading refuses some of it, whatever the gate says
 }
 
 // Check loads what a command is given, as rules.LoadPaths does, and looks at it
@@ -32,7 +32,7 @@ func Check(paths []string, o rules.Options) Result {
 	if now.IsZero() {
 		now = time.Now()
 	}
-	found := make([]luabind.Diagnostics, len(report.Packs))
+	found := make([]diag.List, len(report.Packs))
 	var wait sync.WaitGroup
 	next := make(chan int, len(report.Packs))
 	for i := range report.Packs {
@@ -65,11 +65,11 @@ func Check(paths []string, o rules.Options) Result {
 	return r
 }
 
-func byPlace(a, b luabind.Diagnostic) int {
+func byPlace(a, b diag.Diagnostic) int {
 	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
 }
 
-func checkPack(report *rules.PackReport, now time.Time) luabind.Diagnostics {
+func checkPack(report *rules.PackReport, now time.Time) diag.List {
 	p := newPack(report)
 	p.now = now
 	for _, f := range p.files {
@@ -95,29 +95,29 @@ func checkPack(report *rules.PackReport, now time.Time) luabind.Diagnostics {
 
 // Errors are the errors that Check finds in a pack that was loaded, as the gate
 // of an edit asks. The caller must not use the pack meanwhile.
-func Errors(p *rules.Pack) luabind.Diagnostics {
+func Errors(p *rules.Pack) diag.List {
 	found := checkPack(&rules.PackReport{Name: p.Name, Path: p.Path, Pack: p, Tried: p}, time.Time{}) // calendars are a matter of warnings
-	return slices.DeleteFunc(found, func(d luabind.Diagnostic) bool { return d.Severity != luabind.SeverityError })
+	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return d.Severity != diag.SeverityError })
 }
 
 // NoSpecs is the warning of a pack that has no specs, unless its files allow
 // that: what `chertd test` says of a pack that it has nothing to run of.
-func NoSpecs(report *rules.PackReport) luabind.Diagnostics {
+func NoSpecs(report *rules.PackReport) diag.List {
 	p := newPack(report)
 	p.checkSpecs()
-	return slices.DeleteFunc(p.settle(), func(d luabind.Diagnostic) bool { return d.Code != codeNoSpec })
+	return slices.DeleteFunc(p.settle(), func(d diag.Diagnostic) bool { return d.Code != codeNoSpec })
 }
 
 func (f *file) fail(code string, at place, hint, format string, args ...any) {
-	f.pack.add(f.path, luabind.SeverityError, code, at, hint, format, args...)
+	f.pack.add(f.path, diag.SeverityError, code, at, hint, format, args...)
 }
 
 func (f *file) warn(code string, at place, hint, format string, args ...any) {
-	f.pack.add(f.path, luabind.SeverityWarning, code, at, hint, format, args...)
+	f.pack.add(f.path, diag.SeverityWarning, code, at, hint, format, args...)
 }
 
-func (p *pack) add(path string, severity luabind.Severity, code string, at place, hint, format string, args ...any) {
-	p.found = append(p.found, finding{Diagnostic: luabind.Diagnostic{
+func (p *pack) add(path string, severity diag.Severity, code string, at place, hint, format string, args ...any) {
+	p.found = append(p.found, finding{Diagnostic: diag.Diagnostic{
 		File: path, Line: at.line, Col: at.col, Severity: severity, Code: code, Message: fmt.Sprintf(format, args...), Hint: hint,
 	}})
 }

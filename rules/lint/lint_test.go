@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -75,7 +75,7 @@ func TestPacks(t *testing.T) {
 }
 
 // checkFile checks a pack of one file, r.lua, that is excused from specs.
-func checkFile(t *testing.T, source string) luabind.Diagnostics {
+func checkFile(t *testing.T, source string) diag.List {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "r.lua")
@@ -92,7 +92,7 @@ func checkFile(t *testing.T, source string) luabind.Diagnostics {
 }
 
 // compare holds findings against what the sources expect, line by line.
-func compare(t *testing.T, where string, found luabind.Diagnostics, sources map[string]string) {
+func compare(t *testing.T, where string, found diag.List, sources map[string]string) {
 	t.Helper()
 	type line struct {
 		file string

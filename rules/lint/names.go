@@ -9,6 +9,7 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // checkNames finds names that rules don't have.
@@ -95,7 +96,7 @@ func (f *file) checkField(g getUse) {
 	hint := luabind.FieldHint(base, key.Value)
 	if strings.HasSuffix(base, "[]") {
 		// What is like it elsewhere in an event is not meant in a list's element.
-		hint = didYouMean("", luabind.Suggest(key.Value, fields))
+		hint = didYouMean("", diag.Suggest(key.Value, fields))
 		if hint == "" {
 			hint = "it has " + strings.Join(fields, ", ")
 		}
@@ -123,7 +124,7 @@ func (f *file) checkSetting(name string, at place) {
 		return
 	}
 	known := slices.Sorted(maps.Keys(settings))
-	hint := didYouMean("config.", luabind.Suggest(name, known))
+	hint := didYouMean("config.", diag.Suggest(name, known))
 	if f.pack.manifest() == nil {
 		if hint == "" {
 			hint = "set it in chertd.yaml, rules.packs: {" + f.pack.report.Name + ": {config: {" + name + ": …}}}; or write a folder with a pack.yaml that has its default"
@@ -171,7 +172,7 @@ func textHint(name string) string {
 	if hint := elsewhere[strings.ToLower(strings.ReplaceAll(name, "_", ""))]; hint != "" {
 		return hint
 	}
-	return didYouMean(":", luabind.Suggest(name, luabind.Fields("string")))
+	return didYouMean(":", diag.Suggest(name, luabind.Fields("string")))
 }
 
 // elsewhere are functions that texts have in other languages.

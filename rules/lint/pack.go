@@ -7,6 +7,7 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -50,7 +51,7 @@ type global struct {
 // finding is a diagnostic, and whether it is about the whole file rather than
 // about its place.
 type finding struct {
-	luabind.Diagnostic
+	diag.Diagnostic
 	whole bool
 }
 

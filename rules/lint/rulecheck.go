@@ -8,6 +8,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -23,21 +24,21 @@ func (p *pack) checkRules() {
 		at := p.callAt(r.File, r.Line)
 		p.checkTimes(r, at)
 		if why := r.Never(); why != "" {
-			p.add(r.File, luabind.SeverityWarning, codeNever, at, "", "this rule can never run: %s", why)
+			p.add(r.File, diag.SeverityWarning, codeNever, at, "", "this rule can never run: %s", why)
 		}
 		for _, t := range r.Types {
 			switch {
 			case t == event.ActionDone || t == event.ActionFailed:
 				if !asks {
-					p.add(r.File, luabind.SeverityWarning, codeAnswer, at, "they reach only the pack that asked for the call", "%q never comes: this pack asks for no call", t)
+					p.add(r.File, diag.SeverityWarning, codeAnswer, at, "they reach only the pack that asked for the call", "%q never comes: this pack asks for no call", t)
 				}
 			case t == "*" || t == event.Schedule || strings.HasPrefix(t, event.TimerPrefix) || slices.Contains(sent, t):
 			default:
 				hint := "Chert sends " + strings.Join(sent, ", ")
-				if near := luabind.Suggest(t, sent); near != "" {
+				if near := diag.Suggest(t, sent); near != "" {
 					hint = fmt.Sprintf("did you mean %q?", near)
 				}
-				p.add(r.File, luabind.SeverityWarning, codeType, at, hint, "on: there is no %q", t)
+				p.add(r.File, diag.SeverityWarning, codeType, at, hint, "on: there is no %q", t)
 			}
 		}
 	}
@@ -47,13 +48,13 @@ func (p *pack) checkRules() {
 // calendars that nobody has continued.
 func (p *pack) checkTimes(r *rules.Rule, at place) {
 	if message, hint := r.Schedule.DaysMeet(); message != "" {
-		p.add(r.File, luabind.SeverityWarning, codeDaysMeet, at, hint, "schedule %q: %s", r.Every, message)
+		p.add(r.File, diag.SeverityWarning, codeDaysMeet, at, hint, "schedule %q: %s", r.Every, message)
 	}
 	if message, hint := r.Schedule.UnevenStep(); message != "" {
-		p.add(r.File, luabind.SeverityWarning, codeUneven, at, hint, "schedule %q: %s", r.Every, message)
+		p.add(r.File, diag.SeverityWarning, codeUneven, at, hint, "schedule %q: %s", r.Every, message)
 	}
 	if ended := r.CalendarEnded(p.now); !ended.IsZero() {
-		p.add(r.File, luabind.SeverityWarning, codeCalendar, at, "add the days to come", "not_on: all its days are over: the last was %s", ended.Add(-time.Second).Format(time.DateOnly))
+		p.add(r.File, diag.SeverityWarning, codeCalendar, at, "add the days to come", "not_on: all its days are over: the last was %s", ended.Add(-time.Second).Format(time.DateOnly))
 	}
 }
 
@@ -119,10 +120,10 @@ func (p *pack) checkTimers() {
 				continue
 			}
 			hint := fmt.Sprintf("a handler sets it: chert.set_timer(%q, \"5m\")", name)
-			if near := luabind.Suggest(name, known); near != "" {
+			if near := diag.Suggest(name, known); near != "" {
 				hint = fmt.Sprintf("did you mean %q?", event.TimerPrefix+near)
 			}
-			p.add(r.File, luabind.SeverityWarning, codeTimer, p.callAt(r.File, r.Line), hint, "nothing in this pack sets the timer %q", name)
+			p.add(r.File, diag.SeverityWarning, codeTimer, p.callAt(r.File, r.Line), hint, "nothing in this pack sets the timer %q", name)
 		}
 	}
 }
@@ -146,14 +147,14 @@ func (p *pack) checkCapabilities() {
 		}
 		at := places[0]
 		p.found = append(p.found, finding{Diagnostic: rules.NotAsked(p.tried.Name, p.report.Path, manifest != nil || p.report.Path != at.file.path,
-			luabind.Diagnostic{File: at.file.path, Line: at.line, Col: at.col}, &it, p.tried.Manifest.Permissions)})
+			diag.Diagnostic{File: at.file.path, Line: at.line, Col: at.col}, &it, p.tried.Manifest.Permissions)})
 	}
 	if p.unsure || manifest == nil || len(p.files) < p.sources() {
 		return
 	}
 	for _, need := range p.tried.Manifest.Permissions {
 		if !used[need] {
-			p.add(manifest.Path, luabind.SeverityWarning, codeNotUsed, p.permissionAt(need), "take it out: the operator has to grant what a pack needs", "permissions: %s is asked for and never used", need)
+			p.add(manifest.Path, diag.SeverityWarning, codeNotUsed, p.permissionAt(need), "take it out: the operator has to grant what a pack needs", "permissions: %s is asked for and never used", need)
 		}
 	}
 }
@@ -172,8 +173,8 @@ func (p *pack) sources() int {
 // manifestBroken reports whether pack.yaml has an error: it declares more than is known.
 func (p *pack) manifestBroken() bool {
 	m := p.manifest()
-	return m != nil && slices.ContainsFunc(p.report.Diagnostics, func(d luabind.Diagnostic) bool {
-		return d.File == m.Path && d.Severity == luabind.SeverityError
+	return m != nil && slices.ContainsFunc(p.report.Diagnostics, func(d diag.Diagnostic) bool {
+		return d.File == m.Path && d.Severity == diag.SeverityError
 	})
 }
 
@@ -218,8 +219,8 @@ func (p *pack) checkSpecs() {
 	if p.manifest() == nil && p.report.Path == first {
 		hint = "write " + strings.TrimSuffix(first, ".lua") + "_spec.lua beside it: `chertd new` shows how"
 	}
-	p.found = append(p.found, finding{whole: true, Diagnostic: luabind.Diagnostic{
-		File: first, Line: 1, Col: 1, Severity: luabind.SeverityWarning, Code: codeNoSpec, Hint: hint,
+	p.found = append(p.found, finding{whole: true, Diagnostic: diag.Diagnostic{
+		File: first, Line: 1, Col: 1, Severity: diag.SeverityWarning, Code: codeNoSpec, Hint: hint,
 		Message: fmt.Sprintf("pack %q has no specs: an edit that breaks it goes live", p.tried.Name),
 	}})
 }

@@ -8,20 +8,20 @@ import (
 
 	"github.com/yuin/gopher-lua/ast"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
 // settle makes one list of what loading said and of what was found: each thing
 // once, without what the files allow.
-func (p *pack) settle() luabind.Diagnostics {
+func (p *pack) settle() diag.List {
 	for _, d := range p.report.Diagnostics {
 		p.loaded(d)
 	}
 	p.dropTwice()
 	p.applyAllows()
 	slices.SortStableFunc(p.found, func(a, b finding) int { return byPlace(a.Diagnostic, b.Diagnostic) })
-	var ds luabind.Diagnostics
+	var ds diag.List
 	for _, f := range p.found {
 		ds = append(ds, f.Diagnostic)
 	}
@@ -30,7 +30,7 @@ func (p *pack) settle() luabind.Diagnostics {
 
 // loading takes over what compiling says.
 func (p *pack) loading(err error) {
-	var ds luabind.Diagnostics
+	var ds diag.List
 	if errors.As(err, &ds) {
 		for _, d := range ds {
 			d.Code = codeSyntax
@@ -40,7 +40,7 @@ func (p *pack) loading(err error) {
 }
 
 // loaded takes over a diagnostic of loading, with the code of what it is about.
-func (p *pack) loaded(d luabind.Diagnostic) {
+func (p *pack) loaded(d diag.Diagnostic) {
 	f := p.fileOf(d.File)
 	whole := false
 	switch kind := p.kindOf(d.File); {
@@ -64,7 +64,7 @@ func (p *pack) loaded(d luabind.Diagnostic) {
 		d.Code = codeLoading
 		if at := p.callAt(d.File, d.Line); at.col > 0 {
 			d.Code, d.Col = codeRule, cmp.Or(d.Col, at.col)
-			if d.Severity == luabind.SeverityWarning && strings.HasPrefix(d.Message, "on: ") {
+			if d.Severity == diag.SeverityWarning && strings.HasPrefix(d.Message, "on: ") {
 				d.Code = codeType
 			}
 		}
@@ -82,17 +82,17 @@ func (p *pack) dropTwice() {
 	}
 	exact := map[line]bool{}
 	for _, f := range p.found {
-		if f.Severity == luabind.SeverityError && f.Code != codeLoading && f.Code != codeRule {
+		if f.Severity == diag.SeverityError && f.Code != codeLoading && f.Code != codeRule {
 			exact[line{f.File, f.Line}] = true
 		}
 	}
-	types := map[luabind.Diagnostic]bool{}
+	types := map[diag.Diagnostic]bool{}
 	p.found = slices.DeleteFunc(p.found, func(f finding) bool {
 		switch f.Code {
 		case codeLoading, codeRule:
-			return f.Severity == luabind.SeverityError && exact[line{f.File, f.Line}]
+			return f.Severity == diag.SeverityError && exact[line{f.File, f.Line}]
 		case codeType:
-			same := luabind.Diagnostic{File: f.File, Line: f.Line, Message: f.Message}
+			same := diag.Diagnostic{File: f.File, Line: f.Line, Message: f.Message}
 			twice := types[same]
 			types[same] = true
 			return twice

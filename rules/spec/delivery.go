@@ -13,6 +13,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // delivery is an event as a spec describes it. It is written as Chert would
@@ -74,7 +75,7 @@ func checkFields(fields map[string]any, names []string) *fieldError {
 			continue
 		}
 		hint := "it takes " + strings.Join(names, ", ")
-		if near := luabind.Suggest(k, names); near != "" {
+		if near := diag.Suggest(k, names); near != "" {
 			hint = "did you mean " + near + "?"
 		} else if alias := nicknames[k]; slices.Contains(names, alias) {
 			hint = "did you mean " + alias + "?"

@@ -11,6 +11,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules/chat"
 )
 
@@ -123,7 +124,7 @@ func (t *trial) mustKnowType(u *luabind.Use, word, typ string) {
 	}
 	slices.Sort(known)
 	known = slices.Compact(known)
-	near := luabind.Suggest(typ, known)
+	near := diag.Suggest(typ, known)
 	switch {
 	case slices.Contains(known, typ), near == "" && (all || word == "receive"):
 		return
@@ -165,7 +166,7 @@ func (t *trial) mustKnowTimer(u *luabind.Use, word, name string) {
 // like it, or all of them; otherwise if there are none.
 func nearest(name string, known []string, otherwise string) string {
 	const most = 8
-	if near := luabind.Suggest(name, known); near != "" {
+	if near := diag.Suggest(name, known); near != "" {
 		return "did you mean " + strconv.Quote(near) + "?"
 	}
 	if len(known) == 0 {

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -52,7 +52,7 @@ type Report struct {
 	Coverage []FileCoverage `json:"coverage,omitempty"` // of the rule files, with Options.Cover
 	// Broken says what is wrong with the pack or a spec file as such: an error is
 	// of one that did not load, and none of its specs were run.
-	Broken luabind.Diagnostics `json:"broken,omitempty"`
+	Broken diag.List `json:"broken,omitempty"`
 	// Unloaded says that the pack did not load.
 	Unloaded bool `json:"unloaded,omitempty"`
 }
@@ -78,13 +78,13 @@ type Result struct {
 	Took    time.Duration `json:"took_ns"`
 	// Warnings are what a spec that passed leaves open: it asserted nothing, or a
 	// rule failed and it did not ask.
-	Warnings luabind.Diagnostics `json:"warnings,omitempty"`
+	Warnings diag.List `json:"warnings,omitempty"`
 }
 
 // Failure is why a spec failed: where, what was expected and got, a hint where
 // there is one, and all that happened until then.
 type Failure struct {
-	luabind.Diagnostic
+	diag.Diagnostic
 	Source string   `json:"source"`          // the line, as written
 	Stack  []string `json:"stack,omitempty"` // file:line of the calls it was in, innermost first
 	Story  []string `json:"story,omitempty"` // what happened, in lines
@@ -107,8 +107,8 @@ func (r *Report) Count(s Status) int {
 
 // Diagnostics are the failures as check prints its findings: errors for what
 // failed, warnings for what specs that passed leave open.
-func (r *Report) Diagnostics() luabind.Diagnostics {
-	var diags luabind.Diagnostics
+func (r *Report) Diagnostics() diag.List {
+	var diags diag.List
 	diags = append(diags, r.Broken...)
 	for i := range r.Results {
 		res := &r.Results[i]
@@ -150,7 +150,7 @@ func RunAll(ctx context.Context, packs []*rules.Pack, o Options) []Report {
 				continue
 			}
 			if !isSpec(f) {
-				r.Broken = append(r.Broken, luabind.Diagnostic{File: f.Path, Line: 1, Col: 1, Severity: luabind.SeverityWarning, Code: codeRunsNothing,
+				r.Broken = append(r.Broken, diag.Diagnostic{File: f.Path, Line: 1, Col: 1, Severity: diag.SeverityWarning, Code: codeRunsNothing,
 					Message: "this file is not run: specs are named NAME" + specSuffix, Hint: "rename it, or move what specs share to lib/ and require it"})
 				continue
 			}

@@ -10,6 +10,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -33,7 +34,7 @@ type job struct {
 
 // discover loads a spec file and lists what it has. The describes run, the its
 // do not.
-func discover(p *rules.Pack, f rules.File, cover *coverage) ([]*job, luabind.Diagnostics) {
+func discover(p *rules.Pack, f rules.File, cover *coverage) ([]*job, diag.List) {
 	prog, err := luabind.Compile(f.Path, f.Bytes)
 	if err != nil {
 		return nil, diagnosticsOf(f.Path, err)
@@ -43,7 +44,7 @@ func discover(p *rules.Pack, f rules.File, cover *coverage) ([]*job, luabind.Dia
 		return nil, diagnosticsOf(f.Path, err)
 	}
 	if len(s.cases) == 0 {
-		return nil, luabind.Diagnostics{{File: f.Path, Line: 1, Col: 1, Severity: luabind.SeverityWarning, Code: codeRunsNothing, Message: "this spec file has no specs",
+		return nil, diag.List{{File: f.Path, Line: 1, Col: 1, Severity: diag.SeverityWarning, Code: codeRunsNothing, Message: "this spec file has no specs",
 			Hint: `write one: it("…", function() … end)`}}
 	}
 	cols := prog.Columns()
@@ -61,11 +62,11 @@ func discover(p *rules.Pack, f rules.File, cover *coverage) ([]*job, luabind.Dia
 	return jobs, nil
 }
 
-func diagnosticsOf(file string, err error) luabind.Diagnostics {
-	if ds, ok := err.(luabind.Diagnostics); ok {
+func diagnosticsOf(file string, err error) diag.List {
+	if ds, ok := err.(diag.List); ok {
 		return ds
 	}
-	return luabind.Diagnostics{{File: file, Severity: luabind.SeverityError, Message: err.Error()}}
+	return diag.List{{File: file, Severity: diag.SeverityError, Message: err.Error()}}
 }
 
 // suite is a spec file that was loaded: what it describes, and the `it` that
@@ -211,7 +212,7 @@ func (j *job) failed(res Result, f *luabind.Failure, t *trial) Result {
 
 // column is where the word stands on its line that a failure is of: the one that
 // its message begins with, else an assertion.
-func (j *job) column(d luabind.Diagnostic) int {
+func (j *job) column(d diag.Diagnostic) int {
 	word, _, _ := strings.Cut(d.Message, " ")
 	word, _, _ = strings.Cut(strings.TrimSuffix(word, ":"), ".")
 	if !slices.Contains(words, word) {
@@ -224,7 +225,7 @@ func (j *job) column(d luabind.Diagnostic) int {
 }
 
 // sourceLine is the line of the spec that a failure is at.
-func sourceLine(p *luabind.Program, d luabind.Diagnostic) string {
+func sourceLine(p *luabind.Program, d diag.Diagnostic) string {
 	lines := strings.Split(string(p.Source), "\n")
 	if d.File != p.File || d.Line < 1 || d.Line > len(lines) {
 		return ""

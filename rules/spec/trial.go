@@ -12,6 +12,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/luabind"
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -72,7 +73,7 @@ func (t *trial) must(u *luabind.Use) *World {
 }
 
 // placed is a diagnostic on one line, without its hint.
-func placed(d luabind.Diagnostic) string {
+func placed(d diag.Diagnostic) string {
 	if d.File == "" {
 		return d.Message
 	}
@@ -284,10 +285,10 @@ func (t *trial) state(u *luabind.Use) []lua.LValue {
 
 // warnings are what a spec that passed leaves open: a rule that failed without
 // the spec asking, and that it asserted nothing.
-func (t *trial) warnings(res *Result) luabind.Diagnostics {
-	var diags luabind.Diagnostics
+func (t *trial) warnings(res *Result) diag.List {
+	var diags diag.List
 	if !t.asserted {
-		diags = append(diags, luabind.Diagnostic{File: res.File, Line: res.Line, Col: res.Col, Severity: luabind.SeverityWarning, Code: codeNoAssertion,
+		diags = append(diags, diag.Diagnostic{File: res.File, Line: res.Line, Col: res.Col, Severity: diag.SeverityWarning, Code: codeNoAssertion,
 			Message: "the spec " + strconv.Quote(res.Name) + " asserts nothing: it passes whatever the rules do",
 			Hint:    `say what must come of it: assert.is_unread("c1"), or assert.not_failed() if no rule may fail`})
 	}
@@ -298,7 +299,7 @@ func (t *trial) warnings(res *Result) luabind.Diagnostics {
 		for _, said := range t.world.log[i].Rules {
 			if f := said.Failure; f != nil {
 				d := f.Diagnostic
-				d.Severity, d.Code = luabind.SeverityWarning, codeFailedUnasked
+				d.Severity, d.Code = diag.SeverityWarning, codeFailedUnasked
 				d.Message = "the rule " + strconv.Quote(said.Rule) + " failed while the spec " + strconv.Quote(res.Name) + " passed: " + d.Message
 				return append(diags, d)
 			}

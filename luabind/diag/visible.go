@@ -1,4 +1,4 @@
-package event
+package diag
 
 import (
 	"fmt"
@@ -55,7 +55,7 @@ func Hidden(r rune) bool {
 	case r == '\ufe0e' || r == '\ufe0f' || unicode.Is(unicode.Zs, r):
 		return false
 	}
-	return !unicode.IsPrint(r) || invisible(r)
+	return !unicode.IsPrint(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 func visible(s, keep string) string {

@@ -1,43 +1,43 @@
-package luabind
+package diag
 
 import "strings"
 
-// Suggest is the known name that name was most likely meant to be, or "" if
-// none is near: one that differs in case or separators only, else the one with
-// the fewest slips of the keyboard (a letter too many, missing, wrong, or two
-// swapped), at most two and fewer than half of the letters. Of equals the first
-// known wins.
+// Suggest returns the known name that name was most likely meant to be, or "" if
+// none is near. A name that differs in case or separators only comes first, then the
+// one with the fewest typos (a letter too many, missing, wrong, or two swapped): at
+// most two, and fewer than half of the letters. Of equals the first known wins.
 func Suggest(name string, known []string) string {
 	if name == "" || len(name) > 64 {
 		return ""
 	}
-	plain := squash(name)
+	plain := Plain(name)
 	for _, k := range known {
-		if k != name && squash(k) == plain {
+		if k != name && Plain(k) == plain {
 			return k
 		}
 	}
 	lower := strings.ToLower(name)
 	best, fewest := "", min(2, (len(name)-1)/2)+1
 	for _, k := range known {
-		if d := slips(lower, strings.ToLower(k), fewest); d < fewest && k != name {
+		if d := Distance(lower, strings.ToLower(k), fewest); d < fewest && k != name {
 			best, fewest = k, d
 		}
 	}
 	return best
 }
 
-// didYouMean is a hint's text, or "" where nothing is near. What the name is a
-// member of ("chert.") goes before the suggestion.
-func didYouMean(name string, known []string, before ...string) string {
+// DidYouMean returns a hint that names the nearest known name, or "" if none is near.
+// What the name is a member of ("chert.") goes before the suggestion.
+func DidYouMean(name string, known []string, before ...string) string {
 	if s := Suggest(name, known); s != "" {
 		return "did you mean " + strings.Join(before, "") + s + "?"
 	}
 	return ""
 }
 
-// squash drops what people get wrong about a name without misspelling it.
-func squash(s string) string {
+// Plain returns a name in lower case without _, -, spaces and dots: what people get
+// wrong about a name without misspelling it.
+func Plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '_' || r == '-' || r == ' ' || r == '.' {
 			return -1
@@ -46,9 +46,9 @@ func squash(s string) string {
 	}, strings.ToLower(s))
 }
 
-// slips is the optimal string alignment distance of two words in bytes; limit
-// if it is not below limit.
-func slips(a, b string, limit int) int {
+// Distance returns the optimal string alignment distance of two words in bytes, or
+// limit if it is not below limit.
+func Distance(a, b string, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
 		return limit
 	}

@@ -1,13 +1,14 @@
-package luabind
+// Package diag is what people are told about their files: a Diagnostic names a
+// place, what is wrong there, a code, and the fix. The package also suggests near
+// names, and makes text from outside safe to print. It imports nothing of chertd.
+package diag
 
 import (
 	"fmt"
 	"strings"
-
-	"chertd/engine/event"
 )
 
-// Severity of a Diagnostic.
+// Severity is how much a Diagnostic matters: an error prevents loading.
 type Severity string
 
 const (
@@ -15,8 +16,7 @@ const (
 	SeverityWarning Severity = "warning"
 )
 
-// Diagnostic is something wrong at a place in a file, and where there is one
-// the mend.
+// Diagnostic is a fault at a place in a file, with the fix where one is known.
 type Diagnostic struct {
 	File     string   `json:"file"`
 	Line     int      `json:"line"` // from 1; 0: the whole file
@@ -27,29 +27,29 @@ type Diagnostic struct {
 	Hint     string   `json:"hint,omitempty"`
 }
 
-// String is the form in which diagnostics are printed: a line, and the hint on
-// one of its own, whatever line ends and invisible characters its texts have.
+// String returns the diagnostic as it is printed: one line, and the hint on a line of
+// its own. Line ends and invisible characters of its texts are escaped.
 func (d Diagnostic) String() string {
 	var b strings.Builder
-	b.WriteString(event.Visible(d.File))
+	b.WriteString(Visible(d.File))
 	if d.Line > 0 {
 		fmt.Fprintf(&b, ":%d", d.Line)
 		fmt.Fprintf(&b, ":%d", max(d.Col, 1))
 	}
-	fmt.Fprintf(&b, ": %s: %s", d.Severity, event.Visible(d.Message))
+	fmt.Fprintf(&b, ": %s: %s", d.Severity, Visible(d.Message))
 	if d.Code != "" {
 		fmt.Fprintf(&b, " [%s]", d.Code)
 	}
 	if d.Hint != "" {
-		fmt.Fprintf(&b, "\n  hint: %s", event.Visible(d.Hint))
+		fmt.Fprintf(&b, "\n  hint: %s", Visible(d.Hint))
 	}
 	return b.String()
 }
 
-// Diagnostics is an error made of several.
-type Diagnostics []Diagnostic
+// List is an error made of several diagnostics.
+type List []Diagnostic
 
-func (ds Diagnostics) Error() string {
+func (ds List) Error() string {
 	lines := make([]string, len(ds))
 	for i, d := range ds {
 		lines[i] = d.String()
@@ -58,7 +58,7 @@ func (ds Diagnostics) Error() string {
 }
 
 // Errors reports whether any of them is an error.
-func (ds Diagnostics) Errors() bool {
+func (ds List) Errors() bool {
 	for _, d := range ds {
 		if d.Severity == SeverityError {
 			return true

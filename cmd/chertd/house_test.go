@@ -1,0 +1,107 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers lists the packages from the lowest up. A package imports packages of lower
+// layers and of its own. Those of layer 0 import nothing of chertd.
+var layers = [][]string{
+	{"engine/event", "engine/event/handle", "luabind/diag", "engine/chert"},
+	{"luabind"},
+	{"rules", "rules/*"},
+	{"engine", "engine/*", "engine/store/*"},
+	{"cmd/*", "examples"},
+}
+
+// TestImportsPointDown holds the packages to the import graph of docs/contributing.md.
+func TestImportsPointDown(t *testing.T) {
+	t.Parallel()
+	imports := importGraph(t, "../..")
+	if len(imports) < 15 {
+		t.Fatalf("found only %d packages", len(imports))
+	}
+	for from, all := range imports {
+		for _, to := range all {
+			switch {
+			case layer(t, to) > layer(t, from):
+				t.Errorf("%s imports %s, which is of a higher layer", from, to)
+			case layer(t, from) == 0:
+				t.Errorf("%s imports %s: it must import nothing of chertd", from, to)
+			case to == "engine" && !strings.HasPrefix(from, "cmd/"):
+				t.Errorf("%s imports engine: only cmd may", from)
+			case to == "engine/chertsim" && !strings.HasPrefix(from, "cmd/"):
+				t.Errorf("%s imports engine/chertsim: only cmd and tests may", from)
+			case from == "engine/store" && strings.HasPrefix(to, "engine/store/"):
+				t.Errorf("%s imports %s: the seam must not know its implementations", from, to)
+			}
+		}
+	}
+}
+
+// layer returns the index of a package in layers; an exact name comes before a pattern.
+func layer(t *testing.T, pkg string) int {
+	t.Helper()
+	for i, all := range layers {
+		if slices.Contains(all, pkg) {
+			return i
+		}
+	}
+	for i, all := range layers {
+		if slices.ContainsFunc(all, func(pattern string) bool { ok, _ := path.Match(pattern, pkg); return ok }) {
+			return i
+		}
+	}
+	t.Fatalf("package %s is of no layer: add it to layers and to docs/contributing.md", pkg)
+	return 0
+}
+
+// importGraph returns the packages of this module that each package imports, tests
+// aside, by their paths below root.
+func importGraph(t *testing.T, root string) map[string][]string {
+	t.Helper()
+	graph := map[string][]string{}
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && d.Name() != "..") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		dir, err := filepath.Rel(root, filepath.Dir(file))
+		if err != nil {
+			return err
+		}
+		pkg := filepath.ToSlash(dir)
+		graph[pkg] = append(graph[pkg], nil...)
+		for _, spec := range f.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if to, ok := strings.CutPrefix(name, "chertd/"); ok && !slices.Contains(graph[pkg], to) {
+				graph[pkg] = append(graph[pkg], to)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return graph
+}
