@@ -50,9 +50,9 @@ func (c *Config) checkChert(d *decoder) {
 	case u.Port() != "" && !isPort(u.Port()):
 		d.fail("chert.base_url", codeValue, example, "expected a port from 1 to 65535")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
-		d.fail("chert.base_url", codeValue, "write https://; plain http is for a loopback host like 127.0.0.1 only", "calls to %s would not be encrypted", u.Host)
+		d.fail("chert.base_url", codeValue, "write https://; plain http is allowed only for a loopback host such as 127.0.0.1", "calls to %s would not be encrypted", u.Host)
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		d.fail("chert.base_url", codeValue, example, "a user, a query or a fragment does not belong into it")
+		d.fail("chert.base_url", codeValue, example, "expected a URL without a user, a query or a fragment")
 	}
 	oneOf(d, "chert.auth", c.Chert.Auth, chert.AuthHMAC, chert.AuthBearer)
 	if c.Chert.Tenant == "" && c.Chert.Auth == chert.AuthHMAC {
@@ -98,7 +98,7 @@ func (c *Config) checkSources(d *decoder) {
 
 func (c *Config) checkRules(d *decoder) {
 	if c.Rules.Dir == "" {
-		d.fail("rules.dir", codeMissing, "the default is ./rules", "expected a folder")
+		d.fail("rules.dir", codeMissing, "the default is ./rules", "expected a directory")
 	}
 	checkPath(d, "rules.dir", string(c.Rules.Dir))
 	if _, err := luabind.LoadZone(c.Rules.Timezone); err != nil {
@@ -114,9 +114,9 @@ func (c *Config) checkRules(d *decoder) {
 	for _, name := range slices.Sorted(maps.Keys(c.Rules.Packs)) {
 		p, path := c.Rules.Packs[name], "rules.packs."+name
 		if !rules.ValidPackName(name) {
-			hint := "a pack is named after its file NAME.lua or its folder"
+			hint := "a pack is named after its file NAME.lua or its directory"
 			if base := stdpath.Base(name); base != name && rules.ValidPackName(base) && shownName(base) == strconv.Quote(base) {
-				hint = "write " + base + ": a pack is named without the folder that it is in"
+				hint = "write " + base + ": the name of a pack does not include the directory that contains it"
 			}
 			d.failAt(d.keys[path], codeValue, hint, "rules.packs: the key %s can't be the name of a pack", shownName(name))
 			delete(c.Rules.Packs, name)
@@ -175,7 +175,7 @@ func (c *Config) checkStore(d *decoder) {
 	case strings.ContainsAny(file, "?#"):
 		d.fail("store.url", codeValue, example, "expected sqlite:PATH, without options behind it")
 	case strings.HasSuffix(file, "/"):
-		d.fail("store.url", codeValue, "write the file's name as well: sqlite:"+file+"chertd.db", "expected the path of a file, got that of a folder")
+		d.fail("store.url", codeValue, "write the file's name as well: sqlite:"+file+"chertd.db", "expected the path of a file, got the path of a directory")
 	default:
 		checkPath(d, "store.url", file)
 	}
@@ -221,7 +221,7 @@ func (k *ControlConfig) exposesToken() string {
 	if err != nil || loopback(host) || k.Token == "" || k.TLS.Cert != "" || k.InsecureToken {
 		return ""
 	}
-	return fmt.Sprintf("it would cross the network unencrypted: control.listen is %s", k.Listen)
+	return fmt.Sprintf("the token would be sent unencrypted, because control.listen is %s", k.Listen)
 }
 
 // missing reports a value that is needed and not given.

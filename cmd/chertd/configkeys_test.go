@@ -278,7 +278,7 @@ func TestEveryKeyIsSpelt(t *testing.T) {
 		text, line := yamlWith(path, value)
 		lines := strings.SplitAfter(text, "\n")
 		twice := strings.Join(slices.Insert(slices.Clone(lines), line, lines[line-1]), "")
-		if _, diags := parseTried(twice); !strings.Contains(diags.Error(), fmt.Sprintf("c.yaml:%d:", line+1)) || !strings.Contains(diags.Error(), fmt.Sprintf("is there already, on line %d [CF002]", line)) {
+		if _, diags := parseTried(twice); !strings.Contains(diags.Error(), fmt.Sprintf("c.yaml:%d:", line+1)) || !strings.Contains(diags.Error(), fmt.Sprintf("is already defined on line %d [CF002]", line)) {
 			t.Errorf("%s twice: %s", path, diags.Error())
 		}
 		for _, typo := range []string{key[:1] + key[2:] /* a letter missing */, key + "s", strings.ToUpper(key[:1]) + key[1:], strings.ReplaceAll(key, "_", "-")} {

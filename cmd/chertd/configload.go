@@ -157,7 +157,7 @@ func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 	case err != nil:
 		return nil, d.syntax(text, err)
 	default:
-		d.failAt(&second, codeSyntax, "delete the line ---, or what follows it", "a second document begins here: the file is one")
+		d.failAt(&second, codeSyntax, "delete the line ---, or what follows it", "a second YAML document begins here; expected a single one")
 		return nil, false
 	}
 	top := doc.Content[0]

@@ -54,12 +54,12 @@ func (r *reloader) reload() (engine.Changes, bool) {
 		err = r.refuses(c)
 	}
 	if err != nil {
-		r.log.Error("SIGHUP: the configuration has errors, and nothing of it is taken: what ran before continues", "err", err)
+		r.log.Error("SIGHUP: the configuration has errors; the previous one stays in use", "err", err)
 		return engine.Changes{}, false
 	}
 	logWarnings(r.log, warnings)
 	if err := c.checkCertificate(); err != nil {
-		r.log.Error("SIGHUP: the files of control.tls can't be used: the last certificate stays in use, and chertd does not start with these", "err", err)
+		r.log.Error("SIGHUP: the files of control.tls can't be used; the previous certificate stays in use, but chertd would not start with these files", "err", err)
 	}
 	var taken, not []string
 	for _, path := range changedKeys(r.running, c) {
@@ -72,12 +72,12 @@ func (r *reloader) reload() (engine.Changes, bool) {
 	r.running = c.over(r.running)
 	r.levels.set(r.running.Log)
 	if len(taken) > 0 {
-		r.log.Info("SIGHUP: changed settings are taken", "settings", strings.Join(taken, ", "))
+		r.log.Info("SIGHUP: changed settings applied", "settings", strings.Join(taken, ", "))
 	} else {
-		r.log.Info("SIGHUP: no setting has changed that is taken while chertd runs; the rules are read again")
+		r.log.Info("SIGHUP: rules reloaded; no setting has changed that can be applied without a restart")
 	}
 	if len(not) > 0 {
-		r.log.Warn("SIGHUP: changed settings are not taken: restart chertd for them", "settings", strings.Join(not, ", "))
+		r.log.Warn("SIGHUP: changed settings not applied; they need a restart", "settings", strings.Join(not, ", "))
 	}
 	return r.running.changes(r.log), true
 }
@@ -86,7 +86,7 @@ func (r *reloader) reload() (engine.Changes, bool) {
 // what of it needs a restart.
 func (r *reloader) refuses(c *Config) error {
 	if why := c.over(r.running).Control.exposesToken(); why != "" {
-		return c.wrong(exitConfig, "control.token", codeExposed, "restart chertd: control.listen and control.tls are taken by that alone", errors.New(why+" until a restart"))
+		return c.wrong(exitConfig, "control.token", codeExposed, "restart chertd: changes of control.listen and control.tls need a restart", errors.New(why+" until a restart"))
 	}
 	return nil
 }

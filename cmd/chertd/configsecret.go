@@ -113,7 +113,7 @@ func (d *decoder) expandSecret(n *yaml.Node, path string) (text string, expanded
 	hidden := &decoder{file: d.file, lookup: d.lookup, use: d.use, unknown: d.unknown}
 	text, expanded, ok = hidden.expand(n, path)
 	if len(hidden.diags) > 0 {
-		d.failAt(n, codeEnv, "write the secret as ${NAME} alone, with NAME set; a ${ that is part of the secret is written $${", "%s: a ${ in the secret begins no environment variable that is set", path)
+		d.failAt(n, codeEnv, "write the secret as ${NAME} alone, with NAME set; a ${ that is part of the secret is written $${", "%s: the secret contains a ${ that names no environment variable that is set", path)
 	}
 	return text, expanded, ok
 }
@@ -144,7 +144,7 @@ func secretFlaw(path, text string) (wrong, hint string) {
 	last := len(text) - 1
 	switch {
 	case assignment.MatchString(text):
-		return "the secret begins with NAME=", "write what stands behind the = alone"
+		return "the secret begins with NAME=", "write only what follows the ="
 	case last > 0 && (text[0] == '"' || text[0] == '\'') && text[last] == text[0]:
 		return "the secret is in quotes", "write it without them"
 	case placeholder.MatchString(text):
@@ -152,9 +152,9 @@ func secretFlaw(path, text string) (wrong, hint string) {
 	case strings.ContainsAny(text, " \t"):
 		hint := "write the secret alone, without spaces"
 		if path == "sources.webhook.secrets" {
-			hint = "write one secret alone; several are a list, or one a line in secrets_file"
+			hint = "write a single secret; to give several, use a list, or one per line in secrets_file"
 		}
-		return "the secret has a space in it", hint
+		return "the secret contains a space", hint
 	case !utf8.ValidString(text):
 		return "the secret is not UTF-8 text", "write it as plain text"
 	}
@@ -168,7 +168,7 @@ func secretFlaw(path, text string) (wrong, hint string) {
 		switch n := len(text); {
 		case n != signingLength:
 			return fmt.Sprintf("the secret has %s, and Chert's signing secrets have %d", count(n, "character"), signingLength),
-				"copy the whole signing secret of the account; a webhook subscription's secret belongs into sources.webhook.secrets"
+				"copy the whole signing secret of the account; a webhook subscription's secret belongs in sources.webhook.secrets"
 		case !hex32.MatchString(text):
 			return "the secret has characters that are not hexadecimal digits, 0 to 9 and a to f", "copy the signing secret of the account again"
 		}
@@ -220,7 +220,7 @@ func (d *decoder) secretFile(key, n *yaml.Node, v reflect.Value, path string) {
 		wrong("write the secret into it", "%s is empty", name)
 		return
 	case single && len(lines) > 1:
-		wrong("leave one line in it", "%s has %d lines, and one secret is expected", name, len(lines))
+		wrong("keep only one line in it", "%s has %d lines; expected a single secret", name, len(lines))
 		return
 	}
 	secrets := make([]Secret, len(lines))
@@ -282,8 +282,8 @@ func whyUnread(path string, err error) (why, hint string) {
 		return why, "the user that chertd runs as needs to read it: chmod u+r " + path + ", or make that user its owner"
 	case strings.Contains(why, "not UTF-8"):
 		return why, "save it as UTF-8"
-	case strings.Contains(why, "folder"), strings.Contains(why, "is a directory"):
-		return "it is a folder", "name the file in it"
+	case strings.Contains(why, "is a directory"):
+		return "it is a directory", "name a file in it"
 	case strings.Contains(why, "named pipe"):
 		return why, "start the program that writes into it first, or name a regular file"
 	}

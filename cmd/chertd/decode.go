@@ -258,7 +258,7 @@ func (d *decoder) pairs(n *yaml.Node) func(yield func(k, v *yaml.Node) bool) {
 				continue
 			}
 			if line := seen[k.Value]; line > 0 {
-				d.failAt(k, codeUnknown, "keep one of them", "key %s is there already, on line %d", shownName(k.Value), line)
+				d.failAt(k, codeUnknown, "keep one of them", "key %s is already defined on line %d", shownName(k.Value), line)
 				continue
 			}
 			seen[k.Value] = k.Line

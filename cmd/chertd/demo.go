@@ -38,9 +38,9 @@ func newDemoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the example packs on a simulated Chert: no account, no configuration",
-		Long: `Starts a simulated Chert, the daemon on a temporary store, and the example
-packs, and shows what happens as it happens. Nothing leaves this machine, and
-nothing is left on it.`,
+		Long: `Starts a simulated Chert and a daemon with two of the example packs and a temporary
+store, and prints what happens. Nothing leaves this machine, and all files are
+deleted at the end.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.out = cmd.OutOrStdout()
@@ -50,9 +50,9 @@ nothing is left on it.`,
 			return d.run(ctx)
 		},
 	}
-	cmd.Flags().DurationVar(&d.length, "for", 20*time.Second, "how long")
-	cmd.Flags().Uint64Var(&d.seed, "seed", 0, "of the traffic: the same seed, the same messages (default: the time)")
-	cmd.Flags().Float64Var(&d.rate, "rate", 2.5, "events per second")
+	cmd.Flags().DurationVar(&d.length, "for", 20*time.Second, "how long the demo runs")
+	cmd.Flags().Uint64Var(&d.seed, "seed", 0, "random seed of the simulated traffic (default: the current time)")
+	cmd.Flags().Float64Var(&d.rate, "rate", 2.5, "events per second, on average")
 	return cmd
 }
 
@@ -67,14 +67,14 @@ type demo struct {
 
 func (d *demo) run(ctx context.Context) (err error) {
 	if d.length <= 0 || d.rate <= 0 {
-		return usageError("--for and --rate must be more than nothing")
+		return usageError("--for and --rate must be greater than 0")
 	}
 	if d.seed == 0 {
 		d.seed = uint64(time.Now().UnixNano())
 	}
 	dir, err := os.MkdirTemp("", "chertd-demo-")
 	if err != nil {
-		return fmt.Errorf("make a folder for the demo: %w", err)
+		return fmt.Errorf("create a directory for the demo: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	rulesDir := filepath.Join(dir, "rules")

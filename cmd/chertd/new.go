@@ -17,22 +17,24 @@ func newNewCommand() *cobra.Command {
 	n := newPack{}
 	cmd := &cobra.Command{
 		Use:   "new NAME",
-		Short: "Make a pack to start from: a rule, its spec, and editor settings",
-		Long: `Makes the pack NAME in the rules folder: settings, a rule, a spec and a sample
-event. It does nothing to any chat before you say so: its mode is shadow.
+		Short: "Create a pack to start from: a rule, its spec and editor settings",
+		Long: `Creates the pack NAME in the rules directory, with settings, a rule, a spec and a
+sample event. The pack starts in shadow mode, so it changes no chat until you set
+mode: live.
 
-The rules folder is rules.dir of ./chertd.yaml if that file exists, the current
-folder if packs are in it, and ./rules otherwise.
+The rules directory is rules.dir of ./chertd.yaml if that file exists, and ./rules
+otherwise. If there is no ./rules and the current directory contains packs, the
+pack is created there.
 
-Beside the packs it puts settings for editors and linters, once, and what rules
-see (.chertd/, which all packs share), so that an editor completes and checks.
-Open the folder of the packs in your editor. --stubs writes what rules see anew,
-as of this version of chertd. Files of yours are never overwritten.`,
+The command also writes editor and linter settings, and API stubs for completion
+(.chertd/), which all packs share. To use them, open the rules directory in your
+editor. --stubs regenerates the stubs for this version of chertd. Your own files
+are never overwritten.`,
 		Example: "  chertd new vip\n  chertd new vip --dir /etc/chertd/rules\n  chertd new --stubs",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case n.stubs && len(args) > 0:
-				return hinted(usageError("--stubs takes no name"), "`chertd new --stubs` writes the stubs anew, `chertd new "+diag.ShellWord(args[0])+"` makes a pack and does that too")
+				return hinted(usageError("--stubs takes no name"), "`chertd new --stubs` regenerates the stubs; `chertd new "+diag.ShellWord(args[0])+"` creates a pack and does that too")
 			case !n.stubs && len(args) == 0:
 				return hinted(usageError("a new pack needs a name"), "`chertd new NAME`, e.g. `chertd new vip`")
 			case len(args) > 1:
@@ -51,8 +53,8 @@ as of this version of chertd. Files of yours are never overwritten.`,
 			return n.make(cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&n.dir, "dir", "", "the rules `folder` (default rules.dir of ./chertd.yaml, . if packs are in it, else ./rules)")
-	cmd.Flags().BoolVar(&n.stubs, "stubs", false, "make no pack, write what editors know of rules anew")
+	cmd.Flags().StringVar(&n.dir, "dir", "", "create the pack in `DIR` (default rules.dir of ./chertd.yaml, else ./rules)")
+	cmd.Flags().BoolVar(&n.stubs, "stubs", false, "create no pack, only regenerate the API stubs")
 	_ = cmd.MarkFlagDirname("dir")
 	return cmd
 }
@@ -89,27 +91,27 @@ func (n *newPack) make(out io.Writer) error {
 		return err
 	}
 	if err := os.MkdirAll(n.dir, 0o777); err != nil {
-		return fmt.Errorf("make the folder of the packs: %w", err)
+		return fmt.Errorf("create the rules directory: %w", err)
 	}
 	files := packFiles(n.name)
 	if err := n.write(files); err != nil {
-		return fmt.Errorf("make pack %q: %w", n.name, err)
+		return fmt.Errorf("create pack %q: %w", n.name, err)
 	}
 	for _, f := range files {
-		said(out, "made", n.path(f.name), f.what)
+		said(out, "created", n.path(f.name), f.what)
 	}
 	if err := n.settings(out); err != nil {
 		return err
 	}
 	pack := diag.ShellWord(n.path())
 	_, err := fmt.Fprintf(out, `
-What comes next:
+Next steps:
   chertd check %[1]s
   chertd test %[1]s
   chertd eval %[2]s %[1]s
-Then make the rule yours, in %[3]s.
-Its mode is shadow: it decides and records, and does none of it. When you like
-what it does, write mode: live in %[4]s.
+Then edit the rule in %[3]s.
+The pack is in shadow mode: its decisions are recorded but not carried out. When
+you are happy with them, set mode: live in %[4]s.
 `, shown([]any{pack, diag.ShellWord(n.path(sampleEvent)), n.path(n.name + ".lua"), n.path("pack.yaml")})...)
 	return err
 }
@@ -123,20 +125,20 @@ func (n *newPack) check() error {
 		return hinted(usageError("%s", wrong), hint)
 	}
 	if _, err := os.Stat(filepath.Join(n.dir, "pack.yaml")); err == nil {
-		return hinted(usageError("%s is a pack itself", n.dir), "packs stand side by side: go one folder up, or name the folder with --dir")
+		return hinted(usageError("%s is a pack itself", n.dir), "create packs side by side: go one directory up, or name the rules directory with --dir")
 	}
 	for _, taken := range []string{n.name, n.name + ".lua"} {
 		path := filepath.Join(n.dir, taken)
 		if _, err := os.Lstat(path); err == nil {
-			return hinted(fmt.Errorf("make pack %q: %s is there already", n.name, path), "choose another name, or move it away")
+			return hinted(fmt.Errorf("create pack %q: %s already exists", n.name, path), "choose another name, or move it away")
 		}
 	}
 	if ignored := rules.IgnoredWith(n.dir, n.name); len(ignored) > 0 {
 		i := ignored[0]
 		if i.Path == n.path() {
-			return hinted(fmt.Errorf("make pack %q: it would not be loaded: %s", n.name, i.Why), "choose another name, or "+i.Hint)
+			return hinted(fmt.Errorf("create pack %q: it would not be loaded: %s", n.name, i.Why), "choose another name, or "+i.Hint)
 		}
-		return hinted(fmt.Errorf("make pack %q: %s would not be loaded any more: %s", n.name, i.Path, i.Why), "choose another name, or "+i.Hint)
+		return hinted(fmt.Errorf("create pack %q: %s would no longer be loaded: %s", n.name, i.Path, i.Why), "choose another name, or "+i.Hint)
 	}
 	return nil
 }
@@ -164,7 +166,7 @@ func (n *newPack) settings(out io.Writer) error {
 	for _, f := range sharedFiles() {
 		path := filepath.Join(n.dir, filepath.FromSlash(f.name))
 		if _, err := os.Lstat(path); err == nil && !f.ours {
-			said(out, "kept", path, f.what)
+			said(out, "kept   ", path, f.what)
 			continue
 		}
 		if f.ours {
@@ -175,7 +177,7 @@ func (n *newPack) settings(out io.Writer) error {
 		if err := writeNew(path, f.text); err != nil {
 			return fmt.Errorf("write what editors need: %w", err)
 		}
-		said(out, "made", path, f.what)
+		said(out, "created", path, f.what)
 	}
 	return nil
 }

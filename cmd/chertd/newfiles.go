@@ -29,8 +29,8 @@ func packFiles(name string) []newFile {
 	return []newFile{
 		{name: "pack.yaml", what: "its settings", text: template("pack.yaml", name)},
 		{name: name + ".lua", what: "its rule", text: template("rule.lua", name)},
-		{name: "spec/" + name + "_spec.lua", what: "what it is to do", text: template("spec.lua", name)},
-		{name: sampleEvent, what: "an event to try it on", text: template("event.json", name)},
+		{name: "spec/" + name + "_spec.lua", what: "its spec (tests)", text: template("spec.lua", name)},
+		{name: sampleEvent, what: "a sample event for chertd eval", text: template("event.json", name)},
 	}
 }
 
@@ -38,8 +38,8 @@ func packFiles(name string) []newFile {
 // seen by loading, and the others are no rules.
 func sharedFiles() []newFile {
 	return []newFile{
-		{name: ".chertd/chert.lua", what: "what rules see, for editors", text: luabind.Stubs(), ours: true},
-		{name: ".chertd/spec.lua", what: "what specs see, for editors", text: template("specstubs.lua", ""), ours: true},
+		{name: ".chertd/chert.lua", what: "API stubs for editors (rules)", text: luabind.Stubs(), ours: true},
+		{name: ".chertd/spec.lua", what: "API stubs for editors (specs)", text: template("specstubs.lua", ""), ours: true},
 		{name: ".luarc.json", what: "for the Lua language server", text: template("luarc.json", "")},
 		{name: ".luacheckrc", what: "for luacheck", text: luacheckrc()},
 		{name: "stylua.toml", what: "for StyLua", text: template("stylua.toml", "")},

@@ -36,10 +36,10 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "chertd",
 		Short: "Mark iMessage chats as read by rules written in Lua, through Chert",
-		Long: `chertd takes chat events from Chert, runs Lua rules that you edit while it
-runs, and marks chats as read through a rate-limited client.
+		Long: `chertd receives chat events from Chert, runs Lua rules on them, and marks chats as
+read within a rate limit. You can edit the rules while it runs.
 
-Start with: chertd demo`,
+To see it at work, run: chertd demo`,
 		Args:              cobra.ArbitraryArgs,
 		Version:           versionText(),
 		SilenceErrors:     true,
@@ -83,7 +83,7 @@ func failures(cmd *cobra.Command) {
 			if len(args) > 0 {
 				got += ": " + strings.Join(args, " ")
 			}
-			return hinted(usageError("`%s` can't be called with %s", cmd.CommandPath(), got), "`"+cmd.UseLine()+"`")
+			return hinted(usageError("wrong arguments for `%s`: got %s", cmd.CommandPath(), got), "the usage is `"+cmd.UseLine()+"`")
 		}
 	}
 	if run := cmd.RunE; run != nil {

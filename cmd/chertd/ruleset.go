@@ -87,6 +87,6 @@ func (s *ruleSource) gateNote(w io.Writer, gate func(GateConfig) (key, how strin
 		return
 	}
 	if key, how := gate(s.config.Rules.Gate); how != gateEnforce {
-		fmt.Fprintf(w, "chertd: rules.gate.%s is %s in %s: `chertd run` takes such an edit\n", key, how, s.config.File)
+		fmt.Fprintf(w, "chertd: rules.gate.%s is %s in %s: `chertd run` makes such an edit live\n", key, how, s.config.File)
 	}
 }

@@ -26,7 +26,7 @@ func newRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon",
-		Long: `Takes chat events in, runs the rules on them, and marks chats as read.
+		Long: `Runs the daemon: receives chat events, runs rules on them, and marks chats as read.
 
 SIGTERM and SIGINT drain and stop; a second one stops immediately. SIGHUP reloads
 rules, configuration and secret files; the log names the changed settings that
@@ -37,7 +37,7 @@ take a restart. Exit code 78: it can't start with this configuration.`,
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration `FILE` (default ./chertd.yaml, then /etc/chertd/chertd.yaml)")
-	cmd.Flags().StringVar(&events, "events", "", "also take events from this `FILE` of JSON lines; - is standard input")
+	cmd.Flags().StringVar(&events, "events", "", "also read events from this `FILE` of JSON lines; - is standard input")
 	return cmd
 }
 
@@ -66,7 +66,7 @@ func run(cmd *cobra.Command, file, events string) error {
 	started := false
 	d.Started = func(a engine.Addresses) {
 		started = true
-		log.Info("chertd runs", "version", version(), "config", c.File, "webhook", a.Webhook, "socket", a.Socket, "control", a.Control, "rules", string(c.Rules.Dir), "store", c.Store.Path)
+		log.Info("chertd started", "version", version(), "config", c.File, "webhook", a.Webhook, "socket", a.Socket, "control", a.Control, "rules", string(c.Rules.Dir), "store", c.Store.Path)
 	}
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
@@ -92,7 +92,7 @@ func run(cmd *cobra.Command, file, events string) error {
 	} else if err != nil {
 		return c.startError(err)
 	}
-	log.Info("chertd has stopped; what was not finished goes on at the next start")
+	log.Info("chertd stopped; pending work resumes at the next start")
 	return nil
 }
 
@@ -179,10 +179,10 @@ func handleSignals(stops, reloads <-chan os.Signal, ended <-chan struct{}, drain
 			reload <- changes // the only sender finds room
 		case s := <-stops:
 			if draining {
-				log.Warn("stopped at once; what was not finished goes on at the next start", "signal", s.String())
+				log.Warn("chertd stopped immediately at a second signal; pending work resumes at the next start", "signal", s.String())
 				os.Exit(exitFailure)
 			}
-			log.Info("stopping; a second signal stops at once", "signal", s.String())
+			log.Info("shutdown started; a second signal stops chertd immediately", "signal", s.String())
 			draining = true
 			drain()
 		case <-ended:

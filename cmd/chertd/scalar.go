@@ -22,7 +22,7 @@ func (d *decoder) plain(n *yaml.Node, path string, depth int) any {
 	}
 	if d.settings++; d.settings >= most {
 		if d.settings == most {
-			d.failAt(n, codeValue, "large lists belong into a pack's data/", "%s: the packs' settings have more than %d values", path, most)
+			d.failAt(n, codeValue, "put large lists into a pack's data/", "%s: the packs' settings have more than %d values", path, most)
 		}
 		return nil
 	}

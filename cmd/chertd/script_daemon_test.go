@@ -11,7 +11,7 @@ import (
 )
 
 // runs is the log message by which a daemon tells that it takes commands.
-const runs = "chertd runs"
+const runs = "chertd started"
 
 // scripted is a script's daemon, in its own process.
 type scripted struct {

@@ -45,14 +45,14 @@ sources:
 	}
 	if host, _, err := net.SplitHostPort(address); err == nil {
 		if ip := net.ParseIP(host); ip != nil && !ip.IsLoopback() {
-			fmt.Fprintf(p.out, "\nwarning: %s is not a loopback address, and the control routes under /sim/\nneed no credentials: anybody who reaches it can use them.\n", host)
+			fmt.Fprintf(p.out, "\nwarning: %s is not a loopback address, and the control routes under /sim/\nneed no credentials: anyone who can reach it can use them.\n", host)
 		}
 	}
-	traffic := fmt.Sprintf("People write, %g events a second on average.", o.rate*o.speed)
+	traffic := fmt.Sprintf("The simulator generates %g events per second on average.", o.rate*o.speed)
 	if o.noTraffic {
-		traffic = "Nobody writes until you do."
+		traffic = "No messages are generated."
 	}
-	fmt.Fprintf(p.out, "\n%s To write yourself:\n  curl -d '{\"chat\": \"c1\", \"text\": \"hello\"}' http://%s/sim/messages\n"+
+	fmt.Fprintf(p.out, "\n%s\nTo send a message yourself:\n  curl -d '{\"chat\": \"c1\", \"text\": \"hello\"}' http://%s/sim/messages\n"+
 		"`chertd sim --help` has the other control routes. Ctrl-C stops.\n\n", traffic, address)
 }
 

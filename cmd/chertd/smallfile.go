@@ -32,7 +32,7 @@ func readSmall(path string, most int) ([]byte, error) {
 		return nil, err
 	}
 	if info.IsDir() {
-		return nil, errors.New("it is a folder")
+		return nil, errors.New("it is a directory")
 	}
 	in := io.LimitReader(f, int64(most)+1)
 	text, err := []byte(nil), error(nil)
@@ -56,11 +56,11 @@ func readPipe(f *os.File, in io.Reader) ([]byte, error) {
 		text, err := io.ReadAll(in)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, fmt.Errorf("it is a named pipe, and not all was written into it within %s", pipeWritten)
+			return nil, fmt.Errorf("it is a named pipe, and the program that writes to it did not finish within %s", pipeWritten)
 		case err != nil || len(text) > 0:
 			return text, err
 		case time.Since(start) > pipeOpened:
-			return nil, errors.New("it is a named pipe, and no program writes into it")
+			return nil, errors.New("it is a named pipe, and no program writes to it")
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

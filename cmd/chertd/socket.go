@@ -26,9 +26,9 @@ type daemonFlags struct {
 }
 
 func (f *daemonFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.socket, "socket", "", "the daemon's control socket, a `PATH` (default control.socket of the configuration)")
+	cmd.Flags().StringVar(&f.socket, "socket", "", "`PATH` of the daemon's control socket (default control.socket of the configuration)")
 	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE` that names the socket (default ./chertd.yaml, then /etc/chertd/chertd.yaml)")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print what the daemon answers, as JSON")
+	cmd.Flags().BoolVar(&f.json, "json", false, "output JSON")
 }
 
 // noneEmpty are arguments of which none is empty: one that is stems from a variable of
@@ -41,7 +41,7 @@ func noneEmpty(args cobra.PositionalArgs) cobra.PositionalArgs {
 		names := strings.Fields(cmd.Use)[1:]
 		for i, arg := range given {
 			if strings.TrimSpace(arg) == "" {
-				return hinted(usageError("%s is empty", strings.Trim(names[i], "[]")), "is the variable set that the shell puts there?")
+				return hinted(usageError("%s is empty", strings.Trim(names[i], "[]")), "check that the shell variable in this place is set")
 			}
 		}
 		return nil
@@ -115,7 +115,7 @@ func socketOf(file string, text []byte, lookup func(string) (string, bool)) (str
 		}
 	}
 	if c.Control.Socket == "" {
-		return "", hinted(fmt.Errorf("%s turns the control socket off", file), "set control.socket, or name another configuration with -c FILE")
+		return "", hinted(fmt.Errorf("the control socket is disabled in %s", file), "set control.socket, or name another configuration with -c FILE")
 	}
 	return string(c.Control.Socket), nil
 }
@@ -124,11 +124,11 @@ func socketOf(file string, text []byte, lookup func(string) (string, bool)) (str
 func withoutSocket(err error) error {
 	var diags diag.List
 	if !errors.As(err, &diags) {
-		return hinted(fail(exitFailure, err), "--socket PATH names the socket")
+		return hinted(fail(exitFailure, err), "name the daemon's socket with --socket PATH")
 	}
 	diags = slices.Clone(diags)
 	for i := range diags {
-		diags[i].Hint += "; or name the daemon's socket: --socket PATH"
+		diags[i].Hint += "; or name the daemon's socket with --socket PATH"
 	}
 	return fail(exitFailure, diags)
 }

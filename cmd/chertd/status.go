@@ -18,9 +18,9 @@ func newStatusCommand() *cobra.Command {
 	var f daemonFlags
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show how the running daemon stands",
-		Long: `Shows how the running daemon stands: whether events are taken in and calls are
-made, and if not why; what the store holds; and what needs somebody's attention.`,
+		Short: "Show the daemon's status",
+		Long: `Shows the status of the running daemon: whether it accepts events and makes calls
+(and if not, why), what the store contains, and what needs attention.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
@@ -48,7 +48,7 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 		fmt.Fprintf(&b, "  %-8s %s\n", label, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n           "))
 	}
 	if s.Draining {
-		line("DRAINING", "chertd stops once the calls in flight have ended: %d", s.InFlight)
+		line("DRAINING", "chertd stops once all calls in flight have ended: %d left", s.InFlight)
 	}
 	for _, p := range s.Blocked {
 		line("BLOCKED", "pack %s blocks reads since %s", p.Pack, minute(p.Since))
@@ -58,10 +58,10 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 			line("", "  hint: %s", fix)
 		}
 	}
-	counts := fmt.Sprintf("%s in all, %d not handled yet, %d in quarantine", thousands(s.Events), s.Pending, s.Quarantined)
-	line("events", "%s; %s", choose(s.Ready, "taken in", "NOT READY"), choose(s.Unknown == "", counts, "how many is not known"))
+	counts := fmt.Sprintf("%s in all, %d pending, %d in quarantine", thousands(s.Events), s.Pending, s.Quarantined)
+	line("events", "%s; %s", choose(s.Ready, "accepted", "NOT READY"), choose(s.Unknown == "", counts, "counts unknown"))
 	if s.Missed > 0 {
-		line("", "%s missed by packs that are broken, fail or are suspended: see chertd packs", many(s.Missed, "event"))
+		line("", "%s missed by packs that are broken, failing or suspended: see chertd packs", many(s.Missed, "event"))
 	}
 	if s.Unknown != "" {
 		line("", "%s", s.Unknown)
@@ -76,15 +76,18 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	for _, why := range s.NoCalls {
 		line("", "%s", why)
 	}
-	line("actions", "%s", choose(s.Unknown == "", actionCounts(s.Actions), "not known"))
+	line("actions", "%s", choose(s.Unknown == "", actionCounts(s.Actions), "unknown"))
 	if n := s.Actions["waiting"]; n > 0 && len(s.NoCalls) > 0 {
-		line("", "what waits is kept, and goes out once calls do")
+		line("", "waiting actions are kept and go out once calls can be made")
+	}
+	if s.Actions["blocked"] > 0 {
+		line("", "reads are blocked while a rule that can veto them fails: see chertd packs")
 	}
 	line("packs", "%s", choose(s.NotLive == 0, fmt.Sprint(s.Packs), fmt.Sprintf("%d, %d with an edit that is NOT LIVE: see chertd packs", s.Packs, s.NotLive)))
 	if n := len(s.Ignored); n > 0 {
-		line("", "%s: see chertd packs", choose(n == 1, "1 file is not loaded for its name", fmt.Sprintf("%d files are not loaded for their names", n)))
+		line("", "%s: see chertd packs", choose(n == 1, "1 file is not loaded because of its name", fmt.Sprintf("%d files are not loaded because of their names", n)))
 	}
-	line("store", "%s", choose(s.Unknown == "", sizeOf(s.Bytes)+", "+many(s.Chats, "chat"), "not known"))
+	line("store", "%s", choose(s.Unknown == "", sizeOf(s.Bytes)+", "+many(s.Chats, "chat"), "unknown"))
 	for i, hold := range heldChats(s.Holds) {
 		line(choose(i == 0, "holds", ""), "%s", hold)
 	}
@@ -101,9 +104,9 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 // lastConfirmed says when Chert last confirmed a call.
 func lastConfirmed(at, now time.Time) string {
 	if at.IsZero() {
-		return "none confirmed since the start"
+		return "none confirmed since chertd started"
 	}
-	return "the last was confirmed " + roughly(now.Sub(at)) + " ago"
+	return "last confirmed " + roughly(now.Sub(at)) + " ago"
 }
 
 // heldChats lists the chats that are held, those whose hold ends last first.
@@ -111,7 +114,7 @@ func heldChats(h *control.Holds) []string {
 	if h == nil {
 		return nil
 	}
-	list := []string{"held; reads of a held chat are dropped"}
+	list := []string{"held; reads are dropped until the hold ends"}
 	for _, hold := range h.First {
 		list = append(list, lasting(hold.Chat, hold.Until, hold.By, hold.Reason))
 	}
@@ -123,11 +126,11 @@ func postponedChats(p *control.Postponed) []string {
 	if p == nil {
 		return nil
 	}
-	list := []string{"postponed; reads of a postponed chat wait"}
+	list := []string{"postponed; reads wait until then"}
 	for _, chat := range p.First {
 		list = append(list, lasting(chat.Chat, chat.Until, chat.By, chat.Reason))
 	}
-	return counted(list, p.Total, "which wait no longer than these")
+	return counted(list, p.Total, "whose postponements end before these")
 }
 
 // lasting says until when something of a chat lasts, and who said so.
@@ -156,7 +159,7 @@ func webhookTrouble(w *control.Webhook) (all []string) {
 		all = append(all, fmt.Sprintf("REFUSED %s: %s (see the log)", thousands(w.Refused[why]), why))
 	}
 	if w.Unavailable > 0 {
-		all = append(all, fmt.Sprintf("%s answered 503, to be sent again", thousands(w.Unavailable)))
+		all = append(all, fmt.Sprintf("%s answered 503; Chert sends them again", thousands(w.Unavailable)))
 	}
 	return all
 }

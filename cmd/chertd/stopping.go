@@ -17,8 +17,8 @@ func endOverdue(ended <-chan struct{}, patience time.Duration, log *slog.Logger,
 	select {
 	case <-ended:
 	case <-t.C:
-		log.Error("stopped before everything under way had ended; what was not finished goes on at the next start",
-			"waited", patience.String(), "hint", "look at the disk: chertd waits for it longest")
+		log.Error("chertd stopped before all work in progress had ended; it resumes at the next start",
+			"waited", patience.String(), "hint", "check the disk: slow writes are the most likely cause")
 		exit(exitFailure)
 	}
 }

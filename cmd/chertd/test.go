@@ -42,19 +42,20 @@ func newTestCommand() *cobra.Command {
 	var o testOptions
 	cmd := &cobra.Command{
 		Use:   "test [-c FILE] [PATH ...]",
-		Short: "Run the packs' specs, on virtual time and without a network",
-		Long: `Runs the specs of packs: spec/*_spec.lua in a pack's folder, NAME_spec.lua
-beside NAME.lua. Time is virtual and calls are simulated: hours pass in a moment,
-and nothing reaches Chert. PATH is a rules folder, a pack, a .lua file or a spec
-file.
+		Short: "Run the packs' specs, in virtual time and without a network",
+		Long: `Runs the specs of packs: spec/*_spec.lua in a pack's directory, or NAME_spec.lua
+beside NAME.lua. Time is virtual and calls are simulated: waiting takes no real
+time, and nothing is sent to Chert. PATH is a rules directory, a pack, a .lua file
+or a spec file.
 
-With -c FILE, or without a PATH where ./chertd.yaml exists, packs have the
-settings, grants and time zone of that configuration, as in the daemon; without
-a PATH the rules are those of rules.dir. Secrets are not needed. Without either,
-PATH is ./rules.
+If you give -c FILE, or no PATH and ./chertd.yaml exists, packs have the settings,
+grants and time zone of that configuration, as in the daemon. Without a PATH, the
+packs are those in rules.dir of the configuration; without a configuration, in
+./rules. No secrets are needed.
 
-Exits with 0 if no spec failed, 1 if one did or a pack does not load. A spec that
-asserts nothing and a pack without specs are warnings; with --strict they fail.`,
+Exits with 0 if no spec failed, and with 1 if one did or a pack does not load. A
+spec that asserts nothing and a pack without specs are warnings, which fail with
+--strict.`,
 		Example: `  chertd test
   chertd test rules/vip --run 'holds|releases' -v
   chertd test --watch
@@ -77,13 +78,13 @@ asserts nothing and a pack without specs are warnings; with --strict they fail.`
 	}
 	formatFlag(cmd, &o.format, "pretty", "json", "junit", "github")
 	f := cmd.Flags()
-	f.StringVar(&o.run, "run", "", "only specs whose full name matches the regular `expression`")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every spec, and what it prints")
-	f.BoolVar(&o.strict, "strict", false, "warnings fail too")
+	f.StringVar(&o.run, "run", "", "run only specs whose full name matches this `REGEXP`")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "list every spec and what it prints")
+	f.BoolVar(&o.strict, "strict", false, "treat warnings as failures")
 	o.source.flags(cmd)
 	f.BoolVar(&o.watch, "watch", false, "run again whenever a file changes, until interrupted")
 	f.BoolVar(&o.cover, "cover", false, "show which lines of the rules the specs reach")
-	f.Float64Var(&o.coverMin, "cover-min", 0, "fail below so many `percent` of lines reached; means --cover")
+	f.Float64Var(&o.coverMin, "cover-min", 0, "fail if specs reach less than this `PERCENT` of lines; implies --cover")
 	return cmd
 }
 
@@ -153,7 +154,7 @@ func (o *testOptions) runOnce(ctx context.Context, stdout, stderr io.Writer) (ru
 		return report, hinted(fail(exitFailure, fmt.Errorf("%s: none of its specs was run: the pack does not read this file", strings.Join(o.files, ", "))),
 			"`chertd check` lists the files that are not loaded, and why")
 	case o.match != nil && t.Passed+t.Failed+t.Pending == 0:
-		return report, hinted(fail(exitFailure, fmt.Errorf("no spec matches --run %q", o.run)), "a spec's full name is what its describes and its it say, joined by spaces")
+		return report, hinted(fail(exitFailure, fmt.Errorf("no spec matches --run %q", o.run)), "a spec's full name is the text of its describe and it blocks, joined by spaces")
 	case !t.OK:
 		if o.format == "pretty" {
 			o.source.gateNote(stderr, func(g GateConfig) (string, string) { return "specs", g.Specs })

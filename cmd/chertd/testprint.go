@@ -75,9 +75,9 @@ func packLine(r *spec.Report, some bool) string {
 			return "its specs don't load"
 		}
 		if !some {
-			return "its spec files have no it in them"
+			return "its spec files contain no it(…)"
 		}
-		return "none of its specs was asked for"
+		return "no specs matched --run"
 	}
 	line := count(len(r.Results), "spec")
 	if n := r.Count(spec.Failed); n > 0 {
@@ -132,7 +132,7 @@ func (t *tested) prettyCover(b *bytes.Buffer) {
 	if t.Covered == nil {
 		return
 	}
-	fmt.Fprintln(b, "\nlines that specs reach")
+	fmt.Fprintln(b, "\nlines of rules that specs reach")
 	for i := range t.Packs {
 		for _, c := range t.Packs[i].Coverage {
 			fmt.Fprintf(b, "  %5.1f%%  %s", c.Percent(), c.File)
@@ -144,7 +144,7 @@ func (t *tested) prettyCover(b *bytes.Buffer) {
 	}
 	fmt.Fprintf(b, "  %5.1f%%  in all", *t.Covered)
 	if t.short() {
-		fmt.Fprintf(b, ", less than the %v%% asked for", t.coverMin)
+		fmt.Fprintf(b, ", less than the required %v%%", t.coverMin)
 	}
 	fmt.Fprint(b, "\n\n")
 }
