@@ -136,7 +136,7 @@ func (ex *docExample) failed(t *testing.T, d diag.Diagnostic) {
 }
 
 // wrongLine is a slip that a document shows, and the error it gives.
-var wrongLine = regexp.MustCompile("^Wrong: `(.*)` gives `(.*)`$")
+var wrongLine = regexp.MustCompile("^Wrong: `(.*)` raises `(.*)`$")
 
 // Every slip of the reference gives the error that it says.
 func TestSlipsOfDocuments(t *testing.T) {
@@ -150,7 +150,7 @@ func TestSlipsOfDocuments(t *testing.T) {
 			m := wrongLine.FindStringSubmatch(line)
 			if m == nil {
 				if strings.HasPrefix(line, "Wrong:") {
-					t.Errorf("%s:%d: not of the form Wrong: `code` gives `error`", doc, i+1)
+					t.Errorf("%s:%d: not of the form Wrong: `code` raises `error`", doc, i+1)
 				}
 				continue
 			}
