@@ -88,8 +88,8 @@ func (s *ruleSource) check(paths []string) (lint.Result, error) {
 	return r, nil
 }
 
-// checkJUnit writes findings as test cases, a suite a file: an error is one that
-// failed, a warning one that was skipped, unless warnings fail.
+// checkJUnit writes findings as test cases, one suite per file. An error is a failed
+// case. A warning is a skipped case, or a failed one if strict is set.
 func checkJUnit(w io.Writer, diags diag.List, strict bool) error {
 	all := junitSuites{Time: seconds(0)}
 	for _, d := range diags {

@@ -182,8 +182,8 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 	}
 }
 
-// A setting of a pack that is no value is reported once: what does not arrive is
-// not compared with pack.yaml, and the pack's default counts in `check`.
+// TestBadSettingIsLeftOut: an invalid setting of a pack is reported once. It is not
+// compared with pack.yaml, and `check` uses the pack's default.
 func TestBadSettingIsLeftOut(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{"0x41", "1_000", "~", "9007199254740993", "1.41556E+10", "'${NOPE}'", "[1, ~]", "{a: 0x1}", "{a: 1, a: 2}", ""} {
@@ -198,7 +198,7 @@ func TestBadSettingIsLeftOut(t *testing.T) {
 	}
 }
 
-func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
+func TestAllConfigErrorsAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	_, diags := parseConfig("c.yaml", []byte("chrt: 1\nlog: {level: loud}\nrules: {dir: '${NOPE}'}\n"), environment, use{})
 	for _, want := range []string{`"chrt"`, "log.level", "NOPE", "chert.tenant", "sources.webhook.secrets"} {
@@ -208,7 +208,7 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotInThisBuildIsToldIfAskedFor(t *testing.T) {
+func TestMissingFeaturesAreReportedIfConfigured(t *testing.T) {
 	t.Parallel()
 	_, diags := parseConfig("c.yaml", []byte(minimal+"store: {retention: 10d, raw: 1d}\nrules: {gate: {specs: enforce}}\n"), environment, use{})
 	want := "c.yaml:4:20: warning: store.retention: not in this build yet: nothing is deleted [CF007]\n  hint: delete the key retention\n" +
@@ -222,7 +222,7 @@ func TestWhatIsNotInThisBuildIsToldIfAskedFor(t *testing.T) {
 	}
 }
 
-func TestEventsFromElsewhereNeedNoSource(t *testing.T) {
+func TestConfigNeedsNoSourceWithEventsFile(t *testing.T) {
 	t.Parallel()
 	text := "chert: {tenant: a, signing_secret: 0123456789abcdef0123456789abcdef}\nsources: {webhook: {listen: ''}, catchup: {enabled: false}}\n"
 	if _, diags := parseConfig("c.yaml", []byte(text), environment, use{events: true}); diags.Errors() {

@@ -2,8 +2,8 @@ package main
 
 import "chertd/rules"
 
-// Codes of what can be wrong with a configuration. Their numbers never change,
-// and each has a section in docs/checks.md.
+// Codes of errors in a configuration. A number never changes, and docs/configuration.md
+// has a section on each.
 const (
 	codeSyntax     = "CF001"
 	codeUnknown    = "CF002"

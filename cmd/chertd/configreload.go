@@ -12,8 +12,8 @@ import (
 	"chertd/engine"
 )
 
-// reloadable are the settings that SIGHUP takes, and restartOnly those that take a
-// restart: keys, with all that is below them.
+// reloadable are the settings that SIGHUP applies, and restartOnly those that need a
+// restart. A key stands for everything below it.
 var (
 	reloadable = []string{
 		"chert.signing_secret", "chert.rate.limit", "chert.rate.burst",
@@ -37,7 +37,7 @@ func under(keys []string, path string) bool {
 	return slices.ContainsFunc(keys, func(key string) bool { return path == key || strings.HasPrefix(path, key+".") })
 }
 
-// reloader reads the configuration again while the daemon runs.
+// reloader reloads the configuration while the daemon runs.
 type reloader struct {
 	file    string
 	use     use
@@ -46,8 +46,8 @@ type reloader struct {
 	running *Config // what the daemon runs by
 }
 
-// reload is what the engine is to take of the configuration as it is now; false
-// if that is nothing. The log names what has changed, taken or not.
+// reload reads the configuration and returns the changes for the engine, or false if
+// there are none. It logs which settings changed, and which of them are applied.
 func (r *reloader) reload() (engine.Changes, bool) {
 	c, warnings, err := loadConfig(r.file, r.use)
 	if err == nil {
@@ -82,8 +82,8 @@ func (r *reloader) reload() (engine.Changes, bool) {
 	return r.running.changes(r.log), true
 }
 
-// refuses is why a configuration can't be taken although it could be run with: by
-// what of it needs a restart.
+// refuses returns why a valid configuration can't be applied now, because a part of it
+// needs a restart.
 func (r *reloader) refuses(c *Config) error {
 	if why := c.over(r.running).Control.exposesToken(); why != "" {
 		return c.wrong(exitConfig, "control.token", codeExposed, "restart chertd: changes of control.listen and control.tls need a restart", errors.New(why+" until a restart"))
@@ -91,7 +91,7 @@ func (r *reloader) refuses(c *Config) error {
 	return nil
 }
 
-// where is the place of a key for a log line.
+// where returns the position of a key for a log line.
 func (c *Config) where(path string) string {
 	if at := c.at(path); at.Line > 0 {
 		return fmt.Sprintf("%s:%d", at.File, at.Line)
@@ -99,8 +99,8 @@ func (c *Config) where(path string) string {
 	return c.File
 }
 
-// over is the configuration but for the settings that take a restart, which are
-// as those of a running one.
+// over returns the configuration, except that settings which need a restart keep the
+// values of the running one.
 func (c *Config) over(running *Config) *Config {
 	mixed := *c
 	for _, path := range restartOnly {
@@ -110,7 +110,7 @@ func (c *Config) over(running *Config) *Config {
 	return &mixed
 }
 
-// valueAt is the setting at a dotted path of keys.
+// valueAt returns the setting at a dotted path of keys.
 func valueAt(c *Config, path string) reflect.Value {
 	v := reflect.ValueOf(c).Elem()
 	for key := range strings.SplitSeq(path, ".") {
@@ -119,8 +119,8 @@ func valueAt(c *Config, path string) reflect.Value {
 	return v
 }
 
-// changedKeys are the dotted paths at which two configurations differ; that of a
-// pack's entry for all that is in it.
+// changedKeys returns the dotted paths at which two configurations differ. A change
+// within a pack's entry is reported as the path of the entry.
 func changedKeys(a, b *Config) []string {
 	var changed []string
 	var walk func(path string, a, b reflect.Value)

@@ -23,7 +23,7 @@ func leaves(v reflect.Type, path string) (all []string) {
 }
 
 // A new key can't be added without saying whether SIGHUP takes it.
-func TestEverySettingIsReloadableOrNot(t *testing.T) {
+func TestEverySettingIsReloadableOrNeedsRestart(t *testing.T) {
 	t.Parallel()
 	all := leaves(reflect.TypeFor[Config](), "")
 	for _, path := range all {
@@ -139,9 +139,9 @@ log: {format: json}
 	}
 }
 
-// The files of a certificate are no setting: SIGHUP tells of those that the next
-// start would refuse, and takes the rest.
-func TestReloadTellsOfABrokenCertificate(t *testing.T) {
+// The content of certificate files is not a setting: SIGHUP reports files that the next
+// start would reject, and applies the other changes.
+func TestReloadReportsBrokenCertificate(t *testing.T) {
 	t.Parallel()
 	dir := startFolder(t)
 	file := filepath.Join(dir, "c.yaml")

@@ -15,7 +15,8 @@ import (
 	"chertd/luabind"
 )
 
-// maxSecretFile bounds a file of secrets: whoever names a larger one meant another.
+// maxSecretFile is the maximum size of a secrets file, in bytes. A larger file was named
+// by mistake.
 const maxSecretFile = 64 << 10
 
 var secretType = reflect.TypeFor[Secret]()
@@ -25,8 +26,8 @@ func secretField(v reflect.Value) bool {
 	return v.IsValid() && (v.Type() == secretType || v.Kind() == reflect.Slice && v.Type().Elem() == secretType)
 }
 
-// secret reads a secret, or a list of them, that stands in the configuration.
-// An error says what is wrong without what stands there.
+// secret reads a secret, or a list of secrets, from the configuration. Errors do not
+// show the value.
 func (d *decoder) secret(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -60,7 +61,7 @@ func (d *decoder) secret(n *yaml.Node, v reflect.Value, path string) {
 	v.Set(reflect.ValueOf(secrets))
 }
 
-// claim notes where a secret comes from, and refuses a second place.
+// claim records where a secret comes from, and reports a second place.
 func (d *decoder) claim(n *yaml.Node, path string) bool {
 	if d.given(path) {
 		d.failAt(n, codeSecret, "delete one of them", "%s is given twice: keep either it or %s_file", path, path)
@@ -79,7 +80,7 @@ func (d *decoder) oneSecret(n *yaml.Node, path string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	// The default of control.token is the empty text: it may be written so.
+	// The default of control.token is the empty string, which may be given explicitly.
 	if path == "control.token" && text == "" && !expanded && !isNull(n) {
 		return "", true
 	}
@@ -98,8 +99,9 @@ func (d *decoder) oneSecret(n *yaml.Node, path string) (string, bool) {
 	return text, true
 }
 
-// expandSecret is expand for a secret. A name is shown only if it is all there
-// is: within a text it may be a part of the secret.
+// expandSecret works like expand, for a secret. An error shows the name of a variable
+// only if the value has nothing else in it, because anything else may be part of the
+// secret.
 func (d *decoder) expandSecret(n *yaml.Node, path string) (text string, expanded, ok bool) {
 	if name := bareVariable(n.Value); name != "" {
 		if _, set := d.lookup(name); set || bareWhole.MatchString(strings.TrimSpace(n.Value)) {
@@ -120,7 +122,7 @@ func (d *decoder) expandSecret(n *yaml.Node, path string) (text string, expanded
 
 var bareWhole = regexp.MustCompile(`^(\$[A-Z_][A-Z0-9_]*|\$\([A-Za-z_][A-Za-z0-9_]*\)|%[A-Z_][A-Z0-9_]*%)$`)
 
-// trimSecret takes off what editors and shells put around a secret.
+// trimSecret removes what editors and shells add around a secret.
 func trimSecret(text string) string { return strings.TrimSpace(strings.TrimPrefix(text, "\ufeff")) }
 
 var (
@@ -129,17 +131,18 @@ var (
 	hex32       = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
 )
 
-// placeholderHints say what to write for a placeholder, by the secret's path.
+// placeholderHints are the hints for a placeholder, by the secret's path.
 var placeholderHints = map[string]string{
 	"chert.signing_secret":    "write the signing secret of the account, as Chert shows it",
 	"sources.webhook.secrets": "write the subscription's secret, which Chert shows once, when it is made",
 	"control.token":           "make one up: openssl rand -hex 32",
 }
 
-// signingLength is how many hexadecimal digits Chert's signing secrets have.
+// signingLength is the number of hexadecimal digits of Chert's signing secrets.
 const signingLength = 32
 
-// secretFlaw is why a text can't be the secret at path, and the fix; "" if it can.
+// secretFlaw returns why a string can't be the secret at path, and the fix, or "" if it
+// can.
 func secretFlaw(path, text string) (wrong, hint string) {
 	last := len(text) - 1
 	switch {
@@ -176,7 +179,7 @@ func secretFlaw(path, text string) (wrong, hint string) {
 	return "", ""
 }
 
-// secretFile reads secrets from a file, one a line. Empty lines don't count.
+// secretFile reads secrets from a file, one per line. Empty lines are ignored.
 func (d *decoder) secretFile(key, n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -238,17 +241,18 @@ func (d *decoder) secretFile(key, n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// shownPath is a path of a file of secrets that can't be the secret itself.
+// shownPath returns the path of a secrets file for an error, unless the path may be the
+// secret itself.
 var shownPath = regexp.MustCompile(`^(\.{0,2}/[\w./-]*|[\w-]{1,24}\.[a-z]{2,6})$`)
 
-// secretLine is a line of a file of secrets.
+// secretLine is one line of a secrets file.
 type secretLine struct {
 	number int // from 1
 	text   string
 }
 
-// readSecrets reads the lines of a small file that are not empty, without a byte
-// order mark and line ends of any system. What they hold is not expanded.
+// readSecrets reads the non-empty lines of a small file, without a byte order mark and
+// with the line ends of any system. The content is not expanded.
 func readSecrets(path string) ([]secretLine, error) {
 	text, err := readSmall(path, maxSecretFile)
 	switch {
@@ -267,7 +271,7 @@ func readSecrets(path string) ([]secretLine, error) {
 	return lines, nil
 }
 
-// whyUnread is why a file of the configuration can't be read, and the fix.
+// whyUnread returns why a file of the configuration can't be read, and the fix.
 func whyUnread(path string, err error) (why, hint string) {
 	why = err.Error()
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {

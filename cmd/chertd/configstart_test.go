@@ -106,8 +106,8 @@ func TestStartNamesTheSetting(t *testing.T) {
 	}
 }
 
-// Whatever is wrong is listed at once, also what only the system knows.
-func TestStartNamesAllThatIsWrong(t *testing.T) {
+// All errors are listed together, including those that only the system can find.
+func TestStartReportsAllErrorsTogether(t *testing.T) {
 	t.Parallel()
 	dir := startFolder(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -154,9 +154,9 @@ func TestStartNamesAllThatIsWrong(t *testing.T) {
 	}
 }
 
-// What is missing and can be made is no error; and what a user that is not root
-// may not do is.
-func TestStartNamesWhatMayNotBeWritten(t *testing.T) {
+// A missing file that chertd can create is not an error; a path that a user other than
+// root may not write to is one.
+func TestStartReportsReadOnlyPaths(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {
 		t.Skip("root may write everything")

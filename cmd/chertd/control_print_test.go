@@ -274,7 +274,7 @@ codes  3f786850  2026-01-05 12:00Z  live        3         ?       ?
 `)
 }
 
-func TestRoughly(t *testing.T) {
+func TestDurationsShowTwoUnits(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0s", 400 * time.Millisecond: "0s", 59 * time.Second: "59s", time.Minute: "1m", 61 * time.Second: "1m 1s",
@@ -286,7 +286,7 @@ func TestRoughly(t *testing.T) {
 	}
 }
 
-func TestThousands(t *testing.T) {
+func TestDigitsAreGrouped(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
 		if got := thousands(n); got != want {
@@ -295,8 +295,8 @@ func TestThousands(t *testing.T) {
 	}
 }
 
-// TestSocketOfConfiguration: the socket is found in a configuration that this
-// shell could not run, and its own faults are told.
+// TestSocketOfConfiguration: the socket is found in a configuration that could not run
+// in this shell, and errors of the socket itself are reported.
 func TestSocketOfConfiguration(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -333,7 +333,7 @@ func TestSocketOfConfiguration(t *testing.T) {
 
 // A token that strangers could read on its way is an error, unless it is allowed
 // by name.
-func TestTokenInTheClear(t *testing.T) {
+func TestTokenOverPlainTCPIsRefused(t *testing.T) {
 	t.Parallel()
 	for control, want := range map[string]bool{
 		`{listen: "0.0.0.0:9900", token: abcdefgh}`:                                 true,
@@ -353,8 +353,8 @@ func TestTokenInTheClear(t *testing.T) {
 	}
 }
 
-// Commands that drop what waits count it; a chat that is postponed no longer may be
-// read at once.
+// Commands count what they drop. A chat that is no longer postponed may be read
+// immediately.
 func TestDroppedLine(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

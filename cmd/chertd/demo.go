@@ -25,12 +25,11 @@ import (
 	"chertd/rules"
 )
 
-// demoQuiet stands in for the half minute of examples/settle, so that a short
-// demo shows a burst settle.
+// demoQuiet replaces the half minute of examples/settle, because the demo is short.
 const demoQuiet = "2s"
 
-// demoTail is how long before its end the demo stops sending, so that what
-// waits can still be read.
+// demoTail is how long before its end the demo stops sending messages. Waiting reads can
+// then still go out.
 const demoTail = 4 * time.Second
 
 func newDemoCommand() *cobra.Command {
@@ -135,7 +134,8 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return err
 }
 
-// copyPacks writes the packs where they can be edited while the demo runs.
+// copyPacks writes the packs to a directory in which they can be edited while the demo
+// runs.
 func copyPacks(packs fs.FS, dir string) error {
 	return fs.WalkDir(packs, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -153,8 +153,8 @@ func copyPacks(packs fs.FS, dir string) error {
 	})
 }
 
-// demoLog shows warnings and errors of the daemon among what happens, and the
-// news that an edit of the rules is live.
+// demoLog shows the daemon's warnings and errors in the demo, and edits of the rules
+// that go live.
 type demoLog struct{ view *demoView }
 
 func (demoLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }

@@ -18,10 +18,10 @@ import (
 	"chertd/rules/chat"
 )
 
-// demoWidth is how wide a line of the demo is at most: a small terminal's.
+// demoWidth is the maximum width of a line, in columns of a small terminal.
 const demoWidth = 80
 
-// demoView prints what happens in a demo, a line each, and sums it up.
+// demoView prints the events of a demo, one per line, and a summary.
 type demoView struct {
 	mu     sync.Mutex
 	out    io.Writer
@@ -66,7 +66,7 @@ Both leave group chats unread.
 `, length, diag.Visible(rulesDir), demoQuiet)
 }
 
-// chert is told what happens at the simulated Chert.
+// chert receives what happens at the simulated Chert.
 func (v *demoView) chert(h chertsim.Happening) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -98,7 +98,7 @@ func (v *demoView) chert(h chertsim.Happening) {
 	}
 }
 
-// daemon is told what the daemon does.
+// daemon receives what the daemon does.
 func (v *demoView) daemon(h engine.Happening) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -120,7 +120,7 @@ func (v *demoView) daemon(h engine.Happening) {
 	}
 }
 
-// showRead shows a read once both sides have told of it.
+// showRead prints a read once both the simulated Chert and the daemon have reported it.
 func (v *demoView) showRead(id string) {
 	a, settled := v.read[id]
 	h, received := v.receipts[id]
@@ -139,7 +139,7 @@ func (v *demoView) showRead(id string) {
 	v.line("✓", "32", v.names[id], text)
 }
 
-// note shows what the daemon logs.
+// note prints a log line of the daemon.
 func (v *demoView) note(level slog.Level, text string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -159,7 +159,7 @@ func (v *demoView) note(level slog.Level, text string) {
 
 func (v *demoView) problem(text string) { v.note(slog.LevelError, text) }
 
-// line shows one thing: when, what kind, with whom, and what.
+// line prints one event: the time, a mark, the person and the text.
 func (v *demoView) line(mark, colour, who, what string) {
 	at := time.Since(v.began).Seconds()
 	v.print(colour, cut(fmt.Sprintf("%6.1fs %s %s %s", at, mark, pad(cut(diag.Visible(who), 14), 14), diag.Visible(what)), demoWidth))
@@ -173,7 +173,7 @@ func (v *demoView) print(colour, text string) {
 	fmt.Fprintln(v.out, text)
 }
 
-// end sums the demo up.
+// end prints the summary.
 func (v *demoView) end() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -220,7 +220,7 @@ func plural(n int) string {
 	return "s"
 }
 
-// cut shortens text to a number of columns; wide characters take two.
+// cut shortens a string to a number of columns; wide characters take two.
 func cut(s string, columns int) string {
 	used := 0
 	for i, r := range s {

@@ -54,7 +54,7 @@ func TestEvalHoldsPacksToTheirReads(t *testing.T) {
 
 // What eval says of a rule is what happened: one that did not run has not "asked for
 // nothing", however many of them there are.
-func TestEvalTellsWhichRulesRan(t *testing.T) {
+func TestEvalReportsWhichRulesRan(t *testing.T) {
 	t.Parallel()
 	const n = 40
 	file := filepath.Join(t.TempDir(), "p.lua")

@@ -13,8 +13,8 @@ import (
 	"chertd/rules"
 )
 
-// rules.gate says of each of checks and specs by itself what an edit that fails
-// it comes to.
+// rules.gate decides, separately for checks and specs, what happens to an edit that
+// fails.
 func TestGate(t *testing.T) {
 	t.Parallel()
 	const spec = "it('passes', function() receive('x') assert.is_unread() end)\n"

@@ -50,7 +50,7 @@ that was set by command, it keeps its reason unless you give another.`,
 	return cmd
 }
 
-// heldWords says how a hold went, line by line.
+// heldWords returns the lines that describe the result of a hold.
 func heldWords(h control.Held) []string {
 	text := fmt.Sprintf("chat %s is held until %s; ", h.Chat, minute(h.Until))
 	if h.Longer {

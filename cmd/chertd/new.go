@@ -66,8 +66,8 @@ type newPack struct {
 	stubs bool
 }
 
-// rulesFolder is where packs go if the command line does not say: where check,
-// test and eval look for them, or here if this is a folder of packs.
+// rulesFolder returns the directory for packs if the command line names none: where
+// check, test and eval look for them, or the current directory if it contains packs.
 func rulesFolder() string {
 	if _, err := os.Stat(configPlaces[0]); err == nil {
 		if c, _, err := loadOffline(configPlaces[0]); err == nil && c != nil {
@@ -85,7 +85,7 @@ func rulesFolder() string {
 	return filepath.Clean(defaultRules)
 }
 
-// make makes the pack and what it shares with others, and says what comes next.
+// make creates the pack and the files that packs share, and prints the next steps.
 func (n *newPack) make(out io.Writer) error {
 	if err := n.check(); err != nil {
 		return err
@@ -116,7 +116,8 @@ you are happy with them, set mode: live in %[4]s.
 	return err
 }
 
-// check refuses names that would make no pack, and places where one would hurt.
+// check rejects names that can't be the name of a pack, and directories in which a pack
+// would do harm.
 func (n *newPack) check() error {
 	if wrong, hint := rules.CheckName(n.name); wrong != "" {
 		if dir, name := filepath.Split(n.name); dir != "" && name != "" {
@@ -143,8 +144,8 @@ func (n *newPack) check() error {
 	return nil
 }
 
-// write puts the pack's files where they belong, all at once: a daemon that
-// watches the folder must not see half a pack.
+// write moves all files of the pack into place in one step, because a daemon that
+// watches the directory must not see half a pack.
 func (n *newPack) write(files []newFile) (err error) {
 	hidden, err := os.MkdirTemp(n.dir, ".new-")
 	if err != nil {
@@ -160,8 +161,8 @@ func (n *newPack) write(files []newFile) (err error) {
 	return os.Rename(made, n.path())
 }
 
-// settings writes what all packs of the folder share. The stubs are chertd's
-// and are written anew; the rest is made where it is not there.
+// settings writes the files that all packs of the directory share. The stubs belong to
+// chertd and are regenerated; other files are created only if they do not exist.
 func (n *newPack) settings(out io.Writer) error {
 	for _, f := range sharedFiles() {
 		path := filepath.Join(n.dir, filepath.FromSlash(f.name))
@@ -182,12 +183,12 @@ func (n *newPack) settings(out io.Writer) error {
 	return nil
 }
 
-// path is a file of the pack, or its folder.
+// path returns the path of a file of the pack, or of its directory.
 func (n *newPack) path(names ...string) string {
 	return filepath.Join(append([]string{n.dir, n.name}, names...)...)
 }
 
-// writeNew writes a file that must not be there yet, and the folders above it.
+// writeNew writes a file that must not exist yet, and creates the directories above it.
 func writeNew(path, text string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err

@@ -19,8 +19,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// simWebhookURL is where chertd takes webhooks unless it is told otherwise, so
-// that sim and run find each other without a flag.
+// simWebhookURL is the address at which chertd receives webhooks by default. sim and run
+// find each other without a flag.
 const simWebhookURL = "http://127.0.0.1:8787/webhooks/chert"
 
 // simOptions are the flags of chertd sim.
@@ -82,7 +82,7 @@ restart of the simulator.
 	return cmd
 }
 
-// check refuses what would only fail later, or never.
+// check rejects options that would fail later or have no effect.
 func (o simOptions) check() error {
 	switch {
 	case !(o.rate > 0) || !(o.speed > 0):
@@ -148,7 +148,8 @@ func runSim(ctx context.Context, out io.Writer, o simOptions) error {
 	return err
 }
 
-// simWebhook is where chertd listens for a webhook URL, and on which path.
+// simWebhook returns the address and the path at which chertd must listen for a webhook
+// URL.
 func simWebhook(address string) (listen, path string) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" {

@@ -39,7 +39,7 @@ func newStatusCommand() *cobra.Command {
 	return cmd
 }
 
-// printStatus prints a line a subject, and then what needs attention.
+// printStatus prints one line per subject, and then what needs attention.
 func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	s = shown(s)
 	var b strings.Builder
@@ -109,7 +109,7 @@ func lastConfirmed(at, now time.Time) string {
 	return "last confirmed " + roughly(now.Sub(at)) + " ago"
 }
 
-// heldChats lists the chats that are held, those whose hold ends last first.
+// heldChats lists the held chats, longest hold first.
 func heldChats(h *control.Holds) []string {
 	if h == nil {
 		return nil
@@ -121,7 +121,7 @@ func heldChats(h *control.Holds) []string {
 	return counted(list, h.Total, "whose holds end before these")
 }
 
-// postponedChats lists the chats of which reads wait, those that wait longest first.
+// postponedChats lists the chats whose reads wait, longest wait first.
 func postponedChats(p *control.Postponed) []string {
 	if p == nil {
 		return nil
@@ -133,13 +133,13 @@ func postponedChats(p *control.Postponed) []string {
 	return counted(list, p.Total, "whose postponements end before these")
 }
 
-// lasting says until when something of a chat lasts, and who said so.
+// lasting describes a hold or a postponement: until when, by whom and why.
 func lasting(chat string, until time.Time, by, reason string) string {
 	return fmt.Sprintf("%s until %s, by %s%s", chat, minute(until), by, choose(reason == "", "", ": "+reason))
 }
 
-// counted begins and ends a list of chats, of which the first line says what they
-// are, with how many there are.
+// counted adds the total to the first line of a list of chats, and the number of chats
+// that are not listed to its end.
 func counted(list []string, total int64, others string) []string {
 	shown := int64(len(list)) - 1
 	list[0] = choose(total == 1, "1 chat is", thousands(total)+choose(total < control.CountedHolds, "", " or more")+" chats are") + " " + list[0]
@@ -149,8 +149,7 @@ func counted(list []string, total int64, others string) []string {
 	return list
 }
 
-// webhookTrouble lists which requests were not taken since the start. What was
-// answered 4xx is not sent again.
+// webhookTrouble lists the requests that were rejected since the start.
 func webhookTrouble(w *control.Webhook) (all []string) {
 	if w == nil {
 		return nil
@@ -164,8 +163,8 @@ func webhookTrouble(w *control.Webhook) (all []string) {
 	return all
 }
 
-// actionCounts lists how many actions have come how far: those that wait or
-// need somebody first.
+// actionCounts lists the number of actions by status: those that wait or need attention
+// first.
 func actionCounts(n map[string]int64) string {
 	order := []string{"waiting", "sent", "blocked", "dead", "done", "dropped", "shadow"}
 	for _, status := range slices.Sorted(maps.Keys(n)) {
@@ -185,7 +184,7 @@ func actionCounts(n map[string]int64) string {
 	return strings.Join(parts, ", ")
 }
 
-// many is a number of things, however large.
+// many returns a count with its noun, with digits grouped.
 func many(n int64, thing string) string {
 	return thousands(n) + " " + thing + choose(n == 1, "", "s")
 }
@@ -197,8 +196,8 @@ func choose(first bool, a, b string) string {
 	return b
 }
 
-// minute is a time as lists show it, in the local zone, with its offset: a line
-// that is handed on is read in other zones.
+// minute formats a time in the local zone, with its offset, because lists are passed on
+// to people in other zones.
 func minute(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -206,7 +205,7 @@ func minute(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04Z07:00")
 }
 
-// roughly is a duration in its two largest units: "3d 4h", "12m 5s".
+// roughly formats a duration in its two largest units: "3d 4h", "12m 5s".
 func roughly(d time.Duration) string {
 	n := max(0, int64(d/time.Second))
 	units := []struct {
@@ -235,7 +234,7 @@ func thousands(n int64) string {
 	return text
 }
 
-// sizeOf is a number of bytes in the largest unit that it fills.
+// sizeOf formats a number of bytes in its largest unit.
 func sizeOf(n int64) string {
 	size, unit := float64(n), "B"
 	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {
