@@ -365,8 +365,8 @@ func TestDroppedLine(t *testing.T) {
 		{rules.Dropped{}, true, ""},
 		{rules.Dropped{}, false, "dropped: no waiting reads and no timers"},
 		{rules.Dropped{Reads: 12, Timers: 1, Calls: 2}, false, "dropped: 12 waiting reads and 1 timer, and 2 other calls"},
-		{rules.Dropped{Postponed: 1}, false, "dropped: no waiting reads and no timers; 1 chat is postponed no longer"},
-		{rules.Dropped{Reads: 12, Timers: 1, Postponed: 3}, false, "dropped: 12 waiting reads and 1 timer; 3 chats are postponed no longer"},
+		{rules.Dropped{Postponed: 1}, false, "dropped: no waiting reads and no timers; 1 chat is no longer postponed"},
+		{rules.Dropped{Reads: 12, Timers: 1, Postponed: 3}, false, "dropped: 12 waiting reads and 1 timer; 3 chats are no longer postponed"},
 	} {
 		if got := droppedLine(tt.dropped, tt.kept); got != tt.want {
 			t.Errorf("%+v (kept: %t): got %q, want %q", tt.dropped, tt.kept, got, tt.want)

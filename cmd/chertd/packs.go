@@ -111,7 +111,7 @@ func droppedLine(d rules.Dropped, kept bool) string {
 	}
 	line := fmt.Sprintf("dropped: %s and %s%s", count(d.Reads, "waiting read"), count(d.Timers, "timer"), others)
 	if d.Postponed > 0 {
-		line += fmt.Sprintf("; %s %s postponed no longer", count(d.Postponed, "chat"), choose(d.Postponed == 1, "is", "are"))
+		line += fmt.Sprintf("; %s %s no longer postponed", count(d.Postponed, "chat"), choose(d.Postponed == 1, "is", "are"))
 	}
 	return line
 }
