@@ -36,7 +36,7 @@ func newDemoCommand() *cobra.Command {
 	d := demo{}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Run the example packs on a simulated Chert: no account, no configuration",
+		Short: "Run two example packs on a simulated Chert: no account, no configuration",
 		Long: `Starts a simulated Chert and a daemon with two of the example packs and a temporary
 store, and prints what happens. Nothing leaves this machine, and all files are
 deleted at the end.`,

@@ -75,7 +75,7 @@ restart of the simulator.
 	f.Float64Var(&o.rate, "rate", 1, "events per second, on average")
 	f.Float64Var(&o.speed, "speed", 1, "how many times faster than in real life people write")
 	f.Float64Var(&o.limit, "limit", 0, "the simulated Chert's own rate limit, in calls per second; 0 is none")
-	f.IntVar(&o.burst, "burst", 20, "how many calls that limit lets through in a burst")
+	f.IntVar(&o.burst, "burst", 20, "how many calls the simulated rate limit lets through in a burst")
 	f.Uint64Var(&o.seed, "seed", 1, "random seed: the same `SEED` generates the same messages")
 	f.BoolVar(&o.quiet, "quiet", false, "do not print messages, deliveries and calls")
 	f.BoolVar(&o.noTraffic, "no-traffic", false, "generate no messages; only POST /sim/messages does")
