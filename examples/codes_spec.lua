@@ -1,10 +1,10 @@
 describe("codes", function()
-  it("reads one-time codes at once", function()
+  it("reads one-time codes immediately", function()
     receive({ chat = "c1", text = "Your verification code is 123456" })
     assert.is_read("c1")
   end)
 
-  it("minds neither capitals nor curly quotes nor spaces", function()
+  it("ignores case, curly quotes and extra spaces", function()
     receive({ chat = "c1", text = "Here’s your  Security\nCode: 123456" })
     assert.is_read("c1")
   end)

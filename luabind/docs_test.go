@@ -105,7 +105,7 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 	for _, path := range []string{"../docs/lua.md", "../docs/rules.md", "../docs/cookbook.md"} {
 		for _, line := range proseOf(t, path) {
 			if strings.HasPrefix(line, "Wrong: ") {
-				continue // TestSlipsOfDocuments
+				continue // TestErrorsOfDocumentsAreRaised
 			}
 			for _, name := range named.FindAllString(line, -1) {
 				plain := regexp.MustCompile(`\[\d+\]`).ReplaceAllString(name, "[]")
@@ -126,7 +126,7 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 func TestReferenceHasTheGlobals(t *testing.T) {
 	t.Parallel()
 	_, sections := reference(t)
-	text, _, _ := strings.Cut(sections["What there is of Lua"], "|")
+	text, _, _ := strings.Cut(sections["Lua language and standard library"], "|")
 	for name := range standard().globals {
 		if name != "_VERSION" && !strings.Contains(text, "`"+name+"`") {
 			t.Errorf("docs/lua.md does not list `%s`", name)
@@ -188,8 +188,8 @@ func TestReferenceHasTheLimits(t *testing.T) {
 		"| loading all files of a pack | " + map[int]string{10: "ten"}[loadFactor] + " times that |",
 		"| memory: what one handler allocates, and what the pack keeps between events in all its tables and variables | " + size(DefaultMemory) + " together; three quarters may be kept |",
 		"| memory while the files load | " + size(DefaultMemory) + " |",
-		fmt.Sprintf("| time on the clock | %d s:", DefaultWall/time.Second),
-		"| things one handler may ask for | " + thousands(MaxWishes) + " |",
+		fmt.Sprintf("| wall time | %d s:", DefaultWall/time.Second),
+		"| actions one handler may request | " + thousands(MaxWishes) + " |",
 		fmt.Sprintf("| lines one handler may log | %d, of %s each, with %d fields, %s in all; what is beyond is left out |", maxPrints, size(maxMessage), maxFields, size(maxLogged)),
 		"| `ev.state` | " + size(MaxState) + ", as JSON, a chat |",
 		"| a timer's payload | " + size(MaxPayload) + ", as JSON; all that one handler sets, " + size(MaxPayloads) + " |",

@@ -238,7 +238,7 @@ func TestReferenceHasTheShare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("| a pack's share of the machine | handlers that take more than %s steps may take %s beyond that a second, and %s at once, all of a pack together",
+	want := fmt.Sprintf("| a pack's share of the machine | per pack: steps above %s per handler draw on a budget of %s per second (burst %s).",
 		thousandsOf(shareFree), thousandsOf(shareRate), thousandsOf(shareBurst))
 	if !strings.Contains(string(reference), want) {
 		t.Errorf("docs/lua.md lacks %q", want)

@@ -18,21 +18,22 @@ func newCheckCommand() *cobra.Command {
 	var source ruleSource
 	cmd := &cobra.Command{
 		Use:   "check [-c FILE] [PATH ...]",
-		Short: "Find what is wrong with rules and the configuration, without running anything",
-		Long: `Loads rules exactly as the daemon does, looks at them more closely than loading
-has to, and prints what is wrong with them, and how to fix it. PATH is a rules
-folder, a pack or a .lua file.
+		Short: "Check rules and the configuration for errors and likely mistakes",
+		Long: `Loads rules exactly as the daemon does, runs additional checks on them, and prints
+each problem with a suggested fix. PATH is a rules directory, a pack or a .lua
+file.
 
-With -c FILE, or without a PATH where ./chertd.yaml exists, it checks that
-configuration as well, and checks the rules with its settings, grants and time
-zone; without a PATH the rules are those of rules.dir. Secrets are not needed.
-Without either, PATH is ./rules.
+If you give -c FILE, or no PATH and ./chertd.yaml exists, the command also checks
+that configuration and applies its settings, grants and time zone to the rules.
+Without a PATH it checks rules.dir of the configuration; without a configuration,
+./rules. No secrets are needed.
 
-Each finding has a code, in brackets, that docs/checks.md explains. A comment
-allows one where it is meant:  -- check: allow CH041 it is only a cache
+Each finding ends in a code such as [CH041], which docs/checks.md explains. To
+suppress a finding, add a comment with the code and the reason:
+  -- check: allow CH041 it is only a cache
 
-Exits with 0 if there are no errors, and with 1 if there are; with --strict
-warnings count too.`,
+Exits with 0 if there are no errors, and with 1 otherwise. With --strict, warnings
+count as errors.`,
 		Example: "  chertd check\n  chertd check -c /etc/chertd/chertd.yaml\n  chertd check rules/vip --strict\n  chertd check --format github",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := source.check(args)
@@ -67,7 +68,7 @@ warnings count too.`,
 		},
 	}
 	formatFlag(cmd, &format, "pretty", "json", "junit", "github")
-	cmd.Flags().BoolVar(&strict, "strict", false, "warnings fail too")
+	cmd.Flags().BoolVar(&strict, "strict", false, "treat warnings as errors")
 	source.flags(cmd)
 	return cmd
 }
@@ -87,8 +88,8 @@ func (s *ruleSource) check(paths []string) (lint.Result, error) {
 	return r, nil
 }
 
-// checkJUnit writes findings as test cases, a suite a file: an error is one that
-// failed, a warning one that was skipped, unless warnings fail.
+// checkJUnit writes findings as test cases, one suite per file. An error is a failed
+// case. A warning is a skipped case, or a failed one if strict is set.
 func checkJUnit(w io.Writer, diags diag.List, strict bool) error {
 	all := junitSuites{Time: seconds(0)}
 	for _, d := range diags {
@@ -103,7 +104,7 @@ func checkJUnit(w io.Writer, diags diag.List, strict bool) error {
 
 // formatFlag adds --format, which takes one of the names; the first is the default.
 func formatFlag(cmd *cobra.Command, format *string, names ...string) {
-	cmd.Flags().StringVar(format, "format", names[0], strings.Join(names, ", "))
+	cmd.Flags().StringVar(format, "format", names[0], "output `FORMAT`: "+strings.Join(names, ", "))
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if !slices.Contains(names, *format) {
 			return usageError("--format %q: expected %s", *format, strings.Join(names, ", "))

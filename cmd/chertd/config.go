@@ -9,8 +9,8 @@ import (
 	"chertd/rules"
 )
 
-// Config is chertd.yaml. Its keys are the fields' yaml tags; the key of a
-// Secret may have "_file" behind it and then names a file that holds it.
+// Config is chertd.yaml. Its keys are the yaml tags of the fields. A Secret may also be
+// given under its key plus "_file", with the path of a file that contains it.
 type Config struct {
 	File   string                    `yaml:"-"` // where it was read from
 	places map[string]rules.Position `yaml:"-"` // of keys and of items of lists, by their dotted paths
@@ -23,7 +23,7 @@ type Config struct {
 	Log     LogConfig     `yaml:"log"`
 }
 
-// ChertConfig is the account at Chert, and the pace of calls to it.
+// ChertConfig is the account at Chert and the limits on calls to it.
 type ChertConfig struct {
 	BaseURL       string        `yaml:"base_url"`
 	Tenant        string        `yaml:"tenant"`
@@ -34,21 +34,21 @@ type ChertConfig struct {
 	Rate          RateConfig    `yaml:"rate"`
 }
 
-// RateConfig is a ceiling on calls.
+// RateConfig limits the rate of calls.
 type RateConfig struct {
 	Limit    float64 `yaml:"limit"` // calls per second
 	Burst    int     `yaml:"burst"`
 	Adaptive bool    `yaml:"adaptive"` // find the server's own limit below it
 }
 
-// SourcesConfig is by which ways events come.
+// SourcesConfig lists the sources of events.
 type SourcesConfig struct {
 	Webhook WebhookConfig `yaml:"webhook"`
 	Stream  StreamConfig  `yaml:"stream"`
 	Catchup CatchupConfig `yaml:"catchup"`
 }
 
-// WebhookConfig is where Chert delivers events to.
+// WebhookConfig is the address to which Chert delivers events, and its limits.
 type WebhookConfig struct {
 	Listen    string        `yaml:"listen"` // host:port; "": off
 	Path      string        `yaml:"path"`
@@ -63,7 +63,7 @@ type StreamConfig struct {
 	Enabled bool `yaml:"enabled"`
 }
 
-// CatchupConfig is the reading of the events log.
+// CatchupConfig configures reading the events log.
 type CatchupConfig struct {
 	Enabled  bool          `yaml:"enabled"`
 	Every    time.Duration `yaml:"every"`
@@ -71,7 +71,7 @@ type CatchupConfig struct {
 	Wait     time.Duration `yaml:"wait"`     // how long due calls wait for the first pass
 }
 
-// RulesConfig is where rules live and how they are reloaded.
+// RulesConfig is the rules directory and how it is reloaded.
 type RulesConfig struct {
 	Dir      Path                  `yaml:"dir"`
 	Watch    bool                  `yaml:"watch"`
@@ -81,14 +81,14 @@ type RulesConfig struct {
 	Packs    map[string]PackConfig `yaml:"packs"`
 }
 
-// GateConfig is what decides whether an edit that loads goes live: each is
-// enforce, warn or off.
+// GateConfig is the gate that an edit must pass to go live. Each field is enforce, warn
+// or off.
 type GateConfig struct {
 	Specs  string `yaml:"specs"`  // the pack's specs, as chertd test runs them
 	Checks string `yaml:"checks"` // the errors that chertd check finds
 }
 
-// PackConfig is what the operator says to one pack.
+// PackConfig is the operator's configuration of one pack.
 type PackConfig struct {
 	Mode   string         `yaml:"mode"`  // a rules.Mode; "": as pack.yaml says
 	Grant  []string       `yaml:"grant"` // capabilities granted: typing, react, send
@@ -96,7 +96,7 @@ type PackConfig struct {
 	Limits LimitsConfig   `yaml:"limits"`
 }
 
-// LimitsConfig is what one pack may use. What is not given is as pack.yaml says.
+// LimitsConfig limits one pack. A limit that is not given is that of pack.yaml.
 type LimitsConfig struct {
 	Steps  int64      `yaml:"steps"`  // VM steps of one handler
 	Memory Size       `yaml:"memory"` // of a handler and what the pack keeps between events
@@ -104,7 +104,7 @@ type LimitsConfig struct {
 	Reads  rules.Rate `yaml:"reads"`  // calls that mark a chat as read
 }
 
-// StoreConfig is where chertd keeps its memory.
+// StoreConfig is the store's place and retention.
 type StoreConfig struct {
 	URL       string        `yaml:"url"` // sqlite:PATH
 	Retention time.Duration `yaml:"retention"`
@@ -113,12 +113,12 @@ type StoreConfig struct {
 	Path string `yaml:"-"` // of the URL, relative to the working directory
 }
 
-// ControlConfig is how people and monitors talk to the daemon.
+// ControlConfig is the control API, on the socket and over TCP.
 type ControlConfig struct {
 	Socket Path   `yaml:"socket"`
 	Listen string `yaml:"listen"` // host:port; "": off
 	Token  Secret `yaml:"token"`
-	// InsecureToken allows a token on plain TCP off loopback.
+	// InsecureToken allows a token over plain TCP off loopback.
 	InsecureToken bool      `yaml:"insecure_token"`
 	Hosts         []string  `yaml:"hosts"` // further names by which the daemon may be asked
 	TLS           TLSConfig `yaml:"tls"`
@@ -130,14 +130,14 @@ type TLSConfig struct {
 	Key  Path `yaml:"key"`
 }
 
-// LogConfig is what is logged, and how.
+// LogConfig is the log's level and format.
 type LogConfig struct {
 	Level  string `yaml:"level"`        // debug, info, warn or error
 	Format string `yaml:"format"`       // text or json
 	Text   bool   `yaml:"message_text"` // may messages' texts be logged
 }
 
-// at is where a key stands, or the nearest one above it.
+// at returns the position of a key, or of the nearest key above it.
 func (c *Config) at(path string) rules.Position {
 	for ; path != ""; path = path[:max(0, strings.LastIndexByte(path, '.'))] {
 		if at, ok := c.places[path]; ok {
@@ -147,14 +147,14 @@ func (c *Config) at(path string) rules.Position {
 	return rules.Position{File: c.File}
 }
 
-// Path is a file's path. One that is relative in the configuration is relative
-// to the configuration's file.
+// Path is the path of a file. A relative path in the configuration is relative to the
+// configuration's file.
 type Path string
 
 // Size is a number of bytes.
 type Size int64
 
-// defaultConfig is the configuration of a file that says nothing.
+// defaultConfig returns the configuration of an empty file.
 func defaultConfig() Config {
 	return Config{
 		Chert: ChertConfig{
@@ -178,8 +178,8 @@ func defaultConfig() Config {
 
 const day = 24 * time.Hour
 
-// resolve makes the paths that are relative to the configuration's file
-// relative to the working directory.
+// resolve makes paths relative to the working directory instead of the configuration's
+// file.
 func (c *Config) resolve() {
 	dir := filepath.Dir(c.File)
 	for _, p := range []*Path{&c.Rules.Dir, &c.Control.Socket, &c.Control.TLS.Cert, &c.Control.TLS.Key} {
@@ -195,7 +195,7 @@ func relativeTo(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// location is the default time zone of rules; validate has seen that it exists.
+// location returns the default time zone of rules, which validate has checked.
 func (c *Config) location() *time.Location {
 	zone, err := time.LoadLocation(c.Rules.Timezone)
 	if err != nil {

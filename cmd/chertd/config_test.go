@@ -103,7 +103,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"its nearest name", "chert:\n  tenat: a\n", "hint: did you mean tenant?"},
 		{"one that is like none", "chert:\n  zzzz: a\n", "hint: the keys here are base_url, tenant, auth"},
 		{"at the top", "chrt: {}\n", `c.yaml:1:1: error: unknown key "chrt" [CF002]`},
-		{"a key twice", "log: {level: info, level: debug}\n", `c.yaml:1:20: error: key "level" is there already, on line 1 [CF002]`},
+		{"a key twice", "log: {level: info, level: debug}\n", `c.yaml:1:20: error: key "level" is already defined on line 1 [CF002]`},
 		{"a list for a table", "sources: [webhook]\n", "c.yaml:1:10: error: sources: expected keys and values, got a list [CF003]"},
 		{"a word for a duration", "chert:\n  timeout: soon\n", `c.yaml:2:12: error: chert.timeout: expected a duration like 90s, 5m or 30d, got "soon" [CF003]`},
 		{"text for a number", "chert:\n  concurrency: \"8\"\n", "c.yaml:2:16: error: chert.concurrency: expected a whole number, got a string [CF003]\n  hint: write it without quotes"},
@@ -150,15 +150,15 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"a key that is a list", "? [log]\n: {}\n", "c.yaml:1:3: error: a key must be a name, got a list [CF002]\n  hint: write a name"},
 		{"a name that moves a terminal", "rules: {packs: {\"a\\e[2J\": [b]}}\n", `c.yaml:1:27: error: rules.packs.a\x1b[2J: expected keys and values, got a list [CF003]`},
 		{"a merge key", "store: {<<: {raw: 1d}}\n", "c.yaml:1:9: error: unknown key \"store.<<\" [CF002]\n  hint: merge keys are not read"},
-		{"a name that no pack can have", "rules: {packs: {a/b: {mode: live}}}\n", "c.yaml:1:17: error: rules.packs: the key \"a/b\" can't be the name of a pack [CF003]\n  hint: write b: a pack is named without the folder that it is in"},
-		{"a path where a pack's name belongs", "rules: {packs: {rules/vip: {mode: live}}}\n", "c.yaml:1:17: error: rules.packs: the key of 9 characters can't be the name of a pack [CF003]\n  hint: write vip: a pack"},
+		{"a name that no pack can have", "rules: {packs: {a/b: {mode: live}}}\n", "c.yaml:1:17: error: rules.packs: the key \"a/b\" can't be the name of a pack [CF003]\n  hint: write b: the name of a pack does not include the directory that contains it"},
+		{"a path where a pack's name belongs", "rules: {packs: {rules/vip: {mode: live}}}\n", "c.yaml:1:17: error: rules.packs: the key of 9 characters can't be the name of a pack [CF003]\n  hint: write vip: the name of a pack"},
 		{"a name of no file", "rules: {packs: {'*': {mode: live}}}\n", "rules.packs: the key \"*\" can't be the name of a pack [CF003]\n  hint: a pack is named after"},
 		{"a variable that is empty", "log: {level: '${EMPTY}'}\n", "log.level: expected debug, info, warn, error, got \"${EMPTY}\", which is empty [CF003]"},
 		{"a part of what is not there yet", "chert: {rate: {limit: 10, adaptive: true}}\n", "[CF007]\n  hint: delete the key adaptive"},
 		{"a token that is a placeholder", "control: {listen: '127.0.0.1:0', token: changeme}\n", "control.token: it is a placeholder, not a secret [CF005]\n  hint: make one up: openssl rand -hex 32"},
 		{"a webhook secret that is a placeholder", "sources: {webhook: {secrets: [changeme]}}\n", "[CF005]\n  hint: write the subscription's secret, which"},
 		{"a signing secret that is a placeholder", "chert: {signing_secret: <secret>}\n", "[CF005]\n  hint: write the signing secret of the account"},
-		{"a token with a space", "control: {listen: '127.0.0.1:0', token: a b}\n", "control.token: the secret has a space in it [CF005]\n  hint: write the secret alone, without spaces"},
+		{"a token with a space", "control: {listen: '127.0.0.1:0', token: a b}\n", "control.token: the secret contains a space [CF005]\n  hint: write the secret alone, without spaces"},
 		{"an empty token", "control: {listen: '127.0.0.1:0', token: ''}\n", "without a token TCP serves health and readiness alone"},
 		{"Latin-1", "log: {level: \"inf\xf6\"}\n", "c.yaml:1:1: error: invalid trailing UTF-8 octet [CF001]\n  hint: save the file as UTF-8"},
 		{"lists", "rules: {lists: {vips: {writable: true}}}\n", "c.yaml:1:9: error: rules.lists: not in this build yet: lists that operators change [CF007]\n  hint: delete it"},
@@ -167,7 +167,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"half a certificate", "control: {tls: {cert: a.pem}}\n", "control.tls: cert and key go together"},
 		{"no YAML", "chert: {\n", "c.yaml:1:1: error: did not find expected node content [CF001]"},
 		{"tabs", "chert:\n\ttenant: a\n", "hint: indent with spaces"},
-		{"two documents", "log: {}\n---\nlog: {}\n", "c.yaml:2:1: error: a second document begins here"},
+		{"two documents", "log: {}\n---\nlog: {}\n", "c.yaml:2:1: error: a second YAML document begins here"},
 		{"a list", "- chert\n", "c.yaml:1:1: error: expected keys and values, got a list [CF001]"},
 		{"settings that multiply", "rules: {packs: {a: {config: {a: &a [1,1,1,1,1,1,1,1], b: &b [*a,*a,*a,*a,*a,*a,*a,*a], c: &c [*b,*b,*b,*b,*b,*b,*b,*b], d: &d [*c,*c,*c,*c,*c,*c,*c,*c], e: &e [*d,*d,*d,*d,*d,*d,*d,*d]}}}}\n", "have more than 10000 values"},
 		{"settings without end", "rules: {packs: {a: {config: &c {x: *c}}}}\n", "nested deeper than 16"},
@@ -182,8 +182,8 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 	}
 }
 
-// A setting of a pack that is no value is reported once: what does not arrive is
-// not compared with pack.yaml, and the pack's default counts in `check`.
+// TestBadSettingIsLeftOut: an invalid setting of a pack is reported once. It is not
+// compared with pack.yaml, and `check` uses the pack's default.
 func TestBadSettingIsLeftOut(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{"0x41", "1_000", "~", "9007199254740993", "1.41556E+10", "'${NOPE}'", "[1, ~]", "{a: 0x1}", "{a: 1, a: 2}", ""} {
@@ -198,7 +198,7 @@ func TestBadSettingIsLeftOut(t *testing.T) {
 	}
 }
 
-func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
+func TestAllConfigErrorsAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	_, diags := parseConfig("c.yaml", []byte("chrt: 1\nlog: {level: loud}\nrules: {dir: '${NOPE}'}\n"), environment, use{})
 	for _, want := range []string{`"chrt"`, "log.level", "NOPE", "chert.tenant", "sources.webhook.secrets"} {
@@ -208,7 +208,7 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotInThisBuildIsToldIfAskedFor(t *testing.T) {
+func TestMissingFeaturesAreReportedIfConfigured(t *testing.T) {
 	t.Parallel()
 	_, diags := parseConfig("c.yaml", []byte(minimal+"store: {retention: 10d, raw: 1d}\nrules: {gate: {specs: enforce}}\n"), environment, use{})
 	want := "c.yaml:4:20: warning: store.retention: not in this build yet: nothing is deleted [CF007]\n  hint: delete the key retention\n" +
@@ -222,7 +222,7 @@ func TestWhatIsNotInThisBuildIsToldIfAskedFor(t *testing.T) {
 	}
 }
 
-func TestEventsFromElsewhereNeedNoSource(t *testing.T) {
+func TestConfigNeedsNoSourceWithEventsFile(t *testing.T) {
 	t.Parallel()
 	text := "chert: {tenant: a, signing_secret: 0123456789abcdef0123456789abcdef}\nsources: {webhook: {listen: ''}, catchup: {enabled: false}}\n"
 	if _, diags := parseConfig("c.yaml", []byte(text), environment, use{events: true}); diags.Errors() {
@@ -252,7 +252,7 @@ func TestSecretFiles(t *testing.T) {
 	if got := c.Chert.SigningSecret.Reveal() + " " + strings.Join(reveal(c.Sources.Webhook.Secrets), " "); got != "0123456789abcdef0123456789abcdef one two" {
 		t.Errorf("read %q", got)
 	}
-	if _, problems = parse("chert: {signing_secret_file: hooks}\n"); !strings.Contains(problems, "hooks has 2 lines, and one secret is expected") {
+	if _, problems = parse("chert: {signing_secret_file: hooks}\n"); !strings.Contains(problems, "hooks has 2 lines; expected a single secret") {
 		t.Error(problems)
 	}
 	if _, problems = parse("sources: {webhook: {secrets_file: empty}}\n"); !strings.Contains(problems, "empty is empty") {
@@ -326,7 +326,7 @@ control: {listen: 0.0.0.0:9900, token: "${D}", tls: {cert: "${CERT}", key: key.p
 `, ""},
 		{"files that are not there", "chert: {tenant: a, signing_secret_file: /nowhere/a}\nsources: {webhook: {secrets_file: /nowhere/b}}\n", ""},
 		{"credentials that are missing", "rules: {timezone: UTC}\n", "c.yaml: warning: chert.tenant: is missing: `chertd run` needs it [CF006]"},
-		{"a token in the clear", "chert: {tenant: a, signing_secret: '${A}'}\nsources: {webhook: {secrets: ['${B}']}}\ncontrol: {listen: ':9900', token_file: /nowhere/t}\n", "c.yaml:3:28: error: control.token: it would cross the network unencrypted"},
+		{"a token in the clear", "chert: {tenant: a, signing_secret: '${A}'}\nsources: {webhook: {secrets: ['${B}']}}\ncontrol: {listen: ':9900', token_file: /nowhere/t}\n", "c.yaml:3:28: error: control.token: the token would be sent unencrypted"},
 		{"what is wrong elsewhere", "chert: {tenant: a, signing_secret: '${A}'}\nsources: {webhook: {listen: nowhere, secrets: ['${B}']}}\n", "c.yaml:2:29: error: sources.webhook.listen: expected host:port"},
 		{"a variable that rules need", "rules: {packs: {codes: {config: {host: '${HOST}'}}}}\n", "c.yaml:1:40: error: rules.packs.codes.config.host: the environment variable HOST is not set [CF004]"},
 	} {

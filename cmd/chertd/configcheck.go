@@ -25,8 +25,8 @@ import (
 	"chertd/rules"
 )
 
-// check reports what chertd can't run with although each value is of its type.
-// d has the places, and has reported what is not of its type already.
+// check reports values with which chertd can't run although each has the right type. d
+// has the positions of the values, and has already reported those of the wrong type.
 func (c *Config) check(d *decoder) {
 	broken := d.diags.Errors()
 	c.checkChert(d)
@@ -50,9 +50,9 @@ func (c *Config) checkChert(d *decoder) {
 	case u.Port() != "" && !isPort(u.Port()):
 		d.fail("chert.base_url", codeValue, example, "expected a port from 1 to 65535")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
-		d.fail("chert.base_url", codeValue, "write https://; plain http is for a loopback host like 127.0.0.1 only", "calls to %s would not be encrypted", u.Host)
+		d.fail("chert.base_url", codeValue, "write https://; plain http is allowed only for a loopback host such as 127.0.0.1", "calls to %s would not be encrypted", u.Host)
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		d.fail("chert.base_url", codeValue, example, "a user, a query or a fragment does not belong into it")
+		d.fail("chert.base_url", codeValue, example, "expected a URL without a user, a query or a fragment")
 	}
 	oneOf(d, "chert.auth", c.Chert.Auth, chert.AuthHMAC, chert.AuthBearer)
 	if c.Chert.Tenant == "" && c.Chert.Auth == chert.AuthHMAC {
@@ -98,7 +98,7 @@ func (c *Config) checkSources(d *decoder) {
 
 func (c *Config) checkRules(d *decoder) {
 	if c.Rules.Dir == "" {
-		d.fail("rules.dir", codeMissing, "the default is ./rules", "expected a folder")
+		d.fail("rules.dir", codeMissing, "the default is ./rules", "expected a directory")
 	}
 	checkPath(d, "rules.dir", string(c.Rules.Dir))
 	if _, err := luabind.LoadZone(c.Rules.Timezone); err != nil {
@@ -114,9 +114,9 @@ func (c *Config) checkRules(d *decoder) {
 	for _, name := range slices.Sorted(maps.Keys(c.Rules.Packs)) {
 		p, path := c.Rules.Packs[name], "rules.packs."+name
 		if !rules.ValidPackName(name) {
-			hint := "a pack is named after its file NAME.lua or its folder"
+			hint := "a pack is named after its file NAME.lua or its directory"
 			if base := stdpath.Base(name); base != name && rules.ValidPackName(base) && shownName(base) == strconv.Quote(base) {
-				hint = "write " + base + ": a pack is named without the folder that it is in"
+				hint = "write " + base + ": the name of a pack does not include the directory that contains it"
 			}
 			d.failAt(d.keys[path], codeValue, hint, "rules.packs: the key %s can't be the name of a pack", shownName(name))
 			delete(c.Rules.Packs, name)
@@ -140,10 +140,10 @@ func (c *Config) checkRules(d *decoder) {
 	}
 }
 
-// zoneName is a name of the time zone database, known or not.
+// zoneName matches the form of names in the time zone database.
 var zoneName = regexp.MustCompile(`^(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe|Indian|Mexico|Pacific|US)/[A-Za-z_/+-]{1,30}[0-9]{0,2}$|^[A-Za-z]{1,12}$`)
 
-// checkCountry reports a code that is not the one ISO 3166 gives a country.
+// checkCountry reports a value that is not a country code of ISO 3166.
 func checkCountry(d *decoder, code string) {
 	if code == "" {
 		return
@@ -175,7 +175,7 @@ func (c *Config) checkStore(d *decoder) {
 	case strings.ContainsAny(file, "?#"):
 		d.fail("store.url", codeValue, example, "expected sqlite:PATH, without options behind it")
 	case strings.HasSuffix(file, "/"):
-		d.fail("store.url", codeValue, "write the file's name as well: sqlite:"+file+"chertd.db", "expected the path of a file, got that of a folder")
+		d.fail("store.url", codeValue, "write the file's name as well: sqlite:"+file+"chertd.db", "expected the path of a file, got the path of a directory")
 	default:
 		checkPath(d, "store.url", file)
 	}
@@ -214,17 +214,17 @@ func (c *Config) checkControl(d *decoder) {
 	}
 }
 
-// exposesToken says that who listens on the network can read the token; "" if
-// nobody can, or the operator allows it.
+// exposesToken returns why the token could be read on the network, or "" if it can't, or
+// if the operator allows that.
 func (k *ControlConfig) exposesToken() string {
 	host, _, err := net.SplitHostPort(k.Listen)
 	if err != nil || loopback(host) || k.Token == "" || k.TLS.Cert != "" || k.InsecureToken {
 		return ""
 	}
-	return fmt.Sprintf("it would cross the network unencrypted: control.listen is %s", k.Listen)
+	return fmt.Sprintf("the token would be sent unencrypted, because control.listen is %s", k.Listen)
 }
 
-// missing reports a value that is needed and not given.
+// missing reports that a required value is not given.
 func (d *decoder) missing(path, hint string) {
 	switch {
 	case d.unknown[path]:
@@ -264,7 +264,7 @@ func within[T cmp.Ordered](d *decoder, path string, got, least, most T) {
 	}
 }
 
-// human is a bound as it is written in a configuration.
+// human formats a bound in the notation of the configuration.
 func human(v any) string {
 	switch v := v.(type) {
 	case time.Duration:
@@ -290,8 +290,8 @@ func human(v any) string {
 	return fmt.Sprint(v)
 }
 
-// defaultAt is the default of the setting at a dotted path, or least where there
-// is none: within rules.packs, all is optional.
+// defaultAt returns the default of the setting at a dotted path. Settings within
+// rules.packs have none; for those it returns least.
 func defaultAt(path string, least any) any {
 	c := defaultConfig()
 	v := reflect.ValueOf(c)
@@ -307,10 +307,10 @@ func defaultAt(path string, least any) any {
 	return v.Interface()
 }
 
-// exampleLimits are the values that limits have where nobody sets them.
+// exampleLimits are the default limits, for hints.
 var exampleLimits = map[string]any{"steps": int64(1000000), "memory": Size(luabind.DefaultMemory), "kv": Size(rules.DefaultKV)}
 
-// fieldOf is the field of a struct that has a key.
+// fieldOf returns the field of a struct that has the key.
 func fieldOf(v reflect.Value, key string) reflect.Value {
 	for i := range v.NumField() {
 		if v.Type().Field(i).Tag.Get("yaml") == key {
@@ -320,7 +320,8 @@ func fieldOf(v reflect.Value, key string) reflect.Value {
 	return reflect.Value{}
 }
 
-// checkPath reports a path that a shell would have changed.
+// checkPath reports a path that only a shell would expand, and one that looks like a
+// secret.
 func checkPath(d *decoder, path, file string) {
 	switch {
 	case secretForm.MatchString(file):
@@ -360,13 +361,13 @@ func checkAddress(d *decoder, path, address string) {
 	}
 }
 
-// isPort reports whether a text is a port's number; 0 has the system choose one.
+// isPort reports whether a string is a port number. With 0 the system chooses a port.
 func isPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return err == nil && strconv.FormatUint(n, 10) == s
 }
 
-// loopback reports whether a host is this machine itself.
+// loopback reports whether a host is a loopback address.
 func loopback(host string) bool {
 	if host == "localhost" {
 		return true
@@ -375,7 +376,7 @@ func loopback(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// sqlitePath is the file of a store's URL, "" if it names none.
+// sqlitePath returns the file of a store's URL, or "" if it names none.
 func sqlitePath(url string) string {
 	path, ok := strings.CutPrefix(url, "sqlite:")
 	if !ok {

@@ -2,8 +2,8 @@ package main
 
 import "chertd/rules"
 
-// Codes of what can be wrong with a configuration. Their numbers never change,
-// and each has a section in docs/checks.md.
+// Codes of errors in a configuration. A number never changes, and docs/configuration.md
+// has a section on each.
 const (
 	codeSyntax     = "CF001"
 	codeUnknown    = "CF002"
@@ -32,19 +32,19 @@ type configCode struct {
 func configCodes() []configCode {
 	return []configCode{
 		{codeSyntax, "a configuration that is not YAML"},
-		{codeUnknown, "a key that does not exist, or is there twice"},
-		{codeValue, "a value of another type, or out of range"},
+		{codeUnknown, "an unknown or duplicate key"},
+		{codeValue, "a value of the wrong type or out of range"},
 		{codeEnv, "an environment variable that is not set, or not written as `${NAME}`"},
 		{codeSecret, "a secret that is empty, malformed or can't be read"},
-		{codeMissing, "a value that is needed and not given"},
+		{codeMissing, "a missing value that has no default"},
 		{codeNotYet, "a feature that this build does not have"},
-		{codeNoPack, "rules.packs names a pack that is not there"},
-		{codeNoSetting, "a setting that its pack does not have"},
+		{codeNoPack, "an entry of rules.packs for a pack that does not exist"},
+		{codeNoSetting, "a setting that the pack does not declare"},
 		{codeConfigFile, "a configuration file that can't be read"},
 		{codeAddress, "an address that can't be listened on"},
 		{codeSocket, "a control socket that can't be opened"},
 		{codeStore, "a store that can't be opened"},
 		{codeTLS, "a certificate that can't be used"},
-		{codeExposed, "a token that would cross the network unencrypted"},
+		{codeExposed, "a token that would be sent unencrypted"},
 	}
 }

@@ -263,9 +263,9 @@ func TestEveryKeyIsTried(t *testing.T) {
 	}
 }
 
-// A key that is misspelt, or there twice, is refused at its line; the hint has the
-// key that was meant.
-func TestEveryKeyIsSpelt(t *testing.T) {
+// A misspelled or duplicate key is rejected at its line, and the hint has the intended
+// key.
+func TestMisspelledAndDuplicateKeysAreRejected(t *testing.T) {
 	t.Parallel()
 	types := map[string]reflect.Type{}
 	keyTypes(reflect.TypeFor[Config](), "", types)
@@ -278,7 +278,7 @@ func TestEveryKeyIsSpelt(t *testing.T) {
 		text, line := yamlWith(path, value)
 		lines := strings.SplitAfter(text, "\n")
 		twice := strings.Join(slices.Insert(slices.Clone(lines), line, lines[line-1]), "")
-		if _, diags := parseTried(twice); !strings.Contains(diags.Error(), fmt.Sprintf("c.yaml:%d:", line+1)) || !strings.Contains(diags.Error(), fmt.Sprintf("is there already, on line %d [CF002]", line)) {
+		if _, diags := parseTried(twice); !strings.Contains(diags.Error(), fmt.Sprintf("c.yaml:%d:", line+1)) || !strings.Contains(diags.Error(), fmt.Sprintf("is already defined on line %d [CF002]", line)) {
 			t.Errorf("%s twice: %s", path, diags.Error())
 		}
 		for _, typo := range []string{key[:1] + key[2:] /* a letter missing */, key + "s", strings.ToUpper(key[:1]) + key[1:], strings.ReplaceAll(key, "_", "-")} {
@@ -328,7 +328,7 @@ func TestEverySectionIsTried(t *testing.T) {
 
 // The form of the file does not matter: a byte order mark, line ends of other
 // systems, spaces at the end of lines, comments. Tabs do.
-func TestFormOfTheFile(t *testing.T) {
+func TestFileFormDoesNotMatterExceptTabs(t *testing.T) {
 	t.Parallel()
 	for path, tried := range triedKeys {
 		if len(tried.good) == 0 {
@@ -364,8 +364,8 @@ func TestFormOfTheFile(t *testing.T) {
 	}
 }
 
-// A file of secrets may have a byte order mark and the line ends of any system.
-// What is wrong with it is said at the key, and never shows a secret.
+// A secrets file may have a byte order mark and the line ends of any system. Errors are
+// reported at the key, and never show a secret.
 func TestEverySecretFileIsTried(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -17,28 +17,28 @@ import (
 	"chertd/rules"
 )
 
-// configPlaces are where the configuration is looked for without -c.
+// configPlaces are the paths that are searched for a configuration without -c.
 var configPlaces = []string{"chertd.yaml", "/etc/chertd/chertd.yaml"}
 
-// maxConfig bounds the configuration's file.
+// maxConfig is the maximum size of the configuration's file, in bytes.
 const maxConfig = 1 << 20
 
-// use is what a configuration is loaded for.
+// use is the purpose for which a configuration is loaded.
 type use struct {
-	// events says that the daemon has events from elsewhere and needs no source
-	// of its own.
+	// events is set if the daemon has another source of events and needs none from the
+	// configuration.
 	events bool
-	// offline is for commands that run rules and make no calls. No secret is
-	// needed: files of secrets are not read, and what is missing is a warning.
-	// Environment variables are read within `rules` only, where they decide what
-	// rules do; another key that takes one has its default.
+	// offline is set by commands that run rules and make no calls. They need no secrets:
+	// secret files are not read, and missing values are warnings. Environment variables
+	// are expanded only within `rules`, where they affect what rules do; other keys with
+	// a variable keep their default.
 	offline bool
 }
 
-// loadOffline reads and checks a configuration for a command that runs rules
-// and makes no calls: check, test, eval. The error is one of reading the file.
-// What is wrong in the file is in the diagnostics, errors and warnings; the
-// Config is nil if nothing could be understood. "" looks in configPlaces.
+// loadOffline reads and checks a configuration for a command that runs rules and makes
+// no calls: check, test, eval. The error is about reading the file. Errors and warnings
+// in the file are in the diagnostics. The Config is nil if the file could not be parsed.
+// "" searches configPlaces.
 func loadOffline(file string) (*Config, diag.List, error) {
 	file, err := findConfig(file)
 	if err != nil {
@@ -52,9 +52,9 @@ func loadOffline(file string) (*Config, diag.List, error) {
 	return c, diags, nil
 }
 
-// loadConfig reads and checks the configuration: the file named, or the first
-// of configPlaces. Its warnings come with it; whatever can't be run with is an
-// error of exit code 78, with all that is wrong at once.
+// loadConfig reads and checks the configuration: the named file, or the first of
+// configPlaces. It also returns warnings. If the daemon can't run with the
+// configuration, the error has exit code 78 and lists all problems.
 func loadConfig(file string, u use) (*Config, diag.List, error) {
 	file, err := findConfig(file)
 	if err != nil {
@@ -89,7 +89,7 @@ func findConfig(file string) (string, error) {
 			"to try chertd without an account run `chertd demo`, or develop against `chertd sim`")
 }
 
-// readConfig reads a configuration's file. Its error is a Diagnostics.
+// readConfig reads the configuration's file. Its error is a diag.List.
 func readConfig(file string) ([]byte, error) {
 	text, err := readSmall(file, maxConfig)
 	if err != nil {
@@ -98,7 +98,7 @@ func readConfig(file string) ([]byte, error) {
 	return text, nil
 }
 
-// unreadConfig says why a configuration's file can't be read.
+// unreadConfig returns the error of a configuration file that can't be read.
 func unreadConfig(file string, err error) diag.List {
 	why, hint := whyUnread(file, err)
 	switch {
@@ -112,7 +112,8 @@ func unreadConfig(file string, err error) diag.List {
 		Message: "the configuration can't be read: " + why}}
 }
 
-// parseConfig makes a configuration of the file's text. lookup is the environment.
+// parseConfig parses the text of a configuration file. lookup returns environment
+// variables.
 func parseConfig(file string, text []byte, lookup func(string) (string, bool), u use) (*Config, diag.List) {
 	c := defaultConfig()
 	c.File = file
@@ -142,7 +143,7 @@ func parseConfig(file string, text []byte, lookup func(string) (string, bool), u
 	return &c, d.diags
 }
 
-// document is the one YAML document of the file; nil if it says nothing.
+// document returns the only YAML document of the file, or nil if it is empty.
 func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 	dec := yaml.NewDecoder(strings.NewReader(string(text)))
 	var doc, second yaml.Node
@@ -157,7 +158,7 @@ func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 	case err != nil:
 		return nil, d.syntax(text, err)
 	default:
-		d.failAt(&second, codeSyntax, "delete the line ---, or what follows it", "a second document begins here: the file is one")
+		d.failAt(&second, codeSyntax, "delete the line ---, or what follows it", "a second YAML document begins here; expected a single one")
 		return nil, false
 	}
 	top := doc.Content[0]
@@ -168,8 +169,8 @@ func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 	return top, true
 }
 
-// syntax reports what the YAML parser finds wrong, at the line it names. Its
-// message is shown only where nothing of the file is in it.
+// syntax reports an error of the YAML parser, at the line it names. The parser's message
+// is shown only if it quotes nothing from the file, which may be a secret.
 func (d *decoder) syntax(text []byte, err error) bool {
 	diag := diag.Diagnostic{File: d.file, Severity: diag.SeverityError, Code: codeSyntax}
 	diag.Line, diag.Message, diag.Hint = rules.YAMLSyntax(text, err)

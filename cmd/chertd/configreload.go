@@ -12,8 +12,8 @@ import (
 	"chertd/engine"
 )
 
-// reloadable are the settings that SIGHUP takes, and restartOnly those that take a
-// restart: keys, with all that is below them.
+// reloadable are the settings that SIGHUP applies, and restartOnly those that need a
+// restart. A key stands for everything below it.
 var (
 	reloadable = []string{
 		"chert.signing_secret", "chert.rate.limit", "chert.rate.burst",
@@ -37,7 +37,7 @@ func under(keys []string, path string) bool {
 	return slices.ContainsFunc(keys, func(key string) bool { return path == key || strings.HasPrefix(path, key+".") })
 }
 
-// reloader reads the configuration again while the daemon runs.
+// reloader reloads the configuration while the daemon runs.
 type reloader struct {
 	file    string
 	use     use
@@ -46,20 +46,20 @@ type reloader struct {
 	running *Config // what the daemon runs by
 }
 
-// reload is what the engine is to take of the configuration as it is now; false
-// if that is nothing. The log names what has changed, taken or not.
+// reload reads the configuration and returns the changes for the engine, or false if
+// there are none. It logs which settings changed, and which of them are applied.
 func (r *reloader) reload() (engine.Changes, bool) {
 	c, warnings, err := loadConfig(r.file, r.use)
 	if err == nil {
 		err = r.refuses(c)
 	}
 	if err != nil {
-		r.log.Error("SIGHUP: the configuration has errors, and nothing of it is taken: what ran before continues", "err", err)
+		r.log.Error("SIGHUP: the configuration has errors; the previous one stays in use", "err", err)
 		return engine.Changes{}, false
 	}
 	logWarnings(r.log, warnings)
 	if err := c.checkCertificate(); err != nil {
-		r.log.Error("SIGHUP: the files of control.tls can't be used: the last certificate stays in use, and chertd does not start with these", "err", err)
+		r.log.Error("SIGHUP: the files of control.tls can't be used; the previous certificate stays in use, but chertd would not start with these files", "err", err)
 	}
 	var taken, not []string
 	for _, path := range changedKeys(r.running, c) {
@@ -72,26 +72,26 @@ func (r *reloader) reload() (engine.Changes, bool) {
 	r.running = c.over(r.running)
 	r.levels.set(r.running.Log)
 	if len(taken) > 0 {
-		r.log.Info("SIGHUP: changed settings are taken", "settings", strings.Join(taken, ", "))
+		r.log.Info("SIGHUP: changed settings applied", "settings", strings.Join(taken, ", "))
 	} else {
-		r.log.Info("SIGHUP: no setting has changed that is taken while chertd runs; the rules are read again")
+		r.log.Info("SIGHUP: rules reloaded; no setting has changed that can be applied without a restart")
 	}
 	if len(not) > 0 {
-		r.log.Warn("SIGHUP: changed settings are not taken: restart chertd for them", "settings", strings.Join(not, ", "))
+		r.log.Warn("SIGHUP: changed settings not applied; they need a restart", "settings", strings.Join(not, ", "))
 	}
 	return r.running.changes(r.log), true
 }
 
-// refuses is why a configuration can't be taken although it could be run with: by
-// what of it needs a restart.
+// refuses returns why a valid configuration can't be applied now, because a part of it
+// needs a restart.
 func (r *reloader) refuses(c *Config) error {
 	if why := c.over(r.running).Control.exposesToken(); why != "" {
-		return c.wrong(exitConfig, "control.token", codeExposed, "restart chertd: control.listen and control.tls are taken by that alone", errors.New(why+" until a restart"))
+		return c.wrong(exitConfig, "control.token", codeExposed, "restart chertd: changes of control.listen and control.tls need a restart", errors.New(why+" until a restart"))
 	}
 	return nil
 }
 
-// where is the place of a key for a log line.
+// where returns the position of a key for a log line.
 func (c *Config) where(path string) string {
 	if at := c.at(path); at.Line > 0 {
 		return fmt.Sprintf("%s:%d", at.File, at.Line)
@@ -99,8 +99,8 @@ func (c *Config) where(path string) string {
 	return c.File
 }
 
-// over is the configuration but for the settings that take a restart, which are
-// as those of a running one.
+// over returns the configuration, except that settings which need a restart keep the
+// values of the running one.
 func (c *Config) over(running *Config) *Config {
 	mixed := *c
 	for _, path := range restartOnly {
@@ -110,7 +110,7 @@ func (c *Config) over(running *Config) *Config {
 	return &mixed
 }
 
-// valueAt is the setting at a dotted path of keys.
+// valueAt returns the setting at a dotted path of keys.
 func valueAt(c *Config, path string) reflect.Value {
 	v := reflect.ValueOf(c).Elem()
 	for key := range strings.SplitSeq(path, ".") {
@@ -119,8 +119,8 @@ func valueAt(c *Config, path string) reflect.Value {
 	return v
 }
 
-// changedKeys are the dotted paths at which two configurations differ; that of a
-// pack's entry for all that is in it.
+// changedKeys returns the dotted paths at which two configurations differ. A change
+// within a pack's entry is reported as the path of the entry.
 func changedKeys(a, b *Config) []string {
 	var changed []string
 	var walk func(path string, a, b reflect.Value)

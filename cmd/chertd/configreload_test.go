@@ -23,7 +23,7 @@ func leaves(v reflect.Type, path string) (all []string) {
 }
 
 // A new key can't be added without saying whether SIGHUP takes it.
-func TestEverySettingIsReloadableOrNot(t *testing.T) {
+func TestEverySettingIsReloadableOrNeedsRestart(t *testing.T) {
 	t.Parallel()
 	all := leaves(reflect.TypeFor[Config](), "")
 	for _, path := range all {
@@ -104,7 +104,7 @@ log: {format: json}
 				}
 			}
 			if test.unless != "" {
-				if want("control.token: it would cross the network unencrypted: control.listen is 0.0.0.0:9900 until a restart", true); ok || r.running.Control.Token != "" {
+				if want("control.token: the token would be sent unencrypted, because control.listen is 0.0.0.0:9900 until a restart", true); ok || r.running.Control.Token != "" {
 					t.Error("the token is taken")
 				}
 				return
@@ -118,9 +118,9 @@ log: {format: json}
 				}
 				return
 			}
-			want(`SIGHUP: changed settings are taken  settings=`, test.taken != "")
+			want(`SIGHUP: changed settings applied  settings=`, test.taken != "")
 			want(test.taken, true)
-			want(`SIGHUP: changed settings are not taken: restart chertd for them  settings=`, test.not != "")
+			want(`SIGHUP: changed settings not applied; they need a restart  settings=`, test.not != "")
 			want(test.not, true)
 			if !ok || test.not != "" && (r.running.Chert.Tenant != "acme-7a3f" || r.running.Store.Path != running.Store.Path) {
 				t.Errorf("what takes a restart is taken: %v", r.running)
@@ -134,14 +134,14 @@ log: {format: json}
 			r.reload()
 			said = strings.ReplaceAll(out.String(), file, "FILE")
 			want(test.not, true)
-			want("changed settings are taken", false)
+			want("changed settings applied", false)
 		})
 	}
 }
 
-// The files of a certificate are no setting: SIGHUP tells of those that the next
-// start would refuse, and takes the rest.
-func TestReloadTellsOfABrokenCertificate(t *testing.T) {
+// The content of certificate files is not a setting: SIGHUP reports files that the next
+// start would reject, and applies the other changes.
+func TestReloadReportsBrokenCertificate(t *testing.T) {
 	t.Parallel()
 	dir := startFolder(t)
 	file := filepath.Join(dir, "c.yaml")
@@ -160,7 +160,7 @@ func TestReloadTellsOfABrokenCertificate(t *testing.T) {
 	var out strings.Builder
 	log, levels := newLogger(&out, LogConfig{Format: "text"})
 	r := &reloader{file: file, log: log, levels: levels, running: running}
-	const tells = "the files of control.tls can't be used: the last certificate stays in use"
+	const tells = "the files of control.tls can't be used; the previous certificate stays in use"
 	if _, ok := r.reload(); !ok || strings.Contains(out.String(), tells) {
 		t.Errorf("with a good one: %t\n%s", ok, out.String())
 	}

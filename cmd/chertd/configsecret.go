@@ -15,7 +15,8 @@ import (
 	"chertd/luabind"
 )
 
-// maxSecretFile bounds a file of secrets: whoever names a larger one meant another.
+// maxSecretFile is the maximum size of a secrets file, in bytes. A larger file was named
+// by mistake.
 const maxSecretFile = 64 << 10
 
 var secretType = reflect.TypeFor[Secret]()
@@ -25,8 +26,8 @@ func secretField(v reflect.Value) bool {
 	return v.IsValid() && (v.Type() == secretType || v.Kind() == reflect.Slice && v.Type().Elem() == secretType)
 }
 
-// secret reads a secret, or a list of them, that stands in the configuration.
-// An error says what is wrong without what stands there.
+// secret reads a secret, or a list of secrets, from the configuration. Errors do not
+// show the value.
 func (d *decoder) secret(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -60,7 +61,7 @@ func (d *decoder) secret(n *yaml.Node, v reflect.Value, path string) {
 	v.Set(reflect.ValueOf(secrets))
 }
 
-// claim notes where a secret comes from, and refuses a second place.
+// claim records where a secret comes from, and reports a second place.
 func (d *decoder) claim(n *yaml.Node, path string) bool {
 	if d.given(path) {
 		d.failAt(n, codeSecret, "delete one of them", "%s is given twice: keep either it or %s_file", path, path)
@@ -79,7 +80,7 @@ func (d *decoder) oneSecret(n *yaml.Node, path string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	// The default of control.token is the empty text: it may be written so.
+	// The default of control.token is the empty string, which may be given explicitly.
 	if path == "control.token" && text == "" && !expanded && !isNull(n) {
 		return "", true
 	}
@@ -98,8 +99,9 @@ func (d *decoder) oneSecret(n *yaml.Node, path string) (string, bool) {
 	return text, true
 }
 
-// expandSecret is expand for a secret. A name is shown only if it is all there
-// is: within a text it may be a part of the secret.
+// expandSecret works like expand, for a secret. An error shows the name of a variable
+// only if the value has nothing else in it, because anything else may be part of the
+// secret.
 func (d *decoder) expandSecret(n *yaml.Node, path string) (text string, expanded, ok bool) {
 	if name := bareVariable(n.Value); name != "" {
 		if _, set := d.lookup(name); set || bareWhole.MatchString(strings.TrimSpace(n.Value)) {
@@ -113,14 +115,14 @@ func (d *decoder) expandSecret(n *yaml.Node, path string) (text string, expanded
 	hidden := &decoder{file: d.file, lookup: d.lookup, use: d.use, unknown: d.unknown}
 	text, expanded, ok = hidden.expand(n, path)
 	if len(hidden.diags) > 0 {
-		d.failAt(n, codeEnv, "write the secret as ${NAME} alone, with NAME set; a ${ that is part of the secret is written $${", "%s: a ${ in the secret begins no environment variable that is set", path)
+		d.failAt(n, codeEnv, "write the secret as ${NAME} alone, with NAME set; a ${ that is part of the secret is written $${", "%s: the secret contains a ${ that names no environment variable that is set", path)
 	}
 	return text, expanded, ok
 }
 
 var bareWhole = regexp.MustCompile(`^(\$[A-Z_][A-Z0-9_]*|\$\([A-Za-z_][A-Za-z0-9_]*\)|%[A-Z_][A-Z0-9_]*%)$`)
 
-// trimSecret takes off what editors and shells put around a secret.
+// trimSecret removes what editors and shells add around a secret.
 func trimSecret(text string) string { return strings.TrimSpace(strings.TrimPrefix(text, "\ufeff")) }
 
 var (
@@ -129,22 +131,23 @@ var (
 	hex32       = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
 )
 
-// placeholderHints say what to write for a placeholder, by the secret's path.
+// placeholderHints are the hints for a placeholder, by the secret's path.
 var placeholderHints = map[string]string{
 	"chert.signing_secret":    "write the signing secret of the account, as Chert shows it",
 	"sources.webhook.secrets": "write the subscription's secret, which Chert shows once, when it is made",
 	"control.token":           "make one up: openssl rand -hex 32",
 }
 
-// signingLength is how many hexadecimal digits Chert's signing secrets have.
+// signingLength is the number of hexadecimal digits of Chert's signing secrets.
 const signingLength = 32
 
-// secretFlaw is why a text can't be the secret at path, and the fix; "" if it can.
+// secretFlaw returns why a string can't be the secret at path, and the fix, or "" if it
+// can.
 func secretFlaw(path, text string) (wrong, hint string) {
 	last := len(text) - 1
 	switch {
 	case assignment.MatchString(text):
-		return "the secret begins with NAME=", "write what stands behind the = alone"
+		return "the secret begins with NAME=", "write only what follows the ="
 	case last > 0 && (text[0] == '"' || text[0] == '\'') && text[last] == text[0]:
 		return "the secret is in quotes", "write it without them"
 	case placeholder.MatchString(text):
@@ -152,9 +155,9 @@ func secretFlaw(path, text string) (wrong, hint string) {
 	case strings.ContainsAny(text, " \t"):
 		hint := "write the secret alone, without spaces"
 		if path == "sources.webhook.secrets" {
-			hint = "write one secret alone; several are a list, or one a line in secrets_file"
+			hint = "write a single secret; to give several, use a list, or one per line in secrets_file"
 		}
-		return "the secret has a space in it", hint
+		return "the secret contains a space", hint
 	case !utf8.ValidString(text):
 		return "the secret is not UTF-8 text", "write it as plain text"
 	}
@@ -168,7 +171,7 @@ func secretFlaw(path, text string) (wrong, hint string) {
 		switch n := len(text); {
 		case n != signingLength:
 			return fmt.Sprintf("the secret has %s, and Chert's signing secrets have %d", count(n, "character"), signingLength),
-				"copy the whole signing secret of the account; a webhook subscription's secret belongs into sources.webhook.secrets"
+				"copy the whole signing secret of the account; a webhook subscription's secret belongs in sources.webhook.secrets"
 		case !hex32.MatchString(text):
 			return "the secret has characters that are not hexadecimal digits, 0 to 9 and a to f", "copy the signing secret of the account again"
 		}
@@ -176,7 +179,7 @@ func secretFlaw(path, text string) (wrong, hint string) {
 	return "", ""
 }
 
-// secretFile reads secrets from a file, one a line. Empty lines don't count.
+// secretFile reads secrets from a file, one per line. Empty lines are ignored.
 func (d *decoder) secretFile(key, n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -220,7 +223,7 @@ func (d *decoder) secretFile(key, n *yaml.Node, v reflect.Value, path string) {
 		wrong("write the secret into it", "%s is empty", name)
 		return
 	case single && len(lines) > 1:
-		wrong("leave one line in it", "%s has %d lines, and one secret is expected", name, len(lines))
+		wrong("keep only one line in it", "%s has %d lines; expected a single secret", name, len(lines))
 		return
 	}
 	secrets := make([]Secret, len(lines))
@@ -238,17 +241,18 @@ func (d *decoder) secretFile(key, n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// shownPath is a path of a file of secrets that can't be the secret itself.
+// shownPath returns the path of a secrets file for an error, unless the path may be the
+// secret itself.
 var shownPath = regexp.MustCompile(`^(\.{0,2}/[\w./-]*|[\w-]{1,24}\.[a-z]{2,6})$`)
 
-// secretLine is a line of a file of secrets.
+// secretLine is one line of a secrets file.
 type secretLine struct {
 	number int // from 1
 	text   string
 }
 
-// readSecrets reads the lines of a small file that are not empty, without a byte
-// order mark and line ends of any system. What they hold is not expanded.
+// readSecrets reads the non-empty lines of a small file, without a byte order mark and
+// with the line ends of any system. The content is not expanded.
 func readSecrets(path string) ([]secretLine, error) {
 	text, err := readSmall(path, maxSecretFile)
 	switch {
@@ -267,7 +271,7 @@ func readSecrets(path string) ([]secretLine, error) {
 	return lines, nil
 }
 
-// whyUnread is why a file of the configuration can't be read, and the fix.
+// whyUnread returns why a file of the configuration can't be read, and the fix.
 func whyUnread(path string, err error) (why, hint string) {
 	why = err.Error()
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
@@ -282,8 +286,8 @@ func whyUnread(path string, err error) (why, hint string) {
 		return why, "the user that chertd runs as needs to read it: chmod u+r " + path + ", or make that user its owner"
 	case strings.Contains(why, "not UTF-8"):
 		return why, "save it as UTF-8"
-	case strings.Contains(why, "folder"), strings.Contains(why, "is a directory"):
-		return "it is a folder", "name the file in it"
+	case strings.Contains(why, "is a directory"):
+		return "it is a directory", "name a file in it"
 	case strings.Contains(why, "named pipe"):
 		return why, "start the program that writes into it first, or name a regular file"
 	}

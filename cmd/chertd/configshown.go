@@ -13,21 +13,23 @@ import (
 	"chertd/rules"
 )
 
-// A secret may stand under the wrong key. So an error shows a value only if it is
-// too short for a secret, a number with its unit, or an environment variable's
-// name; it describes any other. Its place says where to look.
+// A secret may be under the wrong key. For that reason, an error shows a value only if
+// it is too short for a secret, a number with its unit, or the name of an environment
+// variable. It describes any other value, and its position says where to look.
 var (
 	shownNumber = regexp.MustCompile(`^[-+]?[0-9]{1,10}(\.[0-9]{1,6})?( ?[A-Za-z]{1,3})?(/[0-9]{0,4}[a-z])?$`)
 	shownRef    = regexp.MustCompile(`^\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)
 )
 
-// secretForm is what nobody names a file or a pack, and secrets look like.
+// secretForm matches strings that look like secrets and not like the name of a file or
+// pack.
 var secretForm = regexp.MustCompile(`^(whsec[_-].*|[0-9a-fA-F]{32,})$`)
 
-// longestShown is how many characters of any kind are shown: no secret is so short.
+// longestShown is the number of characters up to which any value is shown, because no
+// secret is that short.
 const longestShown = 5
 
-// shownNode is a scalar as an error names it, as it stands in the file.
+// shownNode returns a scalar for an error, as written in the file.
 func shownNode(n *yaml.Node) string {
 	text := n.Value
 	if harmless(text) {
@@ -40,7 +42,7 @@ func harmless(text string) bool {
 	return utf8.RuneCountInString(text) <= longestShown || shownNumber.MatchString(text) || shownRef.MatchString(text)
 }
 
-// shownName is a key as an error names it, or a description of it.
+// shownName returns a key for an error, or a description of it.
 func shownName(key string) string {
 	if harmless(key) {
 		return strconv.Quote(key)
@@ -48,8 +50,7 @@ func shownName(key string) string {
 	return rules.ShownName(key)
 }
 
-// shown is a text of an error as people see it: names of packs that may be secrets
-// are left out.
+// shown returns the text of an error without names of packs that may be secrets.
 func (d *decoder) shown(text string) string {
 	for path, key := range d.keys {
 		if name, ok := strings.CutPrefix(path, packsPath); ok && name == key.Value && shownName(name) != strconv.Quote(name) {
@@ -59,11 +60,11 @@ func (d *decoder) shown(text string) string {
 	return diag.Visible(text)
 }
 
-// packsPath is where the entries of packs stand.
+// packsPath matches paths within the entries of packs.
 const packsPath = "rules.packs."
 
-// shownAt is the value at a path as an error names it; got is what it came to.
-// A word that is near to an allowed one is shown, too.
+// shownAt returns the value at a path for an error; got is the parsed value. A word that
+// is close to an allowed one is shown, too.
 func (d *decoder) shownAt(path, got string, near bool) string {
 	n := d.places[path]
 	switch {

@@ -71,14 +71,14 @@ func TestStartNamesTheSetting(t *testing.T) {
 
 		"a certificate that is missing":  {hook + "control:\n  listen: 127.0.0.1:0\n  tls: {cert: none.pem, key: key.pem}\n", "c.yaml:5:9: error: control.tls.cert: DIR/none.pem: there is no such file [CF014]\n  hint: create it"},
 		"a key that is missing":          {hook + "control:\n  listen: 127.0.0.1:0\n  tls: {cert: cert.pem, key: none.pem}\n", "c.yaml:5:25: error: control.tls.key: DIR/none.pem: there is no such file [CF014]"},
-		"a certificate that is a folder": {hook + "control:\n  listen: 127.0.0.1:0\n  tls: {cert: folder, key: key.pem}\n", "control.tls.cert: DIR/folder: it is a folder [CF014]\n  hint: name the file in it"},
+		"a certificate that is a folder": {hook + "control:\n  listen: 127.0.0.1:0\n  tls: {cert: folder, key: key.pem}\n", "control.tls.cert: DIR/folder: it is a directory [CF014]\n  hint: name a file in it"},
 		"an empty certificate":           {hook + "control:\n  listen: 127.0.0.1:0\n  tls: {cert: empty.txt, key: key.pem}\n", "control.tls.cert: DIR/empty.txt: it is empty [CF014]"},
 		"a certificate that is text":     {hook + "control:\n  listen: 127.0.0.1:0\n  tls: {cert: text.txt, key: key.pem}\n", "c.yaml:5:3: error: control.tls: read the certificate"},
 		"a key of another certificate":   {hook + "control:\n  listen: 127.0.0.1:0\n  tls: {cert: cert.pem, key: other.pem}\n", "private key does not match public key [CF014]\n  hint: both are PEM files"},
 		"a key for a certificate":        {hook + "control:\n  listen: 127.0.0.1:0\n  tls: {cert: key.pem, key: cert.pem}\n", "control.tls: read the certificate"},
 
-		"a secret with a space": {"sources: {webhook: {listen: '127.0.0.1:0', secrets: ['a b']}}\n", "c.yaml:2:54: error: sources.webhook.secrets: the secret has a space in it [CF005]"},
-		"a token in the clear":  {hook + "control: {listen: '0.0.0.0:0', token: abcdefgh}\n", "c.yaml:3:39: error: control.token: it would cross the network unencrypted: control.listen is 0.0.0.0:0 [CF015]\n  hint: set control.tls, or listen on 127.0.0.1; where the network is trusted, allow it: control: {insecure_token: true}"},
+		"a secret with a space": {"sources: {webhook: {listen: '127.0.0.1:0', secrets: ['a b']}}\n", "c.yaml:2:54: error: sources.webhook.secrets: the secret contains a space [CF005]"},
+		"a token in the clear":  {hook + "control: {listen: '0.0.0.0:0', token: abcdefgh}\n", "c.yaml:3:39: error: control.token: the token would be sent unencrypted, because control.listen is 0.0.0.0:0 [CF015]\n  hint: set control.tls, or listen on 127.0.0.1; where the network is trusted, allow it: control: {insecure_token: true}"},
 		"an empty token":        {hook + "control: {listen: '127.0.0.1:0', token: ''}\n", "c.yaml:3:41: error: control.token: the token is empty [CF005]"},
 		"memory below a MiB":    {hook + "rules: {packs: {codes: {limits: {memory: 1KiB}}}}\n", "c.yaml:3:42: error: rules.packs.codes.limits.memory: expected 1MiB to"},
 		"one address for both":  {"sources: {webhook: {listen: '127.0.0.1:8787', secrets: [whsec_one]}}\ncontrol: {listen: '127.0.0.1:8787'}\n", "c.yaml:3:19: error: control.listen: sources.webhook.listen has the same address [CF011]"},
@@ -106,8 +106,8 @@ func TestStartNamesTheSetting(t *testing.T) {
 	}
 }
 
-// Whatever is wrong is listed at once, also what only the system knows.
-func TestStartNamesAllThatIsWrong(t *testing.T) {
+// All errors are listed together, including those that only the system can find.
+func TestStartReportsAllErrorsTogether(t *testing.T) {
 	t.Parallel()
 	dir := startFolder(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -154,9 +154,9 @@ func TestStartNamesAllThatIsWrong(t *testing.T) {
 	}
 }
 
-// What is missing and can be made is no error; and what a user that is not root
-// may not do is.
-func TestStartNamesWhatMayNotBeWritten(t *testing.T) {
+// A missing file that chertd can create is not an error; a path that a user other than
+// root may not write to is one.
+func TestStartReportsReadOnlyPaths(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {
 		t.Skip("root may write everything")

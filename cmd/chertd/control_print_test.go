@@ -62,18 +62,18 @@ a-name-of-25-characters-ok
                     89e6c98d  2026-01-05 09:05Z  shadow      1         0       0
   mode shadow: more than 300 reads in 10m
     hint: chertd mode it live takes it back
-  pinned by a rollback: edits are not live
+  pinned by a rollback: edits do not go live
     hint: chertd rollback a-name-of-25-characters-ok --undo ends that
 back                5f61d477  2026-01-05 09:05Z  live        1         0       0
-  rolled back: the next edit that passes is live
-  NOT LIVE as its files are now: rolled back to 5f61d477: by command
+  rolled back: the next edit that passes goes live
+  FILES ON DISK NOT LIVE: rolled back to 5f61d477: by command
 restored            5f61d477  2026-01-05 09:05Z  live        1         0       0
-  rolled back: it is live until its files are there again
-  its files are gone, its last version stays live
-    hint: chertd packs remove restored forgets it
+  rolled back: this version is live until the files are back
+  its files are gone; its last version is still live
+    hint: to remove it, run: chertd packs remove restored
 new                 none      -                  -           0         0       0
   mode live: by pack.yaml
-  NOT LIVE as its files are now: it does not load
+  FILES ON DISK NOT LIVE: it does not load
     rules/new.lua:3:5: error: ')' expected [CH001]
       hint: close it
     rules/new/pack.yaml: warning: it has no description
@@ -93,10 +93,10 @@ vip                 2b66fd26  2026-01-05 00:00Z  off         2         0       0
     it took too much
   rule "sort" is suspended in 1 more chat
     hint: chertd eval EVENT.json
-  its files are gone, its last version stays live
-    hint: chertd packs remove vip forgets it
+  its files are gone; its last version is still live
+    hint: to remove it, run: chertd packs remove vip
 `)
-	compare(t, printed(t, func(b *strings.Builder) error { return printPacks(b, nil) }), "there are no packs\n")
+	compare(t, printed(t, func(b *strings.Builder) error { return printPacks(b, nil) }), "no packs\n")
 }
 
 func TestPrintPackThatBlocksReads(t *testing.T) {
@@ -123,13 +123,13 @@ vip    none      -                  -           0         0       0
     hint: chertd mode vip off lets reads go without it
 codes  3f786850  2026-01-05 12:00Z  live        3         2       1
   1 event missed in the last hour
-    hint: an edit of it that is live runs them, or chertd rollback codes
+    hint: to run them, edit the pack or run chertd rollback codes
 first  3f786850  2026-01-05 12:00Z  live        3         0       0
   1 event missed in the last hour
-    hint: an edit of it that is live runs them
+    hint: to run them, edit the pack
 lost   none      -                  -           0         0       0
   2 events missed in the last hour
-    hint: an edit of it that is live runs them
+    hint: to run them, edit the pack
 `)
 	s := control.Status{Version: "v1.2.0", Since: at(8, 0), Ready: true, Blocked: []control.Blocked{blocked}, Packs: 2}
 	got := printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) })
@@ -158,7 +158,7 @@ PACK   VERSION   LIVE SINCE         MODE    RULES    EVENTS  FAILED
 codes  3f786850  2026-01-05 12:00Z  live        3     1,000       4
   files: rules/codes.lua
 
-Versions that were live, the last one first:
+Version history, newest first:
   VERSION   FIRST LIVE         LAST LIVE            EVENTS  FAILED
   3f786850  2026-01-05 08:00Z  2026-01-05 12:00Z     1,000       4  live
   89e6c98d  2026-01-05 11:00Z  2026-01-05 11:00Z        50      40  rolled back
@@ -174,8 +174,8 @@ func TestPrintStatus(t *testing.T) {
 	}
 	compare(t, printed(t, func(b *strings.Builder) error { return printStatus(b, fine, at(12, 34)) }), `
 chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00Z
-  events   taken in; 1,234,567 in all, 3 not handled yet, 0 in quarantine
-  calls    going out; none confirmed since the start
+  events   accepted; 1,234,567 in all, 3 pending, 0 in quarantine
+  calls    going out; none confirmed since chertd started
   actions  12 waiting, 1 dead, 1,000 done, 2 new kind
   packs    2
   store    1.5 KiB, 1 chat
@@ -183,26 +183,26 @@ chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00Z
 	broken := control.Status{
 		Version: "v1.2.0", Since: at(12, 34), NotReady: []string{"the store fails: disk full"}, NoCalls: []string{"calls are paused"}, Paused: true,
 		Calls: control.Calls{State: control.CallsPaused, LastConfirmed: at(12, 33)}, Actions: map[string]int64{"waiting": 2},
-		Notes: []string{"pack vip: an edit is not live: it does not load", "rules/vip.lua:3:1: error: no\n  hint: mend it"},
+		Notes: []string{"pack vip: an edit is not live: it does not load", "rules/vip.lua:3:1: error: no\n  hint: fix it"},
 		Packs: 1, NotLive: 1, Quarantined: 2, Bytes: 512,
 		Webhook: &control.Webhook{Unavailable: 2, Refused: map[string]int64{"wrong signature": 1200, "another path": 4}},
 	}
 	compare(t, printed(t, func(b *strings.Builder) error { return printStatus(b, broken, at(12, 34)) }), `
 chertd v1.2.0, up 0s, since 2026-01-05 12:34Z
-  events   NOT READY; 0 in all, 0 not handled yet, 2 in quarantine
+  events   NOT READY; 0 in all, 0 pending, 2 in quarantine
            not ready: the store fails: disk full
   webhook  REFUSED 4: another path (see the log)
            REFUSED 1,200: wrong signature (see the log)
-           2 answered 503, to be sent again
-  calls    PAUSED; the last was confirmed 1m ago
+           2 answered 503; Chert sends them again
+  calls    PAUSED; last confirmed 1m ago
            calls are paused
   actions  2 waiting
-           what waits is kept, and goes out once calls do
+           waiting actions are kept and go out once calls can be made
   packs    1, 1 with an edit that is NOT LIVE: see chertd packs
   store    512 B, 0 chats
 note: pack vip: an edit is not live: it does not load
 note: rules/vip.lua:3:1: error: no
-    hint: mend it
+    hint: fix it
 `)
 }
 
@@ -216,7 +216,7 @@ func TestPrintStatusWithHolds(t *testing.T) {
 		return got[strings.Index(got, "  holds"):]
 	}
 	compare(t, holds(), `
-  holds    1,234 chats are held; reads of a held chat are dropped
+  holds    1,234 chats are held; reads are dropped until the hold ends
            7d1b2c9e until 2026-01-05 13:31Z, by vip/hold: asked for quiet
            c0ffee11 until 2026-01-05 13:00Z, by operator
            and 1,232 more, whose holds end before these
@@ -227,7 +227,7 @@ func TestPrintStatusWithHolds(t *testing.T) {
 	}
 	s.Holds.Total, s.Holds.First = 1, s.Holds.First[:1]
 	compare(t, holds(), `
-  holds    1 chat is held; reads of a held chat are dropped
+  holds    1 chat is held; reads are dropped until the hold ends
            7d1b2c9e until 2026-01-05 13:31Z, by vip/hold: asked for quiet
 `)
 }
@@ -242,10 +242,10 @@ func TestPrintStatusWithPostponedChats(t *testing.T) {
 		return got[strings.Index(got, "  waits"):]
 	}
 	compare(t, waits(), `
-  waits    1,234 chats are postponed; reads of a postponed chat wait
+  waits    1,234 chats are postponed; reads wait until then
            7d1b2c9e until 2026-01-05 13:31Z, by night/wait: closed
            c0ffee11 until 2026-01-05 13:00Z, by lunch/wait
-           and 1,232 more, which wait no longer than these
+           and 1,232 more, whose postponements end before these
 `)
 }
 
@@ -256,25 +256,25 @@ func TestPrintWithoutTheStore(t *testing.T) {
 	s := control.Status{Version: "v1.2.0", Since: at(8, 0), NotReady: []string{"the store fails"}, NoCalls: []string{"the store fails"}, Unknown: unknown}
 	compare(t, printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) }), `
 chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00Z
-  events   NOT READY; how many is not known
+  events   NOT READY; counts unknown
            the store does not answer (a write has not ended after 4s)
            not ready: the store fails
-  calls    NOT MADE; none confirmed since the start
+  calls    NOT MADE; none confirmed since chertd started
            the store fails
-  actions  not known
+  actions  unknown
   packs    0
-  store    not known
+  store    unknown
 `)
 	packs := []control.Pack{{Name: "codes", Version: "3f786850e387550f", Since: at(12, 0), Mode: "live", Rules: 3, Unknown: unknown}}
 	compare(t, printed(t, func(b *strings.Builder) error { return printPacks(b, packs) }), `
 PACK   VERSION   LIVE SINCE         MODE    RULES    EVENTS  FAILED
 codes  3f786850  2026-01-05 12:00Z  live        3         ?       ?
-  EVENTS and FAILED are not known
+  EVENTS and FAILED are unknown
     the store does not answer (a write has not ended after 4s)
 `)
 }
 
-func TestRoughly(t *testing.T) {
+func TestDurationsShowTwoUnits(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0s", 400 * time.Millisecond: "0s", 59 * time.Second: "59s", time.Minute: "1m", 61 * time.Second: "1m 1s",
@@ -286,7 +286,7 @@ func TestRoughly(t *testing.T) {
 	}
 }
 
-func TestThousands(t *testing.T) {
+func TestDigitsAreGrouped(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
 		if got := thousands(n); got != want {
@@ -295,8 +295,8 @@ func TestThousands(t *testing.T) {
 	}
 }
 
-// TestSocketOfConfiguration: the socket is found in a configuration that this
-// shell could not run, and its own faults are told.
+// TestSocketOfConfiguration: the socket is found in a configuration that could not run
+// in this shell, and errors of the socket itself are reported.
 func TestSocketOfConfiguration(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -304,7 +304,7 @@ func TestSocketOfConfiguration(t *testing.T) {
 		`control: {socket: /run/x.sock}`:        "/run/x.sock",
 		`control: {socket: "run/${NINE}.sock"}`: "etc/run/9.sock",
 		`chert: {tenant: "${UNSET}", timeout: soon}` + "\nunknown: 1\ncontrol: {socket: x.sock, token: \"${UNSET}\"}": "etc/x.sock",
-		`control: {socket: ""}`:           "etc/chertd.yaml turns the control socket off",
+		`control: {socket: ""}`:           "the control socket is disabled in etc/chertd.yaml",
 		`control: {socket: "${UNSET}/x"}`: "etc/chertd.yaml:1:19: error: control.socket: ",
 		"control: {socket: [":             "etc/chertd.yaml:1:",
 		"control: x":                      "etc/chertd.yaml:1:10: error: control: expected keys and values",
@@ -333,7 +333,7 @@ func TestSocketOfConfiguration(t *testing.T) {
 
 // A token that strangers could read on its way is an error, unless it is allowed
 // by name.
-func TestTokenInTheClear(t *testing.T) {
+func TestTokenOverPlainTCPIsRefused(t *testing.T) {
 	t.Parallel()
 	for control, want := range map[string]bool{
 		`{listen: "0.0.0.0:9900", token: abcdefgh}`:                                 true,
@@ -347,14 +347,14 @@ func TestTokenInTheClear(t *testing.T) {
 		`{listen: "0.0.0.0:9900", token: abcdefgh, insecure_token: true}`:           false,
 	} {
 		_, diags := parseConfig("chertd.yaml", []byte(minimal+"control: "+control+"\n"), environment, use{})
-		if got := strings.Contains(diags.Error(), "error: control.token: it would cross the network unencrypted"); got != want || diags.Errors() != want {
+		if got := strings.Contains(diags.Error(), "error: control.token: the token would be sent unencrypted"); got != want || diags.Errors() != want {
 			t.Errorf("%s: refused: %t, want %t: %v", control, got, want, diags)
 		}
 	}
 }
 
-// Commands that drop what waits count it; a chat that is postponed no longer may be
-// read at once.
+// Commands count what they drop. A chat that is no longer postponed may be read
+// immediately.
 func TestDroppedLine(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -365,8 +365,8 @@ func TestDroppedLine(t *testing.T) {
 		{rules.Dropped{}, true, ""},
 		{rules.Dropped{}, false, "dropped: no waiting reads and no timers"},
 		{rules.Dropped{Reads: 12, Timers: 1, Calls: 2}, false, "dropped: 12 waiting reads and 1 timer, and 2 other calls"},
-		{rules.Dropped{Postponed: 1}, false, "dropped: no waiting reads and no timers; 1 chat is postponed no longer"},
-		{rules.Dropped{Reads: 12, Timers: 1, Postponed: 3}, false, "dropped: 12 waiting reads and 1 timer; 3 chats are postponed no longer"},
+		{rules.Dropped{Postponed: 1}, false, "dropped: no waiting reads and no timers; 1 chat is no longer postponed"},
+		{rules.Dropped{Reads: 12, Timers: 1, Postponed: 3}, false, "dropped: 12 waiting reads and 1 timer; 3 chats are no longer postponed"},
 	} {
 		if got := droppedLine(tt.dropped, tt.kept); got != tt.want {
 			t.Errorf("%+v (kept: %t): got %q, want %q", tt.dropped, tt.kept, got, tt.want)

@@ -16,22 +16,22 @@ import (
 	"chertd/rules"
 )
 
-// renamedKeys are keys that people know from elsewhere, and what to write for them.
+// renamedKeys are keys that people know from other versions or programs, with what to
+// write instead.
 var renamedKeys = map[string]string{
 	"rules.specs": "write rules: {gate: {specs: enforce}}; enforce, warn and off are its values",
 }
 
-// decoder reads YAML nodes into a struct, strictly, and collects all that is
-// wrong on the way. Where a key stands is remembered, so that what is checked
-// later can name the place too.
+// decoder reads YAML nodes into a struct, strictly, and collects all errors. It records
+// the position of each key for errors that are found later.
 type decoder struct {
 	file   string
 	dir    string // that relative files are relative to
 	lookup func(name string) (string, bool)
 	use    use
-	// literal says that ${NAME} stands for itself.
+	// literal is set if ${NAME} is not expanded.
 	literal bool
-	// begins is the hint for a file that holds no keys and values.
+	// begins is the hint for a file that contains no keys and values.
 	begins string
 
 	keys     map[string]*yaml.Node // dotted path → its key
@@ -41,13 +41,13 @@ type decoder struct {
 	diags    diag.List
 }
 
-// newDecoder makes a decoder that keeps to the file's own text.
+// newDecoder returns a decoder for the named file.
 func newDecoder(file string) *decoder {
 	return &decoder{file: file, begins: "begin as docs/configuration.md shows, with chert:", dir: filepath.Dir(file), keys: map[string]*yaml.Node{}, places: map[string]*yaml.Node{}, unknown: map[string]bool{}}
 }
 
-// decode reads n into v, which is the field at path ("" is the whole file). A
-// value that is not what it should be is reported and leaves the default.
+// decode reads n into v, which is the field at path ("" is the whole file). An invalid
+// value is reported, and the default stays.
 func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -129,8 +129,8 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// table reads a mapping into a struct. A key that is there and empty is as if
-// it had no entries: what is below it may all be commented out.
+// table reads a mapping into a struct. A key without a value counts as an empty mapping,
+// because everything below it may be commented out.
 func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
 	if isNull(n) {
 		return
@@ -182,7 +182,7 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// known are the keys of a struct, in order.
+// known returns the keys of a struct, in order.
 func known(v reflect.Value) (keys []string) {
 	for i := range v.NumField() {
 		key := v.Type().Field(i).Tag.Get("yaml")
@@ -197,12 +197,12 @@ func known(v reflect.Value) (keys []string) {
 	return keys
 }
 
-// keysHint shows how the keys below a path are written.
+// keysHint returns a hint that shows how to write the keys below a path.
 func keysHint(path string, keys []string) string {
 	return fmt.Sprintf("write %s: {%s: …}; its keys are %s", path[strings.LastIndexByte(path, '.')+1:], keys[0], strings.Join(keys, ", "))
 }
 
-// entries reads a mapping whose keys are free.
+// entries reads a mapping with arbitrary keys.
 func (d *decoder) entries(n *yaml.Node, v reflect.Value, path string) {
 	if isNull(n) {
 		return
@@ -246,8 +246,8 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	v.Set(items)
 }
 
-// pairs are a mapping's keys and values in order. A key that is there twice is
-// reported and left out.
+// pairs returns a mapping's keys and values in order. A duplicate key is reported and
+// left out.
 func (d *decoder) pairs(n *yaml.Node) func(yield func(k, v *yaml.Node) bool) {
 	return func(yield func(k, v *yaml.Node) bool) {
 		seen := map[string]int{}
@@ -258,7 +258,7 @@ func (d *decoder) pairs(n *yaml.Node) func(yield func(k, v *yaml.Node) bool) {
 				continue
 			}
 			if line := seen[k.Value]; line > 0 {
-				d.failAt(k, codeUnknown, "keep one of them", "key %s is there already, on line %d", shownName(k.Value), line)
+				d.failAt(k, codeUnknown, "keep one of them", "key %s is already defined on line %d", shownName(k.Value), line)
 				continue
 			}
 			seen[k.Value] = k.Line
@@ -269,8 +269,8 @@ func (d *decoder) pairs(n *yaml.Node) func(yield func(k, v *yaml.Node) bool) {
 	}
 }
 
-// fail reports what is wrong with the value at path, or with its absence: then
-// the place is that of the nearest key above it.
+// fail reports an error of the value at path. If the value is missing, the position is
+// that of the nearest key above it.
 func (d *decoder) fail(path, code, hint, format string, args ...any) {
 	d.report(diag.SeverityError, path, code, hint, format, args...)
 }
@@ -285,7 +285,7 @@ func (d *decoder) report(severity diag.Severity, path, code, hint, format string
 		Message: d.shown(path + ": " + fmt.Sprintf(format, args...))})
 }
 
-// at is where the value at path stands, or the nearest key above it.
+// at returns the position of the value at path, or of the nearest key above it.
 func (d *decoder) at(path string) rules.Position {
 	for ; path != ""; path = path[:max(0, strings.LastIndexAny(path, ".["))] {
 		if n := d.places[path]; n != nil {
@@ -302,11 +302,12 @@ func (d *decoder) failAt(n *yaml.Node, code, hint, format string, args ...any) {
 	})
 }
 
-// given reports whether the file says something at path.
+// given reports whether the file has a value at path.
 func (d *decoder) given(path string) bool { return d.places[path] != nil }
 
-// nearestKey is the key that was most likely meant: one that is spelt like it,
-// or that has a word spelt like it ("secert" is signing_secret); "" if none is.
+// nearestKey returns the most likely intended key: one with a similar spelling, or one
+// that contains a similar word ("secert" is signing_secret). It returns "" if there is
+// none.
 func nearestKey(name string, known []string) string {
 	if near := diag.Suggest(name, known); near != "" {
 		return near

@@ -25,22 +25,21 @@ import (
 	"chertd/rules"
 )
 
-// demoQuiet stands in for the half minute of examples/settle, so that a short
-// demo shows a burst settle.
+// demoQuiet replaces the half minute of examples/settle, because the demo is short.
 const demoQuiet = "2s"
 
-// demoTail is how long before its end the demo stops sending, so that what
-// waits can still be read.
+// demoTail is how long before its end the demo stops sending messages. Waiting reads can
+// then still go out.
 const demoTail = 4 * time.Second
 
 func newDemoCommand() *cobra.Command {
 	d := demo{}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Run the example packs on a simulated Chert: no account, no configuration",
-		Long: `Starts a simulated Chert, the daemon on a temporary store, and the example
-packs, and shows what happens as it happens. Nothing leaves this machine, and
-nothing is left on it.`,
+		Short: "Run two example packs on a simulated Chert: no account, no configuration",
+		Long: `Starts a simulated Chert and a daemon with two of the example packs and a temporary
+store, and prints what happens. Nothing leaves this machine, and all files are
+deleted at the end.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.out = cmd.OutOrStdout()
@@ -50,9 +49,9 @@ nothing is left on it.`,
 			return d.run(ctx)
 		},
 	}
-	cmd.Flags().DurationVar(&d.length, "for", 20*time.Second, "how long")
-	cmd.Flags().Uint64Var(&d.seed, "seed", 0, "of the traffic: the same seed, the same messages (default: the time)")
-	cmd.Flags().Float64Var(&d.rate, "rate", 2.5, "events per second")
+	cmd.Flags().DurationVar(&d.length, "for", 20*time.Second, "how long the demo runs")
+	cmd.Flags().Uint64Var(&d.seed, "seed", 0, "random seed of the simulated traffic (default: the current time)")
+	cmd.Flags().Float64Var(&d.rate, "rate", 2.5, "events per second, on average")
 	return cmd
 }
 
@@ -67,14 +66,14 @@ type demo struct {
 
 func (d *demo) run(ctx context.Context) (err error) {
 	if d.length <= 0 || d.rate <= 0 {
-		return usageError("--for and --rate must be more than nothing")
+		return usageError("--for and --rate must be greater than 0")
 	}
 	if d.seed == 0 {
 		d.seed = uint64(time.Now().UnixNano())
 	}
 	dir, err := os.MkdirTemp("", "chertd-demo-")
 	if err != nil {
-		return fmt.Errorf("make a folder for the demo: %w", err)
+		return fmt.Errorf("create a directory for the demo: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	rulesDir := filepath.Join(dir, "rules")
@@ -135,7 +134,8 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return err
 }
 
-// copyPacks writes the packs where they can be edited while the demo runs.
+// copyPacks writes the packs to a directory in which they can be edited while the demo
+// runs.
 func copyPacks(packs fs.FS, dir string) error {
 	return fs.WalkDir(packs, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -153,8 +153,8 @@ func copyPacks(packs fs.FS, dir string) error {
 	})
 }
 
-// demoLog shows warnings and errors of the daemon among what happens, and the
-// news that an edit of the rules is live.
+// demoLog shows the daemon's warnings and errors in the demo, and edits of the rules
+// that go live.
 type demoLog struct{ view *demoView }
 
 func (demoLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }

@@ -18,10 +18,10 @@ import (
 	"chertd/rules/chat"
 )
 
-// demoWidth is how wide a line of the demo is at most: a small terminal's.
+// demoWidth is the maximum width of a line, in columns of a small terminal.
 const demoWidth = 80
 
-// demoView prints what happens in a demo, a line each, and sums it up.
+// demoView prints the events of a demo, one per line, and a summary.
 type demoView struct {
 	mu     sync.Mutex
 	out    io.Writer
@@ -55,18 +55,18 @@ func newDemoView(out io.Writer) *demoView {
 
 func (v *demoView) begin(length time.Duration, rulesDir string) {
 	fmt.Fprintf(v.out, `chertd demo: a simulated Chert sends messages, and rules mark chats as read.
-It runs for %v. Edit its rules meanwhile; a change is live when you save it:
+It runs for %v. You can edit its rules while it runs; a saved change goes live:
   %s
 
-  codes    one-time codes are read at once
-  settle   a chat is read once its burst has settled (here after %s of quiet)
+  codes    marks chats as read as soon as a one-time code arrives
+  settle   marks a chat as read once it has been quiet (here for %s)
 
-Both leave group chats alone: what is written there stays unread.
+Both leave group chats unread.
 
 `, length, diag.Visible(rulesDir), demoQuiet)
 }
 
-// chert is told what happens at the simulated Chert.
+// chert receives what happens at the simulated Chert.
 func (v *demoView) chert(h chertsim.Happening) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -92,13 +92,13 @@ func (v *demoView) chert(h chertsim.Happening) {
 		v.showRead(h.Chat)
 	case chertsim.Refused:
 		v.refused++
-		v.line("!", "33", v.names[h.Chat], fmt.Sprintf("Chert answered %d, code %d: it is tried again", h.Status, h.Code))
+		v.line("!", "33", v.names[h.Chat], fmt.Sprintf("Chert answered %d, code %d; chertd retries the call", h.Status, h.Code))
 	case chertsim.Operator:
-		v.line("→", "2", v.names[h.Chat], "an operator replies by hand; Chert makes no event of it")
+		v.line("→", "2", v.names[h.Chat], "a person replies manually; Chert sends no event for this")
 	}
 }
 
-// daemon is told what the daemon does.
+// daemon receives what the daemon does.
 func (v *demoView) daemon(h engine.Happening) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -120,7 +120,7 @@ func (v *demoView) daemon(h engine.Happening) {
 	}
 }
 
-// showRead shows a read once both sides have told of it.
+// showRead prints a read once both the simulated Chert and the daemon have reported it.
 func (v *demoView) showRead(id string) {
 	a, settled := v.read[id]
 	h, received := v.receipts[id]
@@ -132,14 +132,14 @@ func (v *demoView) showRead(id string) {
 	asked := v.asked[id]
 	delete(v.asked, id)
 	v.byPack[a.Pack] = append(v.byPack[a.Pack], h.Waited)
-	text := fmt.Sprintf("read: %s, %s", a.Pack, a.Reason)
+	text := fmt.Sprintf("read by %s: %s", a.Pack, a.Reason)
 	if asked > 1 {
-		text += fmt.Sprintf(" (%d asks, one call)", asked)
+		text += fmt.Sprintf(" (%d requests)", asked)
 	}
 	v.line("✓", "32", v.names[id], text)
 }
 
-// note shows what the daemon logs.
+// note prints a log line of the daemon.
 func (v *demoView) note(level slog.Level, text string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -159,7 +159,7 @@ func (v *demoView) note(level slog.Level, text string) {
 
 func (v *demoView) problem(text string) { v.note(slog.LevelError, text) }
 
-// line shows one thing: when, what kind, with whom, and what.
+// line prints one event: the time, a mark, the person and the text.
 func (v *demoView) line(mark, colour, who, what string) {
 	at := time.Since(v.began).Seconds()
 	v.print(colour, cut(fmt.Sprintf("%6.1fs %s %s %s", at, mark, pad(cut(diag.Visible(who), 14), 14), diag.Visible(what)), demoWidth))
@@ -173,7 +173,7 @@ func (v *demoView) print(colour, text string) {
 	fmt.Fprintln(v.out, text)
 }
 
-// end sums the demo up.
+// end prints the summary.
 func (v *demoView) end() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -185,23 +185,23 @@ func (v *demoView) end() {
 	}
 	saved := max(v.wishes-v.calls, 0)
 	fmt.Fprintf(v.out, "\nIn %v:\n\n", time.Since(v.began).Round(time.Second))
-	fmt.Fprintf(v.out, "  events   %4d   in %s, each handled once (%d)\n", v.events, count(len(v.chats), "chat"), v.handled)
-	fmt.Fprintf(v.out, "  reads    %4d   call%s, of %d that rules asked for: coalescing saved %d\n", v.calls, plural(v.calls), v.wishes, saved)
-	fmt.Fprintf(v.out, "  unread   %4d   chat%s, because no rule wants a read there, or not yet\n", left, plural(left))
+	fmt.Fprintf(v.out, "  events   %4d   in %s; chertd handled %d of them, each once\n", v.events, count(len(v.chats), "chat"), v.handled)
+	fmt.Fprintf(v.out, "  reads    %4d   call%s for %d requests; coalescing saved %d\n", v.calls, plural(v.calls), v.wishes, saved)
+	fmt.Fprintf(v.out, "  unread   %4d   chat%s that no rule has asked to read (yet)\n", left, plural(left))
 	if v.refused > 0 {
-		fmt.Fprintf(v.out, "  refused  %4d   calls, and tried again\n", v.refused)
+		fmt.Fprintf(v.out, "  refused  %4d   calls, which were retried\n", v.refused)
 	}
-	fmt.Fprintf(v.out, "\n  from the message to the read, half of them and 95 %% within\n")
+	fmt.Fprintf(v.out, "\n  time from message to read   median     95 %%\n")
 	for _, pack := range slices.Sorted(maps.Keys(v.byPack)) {
 		took := v.byPack[pack]
 		slices.Sort(took)
-		fmt.Fprintf(v.out, "    %s %8v %8v%s\n", pad(diag.Visible(pack), 8), round(took[len(took)/2]), round(took[(len(took)*95-1)/100]), v.waits(pack))
+		fmt.Fprintf(v.out, "    %s                %8v %8v%s\n", pad(diag.Visible(pack), 8), round(took[len(took)/2]), round(took[(len(took)*95-1)/100]), v.waits(pack))
 	}
 }
 
 func (v *demoView) waits(pack string) string {
 	if pack == "settle" {
-		return "   of which it waits at least " + demoQuiet
+		return "   (it waits at least " + demoQuiet + ")"
 	}
 	return ""
 }
@@ -220,7 +220,7 @@ func plural(n int) string {
 	return "s"
 }
 
-// cut shortens text to a number of columns; wide characters take two.
+// cut shortens a string to a number of columns; wide characters take two.
 func cut(s string, columns int) string {
 	used := 0
 	for i, r := range s {

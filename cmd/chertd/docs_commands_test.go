@@ -12,7 +12,7 @@ var namedCommand = regexp.MustCompile("(?:`|\\$ |\\./)chertd ([a-z]+)")
 
 // Each command that a document, an example or the editor's stubs name is one that
 // this chertd has.
-func TestDocumentsNameCommandsThatThereAre(t *testing.T) {
+func TestDocumentsNameExistingCommands(t *testing.T) {
 	t.Parallel()
 	there := map[string]bool{"help": true, "completion": true}
 	for _, cmd := range newRootCommand().Commands() {

@@ -26,7 +26,7 @@ var runDocuments = []string{"../../docs/rules.md", "../../docs/lua.md", "../../d
 var unhurried = rules.Options{Limits: luabind.Limits{Wall: time.Minute}}
 
 // Every example of the guide, the reference and the cookbook does what its comments say.
-func TestExamplesOfDocuments(t *testing.T) {
+func TestExamplesOfDocumentsDoWhatTheySay(t *testing.T) {
 	t.Parallel()
 	for _, doc := range runDocuments {
 		for _, ex := range docExamples(t, doc) {
@@ -39,7 +39,7 @@ func TestExamplesOfDocuments(t *testing.T) {
 }
 
 // Every event that a document shows is one that Chert could deliver.
-func TestEventsOfDocuments(t *testing.T) {
+func TestEventsOfDocumentsCanBeDelivered(t *testing.T) {
 	t.Parallel()
 	for _, doc := range runDocuments {
 		for _, s := range snippets(t, doc) {
@@ -136,10 +136,10 @@ func (ex *docExample) failed(t *testing.T, d diag.Diagnostic) {
 }
 
 // wrongLine is a slip that a document shows, and the error it gives.
-var wrongLine = regexp.MustCompile("^Wrong: `(.*)` gives `(.*)`$")
+var wrongLine = regexp.MustCompile("^Wrong: `(.*)` raises `(.*)`$")
 
 // Every slip of the reference gives the error that it says.
-func TestSlipsOfDocuments(t *testing.T) {
+func TestErrorsOfDocumentsAreRaised(t *testing.T) {
 	t.Parallel()
 	for _, doc := range runDocuments {
 		text, err := os.ReadFile(doc)
@@ -150,7 +150,7 @@ func TestSlipsOfDocuments(t *testing.T) {
 			m := wrongLine.FindStringSubmatch(line)
 			if m == nil {
 				if strings.HasPrefix(line, "Wrong:") {
-					t.Errorf("%s:%d: not of the form Wrong: `code` gives `error`", doc, i+1)
+					t.Errorf("%s:%d: not of the form Wrong: `code` raises `error`", doc, i+1)
 				}
 				continue
 			}

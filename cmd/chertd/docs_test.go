@@ -45,12 +45,12 @@ func documents(t *testing.T) []string {
 // Every snippet of the documents does what it is shown to do: Lua loads as a
 // pack, a chertd.yaml is a configuration, a pack.yaml belongs to a pack, and
 // commands exist with the flags that are given to them.
-func TestSnippetsOfDocuments(t *testing.T) {
+func TestSnippetsOfDocumentsWork(t *testing.T) {
 	t.Parallel()
 	for _, doc := range documents(t) {
 		for _, s := range snippets(t, doc) {
 			if s.lang == "lua" && slices.Contains(runDocuments, doc) {
-				continue // TestExamplesOfDocuments does more
+				continue // TestExamplesOfDocumentsDoWhatTheySay does more
 			}
 			t.Run(s.place, func(t *testing.T) {
 				t.Parallel()
@@ -63,7 +63,7 @@ func TestSnippetsOfDocuments(t *testing.T) {
 func checkSnippet(t *testing.T, s snippet) {
 	lang, file, _ := strings.Cut(s.lang, " ") // a file's name may follow
 	if strings.HasSuffix(file, "_spec.lua") {
-		return // TestSpecsGuide runs it
+		return // TestSpecsGuideShowsRealOutput runs it
 	}
 	switch lang {
 	case "lua":

@@ -172,7 +172,7 @@ func (w *docWorld) failNext(L *lua.LState) error {
 
 // docHappened is what came of one step.
 type docHappened struct {
-	wishes, logs, calls, ends []string
+	requests, logs, calls, ends []string
 }
 
 // since collects what the world has noted from its nth happening on.
@@ -180,7 +180,7 @@ func (w *docWorld) since(n int) docHappened {
 	var got docHappened
 	for _, h := range w.Log()[n:] {
 		for _, said := range h.Rules {
-			got.wishes = append(got.wishes, said.Asked...)
+			got.requests = append(got.requests, said.Asked...)
 			if said.Skipped != "" {
 				got.ends = append(got.ends, "skipped: "+said.Skipped)
 			}
@@ -214,16 +214,16 @@ func (w *docWorld) since(n int) docHappened {
 	return got
 }
 
-// meets compares what happened with what is expected. Of wishes, logs and calls
+// meets compares what happened with what is expected. Of requests, logs and calls
 // either none is named, or all are.
 func (w *docWorld) meets(s docStep, got docHappened) {
 	w.t.Helper()
-	var wishes, logs, calls []string
+	var requests, logs, calls []string
 	for _, e := range s.expect {
 		words := strings.Fields(e)
 		switch last := words[len(words)-1]; {
 		case e == "nothing":
-			if len(got.wishes)+len(got.logs)+len(got.calls)+len(got.ends) > 0 {
+			if len(got.requests)+len(got.logs)+len(got.calls)+len(got.ends) > 0 {
 				w.t.Errorf("line %d, %s: expected nothing, got %+v", s.line, s.code, got)
 			}
 		case len(words) == 1 && (last == "read" || last == "unread" || last == "held" || last == "postponed"):
@@ -244,13 +244,13 @@ func (w *docWorld) meets(s docStep, got docHappened) {
 			calls = append(calls, e)
 		case slices.Contains(got.ends, e):
 		default:
-			wishes = append(wishes, e)
+			requests = append(requests, e)
 		}
 	}
 	for _, c := range []struct {
 		what      string
 		want, got []string
-	}{{"wishes", wishes, got.wishes}, {"logs", logs, got.logs}, {"calls", calls, got.calls}} {
+	}{{"requests", requests, got.requests}, {"logs", logs, got.logs}, {"calls", calls, got.calls}} {
 		if len(c.want) > 0 && !slices.Equal(c.want, c.got) {
 			w.t.Errorf("line %d, %s: expected the %s\n%s\ngot\n%s\nand all in all %+v", s.line, s.code, c.what,
 				strings.Join(c.want, "\n"), strings.Join(c.got, "\n"), got)

@@ -26,24 +26,26 @@ func newEvalCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval [-c FILE] EVENT.json [PATH ...]",
 		Short: "Show what the rules would do with one event, and why",
-		Long: `Runs the rules on one event and shows which of them ran and which did not, what
-they asked for, and what would come of it. Nothing is called and nothing is kept.
+		Long: `Runs the rules on one event. Prints which rules ran and which did not, which actions
+they requested, and what the outcome would be. No API call is made, and nothing is
+stored.
 
-EVENT.json holds the body of a webhook, or a row of the events log; - reads
-standard input. PATH is a rules folder, a pack or a .lua file.
+EVENT.json contains the body of a webhook or a row of the events log; - reads
+standard input. PATH is a rules directory, a pack or a .lua file.
 
-With -c FILE, or without a PATH where ./chertd.yaml exists, the rules have the
-settings, modes, grants and time zone of that configuration; without a PATH they
-are those of rules.dir. Secrets are not needed. Without either, PATH is ./rules.
+If you give -c FILE, or no PATH and ./chertd.yaml exists, the rules run with the
+settings, modes, grants and time zone of that configuration. Without a PATH they
+come from rules.dir of the configuration; without a configuration, from ./rules.
+No secrets are needed.
 
-Nothing is stored before the event, unless --state names a file that says what
-is: ev.state, kv, holds, reads that wait, timers. docs/rules.md has its format.
+The rules start with an empty store. To supply stored data (ev.state, kv, holds,
+pending reads, timers), use --state FILE; docs/rules.md describes its format.
 
-Exits with 1 if a rule fails, or if the rules don't load.`,
+Exits with 1 if a rule fails or the rules do not load.`,
 		Example: "  chertd eval event.json\n  chertd eval - examples < event.json\n  chertd eval event.json rules/vip --at 2026-01-05T09:30:00Z\n  chertd eval event.json --state state.yaml",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return hinted(usageError("eval needs the file of an event"), "`chertd eval EVENT.json`, or - for standard input")
+				return hinted(usageError("eval needs a file with an event"), "run `chertd eval EVENT.json`, or use - for standard input")
 			}
 			return nil
 		},
@@ -106,9 +108,9 @@ Exits with 1 if a rule fails, or if the rules don't load.`,
 	}
 	formatFlag(cmd, &format, "pretty", "json")
 	source.flags(cmd)
-	cmd.Flags().StringVar(&stateFile, "state", "", "`FILE` of what is stored when the event comes (default nothing)")
+	cmd.Flags().StringVar(&stateFile, "state", "", "`FILE` with the stored data that the rules start with (default none)")
 	_ = cmd.MarkFlagFilename("state", "yaml", "yml", "json")
-	cmd.Flags().StringVar(&at, "at", "", "when the event is handled, RFC 3339 (default now)")
+	cmd.Flags().StringVar(&at, "at", "", "`TIME` at which the event is handled, RFC 3339 (default now)")
 	return cmd
 }
 

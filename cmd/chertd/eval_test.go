@@ -54,7 +54,7 @@ func TestEvalHoldsPacksToTheirReads(t *testing.T) {
 
 // What eval says of a rule is what happened: one that did not run has not "asked for
 // nothing", however many of them there are.
-func TestEvalTellsWhichRulesRan(t *testing.T) {
+func TestEvalReportsWhichRulesRan(t *testing.T) {
 	t.Parallel()
 	const n = 40
 	file := filepath.Join(t.TempDir(), "p.lua")
@@ -89,7 +89,7 @@ chert.rule({ name = "elsewhere", on = "message.received", where = { chat = "b" }
 	if len(e.Rules) != n+1 || ran == 0 || ran >= n {
 		t.Errorf("%d of %d rules ran; the test proves nothing", ran, len(e.Rules))
 	}
-	if strings.Contains(out.String(), "asked for nothing") || strings.Count(out.String(), "did not run: suspended") != n-ran {
+	if strings.Contains(out.String(), "requested nothing") || strings.Count(out.String(), "did not run: suspended") != n-ran {
 		t.Errorf("of %d rules %d ran, and eval prints\n%s", n, ran, out.String())
 	}
 }

@@ -49,13 +49,13 @@ func (e *evaluation) printRule(b *bytes.Buffer, r *evalRule) {
 	verdict := "ran"
 	switch {
 	case r.Error != "":
-		verdict = "failed, and nothing it asked for was kept"
+		verdict = "failed; its actions were discarded"
 	case len(r.Refused) > 0:
 		verdict = "did not run"
 	case r.Skipped != "":
 		verdict = "did not run: " + r.Skipped
 	case len(r.Asked) == 0:
-		verdict = "ran, and asked for nothing"
+		verdict = "ran, and requested nothing"
 	}
 	fmt.Fprintf(b, "  %s/%s (%s) %s\n", r.Pack, r.Rule, r.Place, verdict)
 	for _, why := range r.Refused {
@@ -65,7 +65,7 @@ func (e *evaluation) printRule(b *bytes.Buffer, r *evalRule) {
 		fmt.Fprintf(b, "      %s\n", strings.ReplaceAll(r.Error, "\n", "\n      "))
 	}
 	for _, asked := range r.Asked {
-		fmt.Fprintf(b, "      asked: %s\n", asked)
+		fmt.Fprintf(b, "      requested: %s\n", asked)
 	}
 	if r.State != nil {
 		fmt.Fprintf(b, "      ev.state: %s\n", diag.Visible(string(r.State)))
@@ -83,9 +83,9 @@ func (e *evaluation) printRule(b *bytes.Buffer, r *evalRule) {
 }
 
 func (e *evaluation) printOutcome(b *bytes.Buffer) {
-	fmt.Fprintln(b, "\nwhat comes of it, if nothing else happens")
+	fmt.Fprintln(b, "\noutcome, if no other event arrives")
 	if e.Block {
-		fmt.Fprintln(b, "  a rule that could have vetoed failed: reads are blocked")
+		fmt.Fprintln(b, "  reads are blocked: a rule that could have vetoed them failed")
 	}
 	for _, h := range e.Holds {
 		fmt.Fprintf(b, "  chat %s is held until %s by %s\n", h.Chat, h.Until.Format(time.RFC3339), h.By)
@@ -97,11 +97,11 @@ func (e *evaluation) printOutcome(b *bytes.Buffer) {
 		fmt.Fprintf(b, "  %s: %s\n", e.when(l.at), l.text)
 	}
 	if len(e.Timers) > 0 {
-		fmt.Fprintln(b, "  the rules of timers were not run: what they request is not shown")
+		fmt.Fprintln(b, "  rules that run on these timers are not shown")
 	}
 	for _, a := range e.Actions {
 		if a.Status != chat.Done {
-			fmt.Fprintf(b, "  the %s of %s/%s is %s: %s\n", a.Kind, a.Pack, a.Rule, a.Status, a.Why)
+			fmt.Fprintf(b, "  %s by %s/%s: %s\n", a.Kind, a.Pack, a.Rule, choose(string(a.Status) == a.Why, a.Why, fmt.Sprintf("%s (%s)", a.Status, a.Why)))
 		}
 	}
 	if len(e.Holds)+len(e.Postponed)+len(e.Calls)+len(e.Actions)+len(e.Timers) == 0 {
@@ -137,5 +137,5 @@ func (e *evaluation) when(t time.Time) string {
 	if d := t.Sub(e.Now); d > 0 {
 		return "after " + d.String()
 	}
-	return "at once"
+	return "immediately"
 }

@@ -19,8 +19,7 @@ const (
 	exitConfig = 78
 )
 
-// failure is an error that knows the exit code it ends the command with, and
-// perhaps how to mend what is wrong.
+// failure is an error with the exit code of the command, and perhaps a hint.
 type failure struct {
 	code int
 	err  error
@@ -30,7 +29,7 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// errSilent ends a command that has said on its output what is wrong.
+// errSilent ends a command that has already printed what is wrong.
 var errSilent = errors.New("findings were printed")
 
 // fail gives an error an exit code.
@@ -42,7 +41,7 @@ func fail(code int, err error) error {
 	return f
 }
 
-// hinted gives an error a line that says how to mend it.
+// hinted adds a hint to an error.
 func hinted(err error, hint string) error {
 	f := &failure{code: exitFailure, err: err, hint: hint}
 	if had := (*failure)(nil); errors.As(err, &had) {
@@ -51,14 +50,14 @@ func hinted(err error, hint string) error {
 	return f
 }
 
-// usageError is an error of how the command was called.
+// usageError returns an error of exit code 2: the command was called incorrectly.
 func usageError(format string, args ...any) error {
 	return fail(exitUsage, fmt.Errorf(format, args...))
 }
 
-// report prints an error as people see it, and returns the exit code. A hint
-// may also stand on the error's own last line, behind "hint: ". An error that
-// is no failure comes from the parser of the command line.
+// report prints an error and returns the exit code. A hint may also be the last line of
+// the error's text, after "hint: ". An error that is not a failure comes from the
+// command line parser.
 func report(stderr io.Writer, err error) int {
 	f := &failure{code: exitUsage, err: err}
 	errors.As(err, &f)

@@ -52,7 +52,7 @@ func (c *Config) gate(log *slog.Logger) rules.Gate {
 			found[i].Severity = diag.SeverityWarning
 		}
 		if ctx.Err() == nil {
-			log.Warn("an edit goes live though it fails: "+strings.Join(why, " and "),
+			log.Warn("edit went live although it failed the gate: "+strings.Join(why, " and "),
 				"pack", p.Name, "version", p.ShortVersion(), "err", found.Error())
 		}
 		return rules.GateResult{Diagnostics: found}

@@ -13,8 +13,8 @@ import (
 	"chertd/rules"
 )
 
-// rules.gate says of each of checks and specs by itself what an edit that fails
-// it comes to.
+// rules.gate decides, separately for checks and specs, what happens to an edit that
+// fails.
 func TestGate(t *testing.T) {
 	t.Parallel()
 	const spec = "it('passes', function() receive('x') assert.is_unread() end)\n"
@@ -61,7 +61,7 @@ func TestGate(t *testing.T) {
 				if got.Refused != want || got.Diagnostics.Errors() != (want != "") || (len(got.Diagnostics) > 0) != (want != "" || warned) {
 					t.Errorf("%s: %+v, want refused %q, warned %t", what, got, want, warned)
 				}
-				if logged := strings.Contains(log.String(), "an edit goes live though it fails"); logged != warned {
+				if logged := strings.Contains(log.String(), "edit went live although it failed the gate"); logged != warned {
 					t.Errorf("%s: the log says %q", what, log.String())
 				}
 				for key, names := range map[string]bool{"checks": warned && badCheck && checks == gateWarn, "specs": warned && badSpec && specs == gateWarn} {

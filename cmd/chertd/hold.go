@@ -16,14 +16,15 @@ func newHoldCommand() *cobra.Command {
 	var in control.HoldRequest
 	cmd := &cobra.Command{
 		Use:   "hold CHAT",
-		Short: "Keep a chat unread for a time, whatever rules ask",
-		Long: `Keeps a chat unread for a time, also across a restart: reads that wait are
-dropped, and so are those that come due while the chat is held. They do not
-return. chertd release CHAT ends the hold; so may a rule, by chert.release.
+		Short: "Keep a chat unread for a time, whatever rules request",
+		Long: `Keeps a chat unread for a time, also across restarts. Pending reads of the chat
+are dropped, and so are reads that come due while it is held. They do not return
+when the hold ends. To end it early, run chertd release CHAT; a rule can end it,
+too, with chert.release.
 
-CHAT is the id of the chat: data.chat.id of its events, chat in the log. A hold
-never shortens one in force that ends later: release it first. One that makes a
-command's hold longer keeps its reason, unless it gives another.`,
+CHAT is the id of the chat: data.chat.id of its events, or chat in the log. A hold
+never shortens one that ends later: release that one first. If you extend a hold
+that was set by command, it keeps its reason unless you give another.`,
 		Example: "  chertd hold 7d1b2c9e --for 2h --reason \"asked for a callback\"\n  chertd hold 7d1b2c9e --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -43,24 +44,24 @@ command's hold longer keeps its reason, unless it gives another.`,
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().StringVar(&in.For, "for", "24h", "how `LONG` the chat is held: 30m, 2h, 1d")
-	cmd.Flags().StringVar(&in.Reason, "reason", "", "why, for people: status and the log show it")
-	cmd.Flags().BoolVar(&in.Force, "force", false, "hold the chat though chertd has seen no event of it")
+	cmd.Flags().StringVar(&in.For, "for", "24h", "hold the chat for this `DURATION`, such as 30m, 2h or 1d")
+	cmd.Flags().StringVar(&in.Reason, "reason", "", "`REASON`, shown in status and in the log")
+	cmd.Flags().BoolVar(&in.Force, "force", false, "hold a chat of which chertd has seen no event")
 	return cmd
 }
 
-// heldWords says how a hold went, line by line.
+// heldWords returns the lines that describe the result of a hold.
 func heldWords(h control.Held) []string {
 	text := fmt.Sprintf("chat %s is held until %s; ", h.Chat, minute(h.Until))
 	if h.Longer {
-		text = fmt.Sprintf("chat %s is held already, until %s, by %s: that is longer, and stays; ", h.Chat, minute(h.Until), h.By)
+		text = fmt.Sprintf("chat %s is already held until %s, by %s, which is longer and stays in force; ", h.Chat, minute(h.Until), h.By)
 	}
 	lines := []string{text + choose(h.DroppedReads == 0, "no read was waiting", many(int64(h.DroppedReads), "waiting read")+choose(h.DroppedReads == 1, " was", " were")+" dropped")}
 	if h.Longer {
-		lines = append(lines, fmt.Sprintf("hint: chertd release %s ends it, and then a shorter one can be set", diag.ShellWord(h.Chat)))
+		lines = append(lines, fmt.Sprintf("hint: to set a shorter hold, first run: chertd release %s", diag.ShellWord(h.Chat)))
 	}
 	if h.InFlight {
-		lines = append(lines, "warning: a read of it was on its way to Chert, and can't be recalled")
+		lines = append(lines, "warning: a read of this chat was already on its way to Chert and can't be recalled")
 	}
 	return lines
 }
@@ -70,8 +71,9 @@ func newReleaseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "release CHAT",
 		Short: "End the hold of a chat, whoever set it",
-		Long: `Ends the hold of a chat, whether a command or a rule set it. Reads that the hold
-has dropped do not return; the next message is read as rules ask.`,
+		Long: `Ends the hold of a chat, whether a command or a rule set it. Reads that were
+dropped during the hold are not restored; rules decide about the next message as
+usual.`,
 		Example: "  chertd release 7d1b2c9e",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

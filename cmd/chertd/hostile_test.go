@@ -517,7 +517,7 @@ type stringer struct{ s string }
 func (u *stringer) String() string { return u.s }
 
 // A letter that comes in two writes is one, and one that never ends is shown.
-func TestScreenPutsLettersTogether(t *testing.T) {
+func TestScreenJoinsSplitCharacters(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"aé验👋z", "\u202eé\x1b", "é\xe9", "\xff\xff"} {
 		for i := range len(text) + 1 {

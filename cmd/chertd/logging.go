@@ -17,10 +17,10 @@ import (
 	"chertd/luabind/diag"
 )
 
-// textKey is the key under which messages' texts are logged.
+// textKey is the key under which the text of messages is logged.
 const textKey = "text"
 
-// logSettings are what of a logger can change while it logs.
+// logSettings are the settings of a logger that can change while it is in use.
 type logSettings struct {
 	level slog.LevelVar
 	texts atomic.Bool // may messages' texts be logged
@@ -35,9 +35,8 @@ func (s *logSettings) set(c LogConfig) {
 	s.texts.Store(c.Text)
 }
 
-// newLogger makes the logger a configuration asks for. Unless log.message_text is
-// on, what is logged under "text" is hidden, whoever logs it. The settings may be
-// set to another configuration later.
+// newLogger returns the logger of a configuration. Unless log.message_text is on, it
+// hides values that are logged under "text". The settings can be changed later.
 func newLogger(w io.Writer, c LogConfig) (*slog.Logger, *logSettings) {
 	settings := &logSettings{}
 	settings.set(c)
@@ -167,8 +166,8 @@ func fieldText(v any) string {
 	return slog.AnyValue(v).String()
 }
 
-// severalLines reports whether a value is a text of several lines by chertd: what is
-// wrong, or what to do about it. The lines of any other are shown as one.
+// severalLines reports whether a value is a multi-line text of chertd: an error or a
+// hint. Other values are shown on one line.
 func severalLines(key string, v slog.Value) bool {
 	switch v.Kind() {
 	case slog.KindString:
@@ -180,8 +179,7 @@ func severalLines(key string, v slog.Value) bool {
 	return false
 }
 
-// logWord is a key or a value as it stands in a line: one word, in quotes where it
-// would be more.
+// logWord returns a key or a value as one word: quoted if it contains spaces.
 func logWord(s string) string {
 	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r == '"' || r == '=' || unicode.IsSpace(r) || diag.Hidden(r) }) {
 		return diag.Visible(strconv.Quote(s))
@@ -189,7 +187,7 @@ func logWord(s string) string {
 	return s
 }
 
-// jsonLines is a writer of JSON that escapes what can't be seen.
+// jsonLines is a writer of JSON that escapes invisible characters.
 type jsonLines struct{ w io.Writer }
 
 // Write implements io.Writer.

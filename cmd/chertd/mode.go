@@ -19,19 +19,19 @@ func newModeCommand() *cobra.Command {
 	var in control.ModeRequest
 	cmd := &cobra.Command{
 		Use:   "mode PACK live|shadow|off | --reset",
-		Short: "Say whether a pack acts, only records what it would do, or rests",
-		Long: `Sets a pack's mode, also across restarts: live; shadow, in which what it asks for
-is recorded and not carried out; or off. --reset takes the command back: then
-chertd.yaml and pack.yaml say it.
+		Short: "Set a pack's mode: live, shadow (dry run) or off",
+		Long: `Sets a pack's mode to live, to shadow (its actions are recorded but not carried
+out) or to off. The mode survives restarts, and overrides chertd.yaml and
+pack.yaml. --reset removes the override.
 
-Shadow and off drop the reads and timers that the pack still has waiting, end what
-it has postponed, and count both; --keep-pending keeps them.`,
+Setting shadow or off drops the pack's pending reads and timers, ends its
+postponements, and prints how many there were; --keep-pending keeps them.`,
 		Example: "  chertd mode codes shadow\n  chertd mode codes --reset",
 		Args:    noneEmpty(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case in.Reset && len(args) == 2:
-				return hinted(usageError("--reset takes no mode: chertd.yaml and pack.yaml say it then"), diag.PackCommand("mode", args[0], "--reset"))
+				return hinted(usageError("--reset takes no mode: it removes the override"), diag.PackCommand("mode", args[0], "--reset"))
 			case !in.Reset && len(args) == 1:
 				return hinted(usageError("the mode is missing: live, shadow, off, or --reset"), diag.PackCommand("mode", args[0], "off"))
 			case len(args) == 2:
@@ -60,7 +60,7 @@ it has postponed, and count both; --keep-pending keeps them.`,
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&in.Reset, "reset", false, "take the command back: chertd.yaml and pack.yaml say the mode")
+	cmd.Flags().BoolVar(&in.Reset, "reset", false, "remove the override: chertd.yaml or pack.yaml decides")
 	keepPendingFlag(cmd, &in.KeepPending)
 	return cmd
 }

@@ -17,22 +17,24 @@ func newNewCommand() *cobra.Command {
 	n := newPack{}
 	cmd := &cobra.Command{
 		Use:   "new NAME",
-		Short: "Make a pack to start from: a rule, its spec, and editor settings",
-		Long: `Makes the pack NAME in the rules folder: settings, a rule, a spec and a sample
-event. It does nothing to any chat before you say so: its mode is shadow.
+		Short: "Create a pack to start from: a rule, its spec and editor settings",
+		Long: `Creates the pack NAME in the rules directory, with settings, a rule, a spec and a
+sample event. The pack starts in shadow mode, so it changes no chat until you set
+mode: live.
 
-The rules folder is rules.dir of ./chertd.yaml if that file exists, the current
-folder if packs are in it, and ./rules otherwise.
+The rules directory is rules.dir of ./chertd.yaml if that file exists, and ./rules
+otherwise. If there is no ./rules and the current directory contains packs, the
+pack is created there.
 
-Beside the packs it puts settings for editors and linters, once, and what rules
-see (.chertd/, which all packs share), so that an editor completes and checks.
-Open the folder of the packs in your editor. --stubs writes what rules see anew,
-as of this version of chertd. Files of yours are never overwritten.`,
+The command also writes editor and linter settings, and API stubs for completion
+(.chertd/), which all packs share. To use them, open the rules directory in your
+editor. --stubs regenerates the stubs for this version of chertd. Your own files
+are never overwritten.`,
 		Example: "  chertd new vip\n  chertd new vip --dir /etc/chertd/rules\n  chertd new --stubs",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case n.stubs && len(args) > 0:
-				return hinted(usageError("--stubs takes no name"), "`chertd new --stubs` writes the stubs anew, `chertd new "+diag.ShellWord(args[0])+"` makes a pack and does that too")
+				return hinted(usageError("--stubs takes no name"), "`chertd new --stubs` regenerates the stubs; `chertd new "+diag.ShellWord(args[0])+"` creates a pack and does that too")
 			case !n.stubs && len(args) == 0:
 				return hinted(usageError("a new pack needs a name"), "`chertd new NAME`, e.g. `chertd new vip`")
 			case len(args) > 1:
@@ -51,8 +53,8 @@ as of this version of chertd. Files of yours are never overwritten.`,
 			return n.make(cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&n.dir, "dir", "", "the rules `folder` (default rules.dir of ./chertd.yaml, . if packs are in it, else ./rules)")
-	cmd.Flags().BoolVar(&n.stubs, "stubs", false, "make no pack, write what editors know of rules anew")
+	cmd.Flags().StringVar(&n.dir, "dir", "", "create the pack in `DIR` (default rules.dir of ./chertd.yaml, else ./rules)")
+	cmd.Flags().BoolVar(&n.stubs, "stubs", false, "create no pack, only regenerate the API stubs")
 	_ = cmd.MarkFlagDirname("dir")
 	return cmd
 }
@@ -64,8 +66,8 @@ type newPack struct {
 	stubs bool
 }
 
-// rulesFolder is where packs go if the command line does not say: where check,
-// test and eval look for them, or here if this is a folder of packs.
+// rulesFolder returns the directory for packs if the command line names none: where
+// check, test and eval look for them, or the current directory if it contains packs.
 func rulesFolder() string {
 	if _, err := os.Stat(configPlaces[0]); err == nil {
 		if c, _, err := loadOffline(configPlaces[0]); err == nil && c != nil {
@@ -83,38 +85,39 @@ func rulesFolder() string {
 	return filepath.Clean(defaultRules)
 }
 
-// make makes the pack and what it shares with others, and says what comes next.
+// make creates the pack and the files that packs share, and prints the next steps.
 func (n *newPack) make(out io.Writer) error {
 	if err := n.check(); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(n.dir, 0o777); err != nil {
-		return fmt.Errorf("make the folder of the packs: %w", err)
+		return fmt.Errorf("create the rules directory: %w", err)
 	}
 	files := packFiles(n.name)
 	if err := n.write(files); err != nil {
-		return fmt.Errorf("make pack %q: %w", n.name, err)
+		return fmt.Errorf("create pack %q: %w", n.name, err)
 	}
 	for _, f := range files {
-		said(out, "made", n.path(f.name), f.what)
+		said(out, "created", n.path(f.name), f.what)
 	}
 	if err := n.settings(out); err != nil {
 		return err
 	}
 	pack := diag.ShellWord(n.path())
 	_, err := fmt.Fprintf(out, `
-What comes next:
+Next steps:
   chertd check %[1]s
   chertd test %[1]s
   chertd eval %[2]s %[1]s
-Then make the rule yours, in %[3]s.
-Its mode is shadow: it decides and records, and does none of it. When you like
-what it does, write mode: live in %[4]s.
+Then edit the rule in %[3]s.
+The pack is in shadow mode: its decisions are recorded but not carried out. When
+you are happy with them, set mode: live in %[4]s.
 `, shown([]any{pack, diag.ShellWord(n.path(sampleEvent)), n.path(n.name + ".lua"), n.path("pack.yaml")})...)
 	return err
 }
 
-// check refuses names that would make no pack, and places where one would hurt.
+// check rejects names that can't be the name of a pack, and directories in which a pack
+// would do harm.
 func (n *newPack) check() error {
 	if wrong, hint := rules.CheckName(n.name); wrong != "" {
 		if dir, name := filepath.Split(n.name); dir != "" && name != "" {
@@ -123,26 +126,26 @@ func (n *newPack) check() error {
 		return hinted(usageError("%s", wrong), hint)
 	}
 	if _, err := os.Stat(filepath.Join(n.dir, "pack.yaml")); err == nil {
-		return hinted(usageError("%s is a pack itself", n.dir), "packs stand side by side: go one folder up, or name the folder with --dir")
+		return hinted(usageError("%s is a pack itself", n.dir), "create packs side by side: go one directory up, or name the rules directory with --dir")
 	}
 	for _, taken := range []string{n.name, n.name + ".lua"} {
 		path := filepath.Join(n.dir, taken)
 		if _, err := os.Lstat(path); err == nil {
-			return hinted(fmt.Errorf("make pack %q: %s is there already", n.name, path), "choose another name, or move it away")
+			return hinted(fmt.Errorf("create pack %q: %s already exists", n.name, path), "choose another name, or move it away")
 		}
 	}
 	if ignored := rules.IgnoredWith(n.dir, n.name); len(ignored) > 0 {
 		i := ignored[0]
 		if i.Path == n.path() {
-			return hinted(fmt.Errorf("make pack %q: it would not be loaded: %s", n.name, i.Why), "choose another name, or "+i.Hint)
+			return hinted(fmt.Errorf("create pack %q: it would not be loaded: %s", n.name, i.Why), "choose another name, or "+i.Hint)
 		}
-		return hinted(fmt.Errorf("make pack %q: %s would not be loaded any more: %s", n.name, i.Path, i.Why), "choose another name, or "+i.Hint)
+		return hinted(fmt.Errorf("create pack %q: %s would no longer be loaded: %s", n.name, i.Path, i.Why), "choose another name, or "+i.Hint)
 	}
 	return nil
 }
 
-// write puts the pack's files where they belong, all at once: a daemon that
-// watches the folder must not see half a pack.
+// write moves all files of the pack into place in one step, because a daemon that
+// watches the directory must not see half a pack.
 func (n *newPack) write(files []newFile) (err error) {
 	hidden, err := os.MkdirTemp(n.dir, ".new-")
 	if err != nil {
@@ -158,13 +161,13 @@ func (n *newPack) write(files []newFile) (err error) {
 	return os.Rename(made, n.path())
 }
 
-// settings writes what all packs of the folder share. The stubs are chertd's
-// and are written anew; the rest is made where it is not there.
+// settings writes the files that all packs of the directory share. The stubs belong to
+// chertd and are regenerated; other files are created only if they do not exist.
 func (n *newPack) settings(out io.Writer) error {
 	for _, f := range sharedFiles() {
 		path := filepath.Join(n.dir, filepath.FromSlash(f.name))
 		if _, err := os.Lstat(path); err == nil && !f.ours {
-			said(out, "kept", path, f.what)
+			said(out, "kept   ", path, f.what)
 			continue
 		}
 		if f.ours {
@@ -175,17 +178,17 @@ func (n *newPack) settings(out io.Writer) error {
 		if err := writeNew(path, f.text); err != nil {
 			return fmt.Errorf("write what editors need: %w", err)
 		}
-		said(out, "made", path, f.what)
+		said(out, "created", path, f.what)
 	}
 	return nil
 }
 
-// path is a file of the pack, or its folder.
+// path returns the path of a file of the pack, or of its directory.
 func (n *newPack) path(names ...string) string {
 	return filepath.Join(append([]string{n.dir, n.name}, names...)...)
 }
 
-// writeNew writes a file that must not be there yet, and the folders above it.
+// writeNew writes a file that must not exist yet, and creates the directories above it.
 func writeNew(path, text string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err

@@ -54,7 +54,7 @@ func TestNewPackPassesItsSpecs(t *testing.T) {
 }
 
 // Editors know the very names that specs see.
-func TestSpecStubsNameWhatThereIs(t *testing.T) {
+func TestSpecStubsNameExistingFunctions(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	asserts := regexp.MustCompile(`(?m)^---@field (\w+) fun`).FindAllStringSubmatch(template("specstubs.lua", ""), -1)

@@ -10,7 +10,7 @@ import (
 	"chertd/luabind"
 )
 
-// sampleEvent is the pack's file for `chertd eval`; loading does not look at it.
+// sampleEvent is the pack's file for `chertd eval`; loading ignores it.
 const sampleEvent = "event.json"
 
 // newFile is a file that `chertd new` writes.
@@ -24,29 +24,29 @@ type newFile struct {
 //go:embed newpack
 var newPackFiles embed.FS
 
-// packFiles are the files of a new pack.
+// packFiles returns the files of a new pack.
 func packFiles(name string) []newFile {
 	return []newFile{
 		{name: "pack.yaml", what: "its settings", text: template("pack.yaml", name)},
 		{name: name + ".lua", what: "its rule", text: template("rule.lua", name)},
-		{name: "spec/" + name + "_spec.lua", what: "what it is to do", text: template("spec.lua", name)},
-		{name: sampleEvent, what: "an event to try it on", text: template("event.json", name)},
+		{name: "spec/" + name + "_spec.lua", what: "its spec (tests)", text: template("spec.lua", name)},
+		{name: sampleEvent, what: "a sample event for chertd eval", text: template("event.json", name)},
 	}
 }
 
-// sharedFiles are what all packs of a folder share. Those with a dot are not
-// seen by loading, and the others are no rules.
+// sharedFiles returns the files that all packs of a directory share. Loading ignores
+// them.
 func sharedFiles() []newFile {
 	return []newFile{
-		{name: ".chertd/chert.lua", what: "what rules see, for editors", text: luabind.Stubs(), ours: true},
-		{name: ".chertd/spec.lua", what: "what specs see, for editors", text: template("specstubs.lua", ""), ours: true},
+		{name: ".chertd/chert.lua", what: "API stubs for editors (rules)", text: luabind.Stubs(), ours: true},
+		{name: ".chertd/spec.lua", what: "API stubs for editors (specs)", text: template("specstubs.lua", ""), ours: true},
 		{name: ".luarc.json", what: "for the Lua language server", text: template("luarc.json", "")},
 		{name: ".luacheckrc", what: "for luacheck", text: luacheckrc()},
 		{name: "stylua.toml", what: "for StyLua", text: template("stylua.toml", "")},
 	}
 }
 
-// template is a file of newpack with the pack's name in it.
+// template returns a file of newpack with the name of the pack.
 func template(file, name string) string {
 	text, err := newPackFiles.ReadFile("newpack/" + file)
 	if err != nil {
@@ -55,7 +55,8 @@ func template(file, name string) string {
 	return strings.ReplaceAll(string(text), "NAME", name)
 }
 
-// luacheckrc tells luacheck which globals there are, and which of Lua's are not.
+// luacheckrc returns the settings of luacheck: which globals chertd adds to Lua's, and
+// which it removes.
 func luacheckrc() string {
 	var b strings.Builder
 	fmt.Fprintln(&b, "-- What rules and specs of chertd may use.")
@@ -69,7 +70,7 @@ func luacheckrc() string {
 	return b.String()
 }
 
-// specGlobals are what the stubs of specs declare.
+// specGlobals returns the globals that the stubs of specs declare.
 func specGlobals() []string {
 	var names []string
 	for _, m := range declared.FindAllStringSubmatch(template("specstubs.lua", ""), -1) {
@@ -79,10 +80,10 @@ func specGlobals() []string {
 	return slices.Compact(names)
 }
 
-// declared is a global function or table of a file of stubs.
+// declared matches a global function or table in a file of stubs.
 var declared = regexp.MustCompile(`(?m)^(?:function (\w+)\(|(\w+) = )`)
 
-// luaList writes a list of strings, a few on a line.
+// luaList writes a list of strings, a few per line.
 func luaList(b *strings.Builder, name string, words []string) {
 	indent := name[:len(name)-len(strings.TrimLeft(name, " "))]
 	fmt.Fprintf(b, "%s = {\n", name)

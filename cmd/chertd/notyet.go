@@ -8,8 +8,8 @@ var notYetKeys = map[string]string{
 	"notify":      "targets of chert.notify",
 }
 
-// checkBuild warns of what the file turns on and this build does not have:
-// nothing that someone asked for is ignored in silence. A default is not asked for.
+// checkBuild warns about features that the file turns on but this build does not have.
+// Defaults cause no warning.
 func (c *Config) checkBuild(d *decoder) {
 	stream, catchup := c.Sources.Stream.Enabled, c.Sources.Catchup.Enabled
 	if c.Sources.Webhook.Listen == "" && (stream || catchup) && !d.use.events {

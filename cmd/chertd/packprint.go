@@ -24,7 +24,7 @@ const maxName = 18
 // printPacks prints a line a pack, and under it what is out of the ordinary.
 func printPacks(w io.Writer, packs []control.Pack) error {
 	if len(packs) == 0 {
-		_, err := fmt.Fprintln(w, "there are no packs")
+		_, err := fmt.Fprintln(w, "no packs")
 		return err
 	}
 	packs = shown(packs)
@@ -61,7 +61,7 @@ func printIgnored(w io.Writer, ignored []control.Ignored) error {
 		return nil
 	}
 	var b strings.Builder
-	b.WriteString("\nNot loaded, for their names:\n")
+	b.WriteString("\nNot loaded because of their names:\n")
 	for _, i := range shown(ignored) {
 		fmt.Fprintf(&b, "  %s: %s\n    hint: %s\n", i.File, i.Why, i.Hint)
 	}
@@ -86,7 +86,7 @@ func printPack(w io.Writer, p control.Pack) error {
 	}
 	if len(p.Versions) > 0 {
 		const line = "  %-8s  %-17s  %-17s  %8s  %6s%s\n"
-		fmt.Fprintf(&b, "\nVersions that were live, the last one first:\n"+line, "VERSION", "FIRST LIVE", "LAST LIVE", "EVENTS", "FAILED", "")
+		fmt.Fprintf(&b, "\nVersion history, newest first:\n"+line, "VERSION", "FIRST LIVE", "LAST LIVE", "EVENTS", "FAILED", "")
 		for _, v := range p.Versions {
 			note := ""
 			switch {
@@ -113,15 +113,15 @@ func remarks(p control.Pack) (list []string) {
 	} else if n := p.Missed - p.MissedEarlier; n > 0 {
 		back := ""
 		if canGoBack(p) {
-			back = ", or " + diag.PackCommand("rollback", p.Name)
+			back = " or run " + diag.PackCommand("rollback", p.Name)
 		}
-		list = append(list, fmt.Sprintf("%s missed in the last hour\n  hint: an edit of it that is live runs them%s", many(n, "event"), back))
+		list = append(list, fmt.Sprintf("%s missed in the last hour\n  hint: to run them, edit the pack%s", many(n, "event"), back))
 	}
 	if n := p.MissedEarlier; n > 0 {
-		list = append(list, fmt.Sprintf("%s missed more than an hour ago, %s blocked because of them\n  they do not run automatically any more", many(n, "event"), many(p.BlockedEarlier, "read")))
+		list = append(list, fmt.Sprintf("%s missed more than an hour ago, %s blocked because of them\n  these events no longer run automatically", many(n, "event"), many(p.BlockedEarlier, "read")))
 	}
 	if p.Unknown != "" {
-		list = append(list, "EVENTS and FAILED are not known\n  "+p.Unknown)
+		list = append(list, "EVENTS and FAILED are unknown\n  "+p.Unknown)
 	}
 	switch p.ModeBy {
 	case "", "default":
@@ -133,26 +133,26 @@ func remarks(p control.Pack) (list []string) {
 	list = append(list, suspensions(p)...)
 	switch {
 	case p.PinnedUntil == control.PinnedUntilUndo:
-		list = append(list, "pinned by a rollback: edits are not live\n  hint: "+diag.PackCommand("rollback", p.Name, "--undo")+" ends that")
+		list = append(list, "pinned by a rollback: edits do not go live\n  hint: "+diag.PackCommand("rollback", p.Name, "--undo")+" ends that")
 	case p.Pinned && p.Gone:
-		list = append(list, "rolled back: it is live until its files are there again")
+		list = append(list, "rolled back: this version is live until the files are back")
 	case p.Pinned && p.NotLive != "":
-		list = append(list, "rolled back: the next edit that passes is live")
+		list = append(list, "rolled back: the next edit that passes goes live")
 	}
 	if p.Gone {
 		why := p.NotLive
 		if why == "" || p.Pinned {
 			why = "its files are gone"
 		}
-		text := why + ", its last version stays live\n  hint: " + diag.PackCommand("packs remove", p.Name) + " forgets it"
+		text := why + "; its last version is still live\n  hint: to remove it, run: " + diag.PackCommand("packs remove", p.Name)
 		if p.Version == "" && p.Blocked == nil {
-			text = why + "; only what was said of it by command is kept\n  hint: " + diag.PackCommand("packs remove", p.Name) + " forgets that"
+			text = why + "; only what commands have set for it is kept\n  hint: to remove that, run: " + diag.PackCommand("packs remove", p.Name)
 		}
 		list = append(list, text)
 	} else if p.NotLive != "" {
-		text := "NOT LIVE as its files are now: " + p.NotLive
+		text := "FILES ON DISK NOT LIVE: " + p.NotLive
 		if p.Unread {
-			text = "its files can't be looked at, its last version stays live: " + p.NotLive
+			text = "its files can't be read; its last version is still live: " + p.NotLive
 		}
 		for _, d := range p.Diagnostics {
 			text += "\n  " + strings.ReplaceAll(d.String(), "\n", "\n  ")

@@ -14,14 +14,14 @@ func newPacksCommand() *cobra.Command {
 	var f daemonFlags
 	cmd := &cobra.Command{
 		Use:   "packs [PACK]",
-		Short: "Show which version of each pack is live, and which edit is not",
-		Long: `Shows the packs of the running daemon: the version that is live and since when,
-the mode, how many rules, and on how many events the version ran and failed. An
-edit that is not live is shown with the reason and the places. At the end stands
-what is not loaded because its name is that of a copy, or .chertignore says so
-(with --json: in status).
+		Short: "List packs: live version, mode, event and failure counts, rejected edits",
+		Long: `Lists the packs of the running daemon: the live version and since when, the mode,
+the number of rules, and on how many events the version ran and failed. If an edit
+is not live, the reason and the lines to fix are listed below the pack. Files that
+are not loaded because of their name or .chertignore come last (with --json, they
+are in chertd status).
 
-With PACK it shows that one, with the versions it can be rolled back to.`,
+With PACK, it shows only that pack, with the versions you can roll back to.`,
 		Example: "  chertd packs\n  chertd packs codes\n  chertd packs --json",
 		Args:    noneEmpty(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,10 +74,11 @@ func newPacksRemoveCommand() *cobra.Command {
 	var keepPending bool
 	cmd := &cobra.Command{
 		Use:   "remove PACK",
-		Short: "Forget a pack whose files are gone",
-		Long: `Forgets a pack whose files are gone, drops the reads and timers that it still has
-waiting, and ends what it has postponed. The daemon does so two seconds after they are gone, unless no other
-pack is left. What the pack remembers (state, kv) and its versions stay in the store.`,
+		Short: "Remove a pack whose files were deleted",
+		Long: `Removes a pack whose files were deleted: drops its pending reads and timers, and
+ends its postponements. The daemon does this automatically after two seconds,
+unless it is the last pack. The pack's stored data (ev.state, kv) and its versions
+stay in the store.`,
 		Args: noneEmpty(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
@@ -96,7 +97,7 @@ pack is left. What the pack remembers (state, kv) and its versions stay in the s
 }
 
 func keepPendingFlag(cmd *cobra.Command, keep *bool) {
-	cmd.Flags().BoolVar(keep, "keep-pending", false, "let what it has waiting be carried out")
+	cmd.Flags().BoolVar(keep, "keep-pending", false, "do not drop pending reads and timers")
 }
 
 // droppedLine is the line that says what a command dropped; "" if it kept all.
@@ -110,7 +111,7 @@ func droppedLine(d rules.Dropped, kept bool) string {
 	}
 	line := fmt.Sprintf("dropped: %s and %s%s", count(d.Reads, "waiting read"), count(d.Timers, "timer"), others)
 	if d.Postponed > 0 {
-		line += fmt.Sprintf("; %s %s postponed no longer", count(d.Postponed, "chat"), choose(d.Postponed == 1, "is", "are"))
+		line += fmt.Sprintf("; %s %s no longer postponed", count(d.Postponed, "chat"), choose(d.Postponed == 1, "is", "are"))
 	}
 	return line
 }

@@ -10,16 +10,16 @@ import (
 
 func newPauseCommand() *cobra.Command {
 	return pauseCommand(true, "pause", "Stop all calls to Chert until resume",
-		`Stops all calls to Chert, also across a restart. Events are taken in and rules
-run on them as ever; what they ask for waits in the store.`,
-		"calls are paused, also across a restart, until chertd resume")
+		`Stops all calls to Chert, also across restarts. chertd keeps accepting events and
+running rules on them; their actions wait in the store.`,
+		"calls are paused, also across restarts; to resume them, run: chertd resume")
 }
 
 func newResumeCommand() *cobra.Command {
-	return pauseCommand(false, "resume", "Let calls to Chert go on after pause",
-		`Lets calls to Chert go on after pause. What has come due meanwhile goes out at
-the configured rate; reads that were superseded or vetoed do not.`,
-		"calls go on")
+	return pauseCommand(false, "resume", "Resume calls to Chert after pause",
+		`Resumes calls to Chert after pause. Actions that came due while calls were paused
+go out at the configured rate, except reads that were superseded or vetoed.`,
+		"calls are resumed")
 }
 
 func pauseCommand(on bool, name, short, long, done string) *cobra.Command {

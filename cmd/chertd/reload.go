@@ -17,13 +17,14 @@ func newReloadCommand() *cobra.Command {
 	var f daemonFlags
 	cmd := &cobra.Command{
 		Use:   "reload",
-		Short: "Have the running daemon read the rules folder now",
-		Long: `Has the running daemon read the rules folder now, as it does when a file changes
-(rules.watch), and shows what became live, what was removed, and the packs as they
-are then. A pack whose files were just deleted is waited for until it is removed,
-two seconds at most. Settings in chertd.yaml are read again by SIGHUP.
+		Short: "Reload the rules directory now",
+		Long: `Reloads the rules directory now, as the daemon does when a file changes
+(rules.watch). Prints which versions went live, which packs were removed, and the
+resulting list of packs. If a pack's files were just deleted, the command waits up
+to two seconds until the pack is removed. To reload chertd.yaml as well, send
+SIGHUP to the daemon.
 
-Exits with 1 if what is in the folder is not live.`,
+Exits with 1 if anything in the rules directory is not live.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
@@ -58,7 +59,7 @@ func printReload(w io.Writer, done *control.Reload) error {
 		fmt.Fprintf(&b, "pack %s: version %s is live%s\n", e.Pack, shortVersion(e.Version), changeWords(&e.Change))
 	}
 	for _, name := range done.Removed {
-		fmt.Fprintf(&b, "pack %s is removed: its files are gone\n  hint: %s restores it from the store\n", name, diag.PackCommand("rollback", name))
+		fmt.Fprintf(&b, "pack %s is removed: its files were deleted\n  hint: to restore it from the store, run: %s\n", name, diag.PackCommand("rollback", name))
 	}
 	for _, d := range done.Folder {
 		fmt.Fprintf(&b, "%s\n", d.String())

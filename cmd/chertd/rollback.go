@@ -16,15 +16,16 @@ func newRollbackCommand() *cobra.Command {
 	var in control.RollbackRequest
 	cmd := &cobra.Command{
 		Use:   "rollback PACK [VERSION]",
-		Short: "Make an earlier version of a pack live, or its files again",
-		Long: `Makes a version of a pack live that was live before: the one before the live
-one that did not fail on more than a fifth of its events, if there is one, or
-VERSION, of which the first digits do. It stays until the pack's files change, or
-with --pin also then: until the next rollback. --undo makes the pack's files live
-again.
+		Short: "Restore an earlier version of a pack",
+		Long: `Restores an earlier version of a pack. VERSION may be shortened to any unique
+prefix. Without VERSION, the previous version is restored; versions that failed on
+more than a fifth of their events are skipped if there is a better one.
 
-The reads and timers that the version before still has waiting are dropped, and
-counted; --keep-pending keeps them. What it has postponed waits until its time.`,
+The rollback lasts until the pack's files change. With --pin it lasts until the
+next rollback, or until --undo, which makes the pack's files live again.
+
+Pending reads and timers of the outgoing version are dropped and counted;
+--keep-pending keeps them. Its postponements stay in force until they end.`,
 		Example: "  chertd rollback codes\n  chertd rollback codes 3f786850 --pin\n  chertd rollback codes --undo",
 		Args:    noneEmpty(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,15 +42,15 @@ counted; --keep-pending keeps them. What it has postponed waits until its time.`
 				}
 				until := "until its files change"
 				if in.Pin {
-					until = "also when its files change: " + diag.PackCommand("rollback", p.Name, "--undo") + " ends that"
+					until = "even if its files change; to end that, run: " + diag.PackCommand("rollback", p.Name, "--undo")
 				}
 				if !p.Pinned {
-					until = "as its files have it"
+					until = "matching the files on disk"
 				}
 				unfit, notLive := "", "its files are not live"
 				if slices.ContainsFunc(p.Diagnostics, func(d diag.Diagnostic) bool { return d.Code == codeNoSetting && d.Severity == diag.SeverityError }) {
-					unfit = fmt.Sprintf("warning: settings in chertd.yaml do not fit it: chertd packs %s shows which, and what it runs with", diag.ShellWord(p.Name))
-					notLive = "it is not live as its files and chertd.yaml have it"
+					unfit = fmt.Sprintf("warning: settings in chertd.yaml do not fit it; to see which, and what it runs with, run: chertd packs %s", diag.ShellWord(p.Name))
+					notLive = "its files are not live with the settings of chertd.yaml"
 				}
 				if in.Undo && p.NotLive != "" {
 					if !f.json {
@@ -63,7 +64,7 @@ counted; --keep-pending keeps them. What it has postponed waits until its time.`
 				}
 				failed := ""
 				if p.Failures > 0 {
-					failed = fmt.Sprintf("warning: it failed on %s of its %s before: %s lists the others", thousands(p.Failures), many(p.Events, "event"), diag.PackCommand("packs", p.Name))
+					failed = fmt.Sprintf("warning: this version failed on %s of its %s before; to list the others, run: %s", thousands(p.Failures), many(p.Events, "event"), diag.PackCommand("packs", p.Name))
 				}
 				return tell(cmd, f.json, p, fmt.Sprintf("pack %s: version %s is live, %s", p.Name, shortVersion(p.Version), until), droppedLine(p.Dropped, in.KeepPending), failed, unfit)
 			})

@@ -36,10 +36,10 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "chertd",
 		Short: "Mark iMessage chats as read by rules written in Lua, through Chert",
-		Long: `chertd takes chat events from Chert, runs Lua rules that you edit while it
-runs, and marks chats as read through a rate-limited client.
+		Long: `chertd receives chat events from Chert, runs Lua rules on them, and marks chats as
+read within a rate limit. You can edit the rules while it runs.
 
-Start with: chertd demo`,
+To see it at work, run: chertd demo`,
 		Args:              cobra.ArbitraryArgs,
 		Version:           versionText(),
 		SilenceErrors:     true,
@@ -69,9 +69,9 @@ Start with: chertd demo`,
 	return root
 }
 
-// failures makes what a command returns a failure, so that it can be told from
-// what the parser of the command line says, which is wrong usage. What it says
-// of arguments is replaced by how the command is called.
+// failures turns errors of commands into failures, which distinguishes them from errors
+// of the command line parser. Errors about arguments are replaced by the command's
+// usage.
 func failures(cmd *cobra.Command) {
 	if takes := cmd.Args; takes != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
@@ -83,7 +83,7 @@ func failures(cmd *cobra.Command) {
 			if len(args) > 0 {
 				got += ": " + strings.Join(args, " ")
 			}
-			return hinted(usageError("`%s` can't be called with %s", cmd.CommandPath(), got), "`"+cmd.UseLine()+"`")
+			return hinted(usageError("wrong arguments for `%s`: got %s", cmd.CommandPath(), got), "the usage is `"+cmd.UseLine()+"`")
 		}
 	}
 	if run := cmd.RunE; run != nil {
@@ -100,8 +100,8 @@ func failures(cmd *cobra.Command) {
 	}
 }
 
-// strictNames makes `help NAME` and `completion SHELL` fail for a name that does
-// not exist. Cobra prints a help text then, and exits with 0.
+// strictNames makes `help NAME` and `completion SHELL` fail for an unknown name. Cobra
+// would print a help text and exit with 0.
 func strictNames(root *cobra.Command) {
 	for _, c := range root.Commands() {
 		switch c.Name() {
@@ -138,7 +138,7 @@ func subcommand(of *cobra.Command, name string) *cobra.Command {
 	return nil
 }
 
-// unknownCommand is the error of a name that no command below a command has.
+// unknownCommand returns the error of an unknown command name.
 func unknownCommand(of *cobra.Command, name string) error {
 	var known []string
 	for _, c := range of.Commands() {

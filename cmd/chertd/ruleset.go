@@ -15,12 +15,11 @@ import (
 	"chertd/rules/lint"
 )
 
-// defaultRules is where rules are, if neither the command line nor a
-// configuration says.
+// defaultRules is the rules directory if neither the command line nor a configuration
+// names one.
 const defaultRules = "./rules"
 
-// ruleSource is the rules that check, test and eval are about, and what the
-// configuration says of them.
+// ruleSource is the rules that check, test and eval work on, and their configuration.
 type ruleSource struct {
 	file string // -c
 
@@ -36,8 +35,8 @@ func (s *ruleSource) flags(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 }
 
-// find settles which rules and which configuration the command line means. What
-// is wrong in the configuration is in s.found.
+// find determines the rules and the configuration from the command line. Errors of the
+// configuration are in s.found.
 func (s *ruleSource) find(paths []string) error {
 	s.paths, s.options = paths, rules.Options{Folder: defaultRules, Coded: lint.Coded}
 	if s.file == "" && len(paths) == 0 {
@@ -64,9 +63,8 @@ func (s *ruleSource) find(paths []string) error {
 	return nil
 }
 
-// use is find for a command that runs the rules: the configuration must have no
-// errors. What it lacks for the daemon alone, and what is wrong with a secret, is for
-// check to say.
+// use is find for a command that runs the rules: the configuration must have no errors.
+// Values that only the daemon needs, and secrets, are left to check.
 func (s *ruleSource) use(paths []string) error {
 	if err := s.find(paths); err != nil {
 		return err
@@ -80,13 +78,13 @@ func (s *ruleSource) use(paths []string) error {
 	return nil
 }
 
-// gateNote says, where a gate lets edits pass, that what a command found does not
+// gateNote prints a note if the gate is not enforced, because then the findings do not
 // keep an edit from going live.
 func (s *ruleSource) gateNote(w io.Writer, gate func(GateConfig) (key, how string)) {
 	if s.config == nil {
 		return
 	}
 	if key, how := gate(s.config.Rules.Gate); how != gateEnforce {
-		fmt.Fprintf(w, "chertd: rules.gate.%s is %s in %s: `chertd run` takes such an edit\n", key, how, s.config.File)
+		fmt.Fprintf(w, "chertd: rules.gate.%s is %s in %s: `chertd run` makes such an edit live\n", key, how, s.config.File)
 	}
 }

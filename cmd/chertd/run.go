@@ -26,7 +26,7 @@ func newRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon",
-		Long: `Takes chat events in, runs the rules on them, and marks chats as read.
+		Long: `Runs the daemon: receives chat events, runs rules on them, and marks chats as read.
 
 SIGTERM and SIGINT drain and stop; a second one stops immediately. SIGHUP reloads
 rules, configuration and secret files; the log names the changed settings that
@@ -37,7 +37,7 @@ take a restart. Exit code 78: it can't start with this configuration.`,
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration `FILE` (default ./chertd.yaml, then /etc/chertd/chertd.yaml)")
-	cmd.Flags().StringVar(&events, "events", "", "also take events from this `FILE` of JSON lines; - is standard input")
+	cmd.Flags().StringVar(&events, "events", "", "also read events from this `FILE` of JSON lines; - is standard input")
 	return cmd
 }
 
@@ -66,7 +66,7 @@ func run(cmd *cobra.Command, file, events string) error {
 	started := false
 	d.Started = func(a engine.Addresses) {
 		started = true
-		log.Info("chertd runs", "version", version(), "config", c.File, "webhook", a.Webhook, "socket", a.Socket, "control", a.Control, "rules", string(c.Rules.Dir), "store", c.Store.Path)
+		log.Info("chertd started", "version", version(), "config", c.File, "webhook", a.Webhook, "socket", a.Socket, "control", a.Control, "rules", string(c.Rules.Dir), "store", c.Store.Path)
 	}
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
@@ -79,8 +79,9 @@ func run(cmd *cobra.Command, file, events string) error {
 		stop()
 		go endOverdue(ended, c.Chert.Timeout+stopSlack, log, os.Exit)
 	}
-	// From here on, not from when the goroutine runs: a SIGHUP would end the process.
-	// A channel that is full takes no more: many reloads must not leave a stop out.
+	// Register the signals here and not in the goroutine, because until then a SIGHUP
+	// would end the process. A full channel drops signals, so reloads have a channel of
+	// their own and can't displace a stop.
 	stops, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT)
 	signal.Notify(reloads, syscall.SIGHUP)
@@ -92,18 +93,18 @@ func run(cmd *cobra.Command, file, events string) error {
 	} else if err != nil {
 		return c.startError(err)
 	}
-	log.Info("chertd has stopped; what was not finished goes on at the next start")
+	log.Info("chertd stopped; pending work resumes at the next start")
 	return nil
 }
 
-// logWarnings logs what the configuration is warned of.
+// logWarnings logs the warnings of the configuration.
 func logWarnings(log *slog.Logger, warnings diag.List) {
 	for _, w := range warnings {
 		log.Warn(w.Message, "at", fmt.Sprintf("%s:%d", w.File, w.Line), "code", w.Code, "hint", w.Hint)
 	}
 }
 
-// daemon is what the configuration says, as the engine takes it.
+// daemon returns the configuration in the form that the engine takes.
 func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 	hook := c.Sources.Webhook
 	return engine.Daemon{
@@ -126,7 +127,7 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 	}
 }
 
-// changes is what of the configuration a running daemon takes.
+// changes returns the settings that a running daemon can apply.
 func (c *Config) changes(log *slog.Logger) engine.Changes {
 	return engine.Changes{
 		Rules: c.ruleOptions(), Gate: c.gate(log), WebhookSecrets: reveal(c.Sources.Webhook.Secrets), SigningSecret: c.Chert.SigningSecret.Reveal(),
@@ -136,7 +137,7 @@ func (c *Config) changes(log *slog.Logger) engine.Changes {
 	}
 }
 
-// ruleOptions is what the operator says to the packs.
+// ruleOptions returns the operator's options for the packs.
 func (c *Config) ruleOptions() rules.Options {
 	o := rules.Options{Zone: c.location(), Country: c.Rules.Country, Packs: map[string]rules.PackOptions{}, Coded: lint.Coded}
 	for name, p := range c.Rules.Packs {
@@ -146,7 +147,7 @@ func (c *Config) ruleOptions() rules.Options {
 	return o
 }
 
-// placesOf are where the settings of a pack stand.
+// placesOf returns the positions of a pack's settings.
 func (c *Config) placesOf(pack string) map[string]rules.Position {
 	entry, places := "rules.packs."+pack, map[string]rules.Position{}
 	for path, at := range c.places {
@@ -157,9 +158,9 @@ func (c *Config) placesOf(pack string) map[string]rules.Position {
 	return places
 }
 
-// handleSignals drains on the first SIGTERM or SIGINT, ends the process on the
-// second, and reloads on SIGHUP, until ended is closed. reload has room for one,
-// so that no reload under way keeps a signal waiting.
+// handleSignals drains on the first SIGTERM or SIGINT, ends the process on the second,
+// and reloads on SIGHUP, until ended is closed. reload has a buffer of one, so a running
+// reload does not delay a signal.
 func handleSignals(stops, reloads <-chan os.Signal, ended <-chan struct{}, drain func(), log *slog.Logger, again *reloader, reload chan engine.Changes) {
 	draining := false
 	for {
@@ -179,10 +180,10 @@ func handleSignals(stops, reloads <-chan os.Signal, ended <-chan struct{}, drain
 			reload <- changes // the only sender finds room
 		case s := <-stops:
 			if draining {
-				log.Warn("stopped at once; what was not finished goes on at the next start", "signal", s.String())
+				log.Warn("chertd stopped immediately at a second signal; pending work resumes at the next start", "signal", s.String())
 				os.Exit(exitFailure)
 			}
-			log.Info("stopping; a second signal stops at once", "signal", s.String())
+			log.Info("shutdown started; a second signal stops chertd immediately", "signal", s.String())
 			draining = true
 			drain()
 		case <-ended:
@@ -206,8 +207,8 @@ func openEvents(cmd *cobra.Command, name string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// pipe is a named pipe that the first Read opens: that waits for a writer, and the
-// daemon must not.
+// pipe is a named pipe that is opened by the first Read, because opening waits for a
+// writer and the daemon must not wait.
 type pipe struct {
 	name string
 	f    *os.File

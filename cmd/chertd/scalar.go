@@ -13,16 +13,16 @@ import (
 	"chertd/rules"
 )
 
-// plain reads a pack's setting: what Lua has, of any shape.
+// plain reads a pack's setting, which may be any value that Lua has.
 func (d *decoder) plain(n *yaml.Node, path string, depth int) any {
-	// Both also end an alias that contains itself, or multiplies.
+	// Both limits also stop an alias that contains itself or multiplies.
 	const deepest, most = 16, 10_000
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
 	if d.settings++; d.settings >= most {
 		if d.settings == most {
-			d.failAt(n, codeValue, "large lists belong into a pack's data/", "%s: the packs' settings have more than %d values", path, most)
+			d.failAt(n, codeValue, "put large lists into a pack's data/", "%s: the packs' settings have more than %d values", path, most)
 		}
 		return nil
 	}
@@ -65,7 +65,7 @@ func (d *decoder) plain(n *yaml.Node, path string, depth int) any {
 	return v
 }
 
-// scalar reads one value by a function that says whether it is what is wanted.
+// scalar reads one value with a function that reports whether the value is valid.
 func (d *decoder) scalar(n *yaml.Node, path, want string, set func(string) error) {
 	if n.Kind != yaml.ScalarNode || isNull(n) {
 		hint := example(path, want)
@@ -93,7 +93,7 @@ func (d *decoder) scalar(n *yaml.Node, path, want string, set func(string) error
 	}
 }
 
-// What scalars are expected to be.
+// Descriptions of the expected scalars.
 const (
 	wantDuration = "a duration like 90s, 5m or 30d"
 	wantSize     = "a size like 64KiB or 1MiB"
@@ -104,7 +104,7 @@ const (
 	wantString   = "a single value"
 )
 
-// example shows how the value at a path is written.
+// example returns a hint that shows how to write the value at a path.
 func example(path, want string) string {
 	value := ""
 	if v := defaultAt(path, nil); v != nil {
@@ -128,8 +128,9 @@ func example(path, want string) string {
 	return "write one value, without brackets and braces"
 }
 
-// bareVariable is the name in a text that was meant for an environment variable,
-// and is not written as one: $NAME, $(NAME), %NAME%. It is "" if there is none.
+// bareVariable returns the name in a string that was probably meant as an environment
+// variable but is not written as one: $NAME, $(NAME), %NAME%. It returns "" if there is
+// none.
 func bareVariable(text string) string {
 	for _, form := range bareForms {
 		if m := form.FindStringSubmatch(text); m != nil {
@@ -154,7 +155,7 @@ func shownVariable(text string) string {
 
 var variable = regexp.MustCompile(`\$?\$\{[^}]*\}?`)
 
-// expand puts environment variables in the place of ${NAME}; $${ is a literal ${.
+// expand replaces ${NAME} by environment variables; $${ is a literal ${.
 func (d *decoder) expand(n *yaml.Node, path string) (text string, expanded, ok bool) {
 	if d.literal {
 		return n.Value, false, true
@@ -190,7 +191,7 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 var sizeForm = regexp.MustCompile(`^([0-9]+) ?(B|KiB|MiB|GiB)?$`)
 
-// parseSize reads bytes: "1MiB", "65536".
+// parseSize parses a number of bytes: "1MiB", "65536".
 func parseSize(s string) (Size, error) {
 	m := sizeForm.FindStringSubmatch(s)
 	if m == nil {

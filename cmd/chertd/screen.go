@@ -15,10 +15,9 @@ import (
 	"chertd/luabind/diag"
 )
 
-// screen is standard output or standard error: what every command writes goes
-// through one, so that nothing a message, a rule or a file name holds can move the
-// cursor, change the colours or turn around a line of a terminal. Line feeds and
-// tabs pass; shown keeps those of data from getting here.
+// screen is standard output or standard error. All commands write through it, so nothing
+// in a message, a rule or a file name can move the cursor, change the colours or reverse
+// a line of a terminal. Line feeds and tabs pass; shown escapes those in data first.
 type screen struct {
 	mu   sync.Mutex
 	w    io.Writer
@@ -49,8 +48,8 @@ func (s *screen) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// plainASCII reports whether nothing of an output can need an escape, as in nearly
-// every line of a log.
+// plainASCII reports whether an output needs no escapes, which is true for nearly every
+// line of a log.
 func plainASCII(p []byte) bool {
 	for _, c := range p {
 		if c < ' ' && c != '\n' && c != '\t' || c >= 0x7f {
@@ -60,7 +59,7 @@ func plainASCII(p []byte) bool {
 	return true
 }
 
-// flush writes what is left of a letter that was never ended.
+// flush writes an incomplete character at the end of the output.
 func (s *screen) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +67,7 @@ func (s *screen) flush() {
 	s.rest = nil
 }
 
-// paint writes a line in a colour, given as the parameters of SGR.
+// paint writes a line in a colour, which is given as SGR parameters.
 func (s *screen) paint(colour, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,8 +84,8 @@ func (s *screen) colours() bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// printJSON prints a value for programs, which decode what there is; who looks at it
-// sees escapes of what can't be seen.
+// printJSON prints a value for programs. Invisible characters are JSON escapes, which
+// programs decode.
 func printJSON(w io.Writer, v any) error {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
@@ -99,24 +98,23 @@ func printJSON(w io.Writer, v any) error {
 	return err
 }
 
-// linesOf are the fields that hold texts of several lines, as TYPE.FIELD; printers
-// indent them. Line ends of any other field are shown as \n.
+// linesOf are the fields that contain multi-line texts, as TYPE.FIELD; printers indent
+// them. Line ends in other fields are shown as \n.
 var linesOf = map[string]bool{
 	"Status.Notes": true, "Status.NotReady": true, "Status.NoCalls": true, "Pack.NotLive": true, "Blocked.Why": true,
 	"evalRule.Error": true, "Failure.Source": true, "junitFailure.Text": true,
 }
 
-// shown is a copy of data whose texts are fit to be printed: see diag.Visible.
-// Printers begin with it, so that a field that is new, or that nobody thought of,
-// can't end a line and begin one of its own.
+// shown returns a copy of data in which all strings are safe to print: see diag.Visible.
+// Printers call it first, so that no field can end a line and begin another one.
 func shown[T any](v T) T {
 	all := reflect.ValueOf(&v).Elem()
 	show(all, false)
 	return v
 }
 
-// show replaces what v holds, which must be settable, without changing what others
-// share with it.
+// show replaces the strings in v, which must be settable, without changing data that
+// others share with it.
 func show(v reflect.Value, lines bool) {
 	switch v.Kind() {
 	case reflect.String:
@@ -172,7 +170,7 @@ func showCopy(v reflect.Value, lines bool) reflect.Value {
 	return to
 }
 
-// pad fills a text up to a number of columns; letters of East Asia take two.
+// pad pads a string to a number of columns; East Asian letters take two.
 func pad(s string, columns int) string {
 	return s + strings.Repeat(" ", max(0, columns-uniseg.StringWidth(s)))
 }

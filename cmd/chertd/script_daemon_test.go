@@ -10,8 +10,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// runs is the log message by which a daemon tells that it takes commands.
-const runs = "chertd runs"
+// runs is the message that a daemon logs when it accepts commands.
+const runs = "chertd started"
 
 // scripted is a script's daemon, in its own process.
 type scripted struct {

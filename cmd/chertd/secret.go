@@ -6,13 +6,13 @@ import (
 	"log/slog"
 )
 
-// Secret is a credential. However it is printed, logged or marshalled, what
-// comes out is "[secret]"; only Reveal gives it away.
+// Secret is a credential. It prints, logs and marshals as "[secret]"; only Reveal
+// returns the value.
 type Secret string
 
 const hidden = "[secret]"
 
-// Reveal is the credential itself, for who signs or verifies with it.
+// Reveal returns the credential, for signing and verifying.
 func (s Secret) Reveal() string { return string(s) }
 
 func (s Secret) String() string { return hidden }
@@ -32,7 +32,7 @@ func (s Secret) MarshalYAML() (any, error) { return hidden, nil }
 // LogValue hides the secret from logs.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 
-// reveal is Reveal of several.
+// reveal returns the values of several secrets.
 func reveal(secrets []Secret) []string {
 	out := make([]string, len(secrets))
 	for i, s := range secrets {

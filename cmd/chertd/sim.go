@@ -19,8 +19,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// simWebhookURL is where chertd takes webhooks unless it is told otherwise, so
-// that sim and run find each other without a flag.
+// simWebhookURL is the address at which chertd receives webhooks by default. sim and run
+// find each other without a flag.
 const simWebhookURL = "http://127.0.0.1:8787/webhooks/chert"
 
 // simOptions are the flags of chertd sim.
@@ -42,12 +42,14 @@ func newSimCommand() *cobra.Command {
 	var o simOptions
 	cmd := &cobra.Command{
 		Use:   "sim",
-		Short: "The simulated Chert alone, to develop against",
-		Long: `Runs a simulated Chert: the API, the events log, the stream and webhooks, with
-people who write. It prints what to put in chertd.yaml, then a line for each
-thing that happens. The same --seed is the same people and the same messages,
-with the same ids: to a daemon that has seen them they are duplicates, which it
-handles once. Give another seed after a restart.
+		Short: "Run only the Chert simulator, for development",
+		Long: `Runs a Chert simulator: the API, the events log, the stream and webhooks, with
+people who write messages. It prints what to put in chertd.yaml, and then a line
+for each message, delivery and call.
+
+The same --seed always generates the same messages with the same ids, and a daemon
+that has already seen them ignores them as duplicates. Use a new seed after each
+restart of the simulator.
 
 ` + chertsim.ControlHelp,
 		Example: `  chertd sim
@@ -65,26 +67,26 @@ handles once. Give another seed after a restart.
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.listen, "listen", "127.0.0.1:8790", "`address` of the API and the control routes")
-	f.StringVar(&o.webhook, "webhook", simWebhookURL, "`URL` to deliver events to; \"\" is none: they are in the log and the stream only")
-	f.StringVar(&o.webhookSecret, "webhook-secret", chertsim.DefaultWebhookSecret, "`secret` that deliveries are signed with")
-	f.StringVar(&o.tenant, "tenant", chertsim.DefaultTenant, "tenant `slug` that calls must name")
-	f.StringVar(&o.signingSecret, "signing-secret", chertsim.DefaultSigningSecret, "`secret` that calls must be signed with")
-	f.Float64Var(&o.rate, "rate", 1, "events a second on average")
-	f.Float64Var(&o.speed, "speed", 1, "how many times faster than life people write, bursts included")
-	f.Float64Var(&o.limit, "limit", 0, "the hidden limit: calls a second; 0 is none")
-	f.IntVar(&o.burst, "burst", 20, "how many calls the hidden limit lets through at once")
-	f.Uint64Var(&o.seed, "seed", 1, "`number` that people and messages follow from")
-	f.BoolVar(&o.quiet, "quiet", false, "no line for each thing that happens")
-	f.BoolVar(&o.noTraffic, "no-traffic", false, "nobody writes but by POST /sim/messages")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8790", "`ADDRESS` of the API and the control routes")
+	f.StringVar(&o.webhook, "webhook", simWebhookURL, "`URL` to deliver events to; with \"\" they are only in the events log and the stream")
+	f.StringVar(&o.webhookSecret, "webhook-secret", chertsim.DefaultWebhookSecret, "`SECRET` that deliveries are signed with")
+	f.StringVar(&o.tenant, "tenant", chertsim.DefaultTenant, "tenant `SLUG` that calls must name")
+	f.StringVar(&o.signingSecret, "signing-secret", chertsim.DefaultSigningSecret, "`SECRET` that calls must be signed with")
+	f.Float64Var(&o.rate, "rate", 1, "events per second, on average")
+	f.Float64Var(&o.speed, "speed", 1, "how many times faster than in real life people write")
+	f.Float64Var(&o.limit, "limit", 0, "the simulated Chert's own rate limit, in calls per second; 0 is none")
+	f.IntVar(&o.burst, "burst", 20, "how many calls the simulated rate limit lets through in a burst")
+	f.Uint64Var(&o.seed, "seed", 1, "random seed: the same `SEED` generates the same messages")
+	f.BoolVar(&o.quiet, "quiet", false, "do not print messages, deliveries and calls")
+	f.BoolVar(&o.noTraffic, "no-traffic", false, "generate no messages; only POST /sim/messages does")
 	return cmd
 }
 
-// check refuses what would only fail later, or never.
+// check rejects options that would fail later or have no effect.
 func (o simOptions) check() error {
 	switch {
 	case !(o.rate > 0) || !(o.speed > 0):
-		return hinted(usageError("--rate and --speed must be above 0"), "--no-traffic is for a Chert in which nobody writes")
+		return hinted(usageError("--rate and --speed must be above 0"), "to generate no messages, use --no-traffic")
 	case !(o.limit >= 0) || o.burst < 1:
 		return usageError("--limit must not be negative, and --burst must be at least 1")
 	case o.tenant == "" || o.signingSecret == "" || o.webhookSecret == "":
@@ -105,12 +107,12 @@ func runSim(ctx context.Context, out io.Writer, o simOptions) error {
 	defer sim.Close()
 	if o.webhook != "" {
 		if _, err := sim.Subscribe(o.webhook, o.webhookSecret); err != nil {
-			return hinted(usageError("--webhook: %w", err), "a public https URL, or one of this machine, like "+simWebhookURL)
+			return hinted(usageError("--webhook: %w", err), "use a public https URL or one of this machine, such as "+simWebhookURL)
 		}
 	}
 	listener, err := net.Listen("tcp", o.listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return hinted(fmt.Errorf("listen on %s: the address is in use", o.listen), "another chertd sim? Stop it, or choose another address with --listen 127.0.0.1:8791")
+		return hinted(fmt.Errorf("listen on %s: the address is in use", o.listen), "stop the other chertd sim, or choose another address with --listen 127.0.0.1:8791")
 	}
 	if err != nil {
 		return hinted(fmt.Errorf("--listen: %w", err), "it takes host:port, like 127.0.0.1:8790")
@@ -146,7 +148,8 @@ func runSim(ctx context.Context, out io.Writer, o simOptions) error {
 	return err
 }
 
-// simWebhook is where chertd listens for a webhook URL, and on which path.
+// simWebhook returns the address and the path at which chertd must listen for a webhook
+// URL.
 func simWebhook(address string) (listen, path string) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" {

@@ -74,7 +74,7 @@ func simDefaults() simOptions {
 		webhookSecret: chertsim.DefaultWebhookSecret, rate: 1, speed: 1, burst: 20, noTraffic: true}
 }
 
-func TestSimTellsWhatHappens(t *testing.T) {
+func TestSimPrintsEachEvent(t *testing.T) {
 	t.Parallel()
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
 	defer hook.Close()
@@ -132,7 +132,7 @@ func TestSimHasTraffic(t *testing.T) {
 	}
 }
 
-func TestSimIsQuiet(t *testing.T) {
+func TestQuietSimPrintsNoEvents(t *testing.T) {
 	t.Parallel()
 	o := simDefaults()
 	o.noTraffic, o.rate, o.quiet = false, 1000, true
@@ -146,7 +146,7 @@ func TestSimIsQuiet(t *testing.T) {
 	}
 }
 
-func TestSimSaysWhatIsWrong(t *testing.T) {
+func TestSimRejectsInvalidOptions(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"chertd/engine/chertsim"
 )
 
-// simWidth is what a line may take, in columns of a terminal.
+// simWidth is the maximum width of a line, in columns of a terminal.
 const simWidth = 80
 
-// simPrinter tells of a simulator, a line for each happening.
+// simPrinter prints what happens in a simulator, one line per event.
 type simPrinter struct {
 	out   io.Writer
 	quiet bool
@@ -24,7 +24,7 @@ type simPrinter struct {
 	refused                                 int
 }
 
-// start prints what belongs in chertd.yaml, ready to be pasted.
+// start prints the settings for chertd.yaml, ready to be copied.
 func (p *simPrinter) start(o simOptions, address string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,18 +45,18 @@ sources:
 	}
 	if host, _, err := net.SplitHostPort(address); err == nil {
 		if ip := net.ParseIP(host); ip != nil && !ip.IsLoopback() {
-			fmt.Fprintf(p.out, "\nwarning: %s is not a loopback address, and the control routes under /sim/\nneed no credentials: anybody who reaches it can use them.\n", host)
+			fmt.Fprintf(p.out, "\nwarning: %s is not a loopback address, and the control routes under /sim/\nneed no credentials: anyone who can reach it can use them.\n", host)
 		}
 	}
-	traffic := fmt.Sprintf("People write, %g events a second on average.", o.rate*o.speed)
+	traffic := fmt.Sprintf("The simulator generates %g events per second on average.", o.rate*o.speed)
 	if o.noTraffic {
-		traffic = "Nobody writes until you do."
+		traffic = "No messages are generated."
 	}
-	fmt.Fprintf(p.out, "\n%s To write yourself:\n  curl -d '{\"chat\": \"c1\", \"text\": \"hello\"}' http://%s/sim/messages\n"+
+	fmt.Fprintf(p.out, "\n%s\nTo send a message yourself:\n  curl -d '{\"chat\": \"c1\", \"text\": \"hello\"}' http://%s/sim/messages\n"+
 		"`chertd sim --help` has the other control routes. Ctrl-C stops.\n\n", traffic, address)
 }
 
-// print is for Sim.Watch.
+// print is a callback for Sim.Watch.
 func (p *simPrinter) print(h chertsim.Happening) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,13 +75,13 @@ func (p *simPrinter) print(h chertsim.Happening) {
 	case chertsim.Refused:
 		p.refused++
 	}
-	// Of a delivery only the end is told: it says how many attempts it took.
+	// Only the end of a delivery is printed, with the number of attempts.
 	if !p.quiet && (h.Kind != chertsim.DeliveryFailed || h.Final) {
 		fmt.Fprintln(p.out, simLine(h))
 	}
 }
 
-// end prints what it all came to.
+// end prints the totals.
 func (p *simPrinter) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,8 +89,8 @@ func (p *simPrinter) end() {
 		p.delivered, p.failed, count(p.reads, "read"), count(p.marks, "message"), count(p.refused, "call"))
 }
 
-// simLine is one happening in at most 80 columns: time, what, chat, and the
-// rest as far as it fits.
+// simLine formats one event in at most 80 columns: time, type, chat, and as much of the
+// rest as fits.
 func simLine(h chertsim.Happening) string {
 	h = shown(h)
 	var what, rest string
@@ -142,8 +142,8 @@ func simLine(h chertsim.Happening) string {
 	return strings.TrimRight(cut(line, simWidth), " ")
 }
 
-// simReason is the end of an error, which says why: "connection refused" of
-// "Post …: dial tcp …: connect: connection refused".
+// simReason returns the last part of an error, which is the reason: "connection refused"
+// of "Post …: dial tcp …: connect: connection refused".
 func simReason(detail string) string {
 	if i := strings.LastIndex(detail, ": "); i >= 0 {
 		return detail[i+2:]

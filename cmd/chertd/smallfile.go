@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// How long a named pipe may take until somebody opens it for writing, and until
-// all is written.
+// How long to wait for a program to open a named pipe for writing, and for it to finish.
 const (
 	pipeOpened  = time.Second
 	pipeWritten = 10 * time.Second
 )
 
-// readSmall reads a file that the configuration is in or names, of at most most
-// bytes. It may be a pipe, as with -c <(…) or a secret that a program supplies, but
-// not one that nobody writes into: chertd would not start, and not say why.
+// readSmall reads a file that contains the configuration, or that it names, of at most
+// most bytes. The file may be a pipe, as with -c <(…) or a secret that a program
+// supplies. A pipe that nobody writes to is an error, because chertd would otherwise
+// wait without saying why.
 func readSmall(path string, most int) ([]byte, error) {
-	// Opened so, neither a pipe without a writer nor a device waits.
+	// With these flags, opening does not wait for a pipe's writer or a device.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func readSmall(path string, most int) ([]byte, error) {
 		return nil, err
 	}
 	if info.IsDir() {
-		return nil, errors.New("it is a folder")
+		return nil, errors.New("it is a directory")
 	}
 	in := io.LimitReader(f, int64(most)+1)
 	text, err := []byte(nil), error(nil)
@@ -47,8 +47,8 @@ func readSmall(path string, most int) ([]byte, error) {
 	return text, err
 }
 
-// readPipe reads what is written into a pipe. Its end comes without anything read
-// as long as no writer has opened it.
+// readPipe reads a pipe to its end. A read without data means that no writer has opened
+// the pipe yet.
 func readPipe(f *os.File, in io.Reader) ([]byte, error) {
 	start := time.Now()
 	_ = f.SetReadDeadline(start.Add(pipeWritten)) // where the system has none, the writer decides
@@ -56,11 +56,11 @@ func readPipe(f *os.File, in io.Reader) ([]byte, error) {
 		text, err := io.ReadAll(in)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, fmt.Errorf("it is a named pipe, and not all was written into it within %s", pipeWritten)
+			return nil, fmt.Errorf("it is a named pipe, and the program that writes to it did not finish within %s", pipeWritten)
 		case err != nil || len(text) > 0:
 			return text, err
 		case time.Since(start) > pipeOpened:
-			return nil, errors.New("it is a named pipe, and no program writes into it")
+			return nil, errors.New("it is a named pipe, and no program writes to it")
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

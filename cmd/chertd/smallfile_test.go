@@ -21,9 +21,9 @@ func TestNothingWaitsForANamedPipe(t *testing.T) {
 		text, pipe string
 		want       []string
 	}{
-		"the configuration": {"", "c.yaml", []string{"c.yaml: error: the configuration can't be read: it is a named pipe, and no program writes into it [CF010]", "hint: start the program"}},
+		"the configuration": {"", "c.yaml", []string{"c.yaml: error: the configuration can't be read: it is a named pipe, and no program writes to it [CF010]", "hint: start the program"}},
 		"a signing secret": {strings.Replace(pipeChert, "signing_secret: 0123456789abcdef0123456789abcdef", "signing_secret_file: pipe", 1) + pipeHook, "pipe",
-			[]string{"c.yaml:1:", "signing_secret_file: pipe: it is a named pipe, and no program writes into it [CF005]"}},
+			[]string{"c.yaml:1:", "signing_secret_file: pipe: it is a named pipe, and no program writes to it [CF005]"}},
 		"webhook secrets":  {pipeChert + strings.Replace(pipeHook, "secrets: [whsec_one]", "secrets_file: pipe", 1), "pipe", []string{"c.yaml:2:", "it is a named pipe"}},
 		"a token":          {pipeChert + pipeHook + "control: {listen: '127.0.0.1:0', token_file: pipe}\n", "pipe", []string{"c.yaml:3:", "it is a named pipe"}},
 		"a certificate":    {pipeChert + pipeHook + "control: {listen: '127.0.0.1:0', tls: {cert: pipe, key: key.pem}}\n", "pipe", []string{"c.yaml:3:", "control.tls.cert: DIR/pipe: it is not a regular file [CF014]"}},

@@ -26,13 +26,13 @@ type daemonFlags struct {
 }
 
 func (f *daemonFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.socket, "socket", "", "the daemon's control socket, a `PATH` (default control.socket of the configuration)")
+	cmd.Flags().StringVar(&f.socket, "socket", "", "`PATH` of the daemon's control socket (default control.socket of the configuration)")
 	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE` that names the socket (default ./chertd.yaml, then /etc/chertd/chertd.yaml)")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print what the daemon answers, as JSON")
+	cmd.Flags().BoolVar(&f.json, "json", false, "output JSON")
 }
 
-// noneEmpty are arguments of which none is empty: one that is stems from a variable of
-// the shell that is not set, and must not count as left out.
+// noneEmpty rejects empty arguments. An empty argument comes from an unset shell
+// variable, and must not count as left out.
 func noneEmpty(args cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, given []string) error {
 		if err := args(cmd, given); err != nil {
@@ -41,14 +41,14 @@ func noneEmpty(args cobra.PositionalArgs) cobra.PositionalArgs {
 		names := strings.Fields(cmd.Use)[1:]
 		for i, arg := range given {
 			if strings.TrimSpace(arg) == "" {
-				return hinted(usageError("%s is empty", strings.Trim(names[i], "[]")), "is the variable set that the shell puts there?")
+				return hinted(usageError("%s is empty", strings.Trim(names[i], "[]")), "check that the shell variable in this place is set")
 			}
 		}
 		return nil
 	}
 }
 
-// ask runs f with a client of the daemon and words its errors for people.
+// ask calls do with a client of the daemon, and adds hints to its errors.
 func (f *daemonFlags) ask(cmd *cobra.Command, do func(context.Context, *control.Client) error) error {
 	socket, err := f.find()
 	if err != nil {
@@ -66,8 +66,8 @@ func (f *daemonFlags) ask(cmd *cobra.Command, do func(context.Context, *control.
 	return err
 }
 
-// find is the path of the socket: the one given, else that of the configuration
-// that run would use, else where run would make it in this folder.
+// find returns the path of the socket: the given one, or else that of the configuration
+// that run would use, or else the default in the current directory.
 func (f *daemonFlags) find() (string, error) {
 	if f.socket != "" {
 		return f.socket, nil
@@ -94,14 +94,13 @@ func (f *daemonFlags) find() (string, error) {
 	return socketOf(file, text, os.LookupEnv)
 }
 
-// socketOf takes the socket from a configuration's text. What else is wrong
-// with the configuration does not matter here: the daemon runs with what it read
-// when it started, and the shell that a command is typed into mostly lacks the
-// environment that the daemon has its secrets from.
+// socketOf returns the socket in a configuration's text. Other errors of the
+// configuration do not matter here: the daemon runs with what it read when it started,
+// and the shell usually lacks the environment with the daemon's secrets.
 func socketOf(file string, text []byte, lookup func(string) (string, bool)) (string, error) {
 	c, diags := parseConfig(file, text, lookup, use{events: true})
 	if c == nil {
-		// It is not YAML. Its section on control may be.
+		// The text is not valid YAML, but its control section may be.
 		part, whole := controlSection(text)
 		var more diag.List
 		if c, more = parseConfig(file, part, lookup, use{events: true}); c == nil || !whole {
@@ -115,26 +114,26 @@ func socketOf(file string, text []byte, lookup func(string) (string, bool)) (str
 		}
 	}
 	if c.Control.Socket == "" {
-		return "", hinted(fmt.Errorf("%s turns the control socket off", file), "set control.socket, or name another configuration with -c FILE")
+		return "", hinted(fmt.Errorf("the control socket is disabled in %s", file), "set control.socket, or name another configuration with -c FILE")
 	}
 	return string(c.Control.Socket), nil
 }
 
-// withoutSocket says why a configuration does not tell where the socket is.
+// withoutSocket returns the error of a configuration in which the socket can't be found.
 func withoutSocket(err error) error {
 	var diags diag.List
 	if !errors.As(err, &diags) {
-		return hinted(fail(exitFailure, err), "--socket PATH names the socket")
+		return hinted(fail(exitFailure, err), "name the daemon's socket with --socket PATH")
 	}
 	diags = slices.Clone(diags)
 	for i := range diags {
-		diags[i].Hint += "; or name the daemon's socket: --socket PATH"
+		diags[i].Hint += "; or name the daemon's socket with --socket PATH"
 	}
 	return fail(exitFailure, diags)
 }
 
-// controlSection is the text of control in a configuration, with every line
-// where it was. whole is false if the socket may be named elsewhere in the text.
+// controlSection returns the control section of a configuration, with its line numbers
+// unchanged. whole is false if another section may name the socket.
 func controlSection(text []byte) (part []byte, whole bool) {
 	inside := false
 	for line := range bytes.Lines(text) {
@@ -149,7 +148,7 @@ func controlSection(text []byte) (part []byte, whole bool) {
 	return part, bytes.Count(text, []byte("socket:")) == bytes.Count(part, []byte("socket:"))
 }
 
-// packNames completes a command's first argument with the packs there are.
+// packNames completes a command's first argument with the names of packs.
 func (f *daemonFlags) packNames(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp

@@ -12,7 +12,7 @@ import (
 // The guide to specs is run: the files it shows are put together, and each
 // command that is shown with its output prints just that. It changes the
 // working directory, so it is not parallel.
-func TestSpecsGuide(t *testing.T) {
+func TestSpecsGuideShowsRealOutput(t *testing.T) {
 	list := snippets(t, "../../docs/specs.md")
 	t.Chdir(t.TempDir())
 	took := regexp.MustCompile(`, [0-9.]+[µm]?s\n`)

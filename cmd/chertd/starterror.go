@@ -19,8 +19,8 @@ import (
 	"chertd/luabind/diag"
 )
 
-// startError places what kept the daemon from starting at the setting that it
-// comes of, with its fix. It exits with 78 where to start again does not help.
+// startError adds the position of the setting and a fix to an error that kept the daemon
+// from starting. The exit code is 78 if another start would fail in the same way.
 func (c *Config) startError(err error) error {
 	if err == nil {
 		return nil
@@ -63,9 +63,9 @@ func (c *Config) startError(err error) error {
 	return fail(exitFailure, err)
 }
 
-// allStartErrors is err, which kept the daemon from starting, with all else that
-// would, by line. It is err alone where that may be over at the next start: then what
-// another process holds is no fault of the configuration.
+// allStartErrors returns err together with all other errors that would keep the daemon
+// from starting, sorted by line. If the next start may succeed, it returns only err,
+// because what another process holds is not an error of the configuration.
 func (c *Config) allStartErrors(ctx context.Context, d engine.Daemon, err error) error {
 	all, code := startDiagnostics(err)
 	if code != exitConfig || len(all) == 0 {
@@ -86,7 +86,7 @@ func (c *Config) allStartErrors(ctx context.Context, d engine.Daemon, err error)
 	return fail(exitConfig, all)
 }
 
-// startDiagnostics are the diagnostics of an error, and its exit code.
+// startDiagnostics returns the diagnostics of an error and its exit code.
 func startDiagnostics(err error) (diags diag.List, code int) {
 	if f, ok := errors.AsType[*failure](err); ok {
 		code = f.code
@@ -95,8 +95,8 @@ func startDiagnostics(err error) (diags diag.List, code int) {
 	return diags, code
 }
 
-// isUnusable reports whether an error of the store's files stays until somebody
-// does something about them.
+// isUnusable reports whether an error of the store's files remains until someone fixes
+// them.
 func isUnusable(err error) bool {
 	return errors.As(err, new(*sqlite.UnusableError)) || errors.As(err, new(*sqlite.MissingError)) ||
 		errors.As(err, new(*sqlite.CorruptError)) || errors.As(err, new(*sqlite.LostError)) || errors.As(err, new(*sqlite.NewerError))
@@ -121,14 +121,14 @@ func codeOf(e *engine.SettingError) string {
 	return codeAddress
 }
 
-// wrong is an error about the setting at a dotted path.
+// wrong returns an error about the setting at a dotted path.
 func (c *Config) wrong(code int, path, kind, hint string, err error) error {
 	at := c.at(path)
 	return fail(code, diag.List{{File: at.File, Line: at.Line, Col: at.Col, Severity: diag.SeverityError,
 		Message: path + ": " + err.Error(), Code: kind, Hint: hint}})
 }
 
-// whyNotListening words an error of listening, with its fix.
+// whyNotListening returns a readable error of listening, and its fix.
 func whyNotListening(err error) (why error, hint string) {
 	address := "it"
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
@@ -150,14 +150,14 @@ func whyNotListening(err error) (why error, hint string) {
 
 const tlsHint = "both are PEM files; the key is that of the certificate, and not encrypted (openssl x509 -noout -text -in FILE shows a certificate)"
 
-// readable is the error of reading a file of a certificate, if there is one.
+// readable returns the error of reading a certificate file, or nil.
 func readable(file string) error {
 	info, err := os.Stat(file)
 	switch {
 	case err != nil:
 		return err
 	case info.IsDir():
-		return errors.New("it is a folder")
+		return errors.New("it is a directory")
 	case !info.Mode().IsRegular():
 		return errors.New("it is not a regular file")
 	case info.Size() == 0:
@@ -170,7 +170,7 @@ func readable(file string) error {
 	return f.Close()
 }
 
-// checkCertificate reads the files of control.tls: a wrong name is found before
+// checkCertificate reads the files of control.tls, so that a wrong name is found before
 // anything is started.
 func (c *Config) checkCertificate() error {
 	t := c.Control.TLS

@@ -18,9 +18,9 @@ func newStatusCommand() *cobra.Command {
 	var f daemonFlags
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show how the running daemon stands",
-		Long: `Shows how the running daemon stands: whether events are taken in and calls are
-made, and if not why; what the store holds; and what needs somebody's attention.`,
+		Short: "Show the daemon's status",
+		Long: `Shows the status of the running daemon: whether it accepts events and makes calls
+(and if not, why), what the store contains, and what needs attention.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
@@ -39,7 +39,7 @@ made, and if not why; what the store holds; and what needs somebody's attention.
 	return cmd
 }
 
-// printStatus prints a line a subject, and then what needs attention.
+// printStatus prints one line per subject, and then what needs attention.
 func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	s = shown(s)
 	var b strings.Builder
@@ -48,7 +48,7 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 		fmt.Fprintf(&b, "  %-8s %s\n", label, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n           "))
 	}
 	if s.Draining {
-		line("DRAINING", "chertd stops once the calls in flight have ended: %d", s.InFlight)
+		line("DRAINING", "chertd stops once all calls in flight have ended: %d left", s.InFlight)
 	}
 	for _, p := range s.Blocked {
 		line("BLOCKED", "pack %s blocks reads since %s", p.Pack, minute(p.Since))
@@ -58,10 +58,10 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 			line("", "  hint: %s", fix)
 		}
 	}
-	counts := fmt.Sprintf("%s in all, %d not handled yet, %d in quarantine", thousands(s.Events), s.Pending, s.Quarantined)
-	line("events", "%s; %s", choose(s.Ready, "taken in", "NOT READY"), choose(s.Unknown == "", counts, "how many is not known"))
+	counts := fmt.Sprintf("%s in all, %d pending, %d in quarantine", thousands(s.Events), s.Pending, s.Quarantined)
+	line("events", "%s; %s", choose(s.Ready, "accepted", "NOT READY"), choose(s.Unknown == "", counts, "counts unknown"))
 	if s.Missed > 0 {
-		line("", "%s missed by packs that are broken, fail or are suspended: see chertd packs", many(s.Missed, "event"))
+		line("", "%s missed by packs that are broken, failing or suspended: see chertd packs", many(s.Missed, "event"))
 	}
 	if s.Unknown != "" {
 		line("", "%s", s.Unknown)
@@ -76,15 +76,18 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	for _, why := range s.NoCalls {
 		line("", "%s", why)
 	}
-	line("actions", "%s", choose(s.Unknown == "", actionCounts(s.Actions), "not known"))
+	line("actions", "%s", choose(s.Unknown == "", actionCounts(s.Actions), "unknown"))
 	if n := s.Actions["waiting"]; n > 0 && len(s.NoCalls) > 0 {
-		line("", "what waits is kept, and goes out once calls do")
+		line("", "waiting actions are kept and go out once calls can be made")
+	}
+	if s.Actions["blocked"] > 0 {
+		line("", "reads are blocked while a rule that can veto them fails: see chertd packs")
 	}
 	line("packs", "%s", choose(s.NotLive == 0, fmt.Sprint(s.Packs), fmt.Sprintf("%d, %d with an edit that is NOT LIVE: see chertd packs", s.Packs, s.NotLive)))
 	if n := len(s.Ignored); n > 0 {
-		line("", "%s: see chertd packs", choose(n == 1, "1 file is not loaded for its name", fmt.Sprintf("%d files are not loaded for their names", n)))
+		line("", "%s: see chertd packs", choose(n == 1, "1 file is not loaded because of its name", fmt.Sprintf("%d files are not loaded because of their names", n)))
 	}
-	line("store", "%s", choose(s.Unknown == "", sizeOf(s.Bytes)+", "+many(s.Chats, "chat"), "not known"))
+	line("store", "%s", choose(s.Unknown == "", sizeOf(s.Bytes)+", "+many(s.Chats, "chat"), "unknown"))
 	for i, hold := range heldChats(s.Holds) {
 		line(choose(i == 0, "holds", ""), "%s", hold)
 	}
@@ -101,42 +104,42 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 // lastConfirmed says when Chert last confirmed a call.
 func lastConfirmed(at, now time.Time) string {
 	if at.IsZero() {
-		return "none confirmed since the start"
+		return "none confirmed since chertd started"
 	}
-	return "the last was confirmed " + roughly(now.Sub(at)) + " ago"
+	return "last confirmed " + roughly(now.Sub(at)) + " ago"
 }
 
-// heldChats lists the chats that are held, those whose hold ends last first.
+// heldChats lists the held chats, longest hold first.
 func heldChats(h *control.Holds) []string {
 	if h == nil {
 		return nil
 	}
-	list := []string{"held; reads of a held chat are dropped"}
+	list := []string{"held; reads are dropped until the hold ends"}
 	for _, hold := range h.First {
 		list = append(list, lasting(hold.Chat, hold.Until, hold.By, hold.Reason))
 	}
 	return counted(list, h.Total, "whose holds end before these")
 }
 
-// postponedChats lists the chats of which reads wait, those that wait longest first.
+// postponedChats lists the chats whose reads wait, longest wait first.
 func postponedChats(p *control.Postponed) []string {
 	if p == nil {
 		return nil
 	}
-	list := []string{"postponed; reads of a postponed chat wait"}
+	list := []string{"postponed; reads wait until then"}
 	for _, chat := range p.First {
 		list = append(list, lasting(chat.Chat, chat.Until, chat.By, chat.Reason))
 	}
-	return counted(list, p.Total, "which wait no longer than these")
+	return counted(list, p.Total, "whose postponements end before these")
 }
 
-// lasting says until when something of a chat lasts, and who said so.
+// lasting describes a hold or a postponement: until when, by whom and why.
 func lasting(chat string, until time.Time, by, reason string) string {
 	return fmt.Sprintf("%s until %s, by %s%s", chat, minute(until), by, choose(reason == "", "", ": "+reason))
 }
 
-// counted begins and ends a list of chats, of which the first line says what they
-// are, with how many there are.
+// counted adds the total to the first line of a list of chats, and the number of chats
+// that are not listed to its end.
 func counted(list []string, total int64, others string) []string {
 	shown := int64(len(list)) - 1
 	list[0] = choose(total == 1, "1 chat is", thousands(total)+choose(total < control.CountedHolds, "", " or more")+" chats are") + " " + list[0]
@@ -146,8 +149,7 @@ func counted(list []string, total int64, others string) []string {
 	return list
 }
 
-// webhookTrouble lists which requests were not taken since the start. What was
-// answered 4xx is not sent again.
+// webhookTrouble lists the requests that were rejected since the start.
 func webhookTrouble(w *control.Webhook) (all []string) {
 	if w == nil {
 		return nil
@@ -156,13 +158,13 @@ func webhookTrouble(w *control.Webhook) (all []string) {
 		all = append(all, fmt.Sprintf("REFUSED %s: %s (see the log)", thousands(w.Refused[why]), why))
 	}
 	if w.Unavailable > 0 {
-		all = append(all, fmt.Sprintf("%s answered 503, to be sent again", thousands(w.Unavailable)))
+		all = append(all, fmt.Sprintf("%s answered 503; Chert sends them again", thousands(w.Unavailable)))
 	}
 	return all
 }
 
-// actionCounts lists how many actions have come how far: those that wait or
-// need somebody first.
+// actionCounts lists the number of actions by status: those that wait or need attention
+// first.
 func actionCounts(n map[string]int64) string {
 	order := []string{"waiting", "sent", "blocked", "dead", "done", "dropped", "shadow"}
 	for _, status := range slices.Sorted(maps.Keys(n)) {
@@ -182,7 +184,7 @@ func actionCounts(n map[string]int64) string {
 	return strings.Join(parts, ", ")
 }
 
-// many is a number of things, however large.
+// many returns a count with its noun, with digits grouped.
 func many(n int64, thing string) string {
 	return thousands(n) + " " + thing + choose(n == 1, "", "s")
 }
@@ -194,8 +196,8 @@ func choose(first bool, a, b string) string {
 	return b
 }
 
-// minute is a time as lists show it, in the local zone, with its offset: a line
-// that is handed on is read in other zones.
+// minute formats a time in the local zone, with its offset, because lists are passed on
+// to people in other zones.
 func minute(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -203,7 +205,7 @@ func minute(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04Z07:00")
 }
 
-// roughly is a duration in its two largest units: "3d 4h", "12m 5s".
+// roughly formats a duration in its two largest units: "3d 4h", "12m 5s".
 func roughly(d time.Duration) string {
 	n := max(0, int64(d/time.Second))
 	units := []struct {
@@ -232,7 +234,7 @@ func thousands(n int64) string {
 	return text
 }
 
-// sizeOf is a number of bytes in the largest unit that it fills.
+// sizeOf formats a number of bytes in its largest unit.
 func sizeOf(n int64) string {
 	size, unit := float64(n), "B"
 	for _, next := range []string{"KiB", "MiB", "GiB", "TiB"} {

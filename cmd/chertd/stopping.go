@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// stopSlack is how long stopping may take beyond chert.timeout, in which every
-// call in flight ends: commands, specs and the store have it.
+// stopSlack is how much longer than chert.timeout stopping may take. Calls in flight end
+// within chert.timeout; the rest is for commands, specs and the store.
 const stopSlack = 10 * time.Second
 
-// endOverdue ends the process if it has not ended in time: when a disk hangs, for
-// instance. Nothing acknowledged is lost by that, as by a kill -9.
+// endOverdue ends the process if it has not stopped in time, for instance because a disk
+// hangs. As with kill -9, no acknowledged event is lost.
 func endOverdue(ended <-chan struct{}, patience time.Duration, log *slog.Logger, exit func(code int)) {
 	t := time.NewTimer(patience)
 	defer t.Stop()
 	select {
 	case <-ended:
 	case <-t.C:
-		log.Error("stopped before everything under way had ended; what was not finished goes on at the next start",
-			"waited", patience.String(), "hint", "look at the disk: chertd waits for it longest")
+		log.Error("chertd stopped before all work in progress had ended; it resumes at the next start",
+			"waited", patience.String(), "hint", "check the disk: slow writes are the most likely cause")
 		exit(exitFailure)
 	}
 }

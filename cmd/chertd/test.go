@@ -22,7 +22,7 @@ import (
 	"chertd/rules/spec"
 )
 
-// testOptions is what `chertd test` is asked for.
+// testOptions are the options of `chertd test`.
 type testOptions struct {
 	source   ruleSource
 	paths    []string // PATHs
@@ -42,19 +42,20 @@ func newTestCommand() *cobra.Command {
 	var o testOptions
 	cmd := &cobra.Command{
 		Use:   "test [-c FILE] [PATH ...]",
-		Short: "Run the packs' specs, on virtual time and without a network",
-		Long: `Runs the specs of packs: spec/*_spec.lua in a pack's folder, NAME_spec.lua
-beside NAME.lua. Time is virtual and calls are simulated: hours pass in a moment,
-and nothing reaches Chert. PATH is a rules folder, a pack, a .lua file or a spec
-file.
+		Short: "Run the packs' specs, in virtual time and without a network",
+		Long: `Runs the specs of packs: spec/*_spec.lua in a pack's directory, or NAME_spec.lua
+beside NAME.lua. Time is virtual and calls are simulated: waiting takes no real
+time, and nothing is sent to Chert. PATH is a rules directory, a pack, a .lua file
+or a spec file.
 
-With -c FILE, or without a PATH where ./chertd.yaml exists, packs have the
-settings, grants and time zone of that configuration, as in the daemon; without
-a PATH the rules are those of rules.dir. Secrets are not needed. Without either,
-PATH is ./rules.
+If you give -c FILE, or no PATH and ./chertd.yaml exists, packs have the settings,
+grants and time zone of that configuration, as in the daemon. Without a PATH, the
+packs are those in rules.dir of the configuration; without a configuration, in
+./rules. No secrets are needed.
 
-Exits with 0 if no spec failed, 1 if one did or a pack does not load. A spec that
-asserts nothing and a pack without specs are warnings; with --strict they fail.`,
+Exits with 0 if no spec failed, and with 1 if one did or a pack does not load. A
+spec that asserts nothing and a pack without specs are warnings, which fail with
+--strict.`,
 		Example: `  chertd test
   chertd test rules/vip --run 'holds|releases' -v
   chertd test --watch
@@ -77,18 +78,18 @@ asserts nothing and a pack without specs are warnings; with --strict they fail.`
 	}
 	formatFlag(cmd, &o.format, "pretty", "json", "junit", "github")
 	f := cmd.Flags()
-	f.StringVar(&o.run, "run", "", "only specs whose full name matches the regular `expression`")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every spec, and what it prints")
-	f.BoolVar(&o.strict, "strict", false, "warnings fail too")
+	f.StringVar(&o.run, "run", "", "run only specs whose full name matches this `REGEXP`")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "list every spec and what it prints")
+	f.BoolVar(&o.strict, "strict", false, "treat warnings as failures")
 	o.source.flags(cmd)
 	f.BoolVar(&o.watch, "watch", false, "run again whenever a file changes, until interrupted")
 	f.BoolVar(&o.cover, "cover", false, "show which lines of the rules the specs reach")
-	f.Float64Var(&o.coverMin, "cover-min", 0, "fail below so many `percent` of lines reached; means --cover")
+	f.Float64Var(&o.coverMin, "cover-min", 0, "fail if specs reach less than this `PERCENT` of lines; implies --cover")
 	return cmd
 }
 
-// find settles which packs are tested, and as which configuration says; it is done
-// before each run. If spec files alone are named, only those are run.
+// find determines the packs to test and their configuration; it is called before each
+// run. If only spec files are named, only those run.
 func (o *testOptions) find() error {
 	if err := o.source.use(o.paths); err != nil {
 		return err
@@ -105,7 +106,7 @@ func (o *testOptions) find() error {
 	return nil
 }
 
-// check looks at what was asked before anything runs.
+// check validates the options before anything runs.
 func (o *testOptions) check(cmd *cobra.Command) error {
 	if o.run != "" {
 		match, err := regexp.Compile(o.run)
@@ -123,8 +124,8 @@ func (o *testOptions) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// runOnce loads the packs and runs the specs of those that load; of the others
-// the result is why they don't.
+// runOnce loads the packs and runs the specs of those that load. The result of the
+// others is their load error.
 func (o *testOptions) runOnce(ctx context.Context, stdout, stderr io.Writer) (rules.Report, error) {
 	if err := o.find(); err != nil {
 		return rules.Report{}, err
@@ -153,7 +154,7 @@ func (o *testOptions) runOnce(ctx context.Context, stdout, stderr io.Writer) (ru
 		return report, hinted(fail(exitFailure, fmt.Errorf("%s: none of its specs was run: the pack does not read this file", strings.Join(o.files, ", "))),
 			"`chertd check` lists the files that are not loaded, and why")
 	case o.match != nil && t.Passed+t.Failed+t.Pending == 0:
-		return report, hinted(fail(exitFailure, fmt.Errorf("no spec matches --run %q", o.run)), "a spec's full name is what its describes and its it say, joined by spaces")
+		return report, hinted(fail(exitFailure, fmt.Errorf("no spec matches --run %q", o.run)), "a spec's full name is the text of its describe and it blocks, joined by spaces")
 	case !t.OK:
 		if o.format == "pretty" {
 			o.source.gateNote(stderr, func(g GateConfig) (string, string) { return "specs", g.Specs })
@@ -163,8 +164,8 @@ func (o *testOptions) runOnce(ctx context.Context, stdout, stderr io.Writer) (ru
 	return report, nil
 }
 
-// runPacks runs the specs of the packs that were loaded. The reports are in the
-// order of the packs, with what loading said.
+// runPacks runs the specs of the loaded packs. The reports are in the order of the
+// packs, with the load errors.
 func (o *testOptions) runPacks(ctx context.Context, report *rules.Report) []spec.Report {
 	var packs []*rules.Pack
 	for i := range report.Packs {
@@ -190,7 +191,7 @@ func (o *testOptions) runPacks(ctx context.Context, report *rules.Report) []spec
 	return reports
 }
 
-// namedFiles are the spec files that PATHs name, as their packs name them.
+// namedFiles returns the spec files that PATHs name, by their names within their packs.
 func (o *testOptions) namedFiles(packs []*rules.Pack) []string {
 	named := map[string]bool{}
 	for _, f := range o.files {
@@ -229,7 +230,7 @@ func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer)
 				continue
 			}
 			watched[dir] = true
-			// What changes from here on is told, even before the watch stands.
+			// Changes from here on are reported, even before the watch is ready.
 			since := rules.LoadEach(dir, rules.Options{}, nil).Content
 			watches.Go(func() {
 				rules.Watch(ctx, dir, rules.WatchOptions{Since: since}, func(reason string) {
@@ -263,9 +264,9 @@ func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer)
 	}
 }
 
-// watchDirs are the rules folders in which packs are, and folders among the paths
-// that hold none yet: a watch is of a folder of packs, and a pack's is the one it
-// stands in.
+// watchDirs returns the rules directories that contain the packs, and directories among
+// the paths that contain no packs yet. A watch is of a rules directory; a pack is
+// watched through the one that contains it.
 func watchDirs(paths []string, report *rules.Report) []string {
 	var dirs []string
 	for i := range report.Packs {
@@ -290,7 +291,7 @@ func watchDirs(paths []string, report *rules.Report) []string {
 	return slices.Compact(dirs)
 }
 
-// tested is what came of all specs.
+// tested is the result of all specs.
 type tested struct {
 	OK       bool          `json:"ok"`
 	Passed   int           `json:"passed"`
@@ -300,7 +301,7 @@ type tested struct {
 	Covered  *float64      `json:"covered_percent,omitempty"` // of all lines of rules
 	Took     time.Duration `json:"took_ns"`
 	Packs    []spec.Report `json:"packs"`
-	// Diagnostics are what is wrong with no single pack, such as a PATH.
+	// Diagnostics are errors that belong to no single pack, such as a wrong PATH.
 	Diagnostics diag.List `json:"diagnostics,omitempty"`
 
 	coverMin float64
@@ -308,7 +309,7 @@ type tested struct {
 	some     bool // specs were named: not all were to be run
 }
 
-// sum adds the packs up.
+// sum adds up the packs.
 func (t *tested) sum(took time.Duration) {
 	t.Took = took
 	lines, covered, measured := 0, 0, false
@@ -345,5 +346,5 @@ func (t *tested) sum(took time.Duration) {
 	}
 }
 
-// short reports whether the specs reach less than is asked for.
+// short reports whether the specs reach fewer lines than required.
 func (t *tested) short() bool { return t.Covered != nil && *t.Covered < t.coverMin }

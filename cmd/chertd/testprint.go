@@ -12,8 +12,8 @@ import (
 	"chertd/rules/spec"
 )
 
-// pretty shows what came of the specs to people: diagnostics on stderr, and on
-// stdout what failed, then a line for each pack, or for each spec if verbose.
+// pretty prints the results for people: diagnostics on stderr, and on stdout the
+// failures, then a line for each pack, or for each spec if verbose.
 func (t *tested) pretty(w, stderr io.Writer, verbose bool) error {
 	safe := shown(*t)
 	t = &safe
@@ -62,7 +62,8 @@ func (t *tested) pretty(w, stderr io.Writer, verbose bool) error {
 	return err
 }
 
-// packLine says how a pack's specs went; some says that not all were to be run.
+// packLine describes the result of a pack's specs; some is set if not all of them were
+// to run.
 func packLine(r *spec.Report, some bool) string {
 	if r.Unloaded {
 		return "DOES NOT LOAD"
@@ -75,9 +76,9 @@ func packLine(r *spec.Report, some bool) string {
 			return "its specs don't load"
 		}
 		if !some {
-			return "its spec files have no it in them"
+			return "its spec files contain no it(…)"
 		}
-		return "none of its specs was asked for"
+		return "no specs matched --run"
 	}
 	line := count(len(r.Results), "spec")
 	if n := r.Count(spec.Failed); n > 0 {
@@ -127,12 +128,12 @@ func prettyFailure(b *bytes.Buffer, f *spec.Failure) {
 	fmt.Fprintln(b)
 }
 
-// prettyCover lists the lines no spec reached.
+// prettyCover prints the lines that no spec reached.
 func (t *tested) prettyCover(b *bytes.Buffer) {
 	if t.Covered == nil {
 		return
 	}
-	fmt.Fprintln(b, "\nlines that specs reach")
+	fmt.Fprintln(b, "\nlines of rules that specs reach")
 	for i := range t.Packs {
 		for _, c := range t.Packs[i].Coverage {
 			fmt.Fprintf(b, "  %5.1f%%  %s", c.Percent(), c.File)
@@ -144,12 +145,12 @@ func (t *tested) prettyCover(b *bytes.Buffer) {
 	}
 	fmt.Fprintf(b, "  %5.1f%%  in all", *t.Covered)
 	if t.short() {
-		fmt.Fprintf(b, ", less than the %v%% asked for", t.coverMin)
+		fmt.Fprintf(b, ", less than the required %v%%", t.coverMin)
 	}
 	fmt.Fprint(b, "\n\n")
 }
 
-// ranges writes lines in order shortly: "3, 7-9".
+// ranges formats sorted line numbers: "3, 7-9".
 func ranges(lines []int) string {
 	var parts []string
 	for i := 0; i < len(lines); {
@@ -171,8 +172,8 @@ func (t *tested) json(w io.Writer) error {
 	return printJSON(w, t)
 }
 
-// github annotates what failed, and the lines that no spec reached where the
-// specs reach too few.
+// github prints annotations for failures, and for lines that no spec reached if the
+// coverage is too low.
 func (t *tested) github(w io.Writer) error {
 	var b bytes.Buffer
 	for _, d := range t.Diagnostics {
@@ -196,7 +197,7 @@ func (t *tested) github(w io.Writer) error {
 	return err
 }
 
-// The part of JUnit's format that its readers agree on.
+// The part of JUnit's format that all its readers support.
 type junitSuites struct {
 	XMLName  xml.Name     `xml:"testsuites"`
 	Tests    int          `xml:"tests,attr"`
@@ -236,7 +237,7 @@ type junitFailure struct {
 	Text    string `xml:",chardata"`
 }
 
-// junit writes a suite for each pack, and one for what is wrong with none.
+// junit writes a suite for each pack, and one for errors that belong to none.
 func (t *tested) junit(w io.Writer) error {
 	all := junitSuites{Time: seconds(t.Took)}
 	for i := range t.Packs {
@@ -273,8 +274,8 @@ func (t *tested) junit(w io.Writer) error {
 	return all.write(w)
 }
 
-// finding adds a diagnostic: an error as a case that failed, a warning as one
-// that was skipped, unless warnings fail.
+// finding adds a diagnostic. An error is a failed case. A warning is a skipped case, or
+// a failed one if strict is set.
 func (s *junitSuite) finding(d diag.Diagnostic, strict bool) {
 	c := junitCase{Name: strings.TrimSpace(d.Code + " " + d.Message), Class: d.File, File: d.File, Line: d.Line, Time: seconds(0)}
 	if d.Severity == diag.SeverityError || strict {
@@ -288,7 +289,7 @@ func (s *junitSuite) finding(d diag.Diagnostic, strict bool) {
 	s.Cases = append(s.Cases, c)
 }
 
-// sum adds the suites up.
+// sum adds up the suites.
 func (all *junitSuites) sum() {
 	all.Tests, all.Failures, all.Errors, all.Skipped = 0, 0, 0, 0
 	for i := range all.Suites {
@@ -300,7 +301,7 @@ func (all *junitSuites) sum() {
 	}
 }
 
-// write writes the report. What XML has no way to write is escaped as everywhere.
+// write writes the report. Characters that XML can't represent are escaped.
 func (all *junitSuites) write(w io.Writer) error {
 	out, err := xml.MarshalIndent(shown(*all), "", "  ")
 	if err != nil {

@@ -27,7 +27,7 @@ func versionText() string {
 	return versionLine(info)
 }
 
-// version is the version alone, for logs.
+// version returns the version without the build details, for logs.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
@@ -35,9 +35,9 @@ func version() string {
 	return "(devel)"
 }
 
-// versionLine says on one line what was built, from what and for what, e.g.
-// "chertd v1.2.0 (3535a6d0c1b2, 2026-01-05T12:00:00Z, modified) go1.26.0 linux/amd64".
-// What the build did not record is left out.
+// versionLine describes the build on one line, e.g. "chertd v1.2.0 (3535a6d0c1b2,
+// 2026-01-05T12:00:00Z, modified) go1.26.0 linux/amd64". Details that the build did not
+// record are left out.
 func versionLine(info *debug.BuildInfo) string {
 	version, source := "(devel)", []string(nil)
 	if info != nil {

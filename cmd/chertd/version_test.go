@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestVersionSaysWhatTheBuildRecorded(t *testing.T) {
+func TestVersionShowsBuildDetails(t *testing.T) {
 	t.Parallel()
 	build := " " + runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
 	setting := func(key, value string) debug.BuildSetting { return debug.BuildSetting{Key: key, Value: value} }

@@ -1,21 +1,21 @@
--- Urgent messages stay unread for a person, whatever other packs ask for. After a
--- while the log reminds of them, as a warning, and in the end as an error: point
--- your alerts at these lines.
+-- Keeps urgent messages unread for a person, whatever other packs request. After a while
+-- a reminder is logged as a warning, and finally as an error. Alert on these log lines.
 --
--- To change it: the words, the waits and how often are said in pack.yaml.
+-- To change the words, the delays and the number of reminders, edit pack.yaml.
 --
--- It can't see whether a person has read the chat or answered: Chert has no events
--- for that. So it reminds, whatever was done; three reminders, and it is silent
--- until the next urgent message. `chertd release CHAT` lets other packs read again.
+-- It cannot see whether a person has read or answered the chat, because Chert sends no
+-- events for that. It therefore reminds in any case, and stops after three reminders
+-- until the next urgent message. `chertd release CHAT` lets other packs read the chat
+-- again.
 
 chert.rule({
-  name = "leave it and set the clock",
+  name = "hold the chat and set a reminder",
   on = "message.received",
   where = { words = config.words },
   run = function(ev)
     chert.hold(ev.chat.id, config.hold, { reason = "urgent" })
     if ev.state.since then
-      return -- the clock runs already; more messages must not set it back
+      return -- a reminder is already set; more messages must not delay it
     end
     ev.state.since = chert.now()
     ev.state.reminders = 0

@@ -1,13 +1,13 @@
--- Reads a tenth of the chats sooner than the others, and counts the messages of
--- both, to find out whether people write more when they are read at once.
+-- Reads a tenth of the chats sooner than the others, and counts the messages of both
+-- groups. It shows whether people write more when their messages are read quickly.
 --
--- To change it: the share and the waits are settings, in pack.yaml. Which chats are
--- in the share is drawn from their ids: the same ones each time, also after a
--- restart. A larger share keeps those of a smaller one.
+-- To change the share and the delays, edit the settings in pack.yaml. The sample is
+-- chosen by chat id, and is always the same, even after a restart. A larger share
+-- includes the chats of a smaller one.
 --
--- Both rules ask for a read of a chat in the share, and the earliest goes out; so
--- quick must be less than usual. Counts go on from edit to edit: to begin anew,
--- copy the pack under another name.
+-- Both rules request a read of a sampled chat, and the earliest goes out. For that
+-- reason, quick must be shorter than usual. Counts continue across edits; to start
+-- again from zero, copy the pack under another name.
 
 local function count(ev, group)
   kv.incr(group .. " messages")

@@ -1,12 +1,12 @@
--- Groups chatter. A group is read once it has been quiet for a while; but when
--- somebody calls us by name it stays unread, so that a person finds it.
+-- Marks a group as read once it has been quiet for a while. If someone calls us by name,
+-- the group stays unread, and a person can find it.
 --
--- To change it: what we are called, and how long it waits, is said in pack.yaml.
+-- To change our names and the delays, edit the settings in pack.yaml.
 --
--- A group in which we were called is held, and not merely left: what is written
--- after it would otherwise have the whole group read, that message included. The
--- hold ends by itself, or when you say `chertd release CHAT`. It wins over any read,
--- so the second rule need not know of the first.
+-- A group in which we were called is held, not just skipped. Otherwise the next message
+-- would have the whole group read, including the one that called us. The hold ends at its
+-- time, or when you run `chertd release CHAT`. It wins over any read, and the second rule
+-- does not need to know about the first.
 
 chert.rule({
   name = "leave what is meant for us",

@@ -1,12 +1,12 @@
--- Chats are read after as long as a person would need to: some seconds to look at
--- the phone, then longer for a longer message, and never twice the same.
+-- Marks a chat as read after roughly the time that a person would take: some seconds
+-- to look at the phone, then longer for a longer message, and different each time.
 --
--- To change it: how fast that person is, is said in pack.yaml.
+-- To change the pace, edit the settings in pack.yaml.
 --
--- Each message of a burst begins the wait anew, so a burst is read once, after
--- its last message. The chance in it belongs to the event: the same message would
--- wait as long if it were handled again. Other packs may still read a chat sooner;
--- of several reads the earliest goes out.
+-- Each message of a burst restarts the delay, and a burst is read once, after its last
+-- message. The variation is random but tied to the event: if the same message were
+-- handled again, the delay would be the same. Other packs may still read a chat sooner;
+-- of several reads, the earliest goes out.
 
 assert(config.letters_per_second > 0, "letters_per_second must be more than 0")
 

@@ -1,11 +1,11 @@
--- Messages with pictures or files stay unread, whatever other packs ask for, until
--- a person has looked at them.
+-- Keeps messages with pictures or files unread, whatever other packs request, until a
+-- person has looked at them.
 --
--- To change it: which kinds of files need no look is in data/harmless.txt, how long
--- the chat waits is in pack.yaml. `chertd release CHAT` ends the wait sooner.
+-- To change which types of files need no review, edit data/harmless.txt. To change how
+-- long the chat is held, edit pack.yaml. `chertd release CHAT` ends the hold early.
 --
--- It does not look into the files itself: it goes by the kind that their sender
--- says they are. A file without a kind is looked at by a person.
+-- It does not look into the files: it trusts the type that their sender declares. A
+-- file without a type is left for a person.
 
 local harmless = data.load("harmless")
 

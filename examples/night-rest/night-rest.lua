@@ -1,13 +1,13 @@
--- Outside of the hours no chat is read, whatever other packs ask for: their reads
--- wait until the hours begin, and go out then.
+-- Outside the hours, no chat is read, whatever other packs request. Their reads wait
+-- until the hours begin, and then go out.
 --
--- To use it: set the hours and where they hold in pack.yaml. It asks for no reads
--- itself, and goes together with any pack that does.
+-- To use it, set the hours and the time zone in pack.yaml. It requests no reads itself,
+-- and works with any pack that does.
 --
--- What it goes by is when an event comes. A read that was asked for in the hours
--- with a delay goes out when the delay is over, also after the hours; the chat's
--- next event postpones it. Vetoes and holds keep a chat unread as ever. When the
--- hours begin many reads are due at once: chertd paces its calls.
+-- It depends on when an event arrives. A read that was requested during the hours with a
+-- delay goes out when the delay is over, even after the hours; the chat's next event
+-- postpones it. Vetoes and holds work as usual. Many reads are due when the hours begin;
+-- chertd limits the rate of its calls.
 
 chert.rule({
   name = "wait for the hours",

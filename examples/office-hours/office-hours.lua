@@ -1,17 +1,18 @@
--- In office hours a chat is read a little after its last message. Outside of
--- them it is left unread, whatever other packs ask for: nobody is there to answer.
+-- Marks chats as read during office hours, a short time after the last message.
+-- Outside office hours, chats stay unread whatever other packs request, because nobody
+-- is there to answer.
 --
--- To change it: the hours, where they hold and the wait are settings, in pack.yaml.
+-- To change it, edit the hours, the time zone and the delay in pack.yaml.
 --
--- What came outside of the hours stays unread when they begin, for whoever comes
--- in to find. To have it read then instead, put this into the second rule:
+-- Messages that arrive outside the hours stay unread when the hours begin, for the
+-- people who come in. To have them read then instead, put this into the second rule:
 --
 --     chert.mark_read(ev.chat.id, { at = "Mon-Fri 09:00", tz = config.tz })
 --
--- To have the reads of all packs wait until then, take night-rest.
+-- To let the reads of all packs wait until then, use night-rest.
 --
--- It knows nothing of holidays, and a message in the last minute of the hours is
--- read a little after them.
+-- It does not know holidays, and a message in the last minute of the hours is read
+-- shortly after them.
 
 chert.rule({
   name = "read in office hours",

@@ -1,11 +1,12 @@
--- Who writes STOP, or the like, is left for a person to take off the list: the chat
--- stays unread, whatever other packs ask for, and the log says so.
+-- When someone sends STOP or a similar word, the chat stays unread whatever other packs
+-- request, and the log says so. A person can then remove them from the list.
 --
--- To change it: the words are in data/words.yaml, how long the chat stays unread is
--- in pack.yaml. `chertd release CHAT` ends it sooner, once it is taken care of.
+-- To change the words, edit data/words.yaml. To change how long the chat is held, edit
+-- pack.yaml. `chertd release CHAT` ends the hold early, once someone has handled it.
 --
--- It does not take anybody off a list, nor answer. It finds words, not what is
--- meant: "don't stop" is left for a person as well, which does no harm.
+-- It does not remove anyone from a list, and does not answer. It looks for words, and
+-- does not understand the message: "don't stop" is also left for a person, which does no
+-- harm.
 
 chert.rule({
   name = "leave opt-outs for a person",
@@ -13,6 +14,6 @@ chert.rule({
   where = { is_group = false, words = data.load("words") },
   run = function(ev)
     chert.hold(ev.chat.id, config.hold, { reason = "an opt-out" })
-    log.warn("somebody wants no more messages", { chat = ev.chat.id, from = ev.from })
+    log.warn("someone wants no more messages", { chat = ev.chat.id, from = ev.from })
   end,
 })

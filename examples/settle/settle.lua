@@ -1,10 +1,10 @@
--- A chat is read once its burst has settled: some time after its last message.
+-- Marks a chat as read once it has been quiet for a while.
 --
--- People write in bursts. Each message asks for a read a little later, and as
--- long as messages keep coming the wait starts anew: the same rule's next read
--- replaces the one before. So a burst of ten messages makes one call.
+-- People write in bursts. Each message requests a delayed read, which replaces the
+-- previous one, and the delay restarts. A burst of ten messages therefore makes only
+-- one call.
 --
--- The wait is a setting. Change it in pack.yaml, or for your installation in
+-- The delay is a setting. Change it in pack.yaml, or for your installation in
 -- chertd.yaml: rules: {packs: {settle: {config: {quiet: 2m}}}}
 
 chert.rule({

@@ -1,12 +1,12 @@
--- Spam gets no read receipt, whatever other packs ask for: a receipt would tell its
--- sender that somebody is here.
+-- Sends no read receipt for spam, whatever other packs request: a receipt would show
+-- the sender that someone is there.
 --
--- To change it: who is never read, what only spam says and who may write what they
--- like are lists in data/. A list must have at least one line.
+-- To change it, edit the lists in data/: blocked senders, spam phrases, and known
+-- people, who may write anything. A list must have at least one line.
 --
--- It leaves spam unread, and blocks or deletes nothing. It judges each message by
--- itself: an ordinary one from the same number is read as usual, unless the number
--- is on the list; then the spam before it counts as read too.
+-- It leaves spam unread, and does not block or delete anything. It judges each message
+-- separately: an ordinary message from the same number is read as usual, unless the
+-- number is on the list. The chat's earlier spam is then read with it.
 
 local known = data.load("known")
 
@@ -14,7 +14,7 @@ local function leave(ev, reason)
   chert.keep_unread(ev.chat.id, { reason = reason })
   local count = kv.incr("spam of " .. (ev.from or "nobody"), 1, { ttl = "30d" })
   if count == config.report_at then
-    log.warn("much spam from one sender: put it into data/senders.yaml, or block it", { from = ev.from, count = count })
+    log.warn("a lot of spam from one sender: add it to data/senders.yaml", { from = ev.from, count = count })
   end
 end
 

@@ -1,16 +1,17 @@
--- Answers questions that come every day: it reads the question, thinks, types for
--- as long as the answer is, and sends it.
+-- Answers everyday questions: it reads the question, waits, types for a time that fits
+-- the length of the answer, and sends it.
 --
--- To change it: questions and answers are in data/answers.yaml, how fast it is in
--- pack.yaml. It needs the operator's leave to type, react and send.
+-- To change it, edit the questions and answers in data/answers.yaml and the speed in
+-- pack.yaml. It needs the operator's permission to type, react and send.
 --
--- It finds words and understands nothing: what is long is left for a person, what
--- is old as well, and so is a chat in which somebody writes on before the answer is
--- out. It can't see whether a person has answered: use it where nobody else does.
+-- It looks for words, and does not understand the question. Long messages and old ones
+-- are left for a person, and so is a chat in which someone writes again before the
+-- answer is sent. It cannot see whether a person has answered: use it only where nobody
+-- else does.
 
-assert(config.letters_per_second > 0, "letters_per_second must be more than 0")
+assert(config.letters_per_second > 0, "letters_per_second must be greater than 0")
 
--- This rule stands first, so that one below can begin anew.
+-- This rule comes first: it cancels the timers, and a rule below can set them again.
 chert.rule({
   name = "let people finish",
   on = "message.received",
@@ -67,7 +68,7 @@ chert.rule({
 })
 
 chert.rule({
-  name = "tell a person if it fails",
+  name = "log failures",
   on = "action.failed",
   run = function(ev)
     log.error("the bot failed", { chat = ev.action.chat, what = ev.action.kind, code = ev.action.code })

@@ -1,18 +1,18 @@
--- Chats with people on a list stay unread, whatever other packs ask for, so that
--- a person sees them first.
+-- Keeps chats with people on a list unread, whatever other packs request. A person sees
+-- their messages first.
 --
--- To use it: write the people into data/people.yaml. To hold for longer or
--- shorter, change hold in pack.yaml.
+-- To use it, add the people to data/people.yaml. To change how long their chats are
+-- held, edit hold in pack.yaml.
 --
--- A hold ends by itself, some time after their last message, or when you say
--- `chertd release CHAT`. It brings back none of the reads that it kept from
--- going out. In a group, the whole group is held once one of them has written.
+-- The hold ends some time after their last message, or when you run
+-- `chertd release CHAT`. Reads that were dropped during the hold are not restored. In a
+-- group, the whole group is held once one of these people has written.
 
 chert.rule({
   name = "hold for a person",
   on = "message.received",
   where = { from = data.load("people") },
   run = function(ev)
-    chert.hold(ev.chat.id, config.hold, { reason = "from somebody on the list" })
+    chert.hold(ev.chat.id, config.hold, { reason = "from someone on the list" })
   end,
 })

@@ -1,7 +1,7 @@
--- NAME: chats are read some time after somebody has said thanks.
+-- NAME: marks a chat as read some time after someone has said thanks.
 --
--- To change it: the words and the wait are settings, in pack.yaml. What the
--- rule does is below; saving the file is enough, chertd takes it from there.
+-- To change the words or the delay, edit the settings in pack.yaml. To change what
+-- the rule does, edit the code below. Changes go live when you save the file.
 
 chert.rule({
   name = "read thanks",

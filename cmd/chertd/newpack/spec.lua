@@ -1,5 +1,5 @@
--- What NAME is to do, on a clock that only moves when told to. Run it with
--- `chertd test`; chertd also runs it before an edit goes live.
+-- The spec of NAME, in virtual time. Run it with `chertd test`; chertd also runs it
+-- before an edit goes live.
 
 describe("NAME", function()
   before_each(function()

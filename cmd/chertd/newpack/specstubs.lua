@@ -1,8 +1,8 @@
 ---@meta
--- What specs of chertd see, for editors. `chertd new --stubs` writes it anew. It is
--- not a rule, and nothing runs it.
+-- API stubs of chertd's specs, for completion in editors. Nothing runs this file.
+-- `chertd new --stubs` regenerates it.
 
----Says what a pack, or a part of it, does.
+---Groups specs of a pack, or of a part of it.
 ---@param name string
 ---@param fn fun()
 function describe(name, fn) end
@@ -12,25 +12,25 @@ function describe(name, fn) end
 ---@param fn fun()
 function context(name, fn) end
 
----One thing it does. Each begins in a new world, on Monday 2026-01-05 12:00 UTC.
+---One spec. Each runs in isolation, and begins on Monday 2026-01-05 at 12:00 UTC.
 ---@param name string
 ---@param fn? fun()
 function it(name, fn) end
 
----One thing it is to do some day: listed, and not run.
+---A spec that is still to be written: listed, but not run.
 ---@param name string
 ---@param fn? fun()
 function pending(name, fn) end
 
----Runs before each it of its describe.
+---Runs before each spec of its describe block.
 ---@param fn fun()
 function before_each(fn) end
 
----Runs after each it of its describe.
+---Runs after each spec of its describe block.
 ---@param fn fun()
 function after_each(fn) end
 
----What is not said has a value that rarely matters.
+---Fields that you leave out get a default value.
 ---@class (exact) SpecEvent
 ---@field chat? string The chat's id; "c1" if not given to receive.
 ---@field text? string
@@ -38,92 +38,92 @@ function after_each(fn) end
 ---@field is_group? boolean
 ---@field media? boolean|number|string|string[] true, how many, or MIME types.
 ---@field direction? "inbound"|"outbound"
----@field line? string The phone line of ours.
+---@field line? string Your phone line.
 ---@field service? string
 ---@field handles? string[] Who else is in the chat.
 ---@field type? string "message.received" if not given.
----@field id? string Identity of the event: the same one is handled once.
+---@field id? string The event's id. An event with an id that was seen before is ignored.
 ---@field message_id? string
 ---@field parts? table[]
 ---@field age? number|string How long ago it happened: "2h".
 ---@field at? number When it happened, in Unix seconds.
 ---@field sent_at? number When it was sent, in Unix seconds.
 ---@field source? "webhook"|"stream"|"catchup"|"file"
----@field data? table What else is in the event's data, as Chert writes it.
+---@field data? table More fields of the event's data, as Chert writes them.
 
----A message comes in. A string is its text.
+---A message arrives. A string is its text.
 ---@param event SpecEvent|string
 function receive(event) end
 
----An event of any type, in a chat that something has named before, or one of chertd's own: "timer:<name>" (chat, payload),
+---An event of any type arrives, in a chat that the spec has mentioned before. chertd's own events can be fired, too: "timer:<name>" (chat, payload),
 ---"schedule" (name), "action.done" and "action.failed" (kind, chat, code, status …).
 ---@param type string
 ---@param fields? table
 function fire(type, fields) end
 
----Time passes, and what comes due happens.
+---Lets time pass. Everything that comes due happens, in order.
 ---@param duration number|string "30s"
 function advance(duration) end
 
----Time passes until then; before anything has happened, the world begins then.
+---Lets time pass until then. At the beginning of a spec, sets the time at which it begins.
 ---@param time string "2026-01-05 09:00"
 ---@param tz? string
 function clock(time, tz) end
 
----The time, in Unix seconds.
+---Returns the time, in Unix seconds.
 ---@return number
 function now() end
 
----Sets settings of the pack, before anything has happened.
+---Sets settings of the pack. Call it before the first event.
 ---@param settings table<string, any>
 function configure(settings) end
 
----The next calls of Chert fail.
+---Lets the next calls to Chert fail.
 ---@param code number|"timeout" One of Chert's codes.
----@param times? number 1 if not given.
+---@param times? number How many calls fail; 1 if not given.
 function fail_next(code, times) end
 
----What an operator does with commands.
+---Commands of an operator.
 operator = {}
 
----`chertd hold`. The chat need not have been named before.
+---Holds a chat, as `chertd hold` does. The spec need not have mentioned the chat before.
 ---@param chat string
----@param duration? number|string A day, if not given.
+---@param duration? number|string One day if not given.
 ---@param options? {reason?: string}
 function operator.hold(chat, duration, options) end
 
----`chertd release`.
+---Releases a chat, as `chertd release` does.
 ---@param chat? string The last one, if not given.
 function operator.release(chat) end
 
----A read requested by an operator: like any other, a veto or a hold drops it.
+---Requests a read, as an operator. A veto or a hold drops it, like any other read.
 ---@param chat? string The last one, if not given.
 function operator.read(chat) end
 
----A copy of what the pack remembers of a chat: ev.state.
+---Returns a copy of the pack's ev.state for a chat.
 ---@param chat? string The last one, if not given.
 ---@return table
 function state(chat) end
 
----What was called for: all that is given must hold.
+---A call to Chert. All fields that you give must match.
 ---@class (exact) SpecCall
 ---@field kind? "read"|"typing"|"react"|"send"
 ---@field chat? string
----@field text? string Of a send, a reaction or the typing state.
----@field message? string Of a reaction.
----@field code? number How it failed; 0: it did not.
+---@field text? string The text of a send, the kind of a reaction or the typing state.
+---@field message? string The message of a reaction.
+---@field code? number The error code of the answer; 0 if the call succeeded.
 ---@field ok? boolean
----@field times? number How many there were; at least one if not given.
+---@field times? number How many calls there were; at least one if not given.
 
----Each has an opposite: is_not_held, not_called, not_logged, is_not_nil …
+---Each assertion has an opposite: is_not_held, not_called, not_logged, is_not_nil …
 ---@class SpecAssert
----@field is_read fun(chat?: string, message?: string) All that came into the chat has been read.
+---@field is_read fun(chat?: string, message?: string) All messages of the chat have been read.
 ---@field is_unread fun(chat?: string, message?: string)
----@field is_held fun(chat?: string, message?: string) No read of it goes out.
+---@field is_held fun(chat?: string, message?: string) The chat is held: its reads are dropped.
 ---@field is_not_held fun(chat?: string, message?: string)
----@field is_kept_unread fun(chat?: string, message?: string) A rule vetoed reads of its newest message.
+---@field is_kept_unread fun(chat?: string, message?: string) A rule vetoed reads of the chat's newest message.
 ---@field is_not_kept_unread fun(chat?: string, message?: string)
----@field is_postponed fun(chat?: string, message?: string) Reads of it wait because a rule postponed them.
+---@field is_postponed fun(chat?: string, message?: string) A rule postponed reads of the chat.
 ---@field is_not_postponed fun(chat?: string, message?: string)
 ---@field called fun(what?: SpecCall|string|number, times?: number) "send", 2, or a table.
 ---@field not_called fun(what?: SpecCall|string|number, times?: number)

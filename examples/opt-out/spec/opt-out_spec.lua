@@ -3,20 +3,20 @@ describe("opt-out", function()
     configure({ hold = "7d" })
   end)
 
-  it("leaves an opt-out for a person, and says so", function()
+  it("leaves an opt-out for a person, and logs it", function()
     receive({ chat = "c1", text = "STOP" })
     assert.is_held("c1")
     assert.logged("wants no more messages", "warn")
   end)
 
-  it("knows each of its words, in any spelling", function()
+  it("recognizes each of its words, in any case", function()
     for i, word in ipairs(data.load("words")) do
       receive({ chat = "c" .. i, text = "Please, " .. word:upper() .. "!" })
       assert.is_held("c" .. i)
     end
   end)
 
-  it("goes by whole words", function()
+  it("matches whole words only", function()
     receive({ chat = "c1", text = "the bus is nonstop" })
     assert.is_not_held("c1")
     assert.not_logged("wants no more messages")
@@ -27,7 +27,7 @@ describe("opt-out", function()
     assert.is_not_held("g1")
   end)
 
-  it("ends by itself", function()
+  it("ends when the hold is over", function()
     receive({ chat = "c1", text = "unsubscribe" })
     advance("7d")
     assert.is_not_held("c1")

@@ -22,7 +22,7 @@ describe("settle", function()
     assert.called("read", 1)
   end)
 
-  it("waits in each chat by itself", function()
+  it("waits separately in each chat", function()
     receive({ chat = "c1", text = "hello" })
     advance("20s")
     receive({ chat = "c2", text = "hello" })
