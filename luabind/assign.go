@@ -19,7 +19,7 @@ func (r *rewriter) assign(s *ast.AssignStmt) []ast.Stmt {
 	}
 	switch to := s.Lhs[0].(type) {
 	case *ast.IdentExpr:
-		if !r.local(to, r.function) {
+		if !r.local(to) {
 			return []ast.Stmt{s}
 		}
 		switch value := s.Rhs[0].(type) {
@@ -39,7 +39,7 @@ func (r *rewriter) assign(s *ast.AssignStmt) []ast.Stmt {
 		if _, constant := truth(to.Object); constant {
 			return r.assignAll(s) // ("x").y = 1, for which there is no instruction
 		}
-		if r.captured(to.Key) && runs(s.Rhs[0]) {
+		if v := r.Of(to.Key); v != nil && v.Captured && runs(s.Rhs[0]) {
 			// In t[n] = f() the compiler reads n before f can change it. Lua
 			// leaves open which comes first, and lua5.1 reads it afterwards.
 			return r.assignLater(s)
@@ -103,15 +103,21 @@ func (r *rewriter) stays(e ast.Expr, earlier []ast.Expr) bool {
 	if isConstant(e) {
 		return true
 	}
-	if !r.local(e, r.function) {
+	if !r.local(e) {
 		return false
 	}
 	for _, to := range earlier {
-		if name, ok := to.(*ast.IdentExpr); ok && r.variables[name] == r.variables[e.(*ast.IdentExpr)] {
+		if r.Of(to) == r.Of(e) {
 			return false
 		}
 	}
 	return true
+}
+
+// local reports whether a name is a variable of the function itself.
+func (r *rewriter) local(e ast.Expr) bool {
+	v := r.Of(e)
+	return v != nil && v.Function() == r.function
 }
 
 // block is statements that take the place of one.

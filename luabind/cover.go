@@ -1,11 +1,15 @@
 package luabind
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
+
+	"chertd/luabind/tree"
 )
 
 // coverName is the global that covered code calls before each statement. No
@@ -17,16 +21,16 @@ const coverName = "(cover)"
 // has no hooks: the calls stand in the code. They cost steps, so that covered
 // code needs a larger budget, and change nothing else.
 func Covered(p *Program) (*Program, []int, error) {
-	chunk, err := p.Chunk()
-	if err != nil {
-		return nil, nil, err
-	}
 	tokens, err := scan(p.File, p.text)
 	if err != nil {
 		return nil, nil, err
 	}
+	chunk, err := parse.Parse(strings.NewReader(p.text), p.File)
+	if err != nil {
+		return nil, nil, fmt.Errorf("parse %s: %w", p.File, err)
+	}
 	c := &coverer{seen: map[int]bool{}}
-	c.visitor = visitor{block: c.stmts, expr: c.expr}
+	c.Visitor = tree.Visitor{Block: c.stmts, Expr: c.expr}
 	chunk = c.stmts(chunk)
 	proto, err := compile(p.File, chunk, tokens)
 	if err != nil {
@@ -49,7 +53,7 @@ func installCover(vm *VM, tell func(file string, line int)) {
 
 // coverer puts the calls in, and remembers their lines.
 type coverer struct {
-	visitor
+	tree.Visitor
 	seen  map[int]bool
 	lines []int
 }
@@ -57,7 +61,7 @@ type coverer struct {
 func (c *coverer) stmts(list []ast.Stmt) []ast.Stmt {
 	out := make([]ast.Stmt, 0, 2*len(list))
 	for _, s := range list {
-		c.below(s)
+		c.InStmt(s)
 		out = append(out, c.call(s.Line()), s)
 	}
 	return out
@@ -65,7 +69,7 @@ func (c *coverer) stmts(list []ast.Stmt) []ast.Stmt {
 
 // expr looks for functions, whose statements are covered as well.
 func (c *coverer) expr(e ast.Expr) ast.Expr {
-	c.inside(e)
+	c.InExpr(e)
 	return e
 }
 

@@ -5,6 +5,8 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
+
+	"chertd/luabind/tree"
 )
 
 // The compiler recurses over the tree, searches constants one by one and folds
@@ -27,7 +29,7 @@ const (
 
 // guardian walks a tree and stops at the first thing it refuses.
 type guardian struct {
-	visitor
+	tree.Visitor
 	file  string
 	depth int
 	line  int // of the statement it is in
@@ -43,7 +45,7 @@ type guardedFunction struct {
 
 func guard(file string, chunk []ast.Stmt) error {
 	g := &guardian{file: file, fn: &guardedFunction{constants: map[any]int{}}}
-	g.visitor = visitor{block: g.stmts, expr: g.expr}
+	g.Visitor = tree.Visitor{Block: g.stmts, Expr: g.expr}
 	g.stmts(chunk)
 	return g.err
 }
@@ -106,7 +108,7 @@ func (g *guardian) stmt(s ast.Stmt) {
 	case *ast.LabelStmt, *ast.GotoStmt:
 		g.refuse(s.Line(), "goto is not part of Lua 5.1", "use if, while or a function with return")
 	}
-	g.below(s)
+	g.InStmt(s)
 }
 
 func (g *guardian) expr(e ast.Expr) ast.Expr {
@@ -139,12 +141,12 @@ func (g *guardian) expr(e ast.Expr) ast.Expr {
 	case *ast.FunctionExpr:
 		outer := g.fn
 		g.fn = &guardedFunction{constants: map[any]int{}, work: outer.work}
-		g.inside(e)
+		g.InExpr(e)
 		outer.work = g.fn.work
 		g.fn = outer
 		return e
 	}
-	g.inside(e)
+	g.InExpr(e)
 	return e
 }
 

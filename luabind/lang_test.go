@@ -209,7 +209,7 @@ func FuzzCompile(f *testing.F) {
 			}
 			return
 		}
-		if _, err := p.Chunk(); err != nil {
+		if _, err := p.Parse(); err != nil {
 			t.Fatal(err)
 		}
 		// What compiles runs to an end.

@@ -9,7 +9,7 @@ import (
 // body is a loop's body, which neither begins with a jump nor leaves variables
 // open that a break of it leaves behind.
 func (r *rewriter) body(loop ast.Stmt, body []ast.Stmt) []ast.Stmt {
-	if r.loops[loop] {
+	if r.LeavesCaptured[loop] {
 		// See leave. It is the first statement, and no jump.
 		return slices.Insert(body, 0, ast.Stmt(on(loop.Line(), &ast.LocalAssignStmt{Names: []string{loopName}})))
 	}
@@ -130,7 +130,7 @@ const loopName = "(loop)"
 // whatever comes after the loop. A function that is never made captures a
 // variable of the loop's own block, for the compiler to see.
 func (r *rewriter) leave(s *ast.BreakStmt) []ast.Stmt {
-	if !r.closing[s] {
+	if !r.LeavesCaptured[s] {
 		return []ast.Stmt{s}
 	}
 	line := s.Line()

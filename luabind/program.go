@@ -14,6 +14,7 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 
 	"chertd/luabind/diag"
+	"chertd/luabind/tree"
 )
 
 // MaxSource is the size of the largest file that is compiled, in bytes.
@@ -170,14 +171,29 @@ func settingsRead(tokens []token) (names []string, others bool) {
 	return names, others
 }
 
-// Chunk parses the file anew and returns its statements, for checks. The nodes
-// carry lines; columns are found in the tokens of the line.
-func (p *Program) Chunk() ([]ast.Stmt, error) {
+// Parsed is what a file was parsed into. It is made for each caller, who may
+// change it.
+type Parsed struct {
+	Chunk  []ast.Stmt // its nodes carry lines; columns are found in the tokens of the line
+	Names  *tree.Names
+	Tokens []ast.Token // see Program.Tokens
+}
+
+// Parse parses the file again, for checks.
+func (p *Program) Parse() (Parsed, error) {
 	chunk, err := parse.Parse(strings.NewReader(p.text), p.File)
 	if err != nil {
-		return nil, fmt.Errorf("parse %s: %w", p.File, err)
+		return Parsed{}, fmt.Errorf("parse %s: %w", p.File, err)
 	}
-	return chunk, nil
+	tokens, err := scan(p.File, p.text)
+	if err != nil {
+		return Parsed{}, err
+	}
+	names, err := tree.Resolve(chunk, localFunctions(tokens))
+	if err != nil {
+		return Parsed{}, unresolved(p.File, err)
+	}
+	return Parsed{chunk, names, plainTokens(tokens)}, nil
 }
 
 // Tokens returns the file's tokens with their positions: line and column from
@@ -187,6 +203,10 @@ func (p *Program) Tokens() []ast.Token {
 	if err != nil {
 		return nil // it compiled, so it scans
 	}
+	return plainTokens(tokens)
+}
+
+func plainTokens(tokens []token) []ast.Token {
 	out := make([]ast.Token, len(tokens))
 	for i, t := range tokens {
 		out[i] = t.Token
@@ -194,13 +214,33 @@ func (p *Program) Tokens() []ast.Token {
 	return out
 }
 
+// localFunctions says of each word `local` among tokens whether `function` follows.
+func localFunctions(tokens []token) []bool {
+	var follows []bool
+	for i, t := range tokens {
+		if t.Type == parse.TLocal {
+			follows = append(follows, i+1 < len(tokens) && tokens[i+1].Type == parse.TFunction)
+		}
+	}
+	return follows
+}
+
+// unresolved is an error of tree.Resolve as a diagnostic.
+func unresolved(file string, err error) error {
+	var e *tree.Error
+	if !errors.As(err, &e) {
+		return fault(file, 0, 0, err.Error(), "")
+	}
+	return fault(file, e.Line, 0, e.Message, e.Hint)
+}
+
 // compile turns statements that passed the guard into code.
 func compile(file string, chunk []ast.Stmt, tokens []token) (proto *lua.FunctionProto, err error) {
-	res, err := resolve(file, chunk, tokens)
+	names, err := tree.Resolve(chunk, localFunctions(tokens))
 	if err != nil {
-		return nil, err
+		return nil, unresolved(file, err)
 	}
-	chunk = rewrite(chunk, res)
+	chunk = rewrite(chunk, names)
 	defer func() {
 		// What the compiler can't express it panics about, not always with an
 		// error of its own.

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/yuin/gopher-lua/ast"
+
+	"chertd/luabind/tree"
 )
 
 // gopher-lua's compiler gets some of Lua wrong, silently. A chunk is rewritten
@@ -25,8 +27,8 @@ import (
 // elsewhere. Names that it makes up are in parentheses, so that no source can
 // name them. Every node stays on its line.
 type rewriter struct {
-	visitor
-	*resolution
+	tree.Visitor
+	*tree.Names
 	function *ast.FunctionExpr // that is rewritten; nil: the chunk
 	concats  bool              // there was a `..`
 }
@@ -40,9 +42,9 @@ const concatName = "(concat)"
 const maxOperands = 40
 
 // rewrite gives the statements to compile. The tree is changed in place.
-func rewrite(chunk []ast.Stmt, res *resolution) []ast.Stmt {
-	r := &rewriter{resolution: res}
-	r.visitor = visitor{block: r.stmts, expr: r.expr}
+func rewrite(chunk []ast.Stmt, names *tree.Names) []ast.Stmt {
+	r := &rewriter{Names: names}
+	r.Visitor = tree.Visitor{Block: r.stmts, Expr: r.expr}
 	chunk = r.stmts(chunk)
 	if !r.concats {
 		return chunk
@@ -60,7 +62,7 @@ func rewrite(chunk []ast.Stmt, res *resolution) []ast.Stmt {
 func (r *rewriter) stmts(list []ast.Stmt) []ast.Stmt {
 	out := make([]ast.Stmt, 0, len(list))
 	for _, s := range list {
-		r.below(s)
+		r.InStmt(s)
 		out = append(out, r.stmt(s)...)
 	}
 	return out
@@ -73,7 +75,7 @@ func (r *rewriter) stmt(s ast.Stmt) []ast.Stmt {
 		return r.assign(s)
 	case *ast.LocalAssignStmt:
 		s.Exprs = r.values(s.Exprs)
-		if len(s.Exprs) == 1 && !r.functions[s] {
+		if len(s.Exprs) == 1 && !r.LocalFunctions[s] {
 			if fn, ok := s.Exprs[0].(*ast.FunctionExpr); ok {
 				// With one function for one name the compiler takes it for
 				// `local function`, which sees itself. The nil goes nowhere.
@@ -103,11 +105,11 @@ func (r *rewriter) expr(e ast.Expr) ast.Expr {
 	if fn, ok := e.(*ast.FunctionExpr); ok {
 		outer := r.function
 		r.function = fn
-		r.inside(fn)
+		r.InExpr(fn)
 		r.function = outer
 		return fn
 	}
-	r.inside(e)
+	r.InExpr(e)
 	switch e := e.(type) {
 	case *ast.LogicalOpExpr:
 		return foldLogical(e)
@@ -189,4 +191,11 @@ func single(e ast.Expr) ast.Expr {
 		e.AdjustRet = true
 	}
 	return e
+}
+
+// on puts a node that is made by us on a line of the source.
+func on[N ast.PositionHolder](line int, n N) N {
+	n.SetLine(line)
+	n.SetLastLine(line)
+	return n
 }

@@ -3,13 +3,15 @@ package lint
 import (
 	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
+
+	"chertd/luabind/tree"
 )
 
 func (r *resolver) expr(e ast.Expr, how role) {
 	switch e := e.(type) {
 	case *ast.IdentExpr:
 		r.at[e] = r.leaf()
-		if l := r.lookup(e.Value); l != nil {
+		if l := r.known[r.names.Of(e)]; l != nil {
 			r.refs[e] = l
 			if how == set {
 				l.writes++
@@ -29,41 +31,26 @@ func (r *resolver) expr(e ast.Expr, how role) {
 	case *ast.TableExpr:
 		r.at[e] = r.pass('{')
 		r.tables = append(r.tables, tableUse{e, r.fn})
-		for _, field := range e.Fields {
-			if field.Key != nil {
-				r.expr(field.Key, read)
-			}
-			r.expr(field.Value, read)
-		}
+		r.InExpr(e)
 	case *ast.FunctionExpr:
 		r.function(e, true)
 	case *ast.LogicalOpExpr:
 		r.guard(e.Lhs)
 		r.guard(e.Rhs)
-		r.expr(e.Lhs, read)
-		r.expr(e.Rhs, read)
+		r.InExpr(e)
 		if e.Operator == "or" {
 			r.choices = append(r.choices, e)
 		}
 	case *ast.RelationalOpExpr:
 		r.guard(e.Lhs)
 		r.guard(e.Rhs)
-		r.expr(e.Lhs, read)
-		r.expr(e.Rhs, read)
+		r.InExpr(e)
 		r.relations = append(r.relations, relation{e, r.fn})
-	case *ast.StringConcatOpExpr:
-		r.expr(e.Lhs, read)
-		r.expr(e.Rhs, read)
-	case *ast.ArithmeticOpExpr:
-		r.expr(e.Lhs, read)
-		r.expr(e.Rhs, read)
-	case *ast.UnaryMinusOpExpr:
-		r.expr(e.Expr, read)
 	case *ast.UnaryNotOpExpr:
 		r.guard(e.Expr)
-		r.expr(e.Expr, read)
-	case *ast.UnaryLenOpExpr:
-		r.expr(e.Expr, read)
+		r.InExpr(e)
+	default:
+		r.InExpr(e)
 	}
 }
 
@@ -101,26 +88,21 @@ func (r *resolver) guard(e ast.Expr) {
 	}
 }
 
-func (r *resolver) declare(name string, at place, kind localKind) *local {
-	l := &local{name: name, at: at, kind: kind, fn: r.fn, topmost: r.fn.expr == nil && kind != loopVariable}
-	r.locals = append(r.locals, l)
-	return l
-}
-
-func (r *resolver) enter(made ...*local) {
-	last := len(r.scopes) - 1
-	r.scopes[last] = append(r.scopes[last], made...)
-}
-
-func (r *resolver) lookup(name string) *local {
-	for i := len(r.scopes) - 1; i >= 0; i-- {
-		for j := len(r.scopes[i]) - 1; j >= 0; j-- {
-			if r.scopes[i][j].name == name {
-				return r.scopes[i][j]
-			}
+// declare gives variables their places: those of the next names, or of the
+// function for self and arg, which are not written.
+func (r *resolver) declare(vars []*tree.Variable, kind localKind) []*local {
+	made := make([]*local, len(vars))
+	for i, v := range vars {
+		l := &local{name: v.Name, kind: kind, fn: r.fn, topmost: r.fn.expr == nil && kind != loopVariable}
+		if v.Implicit {
+			l.at = r.at[r.fn.expr]
+		} else {
+			l.at = r.leaf()
 		}
+		made[i], r.known[v] = l, l
 	}
-	return nil
+	r.locals = append(r.locals, made...)
+	return made
 }
 
 // leaf gives the place of the next name or constant.
@@ -195,7 +177,7 @@ func (r *resolver) ends(s ast.Stmt) bool {
 		return r.blockEnds(s.Then) && r.blockEnds(s.Else)
 	case *ast.WhileStmt:
 		_, forever := s.Condition.(*ast.TrueExpr)
-		return forever && !breaks(s.Stmts)
+		return forever && !r.names.Left[s]
 	}
 	return false
 }
@@ -204,25 +186,6 @@ func (r *resolver) blockEnds(stmts []ast.Stmt) bool {
 	for _, s := range stmts {
 		if r.ends(s) {
 			return true
-		}
-	}
-	return false
-}
-
-// breaks reports whether a loop's block may leave the loop.
-func breaks(stmts []ast.Stmt) bool {
-	for _, s := range stmts {
-		switch s := s.(type) {
-		case *ast.BreakStmt:
-			return true
-		case *ast.DoBlockStmt:
-			if breaks(s.Stmts) {
-				return true
-			}
-		case *ast.IfStmt:
-			if breaks(s.Then) || breaks(s.Else) {
-				return true
-			}
 		}
 	}
 	return false

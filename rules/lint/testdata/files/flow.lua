@@ -75,3 +75,18 @@ chert.on("message.received", function(ev)
   end
   log.info(second, { M = M, to = to, from = from })
 end)
+-----
+local count = function(n)
+  return n == 0 and 0 or count(n - 1) --> "26: error: count is not defined \[CH010\]"
+end
+local function down(n)
+  return n == 0 and 0 or down(n - 1)
+end
+chert.on("message.received", function(ev)
+  repeat
+    do
+      return
+    end
+    log.info("never") --> "5: warning: nothing leads here"
+  until count(1) == down(ev.at)
+end)
