@@ -45,7 +45,7 @@ func useOf(isCondition bool) absentUse {
 // That is an error. Elsewhere it is a warning: a key may be optional, and an edit of data
 // that removes the last row that has it must go live.
 func (f *file) checkAbsent() {
-	const leftOut = "a condition or an option that is nil is left out"
+	const leftOut = "a condition or an option that is nil is ignored"
 	told := map[place]bool{}
 	f.compared = map[ast.Expr]bool{}
 	for _, r := range f.relations {
@@ -82,7 +82,7 @@ func (f *file) checkAbsent() {
 		}
 		missing := "write `(" + shown(read) + " or nil)`"
 		if use == condition {
-			missing = "look first: `if " + shown(read) + " then`"
+			missing = "check it first: `if " + shown(read) + " then`"
 		}
 		say(code, at, d.hint(key, missing), "%s has no %s: it is nil here, and %s", d.from, key, then)
 	}
@@ -96,8 +96,8 @@ func (f *file) checkAbsent() {
 			if r.expr.Operator != "==" && r.expr.Operator != "~=" || f.typeOf(r.expr.Lhs) == "nil" || f.typeOf(r.expr.Rhs) == "nil" {
 				continue
 			}
-			check(r.expr.Lhs, r.fn, compared, "never equal to what it is compared with")
-			check(r.expr.Rhs, r.fn, compared, "never equal to what it is compared with")
+			check(r.expr.Lhs, r.fn, compared, "never equal to the other side")
+			check(r.expr.Rhs, r.fn, compared, "never equal to the other side")
 		}
 		for _, a := range f.assigns {
 			if _, ok := a.target.(*ast.AttrGetExpr); ok && a.value != nil {

@@ -54,12 +54,12 @@ func (p *pack) applyAllows() {
 		if a.used {
 			continue
 		}
-		message, hint := fmt.Sprintf("%s is allowed here, and there is nothing to allow", a.code), "delete it: one day it would hide something"
+		message, hint := fmt.Sprintf("%s is allowed here, but there is no such finding", a.code), "delete the comment: it would hide a later finding"
 		switch {
 		case slices.Contains(specCodes, a.code):
-			message, hint = fmt.Sprintf("%s can't be allowed: `chertd test` says it of specs", a.code), "docs/checks.md says what the spec lacks"
-		case !slices.ContainsFunc(Codes(), func(c Code) bool { return c.ID == a.code }):
-			message, hint = fmt.Sprintf("there is no %s", a.code), "the code stands behind the message, in brackets: [CH012]"
+			message, hint = fmt.Sprintf("%s can't be allowed: `chertd test` reports it of specs", a.code), "docs/checks.md says how to fix the spec"
+		case !slices.Contains(codes, a.code):
+			message, hint = fmt.Sprintf("there is no code %s", a.code), "use the code shown in brackets after the message, e.g. [CH012]"
 		case !allowable(a.code, diag.SeverityWarning):
 			message, hint = fmt.Sprintf("%s can't be allowed: the pack would not load", a.code), ""
 		case p.report.Pack == nil:

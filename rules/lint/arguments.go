@@ -119,7 +119,7 @@ func (f *file) checkKeys(it *luabind.Item, p *luabind.Param, e ast.Expr) {
 	}
 	for _, field := range t.Fields {
 		if field.Key == nil {
-			f.fail(codeKey, f.start(field.Value), "it takes "+names(p.Keys), "%s: an option without a name", it.Name)
+			f.fail(codeKey, f.start(field.Value), "the options are "+names(p.Keys), "%s: an option without a name", it.Name)
 			continue
 		}
 		key, ok := field.Key.(*ast.StringExpr)
@@ -195,7 +195,7 @@ func (f *file) checkDuration(function string, p *luabind.Param, e ast.Expr, v an
 	case err != nil:
 		f.fail(codeArgument, f.start(e), "", "%s: %s: %v", function, p.Name, err)
 	case function == "chert.hold" && d == 0:
-		f.fail(codeArgument, f.start(e), "to end a hold, write chert.release(chat_id)", "chert.hold: a hold of no duration")
+		f.fail(codeArgument, f.start(e), "to end a hold, write chert.release(chat_id)", "chert.hold: duration must be greater than 0")
 	}
 }
 
@@ -215,10 +215,10 @@ func (f *file) checkLuaPattern(function string, args []ast.Expr, before int) {
 		return // with a fourth argument it may be plain text
 	}
 	if wrong := malformed(pattern); wrong != "" {
-		f.fail(codeArgument, f.start(args[i]), "% before a sign takes its meaning away, as in %(; in string.find, true as the fourth argument looks for plain text",
+		f.fail(codeArgument, f.start(args[i]), "write % before a special character to match it, as in %(; with true as its fourth argument, string.find searches for plain text",
 			"%s: malformed pattern %s: %s", function, luabind.Describe(pattern)[len("the string "):], wrong)
 	} else if apart := takenApart(pattern); apart != "" {
-		f.warn(codeBytes, f.start(args[i]), "use re.match, re.find or re.gsub, whose patterns are made of letters", "%s: %s: Lua patterns are made of bytes, and that is more than one", function, apart)
+		f.warn(codeBytes, f.start(args[i]), "use re.match, re.find or re.gsub, whose patterns match letters", "%s: %s: Lua patterns match bytes, and this letter is several bytes", function, apart)
 	}
 }
 
@@ -287,7 +287,7 @@ func malformed(p string) string {
 			open++
 		case ')':
 			if open--; open < 0 {
-				return "a ) closes nothing"
+				return "a ) has no ("
 			}
 		case '[':
 			end := setEnd(p, i+1)

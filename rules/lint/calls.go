@@ -39,7 +39,7 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 	at := f.start(c.expr)
 	switch {
 	case it.When == luabind.Loading && c.fn.inHandler():
-		f.fail(codePhase, at, "write it at the top of the file, outside of any function", "%s can only be called while the file loads, not in a handler", it.Name)
+		f.fail(codePhase, at, "call it at the top of the file, outside any function", "%s can only be called while the file loads, not in a handler", it.Name)
 		return
 	case it.When == luabind.Handling && c.fn == f.top && f.module == "":
 		f.fail(codePhase, at, "call it inside a handler: chert.on(\"message.received\", function(ev) … end)", "%s can't be called while the file loads: there is no event yet", it.Name)
@@ -51,7 +51,7 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 		given, more = given-1, true
 	}
 	if given > len(it.Params) {
-		f.fail(codeCount, f.start(args[len(it.Params)]), "it is "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, given, len(it.Params))
+		f.fail(codeCount, f.start(args[len(it.Params)]), "usage: "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, given, len(it.Params))
 		return
 	}
 	if it.When == luabind.Loading {
@@ -63,7 +63,7 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 		case i < given:
 			f.checkArgument(it, p, args[i])
 		case !p.Optional && !more:
-			f.fail(codeCount, at, "it is "+it.Signature(), "%s: %s is missing", it.Name, p.Name)
+			f.fail(codeCount, at, "usage: "+it.Signature(), "%s: %s is missing", it.Name, p.Name)
 			return
 		}
 	}
@@ -74,7 +74,7 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 		f.checkPostpone(c)
 	case "chert.set_timer", "chert.cancel_timer":
 		if worst, typ := worstOf(c.fn.contexts, "ev.chat"); worst == never {
-			f.fail(codeNil, at, "keep it in kv, and look at it in chert.every", "%s: timers belong to a chat, and an event %q has none", it.Name, typ)
+			f.fail(codeNil, at, "store it in kv, and check it in chert.every", "%s: timers belong to a chat, and a %q event has none", it.Name, typ)
 		}
 	case "data.load":
 		f.checkData(c)
@@ -105,7 +105,7 @@ func (f *file) checkTime(function string, t *ast.TableExpr) bool {
 	case f.given(t, "after") && f.given(t, "at"):
 		f.fail(codeArgument, f.start(t), "keep one of them", "%s: after and at exclude each other", function)
 	case f.given(t, "tz") && fieldOf(t, "at") == nil:
-		f.fail(codeArgument, f.start(t), `at = "Mon-Fri 09:00"`, "%s: tz says where at is meant, and there is no at", function)
+		f.fail(codeArgument, f.start(t), `add at = "Mon-Fri 09:00"`, "%s: tz is the time zone of at, and at is missing", function)
 	default:
 		return false
 	}
@@ -127,7 +127,7 @@ func (f *file) checkPostpone(c *call) {
 		key, plain := field.Key.(*ast.StringExpr)
 		return !plain || key.Value != "tz" && key.Value != "reason"
 	}) {
-		f.fail(codeArgument, f.start(t), `write { at = "Mon-Fri 09:00" } or { after = "1h" }`, "chert.postpone: after or at is missing: they say until when reads wait")
+		f.fail(codeArgument, f.start(t), `write { at = "Mon-Fri 09:00" } or { after = "1h" }`, "chert.postpone: after or at is missing: it sets until when reads wait")
 	}
 }
 
@@ -153,8 +153,8 @@ func (f *file) checkAnyHour(c *call, t *ast.TableExpr) {
 			return // it may look at the time itself
 		}
 	}
-	f.warn(codeAnyHour, f.start(e), `write a window, within which nothing is postponed: at = "Mon-Fri 09:00-17:30"; or give the rule outside = …`,
-		"chert.postpone: the rule runs at all hours, and at %q is the next such time: just after it, reads wait until it comes again", at)
+	f.warn(codeAnyHour, f.start(e), `write a window, in which nothing is postponed: at = "Mon-Fri 09:00-17:30"; or add outside = … to the rule`,
+		"chert.postpone: the rule runs at all hours, and just after %q reads wait until the next such time", at)
 }
 
 // noDelay reports whether a value is a duration of 0.
@@ -184,9 +184,9 @@ func (f *file) checkData(c *call) {
 		for _, ending := range []string{".yaml", ".txt", ".csv"} {
 			bare = strings.TrimSuffix(bare, ending)
 		}
-		hint = "data.load reads data/" + bare + ".yaml, .txt or .csv of the pack's folder"
+		hint = "data.load reads data/" + bare + ".yaml, .txt or .csv in the pack's folder"
 		if bare != name {
-			hint = "leave the ending off: " + hint
+			hint = "omit the extension: " + hint
 		}
 	}
 	f.fail(codeMissing, f.start(c.expr.Args[0]), hint, "there is no data %q", name)
@@ -211,7 +211,7 @@ func (f *file) checkRequire(c *call) {
 	}
 	hint := didYouMean("", diag.Suggest(name, known))
 	if hint == "" {
-		hint = "require loads files of the pack's lib folder: lib/" + strings.ReplaceAll(name, ".", "/") + ".lua"
+		hint = "require loads files in the pack's lib folder: lib/" + strings.ReplaceAll(name, ".", "/") + ".lua"
 	}
 	f.fail(codeMissing, f.start(c.expr.Args[0]), hint, "there is no module %q", name)
 }
@@ -228,7 +228,7 @@ func (f *file) checkDot(c *call) {
 	}
 	object := f.pathOf(get.Object)
 	if !slices.Contains(luabind.Fields("string"), key.Value) {
-		f.fail(codeField, f.at[get.Key], textHint(key.Value), "texts have no function %s", key.Value)
+		f.fail(codeField, f.at[get.Key], textHint(key.Value), "strings have no function %s", key.Value)
 		return
 	}
 	// s.find(s, …) is right, if odd: only what certainly lacks the text is wrong.
@@ -278,7 +278,7 @@ func (f *file) checkStandard(c *call, path string, before int) {
 			f.fail(codeCount, f.start(extra), "", "%s takes %s, got %s", name, numbered(known.least, known.most), arguments(given))
 			return
 		}
-		f.warn(codeCount, f.start(extra), "Lua drops what a function does not take", "%s takes %s, got %s", name, numbered(known.least, known.most), arguments(given))
+		f.warn(codeCount, f.start(extra), "Lua ignores the extra arguments", "%s takes %s, got %s", name, numbered(known.least, known.most), arguments(given))
 	}
 	f.checkLuaPattern(name, args, before)
 }

@@ -83,7 +83,7 @@ func checkPack(report *rules.PackReport, now time.Time) diag.List {
 		f.checkRelations()
 		f.checkLoops()
 		for _, at := range f.unreachable {
-			f.warn(codeDead, at, "delete it, or what ends the block before it", "nothing leads here: what stands before always ends the block")
+			f.warn(codeDead, at, "delete it, or the statement that exits the block before it", "unreachable: the statement before this always exits the block")
 		}
 	}
 	p.checkRules()

@@ -149,7 +149,7 @@ func TestCheckSaysWhatConfigurationDoesNotFit(t *testing.T) {
 		"codes": {Config: map[string]any{"min_digit": 6.0}, Places: map[string]rules.Position{"config.min_digit": {File: "chertd.yaml", Line: 7, Col: 9}}},
 		"vip":   {Places: map[string]rules.Position{"": {File: "chertd.yaml", Line: 9, Col: 5}}},
 	}}
-	want := filepath.Join(dir, "codes.lua") + ":2:24: warning: nothing sets config.min_digits: the rule fails where it reads it [CH012]\n  hint: did you mean config.min_digit?\n" +
+	want := filepath.Join(dir, "codes.lua") + ":2:24: warning: config.min_digits is not set: the rule fails where it reads it [CH012]\n  hint: did you mean config.min_digit?\n" +
 		"chertd.yaml:7:9: warning: pack \"codes\" never reads the setting \"min_digit\" [CF009]\n  hint: did you mean \"min_digits\"?\n" +
 		"chertd.yaml:9:5: warning: rules.packs names \"vip\", and there is no such pack [CF008]\n  hint: delete the entry, or create the pack: a file vip.lua or a folder vip in rules.dir"
 	if got := Check([]string{dir}, o).Findings.Error(); got != want {

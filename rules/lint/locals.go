@@ -24,7 +24,7 @@ func (f *file) checkLocals() {
 		case l.writes > 0:
 			f.warn(codeUnused, l.at, "delete it, or use it", "%s is set but never used", l.name)
 		default:
-			f.warn(codeUnused, l.at, "delete it; for a value that has to be taken and is not wanted, write _", "%s is never used", l.name)
+			f.warn(codeUnused, l.at, "delete it; to ignore a value in a list of names, write _", "%s is never used", l.name)
 		}
 	}
 }
@@ -100,7 +100,7 @@ func (f *file) checkTable(e ast.Expr, at place) {
 }
 
 func (f *file) forgotten(at place, name string) {
-	f.warn(codeForgotten, at, "remember it in ev.state, for one chat, or in kv", "%s belongs to the file: what a handler puts there is lost at a reload and not shared between shards", name)
+	f.warn(codeForgotten, at, "store it in ev.state, for one chat, or in kv", "%s is a file-level variable: changes made in a handler are lost on reload and not shared between workers", name)
 }
 
 // checkRelations finds comparisons of values that never compare, and those that
@@ -132,8 +132,8 @@ func (f *file) checkChoice(e *ast.LogicalOpExpr) {
 	}
 	switch e.Rhs.(type) {
 	case *ast.StringExpr, *ast.NumberExpr:
-		f.warn(codeCompare, f.start(e.Rhs), fmt.Sprintf("compare with each: a %s x or a %s y", left.Operator, left.Operator),
-			"what stands behind or is no comparison, and always true")
+		f.warn(codeCompare, f.start(e.Rhs), fmt.Sprintf("compare with each value: a %s x or a %s y", left.Operator, left.Operator),
+			"the right side of or is not a comparison, and is always true")
 	}
 }
 
@@ -144,7 +144,7 @@ func (f *file) checkNegated(e *ast.RelationalOpExpr) {
 	}
 	if got := f.typeOf(e.Rhs); got == "string" || got == "number" {
 		outcome := map[string]string{"==": "false", "~=": "true"}[e.Operator]
-		f.warn(codeCompare, f.start(e.Lhs), "write a ~= b, or not (a == b)", "not is of the left side alone: true or false is compared with a %s, which is always %s", got, outcome)
+		f.warn(codeCompare, f.start(e.Lhs), "write a ~= b, or not (a == b)", "not applies only to the left operand: true or false is compared with a %s, which is always %s", got, outcome)
 	}
 }
 
@@ -170,12 +170,12 @@ func (f *file) checkRelation(e *ast.RelationalOpExpr, left, right ast.Expr) {
 	case got == "":
 	case got == "nil":
 		if !strings.HasSuffix(it.Type, "?") && equality && path == "ev.text" {
-			f.warn(codeCompare, f.start(left), `it is "" where there is no text`, "%s is always a string: comparing it with nil is %s", path, outcome)
+			f.warn(codeCompare, f.start(left), `it is "" if there is no text`, "%s is always a string: comparing it with nil is %s", path, outcome)
 		}
 	case got != declared:
 		hint := ""
 		if declared == "number" && path != "ev.action.code" {
-			hint = "times are Unix seconds: compare with chert.now(), or write them by chert.date"
+			hint = "times are Unix seconds: compare with chert.now(), or format them with chert.date"
 		}
 		f.warn(codeCompare, f.start(left), hint, "%s is a %s: comparing it with a %s is %s", path, declared, got, outcome)
 	case equality && (path == "ev.message.direction"):

@@ -127,9 +127,9 @@ func (f *file) checkSetting(name string, at place) {
 	hint := didYouMean("config.", diag.Suggest(name, known))
 	if f.pack.manifest() == nil {
 		if hint == "" {
-			hint = "set it in chertd.yaml, rules.packs: {" + f.pack.report.Name + ": {config: {" + name + ": …}}}; or write a folder with a pack.yaml that has its default"
+			hint = "set it in chertd.yaml, rules.packs: {" + f.pack.report.Name + ": {config: {" + name + ": …}}}; or make the pack a folder with a pack.yaml that declares its default"
 		}
-		f.warn(codeSetting, at, hint, "nothing sets config.%s: the rule fails where it reads it", name)
+		f.warn(codeSetting, at, hint, "config.%s is not set: the rule fails where it reads it", name)
 		return
 	}
 	if f.pack.manifestBroken() {
@@ -163,7 +163,7 @@ func (f *file) checkMethod(c *call) {
 		return
 	}
 	if f.typeOf(e.Receiver) == "string" && !slices.Contains(luabind.Fields("string"), e.Method) {
-		f.fail(codeField, c.method, textHint(e.Method), "texts have no function %s", e.Method)
+		f.fail(codeField, c.method, textHint(e.Method), "strings have no function %s", e.Method)
 	}
 }
 
@@ -195,13 +195,13 @@ func (f *file) checkCallee(c *call) {
 	it := luabind.Lookup(path)
 	switch {
 	case it != nil && !it.Func && it.Type != "any" && !strings.HasSuffix(path, ".state") && !strings.HasSuffix(path, ".raw"):
-		f.fail(codeField, f.start(c.expr), "write it without brackets", "%s is no function: it is %s", path, fieldType(it.Type))
+		f.fail(codeField, f.start(c.expr), "write it without parentheses", "%s is not a function: it is %s", path, fieldType(it.Type))
 	case it == nil && (len(luabind.Fields(path)) > 0 || path == "config"):
 		hint := ""
 		if path == "log" {
 			hint = "did you mean log.info?"
 		}
-		f.fail(codeField, f.start(c.expr), hint, "%s is no function: it is a table of them", path)
+		f.fail(codeField, f.start(c.expr), hint, "%s is a table of functions, not a function", path)
 	}
 }
 
@@ -231,7 +231,7 @@ func (f *file) checkLoops() {
 		default:
 			continue
 		}
-		f.fail(codeArgument, f.start(e), "write for key, value in pairs(t) do, or ipairs(t) for lists", "for … in needs an iterator, and %s", what)
+		f.fail(codeArgument, f.start(e), "write for key, value in pairs(t) do, or ipairs(t) for lists", "for … in needs an iterator, but %s", what)
 	}
 }
 
@@ -255,9 +255,9 @@ func (f *file) checkAssignment(a assignment) {
 			}
 		case base == "ev" && key == ".state":
 		case base == "ev" || strings.HasPrefix(base, "ev.") && len(luabind.Fields(base)) > 0:
-			f.fail(codeReadOnly, f.start(t), "to remember something of this chat, write it to ev.state", "%s%s can't be assigned: the event is read-only", base, key)
+			f.fail(codeReadOnly, f.start(t), "to remember something about this chat, write it to ev.state", "%s%s can't be assigned: the event is read-only", base, key)
 		case base == "config":
-			f.fail(codeReadOnly, f.start(t), "settings are changed in pack.yaml, and for one installation in chertd.yaml", "config%s can't be assigned: settings are read-only", key)
+			f.fail(codeReadOnly, f.start(t), "change settings in pack.yaml or, for one installation, in chertd.yaml", "config%s can't be assigned: settings are read-only", key)
 		case len(luabind.Fields(base)) > 0:
 			f.fail(codeReadOnly, f.start(t), "use a local table of your own", "%s can't be changed: it is a library", base)
 		}

@@ -66,21 +66,21 @@ func (f *file) checkNil() {
 		if k, ok := g.expr.Key.(*ast.StringExpr); ok {
 			key = k.Value
 		}
-		hint := "look first: if not " + base + " then return end"
+		hint := "check it first: if not " + base + " then return end"
 		at := f.start(g.expr)
 		switch worst {
 		case always:
 			continue
 		case never:
 			if base == "ev.state" {
-				hint = "keep it in kv"
+				hint = "store it in kv"
 			}
-			f.fail(codeNil, at, hint, "%s is nil in an event %q: %s.%s fails", base, typ, base, key)
+			f.fail(codeNil, at, hint, "%s is nil in a %q event: %s.%s fails", base, typ, base, key)
 		default:
 			if base == "ev.chat" || base == "ev.state" {
-				hint = "ask for a chat: where = { chat = true }; or look first: if not ev.chat then return end"
+				hint = "require a chat: where = { chat = true }; or check it first: if not ev.chat then return end"
 			}
-			f.warn(codeNil, at, hint, "%s may be nil in an event %q: then %s.%s fails", base, typ, base, key)
+			f.warn(codeNil, at, hint, "%s may be nil in a %q event: then %s.%s fails", base, typ, base, key)
 		}
 		told[in] = append(told[in], base)
 	}
@@ -143,6 +143,6 @@ func (f *file) checkHandlers() {
 		if !ok || r.call.file != f || len(e.Stmts) > 0 {
 			continue
 		}
-		f.warn(codeEmpty, f.at[e], "say what to do, or delete the rule", "this handler does nothing")
+		f.warn(codeEmpty, f.at[e], "add what to do, or delete the rule", "this handler does nothing")
 	}
 }

@@ -30,7 +30,7 @@ func (p *pack) checkRules() {
 			switch {
 			case t == event.ActionDone || t == event.ActionFailed:
 				if !asks {
-					p.add(r.File, diag.SeverityWarning, codeAnswer, at, "they reach only the pack that asked for the call", "%q never comes: this pack asks for no call", t)
+					p.add(r.File, diag.SeverityWarning, codeAnswer, at, "they reach only the pack that requested the call", "%q never arrives: this pack requests no calls", t)
 				}
 			case t == "*" || t == event.Schedule || strings.HasPrefix(t, event.TimerPrefix) || slices.Contains(sent, t):
 			default:
@@ -54,7 +54,7 @@ func (p *pack) checkTimes(r *rules.Rule, at place) {
 		p.add(r.File, diag.SeverityWarning, codeUneven, at, hint, "schedule %q: %s", r.Every, message)
 	}
 	if ended := r.CalendarEnded(p.now); !ended.IsZero() {
-		p.add(r.File, diag.SeverityWarning, codeCalendar, at, "add the days to come", "not_on: all its days are over: the last was %s", ended.Add(-time.Second).Format(time.DateOnly))
+		p.add(r.File, diag.SeverityWarning, codeCalendar, at, "add future days", "not_on: all its days are past: the last was %s", ended.Add(-time.Second).Format(time.DateOnly))
 	}
 }
 
@@ -101,7 +101,7 @@ func (p *pack) checkTimers() {
 			set[name] = true
 			waited := slices.ContainsFunc(p.report.Pack.Rules, func(r *rules.Rule) bool { return slices.Contains(r.Types, event.TimerPrefix+name) })
 			if !waited {
-				f.warn(codeTimer, f.start(c.expr.Args[0]), fmt.Sprintf("chert.on(%q, function(ev) … end)", event.TimerPrefix+name), "no rule of this pack waits for the timer %q", name)
+				f.warn(codeTimer, f.start(c.expr.Args[0]), fmt.Sprintf("chert.on(%q, function(ev) … end)", event.TimerPrefix+name), "no rule of this pack handles the timer %q", name)
 			}
 		}
 	}
@@ -119,7 +119,7 @@ func (p *pack) checkTimers() {
 			if !ok || set[name] {
 				continue
 			}
-			hint := fmt.Sprintf("a handler sets it: chert.set_timer(%q, \"5m\")", name)
+			hint := fmt.Sprintf("set it in a handler: chert.set_timer(%q, \"5m\")", name)
 			if near := diag.Suggest(name, known); near != "" {
 				hint = fmt.Sprintf("did you mean %q?", event.TimerPrefix+near)
 			}
@@ -154,7 +154,7 @@ func (p *pack) checkCapabilities() {
 	}
 	for _, need := range p.tried.Manifest.Permissions {
 		if !used[need] {
-			p.add(manifest.Path, diag.SeverityWarning, codeNotUsed, p.permissionAt(need), "take it out: the operator has to grant what a pack needs", "permissions: %s is asked for and never used", need)
+			p.add(manifest.Path, diag.SeverityWarning, codeNotUsed, p.permissionAt(need), "remove it: the operator must grant every permission", "permissions: %s is requested but never used", need)
 		}
 	}
 }
@@ -215,9 +215,9 @@ func (p *pack) checkSpecs() {
 	if specs > 0 || first == "" || p.report.Pack == nil {
 		return // what does not load has other worries
 	}
-	hint := "write spec/" + p.tried.Name + "_spec.lua: `chertd new` shows how"
+	hint := "write spec/" + p.tried.Name + "_spec.lua: run `chertd new NAME` to see an example"
 	if p.manifest() == nil && p.report.Path == first {
-		hint = "write " + strings.TrimSuffix(first, ".lua") + "_spec.lua beside it: `chertd new` shows how"
+		hint = "write " + strings.TrimSuffix(first, ".lua") + "_spec.lua beside it: run `chertd new NAME` to see an example"
 	}
 	p.found = append(p.found, finding{whole: true, Diagnostic: diag.Diagnostic{
 		File: first, Line: 1, Col: 1, Severity: diag.SeverityWarning, Code: codeNoSpec, Hint: hint,

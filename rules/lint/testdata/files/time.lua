@@ -12,7 +12,7 @@ chert.every("*/15 */6 * * *", { name = "h" }, tick)
 chert.every("1d", { name = "i", missed = "all" }, tick)
 -----
 local closed = { "2001-01-01", "2001-12-24..2002-01-01" }
-chert.rule({ --> "1: warning: not_on: all its days are over: the last was 2002-01-01 \[CH035\].add the days to come"
+chert.rule({ --> "1: warning: not_on: all its days are past: the last was 2002-01-01 \[CH035\].add future days"
   name = "n",
   on = "message.received",
   during = "09:00-17:00",
@@ -57,7 +57,7 @@ chert.rule({ --> "max_age: duration .6 hours. is not understood.* \[CH003\]"
   end,
 })
 local function later()
-  chert.set_timer("t", "5m") --> "3: error: chert.set_timer: timers belong to a chat, and an event .schedule. has none \[CH042\].keep it in kv"
+  chert.set_timer("t", "5m") --> "3: error: chert.set_timer: timers belong to a chat, and a .schedule. event has none \[CH042\].store it in kv"
 end
 chert.every("15m", { name = "p" }, function(ev)
   later()
