@@ -235,14 +235,14 @@ func (s Schedule) DaysMeet() (message, hint string) {
 	if len(fields) != 5 || anyDay(fields[2]) || anyDay(fields[4]) {
 		return "", ""
 	}
-	hint = `to ask for one of them alone, write * for the other; to ask for both, compare the other in the handler, by chert.date("%d") or chert.date("%a")`
+	hint = `to match only one of them, write * for the other; to require both, check the other in the handler with chert.date("%d") or chert.date("%a")`
 	if n := s.day.week(); n > 0 && s.weekday.single() {
 		hint = fmt.Sprintf("the %s %s of the month is %s#%d in the weekday, and * in the day", ordinals[n-1], fields[4], fields[4], n)
 	}
 	if !s.either {
 		return fmt.Sprintf("day of month %s and weekday %s must both hold here, since one of them begins with *", quote(fields[2]), quote(fields[4])), hint
 	}
-	return fmt.Sprintf("day of month %s and weekday %s are both given: it runs on each day that either of them names", quote(fields[2]), quote(fields[4])), hint
+	return fmt.Sprintf("day of month %s and weekday %s are both given: it runs on each day that matches either of them", quote(fields[2]), quote(fields[4])), hint
 }
 
 // UnevenStep says of a cron expression with a step that does not divide its
@@ -254,7 +254,7 @@ func (s Schedule) UnevenStep() (message, hint string) {
 		if f.min > 0 || f.max == 7 || !strings.HasPrefix(field, "*/") || !ok || (f.max+1)%step == 0 {
 			continue
 		}
-		return fmt.Sprintf("%s %s counts from 0 in each %s: the last run is %d before the next", f.name, quote(field), map[string]string{"minute": "hour", "hour": "day"}[f.name], f.max+1-f.max/step*step),
+		return fmt.Sprintf("%s %s counts from 0 in each %s: the last run is %d%s before the next", f.name, quote(field), map[string]string{"minute": "hour", "hour": "day"}[f.name], f.max+1-f.max/step*step, f.unit),
 			fmt.Sprintf(`for every %d %ss: chert.every("%d%s", …)`, step, f.name, step, f.unit)
 	}
 	return "", ""

@@ -27,12 +27,12 @@ func otherCron(fields []string) error {
 	word := strings.ToLower(fields[0])
 	for _, prefix := range []string{"tz=", "cron_tz="} {
 		if zone, ok := strings.CutPrefix(word, prefix); ok {
-			return misformed(fmt.Sprintf("write it as an option, {tz = %q}", fields[0][len(fields[0])-len(zone):]), "it names its time zone")
+			return misformed(fmt.Sprintf("write it as an option, {tz = %q}", fields[0][len(fields[0])-len(zone):]), "it has a time zone")
 		}
 	}
 	switch {
 	case word == "@every" && len(fields) == 2:
-		return misformed(fmt.Sprintf("write %q", fields[1]), "a duration stands alone")
+		return misformed(fmt.Sprintf("write %q", fields[1]), "a duration is written without @every")
 	case word == "@reboot":
 		return misformed("expected "+scheduleForms, "a rule can't know when chertd starts")
 	case len(fields) == 6 || len(fields) == 7:
@@ -139,13 +139,13 @@ func (m *monthDays) parse(s string) (set uint64, err error) {
 		case isLast && strings.HasPrefix(before, "-"):
 			n, ok := smallNumber(before[1:])
 			if !ok || n < 1 || n > 30 {
-				return 0, fmt.Errorf("day %s: expected L-1 to L-30, so many days before the last of the month", quote(item))
+				return 0, fmt.Errorf("day %s: expected L-1 to L-30, days before the last of the month", quote(item))
 			}
 			m.last |= 1 << n
 		case strings.HasSuffix(upper, "W"):
-			return 0, misformed(`run on several days, and look at chert.date("%a") in the handler`, "day %s: W, the nearest working day, is not known here", quote(item))
+			return 0, misformed(`run on several days, and check chert.date("%a") in the handler`, "day %s: W, the nearest working day, is not supported", quote(item))
 		case strings.Contains(upper, "L"):
-			return 0, fmt.Errorf("day %s: L is the last day of the month, and stands alone or as L-3", quote(item))
+			return 0, fmt.Errorf("day %s: L is the last day of the month: write L, or L-3", quote(item))
 		default:
 			values, err := f.item(item)
 			if err != nil {
@@ -180,9 +180,9 @@ func (m *monthWeekdays) parse(s string) error {
 			m.set |= weekdays(values&(1<<7-1) | values>>7&1)
 			continue
 		case strings.ContainsAny(day, "-/*") || strings.ContainsAny(count, "-/*"):
-			return misformed("list them, like MON#1,TUE#1", "weekday %s: # and L are of one day", quote(item))
+			return misformed("list them, like MON#1,TUE#1", "weekday %s: # and L apply to one day", quote(item))
 		case day == "":
-			return misformed("say of which day, like MON#1 or FRIL; the last day of the month is L in the field of days", "weekday %s: the day is missing", quote(item))
+			return misformed("add the day, like MON#1 or FRIL; the last day of the month is L in the day field", "weekday %s: the day is missing", quote(item))
 		}
 		d, err := f.value(day)
 		if err != nil {
@@ -290,7 +290,7 @@ func (f *cronField) beyond(item string, from, to, step int) error {
 	if f.unit != "" && step <= 366 {
 		hint += fmt.Sprintf(`, or for every %d%s chert.every("%d%s", …)`, step, f.unit, step, f.unit)
 	}
-	return misformed(hint, "%s %s: the step %d is beyond the range %d-%d, so that it would run at %d alone", f.name, quote(item), step, from, to, from)
+	return misformed(hint, "%s %s: the step %d is beyond the range %d-%d, it would run at %d only", f.name, quote(item), step, from, to, from)
 }
 
 func (f *cronField) value(s string) (int, error) {

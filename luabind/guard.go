@@ -66,7 +66,7 @@ func (g *guardian) enter(line int) bool {
 	}
 	if g.depth++; g.depth > maxTree {
 		g.refuse(line, fmt.Sprintf("more than %d levels in one expression or statement", maxTree),
-			"divide it; for long lists use a table, or data.load")
+			"split it; for long lists use a table, or data.load")
 		return false
 	}
 	return true
@@ -82,7 +82,7 @@ func (g *guardian) constant(v any) {
 		g.fn.constants[v] = at
 	}
 	if g.fn.work += at + 1; g.fn.work > maxConstantWork {
-		g.refuse(0, "too many different names, texts and numbers in one function",
+		g.refuse(0, "too many different names, strings and numbers in one function",
 			"keep lists in data/*.yaml, *.txt or *.csv and read them with data.load")
 	}
 }
@@ -131,7 +131,7 @@ func (g *guardian) expr(e ast.Expr) ast.Expr {
 			}
 		}
 		if items > maxItems {
-			g.refuse(e.Line(), fmt.Sprintf("a table of %d values: at most %d can be listed", items, maxItems),
+			g.refuse(e.Line(), fmt.Sprintf("a table constructor with %d values: at most %d are allowed", items, maxItems),
 				"keep long lists in data/*.txt and read them with data.load")
 		}
 	case *ast.FuncCallExpr:
@@ -170,9 +170,9 @@ func operands(e *ast.StringConcatOpExpr) []ast.Expr {
 func checkCode(file string, p *lua.FunctionProto) error {
 	switch {
 	case len(p.Code) > maxCode:
-		return fault(file, p.LineDefined, 0, "this function is too long", "divide it; keep lists in data/*.yaml and read them with data.load")
+		return fault(file, p.LineDefined, 0, "this function is too long", "split it; keep lists in data/*.yaml and read them with data.load")
 	case len(p.DbgUpvalues) > maxUpvalues:
-		return fault(file, p.LineDefined, 0, fmt.Sprintf("this function uses %d variables of the functions around it: at most %d", len(p.DbgUpvalues), maxUpvalues), "keep them in a table")
+		return fault(file, p.LineDefined, 0, fmt.Sprintf("this function uses %d variables of enclosing functions: at most %d are allowed", len(p.DbgUpvalues), maxUpvalues), "keep them in a table")
 	}
 	for _, sub := range p.FunctionPrototypes {
 		if err := checkCode(file, sub); err != nil {

@@ -245,7 +245,7 @@ func compile(file string, chunk []ast.Stmt, tokens []token) (proto *lua.Function
 		// What the compiler can't express it panics about, not always with an
 		// error of its own.
 		if r := recover(); r != nil {
-			proto, err = nil, fault(file, 0, 0, "this file can't be compiled", "it may be too long or too deep: divide it")
+			proto, err = nil, fault(file, 0, 0, "this file can't be compiled", "it may be too long or too deep: split it")
 		}
 	}()
 	proto, err = lua.Compile(chunk, file)

@@ -90,7 +90,7 @@ func scanError(file, text string, before []token, at ast.Position, err error) er
 		if what == "string" && !strings.Contains(pe.Message, "multiline") {
 			hint = `a string ends on the line it begins on: close the quote, or write [[ … ]] for several lines`
 		}
-		return fault(file, line, col, fmt.Sprintf("this %s does not end", what), hint)
+		return fault(file, line, col, fmt.Sprintf("unfinished %s", what), hint)
 	case strings.HasPrefix(pe.Message, "illegal hexadecimal"):
 		return fault(file, line, col, fmt.Sprintf("malformed number near '%s'", pe.Token), "")
 	}

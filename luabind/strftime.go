@@ -10,7 +10,7 @@ import (
 // conversion there is not is an error.
 func formatTime(format string, t time.Time) (string, error) {
 	if format[0] == '!' || strings.HasPrefix(format, "*t") {
-		return "", fmt.Errorf("format %s: %s is os.date's; give a time zone as third argument, and take parts by %%Y, %%m, %%d, %%H", quote(format), quote(format[:1]))
+		return "", fmt.Errorf("format %s: %s is for os.date only; pass a time zone as the third argument, and use %%Y, %%m, %%d, %%H", quote(format), quote(format[:1]))
 	}
 	var b strings.Builder
 	for i := 0; i < len(format); i++ {
@@ -53,7 +53,7 @@ func formatTime(format string, t time.Time) (string, error) {
 		case 'W':
 			fmt.Fprintf(&b, "%02d", (t.YearDay()+6-(weekday+6)%7)/7)
 		default:
-			return "", fmt.Errorf("format %s has no conversion %s: use those of strftime, like %%Y-%%m-%%d %%H:%%M", quote(format), quote("%"+string(rune(format[i]))))
+			return "", fmt.Errorf("format %s: unknown conversion %s: use those of strftime, like %%Y-%%m-%%d %%H:%%M", quote(format), quote("%"+string(rune(format[i]))))
 		}
 	}
 	return b.String(), nil

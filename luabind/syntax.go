@@ -38,8 +38,8 @@ func syntaxError(file string, tokens []token, err error) error {
 		}
 	}
 	if strings.HasPrefix(pe.Message, "ambiguous syntax") {
-		return fault(file, line, col, "a call's bracket stands on a line of its own: it could begin a new statement",
-			"write the bracket on the line of the function, or put ; before it")
+		return fault(file, line, col, "the ( of this call is on a line of its own: it could also begin a new statement",
+			"write the ( on the line of the function, or put ; before it")
 	}
 	if i, word := misspelt(tokens, at); i >= 0 {
 		return misspeltError(file, tokens[i], word)
@@ -54,8 +54,8 @@ func syntaxError(file string, tokens []token, err error) error {
 		}
 	}
 	if at < len(tokens) && closes(tokens[at]) && len(open) == 0 {
-		return fault(file, line, col, fmt.Sprintf("unexpected %s: nothing is open that it could close", near),
-			"look for an `end` too many above, or a missing `function`, `if` or `do`")
+		return fault(file, line, col, fmt.Sprintf("unexpected %s: there is nothing to close", near),
+			"look above for an extra `end`, or for a missing `function`, `if` or `do`")
 	}
 	return fault(file, line, col, "unexpected "+near, "")
 }
@@ -66,11 +66,11 @@ func compileError(file string, ce *lua.CompileError) error {
 	switch {
 	case strings.Contains(message, "too many local variables"), strings.Contains(message, "register overflow"):
 		message = "this function has too many local variables, or an expression that is too long"
-		hint = "a function holds up to 200 values at once: divide it, or keep values in a table"
+		hint = "a function can hold 200 values: split it, or keep values in a table"
 	case strings.Contains(message, "no loop to break"):
-		message = "break stands outside a loop"
+		message = "break outside a loop"
 	case strings.Contains(message, "outside a vararg function"):
-		message = "... is used in a function that does not take it"
+		message = "... is used in a function that is not declared with ..."
 		hint = "write function(...) to take any number of arguments"
 	}
 	return fault(file, ce.Line, 0, message, hint)
@@ -200,7 +200,7 @@ func foreign(tokens []token, i int) string {
 	case t.Type == parse.TIdent && before.Type == parse.TIdent && (before.Str == "function" || before.Str == "local"):
 		return ""
 	case !closes(token{Token: t}) && afterReturn(tokens, i):
-		return "return and break must be the last statement of a block: write do return end to try it out"
+		return "return and break must be the last statement of a block: to try something out, write do return end"
 	}
 	return ""
 }

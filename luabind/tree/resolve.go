@@ -82,7 +82,7 @@ func Resolve(chunk []ast.Stmt, localFunctions []bool) (*Names, error) {
 	r.Visitor = Visitor{Block: r.inner, Expr: r.expr}
 	r.stmts(chunk)
 	if len(r.locals) != 0 {
-		r.refuse(0, "this file can't be compiled", "a `local` was not found again in what was parsed")
+		r.refuse(0, "this file can't be compiled", "this is a bug in chertd, not in your rule")
 	}
 	if r.err != nil {
 		return nil, r.err
@@ -196,7 +196,7 @@ func (r *resolver) leaves(s *ast.BreakStmt) {
 		}
 		return
 	}
-	r.refuse(s.Line(), "break stands outside a loop", "")
+	r.refuse(s.Line(), "break outside a loop", "")
 }
 
 func (r *resolver) expr(e ast.Expr) ast.Expr {
@@ -215,7 +215,7 @@ func (r *resolver) expr(e ast.Expr) ast.Expr {
 		r.function(e, false)
 	case *ast.Comma3Expr:
 		if f := r.here.function; f != nil && !f.ParList.HasVargs {
-			r.refuse(e.Line(), "... is used in a function that does not take it", "write function(...) to take any number of arguments")
+			r.refuse(e.Line(), "... is used in a function that is not declared with ...", "write function(...) to take any number of arguments")
 		}
 	default:
 		r.InExpr(e)

@@ -136,9 +136,9 @@ func TestResolveKnowsWhatBreaksLeave(t *testing.T) {
 func TestResolveRefuses(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]string{
-		"\nbreak": "2: break stands outside a loop",
-		"while a do f = function() break end end":         "1: break stands outside a loop",
-		"if false then f = function() return ... end end": "1: ... is used in a function that does not take it",
+		"\nbreak": "2: break outside a loop",
+		"while a do f = function() break end end":         "1: break outside a loop",
+		"if false then f = function() return ... end end": "1: ... is used in a function that is not declared with ...",
 	} {
 		_, _, err := resolved(t, source)
 		var e *Error
