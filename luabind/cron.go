@@ -12,16 +12,16 @@ const MinEvery = time.Second
 
 // Schedule says when a chert.every runs. It is a value and may be shared.
 //
-// A cron schedule goes by the wall clock of its zone. A time the clock skips
-// runs when the clock is put forward, once; a time it shows twice runs the
-// first time only. With * as the hour it goes by real time instead: it runs in
-// both showings of a doubled hour and makes up for nothing in a skipped one.
+// A cron schedule follows the wall clock of its zone. A time that the clock skips
+// runs once, when the clock is put forward; a time that it shows twice runs the
+// first time only. With * as the hour the schedule follows real time: it runs in
+// both showings of a repeated hour, and not in a skipped one.
 //
 // No cron library does this. robfig/cron 3.0.1, adhocore/gronx 1.20.4,
 // hashicorp/cronexpr 1.1.3 and netresearch/go-cron 0.9.1 each fail 11 or 12 of
-// the 31 cron rows of TestScheduleNext: they leave out the run of a skipped
-// time, run twice where a time comes twice, and two of them never return for a
-// day that does not exist (Pacific/Apia).
+// the 31 cron rows of TestScheduleNext: they omit the run of a skipped time, run
+// twice where a time comes twice, and two of them never return for a day that
+// does not exist (Pacific/Apia).
 type Schedule struct {
 	every time.Duration // not 0: from the Unix epoch on
 	days  int           // not 0: every so many calendar days from 1970-01-01, at midnight
