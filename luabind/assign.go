@@ -120,7 +120,7 @@ func (r *rewriter) local(e ast.Expr) bool {
 	return v != nil && v.Function() == r.function
 }
 
-// block is statements that take the place of one.
+// block returns a block of statements that replaces one.
 func block(s ast.Stmt, list ...ast.Stmt) []ast.Stmt {
 	return []ast.Stmt{on(s.Line(), &ast.DoBlockStmt{Stmts: list})}
 }

@@ -12,14 +12,14 @@ import (
 	"chertd/luabind/tree"
 )
 
-// coverName is the global that covered code calls before each statement. No
-// source can name it, so none can change it.
+// coverName is the global that covered code calls before each statement. No source
+// can name it, so none can change it.
 const coverName = "(cover)"
 
-// Covered compiles a program anew so that it tells Config.Cover the line of
-// each statement it is about to run, and lists these lines in order. gopher-lua
-// has no hooks: the calls stand in the code. They cost steps, so that covered
-// code needs a larger budget, and change nothing else.
+// Covered compiles a program again so that it reports to Config.Cover the line of
+// each statement before it runs, and returns these lines in order. gopher-lua has
+// no hooks, so the calls are in the code. They cost steps: covered code needs a
+// larger budget. They change nothing else.
 func Covered(p *Program) (*Program, []int, error) {
 	tokens, err := scan(p.File, p.text)
 	if err != nil {
@@ -51,7 +51,7 @@ func installCover(vm *VM, tell func(file string, line int)) {
 	}))
 }
 
-// coverer puts the calls in, and remembers their lines.
+// coverer inserts the calls, and collects their lines.
 type coverer struct {
 	tree.Visitor
 	seen  map[int]bool
@@ -82,11 +82,10 @@ func (c *coverer) call(line int) ast.Stmt {
 	return on(line, &ast.FuncCallStmt{Expr: call})
 }
 
-// Columns knows where the words of a file stand. It costs a scan of the file to
-// make, and may be shared.
+// Columns are the tokens of a file by line. They may be shared between goroutines.
 type Columns map[int][]ast.Token // by line
 
-// Columns scans the file.
+// Columns are the tokens of a file by line. They may be shared between goroutines.
 func (p *Program) Columns() Columns {
 	c := Columns{}
 	for _, t := range p.Tokens() {

@@ -87,7 +87,7 @@ func ParseSchedule(s string, loc *time.Location) (Schedule, error) {
 // day is a day of durations; those of calendars may be longer or shorter.
 const day = 24 * time.Hour
 
-// Next is the first run after a time. It is zero for the zero Schedule only.
+// Next returns the first run after a time. It is zero for the zero Schedule only.
 func (s Schedule) Next(after time.Time) time.Time {
 	switch {
 	case s.loc == nil:
@@ -141,7 +141,7 @@ func (s Schedule) Next(after time.Time) time.Time {
 	return time.Time{}
 }
 
-// nextByRealTime walks real minutes and looks at what the clock shows.
+// nextByRealTime walks real minutes and compares what the clock shows.
 func (s Schedule) nextByRealTime(after time.Time) time.Time {
 	t := after.In(s.loc)
 	// To the next full minute of the wall clock.
@@ -171,12 +171,13 @@ func (s Schedule) nextByRealTime(after time.Time) time.Time {
 	return time.Time{}
 }
 
-// longestWait is more days than lie between any two runs: a 29th of February
-// is at most eight years away, and one that is a given weekday at most forty.
+// longestWait is more days than there are between any two runs: a 29th of February
+// is at most eight years away, and one on a given weekday at most forty.
 const longestWait = 366 * 41
 
-// Since is the last runs that were due after a time, now included: at most so
-// many, oldest first. more says that there were others before them.
+// Since returns the last runs that were due after a time, up to and including now:
+// at most a number of them, oldest first. more reports whether there were earlier
+// ones.
 func (s Schedule) Since(after, now time.Time, most int) (runs []time.Time, more bool) {
 	gap := now.Sub(after)
 	span := time.Minute // no cron expression runs more often
@@ -228,8 +229,8 @@ func (s Schedule) fires() bool {
 	return false
 }
 
-// DaysMeet says what becomes of a cron expression that restricts both day of
-// month and weekday, and what may have been meant; "" for any other.
+// DaysMeet returns what a cron expression means that restricts both day of month
+// and weekday, and what may have been meant; "" for any other.
 func (s Schedule) DaysMeet() (message, hint string) {
 	fields := strings.Fields(s.text)
 	if len(fields) != 5 || anyDay(fields[2]) || anyDay(fields[4]) {
@@ -245,8 +246,9 @@ func (s Schedule) DaysMeet() (message, hint string) {
 	return fmt.Sprintf("day of month %s and weekday %s are both given: it runs on each day that matches either of them", quote(fields[2]), quote(fields[4])), hint
 }
 
-// UnevenStep says of a cron expression with a step that does not divide its
-// field, like */45 minutes, that its runs are not evenly apart; "" for any other.
+// UnevenStep returns a message about a cron expression with a step that does not
+// divide its field, like */45 minutes: its runs are not evenly spaced. It returns
+// "" for any other.
 func (s Schedule) UnevenStep() (message, hint string) {
 	for i, field := range strings.Fields(s.text) {
 		f := &cronFields[i]

@@ -18,8 +18,8 @@ var cronNames = map[string]string{
 	"@annually": "0 0 1 1 *",
 }
 
-// otherCron says of fields that other crons take, and this one does not, what
-// to write instead; nil if they may be five fields.
+// otherCron returns an error for fields that other crons accept and this one does
+// not, with what to write instead; nil if they may be five fields.
 func otherCron(fields []string) error {
 	if len(fields) == 0 {
 		return nil
@@ -41,7 +41,7 @@ func otherCron(fields []string) error {
 	return nil
 }
 
-// monthDays are days of a month: by number, and counted from the month's end.
+// monthDays are days of a month, by number or counted from the end of the month.
 type monthDays struct {
 	set  uint64 // a bit for each day
 	last uint64 // bit n: n days before the last day
@@ -51,7 +51,7 @@ func (m monthDays) has(date time.Time) bool {
 	return m.set&(1<<date.Day()) != 0 || m.last&(1<<(daysIn(date)-date.Day())) != 0
 }
 
-// week is the number of the week that the days are, of 1-7, 8-14, 15-21 and
+// week returns which week of the month the days are, of 1-7, 8-14, 15-21 and
 // 22-28; 0 if they are none of these.
 func (m monthDays) week() int {
 	for n := range 4 {
@@ -62,7 +62,7 @@ func (m monthDays) week() int {
 	return 0
 }
 
-// monthWeekdays are weekdays, and those that are the nth or the last of a month.
+// monthWeekdays are weekdays, and the nth or last weekday of a month.
 type monthWeekdays struct {
 	set weekdays
 	nth [7]uint8 // by weekday: bit n is the nth of the month, bit 0 the last

@@ -27,7 +27,7 @@ const (
 	maxUpvalues = 255
 )
 
-// guardian walks a tree and stops at the first thing it refuses.
+// guardian walks a tree and stops at the first thing that it refuses.
 type guardian struct {
 	tree.Visitor
 	file  string
@@ -37,7 +37,8 @@ type guardian struct {
 	err   error
 }
 
-// guardedFunction is what is counted for each function.
+// guardedFunction counts the constants of a function, and the work of finding
+// them.
 type guardedFunction struct {
 	constants map[any]int
 	work      int

@@ -25,8 +25,8 @@ func nothing(line int) ast.Stmt {
 }
 
 // jumps reports whether the first instruction of rewritten statements is a jump.
-// The compiler shortens jumps to jumps; for one that leads back to another, which
-// has been shortened already, it takes a distance for the number of a label.
+// The compiler shortens jumps to jumps. For a jump that leads back to one that is
+// already shortened, it takes a distance for the number of a label.
 func jumps(list []ast.Stmt) bool {
 	for _, s := range list {
 		switch s := s.(type) {
@@ -88,9 +88,9 @@ func (r *rewriter) forIn(s *ast.GenericForStmt) []ast.Stmt {
 	return block(s, held, s)
 }
 
-// plainCall reports whether an expression is a call that gives all its values,
-// of a function that is found without calling another: for one in the place of
-// the function itself the compiler would keep no register.
+// plainCall reports whether an expression is a call that returns all its values,
+// of a function that is found without another call. For a call in the place of the
+// function the compiler would reserve no register.
 func plainCall(e ast.Expr) bool {
 	call, ok := e.(*ast.FuncCallExpr)
 	if !ok || call.AdjustRet {

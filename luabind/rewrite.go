@@ -33,15 +33,15 @@ type rewriter struct {
 	concats  bool              // there was a `..`
 }
 
-// concatName is the local that holds the function `..` calls. No source can
-// name it, so no source can change it.
+// concatName is the local that holds the function of `..`. No source can name it,
+// so none can change it.
 const concatName = "(concat)"
 
-// maxOperands is how many operands one concat call takes: more are joined in
+// maxOperands is how many operands one concat call takes. More are joined in
 // groups, and groups of groups, because a function has 200 registers.
 const maxOperands = 40
 
-// rewrite gives the statements to compile. The tree is changed in place.
+// rewrite returns the statements to compile. It changes the tree in place.
 func rewrite(chunk []ast.Stmt, names *tree.Names) []ast.Stmt {
 	r := &rewriter{Names: names}
 	r.Visitor = tree.Visitor{Block: r.stmts, Expr: r.expr}
@@ -193,7 +193,7 @@ func single(e ast.Expr) ast.Expr {
 	return e
 }
 
-// on puts a node that is made by us on a line of the source.
+// on puts a generated node on a line of the source.
 func on[N ast.PositionHolder](line int, n N) N {
 	n.SetLine(line)
 	n.SetLastLine(line)

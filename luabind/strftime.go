@@ -12,8 +12,8 @@ import (
 // differ between systems, and copies what it does not know.
 const conversions = "%aAbBcCdDeFGhHIjmMnprRsStTuUVwWxXyYzZ"
 
-// formatTime writes a time by a format of strftime, in the C locale. An unknown
-// conversion is an error.
+// formatTime formats a time by strftime, in the C locale. An unknown conversion is
+// an error.
 func formatTime(format string, t time.Time) (string, error) {
 	if format[0] == '!' || strings.HasPrefix(format, "*t") {
 		return "", fmt.Errorf("format %s: %s is for os.date only; pass a time zone as the third argument, and use %%Y, %%m, %%d, %%H", quote(format), quote(format[:1]))

@@ -10,8 +10,8 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// syntaxError turns the parser's error into one that says what was expected,
-// at the token that could not stand where it stands.
+// syntaxError turns the parser's error into one that says what was expected, at
+// the token that is not allowed.
 func syntaxError(file string, tokens []token, err error) error {
 	var pe *parse.Error
 	if !errors.As(err, &pe) {
@@ -60,7 +60,7 @@ func syntaxError(file string, tokens []token, err error) error {
 	return fault(file, line, col, "unexpected "+near, "")
 }
 
-// compileError says what the compiler refused: gopher-lua's limits, mostly.
+// compileError explains what the compiler refused, mostly limits of gopher-lua.
 func compileError(file string, ce *lua.CompileError) error {
 	message, hint := ce.Message, ""
 	switch {
@@ -76,8 +76,8 @@ func compileError(file string, ce *lua.CompileError) error {
 	return fault(file, ce.Line, 0, message, hint)
 }
 
-// opened are the brackets and blocks that are not closed, outermost first. An
-// opener that was closed by the wrong word is left as it is: it is the error.
+// opened returns the brackets and blocks that are not closed, outermost first. An
+// opener that the wrong word closes stays: it is the error.
 func opened(tokens []token) []token {
 	var open []token
 	for i, t := range tokens {
@@ -98,7 +98,7 @@ func opened(tokens []token) []token {
 	return open
 }
 
-// doneLoop reports whether the loop opened by a token has had its do before i.
+// doneLoop reports whether the loop opened by a token has its do before i.
 func doneLoop(tokens []token, loop token, i int) bool {
 	depth := 0
 	for j := i - 1; j >= 0 && tokens[j].Pos != loop.Pos; j-- {
@@ -154,7 +154,7 @@ func (t token) text() string {
 	return strings.ToValidUTF8(s, "?")
 }
 
-// foreign is a hint where the tokens around i look like another language.
+// foreign returns a hint where the tokens around i look like another language.
 func foreign(tokens []token, i int) string {
 	at := func(j int) ast.Token {
 		if j < 0 || j >= len(tokens) {

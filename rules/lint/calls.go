@@ -11,8 +11,8 @@ import (
 	"chertd/luabind/diag"
 )
 
-// checkCalls looks at calls of what rules see: when, with how many arguments,
-// and with which.
+// checkCalls checks calls of functions that rules see: when they are made, and their
+// arguments.
 func (f *file) checkCalls() {
 	for _, c := range f.calls {
 		if c.expr.Func == nil {
@@ -55,7 +55,7 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 		return
 	}
 	if it.When == luabind.Loading {
-		return // loading has looked at the arguments themselves
+		return // loading has checked the arguments
 	}
 	for i := range it.Params {
 		p := &it.Params[i]
@@ -81,7 +81,7 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 	}
 }
 
-// checkMarkRead looks at what the options of a read mean together.
+// checkMarkRead checks the options of a read together.
 func (f *file) checkMarkRead(c *call) {
 	if len(c.expr.Args) < 2 {
 		return
@@ -99,7 +99,7 @@ func (f *file) checkMarkRead(c *call) {
 	}
 }
 
-// checkTime reports whether the options after, at and tz can't be right together.
+// checkTime reports whether the options after, at and tz contradict each other.
 func (f *file) checkTime(function string, t *ast.TableExpr) bool {
 	switch {
 	case f.given(t, "after") && f.given(t, "at"):
@@ -112,7 +112,7 @@ func (f *file) checkTime(function string, t *ast.TableExpr) bool {
 	return true
 }
 
-// checkPostpone looks for a postponement that does not say until when.
+// checkPostpone finds a postponement without after or at.
 func (f *file) checkPostpone(c *call) {
 	if len(c.expr.Args) < 2 {
 		return
@@ -122,7 +122,7 @@ func (f *file) checkPostpone(c *call) {
 		return
 	}
 	f.checkAnyHour(c, t)
-	// Another key may be one of them, worked out or misspelt.
+	// Another key may be one of them, computed or misspelled.
 	if !slices.ContainsFunc(t.Fields, func(field *ast.Field) bool {
 		key, plain := field.Key.(*ast.StringExpr)
 		return !plain || key.Value != "tz" && key.Value != "reason"
@@ -131,8 +131,8 @@ func (f *file) checkPostpone(c *call) {
 	}
 }
 
-// checkAnyHour looks for a postponement to a time of day in a rule that runs at all
-// hours: just after that time, too, reads wait until it comes again.
+// checkAnyHour finds a postponement to a time of day in a rule that runs at all hours:
+// an event just after that time waits for a day.
 func (f *file) checkAnyHour(c *call, t *ast.TableExpr) {
 	e := fieldOf(t, "at")
 	if e == nil || !c.fn.runsFor(func(r *registration) bool { return r.anyHour }) {
@@ -143,14 +143,14 @@ func (f *file) checkAnyHour(c *call, t *ast.TableExpr) {
 		return
 	}
 	if _, err := luabind.ParseWindow(at, nil); err == nil {
-		return // within it nothing is postponed
+		return // a window: nothing is postponed within it
 	}
 	for _, other := range f.calls {
 		if other.expr.Func == nil {
 			continue
 		}
 		if path := f.pathOf(other.expr.Func); path == "chert.within" || path == "chert.date" || path == "chert.now" {
-			return // it may look at the time itself
+			return // the rule may check the time itself
 		}
 	}
 	f.warn(codeAnyHour, f.start(e), `write a window, in which nothing is postponed: at = "Mon-Fri 09:00-17:30"; or add outside = … to the rule`,
@@ -216,7 +216,7 @@ func (f *file) checkRequire(c *call) {
 	f.fail(codeMissing, f.start(c.expr.Args[0]), hint, "there is no module %q", name)
 }
 
-// checkDot looks for s.find(…) where s:find(…) was meant.
+// checkDot finds s.find(…) where s:find(…) was meant.
 func (f *file) checkDot(c *call) {
 	get, ok := c.expr.Func.(*ast.AttrGetExpr)
 	if !ok {
@@ -228,20 +228,21 @@ func (f *file) checkDot(c *call) {
 	}
 	object := f.pathOf(get.Object)
 	if !slices.Contains(luabind.Fields("string"), key.Value) {
-		f.fail(codeField, f.at[get.Key], textHint(key.Value), "strings have no function %s", key.Value)
+		f.fail(codeField, f.at[get.Key], stringHint(key.Value), "strings have no function %s", key.Value)
 		return
 	}
-	// s.find(s, …) is right, if odd: only what certainly lacks the text is wrong.
+	// s.find(s, …) is correct: only a call that certainly lacks the string is wrong.
 	if object == "" || len(c.expr.Args) > 0 && (f.pathOf(c.expr.Args[0]) == object || f.constOf(c.expr.Args[0]) == nil) {
 		return
 	}
 	f.fail(codeColon, f.at[get.Key], fmt.Sprintf("write %s:%s(…), with a colon", object, key.Value), "%s.%s was called with a dot", object, key.Value)
 }
 
-// arity is how many arguments a function of Lua's own takes; most -1: any number.
+// arity is how many arguments a function of Lua takes. most is -1 if there is no
+// limit.
 type arity struct{ least, most int }
 
-// standardArity tells of functions where a missing argument is always an error.
+// standardArity has the functions for which a missing argument is always an error.
 var standardArity = map[string]arity{
 	"string.byte": {1, 3}, "string.find": {2, 4}, "string.format": {1, -1}, "string.gmatch": {2, 2}, "string.gsub": {3, 4},
 	"string.len": {1, 1}, "string.lower": {1, 1}, "string.match": {2, 3}, "string.rep": {2, 2}, "string.reverse": {1, 1},
@@ -253,8 +254,8 @@ var standardArity = map[string]arity{
 	"setmetatable": {2, 2}, "tonumber": {1, 2}, "tostring": {1, 1}, "type": {1, 1}, "unpack": {1, 3},
 }
 
-// checkStandard looks at a call of one of Lua's functions. before is 1 if a
-// text stands before the colon.
+// checkStandard checks a call of one of Lua's functions. before is 1 for a call with a
+// colon, whose first argument is the string before it.
 func (f *file) checkStandard(c *call, path string, before int) {
 	if before == 1 && f.typeOf(c.expr.Receiver) != "string" {
 		return

@@ -48,7 +48,7 @@ const (
 	codeNotUsed    = "CH051"           // a permission that is requested but never used
 	codeNoSpec     = "CH052"           // a pack without specs
 	codeNotGranted = "CH056"           // a permission that chertd.yaml does not grant
-	codeGrantsVain = "CH057"           // a grant that the pack does not request
+	codeVainGrant  = "CH057"           // a grant that the pack does not request
 	codeAllow      = "CH060"           // an unused allow comment
 )
 
@@ -57,7 +57,7 @@ var codes = []string{
 	codeSyntax, codeLoading, codeRule, codeManifest, codeData, codeFile, codeNoRules, codeIgnored, codeGlobal, codeField, codeSetting, codeArgument,
 	codeCount, codeKey, codePhase, codeColon, codeMissing, codeReadOnly, codeDead, codeNever, codeType, codeTimer, codeAnswer, codeEmpty, codeLetters,
 	codeWords, codeBytes, codeUnused, codeSender, codeEmptyList, codeCountry, codeDaysMeet, codeCalendar, codeUneven, codeAnyHour, codeSetGlobal,
-	codeForgotten, codeNil, codeCompare, codeUnnamed, codeNotAsked, codeNotUsed, codeNoSpec, codeNotGranted, codeGrantsVain, codeAllow,
+	codeForgotten, codeNil, codeCompare, codeUnnamed, codeNotAsked, codeNotUsed, codeNoSpec, codeNotGranted, codeVainGrant, codeAllow,
 }
 
 // specCodes are the codes of findings in specs, which `chertd test` reports (package

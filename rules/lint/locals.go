@@ -10,8 +10,8 @@ import (
 	"chertd/luabind/diag"
 )
 
-// checkLocals finds locals that nothing reads. Parameters and loop variables
-// are part of a form, and what begins with _ says itself that it is not used.
+// checkLocals finds unused locals. It skips parameters and loop variables, which may
+// be needed for their position, and names that begin with _.
 func (f *file) checkLocals() {
 	for _, l := range f.locals {
 		if l.reads > 0 || l.kind == parameter || l.kind == loopVariable || strings.HasPrefix(l.name, "_") || l.holdsPlace() {
@@ -29,8 +29,8 @@ func (f *file) checkLocals() {
 	}
 }
 
-// holdsPlace reports whether a later local of the same statement is used, so
-// that this one can't be left out.
+// holdsPlace reports whether a later local of the same statement is used, so that this
+// one can't be removed.
 func (l *local) holdsPlace() bool {
 	behind := false
 	for _, other := range l.group {
@@ -42,8 +42,8 @@ func (l *local) holdsPlace() bool {
 	return false
 }
 
-// checkMemory finds variables of the file that handlers change: a reload, and
-// each shard, begins with them anew.
+// checkMemory finds file-level variables that handlers modify. Each reload, and each
+// worker, begins with new ones.
 func (f *file) checkMemory() {
 	for _, a := range f.assigns {
 		if !a.fn.inHandler() || a.lazy {
@@ -69,7 +69,7 @@ func (f *file) checkMemory() {
 	}
 }
 
-// checkTable looks at a table that a handler changes.
+// checkTable checks a table that a handler modifies.
 func (f *file) checkTable(e ast.Expr, at place) {
 	id, ok := root(e).(*ast.IdentExpr)
 	if !ok {
@@ -90,7 +90,7 @@ func (f *file) checkTable(e ast.Expr, at place) {
 		case *ast.TableExpr:
 		case *ast.FuncCallExpr:
 			if f.pathOf(init.Func) != "setmetatable" && !strings.HasPrefix(f.pathOf(init), "require:") {
-				return // a table that somebody else made
+				return // a table that other code made
 			}
 		default:
 			return
@@ -103,8 +103,8 @@ func (f *file) forgotten(at place, name string) {
 	f.warn(codeForgotten, at, "store it in ev.state, for one chat, or in kv", "%s is a file-level variable: changes made in a handler are lost on reload and not shared between workers", name)
 }
 
-// checkRelations finds comparisons of values that never compare, and those that
-// are grouped otherwise than they read.
+// checkRelations finds comparisons whose result is certain, and those that Lua groups
+// in another way than they read.
 func (f *file) checkRelations() {
 	for _, c := range f.choices {
 		f.checkChoice(c)
@@ -116,7 +116,7 @@ func (f *file) checkRelations() {
 	}
 }
 
-// checkChoice finds a == "b" or "c": the text alone is true, whatever a is.
+// checkChoice finds a == "b" or "c": the string alone is true, whatever a is.
 func (f *file) checkChoice(e *ast.LogicalOpExpr) {
 	before := e.Lhs
 	for {
@@ -137,7 +137,7 @@ func (f *file) checkChoice(e *ast.LogicalOpExpr) {
 	}
 }
 
-// checkNegated finds not a == "b", which compares true or false with the text.
+// checkNegated finds not a == "b", which compares true or false with the string.
 func (f *file) checkNegated(e *ast.RelationalOpExpr) {
 	if _, ok := e.Lhs.(*ast.UnaryNotOpExpr); !ok || e.Operator != "==" && e.Operator != "~=" {
 		return
@@ -148,8 +148,8 @@ func (f *file) checkNegated(e *ast.RelationalOpExpr) {
 	}
 }
 
-// checkRelation looks at something of the event on one side and something that
-// is certain on the other.
+// checkRelation checks a field of the event on one side against a known value on the
+// other.
 func (f *file) checkRelation(e *ast.RelationalOpExpr, left, right ast.Expr) {
 	path := f.pathOf(left)
 	it := luabind.Lookup(path)

@@ -18,7 +18,7 @@ type resolver struct {
 	known  map[*tree.Variable]*local
 	cursor int // of the next token
 	fn     *function
-	lazy   []ast.Expr // what is nil where the walk is: the X of `if not X then`
+	lazy   []ast.Expr // values that are nil at the cursor: the X of `if not X then`
 }
 
 // resolve reads a program that compiled.
@@ -50,7 +50,7 @@ func (r *resolver) block(stmts []ast.Stmt) {
 		r.begin(s)
 		if ended {
 			r.unreachable = append(r.unreachable, r.at[s])
-			ended = false // once a block
+			ended = false // reported once per block
 		}
 		r.stmt(s)
 		ended = r.ends(s)
@@ -112,7 +112,7 @@ func (r *resolver) assign(s *ast.AssignStmt) {
 	}
 }
 
-// root is the variable at the beginning of a.b.c.
+// root returns the variable at the beginning of a.b.c.
 func root(e ast.Expr) ast.Expr {
 	for {
 		get, ok := e.(*ast.AttrGetExpr)
@@ -160,7 +160,7 @@ func single(list []ast.Expr) ast.Expr {
 	return nil
 }
 
-// multiple reports whether an expression may give several values.
+// multiple reports whether an expression may return several values.
 func multiple(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.FuncCallExpr:
@@ -234,8 +234,8 @@ func (r *resolver) funcDef(s *ast.FuncDefStmt) {
 	r.function(s.Func, false)
 }
 
-// function walks a function. Its word stands behind the cursor if it is an
-// expression, and before it where the name of the function follows the word.
+// function walks a function. The word `function` follows the cursor if word is true;
+// otherwise it is before the function's name.
 func (r *resolver) function(e *ast.FunctionExpr, word bool) {
 	fn := &function{file: r.file, expr: e, outer: r.fn, stmts: e.Stmts}
 	if word {
@@ -249,7 +249,7 @@ func (r *resolver) function(e *ast.FunctionExpr, word bool) {
 	r.fn = fn
 	fn.params = r.declare(r.names.Declared[e], parameter)
 	if e.ParList.HasVargs {
-		fn.params = fn.params[:len(fn.params)-1] // arg, which is no argument's
+		fn.params = fn.params[:len(fn.params)-1] // arg stands for no single argument
 	}
 	for i, l := range fn.params {
 		l.index = i

@@ -68,7 +68,7 @@ func (r *resolver) call(e *ast.FuncCallExpr) {
 	for _, arg := range e.Args {
 		r.expr(arg, read)
 	}
-	if len(e.Args) == 0 { // its brackets must not be taken for the next statement's
+	if len(e.Args) == 0 { // its parentheses must not count as the next statement's
 		r.pass('(')
 		r.pass(')')
 	}
@@ -80,7 +80,7 @@ func (r *resolver) condition(e ast.Expr) {
 	r.expr(e, read)
 }
 
-// guard notes that the function looks whether a value is there.
+// guard records that the function tests a value.
 func (r *resolver) guard(e ast.Expr) {
 	switch e.(type) {
 	case *ast.IdentExpr, *ast.AttrGetExpr:
@@ -88,8 +88,8 @@ func (r *resolver) guard(e ast.Expr) {
 	}
 }
 
-// declare gives variables their places: those of the next names, or of the
-// function for self and arg, which are not written.
+// declare creates the locals for variables and places each at the next name; self and
+// arg, which the source does not declare, are at their function.
 func (r *resolver) declare(vars []*tree.Variable, kind localKind) []*local {
 	made := make([]*local, len(vars))
 	for i, v := range vars {
@@ -105,7 +105,7 @@ func (r *resolver) declare(vars []*tree.Variable, kind localKind) []*local {
 	return made
 }
 
-// leaf gives the place of the next name or constant.
+// leaf returns the place of the next name or constant, and moves behind it.
 func (r *resolver) leaf() place {
 	for ; r.cursor < len(r.tokens); r.cursor++ {
 		switch r.tokens[r.cursor].Type {
@@ -117,7 +117,7 @@ func (r *resolver) leaf() place {
 	return place{}
 }
 
-// pass gives the place of the next token of a type, and goes behind it.
+// pass returns the place of the next token of a type, and moves behind it.
 func (r *resolver) pass(typ int) place {
 	for i := r.cursor; i < len(r.tokens); i++ {
 		if r.tokens[i].Type == typ {
@@ -128,7 +128,7 @@ func (r *resolver) pass(typ int) place {
 	return place{}
 }
 
-// peek tells which of some types comes next.
+// peek returns which of some token types comes next.
 func (r *resolver) peek(types ...int) int {
 	for _, t := range r.tokens[r.cursor:] {
 		for _, typ := range types {
@@ -140,7 +140,7 @@ func (r *resolver) peek(types ...int) int {
 	return 0
 }
 
-// begin notes where a statement begins, and goes behind the word it begins with.
+// begin records where a statement begins, and moves behind its keyword.
 func (r *resolver) begin(s ast.Stmt) {
 	for ; r.cursor < len(r.tokens); r.cursor++ {
 		switch t := r.tokens[r.cursor]; t.Type {
@@ -159,7 +159,7 @@ func (r *resolver) begin(s ast.Stmt) {
 
 func pos(t ast.Token) place { return place{t.Pos.Line, t.Pos.Column} }
 
-// ends reports whether nothing can run behind a statement in its block.
+// ends reports whether a statement always exits its block.
 func (r *resolver) ends(s ast.Stmt) bool {
 	switch s := s.(type) {
 	case *ast.ReturnStmt, *ast.BreakStmt:
