@@ -124,10 +124,8 @@ func (f *file) keysAdded() map[*local]map[string]bool {
 			}
 		}
 	}
-	if n := len(f.top.stmts); n > 0 && f.module != "" {
-		if r, ok := f.top.stmts[n-1].(*ast.ReturnStmt); ok {
-			harmless[single(r.Exprs)] = true
-		}
+	if f.module != "" {
+		harmless[f.returned()] = true
 	}
 	for _, u := range f.idents {
 		if l := f.refs[u.expr]; l != nil && (u.role == called || u.role == read && !harmless[u.expr]) {

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/yuin/gopher-lua/ast"
@@ -232,8 +233,8 @@ func (f *file) functionOf(e ast.Expr) *function {
 		if l := f.refs[id]; l != nil && l.fields != nil {
 			return l.fields[key.Value]
 		}
-		if path := f.pathOf(e.Object); len(path) > 8 && path[:8] == "require:" {
-			if m := f.pack.modules[path[8:]]; m != nil {
+		if module, ok := strings.CutPrefix(f.pathOf(e.Object), "require:"); ok {
+			if m := f.pack.modules[module]; m != nil {
 				return m.exports()[key.Value]
 			}
 		}
@@ -243,14 +244,7 @@ func (f *file) functionOf(e ast.Expr) *function {
 
 // exports returns the functions in the table that a file in lib/ returns.
 func (f *file) exports() map[string]*function {
-	if len(f.top.stmts) == 0 {
-		return nil
-	}
-	r, ok := f.top.stmts[len(f.top.stmts)-1].(*ast.ReturnStmt)
-	if !ok {
-		return nil
-	}
-	switch e := single(r.Exprs).(type) {
+	switch e := f.returned().(type) {
 	case *ast.IdentExpr:
 		if l := f.refs[e]; l != nil {
 			return l.fields

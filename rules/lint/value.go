@@ -8,6 +8,7 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 
 	"chertd/luabind"
+	"chertd/luabind/tree"
 )
 
 // maxFollow is how many names in a row are followed to their values.
@@ -261,28 +262,10 @@ func (f *file) start(e ast.Expr) place {
 	if at, ok := f.at[e]; ok {
 		return at
 	}
-	switch e := e.(type) {
-	case *ast.AttrGetExpr:
-		return f.start(e.Object)
-	case *ast.FuncCallExpr:
-		if e.Func != nil {
-			return f.start(e.Func)
-		}
-		return f.start(e.Receiver)
-	case *ast.LogicalOpExpr:
-		return f.start(e.Lhs)
-	case *ast.RelationalOpExpr:
-		return f.start(e.Lhs)
-	case *ast.StringConcatOpExpr:
-		return f.start(e.Lhs)
-	case *ast.ArithmeticOpExpr:
-		return f.start(e.Lhs)
-	case *ast.UnaryMinusOpExpr:
-		return f.start(e.Expr)
-	case *ast.UnaryNotOpExpr:
-		return f.start(e.Expr)
-	case *ast.UnaryLenOpExpr:
-		return f.start(e.Expr)
+	var parts []ast.Expr
+	tree.Visitor{Expr: func(part ast.Expr) ast.Expr { parts = append(parts, part); return part }}.InExpr(e)
+	if len(parts) == 0 {
+		return place{line: e.Line()}
 	}
-	return place{line: e.Line()}
+	return f.start(parts[0])
 }
