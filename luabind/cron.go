@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// MinEvery is the shortest time between two runs of chert.every.
-const MinEvery = time.Second
+// minEvery is the shortest time between two runs of chert.every.
+const minEvery = time.Second
 
 // Schedule says when a chert.every runs. It is a value and may be shared.
 //
@@ -60,7 +60,7 @@ func ParseSchedule(s string, loc *time.Location) (Schedule, error) {
 		if err != nil {
 			return Schedule{}, fmt.Errorf("schedule %s: expected %s", quote(s), scheduleForms)
 		}
-		if d < MinEvery {
+		if d < minEvery {
 			return Schedule{}, fmt.Errorf("schedule %s is too short: at least 1s", quote(s))
 		}
 		if d%day == 0 {

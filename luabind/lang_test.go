@@ -127,7 +127,7 @@ func TestCompileBounds(t *testing.T) {
 		return b.String()
 	}
 	for _, test := range []struct{ name, src, want string }{
-		{"too large", "x = [[" + strings.Repeat("x", MaxSource) + "]]", "at most 256 KB"},
+		{"too large", "x = [[" + strings.Repeat("x", maxSource) + "]]", "at most 256 KB"},
 		{"brackets", "x = " + strings.Repeat("(", 300) + "1" + strings.Repeat(")", 300), "nest more than 200 deep"},
 		{"tables", "x = " + strings.Repeat("{", 100000) + strings.Repeat("}", 100000), "nest more than 200 deep"},
 		{"functions", strings.Repeat("f(function() ", 250) + strings.Repeat("end) ", 250), "nest more than 200 deep"},

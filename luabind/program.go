@@ -1,8 +1,6 @@
 package luabind
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,20 +18,21 @@ import (
 type Program struct {
 	File   string // as given to Compile; diagnostics name it
 	Source []byte // as given to Compile
-	Hash   string // SHA-256 of Source, lower-case hex
-	// UsesVeto says what MayVeto says of the source: where such a file fails,
-	// reads are blocked.
+	// UsesVeto is the result of MayVeto. If such a file fails, reads are blocked.
 	UsesVeto bool
-	UsesHold bool // and what MayHold says
-	// UsesRead says that the source uses mark_read, or may: a file that does not
-	// can keep chats unread and not have them read.
+	// UsesHold reports the same of hold and postpone alone, which also concern
+	// reads of later events.
+	UsesHold bool
+	// UsesRead reports whether the source may use mark_read. A file that does not
+	// can only keep chats unread.
 	UsesRead bool
-	// Settings are the names that the source reads as config.NAME. AnySetting says
-	// that it may read others: it hands config on, or indexes it by an expression.
+	// Settings are the names that the source reads as config.NAME. AnySetting
+	// reports whether it may read others: it passes config on, or indexes it by an
+	// expression.
 	Settings   []string
 	AnySetting bool
 	// Granted are the places that name a function of chert which needs a
-	// permission, in their order. Those that reach it in another way are refused
+	// permission, in order. Functions that are reached in another way are refused
 	// when they are called.
 	Granted []GrantedUse
 
@@ -46,8 +45,6 @@ type Program struct {
 // Compile runs none of the code.
 func Compile(file string, src []byte) (*Program, error) {
 	p := &Program{File: file, Source: src}
-	sum := sha256.Sum256(src)
-	p.Hash = hex.EncodeToString(sum[:])
 	text, err := readable(file, src)
 	if err != nil {
 		return nil, err
@@ -58,7 +55,7 @@ func Compile(file string, src []byte) (*Program, error) {
 		return nil, err
 	}
 	p.UsesVeto, p.UsesRead = MayVeto(src), usesRead(tokens)
-	p.UsesHold = p.UsesVeto && MayHold(src)
+	p.UsesHold = p.UsesVeto && mayHold(src)
 	p.Settings, p.AnySetting = settingsRead(tokens)
 	p.Granted = grantedUses(tokens)
 	if err := checkNesting(file, tokens); err != nil {

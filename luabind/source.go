@@ -8,15 +8,15 @@ import (
 	"chertd/luabind/diag"
 )
 
-// MaxSource is the size of the largest file that is compiled, in bytes.
-const MaxSource = 256 << 10
+// maxSource is the size of the largest file that is compiled, in bytes.
+const maxSource = 256 << 10
 
 // readable returns the text of a source without a byte-order mark and shebang, and
 // refuses what is not text.
 func readable(file string, src []byte) (string, error) {
 	switch {
-	case len(src) > MaxSource:
-		return "", fault(file, 0, 0, fmt.Sprintf("the file is %d KB long: at most %d KB are loaded", len(src)>>10, MaxSource>>10),
+	case len(src) > maxSource:
+		return "", fault(file, 0, 0, fmt.Sprintf("the file is %d KB long: at most %d KB are loaded", len(src)>>10, maxSource>>10),
 			"keep lists in data/*.yaml, *.txt or *.csv and read them with data.load")
 	case bytes.HasPrefix(src, []byte{0xff, 0xfe}) || bytes.HasPrefix(src, []byte{0xfe, 0xff}):
 		return "", fault(file, 1, 1, "the file is UTF-16", "save it as UTF-8")

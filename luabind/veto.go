@@ -23,9 +23,8 @@ var vetoes = map[string]bool{"keep_unread": true, "hold": true, "postpone": true
 // through _G; a string or a long comment has no end; the file is UTF-16.
 func MayVeto(src []byte) bool { return mayCall(src, vetoes) }
 
-// MayHold reports the same of hold and postpone alone, which concern reads of later
-// events, too.
-func MayHold(src []byte) bool { return mayCall(src, map[string]bool{"hold": true, "postpone": true}) }
+// mayHold reports the same of hold and postpone alone.
+func mayHold(src []byte) bool { return mayCall(src, map[string]bool{"hold": true, "postpone": true}) }
 
 // mayCall reports whether a source may call one of these functions of chert.
 func mayCall(src []byte, names map[string]bool) bool {
