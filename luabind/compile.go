@@ -18,7 +18,7 @@ func compile(file string, chunk []ast.Stmt, tokens []token) (proto *lua.Function
 	}
 	chunk = rewrite(chunk, names)
 	defer func() {
-		// What the compiler can't express it panics about, not always with an
+		// The compiler panics about what it can't express, not always with an
 		// error of its own.
 		if r := recover(); r != nil {
 			proto, err = nil, fault(file, 0, 0, "this file can't be compiled", "it may be too long or too deep: split it")
@@ -39,7 +39,7 @@ func compile(file string, chunk []ast.Stmt, tokens []token) (proto *lua.Function
 	return proto, nil
 }
 
-// localFunctions says of each word `local` among tokens whether `function` follows.
+// localFunctions returns for each word `local` among tokens whether `function` follows.
 func localFunctions(tokens []token) []bool {
 	var follows []bool
 	for i, t := range tokens {
@@ -50,7 +50,7 @@ func localFunctions(tokens []token) []bool {
 	return follows
 }
 
-// unresolved is an error of tree.Resolve as a diagnostic.
+// unresolved returns an error of tree.Resolve as a diagnostic.
 func unresolved(file string, err error) error {
 	var e *tree.Error
 	if !errors.As(err, &e) {
@@ -81,10 +81,10 @@ func tame(p *lua.FunctionProto) {
 			p.Code[pc] = inst&^0x3ffff | max(c, 1)<<9 | b
 			batch[inst>>18&0xff] = 0
 		case lua.OP_SETLIST:
-			// Lists are written in batches of 50. Behind a full one the compiler
-			// writes it again, for each field with a key, from registers that
-			// have other values by then; and a call that ends the list there
-			// would write where the full one stands.
+			// Lists are written in batches of 50. After a full batch the compiler
+			// writes it again for each field with a key, from registers that have
+			// other values by then; and a call that ends the list there would
+			// overwrite the full batch.
 			a, b, c := inst>>18&0xff, inst&0x1ff, int(inst>>9&0x1ff)
 			switch {
 			case c != batch[a]:

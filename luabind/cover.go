@@ -67,7 +67,7 @@ func (c *coverer) stmts(list []ast.Stmt) []ast.Stmt {
 	return out
 }
 
-// expr looks for functions, whose statements are covered as well.
+// expr finds functions, whose statements are covered as well.
 func (c *coverer) expr(e ast.Expr) ast.Expr {
 	c.InExpr(e)
 	return e
@@ -83,9 +83,9 @@ func (c *coverer) call(line int) ast.Stmt {
 }
 
 // Columns are the tokens of a file by line. They may be shared between goroutines.
-type Columns map[int][]ast.Token // by line
+type Columns map[int][]ast.Token
 
-// Columns are the tokens of a file by line. They may be shared between goroutines.
+// Columns scans the file and returns its columns.
 func (p *Program) Columns() Columns {
 	c := Columns{}
 	for _, t := range p.Tokens() {
@@ -94,8 +94,8 @@ func (p *Program) Columns() Columns {
 	return c
 }
 
-// Of is the column, from 1, of the first of the words on a line that is a name; else that of
-// the line's first token; 0 if the line has none.
+// Of returns the column, from 1, of the first name on a line that is one of the
+// words; else of the line's first token; 0 if the line has none.
 func (c Columns) Of(line int, words ...string) int {
 	for _, t := range c[line] {
 		if t.Type == parse.TIdent && slices.Contains(words, t.Str) {

@@ -24,25 +24,25 @@ const minEvery = time.Second
 // does not exist (Pacific/Apia).
 type Schedule struct {
 	every time.Duration // not 0: from the Unix epoch on
-	days  int           // not 0: every so many calendar days from 1970-01-01, at midnight
+	days  int           // not 0: a period in calendar days from 1970-01-01, at midnight
 	loc   *time.Location
 
 	minute, hour, month uint64 // a bit for each value
 	day                 monthDays
 	weekday             monthWeekdays
 	// either is set if day and weekday are both restricted, by fields that
-	// don't begin with *: then one of them is enough, as cron has always had it.
+	// don't begin with *: then one of them is enough, as in every cron.
 	either bool
 	text   string // the cron expression; "" for a duration
 }
 
 const scheduleForms = `a duration like "15m", or five cron fields: minute hour day month weekday, like "0 9 * * MON-FRI"`
 
-// ParseSchedule reads a duration or a cron expression of five fields. The runs
-// of a duration are counted from the Unix epoch, so that a restart moves none;
-// one of whole days runs at midnight of the zone. The fields of cron are those
-// of cronFields. @hourly, @daily, @weekly, @monthly and @yearly are understood.
-// A schedule that would never run is an error. A nil loc is UTC.
+// ParseSchedule reads a duration or a cron expression of five fields, as in
+// cronFields, or @hourly, @daily, @weekly, @monthly or @yearly. The runs of a
+// duration are counted from the Unix epoch, so that a restart moves none; a
+// duration of whole days runs at midnight of the zone. A schedule that would never
+// run is an error. A nil loc is UTC.
 func ParseSchedule(s string, loc *time.Location) (Schedule, error) {
 	if loc == nil {
 		loc = time.UTC
@@ -84,7 +84,7 @@ func ParseSchedule(s string, loc *time.Location) (Schedule, error) {
 	return sc, nil
 }
 
-// day is a day of durations; those of calendars may be longer or shorter.
+// day is a day as a duration. A calendar day may be longer or shorter.
 const day = 24 * time.Hour
 
 // Next returns the first run after a time. It is zero for the zero Schedule only.
@@ -218,8 +218,8 @@ func (s Schedule) on(date time.Time) bool {
 	return day && weekday
 }
 
-// fires reports whether any date is among the schedule's. In 28 years each date
-// falls on each weekday.
+// fires reports whether the schedule has any date. In 28 years each date falls on
+// each weekday.
 func (s Schedule) fires() bool {
 	for date := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC); date.Year() < 2028; date = date.AddDate(0, 0, 1) {
 		if s.on(date) {

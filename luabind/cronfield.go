@@ -73,17 +73,17 @@ func (m monthWeekdays) has(date time.Time) bool {
 	return m.set.has(date.Weekday()) || nth&(1<<((date.Day()+6)/7)) != 0 || nth&1 != 0 && date.Day()+7 > daysIn(date)
 }
 
-// single reports whether it is one weekday, whichever of a month.
+// single reports whether it is a single weekday, in any week of the month.
 func (m monthWeekdays) single() bool {
 	return m.nth == [7]uint8{} && bits.OnesCount8(uint8(m.set)) == 1
 }
 
-// daysIn is how many days the month of a date has.
+// daysIn returns the number of days in the month of a date.
 func daysIn(date time.Time) int {
 	return time.Date(date.Year(), date.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
-// cronField is what one of the five fields may hold.
+// cronField describes one of the five fields.
 type cronField struct {
 	name     string
 	min, max int
@@ -99,7 +99,7 @@ var cronFields = [5]cronField{
 	{"weekday", 0, 7, []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}, ""},
 }
 
-// anyDay reports whether a field of day or weekday leaves all days.
+// anyDay reports whether a day or weekday field matches all days.
 func anyDay(field string) bool { return field == "*" || field == "?" }
 
 // parseFields reads the five fields, each a list of *, a, a-b, each with an
@@ -124,7 +124,7 @@ func (s *Schedule) parseFields(fields []string) error {
 	return nil
 }
 
-// parse reads the field of days. It returns those that are given by number.
+// parse reads the day field. It returns the days that are given by number.
 func (m *monthDays) parse(s string) (set uint64, err error) {
 	f := &cronFields[2]
 	if s == "?" {
@@ -157,7 +157,7 @@ func (m *monthDays) parse(s string) (set uint64, err error) {
 	return set, nil
 }
 
-// parse reads the field of weekdays.
+// parse reads the weekday field.
 func (m *monthWeekdays) parse(s string) error {
 	f := &cronFields[4]
 	if s == "?" {
@@ -257,13 +257,13 @@ func (f *cronField) item(item string) (set uint64, err error) {
 	return set, nil
 }
 
-// inOrder is a range over the end of the field, written as two.
+// inOrder returns a range across the end of the field as two ranges.
 func (f *cronField) inOrder(a, b string) string {
 	first, last := strconv.Itoa(f.min), strconv.Itoa(f.max)
 	if letters(a) && letters(b) {
 		first, last = f.names[0], f.names[len(f.names)-1]
 	}
-	if f.max == 7 { // the week begins on Monday here, whatever number that has
+	if f.max == 7 { // the hint begins the week on Monday
 		first, last = "1", "7"
 		if letters(a) && letters(b) {
 			first, last = "MON", "SUN"
@@ -284,7 +284,7 @@ func (f *cronField) inOrder(a, b string) string {
 
 func letters(s string) bool { return s != "" && (s[0] < '0' || s[0] > '9') }
 
-// beyond is the error of a step that leaves only the first value of its range.
+// beyond returns the error of a step that leaves only the first value of its range.
 func (f *cronField) beyond(item string, from, to, step int) error {
 	hint := fmt.Sprintf("write %d", from)
 	if f.unit != "" && step <= 366 {

@@ -10,20 +10,20 @@ import (
 )
 
 // The compiler recurses over the tree, searches constants one by one and folds
-// chains of operators again at each level: what would make it slow or deep is
-// refused before it runs.
+// chains of operators again at each level. The guard refuses what would make it
+// slow, or its recursion deep.
 const (
 	maxTree = 400 // levels of the tree: chains of operators, calls, elseif
 	// maxConstantWork bounds the comparisons it makes in search of constants,
 	// about 3 ns each.
 	maxConstantWork = 50_000_000
-	// maxItems is how many values without keys a table constructor may list:
-	// beyond 511 batches of 50 gopher-lua writes them to wrong places.
+	// maxItems is how many values without keys a table constructor may have:
+	// gopher-lua writes those beyond 511 batches of 50 to wrong places.
 	maxItems = 511 * 50
 	// maxCode is how many instructions a function may have: jumps reach 131,071
 	// and backward ones are not checked.
 	maxCode = 100_000
-	// maxUpvalues is what the byte that counts them holds.
+	// maxUpvalues is the largest value of the byte that counts them.
 	maxUpvalues = 255
 )
 
@@ -32,7 +32,7 @@ type guardian struct {
 	tree.Visitor
 	file  string
 	depth int
-	line  int // of the statement it is in
+	line  int // of the current statement
 	fn    *guardedFunction
 	err   error
 }
@@ -60,7 +60,7 @@ func (g *guardian) refuse(line int, message, hint string) {
 	}
 }
 
-// enter counts a level of the tree; leave must follow if it says true.
+// enter counts a level of the tree. leave must follow if it returns true.
 func (g *guardian) enter(line int) bool {
 	if g.err != nil {
 		return false
@@ -75,7 +75,7 @@ func (g *guardian) enter(line int) bool {
 
 func (g *guardian) leave() { g.depth-- }
 
-// constant counts what searching for a constant costs the compiler.
+// constant counts the work of the compiler to find a constant.
 func (g *guardian) constant(v any) {
 	at, ok := g.fn.constants[v]
 	if !ok {
@@ -151,10 +151,10 @@ func (g *guardian) expr(e ast.Expr) ast.Expr {
 	return e
 }
 
-// numberKey tells numbers from strings of the same letters.
+// numberKey distinguishes numbers from strings of the same characters.
 type numberKey string
 
-// operands are the parts of a chain of `..`, left to right.
+// operands returns the operands of a chain of `..`, left to right.
 func operands(e *ast.StringConcatOpExpr) []ast.Expr {
 	parts := []ast.Expr{e.Lhs}
 	for {
@@ -167,7 +167,7 @@ func operands(e *ast.StringConcatOpExpr) []ast.Expr {
 	}
 }
 
-// checkCode refuses compiled functions beyond what the machine can address.
+// checkCode refuses compiled functions that the machine could not address.
 func checkCode(file string, p *lua.FunctionProto) error {
 	switch {
 	case len(p.Code) > maxCode:

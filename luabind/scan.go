@@ -12,7 +12,7 @@ import (
 // maxNesting is how deep brackets and blocks may nest.
 const maxNesting = 200
 
-// token is a token and where it ends; by its end the parser's errors name it.
+// token is a token with its end, by which the parser's errors refer to it.
 type token struct {
 	ast.Token
 	end ast.Position

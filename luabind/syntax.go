@@ -33,7 +33,7 @@ func syntaxError(file string, tokens []token, err error) error {
 	} else if at > 0 {
 		last := tokens[at-1]
 		line, col = last.end.Line, last.end.Column
-		if line <= 0 { // the scanner had read on to the end
+		if line <= 0 { // the scanner has read to the end
 			line, col = last.Pos.Line, last.Pos.Column
 		}
 	}
@@ -85,7 +85,7 @@ func opened(tokens []token) []token {
 		case '(', '[', '{', parse.TFunction, parse.TIf, parse.TRepeat, parse.TWhile, parse.TFor:
 			open = append(open, t)
 		case parse.TDo:
-			// The do of while and for opens nothing more.
+			// The do of while and for does not open another block.
 			if n := len(open); n == 0 || (open[n-1].Type != parse.TWhile && open[n-1].Type != parse.TFor) || doneLoop(tokens, open[n-1], i) {
 				open = append(open, t)
 			}
@@ -127,7 +127,7 @@ func closes(t token) bool {
 
 func matches(closer string, t token) bool { return t.text() == closer }
 
-// closer is the word that closes an opening token.
+// closer returns the word that closes an opening token.
 func (t token) closer() string {
 	switch t.Type {
 	case '(':
@@ -142,7 +142,7 @@ func (t token) closer() string {
 	return "end"
 }
 
-// text is a token as it is written, cut where it is long.
+// text returns a token as it is written, shortened.
 func (t token) text() string {
 	s := t.Str
 	if s == "" {
@@ -228,7 +228,7 @@ var foreignWords = map[string]string{
 	"import": "use require", "foreach": "write for _, x in ipairs(list) do … end", "elif": "write elseif", "unless": "write if not … then",
 }
 
-// inCondition reports whether token i stands between if, elseif, while or until
+// inCondition reports whether token i is between if, elseif, while or until
 // and the end of its condition.
 func inCondition(tokens []token, i int) bool {
 	for j := i - 1; j >= 0 && i-j < 50; j-- {

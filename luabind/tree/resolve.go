@@ -68,10 +68,10 @@ type resolver struct {
 	err     *Error
 }
 
-// Resolve finds the variables of a chunk. localFunctions says of each word
-// `local` of the source, in order, whether the word `function` follows. The error
-// is an *Error: a chunk with a break outside a loop, or with ... in a function
-// that does not take it, is refused also where that code never runs.
+// Resolve finds the variables of a chunk. localFunctions has for each word `local`
+// of the source, in order, whether the word `function` follows. The error is an
+// *Error: Resolve refuses a break outside a loop, and ... in a function that is not
+// declared with it, also in code that never runs.
 func Resolve(chunk []ast.Stmt, localFunctions []bool) (*Names, error) {
 	r := &resolver{here: &scope{}, visible: map[string][]*Variable{}, locals: localFunctions}
 	r.variables = map[*ast.IdentExpr]*Variable{}
