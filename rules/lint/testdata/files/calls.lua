@@ -12,7 +12,7 @@ chert.on("message.received", function(ev)
   chert.mark_read(ev.chat.id, { tz = "UTC" }) --> "tz is the time zone of at"
   chert.hold(ev.chat.id, "1 day ago") --> "error: chert.hold: duration: .*1 day ago.* \[CH013\]"
   chert.hold(ev.chat.id, true) --> "duration must be a duration: seconds, or a string like"
-  chert.hold(ev.chat.id, 0) --> "duration must be greater than 0"
+  chert.hold(ev.chat.id, 0) --> "chert.hold: duration must be greater than 0"
   chert.hold(ev.chat.id) --> "chert.hold: duration is missing \[CH014\]"
   chert.postpone(ev.chat.id) --> "chert.postpone: options is missing \[CH014\]"
   chert.postpone(ev.chat.id, { reason = "x" }) --> "chert.postpone: after or at is missing.* \[CH013\]"
