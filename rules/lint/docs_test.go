@@ -16,7 +16,7 @@ import (
 	"chertd/rules"
 )
 
-// section is what docs/checks.md says of one code.
+// section is the section of docs/checks.md on one code.
 type section struct {
 	code      string
 	text      string
@@ -26,7 +26,7 @@ type section struct {
 // The codes, the document and the findings belong together: each code has a row in the
 // document's table and a section. The section's bad example has findings of that code
 // alone, of the severity in the table, and its good example has none.
-func TestDocumentedCodes(t *testing.T) {
+func TestDocumentedExamplesHaveTheirCodes(t *testing.T) {
 	t.Parallel()
 	text, sections := documented(t)
 	rows := tableRow.FindAllStringSubmatch(text, -1)
@@ -96,8 +96,8 @@ func checkSection(t *testing.T, s section, severity string) {
 	}
 }
 
-// checkExample checks a pack of a section. One that has more than a rule file is
-// a folder; it has a spec unless that is what the section is about.
+// checkExample checks a pack of a section. A pack of several files is a folder. It
+// gets a spec, except for the code of packs without specs.
 func checkExample(t *testing.T, code string, files map[string]string) diag.List {
 	t.Helper()
 	dir := t.TempDir()
@@ -149,7 +149,7 @@ func checkExample(t *testing.T, code string, files map[string]string) diag.List 
 	return found
 }
 
-// checked is when the examples are checked: their calendars are of 2026.
+// checked is the time of the checks: the examples have calendars of 2026.
 var checked = time.Date(2026, time.July, 1, 12, 0, 0, 0, time.UTC)
 
 var (
