@@ -6,10 +6,10 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// arithmetic is what the metatable of strings does with + - * / % ^ and the
-// unary minus. Without it gopher-lua would read strings as Go reads numbers:
-// "0123" as octal, "1_000" and "0b1" at all. The machine asks a metatable before
-// it reads a string, so every string that meets an operator comes here.
+// arithmetic has the functions of the strings' metatable for + - * / % ^ and the
+// unary minus. Without them gopher-lua would read strings as Go reads numbers:
+// "0123" as octal, and "1_000" and "0b1", which are not numbers in Lua. The machine
+// looks at the metatable first, so that every string operand comes here.
 var arithmetic = map[string]func(a, b lua.LNumber) lua.LNumber{
 	"__add": func(a, b lua.LNumber) lua.LNumber { return a + b },
 	"__sub": func(a, b lua.LNumber) lua.LNumber { return a - b },
@@ -20,8 +20,8 @@ var arithmetic = map[string]func(a, b lua.LNumber) lua.LNumber{
 	"__unm": func(a, _ lua.LNumber) lua.LNumber { return -a },
 }
 
-// modSteps is what a remainder costs: it is worked out bit by bit of what the
-// numbers are apart. 1e308 by 1e-308 takes 30 µs.
+// modSteps returns the steps of a remainder, which takes time for each bit between
+// the exponents: 30 µs for 1e308 by 1e-308.
 func modSteps(a, b float64) int {
 	exponent := func(f float64) int { return int(math.Float64bits(f) >> 52 & 0x7ff) }
 	x, y := exponent(a), exponent(b)
@@ -31,7 +31,7 @@ func modSteps(a, b float64) int {
 	return max(x-y, 0) / 2
 }
 
-// modulo has the sign of the divisor.
+// modulo returns a remainder with the sign of the divisor.
 func modulo(a, b lua.LNumber) lua.LNumber {
 	m := math.Mod(float64(a), float64(b))
 	if b > 0 && m < 0 || b < 0 && m > 0 {
@@ -40,7 +40,7 @@ func modulo(a, b lua.LNumber) lua.LNumber {
 	return lua.LNumber(m)
 }
 
-// stringArithmetic is the function for an event such as __add.
+// stringArithmetic returns the function for an event such as __add.
 func stringArithmetic(event string) *lua.LFunction {
 	do := arithmetic[event]
 	return goFunction(func(L *lua.LState) int {
@@ -58,8 +58,7 @@ func stringArithmetic(event string) *lua.LFunction {
 			L.Push(do(a, b))
 			return 1
 		}
-		// As in Lua, where strings have no such event of their own: the other
-		// operand's decides.
+		// In Lua, strings have no such events: the other operand's event decides.
 		op := metaOf(x, event)
 		if op == lua.LNil {
 			op = metaOf(y, event)
@@ -69,7 +68,7 @@ func stringArithmetic(event string) *lua.LFunction {
 			if aOK {
 				culprit = y
 			}
-			raise(L, "a number is needed: check for nil first; tonumber(…) reads texts", "attempt to perform arithmetic (%s) on a %s value", event[2:], kindOf(culprit))
+			raise(L, "expected a number: check for nil first; use tonumber(…) to convert strings", "attempt to perform arithmetic (%s) on a %s value", event[2:], kindOf(culprit))
 		}
 		L.SetTop(0)
 		L.Push(op)
@@ -80,7 +79,7 @@ func stringArithmetic(event string) *lua.LFunction {
 	})
 }
 
-// toNumber is a number, or a string that Lua reads as one.
+// toNumber returns a number, or a string that is a number in Lua.
 func toNumber(v lua.LValue) (lua.LNumber, bool) {
 	switch v := v.(type) {
 	case lua.LNumber:

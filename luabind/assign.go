@@ -9,7 +9,7 @@ import (
 // valueName is the local that holds the value of an assignment.
 const valueName = "(value)"
 
-// assign is an assignment as the compiler gets it right.
+// assign returns an assignment that the compiler gets right.
 func (r *rewriter) assign(s *ast.AssignStmt) []ast.Stmt {
 	if s.Rhs = r.values(s.Rhs); len(s.Rhs) == 0 {
 		s.Rhs = []ast.Expr{on(s.Line(), &ast.NilExpr{})}
@@ -19,7 +19,7 @@ func (r *rewriter) assign(s *ast.AssignStmt) []ast.Stmt {
 	}
 	switch to := s.Lhs[0].(type) {
 	case *ast.IdentExpr:
-		if !r.local(to, r.function) {
+		if !r.local(to) {
 			return []ast.Stmt{s}
 		}
 		switch value := s.Rhs[0].(type) {
@@ -28,9 +28,9 @@ func (r *rewriter) assign(s *ast.AssignStmt) []ast.Stmt {
 			// should set, and the name keeps its old value.
 			return r.assignLater(s)
 		case *ast.FuncCallExpr:
-			// One value is wanted, by the brackets or without. With them the
-			// compiler puts the call into the register of the name, if that is
-			// the last parameter, and its arguments into those behind.
+			// The assignment takes one value with or without parentheses. With
+			// them the compiler would put the call into the register of the name
+			// if that is the last parameter, and its arguments behind it.
 			value.AdjustRet = false
 		case *ast.Comma3Expr:
 			value.AdjustRet = false
@@ -39,9 +39,9 @@ func (r *rewriter) assign(s *ast.AssignStmt) []ast.Stmt {
 		if _, constant := truth(to.Object); constant {
 			return r.assignAll(s) // ("x").y = 1, for which there is no instruction
 		}
-		if r.captured(to.Key) && runs(s.Rhs[0]) {
+		if v := r.Of(to.Key); v != nil && v.Captured && runs(s.Rhs[0]) {
 			// In t[n] = f() the compiler reads n before f can change it. Lua
-			// leaves open which comes first, and lua5.1 reads it afterwards.
+			// does not define the order, and lua5.1 reads n afterwards.
 			return r.assignLater(s)
 		}
 	}
@@ -55,8 +55,8 @@ func (r *rewriter) assignLater(s *ast.AssignStmt) []ast.Stmt {
 	return block(s, value, s)
 }
 
-// assignAll evaluates first all that an assignment reads, then assigns from the
-// right to the left, as lua5.1 does: in `a, b = b, a` and `t.x, t = 1, nil` the
+// assignAll evaluates everything that an assignment reads, and then assigns from
+// right to left, as lua5.1 does. In `a, b = b, a` and `t.x, t = 1, nil` the
 // compiler would read what it has just written.
 func (r *rewriter) assignAll(s *ast.AssignStmt) []ast.Stmt {
 	var names []string
@@ -95,26 +95,31 @@ func (r *rewriter) assignAll(s *ast.AssignStmt) []ast.Stmt {
 	return block(s, list...)
 }
 
-// stays reports whether a part of a place to assign to can be read when it is
-// assigned to, and not before: a constant, or a local that is not assigned
-// earlier. lua5.1 reads such a local then, so that what the values call may have
-// changed it.
+// stays reports whether a part of an assignment's target can be read at the
+// assignment instead of before: a constant, or a local that is not assigned
+// earlier. lua5.1 reads such a local then, after the calls in the values.
 func (r *rewriter) stays(e ast.Expr, earlier []ast.Expr) bool {
 	if isConstant(e) {
 		return true
 	}
-	if !r.local(e, r.function) {
+	if !r.local(e) {
 		return false
 	}
 	for _, to := range earlier {
-		if name, ok := to.(*ast.IdentExpr); ok && r.variables[name] == r.variables[e.(*ast.IdentExpr)] {
+		if r.Of(to) == r.Of(e) {
 			return false
 		}
 	}
 	return true
 }
 
-// block is statements that take the place of one.
+// local reports whether a name is a variable of the function itself.
+func (r *rewriter) local(e ast.Expr) bool {
+	v := r.Of(e)
+	return v != nil && v.Function() == r.function
+}
+
+// block returns a block of statements that replaces one.
 func block(s ast.Stmt, list ...ast.Stmt) []ast.Stmt {
 	return []ast.Stmt{on(s.Line(), &ast.DoBlockStmt{Stmts: list})}
 }

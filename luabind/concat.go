@@ -6,7 +6,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// concatFunction is what `..` calls: see rewrite.
+// concatFunction is the function of `..`: see rewrite.
 var concatFunction = goFunction(concat)
 
 // concat joins its arguments as the operator does, right to left, with
@@ -36,8 +36,8 @@ func concat(L *lua.LState) int {
 	return 1
 }
 
-// joined charges for a text of about size bytes and makes it of the arguments
-// i to j, which are strings and numbers.
+// joined charges for a string of about size bytes and joins the arguments i to j,
+// which are strings and numbers.
 func joined(L *lua.LState, i, j, size int) string {
 	grow(L, size)
 	if j == i+1 {
@@ -51,13 +51,10 @@ func joined(L *lua.LState, i, j, size int) string {
 	return b.String()
 }
 
-// grow charges for a string that is about to be made, and refuses one that is
-// too long.
+// grow charges for a new string, and refuses one that is too long.
 func grow(L *lua.LState, size int) {
 	if size > maxString {
-		// The budget is used up in spirit, and what goes on with such texts
-		// would use it up in fact.
-		raise(L, "join less at a time", "a text of %s is too long: at most %s", megabytes(int64(size)), megabytes(maxString))
+		raise(L, "join less at a time", "a string of %s is too long: at most %s are allowed", megabytes(int64(size)), megabytes(maxString))
 	}
 	charge(L, size/64, size+16)
 }
@@ -92,7 +89,7 @@ func concatTwo(L *lua.LState, lhs, rhs lua.LValue) lua.LValue {
 	return v
 }
 
-// metaOf is a field of the metatable of a table or one of our values.
+// metaOf returns a field of the metatable of a table or userdata.
 func metaOf(v lua.LValue, event string) lua.LValue {
 	var mt lua.LValue
 	switch v := v.(type) {
@@ -107,7 +104,7 @@ func metaOf(v lua.LValue, event string) lua.LValue {
 	return lua.LNil
 }
 
-// kindOf names a value's type for errors: what is like a table by its label.
+// kindOf returns a value's type for errors, or its label if it is like a table.
 func kindOf(v lua.LValue) string {
 	if t, ok := asTablelike(v); ok {
 		return t.label()
@@ -115,7 +112,7 @@ func kindOf(v lua.LValue) string {
 	return v.Type().String()
 }
 
-// text is a string or number as text.
+// text returns a string or number as a string.
 func text(v lua.LValue) string {
 	switch v := v.(type) {
 	case lua.LString:

@@ -11,22 +11,22 @@ import (
 	"chertd/luabind/diag"
 )
 
-// constant shows Go data to rules, read-only: config and what data.load gives.
-// The data is shared between VMs; a rule pays for what it looks at, not for the
-// size of a file.
+// constant is read-only Go data for rules: config, and the results of data.load.
+// VMs share the data. A rule is charged for what it reads, not for the size of a
+// file.
 type constant struct {
 	ud     lua.LUserData
-	name   string // as a rule reaches it
+	name   string // as a rule writes it
 	items  []any
 	fields map[string]any
-	strict string // what an unknown name is called in the error; "": it is nil
+	strict string // the noun for an unknown name in its error; "": the name is nil
 
-	keys   []string              // sorted, once someone walks
-	at     int                   // where the last step of a walk ended
-	inside map[string]lua.LValue // tables in it that were looked at
+	keys   []string              // sorted; nil until first iterated
+	at     int                   // the index that next returned last
+	inside map[string]lua.LValue // its tables that were read
 }
 
-// newConstant is a value of the types of Config.Settings as rules see it.
+// newConstant returns the Lua value of a value of the types of Config.Settings.
 func newConstant(name string, v any) (lua.LValue, error) {
 	switch v := v.(type) {
 	case nil:
@@ -53,7 +53,7 @@ func wrapConstant(c *constant) lua.LValue {
 	return &c.ud
 }
 
-// newConfig is the global config: a name the pack does not have is an error.
+// newConfig returns the global config. Reading an unknown name is an error.
 func newConfig(settings map[string]any) lua.LValue {
 	return wrapConstant(&constant{name: "config", fields: settings, strict: "setting"})
 }
@@ -67,7 +67,7 @@ func dataLoad(vm *VM, L *lua.LState) int {
 		return 1
 	}
 	if vm.cfg.Data == nil {
-		raise(L, "a pack that is a folder has its data in data/", "%s: this pack has no data", name)
+		raise(L, "put data files into the data/ folder of the pack", "%s: this pack has no data", name)
 	}
 	charge(L, 500, 1000)
 	data, err := vm.cfg.Data(file)
@@ -86,7 +86,7 @@ func dataLoad(vm *VM, L *lua.LState) int {
 	return 1
 }
 
-// keeps counts what this VM has made of the data: the data itself is the pack's.
+// keeps counts what this VM has made for the data. The data belongs to the pack.
 func (c *constant) keeps(push func(lua.LValue)) int64 {
 	n := 16 * len(c.keys)
 	for key, v := range c.inside {
@@ -96,7 +96,7 @@ func (c *constant) keeps(push func(lua.LValue)) int64 {
 	return int64(n)
 }
 
-// plain is the data itself, which nobody changes.
+// plain returns the data, which must not be changed.
 func (c *constant) plain() any {
 	if c.items != nil {
 		return c.items
@@ -122,7 +122,7 @@ func (c *constant) index(L *lua.LState, key lua.LValue) lua.LValue {
 			known := slices.Sorted(maps.Keys(c.fields))
 			hint := diag.DidYouMean(string(k), known, c.name+".")
 			if hint == "" && c.name == "config" {
-				hint = "declare it with its default in pack.yaml: config: { " + shorten(string(k)) + ": … }; a pack of one file gets it from chertd.yaml, rules.packs.NAME.config"
+				hint = "declare it with its default in pack.yaml: config: { " + shorten(string(k)) + ": … }; for a pack of one file, set it in chertd.yaml, rules.packs.NAME.config"
 			}
 			raise(L, hint, "%s has no %s %s", c.name, c.strict, quote(string(k)))
 		}
@@ -130,7 +130,7 @@ func (c *constant) index(L *lua.LState, key lua.LValue) lua.LValue {
 	return lua.LNil
 }
 
-// value gives an element; the same table each time for one that is a table.
+// value returns an element. For a table it returns the same value each time.
 func (c *constant) value(L *lua.LState, key string, v any) lua.LValue {
 	switch v.(type) {
 	case []any, map[string]any:
@@ -155,7 +155,7 @@ func (c *constant) value(L *lua.LState, key string, v any) lua.LValue {
 	return shown
 }
 
-// inner is what a rule writes for an element.
+// inner returns the name of an element, as a rule writes it.
 func (c *constant) inner(key string) string {
 	if c.items != nil {
 		return c.name + "[" + key + "]"
@@ -182,7 +182,7 @@ func (c *constant) next(L *lua.LState, key lua.LValue) (lua.LValue, lua.LValue) 
 	i := 0
 	if key != lua.LNil {
 		name, _ := key.(lua.LString)
-		// A walk asks for the key it was just given.
+		// An iteration passes the key that it got last.
 		i = c.at
 		if i >= len(c.keys) || c.keys[i] != string(name) {
 			var found bool

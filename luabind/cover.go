@@ -1,32 +1,36 @@
 package luabind
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
+
+	"chertd/luabind/tree"
 )
 
-// coverName is the global that covered code calls before each statement. No
-// source can name it, so none can change it.
+// coverName is the global that covered code calls before each statement. No source
+// can name it, so none can change it.
 const coverName = "(cover)"
 
-// Covered compiles a program anew so that it tells Config.Cover the line of
-// each statement it is about to run, and lists these lines in order. gopher-lua
-// has no hooks: the calls stand in the code. They cost steps, so that covered
-// code needs a larger budget, and change nothing else.
+// Covered compiles a program again so that it reports to Config.Cover the line of
+// each statement before it runs, and returns these lines in order. gopher-lua has
+// no hooks, so the calls are in the code. They cost steps: covered code needs a
+// larger budget. They change nothing else.
 func Covered(p *Program) (*Program, []int, error) {
-	chunk, err := p.Chunk()
-	if err != nil {
-		return nil, nil, err
-	}
 	tokens, err := scan(p.File, p.text)
 	if err != nil {
 		return nil, nil, err
 	}
+	chunk, err := parse.Parse(strings.NewReader(p.text), p.File)
+	if err != nil {
+		return nil, nil, fmt.Errorf("parse %s: %w", p.File, err)
+	}
 	c := &coverer{seen: map[int]bool{}}
-	c.visitor = visitor{block: c.stmts, expr: c.expr}
+	c.Visitor = tree.Visitor{Block: c.stmts, Expr: c.expr}
 	chunk = c.stmts(chunk)
 	proto, err := compile(p.File, chunk, tokens)
 	if err != nil {
@@ -47,9 +51,9 @@ func installCover(vm *VM, tell func(file string, line int)) {
 	}))
 }
 
-// coverer puts the calls in, and remembers their lines.
+// coverer inserts the calls, and collects their lines.
 type coverer struct {
-	visitor
+	tree.Visitor
 	seen  map[int]bool
 	lines []int
 }
@@ -57,15 +61,15 @@ type coverer struct {
 func (c *coverer) stmts(list []ast.Stmt) []ast.Stmt {
 	out := make([]ast.Stmt, 0, 2*len(list))
 	for _, s := range list {
-		c.below(s)
+		c.InStmt(s)
 		out = append(out, c.call(s.Line()), s)
 	}
 	return out
 }
 
-// expr looks for functions, whose statements are covered as well.
+// expr finds functions, whose statements are covered as well.
 func (c *coverer) expr(e ast.Expr) ast.Expr {
-	c.inside(e)
+	c.InExpr(e)
 	return e
 }
 
@@ -78,11 +82,10 @@ func (c *coverer) call(line int) ast.Stmt {
 	return on(line, &ast.FuncCallStmt{Expr: call})
 }
 
-// Columns knows where the words of a file stand. It costs a scan of the file to
-// make, and may be shared.
-type Columns map[int][]ast.Token // by line
+// Columns are the tokens of a file by line. They may be shared between goroutines.
+type Columns map[int][]ast.Token
 
-// Columns scans the file.
+// Columns scans the file and returns its columns.
 func (p *Program) Columns() Columns {
 	c := Columns{}
 	for _, t := range p.Tokens() {
@@ -91,8 +94,8 @@ func (p *Program) Columns() Columns {
 	return c
 }
 
-// Of is the column, from 1, of the first of the words on a line that is a name; else that of
-// the line's first token; 0 if the line has none.
+// Of returns the column, from 1, of the first name on a line that is one of the
+// words; else of the line's first token; 0 if the line has none.
 func (c Columns) Of(line int, words ...string) int {
 	for _, t := range c[line] {
 		if t.Type == parse.TIdent && slices.Contains(words, t.Str) {

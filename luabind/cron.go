@@ -7,42 +7,42 @@ import (
 	"time"
 )
 
-// MinEvery is the shortest time between two runs of chert.every.
-const MinEvery = time.Second
+// minEvery is the shortest time between two runs of chert.every.
+const minEvery = time.Second
 
 // Schedule says when a chert.every runs. It is a value and may be shared.
 //
-// A cron schedule goes by the wall clock of its zone. A time the clock skips
-// runs when the clock is put forward, once; a time it shows twice runs the
-// first time only. With * as the hour it goes by real time instead: it runs in
-// both showings of a doubled hour and makes up for nothing in a skipped one.
+// A cron schedule follows the wall clock of its zone. A time that the clock skips
+// runs once, when the clock is put forward; a time that it shows twice runs the
+// first time only. With * as the hour the schedule follows real time: it runs in
+// both showings of a repeated hour, and not in a skipped one.
 //
 // No cron library does this. robfig/cron 3.0.1, adhocore/gronx 1.20.4,
 // hashicorp/cronexpr 1.1.3 and netresearch/go-cron 0.9.1 each fail 11 or 12 of
-// the 31 cron rows of TestScheduleNext: they leave out the run of a skipped
-// time, run twice where a time comes twice, and two of them never return for a
-// day that does not exist (Pacific/Apia).
+// the 31 cron rows of TestScheduleNext: they omit the run of a skipped time, run
+// twice where a time comes twice, and two of them never return for a day that
+// does not exist (Pacific/Apia).
 type Schedule struct {
 	every time.Duration // not 0: from the Unix epoch on
-	days  int           // not 0: every so many calendar days from 1970-01-01, at midnight
+	days  int           // not 0: a period in calendar days from 1970-01-01, at midnight
 	loc   *time.Location
 
 	minute, hour, month uint64 // a bit for each value
 	day                 monthDays
 	weekday             monthWeekdays
 	// either is set if day and weekday are both restricted, by fields that
-	// don't begin with *: then one of them is enough, as cron has always had it.
+	// don't begin with *: then one of them is enough, as in every cron.
 	either bool
 	text   string // the cron expression; "" for a duration
 }
 
 const scheduleForms = `a duration like "15m", or five cron fields: minute hour day month weekday, like "0 9 * * MON-FRI"`
 
-// ParseSchedule reads a duration or a cron expression of five fields. The runs
-// of a duration are counted from the Unix epoch, so that a restart moves none;
-// one of whole days runs at midnight of the zone. The fields of cron are those
-// of cronFields. @hourly, @daily, @weekly, @monthly and @yearly are understood.
-// A schedule that would never run is an error. A nil loc is UTC.
+// ParseSchedule reads a duration or a cron expression of five fields, as in
+// cronFields, or @hourly, @daily, @weekly, @monthly or @yearly. The runs of a
+// duration are counted from the Unix epoch, so that a restart moves none; a
+// duration of whole days runs at midnight of the zone. A schedule that would never
+// run is an error. A nil loc is UTC.
 func ParseSchedule(s string, loc *time.Location) (Schedule, error) {
 	if loc == nil {
 		loc = time.UTC
@@ -60,7 +60,7 @@ func ParseSchedule(s string, loc *time.Location) (Schedule, error) {
 		if err != nil {
 			return Schedule{}, fmt.Errorf("schedule %s: expected %s", quote(s), scheduleForms)
 		}
-		if d < MinEvery {
+		if d < minEvery {
 			return Schedule{}, fmt.Errorf("schedule %s is too short: at least 1s", quote(s))
 		}
 		if d%day == 0 {
@@ -84,10 +84,10 @@ func ParseSchedule(s string, loc *time.Location) (Schedule, error) {
 	return sc, nil
 }
 
-// day is a day of durations; those of calendars may be longer or shorter.
+// day is a day as a duration. A calendar day may be longer or shorter.
 const day = 24 * time.Hour
 
-// Next is the first run after a time. It is zero for the zero Schedule only.
+// Next returns the first run after a time. It is zero for the zero Schedule only.
 func (s Schedule) Next(after time.Time) time.Time {
 	switch {
 	case s.loc == nil:
@@ -141,7 +141,7 @@ func (s Schedule) Next(after time.Time) time.Time {
 	return time.Time{}
 }
 
-// nextByRealTime walks real minutes and looks at what the clock shows.
+// nextByRealTime walks real minutes and compares what the clock shows.
 func (s Schedule) nextByRealTime(after time.Time) time.Time {
 	t := after.In(s.loc)
 	// To the next full minute of the wall clock.
@@ -171,12 +171,13 @@ func (s Schedule) nextByRealTime(after time.Time) time.Time {
 	return time.Time{}
 }
 
-// longestWait is more days than lie between any two runs: a 29th of February
-// is at most eight years away, and one that is a given weekday at most forty.
+// longestWait is more days than there are between any two runs: a 29th of February
+// is at most eight years away, and one on a given weekday at most forty.
 const longestWait = 366 * 41
 
-// Since is the last runs that were due after a time, now included: at most so
-// many, oldest first. more says that there were others before them.
+// Since returns the last runs that were due after a time, up to and including now:
+// at most a number of them, oldest first. more reports whether there were earlier
+// ones.
 func (s Schedule) Since(after, now time.Time, most int) (runs []time.Time, more bool) {
 	gap := now.Sub(after)
 	span := time.Minute // no cron expression runs more often
@@ -217,8 +218,8 @@ func (s Schedule) on(date time.Time) bool {
 	return day && weekday
 }
 
-// fires reports whether any date is among the schedule's. In 28 years each date
-// falls on each weekday.
+// fires reports whether the schedule has any date. In 28 years each date falls on
+// each weekday.
 func (s Schedule) fires() bool {
 	for date := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC); date.Year() < 2028; date = date.AddDate(0, 0, 1) {
 		if s.on(date) {
@@ -228,25 +229,26 @@ func (s Schedule) fires() bool {
 	return false
 }
 
-// DaysMeet says what becomes of a cron expression that restricts both day of
-// month and weekday, and what may have been meant; "" for any other.
+// DaysMeet returns what a cron expression means that restricts both day of month
+// and weekday, and what may have been meant; "" for any other.
 func (s Schedule) DaysMeet() (message, hint string) {
 	fields := strings.Fields(s.text)
 	if len(fields) != 5 || anyDay(fields[2]) || anyDay(fields[4]) {
 		return "", ""
 	}
-	hint = `to ask for one of them alone, write * for the other; to ask for both, compare the other in the handler, by chert.date("%d") or chert.date("%a")`
+	hint = `to match only one of them, write * for the other; to require both, check the other in the handler with chert.date("%d") or chert.date("%a")`
 	if n := s.day.week(); n > 0 && s.weekday.single() {
 		hint = fmt.Sprintf("the %s %s of the month is %s#%d in the weekday, and * in the day", ordinals[n-1], fields[4], fields[4], n)
 	}
 	if !s.either {
 		return fmt.Sprintf("day of month %s and weekday %s must both hold here, since one of them begins with *", quote(fields[2]), quote(fields[4])), hint
 	}
-	return fmt.Sprintf("day of month %s and weekday %s are both given: it runs on each day that either of them names", quote(fields[2]), quote(fields[4])), hint
+	return fmt.Sprintf("day of month %s and weekday %s are both given: it runs on each day that matches either of them", quote(fields[2]), quote(fields[4])), hint
 }
 
-// UnevenStep says of a cron expression with a step that does not divide its
-// field, like */45 minutes, that its runs are not evenly apart; "" for any other.
+// UnevenStep returns a message about a cron expression with a step that does not
+// divide its field, like */45 minutes: its runs are not evenly spaced. It returns
+// "" for any other.
 func (s Schedule) UnevenStep() (message, hint string) {
 	for i, field := range strings.Fields(s.text) {
 		f := &cronFields[i]
@@ -254,7 +256,7 @@ func (s Schedule) UnevenStep() (message, hint string) {
 		if f.min > 0 || f.max == 7 || !strings.HasPrefix(field, "*/") || !ok || (f.max+1)%step == 0 {
 			continue
 		}
-		return fmt.Sprintf("%s %s counts from 0 in each %s: the last run is %d before the next", f.name, quote(field), map[string]string{"minute": "hour", "hour": "day"}[f.name], f.max+1-f.max/step*step),
+		return fmt.Sprintf("%s %s counts from 0 in each %s: the last run is %d%s before the next", f.name, quote(field), map[string]string{"minute": "hour", "hour": "day"}[f.name], f.max+1-f.max/step*step, f.unit),
 			fmt.Sprintf(`for every %d %ss: chert.every("%d%s", …)`, step, f.name, step, f.unit)
 	}
 	return "", ""

@@ -18,8 +18,8 @@ var cronNames = map[string]string{
 	"@annually": "0 0 1 1 *",
 }
 
-// otherCron says of fields that other crons take, and this one does not, what
-// to write instead; nil if they may be five fields.
+// otherCron returns an error for fields that other crons accept and this one does
+// not, with what to write instead; nil if they may be five fields.
 func otherCron(fields []string) error {
 	if len(fields) == 0 {
 		return nil
@@ -27,12 +27,12 @@ func otherCron(fields []string) error {
 	word := strings.ToLower(fields[0])
 	for _, prefix := range []string{"tz=", "cron_tz="} {
 		if zone, ok := strings.CutPrefix(word, prefix); ok {
-			return misformed(fmt.Sprintf("write it as an option, {tz = %q}", fields[0][len(fields[0])-len(zone):]), "it names its time zone")
+			return misformed(fmt.Sprintf("write it as an option, {tz = %q}", fields[0][len(fields[0])-len(zone):]), "it has a time zone")
 		}
 	}
 	switch {
 	case word == "@every" && len(fields) == 2:
-		return misformed(fmt.Sprintf("write %q", fields[1]), "a duration stands alone")
+		return misformed(fmt.Sprintf("write %q", fields[1]), "a duration is written without @every")
 	case word == "@reboot":
 		return misformed("expected "+scheduleForms, "a rule can't know when chertd starts")
 	case len(fields) == 6 || len(fields) == 7:
@@ -41,7 +41,7 @@ func otherCron(fields []string) error {
 	return nil
 }
 
-// monthDays are days of a month: by number, and counted from the month's end.
+// monthDays are days of a month, by number or counted from the end of the month.
 type monthDays struct {
 	set  uint64 // a bit for each day
 	last uint64 // bit n: n days before the last day
@@ -51,7 +51,7 @@ func (m monthDays) has(date time.Time) bool {
 	return m.set&(1<<date.Day()) != 0 || m.last&(1<<(daysIn(date)-date.Day())) != 0
 }
 
-// week is the number of the week that the days are, of 1-7, 8-14, 15-21 and
+// week returns which week of the month the days are, of 1-7, 8-14, 15-21 and
 // 22-28; 0 if they are none of these.
 func (m monthDays) week() int {
 	for n := range 4 {
@@ -62,7 +62,7 @@ func (m monthDays) week() int {
 	return 0
 }
 
-// monthWeekdays are weekdays, and those that are the nth or the last of a month.
+// monthWeekdays are weekdays, and the nth or last weekday of a month.
 type monthWeekdays struct {
 	set weekdays
 	nth [7]uint8 // by weekday: bit n is the nth of the month, bit 0 the last
@@ -73,17 +73,17 @@ func (m monthWeekdays) has(date time.Time) bool {
 	return m.set.has(date.Weekday()) || nth&(1<<((date.Day()+6)/7)) != 0 || nth&1 != 0 && date.Day()+7 > daysIn(date)
 }
 
-// single reports whether it is one weekday, whichever of a month.
+// single reports whether it is a single weekday, in any week of the month.
 func (m monthWeekdays) single() bool {
 	return m.nth == [7]uint8{} && bits.OnesCount8(uint8(m.set)) == 1
 }
 
-// daysIn is how many days the month of a date has.
+// daysIn returns the number of days in the month of a date.
 func daysIn(date time.Time) int {
 	return time.Date(date.Year(), date.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
-// cronField is what one of the five fields may hold.
+// cronField describes one of the five fields.
 type cronField struct {
 	name     string
 	min, max int
@@ -99,7 +99,7 @@ var cronFields = [5]cronField{
 	{"weekday", 0, 7, []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}, ""},
 }
 
-// anyDay reports whether a field of day or weekday leaves all days.
+// anyDay reports whether a day or weekday field matches all days.
 func anyDay(field string) bool { return field == "*" || field == "?" }
 
 // parseFields reads the five fields, each a list of *, a, a-b, each with an
@@ -124,7 +124,7 @@ func (s *Schedule) parseFields(fields []string) error {
 	return nil
 }
 
-// parse reads the field of days. It returns those that are given by number.
+// parse reads the day field. It returns the days that are given by number.
 func (m *monthDays) parse(s string) (set uint64, err error) {
 	f := &cronFields[2]
 	if s == "?" {
@@ -139,13 +139,13 @@ func (m *monthDays) parse(s string) (set uint64, err error) {
 		case isLast && strings.HasPrefix(before, "-"):
 			n, ok := smallNumber(before[1:])
 			if !ok || n < 1 || n > 30 {
-				return 0, fmt.Errorf("day %s: expected L-1 to L-30, so many days before the last of the month", quote(item))
+				return 0, fmt.Errorf("day %s: expected L-1 to L-30, days before the last of the month", quote(item))
 			}
 			m.last |= 1 << n
 		case strings.HasSuffix(upper, "W"):
-			return 0, misformed(`run on several days, and look at chert.date("%a") in the handler`, "day %s: W, the nearest working day, is not known here", quote(item))
+			return 0, misformed(`run on several days, and check chert.date("%a") in the handler`, "day %s: W, the nearest working day, is not supported", quote(item))
 		case strings.Contains(upper, "L"):
-			return 0, fmt.Errorf("day %s: L is the last day of the month, and stands alone or as L-3", quote(item))
+			return 0, fmt.Errorf("day %s: L is the last day of the month: write L, or L-3", quote(item))
 		default:
 			values, err := f.item(item)
 			if err != nil {
@@ -157,7 +157,7 @@ func (m *monthDays) parse(s string) (set uint64, err error) {
 	return set, nil
 }
 
-// parse reads the field of weekdays.
+// parse reads the weekday field.
 func (m *monthWeekdays) parse(s string) error {
 	f := &cronFields[4]
 	if s == "?" {
@@ -180,9 +180,9 @@ func (m *monthWeekdays) parse(s string) error {
 			m.set |= weekdays(values&(1<<7-1) | values>>7&1)
 			continue
 		case strings.ContainsAny(day, "-/*") || strings.ContainsAny(count, "-/*"):
-			return misformed("list them, like MON#1,TUE#1", "weekday %s: # and L are of one day", quote(item))
+			return misformed("list them, like MON#1,TUE#1", "weekday %s: # and L apply to one day", quote(item))
 		case day == "":
-			return misformed("say of which day, like MON#1 or FRIL; the last day of the month is L in the field of days", "weekday %s: the day is missing", quote(item))
+			return misformed("add the day, like MON#1 or FRIL; the last day of the month is L in the day field", "weekday %s: the day is missing", quote(item))
 		}
 		d, err := f.value(day)
 		if err != nil {
@@ -257,13 +257,13 @@ func (f *cronField) item(item string) (set uint64, err error) {
 	return set, nil
 }
 
-// inOrder is a range over the end of the field, written as two.
+// inOrder returns a range across the end of the field as two ranges.
 func (f *cronField) inOrder(a, b string) string {
 	first, last := strconv.Itoa(f.min), strconv.Itoa(f.max)
 	if letters(a) && letters(b) {
 		first, last = f.names[0], f.names[len(f.names)-1]
 	}
-	if f.max == 7 { // the week begins on Monday here, whatever number that has
+	if f.max == 7 { // the hint begins the week on Monday
 		first, last = "1", "7"
 		if letters(a) && letters(b) {
 			first, last = "MON", "SUN"
@@ -284,13 +284,13 @@ func (f *cronField) inOrder(a, b string) string {
 
 func letters(s string) bool { return s != "" && (s[0] < '0' || s[0] > '9') }
 
-// beyond is the error of a step that leaves only the first value of its range.
+// beyond returns the error of a step that leaves only the first value of its range.
 func (f *cronField) beyond(item string, from, to, step int) error {
 	hint := fmt.Sprintf("write %d", from)
 	if f.unit != "" && step <= 366 {
 		hint += fmt.Sprintf(`, or for every %d%s chert.every("%d%s", …)`, step, f.unit, step, f.unit)
 	}
-	return misformed(hint, "%s %s: the step %d is beyond the range %d-%d, so that it would run at %d alone", f.name, quote(item), step, from, to, from)
+	return misformed(hint, "%s %s: the step %d is beyond the range %d-%d, it would run at %d only", f.name, quote(item), step, from, to, from)
 }
 
 func (f *cronField) value(s string) (int, error) {

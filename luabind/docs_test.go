@@ -205,7 +205,7 @@ func TestReferenceHasTheLimits(t *testing.T) {
 		"| a text that a library function makes | " + size(maxString) + " |",
 		"| values that one function takes or returns | " + thousands(maxResults) + " |",
 		fmt.Sprintf("| calls of `pcall` within each other | %d |", maxPcall),
-		"| a rule file | " + size(MaxSource) + " |",
+		"| a rule file | " + size(maxSource) + " |",
 		"| subscriptions of a pack | " + thousands(maxHandlers) + " |",
 	}
 	for _, row := range rows {

@@ -5,37 +5,40 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
+
+	"chertd/luabind/tree"
 )
 
 // The compiler recurses over the tree, searches constants one by one and folds
-// chains of operators again at each level: what would make it slow or deep is
-// refused before it runs.
+// chains of operators again at each level. The guard refuses what would make it
+// slow, or its recursion deep.
 const (
 	maxTree = 400 // levels of the tree: chains of operators, calls, elseif
 	// maxConstantWork bounds the comparisons it makes in search of constants,
 	// about 3 ns each.
 	maxConstantWork = 50_000_000
-	// maxItems is how many values without keys a table constructor may list:
-	// beyond 511 batches of 50 gopher-lua writes them to wrong places.
+	// maxItems is how many values without keys a table constructor may have:
+	// gopher-lua writes those beyond 511 batches of 50 to wrong places.
 	maxItems = 511 * 50
 	// maxCode is how many instructions a function may have: jumps reach 131,071
 	// and backward ones are not checked.
 	maxCode = 100_000
-	// maxUpvalues is what the byte that counts them holds.
+	// maxUpvalues is the largest value of the byte that counts them.
 	maxUpvalues = 255
 )
 
-// guardian walks a tree and stops at the first thing it refuses.
+// guardian walks a tree and stops at the first thing that it refuses.
 type guardian struct {
-	visitor
+	tree.Visitor
 	file  string
 	depth int
-	line  int // of the statement it is in
+	line  int // of the current statement
 	fn    *guardedFunction
 	err   error
 }
 
-// guardedFunction is what is counted for each function.
+// guardedFunction counts the constants of a function, and the work of finding
+// them.
 type guardedFunction struct {
 	constants map[any]int
 	work      int
@@ -43,7 +46,7 @@ type guardedFunction struct {
 
 func guard(file string, chunk []ast.Stmt) error {
 	g := &guardian{file: file, fn: &guardedFunction{constants: map[any]int{}}}
-	g.visitor = visitor{block: g.stmts, expr: g.expr}
+	g.Visitor = tree.Visitor{Block: g.stmts, Expr: g.expr}
 	g.stmts(chunk)
 	return g.err
 }
@@ -57,14 +60,14 @@ func (g *guardian) refuse(line int, message, hint string) {
 	}
 }
 
-// enter counts a level of the tree; leave must follow if it says true.
+// enter counts a level of the tree. leave must follow if it returns true.
 func (g *guardian) enter(line int) bool {
 	if g.err != nil {
 		return false
 	}
 	if g.depth++; g.depth > maxTree {
 		g.refuse(line, fmt.Sprintf("more than %d levels in one expression or statement", maxTree),
-			"divide it; for long lists use a table, or data.load")
+			"split it; for long lists use a table, or data.load")
 		return false
 	}
 	return true
@@ -72,7 +75,7 @@ func (g *guardian) enter(line int) bool {
 
 func (g *guardian) leave() { g.depth-- }
 
-// constant counts what searching for a constant costs the compiler.
+// constant counts the work of the compiler to find a constant.
 func (g *guardian) constant(v any) {
 	at, ok := g.fn.constants[v]
 	if !ok {
@@ -80,7 +83,7 @@ func (g *guardian) constant(v any) {
 		g.fn.constants[v] = at
 	}
 	if g.fn.work += at + 1; g.fn.work > maxConstantWork {
-		g.refuse(0, "too many different names, texts and numbers in one function",
+		g.refuse(0, "too many different names, strings and numbers in one function",
 			"keep lists in data/*.yaml, *.txt or *.csv and read them with data.load")
 	}
 }
@@ -106,7 +109,7 @@ func (g *guardian) stmt(s ast.Stmt) {
 	case *ast.LabelStmt, *ast.GotoStmt:
 		g.refuse(s.Line(), "goto is not part of Lua 5.1", "use if, while or a function with return")
 	}
-	g.below(s)
+	g.InStmt(s)
 }
 
 func (g *guardian) expr(e ast.Expr) ast.Expr {
@@ -129,7 +132,7 @@ func (g *guardian) expr(e ast.Expr) ast.Expr {
 			}
 		}
 		if items > maxItems {
-			g.refuse(e.Line(), fmt.Sprintf("a table of %d values: at most %d can be listed", items, maxItems),
+			g.refuse(e.Line(), fmt.Sprintf("a table constructor with %d values: at most %d are allowed", items, maxItems),
 				"keep long lists in data/*.txt and read them with data.load")
 		}
 	case *ast.FuncCallExpr:
@@ -139,19 +142,19 @@ func (g *guardian) expr(e ast.Expr) ast.Expr {
 	case *ast.FunctionExpr:
 		outer := g.fn
 		g.fn = &guardedFunction{constants: map[any]int{}, work: outer.work}
-		g.inside(e)
+		g.InExpr(e)
 		outer.work = g.fn.work
 		g.fn = outer
 		return e
 	}
-	g.inside(e)
+	g.InExpr(e)
 	return e
 }
 
-// numberKey tells numbers from strings of the same letters.
+// numberKey distinguishes numbers from strings of the same characters.
 type numberKey string
 
-// operands are the parts of a chain of `..`, left to right.
+// operands returns the operands of a chain of `..`, left to right.
 func operands(e *ast.StringConcatOpExpr) []ast.Expr {
 	parts := []ast.Expr{e.Lhs}
 	for {
@@ -164,13 +167,13 @@ func operands(e *ast.StringConcatOpExpr) []ast.Expr {
 	}
 }
 
-// checkCode refuses compiled functions beyond what the machine can address.
+// checkCode refuses compiled functions that the machine could not address.
 func checkCode(file string, p *lua.FunctionProto) error {
 	switch {
 	case len(p.Code) > maxCode:
-		return fault(file, p.LineDefined, 0, "this function is too long", "divide it; keep lists in data/*.yaml and read them with data.load")
+		return fault(file, p.LineDefined, 0, "this function is too long", "split it; keep lists in data/*.yaml and read them with data.load")
 	case len(p.DbgUpvalues) > maxUpvalues:
-		return fault(file, p.LineDefined, 0, fmt.Sprintf("this function uses %d variables of the functions around it: at most %d", len(p.DbgUpvalues), maxUpvalues), "keep them in a table")
+		return fault(file, p.LineDefined, 0, fmt.Sprintf("this function uses %d variables of enclosing functions: at most %d are allowed", len(p.DbgUpvalues), maxUpvalues), "keep them in a table")
 	}
 	for _, sub := range p.FunctionPrototypes {
 		if err := checkCode(file, sub); err != nil {

@@ -8,11 +8,11 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// What gopher-lua keeps to itself and the meter has to know: which instruction
-// runs next, on which operands. Without it a step would cost the same whether
-// it moves a number or makes a table, and memory could not be charged where it
-// is allocated. Nothing here writes; what is written into registers is in
-// correct.go.
+// inside has the offsets of fields that gopher-lua does not export and the meter
+// needs: which instruction runs next, on which operands. Without them a step would
+// cost the same whether it moves a number or makes a table, and memory could not
+// be charged where it is allocated. This file only reads; correct.go writes
+// registers.
 //
 // Offsets are read from the library's own types when the process starts, and
 // every field is checked by name and type: a version of gopher-lua that
@@ -60,10 +60,10 @@ func offset(t reflect.Type, name, typ string) uintptr {
 	return f.Offset
 }
 
-// frame is a call on a Lua stack; nil where there is none.
+// frame is a call on a Lua stack. Its pointer is nil if there is none.
 type frame struct{ p unsafe.Pointer }
 
-// topFrame is the innermost call of a thread.
+// topFrame returns the innermost call of a thread.
 func topFrame(L *lua.LState) frame {
 	return frame{*(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(L), inside.currentFrame))}
 }
@@ -72,14 +72,14 @@ func (f frame) fn() *lua.LFunction {
 	return *(**lua.LFunction)(unsafe.Add(f.p, inside.fn))
 }
 
-// pc is the index of the instruction after the one that runs.
+// pc returns the index of the instruction after the running one.
 func (f frame) pc() int { return *(*int)(unsafe.Add(f.p, inside.pc)) }
 
-// base is the register of the first local.
+// base returns the register of the first local.
 func (f frame) base() int { return *(*int)(unsafe.Add(f.p, inside.base)) }
 
-// varargs is how many values `...` stands for: they lie, behind places for the
-// named parameters, between the function and its first local.
+// varargs returns how many values `...` has. They are between the function and its
+// first local, behind places for the named parameters.
 func (f frame) varargs() int {
 	bottom := *(*int)(unsafe.Add(f.p, inside.bottom))
 	return max(f.base()-bottom-1-int(f.fn().Proto.NumParameters), 0)
@@ -89,7 +89,7 @@ func (f frame) caller() frame {
 	return frame{*(*unsafe.Pointer)(unsafe.Add(f.p, inside.parent))}
 }
 
-// line is the source line that runs; 0 in Go functions.
+// line returns the source line that runs; 0 in Go functions.
 func (f frame) line() int {
 	fn := f.fn()
 	if fn == nil || fn.IsG {
@@ -101,7 +101,7 @@ func (f frame) line() int {
 	return fn.Proto.LineDefined
 }
 
-// luaFrame is f or the nearest caller that is a Lua function.
+// luaFrame returns f or its nearest caller that is a Lua function.
 func (f frame) luaFrame() frame {
 	for f.p != nil && (f.fn() == nil || f.fn().IsG) {
 		f = f.caller()
@@ -109,17 +109,17 @@ func (f frame) luaFrame() frame {
 	return f
 }
 
-// registers are the values of a thread's stack, valid up to top. They must not
-// be kept: the stack moves when it grows.
+// registers returns the values of a thread's stack, valid up to top. The caller
+// must not keep them: the stack moves when it grows.
 func registers(L *lua.LState) (array []lua.LValue, top int) {
 	reg := *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(L), inside.reg))
 	array = *(*[]lua.LValue)(unsafe.Add(reg, inside.regArray))
 	return array, *(*int)(unsafe.Add(reg, inside.regTop))
 }
 
-// openUpvalues is how many variables on a thread's stack closures have captured.
-// gopher-lua looks through the list of them at each return, and at each closure
-// that is made.
+// openUpvalues returns how many variables on a thread's stack closures have
+// captured. gopher-lua searches the list of them at each return and for each new
+// closure.
 func openUpvalues(L *lua.LState) int {
 	n := 0
 	for up := *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(L), inside.uvcache)); up != nil; n++ {
@@ -128,26 +128,26 @@ func openUpvalues(L *lua.LState) int {
 	return n
 }
 
-// arrayPart is a table's array as it lies in memory, nils included.
+// arrayPart returns a table's array as it is in memory, nils included.
 func arrayPart(t *lua.LTable) []lua.LValue {
 	return *(*[]lua.LValue)(unsafe.Add(unsafe.Pointer(t), inside.array))
 }
 
-// keysOf are the keys a table's hash part ever had, in the order next gives
-// them: gopher-lua never forgets one.
+// keysOf returns the keys that a table's hash part ever had, in the order of next:
+// gopher-lua never removes one.
 func keysOf(t *lua.LTable) []lua.LValue {
 	return *(*[]lua.LValue)(unsafe.Add(unsafe.Pointer(t), inside.keys))
 }
 
-// keyIndex is where in keysOf a key stands.
+// keyIndex returns the index of a key in keysOf.
 func keyIndex(t *lua.LTable, key lua.LValue) (int, bool) {
 	k2i := *(*map[lua.LValue]int)(unsafe.Add(unsafe.Pointer(t), inside.k2i))
 	i, ok := k2i[key]
 	return i, ok
 }
 
-// hasNames reports whether a table's map of names exists, and hasOthers the one
-// of all other keys: gopher-lua makes each with the first key it gets.
+// hasNames reports whether a table's map of string keys exists, and hasOthers
+// whether the map of all other keys does. gopher-lua makes each for its first key.
 func hasNames(t *lua.LTable) bool {
 	return *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(t), inside.names)) != nil
 }

@@ -127,7 +127,7 @@ func TestCompileBounds(t *testing.T) {
 		return b.String()
 	}
 	for _, test := range []struct{ name, src, want string }{
-		{"too large", "x = [[" + strings.Repeat("x", MaxSource) + "]]", "at most 256 KB"},
+		{"too large", "x = [[" + strings.Repeat("x", maxSource) + "]]", "at most 256 KB"},
 		{"brackets", "x = " + strings.Repeat("(", 300) + "1" + strings.Repeat(")", 300), "nest more than 200 deep"},
 		{"tables", "x = " + strings.Repeat("{", 100000) + strings.Repeat("}", 100000), "nest more than 200 deep"},
 		{"functions", strings.Repeat("f(function() ", 250) + strings.Repeat("end) ", 250), "nest more than 200 deep"},
@@ -143,14 +143,14 @@ func TestCompileBounds(t *testing.T) {
 		{"fields of a method", "function a" + strings.Repeat(".b", 500) + ":m() end", "more than 400 levels"},
 		{"elseif", "if a then" + strings.Repeat(" elseif a then", 10000) + " end", "more than 400 levels"},
 		{"long concat", `x = "a"` + strings.Repeat(`.."a"`, 50000), ""},
-		{"constants", "x = {" + many(20000, "%d.5,") + "}", "too many different names, texts and numbers"},
+		{"constants", "x = {" + many(20000, "%d.5,") + "}", "too many different names, strings and numbers"},
 		{"global names", many(24000, "a%d=1 "), "too many different names"},
 		{"list", "x = {" + strings.Repeat("1,", 26000) + "}", "at most 25550"},
 		{"a list that fits", "x = {" + strings.Repeat("1,", 25000) + "}", ""},
 		{"locals", many(300, "local a%d "), "too many local variables"},
 		{"long function", strings.Repeat("f() ", 60000), "too long"},
 		{"long loop", "while true do " + strings.Repeat("f() ", 60000) + "end", "too long"},
-		{"upvalues", upvalues(), "variables of the functions around it"},
+		{"upvalues", upvalues(), "variables of enclosing functions"},
 		{"comment", "--[[" + strings.Repeat("=", 200000) + "]]", ""},
 		{"empty", "", ""},
 		{"goto", "goto a", "goto"},
@@ -209,7 +209,7 @@ func FuzzCompile(f *testing.F) {
 			}
 			return
 		}
-		if _, err := p.Chunk(); err != nil {
+		if _, err := p.Parse(); err != nil {
 			t.Fatal(err)
 		}
 		// What compiles runs to an end.

@@ -6,11 +6,11 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// body is a loop's body, which neither begins with a jump nor leaves variables
-// open that a break of it leaves behind.
+// body returns a loop's body that does not begin with a jump, and whose breaks
+// close all captured variables.
 func (r *rewriter) body(loop ast.Stmt, body []ast.Stmt) []ast.Stmt {
-	if r.loops[loop] {
-		// See leave. It is the first statement, and no jump.
+	if r.LeavesCaptured[loop] {
+		// See leave. As the first statement it is not a jump, either.
 		return slices.Insert(body, 0, ast.Stmt(on(loop.Line(), &ast.LocalAssignStmt{Names: []string{loopName}})))
 	}
 	if jumps(body) {
@@ -19,14 +19,14 @@ func (r *rewriter) body(loop ast.Stmt, body []ast.Stmt) []ast.Stmt {
 	return body
 }
 
-// nothing is a statement that is one instruction.
+// nothing returns a statement of one instruction without effect.
 func nothing(line int) ast.Stmt {
 	return on(line, &ast.DoBlockStmt{Stmts: []ast.Stmt{on(line, &ast.LocalAssignStmt{Names: []string{"(nothing)"}})}})
 }
 
 // jumps reports whether the first instruction of rewritten statements is a jump.
-// The compiler shortens jumps to jumps; for one that leads back to another, which
-// has been shortened already, it takes a distance for the number of a label.
+// The compiler shortens jumps to jumps. For a jump that leads back to one that is
+// already shortened, it takes a distance for the number of a label.
 func jumps(list []ast.Stmt) bool {
 	for _, s := range list {
 		switch s := s.(type) {
@@ -70,9 +70,9 @@ func (r *rewriter) repeat(s *ast.RepeatStmt) []ast.Stmt {
 	return []ast.Stmt{s}
 }
 
-// forIn gives the compiler what it gets right: one call of a function, or three
-// values. It takes as many values as the loop has names, and leaves the rest of
-// the three as it finds them.
+// forIn returns a loop over one call or three values, which the compiler gets
+// right. Of fewer values it would take as many as the loop has names, and leave
+// the rest of the three registers as they were.
 func (r *rewriter) forIn(s *ast.GenericForStmt) []ast.Stmt {
 	s.Stmts = r.body(s, s.Stmts)
 	s.Exprs = r.values(s.Exprs)
@@ -88,9 +88,9 @@ func (r *rewriter) forIn(s *ast.GenericForStmt) []ast.Stmt {
 	return block(s, held, s)
 }
 
-// plainCall reports whether an expression is a call that gives all its values,
-// of a function that is found without calling another: for one in the place of
-// the function itself the compiler would keep no register.
+// plainCall reports whether an expression is a call that returns all its values,
+// of a function that is found without another call. For a call in the place of the
+// function the compiler would reserve no register.
 func plainCall(e ast.Expr) bool {
 	call, ok := e.(*ast.FuncCallExpr)
 	if !ok || call.AdjustRet {
@@ -124,13 +124,13 @@ func isConstant(e ast.Expr) bool {
 // variables functions have captured.
 const loopName = "(loop)"
 
-// leave is a break. The compiler closes captured variables at a break if the
-// loop's own block has some, by its code so far, and forgets those of blocks in
-// between: functions that have captured them would go on sharing registers with
-// whatever comes after the loop. A function that is never made captures a
-// variable of the loop's own block, for the compiler to see.
+// leave returns a break. The compiler closes captured variables at a break if the
+// code so far has captured some of the loop's own block, and forgets those of
+// blocks in between: functions that captured them would share registers with the
+// code after the loop. So a function that never runs captures a variable of the
+// loop's own block.
 func (r *rewriter) leave(s *ast.BreakStmt) []ast.Stmt {
-	if !r.closing[s] {
+	if !r.LeavesCaptured[s] {
 		return []ast.Stmt{s}
 	}
 	line := s.Line()

@@ -6,8 +6,11 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// mathLibrary is Lua 5.1's math library without randomseed: random is seeded
-// by the call, so that the same event gives the same numbers.
+// mathLibrary returns Lua 5.1's math library without randomseed: random is seeded
+// by the call, so that the same event gives the same numbers. gopher-lua's own
+// library reads strings as Go reads numbers ("1_000", "0b1"), has the largest
+// finite number for huge, shares one generator between all states, and charges
+// nothing for a remainder that takes long.
 func mathLibrary() map[string]lua.LValue {
 	lib := functions(map[string]lua.LGFunction{
 		"abs": math1(math.Abs), "acos": math1(math.Acos), "asin": math1(math.Asin), "atan": math1(math.Atan),
@@ -19,7 +22,7 @@ func mathLibrary() map[string]lua.LValue {
 		"sin": math1(math.Sin), "sinh": math1(math.Sinh), "sqrt": math1(math.Sqrt), "tan": math1(math.Tan), "tanh": math1(math.Tanh),
 	})
 	lib["pi"] = lua.LNumber(math.Pi)
-	lib["huge"] = lua.LNumber(math.Inf(1)) // gopher-lua has the largest finite number
+	lib["huge"] = lua.LNumber(math.Inf(1))
 	return lib
 }
 
@@ -110,8 +113,8 @@ func mathRandom(L *lua.LState) int {
 	return 0
 }
 
-// random is SplitMix64 (Steele, Lea, Flood 2014): eight bytes of state, and any
-// seed is a good one.
+// random is SplitMix64 (Steele, Lea, Flood 2014). It has eight bytes of state and
+// takes any seed; the generators of math/rand/v2 need more of both.
 type random struct{ state uint64 }
 
 func (r *random) seed(s uint64) { r.state = s }

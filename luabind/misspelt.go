@@ -9,13 +9,13 @@ import (
 	"chertd/luabind/diag"
 )
 
-// maxBack is how far before an error a misspelt `function` is looked for: what
-// follows it still parses, as a call, and the error comes with its body.
+// maxBack is how far before an error a misspelled `function` is looked for: the
+// code after it still parses, as a call, and the error is in its body.
 const maxBack = 40
 
-// misspelt finds a name that stands where a word of Lua nearly fits, and is to
-// blame for the error at token i. It gives the name's index and the word; -1:
-// there is none. A name that the file uses elsewhere is meant.
+// misspelt finds a misspelled word of Lua that causes the error at token i. It
+// returns the index of the name and the word that was meant, or -1. A name that
+// the file also uses elsewhere is not misspelled.
 func misspelt(tokens []token, i int) (at int, word string) {
 	if i < len(tokens) {
 		for _, j := range []int{i, i - 1} {
@@ -58,7 +58,7 @@ func calledBefore(tokens []token, j, i int) bool {
 	return false
 }
 
-// nearWord is the word that the name at i was meant to be, or "".
+// nearWord returns the word that the name at i was meant to be, or "".
 func nearWord(tokens []token, i int, words ...string) string {
 	if i < 0 || tokens[i].Type != parse.TIdent || len(tokens[i].Str) < 4 || !once(tokens, i) {
 		return ""
@@ -69,7 +69,7 @@ func nearWord(tokens []token, i int, words ...string) string {
 	return diag.Suggest(tokens[i].Str, words)
 }
 
-// once reports whether a name stands in the file once only.
+// once reports whether the file has a name only once.
 func once(tokens []token, i int) bool {
 	for j := range tokens {
 		if j != i && tokens[j].Type == parse.TIdent && tokens[j].Str == tokens[i].Str {
@@ -79,7 +79,7 @@ func once(tokens []token, i int) bool {
 	return true
 }
 
-// misspeltError is the error for a name that should have been a word of Lua.
+// misspeltError returns the error for a name that should be a word of Lua.
 func misspeltError(file string, t token, word string) error {
 	return fault(file, t.Pos.Line, t.Pos.Column, fmt.Sprintf("unexpected '%s'", t.text()), fmt.Sprintf("did you mean `%s`?", word))
 }

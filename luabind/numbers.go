@@ -21,8 +21,8 @@ func numberText(n lua.LNumber) string {
 }
 
 // parseNumber reads a number as Lua 5.1 does: decimal or 0x hexadecimal, with
-// space around it. inf, nan, digits with _ and octal or binary literals, which
-// Go would take, are no numbers.
+// space around it. Go, and with it gopher-lua, also takes inf, nan, digits with _
+// and octal and binary literals; here these are not numbers.
 func parseNumber(s string) (lua.LNumber, bool) {
 	s = strings.Trim(s, " \t\n\v\f\r")
 	if s == "" || len(s) > 1000 {
@@ -54,8 +54,8 @@ func parseNumber(s string) (lua.LNumber, bool) {
 	return lua.LNumber(n), true
 }
 
-// digits reads an integer in a base, as C's strtoul does: what is negative counts
-// down from 2^64, and 2^64 is the most. LNil if it is none.
+// digits reads an integer in a base, as C's strtoul does: a negative number counts
+// down from 2^64, and 2^64 is the largest. It returns LNil if s is not a number.
 func digits(s string, base int) lua.LValue {
 	s = strings.Trim(s, " \t\n\v\f\r")
 	neg := strings.HasPrefix(s, "-")

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/yuin/gopher-lua/ast"
+
+	"chertd/luabind/tree"
 )
 
 // gopher-lua's compiler gets some of Lua wrong, silently. A chunk is rewritten
@@ -21,34 +23,34 @@ import (
 //   - numbers are written as the compiler reads them (fold.go);
 //   - `..` is a call (here).
 //
-// What rewriting adds costs a step or two where it is needed, and nothing
-// elsewhere. Names that it makes up are in parentheses, so that no source can
-// name them. Every node stays on its line.
+// Rewriting adds a step or two where it is needed, and none elsewhere. The names
+// that it adds are in parentheses, so that no source can use them. Every node
+// stays on its line.
 type rewriter struct {
-	visitor
-	*resolution
+	tree.Visitor
+	*tree.Names
 	function *ast.FunctionExpr // that is rewritten; nil: the chunk
 	concats  bool              // there was a `..`
 }
 
-// concatName is the local that holds the function `..` calls. No source can
-// name it, so no source can change it.
+// concatName is the local that holds the function of `..`. No source can name it,
+// so none can change it.
 const concatName = "(concat)"
 
-// maxOperands is how many operands one concat call takes: more are joined in
+// maxOperands is how many operands one concat call takes. More are joined in
 // groups, and groups of groups, because a function has 200 registers.
 const maxOperands = 40
 
-// rewrite gives the statements to compile. The tree is changed in place.
-func rewrite(chunk []ast.Stmt, res *resolution) []ast.Stmt {
-	r := &rewriter{resolution: res}
-	r.visitor = visitor{block: r.stmts, expr: r.expr}
+// rewrite returns the statements to compile. It changes the tree in place.
+func rewrite(chunk []ast.Stmt, names *tree.Names) []ast.Stmt {
+	r := &rewriter{Names: names}
+	r.Visitor = tree.Visitor{Block: r.stmts, Expr: r.expr}
 	chunk = r.stmts(chunk)
 	if !r.concats {
 		return chunk
 	}
-	// The function is given to the chunk as its argument: a local of the chunk
-	// and an upvalue elsewhere, which is cheaper to reach than a global.
+	// The chunk gets the function as its argument. It is a local of the chunk and
+	// an upvalue elsewhere, which is cheaper to read than a global.
 	line := 0
 	if len(chunk) > 0 {
 		line = chunk[0].Line()
@@ -60,23 +62,23 @@ func rewrite(chunk []ast.Stmt, res *resolution) []ast.Stmt {
 func (r *rewriter) stmts(list []ast.Stmt) []ast.Stmt {
 	out := make([]ast.Stmt, 0, len(list))
 	for _, s := range list {
-		r.below(s)
+		r.InStmt(s)
 		out = append(out, r.stmt(s)...)
 	}
 	return out
 }
 
-// stmt gives what takes the place of a statement, whose parts are rewritten.
+// stmt returns the replacement of a statement whose parts are rewritten.
 func (r *rewriter) stmt(s ast.Stmt) []ast.Stmt {
 	switch s := s.(type) {
 	case *ast.AssignStmt:
 		return r.assign(s)
 	case *ast.LocalAssignStmt:
 		s.Exprs = r.values(s.Exprs)
-		if len(s.Exprs) == 1 && !r.functions[s] {
+		if len(s.Exprs) == 1 && !r.LocalFunctions[s] {
 			if fn, ok := s.Exprs[0].(*ast.FunctionExpr); ok {
 				// With one function for one name the compiler takes it for
-				// `local function`, which sees itself. The nil goes nowhere.
+				// `local function`, which sees itself. The nil is dropped.
 				s.Exprs = append(s.Exprs, on(fn.Line(), &ast.NilExpr{}))
 			}
 		}
@@ -98,16 +100,16 @@ func (r *rewriter) stmt(s ast.Stmt) []ast.Stmt {
 	return []ast.Stmt{s}
 }
 
-// expr rewrites below an expression and gives what takes its place.
+// expr rewrites the parts of an expression and returns its replacement.
 func (r *rewriter) expr(e ast.Expr) ast.Expr {
 	if fn, ok := e.(*ast.FunctionExpr); ok {
 		outer := r.function
 		r.function = fn
-		r.inside(fn)
+		r.InExpr(fn)
 		r.function = outer
 		return fn
 	}
-	r.inside(e)
+	r.InExpr(e)
 	switch e := e.(type) {
 	case *ast.LogicalOpExpr:
 		return foldLogical(e)
@@ -142,8 +144,8 @@ func (r *rewriter) expr(e ast.Expr) ast.Expr {
 	return e
 }
 
-// values is a list of expressions of which the last may give many values. The
-// `...` of a chunk gives none: the chunk's one argument is not the source's.
+// values returns a list of expressions whose last may return many values. The
+// `...` of a chunk returns none: the chunk's only argument is not the source's.
 func (r *rewriter) values(list []ast.Expr) []ast.Expr {
 	if n := len(list); n > 0 && r.nothing(list[n-1]) {
 		return list[:n-1]
@@ -156,8 +158,8 @@ func (r *rewriter) nothing(e ast.Expr) bool {
 	return ok && r.function == nil
 }
 
-// concatChain is a chain a .. b .. c as a call: the instruction joins strings of
-// any length at the cost of one step.
+// concatChain returns a chain a .. b .. c as a call. The machine's instruction
+// would join strings of any length for one step.
 func concatChain(e *ast.StringConcatOpExpr) ast.Expr {
 	parts := operands(e)
 	for i := range parts {
@@ -180,7 +182,7 @@ func concatCall(parts []ast.Expr, line int) ast.Expr {
 	return on(line, &ast.FuncCallExpr{Func: fn, Args: parts, AdjustRet: true})
 }
 
-// single keeps a call or ... from giving more or less than one value.
+// single makes a call or ... return exactly one value.
 func single(e ast.Expr) ast.Expr {
 	switch e := e.(type) {
 	case *ast.FuncCallExpr:
@@ -189,4 +191,11 @@ func single(e ast.Expr) ast.Expr {
 		e.AdjustRet = true
 	}
 	return e
+}
+
+// on puts a generated node on a line of the source.
+func on[N ast.PositionHolder](line int, n N) N {
+	n.SetLine(line)
+	n.SetLastLine(line)
+	return n
 }

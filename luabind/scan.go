@@ -12,14 +12,14 @@ import (
 // maxNesting is how deep brackets and blocks may nest.
 const maxNesting = 200
 
-// token is a token and where it ends; by its end the parser's errors name it.
+// token is a token with its end, by which the parser's errors refer to it.
 type token struct {
 	ast.Token
 	end ast.Position
 }
 
-// scan reads the whole text. The parser's nodes carry lines only; columns come
-// from here.
+// scan reads all tokens. The parser's nodes have lines only; columns are those of
+// tokens.
 func scan(file, text string) ([]token, error) {
 	sc := parse.NewScanner(strings.NewReader(text), file)
 	lexer := &parse.Lexer{}
@@ -37,7 +37,8 @@ func scan(file, text string) ([]token, error) {
 	}
 }
 
-// checkNesting refuses what nests too deep, before the parser builds a tree of it.
+// checkNesting refuses code that nests too deep, before the parser builds its
+// tree.
 func checkNesting(file string, tokens []token) error {
 	depth := 0
 	for i, t := range tokens {
@@ -60,8 +61,8 @@ func checkNesting(file string, tokens []token) error {
 
 func unary(t token) bool { return t.Type == parse.TNot || t.Type == '-' || t.Type == '#' }
 
-// run is how many unary operators in a row end the tokens, up to one more than
-// are allowed.
+// run returns how many unary operators in a row end the tokens, counting to one
+// more than is allowed.
 func run(tokens []token) int {
 	n := 0
 	for i := len(tokens) - 1; i >= 0 && unary(tokens[i]) && n <= maxNesting; i-- {
@@ -70,7 +71,7 @@ func run(tokens []token) int {
 	return n
 }
 
-// scanError says what the scanner could not read.
+// scanError returns an error for what the scanner could not read.
 func scanError(file, text string, before []token, at ast.Position, err error) error {
 	var pe *parse.Error
 	if !errors.As(err, &pe) {
@@ -90,7 +91,7 @@ func scanError(file, text string, before []token, at ast.Position, err error) er
 		if what == "string" && !strings.Contains(pe.Message, "multiline") {
 			hint = `a string ends on the line it begins on: close the quote, or write [[ … ]] for several lines`
 		}
-		return fault(file, line, col, fmt.Sprintf("this %s does not end", what), hint)
+		return fault(file, line, col, fmt.Sprintf("unfinished %s", what), hint)
 	case strings.HasPrefix(pe.Message, "illegal hexadecimal"):
 		return fault(file, line, col, fmt.Sprintf("malformed number near '%s'", pe.Token), "")
 	}
@@ -101,7 +102,7 @@ func scanError(file, text string, before []token, at ast.Position, err error) er
 	return fault(file, max(pe.Pos.Line, 0), max(pe.Pos.Column, 0), pe.Message, "")
 }
 
-// lineFrom is the text from a position to the end of its line.
+// lineFrom returns the text from a position to the end of its line.
 func lineFrom(text string, line, col int) string {
 	for ; line > 1; line-- {
 		i := strings.IndexByte(text, '\n')
@@ -117,7 +118,7 @@ func lineFrom(text string, line, col int) string {
 	return text[col-1:]
 }
 
-// strange explains a character that Lua does not know.
+// strange explains a character that Lua does not have.
 func strange(rest string) (message, hint string) {
 	for _, known := range []struct{ text, hint string }{
 		{"!=", "not equal is written ~="},
@@ -152,7 +153,7 @@ func strange(rest string) (message, hint string) {
 	return "unexpected character", ""
 }
 
-// quoted shows a character that may be invisible.
+// quoted returns a printable form of a character that may be invisible.
 func quoted(s string) string {
 	switch s {
 	case "\u00a0", "\u200b", "\ufeff":

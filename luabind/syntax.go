@@ -10,8 +10,8 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// syntaxError turns the parser's error into one that says what was expected,
-// at the token that could not stand where it stands.
+// syntaxError turns the parser's error into one that says what was expected, at
+// the token that is not allowed.
 func syntaxError(file string, tokens []token, err error) error {
 	var pe *parse.Error
 	if !errors.As(err, &pe) {
@@ -33,13 +33,13 @@ func syntaxError(file string, tokens []token, err error) error {
 	} else if at > 0 {
 		last := tokens[at-1]
 		line, col = last.end.Line, last.end.Column
-		if line <= 0 { // the scanner had read on to the end
+		if line <= 0 { // the scanner has read to the end
 			line, col = last.Pos.Line, last.Pos.Column
 		}
 	}
 	if strings.HasPrefix(pe.Message, "ambiguous syntax") {
-		return fault(file, line, col, "a call's bracket stands on a line of its own: it could begin a new statement",
-			"write the bracket on the line of the function, or put ; before it")
+		return fault(file, line, col, "the ( of this call is on a line of its own: it could also begin a new statement",
+			"write the ( on the line of the function, or put ; before it")
 	}
 	if i, word := misspelt(tokens, at); i >= 0 {
 		return misspeltError(file, tokens[i], word)
@@ -54,30 +54,30 @@ func syntaxError(file string, tokens []token, err error) error {
 		}
 	}
 	if at < len(tokens) && closes(tokens[at]) && len(open) == 0 {
-		return fault(file, line, col, fmt.Sprintf("unexpected %s: nothing is open that it could close", near),
-			"look for an `end` too many above, or a missing `function`, `if` or `do`")
+		return fault(file, line, col, fmt.Sprintf("unexpected %s: there is nothing to close", near),
+			"look above for an extra `end`, or for a missing `function`, `if` or `do`")
 	}
 	return fault(file, line, col, "unexpected "+near, "")
 }
 
-// compileError says what the compiler refused: gopher-lua's limits, mostly.
+// compileError explains what the compiler refused, mostly limits of gopher-lua.
 func compileError(file string, ce *lua.CompileError) error {
 	message, hint := ce.Message, ""
 	switch {
 	case strings.Contains(message, "too many local variables"), strings.Contains(message, "register overflow"):
 		message = "this function has too many local variables, or an expression that is too long"
-		hint = "a function holds up to 200 values at once: divide it, or keep values in a table"
+		hint = "a function can hold 200 values: split it, or keep values in a table"
 	case strings.Contains(message, "no loop to break"):
-		message = "break stands outside a loop"
+		message = "break outside a loop"
 	case strings.Contains(message, "outside a vararg function"):
-		message = "... is used in a function that does not take it"
+		message = "... is used in a function that is not declared with ..."
 		hint = "write function(...) to take any number of arguments"
 	}
 	return fault(file, ce.Line, 0, message, hint)
 }
 
-// opened are the brackets and blocks that are not closed, outermost first. An
-// opener that was closed by the wrong word is left as it is: it is the error.
+// opened returns the brackets and blocks that are not closed, outermost first. An
+// opener that the wrong word closes stays: it is the error.
 func opened(tokens []token) []token {
 	var open []token
 	for i, t := range tokens {
@@ -85,7 +85,7 @@ func opened(tokens []token) []token {
 		case '(', '[', '{', parse.TFunction, parse.TIf, parse.TRepeat, parse.TWhile, parse.TFor:
 			open = append(open, t)
 		case parse.TDo:
-			// The do of while and for opens nothing more.
+			// The do of while and for does not open another block.
 			if n := len(open); n == 0 || (open[n-1].Type != parse.TWhile && open[n-1].Type != parse.TFor) || doneLoop(tokens, open[n-1], i) {
 				open = append(open, t)
 			}
@@ -98,7 +98,7 @@ func opened(tokens []token) []token {
 	return open
 }
 
-// doneLoop reports whether the loop opened by a token has had its do before i.
+// doneLoop reports whether the loop opened by a token has its do before i.
 func doneLoop(tokens []token, loop token, i int) bool {
 	depth := 0
 	for j := i - 1; j >= 0 && tokens[j].Pos != loop.Pos; j-- {
@@ -127,7 +127,7 @@ func closes(t token) bool {
 
 func matches(closer string, t token) bool { return t.text() == closer }
 
-// closer is the word that closes an opening token.
+// closer returns the word that closes an opening token.
 func (t token) closer() string {
 	switch t.Type {
 	case '(':
@@ -142,7 +142,7 @@ func (t token) closer() string {
 	return "end"
 }
 
-// text is a token as it is written, cut where it is long.
+// text returns a token as it is written, shortened.
 func (t token) text() string {
 	s := t.Str
 	if s == "" {
@@ -154,7 +154,7 @@ func (t token) text() string {
 	return strings.ToValidUTF8(s, "?")
 }
 
-// foreign is a hint where the tokens around i look like another language.
+// foreign returns a hint where the tokens around i look like another language.
 func foreign(tokens []token, i int) string {
 	at := func(j int) ast.Token {
 		if j < 0 || j >= len(tokens) {
@@ -200,7 +200,7 @@ func foreign(tokens []token, i int) string {
 	case t.Type == parse.TIdent && before.Type == parse.TIdent && (before.Str == "function" || before.Str == "local"):
 		return ""
 	case !closes(token{Token: t}) && afterReturn(tokens, i):
-		return "return and break must be the last statement of a block: write do return end to try it out"
+		return "return and break must be the last statement of a block: to try something out, write do return end"
 	}
 	return ""
 }
@@ -228,7 +228,7 @@ var foreignWords = map[string]string{
 	"import": "use require", "foreach": "write for _, x in ipairs(list) do … end", "elif": "write elseif", "unless": "write if not … then",
 }
 
-// inCondition reports whether token i stands between if, elseif, while or until
+// inCondition reports whether token i is between if, elseif, while or until
 // and the end of its condition.
 func inCondition(tokens []token, i int) bool {
 	for j := i - 1; j >= 0 && i-j < 50; j-- {

@@ -10,22 +10,21 @@ import (
 	"chertd/luabind/diag"
 )
 
-// vetoes are the functions of chert by which a handler keeps a chat unread,
-// holds it or puts its reads off. Where a pack that may call one of them can't
-// do its work, reads are blocked.
+// vetoes are the functions of chert with which a handler keeps a chat unread,
+// holds it or postpones its reads. If a pack that may call one of them fails,
+// reads are blocked.
 var vetoes = map[string]bool{"keep_unread": true, "hold": true, "postpone": true}
 
 // MayVeto reports whether a Lua source may call keep_unread, hold or postpone of
-// chert, or was meant to: by a name that is misspelt as `check` would correct it,
-// or cut short at the end of the file. It looks at code alone, not at comments and
-// strings, and also at a source that does not compile. It answers true where it
-// can't know: chert is handed on as a value, indexed by an expression, or reached
+// chert, or was meant to: by a name that is misspelled as `check` would correct
+// it, or cut short at the end of the file. It looks at code only, not at comments
+// and strings, and also at a source that does not compile. It returns true where
+// it can't know: chert is passed as a value, indexed by an expression, or reached
 // through _G; a string or a long comment has no end; the file is UTF-16.
 func MayVeto(src []byte) bool { return mayCall(src, vetoes) }
 
-// MayHold reports the same of hold and postpone alone, which concern reads of later
-// events, too.
-func MayHold(src []byte) bool { return mayCall(src, map[string]bool{"hold": true, "postpone": true}) }
+// mayHold reports the same of hold and postpone alone.
+func mayHold(src []byte) bool { return mayCall(src, map[string]bool{"hold": true, "postpone": true}) }
 
 // mayCall reports whether a source may call one of these functions of chert.
 func mayCall(src []byte, names map[string]bool) bool {
@@ -76,14 +75,14 @@ func mayCall(src []byte, names map[string]bool) bool {
 	return false
 }
 
-// means reports whether a name is one of these functions', or is most likely one
-// misspelt.
+// means reports whether a name is one of these functions, or most likely one
+// misspelled.
 func means(field string, names map[string]bool) bool {
 	known := Fields("chert")
 	return names[field] || !slices.Contains(known, field) && names[diag.Suggest(field, known)]
 }
 
-// begins reports whether one of these names begins so.
+// begins reports whether one of these names begins with a field.
 func begins(field string, names map[string]bool) bool {
 	for name := range names {
 		if strings.HasPrefix(name, field) {
@@ -93,14 +92,13 @@ func begins(field string, names map[string]bool) bool {
 	return false
 }
 
-// nearlyChert reports whether a name is chert with one slip, or in capitals.
+// nearlyChert reports whether a name is chert with one typo, or in capitals.
 func nearlyChert(name string) bool {
 	return name != "chert" && diag.Distance(strings.ToLower(name), "chert", 2) < 2
 }
 
-// EndsEarly reports whether a source ends before something that it began: an
-// open block, call or expression, or the word that it ends in. What is missing may
-// be anything.
+// EndsEarly reports whether a source ends within something that it began: a block,
+// a call, an expression or a word. The missing part may be anything.
 func EndsEarly(src []byte) bool {
 	text, err := readable("", src)
 	if err != nil {
@@ -132,7 +130,7 @@ func parsed(text string) (parses, early bool) {
 	return err == nil, errors.As(err, &pe) && pe.Pos.Line == parse.EOF
 }
 
-// HasCode reports whether a source is more than blanks and comments.
+// HasCode reports whether a source has more than blanks and comments.
 func HasCode(src []byte) bool {
 	text := strings.TrimPrefix(string(src), "\ufeff")
 	if strings.HasPrefix(text, "#") {
@@ -142,8 +140,8 @@ func HasCode(src []byte) bool {
 	return in.next().kind != wordEnd
 }
 
-// words splits Lua into words as far as MayVeto needs it: it knows where
-// comments and strings are, and goes on behind what Lua would not read.
+// words splits Lua into words as far as MayVeto needs it: it knows comments and
+// strings, and continues after what Lua can't read.
 type words struct {
 	text string
 	at   int
@@ -203,8 +201,7 @@ func (s *words) next() word {
 	return word{}
 }
 
-// quoted reads a string in quotes. One that its line ends before is unknown: it
-// may have been meant to end anywhere on it.
+// quoted returns a printable form of a character that may be invisible.
 func (s *words) quoted(quote byte) word {
 	from := s.at + 1
 	for i := from; i < len(s.text); i++ {

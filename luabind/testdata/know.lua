@@ -14,10 +14,10 @@ chert.on("message.received", function(ev)
   chert.within("Mon-Fri") chert.within("Man-Fri") --> "unknown day .Man.: did you mean"
 end)
 chert.on("message.received", function(ev)
-  chert.date("%Q") --> "no conversion .%Q."
+  chert.date("%Q") --> "unknown conversion .%Q."
 end)
 chert.on("message.received", function(ev)
-  chert.date("!%H") --> "is os.date's"
+  chert.date("!%H") --> "is for os.date only"
 end)
 chert.on("message.received", function(ev)
   chert.date("%H", 1767614400000) --> "out of range: it is in Unix seconds"

@@ -18,8 +18,8 @@ type allowance struct {
 	path  string
 	at    place // of the code
 	code  string
-	lines []int // it is for findings on these lines
-	head  bool  // it stands before all code: it is for findings on the whole file, too
+	lines []int // it covers findings on these lines
+	head  bool  // it precedes all code, and covers findings about the whole file, too
 	used  bool
 }
 
@@ -28,8 +28,8 @@ var (
 	allowedCode  = regexp.MustCompile(`^[\s,]*([A-Za-z]+[0-9]+)`)
 )
 
-// applyAllows drops the findings that the files allow, and adds one for each
-// allow that drops none.
+// applyAllows drops the findings that the files allow, and adds a finding for each
+// allow comment that drops none.
 func (p *pack) applyAllows() {
 	var allows []*allowance
 	for i := range p.tried.Files {
@@ -54,22 +54,22 @@ func (p *pack) applyAllows() {
 		if a.used {
 			continue
 		}
-		message, hint := fmt.Sprintf("%s is allowed here, and there is nothing to allow", a.code), "delete it: one day it would hide something"
+		message, hint := fmt.Sprintf("%s is allowed here, but there is no such finding", a.code), "delete the comment: it would hide a later finding"
 		switch {
 		case slices.Contains(specCodes, a.code):
-			message, hint = fmt.Sprintf("%s can't be allowed: `chertd test` says it of specs", a.code), "docs/checks.md says what the spec lacks"
-		case !slices.ContainsFunc(Codes(), func(c Code) bool { return c.ID == a.code }):
-			message, hint = fmt.Sprintf("there is no %s", a.code), "the code stands behind the message, in brackets: [CH012]"
+			message, hint = fmt.Sprintf("%s can't be allowed: `chertd test` reports it of specs", a.code), "docs/checks.md says how to fix the spec"
+		case !slices.Contains(codes, a.code):
+			message, hint = fmt.Sprintf("there is no code %s", a.code), "use the code shown in brackets after the message, e.g. [CH012]"
 		case !allowable(a.code, diag.SeverityWarning):
 			message, hint = fmt.Sprintf("%s can't be allowed: the pack would not load", a.code), ""
 		case p.report.Pack == nil:
-			continue // what it is for may be something that could not be looked at
+			continue // the finding may be in a part that could not be checked
 		}
 		p.add(a.path, diag.SeverityWarning, codeAllow, a.at, hint, "%s", message)
 	}
 }
 
-// allows reports whether an allowance is for a place where something was found.
+// allows reports whether an allowance covers the place of a finding.
 func (p *pack) allows(a *allowance, f finding) bool {
 	if f.whole {
 		return a.head && (f.File == a.path || f.File == p.tried.Path)
@@ -77,11 +77,10 @@ func (p *pack) allows(a *allowance, f finding) bool {
 	return f.File == a.path && slices.Contains(a.lines, f.Line)
 }
 
-// allowable reports whether a finding may be silenced: what keeps a pack from
-// loading may not.
+// allowable reports whether a finding can be allowed. One that prevents loading can't.
 func allowable(code string, severity diag.Severity) bool {
 	switch code {
-	case codeSyntax, codeLoading, codeManifest, codeData, codeFile, codeNoRules, codeIgnored, codeSender, codeEmptyList, codeAllow, codeNotAsked, codeNotGranted, codeGrantsVain:
+	case codeSyntax, codeLoading, codeManifest, codeData, codeFile, codeNoRules, codeIgnored, codeSender, codeEmptyList, codeAllow, codeNotAsked, codeNotGranted, codeVainGrant:
 		return false
 	case codeRule:
 		return severity == diag.SeverityWarning
@@ -89,8 +88,8 @@ func allowable(code string, severity diag.Severity) bool {
 	return true
 }
 
-// allowsIn reads a file's comments. One at the end of a line is for that line,
-// one on a line of its own for the next line that is no comment.
+// allowsIn reads a file's comments. A comment at the end of a line covers that line;
+// one on a line of its own covers the next line of code.
 func (p *pack) allowsIn(f *rules.File) []*allowance {
 	var found []*allowance
 	lua := p.fileOf(f.Path)
@@ -128,8 +127,8 @@ func (p *pack) allowsIn(f *rules.File) []*allowance {
 	return found
 }
 
-// inText reports whether a place lies within a string, or is followed by code
-// on its line: then what stands there is no comment.
+// inText reports whether a place is within a string, or is followed by code on its
+// line. Then it is not in a comment.
 func (f *file) inText(line, col int) bool {
 	for _, t := range f.tokens {
 		switch {

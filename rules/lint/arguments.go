@@ -1,12 +1,8 @@
 package lint
 
 import (
-	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/yuin/gopher-lua/ast"
 
@@ -14,10 +10,10 @@ import (
 	"chertd/luabind/diag"
 )
 
-// checkArgument looks at one argument of a function that rules see.
+// checkArgument checks one argument of a function that rules see.
 func (f *file) checkArgument(it *luabind.Item, p *luabind.Param, e ast.Expr) {
 	if strings.HasPrefix(it.Name, "log.") && p.Name == "msg" {
-		return // whatever it is, tostring writes it
+		return // log takes any value
 	}
 	if f.checkIdentity(it, p, e) || !f.checkType(it.Name, p, e) {
 		return
@@ -29,7 +25,7 @@ func (f *file) checkArgument(it *luabind.Item, p *luabind.Param, e ast.Expr) {
 	f.checkValue(it.Name, p, e)
 }
 
-// checkIdentity finds something of the event that is no id where an id belongs.
+// checkIdentity finds a value of the event that is not an id, where an id is expected.
 func (f *file) checkIdentity(it *luabind.Item, p *luabind.Param, e ast.Expr) bool {
 	right := map[string]string{"chat_id": "ev.chat.id", "message_id": "ev.message.id"}[p.Name]
 	path := f.pathOf(e)
@@ -37,13 +33,13 @@ func (f *file) checkIdentity(it *luabind.Item, p *luabind.Param, e ast.Expr) boo
 		return false
 	}
 	if f.pathType(path) == "any" || strings.HasPrefix(path, "ev.action.") {
-		return false // what a timer was given, or what an answer is about
+		return false // a timer's payload, or the subject of a call's result
 	}
 	f.fail(codeArgument, f.start(e), "pass "+right, "%s: %s must be the id of a %s, got %s", it.Name, p.Name, strings.TrimSuffix(p.Name, "_id"), path)
 	return true
 }
 
-// pathType is the LuaCATS type of a name that rules see; "" if it has none.
+// pathType returns the LuaCATS type of a name that rules see; "" if it has none.
 func (f *file) pathType(path string) string {
 	if it := luabind.Lookup(path); it != nil {
 		return it.Type
@@ -64,11 +60,11 @@ func (f *file) checkType(function string, p *luabind.Param, e ast.Expr) bool {
 		f.fail(codeArgument, f.start(e), "", "%s: %s is nil", function, p.Name)
 		return false
 	}
-	said := "a " + got
+	value := "a " + got
 	if v := f.constOf(e); v != nil {
-		said = luabind.Describe(v)
+		value = luabind.Describe(v)
 	}
-	f.fail(codeArgument, f.start(e), "", "%s: %s must be %s, got %s", function, p.Name, expected(p.Type), said)
+	f.fail(codeArgument, f.start(e), "", "%s: %s must be %s, got %s", function, p.Name, expected(p.Type), value)
 	return false
 }
 
@@ -96,7 +92,7 @@ func accepts(declared, got string) bool {
 	return false
 }
 
-// expected says a LuaCATS type in words.
+// expected returns a LuaCATS type in words.
 func expected(declared string) string {
 	switch {
 	case declared == "number|string":
@@ -111,7 +107,7 @@ func expected(declared string) string {
 	return "a " + declared
 }
 
-// checkKeys looks at a table of options.
+// checkKeys checks a table of options.
 func (f *file) checkKeys(it *luabind.Item, p *luabind.Param, e ast.Expr) {
 	t := f.tableOf(e)
 	if t == nil {
@@ -119,7 +115,7 @@ func (f *file) checkKeys(it *luabind.Item, p *luabind.Param, e ast.Expr) {
 	}
 	for _, field := range t.Fields {
 		if field.Key == nil {
-			f.fail(codeKey, f.start(field.Value), "it takes "+names(p.Keys), "%s: an option without a name", it.Name)
+			f.fail(codeKey, f.start(field.Value), "the options are "+names(p.Keys), "%s: an option without a name", it.Name)
 			continue
 		}
 		key, ok := field.Key.(*ast.StringExpr)
@@ -145,8 +141,7 @@ func names(keys []luabind.Param) string {
 	return strings.Join(list, ", ")
 }
 
-// checkValue looks at a value that is written in the file, by the very
-// functions that read it at run time.
+// checkValue checks a constant argument with the functions that read it at run time.
 func (f *file) checkValue(function string, p *luabind.Param, e ast.Expr) {
 	v := f.constOf(e)
 	text, isText := v.(string)
@@ -195,127 +190,6 @@ func (f *file) checkDuration(function string, p *luabind.Param, e ast.Expr, v an
 	case err != nil:
 		f.fail(codeArgument, f.start(e), "", "%s: %s: %v", function, p.Name, err)
 	case function == "chert.hold" && d == 0:
-		f.fail(codeArgument, f.start(e), "to end a hold, write chert.release(chat_id)", "chert.hold: a hold of no duration")
+		f.fail(codeArgument, f.start(e), "to end a hold, write chert.release(chat_id)", "chert.hold: duration must be greater than 0")
 	}
-}
-
-// checkLuaPattern looks at the patterns of string.find and its like.
-func (f *file) checkLuaPattern(function string, args []ast.Expr, before int) {
-	i := 1 - before
-	switch function {
-	case "string.find", "string.match", "string.gmatch", "string.gsub":
-	default:
-		return
-	}
-	if i >= len(args) {
-		return
-	}
-	pattern, ok := f.constOf(args[i]).(string)
-	if !ok || function == "string.find" && len(args)+before > 3 {
-		return // with a fourth argument it may be plain text
-	}
-	if wrong := malformed(pattern); wrong != "" {
-		f.fail(codeArgument, f.start(args[i]), "% before a sign takes its meaning away, as in %(; in string.find, true as the fourth argument looks for plain text",
-			"%s: malformed pattern %s: %s", function, luabind.Describe(pattern)[len("the string "):], wrong)
-	} else if apart := takenApart(pattern); apart != "" {
-		f.warn(codeBytes, f.start(args[i]), "use re.match, re.find or re.gsub, whose patterns are made of letters", "%s: %s: Lua patterns are made of bytes, and that is more than one", function, apart)
-	}
-}
-
-// letterClass is one of the classes %a, %l, %u and %w, which know a to z alone.
-var (
-	letterClass    = regexp.MustCompile(`^%[aluwALUW]`)
-	letterClassEnd = regexp.MustCompile(`(?:^|[^%])(?:%%)*%[aluwALUW][*+?-]?$`)
-)
-
-// takenApart finds a letter of several bytes where a Lua pattern means one byte:
-// in a set, before a sign that repeats it, or beside a class of bytes that is meant
-// for letters.
-func takenApart(p string) string {
-	for i := 0; i < len(p); i++ {
-		switch {
-		case p[i] == '%':
-			i++
-		case p[i] == '[':
-			end := setEnd(p, i+1)
-			if r := firstWide(p[i:end]); r != 0 {
-				return fmt.Sprintf("%q in a set", string(r))
-			}
-			i = end
-		case p[i] >= utf8.RuneSelf:
-			r, size := utf8.DecodeRuneInString(p[i:])
-			before, behind := p[:i], p[i+size:]
-			i += size - 1
-			switch {
-			case size == 1:
-			case behind != "" && strings.IndexByte("*+-?", behind[0]) >= 0:
-				return fmt.Sprintf("%q before %q", string(r), behind[:1])
-			case letterClass.MatchString(behind) || unicode.IsLetter(r) && letterClassEnd.MatchString(before):
-				return fmt.Sprintf("%q beside a class of letters", string(r))
-			}
-		}
-	}
-	return ""
-}
-
-// firstWide is the first letter of several bytes in a text; 0: none.
-func firstWide(s string) rune {
-	for _, r := range s {
-		if r >= utf8.RuneSelf && r != utf8.RuneError {
-			return r
-		}
-	}
-	return 0
-}
-
-// malformed says what is wrong with a Lua pattern; "" if nothing certainly is.
-func malformed(p string) string {
-	open := 0
-	for i := 0; i < len(p); i++ {
-		switch p[i] {
-		case '%':
-			i++
-			if i >= len(p) {
-				return "it ends with %"
-			}
-			if p[i] == 'b' {
-				if i += 2; i >= len(p) {
-					return "%b needs two characters"
-				}
-			}
-		case '(':
-			open++
-		case ')':
-			if open--; open < 0 {
-				return "a ) closes nothing"
-			}
-		case '[':
-			end := setEnd(p, i+1)
-			if end < 0 {
-				return "a [ is not closed"
-			}
-			i = end
-		}
-	}
-	if open > 0 {
-		return "a ( is not closed"
-	}
-	return ""
-}
-
-// setEnd is where a set that begins behind a [ ends; -1: it does not.
-func setEnd(p string, i int) int {
-	if i < len(p) && p[i] == '^' {
-		i++
-	}
-	for first := true; i < len(p); i++ {
-		switch {
-		case p[i] == ']' && !first:
-			return i
-		case p[i] == '%':
-			i++
-		}
-		first = false
-	}
-	return -1
 }

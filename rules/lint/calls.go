@@ -11,8 +11,8 @@ import (
 	"chertd/luabind/diag"
 )
 
-// checkCalls looks at calls of what rules see: when, with how many arguments,
-// and with which.
+// checkCalls checks calls of functions that rules see: when they are made, and their
+// arguments.
 func (f *file) checkCalls() {
 	for _, c := range f.calls {
 		if c.expr.Func == nil {
@@ -39,7 +39,7 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 	at := f.start(c.expr)
 	switch {
 	case it.When == luabind.Loading && c.fn.inHandler():
-		f.fail(codePhase, at, "write it at the top of the file, outside of any function", "%s can only be called while the file loads, not in a handler", it.Name)
+		f.fail(codePhase, at, "call it at the top of the file, outside any function", "%s can only be called while the file loads, not in a handler", it.Name)
 		return
 	case it.When == luabind.Handling && c.fn == f.top && f.module == "":
 		f.fail(codePhase, at, "call it inside a handler: chert.on(\"message.received\", function(ev) … end)", "%s can't be called while the file loads: there is no event yet", it.Name)
@@ -51,11 +51,11 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 		given, more = given-1, true
 	}
 	if given > len(it.Params) {
-		f.fail(codeCount, f.start(args[len(it.Params)]), "it is "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, given, len(it.Params))
+		f.fail(codeCount, f.start(args[len(it.Params)]), "usage: "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, given, len(it.Params))
 		return
 	}
 	if it.When == luabind.Loading {
-		return // loading has looked at the arguments themselves
+		return // loading has checked the arguments
 	}
 	for i := range it.Params {
 		p := &it.Params[i]
@@ -63,7 +63,7 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 		case i < given:
 			f.checkArgument(it, p, args[i])
 		case !p.Optional && !more:
-			f.fail(codeCount, at, "it is "+it.Signature(), "%s: %s is missing", it.Name, p.Name)
+			f.fail(codeCount, at, "usage: "+it.Signature(), "%s: %s is missing", it.Name, p.Name)
 			return
 		}
 	}
@@ -74,14 +74,14 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 		f.checkPostpone(c)
 	case "chert.set_timer", "chert.cancel_timer":
 		if worst, typ := worstOf(c.fn.contexts, "ev.chat"); worst == never {
-			f.fail(codeNil, at, "keep it in kv, and look at it in chert.every", "%s: timers belong to a chat, and an event %q has none", it.Name, typ)
+			f.fail(codeNil, at, "store it in kv, and check it in chert.every", "%s: timers belong to a chat, and a %q event has none", it.Name, typ)
 		}
 	case "data.load":
 		f.checkData(c)
 	}
 }
 
-// checkMarkRead looks at what the options of a read mean together.
+// checkMarkRead checks the options of a read together.
 func (f *file) checkMarkRead(c *call) {
 	if len(c.expr.Args) < 2 {
 		return
@@ -99,20 +99,20 @@ func (f *file) checkMarkRead(c *call) {
 	}
 }
 
-// checkTime reports whether the options after, at and tz can't be right together.
+// checkTime reports whether the options after, at and tz contradict each other.
 func (f *file) checkTime(function string, t *ast.TableExpr) bool {
 	switch {
 	case f.given(t, "after") && f.given(t, "at"):
 		f.fail(codeArgument, f.start(t), "keep one of them", "%s: after and at exclude each other", function)
 	case f.given(t, "tz") && fieldOf(t, "at") == nil:
-		f.fail(codeArgument, f.start(t), `at = "Mon-Fri 09:00"`, "%s: tz says where at is meant, and there is no at", function)
+		f.fail(codeArgument, f.start(t), `add at = "Mon-Fri 09:00"`, "%s: tz is the time zone of at, and at is missing", function)
 	default:
 		return false
 	}
 	return true
 }
 
-// checkPostpone looks for a postponement that does not say until when.
+// checkPostpone finds a postponement without after or at.
 func (f *file) checkPostpone(c *call) {
 	if len(c.expr.Args) < 2 {
 		return
@@ -122,17 +122,17 @@ func (f *file) checkPostpone(c *call) {
 		return
 	}
 	f.checkAnyHour(c, t)
-	// Another key may be one of them, worked out or misspelt.
+	// Another key may be one of them, computed or misspelled.
 	if !slices.ContainsFunc(t.Fields, func(field *ast.Field) bool {
 		key, plain := field.Key.(*ast.StringExpr)
 		return !plain || key.Value != "tz" && key.Value != "reason"
 	}) {
-		f.fail(codeArgument, f.start(t), `write { at = "Mon-Fri 09:00" } or { after = "1h" }`, "chert.postpone: after or at is missing: they say until when reads wait")
+		f.fail(codeArgument, f.start(t), `write { at = "Mon-Fri 09:00" } or { after = "1h" }`, "chert.postpone: after or at is missing: it sets until when reads wait")
 	}
 }
 
-// checkAnyHour looks for a postponement to a time of day in a rule that runs at all
-// hours: just after that time, too, reads wait until it comes again.
+// checkAnyHour finds a postponement to a time of day in a rule that runs at all hours:
+// an event just after that time waits for a day.
 func (f *file) checkAnyHour(c *call, t *ast.TableExpr) {
 	e := fieldOf(t, "at")
 	if e == nil || !c.fn.runsFor(func(r *registration) bool { return r.anyHour }) {
@@ -143,18 +143,18 @@ func (f *file) checkAnyHour(c *call, t *ast.TableExpr) {
 		return
 	}
 	if _, err := luabind.ParseWindow(at, nil); err == nil {
-		return // within it nothing is postponed
+		return // a window: nothing is postponed within it
 	}
 	for _, other := range f.calls {
 		if other.expr.Func == nil {
 			continue
 		}
 		if path := f.pathOf(other.expr.Func); path == "chert.within" || path == "chert.date" || path == "chert.now" {
-			return // it may look at the time itself
+			return // the rule may check the time itself
 		}
 	}
-	f.warn(codeAnyHour, f.start(e), `write a window, within which nothing is postponed: at = "Mon-Fri 09:00-17:30"; or give the rule outside = …`,
-		"chert.postpone: the rule runs at all hours, and at %q is the next such time: just after it, reads wait until it comes again", at)
+	f.warn(codeAnyHour, f.start(e), `write a window, in which nothing is postponed: at = "Mon-Fri 09:00-17:30"; or add outside = … to the rule`,
+		"chert.postpone: the rule runs at all hours, and just after %q reads wait until the next such time", at)
 }
 
 // noDelay reports whether a value is a duration of 0.
@@ -184,9 +184,9 @@ func (f *file) checkData(c *call) {
 		for _, ending := range []string{".yaml", ".txt", ".csv"} {
 			bare = strings.TrimSuffix(bare, ending)
 		}
-		hint = "data.load reads data/" + bare + ".yaml, .txt or .csv of the pack's folder"
+		hint = "data.load reads data/" + bare + ".yaml, .txt or .csv in the pack's folder"
 		if bare != name {
-			hint = "leave the ending off: " + hint
+			hint = "omit the extension: " + hint
 		}
 	}
 	f.fail(codeMissing, f.start(c.expr.Args[0]), hint, "there is no data %q", name)
@@ -211,12 +211,12 @@ func (f *file) checkRequire(c *call) {
 	}
 	hint := didYouMean("", diag.Suggest(name, known))
 	if hint == "" {
-		hint = "require loads files of the pack's lib folder: lib/" + strings.ReplaceAll(name, ".", "/") + ".lua"
+		hint = "require loads files in the pack's lib folder: lib/" + strings.ReplaceAll(name, ".", "/") + ".lua"
 	}
 	f.fail(codeMissing, f.start(c.expr.Args[0]), hint, "there is no module %q", name)
 }
 
-// checkDot looks for s.find(…) where s:find(…) was meant.
+// checkDot finds s.find(…) where s:find(…) was meant.
 func (f *file) checkDot(c *call) {
 	get, ok := c.expr.Func.(*ast.AttrGetExpr)
 	if !ok {
@@ -228,20 +228,21 @@ func (f *file) checkDot(c *call) {
 	}
 	object := f.pathOf(get.Object)
 	if !slices.Contains(luabind.Fields("string"), key.Value) {
-		f.fail(codeField, f.at[get.Key], textHint(key.Value), "texts have no function %s", key.Value)
+		f.fail(codeField, f.at[get.Key], stringHint(key.Value), "strings have no function %s", key.Value)
 		return
 	}
-	// s.find(s, …) is right, if odd: only what certainly lacks the text is wrong.
+	// s.find(s, …) is correct: only a call that certainly lacks the string is wrong.
 	if object == "" || len(c.expr.Args) > 0 && (f.pathOf(c.expr.Args[0]) == object || f.constOf(c.expr.Args[0]) == nil) {
 		return
 	}
 	f.fail(codeColon, f.at[get.Key], fmt.Sprintf("write %s:%s(…), with a colon", object, key.Value), "%s.%s was called with a dot", object, key.Value)
 }
 
-// arity is how many arguments a function of Lua's own takes; most -1: any number.
+// arity is how many arguments a function of Lua takes. most is -1 if there is no
+// limit.
 type arity struct{ least, most int }
 
-// standardArity tells of functions where a missing argument is always an error.
+// standardArity has the functions for which a missing argument is always an error.
 var standardArity = map[string]arity{
 	"string.byte": {1, 3}, "string.find": {2, 4}, "string.format": {1, -1}, "string.gmatch": {2, 2}, "string.gsub": {3, 4},
 	"string.len": {1, 1}, "string.lower": {1, 1}, "string.match": {2, 3}, "string.rep": {2, 2}, "string.reverse": {1, 1},
@@ -253,8 +254,8 @@ var standardArity = map[string]arity{
 	"setmetatable": {2, 2}, "tonumber": {1, 2}, "tostring": {1, 1}, "type": {1, 1}, "unpack": {1, 3},
 }
 
-// checkStandard looks at a call of one of Lua's functions. before is 1 if a
-// text stands before the colon.
+// checkStandard checks a call of one of Lua's functions. before is 1 for a call with a
+// colon, whose first argument is the string before it.
 func (f *file) checkStandard(c *call, path string, before int) {
 	if before == 1 && f.typeOf(c.expr.Receiver) != "string" {
 		return
@@ -278,7 +279,7 @@ func (f *file) checkStandard(c *call, path string, before int) {
 			f.fail(codeCount, f.start(extra), "", "%s takes %s, got %s", name, numbered(known.least, known.most), arguments(given))
 			return
 		}
-		f.warn(codeCount, f.start(extra), "Lua drops what a function does not take", "%s takes %s, got %s", name, numbered(known.least, known.most), arguments(given))
+		f.warn(codeCount, f.start(extra), "Lua ignores the extra arguments", "%s takes %s, got %s", name, numbered(known.least, known.most), arguments(given))
 	}
 	f.checkLuaPattern(name, args, before)
 }

@@ -10,21 +10,21 @@ import (
 	"chertd/rules"
 )
 
-// Coded gives what loading says the codes and columns under which Check lists
-// it: it is what rules.Options.Coded takes, so that an edit is refused in the
-// same words by whatever loads it. Everything said is kept, but for a warning
-// that is told of several rules on one line.
-func Coded(of *rules.PackReport, said diag.List) diag.List {
-	coded := make(diag.List, 0, len(said))
+// Coded returns diagnostics of loading with the codes and columns under which Check
+// lists them. It is for rules.Options.Coded, so that an edit is refused in the same
+// words wherever it is loaded. It drops only the repetitions of a warning about
+// several rules on one line.
+func Coded(of *rules.PackReport, ds diag.List) diag.List {
+	coded := make(diag.List, 0, len(ds))
 	if of == nil {
-		for _, d := range said {
+		for _, d := range ds {
 			d.Code = cmp.Or(d.Code, codeOf(d))
 			coded = append(coded, d)
 		}
 		return coded
 	}
 	p := newPack(of)
-	for _, d := range said {
+	for _, d := range ds {
 		p.loaded(d)
 	}
 	p.dropTwice()
@@ -34,9 +34,9 @@ func Coded(of *rules.PackReport, said diag.List) diag.List {
 	return coded
 }
 
-// CodedSpecs gives errors of loading a pack's spec files their codes.
-func CodedSpecs(of *rules.Pack, said diag.List) diag.List {
-	coded := slices.Clone(said)
+// CodedSpecs returns the errors of loading a pack's spec files with their codes.
+func CodedSpecs(of *rules.Pack, ds diag.List) diag.List {
+	coded := slices.Clone(ds)
 	for i := range coded {
 		d := &coded[i]
 		if d.Severity != diag.SeverityError || d.Code != "" {
@@ -55,7 +55,7 @@ func CodedSpecs(of *rules.Pack, said diag.List) diag.List {
 	return coded
 }
 
-// codeOf is the code of what is said of no single pack.
+// codeOf returns the code of a diagnostic that belongs to no single pack.
 func codeOf(d diag.Diagnostic) string {
 	if strings.HasPrefix(d.Message, rules.IgnoredMessage) {
 		return codeIgnored

@@ -10,8 +10,7 @@ import (
 	"chertd/rules"
 )
 
-// Whatever loading refuses has the same code, place and words for whoever loads
-// as for check.
+// What loading refuses has the same code, place and text for every caller as for Check.
 func TestCodedAgreesWithCheck(t *testing.T) {
 	t.Parallel()
 	for name, files := range map[string]map[string]string{

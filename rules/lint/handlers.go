@@ -10,20 +10,20 @@ import (
 	"chertd/luabind"
 )
 
-// registration is a chert.on, chert.rule or chert.every as it is written.
+// registration is a chert.on, chert.rule or chert.every in the source.
 type registration struct {
 	call    *call
 	path    string   // of the function that is called
 	types   []string // nil: unknown
 	where   bool     // it has conditions
-	inChat  bool     // they ask for what only an event with a chat has, or may do so
+	inChat  bool     // see needsChat
 	unnamed bool     // it certainly has no name
 	anyHour bool     // it certainly runs at all hours
 	handler ast.Expr // nil: none found
 	fn      *function
 }
 
-// collectHandlers finds the subscriptions and the functions they name.
+// collectHandlers finds the subscriptions and their handlers.
 func (p *pack) collectHandlers() {
 	for _, f := range p.files {
 		for _, c := range f.calls {
@@ -53,7 +53,7 @@ func (f *file) registrationOf(c *call) *registration {
 			r.types = f.typesIn(args[0])
 		}
 		if r.where = len(args) > 2; r.where {
-			r.inChat = f.asksForChat(args[1])
+			r.inChat = f.needsChat(args[1])
 		}
 		if len(args) > 1 {
 			r.handler = args[len(args)-1]
@@ -67,7 +67,7 @@ func (f *file) registrationOf(c *call) *registration {
 			r.types = f.typesIn(on)
 		}
 		if where := fieldOf(t, "where"); where != nil {
-			r.where, r.inChat = true, f.asksForChat(where)
+			r.where, r.inChat = true, f.needsChat(where)
 		}
 		r.unnamed = fieldOf(t, "name") == nil
 		r.anyHour = fieldOf(t, "during") == nil && fieldOf(t, "outside") == nil
@@ -84,9 +84,9 @@ func (f *file) registrationOf(c *call) *registration {
 	return r
 }
 
-// asksForChat reports whether a where lets pass only events that have a chat. One
-// that is not certain may do so.
-func (f *file) asksForChat(where ast.Expr) bool {
+// needsChat reports whether a where may match only events that have a chat. It is
+// true for a where that is not known.
+func (f *file) needsChat(where ast.Expr) bool {
 	t := f.tableOf(where)
 	if t == nil {
 		return true
@@ -100,7 +100,7 @@ func (f *file) asksForChat(where ast.Expr) bool {
 	return false
 }
 
-// typesIn are the types of events in an argument; nil if they are not certain.
+// typesIn returns the event types in an argument; nil if they are not certain.
 func (f *file) typesIn(e ast.Expr) []string {
 	if s, ok := f.constOf(e).(string); ok {
 		return []string{s}
@@ -120,8 +120,8 @@ func (f *file) typesIn(e ast.Expr) []string {
 	return types
 }
 
-// follow finds out which functions call which, what their parameters are, and
-// for which subscriptions each of them runs.
+// follow finds out which functions call which, what their parameters are, and for
+// which subscriptions each of them runs.
 func (p *pack) follow() {
 	for _, f := range p.files {
 		f.followMentions()
@@ -145,7 +145,8 @@ func (p *pack) follow() {
 	}
 }
 
-// followMentions notes where the file's functions are called, and by which.
+// followMentions records where the file's functions are called, and by which
+// functions.
 func (f *file) followMentions() {
 	direct := map[ast.Expr]bool{}
 	for _, c := range f.calls {
@@ -182,8 +183,8 @@ func (f *file) followMentions() {
 			mention(g.expr, g.fn)
 		}
 	}
-	// A function that is written where it is used runs when what it is in runs,
-	// unless it is a handler.
+	// A function expression runs when the function around it runs, unless it is a
+	// handler.
 	for _, fn := range f.functions {
 		if len(fn.handles) == 0 && fn.outer.expr != nil {
 			fn.outer.mentions = append(fn.outer.mentions, fn)
@@ -191,7 +192,7 @@ func (f *file) followMentions() {
 	}
 }
 
-// followParams takes what all calls agree on as what the parameters are.
+// followParams takes for each parameter the path that all calls pass.
 func (fn *function) followParams() {
 	if fn.elsewhere || len(fn.calls) == 0 {
 		return
@@ -218,7 +219,7 @@ func (fn *function) followParams() {
 	}
 }
 
-// runFor notes that the function, and what it calls, runs for a subscription.
+// runFor records that the function, and what it calls, runs for a subscription.
 func (fn *function) runFor(r *registration) {
 	if slices.Contains(fn.contexts, r) {
 		return
@@ -231,7 +232,7 @@ func (fn *function) runFor(r *registration) {
 	}
 }
 
-// collectUses notes what of the surface the pack uses.
+// collectUses records which functions of the rule API the pack uses.
 func (p *pack) collectUses() {
 	for _, f := range p.files {
 		aliases := map[ast.Expr]bool{} // local c = chert

@@ -9,9 +9,8 @@ import (
 	"chertd/rules"
 )
 
-// The packs of testdata/honest are as people write them: nothing is to be said
-// of them.
-func TestNoFalseAlarms(t *testing.T) {
+// The packs of testdata/honest are correct rules as people write them.
+func TestHonestRulesHaveNoFindings(t *testing.T) {
 	t.Parallel()
 	r := Check([]string{"testdata/honest"}, rules.Options{})
 	if r.Packs < 20 {
@@ -24,7 +23,7 @@ func TestNoFalseAlarms(t *testing.T) {
 	}
 }
 
-// What the project itself shows is clean.
+// The examples of the project have no findings.
 func TestExamplesAreClean(t *testing.T) {
 	t.Parallel()
 	for _, dir := range []string{"../../examples", "../testdata/good"} {

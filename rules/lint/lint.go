@@ -1,7 +1,7 @@
-// Package lint finds what is wrong with rules beyond what loading refuses:
-// names that don't exist, arguments that can't be right, rules that never run,
-// what is forgotten at a reload. It says nothing that it is not certain of, for
-// people silence a tool that cries wolf.
+// Package lint finds mistakes in rules that loading does not refuse: names that
+// don't exist, invalid arguments, rules that never run, state that a reload loses.
+// It reports only what is certain, because people silence a tool that raises
+// false alarms.
 package lint
 
 import (
@@ -16,16 +16,16 @@ import (
 	"chertd/rules"
 )
 
-// Result is what there is to say about packs.
+// Result is what Check found in packs.
 type Result struct {
 	Packs    int
 	Rules    int       // of the packs that load
 	Findings diag.List // by file and place
-	Refused  bool      // loading refuses some of it, whatever the gate says
+	Refused  bool      // loading refuses some of the packs, whatever rules.gate says
 }
 
-// Check loads what a command is given, as rules.LoadPaths does, and looks at it
-// more closely. Everything loading refuses is among the findings.
+// Check loads the packs at paths, as rules.LoadPaths does, and checks them. Its
+// findings include everything that loading refuses.
 func Check(paths []string, o rules.Options) Result {
 	report := rules.LoadEachPath(paths, o, nil)
 	now := o.Now
@@ -83,7 +83,7 @@ func checkPack(report *rules.PackReport, now time.Time) diag.List {
 		f.checkRelations()
 		f.checkLoops()
 		for _, at := range f.unreachable {
-			f.warn(codeDead, at, "delete it, or what ends the block before it", "nothing leads here: what stands before always ends the block")
+			f.warn(codeDead, at, "delete it, or the statement that exits the block before it", "unreachable: the statement before this always exits the block")
 		}
 	}
 	p.checkRules()
@@ -93,15 +93,15 @@ func checkPack(report *rules.PackReport, now time.Time) diag.List {
 	return p.settle()
 }
 
-// Errors are the errors that Check finds in a pack that was loaded, as the gate
-// of an edit asks. The caller must not use the pack meanwhile.
+// Errors returns the errors that Check finds in a pack that was loaded. The gate of an
+// edit calls it. The caller must not use the pack at the same time.
 func Errors(p *rules.Pack) diag.List {
-	found := checkPack(&rules.PackReport{Name: p.Name, Path: p.Path, Pack: p, Tried: p}, time.Time{}) // calendars are a matter of warnings
+	found := checkPack(&rules.PackReport{Name: p.Name, Path: p.Path, Pack: p, Tried: p}, time.Time{}) // no time: only warnings about calendars need it
 	return slices.DeleteFunc(found, func(d diag.Diagnostic) bool { return d.Severity != diag.SeverityError })
 }
 
-// NoSpecs is the warning of a pack that has no specs, unless its files allow
-// that: what `chertd test` says of a pack that it has nothing to run of.
+// NoSpecs returns the warning that a pack has no specs, for `chertd test`. It returns
+// nothing if the pack has specs or its files allow the finding.
 func NoSpecs(report *rules.PackReport) diag.List {
 	p := newPack(report)
 	p.checkSpecs()

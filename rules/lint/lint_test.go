@@ -12,13 +12,13 @@ import (
 	"chertd/rules"
 )
 
-// expectation is what a line of testdata must be told: --> "regexp", which
+// expectation is a finding that a line of testdata must have: --> "regexp", which
 // matches `severity: message [CODE]` and the hint.
 var expectation = regexp.MustCompile(`(?:--|#)> "(.*)"`)
 
 // The files of testdata/files are packs of one file, several in a file with
 // lines of ----- between them.
-func TestFiles(t *testing.T) {
+func TestFilesHaveTheirExpectedFindings(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/files/*.lua")
 	if err != nil || len(files) == 0 {
@@ -41,7 +41,7 @@ func TestFiles(t *testing.T) {
 }
 
 // The folders of testdata/packs are packs.
-func TestPacks(t *testing.T) {
+func TestPacksHaveTheirExpectedFindings(t *testing.T) {
 	t.Parallel()
 	dirs, err := filepath.Glob("testdata/packs/*")
 	if err != nil || len(dirs) == 0 {
@@ -74,7 +74,7 @@ func TestPacks(t *testing.T) {
 	}
 }
 
-// checkFile checks a pack of one file, r.lua, that is excused from specs.
+// checkFile checks a pack of one file, r.lua, that needs no spec.
 func checkFile(t *testing.T, source string) diag.List {
 	t.Helper()
 	dir := t.TempDir()
@@ -91,7 +91,7 @@ func checkFile(t *testing.T, source string) diag.List {
 	return found
 }
 
-// compare holds findings against what the sources expect, line by line.
+// compare compares findings with the expectations in the sources, line by line.
 func compare(t *testing.T, where string, found diag.List, sources map[string]string) {
 	t.Helper()
 	type line struct {
@@ -135,8 +135,8 @@ func compare(t *testing.T, where string, found diag.List, sources map[string]str
 	}
 }
 
-// What the operator's file says of packs is among the findings, once, at its line.
-func TestCheckSaysWhatConfigurationDoesNotFit(t *testing.T) {
+// Faults in chertd.yaml's settings of packs are among the findings, once, at their line.
+func TestCheckReportsSettingsThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	src := "chert.on('message.received', function(ev)\n  if #ev.text > config.min_digits then\n    chert.mark_read(ev.chat.id)\n  end\nend)\n"
@@ -149,7 +149,7 @@ func TestCheckSaysWhatConfigurationDoesNotFit(t *testing.T) {
 		"codes": {Config: map[string]any{"min_digit": 6.0}, Places: map[string]rules.Position{"config.min_digit": {File: "chertd.yaml", Line: 7, Col: 9}}},
 		"vip":   {Places: map[string]rules.Position{"": {File: "chertd.yaml", Line: 9, Col: 5}}},
 	}}
-	want := filepath.Join(dir, "codes.lua") + ":2:24: warning: nothing sets config.min_digits: the rule fails where it reads it [CH012]\n  hint: did you mean config.min_digit?\n" +
+	want := filepath.Join(dir, "codes.lua") + ":2:24: warning: config.min_digits is not set: the rule fails where it reads it [CH012]\n  hint: did you mean config.min_digit?\n" +
 		"chertd.yaml:7:9: warning: pack \"codes\" never reads the setting \"min_digit\" [CF009]\n  hint: did you mean \"min_digits\"?\n" +
 		"chertd.yaml:9:5: warning: rules.packs names \"vip\", and there is no such pack [CF008]\n  hint: delete the entry, or create the pack: a file vip.lua or a folder vip in rules.dir"
 	if got := Check([]string{dir}, o).Findings.Error(); got != want {
@@ -157,9 +157,9 @@ func TestCheckSaysWhatConfigurationDoesNotFit(t *testing.T) {
 	}
 }
 
-// A pack.yaml with an error declares more than is known: nothing else is said of
-// settings.
-func TestBrokenManifestJudgesNoSettings(t *testing.T) {
+// The settings of a pack.yaml with an error are not known, so that none is reported as
+// unknown.
+func TestBrokenManifestHasNoUnknownSettings(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for name, text := range map[string]string{

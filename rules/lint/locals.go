@@ -10,8 +10,8 @@ import (
 	"chertd/luabind/diag"
 )
 
-// checkLocals finds locals that nothing reads. Parameters and loop variables
-// are part of a form, and what begins with _ says itself that it is not used.
+// checkLocals finds unused locals. It skips parameters and loop variables, which may
+// be needed for their position, and names that begin with _.
 func (f *file) checkLocals() {
 	for _, l := range f.locals {
 		if l.reads > 0 || l.kind == parameter || l.kind == loopVariable || strings.HasPrefix(l.name, "_") || l.holdsPlace() {
@@ -24,13 +24,13 @@ func (f *file) checkLocals() {
 		case l.writes > 0:
 			f.warn(codeUnused, l.at, "delete it, or use it", "%s is set but never used", l.name)
 		default:
-			f.warn(codeUnused, l.at, "delete it; for a value that has to be taken and is not wanted, write _", "%s is never used", l.name)
+			f.warn(codeUnused, l.at, "delete it; to ignore a value in a list of names, write _", "%s is never used", l.name)
 		}
 	}
 }
 
-// holdsPlace reports whether a later local of the same statement is used, so
-// that this one can't be left out.
+// holdsPlace reports whether a later local of the same statement is used, so that this
+// one can't be removed.
 func (l *local) holdsPlace() bool {
 	behind := false
 	for _, other := range l.group {
@@ -42,8 +42,8 @@ func (l *local) holdsPlace() bool {
 	return false
 }
 
-// checkMemory finds variables of the file that handlers change: a reload, and
-// each shard, begins with them anew.
+// checkMemory finds file-level variables that handlers modify. Each reload, and each
+// worker, begins with new ones.
 func (f *file) checkMemory() {
 	for _, a := range f.assigns {
 		if !a.fn.inHandler() || a.lazy {
@@ -69,7 +69,7 @@ func (f *file) checkMemory() {
 	}
 }
 
-// checkTable looks at a table that a handler changes.
+// checkTable checks a table that a handler modifies.
 func (f *file) checkTable(e ast.Expr, at place) {
 	id, ok := root(e).(*ast.IdentExpr)
 	if !ok {
@@ -90,7 +90,7 @@ func (f *file) checkTable(e ast.Expr, at place) {
 		case *ast.TableExpr:
 		case *ast.FuncCallExpr:
 			if f.pathOf(init.Func) != "setmetatable" && !strings.HasPrefix(f.pathOf(init), "require:") {
-				return // a table that somebody else made
+				return // a table that other code made
 			}
 		default:
 			return
@@ -100,11 +100,11 @@ func (f *file) checkTable(e ast.Expr, at place) {
 }
 
 func (f *file) forgotten(at place, name string) {
-	f.warn(codeForgotten, at, "remember it in ev.state, for one chat, or in kv", "%s belongs to the file: what a handler puts there is lost at a reload and not shared between shards", name)
+	f.warn(codeForgotten, at, "store it in ev.state, for one chat, or in kv", "%s is a file-level variable: changes made in a handler are lost on reload and not shared between workers", name)
 }
 
-// checkRelations finds comparisons of values that never compare, and those that
-// are grouped otherwise than they read.
+// checkRelations finds comparisons whose result is certain, and those that Lua groups
+// in another way than they read.
 func (f *file) checkRelations() {
 	for _, c := range f.choices {
 		f.checkChoice(c)
@@ -116,7 +116,7 @@ func (f *file) checkRelations() {
 	}
 }
 
-// checkChoice finds a == "b" or "c": the text alone is true, whatever a is.
+// checkChoice finds a == "b" or "c": the string alone is true, whatever a is.
 func (f *file) checkChoice(e *ast.LogicalOpExpr) {
 	before := e.Lhs
 	for {
@@ -132,24 +132,24 @@ func (f *file) checkChoice(e *ast.LogicalOpExpr) {
 	}
 	switch e.Rhs.(type) {
 	case *ast.StringExpr, *ast.NumberExpr:
-		f.warn(codeCompare, f.start(e.Rhs), fmt.Sprintf("compare with each: a %s x or a %s y", left.Operator, left.Operator),
-			"what stands behind or is no comparison, and always true")
+		f.warn(codeCompare, f.start(e.Rhs), fmt.Sprintf("compare with each value: a %s x or a %s y", left.Operator, left.Operator),
+			"the right side of or is not a comparison, and is always true")
 	}
 }
 
-// checkNegated finds not a == "b", which compares true or false with the text.
+// checkNegated finds not a == "b", which compares true or false with the string.
 func (f *file) checkNegated(e *ast.RelationalOpExpr) {
 	if _, ok := e.Lhs.(*ast.UnaryNotOpExpr); !ok || e.Operator != "==" && e.Operator != "~=" {
 		return
 	}
 	if got := f.typeOf(e.Rhs); got == "string" || got == "number" {
 		outcome := map[string]string{"==": "false", "~=": "true"}[e.Operator]
-		f.warn(codeCompare, f.start(e.Lhs), "write a ~= b, or not (a == b)", "not is of the left side alone: true or false is compared with a %s, which is always %s", got, outcome)
+		f.warn(codeCompare, f.start(e.Lhs), "write a ~= b, or not (a == b)", "not applies only to the left operand: true or false is compared with a %s, which is always %s", got, outcome)
 	}
 }
 
-// checkRelation looks at something of the event on one side and something that
-// is certain on the other.
+// checkRelation checks a field of the event on one side against a known value on the
+// other.
 func (f *file) checkRelation(e *ast.RelationalOpExpr, left, right ast.Expr) {
 	path := f.pathOf(left)
 	it := luabind.Lookup(path)
@@ -170,12 +170,12 @@ func (f *file) checkRelation(e *ast.RelationalOpExpr, left, right ast.Expr) {
 	case got == "":
 	case got == "nil":
 		if !strings.HasSuffix(it.Type, "?") && equality && path == "ev.text" {
-			f.warn(codeCompare, f.start(left), `it is "" where there is no text`, "%s is always a string: comparing it with nil is %s", path, outcome)
+			f.warn(codeCompare, f.start(left), `it is "" if there is no text`, "%s is always a string: comparing it with nil is %s", path, outcome)
 		}
 	case got != declared:
 		hint := ""
 		if declared == "number" && path != "ev.action.code" {
-			hint = "times are Unix seconds: compare with chert.now(), or write them by chert.date"
+			hint = "times are Unix seconds: compare with chert.now(), or format them with chert.date"
 		}
 		f.warn(codeCompare, f.start(left), hint, "%s is a %s: comparing it with a %s is %s", path, declared, got, outcome)
 	case equality && (path == "ev.message.direction"):

@@ -9,8 +9,8 @@ import (
 // place is a line and a column in bytes, both from 1.
 type place struct{ line, col int }
 
-// file is one rule file or file of lib/, resolved: every name in it is known to
-// be a local, or a global.
+// file is a rule file or a file in lib/ whose names are resolved to locals and
+// globals.
 type file struct {
 	pack   *pack
 	path   string
@@ -35,8 +35,8 @@ type file struct {
 	escaped     map[*local]bool            // see keysAdded
 	added       map[*local]map[string]bool // see keysAdded
 	compared    map[ast.Expr]bool          // sides of comparisons with something that is not nil
-	loops       []ast.Expr                 // what for … in asks
-	unreachable []place                    // statements that nothing leads to
+	loops       []ast.Expr                 // the single iterators of for … in
+	unreachable []place                    // the first unreachable statement of a block
 }
 
 // function is a function of a file, or the file itself.
@@ -46,33 +46,33 @@ type function struct {
 	outer  *function
 	params []*local
 	stmts  []ast.Stmt
-	guards []ast.Expr      // what it looks at as true or false, or compares with something
-	looks  map[string]bool // what guards are, once somebody asks
+	guards []ast.Expr      // names and fields that it tests or compares
+	looks  map[string]bool // the paths of guards; nil until first used
 
 	calls     []*call // that call it by a name that is certain
-	elsewhere bool    // it is mentioned otherwise than in such calls, or as a handler
+	elsewhere bool    // it is also used other than in such calls or as a handler
 	mentions  []*function
-	handles   []*registration // it is their handler
-	contexts  []*registration // it runs for these, directly or through others
+	handles   []*registration // whose handler it is
+	contexts  []*registration // for which it runs, directly or through callers
 }
 
-// local is a local variable, a parameter or a variable of a loop.
+// local is a local variable, a parameter or a loop variable.
 type local struct {
 	name    string
 	at      place
 	kind    localKind
 	fn      *function // in which it lives
 	topmost bool      // directly in the file, where all functions share it
-	init    ast.Expr  // the value it begins with; nil: none, or unknown
+	init    ast.Expr  // its first value; nil: none, or unknown
 	reads   int
 	writes  int      // besides init
-	group   []*local // all that one statement made
-	index   int      // in the parameters of its function
-	list    ast.Expr // of a loop's second variable: what ipairs walks
-	table   ast.Expr // what pairs walks
+	group   []*local // all locals of its statement
+	index   int      // of a parameter
+	list    ast.Expr // of a loop's second variable: the argument of ipairs
+	table   ast.Expr // the argument of pairs
 
-	path   string               // of a parameter: what it is known to be, like "ev"
-	fields map[string]*function // functions put into the table it holds; nil values: several
+	path   string               // of a parameter: see pathOf
+	fields map[string]*function // functions in the table it holds; a nil value: several
 }
 
 type localKind int
@@ -109,8 +109,8 @@ type getUse struct {
 type call struct {
 	file   *file
 	expr   *ast.FuncCallExpr
-	fn     *function // in which it stands
-	method place     // of the name behind the colon
+	fn     *function // that contains it
+	method place     // of the name after the colon
 }
 
 type assignment struct {
@@ -122,7 +122,7 @@ type assignment struct {
 
 type tableUse struct {
 	expr *ast.TableExpr
-	fn   *function // in which it stands
+	fn   *function // that contains it
 }
 
 type relation struct {
@@ -130,8 +130,8 @@ type relation struct {
 	fn   *function
 }
 
-// runsFor reports whether the function is known to run, and only for
-// subscriptions of a kind.
+// runsFor reports whether the function is known to run, and all subscriptions for
+// which it runs are of a kind.
 func (fn *function) runsFor(kind func(*registration) bool) bool {
 	for _, r := range fn.contexts {
 		if !kind(r) {
@@ -144,5 +144,5 @@ func (fn *function) runsFor(kind func(*registration) bool) bool {
 // inHandler reports whether the function is known to run in a handler.
 func (fn *function) inHandler() bool { return len(fn.contexts) > 0 }
 
-// constant reports whether the local holds one value for as long as it lives.
+// constant reports whether the local keeps the value that it begins with.
 func (l *local) constant() bool { return l.writes == 0 && l.init != nil }

@@ -29,8 +29,8 @@ func (f *file) checkNames() {
 	}
 }
 
-// maxHints is how many unknown names of a file are compared with all that were
-// possible: one that has more is no rule file.
+// maxHints is how many unknown names of a file get a suggestion. A file with more is
+// not a rule file.
 const maxHints = 100
 
 func (f *file) checkGlobals() {
@@ -52,7 +52,7 @@ func (f *file) checkGlobals() {
 	}
 }
 
-// localsAt are the names of the file that may have been meant at a place.
+// localsAt returns the locals that may have been meant at a place.
 func (f *file) localsAt(u identUse) []string {
 	var names []string
 	at := f.at[u.expr]
@@ -69,7 +69,7 @@ func (f *file) localsAt(u identUse) []string {
 	return names
 }
 
-// checkField looks at a.b where all fields of a are known.
+// checkField checks a.b where all fields of a are known.
 func (f *file) checkField(g getUse) {
 	key, ok := g.expr.Key.(*ast.StringExpr)
 	base := f.pathOf(g.expr.Object)
@@ -83,7 +83,7 @@ func (f *file) checkField(g getUse) {
 	}
 	fields := luabind.Fields(base)
 	if len(fields) == 0 && g.role != called && f.typeOf(g.expr.Object) == "string" && !slices.Contains(luabind.Fields("string"), key.Value) {
-		hint := textHint(key.Value)
+		hint := stringHint(key.Value)
 		if name := strings.ToLower(key.Value); name == "length" || name == "size" || name == "count" {
 			hint = "write #" + base
 		}
@@ -95,7 +95,7 @@ func (f *file) checkField(g getUse) {
 	}
 	hint := luabind.FieldHint(base, key.Value)
 	if strings.HasSuffix(base, "[]") {
-		// What is like it elsewhere in an event is not meant in a list's element.
+		// For an item of a list, only the item's own fields are suggested.
 		hint = didYouMean("", diag.Suggest(key.Value, fields))
 		if hint == "" {
 			hint = "it has " + strings.Join(fields, ", ")
@@ -103,7 +103,7 @@ func (f *file) checkField(g getUse) {
 	}
 	switch base {
 	case "string", "table", "math":
-		// Lua's own libraries may be asked for what they have.
+		// A rule may test whether a library of Lua has a function.
 		if g.role == called {
 			f.fail(codeField, at, hint, "%s.%s does not exist", base, key.Value)
 		}
@@ -116,8 +116,8 @@ func (f *file) checkField(g getUse) {
 	}
 }
 
-// checkSetting looks at config.NAME. A pack without a pack.yaml has what
-// chertd.yaml gives it, which is not known where no configuration is used.
+// checkSetting checks config.NAME. A pack without a pack.yaml gets its settings from
+// chertd.yaml alone, and without a configuration they are not known.
 func (f *file) checkSetting(name string, at place) {
 	settings := f.pack.tried.Settings()
 	if _, ok := settings[name]; ok {
@@ -127,13 +127,13 @@ func (f *file) checkSetting(name string, at place) {
 	hint := didYouMean("config.", diag.Suggest(name, known))
 	if f.pack.manifest() == nil {
 		if hint == "" {
-			hint = "set it in chertd.yaml, rules.packs: {" + f.pack.report.Name + ": {config: {" + name + ": …}}}; or write a folder with a pack.yaml that has its default"
+			hint = "set it in chertd.yaml, rules.packs: {" + f.pack.report.Name + ": {config: {" + name + ": …}}}; or make the pack a folder with a pack.yaml that declares its default"
 		}
-		f.warn(codeSetting, at, hint, "nothing sets config.%s: the rule fails where it reads it", name)
+		f.warn(codeSetting, at, hint, "config.%s is not set: the rule fails where it reads it", name)
 		return
 	}
 	if f.pack.manifestBroken() {
-		return // what it declares is not known
+		return // the declared settings are not known
 	}
 	if hint == "" {
 		hint = "declare it with its default in pack.yaml: config: { " + name + ": … }"
@@ -141,7 +141,7 @@ func (f *file) checkSetting(name string, at place) {
 	f.fail(codeSetting, at, hint, "config has no setting %q", name)
 }
 
-// checkMethod looks at s:name() where s is a text, or a module.
+// checkMethod checks s:name() where s is a string or a module.
 func (f *file) checkMethod(c *call) {
 	e := c.expr
 	if e.Func != nil {
@@ -163,19 +163,19 @@ func (f *file) checkMethod(c *call) {
 		return
 	}
 	if f.typeOf(e.Receiver) == "string" && !slices.Contains(luabind.Fields("string"), e.Method) {
-		f.fail(codeField, c.method, textHint(e.Method), "texts have no function %s", e.Method)
+		f.fail(codeField, c.method, stringHint(e.Method), "strings have no function %s", e.Method)
 	}
 }
 
-// textHint says what to write for a function that texts don't have.
-func textHint(name string) string {
+// stringHint returns what to write instead of a function that strings don't have.
+func stringHint(name string) string {
 	if hint := elsewhere[strings.ToLower(strings.ReplaceAll(name, "_", ""))]; hint != "" {
 		return hint
 	}
 	return didYouMean(":", diag.Suggest(name, luabind.Fields("string")))
 }
 
-// elsewhere are functions that texts have in other languages.
+// elsewhere has the functions that strings have in other languages.
 var elsewhere = map[string]string{
 	"contains": "write s:find(part, 1, true)", "includes": "write s:find(part, 1, true)", "indexof": "write s:find(part, 1, true)",
 	"startswith": "write s:sub(1, #part) == part", "hasprefix": "write s:sub(1, #part) == part",
@@ -186,7 +186,7 @@ var elsewhere = map[string]string{
 	"length": "write #s", "size": "write #s", "count": "write #s", "substring": "did you mean :sub?", "substr": "did you mean :sub?",
 }
 
-// checkCallee looks at calls of what is known to be no function.
+// checkCallee finds calls of values that are not functions.
 func (f *file) checkCallee(c *call) {
 	path := f.pathOf(c.expr.Func)
 	if path == "" {
@@ -195,17 +195,17 @@ func (f *file) checkCallee(c *call) {
 	it := luabind.Lookup(path)
 	switch {
 	case it != nil && !it.Func && it.Type != "any" && !strings.HasSuffix(path, ".state") && !strings.HasSuffix(path, ".raw"):
-		f.fail(codeField, f.start(c.expr), "write it without brackets", "%s is no function: it is %s", path, fieldType(it.Type))
+		f.fail(codeField, f.start(c.expr), "write it without parentheses", "%s is not a function: it is %s", path, fieldType(it.Type))
 	case it == nil && (len(luabind.Fields(path)) > 0 || path == "config"):
 		hint := ""
 		if path == "log" {
 			hint = "did you mean log.info?"
 		}
-		f.fail(codeField, f.start(c.expr), hint, "%s is no function: it is a table of them", path)
+		f.fail(codeField, f.start(c.expr), hint, "%s is a table of functions, not a function", path)
 	}
 }
 
-// fieldType says the type of a field of ev in words.
+// fieldType returns the type of an event field in words.
 func fieldType(declared string) string {
 	declared = strings.TrimSuffix(declared, "?")
 	switch {
@@ -217,7 +217,7 @@ func fieldType(declared string) string {
 	return "a " + strings.ReplaceAll(declared, "|", " or a ")
 }
 
-// checkLoops finds loops over a table itself, where Lua wants pairs or ipairs.
+// checkLoops finds loops over a table without pairs or ipairs.
 func (f *file) checkLoops() {
 	for _, e := range f.loops {
 		path := f.pathOf(e)
@@ -231,11 +231,11 @@ func (f *file) checkLoops() {
 		default:
 			continue
 		}
-		f.fail(codeArgument, f.start(e), "write for key, value in pairs(t) do, or ipairs(t) for lists", "for … in needs an iterator, and %s", what)
+		f.fail(codeArgument, f.start(e), "write for key, value in pairs(t) do, or ipairs(t) for lists", "for … in needs an iterator, but %s", what)
 	}
 }
 
-// checkAssignment looks at what can't be assigned to.
+// checkAssignment finds assignments to read-only names.
 func (f *file) checkAssignment(a assignment) {
 	switch t := a.target.(type) {
 	case *ast.IdentExpr:
@@ -255,16 +255,16 @@ func (f *file) checkAssignment(a assignment) {
 			}
 		case base == "ev" && key == ".state":
 		case base == "ev" || strings.HasPrefix(base, "ev.") && len(luabind.Fields(base)) > 0:
-			f.fail(codeReadOnly, f.start(t), "to remember something of this chat, write it to ev.state", "%s%s can't be assigned: the event is read-only", base, key)
+			f.fail(codeReadOnly, f.start(t), "to remember something about this chat, write it to ev.state", "%s%s can't be assigned: the event is read-only", base, key)
 		case base == "config":
-			f.fail(codeReadOnly, f.start(t), "settings are changed in pack.yaml, and for one installation in chertd.yaml", "config%s can't be assigned: settings are read-only", key)
+			f.fail(codeReadOnly, f.start(t), "change settings in pack.yaml or, for one installation, in chertd.yaml", "config%s can't be assigned: settings are read-only", key)
 		case len(luabind.Fields(base)) > 0:
 			f.fail(codeReadOnly, f.start(t), "use a local table of your own", "%s can't be changed: it is a library", base)
 		}
 	}
 }
 
-// didYouMean is a hint, or "" where nothing is near.
+// didYouMean returns a hint, or "" if there is no near name.
 func didYouMean(before, near string) string {
 	if near == "" {
 		return ""

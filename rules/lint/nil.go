@@ -9,17 +9,17 @@ import (
 	"chertd/engine/event"
 )
 
-// presence says whether events of a type have something.
+// presence says whether events of a type have a field.
 type presence int
 
 const (
-	perhaps presence = iota // it may be either, or is not known
+	perhaps presence = iota // either, or not known
 	always
 	never
 )
 
-// has tells what the events of a type have. What is not documented is taken as
-// given: a check must not warn of what never happens.
+// has reports whether events of a type have a field. A field that is not documented as
+// absent counts as present: a check must not warn of what never happens.
 func has(typ, part string) presence {
 	timer := strings.HasPrefix(typ, event.TimerPrefix)
 	answer := typ == event.ActionDone || typ == event.ActionFailed
@@ -46,9 +46,9 @@ func has(typ, part string) presence {
 	return always
 }
 
-// checkNil finds fields of something that is nil, in handlers that do not look.
+// checkNil finds fields of a nil value in handlers that do not test it.
 func (f *file) checkNil() {
-	told := map[*function][]string{} // once a handler
+	reported := map[*function][]string{} // reported once per handler
 	for _, g := range f.gets {
 		base := f.pathOf(g.expr.Object)
 		if base != "ev.chat" && base != "ev.message" && base != "ev.action" && base != "ev.state" {
@@ -58,7 +58,7 @@ func (f *file) checkNil() {
 		for in != nil && len(in.handles) == 0 {
 			in = in.outer
 		}
-		if in == nil || slices.Contains(told[in], base) || f.looksAt(g.fn, base) {
+		if in == nil || slices.Contains(reported[in], base) || f.looksAt(g.fn, base) {
 			continue
 		}
 		worst, typ := worstOf(in.handles, base)
@@ -66,28 +66,28 @@ func (f *file) checkNil() {
 		if k, ok := g.expr.Key.(*ast.StringExpr); ok {
 			key = k.Value
 		}
-		hint := "look first: if not " + base + " then return end"
+		hint := "check it first: if not " + base + " then return end"
 		at := f.start(g.expr)
 		switch worst {
 		case always:
 			continue
 		case never:
 			if base == "ev.state" {
-				hint = "keep it in kv"
+				hint = "store it in kv"
 			}
-			f.fail(codeNil, at, hint, "%s is nil in an event %q: %s.%s fails", base, typ, base, key)
+			f.fail(codeNil, at, hint, "%s is nil in a %q event: %s.%s fails", base, typ, base, key)
 		default:
 			if base == "ev.chat" || base == "ev.state" {
-				hint = "ask for a chat: where = { chat = true }; or look first: if not ev.chat then return end"
+				hint = "require a chat: where = { chat = true }; or check it first: if not ev.chat then return end"
 			}
-			f.warn(codeNil, at, hint, "%s may be nil in an event %q: then %s.%s fails", base, typ, base, key)
+			f.warn(codeNil, at, hint, "%s may be nil in a %q event: then %s.%s fails", base, typ, base, key)
 		}
-		told[in] = append(told[in], base)
+		reported[in] = append(reported[in], base)
 	}
 }
 
-// worstOf says what the events of a handler have of a part, for certain: never
-// only if none has it.
+// worstOf returns whether the events of a handler have a field, and an event type that
+// may lack it. It returns never only if no event has the field.
 func worstOf(handles []*registration, part string) (presence, string) {
 	worst, at := always, ""
 	nevers := 0
@@ -103,7 +103,7 @@ func worstOf(handles []*registration, part string) (presence, string) {
 				nevers++
 				at = t
 			case perhaps:
-				// Conditions may ask for what only a chat, or a message, has.
+				// Conditions may match only events with a chat, or with a message.
 				if asked := part == "ev.chat" || part == "ev.state"; asked && !r.inChat || !asked && !r.where {
 					worst, at = perhaps, t
 				}
@@ -119,8 +119,8 @@ func worstOf(handles []*registration, part string) (presence, string) {
 	return worst, at
 }
 
-// looksAt reports whether a function, or one it stands in, looks whether a part
-// of the event is there, or of which type the event is.
+// looksAt reports whether a function, or one around it, tests a field of the event, or
+// the event's type.
 func (f *file) looksAt(fn *function, part string) bool {
 	for ; fn != nil; fn = fn.outer {
 		if fn.looks == nil {
@@ -143,6 +143,6 @@ func (f *file) checkHandlers() {
 		if !ok || r.call.file != f || len(e.Stmts) > 0 {
 			continue
 		}
-		f.warn(codeEmpty, f.at[e], "say what to do, or delete the rule", "this handler does nothing")
+		f.warn(codeEmpty, f.at[e], "add what to do, or delete the rule", "this handler does nothing")
 	}
 }

@@ -6,9 +6,10 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// ownTable is a table that a local holds and whose keys are all known: the file, or the
-// file of lib/ that it is required from, makes it and hands it to nobody who might add
-// some. Of its values nothing is known. nil: it is not certain.
+// ownTable returns the table that a local holds, if all its keys are known: this file,
+// or the file in lib/ that it requires, makes the table and passes it to nothing that
+// could add keys. The values are not known. It returns nil if the keys are not
+// certain.
 func (f *file) ownTable(e ast.Expr) *datum {
 	id, ok := e.(*ast.IdentExpr)
 	if !ok || f.pack.metatables {
@@ -35,8 +36,8 @@ func (f *file) ownTable(e ast.Expr) *datum {
 	return &datum{from: l.name, own: true, values: []any{keys}}
 }
 
-// ownField is the value that the constructor of an ownTable gives a field, and the file
-// it stands in; nil: it is not certain.
+// ownField returns the value that the constructor of an ownTable gives a field, and
+// the file of the constructor; nil if that is not certain.
 func (f *file) ownField(e ast.Expr, name string) (*file, ast.Expr) {
 	id, ok := e.(*ast.IdentExpr)
 	if !ok || f.keysAdded()[f.refs[id]][name] {
@@ -57,7 +58,7 @@ func (f *file) ownField(e ast.Expr, name string) (*file, ast.Expr) {
 	return f, nil
 }
 
-// returned is the value that a file of lib/ returns; nil: it is not certain.
+// returned returns the value that a file in lib/ returns; nil if it is not certain.
 func (f *file) returned() ast.Expr {
 	if len(f.top.stmts) == 0 {
 		return nil
@@ -69,8 +70,8 @@ func (f *file) returned() ast.Expr {
 	return single(r.Exprs)
 }
 
-// exported are the keys of the table that a file of lib/ returns; nil: they are not
-// certain.
+// exported returns the keys of the table that a file in lib/ returns; nil if they are
+// not certain.
 func (f *file) exported() map[string]any {
 	if f == nil {
 		return nil
@@ -86,7 +87,7 @@ func (f *file) exported() map[string]any {
 	return nil
 }
 
-// keysOf are the keys of a constructor; nil if one is not certain.
+// keysOf returns the keys of a table constructor; nil if one is not certain.
 func keysOf(t *ast.TableExpr) map[string]any {
 	keys := map[string]any{}
 	for _, field := range t.Fields {
@@ -101,8 +102,8 @@ func keysOf(t *ast.TableExpr) map[string]any {
 	return keys
 }
 
-// keysAdded are the keys that are assigned to tables of locals anywhere in the file. It
-// also notes the locals whose tables others may have: escaped.
+// keysAdded returns the keys that the file assigns to the tables of locals. It also
+// records in escaped the locals whose tables other code may hold.
 func (f *file) keysAdded() map[*local]map[string]bool {
 	if f.escaped != nil {
 		return f.added
@@ -123,10 +124,8 @@ func (f *file) keysAdded() map[*local]map[string]bool {
 			}
 		}
 	}
-	if n := len(f.top.stmts); n > 0 && f.module != "" {
-		if r, ok := f.top.stmts[n-1].(*ast.ReturnStmt); ok {
-			harmless[single(r.Exprs)] = true
-		}
+	if f.module != "" {
+		harmless[f.returned()] = true
 	}
 	for _, u := range f.idents {
 		if l := f.refs[u.expr]; l != nil && (u.role == called || u.role == read && !harmless[u.expr]) {

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/yuin/gopher-lua/ast"
@@ -11,7 +12,7 @@ import (
 	"chertd/rules"
 )
 
-// pack is one pack while it is looked at.
+// pack is a pack during its check.
 type pack struct {
 	report *rules.PackReport
 	tried  *rules.Pack
@@ -19,21 +20,21 @@ type pack struct {
 
 	modules         map[string]*file   // by the name for require
 	globals         map[string]*global // that its files set
-	conditions      map[ast.Expr]bool  // once somebody asks
+	conditions      map[ast.Expr]bool  // see conditionValues; nil until first used
 	conditionParams map[*local]bool
-	opaque          bool              // globals are reached by other means than their names
-	metatables      bool              // operators may mean anything
-	changed         map[*local]bool   // tables that are written to after they were made
-	uses            map[string][]spot // names of the surface that are called or handed on
-	unsure          bool              // chert itself is handed on: anything may be used
+	opaque          bool              // globals are also reached other than by their names
+	metatables      bool              // operators may do anything
+	changed         map[*local]bool   // whose tables are modified after their constructor
+	uses            map[string][]spot // functions of the rule API that are called or passed on
+	unsure          bool              // chert itself is passed on: any function may be used
 	handlers        []*registration
 	now             time.Time                // of the check
-	callsAt         map[string]map[int]place // of handlers, by file and line, once somebody asks
+	callsAt         map[string]map[int]place // see callAt: by file and line; nil until first used
 
 	found []finding
 }
 
-// spot is a place, and the file it is in.
+// spot is a place in a file.
 type spot struct {
 	file *file
 	place
@@ -45,11 +46,11 @@ type global struct {
 	writes int
 	value  ast.Expr // of the first assignment; nil: unknown
 	first  spot
-	table  bool // it holds a table of the pack's own
+	table  bool // it holds a table that the pack makes
 }
 
-// finding is a diagnostic, and whether it is about the whole file rather than
-// about its place.
+// finding is a diagnostic. whole says that it is about the whole file, not about its
+// place.
 type finding struct {
 	diag.Diagnostic
 	whole bool
@@ -84,7 +85,7 @@ func newPack(report *rules.PackReport) *pack {
 	return p
 }
 
-// collectGlobals finds the names that the files themselves define.
+// collectGlobals finds the globals that the files define.
 func (p *pack) collectGlobals() {
 	for _, f := range p.files {
 		for _, a := range f.assigns {
@@ -142,8 +143,8 @@ func (f *file) isGlobalTable(e ast.Expr) bool {
 	return ok && id.Value == "_G" && f.refs[id] == nil
 }
 
-// collectFields finds the functions that tables hold by name, and the tables
-// that are written to.
+// collectFields finds the functions that tables hold by name, and the tables that are
+// modified.
 func (p *pack) collectFields() {
 	for _, f := range p.files {
 		for _, l := range f.locals {
@@ -184,7 +185,7 @@ func (p *pack) collectFields() {
 	}
 }
 
-// collectHanded marks tables that are handed to functions that may change them.
+// collectHanded marks the tables that are passed to functions that may modify them.
 func (f *file) collectHanded() {
 	for _, c := range f.calls {
 		path := f.pathOf(c.expr.Func)
@@ -203,7 +204,8 @@ func (f *file) collectHanded() {
 	}
 }
 
-// functionOf is the one function that an expression's value can be, or nil.
+// functionOf returns the only function that an expression can evaluate to; nil if
+// there is none.
 func (f *file) functionOf(e ast.Expr) *function {
 	switch e := e.(type) {
 	case *ast.FunctionExpr:
@@ -231,8 +233,8 @@ func (f *file) functionOf(e ast.Expr) *function {
 		if l := f.refs[id]; l != nil && l.fields != nil {
 			return l.fields[key.Value]
 		}
-		if path := f.pathOf(e.Object); len(path) > 8 && path[:8] == "require:" {
-			if m := f.pack.modules[path[8:]]; m != nil {
+		if module, ok := strings.CutPrefix(f.pathOf(e.Object), "require:"); ok {
+			if m := f.pack.modules[module]; m != nil {
 				return m.exports()[key.Value]
 			}
 		}
@@ -240,16 +242,9 @@ func (f *file) functionOf(e ast.Expr) *function {
 	return nil
 }
 
-// exports are the functions in the table that a file of lib/ returns.
+// exports returns the functions in the table that a file in lib/ returns.
 func (f *file) exports() map[string]*function {
-	if len(f.top.stmts) == 0 {
-		return nil
-	}
-	r, ok := f.top.stmts[len(f.top.stmts)-1].(*ast.ReturnStmt)
-	if !ok {
-		return nil
-	}
-	switch e := single(r.Exprs).(type) {
+	switch e := f.returned().(type) {
 	case *ast.IdentExpr:
 		if l := f.refs[e]; l != nil {
 			return l.fields
@@ -266,7 +261,7 @@ func (f *file) exports() map[string]*function {
 	return nil
 }
 
-// known are the globals that the pack's files can read.
+// known returns the globals that the pack's files can read, sorted.
 func (p *pack) known() []string {
 	names := luabind.Globals()
 	for name := range p.globals {

@@ -5,6 +5,7 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 
 	"chertd/luabind"
+	"chertd/luabind/tree"
 )
 
 // resolver walks a file once, in the order in which it is written. That order
@@ -12,44 +13,48 @@ import (
 // constant of the tree is the next such token.
 type resolver struct {
 	*file
+	tree.Visitor
+	names  *tree.Names
+	known  map[*tree.Variable]*local
 	cursor int // of the next token
 	fn     *function
-	scopes [][]*local
-	lazy   []ast.Expr // what is nil where the walk is: the X of `if not X then`
+	lazy   []ast.Expr // values that are nil at the cursor: the X of `if not X then`
 }
 
 // resolve reads a program that compiled.
 func resolve(p *pack, prog *luabind.Program, module string) (*file, error) {
-	chunk, err := prog.Chunk()
+	parsed, err := prog.Parse()
 	if err != nil {
 		return nil, err
 	}
-	tokens := prog.Tokens()
+	tokens := parsed.Tokens
 	f := &file{
 		pack: p, path: prog.File, module: module, prog: prog, tokens: tokens,
 		byExpr: map[*ast.FunctionExpr]*function{},
 		refs:   make(map[*ast.IdentExpr]*local, len(tokens)/8),
 		at:     make(map[any]place, len(tokens)/2),
 	}
-	f.top = &function{file: f, stmts: chunk}
-	r := &resolver{file: f, fn: f.top}
-	r.block(chunk)
+	f.top = &function{file: f, stmts: parsed.Chunk}
+	r := &resolver{file: f, fn: f.top, names: parsed.Names, known: map[*tree.Variable]*local{}}
+	r.Visitor = tree.Visitor{
+		Block: func(list []ast.Stmt) []ast.Stmt { r.block(list); return list },
+		Expr:  func(e ast.Expr) ast.Expr { r.expr(e, read); return e },
+	}
+	r.block(parsed.Chunk)
 	return f, nil
 }
 
-func (r *resolver) block(stmts []ast.Stmt, names ...*local) {
-	r.scopes = append(r.scopes, names)
+func (r *resolver) block(stmts []ast.Stmt) {
 	ended := false
 	for _, s := range stmts {
 		r.begin(s)
 		if ended {
 			r.unreachable = append(r.unreachable, r.at[s])
-			ended = false // once a block
+			ended = false // reported once per block
 		}
 		r.stmt(s)
 		ended = r.ends(s)
 	}
-	r.scopes = r.scopes[:len(r.scopes)-1]
 }
 
 func (r *resolver) stmt(s ast.Stmt) {
@@ -58,35 +63,30 @@ func (r *resolver) stmt(s ast.Stmt) {
 		r.assign(s)
 	case *ast.LocalAssignStmt:
 		r.localAssign(s)
-	case *ast.FuncCallStmt:
-		r.expr(s.Expr, read)
-	case *ast.DoBlockStmt:
-		r.block(s.Stmts)
 	case *ast.WhileStmt:
 		r.condition(s.Condition)
 		r.pass(parse.TDo)
 		r.block(s.Stmts)
 	case *ast.RepeatStmt:
-		r.repeat(s)
+		r.block(s.Stmts)
+		r.condition(s.Condition)
 	case *ast.IfStmt:
 		r.ifStmt(s)
 	case *ast.NumberForStmt:
-		at := r.leaf()
+		r.declare(r.names.Declared[s], loopVariable)
 		for _, e := range []ast.Expr{s.Init, s.Limit, s.Step} {
 			if e != nil {
 				r.expr(e, read)
 			}
 		}
 		r.pass(parse.TDo)
-		r.block(s.Stmts, r.declare(s.Name, at, loopVariable))
+		r.block(s.Stmts)
 	case *ast.GenericForStmt:
 		r.genericFor(s)
 	case *ast.FuncDefStmt:
 		r.funcDef(s)
-	case *ast.ReturnStmt:
-		for _, e := range s.Exprs {
-			r.expr(e, read)
-		}
+	default:
+		r.InStmt(s)
 	}
 }
 
@@ -112,7 +112,7 @@ func (r *resolver) assign(s *ast.AssignStmt) {
 	}
 }
 
-// root is the variable at the beginning of a.b.c.
+// root returns the variable at the beginning of a.b.c.
 func root(e ast.Expr) ast.Expr {
 	for {
 		get, ok := e.(*ast.AttrGetExpr)
@@ -131,15 +131,12 @@ func (f *file) same(a, b ast.Expr) bool {
 }
 
 func (r *resolver) localAssign(s *ast.LocalAssignStmt) {
-	var made []*local
 	kind := variable
-	if r.cursor < len(r.tokens) && r.tokens[r.cursor].Type == parse.TFunction {
+	if r.names.LocalFunctions[s] {
 		kind = namedFunction
-		r.cursor++
+		r.pass(parse.TFunction)
 	}
-	for _, name := range s.Names {
-		made = append(made, r.declare(name, r.leaf(), kind))
-	}
+	made := r.declare(r.names.Declared[s], kind)
 	for i, l := range made {
 		l.group = made
 		if i < len(s.Exprs) {
@@ -149,16 +146,11 @@ func (r *resolver) localAssign(s *ast.LocalAssignStmt) {
 			}
 		}
 	}
-	// A function of one name sees that name, as gopher-lua has it.
-	if fn, ok := single(s.Exprs).(*ast.FunctionExpr); ok && len(made) == 1 {
-		r.enter(made...)
-		r.function(fn, kind != namedFunction)
+	if kind == namedFunction {
+		r.function(s.Exprs[0].(*ast.FunctionExpr), false)
 		return
 	}
-	for _, e := range s.Exprs {
-		r.expr(e, read)
-	}
-	r.enter(made...)
+	r.InStmt(s)
 }
 
 func single(list []ast.Expr) ast.Expr {
@@ -168,7 +160,7 @@ func single(list []ast.Expr) ast.Expr {
 	return nil
 }
 
-// multiple reports whether an expression may give several values.
+// multiple reports whether an expression may return several values.
 func multiple(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.FuncCallExpr:
@@ -177,17 +169,6 @@ func multiple(e ast.Expr) bool {
 		return !e.AdjustRet
 	}
 	return false
-}
-
-func (r *resolver) repeat(s *ast.RepeatStmt) {
-	// The condition sees the locals of the block.
-	r.scopes = append(r.scopes, nil)
-	for _, inner := range s.Stmts {
-		r.begin(inner)
-		r.stmt(inner)
-	}
-	r.condition(s.Condition)
-	r.scopes = r.scopes[:len(r.scopes)-1]
 }
 
 func (r *resolver) ifStmt(s *ast.IfStmt) {
@@ -217,10 +198,7 @@ func (r *resolver) ifStmt(s *ast.IfStmt) {
 }
 
 func (r *resolver) genericFor(s *ast.GenericForStmt) {
-	var made []*local
-	for _, name := range s.Names {
-		made = append(made, r.declare(name, r.leaf(), loopVariable))
-	}
+	made := r.declare(r.names.Declared[s], loopVariable)
 	for _, e := range s.Exprs {
 		r.expr(e, read)
 	}
@@ -238,29 +216,27 @@ func (r *resolver) genericFor(s *ast.GenericForStmt) {
 		}
 	}
 	r.pass(parse.TDo)
-	r.block(s.Stmts, made...)
+	r.block(s.Stmts)
 }
 
 func (r *resolver) funcDef(s *ast.FuncDefStmt) {
 	target := s.Name.Func
-	var self []string
 	if s.Name.Receiver != nil {
 		key := &ast.StringExpr{Value: s.Name.Method}
 		r.expr(s.Name.Receiver, based)
 		r.at[key] = r.leaf()
 		target = &ast.AttrGetExpr{Object: s.Name.Receiver, Key: key}
 		r.gets = append(r.gets, getUse{target.(*ast.AttrGetExpr), r.fn, set})
-		self = []string{"self"}
 	} else {
 		r.expr(target, set)
 	}
 	r.assigns = append(r.assigns, assignment{target: target, value: s.Func, fn: r.fn})
-	r.function(s.Func, false, self...)
+	r.function(s.Func, false)
 }
 
-// function walks a function. Its word stands behind the cursor if it is an
-// expression, and before it where the name of the function follows the word.
-func (r *resolver) function(e *ast.FunctionExpr, word bool, first ...string) {
+// function walks a function. The word `function` follows the cursor if word is true;
+// otherwise it is before the function's name.
+func (r *resolver) function(e *ast.FunctionExpr, word bool) {
 	fn := &function{file: r.file, expr: e, outer: r.fn, stmts: e.Stmts}
 	if word {
 		r.at[e] = r.pass(parse.TFunction)
@@ -271,16 +247,14 @@ func (r *resolver) function(e *ast.FunctionExpr, word bool, first ...string) {
 	r.byExpr[e] = fn
 	outer := r.fn
 	r.fn = fn
-	for _, name := range first {
-		fn.params = append(fn.params, r.declare(name, r.at[e], parameter))
-	}
-	for _, name := range e.ParList.Names {
-		fn.params = append(fn.params, r.declare(name, r.leaf(), parameter))
+	fn.params = r.declare(r.names.Declared[e], parameter)
+	if e.ParList.HasVargs {
+		fn.params = fn.params[:len(fn.params)-1] // arg stands for no single argument
 	}
 	for i, l := range fn.params {
 		l.index = i
 	}
 	r.pass(')')
-	r.block(e.Stmts, fn.params...)
+	r.block(e.Stmts)
 	r.fn = outer
 }

@@ -3,13 +3,15 @@ package lint
 import (
 	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
+
+	"chertd/luabind/tree"
 )
 
 func (r *resolver) expr(e ast.Expr, how role) {
 	switch e := e.(type) {
 	case *ast.IdentExpr:
 		r.at[e] = r.leaf()
-		if l := r.lookup(e.Value); l != nil {
+		if l := r.known[r.names.Of(e)]; l != nil {
 			r.refs[e] = l
 			if how == set {
 				l.writes++
@@ -29,41 +31,26 @@ func (r *resolver) expr(e ast.Expr, how role) {
 	case *ast.TableExpr:
 		r.at[e] = r.pass('{')
 		r.tables = append(r.tables, tableUse{e, r.fn})
-		for _, field := range e.Fields {
-			if field.Key != nil {
-				r.expr(field.Key, read)
-			}
-			r.expr(field.Value, read)
-		}
+		r.InExpr(e)
 	case *ast.FunctionExpr:
 		r.function(e, true)
 	case *ast.LogicalOpExpr:
 		r.guard(e.Lhs)
 		r.guard(e.Rhs)
-		r.expr(e.Lhs, read)
-		r.expr(e.Rhs, read)
+		r.InExpr(e)
 		if e.Operator == "or" {
 			r.choices = append(r.choices, e)
 		}
 	case *ast.RelationalOpExpr:
 		r.guard(e.Lhs)
 		r.guard(e.Rhs)
-		r.expr(e.Lhs, read)
-		r.expr(e.Rhs, read)
+		r.InExpr(e)
 		r.relations = append(r.relations, relation{e, r.fn})
-	case *ast.StringConcatOpExpr:
-		r.expr(e.Lhs, read)
-		r.expr(e.Rhs, read)
-	case *ast.ArithmeticOpExpr:
-		r.expr(e.Lhs, read)
-		r.expr(e.Rhs, read)
-	case *ast.UnaryMinusOpExpr:
-		r.expr(e.Expr, read)
 	case *ast.UnaryNotOpExpr:
 		r.guard(e.Expr)
-		r.expr(e.Expr, read)
-	case *ast.UnaryLenOpExpr:
-		r.expr(e.Expr, read)
+		r.InExpr(e)
+	default:
+		r.InExpr(e)
 	}
 }
 
@@ -81,7 +68,7 @@ func (r *resolver) call(e *ast.FuncCallExpr) {
 	for _, arg := range e.Args {
 		r.expr(arg, read)
 	}
-	if len(e.Args) == 0 { // its brackets must not be taken for the next statement's
+	if len(e.Args) == 0 { // its parentheses must not count as the next statement's
 		r.pass('(')
 		r.pass(')')
 	}
@@ -93,7 +80,7 @@ func (r *resolver) condition(e ast.Expr) {
 	r.expr(e, read)
 }
 
-// guard notes that the function looks whether a value is there.
+// guard records that the function tests a value.
 func (r *resolver) guard(e ast.Expr) {
 	switch e.(type) {
 	case *ast.IdentExpr, *ast.AttrGetExpr:
@@ -101,29 +88,24 @@ func (r *resolver) guard(e ast.Expr) {
 	}
 }
 
-func (r *resolver) declare(name string, at place, kind localKind) *local {
-	l := &local{name: name, at: at, kind: kind, fn: r.fn, topmost: r.fn.expr == nil && kind != loopVariable}
-	r.locals = append(r.locals, l)
-	return l
-}
-
-func (r *resolver) enter(made ...*local) {
-	last := len(r.scopes) - 1
-	r.scopes[last] = append(r.scopes[last], made...)
-}
-
-func (r *resolver) lookup(name string) *local {
-	for i := len(r.scopes) - 1; i >= 0; i-- {
-		for j := len(r.scopes[i]) - 1; j >= 0; j-- {
-			if r.scopes[i][j].name == name {
-				return r.scopes[i][j]
-			}
+// declare creates the locals for variables and places each at the next name; self and
+// arg, which the source does not declare, are at their function.
+func (r *resolver) declare(vars []*tree.Variable, kind localKind) []*local {
+	made := make([]*local, len(vars))
+	for i, v := range vars {
+		l := &local{name: v.Name, kind: kind, fn: r.fn, topmost: r.fn.expr == nil && kind != loopVariable}
+		if v.Implicit {
+			l.at = r.at[r.fn.expr]
+		} else {
+			l.at = r.leaf()
 		}
+		made[i], r.known[v] = l, l
 	}
-	return nil
+	r.locals = append(r.locals, made...)
+	return made
 }
 
-// leaf gives the place of the next name or constant.
+// leaf returns the place of the next name or constant, and moves behind it.
 func (r *resolver) leaf() place {
 	for ; r.cursor < len(r.tokens); r.cursor++ {
 		switch r.tokens[r.cursor].Type {
@@ -135,7 +117,7 @@ func (r *resolver) leaf() place {
 	return place{}
 }
 
-// pass gives the place of the next token of a type, and goes behind it.
+// pass returns the place of the next token of a type, and moves behind it.
 func (r *resolver) pass(typ int) place {
 	for i := r.cursor; i < len(r.tokens); i++ {
 		if r.tokens[i].Type == typ {
@@ -146,7 +128,7 @@ func (r *resolver) pass(typ int) place {
 	return place{}
 }
 
-// peek tells which of some types comes next.
+// peek returns which of some token types comes next.
 func (r *resolver) peek(types ...int) int {
 	for _, t := range r.tokens[r.cursor:] {
 		for _, typ := range types {
@@ -158,7 +140,7 @@ func (r *resolver) peek(types ...int) int {
 	return 0
 }
 
-// begin notes where a statement begins, and goes behind the word it begins with.
+// begin records where a statement begins, and moves behind its keyword.
 func (r *resolver) begin(s ast.Stmt) {
 	for ; r.cursor < len(r.tokens); r.cursor++ {
 		switch t := r.tokens[r.cursor]; t.Type {
@@ -177,7 +159,7 @@ func (r *resolver) begin(s ast.Stmt) {
 
 func pos(t ast.Token) place { return place{t.Pos.Line, t.Pos.Column} }
 
-// ends reports whether nothing can run behind a statement in its block.
+// ends reports whether a statement always exits its block.
 func (r *resolver) ends(s ast.Stmt) bool {
 	switch s := s.(type) {
 	case *ast.ReturnStmt, *ast.BreakStmt:
@@ -195,7 +177,7 @@ func (r *resolver) ends(s ast.Stmt) bool {
 		return r.blockEnds(s.Then) && r.blockEnds(s.Else)
 	case *ast.WhileStmt:
 		_, forever := s.Condition.(*ast.TrueExpr)
-		return forever && !breaks(s.Stmts)
+		return forever && !r.names.Left[s]
 	}
 	return false
 }
@@ -204,25 +186,6 @@ func (r *resolver) blockEnds(stmts []ast.Stmt) bool {
 	for _, s := range stmts {
 		if r.ends(s) {
 			return true
-		}
-	}
-	return false
-}
-
-// breaks reports whether a loop's block may leave the loop.
-func breaks(stmts []ast.Stmt) bool {
-	for _, s := range stmts {
-		switch s := s.(type) {
-		case *ast.BreakStmt:
-			return true
-		case *ast.DoBlockStmt:
-			if breaks(s.Stmts) {
-				return true
-			}
-		case *ast.IfStmt:
-			if breaks(s.Then) || breaks(s.Else) {
-				return true
-			}
 		}
 	}
 	return false

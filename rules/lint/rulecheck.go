@@ -12,14 +12,13 @@ import (
 	"chertd/rules"
 )
 
-// checkRules looks at the rules as they were loaded: whether anything can run
-// them. A pack that did not load has none.
+// checkRules checks the rules of a pack that loaded: whether anything can run them.
 func (p *pack) checkRules() {
 	if p.report.Pack == nil {
 		return
 	}
 	sent := []string{event.MessageReceived, event.LeadReply, "reaction.added", "reaction.removed"}
-	asks := p.unsure || p.usesAny("chert.mark_read", "chert.typing", "chert.react", "chert.send")
+	calls := p.unsure || p.usesAny("chert.mark_read", "chert.typing", "chert.react", "chert.send")
 	for _, r := range p.report.Pack.Rules {
 		at := p.callAt(r.File, r.Line)
 		p.checkTimes(r, at)
@@ -29,8 +28,8 @@ func (p *pack) checkRules() {
 		for _, t := range r.Types {
 			switch {
 			case t == event.ActionDone || t == event.ActionFailed:
-				if !asks {
-					p.add(r.File, diag.SeverityWarning, codeAnswer, at, "they reach only the pack that asked for the call", "%q never comes: this pack asks for no call", t)
+				if !calls {
+					p.add(r.File, diag.SeverityWarning, codeAnswer, at, "they reach only the pack that requested the call", "%q never arrives: this pack requests no calls", t)
 				}
 			case t == "*" || t == event.Schedule || strings.HasPrefix(t, event.TimerPrefix) || slices.Contains(sent, t):
 			default:
@@ -44,8 +43,8 @@ func (p *pack) checkRules() {
 	}
 }
 
-// checkTimes finds schedules that run at other times than they seem to, and
-// calendars that nobody has continued.
+// checkTimes finds schedules that run at other times than they seem to, and calendars
+// without future days.
 func (p *pack) checkTimes(r *rules.Rule, at place) {
 	if message, hint := r.Schedule.DaysMeet(); message != "" {
 		p.add(r.File, diag.SeverityWarning, codeDaysMeet, at, hint, "schedule %q: %s", r.Every, message)
@@ -54,11 +53,11 @@ func (p *pack) checkTimes(r *rules.Rule, at place) {
 		p.add(r.File, diag.SeverityWarning, codeUneven, at, hint, "schedule %q: %s", r.Every, message)
 	}
 	if ended := r.CalendarEnded(p.now); !ended.IsZero() {
-		p.add(r.File, diag.SeverityWarning, codeCalendar, at, "add the days to come", "not_on: all its days are over: the last was %s", ended.Add(-time.Second).Format(time.DateOnly))
+		p.add(r.File, diag.SeverityWarning, codeCalendar, at, "add future days", "not_on: all its days are past: the last was %s", ended.Add(-time.Second).Format(time.DateOnly))
 	}
 }
 
-// callAt is where a subscribing call stands on a line.
+// callAt returns the place of the subscribing call on a line.
 func (p *pack) callAt(path string, line int) place {
 	if p.callsAt == nil {
 		p.callsAt = map[string]map[int]place{}
@@ -77,7 +76,7 @@ func (p *pack) callAt(path string, line int) place {
 	return place{line: line}
 }
 
-// checkTimers compares the timers that are set with those that are waited for.
+// checkTimers compares the timers that are set with the timers that have a handler.
 func (p *pack) checkTimers() {
 	if p.report.Pack == nil {
 		return
@@ -86,7 +85,7 @@ func (p *pack) checkTimers() {
 	unknown := p.unsure
 	for _, f := range p.files {
 		for _, g := range f.gets {
-			// chert.set_timer as a value: called by who knows whom.
+			// As a value, chert.set_timer may be called with any name.
 			unknown = unknown || g.role == read && f.pathOf(g.expr) == "chert.set_timer"
 		}
 		for _, c := range f.calls {
@@ -101,7 +100,7 @@ func (p *pack) checkTimers() {
 			set[name] = true
 			waited := slices.ContainsFunc(p.report.Pack.Rules, func(r *rules.Rule) bool { return slices.Contains(r.Types, event.TimerPrefix+name) })
 			if !waited {
-				f.warn(codeTimer, f.start(c.expr.Args[0]), fmt.Sprintf("chert.on(%q, function(ev) … end)", event.TimerPrefix+name), "no rule of this pack waits for the timer %q", name)
+				f.warn(codeTimer, f.start(c.expr.Args[0]), fmt.Sprintf("chert.on(%q, function(ev) … end)", event.TimerPrefix+name), "no rule of this pack handles the timer %q", name)
 			}
 		}
 	}
@@ -119,7 +118,7 @@ func (p *pack) checkTimers() {
 			if !ok || set[name] {
 				continue
 			}
-			hint := fmt.Sprintf("a handler sets it: chert.set_timer(%q, \"5m\")", name)
+			hint := fmt.Sprintf("set it in a handler: chert.set_timer(%q, \"5m\")", name)
 			if near := diag.Suggest(name, known); near != "" {
 				hint = fmt.Sprintf("did you mean %q?", event.TimerPrefix+near)
 			}
@@ -132,7 +131,8 @@ func (p *pack) usesAny(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return len(p.uses[n]) > 0 })
 }
 
-// checkCapabilities compares what the pack does with what it says it needs.
+// checkCapabilities compares the functions that the pack uses with the permissions
+// that it requests.
 func (p *pack) checkCapabilities() {
 	manifest := p.manifest()
 	used := map[string]bool{}
@@ -154,12 +154,12 @@ func (p *pack) checkCapabilities() {
 	}
 	for _, need := range p.tried.Manifest.Permissions {
 		if !used[need] {
-			p.add(manifest.Path, diag.SeverityWarning, codeNotUsed, p.permissionAt(need), "take it out: the operator has to grant what a pack needs", "permissions: %s is asked for and never used", need)
+			p.add(manifest.Path, diag.SeverityWarning, codeNotUsed, p.permissionAt(need), "remove it: the operator must grant every permission", "permissions: %s is requested but never used", need)
 		}
 	}
 }
 
-// sources is how many files of the pack are Lua that it runs.
+// sources returns how many of the pack's files are rule files or in lib/.
 func (p *pack) sources() int {
 	n := 0
 	for _, f := range p.tried.Files {
@@ -170,7 +170,8 @@ func (p *pack) sources() int {
 	return n
 }
 
-// manifestBroken reports whether pack.yaml has an error: it declares more than is known.
+// manifestBroken reports whether pack.yaml has an error. Then its settings and
+// permissions are not known.
 func (p *pack) manifestBroken() bool {
 	m := p.manifest()
 	return m != nil && slices.ContainsFunc(p.report.Diagnostics, func(d diag.Diagnostic) bool {
@@ -187,7 +188,7 @@ func (p *pack) manifest() *rules.File {
 	return nil
 }
 
-// permissionAt is where pack.yaml asks for a permission.
+// permissionAt returns where pack.yaml requests a permission.
 func (p *pack) permissionAt(need string) place {
 	if line, col := rules.PermissionPlace(p.tried.Files, need); line > 0 {
 		return place{line, col}
@@ -195,7 +196,7 @@ func (p *pack) permissionAt(need string) place {
 	return place{line: 1, col: 1}
 }
 
-// checkSpecs looks whether there are any, and whether they are Lua.
+// checkSpecs finds a pack without specs, and specs that are not Lua.
 func (p *pack) checkSpecs() {
 	specs := 0
 	first := ""
@@ -213,11 +214,11 @@ func (p *pack) checkSpecs() {
 		}
 	}
 	if specs > 0 || first == "" || p.report.Pack == nil {
-		return // what does not load has other worries
+		return // a pack that does not load has other findings first
 	}
-	hint := "write spec/" + p.tried.Name + "_spec.lua: `chertd new` shows how"
+	hint := "write spec/" + p.tried.Name + "_spec.lua: run `chertd new NAME` to see an example"
 	if p.manifest() == nil && p.report.Path == first {
-		hint = "write " + strings.TrimSuffix(first, ".lua") + "_spec.lua beside it: `chertd new` shows how"
+		hint = "write " + strings.TrimSuffix(first, ".lua") + "_spec.lua beside it: run `chertd new NAME` to see an example"
 	}
 	p.found = append(p.found, finding{whole: true, Diagnostic: diag.Diagnostic{
 		File: first, Line: 1, Col: 1, Severity: diag.SeverityWarning, Code: codeNoSpec, Hint: hint,

@@ -12,8 +12,8 @@ import (
 	"chertd/rules"
 )
 
-// settle makes one list of what loading said and of what was found: each thing
-// once, without what the files allow.
+// settle returns one list of the diagnostics of loading and the findings, each once,
+// without those that the files allow.
 func (p *pack) settle() diag.List {
 	for _, d := range p.report.Diagnostics {
 		p.loaded(d)
@@ -28,7 +28,7 @@ func (p *pack) settle() diag.List {
 	return slices.Compact(ds)
 }
 
-// loading takes over what compiling says.
+// loading adds the errors of compiling a file.
 func (p *pack) loading(err error) {
 	var ds diag.List
 	if errors.As(err, &ds) {
@@ -39,7 +39,7 @@ func (p *pack) loading(err error) {
 	}
 }
 
-// loaded takes over a diagnostic of loading, with the code of what it is about.
+// loaded adds a diagnostic of loading, with the code of its subject.
 func (p *pack) loaded(d diag.Diagnostic) {
 	f := p.fileOf(d.File)
 	whole := false
@@ -73,8 +73,8 @@ func (p *pack) loaded(d diag.Diagnostic) {
 	p.found = append(p.found, finding{d, whole})
 }
 
-// dropTwice drops what loading ran into where it was found in the source as
-// well, with its column and its own code.
+// dropTwice drops errors of loading on lines where a check found an error of its own,
+// which has a column and a code.
 func (p *pack) dropTwice() {
 	type line struct {
 		file string
@@ -119,7 +119,7 @@ func (p *pack) kindOf(path string) rules.FileKind {
 	return ""
 }
 
-// columnOf is where the first word of a line stands.
+// columnOf returns the column of the first token on a line; 0 if the line has none.
 func (f *file) columnOf(line int) int {
 	i, _ := slices.BinarySearchFunc(f.tokens, line, func(t ast.Token, line int) int { return cmp.Compare(t.Pos.Line, line) })
 	if i < len(f.tokens) && f.tokens[i].Pos.Line == line {

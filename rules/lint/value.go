@@ -8,17 +8,18 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 
 	"chertd/luabind"
+	"chertd/luabind/tree"
 )
 
-// maxFollow is how many names are followed to what they stand for.
+// maxFollow is how many names in a row are followed to their values.
 const maxFollow = 20
 
-// maxConst is the longest text that is put together of others.
+// maxConst is the longest string that constant concatenation is followed to.
 const maxConst = 4096
 
-// pathOf is what an expression is known to be: a name that rules see, like
-// "chert.hold", "ev.chat" or "ev.chat.handles[]", or "require:phones". "" is
-// anything. A name may be nil where it stands; that is another question.
+// pathOf returns the name of the rule API that an expression evaluates to, like
+// "chert.hold", "ev.chat" or "ev.chat.handles[]", or "require:phones"; "" if that is
+// not certain. The value may be nil: checkNil decides that.
 func (f *file) pathOf(e ast.Expr) string { return f.pathIn(e, maxFollow) }
 
 func (f *file) pathIn(e ast.Expr, depth int) string {
@@ -66,7 +67,7 @@ func (f *file) pathIn(e ast.Expr, depth int) string {
 	return ""
 }
 
-// element is what a list of ev holds.
+// element returns the path of an item of an event's list.
 func element(list string) string {
 	if list == "ev.message.media" {
 		list = "ev.message.parts"
@@ -74,7 +75,7 @@ func element(list string) string {
 	return list + "[]"
 }
 
-// member is the path of a field, if the table's fields are known.
+// member returns the path of a field; "" if the fields of the table are not known.
 func (f *file) member(base, key string) string {
 	if base == "_G" {
 		if f.pack.globals[key] == nil {
@@ -88,8 +89,8 @@ func (f *file) member(base, key string) string {
 	return ""
 }
 
-// constOf is an expression's value where it is certain: a string, float64 or
-// bool; else nil.
+// constOf returns the value of a constant expression, a string, float64 or bool; nil
+// if it is not certain.
 func (f *file) constOf(e ast.Expr) any { return f.constIn(e, maxFollow) }
 
 func (f *file) constIn(e ast.Expr, depth int) any {
@@ -125,7 +126,7 @@ func (f *file) constIn(e ast.Expr, depth int) any {
 	return nil
 }
 
-// typeOf is the Lua type of an expression's value where it is certain, else "".
+// typeOf returns the Lua type of an expression's value; "" if it is not certain.
 func (f *file) typeOf(e ast.Expr) string { return f.typeIn(e, maxFollow) }
 
 func (f *file) typeIn(e ast.Expr, depth int) string {
@@ -186,7 +187,7 @@ func (f *file) typeOfCall(e *ast.FuncCallExpr, depth int) string {
 	return ""
 }
 
-// stringResults are the functions of string that always give one type.
+// stringResults has the functions of string that always return one type.
 var stringResults = map[string]string{
 	"format": "string", "gsub": "string", "len": "number", "lower": "string", "rep": "string", "reverse": "string",
 	"sub": "string", "upper": "string",
@@ -222,7 +223,7 @@ func (f *file) typeOfPath(path string) string {
 	return ""
 }
 
-// plainType is a LuaCATS type that is one type of Lua, and never nil; else "".
+// plainType returns a LuaCATS type that is a single Lua type and never nil; else "".
 func plainType(t string) string {
 	switch t {
 	case "string", "number", "boolean", "table":
@@ -231,7 +232,8 @@ func plainType(t string) string {
 	return ""
 }
 
-// fieldOf is the value of a key in a table constructor; nil if it is not there.
+// fieldOf returns the value of a key in a table constructor; nil if the key is not
+// there.
 func fieldOf(t *ast.TableExpr, key string) ast.Expr {
 	for _, field := range t.Fields {
 		if k, ok := field.Key.(*ast.StringExpr); ok && k.Value == key {
@@ -241,8 +243,8 @@ func fieldOf(t *ast.TableExpr, key string) ast.Expr {
 	return nil
 }
 
-// tableOf is the constructor that an expression's value was made by, if nothing
-// was added to it since; else nil.
+// tableOf returns the constructor of an expression's value if nothing modifies the
+// table later; else nil.
 func (f *file) tableOf(e ast.Expr) *ast.TableExpr {
 	switch e := e.(type) {
 	case *ast.TableExpr:
@@ -255,33 +257,15 @@ func (f *file) tableOf(e ast.Expr) *ast.TableExpr {
 	return nil
 }
 
-// start is where an expression begins.
+// start returns where an expression begins.
 func (f *file) start(e ast.Expr) place {
 	if at, ok := f.at[e]; ok {
 		return at
 	}
-	switch e := e.(type) {
-	case *ast.AttrGetExpr:
-		return f.start(e.Object)
-	case *ast.FuncCallExpr:
-		if e.Func != nil {
-			return f.start(e.Func)
-		}
-		return f.start(e.Receiver)
-	case *ast.LogicalOpExpr:
-		return f.start(e.Lhs)
-	case *ast.RelationalOpExpr:
-		return f.start(e.Lhs)
-	case *ast.StringConcatOpExpr:
-		return f.start(e.Lhs)
-	case *ast.ArithmeticOpExpr:
-		return f.start(e.Lhs)
-	case *ast.UnaryMinusOpExpr:
-		return f.start(e.Expr)
-	case *ast.UnaryNotOpExpr:
-		return f.start(e.Expr)
-	case *ast.UnaryLenOpExpr:
-		return f.start(e.Expr)
+	var parts []ast.Expr
+	tree.Visitor{Expr: func(part ast.Expr) ast.Expr { parts = append(parts, part); return part }}.InExpr(e)
+	if len(parts) == 0 {
+		return place{line: e.Line()}
 	}
-	return place{line: e.Line()}
+	return f.start(parts[0])
 }

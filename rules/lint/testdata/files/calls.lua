@@ -1,5 +1,5 @@
 chert.on("message.received", function(ev)
-  chert.mark_read() --> "3: error: chert.mark_read: chat_id is missing \[CH014\].it is chert.mark_read\(chat_id \[, options\]\)"
+  chert.mark_read() --> "3: error: chert.mark_read: chat_id is missing \[CH014\].usage: chert.mark_read\(chat_id \[, options\]\)"
   chert.mark_read(ev.chat.id, {}, 1) --> "35: error: chert.mark_read got 3 arguments, it takes at most 2 \[CH014\]"
   chert.mark_read(ev.chat) --> "19: error: chert.mark_read: chat_id must be the id of a chat, got ev.chat \[CH013\].pass ev.chat.id"
   chert.mark_read(ev.message.id) --> "got ev.message.id \[CH013\].pass ev.chat.id"
@@ -9,15 +9,15 @@ chert.on("message.received", function(ev)
   chert.mark_read(ev.chat.id, { delay = "x" }) --> "unknown key .delay. \[CH015\].did you mean after"
   chert.mark_read(ev.chat.id, { reason = 5 }) --> "42: error: chert.mark_read: reason must be a string, got the number 5 \[CH013\]"
   chert.mark_read(ev.chat.id, { even_if_newer = "true" }) --> "even_if_newer must be true or false"
-  chert.mark_read(ev.chat.id, { tz = "UTC" }) --> "tz says where at is meant"
+  chert.mark_read(ev.chat.id, { tz = "UTC" }) --> "tz is the time zone of at"
   chert.hold(ev.chat.id, "1 day ago") --> "error: chert.hold: duration: .*1 day ago.* \[CH013\]"
   chert.hold(ev.chat.id, true) --> "duration must be a duration: seconds, or a string like"
-  chert.hold(ev.chat.id, 0) --> "a hold of no duration"
+  chert.hold(ev.chat.id, 0) --> "chert.hold: duration must be greater than 0"
   chert.hold(ev.chat.id) --> "chert.hold: duration is missing \[CH014\]"
   chert.postpone(ev.chat.id) --> "chert.postpone: options is missing \[CH014\]"
   chert.postpone(ev.chat.id, { reason = "x" }) --> "chert.postpone: after or at is missing.* \[CH013\]"
   chert.postpone(ev.chat.id, { after = "1h", at = "09:00" }) --> "chert.postpone: after and at exclude each other"
-  chert.postpone(ev.chat.id, { after = "1h", tz = "UTC" }) --> "tz says where at is meant"
+  chert.postpone(ev.chat.id, { after = "1h", tz = "UTC" }) --> "tz is the time zone of at"
   chert.postpone(ev.chat.id, { at = "9 am" }) --> "chert.postpone: at: "
   chert.postpone(ev.chat.id, { after = "soon" }) --> "chert.postpone: after: "
   chert.postpone(ev.chat.id, { afer = "1h" }) --> "unknown key .afer. \[CH015\].did you mean after"
@@ -44,7 +44,7 @@ end)
 -----
 chert.on("message.received", function(ev)
   ev.text:find() --> "string.find takes 2 to 4 arguments, got 1 argument \[CH014\]"
-  ev.text:lower("x") --> "17: warning: string.lower takes 1 argument, got 2 arguments \[CH014\].Lua drops"
+  ev.text:lower("x") --> "17: warning: string.lower takes 1 argument, got 2 arguments \[CH014\].Lua ignores"
   string.format() --> "string.format takes at least 1 argument"
   local t = {}
   table.insert(t, 1, 2, 3) --> "error: table.insert takes 2 to 3 arguments"
@@ -110,13 +110,13 @@ chert.rule({
 })
 -----
 chert.on("message.received", function(ev)
-  if ev.chat.is_group() then --> "6: error: ev.chat.is_group is no function: it is a boolean \[CH011\].write it without brackets"
-    log("x") --> "5: error: log is no function: it is a table of them \[CH011\].did you mean log.info"
+  if ev.chat.is_group() then --> "6: error: ev.chat.is_group is not a function: it is a boolean \[CH011\].write it without parentheses"
+    log("x") --> "5: error: log is a table of functions, not a function \[CH011\].did you mean log.info"
   end
-  for _, h in ev.chat.handles do --> "15: error: for … in needs an iterator, and ev.chat.handles is a list \[CH013\].*ipairs"
+  for _, h in ev.chat.handles do --> "15: error: for … in needs an iterator, but ev.chat.handles is a list \[CH013\].*ipairs"
     log.info(h)
   end
-  for _, h in { 1, 2 } do --> "15: error: for … in needs an iterator, and this is a table"
+  for _, h in { 1, 2 } do --> "15: error: for … in needs an iterator, but this is a table"
     log.info(h)
   end
   for k, v in next, { 1, 2 } do
@@ -125,7 +125,7 @@ chert.on("message.received", function(ev)
   for w in ev.text:gmatch("%a+") do
     log.info(w)
   end
-  if ev.text:startswith("x") or ev.text.contains("y") then --> "texts have no function startswith .*write s:sub" "texts have no function contains .*s:find\(part, 1, true\)"
+  if ev.text:startswith("x") or ev.text.contains("y") then --> "strings have no function startswith .*write s:sub" "strings have no function contains .*s:find\(part, 1, true\)"
     chert.mark_read(ev.chat.id)
   end
   log.info(ev.message.parts[1].kind) --> "ev.message.parts\[\] has no field .kind. .*it has attachment_id, mime_type, type, value"

@@ -1,13 +1,13 @@
 chert.on("message.received", function(ev)
   if ev.text == "a" then
     error("no")
-    log.info("never") --> "5: warning: nothing leads here: .* \[CH020\]"
+    log.info("never") --> "5: warning: unreachable: .* \[CH020\]"
     log.info("said once")
   end
   do
     return
   end
-  chert.mark_read(ev.chat.id) --> "3: warning: nothing leads here"
+  chert.mark_read(ev.chat.id) --> "3: warning: unreachable"
 end)
 chert.on("message.received", function(ev)
   if ev.text == "a" then
@@ -17,7 +17,7 @@ chert.on("message.received", function(ev)
   else
     return
   end
-  local x = 1 --> "3: warning: nothing leads here"
+  local x = 1 --> "3: warning: unreachable"
   log.info(x)
 end)
 chert.on("message.received", function(ev)
@@ -74,4 +74,19 @@ chert.on("message.received", function(ev)
     log.info(v)
   end
   log.info(second, { M = M, to = to, from = from })
+end)
+-----
+local count = function(n)
+  return n == 0 and 0 or count(n - 1) --> "26: error: count is not defined \[CH010\]"
+end
+local function down(n)
+  return n == 0 and 0 or down(n - 1)
+end
+chert.on("message.received", function(ev)
+  repeat
+    do
+      return
+    end
+    log.info("never") --> "5: warning: unreachable"
+  until count(1) == down(ev.at)
 end)

@@ -8,7 +8,7 @@ chert.on("message.received", function(ev)
   local a = re.match([[\bкод]], ev.text) --> "22: warning: re.match: \\b beside .к. .* \[CH026\].write \(\?:\^"
   local b = re.find("(?i)straße", ev.text) --> "21: warning: re.find: \(\?i\) does not find .ß. as .SS.: .* \[CH026\]"
   local c = re.gsub([[(?:^|\PL)код(?:\PL|$)]], "", ev.text)
-  local d = ev.text:match("[а-я]+") --> "27: warning: string.match: .а. in a set: Lua patterns are made of bytes, .* \[CH028\].use re.match"
+  local d = ev.text:match("[а-я]+") --> "27: warning: string.match: .а. in a set: Lua patterns match bytes, .* \[CH028\].use re.match"
   local e = string.find(ev.text, "é?t") --> "34: warning: string.find: .é. before .\?.: .* \[CH028\]"
   local f = ev.text:gsub("код %d+", "") or ev.text:find("é+", 1, true) or ev.text:find("[^%s]é") or ev.text:find("%[é]") or ev.text:find("\195+")
   local g = ev.text:match("код%w+") --> "27: warning: string.match: .д. beside a class of letters: .* \[CH028\]"

@@ -16,7 +16,7 @@ chert.on("message.received", function(ev)
     local s = string.startswith(ev.text, "x") --> "error: string.startswith does not exist \[CH011\]"
     return s
   end
-  if ev.text:fnid("x") or ("x"):foo() then --> "error: texts have no function fnid \[CH011\].did you mean :find" "texts have no function foo"
+  if ev.text:fnid("x") or ("x"):foo() then --> "error: strings have no function fnid \[CH011\].did you mean :find" "strings have no function foo"
     return
   end
   local m = re.mtach([[\d]], ev.text) --> "error: re.mtach does not exist \[CH011\].did you mean re.match"

@@ -1,10 +1,10 @@
 chert.every("1h", { name = "tick" }, function(ev)
-  chert.mark_read(ev.chat.id) --> "19: error: ev.chat is nil in an event .schedule.: ev.chat.id fails \[CH042\].look first"
+  chert.mark_read(ev.chat.id) --> "19: error: ev.chat is nil in a .schedule. event: ev.chat.id fails \[CH042\].check it first"
   chert.cancel_read(ev.chat.id)
-  ev.state.n = 1 --> "ev.state is nil in an event .schedule.: ev.state.n fails \[CH042\].keep it in kv"
+  ev.state.n = 1 --> "ev.state is nil in a .schedule. event: ev.state.n fails \[CH042\].store it in kv"
 end)
 chert.on("*", function(ev)
-  chert.mark_read(ev.chat.id) --> "19: warning: ev.chat may be nil in an event .\*.: then ev.chat.id fails \[CH042\]"
+  chert.mark_read(ev.chat.id) --> "19: warning: ev.chat may be nil in a .\*. event: then ev.chat.id fails \[CH042\]"
 end)
 chert.on("*", { is_group = false }, function(ev)
   chert.mark_read(ev.chat.id)
@@ -17,10 +17,10 @@ chert.rule({ name = "in a chat", on = "*", where = { chat = true, text = "x" }, 
   chert.mark_read(ev.chat.id)
 end })
 chert.on("*", { text = "x" }, function(ev)
-  chert.mark_read(ev.chat.id) --> "19: warning: ev.chat may be nil in an event .\*.: then ev.chat.id fails \[CH042\].ask for a chat: where = { chat = true }"
+  chert.mark_read(ev.chat.id) --> "19: warning: ev.chat may be nil in a .\*. event: then ev.chat.id fails \[CH042\].require a chat: where = { chat = true }"
 end)
 chert.rule({ name = "not in c1", on = "*", where = { except = { chat = "c1" } }, run = function(ev)
-  chert.mark_read(ev.chat.id) --> "ev.chat may be nil in an event .\*."
+  chert.mark_read(ev.chat.id) --> "ev.chat may be nil in a .\*. event"
 end })
 chert.on("*", function(ev)
   if not ev.chat then
@@ -40,7 +40,7 @@ chert.on("*", function(ev)
   end
 end)
 chert.on("message.received", function(ev)
-  log.info(ev.action.code) --> "ev.action is nil in an event .message.received."
+  log.info(ev.action.code) --> "ev.action is nil in a .message.received. event"
 end)
 local function tell(ev)
   log.info(ev.id, { chat = ev.chat.id })
@@ -56,7 +56,7 @@ chert.on("message.received", function(ev)
 end)
 chert.on("timer:t", function(ev)
   chert.mark_read(ev.chat.id)
-  log.info(ev.message.id) --> "ev.message is nil in an event .timer:t."
+  log.info(ev.message.id) --> "ev.message is nil in a .timer:t. event"
 end)
 chert.on("action.failed", function(ev)
   log.info(ev.action.code, { chat = ev.chat.id })
@@ -81,13 +81,13 @@ chert.on("message.received", function(ev)
 end)
 -----
 chert.on("message.received", function(ev)
-  if ev.text == "a" or "b" then --> "24: warning: what stands behind or is no comparison, and always true \[CH043\].compare with each: a == x or a == y"
+  if ev.text == "a" or "b" then --> "24: warning: the right side of or is not a comparison, and is always true \[CH043\].compare with each value: a == x or a == y"
     return
   end
-  if ev.text == "a" or "b" or "c" or ev.text ~= "d" or 5 then --> "24: warning: what stands behind or" "56: warning: .*compare with each: a ~= x"
+  if ev.text == "a" or "b" or "c" or ev.text ~= "d" or 5 then --> "24: warning: the right side of or" "56: warning: .*compare with each value: a ~= x"
     return
   end
-  if not ev.text == "a" then --> "warning: not is of the left side alone: true or false is compared with a string, which is always false \[CH043\].write a ~= b"
+  if not ev.text == "a" then --> "warning: not applies only to the left operand: true or false is compared with a string, which is always false \[CH043\].write a ~= b"
     return
   end
   local name = ev.from or "somebody"
@@ -97,6 +97,6 @@ chert.on("message.received", function(ev)
   end
 end)
 -----
-chert.on("message.received", { from = data.load("vips.txt") }, function(ev) --> "there is no data .vips.txt. .CH018.*leave the ending off: data.load reads data/vips.yaml,"
+chert.on("message.received", { from = data.load("vips.txt") }, function(ev) --> "there is no data .vips.txt. .CH018.*omit the extension: data.load reads data/vips.yaml,"
   chert.mark_read(ev.chat.id)
 end)

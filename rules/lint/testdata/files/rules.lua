@@ -10,13 +10,13 @@ chert.rule({ --> "1: warning: this rule can never run: direction: every message.
   where = { direction = "outbound" },
   run = function(ev)
     log.info(ev.id)
-    chert.set_timer("set", "1m") --> "21: warning: no rule of this pack waits for the timer .set. \[CH023\].*timer:set"
+    chert.set_timer("set", "1m") --> "21: warning: no rule of this pack handles the timer .set. \[CH023\].*timer:set"
   end,
 })
 chert.on("timer:sett", function(ev) --> "1: warning: nothing in this pack sets the timer .sett. \[CH023\].did you mean .timer:set."
   log.info(ev.id)
 end)
-chert.on("action.failed", function(ev) --> "1: warning: .action.failed. never comes: this pack asks for no call \[CH024\]"
+chert.on("action.failed", function(ev) --> "1: warning: .action.failed. never arrives: this pack requests no calls \[CH024\]"
   log.info(ev.id)
 end)
 -----

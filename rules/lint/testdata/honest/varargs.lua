@@ -7,6 +7,10 @@ local function any(...)
   return false
 end
 
+local function first(...)
+  return arg[1]
+end
+
 local function all(list, test)
   for _, x in ipairs(list) do
     if not test(x) then
@@ -18,7 +22,7 @@ end
 
 chert.on("message.received", function(ev)
   local t = ev.text
-  if any(t:find("yes"), t:find("ok")) and all({ "a", "b" }, function(x)
+  if any(t:find("yes"), t:find("ok")) and first(t) ~= "" and all({ "a", "b" }, function(x)
     return not t:find(x, 1, true)
   end) then
     chert.mark_read(ev.chat.id)

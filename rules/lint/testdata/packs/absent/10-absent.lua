@@ -27,7 +27,7 @@ end
 local rows = data.load("rows")
 for i = 1, #rows do
   local row = rows[i]
-  chert.on(on, { text = row.Name, from = row.fone }, keep) --> "46: warning: each item of data.load\(.rows.\) has no .fone.: .*\nit has Name, Phone; if it may be missing, look first: .if row.fone then."
+  chert.on(on, { text = row.Name, from = row.fone }, keep) --> "46: warning: each item of data.load\(.rows.\) has no .fone.: .*\nit has Name, Phone; if it may be missing, check it first: .if row.fone then."
   chert.on(on, { text = rows[i].Name, from = rows[i].Phone }, keep)
 end
 for _, person in pairs(lists.people) do

@@ -9,7 +9,7 @@ end
 
 -- Rows: a key that none of them has now.
 for _, row in ipairs(lists.rows) do
-  chert.on(on, { text = "x", from = row.phone, words = row.nicknames }, keep) --> "60: warning: each item of data.load\(.lists.\).rows has no .nicknames.: .* \[CH018\]\nit has note, phone; if it may be missing, look first: .if row.nicknames then."
+  chert.on(on, { text = "x", from = row.phone, words = row.nicknames }, keep) --> "60: warning: each item of data.load\(.lists.\).rows has no .nicknames.: .* \[CH018\]\nit has note, phone; if it may be missing, check it first: .if row.nicknames then."
 end
 chert.on(on, { text = "x" }, function(ev)
   for _, row in ipairs(lists.rows) do
@@ -41,7 +41,7 @@ chert.rule(rule)
 chert.rule({ name = "c", on = on, where = lists.rule, run = keep }) --> "49: error: data.load\(.lists.\) has no .rule."
 chert.on(on, lists.where, keep) --> "20: error: data.load\(.lists.\) has no .where."
 local mod = require("lists")
-chert.on(on, { text = "x", from = mod.spam }, keep) --> "35: error: data.load\(.lists.\) has no .spam.: .*\n.*look first: .if mod.spam then."
+chert.on(on, { text = "x", from = mod.spam }, keep) --> "35: error: data.load\(.lists.\) has no .spam.: .*\n.*check it first: .if mod.spam then."
 chert.on(on, { text = "x", from = require("raw").vip }, keep) --> "50: error: data.load\(.lists.\) has no .vip."
 local raw = require("raw")
 chert.on(on, { text = "x", from = raw.spam or nil, words = raw.wordz }, keep) --> "64: error: data.load\(.lists.\) has no .wordz."
