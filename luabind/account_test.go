@@ -161,7 +161,7 @@ chert.on("use", function(ev) for i = 1, 12 do local s = ("x"):rep(1000000) end e
 func TestFilesThatKeepTooMuchDoNotLoad(t *testing.T) {
 	t.Parallel()
 	_, err := tryLoad(Config{Limits: Limits{Memory: 8 << 20, Kept: 1 << 20, Steps: 1 << 40}}, `t = {} for i = 1, 3 do t[i] = ("x"):rep(1000000) end`)
-	if err == nil || !strings.Contains(err.Error(), "rule.lua") || !strings.Contains(err.Error(), "once it is loaded it keeps 2 MiB between events, more than its 1 MiB") || !strings.Contains(err.Error(), "data.load") {
+	if err == nil || !strings.Contains(err.Error(), "rule.lua") || !strings.Contains(err.Error(), "after loading, it keeps 2 MiB between events, more than its 1 MiB") || !strings.Contains(err.Error(), "data.load") {
 		t.Errorf("got %v", err)
 	}
 }

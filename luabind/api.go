@@ -84,7 +84,7 @@ func bind(it *Item, fn binding) *lua.LFunction {
 	return goFunction(func(L *lua.LState) int {
 		vm := vmOf(L)
 		if it.Grant != "" && !vm.cfg.Grants[it.Grant] {
-			raise(L, fmt.Sprintf("say `permissions: [%s]` in pack.yaml, and let the operator add `grant: [%s]` in chertd.yaml", it.Grant, it.Grant),
+			raise(L, fmt.Sprintf("add `permissions: [%s]` to pack.yaml, and have the operator add `grant: [%s]` to chertd.yaml", it.Grant, it.Grant),
 				"%s is not granted to this pack", it.Name)
 		}
 		if it.When == Handling && vm.call == nil {
@@ -92,7 +92,7 @@ func bind(it *Item, fn binding) *lua.LFunction {
 				"%s can't be called while the file loads: there is no event yet", it.Name)
 		}
 		if it.When == Loading && vm.call != nil {
-			raise(L, "write it at the top of the file, outside of any function",
+			raise(L, "call it at the top of the file, outside any function",
 				"%s can only be called while the file loads, not in a handler", it.Name)
 		}
 		top := L.GetTop()
@@ -105,12 +105,12 @@ func bind(it *Item, fn binding) *lua.LFunction {
 			top--
 		}
 		if top > len(it.Params) {
-			raise(L, "it is "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, top, len(it.Params))
+			raise(L, "usage: "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, top, len(it.Params))
 		}
 		charge(L, 5, 0)
 		if it.Wish {
 			if vm.bound.wishes++; vm.bound.wishes > MaxWishes {
-				raise(L, "go on with the rest from a timer: chert.set_timer", "%s: more than %d wishes in one handler", it.Name, MaxWishes)
+				raise(L, "request the rest from a timer: chert.set_timer", "%s: more than %d actions in one handler", it.Name, MaxWishes)
 			}
 			charge(L, 50, 500)
 		}

@@ -40,7 +40,7 @@ func wrong(L *lua.LState, function, hint string, n int, expected string) {
 	p := item(function).Params[n-1]
 	if n > L.GetTop() || L.Get(n) == lua.LNil {
 		if hint == "" {
-			hint = "it is " + item(function).Signature()
+			hint = "usage: " + item(function).Signature()
 		}
 		raise(L, hint, "%s: %s is missing: expected %s", function, p.Name, expected)
 	}
@@ -74,7 +74,7 @@ func wantPlain(L *lua.LState, function string, n, most int) string {
 func checkUTF8(L *lua.LState, function, name, s string) {
 	charge(L, len(s)/validBytes, 0)
 	if i := badUTF8(s); i >= 0 {
-		raise(L, "string.sub counts bytes and can cut a letter in two: chert.cut(s, n) gives the first n letters",
+		raise(L, "string.sub counts bytes and can split a letter: chert.cut(s, n) returns the first n letters",
 			"%s: %s is not valid UTF-8: byte %d is 0x%02X", function, name, i+1, s[i])
 	}
 }

@@ -60,7 +60,7 @@ func (o table) calendar(key string) *Calendar {
 			case map[string]any:
 				day, ok := item["date"].(string)
 				if !ok {
-					raise(o.L, "name the column of the days date: its rows are days like 2026-12-25, or 2026-12-31..2027-01-02",
+					raise(o.L, "give the column with the days the name date: its values are days like 2026-12-25, or 2026-12-31..2027-01-02",
 						"%s: %s has no column date: it has %s", o.function, name, strings.Join(slices.Sorted(maps.Keys(item)), ", "))
 				}
 				add(day, fmt.Sprintf("row %d below the header", i+1))

@@ -46,7 +46,7 @@ func (vm *VM) due(L *lua.LState, o table) (due time.Time, given bool) {
 	case after != lua.LNil && at != "":
 		raise(L, "keep one of them", "%s: after and at exclude each other", o.function)
 	case tz != "" && at == "":
-		raise(L, `at = "Mon-Fri 09:00"`, "%s: tz says where at is meant, and there is no at", o.function)
+		raise(L, `add at = "Mon-Fri 09:00"`, "%s: tz is the time zone of at, and at is missing", o.function)
 	case after != lua.LNil:
 		return vm.call.Now.Add(o.duration("after")), true
 	case at != "":
@@ -67,7 +67,7 @@ func chertPostpone(vm *VM, L *lua.LState) int {
 	o := wantTable(L, name, 2)
 	until, given := vm.due(L, o)
 	if !given {
-		raise(L, noTimeHint, "%s: after or at is missing: they say until when reads wait", name)
+		raise(L, noTimeHint, "%s: after or at is missing: it sets until when reads wait", name)
 	}
 	if err := vm.call.Effects.Postpone(chat, until, o.reason()); err != nil {
 		fail(L, name, err)
@@ -102,7 +102,7 @@ func chertHold(vm *VM, L *lua.LState) int {
 	chat := wantChat(vm, L, name, 1)
 	d := wantDuration(L, name, 2)
 	if d == 0 {
-		raise(L, "to end a hold, write chert.release(chat_id)", "%s: a hold of no duration", name)
+		raise(L, "to end a hold, write chert.release(chat_id)", "%s: duration must be greater than 0", name)
 	}
 	if err := vm.call.Effects.Hold(chat, vm.call.Now.Add(d), wantTable(L, name, 3).reason()); err != nil {
 		fail(L, name, err)
@@ -128,13 +128,13 @@ func chertSetTimer(vm *VM, L *lua.LState) int {
 	if v := L.Get(3); v != lua.LNil {
 		text, err := encodeKept(L, v)
 		if err != nil {
-			raise(L, "", "%s: payload can't be kept: %v", name, err)
+			raise(L, "", "%s: payload can't be stored: %v", name, err)
 		}
 		if len(text) > MaxPayload {
 			raise(L, "", "%s: payload is too large: %d bytes as JSON, at most %d", name, len(text), MaxPayload)
 		}
 		if vm.bound.payloads += len(text); vm.bound.payloads > MaxPayloads {
-			raise(L, "keep what is large in kv, and its key in the payload", "%s: the payloads of one handler come to more than %d bytes", name, MaxPayloads)
+			raise(L, "store large values in kv, and put their key into the payload", "%s: the payloads of one handler exceed %d bytes", name, MaxPayloads)
 		}
 		payload = text
 	}
@@ -188,10 +188,10 @@ func chertSend(vm *VM, L *lua.LState) int {
 func wantTimer(vm *VM, L *lua.LState, function string, n int) string {
 	timer := wantPlain(L, function, n, MaxName)
 	if strings.ContainsAny(timer, " \t\r\n*") {
-		raise(L, `like "remind_me"`, "%s: name %s has a space or a * in it: no rule could wait for \"timer:%s\"", function, quote(timer), shorten(timer))
+		raise(L, `write a name such as "remind_me"`, "%s: name %s contains a space or a *: no rule can subscribe to \"timer:%s\"", function, quote(timer), shorten(timer))
 	}
 	if vm.call.Event.Chat == nil {
-		raise(L, "for what concerns no chat, use chert.every", "%s: timers belong to a chat, and this event (%s) has none", function, vm.call.Event.Type)
+		raise(L, "for work not tied to a chat, use chert.every", "%s: timers belong to a chat, and this event (%s) has none", function, vm.call.Event.Type)
 	}
 	return timer
 }

@@ -55,7 +55,7 @@ func chertDate(vm *VM, L *lua.LState) int {
 		at = time.UnixMilli(int64(math.Floor(float64(v) * 1000)))
 	case *lua.LNilType:
 		if vm.call == nil {
-			raise(L, "give it a time: chert.date(format, time)", "%s: there is no current time while the file loads", name)
+			raise(L, "pass a time: chert.date(format, time)", "%s: there is no current time while the file loads", name)
 		}
 		at = vm.call.Now
 	default:

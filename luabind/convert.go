@@ -90,7 +90,7 @@ func (r *goReader) walk(t lua.LValue, next func(lua.LValue) (lua.LValue, lua.LVa
 			}
 			name = "." + string(k)
 		default:
-			return nil, &valueError{"", "a " + k.Type().String() + " is no key"}
+			return nil, &valueError{"", "a " + k.Type().String() + " can't be a key"}
 		}
 		g, err := r.value(v)
 		if err != nil {

@@ -129,14 +129,14 @@ func (v *eventView) emptyState(L *lua.LState) *lua.LTable {
 func (v *eventView) assignState(L *lua.LState, t lua.LValue) {
 	switch {
 	case v.event.Chat == nil:
-		raise(L, "keep it in kv", "ev.state: this event has no chat to remember something of")
+		raise(L, "store it in kv", "ev.state: this event has no chat")
 	case v.call != vmOf(L).call:
 		raise(L, lateHint, "ev.state: %s", lateEvent)
 	}
 	switch given := t.(type) {
 	case *lua.LTable:
 		if frozen(given) {
-			raise(L, "copy what you need of it into a new table", "ev.state can't be a table of the ev.state of a handler that is over")
+			raise(L, "copy the fields you need into a new table", "ev.state can't be a table from the ev.state of a handler that has ended")
 		}
 	case *lua.LNilType:
 		t = v.emptyState(L) // forget it
@@ -150,8 +150,8 @@ func (v *eventView) assignState(L *lua.LState, t lua.LValue) {
 }
 
 const (
-	lateEvent = "this ev is of a handler that is over, of an earlier event or of another rule"
-	lateHint  = "use the ev of the handler that runs, and keep none in a variable outside of it"
+	lateEvent = "this ev belongs to a handler that has ended, of an earlier event or another rule"
+	lateHint  = "use the current handler's ev; don't store ev in an outer variable"
 )
 
 func (v *eventView) readState(L *lua.LState) {
@@ -187,7 +187,7 @@ var frozenMeta = sync.OnceValue(func() *lua.LTable {
 // frozen reports whether a table must not be written any more.
 func frozen(t *lua.LTable) bool { return t.Metatable == lua.LValue(frozenMeta()) }
 
-var errFrozen = errors.New("this table is of the ev.state of a handler that is over, of an earlier event or of another rule: what is written to it would be lost")
+var errFrozen = errors.New("this table belongs to the ev.state of a handler that has ended, of an earlier event or another rule: the write would be lost")
 
 // finishEvent keeps ev.state if the handler that just ended well changed it.
 // The work is on the handler's budget, and its error fails the handler.
@@ -217,11 +217,11 @@ func (v *eventView) saveState(L *lua.LState) error {
 		if at, ok := v.state.odd.of(w.wrong); ok {
 			v.state.at = at
 		}
-		return fmt.Errorf("ev.state can't be kept: %w", err)
+		return fmt.Errorf("ev.state can't be stored: %w", err)
 	case string(text) == "{}" || string(text) == "[]":
 		text = nil
 	case len(text) > MaxState:
-		return fmt.Errorf("ev.state is too large to be kept: %d bytes as JSON, at most %d", len(text), MaxState)
+		return fmt.Errorf("ev.state is too large: %d bytes as JSON, at most %d", len(text), MaxState)
 	}
 	if bytes.Equal(text, v.state.text) {
 		return nil

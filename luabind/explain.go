@@ -47,24 +47,24 @@ func plain(L *lua.LState, msg string) (text, hint string, s slip) {
 			hint = "write for key, value in pairs(t) do, or ipairs(t) for lists"
 		}
 	case msg == "__len undefined":
-		text, hint = "attempt to get the length of a value that has none", "# works on texts and tables: is the value nil?"
+		text, hint = "attempt to get the length of a value that has no length", "# works on strings and tables: is the value nil?"
 	case msg == "__unm undefined":
-		text, hint = "attempt to perform arithmetic on a value that is no number", "is the value nil, or a text? tonumber(…) reads texts"
+		text, hint = "attempt to perform arithmetic on a value that is not a number", "is the value nil or a string? Use tonumber(…) to convert strings"
 	case msg == "stack overflow":
-		text, hint = msg, fmt.Sprintf("functions call each other more than %d deep: does one call itself without end?", stateOptions.CallStackSize)
+		text, hint = msg, fmt.Sprintf("calls nest more than %d deep: does a function call itself without end?", stateOptions.CallStackSize)
 	case msg == "registry overflow":
 		text, hint = "stack overflow: too many values at once", "pass the table instead of unpacking it"
 	case msg == "table index is nil":
 		text, hint = msg, "the key is nil: check it first"
 	case strings.HasPrefix(msg, "attempt to compare "):
-		text, hint = msg, "values that are compared must be of one type: is one nil, or a text? tonumber(…) reads texts"
+		text, hint = msg, "compare values of one type: is one of them nil or a string? Use tonumber(…) to convert strings"
 	default:
 		if m := operated.FindStringSubmatch(msg); m != nil {
 			kind := m[2]
 			if kind == "number" || kind == "string" && m[3] != "number" && m[3] != "string" {
 				kind = m[3]
 			}
-			text, hint = fmt.Sprintf("attempt to perform arithmetic (%s) on a %s value", m[1], kind), "a number is needed: check for nil first; tonumber(…) reads texts"
+			text, hint = fmt.Sprintf("attempt to perform arithmetic (%s) on a %s value", m[1], kind), "expected a number: check for nil first; use tonumber(…) to convert strings"
 			break
 		}
 		if m := forWords.FindStringSubmatch(msg); m != nil {

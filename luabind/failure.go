@@ -102,7 +102,7 @@ func (vm *VM) failure(err error) *Failure {
 		vm.explainOverrun(f, FailureKind(o))
 	case errors.As(err, &ae) && ae.Type == lua.ApiErrorPanic:
 		f.Message = "a library function failed: " + cut(firstLine(ae.Object.String()))
-		f.Hint = "this is a fault of chertd, not of the rule"
+		f.Hint = "this is a bug in chertd, not in your rule"
 		f.File, f.Line = vm.raised.at.file, vm.raised.at.line
 	case errors.As(err, &ae):
 		r := &vm.raised
@@ -146,7 +146,7 @@ func (vm *VM) explainOverrun(f *Failure, kind FailureKind) {
 			f.Message = fmt.Sprintf("stopped after allocating %s, its memory budget of %s less the %s that the pack keeps between events",
 				megabytes(m.limits.Memory), megabytes(vm.limits.Memory), megabytes(kept))
 		}
-		f.Hint = "keep less at once: join with table.concat, take what you need of a text"
+		f.Hint = "use less memory: join with table.concat, and keep only the parts of strings you need"
 	case Timeout:
 		f.Message = fmt.Sprintf("aborted after %v, having used %s of %s steps", m.limits.Wall, thousands(m.steps()), thousands(m.limits.Steps))
 		f.Hint = "the machine was busy, or single operations took very long"
@@ -170,7 +170,7 @@ func (vm *VM) message(obj lua.LValue) string {
 			}
 		}
 	}
-	return fmt.Sprintf("an error that is a %s, not a text, was raised", obj.Type())
+	return fmt.Sprintf("the script raised a value of type %s, not a string", obj.Type())
 }
 
 // prefixed splits "file:12: message" as prefixed does, if the file is one that

@@ -131,7 +131,7 @@ func (v verb) append(L *lua.LState, out []byte, n int) []byte {
 	case 'q':
 		return appendQuoted(L, out, textArg(L, n))
 	}
-	raise(L, "write %% for a percent sign; Lua knows %s %d %f %g %x %q %c and a few more", "invalid option '%%%s' to 'format'", v.text())
+	raise(L, "write %% for a percent sign; Lua has %s %d %f %g %x %q %c and a few more", "invalid option '%%%s' to 'format'", v.text())
 	return out
 }
 

@@ -42,7 +42,7 @@ func (r *jsonReader) all() (lua.LValue, error) {
 	v, err := r.value(0)
 	if err == nil {
 		if r.space(); r.i < len(r.s) {
-			err = r.fail("more follows the value")
+			err = r.fail("unexpected text after the value")
 		}
 	}
 	if err != nil {
@@ -100,7 +100,7 @@ func (r *jsonReader) value(depth int) (lua.LValue, error) {
 	}
 	r.space()
 	if r.i == len(r.s) {
-		return nil, r.fail("the text ends where a value is expected")
+		return nil, r.fail("unexpected end: expected a value")
 	}
 	switch c := r.s[r.i]; {
 	case c == '{', c == '[':
@@ -243,7 +243,7 @@ func (r *jsonReader) string() (string, error) {
 		}
 	}
 	r.i = len(r.s)
-	return "", r.fail("the text ends in a string")
+	return "", r.fail("unexpected end in a string")
 }
 
 // escaped reads a string with escapes: it finds the end, encoding/json reads it.
@@ -261,14 +261,14 @@ func (r *jsonReader) escaped(start int) (string, error) {
 			}
 			var s string
 			if err := json.Unmarshal([]byte(r.s[start-1:i+1]), &s); err != nil {
-				return "", r.fail("a string with a wrong escape")
+				return "", r.fail("invalid escape in a string")
 			}
 			r.i = i + 1
 			return r.exact(s)
 		}
 	}
 	r.i = len(r.s)
-	return "", r.fail("the text ends in a string")
+	return "", r.fail("unexpected end in a string")
 }
 
 // notUnicode is the error of a string, s[start:end], that has bytes which are not

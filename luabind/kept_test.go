@@ -172,9 +172,9 @@ func TestKeepingRefuses(t *testing.T) {
 		`(function() local t = {} for i = 1, 10001 do t[i] = i end return t end)()`: "more than 10000 values",
 	} {
 		for what, body := range map[string]string{
-			"ev.state can't be kept: ":                   "ev.state = v",
-			"kv.set: the value of \"k\" can't be kept: ": "kv.set('k', v)",
-			"chert.set_timer: payload can't be kept: ":   "chert.set_timer('t', '1m', v)",
+			"ev.state can't be stored: ":                   "ev.state = v",
+			"kv.set: the value of \"k\" can't be stored: ": "kv.set('k', v)",
+			"chert.set_timer: payload can't be stored: ":   "chert.set_timer('t', '1m', v)",
 		} {
 			r := loadRules(t, Config{}, fmt.Sprintf("chert.on(\"x\", function(ev)\n  local v = %s\n  %s\nend)", value, body))
 			w := &world{}
@@ -190,8 +190,8 @@ func TestKeepingRefuses(t *testing.T) {
 // writing to a table of it that was kept, in whatever way, are errors that say so.
 func TestLateState(t *testing.T) {
 	t.Parallel()
-	const late, lost = "ev.state: this ev is of a handler that is over, of an earlier event or of another rule",
-		"this table is of the ev.state of a handler that is over, of an earlier event or of another rule: what is written to it would be lost"
+	const late, lost = "ev.state: this ev belongs to a handler that has ended, of an earlier event or another rule",
+		"this table belongs to the ev.state of a handler that has ended, of an earlier event or another rule: the write would be lost"
 	for body, want := range map[string]string{
 		`kept.ev.state.x = 1`:                                 late,
 		`local s = kept.ev.state`:                             late,
@@ -207,7 +207,7 @@ func TestLateState(t *testing.T) {
 		`table.sort(kept.inner.list)`:                         lost,
 		`rawset(kept.state, "x", 1)`:                          lost,
 		`setmetatable(kept.state, {})`:                        "cannot change a protected metatable",
-		`ev.state = kept.state`:                               "ev.state can't be a table of the ev.state of a handler that is over",
+		`ev.state = kept.state`:                               "ev.state can't be a table from the ev.state of a handler that has ended",
 		`setmetatable({}, { __newindex = kept.state }).x = 1`: lost,
 		`kept.fresh.x = 1`:                                    lost,
 		// Reading what was kept, and writing to what is this event's, is not.
@@ -238,7 +238,7 @@ end)`)
 		if want == "" && err != nil || want != "" && (f == nil || !strings.Contains(f.Message, want) || f.Line != 12) {
 			t.Errorf("%s: got %v, want %q", body, err, want)
 		}
-		if f != nil && want == lost && !strings.Contains(f.Hint, "keep none in a variable") {
+		if f != nil && want == lost && !strings.Contains(f.Hint, "don't store ev") {
 			t.Errorf("%s: hint %q", body, f.Hint)
 		}
 		if r.vm.Broken() {
@@ -258,7 +258,7 @@ chert.on("x", function(ev)
   error("x")
 end)`)
 	w := &world{state: json.RawMessage(`{"n":1}`)}
-	for _, want := range []string{"x", "the ev.state of a handler that is over"} {
+	for _, want := range []string{"x", "the ev.state of a handler that has ended"} {
 		if f, ok := r.call(0, w).(*Failure); !ok || !strings.Contains(f.Message, want) {
 			t.Errorf("got %v, want %q", f, want)
 		}
@@ -276,7 +276,7 @@ end)`)
 	for range 2 { // each handler has its own
 		w := &world{}
 		f, ok := r.call(0, w).(*Failure)
-		if !ok || f.Line != 3 || len(w.said) != 4 || f.Message != "chert.set_timer: the payloads of one handler come to more than 262144 bytes" {
+		if !ok || f.Line != 3 || len(w.said) != 4 || f.Message != "chert.set_timer: the payloads of one handler exceed 262144 bytes" {
 			t.Errorf("%d timers were set: %v", len(w.said), f)
 		}
 	}

@@ -33,7 +33,7 @@ func kvSet(vm *VM, L *lua.LState) int {
 	key := wantKey(L, name)
 	ttl := wantTTL(L, name, 3)
 	if L.GetTop() < 2 {
-		raise(L, "to forget the key write kv.delete(key)", "%s: value is missing", name)
+		raise(L, "to delete the key, write kv.delete(key)", "%s: value is missing", name)
 	}
 	v := L.Get(2)
 	if v == lua.LNil {
@@ -95,10 +95,10 @@ func kvDelete(vm *VM, L *lua.LState) int {
 func wantKey(L *lua.LState, function string) string {
 	key := wantText(L, function, 1, MaxKey)
 	if i := badUTF8(key); i >= 0 {
-		raise(L, "chert.cut cuts a text between letters, string.sub between bytes", "%s: the key %s is not valid UTF-8 from byte %d on", function, quote(key), i+1)
+		raise(L, "use chert.cut: it cuts between letters, string.sub between bytes", "%s: the key %s is not valid UTF-8 from byte %d on", function, quote(key), i+1)
 	}
 	if strings.ContainsRune(key, 0) {
-		raise(L, "", "%s: the key %s has a zero byte in it", function, quote(key))
+		raise(L, "", "%s: the key %s contains a zero byte", function, quote(key))
 	}
 	return key
 }
@@ -161,7 +161,7 @@ func kvList(vm *VM, L *lua.LState) int {
 func (vm *VM) memory(L *lua.LState, function string) Memory {
 	charge(L, 50, 200) // what is read and written is kept until the commit
 	if vm.call.Memory == nil {
-		raise(L, "", "%s: nothing is remembered here", function)
+		raise(L, "", "%s: kv is not available here", function)
 	}
 	return vm.call.Memory
 }
@@ -186,10 +186,10 @@ func writeKey(vm *VM, L *lua.LState, function, key string, v lua.LValue, ttl tim
 	text, err := encodeKept(L, v)
 	charge(L, kvWriteSteps, len(text)+len(key))
 	if err != nil {
-		raise(L, "", "%s: the value of %s can't be kept: %v", function, quote(key), err)
+		raise(L, "", "%s: the value of %s can't be stored: %v", function, quote(key), err)
 	}
 	if len(text) > MaxValue {
-		raise(L, "divide it over several keys", "%s: the value of %s is too large: %d bytes as JSON, at most %d", function, quote(key), len(text), MaxValue)
+		raise(L, "split it over several keys", "%s: the value of %s is too large: %d bytes as JSON, at most %d", function, quote(key), len(text), MaxValue)
 	}
 	if err := vm.memory(L, function).Set(key, text, ttl); err != nil {
 		fail(L, function, err)
@@ -201,7 +201,7 @@ func wantTTL(L *lua.LState, function string, n int) time.Duration {
 	o := wantTable(L, function, n)
 	d := o.duration("ttl")
 	if d == 0 && o.get("ttl") != lua.LNil {
-		raise(L, "to forget the key write kv.delete(key)", "%s: a ttl of no duration", function)
+		raise(L, "to delete the key, write kv.delete(key)", "%s: ttl must be greater than 0", function)
 	}
 	return d
 }

@@ -48,12 +48,12 @@ func TestState(t *testing.T) {
 func TestStateRefused(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`ev.state.f = print`:                   "ev.state can't be kept: at .f: a function can't be written as JSON",
-		`ev.state.x = ev.state`:                "ev.state can't be kept: at .x: the table contains itself",
-		`ev.state.text = ("x"):rep(70000)`:     "ev.state is too large to be kept: 70011 bytes as JSON, at most 65536",
+		`ev.state.f = print`:                   "ev.state can't be stored: at .f: a function can't be written as JSON",
+		`ev.state.x = ev.state`:                "ev.state can't be stored: at .x: the table contains itself",
+		`ev.state.text = ("x"):rep(70000)`:     "ev.state is too large: 70011 bytes as JSON, at most 65536",
 		`ev.state[1] = 1; ev.state.a = 2`:      "both a list and has names",
 		`ev.state.big = {}; ev.state.big[7]=1`: "holes",
-		`ev.state[1.5] = 1`:                    "ev.state can't be kept: at [1.5]: a table with the number key 1.5 can't be written",
+		`ev.state[1.5] = 1`:                    "ev.state can't be stored: at [1.5]: a table with the number key 1.5 can't be written",
 	} {
 		r := loadRules(t, Config{}, "chert.on(\"x\", function(ev)\n"+body+"\nend)")
 		w := &world{}
@@ -106,7 +106,7 @@ end)`)
 		t.Fatal(err)
 	}
 	f, ok := r.call(0, &world{}).(*Failure)
-	if !ok || f.Line != 7 || !strings.Contains(f.Message, "of a handler that is over") {
+	if !ok || f.Line != 7 || !strings.Contains(f.Message, "to a handler that has ended") {
 		t.Errorf("got %+v", f)
 	}
 }
@@ -166,7 +166,7 @@ func TestNoMemory(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{}, `chert.on("x", function(ev) ev.state.n = 1 kv.get("a") end)`)
 	err := r.vm.Call(0, &Call{Event: testEvent("x"), Effects: &world{}})
-	if f, ok := err.(*Failure); !ok || !strings.Contains(f.Message, "kv.get: nothing is remembered here") {
+	if f, ok := err.(*Failure); !ok || !strings.Contains(f.Message, "kv.get: kv is not available here") {
 		t.Errorf("got %v", err)
 	}
 	if r.vm.Broken() {

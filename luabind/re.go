@@ -130,7 +130,7 @@ func appendReplacement(L *lua.LState, out []byte, s string, at []int, repl lua.L
 				continue
 			}
 			if i++; i == len(r) || r[i] != '%' && (r[i] < '0' || r[i] > '9') {
-				raise(L, "write %% for a percent sign", "%s: wrong use of %% in the replacement %s", name, quote(string(r)))
+				raise(L, "write %% for a percent sign", "%s: invalid use of %% in the replacement %s", name, quote(string(r)))
 			}
 			n := int(r[i] - '0')
 			switch {
@@ -139,7 +139,7 @@ func appendReplacement(L *lua.LState, out []byte, s string, at []int, repl lua.L
 			case n == 0 || n == 1 && len(at) == 2:
 				out = append(out, whole...)
 			case 2*n+1 >= len(at):
-				raise(L, "", "%s: the replacement %s wants group %d, and the pattern has %d", name, quote(string(r)), n, len(at)/2-1)
+				raise(L, "", "%s: the replacement %s uses group %d, but the pattern has %d", name, quote(string(r)), n, len(at)/2-1)
 			case at[2*n] >= 0:
 				out = append(out, s[at[2*n]:at[2*n+1]]...)
 			}

@@ -42,7 +42,7 @@ func baseRequire(L *lua.LState) int {
 		raise(L, hint, "there is no module %q", shorten(name))
 	}
 	if slices.Contains(m.loading, name) {
-		raise(L, "move what both need to a third file", "module %q requires itself: %s → %s", name, strings.Join(m.loading, " → "), name)
+		raise(L, "move the shared code to a third file", "module %q requires itself: %s → %s", name, strings.Join(m.loading, " → "), name)
 	}
 	m.loading = append(m.loading, name)
 	L.Push(vm.chunk(p))

@@ -21,7 +21,7 @@ func (vm *VM) say(L *lua.LState, level, msg string, fields map[string]any) {
 		if m.prints > maxPrints+1 {
 			return
 		}
-		level, msg, fields = "warn", fmt.Sprintf("more than %d lines or %d KiB of them: the rest is dropped", maxPrints, maxLogged>>10), nil
+		level, msg, fields = "warn", fmt.Sprintf("more than %d lines or %d KiB logged: the rest is dropped", maxPrints, maxLogged>>10), nil
 	}
 	switch {
 	case vm.call != nil:

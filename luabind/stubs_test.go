@@ -145,8 +145,8 @@ func TestStubsAreLua(t *testing.T) {
 	for _, want := range []string{
 		"---@overload fun(type: string|string[], fn: fun(ev: Event))\nfunction chert.on(type, where, fn) end\n",
 		"---@param options? ChertMarkReadOptions\nfunction chert.mark_read(chat_id, options) end\n",
-		"---@field from string? The sender's number or address.\n",
-		"---@field after? number|string How long to wait: \"30s\".\n",
+		"---@field from string? The sender's phone number, short code or email address.\n",
+		"---@field after? number|string Delay of the read: \"30s\".\n",
 		"---@return number\nfunction chert.now() end\n",
 	} {
 		if !strings.Contains(Stubs(), want) {

@@ -66,9 +66,9 @@ var tablelikeMeta = sync.OnceValue(func() *lua.LTable {
 			ev.assignState(L, L.Get(3))
 			return 0
 		}
-		hint := "make a table of your own"
+		hint := "copy it into a table of your own"
 		if strings.HasPrefix(t.label(), "ev") {
-			hint = "to remember something of this chat, use ev.state"
+			hint = "to store something for this chat, use ev.state"
 		}
 		raise(L, hint, "%s can't be changed", t.label())
 		return 0

@@ -27,7 +27,7 @@ func tableConcat(L *lua.LState) int {
 	for k := i; k <= j; k++ {
 		v := get(k)
 		if !lua.LVCanConvToString(v) {
-			hint := "only texts and numbers can be joined: use tostring(…)"
+			hint := "only strings and numbers can be joined: use tostring(…)"
 			if v == lua.LNil {
 				hint = "the list has a hole there"
 			}
@@ -221,7 +221,7 @@ func (s *sorter) before(x, y lua.LValue) bool {
 		}
 	}
 	if x.Type() != y.Type() || x == lua.LNil {
-		raise(L, "give table.sort a function that compares such values", "attempt to compare %s with %s", kindOf(x), kindOf(y))
+		raise(L, "pass table.sort a function that compares such values", "attempt to compare %s with %s", kindOf(x), kindOf(y))
 	}
 	return L.LessThan(x, y)
 }

@@ -82,8 +82,8 @@ func Load(cfg Config, reg Registrar) (*VM, error) {
 
 // keepsTooMuch is the error of files that fill the memory as they load.
 func (vm *VM) keepsTooMuch() diag.List {
-	d := diag.Diagnostic{Severity: diag.SeverityError, Message: "once it is loaded " + vm.broken,
-		Hint: "keep lists in data/*.yaml, *.txt or *.csv and read them with data.load: they are there once for all"}
+	d := diag.Diagnostic{Severity: diag.SeverityError, Message: "after loading, " + vm.broken,
+		Hint: "put lists into data/*.yaml, *.txt or *.csv and read them with data.load: they are in memory only once"}
 	if len(vm.cfg.Files) > 0 {
 		d.File = vm.cfg.Files[0].File
 	}
@@ -125,7 +125,7 @@ func (vm *VM) Call(index int, c *Call) (err error) {
 		return unrunnable(errBroken(vm.broken).Error())
 	}
 	if index < 0 || index >= len(vm.handlers) {
-		return unrunnable(fmt.Sprintf("there is no handler %d: the files have subscribed %d", index, len(vm.handlers)))
+		return unrunnable(fmt.Sprintf("there is no handler %d: the files subscribed %d", index, len(vm.handlers)))
 	}
 	vm.call = c
 	vm.meter.reset(vm.callLimits())
@@ -276,7 +276,7 @@ func vmOf(L *lua.LState) *VM { return L.Context().(*thread).vm }
 // diagnostic there, and loading goes on.
 func (vm *VM) subscribe(L *lua.LState, s Subscription, fn *lua.LFunction) {
 	if len(vm.handlers) >= maxHandlers {
-		raise(L, "a list of words or numbers belongs into one rule's where", "a pack subscribes %d times at most", maxHandlers)
+		raise(L, "put a list of words or numbers into the where of one rule", "a pack may subscribe at most %d times", maxHandlers)
 	}
 	charge(L, 50, 1000)
 	at := L.Context().(*thread).place()

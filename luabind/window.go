@@ -186,7 +186,7 @@ func parseWindow(s string, loc *time.Location) (Window, error) {
 	}
 	for item := range strings.SplitSeq(times, ",") {
 		if day, _, spaced := strings.Cut(item, " "); spaced && letters(day) {
-			return Window{}, fmt.Errorf("window %s: the days stand first, once, for all hours: hours that differ by day need a rule, or a chert.within, each", quote(s))
+			return Window{}, fmt.Errorf("window %s: write the days first, once, for all hours; for hours that differ by day, write one rule or chert.within each", quote(s))
 		}
 		sp, err := parseSpan(item)
 		if err != nil {
@@ -204,7 +204,7 @@ func parseSpan(s string) (hours, error) {
 		return hours{}, err
 	}
 	if from == 24*60 {
-		return hours{}, fmt.Errorf("24:00 ends a day and begins none: write 00:00")
+		return hours{}, fmt.Errorf("24:00 can only end a span: to begin at midnight, write 00:00")
 	}
 	if !both {
 		return hours{from, from}, nil

@@ -142,7 +142,7 @@ func TestLoadZoneErrors(t *testing.T) {
 		"Austalia/Lord_How":   `did you mean "Australia/Lord_Howe"?`,
 		"America/Los_Angelos": `did you mean "America/Los_Angeles"?`,
 		"PST":                 `did you mean "America/Los_Angeles"?`,
-		"EST":                 `has no summer time: write "America/New_York"`,
+		"EST":                 `does not observe daylight saving time; use "America/New_York"`,
 		"Local":               `expected a name like`,
 		"":                    `expected a name like`,
 		"../etc/passwd":       `expected a name like`,

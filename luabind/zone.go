@@ -13,7 +13,7 @@ import (
 // "EST" and "MST", which are winter time all year, and nobody means them.
 func LoadZone(name string) (*time.Location, error) {
 	if meant, ok := winterZones[name]; ok {
-		return nil, fmt.Errorf("time zone %s has no summer time: write %q", quote(name), meant)
+		return nil, fmt.Errorf("time zone %s does not observe daylight saving time; use %q", quote(name), meant)
 	}
 	if name != "" && name != "Local" {
 		if loc, err := time.LoadLocation(name); err == nil {
