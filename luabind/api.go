@@ -118,11 +118,16 @@ func bind(it *Item, fn binding) *lua.LFunction {
 	})
 }
 
-// fail raises what the world said to a wish.
-func fail(L *lua.LState, function string, err error) {
-	hint := ""
-	if h, ok := err.(interface{ Hint() string }); ok {
-		hint = h.Hint()
+// requested ends a function that requests an action: it raises the error with
+// which Effects refused the action, if any. It returns no results to Lua.
+func requested(L *lua.LState, function string, err error) int {
+	if err != nil {
+		fail(L, function, err)
 	}
-	raise(L, hint, "%s: %v", function, err)
+	return 0
+}
+
+// fail raises an error of Effects or Memory.
+func fail(L *lua.LState, function string, err error) {
+	raise(L, HintOf(err), "%s: %v", function, err)
 }

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
-
-	"chertd/luabind/diag"
 )
 
 const (
@@ -164,27 +162,13 @@ func wantTable(L *lua.LState, function string, n int) table {
 		}
 		wrong(L, function, hint, n, "a table")
 	}
-	names := make([]string, len(p.Keys))
-	for i, k := range p.Keys {
-		names[i] = k.Name
-	}
 	for k, _ := t.Next(lua.LNil); k != lua.LNil; k, _ = t.Next(k) {
 		charge(L, 1, 0)
 		name, ok := k.(lua.LString)
-		if ok && slices.Contains(names, string(name)) {
+		if ok && slices.ContainsFunc(p.Keys, func(key Param) bool { return key.Name == string(name) }) {
 			continue
 		}
-		hint := ""
-		if ok {
-			hint = diag.DidYouMean(string(name), names)
-			if alias, ok := keyNicknames[diag.Plain(string(name))]; ok && hint == "" && slices.Contains(names, alias) {
-				hint = "did you mean " + alias + "?"
-			}
-		}
-		if hint == "" {
-			hint = "it takes " + strings.Join(names, ", ")
-		}
-		raise(L, hint, "%s: unknown key %s", function, keyText(k))
+		raise(L, KeyHint(string(name), p.Keys), "%s: unknown key %s", function, keyText(k))
 	}
 	o.t = t
 	return o

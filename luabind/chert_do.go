@@ -32,10 +32,7 @@ func chertMarkRead(vm *VM, L *lua.LState) int {
 	if due, given := vm.due(L, o); given {
 		r.Due, r.Delayed = due, due.After(vm.call.Now) || o.text("at") != ""
 	}
-	if err := vm.call.Effects.MarkRead(chat, r); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.MarkRead(chat, r))
 }
 
 // due is the time that the options after, at and tz name. given is false if they
@@ -69,10 +66,7 @@ func chertPostpone(vm *VM, L *lua.LState) int {
 	if !given {
 		raise(L, noTimeHint, "%s: after or at is missing: it sets until when reads wait", name)
 	}
-	if err := vm.call.Effects.Postpone(chat, until, o.reason()); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.Postpone(chat, until, o.reason()))
 }
 
 // noTimeHint is for a postponement that does not say until when.
@@ -81,19 +75,13 @@ const noTimeHint = `write { at = "Mon-Fri 09:00" } or { after = "1h" }; to keep 
 // chertCancelRead is chert.cancel_read(chat_id).
 func chertCancelRead(vm *VM, L *lua.LState) int {
 	const name = "chert.cancel_read"
-	if err := vm.call.Effects.CancelRead(wantChat(vm, L, name, 1)); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.CancelRead(wantChat(vm, L, name, 1)))
 }
 
 // chertKeepUnread is chert.keep_unread(chat_id [, options]).
 func chertKeepUnread(vm *VM, L *lua.LState) int {
 	const name = "chert.keep_unread"
-	if err := vm.call.Effects.KeepUnread(wantChat(vm, L, name, 1), wantTable(L, name, 2).reason()); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.KeepUnread(wantChat(vm, L, name, 1), wantTable(L, name, 2).reason()))
 }
 
 // chertHold is chert.hold(chat_id, duration [, options]).
@@ -104,19 +92,13 @@ func chertHold(vm *VM, L *lua.LState) int {
 	if d == 0 {
 		raise(L, "to end a hold, write chert.release(chat_id)", "%s: duration must be greater than 0", name)
 	}
-	if err := vm.call.Effects.Hold(chat, vm.call.Now.Add(d), wantTable(L, name, 3).reason()); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.Hold(chat, vm.call.Now.Add(d), wantTable(L, name, 3).reason()))
 }
 
 // chertRelease is chert.release(chat_id).
 func chertRelease(vm *VM, L *lua.LState) int {
 	const name = "chert.release"
-	if err := vm.call.Effects.Release(wantChat(vm, L, name, 1)); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.Release(wantChat(vm, L, name, 1)))
 }
 
 // chertSetTimer is chert.set_timer(name, duration [, payload]).
@@ -138,29 +120,20 @@ func chertSetTimer(vm *VM, L *lua.LState) int {
 		}
 		payload = text
 	}
-	if err := vm.call.Effects.After(vm.call.Now.Add(d), timer, payload); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.After(vm.call.Now.Add(d), timer, payload))
 }
 
 // chertCancelTimer is chert.cancel_timer(name).
 func chertCancelTimer(vm *VM, L *lua.LState) int {
 	const name = "chert.cancel_timer"
-	if err := vm.call.Effects.CancelTimer(wantTimer(vm, L, name, 1)); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.CancelTimer(wantTimer(vm, L, name, 1)))
 }
 
 // chertTyping is chert.typing(chat_id, state).
 func chertTyping(vm *VM, L *lua.LState) int {
 	const name = "chert.typing"
 	chat := wantChat(vm, L, name, 1)
-	if err := vm.call.Effects.Typing(chat, wantOneOf(L, name, 2, "typing", "stopped")); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.Typing(chat, wantOneOf(L, name, 2, "typing", "stopped")))
 }
 
 // chertReact is chert.react(message_id, kind).
@@ -168,20 +141,14 @@ func chertReact(vm *VM, L *lua.LState) int {
 	const name = "chert.react"
 	message := wantChat(vm, L, name, 1)
 	kind := wantOneOf(L, name, 2, "like", "dislike", "love", "laugh", "emphasize", "question")
-	if err := vm.call.Effects.React(message, kind); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.React(message, kind))
 }
 
 // chertSend is chert.send(chat_id, text).
 func chertSend(vm *VM, L *lua.LState) int {
 	const name = "chert.send"
 	chat := wantChat(vm, L, name, 1)
-	if err := vm.call.Effects.Send(chat, wantPlain(L, name, 2, MaxText)); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.Send(chat, wantPlain(L, name, 2, MaxText)))
 }
 
 // wantTimer is a timer's name, in an event that has a chat for it.

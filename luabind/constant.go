@@ -120,7 +120,7 @@ func (c *constant) index(L *lua.LState, key lua.LValue) lua.LValue {
 		}
 		if c.strict != "" {
 			known := slices.Sorted(maps.Keys(c.fields))
-			hint := diag.DidYouMean(string(k), known, c.name+".")
+			hint := diag.DidYouMean(c.name+".", string(k), known)
 			if hint == "" && c.name == "config" {
 				hint = "declare it with its default in pack.yaml: config: { " + shorten(string(k)) + ": … }; a pack of one file gets it from chertd.yaml, rules.packs.NAME.config"
 			}

@@ -68,10 +68,10 @@ func noField(L *lua.LState, table string, key lua.LValue) lua.LValue {
 // name elsewhere in an event, or what other systems call it.
 func fieldHint(table, name string) string {
 	known := members(table)
-	if s := diag.Suggest(name, known); s != "" {
-		return "did you mean " + table + "." + s + "?"
+	if hint := diag.DidYouMean(table+".", name, known); hint != "" {
+		return hint
 	}
-	if s, ok := fieldNicknames[diag.Plain(name)]; ok {
+	if s, ok := fieldNicknames[diag.NormalizeName(name)]; ok {
 		return "did you mean " + s + "?"
 	}
 	for i := range surface {
@@ -86,7 +86,7 @@ func fieldHint(table, name string) string {
 }
 
 // fieldNicknames are names people know from the wire or from other bots, as
-// squash leaves them.
+// diag.NormalizeName returns them.
 var fieldNicknames = map[string]string{
 	"chatid":       "ev.chat.id",
 	"messageid":    "ev.message.id",

@@ -1,6 +1,7 @@
 package luabind
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -140,14 +141,7 @@ func (v *record) index(L *lua.LState, key lua.LValue) lua.LValue {
 		return noField(L, v.name, key)
 	}
 	charge(L, 100, 500)
-	known := diag.Suggest(string(name), v.fields)
-	hint := ""
-	if known != "" {
-		hint = "did you mean " + known + "?"
-	} else {
-		hint = fieldHint(v.table, string(name))
-	}
-	raise(L, hint, "%s has no field %s", v.name, quote(string(name)))
+	raise(L, cmp.Or(diag.DidYouMean("", string(name), v.fields), fieldHint(v.table, string(name))), "%s has no field %s", v.name, quote(string(name)))
 	return lua.LNil
 }
 

@@ -118,10 +118,10 @@ func (vm *VM) name(f *Failure, s slip) {
 	case s.what == "call" && written != "":
 		f.Message = fmt.Sprintf("attempt to call a %s value (%s)", s.kind, written)
 		if lib, ok := vm.globals.RawGetString(object).(*lua.LTable); ok && shownBy(lib) != nil {
-			f.Hint = diag.DidYouMean(s.name, namesOf(shownBy(lib)), object+".")
+			f.Hint = diag.DidYouMean(object+".", s.name, namesOf(shownBy(lib)))
 		} else if object != "" && s.kind == "nil" {
 			// Perhaps a method of a text.
-			f.Hint = diag.DidYouMean(s.name, namesOf(standard().stringMeta.RawGetString("__index").(*lua.LTable)), object+":")
+			f.Hint = diag.DidYouMean(object+":", s.name, namesOf(standard().stringMeta.RawGetString("__index").(*lua.LTable)))
 		}
 	case s.what == "call":
 		f.Message = fmt.Sprintf("attempt to call a %s value (%s)", s.kind, s.name)

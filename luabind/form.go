@@ -5,22 +5,23 @@ import (
 	"fmt"
 )
 
-// FormError is what is wrong with a text that a rule has written, and how to
-// write it.
-type FormError struct{ Message, Hint string }
-
-func (e *FormError) Error() string { return e.Message }
-
-// HintOf is the hint of the FormError in an error; "" if it has none.
+// HintOf returns the hint of an error that has one, such as the errors of
+// ParseSchedule; "" for any other error.
 func HintOf(err error) string {
-	var e *FormError
-	if errors.As(err, &e) {
-		return e.Hint
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
 	}
 	return ""
 }
 
-// misformed is a FormError.
+// hintedError is an error with a hint: how to write what the rule should say.
+type hintedError struct{ message, hint string }
+
+func (e *hintedError) Error() string { return e.message }
+func (e *hintedError) Hint() string  { return e.hint }
+
+// misformed returns a hintedError.
 func misformed(hint, format string, args ...any) error {
-	return &FormError{Message: fmt.Sprintf(format, args...), Hint: hint}
+	return &hintedError{message: fmt.Sprintf(format, args...), hint: hint}
 }

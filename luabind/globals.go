@@ -1,6 +1,7 @@
 package luabind
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,7 +31,7 @@ func (vm *VM) openGlobals() {
 		vm.globals.RawSetString(name, v)
 	}
 	undefined := L.CreateTable(0, 1)
-	undefined.RawSetString("__index", &lua.LFunction{IsG: true, GFunction: undefinedGlobal})
+	undefined.RawSetString("__index", goFunction(undefinedGlobal))
 	vm.globals.Metatable = undefined
 
 	vm.env = &lua.LTable{Metatable: lock(vm.globals, vm.globals)}
@@ -41,7 +42,7 @@ func (vm *VM) openGlobals() {
 
 // lockGlobals ends loading: from now on no global can be set.
 func (vm *VM) lockGlobals() {
-	vm.env.Metatable = lock(vm.globals, &lua.LFunction{IsG: true, GFunction: setGlobalLate})
+	vm.env.Metatable = lock(vm.globals, goFunction(setGlobalLate))
 }
 
 // setGlobal defines a name that every file sees. For modules, before loading.
@@ -74,13 +75,7 @@ func library(name string, fields map[string]lua.LValue, strict bool) *lua.LTable
 		mt := &lua.LTable{Metatable: lua.LNil}
 		mt.RawSetString("__index", goFunction(func(L *lua.LState) int {
 			key := shorten(toText(L, L.Get(2)))
-			hint := ""
-			if near := diag.Suggest(key, names); near != "" {
-				hint = "did you mean " + name + "." + near + "?"
-			} else {
-				hint = memberHint(name, key)
-			}
-			raise(L, hint, "%s.%s does not exist", name, key)
+			raise(L, cmp.Or(diag.DidYouMean(name+".", key, names), memberHint(name, key)), "%s.%s does not exist", name, key)
 			return 0
 		}))
 		shown.Metatable = mt
@@ -127,13 +122,7 @@ func undefinedGlobal(L *lua.LState) int {
 		L.Push(lua.LNil)
 		return 1
 	}
-	hint := missing[string(name)]
-	if hint == "" {
-		hint = globalHint(string(name))
-	}
-	if hint == "" {
-		hint = diag.DidYouMean(string(name), vm.globalNames())
-	}
+	hint := cmp.Or(missing[string(name)], globalHint(string(name)), diag.DidYouMean("", string(name), vm.globalNames()))
 	raise(L, hint, "%s is not defined", shorten(string(name)))
 	return 0
 }

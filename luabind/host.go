@@ -71,7 +71,7 @@ func (s *Script) End() { s.vm.meter.end(s.vm) }
 // nil says that it ended well.
 func (s *Script) Call(fn *lua.LFunction) *Failure {
 	if s.vm.broken != "" {
-		return &Failure{Kind: Raised, Diagnostic: diag.Diagnostic{Severity: diag.SeverityError, Message: "the script can't continue: " + s.vm.broken}}
+		return unrunnable("the script can't continue: " + s.vm.broken)
 	}
 	if err := s.vm.protect(fn, lua.LNil); err != nil {
 		return s.vm.failure(err)

@@ -56,7 +56,7 @@ func GlobalHint(name string, known []string) string {
 	if hint := missing[name]; hint != "" {
 		return hint
 	}
-	return diag.DidYouMean(name, known)
+	return diag.DidYouMean("", name, known)
 }
 
 // FieldHint says what to write instead of a field that a table of Fields does
@@ -65,7 +65,7 @@ func FieldHint(table, name string) string {
 	if table == "ev" || strings.HasPrefix(table, "ev.") {
 		return fieldHint(table, name)
 	}
-	return diag.DidYouMean(name, Fields(table), table+".")
+	return diag.DidYouMean(table+".", name, Fields(table))
 }
 
 // KeyHint says what to write instead of a key that an argument does not have.
@@ -74,10 +74,10 @@ func KeyHint(name string, keys []Param) string {
 	for i, k := range keys {
 		names[i] = k.Name
 	}
-	if hint := diag.DidYouMean(name, names); hint != "" {
+	if hint := diag.DidYouMean("", name, names); hint != "" {
 		return hint
 	}
-	if alias, ok := keyNicknames[diag.Plain(name)]; ok && slices.Contains(names, alias) {
+	if alias, ok := keyNicknames[diag.NormalizeName(name)]; ok && slices.Contains(names, alias) {
 		return "did you mean " + alias + "?"
 	}
 	return "it takes " + strings.Join(names, ", ")

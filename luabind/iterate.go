@@ -73,33 +73,23 @@ func nextOfTable(L *lua.LState, t *lua.LTable, key lua.LValue) (lua.LValue, lua.
 	return lua.LNil, lua.LNil
 }
 
-func basePairs(L *lua.LState) int {
-	v := L.Get(1)
-	if _, ok := asTablelike(v); !ok && v.Type() != lua.LTTable {
-		hint := ""
-		if v == lua.LNil {
-			hint = "the value is nil: check it first"
-		}
-		raise(L, hint, "bad argument #1 to pairs (table expected, got %s)", typeName(L, 1))
-	}
-	L.Push(nextFunction)
-	L.Push(v)
-	L.Push(lua.LNil)
-	return 3
-}
+func basePairs(L *lua.LState) int  { return iterate(L, "pairs", nextFunction, lua.LNil) }
+func baseIpairs(L *lua.LState) int { return iterate(L, "ipairs", ipairsFunction, lua.LNumber(0)) }
 
-func baseIpairs(L *lua.LState) int {
+// iterate pushes what a generic for takes: the function that steps, the table,
+// and the key to start from.
+func iterate(L *lua.LState, function string, step *lua.LFunction, start lua.LValue) int {
 	v := L.Get(1)
 	if _, ok := asTablelike(v); !ok && v.Type() != lua.LTTable {
 		hint := ""
 		if v == lua.LNil {
 			hint = "the value is nil: check it first"
 		}
-		raise(L, hint, "bad argument #1 to ipairs (table expected, got %s)", typeName(L, 1))
+		raise(L, hint, "bad argument #1 to %s (table expected, got %s)", function, typeName(L, 1))
 	}
-	L.Push(ipairsFunction)
+	L.Push(step)
 	L.Push(v)
-	L.Push(lua.LNumber(0))
+	L.Push(start)
 	return 3
 }
 

@@ -157,22 +157,11 @@ func (w *jsonWriter) table(t *lua.LTable) (err error) {
 		}
 	}
 	charge(w.L, count+10*len(keys), 0)
-	switch {
-	case len(keys) == 0 && count > 0:
+	if len(keys) == 0 && count > 0 {
 		if count != n {
 			return &valueError{"", "a list with holes (nil) in it can't be written as JSON"}
 		}
-		w.add("[")
-		for i := 1; i <= n; i++ {
-			if i > 1 {
-				w.add(",")
-			}
-			if err := w.value(t.RawGetInt(i)); err != nil {
-				return under(err, "["+strconv.Itoa(i)+"]")
-			}
-		}
-		w.add("]")
-		return nil
+		return w.list(n, t.RawGetInt)
 	}
 	slices.Sort(keys)
 	if len(keys) < count {
@@ -194,17 +183,7 @@ func (w *jsonWriter) tablelike(v lua.LValue, t tablelike) error {
 	}
 	defer w.leave()
 	if t.list() {
-		w.add("[")
-		for i := 1; i <= t.length(); i++ {
-			if i > 1 {
-				w.add(",")
-			}
-			if err := w.value(t.index(w.L, lua.LNumber(i))); err != nil {
-				return under(err, "["+strconv.Itoa(i)+"]")
-			}
-		}
-		w.add("]")
-		return nil
+		return w.list(t.length(), func(i int) lua.LValue { return t.index(w.L, lua.LNumber(i)) })
 	}
 	w.add("{")
 	i := 0
@@ -215,6 +194,21 @@ func (w *jsonWriter) tablelike(v lua.LValue, t tablelike) error {
 		i++
 	}
 	w.add("}")
+	return nil
+}
+
+// list writes n values as an array.
+func (w *jsonWriter) list(n int, get func(int) lua.LValue) error {
+	w.add("[")
+	for i := 1; i <= n; i++ {
+		if i > 1 {
+			w.add(",")
+		}
+		if err := w.value(get(i)); err != nil {
+			return under(err, "["+strconv.Itoa(i)+"]")
+		}
+	}
+	w.add("]")
 	return nil
 }
 

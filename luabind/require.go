@@ -1,6 +1,8 @@
 package luabind
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,16 +32,9 @@ func baseRequire(L *lua.LState) int {
 	}
 	p := vm.cfg.Lib[name]
 	if p == nil {
-		names := make([]string, 0, len(vm.cfg.Lib))
-		for known := range vm.cfg.Lib {
-			names = append(names, known)
-		}
-		slices.Sort(names)
-		hint := diag.DidYouMean(name, names)
-		if hint == "" {
-			hint = "require loads files of the pack's lib folder: lib/" + shorten(name) + ".lua"
-		}
-		raise(L, hint, "there is no module %q", shorten(name))
+		names := slices.Sorted(maps.Keys(vm.cfg.Lib))
+		raise(L, cmp.Or(diag.DidYouMean("", name, names), "require loads files of the pack's lib folder: lib/"+shorten(name)+".lua"),
+			"there is no module %q", shorten(name))
 	}
 	if slices.Contains(m.loading, name) {
 		raise(L, "move the shared code to a third file", "module %q requires itself: %s → %s", name, strings.Join(m.loading, " → "), name)

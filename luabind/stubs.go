@@ -123,7 +123,7 @@ func (w *stubWriter) function(it *Item) {
 	for i, p := range it.Params {
 		names[i] = p.Name
 		mark := ""
-		if p.Optional && !middle(it, i) {
+		if p.Optional && !it.optionalInMiddle(i) {
 			mark = "?"
 		}
 		w.line("---@param %s", strings.TrimSpace(p.Name+mark+" "+stubType(it, p)+" "+p.Doc))
@@ -151,18 +151,12 @@ func (w *stubWriter) keys(it *Item, p Param) {
 	w.class(stubType(it, p), "", fields)
 }
 
-// middle reports whether an optional argument has one behind it that must be
-// given: chert.on(type, [where,] fn).
-func middle(it *Item, i int) bool {
-	return it.Params[i].Optional && slices.ContainsFunc(it.Params[i:], func(p Param) bool { return !p.Optional })
-}
-
 // overload is the function without the arguments that may be left out of the
 // middle; "" if there are none.
 func overload(it *Item) string {
 	var params []string
 	for i, p := range it.Params {
-		if !middle(it, i) {
+		if !it.optionalInMiddle(i) {
 			params = append(params, p.Name+": "+stubType(it, p))
 		}
 	}

@@ -49,9 +49,8 @@ func (it *Item) Signature() string {
 	b.WriteByte('(')
 	open := 0
 	for i, p := range it.Params {
-		middle := p.Optional && slices.ContainsFunc(it.Params[i:], func(p Param) bool { return !p.Optional })
 		switch {
-		case middle: // chert.on(type, [where,] fn)
+		case it.optionalInMiddle(i): // chert.on(type, [where,] fn)
 			b.WriteString(", [" + p.Name + ",] ")
 			continue
 		case p.Optional:
@@ -68,6 +67,12 @@ func (it *Item) Signature() string {
 	}
 	b.WriteString(strings.Repeat("]", open) + ")")
 	return b.String()
+}
+
+// optionalInMiddle reports whether parameter i is optional and a later one is
+// not: where of chert.on(type, [where,] fn).
+func (it *Item) optionalInMiddle(i int) bool {
+	return it.Params[i].Optional && slices.ContainsFunc(it.Params[i:], func(p Param) bool { return !p.Optional })
 }
 
 // Surface is everything rules see besides Lua's own libraries, in the order of

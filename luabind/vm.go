@@ -101,7 +101,7 @@ func newVM(cfg Config) *VM {
 	vm.meter.now = time.Now
 	vm.main = newThread(vm, vm.L, maxRegisters)
 	vm.panics = vm.onRaise
-	vm.enter = &lua.LFunction{IsG: true, GFunction: enter}
+	vm.enter = goFunction(enter)
 	vm.openGlobals()
 	return vm
 }
@@ -122,7 +122,7 @@ func (vm *VM) chunk(p *Program) *lua.LFunction {
 // that is Broken afterwards must be thrown away.
 func (vm *VM) Call(index int, c *Call) (err error) {
 	if vm.broken != "" {
-		return unrunnable(errBroken(vm.broken).Error())
+		return unrunnable("this VM can't be used any more: " + vm.broken)
 	}
 	if index < 0 || index >= len(vm.handlers) {
 		return unrunnable(fmt.Sprintf("there is no handler %d: the files subscribed %d", index, len(vm.handlers)))
@@ -214,11 +214,6 @@ func (vm *VM) Why() string { return vm.broken }
 func unrunnable(message string) *Failure {
 	return &Failure{Kind: Raised, Diagnostic: diag.Diagnostic{Severity: diag.SeverityError, Message: message}}
 }
-
-// errBroken is given by calls of a VM that should have been thrown away.
-type errBroken string
-
-func (e errBroken) Error() string { return "this VM can't be used any more: " + string(e) }
 
 // protect calls a Lua function with one argument on the main thread and drops
 // its results. The error is nil only if the meter, too, says that all is well:

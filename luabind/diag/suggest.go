@@ -10,9 +10,9 @@ func Suggest(name string, known []string) string {
 	if name == "" || len(name) > 64 {
 		return ""
 	}
-	plain := Plain(name)
+	plain := NormalizeName(name)
 	for _, k := range known {
-		if k != name && Plain(k) == plain {
+		if k != name && NormalizeName(k) == plain {
 			return k
 		}
 	}
@@ -26,18 +26,18 @@ func Suggest(name string, known []string) string {
 	return best
 }
 
-// DidYouMean returns a hint that names the nearest known name, or "" if none is near.
-// What the name is a member of ("chert.") goes before the suggestion.
-func DidYouMean(name string, known []string, before ...string) string {
-	if s := Suggest(name, known); s != "" {
-		return "did you mean " + strings.Join(before, "") + s + "?"
+// DidYouMean returns a hint that names the known name nearest to name, or "" if none
+// is near. The prefix, such as "chert.", goes before the suggested name.
+func DidYouMean(prefix, name string, known []string) string {
+	if near := Suggest(name, known); near != "" {
+		return "did you mean " + prefix + near + "?"
 	}
 	return ""
 }
 
-// Plain returns a name in lower case without _, -, spaces and dots: what people get
-// wrong about a name without misspelling it.
-func Plain(s string) string {
+// NormalizeName returns a name in lower case without underscores, hyphens, spaces and
+// dots: people vary these without misspelling the name.
+func NormalizeName(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '_' || r == '-' || r == ' ' || r == '.' {
 			return -1
