@@ -27,7 +27,7 @@ func described(v lua.LValue) string {
 	case lua.LBool, *lua.LNilType:
 		return v.String()
 	}
-	if t, ok := asTablelike(v); ok {
+	if t, ok := asView(v); ok {
 		return t.label()
 	}
 	return "a " + v.Type().String()
@@ -45,8 +45,8 @@ func wrong(L *lua.LState, function, hint string, n int, expected string) {
 	raise(L, hint, "%s: %s must be %s, got %s", function, p.Name, expected, described(L.Get(n)))
 }
 
-// wantText is a string argument that is not empty.
-func wantText(L *lua.LState, function string, n, most int) string {
+// wantString is a string argument that is not empty.
+func wantString(L *lua.LState, function string, n, most int) string {
 	p := item(function).Params[n-1]
 	s, ok := L.Get(n).(lua.LString)
 	switch {
@@ -60,9 +60,9 @@ func wantText(L *lua.LState, function string, n, most int) string {
 	return string(s)
 }
 
-// wantPlain is a string argument that people will read.
-func wantPlain(L *lua.LState, function string, n, most int) string {
-	s := wantText(L, function, n, most)
+// wantUTF8 is a string argument that people will read.
+func wantUTF8(L *lua.LState, function string, n, most int) string {
+	s := wantString(L, function, n, most)
 	checkUTF8(L, function, item(function).Params[n-1].Name, s)
 	return s
 }

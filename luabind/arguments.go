@@ -40,8 +40,8 @@ func numberArg(L *lua.LState, n int) lua.LNumber {
 	return 0
 }
 
-// textArg is a string argument, or a number as text.
-func textArg(L *lua.LState, n int) string {
+// stringArg is a string argument, or a number as text.
+func stringArg(L *lua.LState, n int) string {
 	switch v := L.Get(n).(type) {
 	case lua.LString:
 		return string(v)
@@ -57,7 +57,7 @@ func typeName(L *lua.LState, n int) string {
 	if n > L.GetTop() {
 		return "no value"
 	}
-	if t, ok := asTablelike(L.Get(n)); ok {
+	if t, ok := asView(L.Get(n)); ok {
 		return t.label()
 	}
 	return L.Get(n).Type().String()

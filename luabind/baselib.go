@@ -140,7 +140,7 @@ func baseRawSet(L *lua.LState) int {
 	key := L.Get(2)
 	bytes, steps := growth(t, key)
 	charge(L, lengthOf(key)/64+steps, bytes)
-	vmOf(L).noteOdd(L, t, key, L.Get(3))
+	vmOf(L).noteSuspectWrite(L, t, key, L.Get(3))
 	L.RawSet(t, key, L.Get(3))
 	L.Push(t)
 	return 1
@@ -185,7 +185,7 @@ func baseType(L *lua.LState) int {
 	if L.GetTop() == 0 {
 		argError(L, 1, "value expected")
 	}
-	if _, ok := asTablelike(L.Get(1)); ok {
+	if _, ok := asView(L.Get(1)); ok {
 		// What behaves like a table is one, for those who ask.
 		L.Push(lua.LString("table"))
 		return 1
@@ -251,7 +251,7 @@ func basePrint(L *lua.LState) int {
 		}
 		b.WriteString(toText(L, L.Get(i)))
 	}
-	vmOf(L).say(L, "info", b.String(), nil)
+	vmOf(L).log(L, "info", b.String(), nil)
 	return 0
 }
 
@@ -283,8 +283,8 @@ func toText(L *lua.LState, v lua.LValue) string {
 			L.RaiseError("'tostring' must return a string to 'print'")
 		}
 	case *lua.LUserData:
-		if t, ok := asTablelike(v); ok {
-			return shownAs(t)
+		if t, ok := asView(v); ok {
+			return viewText(t)
 		}
 	}
 	return v.String()

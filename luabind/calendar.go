@@ -28,7 +28,7 @@ func (o table) calendar(key string) *Calendar {
 	}
 	c := &Calendar{}
 	from := ""
-	if t, ok := asTablelike(v); ok {
+	if t, ok := asView(v); ok {
 		if name, ok := strings.CutPrefix(t.label(), "data."); ok {
 			from = fmt.Sprintf("data.load(%q)", name)
 		}

@@ -224,7 +224,7 @@ var chargedDoc = "[" + strings.Repeat(`{},{"a":1,"b":{"c":["x","y"],"d":null}},`
 func chargedCall(name string) *Call {
 	w := &silent{world{state: json.RawMessage(chargedDoc), kv: map[string]json.RawMessage{
 		"doc": json.RawMessage(chargedDoc), "s": json.RawMessage(`"` + strings.Repeat("x", 4096) + `"`),
-		"bytes": json.RawMessage(`"` + keptPrefix + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{200}, 4096)) + `"`),
+		"bytes": json.RawMessage(`"` + bytesPrefix + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{200}, 4096)) + `"`),
 	}}}
 	for i := range 50 {
 		w.kv[fmt.Sprintf("many%02d", i)] = json.RawMessage(`{"n":1}`)

@@ -137,7 +137,7 @@ func loadedIn(t *lua.LTable, path string, loaded map[string]string) {
 			}
 			return
 		}
-		if t, ok := asTablelike(v); ok {
+		if t, ok := asView(v); ok {
 			if c, ok := t.(*constant); ok {
 				loaded[at] = c.name
 			}

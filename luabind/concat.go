@@ -109,7 +109,7 @@ func metaOf(v lua.LValue, event string) lua.LValue {
 
 // kindOf names a value's type for errors: what is like a table by its label.
 func kindOf(v lua.LValue) string {
-	if t, ok := asTablelike(v); ok {
+	if t, ok := asView(v); ok {
 		return t.label()
 	}
 	return v.Type().String()

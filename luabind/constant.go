@@ -49,7 +49,7 @@ func newConstant(name string, v any) (lua.LValue, error) {
 
 func wrapConstant(c *constant) lua.LValue {
 	c.ud.Value = c
-	c.ud.Metatable = tablelikeMeta()
+	c.ud.Metatable = viewMeta()
 	return &c.ud
 }
 
@@ -61,7 +61,7 @@ func newConfig(settings map[string]any) lua.LValue {
 // dataLoad is data.load(name).
 func dataLoad(vm *VM, L *lua.LState) int {
 	const name = "data.load"
-	file := wantText(L, name, 1, MaxName)
+	file := wantString(L, name, 1, MaxName)
 	if v, ok := vm.bound.data[file]; ok {
 		L.Push(v)
 		return 1
@@ -87,7 +87,7 @@ func dataLoad(vm *VM, L *lua.LState) int {
 }
 
 // keeps counts what this VM has made of the data: the data itself is the pack's.
-func (c *constant) keeps(push func(lua.LValue)) int64 {
+func (c *constant) retains(push func(lua.LValue)) int64 {
 	n := 16 * len(c.keys)
 	for key, v := range c.inside {
 		n += len(key) + 64

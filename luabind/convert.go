@@ -55,7 +55,7 @@ func (r *goReader) value(v lua.LValue) (any, error) {
 	case *lua.LTable:
 		return r.walk(v, v.Next)
 	}
-	if t, ok := asTablelike(v); ok {
+	if t, ok := asView(v); ok {
 		if c, ok := t.(*constant); ok && r.shared {
 			return c.plain(), nil
 		}

@@ -32,8 +32,8 @@ type decodedFields struct {
 func newEvent(vm *VM, c *Call) lua.LValue {
 	v := &eventView{call: c, event: c.Event}
 	v.ud.Value = v
-	v.ud.Metatable = tablelikeMeta()
-	vm.bound.ev, vm.bound.wishes, vm.bound.payloads = v, 0, 0
+	v.ud.Metatable = viewMeta()
+	vm.bound.ev, vm.bound.actions, vm.bound.payloads = v, 0, 0
 	// Not a byte is allocated for it, but a rule that keeps ev keeps the event.
 	vm.meter.bytes -= eventBytes(c.Event)
 	return &v.ud
@@ -53,7 +53,7 @@ func eventBytes(e *event.Event) int64 {
 
 func (v *eventView) label() string { return "ev" }
 
-func (v *eventView) keeps(push func(lua.LValue)) int64 {
+func (v *eventView) retains(push func(lua.LValue)) int64 {
 	pushAll(push, v.chat, v.message, v.state.table)
 	if d := v.decoded; d != nil {
 		pushAll(push, d.raw, d.payload, d.action)
@@ -154,7 +154,7 @@ func (v *eventView) decode(L *lua.LState, name string, text json.RawMessage, fie
 	}
 	f := field(v.decoded)
 	if *f == nil {
-		r := jsonReader{L: L, s: borrowed(text), kept: name == "ev.payload"}
+		r := jsonReader{L: L, s: borrowed(text), stored: name == "ev.payload"}
 		t, err := r.all()
 		if err != nil {
 			raise(L, "", "%s: %v", name, err)

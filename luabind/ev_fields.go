@@ -36,8 +36,8 @@ func unixTime(t time.Time) lua.LValue {
 	return lua.LNumber(float64(t.UnixMilli()) / 1000)
 }
 
-// nextOf walks a tablelike whose fields have a fixed order, over those it lacks.
-func nextOf(L *lua.LState, t tablelike, fields []string, key lua.LValue) (lua.LValue, lua.LValue) {
+// nextOf walks a view whose fields have a fixed order, over those it lacks.
+func nextOf(L *lua.LState, t view, fields []string, key lua.LValue) (lua.LValue, lua.LValue) {
 	i := 0
 	if key != lua.LNil {
 		name, _ := key.(lua.LString)

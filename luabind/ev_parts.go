@@ -22,7 +22,7 @@ type listView struct {
 func newList(name string, items []lua.LValue) lua.LValue {
 	v := &listView{name: name, items: items}
 	v.ud.Value = v
-	v.ud.Metatable = tablelikeMeta()
+	v.ud.Metatable = viewMeta()
 	return &v.ud
 }
 
@@ -51,7 +51,7 @@ var (
 	partFields   = []string{"type", "value", "attachment_id", "mime_type"}
 )
 
-func (v *listView) keeps(push func(lua.LValue)) int64 {
+func (v *listView) retains(push func(lua.LValue)) int64 {
 	pushAll(push, v.items...)
 	return int64(16 * len(v.items))
 }
@@ -98,7 +98,7 @@ const recordBytes = 320
 func newRecord(name, table string, fields []string, values ...lua.LValue) lua.LValue {
 	v := &record{name: name, table: table, fields: fields, values: values}
 	v.ud.Value = v
-	v.ud.Metatable = tablelikeMeta()
+	v.ud.Metatable = viewMeta()
 	return &v.ud
 }
 
@@ -121,7 +121,7 @@ func newAction(L *lua.LState, t *lua.LTable) lua.LValue {
 	return newRecord("ev.action", "ev.action", fields, values...)
 }
 
-func (v *record) keeps(push func(lua.LValue)) int64 {
+func (v *record) retains(push func(lua.LValue)) int64 {
 	pushAll(push, v.values...)
 	return int64(len(v.name) + 16*len(v.values))
 }

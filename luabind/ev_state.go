@@ -21,44 +21,44 @@ const MaxState = 64 << 10
 // of it that a rule has put into a variable can still be read, and no longer
 // written.
 type eventState struct {
-	table lua.LValue      // nil: not asked for
-	made  []*lua.LTable   // the tables of it that were made here
-	text  json.RawMessage // as it was kept before
-	at    place           // where it was asked for: what can't be kept is shown there
-	odd   *oddWrites      // or, if it is known, where it was written; nil: nowhere
+	table    lua.LValue      // nil: not asked for
+	made     []*lua.LTable   // the tables of it that were made here
+	text     json.RawMessage // as it was kept before
+	at       place           // where it was asked for: what can't be kept is shown there
+	suspects *suspectWrites  // or, if it is known, where it was written; nil: nowhere
 }
 
-// oddWrites are the last writes to tables, while ev.state is in use, that may have
+// suspectWrites are the last writes to tables, while ev.state is in use, that may have
 // made one which can't be kept.
-type oddWrites struct {
-	last [8]oddWrite
+type suspectWrites struct {
+	last [8]suspectWrite
 	n    int
 }
 
-type oddWrite struct {
+type suspectWrite struct {
 	table *lua.LTable
 	at    place
 }
 
-// noteOdd notes a write of this kind, if ev.state is in use. Go allocates the notes
+// noteSuspectWrite notes a write of this kind, if ev.state is in use. Go allocates the notes
 // for the few handlers that have any.
-func (vm *VM) noteOdd(L *lua.LState, t *lua.LTable, key, value lua.LValue) {
+func (vm *VM) noteSuspectWrite(L *lua.LState, t *lua.LTable, key, value lua.LValue) {
 	v := vm.bound.ev
-	if v == nil || v.state.table == nil || !odd(t, key, value) {
+	if v == nil || v.state.table == nil || !suspect(t, key, value) {
 		return
 	}
-	o := v.state.odd
+	o := v.state.suspects
 	if o == nil {
-		o = &oddWrites{}
-		v.state.odd = o
+		o = &suspectWrites{}
+		v.state.suspects = o
 	}
 	at := L.Context().(*thread).place()
-	o.last[o.n%len(o.last)] = oddWrite{t, at}
+	o.last[o.n%len(o.last)] = suspectWrite{t, at}
 	o.n++
 }
 
 // of is where the table was last written to in such a way.
-func (o *oddWrites) of(t *lua.LTable) (at place, ok bool) {
+func (o *suspectWrites) of(t *lua.LTable) (at place, ok bool) {
 	if o == nil {
 		return place{}, false
 	}
@@ -70,9 +70,9 @@ func (o *oddWrites) of(t *lua.LTable) (at place, ok bool) {
 	return place{}, false
 }
 
-// odd reports whether setting a key may make of a table what JSON has no form for:
+// suspect reports whether setting a key may make of a table what JSON has no form for:
 // a list with holes or names, a key or value that it does not know.
-func odd(t *lua.LTable, key, value lua.LValue) bool {
+func suspect(t *lua.LTable, key, value lua.LValue) bool {
 	switch v := value.(type) {
 	case *lua.LNilType:
 		return false
@@ -106,7 +106,7 @@ func (v *eventView) loadState(L *lua.LState) lua.LValue {
 	}
 	v.readState(L)
 	if len(v.state.text) > 0 {
-		t, err := decodeKept(L, v.state.text, &v.state.made)
+		t, err := decodeStored(L, v.state.text, &v.state.made)
 		if err != nil {
 			raise(L, "", "read ev.state: %v", err)
 		}
@@ -210,11 +210,11 @@ func finishEvent(vm *VM, _ *lua.LState) error {
 }
 
 func (v *eventView) saveState(L *lua.LState) error {
-	w := jsonWriter{L: L, kept: true}
+	w := jsonWriter{L: L, stored: true}
 	text, err := w.all(v.state.table)
 	switch {
 	case err != nil:
-		if at, ok := v.state.odd.of(w.wrong); ok {
+		if at, ok := v.state.suspects.of(w.wrong); ok {
 			v.state.at = at
 		}
 		return fmt.Errorf("ev.state can't be stored: %w", err)

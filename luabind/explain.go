@@ -11,9 +11,9 @@ import (
 	"chertd/luabind/diag"
 )
 
-// slip is what an instruction could not do, kept until somebody wants to read
+// failedOp is what an instruction could not do, kept until somebody wants to read
 // about it.
-type slip struct {
+type failedOp struct {
 	text string // the message it belongs to
 	what string // "index" or "call"
 	name string // of the key, or of the function
@@ -26,10 +26,10 @@ var (
 	forWords = regexp.MustCompile(`^for statement (init|limit|step) must be a number$`)
 )
 
-// plain rewrites a message of gopher-lua's machine into the words of Lua 5.1,
+// rewriteMessage rewrites a message of gopher-lua's machine into the words of Lua 5.1,
 // with a hint where one holds for all such errors. It keeps what else has to be
 // known to name the value: the frames are gone when people read the message.
-func plain(L *lua.LState, msg string) (text, hint string, s slip) {
+func rewriteMessage(L *lua.LState, msg string) (text, hint string, s failedOp) {
 	f := topFrame(L)
 	if f.p == nil || f.fn() == nil || f.fn().IsG {
 		return msg, "", s // raised by a Go function, in its own words
@@ -38,7 +38,7 @@ func plain(L *lua.LState, msg string) (text, hint string, s slip) {
 	case msg == errFrozen.Error():
 		return msg, lateHint, s
 	case m != nil:
-		s = slip{what: "index", name: m[2], kind: m[1]}
+		s = failedOp{what: "index", name: m[2], kind: m[1]}
 		text = fmt.Sprintf("attempt to index a %s value with key '%s'", m[1], shorten(m[2]))
 	case msg == "attempt to call a non-function object":
 		s = called(L, f)
@@ -78,8 +78,8 @@ func plain(L *lua.LState, msg string) (text, hint string, s slip) {
 }
 
 // called finds what a call instruction could not call.
-func called(L *lua.LState, f frame) slip {
-	s := slip{what: "call", kind: "nil"}
+func called(L *lua.LState, f frame) failedOp {
+	s := failedOp{what: "call", kind: "nil"}
 	p, pc := f.fn().Proto, f.pc()-1
 	if pc < 0 || pc >= len(p.Code) {
 		return s
@@ -103,7 +103,7 @@ func called(L *lua.LState, f frame) slip {
 }
 
 // name says in a failure's message which value was meant, as the line has it.
-func (vm *VM) name(f *Failure, s slip) {
+func (vm *VM) name(f *Failure, s failedOp) {
 	if s.text == "" || s.text != f.Message || s.name == "" {
 		return
 	}
@@ -131,7 +131,7 @@ func (vm *VM) name(f *Failure, s slip) {
 // written finds, in a line of source, the one place where the name is a field,
 // a method or a function, and gives the object before it, both together, and
 // the column of the name. Nothing where there is none, or more than one.
-func (vm *VM) written(file string, line int, s slip) (object, whole string, col int) {
+func (vm *VM) written(file string, line int, s failedOp) (object, whole string, col int) {
 	text := vm.sourceLine(file, line)
 	tokens, err := scan(file, text)
 	if err != nil && text != "" {

@@ -13,13 +13,13 @@ import (
 
 // raised is an error as it was when it was raised, while its frames stood.
 type raised struct {
-	object lua.LValue
-	at     place
-	stack  []place
-	text   string // of the last error raise was given a hint for
-	hint   string
-	slip   slip // of the last error an instruction raised
-	exact  bool // what is raised now is a script's own value
+	object   lua.LValue
+	at       place
+	stack    []place
+	text     string // of the last error raise was given a hint for
+	hint     string
+	failedOp failedOp // of the last error an instruction raised
+	exact    bool     // what is raised now is a script's own value
 }
 
 // throw raises a value as it is, for scripts. RaiseError is for our own texts: it
@@ -53,9 +53,9 @@ func (vm *VM) onRaise(L *lua.LState) {
 		// leaves a space where it would stand.
 		msg := cut(strings.TrimPrefix(string(s), " "))
 		if file, line, rest, ok := vm.prefixed(msg); ok {
-			text, hint, slip := plain(L, rest)
-			if hint != "" || slip.what != "" {
-				vm.raised.text, vm.raised.hint, vm.raised.slip = text, hint, slip
+			text, hint, failedOp := rewriteMessage(L, rest)
+			if hint != "" || failedOp.what != "" {
+				vm.raised.text, vm.raised.hint, vm.raised.failedOp = text, hint, failedOp
 			}
 			msg = fmt.Sprintf("%s:%d: %s", file, line, text)
 		}
@@ -79,9 +79,9 @@ func (vm *VM) onRaise(L *lua.LState) {
 	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: obj, StackTrace: raisedTrace})
 }
 
-// forget clears what the last call has raised. Errors that no Lua code raises
+// resetRaised clears what the last call has raised. Errors that no Lua code raises
 // are told at the place of the handler.
-func (vm *VM) forget(h *subscribed) {
+func (vm *VM) resetRaised(h *subscribed) {
 	r := &vm.raised
 	*r = raised{stack: r.stack[:0]}
 	if h.fn.Proto != nil {
@@ -120,7 +120,7 @@ func (vm *VM) failure(err error) *Failure {
 		if f.Message == r.text {
 			f.Hint = r.hint
 		}
-		vm.name(f, r.slip)
+		vm.name(f, r.failedOp)
 	default:
 		f.Message = err.Error()
 		f.File, f.Line = vm.raised.at.file, vm.raised.at.line

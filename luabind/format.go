@@ -14,7 +14,7 @@ import (
 // %s takes any value and gives what tostring gives (as Lua 5.2 does), and
 // integers out of range are the nearest there is, where C leaves it open.
 func strFormat(L *lua.LState) int {
-	f := textArg(L, 1)
+	f := stringArg(L, 1)
 	var out []byte
 	arg, charged := 1, 0
 	for {
@@ -129,7 +129,7 @@ func (v verb) append(L *lua.LState, out []byte, n int) []byte {
 		charge(L, len(s)/64, len(s))
 		return v.pad(out, s)
 	case 'q':
-		return appendQuoted(L, out, textArg(L, n))
+		return appendQuoted(L, out, stringArg(L, n))
 	}
 	raise(L, "write %% for a percent sign; Lua has %s %d %f %g %x %q %c and a few more", "invalid option '%%%s' to 'format'", v.text())
 	return out

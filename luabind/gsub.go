@@ -7,12 +7,12 @@ import (
 )
 
 func strGsub(L *lua.LState) int {
-	s, p := textArg(L, 1), textArg(L, 2)
+	s, p := stringArg(L, 1), stringArg(L, 2)
 	repl := L.Get(3)
 	switch repl.(type) {
 	case lua.LString, lua.LNumber, *lua.LTable, *lua.LFunction:
 	default:
-		if _, ok := asTablelike(repl); !ok {
+		if _, ok := asView(repl); !ok {
 			argError(L, 3, "string/function/table expected, got "+typeName(L, 3))
 		}
 	}
@@ -51,7 +51,7 @@ func strGsub(L *lua.LState) int {
 		if at < len(s) {
 			g.copied(at, len(s))
 		}
-		g.settle()
+		g.copyPending()
 		charge(L, 0, len(g.out)+2*max(len(g.out)-g.charged, 0)+boxBytes)
 		L.Push(lua.LString(g.out))
 	}
@@ -73,14 +73,14 @@ type gsub struct {
 // copied as one.
 func (g *gsub) copied(i, j int) {
 	if i != g.to {
-		g.settle()
+		g.copyPending()
 		g.from = i
 	}
 	g.to = j
 }
 
-// settle copies what is to be copied.
-func (g *gsub) settle() {
+// copyPending copies what is to be copied.
+func (g *gsub) copyPending() {
 	if g.from < g.to {
 		from, to := g.from, g.to
 		g.from = g.to
@@ -106,11 +106,11 @@ func (g *gsub) replace(start, end int) {
 	var v lua.LValue
 	switch repl := g.repl.(type) {
 	case lua.LString:
-		g.settle()
+		g.copyPending()
 		g.template(string(repl), start, end)
 		return
 	case lua.LNumber:
-		g.settle()
+		g.copyPending()
 		g.template(numberText(repl), start, end)
 		return
 	case *lua.LFunction:
@@ -125,10 +125,10 @@ func (g *gsub) replace(start, end int) {
 	}
 	switch v := v.(type) {
 	case lua.LString:
-		g.settle()
+		g.copyPending()
 		g.add(string(v))
 	case lua.LNumber:
-		g.settle()
+		g.copyPending()
 		g.add(numberText(v))
 	default:
 		if lua.LVAsBool(v) {

@@ -19,7 +19,7 @@ func baseNext(L *lua.LState) int {
 
 // nextPair walks tables, libraries and values of ours that are like tables.
 func nextPair(L *lua.LState, of, key lua.LValue) (lua.LValue, lua.LValue) {
-	if t, ok := asTablelike(of); ok {
+	if t, ok := asView(of); ok {
 		charge(L, 5, 2*boxBytes)
 		return t.next(L, key)
 	}
@@ -80,7 +80,7 @@ func baseIpairs(L *lua.LState) int { return iterate(L, "ipairs", ipairsFunction,
 // and the key to start from.
 func iterate(L *lua.LState, function string, step *lua.LFunction, start lua.LValue) int {
 	v := L.Get(1)
-	if _, ok := asTablelike(v); !ok && v.Type() != lua.LTTable {
+	if _, ok := asView(v); !ok && v.Type() != lua.LTTable {
 		hint := ""
 		if v == lua.LNil {
 			hint = "the value is nil: check it first"
@@ -102,7 +102,7 @@ func ipairsStep(L *lua.LState) int {
 	i := intArg(L, 2) + 1
 	charge(L, 0, boxBytes)
 	var v lua.LValue
-	if t, ok := asTablelike(L.Get(1)); ok {
+	if t, ok := asView(L.Get(1)); ok {
 		if i > t.length() {
 			return 0
 		}
@@ -147,7 +147,7 @@ func baseUnpack(L *lua.LState) int {
 
 // elements reads a list argument: a table, or a value of ours that is like one.
 func elements(L *lua.LState, n int) (get func(int) lua.LValue, length int) {
-	if t, ok := asTablelike(L.Get(n)); ok {
+	if t, ok := asView(L.Get(n)); ok {
 		return func(i int) lua.LValue { return t.index(L, lua.LNumber(i)) }, t.length()
 	}
 	t := L.CheckTable(n)

@@ -16,7 +16,7 @@ import (
 // an object, and a hole in an array. Objects keep the order of their keys. What is
 // not Unicode, and could not be given as it stands, is an error.
 func decodeJSON(L *lua.LState, text string) (lua.LValue, error) {
-	r := jsonReader{L: L, s: text, exactly: true}
+	r := jsonReader{L: L, s: text, strict: true}
 	return r.all()
 }
 
@@ -27,14 +27,14 @@ func borrowed(text []byte) string { return unsafe.String(unsafe.SliceData(text),
 // values between. A table is made when all of it was read, of the size it needs,
 // and charged for first.
 type jsonReader struct {
-	L       *lua.LState
-	s       string
-	i       int
-	nodes   int
-	kept    bool           // strings may be written as keptPrefix says
-	exactly bool           // what is not Unicode is an error; otherwise, as in events, U+FFFD
-	open    []lua.LValue   // what was read of the tables that are not complete
-	made    *[]*lua.LTable // if set, gets every table
+	L      *lua.LState
+	s      string
+	i      int
+	nodes  int
+	stored bool           // strings may be written as bytesPrefix says
+	strict bool           // what is not Unicode is an error; otherwise, as in events, U+FFFD
+	open   []lua.LValue   // what was read of the tables that are not complete
+	made   *[]*lua.LTable // if set, gets every table
 }
 
 func (r *jsonReader) all() (lua.LValue, error) {
@@ -227,14 +227,14 @@ func (r *jsonReader) string() (string, error) {
 			r.i = i + 1
 			s := r.s[start:i]
 			if !utf8.ValidString(s) {
-				if r.exactly {
+				if r.strict {
 					return "", r.notUnicode(start, i)
 				}
 				charge(r.L, len(s)/8, 8*len(s))
 				return string([]rune(s)), nil // U+FFFD for each wrong byte
 			}
 			charge(r.L, len(s)/64, len(s)+2*boxBytes)
-			return r.exact(strings.Clone(s))
+			return r.restored(strings.Clone(s))
 		case c < ' ':
 			r.i = i
 			return "", r.fail("a control character in a string")
@@ -254,7 +254,7 @@ func (r *jsonReader) escaped(start int) (string, error) {
 			i++
 		case '"':
 			charge(r.L, (i-start)/4, 4*(i-start)+2*boxBytes)
-			if r.exactly {
+			if r.strict {
 				if err := r.notUnicode(start, i); err != nil {
 					return "", err
 				}
@@ -264,7 +264,7 @@ func (r *jsonReader) escaped(start int) (string, error) {
 				return "", r.fail("invalid escape in a string")
 			}
 			r.i = i + 1
-			return r.exact(s)
+			return r.restored(s)
 		}
 	}
 	r.i = len(r.s)

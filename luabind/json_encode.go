@@ -34,19 +34,19 @@ func encodeJSON(L *lua.LState, v lua.LValue) (json.RawMessage, error) {
 }
 
 type jsonWriter struct {
-	L     *lua.LState
-	out   []byte
-	nodes int
-	kept  bool         // for decodeKept: every string can be written
-	open  []lua.LValue // tables being written, outermost first
-	wrong *lua.LTable  // after an error: the table that has what can't be written
+	L      *lua.LState
+	out    []byte
+	nodes  int
+	stored bool         // for decodeStored: every string can be written
+	open   []lua.LValue // tables being written, outermost first
+	wrong  *lua.LTable  // after an error: the table that has what can't be written
 }
 
 func (w *jsonWriter) all(v lua.LValue) (json.RawMessage, error) {
 	if err := w.value(v); err != nil {
 		return nil, err
 	}
-	if w.kept && len(w.out) < cap(w.out)-cap(w.out)/4 {
+	if w.stored && len(w.out) < cap(w.out)-cap(w.out)/4 {
 		charge(w.L, len(w.out)/256, len(w.out))
 		return bytes.Clone(w.out), nil // it stays until it is committed
 	}
@@ -102,8 +102,8 @@ func (w *jsonWriter) value(v lua.LValue) error {
 	case *lua.LTable:
 		return w.table(v)
 	default:
-		if t, ok := asTablelike(v); ok {
-			return w.tablelike(v, t)
+		if t, ok := asView(v); ok {
+			return w.view(v, t)
 		}
 		return &valueError{"", fmt.Sprintf("a %s can't be written as JSON", v.Type())}
 	}
@@ -177,7 +177,7 @@ func (w *jsonWriter) table(t *lua.LTable) (err error) {
 	return nil
 }
 
-func (w *jsonWriter) tablelike(v lua.LValue, t tablelike) error {
+func (w *jsonWriter) view(v lua.LValue, t view) error {
 	if err := w.enter(v); err != nil {
 		return err
 	}
@@ -246,8 +246,8 @@ const hexDigits = "0123456789abcdef"
 // string writes a string in quotes.
 func (w *jsonWriter) string(s string) error {
 	charge(w.L, len(s)/8, 0)
-	if w.kept {
-		s = keptString(w.L, s)
+	if w.stored {
+		s = storedString(w.L, s)
 	} else if i := badUTF8(s); i >= 0 {
 		return &valueError{"", fmt.Sprintf("the string %s can't be written as JSON: it is not UTF-8 from byte %d on (chert.cut cuts between letters)", quote(s), i+1)}
 	}

@@ -93,7 +93,7 @@ func kvDelete(vm *VM, L *lua.LState) int {
 
 // wantKey is a key. It is text: people read it, and every store can keep it.
 func wantKey(L *lua.LState, function string) string {
-	key := wantText(L, function, 1, MaxKey)
+	key := wantString(L, function, 1, MaxKey)
 	if i := badUTF8(key); i >= 0 {
 		raise(L, "use chert.cut: it cuts between letters, string.sub between bytes", "%s: the key %s is not valid UTF-8 from byte %d on", function, quote(key), i+1)
 	}
@@ -138,7 +138,7 @@ func kvList(vm *VM, L *lua.LState) int {
 		}
 		charge(L, 40*len(page), 64*len(page)+max(size-room, 0))
 		for i := range page {
-			v, err := decodeKept(L, page[i].Value, nil)
+			v, err := decodeStored(L, page[i].Value, nil)
 			if err != nil {
 				raise(L, "", "%s: %s: %v", name, quote(page[i].Key), err)
 			}
@@ -175,7 +175,7 @@ func readKey(vm *VM, L *lua.LState, function, key string) lua.LValue {
 		return lua.LNil
 	}
 	charge(L, 0, len(text)) // it is bounded by MaxValue, and read by now
-	v, err := decodeKept(L, text, nil)
+	v, err := decodeStored(L, text, nil)
 	if err != nil {
 		raise(L, "", "%s: %s: %v", function, quote(key), err)
 	}
@@ -183,7 +183,7 @@ func readKey(vm *VM, L *lua.LState, function, key string) lua.LValue {
 }
 
 func writeKey(vm *VM, L *lua.LState, function, key string, v lua.LValue, ttl time.Duration) {
-	text, err := encodeKept(L, v)
+	text, err := encodeStored(L, v)
 	charge(L, kvWriteSteps, len(text)+len(key))
 	if err != nil {
 		raise(L, "", "%s: the value of %s can't be stored: %v", function, quote(key), err)

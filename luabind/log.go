@@ -28,7 +28,7 @@ func logAt(level string) binding {
 			charge(L, 20, 0) // nobody will see it: its fields need not be read
 			return 0
 		}
-		vm.say(L, level, toText(L, L.Get(1)), logFields(L, name))
+		vm.log(L, level, toText(L, L.Get(1)), logFields(L, name))
 		return 0
 	}
 }
@@ -51,7 +51,7 @@ func logFields(L *lua.LState, name string) map[string]any {
 		}
 		fields[shorten(legible(toText(L, k)))] = legibleData(data)
 	}
-	switch t, like := asTablelike(v); {
+	switch t, like := asView(v); {
 	case like:
 		for k, v := t.next(L, lua.LNil); k != lua.LNil; k, v = t.next(L, k) {
 			add(k, v)
@@ -68,10 +68,56 @@ func logFields(L *lua.LState, name string) map[string]any {
 	return fields
 }
 
+// log logs a line of a script, within the quota of the call: to Config.Print while
+// files load, to the Effects of the call in a handler. Long lines are truncated.
+func (vm *VM) log(L *lua.LState, level, msg string, fields map[string]any) {
+	msg = legibleLine(msg)
+	size := len(msg) + sizeOf(fields)
+	charge(L, 20+logSteps*size, size)
+	m := &vm.meter
+	m.logged += size
+	if m.logged > maxLogged {
+		m.prints = max(m.prints, maxPrints) // this line and all after it are beyond
+	}
+	if m.prints++; m.prints > maxPrints {
+		if m.prints > maxPrints+1 {
+			return
+		}
+		level, msg, fields = "warn", fmt.Sprintf("more than %d lines or %d KiB logged: the rest is dropped", maxPrints, maxLogged>>10), nil
+	}
+	switch {
+	case vm.call != nil:
+		vm.call.Effects.Log(level, msg, fields)
+	case vm.cfg.Print != nil:
+		vm.cfg.Print(level, msg, fields)
+	}
+}
+
+// sizeOf returns about how many bytes a field of a log line has.
+func sizeOf(v any) int {
+	switch v := v.(type) {
+	case string:
+		return len(v)
+	case []any:
+		n := 0
+		for _, e := range v {
+			n += 8 + sizeOf(e)
+		}
+		return n
+	case map[string]any:
+		n := 0
+		for k, e := range v {
+			n += 8 + len(k) + sizeOf(e)
+		}
+		return n
+	}
+	return 8
+}
+
 // holdsText reports whether a value shows a message's text without the rule
 // having asked for it: logs of such show what it is, not what it says.
 func holdsText(v lua.LValue) bool {
-	switch t, _ := asTablelike(v); t.(type) {
+	switch t, _ := asView(v); t.(type) {
 	case *eventView, *messageView:
 		return true
 	}

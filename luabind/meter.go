@@ -20,10 +20,10 @@ import (
 // instruction raises the overrun again, which is why no pcall can swallow it.
 // Whether a call went well is asked of the meter, not of the error it returned.
 type meter struct {
-	left  int64 // steps of the budget not used yet
-	look  int64 // when left is below it, look at the clock and the line
-	bytes int64 // of the byte budget not used yet
-	small int64 // when bytes is below it, the call is a large one: see Account
+	left      int64 // steps of the budget not used yet
+	nextCheck int64 // when left is below it, look at the clock and the line
+	bytes     int64 // of the byte budget not used yet
+	small     int64 // when bytes is below it, the call is a large one: see Account
 
 	armed  bool        // the next look is the first of a protected call
 	trip   FailureKind // "": fine
@@ -51,10 +51,10 @@ type sample struct {
 	n int
 }
 
-// lookEvery is how many steps pass between two looks at the clock. 512 steps
+// checkEvery is how many steps pass between two looks at the clock. 512 steps
 // are about 10 µs of plain instructions, and the most expensive ones are
 // charged so that they don't take 100 times that.
-const lookEvery = 512
+const checkEvery = 512
 
 // tripped is what Done gives once a meter has tripped: closed from the start.
 var tripped = func() chan struct{} {
@@ -72,7 +72,7 @@ func (m *meter) reset(l Limits) {
 	m.limits = l
 	m.left, m.bytes = l.Steps, l.Memory
 	m.small = l.Memory - l.Memory/smallPart
-	m.look = m.left - lookEvery
+	m.nextCheck = m.left - checkEvery
 	m.prints, m.logged = 0, 0
 	m.started = time.Time{}
 	if m.samples[0].n != 0 {
@@ -86,7 +86,7 @@ func (m *meter) reset(l Limits) {
 // of an empty call.
 func (m *meter) arm() {
 	if m.trip == "" {
-		m.armed, m.look = true, m.left
+		m.armed, m.nextCheck = true, m.left
 	}
 }
 
@@ -103,7 +103,7 @@ func (m *meter) stop(t *thread, kind FailureKind) {
 	}
 	m.trip = kind
 	m.where = t.place()
-	m.look = math.MaxInt64 // every step looks closer from now on
+	m.nextCheck = math.MaxInt64 // every step looks closer from now on
 }
 
 // take takes bytes off the budget, before they are allocated. It returns false if
@@ -136,8 +136,8 @@ func (m *meter) end(vm *VM) {
 	}
 }
 
-// lookCloser runs each lookEvery steps, and at each step once tripped.
-func (m *meter) lookCloser(t *thread) {
+// checkLimits runs each checkEvery steps, and at each step once tripped.
+func (m *meter) checkLimits(t *thread) {
 	t.showHidden()
 	switch {
 	case m.trip != "":
@@ -150,11 +150,11 @@ func (m *meter) lookCloser(t *thread) {
 		return
 	case m.armed:
 		m.armed = false
-		m.look = max(m.left-lookEvery, 0)
+		m.nextCheck = max(m.left-checkEvery, 0)
 		t.L.Panic = t.vm.panics
 		return
 	}
-	m.look = max(m.left-lookEvery, 0)
+	m.nextCheck = max(m.left-checkEvery, 0)
 	t.chargeGrowth()
 	t.open = openUpvalues(t.L)
 	m.sample(t.place())
@@ -237,13 +237,13 @@ func (t *thread) Done() <-chan struct{} {
 	m.left--
 	f := topFrame(t.L)
 	inst := f.fn().Proto.Code[f.pc()-1]
-	if weighed[inst>>26] {
-		if m.weigh(t, f, inst); t.refused != nil {
+	if chargedByOperands[inst>>26] {
+		if m.chargeOperands(t, f, inst); t.refused != nil {
 			return tripped
 		}
 	}
-	if m.left < m.look {
-		m.lookCloser(t)
+	if m.left < m.nextCheck {
+		m.checkLimits(t)
 		if m.trip != "" {
 			return tripped
 		}
@@ -296,8 +296,8 @@ func charge(L *lua.LState, steps, bytes int) {
 	if !m.take(t, int64(bytes)) && m.trip == "" {
 		m.stop(t, Bytes)
 	}
-	if m.left < m.look {
-		m.lookCloser(t)
+	if m.left < m.nextCheck {
+		m.checkLimits(t)
 		if m.trip != "" {
 			L.RaiseError("%s", overrun(m.trip).Error())
 		}

@@ -62,7 +62,7 @@ func reGsub(vm *VM, L *lua.LState) int {
 	case lua.LNumber:
 		repl = lua.LString(numberText(v))
 	default:
-		if _, ok := asTablelike(repl); !ok {
+		if _, ok := asView(repl); !ok {
 			wrong(L, name, "", 3, "a string, a table or a function")
 		}
 	}

@@ -21,7 +21,7 @@ type moduleTable struct {
 // returned, or true.
 func baseRequire(L *lua.LState) int {
 	vm := vmOf(L)
-	name := textArg(L, 1)
+	name := stringArg(L, 1)
 	if vm.modules == nil {
 		vm.modules = &moduleTable{loaded: map[string]lua.LValue{}}
 	}

@@ -47,7 +47,7 @@ func optInt(L *lua.LState, n, otherwise int) int {
 }
 
 func strByte(L *lua.LState) int {
-	s := textArg(L, 1)
+	s := stringArg(L, 1)
 	first := optInt(L, 2, 1)
 	i, j := bounds(first, optInt(L, 3, first), len(s))
 	if j-i > maxResults {
@@ -76,14 +76,14 @@ func strChar(L *lua.LState) int {
 }
 
 func strLen(L *lua.LState) int {
-	L.Push(lua.LNumber(len(textArg(L, 1))))
+	L.Push(lua.LNumber(len(stringArg(L, 1))))
 	return 1
 }
 
 // strLower changes ASCII letters only, as Lua does in the C locale;
 // chert.normalize is for people's words.
 func strLower(L *lua.LState) int {
-	s := textArg(L, 1)
+	s := stringArg(L, 1)
 	grow(L, len(s))
 	L.Push(lua.LString(mapBytes(s, func(c byte) byte {
 		if 'A' <= c && c <= 'Z' {
@@ -95,7 +95,7 @@ func strLower(L *lua.LState) int {
 }
 
 func strUpper(L *lua.LState) int {
-	s := textArg(L, 1)
+	s := stringArg(L, 1)
 	grow(L, len(s))
 	L.Push(lua.LString(mapBytes(s, func(c byte) byte {
 		if 'a' <= c && c <= 'z' {
@@ -123,7 +123,7 @@ func mapBytes(s string, change func(byte) byte) string {
 }
 
 func strReverse(L *lua.LState) int {
-	s := textArg(L, 1)
+	s := stringArg(L, 1)
 	grow(L, len(s))
 	b := make([]byte, len(s))
 	for i := range b {
@@ -134,14 +134,14 @@ func strReverse(L *lua.LState) int {
 }
 
 func strSub(L *lua.LState) int {
-	s := textArg(L, 1)
+	s := stringArg(L, 1)
 	i, j := bounds(intArg(L, 2), optInt(L, 3, -1), len(s))
 	L.Push(substring(L, s, i, j))
 	return 1
 }
 
 func strRep(L *lua.LState) int {
-	s, n := textArg(L, 1), intArg(L, 2)
+	s, n := stringArg(L, 1), intArg(L, 2)
 	if n <= 0 || s == "" {
 		L.Push(lua.LString(""))
 		return 1
@@ -158,7 +158,7 @@ func strFind(L *lua.LState) int  { return findOrMatch(L, true) }
 func strMatch(L *lua.LState) int { return findOrMatch(L, false) }
 
 func findOrMatch(L *lua.LState, find bool) int {
-	s, p := textArg(L, 1), textArg(L, 2)
+	s, p := stringArg(L, 1), stringArg(L, 2)
 	init := optInt(L, 3, 1)
 	if init < 0 {
 		init = max(len(s)+init, 0)
@@ -195,7 +195,7 @@ func findOrMatch(L *lua.LState, find bool) int {
 }
 
 func strGmatch(L *lua.LState) int {
-	s, p := textArg(L, 1), textArg(L, 2)
+	s, p := stringArg(L, 1), stringArg(L, 2)
 	charge(L, 5, iteratorBytes)
 	i := &iterator{matcher: matcher{src: s, pat: p}}
 	L.Push(closure(i, i.next))
@@ -211,9 +211,9 @@ type iterator struct {
 // iteratorBytes is what an iterator takes, and the function that moves it on.
 const iteratorBytes = 900
 
-// keeps implements keeper. The text is counted for each iterator of it, as
+// keeps implements retainer. The text is counted for each iterator of it, as
 // strings are.
-func (i *iterator) keeps(func(lua.LValue)) int64 {
+func (i *iterator) retains(func(lua.LValue)) int64 {
 	return iteratorBytes + int64(len(i.src)+len(i.pat))
 }
 

@@ -19,7 +19,7 @@ func tableConcat(L *lua.LState) int {
 	get, length := elements(L, 1)
 	sep := ""
 	if L.Get(2) != lua.LNil {
-		sep = textArg(L, 2)
+		sep = stringArg(L, 2)
 	}
 	i, j := optInt(L, 3, 1), optInt(L, 4, length)
 	// Twice over the list: what it comes to is charged before it is made.

@@ -50,7 +50,7 @@ func (u *Use) Decode(text json.RawMessage) (lua.LValue, error) {
 	if len(text) == 0 {
 		return lua.LNil, nil
 	}
-	return decodeKept(u.L, text, nil)
+	return decodeStored(u.L, text, nil)
 }
 
 // Duration reads seconds, or a string like "90s". ok is false for other types.

@@ -74,14 +74,14 @@ func Load(cfg Config, reg Registrar) (*VM, error) {
 		return nil, vm.diags
 	}
 	vm.lockGlobals()
-	if vm.keep(); vm.broken != "" {
-		return nil, vm.keepsTooMuch()
+	if vm.checkRetained(); vm.broken != "" {
+		return nil, vm.retainsTooMuch()
 	}
 	return vm, nil
 }
 
-// keepsTooMuch is the error of files that fill the memory as they load.
-func (vm *VM) keepsTooMuch() diag.List {
+// retainsTooMuch is the error of files that fill the memory as they load.
+func (vm *VM) retainsTooMuch() diag.List {
 	d := diag.Diagnostic{Severity: diag.SeverityError, Message: "after loading, " + vm.broken,
 		Hint: "put lists into data/*.yaml, *.txt or *.csv and read them with data.load: they are in memory only once"}
 	if len(vm.cfg.Files) > 0 {
@@ -131,7 +131,7 @@ func (vm *VM) Call(index int, c *Call) (err error) {
 	vm.meter.reset(vm.callLimits())
 	vm.random.seed(c.Seed)
 	h := &vm.handlers[index]
-	vm.forget(h)
+	vm.resetRaised(h)
 	defer func() {
 		// Lua code runs protected; this is for what runs before and after it.
 		if r := recover(); r != nil {
@@ -148,9 +148,9 @@ func (vm *VM) Call(index int, c *Call) (err error) {
 	}()
 	err = vm.protect(h.fn, newEvent(vm, c))
 	if err == nil {
-		err = vm.settle()
+		err = vm.storeState()
 	}
-	vm.keep()
+	vm.checkRetained()
 	if err != nil {
 		return vm.failure(err)
 	}
@@ -175,17 +175,17 @@ func (vm *VM) callLimits() Limits {
 
 // Discard gives back what the VM's account counts for it. A VM that is not
 // called any more is discarded; one that is broken does it by itself.
-func (vm *VM) Discard() { vm.keeps(0) }
+func (vm *VM) Discard() { vm.retains(0) }
 
 // keeps notes how many bytes the VM keeps between calls.
-func (vm *VM) keeps(bytes int64) {
+func (vm *VM) retains(bytes int64) {
 	vm.account.kept.Add(bytes - vm.counted)
 	vm.counted = bytes
 }
 
-// settle ends a call that went well: what the handler left in ev.state is
+// storeState ends a call that went well: what the handler left in ev.state is
 // handed over, still under the call's budget.
-func (vm *VM) settle() error {
+func (vm *VM) storeState() error {
 	err := finishEvent(vm, vm.L)
 	if vm.meter.trip != "" {
 		return vm.overran()

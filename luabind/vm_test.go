@@ -299,7 +299,7 @@ func TestCallAllocatesNothing(t *testing.T) {
 		if err := vm.protect(fn, lua.LNil); err != nil {
 			t.Fatal(err)
 		}
-		vm.keep()
+		vm.checkRetained()
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -11,39 +11,39 @@ import (
 
 // What a pack keeps (ev.state, values of kv, payloads of timers) comes back byte
 // for byte. It is kept as JSON, because people look at it in the store; JSON
-// holds text only, so a string that is not UTF-8 is kept as keptPrefix and its
-// bytes in base64, and so is one that begins with keptPrefix itself. This holds
+// holds text only, so a string that is not UTF-8 is kept as bytesPrefix and its
+// bytes in base64, and so is one that begins with bytesPrefix itself. This holds
 // for keys of tables, too.
 //
 // What JSON has no form for raises an error when it is stored: numbers that are
 // not finite, lists with holes, tables that mix names and numbers, functions.
-const keptPrefix = "$bytes:"
+const bytesPrefix = "$bytes:"
 
-// encodeKept writes a value for decodeKept.
-func encodeKept(L *lua.LState, v lua.LValue) (json.RawMessage, error) {
-	w := jsonWriter{L: L, kept: true}
+// encodeStored writes a value for decodeStored.
+func encodeStored(L *lua.LState, v lua.LValue) (json.RawMessage, error) {
+	w := jsonWriter{L: L, stored: true}
 	return w.all(v)
 }
 
-// decodeKept reads what encodeKept wrote. made, if not nil, gets every table.
-func decodeKept(L *lua.LState, text []byte, made *[]*lua.LTable) (lua.LValue, error) {
-	r := jsonReader{L: L, s: borrowed(text), kept: true, made: made}
+// decodeStored reads what encodeStored wrote. made, if not nil, gets every table.
+func decodeStored(L *lua.LState, text []byte, made *[]*lua.LTable) (lua.LValue, error) {
+	r := jsonReader{L: L, s: borrowed(text), stored: true, made: made}
 	return r.all()
 }
 
-// keptString is a string as it is put between quotes.
-func keptString(L *lua.LState, s string) string {
-	if !strings.HasPrefix(s, keptPrefix) && utf8.ValidString(s) {
+// storedString is a string as it is put between quotes.
+func storedString(L *lua.LState, s string) string {
+	if !strings.HasPrefix(s, bytesPrefix) && utf8.ValidString(s) {
 		return s
 	}
-	charge(L, len(s)/8, 2*len(s)+len(keptPrefix))
-	return keptPrefix + base64.StdEncoding.EncodeToString([]byte(s))
+	charge(L, len(s)/8, 2*len(s)+len(bytesPrefix))
+	return bytesPrefix + base64.StdEncoding.EncodeToString([]byte(s))
 }
 
-// exact turns a string that was read back into its bytes.
-func (r *jsonReader) exact(s string) (string, error) {
-	code, ok := strings.CutPrefix(s, keptPrefix)
-	if !r.kept || !ok {
+// restored turns a string that was read back into its bytes.
+func (r *jsonReader) restored(s string) (string, error) {
+	code, ok := strings.CutPrefix(s, bytesPrefix)
+	if !r.stored || !ok {
 		return s, nil
 	}
 	charge(r.L, len(code)/8, len(code))

@@ -6,8 +6,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// weighed says which instructions weigh looks at.
-var weighed = [64]bool{
+// chargedByOperands says which instructions chargeOperands looks at.
+var chargedByOperands = [64]bool{
 	lua.OP_GETTABLE: true, lua.OP_GETTABLEKS: true, lua.OP_SELF: true, lua.OP_SETGLOBAL: true, lua.OP_SETTABLE: true, lua.OP_SETTABLEKS: true,
 	lua.OP_NEWTABLE: true, lua.OP_ADD: true, lua.OP_SUB: true, lua.OP_MUL: true, lua.OP_DIV: true,
 	lua.OP_MOD: true, lua.OP_POW: true, lua.OP_UNM: true, lua.OP_LEN: true, lua.OP_CONCAT: true,
@@ -15,9 +15,9 @@ var weighed = [64]bool{
 	lua.OP_CLOSE: true, lua.OP_CLOSURE: true, lua.OP_VARARG: true, lua.OP_FORPREP: true,
 }
 
-// weigh charges an instruction for its operands, before it runs and beyond its
+// chargeOperands charges an instruction for its operands, before it runs and beyond its
 // one step. Steps stand for about 20 ns of work; bytes are those of cost.go.
-func (m *meter) weigh(t *thread, f frame, inst uint32) {
+func (m *meter) chargeOperands(t *thread, f frame, inst uint32) {
 	a, b, c := int(inst>>18)&0xff, int(inst&0x1ff), int(inst>>9)&0x1ff
 	op := int(inst >> 26)
 	var steps, bytes int
@@ -35,7 +35,7 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 		bytes = hashGrowth(len(keysOf(t.vm.globals)), false, false)
 	case lua.OP_SETTABLE, lua.OP_SETTABLEKS:
 		if tb, ok := t.register(f, a).(*lua.LTable); ok {
-			steps, bytes = t.weighSet(tb, t.operand(f, b), t.operand(f, c))
+			steps, bytes = t.setCost(tb, t.operand(f, b), t.operand(f, c))
 		}
 	case lua.OP_NEWTABLE:
 		steps, bytes = 5, tableBytes+b*slotBytes
@@ -116,8 +116,8 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 	}
 }
 
-// weighSet charges for setting a key, in the table that __newindex leads to.
-func (t *thread) weighSet(tb *lua.LTable, key, value lua.LValue) (steps, bytes int) {
+// setCost charges for setting a key, in the table that __newindex leads to.
+func (t *thread) setCost(tb *lua.LTable, key, value lua.LValue) (steps, bytes int) {
 	steps = lengthOf(key) / 64
 	if tb.Metatable != lua.LNil {
 		last, n := hops(tb, key, "__newindex")
@@ -131,7 +131,7 @@ func (t *thread) weighSet(tb *lua.LTable, key, value lua.LValue) (steps, bytes i
 		t.refused = errFrozen
 		return steps, 0
 	}
-	t.vm.noteOdd(t.L, tb, key, value)
+	t.vm.noteSuspectWrite(t.L, tb, key, value)
 	if full(tb, key) {
 		t.refused = errFull
 	}

@@ -108,7 +108,7 @@ func chertSetTimer(vm *VM, L *lua.LState) int {
 	d := wantDuration(L, name, 2)
 	var payload []byte
 	if v := L.Get(3); v != lua.LNil {
-		text, err := encodeKept(L, v)
+		text, err := encodeStored(L, v)
 		if err != nil {
 			raise(L, "", "%s: payload can't be stored: %v", name, err)
 		}
@@ -148,12 +148,12 @@ func chertReact(vm *VM, L *lua.LState) int {
 func chertSend(vm *VM, L *lua.LState) int {
 	const name = "chert.send"
 	chat := wantChat(vm, L, name, 1)
-	return requested(L, name, vm.call.Effects.Send(chat, wantPlain(L, name, 2, MaxText)))
+	return requested(L, name, vm.call.Effects.Send(chat, wantUTF8(L, name, 2, MaxText)))
 }
 
 // wantTimer is a timer's name, in an event that has a chat for it.
 func wantTimer(vm *VM, L *lua.LState, function string, n int) string {
-	timer := wantPlain(L, function, n, MaxName)
+	timer := wantUTF8(L, function, n, MaxName)
 	if strings.ContainsAny(timer, " \t\r\n*") {
 		raise(L, `write a name such as "remind_me"`, "%s: name %s contains a space or a *: no rule can subscribe to \"timer:%s\"", function, quote(timer), shorten(timer))
 	}

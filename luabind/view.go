@@ -8,14 +8,14 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// tablelike is the Value of a userdata that rules use as a read-only table:
+// view is the Value of a userdata that rules use as a read-only table:
 // ev and its parts, config, what data.load gives. Lua 5.1 has no __pairs, so
 // whatever walks tables (pairs, next, ipairs, table.concat, unpack,
 // json.encode, print) asks for this interface too; fields and # work by the
 // userdata's metatable.
 //
-// Nothing here runs Lua code. A tablelike belongs to the VM that made it.
-type tablelike interface {
+// Nothing here runs Lua code. A view belongs to the VM that made it.
+type view interface {
 	// index gives the field's value, LNil where it has none. It raises an
 	// error for a name that no such value can have.
 	index(L *lua.LState, key lua.LValue) lua.LValue
@@ -27,41 +27,41 @@ type tablelike interface {
 	length() int
 	// list reports whether the keys are 1 to length.
 	list() bool
-	keeper
+	retainer
 	// label names the value for errors and tostring: "ev.chat".
 	label() string
 }
 
-// asTablelike is v's tablelike, if v is such a userdata.
-func asTablelike(v lua.LValue) (tablelike, bool) {
+// asView is v's view, if v is such a userdata.
+func asView(v lua.LValue) (view, bool) {
 	ud, ok := v.(*lua.LUserData)
 	if !ok {
 		return nil, false
 	}
-	t, ok := ud.Value.(tablelike)
+	t, ok := ud.Value.(view)
 	return t, ok
 }
 
-// shownAs is what tostring gives of a tablelike: its label, if it has no more
+// viewText is what tostring gives of a view: its label, if it has no more
 // to say.
-func shownAs(t tablelike) string {
+func viewText(t view) string {
 	if s, ok := t.(fmt.Stringer); ok {
 		return s.String()
 	}
 	return t.label()
 }
 
-// tablelikeMeta is the metatable of every tablelike userdata, of all VMs.
-var tablelikeMeta = sync.OnceValue(func() *lua.LTable {
+// viewMeta is the metatable of every view userdata, of all VMs.
+var viewMeta = sync.OnceValue(func() *lua.LTable {
 	mt := &lua.LTable{Metatable: lua.LNil}
 	mt.RawSetString("__index", goFunction(func(L *lua.LState) int {
 		charge(L, 2, 32)
-		t, _ := asTablelike(L.Get(1))
+		t, _ := asView(L.Get(1))
 		L.Push(t.index(L, L.Get(2)))
 		return 1
 	}))
 	mt.RawSetString("__newindex", goFunction(func(L *lua.LState) int {
-		t, _ := asTablelike(L.Get(1))
+		t, _ := asView(L.Get(1))
 		if ev, ok := t.(*eventView); ok && L.Get(2) == lua.LString("state") {
 			ev.assignState(L, L.Get(3))
 			return 0
@@ -74,7 +74,7 @@ var tablelikeMeta = sync.OnceValue(func() *lua.LTable {
 		return 0
 	}))
 	mt.RawSetString("__len", goFunction(func(L *lua.LState) int {
-		t, _ := asTablelike(L.Get(1))
+		t, _ := asView(L.Get(1))
 		L.Push(lua.LNumber(t.length()))
 		return 1
 	}))

@@ -94,7 +94,7 @@ func TestWhatIsKeptComesBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := drawValue(t, 0)
 		vm.meter.reset(vm.limits)
-		text, err := encodeKept(vm.L, v)
+		text, err := encodeStored(vm.L, v)
 		if err != nil {
 			refused++
 			return
@@ -104,11 +104,11 @@ func TestWhatIsKeptComesBack(t *testing.T) {
 			t.Fatalf("%q is not JSON", text)
 		}
 		var made []*lua.LTable
-		back, err := decodeKept(vm.L, text, &made)
+		back, err := decodeStored(vm.L, text, &made)
 		if err != nil || !same(v, back) {
 			t.Fatalf("%s came back as %v, %v", text, back, err)
 		}
-		again, err := encodeKept(vm.L, back)
+		again, err := encodeStored(vm.L, back)
 		if err != nil || string(again) != string(text) {
 			t.Fatalf("%s is written as %s the second time, %v", text, again, err)
 		}

@@ -13,7 +13,7 @@ import (
 // what was read or compiled before.
 type bound struct {
 	ev       *eventView
-	wishes   int // of the call that runs
+	actions  int // of the call that runs
 	payloads int // bytes of its timers' payloads
 	config   lua.LValue
 	data     map[string]lua.LValue
@@ -109,7 +109,7 @@ func bind(it *Item, fn binding) *lua.LFunction {
 		}
 		charge(L, 5, 0)
 		if it.Wish {
-			if vm.bound.wishes++; vm.bound.wishes > MaxWishes {
+			if vm.bound.actions++; vm.bound.actions > MaxWishes {
 				raise(L, "request the rest from a timer: chert.set_timer", "%s: more than %d actions in one handler", it.Name, MaxWishes)
 			}
 			charge(L, 50, 500)

@@ -38,7 +38,7 @@ func (t *thread) hideLen(tb *lua.LTable) {
 	}
 	t.hidden = hidden{tb, tb.Metatable}
 	tb.Metatable = lua.LNil
-	t.m.look = t.m.left
+	t.m.nextCheck = t.m.left
 }
 
 func (t *thread) showHidden() {

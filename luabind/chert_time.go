@@ -3,11 +3,8 @@ package luabind
 import (
 	"math"
 	"time"
-	"unicode/utf8"
 
 	lua "github.com/yuin/gopher-lua"
-
-	"chertd/engine/event"
 )
 
 // windowKey is a window as written, and its zone.
@@ -26,10 +23,10 @@ func chertNow(vm *VM, L *lua.LState) int {
 // chertWithin is chert.within(window [, tz]).
 func chertWithin(vm *VM, L *lua.LState) int {
 	const name = "chert.within"
-	text := wantText(L, name, 1, MaxName)
+	text := wantString(L, name, 1, MaxName)
 	tz := ""
 	if L.Get(2) != lua.LNil {
-		tz = wantText(L, name, 2, MaxName)
+		tz = wantString(L, name, 2, MaxName)
 	}
 	w, err := vm.opening(L, text, tz)
 	if err == nil && w.moments() {
@@ -45,7 +42,7 @@ func chertWithin(vm *VM, L *lua.LState) int {
 // chertDate is chert.date(format [, time [, tz]]).
 func chertDate(vm *VM, L *lua.LState) int {
 	const name = "chert.date"
-	format := wantText(L, name, 1, MaxName)
+	format := wantString(L, name, 1, MaxName)
 	var at time.Time
 	switch v := L.Get(2).(type) {
 	case lua.LNumber:
@@ -63,7 +60,7 @@ func chertDate(vm *VM, L *lua.LState) int {
 	}
 	tz := ""
 	if L.Get(3) != lua.LNil {
-		tz = wantText(L, name, 3, MaxName)
+		tz = wantString(L, name, 3, MaxName)
 	}
 	loc, err := vm.zone(L, tz)
 	if err != nil {
@@ -75,28 +72,6 @@ func chertDate(vm *VM, L *lua.LState) int {
 	}
 	charge(L, len(s), len(s))
 	L.Push(lua.LString(s))
-	return 1
-}
-
-// chertNormalize is chert.normalize(s).
-func chertNormalize(vm *VM, L *lua.LState) int {
-	s, ok := L.Get(1).(lua.LString)
-	if !ok {
-		wrong(L, "chert.normalize", "", 1, "a string")
-	}
-	// Normal forms are looked up, and may be far longer than what they are of.
-	wide := 0
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
-			wide++
-		}
-	}
-	if wide == 0 {
-		charge(L, len(s)/4, 3*len(s))
-	} else {
-		charge(L, len(s)/4+30*wide, 14*len(s)+16*wide)
-	}
-	L.Push(lua.LString(event.Fold(string(s))))
 	return 1
 }
 

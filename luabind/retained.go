@@ -20,23 +20,23 @@ const (
 // the VM is broken, and so is one whose tables hold more dead keys than
 // living. The walk takes time in proportion to what is kept, and happens once
 // at least as much was charged since the last one.
-func (vm *VM) keep() {
+func (vm *VM) checkRetained() {
 	if array, _ := registers(vm.L); len(array) > maxRegisters && vm.broken == "" {
 		vm.broken = "its stack has grown, and does not shrink"
 	}
 	if vm.broken != "" || vm.meter.used+vm.meter.allocated()-vm.walked < max(walkAfter, vm.kept) {
 		return
 	}
-	vm.measure()
+	vm.measureRetained()
 }
 
 // Kept walks now and returns about how many bytes the VM keeps.
 func (vm *VM) Kept() int64 {
-	vm.measure()
+	vm.measureRetained()
 	return vm.kept
 }
 
-func (vm *VM) measure() {
+func (vm *VM) measureRetained() {
 	w := walker{seen: map[any]struct{}{}}
 	// Libraries are shared by all VMs: none of them is kept by this one.
 	for _, v := range standard().globals {
@@ -60,7 +60,7 @@ func (vm *VM) measure() {
 	w.run()
 	w.bytes += vm.bound.patterns.bytes()
 	vm.kept = w.bytes
-	vm.keeps(w.bytes)
+	vm.retains(w.bytes)
 	vm.walked = vm.meter.used + vm.meter.allocated()
 	switch {
 	case w.bytes > vm.limits.Kept:
@@ -70,18 +70,18 @@ func (vm *VM) measure() {
 	}
 }
 
-// keeper is what Go code puts into a value that scripts can keep: the Value of a
+// retainer is what Go code puts into a value that scripts can keep: the Value of a
 // userdata, or what a function made by closure works on.
-type keeper interface {
+type retainer interface {
 	// keeps is about how many bytes stay in memory as long as the value does,
 	// but for Lua values, which it pushes.
-	keeps(push func(lua.LValue)) int64
+	retains(push func(lua.LValue)) int64
 }
 
 // closure makes a Go function that works on a state of its own. Every Go function
 // that is made for a script comes from here: a state that only the Go function
 // knows would be kept behind the back of the walk. The caller charges for it.
-func closure(state keeper, fn lua.LGFunction) *lua.LFunction {
+func closure(state retainer, fn lua.LGFunction) *lua.LFunction {
 	up := &lua.Upvalue{}
 	up.Close()
 	up.SetValue(&lua.LUserData{Value: state, Metatable: lua.LNil})
@@ -131,8 +131,8 @@ func (w *walker) run() {
 			}
 		case *lua.LUserData:
 			w.bytes += viewBytes
-			if k, ok := v.Value.(keeper); ok {
-				w.bytes += k.keeps(w.push)
+			if k, ok := v.Value.(retainer); ok {
+				w.bytes += k.retains(w.push)
 			}
 			if v.Metatable != nil {
 				w.push(v.Metatable)

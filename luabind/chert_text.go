@@ -1,8 +1,12 @@
 package luabind
 
 import (
+	"unicode/utf8"
+
 	"github.com/rivo/uniseg"
 	lua "github.com/yuin/gopher-lua"
+
+	"chertd/engine/event"
 )
 
 // chertCut is chert.cut(s, n): the first n letters of a text, as people count
@@ -23,6 +27,28 @@ func chertCut(_ *VM, L *lua.LState) int {
 		raise(L, "", "%s: s is not valid UTF-8: byte %d is 0x%02X", name, i+1, s[i])
 	}
 	L.Push(lua.LString(cutLetters(L, string(s), int(n))))
+	return 1
+}
+
+// chertNormalize is chert.normalize(s).
+func chertNormalize(vm *VM, L *lua.LState) int {
+	s, ok := L.Get(1).(lua.LString)
+	if !ok {
+		wrong(L, "chert.normalize", "", 1, "a string")
+	}
+	// Normal forms are looked up, and may be far longer than what they are of.
+	wide := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			wide++
+		}
+	}
+	if wide == 0 {
+		charge(L, len(s)/4, 3*len(s))
+	} else {
+		charge(L, len(s)/4+30*wide, 14*len(s)+16*wide)
+	}
+	L.Push(lua.LString(event.Fold(string(s))))
 	return 1
 }
 
