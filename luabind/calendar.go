@@ -9,18 +9,17 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Calendar is a list of days as a rule gives it, in the order in which errors
-// count its items.
+// Calendar is the list of days in not_on of a rule, in the order of the rule.
 type Calendar struct {
-	Days []string // as written: ParseDays reads them
-	// At says of each where it stands: "item 2", `data.load("holidays"), row 3`.
-	At []string
+	Days []string // as written, for ParseDays
+	At   []string // place of each day for errors: "item 2", `data.load("holidays"), row 3`
 }
 
 const calendarForms = DayForms + `, a list of them, or data.load of a .txt, a YAML list, or a .csv with a column date`
 
-// calendar is a day, a list of days, or data: a set of lines, a list, a table of
-// days and their names, or rows with a column date. nil: not given.
+// calendar returns the days of a key, or nil if it is not given. The value is a day, a
+// list of days, or data: a set of lines, a list, a table of days and their names, or
+// rows with a column date.
 func (o table) calendar(key string) *Calendar {
 	v := o.get(key)
 	if v == lua.LNil {

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// MaxPayload is how large a timer's payload may be, as JSON.
+	// MaxPayload is the maximum size of a timer's payload as JSON, in bytes.
 	MaxPayload = 64 << 10
-	// MaxPayloads is what the payloads that one handler sets may come to: a chat's
-	// timers are in memory with it.
+	// MaxPayloads is the maximum size of all payloads that one call sets: the timers
+	// of a chat are in memory with it.
 	MaxPayloads = 4 * MaxPayload
-	// MaxName is how long names of rules, timers and modules' data may be.
+	// MaxName is the maximum length of names, windows and formats, in bytes.
 	MaxName = 200
-	// MaxText is how long a text to send may be.
+	// MaxText is the maximum length of the text of chert.send, in bytes.
 	MaxText = 16 << 10
 )
 
@@ -35,8 +35,8 @@ func chertMarkRead(vm *VM, L *lua.LState) int {
 	return requested(L, name, vm.call.Effects.MarkRead(chat, r))
 }
 
-// due is the time that the options after, at and tz name. given is false if they
-// name none.
+// due returns the time that the options after, at and tz give. given is false if
+// neither after nor at is given.
 func (vm *VM) due(L *lua.LState, o table) (due time.Time, given bool) {
 	at, tz := o.text("at"), o.text("tz")
 	switch after := o.get("after"); {
@@ -69,7 +69,7 @@ func chertPostpone(vm *VM, L *lua.LState) int {
 	return requested(L, name, vm.call.Effects.Postpone(chat, until, o.reason()))
 }
 
-// noTimeHint is for a postponement that does not say until when.
+// noTimeHint is the hint for a postponement without after and at.
 const noTimeHint = `write { at = "Mon-Fri 09:00" } or { after = "1h" }; to keep the chat unread, chert.keep_unread(chat_id)`
 
 // chertCancelRead is chert.cancel_read(chat_id).
@@ -151,7 +151,7 @@ func chertSend(vm *VM, L *lua.LState) int {
 	return requested(L, name, vm.call.Effects.Send(chat, wantUTF8(L, name, 2, MaxText)))
 }
 
-// wantTimer is a timer's name, in an event that has a chat for it.
+// wantTimer returns the name of a timer. The event must have a chat.
 func wantTimer(vm *VM, L *lua.LState, function string, n int) string {
 	timer := wantUTF8(L, function, n, MaxName)
 	if strings.ContainsAny(timer, " \t\r\n*") {
@@ -163,7 +163,7 @@ func wantTimer(vm *VM, L *lua.LState, function string, n int) string {
 	return timer
 }
 
-// wantOneOf is one of a few words.
+// wantOneOf returns an argument that is one of the words.
 func wantOneOf(L *lua.LState, function string, n int, words ...string) string {
 	s, ok := L.Get(n).(lua.LString)
 	if ok && slices.Contains(words, string(s)) {

@@ -95,8 +95,8 @@ func chertEvery(vm *VM, L *lua.LState) int {
 	return 0
 }
 
-// whereOf reads conditions as data; rules knows which there are. It also says which
-// of them are values of data.load or config.
+// whereOf returns the conditions of a where as data, and the sources of those that
+// come from data.load or config. The Registrar checks the conditions.
 func whereOf(L *lua.LState, function string, v lua.LValue) (map[string]any, map[string]string) {
 	t, ok := v.(*lua.LTable)
 	if !ok {
@@ -123,8 +123,8 @@ func whereOf(L *lua.LState, function string, v lua.LValue) (map[string]any, map[
 	return fields, loaded
 }
 
-// loadedIn notes the values in a where that come from data.load or config. The
-// table was read as data: it is finite.
+// loadedIn adds the sources of the values in a where that come from data.load or
+// config. The table contains no cycle: it has been converted to data.
 func loadedIn(t *lua.LTable, path string, loaded map[string]string) {
 	t.ForEach(func(k, v lua.LValue) {
 		at := path + "." + k.String()
@@ -145,8 +145,8 @@ func loadedIn(t *lua.LTable, path string, loaded map[string]string) {
 	})
 }
 
-// ofFile refuses functions of Go as handlers: they have no place, and take no
-// event.
+// ofFile returns a handler that is a Lua function. It refuses library functions,
+// which have no line and take no event.
 func ofFile(L *lua.LState, function string, fn *lua.LFunction) *lua.LFunction {
 	if fn.IsG {
 		raise(L, "wrap it: function(ev) … end", "%s: the handler must be a function of the file, not a library's", function)

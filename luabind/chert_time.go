@@ -7,11 +7,11 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// windowKey is a window as written, and its zone.
+// windowKey identifies a parsed window: its text and the name of its zone.
 type windowKey struct{ text, zone string }
 
-// maxCached is how many windows, zones or patterns a VM keeps. Rules write few;
-// one that makes them up as it goes parses each anew.
+// maxCached is the maximum number of windows, zones and patterns that a VM caches, of
+// each kind. Rules use few, unless they generate them.
 const maxCached = 200
 
 // chertNow is chert.now().
@@ -30,7 +30,7 @@ func chertWithin(vm *VM, L *lua.LState) int {
 	}
 	w, err := vm.opening(L, text, tz)
 	if err == nil && w.moments() {
-		_, err = ParseWindow(text, nil) // says what is wrong
+		_, err = ParseWindow(text, nil) // returns the error of a moment
 	}
 	if err != nil {
 		raise(L, "", "%s: %v", name, err)
@@ -75,7 +75,7 @@ func chertDate(vm *VM, L *lua.LState) int {
 	return 1
 }
 
-// zone is a time zone by name, the configured one for "".
+// zone returns a time zone by name, and the configured one for "".
 func (vm *VM) zone(L *lua.LState, name string) (*time.Location, error) {
 	if name == "" {
 		if vm.cfg.Zone == nil {
@@ -86,10 +86,10 @@ func (vm *VM) zone(L *lua.LState, name string) (*time.Location, error) {
 	if loc := vm.bound.zones[name]; loc != nil {
 		return loc, nil
 	}
-	charge(L, 500, 10_000) // it is read from a file
+	charge(L, 500, 10_000) // LoadZone reads a file
 	loc, err := LoadZone(name)
 	if err != nil {
-		charge(L, 35_000, 0) // it was looked for in several, and for names like it
+		charge(L, 35_000, 0) // it has tried several files and searched for near names
 		return nil, err
 	}
 	if vm.bound.zones == nil || len(vm.bound.zones) >= maxCached {
@@ -99,7 +99,7 @@ func (vm *VM) zone(L *lua.LState, name string) (*time.Location, error) {
 	return loc, nil
 }
 
-// opening parses a window or moment, or remembers it.
+// opening returns a window or moment, parsed or from the cache.
 func (vm *VM) opening(L *lua.LState, text, tz string) (Window, error) {
 	key := windowKey{text, tz}
 	if w, ok := vm.bound.windows[key]; ok {

@@ -12,7 +12,7 @@ import (
 	"chertd/luabind/diag"
 )
 
-// listView is a list in an event: handles, parts.
+// listView is a list in ev: handles, parts or media.
 type listView struct {
 	ud    lua.LUserData
 	name  string
@@ -83,16 +83,16 @@ func (v *listView) next(L *lua.LState, key lua.LValue) (lua.LValue, lua.LValue) 
 	return lua.LNumber(i + 1), v.items[i]
 }
 
-// record is a value of few fields in an event: a handle, a part, an action.
+// record is a view with a few fixed fields in ev: a handle, a part or an action.
 type record struct {
 	ud     lua.LUserData
-	name   string // as a rule reaches it
-	table  string // in the surface
+	name   string // as a rule writes it: "ev.message.parts[1]"
+	table  string // its name in the surface: "ev.message.parts[]"
 	fields []string
 	values []lua.LValue
 }
 
-// recordBytes is about what a record takes.
+// recordBytes is approximately the size of a record.
 const recordBytes = 320
 
 func newRecord(name, table string, fields []string, values ...lua.LValue) lua.LValue {
@@ -102,8 +102,8 @@ func newRecord(name, table string, fields []string, values ...lua.LValue) lua.LV
 	return &v.ud
 }
 
-// newAction makes ev.action of its decoded JSON. What is not among the fields
-// the contract names is kept: the engine may say more.
+// newAction makes ev.action from its decoded JSON. It includes fields that are not in
+// the surface.
 func newAction(L *lua.LState, t *lua.LTable) lua.LValue {
 	fields := slices.Clone(members("ev.action"))
 	t.ForEach(func(k, _ lua.LValue) {
@@ -149,7 +149,7 @@ func (v *record) next(L *lua.LState, key lua.LValue) (lua.LValue, lua.LValue) {
 	return nextOf(L, v, v.fields, key)
 }
 
-// keyText is a key for an error text.
+// keyText returns a key for an error text.
 func keyText(key lua.LValue) string {
 	switch k := key.(type) {
 	case lua.LString:

@@ -11,10 +11,10 @@ import (
 	"chertd/luabind/diag"
 )
 
-// failedOp is what an instruction could not do, kept until somebody wants to read
-// about it.
+// failedOp describes an instruction that failed. The failure is explained from it
+// only if it reaches people.
 type failedOp struct {
-	text string // the message it belongs to
+	text string // message of the error
 	what string // "index" or "call"
 	name string // of the key, or of the function
 	kind string // type of the value
@@ -26,9 +26,9 @@ var (
 	forWords = regexp.MustCompile(`^for statement (init|limit|step) must be a number$`)
 )
 
-// rewriteMessage rewrites a message of gopher-lua's machine into the words of Lua 5.1,
-// with a hint where one holds for all such errors. It keeps what else has to be
-// known to name the value: the frames are gone when people read the message.
+// rewriteMessage returns a message of gopher-lua's VM in the words of Lua 5.1, with a
+// hint if there is one for all such errors. It also returns the failed instruction,
+// from which nameValue finds the value: the frames are gone by then.
 func rewriteMessage(L *lua.LState, msg string) (text, hint string, s failedOp) {
 	f := topFrame(L)
 	if f.p == nil || f.fn() == nil || f.fn().IsG {
@@ -77,7 +77,7 @@ func rewriteMessage(L *lua.LState, msg string) (text, hint string, s failedOp) {
 	return text, hint, s
 }
 
-// called finds what a call instruction could not call.
+// called describes the value that a call instruction could not call.
 func called(L *lua.LState, f frame) failedOp {
 	s := failedOp{what: "call", kind: "nil"}
 	p, pc := f.fn().Proto, f.pc()-1
@@ -102,8 +102,9 @@ func called(L *lua.LState, f frame) failedOp {
 	return s
 }
 
-// name says in a failure's message which value was meant, as the line has it.
-func (vm *VM) name(f *Failure, s failedOp) {
+// nameValue adds the name of the value, as the line has it, to the message of a
+// failure.
+func (vm *VM) nameValue(f *Failure, s failedOp) {
 	if s.text == "" || s.text != f.Message || s.name == "" {
 		return
 	}
@@ -120,7 +121,7 @@ func (vm *VM) name(f *Failure, s failedOp) {
 		if lib, ok := vm.globals.RawGetString(object).(*lua.LTable); ok && shownBy(lib) != nil {
 			f.Hint = diag.DidYouMean(object+".", s.name, namesOf(shownBy(lib)))
 		} else if object != "" && s.kind == "nil" {
-			// Perhaps a method of a text.
+			// It may be a method of a string.
 			f.Hint = diag.DidYouMean(object+":", s.name, namesOf(standard().stringMeta.RawGetString("__index").(*lua.LTable)))
 		}
 	case s.what == "call":
@@ -128,9 +129,9 @@ func (vm *VM) name(f *Failure, s failedOp) {
 	}
 }
 
-// written finds, in a line of source, the one place where the name is a field,
-// a method or a function, and gives the object before it, both together, and
-// the column of the name. Nothing where there is none, or more than one.
+// written finds the place in a line of source where the name is a field, a method or
+// a function. It returns the object before the name, the object and name together,
+// and the column of the name; nothing if there is no such place, or more than one.
 func (vm *VM) written(file string, line int, s failedOp) (object, whole string, col int) {
 	text := vm.sourceLine(file, line)
 	tokens, err := scan(file, text)
@@ -163,7 +164,7 @@ func (vm *VM) written(file string, line int, s failedOp) (object, whole string, 
 
 func opensCall(t token) bool { return t.Type == '(' || t.Type == '{' || t.Type == parse.TString }
 
-// chain is the a.b.c that ends the tokens; "" if they end otherwise.
+// chain returns the a.b.c at the end of the tokens, or "" if there is none.
 func chain(tokens []token) string {
 	i := len(tokens) - 1
 	if i < 0 || tokens[i].Type != parse.TIdent {
@@ -179,7 +180,7 @@ func chain(tokens []token) string {
 	return s
 }
 
-// sourceLine is a line of one of the VM's files.
+// sourceLine returns a line of one of the VM's files.
 func (vm *VM) sourceLine(file string, line int) string {
 	if p := vm.programs[file]; p != nil {
 		return p.line(line)
@@ -187,13 +188,13 @@ func (vm *VM) sourceLine(file string, line int) string {
 	return ""
 }
 
-// indent is the column of the first thing on a line of one of the VM's files.
+// indent returns the column of the first token on a line of one of the VM's files.
 func (vm *VM) indent(file string, line int) int {
 	text := vm.sourceLine(file, line)
 	return 1 + len(text) - len(strings.TrimLeft(text, " \t"))
 }
 
-// line is a line of the text, from 1.
+// line returns line n of the source, from 1.
 func (p *Program) line(n int) string {
 	text := p.text
 	for ; n > 1; n-- {
@@ -207,7 +208,7 @@ func (p *Program) line(n int) string {
 	return text
 }
 
-// namesOf are a library's fields.
+// namesOf returns the names of a library's fields.
 func namesOf(t *lua.LTable) []string {
 	var names []string
 	for _, k := range keysOf(t) {

@@ -59,18 +59,17 @@ func strGsub(L *lua.LState) int {
 	return 2
 }
 
-// gsub is one substitution: its result grows at its end only.
+// gsub is one call of string.gsub.
 type gsub struct {
 	matcher
 	repl    lua.LValue
 	out     []byte
-	charged int // bytes of out that were charged
-	from    int // src[from:to] is to be copied, and not copied yet
+	charged int // bytes of out that have been charged
+	from    int // src[from:to] is pending: to be copied to out unchanged
 	to      int
 }
 
-// copied takes over a part of the text unchanged. Neighbouring parts are
-// copied as one.
+// copied adds src[i:j] to the pending part, after copying a part that is not adjacent.
 func (g *gsub) copied(i, j int) {
 	if i != g.to {
 		g.copyPending()
@@ -79,7 +78,7 @@ func (g *gsub) copied(i, j int) {
 	g.to = j
 }
 
-// copyPending copies what is to be copied.
+// copyPending copies the pending part.
 func (g *gsub) copyPending() {
 	if g.from < g.to {
 		from, to := g.from, g.to
@@ -89,7 +88,7 @@ func (g *gsub) copyPending() {
 }
 
 func (g *gsub) add(s string) {
-	// Charged before it grows, by what append allocates on the way: about twice.
+	// Charged before out grows. append allocates about twice the result.
 	if n := len(g.out) + len(s) - g.charged; n >= 4096 {
 		g.charged += n
 		if g.charged > maxString {
@@ -100,7 +99,7 @@ func (g *gsub) add(s string) {
 	g.out = append(g.out, s...)
 }
 
-// replace adds what takes the place of a match.
+// replace adds the replacement of a match.
 func (g *gsub) replace(start, end int) {
 	L := g.L
 	var v lua.LValue
@@ -138,7 +137,7 @@ func (g *gsub) replace(start, end int) {
 	}
 }
 
-// template adds a replacement text, in which %1 is a capture and %0 the match.
+// template adds a replacement string, in which %1 is a capture and %0 the match.
 func (g *gsub) template(t string, start, end int) {
 	for {
 		i := strings.IndexByte(t, '%')
@@ -148,7 +147,7 @@ func (g *gsub) template(t string, start, end int) {
 		}
 		g.add(t[:i])
 		if i+1 == len(t) {
-			g.add("\x00") // as in Lua 5.1, which reads the byte behind the text
+			g.add("\x00") // as in Lua 5.1, which reads the byte after the string
 			return
 		}
 		switch c := t[i+1]; {

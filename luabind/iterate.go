@@ -17,7 +17,7 @@ func baseNext(L *lua.LState) int {
 	return 2
 }
 
-// nextPair walks tables, libraries and values of ours that are like tables.
+// nextPair is next for tables, libraries and views.
 func nextPair(L *lua.LState, of, key lua.LValue) (lua.LValue, lua.LValue) {
 	if t, ok := asView(of); ok {
 		charge(L, 5, 2*boxBytes)
@@ -33,8 +33,8 @@ func nextPair(L *lua.LState, of, key lua.LValue) (lua.LValue, lua.LValue) {
 	return nextOfTable(L, t, key)
 }
 
-// nextOfTable is LTable.Next, charged for what it passes over: the nils of an
-// array, and every key that was ever set and has no value now.
+// nextOfTable is LTable.Next, charged for the nils of the array and the keys without a
+// value that it skips.
 func nextOfTable(L *lua.LState, t *lua.LTable, key lua.LValue) (lua.LValue, lua.LValue) {
 	array, keys := arrayPart(t), keysOf(t)
 	passed, i, k := 0, 0, 0
@@ -47,8 +47,8 @@ func nextOfTable(L *lua.LState, t *lua.LTable, key lua.LValue) (lua.LValue, lua.
 		case known:
 			k = at + 1
 		case !ok || n < 1 || n >= lua.LNumber(lua.MaxArrayIndex):
-			// A number may have been in the array when the walk began, and
-			// table.remove made that shorter. No other key gets lost.
+			// A number may have been in the array until table.remove shortened the array.
+			// No other key disappears.
 			L.RaiseError("invalid key to 'next'")
 		}
 	}
@@ -134,7 +134,7 @@ func baseUnpack(L *lua.LState) int {
 	if i > j {
 		return 0
 	}
-	// i and j may be of opposite sign and far apart.
+	// The difference of i and j may overflow.
 	if j-i < 0 || j-i >= maxResults {
 		raise(L, fmt.Sprintf("at most %d; use a loop, or pass the table itself", maxResults), "too many results to unpack")
 	}
@@ -145,7 +145,7 @@ func baseUnpack(L *lua.LState) int {
 	return j - i + 1
 }
 
-// elements reads a list argument: a table, or a value of ours that is like one.
+// elements returns the length and the values of a list argument: a table or a view.
 func elements(L *lua.LState, n int) (get func(int) lua.LValue, length int) {
 	if t, ok := asView(L.Get(n)); ok {
 		return func(i int) lua.LValue { return t.index(L, lua.LNumber(i)) }, t.length()
@@ -154,7 +154,7 @@ func elements(L *lua.LState, n int) (get func(int) lua.LValue, length int) {
 	return func(i int) lua.LValue { return t.RawGet(lua.LNumber(i)) }, lengthOfTable(L, t)
 }
 
-// lengthOfTable is #t, charged.
+// lengthOfTable returns #t, charged.
 func lengthOfTable(L *lua.LState, t *lua.LTable) int {
 	if array := arrayPart(t); len(array) > 0 && array[len(array)-1] == lua.LNil {
 		charge(L, len(array)/16, 0)

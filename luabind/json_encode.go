@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	// maxJSONDepth is how deep tables may nest to be converted.
+	// maxJSONDepth is the maximum nesting of tables that are converted.
 	maxJSONDepth = 64
-	// maxJSONValues is how many values one conversion may hold.
+	// maxJSONValues is the maximum number of values in one conversion.
 	maxJSONValues = 10_000
-	// nodeBytes is about what one value takes as Go data.
+	// nodeBytes is approximately the size of a value as Go data.
 	nodeBytes = 64
 )
 
-// encodeJSON writes a Lua value as JSON, with the keys of objects in order, so
-// that equal values have equal texts. A table whose keys are 1 to n is an
-// array; an empty one, and one with string keys only, is an object; any other
-// is an error, for JSON could not give it back; so is a string that is not UTF-8.
+// encodeJSON returns a Lua value as JSON. The keys of objects are sorted, so that equal
+// values have equal texts. A table whose keys are 1 to n becomes an array. An empty
+// table, and one with only string keys, becomes an object. Any other table is an error,
+// because JSON can't represent it, and so is a string that is not UTF-8.
 //
-// The work is charged to L's meter. Errors name the place in the value.
+// The work is charged. Errors contain the place in the value.
 func encodeJSON(L *lua.LState, v lua.LValue) (json.RawMessage, error) {
 	w := jsonWriter{L: L}
 	return w.all(v)
@@ -37,9 +37,9 @@ type jsonWriter struct {
 	L      *lua.LState
 	out    []byte
 	nodes  int
-	stored bool         // for decodeStored: every string can be written
+	stored bool         // write the form that decodeStored reads
 	open   []lua.LValue // tables being written, outermost first
-	wrong  *lua.LTable  // after an error: the table that has what can't be written
+	wrong  *lua.LTable  // after an error: the table with the value that can't be written
 }
 
 func (w *jsonWriter) all(v lua.LValue) (json.RawMessage, error) {
@@ -48,12 +48,12 @@ func (w *jsonWriter) all(v lua.LValue) (json.RawMessage, error) {
 	}
 	if w.stored && len(w.out) < cap(w.out)-cap(w.out)/4 {
 		charge(w.L, len(w.out)/256, len(w.out))
-		return bytes.Clone(w.out), nil // it stays until it is committed
+		return bytes.Clone(w.out), nil // it stays in memory until the commit
 	}
 	return w.out, nil
 }
 
-// add writes text, charged by what append allocates on the way.
+// add appends text, and charges for the growth of the buffer.
 func (w *jsonWriter) add(text string) {
 	if need := len(w.out) + len(text); need > cap(w.out) {
 		room := need + need/4 + 64
@@ -63,7 +63,7 @@ func (w *jsonWriter) add(text string) {
 	w.out = append(w.out, text...)
 }
 
-// valueError is what is wrong at a place in a value.
+// valueError is an error at a place in a value.
 type valueError struct {
 	path string // ".list[3]"
 	msg  string
@@ -76,7 +76,7 @@ func (e *valueError) Error() string {
 	return "at " + e.path + ": " + e.msg
 }
 
-// under adds the key an error came up through.
+// under adds a key to the front of the path of a valueError.
 func under(err error, key string) error {
 	var ve *valueError
 	if errors.As(err, &ve) && len(ve.path) < 200 {
@@ -226,8 +226,8 @@ func (w *jsonWriter) member(i int, key string, v lua.LValue) error {
 	return nil
 }
 
-// enter notes a table that is being written. The tables around it are few, so
-// a table that holds itself is found by looking at each.
+// enter begins a table. It compares the table with all tables around it, which are
+// few, to find one that contains itself.
 func (w *jsonWriter) enter(v lua.LValue) error {
 	if slices.Contains(w.open, v) {
 		return &valueError{"", "the table contains itself"}

@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// MaxKey is how long a key of kv may be.
+	// MaxKey is the maximum length of a key of kv, in bytes.
 	MaxKey = 512
-	// MaxValue is how large a value of kv may be, as JSON.
+	// MaxValue is the maximum size of a value of kv as JSON, in bytes.
 	MaxValue = 1 << 20
-	// Limits of kv.list.
+	// listDefault and listMost are the default and the maximum of limit in kv.list.
 	listDefault = 100
 	listMost    = 1000
-	// listPage is how many bytes of values kv.list reads at once.
+	// listPage is the size of the pages that kv.list reads, in bytes of values.
 	listPage = 256 << 10
 )
 
@@ -47,9 +47,8 @@ func kvSet(vm *VM, L *lua.LState) int {
 	return 0
 }
 
-// kvIncr is kv.incr(key [, n [, options]]). The ttl counts from the first
-// count: what is counted is "how many within an hour", which a ttl that began
-// anew with each count would not tell.
+// kvIncr is kv.incr(key [, n [, options]]). The ttl counts from the first call, so
+// that a counter can mean "how many within an hour".
 func kvIncr(vm *VM, L *lua.LState) int {
 	const name = "kv.incr"
 	key := wantKey(L, name)
@@ -75,9 +74,9 @@ func kvIncr(vm *VM, L *lua.LState) int {
 	return 1
 }
 
-// kvWriteSteps is what a write or deletion costs in the store, about 30 µs, in
-// steps of a handler's budget: 1,000 writes for each event let 68 events a
-// second through and held up those of every other pack.
+// kvWriteSteps is the cost of a write or deletion in the store, about 30 µs, in steps:
+// at 1,000 uncharged writes per event, all packs together handled only 68 events per
+// second.
 const kvWriteSteps = 1500
 
 // kvDelete is kv.delete(key).
@@ -91,7 +90,7 @@ func kvDelete(vm *VM, L *lua.LState) int {
 	return 0
 }
 
-// wantKey is a key. It is text: people read it, and every store can keep it.
+// wantKey returns a key argument. Keys are UTF-8 for people and for every store.
 func wantKey(L *lua.LState, function string) string {
 	key := wantString(L, function, 1, MaxKey)
 	if i := badUTF8(key); i >= 0 {
@@ -118,10 +117,10 @@ func kvList(vm *VM, L *lua.LState) int {
 		}
 		limit = int(n)
 	}
-	r := jsonReader{L: L} // its stack holds the entries until there is a list
+	r := jsonReader{L: L} // its stack holds the entries until the list is made
 	memory := vm.memory(L, name)
 	for after, more := "", true; more && len(r.open) < limit; {
-		// What a page may come to is charged before it is read.
+		// The maximum size of a page is charged before it is read.
 		m := &vm.meter
 		room := int(min(listPage, max(m.bytes, 0)))
 		charge(L, 50, room)
@@ -157,9 +156,9 @@ func kvList(vm *VM, L *lua.LState) int {
 	return 1
 }
 
-// memory is what the call may remember.
+// memory returns the Memory of the call.
 func (vm *VM) memory(L *lua.LState, function string) Memory {
-	charge(L, 50, 200) // what is read and written is kept until the commit
+	charge(L, 50, 200) // reads and writes stay in memory until the commit
 	if vm.call.Memory == nil {
 		raise(L, "", "%s: kv is not available here", function)
 	}
@@ -174,7 +173,7 @@ func readKey(vm *VM, L *lua.LState, function, key string) lua.LValue {
 	if len(text) == 0 {
 		return lua.LNil
 	}
-	charge(L, 0, len(text)) // it is bounded by MaxValue, and read by now
+	charge(L, 0, len(text)) // at most MaxValue
 	v, err := decodeStored(L, text, nil)
 	if err != nil {
 		raise(L, "", "%s: %s: %v", function, quote(key), err)
@@ -196,7 +195,7 @@ func writeKey(vm *VM, L *lua.LState, function, key string, v lua.LValue, ttl tim
 	}
 }
 
-// wantTTL is options.ttl; 0 where it is not given.
+// wantTTL returns options.ttl, or 0 if it is not given.
 func wantTTL(L *lua.LState, function string, n int) time.Duration {
 	o := wantTable(L, function, n)
 	d := o.duration("ttl")

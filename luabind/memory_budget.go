@@ -5,27 +5,28 @@ import (
 	"sync/atomic"
 )
 
-// Account is what the VMs of one pack share of its memory limit. Any number of
+// Account is the memory budget that the VMs of one pack share. Any number of
 // goroutines may use it.
 //
-// Limits.Memory is for what a handler allocates and for what the pack keeps
-// between events, in all its VMs. So that several handlers at once stay within it
-// as well, a call that allocates more than a small part waits until no other one
-// of the pack does. Whether it overruns does not depend on that: only when it
-// runs does.
+// Limits.Memory covers what one call allocates and what all VMs of the pack
+// retain between calls. To keep several simultaneous calls within it, a call that
+// allocates more than a sixteenth of the limit waits until no other such call of
+// the pack runs. Waiting changes when a call runs, not whether it exceeds its
+// limit.
 type Account struct {
 	large  *largeLock
-	kept   atomic.Int64 // bytes that all its VMs keep, and the pack without them
-	held   int64        // of these, the pack's
+	kept   atomic.Int64 // bytes that the pack and all its VMs retain
+	held   int64        // bytes of kept that the pack retains itself
 	nested bool
 }
 
-// NewAccount is the account of one pack.
+// NewAccount returns the memory budget of one pack.
 func NewAccount() *Account { return &Account{large: newLargeLock()} }
 
-// Nested is an account for VMs that call one another on one goroutine, as a spec
-// and the pack that it tries do. It waits for the same turn as a does, and what
-// its VMs keep counts for itself.
+// Nested returns a budget for VMs that call each other on one goroutine, such as a
+// spec and the pack that it tests. Large calls of its VMs and of a's VMs exclude
+// each other, but those of its own VMs do not. It has the same limit as a, and
+// counts what its own VMs retain.
 func (a *Account) Nested() *Account {
 	if a == nil {
 		a = NewAccount()
@@ -35,14 +36,14 @@ func (a *Account) Nested() *Account {
 	return n
 }
 
-// Holds adds bytes that the pack itself keeps, as its data: they come off what its
-// handlers may allocate. It is called before any VM is made with the account.
+// Holds reserves bytes that the pack itself retains, such as its data: calls may
+// allocate that much less. It must be called before any VM uses the budget.
 func (a *Account) Holds(bytes int64) {
 	a.held += bytes
 	a.kept.Add(bytes)
 }
 
-// owner is in whose name a VM takes the turn.
+// owner returns the owner for which a VM takes the lock of large calls.
 func (a *Account) owner(vm *VM) any {
 	if a.nested {
 		return a
@@ -50,11 +51,11 @@ func (a *Account) owner(vm *VM) any {
 	return vm
 }
 
-// smallPart is what share of its memory limit a call may allocate without a
-// turn: with four shards, three of them come to a fifth of the limit.
+// smallPart is the divisor of the memory limit below which a call needs no lock:
+// with four shards, three small calls allocate at most a fifth of the limit.
 const smallPart = 16
 
-// largeLock is held by one owner at a time, which may take it several times.
+// largeLock is a lock that one owner holds at a time. The owner may lock it again.
 type largeLock struct {
 	mu    sync.Mutex
 	free  sync.Cond

@@ -9,12 +9,12 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// bound is what the modules keep in a VM: the event of the call that runs, and
-// what was read or compiled before.
+// bound is the state of the modules in one VM: that of the current call, and the
+// values that calls have loaded, parsed or compiled.
 type bound struct {
-	ev       *eventView
-	actions  int // of the call that runs
-	payloads int // bytes of its timers' payloads
+	ev       *eventView // of the current call
+	actions  int        // that the current call has requested
+	payloads int        // bytes of the payloads of its timers
 	config   lua.LValue
 	data     map[string]lua.LValue
 	zones    map[string]*time.Location
@@ -22,14 +22,14 @@ type bound struct {
 	patterns patterns
 }
 
-// MaxWishes is how many things one call may ask for.
+// MaxWishes is the maximum number of actions that one call may request.
 const MaxWishes = 1000
 
-// binding is a function of a module, called with its VM once its phase, its
-// grant and the number of its arguments are known to be right.
+// binding is the Go code of a module's function. bind checks the phase, the grant
+// and the number of arguments before it runs.
 type binding func(vm *VM, L *lua.LState) int
 
-// bindings are all functions of the modules, by the names of the surface.
+// bindings returns the functions of all modules by their names in the surface.
 func bindings() map[string]binding {
 	return map[string]binding{
 		"chert.on": chertOn, "chert.rule": chertRule, "chert.every": chertEvery,
@@ -48,8 +48,8 @@ func bindings() map[string]binding {
 	}
 }
 
-// modules are the tables of these functions: made once, never written, shared
-// by all VMs.
+// modules returns the table of each module. The tables are made once, never
+// written, and shared by all VMs.
 var modules = sync.OnceValue(func() map[string]*lua.LTable {
 	fields := map[string]map[string]lua.LValue{}
 	for name, fn := range bindings() {
@@ -66,7 +66,7 @@ var modules = sync.OnceValue(func() map[string]*lua.LTable {
 	return tables
 })
 
-// installModules gives a VM the modules that rules see.
+// installModules defines the modules of rules in a VM.
 func installModules(vm *VM) {
 	for name, table := range modules() {
 		vm.setGlobal(name, table)
@@ -78,7 +78,7 @@ func installModules(vm *VM) {
 	}
 }
 
-// bind makes a function of a module.
+// bind makes the Lua function of a module's function.
 func bind(it *Item, fn binding) *lua.LFunction {
 	_, function, _ := strings.Cut(it.Name, ".")
 	return goFunction(func(L *lua.LState) int {

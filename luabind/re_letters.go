@@ -10,10 +10,10 @@ import (
 	"golang.org/x/text/cases"
 )
 
-// CheckLetters says where an RE2 pattern takes the letters a to z for all letters
-// there are, beside one that is not among them, and what to write instead; empty
-// if it nowhere does. In RE2 the words' edges (\b), their characters (\w) and
-// digits (\d) are those of ASCII, and (?i) compares letters one by one.
+// CheckLetters returns a warning about an RE2 pattern that uses a class of ASCII letters
+// next to a letter that is not ASCII, and its hint; empty if there is no such place. In
+// RE2, word boundaries (\b), word characters (\w) and digits (\d) are those of ASCII,
+// and (?i) compares letters one by one.
 func CheckLetters(pattern string) (message, hint string) {
 	if len(pattern) > maxPattern || isASCII(pattern) && !strings.Contains(pattern, `\p`) && !strings.Contains(pattern, `\x`) {
 		return "", ""
@@ -33,9 +33,9 @@ func CheckLetters(pattern string) (message, hint string) {
 	return c.message, c.hint
 }
 
-// InPlaceOf is the condition that finds in every script what a pattern looks for,
-// if it is nothing but a word, between \b or not, e.g. `words = "код"`; "" for any
-// other pattern.
+// InPlaceOf returns the condition of where that replaces an RE2 pattern which is only a
+// word, with or without \b around it, and that works for every script: `words = "код"`.
+// It returns "" for any other pattern.
 func InPlaceOf(pattern string) string {
 	rest := strings.TrimPrefix(pattern, "(?i)")
 	word := strings.TrimSuffix(strings.TrimPrefix(rest, `\b`), `\b`)
@@ -61,17 +61,17 @@ func isASCII(s string) bool {
 	return true
 }
 
-// letterCheck looks for the first thing wrong in a pattern.
+// letterCheck finds the first error in a pattern.
 type letterCheck struct {
 	message, hint string
 }
 
-// edge is what may stand at one end of a part of a pattern.
+// edge describes what a part of a pattern may begin or end with.
 type edge struct {
 	boundary string // \b or \B
-	ascii    string // a class of ASCII's letters, or of all but these
-	outside  bool   // ascii is of all but these
-	letter   string // a letter that is not ASCII's
+	ascii    string // a class of the ASCII letters, or of everything else
+	outside  bool   // ascii is a class of everything else
+	letter   string // a letter that is not ASCII
 }
 
 func (e *edge) add(other edge) {
@@ -86,7 +86,7 @@ func (e *edge) add(other edge) {
 	}
 }
 
-// walk looks at each two parts that may follow one another.
+// walk checks every two parts that may follow each other.
 func (c *letterCheck) walk(re *syntax.Regexp) {
 	for _, sub := range re.Sub {
 		c.walk(sub)
@@ -107,7 +107,7 @@ func (c *letterCheck) walk(re *syntax.Regexp) {
 	}
 }
 
-// beside compares what stands at one side with a letter at the other.
+// beside checks an edge next to a letter.
 func (c *letterCheck) beside(e, other edge) {
 	switch {
 	case c.message != "" || other.letter == "":
@@ -123,8 +123,8 @@ func (c *letterCheck) beside(e, other edge) {
 	}
 }
 
-// ends is what may stand at a part's end, or at its beginning, and whether the
-// part may match nothing.
+// ends returns what a part of a pattern may end with, or begin with, and whether the
+// part may match the empty string.
 func ends(re *syntax.Regexp, last bool) (e edge, optional bool) {
 	switch re.Op {
 	case syntax.OpWordBoundary:
@@ -178,8 +178,8 @@ func ends(re *syntax.Regexp, last bool) (e edge, optional bool) {
 	return e, true
 }
 
-// classEdge is what a class of characters is as an edge. One that has been
-// written out, letters beyond ASCII included, is what somebody meant.
+// classEdge returns the edge of a class of characters. A class that lists letters beyond
+// ASCII is assumed to be intended.
 func classEdge(re *syntax.Regexp) edge {
 	has := func(r rune) bool {
 		for i := 0; i < len(re.Rune); i += 2 {
@@ -229,17 +229,16 @@ func classEdge(re *syntax.Regexp) edge {
 	return edge{}
 }
 
-// wideLetter reports whether a rune is a letter, or the mark of one, beyond ASCII.
+// wideLetter reports whether a rune is a letter, or a mark of a letter, beyond ASCII.
 func wideLetter(r rune) bool {
 	return r >= utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsMark(r))
 }
 
-// turkishLetters tell that a pattern is of a language in which I is not the
-// capital of i.
+// turkishLetters are letters of languages in which I is not the capital of i.
 const turkishLetters = "ığĞşŞİ"
 
-// checkCase looks for letters whose other case (?i) does not find. One that
-// stands alone, as in (?:ß|ss), has been thought of.
+// checkCase finds letters whose other case (?i) does not match. A letter that is alone,
+// as in (?:ß|ss), is assumed to be intended.
 func (c *letterCheck) checkCase(re *syntax.Regexp, turkish bool) {
 	for _, sub := range re.Sub {
 		c.checkCase(sub, turkish)
@@ -263,8 +262,8 @@ func (c *letterCheck) checkCase(re *syntax.Regexp, turkish bool) {
 	}
 }
 
-// checkDigits looks for \d in a pattern of a script that has digits of its own,
-// or writes those of ASCII full width.
+// checkDigits finds \d in a pattern in a script that has its own digits, or that uses
+// full-width ones.
 func (c *letterCheck) checkDigits(pattern string) {
 	escaped := strings.ReplaceAll(pattern, `\\`, "")
 	if !strings.Contains(escaped, `\d`) {

@@ -11,14 +11,14 @@ import (
 	"chertd/luabind/diag"
 )
 
-// moduleTable is what require has loaded in one VM.
+// moduleTable holds the modules that require has loaded in one VM.
 type moduleTable struct {
 	loaded  map[string]lua.LValue
 	loading []string // outermost first
 }
 
-// baseRequire runs a file of the pack's lib folder once, and gives what it
-// returned, or true.
+// baseRequire runs a file of the pack's lib folder once, and returns its result, or
+// true if it has none.
 func baseRequire(L *lua.LState) int {
 	vm := vmOf(L)
 	name := stringArg(L, 1)
@@ -42,8 +42,8 @@ func baseRequire(L *lua.LState) int {
 	m.loading = append(m.loading, name)
 	L.Push(vm.chunk(p))
 	L.Push(concatFunction)
-	// If the file fails, the name stays in loading: what it has done so far
-	// can't be undone, and a second try would do it twice.
+	// If the file fails, its name stays in loading: a second try would repeat effects
+	// of the first, which can't be undone.
 	L.Call(1, 1)
 	v := L.Get(-1)
 	m.loading = m.loading[:len(m.loading)-1]

@@ -9,29 +9,31 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// What a pack keeps (ev.state, values of kv, payloads of timers) comes back byte
-// for byte. It is kept as JSON, because people look at it in the store; JSON
-// holds text only, so a string that is not UTF-8 is kept as bytesPrefix and its
-// bytes in base64, and so is one that begins with bytesPrefix itself. This holds
-// for keys of tables, too.
+// bytesPrefix marks a stored string that is in base64.
 //
-// What JSON has no form for raises an error when it is stored: numbers that are
-// not finite, lists with holes, tables that mix names and numbers, functions.
+// Stored values (ev.state, values of kv, payloads of timers) come back byte for byte.
+// They are stored as JSON, because people read them in the store. JSON holds only
+// Unicode, so a string that is not UTF-8 is stored as bytesPrefix and its bytes in
+// base64. So is a string that begins with bytesPrefix. The same holds for keys of
+// tables.
+//
+// Storing a value that JSON can't represent raises an error: numbers that are not
+// finite, lists with holes, tables that mix names and numbers, functions.
 const bytesPrefix = "$bytes:"
 
-// encodeStored writes a value for decodeStored.
+// encodeStored returns a value in the form that decodeStored reads.
 func encodeStored(L *lua.LState, v lua.LValue) (json.RawMessage, error) {
 	w := jsonWriter{L: L, stored: true}
 	return w.all(v)
 }
 
-// decodeStored reads what encodeStored wrote. made, if not nil, gets every table.
+// decodeStored returns a stored value. It adds every table to made, if made is not nil.
 func decodeStored(L *lua.LState, text []byte, made *[]*lua.LTable) (lua.LValue, error) {
 	r := jsonReader{L: L, s: borrowed(text), stored: true, made: made}
 	return r.all()
 }
 
-// storedString is a string as it is put between quotes.
+// storedString returns a string in its stored form, without quotes.
 func storedString(L *lua.LState, s string) string {
 	if !strings.HasPrefix(s, bytesPrefix) && utf8.ValidString(s) {
 		return s
@@ -40,7 +42,7 @@ func storedString(L *lua.LState, s string) string {
 	return bytesPrefix + base64.StdEncoding.EncodeToString([]byte(s))
 }
 
-// restored turns a string that was read back into its bytes.
+// restored returns the string of a stored form.
 func (r *jsonReader) restored(s string) (string, error) {
 	code, ok := strings.CutPrefix(s, bytesPrefix)
 	if !r.stored || !ok {
@@ -49,14 +51,14 @@ func (r *jsonReader) restored(s string) (string, error) {
 	charge(r.L, len(code)/8, len(code))
 	b, err := base64.StdEncoding.DecodeString(code)
 	if err != nil {
-		return s, nil // somebody else's text, from before this form
+		return s, nil // not written by storedString
 	}
 	return string(b), nil
 }
 
-// badUTF8 is the offset of the first byte that is not UTF-8; -1: all is.
+// badUTF8 returns the offset of the first byte that is not UTF-8, or -1.
 func badUTF8(s string) int {
-	if utf8.ValidString(s) { // eight bytes at once
+	if utf8.ValidString(s) { // fast
 		return -1
 	}
 	for i := 0; i < len(s); {

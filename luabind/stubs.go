@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Stubs is the surface as LuaCATS annotations (https://luals.github.io/wiki/annotations/),
-// which the Lua language server reads: with it an editor completes what rules
-// see, and checks how they call it. It is never run.
+// Stubs returns the surface as a Lua file of LuaCATS annotations
+// (https://luals.github.io/wiki/annotations/). Editors read it through the Lua language
+// server to complete names and check calls in rules. Nothing runs it.
 func Stubs() string {
 	w := &stubWriter{classes: map[string]bool{}}
 	w.line("---@meta")
@@ -39,8 +39,8 @@ func Stubs() string {
 	return strings.TrimSuffix(w.b.String(), "\n")
 }
 
-// Modules are the tables of functions that rules see besides Lua's own, in the
-// order of the surface; config is none.
+// Modules returns the names of the modules, in the order of the surface: chert, kv, data
+// and so on. config is not a module.
 func Modules() []string {
 	var modules []string
 	for i := range surface {
@@ -52,10 +52,10 @@ func Modules() []string {
 	return modules
 }
 
-// Standard are the globals of Lua 5.1 that rules have, sorted.
+// Standard returns the globals of Lua 5.1 that rules have, sorted.
 func Standard() []string { return slices.Sorted(maps.Keys(standard().globals)) }
 
-// Absent are the globals of Lua 5.1 that rules don't have, sorted.
+// Absent returns the globals of Lua 5.1 that rules don't have, sorted.
 func Absent() []string {
 	var absent []string
 	for _, name := range []string{
@@ -71,7 +71,7 @@ func Absent() []string {
 	return absent
 }
 
-// eventClass is what the surface calls the handler's argument.
+// eventClass is the type of a handler's argument in the surface.
 const eventClass = "Event"
 
 // stubField is a field of a class.
@@ -82,7 +82,7 @@ type stubField struct {
 
 type stubWriter struct {
 	b       strings.Builder
-	classes map[string]bool // written already
+	classes map[string]bool // that have been written
 }
 
 func (w *stubWriter) line(format string, args ...any) {
@@ -151,8 +151,8 @@ func (w *stubWriter) keys(it *Item, p Param) {
 	w.class(stubType(it, p), "", fields)
 }
 
-// overload is the function without the arguments that may be left out of the
-// middle; "" if there are none.
+// overload returns the type of the function without the optional parameters in the
+// middle, or "" if there are none.
 func overload(it *Item) string {
 	var params []string
 	for i, p := range it.Params {
@@ -166,8 +166,8 @@ func overload(it *Item) string {
 	return "fun(" + strings.Join(params, ", ") + ")"
 }
 
-// stubType is the type of an argument: a table of known keys has a class of its
-// own, named for its function: ChertMarkReadOptions.
+// stubType returns the type of a parameter. A table with known keys has its own class,
+// named for the function: ChertMarkReadOptions.
 func stubType(it *Item, p Param) string {
 	if p.Type != "table" || len(p.Keys) == 0 {
 		return p.Type
@@ -183,7 +183,7 @@ func stubType(it *Item, p Param) string {
 	return name.String()
 }
 
-// stubNote says when a function may be called.
+// stubNote returns when a function may be called, and the permission it needs.
 func stubNote(it *Item) string {
 	var notes []string
 	switch it.When {
@@ -198,8 +198,8 @@ func stubNote(it *Item) string {
 	return strings.Join(notes, " ")
 }
 
-// classOf is the class of a field that has fields itself, "" if it has none:
-// ev.chat is an "EventChat?", ev.message.parts are "EventPart[]".
+// classOf returns the class of a field that has fields, or "" if it has none: EventChat
+// for ev.chat, EventPart for ev.message.parts.
 func classOf(it *Item) string {
 	if it.Func || len(members(memberPrefix(it))) == 0 {
 		return ""
@@ -207,7 +207,7 @@ func classOf(it *Item) string {
 	return strings.TrimSuffix(strings.TrimSuffix(it.Type, "?"), "[]")
 }
 
-// memberPrefix is what the names of an item's own fields begin with.
+// memberPrefix returns the table of an item's own fields.
 func memberPrefix(it *Item) string {
 	if strings.HasSuffix(strings.TrimSuffix(it.Type, "?"), "[]") {
 		return it.Name + "[]"
@@ -215,7 +215,7 @@ func memberPrefix(it *Item) string {
 	return it.Name
 }
 
-// membersOf are the fields directly under a table.
+// membersOf returns the fields directly under a table.
 func membersOf(table string) []stubField {
 	var fields []stubField
 	for _, name := range members(table) {

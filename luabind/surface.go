@@ -7,39 +7,38 @@ import (
 	"sync"
 )
 
-// Phase says when a function may be called.
+// Phase is when a function may be called.
 type Phase string
 
 const (
-	Always   Phase = ""         // while loading and in a handler
-	Loading  Phase = "loading"  // while a file loads
-	Handling Phase = "handling" // in a handler
+	Always   Phase = ""         // while files load and in handlers
+	Loading  Phase = "loading"  // only while files load
+	Handling Phase = "handling" // only in handlers
 )
 
-// Item is a name that rules see: a function, a field of ev, or a table.
-// Errors, "did you mean", editors' stubs and the reference are all made of
-// these.
+// Item describes a name that rules see: a function of a module, or a field of ev.
+// Errors, hints, the stubs for editors and the reference are made from items.
 type Item struct {
 	Name   string  // "chert.mark_read", "ev.chat.id"
-	Params []Param // of a function
-	Type   string  // LuaCATS type of a field, or of what a function returns; "": nothing
-	Doc    string  // a sentence
-	When   Phase   // functions only
-	Grant  string  // exists only if the pack has it: "typing", "react", "send"
-	Func   bool
-	Wish   bool // asks for something: a call may do so MaxWishes times
+	Params []Param // parameters of a function
+	Type   string  // LuaCATS type of a field, or of the result of a function; "": no result
+	Doc    string  // a sentence for the reference and editors
+	When   Phase   // when a function may be called
+	Grant  string  // permission that the function needs: "typing", "react", "send"; "": none
+	Func   bool    // whether it is a function
+	Wish   bool    // whether it requests an action, of which MaxWishes are allowed per call
 }
 
-// Param is an argument of a function, or a key of a table argument.
+// Param is a parameter of a function, or a key of a parameter that is a table.
 type Param struct {
 	Name     string
-	Type     string // LuaCATS
+	Type     string // LuaCATS type
 	Optional bool
 	Doc      string
-	Keys     []Param // of a table: no others are allowed
+	Keys     []Param // allowed keys of a table
 }
 
-// Signature is how the item is written: "chert.hold(chat_id, duration [, options])".
+// Signature returns the item as it is written: "chert.hold(chat_id, duration [, options])".
 func (it *Item) Signature() string {
 	if !it.Func {
 		return it.Name
@@ -75,11 +74,11 @@ func (it *Item) optionalInMiddle(i int) bool {
 	return it.Params[i].Optional && slices.ContainsFunc(it.Params[i:], func(p Param) bool { return !p.Optional })
 }
 
-// Surface is everything rules see besides Lua's own libraries, in the order of
-// the reference. The caller must not change it.
+// Surface returns all items, in the order of the reference: everything that rules see
+// except Lua's own libraries. The caller must not change it.
 func Surface() []Item { return surface }
 
-// item finds what is said about a name; nil if there is no such name.
+// item returns the item with a name, or nil if there is none.
 func item(name string) *Item { return surfaceIndex()[name] }
 
 var surfaceIndex = sync.OnceValue(func() map[string]*Item {
@@ -90,7 +89,7 @@ var surfaceIndex = sync.OnceValue(func() map[string]*Item {
 	return index
 })
 
-// members are the names directly under a table: "ev.chat" gives id, is_group …
+// members returns the names directly under a table: id, is_group … for "ev.chat".
 func members(table string) []string {
 	var names []string
 	for i := range surface {
@@ -101,8 +100,8 @@ func members(table string) []string {
 	return names
 }
 
-// globalHint is for a name that is not defined, and is one of a module or of
-// ev: mark_read, text.
+// globalHint returns the hint for an undefined global that is the name of a field of a
+// module or of ev, such as mark_read or text.
 func globalHint(name string) string {
 	for i := range surface {
 		module, member, _ := strings.Cut(surface[i].Name, ".")
@@ -116,7 +115,7 @@ func globalHint(name string) string {
 	return ""
 }
 
-// memberHint is for a member that a module does not have and that is near none.
+// memberHint returns the hint for an unknown field of a module that is not near a known one.
 func memberHint(module, name string) string {
 	switch module {
 	case "data":
@@ -137,7 +136,7 @@ var (
 	options = Param{Name: "options", Type: "table", Optional: true}
 )
 
-// where are the conditions an event is compared with before any Lua runs.
+// where is the parameter with the conditions on events, which are checked before Lua runs.
 var where = Param{Name: "where", Type: "Where", Optional: true, Doc: "Conditions on the event: all must hold; a list means any of its values.", Keys: []Param{
 	{Name: "chat", Type: "string|string[]|boolean", Optional: true, Doc: "Id of the chat; true matches any event with a chat."},
 	{Name: "is_group", Type: "boolean", Optional: true, Doc: "Whether the chat is a group."},

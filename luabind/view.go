@@ -8,31 +8,30 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// view is the Value of a userdata that rules use as a read-only table:
-// ev and its parts, config, what data.load gives. Lua 5.1 has no __pairs, so
-// whatever walks tables (pairs, next, ipairs, table.concat, unpack,
-// json.encode, print) asks for this interface too; fields and # work by the
-// userdata's metatable.
+// view is the Value of a userdata that rules read like a table: ev and its parts,
+// config, and the results of data.load. Lua 5.1 has no __pairs, so each function that
+// walks tables (pairs, next, ipairs, table.concat, unpack, json.encode, print)
+// handles views too. Fields and # work through the metatable of the userdata.
 //
-// Nothing here runs Lua code. A view belongs to the VM that made it.
+// The methods run no Lua code. A view belongs to the VM that made it.
 type view interface {
-	// index gives the field's value, LNil where it has none. It raises an
-	// error for a name that no such value can have.
+	// index returns the value of a field, or LNil if it has none. It raises an error
+	// for a name that no such view has.
 	index(L *lua.LState, key lua.LValue) lua.LValue
-	// next gives the key and value that follow key, in a fixed order; LNil as
-	// key begins, and is given at the end. It raises an error for a key the
-	// value does not have.
+	// next returns the key and value after key, in a fixed order. The walk begins
+	// with LNil and ends when next returns LNil. It raises an error for a key that
+	// the view does not have.
 	next(L *lua.LState, key lua.LValue) (lua.LValue, lua.LValue)
-	// length is what # gives.
+	// length returns the result of #.
 	length() int
 	// list reports whether the keys are 1 to length.
 	list() bool
 	retainer
-	// label names the value for errors and tostring: "ev.chat".
+	// label returns the name of the view for errors and tostring: "ev.chat".
 	label() string
 }
 
-// asView is v's view, if v is such a userdata.
+// asView returns the view of a userdata.
 func asView(v lua.LValue) (view, bool) {
 	ud, ok := v.(*lua.LUserData)
 	if !ok {
@@ -42,8 +41,7 @@ func asView(v lua.LValue) (view, bool) {
 	return t, ok
 }
 
-// viewText is what tostring gives of a view: its label, if it has no more
-// to say.
+// viewText returns the result of tostring for a view: its String, or else its label.
 func viewText(t view) string {
 	if s, ok := t.(fmt.Stringer); ok {
 		return s.String()

@@ -2,10 +2,11 @@ package diag
 
 import "strings"
 
-// Suggest returns the known name that name was most likely meant to be, or "" if
-// none is near. A name that differs in case or separators only comes first, then the
-// one with the fewest typos (a letter too many, missing, wrong, or two swapped): at
-// most two, and fewer than half of the letters. Of equals the first known wins.
+// Suggest returns the known name that is nearest to name, or "" if none is near. It
+// prefers a name that differs only in case or separators, then the one with the fewest
+// typos: a letter too many, a missing or wrong letter, or two letters swapped. There may
+// be at most two typos, and fewer than half of the letters. The first of several equally
+// near names wins.
 func Suggest(name string, known []string) string {
 	if name == "" || len(name) > 64 {
 		return ""
@@ -46,8 +47,8 @@ func NormalizeName(s string) string {
 	}, strings.ToLower(s))
 }
 
-// Distance returns the optimal string alignment distance of two words in bytes, or
-// limit if it is not below limit.
+// Distance returns the optimal string alignment distance of two strings in bytes, or
+// limit if the distance is not less.
 func Distance(a, b string, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
 		return limit
