@@ -112,14 +112,14 @@ func (c *letterCheck) beside(e, other edge) {
 	switch {
 	case c.message != "" || other.letter == "":
 	case e.boundary != "":
-		c.message = fmt.Sprintf(`%s beside %s is not the edge of a word: RE2 takes only a-z, 0-9 and _ for parts of a word`, e.boundary, other.letter)
-		c.hint = `write (?:^|[^\pL\pM\pN]) before it and (?:[^\pL\pM\pN]|$) behind it`
+		c.message = fmt.Sprintf(`%s next to %s is not a word boundary: in RE2, words consist of a-z, 0-9 and _`, e.boundary, other.letter)
+		c.hint = `write (?:^|[^\pL\pM\pN]) before it and (?:[^\pL\pM\pN]|$) after it`
 	case e.ascii != "" && e.outside:
-		c.message = fmt.Sprintf(`%s beside %s also matches letters: RE2 takes only a-z for letters there`, e.ascii, other.letter)
-		c.hint = `write [^\pL\pM\pN] for whatever is part of no word`
+		c.message = fmt.Sprintf(`%s next to %s also matches letters: in RE2, it treats only a-z as letters`, e.ascii, other.letter)
+		c.hint = `write [^\pL\pM\pN] for anything that is not part of a word`
 	case e.ascii != "":
-		c.message = fmt.Sprintf(`%s beside %s does not match it or its like: RE2 takes only a-z for letters there`, e.ascii, other.letter)
-		c.hint = `write [\pL\pM] for letters, [\pL\pM\pN_] for what words are made of`
+		c.message = fmt.Sprintf(`%s next to %s does not match such letters: in RE2, it matches only a-z`, e.ascii, other.letter)
+		c.hint = `write [\pL\pM] for letters, [\pL\pM\pN_] for the characters of words`
 	}
 }
 
@@ -250,11 +250,11 @@ func (c *letterCheck) checkCase(re *syntax.Regexp, turkish bool) {
 		full := cases.Fold().String(string(r))
 		switch {
 		case r == 'ı' || r == 'İ' || turkish && (r == 'i' || r == 'I'):
-			c.message = `(?i) takes I for the capital of i, and finds no other case of ı and İ`
-			c.hint = `write [Iıİi] for it; the conditions text and words compare all four as one`
+			c.message = `(?i) treats I as the capital of i, and matches no other case of ı and İ`
+			c.hint = `write [Iıİi] for it; the conditions text and words treat all four as equal`
 		case utf8.RuneCountInString(full) > 1:
-			c.message = fmt.Sprintf("(?i) does not find %q as %q: it compares letters one by one", string(r), strings.ToUpper(full))
-			c.hint = fmt.Sprintf("write (?:%c|%s) for it; the conditions text and words compare both as one", r, full)
+			c.message = fmt.Sprintf("(?i) does not match %q as %q: it compares letters one by one", string(r), strings.ToUpper(full))
+			c.hint = fmt.Sprintf("write (?:%c|%s) for it; the conditions text and words treat both as equal", r, full)
 		default:
 			continue
 		}
@@ -277,6 +277,6 @@ func (c *letterCheck) checkDigits(pattern string) {
 		return
 	}
 	r, _ := utf8.DecodeRuneInString(pattern[i:])
-	c.message = fmt.Sprintf(`\d beside %q matches 0 to 9 alone, and neither the digits of other scripts nor full-width ones`, string(r))
-	c.hint = `write \p{Nd} for every digit, or [0-9] if those alone are meant`
+	c.message = fmt.Sprintf(`\d next to %q matches only 0 to 9, not the digits of other scripts or full-width ones`, string(r))
+	c.hint = `write \p{Nd} for every digit, or [0-9] for only these`
 }

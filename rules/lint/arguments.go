@@ -195,7 +195,7 @@ func (f *file) checkDuration(function string, p *luabind.Param, e ast.Expr, v an
 	case err != nil:
 		f.fail(codeArgument, f.start(e), "", "%s: %s: %v", function, p.Name, err)
 	case function == "chert.hold" && d == 0:
-		f.fail(codeArgument, f.start(e), "to end a hold, write chert.release(chat_id)", "chert.hold: a hold of no duration")
+		f.fail(codeArgument, f.start(e), "to end a hold, write chert.release(chat_id)", "chert.hold: duration must be greater than 0")
 	}
 }
 

@@ -39,7 +39,7 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 	at := f.start(c.expr)
 	switch {
 	case it.When == luabind.Loading && c.fn.inHandler():
-		f.fail(codePhase, at, "write it at the top of the file, outside of any function", "%s can only be called while the file loads, not in a handler", it.Name)
+		f.fail(codePhase, at, "call it at the top of the file, outside any function", "%s can only be called while the file loads, not in a handler", it.Name)
 		return
 	case it.When == luabind.Handling && c.fn == f.top && f.module == "":
 		f.fail(codePhase, at, "call it inside a handler: chert.on(\"message.received\", function(ev) … end)", "%s can't be called while the file loads: there is no event yet", it.Name)
@@ -51,7 +51,7 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 		given, more = given-1, true
 	}
 	if given > len(it.Params) {
-		f.fail(codeCount, f.start(args[len(it.Params)]), "it is "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, given, len(it.Params))
+		f.fail(codeCount, f.start(args[len(it.Params)]), "usage: "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, given, len(it.Params))
 		return
 	}
 	if it.When == luabind.Loading {
@@ -63,7 +63,7 @@ func (f *file) checkCall(c *call, it *luabind.Item) {
 		case i < given:
 			f.checkArgument(it, p, args[i])
 		case !p.Optional && !more:
-			f.fail(codeCount, at, "it is "+it.Signature(), "%s: %s is missing", it.Name, p.Name)
+			f.fail(codeCount, at, "usage: "+it.Signature(), "%s: %s is missing", it.Name, p.Name)
 			return
 		}
 	}
@@ -105,7 +105,7 @@ func (f *file) checkTime(function string, t *ast.TableExpr) bool {
 	case f.given(t, "after") && f.given(t, "at"):
 		f.fail(codeArgument, f.start(t), "keep one of them", "%s: after and at exclude each other", function)
 	case f.given(t, "tz") && fieldOf(t, "at") == nil:
-		f.fail(codeArgument, f.start(t), `at = "Mon-Fri 09:00"`, "%s: tz says where at is meant, and there is no at", function)
+		f.fail(codeArgument, f.start(t), `add at = "Mon-Fri 09:00"`, "%s: tz is the time zone of at, and at is missing", function)
 	default:
 		return false
 	}
@@ -127,7 +127,7 @@ func (f *file) checkPostpone(c *call) {
 		key, plain := field.Key.(*ast.StringExpr)
 		return !plain || key.Value != "tz" && key.Value != "reason"
 	}) {
-		f.fail(codeArgument, f.start(t), `write { at = "Mon-Fri 09:00" } or { after = "1h" }`, "chert.postpone: after or at is missing: they say until when reads wait")
+		f.fail(codeArgument, f.start(t), `write { at = "Mon-Fri 09:00" } or { after = "1h" }`, "chert.postpone: after or at is missing: it sets until when reads wait")
 	}
 }
 

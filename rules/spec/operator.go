@@ -48,7 +48,7 @@ func (t *trial) operatorHold(u *luabind.Use) []lua.LValue {
 		} else if err != nil {
 			u.Raise(form, "operator.hold: %v", err)
 		} else if d <= 0 {
-			u.Raise(`operator.release("c1") ends a hold`, "operator.hold: a hold of no duration")
+			u.Raise(`operator.release("c1") ends a hold`, "operator.hold: duration must be greater than 0")
 		}
 	}
 	reason := ""
