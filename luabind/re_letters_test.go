@@ -72,7 +72,7 @@ func TestCheckLetters(t *testing.T) {
 }
 
 // What hints say to write finds what was not found, and is not warned of.
-func TestHintsOfLettersWork(t *testing.T) {
+func TestHintsOfLettersMatch(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ wrong, right, text string }{
 		{`\bкод\b`, `(?:^|[^\pL\pM\pN])код(?:[^\pL\pM\pN]|$)`, "ваш код: 1"},
@@ -94,7 +94,7 @@ func TestHintsOfLettersWork(t *testing.T) {
 	}
 }
 
-func TestInPlaceOfAPattern(t *testing.T) {
+func TestConditionFor(t *testing.T) {
 	t.Parallel()
 	for pattern, want := range map[string]string{
 		`\bкод\b`: `words = "код"`, `(?i)\bкод\b`: `words = "код"`, `(?i)straße`: `text = "straße"`, `\bкод\.\b`: `words = "код."`,

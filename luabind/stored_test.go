@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// drawValue draws any value a rule may try to keep, and more tables than can be.
+// drawValue draws any value that a rule may try to store, including tables that can't be.
 func drawValue(t *rapid.T, depth int) lua.LValue {
 	kinds := []string{"nil", "bool", "number", "string", "string"}
 	if depth < 4 {
@@ -62,7 +62,7 @@ func drawString(t *rapid.T) string {
 	).Draw(t, "string")
 }
 
-// same reports whether two values are the same for a rule, to the bit.
+// same reports whether two values are equal for a rule, to the bit.
 func same(a, b lua.LValue) bool {
 	x, okX := a.(*lua.LTable)
 	y, okY := b.(*lua.LTable)
@@ -85,9 +85,8 @@ func same(a, b lua.LValue) bool {
 	return equal && count == 0
 }
 
-// What ev.state, kv and payloads are given comes back as it was, or storing it
-// was an error.
-func TestWhatIsKeptComesBack(t *testing.T) {
+// Values of ev.state, kv and payloads come back unchanged, or storing them is an error.
+func TestStoredValuesComeBackUnchanged(t *testing.T) {
 	t.Parallel()
 	vm := sandbox(t, Config{Limits: Limits{Steps: 1 << 50, Memory: 1 << 50, Wall: time.Hour}}, "function handle() end")
 	kept, refused := 0, 0
@@ -121,8 +120,8 @@ func TestWhatIsKeptComesBack(t *testing.T) {
 	}
 }
 
-// What people see in the store is what rules wrote, but for bytes that are not text.
-func TestKeptForm(t *testing.T) {
+// The store contains readable JSON, with base64 only for strings that are not UTF-8.
+func TestStoredForm(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ body, want string }{
 		{`{ name = "Ann", n = 3, ok = true, list = { 1, "x" }, none = {} }`, `{"list":[1,"x"],"n":3,"name":"Ann","none":{},"ok":true}`},
@@ -142,9 +141,9 @@ func TestKeptForm(t *testing.T) {
 	}
 }
 
-// What was kept before strings that are not UTF-8 had a form of their own, or
-// was written by hand, is read as it stands.
-func TestKeptIsReadAsItStands(t *testing.T) {
+// A string with the prefix that is not valid base64, as people may write it, is read
+// unchanged.
+func TestStoredTextThatIsNotBase64IsReadUnchanged(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{}, `chert.on("x", function(ev)
   assert(ev.state.a == "$bytes:no base64" and ev.state.b == "$bytes" and ev.state.c == "\239\191\189" and ev.state.n == nil and #ev.state.empty == 0)
@@ -154,9 +153,9 @@ end)`)
 	}
 }
 
-// What can't be kept is an error where it is stored, which names the place in
-// the value, and nothing is kept.
-func TestKeepingRefuses(t *testing.T) {
+// A value that can't be stored is an error at the line that stores it. The error
+// contains the place in the value, and nothing is stored.
+func TestStoringRefusesWhatJSONCannotRepresent(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{
 		`{ a = { 1, 0/0 } }`:           "at .a[2]: the number NaN can't be written as JSON",
@@ -186,9 +185,9 @@ func TestKeepingRefuses(t *testing.T) {
 	}
 }
 
-// ev.state belongs to its event: reading it through an ev that was kept, and
-// writing to a table of it that was kept, in whatever way, are errors that say so.
-func TestLateState(t *testing.T) {
+// After the handler, reading ev.state through a retained ev, and every way of writing to
+// a retained table of it, are errors that say so.
+func TestStateIsReadOnlyAfterItsHandler(t *testing.T) {
 	t.Parallel()
 	const late, lost = "ev.state: this ev belongs to a handler that has ended, of an earlier event or another rule",
 		"this table belongs to the ev.state of a handler that has ended, of an earlier event or another rule: the write would be lost"
@@ -247,8 +246,8 @@ end)`)
 	}
 }
 
-// The tables of a handler that failed are as late as others.
-func TestLateStateOfAFailure(t *testing.T) {
+// The same holds after a handler that failed.
+func TestStateIsReadOnlyAfterAFailedHandler(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{}, `
 local kept
@@ -265,8 +264,8 @@ end)`)
 	}
 }
 
-// The payloads of one handler are bounded together: a chat's timers are in memory.
-func TestPayloadsAreBoundedTogether(t *testing.T) {
+// The payloads of one call have a common limit: the timers of a chat are in memory.
+func TestPayloadsOfOneCallAreBoundedTogether(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{}, `chert.on("x", function(ev)
   for i = 1, 5 do

@@ -51,7 +51,7 @@ func readStubs(t *testing.T) (classes map[string][]string, functions map[string]
 }
 
 // An editor knows the very names that rules see: no fewer, and no others.
-func TestStubsNameWhatThereIs(t *testing.T) {
+func TestStubsContainEveryName(t *testing.T) {
 	t.Parallel()
 	classes, functions := readStubs(t)
 	for name := range bindings() {

@@ -9,9 +9,9 @@ import (
 	"chertd/engine/event"
 )
 
-// The surface is what editors, errors and the reference are made of: it and the
-// functions must not drift apart.
-func TestSurfaceIsWhatThereIs(t *testing.T) {
+// Every function of the modules is in the surface, and the reverse: errors, stubs and
+// the reference are made from it.
+func TestSurfaceMatchesTheModules(t *testing.T) {
 	t.Parallel()
 	there := bindings()
 	for _, it := range Surface() {
@@ -96,7 +96,7 @@ chert.every(900, function(ev) end)
 	}
 }
 
-func TestWishes(t *testing.T) {
+func TestActions(t *testing.T) {
 	t.Parallel()
 	loc, _ := LoadZone("America/New_York")
 	r := loadRules(t, Config{Grants: map[string]bool{"typing": true, "react": true, "send": true}, Zone: loc}, `
@@ -158,14 +158,14 @@ end)`)
 	}
 }
 
-// hinted is an error of the world with a way out.
+// hinted is an error with a hint.
 type hinted struct{}
 
 func (hinted) Error() string { return "the rule has no name" }
 func (hinted) Hint() string  { return "use chert.rule" }
 
-// What the world says to a wish is raised where the wish was written, by name.
-func TestWorldRefuses(t *testing.T) {
+// An error of Effects is raised at the line of the call, with the name of the function.
+func TestErrorsOfEffectsAreRaised(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{
 		`chert.mark_read("c")`, `chert.cancel_read("c")`, `chert.postpone("c", { after = 1 })`, `chert.keep_unread("c")`, `chert.hold("c", 1)`, `chert.release("c")`,

@@ -93,7 +93,7 @@ func TestWallAborts(t *testing.T) {
 	}
 }
 
-func TestFailureTells(t *testing.T) {
+func TestFailureHasPlaceAndHint(t *testing.T) {
 	t.Parallel()
 	vm := sandbox(t, Config{}, `local function inner(x)
   return x.chat.id
@@ -117,7 +117,7 @@ end`)
 	}
 }
 
-func TestOverrunTellsWhere(t *testing.T) {
+func TestOverrunHasTheHottestLine(t *testing.T) {
 	t.Parallel()
 	vm := sandbox(t, Config{Limits: Limits{Wall: time.Minute}}, `function handle()
   local t = {}
@@ -269,8 +269,8 @@ func TestSourceIsMadeReadable(t *testing.T) {
 	}
 }
 
-// Ordinary handlers leave nothing behind, and the VM goes on for good.
-func TestVMIsKept(t *testing.T) {
+// Ordinary handlers retain nothing, so that a VM can be called any number of times.
+func TestVMIsReused(t *testing.T) {
 	t.Parallel()
 	vm := sandbox(t, Config{}, `
 local last = {}

@@ -51,7 +51,7 @@ func TestWindowContains(t *testing.T) {
 }
 
 // A moment is the very beginning of its minute, and nothing else of it.
-func TestMomentContainsItselfAlone(t *testing.T) {
+func TestMomentContainsOnlyItself(t *testing.T) {
 	t.Parallel()
 	w, err := ParseOpening("Mon-Fri 09:00,17:30", time.UTC)
 	if err != nil {

@@ -10,15 +10,15 @@ import (
 	"chertd/engine/event"
 )
 
-// world is what calls see and change in tests: it keeps wishes and logs as
-// lines, and remembers state and kv.
+// world is the Effects and Memory of calls in tests. It records actions and log lines as
+// lines, and stores state and kv.
 type world struct {
 	said  []string
 	state json.RawMessage
 	saved int // times SetState was called
 	kv    map[string]json.RawMessage
 	ttls  map[string]time.Duration
-	err   error // given to every wish
+	err   error // result of every method
 }
 
 var (
