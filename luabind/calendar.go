@@ -15,7 +15,7 @@ type Calendar struct {
 	At   []string // place of each day for errors: "item 2", `data.load("holidays"), row 3`
 }
 
-const calendarForms = DayForms + `, a list of them, or data.load of a .txt, a YAML list, or a .csv with a column date`
+const calendarForms = dayForms + `, a list of them, or data.load of a .txt, a YAML list, or a .csv with a column date`
 
 // calendar returns the days of a key, or nil if it is not given. The value is a day, a
 // list of days, or data: a set of lines, a list, a table of days and their names, or
@@ -64,7 +64,7 @@ func (o table) calendar(key string) *Calendar {
 				}
 				add(day, fmt.Sprintf("row %d below the header", i+1))
 			default:
-				raise(o.L, "", "%s: %s: item %d must be %s", o.function, name, i+1, DayForms)
+				raise(o.L, "", "%s: %s: item %d must be %s", o.function, name, i+1, dayForms)
 			}
 		}
 	case map[string]any: // a .txt is a set of its lines; in YAML a day may have a name

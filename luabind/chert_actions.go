@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// MaxPayload is the maximum size of a timer's payload as JSON, in bytes.
-	MaxPayload = 64 << 10
-	// MaxPayloads is the maximum size of all payloads that one call sets: the timers
+	// maxPayload is the maximum size of a timer's payload as JSON, in bytes.
+	maxPayload = 64 << 10
+	// maxPayloads is the maximum size of all payloads that one call sets: the timers
 	// of a chat are in memory with it.
-	MaxPayloads = 4 * MaxPayload
-	// MaxName is the maximum length of names, windows and formats, in bytes.
-	MaxName = 200
-	// MaxText is the maximum length of the text of chert.send, in bytes.
-	MaxText = 16 << 10
+	maxPayloads = 4 * maxPayload
+	// maxName is the maximum length of names, windows and formats, in bytes.
+	maxName = 200
+	// maxText is the maximum length of the text of chert.send, in bytes.
+	maxText = 16 << 10
 )
 
 // chertMarkRead is chert.mark_read(chat_id [, options]).
@@ -112,11 +112,11 @@ func chertSetTimer(vm *VM, L *lua.LState) int {
 		if err != nil {
 			raise(L, "", "%s: payload can't be stored: %v", name, err)
 		}
-		if len(text) > MaxPayload {
-			raise(L, "", "%s: payload is too large: %d bytes as JSON, at most %d", name, len(text), MaxPayload)
+		if len(text) > maxPayload {
+			raise(L, "", "%s: payload is too large: %d bytes as JSON, at most %d", name, len(text), maxPayload)
 		}
-		if vm.bound.payloads += len(text); vm.bound.payloads > MaxPayloads {
-			raise(L, "store large values in kv, and put their key into the payload", "%s: the payloads of one handler exceed %d bytes", name, MaxPayloads)
+		if vm.bound.payloads += len(text); vm.bound.payloads > maxPayloads {
+			raise(L, "store large values in kv, and put their key into the payload", "%s: the payloads of one handler exceed %d bytes", name, maxPayloads)
 		}
 		payload = text
 	}
@@ -148,12 +148,12 @@ func chertReact(vm *VM, L *lua.LState) int {
 func chertSend(vm *VM, L *lua.LState) int {
 	const name = "chert.send"
 	chat := wantChat(vm, L, name, 1)
-	return requested(L, name, vm.call.Effects.Send(chat, wantUTF8(L, name, 2, MaxText)))
+	return requested(L, name, vm.call.Effects.Send(chat, wantUTF8(L, name, 2, maxText)))
 }
 
 // wantTimer returns the name of a timer. The event must have a chat.
 func wantTimer(vm *VM, L *lua.LState, function string, n int) string {
-	timer := wantUTF8(L, function, n, MaxName)
+	timer := wantUTF8(L, function, n, maxName)
 	if strings.ContainsAny(timer, " \t\r\n*") {
 		raise(L, `write a name such as "remind_me"`, "%s: name %s contains a space or a *: no rule can subscribe to \"timer:%s\"", function, quote(timer), shorten(timer))
 	}

@@ -23,10 +23,10 @@ func chertNow(vm *VM, L *lua.LState) int {
 // chertWithin is chert.within(window [, tz]).
 func chertWithin(vm *VM, L *lua.LState) int {
 	const name = "chert.within"
-	text := wantString(L, name, 1, MaxName)
+	text := wantString(L, name, 1, maxName)
 	tz := ""
 	if L.Get(2) != lua.LNil {
-		tz = wantString(L, name, 2, MaxName)
+		tz = wantString(L, name, 2, maxName)
 	}
 	w, err := vm.opening(L, text, tz)
 	if err == nil && w.moments() {
@@ -42,7 +42,7 @@ func chertWithin(vm *VM, L *lua.LState) int {
 // chertDate is chert.date(format [, time [, tz]]).
 func chertDate(vm *VM, L *lua.LState) int {
 	const name = "chert.date"
-	format := wantString(L, name, 1, MaxName)
+	format := wantString(L, name, 1, maxName)
 	var at time.Time
 	switch v := L.Get(2).(type) {
 	case lua.LNumber:
@@ -60,7 +60,7 @@ func chertDate(vm *VM, L *lua.LState) int {
 	}
 	tz := ""
 	if L.Get(3) != lua.LNil {
-		tz = wantString(L, name, 3, MaxName)
+		tz = wantString(L, name, 3, maxName)
 	}
 	loc, err := vm.zone(L, tz)
 	if err != nil {

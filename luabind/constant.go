@@ -61,7 +61,7 @@ func newConfig(settings map[string]any) lua.LValue {
 // dataLoad is data.load(name).
 func dataLoad(vm *VM, L *lua.LState) int {
 	const name = "data.load"
-	file := wantString(L, name, 1, MaxName)
+	file := wantString(L, name, 1, maxName)
 	if v, ok := vm.bound.data[file]; ok {
 		L.Push(v)
 		return 1

@@ -21,7 +21,7 @@ func ParseDuration(s string) (time.Duration, error) {
 		return 0, fmt.Errorf("duration %s is empty: expected %s", quote(s), durationForms)
 	}
 	if n, err := strconv.ParseFloat(rest, 64); err == nil && plainNumber(rest) {
-		return SecondsDuration(n)
+		return secondsDuration(n)
 	}
 	var sum time.Duration
 	larger := time.Duration(math.MaxInt64) // the unit before: units must fall
@@ -56,8 +56,8 @@ func ParseDuration(s string) (time.Duration, error) {
 	return sum, nil
 }
 
-// SecondsDuration returns a number of seconds as a duration, within the limits of ParseDuration.
-func SecondsDuration(seconds float64) (time.Duration, error) {
+// secondsDuration returns a number of seconds as a duration, within the limits of ParseDuration.
+func secondsDuration(seconds float64) (time.Duration, error) {
 	switch {
 	case math.IsNaN(seconds):
 		return 0, fmt.Errorf("duration is not a number: expected %s", durationForms)
@@ -76,7 +76,7 @@ func DurationOf(v any) (d time.Duration, ok bool, err error) {
 	case string:
 		d, err = ParseDuration(v)
 	case float64:
-		d, err = SecondsDuration(v)
+		d, err = secondsDuration(v)
 	default:
 		return 0, false, nil
 	}

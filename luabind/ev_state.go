@@ -10,8 +10,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// MaxState is the maximum size of ev.state as JSON, in bytes.
-const MaxState = 64 << 10
+// maxState is the maximum size of ev.state as JSON, in bytes.
+const maxState = 64 << 10
 
 // eventState is ev.state from its first use to the end of the handler. It is an
 // ordinary table. To find out whether it changed, the VM encodes it again.
@@ -162,7 +162,7 @@ func (v *eventView) readState(L *lua.LState) {
 	if err != nil {
 		fail(L, "ev.state", err)
 	}
-	charge(L, 0, 2*len(text)) // at most 2*MaxState
+	charge(L, 0, 2*len(text)) // at most 2*maxState
 	v.state.text = text
 }
 
@@ -219,8 +219,8 @@ func (v *eventView) saveState(L *lua.LState) error {
 		return fmt.Errorf("ev.state can't be stored: %w", err)
 	case string(text) == "{}" || string(text) == "[]":
 		text = nil
-	case len(text) > MaxState:
-		return fmt.Errorf("ev.state is too large: %d bytes as JSON, at most %d", len(text), MaxState)
+	case len(text) > maxState:
+		return fmt.Errorf("ev.state is too large: %d bytes as JSON, at most %d", len(text), maxState)
 	}
 	if bytes.Equal(text, v.state.text) {
 		return nil

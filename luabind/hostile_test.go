@@ -89,7 +89,7 @@ func TestHostile(t *testing.T) {
 			case len(f.Message) > maxMessage+100:
 				t.Errorf("a message of %d bytes", len(f.Message))
 			}
-			if len(w.said) > MaxWishes+maxPrints+1 {
+			if len(w.said) > maxActions+maxPrints+1 {
 				t.Errorf("%d actions and lines", len(w.said))
 			}
 		})

@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	// MaxKey is the maximum length of a key of kv, in bytes.
-	MaxKey = 512
-	// MaxValue is the maximum size of a value of kv as JSON, in bytes.
-	MaxValue = 1 << 20
+	// maxKey is the maximum length of a key of kv, in bytes.
+	maxKey = 512
+	// maxValue is the maximum size of a value of kv as JSON, in bytes.
+	maxValue = 1 << 20
 	// listDefault and listMost are the default and the maximum of limit in kv.list.
 	listDefault = 100
 	listMost    = 1000
@@ -92,7 +92,7 @@ func kvDelete(vm *VM, L *lua.LState) int {
 
 // wantKey returns a key argument. Keys are UTF-8 for people and for every store.
 func wantKey(L *lua.LState, function string) string {
-	key := wantString(L, function, 1, MaxKey)
+	key := wantString(L, function, 1, maxKey)
 	if i := badUTF8(key); i >= 0 {
 		raise(L, "use chert.cut: it cuts between letters, string.sub between bytes", "%s: the key %s is not valid UTF-8 from byte %d on", function, quote(key), i+1)
 	}
@@ -106,7 +106,7 @@ func wantKey(L *lua.LState, function string) string {
 func kvList(vm *VM, L *lua.LState) int {
 	const name = "kv.list"
 	prefix, ok := L.Get(1).(lua.LString)
-	if !ok || len(prefix) > MaxKey {
+	if !ok || len(prefix) > maxKey {
 		wrong(L, name, `all keys have the prefix ""`, 1, "a string")
 	}
 	limit := listDefault
@@ -173,7 +173,7 @@ func readKey(vm *VM, L *lua.LState, function, key string) lua.LValue {
 	if len(text) == 0 {
 		return lua.LNil
 	}
-	charge(L, 0, len(text)) // at most MaxValue
+	charge(L, 0, len(text)) // at most maxValue
 	v, err := decodeStored(L, text, nil)
 	if err != nil {
 		raise(L, "", "%s: %s: %v", function, quote(key), err)
@@ -187,8 +187,8 @@ func writeKey(vm *VM, L *lua.LState, function, key string, v lua.LValue, ttl tim
 	if err != nil {
 		raise(L, "", "%s: the value of %s can't be stored: %v", function, quote(key), err)
 	}
-	if len(text) > MaxValue {
-		raise(L, "split it over several keys", "%s: the value of %s is too large: %d bytes as JSON, at most %d", function, quote(key), len(text), MaxValue)
+	if len(text) > maxValue {
+		raise(L, "split it over several keys", "%s: the value of %s is too large: %d bytes as JSON, at most %d", function, quote(key), len(text), maxValue)
 	}
 	if err := vm.memory(L, function).Set(key, text, ttl); err != nil {
 		fail(L, function, err)

@@ -22,8 +22,8 @@ type bound struct {
 	patterns patterns
 }
 
-// MaxWishes is the maximum number of actions that one call may request.
-const MaxWishes = 1000
+// maxActions is the maximum number of actions that one call may request.
+const maxActions = 1000
 
 // binding is the Go code of a module's function. bind checks the phase, the grant
 // and the number of arguments before it runs.
@@ -109,8 +109,8 @@ func bind(it *Item, fn binding) *lua.LFunction {
 		}
 		charge(L, 5, 0)
 		if it.Wish {
-			if vm.bound.actions++; vm.bound.actions > MaxWishes {
-				raise(L, "request the rest from a timer: chert.set_timer", "%s: more than %d actions in one handler", it.Name, MaxWishes)
+			if vm.bound.actions++; vm.bound.actions > maxActions {
+				raise(L, "request the rest from a timer: chert.set_timer", "%s: more than %d actions in one handler", it.Name, maxActions)
 			}
 			charge(L, 50, 500)
 		}

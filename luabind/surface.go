@@ -26,7 +26,7 @@ type Item struct {
 	When   Phase   // when a function may be called
 	Grant  string  // permission that the function needs: "typing", "react", "send"; "": none
 	Func   bool    // whether it is a function
-	Wish   bool    // whether it requests an action, of which MaxWishes are allowed per call
+	Wish   bool    // whether it requests an action, of which a call may request 1,000
 }
 
 // Param is a parameter of a function, or a key of a parameter that is a table.

@@ -153,7 +153,7 @@ end)`)
 			exp = want[i]
 		}
 		if got != exp {
-			t.Errorf("wish %d:\n got %s\nwant %s", i, got, exp)
+			t.Errorf("action %d:\n got %s\nwant %s", i, got, exp)
 		}
 	}
 }

@@ -21,8 +21,8 @@ type Days struct {
 // daySpan is a range of days, both included, counted from 1970-01-01.
 type daySpan struct{ from, to int }
 
-// DayForms describes how days are written, for errors.
-const DayForms = `a day like "2026-12-25", or days like "2026-12-31..2027-01-02"`
+// dayForms describes how days are written, for errors.
+const dayForms = `a day like "2026-12-25", or days like "2026-12-31..2027-01-02"`
 
 // DayError is the error of an item of ParseDays that is not a day or a range of days.
 type DayError struct {
