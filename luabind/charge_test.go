@@ -187,7 +187,7 @@ end)`, body))
 		if n == 0 || took < real {
 			real = took
 		}
-		charged = r.vm.Allocated()
+		charged = r.vm.meter.allocated()
 	}
 	return real, charged
 }

@@ -189,13 +189,13 @@ end)`)
 			t.Fatal(err)
 		}
 		if r.vm.Broken() {
-			if !strings.Contains(r.vm.Why(), "keeps") || n < 10 {
-				t.Errorf("broken after %d events: %s", n, r.vm.Why())
+			if !strings.Contains(r.vm.broken, "keeps") || n < 10 {
+				t.Errorf("broken after %d events: %s", n, r.vm.broken)
 			}
 			return
 		}
 	}
-	t.Errorf("300 events of 100 KiB are kept within 8 MiB: %d bytes", r.vm.Kept())
+	t.Errorf("300 events of 100 KiB are kept within 8 MiB: %d bytes", retainedBytes(r.vm))
 }
 
 // heapLive returns the size of the live heap.

@@ -30,12 +30,7 @@ func (vm *VM) checkRetained() {
 	vm.measureRetained()
 }
 
-// Kept measures and returns approximately how many bytes the VM retains.
-func (vm *VM) Kept() int64 {
-	vm.measureRetained()
-	return vm.kept
-}
-
+// measureRetained walks what the VM retains, and breaks the VM if that is too much.
 func (vm *VM) measureRetained() {
 	w := walker{seen: map[any]struct{}{}}
 	// All VMs share the libraries: they don't count for this one.

@@ -241,7 +241,7 @@ end)`)
 			t.Errorf("%s: hint %q", body, f.Hint)
 		}
 		if r.vm.Broken() {
-			t.Errorf("%s: the VM is broken: %s", body, r.vm.Why())
+			t.Errorf("%s: the VM is broken: %s", body, r.vm.broken)
 		}
 	}
 }

@@ -119,7 +119,7 @@ end)`)
 			t.Errorf("%s: 40 parts hold %d MB", body, live>>20)
 		}
 		if r.vm.Broken() {
-			t.Errorf("%s: broken: %s", body, r.vm.Why())
+			t.Errorf("%s: broken: %s", body, r.vm.broken)
 		}
 	}
 }

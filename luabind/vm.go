@@ -197,19 +197,10 @@ func (vm *VM) storeState() error {
 // Steps returns the number of steps that the last call, or loading, used.
 func (vm *VM) Steps() int64 { return vm.meter.steps() }
 
-// Allocated returns the number of bytes that the last call, or loading, allocated.
-func (vm *VM) Allocated() int64 { return vm.meter.allocated() }
-
-// Handlers returns the number of subscriptions of the files.
-func (vm *VM) Handlers() int { return len(vm.handlers) }
-
 // Broken reports whether the VM must be discarded and another one loaded: because
 // a call exceeded a limit, a library function panicked, or the VM retains too much.
 // The result of the last call remains valid.
 func (vm *VM) Broken() bool { return vm.broken != "" }
-
-// Why returns the reason why the VM is broken, or "" if it is not.
-func (vm *VM) Why() string { return vm.broken }
 
 // unrunnable returns the failure of a call that can't begin.
 func unrunnable(message string) *Failure {

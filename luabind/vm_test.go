@@ -42,7 +42,7 @@ end`
 			if err := vm.Call(0, testCall()); err != nil {
 				t.Fatal(err)
 			}
-			steps[[2]int64{vm.Steps(), vm.Allocated()}] = true
+			steps[[2]int64{vm.Steps(), vm.meter.allocated()}] = true
 		}
 	}
 	if len(steps) != 1 {
@@ -285,8 +285,8 @@ end`)
 			t.Fatal(err)
 		}
 	}
-	if vm.Broken() || vm.Kept() > 64<<10 {
-		t.Errorf("keeps %d bytes; broken: %q", vm.Kept(), vm.Why())
+	if vm.Broken() || retainedBytes(vm) > 64<<10 {
+		t.Errorf("keeps %d bytes; broken: %q", retainedBytes(vm), vm.broken)
 	}
 }
 
