@@ -35,10 +35,10 @@ func described(v lua.LValue) string {
 
 // wrong raises the error of an argument that is missing or of the wrong type.
 func wrong(L *lua.LState, function, hint string, n int, expected string) {
-	p := item(function).Params[n-1]
+	p := Lookup(function).Params[n-1]
 	if n > L.GetTop() || L.Get(n) == lua.LNil {
 		if hint == "" {
-			hint = "usage: " + item(function).Signature()
+			hint = "usage: " + Lookup(function).Signature()
 		}
 		raise(L, hint, "%s: %s is missing: expected %s", function, p.Name, expected)
 	}
@@ -47,7 +47,7 @@ func wrong(L *lua.LState, function, hint string, n int, expected string) {
 
 // wantString returns a string argument that is not empty and has at most so many bytes.
 func wantString(L *lua.LState, function string, n, most int) string {
-	p := item(function).Params[n-1]
+	p := Lookup(function).Params[n-1]
 	s, ok := L.Get(n).(lua.LString)
 	switch {
 	case !ok:
@@ -63,7 +63,7 @@ func wantString(L *lua.LState, function string, n, most int) string {
 // wantUTF8 returns a string argument that people will read.
 func wantUTF8(L *lua.LState, function string, n, most int) string {
 	s := wantString(L, function, n, most)
-	checkUTF8(L, function, item(function).Params[n-1].Name, s)
+	checkUTF8(L, function, Lookup(function).Params[n-1].Name, s)
 	return s
 }
 
@@ -79,7 +79,7 @@ func checkUTF8(L *lua.LState, function, name, s string) {
 
 // wantChat returns an argument that is the id of a chat or a message.
 func wantChat(vm *VM, L *lua.LState, function string, n int) string {
-	p := item(function).Params[n-1]
+	p := Lookup(function).Params[n-1]
 	field := "ev.chat.id"
 	if p.Name == "message_id" {
 		field = "ev.message.id"
@@ -148,7 +148,7 @@ type table struct {
 // wantTable returns a table argument. It is empty if the argument is optional and not
 // given. An unknown key is an error.
 func wantTable(L *lua.LState, function string, n int) table {
-	p := item(function).Params[n-1]
+	p := Lookup(function).Params[n-1]
 	o := table{L: L, function: function, keys: p.Keys}
 	v := L.Get(n)
 	if v == lua.LNil && p.Optional {

@@ -23,7 +23,7 @@ func chertOn(vm *VM, L *lua.LState) int {
 	}
 	fn, ok := L.Get(2).(*lua.LFunction)
 	if !ok {
-		raise(L, "usage: "+item(name).Signature(), "%s: the handler is missing: expected a function(ev)", name)
+		raise(L, "usage: "+Lookup(name).Signature(), "%s: the handler is missing: expected a function(ev)", name)
 	}
 	vm.subscribe(L, s, ofFile(L, name, fn))
 	return 0

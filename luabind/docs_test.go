@@ -114,7 +114,7 @@ func TestDocumentsNameOnlyWhatExists(t *testing.T) {
 						plain = open
 					}
 				}
-				if item(plain) == nil {
+				if Lookup(plain) == nil {
 					t.Errorf("%s tells of %s, which is not there", path, name)
 				}
 			}

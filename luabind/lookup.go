@@ -17,7 +17,7 @@ import (
 
 // Lookup returns the item of a name such as "chert.hold" or "ev.chat.id", or nil if
 // there is none. The caller must not change it.
-func Lookup(name string) *Item { return item(name) }
+func Lookup(name string) *Item { return surfaceIndex()[name] }
 
 // Globals returns the globals of every rule file, sorted: those of Lua, and the
 // modules.

@@ -57,7 +57,7 @@ var modules = sync.OnceValue(func() map[string]*lua.LTable {
 		if fields[module] == nil {
 			fields[module] = map[string]lua.LValue{}
 		}
-		fields[module][function] = bind(item(name), fn)
+		fields[module][function] = bind(Lookup(name), fn)
 	}
 	tables := map[string]*lua.LTable{}
 	for name, f := range fields {

@@ -70,7 +70,7 @@ func grantedUses(tokens []token) (uses []GrantedUse) {
 		case i+3 < len(tokens) && tokens[i+1].Type == '[' && tokens[i+2].Type == parse.TString && tokens[i+3].Type == ']':
 			name = tokens[i+2].Str
 		}
-		if it := item("chert." + name); it != nil && it.Grant != "" {
+		if it := Lookup("chert." + name); it != nil && it.Grant != "" {
 			uses = append(uses, GrantedUse{it, t.Pos.Line, t.Pos.Column})
 		}
 	}

@@ -219,7 +219,7 @@ func memberPrefix(it *Item) string {
 func membersOf(table string) []stubField {
 	var fields []stubField
 	for _, name := range members(table) {
-		it := item(table + "." + name)
+		it := Lookup(table + "." + name)
 		fields = append(fields, stubField{name: name, typ: it.Type, doc: it.Doc})
 	}
 	return fields

@@ -56,9 +56,9 @@ func TestStubsContainEveryName(t *testing.T) {
 	classes, functions := readStubs(t)
 	for name := range bindings() {
 		var params []string
-		for _, p := range item(name).Params {
+		for _, p := range Lookup(name).Params {
 			params = append(params, p.Name)
-			stubsHaveKeys(t, classes, item(name), p)
+			stubsHaveKeys(t, classes, Lookup(name), p)
 		}
 		got, ok := functions[name]
 		if want := strings.Join(params, ", "); !ok || got != want {

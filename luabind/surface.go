@@ -78,9 +78,6 @@ func (it *Item) optionalInMiddle(i int) bool {
 // except Lua's own libraries. The caller must not change it.
 func Surface() []Item { return surface }
 
-// item returns the item with a name, or nil if there is none.
-func item(name string) *Item { return surfaceIndex()[name] }
-
 var surfaceIndex = sync.OnceValue(func() map[string]*Item {
 	index := make(map[string]*Item, len(surface))
 	for i := range surface {

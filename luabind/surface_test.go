@@ -49,7 +49,7 @@ func TestSignature(t *testing.T) {
 		"ev.chat.id":        "ev.chat.id",
 		"chert.cancel_read": "chert.cancel_read(chat_id)",
 	} {
-		if got := item(name).Signature(); got != want {
+		if got := Lookup(name).Signature(); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}

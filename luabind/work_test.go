@@ -98,7 +98,7 @@ func BenchmarkStep(b *testing.B) {
 	}
 	bodies["math.fmod"] = "math.fmod(1e308, 1e-308)"
 	for _, name := range slices.Sorted(maps.Keys(bodies)) {
-		if body := bodies[name]; body != "" && (item(name) != nil || !strings.HasPrefix(name, "chert.")) {
+		if body := bodies[name]; body != "" && (Lookup(name) != nil || !strings.HasPrefix(name, "chert.")) {
 			b.Run(name, func(b *testing.B) {
 				r, c := worker(b, body)
 				steps, took := int64(0), time.Duration(0)
