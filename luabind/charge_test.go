@@ -126,7 +126,7 @@ func TestEveryFunctionIsCharged(t *testing.T) {
 			}
 		}
 	}
-	for _, it := range Surface() {
+	for _, it := range Symbols() {
 		switch {
 		case it.Func && it.When != Loading:
 			mustHave(t, bodies, it.Name)
@@ -252,20 +252,20 @@ func chargedCall(name string) *Call {
 // not the functions'.
 type silent struct{ world }
 
-func (*silent) MarkRead(string, ReadOptions) error               { return nil }
-func (*silent) CancelRead(string) error                          { return nil }
-func (*silent) Postpone(string, time.Time, string) error         { return nil }
-func (*silent) KeepUnread(string, string) error                  { return nil }
-func (*silent) Hold(string, time.Time, string) error             { return nil }
-func (*silent) Release(string) error                             { return nil }
-func (*silent) After(time.Time, string, json.RawMessage) error   { return nil }
-func (*silent) CancelTimer(string) error                         { return nil }
-func (*silent) Typing(string, string) error                      { return nil }
-func (*silent) React(string, string) error                       { return nil }
-func (*silent) Send(string, string) error                        { return nil }
-func (*silent) Log(string, string, map[string]any)               {}
-func (*silent) Set(string, json.RawMessage, time.Duration) error { return nil }
-func (*silent) SetState(json.RawMessage) error                   { return nil }
+func (*silent) MarkRead(string, ReadOptions) error                { return nil }
+func (*silent) CancelRead(string) error                           { return nil }
+func (*silent) Postpone(string, time.Time, string) error          { return nil }
+func (*silent) KeepUnread(string, string) error                   { return nil }
+func (*silent) Hold(string, time.Time, string) error              { return nil }
+func (*silent) Release(string) error                              { return nil }
+func (*silent) SetTimer(time.Time, string, json.RawMessage) error { return nil }
+func (*silent) CancelTimer(string) error                          { return nil }
+func (*silent) Typing(string, string) error                       { return nil }
+func (*silent) React(string, string) error                        { return nil }
+func (*silent) Send(string, string) error                         { return nil }
+func (*silent) Log(string, string, map[string]any)                {}
+func (*silent) Set(string, json.RawMessage, time.Duration) error  { return nil }
+func (*silent) SetState(json.RawMessage) error                    { return nil }
 
 // What tables are charged for follows what they really take, of every size: also
 // just where Go's maps and lists grow.

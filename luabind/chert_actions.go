@@ -120,7 +120,7 @@ func chertSetTimer(vm *VM, L *lua.LState) int {
 		}
 		payload = text
 	}
-	return requested(L, name, vm.call.Effects.After(vm.call.Now.Add(d), timer, payload))
+	return requested(L, name, vm.call.Effects.SetTimer(vm.call.Now.Add(d), timer, payload))
 }
 
 // chertCancelTimer is chert.cancel_timer(name).

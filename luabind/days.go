@@ -58,12 +58,12 @@ func ParseDays(items []string) (Days, error) {
 	return d, nil
 }
 
-// None reports whether the set is empty.
-func (d Days) None() bool { return len(d.spans) == 0 }
+// Empty reports whether the set is empty.
+func (d Days) Empty() bool { return len(d.spans) == 0 }
 
-// Last returns the end of the last day in a time zone, or the zero time if there is none.
-func (d Days) Last(loc *time.Location) time.Time {
-	if d.None() {
+// End returns the end of the last day in a time zone, or the zero time if there is none.
+func (d Days) End(loc *time.Location) time.Time {
+	if d.Empty() {
 		return time.Time{}
 	}
 	return wallTime(1970, time.January, 2+d.spans[len(d.spans)-1].to, 0, 0, loc)

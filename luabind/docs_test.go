@@ -62,7 +62,7 @@ func proseOf(t *testing.T, path string) []string {
 func TestReferenceHasTheSurface(t *testing.T) {
 	t.Parallel()
 	lines, sections := reference(t)
-	for _, it := range Surface() {
+	for _, it := range Symbols() {
 		if !it.Func {
 			if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "| `"+it.Name+"` |") }) {
 				t.Errorf("no table of docs/lua.md has a row for `%s`", it.Name)

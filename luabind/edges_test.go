@@ -173,9 +173,9 @@ end)`)
 }
 
 // wordly runs a script that calls the function "use" with arguments, and returns its error.
-func wordly(t *testing.T, source string, use Word) error {
+func wordly(t *testing.T, source string, use HostFunc) error {
 	t.Helper()
-	_, err := LoadScript(Config{}, compiled(t, "a_spec.lua", source), &Host{Words: map[string]Word{"use": use}}, nil)
+	_, err := LoadScript(Config{}, compiled(t, "a_spec.lua", source), &Host{Functions: map[string]HostFunc{"use": use}}, nil)
 	return err
 }
 
@@ -194,7 +194,7 @@ func TestSameComparesTablesByContent(t *testing.T) {
 		{"{ [true] = 1 }", "{ [true] = 2 }", "[true]", false}, {"{ {} }", "{ {} }", "", true}, {"{ {} }", "{ 1 }", "[1]", false},
 		{cycle, cycle, "", true},
 	} {
-		err := wordly(t, fmt.Sprintf("use(%s, %s)", tt.a, tt.b), func(u *Use) []lua.LValue {
+		err := wordly(t, fmt.Sprintf("use(%s, %s)", tt.a, tt.b), func(u *HostCall) []lua.LValue {
 			if path, same := u.Same(u.Arg(1), u.Arg(2)); path != tt.path || same != tt.same {
 				t.Errorf("%s and %s are the same: %t, differ at %q; want %t, %q", tt.a, tt.b, same, path, tt.same, tt.path)
 			}
@@ -211,7 +211,7 @@ func TestSameComparesTablesByContent(t *testing.T) {
 		depth int
 		fits  bool
 	}{{maxJSONDepth - 1, true}, {maxJSONDepth, true}, {maxJSONDepth + 1, false}, {1000, false}} {
-		err := wordly(t, fmt.Sprintf("local function deep() local x = 1 for i = 1, %d do x = { x } end return x end\nuse(deep(), deep())", tt.depth), func(u *Use) []lua.LValue {
+		err := wordly(t, fmt.Sprintf("local function deep() local x = 1 for i = 1, %d do x = { x } end return x end\nuse(deep(), deep())", tt.depth), func(u *HostCall) []lua.LValue {
 			if _, same := u.Same(u.Arg(1), u.Arg(2)); !same {
 				t.Error("deep tables differ")
 			}
@@ -230,7 +230,7 @@ func TestShownIsOneShortLine(t *testing.T) {
 		"nil": "nil", "1.5": "1.5", "true": "true", `"a\nb"`: `"a\nb"`, "{}": "{}", "{ 1, 2, 3 }": "{1, 2, 3}", "{ b = 1, a = 2 }": "{a = 2, b = 1}",
 		"{ 1, x = 2, [true] = 3, [-7] = 4 }": "{1, [-7] = 4, [true] = 3, x = 2}", "{ { { { { { 1 } } } } } }": "{{{{{{…}}}}}}", "{ a = { b = {} } }": "{a = {b = {}}}",
 	} {
-		err := wordly(t, "use("+value+")", func(u *Use) []lua.LValue {
+		err := wordly(t, "use("+value+")", func(u *HostCall) []lua.LValue {
 			if got := u.Shown(u.Arg(1)); got != want {
 				t.Errorf("%s is shown as %s, want %s", value, got, want)
 			}
@@ -241,7 +241,7 @@ func TestShownIsOneShortLine(t *testing.T) {
 		}
 	}
 	for _, long := range []string{`local x = {} for i = 1, 5000 do x[i] = i end use(x)`, `local x = {} for i = 1, 5000 do x["k" .. i] = i end use(x)`, `local x = {} for i = 1, 50 do x[i] = ("x"):rep(50) end use(x)`} {
-		err := wordly(t, long, func(u *Use) []lua.LValue {
+		err := wordly(t, long, func(u *HostCall) []lua.LValue {
 			if got := u.Shown(u.Arg(1)); len(got) > 620 || !strings.HasSuffix(got, "…") {
 				t.Errorf("%s is shown as %d bytes: …%s", long, len(got), got[len(got)-10:])
 			}

@@ -93,7 +93,7 @@ const maxStack = 20
 
 // failure converts an error of protect to a Failure.
 func (vm *VM) failure(err error) *Failure {
-	f := &Failure{Kind: Raised, Diagnostic: diag.Diagnostic{Severity: diag.SeverityError}}
+	f := &Failure{Kind: LuaError, Diagnostic: diag.Diagnostic{Severity: diag.SeverityError}}
 	var o overrun
 	var ae *lua.ApiError
 	switch {
@@ -136,17 +136,17 @@ func (vm *VM) explainOverrun(f *Failure, kind FailureKind) {
 	f.Kind = kind
 	f.File, f.Line = m.where.file, m.where.line
 	switch kind {
-	case Steps:
+	case OutOfSteps:
 		f.Message = fmt.Sprintf("stopped after %s steps, its budget", thousands(m.limits.Steps))
 		f.Hint = "a loop that does not end, or too much work for one event"
-	case Bytes:
+	case OutOfMemory:
 		f.Message = fmt.Sprintf("stopped after allocating %s, its memory budget", megabytes(vm.limits.Memory))
 		if kept := vm.limits.Memory - m.limits.Memory; kept > vm.limits.Memory/16 {
 			f.Message = fmt.Sprintf("stopped after allocating %s, its memory budget of %s less the %s that the pack keeps between events",
 				megabytes(m.limits.Memory), megabytes(vm.limits.Memory), megabytes(kept))
 		}
 		f.Hint = "use less memory: join with table.concat, and keep only the parts of strings you need"
-	case Timeout:
+	case TimedOut:
 		f.Message = fmt.Sprintf("aborted after %v, having used %s of %s steps", m.limits.Wall, thousands(m.steps()), thousands(m.limits.Steps))
 		f.Hint = "the machine was busy, or single operations took very long"
 	}

@@ -13,10 +13,10 @@ import (
 // libraries and the globals of the Host. Scripts on any number of goroutines may share a
 // Host. It must not be changed after the first script has been loaded.
 type Host struct {
-	Modules []string           // modules of rules that need no event: "json", "re"
-	Words   map[string]Word    // global functions
-	Tables  map[string]Members // global tables of functions
-	Missing map[string]string  // hints for globals that people expect and scripts don't have
+	Modules   []string             // modules of rules that need no event: "json", "re"
+	Functions map[string]HostFunc  // global functions
+	Tables    map[string]HostTable // global tables of functions
+	Hints     map[string]string    // hints for globals that people expect and scripts don't have
 
 	once    sync.Once
 	globals map[string]lua.LValue // all globals, shared by all VMs
@@ -25,22 +25,22 @@ type Host struct {
 // ownerName is the global that holds the owner of a script. No source can contain it.
 const ownerName = "(owner)"
 
-// Members is a read-only table of functions and tables.
-type Members struct {
-	Call   Word // function that a call of the table itself runs; nil: it can't be called
-	Words  map[string]Word
-	Tables map[string]Members
+// HostTable is a read-only table of functions and tables.
+type HostTable struct {
+	Call      HostFunc // function that a call of the table itself runs; nil: it can't be called
+	Functions map[string]HostFunc
+	Tables    map[string]HostTable
 }
 
-// Word is a Go function that scripts can call. It returns its results.
-type Word func(u *Use) []lua.LValue
+// HostFunc is a Go function that scripts can call. It returns its results.
+type HostFunc func(u *HostCall) []lua.LValue
 
 // Script is a loaded file with the globals of a Host. Only one goroutine at a time may
 // use it.
 type Script struct{ vm *VM }
 
 // LoadScript runs a file with the globals of a Host, under the budget of loading a pack.
-// It replaces cfg.Files. Functions of the Host get owner from Use.Owner. The error is a
+// It replaces cfg.Files. Functions of the Host get owner from HostCall.Owner. The error is a
 // diag.List.
 func LoadScript(cfg Config, p *Program, h *Host, owner any) (*Script, error) {
 	cfg.Files = []*Program{p}
@@ -88,7 +88,7 @@ func (h *Host) install(vm *VM) {
 		for _, name := range h.Modules {
 			h.globals[name] = modules()[name]
 		}
-		for name, w := range h.Words {
+		for name, w := range h.Functions {
 			h.globals[name] = w.function()
 		}
 		for name, m := range h.Tables {
@@ -103,18 +103,18 @@ func (h *Host) install(vm *VM) {
 	}
 	undefined := vm.L.CreateTable(0, 1)
 	undefined.RawSetString("__index", goFunction(func(L *lua.LState) int {
-		if name, ok := L.Get(2).(lua.LString); ok && h.Missing[string(name)] != "" {
-			raise(L, h.Missing[string(name)], "%s is not defined", shorten(string(name)))
+		if name, ok := L.Get(2).(lua.LString); ok && h.Hints[string(name)] != "" {
+			raise(L, h.Hints[string(name)], "%s is not defined", shorten(string(name)))
 		}
 		return undefinedGlobal(L)
 	}))
 	vm.globals.Metatable = undefined
 }
 
-func (w Word) function() *lua.LFunction {
+func (w HostFunc) function() *lua.LFunction {
 	return goFunction(func(L *lua.LState) int {
 		charge(L, 5, 0)
-		results := w(&Use{vm: vmOf(L), L: L})
+		results := w(&HostCall{vm: vmOf(L), L: L})
 		for _, v := range results {
 			L.Push(v)
 		}
@@ -122,9 +122,9 @@ func (w Word) function() *lua.LFunction {
 	})
 }
 
-func (m Members) table(name string) *lua.LTable {
+func (m HostTable) table(name string) *lua.LTable {
 	fields := map[string]lua.LValue{}
-	for word, w := range m.Words {
+	for word, w := range m.Functions {
 		fields[word] = w.function()
 	}
 	for sub, members := range m.Tables {

@@ -82,7 +82,7 @@ func TestHostile(t *testing.T) {
 			f, _ := r.call(0, w).(*Failure)
 			switch {
 			case f == nil:
-			case f.Kind == Timeout:
+			case f.Kind == TimedOut:
 				t.Errorf("ended by the wall: %v", f)
 			case strings.Contains(f.Message, "library function failed"):
 				t.Errorf("a panic: %v", f)

@@ -109,7 +109,7 @@ func (m *meter) chargeOperands(t *thread, f frame, inst uint32) {
 	}
 	m.left = max(m.left-int64(steps), -1)
 	if !m.take(t, int64(bytes)) {
-		m.stop(t, Bytes)
+		m.stop(t, OutOfMemory)
 	}
 	if measured != nil {
 		t.hideLen(measured)

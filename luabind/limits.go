@@ -72,8 +72,8 @@ func (l Limits) withDefaults() Limits {
 	if l.Memory <= 0 {
 		l.Memory = DefaultMemory
 	}
-	if l.Kept <= 0 {
-		l.Kept = l.Memory * 3 / 4
+	if l.Retained <= 0 {
+		l.Retained = l.Memory * 3 / 4
 	}
 	if l.Wall <= 0 {
 		l.Wall = DefaultWall

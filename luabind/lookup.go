@@ -15,9 +15,9 @@ import (
 // Checks look names up here. Their hints and the errors at run time are made from the
 // same tables, and say the same.
 
-// Lookup returns the item of a name such as "chert.hold" or "ev.chat.id", or nil if
+// Lookup returns the symbol of a name such as "chert.hold" or "ev.chat.id", or nil if
 // there is none. The caller must not change it.
-func Lookup(name string) *Item { return surfaceIndex()[name] }
+func Lookup(name string) *Symbol { return surfaceIndex()[name] }
 
 // Globals returns the globals of every rule file, sorted: those of Lua, and the
 // modules.

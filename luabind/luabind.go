@@ -22,10 +22,10 @@ import (
 
 // Limits are the limits of one VM. A field that is zero has its default.
 type Limits struct {
-	Steps  int64         // VM steps per call; default 1,000,000, about 20 ms
-	Memory int64         // bytes that a call may allocate and the pack may retain between calls, together; default 32 MiB
-	Kept   int64         // bytes of Memory that this VM may retain; default three quarters of it
-	Wall   time.Duration // time after which a call is aborted; it decides nothing else; default 1 s
+	Steps    int64         // VM steps per call; default 1,000,000, about 20 ms
+	Memory   int64         // bytes that a call may allocate and the pack may retain between calls, together; default 32 MiB
+	Retained int64         // bytes of Memory that this VM may retain; default three quarters of it
+	Wall     time.Duration // time after which a call is aborted; it decides nothing else; default 1 s
 }
 
 // Config holds what a VM is made of. VMs share programs and data, and never
@@ -40,9 +40,9 @@ type Config struct {
 	Grants map[string]bool // permissions granted to the pack: "typing", "react", "send"
 	Zone   *time.Location  // default time zone of windows, cron and chert.date; nil is UTC
 	Limits Limits
-	// Account is the memory budget that the VMs of a pack share. If it is nil, the
+	// Budget is the memory budget that the VMs of a pack share. If it is nil, the
 	// VM has one of its own.
-	Account *Account
+	Budget *MemoryBudget
 	// Print receives the lines of print and log.* while files load. If it is nil,
 	// they are dropped.
 	Print func(level, msg string, fields map[string]any)
@@ -104,7 +104,7 @@ type Effects interface {
 	KeepUnread(chat, reason string) error
 	Hold(chat string, until time.Time, reason string) error
 	Release(chat string) error
-	After(due time.Time, name string, payload json.RawMessage) error
+	SetTimer(due time.Time, name string, payload json.RawMessage) error
 	CancelTimer(name string) error
 	Typing(chat, state string) error
 	React(message, kind string) error
@@ -139,15 +139,15 @@ type Memory interface {
 	// in key order. A page has at most limit entries, and ends with the entry at
 	// which its values reach bytes. next is the after of the following page, or ""
 	// if there is none.
-	List(prefix, after string, limit, bytes int) (page []Pair, next string, err error)
+	List(prefix, after string, limit, bytes int) (page []Entry, next string, err error)
 }
 
 // KeepTTL is a ttl that leaves the expiry of an entry unchanged. kv.incr uses it,
 // so that a counter expires after the ttl of its first count.
 const KeepTTL time.Duration = -1
 
-// Pair is one entry of kv.
-type Pair struct {
+// Entry is one entry of kv.
+type Entry struct {
 	Key   string
 	Value json.RawMessage
 }
@@ -164,11 +164,11 @@ type Failure struct {
 type FailureKind string
 
 const (
-	Raised    FailureKind = "error"      // it raised a Lua error
-	Steps     FailureKind = "steps"      // it used up its step budget
-	Bytes     FailureKind = "memory"     // it used up its memory budget
-	Timeout   FailureKind = "wall"       // it was aborted after Limits.Wall; another try may succeed
-	NotLoaded FailureKind = "not loaded" // its file did not load, so it did not run
+	LuaError    FailureKind = "error"      // it raised a Lua error
+	OutOfSteps  FailureKind = "steps"      // it used up its step budget
+	OutOfMemory FailureKind = "memory"     // it used up its memory budget
+	TimedOut    FailureKind = "wall"       // it was aborted after Limits.Wall; another try may succeed
+	NotLoaded   FailureKind = "not loaded" // its file did not load, so it did not run
 )
 
 func (f *Failure) Error() string { return f.Diagnostic.String() }

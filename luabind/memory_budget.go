@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// Account is the memory budget that the VMs of one pack share. Any number of
+// MemoryBudget is the memory budget that the VMs of one pack share. Any number of
 // goroutines may use it.
 //
 // Limits.Memory covers what one call allocates and what all VMs of the pack
@@ -13,38 +13,38 @@ import (
 // allocates more than a sixteenth of the limit waits until no other such call of
 // the pack runs. Waiting changes when a call runs, not whether it exceeds its
 // limit.
-type Account struct {
+type MemoryBudget struct {
 	large  *largeLock
 	kept   atomic.Int64 // bytes that the pack and all its VMs retain
 	held   int64        // bytes of kept that the pack retains itself
 	nested bool
 }
 
-// NewAccount returns the memory budget of one pack.
-func NewAccount() *Account { return &Account{large: newLargeLock()} }
+// NewMemoryBudget returns the memory budget of one pack.
+func NewMemoryBudget() *MemoryBudget { return &MemoryBudget{large: newLargeLock()} }
 
 // Nested returns a budget for VMs that call each other on one goroutine, such as a
 // spec and the pack that it tests. Large calls of its VMs and of a's VMs exclude
 // each other, but those of its own VMs do not. It has the same limit as a, and
 // counts what its own VMs retain.
-func (a *Account) Nested() *Account {
+func (a *MemoryBudget) Nested() *MemoryBudget {
 	if a == nil {
-		a = NewAccount()
+		a = NewMemoryBudget()
 	}
-	n := &Account{large: a.large, nested: true}
-	n.Holds(a.held)
+	n := &MemoryBudget{large: a.large, nested: true}
+	n.Reserve(a.held)
 	return n
 }
 
-// Holds reserves bytes that the pack itself retains, such as its data: calls may
+// Reserve reserves bytes that the pack itself retains, such as its data: calls may
 // allocate that much less. It must be called before any VM uses the budget.
-func (a *Account) Holds(bytes int64) {
+func (a *MemoryBudget) Reserve(bytes int64) {
 	a.held += bytes
 	a.kept.Add(bytes)
 }
 
 // owner returns the owner for which a VM takes the lock of large calls.
-func (a *Account) owner(vm *VM) any {
+func (a *MemoryBudget) owner(vm *VM) any {
 	if a.nested {
 		return a
 	}

@@ -33,8 +33,8 @@ chert.on("large", function(ev) local s = ("x"):rep(8000000) log.info("begins") k
 chert.on("small", function(ev) local s = ("x"):rep(1000) log.info("begins") end)
 chert.on("fails", function(ev) local s = ("x"):rep(8000000) error("x") end)
 chert.on("overruns", function(ev) while true do local s = ("x"):rep(8000000) end end)`
-		pack, other := NewAccount(), NewAccount()
-		on := func(a *Account) *loadedRules { return loadRules(t, Config{Account: a}, source) }
+		pack, other := NewMemoryBudget(), NewMemoryBudget()
+		on := func(a *MemoryBudget) *loadedRules { return loadRules(t, Config{Budget: a}, source) }
 		first, second, third := on(pack), on(pack), on(pack)
 
 		w := &stalled{begun: make(chan struct{}), goOn: make(chan struct{})}
@@ -88,12 +88,12 @@ func (r *loadedRules) callIn(index int, w interface {
 // call does not wait for itself.
 func TestNestedBudgetDoesNotWaitForItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := NewAccount().Nested()
-		inner := loadRules(t, Config{Account: a}, `chert.on("x", function(ev) local s = ("x"):rep(8000000) end)`)
+		a := NewMemoryBudget().Nested()
+		inner := loadRules(t, Config{Budget: a}, `chert.on("x", function(ev) local s = ("x"):rep(8000000) end)`)
 		p := compiled(t, "a_spec.lua", `run(function() local s = ("x"):rep(8000000) inner() inner() end)`)
-		h := &Host{Words: map[string]Word{
-			"run": func(u *Use) []lua.LValue { u.Owner().(*holder).fn, _ = u.Function(1); return nil },
-			"inner": func(u *Use) []lua.LValue {
+		h := &Host{Functions: map[string]HostFunc{
+			"run": func(u *HostCall) []lua.LValue { u.Owner().(*holder).fn, _ = u.Function(1); return nil },
+			"inner": func(u *HostCall) []lua.LValue {
 				if err := inner.call(0, &world{}); err != nil {
 					t.Error(err)
 				}
@@ -101,7 +101,7 @@ func TestNestedBudgetDoesNotWaitForItself(t *testing.T) {
 			},
 		}}
 		own := &holder{}
-		s, err := LoadScript(Config{Account: a}, p, h, own)
+		s, err := LoadScript(Config{Budget: a}, p, h, own)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,10 +120,10 @@ func TestNestedBudgetDoesNotWaitForItself(t *testing.T) {
 // VM that is discarded no longer counts.
 func TestRetainedMemoryCountsTowardsTheLimit(t *testing.T) {
 	t.Parallel()
-	account := NewAccount()
-	limits := Limits{Memory: 16 << 20, Kept: 6 << 20, Steps: 1 << 40}
+	account := NewMemoryBudget()
+	limits := Limits{Memory: 16 << 20, Retained: 6 << 20, Steps: 1 << 40}
 	on := func() *loadedRules {
-		return loadRules(t, Config{Account: account, Limits: limits}, `
+		return loadRules(t, Config{Budget: account, Limits: limits}, `
 local keep = {}
 chert.on("keep", function(ev) for i = 1, 4 do keep[i] = ("x"):rep(1000000) end end)
 chert.on("use", function(ev) for i = 1, 12 do local s = ("x"):rep(1000000) end end)`)
@@ -141,7 +141,7 @@ chert.on("use", function(ev) for i = 1, 12 do local s = ("x"):rep(1000000) end e
 		t.Errorf("two VMs keep 4 MB each, counted are %d bytes", kept)
 	}
 	f, ok := second.call(1, &world{}).(*Failure)
-	if !ok || f.Kind != Bytes || !strings.Contains(f.Message, "stopped after allocating 8 MiB, its memory budget of 16 MiB less the 7 MiB that the pack keeps between events") {
+	if !ok || f.Kind != OutOfMemory || !strings.Contains(f.Message, "stopped after allocating 8 MiB, its memory budget of 16 MiB less the 7 MiB that the pack keeps between events") {
 		t.Errorf("8 MB are kept: %v", f)
 	}
 	if kept := account.kept.Load(); kept < 4_000_000 || kept > 4_500_000 {
@@ -160,7 +160,7 @@ chert.on("use", function(ev) for i = 1, 12 do local s = ("x"):rep(1000000) end e
 // again for each event.
 func TestFilesThatRetainTooMuchDoNotLoad(t *testing.T) {
 	t.Parallel()
-	_, err := tryLoad(Config{Limits: Limits{Memory: 8 << 20, Kept: 1 << 20, Steps: 1 << 40}}, `t = {} for i = 1, 3 do t[i] = ("x"):rep(1000000) end`)
+	_, err := tryLoad(Config{Limits: Limits{Memory: 8 << 20, Retained: 1 << 20, Steps: 1 << 40}}, `t = {} for i = 1, 3 do t[i] = ("x"):rep(1000000) end`)
 	if err == nil || !strings.Contains(err.Error(), "rule.lua") || !strings.Contains(err.Error(), "after loading, it keeps 2 MiB between events, more than its 1 MiB") || !strings.Contains(err.Error(), "data.load") {
 		t.Errorf("got %v", err)
 	}

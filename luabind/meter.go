@@ -23,7 +23,7 @@ type meter struct {
 	left      int64 // steps of the budget that are left
 	nextCheck int64 // checkLimits runs when left is below it
 	bytes     int64 // bytes of the budget that are left
-	small     int64 // when bytes is below it, the call is large: see Account
+	small     int64 // when bytes is below it, the call is large: see MemoryBudget
 
 	armed  bool        // the next check is the first of a protected call
 	trip   FailureKind // the budget that is used up; "": none
@@ -142,10 +142,10 @@ func (m *meter) checkLimits(t *thread) {
 	case m.trip != "":
 		return
 	case m.left < 0:
-		m.stop(t, Steps)
+		m.stop(t, OutOfSteps)
 		return
 	case m.bytes < 0:
-		m.stop(t, Bytes)
+		m.stop(t, OutOfMemory)
 		return
 	case m.armed:
 		m.armed = false
@@ -161,7 +161,7 @@ func (m *meter) checkLimits(t *thread) {
 	if m.started.IsZero() {
 		m.started = now
 	} else if now.Sub(m.started) > m.limits.Wall {
-		m.stop(t, Timeout)
+		m.stop(t, TimedOut)
 	}
 }
 
@@ -277,9 +277,9 @@ type overrun FailureKind
 
 func (o overrun) Error() string {
 	switch FailureKind(o) {
-	case Steps:
+	case OutOfSteps:
 		return "the step budget is used up"
-	case Bytes:
+	case OutOfMemory:
 		return "the memory budget is used up"
 	}
 	return "aborted: it took too long"
@@ -293,7 +293,7 @@ func charge(L *lua.LState, steps, bytes int) {
 	// The excess is not done, so it does not count.
 	m.left = max(m.left-int64(steps), -1)
 	if !m.take(t, int64(bytes)) && m.trip == "" {
-		m.stop(t, Bytes)
+		m.stop(t, OutOfMemory)
 	}
 	if m.left < m.nextCheck {
 		m.checkLimits(t)

@@ -79,7 +79,7 @@ func installModules(vm *VM) {
 }
 
 // bind makes the Lua function of a module's function.
-func bind(it *Item, fn binding) *lua.LFunction {
+func bind(it *Symbol, fn binding) *lua.LFunction {
 	_, function, _ := strings.Cut(it.Name, ".")
 	return goFunction(func(L *lua.LState) int {
 		vm := vmOf(L)
@@ -108,7 +108,7 @@ func bind(it *Item, fn binding) *lua.LFunction {
 			raise(L, "usage: "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, top, len(it.Params))
 		}
 		charge(L, 5, 0)
-		if it.Wish {
+		if it.Action {
 			if vm.bound.actions++; vm.bound.actions > maxActions {
 				raise(L, "request the rest from a timer: chert.set_timer", "%s: more than %d actions in one handler", it.Name, maxActions)
 			}

@@ -46,7 +46,7 @@ type Program struct {
 
 // GrantedUse is a place that names a function which needs a permission.
 type GrantedUse struct {
-	Item      *Item
+	Symbol    *Symbol
 	Line, Col int
 }
 

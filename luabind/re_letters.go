@@ -33,10 +33,10 @@ func CheckLetters(pattern string) (message, hint string) {
 	return c.message, c.hint
 }
 
-// InPlaceOf returns the condition of where that replaces an RE2 pattern which is only a
+// ConditionFor returns the condition of where that replaces an RE2 pattern which is only a
 // word, with or without \b around it, and that works for every script: `words = "код"`.
 // It returns "" for any other pattern.
-func InPlaceOf(pattern string) string {
+func ConditionFor(pattern string) string {
 	rest := strings.TrimPrefix(pattern, "(?i)")
 	word := strings.TrimSuffix(strings.TrimPrefix(rest, `\b`), `\b`)
 	tree, err := syntax.Parse(word, syntax.Perl)

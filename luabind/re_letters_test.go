@@ -100,7 +100,7 @@ func TestConditionFor(t *testing.T) {
 		`\bкод\b`: `words = "код"`, `(?i)\bкод\b`: `words = "код"`, `(?i)straße`: `text = "straße"`, `\bкод\.\b`: `words = "код."`,
 		`\bкод`: "", `код\b`: "", `\bкод.\b`: "", `\bк|од\b`: "", `(`: "",
 	} {
-		if got := InPlaceOf(pattern); got != want {
+		if got := ConditionFor(pattern); got != want {
 			t.Errorf("%s: got %q, want %q", pattern, got, want)
 		}
 	}

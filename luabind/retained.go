@@ -17,7 +17,7 @@ const (
 
 // checkRetained measures, from time to time, what the VM retains between calls:
 // its globals, modules and handlers, and all values that they reference. It breaks
-// the VM if that exceeds Limits.Kept, or if most keys of its tables have no value.
+// the VM if that exceeds Limits.Retained, or if most keys of its tables have no value.
 // The walk takes time in proportion to what is retained, so it happens only after
 // calls have charged at least as many bytes since the last one.
 func (vm *VM) checkRetained() {
@@ -58,8 +58,8 @@ func (vm *VM) measureRetained() {
 	vm.setRetained(w.bytes)
 	vm.walked = vm.meter.used + vm.meter.allocated()
 	switch {
-	case w.bytes > vm.limits.Kept:
-		vm.broken = "it keeps " + megabytes(w.bytes) + " between events, more than its " + megabytes(vm.limits.Kept)
+	case w.bytes > vm.limits.Retained:
+		vm.broken = "it keeps " + megabytes(w.bytes) + " between events, more than its " + megabytes(vm.limits.Retained)
 	case w.dead > maxDead && w.dead > w.live:
 		vm.broken = "its tables keep the keys of " + thousands(int64(w.dead)) + " entries that were removed"
 	}

@@ -52,11 +52,11 @@ func Modules() []string {
 	return modules
 }
 
-// Standard returns the globals of Lua 5.1 that rules have, sorted.
-func Standard() []string { return slices.Sorted(maps.Keys(standard().globals)) }
+// StandardGlobals returns the globals of Lua 5.1 that rules have, sorted.
+func StandardGlobals() []string { return slices.Sorted(maps.Keys(standard().globals)) }
 
-// Absent returns the globals of Lua 5.1 that rules don't have, sorted.
-func Absent() []string {
+// AbsentGlobals returns the globals of Lua 5.1 that rules don't have, sorted.
+func AbsentGlobals() []string {
 	var absent []string
 	for _, name := range []string{
 		"collectgarbage", "coroutine", "debug", "dofile", "error", "gcinfo", "getfenv", "getmetatable", "io", "ipairs",
@@ -110,7 +110,7 @@ func (w *stubWriter) class(name, doc string, fields []stubField) {
 }
 
 // function writes a function, after the classes of its table arguments.
-func (w *stubWriter) function(it *Item) {
+func (w *stubWriter) function(it *Symbol) {
 	for _, p := range it.Params {
 		w.keys(it, p)
 	}
@@ -139,7 +139,7 @@ func (w *stubWriter) function(it *Item) {
 }
 
 // keys writes the classes of a table argument, innermost first.
-func (w *stubWriter) keys(it *Item, p Param) {
+func (w *stubWriter) keys(it *Symbol, p Param) {
 	if len(p.Keys) == 0 {
 		return
 	}
@@ -153,7 +153,7 @@ func (w *stubWriter) keys(it *Item, p Param) {
 
 // overload returns the type of the function without the optional parameters in the
 // middle, or "" if there are none.
-func overload(it *Item) string {
+func overload(it *Symbol) string {
 	var params []string
 	for i, p := range it.Params {
 		if !it.optionalInMiddle(i) {
@@ -168,7 +168,7 @@ func overload(it *Item) string {
 
 // stubType returns the type of a parameter. A table with known keys has its own class,
 // named for the function: ChertMarkReadOptions.
-func stubType(it *Item, p Param) string {
+func stubType(it *Symbol, p Param) string {
 	if p.Type != "table" || len(p.Keys) == 0 {
 		return p.Type
 	}
@@ -184,7 +184,7 @@ func stubType(it *Item, p Param) string {
 }
 
 // stubNote returns when a function may be called, and the permission it needs.
-func stubNote(it *Item) string {
+func stubNote(it *Symbol) string {
 	var notes []string
 	switch it.When {
 	case Loading:
@@ -200,7 +200,7 @@ func stubNote(it *Item) string {
 
 // classOf returns the class of a field that has fields, or "" if it has none: EventChat
 // for ev.chat, EventPart for ev.message.parts.
-func classOf(it *Item) string {
+func classOf(it *Symbol) string {
 	if it.Func || len(members(memberPrefix(it))) == 0 {
 		return ""
 	}
@@ -208,7 +208,7 @@ func classOf(it *Item) string {
 }
 
 // memberPrefix returns the table of an item's own fields.
-func memberPrefix(it *Item) string {
+func memberPrefix(it *Symbol) string {
 	if strings.HasSuffix(strings.TrimSuffix(it.Type, "?"), "[]") {
 		return it.Name + "[]"
 	}

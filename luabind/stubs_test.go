@@ -85,7 +85,7 @@ func TestStubsContainEveryName(t *testing.T) {
 
 // stubsHaveKeys checks the class of a table argument and takes it out of the
 // classes; Where belongs to several functions.
-func stubsHaveKeys(t *testing.T, classes map[string][]string, it *Item, p Param) {
+func stubsHaveKeys(t *testing.T, classes map[string][]string, it *Symbol, p Param) {
 	t.Helper()
 	if len(p.Keys) == 0 {
 		return
@@ -123,7 +123,7 @@ func TestStubsKnowTheirTypes(t *testing.T) {
 
 func TestAbsent(t *testing.T) {
 	t.Parallel()
-	absent := Absent()
+	absent := AbsentGlobals()
 	for _, name := range []string{"coroutine", "debug", "dofile", "io", "load", "loadstring", "os", "package"} {
 		if !slices.Contains(absent, name) {
 			t.Errorf("%s is not among the absent: %q", name, absent)

@@ -16,9 +16,9 @@ const (
 	Handling Phase = "handling" // only in handlers
 )
 
-// Item describes a name that rules see: a function of a module, or a field of ev.
-// Errors, hints, the stubs for editors and the reference are made from items.
-type Item struct {
+// Symbol describes a name that rules see: a function of a module, or a field of ev.
+// Errors, hints, the stubs for editors and the reference are made from symbols.
+type Symbol struct {
 	Name   string  // "chert.mark_read", "ev.chat.id"
 	Params []Param // parameters of a function
 	Type   string  // LuaCATS type of a field, or of the result of a function; "": no result
@@ -26,7 +26,7 @@ type Item struct {
 	When   Phase   // when a function may be called
 	Grant  string  // permission that the function needs: "typing", "react", "send"; "": none
 	Func   bool    // whether it is a function
-	Wish   bool    // whether it requests an action, of which a call may request 1,000
+	Action bool    // whether it requests an action, of which a call may request 1,000
 }
 
 // Param is a parameter of a function, or a key of a parameter that is a table.
@@ -38,8 +38,8 @@ type Param struct {
 	Keys     []Param // allowed keys of a table
 }
 
-// Signature returns the item as it is written: "chert.hold(chat_id, duration [, options])".
-func (it *Item) Signature() string {
+// Signature returns the symbol as it is written: "chert.hold(chat_id, duration [, options])".
+func (it *Symbol) Signature() string {
 	if !it.Func {
 		return it.Name
 	}
@@ -70,16 +70,16 @@ func (it *Item) Signature() string {
 
 // optionalInMiddle reports whether parameter i is optional and a later one is
 // not: where of chert.on(type, [where,] fn).
-func (it *Item) optionalInMiddle(i int) bool {
+func (it *Symbol) optionalInMiddle(i int) bool {
 	return it.Params[i].Optional && slices.ContainsFunc(it.Params[i:], func(p Param) bool { return !p.Optional })
 }
 
-// Surface returns all items, in the order of the reference: everything that rules see
+// Symbols returns all symbols, in the order of the reference: everything that rules see
 // except Lua's own libraries. The caller must not change it.
-func Surface() []Item { return surface }
+func Symbols() []Symbol { return surface }
 
-var surfaceIndex = sync.OnceValue(func() map[string]*Item {
-	index := make(map[string]*Item, len(surface))
+var surfaceIndex = sync.OnceValue(func() map[string]*Symbol {
+	index := make(map[string]*Symbol, len(surface))
 	for i := range surface {
 		index[surface[i].Name] = &surface[i]
 	}
@@ -155,7 +155,7 @@ func with(p Param, keys ...Param) Param {
 	return p
 }
 
-var surface = []Item{
+var surface = []Symbol{
 	{Func: true, Name: "chert.on", When: Loading, Params: []Param{{Name: "type", Type: "string|string[]", Doc: "An event type, a list of types, or \"*\" for all of Chert's types."}, where, handler},
 		Doc: "Runs fn for each event of a type."},
 	{Func: true, Name: "chert.rule", When: Loading, Doc: "Runs a named rule for each event that meets its conditions.", Params: []Param{with(Param{Name: "rule", Type: "table"},
@@ -175,29 +175,29 @@ var surface = []Item{
 		with(options, Param{Name: "name", Type: "string", Doc: "Identity of the rule in its pack."}, zoneKey,
 			Param{Name: "missed", Type: `"once"|"skip"|"all"`, Optional: true, Doc: "What happens to runs that were missed while chertd was down; default: \"once\"."}), handler}},
 
-	{Func: true, Wish: true, Name: "chert.mark_read", When: Handling, Doc: "Marks a chat as read, now or later.", Params: []Param{chatID, with(options,
+	{Func: true, Action: true, Name: "chert.mark_read", When: Handling, Doc: "Marks a chat as read, now or later.", Params: []Param{chatID, with(options,
 		Param{Name: "after", Type: "number|string", Optional: true, Doc: "Delay of the read: \"30s\"."},
 		Param{Name: "at", Type: "string", Optional: true, Doc: "When the window next opens: \"Mon-Fri 09:00\"."},
 		zoneKey, reason,
 		Param{Name: "even_if_newer", Type: "boolean", Optional: true, Doc: "Keeps the read although a newer message arrives before it."})}},
-	{Func: true, Wish: true, Name: "chert.cancel_read", When: Handling, Doc: "Drops the pending reads of a chat that this pack requested.", Params: []Param{chatID}},
-	{Func: true, Wish: true, Name: "chert.postpone", When: Handling, Doc: "Makes reads of a chat wait at least until a time, whichever pack requests them.", Params: []Param{chatID, with(Param{Name: "options", Type: "table"},
+	{Func: true, Action: true, Name: "chert.cancel_read", When: Handling, Doc: "Drops the pending reads of a chat that this pack requested.", Params: []Param{chatID}},
+	{Func: true, Action: true, Name: "chert.postpone", When: Handling, Doc: "Makes reads of a chat wait at least until a time, whichever pack requests them.", Params: []Param{chatID, with(Param{Name: "options", Type: "table"},
 		Param{Name: "after", Type: "number|string", Optional: true, Doc: "How long reads wait: \"1h\"."},
 		Param{Name: "at", Type: "string", Optional: true, Doc: "Reads wait until the window next opens: \"Mon-Fri 09:00\"."},
 		zoneKey, reason)}},
-	{Func: true, Wish: true, Name: "chert.keep_unread", When: Handling, Doc: "Vetoes reads of a chat for this event, and pending reads of the chat, whichever pack requested them.", Params: []Param{chatID, with(options, reason)}},
-	{Func: true, Wish: true, Name: "chert.hold", When: Handling, Doc: "Keeps a chat unread for a time, whichever pack requests a read.", Params: []Param{chatID,
+	{Func: true, Action: true, Name: "chert.keep_unread", When: Handling, Doc: "Vetoes reads of a chat for this event, and pending reads of the chat, whichever pack requested them.", Params: []Param{chatID, with(options, reason)}},
+	{Func: true, Action: true, Name: "chert.hold", When: Handling, Doc: "Keeps a chat unread for a time, whichever pack requests a read.", Params: []Param{chatID,
 		{Name: "duration", Type: "number|string", Doc: "How long: \"1d\"."}, with(options, reason)}},
-	{Func: true, Wish: true, Name: "chert.release", When: Handling, Doc: "Ends a hold, whoever set it. Dropped reads do not return.", Params: []Param{chatID}},
-	{Func: true, Wish: true, Name: "chert.set_timer", When: Handling, Doc: "Sets a timer of this pack for this chat. When it is due, the pack receives an event \"timer:<name>\".", Params: []Param{
+	{Func: true, Action: true, Name: "chert.release", When: Handling, Doc: "Ends a hold, whoever set it. Dropped reads do not return.", Params: []Param{chatID}},
+	{Func: true, Action: true, Name: "chert.set_timer", When: Handling, Doc: "Sets a timer of this pack for this chat. When it is due, the pack receives an event \"timer:<name>\".", Params: []Param{
 		{Name: "name", Type: "string", Doc: "Replaces a timer of the same name."}, {Name: "duration", Type: "number|string", Doc: "Time until the timer is due: \"5m\"."},
 		{Name: "payload", Type: "any", Optional: true, Doc: "Value of ev.payload in the timer's event."}}},
-	{Func: true, Wish: true, Name: "chert.cancel_timer", When: Handling, Doc: "Cancels a timer of this pack for this chat.", Params: []Param{{Name: "name", Type: "string"}}},
-	{Func: true, Wish: true, Name: "chert.typing", When: Handling, Grant: "typing", Doc: "Shows or ends the typing indicator.", Params: []Param{chatID,
+	{Func: true, Action: true, Name: "chert.cancel_timer", When: Handling, Doc: "Cancels a timer of this pack for this chat.", Params: []Param{{Name: "name", Type: "string"}}},
+	{Func: true, Action: true, Name: "chert.typing", When: Handling, Grant: "typing", Doc: "Shows or ends the typing indicator.", Params: []Param{chatID,
 		{Name: "state", Type: `"typing"|"stopped"`}}},
-	{Func: true, Wish: true, Name: "chert.react", When: Handling, Grant: "react", Doc: "Reacts to a message.", Params: []Param{
+	{Func: true, Action: true, Name: "chert.react", When: Handling, Grant: "react", Doc: "Reacts to a message.", Params: []Param{
 		{Name: "message_id", Type: "string", Doc: "Id of the message, such as ev.message.id."}, {Name: "kind", Type: `"like"|"dislike"|"love"|"laugh"|"emphasize"|"question"`}}},
-	{Func: true, Wish: true, Name: "chert.send", When: Handling, Grant: "send", Doc: "Sends a text message.", Params: []Param{chatID, {Name: "text", Type: "string"}}},
+	{Func: true, Action: true, Name: "chert.send", When: Handling, Grant: "send", Doc: "Sends a text message.", Params: []Param{chatID, {Name: "text", Type: "string"}}},
 
 	{Func: true, Name: "chert.now", When: Handling, Type: "number", Doc: "Returns when the handling of this event began, in Unix seconds."},
 	{Func: true, Name: "chert.within", When: Handling, Type: "boolean", Doc: "Reports whether now is in a window such as \"Mon-Fri 09:00-17:30\".", Params: []Param{

@@ -14,7 +14,7 @@ import (
 func TestSurfaceMatchesTheModules(t *testing.T) {
 	t.Parallel()
 	there := bindings()
-	for _, it := range Surface() {
+	for _, it := range Symbols() {
 		if it.Doc == "" {
 			t.Errorf("%s has no doc", it.Name)
 		}

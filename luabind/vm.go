@@ -20,7 +20,7 @@ type VM struct {
 
 	cfg     Config
 	limits  Limits
-	account *Account
+	account *MemoryBudget
 
 	env      *lua.LTable         // _G of scripts: always empty, see globals.go
 	globals  *lua.LTable         // globals that the files have defined
@@ -93,9 +93,9 @@ func (vm *VM) retainsTooMuch() diag.List {
 
 // newVM returns a VM with the libraries of Lua, in which no file is loaded.
 func newVM(cfg Config) *VM {
-	vm := &VM{L: lua.NewState(stateOptions), cfg: cfg, limits: cfg.Limits.withDefaults(), account: cfg.Account, programs: map[string]*Program{}}
+	vm := &VM{L: lua.NewState(stateOptions), cfg: cfg, limits: cfg.Limits.withDefaults(), account: cfg.Budget, programs: map[string]*Program{}}
 	if vm.account == nil {
-		vm.account = NewAccount()
+		vm.account = NewMemoryBudget()
 	}
 	// This package reads no other clock. The clock only aborts calls: it decides
 	// nothing that a rule does.
@@ -204,7 +204,7 @@ func (vm *VM) Broken() bool { return vm.broken != "" }
 
 // unrunnable returns the failure of a call that can't begin.
 func unrunnable(message string) *Failure {
-	return &Failure{Kind: Raised, Diagnostic: diag.Diagnostic{Severity: diag.SeverityError, Message: message}}
+	return &Failure{Kind: LuaError, Diagnostic: diag.Diagnostic{Severity: diag.SeverityError, Message: message}}
 }
 
 // protect calls a Lua function with one argument on the main thread and drops its

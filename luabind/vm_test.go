@@ -62,7 +62,7 @@ func TestBudgetIsExact(t *testing.T) {
 	for _, test := range []struct {
 		steps int64
 		kind  FailureKind
-	}{{need, ""}, {need - 1, Steps}} {
+	}{{need, ""}, {need - 1, OutOfSteps}} {
 		vm := sandbox(t, Config{Limits: Limits{Steps: test.steps}}, src)
 		err := vm.Call(0, testCall())
 		var f *Failure
@@ -82,7 +82,7 @@ func TestWallAborts(t *testing.T) {
 	}
 	err := vm.Call(0, testCall())
 	var f *Failure
-	if !errors.As(err, &f) || f.Kind != Timeout || f.Line != 3 || !vm.Broken() {
+	if !errors.As(err, &f) || f.Kind != TimedOut || f.Line != 3 || !vm.Broken() {
 		t.Fatalf("got %v, broken %v", err, vm.Broken())
 	}
 	if want := "aborted after 1s"; !strings.Contains(f.Message, want) {
@@ -106,7 +106,7 @@ end`)
 	if !errors.As(err, &f) {
 		t.Fatal(err)
 	}
-	if f.Kind != Raised || f.File != "rule.lua" || f.Line != 2 || strings.Join(f.Stack, " ") != "rule.lua:2 rule.lua:5" {
+	if f.Kind != LuaError || f.File != "rule.lua" || f.Line != 2 || strings.Join(f.Stack, " ") != "rule.lua:2 rule.lua:5" {
 		t.Errorf("got %s at %s:%d, stack %v", f.Kind, f.File, f.Line, f.Stack)
 	}
 	if want := "rule.lua:2:17: error: attempt to index a nil value (x.chat) with key 'id'\n  hint: x.chat is nil here: check it first, as in `if x.chat then`"; f.Error() != want {

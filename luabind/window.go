@@ -51,11 +51,11 @@ func ParseOpening(s string, loc *time.Location) (Window, error) {
 }
 
 // Contains reports whether the window contains t.
-func (w Window) Contains(t time.Time) bool { return w.ContainsBut(t, Days{}) }
+func (w Window) Contains(t time.Time) bool { return w.ContainsExcept(t, Days{}) }
 
-// ContainsBut is Contains for a window that is closed on some days: for the whole of
+// ContainsExcept is Contains for a window that is closed on some days: for the whole of
 // such a day, and to the end of a span that begins on it and ends on the next.
-func (w Window) ContainsBut(t time.Time, closed Days) bool {
+func (w Window) ContainsExcept(t time.Time, closed Days) bool {
 	if w.loc == nil {
 		return false
 	}
@@ -63,7 +63,7 @@ func (w Window) ContainsBut(t time.Time, closed Days) bool {
 	today := t.Weekday()
 	yesterday := (today + 6) % 7
 	overMidnight := true // a span that began yesterday may be open
-	if !closed.None() {
+	if !closed.Empty() {
 		year, month, date := t.Date()
 		day := civilDay(year, month, date)
 		if closed.has(day) {

@@ -15,7 +15,7 @@ import (
 )
 
 // checkArgument looks at one argument of a function that rules see.
-func (f *file) checkArgument(it *luabind.Item, p *luabind.Param, e ast.Expr) {
+func (f *file) checkArgument(it *luabind.Symbol, p *luabind.Param, e ast.Expr) {
 	if strings.HasPrefix(it.Name, "log.") && p.Name == "msg" {
 		return // whatever it is, tostring writes it
 	}
@@ -30,7 +30,7 @@ func (f *file) checkArgument(it *luabind.Item, p *luabind.Param, e ast.Expr) {
 }
 
 // checkIdentity finds something of the event that is no id where an id belongs.
-func (f *file) checkIdentity(it *luabind.Item, p *luabind.Param, e ast.Expr) bool {
+func (f *file) checkIdentity(it *luabind.Symbol, p *luabind.Param, e ast.Expr) bool {
 	right := map[string]string{"chat_id": "ev.chat.id", "message_id": "ev.message.id"}[p.Name]
 	path := f.pathOf(e)
 	if right == "" || path == right || path != "ev" && (!strings.HasPrefix(path, "ev.") || f.pathType(path) == "") {
@@ -112,7 +112,7 @@ func expected(declared string) string {
 }
 
 // checkKeys looks at a table of options.
-func (f *file) checkKeys(it *luabind.Item, p *luabind.Param, e ast.Expr) {
+func (f *file) checkKeys(it *luabind.Symbol, p *luabind.Param, e ast.Expr) {
 	t := f.tableOf(e)
 	if t == nil {
 		return
