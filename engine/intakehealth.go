@@ -8,7 +8,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/source"
 	"chertd/engine/store"
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // intake is what the manager reports of how events come in. It is set before
@@ -66,7 +66,7 @@ func (m *manager) intakeNotes() (notes []string) {
 	}
 	if m.conns != nil {
 		if at := m.conns.NoFiles(); !at.IsZero() && m.eng.c.Now().Sub(at) < noFilesNoted {
-			notes = append(notes, "senders can't connect: the process has too many files open; "+luabind.ProcessFilesHint)
+			notes = append(notes, "senders can't connect: the process has too many files open; "+diag.ProcessFilesHint)
 		}
 	}
 	if off := m.clock.Offset(); off.Abs() >= clockNoted {

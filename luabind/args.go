@@ -7,19 +7,17 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
-
-	"chertd/luabind/diag"
 )
 
 const (
-	// maxID is how long an id may be that a rule gives back to us.
+	// maxID is the maximum length of an id that a rule passes, in bytes.
 	maxID = 512
-	// maxReason is where reasons are cut.
+	// maxReason is the length in bytes to which reasons are truncated.
 	maxReason = 500
 )
 
-// described is a value's kind for error texts: what ev and its like are called,
-// and the value itself where it is short.
+// described returns a value as error texts name it: `the string "x"`, "ev.chat", "a
+// table".
 func described(v lua.LValue) string {
 	switch x := v.(type) {
 	case lua.LString:
@@ -29,27 +27,27 @@ func described(v lua.LValue) string {
 	case lua.LBool, *lua.LNilType:
 		return v.String()
 	}
-	if t, ok := asTablelike(v); ok {
+	if t, ok := asView(v); ok {
 		return t.label()
 	}
 	return "a " + v.Type().String()
 }
 
-// wrong raises that an argument is not what it must be.
+// wrong raises the error of an argument that is missing or of the wrong type.
 func wrong(L *lua.LState, function, hint string, n int, expected string) {
-	p := item(function).Params[n-1]
+	p := Lookup(function).Params[n-1]
 	if n > L.GetTop() || L.Get(n) == lua.LNil {
 		if hint == "" {
-			hint = "it is " + item(function).Signature()
+			hint = "usage: " + Lookup(function).Signature()
 		}
 		raise(L, hint, "%s: %s is missing: expected %s", function, p.Name, expected)
 	}
 	raise(L, hint, "%s: %s must be %s, got %s", function, p.Name, expected, described(L.Get(n)))
 }
 
-// wantText is a string argument that is not empty.
-func wantText(L *lua.LState, function string, n, most int) string {
-	p := item(function).Params[n-1]
+// wantString returns a string argument that is not empty and has at most so many bytes.
+func wantString(L *lua.LState, function string, n, most int) string {
+	p := Lookup(function).Params[n-1]
 	s, ok := L.Get(n).(lua.LString)
 	switch {
 	case !ok:
@@ -62,26 +60,26 @@ func wantText(L *lua.LState, function string, n, most int) string {
 	return string(s)
 }
 
-// wantPlain is a string argument that people will read.
-func wantPlain(L *lua.LState, function string, n, most int) string {
-	s := wantText(L, function, n, most)
-	checkUTF8(L, function, item(function).Params[n-1].Name, s)
+// wantUTF8 returns a string argument that people will read.
+func wantUTF8(L *lua.LState, function string, n, most int) string {
+	s := wantString(L, function, n, most)
+	checkUTF8(L, function, Lookup(function).Params[n-1].Name, s)
 	return s
 }
 
-// checkUTF8 raises that a text for people is not UTF-8, as text is that was cut
-// within a letter.
+// checkUTF8 raises an error if a string is not UTF-8, such as one that was cut within
+// a letter.
 func checkUTF8(L *lua.LState, function, name, s string) {
 	charge(L, len(s)/validBytes, 0)
 	if i := badUTF8(s); i >= 0 {
-		raise(L, "string.sub counts bytes and can cut a letter in two: chert.cut(s, n) gives the first n letters",
+		raise(L, "string.sub counts bytes and can split a letter: chert.cut(s, n) returns the first n letters",
 			"%s: %s is not valid UTF-8: byte %d is 0x%02X", function, name, i+1, s[i])
 	}
 }
 
-// wantChat is a chat's id, or a message's, as an argument.
+// wantChat returns an argument that is the id of a chat or a message.
 func wantChat(vm *VM, L *lua.LState, function string, n int) string {
-	p := item(function).Params[n-1]
+	p := Lookup(function).Params[n-1]
 	field := "ev.chat.id"
 	if p.Name == "message_id" {
 		field = "ev.message.id"
@@ -107,7 +105,7 @@ func wantChat(vm *VM, L *lua.LState, function string, n int) string {
 	return ""
 }
 
-// wantDuration is a duration argument.
+// wantDuration returns a duration argument.
 func wantDuration(L *lua.LState, function string, n int) time.Duration {
 	d, ok, err := durationOf(L.Get(n))
 	if !ok {
@@ -119,7 +117,7 @@ func wantDuration(L *lua.LState, function string, n int) time.Duration {
 	return d
 }
 
-// durationOf reads seconds or a string; ok tells whether it was either.
+// durationOf parses a number of seconds or a string. ok is false for other types.
 func durationOf(v lua.LValue) (d time.Duration, ok bool, err error) {
 	switch v := v.(type) {
 	case lua.LNumber:
@@ -130,7 +128,7 @@ func durationOf(v lua.LValue) (d time.Duration, ok bool, err error) {
 	return 0, false, nil
 }
 
-// wantFunction is a handler argument.
+// wantFunction returns a handler argument.
 func wantFunction(L *lua.LState, function string, n int) *lua.LFunction {
 	fn, ok := L.Get(n).(*lua.LFunction)
 	if !ok {
@@ -139,7 +137,7 @@ func wantFunction(L *lua.LState, function string, n int) *lua.LFunction {
 	return ofFile(L, function, fn)
 }
 
-// table is an argument of named values, each of which is read once by its type.
+// table is an argument that is a table of named values. Its methods return the values.
 type table struct {
 	L        *lua.LState
 	function string
@@ -147,10 +145,10 @@ type table struct {
 	keys     []Param
 }
 
-// wantTable is a table argument; none where it is optional and not given. A
-// key it can't have is an error.
+// wantTable returns a table argument. It is empty if the argument is optional and not
+// given. An unknown key is an error.
 func wantTable(L *lua.LState, function string, n int) table {
-	p := item(function).Params[n-1]
+	p := Lookup(function).Params[n-1]
 	o := table{L: L, function: function, keys: p.Keys}
 	v := L.Get(n)
 	if v == lua.LNil && p.Optional {
@@ -164,33 +162,19 @@ func wantTable(L *lua.LState, function string, n int) table {
 		}
 		wrong(L, function, hint, n, "a table")
 	}
-	names := make([]string, len(p.Keys))
-	for i, k := range p.Keys {
-		names[i] = k.Name
-	}
 	for k, _ := t.Next(lua.LNil); k != lua.LNil; k, _ = t.Next(k) {
 		charge(L, 1, 0)
 		name, ok := k.(lua.LString)
-		if ok && slices.Contains(names, string(name)) {
+		if ok && slices.ContainsFunc(p.Keys, func(key Param) bool { return key.Name == string(name) }) {
 			continue
 		}
-		hint := ""
-		if ok {
-			hint = diag.DidYouMean(string(name), names)
-			if alias, ok := keyNicknames[diag.Plain(string(name))]; ok && hint == "" && slices.Contains(names, alias) {
-				hint = "did you mean " + alias + "?"
-			}
-		}
-		if hint == "" {
-			hint = "it takes " + strings.Join(names, ", ")
-		}
-		raise(L, hint, "%s: unknown key %s", function, keyText(k))
+		raise(L, KeyHint(string(name), p.Keys), "%s: unknown key %s", function, keyText(k))
 	}
 	o.t = t
 	return o
 }
 
-// keyNicknames are keys people write for others.
+// keyNicknames maps keys that people write by mistake to the keys they mean.
 var keyNicknames = map[string]string{
 	"type": "on", "types": "on", "event": "on", "events": "on", "when": "where", "filter": "where", "match": "where",
 	"if": "where", "fn": "run", "func": "run", "function": "run", "handler": "run", "do": "run", "action": "run",
@@ -211,7 +195,7 @@ func (o table) wrong(key, expected string) {
 	raise(o.L, "", "%s: %s must be %s, got %s", o.function, key, expected, described(o.get(key)))
 }
 
-// text is a string, or "" where it is not given. An empty one is an error.
+// text returns a string, or "" if it is not given. An empty string is an error.
 func (o table) text(key string) string {
 	switch v := o.get(key).(type) {
 	case *lua.LNilType:
@@ -227,7 +211,7 @@ func (o table) text(key string) string {
 	return ""
 }
 
-// reason is why, for people: cut, not refused, where it is long.
+// reason returns the reason option. A long one is truncated, not refused.
 func (o table) reason() string {
 	s := o.text("reason")
 	if len(s) > maxReason {
@@ -262,7 +246,7 @@ func (o table) duration(key string) time.Duration {
 	return d
 }
 
-// texts is a string or a list of them.
+// texts returns a string, or a list of strings, as a list.
 func (o table) texts(key string) []string {
 	v := o.get(key)
 	list, ok := stringList(v)
@@ -272,7 +256,7 @@ func (o table) texts(key string) []string {
 	return list
 }
 
-// stringList reads a string or a list of one or more.
+// stringList returns a string, or a list of one or more strings, as a list.
 func stringList(v lua.LValue) ([]string, bool) {
 	switch v := v.(type) {
 	case lua.LString:

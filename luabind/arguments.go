@@ -2,18 +2,18 @@ package luabind
 
 import lua "github.com/yuin/gopher-lua"
 
-// argError raises that an argument is not what it must be, as Lua words it.
+// argError raises the error of a wrong argument in the words of Lua.
 func argError(L *lua.LState, n int, message string) {
 	L.ArgError(n, message)
 }
 
-// intArg is an integer argument; numbers are truncated, as in Lua 5.1.
+// intArg returns an integer argument. Numbers are truncated, as in Lua 5.1.
 func intArg(L *lua.LState, n int) int {
 	return toInt(float64(numberArg(L, n)))
 }
 
-// toInt truncates and clamps: Go leaves conversions out of range undefined,
-// and they differ between machines.
+// toInt truncates and clamps a number. Go's conversions of numbers out of range
+// differ between machines.
 func toInt(f float64) int {
 	switch {
 	case f != f:
@@ -26,7 +26,7 @@ func toInt(f float64) int {
 	return int(f)
 }
 
-// numberArg is a number argument, or a string that is one.
+// numberArg returns an argument that is a number or a string that holds one.
 func numberArg(L *lua.LState, n int) lua.LNumber {
 	switch v := L.Get(n).(type) {
 	case lua.LNumber:
@@ -40,8 +40,8 @@ func numberArg(L *lua.LState, n int) lua.LNumber {
 	return 0
 }
 
-// textArg is a string argument, or a number as text.
-func textArg(L *lua.LState, n int) string {
+// stringArg returns an argument that is a string or a number, as a string.
+func stringArg(L *lua.LState, n int) string {
 	switch v := L.Get(n).(type) {
 	case lua.LString:
 		return string(v)
@@ -52,12 +52,12 @@ func textArg(L *lua.LState, n int) string {
 	return ""
 }
 
-// typeName is an argument's type, for errors.
+// typeName returns the type of an argument, for errors.
 func typeName(L *lua.LState, n int) string {
 	if n > L.GetTop() {
 		return "no value"
 	}
-	if t, ok := asTablelike(L.Get(n)); ok {
+	if t, ok := asView(L.Get(n)); ok {
 		return t.label()
 	}
 	return L.Get(n).Type().String()

@@ -109,7 +109,7 @@ func attack(t *testing.T, how, source string, calls int, limits Limits, want *re
 			vm.handlers = append(vm.handlers, subscribed{fn: fn})
 		}
 	}
-	if vm.Handlers() == 0 {
+	if len(vm.handlers) == 0 {
 		return longest, most
 	}
 	var callErr error
@@ -120,7 +120,7 @@ func attack(t *testing.T, how, source string, calls int, limits Limits, want *re
 			t.Errorf("%s: the error is no Failure with a message and a line: %#v", how, callErr)
 		}
 	}
-	t.Logf("%s: %v; broken: %q; %v, %d MB", how, callErr, vm.Why(), longest.Round(time.Millisecond), most>>20)
+	t.Logf("%s: %v; broken: %q; %v, %d MB", how, callErr, vm.broken, longest.Round(time.Millisecond), most>>20)
 	got := "ok"
 	if callErr != nil {
 		got = callErr.Error()
@@ -128,7 +128,7 @@ func attack(t *testing.T, how, source string, calls int, limits Limits, want *re
 	if want != nil && !want.MatchString(got) {
 		t.Errorf("%s: ended with %s, want %v", how, got, want)
 	}
-	if kept := vm.Kept(); kept > 2*limits.Memory && !vm.Broken() {
+	if kept := retainedBytes(vm); kept > 2*limits.Memory && !vm.Broken() {
 		t.Errorf("%s: keeps %d MB and goes on", how, kept>>20)
 	}
 	return longest, most

@@ -8,16 +8,16 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// standardLibrary is what every script sees of Lua itself. It is made once and
-// shared by all VMs: nothing in it can be written, by scripts or by us.
+// standardLibrary holds Lua's own globals. It is made once and shared by all VMs.
+// Nothing writes to it.
 type standardLibrary struct {
 	globals    map[string]lua.LValue
 	stringMeta *lua.LTable // of all strings
 }
 
-// standard is an allow-list. Not in it, on purpose: load, loadstring, dofile,
-// loadfile, module, collectgarbage, newproxy, getfenv, setfenv, _printregs,
-// string.dump, math.randomseed, os, io, debug, channel, coroutine.
+// standard returns the standard library. It is an allow-list, which leaves out load,
+// loadstring, dofile, loadfile, module, collectgarbage, newproxy, getfenv, setfenv,
+// _printregs, string.dump, math.randomseed, os, io, debug, channel and coroutine.
 var standard = sync.OnceValue(func() *standardLibrary {
 	s := &standardLibrary{globals: functions(map[string]lua.LGFunction{
 		"assert": baseAssert, "error": baseError, "getmetatable": baseGetMetatable, "ipairs": baseIpairs,
@@ -55,8 +55,8 @@ func baseAssert(L *lua.LState) int {
 	if L.GetTop() < 2 {
 		L.RaiseError("assertion failed!")
 	}
-	// Lua 5.1 puts the position before a text. It takes nothing else; a table
-	// is raised as it is, as later versions do.
+	// Lua 5.1 puts the position before a string. It accepts no other type. Here a
+	// table is raised unchanged, as in later versions.
 	if lua.LVCanConvToString(L.Get(2)) {
 		charge(L, 0, lengthOf(L.Get(2))+100)
 		throw(L, lua.LString(whereIs(L, 1)+text(L.Get(2))))
@@ -80,8 +80,8 @@ func baseError(L *lua.LState) int {
 	return 0
 }
 
-// whereIs is "file:line: " of the function that many levels above a Go function,
-// or "" if that is none of Lua's.
+// whereIs returns "file:line: " for the function that many levels above a Go
+// function, or "" if it is not a Lua function.
 func whereIs(L *lua.LState, level int) string {
 	f := topFrame(L)
 	for ; level > 0 && f.p != nil; level-- {
@@ -97,7 +97,7 @@ func baseGetMetatable(L *lua.LState) int {
 	if L.GetTop() == 0 {
 		argError(L, 1, "value expected")
 	}
-	// How values of ours work is not for scripts to change: their metatables say so.
+	// The metatables of our own values are hidden: they have a __metatable.
 	L.Push(L.GetMetatable(L.Get(1)))
 	return 1
 }
@@ -140,13 +140,13 @@ func baseRawSet(L *lua.LState) int {
 	key := L.Get(2)
 	bytes, steps := growth(t, key)
 	charge(L, lengthOf(key)/64+steps, bytes)
-	vmOf(L).noteOdd(L, t, key, L.Get(3))
+	vmOf(L).noteSuspectWrite(L, t, key, L.Get(3))
 	L.RawSet(t, key, L.Get(3))
 	L.Push(t)
 	return 1
 }
 
-// ownTable is a table argument that scripts may change directly.
+// ownTable returns a table argument that the script may change.
 func ownTable(L *lua.LState, n int) *lua.LTable {
 	t := L.CheckTable(n)
 	if shownBy(t) != nil {
@@ -185,8 +185,8 @@ func baseType(L *lua.LState) int {
 	if L.GetTop() == 0 {
 		argError(L, 1, "value expected")
 	}
-	if _, ok := asTablelike(L.Get(1)); ok {
-		// What behaves like a table is one, for those who ask.
+	if _, ok := asView(L.Get(1)); ok {
+		// A view behaves like a table.
 		L.Push(lua.LString("table"))
 		return 1
 	}
@@ -251,12 +251,12 @@ func basePrint(L *lua.LState) int {
 		}
 		b.WriteString(toText(L, L.Get(i)))
 	}
-	vmOf(L).say(L, "info", b.String(), nil)
+	vmOf(L).log(L, "info", b.String(), nil)
 	return 0
 }
 
-// toText is a value as tostring gives it. A __tostring runs as Lua, on the
-// meter; one that gives no string is an error.
+// toText returns the string that tostring returns for a value. It calls __tostring,
+// and raises an error if that does not return a string.
 func toText(L *lua.LState, v lua.LValue) string {
 	switch v := v.(type) {
 	case lua.LString:
@@ -283,8 +283,8 @@ func toText(L *lua.LState, v lua.LValue) string {
 			L.RaiseError("'tostring' must return a string to 'print'")
 		}
 	case *lua.LUserData:
-		if t, ok := asTablelike(v); ok {
-			return shownAs(t)
+		if t, ok := asView(v); ok {
+			return viewText(t)
 		}
 	}
 	return v.String()

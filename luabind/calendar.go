@@ -9,18 +9,17 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Calendar is a list of days as a rule gives it, in the order in which errors
-// count its items.
+// Calendar is the list of days in not_on of a rule, in the order of the rule.
 type Calendar struct {
-	Days []string // as written: ParseDays reads them
-	// At says of each where it stands: "item 2", `data.load("holidays"), row 3`.
-	At []string
+	Days []string // as written, for ParseDays
+	At   []string // place of each day for errors: "item 2", `data.load("holidays"), row 3`
 }
 
-const calendarForms = DayForms + `, a list of them, or data.load of a .txt, a YAML list, or a .csv with a column date`
+const calendarForms = dayForms + `, a list of them, or data.load of a .txt, a YAML list, or a .csv with a column date`
 
-// calendar is a day, a list of days, or data: a set of lines, a list, a table of
-// days and their names, or rows with a column date. nil: not given.
+// calendar returns the days of a key, or nil if it is not given. The value is a day, a
+// list of days, or data: a set of lines, a list, a table of days and their names, or
+// rows with a column date.
 func (o table) calendar(key string) *Calendar {
 	v := o.get(key)
 	if v == lua.LNil {
@@ -28,7 +27,7 @@ func (o table) calendar(key string) *Calendar {
 	}
 	c := &Calendar{}
 	from := ""
-	if t, ok := asTablelike(v); ok {
+	if t, ok := asView(v); ok {
 		if name, ok := strings.CutPrefix(t.label(), "data."); ok {
 			from = fmt.Sprintf("data.load(%q)", name)
 		}
@@ -60,12 +59,12 @@ func (o table) calendar(key string) *Calendar {
 			case map[string]any:
 				day, ok := item["date"].(string)
 				if !ok {
-					raise(o.L, "name the column of the days date: its rows are days like 2026-12-25, or 2026-12-31..2027-01-02",
+					raise(o.L, "give the column with the days the name date: its values are days like 2026-12-25, or 2026-12-31..2027-01-02",
 						"%s: %s has no column date: it has %s", o.function, name, strings.Join(slices.Sorted(maps.Keys(item)), ", "))
 				}
 				add(day, fmt.Sprintf("row %d below the header", i+1))
 			default:
-				raise(o.L, "", "%s: %s: item %d must be %s", o.function, name, i+1, DayForms)
+				raise(o.L, "", "%s: %s: item %d must be %s", o.function, name, i+1, dayForms)
 			}
 		}
 	case map[string]any: // a .txt is a set of its lines; in YAML a day may have a name

@@ -126,7 +126,7 @@ func TestEveryFunctionIsCharged(t *testing.T) {
 			}
 		}
 	}
-	for _, it := range Surface() {
+	for _, it := range Symbols() {
 		switch {
 		case it.Func && it.When != Loading:
 			mustHave(t, bodies, it.Name)
@@ -135,7 +135,7 @@ func TestEveryFunctionIsCharged(t *testing.T) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(bodies)) {
-		if it := item(name); it == nil && (strings.HasPrefix(name, "chert.") || strings.HasPrefix(name, "kv.")) {
+		if it := Lookup(name); it == nil && (strings.HasPrefix(name, "chert.") || strings.HasPrefix(name, "kv.")) {
 			continue // of another engineer's time
 		}
 		few, fewCharged := allocatedBy(t, name, bodies[name], 1)
@@ -187,7 +187,7 @@ end)`, body))
 		if n == 0 || took < real {
 			real = took
 		}
-		charged = r.vm.Allocated()
+		charged = r.vm.meter.allocated()
 	}
 	return real, charged
 }
@@ -224,7 +224,7 @@ var chargedDoc = "[" + strings.Repeat(`{},{"a":1,"b":{"c":["x","y"],"d":null}},`
 func chargedCall(name string) *Call {
 	w := &silent{world{state: json.RawMessage(chargedDoc), kv: map[string]json.RawMessage{
 		"doc": json.RawMessage(chargedDoc), "s": json.RawMessage(`"` + strings.Repeat("x", 4096) + `"`),
-		"bytes": json.RawMessage(`"` + keptPrefix + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{200}, 4096)) + `"`),
+		"bytes": json.RawMessage(`"` + bytesPrefix + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{200}, 4096)) + `"`),
 	}}}
 	for i := range 50 {
 		w.kv[fmt.Sprintf("many%02d", i)] = json.RawMessage(`{"n":1}`)
@@ -252,20 +252,20 @@ func chargedCall(name string) *Call {
 // not the functions'.
 type silent struct{ world }
 
-func (*silent) MarkRead(string, ReadOptions) error               { return nil }
-func (*silent) CancelRead(string) error                          { return nil }
-func (*silent) Postpone(string, time.Time, string) error         { return nil }
-func (*silent) KeepUnread(string, string) error                  { return nil }
-func (*silent) Hold(string, time.Time, string) error             { return nil }
-func (*silent) Release(string) error                             { return nil }
-func (*silent) After(time.Time, string, json.RawMessage) error   { return nil }
-func (*silent) CancelTimer(string) error                         { return nil }
-func (*silent) Typing(string, string) error                      { return nil }
-func (*silent) React(string, string) error                       { return nil }
-func (*silent) Send(string, string) error                        { return nil }
-func (*silent) Log(string, string, map[string]any)               {}
-func (*silent) Set(string, json.RawMessage, time.Duration) error { return nil }
-func (*silent) SetState(json.RawMessage) error                   { return nil }
+func (*silent) MarkRead(string, ReadOptions) error                { return nil }
+func (*silent) CancelRead(string) error                           { return nil }
+func (*silent) Postpone(string, time.Time, string) error          { return nil }
+func (*silent) KeepUnread(string, string) error                   { return nil }
+func (*silent) Hold(string, time.Time, string) error              { return nil }
+func (*silent) Release(string) error                              { return nil }
+func (*silent) SetTimer(time.Time, string, json.RawMessage) error { return nil }
+func (*silent) CancelTimer(string) error                          { return nil }
+func (*silent) Typing(string, string) error                       { return nil }
+func (*silent) React(string, string) error                        { return nil }
+func (*silent) Send(string, string) error                         { return nil }
+func (*silent) Log(string, string, map[string]any)                {}
+func (*silent) Set(string, json.RawMessage, time.Duration) error  { return nil }
+func (*silent) SetState(json.RawMessage) error                    { return nil }
 
 // What tables are charged for follows what they really take, of every size: also
 // just where Go's maps and lists grow.

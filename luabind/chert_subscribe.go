@@ -23,7 +23,7 @@ func chertOn(vm *VM, L *lua.LState) int {
 	}
 	fn, ok := L.Get(2).(*lua.LFunction)
 	if !ok {
-		raise(L, "it is "+item(name).Signature(), "%s: the handler is missing: expected a function(ev)", name)
+		raise(L, "usage: "+Lookup(name).Signature(), "%s: the handler is missing: expected a function(ev)", name)
 	}
 	vm.subscribe(L, s, ofFile(L, name, fn))
 	return 0
@@ -39,7 +39,7 @@ func chertRule(vm *VM, L *lua.LState) int {
 		Cooldown: o.duration("cooldown"),
 	}
 	if o.get("on") == lua.LNil {
-		raise(L, `say which events it is for: on = "message.received"`, "%s: on is missing", name)
+		raise(L, `add the event types: on = "message.received"`, "%s: on is missing", name)
 	}
 	s.Types = o.texts("on")
 	if v := o.get("where"); v != lua.LNil {
@@ -55,7 +55,7 @@ func chertRule(vm *VM, L *lua.LState) int {
 	s.NotOn = o.calendar("not_on")
 	if o.get("max_age") != lua.LNil {
 		if s.MaxAge = o.duration("max_age"); s.MaxAge == 0 {
-			raise(L, `like max_age = "6h"`, "%s: a max_age of nothing: no event is that young", name)
+			raise(L, `for example max_age = "6h"`, "%s: max_age must be greater than 0", name)
 		}
 	}
 	if s.During != "" && s.Outside != "" {
@@ -64,7 +64,7 @@ func chertRule(vm *VM, L *lua.LState) int {
 	fn, ok := o.get("run").(*lua.LFunction)
 	if !ok {
 		if o.get("run") == lua.LNil {
-			raise(L, "say what to do: run = function(ev) … end", "%s: run is missing", name)
+			raise(L, "add the handler: run = function(ev) … end", "%s: run is missing", name)
 		}
 		o.wrong("run", "a function(ev)")
 	}
@@ -95,8 +95,8 @@ func chertEvery(vm *VM, L *lua.LState) int {
 	return 0
 }
 
-// whereOf reads conditions as data; rules knows which there are. It also says which
-// of them are values of data.load or config.
+// whereOf returns the conditions of a where as data, and the sources of those that
+// come from data.load or config. The Registrar checks the conditions.
 func whereOf(L *lua.LState, function string, v lua.LValue) (map[string]any, map[string]string) {
 	t, ok := v.(*lua.LTable)
 	if !ok {
@@ -107,7 +107,7 @@ func whereOf(L *lua.LState, function string, v lua.LValue) (map[string]any, map[
 	if err != nil {
 		hint := ""
 		if r.values < 0 {
-			hint = fmt.Sprintf("a where may have %d values; put a longer list in a file of data/, and give it what data.load returns", maxJSONValues)
+			hint = fmt.Sprintf("a where may have %d values: put a longer list into a file in data/, and pass what data.load returns", maxJSONValues)
 		}
 		raise(L, hint, "%s: where: %v", function, err)
 	}
@@ -123,8 +123,8 @@ func whereOf(L *lua.LState, function string, v lua.LValue) (map[string]any, map[
 	return fields, loaded
 }
 
-// loadedIn notes the values in a where that come from data.load or config. The
-// table was read as data: it is finite.
+// loadedIn adds the sources of the values in a where that come from data.load or
+// config. The table contains no cycle: it has been converted to data.
 func loadedIn(t *lua.LTable, path string, loaded map[string]string) {
 	t.ForEach(func(k, v lua.LValue) {
 		at := path + "." + k.String()
@@ -137,7 +137,7 @@ func loadedIn(t *lua.LTable, path string, loaded map[string]string) {
 			}
 			return
 		}
-		if t, ok := asTablelike(v); ok {
+		if t, ok := asView(v); ok {
 			if c, ok := t.(*constant); ok {
 				loaded[at] = c.name
 			}
@@ -145,8 +145,8 @@ func loadedIn(t *lua.LTable, path string, loaded map[string]string) {
 	})
 }
 
-// ofFile refuses functions of Go as handlers: they have no place, and take no
-// event.
+// ofFile returns a handler that is a Lua function. It refuses library functions,
+// which have no line and take no event.
 func ofFile(L *lua.LState, function string, fn *lua.LFunction) *lua.LFunction {
 	if fn.IsG {
 		raise(L, "wrap it: function(ev) … end", "%s: the handler must be a function of the file, not a library's", function)

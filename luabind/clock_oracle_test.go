@@ -288,7 +288,7 @@ func TestWindowAgainstTheClock(t *testing.T) {
 			if got := w.Contains(at); got != holds {
 				t.Fatalf("%q in %s holds at %s: %t, want %t", plain.text, s.zone, at.In(s.loc), got, holds)
 			}
-			if got, want := w.ContainsBut(at, closed), plain.holds(m.shows, isClosed); got != want {
+			if got, want := w.ContainsExcept(at, closed), plain.holds(m.shows, isClosed); got != want {
 				t.Fatalf("%q in %s, not on %s to %s, holds at %s: %t, want %t", plain.text, s.zone, date(first), date(last), at.In(s.loc), got, want)
 			}
 			if holds {

@@ -106,7 +106,7 @@ func metaOf(v lua.LValue, event string) lua.LValue {
 
 // kindOf returns a value's type for errors, or its label if it is like a table.
 func kindOf(v lua.LValue) string {
-	if t, ok := asTablelike(v); ok {
+	if t, ok := asView(v); ok {
 		return t.label()
 	}
 	return v.Type().String()

@@ -49,7 +49,7 @@ func newConstant(name string, v any) (lua.LValue, error) {
 
 func wrapConstant(c *constant) lua.LValue {
 	c.ud.Value = c
-	c.ud.Metatable = tablelikeMeta()
+	c.ud.Metatable = viewMeta()
 	return &c.ud
 }
 
@@ -61,7 +61,7 @@ func newConfig(settings map[string]any) lua.LValue {
 // dataLoad is data.load(name).
 func dataLoad(vm *VM, L *lua.LState) int {
 	const name = "data.load"
-	file := wantText(L, name, 1, MaxName)
+	file := wantString(L, name, 1, maxName)
 	if v, ok := vm.bound.data[file]; ok {
 		L.Push(v)
 		return 1
@@ -86,8 +86,8 @@ func dataLoad(vm *VM, L *lua.LState) int {
 	return 1
 }
 
-// keeps counts what this VM has made for the data. The data belongs to the pack.
-func (c *constant) keeps(push func(lua.LValue)) int64 {
+// retains counts what this VM has made of the data. The data itself belongs to the pack.
+func (c *constant) retains(push func(lua.LValue)) int64 {
 	n := 16 * len(c.keys)
 	for key, v := range c.inside {
 		n += len(key) + 64
@@ -120,7 +120,7 @@ func (c *constant) index(L *lua.LState, key lua.LValue) lua.LValue {
 		}
 		if c.strict != "" {
 			known := slices.Sorted(maps.Keys(c.fields))
-			hint := diag.DidYouMean(string(k), known, c.name+".")
+			hint := diag.DidYouMean(c.name+".", string(k), known)
 			if hint == "" && c.name == "config" {
 				hint = "declare it with its default in pack.yaml: config: { " + shorten(string(k)) + ": … }; for a pack of one file, set it in chertd.yaml, rules.packs.NAME.config"
 			}

@@ -8,16 +8,15 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// goValue is a Lua value as Go data: nil, bool, float64, string, []any and
-// map[string]any, within the bounds of JSON and by its rules (see encodeJSON),
-// but with an empty table as an empty []any.
+// goValue converts a Lua value to Go data: nil, bool, float64, string, []any and
+// map[string]any. The limits and rules of encodeJSON hold, but an empty table
+// becomes an empty []any.
 func goValue(L *lua.LState, v lua.LValue) (any, error) {
 	r := goReader{L: L, values: maxJSONValues, bytes: math.MaxInt}
 	return r.value(v)
 }
 
-// smallValue is goValue for a value of at most so many values and bytes of
-// strings.
+// smallValue is goValue with a maximum number of values and of bytes in strings.
 func smallValue(L *lua.LState, v lua.LValue, values, bytes int) (any, error) {
 	r := goReader{L: L, values: values, bytes: bytes}
 	return r.value(v)
@@ -25,9 +24,9 @@ func smallValue(L *lua.LState, v lua.LValue, values, bytes int) (any, error) {
 
 type goReader struct {
 	L      *lua.LState
-	values int // that may still come
+	values int // that are still allowed
 	bytes  int
-	shared bool // data and config are given as they are, not as a copy
+	shared bool // return values of data and config without copying them
 	open   []lua.LValue
 }
 
@@ -45,7 +44,7 @@ func (r *goReader) value(v lua.LValue) (any, error) {
 		if n := float64(v); !math.IsNaN(n) && !math.IsInf(n, 0) {
 			return n, nil
 		}
-		// JSON has no word for it, and what is made here is kept as JSON.
+		// The result is stored as JSON, which has no such numbers.
 		return nil, &valueError{"", "not a finite number"}
 	case lua.LString:
 		if r.bytes -= len(v); r.bytes < 0 {
@@ -55,7 +54,7 @@ func (r *goReader) value(v lua.LValue) (any, error) {
 	case *lua.LTable:
 		return r.walk(v, v.Next)
 	}
-	if t, ok := asTablelike(v); ok {
+	if t, ok := asView(v); ok {
 		if c, ok := t.(*constant); ok && r.shared {
 			return c.plain(), nil
 		}
@@ -90,7 +89,7 @@ func (r *goReader) walk(t lua.LValue, next func(lua.LValue) (lua.LValue, lua.LVa
 			}
 			name = "." + string(k)
 		default:
-			return nil, &valueError{"", "a " + k.Type().String() + " is no key"}
+			return nil, &valueError{"", "a " + k.Type().String() + " can't be a key"}
 		}
 		g, err := r.value(v)
 		if err != nil {

@@ -6,24 +6,24 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// What values take in memory, in bytes, as gopher-lua 1.1.2 and Go 1.26 allocate
-// on a 64-bit machine: measured, and rounded up. TestEveryFunctionIsCharged
-// compares what is charged by them with the heap.
+// Sizes of values in memory, in bytes, as gopher-lua 1.1.2 and Go 1.26 allocate them
+// on a 64-bit machine: measured and rounded up. TestEveryFunctionIsCharged compares
+// charges with the heap.
 const (
 	tableBytes    = 144  // an LTable and the head of its map of names
 	firstKeyBytes = 600  // the first group of that map, of the index, and the list of keys
 	keyBytes      = 72   // a further key, while the maps have room
 	slotBytes     = 16   // a place in a list
 	boxBytes      = 16   // a string or number as a value: the interface points to it
-	defaultMap    = 2400 // gopher-lua makes its map for 32 names where nobody said how many
-	defaultArray  = 32   // and its list for so many
+	defaultMap    = 2400 // gopher-lua's map of names, for 32 of them, if no size is given
+	defaultArray  = 32   // values in gopher-lua's list, if no size is given
 	closureBytes  = 96
 	upvalueBytes  = 72
 	viewBytes     = 192 // one of our userdata, as ev.chat
 )
 
-// tableCost is what a table takes that is made with room for a list of array
-// values and hash names, and is then filled with them.
+// tableCost returns the size of a table that is made for array values of a list and
+// hash names, and filled with them.
 func tableCost(array, hash int) int {
 	bytes := tableBytes + array*(slotBytes+2)
 	switch {
@@ -36,8 +36,8 @@ func tableCost(array, hash int) int {
 	return bytes
 }
 
-// newTable makes a table of known size and charges for it first. Every table
-// that is made in Go comes from here: LState.NewTable takes 3 KB.
+// newTable makes a table of known size, and charges for it first. Every table that
+// Go code makes comes from here: one of LState.NewTable takes 3 KB.
 func newTable(L *lua.LState, array, hash int) *lua.LTable {
 	charge(L, 5+hash*5+array/8, tableCost(array, hash))
 	// Room for one name costs 48 bytes. Without it the first name that a script
@@ -45,7 +45,7 @@ func newTable(L *lua.LState, array, hash int) *lua.LTable {
 	return L.CreateTable(array, max(hash, 1))
 }
 
-// growth is what setting a key adds to a table: bytes, and steps for the work.
+// growth returns the bytes that setting a key adds to a table, and its steps.
 func growth(tb *lua.LTable, key lua.LValue) (bytes, steps int) {
 	if n, ok := key.(lua.LNumber); ok {
 		if i := int(n); lua.LNumber(i) == n && i > 0 && i < lua.MaxArrayIndex {
@@ -61,14 +61,14 @@ func growth(tb *lua.LTable, key lua.LValue) (bytes, steps int) {
 		return 0, 0
 	}
 	if _, known := keyIndex(tb, key); known {
-		return boxBytes, 5 // it was removed and comes back: its place was kept
+		return boxBytes, 5 // a removed key still has its place
 	}
 	_, isName := key.(lua.LString)
 	return boxBytes + hashGrowth(len(keysOf(tb)), isName && !hasNames(tb), !isName && !hasOthers(tb)), 5
 }
 
-// arrayGrowth is what append allocates, one value after another, until a list
-// has room for need values.
+// arrayGrowth returns the bytes that append allocates, one value after another, until
+// a list has room for need values.
 func arrayGrowth(room, need int) int {
 	bytes := 0
 	for room < need {
@@ -88,8 +88,8 @@ func arrayGrowth(room, need int) int {
 	return bytes
 }
 
-// hashGrowth is what a table of n keys allocates for one more. noNames and
-// noOthers say that the map the key goes to does not exist yet.
+// hashGrowth returns the bytes that a table of n keys allocates for one more. noNames
+// and noOthers tell that the map for the key does not exist yet.
 func hashGrowth(n int, noNames, noOthers bool) int {
 	bytes := keyBytes
 	switch {
@@ -110,8 +110,8 @@ func hashGrowth(n int, noNames, noOthers bool) int {
 	return bytes
 }
 
-// substring is s[i:j] as a value of its own. A part that shared the memory of
-// the whole would keep it: one letter of an 8 MB text, 8 MB.
+// substring returns s[i:j], copied if it is a part: a slice would keep all of s in
+// memory, and one letter of an 8 MB string would take 8 MB.
 func substring(L *lua.LState, s string, i, j int) lua.LValue {
 	if i == 0 && j == len(s) {
 		charge(L, 0, boxBytes)
@@ -121,9 +121,9 @@ func substring(L *lua.LState, s string, i, j int) lua.LValue {
 	return lua.LString(strings.Clone(s[i:j]))
 }
 
-// hops follows a chain of __index or __newindex from a table to where the key
-// is found or set: the last table, nil if a function decides, and how many
-// tables were passed. gopher-lua follows 100 within one instruction.
+// hops follows a chain of __index or __newindex to the table in which the key is
+// found or set. It returns that table, or nil if a function decides, and the number
+// of tables it passed. gopher-lua follows up to 100 in one instruction.
 func hops(tb *lua.LTable, key lua.LValue, event string) (last *lua.LTable, n int) {
 	for n = 0; n < lua.MaxTableGetLoop; n++ {
 		mt, ok := tb.Metatable.(*lua.LTable)
@@ -142,10 +142,10 @@ func hops(tb *lua.LTable, key lua.LValue, event string) (last *lua.LTable, n int
 	return tb, n
 }
 
-// hopSteps is what a table in such a chain costs: two lookups in maps.
+// hopSteps is the cost of each table in such a chain: two map lookups.
 const hopSteps = 2
 
-// indexValue is v[key] with its metamethods, for library functions.
+// indexValue returns v[key], including metamethods, for library functions.
 func indexValue(L *lua.LState, v, key lua.LValue) lua.LValue {
 	if tb, ok := v.(*lua.LTable); ok && tb.Metatable != lua.LNil {
 		_, n := hops(tb, key, "__index")

@@ -10,8 +10,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// digest hashes what a function does: its instructions and constants, and those
-// of the functions in it. Comments, blanks and line numbers do not count.
+// digest returns a hash of the instructions and constants of a function and of the
+// functions in it. Comments, blanks and line numbers do not change it.
 func digest(p *lua.FunctionProto) string {
 	if p == nil {
 		return ""
@@ -46,6 +46,6 @@ func hashProto(h hash.Hash, p *lua.FunctionProto) {
 	}
 }
 
-// Digest hashes what the program does: two that differ only in comments and
-// blanks have the same.
+// Digest returns a hash of the compiled code. Programs that differ only in comments
+// and blanks have the same digest.
 func (p *Program) Digest() string { return digest(p.proto) }

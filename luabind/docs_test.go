@@ -62,7 +62,7 @@ func proseOf(t *testing.T, path string) []string {
 func TestReferenceHasTheSurface(t *testing.T) {
 	t.Parallel()
 	lines, sections := reference(t)
-	for _, it := range Surface() {
+	for _, it := range Symbols() {
 		if !it.Func {
 			if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "| `"+it.Name+"` |") }) {
 				t.Errorf("no table of docs/lua.md has a row for `%s`", it.Name)
@@ -100,7 +100,7 @@ func TestReferenceHasTheSurface(t *testing.T) {
 var named = regexp.MustCompile("\\b(?:chert|kv|log|re|json|data|ev)\\.[a-zA-Z_]+(?:(?:\\.|\\[\\]\\.|\\[\\d+\\]\\.)[a-zA-Z_]+)*")
 
 // The reference, the guide and the cookbook tell of no name that is not there.
-func TestDocumentsNameWhatThereIs(t *testing.T) {
+func TestDocumentsNameOnlyWhatExists(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"../docs/lua.md", "../docs/rules.md", "../docs/cookbook.md"} {
 		for _, line := range proseOf(t, path) {
@@ -114,7 +114,7 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 						plain = open
 					}
 				}
-				if item(plain) == nil {
+				if Lookup(plain) == nil {
 					t.Errorf("%s tells of %s, which is not there", path, name)
 				}
 			}
@@ -189,18 +189,18 @@ func TestReferenceHasTheLimits(t *testing.T) {
 		"| memory: what one handler allocates, and what the pack keeps between events in all its tables and variables | " + size(DefaultMemory) + " together; three quarters may be kept |",
 		"| memory while the files load | " + size(DefaultMemory) + " |",
 		fmt.Sprintf("| wall time | %d s:", DefaultWall/time.Second),
-		"| actions one handler may request | " + thousands(MaxWishes) + " |",
+		"| actions one handler may request | " + thousands(maxActions) + " |",
 		fmt.Sprintf("| lines one handler may log | %d, of %s each, with %d fields, %s in all; what is beyond is left out |", maxPrints, size(maxMessage), maxFields, size(maxLogged)),
-		"| `ev.state` | " + size(MaxState) + ", as JSON, a chat |",
-		"| a timer's payload | " + size(MaxPayload) + ", as JSON; all that one handler sets, " + size(MaxPayloads) + " |",
-		"| a value of `kv` | " + size(MaxValue) + ", as JSON |",
-		"| a key of `kv` | " + size(MaxKey) + " |",
+		"| `ev.state` | " + size(maxState) + ", as JSON, a chat |",
+		"| a timer's payload | " + size(maxPayload) + ", as JSON; all that one handler sets, " + size(maxPayloads) + " |",
+		"| a value of `kv` | " + size(maxValue) + ", as JSON |",
+		"| a key of `kv` | " + size(maxKey) + " |",
 		"| `kv.list` | " + thousands(listMost) + " entries |",
 		fmt.Sprintf("| JSON, and all that is kept as JSON | %d levels, %s values |", maxJSONDepth, thousands(maxJSONValues)),
-		"| a text to send | " + size(MaxText) + " |",
+		"| a text to send | " + size(maxText) + " |",
 		fmt.Sprintf("| a duration | %d days |", MaxDuration/(24*time.Hour)),
 		"| a `reason` | " + size(maxReason) + "; the rest is cut |",
-		"| names of timers, hours and formats | " + size(MaxName) + " |",
+		"| names of timers, hours and formats | " + size(maxName) + " |",
 		"| an RE2 pattern | " + size(maxPattern) + " |",
 		"| a text that a library function makes | " + size(maxString) + " |",
 		"| values that one function takes or returns | " + thousands(maxResults) + " |",

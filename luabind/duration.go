@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// MaxDuration bounds every duration a rule may write. It is a leap year:
-// longer waits are mistakes (milliseconds taken for seconds).
+// MaxDuration is the maximum of every duration in a rule, a leap year. Longer ones are
+// mistakes, such as milliseconds given as seconds.
 const MaxDuration = 366 * 24 * time.Hour
 
-// ParseDuration reads a duration as rules write it: "90s", "5m", "2h", "1d",
-// parts of falling unit together ("1h30m"), decimals ("1.5h") and bare seconds
-// ("90"). It is never negative and at most MaxDuration.
+// ParseDuration parses a duration such as "90s", "5m", "2h", "1d", "1h30m" (larger
+// units first), "1.5h" or "90" (seconds). The result is not negative and at most
+// MaxDuration.
 func ParseDuration(s string) (time.Duration, error) {
 	rest := strings.TrimSpace(s)
 	if rest == "" {
 		return 0, fmt.Errorf("duration %s is empty: expected %s", quote(s), durationForms)
 	}
 	if n, err := strconv.ParseFloat(rest, 64); err == nil && plainNumber(rest) {
-		return SecondsDuration(n)
+		return secondsDuration(n)
 	}
 	var sum time.Duration
 	larger := time.Duration(math.MaxInt64) // the unit before: units must fall
@@ -56,8 +56,8 @@ func ParseDuration(s string) (time.Duration, error) {
 	return sum, nil
 }
 
-// SecondsDuration is ParseDuration for a number of seconds.
-func SecondsDuration(seconds float64) (time.Duration, error) {
+// secondsDuration returns a number of seconds as a duration, within the limits of ParseDuration.
+func secondsDuration(seconds float64) (time.Duration, error) {
 	switch {
 	case math.IsNaN(seconds):
 		return 0, fmt.Errorf("duration is not a number: expected %s", durationForms)
@@ -69,14 +69,14 @@ func SecondsDuration(seconds float64) (time.Duration, error) {
 	return time.Duration(math.Round(seconds * float64(time.Second))), nil
 }
 
-// DurationOf is ParseDuration or SecondsDuration of a value of Go data; ok tells
-// whether it is a string or a number.
+// DurationOf returns the duration of a value that is a string, as ParseDuration reads
+// it, or a number of seconds. ok is false for any other type.
 func DurationOf(v any) (d time.Duration, ok bool, err error) {
 	switch v := v.(type) {
 	case string:
 		d, err = ParseDuration(v)
 	case float64:
-		d, err = SecondsDuration(v)
+		d, err = secondsDuration(v)
 	default:
 		return 0, false, nil
 	}
@@ -93,13 +93,13 @@ var durationUnits = map[string]time.Duration{
 	"d":  24 * time.Hour,
 }
 
-// plainNumber reports whether s is written with digits alone, so that "1e9",
-// "0x10", "inf" and "nan" are not taken for seconds.
+// plainNumber reports whether s consists of digits and a decimal point: "1e9", "0x10",
+// "inf" and "nan" are not seconds.
 func plainNumber(s string) bool {
 	return strings.Trim(s, "0123456789.") == "" || s[0] == '-' && strings.Trim(s[1:], "0123456789.") == ""
 }
 
-// quote quotes what a rule wrote for an error text, cut where it is long.
+// quote returns a string in quotes for an error text, truncated if it is long.
 func quote(s string) string {
 	const most = 60
 	if len(s) > most {

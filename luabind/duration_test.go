@@ -44,8 +44,8 @@ func TestParseDuration(t *testing.T) {
 		}
 	}
 	for _, n := range []float64{-1, math.NaN(), math.Inf(1), math.Inf(-1), 366*86400 + 1} {
-		if got, err := SecondsDuration(n); err == nil {
-			t.Errorf("SecondsDuration(%v) = %v, want an error", n, got)
+		if got, err := secondsDuration(n); err == nil {
+			t.Errorf("secondsDuration(%v) = %v, want an error", n, got)
 		}
 	}
 }

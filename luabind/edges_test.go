@@ -13,9 +13,9 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// A time of day is one or two digits, a colon, and two digits, from 00:00 to
-// 24:00: every text of up to five characters that is otherwise is refused.
-func TestTimeOfDayIsWrittenInOneWay(t *testing.T) {
+// A time of day consists of one or two digits, a colon and two digits, from 00:00 to
+// 24:00. Every other string of up to five characters is refused.
+func TestTimeOfDayHasOneForm(t *testing.T) {
 	t.Parallel()
 	form := regexp.MustCompile(`^(\d{1,2}):(\d{2})$`)
 	const letters = "0124569:a-"
@@ -48,9 +48,8 @@ func TestTimeOfDayIsWrittenInOneWay(t *testing.T) {
 	}
 }
 
-// Work that grows with a text takes steps that do: no function is free, or gives
-// steps back, however long its arguments.
-func TestLongTextsTakeSteps(t *testing.T) {
+// Every function whose work grows with a string costs steps that grow with it.
+func TestLongInputsTakeSteps(t *testing.T) {
 	t.Parallel()
 	const short, long = 100, 100_000
 	for name, body := range map[string]string{
@@ -83,8 +82,8 @@ chert.on("x", function(ev) %s end)`, n, n/2, body))
 	}
 }
 
-// What a walk passes over takes steps: keys without a value, and nils of a list.
-func TestWhatAWalkPassesOverTakesSteps(t *testing.T) {
+// Keys without a value, and nils of a list, cost steps when a walk skips them.
+func TestSkippedEntriesTakeSteps(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		make string
@@ -113,8 +112,8 @@ func TestWhatAWalkPassesOverTakesSteps(t *testing.T) {
 	}
 }
 
-// What a pattern is charged for, and held to, follows what it compiles to.
-func TestPatternSizeFollowsWhatItCompilesTo(t *testing.T) {
+// The estimated size of a pattern is close to the size of its compiled program.
+func TestPatternSizeApproximatesTheCompiledSize(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"a", "abc", strings.Repeat("abcdefghij", 50), "[a-z]", `\pL`, `\pL\pN+`, "a*", "a+b?", "(a|b|c)", "(abc|def){20}", "[a-z]{100}", "(?:abcdefgh){30}", "((a{10}){10}){10}",
@@ -139,8 +138,7 @@ func TestPatternSizeFollowsWhatItCompilesTo(t *testing.T) {
 	}
 }
 
-// The column of a line is that of the first of the words on it, else of its
-// first token.
+// The column is that of the first of the words on the line, else of its first token.
 func TestColumnsOfWords(t *testing.T) {
 	t.Parallel()
 	cols := compiled(t, "a.lua", "local a = 1\n\n  foo(a, bar, foo) -- bar\n    x = a").Columns()
@@ -158,8 +156,8 @@ func TestColumnsOfWords(t *testing.T) {
 	}
 }
 
-// No script gets hold of how the values of an event work.
-func TestValuesOfOursShowNoMetatable(t *testing.T) {
+// Scripts can't get at the metatables of views.
+func TestViewsHideTheirMetatable(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{}, `
 chert.on("message.received", function(ev)
@@ -174,16 +172,16 @@ end)`)
 	}
 }
 
-// wordly runs a script whose word "use" is given arguments, and returns its error.
-func wordly(t *testing.T, source string, use Word) error {
+// wordly runs a script that calls the function "use" with arguments, and returns its error.
+func wordly(t *testing.T, source string, use HostFunc) error {
 	t.Helper()
-	_, err := LoadScript(Config{}, compiled(t, "a_spec.lua", source), &Host{Words: map[string]Word{"use": use}}, nil)
+	_, err := LoadScript(Config{}, compiled(t, "a_spec.lua", source), &Host{Functions: map[string]HostFunc{"use": use}}, nil)
 	return err
 }
 
-// Tables are the same if what is in them is, whatever their order and cycles;
-// the path names where two differ first. What nests too deep is refused.
-func TestSameComparesTablesByWhatIsInThem(t *testing.T) {
+// Tables are the same if their contents are, in any order and with cycles. The path is
+// that of the first difference. Tables that nest too deep are refused.
+func TestSameComparesTablesByContent(t *testing.T) {
 	t.Parallel()
 	const cycle = `(function() local x = { n = 1 } x.x = x return x end)()`
 	for _, tt := range []struct {
@@ -196,7 +194,7 @@ func TestSameComparesTablesByWhatIsInThem(t *testing.T) {
 		{"{ [true] = 1 }", "{ [true] = 2 }", "[true]", false}, {"{ {} }", "{ {} }", "", true}, {"{ {} }", "{ 1 }", "[1]", false},
 		{cycle, cycle, "", true},
 	} {
-		err := wordly(t, fmt.Sprintf("use(%s, %s)", tt.a, tt.b), func(u *Use) []lua.LValue {
+		err := wordly(t, fmt.Sprintf("use(%s, %s)", tt.a, tt.b), func(u *HostCall) []lua.LValue {
 			if path, same := u.Same(u.Arg(1), u.Arg(2)); path != tt.path || same != tt.same {
 				t.Errorf("%s and %s are the same: %t, differ at %q; want %t, %q", tt.a, tt.b, same, path, tt.same, tt.path)
 			}
@@ -213,7 +211,7 @@ func TestSameComparesTablesByWhatIsInThem(t *testing.T) {
 		depth int
 		fits  bool
 	}{{maxJSONDepth - 1, true}, {maxJSONDepth, true}, {maxJSONDepth + 1, false}, {1000, false}} {
-		err := wordly(t, fmt.Sprintf("local function deep() local x = 1 for i = 1, %d do x = { x } end return x end\nuse(deep(), deep())", tt.depth), func(u *Use) []lua.LValue {
+		err := wordly(t, fmt.Sprintf("local function deep() local x = 1 for i = 1, %d do x = { x } end return x end\nuse(deep(), deep())", tt.depth), func(u *HostCall) []lua.LValue {
 			if _, same := u.Same(u.Arg(1), u.Arg(2)); !same {
 				t.Error("deep tables differ")
 			}
@@ -225,14 +223,14 @@ func TestSameComparesTablesByWhatIsInThem(t *testing.T) {
 	}
 }
 
-// Values are shown on a line, keys in order, cut where they are long or deep.
+// Shown returns one line, with sorted keys, truncated if it is long or deep.
 func TestShownIsOneShortLine(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{
 		"nil": "nil", "1.5": "1.5", "true": "true", `"a\nb"`: `"a\nb"`, "{}": "{}", "{ 1, 2, 3 }": "{1, 2, 3}", "{ b = 1, a = 2 }": "{a = 2, b = 1}",
 		"{ 1, x = 2, [true] = 3, [-7] = 4 }": "{1, [-7] = 4, [true] = 3, x = 2}", "{ { { { { { 1 } } } } } }": "{{{{{{…}}}}}}", "{ a = { b = {} } }": "{a = {b = {}}}",
 	} {
-		err := wordly(t, "use("+value+")", func(u *Use) []lua.LValue {
+		err := wordly(t, "use("+value+")", func(u *HostCall) []lua.LValue {
 			if got := u.Shown(u.Arg(1)); got != want {
 				t.Errorf("%s is shown as %s, want %s", value, got, want)
 			}
@@ -243,7 +241,7 @@ func TestShownIsOneShortLine(t *testing.T) {
 		}
 	}
 	for _, long := range []string{`local x = {} for i = 1, 5000 do x[i] = i end use(x)`, `local x = {} for i = 1, 5000 do x["k" .. i] = i end use(x)`, `local x = {} for i = 1, 50 do x[i] = ("x"):rep(50) end use(x)`} {
-		err := wordly(t, long, func(u *Use) []lua.LValue {
+		err := wordly(t, long, func(u *HostCall) []lua.LValue {
 			if got := u.Shown(u.Arg(1)); len(got) > 620 || !strings.HasSuffix(got, "…") {
 				t.Errorf("%s is shown as %d bytes: …%s", long, len(got), got[len(got)-10:])
 			}
@@ -255,7 +253,7 @@ func TestShownIsOneShortLine(t *testing.T) {
 	}
 }
 
-// What checks are told about names is what errors at run time say.
+// Checks get the same hints about names as errors at run time.
 func TestNamesAreKnownToChecks(t *testing.T) {
 	t.Parallel()
 	globals := Globals()
@@ -303,8 +301,8 @@ func TestNamesAreKnownToChecks(t *testing.T) {
 	}
 }
 
-// A joined text is as long as a text may be, and no longer.
-func TestJoinedTextIsAsLongAsATextMayBe(t *testing.T) {
+// The result of table.concat is at most maxString long.
+func TestConcatIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"s .. s", "table.concat({ s, s })", "s:rep(2)"} {
 		for more, fits := range map[string]bool{"": true, `s = s .. "x"`: false} {
@@ -317,7 +315,7 @@ func TestJoinedTextIsAsLongAsATextMayBe(t *testing.T) {
 	}
 }
 
-// Only numbers that are numbers are counted.
+// kv.incr refuses values that are not finite numbers.
 func TestIncrTakesNumbers(t *testing.T) {
 	t.Parallel()
 	for n, fits := range map[string]bool{"": true, ", nil": true, ", 2": true, ", -1.5": true, ", 0": true, ", 1/0": false, ", -1/0": false, ", 0/0": false, `, "2"`: false, ", {}": false} {

@@ -8,38 +8,38 @@ import (
 	"chertd/engine/event"
 )
 
-// eventView is ev: an event as rules see it. Nothing is converted before a
-// rule asks for it, so that a handler that reads two fields pays for two.
+// eventView is ev, the event as rules see it. It converts a field when a rule reads
+// it, so that a handler that reads two fields pays for two.
 type eventView struct {
-	ud    lua.LUserData // in the same allocation; its Value is the view
+	ud    lua.LUserData // the userdata of the view, in the same allocation
 	event *event.Event
-	call  *Call // nil once it is over: who keeps ev keeps nothing of what the call wrote
+	call  *Call // nil after the call, so that a retained ev retains nothing else of it
 
-	// Made when first asked for, then kept, so that ev.chat == ev.chat and
-	// what a rule changes in ev.state stays changed.
+	// Made at the first read and reused, so that ev.chat == ev.chat and changes of
+	// ev.state stay.
 	chat, message lua.LValue
 	decoded       *decodedFields
 	state         eventState
 }
 
-// decodedFields are those that come from JSON. The tables are this handler's
-// own: changing them changes nothing else.
+// decodedFields are the fields that are decoded from JSON. The tables belong to this
+// call: changing them changes nothing else.
 type decodedFields struct {
 	raw, payload, action lua.LValue
 }
 
-// newEvent makes the ev of one call.
+// newEvent returns the ev of a call.
 func newEvent(vm *VM, c *Call) lua.LValue {
 	v := &eventView{call: c, event: c.Event}
 	v.ud.Value = v
-	v.ud.Metatable = tablelikeMeta()
-	vm.bound.ev, vm.bound.wishes, vm.bound.payloads = v, 0, 0
-	// Not a byte is allocated for it, but a rule that keeps ev keeps the event.
+	v.ud.Metatable = viewMeta()
+	vm.bound.ev, vm.bound.actions, vm.bound.payloads = v, 0, 0
+	// The event exists already, but a rule that retains ev retains the event.
 	vm.meter.bytes -= eventBytes(c.Event)
 	return &v.ud
 }
 
-// eventBytes is about what an event takes.
+// eventBytes returns approximately the size of an event.
 func eventBytes(e *event.Event) int64 {
 	n := 512 + len(e.Raw) + len(e.Payload) + len(e.Action) + 2*len(e.Text)
 	if e.Message != nil {
@@ -53,7 +53,7 @@ func eventBytes(e *event.Event) int64 {
 
 func (v *eventView) label() string { return "ev" }
 
-func (v *eventView) keeps(push func(lua.LValue)) int64 {
+func (v *eventView) retains(push func(lua.LValue)) int64 {
 	pushAll(push, v.chat, v.message, v.state.table)
 	if d := v.decoded; d != nil {
 		pushAll(push, d.raw, d.payload, d.action)
@@ -61,7 +61,7 @@ func (v *eventView) keeps(push func(lua.LValue)) int64 {
 	return eventBytes(v.event) + int64(len(v.state.text))
 }
 
-// pushAll pushes the values that have been made.
+// pushAll pushes the values that are not nil.
 func pushAll(push func(lua.LValue), values ...lua.LValue) {
 	for _, v := range values {
 		if v != nil {
@@ -113,8 +113,8 @@ func (v *eventView) index(L *lua.LState, key lua.LValue) lua.LValue {
 	return noField(L, "ev", key)
 }
 
-// age counts from the start of handling. After the call it is nil: nobody
-// handles the event then.
+// age returns the seconds from the event to the start of the call. After the call it
+// returns nil.
 func (v *eventView) age() lua.LValue {
 	if v.call == nil {
 		return lua.LNil
@@ -126,16 +126,15 @@ func (v *eventView) age() lua.LValue {
 	return lua.LNumber(float64(age.Milliseconds()) / 1000)
 }
 
-// next leaves out raw and state: they are large, and whoever walks ev wants to
-// see the event.
+// next leaves out raw and state, which are large.
 func (v *eventView) next(L *lua.LState, key lua.LValue) (lua.LValue, lua.LValue) {
 	return nextOf(L, v, eventFields, key)
 }
 
 var eventFields = []string{"id", "type", "at", "age", "source", "text", "from", "chat", "message", "payload", "action"}
 
-// String is what tostring gives. It shows neither text nor sender: logs are
-// not to hold them unless a rule says so by name.
+// String returns the result of tostring. It contains neither the text nor the sender:
+// logs contain them only if a rule logs them by name.
 func (v *eventView) String() string {
 	e := v.event
 	s := "ev(" + e.Type + " " + e.ID
@@ -154,7 +153,7 @@ func (v *eventView) decode(L *lua.LState, name string, text json.RawMessage, fie
 	}
 	f := field(v.decoded)
 	if *f == nil {
-		r := jsonReader{L: L, s: borrowed(text), kept: name == "ev.payload"}
+		r := jsonReader{L: L, s: borrowed(text), stored: name == "ev.payload"}
 		t, err := r.all()
 		if err != nil {
 			raise(L, "", "%s: %v", name, err)

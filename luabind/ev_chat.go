@@ -22,13 +22,13 @@ func newChatView(L *lua.LState, c *event.Chat) lua.LValue {
 	charge(L, 2, viewBytes)
 	v := &chatView{chat: c}
 	v.ud.Value = v
-	v.ud.Metatable = tablelikeMeta()
+	v.ud.Metatable = viewMeta()
 	return &v.ud
 }
 
 func (v *chatView) label() string { return "ev.chat" }
 
-func (v *chatView) keeps(push func(lua.LValue)) int64 {
+func (v *chatView) retains(push func(lua.LValue)) int64 {
 	pushAll(push, v.handles)
 	return int64(256 + 128*len(v.chat.Handles))
 }
@@ -78,13 +78,13 @@ func newMessageView(L *lua.LState, e *event.Event) lua.LValue {
 	charge(L, 2, viewBytes)
 	v := &messageView{message: e.Message, direction: e.Direction()}
 	v.ud.Value = v
-	v.ud.Metatable = tablelikeMeta()
+	v.ud.Metatable = viewMeta()
 	return &v.ud
 }
 
 func (v *messageView) label() string { return "ev.message" }
 
-func (v *messageView) keeps(push func(lua.LValue)) int64 {
+func (v *messageView) retains(push func(lua.LValue)) int64 {
 	pushAll(push, v.parts, v.media)
 	return int64(256 + 2*len(v.message.Text) + 128*len(v.message.Parts))
 }

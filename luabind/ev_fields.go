@@ -11,7 +11,7 @@ import (
 	"chertd/luabind/diag"
 )
 
-// optional is a string, or nil for one the event lacks.
+// optional returns a string, or nil if the event does not have it.
 func optional(s string) lua.LValue {
 	if s == "" {
 		return lua.LNil
@@ -19,7 +19,7 @@ func optional(s string) lua.LValue {
 	return lua.LString(s)
 }
 
-// optionalBool is true, false, or nil for one the event lacks.
+// optionalBool returns true or false, or nil if the event does not have the value.
 func optionalBool(t event.Truth) lua.LValue {
 	if v, known := t.Known(); known {
 		return lua.LBool(v)
@@ -27,8 +27,8 @@ func optionalBool(t event.Truth) lua.LValue {
 	return lua.LNil
 }
 
-// unixTime is a time as rules see it: Unix seconds to the millisecond, nil for
-// none.
+// unixTime returns a time in Unix seconds, to the millisecond, or nil for the zero
+// time.
 func unixTime(t time.Time) lua.LValue {
 	if t.IsZero() {
 		return lua.LNil
@@ -36,8 +36,8 @@ func unixTime(t time.Time) lua.LValue {
 	return lua.LNumber(float64(t.UnixMilli()) / 1000)
 }
 
-// nextOf walks a tablelike whose fields have a fixed order, over those it lacks.
-func nextOf(L *lua.LState, t tablelike, fields []string, key lua.LValue) (lua.LValue, lua.LValue) {
+// nextOf is next for a view with these fields. It skips fields that are nil.
+func nextOf(L *lua.LState, t view, fields []string, key lua.LValue) (lua.LValue, lua.LValue) {
 	i := 0
 	if key != lua.LNil {
 		name, _ := key.(lua.LString)
@@ -53,7 +53,7 @@ func nextOf(L *lua.LState, t tablelike, fields []string, key lua.LValue) (lua.LV
 	return lua.LNil, lua.LNil
 }
 
-// noField raises the error for a field that no event has.
+// noField raises the error of reading a field that no event has.
 func noField(L *lua.LState, table string, key lua.LValue) lua.LValue {
 	name, ok := key.(lua.LString)
 	if !ok {
@@ -64,14 +64,14 @@ func noField(L *lua.LState, table string, key lua.LValue) lua.LValue {
 	return lua.LNil
 }
 
-// fieldHint finds the field that was meant: one of the same table, the same
-// name elsewhere in an event, or what other systems call it.
+// fieldHint returns a hint with the field that was meant: a near name in the same
+// table, a field with another common name, or the same name elsewhere in ev.
 func fieldHint(table, name string) string {
 	known := members(table)
-	if s := diag.Suggest(name, known); s != "" {
-		return "did you mean " + table + "." + s + "?"
+	if hint := diag.DidYouMean(table+".", name, known); hint != "" {
+		return hint
 	}
-	if s, ok := fieldNicknames[diag.Plain(name)]; ok {
+	if s, ok := fieldNicknames[diag.NormalizeName(name)]; ok {
 		return "did you mean " + s + "?"
 	}
 	for i := range surface {
@@ -85,8 +85,8 @@ func fieldHint(table, name string) string {
 	return table + " has " + strings.Join(known, ", ")
 }
 
-// fieldNicknames are names people know from the wire or from other bots, as
-// squash leaves them.
+// fieldNicknames maps names that people know from Chert's API or from other systems to
+// fields of ev. The keys are results of diag.NormalizeName.
 var fieldNicknames = map[string]string{
 	"chatid":       "ev.chat.id",
 	"messageid":    "ev.message.id",

@@ -1,6 +1,7 @@
 package luabind
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,7 +12,7 @@ import (
 	"chertd/luabind/diag"
 )
 
-// listView is a list in an event: handles, parts.
+// listView is a list in ev: handles, parts or media.
 type listView struct {
 	ud    lua.LUserData
 	name  string
@@ -21,7 +22,7 @@ type listView struct {
 func newList(name string, items []lua.LValue) lua.LValue {
 	v := &listView{name: name, items: items}
 	v.ud.Value = v
-	v.ud.Metatable = tablelikeMeta()
+	v.ud.Metatable = viewMeta()
 	return &v.ud
 }
 
@@ -50,7 +51,7 @@ var (
 	partFields   = []string{"type", "value", "attachment_id", "mime_type"}
 )
 
-func (v *listView) keeps(push func(lua.LValue)) int64 {
+func (v *listView) retains(push func(lua.LValue)) int64 {
 	pushAll(push, v.items...)
 	return int64(16 * len(v.items))
 }
@@ -82,27 +83,27 @@ func (v *listView) next(L *lua.LState, key lua.LValue) (lua.LValue, lua.LValue) 
 	return lua.LNumber(i + 1), v.items[i]
 }
 
-// record is a value of few fields in an event: a handle, a part, an action.
+// record is a view with a few fixed fields in ev: a handle, a part or an action.
 type record struct {
 	ud     lua.LUserData
-	name   string // as a rule reaches it
-	table  string // in the surface
+	name   string // as a rule writes it: "ev.message.parts[1]"
+	table  string // its name in the surface: "ev.message.parts[]"
 	fields []string
 	values []lua.LValue
 }
 
-// recordBytes is about what a record takes.
+// recordBytes is approximately the size of a record.
 const recordBytes = 320
 
 func newRecord(name, table string, fields []string, values ...lua.LValue) lua.LValue {
 	v := &record{name: name, table: table, fields: fields, values: values}
 	v.ud.Value = v
-	v.ud.Metatable = tablelikeMeta()
+	v.ud.Metatable = viewMeta()
 	return &v.ud
 }
 
-// newAction makes ev.action of its decoded JSON. What is not among the fields
-// the contract names is kept: the engine may say more.
+// newAction makes ev.action from its decoded JSON. It includes fields that are not in
+// the surface.
 func newAction(L *lua.LState, t *lua.LTable) lua.LValue {
 	fields := slices.Clone(members("ev.action"))
 	t.ForEach(func(k, _ lua.LValue) {
@@ -120,7 +121,7 @@ func newAction(L *lua.LState, t *lua.LTable) lua.LValue {
 	return newRecord("ev.action", "ev.action", fields, values...)
 }
 
-func (v *record) keeps(push func(lua.LValue)) int64 {
+func (v *record) retains(push func(lua.LValue)) int64 {
 	pushAll(push, v.values...)
 	return int64(len(v.name) + 16*len(v.values))
 }
@@ -140,14 +141,7 @@ func (v *record) index(L *lua.LState, key lua.LValue) lua.LValue {
 		return noField(L, v.name, key)
 	}
 	charge(L, 100, 500)
-	known := diag.Suggest(string(name), v.fields)
-	hint := ""
-	if known != "" {
-		hint = "did you mean " + known + "?"
-	} else {
-		hint = fieldHint(v.table, string(name))
-	}
-	raise(L, hint, "%s has no field %s", v.name, quote(string(name)))
+	raise(L, cmp.Or(diag.DidYouMean("", string(name), v.fields), fieldHint(v.table, string(name))), "%s has no field %s", v.name, quote(string(name)))
 	return lua.LNil
 }
 
@@ -155,7 +149,7 @@ func (v *record) next(L *lua.LState, key lua.LValue) (lua.LValue, lua.LValue) {
 	return nextOf(L, v, v.fields, key)
 }
 
-// keyText is a key for an error text.
+// keyText returns a key for an error text.
 func keyText(key lua.LValue) string {
 	switch k := key.(type) {
 	case lua.LString:

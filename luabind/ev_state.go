@@ -10,55 +10,54 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// MaxState is how large ev.state may be, as JSON.
-const MaxState = 64 << 10
+// maxState is the maximum size of ev.state as JSON, in bytes.
+const maxState = 64 << 10
 
-// eventState is ev.state between its first use and the end of the handler. It
-// is a plain table; whether it changed is seen by writing it as JSON again.
+// eventState is ev.state from its first use to the end of the handler. It is an
+// ordinary table. To find out whether it changed, the VM encodes it again.
 //
-// After the handler nothing of it can be kept any more. ev.state of an event that
-// is over is an error, for the value that stands may be another by then; a table
-// of it that a rule has put into a variable can still be read, and no longer
-// written.
+// After the handler no change can be stored. Reading ev.state is an error then,
+// because the stored value may have changed. Tables of it that a rule has put into a
+// variable can still be read, but not written.
 type eventState struct {
-	table lua.LValue      // nil: not asked for
-	made  []*lua.LTable   // the tables of it that were made here
-	text  json.RawMessage // as it was kept before
-	at    place           // where it was asked for: what can't be kept is shown there
-	odd   *oddWrites      // or, if it is known, where it was written; nil: nowhere
+	table    lua.LValue      // nil: not asked for
+	made     []*lua.LTable   // the tables of it that were made here
+	text     json.RawMessage // as it was kept before
+	at       place           // where it was asked for: what can't be kept is shown there
+	suspects *suspectWrites  // or, if it is known, where it was written; nil: nowhere
 }
 
-// oddWrites are the last writes to tables, while ev.state is in use, that may have
-// made one which can't be kept.
-type oddWrites struct {
-	last [8]oddWrite
+// suspectWrites holds the last writes that may have made a table which can't be stored,
+// while ev.state is in use.
+type suspectWrites struct {
+	last [8]suspectWrite
 	n    int
 }
 
-type oddWrite struct {
+type suspectWrite struct {
 	table *lua.LTable
 	at    place
 }
 
-// noteOdd notes a write of this kind, if ev.state is in use. Go allocates the notes
-// for the few handlers that have any.
-func (vm *VM) noteOdd(L *lua.LState, t *lua.LTable, key, value lua.LValue) {
+// noteSuspectWrite records a suspect write, if ev.state is in use. The records are not
+// charged: few handlers have any.
+func (vm *VM) noteSuspectWrite(L *lua.LState, t *lua.LTable, key, value lua.LValue) {
 	v := vm.bound.ev
-	if v == nil || v.state.table == nil || !odd(t, key, value) {
+	if v == nil || v.state.table == nil || !suspect(t, key, value) {
 		return
 	}
-	o := v.state.odd
+	o := v.state.suspects
 	if o == nil {
-		o = &oddWrites{}
-		v.state.odd = o
+		o = &suspectWrites{}
+		v.state.suspects = o
 	}
 	at := L.Context().(*thread).place()
-	o.last[o.n%len(o.last)] = oddWrite{t, at}
+	o.last[o.n%len(o.last)] = suspectWrite{t, at}
 	o.n++
 }
 
-// of is where the table was last written to in such a way.
-func (o *oddWrites) of(t *lua.LTable) (at place, ok bool) {
+// of returns the place of the last suspect write to a table.
+func (o *suspectWrites) of(t *lua.LTable) (at place, ok bool) {
 	if o == nil {
 		return place{}, false
 	}
@@ -70,16 +69,16 @@ func (o *oddWrites) of(t *lua.LTable) (at place, ok bool) {
 	return place{}, false
 }
 
-// odd reports whether setting a key may make of a table what JSON has no form for:
-// a list with holes or names, a key or value that it does not know.
-func odd(t *lua.LTable, key, value lua.LValue) bool {
+// suspect reports whether setting a key may make a table that JSON can't represent: a
+// list with holes or names, or a key or value of another type.
+func suspect(t *lua.LTable, key, value lua.LValue) bool {
 	switch v := value.(type) {
 	case *lua.LNilType:
 		return false
 	case *lua.LFunction, *lua.LUserData:
 		return true
 	case lua.LNumber:
-		if v-v != 0 { // it is not finite
+		if v-v != 0 { // not finite
 			return true
 		}
 	}
@@ -93,7 +92,7 @@ func odd(t *lua.LTable, key, value lua.LValue) bool {
 	return true
 }
 
-// loadState gives ev.state, nil where there is no chat.
+// loadState returns ev.state, or nil if the event has no chat.
 func (v *eventView) loadState(L *lua.LState) lua.LValue {
 	if v.event.Chat == nil {
 		return lua.LNil
@@ -106,7 +105,7 @@ func (v *eventView) loadState(L *lua.LState) lua.LValue {
 	}
 	v.readState(L)
 	if len(v.state.text) > 0 {
-		t, err := decodeKept(L, v.state.text, &v.state.made)
+		t, err := decodeStored(L, v.state.text, &v.state.made)
 		if err != nil {
 			raise(L, "", "read ev.state: %v", err)
 		}
@@ -125,21 +124,21 @@ func (v *eventView) emptyState(L *lua.LState) *lua.LTable {
 	return t
 }
 
-// assignState is ev.state = t.
+// assignState handles the assignment ev.state = t.
 func (v *eventView) assignState(L *lua.LState, t lua.LValue) {
 	switch {
 	case v.event.Chat == nil:
-		raise(L, "keep it in kv", "ev.state: this event has no chat to remember something of")
+		raise(L, "store it in kv", "ev.state: this event has no chat")
 	case v.call != vmOf(L).call:
 		raise(L, lateHint, "ev.state: %s", lateEvent)
 	}
 	switch given := t.(type) {
 	case *lua.LTable:
 		if frozen(given) {
-			raise(L, "copy what you need of it into a new table", "ev.state can't be a table of the ev.state of a handler that is over")
+			raise(L, "copy the fields you need into a new table", "ev.state can't be a table from the ev.state of a handler that has ended")
 		}
 	case *lua.LNilType:
-		t = v.emptyState(L) // forget it
+		t = v.emptyState(L) // nil deletes the state
 	default:
 		raise(L, "ev.state = { value = … }", "ev.state must be a table, got %s", described(t))
 	}
@@ -150,8 +149,8 @@ func (v *eventView) assignState(L *lua.LState, t lua.LValue) {
 }
 
 const (
-	lateEvent = "this ev is of a handler that is over, of an earlier event or of another rule"
-	lateHint  = "use the ev of the handler that runs, and keep none in a variable outside of it"
+	lateEvent = "this ev belongs to a handler that has ended, of an earlier event or another rule"
+	lateHint  = "use the current handler's ev; don't store ev in an outer variable"
 )
 
 func (v *eventView) readState(L *lua.LState) {
@@ -163,11 +162,11 @@ func (v *eventView) readState(L *lua.LState) {
 	if err != nil {
 		fail(L, "ev.state", err)
 	}
-	charge(L, 0, 2*len(text)) // it is bounded by MaxState, and read by now
+	charge(L, 0, 2*len(text)) // at most 2*maxState
 	v.state.text = text
 }
 
-// freeze ends the life of ev.state with the handler's, however that ended.
+// freeze makes ev.state and its tables read-only after the handler.
 func (v *eventView) freeze() {
 	for _, t := range v.state.made {
 		if t.Metatable == lua.LNil {
@@ -177,20 +176,20 @@ func (v *eventView) freeze() {
 	v.state, v.call = eventState{}, nil
 }
 
-// frozenMeta marks tables of the ev.state of a handler that is over.
+// frozenMeta is the metatable of tables of the ev.state of a handler that has ended.
 var frozenMeta = sync.OnceValue(func() *lua.LTable {
 	mt := &lua.LTable{Metatable: lua.LNil}
 	mt.RawSetString("__metatable", lockedMark)
 	return mt
 })
 
-// frozen reports whether a table must not be written any more.
+// frozen reports whether a table belongs to the ev.state of a handler that has ended.
 func frozen(t *lua.LTable) bool { return t.Metatable == lua.LValue(frozenMeta()) }
 
-var errFrozen = errors.New("this table is of the ev.state of a handler that is over, of an earlier event or of another rule: what is written to it would be lost")
+var errFrozen = errors.New("this table belongs to the ev.state of a handler that has ended, of an earlier event or another rule: the write would be lost")
 
-// finishEvent keeps ev.state if the handler that just ended well changed it.
-// The work is on the handler's budget, and its error fails the handler.
+// finishEvent stores ev.state if the handler, which succeeded, changed it. The work
+// counts towards the budget of the handler. An error fails the handler.
 func finishEvent(vm *VM, _ *lua.LState) error {
 	v := vm.bound.ev
 	if v == nil || v.state.table == nil || v.call.Memory == nil {
@@ -203,25 +202,25 @@ func finishEvent(vm *VM, _ *lua.LState) error {
 		return 0
 	}), lua.LNil)
 	if err != nil {
-		// No Lua runs here that could be blamed.
+		// No Lua code runs here: the place is where ev.state was used.
 		vm.raised.at = v.state.at
 	}
 	return err
 }
 
 func (v *eventView) saveState(L *lua.LState) error {
-	w := jsonWriter{L: L, kept: true}
+	w := jsonWriter{L: L, stored: true}
 	text, err := w.all(v.state.table)
 	switch {
 	case err != nil:
-		if at, ok := v.state.odd.of(w.wrong); ok {
+		if at, ok := v.state.suspects.of(w.wrong); ok {
 			v.state.at = at
 		}
-		return fmt.Errorf("ev.state can't be kept: %w", err)
+		return fmt.Errorf("ev.state can't be stored: %w", err)
 	case string(text) == "{}" || string(text) == "[]":
 		text = nil
-	case len(text) > MaxState:
-		return fmt.Errorf("ev.state is too large to be kept: %d bytes as JSON, at most %d", len(text), MaxState)
+	case len(text) > maxState:
+		return fmt.Errorf("ev.state is too large: %d bytes as JSON, at most %d", len(text), maxState)
 	}
 	if bytes.Equal(text, v.state.text) {
 		return nil

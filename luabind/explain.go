@@ -11,10 +11,10 @@ import (
 	"chertd/luabind/diag"
 )
 
-// slip is what an instruction could not do, kept until somebody wants to read
-// about it.
-type slip struct {
-	text string // the message it belongs to
+// failedOp describes an instruction that failed. The failure is explained from it
+// only if it reaches people.
+type failedOp struct {
+	text string // message of the error
 	what string // "index" or "call"
 	name string // of the key, or of the function
 	kind string // type of the value
@@ -26,10 +26,10 @@ var (
 	forWords = regexp.MustCompile(`^for statement (init|limit|step) must be a number$`)
 )
 
-// plain rewrites a message of gopher-lua's machine into the words of Lua 5.1,
-// with a hint where one holds for all such errors. It keeps what else has to be
-// known to name the value: the frames are gone when people read the message.
-func plain(L *lua.LState, msg string) (text, hint string, s slip) {
+// rewriteMessage returns a message of gopher-lua's VM in the words of Lua 5.1, with a
+// hint if there is one for all such errors. It also returns the failed instruction,
+// from which nameValue finds the value: the frames are gone by then.
+func rewriteMessage(L *lua.LState, msg string) (text, hint string, s failedOp) {
 	f := topFrame(L)
 	if f.p == nil || f.fn() == nil || f.fn().IsG {
 		return msg, "", s // raised by a Go function, in its own words
@@ -38,7 +38,7 @@ func plain(L *lua.LState, msg string) (text, hint string, s slip) {
 	case msg == errFrozen.Error():
 		return msg, lateHint, s
 	case m != nil:
-		s = slip{what: "index", name: m[2], kind: m[1]}
+		s = failedOp{what: "index", name: m[2], kind: m[1]}
 		text = fmt.Sprintf("attempt to index a %s value with key '%s'", m[1], shorten(m[2]))
 	case msg == "attempt to call a non-function object":
 		s = called(L, f)
@@ -47,24 +47,24 @@ func plain(L *lua.LState, msg string) (text, hint string, s slip) {
 			hint = "write for key, value in pairs(t) do, or ipairs(t) for lists"
 		}
 	case msg == "__len undefined":
-		text, hint = "attempt to get the length of a value that has none", "# works on texts and tables: is the value nil?"
+		text, hint = "attempt to get the length of a value that has no length", "# works on strings and tables: is the value nil?"
 	case msg == "__unm undefined":
-		text, hint = "attempt to perform arithmetic on a value that is no number", "is the value nil, or a text? tonumber(…) reads texts"
+		text, hint = "attempt to perform arithmetic on a value that is not a number", "is the value nil or a string? Use tonumber(…) to convert strings"
 	case msg == "stack overflow":
-		text, hint = msg, fmt.Sprintf("functions call each other more than %d deep: does one call itself without end?", stateOptions.CallStackSize)
+		text, hint = msg, fmt.Sprintf("calls nest more than %d deep: does a function call itself without end?", stateOptions.CallStackSize)
 	case msg == "registry overflow":
 		text, hint = "stack overflow: too many values at once", "pass the table instead of unpacking it"
 	case msg == "table index is nil":
 		text, hint = msg, "the key is nil: check it first"
 	case strings.HasPrefix(msg, "attempt to compare "):
-		text, hint = msg, "values that are compared must be of one type: is one nil, or a text? tonumber(…) reads texts"
+		text, hint = msg, "compare values of one type: is one of them nil or a string? Use tonumber(…) to convert strings"
 	default:
 		if m := operated.FindStringSubmatch(msg); m != nil {
 			kind := m[2]
 			if kind == "number" || kind == "string" && m[3] != "number" && m[3] != "string" {
 				kind = m[3]
 			}
-			text, hint = fmt.Sprintf("attempt to perform arithmetic (%s) on a %s value", m[1], kind), "a number is needed: check for nil first; tonumber(…) reads texts"
+			text, hint = fmt.Sprintf("attempt to perform arithmetic (%s) on a %s value", m[1], kind), "expected a number: check for nil first; use tonumber(…) to convert strings"
 			break
 		}
 		if m := forWords.FindStringSubmatch(msg); m != nil {
@@ -77,9 +77,9 @@ func plain(L *lua.LState, msg string) (text, hint string, s slip) {
 	return text, hint, s
 }
 
-// called finds what a call instruction could not call.
-func called(L *lua.LState, f frame) slip {
-	s := slip{what: "call", kind: "nil"}
+// called describes the value that a call instruction could not call.
+func called(L *lua.LState, f frame) failedOp {
+	s := failedOp{what: "call", kind: "nil"}
 	p, pc := f.fn().Proto, f.pc()-1
 	if pc < 0 || pc >= len(p.Code) {
 		return s
@@ -102,8 +102,9 @@ func called(L *lua.LState, f frame) slip {
 	return s
 }
 
-// name says in a failure's message which value was meant, as the line has it.
-func (vm *VM) name(f *Failure, s slip) {
+// nameValue adds the name of the value, as the line has it, to the message of a
+// failure.
+func (vm *VM) nameValue(f *Failure, s failedOp) {
 	if s.text == "" || s.text != f.Message || s.name == "" {
 		return
 	}
@@ -118,20 +119,20 @@ func (vm *VM) name(f *Failure, s slip) {
 	case s.what == "call" && written != "":
 		f.Message = fmt.Sprintf("attempt to call a %s value (%s)", s.kind, written)
 		if lib, ok := vm.globals.RawGetString(object).(*lua.LTable); ok && shownBy(lib) != nil {
-			f.Hint = diag.DidYouMean(s.name, namesOf(shownBy(lib)), object+".")
+			f.Hint = diag.DidYouMean(object+".", s.name, namesOf(shownBy(lib)))
 		} else if object != "" && s.kind == "nil" {
-			// Perhaps a method of a text.
-			f.Hint = diag.DidYouMean(s.name, namesOf(standard().stringMeta.RawGetString("__index").(*lua.LTable)), object+":")
+			// It may be a method of a string.
+			f.Hint = diag.DidYouMean(object+":", s.name, namesOf(standard().stringMeta.RawGetString("__index").(*lua.LTable)))
 		}
 	case s.what == "call":
 		f.Message = fmt.Sprintf("attempt to call a %s value (%s)", s.kind, s.name)
 	}
 }
 
-// written finds, in a line of source, the one place where the name is a field,
-// a method or a function, and gives the object before it, both together, and
-// the column of the name. Nothing where there is none, or more than one.
-func (vm *VM) written(file string, line int, s slip) (object, whole string, col int) {
+// written finds the place in a line of source where the name is a field, a method or
+// a function. It returns the object before the name, the object and name together,
+// and the column of the name; nothing if there is no such place, or more than one.
+func (vm *VM) written(file string, line int, s failedOp) (object, whole string, col int) {
 	text := vm.sourceLine(file, line)
 	tokens, err := scan(file, text)
 	if err != nil && text != "" {
@@ -163,7 +164,7 @@ func (vm *VM) written(file string, line int, s slip) (object, whole string, col 
 
 func opensCall(t token) bool { return t.Type == '(' || t.Type == '{' || t.Type == parse.TString }
 
-// chain is the a.b.c that ends the tokens; "" if they end otherwise.
+// chain returns the a.b.c at the end of the tokens, or "" if there is none.
 func chain(tokens []token) string {
 	i := len(tokens) - 1
 	if i < 0 || tokens[i].Type != parse.TIdent {
@@ -179,7 +180,7 @@ func chain(tokens []token) string {
 	return s
 }
 
-// sourceLine is a line of one of the VM's files.
+// sourceLine returns a line of one of the VM's files.
 func (vm *VM) sourceLine(file string, line int) string {
 	if p := vm.programs[file]; p != nil {
 		return p.line(line)
@@ -187,13 +188,13 @@ func (vm *VM) sourceLine(file string, line int) string {
 	return ""
 }
 
-// indent is the column of the first thing on a line of one of the VM's files.
+// indent returns the column of the first token on a line of one of the VM's files.
 func (vm *VM) indent(file string, line int) int {
 	text := vm.sourceLine(file, line)
 	return 1 + len(text) - len(strings.TrimLeft(text, " \t"))
 }
 
-// line is a line of the text, from 1.
+// line returns line n of the source, from 1.
 func (p *Program) line(n int) string {
 	text := p.text
 	for ; n > 1; n-- {
@@ -207,7 +208,7 @@ func (p *Program) line(n int) string {
 	return text
 }
 
-// namesOf are a library's fields.
+// namesOf returns the names of a library's fields.
 func namesOf(t *lua.LTable) []string {
 	var names []string
 	for _, k := range keysOf(t) {

@@ -11,51 +11,50 @@ import (
 	"chertd/luabind/diag"
 )
 
-// raised is an error as it was when it was raised, while its frames stood.
+// raised is the last error that was raised, recorded while its frames existed.
 type raised struct {
-	object lua.LValue
-	at     place
-	stack  []place
-	text   string // of the last error raise was given a hint for
-	hint   string
-	slip   slip // of the last error an instruction raised
-	exact  bool // what is raised now is a script's own value
+	object   lua.LValue
+	at       place
+	stack    []place
+	text     string // message to which hint belongs
+	hint     string
+	failedOp failedOp // instruction that raised the last error of an instruction
+	exact    bool     // the value being raised is a script's own
 }
 
-// throw raises a value as it is, for scripts. RaiseError is for our own texts: it
-// puts the position before them, and a space where there is none.
+// throw raises a script's own value unchanged. RaiseError is for our own messages: it
+// puts the position before them.
 func throw(L *lua.LState, v lua.LValue) {
 	vmOf(L).raised.exact = true
 	L.Error(v, 0)
 }
 
-// raise raises an error at the place of the Lua call that is being made. The
-// hint reaches people only if the error does: a script that catches it sees the
-// message alone.
+// raise raises an error at the line of the current Lua call. A script that catches
+// the error sees only the message; the hint is for people.
 func raise(L *lua.LState, hint, format string, args ...any) {
 	vm := vmOf(L)
 	vm.raised.text, vm.raised.hint = cut(fmt.Sprintf(format, args...)), hint
 	L.RaiseError("%s", vm.raised.text)
 }
 
-// raisedTrace is the StackTrace of errors that came by onRaise.
+// raisedTrace is the StackTrace of errors that onRaise has recorded.
 const raisedTrace = "-"
 
-// onRaise is called by gopher-lua for every error, with the error's value on
-// top of the stack and all frames still standing. A non-empty StackTrace keeps
-// PCall from building one as text.
+// onRaise records an error. gopher-lua calls it for every error, with the value on
+// top of the stack, while all frames exist. A non-empty StackTrace keeps PCall from
+// formatting one.
 func (vm *VM) onRaise(L *lua.LState) {
 	obj := L.Get(-1)
 	exact := vm.raised.exact
 	vm.raised.exact = false
 	if s, ok := obj.(lua.LString); ok && !exact {
-		// A Go function that pcall calls directly has no position: RaiseError
-		// leaves a space where it would stand.
+		// A Go function that pcall calls directly has no position: RaiseError puts a
+		// space in its place.
 		msg := cut(strings.TrimPrefix(string(s), " "))
 		if file, line, rest, ok := vm.prefixed(msg); ok {
-			text, hint, slip := plain(L, rest)
-			if hint != "" || slip.what != "" {
-				vm.raised.text, vm.raised.hint, vm.raised.slip = text, hint, slip
+			text, hint, failedOp := rewriteMessage(L, rest)
+			if hint != "" || failedOp.what != "" {
+				vm.raised.text, vm.raised.hint, vm.raised.failedOp = text, hint, failedOp
 			}
 			msg = fmt.Sprintf("%s:%d: %s", file, line, text)
 		}
@@ -79,9 +78,9 @@ func (vm *VM) onRaise(L *lua.LState) {
 	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: obj, StackTrace: raisedTrace})
 }
 
-// forget clears what the last call has raised. Errors that no Lua code raises
-// are told at the place of the handler.
-func (vm *VM) forget(h *subscribed) {
+// resetRaised forgets the error of the last call. An error that no Lua code raises
+// gets the place of the handler.
+func (vm *VM) resetRaised(h *subscribed) {
 	r := &vm.raised
 	*r = raised{stack: r.stack[:0]}
 	if h.fn.Proto != nil {
@@ -89,12 +88,12 @@ func (vm *VM) forget(h *subscribed) {
 	}
 }
 
-// maxStack is how many frames a Failure tells.
+// maxStack is the maximum number of frames in Failure.Stack.
 const maxStack = 20
 
-// failure is an error of protect as people see it.
+// failure converts an error of protect to a Failure.
 func (vm *VM) failure(err error) *Failure {
-	f := &Failure{Kind: Raised, Diagnostic: diag.Diagnostic{Severity: diag.SeverityError}}
+	f := &Failure{Kind: LuaError, Diagnostic: diag.Diagnostic{Severity: diag.SeverityError}}
 	var o overrun
 	var ae *lua.ApiError
 	switch {
@@ -102,7 +101,7 @@ func (vm *VM) failure(err error) *Failure {
 		vm.explainOverrun(f, FailureKind(o))
 	case errors.As(err, &ae) && ae.Type == lua.ApiErrorPanic:
 		f.Message = "a library function failed: " + cut(firstLine(ae.Object.String()))
-		f.Hint = "this is a fault of chertd, not of the rule"
+		f.Hint = "this is a bug in chertd, not in your rule"
 		f.File, f.Line = vm.raised.at.file, vm.raised.at.line
 	case errors.As(err, &ae):
 		r := &vm.raised
@@ -112,7 +111,7 @@ func (vm *VM) failure(err error) *Failure {
 		}
 		f.Message = vm.message(ae.Object)
 		if ae.StackTrace != raisedTrace {
-			f.Message = strings.TrimPrefix(f.Message, " ") // of a Go function without any Lua: see onRaise
+			f.Message = strings.TrimPrefix(f.Message, " ") // of a Go function without a position: see onRaise
 		}
 		if file, line, rest, ok := vm.prefixed(f.Message); ok {
 			f.File, f.Line, f.Message = file, line, rest
@@ -120,7 +119,7 @@ func (vm *VM) failure(err error) *Failure {
 		if f.Message == r.text {
 			f.Hint = r.hint
 		}
-		vm.name(f, r.slip)
+		vm.nameValue(f, r.failedOp)
 	default:
 		f.Message = err.Error()
 		f.File, f.Line = vm.raised.at.file, vm.raised.at.line
@@ -131,23 +130,23 @@ func (vm *VM) failure(err error) *Failure {
 	return f
 }
 
-// explainOverrun says which budget was used up, and where.
+// explainOverrun sets the message of a failure to the budget that was used up.
 func (vm *VM) explainOverrun(f *Failure, kind FailureKind) {
 	m := &vm.meter
 	f.Kind = kind
 	f.File, f.Line = m.where.file, m.where.line
 	switch kind {
-	case Steps:
+	case OutOfSteps:
 		f.Message = fmt.Sprintf("stopped after %s steps, its budget", thousands(m.limits.Steps))
 		f.Hint = "a loop that does not end, or too much work for one event"
-	case Bytes:
+	case OutOfMemory:
 		f.Message = fmt.Sprintf("stopped after allocating %s, its memory budget", megabytes(vm.limits.Memory))
 		if kept := vm.limits.Memory - m.limits.Memory; kept > vm.limits.Memory/16 {
 			f.Message = fmt.Sprintf("stopped after allocating %s, its memory budget of %s less the %s that the pack keeps between events",
 				megabytes(m.limits.Memory), megabytes(vm.limits.Memory), megabytes(kept))
 		}
-		f.Hint = "keep less at once: join with table.concat, take what you need of a text"
-	case Timeout:
+		f.Hint = "use less memory: join with table.concat, and keep only the parts of strings you need"
+	case TimedOut:
 		f.Message = fmt.Sprintf("aborted after %v, having used %s of %s steps", m.limits.Wall, thousands(m.steps()), thousands(m.limits.Steps))
 		f.Hint = "the machine was busy, or single operations took very long"
 	}
@@ -156,7 +155,7 @@ func (vm *VM) explainOverrun(f *Failure, kind FailureKind) {
 	}
 }
 
-// message is an error's value in words.
+// message returns the message of an error's value.
 func (vm *VM) message(obj lua.LValue) string {
 	switch v := obj.(type) {
 	case lua.LString:
@@ -170,11 +169,11 @@ func (vm *VM) message(obj lua.LValue) string {
 			}
 		}
 	}
-	return fmt.Sprintf("an error that is a %s, not a text, was raised", obj.Type())
+	return fmt.Sprintf("the script raised a value of type %s, not a string", obj.Type())
 }
 
-// prefixed splits "file:12: message" as prefixed does, if the file is one that
-// the VM has run: scripts' own messages have colons, too.
+// prefixed splits "file:12: message" if the VM has run the file: messages of scripts
+// may contain colons, too.
 func (vm *VM) prefixed(s string) (file string, line int, rest string, ok bool) {
 	file, line, rest, ok = prefixed(s)
 	if ok && vm.programs[file] == nil {
@@ -183,7 +182,7 @@ func (vm *VM) prefixed(s string) (file string, line int, rest string, ok bool) {
 	return file, line, rest, ok
 }
 
-// prefixed splits "file:12: message", as error() and the machine write it.
+// prefixed splits "file:12: message", the form of error() and gopher-lua.
 func prefixed(s string) (file string, line int, rest string, ok bool) {
 	for i := 1; i < len(s); i++ {
 		if s[i] != ':' {
@@ -203,7 +202,7 @@ func firstLine(s string) string {
 	return s
 }
 
-// cut bounds a text that people will read.
+// cut truncates a text that people will read to maxMessage.
 func cut(s string) string {
 	if len(s) <= maxMessage {
 		return s
@@ -211,7 +210,7 @@ func cut(s string) string {
 	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
 }
 
-// shorten bounds a name within a message.
+// shorten truncates a name for use in a message.
 func shorten(s string) string {
 	if len(s) <= 60 {
 		return s

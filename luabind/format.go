@@ -9,12 +9,12 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// strFormat is string.format with the verbs of Lua 5.1: c d i o u x X e E f g G
-// q s and %%, flags, and width and precision of two digits at most. Differences:
-// %s takes any value and gives what tostring gives (as Lua 5.2 does), and
-// integers out of range are the nearest there is, where C leaves it open.
+// strFormat is string.format with the verbs of Lua 5.1: c d i o u x X e E f g G q s and
+// %%, flags, and width and precision of up to two digits. It differs in two ways: %s
+// accepts any value and uses tostring, as in Lua 5.2, and numbers out of range become
+// the nearest integer, which C leaves undefined.
 func strFormat(L *lua.LState) int {
-	f := textArg(L, 1)
+	f := stringArg(L, 1)
 	var out []byte
 	arg, charged := 1, 0
 	for {
@@ -55,10 +55,10 @@ type verb struct {
 	letter    byte
 }
 
-// text is the directive without its %.
+// text returns the directive without its %.
 func (v verb) text() string { return string(v.spec()[1:]) + string(v.letter) }
 
-// spec is the directive up to its letter, as Go's fmt reads it.
+// spec returns the directive without its letter, in the form of Go's fmt.
 func (v verb) spec() []byte {
 	b := append([]byte{'%'}, v.flags...)
 	if v.width > 0 {
@@ -102,7 +102,7 @@ func parseVerb(L *lua.LState, f string) (verb, string) {
 	return v, f[i+1:]
 }
 
-// append adds argument n, formatted.
+// append appends argument n, formatted.
 func (v verb) append(L *lua.LState, out []byte, n int) []byte {
 	switch v.letter {
 	case 'd', 'i':
@@ -129,9 +129,9 @@ func (v verb) append(L *lua.LState, out []byte, n int) []byte {
 		charge(L, len(s)/64, len(s))
 		return v.pad(out, s)
 	case 'q':
-		return appendQuoted(L, out, textArg(L, n))
+		return appendQuoted(L, out, stringArg(L, n))
 	}
-	raise(L, "write %% for a percent sign; Lua knows %s %d %f %g %x %q %c and a few more", "invalid option '%%%s' to 'format'", v.text())
+	raise(L, "write %% for a percent sign; Lua has %s %d %f %g %x %q %c and a few more", "invalid option '%%%s' to 'format'", v.text())
 	return out
 }
 
@@ -155,7 +155,7 @@ func (v verb) appendFloat(out []byte, f float64) []byte {
 		return v.pad(out, s)
 	}
 	if v.precision < 0 {
-		v.precision = 6 // Go's %g would write as many digits as are needed
+		v.precision = 6 // Go's default for %g differs
 	}
 	if v.precision == 0 && (v.letter == 'g' || v.letter == 'G') {
 		v.precision = 1
@@ -163,7 +163,7 @@ func (v verb) appendFloat(out []byte, f float64) []byte {
 	return fmt.Appendf(out, string(append(v.spec(), v.letter)), f)
 }
 
-// pad pads to the width in bytes, as C does; Go counts characters.
+// pad pads a string to the width in bytes, as C does. Go counts characters.
 func (v verb) pad(out []byte, s string) []byte {
 	fill := max(v.width-len(s), 0)
 	if strings.Contains(v.flags, "-") {
@@ -172,7 +172,7 @@ func (v verb) pad(out []byte, s string) []byte {
 	return append(append(out, strings.Repeat(" ", fill)...), s...)
 }
 
-// appendQuoted writes a string so that Lua reads it back.
+// appendQuoted appends a string in a form that Lua can read back.
 func appendQuoted(L *lua.LState, out []byte, s string) []byte {
 	charge(L, len(s)/16, 2*len(s))
 	out = append(out, '"')
@@ -191,8 +191,8 @@ func appendQuoted(L *lua.LState, out []byte, s string) []byte {
 	return append(out, '"')
 }
 
-// toInt64 and toUint64 truncate and clamp: Go leaves conversions out of range
-// undefined, and they differ between machines.
+// toInt64 and toUint64 truncate and clamp a number. Go's conversions of numbers out of
+// range differ between machines.
 func toInt64(n lua.LNumber) int64 {
 	switch f := float64(n); {
 	case f != f:
@@ -219,7 +219,7 @@ func toUint64(n lua.LNumber) uint64 {
 	}
 }
 
-// formatG is C's %.<digits>g.
+// formatG formats a number like C's %.<digits>g.
 func formatG(f float64, digits int) string {
 	switch {
 	case math.IsInf(f, 1):

@@ -1,6 +1,7 @@
 package luabind
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,19 +11,20 @@ import (
 	"chertd/luabind/diag"
 )
 
-// Scripts see the table env as _G. It is always empty, so that every global
-// that is read or set passes its metatable: while files load, both go to the
-// table globals; afterwards setting is an error. Library tables are as empty
-// and as locked, and shared by all VMs.
+// lockedKey is the field of the metatable of a locked table that holds the table
+// that it shows.
 //
-// lockedKey is the field of a metatable that leads from such a table to what
-// it shows. Scripts never get at these metatables: they have a __metatable.
+// Scripts see the table env as _G. It is a locked table: always empty, so that its
+// metatable handles every global that is read or set. While files load, both go to
+// the table globals; afterwards setting a global is an error. Library tables are
+// locked too, and shared by all VMs. Scripts can't get at the metatables, which have
+// a __metatable.
 const lockedKey = "(locked)"
 
-// lockedMark is what getmetatable gives of a locked table.
+// lockedMark is the result of getmetatable for a locked table.
 const lockedMark = lua.LString("locked")
 
-// openGlobals makes the tables of a new VM and fills in the libraries.
+// openGlobals makes the tables of a new VM and adds the libraries.
 func (vm *VM) openGlobals() {
 	L := vm.L
 	vm.globals = L.CreateTable(0, 64)
@@ -30,7 +32,7 @@ func (vm *VM) openGlobals() {
 		vm.globals.RawSetString(name, v)
 	}
 	undefined := L.CreateTable(0, 1)
-	undefined.RawSetString("__index", &lua.LFunction{IsG: true, GFunction: undefinedGlobal})
+	undefined.RawSetString("__index", goFunction(undefinedGlobal))
 	vm.globals.Metatable = undefined
 
 	vm.env = &lua.LTable{Metatable: lock(vm.globals, vm.globals)}
@@ -39,15 +41,15 @@ func (vm *VM) openGlobals() {
 	L.SetMetatable(lua.LString(""), standard().stringMeta)
 }
 
-// lockGlobals ends loading: from now on no global can be set.
+// lockGlobals ends loading: no global can be set any more.
 func (vm *VM) lockGlobals() {
-	vm.env.Metatable = lock(vm.globals, &lua.LFunction{IsG: true, GFunction: setGlobalLate})
+	vm.env.Metatable = lock(vm.globals, goFunction(setGlobalLate))
 }
 
-// setGlobal defines a name that every file sees. For modules, before loading.
+// setGlobal defines a global for every file, before they load.
 func (vm *VM) setGlobal(name string, v lua.LValue) { vm.globals.RawSetString(name, v) }
 
-// lock is the metatable of an empty table that shows another one.
+// lock returns the metatable of a locked table that shows another table.
 func lock(shown *lua.LTable, newindex lua.LValue) *lua.LTable {
 	mt := &lua.LTable{Metatable: lua.LNil}
 	mt.RawSetString("__index", shown)
@@ -57,9 +59,9 @@ func lock(shown *lua.LTable, newindex lua.LValue) *lua.LTable {
 	return mt
 }
 
-// library makes a read-only table of functions and values. Setting a field of
-// it is an error that names it. If strict, reading a field it does not have is
-// an error as well, with the nearest name it has.
+// library returns a read-only table of functions and values. Setting a field is an
+// error. If strict, reading a field that does not exist is an error too, with the
+// nearest name as its hint.
 func library(name string, fields map[string]lua.LValue, strict bool) *lua.LTable {
 	shown := &lua.LTable{Metatable: lua.LNil}
 	names := make([]string, 0, len(fields))
@@ -74,13 +76,7 @@ func library(name string, fields map[string]lua.LValue, strict bool) *lua.LTable
 		mt := &lua.LTable{Metatable: lua.LNil}
 		mt.RawSetString("__index", goFunction(func(L *lua.LState) int {
 			key := shorten(toText(L, L.Get(2)))
-			hint := ""
-			if near := diag.Suggest(key, names); near != "" {
-				hint = "did you mean " + name + "." + near + "?"
-			} else {
-				hint = memberHint(name, key)
-			}
-			raise(L, hint, "%s.%s does not exist", name, key)
+			raise(L, cmp.Or(diag.DidYouMean(name+".", key, names), memberHint(name, key)), "%s.%s does not exist", name, key)
 			return 0
 		}))
 		shown.Metatable = mt
@@ -96,7 +92,7 @@ func library(name string, fields map[string]lua.LValue, strict bool) *lua.LTable
 	return &lua.LTable{Metatable: lock(shown, refuse)}
 }
 
-// functions turns Go functions into fields for library.
+// functions returns Go functions as fields for library.
 func functions(fns map[string]lua.LGFunction) map[string]lua.LValue {
 	fields := make(map[string]lua.LValue, len(fns))
 	for name, fn := range fns {
@@ -109,7 +105,7 @@ func goFunction(fn lua.LGFunction) *lua.LFunction {
 	return &lua.LFunction{IsG: true, GFunction: fn}
 }
 
-// shownBy is the table that a locked table shows, or nil if it is none.
+// shownBy returns the table that a locked table shows, or nil if t is not locked.
 func shownBy(t *lua.LTable) *lua.LTable {
 	mt, ok := t.Metatable.(*lua.LTable)
 	if !ok || mt.RawGetString("__metatable") != lua.LValue(lockedMark) {
@@ -119,7 +115,7 @@ func shownBy(t *lua.LTable) *lua.LTable {
 	return shown
 }
 
-// undefinedGlobal is what reading a global ends in that nobody has defined.
+// undefinedGlobal raises the error of reading a global that is not defined.
 func undefinedGlobal(L *lua.LState) int {
 	vm := vmOf(L)
 	name, ok := L.Get(2).(lua.LString)
@@ -127,25 +123,19 @@ func undefinedGlobal(L *lua.LState) int {
 		L.Push(lua.LNil)
 		return 1
 	}
-	hint := missing[string(name)]
-	if hint == "" {
-		hint = globalHint(string(name))
-	}
-	if hint == "" {
-		hint = diag.DidYouMean(string(name), vm.globalNames())
-	}
+	hint := cmp.Or(missing[string(name)], globalHint(string(name)), diag.DidYouMean("", string(name), vm.globalNames()))
 	raise(L, hint, "%s is not defined", shorten(string(name)))
 	return 0
 }
 
-// setGlobalLate is what setting a global ends in once loading is over.
+// setGlobalLate raises the error of setting a global after loading.
 func setGlobalLate(L *lua.LState) int {
 	name := shorten(toText(L, L.Get(2)))
 	raise(L, fmt.Sprintf("write `local %s`; to remember it between events use `ev.state`", name), "%s is global", name)
 	return 0
 }
 
-// globalNames are the names scripts could have meant, sorted.
+// globalNames returns the defined globals, sorted.
 func (vm *VM) globalNames() []string {
 	var names []string
 	for _, key := range keysOf(vm.globals) {
@@ -157,18 +147,18 @@ func (vm *VM) globalNames() []string {
 	return names
 }
 
-// missing explains names that people expect and rules don't have.
+// missing has hints for globals that people expect and rules don't have.
 var missing = map[string]string{
 	"null": "write nil", "None": "write nil", "NULL": "write nil", "undefined": "write nil",
 	"True": "write true", "False": "write false",
 	"os":    "rules have no os: the time is chert.now(), dates are chert.date(format)",
 	"io":    "rules do no input or output: use log for messages, data.load for files of the pack",
-	"debug": "rules have no debug library: use log", "coroutine": "rules have no coroutines: to go on later, use chert.set_timer",
-	"load": "rules can't make code from text", "loadstring": "rules can't make code from text",
+	"debug": "rules have no debug library: use log", "coroutine": "rules have no coroutines: to continue later, use chert.set_timer",
+	"load": "rules can't compile strings", "loadstring": "rules can't compile strings",
 	"dofile": "use require for files in lib/", "loadfile": "use require for files in lib/", "module": "return a table from the file in lib/",
-	"package": "use require for files in lib/", "collectgarbage": "memory is managed by itself",
+	"package": "use require for files in lib/", "collectgarbage": "memory is managed automatically",
 	"getfenv": "rules have no environments", "setfenv": "rules have no environments", "newproxy": "use setmetatable",
 	"event": "the handler's argument is the event, usually named ev", "ev": "only inside the handler, as its argument: function(ev) … end",
-	"this": "methods get self", "console": "use log.info or print", "utf8": "rules have no utf8 library; chert.cut gives the first letters of a text, chert.normalize compares it without case",
+	"this": "methods get self", "console": "use log.info or print", "utf8": "rules have no utf8 library: chert.cut(s, n) returns the first letters, chert.normalize(s) the form for comparing without case",
 	"bit": "rules have no bit operations", "bit32": "rules have no bit operations",
 }

@@ -7,12 +7,12 @@ import (
 )
 
 func strGsub(L *lua.LState) int {
-	s, p := textArg(L, 1), textArg(L, 2)
+	s, p := stringArg(L, 1), stringArg(L, 2)
 	repl := L.Get(3)
 	switch repl.(type) {
 	case lua.LString, lua.LNumber, *lua.LTable, *lua.LFunction:
 	default:
-		if _, ok := asTablelike(repl); !ok {
+		if _, ok := asView(repl); !ok {
 			argError(L, 3, "string/function/table expected, got "+typeName(L, 3))
 		}
 	}
@@ -51,7 +51,7 @@ func strGsub(L *lua.LState) int {
 		if at < len(s) {
 			g.copied(at, len(s))
 		}
-		g.settle()
+		g.copyPending()
 		charge(L, 0, len(g.out)+2*max(len(g.out)-g.charged, 0)+boxBytes)
 		L.Push(lua.LString(g.out))
 	}
@@ -59,28 +59,27 @@ func strGsub(L *lua.LState) int {
 	return 2
 }
 
-// gsub is one substitution: its result grows at its end only.
+// gsub is one call of string.gsub.
 type gsub struct {
 	matcher
 	repl    lua.LValue
 	out     []byte
-	charged int // bytes of out that were charged
-	from    int // src[from:to] is to be copied, and not copied yet
+	charged int // bytes of out that have been charged
+	from    int // src[from:to] is pending: to be copied to out unchanged
 	to      int
 }
 
-// copied takes over a part of the text unchanged. Neighbouring parts are
-// copied as one.
+// copied adds src[i:j] to the pending part, after copying a part that is not adjacent.
 func (g *gsub) copied(i, j int) {
 	if i != g.to {
-		g.settle()
+		g.copyPending()
 		g.from = i
 	}
 	g.to = j
 }
 
-// settle copies what is to be copied.
-func (g *gsub) settle() {
+// copyPending copies the pending part.
+func (g *gsub) copyPending() {
 	if g.from < g.to {
 		from, to := g.from, g.to
 		g.from = g.to
@@ -89,7 +88,7 @@ func (g *gsub) settle() {
 }
 
 func (g *gsub) add(s string) {
-	// Charged before it grows, by what append allocates on the way: about twice.
+	// Charged before out grows. append allocates about twice the result.
 	if n := len(g.out) + len(s) - g.charged; n >= 4096 {
 		g.charged += n
 		if g.charged > maxString {
@@ -100,17 +99,17 @@ func (g *gsub) add(s string) {
 	g.out = append(g.out, s...)
 }
 
-// replace adds what takes the place of a match.
+// replace adds the replacement of a match.
 func (g *gsub) replace(start, end int) {
 	L := g.L
 	var v lua.LValue
 	switch repl := g.repl.(type) {
 	case lua.LString:
-		g.settle()
+		g.copyPending()
 		g.template(string(repl), start, end)
 		return
 	case lua.LNumber:
-		g.settle()
+		g.copyPending()
 		g.template(numberText(repl), start, end)
 		return
 	case *lua.LFunction:
@@ -125,10 +124,10 @@ func (g *gsub) replace(start, end int) {
 	}
 	switch v := v.(type) {
 	case lua.LString:
-		g.settle()
+		g.copyPending()
 		g.add(string(v))
 	case lua.LNumber:
-		g.settle()
+		g.copyPending()
 		g.add(numberText(v))
 	default:
 		if lua.LVAsBool(v) {
@@ -138,7 +137,7 @@ func (g *gsub) replace(start, end int) {
 	}
 }
 
-// template adds a replacement text, in which %1 is a capture and %0 the match.
+// template adds a replacement string, in which %1 is a capture and %0 the match.
 func (g *gsub) template(t string, start, end int) {
 	for {
 		i := strings.IndexByte(t, '%')
@@ -148,7 +147,7 @@ func (g *gsub) template(t string, start, end int) {
 		}
 		g.add(t[:i])
 		if i+1 == len(t) {
-			g.add("\x00") // as in Lua 5.1, which reads the byte behind the text
+			g.add("\x00") // as in Lua 5.1, which reads the byte after the string
 			return
 		}
 		switch c := t[i+1]; {

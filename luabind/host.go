@@ -8,39 +8,40 @@ import (
 	"chertd/luabind/diag"
 )
 
-// Host is what a script that is no rule file sees besides Lua's own libraries:
-// words of whoever runs it. Such a script lives in the same sandbox, under the
-// same kinds of budgets, as rules do; of their modules it has those named here.
-// A Host serves any number of scripts, on any goroutines, and must not be
-// changed once it has served one.
+// Host provides globals to scripts that are not rule files, such as specs. These scripts
+// run in the same sandbox as rules, with the same kinds of limits. They have Lua's own
+// libraries and the globals of the Host. Scripts on any number of goroutines may share a
+// Host. It must not be changed after the first script has been loaded.
 type Host struct {
-	Modules []string           // "json", "re": modules of rules that need no event
-	Words   map[string]Word    // global functions
-	Tables  map[string]Members // global tables of functions
-	Missing map[string]string  // hints at names that people expect and scripts don't have
+	Modules   []string             // modules of rules that need no event: "json", "re"
+	Functions map[string]HostFunc  // global functions
+	Tables    map[string]HostTable // global tables of functions
+	Hints     map[string]string    // hints for globals that people expect and scripts don't have
 
 	once    sync.Once
-	globals map[string]lua.LValue // what all of it comes to, shared by all VMs
+	globals map[string]lua.LValue // all globals, shared by all VMs
 }
 
-// ownerName is the global that keeps whose script a VM's is. No source can name it.
+// ownerName is the global that holds the owner of a script. No source can contain it.
 const ownerName = "(owner)"
 
-// Members is a read-only table of functions and of tables like it.
-type Members struct {
-	Call   Word // what calling the table itself does; nil: it can't be called
-	Words  map[string]Word
-	Tables map[string]Members
+// HostTable is a read-only table of functions and tables.
+type HostTable struct {
+	Call      HostFunc // function that a call of the table itself runs; nil: it can't be called
+	Functions map[string]HostFunc
+	Tables    map[string]HostTable
 }
 
-// Word is a function of a Host. What it returns are its results.
-type Word func(u *Use) []lua.LValue
+// HostFunc is a Go function that scripts can call. It returns its results.
+type HostFunc func(u *HostCall) []lua.LValue
 
-// Script is a file that was loaded for a Host. It is used by one goroutine.
+// Script is a loaded file with the globals of a Host. Only one goroutine at a time may
+// use it.
 type Script struct{ vm *VM }
 
-// LoadScript runs a file under the budget of loading a pack. Its error is a
-// diag.List. It is the only one of cfg.Files. Words find owner in Use.Owner.
+// LoadScript runs a file with the globals of a Host, under the budget of loading a pack.
+// It replaces cfg.Files. Functions of the Host get owner from HostCall.Owner. The error is a
+// diag.List.
 func LoadScript(cfg Config, p *Program, h *Host, owner any) (*Script, error) {
 	cfg.Files = []*Program{p}
 	vm := newVM(cfg)
@@ -60,18 +61,17 @@ func LoadScript(cfg Config, p *Program, h *Host, owner any) (*Script, error) {
 	return &Script{vm}, nil
 }
 
-// Begin gives the script the budget of a call, for all calls until the next Begin
-// or End.
+// Begin sets the budget of a call, for all calls until the next Begin or End.
 func (s *Script) Begin() { s.vm.meter.reset(s.vm.callLimits()) }
 
-// End ends what Begin began: others of its account may go on.
+// End ends the budget that Begin set. Other scripts of the same memory budget may continue.
 func (s *Script) End() { s.vm.meter.end(s.vm) }
 
-// Call runs a function that the script has handed to a word, without arguments.
-// nil says that it ended well.
+// Call runs a function that the script has passed to a function of the Host, without
+// arguments. It returns nil if the function succeeded.
 func (s *Script) Call(fn *lua.LFunction) *Failure {
 	if s.vm.broken != "" {
-		return &Failure{Kind: Raised, Diagnostic: diag.Diagnostic{Severity: diag.SeverityError, Message: "the script can't go on: " + s.vm.broken}}
+		return unrunnable("the script can't continue: " + s.vm.broken)
 	}
 	if err := s.vm.protect(fn, lua.LNil); err != nil {
 		return s.vm.failure(err)
@@ -79,7 +79,7 @@ func (s *Script) Call(fn *lua.LFunction) *Failure {
 	return nil
 }
 
-// Broken reports whether no further call can run: after an overrun.
+// Broken reports whether the script can't be called any more, because it exceeded a limit.
 func (s *Script) Broken() bool { return s.vm.broken != "" }
 
 func (h *Host) install(vm *VM) {
@@ -88,7 +88,7 @@ func (h *Host) install(vm *VM) {
 		for _, name := range h.Modules {
 			h.globals[name] = modules()[name]
 		}
-		for name, w := range h.Words {
+		for name, w := range h.Functions {
 			h.globals[name] = w.function()
 		}
 		for name, m := range h.Tables {
@@ -103,18 +103,18 @@ func (h *Host) install(vm *VM) {
 	}
 	undefined := vm.L.CreateTable(0, 1)
 	undefined.RawSetString("__index", goFunction(func(L *lua.LState) int {
-		if name, ok := L.Get(2).(lua.LString); ok && h.Missing[string(name)] != "" {
-			raise(L, h.Missing[string(name)], "%s is not defined", shorten(string(name)))
+		if name, ok := L.Get(2).(lua.LString); ok && h.Hints[string(name)] != "" {
+			raise(L, h.Hints[string(name)], "%s is not defined", shorten(string(name)))
 		}
 		return undefinedGlobal(L)
 	}))
 	vm.globals.Metatable = undefined
 }
 
-func (w Word) function() *lua.LFunction {
+func (w HostFunc) function() *lua.LFunction {
 	return goFunction(func(L *lua.LState) int {
 		charge(L, 5, 0)
-		results := w(&Use{vm: vmOf(L), L: L})
+		results := w(&HostCall{vm: vmOf(L), L: L})
 		for _, v := range results {
 			L.Push(v)
 		}
@@ -122,9 +122,9 @@ func (w Word) function() *lua.LFunction {
 	})
 }
 
-func (m Members) table(name string) *lua.LTable {
+func (m HostTable) table(name string) *lua.LTable {
 	fields := map[string]lua.LValue{}
-	for word, w := range m.Words {
+	for word, w := range m.Functions {
 		fields[word] = w.function()
 	}
 	for sub, members := range m.Tables {

@@ -42,8 +42,8 @@ var hostile = map[string]string{
 	"pairs of ev":                `while true do for k, v in pairs(ev) do end end`,
 	"fields of ev":               `while true do local x = ev.message.parts end`,
 	"ev as JSON":                 `while true do json.encode(ev) end`,
-	"wishes":                     `while true do chert.mark_read(ev.chat.id, { at = "Mon 09:00", tz = "America/New_York" }) end`,
-	"wishes, caught":             `while true do pcall(chert.keep_unread, ev.chat.id) end`,
+	"actions":                    `while true do chert.mark_read(ev.chat.id, { at = "Mon 09:00", tz = "America/New_York" }) end`,
+	"actions, caught":            `while true do pcall(chert.keep_unread, ev.chat.id) end`,
 	"timers with payloads":       `local s = ("x"):rep(60000) while true do chert.set_timer("t", "1h", s) end`,
 	"logs of much":               `local t = {} for i = 1, 9000 do t[i] = "x" end while true do log.info("x", { a = t }) end`,
 	"logs of much text":          `local s = ("x"):rep(1000000) while true do log.info(s, { a = s, b = { s } }) end`,
@@ -82,15 +82,15 @@ func TestHostile(t *testing.T) {
 			f, _ := r.call(0, w).(*Failure)
 			switch {
 			case f == nil:
-			case f.Kind == Timeout:
+			case f.Kind == TimedOut:
 				t.Errorf("ended by the wall: %v", f)
 			case strings.Contains(f.Message, "library function failed"):
 				t.Errorf("a panic: %v", f)
 			case len(f.Message) > maxMessage+100:
 				t.Errorf("a message of %d bytes", len(f.Message))
 			}
-			if len(w.said) > MaxWishes+maxPrints+1 {
-				t.Errorf("%d wishes and lines", len(w.said))
+			if len(w.said) > maxActions+maxPrints+1 {
+				t.Errorf("%d actions and lines", len(w.said))
 			}
 		})
 	}

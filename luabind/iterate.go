@@ -17,9 +17,9 @@ func baseNext(L *lua.LState) int {
 	return 2
 }
 
-// nextPair walks tables, libraries and values of ours that are like tables.
+// nextPair is next for tables, libraries and views.
 func nextPair(L *lua.LState, of, key lua.LValue) (lua.LValue, lua.LValue) {
-	if t, ok := asTablelike(of); ok {
+	if t, ok := asView(of); ok {
 		charge(L, 5, 2*boxBytes)
 		return t.next(L, key)
 	}
@@ -33,8 +33,8 @@ func nextPair(L *lua.LState, of, key lua.LValue) (lua.LValue, lua.LValue) {
 	return nextOfTable(L, t, key)
 }
 
-// nextOfTable is LTable.Next, charged for what it passes over: the nils of an
-// array, and every key that was ever set and has no value now.
+// nextOfTable is LTable.Next, charged for the nils of the array and the keys without a
+// value that it skips.
 func nextOfTable(L *lua.LState, t *lua.LTable, key lua.LValue) (lua.LValue, lua.LValue) {
 	array, keys := arrayPart(t), keysOf(t)
 	passed, i, k := 0, 0, 0
@@ -47,8 +47,8 @@ func nextOfTable(L *lua.LState, t *lua.LTable, key lua.LValue) (lua.LValue, lua.
 		case known:
 			k = at + 1
 		case !ok || n < 1 || n >= lua.LNumber(lua.MaxArrayIndex):
-			// A number may have been in the array when the walk began, and
-			// table.remove made that shorter. No other key gets lost.
+			// A number may have been in the array until table.remove shortened the array.
+			// No other key disappears.
 			L.RaiseError("invalid key to 'next'")
 		}
 	}
@@ -73,33 +73,23 @@ func nextOfTable(L *lua.LState, t *lua.LTable, key lua.LValue) (lua.LValue, lua.
 	return lua.LNil, lua.LNil
 }
 
-func basePairs(L *lua.LState) int {
-	v := L.Get(1)
-	if _, ok := asTablelike(v); !ok && v.Type() != lua.LTTable {
-		hint := ""
-		if v == lua.LNil {
-			hint = "the value is nil: check it first"
-		}
-		raise(L, hint, "bad argument #1 to pairs (table expected, got %s)", typeName(L, 1))
-	}
-	L.Push(nextFunction)
-	L.Push(v)
-	L.Push(lua.LNil)
-	return 3
-}
+func basePairs(L *lua.LState) int  { return iterate(L, "pairs", nextFunction, lua.LNil) }
+func baseIpairs(L *lua.LState) int { return iterate(L, "ipairs", ipairsFunction, lua.LNumber(0)) }
 
-func baseIpairs(L *lua.LState) int {
+// iterate pushes what a generic for takes: the function that steps, the table,
+// and the key to start from.
+func iterate(L *lua.LState, function string, step *lua.LFunction, start lua.LValue) int {
 	v := L.Get(1)
-	if _, ok := asTablelike(v); !ok && v.Type() != lua.LTTable {
+	if _, ok := asView(v); !ok && v.Type() != lua.LTTable {
 		hint := ""
 		if v == lua.LNil {
 			hint = "the value is nil: check it first"
 		}
-		raise(L, hint, "bad argument #1 to ipairs (table expected, got %s)", typeName(L, 1))
+		raise(L, hint, "bad argument #1 to %s (table expected, got %s)", function, typeName(L, 1))
 	}
-	L.Push(ipairsFunction)
+	L.Push(step)
 	L.Push(v)
-	L.Push(lua.LNumber(0))
+	L.Push(start)
 	return 3
 }
 
@@ -112,7 +102,7 @@ func ipairsStep(L *lua.LState) int {
 	i := intArg(L, 2) + 1
 	charge(L, 0, boxBytes)
 	var v lua.LValue
-	if t, ok := asTablelike(L.Get(1)); ok {
+	if t, ok := asView(L.Get(1)); ok {
 		if i > t.length() {
 			return 0
 		}
@@ -144,7 +134,7 @@ func baseUnpack(L *lua.LState) int {
 	if i > j {
 		return 0
 	}
-	// i and j may be of opposite sign and far apart.
+	// The difference of i and j may overflow.
 	if j-i < 0 || j-i >= maxResults {
 		raise(L, fmt.Sprintf("at most %d; use a loop, or pass the table itself", maxResults), "too many results to unpack")
 	}
@@ -155,16 +145,16 @@ func baseUnpack(L *lua.LState) int {
 	return j - i + 1
 }
 
-// elements reads a list argument: a table, or a value of ours that is like one.
+// elements returns the length and the values of a list argument: a table or a view.
 func elements(L *lua.LState, n int) (get func(int) lua.LValue, length int) {
-	if t, ok := asTablelike(L.Get(n)); ok {
+	if t, ok := asView(L.Get(n)); ok {
 		return func(i int) lua.LValue { return t.index(L, lua.LNumber(i)) }, t.length()
 	}
 	t := L.CheckTable(n)
 	return func(i int) lua.LValue { return t.RawGet(lua.LNumber(i)) }, lengthOfTable(L, t)
 }
 
-// lengthOfTable is #t, charged.
+// lengthOfTable returns #t, charged.
 func lengthOfTable(L *lua.LState, t *lua.LTable) int {
 	if array := arrayPart(t); len(array) > 0 && array[len(array)-1] == lua.LNil {
 		charge(L, len(array)/16, 0)

@@ -12,29 +12,29 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// decodeJSON reads JSON text as a Lua value. null is nil: it leaves no key in
-// an object, and a hole in an array. Objects keep the order of their keys. What is
-// not Unicode, and could not be given as it stands, is an error.
+// decodeJSON returns the Lua value of a JSON text. null becomes nil: an object has no
+// such key, an array has a hole. Tables keep the order of the keys. Strings that are
+// not valid Unicode are an error.
 func decodeJSON(L *lua.LState, text string) (lua.LValue, error) {
-	r := jsonReader{L: L, s: text, exactly: true}
+	r := jsonReader{L: L, s: text, strict: true}
 	return r.all()
 }
 
-// borrowed is text as a string without a copy: the reader copies what it keeps.
+// borrowed returns text as a string without copying it: the reader copies its strings.
 func borrowed(text []byte) string { return unsafe.String(unsafe.SliceData(text), len(text)) }
 
-// jsonReader makes Lua values of JSON text directly, without a tree of Go
-// values between. A table is made when all of it was read, of the size it needs,
-// and charged for first.
+// jsonReader decodes JSON to Lua values without intermediate Go values. It makes a
+// table after it has read all of its values, in the right size, and charges for it
+// first.
 type jsonReader struct {
-	L       *lua.LState
-	s       string
-	i       int
-	nodes   int
-	kept    bool           // strings may be written as keptPrefix says
-	exactly bool           // what is not Unicode is an error; otherwise, as in events, U+FFFD
-	open    []lua.LValue   // what was read of the tables that are not complete
-	made    *[]*lua.LTable // if set, gets every table
+	L      *lua.LState
+	s      string
+	i      int
+	nodes  int
+	stored bool           // strings may be written as bytesPrefix says
+	strict bool           // what is not Unicode is an error; otherwise, as in events, U+FFFD
+	open   []lua.LValue   // what was read of the tables that are not complete
+	made   *[]*lua.LTable // if set, gets every table
 }
 
 func (r *jsonReader) all() (lua.LValue, error) {
@@ -42,7 +42,7 @@ func (r *jsonReader) all() (lua.LValue, error) {
 	v, err := r.value(0)
 	if err == nil {
 		if r.space(); r.i < len(r.s) {
-			err = r.fail("more follows the value")
+			err = r.fail("unexpected text after the value")
 		}
 	}
 	if err != nil {
@@ -51,7 +51,7 @@ func (r *jsonReader) all() (lua.LValue, error) {
 	return v, nil
 }
 
-// hold puts a value of a table aside until the table is complete.
+// hold keeps a value on the stack until its table is complete.
 func (r *jsonReader) hold(v lua.LValue) {
 	if len(r.open) == cap(r.open) {
 		charge(r.L, 0, max(2*cap(r.open), 8)*slotBytes)
@@ -59,7 +59,7 @@ func (r *jsonReader) hold(v lua.LValue) {
 	r.open = append(r.open, v)
 }
 
-// table is a new table, noted if someone wants to know.
+// table returns a new table, and adds it to made.
 func (r *jsonReader) table(array, hash int) *lua.LTable {
 	t := newTable(r.L, array, hash)
 	if r.made != nil {
@@ -81,7 +81,7 @@ func (r *jsonReader) space() {
 	}
 }
 
-// take steps over c, if it is next.
+// take skips c and reports true if c is next.
 func (r *jsonReader) take(c byte) bool {
 	r.space()
 	if r.i < len(r.s) && r.s[r.i] == c {
@@ -100,7 +100,7 @@ func (r *jsonReader) value(depth int) (lua.LValue, error) {
 	}
 	r.space()
 	if r.i == len(r.s) {
-		return nil, r.fail("the text ends where a value is expected")
+		return nil, r.fail("unexpected end: expected a value")
 	}
 	switch c := r.s[r.i]; {
 	case c == '{', c == '[':
@@ -217,8 +217,7 @@ func (r *jsonReader) number() (lua.LValue, error) {
 	return lua.LNumber(n), nil
 }
 
-// string reads from the opening quote on. The result does not keep the text
-// it was cut from.
+// string reads a string from its opening quote. The result does not retain the text.
 func (r *jsonReader) string() (string, error) {
 	start := r.i + 1
 	for i := start; i < len(r.s); i++ {
@@ -227,14 +226,14 @@ func (r *jsonReader) string() (string, error) {
 			r.i = i + 1
 			s := r.s[start:i]
 			if !utf8.ValidString(s) {
-				if r.exactly {
+				if r.strict {
 					return "", r.notUnicode(start, i)
 				}
 				charge(r.L, len(s)/8, 8*len(s))
 				return string([]rune(s)), nil // U+FFFD for each wrong byte
 			}
 			charge(r.L, len(s)/64, len(s)+2*boxBytes)
-			return r.exact(strings.Clone(s))
+			return r.restored(strings.Clone(s))
 		case c < ' ':
 			r.i = i
 			return "", r.fail("a control character in a string")
@@ -243,10 +242,10 @@ func (r *jsonReader) string() (string, error) {
 		}
 	}
 	r.i = len(r.s)
-	return "", r.fail("the text ends in a string")
+	return "", r.fail("unexpected end in a string")
 }
 
-// escaped reads a string with escapes: it finds the end, encoding/json reads it.
+// escaped reads a string with escapes. It finds the end; encoding/json decodes it.
 func (r *jsonReader) escaped(start int) (string, error) {
 	for i := start; i < len(r.s); i++ {
 		switch r.s[i] {
@@ -254,25 +253,25 @@ func (r *jsonReader) escaped(start int) (string, error) {
 			i++
 		case '"':
 			charge(r.L, (i-start)/4, 4*(i-start)+2*boxBytes)
-			if r.exactly {
+			if r.strict {
 				if err := r.notUnicode(start, i); err != nil {
 					return "", err
 				}
 			}
 			var s string
 			if err := json.Unmarshal([]byte(r.s[start-1:i+1]), &s); err != nil {
-				return "", r.fail("a string with a wrong escape")
+				return "", r.fail("invalid escape in a string")
 			}
 			r.i = i + 1
-			return r.exact(s)
+			return r.restored(s)
 		}
 	}
 	r.i = len(r.s)
-	return "", r.fail("the text ends in a string")
+	return "", r.fail("unexpected end in a string")
 }
 
-// notUnicode is the error of a string, s[start:end], that has bytes which are not
-// UTF-8, or half of a pair of surrogates such as \ud83d alone.
+// notUnicode returns an error if the string s[start:end] has bytes that are not UTF-8,
+// or one half of a surrogate pair, such as \ud83d alone.
 func (r *jsonReader) notUnicode(start, end int) error {
 	if i := badUTF8(r.s[start:end]); i >= 0 {
 		r.i = start + i
@@ -296,7 +295,7 @@ func (r *jsonReader) notUnicode(start, end int) error {
 	return nil
 }
 
-// unit is the number of an escape such as \u00e9 at i.
+// unit returns the code unit of an escape such as \u00e9 at i.
 func (r *jsonReader) unit(i, end int) (rune, bool) {
 	if i+6 > end || r.s[i] != '\\' || r.s[i+1] != 'u' {
 		return 0, false

@@ -14,46 +14,46 @@ import (
 )
 
 const (
-	// maxJSONDepth is how deep tables may nest to be converted.
+	// maxJSONDepth is the maximum nesting of tables that are converted.
 	maxJSONDepth = 64
-	// maxJSONValues is how many values one conversion may hold.
+	// maxJSONValues is the maximum number of values in one conversion.
 	maxJSONValues = 10_000
-	// nodeBytes is about what one value takes as Go data.
+	// nodeBytes is approximately the size of a value as Go data.
 	nodeBytes = 64
 )
 
-// encodeJSON writes a Lua value as JSON, with the keys of objects in order, so
-// that equal values have equal texts. A table whose keys are 1 to n is an
-// array; an empty one, and one with string keys only, is an object; any other
-// is an error, for JSON could not give it back; so is a string that is not UTF-8.
+// encodeJSON returns a Lua value as JSON. The keys of objects are sorted, so that equal
+// values have equal texts. A table whose keys are 1 to n becomes an array. An empty
+// table, and one with only string keys, becomes an object. Any other table is an error,
+// because JSON can't represent it, and so is a string that is not UTF-8.
 //
-// The work is charged to L's meter. Errors name the place in the value.
+// The work is charged. Errors contain the place in the value.
 func encodeJSON(L *lua.LState, v lua.LValue) (json.RawMessage, error) {
 	w := jsonWriter{L: L}
 	return w.all(v)
 }
 
 type jsonWriter struct {
-	L     *lua.LState
-	out   []byte
-	nodes int
-	kept  bool         // for decodeKept: every string can be written
-	open  []lua.LValue // tables being written, outermost first
-	wrong *lua.LTable  // after an error: the table that has what can't be written
+	L      *lua.LState
+	out    []byte
+	nodes  int
+	stored bool         // write the form that decodeStored reads
+	open   []lua.LValue // tables being written, outermost first
+	wrong  *lua.LTable  // after an error: the table with the value that can't be written
 }
 
 func (w *jsonWriter) all(v lua.LValue) (json.RawMessage, error) {
 	if err := w.value(v); err != nil {
 		return nil, err
 	}
-	if w.kept && len(w.out) < cap(w.out)-cap(w.out)/4 {
+	if w.stored && len(w.out) < cap(w.out)-cap(w.out)/4 {
 		charge(w.L, len(w.out)/256, len(w.out))
-		return bytes.Clone(w.out), nil // it stays until it is committed
+		return bytes.Clone(w.out), nil // it stays in memory until the commit
 	}
 	return w.out, nil
 }
 
-// add writes text, charged by what append allocates on the way.
+// add appends text, and charges for the growth of the buffer.
 func (w *jsonWriter) add(text string) {
 	if need := len(w.out) + len(text); need > cap(w.out) {
 		room := need + need/4 + 64
@@ -63,7 +63,7 @@ func (w *jsonWriter) add(text string) {
 	w.out = append(w.out, text...)
 }
 
-// valueError is what is wrong at a place in a value.
+// valueError is an error at a place in a value.
 type valueError struct {
 	path string // ".list[3]"
 	msg  string
@@ -76,7 +76,7 @@ func (e *valueError) Error() string {
 	return "at " + e.path + ": " + e.msg
 }
 
-// under adds the key an error came up through.
+// under adds a key to the front of the path of a valueError.
 func under(err error, key string) error {
 	var ve *valueError
 	if errors.As(err, &ve) && len(ve.path) < 200 {
@@ -102,8 +102,8 @@ func (w *jsonWriter) value(v lua.LValue) error {
 	case *lua.LTable:
 		return w.table(v)
 	default:
-		if t, ok := asTablelike(v); ok {
-			return w.tablelike(v, t)
+		if t, ok := asView(v); ok {
+			return w.view(v, t)
 		}
 		return &valueError{"", fmt.Sprintf("a %s can't be written as JSON", v.Type())}
 	}
@@ -157,22 +157,11 @@ func (w *jsonWriter) table(t *lua.LTable) (err error) {
 		}
 	}
 	charge(w.L, count+10*len(keys), 0)
-	switch {
-	case len(keys) == 0 && count > 0:
+	if len(keys) == 0 && count > 0 {
 		if count != n {
 			return &valueError{"", "a list with holes (nil) in it can't be written as JSON"}
 		}
-		w.add("[")
-		for i := 1; i <= n; i++ {
-			if i > 1 {
-				w.add(",")
-			}
-			if err := w.value(t.RawGetInt(i)); err != nil {
-				return under(err, "["+strconv.Itoa(i)+"]")
-			}
-		}
-		w.add("]")
-		return nil
+		return w.list(n, t.RawGetInt)
 	}
 	slices.Sort(keys)
 	if len(keys) < count {
@@ -188,23 +177,13 @@ func (w *jsonWriter) table(t *lua.LTable) (err error) {
 	return nil
 }
 
-func (w *jsonWriter) tablelike(v lua.LValue, t tablelike) error {
+func (w *jsonWriter) view(v lua.LValue, t view) error {
 	if err := w.enter(v); err != nil {
 		return err
 	}
 	defer w.leave()
 	if t.list() {
-		w.add("[")
-		for i := 1; i <= t.length(); i++ {
-			if i > 1 {
-				w.add(",")
-			}
-			if err := w.value(t.index(w.L, lua.LNumber(i))); err != nil {
-				return under(err, "["+strconv.Itoa(i)+"]")
-			}
-		}
-		w.add("]")
-		return nil
+		return w.list(t.length(), func(i int) lua.LValue { return t.index(w.L, lua.LNumber(i)) })
 	}
 	w.add("{")
 	i := 0
@@ -215,6 +194,21 @@ func (w *jsonWriter) tablelike(v lua.LValue, t tablelike) error {
 		i++
 	}
 	w.add("}")
+	return nil
+}
+
+// list writes n values as an array.
+func (w *jsonWriter) list(n int, get func(int) lua.LValue) error {
+	w.add("[")
+	for i := 1; i <= n; i++ {
+		if i > 1 {
+			w.add(",")
+		}
+		if err := w.value(get(i)); err != nil {
+			return under(err, "["+strconv.Itoa(i)+"]")
+		}
+	}
+	w.add("]")
 	return nil
 }
 
@@ -232,8 +226,8 @@ func (w *jsonWriter) member(i int, key string, v lua.LValue) error {
 	return nil
 }
 
-// enter notes a table that is being written. The tables around it are few, so
-// a table that holds itself is found by looking at each.
+// enter begins a table. It compares the table with all tables around it, which are
+// few, to find one that contains itself.
 func (w *jsonWriter) enter(v lua.LValue) error {
 	if slices.Contains(w.open, v) {
 		return &valueError{"", "the table contains itself"}
@@ -252,8 +246,8 @@ const hexDigits = "0123456789abcdef"
 // string writes a string in quotes.
 func (w *jsonWriter) string(s string) error {
 	charge(w.L, len(s)/8, 0)
-	if w.kept {
-		s = keptString(w.L, s)
+	if w.stored {
+		s = storedString(w.L, s)
 	} else if i := badUTF8(s); i >= 0 {
 		return &valueError{"", fmt.Sprintf("the string %s can't be written as JSON: it is not UTF-8 from byte %d on (chert.cut cuts between letters)", quote(s), i+1)}
 	}

@@ -24,7 +24,7 @@ func jsonDecode(_ *VM, L *lua.LState) int {
 	}
 	v, err := decodeJSON(L, string(s))
 	if err != nil {
-		raise(L, "to try, use pcall(json.decode, s)", "json.decode: %v", err)
+		raise(L, "to handle the error, use pcall(json.decode, s)", "json.decode: %v", err)
 	}
 	L.Push(v)
 	return 1

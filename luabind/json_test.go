@@ -195,12 +195,12 @@ end)`)
 func TestJSONErrorsHavePlaces(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`["abc`:                  "line 1, column 6: the text ends in a string",
-		`["a\"bc`:                "line 1, column 8: the text ends in a string",
+		`["abc`:                  "line 1, column 6: unexpected end in a string",
+		`["a\"bc`:                "line 1, column 8: unexpected end in a string",
 		"[1,\n  x]":              "line 2, column 3: expected a value",
 		"{\"a\"\n 1}":            "line 2, column 2: expected \":\" after a name",
 		"[1 2]":                  "line 1, column 4: expected \",\" or \"]\"",
-		"1 2":                    "line 1, column 3: more follows the value",
+		"1 2":                    "line 1, column 3: unexpected text after the value",
 		"[01]":                   "line 1, column 2: \"01\" is not a number",
 		"{1}":                    "line 1, column 2: expected a name in quotes",
 		"\"a\tb\"":               "line 1, column 3: a control character in a string",
@@ -211,7 +211,7 @@ func TestJSONErrorsHavePlaces(t *testing.T) {
 		"[\"a\xc8\"]":            "line 1, column 4: byte 0xC8 is not UTF-8",
 		"[\"\\n\xc8\"]":          "line 1, column 5: byte 0xC8 is not UTF-8",
 		"{\"a\": {\"\xff\": 1}}": "line 1, column 9: byte 0xFF is not UTF-8",
-		"[":                      "line 1, column 2: the text ends where a value is expected",
+		"[":                      "line 1, column 2: unexpected end: expected a value",
 	} {
 		vm := sandbox(t, Config{}, "function handle() end")
 		if _, err := decodeJSON(vm.L, text); err == nil || !strings.HasPrefix(err.Error(), "not JSON: "+want) {

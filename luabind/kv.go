@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// MaxKey is how long a key of kv may be.
-	MaxKey = 512
-	// MaxValue is how large a value of kv may be, as JSON.
-	MaxValue = 1 << 20
-	// Limits of kv.list.
+	// maxKey is the maximum length of a key of kv, in bytes.
+	maxKey = 512
+	// maxValue is the maximum size of a value of kv as JSON, in bytes.
+	maxValue = 1 << 20
+	// listDefault and listMost are the default and the maximum of limit in kv.list.
 	listDefault = 100
 	listMost    = 1000
-	// listPage is how many bytes of values kv.list reads at once.
+	// listPage is the size of the pages that kv.list reads, in bytes of values.
 	listPage = 256 << 10
 )
 
@@ -33,7 +33,7 @@ func kvSet(vm *VM, L *lua.LState) int {
 	key := wantKey(L, name)
 	ttl := wantTTL(L, name, 3)
 	if L.GetTop() < 2 {
-		raise(L, "to forget the key write kv.delete(key)", "%s: value is missing", name)
+		raise(L, "to delete the key, write kv.delete(key)", "%s: value is missing", name)
 	}
 	v := L.Get(2)
 	if v == lua.LNil {
@@ -47,9 +47,8 @@ func kvSet(vm *VM, L *lua.LState) int {
 	return 0
 }
 
-// kvIncr is kv.incr(key [, n [, options]]). The ttl counts from the first
-// count: what is counted is "how many within an hour", which a ttl that began
-// anew with each count would not tell.
+// kvIncr is kv.incr(key [, n [, options]]). The ttl counts from the first call, so
+// that a counter can mean "how many within an hour".
 func kvIncr(vm *VM, L *lua.LState) int {
 	const name = "kv.incr"
 	key := wantKey(L, name)
@@ -75,9 +74,9 @@ func kvIncr(vm *VM, L *lua.LState) int {
 	return 1
 }
 
-// kvWriteSteps is what a write or deletion costs in the store, about 30 µs, in
-// steps of a handler's budget: 1,000 writes for each event let 68 events a
-// second through and held up those of every other pack.
+// kvWriteSteps is the cost of a write or deletion in the store, about 30 µs, in steps:
+// at 1,000 uncharged writes per event, all packs together handled only 68 events per
+// second.
 const kvWriteSteps = 1500
 
 // kvDelete is kv.delete(key).
@@ -91,14 +90,14 @@ func kvDelete(vm *VM, L *lua.LState) int {
 	return 0
 }
 
-// wantKey is a key. It is text: people read it, and every store can keep it.
+// wantKey returns a key argument. Keys are UTF-8 for people and for every store.
 func wantKey(L *lua.LState, function string) string {
-	key := wantText(L, function, 1, MaxKey)
+	key := wantString(L, function, 1, maxKey)
 	if i := badUTF8(key); i >= 0 {
-		raise(L, "chert.cut cuts a text between letters, string.sub between bytes", "%s: the key %s is not valid UTF-8 from byte %d on", function, quote(key), i+1)
+		raise(L, "use chert.cut: it cuts between letters, string.sub between bytes", "%s: the key %s is not valid UTF-8 from byte %d on", function, quote(key), i+1)
 	}
 	if strings.ContainsRune(key, 0) {
-		raise(L, "", "%s: the key %s has a zero byte in it", function, quote(key))
+		raise(L, "", "%s: the key %s contains a zero byte", function, quote(key))
 	}
 	return key
 }
@@ -107,7 +106,7 @@ func wantKey(L *lua.LState, function string) string {
 func kvList(vm *VM, L *lua.LState) int {
 	const name = "kv.list"
 	prefix, ok := L.Get(1).(lua.LString)
-	if !ok || len(prefix) > MaxKey {
+	if !ok || len(prefix) > maxKey {
 		wrong(L, name, `all keys have the prefix ""`, 1, "a string")
 	}
 	limit := listDefault
@@ -118,10 +117,10 @@ func kvList(vm *VM, L *lua.LState) int {
 		}
 		limit = int(n)
 	}
-	r := jsonReader{L: L} // its stack holds the entries until there is a list
+	r := jsonReader{L: L} // its stack holds the entries until the list is made
 	memory := vm.memory(L, name)
 	for after, more := "", true; more && len(r.open) < limit; {
-		// What a page may come to is charged before it is read.
+		// The maximum size of a page is charged before it is read.
 		m := &vm.meter
 		room := int(min(listPage, max(m.bytes, 0)))
 		charge(L, 50, room)
@@ -138,7 +137,7 @@ func kvList(vm *VM, L *lua.LState) int {
 		}
 		charge(L, 40*len(page), 64*len(page)+max(size-room, 0))
 		for i := range page {
-			v, err := decodeKept(L, page[i].Value, nil)
+			v, err := decodeStored(L, page[i].Value, nil)
 			if err != nil {
 				raise(L, "", "%s: %s: %v", name, quote(page[i].Key), err)
 			}
@@ -157,11 +156,11 @@ func kvList(vm *VM, L *lua.LState) int {
 	return 1
 }
 
-// memory is what the call may remember.
+// memory returns the Memory of the call.
 func (vm *VM) memory(L *lua.LState, function string) Memory {
-	charge(L, 50, 200) // what is read and written is kept until the commit
+	charge(L, 50, 200) // reads and writes stay in memory until the commit
 	if vm.call.Memory == nil {
-		raise(L, "", "%s: nothing is remembered here", function)
+		raise(L, "", "%s: kv is not available here", function)
 	}
 	return vm.call.Memory
 }
@@ -174,8 +173,8 @@ func readKey(vm *VM, L *lua.LState, function, key string) lua.LValue {
 	if len(text) == 0 {
 		return lua.LNil
 	}
-	charge(L, 0, len(text)) // it is bounded by MaxValue, and read by now
-	v, err := decodeKept(L, text, nil)
+	charge(L, 0, len(text)) // at most maxValue
+	v, err := decodeStored(L, text, nil)
 	if err != nil {
 		raise(L, "", "%s: %s: %v", function, quote(key), err)
 	}
@@ -183,25 +182,25 @@ func readKey(vm *VM, L *lua.LState, function, key string) lua.LValue {
 }
 
 func writeKey(vm *VM, L *lua.LState, function, key string, v lua.LValue, ttl time.Duration) {
-	text, err := encodeKept(L, v)
+	text, err := encodeStored(L, v)
 	charge(L, kvWriteSteps, len(text)+len(key))
 	if err != nil {
-		raise(L, "", "%s: the value of %s can't be kept: %v", function, quote(key), err)
+		raise(L, "", "%s: the value of %s can't be stored: %v", function, quote(key), err)
 	}
-	if len(text) > MaxValue {
-		raise(L, "divide it over several keys", "%s: the value of %s is too large: %d bytes as JSON, at most %d", function, quote(key), len(text), MaxValue)
+	if len(text) > maxValue {
+		raise(L, "split it over several keys", "%s: the value of %s is too large: %d bytes as JSON, at most %d", function, quote(key), len(text), maxValue)
 	}
 	if err := vm.memory(L, function).Set(key, text, ttl); err != nil {
 		fail(L, function, err)
 	}
 }
 
-// wantTTL is options.ttl; 0 where it is not given.
+// wantTTL returns options.ttl, or 0 if it is not given.
 func wantTTL(L *lua.LState, function string, n int) time.Duration {
 	o := wantTable(L, function, n)
 	d := o.duration("ttl")
 	if d == 0 && o.get("ttl") != lua.LNil {
-		raise(L, "to forget the key write kv.delete(key)", "%s: a ttl of no duration", function)
+		raise(L, "to delete the key, write kv.delete(key)", "%s: ttl must be greater than 0", function)
 	}
 	return d
 }

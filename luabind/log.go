@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// maxFields is how many fields a line of log.* may have.
+	// maxFields is the maximum number of fields of a log line.
 	maxFields = 32
-	// maxFieldValues is how many values one of them may hold.
+	// maxFieldValues is the maximum number of values in one field.
 	maxFieldValues = 100
 )
 
-// logAt makes log.debug, log.info, log.warn and log.error: (msg [, fields]).
+// logAt returns log.debug, log.info, log.warn or log.error: (msg [, fields]).
 func logAt(level string) binding {
 	name := "log." + level
 	return func(vm *VM, L *lua.LState) int {
@@ -25,16 +25,16 @@ func logAt(level string) binding {
 			wrong(L, name, "", 1, "a message")
 		}
 		if vm.meter.prints > maxPrints {
-			charge(L, 20, 0) // nobody will see it: its fields need not be read
+			charge(L, 20, 0) // the line is dropped: its fields are not converted
 			return 0
 		}
-		vm.say(L, level, toText(L, L.Get(1)), logFields(L, name))
+		vm.log(L, level, toText(L, L.Get(1)), logFields(L, name))
 		return 0
 	}
 }
 
-// logFields reads the fields of a line. A value that is no data is logged as
-// tostring writes it: a log line never fails a handler for what it shows.
+// logFields returns the fields of a line. A value that is not data is logged as the
+// result of tostring: the values of a log line never fail a handler.
 func logFields(L *lua.LState, name string) map[string]any {
 	v := L.Get(2)
 	if v == lua.LNil {
@@ -51,7 +51,7 @@ func logFields(L *lua.LState, name string) map[string]any {
 		}
 		fields[shorten(legible(toText(L, k)))] = legibleData(data)
 	}
-	switch t, like := asTablelike(v); {
+	switch t, like := asView(v); {
 	case like:
 		for k, v := t.next(L, lua.LNil); k != lua.LNil; k, v = t.next(L, k) {
 			add(k, v)
@@ -68,25 +68,71 @@ func logFields(L *lua.LState, name string) map[string]any {
 	return fields
 }
 
-// holdsText reports whether a value shows a message's text without the rule
-// having asked for it: logs of such show what it is, not what it says.
+// log logs a line of a script, within the quota of the call: to Config.Print while
+// files load, to the Effects of the call in a handler. Long lines are truncated.
+func (vm *VM) log(L *lua.LState, level, msg string, fields map[string]any) {
+	msg = legibleLine(msg)
+	size := len(msg) + sizeOf(fields)
+	charge(L, 20+logSteps*size, size)
+	m := &vm.meter
+	m.logged += size
+	if m.logged > maxLogged {
+		m.prints = max(m.prints, maxPrints) // this line and all after it are beyond
+	}
+	if m.prints++; m.prints > maxPrints {
+		if m.prints > maxPrints+1 {
+			return
+		}
+		level, msg, fields = "warn", fmt.Sprintf("more than %d lines or %d KiB logged: the rest is dropped", maxPrints, maxLogged>>10), nil
+	}
+	switch {
+	case vm.call != nil:
+		vm.call.Effects.Log(level, msg, fields)
+	case vm.cfg.Print != nil:
+		vm.cfg.Print(level, msg, fields)
+	}
+}
+
+// sizeOf returns about how many bytes a field of a log line has.
+func sizeOf(v any) int {
+	switch v := v.(type) {
+	case string:
+		return len(v)
+	case []any:
+		n := 0
+		for _, e := range v {
+			n += 8 + sizeOf(e)
+		}
+		return n
+	case map[string]any:
+		n := 0
+		for k, e := range v {
+			n += 8 + len(k) + sizeOf(e)
+		}
+		return n
+	}
+	return 8
+}
+
+// holdsText reports whether a value contains the text of a message that the rule did
+// not ask for by name. Logs show only a summary of such values.
 func holdsText(v lua.LValue) bool {
-	switch t, _ := asTablelike(v); t.(type) {
+	switch t, _ := asView(v); t.(type) {
 	case *eventView, *messageView:
 		return true
 	}
 	return false
 }
 
-// legibleLine is as much of a text as a line may have, legible.
+// legibleLine returns a text for a log line: truncated, and legible.
 func legibleLine(s string) string {
 	if most := maxMessage + utf8.UTFMax; len(s) > most {
-		s = s[:most] // a letter that is cut here is beyond what is shown
+		s = s[:most] // a letter that is split here lies beyond maxMessage
 	}
 	return cut(legible(s))
 }
 
-// legible is a text with the bytes that are not UTF-8 written as \xC3.
+// legible returns a text with the bytes that are not UTF-8 written like \xC3.
 func legible(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -104,7 +150,7 @@ func legible(s string) string {
 	return b.String()
 }
 
-// legibleData is data with all its texts legible. It changes lists and maps in place.
+// legibleData makes all strings in data legible. It changes lists and maps in place.
 func legibleData(v any) any {
 	switch v := v.(type) {
 	case string:

@@ -1,9 +1,15 @@
-// Package luabind makes Lua safe and fast for rules: a sandbox in which no
-// script can end, stall or outgrow the process, and the modules that rules see.
+// Package luabind runs rules written in Lua 5.1 in a sandbox, and provides the
+// modules that rules use. No script can end or stall the process, or exceed its
+// limits of steps and memory.
 //
-// It knows no packs and no engine. What a handler asks for and remembers goes
-// to the interfaces of a Call; what a file subscribes to goes to a Registrar.
-// The same programs, VMs and limits serve running, checking, specs and eval.
+// Compile turns a source file into a Program. Load makes a VM from the programs
+// of a pack and reports each subscription of the files to a Registrar. VM.Call
+// runs one handler for one event: the actions that the handler requests go to the
+// Effects of the Call, and what it stores goes to the Memory. Other scripts, such
+// as specs, run in the same sandbox with LoadScript and the functions of a Host.
+//
+// The package also reads the durations, windows, days and schedules that rules
+// write. It reads no clock, except to abort a handler that runs for too long.
 package luabind
 
 import (
@@ -14,51 +20,54 @@ import (
 	"chertd/luabind/diag"
 )
 
-// Limits bounds one VM. Zero fields take the defaults.
+// Limits are the limits of one VM. A field that is zero has its default.
 type Limits struct {
-	Steps  int64         // VM steps a call; default 1,000,000, about 20 ms
-	Memory int64         // bytes a call may allocate and the pack keep between calls; default 32 MiB
-	Kept   int64         // of them, bytes this VM may keep; default three quarters
-	Wall   time.Duration // aborts only, so that budgets stay deterministic; default 1 s
+	Steps    int64         // VM steps per call; default 1,000,000, about 20 ms
+	Memory   int64         // bytes that a call may allocate and the pack may retain between calls, together; default 32 MiB
+	Retained int64         // bytes of Memory that this VM may retain; default three quarters of it
+	Wall     time.Duration // time after which a call is aborted; it decides nothing else; default 1 s
 }
 
-// Config is what a VM is made of. Programs and data are shared between VMs and
-// never written.
+// Config holds what a VM is made of. VMs share programs and data, and never
+// write to them.
 type Config struct {
 	Files    []*Program          // run once, in order
-	Lib      map[string]*Program // by the name given to require
-	Settings map[string]any      // config.NAME: string, float64, bool, []any, map[string]any
-	// Data gives data.load its value, of the types of Settings. Called once a
-	// name and VM; nil: there is no data.
+	Lib      map[string]*Program // modules of require, by name
+	Settings map[string]any      // values of config: string, float64, bool, []any, map[string]any
+	// Data returns the value of data.load, of the types of Settings. A VM calls it
+	// once per name. If it is nil, there is no data.
 	Data   func(name string) (any, error)
-	Grants map[string]bool // "typing", "react", "send": chert.* that exist only if granted
-	Zone   *time.Location  // default zone of windows, cron and chert.date; nil: UTC
+	Grants map[string]bool // permissions granted to the pack: "typing", "react", "send"
+	Zone   *time.Location  // default time zone of windows, cron and chert.date; nil is UTC
 	Limits Limits
-	// Account is what the VMs of a pack share; nil: this one is alone.
-	Account *Account
-	// Print receives print and log.* while loading; nil drops them.
+	// Budget is the memory budget that the VMs of a pack share. If it is nil, the
+	// VM has one of its own.
+	Budget *MemoryBudget
+	// Print receives the lines of print and log.* while files load. If it is nil,
+	// they are dropped.
 	Print func(level, msg string, fields map[string]any)
-	// Cover is told each line that programs of Covered reach; nil: nobody is.
+	// Cover, if not nil, receives each line that a program of Covered runs.
 	Cover func(file string, line int)
 }
 
-// Registrar receives what a file subscribes to while it loads. Its error is
-// reported at the place of the subscribing call; the load goes on to find more.
+// Registrar receives the subscriptions of files while they load. An error of
+// Subscribe is reported at the line of the call, and loading continues.
 type Registrar interface {
 	Subscribe(Subscription) error
 }
 
-// Subscription is one chert.on, chert.rule or chert.every, as written: values
-// are checked for their Lua types only. Files are run anew for every VM and
-// subscribe in the same order each time, so Index names a handler in all of them.
+// Subscription is one call of chert.on, chert.rule or chert.every, with the
+// arguments as written: only their Lua types are checked. Each VM runs the files
+// again and they subscribe in the same order, so Index identifies a handler in
+// every VM of a pack.
 type Subscription struct {
-	Index int    // counts from 0 in a VM
+	Index int    // from 0
 	Call  string // "chert.on", "chert.rule" or "chert.every"
-	Name  string // "": none given
+	Name  string // "": not given
 	Types []string
-	Where map[string]any // nil: none given. Lua lists are []any
-	// Data says which values of Where were given as they were loaded, by the key:
-	// "where.from" → "data.vips".
+	Where map[string]any // Lua lists are []any; nil: not given
+	// Data names the source of values of Where that come from data.load or config,
+	// by key: "where.from" → "data.vips".
 	Data     map[string]string
 	During   string
 	Outside  string
@@ -68,25 +77,26 @@ type Subscription struct {
 	Cooldown time.Duration
 	Sample   float64 // 0: not given
 	Every    string  // chert.every: duration or cron expression as written
-	Missed   string  // chert.every: what becomes of missed runs, as written; "": not given
+	Missed   string  // chert.every: what happens to missed runs, as written; "": not given
 	File     string
 	Line     int    // of the call
-	RunLine  int    // where the handler function begins
-	Digest   string // hash of what the handler does, whatever its place
+	RunLine  int    // first line of the handler function
+	Digest   string // hash of the code of the handler, independent of its place
 }
 
-// Call is one run of one handler: the event, and the world it may ask.
+// Call holds the event and the environment of one run of one handler.
 type Call struct {
 	Event   *event.Event
-	Now     time.Time // chert.now(), one value a call
-	Seed    uint64    // of math.random
+	Now     time.Time // value of chert.now() during the call
+	Seed    uint64    // seed of math.random
 	Effects Effects
-	Memory  Memory
+	Memory  Memory // nil: the handler can't store anything
 }
 
-// Effects takes a handler's wishes. Arguments are checked for type and form
-// before; an error is raised in Lua at the place of the call. The implementor
-// drops all of a call whose handler fails.
+// Effects receives the actions that a handler requests and the lines that it
+// logs. The arguments have valid types and forms. An error is raised in Lua at
+// the line of the call, with the hint of HintOf. If the handler fails, the caller
+// of VM.Call drops all actions of the call.
 type Effects interface {
 	MarkRead(chat string, o ReadOptions) error
 	CancelRead(chat string) error
@@ -94,7 +104,7 @@ type Effects interface {
 	KeepUnread(chat, reason string) error
 	Hold(chat string, until time.Time, reason string) error
 	Release(chat string) error
-	After(due time.Time, name string, payload json.RawMessage) error
+	SetTimer(due time.Time, name string, payload json.RawMessage) error
 	CancelTimer(name string) error
 	Typing(chat, state string) error
 	React(message, kind string) error
@@ -102,56 +112,63 @@ type Effects interface {
 	Log(level, msg string, fields map[string]any)
 }
 
-// ReadOptions is the second argument of chert.mark_read.
+// ReadOptions holds the options of chert.mark_read.
 type ReadOptions struct {
 	Due         time.Time // Call.Now plus after, or the next opening of at
-	Delayed     bool      // after (more than 0) or at was given: the rule must have a name
+	Delayed     bool      // whether at or an after greater than 0 is given: the rule needs a name
 	Reason      string
 	EvenIfNewer bool
 }
 
-// Memory is what a pack keeps: ev.state of the event's chat, and kv. Values
-// are JSON. An error is raised in Lua at the place of the call.
+// Memory stores the data of a pack: ev.state for the chat of the event, and the
+// entries of kv. Values are JSON. An error is raised in Lua at the line of the
+// call.
 type Memory interface {
-	State() (json.RawMessage, error) // nil: none yet
-	SetState(json.RawMessage) error  // after the handler, if the table changed; nil deletes
+	// State returns the stored ev.state, or nil if there is none.
+	State() (json.RawMessage, error)
+	// SetState stores ev.state; nil deletes it. The VM calls it after a handler that
+	// succeeded, if the handler changed the table.
+	SetState(json.RawMessage) error
+	// Get returns the value of a key, or nil if there is none.
 	Get(key string) (json.RawMessage, error)
-	// Set keeps a value for ttl; 0 is for good, KeepTTL as long as the entry
-	// that stands would have been kept.
+	// Set stores a value. It expires after ttl; 0 means never, KeepTTL means when
+	// the current value of the key would have expired.
 	Set(key string, value json.RawMessage, ttl time.Duration) error
 	Delete(key string) error
-	// List gives entries in the order of their keys, those after a key: a page of
-	// at most limit, which ends once their values come to bytes (one is always
-	// given). next is what the following page is after; "": there is none.
-	List(prefix, after string, limit, bytes int) (page []Pair, next string, err error)
+	// List returns a page of the entries with a prefix whose keys come after a key,
+	// in key order. A page has at most limit entries, and ends with the entry at
+	// which its values reach bytes. next is the after of the following page, or ""
+	// if there is none.
+	List(prefix, after string, limit, bytes int) (page []Entry, next string, err error)
 }
 
-// KeepTTL leaves the expiry of an entry as it is: kv.incr counts within the time
-// that its first count began.
+// KeepTTL is a ttl that leaves the expiry of an entry unchanged. kv.incr uses it,
+// so that a counter expires after the ttl of its first count.
 const KeepTTL time.Duration = -1
 
-// Pair is an entry of kv.list.
-type Pair struct {
+// Entry is one entry of kv.
+type Entry struct {
 	Key   string
 	Value json.RawMessage
 }
 
-// Failure is how a handler ended that did not end well.
+// Failure is the error of a handler that did not succeed. The Diagnostic has the
+// line that failed.
 type Failure struct {
 	diag.Diagnostic
 	Kind  FailureKind
 	Stack []string // file:line of the Lua frames, innermost first
 }
 
-// FailureKind says what ended a handler.
+// FailureKind is the reason why a handler did not succeed.
 type FailureKind string
 
 const (
-	Raised    FailureKind = "error"      // a Lua error
-	Steps     FailureKind = "steps"      // the step budget was used up
-	Bytes     FailureKind = "memory"     // the byte budget was used up
-	Timeout   FailureKind = "wall"       // aborted after Limits.Wall: worth one more try
-	NotLoaded FailureKind = "not loaded" // its file could not be loaded, so it never ran
+	LuaError    FailureKind = "error"      // it raised a Lua error
+	OutOfSteps  FailureKind = "steps"      // it used up its step budget
+	OutOfMemory FailureKind = "memory"     // it used up its memory budget
+	TimedOut    FailureKind = "wall"       // it was aborted after Limits.Wall; another try may succeed
+	NotLoaded   FailureKind = "not loaded" // its file did not load, so it did not run
 )
 
 func (f *Failure) Error() string { return f.Diagnostic.String() }

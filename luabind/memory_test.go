@@ -48,12 +48,12 @@ func TestState(t *testing.T) {
 func TestStateRefused(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`ev.state.f = print`:                   "ev.state can't be kept: at .f: a function can't be written as JSON",
-		`ev.state.x = ev.state`:                "ev.state can't be kept: at .x: the table contains itself",
-		`ev.state.text = ("x"):rep(70000)`:     "ev.state is too large to be kept: 70011 bytes as JSON, at most 65536",
+		`ev.state.f = print`:                   "ev.state can't be stored: at .f: a function can't be written as JSON",
+		`ev.state.x = ev.state`:                "ev.state can't be stored: at .x: the table contains itself",
+		`ev.state.text = ("x"):rep(70000)`:     "ev.state is too large: 70011 bytes as JSON, at most 65536",
 		`ev.state[1] = 1; ev.state.a = 2`:      "both a list and has names",
 		`ev.state.big = {}; ev.state.big[7]=1`: "holes",
-		`ev.state[1.5] = 1`:                    "ev.state can't be kept: at [1.5]: a table with the number key 1.5 can't be written",
+		`ev.state[1.5] = 1`:                    "ev.state can't be stored: at [1.5]: a table with the number key 1.5 can't be written",
 	} {
 		r := loadRules(t, Config{}, "chert.on(\"x\", function(ev)\n"+body+"\nend)")
 		w := &world{}
@@ -64,9 +64,9 @@ func TestStateRefused(t *testing.T) {
 	}
 }
 
-// What can't be kept is shown where it was written, not where ev.state was first
-// asked for.
-func TestStateRefusedWhereItWasWritten(t *testing.T) {
+// The error of a state that can't be stored has the line of the write, not of the first
+// use of ev.state.
+func TestStateErrorHasTheLineOfTheWrite(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		`ev.state[1.5] = 1`:                       "at [1.5]:",
@@ -88,9 +88,8 @@ func TestStateRefusedWhereItWasWritten(t *testing.T) {
 	}
 }
 
-// An ev that was kept in a variable can still be read. It can't reach what the
-// pack remembers: that is of another moment.
-func TestEventKeptTooLong(t *testing.T) {
+// A retained ev can still be read, but not its ev.state, which may have changed.
+func TestStateOfAnEndedEventIsAnError(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{}, `
 local kept
@@ -106,12 +105,12 @@ end)`)
 		t.Fatal(err)
 	}
 	f, ok := r.call(0, &world{}).(*Failure)
-	if !ok || f.Line != 7 || !strings.Contains(f.Message, "of a handler that is over") {
+	if !ok || f.Line != 7 || !strings.Contains(f.Message, "to a handler that has ended") {
 		t.Errorf("got %+v", f)
 	}
 }
 
-func TestIncrKeepsTheTimeItBeganWith(t *testing.T) {
+func TestIncrKeepsTheExpiryOfTheFirstCount(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{}, `chert.on("x", function(ev) kv.incr("n", 1, { ttl = "1h" }) kv.incr("n", 1, { ttl = "2h" }) kv.incr("n") end)`)
 	w := &world{}
@@ -123,8 +122,8 @@ func TestIncrKeepsTheTimeItBeganWith(t *testing.T) {
 	}
 }
 
-// Messages' texts are in logs only where a rule puts them.
-func TestLogsHoldNoTextUnasked(t *testing.T) {
+// Logs contain the text of a message only if a rule logs it by name.
+func TestLogsOmitTheTextOfMessages(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{}, `chert.on("message.received", function(ev)
   print(ev, ev.message) log.info(ev, { ev = ev, message = ev.message, chat = ev.chat.id })
@@ -160,13 +159,12 @@ chert.on("x", function(ev) for i = 1, 1000 do log.info(("x"):rep(10000), { a = (
 	}
 }
 
-// A handler without memory (a spec of a pure rule) fails clearly, not with a
-// panic.
-func TestNoMemory(t *testing.T) {
+// A handler without Memory fails with an error, not with a panic.
+func TestKVWithoutMemoryIsAnError(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{}, `chert.on("x", function(ev) ev.state.n = 1 kv.get("a") end)`)
 	err := r.vm.Call(0, &Call{Event: testEvent("x"), Effects: &world{}})
-	if f, ok := err.(*Failure); !ok || !strings.Contains(f.Message, "kv.get: nothing is remembered here") {
+	if f, ok := err.(*Failure); !ok || !strings.Contains(f.Message, "kv.get: kv is not available here") {
 		t.Errorf("got %v", err)
 	}
 	if r.vm.Broken() {
@@ -174,9 +172,8 @@ func TestNoMemory(t *testing.T) {
 	}
 }
 
-// Whoever keeps events keeps all that came with them: the VM is recycled before
-// that is much.
-func TestHeldEventsWeigh(t *testing.T) {
+// A retained event counts with its whole size, so that the VM is discarded in time.
+func TestRetainedEventsCountTheirSize(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{Limits: Limits{Memory: 8 << 20}}, `
 local kept = {}
@@ -192,16 +189,16 @@ end)`)
 			t.Fatal(err)
 		}
 		if r.vm.Broken() {
-			if !strings.Contains(r.vm.Why(), "keeps") || n < 10 {
-				t.Errorf("broken after %d events: %s", n, r.vm.Why())
+			if !strings.Contains(r.vm.broken, "keeps") || n < 10 {
+				t.Errorf("broken after %d events: %s", n, r.vm.broken)
 			}
 			return
 		}
 	}
-	t.Errorf("300 events of 100 KiB are kept within 8 MiB: %d bytes", r.vm.Kept())
+	t.Errorf("300 events of 100 KiB are kept within 8 MiB: %d bytes", retainedBytes(r.vm))
 }
 
-// heapLive is how much the heap holds that is not garbage.
+// heapLive returns the size of the live heap.
 func heapLive() int64 {
 	runtime.GC()
 	var m runtime.MemStats

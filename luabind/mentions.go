@@ -6,7 +6,7 @@ import (
 
 // GrantedUse is a place that names a function which needs a permission.
 type GrantedUse struct {
-	Item      *Item
+	Symbol    *Symbol
 	Line, Col int
 }
 

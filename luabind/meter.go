@@ -8,36 +8,36 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// meter counts what a call uses, and trips once a budget is used up. Steps and
-// bytes are counted exactly and the same on every machine; the clock is looked
-// at now and then, and only aborts.
+// meter counts what a call uses, and trips when a budget is used up. The counts of
+// steps and bytes are exact and the same on every machine. The meter reads the clock
+// every checkEvery steps, only to abort calls.
 //
-// gopher-lua asks ctx.Done() before each instruction, so the meter is the
-// context: no deadline, no timer, no goroutine, and nothing allocated. Library
-// functions charge the same meter for the work they do.
+// gopher-lua calls ctx.Done() before each instruction, so the meter is the context:
+// it needs no deadline, timer or goroutine, and allocates nothing. Library functions
+// charge the same meter for their work.
 //
-// Once tripped it stays so until the VM is thrown away: every further
-// instruction raises the overrun again, which is why no pcall can swallow it.
-// Whether a call went well is asked of the meter, not of the error it returned.
+// A tripped meter stays tripped until the VM is discarded: each further instruction
+// raises the overrun again, so pcall can't hide it. The meter, not the error that a
+// call returns, tells whether the call exceeded a budget.
 type meter struct {
-	left  int64 // steps of the budget not used yet
-	look  int64 // when left is below it, look at the clock and the line
-	bytes int64 // of the byte budget not used yet
-	small int64 // when bytes is below it, the call is a large one: see Account
+	left      int64 // steps of the budget that are left
+	nextCheck int64 // checkLimits runs when left is below it
+	bytes     int64 // bytes of the budget that are left
+	small     int64 // when bytes is below it, the call is large: see MemoryBudget
 
-	armed  bool        // the next look is the first of a protected call
-	trip   FailureKind // "": fine
-	where  place       // where it tripped
+	armed  bool        // the next check is the first of a protected call
+	trip   FailureKind // the budget that is used up; "": none
+	where  place       // the line where the meter tripped
 	prints int         // lines printed or logged
-	logged int         // bytes of them
+	logged int         // bytes of these lines
 
 	limits Limits
-	large  bool  // the call has the turn of the pack's large calls
-	used   int64 // bytes charged by all calls, for the walk of what is kept
+	large  bool  // the call holds the pack's lock of large calls
+	used   int64 // bytes charged by earlier calls: see checkRetained
 
 	now     func() time.Time
-	started time.Time // of the first look; zero before it
-	samples [8]sample // the lines it was seen at, the most frequent kept
+	started time.Time // time of the first check; zero before it
+	samples [8]sample // lines seen by checks: the most frequent ones
 }
 
 // place is a line of a file.
@@ -51,19 +51,19 @@ type sample struct {
 	n int
 }
 
-// lookEvery is how many steps pass between two looks at the clock. 512 steps
-// are about 10 µs of plain instructions, and the most expensive ones are
-// charged so that they don't take 100 times that.
-const lookEvery = 512
+// checkEvery is the number of steps between two checks of the clock. 512 steps take
+// about 10 µs for plain instructions. Expensive ones are charged so that they take
+// less than 100 times that.
+const checkEvery = 512
 
-// tripped is what Done gives once a meter has tripped: closed from the start.
+// tripped is the closed channel that Done returns after the meter has tripped.
 var tripped = func() chan struct{} {
 	c := make(chan struct{})
 	close(c)
 	return c
 }()
 
-// reset gives a new budget. The clock is not read: a short call never does.
+// reset sets a new budget. It does not read the clock: short calls never do.
 func (m *meter) reset(l Limits) {
 	if m.trip != "" {
 		return
@@ -72,7 +72,7 @@ func (m *meter) reset(l Limits) {
 	m.limits = l
 	m.left, m.bytes = l.Steps, l.Memory
 	m.small = l.Memory - l.Memory/smallPart
-	m.look = m.left - lookEvery
+	m.nextCheck = m.left - checkEvery
 	m.prints, m.logged = 0, 0
 	m.started = time.Time{}
 	if m.samples[0].n != 0 {
@@ -80,41 +80,40 @@ func (m *meter) reset(l Limits) {
 	}
 }
 
-// arm makes the first instruction of a protected call look closer. PCall sets a
-// Panic of its own that throws away where an error was raised; the look sets
-// ours. A Go function in between, as pcall uses, would cost as much as the rest
-// of an empty call.
+// arm makes the first instruction of a protected call run checkLimits, which sets
+// our Panic. The Panic that PCall sets discards the place of an error. To set ours
+// from a Go function in between, as pcall does, would double the cost of an empty
+// call.
 func (m *meter) arm() {
 	if m.trip == "" {
-		m.armed, m.look = true, m.left
+		m.armed, m.nextCheck = true, m.left
 	}
 }
 
-// steps is how many steps of the budget are used.
+// steps returns the number of steps used since the last reset.
 func (m *meter) steps() int64 { return m.limits.Steps - max(m.left, 0) }
 
-// allocated is how many bytes were charged since the last reset.
+// allocated returns the number of bytes charged since the last reset.
 func (m *meter) allocated() int64 { return m.limits.Memory - m.bytes }
 
-// stop trips the meter, for good.
+// stop trips the meter. It can't be undone.
 func (m *meter) stop(t *thread, kind FailureKind) {
 	if m.trip != "" {
 		return
 	}
 	m.trip = kind
 	m.where = t.place()
-	m.look = math.MaxInt64 // every step looks closer from now on
+	m.nextCheck = math.MaxInt64 // checkLimits runs at every step from now on
 }
 
-// take takes bytes off the budget, before they are allocated. It returns false if
-// there are not so many left.
+// take charges bytes before they are allocated. It returns false if fewer are left.
 func (m *meter) take(t *thread, bytes int64) bool {
 	m.bytes -= bytes
 	if m.bytes >= m.small {
 		return true
 	}
 	if m.bytes < 0 {
-		m.bytes = -1 // what goes beyond the budget is not done, so it is not counted
+		m.bytes = -1 // the excess is not allocated, so it does not count
 		return false
 	}
 	if !m.large {
@@ -122,13 +121,13 @@ func (m *meter) take(t *thread, bytes int64) bool {
 		began := m.now()
 		t.vm.account.large.lock(t.vm.account.owner(t.vm))
 		if !m.started.IsZero() {
-			m.started = m.started.Add(m.now().Sub(began)) // others' time
+			m.started = m.started.Add(m.now().Sub(began)) // time spent waiting does not count
 		}
 	}
 	return true
 }
 
-// end ends a call: another large one of the pack may begin.
+// end ends a call. It releases the lock of large calls.
 func (m *meter) end(vm *VM) {
 	if m.large {
 		m.large = false
@@ -136,25 +135,25 @@ func (m *meter) end(vm *VM) {
 	}
 }
 
-// lookCloser runs each lookEvery steps, and at each step once tripped.
-func (m *meter) lookCloser(t *thread) {
+// checkLimits runs every checkEvery steps, and at every step after the meter has tripped.
+func (m *meter) checkLimits(t *thread) {
 	t.showHidden()
 	switch {
 	case m.trip != "":
 		return
 	case m.left < 0:
-		m.stop(t, Steps)
+		m.stop(t, OutOfSteps)
 		return
 	case m.bytes < 0:
-		m.stop(t, Bytes)
+		m.stop(t, OutOfMemory)
 		return
 	case m.armed:
 		m.armed = false
-		m.look = max(m.left-lookEvery, 0)
+		m.nextCheck = max(m.left-checkEvery, 0)
 		t.L.Panic = t.vm.panics
 		return
 	}
-	m.look = max(m.left-lookEvery, 0)
+	m.nextCheck = max(m.left-checkEvery, 0)
 	t.chargeGrowth()
 	t.open = openUpvalues(t.L)
 	m.sample(t.place())
@@ -162,12 +161,12 @@ func (m *meter) lookCloser(t *thread) {
 	if m.started.IsZero() {
 		m.started = now
 	} else if now.Sub(m.started) > m.limits.Wall {
-		m.stop(t, Timeout)
+		m.stop(t, TimedOut)
 	}
 }
 
-// sample counts a line. Of more than eight, those seen least make room: what
-// took most of the time is never lost.
+// sample counts a line. If there are more than eight, it replaces the least frequent
+// one, so the line that took most of the time is always among them.
 func (m *meter) sample(p place) {
 	least := 0
 	for i := range m.samples {
@@ -184,7 +183,7 @@ func (m *meter) sample(p place) {
 	s.place, s.n = p, s.n+1
 }
 
-// hottest is the line seen most often, and its share of all looks in percent.
+// hottest returns the line seen most often, and its share of all samples in percent.
 func (m *meter) hottest() (p place, percent int) {
 	best, sum := 0, 0
 	for i, s := range m.samples {
@@ -199,16 +198,16 @@ func (m *meter) hottest() (p place, percent int) {
 	return m.samples[best].place, m.samples[best].n * 100 / sum
 }
 
-// thread is the context of one Lua thread. gopher-lua would derive a context
-// with a goroutine for each thread it makes; each gets one of these instead.
+// thread is the context of one Lua thread. It replaces the context that gopher-lua
+// would derive, with a goroutine, for each thread.
 type thread struct {
 	vm *VM
 	m  *meter
 	L  *lua.LState
 
-	registers int   // how many are paid for
-	open      int   // how many upvalues were open then
-	refused   error // an instruction that must not run: raised once, no overrun
+	registers int   // number of registers that have been charged
+	open      int   // number of open upvalues at the last check
+	refused   error // raised once, in place of an instruction that must not run
 	hidden    hidden
 }
 
@@ -220,8 +219,8 @@ func newThread(vm *VM, L *lua.LState, free int) *thread {
 	return t
 }
 
-// chargeGrowth charges for registers beyond those a thread may keep between
-// calls: what it had before makes no difference to what a call is charged.
+// chargeGrowth charges for registers beyond those that a thread may retain between
+// calls, so that the charge of a call does not depend on earlier calls.
 func (t *thread) chargeGrowth() {
 	if array, _ := registers(t.L); len(array) > t.registers {
 		// They have grown by RegistryGrowStep at a time, copied each time.
@@ -230,20 +229,20 @@ func (t *thread) chargeGrowth() {
 	}
 }
 
-// Done counts the instruction that is about to run, and what it will allocate.
-// It returns nil, on which nothing waits, until the meter has tripped.
+// Done charges for the instruction that is about to run and what it allocates. It
+// returns nil, or a closed channel if the instruction must not run.
 func (t *thread) Done() <-chan struct{} {
 	m := t.m
 	m.left--
 	f := topFrame(t.L)
 	inst := f.fn().Proto.Code[f.pc()-1]
-	if weighed[inst>>26] {
-		if m.weigh(t, f, inst); t.refused != nil {
+	if chargedByOperands[inst>>26] {
+		if m.chargeOperands(t, f, inst); t.refused != nil {
 			return tripped
 		}
 	}
-	if m.left < m.look {
-		m.lookCloser(t)
+	if m.left < m.nextCheck {
+		m.checkLimits(t)
 		if m.trip != "" {
 			return tripped
 		}
@@ -251,7 +250,7 @@ func (t *thread) Done() <-chan struct{} {
 	return nil
 }
 
-// Err is what gopher-lua raises in the script once Done is closed.
+// Err returns the error that gopher-lua raises when Done is closed.
 func (t *thread) Err() error {
 	if t.m.trip == "" {
 		err := t.refused
@@ -264,7 +263,7 @@ func (t *thread) Err() error {
 func (t *thread) Deadline() (time.Time, bool) { return time.Time{}, false }
 func (t *thread) Value(any) any               { return nil }
 
-// place is the line of Lua that runs.
+// place returns the current line of Lua.
 func (t *thread) place() place {
 	f := topFrame(t.L).luaFrame()
 	if f.p == nil {
@@ -278,26 +277,26 @@ type overrun FailureKind
 
 func (o overrun) Error() string {
 	switch FailureKind(o) {
-	case Steps:
+	case OutOfSteps:
 		return "the step budget is used up"
-	case Bytes:
+	case OutOfMemory:
 		return "the memory budget is used up"
 	}
 	return "aborted: it took too long"
 }
 
-// charge takes steps and bytes off the budgets for work a library function is
-// about to do, and raises the overrun if there is not enough.
+// charge charges steps and bytes for the work that a library function is about to
+// do. It raises the overrun if the budget does not suffice.
 func charge(L *lua.LState, steps, bytes int) {
 	t := L.Context().(*thread)
 	m := t.m
-	// What goes beyond the budget is not done, so it is not counted.
+	// The excess is not done, so it does not count.
 	m.left = max(m.left-int64(steps), -1)
 	if !m.take(t, int64(bytes)) && m.trip == "" {
-		m.stop(t, Bytes)
+		m.stop(t, OutOfMemory)
 	}
-	if m.left < m.look {
-		m.lookCloser(t)
+	if m.left < m.nextCheck {
+		m.checkLimits(t)
 		if m.trip != "" {
 			L.RaiseError("%s", overrun(m.trip).Error())
 		}

@@ -6,21 +6,20 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// matcher matches one Lua 5.1 pattern against one text, by the algorithm of
-// Lua's own lstrlib, and charges the meter for each character it looks at:
-// patterns like a-a-a-b take exponential time, ordinary ones quadratic.
+// matcher matches a Lua 5.1 pattern against a string. It uses the algorithm of Lua's
+// lstrlib, and charges for each character that it reads: patterns like a-a-a-b take
+// exponential time, ordinary ones quadratic time.
 //
-// It differs from Lua 5.1 in one thing: a NUL in the pattern is a character
-// like any other and does not end it (as in Lua 5.2). From gopher-lua's own
-// matcher it differs in many: see TestPatternsGopherLuaGetsWrong.
+// It differs from Lua 5.1 in one way: a NUL in the pattern is an ordinary character, as
+// in Lua 5.2. gopher-lua's own matcher has errors: see TestPatternsGopherLuaGetsWrong.
 type matcher struct {
 	L    *lua.LState
 	src  string
 	pat  string
-	work int // characters looked at and not charged yet
-	deep int // calls of match within each other
+	work int // characters read and not yet charged
+	deep int // nested calls of match
 
-	level    int // captures that are open or closed
+	level    int // number of captures, open or closed
 	captures [maxCaptures]capture
 }
 
@@ -28,25 +27,25 @@ type capture struct{ start, length int }
 
 const (
 	maxCaptures = 32
-	// maxDeep bounds the recursion on the Go stack: a level for each part of
-	// the pattern that repeats or captures.
+	// maxDeep limits the recursion on the Go stack. Each part of the pattern that
+	// repeats or captures takes a level.
 	maxDeep = 200
 
 	captureOpen     = -1 // as a capture's length
 	capturePosition = -2
 
-	// charsPerStep is how many characters are looked at in the time of a step.
+	// charsPerStep is the number of characters read in the time of one step.
 	charsPerStep = 4
 )
 
-// flush charges for the work since the last time.
+// flush charges for the work since the last charge.
 func (m *matcher) flush() {
 	n := m.work
 	m.work = 0
 	charge(m.L, n/charsPerStep+1, 0)
 }
 
-// spend counts work, and charges for it now and then.
+// spend adds work, and charges for it in portions.
 func (m *matcher) spend(n int) {
 	if m.work += n; m.work >= 1024 {
 		m.flush()
@@ -153,7 +152,7 @@ func (m *matcher) matchHere(s, p int) int {
 	}
 }
 
-// most matches as many as it can of the class pat[p:end], then the rest.
+// most matches as many characters of the class pat[p:end] as possible, then the rest.
 func (m *matcher) most(s, p, end int) int {
 	n := 0
 	for m.one(s+n, p, end) {
@@ -171,7 +170,7 @@ func (m *matcher) most(s, p, end int) int {
 	return -1
 }
 
-// least matches as few as it can, then the rest.
+// least matches as few characters of the class pat[p:end] as possible, then the rest.
 func (m *matcher) least(s, p, end int) int {
 	for {
 		if e := m.match(s, end+1); e >= 0 {
@@ -184,7 +183,7 @@ func (m *matcher) least(s, p, end int) int {
 	}
 }
 
-// one reports whether the character at s is of the class pat[p:end].
+// one reports whether the character at s belongs to the class pat[p:end].
 func (m *matcher) one(s, p, end int) bool {
 	if s >= len(m.src) {
 		return false
@@ -202,7 +201,7 @@ func (m *matcher) one(s, p, end int) bool {
 	return m.pat[p] == c
 }
 
-// classEnd is where the class that begins at p ends.
+// classEnd returns the end of the class that begins at p.
 func (m *matcher) classEnd(p int) int {
 	c := m.pat[p]
 	p++
@@ -232,8 +231,7 @@ func (m *matcher) classEnd(p int) int {
 	return p
 }
 
-// inSet reports whether c is in the set that begins with [ at p and ends with
-// ] at end.
+// inSet reports whether c is in the set between [ at p and ] at end.
 func inSet(c byte, pat string, p, end int) bool {
 	is := true
 	p++
@@ -260,8 +258,8 @@ func inSet(c byte, pat string, p, end int) bool {
 	return !is
 }
 
-// inClass reports whether c is of the class %class, in the C locale: bytes of
-// UTF-8 letters are no letters.
+// inClass reports whether c belongs to the class %class in the C locale: bytes of letters
+// beyond ASCII are not letters.
 func inClass(c, class byte) bool {
 	var is bool
 	switch class | 0x20 {
@@ -296,7 +294,7 @@ func inClass(c, class byte) bool {
 
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
-// balance matches %bxy, whose x stands at p.
+// balance matches %bxy; its x is at p.
 func (m *matcher) balance(s, p int) int {
 	if p+1 >= len(m.pat) {
 		m.L.RaiseError("unbalanced pattern")
@@ -378,7 +376,7 @@ func (m *matcher) search(s int, anchored bool) (start, end int) {
 	}
 	for {
 		if skips {
-			// Nothing can match before the pattern's first character.
+			// A match begins with the pattern's first character.
 			i := strings.IndexByte(m.src[s:], literal)
 			if i < 0 {
 				m.spend((len(m.src) - s) / 16)
@@ -397,8 +395,8 @@ func (m *matcher) search(s int, anchored bool) (start, end int) {
 	}
 }
 
-// firstByte is the character every match must begin with, if the pattern says
-// one plainly.
+// firstByte returns the character with which every match begins, if the pattern begins
+// with one.
 func (m *matcher) firstByte() (byte, bool) {
 	if m.pat == "" || strings.IndexByte("^$*+?.()[%-", m.pat[0]) >= 0 {
 		return 0, false
@@ -409,8 +407,8 @@ func (m *matcher) firstByte() (byte, bool) {
 	return m.pat[0], true
 }
 
-// value is the i-th capture of a match of src[start:end], from 0: without any
-// capture the whole match is the first.
+// value returns capture i, from 0, of a match of src[start:end]. If there are no
+// captures, the match is capture 0.
 func (m *matcher) value(i, start, end int) lua.LValue {
 	if i >= m.level {
 		if i > 0 {
@@ -429,10 +427,10 @@ func (m *matcher) value(i, start, end int) lua.LValue {
 	}
 }
 
-// sub is a part of the text, copied.
+// sub returns a copy of src[start:end].
 func (m *matcher) sub(start, end int) lua.LValue { return substring(m.L, m.src, start, end) }
 
-// push pushes all captures, or the whole match if there are none.
+// push pushes all captures, or the match if there are none, and returns their number.
 func (m *matcher) push(start, end int) int {
 	n := max(m.level, 1)
 	for i := 0; i < n; i++ {

@@ -6,15 +6,14 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// pcall and xpcall run their function on a Lua thread of its own. On the
-// caller's thread gopher-lua closes the upvalues of every frame when an error
-// is raised, also of those that go on running after it is caught: their closures
-// would count in one place and their locals in another (its issue 448). And
-// after a panic of Go code it closes none: closures keep pointing at registers
-// that others use by then.
+// pcall and xpcall run their function on a separate Lua thread. On the caller's
+// thread, gopher-lua would close the upvalues of every frame when an error is raised,
+// also of the frames that continue after it is caught: their closures and their
+// locals would then be different variables (gopher-lua issue 448). After a panic of
+// Go code it would close none, and closures would refer to registers that are reused.
 //
-// Threads are reused, for one costs 20 KB; but one that failed otherwise than by
-// a Lua error is dropped, registers and all.
+// Threads are reused, because one costs 20 KB. A thread that failed by a panic of Go
+// code is dropped.
 
 func basePcall(L *lua.LState) int {
 	if L.GetTop() == 0 {
@@ -29,12 +28,12 @@ func basePcall(L *lua.LState) int {
 	return give(L, th)
 }
 
-// maxHandlerErrors is how often the handler of xpcall may fail: as deep as Lua 5.1
-// lets calls of C nest.
+// maxHandlerErrors is the maximum number of errors in the handler of xpcall, equal to
+// the limit of nested C calls in Lua 5.1.
 const maxHandlerErrors = 200
 
-// baseXpcall calls its handler after the failed function has been left, so
-// that debug.traceback, which rules don't have, would find nothing.
+// baseXpcall calls its handler after the failed function has returned. A traceback
+// would be empty, but rules have no debug.traceback.
 func baseXpcall(L *lua.LState) int {
 	handle := L.Get(2)
 	if L.GetTop() < 2 {
@@ -46,7 +45,7 @@ func baseXpcall(L *lua.LState) int {
 	L.Push(fn)
 	th, err := vmOf(L).protected(L, 2)
 	if err != nil {
-		// The handler handles its own errors, too, until Lua has had enough of it.
+		// The handler also handles its own errors, up to a limit.
 		for n := 0; err != nil; n++ {
 			if n == maxHandlerErrors {
 				L.Push(lua.LFalse)
@@ -68,9 +67,9 @@ func baseXpcall(L *lua.LState) int {
 	return give(L, th)
 }
 
-// protected calls the value at index n, with what follows as arguments, on
-// another thread. Results are left on that thread, which is nil if the call
-// failed. An overrun is not caught: it is raised again here.
+// protected calls the value at index n on another thread, with the values above it as
+// arguments. It returns the thread with the results, or nil and an error. It does not
+// catch an overrun, but raises it again.
 func (vm *VM) protected(L *lua.LState, n int) (*lua.LState, error) {
 	if len(vm.running) >= maxPcall {
 		L.RaiseError("stack overflow: pcall nests more than %d deep", maxPcall)
@@ -101,7 +100,7 @@ func (vm *VM) protected(L *lua.LState, n int) (*lua.LState, error) {
 	return nil, err
 }
 
-// give moves the results of a call from its thread to the caller, behind true.
+// give pushes true and the results of a call, which it moves from its thread.
 func give(L, th *lua.LState) int {
 	vm := vmOf(L)
 	n := th.GetTop()
@@ -116,9 +115,9 @@ func give(L, th *lua.LState) int {
 }
 
 const (
-	// maxIdle is how many threads are kept for the next pcall.
+	// maxIdle is the maximum number of threads that wait for the next pcall.
 	maxIdle = 4
-	// maxIdleRegisters is how far the registers of one that is kept have grown.
+	// maxIdleRegisters is the maximum number of registers of such a thread.
 	maxIdleRegisters = 2048
 )
 
@@ -129,11 +128,11 @@ func (vm *VM) borrow(L *lua.LState) *lua.LState {
 		return th
 	}
 	if len(vm.running) >= maxIdle {
-		// The first few are reused, so that whether they were there already
-		// must make no difference to the budget.
+		// The first maxIdle threads are reused. They are not charged, so that the charge
+		// does not depend on whether they exist.
 		charge(L, 200, 24<<10)
 	}
-	// NewThread would derive a context, with a goroutine, from the state's own:
+	// NewThread would derive a context, with a goroutine, from that of the parent. So
 	// the parent has none while it makes the thread.
 	ctx := vm.L.RemoveContext()
 	th, _ := vm.L.NewThread()
@@ -143,14 +142,14 @@ func (vm *VM) borrow(L *lua.LState) *lua.LState {
 	return th
 }
 
-// giveBack keeps a thread that is empty again, unless its registers have grown.
+// giveBack returns an empty thread for reuse, unless its registers have grown.
 func (vm *VM) giveBack(th *lua.LState) {
 	if array, _ := registers(th); len(vm.idle) < maxIdle && len(array) <= maxIdleRegisters {
 		vm.idle = append(vm.idle, th)
 	}
 }
 
-// errorValue is what a script sees of an error.
+// errorValue returns the value with which a script catches an error.
 func errorValue(err error) lua.LValue {
 	var ae *lua.ApiError
 	if errors.As(err, &ae) {

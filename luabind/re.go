@@ -18,7 +18,7 @@ func reMatch(vm *VM, L *lua.LState) int {
 	return pushGroups(L, s, at)
 }
 
-// reFind is re.find(pattern, s [, init]): begin, end and groups.
+// reFind is re.find(pattern, s [, init]).
 func reFind(vm *VM, L *lua.LState) int {
 	const name = "re.find"
 	p, s := wantPattern(vm, L, name)
@@ -51,8 +51,8 @@ func reFind(vm *VM, L *lua.LState) int {
 	return 2 + pushGroups(L, s, at[2:])
 }
 
-// reGsub is re.gsub(pattern, s, repl [, n]): the new text, and how many
-// matches were replaced. repl is as in string.gsub.
+// reGsub is re.gsub(pattern, s, repl [, n]). It returns the new string and the number of
+// replacements. repl is as in string.gsub.
 func reGsub(vm *VM, L *lua.LState) int {
 	const name = "re.gsub"
 	p, s := wantPattern(vm, L, name)
@@ -62,7 +62,7 @@ func reGsub(vm *VM, L *lua.LState) int {
 	case lua.LNumber:
 		repl = lua.LString(numberText(v))
 	default:
-		if _, ok := asTablelike(repl); !ok {
+		if _, ok := asView(repl); !ok {
 			wrong(L, name, "", 3, "a string, a table or a function")
 		}
 	}
@@ -75,7 +75,7 @@ func reGsub(vm *VM, L *lua.LState) int {
 		most = min(most, toInt(float64(n)))
 	}
 	var out []byte
-	count, done := 0, 0 // done: up to where s is in out
+	count, done := 0, 0 // s[:done] is in out
 	for pos, last := 0, -1; count < most && pos <= len(s); {
 		var at []int
 		if pos == 0 {
@@ -88,7 +88,7 @@ func reGsub(vm *VM, L *lua.LState) int {
 		}
 		begin, end := at[0], at[1]
 		if begin == end && begin == last {
-			// An empty match right behind another is none.
+			// An empty match directly after another match does not count.
 			pos += runeLen(s, pos)
 			continue
 		}
@@ -113,7 +113,7 @@ func reGsub(vm *VM, L *lua.LState) int {
 	return 2
 }
 
-// appendReplacement adds what stands for a match.
+// appendReplacement appends the replacement of a match.
 func appendReplacement(L *lua.LState, out []byte, s string, at []int, repl lua.LValue) []byte {
 	const name = "re.gsub"
 	whole := s[at[0]:at[1]]
@@ -130,7 +130,7 @@ func appendReplacement(L *lua.LState, out []byte, s string, at []int, repl lua.L
 				continue
 			}
 			if i++; i == len(r) || r[i] != '%' && (r[i] < '0' || r[i] > '9') {
-				raise(L, "write %% for a percent sign", "%s: wrong use of %% in the replacement %s", name, quote(string(r)))
+				raise(L, "write %% for a percent sign", "%s: invalid use of %% in the replacement %s", name, quote(string(r)))
 			}
 			n := int(r[i] - '0')
 			switch {
@@ -139,7 +139,7 @@ func appendReplacement(L *lua.LState, out []byte, s string, at []int, repl lua.L
 			case n == 0 || n == 1 && len(at) == 2:
 				out = append(out, whole...)
 			case 2*n+1 >= len(at):
-				raise(L, "", "%s: the replacement %s wants group %d, and the pattern has %d", name, quote(string(r)), n, len(at)/2-1)
+				raise(L, "", "%s: the replacement %s uses group %d, but the pattern has %d", name, quote(string(r)), n, len(at)/2-1)
 			case at[2*n] >= 0:
 				out = append(out, s[at[2*n]:at[2*n+1]]...)
 			}
@@ -178,8 +178,8 @@ func appendReplacement(L *lua.LState, out []byte, s string, at []int, repl lua.L
 	return nil
 }
 
-// pushGroups pushes what the pairs of positions cut out of s, nil where a group
-// took no part.
+// pushGroups pushes the groups of a match, given as pairs of positions in s; nil for a
+// group that did not match. It returns their number.
 func pushGroups(L *lua.LState, s string, at []int) int {
 	charge(L, len(at), 8*len(at))
 	for i := 0; i < len(at); i += 2 {

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/text/cases"
 )
 
-// CheckLetters says where an RE2 pattern takes the letters a to z for all letters
-// there are, beside one that is not among them, and what to write instead; empty
-// if it nowhere does. In RE2 the words' edges (\b), their characters (\w) and
-// digits (\d) are those of ASCII, and (?i) compares letters one by one.
+// CheckLetters returns a warning about an RE2 pattern that uses a class of ASCII letters
+// next to a letter that is not ASCII, and its hint; empty if there is no such place. In
+// RE2, word boundaries (\b), word characters (\w) and digits (\d) are those of ASCII,
+// and (?i) compares letters one by one.
 func CheckLetters(pattern string) (message, hint string) {
 	if len(pattern) > maxPattern || isASCII(pattern) && !strings.Contains(pattern, `\p`) && !strings.Contains(pattern, `\x`) {
 		return "", ""
@@ -33,10 +33,10 @@ func CheckLetters(pattern string) (message, hint string) {
 	return c.message, c.hint
 }
 
-// InPlaceOf is the condition that finds in every script what a pattern looks for,
-// if it is nothing but a word, between \b or not, e.g. `words = "код"`; "" for any
-// other pattern.
-func InPlaceOf(pattern string) string {
+// ConditionFor returns the condition of where that replaces an RE2 pattern which is only a
+// word, with or without \b around it, and that works for every script: `words = "код"`.
+// It returns "" for any other pattern.
+func ConditionFor(pattern string) string {
 	rest := strings.TrimPrefix(pattern, "(?i)")
 	word := strings.TrimSuffix(strings.TrimPrefix(rest, `\b`), `\b`)
 	tree, err := syntax.Parse(word, syntax.Perl)
@@ -61,17 +61,17 @@ func isASCII(s string) bool {
 	return true
 }
 
-// letterCheck looks for the first thing wrong in a pattern.
+// letterCheck finds the first error in a pattern.
 type letterCheck struct {
 	message, hint string
 }
 
-// edge is what may stand at one end of a part of a pattern.
+// edge describes what a part of a pattern may begin or end with.
 type edge struct {
 	boundary string // \b or \B
-	ascii    string // a class of ASCII's letters, or of all but these
-	outside  bool   // ascii is of all but these
-	letter   string // a letter that is not ASCII's
+	ascii    string // a class of the ASCII letters, or of everything else
+	outside  bool   // ascii is a class of everything else
+	letter   string // a letter that is not ASCII
 }
 
 func (e *edge) add(other edge) {
@@ -86,7 +86,7 @@ func (e *edge) add(other edge) {
 	}
 }
 
-// walk looks at each two parts that may follow one another.
+// walk checks every two parts that may follow each other.
 func (c *letterCheck) walk(re *syntax.Regexp) {
 	for _, sub := range re.Sub {
 		c.walk(sub)
@@ -107,24 +107,24 @@ func (c *letterCheck) walk(re *syntax.Regexp) {
 	}
 }
 
-// beside compares what stands at one side with a letter at the other.
+// beside checks an edge next to a letter.
 func (c *letterCheck) beside(e, other edge) {
 	switch {
 	case c.message != "" || other.letter == "":
 	case e.boundary != "":
-		c.message = fmt.Sprintf(`%s beside %s is not the edge of a word: RE2 takes only a-z, 0-9 and _ for parts of a word`, e.boundary, other.letter)
-		c.hint = `write (?:^|[^\pL\pM\pN]) before it and (?:[^\pL\pM\pN]|$) behind it`
+		c.message = fmt.Sprintf(`%s next to %s is not a word boundary: in RE2, words consist of a-z, 0-9 and _`, e.boundary, other.letter)
+		c.hint = `write (?:^|[^\pL\pM\pN]) before it and (?:[^\pL\pM\pN]|$) after it`
 	case e.ascii != "" && e.outside:
-		c.message = fmt.Sprintf(`%s beside %s also matches letters: RE2 takes only a-z for letters there`, e.ascii, other.letter)
-		c.hint = `write [^\pL\pM\pN] for whatever is part of no word`
+		c.message = fmt.Sprintf(`%s next to %s also matches letters: in RE2, it treats only a-z as letters`, e.ascii, other.letter)
+		c.hint = `write [^\pL\pM\pN] for anything that is not part of a word`
 	case e.ascii != "":
-		c.message = fmt.Sprintf(`%s beside %s does not match it or its like: RE2 takes only a-z for letters there`, e.ascii, other.letter)
-		c.hint = `write [\pL\pM] for letters, [\pL\pM\pN_] for what words are made of`
+		c.message = fmt.Sprintf(`%s next to %s does not match such letters: in RE2, it matches only a-z`, e.ascii, other.letter)
+		c.hint = `write [\pL\pM] for letters, [\pL\pM\pN_] for the characters of words`
 	}
 }
 
-// ends is what may stand at a part's end, or at its beginning, and whether the
-// part may match nothing.
+// ends returns what a part of a pattern may end with, or begin with, and whether the
+// part may match the empty string.
 func ends(re *syntax.Regexp, last bool) (e edge, optional bool) {
 	switch re.Op {
 	case syntax.OpWordBoundary:
@@ -178,8 +178,8 @@ func ends(re *syntax.Regexp, last bool) (e edge, optional bool) {
 	return e, true
 }
 
-// classEdge is what a class of characters is as an edge. One that has been
-// written out, letters beyond ASCII included, is what somebody meant.
+// classEdge returns the edge of a class of characters. A class that lists letters beyond
+// ASCII is assumed to be intended.
 func classEdge(re *syntax.Regexp) edge {
 	has := func(r rune) bool {
 		for i := 0; i < len(re.Rune); i += 2 {
@@ -229,17 +229,16 @@ func classEdge(re *syntax.Regexp) edge {
 	return edge{}
 }
 
-// wideLetter reports whether a rune is a letter, or the mark of one, beyond ASCII.
+// wideLetter reports whether a rune is a letter, or a mark of a letter, beyond ASCII.
 func wideLetter(r rune) bool {
 	return r >= utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsMark(r))
 }
 
-// turkishLetters tell that a pattern is of a language in which I is not the
-// capital of i.
+// turkishLetters are letters of languages in which I is not the capital of i.
 const turkishLetters = "ığĞşŞİ"
 
-// checkCase looks for letters whose other case (?i) does not find. One that
-// stands alone, as in (?:ß|ss), has been thought of.
+// checkCase finds letters whose other case (?i) does not match. A letter that is alone,
+// as in (?:ß|ss), is assumed to be intended.
 func (c *letterCheck) checkCase(re *syntax.Regexp, turkish bool) {
 	for _, sub := range re.Sub {
 		c.checkCase(sub, turkish)
@@ -251,11 +250,11 @@ func (c *letterCheck) checkCase(re *syntax.Regexp, turkish bool) {
 		full := cases.Fold().String(string(r))
 		switch {
 		case r == 'ı' || r == 'İ' || turkish && (r == 'i' || r == 'I'):
-			c.message = `(?i) takes I for the capital of i, and finds no other case of ı and İ`
-			c.hint = `write [Iıİi] for it; the conditions text and words compare all four as one`
+			c.message = `(?i) treats I as the capital of i, and matches no other case of ı and İ`
+			c.hint = `write [Iıİi] for it; the conditions text and words treat all four as equal`
 		case utf8.RuneCountInString(full) > 1:
-			c.message = fmt.Sprintf("(?i) does not find %q as %q: it compares letters one by one", string(r), strings.ToUpper(full))
-			c.hint = fmt.Sprintf("write (?:%c|%s) for it; the conditions text and words compare both as one", r, full)
+			c.message = fmt.Sprintf("(?i) does not match %q as %q: it compares letters one by one", string(r), strings.ToUpper(full))
+			c.hint = fmt.Sprintf("write (?:%c|%s) for it; the conditions text and words treat both as equal", r, full)
 		default:
 			continue
 		}
@@ -263,8 +262,8 @@ func (c *letterCheck) checkCase(re *syntax.Regexp, turkish bool) {
 	}
 }
 
-// checkDigits looks for \d in a pattern of a script that has digits of its own,
-// or writes those of ASCII full width.
+// checkDigits finds \d in a pattern in a script that has its own digits, or that uses
+// full-width ones.
 func (c *letterCheck) checkDigits(pattern string) {
 	escaped := strings.ReplaceAll(pattern, `\\`, "")
 	if !strings.Contains(escaped, `\d`) {
@@ -278,6 +277,6 @@ func (c *letterCheck) checkDigits(pattern string) {
 		return
 	}
 	r, _ := utf8.DecodeRuneInString(pattern[i:])
-	c.message = fmt.Sprintf(`\d beside %q matches 0 to 9 alone, and neither the digits of other scripts nor full-width ones`, string(r))
-	c.hint = `write \p{Nd} for every digit, or [0-9] if those alone are meant`
+	c.message = fmt.Sprintf(`\d next to %q matches only 0 to 9, not the digits of other scripts or full-width ones`, string(r))
+	c.hint = `write \p{Nd} for every digit, or [0-9] for only these`
 }

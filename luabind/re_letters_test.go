@@ -9,31 +9,31 @@ import (
 func TestCheckLetters(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ pattern, want string }{ // want: the beginning of the message; "" where there is none
-		{`\bкод\b`, `\b beside "к"`},
-		{`(?i)\bкод`, `\b beside "к"`},
-		{`код\b`, `\b beside "д"`},
-		{`\bcafé\b`, `\b beside "é"`},
-		{`\b(?:code|код)\b`, `\b beside "к"`},
-		{`(\b|_)код`, `\b beside "к"`},
-		{`\b(код)`, `\b beside "к"`},
-		{`\bк?од`, `\b beside "к"`},
-		{`\B код|\Bкод`, `\B beside "к"`},
-		{`\b\pL+\b`, `\b beside letters like "ª"`},
-		{`\b[а-я]+`, `\b beside letters like "а"`},
-		{`\bрег\s+\d`, `\b beside "р"`},
-		{`\w*код`, `\w beside "к"`},
-		{`код\w*`, `\w beside "д"`},
-		{`код[a-z]*`, `[a-z] beside "д"`},
+		{`\bкод\b`, `\b next to "к"`},
+		{`(?i)\bкод`, `\b next to "к"`},
+		{`код\b`, `\b next to "д"`},
+		{`\bcafé\b`, `\b next to "é"`},
+		{`\b(?:code|код)\b`, `\b next to "к"`},
+		{`(\b|_)код`, `\b next to "к"`},
+		{`\b(код)`, `\b next to "к"`},
+		{`\bк?од`, `\b next to "к"`},
+		{`\B код|\Bкод`, `\B next to "к"`},
+		{`\b\pL+\b`, `\b next to letters like "ª"`},
+		{`\b[а-я]+`, `\b next to letters like "а"`},
+		{`\bрег\s+\d`, `\b next to "р"`},
+		{`\w*код`, `\w next to "к"`},
+		{`код\w*`, `\w next to "д"`},
+		{`код[a-z]*`, `[a-z] next to "д"`},
 		{`(?i)ü[a-z]`, `[A-Za-z`},
-		{`(?:^|\W)код(?:\W|$)`, `\W beside "к"`},
-		{`[^a-zA-Z]код`, `[^a-z] beside "к"`},
-		{`(?i)straße`, `(?i) does not find "ß" as "SS"`},
-		{`(?i)ışık`, `(?i) takes I for the capital of i`},
-		{`(?i)diyarbakır`, `(?i) takes I for`},
-		{`(?i)şifre`, `(?i) takes I for`},
-		{`رمز\s*\d+`, `\d beside "ر"`},
-		{`कोड \d+`, `\d beside "क"`},
-		{`验证码\D*\d+`, `\d beside "验"`},
+		{`(?:^|\W)код(?:\W|$)`, `\W next to "к"`},
+		{`[^a-zA-Z]код`, `[^a-z] next to "к"`},
+		{`(?i)straße`, `(?i) does not match "ß" as "SS"`},
+		{`(?i)ışık`, `(?i) treats I as the capital of i`},
+		{`(?i)diyarbakır`, `(?i) treats I as`},
+		{`(?i)şifre`, `(?i) treats I as`},
+		{`رمز\s*\d+`, `\d next to "ر"`},
+		{`कोड \d+`, `\d next to "क"`},
+		{`验证码\D*\d+`, `\d next to "验"`},
 
 		{`\bcode\b`, ""},
 		{`\w+ [a-z]+ \d+`, ""},
@@ -72,7 +72,7 @@ func TestCheckLetters(t *testing.T) {
 }
 
 // What hints say to write finds what was not found, and is not warned of.
-func TestHintsOfLettersWork(t *testing.T) {
+func TestHintsOfLettersMatch(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ wrong, right, text string }{
 		{`\bкод\b`, `(?:^|[^\pL\pM\pN])код(?:[^\pL\pM\pN]|$)`, "ваш код: 1"},
@@ -94,13 +94,13 @@ func TestHintsOfLettersWork(t *testing.T) {
 	}
 }
 
-func TestInPlaceOfAPattern(t *testing.T) {
+func TestConditionFor(t *testing.T) {
 	t.Parallel()
 	for pattern, want := range map[string]string{
 		`\bкод\b`: `words = "код"`, `(?i)\bкод\b`: `words = "код"`, `(?i)straße`: `text = "straße"`, `\bкод\.\b`: `words = "код."`,
 		`\bкод`: "", `код\b`: "", `\bкод.\b`: "", `\bк|од\b`: "", `(`: "",
 	} {
-		if got := InPlaceOf(pattern); got != want {
+		if got := ConditionFor(pattern); got != want {
 			t.Errorf("%s: got %q, want %q", pattern, got, want)
 		}
 	}

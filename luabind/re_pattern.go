@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// maxPattern is how long an RE2 pattern may be.
+	// maxPattern is the maximum length of an RE2 pattern, in bytes.
 	maxPattern = 1000
-	// maxPatternSize is how many states it may have: repetition multiplies.
+	// maxPatternSize is the maximum number of its states: repetition multiplies them.
 	maxPatternSize = 2000
-	// maxPatternsSize is how many states the patterns come to that a VM has
-	// compiled and keeps: about 2 MB. Rules write dozens of small ones.
+	// maxPatternsSize is the maximum number of states of all patterns that a VM caches,
+	// about 2 MB. Rules use dozens of small patterns.
 	maxPatternsSize = 5 * maxPatternSize
-	// stateBytes is about what a state takes.
+	// stateBytes is approximately the size of a state.
 	stateBytes = 200
 )
 
@@ -28,21 +28,21 @@ type patterns struct {
 	size     int // of all of them
 }
 
-// bytes is about what they take.
+// bytes returns approximately the size of the patterns.
 func (c *patterns) bytes() int64 { return int64(c.size*stateBytes + len(c.compiled)*500) }
 
 // pattern is a compiled RE2 pattern.
 type pattern struct {
 	text  string
-	plain string // the same without \Q, which would swallow what is put behind it
+	plain string // text without \Q, which would quote what after appends
 	re    *regexp.Regexp
 	size  int // about how many states
-	// after finds the next match in a text whose first character was seen
-	// before: \b and ^ look at it. Its first group is the match.
+	// after finds the next match after the first character of a string, at which \b and
+	// ^ look. Its first group is the match.
 	after *regexp.Regexp
 }
 
-// wantPattern reads the first two arguments of every function of re.
+// wantPattern returns the first two arguments of every function of re.
 func wantPattern(vm *VM, L *lua.LState, function string) (*pattern, string) {
 	text, ok := L.Get(1).(lua.LString)
 	if !ok {
@@ -70,7 +70,7 @@ func compilePattern(L *lua.LState, function, text string) *pattern {
 	if len(text) > maxPattern {
 		raise(L, "", "%s: the pattern is too long: %d bytes, at most %d", function, len(text), maxPattern)
 	}
-	// \pL and the like stand for hundreds of ranges, put together anew each time.
+	// Each \pL or similar class is compiled from hundreds of ranges.
 	classes := strings.Count(text, `\p`) + strings.Count(text, `\P`)
 	charge(L, 100+10*len(text)+1000*classes, 100*len(text)+10_000*classes)
 	tree, err := syntax.Parse(text, syntax.Perl)
@@ -93,7 +93,7 @@ func compilePattern(L *lua.LState, function, text string) *pattern {
 	return &pattern{text: text, plain: tree.String(), re: re, size: size}
 }
 
-// patternSize is about how many states a pattern compiles to.
+// patternSize returns approximately the number of states of a compiled pattern.
 func patternSize(re *syntax.Regexp) int {
 	size := 1
 	switch re.Op {
@@ -111,8 +111,8 @@ func patternSize(re *syntax.Regexp) int {
 	return min(size, 1<<20)
 }
 
-// stepsFor is what looking at n bytes costs: each byte may concern each state,
-// at about 5 ns. Few patterns are that bad; a rule has budget for all others.
+// stepsFor returns the cost of matching n bytes. In the worst case each byte takes about
+// 5 ns per state. Few patterns take that long, but the budget suffices for all.
 func (p *pattern) stepsFor(n int) int { return n/8 + n*p.size/4 }
 
 // first finds the first match.
@@ -121,9 +121,9 @@ func (p *pattern) first(L *lua.LState, s string) []int {
 	return p.re.FindStringSubmatchIndex(s)
 }
 
-// next finds the first match at pos, above 0, or behind. How far it looks is
-// charged as it goes: whoever asks match by match would else pay for the whole
-// text each time, or not for what was looked at again and again.
+// next finds the first match at pos or later; pos is at least 1. It charges for the bytes
+// that it reads, as it reads them: a charge in advance would be too high or too low for a
+// loop over all matches.
 func (p *pattern) next(L *lua.LState, s string, pos int) []int {
 	if p.after == nil {
 		charge(L, 100+10*p.size, stateBytes*p.size)
@@ -145,13 +145,13 @@ func (p *pattern) next(L *lua.LState, s string, pos int) []int {
 	return at
 }
 
-// meteredReader gives a text rune by rune, and charges for it.
+// meteredReader reads a string rune by rune, and charges for it.
 type meteredReader struct {
 	L   *lua.LState
 	p   *pattern
 	s   string
 	i   int
-	due int // bytes given and not charged
+	due int // bytes read and not yet charged
 }
 
 func (r *meteredReader) ReadRune() (rune, int, error) {
@@ -170,7 +170,7 @@ func (r *meteredReader) ReadRune() (rune, int, error) {
 	return c, size, nil
 }
 
-// runeLen is the length of the character at i, 1 at the end.
+// runeLen returns the length of the character at i, or 1 at the end.
 func runeLen(s string, i int) int {
 	if i >= len(s) {
 		return 1

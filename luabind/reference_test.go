@@ -29,7 +29,7 @@ func TestReference(t *testing.T) {
 	vm := newVM(Config{Files: []*Program{p}, Limits: Limits{Steps: 100_000_000, Memory: 4 << 30, Wall: time.Minute}})
 	vm.meter.reset(vm.limits)
 	vm.setGlobal("emit", goFunction(func(L *lua.LState) int {
-		got.WriteString(textArg(L, 1) + "\n")
+		got.WriteString(stringArg(L, 1) + "\n")
 		return 0
 	}))
 	if err := vm.runFile(p); err != nil {

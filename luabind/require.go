@@ -1,6 +1,8 @@
 package luabind
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -9,17 +11,17 @@ import (
 	"chertd/luabind/diag"
 )
 
-// moduleTable is what require has loaded in one VM.
+// moduleTable holds the modules that require has loaded in one VM.
 type moduleTable struct {
 	loaded  map[string]lua.LValue
 	loading []string // outermost first
 }
 
-// baseRequire runs a file of the pack's lib folder once, and gives what it
-// returned, or true.
+// baseRequire runs a file of the pack's lib folder once, and returns its result, or
+// true if it has none.
 func baseRequire(L *lua.LState) int {
 	vm := vmOf(L)
-	name := textArg(L, 1)
+	name := stringArg(L, 1)
 	if vm.modules == nil {
 		vm.modules = &moduleTable{loaded: map[string]lua.LValue{}}
 	}
@@ -30,25 +32,18 @@ func baseRequire(L *lua.LState) int {
 	}
 	p := vm.cfg.Lib[name]
 	if p == nil {
-		names := make([]string, 0, len(vm.cfg.Lib))
-		for known := range vm.cfg.Lib {
-			names = append(names, known)
-		}
-		slices.Sort(names)
-		hint := diag.DidYouMean(name, names)
-		if hint == "" {
-			hint = "require loads files of the pack's lib folder: lib/" + shorten(name) + ".lua"
-		}
-		raise(L, hint, "there is no module %q", shorten(name))
+		names := slices.Sorted(maps.Keys(vm.cfg.Lib))
+		raise(L, cmp.Or(diag.DidYouMean("", name, names), "require loads files of the pack's lib folder: lib/"+shorten(name)+".lua"),
+			"there is no module %q", shorten(name))
 	}
 	if slices.Contains(m.loading, name) {
-		raise(L, "move what both need to a third file", "module %q requires itself: %s → %s", name, strings.Join(m.loading, " → "), name)
+		raise(L, "move the shared code to a third file", "module %q requires itself: %s → %s", name, strings.Join(m.loading, " → "), name)
 	}
 	m.loading = append(m.loading, name)
 	L.Push(vm.chunk(p))
 	L.Push(concatFunction)
-	// If the file fails, the name stays in loading: what it has done so far
-	// can't be undone, and a second try would do it twice.
+	// If the file fails, its name stays in loading: a second try would repeat effects
+	// of the first, which can't be undone.
 	L.Call(1, 1)
 	v := L.Get(-1)
 	m.loading = m.loading[:len(m.loading)-1]

@@ -99,7 +99,7 @@ func checkPiece(t *testing.T, file, source string) {
 				t.Errorf("%s: handler of line %d: %v", file, r.subs[i].Line, err)
 			}
 			if r.vm.Broken() {
-				t.Errorf("%s: the VM is broken: %s", file, r.vm.Why())
+				t.Errorf("%s: the VM is broken: %s", file, r.vm.broken)
 				break
 			}
 		}

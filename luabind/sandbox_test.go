@@ -81,7 +81,7 @@ func TestOverrun(t *testing.T) {
 	vm := sandbox(t, Config{}, `function handle() while true do pcall(function() while true do end end) end end`)
 	err := vm.Call(0, testCall())
 	f, ok := err.(*Failure)
-	if !ok || f.Kind != Steps || !vm.Broken() {
+	if !ok || f.Kind != OutOfSteps || !vm.Broken() {
 		t.Fatalf("got %v, broken %v", err, vm.Broken())
 	}
 	t.Log(f)

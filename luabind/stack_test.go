@@ -97,7 +97,7 @@ func TestFunctionsLeaveTheStackAsItWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	granted := map[string]bool{}
-	for _, it := range Surface() {
+	for _, it := range Symbols() {
 		granted[it.Grant] = true
 	}
 	var subs subscriptions

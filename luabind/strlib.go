@@ -8,8 +8,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// stringLibrary is Lua 5.1's string library without dump. All of it charges
-// for what it reads and makes.
+// stringLibrary returns Lua 5.1's string library without dump. Its functions charge for
+// what they read and allocate.
 func stringLibrary() map[string]lua.LValue {
 	lib := functions(map[string]lua.LGFunction{
 		"byte": strByte, "char": strChar, "find": strFind, "format": strFormat, "gmatch": strGmatch, "gsub": strGsub,
@@ -19,8 +19,8 @@ func stringLibrary() map[string]lua.LValue {
 	return lib
 }
 
-// bounds turns two positions as Lua counts them, from 1 or from the end, into
-// offsets of a text: s[i:j].
+// bounds converts two positions in Lua's form, from 1 or negative from the end, to
+// offsets in a string of that length: s[i:j].
 func bounds(i, j, length int) (int, int) {
 	if i < 0 {
 		i = max(length+i+1, 1)
@@ -38,7 +38,7 @@ func bounds(i, j, length int) (int, int) {
 	return i - 1, j
 }
 
-// optInt is an integer argument that may be left out.
+// optInt returns an integer argument, or otherwise if it is not given.
 func optInt(L *lua.LState, n, otherwise int) int {
 	if L.Get(n) == lua.LNil {
 		return otherwise
@@ -47,7 +47,7 @@ func optInt(L *lua.LState, n, otherwise int) int {
 }
 
 func strByte(L *lua.LState) int {
-	s := textArg(L, 1)
+	s := stringArg(L, 1)
 	first := optInt(L, 2, 1)
 	i, j := bounds(first, optInt(L, 3, first), len(s))
 	if j-i > maxResults {
@@ -76,14 +76,14 @@ func strChar(L *lua.LState) int {
 }
 
 func strLen(L *lua.LState) int {
-	L.Push(lua.LNumber(len(textArg(L, 1))))
+	L.Push(lua.LNumber(len(stringArg(L, 1))))
 	return 1
 }
 
-// strLower changes ASCII letters only, as Lua does in the C locale;
-// chert.normalize is for people's words.
+// strLower changes only ASCII letters, as Lua does in the C locale. chert.normalize
+// handles all letters.
 func strLower(L *lua.LState) int {
-	s := textArg(L, 1)
+	s := stringArg(L, 1)
 	grow(L, len(s))
 	L.Push(lua.LString(mapBytes(s, func(c byte) byte {
 		if 'A' <= c && c <= 'Z' {
@@ -95,7 +95,7 @@ func strLower(L *lua.LState) int {
 }
 
 func strUpper(L *lua.LState) int {
-	s := textArg(L, 1)
+	s := stringArg(L, 1)
 	grow(L, len(s))
 	L.Push(lua.LString(mapBytes(s, func(c byte) byte {
 		if 'a' <= c && c <= 'z' {
@@ -106,7 +106,7 @@ func strUpper(L *lua.LState) int {
 	return 1
 }
 
-// mapBytes is s with each byte changed; s itself where none is.
+// mapBytes returns s with change applied to each byte, or s itself if none changes.
 func mapBytes(s string, change func(byte) byte) string {
 	i := 0
 	for i < len(s) && change(s[i]) == s[i] {
@@ -119,11 +119,11 @@ func mapBytes(s string, change func(byte) byte) string {
 	for ; i < len(b); i++ {
 		b[i] = change(b[i])
 	}
-	return unsafe.String(unsafe.SliceData(b), len(b)) // nobody else has b
+	return unsafe.String(unsafe.SliceData(b), len(b)) // nothing else refers to b
 }
 
 func strReverse(L *lua.LState) int {
-	s := textArg(L, 1)
+	s := stringArg(L, 1)
 	grow(L, len(s))
 	b := make([]byte, len(s))
 	for i := range b {
@@ -134,14 +134,14 @@ func strReverse(L *lua.LState) int {
 }
 
 func strSub(L *lua.LState) int {
-	s := textArg(L, 1)
+	s := stringArg(L, 1)
 	i, j := bounds(intArg(L, 2), optInt(L, 3, -1), len(s))
 	L.Push(substring(L, s, i, j))
 	return 1
 }
 
 func strRep(L *lua.LState) int {
-	s, n := textArg(L, 1), intArg(L, 2)
+	s, n := stringArg(L, 1), intArg(L, 2)
 	if n <= 0 || s == "" {
 		L.Push(lua.LString(""))
 		return 1
@@ -158,7 +158,7 @@ func strFind(L *lua.LState) int  { return findOrMatch(L, true) }
 func strMatch(L *lua.LState) int { return findOrMatch(L, false) }
 
 func findOrMatch(L *lua.LState, find bool) int {
-	s, p := textArg(L, 1), textArg(L, 2)
+	s, p := stringArg(L, 1), stringArg(L, 2)
 	init := optInt(L, 3, 1)
 	if init < 0 {
 		init = max(len(s)+init, 0)
@@ -195,25 +195,24 @@ func findOrMatch(L *lua.LState, find bool) int {
 }
 
 func strGmatch(L *lua.LState) int {
-	s, p := textArg(L, 1), textArg(L, 2)
+	s, p := stringArg(L, 1), stringArg(L, 2)
 	charge(L, 5, iteratorBytes)
 	i := &iterator{matcher: matcher{src: s, pat: p}}
 	L.Push(closure(i, i.next))
 	return 1
 }
 
-// iterator is where string.gmatch is in its text.
+// iterator is the state of string.gmatch.
 type iterator struct {
 	matcher
 	at int // where the next search begins
 }
 
-// iteratorBytes is what an iterator takes, and the function that moves it on.
+// iteratorBytes is the size of an iterator and its function.
 const iteratorBytes = 900
 
-// keeps implements keeper. The text is counted for each iterator of it, as
-// strings are.
-func (i *iterator) keeps(func(lua.LValue)) int64 {
+// retains implements retainer. Each iterator counts its string, which may be shared.
+func (i *iterator) retains(func(lua.LValue)) int64 {
 	return iteratorBytes + int64(len(i.src)+len(i.pat))
 }
 
@@ -222,8 +221,8 @@ func (i *iterator) next(L *lua.LState) int {
 	if i.at > len(i.src) {
 		return 0
 	}
-	// Each call may come from another thread. ^ is no anchor here: it would end the
-	// walk, and Lua takes it as a character.
+	// Each call may come from another thread. In gmatch, ^ is a character and not an
+	// anchor, as in Lua.
 	i.L, i.deep, i.work = L, 0, 0
 	start, end := i.search(i.at, false)
 	i.flush()

@@ -51,14 +51,14 @@ func readStubs(t *testing.T) (classes map[string][]string, functions map[string]
 }
 
 // An editor knows the very names that rules see: no fewer, and no others.
-func TestStubsNameWhatThereIs(t *testing.T) {
+func TestStubsContainEveryName(t *testing.T) {
 	t.Parallel()
 	classes, functions := readStubs(t)
 	for name := range bindings() {
 		var params []string
-		for _, p := range item(name).Params {
+		for _, p := range Lookup(name).Params {
 			params = append(params, p.Name)
-			stubsHaveKeys(t, classes, item(name), p)
+			stubsHaveKeys(t, classes, Lookup(name), p)
 		}
 		got, ok := functions[name]
 		if want := strings.Join(params, ", "); !ok || got != want {
@@ -85,7 +85,7 @@ func TestStubsNameWhatThereIs(t *testing.T) {
 
 // stubsHaveKeys checks the class of a table argument and takes it out of the
 // classes; Where belongs to several functions.
-func stubsHaveKeys(t *testing.T, classes map[string][]string, it *Item, p Param) {
+func stubsHaveKeys(t *testing.T, classes map[string][]string, it *Symbol, p Param) {
 	t.Helper()
 	if len(p.Keys) == 0 {
 		return
@@ -123,7 +123,7 @@ func TestStubsKnowTheirTypes(t *testing.T) {
 
 func TestAbsent(t *testing.T) {
 	t.Parallel()
-	absent := Absent()
+	absent := AbsentGlobals()
 	for _, name := range []string{"coroutine", "debug", "dofile", "io", "load", "loadstring", "os", "package"} {
 		if !slices.Contains(absent, name) {
 			t.Errorf("%s is not among the absent: %q", name, absent)
@@ -145,8 +145,8 @@ func TestStubsAreLua(t *testing.T) {
 	for _, want := range []string{
 		"---@overload fun(type: string|string[], fn: fun(ev: Event))\nfunction chert.on(type, where, fn) end\n",
 		"---@param options? ChertMarkReadOptions\nfunction chert.mark_read(chat_id, options) end\n",
-		"---@field from string? The sender's number or address.\n",
-		"---@field after? number|string How long to wait: \"30s\".\n",
+		"---@field from string? The sender's phone number, short code or email address.\n",
+		"---@field after? number|string Delay of the read: \"30s\".\n",
 		"---@return number\nfunction chert.now() end\n",
 	} {
 		if !strings.Contains(Stubs(), want) {

@@ -7,40 +7,39 @@ import (
 	"sync"
 )
 
-// Phase says when a function may be called.
+// Phase is when a function may be called.
 type Phase string
 
 const (
-	Always   Phase = ""         // while loading and in a handler
-	Loading  Phase = "loading"  // while a file loads
-	Handling Phase = "handling" // in a handler
+	Always   Phase = ""         // while files load and in handlers
+	Loading  Phase = "loading"  // only while files load
+	Handling Phase = "handling" // only in handlers
 )
 
-// Item is a name that rules see: a function, a field of ev, or a table.
-// Errors, "did you mean", editors' stubs and the reference are all made of
-// these.
-type Item struct {
+// Symbol describes a name that rules see: a function of a module, or a field of ev.
+// Errors, hints, the stubs for editors and the reference are made from symbols.
+type Symbol struct {
 	Name   string  // "chert.mark_read", "ev.chat.id"
-	Params []Param // of a function
-	Type   string  // LuaCATS type of a field, or of what a function returns; "": nothing
-	Doc    string  // a sentence
-	When   Phase   // functions only
-	Grant  string  // exists only if the pack has it: "typing", "react", "send"
-	Func   bool
-	Wish   bool // asks for something: a call may do so MaxWishes times
+	Params []Param // parameters of a function
+	Type   string  // LuaCATS type of a field, or of the result of a function; "": no result
+	Doc    string  // a sentence for the reference and editors
+	When   Phase   // when a function may be called
+	Grant  string  // permission that the function needs: "typing", "react", "send"; "": none
+	Func   bool    // whether it is a function
+	Action bool    // whether it requests an action, of which a call may request 1,000
 }
 
-// Param is an argument of a function, or a key of a table argument.
+// Param is a parameter of a function, or a key of a parameter that is a table.
 type Param struct {
 	Name     string
-	Type     string // LuaCATS
+	Type     string // LuaCATS type
 	Optional bool
 	Doc      string
-	Keys     []Param // of a table: no others are allowed
+	Keys     []Param // allowed keys of a table
 }
 
-// Signature is how the item is written: "chert.hold(chat_id, duration [, options])".
-func (it *Item) Signature() string {
+// Signature returns the symbol as it is written: "chert.hold(chat_id, duration [, options])".
+func (it *Symbol) Signature() string {
 	if !it.Func {
 		return it.Name
 	}
@@ -49,9 +48,8 @@ func (it *Item) Signature() string {
 	b.WriteByte('(')
 	open := 0
 	for i, p := range it.Params {
-		middle := p.Optional && slices.ContainsFunc(it.Params[i:], func(p Param) bool { return !p.Optional })
 		switch {
-		case middle: // chert.on(type, [where,] fn)
+		case it.optionalInMiddle(i): // chert.on(type, [where,] fn)
 			b.WriteString(", [" + p.Name + ",] ")
 			continue
 		case p.Optional:
@@ -70,22 +68,25 @@ func (it *Item) Signature() string {
 	return b.String()
 }
 
-// Surface is everything rules see besides Lua's own libraries, in the order of
-// the reference. The caller must not change it.
-func Surface() []Item { return surface }
+// optionalInMiddle reports whether parameter i is optional and a later one is
+// not: where of chert.on(type, [where,] fn).
+func (it *Symbol) optionalInMiddle(i int) bool {
+	return it.Params[i].Optional && slices.ContainsFunc(it.Params[i:], func(p Param) bool { return !p.Optional })
+}
 
-// item finds what is said about a name; nil if there is no such name.
-func item(name string) *Item { return surfaceIndex()[name] }
+// Symbols returns all symbols, in the order of the reference: everything that rules see
+// except Lua's own libraries. The caller must not change it.
+func Symbols() []Symbol { return surface }
 
-var surfaceIndex = sync.OnceValue(func() map[string]*Item {
-	index := make(map[string]*Item, len(surface))
+var surfaceIndex = sync.OnceValue(func() map[string]*Symbol {
+	index := make(map[string]*Symbol, len(surface))
 	for i := range surface {
 		index[surface[i].Name] = &surface[i]
 	}
 	return index
 })
 
-// members are the names directly under a table: "ev.chat" gives id, is_group …
+// members returns the names directly under a table: id, is_group … for "ev.chat".
 func members(table string) []string {
 	var names []string
 	for i := range surface {
@@ -96,8 +97,8 @@ func members(table string) []string {
 	return names
 }
 
-// globalHint is for a name that is not defined, and is one of a module or of
-// ev: mark_read, text.
+// globalHint returns the hint for an undefined global that is the name of a field of a
+// module or of ev, such as mark_read or text.
 func globalHint(name string) string {
 	for i := range surface {
 		module, member, _ := strings.Cut(surface[i].Name, ".")
@@ -111,13 +112,13 @@ func globalHint(name string) string {
 	return ""
 }
 
-// memberHint is for a member that a module does not have and that is near none.
+// memberHint returns the hint for an unknown field of a module that is not near a known one.
 func memberHint(module, name string) string {
 	switch module {
 	case "data":
 		return fmt.Sprintf("to read a file of data/, write data.load(%q)", name)
 	case "kv":
-		return fmt.Sprintf("to read what is kept, write kv.get(%q)", name)
+		return fmt.Sprintf("to read a stored value, write kv.get(%q)", name)
 	case "chert", "log", "re", "json":
 		return module + " has " + strings.Join(members(module), ", ")
 	}
@@ -125,28 +126,28 @@ func memberHint(module, name string) string {
 }
 
 var (
-	chatID  = Param{Name: "chat_id", Type: "string", Doc: "The chat, as in ev.chat.id."}
-	reason  = Param{Name: "reason", Type: "string", Optional: true, Doc: "Why, for people: shown in logs and by explain."}
-	handler = Param{Name: "fn", Type: "fun(ev: Event)", Doc: "What to do."}
-	zoneKey = Param{Name: "tz", Type: "string", Optional: true, Doc: "Time zone, as \"America/New_York\"; else the configured one."}
+	chatID  = Param{Name: "chat_id", Type: "string", Doc: "Id of the chat, such as ev.chat.id."}
+	reason  = Param{Name: "reason", Type: "string", Optional: true, Doc: "Reason shown in logs and by chertd explain."}
+	handler = Param{Name: "fn", Type: "fun(ev: Event)", Doc: "Function to run. It receives the event."}
+	zoneKey = Param{Name: "tz", Type: "string", Optional: true, Doc: "Time zone such as \"America/New_York\"; default: the configured one."}
 	options = Param{Name: "options", Type: "table", Optional: true}
 )
 
-// where are the conditions an event is compared with before any Lua runs.
-var where = Param{Name: "where", Type: "Where", Optional: true, Doc: "All must hold; a list means any of its values.", Keys: []Param{
-	{Name: "chat", Type: "string|string[]|boolean", Optional: true, Doc: "The chat's id; true: the event has a chat."},
-	{Name: "is_group", Type: "boolean", Optional: true, Doc: "Whether it is a group."},
+// where is the parameter with the conditions on events, which are checked before Lua runs.
+var where = Param{Name: "where", Type: "Where", Optional: true, Doc: "Conditions on the event: all must hold; a list means any of its values.", Keys: []Param{
+	{Name: "chat", Type: "string|string[]|boolean", Optional: true, Doc: "Id of the chat; true matches any event with a chat."},
+	{Name: "is_group", Type: "boolean", Optional: true, Doc: "Whether the chat is a group."},
 	{Name: "direction", Type: "string|string[]", Optional: true, Doc: "\"inbound\" or \"outbound\"."},
-	{Name: "line", Type: "string|string[]", Optional: true, Doc: "The phone line of ours."},
-	{Name: "from", Type: "string|string[]", Optional: true, Doc: "The sender's number or address."},
-	{Name: "sender", Type: "string|string[]", Optional: true, Doc: "What sent it: \"phone\", \"short_code\" or \"email\"."},
-	{Name: "service", Type: "string|string[]", Optional: true, Doc: "The sender's service, as \"imessage\"."},
-	{Name: "has_media", Type: "boolean", Optional: true, Doc: "Whether a part is not text."},
-	{Name: "source", Type: "string|string[]", Optional: true, Doc: "By which way the event came."},
-	{Name: "text", Type: "string|string[]", Optional: true, Doc: "The text contains it, folded."},
-	{Name: "words", Type: "string|string[]", Optional: true, Doc: "The text contains it as whole words, folded."},
-	{Name: "matches", Type: "string|string[]", Optional: true, Doc: "RE2 pattern on the original text."},
-	{Name: "except", Type: "Where", Optional: true, Doc: "Conditions under which it does not run."},
+	{Name: "line", Type: "string|string[]", Optional: true, Doc: "Your phone line that the chat is on."},
+	{Name: "from", Type: "string|string[]", Optional: true, Doc: "The sender's phone number, short code or email address."},
+	{Name: "sender", Type: "string|string[]", Optional: true, Doc: "Kind of sender: \"phone\", \"short_code\" or \"email\"."},
+	{Name: "service", Type: "string|string[]", Optional: true, Doc: "The sender's service, such as \"imessage\"."},
+	{Name: "has_media", Type: "boolean", Optional: true, Doc: "Whether the message has a part that is not text."},
+	{Name: "source", Type: "string|string[]", Optional: true, Doc: "How the event arrived: webhook, stream, catchup, file or engine."},
+	{Name: "text", Type: "string|string[]", Optional: true, Doc: "The message text contains this (case-insensitive)."},
+	{Name: "words", Type: "string|string[]", Optional: true, Doc: "The message text contains this as whole words (case-insensitive)."},
+	{Name: "matches", Type: "string|string[]", Optional: true, Doc: "RE2 pattern that the original message text matches."},
+	{Name: "except", Type: "Where", Optional: true, Doc: "Conditions that exclude an event."},
 }}
 
 func with(p Param, keys ...Param) Param {
@@ -154,120 +155,120 @@ func with(p Param, keys ...Param) Param {
 	return p
 }
 
-var surface = []Item{
-	{Func: true, Name: "chert.on", When: Loading, Params: []Param{{Name: "type", Type: "string|string[]", Doc: "A type of event, a list of them, or \"*\"."}, where, handler},
+var surface = []Symbol{
+	{Func: true, Name: "chert.on", When: Loading, Params: []Param{{Name: "type", Type: "string|string[]", Doc: "An event type, a list of types, or \"*\" for all of Chert's types."}, where, handler},
 		Doc: "Runs fn for each event of a type."},
 	{Func: true, Name: "chert.rule", When: Loading, Doc: "Runs a named rule for each event that meets its conditions.", Params: []Param{with(Param{Name: "rule", Type: "table"},
-		Param{Name: "name", Type: "string", Optional: true, Doc: "Its identity; without one: file#1, file#2 …"},
-		Param{Name: "on", Type: "string|string[]", Doc: "A type of event, or a list."},
+		Param{Name: "name", Type: "string", Optional: true, Doc: "Identity of the rule in its pack; default: file#1, file#2 …"},
+		Param{Name: "on", Type: "string|string[]", Doc: "An event type, or a list of types."},
 		where,
-		Param{Name: "during", Type: "string", Optional: true, Doc: "Only in these hours: \"Mon-Fri 09:00-17:30\"."},
-		Param{Name: "outside", Type: "string", Optional: true, Doc: "Only outside these hours."},
+		Param{Name: "during", Type: "string", Optional: true, Doc: "Runs only in these hours: \"Mon-Fri 09:00-17:30\"."},
+		Param{Name: "outside", Type: "string", Optional: true, Doc: "Runs only outside these hours."},
 		zoneKey,
-		Param{Name: "not_on", Type: "string|string[]|table", Optional: true, Doc: "Days on which these hours do not hold: {\"2026-12-25\", \"2026-12-31..2027-01-02\"}."},
-		Param{Name: "max_age", Type: "number|string", Optional: true, Doc: "Not for events older than this: \"6h\"."},
-		Param{Name: "cooldown", Type: "number|string", Optional: true, Doc: "Rests in a chat for so long after it did something."},
-		Param{Name: "sample", Type: "number", Optional: true, Doc: "The share of chats it runs for, 0 to 1."},
-		Param{Name: "run", Type: "fun(ev: Event)", Doc: "What to do."})}},
-	{Func: true, Name: "chert.every", When: Loading, Doc: "Runs fn on a schedule, without a chat.", Params: []Param{
-		{Name: "schedule", Type: "number|string", Doc: "\"15m\", or cron: \"0 9 * * MON-FRI\"."},
-		with(options, Param{Name: "name", Type: "string", Doc: "Its identity."}, zoneKey,
-			Param{Name: "missed", Type: `"once"|"skip"|"all"`, Optional: true, Doc: "What becomes of runs that were missed while chertd was down; else \"once\"."}), handler}},
+		Param{Name: "not_on", Type: "string|string[]|table", Optional: true, Doc: "Days on which these hours do not apply: {\"2026-12-25\", \"2026-12-31..2027-01-02\"}."},
+		Param{Name: "max_age", Type: "number|string", Optional: true, Doc: "Skips events older than this: \"6h\"."},
+		Param{Name: "cooldown", Type: "number|string", Optional: true, Doc: "Minimum time between actions of this rule in one chat."},
+		Param{Name: "sample", Type: "number", Optional: true, Doc: "Share of the chats that the rule runs for, above 0 and at most 1."},
+		Param{Name: "run", Type: "fun(ev: Event)", Doc: "Function to run. It receives the event."})}},
+	{Func: true, Name: "chert.every", When: Loading, Doc: "Runs fn on a schedule. The event has no chat.", Params: []Param{
+		{Name: "schedule", Type: "number|string", Doc: "A duration such as \"15m\", or cron: \"0 9 * * MON-FRI\"."},
+		with(options, Param{Name: "name", Type: "string", Doc: "Identity of the rule in its pack."}, zoneKey,
+			Param{Name: "missed", Type: `"once"|"skip"|"all"`, Optional: true, Doc: "What happens to runs that were missed while chertd was down; default: \"once\"."}), handler}},
 
-	{Func: true, Wish: true, Name: "chert.mark_read", When: Handling, Doc: "Marks a chat as read, now or later.", Params: []Param{chatID, with(options,
-		Param{Name: "after", Type: "number|string", Optional: true, Doc: "How long to wait: \"30s\"."},
-		Param{Name: "at", Type: "string", Optional: true, Doc: "When to: \"Mon-Fri 09:00\"."},
+	{Func: true, Action: true, Name: "chert.mark_read", When: Handling, Doc: "Marks a chat as read, now or later.", Params: []Param{chatID, with(options,
+		Param{Name: "after", Type: "number|string", Optional: true, Doc: "Delay of the read: \"30s\"."},
+		Param{Name: "at", Type: "string", Optional: true, Doc: "When the window next opens: \"Mon-Fri 09:00\"."},
 		zoneKey, reason,
-		Param{Name: "even_if_newer", Type: "boolean", Optional: true, Doc: "Also if a newer message has come by then."})}},
-	{Func: true, Wish: true, Name: "chert.cancel_read", When: Handling, Doc: "Drops this pack's waiting reads of a chat.", Params: []Param{chatID}},
-	{Func: true, Wish: true, Name: "chert.postpone", When: Handling, Doc: "Makes reads of a chat wait at least until a time, whoever asks.", Params: []Param{chatID, with(Param{Name: "options", Type: "table"},
-		Param{Name: "after", Type: "number|string", Optional: true, Doc: "How long they wait: \"1h\"."},
-		Param{Name: "at", Type: "string", Optional: true, Doc: "Until when: \"Mon-Fri 09:00\"."},
+		Param{Name: "even_if_newer", Type: "boolean", Optional: true, Doc: "Keeps the read although a newer message arrives before it."})}},
+	{Func: true, Action: true, Name: "chert.cancel_read", When: Handling, Doc: "Drops the pending reads of a chat that this pack requested.", Params: []Param{chatID}},
+	{Func: true, Action: true, Name: "chert.postpone", When: Handling, Doc: "Makes reads of a chat wait at least until a time, whichever pack requests them.", Params: []Param{chatID, with(Param{Name: "options", Type: "table"},
+		Param{Name: "after", Type: "number|string", Optional: true, Doc: "How long reads wait: \"1h\"."},
+		Param{Name: "at", Type: "string", Optional: true, Doc: "Reads wait until the window next opens: \"Mon-Fri 09:00\"."},
 		zoneKey, reason)}},
-	{Func: true, Wish: true, Name: "chert.keep_unread", When: Handling, Doc: "Vetoes reads of a chat for this event, and those that wait, whoever asked.", Params: []Param{chatID, with(options, reason)}},
-	{Func: true, Wish: true, Name: "chert.hold", When: Handling, Doc: "Keeps a chat unread for a time, whoever asks.", Params: []Param{chatID,
+	{Func: true, Action: true, Name: "chert.keep_unread", When: Handling, Doc: "Vetoes reads of a chat for this event, and pending reads of the chat, whichever pack requested them.", Params: []Param{chatID, with(options, reason)}},
+	{Func: true, Action: true, Name: "chert.hold", When: Handling, Doc: "Keeps a chat unread for a time, whichever pack requests a read.", Params: []Param{chatID,
 		{Name: "duration", Type: "number|string", Doc: "How long: \"1d\"."}, with(options, reason)}},
-	{Func: true, Wish: true, Name: "chert.release", When: Handling, Doc: "Ends a hold, whoever set it; brings nothing back.", Params: []Param{chatID}},
-	{Func: true, Wish: true, Name: "chert.set_timer", When: Handling, Doc: "Sets a timer of this pack and chat: an event \"timer:<name>\".", Params: []Param{
-		{Name: "name", Type: "string", Doc: "The same name replaces."}, {Name: "duration", Type: "number|string", Doc: "In how long: \"5m\"."},
-		{Name: "payload", Type: "any", Optional: true, Doc: "Comes back as ev.payload."}}},
-	{Func: true, Wish: true, Name: "chert.cancel_timer", When: Handling, Doc: "Drops a timer of this pack and chat.", Params: []Param{{Name: "name", Type: "string"}}},
-	{Func: true, Wish: true, Name: "chert.typing", When: Handling, Grant: "typing", Doc: "Shows or ends the typing indicator.", Params: []Param{chatID,
+	{Func: true, Action: true, Name: "chert.release", When: Handling, Doc: "Ends a hold, whoever set it. Dropped reads do not return.", Params: []Param{chatID}},
+	{Func: true, Action: true, Name: "chert.set_timer", When: Handling, Doc: "Sets a timer of this pack for this chat. When it is due, the pack receives an event \"timer:<name>\".", Params: []Param{
+		{Name: "name", Type: "string", Doc: "Replaces a timer of the same name."}, {Name: "duration", Type: "number|string", Doc: "Time until the timer is due: \"5m\"."},
+		{Name: "payload", Type: "any", Optional: true, Doc: "Value of ev.payload in the timer's event."}}},
+	{Func: true, Action: true, Name: "chert.cancel_timer", When: Handling, Doc: "Cancels a timer of this pack for this chat.", Params: []Param{{Name: "name", Type: "string"}}},
+	{Func: true, Action: true, Name: "chert.typing", When: Handling, Grant: "typing", Doc: "Shows or ends the typing indicator.", Params: []Param{chatID,
 		{Name: "state", Type: `"typing"|"stopped"`}}},
-	{Func: true, Wish: true, Name: "chert.react", When: Handling, Grant: "react", Doc: "Reacts to a message.", Params: []Param{
-		{Name: "message_id", Type: "string", Doc: "As in ev.message.id."}, {Name: "kind", Type: `"like"|"dislike"|"love"|"laugh"|"emphasize"|"question"`}}},
-	{Func: true, Wish: true, Name: "chert.send", When: Handling, Grant: "send", Doc: "Sends a text message.", Params: []Param{chatID, {Name: "text", Type: "string"}}},
+	{Func: true, Action: true, Name: "chert.react", When: Handling, Grant: "react", Doc: "Reacts to a message.", Params: []Param{
+		{Name: "message_id", Type: "string", Doc: "Id of the message, such as ev.message.id."}, {Name: "kind", Type: `"like"|"dislike"|"love"|"laugh"|"emphasize"|"question"`}}},
+	{Func: true, Action: true, Name: "chert.send", When: Handling, Grant: "send", Doc: "Sends a text message.", Params: []Param{chatID, {Name: "text", Type: "string"}}},
 
-	{Func: true, Name: "chert.now", When: Handling, Type: "number", Doc: "When handling of this event began, in Unix seconds."},
-	{Func: true, Name: "chert.within", When: Handling, Type: "boolean", Doc: "Whether it is within hours like \"Mon-Fri 09:00-17:30\" now.", Params: []Param{
+	{Func: true, Name: "chert.now", When: Handling, Type: "number", Doc: "Returns when the handling of this event began, in Unix seconds."},
+	{Func: true, Name: "chert.within", When: Handling, Type: "boolean", Doc: "Reports whether now is in a window such as \"Mon-Fri 09:00-17:30\".", Params: []Param{
 		{Name: "window", Type: "string"}, zoneKey}},
-	{Func: true, Name: "chert.date", Type: "string", Doc: "Formats a time, as os.date: \"%Y-%m-%d %H:%M\".", Params: []Param{
-		{Name: "format", Type: "string"}, {Name: "time", Type: "number", Optional: true, Doc: "Unix seconds; else now."}, zoneKey}},
-	{Func: true, Name: "chert.normalize", Type: "string", Doc: "The text as where compares it: NFKC, without case, plain quotes, single spaces.", Params: []Param{{Name: "s", Type: "string"}}},
-	{Func: true, Name: "chert.cut", Type: "string", Doc: "The first n letters of a text. string.sub counts bytes, and may cut a letter in two.", Params: []Param{
-		{Name: "s", Type: "string"}, {Name: "n", Type: "number", Doc: "How many letters, as people count them."}}},
+	{Func: true, Name: "chert.date", Type: "string", Doc: "Formats a time as os.date does: \"%Y-%m-%d %H:%M\".", Params: []Param{
+		{Name: "format", Type: "string"}, {Name: "time", Type: "number", Optional: true, Doc: "Unix seconds; default: now."}, zoneKey}},
+	{Func: true, Name: "chert.normalize", Type: "string", Doc: "Returns a string in the form that where compares: NFKC, case-folded, plain quotes, single spaces.", Params: []Param{{Name: "s", Type: "string"}}},
+	{Func: true, Name: "chert.cut", Type: "string", Doc: "Returns the first n letters of a string. string.sub counts bytes and can split a letter.", Params: []Param{
+		{Name: "s", Type: "string"}, {Name: "n", Type: "number", Doc: "Number of letters as people count them."}}},
 
 	{Name: "ev.id", Type: "string", Doc: "Identity of the event."},
-	{Name: "ev.type", Type: "string", Doc: "Its type: \"message.received\" …"},
-	{Name: "ev.at", Type: "number?", Doc: "When it happened, in Unix seconds."},
-	{Name: "ev.age", Type: "number?", Doc: "How many seconds before its handling it happened; nil if it does not say when."},
-	{Name: "ev.source", Type: "string", Doc: "By which way it came: webhook, stream, catchup, file or engine."},
+	{Name: "ev.type", Type: "string", Doc: "Type of the event: \"message.received\" …"},
+	{Name: "ev.at", Type: "number?", Doc: "When the event happened, in Unix seconds."},
+	{Name: "ev.age", Type: "number?", Doc: "Seconds from the event to its handling; nil if the event has no time."},
+	{Name: "ev.source", Type: "string", Doc: "How the event arrived: webhook, stream, catchup, file or engine."},
 	{Name: "ev.text", Type: "string", Doc: "The message's text; \"\" if it has none."},
-	{Name: "ev.from", Type: "string?", Doc: "The sender's number or address."},
-	{Name: "ev.chat", Type: "EventChat?", Doc: "The chat; nil for schedules and events without one."},
+	{Name: "ev.from", Type: "string?", Doc: "The sender's phone number, short code or email address."},
+	{Name: "ev.chat", Type: "EventChat?", Doc: "The chat; nil for schedules and events without a chat."},
 	{Name: "ev.chat.id", Type: "string", Doc: "Identity of the chat."},
-	{Name: "ev.chat.is_group", Type: "boolean?", Doc: "Whether it is a group; nil while no event of the chat has said so."},
-	{Name: "ev.chat.line", Type: "string?", Doc: "The phone line of ours."},
-	{Name: "ev.chat.handles", Type: "EventHandle[]?", Doc: "Who is in the chat; nil if the event does not say."},
-	{Name: "ev.chat.handles[].handle", Type: "string?", Doc: "A number or address."},
-	{Name: "ev.chat.handles[].service", Type: "string?", Doc: "\"imessage\" …"},
-	{Name: "ev.chat.handles[].is_me", Type: "boolean?", Doc: "Whether it is ours."},
-	{Name: "ev.message", Type: "EventMessage?", Doc: "The message the event is about."},
+	{Name: "ev.chat.is_group", Type: "boolean?", Doc: "Whether the chat is a group; nil until an event of the chat says so."},
+	{Name: "ev.chat.line", Type: "string?", Doc: "Your phone line that the chat is on."},
+	{Name: "ev.chat.handles", Type: "EventHandle[]?", Doc: "Members of the chat; nil if the event does not list them."},
+	{Name: "ev.chat.handles[].handle", Type: "string?", Doc: "A phone number or an email address."},
+	{Name: "ev.chat.handles[].service", Type: "string?", Doc: "Service of the handle: \"imessage\" …"},
+	{Name: "ev.chat.handles[].is_me", Type: "boolean?", Doc: "Whether the handle is yours."},
+	{Name: "ev.message", Type: "EventMessage?", Doc: "The message that the event is about."},
 	{Name: "ev.message.id", Type: "string?", Doc: "Identity of the message."},
 	{Name: "ev.message.direction", Type: "string?", Doc: "\"inbound\" or \"outbound\"."},
-	{Name: "ev.message.text", Type: "string", Doc: "As ev.text."},
-	{Name: "ev.message.from", Type: "string?", Doc: "As ev.from."},
-	{Name: "ev.message.parts", Type: "EventPart[]?", Doc: "Its parts, in order; nil if the event does not list them."},
-	{Name: "ev.message.media", Type: "EventPart[]?", Doc: "Its parts that are not text; nil as ev.message.parts."},
-	{Name: "ev.message.parts[].type", Type: "string?", Doc: "\"text\", \"media\" …"},
-	{Name: "ev.message.parts[].value", Type: "string?", Doc: "The text."},
+	{Name: "ev.message.text", Type: "string", Doc: "Same as ev.text."},
+	{Name: "ev.message.from", Type: "string?", Doc: "Same as ev.from."},
+	{Name: "ev.message.parts", Type: "EventPart[]?", Doc: "Parts of the message, in order; nil if the event does not list them."},
+	{Name: "ev.message.media", Type: "EventPart[]?", Doc: "Parts that are not text; nil if the event does not list parts."},
+	{Name: "ev.message.parts[].type", Type: "string?", Doc: "Type of the part: \"text\", \"media\" …"},
+	{Name: "ev.message.parts[].value", Type: "string?", Doc: "Text of a text part."},
 	{Name: "ev.message.parts[].attachment_id", Type: "string?", Doc: "Identity of the attachment."},
-	{Name: "ev.message.parts[].mime_type", Type: "string?", Doc: "\"image/jpeg\" …"},
-	{Name: "ev.message.sent_at", Type: "number?", Doc: "When it was sent, in Unix seconds."},
-	{Name: "ev.raw", Type: "table?", Doc: "The event as it came, decoded from JSON."},
-	{Name: "ev.state", Type: "table?", Doc: "What this pack remembers of this chat: change it, it is kept. nil where there is no chat."},
-	{Name: "ev.payload", Type: "any", Doc: "Of a timer: what chert.set_timer was given."},
-	{Name: "ev.action", Type: "EventAction?", Doc: "Of action.done and action.failed: what was done."},
-	{Name: "ev.action.kind", Type: "string", Doc: "\"read\", \"typing\", \"react\" or \"send\"."},
-	{Name: "ev.action.chat", Type: "string", Doc: "The chat it was for."},
+	{Name: "ev.message.parts[].mime_type", Type: "string?", Doc: "Media type of the attachment: \"image/jpeg\" …"},
+	{Name: "ev.message.sent_at", Type: "number?", Doc: "When the message was sent, in Unix seconds."},
+	{Name: "ev.raw", Type: "table?", Doc: "The event as it arrived, decoded from JSON."},
+	{Name: "ev.state", Type: "table?", Doc: "State of this pack for this chat. Changes are stored when the handler succeeds; nil if the event has no chat."},
+	{Name: "ev.payload", Type: "any", Doc: "Of a timer's event: the payload given to chert.set_timer."},
+	{Name: "ev.action", Type: "EventAction?", Doc: "Of action.done and action.failed: the action that ended."},
+	{Name: "ev.action.kind", Type: "string", Doc: "Kind of action: \"read\", \"typing\", \"react\" or \"send\"."},
+	{Name: "ev.action.chat", Type: "string", Doc: "Id of the chat that the action was for."},
 	{Name: "ev.action.code", Type: "number", Doc: "Chert's error code; 0 if there was none."},
 	{Name: "ev.action.status", Type: "number", Doc: "HTTP status of the last answer; 0 if there was none."},
-	{Name: "ev.action.attempts", Type: "number", Doc: "Calls made for it."},
-	{Name: "ev.action.trace_id", Type: "string?", Doc: "Of the last call."},
+	{Name: "ev.action.attempts", Type: "number", Doc: "Number of calls made for the action."},
+	{Name: "ev.action.trace_id", Type: "string?", Doc: "Trace id of the last call."},
 
-	{Func: true, Name: "kv.get", When: Handling, Type: "any", Doc: "What the pack keeps under a key; nil if nothing.", Params: []Param{{Name: "key", Type: "string"}}},
-	{Func: true, Name: "kv.set", When: Handling, Doc: "Keeps a value; nil deletes it.", Params: []Param{{Name: "key", Type: "string"}, {Name: "value", Type: "any"}, with(options, ttlKey)}},
-	{Func: true, Name: "kv.incr", When: Handling, Type: "number", Doc: "Adds to a number (none is 0), and gives the sum.", Params: []Param{
-		{Name: "key", Type: "string"}, {Name: "n", Type: "number", Optional: true, Doc: "1 if not given."}, with(options, ttlKey)}},
-	{Func: true, Name: "kv.delete", When: Handling, Doc: "Forgets a key.", Params: []Param{{Name: "key", Type: "string"}}},
-	{Func: true, Name: "kv.list", When: Handling, Type: "{key: string, value: any}[]", Doc: "The entries whose keys begin with prefix, in their order.", Params: []Param{
-		{Name: "prefix", Type: "string"}, {Name: "limit", Type: "number", Optional: true, Doc: "100 if not given, at most 1000."}}},
+	{Func: true, Name: "kv.get", When: Handling, Type: "any", Doc: "Returns the value that the pack stored under a key; nil if there is none.", Params: []Param{{Name: "key", Type: "string"}}},
+	{Func: true, Name: "kv.set", When: Handling, Doc: "Stores a value under a key; nil deletes the key.", Params: []Param{{Name: "key", Type: "string"}, {Name: "value", Type: "any"}, with(options, ttlKey)}},
+	{Func: true, Name: "kv.incr", When: Handling, Type: "number", Doc: "Adds n to a stored number (0 if there is none) and returns the sum.", Params: []Param{
+		{Name: "key", Type: "string"}, {Name: "n", Type: "number", Optional: true, Doc: "Default: 1."}, with(options, ttlKey)}},
+	{Func: true, Name: "kv.delete", When: Handling, Doc: "Deletes a key.", Params: []Param{{Name: "key", Type: "string"}}},
+	{Func: true, Name: "kv.list", When: Handling, Type: "{key: string, value: any}[]", Doc: "Returns the entries whose keys begin with prefix, in key order.", Params: []Param{
+		{Name: "prefix", Type: "string"}, {Name: "limit", Type: "number", Optional: true, Doc: "Default: 100; at most 1000."}}},
 
-	{Func: true, Name: "data.load", Type: "any", Doc: "A file of the pack's data folder: YAML, .txt (a set of lines) or .csv (a table a row). Read-only.", Params: []Param{{Name: "name", Type: "string"}}},
-	{Func: true, Name: "re.match", Type: "string|nil", Doc: "What an RE2 pattern matches: its groups, or the whole match if it has none; nil if it doesn't match.", Params: []Param{{Name: "pattern", Type: "string"}, {Name: "s", Type: "string"}}},
-	{Func: true, Name: "re.find", Type: "number|nil", Doc: "Where an RE2 pattern first matches: begin, end and its groups; nil if it doesn't match.", Params: []Param{
-		{Name: "pattern", Type: "string"}, {Name: "s", Type: "string"}, {Name: "init", Type: "number", Optional: true, Doc: "Where to begin."}}},
-	{Func: true, Name: "re.gsub", Type: "string", Doc: "Replaces what an RE2 pattern matches; also gives how often. In a string, %1 is a group and %0 the match.", Params: []Param{
-		{Name: "pattern", Type: "string"}, {Name: "s", Type: "string"}, {Name: "repl", Type: "string|table|fun(...): string?"}, {Name: "n", Type: "number", Optional: true, Doc: "At most so often."}}},
-	{Func: true, Name: "json.encode", Type: "string", Doc: "Writes a value as JSON.", Params: []Param{{Name: "value", Type: "any"}}},
-	{Func: true, Name: "json.decode", Type: "any", Doc: "Reads JSON; null is nil.", Params: []Param{{Name: "s", Type: "string"}}},
-	{Func: true, Name: "log.debug", Doc: "Logs a line of detail.", Params: logParams},
-	{Func: true, Name: "log.info", Doc: "Logs a line.", Params: logParams},
-	{Func: true, Name: "log.warn", Doc: "Logs a warning.", Params: logParams},
-	{Func: true, Name: "log.error", Doc: "Logs an error; the handler goes on.", Params: logParams},
+	{Func: true, Name: "data.load", Type: "any", Doc: "Returns a file of the pack's data folder: YAML, .txt (a set of lines) or .csv (one table per row). The result is read-only.", Params: []Param{{Name: "name", Type: "string"}}},
+	{Func: true, Name: "re.match", Type: "string|nil", Doc: "Returns the groups that an RE2 pattern matches, or the whole match if it has no groups; nil if it does not match.", Params: []Param{{Name: "pattern", Type: "string"}, {Name: "s", Type: "string"}}},
+	{Func: true, Name: "re.find", Type: "number|nil", Doc: "Returns where an RE2 pattern first matches: start, end and the groups; nil if it does not match.", Params: []Param{
+		{Name: "pattern", Type: "string"}, {Name: "s", Type: "string"}, {Name: "init", Type: "number", Optional: true, Doc: "Position to start at."}}},
+	{Func: true, Name: "re.gsub", Type: "string", Doc: "Replaces the matches of an RE2 pattern, and returns the result and their number. In a string, %1 is a group and %0 the match.", Params: []Param{
+		{Name: "pattern", Type: "string"}, {Name: "s", Type: "string"}, {Name: "repl", Type: "string|table|fun(...): string?"}, {Name: "n", Type: "number", Optional: true, Doc: "Maximum number of replacements."}}},
+	{Func: true, Name: "json.encode", Type: "string", Doc: "Returns a value as JSON.", Params: []Param{{Name: "value", Type: "any"}}},
+	{Func: true, Name: "json.decode", Type: "any", Doc: "Returns the value that a JSON string holds; null is nil.", Params: []Param{{Name: "s", Type: "string"}}},
+	{Func: true, Name: "log.debug", Doc: "Logs a line at level debug.", Params: logParams},
+	{Func: true, Name: "log.info", Doc: "Logs a line at level info.", Params: logParams},
+	{Func: true, Name: "log.warn", Doc: "Logs a line at level warn.", Params: logParams},
+	{Func: true, Name: "log.error", Doc: "Logs a line at level error. The handler continues.", Params: logParams},
 }
 
 var (
-	ttlKey    = Param{Name: "ttl", Type: "number|string", Optional: true, Doc: "Forget it after so long."}
-	logParams = []Param{{Name: "msg", Type: "string"}, {Name: "fields", Type: "table", Optional: true, Doc: "Values by name."}}
+	ttlKey    = Param{Name: "ttl", Type: "number|string", Optional: true, Doc: "Time after which the entry is deleted."}
+	logParams = []Param{{Name: "msg", Type: "string"}, {Name: "fields", Type: "table", Optional: true, Doc: "Named values, logged with the line."}}
 )

@@ -9,12 +9,12 @@ import (
 	"chertd/engine/event"
 )
 
-// The surface is what editors, errors and the reference are made of: it and the
-// functions must not drift apart.
-func TestSurfaceIsWhatThereIs(t *testing.T) {
+// Every function of the modules is in the surface, and the reverse: errors, stubs and
+// the reference are made from it.
+func TestSurfaceMatchesTheModules(t *testing.T) {
 	t.Parallel()
 	there := bindings()
-	for _, it := range Surface() {
+	for _, it := range Symbols() {
 		if it.Doc == "" {
 			t.Errorf("%s has no doc", it.Name)
 		}
@@ -49,7 +49,7 @@ func TestSignature(t *testing.T) {
 		"ev.chat.id":        "ev.chat.id",
 		"chert.cancel_read": "chert.cancel_read(chat_id)",
 	} {
-		if got := item(name).Signature(); got != want {
+		if got := Lookup(name).Signature(); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
@@ -96,7 +96,7 @@ chert.every(900, function(ev) end)
 	}
 }
 
-func TestWishes(t *testing.T) {
+func TestActions(t *testing.T) {
 	t.Parallel()
 	loc, _ := LoadZone("America/New_York")
 	r := loadRules(t, Config{Grants: map[string]bool{"typing": true, "react": true, "send": true}, Zone: loc}, `
@@ -153,19 +153,19 @@ end)`)
 			exp = want[i]
 		}
 		if got != exp {
-			t.Errorf("wish %d:\n got %s\nwant %s", i, got, exp)
+			t.Errorf("action %d:\n got %s\nwant %s", i, got, exp)
 		}
 	}
 }
 
-// hinted is an error of the world with a way out.
+// hinted is an error with a hint.
 type hinted struct{}
 
 func (hinted) Error() string { return "the rule has no name" }
 func (hinted) Hint() string  { return "use chert.rule" }
 
-// What the world says to a wish is raised where the wish was written, by name.
-func TestWorldRefuses(t *testing.T) {
+// An error of Effects is raised at the line of the call, with the name of the function.
+func TestErrorsOfEffectsAreRaised(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{
 		`chert.mark_read("c")`, `chert.cancel_read("c")`, `chert.postpone("c", { after = 1 })`, `chert.keep_unread("c")`, `chert.hold("c", 1)`, `chert.release("c")`,

@@ -7,8 +7,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// tableLibrary is Lua 5.1's table library. What reads lists takes values of
-// ours that are like tables, too; what writes takes tables of the script only.
+// tableLibrary returns Lua 5.1's table library. Functions that only read also accept
+// views.
 func tableLibrary() map[string]lua.LValue {
 	return functions(map[string]lua.LGFunction{
 		"concat": tableConcat, "getn": tableGetN, "insert": tableInsert, "maxn": tableMaxN, "remove": tableRemove, "sort": tableSort,
@@ -19,15 +19,15 @@ func tableConcat(L *lua.LState) int {
 	get, length := elements(L, 1)
 	sep := ""
 	if L.Get(2) != lua.LNil {
-		sep = textArg(L, 2)
+		sep = stringArg(L, 2)
 	}
 	i, j := optInt(L, 3, 1), optInt(L, 4, length)
-	// Twice over the list: what it comes to is charged before it is made.
+	// Two passes over the list: the first one computes the size, to charge for it.
 	size := 0
 	for k := i; k <= j; k++ {
 		v := get(k)
 		if !lua.LVCanConvToString(v) {
-			hint := "only texts and numbers can be joined: use tostring(…)"
+			hint := "only strings and numbers can be joined: use tostring(…)"
 			if v == lua.LNil {
 				hint = "the list has a hole there"
 			}
@@ -106,7 +106,7 @@ func tableInsert(L *lua.LState) int {
 	return 0
 }
 
-// setElement sets t[i], charged.
+// setElement sets t[i] and charges for it.
 func setElement(L *lua.LState, t *lua.LTable, i int, v lua.LValue) {
 	key := lua.LNumber(i)
 	if v != lua.LNil {
@@ -132,7 +132,7 @@ func tableRemove(L *lua.LState) int {
 	charge(L, (end-at)/8, 0)
 	v := t.RawGet(lua.LNumber(at))
 	if len(arrayPart(t)) == end {
-		t.Remove(at) // and makes the array shorter: # stays fast
+		t.Remove(at) // shortens the array, so that # stays fast
 	} else {
 		for i := at; i < end; i++ {
 			charge(L, 1, 0)
@@ -144,9 +144,9 @@ func tableRemove(L *lua.LState) int {
 	return 1
 }
 
-// tableSort merges, which no comparison function can lead astray: one that
-// contradicts itself gives some order, and one that fails leaves the table as it
-// was. (Lua's own says "invalid order function for sorting" or crashes.)
+// tableSort is a merge sort, which works with any comparison function: one that
+// contradicts itself results in some order, and one that fails leaves the table
+// unchanged. Lua's own sort raises "invalid order function for sorting" or crashes.
 func tableSort(L *lua.LState) int {
 	t := ownTable(L, 1)
 	n := lengthOfTable(L, t)
@@ -177,7 +177,7 @@ type sorter struct {
 	less *lua.LFunction
 }
 
-// sort sorts a, with b as room, and returns the one the result is in.
+// sort sorts a, using b as a buffer, and returns the one that holds the result.
 func (s *sorter) sort(a, b []lua.LValue) []lua.LValue {
 	n := len(a)
 	for width := 1; width < n; width *= 2 {
@@ -221,7 +221,7 @@ func (s *sorter) before(x, y lua.LValue) bool {
 		}
 	}
 	if x.Type() != y.Type() || x == lua.LNil {
-		raise(L, "give table.sort a function that compares such values", "attempt to compare %s with %s", kindOf(x), kindOf(y))
+		raise(L, "pass table.sort a function that compares such values", "attempt to compare %s with %s", kindOf(x), kindOf(y))
 	}
 	return L.LessThan(x, y)
 }

@@ -8,9 +8,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Texts for people that are not UTF-8 are errors at the place of the call, with
-// a hint at chert.cut, and nothing is asked for.
-func TestTextsForPeopleAreUTF8(t *testing.T) {
+// Texts for people that are not UTF-8 are errors at the line of the call, with a hint to
+// use chert.cut. No action is requested.
+func TestTextsForPeopleMustBeUTF8(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		`chert.send(ev.chat.id, cut)`:                                "chert.send: text is not valid UTF-8: byte 2 is 0xC3",
@@ -45,9 +45,8 @@ func TestTextsForPeopleAreUTF8(t *testing.T) {
 	}
 }
 
-// print, and the fields of a log line, show every byte: they never fail a
-// handler for what they show.
-func TestLogsShowEveryByte(t *testing.T) {
+// print and log lines escape bytes that are not UTF-8. No value fails a handler.
+func TestLogsEscapeInvalidBytes(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{}, `chert.on("x", function(ev) print("a\255é", "\195") log.warn("b\200") log.error(("x\200"):rep(3000)) log.info("fine", { ["k\254"] = { "v\253", { n = "\252" } } }) end)`)
 	w := &world{}
@@ -76,9 +75,8 @@ local loading = chert.cut("abc", 2)`)
 	}
 }
 
-// What chert.cut gives is a beginning of the text that is text, and longer for
-// more letters until all is there.
-func TestCutGivesBeginnings(t *testing.T) {
+// chert.cut returns a valid prefix of the string, which grows with n up to the whole.
+func TestCutReturnsPrefixes(t *testing.T) {
 	t.Parallel()
 	vm := sandbox(t, Config{Limits: Limits{Steps: 1 << 50, Memory: 1 << 50}}, `function handle() end`)
 	rapid.Check(t, func(t *rapid.T) {
@@ -97,9 +95,8 @@ func TestCutGivesBeginnings(t *testing.T) {
 	})
 }
 
-// Strings that were cut from others do not keep them: the walk over what a VM
-// keeps counts them as what they are.
-func TestPartsDoNotHoldTheWhole(t *testing.T) {
+// Substrings do not retain the string that they were taken from.
+func TestSubstringsDoNotRetainTheWhole(t *testing.T) {
 	for _, body := range []string{
 		`s:sub(1, 1)`, `s:sub(2, 3)`, `s:match("^(x)")`, `s:match("x")`, `s:gmatch("x")()`, `re.match("^x", s)`, `select(3, re.find("^(x)", s))`,
 		`(function() local c s:gsub("x", function(m) c = c or m end, 3) return c end)()`, `chert.cut(s, 1)`, `json.decode('["x","' .. s .. '"]')[1]`,
@@ -122,7 +119,7 @@ end)`)
 			t.Errorf("%s: 40 parts hold %d MB", body, live>>20)
 		}
 		if r.vm.Broken() {
-			t.Errorf("%s: broken: %s", body, r.vm.Why())
+			t.Errorf("%s: broken: %s", body, r.vm.broken)
 		}
 	}
 }

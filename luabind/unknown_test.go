@@ -47,7 +47,7 @@ func TestUnknownFieldsAreNil(t *testing.T) {
 }
 
 // What an event says is not nil, even if it is false or nothing.
-func TestKnownFieldsAreThere(t *testing.T) {
+func TestKnownFieldsHaveValues(t *testing.T) {
 	t.Parallel()
 	ev := &event.Event{ID: "e", Type: "odd", Source: event.SourceWebhook,
 		Chat:    &event.Chat{ID: "c1", IsGroup: event.False, Handles: []event.Handle{}},

@@ -10,67 +10,67 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Use is one call of a Word.
-type Use struct {
+// HostCall is one call of a HostFunc.
+type HostCall struct {
 	vm *VM
 	L  *lua.LState
 }
 
 // Owner is what LoadScript was given.
-func (u *Use) Owner() any {
+func (u *HostCall) Owner() any {
 	return u.vm.globals.RawGetString(ownerName).(*lua.LUserData).Value
 }
 
 // N is how many arguments there are.
-func (u *Use) N() int { return u.L.GetTop() }
+func (u *HostCall) N() int { return u.L.GetTop() }
 
 // Arg is an argument, from 1; LNil where there is none.
-func (u *Use) Arg(n int) lua.LValue { return u.L.Get(n) }
+func (u *HostCall) Arg(n int) lua.LValue { return u.L.Get(n) }
 
 // Raise ends the word with an error at the place of its call.
-func (u *Use) Raise(hint, format string, args ...any) { raise(u.L, hint, format, args...) }
+func (u *HostCall) Raise(hint, format string, args ...any) { raise(u.L, hint, format, args...) }
 
 // Charge takes steps off the script's budget for work done on its behalf.
-func (u *Use) Charge(steps int) { charge(u.L, steps, 0) }
+func (u *HostCall) Charge(steps int) { charge(u.L, steps, 0) }
 
 // Place is the line that called the word.
-func (u *Use) Place() (file string, line int) {
+func (u *HostCall) Place() (file string, line int) {
 	at := u.L.Context().(*thread).place()
 	return at.file, at.line
 }
 
 // Described is a value as error texts name it.
-func (u *Use) Described(v lua.LValue) string { return described(v) }
+func (u *HostCall) Described(v lua.LValue) string { return described(v) }
 
 // Data is a value as Go data: nil, bool, float64, string, []any, map[string]any.
-func (u *Use) Data(v lua.LValue) (any, error) { return goValue(u.L, v) }
+func (u *HostCall) Data(v lua.LValue) (any, error) { return goValue(u.L, v) }
 
 // Decode is JSON as it is kept, as a Lua value that the script may change.
-func (u *Use) Decode(text json.RawMessage) (lua.LValue, error) {
+func (u *HostCall) Decode(text json.RawMessage) (lua.LValue, error) {
 	if len(text) == 0 {
 		return lua.LNil, nil
 	}
-	return decodeKept(u.L, text, nil)
+	return decodeStored(u.L, text, nil)
 }
 
 // Duration reads seconds, or a string like "90s". ok is false for other types.
-func (u *Use) Duration(v lua.LValue) (d time.Duration, ok bool, err error) { return durationOf(v) }
+func (u *HostCall) Duration(v lua.LValue) (d time.Duration, ok bool, err error) { return durationOf(v) }
 
 // Function is an argument that must be a function of the script.
-func (u *Use) Function(n int) (*lua.LFunction, bool) {
+func (u *HostCall) Function(n int) (*lua.LFunction, bool) {
 	fn, ok := u.L.Get(n).(*lua.LFunction)
 	return fn, ok
 }
 
 // Call calls a function without arguments; its error goes on to the script.
-func (u *Use) Call(fn *lua.LFunction) {
+func (u *HostCall) Call(fn *lua.LFunction) {
 	u.L.Push(fn)
 	u.L.Call(0, 0)
 }
 
 // Try calls a function without arguments, and gives the error's value if it
 // ends in one. An overrun is not caught.
-func (u *Use) Try(fn *lua.LFunction) (value lua.LValue, failed bool) {
+func (u *HostCall) Try(fn *lua.LFunction) (value lua.LValue, failed bool) {
 	u.L.SetTop(0)
 	u.L.Push(fn)
 	th, err := u.vm.protected(u.L, 1)
@@ -84,7 +84,7 @@ func (u *Use) Try(fn *lua.LFunction) (value lua.LValue, failed bool) {
 }
 
 // Matches reports whether a string matches a Lua pattern.
-func (u *Use) Matches(s, pattern string) bool {
+func (u *HostCall) Matches(s, pattern string) bool {
 	find := shownBy(standard().globals["string"].(*lua.LTable)).RawGetString("find")
 	u.L.Push(find)
 	u.L.Push(lua.LString(s))
@@ -96,18 +96,18 @@ func (u *Use) Matches(s, pattern string) bool {
 }
 
 // Equal is Lua's ==, metatables left out of account.
-func (u *Use) Equal(a, b lua.LValue) bool {
+func (u *HostCall) Equal(a, b lua.LValue) bool {
 	charge(u.L, lengthOf(a)/64, 0)
 	return u.L.RawEqual(a, b)
 }
 
 // Same compares tables by what is in them, at any depth, and else as Equal. If
 // they differ, path is where first: ".list[3]".
-func (u *Use) Same(a, b lua.LValue) (path string, same bool) {
+func (u *HostCall) Same(a, b lua.LValue) (path string, same bool) {
 	return u.same(a, b, nil)
 }
 
-func (u *Use) same(a, b lua.LValue, open [][2]*lua.LTable) (string, bool) {
+func (u *HostCall) same(a, b lua.LValue, open [][2]*lua.LTable) (string, bool) {
 	charge(u.L, 2, 0)
 	s, okA := a.(*lua.LTable)
 	t, okB := b.(*lua.LTable)
@@ -144,7 +144,7 @@ func keyPath(k lua.LValue) string {
 
 // Shown is a value as people read it in a failure: strings quoted, tables with
 // their keys in order, on one line and cut where they are long.
-func (u *Use) Shown(v lua.LValue) string {
+func (u *HostCall) Shown(v lua.LValue) string {
 	out := u.shown(nil, v, 0)
 	const most = 600
 	if len(out) > most {
@@ -153,7 +153,7 @@ func (u *Use) Shown(v lua.LValue) string {
 	return string(out)
 }
 
-func (u *Use) shown(out []byte, v lua.LValue, depth int) []byte {
+func (u *HostCall) shown(out []byte, v lua.LValue, depth int) []byte {
 	charge(u.L, 2, 16)
 	t, ok := v.(*lua.LTable)
 	switch {
@@ -199,7 +199,7 @@ func (u *Use) shown(out []byte, v lua.LValue, depth int) []byte {
 }
 
 // Message is the text of an error's value, without the place it begins with.
-func (u *Use) Message(v lua.LValue) string {
+func (u *HostCall) Message(v lua.LValue) string {
 	text := u.vm.message(v)
 	files := slices.Clone(u.vm.cfg.Files)
 	for _, p := range u.vm.cfg.Lib {

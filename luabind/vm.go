@@ -10,8 +10,9 @@ import (
 	"chertd/luabind/diag"
 )
 
-// VM is one sandboxed Lua state with a pack's files loaded. It is used by one
-// goroutine at a time; programs and data may be shared with other VMs.
+// VM is a sandboxed Lua state in which the files of a pack are loaded. Only one
+// goroutine at a time may use it. Its programs and data may be shared with other
+// VMs.
 type VM struct {
 	L     *lua.LState
 	meter meter
@@ -19,42 +20,42 @@ type VM struct {
 
 	cfg     Config
 	limits  Limits
-	account *Account
+	account *MemoryBudget
 
-	env      *lua.LTable         // what _G is in scripts: always empty, see globals.go
-	globals  *lua.LTable         // what the pack's files have defined
+	env      *lua.LTable         // _G of scripts: always empty, see globals.go
+	globals  *lua.LTable         // globals that the files have defined
 	handlers []subscribed        // by Subscription.Index
-	modules  *moduleTable        // what require has loaded
-	programs map[string]*Program // that have run, by their files
+	modules  *moduleTable        // modules that require has loaded
+	programs map[string]*Program // programs that have run, by file
 
-	reg   Registrar // while loading
-	diags diag.List // while loading: what subscribing refused
-	call  *Call     // the call that runs; nil while loading
-	bound bound     // what the modules keep of it
+	reg   Registrar // while files load
+	diags diag.List // errors of subscriptions, while files load
+	call  *Call     // the current call; nil while files load
+	bound bound     // state of the modules
 
-	raised raised // the last error, as it was when it was raised
+	raised raised // the last error, with its stack
 	enter  *lua.LFunction
 	panics func(*lua.LState)
 
 	idle    []*lua.LState // threads for pcall
-	running []*lua.LState // threads that pcall is running on, outermost first
+	running []*lua.LState // threads on which pcall is running, outermost first
 	random  random
 
-	broken  string // why the VM must be thrown away; "": it need not
-	kept    int64  // bytes kept, at the last walk
-	counted int64  // of them in the account
+	broken  string // why the VM must be discarded; "": it need not be
+	kept    int64  // bytes retained at the last walk
+	counted int64  // bytes that the account counts for this VM
 	walked  int64  // meter.used at the last walk
 }
 
-// subscribed is a function a file has made a handler.
+// subscribed is the handler of a subscription.
 type subscribed struct {
 	fn   *lua.LFunction
 	file string
 }
 
-// Load makes a VM and runs the files of cfg in it, in order, under ten times
-// the budget of a call together. Its error is a diag.List of what went wrong
-// in all files: a file that fails does not keep the next from being read.
+// Load returns a VM in which it has run the files of cfg, in order. All files
+// together have ten times the budget of a call. The error is a diag.List with the
+// errors of all files: Load continues with the next file when one fails.
 func Load(cfg Config, reg Registrar) (*VM, error) {
 	vm := newVM(cfg)
 	vm.reg = reg
@@ -74,66 +75,66 @@ func Load(cfg Config, reg Registrar) (*VM, error) {
 		return nil, vm.diags
 	}
 	vm.lockGlobals()
-	if vm.keep(); vm.broken != "" {
-		return nil, vm.keepsTooMuch()
+	if vm.checkRetained(); vm.broken != "" {
+		return nil, vm.retainsTooMuch()
 	}
 	return vm, nil
 }
 
-// keepsTooMuch is the error of files that fill the memory as they load.
-func (vm *VM) keepsTooMuch() diag.List {
-	d := diag.Diagnostic{Severity: diag.SeverityError, Message: "once it is loaded " + vm.broken,
-		Hint: "keep lists in data/*.yaml, *.txt or *.csv and read them with data.load: they are there once for all"}
+// retainsTooMuch returns the error of files that retain too much after loading.
+func (vm *VM) retainsTooMuch() diag.List {
+	d := diag.Diagnostic{Severity: diag.SeverityError, Message: "after loading, " + vm.broken,
+		Hint: "put lists into data/*.yaml, *.txt or *.csv and read them with data.load: they are in memory only once"}
 	if len(vm.cfg.Files) > 0 {
 		d.File = vm.cfg.Files[0].File
 	}
 	return append(vm.diags, d)
 }
 
-// newVM is a state with the libraries every script sees, and nothing loaded.
+// newVM returns a VM with the libraries of Lua, in which no file is loaded.
 func newVM(cfg Config) *VM {
-	vm := &VM{L: lua.NewState(stateOptions), cfg: cfg, limits: cfg.Limits.withDefaults(), account: cfg.Account, programs: map[string]*Program{}}
+	vm := &VM{L: lua.NewState(stateOptions), cfg: cfg, limits: cfg.Limits.withDefaults(), account: cfg.Budget, programs: map[string]*Program{}}
 	if vm.account == nil {
-		vm.account = NewAccount()
+		vm.account = NewMemoryBudget()
 	}
-	// The one reading of a clock in this package. It never decides what a rule
-	// does, only that one is stopped that would not end in time.
+	// This package reads no other clock. The clock only aborts calls: it decides
+	// nothing that a rule does.
 	vm.meter.now = time.Now
 	vm.main = newThread(vm, vm.L, maxRegisters)
 	vm.panics = vm.onRaise
-	vm.enter = &lua.LFunction{IsG: true, GFunction: enter}
+	vm.enter = goFunction(enter)
 	vm.openGlobals()
 	return vm
 }
 
-// runFile runs a file's chunk.
+// runFile runs a file.
 func (vm *VM) runFile(p *Program) error {
 	return vm.protect(vm.chunk(p), concatFunction)
 }
 
-// chunk is a program as a function of this VM. It takes the function that `..`
-// calls as its argument.
+// chunk returns a program as a function of this VM. Its argument is the function
+// that the operator .. calls.
 func (vm *VM) chunk(p *Program) *lua.LFunction {
 	vm.programs[p.File] = p
 	return vm.L.NewFunctionFromProto(p.proto)
 }
 
-// Call runs the handler of a subscription. It returns nil or a *Failure. A VM
-// that is Broken afterwards must be thrown away.
+// Call runs the handler of a subscription and returns nil or a *Failure. If the VM
+// is Broken afterwards, it can't be called again.
 func (vm *VM) Call(index int, c *Call) (err error) {
 	if vm.broken != "" {
-		return unrunnable(errBroken(vm.broken).Error())
+		return unrunnable("this VM can't be used any more: " + vm.broken)
 	}
 	if index < 0 || index >= len(vm.handlers) {
-		return unrunnable(fmt.Sprintf("there is no handler %d: the files have subscribed %d", index, len(vm.handlers)))
+		return unrunnable(fmt.Sprintf("there is no handler %d: the files subscribed %d", index, len(vm.handlers)))
 	}
 	vm.call = c
 	vm.meter.reset(vm.callLimits())
 	vm.random.seed(c.Seed)
 	h := &vm.handlers[index]
-	vm.forget(h)
+	vm.resetRaised(h)
 	defer func() {
-		// Lua code runs protected; this is for what runs before and after it.
+		// Lua code runs protected. This is for the Go code before and after it.
 		if r := recover(); r != nil {
 			vm.broken = "a library function failed"
 			err = vm.failure(&lua.ApiError{Type: lua.ApiErrorPanic, Object: lua.LString(fmt.Sprint(r))})
@@ -148,44 +149,44 @@ func (vm *VM) Call(index int, c *Call) (err error) {
 	}()
 	err = vm.protect(h.fn, newEvent(vm, c))
 	if err == nil {
-		err = vm.settle()
+		err = vm.storeState()
 	}
-	vm.keep()
+	vm.checkRetained()
 	if err != nil {
 		return vm.failure(err)
 	}
 	return nil
 }
 
-// loadingLimits are those of all files together while they load: of the memory
-// limit, what the pack's data takes is taken off.
+// loadingLimits returns the limits for loading all files together. The data of the
+// pack counts towards the memory limit.
 func (vm *VM) loadingLimits() Limits {
 	l := vm.limits.forLoading()
 	l.Memory = max(l.Memory-vm.account.held, l.Memory/4)
 	return l
 }
 
-// callLimits are those of a call: of the memory limit, what the pack keeps
-// between events is taken off. It keeps three quarters at most.
+// callLimits returns the limits of a call. What the pack retains between events
+// counts towards the memory limit; a quarter is always left.
 func (vm *VM) callLimits() Limits {
 	l := vm.limits
 	l.Memory = max(l.Memory-vm.account.kept.Load(), l.Memory/4)
 	return l
 }
 
-// Discard gives back what the VM's account counts for it. A VM that is not
-// called any more is discarded; one that is broken does it by itself.
-func (vm *VM) Discard() { vm.keeps(0) }
+// Discard releases the VM's share of the pack's memory budget. Its owner calls
+// Discard after the last call. A broken VM has released its share already.
+func (vm *VM) Discard() { vm.setRetained(0) }
 
-// keeps notes how many bytes the VM keeps between calls.
-func (vm *VM) keeps(bytes int64) {
+// setRetained sets how many bytes the VM retains between calls.
+func (vm *VM) setRetained(bytes int64) {
 	vm.account.kept.Add(bytes - vm.counted)
 	vm.counted = bytes
 }
 
-// settle ends a call that went well: what the handler left in ev.state is
-// handed over, still under the call's budget.
-func (vm *VM) settle() error {
+// storeState stores ev.state after a handler that succeeded. The work counts
+// towards the budget of the call.
+func (vm *VM) storeState() error {
 	err := finishEvent(vm, vm.L)
 	if vm.meter.trip != "" {
 		return vm.overran()
@@ -193,36 +194,22 @@ func (vm *VM) settle() error {
 	return err
 }
 
-// Steps is how many steps the last call, or loading, has used.
+// Steps returns the number of steps that the last call, or loading, used.
 func (vm *VM) Steps() int64 { return vm.meter.steps() }
 
-// Allocated is how many bytes the last call, or loading, was charged for.
-func (vm *VM) Allocated() int64 { return vm.meter.allocated() }
-
-// Handlers is how many subscriptions the files have made.
-func (vm *VM) Handlers() int { return len(vm.handlers) }
-
-// Broken reports whether the VM must be thrown away and loaded anew: after an
-// overrun, after a fault in the library, or because of what it has kept. What
-// it did until then stands.
+// Broken reports whether the VM must be discarded and another one loaded: because
+// a call exceeded a limit, a library function panicked, or the VM retains too much.
+// The result of the last call remains valid.
 func (vm *VM) Broken() bool { return vm.broken != "" }
 
-// Why says in words why the VM is broken; "" if it is not.
-func (vm *VM) Why() string { return vm.broken }
-
-// unrunnable is the failure of a call that can't begin.
+// unrunnable returns the failure of a call that can't begin.
 func unrunnable(message string) *Failure {
-	return &Failure{Kind: Raised, Diagnostic: diag.Diagnostic{Severity: diag.SeverityError, Message: message}}
+	return &Failure{Kind: LuaError, Diagnostic: diag.Diagnostic{Severity: diag.SeverityError, Message: message}}
 }
 
-// errBroken is given by calls of a VM that should have been thrown away.
-type errBroken string
-
-func (e errBroken) Error() string { return "this VM can't be used any more: " + string(e) }
-
-// protect calls a Lua function with one argument on the main thread and drops
-// its results. The error is nil only if the meter, too, says that all is well:
-// a script can make an error look like success.
+// protect calls a Lua function with one argument on the main thread and drops its
+// results. It returns an error if the meter has tripped, even if the function
+// returned: a script can catch errors.
 func (vm *VM) protect(fn *lua.LFunction, arg lua.LValue) error {
 	L := vm.L
 	L.SetTop(0)
@@ -239,15 +226,15 @@ func (vm *VM) protect(fn *lua.LFunction, arg lua.LValue) error {
 	return err
 }
 
-// overran says that the meter has tripped, which breaks the VM.
+// overran breaks the VM, whose meter has tripped, and returns the error.
 func (vm *VM) overran() error {
 	o := overrun(vm.meter.trip)
 	vm.broken = o.Error()
 	return o
 }
 
-// faulted looks for errors that no script can raise: panics of Go code, and
-// stacks that overflowed. Either may leave the state inconsistent.
+// faulted breaks the VM after an error that no script can raise, such as a panic
+// of Go code: it may have left the state inconsistent.
 func (vm *VM) faulted(err error) {
 	var ae *lua.ApiError
 	if !errors.As(err, &ae) {
@@ -259,24 +246,24 @@ func (vm *VM) faulted(err error) {
 	}
 }
 
-// enter is the innermost Go function of a call on another thread: its arguments
-// are a function, of Lua or Go, and what to call it with. It sets our Panic, as
-// meter.arm does for calls of handlers.
+// enter is the Go function with which pcall begins a call on another thread. Its
+// arguments are the function to call and that function's arguments. It sets our
+// Panic, as meter.arm does for calls of handlers.
 func enter(L *lua.LState) int {
 	L.Panic = vmOf(L).panics
 	L.Call(L.GetTop()-1, lua.MultRet)
 	return L.GetTop()
 }
 
-// vmOf is the VM a Lua thread belongs to.
+// vmOf returns the VM that a Lua thread belongs to.
 func vmOf(L *lua.LState) *VM { return L.Context().(*thread).vm }
 
-// subscribe makes fn a handler and reports it to the Registrar. The place is
-// that of the Lua call that is being made. What the Registrar refuses becomes a
-// diagnostic there, and loading goes on.
+// subscribe makes fn a handler and reports the subscription to the Registrar. An
+// error of the Registrar becomes a diagnostic at the current line, and loading
+// continues.
 func (vm *VM) subscribe(L *lua.LState, s Subscription, fn *lua.LFunction) {
 	if len(vm.handlers) >= maxHandlers {
-		raise(L, "a list of words or numbers belongs into one rule's where", "a pack subscribes %d times at most", maxHandlers)
+		raise(L, "put a list of words or numbers into the where of one rule", "a pack may subscribe at most %d times", maxHandlers)
 	}
 	charge(L, 50, 1000)
 	at := L.Context().(*thread).place()
@@ -296,8 +283,8 @@ func (vm *VM) subscribe(L *lua.LState, s Subscription, fn *lua.LFunction) {
 	}
 }
 
-// report adds an error at a place to what Load returns. A diag.List keeps its
-// own messages and hints, and gets the place where it has none.
+// report adds an error to those that Load returns. The diagnostics of a diag.List
+// that have no place get this one.
 func (vm *VM) report(at place, err error) {
 	var ds diag.List
 	if !errors.As(err, &ds) {

@@ -42,7 +42,7 @@ end`
 			if err := vm.Call(0, testCall()); err != nil {
 				t.Fatal(err)
 			}
-			steps[[2]int64{vm.Steps(), vm.Allocated()}] = true
+			steps[[2]int64{vm.Steps(), vm.meter.allocated()}] = true
 		}
 	}
 	if len(steps) != 1 {
@@ -62,7 +62,7 @@ func TestBudgetIsExact(t *testing.T) {
 	for _, test := range []struct {
 		steps int64
 		kind  FailureKind
-	}{{need, ""}, {need - 1, Steps}} {
+	}{{need, ""}, {need - 1, OutOfSteps}} {
 		vm := sandbox(t, Config{Limits: Limits{Steps: test.steps}}, src)
 		err := vm.Call(0, testCall())
 		var f *Failure
@@ -82,7 +82,7 @@ func TestWallAborts(t *testing.T) {
 	}
 	err := vm.Call(0, testCall())
 	var f *Failure
-	if !errors.As(err, &f) || f.Kind != Timeout || f.Line != 3 || !vm.Broken() {
+	if !errors.As(err, &f) || f.Kind != TimedOut || f.Line != 3 || !vm.Broken() {
 		t.Fatalf("got %v, broken %v", err, vm.Broken())
 	}
 	if want := "aborted after 1s"; !strings.Contains(f.Message, want) {
@@ -93,7 +93,7 @@ func TestWallAborts(t *testing.T) {
 	}
 }
 
-func TestFailureTells(t *testing.T) {
+func TestFailureHasPlaceAndHint(t *testing.T) {
 	t.Parallel()
 	vm := sandbox(t, Config{}, `local function inner(x)
   return x.chat.id
@@ -106,7 +106,7 @@ end`)
 	if !errors.As(err, &f) {
 		t.Fatal(err)
 	}
-	if f.Kind != Raised || f.File != "rule.lua" || f.Line != 2 || strings.Join(f.Stack, " ") != "rule.lua:2 rule.lua:5" {
+	if f.Kind != LuaError || f.File != "rule.lua" || f.Line != 2 || strings.Join(f.Stack, " ") != "rule.lua:2 rule.lua:5" {
 		t.Errorf("got %s at %s:%d, stack %v", f.Kind, f.File, f.Line, f.Stack)
 	}
 	if want := "rule.lua:2:17: error: attempt to index a nil value (x.chat) with key 'id'\n  hint: x.chat is nil here: check it first, as in `if x.chat then`"; f.Error() != want {
@@ -117,7 +117,7 @@ end`)
 	}
 }
 
-func TestOverrunTellsWhere(t *testing.T) {
+func TestOverrunHasTheHottestLine(t *testing.T) {
 	t.Parallel()
 	vm := sandbox(t, Config{Limits: Limits{Wall: time.Minute}}, `function handle()
   local t = {}
@@ -269,8 +269,8 @@ func TestSourceIsMadeReadable(t *testing.T) {
 	}
 }
 
-// Ordinary handlers leave nothing behind, and the VM goes on for good.
-func TestVMIsKept(t *testing.T) {
+// Ordinary handlers retain nothing, so that a VM can be called any number of times.
+func TestVMIsReused(t *testing.T) {
 	t.Parallel()
 	vm := sandbox(t, Config{}, `
 local last = {}
@@ -285,8 +285,8 @@ end`)
 			t.Fatal(err)
 		}
 	}
-	if vm.Broken() || vm.Kept() > 64<<10 {
-		t.Errorf("keeps %d bytes; broken: %q", vm.Kept(), vm.Why())
+	if vm.Broken() || retainedBytes(vm) > 64<<10 {
+		t.Errorf("keeps %d bytes; broken: %q", retainedBytes(vm), vm.broken)
 	}
 }
 
@@ -299,7 +299,7 @@ func TestCallAllocatesNothing(t *testing.T) {
 		if err := vm.protect(fn, lua.LNil); err != nil {
 			t.Fatal(err)
 		}
-		vm.keep()
+		vm.checkRetained()
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -2,12 +2,12 @@ package luabind
 
 import "time"
 
-// wallTime is when a wall clock in loc shows a date and time. A time that the
-// clock shows twice, where it is put back, is its first showing. A time that
-// it never shows, where it is put forward, is the moment it is put forward:
-// what was to happen in the gap happens as soon as it is over.
+// wallTime returns when a wall clock in loc shows a date and time. If the clock is put
+// back and shows the time twice, the result is the first. If the clock is put forward
+// and skips the time, the result is when it is put forward: what is due in the gap
+// happens at its end.
 //
-// Fields may lie out of range, as for time.Date.
+// Fields may be out of range, as in time.Date.
 func wallTime(year int, month time.Month, day, hour, minute int, loc *time.Location) time.Time {
 	t := time.Date(year, month, day, hour, minute, 0, 0, loc)
 	wall := time.Date(year, month, day, hour, minute, 0, 0, time.UTC)
@@ -30,9 +30,9 @@ func wallTime(year int, month time.Month, day, hour, minute int, loc *time.Locat
 	}
 }
 
-// WallTime is when the clock of a zone first shows a date and time, which are
-// given as those of UTC. shown is false for a time that it skips: at is then
-// when it is put forward.
+// WallTime returns when the wall clock of a time zone first shows the date and time
+// that wall has in UTC. shown is false if the clock skips that time, because it is put
+// forward: at is then the moment when it is put forward.
 func WallTime(wall time.Time, loc *time.Location) (at time.Time, shown bool) {
 	at = wallTime(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), loc)
 	if shown = asWall(at).Equal(wall.Truncate(time.Minute)); shown {
@@ -41,7 +41,7 @@ func WallTime(wall time.Time, loc *time.Location) (at time.Time, shown bool) {
 	return at, shown
 }
 
-// wallTimes is wallTime and, for a time that is shown twice, its second showing.
+// wallTimes returns both times of a date and time that a wall clock shows twice, else wallTime.
 func wallTimes(year int, month time.Month, day, hour, minute int, loc *time.Location) []time.Time {
 	first := wallTime(year, month, day, hour, minute, loc)
 	_, end := first.ZoneBounds()
@@ -57,8 +57,8 @@ func wallTimes(year int, month time.Month, day, hour, minute int, loc *time.Loca
 	return []time.Time{first}
 }
 
-// asWall is what the clock shows at t, as if it were UTC, so that wall times
-// can be compared and counted with.
+// asWall returns the time in UTC that has the date and time of t in its zone, for
+// comparing and computing wall times.
 func asWall(t time.Time) time.Time {
 	year, month, day := t.Date()
 	hour, minute, second := t.Clock()

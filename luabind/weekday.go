@@ -8,7 +8,7 @@ import (
 	"chertd/luabind/diag"
 )
 
-// weekdays is a set of days, a bit each from Sunday.
+// weekdays is a set of weekdays: bit 0 is Sunday.
 type weekdays uint8
 
 const everyDay weekdays = 1<<7 - 1
@@ -17,8 +17,8 @@ func (w weekdays) has(d time.Weekday) bool { return w&(1<<d) != 0 }
 
 var dayNames = []string{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"}
 
-// parseWeekdays reads "Mon", "Mon-Fri", "Sat-Mon" (over the week's end) and
-// lists of them, "Mon,Wed-Fri". Names may be written out, in any case.
+// parseWeekdays parses "Mon", "Mon-Fri", "Sat-Mon" (across the end of the week) and
+// lists such as "Mon,Wed-Fri". Full names and any case are allowed.
 func parseWeekdays(s string) (weekdays, error) {
 	var set weekdays
 	for item := range strings.SplitSeq(s, ",") {

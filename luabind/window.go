@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Window is a set of hours of the week by the wall clock of one place: opening
-// hours. The zero value holds no time; ParseWindow and ParseOpening make
-// others. It is a value and may be shared.
+// Window is a set of hours of the week by the wall clock of a time zone, such as opening
+// hours. The zero value contains no time; ParseWindow and ParseOpening return others. A
+// Window is immutable.
 //
-// Where the clock is put forward, hours that are skipped are not in any
-// window; where it is put back, hours that come twice are in it twice.
+// When the clock is put forward, no window contains the hours that are skipped. When it
+// is put back, a window contains both passes of the hours that repeat.
 type Window struct {
 	days  weekdays
 	spans []hours
@@ -19,16 +19,17 @@ type Window struct {
 	text  string
 }
 
-// hours are from, in minutes after midnight, up to and without to. A span with
-// to <= from runs over midnight and belongs to the day on which it begins.
+// hours is a span in minutes after midnight, without its end. A span with to < from
+// ends on the next day and belongs to the day on which it begins. One with to == from is
+// a moment.
 type hours struct{ from, to int }
 
 const windowForms = `a window like "Mon-Fri 09:00-17:30", "09:00-12:00,13:00-17:00" or "22:00-06:00"`
 
-// ParseWindow reads "Mon-Fri 09:00-17:30": days as a list of names and ranges
-// (none is every day), then one or more spans with commas between them (none
-// is the whole day). "22:00-06:00" runs over midnight and belongs to the day
-// it begins on; 24:00 is the end of a day. A nil loc is UTC.
+// ParseWindow parses a window such as "Mon-Fri 09:00-17:30": a list of days and ranges
+// of days (default: every day), then a list of spans (default: the whole day). A span
+// such as "22:00-06:00" ends on the next day and belongs to the day on which it begins.
+// 24:00 is the end of a day. A nil loc is UTC.
 func ParseWindow(s string, loc *time.Location) (Window, error) {
 	w, err := parseWindow(s, loc)
 	if err != nil {
@@ -43,18 +44,18 @@ func ParseWindow(s string, loc *time.Location) (Window, error) {
 	return w, nil
 }
 
-// ParseOpening reads a window, or the moment something opens: "Mon-Fri 09:00".
-// Such a window contains its moments alone.
+// ParseOpening parses a window, or a moment such as "Mon-Fri 09:00". A window of moments
+// contains only these.
 func ParseOpening(s string, loc *time.Location) (Window, error) {
 	return parseWindow(s, loc)
 }
 
-// Contains reports whether t lies in the window.
-func (w Window) Contains(t time.Time) bool { return w.ContainsBut(t, Days{}) }
+// Contains reports whether the window contains t.
+func (w Window) Contains(t time.Time) bool { return w.ContainsExcept(t, Days{}) }
 
-// ContainsBut is Contains for a window that is closed on some days: all of the
-// day, and a span over midnight that begins on it to its end.
-func (w Window) ContainsBut(t time.Time, closed Days) bool {
+// ContainsExcept is Contains for a window that is closed on some days: for the whole of
+// such a day, and to the end of a span that begins on it and ends on the next.
+func (w Window) ContainsExcept(t time.Time, closed Days) bool {
 	if w.loc == nil {
 		return false
 	}
@@ -62,7 +63,7 @@ func (w Window) ContainsBut(t time.Time, closed Days) bool {
 	today := t.Weekday()
 	yesterday := (today + 6) % 7
 	overMidnight := true // a span that began yesterday may be open
-	if !closed.None() {
+	if !closed.Empty() {
 		year, month, date := t.Date()
 		day := civilDay(year, month, date)
 		if closed.has(day) {
@@ -75,7 +76,7 @@ func (w Window) ContainsBut(t time.Time, closed Days) bool {
 		switch {
 		case sp.from == sp.to:
 			if minute == sp.from && w.days.has(today) && t.Equal(wallTime(t.Year(), t.Month(), t.Day(), 0, sp.from, w.loc)) {
-				return true // its first showing
+				return true // if the clock shows it twice, only the first time
 			}
 		case sp.from < sp.to:
 			if minute >= sp.from && minute < sp.to && w.days.has(today) {
@@ -90,10 +91,10 @@ func (w Window) ContainsBut(t time.Time, closed Days) bool {
 	return false
 }
 
-// NextOpening is t if the window contains it, else the first moment after t
-// at which it opens. A moment ("09:00") that the clock skips is when the clock
-// is put forward; of one that comes twice the first is meant. It is zero for
-// the zero Window only.
+// NextOpening returns t if the window contains it, else the first time after t at which
+// the window opens. A moment that the clock skips is when the clock is put forward; a
+// moment that the clock shows twice is the first of the two. The result is zero only for
+// the zero Window.
 func (w Window) NextOpening(t time.Time) time.Time {
 	if w.loc == nil {
 		return time.Time{}
@@ -102,8 +103,8 @@ func (w Window) NextOpening(t time.Time) time.Time {
 		return t
 	}
 	t = t.In(w.loc)
-	// A day of the week that the clock skips whole, and a span that lies in a
-	// gap, come again a week later: three weeks hold an opening.
+	// If the clock skips a whole day or a whole span, it comes again a week later: there
+	// is an opening within three weeks.
 	const horizon = 22
 	var next time.Time
 	offer := func(at time.Time) {
@@ -129,7 +130,7 @@ func (w Window) NextOpening(t time.Time) time.Time {
 			}
 		}
 	}
-	// Putting the clock back may move it into the middle of a span.
+	// When the clock is put back, it may show a time in the middle of a span.
 	for at := t; ; {
 		_, at = at.ZoneBounds()
 		if at.IsZero() || at.After(next) {
@@ -141,10 +142,10 @@ func (w Window) NextOpening(t time.Time) time.Time {
 	}
 }
 
-// String is the window as it was written.
+// String returns the window as it was written.
 func (w Window) String() string { return w.text }
 
-// moments reports whether the window holds moments rather than spans.
+// moments reports whether the window consists of moments.
 func (w Window) moments() bool {
 	for _, sp := range w.spans {
 		if sp.from != sp.to {
@@ -186,7 +187,7 @@ func parseWindow(s string, loc *time.Location) (Window, error) {
 	}
 	for item := range strings.SplitSeq(times, ",") {
 		if day, _, spaced := strings.Cut(item, " "); spaced && letters(day) {
-			return Window{}, fmt.Errorf("window %s: the days stand first, once, for all hours: hours that differ by day need a rule, or a chert.within, each", quote(s))
+			return Window{}, fmt.Errorf("window %s: write the days first, once, for all hours; for hours that differ by day, write one rule or chert.within each", quote(s))
 		}
 		sp, err := parseSpan(item)
 		if err != nil {
@@ -204,7 +205,7 @@ func parseSpan(s string) (hours, error) {
 		return hours{}, err
 	}
 	if from == 24*60 {
-		return hours{}, fmt.Errorf("24:00 ends a day and begins none: write 00:00")
+		return hours{}, fmt.Errorf("24:00 can only end a span: to begin at midnight, write 00:00")
 	}
 	if !both {
 		return hours{from, from}, nil
@@ -219,7 +220,7 @@ func parseSpan(s string) (hours, error) {
 	return hours{from, to}, nil
 }
 
-// parseClock reads "09:00" or "9:00" as minutes after midnight, up to 24:00.
+// parseClock parses "09:00" or "9:00" as minutes after midnight, up to 24:00.
 func parseClock(s string) (int, error) {
 	hour, minute, found := strings.Cut(s, ":")
 	h, okHour := smallNumber(hour)
@@ -237,7 +238,7 @@ func parseClock(s string) (int, error) {
 
 func clockText(minutes int) string { return fmt.Sprintf("%02d:%02d", minutes/60, minutes%60) }
 
-// smallNumber reads up to four digits and nothing else.
+// smallNumber parses one to four digits.
 func smallNumber(s string) (int, bool) {
 	if s == "" || len(s) > 4 {
 		return 0, false
@@ -252,8 +253,8 @@ func smallNumber(s string) (int, bool) {
 	return n, true
 }
 
-// tidyList makes runs of space one, drops them around commas and hyphens, and
-// takes an en dash for a hyphen.
+// tidyList collapses runs of spaces, removes them around commas and hyphens, and
+// replaces en dashes by hyphens.
 func tidyList(s string) string {
 	s = strings.Join(strings.Fields(strings.ReplaceAll(s, "–", "-")), " ")
 	return listSpaces.Replace(s)

@@ -51,7 +51,7 @@ func TestWindowContains(t *testing.T) {
 }
 
 // A moment is the very beginning of its minute, and nothing else of it.
-func TestMomentContainsItselfAlone(t *testing.T) {
+func TestMomentContainsOnlyItself(t *testing.T) {
 	t.Parallel()
 	w, err := ParseOpening("Mon-Fri 09:00,17:30", time.UTC)
 	if err != nil {
@@ -142,7 +142,7 @@ func TestLoadZoneErrors(t *testing.T) {
 		"Austalia/Lord_How":   `did you mean "Australia/Lord_Howe"?`,
 		"America/Los_Angelos": `did you mean "America/Los_Angeles"?`,
 		"PST":                 `did you mean "America/Los_Angeles"?`,
-		"EST":                 `has no summer time: write "America/New_York"`,
+		"EST":                 `does not observe daylight saving time; use "America/New_York"`,
 		"Local":               `expected a name like`,
 		"":                    `expected a name like`,
 		"../etc/passwd":       `expected a name like`,

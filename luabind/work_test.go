@@ -53,9 +53,9 @@ var partly = map[string]bool{
 	"tonumber": true, // so are numbers, at 1,000 bytes
 }
 
-// Every function of rules is charged steps for what it walks: what it does for a
-// step has a bound, whatever it is given.
-func TestWorkIsChargedByWhatIsWalked(t *testing.T) {
+// Every function of rules is charged in proportion to its work: the time per step has a
+// bound for all arguments.
+func TestWorkIsChargedInProportion(t *testing.T) {
 	t.Parallel()
 	for _, name := range callable() {
 		body, known := worked[name]
@@ -74,8 +74,8 @@ func TestWorkIsChargedByWhatIsWalked(t *testing.T) {
 	}
 }
 
-// A remainder takes time by the bits that its numbers are apart, by whichever way
-// it is asked for.
+// The time of a remainder grows with the difference of the exponents, in the operator and
+// in math.fmod, and is charged.
 func TestRemaindersAreChargedByTheirBits(t *testing.T) {
 	t.Parallel()
 	for _, form := range []string{"math.fmod(x, y)", "math.mod(x, y)", "return x % y", "return (x .. '') % y"} {
@@ -98,7 +98,7 @@ func BenchmarkStep(b *testing.B) {
 	}
 	bodies["math.fmod"] = "math.fmod(1e308, 1e-308)"
 	for _, name := range slices.Sorted(maps.Keys(bodies)) {
-		if body := bodies[name]; body != "" && (item(name) != nil || !strings.HasPrefix(name, "chert.")) {
+		if body := bodies[name]; body != "" && (Lookup(name) != nil || !strings.HasPrefix(name, "chert.")) {
 			b.Run(name, func(b *testing.B) {
 				r, c := worker(b, body)
 				steps, took := int64(0), time.Duration(0)

@@ -10,15 +10,15 @@ import (
 	"chertd/engine/event"
 )
 
-// world is what calls see and change in tests: it keeps wishes and logs as
-// lines, and remembers state and kv.
+// world is the Effects and Memory of calls in tests. It records actions and log lines as
+// lines, and stores state and kv.
 type world struct {
 	said  []string
 	state json.RawMessage
 	saved int // times SetState was called
 	kv    map[string]json.RawMessage
 	ttls  map[string]time.Duration
-	err   error // given to every wish
+	err   error // result of every method
 }
 
 var (
@@ -45,7 +45,7 @@ func (w *world) Hold(chat string, until time.Time, reason string) error {
 	return w.say("hold %s %s %q", chat, until.UTC().Format("01-02 15:04:05"), reason)
 }
 func (w *world) Release(chat string) error { return w.say("release %s", chat) }
-func (w *world) After(due time.Time, name string, payload json.RawMessage) error {
+func (w *world) SetTimer(due time.Time, name string, payload json.RawMessage) error {
 	return w.say("after %s %s %s", due.UTC().Format("01-02 15:04:05"), name, payload)
 }
 func (w *world) CancelTimer(name string) error    { return w.say("cancel_timer %s", name) }
@@ -82,7 +82,7 @@ func (w *world) Delete(key string) error {
 	delete(w.kv, key)
 	return w.err
 }
-func (w *world) List(prefix, after string, limit, bytes int) (page []Pair, next string, err error) {
+func (w *world) List(prefix, after string, limit, bytes int) (page []Entry, next string, err error) {
 	size := 0
 	for _, k := range sortedKeys(w.kv) {
 		if !strings.HasPrefix(k, prefix) || k <= after {
@@ -91,7 +91,7 @@ func (w *world) List(prefix, after string, limit, bytes int) (page []Pair, next 
 		if len(page) == limit || size >= bytes && len(page) > 0 {
 			return page, page[len(page)-1].Key, w.err
 		}
-		page = append(page, Pair{k, w.kv[k]})
+		page = append(page, Entry{k, w.kv[k]})
 		size += len(w.kv[k])
 	}
 	return page, "", w.err

@@ -8,12 +8,12 @@ import (
 	"chertd/luabind/diag"
 )
 
-// LoadZone is the time zone of an IANA name such as "Europe/Berlin" or "UTC".
-// "Local" is refused: rules must not depend on the machine they run on. So are
-// "EST" and "MST", which are winter time all year, and nobody means them.
+// LoadZone returns the time zone with an IANA name such as "Europe/Berlin" or "UTC". It
+// refuses "Local", because rules must not depend on the machine, and "EST" and "MST",
+// which have standard time all year, unlike the zones that people mean by them.
 func LoadZone(name string) (*time.Location, error) {
 	if meant, ok := winterZones[name]; ok {
-		return nil, fmt.Errorf("time zone %s has no summer time: write %q", quote(name), meant)
+		return nil, fmt.Errorf("time zone %s does not observe daylight saving time; use %q", quote(name), meant)
 	}
 	if name != "" && name != "Local" {
 		if loc, err := time.LoadLocation(name); err == nil {
@@ -28,8 +28,8 @@ func LoadZone(name string) (*time.Location, error) {
 
 var winterZones = map[string]string{"EST": "America/New_York", "MST": "America/Denver"}
 
-// zoneNicknames are what people write instead of a zone's name. Abbreviations
-// that name several zones stand for the one most often meant.
+// zoneNicknames maps names that people write instead of a zone's name, in lower case, to
+// the zone that they most often mean.
 var zoneNicknames = map[string]string{
 	"pst": "America/Los_Angeles", "pdt": "America/Los_Angeles", "pt": "America/Los_Angeles", "pacific": "America/Los_Angeles",
 	"mdt": "America/Denver", "mt": "America/Denver", "mountain": "America/Denver",
@@ -40,8 +40,8 @@ var zoneNicknames = map[string]string{
 	"aest": "Australia/Sydney", "aedt": "Australia/Sydney", "nzst": "Pacific/Auckland", "nzdt": "Pacific/Auckland",
 }
 
-// zoneNames are the zones a suggestion is taken from: those of tzdata's zone.tab,
-// the best known first.
+// zoneNames are the zones for suggestions: those of tzdata's zone.tab, the best known
+// first.
 var zoneNames = strings.Fields(`
 	UTC
 	America/New_York America/Chicago America/Denver America/Los_Angeles America/Phoenix America/Anchorage America/Detroit
@@ -109,7 +109,7 @@ func suggestZone(name string) string {
 	if s := diag.Suggest(name, zoneNames); s != "" {
 		return s
 	}
-	// The city alone, or under the wrong continent.
+	// The city alone, or with the wrong continent.
 	city := name[strings.LastIndexByte(name, '/')+1:]
 	cities := make([]string, len(zoneNames))
 	for i, z := range zoneNames {

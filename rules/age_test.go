@@ -257,7 +257,7 @@ func TestNotOnErrors(t *testing.T) {
 		`true`:                           `not_on must be a day`,
 		`function() end`:                 `not_on must be a day`,
 		`data.load("rows")`:              `not_on: data.load("rows"), row 2 below the header: "2026-02-30" is not a day`,
-		`data.load("noDate")`:            `data.load("noDate") has no column date: it has day, name|name the column of the days date`,
+		`data.load("noDate")`:            `data.load("noDate") has no column date: it has day, name|give the column with the days the name date`,
 		`data.load("lines")`:             `not_on: data.load("lines"): "2026-12-25 Christmas" is not a day`,
 		`data.load("list")`:              `not_on: data.load("list"), item 2: "31.12.2026" is not a day`,
 		`data.load("empty")`:             `data.load("empty") has no days`,

@@ -295,7 +295,7 @@ func patterns(name string, v any) (condition, *problem) {
 			doubt = &problem{message: name + ": " + message, hint: hint, warning: true, code: CodeLetters}
 		}
 		if message, hint := luabind.CheckLetters(s); message != "" && doubt == nil {
-			if condition := luabind.InPlaceOf(s); condition != "" {
+			if condition := luabind.ConditionFor(s); condition != "" {
 				hint = fmt.Sprintf("write %s in place of matches", condition)
 			}
 			doubt = &problem{message: name + ": " + message, hint: hint, warning: true, code: CodeLetters}

@@ -72,8 +72,8 @@ func (b *builder) parseData(files *dataFiles) map[string]any {
 		files.noteEmpty(&f, v)
 		used += size
 	}
-	b.pack.config.Account.Holds(used)
-	b.pack.config.Limits.Kept -= used / int64(max(b.opts.shards(), usualShards))
+	b.pack.config.Budget.Reserve(used)
+	b.pack.config.Limits.Retained -= used / int64(max(b.opts.shards(), usualShards))
 	return values
 }
 

@@ -115,7 +115,7 @@ func BenchmarkYAMLKeys(b *testing.B) {
 
 func TestLoadDataNames(t *testing.T) {
 	t.Parallel()
-	b := &builder{pack: &Pack{config: luabind.Config{Limits: luabind.Limits{Memory: luabind.DefaultMemory}, Account: luabind.NewAccount()}}}
+	b := &builder{pack: &Pack{config: luabind.Config{Limits: luabind.Limits{Memory: luabind.DefaultMemory}, Budget: luabind.NewMemoryBudget()}}}
 	b.pack.Files = []File{
 		{Name: "data/vips.yaml", Path: "r/data/vips.yaml", Kind: DataFile, Bytes: []byte("- a\n")},
 		{Name: "data/vips.txt", Path: "r/data/vips.txt", Kind: DataFile},

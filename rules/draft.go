@@ -178,14 +178,14 @@ func (e *KVFullError) Hint() string {
 }
 
 // List implements luabind.Memory.
-func (d *draft) List(prefix, after string, limit, bytes int) ([]luabind.Pair, string, error) {
+func (d *draft) List(prefix, after string, limit, bytes int) ([]luabind.Entry, string, error) {
 	entries, next, err := d.writes.List(overBase{d}, d.now, prefix, after, limit, bytes)
 	if err != nil {
 		return nil, "", err
 	}
-	pairs := make([]luabind.Pair, len(entries))
+	pairs := make([]luabind.Entry, len(entries))
 	for i, e := range entries {
-		pairs[i] = luabind.Pair{Key: e.Key, Value: e.Value}
+		pairs[i] = luabind.Entry{Key: e.Key, Value: e.Value}
 	}
 	return pairs, next, nil
 }

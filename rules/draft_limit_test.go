@@ -105,8 +105,8 @@ func TestLimitsOfTheOperator(t *testing.T) {
 		for name, want := range map[string]Limits{"one": tt.one, "two": tt.two} {
 			p := s.Pack(name)
 			got := Limits{p.config.Limits.Steps, p.config.Limits.Memory, p.Manifest.KV, p.Manifest.Reads}
-			if got != want || p.config.Limits.Kept != want.Memory*3/4/usualShards {
-				t.Errorf("%v: limits of %s are %+v, it may keep %d; want %+v", tt.set, name, got, p.config.Limits.Kept, want)
+			if got != want || p.config.Limits.Retained != want.Memory*3/4/usualShards {
+				t.Errorf("%v: limits of %s are %+v, it may keep %d; want %+v", tt.set, name, got, p.config.Limits.Retained, want)
 			}
 		}
 	}

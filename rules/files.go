@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"chertd/luabind"
 	"chertd/luabind/diag"
 )
 
@@ -298,7 +297,7 @@ func (r *reader) path(name string) string { return filepath.Join(r.dir, filepath
 // unreadable says why a file can't be read, in particular that a link leads out.
 func (r *reader) unreadable(name string, err error) diag.Diagnostic {
 	d := diag.Diagnostic{File: r.path(name), Severity: diag.SeverityError, Message: "it can't be read: " + cause(err)}
-	d.Hint = luabind.OpenFilesHint(err)
+	d.Hint = diag.OpenFilesHint(err)
 	if errors.Is(err, fs.ErrPermission) {
 		d.Hint = makeReadable(d.File)
 	}
@@ -331,7 +330,7 @@ func folderDiagnostic(dir string, err error) diag.Diagnostic {
 	case errors.Is(err, fs.ErrPermission):
 		d.Hint = makeReadable(dir)
 	default:
-		d.Hint = luabind.OpenFilesHint(err)
+		d.Hint = diag.OpenFilesHint(err)
 	}
 	return d
 }

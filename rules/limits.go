@@ -62,10 +62,10 @@ func (b *builder) limit() {
 		Memory: memory,
 		// The limit is the pack's: its VMs, one a shard, share what they may keep.
 		// A quarter is left for the handler that runs.
-		Kept: memory * 3 / 4 / int64(max(b.opts.shards(), usualShards)),
-		Wall: b.opts.Limits.Wall,
+		Retained: memory * 3 / 4 / int64(max(b.opts.shards(), usualShards)),
+		Wall:     b.opts.Limits.Wall,
 	}
-	p.config.Account = luabind.NewAccount()
+	p.config.Budget = luabind.NewMemoryBudget()
 }
 
 var sizeForm = regexp.MustCompile(`^([0-9]+)\s*(B|KiB|MiB|GiB)?$`)

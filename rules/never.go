@@ -25,7 +25,7 @@ func (r *Rule) Never() string {
 		return why
 	case r.where.contradicts() != "":
 		return r.where.contradicts()
-	case r.outside != nil && r.notOn.None() && always(*r.outside):
+	case r.outside != nil && r.notOn.Empty() && always(*r.outside):
 		return fmt.Sprintf("outside: %q is the whole week", r.outside.String())
 	}
 	return ""

@@ -23,7 +23,7 @@ const (
 
 // NotAsked is the finding that a pack uses a function of chert without asking for
 // its permission. d is where; asked is what the pack asks for already.
-func NotAsked(pack, packPath string, folder bool, d diag.Diagnostic, it *luabind.Item, asked []string) diag.Diagnostic {
+func NotAsked(pack, packPath string, folder bool, d diag.Diagnostic, it *luabind.Symbol, asked []string) diag.Diagnostic {
 	all := sortedSet(append(slices.Clone(asked), it.Grant))
 	d.Severity, d.Code = diag.SeverityError, codeNotAsked
 	if folder {
@@ -93,7 +93,7 @@ func (b *builder) checkPermissions(programs []*luabind.Program) {
 	used := map[string]bool{}
 	for _, prog := range programs {
 		for _, use := range prog.Granted {
-			grant := use.Item.Grant
+			grant := use.Symbol.Grant
 			if used[grant] {
 				continue
 			}
@@ -104,10 +104,10 @@ func (b *builder) checkPermissions(programs []*luabind.Program) {
 				continue
 			case slices.Contains(asked, grant):
 				at.Severity, at.Code = diag.SeverityError, codeNotGranted
-				at.Message = fmt.Sprintf("%s needs the permission %q, which chertd.yaml does not grant to pack %q", use.Item.Name, grant, p.Name)
+				at.Message = fmt.Sprintf("%s needs the permission %q, which chertd.yaml does not grant to pack %q", use.Symbol.Name, grant, p.Name)
 				at.Hint = "add to chertd.yaml: " + GrantLine(p.Name, asked)
 			default:
-				at = NotAsked(p.Name, b.src.path, b.src.folder, at, use.Item, asked)
+				at = NotAsked(p.Name, b.src.path, b.src.folder, at, use.Symbol, asked)
 			}
 			b.diags = append(b.diags, at)
 			b.lacks = append(b.lacks, grant)

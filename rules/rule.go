@@ -200,7 +200,7 @@ func (r *Rule) compileNotOn(sub luabind.Subscription) []*problem {
 // CalendarEnded is when the last day of the rule's not_on was over, if that is
 // before a time; zero if the rule has none, or days are left.
 func (r *Rule) CalendarEnded(now time.Time) time.Time {
-	if last := r.notOn.Last(r.zone); !r.notOn.None() && !last.After(now) {
+	if last := r.notOn.End(r.zone); !r.notOn.Empty() && !last.After(now) {
 		return last
 	}
 	return time.Time{}

@@ -122,7 +122,7 @@ func (s *Set) Run(shard int, in Input) Result {
 func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
 	r.spent = 0
 	h, failure := r.try(rule, pack, o)
-	if failure != nil && failure.Kind == luabind.Timeout {
+	if failure != nil && failure.Kind == luabind.TimedOut {
 		h, failure = r.try(rule, pack, o)
 	}
 	o.Logs = h.wishes.logs
@@ -162,7 +162,7 @@ func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) (*handling, *luabind.Fa
 	}
 	if err != nil {
 		failure := failureOf(err, rule)
-		if vm = nil; failure.Kind == luabind.Bytes {
+		if vm = nil; failure.Kind == luabind.OutOfMemory {
 			// On a busy machine the collector may fall behind a handler that
 			// allocates all it may at each event: the next waits until that is free.
 			runtime.GC()
@@ -202,7 +202,7 @@ func callHandler(vm *luabind.VM, index int, c *luabind.Call) (err error) {
 func failureOf(err error, rule *Rule) *luabind.Failure {
 	var f *luabind.Failure
 	if !errors.As(err, &f) {
-		f = &luabind.Failure{Kind: luabind.Raised, Diagnostic: diag.Diagnostic{Message: err.Error()}}
+		f = &luabind.Failure{Kind: luabind.LuaError, Diagnostic: diag.Diagnostic{Message: err.Error()}}
 		var ds diag.List
 		if errors.As(err, &ds) && len(ds) > 0 {
 			f.Diagnostic = ds[0]
@@ -225,9 +225,9 @@ func (r *Rule) mine(ev *event.Event) bool {
 // skip says why a rule that passed where does not run; "" if it does.
 func (r *Rule) skip(in *Input, shadow bool) string {
 	switch at := r.judged(in); {
-	case r.during != nil && !r.during.Contains(at), r.outside != nil && r.outside.ContainsBut(at, r.notOn):
+	case r.during != nil && !r.during.Contains(at), r.outside != nil && r.outside.ContainsExcept(at, r.notOn):
 		return SkippedHours
-	case r.during != nil && !r.during.ContainsBut(at, r.notOn):
+	case r.during != nil && !r.during.ContainsExcept(at, r.notOn):
 		return SkippedDay
 	}
 	if why := r.tooOld(in); why != "" {

@@ -336,7 +336,7 @@ func TestRunKnowsAnEarlierEv(t *testing.T) {
 			first.state = { n = ev.text }
 		end)`})
 	expectSaid(t, s.Run(0, Input{Event: message("one"), Now: noon}), `a/a#1: state={"n":"one"}`)
-	expectSaid(t, s.Run(0, Input{Event: message("two"), Now: noon}), "a/a#1: error: ev.state: this ev is of a handler that is over…")
+	expectSaid(t, s.Run(0, Input{Event: message("two"), Now: noon}), "a/a#1: error: ev.state: this ev belongs to a handler that has ended…")
 }
 
 // counted is a Memory that counts how often it is asked, and can panic.

@@ -202,7 +202,7 @@ func TestLongListsComeFromDataFiles(t *testing.T) {
 	}
 	for name, tt := range map[string]struct{ lua, want string }{
 		"from a data file": {takesVips, ""},
-		"as a table":       {`local t = {} for i = 1, 20000 do t[i] = "+14155550100" end chert.on("*", { from = t }, function() end)`, "a where may have 10000 values; put a longer list in a file of data/"},
+		"as a table":       {`local t = {} for i = 1, 20000 do t[i] = "+14155550100" end chert.on("*", { from = t }, function() end)`, "a where may have 10000 values: put a longer list into a file in data/"},
 	} {
 		_, diags := Load(tree(t, map[string]string{"p/a.lua": tt.lua, "p/data/vips.txt": list.String()}), Options{}, nil)
 		if got := fmt.Sprint(diags); !strings.Contains(got, tt.want) || diags.Errors() != (tt.want != "") {

@@ -21,7 +21,7 @@ type Solo struct {
 	// Limits are the pack's own where they are zero.
 	Limits luabind.Limits
 	// Account is what its VM shares with the script that calls it; nil: nothing.
-	Account *luabind.Account
+	Account *luabind.MemoryBudget
 	Zone    *time.Location // in place of the operator's; nil: his
 	// Swap, if set, gives the program to run in place of one of the pack's.
 	Swap func(*luabind.Program) (*luabind.Program, error)
@@ -55,9 +55,9 @@ func (p *Pack) Solo(o Solo) (*Set, diag.List) {
 		q.config.Limits.Memory = o.Limits.Memory
 	}
 	q.Manifest.KV = min(cmp.Or(q.Manifest.KV, DefaultKV), soloKV)
-	q.config.Account = o.Account
+	q.config.Budget = o.Account
 	if o.Account == nil {
-		q.config.Account = p.config.Account.Nested()
+		q.config.Budget = p.config.Budget.Nested()
 	}
 	if o.Limits.Wall > 0 {
 		q.config.Limits.Wall = o.Limits.Wall
@@ -96,8 +96,8 @@ func (p *Pack) Programs() []*luabind.Program {
 // account is for a Solo as well that the script calls.
 func (p *Pack) Script() luabind.Config {
 	limits := p.config.Limits
-	limits.Kept *= int64(max(len(p.vms), usualShards)) // one VM has it alone
-	return luabind.Config{Lib: p.config.Lib, Data: p.config.Data, Limits: limits, Account: p.config.Account.Nested()}
+	limits.Retained *= int64(max(len(p.vms), usualShards)) // one VM has it alone
+	return luabind.Config{Lib: p.config.Lib, Data: p.config.Data, Limits: limits, Budget: p.config.Budget.Nested()}
 }
 
 // swap replaces the programs, in copies of what holds them.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // WatchOptions says how a folder is watched. Zero fields take the defaults.
@@ -503,7 +503,7 @@ func (w *watcher) trouble(err error) {
 // watchHint is the fix of an error of inotify's, which has limits of its own
 // behind the errors of other causes.
 func watchHint(err error) string {
-	switch files := luabind.OpenFilesHint(err); {
+	switch files := diag.OpenFilesHint(err); {
 	case files != "":
 		return files + "; or that of inotify instances: sysctl fs.inotify.max_user_instances=512"
 	case errors.Is(err, syscall.ENOSPC):

@@ -54,7 +54,7 @@ func (w *wishes) Release(chatID string) error {
 	return w.add(chatID, chat.Wish{Kind: chat.WishRelease})
 }
 
-func (w *wishes) After(due time.Time, name string, payload json.RawMessage) error {
+func (w *wishes) SetTimer(due time.Time, name string, payload json.RawMessage) error {
 	return w.timer(chat.Wish{Kind: chat.WishTimer, Due: due, Name: name, Body: payload})
 }
 

@@ -24,7 +24,7 @@ func TestWishes(t *testing.T) {
 	for _, err := range []error{
 		w.MarkRead("c1", luabind.ReadOptions{Due: later, Delayed: true, Reason: "why", EvenIfNewer: true}),
 		w.CancelRead("c2"), w.Postpone("c1", later, "night"), w.KeepUnread("c1", "vip"), w.Hold("c1", later, "vip"), w.Release("c1"),
-		w.After(later, "t", json.RawMessage(`{"n":1}`)), w.CancelTimer("t"),
+		w.SetTimer(later, "t", json.RawMessage(`{"n":1}`)), w.CancelTimer("t"),
 		w.Typing("c1", "typing"), w.React("m1", "love"), w.Send("c3", `say "hi"`),
 	} {
 		must(t, err)
@@ -66,8 +66,8 @@ func TestWishesRefused(t *testing.T) {
 		{"a delayed read without a name", unnamed.MarkRead("c1", luabind.ReadOptions{Delayed: true}), "needs a rule with a name"},
 		{"a read without a chat", newWishes().MarkRead("", luabind.ReadOptions{}), "the chat's id is empty"},
 		{"not granted", newWishes("typing").Send("c1", "x"), `the operator has not granted "send"`},
-		{"a timer without a chat", chatless.After(noon, "t", nil), "a timer belongs to one"},
-		{"a timer without a name", newWishes().After(noon, "", nil), "the timer's name is empty"},
+		{"a timer without a chat", chatless.SetTimer(noon, "t", nil), "a timer belongs to one"},
+		{"a timer without a name", newWishes().SetTimer(noon, "", nil), "the timer's name is empty"},
 		{"a reaction without a chat", chatless.React("m", "love"), "this event has no chat"},
 		{"a reaction without a message", newWishes("react").React("", "love"), "the message's id is empty"},
 	} {

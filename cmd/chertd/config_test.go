@@ -132,7 +132,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"a setting in a special form", "rules: {packs: {codes: {config: {limit: 0x1F}}}}\n", `rules.packs.codes.config.limit: 0x1F is a number in a special form`},
 		{"a setting that is too large", "rules: {packs: {codes: {config: {id: 9007199254740993}}}}\n", `rules.packs.codes.config.id: the number 9007199254740993 is too large to be exact`},
 		{"a setting that means two things", "rules: {packs: {codes: {config: {group: no}}}}\n", `rules.packs.codes.config.group: no can mean false or the word`},
-		{"a time zone without summer time", "rules: {timezone: EST}\n", `rules.timezone: time zone "EST" has no summer time: write "America/New_York"`},
+		{"a time zone without summer time", "rules: {timezone: EST}\n", `rules.timezone: time zone "EST" does not observe daylight saving time; use "America/New_York"`},
 		{"a country's name", "rules: {country: Germany}\n", `c.yaml:1:18: error: rules.country: expected the two letters of a country like US, got "Germany" [CF003]`},
 		{"a country in lower case", "rules: {country: us}\n", "got \"us\" [CF003]\n  hint: write US"},
 		{"another name of a country", "rules: {country: UK}\n", "hint: write GB"},

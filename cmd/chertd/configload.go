@@ -12,7 +12,6 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"chertd/luabind"
 	"chertd/luabind/diag"
 	"chertd/rules"
 )
@@ -102,7 +101,7 @@ func readConfig(file string) ([]byte, error) {
 func unreadConfig(file string, err error) diag.List {
 	why, hint := whyUnread(file, err)
 	switch {
-	case luabind.OpenFilesHint(err) != "", errors.Is(err, fs.ErrPermission), strings.Contains(why, "named pipe"):
+	case diag.OpenFilesHint(err) != "", errors.Is(err, fs.ErrPermission), strings.Contains(why, "named pipe"):
 	case errors.Is(err, fs.ErrNotExist):
 		hint = "create it as docs/configuration.md shows, or name another with -c FILE"
 	default:

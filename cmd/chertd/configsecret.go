@@ -12,7 +12,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // maxSecretFile is the maximum size of a secrets file, in bytes. A larger file was named
@@ -277,7 +277,7 @@ func whyUnread(path string, err error) (why, hint string) {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		why = pe.Err.Error()
 	}
-	switch files := luabind.OpenFilesHint(err); {
+	switch files := diag.OpenFilesHint(err); {
 	case files != "":
 		return why, files
 	case errors.Is(err, fs.ErrNotExist):

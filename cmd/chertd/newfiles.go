@@ -61,7 +61,7 @@ func luacheckrc() string {
 	var b strings.Builder
 	fmt.Fprintln(&b, "-- What rules and specs of chertd may use.")
 	fmt.Fprintln(&b, `std = "lua51"`)
-	luaList(&b, "not_globals", luabind.Absent())
+	luaList(&b, "not_globals", luabind.AbsentGlobals())
 	luaList(&b, "read_globals", append(luabind.Modules(), "config"))
 	fmt.Fprintln(&b, `exclude_files = { ".chertd/**" }`)
 	fmt.Fprintln(&b, `files["**/*_spec.lua"] = {`)

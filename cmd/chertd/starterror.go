@@ -15,7 +15,6 @@ import (
 	"chertd/engine"
 	"chertd/engine/control"
 	"chertd/engine/store/sqlite"
-	"chertd/luabind"
 	"chertd/luabind/diag"
 )
 
@@ -34,7 +33,7 @@ func (c *Config) startError(err error) error {
 	if hinted {
 		fix = hint.Hint()
 	}
-	if files := luabind.OpenFilesHint(err); files != "" {
+	if files := diag.OpenFilesHint(err); files != "" {
 		if setting != nil {
 			err = setting.Err
 		}

@@ -56,7 +56,7 @@ func TestStartErrorsHaveTheirFix(t *testing.T) {
 		"a low port":                {listen("control.listen", op(syscall.EACCES)), 78, "127.0.0.1:80: permission denied [CF011]\n  hint: choose a port from 1024 up"},
 		"no such host":              {listen("control.listen", &net.OpError{Op: "listen", Err: &net.DNSError{Name: "nowhere"}}), 78, "the host has no address [CF011]\n  hint: write an IP address"},
 		"files for an address":      {listen("sources.webhook.listen", op(syscall.EMFILE)), 1, "sources.webhook.listen: listen tcp 127.0.0.1:80: bind: too many open files [CF011]\n  hint: raise the limit of open files (systemd: LimitNOFILE=4096, a shell: ulimit -n 4096)"},
-		"files of the system":       {listen("sources.webhook.listen", op(syscall.ENFILE)), 1, "too many open files in system [CF011]\n  hint: the system has too many files open"},
+		"files of the system":       {listen("sources.webhook.listen", op(syscall.ENFILE)), 1, "too many open files in system [CF011]\n  hint: the system has too many open files"},
 		"files for the store":       {fmt.Errorf("open store: %w", syscall.EMFILE), 1, "store.url: open store: too many open files [CF013]\n  hint: raise the limit of open files"},
 		"a store in use":            {&sqlite.InUseError{Path: "/data/chertd.db", PID: 7}, 1, "store.url: open store /data/chertd.db: another process (pid 7) is using it [CF013]\n  hint: stop the other chertd (kill 7)"},
 		"a store that can't be now": {&sqlite.OpenError{Path: "/data/chertd.db", Err: errors.New("disk I/O error")}, 1, "store.url: disk I/O error [CF013]"},

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // maxSocketPath is how long a socket's path may be on Linux (sun_path, with its
@@ -36,7 +36,7 @@ func (e *SocketError) Unwrap() error { return e.err }
 
 // socketError is an error of the system's, with its fix.
 func socketError(path string, err error, why string) *SocketError {
-	return &SocketError{Path: path, Why: why, hint: cmp.Or(luabind.OpenFilesHint(err), elsewhere), err: err}
+	return &SocketError{Path: path, Why: why, hint: cmp.Or(diag.OpenFilesHint(err), elsewhere), err: err}
 }
 
 func (e *SocketError) Error() string { return "open the control socket " + e.Path + ": " + e.Why }
@@ -100,7 +100,7 @@ func removeStale(path string) error {
 	if err == nil {
 		c.Close()
 	}
-	if luabind.OpenFilesHint(err) != "" {
+	if diag.OpenFilesHint(err) != "" {
 		return socketError(path, err, err.Error())
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {

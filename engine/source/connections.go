@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // Connections bounds the open connections of a server. When there is no place
@@ -117,7 +117,7 @@ type listener struct {
 
 func (l *listener) Accept() (net.Conn, error) {
 	nc, err := l.Listener.Accept()
-	if luabind.OpenFilesHint(err) != "" {
+	if diag.OpenFilesHint(err) != "" {
 		l.all.outOfFiles(err)
 	}
 	if err != nil {
@@ -223,7 +223,7 @@ func (c *Connections) outOfFiles(err error) {
 	}
 	c.mu.Unlock()
 	if tell {
-		c.log.Error("no connection can be accepted: the process has too many files open", "error", err, "hint", luabind.OpenFilesHint(err))
+		c.log.Error("no connection can be accepted: the process has too many files open", "error", err, "hint", diag.OpenFilesHint(err))
 	}
 }
 

@@ -8,9 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// ShellWord is a name or a path as one word of a command that a person may type: in
-// quotes where a shell would take it for several words, or for something else. What a
-// person can't see is written as bytes within $'…', as bash, ksh and zsh read it.
+// ShellWord returns a string as one word of a shell command that people can copy. It
+// quotes the string if a shell would not read it as one plain word. If the string has
+// invisible characters, it writes their bytes as escapes in $'…', which bash, ksh and zsh
+// read.
 func ShellWord(s string) string {
 	plain := s != ""
 	for i, r := range s {
@@ -48,8 +49,8 @@ func ansiWord(s string) string {
 	return b.String()
 }
 
-// PackCommand is the command line "chertd COMMAND PACK REST…" as a person may type it. A
-// pack whose name begins with - stands behind the flags and --, or it would be one.
+// PackCommand returns the command line "chertd COMMAND PACK REST…". If the name of the
+// pack begins with -, it comes after the flags and --, so that it is not read as a flag.
 func PackCommand(command, pack string, rest ...string) string {
 	words := []string{"chertd", command}
 	if strings.HasPrefix(pack, "-") {

@@ -1,6 +1,7 @@
-// Package diag is what people are told about their files: a Diagnostic names a
-// place, what is wrong there, a code, and the fix. The package also suggests near
-// names, and makes text from outside safe to print. It imports nothing of chertd.
+// Package diag reports errors and warnings about files to people. A Diagnostic has a
+// place, a message, a code and a hint. The package also suggests near names, formats
+// commands for hints, and makes untrusted text safe to print. It imports no other
+// package of chertd.
 package diag
 
 import (
@@ -8,7 +9,7 @@ import (
 	"strings"
 )
 
-// Severity is how much a Diagnostic matters: an error prevents loading.
+// Severity is the severity of a Diagnostic. An error prevents loading.
 type Severity string
 
 const (
@@ -16,19 +17,19 @@ const (
 	SeverityWarning Severity = "warning"
 )
 
-// Diagnostic is a fault at a place in a file, with the fix where one is known.
+// Diagnostic is an error or a warning at a place in a file.
 type Diagnostic struct {
 	File     string   `json:"file"`
-	Line     int      `json:"line"` // from 1; 0: the whole file
-	Col      int      `json:"col"`  // from 1; 0: unknown
+	Line     int      `json:"line"` // from 1; 0 means the whole file
+	Col      int      `json:"col"`  // in bytes, from 1; 0 means unknown
 	Severity Severity `json:"severity"`
 	Message  string   `json:"message"`
-	Code     string   `json:"code,omitempty"` // "CH012": has a page in docs/checks.md
+	Code     string   `json:"code,omitempty"` // such as "CH012", which docs/checks.md explains
 	Hint     string   `json:"hint,omitempty"`
 }
 
-// String returns the diagnostic as it is printed: one line, and the hint on a line of
-// its own. Line ends and invisible characters of its texts are escaped.
+// String returns the diagnostic in the form "file:line:col: severity: message [code]",
+// with the hint, if any, on a second line. It escapes line ends and invisible characters.
 func (d Diagnostic) String() string {
 	var b strings.Builder
 	b.WriteString(Visible(d.File))
@@ -46,7 +47,7 @@ func (d Diagnostic) String() string {
 	return b.String()
 }
 
-// List is an error made of several diagnostics.
+// List is an error that consists of several diagnostics.
 type List []Diagnostic
 
 func (ds List) Error() string {
@@ -57,7 +58,7 @@ func (ds List) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Errors reports whether any of them is an error.
+// Errors reports whether any of the diagnostics has SeverityError.
 func (ds List) Errors() bool {
 	for _, d := range ds {
 		if d.Severity == SeverityError {

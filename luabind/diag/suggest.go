@@ -2,17 +2,18 @@ package diag
 
 import "strings"
 
-// Suggest returns the known name that name was most likely meant to be, or "" if
-// none is near. A name that differs in case or separators only comes first, then the
-// one with the fewest typos (a letter too many, missing, wrong, or two swapped): at
-// most two, and fewer than half of the letters. Of equals the first known wins.
+// Suggest returns the known name that is nearest to name, or "" if none is near. It
+// prefers a name that differs only in case or separators, then the one with the fewest
+// typos: a letter too many, a missing or wrong letter, or two letters swapped. There may
+// be at most two typos, and fewer than half of the letters. The first of several equally
+// near names wins.
 func Suggest(name string, known []string) string {
 	if name == "" || len(name) > 64 {
 		return ""
 	}
-	plain := Plain(name)
+	plain := NormalizeName(name)
 	for _, k := range known {
-		if k != name && Plain(k) == plain {
+		if k != name && NormalizeName(k) == plain {
 			return k
 		}
 	}
@@ -26,18 +27,18 @@ func Suggest(name string, known []string) string {
 	return best
 }
 
-// DidYouMean returns a hint that names the nearest known name, or "" if none is near.
-// What the name is a member of ("chert.") goes before the suggestion.
-func DidYouMean(name string, known []string, before ...string) string {
-	if s := Suggest(name, known); s != "" {
-		return "did you mean " + strings.Join(before, "") + s + "?"
+// DidYouMean returns a hint that names the known name nearest to name, or "" if none
+// is near. The prefix, such as "chert.", goes before the suggested name.
+func DidYouMean(prefix, name string, known []string) string {
+	if near := Suggest(name, known); near != "" {
+		return "did you mean " + prefix + near + "?"
 	}
 	return ""
 }
 
-// Plain returns a name in lower case without _, -, spaces and dots: what people get
-// wrong about a name without misspelling it.
-func Plain(s string) string {
+// NormalizeName returns a name in lower case without underscores, hyphens, spaces and
+// dots: people vary these without misspelling the name.
+func NormalizeName(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '_' || r == '-' || r == ' ' || r == '.' {
 			return -1
@@ -46,8 +47,8 @@ func Plain(s string) string {
 	}, strings.ToLower(s))
 }
 
-// Distance returns the optimal string alignment distance of two words in bytes, or
-// limit if it is not below limit.
+// Distance returns the optimal string alignment distance of two strings in bytes, or
+// limit if the distance is not less.
 func Distance(a, b string, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
 		return limit

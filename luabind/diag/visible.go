@@ -7,20 +7,18 @@ import (
 	"unicode/utf8"
 )
 
-// Visible returns a text as it may be shown on one line of a terminal, a log or a
-// page: whatever a reader does not see, or that moves, hides, turns around or ends
-// what is seen, is written as an escape such as \x1b, \n or \u202e. These are control
-// characters, line ends, direction marks, invisible characters, what Unicode does not
-// define, and bytes that are not UTF-8. A backslash stays as it is, so that what is
-// visible does not change when it is made visible once more.
+// Visible returns a string that is safe to show on one line of a terminal, a log or a
+// page. It replaces control characters, line ends, direction marks, invisible and
+// undefined characters, and bytes that are not UTF-8, by escapes such as \x1b, \n or
+// \u202e. It does not escape backslashes, so Visible(Visible(s)) == Visible(s).
 func Visible(s string) string { return visible(s, "") }
 
-// VisibleLines is Visible of a text of several lines: line feeds and tabs stay.
+// VisibleLines is Visible for text of several lines: it does not escape line feeds and tabs.
 func VisibleLines(s string) string { return visible(s, "\n\t") }
 
-// VisibleJSON returns a JSON text in which each character that Visible would escape
-// is written as \uXXXX, so that the text is safe to look at and means the same. What
-// is below U+0020 is escaped in any JSON, and stays here if it stands between values.
+// VisibleJSON returns a JSON text in which the characters that Visible escapes are
+// written as \uXXXX, so that the text is safe to show and has the same meaning. It leaves
+// white space between values unchanged.
 func VisibleJSON(text []byte) []byte {
 	i := 0
 	for i < len(text) && text[i] < 0x7f {
@@ -46,8 +44,8 @@ func VisibleJSON(text []byte) []byte {
 	return out
 }
 
-// Hidden reports whether Visible escapes a rune. Spaces of any width, and the two
-// variation selectors that choose between a sign and an emoji, are harmless.
+// Hidden reports whether Visible escapes a rune. It does not escape spaces of any width,
+// nor the two variation selectors that choose between text and emoji.
 func Hidden(r rune) bool {
 	switch {
 	case r < utf8.RuneSelf:
@@ -59,7 +57,7 @@ func Hidden(r rune) bool {
 }
 
 func visible(s, keep string) string {
-	shown := 0 // up to where nothing is to be escaped
+	shown := 0 // s[:shown] needs no escapes
 	for shown < len(s) {
 		r, size := utf8.DecodeRuneInString(s[shown:])
 		if (r == utf8.RuneError && size == 1 || Hidden(r)) && !strings.ContainsRune(keep, r) {

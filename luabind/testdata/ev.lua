@@ -90,7 +90,7 @@ end)
 
 -- It can't be changed.
 chert.on("message.received", function(ev)
-  ev.text = "x" --> "ev can't be changed\nto remember something of this chat, use ev.state"
+  ev.text = "x" --> "ev can't be changed\nto store something for this chat, use ev.state"
 end)
 chert.on("message.received", function(ev)
   ev.chat.id = "x" --> "ev.chat can't be changed"

@@ -20,7 +20,7 @@ chert.on("message.received", function(ev)
   ev.state = 5 --> "ev.state must be a table, got the number 5"
 end)
 chert.on("schedule", function(ev)
-  ev.state = {} --> "ev.state: this event has no chat to remember something of\nkeep it in kv"
+  ev.state = {} --> "ev.state: this event has no chat\nstore it in kv"
 end)
 chert.on("message.received", function(ev)
   kv.get() --> "kv.get: key is missing: expected a string"
@@ -29,16 +29,16 @@ chert.on("message.received", function(ev)
   kv.get("") --> "kv.get: key is empty"
 end)
 chert.on("message.received", function(ev)
-  kv.set("a") --> "kv.set: value is missing\nto forget the key write kv.delete\(key\)"
+  kv.set("a") --> "kv.set: value is missing\nto delete the key, write kv.delete\(key\)"
 end)
 chert.on("message.received", function(ev)
   kv.set("a", ev.chat.handles[1].is_me, { tll = 5 }) --> "unknown key .tll.\ndid you mean ttl\?"
 end)
 chert.on("message.received", function(ev)
-  kv.set("a", 1, { ttl = 0 }) --> "a ttl of no duration"
+  kv.set("a", 1, { ttl = 0 }) --> "ttl must be greater than 0"
 end)
 chert.on("message.received", function(ev)
-  kv.set("a", print) --> "the value of .a. can't be kept: a function can't be written as JSON"
+  kv.set("a", print) --> "the value of .a. can't be stored: a function can't be written as JSON"
 end)
 chert.on("message.received", function(ev)
   kv.set("a", ("x"):rep(1048575)) --> "too large: 1048577 bytes as JSON, at most 1048576"

@@ -20,14 +20,14 @@ kv.set("a", 1) --> "kv.set can't be called while the file loads"
 local now = chert.now() --> "chert.now can't be called while the file loads"
 -----
 chert.on("message.received", function(ev)
-  chert.on("x", function() end) --> "chert.on can only be called while the file loads, not in a handler\nwrite it at the top of the file"
+  chert.on("x", function() end) --> "chert.on can only be called while the file loads, not in a handler\ncall it at the top of the file"
 end)
 -----
 chert.onn("x", function() end) --> "chert.onn does not exist\ndid you mean chert.on\?"
 -----
 chert.on() --> "chert.on: type is missing: expected a type of event"
 -----
-chert.on("message.received") --> "chert.on: the handler is missing: expected a function\(ev\)\nit is chert.on\(type"
+chert.on("message.received") --> "chert.on: the handler is missing: expected a function\(ev\)\nusage: chert.on\(type"
 -----
 chert.on("message.received", nil, function() end) --> "chert.on: where must be a table, got nil"
 -----
@@ -41,7 +41,7 @@ chert.on("message.received", { "code" }, function() end) --> "where is a list, n
 -----
 chert.on("message.received", { text = print }, function() end) --> "where: at .text: a function is not data"
 -----
-chert.on("message.received", { text = "a" }, function() end, 1) --> "chert.on got 4 arguments, it takes at most 3\nit is chert.on\(type, \[where,\] fn\)"
+chert.on("message.received", { text = "a" }, function() end, 1) --> "chert.on got 4 arguments, it takes at most 3\nusage: chert.on\(type, \[where,\] fn\)"
 -----
 chert.rule("x") --> "chert.rule: rule must be a table, got the string .x."
 -----
@@ -53,7 +53,7 @@ chert.rule({ on = "message.received", handler = function() end }) --> "unknown k
 -----
 chert.rule({ on = "message.received", colour = 1 }) --> "unknown key .colour.\nit takes name, on, where"
 -----
-chert.rule({ name = "x", run = function() end }) --> "chert.rule: on is missing\nsay which events"
+chert.rule({ name = "x", run = function() end }) --> "chert.rule: on is missing\nadd the event types"
 -----
 chert.rule({ name = "x", on = {}, run = function() end }) --> "chert.rule: on must be a string or a list of strings, got a table"
 -----

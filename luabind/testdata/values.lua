@@ -60,7 +60,7 @@ chert.on("message.received", function(ev)
   json.encode(t) --> "more than 10000 values"
 end)
 chert.on("message.received", function(ev)
-  json.decode("{\n  'a': 1}") --> "json.decode: not JSON: line 2, column 3: expected a name in quotes\nto try, use pcall\(json.decode, s\)"
+  json.decode("{\n  'a': 1}") --> "json.decode: not JSON: line 2, column 3: expected a name in quotes\nto handle the error, use pcall\(json.decode, s\)"
 end)
 chert.on("message.received", function(ev)
   json.decode("[1,]") --> "line 1, column 4: expected a value"
@@ -69,7 +69,7 @@ chert.on("message.received", function(ev)
   json.decode("01") --> "not a number"
 end)
 chert.on("message.received", function(ev)
-  json.decode("{} {}") --> "more follows the value"
+  json.decode("{} {}") --> "unexpected text after the value"
 end)
 chert.on("message.received", function(ev)
   json.decode(('['):rep(5000)) --> "nested deeper than 64"
@@ -128,10 +128,10 @@ chert.on("message.received", function(ev)
   re.match("((a{30}){30}){30}", "a") --> "too large\nrepeat less|invalid repeat"
 end)
 chert.on("message.received", function(ev)
-  re.gsub("a", "a", "%2") --> "wants group 2, and the pattern has 0"
+  re.gsub("a", "a", "%2") --> "uses group 2, but the pattern has 0"
 end)
 chert.on("message.received", function(ev)
-  re.gsub("a", "a", "100%") --> "wrong use of % in the replacement"
+  re.gsub("a", "a", "100%") --> "invalid use of % in the replacement"
 end)
 chert.on("message.received", function(ev)
   re.gsub("a", "a", function() return {} end) --> "the replacement must be a string, got a table"

@@ -11,7 +11,7 @@ import (
 )
 
 // checkArgument checks one argument of a function that rules see.
-func (f *file) checkArgument(it *luabind.Item, p *luabind.Param, e ast.Expr) {
+func (f *file) checkArgument(it *luabind.Symbol, p *luabind.Param, e ast.Expr) {
 	if strings.HasPrefix(it.Name, "log.") && p.Name == "msg" {
 		return // log takes any value
 	}
@@ -26,7 +26,7 @@ func (f *file) checkArgument(it *luabind.Item, p *luabind.Param, e ast.Expr) {
 }
 
 // checkIdentity finds a value of the event that is not an id, where an id is expected.
-func (f *file) checkIdentity(it *luabind.Item, p *luabind.Param, e ast.Expr) bool {
+func (f *file) checkIdentity(it *luabind.Symbol, p *luabind.Param, e ast.Expr) bool {
 	right := map[string]string{"chat_id": "ev.chat.id", "message_id": "ev.message.id"}[p.Name]
 	path := f.pathOf(e)
 	if right == "" || path == right || path != "ev" && (!strings.HasPrefix(path, "ev.") || f.pathType(path) == "") {
@@ -108,7 +108,7 @@ func expected(declared string) string {
 }
 
 // checkKeys checks a table of options.
-func (f *file) checkKeys(it *luabind.Item, p *luabind.Param, e ast.Expr) {
+func (f *file) checkKeys(it *luabind.Symbol, p *luabind.Param, e ast.Expr) {
 	t := f.tableOf(e)
 	if t == nil {
 		return

@@ -35,7 +35,7 @@ func (f *file) checkCalls() {
 	}
 }
 
-func (f *file) checkCall(c *call, it *luabind.Item) {
+func (f *file) checkCall(c *call, it *luabind.Symbol) {
 	at := f.start(c.expr)
 	switch {
 	case it.When == luabind.Loading && c.fn.inHandler():

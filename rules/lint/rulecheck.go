@@ -136,7 +136,7 @@ func (p *pack) usesAny(names ...string) bool {
 func (p *pack) checkCapabilities() {
 	manifest := p.manifest()
 	used := map[string]bool{}
-	for _, it := range luabind.Surface() {
+	for _, it := range luabind.Symbols() {
 		places := p.uses[it.Name]
 		if it.Grant == "" || len(places) == 0 {
 			continue

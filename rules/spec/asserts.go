@@ -13,7 +13,7 @@ import (
 // returns says so, and what a failure of it or of its opposite reads like.
 type assertion struct {
 	args  int // besides which one more is a message for people
-	check func(t *trial, u *luabind.Use) verdict
+	check func(t *trial, u *luabind.HostCall) verdict
 	world bool // it looks at the world, which there is in an `it` only
 	// optional says that the last of args may be left out.
 	optional bool
@@ -35,18 +35,18 @@ type verdict struct {
 // look at chats. Each stands alone (assert.equal), behind is_, are_, has_, was_
 // (assert.is_true), and behind their opposites (assert.is_not_nil); with a dot
 // instead of the last _ as well (assert.are.equal).
-func asserts() luabind.Members {
-	m := luabind.Members{Call: plainAssert, Words: map[string]luabind.Word{}, Tables: map[string]luabind.Members{}}
+func asserts() luabind.HostTable {
+	m := luabind.HostTable{Call: plainAssert, Functions: map[string]luabind.HostFunc{}, Tables: map[string]luabind.HostTable{}}
 	for name, a := range assertions {
-		m.Words[name] = wordOf("assert."+name, a, false)
+		m.Functions[name] = wordOf("assert."+name, a, false)
 	}
 	for _, p := range prefixes {
-		sub := luabind.Members{Words: map[string]luabind.Word{}}
+		sub := luabind.HostTable{Functions: map[string]luabind.HostFunc{}}
 		for name, a := range assertions {
 			full := p.word + "_" + name
 			w := wordOf("assert."+full, a, p.not)
-			m.Words[full] = w
-			sub.Words[name] = w
+			m.Functions[full] = w
+			sub.Functions[name] = w
 		}
 		m.Tables[p.word] = sub
 	}
@@ -80,8 +80,8 @@ var assertions = map[string]assertion{
 	"logged": {args: 2, check: checkLogged, world: true}, "failed": {args: 1, check: checkFailed, world: true},
 }
 
-func wordOf(name string, a assertion, not bool) luabind.Word {
-	return func(u *luabind.Use) []lua.LValue {
+func wordOf(name string, a assertion, not bool) luabind.HostFunc {
+	return func(u *luabind.HostCall) []lua.LValue {
 		s := suiteOf(u)
 		if a.world && s.trial == nil {
 			u.Raise(`write it inside it("…", function() … end)`, "%s is used outside of an it", name)
@@ -135,7 +135,7 @@ func (s *suite) asserts() {
 }
 
 // plainAssert is assert(v [, message]), Lua's own.
-func plainAssert(u *luabind.Use) []lua.LValue {
+func plainAssert(u *luabind.HostCall) []lua.LValue {
 	suiteOf(u).asserts()
 	if lua.LVAsBool(u.Arg(1)) {
 		all := make([]lua.LValue, u.N())
@@ -151,7 +151,7 @@ func plainAssert(u *luabind.Use) []lua.LValue {
 	return nil
 }
 
-func checkEqual(_ *trial, u *luabind.Use) verdict {
+func checkEqual(_ *trial, u *luabind.HostCall) verdict {
 	want, got := u.Arg(1), u.Arg(2)
 	v := verdict{
 		holds:   u.Equal(want, got),
@@ -167,7 +167,7 @@ func checkEqual(_ *trial, u *luabind.Use) verdict {
 	return v
 }
 
-func checkSame(_ *trial, u *luabind.Use) verdict {
+func checkSame(_ *trial, u *luabind.HostCall) verdict {
 	want, got := u.Arg(1), u.Arg(2)
 	path, same := u.Same(want, got)
 	v := verdict{
@@ -181,7 +181,7 @@ func checkSame(_ *trial, u *luabind.Use) verdict {
 	return v
 }
 
-func checkNear(_ *trial, u *luabind.Use) verdict {
+func checkNear(_ *trial, u *luabind.HostCall) verdict {
 	want, ok1 := u.Arg(1).(lua.LNumber)
 	got, ok2 := u.Arg(2).(lua.LNumber)
 	by, ok3 := u.Arg(3).(lua.LNumber)
@@ -195,8 +195,8 @@ func checkNear(_ *trial, u *luabind.Use) verdict {
 	}
 }
 
-func exactly(word string, want lua.LValue) func(*trial, *luabind.Use) verdict {
-	return func(_ *trial, u *luabind.Use) verdict {
+func exactly(word string, want lua.LValue) func(*trial, *luabind.HostCall) verdict {
+	return func(_ *trial, u *luabind.HostCall) verdict {
 		return verdict{
 			holds:   u.Arg(1) == want,
 			failure: fmt.Sprintf("expected %s, got %s", word, u.Shown(u.Arg(1))),
@@ -205,12 +205,12 @@ func exactly(word string, want lua.LValue) func(*trial, *luabind.Use) verdict {
 	}
 }
 
-func truth(want bool) func(*trial, *luabind.Use) verdict {
+func truth(want bool) func(*trial, *luabind.HostCall) verdict {
 	is, not := "true", "false"
 	if !want {
 		is, not = not, is
 	}
-	return func(_ *trial, u *luabind.Use) verdict {
+	return func(_ *trial, u *luabind.HostCall) verdict {
 		return verdict{
 			holds:   lua.LVAsBool(u.Arg(1)) == want,
 			failure: fmt.Sprintf("expected a value that counts as %s, got %s", is, u.Shown(u.Arg(1))),
@@ -219,8 +219,8 @@ func truth(want bool) func(*trial, *luabind.Use) verdict {
 	}
 }
 
-func kind(want string) func(*trial, *luabind.Use) verdict {
-	return func(_ *trial, u *luabind.Use) verdict {
+func kind(want string) func(*trial, *luabind.HostCall) verdict {
+	return func(_ *trial, u *luabind.HostCall) verdict {
 		return verdict{
 			holds:   u.Arg(1).Type().String() == want,
 			failure: fmt.Sprintf("expected a %s, got %s", want, u.Shown(u.Arg(1))),
@@ -231,7 +231,7 @@ func kind(want string) func(*trial, *luabind.Use) verdict {
 
 // checkError is error(fn [, expected]): expected is a text that the error
 // contains, or a value it must be the same as.
-func checkError(_ *trial, u *luabind.Use) verdict {
+func checkError(_ *trial, u *luabind.HostCall) verdict {
 	fn, ok := u.Function(1)
 	if !ok {
 		u.Raise("assert.has_error(function() … end)", "has_error: expected a function, got %s", u.Described(u.Arg(1)))
@@ -254,7 +254,7 @@ func checkError(_ *trial, u *luabind.Use) verdict {
 	return v
 }
 
-func checkMatches(_ *trial, u *luabind.Use) verdict {
+func checkMatches(_ *trial, u *luabind.HostCall) verdict {
 	pattern, ok := u.Arg(1).(lua.LString)
 	s, ok2 := u.Arg(2).(lua.LString)
 	if !ok || !ok2 {

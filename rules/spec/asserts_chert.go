@@ -21,7 +21,7 @@ var callKinds = []any{string(chat.Read), string(chat.Typing), string(chat.React)
 // checkCalled is called(), called(3), called("send"), called("read", "c1", 2) or
 // called { kind =, chat =, text =, message =, code =, ok =, times = }; behind each of
 // them a message for people may stand.
-func checkCalled(t *trial, u *luabind.Use) verdict {
+func checkCalled(t *trial, u *luabind.HostCall) verdict {
 	want, message := map[string]any{}, ""
 	more := 2 // from where on nothing but a message may stand
 	switch v := u.Arg(1).(type) {
@@ -77,7 +77,7 @@ func checkCalled(t *trial, u *luabind.Use) verdict {
 
 // calledArgs reads what stands behind the kind: a chat, how often, and a message. more
 // is where nothing but a message may follow.
-func (t *trial) calledArgs(u *luabind.Use, want map[string]any) (more int, message string) {
+func (t *trial) calledArgs(u *luabind.HostCall, want map[string]any) (more int, message string) {
 	for n := 2; n <= 3; n++ {
 		switch v := u.Arg(n).(type) {
 		case *lua.LNilType:
@@ -102,7 +102,7 @@ func (t *trial) calledArgs(u *luabind.Use, want map[string]any) (more int, messa
 // checkCalledFields refuses what no call can have: a value of another type, and a
 // chat or message that nothing has named. That there was no such call would hold
 // always.
-func (t *trial) checkCalledFields(u *luabind.Use, want map[string]any) {
+func (t *trial) checkCalledFields(u *luabind.HostCall, want map[string]any) {
 	for _, k := range slices.Sorted(maps.Keys(want)) {
 		expected, ok := "a string", false
 		switch k {
@@ -156,7 +156,7 @@ func calledWords(want map[string]any) string {
 }
 
 // checkLogged is logged(text [, level]): a line of a rule that contains the text.
-func checkLogged(t *trial, u *luabind.Use) verdict {
+func checkLogged(t *trial, u *luabind.HostCall) verdict {
 	text, ok := u.Arg(1).(lua.LString)
 	if !ok {
 		u.Raise(`assert.logged("opted out", "warn")`, "logged: expected a text, got %s", u.Described(u.Arg(1)))
@@ -194,7 +194,7 @@ func checkLogged(t *trial, u *luabind.Use) verdict {
 }
 
 // checkFailed is failed([text]): a rule's handler failed.
-func checkFailed(t *trial, u *luabind.Use) verdict {
+func checkFailed(t *trial, u *luabind.HostCall) verdict {
 	t.must(u)
 	text, _ := u.Arg(1).(lua.LString)
 	v := verdict{failure: "expected a rule to fail, and none did", opposed: "expected no rule to fail"}

@@ -45,7 +45,7 @@ type fieldError struct{ message, hint string }
 func (e *fieldError) Error() string { return e.message }
 
 // fieldsArg is a table argument of named values.
-func fieldsArg(u *luabind.Use, word string, n int) map[string]any {
+func fieldsArg(u *luabind.HostCall, word string, n int) map[string]any {
 	v, err := u.Data(u.Arg(n))
 	if err != nil {
 		u.Raise("", "%s: %v", word, err)
@@ -63,7 +63,7 @@ func fieldsArg(u *luabind.Use, word string, n int) map[string]any {
 }
 
 // known refuses fields that a word does not take.
-func known(u *luabind.Use, word string, fields map[string]any, names ...string) {
+func known(u *luabind.HostCall, word string, fields map[string]any, names ...string) {
 	if err := checkFields(fields, names); err != nil {
 		u.Raise(err.hint, "%s: %s", word, err.message)
 	}

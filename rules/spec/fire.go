@@ -16,7 +16,7 @@ import (
 
 // fire is fire(type, fields): an event of any type, or what chertd itself would
 // make: a timer, a schedule, the answer of a call.
-func (t *trial) fire(u *luabind.Use) []lua.LValue {
+func (t *trial) fire(u *luabind.HostCall) []lua.LValue {
 	typ, ok := u.Arg(1).(lua.LString)
 	if !ok || typ == "" {
 		u.Raise(`fire("reaction.added", { chat = "c1" })`, "fire: the type must be a string, got %s", u.Described(u.Arg(1)))
@@ -46,7 +46,7 @@ func (t *trial) fire(u *luabind.Use) []lua.LValue {
 }
 
 // fireAnswer tells the pack of an action as if a call of its own had ended so.
-func (t *trial) fireAnswer(u *luabind.Use, typ string, fields map[string]any) {
+func (t *trial) fireAnswer(u *luabind.HostCall, typ string, fields map[string]any) {
 	known(u, "fire", fields, "kind", "chat", "code", "status", "attempts", "trace_id")
 	if kind, given := fields["kind"]; given && !slices.Contains(callKinds, any(kind)) {
 		u.Raise("it is read, typing, react or send", "fire: there are no calls of kind %q", fmt.Sprint(kind))
@@ -71,7 +71,7 @@ func (t *trial) fireAnswer(u *luabind.Use, typ string, fields map[string]any) {
 }
 
 // schedule is the rule of a name that chert.every made, or the only one.
-func (t *trial) schedule(u *luabind.Use, name any) *rules.Rule {
+func (t *trial) schedule(u *luabind.HostCall, name any) *rules.Rule {
 	all := t.set.Schedules()
 	var names []string
 	for _, r := range all {
@@ -100,7 +100,7 @@ func quoted(names []string) string {
 }
 
 // chatField is the chat of a fire.
-func (t *trial) chatField(u *luabind.Use, fields map[string]any) string {
+func (t *trial) chatField(u *luabind.HostCall, fields map[string]any) string {
 	switch v := fields["chat"].(type) {
 	case string:
 		t.mustKnowChat(u, "fire", v)
@@ -116,7 +116,7 @@ func (t *trial) chatField(u *luabind.Use, fields map[string]any) string {
 }
 
 // asJSON is Go data as JSON; nil stays nil. What JSON can't write is refused.
-func asJSON(u *luabind.Use, v any) json.RawMessage {
+func asJSON(u *luabind.HostCall, v any) json.RawMessage {
 	if v == nil {
 		return nil
 	}

@@ -16,7 +16,7 @@ var words = []string{"assert", "receive", "advance", "clock", "fire", "configure
 var host = sync.OnceValue(func() *luabind.Host {
 	return &luabind.Host{
 		Modules: []string{"json", "re", "data"},
-		Words: map[string]luabind.Word{
+		Functions: map[string]luabind.HostFunc{
 			"describe": suiteWord((*suite).describe), "context": suiteWord((*suite).describe),
 			"it": suiteWord((*suite).it), "pending": suiteWord((*suite).pending),
 			"before_each": suiteWord((*suite).beforeEach), "after_each": suiteWord((*suite).afterEach),
@@ -26,17 +26,17 @@ var host = sync.OnceValue(func() *luabind.Host {
 			"configure": inside("configure", 1, (*trial).configure), "fail_next": inside("fail_next", 2, (*trial).failNext),
 			"state": inside("state", 1, (*trial).state),
 		},
-		Tables:  map[string]luabind.Members{"assert": asserts(), "operator": operatorWords()},
-		Missing: missing,
+		Tables: map[string]luabind.HostTable{"assert": asserts(), "operator": operatorWords()},
+		Hints:  missing,
 	}
 })
 
 // suiteWord makes a word of what a suite does.
-func suiteWord(do func(*suite, *luabind.Use) []lua.LValue) luabind.Word {
-	return func(u *luabind.Use) []lua.LValue { return do(suiteOf(u), u) }
+func suiteWord(do func(*suite, *luabind.HostCall) []lua.LValue) luabind.HostFunc {
+	return func(u *luabind.HostCall) []lua.LValue { return do(suiteOf(u), u) }
 }
 
-func suiteOf(u *luabind.Use) *suite { return u.Owner().(*suite) }
+func suiteOf(u *luabind.HostCall) *suite { return u.Owner().(*suite) }
 
 // missing explains names that people expect and specs don't have.
 var missing = map[string]string{
@@ -51,8 +51,8 @@ var missing = map[string]string{
 
 // inside makes a word that drives the world, which there is in an `it` only. It takes
 // at most so many values: one more would be dropped without a word.
-func inside(name string, most int, do func(*trial, *luabind.Use) []lua.LValue) luabind.Word {
-	return func(u *luabind.Use) []lua.LValue {
+func inside(name string, most int, do func(*trial, *luabind.HostCall) []lua.LValue) luabind.HostFunc {
+	return func(u *luabind.HostCall) []lua.LValue {
 		s := suiteOf(u)
 		if s.trial == nil {
 			u.Raise(`write it inside it("…", function() … end), or in before_each`, "%s is used outside of an it", name)
@@ -69,14 +69,14 @@ func inside(name string, most int, do func(*trial, *luabind.Use) []lua.LValue) l
 }
 
 // loading makes sure that a word stands where the file is read.
-func (s *suite) loading(u *luabind.Use, name string) {
+func (s *suite) loading(u *luabind.HostCall, name string) {
 	if s.trial != nil {
 		u.Raise("move it out of the it", "%s can't be used inside an it", name)
 	}
 }
 
 // title is the name that a word's first argument gives.
-func title(u *luabind.Use, word string) string {
+func title(u *luabind.HostCall, word string) string {
 	name, ok := u.Arg(1).(lua.LString)
 	if !ok || name == "" {
 		u.Raise(word+`("what it does", function() … end)`, "%s: the name must be a string, got %s", word, u.Described(u.Arg(1)))
@@ -84,7 +84,7 @@ func title(u *luabind.Use, word string) string {
 	return string(name)
 }
 
-func body(u *luabind.Use, word string, n int) *lua.LFunction {
+func body(u *luabind.HostCall, word string, n int) *lua.LFunction {
 	fn, ok := u.Function(n)
 	if !ok {
 		u.Raise("", "%s: expected a function, got %s", word, u.Described(u.Arg(n)))
@@ -92,7 +92,7 @@ func body(u *luabind.Use, word string, n int) *lua.LFunction {
 	return fn
 }
 
-func (s *suite) describe(u *luabind.Use) []lua.LValue {
+func (s *suite) describe(u *luabind.HostCall) []lua.LValue {
 	s.loading(u, "describe")
 	inner := &block{name: title(u, "describe"), outer: s.block}
 	fn := body(u, "describe", 2)
@@ -102,7 +102,7 @@ func (s *suite) describe(u *luabind.Use) []lua.LValue {
 	return nil
 }
 
-func (s *suite) it(u *luabind.Use) []lua.LValue {
+func (s *suite) it(u *luabind.HostCall) []lua.LValue {
 	s.loading(u, "it")
 	name := title(u, "it")
 	c := s.add(u, name)
@@ -115,7 +115,7 @@ func (s *suite) it(u *luabind.Use) []lua.LValue {
 }
 
 // pending writes a spec down that is not run; inside an it, it ends that one.
-func (s *suite) pending(u *luabind.Use) []lua.LValue {
+func (s *suite) pending(u *luabind.HostCall) []lua.LValue {
 	if s.trial != nil {
 		s.trial.pending = true
 		if why, ok := u.Arg(1).(lua.LString); ok {
@@ -127,19 +127,19 @@ func (s *suite) pending(u *luabind.Use) []lua.LValue {
 	return nil
 }
 
-func (s *suite) beforeEach(u *luabind.Use) []lua.LValue {
+func (s *suite) beforeEach(u *luabind.HostCall) []lua.LValue {
 	s.loading(u, "before_each")
 	s.block.before = append(s.block.before, body(u, "before_each", 1))
 	return nil
 }
 
-func (s *suite) afterEach(u *luabind.Use) []lua.LValue {
+func (s *suite) afterEach(u *luabind.HostCall) []lua.LValue {
 	s.loading(u, "after_each")
 	s.block.after = append(s.block.after, body(u, "after_each", 1))
 	return nil
 }
 
-func (s *suite) add(u *luabind.Use, name string) *testCase {
+func (s *suite) add(u *luabind.HostCall, name string) *testCase {
 	_, line := u.Place()
 	c := &testCase{path: []string{name}, line: line, block: s.block}
 	for b := s.block; b.outer != nil; b = b.outer {

@@ -10,7 +10,7 @@ import (
 // checkKeptUnread is kept_unread([chat]): the pack has vetoed reads of the
 // chat's newest message, so that no other pack's goes out either. A pack that is
 // there to veto has no read of its own that could show it.
-func checkKeptUnread(t *trial, u *luabind.Use) verdict {
+func checkKeptUnread(t *trial, u *luabind.HostCall) verdict {
 	id, message := t.assertedChat(u, "is_kept_unread")
 	c, _ := t.world.Chat(id)
 	v := verdict{

@@ -23,7 +23,7 @@ var sentTypes = []string{event.MessageReceived, event.LeadReply, "reaction.added
 
 // chatArg is the chat a word is about: the last one an event named, if it does
 // not say.
-func (t *trial) chatArg(u *luabind.Use, word string, n int) string {
+func (t *trial) chatArg(u *luabind.HostCall, word string, n int) string {
 	t.must(u)
 	id := t.lastChat
 	switch v := u.Arg(n).(type) {
@@ -42,7 +42,7 @@ func (t *trial) chatArg(u *luabind.Use, word string, n int) string {
 
 // assertedChat is the chat that an assertion is about. Where the chat is left out a
 // message for people may stand in its place.
-func (t *trial) assertedChat(u *luabind.Use, word string) (id, message string) {
+func (t *trial) assertedChat(u *luabind.HostCall, word string) (id, message string) {
 	if s, ok := u.Arg(1).(lua.LString); ok && t.lastChat != "" && t.isMessage(u, string(s)) {
 		return t.lastChat, string(s)
 	}
@@ -51,13 +51,13 @@ func (t *trial) assertedChat(u *luabind.Use, word string) (id, message string) {
 
 // isMessage tells a message for people from the id of a chat: it has several words,
 // and nothing has named a chat so. One word that names no chat is a typo.
-func (t *trial) isMessage(u *luabind.Use, s string) bool {
+func (t *trial) isMessage(u *luabind.HostCall, s string) bool {
 	_, known := t.must(u).Chat(s)
 	return !known && len(strings.Fields(s)) > 1
 }
 
 // mustKnowChat refuses a chat that no event, rule or operator has named.
-func (t *trial) mustKnowChat(u *luabind.Use, word, id string) {
+func (t *trial) mustKnowChat(u *luabind.HostCall, word, id string) {
 	w := t.must(u)
 	if _, ok := w.Chat(id); !ok {
 		u.Raise(nearest(id, w.Chats(), "receive { chat = "+strconv.Quote(id)+" } comes first"), "%s: no event and no rule has named the chat %q", word, id)
@@ -65,7 +65,7 @@ func (t *trial) mustKnowChat(u *luabind.Use, word, id string) {
 }
 
 // mustKnowMessage refuses the id of a message that no event and no rule has named.
-func (t *trial) mustKnowMessage(u *luabind.Use, word, id string) {
+func (t *trial) mustKnowMessage(u *luabind.HostCall, word, id string) {
 	known := map[string]bool{}
 	for i := range t.must(u).log {
 		h := &t.world.log[i]
@@ -89,7 +89,7 @@ func (t *trial) mustKnowMessage(u *luabind.Use, word, id string) {
 
 // mustKnowNames refuses an event that names a chat or a message which nothing has
 // named, be it by a field of its own or in data.
-func (t *trial) mustKnowNames(u *luabind.Use, d *delivery, ev *event.Event) {
+func (t *trial) mustKnowNames(u *luabind.HostCall, d *delivery, ev *event.Event) {
 	if id := ev.ChatID(); id != "" {
 		t.mustKnowChat(u, d.word, id)
 	}
@@ -105,7 +105,7 @@ func (t *trial) mustKnowNames(u *luabind.Use, d *delivery, ev *event.Event) {
 // mustKnowType refuses the type of an event that Chert does not send, to which no
 // rule subscribes and of which none was received. To "*" every type is fine but
 // one that is spelt nearly like another.
-func (t *trial) mustKnowType(u *luabind.Use, word, typ string) {
+func (t *trial) mustKnowType(u *luabind.HostCall, word, typ string) {
 	known, all := slices.Clone(sentTypes), false
 	for _, p := range t.set.Packs() {
 		for _, r := range p.Rules {
@@ -133,7 +133,7 @@ func (t *trial) mustKnowType(u *luabind.Use, word, typ string) {
 }
 
 // mustKnowTimer refuses a timer for which no rule waits and that none has set.
-func (t *trial) mustKnowTimer(u *luabind.Use, word, name string) {
+func (t *trial) mustKnowTimer(u *luabind.HostCall, word, name string) {
 	known := map[string]bool{}
 	for _, p := range t.set.Packs() {
 		for _, r := range p.Rules {

@@ -21,8 +21,8 @@ const defaultHold = 24 * time.Hour
 
 // operatorWords are what an operator does with commands: chertd hold, release
 // and read.
-func operatorWords() luabind.Members {
-	return luabind.Members{Words: map[string]luabind.Word{
+func operatorWords() luabind.HostTable {
+	return luabind.HostTable{Functions: map[string]luabind.HostFunc{
 		"hold":    inside("operator.hold", 3, (*trial).operatorHold),
 		"release": inside("operator.release", 1, (*trial).operatorRelease),
 		"read":    inside("operator.read", 1, (*trial).operatorRead),
@@ -31,7 +31,7 @@ func operatorWords() luabind.Members {
 
 // operatorHold is operator.hold(chat [, duration [, {reason =}]]). It may be the
 // first that is said of a chat.
-func (t *trial) operatorHold(u *luabind.Use) []lua.LValue {
+func (t *trial) operatorHold(u *luabind.HostCall) []lua.LValue {
 	const form = `operator.hold("c1", "2h")`
 	id, ok := u.Arg(1).(lua.LString)
 	if !ok || id == "" {
@@ -48,7 +48,7 @@ func (t *trial) operatorHold(u *luabind.Use) []lua.LValue {
 		} else if err != nil {
 			u.Raise(form, "operator.hold: %v", err)
 		} else if d <= 0 {
-			u.Raise(`operator.release("c1") ends a hold`, "operator.hold: a hold of no duration")
+			u.Raise(`operator.release("c1") ends a hold`, "operator.hold: duration must be greater than 0")
 		}
 	}
 	reason := ""
@@ -68,14 +68,14 @@ func (t *trial) operatorHold(u *luabind.Use) []lua.LValue {
 }
 
 // operatorRelease is operator.release(chat).
-func (t *trial) operatorRelease(u *luabind.Use) []lua.LValue {
+func (t *trial) operatorRelease(u *luabind.HostCall) []lua.LValue {
 	id := t.chatArg(u, "operator.release", 1)
 	t.happened(u, "operator.release", t.world.Operate(t.ctx, id, chat.Operate{Remove: true}, "operator.release"))
 	return nil
 }
 
 // operatorRead is operator.read(chat).
-func (t *trial) operatorRead(u *luabind.Use) []lua.LValue {
+func (t *trial) operatorRead(u *luabind.HostCall) []lua.LValue {
 	id := t.chatArg(u, "operator.read", 1)
 	t.happened(u, "operator.read", t.world.OperatorRead(t.ctx, id))
 	return nil

@@ -9,14 +9,14 @@ import (
 	"chertd/rules/chat"
 )
 
-func checkRead(t *trial, u *luabind.Use) verdict {
+func checkRead(t *trial, u *luabind.HostCall) verdict {
 	id, message := t.assertedChat(u, "is_read")
 	v := t.readVerdict(id)
 	v.message = message
 	return v
 }
 
-func checkUnread(t *trial, u *luabind.Use) verdict {
+func checkUnread(t *trial, u *luabind.HostCall) verdict {
 	id, message := t.assertedChat(u, "is_unread")
 	v := t.readVerdict(id)
 	return verdict{holds: !v.holds, failure: v.opposed, hint: v.hintNot, opposed: v.failure, hintNot: v.hint, message: message}
@@ -36,7 +36,7 @@ func (t *trial) readVerdict(id string) verdict {
 	return v
 }
 
-func checkHeld(t *trial, u *luabind.Use) verdict {
+func checkHeld(t *trial, u *luabind.HostCall) verdict {
 	id, message := t.assertedChat(u, "is_held")
 	c, _ := t.world.Chat(id)
 	v := verdict{
@@ -54,7 +54,7 @@ func checkHeld(t *trial, u *luabind.Use) verdict {
 
 // checkPostponed is postponed([chat]): reads of the chat wait, whichever pack asks.
 // It also holds where no rule of the pack asks for a read.
-func checkPostponed(t *trial, u *luabind.Use) verdict {
+func checkPostponed(t *trial, u *luabind.HostCall) verdict {
 	id, message := t.assertedChat(u, "is_postponed")
 	c, _ := t.world.Chat(id)
 	p, ok := c.Postponement(t.world.Now())

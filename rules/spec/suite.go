@@ -73,8 +73,8 @@ func diagnosticsOf(file string, err error) diag.List {
 // runs. Each `it` has a load of its own, so that nothing leaks between them.
 type suite struct {
 	script  *luabind.Script
-	account *luabind.Account // of the script and the pack it tries
-	block   *block           // while loading: the describe it is in
+	account *luabind.MemoryBudget // of the script and the pack it tries
+	block   *block                // while loading: the describe it is in
 	cases   []*testCase
 	trial   *trial // nil while loading
 }
@@ -114,7 +114,7 @@ func load(p *rules.Pack, prog *luabind.Program, cover *coverage, o Options) (*su
 	if err != nil {
 		return nil, err
 	}
-	s.script, s.account = script, cfg.Account
+	s.script, s.account = script, cfg.Budget
 	return s, nil
 }
 

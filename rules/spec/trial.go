@@ -28,11 +28,11 @@ type trial struct {
 
 	world    *World // made when first needed: configure comes before it
 	set      *rules.Set
-	account  *luabind.Account // of its pack's VM
-	sent     int              // events made so far, for their ids
-	lastChat string           // of the last event that named one
-	tolerant bool             // the spec said that a rule is to fail, and one did
-	asserted bool             // since the before_eaches
+	account  *luabind.MemoryBudget // of its pack's VM
+	sent     int                   // events made so far, for their ids
+	lastChat string                // of the last event that named one
+	tolerant bool                  // the spec said that a rule is to fail, and one did
+	asserted bool                  // since the before_eaches
 
 	printed []string
 	pending bool
@@ -45,7 +45,7 @@ const coverFactor = 4
 
 // must is the trial's world. A pack that does not load with the settings given
 // fails the spec where it first needs one.
-func (t *trial) must(u *luabind.Use) *World {
+func (t *trial) must(u *luabind.HostCall) *World {
 	if t.world != nil {
 		return t.world
 	}
@@ -81,7 +81,7 @@ func placed(d diag.Diagnostic) string {
 }
 
 // happened raises what the world says about its bounds.
-func (t *trial) happened(u *luabind.Use, word string, err error) {
+func (t *trial) happened(u *luabind.HostCall, word string, err error) {
 	switch {
 	case errors.Is(err, ErrTooMuch):
 		u.Raise("advance in smaller steps, or look for rules that keep each other going", "%s: %v", word, err)
@@ -91,7 +91,7 @@ func (t *trial) happened(u *luabind.Use, word string, err error) {
 }
 
 // receive is receive { chat =, text = … }: an event arrives by the webhook.
-func (t *trial) receive(u *luabind.Use) []lua.LValue {
+func (t *trial) receive(u *luabind.HostCall) []lua.LValue {
 	d := delivery{typ: event.MessageReceived, word: "receive", now: t.must(u).Now()}
 	if text, ok := u.Arg(1).(lua.LString); ok {
 		d.fields = map[string]any{"text": string(text)}
@@ -112,7 +112,7 @@ func (t *trial) receive(u *luabind.Use) []lua.LValue {
 	return nil
 }
 
-func (t *trial) deliver(u *luabind.Use, d delivery) {
+func (t *trial) deliver(u *luabind.HostCall, d delivery) {
 	t.sent++
 	d.number = t.sent
 	ev, err := d.event()
@@ -135,7 +135,7 @@ func (t *trial) deliver(u *luabind.Use, d delivery) {
 }
 
 // advance is advance(duration): time passes.
-func (t *trial) advance(u *luabind.Use) []lua.LValue {
+func (t *trial) advance(u *luabind.HostCall) []lua.LValue {
 	d, ok, err := u.Duration(u.Arg(1))
 	if !ok {
 		u.Raise(`advance("30s")`, "advance: expected a duration, got %s", u.Described(u.Arg(1)))
@@ -150,7 +150,7 @@ func (t *trial) advance(u *luabind.Use) []lua.LValue {
 // clock is clock("2026-01-05 09:00" [, tz]); without tz it is in the zone in which
 // the rules read their hours. Before anything has happened the
 // world begins then; afterwards the time until then passes.
-func (t *trial) clock(u *luabind.Use) []lua.LValue {
+func (t *trial) clock(u *luabind.HostCall) []lua.LValue {
 	at := t.timeArg(u)
 	if t.world == nil {
 		t.start = at
@@ -164,7 +164,7 @@ func (t *trial) clock(u *luabind.Use) []lua.LValue {
 	return nil
 }
 
-func (t *trial) timeArg(u *luabind.Use) time.Time {
+func (t *trial) timeArg(u *luabind.HostCall) time.Time {
 	text, ok := u.Arg(1).(lua.LString)
 	const form = `clock("2026-01-05 09:00", "Europe/Paris")`
 	if !ok {
@@ -199,7 +199,7 @@ func (t *trial) timeArg(u *luabind.Use) time.Time {
 }
 
 // nowWord is now(): the virtual time in Unix seconds.
-func (t *trial) nowWord(u *luabind.Use) []lua.LValue {
+func (t *trial) nowWord(u *luabind.HostCall) []lua.LValue {
 	at := t.start
 	if t.world != nil {
 		at = t.world.Now()
@@ -208,7 +208,7 @@ func (t *trial) nowWord(u *luabind.Use) []lua.LValue {
 }
 
 // configure is configure { name = value }: settings of the pack for this it.
-func (t *trial) configure(u *luabind.Use) []lua.LValue {
+func (t *trial) configure(u *luabind.HostCall) []lua.LValue {
 	if t.world != nil {
 		u.Raise("write it first, or in before_each", "configure: the pack runs already; its settings come before the first event")
 	}
@@ -237,7 +237,7 @@ func codeList() string {
 }
 
 // failNext is fail_next(code [, times]).
-func (t *trial) failNext(u *luabind.Use) []lua.LValue {
+func (t *trial) failNext(u *luabind.HostCall) []lua.LValue {
 	var f Fault
 	switch v := u.Arg(1).(type) {
 	case lua.LNumber:
@@ -271,7 +271,7 @@ func (t *trial) failNext(u *luabind.Use) []lua.LValue {
 }
 
 // state is state(chat): a copy of what the pack keeps in ev.state there.
-func (t *trial) state(u *luabind.Use) []lua.LValue {
+func (t *trial) state(u *luabind.HostCall) []lua.LValue {
 	id := t.chatArg(u, "state", 1)
 	v, err := u.Decode(json.RawMessage(t.must(u).State(t.pack.Name, id)))
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // NoRoomError says that the store can't be opened because its disk is full. It
@@ -88,7 +88,7 @@ func openError(path string, err error) error {
 			err = fmt.Errorf("%w: %w", err, files) // SQLite does not say why
 		}
 	}
-	switch hint := luabind.OpenFilesHint(err); {
+	switch hint := diag.OpenFilesHint(err); {
 	case hint != "":
 		return &OpenError{path, err, hint}
 	case code == sqlite3.SQLITE_FULL, errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), unclear && room(dir) < roomToOpen:
@@ -122,7 +122,7 @@ const filesToOpen = 4
 func outOfFiles() error {
 	for range filesToOpen {
 		f, err := os.Open(os.DevNull)
-		if luabind.OpenFilesHint(err) != "" {
+		if diag.OpenFilesHint(err) != "" {
 			return err
 		}
 		if err != nil {

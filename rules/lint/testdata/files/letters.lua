@@ -1,12 +1,12 @@
-chert.on("message.received", { matches = [[\bкод\b]] }, function(ev) --> "1: warning: where.matches: \\b beside .к. is not the edge of a word: .* \[CH026\].write words = .код. in place of matches"
+chert.on("message.received", { matches = [[\bкод\b]] }, function(ev) --> "1: warning: where.matches: \\b next to .к. is not a word boundary: .* \[CH026\].write words = .код. in place of matches"
   log.info("x")
 end)
-chert.on("message.received", { matches = { "x", [[код\w+]] }, except = { words = "code:" } }, function(ev) --> "1: warning: where.matches: \\w beside .* \[CH026\]" "1: warning: where.except.words: .code:. is found only with its punctuation \[CH027\].write .code."
+chert.on("message.received", { matches = { "x", [[код\w+]] }, except = { words = "code:" } }, function(ev) --> "1: warning: where.matches: \\w next to .* \[CH026\]" "1: warning: where.except.words: .code:. is found only with its punctuation \[CH027\].write .code."
   log.info("x")
 end)
 chert.on("message.received", function(ev)
-  local a = re.match([[\bкод]], ev.text) --> "22: warning: re.match: \\b beside .к. .* \[CH026\].write \(\?:\^"
-  local b = re.find("(?i)straße", ev.text) --> "21: warning: re.find: \(\?i\) does not find .ß. as .SS.: .* \[CH026\]"
+  local a = re.match([[\bкод]], ev.text) --> "22: warning: re.match: \\b next to .к. .* \[CH026\].write \(\?:\^"
+  local b = re.find("(?i)straße", ev.text) --> "21: warning: re.find: \(\?i\) does not match .ß. as .SS.: .* \[CH026\]"
   local c = re.gsub([[(?:^|\PL)код(?:\PL|$)]], "", ev.text)
   local d = ev.text:match("[а-я]+") --> "27: warning: string.match: .а. in a set: Lua patterns match bytes, .* \[CH028\].use re.match"
   local e = string.find(ev.text, "é?t") --> "34: warning: string.find: .é. before .\?.: .* \[CH028\]"

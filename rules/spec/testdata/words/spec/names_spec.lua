@@ -148,7 +148,7 @@ describe("the operator", function()
   end)
 
   it("holds for some time", function()
-    operator.hold("c1", 0) --> "operator.hold: a hold of no duration\nhint: operator.release"
+    operator.hold("c1", 0) --> "operator.hold: duration must be greater than 0\nhint: operator.release"
   end)
 
   it("ends the hold of a rule", function()

@@ -3,18 +3,15 @@ package luabind
 import (
 	"math"
 	"time"
-	"unicode/utf8"
 
 	lua "github.com/yuin/gopher-lua"
-
-	"chertd/engine/event"
 )
 
-// windowKey is a window as written, and its zone.
+// windowKey identifies a parsed window: its text and the name of its zone.
 type windowKey struct{ text, zone string }
 
-// maxCached is how many windows, zones or patterns a VM keeps. Rules write few;
-// one that makes them up as it goes parses each anew.
+// maxCached is the maximum number of windows, zones and patterns that a VM caches, of
+// each kind. Rules use few, unless they generate them.
 const maxCached = 200
 
 // chertNow is chert.now().
@@ -26,14 +23,14 @@ func chertNow(vm *VM, L *lua.LState) int {
 // chertWithin is chert.within(window [, tz]).
 func chertWithin(vm *VM, L *lua.LState) int {
 	const name = "chert.within"
-	text := wantText(L, name, 1, MaxName)
+	text := wantString(L, name, 1, maxName)
 	tz := ""
 	if L.Get(2) != lua.LNil {
-		tz = wantText(L, name, 2, MaxName)
+		tz = wantString(L, name, 2, maxName)
 	}
 	w, err := vm.opening(L, text, tz)
 	if err == nil && w.moments() {
-		_, err = ParseWindow(text, nil) // says what is wrong
+		_, err = ParseWindow(text, nil) // returns the error of a moment
 	}
 	if err != nil {
 		raise(L, "", "%s: %v", name, err)
@@ -45,7 +42,7 @@ func chertWithin(vm *VM, L *lua.LState) int {
 // chertDate is chert.date(format [, time [, tz]]).
 func chertDate(vm *VM, L *lua.LState) int {
 	const name = "chert.date"
-	format := wantText(L, name, 1, MaxName)
+	format := wantString(L, name, 1, maxName)
 	var at time.Time
 	switch v := L.Get(2).(type) {
 	case lua.LNumber:
@@ -55,7 +52,7 @@ func chertDate(vm *VM, L *lua.LState) int {
 		at = time.UnixMilli(int64(math.Floor(float64(v) * 1000)))
 	case *lua.LNilType:
 		if vm.call == nil {
-			raise(L, "give it a time: chert.date(format, time)", "%s: there is no current time while the file loads", name)
+			raise(L, "pass a time: chert.date(format, time)", "%s: there is no current time while the file loads", name)
 		}
 		at = vm.call.Now
 	default:
@@ -63,7 +60,7 @@ func chertDate(vm *VM, L *lua.LState) int {
 	}
 	tz := ""
 	if L.Get(3) != lua.LNil {
-		tz = wantText(L, name, 3, MaxName)
+		tz = wantString(L, name, 3, maxName)
 	}
 	loc, err := vm.zone(L, tz)
 	if err != nil {
@@ -78,29 +75,7 @@ func chertDate(vm *VM, L *lua.LState) int {
 	return 1
 }
 
-// chertNormalize is chert.normalize(s).
-func chertNormalize(vm *VM, L *lua.LState) int {
-	s, ok := L.Get(1).(lua.LString)
-	if !ok {
-		wrong(L, "chert.normalize", "", 1, "a string")
-	}
-	// Normal forms are looked up, and may be far longer than what they are of.
-	wide := 0
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
-			wide++
-		}
-	}
-	if wide == 0 {
-		charge(L, len(s)/4, 3*len(s))
-	} else {
-		charge(L, len(s)/4+30*wide, 14*len(s)+16*wide)
-	}
-	L.Push(lua.LString(event.Fold(string(s))))
-	return 1
-}
-
-// zone is a time zone by name, the configured one for "".
+// zone returns a time zone by name, and the configured one for "".
 func (vm *VM) zone(L *lua.LState, name string) (*time.Location, error) {
 	if name == "" {
 		if vm.cfg.Zone == nil {
@@ -111,10 +86,10 @@ func (vm *VM) zone(L *lua.LState, name string) (*time.Location, error) {
 	if loc := vm.bound.zones[name]; loc != nil {
 		return loc, nil
 	}
-	charge(L, 500, 10_000) // it is read from a file
+	charge(L, 500, 10_000) // LoadZone reads a file
 	loc, err := LoadZone(name)
 	if err != nil {
-		charge(L, 35_000, 0) // it was looked for in several, and for names like it
+		charge(L, 35_000, 0) // it has tried several files and searched for near names
 		return nil, err
 	}
 	if vm.bound.zones == nil || len(vm.bound.zones) >= maxCached {
@@ -124,7 +99,7 @@ func (vm *VM) zone(L *lua.LState, name string) (*time.Location, error) {
 	return loc, nil
 }
 
-// opening parses a window or moment, or remembers it.
+// opening returns a window or moment, parsed or from the cache.
 func (vm *VM) opening(L *lua.LState, text, tz string) (Window, error) {
 	key := windowKey{text, tz}
 	if w, ok := vm.bound.windows[key]; ok {

@@ -1,18 +1,18 @@
-package luabind
+package diag
 
 import (
 	"errors"
 	"syscall"
 )
 
-// The fixes for too many open files: of this process, and of the whole system.
+// Hints for too many open files, in this process and in the whole system.
 const (
 	ProcessFilesHint = "raise the limit of open files (systemd: LimitNOFILE=4096, a shell: ulimit -n 4096)"
-	systemFilesHint  = "the system has too many files open: find out which process has (lsof | wc -l), or raise the limit: sysctl fs.file-max"
+	systemFilesHint  = "the system has too many open files: find the process that opened them (lsof), or raise the limit (sysctl fs.file-max)"
 )
 
-// OpenFilesHint is the fix where an error says that too many files are open; ""
-// for any other error.
+// OpenFilesHint returns the hint for an error of too many open files, or "" for any other
+// error.
 func OpenFilesHint(err error) string {
 	switch {
 	case errors.Is(err, syscall.EMFILE):

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// drawValue draws any value a rule may try to keep, and more tables than can be.
+// drawValue draws any value that a rule may try to store, including tables that can't be.
 func drawValue(t *rapid.T, depth int) lua.LValue {
 	kinds := []string{"nil", "bool", "number", "string", "string"}
 	if depth < 4 {
@@ -62,7 +62,7 @@ func drawString(t *rapid.T) string {
 	).Draw(t, "string")
 }
 
-// same reports whether two values are the same for a rule, to the bit.
+// same reports whether two values are equal for a rule, to the bit.
 func same(a, b lua.LValue) bool {
 	x, okX := a.(*lua.LTable)
 	y, okY := b.(*lua.LTable)
@@ -85,16 +85,15 @@ func same(a, b lua.LValue) bool {
 	return equal && count == 0
 }
 
-// What ev.state, kv and payloads are given comes back as it was, or storing it
-// was an error.
-func TestWhatIsKeptComesBack(t *testing.T) {
+// Values of ev.state, kv and payloads come back unchanged, or storing them is an error.
+func TestStoredValuesComeBackUnchanged(t *testing.T) {
 	t.Parallel()
 	vm := sandbox(t, Config{Limits: Limits{Steps: 1 << 50, Memory: 1 << 50, Wall: time.Hour}}, "function handle() end")
 	kept, refused := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		v := drawValue(t, 0)
 		vm.meter.reset(vm.limits)
-		text, err := encodeKept(vm.L, v)
+		text, err := encodeStored(vm.L, v)
 		if err != nil {
 			refused++
 			return
@@ -104,11 +103,11 @@ func TestWhatIsKeptComesBack(t *testing.T) {
 			t.Fatalf("%q is not JSON", text)
 		}
 		var made []*lua.LTable
-		back, err := decodeKept(vm.L, text, &made)
+		back, err := decodeStored(vm.L, text, &made)
 		if err != nil || !same(v, back) {
 			t.Fatalf("%s came back as %v, %v", text, back, err)
 		}
-		again, err := encodeKept(vm.L, back)
+		again, err := encodeStored(vm.L, back)
 		if err != nil || string(again) != string(text) {
 			t.Fatalf("%s is written as %s the second time, %v", text, again, err)
 		}
@@ -121,8 +120,8 @@ func TestWhatIsKeptComesBack(t *testing.T) {
 	}
 }
 
-// What people see in the store is what rules wrote, but for bytes that are not text.
-func TestKeptForm(t *testing.T) {
+// The store contains readable JSON, with base64 only for strings that are not UTF-8.
+func TestStoredForm(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ body, want string }{
 		{`{ name = "Ann", n = 3, ok = true, list = { 1, "x" }, none = {} }`, `{"list":[1,"x"],"n":3,"name":"Ann","none":{},"ok":true}`},
@@ -142,9 +141,9 @@ func TestKeptForm(t *testing.T) {
 	}
 }
 
-// What was kept before strings that are not UTF-8 had a form of their own, or
-// was written by hand, is read as it stands.
-func TestKeptIsReadAsItStands(t *testing.T) {
+// A string with the prefix that is not valid base64, as people may write it, is read
+// unchanged.
+func TestStoredTextThatIsNotBase64IsReadUnchanged(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{}, `chert.on("x", function(ev)
   assert(ev.state.a == "$bytes:no base64" and ev.state.b == "$bytes" and ev.state.c == "\239\191\189" and ev.state.n == nil and #ev.state.empty == 0)
@@ -154,9 +153,9 @@ end)`)
 	}
 }
 
-// What can't be kept is an error where it is stored, which names the place in
-// the value, and nothing is kept.
-func TestKeepingRefuses(t *testing.T) {
+// A value that can't be stored is an error at the line that stores it. The error
+// contains the place in the value, and nothing is stored.
+func TestStoringRefusesWhatJSONCannotRepresent(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{
 		`{ a = { 1, 0/0 } }`:           "at .a[2]: the number NaN can't be written as JSON",
@@ -172,9 +171,9 @@ func TestKeepingRefuses(t *testing.T) {
 		`(function() local t = {} for i = 1, 10001 do t[i] = i end return t end)()`: "more than 10000 values",
 	} {
 		for what, body := range map[string]string{
-			"ev.state can't be kept: ":                   "ev.state = v",
-			"kv.set: the value of \"k\" can't be kept: ": "kv.set('k', v)",
-			"chert.set_timer: payload can't be kept: ":   "chert.set_timer('t', '1m', v)",
+			"ev.state can't be stored: ":                   "ev.state = v",
+			"kv.set: the value of \"k\" can't be stored: ": "kv.set('k', v)",
+			"chert.set_timer: payload can't be stored: ":   "chert.set_timer('t', '1m', v)",
 		} {
 			r := loadRules(t, Config{}, fmt.Sprintf("chert.on(\"x\", function(ev)\n  local v = %s\n  %s\nend)", value, body))
 			w := &world{}
@@ -186,12 +185,12 @@ func TestKeepingRefuses(t *testing.T) {
 	}
 }
 
-// ev.state belongs to its event: reading it through an ev that was kept, and
-// writing to a table of it that was kept, in whatever way, are errors that say so.
-func TestLateState(t *testing.T) {
+// After the handler, reading ev.state through a retained ev, and every way of writing to
+// a retained table of it, are errors that say so.
+func TestStateIsReadOnlyAfterItsHandler(t *testing.T) {
 	t.Parallel()
-	const late, lost = "ev.state: this ev is of a handler that is over, of an earlier event or of another rule",
-		"this table is of the ev.state of a handler that is over, of an earlier event or of another rule: what is written to it would be lost"
+	const late, lost = "ev.state: this ev belongs to a handler that has ended, of an earlier event or another rule",
+		"this table belongs to the ev.state of a handler that has ended, of an earlier event or another rule: the write would be lost"
 	for body, want := range map[string]string{
 		`kept.ev.state.x = 1`:                                 late,
 		`local s = kept.ev.state`:                             late,
@@ -207,7 +206,7 @@ func TestLateState(t *testing.T) {
 		`table.sort(kept.inner.list)`:                         lost,
 		`rawset(kept.state, "x", 1)`:                          lost,
 		`setmetatable(kept.state, {})`:                        "cannot change a protected metatable",
-		`ev.state = kept.state`:                               "ev.state can't be a table of the ev.state of a handler that is over",
+		`ev.state = kept.state`:                               "ev.state can't be a table from the ev.state of a handler that has ended",
 		`setmetatable({}, { __newindex = kept.state }).x = 1`: lost,
 		`kept.fresh.x = 1`:                                    lost,
 		// Reading what was kept, and writing to what is this event's, is not.
@@ -238,17 +237,17 @@ end)`)
 		if want == "" && err != nil || want != "" && (f == nil || !strings.Contains(f.Message, want) || f.Line != 12) {
 			t.Errorf("%s: got %v, want %q", body, err, want)
 		}
-		if f != nil && want == lost && !strings.Contains(f.Hint, "keep none in a variable") {
+		if f != nil && want == lost && !strings.Contains(f.Hint, "don't store ev") {
 			t.Errorf("%s: hint %q", body, f.Hint)
 		}
 		if r.vm.Broken() {
-			t.Errorf("%s: the VM is broken: %s", body, r.vm.Why())
+			t.Errorf("%s: the VM is broken: %s", body, r.vm.broken)
 		}
 	}
 }
 
-// The tables of a handler that failed are as late as others.
-func TestLateStateOfAFailure(t *testing.T) {
+// The same holds after a handler that failed.
+func TestStateIsReadOnlyAfterAFailedHandler(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{}, `
 local kept
@@ -258,15 +257,15 @@ chert.on("x", function(ev)
   error("x")
 end)`)
 	w := &world{state: json.RawMessage(`{"n":1}`)}
-	for _, want := range []string{"x", "the ev.state of a handler that is over"} {
+	for _, want := range []string{"x", "the ev.state of a handler that has ended"} {
 		if f, ok := r.call(0, w).(*Failure); !ok || !strings.Contains(f.Message, want) {
 			t.Errorf("got %v, want %q", f, want)
 		}
 	}
 }
 
-// The payloads of one handler are bounded together: a chat's timers are in memory.
-func TestPayloadsAreBoundedTogether(t *testing.T) {
+// The payloads of one call have a common limit: the timers of a chat are in memory.
+func TestPayloadsOfOneCallAreBoundedTogether(t *testing.T) {
 	t.Parallel()
 	r := loadRules(t, Config{}, `chert.on("x", function(ev)
   for i = 1, 5 do
@@ -276,7 +275,7 @@ end)`)
 	for range 2 { // each handler has its own
 		w := &world{}
 		f, ok := r.call(0, w).(*Failure)
-		if !ok || f.Line != 3 || len(w.said) != 4 || f.Message != "chert.set_timer: the payloads of one handler come to more than 262144 bytes" {
+		if !ok || f.Line != 3 || len(w.said) != 4 || f.Message != "chert.set_timer: the payloads of one handler exceed 262144 bytes" {
 			t.Errorf("%d timers were set: %v", len(w.said), f)
 		}
 	}

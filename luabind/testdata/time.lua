@@ -64,7 +64,7 @@ chert.on("message.received", function(ev)
   data.load("vip") --> "data.load: no file .vip. in data/"
 end)
 chert.on("message.received", function(ev)
-  vips[1].name = "x" --> "data.vips\[1\] can't be changed\nmake a table of your own"
+  vips[1].name = "x" --> "data.vips\[1\] can't be changed\ncopy it into a table of your own"
 end)
 chert.on("message.received", function(ev)
   local m = data.load("mixed")

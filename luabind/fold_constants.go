@@ -7,7 +7,7 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// truth says what a constant is as a condition; known is false for all else.
+// truth returns whether a constant is true as a condition. known is false for any other expression.
 func truth(e ast.Expr) (value, known bool) {
 	switch e.(type) {
 	case *ast.NilExpr, *ast.FalseExpr:
@@ -18,8 +18,8 @@ func truth(e ast.Expr) (value, known bool) {
 	return false, false
 }
 
-// foldLogical decides `and` and `or` by a constant on the left. One on the right
-// stays: the compiler gets that right.
+// foldLogical evaluates `and` and `or` with a constant on the left. The compiler
+// handles constants on the right correctly.
 func foldLogical(e *ast.LogicalOpExpr) ast.Expr {
 	value, known := truth(e.Lhs)
 	switch {
@@ -42,7 +42,7 @@ func foldNot(e *ast.UnaryNotOpExpr) ast.Expr {
 	return on(e.Line(), &ast.TrueExpr{})
 }
 
-// decided is an if statement, or the branch that a constant leaves of it.
+// decided returns an if statement, or only its branch that runs if the condition is a constant.
 func decided(s *ast.IfStmt) []ast.Stmt {
 	value, known := truth(s.Condition)
 	if !known {
@@ -60,8 +60,8 @@ func decided(s *ast.IfStmt) []ast.Stmt {
 	return []ast.Stmt{do}
 }
 
-// number writes a literal so that the compiler reads what Lua reads: it takes
-// 0010 as octal, and 1e400 for no number.
+// number rewrites a literal so that the compiler reads the value that Lua reads: it
+// would take 0010 as octal, and reject 1e400.
 func number(e *ast.NumberExpr) ast.Expr {
 	n, ok := parseNumber(e.Value)
 	switch {
@@ -78,9 +78,9 @@ func number(e *ast.NumberExpr) ast.Expr {
 
 var events = map[string]string{"+": "__add", "-": "__sub", "*": "__mul", "/": "__div", "%": "__mod", "^": "__pow"}
 
-// foldArithmetic computes with constants. The compiler would, too, and then take
-// 0 and -0 for the same constant: all zeros of a function have the sign of the
-// first. Here -0 is 0.
+// foldArithmetic evaluates arithmetic on constants. The compiler would do so too, but
+// it shares one constant for 0 and -0, so that all zeros of a function have the sign of
+// the first. Here -0 becomes 0.
 func foldArithmetic(e ast.Expr, event string, lhs, rhs ast.Expr) ast.Expr {
 	x, isX := lhs.(*ast.NumberExpr)
 	y, isY := rhs.(*ast.NumberExpr)

@@ -5,40 +5,35 @@ import (
 )
 
 const (
-	// walkAfter is how many charged bytes pass between two walks over what a VM
-	// keeps, unless it keeps more than that.
+	// walkAfter is the number of bytes that are charged between two walks over what
+	// a VM retains, unless it retains more than that.
 	walkAfter = 1 << 20
-	// maxDead is how many keys without a value a table may drag along before
-	// its VM is recycled: gopher-lua never frees a key.
+	// maxDead is the number of keys without a value that the tables of a VM may have
+	// before it is discarded: gopher-lua never frees a key.
 	maxDead = 20_000
-	// maxRegisters is how large the stack of a VM that is kept may have grown.
+	// maxRegisters is the maximum size of the stack of a VM that is used again.
 	maxRegisters = 8192
 )
 
-// keep looks, now and then, at what the VM keeps between calls: its globals,
-// modules, handlers and all that can be reached from them. Over Limits.Kept
-// the VM is broken, and so is one whose tables hold more dead keys than
-// living. The walk takes time in proportion to what is kept, and happens once
-// at least as much was charged since the last one.
-func (vm *VM) keep() {
+// checkRetained measures, from time to time, what the VM retains between calls:
+// its globals, modules and handlers, and all values that they reference. It breaks
+// the VM if that exceeds Limits.Retained, or if most keys of its tables have no value.
+// The walk takes time in proportion to what is retained, so it happens only after
+// calls have charged at least as many bytes since the last one.
+func (vm *VM) checkRetained() {
 	if array, _ := registers(vm.L); len(array) > maxRegisters && vm.broken == "" {
 		vm.broken = "its stack has grown, and does not shrink"
 	}
 	if vm.broken != "" || vm.meter.used+vm.meter.allocated()-vm.walked < max(walkAfter, vm.kept) {
 		return
 	}
-	vm.measure()
+	vm.measureRetained()
 }
 
-// Kept walks now and returns about how many bytes the VM keeps.
-func (vm *VM) Kept() int64 {
-	vm.measure()
-	return vm.kept
-}
-
-func (vm *VM) measure() {
+// measureRetained walks what the VM retains, and breaks the VM if that is too much.
+func (vm *VM) measureRetained() {
 	w := walker{seen: map[any]struct{}{}}
-	// Libraries are shared by all VMs: none of them is kept by this one.
+	// All VMs share the libraries: they don't count for this one.
 	for _, v := range standard().globals {
 		w.seen[v] = struct{}{}
 	}
@@ -60,49 +55,48 @@ func (vm *VM) measure() {
 	w.run()
 	w.bytes += vm.bound.patterns.bytes()
 	vm.kept = w.bytes
-	vm.keeps(w.bytes)
+	vm.setRetained(w.bytes)
 	vm.walked = vm.meter.used + vm.meter.allocated()
 	switch {
-	case w.bytes > vm.limits.Kept:
-		vm.broken = "it keeps " + megabytes(w.bytes) + " between events, more than its " + megabytes(vm.limits.Kept)
+	case w.bytes > vm.limits.Retained:
+		vm.broken = "it keeps " + megabytes(w.bytes) + " between events, more than its " + megabytes(vm.limits.Retained)
 	case w.dead > maxDead && w.dead > w.live:
 		vm.broken = "its tables keep the keys of " + thousands(int64(w.dead)) + " entries that were removed"
 	}
 }
 
-// keeper is what Go code puts into a value that scripts can keep: the Value of a
-// userdata, or what a function made by closure works on.
-type keeper interface {
-	// keeps is about how many bytes stay in memory as long as the value does,
-	// but for Lua values, which it pushes.
-	keeps(push func(lua.LValue)) int64
+// retainer is a Go value that scripts can retain: the Value of a userdata, or the
+// state of a function made by closure.
+type retainer interface {
+	// retains returns approximately how many bytes the value retains, without its Lua
+	// values, which it pushes.
+	retains(push func(lua.LValue)) int64
 }
 
-// closure makes a Go function that works on a state of its own. Every Go function
-// that is made for a script comes from here: a state that only the Go function
-// knows would be kept behind the back of the walk. The caller charges for it.
-func closure(state keeper, fn lua.LGFunction) *lua.LFunction {
+// closure makes a Go function with a state. Every Go function that is made for a
+// script comes from here, because the walk can't see variables that a Go closure
+// captures. The caller charges for it.
+func closure(state retainer, fn lua.LGFunction) *lua.LFunction {
 	up := &lua.Upvalue{}
 	up.Close()
 	up.SetValue(&lua.LUserData{Value: state, Metatable: lua.LNil})
 	return &lua.LFunction{IsG: true, GFunction: fn, Upvalues: []*lua.Upvalue{up}}
 }
 
-// walker adds up what can be reached. It has a stack of its own: values nest as
-// deep as scripts like.
+// walker adds up the sizes of all values that are reachable. It has its own stack,
+// because scripts can nest values to any depth.
 type walker struct {
 	seen  map[any]struct{}
 	todo  []lua.LValue
 	bytes int64
 	live  int // keys with a value
-	dead  int // and without
+	dead  int // keys without a value
 }
 
 func (w *walker) push(v lua.LValue) {
 	switch v := v.(type) {
 	case lua.LString:
-		// Strings that are shared are counted each time: who keeps many
-		// pieces of one text may keep many texts.
+		// A shared string counts each time: substrings may be parts of many strings.
 		w.bytes += int64(len(v)) + 16
 	case *lua.LTable, *lua.LFunction, *lua.LUserData:
 		if _, ok := w.seen[v]; !ok {
@@ -131,8 +125,8 @@ func (w *walker) run() {
 			}
 		case *lua.LUserData:
 			w.bytes += viewBytes
-			if k, ok := v.Value.(keeper); ok {
-				w.bytes += k.keeps(w.push)
+			if k, ok := v.Value.(retainer); ok {
+				w.bytes += k.retains(w.push)
 			}
 			if v.Metatable != nil {
 				w.push(v.Metatable)

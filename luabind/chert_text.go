@@ -1,13 +1,16 @@
 package luabind
 
 import (
+	"unicode/utf8"
+
 	"github.com/rivo/uniseg"
 	lua "github.com/yuin/gopher-lua"
+
+	"chertd/engine/event"
 )
 
-// chertCut is chert.cut(s, n): the first n letters of a text, as people count
-// them. A letter with its accents, a flag or a family of emoji is one (a grapheme
-// cluster of Unicode), however many bytes it takes.
+// chertCut is chert.cut(s, n). A letter is a grapheme cluster of Unicode: a letter
+// with its accents, a flag or a family of emoji counts as one.
 func chertCut(_ *VM, L *lua.LState) int {
 	const name = "chert.cut"
 	s, ok := L.Get(1).(lua.LString)
@@ -26,11 +29,33 @@ func chertCut(_ *VM, L *lua.LState) int {
 	return 1
 }
 
-// validBytes is how many bytes of UTF-8 are checked in the time of a step, where
-// they are not ASCII.
+// chertNormalize is chert.normalize(s).
+func chertNormalize(vm *VM, L *lua.LState) int {
+	s, ok := L.Get(1).(lua.LString)
+	if !ok {
+		wrong(L, "chert.normalize", "", 1, "a string")
+	}
+	// A normal form may be much longer than the string, and costs a lookup per rune.
+	wide := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			wide++
+		}
+	}
+	if wide == 0 {
+		charge(L, len(s)/4, 3*len(s))
+	} else {
+		charge(L, len(s)/4+30*wide, 14*len(s)+16*wide)
+	}
+	L.Push(lua.LString(event.Fold(string(s))))
+	return 1
+}
+
+// validBytes is the number of bytes that are checked to be UTF-8 in the time of one
+// step, if they are not ASCII.
 const validBytes = 16
 
-// cutLetters is the first n letters of a text, copied.
+// cutLetters returns a copy of the first n letters of a string.
 func cutLetters(L *lua.LState, s string, n int) string {
 	end, state := 0, -1
 	for rest, letters := s, 0; letters < n && rest != ""; letters++ {

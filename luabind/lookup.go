@@ -12,15 +12,15 @@ import (
 	"chertd/luabind/diag"
 )
 
-// What follows tells checks about names, in the same words as errors at run
-// time: both are made of the same tables.
+// Checks look names up here. Their hints and the errors at run time are made from the
+// same tables, and say the same.
 
-// Lookup finds what is said about a name, like "chert.hold" or "ev.chat.id";
-// nil if rules see no such name. The caller must not change it.
-func Lookup(name string) *Item { return item(name) }
+// Lookup returns the symbol of a name such as "chert.hold" or "ev.chat.id", or nil if
+// there is none. The caller must not change it.
+func Lookup(name string) *Symbol { return surfaceIndex()[name] }
 
-// Globals are the names every rule file can read, sorted: Lua's own that are
-// allowed, and the modules.
+// Globals returns the globals of every rule file, sorted: those of Lua, and the
+// modules.
 func Globals() []string {
 	names := slices.Collect(maps.Keys(standard().globals))
 	names = append(names, slices.Collect(maps.Keys(modules()))...)
@@ -29,9 +29,8 @@ func Globals() []string {
 	return slices.Compact(names)
 }
 
-// Fields are the names directly under a table that rules see: a module, one of
-// Lua's libraries, or a table of ev. They are sorted; none are known of others.
-// The caller must not change them.
+// Fields returns the names of the fields of a module, a library of Lua or a table of
+// ev, sorted; nil for any other table. The caller must not change them.
 func Fields(table string) []string { return fieldIndex()[table] }
 
 var fieldIndex = sync.OnceValue(func() map[string][]string {
@@ -50,41 +49,41 @@ var fieldIndex = sync.OnceValue(func() map[string][]string {
 	return index
 })
 
-// GlobalHint says what to write instead of a global that does not exist; known
-// are the names that would have been right. "" if nothing is near.
+// GlobalHint returns the hint for a global that does not exist, given the names that
+// do, or "" if there is none.
 func GlobalHint(name string, known []string) string {
 	if hint := missing[name]; hint != "" {
 		return hint
 	}
-	return diag.DidYouMean(name, known)
+	return diag.DidYouMean("", name, known)
 }
 
-// FieldHint says what to write instead of a field that a table of Fields does
-// not have. "" if nothing is near.
+// FieldHint returns the hint for a field that does not exist in a table known to
+// Fields, or "" if there is none.
 func FieldHint(table, name string) string {
 	if table == "ev" || strings.HasPrefix(table, "ev.") {
 		return fieldHint(table, name)
 	}
-	return diag.DidYouMean(name, Fields(table), table+".")
+	return diag.DidYouMean(table+".", name, Fields(table))
 }
 
-// KeyHint says what to write instead of a key that an argument does not have.
+// KeyHint returns the hint for a key that does not exist in a table argument.
 func KeyHint(name string, keys []Param) string {
 	names := make([]string, len(keys))
 	for i, k := range keys {
 		names[i] = k.Name
 	}
-	if hint := diag.DidYouMean(name, names); hint != "" {
+	if hint := diag.DidYouMean("", name, names); hint != "" {
 		return hint
 	}
-	if alias, ok := keyNicknames[diag.Plain(name)]; ok && slices.Contains(names, alias) {
+	if alias, ok := keyNicknames[diag.NormalizeName(name)]; ok && slices.Contains(names, alias) {
 		return "did you mean " + alias + "?"
 	}
 	return "it takes " + strings.Join(names, ", ")
 }
 
-// CheckPattern says what is wrong with an RE2 pattern of re.*, and the mend;
-// empty if nothing is.
+// CheckPattern returns the error that the functions of re raise for an RE2 pattern,
+// and its hint; empty if the pattern is valid.
 func CheckPattern(pattern string) (message, hint string) {
 	vm := newVM(Config{})
 	vm.meter.reset(vm.limits)
@@ -99,7 +98,7 @@ func CheckPattern(pattern string) (message, hint string) {
 	return "", ""
 }
 
-// Describe names a value as errors do: `the string "x"`, "the number 3", "nil".
+// Describe returns a value as errors name it: `the string "x"`, "the number 3", "nil".
 func Describe(v any) string {
 	switch v := v.(type) {
 	case string:

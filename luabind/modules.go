@@ -9,12 +9,12 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// bound is what the modules keep in a VM: the event of the call that runs, and
-// what was read or compiled before.
+// bound is the state of the modules in one VM: that of the current call, and the
+// values that calls have loaded, parsed or compiled.
 type bound struct {
-	ev       *eventView
-	wishes   int // of the call that runs
-	payloads int // bytes of its timers' payloads
+	ev       *eventView // of the current call
+	actions  int        // that the current call has requested
+	payloads int        // bytes of the payloads of its timers
 	config   lua.LValue
 	data     map[string]lua.LValue
 	zones    map[string]*time.Location
@@ -22,14 +22,14 @@ type bound struct {
 	patterns patterns
 }
 
-// MaxWishes is how many things one call may ask for.
-const MaxWishes = 1000
+// maxActions is the maximum number of actions that one call may request.
+const maxActions = 1000
 
-// binding is a function of a module, called with its VM once its phase, its
-// grant and the number of its arguments are known to be right.
+// binding is the Go code of a module's function. bind checks the phase, the grant
+// and the number of arguments before it runs.
 type binding func(vm *VM, L *lua.LState) int
 
-// bindings are all functions of the modules, by the names of the surface.
+// bindings returns the functions of all modules by their names in the surface.
 func bindings() map[string]binding {
 	return map[string]binding{
 		"chert.on": chertOn, "chert.rule": chertRule, "chert.every": chertEvery,
@@ -48,8 +48,8 @@ func bindings() map[string]binding {
 	}
 }
 
-// modules are the tables of these functions: made once, never written, shared
-// by all VMs.
+// modules returns the table of each module. The tables are made once, never
+// written, and shared by all VMs.
 var modules = sync.OnceValue(func() map[string]*lua.LTable {
 	fields := map[string]map[string]lua.LValue{}
 	for name, fn := range bindings() {
@@ -57,7 +57,7 @@ var modules = sync.OnceValue(func() map[string]*lua.LTable {
 		if fields[module] == nil {
 			fields[module] = map[string]lua.LValue{}
 		}
-		fields[module][function] = bind(item(name), fn)
+		fields[module][function] = bind(Lookup(name), fn)
 	}
 	tables := map[string]*lua.LTable{}
 	for name, f := range fields {
@@ -66,7 +66,7 @@ var modules = sync.OnceValue(func() map[string]*lua.LTable {
 	return tables
 })
 
-// installModules gives a VM the modules that rules see.
+// installModules defines the modules of rules in a VM.
 func installModules(vm *VM) {
 	for name, table := range modules() {
 		vm.setGlobal(name, table)
@@ -78,13 +78,13 @@ func installModules(vm *VM) {
 	}
 }
 
-// bind makes a function of a module.
-func bind(it *Item, fn binding) *lua.LFunction {
+// bind makes the Lua function of a module's function.
+func bind(it *Symbol, fn binding) *lua.LFunction {
 	_, function, _ := strings.Cut(it.Name, ".")
 	return goFunction(func(L *lua.LState) int {
 		vm := vmOf(L)
 		if it.Grant != "" && !vm.cfg.Grants[it.Grant] {
-			raise(L, fmt.Sprintf("say `permissions: [%s]` in pack.yaml, and let the operator add `grant: [%s]` in chertd.yaml", it.Grant, it.Grant),
+			raise(L, fmt.Sprintf("add `permissions: [%s]` to pack.yaml, and have the operator add `grant: [%s]` to chertd.yaml", it.Grant, it.Grant),
 				"%s is not granted to this pack", it.Name)
 		}
 		if it.When == Handling && vm.call == nil {
@@ -92,7 +92,7 @@ func bind(it *Item, fn binding) *lua.LFunction {
 				"%s can't be called while the file loads: there is no event yet", it.Name)
 		}
 		if it.When == Loading && vm.call != nil {
-			raise(L, "write it at the top of the file, outside of any function",
+			raise(L, "call it at the top of the file, outside any function",
 				"%s can only be called while the file loads, not in a handler", it.Name)
 		}
 		top := L.GetTop()
@@ -105,12 +105,12 @@ func bind(it *Item, fn binding) *lua.LFunction {
 			top--
 		}
 		if top > len(it.Params) {
-			raise(L, "it is "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, top, len(it.Params))
+			raise(L, "usage: "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, top, len(it.Params))
 		}
 		charge(L, 5, 0)
-		if it.Wish {
-			if vm.bound.wishes++; vm.bound.wishes > MaxWishes {
-				raise(L, "go on with the rest from a timer: chert.set_timer", "%s: more than %d wishes in one handler", it.Name, MaxWishes)
+		if it.Action {
+			if vm.bound.actions++; vm.bound.actions > maxActions {
+				raise(L, "request the rest from a timer: chert.set_timer", "%s: more than %d actions in one handler", it.Name, maxActions)
 			}
 			charge(L, 50, 500)
 		}
@@ -118,11 +118,16 @@ func bind(it *Item, fn binding) *lua.LFunction {
 	})
 }
 
-// fail raises what the world said to a wish.
-func fail(L *lua.LState, function string, err error) {
-	hint := ""
-	if h, ok := err.(interface{ Hint() string }); ok {
-		hint = h.Hint()
+// requested ends a function that requests an action: it raises the error with
+// which Effects refused the action, if any. It returns no results to Lua.
+func requested(L *lua.LState, function string, err error) int {
+	if err != nil {
+		fail(L, function, err)
 	}
-	raise(L, hint, "%s: %v", function, err)
+	return 0
+}
+
+// fail raises an error of Effects or Memory.
+func fail(L *lua.LState, function string, err error) {
+	raise(L, HintOf(err), "%s: %v", function, err)
 }

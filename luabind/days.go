@@ -8,24 +8,23 @@ import (
 	"time"
 )
 
-// civilDay counts days of the calendar from 1970-01-01, whatever the zone.
+// civilDay returns the number of days from 1970-01-01 to a date.
 func civilDay(year int, month time.Month, day int) int {
 	return int(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / 86400)
 }
 
-// Days is a set of days of the calendar. The zero value holds none. It is a
-// value and may be shared.
+// Days is a set of calendar days. The zero value is empty. A Days is immutable.
 type Days struct {
-	spans []daySpan // in order, apart from one another
+	spans []daySpan // sorted, and not adjacent
 }
 
-// daySpan are days from 1970-01-01, the last one included.
+// daySpan is a range of days, both included, counted from 1970-01-01.
 type daySpan struct{ from, to int }
 
-// DayForms says how days are written, for errors.
-const DayForms = `a day like "2026-12-25", or days like "2026-12-31..2027-01-02"`
+// dayForms describes how days are written, for errors.
+const dayForms = `a day like "2026-12-25", or days like "2026-12-31..2027-01-02"`
 
-// DayError says which item of a list is not a day.
+// DayError is the error of an item of ParseDays that is not a day or a range of days.
 type DayError struct {
 	Item    int // from 0
 	Message string
@@ -34,8 +33,8 @@ type DayError struct {
 
 func (e *DayError) Error() string { return e.Message }
 
-// ParseDays reads days, "2026-12-25", and ranges of them, "2026-12-31..2027-01-02",
-// both ends included. An error is a *DayError.
+// ParseDays parses days such as "2026-12-25" and ranges such as
+// "2026-12-31..2027-01-02", which include both ends. The error is a *DayError.
 func ParseDays(items []string) (Days, error) {
 	var d Days
 	for i, item := range items {
@@ -59,18 +58,18 @@ func ParseDays(items []string) (Days, error) {
 	return d, nil
 }
 
-// None reports whether there are no days.
-func (d Days) None() bool { return len(d.spans) == 0 }
+// Empty reports whether the set is empty.
+func (d Days) Empty() bool { return len(d.spans) == 0 }
 
-// Last is when the last day ends in a zone.
-func (d Days) Last(loc *time.Location) time.Time {
-	if d.None() {
+// End returns the end of the last day in a time zone, or the zero time if there is none.
+func (d Days) End(loc *time.Location) time.Time {
+	if d.Empty() {
 		return time.Time{}
 	}
 	return wallTime(1970, time.January, 2+d.spans[len(d.spans)-1].to, 0, 0, loc)
 }
 
-// has reports whether a day is among them.
+// has reports whether the set contains a day.
 func (d Days) has(day int) bool {
 	i, found := slices.BinarySearchFunc(d.spans, day, func(s daySpan, day int) int { return cmp.Compare(s.from, day) })
 	return found || i > 0 && day <= d.spans[i-1].to
@@ -100,7 +99,7 @@ func parseDays(item string) (daySpan, *DayError) {
 	return daySpan{from, to}, nil
 }
 
-// otherRange finds the two days of a range that is written in another way.
+// otherRange returns the two days of a range in another notation.
 func otherRange(text string) (from, to string, ok bool) {
 	for _, by := range []string{" to ", " - ", " – ", "–", "/", "…", "—"} {
 		a, b, found := strings.Cut(text, by)
@@ -117,7 +116,7 @@ func otherRange(text string) (from, to string, ok bool) {
 	return "", "", false
 }
 
-// parseDay reads one day as 2026-12-25.
+// parseDay parses a day such as 2026-12-25.
 func parseDay(s string) (int, *DayError) {
 	text := strings.TrimSpace(s)
 	var year, month, day int
@@ -137,7 +136,7 @@ func parseDay(s string) (int, *DayError) {
 	return civilDay(year, time.Month(month), day), nil
 }
 
-// meantDay is a day that is written in another way, where it can be only one.
+// meantDay returns a day that is written in another unambiguous notation, or "".
 func meantDay(text string) string {
 	var a, b, c int
 	for _, layout := range []string{"2006-1-2", "2006/1/2", "2006.1.2", "20060102", "2.1.2006", "2 Jan 2006", "2 January 2006", "Jan 2, 2006", "January 2, 2006", time.RFC3339} {
@@ -155,7 +154,7 @@ func meantDay(text string) string {
 			}
 		}
 	}
-	// What stands behind a day is a name or a time.
+	// A name or a time may follow the day.
 	if len(text) > 10 {
 		if _, err := time.Parse(time.DateOnly, text[:10]); err == nil && !strings.HasPrefix(text[10:], ".") {
 			return text[:10]

@@ -23,18 +23,18 @@ func (w *stalled) Get(string) (json.RawMessage, error) {
 	return nil, nil
 }
 
-// Of the handlers of one pack that run at once, on several shards, one at a time
-// allocates much: all of them together stay within the pack's limit and the small
-// parts. Those that allocate little, and those of other packs, don't wait.
-func TestLargeCallsTakeTurns(t *testing.T) {
+// Of the handlers of one pack that run simultaneously, on several shards, only one at a
+// time allocates much, so that all of them stay within the pack's limit and the small
+// parts. Handlers that allocate little, and those of other packs, don't wait.
+func TestLargeCallsExcludeEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const source = `
 chert.on("large", function(ev) local s = ("x"):rep(8000000) log.info("begins") kv.get("a") end)
 chert.on("small", function(ev) local s = ("x"):rep(1000) log.info("begins") end)
 chert.on("fails", function(ev) local s = ("x"):rep(8000000) error("x") end)
 chert.on("overruns", function(ev) while true do local s = ("x"):rep(8000000) end end)`
-		pack, other := NewAccount(), NewAccount()
-		on := func(a *Account) *loadedRules { return loadRules(t, Config{Account: a}, source) }
+		pack, other := NewMemoryBudget(), NewMemoryBudget()
+		on := func(a *MemoryBudget) *loadedRules { return loadRules(t, Config{Budget: a}, source) }
 		first, second, third := on(pack), on(pack), on(pack)
 
 		w := &stalled{begun: make(chan struct{}), goOn: make(chan struct{})}
@@ -84,16 +84,16 @@ func (r *loadedRules) callIn(index int, w interface {
 	return r.vm.Call(index, &Call{Event: testEvent(r.subs[index].Types0()), Now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC), Effects: w, Memory: w})
 }
 
-// A spec and the pack it tries are on one goroutine: a large call within a large
-// one does not wait for itself.
-func TestNestedAccountsDontWaitForThemselves(t *testing.T) {
+// A spec and the pack that it tests run on one goroutine: a large call within a large
+// call does not wait for itself.
+func TestNestedBudgetDoesNotWaitForItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := NewAccount().Nested()
-		inner := loadRules(t, Config{Account: a}, `chert.on("x", function(ev) local s = ("x"):rep(8000000) end)`)
+		a := NewMemoryBudget().Nested()
+		inner := loadRules(t, Config{Budget: a}, `chert.on("x", function(ev) local s = ("x"):rep(8000000) end)`)
 		p := compiled(t, "a_spec.lua", `run(function() local s = ("x"):rep(8000000) inner() inner() end)`)
-		h := &Host{Words: map[string]Word{
-			"run": func(u *Use) []lua.LValue { u.Owner().(*holder).fn, _ = u.Function(1); return nil },
-			"inner": func(u *Use) []lua.LValue {
+		h := &Host{Functions: map[string]HostFunc{
+			"run": func(u *HostCall) []lua.LValue { u.Owner().(*holder).fn, _ = u.Function(1); return nil },
+			"inner": func(u *HostCall) []lua.LValue {
 				if err := inner.call(0, &world{}); err != nil {
 					t.Error(err)
 				}
@@ -101,7 +101,7 @@ func TestNestedAccountsDontWaitForThemselves(t *testing.T) {
 			},
 		}}
 		own := &holder{}
-		s, err := LoadScript(Config{Account: a}, p, h, own)
+		s, err := LoadScript(Config{Budget: a}, p, h, own)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,14 +116,14 @@ func TestNestedAccountsDontWaitForThemselves(t *testing.T) {
 	})
 }
 
-// What a pack keeps between events, in all its VMs, is taken off what a handler
-// of it may allocate; a VM that is thrown away gives it back.
-func TestKeptIsTakenOffTheLimit(t *testing.T) {
+// What all VMs of a pack retain between events reduces what its handlers may allocate. A
+// VM that is discarded no longer counts.
+func TestRetainedMemoryCountsTowardsTheLimit(t *testing.T) {
 	t.Parallel()
-	account := NewAccount()
-	limits := Limits{Memory: 16 << 20, Kept: 6 << 20, Steps: 1 << 40}
+	account := NewMemoryBudget()
+	limits := Limits{Memory: 16 << 20, Retained: 6 << 20, Steps: 1 << 40}
 	on := func() *loadedRules {
-		return loadRules(t, Config{Account: account, Limits: limits}, `
+		return loadRules(t, Config{Budget: account, Limits: limits}, `
 local keep = {}
 chert.on("keep", function(ev) for i = 1, 4 do keep[i] = ("x"):rep(1000000) end end)
 chert.on("use", function(ev) for i = 1, 12 do local s = ("x"):rep(1000000) end end)`)
@@ -141,7 +141,7 @@ chert.on("use", function(ev) for i = 1, 12 do local s = ("x"):rep(1000000) end e
 		t.Errorf("two VMs keep 4 MB each, counted are %d bytes", kept)
 	}
 	f, ok := second.call(1, &world{}).(*Failure)
-	if !ok || f.Kind != Bytes || !strings.Contains(f.Message, "stopped after allocating 8 MiB, its memory budget of 16 MiB less the 7 MiB that the pack keeps between events") {
+	if !ok || f.Kind != OutOfMemory || !strings.Contains(f.Message, "stopped after allocating 8 MiB, its memory budget of 16 MiB less the 7 MiB that the pack keeps between events") {
 		t.Errorf("8 MB are kept: %v", f)
 	}
 	if kept := account.kept.Load(); kept < 4_000_000 || kept > 4_500_000 {
@@ -156,18 +156,18 @@ chert.on("use", function(ev) for i = 1, 12 do local s = ("x"):rep(1000000) end e
 	}
 }
 
-// Files that fill the memory as they load are an error where they are checked,
-// not a VM that is made again for each event.
-func TestFilesThatKeepTooMuchDoNotLoad(t *testing.T) {
+// Files that retain too much after loading are an error of Load, not a VM that is loaded
+// again for each event.
+func TestFilesThatRetainTooMuchDoNotLoad(t *testing.T) {
 	t.Parallel()
-	_, err := tryLoad(Config{Limits: Limits{Memory: 8 << 20, Kept: 1 << 20, Steps: 1 << 40}}, `t = {} for i = 1, 3 do t[i] = ("x"):rep(1000000) end`)
-	if err == nil || !strings.Contains(err.Error(), "rule.lua") || !strings.Contains(err.Error(), "once it is loaded it keeps 2 MiB between events, more than its 1 MiB") || !strings.Contains(err.Error(), "data.load") {
+	_, err := tryLoad(Config{Limits: Limits{Memory: 8 << 20, Retained: 1 << 20, Steps: 1 << 40}}, `t = {} for i = 1, 3 do t[i] = ("x"):rep(1000000) end`)
+	if err == nil || !strings.Contains(err.Error(), "rule.lua") || !strings.Contains(err.Error(), "after loading, it keeps 2 MiB between events, more than its 1 MiB") || !strings.Contains(err.Error(), "data.load") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// A table that leads to another by __index or __newindex costs steps, by
-// whichever instruction or function it is passed.
+// A chain of __index or __newindex costs steps in every instruction and function that
+// follows it.
 func TestChainsOfMetatablesCostSteps(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
@@ -197,8 +197,8 @@ chert.on("x", function(ev) for i = 1, 100 do %s end end)`, length, body))
 	}
 }
 
-// What the patterns of a VM take is bounded, and counts as kept. Not parallel:
-// what other tests allocate would count as held.
+// The size of a VM's patterns is bounded and counts as retained. Not parallel, because
+// the test measures the heap.
 func TestPatternsAreBounded(t *testing.T) {
 	r := loadRules(t, Config{Limits: Limits{Steps: 1 << 40, Memory: 1 << 40}}, `
 chert.on("x", function(ev) for i = 1, 150 do re.gsub("(a{1,900})" .. i, "xxxxxx" .. i, "y") end end)`)
@@ -209,16 +209,15 @@ chert.on("x", function(ev) for i = 1, 150 do re.gsub("(a{1,900})" .. i, "xxxxxx"
 	if p := &r.vm.bound.patterns; p.size > maxPatternsSize || len(p.compiled) == 0 {
 		t.Errorf("%d patterns of %d states", len(p.compiled), p.size)
 	}
-	if held := heapLive() - before; held > 8<<20 || r.vm.Kept() < r.vm.bound.patterns.bytes() {
-		t.Errorf("they hold %d bytes; %d count as kept", held, r.vm.Kept())
+	if held := heapLive() - before; held > 8<<20 || retainedBytes(r.vm) < r.vm.bound.patterns.bytes() {
+		t.Errorf("they hold %d bytes; %d count as kept", held, retainedBytes(r.vm))
 	}
 }
 
-// holder keeps the function that a script has handed over.
+// holder retains a function that a script has passed.
 type holder struct{ fn *lua.LFunction }
 
-// Work that grows with a string costs steps with its length, in every
-// instruction that looks at all of it.
+// Every instruction that reads a whole string costs steps in proportion to its length.
 func TestLongStringsCostSteps(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{

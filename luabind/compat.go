@@ -2,12 +2,12 @@ package luabind
 
 import lua "github.com/yuin/gopher-lua"
 
-// Two instructions do what Lua 5.1 does not. The meter sees them before they
-// run, on which operands, and helps them.
+// Two instructions of gopher-lua differ from Lua 5.1. The meter sees them and their
+// operands before they run, and corrects them.
 
-// readBounds turns strings that are a loop's bounds into the numbers they are
-// in Lua, where gopher-lua raises an error. The loop's own registers are written,
-// which no script sees. It returns the steps this costs.
+// readBounds converts the bounds of a loop that are strings to numbers, as Lua does;
+// gopher-lua raises an error. It writes registers of the loop that no script can
+// read. It returns the cost in steps.
 func (t *thread) readBounds(f frame, a int) int {
 	array, _ := registers(t.L)
 	steps := 0
@@ -22,23 +22,23 @@ func (t *thread) readBounds(f frame, a int) int {
 	return steps
 }
 
-// hidden is a table whose metatable is out of sight for one instruction.
+// hidden is a table whose metatable is removed for one instruction.
 type hidden struct {
 	table *lua.LTable
 	meta  lua.LValue
 }
 
-// hideLen makes # give a table's length though its metatable has a __len, of
-// which Lua 5.1 asks strings and userdata only. Without a metatable # runs no
-// other code, so the next instruction is of the same thread: it looks closer,
-// and there the metatable is put back.
+// hideLen makes # return the length of a table whose metatable has a __len: Lua 5.1
+// uses __len only for userdata. Without a metatable # runs no other code, so the next
+// instruction is one of the same thread. It runs checkLimits, which restores the
+// metatable.
 func (t *thread) hideLen(tb *lua.LTable) {
 	if metaOf(tb, "__len") == lua.LNil || t.m.trip != "" {
 		return
 	}
 	t.hidden = hidden{tb, tb.Metatable}
 	tb.Metatable = lua.LNil
-	t.m.look = t.m.left
+	t.m.nextCheck = t.m.left
 }
 
 func (t *thread) showHidden() {

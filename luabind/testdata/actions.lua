@@ -55,7 +55,7 @@ chert.on("message.received", function(ev)
   chert.mark_read(ev.chat.id, { at = "09:00", tz = "New York" }) --> "unknown time zone .New York.: did you mean .America/New_York.\?"
 end)
 chert.on("message.received", function(ev)
-  chert.mark_read(ev.chat.id, { tz = "UTC" }) --> "tz says where at is meant"
+  chert.mark_read(ev.chat.id, { tz = "UTC" }) --> "tz is the time zone of at"
 end)
 chert.on("message.received", function(ev)
   chert.mark_read(ev.chat.id, { even_if_newer = "yes" }) --> "even_if_newer must be true or false, got the string .yes."
@@ -64,7 +64,7 @@ chert.on("message.received", function(ev)
   chert.postpone(ev.chat.id) --> "chert.postpone: options is missing: expected a table"
 end)
 chert.on("message.received", function(ev)
-  chert.postpone(ev.chat.id, {}) --> "chert.postpone: after or at is missing: they say until when reads wait\nwrite \{ at = .Mon-Fri 09:00. \}"
+  chert.postpone(ev.chat.id, {}) --> "chert.postpone: after or at is missing: it sets until when reads wait\nwrite \{ at = .Mon-Fri 09:00. \}"
 end)
 chert.on("message.received", function(ev)
   chert.postpone(ev.chat.id, { after = "1h", at = "09:00" }) --> "chert.postpone: after and at exclude each other"
@@ -79,25 +79,25 @@ chert.on("message.received", function(ev)
   chert.hold(ev.chat.id) --> "chert.hold: duration is missing: expected seconds"
 end)
 chert.on("message.received", function(ev)
-  chert.hold(ev.chat.id, 0) --> "a hold of no duration\nto end a hold, write chert.release"
+  chert.hold(ev.chat.id, 0) --> "duration must be greater than 0\nto end a hold, write chert.release"
 end)
 chert.on("message.received", function(ev)
   chert.set_timer("x") --> "chert.set_timer: duration is missing: expected seconds"
 end)
 chert.on("message.received", function(ev)
-  chert.set_timer("call back", "5m") --> "chert.set_timer: name .call back. has a space or a . in it: no rule could wait for .timer:call back.\nlike .remind_me."
+  chert.set_timer("call back", "5m") --> "chert.set_timer: name .call back. contains a space or a .: no rule can subscribe to .timer:call back.\nwrite a name such as .remind_me."
 end)
 chert.on("message.received", function(ev)
-  chert.set_timer("x", "5m", { f = print }) --> "payload can't be kept: at .f: a function can't be written as JSON"
+  chert.set_timer("x", "5m", { f = print }) --> "payload can't be stored: at .f: a function can't be written as JSON"
 end)
 chert.on("schedule", function(ev)
-  chert.set_timer("x", "5m") --> "timers belong to a chat, and this event \(schedule\) has none\nfor what concerns no chat, use chert.every"
+  chert.set_timer("x", "5m") --> "timers belong to a chat, and this event \(schedule\) has none\nfor work not tied to a chat, use chert.every"
 end)
 chert.on("message.received", function(ev)
   chert.typing(ev.chat.id, "typin") --> "state must be .typing., .stopped., got the string .typin.\ndid you mean .typing.\?"
 end)
 chert.on("message.received", function(ev)
-  chert.send(ev.chat.id, "hi") --> "chert.send is not granted to this pack\nsay .permissions: \[send\]. in pack.yaml, and let the operator add .grant: \[send\]. in chertd.yaml"
+  chert.send(ev.chat.id, "hi") --> "chert.send is not granted to this pack\nadd .permissions: \[send\]. to pack.yaml, and have the operator add .grant: \[send\]. to chertd.yaml"
 end)
 chert.on("message.received", function(ev)
   chert.mark_read = nil --> "chert can't be changed: it is a library"
@@ -123,5 +123,5 @@ chert.on("message.received", function(ev)
   kv.count = 1 --> "kv can't be changed: it is a library\nwrite kv.set\(.count., …\)"
 end)
 chert.on("message.received", function(ev)
-  return kv.count --> "kv.count does not exist\nto read what is kept, write kv.get\(.count.\)"
+  return kv.count --> "kv.count does not exist\nto read a stored value, write kv.get\(.count.\)"
 end)

@@ -6,8 +6,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// weighed says which instructions weigh looks at.
-var weighed = [64]bool{
+// chargedByOperands marks the instructions for which Done calls chargeOperands.
+var chargedByOperands = [64]bool{
 	lua.OP_GETTABLE: true, lua.OP_GETTABLEKS: true, lua.OP_SELF: true, lua.OP_SETGLOBAL: true, lua.OP_SETTABLE: true, lua.OP_SETTABLEKS: true,
 	lua.OP_NEWTABLE: true, lua.OP_ADD: true, lua.OP_SUB: true, lua.OP_MUL: true, lua.OP_DIV: true,
 	lua.OP_MOD: true, lua.OP_POW: true, lua.OP_UNM: true, lua.OP_LEN: true, lua.OP_CONCAT: true,
@@ -15,9 +15,9 @@ var weighed = [64]bool{
 	lua.OP_CLOSE: true, lua.OP_CLOSURE: true, lua.OP_VARARG: true, lua.OP_FORPREP: true,
 }
 
-// weigh charges an instruction for its operands, before it runs and beyond its
+// chargeOperands charges an instruction for its operands before it runs, beyond its
 // one step. Steps stand for about 20 ns of work; bytes are those of cost.go.
-func (m *meter) weigh(t *thread, f frame, inst uint32) {
+func (m *meter) chargeOperands(t *thread, f frame, inst uint32) {
 	a, b, c := int(inst>>18)&0xff, int(inst&0x1ff), int(inst>>9)&0x1ff
 	op := int(inst >> 26)
 	var steps, bytes int
@@ -35,7 +35,7 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 		bytes = hashGrowth(len(keysOf(t.vm.globals)), false, false)
 	case lua.OP_SETTABLE, lua.OP_SETTABLEKS:
 		if tb, ok := t.register(f, a).(*lua.LTable); ok {
-			steps, bytes = t.weighSet(tb, t.operand(f, b), t.operand(f, c))
+			steps, bytes = t.setCost(tb, t.operand(f, b), t.operand(f, c))
 		}
 	case lua.OP_NEWTABLE:
 		steps, bytes = 5, tableBytes+b*slotBytes
@@ -109,15 +109,15 @@ func (m *meter) weigh(t *thread, f frame, inst uint32) {
 	}
 	m.left = max(m.left-int64(steps), -1)
 	if !m.take(t, int64(bytes)) {
-		m.stop(t, Bytes)
+		m.stop(t, OutOfMemory)
 	}
 	if measured != nil {
 		t.hideLen(measured)
 	}
 }
 
-// weighSet charges for setting a key, in the table that __newindex leads to.
-func (t *thread) weighSet(tb *lua.LTable, key, value lua.LValue) (steps, bytes int) {
+// setCost returns the cost of setting a key in the table that __newindex leads to.
+func (t *thread) setCost(tb *lua.LTable, key, value lua.LValue) (steps, bytes int) {
 	steps = lengthOf(key) / 64
 	if tb.Metatable != lua.LNil {
 		last, n := hops(tb, key, "__newindex")
@@ -131,7 +131,7 @@ func (t *thread) weighSet(tb *lua.LTable, key, value lua.LValue) (steps, bytes i
 		t.refused = errFrozen
 		return steps, 0
 	}
-	t.vm.noteOdd(t.L, tb, key, value)
+	t.vm.noteSuspectWrite(t.L, tb, key, value)
 	if full(tb, key) {
 		t.refused = errFull
 	}
@@ -142,8 +142,8 @@ func (t *thread) weighSet(tb *lua.LTable, key, value lua.LValue) (steps, bytes i
 	return steps + work, more
 }
 
-// full reports whether setting the key would make a list longer than # can
-// tell: the next t[#t + 1] would overwrite it, silently.
+// full reports whether setting the key would make a list longer than # can return:
+// the next t[#t + 1] = v would silently overwrite the last value.
 func full(tb *lua.LTable, key lua.LValue) bool {
 	n, ok := key.(lua.LNumber)
 	return ok && int(n) == lua.MaxArrayIndex && len(arrayPart(tb)) == lua.MaxArrayIndex-1
@@ -151,7 +151,7 @@ func full(tb *lua.LTable, key lua.LValue) bool {
 
 var errFull = errors.New("a list holds at most 262,143 values")
 
-// lengthOf is a string's length; 0 for everything else.
+// lengthOf returns the length of a string, and 0 for any other value.
 func lengthOf(v lua.LValue) int {
 	if s, ok := v.(lua.LString); ok {
 		return len(s)
@@ -159,7 +159,7 @@ func lengthOf(v lua.LValue) int {
 	return 0
 }
 
-// operand is a register or a constant, as the instruction names it.
+// operand returns the register or constant that an operand of an instruction denotes.
 func (t *thread) operand(f frame, i int) lua.LValue {
 	if i&0x100 != 0 {
 		return f.fn().Proto.Constants[i&0xff]
@@ -175,7 +175,7 @@ func (t *thread) register(f frame, i int) lua.LValue {
 	return lua.LNil
 }
 
-// above is how many values lie above a register.
+// above returns the number of values above a register.
 func (t *thread) above(f frame, i int) int {
 	_, top := registers(t.L)
 	return max(top-(f.base()+i)-1, 0)

@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// MaxPayload is how large a timer's payload may be, as JSON.
-	MaxPayload = 64 << 10
-	// MaxPayloads is what the payloads that one handler sets may come to: a chat's
-	// timers are in memory with it.
-	MaxPayloads = 4 * MaxPayload
-	// MaxName is how long names of rules, timers and modules' data may be.
-	MaxName = 200
-	// MaxText is how long a text to send may be.
-	MaxText = 16 << 10
+	// maxPayload is the maximum size of a timer's payload as JSON, in bytes.
+	maxPayload = 64 << 10
+	// maxPayloads is the maximum size of all payloads that one call sets: the timers
+	// of a chat are in memory with it.
+	maxPayloads = 4 * maxPayload
+	// maxName is the maximum length of names, windows and formats, in bytes.
+	maxName = 200
+	// maxText is the maximum length of the text of chert.send, in bytes.
+	maxText = 16 << 10
 )
 
 // chertMarkRead is chert.mark_read(chat_id [, options]).
@@ -32,21 +32,18 @@ func chertMarkRead(vm *VM, L *lua.LState) int {
 	if due, given := vm.due(L, o); given {
 		r.Due, r.Delayed = due, due.After(vm.call.Now) || o.text("at") != ""
 	}
-	if err := vm.call.Effects.MarkRead(chat, r); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.MarkRead(chat, r))
 }
 
-// due is the time that the options after, at and tz name. given is false if they
-// name none.
+// due returns the time that the options after, at and tz give. given is false if
+// neither after nor at is given.
 func (vm *VM) due(L *lua.LState, o table) (due time.Time, given bool) {
 	at, tz := o.text("at"), o.text("tz")
 	switch after := o.get("after"); {
 	case after != lua.LNil && at != "":
 		raise(L, "keep one of them", "%s: after and at exclude each other", o.function)
 	case tz != "" && at == "":
-		raise(L, `at = "Mon-Fri 09:00"`, "%s: tz says where at is meant, and there is no at", o.function)
+		raise(L, `add at = "Mon-Fri 09:00"`, "%s: tz is the time zone of at, and at is missing", o.function)
 	case after != lua.LNil:
 		return vm.call.Now.Add(o.duration("after")), true
 	case at != "":
@@ -67,33 +64,24 @@ func chertPostpone(vm *VM, L *lua.LState) int {
 	o := wantTable(L, name, 2)
 	until, given := vm.due(L, o)
 	if !given {
-		raise(L, noTimeHint, "%s: after or at is missing: they say until when reads wait", name)
+		raise(L, noTimeHint, "%s: after or at is missing: it sets until when reads wait", name)
 	}
-	if err := vm.call.Effects.Postpone(chat, until, o.reason()); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.Postpone(chat, until, o.reason()))
 }
 
-// noTimeHint is for a postponement that does not say until when.
+// noTimeHint is the hint for a postponement without after and at.
 const noTimeHint = `write { at = "Mon-Fri 09:00" } or { after = "1h" }; to keep the chat unread, chert.keep_unread(chat_id)`
 
 // chertCancelRead is chert.cancel_read(chat_id).
 func chertCancelRead(vm *VM, L *lua.LState) int {
 	const name = "chert.cancel_read"
-	if err := vm.call.Effects.CancelRead(wantChat(vm, L, name, 1)); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.CancelRead(wantChat(vm, L, name, 1)))
 }
 
 // chertKeepUnread is chert.keep_unread(chat_id [, options]).
 func chertKeepUnread(vm *VM, L *lua.LState) int {
 	const name = "chert.keep_unread"
-	if err := vm.call.Effects.KeepUnread(wantChat(vm, L, name, 1), wantTable(L, name, 2).reason()); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.KeepUnread(wantChat(vm, L, name, 1), wantTable(L, name, 2).reason()))
 }
 
 // chertHold is chert.hold(chat_id, duration [, options]).
@@ -102,21 +90,15 @@ func chertHold(vm *VM, L *lua.LState) int {
 	chat := wantChat(vm, L, name, 1)
 	d := wantDuration(L, name, 2)
 	if d == 0 {
-		raise(L, "to end a hold, write chert.release(chat_id)", "%s: a hold of no duration", name)
+		raise(L, "to end a hold, write chert.release(chat_id)", "%s: duration must be greater than 0", name)
 	}
-	if err := vm.call.Effects.Hold(chat, vm.call.Now.Add(d), wantTable(L, name, 3).reason()); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.Hold(chat, vm.call.Now.Add(d), wantTable(L, name, 3).reason()))
 }
 
 // chertRelease is chert.release(chat_id).
 func chertRelease(vm *VM, L *lua.LState) int {
 	const name = "chert.release"
-	if err := vm.call.Effects.Release(wantChat(vm, L, name, 1)); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.Release(wantChat(vm, L, name, 1)))
 }
 
 // chertSetTimer is chert.set_timer(name, duration [, payload]).
@@ -126,41 +108,32 @@ func chertSetTimer(vm *VM, L *lua.LState) int {
 	d := wantDuration(L, name, 2)
 	var payload []byte
 	if v := L.Get(3); v != lua.LNil {
-		text, err := encodeKept(L, v)
+		text, err := encodeStored(L, v)
 		if err != nil {
-			raise(L, "", "%s: payload can't be kept: %v", name, err)
+			raise(L, "", "%s: payload can't be stored: %v", name, err)
 		}
-		if len(text) > MaxPayload {
-			raise(L, "", "%s: payload is too large: %d bytes as JSON, at most %d", name, len(text), MaxPayload)
+		if len(text) > maxPayload {
+			raise(L, "", "%s: payload is too large: %d bytes as JSON, at most %d", name, len(text), maxPayload)
 		}
-		if vm.bound.payloads += len(text); vm.bound.payloads > MaxPayloads {
-			raise(L, "keep what is large in kv, and its key in the payload", "%s: the payloads of one handler come to more than %d bytes", name, MaxPayloads)
+		if vm.bound.payloads += len(text); vm.bound.payloads > maxPayloads {
+			raise(L, "store large values in kv, and put their key into the payload", "%s: the payloads of one handler exceed %d bytes", name, maxPayloads)
 		}
 		payload = text
 	}
-	if err := vm.call.Effects.After(vm.call.Now.Add(d), timer, payload); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.SetTimer(vm.call.Now.Add(d), timer, payload))
 }
 
 // chertCancelTimer is chert.cancel_timer(name).
 func chertCancelTimer(vm *VM, L *lua.LState) int {
 	const name = "chert.cancel_timer"
-	if err := vm.call.Effects.CancelTimer(wantTimer(vm, L, name, 1)); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.CancelTimer(wantTimer(vm, L, name, 1)))
 }
 
 // chertTyping is chert.typing(chat_id, state).
 func chertTyping(vm *VM, L *lua.LState) int {
 	const name = "chert.typing"
 	chat := wantChat(vm, L, name, 1)
-	if err := vm.call.Effects.Typing(chat, wantOneOf(L, name, 2, "typing", "stopped")); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.Typing(chat, wantOneOf(L, name, 2, "typing", "stopped")))
 }
 
 // chertReact is chert.react(message_id, kind).
@@ -168,35 +141,29 @@ func chertReact(vm *VM, L *lua.LState) int {
 	const name = "chert.react"
 	message := wantChat(vm, L, name, 1)
 	kind := wantOneOf(L, name, 2, "like", "dislike", "love", "laugh", "emphasize", "question")
-	if err := vm.call.Effects.React(message, kind); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.React(message, kind))
 }
 
 // chertSend is chert.send(chat_id, text).
 func chertSend(vm *VM, L *lua.LState) int {
 	const name = "chert.send"
 	chat := wantChat(vm, L, name, 1)
-	if err := vm.call.Effects.Send(chat, wantPlain(L, name, 2, MaxText)); err != nil {
-		fail(L, name, err)
-	}
-	return 0
+	return requested(L, name, vm.call.Effects.Send(chat, wantUTF8(L, name, 2, maxText)))
 }
 
-// wantTimer is a timer's name, in an event that has a chat for it.
+// wantTimer returns the name of a timer. The event must have a chat.
 func wantTimer(vm *VM, L *lua.LState, function string, n int) string {
-	timer := wantPlain(L, function, n, MaxName)
+	timer := wantUTF8(L, function, n, maxName)
 	if strings.ContainsAny(timer, " \t\r\n*") {
-		raise(L, `like "remind_me"`, "%s: name %s has a space or a * in it: no rule could wait for \"timer:%s\"", function, quote(timer), shorten(timer))
+		raise(L, `write a name such as "remind_me"`, "%s: name %s contains a space or a *: no rule can subscribe to \"timer:%s\"", function, quote(timer), shorten(timer))
 	}
 	if vm.call.Event.Chat == nil {
-		raise(L, "for what concerns no chat, use chert.every", "%s: timers belong to a chat, and this event (%s) has none", function, vm.call.Event.Type)
+		raise(L, "for work not tied to a chat, use chert.every", "%s: timers belong to a chat, and this event (%s) has none", function, vm.call.Event.Type)
 	}
 	return timer
 }
 
-// wantOneOf is one of a few words.
+// wantOneOf returns an argument that is one of the words.
 func wantOneOf(L *lua.LState, function string, n int, words ...string) string {
 	s, ok := L.Get(n).(lua.LString)
 	if ok && slices.Contains(words, string(s)) {
