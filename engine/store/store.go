@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chertd/engine/event"
+	"chertd/rules"
 	"chertd/rules/chat"
 )
 
@@ -275,6 +276,9 @@ type RuleDecision struct {
 	// Note says of a pack that missed the event why it does not run on it any more.
 	Note string `json:"note,omitempty"`
 }
+
+// Failed reports whether the rule failed, or was suspended.
+func (r *RuleDecision) Failed() bool { return r.Error != "" || r.Skipped == rules.SkippedSuspended }
 
 // Log is a line a rule logged.
 type Log struct {

@@ -1,9 +1,6 @@
 package sqlite
 
-import (
-	"chertd/engine/store"
-	"chertd/rules"
-)
+import "chertd/engine/store"
 
 // versionKey names a version of a pack.
 type versionKey struct{ pack, version string }
@@ -28,7 +25,7 @@ next:
 			continue
 		}
 		k := versionKey{r.Pack, r.Version}
-		failed := r.Error != "" || r.Skipped == rules.SkippedSuspended
+		failed := r.Failed()
 		for j := len(list) - 1; j >= 0; j-- {
 			if list[j].versionKey == k {
 				list[j].failed = list[j].failed || failed
