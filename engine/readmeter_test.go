@@ -163,7 +163,7 @@ func TestCallThatACrashCutOffCounts(t *testing.T) {
 	if err != nil || len(spent) > 0 || len(places) != 1 {
 		t.Fatalf("reserve: %v, %v, %v", places, spent, err)
 	}
-	if err := c.st.Commit(ctx, []store.Transition{{Writes: keep}}); err != nil {
+	if err := c.st.Commit(ctx, []store.Transition{{ReadCalls: keep}}); err != nil {
 		t.Fatal(err)
 	}
 	c.stop()

@@ -16,10 +16,6 @@ type Packs interface {
 	// wait, or reads that are blocked; version "" is every version. Of every version
 	// are postponements, too: those that a single one asked for stay when it goes.
 	Concerned(ctx context.Context, pack, version string) (chats []string, err error)
-
-	// Flag and SetFlag keep an operator's switch, such as "paused".
-	Flag(ctx context.Context, name string) (on bool, err error)
-	SetFlag(ctx context.Context, name string, on bool) error
 }
 
 // What rules asks to be kept, by the names it has in a store.

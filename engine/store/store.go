@@ -109,16 +109,7 @@ type Store interface {
 	// LastSeq is the highest sequence of the journal.
 	LastSeq() int64
 
-	// ClockOffset and SetClockOffset keep how far the local clock is behind Chert's;
-	// 0 if it was never set. It is kept to the microsecond.
-	ClockOffset(ctx context.Context) (time.Duration, error)
-	SetClockOffset(ctx context.Context, offset time.Duration) error
-
-	// CallPause and SetCallPause keep the last time that Chert asked to wait
-	// before any further call of a credential; the zero value if it never did.
-	CallPause(ctx context.Context, credential string) (CallPause, error)
-	SetCallPause(ctx context.Context, credential string, p CallPause) error
-
+	Daemon
 	Packs
 	Misses
 	Reader
@@ -243,8 +234,12 @@ type Transition struct {
 	Writes   []KV               // what handlers wrote
 	Quotas   []Quota            // of the packs that wrote
 	Append   []Arrival          // events it causes; a duplicate id is left out
-	Missed   []Missed           // rows to write, new or changed
-	Made     []MissedID         // rows to remove: what was missed is made up for
+
+	Schedules  []ScheduleRun // rows to write, new or changed
+	ReadCounts []ReadCount   // without their Calls
+	ReadCalls  []ReadCall
+	Missed     []Missed   // rows to write, new or changed
+	Made       []MissedID // rows to remove: what was missed is made up for
 }
 
 // Decision is what became of an event, and why: explain is made from it.
@@ -319,13 +314,6 @@ type Due struct {
 	At   time.Time
 	// Retry is whether an attempt of the chat's read call has failed.
 	Retry bool
-}
-
-// CallPause is a time that Chert asked to wait before any further call (429).
-type CallPause struct {
-	Asked time.Time // when the answer came
-	Until time.Time // no call before it
-	Why   string    // the answer, for people
 }
 
 // Quarantined is a delivery that was signed and not understood.

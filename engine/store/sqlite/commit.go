@@ -83,7 +83,9 @@ func (s *step) encode(t *store.Transition) (err error) {
 		}
 	}
 	for i := range t.Actions {
-		s.encodeAction(&t.Actions[i], t.Decision)
+		if err := s.encodeAction(&t.Actions[i], t.Decision); err != nil {
+			return fmt.Errorf("action %d of event %d: %w", t.Actions[i].ID.N, t.Actions[i].ID.Seq, err)
+		}
 	}
 	if len(t.Timers) > 0 && t.Chat == nil {
 		return fmt.Errorf("timers without their chat")
@@ -105,6 +107,7 @@ func (s *step) encode(t *store.Transition) (err error) {
 		}
 		s.add(upsertState, st.Pack, st.Chat, string(st.Value))
 	}
+	s.encodeDaemon(t)
 	if err := s.encodeMissed(t); err != nil {
 		return err
 	}
@@ -151,7 +154,11 @@ func (s *step) encodeDecision(d *store.Decision) error {
 
 // encodeAction writes an action of the event at hand as new; one of an earlier
 // event is there already, as a rule.
-func (s *step) encodeAction(a *chat.Action, d *store.Decision) {
+func (s *step) encodeAction(a *chat.Action, d *store.Decision) error {
+	counts, err := countOf(a.Status)
+	if err != nil {
+		return err
+	}
 	args := []driver.Value{
 		string(a.Status), optional(a.Why), int64(a.Depth), micros(a.Asked), micros(a.Due), micros(a.Settled),
 		int64(a.Attempts), int64(a.Code), int64(a.HTTP), optional(a.TraceID), optional(a.Error), a.ID.Seq, int64(a.ID.N),
@@ -159,14 +166,15 @@ func (s *step) encodeAction(a *chat.Action, d *store.Decision) {
 		optionalJSON(a.Body), optional(a.Target), a.Covers, flag(a.Follows),
 	}
 	s.actions = append(s.actions, actionRow{
-		args: args, status: string(a.Status), seq: a.ID.Seq, n: int64(a.ID.N), isNew: d != nil && d.Seq == a.ID.Seq,
+		args: args, counts: counts, seq: a.ID.Seq, n: int64(a.ID.N), isNew: d != nil && d.Seq == a.ID.Seq,
 	})
+	return nil
 }
 
 // actionRow is an action to write, made ready for the writer.
 type actionRow struct {
 	args   []driver.Value // of insertAction
-	status string
+	counts count          // by its status
 	seq, n int64
 	isNew  bool // it is not in the table, as a rule
 }
@@ -175,7 +183,7 @@ type actionRow struct {
 func (w *writer) writeAction(a *actionRow) error {
 	insert := func() (bool, error) {
 		n, err := w.conn.exec(insertAction, a.args...)
-		w.rows[actionCount+a.status] += n
+		w.rows[a.counts] += n
 		return n > 0, err
 	}
 	if a.isNew {
@@ -189,7 +197,8 @@ func (w *writer) writeAction(a *actionRow) error {
 		return err
 	}
 	if n > 0 {
-		w.rows.moved(string(chat.Waiting), a.status)
+		w.rows[countActions]-- // those that wait are the first
+		w.rows[a.counts]++
 		return nil
 	}
 	was, err := w.conn.one(context.Background(), selectActionStatus, a.seq, a.n)
@@ -200,7 +209,12 @@ func (w *writer) writeAction(a *actionRow) error {
 		_, err := insert()
 		return err
 	}
-	w.rows.moved(stringOf(was), a.status)
+	before, err := countOf(chat.Status(stringOf(was)))
+	if err != nil {
+		return err
+	}
+	w.rows[before]--
+	w.rows[a.counts]++
 	_, err = w.conn.exec(updateAction, update...)
 	return err
 }
@@ -254,7 +268,7 @@ func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
 		micros(c.Hold.Until), optional(c.Hold.By), optional(c.Hold.Reason), c.Hold.Seq, postponed, micros(until), cancelled, cooldowns,
 		micros(c.NextCall()), micros(c.NextTimer()), c.ID,
 	}
-	s.addEither(change{what: insertChat, args: args, counts: chatCount}, change{what: updateChat, args: args}, isNew)
+	s.addEither(change{what: insertChat, args: args, counts: countChats}, change{what: updateChat, args: args}, isNew)
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package sqlite
 
-import "chertd/engine/store"
+import (
+	"chertd/engine/store"
+)
 
 // versionKey names a version of a pack.
 type versionKey struct{ pack, version string }
@@ -45,7 +47,7 @@ func (w *writer) handle(s *step) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	w.rows[pendingCount]--
+	w.rows[countPending]--
 	for _, t := range s.took {
 		c := w.counts[t.versionKey]
 		c.events++

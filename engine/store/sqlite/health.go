@@ -160,8 +160,7 @@ func (h *health) end(err error) {
 }
 
 // noteProbed is written to find out whether a store that failed works again.
-var noteProbed = declare(`INSERT INTO meta (key, value) VALUES ('probed_at', ?)
-	ON CONFLICT DO UPDATE SET value = excluded.value`)
+var noteProbed = declare(`INSERT INTO daemon (id, probed_at) VALUES (1, ?) ON CONFLICT DO UPDATE SET probed_at = excluded.probed_at`)
 
 // watch looks after the store while nobody writes, until it is closed: that the
 // files are still there, and whether one that failed works again.

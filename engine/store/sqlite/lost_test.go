@@ -491,7 +491,7 @@ func TestStoreThatTakesNothingInIsNotHealthy(t *testing.T) {
 		"no ids":                  rename("seen"),
 		"no list of what waits":   rename("pending"),
 		"no counts":               rename("counts"),
-		"no facts":                rename("meta"),
+		"no facts":                rename("daemon"),
 		"no quarantine":           rename("quarantine"),
 		"another journal":         {"ALTER TABLE events RENAME COLUMN raw TO body", "ALTER TABLE events RENAME COLUMN body TO raw"},
 		"a journal that refuses":  forbid("events", "INSERT"),
@@ -601,7 +601,7 @@ func TestShellStopsNoStore(t *testing.T) {
 	}()
 	for i, busy := 0, true; busy; i++ {
 		how := []string{"PRAGMA wal_checkpoint(PASSIVE)", "PRAGMA wal_checkpoint(FULL)", "PRAGMA wal_checkpoint(RESTART)", "PRAGMA wal_checkpoint(TRUNCATE)",
-			"SELECT count(*) FROM events", "UPDATE meta SET value = value WHERE key = 'opened_at'"}[i%6]
+			"SELECT count(*) FROM events", "UPDATE daemon SET opened_at = opened_at"}[i%6]
 		shell(t, s.path, how)
 		select {
 		case err, failed := <-appended:

@@ -42,11 +42,10 @@ const (
 )
 
 var (
-	noteOpened = declare(`INSERT INTO meta (key, value) VALUES ('opened_at', ?)
-		ON CONFLICT DO UPDATE SET value = excluded.value`)
+	noteOpened      = declare(`INSERT INTO daemon (id, opened_at) VALUES (1, ?) ON CONFLICT DO UPDATE SET opened_at = excluded.opened_at`)
 	readJournalMode = declare("PRAGMA journal_mode")
 	readSynchronous = declare("PRAGMA synchronous")
-	selectLastSeq   = declare(`SELECT value FROM meta WHERE key = 'last_seq'`)
+	selectLastSeq   = declare(`SELECT last_seq FROM daemon WHERE id = 1`)
 	selectMaxSeq    = declare(`SELECT max(seq) FROM events`)
 )
 
@@ -135,7 +134,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	commits, err := w.one(ctx, selectCount, transactionCount)
+	commits, err := w.one(ctx, selectTransactions)
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
@@ -157,7 +156,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	s.writer = &writer{conn: w, files: fl, queue: make(chan *request, o.Queue), grown: make(chan struct{}, 1), next: last + 1, closing: s.closing, counts: map[versionKey]tally{}, rows: rowCounts{}}
+	s.writer = &writer{conn: w, files: fl, queue: make(chan *request, o.Queue), grown: make(chan struct{}, 1), next: last + 1, closing: s.closing, counts: map[versionKey]tally{}}
 	s.writer.health.now, s.writer.health.tell = o.Now, s.tellHealth
 	s.writer.last.Store(last)
 	s.writer.commits = intOf(commits)

@@ -51,7 +51,7 @@ func TestOpenOnAFullDisk(t *testing.T) {
 // is opened, and not by the event that needs the table.
 func TestOpenRefusesChangedTables(t *testing.T) {
 	t.Parallel()
-	for _, change := range []string{"DROP TABLE events", "DROP TABLE missed", "DROP TABLE flags", "ALTER TABLE chats RENAME COLUMN line TO phone"} {
+	for _, change := range []string{"DROP TABLE events", "DROP TABLE missed", "DROP TABLE daemon", "ALTER TABLE chats RENAME COLUMN line TO phone"} {
 		s := openInside(t)
 		path := s.path
 		if strings.HasPrefix(change, "ALTER") { // an index names the column
@@ -138,8 +138,8 @@ func TestOpenErrorsNameTheirFix(t *testing.T) {
 func TestOpenOfABrokenStore(t *testing.T) {
 	t.Parallel()
 	for _, broken := range []string{
-		"DROP TABLE meta", "DROP TABLE events", "DROP TABLE counts",
-		"ALTER TABLE meta RENAME TO old; CREATE VIEW meta AS SELECT * FROM old",
+		"DROP TABLE daemon", "DROP TABLE events", "DROP TABLE counts",
+		"ALTER TABLE daemon RENAME TO old; CREATE VIEW daemon AS SELECT * FROM old",
 	} {
 		path := filepath.Join(t.TempDir(), "chertd.db")
 		s, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	versionColumns = `version, path, since_at, last_at, events, failures, rolled_back_at`
+	versionColumns = `version, path, since_at, last_at, events, failures, rolled_back_at, pending_kept`
 	lastFirst      = `ORDER BY last_at DESC, since_at DESC, version`
 )
 
@@ -29,12 +29,20 @@ var (
 		WHERE pack = ?1 AND version >= ?2 AND (?3 IS NULL OR version < ?3) ORDER BY version LIMIT 2`)
 	selectVersionFiles = declare(`SELECT name, kind, bytes FROM pack_files WHERE pack = ? AND version = ? ORDER BY n`)
 
-	upsertPack = declare(`INSERT INTO packs (pack, live, mode, why, pinned, pinned_over, settings) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET live = excluded.live, mode = excluded.mode, why = excluded.why,
-		pinned = excluded.pinned, pinned_over = excluded.pinned_over, settings = excluded.settings`)
-	selectPacks   = declareCostly("packs are few", `SELECT pack, live, mode, why, pinned, pinned_over, settings FROM packs ORDER BY pack`)
-	deletePack    = declare(`DELETE FROM packs WHERE pack = ?`)
-	pruneVersions = declareCostly("looks at the versions of one pack, of which a few dozen are kept", `DELETE FROM pack_versions WHERE pack = ?1 AND version NOT IN (?2, ?3)
+	upsertPack = declare(`INSERT INTO packs (pack, live, mode, why, pinned, pinned_over, pin_stays, pinned_without_files, settings)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET live = excluded.live, mode = excluded.mode, why = excluded.why, pinned = excluded.pinned,
+		pinned_over = excluded.pinned_over, pin_stays = excluded.pin_stays, pinned_without_files = excluded.pinned_without_files, settings = excluded.settings`)
+	selectPacks = declareCostly("packs are few", `SELECT pack, live, mode, why, pinned, pinned_over, pin_stays, pinned_without_files, settings,
+		pending_kept, rules_deleted FROM packs ORDER BY pack`)
+	// To set what a pack is without does not add a row of one that is not known.
+	setPackPendingKept = declare(`INSERT INTO packs (pack, pending_kept) SELECT ?1, ?2 WHERE ?2 = 1 OR EXISTS (SELECT 1 FROM packs WHERE pack = ?1)
+		ON CONFLICT DO UPDATE SET pending_kept = excluded.pending_kept`)
+	setRulesDeleted = declare(`INSERT INTO packs (pack, rules_deleted) SELECT ?1, ?2 WHERE ?2 = 1 OR EXISTS (SELECT 1 FROM packs WHERE pack = ?1)
+		ON CONFLICT DO UPDATE SET rules_deleted = excluded.rules_deleted`)
+	setVersionPendingKept = declare(`UPDATE pack_versions SET pending_kept = ? WHERE pack = ? AND version = ?`)
+	deletePack            = declare(`DELETE FROM packs WHERE pack = ?`)
+	pruneVersions         = declareCostly("looks at the versions of one pack, of which a few dozen are kept", `DELETE FROM pack_versions WHERE pack = ?1 AND version NOT IN (?2, ?3)
 		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1 `+lastFirst+` LIMIT ?4)`)
 	pruneVersionFiles = declareCostly("looks at the files of one pack's versions, when one goes live", `DELETE FROM pack_files WHERE pack = ?1
 		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1)`)
@@ -49,8 +57,9 @@ var (
 		UNION SELECT chats.id FROM chats INDEXED BY chats_postponed, json_each(postponed) p WHERE postponed_until IS NOT NULL
 		AND p.value ->> 'pack' = ?1 AND ?2 = '' ORDER BY 1`)
 
-	upsertFlag = declare(`INSERT INTO flags (name, is_set) VALUES (?, ?) ON CONFLICT DO UPDATE SET is_set = excluded.is_set`)
-	selectFlag = declare(`SELECT is_set FROM flags WHERE name = ?`)
+	selectIgnoreFile = declare(`SELECT content FROM ignore_file WHERE id = 1`)
+	upsertIgnoreFile = declare(`INSERT INTO ignore_file (id, content) VALUES (1, ?) ON CONFLICT DO UPDATE SET content = excluded.content`)
+	deleteIgnoreFile = declare(`DELETE FROM ignore_file WHERE id = 1`)
 )
 
 // SaveVersion implements store.Packs.
@@ -108,7 +117,7 @@ func (s *Store) Versions(ctx context.Context, pack string, limit int) ([]store.V
 func versionOf(pack string, row []driver.Value) store.Version {
 	return store.Version{
 		Pack: pack, Version: stringOf(row[0]), Path: stringOf(row[1]), Since: timeOf(row[2]), Last: timeOf(row[3]),
-		Events: intOf(row[4]), Failures: intOf(row[5]), RolledBack: timeOf(row[6]),
+		Events: intOf(row[4]), Failures: intOf(row[5]), RolledBack: timeOf(row[6]), PendingKept: intOf(row[7]) != 0,
 	}
 }
 
@@ -118,7 +127,8 @@ func (s *Store) PackStates(ctx context.Context) (list []store.PackState, err err
 		return c.query(ctx, selectPacks, func(row []driver.Value) error {
 			list = append(list, store.PackState{
 				Pack: stringOf(row[0]), Live: stringOf(row[1]), Mode: rules.Mode(stringOf(row[2])), Why: stringOf(row[3]),
-				Pinned: stringOf(row[4]), PinnedOver: stringOf(row[5]), Settings: stringOf(row[6]),
+				Pinned: stringOf(row[4]), PinnedOver: stringOf(row[5]), PinStays: intOf(row[6]) != 0, PinnedWithoutFiles: intOf(row[7]) != 0,
+				Settings: stringOf(row[8]), PendingKept: intOf(row[9]) != 0, RulesDeleted: intOf(row[10]) != 0,
 			})
 			return nil
 		})
@@ -129,7 +139,8 @@ func (s *Store) PackStates(ctx context.Context) (list []store.PackState, err err
 // SetPackState implements store.Packs.
 func (s *Store) SetPackState(ctx context.Context, p store.PackState) error {
 	var st step
-	st.add(upsertPack, p.Pack, optional(p.Live), optional(string(p.Mode)), optional(p.Why), optional(p.Pinned), optional(p.PinnedOver), optional(p.Settings))
+	st.add(upsertPack, p.Pack, optional(p.Live), optional(string(p.Mode)), optional(p.Why), optional(p.Pinned), optional(p.PinnedOver),
+		flag(p.PinStays), flag(p.PinnedWithoutFiles), optional(p.Settings))
 	st.add(pruneVersions, p.Pack, p.Live, p.Pinned, int64(store.KeptVersions))
 	st.add(pruneVersionFiles, p.Pack)
 	return s.submit(ctx, newRequest("keep what is remembered of pack "+p.Pack, st), true)
@@ -153,19 +164,43 @@ func (s *Store) Concerned(ctx context.Context, pack, version string) (chats []st
 	return chats, err
 }
 
-// Flag implements store.Packs.
-func (s *Store) Flag(ctx context.Context, name string) (on bool, err error) {
-	err = s.read(ctx, "read the switch "+name, func(c *conn) error {
-		v, err := c.one(ctx, selectFlag, name)
-		on = intOf(v) != 0
-		return err
-	})
-	return on, err
+// SetPendingKept implements store.Packs.
+func (s *Store) SetPendingKept(ctx context.Context, pack, version string, kept bool) error {
+	var st step
+	if version == "" {
+		st.add(setPackPendingKept, pack, flag(kept))
+	} else {
+		st.add(setVersionPendingKept, flag(kept), pack, version)
+	}
+	return s.submit(ctx, newRequest("keep whether what is pending of pack "+pack+" stays", st), true)
 }
 
-// SetFlag implements store.Packs.
-func (s *Store) SetFlag(ctx context.Context, name string, on bool) error {
+// SetRulesDeleted implements store.Packs.
+func (s *Store) SetRulesDeleted(ctx context.Context, pack string, deleted bool) error {
 	var st step
-	st.add(upsertFlag, name, flag(on))
-	return s.submit(ctx, newRequest("set the switch "+name, st), true)
+	st.add(setRulesDeleted, pack, flag(deleted))
+	return s.submit(ctx, newRequest("keep whether rules of pack "+pack+" were deleted", st), true)
+}
+
+// IgnoreFile implements store.Packs.
+func (s *Store) IgnoreFile(ctx context.Context) (content []byte, err error) {
+	err = s.read(ctx, "read the ignore file", func(c *conn) error {
+		v, err := c.one(ctx, selectIgnoreFile)
+		if content = bytesOf(v); v != nil && content == nil {
+			content = []byte{}
+		}
+		return err
+	})
+	return content, err
+}
+
+// SetIgnoreFile implements store.Packs.
+func (s *Store) SetIgnoreFile(ctx context.Context, content []byte) error {
+	var st step
+	if content == nil {
+		st.add(deleteIgnoreFile)
+	} else {
+		st.add(upsertIgnoreFile, content)
+	}
+	return s.submit(ctx, newRequest("keep the ignore file", st), true)
 }

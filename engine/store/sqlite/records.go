@@ -18,11 +18,10 @@ const (
 	// recordColumns are those of the entry and then of its decision.
 	recordColumns = entryColumns + `, d.seq, d.at, d.note, d.failed, d.actions, d.packs, d.rules`
 
-	// actionsChosen takes a pack, a limit, and from its fourth argument on up to
-	// statuses statuses; NULL is any.
+	// actionsChosen takes a pack, a limit, and from its fourth argument on as many
+	// statuses as there are; NULL is any.
 	actionsChosen = `(?4 IS NULL OR status IN (?4, ?5, ?6, ?7, ?8, ?9, ?10)) AND (?1 IS NULL OR pack = ?1)
 		ORDER BY event_seq DESC, n DESC LIMIT ?2`
-	statuses = 7
 )
 
 var (
@@ -110,7 +109,7 @@ func (s *Store) Quarantine(ctx context.Context, q store.Quarantined) error {
 	sum := sha256.Sum256(body)
 	var st step
 	st.add(insertQuarantine, micros(q.Received), q.Source, q.Reason, header, body, sum[:])
-	st.changes[0].counts = quarantineCount
+	st.changes[0].counts = countQuarantine
 	return s.submit(ctx, newRequest("quarantine a delivery", st), false)
 }
 
@@ -184,8 +183,8 @@ func (s *Store) Actions(ctx context.Context, f store.ActionFilter) ([]chat.Actio
 	if f.Limit <= 0 {
 		f.Limit = 100
 	}
-	if len(f.Status) > statuses {
-		return nil, fmt.Errorf("read actions: %d statuses where there are %d", len(f.Status), statuses)
+	if len(f.Status) > len(statuses) {
+		return nil, fmt.Errorf("read actions: %d statuses where there are %d", len(f.Status), len(statuses))
 	}
 	what := selectActions
 	args := []driver.Value{optional(f.Pack), int64(f.Limit), nil}

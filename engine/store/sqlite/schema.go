@@ -38,10 +38,13 @@ var schema8 string
 //go:embed schema9.sql
 var schema9 string
 
+//go:embed schema10.sql
+var schema10 string
+
 // migrations brings a database from version i to i+1 by its i-th script. A
 // script that was released is never changed; PRAGMA user_version says how many
 // have run.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9}
+var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10}
 
 var (
 	readApplication = declare("PRAGMA application_id")

@@ -3,53 +3,81 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"chertd/engine/store"
 	"chertd/rules/chat"
 )
 
-// Names in the table counts. Those of actions are actionCount and a status.
+// count is one of the columns of the table counts.
+type count int
+
 const (
-	eventCount       = "events"
-	pendingCount     = "pending"
-	quarantineCount  = "quarantine"
-	chatCount        = "chats"
-	actionCount      = "actions."
-	transactionCount = "transactions"
+	countNone count = iota // rows that are not counted
+	countTransactions
+	countEvents
+	countPending
+	countQuarantine
+	countChats
+	countActions // the first of those of actions, in the order of statuses
 )
+
+// statuses are those that an action can have.
+var statuses = [...]chat.Status{chat.Waiting, chat.Sent, chat.Done, chat.Dropped, chat.Blocked, chat.Dead, chat.Shadowed}
+
+const allCounts = int(countActions) + len(statuses)
+
+// countColumns are the columns of the table counts, in the order of count, without
+// countNone.
+var countColumns = func() []string {
+	columns := []string{"transactions", "events", "pending", "quarantine", "chats"}
+	for _, status := range statuses {
+		columns = append(columns, "actions_"+string(status))
+	}
+	return columns
+}()
 
 var (
-	selectCounts = declareCostly("a dozen rows", `SELECT name, n FROM counts`)
-	selectCount  = declare(`SELECT n FROM counts WHERE name = ?`)
-	addToCount   = declare(`INSERT INTO counts (name, n) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET n = n + ?2`)
+	selectCounts       = declare(`SELECT ` + strings.Join(countColumns, ", ") + ` FROM counts WHERE id = 1`)
+	selectTransactions = declare(`SELECT transactions FROM counts WHERE id = 1`)
+	addToCounts        = declare(`INSERT INTO counts (id, ` + strings.Join(countColumns, ", ") + `)
+		VALUES (1` + strings.Repeat(", ?", len(countColumns)) + `) ON CONFLICT DO UPDATE SET ` + addedTo(countColumns))
 )
 
-// rowCounts is by how much a transaction changes the table counts.
-type rowCounts map[string]int64
-
-// moved counts an action that had the status was and has another now.
-func (c rowCounts) moved(was, is string) {
-	if was != is {
-		c[actionCount+was]--
-		c[actionCount+is]++
+// addedTo is the SQL that adds what an INSERT has of columns to what is there.
+func addedTo(columns []string) string {
+	var terms []string
+	for _, column := range columns {
+		terms = append(terms, column+" = "+column+" + excluded."+column)
 	}
+	return strings.Join(terms, ", ")
 }
+
+// countOf is the count of actions with a status.
+func countOf(status chat.Status) (count, error) {
+	i := slices.Index(statuses[:], status)
+	if i < 0 {
+		return countNone, fmt.Errorf("no action has the status %q", status)
+	}
+	return countActions + count(i), nil
+}
+
+// rowCounts is by how much a transaction changes the counts.
+type rowCounts [allCounts]int64
 
 // keepCounts writes what the transaction at hand has counted. It is part of
 // the transaction, so that the counts hold after any crash.
 func (w *writer) keepCounts() error {
-	w.rows[transactionCount]++
-	for name, n := range w.rows {
-		if n == 0 {
-			continue
-		}
-		if _, err := w.conn.exec(addToCount, name, n); err != nil {
-			return err
-		}
+	w.rows[countTransactions]++
+	args := make([]driver.Value, 0, allCounts)
+	for _, n := range w.rows[countNone+1:] {
+		args = append(args, n)
 	}
-	return nil
+	_, err := w.conn.exec(addToCounts, args...)
+	return err
 }
 
 // Stats implements store.Reader. Nothing is counted for it: the transactions
@@ -58,18 +86,11 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	return browse(ctx, s, "read what the store holds", func(c *conn) (st store.Stats, err error) {
 		st.Actions = map[chat.Status]int64{}
 		err = c.query(ctx, selectCounts, func(row []driver.Value) error {
-			switch name, n := stringOf(row[0]), intOf(row[1]); name {
-			case eventCount:
-				st.Events = n
-			case pendingCount:
-				st.Pending = n
-			case quarantineCount:
-				st.Quarantined = n
-			case chatCount:
-				st.Chats = n
-			default:
-				if status, ok := strings.CutPrefix(name, actionCount); ok && n != 0 {
-					st.Actions[chat.Status(status)] = n
+			of := func(c count) int64 { return intOf(row[c-1]) }
+			st.Events, st.Pending, st.Quarantined, st.Chats = of(countEvents), of(countPending), of(countQuarantine), of(countChats)
+			for i, status := range statuses {
+				if n := of(countActions + count(i)); n != 0 {
+					st.Actions[status] = n
 				}
 			}
 			return nil

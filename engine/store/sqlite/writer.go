@@ -25,8 +25,7 @@ const (
 
 // noteLastSeq keeps the highest sequence given, so that it is not given twice
 // when its event is gone.
-var noteLastSeq = declare(`INSERT INTO meta (key, value) VALUES ('last_seq', ?)
-	ON CONFLICT DO UPDATE SET value = excluded.value`)
+var noteLastSeq = declare(`INSERT INTO daemon (id, last_seq) VALUES (1, ?) ON CONFLICT DO UPDATE SET last_seq = excluded.last_seq`)
 
 // writer is the one goroutine that changes the database. It takes all requests
 // that wait and makes one transaction of them, so that under load many share
@@ -86,7 +85,7 @@ type step struct {
 type change struct {
 	what   *statement
 	args   []driver.Value
-	counts string // the count it adds its new rows to; "": none
+	counts count // what the rows that it adds are; countNone: they are not counted
 	orElse *change
 }
 
@@ -257,7 +256,7 @@ func (w *writer) tryIntake() error {
 	}
 	w.doubt = &doubt{first: w.next}
 	w.entries = nil
-	clear(w.rows)
+	w.rows = rowCounts{}
 	_, err = w.conn.exec(beginWrite)
 	if err == nil {
 		_, err = w.journal(&list[0])
@@ -295,7 +294,7 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 	first := w.next
 	w.entries = make([]store.Entry, 0, arrivals(group)) // it is given away
 	clear(w.counts)
-	clear(w.rows)
+	w.rows = rowCounts{}
 	_, err = w.conn.exec(beginWrite)
 	for i := 0; i < len(group) && err == nil; i++ {
 		errs[i], err = w.apply(group[i])
@@ -361,7 +360,7 @@ func (w *writer) settle() (kept bool, err error) {
 	if _, err := w.conn.exec(rollback); err != nil && !strings.Contains(err.Error(), "no transaction is active") {
 		return false, intakeError(fmt.Errorf("take the last transaction back: %w", err))
 	}
-	n, err := w.conn.one(context.Background(), selectCount, transactionCount)
+	n, err := w.conn.one(context.Background(), selectTransactions)
 	if err != nil {
 		return false, intakeError(fmt.Errorf("find out what became of the last transaction: %w", err))
 	}
@@ -428,9 +427,7 @@ func (w *writer) apply(r *request) (refused, err error) {
 
 func (w *writer) change(c *change) error {
 	n, err := w.conn.exec(c.what, c.args...)
-	if c.counts != "" {
-		w.rows[c.counts] += n
-	}
+	w.rows[c.counts] += n
 	if err == nil && n == 0 && c.orElse != nil {
 		return w.change(c.orElse)
 	}
@@ -456,8 +453,8 @@ func (w *writer) journal(a *arrival) (store.Receipt, error) {
 		return store.Receipt{}, err
 	}
 	w.next++
-	w.rows[eventCount]++
-	w.rows[pendingCount]++
+	w.rows[countEvents]++
+	w.rows[countPending]++
 	w.entries = append(w.entries, store.Entry{Seq: seq, Arrival: a.Arrival})
 	return store.Receipt{Seq: seq}, nil
 }

@@ -24,7 +24,7 @@ type Place interface {
 // Run tests stores, each subtest one of its own place.
 func Run(t *testing.T, place func(t testing.TB) Place) {
 	for _, group := range []map[string]func(*testing.T, *bench){
-		journalTests, commitTests, chatTests, kvTests, recordTests, packTests, missedTests, lifeTests, roundTrips,
+		journalTests, commitTests, chatTests, kvTests, recordTests, packTests, daemonTests, missedTests, lifeTests, roundTrips,
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) {

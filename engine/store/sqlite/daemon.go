@@ -1,0 +1,141 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"time"
+
+	"chertd/engine/store"
+	"chertd/rules"
+)
+
+var (
+	selectPaused      = declare(`SELECT paused FROM daemon WHERE id = 1`)
+	setPaused         = declare(`INSERT INTO daemon (id, paused) VALUES (1, ?) ON CONFLICT DO UPDATE SET paused = excluded.paused`)
+	selectClockOffset = declare(`SELECT clock_offset FROM daemon WHERE id = 1`)
+	setClockOffset    = declare(`INSERT INTO daemon (id, clock_offset) VALUES (1, ?) ON CONFLICT DO UPDATE SET clock_offset = excluded.clock_offset`)
+
+	upsertCallPause = declare(`INSERT INTO call_pauses (credential, asked_at, until_at, why) VALUES (?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET asked_at = excluded.asked_at, until_at = excluded.until_at, why = excluded.why`)
+	selectCallPause = declare(`SELECT asked_at, until_at, why FROM call_pauses WHERE credential = ?`)
+
+	upsertSchedule = declare(`INSERT INTO schedules (pack, rule, every, done_until, expires_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET done_until = excluded.done_until, expires_at = excluded.expires_at`)
+	deleteSchedule = declare(`DELETE FROM schedules WHERE pack = ? AND rule = ? AND every = ?`)
+	selectSchedule = declare(`SELECT done_until FROM schedules WHERE pack = ? AND rule = ? AND every = ? AND ifnull(expires_at > ?, 1)`)
+
+	upsertReadCount = declare(`INSERT INTO read_counts (pack, count, reads, per) VALUES (?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET count = excluded.count, reads = excluded.reads, per = excluded.per`)
+	selectReadCount = declare(`SELECT count, reads, per FROM read_counts WHERE pack = ?`)
+	upsertReadCall  = declare(`INSERT INTO read_calls (pack, place, count, at) VALUES (?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET count = excluded.count, at = excluded.at`)
+	deleteReadCall  = declare(`DELETE FROM read_calls WHERE pack = ? AND place = ?`)
+	selectReadCalls = declare(`SELECT place, count, at FROM read_calls WHERE pack = ? ORDER BY place`)
+)
+
+// Paused implements store.Daemon.
+func (s *Store) Paused(ctx context.Context) (paused bool, err error) {
+	err = s.read(ctx, "read whether calls are paused", func(c *conn) error {
+		v, err := c.one(ctx, selectPaused)
+		paused = intOf(v) != 0
+		return err
+	})
+	return paused, err
+}
+
+// SetPaused implements store.Daemon.
+func (s *Store) SetPaused(ctx context.Context, paused bool) error {
+	var st step
+	st.add(setPaused, flag(paused))
+	return s.submit(ctx, newRequest("keep whether calls are paused", st), true)
+}
+
+// ClockOffset implements store.Daemon.
+func (s *Store) ClockOffset(ctx context.Context) (offset time.Duration, err error) {
+	err = s.read(ctx, "read the clock's offset", func(c *conn) error {
+		v, err := c.one(ctx, selectClockOffset)
+		offset = time.Duration(intOf(v)) * time.Microsecond
+		return err
+	})
+	return offset, err
+}
+
+// SetClockOffset implements store.Daemon.
+func (s *Store) SetClockOffset(ctx context.Context, offset time.Duration) error {
+	var st step
+	st.add(setClockOffset, offset.Microseconds())
+	return s.submit(ctx, newRequest("keep the clock's offset", st), true)
+}
+
+// CallPause implements store.Daemon.
+func (s *Store) CallPause(ctx context.Context, credential string) (p store.CallPause, err error) {
+	err = s.read(ctx, "read until when calls wait", func(c *conn) error {
+		return c.query(ctx, selectCallPause, func(row []driver.Value) error {
+			p = store.CallPause{Asked: timeOf(row[0]), Until: timeOf(row[1]), Why: stringOf(row[2])}
+			return nil
+		}, credential)
+	})
+	return p, err
+}
+
+// SetCallPause implements store.Daemon.
+func (s *Store) SetCallPause(ctx context.Context, credential string, p store.CallPause) error {
+	var st step
+	st.add(upsertCallPause, credential, micros(p.Asked), micros(p.Until), optional(p.Why))
+	return s.submit(ctx, newRequest("keep until when calls wait", st), true)
+}
+
+// ScheduleDone implements store.Daemon.
+func (s *Store) ScheduleDone(ctx context.Context, what store.Schedule, now time.Time) (done time.Time, err error) {
+	err = s.read(ctx, "read the last run of a schedule", func(c *conn) error {
+		v, err := c.one(ctx, selectSchedule, what.Pack, what.Rule, what.Every, now.UnixMicro())
+		done = timeOf(v)
+		return err
+	})
+	return done, err
+}
+
+// ReadCount implements store.Daemon.
+func (s *Store) ReadCount(ctx context.Context, pack string) (store.ReadCount, error) {
+	count := store.ReadCount{Pack: pack}
+	err := s.snapshot(ctx, "read which reads of pack "+pack+" count", func(c *conn) error {
+		err := c.query(ctx, selectReadCount, func(row []driver.Value) error {
+			count.Count = intOf(row[0])
+			count.Limit = rules.Rate{N: int(intOf(row[1])), Per: time.Duration(intOf(row[2])) * time.Microsecond}
+			return nil
+		}, pack)
+		if err != nil {
+			return err
+		}
+		return c.query(ctx, selectReadCalls, func(row []driver.Value) error {
+			count.Calls = append(count.Calls, store.ReadCall{Pack: pack, Place: rules.Place(intOf(row[0])), Count: intOf(row[1]), At: timeOf(row[2])})
+			return nil
+		}, pack)
+	})
+	return count, err
+}
+
+// encodeDaemon adds what a transition keeps of schedules and of reads that count.
+func (s *step) encodeDaemon(t *store.Transition) {
+	for _, r := range t.Schedules {
+		if r.Done.IsZero() {
+			s.add(deleteSchedule, r.Pack, r.Rule, r.Every)
+			continue
+		}
+		s.add(upsertSchedule, r.Pack, r.Rule, r.Every, micros(r.Done), micros(r.Expires))
+	}
+	for _, c := range t.ReadCounts {
+		var reads, per driver.Value
+		if c.Limit != (rules.Rate{}) {
+			reads, per = int64(c.Limit.N), c.Limit.Per.Microseconds()
+		}
+		s.add(upsertReadCount, c.Pack, c.Count, reads, per)
+	}
+	for _, c := range t.ReadCalls {
+		if c.At.IsZero() {
+			s.add(deleteReadCall, c.Pack, int64(c.Place))
+			continue
+		}
+		s.add(upsertReadCall, c.Pack, int64(c.Place), c.Count, micros(c.At))
+	}
+}
