@@ -427,7 +427,7 @@ type failingCommits struct {
 
 func (f *failingCommits) Commit(ctx context.Context, batch []store.Transition) error {
 	for i := range batch {
-		if writes := batch[i].Writes; len(writes) > 0 && strings.HasPrefix(writes[0].Key, "reads/codes/") && f.failed == 0 {
+		if len(batch[i].ReadCalls) > 0 && f.failed == 0 {
 			f.failed++
 			return errors.New("no room")
 		}
