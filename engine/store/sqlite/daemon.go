@@ -34,37 +34,25 @@ var (
 )
 
 // Paused implements store.Daemon.
-func (s *Store) Paused(ctx context.Context) (paused bool, err error) {
-	err = s.read(ctx, "read whether calls are paused", func(c *conn) error {
-		v, err := c.one(ctx, selectPaused)
-		paused = intOf(v) != 0
-		return err
-	})
-	return paused, err
+func (s *Store) Paused(ctx context.Context) (bool, error) {
+	v, err := s.readOne(ctx, "read whether calls are paused", selectPaused)
+	return intOf(v) != 0, err
 }
 
 // SetPaused implements store.Daemon.
 func (s *Store) SetPaused(ctx context.Context, paused bool) error {
-	var st step
-	st.add(setPaused, flag(paused))
-	return s.submit(ctx, newRequest("keep whether calls are paused", st), true)
+	return s.write(ctx, "keep whether calls are paused", setPaused, flag(paused))
 }
 
 // ClockOffset implements store.Daemon.
-func (s *Store) ClockOffset(ctx context.Context) (offset time.Duration, err error) {
-	err = s.read(ctx, "read the clock's offset", func(c *conn) error {
-		v, err := c.one(ctx, selectClockOffset)
-		offset = time.Duration(intOf(v)) * time.Microsecond
-		return err
-	})
-	return offset, err
+func (s *Store) ClockOffset(ctx context.Context) (time.Duration, error) {
+	v, err := s.readOne(ctx, "read the clock's offset", selectClockOffset)
+	return time.Duration(intOf(v)) * time.Microsecond, err
 }
 
 // SetClockOffset implements store.Daemon.
 func (s *Store) SetClockOffset(ctx context.Context, offset time.Duration) error {
-	var st step
-	st.add(setClockOffset, offset.Microseconds())
-	return s.submit(ctx, newRequest("keep the clock's offset", st), true)
+	return s.write(ctx, "keep the clock's offset", setClockOffset, offset.Microseconds())
 }
 
 // CallPause implements store.Daemon.
@@ -80,19 +68,13 @@ func (s *Store) CallPause(ctx context.Context, credential string) (p store.CallP
 
 // SetCallPause implements store.Daemon.
 func (s *Store) SetCallPause(ctx context.Context, credential string, p store.CallPause) error {
-	var st step
-	st.add(upsertCallPause, credential, micros(p.Asked), micros(p.Until), optional(p.Why))
-	return s.submit(ctx, newRequest("keep until when calls wait", st), true)
+	return s.write(ctx, "keep until when calls wait", upsertCallPause, credential, micros(p.Asked), micros(p.Until), optional(p.Why))
 }
 
 // ScheduleDone implements store.Daemon.
-func (s *Store) ScheduleDone(ctx context.Context, what store.Schedule, now time.Time) (done time.Time, err error) {
-	err = s.read(ctx, "read the last run of a schedule", func(c *conn) error {
-		v, err := c.one(ctx, selectSchedule, what.Pack, what.Rule, what.Every, now.UnixMicro())
-		done = timeOf(v)
-		return err
-	})
-	return done, err
+func (s *Store) ScheduleDone(ctx context.Context, what store.Schedule, now time.Time) (time.Time, error) {
+	v, err := s.readOne(ctx, "read the last run of a schedule", selectSchedule, what.Pack, what.Rule, what.Every, now.UnixMicro())
+	return timeOf(v), err
 }
 
 // ReadCount implements store.Daemon.
@@ -107,10 +89,10 @@ func (s *Store) ReadCount(ctx context.Context, pack string) (store.ReadCount, er
 		if err != nil {
 			return err
 		}
-		return c.query(ctx, selectReadCalls, func(row []driver.Value) error {
-			count.Calls = append(count.Calls, store.ReadCall{Pack: pack, Place: rules.Place(intOf(row[0])), Count: intOf(row[1]), At: timeOf(row[2])})
-			return nil
+		count.Calls, err = list(ctx, c, selectReadCalls, func(row []driver.Value) (store.ReadCall, error) {
+			return store.ReadCall{Pack: pack, Place: rules.Place(intOf(row[0])), Count: intOf(row[1]), At: timeOf(row[2])}, nil
 		}, pack)
+		return err
 	})
 	return count, err
 }

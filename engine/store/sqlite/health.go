@@ -44,17 +44,6 @@ func (e *CorruptError) Hint() string {
 	return fmt.Sprintf("stop chertd and restore a backup; sqlite3 %s 'PRAGMA integrity_check' tells how bad it is", e.Path)
 }
 
-// IntakeError says that the store takes nothing in, whatever it is.
-type IntakeError struct{ Err error }
-
-func (e *IntakeError) Error() string { return fmt.Sprintf("nothing can be taken in: %v", e.Err) }
-func (e *IntakeError) Unwrap() error { return e.Err }
-
-// Hint says what to do about it.
-func (e *IntakeError) Hint() string {
-	return "its tables are not as chertd made them: stop chertd and restore a backup"
-}
-
 // WriteError says that the store could not write. It may work again any time.
 type WriteError struct{ Err error }
 

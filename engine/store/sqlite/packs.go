@@ -82,58 +82,51 @@ func (s *Store) Version(ctx context.Context, pack, version string) (v store.Vers
 		return v, false, nil
 	}
 	err = s.snapshot(ctx, "read version "+version[:min(8, len(version))]+" of pack "+pack, func(c *conn) error {
-		var found []store.Version
-		err := c.query(ctx, selectVersionsLike, func(row []driver.Value) error {
-			found = append(found, versionOf(pack, row))
-			return nil
-		}, pack, version, behind(version))
+		found, err := list(ctx, c, selectVersionsLike, versionOf(pack), pack, version, behind(version))
 		if err != nil || len(found) == 0 || len(found) > 1 && found[0].Version != version {
 			return err
 		}
 		v, ok = found[0], true
-		return c.query(ctx, selectVersionFiles, func(row []driver.Value) error {
-			f := store.VersionFile{Name: stringOf(row[0]), Kind: rules.FileKind(stringOf(row[1]))}
-			if b := bytesOf(row[2]); len(b) > 0 {
-				f.Bytes = b
-			}
-			v.Files = append(v.Files, f)
-			return nil
-		}, pack, v.Version)
+		v.Files, err = list(ctx, c, selectVersionFiles, versionFileOf, pack, v.Version)
+		return err
 	})
 	return v, ok, err
 }
 
 // Versions implements store.Packs.
 func (s *Store) Versions(ctx context.Context, pack string, limit int) ([]store.Version, error) {
-	return browse(ctx, s, "read the versions of pack "+pack, func(c *conn) (list []store.Version, err error) {
-		err = c.query(ctx, selectVersions, func(row []driver.Value) error {
-			list = append(list, versionOf(pack, row))
-			return nil
-		}, pack, int64(max(limit, 0)))
-		return list, err
+	return browse(ctx, s, "read the versions of pack "+pack, func(c *conn) ([]store.Version, error) {
+		return list(ctx, c, selectVersions, versionOf(pack), pack, int64(max(limit, 0)))
 	})
 }
 
-func versionOf(pack string, row []driver.Value) store.Version {
-	return store.Version{
-		Pack: pack, Version: stringOf(row[0]), Path: stringOf(row[1]), Since: timeOf(row[2]), Last: timeOf(row[3]),
-		Events: intOf(row[4]), Failures: intOf(row[5]), RolledBack: timeOf(row[6]), PendingKept: intOf(row[7]) != 0,
+// versionOf makes versions of a pack of rows of versionColumns.
+func versionOf(pack string) func(row []driver.Value) (store.Version, error) {
+	return func(row []driver.Value) (store.Version, error) {
+		return store.Version{
+			Pack: pack, Version: stringOf(row[0]), Path: stringOf(row[1]), Since: timeOf(row[2]), Last: timeOf(row[3]),
+			Events: intOf(row[4]), Failures: intOf(row[5]), RolledBack: timeOf(row[6]), PendingKept: intOf(row[7]) != 0,
+		}, nil
 	}
 }
 
+func versionFileOf(row []driver.Value) (store.VersionFile, error) {
+	f := store.VersionFile{Name: stringOf(row[0]), Kind: rules.FileKind(stringOf(row[1]))}
+	if b := bytesOf(row[2]); len(b) > 0 {
+		f.Bytes = b
+	}
+	return f, nil
+}
+
 // PackStates implements store.Packs.
-func (s *Store) PackStates(ctx context.Context) (list []store.PackState, err error) {
-	err = s.read(ctx, "read what is remembered of packs", func(c *conn) error {
-		return c.query(ctx, selectPacks, func(row []driver.Value) error {
-			list = append(list, store.PackState{
-				Pack: stringOf(row[0]), Live: stringOf(row[1]), Mode: rules.Mode(stringOf(row[2])), Why: stringOf(row[3]),
-				Pinned: stringOf(row[4]), PinnedOver: stringOf(row[5]), PinStays: intOf(row[6]) != 0, PinnedWithoutFiles: intOf(row[7]) != 0,
-				Settings: stringOf(row[8]), PendingKept: intOf(row[9]) != 0, RulesDeleted: intOf(row[10]) != 0,
-			})
-			return nil
-		})
+func (s *Store) PackStates(ctx context.Context) ([]store.PackState, error) {
+	return readList(ctx, s, "read what is remembered of packs", selectPacks, func(row []driver.Value) (store.PackState, error) {
+		return store.PackState{
+			Pack: stringOf(row[0]), Live: stringOf(row[1]), Mode: rules.Mode(stringOf(row[2])), Why: stringOf(row[3]),
+			Pinned: stringOf(row[4]), PinnedOver: stringOf(row[5]), PinStays: intOf(row[6]) != 0, PinnedWithoutFiles: intOf(row[7]) != 0,
+			Settings: stringOf(row[8]), PendingKept: intOf(row[9]) != 0, RulesDeleted: intOf(row[10]) != 0,
+		}, nil
 	})
-	return list, err
 }
 
 // SetPackState implements store.Packs.
@@ -148,20 +141,12 @@ func (s *Store) SetPackState(ctx context.Context, p store.PackState) error {
 
 // ForgetPack implements store.Packs.
 func (s *Store) ForgetPack(ctx context.Context, pack string) error {
-	var st step
-	st.add(deletePack, pack)
-	return s.submit(ctx, newRequest("forget pack "+pack, st), true)
+	return s.write(ctx, "forget pack "+pack, deletePack, pack)
 }
 
 // Concerned implements store.Packs.
-func (s *Store) Concerned(ctx context.Context, pack, version string) (chats []string, err error) {
-	err = s.read(ctx, "find what waits of pack "+pack, func(c *conn) error {
-		return c.query(ctx, selectConcerned, func(row []driver.Value) error {
-			chats = append(chats, stringOf(row[0]))
-			return nil
-		}, pack, version)
-	})
-	return chats, err
+func (s *Store) Concerned(ctx context.Context, pack, version string) ([]string, error) {
+	return readList(ctx, s, "find what waits of pack "+pack, selectConcerned, firstString, pack, version)
 }
 
 // SetPendingKept implements store.Packs.
@@ -177,20 +162,15 @@ func (s *Store) SetPendingKept(ctx context.Context, pack, version string, kept b
 
 // SetRulesDeleted implements store.Packs.
 func (s *Store) SetRulesDeleted(ctx context.Context, pack string, deleted bool) error {
-	var st step
-	st.add(setRulesDeleted, pack, flag(deleted))
-	return s.submit(ctx, newRequest("keep whether rules of pack "+pack+" were deleted", st), true)
+	return s.write(ctx, "keep whether rules of pack "+pack+" were deleted", setRulesDeleted, pack, flag(deleted))
 }
 
 // IgnoreFile implements store.Packs.
 func (s *Store) IgnoreFile(ctx context.Context) (content []byte, err error) {
-	err = s.read(ctx, "read the ignore file", func(c *conn) error {
-		v, err := c.one(ctx, selectIgnoreFile)
-		if content = bytesOf(v); v != nil && content == nil {
-			content = []byte{}
-		}
-		return err
-	})
+	v, err := s.readOne(ctx, "read the ignore file", selectIgnoreFile)
+	if content = bytesOf(v); v != nil && content == nil {
+		content = []byte{} // the file is there, and empty
+	}
 	return content, err
 }
 

@@ -1,5 +1,7 @@
 package sqlite
 
+import "strings"
+
 // statement is SQL that the store runs. There is no other: connections take
 // nothing else, every one is declared as a package variable, and a test asks
 // SQLite for the plan of each, because one bad plan stops all calls once enough
@@ -34,3 +36,11 @@ var (
 	commit     = declare("COMMIT")
 	rollback   = declare("ROLLBACK")
 )
+
+// insertInto is an INSERT of one row, with an argument for each column.
+func insertInto(table string, columns []string) string {
+	return "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ")"
+}
+
+// assigned is what follows the SET of an UPDATE with an argument for each column.
+func assigned(columns []string) string { return strings.Join(columns, " = ?, ") + " = ?" }

@@ -1,0 +1,64 @@
+package sqlite
+
+import (
+	"fmt"
+
+	"chertd/engine/event"
+	"chertd/engine/store"
+)
+
+// IntakeError says that the store takes nothing in, whatever it is.
+type IntakeError struct{ Err error }
+
+func (e *IntakeError) Error() string { return fmt.Sprintf("nothing can be taken in: %v", e.Err) }
+func (e *IntakeError) Unwrap() error { return e.Err }
+
+// Hint says what to do about it.
+func (e *IntakeError) Hint() string {
+	return "its tables are not as chertd made them: stop chertd and restore a backup"
+}
+
+// trial is the event by which it is tried whether the journal takes any.
+var trial = store.Arrival{Event: event.Event{ID: "chertd: trial", Type: "trial", Source: event.SourceEngine}}
+
+// tryIntake finds out whether the store takes in events and deliveries that
+// nobody understands, by one of each that is taken back. Its error is the
+// store's fault.
+func (w *writer) tryIntake() error {
+	list, err := prepareArrivals([]store.Arrival{trial})
+	if err != nil {
+		return err
+	}
+	if _, err := w.settle(); err != nil {
+		return err
+	}
+	w.doubt = &doubt{first: w.next}
+	w.entries = nil
+	w.rows = rowCounts{}
+	_, err = w.conn.exec(beginWrite)
+	if err == nil {
+		_, err = w.journal(&list[0])
+	}
+	if err == nil {
+		_, err = w.conn.exec(insertQuarantine, int64(0), trial.Event.Type, "", nil, []byte{}, []byte(trial.Event.ID))
+	}
+	if err == nil {
+		err = w.keepCounts()
+	}
+	if err == nil {
+		_, err = w.conn.exec(noteLastSeq, w.next-1)
+	}
+	if _, end := w.settle(); err == nil {
+		err = end
+	}
+	w.entries = nil
+	return intakeError(err)
+}
+
+// intakeError makes an error that concerns every delivery the store's fault.
+func intakeError(err error) error {
+	if err == nil || storeFailed(err) {
+		return err
+	}
+	return &IntakeError{err}
+}
