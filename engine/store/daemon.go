@@ -7,41 +7,45 @@ import (
 	"chertd/rules"
 )
 
-// Daemon is what a store keeps of chertd itself, so that a restart changes
-// nothing. Commit writes how far schedules have come and which calls count, with
-// the events and the calls that they belong to.
+// Daemon keeps what chertd has to know about itself after a restart. Commit keeps,
+// with the events and calls that they belong to, the progress of schedules and the
+// calls that limits.reads counts.
 type Daemon interface {
-	// Paused reports whether calls are paused, as SetPaused last set it.
+	// Paused reports whether all calls are paused.
 	Paused(ctx context.Context) (bool, error)
+	// SetPaused sets whether all calls are paused.
 	SetPaused(ctx context.Context, paused bool) error
 
-	// ClockOffset returns how far the local clock is behind Chert's, as
-	// SetClockOffset last set it; 0 if it never did. It is kept to the microsecond.
+	// ClockOffset returns how far the local clock is behind Chert's; 0 if it was
+	// never set.
 	ClockOffset(ctx context.Context) (time.Duration, error)
+	// SetClockOffset sets the offset. It is kept to the microsecond.
 	SetClockOffset(ctx context.Context, offset time.Duration) error
 
-	// CallPause returns the last time that Chert asked to wait before any further
-	// call of a credential, as SetCallPause last set it; its zero value if it never did.
+	// CallPause returns the last pause that Chert requested of a credential; its
+	// zero value if it never did.
 	CallPause(ctx context.Context, credential string) (CallPause, error)
+	// SetCallPause sets the pause of a credential.
 	SetCallPause(ctx context.Context, credential string, p CallPause) error
 
-	// ScheduleDone returns until when the runs of a schedule are done; the zero
-	// time if nothing is kept of it, or what is kept has expired by now.
+	// ScheduleDone returns the time until which the runs of a schedule are done. It
+	// is zero if none is kept, or the one that is kept has expired by now.
 	ScheduleDone(ctx context.Context, s Schedule, now time.Time) (time.Time, error)
 
-	// ReadCount returns which count of a pack's read calls is on, with the calls of
-	// all counts by place; its zero value, but for Pack, if none is kept.
+	// ReadCount returns the current count of a pack's read calls, with the calls of
+	// this count and earlier ones, ordered by place. If none is kept only its Pack
+	// is set.
 	ReadCount(ctx context.Context, pack string) (ReadCount, error)
 }
 
-// CallPause is a time that Chert asked to wait before any further call (429).
+// CallPause is a pause of all calls that Chert requested (429).
 type CallPause struct {
-	Asked time.Time // when the answer came
+	Asked time.Time // when the answer came in
 	Until time.Time // no call before it
 	Why   string    // the answer, for people
 }
 
-// What rules count and schedule, as a store keeps it.
+// Types of package rules that a store keeps.
 type (
 	Schedule    = rules.ScheduleID
 	ScheduleRun = rules.ScheduleRun

@@ -25,19 +25,19 @@ func (e *LostError) Hint() string {
 	return "put the file back as it was, or restore a backup, and restart chertd; until then events are answered 503 and Chert keeps them in its log"
 }
 
-// TouchedError says that something other than a checkpoint has written into the
+// touchedError says that something other than a checkpoint has written into the
 // database of an open store. Whether it is still sound is not known.
-type TouchedError struct {
+type touchedError struct {
 	Path    string
 	changed time.Time
 }
 
-func (e *TouchedError) Error() string {
+func (e *touchedError) Error() string {
 	return fmt.Sprintf("the store's file %s: something other than SQLite wrote into it; it is being checked", e.Path)
 }
 
 // Hint says what to do about it.
-func (e *TouchedError) Hint() string {
+func (e *touchedError) Hint() string {
 	return "let nothing but chertd and sqlite3 write to the store's files; if the check finds damage, restore a backup"
 }
 
@@ -108,7 +108,7 @@ func hold(path, link string, lock *lockFile) (*files, error) {
 }
 
 // check returns a *LostError if a file is no longer what it was, and a
-// *TouchedError if the database may not be. A file that was away and is back
+// *touchedError if the database may not be. A file that was away and is back
 // unchanged is in order again.
 func (fl *files) check() error {
 	if err := fl.db.check(); err != nil {
@@ -198,14 +198,14 @@ func (fl *files) lastFrameStands(index walIndex) bool {
 func (fl *files) checkChanged(changed time.Time, index walIndex) error {
 	explained := index.checkpoints() || index.checkpoint != fl.index.checkpoint
 	if !fl.changed.IsZero() && !changed.Equal(fl.changed) && !explained {
-		return &TouchedError{Path: fl.path, changed: changed}
+		return &touchedError{Path: fl.path, changed: changed}
 	}
 	fl.changed, fl.index = changed, index
 	return nil
 }
 
 // accept takes the database for sound as it was when a check found it touched.
-func (fl *files) accept(t *TouchedError) { fl.changed = t.changed }
+func (fl *files) accept(t *touchedError) { fl.changed = t.changed }
 
 func (h *held) open() (err error) {
 	if h.f, err = os.Open(h.path); err == nil {

@@ -44,14 +44,14 @@ func (e *CorruptError) Hint() string {
 	return fmt.Sprintf("stop chertd and restore a backup; sqlite3 %s 'PRAGMA integrity_check' tells how bad it is", e.Path)
 }
 
-// WriteError says that the store could not write. It may work again any time.
-type WriteError struct{ Err error }
+// writeError says that the store could not write. It may work again any time.
+type writeError struct{ Err error }
 
-func (e *WriteError) Error() string { return e.Err.Error() }
-func (e *WriteError) Unwrap() error { return e.Err }
+func (e *writeError) Error() string { return e.Err.Error() }
+func (e *writeError) Unwrap() error { return e.Err }
 
 // Hint says what to do about it.
-func (e *WriteError) Hint() string {
+func (e *writeError) Hint() string {
 	if sqliteCode(e.Err) == sqlite3.SQLITE_FULL {
 		return "make room on the disk; chertd notices"
 	}
@@ -130,7 +130,7 @@ func (h *health) wrote(err error) {
 		h.tell(nil)
 	case err != nil:
 		if !errors.As(err, new(interface{ Hint() string })) {
-			err = &WriteError{err}
+			err = &writeError{err}
 		}
 		h.fails.Store(&err)
 		if before == nil {
@@ -176,9 +176,9 @@ func (s *Store) watch(tick <-chan time.Time) {
 // storeFailed reports whether the store, and not a request, is at fault.
 func storeFailed(err error) bool {
 	var lost *LostError
-	var touched *TouchedError
+	var touched *touchedError
 	var corrupt *CorruptError
-	var intake *IntakeError
+	var intake *intakeError
 	return errors.As(err, &lost) || errors.As(err, &touched) || errors.As(err, &corrupt) || errors.As(err, &intake) || sqliteFailed(err)
 }
 

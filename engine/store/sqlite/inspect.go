@@ -14,7 +14,7 @@ var quickCheck = declare("PRAGMA quick_check(1)")
 // database that is damaged ends the store.
 func (w *writer) check() error {
 	err := w.files.check()
-	var touched *TouchedError
+	var touched *touchedError
 	if !errors.As(err, &touched) {
 		return err
 	}

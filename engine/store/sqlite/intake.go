@@ -7,14 +7,14 @@ import (
 	"chertd/engine/store"
 )
 
-// IntakeError says that the store takes nothing in, whatever it is.
-type IntakeError struct{ Err error }
+// intakeError says that the store takes nothing in, whatever it is.
+type intakeError struct{ Err error }
 
-func (e *IntakeError) Error() string { return fmt.Sprintf("nothing can be taken in: %v", e.Err) }
-func (e *IntakeError) Unwrap() error { return e.Err }
+func (e *intakeError) Error() string { return fmt.Sprintf("nothing can be taken in: %v", e.Err) }
+func (e *intakeError) Unwrap() error { return e.Err }
 
 // Hint says what to do about it.
-func (e *IntakeError) Hint() string {
+func (e *intakeError) Hint() string {
 	return "its tables are not as chertd made them: stop chertd and restore a backup"
 }
 
@@ -52,13 +52,13 @@ func (w *writer) tryIntake() error {
 		err = end
 	}
 	w.entries = nil
-	return intakeError(err)
+	return intakeFailed(err)
 }
 
-// intakeError makes an error that concerns every delivery the store's fault.
-func intakeError(err error) error {
+// intakeFailed makes an error that concerns every delivery the store's fault.
+func intakeFailed(err error) error {
 	if err == nil || storeFailed(err) {
 		return err
 	}
-	return &IntakeError{err}
+	return &intakeError{err}
 }

@@ -328,7 +328,7 @@ func TestDamageEndsTheStore(t *testing.T) {
 func TestHangingDiskRefuses(t *testing.T) {
 	t.Parallel()
 	var now atomic.Int64
-	s := openWith(t, Options{tick: make(chan time.Time), Now: func() time.Time { return time.Unix(0, now.Load()) }})
+	s := openWith(t, Options{tick: make(chan time.Time), now: func() time.Time { return time.Unix(0, now.Load()) }})
 	now.Store(int64(time.Hour))
 	hangs, release := make(chan struct{}), make(chan struct{})
 	s.Journaled(func([]store.Entry) {
@@ -415,7 +415,7 @@ func TestStoreNoticesWithoutTraffic(t *testing.T) {
 	if _, err := s.Append(t.Context(), []store.Arrival{big}); !storeFailed(err) || s.Healthy() == nil {
 		t.Fatalf("on a full disk: %v, %v", err, s.Healthy())
 	}
-	if hinted, ok := errors.AsType[*WriteError](s.Healthy()); !ok || !strings.Contains(hinted.Hint(), "make room") {
+	if hinted, ok := errors.AsType[*writeError](s.Healthy()); !ok || !strings.Contains(hinted.Hint(), "make room") {
 		t.Errorf("a full disk has no hint: %v", s.Healthy())
 	}
 	// Not by a request, which would tell that writes succeed.

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,16 +14,24 @@ import (
 	moderncsqlite "modernc.org/sqlite"
 )
 
-// Options of Open. The zero value works.
+// Options are options of Open. The zero value works.
 type Options struct {
-	Now     func() time.Time // for notes in the file; nil: time.Now
-	Log     *slog.Logger     // nil: nothing is logged
-	Readers int              // connections that read, at least 2; 0: 4. Half of them may serve people at a time
-	Queue   int              // requests that may wait for the writer before callers do; 0: 1024
+	Log *slog.Logger // nil: nothing is logged
 
-	tick    <-chan time.Time // when to look after the store; nil: every second
-	pragmas []string         // further ones of the connection that writes
+	// For tests.
+	now     func() time.Time // nil: time.Now
+	readers int              // connections that read; 0: defaultReaders
+	queue   int              // requests that may wait for the writer before their callers do; 0: defaultQueue
+	tick    <-chan time.Time // when to check the store while nobody writes; nil: every watchEvery
+	pragmas []string         // more of them for the connection that writes
 }
+
+const (
+	// defaultReaders is how many connections read. Half of them may serve people at
+	// a time, so that there must be two at least.
+	defaultReaders = 4
+	defaultQueue   = 1024
+)
 
 const (
 	// busyTimeout is for what else has the file open: sqlite3 in an operator's
@@ -35,7 +44,7 @@ const (
 	walLimit = "journal_size_limit(67108864)"
 	// writerCache and readerCache are in KiB, as PRAGMA cache_size has it. The
 	// allocator keeps a page of 4 KiB in 8, so they take twice that in all, times
-	// Options.Readers for readerCache. Larger ones did not make BenchmarkWay faster
+	// defaultReaders for readerCache. Larger ones did not make BenchmarkWay faster
 	// (400,000 events), and under large values the process held 30 MB more.
 	writerCache = "cache_size(-4096)"
 	readerCache = "cache_size(-1024)"
@@ -49,117 +58,100 @@ var (
 	selectMaxSeq    = declare(`SELECT max(seq) FROM events`)
 )
 
-// Open opens the database at path, or that which a symbolic link there leads to,
-// makes it and its folder if there is none, and brings its schema up to date. While it is open no other process can open
-// it (*InUseError); a database of a newer program is left alone (*NewerError).
+// Open opens the database at path, or the one that a symbolic link there leads to.
+// It creates the database and its folder if there is none, and brings its schema up
+// to date. One process at a time can have it open (*InUseError). A database that a
+// newer program has used is not changed (*NewerError). Every error but that of an
+// empty path has a method Hint, which says what to do.
 //
-// It switches SQLite, for the whole process, to open-file-description locks
-// and fdatasync where the system has them. No code of the process may open the
-// database's files by other means all the same: not every lock of SQLite's is
-// of that kind.
+// Open switches SQLite, for the whole process, to open-file-description locks and
+// fdatasync where the system has them. Nevertheless, no code of the process may
+// open the database's files by other means: some locks of SQLite are of the other
+// kind, which closing any descriptor of the file drops.
 func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
-	if o.Now == nil {
-		o.Now = time.Now
+	if o.now == nil {
+		o.now = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Readers <= 0 {
-		o.Readers = 4
-	}
-	o.Readers = max(o.Readers, 2)
-	if o.Queue <= 0 {
-		o.Queue = 1024
-	}
+	o.readers = max(cmp.Or(o.readers, defaultReaders), 2)
+	o.queue = cmp.Or(o.queue, defaultQueue)
 	if path == "" {
-		return nil, errors.New("open store: no file is named")
+		return nil, errors.New("open store: the path is empty")
+	}
+	failed := func(err error) (*Store, error) {
+		return nil, openError(path, fmt.Errorf("open store %s: %w", path, err))
 	}
 	if path, err = filepath.Abs(path); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+		return failed(err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, openError(path, fmt.Errorf("open store %s: %w", path, err))
+		return failed(err)
 	}
 	link := path
 	if path, err = resolve(link); err != nil {
 		return nil, err
 	}
 	if err := checkRegular(path); err != nil {
-		return nil, openError(path, fmt.Errorf("open store %s: %w", path, err))
+		return failed(err)
 	}
-	// Neither is an error where it is not to be had: POSIX locks and fsync do.
+	// Where the system has neither, POSIX locks and fsync do.
 	moderncsqlite.OFDLocking(true)
 	moderncsqlite.Fdatasync(true)
 
 	s := &Store{
-		path: path, log: o.Log, size: o.Readers,
-		readers: make(chan *conn, o.Readers), people: make(chan struct{}, o.Readers/2), written: make(chan struct{}), watched: make(chan struct{}), closing: make(chan struct{}),
+		path: path, log: o.Log, size: o.readers, readers: make(chan *conn, o.readers), people: make(chan struct{}, o.readers/2),
+		written: make(chan struct{}), watched: make(chan struct{}), closing: make(chan struct{}),
 	}
 	if s.lock, err = lock(path); err != nil {
 		return nil, openError(path, err)
 	}
-	var w, cp *conn
+	s.writer = &writer{
+		queue: make(chan *request, o.queue), grown: make(chan struct{}, 1), closing: s.closing, counts: map[versionKey]tally{},
+		health: health{now: o.now, tell: s.tellHealth},
+	}
+	var cp *conn
 	defer func() {
 		if err == nil {
 			return
 		}
-		err = openError(path, err)
 		if cp != nil {
 			cp.close()
 		}
 		for len(s.readers) > 0 {
 			(<-s.readers).close()
 		}
-		if w != nil {
-			w.close()
+		if s.writer.conn != nil {
+			s.writer.conn.close()
 		}
 		s.lock.unlock()
 	}()
 	if err := checkHeader(path); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+		return failed(err)
 	}
 	if err := makePrivate(path); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+		return failed(err)
 	}
-	if w, err = connectWriter(ctx, path, o.pragmas...); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+	if err := s.writer.open(ctx, path, o); err != nil {
+		if _, newer := errors.AsType[*NewerError](err); newer {
+			return nil, err
+		}
+		return failed(err)
 	}
-	if err := migrate(ctx, w, path, migrations); err != nil {
-		return nil, err
-	}
-	if err := checkTables(w); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
-	}
-	last, err := lastSeq(ctx, w)
-	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
-	}
-	commits, err := w.one(ctx, selectTransactions)
-	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
-	}
-	_, err = w.exec(noteOpened, o.Now().UnixMicro())
-	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
-	}
-	for range o.Readers {
+	for range o.readers {
 		r, err := connect(ctx, path, "ro", busyTimeout, "query_only(1)", readerCache)
 		if err != nil {
-			return nil, fmt.Errorf("open store %s: %w", path, err)
+			return failed(err)
 		}
 		s.readers <- r
 	}
 	if cp, err = connect(ctx, path, "rw", busyTimeout, "synchronous(FULL)", readerCache); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+		return failed(err)
 	}
-	fl, err := hold(path, link, s.lock)
-	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+	if s.writer.files, err = hold(path, link, s.lock); err != nil {
+		return failed(err)
 	}
-	s.writer = &writer{conn: w, files: fl, queue: make(chan *request, o.Queue), grown: make(chan struct{}, 1), next: last + 1, closing: s.closing, counts: map[versionKey]tally{}}
-	s.writer.health.now, s.writer.health.tell = o.Now, s.tellHealth
-	s.writer.last.Store(last)
-	s.writer.commits = intOf(commits)
 	s.start(&checkpointer{conn: cp, log: o.Log, path: path})
 	go func() {
 		defer close(s.watched)
@@ -171,6 +163,33 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 		s.watch(o.tick)
 	}()
 	return s, nil
+}
+
+// open opens the writer's connection, brings the schema up to date, and reads what
+// the writer counts on from.
+func (w *writer) open(ctx context.Context, path string, o Options) (err error) {
+	if w.conn, err = connectWriter(ctx, path, o.pragmas...); err != nil {
+		return err
+	}
+	if err := migrate(ctx, w.conn, path, migrations); err != nil {
+		return err
+	}
+	if err := checkTables(w.conn); err != nil {
+		return err
+	}
+	last, err := lastSeq(ctx, w.conn)
+	if err != nil {
+		return err
+	}
+	w.last.Store(last)
+	w.next = last + 1
+	commits, err := w.conn.one(ctx, selectTransactions)
+	if err != nil {
+		return err
+	}
+	w.commits = intOf(commits)
+	_, err = w.conn.exec(noteOpened, o.now().UnixMicro())
+	return err
 }
 
 // connectWriter opens the connection that writes, and makes sure of what every

@@ -95,7 +95,7 @@ func openError(path string, err error) error {
 		return &NoRoomError{path, err}
 	case code == sqlite3.SQLITE_READONLY, code == sqlite3.SQLITE_CANTOPEN, errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return unusable("chertd must be able to write %s and its folder: make the user that it runs as their owner (chown -R USER %s), or mount the disk for writing", path, dir)
-	case errors.As(err, new(*TablesError)):
+	case errors.As(err, new(*tablesError)):
 		return unusable("restore a backup, or set store.url to another file")
 	case errors.Is(err, errForeign):
 		return unusable("set store.url to a file of its own, such as sqlite:%s", filepath.Join(dir, "chertd.db"))

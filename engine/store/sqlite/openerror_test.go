@@ -94,7 +94,7 @@ func TestOpenErrorsNameTheirFix(t *testing.T) {
 		"too long a name":   {&fs.PathError{Op: "open", Path: path, Err: syscall.ENAMETOOLONG}, "unusable"},
 		"no shared memory":  {errNoWAL, "unusable"},
 		"another program's": {errForeign, "unusable"},
-		"changed tables":    {&TablesError{errors.New("no such table")}, "unusable"},
+		"changed tables":    {&tablesError{errors.New("no such table")}, "unusable"},
 		"something else":    {errors.New("something else"), "other"},
 		"in use":            {&InUseError{Path: path}, "other"},
 		"a newer database":  {&NewerError{Path: path, Version: 9, Known: 5}, "other"},

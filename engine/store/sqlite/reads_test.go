@@ -82,7 +82,7 @@ func withoutSize(st store.Stats, err error) (any, error) {
 // a saboteur.
 func filled(t *testing.T) (s *Store, sab *saboteur) {
 	t.Helper()
-	s = openWith(t, Options{tick: make(chan time.Time), Readers: 2})
+	s = openWith(t, Options{tick: make(chan time.Time), readers: 2})
 	ctx := t.Context()
 	blocked := chat.Action{ID: chat.ActionID{Seq: 1, N: 1}, Kind: chat.Read, Chat: "c1", Pack: "p", Status: chat.Blocked, Asked: someTime}
 	tr := half(1, "p", "c1")

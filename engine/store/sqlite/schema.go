@@ -68,12 +68,12 @@ func (e *NewerError) Hint() string {
 	return "a newer chertd has used this store: run that one, or restore a backup made before the upgrade"
 }
 
-// TablesError says that the tables of a store are not those that its version of
+// tablesError says that the tables of a store are not those that its version of
 // the schema has: somebody changed them.
-type TablesError struct{ Err error }
+type tablesError struct{ Err error }
 
-func (e *TablesError) Error() string { return fmt.Sprintf("its tables were changed: %v", e.Err) }
-func (e *TablesError) Unwrap() error { return e.Err }
+func (e *tablesError) Error() string { return fmt.Sprintf("its tables were changed: %v", e.Err) }
+func (e *tablesError) Unwrap() error { return e.Err }
 
 // checkTables finds out whether every statement can be run. What is missing is
 // found now, and not by the first event that needs it.
@@ -84,7 +84,7 @@ func checkTables(c *conn) error {
 			err = s.Close()
 		}
 		if err != nil && sqliteCode(err) == sqlite3.SQLITE_ERROR {
-			return &TablesError{err}
+			return &tablesError{err}
 		}
 		if err != nil {
 			return err
@@ -98,19 +98,19 @@ func checkTables(c *conn) error {
 func migrate(ctx context.Context, c *conn, path string, scripts []string) error {
 	app, err := c.one(ctx, readApplication)
 	if err != nil {
-		return fmt.Errorf("open store %s: %w", path, err)
+		return err
 	}
 	tables, err := c.one(ctx, countTables)
 	if err != nil {
-		return fmt.Errorf("open store %s: %w", path, err)
+		return err
 	}
 	v, err := c.one(ctx, readVersion)
 	if err != nil {
-		return fmt.Errorf("open store %s: %w", path, err)
+		return err
 	}
 	version := int(intOf(v))
 	if intOf(app) != application && intOf(tables) > 0 {
-		return fmt.Errorf("open store %s: %w", path, errForeign)
+		return errForeign
 	}
 	if version > len(scripts) {
 		return &NewerError{Path: path, Version: version, Known: len(scripts)}
@@ -120,7 +120,7 @@ func migrate(ctx context.Context, c *conn, path string, scripts []string) error 
 			scripts[version], application, version+1)
 		if err := c.script(script); err != nil {
 			c.script("ROLLBACK")
-			return fmt.Errorf("open store %s: bring its schema from version %d to %d: %w", path, version, version+1, err)
+			return fmt.Errorf("bring its schema from version %d to %d: %w", version, version+1, err)
 		}
 	}
 	return nil

@@ -138,7 +138,7 @@ func (s *Store) tellHealth(err error) {
 		return
 	}
 	what, hint := "the store fails: nothing is taken in", ""
-	if errors.As(err, new(*WriteError)) {
+	if errors.As(err, new(*writeError)) {
 		what += " until it works again"
 	}
 	if errors.As(err, &hinted) {

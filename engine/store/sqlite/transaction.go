@@ -130,11 +130,11 @@ func (w *writer) settle() (kept bool, err error) {
 	}
 	// Some failures have rolled back already.
 	if _, err := w.conn.exec(rollback); err != nil && !strings.Contains(err.Error(), "no transaction is active") {
-		return false, intakeError(fmt.Errorf("take the last transaction back: %w", err))
+		return false, intakeFailed(fmt.Errorf("take the last transaction back: %w", err))
 	}
 	n, err := w.conn.one(context.Background(), selectTransactions)
 	if err != nil {
-		return false, intakeError(fmt.Errorf("find out what became of the last transaction: %w", err))
+		return false, intakeFailed(fmt.Errorf("find out what became of the last transaction: %w", err))
 	}
 	d := w.doubt
 	w.doubt = nil
