@@ -41,9 +41,9 @@ var schema9 string
 //go:embed schema10.sql
 var schema10 string
 
-// migrations brings a database from version i to i+1 by its i-th script. A
-// script that was released is never changed; PRAGMA user_version says how many
-// have run.
+// migrations bring a database from version i to i+1 by the i-th script. The SQL of
+// a released script is never changed, only its comments; PRAGMA user_version says
+// how many have run.
 var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10}
 
 var (
@@ -94,7 +94,7 @@ func checkTables(c *conn) error {
 }
 
 // migrate brings the database to the newest version, each script in a
-// transaction of its own: after a crash in between the next start goes on.
+// transaction of its own: after a crash in between, the next start continues.
 func migrate(ctx context.Context, c *conn, path string, scripts []string) error {
 	app, err := c.one(ctx, readApplication)
 	if err != nil {

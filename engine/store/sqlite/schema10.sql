@@ -57,17 +57,17 @@ DELETE FROM pack_files WHERE pack = '.chertignore';
 ALTER TABLE packs RENAME TO old_packs;
 CREATE TABLE packs (
   -- What chertd remembers about each rule pack besides its versions.
-  pack             TEXT PRIMARY KEY,
-  live             TEXT, -- version that is live, or was when chertd last ran; NULL: none ever was
-  mode             TEXT CHECK (mode IN ('live', 'shadow', 'off')), -- as "chertd mode" or chertd itself set it; NULL: as the files say
-  why              TEXT, -- why chertd set the mode itself; NULL: an operator set it
-  pinned           TEXT, -- version that a rollback made live; NULL: none
-  pinned_over      TEXT, -- hash of the pack's files at the rollback: other files end it; NULL: see the next two columns
-  pin_stays        INTEGER NOT NULL DEFAULT 0 CHECK (pin_stays IN (0, 1)), -- 1: no edit ends the rollback (rollback --pin)
+  pack                 TEXT PRIMARY KEY,
+  live                 TEXT, -- version that is live, or was when chertd last ran; NULL: none ever was
+  mode                 TEXT CHECK (mode IN ('live', 'shadow', 'off')), -- as "chertd mode" or chertd itself set it; NULL: as the files say
+  why                  TEXT, -- why chertd set the mode itself; NULL: an operator set it
+  pinned               TEXT, -- version that a rollback made live; NULL: none
+  pinned_over          TEXT, -- hash of the pack's files at the rollback: other files end it; NULL: see the next two columns
+  pin_stays            INTEGER NOT NULL DEFAULT 0 CHECK (pin_stays IN (0, 1)), -- 1: no edit ends the rollback (rollback --pin)
   pinned_without_files INTEGER NOT NULL DEFAULT 0 CHECK (pinned_without_files IN (0, 1)), -- 1: the pack had no files at the rollback
-  settings         TEXT, -- JSON: what chertd.yaml last set that fits the live version; NULL: not known
-  pending_kept     INTEGER NOT NULL DEFAULT 0 CHECK (pending_kept IN (0, 1)), -- 1: it is not live, and its pending reads and timers stay (--keep-pending)
-  rules_deleted    INTEGER NOT NULL DEFAULT 0 CHECK (rules_deleted IN (0, 1)) -- 1: pending reads of rules that were deleted from it are still to be dropped
+  settings             TEXT, -- JSON: what chertd.yaml last set that fits the live version; NULL: not known
+  pending_kept         INTEGER NOT NULL DEFAULT 0 CHECK (pending_kept IN (0, 1)), -- 1: it is not live, and its pending reads and timers stay (--keep-pending)
+  rules_deleted        INTEGER NOT NULL DEFAULT 0 CHECK (rules_deleted IN (0, 1)) -- 1: pending reads of rules that were deleted from it are still to be dropped
 ) STRICT, WITHOUT ROWID;
 INSERT INTO packs SELECT pack, live, mode, why, pinned, CASE WHEN pinned_over NOT IN ('none', 'none, kept') THEN pinned_over END,
   pinned IS NOT NULL AND coalesce(pinned_over, 'none, kept') = 'none, kept',
@@ -100,12 +100,12 @@ DROP TABLE old_pack_versions;
 DROP TABLE flags;
 
 CREATE TABLE schedules (
-  -- How far each schedule (chert.every) has come. An edited one is another one.
+  -- Progress of each schedule (chert.every). An edited schedule is another one.
   pack       TEXT NOT NULL,
   rule       TEXT NOT NULL,
   every      TEXT NOT NULL,    -- as the rule has it: 15m, 0 9 * * MON-FRI
   done_until INTEGER NOT NULL, -- runs that were due until then are journaled, or skipped as the rule says
-  expires_at INTEGER,          -- then the row counts as absent; NULL: never
+  expires_at INTEGER,          -- when the schedule is forgotten; NULL: never
   PRIMARY KEY (pack, rule, every)
 ) STRICT, WITHOUT ROWID;
 -- The key was schedule/PACK/RULE/EVERY, and a rule's name and a cron expression may
@@ -126,19 +126,19 @@ INSERT OR IGNORE INTO schedules
     AND iif(instr(every, ' ') > 0, length(every) - length(replace(every, ' ', '')) >= 4 AND rule NOT GLOB '*/[*]', every <> '' AND instr(every, '/') = 0);
 
 CREATE TABLE read_counts (
-  -- Which count of a pack's read calls is on (limits.reads). A new one starts when
-  -- the limit is raised, and when an operator sets the pack live again.
+  -- The current count of each pack's read calls (limits.reads). A new one starts
+  -- when the limit is raised and when an operator makes the pack live again.
   pack  TEXT PRIMARY KEY,
   count INTEGER NOT NULL, -- its number
-  reads INTEGER,          -- the limit: so many calls; NULL: not known
-  per   INTEGER           -- in so many microseconds; NULL: not known
+  reads INTEGER,          -- the limit when it started: number of calls; NULL: not known
+  per   INTEGER           -- and microseconds in which they are counted; NULL: not known
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE read_calls (
-  -- Calls that limits.reads of a pack counts, each in a numbered place. A place is
-  -- used again once its call no longer counts.
+  -- Calls that count towards limits.reads of a pack, each in a numbered place. A
+  -- place is used again once its call no longer counts.
   pack  TEXT NOT NULL,
   place INTEGER NOT NULL CHECK (place >= 0),
-  count INTEGER NOT NULL, -- the count it belongs to: that of read_counts, or an earlier one
+  count INTEGER NOT NULL, -- the number of its count: the current one, or an earlier one
   at    INTEGER NOT NULL, -- when the call began or, if that is known, ended
   PRIMARY KEY (pack, place)
 ) STRICT, WITHOUT ROWID;
