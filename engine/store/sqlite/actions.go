@@ -26,8 +26,8 @@ var (
 	// updateWaiting take the first updateActionArgs.
 	insertAction = declare(insertInto("actions", actionColumns) + ` ON CONFLICT DO NOTHING`)
 	updateAction = declare(actionUpdate)
-	// Nearly every action that changes was waiting: this statement spares a look at
-	// what it was, for the counts.
+	// Nearly every action that changes was waiting: with this statement the counts
+	// need not read what it was.
 	updateWaiting      = declare(actionUpdate + ` AND status = 'waiting'`)
 	selectActionStatus = declare(`SELECT status FROM actions WHERE event_seq = ? AND n = ?`)
 
@@ -59,7 +59,7 @@ type actionRow struct {
 	args   []driver.Value // of insertAction
 	counts count          // by its status
 	seq, n int64
-	isNew  bool // it is not in the table, as a rule
+	isNew  bool // it usually has no row yet
 }
 
 // Actions implements store.Reader.
@@ -103,8 +103,8 @@ func (s *Store) BlockedReads(ctx context.Context, id string) ([]chat.Action, err
 	return readList(ctx, s, "read which reads are blocked", selectBlocked, actionOf, id)
 }
 
-// encodeAction writes an action of the event at hand as new; one of an earlier
-// event is there already, as a rule.
+// encodeAction writes an action of the decision's event as new. One of an earlier
+// event usually has a row already.
 func (s *step) encodeAction(a *chat.Action, d *store.Decision) error {
 	counts, err := countOf(a.Status)
 	if err != nil {
@@ -151,7 +151,7 @@ func (w *writer) writeAction(a *actionRow) error {
 		return err
 	}
 	if n > 0 {
-		w.rows[countActions]-- // those that wait are the first
+		w.rows[countActions]-- // waiting is the first status
 		w.rows[a.counts]++
 		return nil
 	}

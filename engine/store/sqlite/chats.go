@@ -14,14 +14,14 @@ import (
 )
 
 var (
-	// chatColumns are written in the order of encodeChat and read in that of chatOf,
-	// which leaves out chatIndexed.
+	// chatColumns and then chatIndexed are in the order of encodeChat; chatOf reads
+	// the former.
 	chatColumns = []string{
 		"line", "is_group", "last_event_seq", "last_message_id", "last_message_seq", "seen_by", "recent_messages", "veto_seq",
 		"missed_seq", "may_hold_until", "unasked_seq", "read_through_seq", "retry_attempts", "retry_first_at", "retry_not_before",
 		"hold_until", "hold_by", "hold_reason", "hold_seq", "postponed", "cancelled", "cooldowns",
 	}
-	// chatIndexed are made of the others, for indexes.
+	// chatIndexed are derived from the others, for indexes.
 	chatIndexed = []string{"postponed_until", "call_at", "timer_at"}
 	chatWritten = slices.Concat(chatColumns, chatIndexed)
 
@@ -49,7 +49,7 @@ var (
 	selectState = declare(`SELECT value FROM states WHERE pack = ? AND chat_id = ?`)
 )
 
-// Chat implements store.Store. Most chats of a busy day are new: to find that
+// Chat implements store.Store. Most chats are new: finding that
 // out takes one statement instead of a transaction of four.
 func (s *Store) Chat(ctx context.Context, id string) (chat.Chat, error) {
 	c := chat.Chat{ID: id}

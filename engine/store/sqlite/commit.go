@@ -11,9 +11,8 @@ import (
 // Commit implements store.Store.
 //
 // If ctx ends before the writer has taken the batch, nothing of it is kept and
-// ctx's error is returned. From then on Commit waits for the answer, so that
-// its caller always knows: a batch whose handlers wrote kv can't be repeated
-// blindly.
+// Commit returns ctx's error. After that Commit waits for the result, because a
+// batch whose handlers wrote kv must not be repeated blindly.
 func (s *Store) Commit(ctx context.Context, batch []store.Transition) error {
 	steps := make([]step, len(batch))
 	for i := range batch {
@@ -45,7 +44,7 @@ func (s *step) encode(t *store.Transition) (err error) {
 		s.encodeTimer(t.Chat.ID, &t.Timers[i])
 	}
 	if t.Chat != nil {
-		// A chat of which one message is known has just brought it, or nearly so.
+		// Of a chat that has one message, it is probably this event's.
 		isNew := t.Decision != nil && len(t.Chat.Recent.IDs) <= 1
 		if err := s.encodeChat(t.Chat, isNew); err != nil {
 			return fmt.Errorf("chat %s: %w", t.Chat.ID, err)
@@ -66,8 +65,8 @@ func (s *step) add(what *statement, args ...driver.Value) {
 	s.changes = append(s.changes, change{what: what, args: args})
 }
 
-// addEither adds two statements of which the second is run where the first
-// changes no row.
+// addEither adds an insert and an update of one row. The less likely of the two runs
+// only if the other changes no row.
 func (s *step) addEither(insert, update change, isNew bool) {
 	if isNew {
 		insert.orElse = &update

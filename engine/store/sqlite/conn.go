@@ -12,19 +12,18 @@ import (
 )
 
 // conn is one connection with its prepared statements, used by one goroutine
-// at a time. It speaks to the driver without database/sql in between: that
-// pool's locks, conversions and per-call statements cost more than the
-// statements themselves, and the store has its own idea of who may use which
-// connection.
+// at a time. It calls the driver without database/sql: that pool's locks,
+// conversions and per-call statements cost more than the statements themselves, and
+// the store decides itself which goroutine may use which connection.
 type conn struct {
 	c     driver.Conn
 	stmts map[*statement]*stmt
-	// faults, if set by a test, decides what statements answer.
+	// faults, if not nil, is set by a test.
 	faults faults
 }
 
-// faults stands between a connection and SQLite in tests: before may fail a
-// statement that is not run then, after changes what one that ran answers.
+// faults are errors that a test injects: before may fail a statement, which is not
+// run then; after may change the error of a statement that ran.
 type faults interface {
 	before(*statement) error
 	after(*statement, error) error

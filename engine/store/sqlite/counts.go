@@ -12,7 +12,7 @@ import (
 	"chertd/rules/chat"
 )
 
-// count is one of the columns of the table counts.
+// count is a column of the table counts.
 type count int
 
 const (
@@ -65,11 +65,11 @@ func countOf(status chat.Status) (count, error) {
 	return countActions + count(i), nil
 }
 
-// rowCounts is by how much a transaction changes the counts.
+// rowCounts is how much a transaction adds to each count.
 type rowCounts [allCounts]int64
 
-// keepCounts writes what the transaction at hand has counted. It is part of
-// the transaction, so that the counts hold after any crash.
+// keepCounts writes what the current transaction has counted. It is part of the
+// transaction, so that the counts are right after any crash.
 func (w *writer) keepCounts() error {
 	w.rows[countTransactions]++
 	args := make([]driver.Value, 0, allCounts)
@@ -80,8 +80,8 @@ func (w *writer) keepCounts() error {
 	return err
 }
 
-// Stats implements store.Reader. Nothing is counted for it: the transactions
-// that add and remove rows keep the counts.
+// Stats implements store.Reader. It counts nothing: the transactions that add and
+// remove rows keep the counts.
 func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	return browse(ctx, s, "read what the store holds", func(c *conn) (st store.Stats, err error) {
 		st.Actions = map[chat.Status]int64{}

@@ -18,18 +18,17 @@ const (
 	entryWidth = 18
 )
 
-// arrival is an arrival made ready for the writer: encoded by its caller's
-// goroutine, so that the writer has less to do.
+// arrival is an arrival encoded for the writer, by its caller's goroutine, so that
+// the writer has less to do.
 type arrival struct {
-	store.Arrival // as it will be announced and read back
+	store.Arrival // as Journaled announces it and Pending returns it
 	slot          int64
 	row           []driver.Value // of insertEvent; row[0] is for the sequence
 }
 
-// decoded is what was understood of an event and has no column of its own. It
-// is kept beside the raw envelope: decoding that again would cost more than
-// reading this, would need the delivery's headers, and events that the engine
-// makes have no envelope.
+// decoded is the part of a decoded event that has no column of its own. It is kept
+// in addition to the raw envelope: to decode that again would cost more, would need
+// the headers of the delivery, and events that the engine makes have none.
 type decoded struct {
 	Tenant  string    `json:"tenant,omitempty"`
 	From    string    `json:"from,omitempty"`
@@ -43,7 +42,7 @@ type chatPart struct {
 	Handles []event.Handle `json:"handles,omitzero"`
 }
 
-// message leaves out what is mostly the same as the event's.
+// message leaves out what usually equals the event's.
 type message struct {
 	Text    *string      `json:"text,omitempty"` // nil: the event's
 	From    *string      `json:"from,omitempty"` // nil: the event's
@@ -53,7 +52,7 @@ type message struct {
 	SentAt  *int64       `json:"sent_at,omitempty"` // microseconds
 }
 
-// forward keeps the wish's body apart: inside of JSON it would be reformatted.
+// forward has the request's body apart: inside of JSON it would be reformatted.
 type forward struct {
 	Wish  chat.Wish `json:"wish"`
 	Body  *string   `json:"body,omitempty"`
@@ -64,8 +63,8 @@ type forward struct {
 	Known    string   `json:"known,omitempty"`
 }
 
-// prepareArrivals encodes arrivals. Times lose what is below a microsecond, so
-// that what is announced now equals what is read back later.
+// prepareArrivals encodes arrivals. It cuts times to microseconds, so that what is
+// announced now equals what is read later.
 func prepareArrivals(list []store.Arrival) ([]arrival, error) {
 	out := make([]arrival, len(list))
 	for i := range list {
@@ -108,7 +107,7 @@ func prepareArrivals(list []store.Arrival) ([]arrival, error) {
 	return out, nil
 }
 
-// truncate brings a time to what the store keeps of it.
+// truncate returns a time as the store keeps it.
 func truncate(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}

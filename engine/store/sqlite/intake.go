@@ -7,10 +7,10 @@ import (
 	"chertd/engine/store"
 )
 
-// intakeError says that the store takes nothing in, whatever it is.
+// intakeError reports that the store accepts no event, whatever its content.
 type intakeError struct{ Err error }
 
-func (e *intakeError) Error() string { return fmt.Sprintf("nothing can be taken in: %v", e.Err) }
+func (e *intakeError) Error() string { return fmt.Sprintf("the store accepts no events: %v", e.Err) }
 func (e *intakeError) Unwrap() error { return e.Err }
 
 // Hint says what to do about it.
@@ -18,12 +18,11 @@ func (e *intakeError) Hint() string {
 	return "its tables are not as chertd made them: stop chertd and restore a backup"
 }
 
-// trial is the event by which it is tried whether the journal takes any.
+// trial is the event with which tryIntake tests the journal.
 var trial = store.Arrival{Event: event.Event{ID: "chertd: trial", Type: "trial", Source: event.SourceEngine}}
 
-// tryIntake finds out whether the store takes in events and deliveries that
-// nobody understands, by one of each that is taken back. Its error is the
-// store's fault.
+// tryIntake tests whether the store accepts events and quarantined deliveries: it
+// writes one of each and rolls back. Its error is the store's fault.
 func (w *writer) tryIntake() error {
 	list, err := prepareArrivals([]store.Arrival{trial})
 	if err != nil {
@@ -55,7 +54,7 @@ func (w *writer) tryIntake() error {
 	return intakeFailed(err)
 }
 
-// intakeFailed makes an error that concerns every delivery the store's fault.
+// intakeFailed returns an error that concerns every delivery as the store's fault.
 func intakeFailed(err error) error {
 	if err == nil || storeFailed(err) {
 		return err

@@ -12,7 +12,7 @@ import (
 	"chertd/engine/store"
 )
 
-// missedColumns are read by missedOf, in this order.
+// missedColumns are the columns that missedOf reads, in its order.
 const missedColumns = `pack, seq, key, at, version, why, can_veto, cause, chats, can_hold`
 
 var (
@@ -37,7 +37,7 @@ var (
 		WHERE at IS NOT NULL GROUP BY at >= ?2`)
 )
 
-// encodeMissed adds the changes of rows of what was missed.
+// encodeMissed adds the changes of the table missed.
 func (s *step) encodeMissed(t *store.Transition) error {
 	for i := range t.Missed {
 		m := &t.Missed[i]

@@ -34,18 +34,18 @@ const (
 )
 
 const (
-	// busyTimeout is for what else has the file open: sqlite3 in an operator's
-	// hands, a backup. Within the process nothing waits for a lock.
+	// busyTimeout is for other programs that have the file open, such as an
+	// operator's sqlite3 or a backup. Within the process nothing waits for a lock.
 	busyTimeout = "busy_timeout(5000)"
-	// checkpointPages is when a commit copies the WAL into the database itself:
-	// at 32 MiB. Little is left to copy then, and the WAL begins anew.
+	// checkpointPages is the size of the WAL at which a commit runs a checkpoint: 32
+	// MiB. Little is left to copy then, and the WAL can restart.
 	checkpointPages = "wal_autocheckpoint(8000)"
-	// walLimit is what the WAL is cut to after it has grown beyond.
+	// walLimit is the size to which a larger WAL is truncated.
 	walLimit = "journal_size_limit(67108864)"
-	// writerCache and readerCache are in KiB, as PRAGMA cache_size has it. The
-	// allocator keeps a page of 4 KiB in 8, so they take twice that in all, times
-	// defaultReaders for readerCache. Larger ones did not make BenchmarkWay faster
-	// (400,000 events), and under large values the process held 30 MB more.
+	// writerCache and readerCache are in KiB, as for PRAGMA cache_size. The allocator
+	// uses 8 KiB for a page of 4 KiB, so that each takes twice as much, and there are
+	// defaultReaders of readerCache. Larger caches did not make BenchmarkWay faster
+	// (400,000 events), and the process took 30 MB more with large values.
 	writerCache = "cache_size(-4096)"
 	readerCache = "cache_size(-1024)"
 )
@@ -192,8 +192,8 @@ func (w *writer) open(ctx context.Context, path string, o Options) (err error) {
 	return err
 }
 
-// connectWriter opens the connection that writes, and makes sure of what every
-// promise of the store rests on.
+// connectWriter opens the connection that writes, and checks the settings that make
+// commits durable.
 func connectWriter(ctx context.Context, path string, more ...string) (_ *conn, err error) {
 	pragmas := append([]string{busyTimeout, "journal_mode(WAL)", "synchronous(FULL)", checkpointPages, walLimit, writerCache}, more...)
 	c, err := connect(ctx, path, "rwc", pragmas...)
@@ -222,7 +222,8 @@ func connectWriter(ctx context.Context, path string, more ...string) (_ *conn, e
 	return c, nil
 }
 
-// lastSeq is the highest sequence ever given, also if its event is gone.
+// lastSeq returns the highest sequence that was ever given, also if its event was
+// deleted.
 func lastSeq(ctx context.Context, c *conn) (int64, error) {
 	noted, err := c.one(ctx, selectLastSeq)
 	if err != nil {
@@ -232,9 +233,9 @@ func lastSeq(ctx context.Context, c *conn) (int64, error) {
 	return max(intOf(noted), intOf(there)), err
 }
 
-// makePrivate makes the file if there is none, and takes it from others: it
-// holds people's messages. The files SQLite adds take over its mode. An
-// existing file is not opened: closing it would drop SQLite's locks.
+// makePrivate creates the file if there is none, and makes it readable by its owner
+// only: it holds people's messages. The files that SQLite adds get its mode. It does
+// not open an existing file: closing it would drop SQLite's locks.
 func makePrivate(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -259,8 +260,8 @@ func makePrivate(path string) error {
 	return nil
 }
 
-// MissingError says that a store's WAL is there and its database is not: to
-// begin a new one would throw away what the WAL holds.
+// MissingError reports that a store has a WAL but no database: a new database would
+// lose what the WAL holds.
 type MissingError struct{ Path string }
 
 func (e *MissingError) Error() string {
@@ -272,7 +273,7 @@ func (e *MissingError) Hint() string {
 	return "put " + e.Path + " back, or restore a backup; to begin with an empty store remove the -wal and -shm files, too"
 }
 
-// syncFolder makes the new file's name as durable as what it will hold.
+// syncFolder makes the name of a new file durable.
 func syncFolder(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -14,8 +14,7 @@ const (
 )
 
 var (
-	// A version that is known keeps the files it has: this runs before the
-	// version's own row is there.
+	// A known version keeps its files: this runs before the version's row is inserted.
 	insertVersionFile = declare(`INSERT INTO pack_files (pack, version, n, name, kind, bytes) SELECT ?1, ?2, ?3, ?4, ?5, ?6
 		WHERE NOT EXISTS (SELECT 1 FROM pack_versions WHERE pack = ?1 AND version = ?2)`)
 	upsertVersion = declare(`INSERT INTO pack_versions (pack, version, path, since_at, last_at, events, failures, rolled_back_at)
@@ -24,7 +23,7 @@ var (
 	countVersion = declare(`UPDATE pack_versions SET events = events + ?, failures = failures + ? WHERE pack = ? AND version = ?`)
 
 	selectVersions = declareCostly("sorts the versions of one pack, of which a few dozen are kept", `SELECT `+versionColumns+` FROM pack_versions WHERE pack = ? `+lastFirst+` LIMIT ?`)
-	// What begins with a text, that text itself first.
+	// Versions that begin with a string, that string itself first.
 	selectVersionsLike = declare(`SELECT ` + versionColumns + ` FROM pack_versions
 		WHERE pack = ?1 AND version >= ?2 AND (?3 IS NULL OR version < ?3) ORDER BY version LIMIT 2`)
 	selectVersionFiles = declare(`SELECT name, kind, bytes FROM pack_files WHERE pack = ? AND version = ? ORDER BY n`)
@@ -35,7 +34,7 @@ var (
 		pinned_over = excluded.pinned_over, pin_stays = excluded.pin_stays, pinned_without_files = excluded.pinned_without_files, settings = excluded.settings`)
 	selectPacks = declareCostly("packs are few", `SELECT pack, live, mode, why, pinned, pinned_over, pin_stays, pinned_without_files, settings,
 		pending_kept, rules_deleted FROM packs ORDER BY pack`)
-	// To set what a pack is without does not add a row of one that is not known.
+	// Neither adds a row for an unknown pack only to set 0.
 	setPackPendingKept = declare(`INSERT INTO packs (pack, pending_kept) SELECT ?1, ?2 WHERE ?2 = 1 OR EXISTS (SELECT 1 FROM packs WHERE pack = ?1)
 		ON CONFLICT DO UPDATE SET pending_kept = excluded.pending_kept`)
 	setRulesDeleted = declare(`INSERT INTO packs (pack, rules_deleted) SELECT ?1, ?2 WHERE ?2 = 1 OR EXISTS (SELECT 1 FROM packs WHERE pack = ?1)
@@ -47,9 +46,9 @@ var (
 	pruneVersionFiles = declareCostly("looks at the files of one pack's versions, when one goes live", `DELETE FROM pack_files WHERE pack = ?1
 		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1)`)
 
-	// All that is open is looked at, and all timers and postponements: they shrink as things get
-	// done. An index by pack would find them at once, and cost every action of
-	// every event a tenth of its way, for what an operator does now and then.
+	// This reads all open actions, timers and postponements, which become fewer as
+	// they are done. An index by pack would be faster and slow down every action of
+	// every event by a tenth, for what operators do now and then.
 	selectConcerned = declareCostly("looks at all that is open, all timers and all postponements, when an operator switches a pack", `SELECT chat_id FROM actions INDEXED BY actions_open
 		WHERE `+isOpen+` AND status IN ('waiting', 'sent', 'blocked')
 		AND pack = ?1 AND (?2 = '' OR version = ?2)
@@ -120,7 +119,7 @@ func versionFileOf(row []driver.Value) (store.VersionFile, error) {
 
 // PackStates implements store.Packs.
 func (s *Store) PackStates(ctx context.Context) ([]store.PackState, error) {
-	return readList(ctx, s, "read what is remembered of packs", selectPacks, func(row []driver.Value) (store.PackState, error) {
+	return readList(ctx, s, "read the states of packs", selectPacks, func(row []driver.Value) (store.PackState, error) {
 		return store.PackState{
 			Pack: stringOf(row[0]), Live: stringOf(row[1]), Mode: rules.Mode(stringOf(row[2])), Why: stringOf(row[3]),
 			Pinned: stringOf(row[4]), PinnedOver: stringOf(row[5]), PinStays: intOf(row[6]) != 0, PinnedWithoutFiles: intOf(row[7]) != 0,
@@ -136,7 +135,7 @@ func (s *Store) SetPackState(ctx context.Context, p store.PackState) error {
 		flag(p.PinStays), flag(p.PinnedWithoutFiles), optional(p.Settings))
 	st.add(pruneVersions, p.Pack, p.Live, p.Pinned, int64(store.KeptVersions))
 	st.add(pruneVersionFiles, p.Pack)
-	return s.submit(ctx, newRequest("keep what is remembered of pack "+p.Pack, st), true)
+	return s.submit(ctx, newRequest("store the state of pack "+p.Pack, st), true)
 }
 
 // ForgetPack implements store.Packs.

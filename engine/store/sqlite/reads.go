@@ -10,10 +10,10 @@ import (
 	"chertd/engine/store"
 )
 
-// read runs f with a connection that reads. It does not begin while a write
-// hangs: on a frozen disk, a read that touches the shared memory of SQLite stops
-// its thread in a page fault, of which Go knows nothing. It has a processor less
-// then, and none once it collects garbage.
+// read runs f with a connection that reads. It does not start while a write hangs:
+// on a frozen disk, a read of SQLite's shared memory stops its thread in a page
+// fault, which Go does not notice: it has one processor less, and stops all
+// goroutines at the next garbage collection.
 func (s *Store) read(ctx context.Context, doing string, f func(*conn) error) error {
 	for s.writer.health.hangs(hangAfter) {
 		again := time.NewTimer(hangEvery)
@@ -56,7 +56,7 @@ func (s *Store) read(ctx context.Context, doing string, f func(*conn) error) err
 	return nil
 }
 
-// snapshot is read with all of f's queries seeing the same moment.
+// snapshot is read in a transaction: all of f's queries see the same moment.
 func (s *Store) snapshot(ctx context.Context, doing string, f func(*conn) error) error {
 	return s.read(ctx, doing, func(c *conn) error {
 		if _, err := c.exec(begin); err != nil {
@@ -92,10 +92,11 @@ func (s *Store) readOne(ctx context.Context, doing string, what *statement, args
 // firstString is the first column of a row.
 func firstString(row []driver.Value) (string, error) { return stringOf(row[0]), nil }
 
-// browse is snapshot for what people ask. It may take long, so that some
-// connections are kept from it for the engine's sake. It returns when ctx ends,
-// also while the disk hangs: nothing interrupts a read that hangs in the kernel.
-// Such a read goes on behind, and keeps its connection until the disk answers.
+// browse is snapshot for what people request. It may take long, so that it uses
+// half of the connections at most. It returns when ctx ends, also while the disk
+// hangs: a read that hangs in the kernel can't be interrupted, so that it continues
+// in the background and keeps its connection until the disk answers. f must
+// therefore not write to variables outside of it.
 func browse[T any](ctx context.Context, s *Store, doing string, f func(*conn) (T, error)) (result T, err error) {
 	if err := s.writer.health.stalled(); err != nil {
 		return result, fmt.Errorf("%s: %w", doing, err)

@@ -10,7 +10,7 @@ import (
 	"chertd/engine/store"
 )
 
-// request is one call's wish to change the database, encoded and ready.
+// request is what one call changes, encoded.
 type request struct {
 	doing  string // for errors
 	weight int    // rows
@@ -18,7 +18,7 @@ type request struct {
 	steps  []step
 	state  atomic.Int32 // requestWaits, then one of the others
 	answer chan error   // holds one
-	tries  bool         // it finds out first whether anything can be taken in
+	tries  bool         // it first tests whether the store accepts events
 
 	receipts []store.Receipt // of the first step's arrivals, once answered
 }
@@ -29,7 +29,7 @@ const (
 	requestWithdrawn
 )
 
-// step is one transition of a request, or all there is of it.
+// step is one transition of a request, or all of a request of another method.
 type step struct {
 	reads    []store.KV
 	writes   []store.KV
@@ -86,7 +86,7 @@ func bytesIn(args []driver.Value) (n int) {
 	return n
 }
 
-// takesIn reports whether a request keeps what came from outside.
+// takesIn reports whether a request stores a delivery.
 func (r *request) takesIn() bool {
 	return slices.ContainsFunc(r.steps, func(s step) bool {
 		return len(s.arrivals) > 0 || slices.ContainsFunc(s.changes, func(c change) bool { return c.what == insertQuarantine })

@@ -52,7 +52,7 @@ var (
 	countTables     = declareCostly("the schema has some twenty rows", "SELECT count(*) FROM sqlite_schema")
 )
 
-// NewerError says that the database was written by a newer chertd.
+// NewerError reports that a newer chertd has used the database.
 type NewerError struct {
 	Path    string
 	Version int // of the database
@@ -68,15 +68,14 @@ func (e *NewerError) Hint() string {
 	return "a newer chertd has used this store: run that one, or restore a backup made before the upgrade"
 }
 
-// tablesError says that the tables of a store are not those that its version of
-// the schema has: somebody changed them.
+// tablesError reports that somebody changed the tables of a store.
 type tablesError struct{ Err error }
 
 func (e *tablesError) Error() string { return fmt.Sprintf("its tables were changed: %v", e.Err) }
 func (e *tablesError) Unwrap() error { return e.Err }
 
-// checkTables finds out whether every statement can be run. What is missing is
-// found now, and not by the first event that needs it.
+// checkTables checks that every statement can be run, so that a missing table is
+// found now and not by the first event that needs it.
 func checkTables(c *conn) error {
 	for _, what := range statements {
 		s, err := c.c.Prepare(what.sql)

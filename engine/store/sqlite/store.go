@@ -1,6 +1,9 @@
-// Package sqlite is the embedded store: one SQLite file in WAL mode, synced at
-// every commit, changed by one goroutine that makes one transaction of all that
-// waits, read by others without waiting for it.
+// Package sqlite is the embedded store: one SQLite file in WAL mode, synced at every
+// commit. One goroutine writes: it makes one transaction of all requests that wait.
+// Reads have connections of their own and do not wait for it.
+//
+// Operators may read the file with sqlite3 while chertd runs; .schema describes the
+// tables.
 package sqlite
 
 import (
@@ -14,14 +17,14 @@ import (
 	"chertd/engine/store"
 )
 
-// Store is a store.Store in one SQLite file. Times are kept to the microsecond.
+// Store is a store.Store in one SQLite file. Open opens one.
 type Store struct {
 	path    string
 	log     *slog.Logger
 	lock    *lockFile
 	writer  *writer
 	written chan struct{} // closed when the writer and the checkpointer have ended
-	watched chan struct{} // closed when nobody looks after the store any more
+	watched chan struct{} // closed when watch has ended
 	readers chan *conn    // those not in use
 	size    int           // of the pool
 	people  chan struct{} // holds one for each reader that people use
@@ -44,8 +47,7 @@ func (s *Store) start(c *checkpointer) {
 	}()
 }
 
-// Close implements store.Store: what was asked before is made durable and
-// answered, what is asked later gets ErrClosed.
+// Close implements store.Store. It also waits for the store's goroutines.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -65,7 +67,7 @@ func (s *Store) Close() error {
 	}
 	// A checkpoint that fails loses nothing: the WAL is read at the next start.
 	if _, err := s.writer.conn.one(context.Background(), truncateWAL); err != nil {
-		s.log.Warn("store: checkpoint at close failed, the next start makes up for it", "store", s.path, "error", err)
+		s.log.Warn("store checkpoint at close failed; the next start repeats it", "store", s.path, "error", err)
 	}
 	errs = append(errs, s.writer.conn.close(), s.writer.files.close(), s.lock.unlock())
 	if err := errors.Join(errs...); err != nil {
@@ -93,7 +95,7 @@ func (s *Store) submit(ctx context.Context, r *request, sure bool) error {
 	case <-ctx.Done():
 	}
 	select {
-	case err := <-r.answer: // both at once
+	case err := <-r.answer: // both have happened
 		return err
 	default:
 	}
@@ -117,7 +119,7 @@ func (s *Store) enqueue(ctx context.Context, r *request, sure bool) error {
 		return store.ErrClosed
 	}
 	if !sure {
-		// Senders have better things to do than to wait for a disk that hangs.
+		// Senders do not wait for a disk that hangs.
 		if err := s.writer.health.refuses(); err != nil {
 			return fmt.Errorf("%s: %w", r.doing, err)
 		}
@@ -130,14 +132,14 @@ func (s *Store) enqueue(ctx context.Context, r *request, sure bool) error {
 	}
 }
 
-// tellHealth logs that the store fails, or works again.
+// tellHealth logs that the store failed, or works again.
 func (s *Store) tellHealth(err error) {
 	var hinted interface{ Hint() string }
 	if err == nil {
 		s.log.Info("the store works again", "store", s.path)
 		return
 	}
-	what, hint := "the store fails: nothing is taken in", ""
+	what, hint := "the store fails: no event is accepted", ""
 	if errors.As(err, new(*writeError)) {
 		what += " until it works again"
 	}

@@ -8,12 +8,12 @@ import (
 	"chertd/engine/store"
 )
 
-// noteLastSeq keeps the highest sequence given, so that it is not given twice
-// when its event is gone.
+// noteLastSeq stores the highest sequence, so that it is not given again after its
+// event was deleted.
 var noteLastSeq = declare(`INSERT INTO daemon (id, last_seq) VALUES (1, ?) ON CONFLICT DO UPDATE SET last_seq = excluded.last_seq`)
 
-// doubt is a transaction that failed. It is not known whether it was kept: where
-// COMMIT answered with an error, what the disk did is another matter.
+// doubt is a transaction that failed. Whether it was kept is not known: COMMIT may
+// return an error after the disk has stored it.
 type doubt struct {
 	first   int64 // the sequence to give next, if it was not
 	entries []store.Entry
@@ -56,10 +56,10 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 	return w.committed(w.entries)
 }
 
-// committed tells of the entries of a transaction that is committed.
+// committed announces the entries of a transaction that is committed.
 func (w *writer) committed(entries []store.Entry) error {
 	if err := w.check(); err != nil {
-		// It is committed, but nobody may find it: nothing more is right to do.
+		// It is committed to a file that the next start does not find.
 		w.health.end(err)
 		return err
 	}
@@ -120,15 +120,14 @@ func (w *writer) change(c *change) error {
 	return err
 }
 
-// settle ends the transaction in doubt, if there is one, and finds out what
-// became of it, by the count of transactions that each one keeps. Until it is
-// known no other begins: it would give sequences twice, and what was journaled
-// would not be told of.
+// settle ends the transaction in doubt, if there is one, and reports whether it was
+// kept, by the count of transactions that each one updates. No other may begin until
+// that is known: it could give a sequence twice, and entries would not be announced.
 func (w *writer) settle() (kept bool, err error) {
 	if w.doubt == nil {
 		return false, nil
 	}
-	// Some failures have rolled back already.
+	// SQLite itself has rolled back after some failures.
 	if _, err := w.conn.exec(rollback); err != nil && !strings.Contains(err.Error(), "no transaction is active") {
 		return false, intakeFailed(fmt.Errorf("take the last transaction back: %w", err))
 	}

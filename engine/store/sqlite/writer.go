@@ -9,35 +9,36 @@ import (
 	"chertd/engine/store"
 )
 
-// maxWeight and maxBytes bound one transaction, in rows and in what they hold:
-// beyond either fsync is paid for long ago, and those who wait would wait for
-// nothing. The last request that is taken may go beyond.
+// maxWeight and maxBytes bound one transaction, in rows and in their bytes: a larger
+// one would save no more time on fsync and make its callers wait longer. The last
+// request of a transaction may exceed them.
 const (
 	maxWeight = 4096
 	maxBytes  = 8 << 20
 )
 
-// writer is the one goroutine that changes the database. It takes all requests
-// that wait and makes one transaction of them, so that under load many share
-// one fsync and a lone one waits for nobody.
+// writer is the goroutine that changes the database. It makes one transaction of
+// all requests that wait: under load many share one fsync, and a single one does
+// not wait for others.
 type writer struct {
 	conn   *conn
 	files  *files
 	health health
 	queue  chan *request // closed by Store.Close, when no sender is left
-	grown  chan struct{} // tells the checkpointer; closed by run
+	grown  chan struct{} // starts a checkpoint; closed by run
 
 	last      atomic.Int64 // highest sequence on disk
 	journaled atomic.Pointer[func([]store.Entry)]
 
-	next    int64                // the sequence to give next; the goroutine's own
-	entries []store.Entry        // journaled by the transaction at hand
-	counts  map[versionKey]tally // of the transaction at hand
-	rows    rowCounts            // of the transaction at hand
-	written int                  // rows, since the checkpointer was told
+	// The goroutine's own.
+	next    int64                // the sequence to give next
+	entries []store.Entry        // journaled by the current transaction
+	counts  map[versionKey]tally // of the current transaction
+	rows    rowCounts            // of the current transaction
+	written int                  // rows, since the last checkpoint began
 	commits int64                // the count of transactions, as on disk
 	closing <-chan struct{}      // closed by Store.Close
-	doubt   *doubt               // nil, but after a COMMIT that failed
+	doubt   *doubt               // the transaction that failed last, until settle; else nil
 }
 
 // run serves requests until the queue is closed and empty.
@@ -45,9 +46,9 @@ func (w *writer) run() {
 	defer close(w.grown)
 	var group []*request
 	for r := range w.queue {
-		// Whoever is ready to run goes first. Under load they ask for more, and the
-		// group grows: a third fewer transactions, and 6% less processor time from
-		// webhook to call. A lone request still waits for nobody.
+		// Other goroutines that are ready run first. Under load they add requests, and
+		// the group grows: a third fewer transactions, and 6% less processor time from
+		// webhook to call. A single request still does not wait.
 		runtime.Gosched()
 		var weight int
 		group, weight = w.gather(append(group[:0], r))
@@ -56,15 +57,15 @@ func (w *writer) run() {
 			select {
 			case w.grown <- struct{}{}:
 				w.written = 0
-			default: // it is at it
+			default: // it is still running
 			}
 		}
 		clear(group)
 	}
 }
 
-// gather adds to a group of one what waits, as long as it fits into one
-// transaction, and returns how many rows the group writes.
+// gather adds to a group of one the requests that wait, up to maxWeight and
+// maxBytes, and returns how many rows the group writes.
 func (w *writer) gather(group []*request) (all []*request, weight int) {
 	weight, bytes := group[0].weight, group[0].bytes
 	for weight < maxWeight && bytes < maxBytes {
@@ -83,7 +84,7 @@ func (w *writer) gather(group []*request) (all []*request, weight int) {
 	return group, weight
 }
 
-// serve makes a group durable, tells of what was journaled, and answers.
+// serve makes a group durable, announces the entries that it journaled, and answers.
 func (w *writer) serve(group []*request) {
 	begun := group[:0]
 	for _, r := range group {
@@ -104,8 +105,8 @@ func (w *writer) serve(group []*request) {
 		}
 		return
 	}
-	// One of them is at fault, and took the others along. This is rare enough
-	// to give each a transaction of its own, instead of a savepoint to all.
+	// One of them is at fault and has failed all. This is rare, so that each gets a
+	// transaction of its own then, instead of a savepoint always.
 	for i, r := range begun {
 		errs[i] = nil
 		err := w.guarded(begun[i:i+1], errs[i:i+1])
@@ -113,8 +114,8 @@ func (w *writer) serve(group []*request) {
 	}
 }
 
-// guarded is transact on a store whose files are where they belong. What was
-// committed to a file that is no longer there is not acknowledged.
+// guarded is transact with a check of the files: what was committed to a file that
+// is no longer there is not acknowledged.
 func (w *writer) guarded(group []*request, errs []error) (err error) {
 	defer func() {
 		if err != nil || writes(group) {
@@ -139,7 +140,7 @@ func (w *writer) guarded(group []*request, errs []error) (err error) {
 		return err
 	}
 	if err != nil && len(group) == 1 && group[0].takesIn() && !storeFailed(err) {
-		// Is it this delivery, or would it be any?
+		// Would any other delivery fail, too?
 		if all := w.tryIntake(); all != nil {
 			return all
 		}
