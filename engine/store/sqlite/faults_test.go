@@ -173,10 +173,9 @@ func realFull(t *testing.T) error {
 	return err
 }
 
-// TestEveryStatementMayFail: whichever statement of whichever act fails, with
-// whatever error, or runs and its answer is lost: an act that reports success
-// has happened, one that reports an error has not, and repeated it succeeds and
-// leaves what it leaves without any fault. What was journaled is told of once.
+// TestEveryStatementMayFail: a call that reports success has happened and one that reports an error
+// has not, whichever statement fails or loses its answer. Repeated, the call succeeds
+// with the same result, and each entry is announced once.
 func TestEveryStatementMayFail(t *testing.T) {
 	t.Parallel()
 	errs := map[string]error{"an error": errors.New("injected"), "a full disk": realFull(t)}
@@ -290,10 +289,10 @@ func TestEveryStatementMayFail(t *testing.T) {
 	t.Logf("%d faults", faults)
 }
 
-// TestCommitInDoubt: a transaction of which nobody can say whether it was kept
-// is reported as failed, and no other begins before it is known. What was
-// journaled in it is told of then.
-func TestCommitInDoubt(t *testing.T) {
+// TestCommitInDoubtIsResolvedBeforeTheNext: a transaction of which it is not known whether it was kept is
+// reported as failed, and no other begins before it is known. Its entries are
+// announced then.
+func TestCommitInDoubtIsResolvedBeforeTheNext(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	var told []string
@@ -330,9 +329,9 @@ func TestCommitInDoubt(t *testing.T) {
 	}
 }
 
-// TestWeights: a request's weight is how many rows its statements write, and its
+// TestWeightIsTheNumberOfRowsWritten: a request's weight is how many rows its statements write, and its
 // bytes are what they hold.
-func TestWeights(t *testing.T) {
+func TestWeightIsTheNumberOfRowsWritten(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	sab := &saboteur{}
@@ -380,9 +379,9 @@ func TestWeights(t *testing.T) {
 	check(newRequest("commit", steps...), 60_000)
 }
 
-// TestGroupsAreBounded: a transaction takes what waits, in its order, up to its
-// limits of rows and of bytes; one that goes beyond is the last.
-func TestGroupsAreBounded(t *testing.T) {
+// TestTransactionsAreBounded: a transaction takes the requests that wait, in their order, up to its
+// limits of rows and of bytes; one that exceeds them is the last.
+func TestTransactionsAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name   string

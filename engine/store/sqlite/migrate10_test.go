@@ -45,9 +45,9 @@ INSERT INTO kv VALUES ('', 'schedule/codes/hourly/1h', '"2026-01-05T12:00:00Z"',
 	('codes', 'schedule/codes/hourly/1h', '1', NULL, 1);
 `
 
-// TestFromVersion9 checks that what chertd kept of itself under names is in the
-// columns of version 10.
-func TestFromVersion9(t *testing.T) {
+// TestMigrationFromVersion9: what chertd kept about itself under composed names is in columns
+// afterwards.
+func TestMigrationFromVersion9(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "chertd.db")

@@ -118,8 +118,8 @@ var sampleAction = []driver.Value{
 	"chat 5", "read", "pack", "v", "rule", "a.lua:1", nil, int64(0), nil, nil, int64(5), int64(0),
 }
 
-// TestPlanOfEveryStatement: no statement scans a table, sorts, or makes an
-// index for itself, but for those that say why they may.
+// TestPlanOfEveryStatement: no statement scans a table, sorts, or makes an index for itself, except
+// those that say why they may.
 func TestPlanOfEveryStatement(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)

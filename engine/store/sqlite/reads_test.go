@@ -121,10 +121,9 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 
 var errInjected = errors.New("injected")
 
-// TestEveryReadSaysWhatFails: whichever statement of whichever reading fails, the
-// reading fails with it: "there is nothing" would be acted on. The connection
-// serves the next one as before.
-func TestEveryReadSaysWhatFails(t *testing.T) {
+// TestEveryReadFailsWithItsStatements: a read fails if one of its statements does: "there is none" would be
+// acted on. Its connection serves the next read.
+func TestEveryReadFailsWithItsStatements(t *testing.T) {
 	t.Parallel()
 	s, sab := filled(t)
 	for name, read := range readings {
@@ -154,8 +153,8 @@ func TestEveryReadSaysWhatFails(t *testing.T) {
 	}
 }
 
-// TestReadsEndWithTheirContext: whoever no longer waits gets the reason, and no
-// connection is lost by it.
+// TestReadsEndWithTheirContext: a read whose context ended returns the cause, and its connection is not
+// lost.
 func TestReadsEndWithTheirContext(t *testing.T) {
 	t.Parallel()
 	s, _ := filled(t)
@@ -185,8 +184,8 @@ func show(v any) string {
 	return string(b)
 }
 
-// TestActionsOfMoreStatusesThanThereAre is an error, and not a part of them.
-func TestActionsOfMoreStatusesThanThereAre(t *testing.T) {
+// TestActionsRefusesMoreStatusesThanThereAre: more statuses than exist are an error.
+func TestActionsRefusesMoreStatusesThanThereAre(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	for n, fails := range map[int]bool{len(statuses): false, len(statuses) + 1: true} {
@@ -196,9 +195,8 @@ func TestActionsOfMoreStatusesThanThereAre(t *testing.T) {
 	}
 }
 
-// TestQuotaThatCantBeLookedUpIsAnError, and not a conflict: that would be tried
-// again and again.
-func TestQuotaThatCantBeLookedUpIsAnError(t *testing.T) {
+// TestUnreadableQuotaIsAnError: it is not a conflict, which would run the handlers again and again.
+func TestUnreadableQuotaIsAnError(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	over := store.Transition{

@@ -11,12 +11,12 @@ import (
 )
 
 var daemonTests = map[string]func(*testing.T, *bench){
-	"a pause stays until it is lifted":              paused,
-	"pauses of calls are kept, each credential's":   callPauses,
-	"the clock's offset is kept":                    clockOffset,
-	"schedules come as far as the last commit says": schedules,
-	"any schedule and count of reads is read back":  anySchedule,
-	"reads that count are kept by their place":      readCounts,
+	"a pause stays until it is lifted":             paused,
+	"pauses of calls are kept by credential":       callPauses,
+	"the clock's offset is kept":                   clockOffset,
+	"the progress of schedules is kept":            schedules,
+	"any schedule and count of reads is read back": anySchedule,
+	"counted reads are kept by place":              readCounts,
 }
 
 func paused(t *testing.T, b *bench) {

@@ -14,16 +14,16 @@ import (
 )
 
 var packTests = map[string]func(*testing.T, *bench){
-	"a version is kept, and found by its beginning": versionFound,
-	"a version kept again keeps what it had":        versionAgain,
-	"the last versions are kept, by pack":           versionsPruned,
-	"packs are remembered and forgotten":            packStates,
-	"decisions count for versions, once":            versionsCount,
-	"a conflict counts nothing":                     conflictCountsNothing,
-	"what waits of a pack is found":                 concerned,
-	"what operators kept pending stays so":          pendingKept,
-	"the ignore file is kept":                       ignoreFile,
-	"any version and pack is read back":             anyVersion,
+	"a version is found by a prefix of its hash":       versionFound,
+	"a version saved again keeps its files and counts": versionAgain,
+	"the last versions of each pack are kept":          versionsPruned,
+	"packs are remembered and forgotten":               packStates,
+	"a decision counts once for its versions":          versionsCount,
+	"a conflict counts nothing":                        conflictCountsNothing,
+	"chats in which a pack has work pending are found": concerned,
+	"what is kept pending stays so":                    pendingKept,
+	"the ignore file is kept":                          ignoreFile,
+	"any version and pack state is read back":          anyVersion,
 }
 
 // version is one of pack codes, with a file, that went live so many minutes after noon.

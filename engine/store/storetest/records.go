@@ -16,20 +16,20 @@ import (
 )
 
 var recordTests = map[string]func(*testing.T, *bench){
-	"events come newest first, by chat too": eventsNewestFirst,
-	"actions are filtered":                  actionsFiltered,
-	"stats count":                           stats,
-	"holds are listed as long as they last": holds,
-	"so are postponements":                  postponed,
-	"stats are exact, whatever is written":  exactStats,
+	"events are listed newest first, also of one chat": eventsNewestFirst,
+	"actions are filtered":                             actionsFiltered,
+	"stats count rows":                                 stats,
+	"holds are listed until they end":                  holds,
+	"postponements are listed until they end":          postponed,
+	"stats are exact, whatever is written":             exactStats,
 }
 
 var lifeTests = map[string]func(*testing.T, *bench){
-	"a closed store says so":             closed,
-	"close answers those who wait":       closeAnswers,
+	"a closed store returns ErrClosed":   closed,
+	"Close answers calls that wait":      closeAnswers,
 	"an ended context keeps nothing new": endedContext,
-	"sequences go on after a restart":    sequencesGoOn,
-	"readers see all that was answered":  readersSee,
+	"sequences continue after a restart": sequencesGoOn,
+	"readers see what was acknowledged":  readersSee,
 }
 
 // holds: each chat that is held, whoever held it, is listed until its hold ends
