@@ -98,7 +98,7 @@ func (g *Generations) ToShadow(ctx context.Context, pack, why string) (changed b
 		return false, err
 	}
 	defer g.end()
-	if mode, _ := g.mode(s); mode != Live || s.live != nil && s.live.Manifest.Reads.overcome(why) {
+	if mode, _ := g.mode(s); mode != Live || s.live != nil && s.live.Manifest.Reads.overcome(reachedLimit(why)) {
 		return false, nil // or its limit was raised meanwhile
 	}
 	_, err = g.setMode(ctx, s, Shadow, why, false)
@@ -107,7 +107,7 @@ func (g *Generations) ToShadow(ctx context.Context, pack, why string) (changed b
 
 func (g *Generations) setMode(ctx context.Context, s *standing, mode Mode, why string, keepPending bool) (dropped []*dropEnd, err error) {
 	pack, was := s.state.Pack, s.state
-	s.state.Mode, s.state.Why = mode, why
+	s.state.Mode, s.state.Why, s.state.Limit = mode, why, reachedLimit(why)
 	after, by := g.mode(s)
 	kept := after != Live && keepPending
 	if err = g.c.Keeper.SetPendingKept(ctx, pack, "", kept); err == nil {

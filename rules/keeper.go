@@ -82,6 +82,9 @@ type PackState struct {
 	Live string // the version that is live, or was when the daemon last ran; "": none ever
 	Mode Mode   // by command; "": as chertd.yaml and pack.yaml say
 	Why  string // of Mode, where chertd set it itself: "more than 300 reads in 10m"
+	// Limit is the limit of reads that the pack had reached, where that is why; zero:
+	// it is not.
+	Limit Rate
 	// Pinned is the version that a rollback made live; "": none. It stays live until
 	// the pack's files are other than PinnedOver.
 	Pinned     string

@@ -83,7 +83,7 @@ func (s *Store) ReadCount(ctx context.Context, pack string) (store.ReadCount, er
 	err := s.snapshot(ctx, "read which reads of pack "+pack+" count", func(c *conn) error {
 		err := c.query(ctx, selectReadCount, func(row []driver.Value) error {
 			count.Count = intOf(row[0])
-			count.Limit = rules.Rate{N: int(intOf(row[1])), Per: time.Duration(intOf(row[2])) * time.Microsecond}
+			count.Limit = rateOf(row[1], row[2])
 			return nil
 		}, pack)
 		if err != nil {
@@ -107,10 +107,7 @@ func (s *step) encodeDaemon(t *store.Transition) {
 		s.add(upsertSchedule, r.Pack, r.Rule, r.Every, micros(r.Done), micros(r.Expires))
 	}
 	for _, c := range t.ReadCounts {
-		var reads, per driver.Value
-		if c.Limit != (rules.Rate{}) {
-			reads, per = int64(c.Limit.N), c.Limit.Per.Microseconds()
-		}
+		reads, per := rate(c.Limit)
 		s.add(upsertReadCount, c.Pack, c.Count, reads, per)
 	}
 	for _, c := range t.ReadCalls {

@@ -24,8 +24,11 @@ INSERT INTO counts VALUES ('actions.waiting', 3), ('actions.shadow', 4) ON CONFL
 INSERT INTO packs (pack, live, mode, why, pinned, pinned_over, settings) VALUES
 	('.chertignore', 'ii', NULL, NULL, NULL, NULL, NULL),
 	('codes', 'aa', 'shadow', 'more than 300 reads in 10m', NULL, NULL, '{"wait":"6s"}'),
+	('daily', 'aa', 'shadow', 'more than 7 reads in 2d', NULL, NULL, NULL),
 	('edited', 'aa', NULL, NULL, 'aa', 'bb', NULL),
+	('failing', 'aa', 'shadow', 'a fifth of its events failed', NULL, NULL, NULL),
 	('fileless', 'aa', NULL, NULL, 'aa', 'none', NULL),
+	('long', 'aa', 'shadow', 'more than 40 reads in 1h30m5s', NULL, NULL, NULL),
 	('stays', 'aa', NULL, NULL, 'aa', NULL, NULL),
 	('stays fileless', 'aa', NULL, NULL, 'aa', 'none, kept', NULL),
 	('vip', NULL, 'off', NULL, NULL, NULL, NULL);
@@ -87,9 +90,12 @@ func TestMigrationFromVersion9(t *testing.T) {
 	})
 	check("ignore file", []byte("*.tmp"), func() (any, error) { return s.IgnoreFile(ctx) })
 	check("packs", []store.PackState{
-		{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Settings: `{"wait":"6s"}`, PendingKept: true},
+		{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Limit: rules.Rate{N: 300, Per: 10 * time.Minute}, Settings: `{"wait":"6s"}`, PendingKept: true},
+		{Pack: "daily", Live: "aa", Mode: rules.Shadow, Why: "more than 7 reads in 2d", Limit: rules.Rate{N: 7, Per: 48 * time.Hour}},
 		{Pack: "edited", Live: "aa", Pinned: "aa", PinnedOver: "bb"},
+		{Pack: "failing", Live: "aa", Mode: rules.Shadow, Why: "a fifth of its events failed"},
 		{Pack: "fileless", Live: "aa", Pinned: "aa", PinnedWithoutFiles: true},
+		{Pack: "long", Live: "aa", Mode: rules.Shadow, Why: "more than 40 reads in 1h30m5s", Limit: rules.Rate{N: 40, Per: time.Hour + 30*time.Minute + 5*time.Second}},
 		{Pack: "stays", Live: "aa", Pinned: "aa", PinStays: true},
 		{Pack: "stays fileless", Live: "aa", Pinned: "aa", PinStays: true, PinnedWithoutFiles: true},
 		{Pack: "vip", Mode: rules.Off, RulesDeleted: true},

@@ -61,6 +61,8 @@ CREATE TABLE packs (
   live                 TEXT, -- version that is live, or was when chertd last ran; NULL: none ever was
   mode                 TEXT CHECK (mode IN ('live', 'shadow', 'off')), -- as "chertd mode" or chertd itself set it; NULL: as the files say
   why                  TEXT, -- why chertd set the mode itself; NULL: an operator set it
+  reached_reads        INTEGER, -- the limit that the pack had reached, if that is why: number of calls
+  reached_per          INTEGER, -- and microseconds in which they were counted
   pinned               TEXT, -- version that a rollback made live; NULL: none
   pinned_over          TEXT, -- hash of the pack's files at the rollback: other files end it; NULL: see the next two columns
   pin_stays            INTEGER NOT NULL DEFAULT 0 CHECK (pin_stays IN (0, 1)), -- 1: no edit ends the rollback (rollback --pin)
@@ -69,13 +71,24 @@ CREATE TABLE packs (
   pending_kept         INTEGER NOT NULL DEFAULT 0 CHECK (pending_kept IN (0, 1)), -- 1: it is not live, and its pending reads and timers stay (--keep-pending)
   rules_deleted        INTEGER NOT NULL DEFAULT 0 CHECK (rules_deleted IN (0, 1)) -- 1: pending reads of rules that were deleted from it are still to be dropped
 ) STRICT, WITHOUT ROWID;
-INSERT INTO packs SELECT pack, live, mode, why, pinned, CASE WHEN pinned_over NOT IN ('none', 'none, kept') THEN pinned_over END,
+INSERT INTO packs
+  -- The limit stood in the words of "why": more than 300 reads in 10m, or in 1h30m0s.
+  WITH days (pack, reads, per, d, rest) AS (
+    SELECT pack, CAST(substr(why, 11) AS INTEGER), per, iif(instr(per, 'd') > 0, CAST(per AS INTEGER), 0), substr(per, instr(per, 'd') + 1)
+    FROM (SELECT pack, why, substr(why, instr(why, ' reads in ') + 10) per FROM old_packs WHERE why GLOB 'more than [0-9]* reads in [0-9]*[0-9][smhd]' OR why GLOB 'more than [0-9]* reads in [0-9][smhd]')),
+  hours (pack, reads, h, rest) AS (
+    SELECT pack, reads, d * 24 + iif(instr(rest, 'h') > 0, CAST(rest AS INTEGER), 0), substr(rest, instr(rest, 'h') + 1) FROM days),
+  minutes (pack, reads, m, rest) AS (
+    SELECT pack, reads, h * 60 + iif(instr(rest, 'm') > 0, CAST(rest AS INTEGER), 0), substr(rest, instr(rest, 'm') + 1) FROM hours),
+  reached (pack, reads, per) AS (
+    SELECT pack, reads, m * 60000000 + CAST(round(CAST(rest AS REAL) * 1000000) AS INTEGER) FROM minutes)
+  SELECT pack, live, mode, why, reached.reads, reached.per, pinned, CASE WHEN pinned_over NOT IN ('none', 'none, kept') THEN pinned_over END,
   pinned IS NOT NULL AND coalesce(pinned_over, 'none, kept') = 'none, kept',
   pinned IS NOT NULL AND coalesce(pinned_over, '') IN ('none', 'none, kept'),
   settings,
   coalesce((SELECT is_set <> 0 FROM flags WHERE name = 'pending kept/' || pack), 0),
   coalesce((SELECT is_set <> 0 FROM flags WHERE name = 'rules gone/' || pack), 0)
-  FROM old_packs WHERE pack <> '.chertignore';
+  FROM old_packs LEFT JOIN reached USING (pack) WHERE pack <> '.chertignore';
 DROP TABLE old_packs;
 
 ALTER TABLE pack_versions RENAME TO old_pack_versions;

@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"chertd/engine/event"
+	"chertd/rules"
 )
 
 // How values are stored: a time as microseconds since 1970, a bool as 1 or 0, JSON
@@ -83,6 +84,18 @@ func truthOf(v driver.Value) event.Truth {
 		return event.Unknown
 	}
 	return event.TruthOf(intOf(v) != 0)
+}
+
+// rate is two columns, the second in microseconds; NULL if the rate is zero.
+func rate(r rules.Rate) (n, per driver.Value) {
+	if r == (rules.Rate{}) {
+		return nil, nil
+	}
+	return int64(r.N), r.Per.Microseconds()
+}
+
+func rateOf(n, per driver.Value) rules.Rate {
+	return rules.Rate{N: int(intOf(n)), Per: time.Duration(intOf(per)) * time.Microsecond}
 }
 
 // encoded is v as JSON; NULL if it is empty.

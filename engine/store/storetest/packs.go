@@ -145,7 +145,7 @@ func packStates(t *testing.T, b *bench) {
 		return list
 	}
 	b.equal("of nothing", list(), []store.PackState(nil))
-	codes := store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Pinned: "aa", PinnedOver: "bb", PinStays: true, PinnedWithoutFiles: true, Settings: `{"wait":"6s"}`}
+	codes := store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Limit: rules.Rate{N: 300, Per: 10 * time.Minute}, Pinned: "aa", PinnedOver: "bb", PinStays: true, PinnedWithoutFiles: true, Settings: `{"wait":"6s"}`}
 	vip := store.PackState{Pack: "vip"}
 	b.save(version("aa", 0))
 	b.must(b.s.SetPackState(t.Context(), vip))
@@ -354,6 +354,7 @@ func anyVersion(t *testing.T, b *bench) {
 		same(rt, "version", got, v)
 
 		p := draw[store.PackState](rt, "pack")
+		p.Limit.Per = p.Limit.Per.Truncate(time.Microsecond)
 		p.PendingKept, p.RulesDeleted = false, false // these have methods of their own
 		if err := b.s.SetPackState(background, p); err != nil {
 			rt.Fatal(err)
