@@ -100,7 +100,7 @@ func isOpenStatus(s chat.Status) bool {
 
 // BlockedReads implements store.Misses.
 func (s *Store) BlockedReads(ctx context.Context, id string) ([]chat.Action, error) {
-	return readList(ctx, s, "read which reads are blocked", selectBlocked, actionOf, id)
+	return readList(ctx, s, "read blocked reads", selectBlocked, actionOf, id)
 }
 
 // encodeAction writes an action of the decision's event as new. One of an earlier

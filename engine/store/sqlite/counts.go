@@ -83,7 +83,7 @@ func (w *writer) keepCounts() error {
 // Stats implements store.Reader. It counts nothing: the transactions that add and
 // remove rows keep the counts.
 func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
-	return browse(ctx, s, "read what the store holds", func(c *conn) (st store.Stats, err error) {
+	return browse(ctx, s, "read the counts", func(c *conn) (st store.Stats, err error) {
 		st.Actions = map[chat.Status]int64{}
 		err = c.query(ctx, selectCounts, func(row []driver.Value) error {
 			of := func(c count) int64 { return intOf(row[c-1]) }

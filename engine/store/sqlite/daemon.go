@@ -35,29 +35,29 @@ var (
 
 // Paused implements store.Daemon.
 func (s *Store) Paused(ctx context.Context) (bool, error) {
-	v, err := s.readOne(ctx, "read whether calls are paused", selectPaused)
+	v, err := s.readOne(ctx, "read the pause of all calls", selectPaused)
 	return intOf(v) != 0, err
 }
 
 // SetPaused implements store.Daemon.
 func (s *Store) SetPaused(ctx context.Context, paused bool) error {
-	return s.write(ctx, "keep whether calls are paused", setPaused, flag(paused))
+	return s.write(ctx, "store the pause of all calls", setPaused, flag(paused))
 }
 
 // ClockOffset implements store.Daemon.
 func (s *Store) ClockOffset(ctx context.Context) (time.Duration, error) {
-	v, err := s.readOne(ctx, "read the clock's offset", selectClockOffset)
+	v, err := s.readOne(ctx, "read the clock offset", selectClockOffset)
 	return time.Duration(intOf(v)) * time.Microsecond, err
 }
 
 // SetClockOffset implements store.Daemon.
 func (s *Store) SetClockOffset(ctx context.Context, offset time.Duration) error {
-	return s.write(ctx, "keep the clock's offset", setClockOffset, offset.Microseconds())
+	return s.write(ctx, "store the clock offset", setClockOffset, offset.Microseconds())
 }
 
 // CallPause implements store.Daemon.
 func (s *Store) CallPause(ctx context.Context, credential string) (p store.CallPause, err error) {
-	err = s.read(ctx, "read until when calls wait", func(c *conn) error {
+	err = s.read(ctx, "read the pause that Chert requested", func(c *conn) error {
 		return c.query(ctx, selectCallPause, func(row []driver.Value) error {
 			p = store.CallPause{Asked: timeOf(row[0]), Until: timeOf(row[1]), Why: stringOf(row[2])}
 			return nil
@@ -68,7 +68,7 @@ func (s *Store) CallPause(ctx context.Context, credential string) (p store.CallP
 
 // SetCallPause implements store.Daemon.
 func (s *Store) SetCallPause(ctx context.Context, credential string, p store.CallPause) error {
-	return s.write(ctx, "keep until when calls wait", upsertCallPause, credential, micros(p.Asked), micros(p.Until), optional(p.Why))
+	return s.write(ctx, "store the pause that Chert requested", upsertCallPause, credential, micros(p.Asked), micros(p.Until), optional(p.Why))
 }
 
 // ScheduleDone implements store.Daemon.
@@ -80,7 +80,7 @@ func (s *Store) ScheduleDone(ctx context.Context, what store.Schedule, now time.
 // ReadCount implements store.Daemon.
 func (s *Store) ReadCount(ctx context.Context, pack string) (store.ReadCount, error) {
 	count := store.ReadCount{Pack: pack}
-	err := s.snapshot(ctx, "read which reads of pack "+pack+" count", func(c *conn) error {
+	err := s.snapshot(ctx, "read the counted reads of pack "+pack, func(c *conn) error {
 		err := c.query(ctx, selectReadCount, func(row []driver.Value) error {
 			count.Count = intOf(row[0])
 			count.Limit = rateOf(row[1], row[2])

@@ -59,7 +59,7 @@ func (s *Store) due(ctx context.Context, what *statement, after store.Due, limit
 		from = after.At.UnixMicro()
 	}
 	args := append([]driver.Value{from, after.Chat, int64(max(limit, 0))}, more...)
-	err = s.read(ctx, "read what is due", func(c *conn) error {
+	err = s.read(ctx, "read due chats", func(c *conn) error {
 		all, err = list(context.Background(), c, what, dueOf, args...)
 		return err
 	})
@@ -72,7 +72,7 @@ func dueOf(row []driver.Value) (store.Due, error) {
 
 // Holds implements store.Reader.
 func (s *Store) Holds(ctx context.Context, now time.Time, limit int) ([]store.Hold, int64, error) {
-	return lasting(ctx, s, "read which chats are held", selectHolds, countHolds, now, limit, func(row []driver.Value) (store.Hold, error) {
+	return lasting(ctx, s, "read held chats", selectHolds, countHolds, now, limit, func(row []driver.Value) (store.Hold, error) {
 		return store.Hold{Chat: stringOf(row[0]), Hold: chat.Hold{
 			Until: timeOf(row[1]), By: stringOf(row[2]), Reason: stringOf(row[3]), Seq: intOf(row[4]),
 		}}, nil
@@ -81,7 +81,7 @@ func (s *Store) Holds(ctx context.Context, now time.Time, limit int) ([]store.Ho
 
 // Postponed implements store.Reader.
 func (s *Store) Postponed(ctx context.Context, now time.Time, limit int) ([]store.Postponement, int64, error) {
-	return lasting(ctx, s, "read which chats are postponed", selectPostponed, countPostponed, now, limit, func(row []driver.Value) (p store.Postponement, err error) {
+	return lasting(ctx, s, "read postponed chats", selectPostponed, countPostponed, now, limit, func(row []driver.Value) (p store.Postponement, err error) {
 		c := chat.Chat{ID: stringOf(row[0])}
 		err = decode(row[1], &c.Postponed, "postponements")
 		if last := c.LastPostponement(); last != nil {

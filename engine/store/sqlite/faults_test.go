@@ -141,6 +141,16 @@ var acts = []struct {
 	{"make it live", func(s *Store) error {
 		return s.SetPackState(context.Background(), store.PackState{Pack: "p", Live: "v2"})
 	}},
+	{"keep what is pending", func(s *Store) error { return s.SetPendingKept(context.Background(), "p", "", true) }},
+	{"keep what is pending of a version", func(s *Store) error { return s.SetPendingKept(context.Background(), "p", "v2", true) }},
+	{"delete rules", func(s *Store) error { return s.SetRulesDeleted(context.Background(), "p", true) }},
+	{"ignore files", func(s *Store) error { return s.SetIgnoreFile(context.Background(), []byte("*.tmp")) }},
+	{"run a schedule and count a read", func(s *Store) error {
+		return s.Commit(context.Background(), []store.Transition{{
+			Schedules:  []store.ScheduleRun{{ScheduleID: store.Schedule{Pack: "p", Rule: "r", Every: "1h"}, Done: time.Unix(1, 0)}},
+			ReadCounts: []store.ReadCount{{Pack: "p", Count: 1}}, ReadCalls: []store.ReadCall{{Pack: "p", At: time.Unix(1, 0)}},
+		}})
+	}},
 	{"pause", func(s *Store) error { return s.SetPaused(context.Background(), true) }},
 }
 

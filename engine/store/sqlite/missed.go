@@ -67,7 +67,7 @@ func missedOf(row []driver.Value) (m store.Missed, err error) {
 
 // MissedPacks implements store.Misses. It looks at every row.
 func (s *Store) MissedPacks(ctx context.Context) ([]store.MissedPack, error) {
-	return readList(ctx, s, "count what packs have missed", selectMissedPacks, func(row []driver.Value) (store.MissedPack, error) {
+	return readList(ctx, s, "count missed events", selectMissedPacks, func(row []driver.Value) (store.MissedPack, error) {
 		return store.MissedPack{Pack: stringOf(row[0]), Version: stringOf(row[1]), Events: intOf(row[2]), First: timeOf(row[3]), Last: timeOf(row[4])}, nil
 	})
 }
@@ -76,7 +76,7 @@ func (s *Store) MissedPacks(ctx context.Context) ([]store.MissedPack, error) {
 func (s *Store) Missed(ctx context.Context, shard store.Shard, packs []string, after int64, since time.Time, limit int) (all []store.Missed, err error) {
 	limit = max(limit, 1)
 	last := int64(math.MaxInt64) // up to which the rows of all packs were read
-	err = s.snapshot(ctx, "read what packs have missed", func(c *conn) error {
+	err = s.snapshot(ctx, "read missed events", func(c *conn) error {
 		for _, pack := range packs {
 			rows, err := list(ctx, c, selectMissed, missedOf, pack, after, since.UnixMicro(), int64(max(shard.Of, 1)), int64(shard.Index), int64(limit))
 			if err != nil {
@@ -107,12 +107,12 @@ func (s *Store) Missed(ctx context.Context, shard store.Shard, packs []string, a
 
 // Vetoes implements store.Misses.
 func (s *Store) Vetoes(ctx context.Context, key string) ([]store.Missed, error) {
-	return readList(ctx, s, "read what blocks reads", selectVetoes, missedOf, key)
+	return readList(ctx, s, "read missed events", selectVetoes, missedOf, key)
 }
 
 // Backlog implements store.Misses. It looks at every read that is blocked.
 func (s *Store) Backlog(ctx context.Context, pack string, since time.Time) (recent, older store.Backlog, err error) {
-	both, err := browse(ctx, s, "count what pack "+pack+" has missed", func(c *conn) (both [2]store.Backlog, err error) {
+	both, err := browse(ctx, s, "count the missed events of pack "+pack, func(c *conn) (both [2]store.Backlog, err error) {
 		err = c.query(ctx, countBacklog, func(row []driver.Value) error {
 			b := &both[intOf(row[1])]
 			if intOf(row[0]) == 0 {

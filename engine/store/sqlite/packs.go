@@ -73,7 +73,7 @@ func (s *Store) SaveVersion(ctx context.Context, v store.Version) error {
 		st.add(insertVersionFile, v.Pack, v.Version, int64(i), f.Name, string(f.Kind), bytes)
 	}
 	st.add(upsertVersion, v.Pack, v.Version, optional(v.Path), micros(v.Since), micros(v.Last), v.Events, v.Failures, micros(v.RolledBack))
-	return s.submit(ctx, newRequest("keep a version of pack "+v.Pack, st), true)
+	return s.submit(ctx, newRequest("store a version of pack "+v.Pack, st), true)
 }
 
 // Version implements store.Packs.
@@ -147,7 +147,7 @@ func (s *Store) ForgetPack(ctx context.Context, pack string) error {
 
 // Concerned implements store.Packs.
 func (s *Store) Concerned(ctx context.Context, pack, version string) ([]string, error) {
-	return readList(ctx, s, "find what waits of pack "+pack, selectConcerned, firstString, pack, version)
+	return readList(ctx, s, "find the pending work of pack "+pack, selectConcerned, firstString, pack, version)
 }
 
 // SetPendingKept implements store.Packs.
@@ -158,12 +158,12 @@ func (s *Store) SetPendingKept(ctx context.Context, pack, version string, kept b
 	} else {
 		st.add(setVersionPendingKept, flag(kept), pack, version)
 	}
-	return s.submit(ctx, newRequest("keep whether what is pending of pack "+pack+" stays", st), true)
+	return s.submit(ctx, newRequest("store what stays pending of pack "+pack, st), true)
 }
 
 // SetRulesDeleted implements store.Packs.
 func (s *Store) SetRulesDeleted(ctx context.Context, pack string, deleted bool) error {
-	return s.write(ctx, "keep whether rules of pack "+pack+" were deleted", setRulesDeleted, pack, flag(deleted))
+	return s.write(ctx, "store the deleted rules of pack "+pack, setRulesDeleted, pack, flag(deleted))
 }
 
 // IgnoreFile implements store.Packs.
@@ -183,5 +183,5 @@ func (s *Store) SetIgnoreFile(ctx context.Context, content []byte) error {
 	} else {
 		st.add(upsertIgnoreFile, content)
 	}
-	return s.submit(ctx, newRequest("keep the ignore file", st), true)
+	return s.submit(ctx, newRequest("store the ignore file", st), true)
 }

@@ -2,7 +2,7 @@ package sqlite
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"fmt"
 
 	sqlite3 "modernc.org/sqlite/lib"
@@ -11,40 +11,21 @@ import (
 // application marks the file as ours, in PRAGMA application_id: "chrt".
 const application = 0x63687274
 
-//go:embed schema1.sql
-var schema1 string
-
-//go:embed schema2.sql
-var schema2 string
-
-//go:embed schema3.sql
-var schema3 string
-
-//go:embed schema4.sql
-var schema4 string
-
-//go:embed schema5.sql
-var schema5 string
-
-//go:embed schema6.sql
-var schema6 string
-
-//go:embed schema7.sql
-var schema7 string
-
-//go:embed schema8.sql
-var schema8 string
-
-//go:embed schema9.sql
-var schema9 string
-
-//go:embed schema10.sql
-var schema10 string
+//go:embed schema*.sql
+var schemas embed.FS
 
 // migrations bring a database from version i to i+1 by the i-th script. The SQL of
 // a released script is never changed, only its comments; PRAGMA user_version says
 // how many have run.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9, schema10}
+var migrations = func() (scripts []string) {
+	for {
+		script, err := schemas.ReadFile(fmt.Sprintf("schema%d.sql", len(scripts)+1))
+		if err != nil {
+			return scripts // there is no other
+		}
+		scripts = append(scripts, string(script))
+	}
+}()
 
 var (
 	readApplication = declare("PRAGMA application_id")
