@@ -402,7 +402,7 @@ func (b *batch) ready(ctx context.Context, c *chat.Chat, in chat.Ready, now time
 				}
 				b.places[c.ID] = places
 			}
-			t.Writes = append(t.Writes, keep...)
+			t.ReadCalls = append(t.ReadCalls, keep...)
 		}
 		b.chats[c.ID] = &next
 		t.Chat, t.Actions, t.Timers = &next, effects.Actions, effects.Timers
@@ -416,7 +416,7 @@ func (b *batch) landed(id string, a chat.Answer, now time.Time, t *store.Transit
 	if len(places) == 0 {
 		return
 	}
-	t.Writes = append(t.Writes, b.s.e.reads.kept(places, now, a.OnWire())...)
+	t.ReadCalls = append(t.ReadCalls, b.s.e.reads.kept(places, now, a.OnWire())...)
 	b.done = append(b.done, func() {
 		b.s.e.reads.ended(places, now, a.OnWire())
 		delete(b.s.places, id)

@@ -157,7 +157,7 @@ func (d Daemon) Run(ctx context.Context) error {
 			d.Observe(h)
 		}
 	}
-	if m.paused, err = st.Flag(ctx, flagPaused); err != nil {
+	if m.paused, err = st.Paused(ctx); err != nil {
 		return err
 	} else if m.paused {
 		d.Log.Warn("calls are paused, as they were when chertd stopped", "hint", "chertd resume lets them go on")

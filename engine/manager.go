@@ -351,15 +351,12 @@ func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bo
 	return m.changed(ctx, s), nil
 }
 
-// flagPaused is the switch by which calls stay paused across a restart.
-const flagPaused = "paused"
-
 // Pause implements control.Daemon.
 func (m *manager) Pause(ctx context.Context, on bool) error {
 	if on {
 		m.eng.Pause(true) // whatever the store says
 	}
-	if err := m.store.SetFlag(ctx, flagPaused, on); err != nil {
+	if err := m.store.SetPaused(ctx, on); err != nil {
 		what := "calls stay paused"
 		if on {
 			what = "calls are paused, but not across a restart"

@@ -460,7 +460,7 @@ func TestDeletedRuleHasNothingWaiting(t *testing.T) {
 	})
 	c.expectActions("deleted while no process ran", "c2", "read dropped (pack_inactive), read waiting")
 
-	if err := c.st.SetFlag(ctx, "rules gone/codes", true); err != nil {
+	if err := c.st.SetRulesDeleted(ctx, "codes", true); err != nil {
 		t.Fatal(err)
 	}
 	c.stop()

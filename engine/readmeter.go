@@ -2,10 +2,7 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"math"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,11 +12,9 @@ import (
 
 // readMeters hold packs to their limits.reads over all shards. A place is taken
 // in the batch that hands the call out, and is durable before the call is on
-// the wire, so that no crash makes the count smaller. What is kept stands in the
-// kv of the pack "", which no pack can have: under "reads/PACK/N" when the call
-// of place N was made, and in which count, and under "reads/PACK" which count is
-// on. Counts are numbered: by their times alone, a call that ended in the
-// millisecond in which another count began would be of either.
+// the wire, so that no crash makes the count smaller. Counts are numbered: by
+// their times alone, a call that ended in the millisecond in which another count
+// began would be of either.
 type readMeters struct {
 	mu    sync.Mutex
 	packs map[string]*readMeter
@@ -29,19 +24,6 @@ type readMeter struct {
 	meter  rules.ReadMeter
 	count  int64 // which is on, from 0
 	loaded bool  // what an earlier process counted is in the meter
-}
-
-// meterState is which count of a pack's calls is on, and under which limit.
-type meterState struct {
-	Count int64  `json:"count"`
-	N     int    `json:"n"`
-	Per   string `json:"per"`
-}
-
-// madeCall is when the call of a place was made, and in which count.
-type madeCall struct {
-	At    time.Time `json:"at"`
-	Count int64     `json:"count"`
 }
 
 // taken is a place that a call has in a pack's meter.
@@ -92,7 +74,7 @@ func (m *readMeters) forget(ctx context.Context, st store.Store, pack string, no
 	r.loaded = true
 	r.count++
 	if err == nil {
-		err = st.Commit(ctx, []store.Transition{{Writes: []store.KV{r.state(pack)}}})
+		err = st.Commit(ctx, []store.Transition{{ReadCounts: []store.ReadCount{r.state(pack)}}})
 	}
 	if err != nil {
 		return fmt.Errorf("start the count of the reads of pack %q again: %w", pack, err)
@@ -102,7 +84,7 @@ func (m *readMeters) forget(ctx context.Context, st store.Store, pack string, no
 
 // reserve takes a place for a call in the meter of each of the packs, or in
 // none. It says which packs have none left, and what is to be kept.
-func (m *readMeters) reserve(ctx context.Context, st store.Store, packs []string, now time.Time) (got []taken, full map[string]fullMeter, keep []store.KV, err error) {
+func (m *readMeters) reserve(ctx context.Context, st store.Store, packs []string, now time.Time) (got []taken, full map[string]fullMeter, keep []store.ReadCall, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, pack := range packs {
@@ -145,15 +127,15 @@ func (m *readMeters) giveBack(places []taken, now time.Time) {
 }
 
 // kept is what is to be kept of places whose call has ended.
-func (m *readMeters) kept(places []taken, now time.Time, made bool) (keep []store.KV) {
+func (m *readMeters) kept(places []taken, now time.Time, made bool) (keep []store.ReadCall) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, t := range places {
-		kv := m.of(t.pack).kept(t.pack, t.place, now)
+		call := m.of(t.pack).kept(t.pack, t.place, now)
 		if !made {
-			kv.Value, kv.Expires = nil, time.Time{}
+			call.At = time.Time{}
 		}
-		keep = append(keep, kv)
+		keep = append(keep, call)
 	}
 	return keep
 }
@@ -172,35 +154,23 @@ func (r *readMeter) load(ctx context.Context, st store.Store, pack string, now t
 	if r.loaded {
 		return nil
 	}
-	state, err := st.KV(ctx, "", meterKey(pack), now)
+	was, err := st.ReadCount(ctx, pack)
 	if err != nil {
 		return fmt.Errorf("read the count of the reads of pack %q: %w", pack, err)
 	}
-	var was meterState
-	known := state.Value != nil && json.Unmarshal(state.Value, &was) == nil
 	r.count = was.Count
-	per, _ := time.ParseDuration(was.Per)
-	raised := known && r.meter.Limit.Raised(rules.Rate{N: was.N, Per: per})
+	known := was.Limit != (rules.Rate{})
+	raised := known && r.meter.Limit.Raised(was.Limit)
 	if raised {
 		r.count++ // while no process ran
 	}
-	list, _, err := st.KVList(ctx, "", meterKey(pack)+"/", "", now, 1<<20, math.MaxInt)
-	if err != nil {
-		return fmt.Errorf("read the reads of pack %q that count: %w", pack, err)
-	}
-	for _, kv := range list {
-		var call madeCall
-		var n int
-		if _, err := fmt.Sscanf(strings.TrimPrefix(kv.Key, meterKey(pack)+"/"), "%d", &n); err != nil || n < 0 || n > 1<<20 {
-			continue
+	for _, call := range was.Calls {
+		if call.Count == r.count {
+			r.meter.Restore(call.Place, call.At)
 		}
-		if json.Unmarshal(kv.Value, &call) != nil || call.Count != r.count {
-			continue
-		}
-		r.meter.Restore(rules.Place(n), call.At)
 	}
 	if !known || raised {
-		if err := st.Commit(ctx, []store.Transition{{Writes: []store.KV{r.state(pack)}}}); err != nil {
+		if err := st.Commit(ctx, []store.Transition{{ReadCounts: []store.ReadCount{r.state(pack)}}}); err != nil {
 			return fmt.Errorf("note the limit of the reads of pack %q: %w", pack, err)
 		}
 	}
@@ -208,22 +178,11 @@ func (r *readMeter) load(ctx context.Context, st store.Store, pack string, now t
 	return nil
 }
 
-func (r *readMeter) state(pack string) store.KV {
-	l := r.meter.Limit
-	value, err := json.Marshal(meterState{Count: r.count, N: l.N, Per: l.Per.String()})
-	if err != nil {
-		panic(err) // numbers and strings always marshal
-	}
-	return store.KV{Key: meterKey(pack), Value: value}
+func (r *readMeter) state(pack string) store.ReadCount {
+	return store.ReadCount{Pack: pack, Count: r.count, Limit: r.meter.Limit}
 }
 
-func meterKey(pack string) string { return "reads/" + pack }
-
 // kept is a place as it is kept: its call was made, or has ended, now.
-func (r *readMeter) kept(pack string, p rules.Place, now time.Time) store.KV {
-	value, err := json.Marshal(madeCall{At: now.UTC(), Count: r.count})
-	if err != nil {
-		panic(err) // no year beyond 9999 is reached
-	}
-	return store.KV{Key: fmt.Sprintf("%s/%07d", meterKey(pack), p), Value: value, Expires: now.Add(r.meter.Limit.Per)}
+func (r *readMeter) kept(pack string, p rules.Place, now time.Time) store.ReadCall {
+	return store.ReadCall{Pack: pack, Place: p, Count: r.count, At: now}
 }

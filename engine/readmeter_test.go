@@ -163,7 +163,7 @@ func TestCallThatACrashCutOffCounts(t *testing.T) {
 	if err != nil || len(spent) > 0 || len(places) != 1 {
 		t.Fatalf("reserve: %v, %v, %v", places, spent, err)
 	}
-	if err := c.st.Commit(ctx, []store.Transition{{Writes: keep}}); err != nil {
+	if err := c.st.Commit(ctx, []store.Transition{{ReadCalls: keep}}); err != nil {
 		t.Fatal(err)
 	}
 	c.stop()
@@ -427,7 +427,7 @@ type failingCommits struct {
 
 func (f *failingCommits) Commit(ctx context.Context, batch []store.Transition) error {
 	for i := range batch {
-		if writes := batch[i].Writes; len(writes) > 0 && strings.HasPrefix(writes[0].Key, "reads/codes/") && f.failed == 0 {
+		if len(batch[i].ReadCalls) > 0 && f.failed == 0 {
 			f.failed++
 			return errors.New("no room")
 		}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -28,7 +27,7 @@ const (
 type schedules struct {
 	e    *Engine
 	set  *rules.Set
-	last map[string]time.Time // by key of what is kept: runs until then are done; of the rules in set
+	last map[store.Schedule]time.Time // runs until then are done; of the rules in set
 }
 
 // runSchedules runs until ctx ends.
@@ -60,7 +59,7 @@ func (s *schedules) turn(ctx context.Context) (time.Duration, error) {
 	now := s.e.c.Now()
 	wait := time.Duration(-1)
 	for _, rule := range s.set.Schedules() {
-		key := scheduleKey(rule)
+		key := scheduleOf(rule)
 		// A clock that was set back must not keep a schedule waiting until it
 		// is there again; a run of the same time is journaled once.
 		if s.last[key].After(now) {
@@ -84,17 +83,16 @@ func (s *schedules) turn(ctx context.Context) (time.Duration, error) {
 // from now.
 func (s *schedules) read(ctx context.Context, set *rules.Set) error {
 	now := s.e.c.Now()
-	last := map[string]time.Time{}
+	last := map[store.Schedule]time.Time{}
 	for _, rule := range set.Schedules() {
-		key := scheduleKey(rule)
-		kept, err := s.e.c.Store.KV(ctx, "", key, now)
+		key := scheduleOf(rule)
+		at, err := s.e.c.Store.ScheduleDone(ctx, key, now)
 		if err != nil {
 			return fmt.Errorf("read the last run of %s: %w", rule.Key, err)
 		}
-		var at time.Time
-		if kept.Value == nil || json.Unmarshal(kept.Value, &at) != nil {
+		if at.IsZero() {
 			at = now
-			if err := s.e.c.Store.Commit(ctx, []store.Transition{{Writes: []store.KV{lastRun(rule, now)}}}); err != nil {
+			if err := s.e.c.Store.Commit(ctx, []store.Transition{{Schedules: []store.ScheduleRun{lastRun(rule, now)}}}); err != nil {
 				return fmt.Errorf("note the first sight of %s: %w", rule.Key, err)
 			}
 		}
@@ -109,20 +107,20 @@ func (s *schedules) read(ctx context.Context, set *rules.Set) error {
 
 // forget drops what is kept of schedules that do not run any more, and of those
 // of packs that are off: when they run again, they count from then.
-func (s *schedules) forget(ctx context.Context, set *rules.Set, last map[string]time.Time) error {
+func (s *schedules) forget(ctx context.Context, set *rules.Set, last map[store.Schedule]time.Time) error {
 	now := s.e.c.Now()
-	var gone []store.KV
+	var gone []store.ScheduleRun
 	drop := func(rule *rules.Rule) error {
-		key := scheduleKey(rule)
+		key := scheduleOf(rule)
 		if _, runs := last[key]; runs || rule.Every == "" {
 			return nil
 		}
-		kept, err := s.e.c.Store.KV(ctx, "", key, now)
+		at, err := s.e.c.Store.ScheduleDone(ctx, key, now)
 		if err != nil {
 			return fmt.Errorf("read the last run of %s: %w", rule.Key, err)
 		}
-		if kept.Value != nil {
-			gone = append(gone, store.KV{Key: key})
+		if !at.IsZero() {
+			gone = append(gone, store.ScheduleRun{ScheduleID: key})
 		}
 		return nil
 	}
@@ -143,7 +141,7 @@ func (s *schedules) forget(ctx context.Context, set *rules.Set, last map[string]
 	if len(gone) == 0 {
 		return nil
 	}
-	if err := s.e.c.Store.Commit(ctx, []store.Transition{{Writes: gone}}); err != nil {
+	if err := s.e.c.Store.Commit(ctx, []store.Transition{{Schedules: gone}}); err != nil {
 		return fmt.Errorf("forget schedules that do not run any more: %w", err)
 	}
 	return nil
@@ -156,7 +154,7 @@ func (s *schedules) run(ctx context.Context, rule *rules.Rule, now time.Time) er
 	if rule.Missed == rules.RunAllMissed {
 		most = rules.MaxMissedRuns
 	}
-	key := scheduleKey(rule)
+	key := scheduleOf(rule)
 	due, more := rule.Schedule.Since(s.last[key], now, most)
 	newest := due[len(due)-1]
 	log := s.e.c.Log.With("pack", rule.Pack, "rule", rule.Name, "schedule", rule.Every, "last", s.last[key].UTC(), "newest", newest.UTC())
@@ -188,26 +186,22 @@ func (s *schedules) run(ctx context.Context, rule *rules.Rule, now time.Time) er
 // commit keeps that the runs until a time are done, together with the events of
 // some of them.
 func (s *schedules) commit(ctx context.Context, rule *rules.Rule, until time.Time, runs []time.Time, now time.Time) error {
-	t := store.Transition{Writes: []store.KV{lastRun(rule, until)}}
+	t := store.Transition{Schedules: []store.ScheduleRun{lastRun(rule, until)}}
 	for _, at := range runs {
 		t.Append = append(t.Append, made(rule.ScheduleEvent(at), now, 0))
 	}
 	if err := s.e.c.Store.Commit(ctx, []store.Transition{t}); err != nil {
 		return fmt.Errorf("journal the runs of %s: %w", rule.Key, err)
 	}
-	s.last[scheduleKey(rule)] = until
+	s.last[scheduleOf(rule)] = until
 	return nil
 }
 
-// scheduleKey names what is kept of a schedule, under the pack "" that no pack
-// can have. An edited schedule is a new one.
-func scheduleKey(r *rules.Rule) string { return "schedule/" + r.Key + "/" + r.Every }
+func scheduleOf(r *rules.Rule) store.Schedule {
+	return store.Schedule{Pack: r.Pack, Rule: r.Name, Every: r.Every}
+}
 
 // lastRun keeps that the runs until a time are done.
-func lastRun(rule *rules.Rule, at time.Time) store.KV {
-	value, err := json.Marshal(at.UTC())
-	if err != nil {
-		panic(err) // no year beyond 9999 is reached
-	}
-	return store.KV{Key: scheduleKey(rule), Value: value, Expires: rule.Schedule.Next(at).Add(scheduleKept)}
+func lastRun(rule *rules.Rule, at time.Time) store.ScheduleRun {
+	return store.ScheduleRun{ScheduleID: scheduleOf(rule), Done: at, Expires: rule.Schedule.Next(at).Add(scheduleKept)}
 }

@@ -42,7 +42,7 @@ chert.every("0 * * * *", { name = "hourly" }, function(ev) end)`)
 			t.Errorf("%s: the next run is in %v (%v), want one within 15m", name, wait, err)
 		}
 		for _, rule := range s.set.Schedules() {
-			if in := time.Until(rule.Schedule.Next(s.last[scheduleKey(rule)])); in > time.Hour {
+			if in := time.Until(rule.Schedule.Next(s.last[scheduleOf(rule)])); in > time.Hour {
 				t.Errorf("%s: %s runs in %v", name, rule.Name, in)
 			}
 		}

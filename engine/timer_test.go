@@ -98,13 +98,13 @@ chert.every("1h", { name = "hourly" }, function(ev)
   chert.mark_read("c1")
 end)`)
 	// The first sight of a schedule is kept before anything can be missed.
-	key := "schedule/p/hourly/1h"
+	hourly := store.Schedule{Pack: "p", Rule: "hourly", Every: "1h"}
 	for {
-		kv, err := r.st.KV(context.Background(), "", key, time.Now())
+		done, err := r.st.ScheduleDone(context.Background(), hourly, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if kv.Value != nil {
+		if !done.IsZero() {
 			break
 		}
 	}
@@ -134,11 +134,11 @@ chert.rule({ name = "in time", on = "timer:t", max_age = "1h", run = function(ev
 	r.message("c1", "e1", "x")
 	r.wait("e1", func() bool { return r.handled("e1") != nil })
 	for {
-		kv, err := r.st.KV(context.Background(), "", "schedule/p/hourly/1h", time.Now())
+		done, err := r.st.ScheduleDone(context.Background(), store.Schedule{Pack: "p", Rule: "hourly", Every: "1h"}, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if kv.Value != nil {
+		if !done.IsZero() {
 			break
 		}
 	}

@@ -408,8 +408,8 @@ func TestRemovedPackKeepsNothingWaiting(t *testing.T) {
 	p.pass(goneFor)
 	p.edit()
 	p.await("codes")
-	if on, err := p.keeper.Flag(background, keptFlag("codes", "")); on || err != nil {
-		t.Errorf("what it has waiting is kept: %t, %v", on, err)
+	if p.keeper.states["codes"].PendingKept {
+		t.Error("what it has waiting is kept")
 	}
 	p.expectCancelled("removed", "codes: removed")
 }

@@ -76,13 +76,6 @@ func (e *FolderUnreadError) Error() string {
 	return fmt.Sprintf("remove pack %q: nobody knows whether its files are gone: %s: %s", e.Pack, e.Folder.File, e.Folder.Message)
 }
 
-// noFiles stands in PackState.PinnedOver if the pack had no files when it was
-// pinned: any that come end it.
-const noFiles = "none"
-
-// noFilesKept stands there if they do not end it.
-const noFilesKept = "none, kept"
-
 // SetMode sets how a pack runs, by command or because of why. "" takes it back.
 // Unless keepPending, what the pack has waiting is dropped if it is live no
 // more; SetMode returns when that is done.
@@ -105,7 +98,7 @@ func (g *Generations) ToShadow(ctx context.Context, pack, why string) (changed b
 		return false, err
 	}
 	defer g.end()
-	if mode, _ := g.mode(s); mode != Live || s.live != nil && s.live.Manifest.Reads.overcome(why) {
+	if mode, _ := g.mode(s); mode != Live || s.live != nil && s.live.Manifest.Reads.overcome(reachedLimit(why)) {
 		return false, nil // or its limit was raised meanwhile
 	}
 	_, err = g.setMode(ctx, s, Shadow, why, false)
@@ -114,10 +107,10 @@ func (g *Generations) ToShadow(ctx context.Context, pack, why string) (changed b
 
 func (g *Generations) setMode(ctx context.Context, s *standing, mode Mode, why string, keepPending bool) (dropped []*dropEnd, err error) {
 	pack, was := s.state.Pack, s.state
-	s.state.Mode, s.state.Why = mode, why
+	s.state.Mode, s.state.Why, s.state.Limit = mode, why, reachedLimit(why)
 	after, by := g.mode(s)
 	kept := after != Live && keepPending
-	if err = g.c.Keeper.SetFlag(ctx, keptFlag(pack, ""), kept); err == nil {
+	if err = g.c.Keeper.SetPendingKept(ctx, pack, "", kept); err == nil {
 		err = g.c.Keeper.SetPackState(ctx, s.state)
 	}
 	if err != nil {
@@ -258,7 +251,7 @@ func (g *Generations) beginUndo(ctx context.Context, s *standing) (known bool, v
 		return false, "", nil // an edit has ended it, and does not pass
 	}
 	state := s.state
-	state.Pinned, state.PinnedOver = "", ""
+	state.unpin()
 	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
 		return false, "", err
 	}
@@ -344,7 +337,7 @@ func (g *Generations) keepRollback(ctx context.Context, s *standing, from, to *P
 		return err
 	}
 	if from != nil && from.Version != to.Version {
-		if err := g.c.Keeper.SetFlag(ctx, keptFlag(pack, from.Version), how.keepPending); err != nil {
+		if err := g.c.Keeper.SetPendingKept(ctx, pack, from.Version, how.keepPending); err != nil {
 			return err
 		}
 		if !how.undo {
@@ -354,16 +347,13 @@ func (g *Generations) keepRollback(ctx context.Context, s *standing, from, to *P
 		}
 	}
 	state := s.state
-	state.Live, state.Settings, state.Pinned, state.PinnedOver = to.Version, settings, to.Version, s.edit
-	switch {
-	case how.undo:
-		state.Pinned, state.PinnedOver = "", ""
-	case s.edit == "" && how.pin:
-		state.PinnedOver = noFilesKept
-	case s.edit == "":
-		state.PinnedOver = noFiles
-	case how.pin:
-		state.PinnedOver = ""
+	state.Live, state.Settings = to.Version, settings
+	state.unpin()
+	if !how.undo {
+		state.Pinned, state.PinStays, state.PinnedWithoutFiles = to.Version, how.pin, s.edit == ""
+	}
+	if !how.undo && !how.pin {
+		state.PinnedOver = s.edit
 	}
 	if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
 		return err

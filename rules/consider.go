@@ -43,23 +43,23 @@ func (g *Generations) consider(ctx context.Context, s *standing, b *builder, wai
 	}
 	if s.state.Pinned != "" {
 		state := s.state
-		switch state.PinnedOver {
-		case "", version:
+		switch {
+		case state.PinStays && !state.PinnedWithoutFiles, state.PinnedOver == version:
 			return g.stayPinned(ctx, s, version)
-		case noFilesKept:
-			state.PinnedOver = "" // there are files, and they can go again
-		case noFiles:
+		case state.PinStays:
+			state.PinnedWithoutFiles = false // there are files, and they can go again
+		case state.PinnedWithoutFiles:
 			kept, _, err := g.c.Keeper.Version(ctx, state.Pack, version)
 			if err != nil {
 				return errors.Join(fmt.Errorf("look pack %q up: %w", state.Pack, err), g.fallBack(ctx, s))
 			}
 			if kept.RolledBack.IsZero() {
-				state.Pinned, state.PinnedOver = "", ""
+				state.unpin()
 			} else {
-				state.PinnedOver = version // the files that were rolled back are there again
+				state.PinnedOver, state.PinnedWithoutFiles = version, false // the files that were rolled back are there again
 			}
 		default:
-			state.Pinned, state.PinnedOver = "", "" // an edit, also one that restores what was rolled back earlier
+			state.unpin() // an edit, also one that restores what was rolled back earlier
 		}
 		if err := g.c.Keeper.SetPackState(ctx, state); err != nil {
 			return errors.Join(fmt.Errorf("keep to what pack %q is pinned: %w", state.Pack, err), g.fallBack(ctx, s))

@@ -113,7 +113,7 @@ func (g *Generations) carryOut(ctx context.Context, d drop, count *Dropped) erro
 	if !d.forget {
 		return nil
 	}
-	if err := g.c.Keeper.SetFlag(ctx, keptFlag(d.pack, ""), false); err != nil {
+	if err := g.c.Keeper.SetPendingKept(ctx, d.pack, "", false); err != nil {
 		return err
 	}
 	if d.said == (PackState{Pack: d.pack}) {
@@ -137,7 +137,7 @@ func (g *Generations) carryOutRules(ctx context.Context, d drop, count *Dropped)
 			return err
 		}
 	}
-	return g.c.Keeper.SetFlag(ctx, rulesGoneFlag(d.pack), false)
+	return g.c.Keeper.SetRulesDeleted(ctx, d.pack, false)
 }
 
 // leftOver notes what had to be dropped when the process last ran, or has to be
@@ -219,7 +219,7 @@ func (g *Generations) dropRules(s *standing, to *Pack) {
 	case was != nil && (was == to || s.keptOf == was.Version || !was.losesRules(to)):
 		return
 	}
-	if err := g.c.Keeper.SetFlag(context.Background(), rulesGoneFlag(pack), true); err != nil {
+	if err := g.c.Keeper.SetRulesDeleted(context.Background(), pack, true); err != nil {
 		g.c.Log.Warn("should the process end now, reads of rules that were deleted go out all the same", "pack", pack, "err", err)
 	}
 	g.drops = append(g.drops, drop{pack: pack, why: "rule deleted", rules: true})

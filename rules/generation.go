@@ -79,7 +79,7 @@ func (s *standing) wanted() bool {
 
 // pinStays reports whether a rollback is in force that edits do not end.
 func (s *standing) pinStays() bool {
-	return s.state.Pinned != "" && (s.state.PinnedOver == "" || s.state.PinnedOver == noFilesKept)
+	return s.state.Pinned != "" && s.state.PinStays
 }
 
 // whyPinned says why the files of a pack that was rolled back are not live; why

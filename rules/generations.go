@@ -8,7 +8,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -169,24 +168,17 @@ func (g *Generations) Start(ctx context.Context) error {
 // remember takes up what is kept of packs.
 func (g *Generations) remember(ctx context.Context) error {
 	g.started = g.c.Now()
+	if err := g.rememberIgnoring(ctx); err != nil {
+		return err
+	}
 	states, err := g.c.Keeper.PackStates(ctx)
 	if err != nil {
 		return err
 	}
 	for _, state := range states {
-		if state.Pack == ignoreFile {
-			if err := g.rememberIgnoring(ctx, state); err != nil {
-				return err
-			}
-			continue
-		}
-		s := &standing{state: state, gone: true, back: map[string]bool{}, lastVeto: state.Live != ""}
-		if s.kept, err = g.c.Keeper.Flag(ctx, keptFlag(state.Pack, "")); err != nil {
-			return fmt.Errorf("read what pack %q keeps waiting: %w", state.Pack, err)
-		}
-		if s.rulesGone, err = g.c.Keeper.Flag(ctx, rulesGoneFlag(state.Pack)); err != nil {
-			return fmt.Errorf("read what pack %q keeps waiting: %w", state.Pack, err)
-		}
+		s := &standing{gone: true, back: map[string]bool{}, lastVeto: state.Live != "", kept: state.PendingKept, rulesGone: state.RulesDeleted}
+		s.state = state
+		s.state.PendingKept, s.state.RulesDeleted = false, false // kept and rulesGone are
 		versions, err := g.c.Keeper.Versions(ctx, state.Pack, KeptVersions)
 		if err != nil {
 			return err
@@ -198,11 +190,7 @@ func (g *Generations) remember(ctx context.Context) error {
 			if v.RolledBack.IsZero() || v.Version == state.Live {
 				continue
 			}
-			kept, err := g.c.Keeper.Flag(ctx, keptFlag(state.Pack, v.Version))
-			if err != nil {
-				return fmt.Errorf("read what pack %q keeps waiting: %w", state.Pack, err)
-			}
-			if !kept {
+			if !v.PendingKept {
 				s.back[v.Version] = true
 			}
 		}
@@ -457,14 +445,4 @@ func (e *UnknownVersionError) Error() string {
 		version = shorten(version) + "…"
 	}
 	return fmt.Sprintf("pack %q has no version %s among those kept", e.Pack, version)
-}
-
-// rulesGoneFlag is the switch that is on while reads of deleted rules of a pack
-// are to be dropped.
-func rulesGoneFlag(pack string) string { return "rules gone/" + pack }
-
-// keptFlag is the switch by which what a pack, or a version of it, has waiting
-// was kept though it went off.
-func keptFlag(pack, version string) string {
-	return strings.TrimSuffix("pending kept/"+pack+"/"+version, "/")
 }

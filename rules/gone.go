@@ -85,7 +85,7 @@ func (g *Generations) whyGone(s *standing) string {
 
 // restored reports whether a rollback made the pack live without any files.
 func (s *standing) restored() bool {
-	return s.state.PinnedOver == noFiles || s.state.PinnedOver == noFilesKept
+	return s.state.PinnedWithoutFiles
 }
 
 // tellRemoved logs that a pack goes, and why.

@@ -11,8 +11,7 @@ import (
 
 // ignoring is the .chertignore that counts. One that is cut to a beginning makes
 // packs of what it ignored, so it gets time as a pack's files do; until that is
-// over the one before counts. It is kept under its name, as packs are under
-// theirs: no pack can have this name.
+// over the one before counts.
 type ignoring struct {
 	known    bool   // complete is known; else nothing counts, and no pack is looked at, while it looks half written
 	complete []File // as it was when it last looked complete; empty: there was none
@@ -56,16 +55,11 @@ func (g *Generations) keepIgnoring(ctx context.Context) error {
 	if !i.known || version == i.kept {
 		return nil
 	}
-	err := error(nil)
-	if version == "" {
-		err = g.c.Keeper.ForgetPack(ctx, ignoreFile)
-	} else {
-		now := g.c.Now()
-		err = g.c.Keeper.SaveVersion(ctx, KeptVersion{Pack: ignoreFile, Version: version, Path: i.complete[0].Path, Files: i.complete, Since: now, Last: now})
-		if err == nil {
-			err = g.c.Keeper.SetPackState(ctx, PackState{Pack: ignoreFile, Live: version})
-		}
+	var content []byte
+	if version != "" {
+		content = append([]byte{}, i.complete[0].Bytes...)
 	}
+	err := g.c.Keeper.SetIgnoreFile(ctx, content)
 	if err != nil {
 		return fmt.Errorf("keep %s: %w", ignoreFile, err)
 	}
@@ -75,17 +69,15 @@ func (g *Generations) keepIgnoring(ctx context.Context) error {
 
 // rememberIgnoring takes up the .chertignore that counted when the process last
 // ran.
-func (g *Generations) rememberIgnoring(ctx context.Context, state PackState) error {
-	kept, ok, err := g.c.Keeper.Version(ctx, ignoreFile, state.Live)
+func (g *Generations) rememberIgnoring(ctx context.Context) error {
+	content, err := g.c.Keeper.IgnoreFile(ctx)
 	if err != nil {
 		return fmt.Errorf("read the %s of before: %w", ignoreFile, err)
 	}
-	if !ok {
+	if content == nil {
 		return nil
 	}
-	for n := range kept.Files {
-		kept.Files[n].Path = filepath.Join(g.c.Dir, ignoreFile)
-	}
-	g.ignoring = ignoring{known: true, complete: kept.Files, kept: kept.Version}
+	files := []File{{Name: ignoreFile, Path: filepath.Join(g.c.Dir, ignoreFile), Kind: IgnoreFile, Bytes: content}}
+	g.ignoring = ignoring{known: true, complete: files, kept: versionOf(files)}
 	return nil
 }

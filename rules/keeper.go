@@ -10,8 +10,8 @@ import (
 // being done, and with which pack: who returns them does not say it again.
 type Keeper interface {
 	// SaveVersion keeps a version that goes live, with its files. Of one that is
-	// kept already Last and RolledBack are replaced; its files, Since and counts
-	// stay.
+	// kept already Last and RolledBack are replaced; its files, Since, counts and
+	// PendingKept stay.
 	SaveVersion(ctx context.Context, v KeptVersion) error
 	// Version returns a kept version with its files; the given one may be a
 	// unique beginning of its hash. ok is false if there is none.
@@ -21,15 +21,22 @@ type Keeper interface {
 	Versions(ctx context.Context, pack string, limit int) ([]KeptVersion, error)
 	// PackStates returns what is remembered of each pack, by name.
 	PackStates(ctx context.Context) ([]PackState, error)
-	// SetPackState replaces what is remembered of a pack. Versions beyond the
-	// last KeptVersions of the pack are dropped, the live and the pinned one not.
+	// SetPackState replaces what is remembered of a pack, except PendingKept and
+	// RulesDeleted, which have methods of their own. It drops the pack's versions
+	// beyond the last KeptVersions, but not the live and the pinned one.
 	SetPackState(ctx context.Context, s PackState) error
 	// ForgetPack drops what is remembered of a pack's being there. Its state, kv
 	// and versions stay.
 	ForgetPack(ctx context.Context, pack string) error
-	// Flag and SetFlag keep a switch by its name; one that was never set is off.
-	Flag(ctx context.Context, name string) (on bool, err error)
-	SetFlag(ctx context.Context, name string, on bool) error
+	// SetPendingKept sets PendingKept of a version of a pack or, if version is "",
+	// of the pack.
+	SetPendingKept(ctx context.Context, pack, version string, kept bool) error
+	// SetRulesDeleted sets RulesDeleted of a pack.
+	SetRulesDeleted(ctx context.Context, pack string, deleted bool) error
+	// IgnoreFile returns the content of .chertignore as SetIgnoreFile last set it;
+	// nil: there was no such file.
+	IgnoreFile(ctx context.Context) ([]byte, error)
+	SetIgnoreFile(ctx context.Context, content []byte) error
 }
 
 // KeptVersions is how many versions of a pack are kept.
@@ -49,6 +56,9 @@ type KeptVersion struct {
 	// RolledBack is when it was rolled back, automatically or by hand; zero: never,
 	// or it was live since, by hand or by an edit.
 	RolledBack time.Time
+	// PendingKept is whether the version was rolled back and its pending reads and
+	// timers stay (--keep-pending). SaveVersion does not set it.
+	PendingKept bool
 }
 
 // filesOver are the files as they are now, but for specs: those are as kept.
@@ -72,11 +82,28 @@ type PackState struct {
 	Live string // the version that is live, or was when the daemon last ran; "": none ever
 	Mode Mode   // by command; "": as chertd.yaml and pack.yaml say
 	Why  string // of Mode, where chertd set it itself: "more than 300 reads in 10m"
-	// Pinned is the version that a rollback made live; "": none. It stays until
-	// the pack's files are other than PinnedOver, for good if that is "".
+	// Limit is the limit of reads that the pack had reached, where that is why; zero:
+	// it is not.
+	Limit Rate
+	// Pinned is the version that a rollback made live; "": none. It stays live until
+	// the pack's files are other than PinnedOver.
 	Pinned     string
-	PinnedOver string // Version of the pack's files when it was pinned
+	PinnedOver string // Version of the pack's files at the rollback; "" with the next two
+	PinStays   bool   // no edit ends the rollback (--pin)
+	// PinnedWithoutFiles is whether the pack had no files at the rollback.
+	PinnedWithoutFiles bool
 	// Settings is what chertd.yaml set of the pack when that fitted the live version
 	// last, as JSON; "": not known.
 	Settings string
+	// PendingKept is whether the pack is not live and its pending reads and timers
+	// stay (--keep-pending). SetPackState does not set it.
+	PendingKept bool
+	// RulesDeleted is whether pending reads of rules that were deleted from the pack
+	// are still to be dropped. SetPackState does not set it.
+	RulesDeleted bool
+}
+
+// unpin ends a rollback.
+func (s *PackState) unpin() {
+	s.Pinned, s.PinnedOver, s.PinStays, s.PinnedWithoutFiles = "", "", false, false
 }

@@ -15,14 +15,14 @@ type memoryKeeper struct {
 	mu       sync.Mutex
 	versions map[string]map[string]KeptVersion
 	states   map[string]PackState
-	flags    map[string]bool
+	ignore   []byte
 	failAt   int // the how manieth call from now fails; 0: none
 }
 
 var errDiskFull = errors.New("the disk is full")
 
 func newKeeper() *memoryKeeper {
-	return &memoryKeeper{versions: map[string]map[string]KeptVersion{}, states: map[string]PackState{}, flags: map[string]bool{}}
+	return &memoryKeeper{versions: map[string]map[string]KeptVersion{}, states: map[string]PackState{}}
 }
 
 // enter begins a call; it fails if it is its turn to.
@@ -48,6 +48,8 @@ func (k *memoryKeeper) SaveVersion(ctx context.Context, v KeptVersion) error {
 	if old, ok := k.versions[v.Pack][v.Version]; ok {
 		old.Last, old.RolledBack = v.Last, v.RolledBack
 		v = old
+	} else {
+		v.PendingKept = false
 	}
 	v.Files = slices.Clone(v.Files)
 	for i := range v.Files {
@@ -102,6 +104,8 @@ func (k *memoryKeeper) SetPackState(ctx context.Context, s PackState) error {
 	if err != nil {
 		return err
 	}
+	was := k.states[s.Pack]
+	s.PendingKept, s.RulesDeleted = was.PendingKept, was.RulesDeleted
 	k.states[s.Pack] = s
 	for i, v := range k.sorted(s.Pack) {
 		if i >= KeptVersions && v.Version != s.Live && v.Version != s.Pinned {
@@ -120,17 +124,53 @@ func (k *memoryKeeper) ForgetPack(ctx context.Context, pack string) error {
 	return err
 }
 
-func (k *memoryKeeper) Flag(ctx context.Context, name string) (bool, error) {
+func (k *memoryKeeper) SetPendingKept(ctx context.Context, pack, version string, kept bool) error {
 	leave, err := k.enter(ctx)
 	defer leave()
-	return k.flags[name], err
+	if err != nil {
+		return err
+	}
+	if v, ok := k.versions[pack][version]; ok {
+		v.PendingKept = kept
+		k.versions[pack][version] = v
+	} else if version == "" {
+		k.change(pack, kept, func(s *PackState) { s.PendingKept = kept })
+	}
+	return nil
 }
 
-func (k *memoryKeeper) SetFlag(ctx context.Context, name string, on bool) error {
+func (k *memoryKeeper) SetRulesDeleted(ctx context.Context, pack string, deleted bool) error {
 	leave, err := k.enter(ctx)
 	defer leave()
 	if err == nil {
-		k.flags[name] = on
+		k.change(pack, deleted, func(s *PackState) { s.RulesDeleted = deleted })
+	}
+	return err
+}
+
+// change changes what is remembered of a pack; of one that is not known, only if
+// add is set.
+func (k *memoryKeeper) change(pack string, add bool, f func(*PackState)) {
+	s, known := k.states[pack]
+	if !known && !add {
+		return
+	}
+	s.Pack = pack
+	f(&s)
+	k.states[pack] = s
+}
+
+func (k *memoryKeeper) IgnoreFile(ctx context.Context) ([]byte, error) {
+	leave, err := k.enter(ctx)
+	defer leave()
+	return k.ignore, err
+}
+
+func (k *memoryKeeper) SetIgnoreFile(ctx context.Context, content []byte) error {
+	leave, err := k.enter(ctx)
+	defer leave()
+	if err == nil {
+		k.ignore = content
 	}
 	return err
 }

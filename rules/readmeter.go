@@ -123,8 +123,8 @@ func (m *ReadMeter) Forget() {
 // Reached says, for people, why the pack must not call.
 func (m *ReadMeter) Reached() string { return "more than " + m.Limit.Words() }
 
-// reachedLimit is the limit that Reached told of.
-func reachedLimit(why string) (Rate, bool) {
+// reachedLimit is the limit that Reached told of; zero if why says something else.
+func reachedLimit(why string) Rate {
 	words, ok := strings.CutPrefix(why, "more than ")
 	count, span, found := strings.Cut(words, " reads in ")
 	n, err := strconv.Atoi(count)
@@ -132,14 +132,17 @@ func reachedLimit(why string) (Rate, bool) {
 	if perErr != nil {
 		per, perErr = luabind.ParseDuration(span)
 	}
-	return Rate{n, per}, ok && found && err == nil && perErr == nil
+	if !ok || !found || err != nil || perErr != nil {
+		return Rate{}
+	}
+	return Rate{n, per}
 }
 
-// overcome reports whether what a pack was sent to shadow for, a limit that it had
-// reached, holds no longer: its limit is a higher one, or there is none.
-func (r Rate) overcome(why string) bool {
-	was, ok := reachedLimit(why)
-	return ok && (r.N == 0 || r.Raised(was))
+// overcome reports whether a limit that a pack had reached, and was sent to shadow
+// for, holds no longer: its limit is a higher one, or there is none. A zero limit was
+// not reached.
+func (r Rate) overcome(reached Rate) bool {
+	return reached != (Rate{}) && (r.N == 0 || r.Raised(reached))
 }
 
 // A clock that was set back makes a call look later than it was: it counts.

@@ -59,11 +59,11 @@ func (g *Generations) renew(reason string) (dropped []*dropEnd) {
 // overcome takes shadow mode back from a pack whose limit, for which it was sent
 // there, was raised. If that can't be kept it is tried again at the next turn.
 func (g *Generations) overcome(s *standing) {
-	if s.live == nil || s.state.Mode != Shadow || !s.live.Manifest.Reads.overcome(s.state.Why) {
+	if s.live == nil || s.state.Mode != Shadow || !s.live.Manifest.Reads.overcome(s.state.Limit) {
 		return
 	}
 	state := s.state
-	state.Mode, state.Why = "", ""
+	state.Mode, state.Why, state.Limit = "", "", Rate{}
 	if err := g.c.Keeper.SetPackState(context.Background(), state); err != nil {
 		g.c.Log.Error("a pack stays in shadow although its limit was raised: its mode can't be kept", "pack", state.Pack, "err", err)
 		return

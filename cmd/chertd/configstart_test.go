@@ -64,7 +64,7 @@ func TestStartNamesTheSetting(t *testing.T) {
 
 		"a store that is a folder":                 {hook + "store: {url: 'sqlite:./folder'}\n", "c.yaml:3:9: error: store.url: open store DIR/folder: it is not a regular file [CF013]\n  hint: set store.url to the path of a file"},
 		"a store below a file":                     {hook + "store: {url: 'sqlite:./text.txt/x.db'}\n", "not a directory [CF013]\n  hint: set store.url to the path of a file"},
-		"a store that is text":                     {hook + "store: {url: 'sqlite:./text.txt'}\n", "it is not a database [CF013]\n  hint: it is no database, or a damaged one"},
+		"a store that is text":                     {hook + "store: {url: 'sqlite:./text.txt'}\n", "it is not a database [CF013]\n  hint: it is damaged, or not a database"},
 		"a store of another program":               {hook + "store: {url: 'sqlite:./foreign.db'}\n", "it is a SQLite database of another program [CF013]\n  hint: set store.url to a file of its own, such as sqlite:DIR/chertd.db"},
 		"a store with a name that is too long":     {hook + "store: {url: 'sqlite:./" + strings.Repeat("x", 300) + ".db'}\n", "file name too long [CF013]\n  hint: set store.url to the path of a file"},
 		"a store behind a link that leads nowhere": {hook + "store: {url: 'sqlite:./link.db'}\n", "which does not exist [CF013]\n  hint: mount the disk"},

@@ -8,35 +8,36 @@ import (
 	"chertd/rules/chat"
 )
 
-// Misses is what a store remembers of events that packs did not get to look at.
-// Such an event is a row for each of those packs, which Commit writes with the
-// event's decision and removes with what came of it later.
+// Misses keeps which events packs missed: those that a pack could have run on and
+// did not, because it failed, was suspended or was not loaded. There is a row for
+// each such event and pack. Commit writes it with the event's decision, and removes
+// it once the event has run through the pack after all.
 type Misses interface {
-	// MissedPacks counts the rows of each version of each pack, but for those
-	// that are MissedElsewhere.
+	// MissedPacks counts the rows of each version of each pack, except those that
+	// are MissedElsewhere.
 	MissedPacks(ctx context.Context) ([]MissedPack, error)
 
-	// Missed returns rows of a shard and of the packs named, with a sequence
-	// above after and missed at since or later, in the order of the journal and
-	// then of the packs' names: those of at most limit events. The rows of one
-	// event come together; those that are MissedElsewhere do not come. None are returned only if there are none.
+	// Missed returns the rows of a shard and of given packs, except those that are
+	// MissedElsewhere, with a sequence above after and At not before since. They are
+	// ordered by sequence and then by pack, and are those of at most limit events;
+	// the rows of one event are never split. It returns none only if there are none.
 	Missed(ctx context.Context, shard Shard, packs []string, after int64, since time.Time, limit int) ([]Missed, error)
 
-	// Vetoes returns the rows with CanVeto of a shard key: for these, reads of
-	// that chat are blocked. They are in the order of the journal.
+	// Vetoes returns the rows with CanVeto of a shard key, in the order of the
+	// journal. Reads of that chat are blocked because of them.
 	Vetoes(ctx context.Context, key string) ([]Missed, error)
 
-	// BlockedReads returns the reads of a chat that are blocked, in the order
-	// they were asked for.
+	// BlockedReads returns the blocked reads of a chat, in the order in which they
+	// were requested.
 	BlockedReads(ctx context.Context, chat string) ([]chat.Action, error)
 
-	// Backlog counts what a pack has missed, and the reads that are blocked
-	// because of it: recent is what it missed at since or later, older what it
-	// missed before. A read counts by the newest row with CanVeto that blocks it.
+	// Backlog counts what a pack has missed, and the reads that are blocked because
+	// of it: recent is what it missed at since or later, older is the rest. A read
+	// counts where the newest row with CanVeto does that blocks it.
 	Backlog(ctx context.Context, pack string, since time.Time) (recent, older Backlog, err error)
 
 	// Records returns entries and their decisions, without their actions, by
-	// sequence. One that is not there is left out.
+	// sequence. It leaves out those that do not exist.
 	Records(ctx context.Context, seqs []int64) ([]Record, error)
 }
 
@@ -74,8 +75,8 @@ func (m *Missed) ID() MissedID { return MissedID{m.Pack, m.Seq} }
 // Backlog counts what a pack has missed.
 type Backlog struct {
 	Events int64
-	Reads  int64     // that are blocked because of them
-	First  time.Time // the earliest At of the events; zero: there are none
+	Reads  int64     // blocked because of them
+	First  time.Time // the earliest At of the events; zero if there are none
 }
 
 // MissedID names what a pack has missed.
@@ -90,5 +91,5 @@ type MissedPack struct {
 	Version string
 	Events  int64
 	First   time.Time // the earliest At
-	Last    time.Time // and the latest
+	Last    time.Time // the latest At
 }

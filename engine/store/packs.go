@@ -6,23 +6,20 @@ import (
 	"chertd/rules"
 )
 
-// Packs is what a store remembers of rule packs: every version that was live,
-// so that it can go live again, and what operators said about each pack.
-// Commit counts Events and Failures of the versions that take part in a decision.
+// Packs keeps every version of a rule pack that was live, so that it can become
+// live again, and what operators decided about each pack. Commit counts Events and
+// Failures of the versions that take part in a decision.
 type Packs interface {
 	rules.Keeper
 
-	// Concerned returns the chats in which a pack has actions or timers that
-	// wait, or reads that are blocked; version "" is every version. Of every version
-	// are postponements, too: those that a single one asked for stay when it goes.
+	// Concerned returns the ids of chats in which a version of a pack ("": any) has
+	// actions or timers that wait, or reads that are blocked; with "", also those in
+	// which it has postponed reads: what a version has postponed stays when another
+	// one replaces it.
 	Concerned(ctx context.Context, pack, version string) (chats []string, err error)
-
-	// Flag and SetFlag keep an operator's switch, such as "paused".
-	Flag(ctx context.Context, name string) (on bool, err error)
-	SetFlag(ctx context.Context, name string, on bool) error
 }
 
-// What rules asks to be kept, by the names it has in a store.
+// Types of package rules that a store keeps.
 type (
 	Version     = rules.KeptVersion
 	VersionFile = rules.File

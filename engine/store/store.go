@@ -1,8 +1,9 @@
-// Package store is the seam between the engine and what keeps its memory: the
-// journal of events, what became of them, chats, actions, timers, rules' state.
+// Package store is the seam between the engine and what makes its memory durable:
+// the journal of events and their decisions, chats, actions and timers, the state
+// and kv of rules, and what chertd remembers about packs and itself.
 //
-// The seam says what happened, never how to queue it, and is free of SQL. Every
-// store passes storetest.
+// The seam says what happened, not how to store it, and has no SQL in it. Package
+// sqlite is the default store; package storetest tests what every store must do.
 package store
 
 import (
@@ -14,134 +15,137 @@ import (
 	"time"
 
 	"chertd/engine/event"
+	"chertd/rules"
 	"chertd/rules/chat"
 )
 
-// ErrClosed is returned by every method once Close was called.
+// ErrClosed is returned by every method after Close was called.
 var ErrClosed = errors.New("store is closed")
 
 // ErrConflict is returned by Commit when a kv entry that a handler read has
-// changed since, or others have used up the room that a pack had in kv: nothing of
-// the batch was kept, and its handlers are to run again.
+// changed since then, or when others have used up the room that a pack has in kv.
+// Nothing of the batch is kept; the caller runs its handlers again.
 var ErrConflict = errors.New("kv changed since it was read")
 
-// Store makes events and outcomes durable. Its methods may be called from many
-// goroutines. An error other than the named ones means that nothing was kept
-// and that the call may be repeated; what an end of ctx means, each method says.
+// Store makes events and what becomes of them durable. Its methods may be called
+// from several goroutines. An error other than ErrClosed and ErrConflict means that
+// nothing was kept and that the call may be repeated; each method says what holds
+// when ctx ends.
 //
 // Times are kept to the microsecond and come back in UTC. A clock that is read
-// in whole microseconds sees the same before and after a restart.
+// in whole microseconds therefore sees the same before and after a restart.
 type Store interface {
-	// Journaled sets the function that is told of every new journal entry, in
-	// the order of their sequence, once they are durable and before the call
-	// that brought them returns. It is called from one goroutine, must not
-	// block, and is set once, before the first Append.
-	Journaled(func([]Entry))
+	// Journaled sets the function that receives every new entry of the journal, in
+	// the order of their sequence, once they are durable and before the call that
+	// appended them returns. The store calls f from one goroutine; f must not block.
+	// Journaled is called once, before the first Append.
+	Journaled(f func([]Entry))
 
-	// Append journals arrivals and returns a receipt for each, in their order.
-	// When it returns without an error all of them are on disk. If ctx ends
-	// first it is not known whether they are kept: appended again, those that
-	// are come back as duplicates.
+	// Append adds arrivals to the journal and returns a receipt for each, in their
+	// order. When it returns without an error all of them are on disk. If ctx ends
+	// first they may be on disk or not: those that are come back as duplicates when
+	// they are appended again.
 	Append(ctx context.Context, arrivals []Arrival) ([]Receipt, error)
 
-	// Quarantine keeps what came with a valid signature and could not be
-	// understood. The same body again is kept once. Of an end of ctx the same
-	// holds as with Append.
+	// Quarantine keeps a delivery that has a valid signature and could not be
+	// understood. A body that is quarantined already is not kept twice. An end of
+	// ctx has the same effect as with Append.
 	Quarantine(ctx context.Context, q Quarantined) error
 
-	// Pending returns entries of a shard that are not handled, in the order of
-	// the journal, with a sequence above after: at most limit, and fewer once
-	// their bodies come to PendingBytes. None are returned only if there are none.
+	// Pending returns the entries of a shard that are not handled and have a
+	// sequence above after, in the order of the journal: at most limit, and fewer
+	// if their bodies reach PendingBytes. It returns none only if there are none.
 	Pending(ctx context.Context, shard Shard, after int64, limit int) ([]Entry, error)
 
-	// Unhandled reports whether entries with the shard key and a sequence above
-	// after are journaled and not handled: a read must not go out ahead of an
-	// event that may veto it. The caller knows that those up to after are
-	// handled. The cost depends on the key's own entries above after alone, not
-	// on how many others are pending.
+	// Unhandled reports whether the journal has entries with the shard key and a
+	// sequence above after that are not handled: a read must not overtake an event
+	// that may veto it. The caller knows that those up to after are handled. The cost
+	// depends only on the key's own entries above after, not on how many others are
+	// pending.
 	Unhandled(ctx context.Context, key string, after int64) (bool, error)
 
 	// Commit makes a batch of transitions durable, all or none, in their order.
-	// A transition whose event is handled already (a batch repeated after its
-	// answer was lost) replaces what was kept; its Reads are validated all the
-	// same. An event that was not handled before counts for each version whose
-	// rules its decision names. An end of ctx ends the waiting for a turn, and nothing is kept; once
-	// the batch is being written its answer is waited for.
+	//
+	// A transition whose event is handled already replaces what was kept: that is a
+	// batch that is repeated because its answer was lost. Its Reads are validated
+	// nevertheless. An event that was not handled before counts for each version
+	// whose rules its decision names.
+	//
+	// If ctx ends before the batch is being written, nothing is kept; after that,
+	// Commit waits for the result.
 	Commit(ctx context.Context, batch []Transition) error
 
-	// Chat returns what is remembered of a chat; an unknown one has only its id.
-	// Actions that were Sent when the process ended are among those that wait:
-	// the chat's next step settles them.
+	// Chat returns what is remembered about a chat; an unknown one has only its id.
+	// Actions that were Sent when the process ended are among those that wait: the
+	// next step of the chat settles them.
 	Chat(ctx context.Context, id string) (chat.Chat, error)
 
 	// State returns a pack's state of a chat as JSON; nil if there is none.
 	State(ctx context.Context, pack, chat string) (json.RawMessage, error)
 
-	// KV returns a pack's entry; one that never was, or has expired by now, has
-	// a nil Value. Its Version is what Commit validates.
+	// KV returns an entry of a pack. One that was never written, or has expired by
+	// now, has a nil Value. Its Version is what Commit validates.
 	KV(ctx context.Context, pack, key string, now time.Time) (KV, error)
 
-	// KVList returns a pack's live entries whose keys begin with prefix, in key
-	// order, those after a key: at most limit, and no more once their values come to
-	// bytes (one is always given). next is what the following page is after; "":
-	// there is none.
+	// KVList returns a page of a pack's live entries whose keys have a prefix and
+	// come after a key, in key order: at most limit and, except for the first, none
+	// that would bring the size of their values above bytes. The next page comes
+	// after next; "": there is none.
 	KVList(ctx context.Context, pack, prefix, after string, now time.Time, limit, bytes int) (page []KV, next string, err error)
 
-	// KVUsage returns how many bytes the keys and values of a pack's live entries
-	// come to, those under the given keys left out. It reads none of the values.
+	// KVUsage returns the size in bytes of the keys and values of a pack's live
+	// entries, except those under the given keys. It does not read the values.
 	KVUsage(ctx context.Context, pack string, now time.Time, without []string) (int64, error)
 
-	// CallLines returns the phone lines of chats that have a call due, at any
-	// time, in order: from one on (inclusive; "" is chats of which no line is
-	// known), at most limit.
+	// CallLines returns the phone lines of chats that have a call due, at any time,
+	// in order: at most limit, from one on (inclusive). The line "" is that of chats
+	// whose line is not known.
 	CallLines(ctx context.Context, from string, limit int) ([]string, error)
-	// CallsDue and TimersDue return chats in the order of the time their next
-	// call, or timer, is due: those after the cursor, at most limit. Calls are
-	// those of one phone line.
+	// CallsDue returns chats of one phone line in the order in which their next call
+	// is due: at most limit, those after a given one.
 	CallsDue(ctx context.Context, line string, after Due, limit int) ([]Due, error)
+	// TimersDue returns chats in the order in which their next timer is due: at most
+	// limit, those after a given one.
 	TimersDue(ctx context.Context, after Due, limit int) ([]Due, error)
 
-	// Healthy reports why the store can't keep what it is given at the moment; nil:
-	// it can. It answers immediately, also while the disk does not.
+	// Healthy returns why the store can't keep anything at the moment; nil if it
+	// can. It returns immediately, also while the disk hangs.
 	Healthy() error
 
-	// LastSeq is the highest sequence of the journal.
+	// LastSeq returns the highest sequence of the journal.
 	LastSeq() int64
 
-	// ClockOffset and SetClockOffset keep how far the local clock is behind Chert's;
-	// 0 if it was never set. It is kept to the microsecond.
-	ClockOffset(ctx context.Context) (time.Duration, error)
-	SetClockOffset(ctx context.Context, offset time.Duration) error
-
-	// CallPause and SetCallPause keep the last time that Chert asked to wait
-	// before any further call of a credential; the zero value if it never did.
-	CallPause(ctx context.Context, credential string) (CallPause, error)
-	SetCallPause(ctx context.Context, credential string, p CallPause) error
-
+	Daemon
 	Packs
 	Misses
 	Reader
+
+	// Close makes durable what was requested before, answers it, and releases the
+	// store. Later calls return ErrClosed.
 	Close() error
 }
 
-// Reader is what people ask of a store: commands and the console.
+// Reader answers commands and the console. Its methods may take long; they
+// return when ctx ends.
 type Reader interface {
+	// Stats counts what the store holds.
 	Stats(ctx context.Context) (Stats, error)
-	// Event returns a journal entry and what became of it, by the event's id;
-	// ok is false if there is none.
+	// Event returns an entry of the journal and what became of it, by the event's
+	// id; ok is false if there is none.
 	Event(ctx context.Context, id string) (r Record, ok bool, err error)
-	// Events returns the newest records first; chat "" is all chats.
+	// Events returns records of a chat ("": of all chats) with a sequence below
+	// before (0: any), the newest first: at most limit.
 	Events(ctx context.Context, chat string, before int64, limit int) ([]Record, error)
-	// Actions returns the newest actions first.
+	// Actions returns the actions that a filter chooses, the newest first.
 	Actions(ctx context.Context, f ActionFilter) ([]chat.Action, error)
-	// Holds returns chats that are held at a time, the longest hold first: at most
-	// limit. It counts all of them, up to CountedHolds.
+	// Holds returns the chats that are held at a time, the longest hold first: at
+	// most limit. total counts all of them, up to CountedHolds.
 	Holds(ctx context.Context, now time.Time, limit int) (list []Hold, total int64, err error)
-	// Postponed returns chats of which reads wait at a time because a rule has
-	// postponed them, those that wait longest first, with the postponement that ends
-	// last: at most limit. It counts all of them, up to CountedHolds.
+	// Postponed returns the chats whose reads a rule has postponed beyond a time,
+	// each with the postponement that ends last, the longest first: at most limit.
+	// total counts all of them, up to CountedHolds.
 	Postponed(ctx context.Context, now time.Time, limit int) (list []Postponement, total int64, err error)
-	// Quarantined returns the newest first.
+	// Quarantined returns quarantined deliveries, the newest first: at most limit.
 	Quarantined(ctx context.Context, limit int) ([]Quarantined, error)
 }
 
@@ -151,17 +155,18 @@ type Hold struct {
 	chat.Hold
 }
 
-// Postponement is a chat of which reads wait.
+// Postponement is a chat whose reads are postponed.
 type Postponement struct {
 	Chat string
 	chat.Postponement
 }
 
-// CountedHolds is up to how many holds, or postponements, are counted: people wait
-// for the answer.
+// CountedHolds is how many holds, or postponements, are counted at most: people
+// wait for the answer.
 const CountedHolds = 10_000
 
-// PendingBytes is about how much Pending returns at most: bodies may be 1 MiB each.
+// PendingBytes is about how many bytes of bodies Pending returns at most: each may
+// have 1 MiB.
 const PendingBytes = 16 << 20
 
 // Arrival is an event on its way into the journal.
@@ -188,10 +193,10 @@ type Forward struct {
 	Known string
 }
 
-// Receipt says where an arrival stands in the journal.
+// Receipt is the place of an arrival in the journal.
 type Receipt struct {
 	Seq       int64
-	Duplicate bool // its id was there already; Seq is that one's
+	Duplicate bool // the journal had its id already; Seq is that entry's
 }
 
 // Entry is one row of the journal.
@@ -215,17 +220,17 @@ func (a *Arrival) ShardKey() string {
 	return a.Event.ID
 }
 
-// Slots is the number of slots keys are hashed to; a store may keep the slot.
-const Slots = 1 << 16
+// slots is the number of slots that keys are hashed to. A store may keep a key's slot.
+const slots = 1 << 16
 
-// Slot is the fixed hash of a shard key.
+// Slot returns the slot of a shard key. It never changes.
 func Slot(key string) int {
 	h := fnv.New32a()
 	h.Write([]byte(key))
-	return int(h.Sum32() % Slots)
+	return int(h.Sum32() % slots)
 }
 
-// Shard is one of a number of equal parts of all slots: those with slot % Of == Index.
+// Shard is one of Of equal parts of all slots: those with slot % Of == Index.
 type Shard struct{ Index, Of int }
 
 // Holds reports whether the shard has the key.
@@ -242,8 +247,12 @@ type Transition struct {
 	Writes   []KV               // what handlers wrote
 	Quotas   []Quota            // of the packs that wrote
 	Append   []Arrival          // events it causes; a duplicate id is left out
-	Missed   []Missed           // rows to write, new or changed
-	Made     []MissedID         // rows to remove: what was missed is made up for
+
+	Schedules  []ScheduleRun // rows to write, new or changed
+	ReadCounts []ReadCount   // without their Calls
+	ReadCalls  []ReadCall
+	Missed     []Missed   // rows to write, new or changed
+	Made       []MissedID // rows to remove: what was missed is made up for
 }
 
 // Decision is what became of an event, and why: explain is made from it.
@@ -275,6 +284,9 @@ type RuleDecision struct {
 	// Note says of a pack that missed the event why it does not run on it any more.
 	Note string `json:"note,omitempty"`
 }
+
+// Failed reports whether the rule failed, or was suspended.
+func (r *RuleDecision) Failed() bool { return r.Error != "" || r.Skipped == rules.SkippedSuspended }
 
 // Log is a line a rule logged.
 type Log struct {
@@ -309,22 +321,14 @@ type Quota struct {
 	At    time.Time // what has expired by then counts nothing
 }
 
-// Due is a chat whose next call or timer is due at a time.
+// Due is a chat and when its next call or timer is due.
 type Due struct {
-	Chat string
-	At   time.Time
-	// Retry is whether an attempt of the chat's read call has failed.
-	Retry bool
+	Chat  string
+	At    time.Time
+	Retry bool // an attempt of the chat's read call has failed
 }
 
-// CallPause is a time that Chert asked to wait before any further call (429).
-type CallPause struct {
-	Asked time.Time // when the answer came
-	Until time.Time // no call before it
-	Why   string    // the answer, for people
-}
-
-// Quarantined is a delivery that was signed and not understood.
+// Quarantined is a delivery with a valid signature that could not be understood.
 type Quarantined struct {
 	ID       int64
 	Received time.Time
@@ -341,9 +345,9 @@ type Record struct {
 	Actions  []chat.Action
 }
 
-// ActionFilter chooses actions; zero fields don't.
+// ActionFilter chooses actions. A zero field excludes none.
 type ActionFilter struct {
-	Status []chat.Status
+	Status []chat.Status // any of these
 	Chat   string
 	Pack   string
 	Limit  int // 0: 100

@@ -1,262 +1,161 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"encoding/json"
-	"fmt"
-	"math"
+	"slices"
+	"strings"
 	"time"
 
-	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
 )
 
-const (
-	// lineOf is the expression that the index chats_call begins with.
-	lineOf = `ifnull(line, '')`
-	// isOpen is the condition of the index actions_open, which queries that are
-	// to use it name word for word.
-	isOpen = `(status = 'waiting' OR status = 'sent' OR status = 'blocked' OR status = 'dead')`
-
-	// actionColumns are read by actionOf, in this order.
-	actionColumns = `event_seq, n, chat_id, kind, status, why, pack, version, rule, place, reason, even_if_newer,
-		body, target, depth, asked_at, due_at, settled_at, attempts, code, http, trace_id, error, covers_seq, follows`
-)
-
 var (
+	// chatColumns and then chatIndexed are in the order of encodeChat; chatOf reads
+	// the former.
+	chatColumns = []string{
+		"line", "is_group", "last_event_seq", "last_message_id", "last_message_seq", "seen_by", "recent_messages", "veto_seq",
+		"missed_seq", "may_hold_until", "unasked_seq", "read_through_seq", "retry_attempts", "retry_first_at", "retry_not_before",
+		"hold_until", "hold_by", "hold_reason", "hold_seq", "postponed", "cancelled", "cooldowns",
+	}
+	// chatIndexed are derived from the others, for indexes.
+	chatIndexed = []string{"postponed_until", "call_at", "timer_at"}
+	chatWritten = slices.Concat(chatColumns, chatIndexed)
+
+	// Chats are written by two statements that take the same arguments, of which the
+	// likelier is tried first: an upsert takes a third longer than the right one.
+	updateChat = declare(`UPDATE chats SET ` + assigned(chatWritten) + ` WHERE id = ?`)
+	insertChat = declare(insertInto("chats", append(slices.Clip(chatWritten), "id")) + ` ON CONFLICT DO NOTHING`)
+
 	selectKnown = declare(`SELECT 1 FROM chats WHERE id = ?`)
-	selectChat  = declare(`SELECT line, last_event_seq, last_message_id, read_through_seq, retry_attempts, retry_first_at,
-		retry_not_before, hold_until, hold_by, hold_reason, cooldowns, recent_messages, veto_seq, unasked_seq, is_group, hold_seq, last_message_seq, seen_by, missed_seq, may_hold_until, postponed, cancelled FROM chats WHERE id = ?`)
-	selectOpen = declareCostly("sorts what waits in one chat", `SELECT `+actionColumns+` FROM actions WHERE `+isOpen+`
-		AND chat_id = ? AND status IN ('waiting', 'sent') ORDER BY asked_at, event_seq, n`)
+	selectChat  = declare(`SELECT ` + strings.Join(chatColumns, ", ") + ` FROM chats WHERE id = ?`)
+
+	upsertTimer = declare(`INSERT INTO timers (chat_id, pack, name, version, due_at, payload, event_seq, n, depth, fired)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET version = excluded.version, due_at = excluded.due_at, payload = excluded.payload,
+		event_seq = excluded.event_seq, n = excluded.n, depth = excluded.depth, fired = excluded.fired`)
+	// Only the one that was set by this event: the name may have been set again.
+	deleteTimer = declare(`DELETE FROM timers WHERE chat_id = ? AND pack = ? AND name = ? AND event_seq = ? AND n = ?`)
+
 	selectTimers = declareCostly("sorts the timers of one chat", `SELECT pack, name, version, due_at, payload, event_seq, n, depth, fired FROM timers
 		WHERE chat_id = ? ORDER BY event_seq, n`)
-	selectHolds = declare(`SELECT id, hold_until, hold_by, hold_reason, hold_seq FROM chats
-		WHERE hold_until IS NOT NULL AND hold_until > ? ORDER BY hold_until DESC, id DESC LIMIT ?`)
-	countHolds = declareCostly("steps of an index, a bounded number",
-		`SELECT count(*) FROM (SELECT 1 FROM chats WHERE hold_until IS NOT NULL AND hold_until > ? LIMIT ?)`)
-	selectPostponed = declare(`SELECT id, postponed FROM chats
-		WHERE postponed_until IS NOT NULL AND postponed_until > ? ORDER BY postponed_until DESC, id DESC LIMIT ?`)
-	countPostponed = declareCostly("steps of an index, a bounded number",
-		`SELECT count(*) FROM (SELECT 1 FROM chats WHERE postponed_until IS NOT NULL AND postponed_until > ? LIMIT ?)`)
-	selectState = declare(`SELECT value FROM states WHERE pack = ? AND chat_id = ?`)
 
-	selectCallsDue = declare(`SELECT id, call_at, retry_attempts FROM chats
-		WHERE call_at IS NOT NULL AND ` + lineOf + ` = ?4 AND (call_at, id) > (?1, ?2) ORDER BY call_at, id LIMIT ?3`)
-	selectCallLines = declareCostly("a step of the index for each line that has calls due", `WITH RECURSIVE lines (line) AS (
-		SELECT min(`+lineOf+`) FROM chats WHERE call_at IS NOT NULL AND `+lineOf+` >= ?1
-		UNION ALL SELECT (SELECT min(`+lineOf+`) FROM chats WHERE call_at IS NOT NULL AND `+lineOf+` > lines.line)
-		FROM lines WHERE lines.line IS NOT NULL LIMIT ?2)
-		SELECT line FROM lines WHERE line IS NOT NULL`)
-	selectTimersDue = declare(`SELECT id, timer_at, 0 FROM chats WHERE timer_at IS NOT NULL AND (timer_at, id) > (?, ?)
-		ORDER BY timer_at, id LIMIT ?`)
+	upsertState = declare(`INSERT INTO states (pack, chat_id, value) VALUES (?, ?, ?)
+		ON CONFLICT DO UPDATE SET value = excluded.value`)
+	deleteState = declare(`DELETE FROM states WHERE pack = ? AND chat_id = ?`)
+	selectState = declare(`SELECT value FROM states WHERE pack = ? AND chat_id = ?`)
 )
 
-// Chat implements store.Store. Most chats of a busy day are new: to find that
+// Chat implements store.Store. Most chats are new: finding that
 // out takes one statement instead of a transaction of four.
 func (s *Store) Chat(ctx context.Context, id string) (chat.Chat, error) {
 	c := chat.Chat{ID: id}
-	known := false
-	err := s.read(ctx, "read a chat", func(r *conn) error {
-		found, err := r.one(context.Background(), selectKnown, id)
-		known = found != nil
-		return err
-	})
-	if err != nil || !known {
+	known, err := s.readOne(ctx, "read a chat", selectKnown, id)
+	if err != nil || known == nil {
 		return c, err
 	}
 	err = s.snapshot(ctx, "read a chat", func(r *conn) error {
-		c = chat.Chat{ID: id}
-		known := false
-		err := r.query(context.Background(), selectChat, func(row []driver.Value) (err error) {
-			known = true
-			c.Line, c.LastEvent, c.LastMessage, c.ReadThrough = stringOf(row[0]), intOf(row[1]), stringOf(row[2]), intOf(row[3])
-			c.Retry = chat.Retry{Attempts: int(intOf(row[4])), First: timeOf(row[5]), NotBefore: timeOf(row[6])}
-			c.Hold = chat.Hold{Until: timeOf(row[7]), By: stringOf(row[8]), Reason: stringOf(row[9]), Seq: intOf(row[15])}
-			c.Veto, c.Unasked, c.IsGroup, c.LastMessageSeq = intOf(row[12]), intOf(row[13]), truthOf(row[14]), intOf(row[16])
-			c.Missing = chat.Missing{Through: intOf(row[18]), HoldUntil: timeOf(row[19])}
-			if text := bytesOf(row[17]); text != nil {
-				if err := json.Unmarshal(text, &c.Seen); err != nil {
-					return fmt.Errorf("packs that have seen the newest message: %w", err)
-				}
-			}
-			if c.Postponed, err = postponedOf(row[20]); err != nil {
-				return err
-			}
-			if text := bytesOf(row[21]); text != nil {
-				if err := json.Unmarshal(text, &c.Cancelled); err != nil {
-					return fmt.Errorf("what packs have cancelled: %w", err)
-				}
-			}
-			if text := bytesOf(row[11]); text != nil {
-				if err := json.Unmarshal(text, &c.Recent); err != nil {
-					return fmt.Errorf("recent messages: %w", err)
-				}
-			}
-			c.Cooldown, err = cooldownsOf(row[10])
-			return err
-		}, id)
-		if err != nil || !known {
+		found, err := list(context.Background(), r, selectChat, chatOf, id)
+		if err != nil || len(found) == 0 {
 			return err
 		}
-		err = r.query(context.Background(), selectOpen, func(row []driver.Value) error {
-			c.Waiting = append(c.Waiting, actionOf(row))
-			return nil
-		}, id)
-		if err != nil {
+		c = found[0]
+		c.ID = id
+		if c.Waiting, err = list(context.Background(), r, selectOpen, actionOf, id); err != nil {
 			return err
 		}
-		return r.query(context.Background(), selectTimers, func(row []driver.Value) error {
-			c.Timers = append(c.Timers, chat.Timer{
-				Pack: stringOf(row[0]), Name: stringOf(row[1]), Version: stringOf(row[2]), Due: timeOf(row[3]),
-				Payload: bytesOf(row[4]), Seq: intOf(row[5]), N: int(intOf(row[6])), Depth: int(intOf(row[7])), Fired: intOf(row[8]) != 0,
-			})
-			return nil
-		}, id)
+		c.Timers, err = list(context.Background(), r, selectTimers, timerOf, id)
+		return err
 	})
 	return c, err
 }
 
-// Holds implements store.Reader.
-func (s *Store) Holds(ctx context.Context, now time.Time, limit int) ([]store.Hold, int64, error) {
-	return lasting(ctx, s, "read which chats are held", selectHolds, countHolds, now, limit, func(row []driver.Value) (store.Hold, error) {
-		return store.Hold{Chat: stringOf(row[0]), Hold: chat.Hold{
-			Until: timeOf(row[1]), By: stringOf(row[2]), Reason: stringOf(row[3]), Seq: intOf(row[4]),
-		}}, nil
-	})
-}
-
-// Postponed implements store.Reader.
-func (s *Store) Postponed(ctx context.Context, now time.Time, limit int) ([]store.Postponement, int64, error) {
-	return lasting(ctx, s, "read which chats are postponed", selectPostponed, countPostponed, now, limit, func(row []driver.Value) (p store.Postponement, err error) {
-		c := chat.Chat{ID: stringOf(row[0])}
-		c.Postponed, err = postponedOf(row[1])
-		if last := c.LastPostponement(); last != nil {
-			p = store.Postponement{Chat: c.ID, Postponement: *last}
-		}
-		return p, err
-	})
-}
-
-// lasting lists what lasts beyond a time, at most limit, and counts all of it, up
-// to store.CountedHolds.
-func lasting[T any](ctx context.Context, s *Store, doing string, list, count *statement, now time.Time, limit int, read func([]driver.Value) (T, error)) ([]T, int64, error) {
-	type found struct {
-		list  []T
-		total int64
-	}
-	f, err := browse(ctx, s, doing, func(c *conn) (f found, err error) {
-		err = c.query(ctx, list, func(row []driver.Value) error {
-			one, err := read(row)
-			f.list = append(f.list, one)
-			return err
-		}, now.UnixMicro(), int64(max(limit, 0)))
-		if f.total = int64(len(f.list)); err != nil || len(f.list) < limit {
-			return f, err
-		}
-		n, err := c.one(ctx, count, now.UnixMicro(), int64(store.CountedHolds))
-		f.total = intOf(n)
-		return f, err
-	})
-	return f.list, f.total, err
-}
-
 // State implements store.Store.
 func (s *Store) State(ctx context.Context, pack, chat string) (json.RawMessage, error) {
-	var value json.RawMessage
-	err := s.read(ctx, "read a state", func(c *conn) error {
-		v, err := c.one(context.Background(), selectState, pack, chat)
-		value = bytesOf(v)
+	v, err := s.readOne(ctx, "read a state", selectState, pack, chat)
+	return bytesOf(v), err
+}
+
+func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
+	seen, err1 := encoded(c.Seen, len(c.Seen) == 0)
+	recent, err2 := encoded(&c.Recent, len(c.Recent.IDs)+len(c.Recent.Newest)+len(c.Recent.Replies) == 0 && c.Recent.Sent.IsZero())
+	postponed, err3 := encoded(c.Postponed, len(c.Postponed) == 0)
+	cancelled, err4 := encoded(c.Cancelled, len(c.Cancelled) == 0)
+	until := map[string]int64(nil) // microseconds
+	for rule, at := range c.Cooldown {
+		if until == nil {
+			until = make(map[string]int64, len(c.Cooldown))
+		}
+		until[rule] = at.UnixMicro()
+	}
+	cooldowns, err5 := encoded(until, len(until) == 0)
+	if err := cmp.Or(err1, err2, err3, err4, err5); err != nil {
 		return err
-	})
-	return value, err
-}
-
-// CallLines implements store.Store.
-func (s *Store) CallLines(ctx context.Context, from string, limit int) (lines []string, err error) {
-	err = s.read(ctx, "read the phone lines with calls due", func(c *conn) error {
-		return c.query(context.Background(), selectCallLines, func(row []driver.Value) error {
-			lines = append(lines, stringOf(row[0]))
-			return nil
-		}, from, int64(max(limit, 0)))
-	})
-	return lines, err
-}
-
-// CallsDue implements store.Store.
-func (s *Store) CallsDue(ctx context.Context, line string, after store.Due, limit int) ([]store.Due, error) {
-	return s.due(ctx, selectCallsDue, after, limit, line)
-}
-
-// TimersDue implements store.Store.
-func (s *Store) TimersDue(ctx context.Context, after store.Due, limit int) ([]store.Due, error) {
-	return s.due(ctx, selectTimersDue, after, limit)
-}
-
-func (s *Store) due(ctx context.Context, what *statement, after store.Due, limit int, more ...driver.Value) (list []store.Due, err error) {
-	from := int64(math.MinInt64)
-	if !after.At.IsZero() {
-		from = after.At.UnixMicro()
 	}
-	err = s.read(ctx, "read what is due", func(c *conn) error {
-		return c.query(context.Background(), what, func(row []driver.Value) error {
-			list = append(list, store.Due{Chat: stringOf(row[0]), At: timeOf(row[1]), Retry: intOf(row[2]) > 0})
-			return nil
-		}, append([]driver.Value{from, after.Chat, int64(max(limit, 0))}, more...)...)
-	})
-	return list, err
-}
-
-// truth is a column of 1, 0 or, if it is unknown, NULL.
-func truth(t event.Truth) driver.Value {
-	if v, known := t.Known(); known {
-		return flag(v)
+	var postponedUntil time.Time
+	if last := c.LastPostponement(); last != nil {
+		postponedUntil = last.Until
 	}
+	args := []driver.Value{
+		optional(c.Line), truth(c.IsGroup), c.LastEvent, optional(c.LastMessage), c.LastMessageSeq, seen, recent, c.Veto,
+		c.Missing.Through, micros(c.Missing.HoldUntil), c.Unasked, c.ReadThrough, int64(c.Retry.Attempts), micros(c.Retry.First), micros(c.Retry.NotBefore),
+		micros(c.Hold.Until), optional(c.Hold.By), optional(c.Hold.Reason), c.Hold.Seq, postponed, cancelled, cooldowns,
+		micros(postponedUntil), micros(c.NextCall()), micros(c.NextTimer()), c.ID,
+	}
+	s.addEither(change{what: insertChat, args: args, counts: countChats}, change{what: updateChat, args: args}, isNew)
 	return nil
 }
 
-func truthOf(v driver.Value) event.Truth {
-	if v == nil {
-		return event.Unknown
+// chatOf makes a chat, but for its id, of a row of chatColumns.
+func chatOf(row []driver.Value) (chat.Chat, error) {
+	c := chat.Chat{
+		Line: stringOf(row[0]), IsGroup: truthOf(row[1]), LastEvent: intOf(row[2]), LastMessage: stringOf(row[3]), LastMessageSeq: intOf(row[4]),
+		Veto: intOf(row[7]), Missing: chat.Missing{Through: intOf(row[8]), HoldUntil: timeOf(row[9])}, Unasked: intOf(row[10]), ReadThrough: intOf(row[11]),
+		Retry: chat.Retry{Attempts: int(intOf(row[12])), First: timeOf(row[13]), NotBefore: timeOf(row[14])},
+		Hold:  chat.Hold{Until: timeOf(row[15]), By: stringOf(row[16]), Reason: stringOf(row[17]), Seq: intOf(row[18])},
 	}
-	return event.TruthOf(intOf(v) != 0)
-}
-
-func actionOf(row []driver.Value) chat.Action {
-	return chat.Action{
-		ID:   chat.ActionID{Seq: intOf(row[0]), N: int(intOf(row[1]))},
-		Chat: stringOf(row[2]), Kind: chat.Kind(stringOf(row[3])), Status: chat.Status(stringOf(row[4])), Why: stringOf(row[5]),
-		Pack: stringOf(row[6]), Version: stringOf(row[7]), Rule: stringOf(row[8]), Place: stringOf(row[9]), Reason: stringOf(row[10]),
-		EvenIfNewer: intOf(row[11]) != 0, Body: bytesOf(row[12]), Target: stringOf(row[13]), Depth: int(intOf(row[14])),
-		Asked: timeOf(row[15]), Due: timeOf(row[16]), Settled: timeOf(row[17]),
-		Attempts: int(intOf(row[18])), Code: int(intOf(row[19])), HTTP: int(intOf(row[20])),
-		TraceID: stringOf(row[21]), Error: stringOf(row[22]), Covers: intOf(row[23]), Follows: intOf(row[24]) != 0,
+	var until map[string]int64
+	if err := cmp.Or(
+		decode(row[5], &c.Seen, "packs that have seen the newest message"),
+		decode(row[6], &c.Recent, "recent messages"),
+		decode(row[19], &c.Postponed, "postponements"),
+		decode(row[20], &c.Cancelled, "what packs have cancelled"),
+		decode(row[21], &until, "cooldowns"),
+	); err != nil {
+		return c, err
 	}
-}
-
-func postponedOf(v driver.Value) (list []chat.Postponement, err error) {
-	if text := bytesOf(v); text != nil {
-		if err := json.Unmarshal(text, &list); err != nil {
-			return nil, fmt.Errorf("postponements: %w", err)
+	for rule, at := range until {
+		if c.Cooldown == nil {
+			c.Cooldown = make(map[string]time.Time, len(until))
 		}
+		c.Cooldown[rule] = time.UnixMicro(at).UTC()
 	}
-	return list, nil
+	return c, nil
 }
 
-func cooldownsOf(v driver.Value) (map[string]time.Time, error) {
-	text := bytesOf(v)
-	if text == nil {
-		return nil, nil
+func (s *step) encodeTimer(id string, t *chat.TimerChange) {
+	if t.Gone {
+		s.add(deleteTimer, id, t.Timer.Pack, t.Timer.Name, t.Timer.Seq, int64(t.Timer.N))
+		return
 	}
-	var in map[string]int64
-	if err := json.Unmarshal(text, &in); err != nil {
-		return nil, fmt.Errorf("cooldowns: %w", err)
+	s.add(upsertTimer, id, t.Timer.Pack, t.Timer.Name, t.Timer.Version, micros(t.Timer.Due), optionalJSON(t.Timer.Payload),
+		t.Timer.Seq, int64(t.Timer.N), int64(t.Timer.Depth), flag(t.Timer.Fired))
+}
+
+func timerOf(row []driver.Value) (chat.Timer, error) {
+	return chat.Timer{
+		Pack: stringOf(row[0]), Name: stringOf(row[1]), Version: stringOf(row[2]), Due: timeOf(row[3]),
+		Payload: bytesOf(row[4]), Seq: intOf(row[5]), N: int(intOf(row[6])), Depth: int(intOf(row[7])), Fired: intOf(row[8]) != 0,
+	}, nil
+}
+
+func (s *step) encodeState(st store.State) {
+	if st.Value == nil {
+		s.add(deleteState, st.Pack, st.Chat)
+		return
 	}
-	out := make(map[string]time.Time, len(in))
-	for rule, until := range in {
-		out[rule] = time.UnixMicro(until).UTC()
-	}
-	return out, nil
+	s.add(upsertState, st.Pack, st.Chat, string(st.Value))
 }

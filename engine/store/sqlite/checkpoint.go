@@ -5,9 +5,8 @@ import (
 	"log/slog"
 )
 
-// checkpointRows is after how many written rows the WAL is copied into the
-// database: some 10 MiB of it, so that pages that change again and again are
-// copied once.
+// checkpointRows is how many rows are written between two checkpoints: about 10 MiB
+// of WAL, so that pages that change often are copied once.
 const checkpointRows = 4000
 
 var (
@@ -15,25 +14,25 @@ var (
 	truncateWAL = declare("PRAGMA wal_checkpoint(TRUNCATE)")
 )
 
-// checkpointer copies the WAL into the database beside the writer, so that
-// nobody's commit waits for the copying. The writer begins the WAL anew once
-// all of it is copied; where commits follow each other so closely that this
-// never comes about, one of them copies what little is left (checkpointPages).
+// checkpointer copies the WAL into the database while the writer continues, so
+// that no commit waits for it. The writer restarts the WAL once all of it is
+// copied. If commits follow each other too closely for that, one of them copies
+// the rest (checkpointPages).
 type checkpointer struct {
 	conn *conn
 	log  *slog.Logger
 	path string
 }
 
-// run copies each time the WAL has grown, until grown is closed.
+// run runs a checkpoint each time the WAL has grown, until grown is closed.
 func (c *checkpointer) run(grown <-chan struct{}) {
 	for range grown {
 		if _, err := c.conn.one(context.Background(), copyWAL); err != nil {
 			// Nothing is lost: the WAL grows until a later one succeeds.
-			c.log.Warn("store: checkpoint failed", "store", c.path, "error", err)
+			c.log.Warn("store checkpoint failed", "store", c.path, "error", err)
 		}
 	}
 	if err := c.conn.close(); err != nil {
-		c.log.Warn("store: close the checkpoint's connection", "store", c.path, "error", err)
+		c.log.Warn("closing the connection for store checkpoints failed", "store", c.path, "error", err)
 	}
 }

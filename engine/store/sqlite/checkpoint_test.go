@@ -9,8 +9,8 @@ import (
 	"chertd/engine/store"
 )
 
-// TestWALIsBounded: the WAL begins anew also where commits never pause.
-func TestWALIsBounded(t *testing.T) {
+// TestWALStaysBoundedUnderLoad: the WAL restarts also where commits never pause.
+func TestWALStaysBoundedUnderLoad(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "chertd.db")
 	s := open(t, path)

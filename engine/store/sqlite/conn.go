@@ -7,26 +7,23 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"time"
-	"unsafe"
 
 	moderncsqlite "modernc.org/sqlite"
 )
 
 // conn is one connection with its prepared statements, used by one goroutine
-// at a time. It speaks to the driver without database/sql in between: that
-// pool's locks, conversions and per-call statements cost more than the
-// statements themselves, and the store has its own idea of who may use which
-// connection.
+// at a time. It calls the driver without database/sql: that pool's locks,
+// conversions and per-call statements cost more than the statements themselves, and
+// the store decides itself which goroutine may use which connection.
 type conn struct {
 	c     driver.Conn
 	stmts map[*statement]*stmt
-	// faults, if set by a test, decides what statements answer.
+	// faults, if not nil, is set by a test.
 	faults faults
 }
 
-// faults stands between a connection and SQLite in tests: before may fail a
-// statement that is not run then, after changes what one that ran answers.
+// faults are errors that a test injects: before may fail a statement, which is not
+// run then; after may change the error of a statement that ran.
 type faults interface {
 	before(*statement) error
 	after(*statement, error) error
@@ -150,6 +147,16 @@ func (c *conn) one(ctx context.Context, what *statement, args ...driver.Value) (
 	return v, err
 }
 
+// list returns what of makes of each row.
+func list[T any](ctx context.Context, c *conn, what *statement, of func(row []driver.Value) (T, error), args ...driver.Value) (all []T, err error) {
+	err = c.query(ctx, what, func(row []driver.Value) error {
+		one, err := of(row)
+		all = append(all, one)
+		return err
+	}, args...)
+	return all, err
+}
+
 func (c *conn) close() error {
 	var errs []error
 	for _, s := range c.stmts {
@@ -164,63 +171,4 @@ func (s *stmt) bind(args []driver.Value) []driver.NamedValue {
 		s.args = append(s.args, driver.NamedValue{Ordinal: i + 1, Value: v})
 	}
 	return s.args
-}
-
-// How values are kept: times as microseconds since 1970, the zero time and
-// empty optional texts as NULL, JSON as text.
-
-func micros(t time.Time) driver.Value {
-	if t.IsZero() {
-		return nil
-	}
-	return t.UnixMicro()
-}
-
-func timeOf(v driver.Value) time.Time {
-	n, ok := v.(int64)
-	if !ok {
-		return time.Time{}
-	}
-	return time.UnixMicro(n).UTC()
-}
-
-func optional(s string) driver.Value {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func optionalJSON(b []byte) driver.Value {
-	if b == nil {
-		return nil
-	}
-	return unsafe.String(unsafe.SliceData(b), len(b)) // up to 1 MiB, which SQLite copies once more
-}
-
-func stringOf(v driver.Value) string {
-	s, _ := v.(string)
-	return s
-}
-
-func bytesOf(v driver.Value) []byte {
-	switch v := v.(type) {
-	case string:
-		return []byte(v)
-	case []byte:
-		return v
-	}
-	return nil
-}
-
-func intOf(v driver.Value) int64 {
-	n, _ := v.(int64)
-	return n
-}
-
-func flag(b bool) driver.Value {
-	if b {
-		return int64(1)
-	}
-	return int64(0)
 }

@@ -37,9 +37,8 @@ func counts(t *testing.T, s *Store, events, failures int64) {
 	}
 }
 
-// TestCountsOfSharedTransactions: whoever shares a transaction, each decision
-// is counted once.
-func TestCountsOfSharedTransactions(t *testing.T) {
+// TestDecisionsOfOneTransactionCountOnce: each decision counts once, whatever shares its transaction.
+func TestDecisionsOfOneTransactionCountOnce(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	var sides sync.WaitGroup
@@ -54,9 +53,8 @@ func TestCountsOfSharedTransactions(t *testing.T) {
 	counts(t, s, 200, 100)
 }
 
-// TestCountsOfTransactionTakenBack: what a transaction that failed had counted
-// is not counted by the next one too.
-func TestCountsOfTransactionTakenBack(t *testing.T) {
+// TestFailedTransactionCountsNothing: what a failed transaction counted is not added by the next one.
+func TestFailedTransactionCountsNothing(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	var group []*request

@@ -23,7 +23,7 @@ import (
 	"chertd/rules/chat"
 )
 
-var crashes = flag.Int("crashes", 2, "how often TestKilled kills the process that writes")
+var crashes = flag.Int("crashes", 2, "how often TestKilledProcessLosesNothingAcknowledged kills the process that writes")
 
 // victimEnv names the database a killed process writes; set, this program is
 // that process.
@@ -95,9 +95,9 @@ func footprint(seq int64) store.Transition {
 	}
 }
 
-// TestKilled kills a process that writes, at any moment, again and again: what
-// it had been told is durable is there, and each commit whole or not at all.
-func TestKilled(t *testing.T) {
+// TestKilledProcessLosesNothingAcknowledged: after a kill at any moment, what was acknowledged is there, and each
+// commit is whole or absent.
+func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "chertd.db")
 	var appended []string

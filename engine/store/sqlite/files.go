@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// LostError says that the files of an open store are no longer those that were
-// opened: what is written now would not be found by the next start.
+// LostError reports that a file of an open store is no longer the one that was
+// opened: the next start would not find what is written now.
 type LostError struct {
 	Path string // of the file
-	What string // what has happened to it, e.g. "it is gone"
+	What string // what happened to it, such as "it is gone"
 }
 
 func (e *LostError) Error() string { return fmt.Sprintf("the store's file %s: %s", e.Path, e.What) }
@@ -25,25 +25,26 @@ func (e *LostError) Hint() string {
 	return "put the file back as it was, or restore a backup, and restart chertd; until then events are answered 503 and Chert keeps them in its log"
 }
 
-// TouchedError says that something other than a checkpoint has written into the
-// database of an open store. Whether it is still sound is not known.
-type TouchedError struct {
+// touchedError reports that something other than a checkpoint wrote into the
+// database of an open store. Whether the database is damaged is not known yet.
+type touchedError struct {
 	Path    string
 	changed time.Time
 }
 
-func (e *TouchedError) Error() string {
+func (e *touchedError) Error() string {
 	return fmt.Sprintf("the store's file %s: something other than SQLite wrote into it; it is being checked", e.Path)
 }
 
 // Hint says what to do about it.
-func (e *TouchedError) Hint() string {
+func (e *touchedError) Hint() string {
 	return "let nothing but chertd and sqlite3 write to the store's files; if the check finds damage, restore a backup"
 }
 
-// files watches that the store's files stay what was opened: SQLite writes on
-// into a file that was removed, replaced or cut, and reports success. A check is
-// some system calls, microseconds beside the fsync of a commit.
+// files checks that the store's files stay those that were opened: SQLite continues
+// to write into a file that was removed, replaced or truncated, and reports success.
+// A check is a few system calls, which take microseconds where an fsync takes
+// milliseconds.
 //
 // The files are held open for reading, and closed only after SQLite's own
 // connections: closing a descriptor of a database earlier may drop its locks.
@@ -54,22 +55,22 @@ type files struct {
 	path         string
 	link         string // where the next start looks for it: path, or a link to it
 
-	// The database is changed by checkpoints alone, which the WAL's index shows:
-	// when it was changed last, as its file says, and the index at that time.
+	// Only checkpoints change the database, and the WAL's index shows each. changed
+	// is the database's modification time, index the WAL's index at that time.
 	changed time.Time
 	index   walIndex
 }
 
-// held is one file that must stay what it was.
+// held is a file that must not be replaced.
 type held struct {
 	path string
 	f    *os.File
 	info os.FileInfo
 	seen os.FileInfo // by the last check
-	size int64       // it must not become smaller, but for what shrinks allows
+	size int64       // it must not become smaller, unless shrinks allows it
 	// shrinks, if set, reports whether a file may be so small.
 	shrinks func(size int64) bool
-	// sound, if set, reports whether the file's beginning, and its size, are what SQLite writes.
+	// sound, if set, reports whether the file's beginning and size are of SQLite.
 	sound func(head []byte, size int64) bool
 }
 
@@ -80,8 +81,8 @@ const (
 	walMagicOr = 1
 )
 
-// hold opens the files of the store at path, which are in order now. The next
-// start will look for it at link.
+// hold opens the files of the store at path, which have just been found in order.
+// The next start looks for the store at link.
 func hold(path, link string, lock *lockFile) (*files, error) {
 	fl := &files{path: path, link: link, lock: lock}
 	fl.db = held{path: path, sound: func(head []byte, _ int64) bool { return bytes.HasPrefix(head, []byte(dbMagic)) }}
@@ -107,9 +108,9 @@ func hold(path, link string, lock *lockFile) (*files, error) {
 	return fl, nil
 }
 
-// check returns a *LostError if a file is no longer what it was, and a
-// *TouchedError if the database may not be. A file that was away and is back
-// unchanged is in order again.
+// check returns a *LostError if a file was replaced, removed or truncated, and a
+// *touchedError if something else wrote into the database. A file that was moved
+// away and is back unchanged is in order.
 func (fl *files) check() error {
 	if err := fl.db.check(); err != nil {
 		return err
@@ -132,11 +133,11 @@ func (fl *files) check() error {
 	return fl.checkContent()
 }
 
-// checkContent checks that the WAL has all that was committed to it, and that
-// nobody but a checkpoint has written into the database. What check has just
-// seen of the files is older than the index it is compared with: who writes to
-// the WAL says so in the index afterwards, and a checkpoint notes that it begins
-// before it changes the database, and that it has ended after that.
+// checkContent checks that the WAL has all that was committed to it, and that only
+// checkpoints wrote into the database. It compares the index with what check has
+// read of the files before: a writer updates the index after the WAL, and a
+// checkpoint notes there that it begins, before it changes the database, and that
+// it ended, after that.
 func (fl *files) checkContent() error {
 	for range lookTries {
 		index, whole, err := readIndex(fl.shm.f)
@@ -151,7 +152,7 @@ func (fl *files) checkContent() error {
 		switch {
 		case !whole:
 		case fl.wal.seen.Size() < need:
-			// It was cut, or another process has just written more.
+			// It was truncated, or another process has just written more.
 			size := fl.wal.seen.Size()
 			if err := fl.wal.check(); err != nil {
 				return err
@@ -160,9 +161,9 @@ func (fl *files) checkContent() error {
 				return &LostError{fl.wal.path, fmt.Sprintf("it was cut to %d bytes, and %d were written", size, need)}
 			}
 		case !fl.db.seen.ModTime().Equal(before.ModTime()):
-			// A checkpoint is at it: what the index says belongs to neither time.
+			// A checkpoint is running: the index is of neither time.
 		case !fl.lastFrameStands(index):
-			// So it does if the WAL has begun anew since the index was read.
+			// The same is seen if the WAL was restarted since the index was read.
 			if again, whole, err := readIndex(fl.shm.f); err == nil && whole && again.salt == index.salt {
 				return &LostError{fl.wal.path, "it was cut, or overwritten, while it was written"}
 			}
@@ -170,21 +171,21 @@ func (fl *files) checkContent() error {
 			return fl.checkChanged(before.ModTime(), index)
 		}
 	}
-	return nil // somebody writes all the time; the next check sees more
+	return nil // another process keeps writing: the next check decides
 }
 
-// hasAllPages reports whether a database of that size has all its pages: one that
-// a VACUUM has made smaller does, and one that was cut does not.
+// hasAllPages reports whether a database of a size has all its pages: one that a
+// VACUUM has made smaller does, one that was truncated does not.
 func (fl *files) hasAllPages(size int64) bool {
 	index, whole, err := readIndex(fl.shm.f)
 	return err == nil && whole && index.pages > 0 && size >= index.pages*index.pageSize
 }
 
-// lookTries is how often a check tries to see all files at one moment.
+// lookTries is how often a check tries to read all files as of the same moment.
 const lookTries = 5
 
-// lastFrameStands reports whether what was last in the WAL at the last check is
-// still there: a cut may be covered up by what was written after it.
+// lastFrameStands reports whether the frame that was last in the WAL at the last
+// check is still there: later writes may hide that the WAL was truncated.
 func (fl *files) lastFrameStands(index walIndex) bool {
 	last := fl.index
 	if last.frames == 0 || last.salt != index.salt {
@@ -198,14 +199,14 @@ func (fl *files) lastFrameStands(index walIndex) bool {
 func (fl *files) checkChanged(changed time.Time, index walIndex) error {
 	explained := index.checkpoints() || index.checkpoint != fl.index.checkpoint
 	if !fl.changed.IsZero() && !changed.Equal(fl.changed) && !explained {
-		return &TouchedError{Path: fl.path, changed: changed}
+		return &touchedError{Path: fl.path, changed: changed}
 	}
 	fl.changed, fl.index = changed, index
 	return nil
 }
 
-// accept takes the database for sound as it was when a check found it touched.
-func (fl *files) accept(t *TouchedError) { fl.changed = t.changed }
+// accept accepts the change of the database that a check has reported.
+func (fl *files) accept(t *touchedError) { fl.changed = t.changed }
 
 func (h *held) open() (err error) {
 	if h.f, err = os.Open(h.path); err == nil {
@@ -214,8 +215,8 @@ func (h *held) open() (err error) {
 	return err
 }
 
-// check looks several times at a beginning that is not sound: an sqlite3 shell may
-// empty the WAL between a look at its size and one at its beginning.
+// check tries several times where the file's beginning is wrong: an sqlite3 shell
+// may empty the WAL between the reads of its size and of its beginning.
 func (h *held) check() error {
 	var err error
 	for range lookTries {
@@ -257,7 +258,7 @@ func (h *held) look() (again bool, err error) {
 	return false, nil
 }
 
-// close closes the files; SQLite's connections must be closed before.
+// close closes the files. SQLite's connections must be closed before.
 func (fl *files) close() error {
 	var errs []error
 	for _, f := range []*os.File{fl.db.f, fl.wal.f, fl.shm.f} {

@@ -13,24 +13,24 @@ import (
 )
 
 const (
-	// watchEvery is how often the store looks after itself when nobody writes.
+	// watchEvery is how often the store checks itself while nothing is written.
 	watchEvery = time.Second
 	// stallAfter is how long a write may take before the disk counts as hanging.
 	stallAfter = 3 * time.Second
-	// hangAfter is how long a write may take before no read begins beside it, and
-	// hangEvery how often it is looked whether it has ended.
+	// hangAfter is how long a write may take before reads wait for its end, and
+	// hangEvery how often they check whether it has ended.
 	hangAfter = 500 * time.Millisecond
 	hangEvery = 20 * time.Millisecond
 )
 
-// StalledError says that a write does not come back from the disk.
+// StalledError reports that a write does not return from the disk.
 type StalledError struct{ For time.Duration }
 
 func (e *StalledError) Error() string {
 	return fmt.Sprintf("the disk does not answer: a write has not ended after %v", e.For.Round(time.Second))
 }
 
-// CorruptError says that SQLite found the database damaged.
+// CorruptError reports that SQLite found the database damaged.
 type CorruptError struct {
 	Path string // of the database
 	Err  error
@@ -41,46 +41,34 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 
 // Hint says what to do about it.
 func (e *CorruptError) Hint() string {
-	return fmt.Sprintf("stop chertd and restore a backup; sqlite3 %s 'PRAGMA integrity_check' tells how bad it is", e.Path)
+	return fmt.Sprintf("stop chertd and restore a backup; sqlite3 %s 'PRAGMA integrity_check' lists the damage", e.Path)
 }
 
-// IntakeError says that the store takes nothing in, whatever it is.
-type IntakeError struct{ Err error }
+// writeError reports that the store could not write. It may be able to later.
+type writeError struct{ Err error }
 
-func (e *IntakeError) Error() string { return fmt.Sprintf("nothing can be taken in: %v", e.Err) }
-func (e *IntakeError) Unwrap() error { return e.Err }
-
-// Hint says what to do about it.
-func (e *IntakeError) Hint() string {
-	return "its tables are not as chertd made them: stop chertd and restore a backup"
-}
-
-// WriteError says that the store could not write. It may work again any time.
-type WriteError struct{ Err error }
-
-func (e *WriteError) Error() string { return e.Err.Error() }
-func (e *WriteError) Unwrap() error { return e.Err }
+func (e *writeError) Error() string { return e.Err.Error() }
+func (e *writeError) Unwrap() error { return e.Err }
 
 // Hint says what to do about it.
-func (e *WriteError) Hint() string {
+func (e *writeError) Hint() string {
 	if sqliteCode(e.Err) == sqlite3.SQLITE_FULL {
-		return "make room on the disk; chertd notices"
+		return "make room on the disk; chertd tries again every second"
 	}
-	return "look at the disk and at the kernel's log; chertd tries again every second"
+	return "check the disk and the kernel log (dmesg); chertd tries again every second"
 }
 
-// health is whether the store can keep what it is given. Its methods do not
-// touch the disk.
+// health is whether the store can keep anything. Its methods do not use the disk.
 type health struct {
 	now   func() time.Time
-	busy  atomic.Int64 // when the write at hand began, Unix nanoseconds; 0: none
+	busy  atomic.Int64 // when the current write began, Unix nanoseconds; 0: none
 	fails atomic.Pointer[error]
 	// inspects is why the database is being inspected; nil: it is not.
 	inspects atomic.Pointer[error]
 	ended    atomic.Pointer[error] // after this only a restart helps
 
 	mu   sync.Mutex
-	tell func(err error) // of each change; nil error: it works again
+	tell func(err error) // is called at each change; nil: the store works again
 }
 
 // Healthy implements store.Store.
@@ -98,13 +86,13 @@ func (s *Store) Healthy() error {
 	return nil
 }
 
-// hangs reports whether the write at hand has taken so long.
+// hangs reports whether the current write has taken at least a time.
 func (h *health) hangs(long time.Duration) bool {
 	began := h.busy.Load()
 	return began != 0 && h.now().Sub(time.Unix(0, began)) >= long
 }
 
-// refuses says why senders should not wait for the writer.
+// refuses returns why senders should not wait for the writer; nil if they may.
 func (h *health) refuses() error {
 	if err := h.inspects.Load(); err != nil {
 		return *err
@@ -112,7 +100,7 @@ func (h *health) refuses() error {
 	return h.stalled()
 }
 
-// stalled is a *StalledError if the write at hand takes too long.
+// stalled returns a *StalledError if the current write takes too long.
 func (h *health) stalled() error {
 	began := h.busy.Load()
 	if began == 0 {
@@ -124,8 +112,8 @@ func (h *health) stalled() error {
 	return nil
 }
 
-// wrote notes how a write, or a check of the files, has ended. What is a
-// request's own fault says nothing about the store.
+// wrote notes the result of a write or of a check of the files. It ignores errors
+// that are a request's own fault.
 func (h *health) wrote(err error) {
 	if err != nil && !storeFailed(err) {
 		return
@@ -141,7 +129,7 @@ func (h *health) wrote(err error) {
 		h.tell(nil)
 	case err != nil:
 		if !errors.As(err, new(interface{ Hint() string })) {
-			err = &WriteError{err}
+			err = &writeError{err}
 		}
 		h.fails.Store(&err)
 		if before == nil {
@@ -150,7 +138,7 @@ func (h *health) wrote(err error) {
 	}
 }
 
-// end has the store refuse everything from now on.
+// end makes the store refuse everything from now on.
 func (h *health) end(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -159,12 +147,11 @@ func (h *health) end(err error) {
 	}
 }
 
-// noteProbed is written to find out whether a store that failed works again.
-var noteProbed = declare(`INSERT INTO meta (key, value) VALUES ('probed_at', ?)
-	ON CONFLICT DO UPDATE SET value = excluded.value`)
+// noteProbed tests whether a store that failed works again.
+var noteProbed = declare(`INSERT INTO daemon (id, probed_at) VALUES (1, ?) ON CONFLICT DO UPDATE SET probed_at = excluded.probed_at`)
 
-// watch looks after the store while nobody writes, until it is closed: that the
-// files are still there, and whether one that failed works again.
+// watch checks the store while nothing is written, until it is closed: whether its
+// files are still there and, after a failure, whether it works again.
 func (s *Store) watch(tick <-chan time.Time) {
 	for {
 		select {
@@ -177,7 +164,7 @@ func (s *Store) watch(tick <-chan time.Time) {
 		if failing {
 			probe.add(noteProbed, s.writer.health.now().UnixMicro())
 		}
-		r := newRequest("look after the store", probe)
+		r := newRequest("check the store", probe)
 		r.tries = failing
 		ctx, cancel := context.WithTimeout(context.Background(), stallAfter)
 		_ = s.submit(ctx, r, false) // the writer notes what is wrong
@@ -185,16 +172,16 @@ func (s *Store) watch(tick <-chan time.Time) {
 	}
 }
 
-// storeFailed reports whether the store, and not a request, is at fault.
+// storeFailed reports whether an error is the store's fault, and not a request's.
 func storeFailed(err error) bool {
 	var lost *LostError
-	var touched *TouchedError
+	var touched *touchedError
 	var corrupt *CorruptError
-	var intake *IntakeError
+	var intake *intakeError
 	return errors.As(err, &lost) || errors.As(err, &touched) || errors.As(err, &corrupt) || errors.As(err, &intake) || sqliteFailed(err)
 }
 
-// sqliteFailed reports whether SQLite says that the database is at fault.
+// sqliteFailed reports whether an error is one of SQLite that blames the database.
 func sqliteFailed(err error) bool {
 	switch sqliteCode(err) {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
@@ -205,7 +192,7 @@ func sqliteFailed(err error) bool {
 	return false
 }
 
-// damaged reports whether SQLite found the database to be none.
+// damaged reports whether SQLite found that the file is damaged, or not a database.
 func damaged(err error) bool {
 	code := sqliteCode(err)
 	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB

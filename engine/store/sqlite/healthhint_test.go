@@ -11,7 +11,7 @@ import (
 // that as the log does.
 func TestHealthyHasAHint(t *testing.T) {
 	t.Parallel()
-	for _, err := range []error{&LostError{"x.db", "it is gone"}, &TouchedError{Path: "x.db"}, &CorruptError{"x.db", errors.New("page 3")}, &IntakeError{errors.New("no such table")}} {
+	for _, err := range []error{&LostError{"x.db", "it is gone"}, &touchedError{Path: "x.db"}, &CorruptError{"x.db", errors.New("page 3")}, &intakeError{errors.New("no such table")}} {
 		h := &health{now: time.Now, tell: func(error) {}}
 		s := &Store{writer: &writer{}}
 		s.writer.health.now, s.writer.health.tell = h.now, h.tell

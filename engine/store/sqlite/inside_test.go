@@ -51,9 +51,9 @@ func intact(t *testing.T, s *Store) {
 	}
 }
 
-// TestOneBadRequest: a request that can't be carried out fails alone, and
-// whoever shared its transaction is kept.
-func TestOneBadRequest(t *testing.T) {
+// TestBadRequestFailsAlone: a request that can't be carried out fails alone; the others of its
+// transaction are kept.
+func TestBadRequestFailsAlone(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	good := func(id string) *request {
@@ -93,9 +93,9 @@ func TestOneBadRequest(t *testing.T) {
 	s.writer.queue = make(chan *request) // for Close to close
 }
 
-// TestFull: a full disk fails those who ask, keeps all that was kept, and once
-// there is room again the store goes on.
-func TestFull(t *testing.T) {
+// TestFullDiskFailsRequestsUntilThereIsRoom: a full disk fails requests and loses nothing, and the store continues
+// once there is room again.
+func TestFullDiskFailsRequestsUntilThereIsRoom(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	pages := func(n string) {
@@ -140,9 +140,9 @@ func TestFull(t *testing.T) {
 	intact(t, s)
 }
 
-// TestEndedContext: what has not begun when its context ends is withdrawn; a
-// commit that is being written is waited for, an append is not.
-func TestEndedContext(t *testing.T) {
+// TestEndedContextWithdrawsWhatHasNotBegun: a request that has not begun when its context ends is withdrawn.
+// Commit waits for one that is being written, Append does not.
+func TestEndedContextWithdrawsWhatHasNotBegun(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	held, release := make(chan string), make(chan struct{})
@@ -271,9 +271,9 @@ func TestForeignDatabase(t *testing.T) {
 	}
 }
 
-// TestPeopleLeaveReaders: however many people look at records, the engine's
-// own reads have a connection.
-func TestPeopleLeaveReaders(t *testing.T) {
+// TestCommandsLeaveConnectionsToTheEngine: however many commands read records, the engine's reads have a
+// connection.
+func TestCommandsLeaveConnectionsToTheEngine(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	busy, release := make(chan struct{}), make(chan struct{})
@@ -317,9 +317,9 @@ type hanging struct{ until <-chan struct{} }
 func (h hanging) before(*statement) error             { <-h.until; return nil }
 func (h hanging) after(_ *statement, err error) error { return err }
 
-// TestNoPersonWaitsForADiskThatHangs: what people ask ends when their patience
-// does, however many ask, and is answered again once the disk answers.
-func TestNoPersonWaitsForADiskThatHangs(t *testing.T) {
+// TestReadsOfCommandsEndThoughTheDiskHangs: a command's read ends with its context, however many there are, and
+// succeeds again once the disk answers.
+func TestReadsOfCommandsEndThoughTheDiskHangs(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	release := make(chan struct{})
@@ -361,9 +361,8 @@ func TestNoPersonWaitsForADiskThatHangs(t *testing.T) {
 	}
 }
 
-// TestKVThatCantBeReadIsAnError: a rule that is told "there is nothing" instead
-// would act on it.
-func TestKVThatCantBeReadIsAnError(t *testing.T) {
+// TestUnreadableKVIsAnError: a rule that gets nil instead would act on it.
+func TestUnreadableKVIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, broken := range []string{"DROP TABLE kv", "DROP TABLE kv_usage"} {
 		s := openInside(t)
@@ -386,8 +385,8 @@ func TestKVThatCantBeReadIsAnError(t *testing.T) {
 	}
 }
 
-// TestExpiredKVIsCleared: what has expired does not pile up in a pack that goes
-// on writing, and goes on counting as none.
+// TestExpiredKVIsCleared: expired entries of a pack that keeps writing are cleared, and count as
+// absent before that.
 func TestExpiredKVIsCleared(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
@@ -431,9 +430,8 @@ func TestExpiredKVIsCleared(t *testing.T) {
 	}
 }
 
-// TestWhatCantBeEncodedIsNotKept: a batch of which something can't be written as
-// it is kept fails, whole.
-func TestWhatCantBeEncodedIsNotKept(t *testing.T) {
+// TestCommitThatCantBeEncodedKeepsNothing: a batch with a value that can't be encoded fails as a whole.
+func TestCommitThatCantBeEncodedKeepsNothing(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	never := time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC) // JSON has no such year

@@ -6,15 +6,14 @@ import (
 	"fmt"
 )
 
-// quickCheck reads the whole database, and says what is wrong with it first.
+// quickCheck reads the whole database and returns the first damage.
 var quickCheck = declare("PRAGMA quick_check(1)")
 
-// check checks the files. If something has written into the database, it waits
-// for the verdict of an inspection; the store refuses senders meanwhile. A
-// database that is damaged ends the store.
+// check checks the files. If something else has written into the database it
+// inspects that, while the store refuses senders. A damaged database ends the store.
 func (w *writer) check() error {
 	err := w.files.check()
-	var touched *TouchedError
+	var touched *touchedError
 	if !errors.As(err, &touched) {
 		return err
 	}
@@ -35,8 +34,8 @@ func (w *writer) check() error {
 	return w.files.check()
 }
 
-// inspect reads the database as the next start would, without what the store's
-// connections remember of it, and returns what is wrong with it; "": nothing.
+// inspect reads the database as the next start would, without the caches of the
+// store's connections, and returns the damage; "" if there is none.
 func (w *writer) inspect() (found string, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

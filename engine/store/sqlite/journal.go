@@ -1,23 +1,11 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql/driver"
-	"encoding/json"
-	"fmt"
-	"time"
+	"errors"
 
-	"chertd/engine/event"
 	"chertd/engine/store"
-	"chertd/rules/chat"
-)
-
-// Statements of the journal.
-const (
-
-	// entryColumns are read by entryOf, in this order.
-	entryColumns = `e.seq, e.id, e.type, e.source, e.at, e.received_at, e.chat_id, e.line, e.message_id,
-		e.direction, e.cause, e.pack, e.depth, e.payload, e.action, e.forward, e.decoded, e.raw`
-	entryWidth = 18
 )
 
 var (
@@ -28,181 +16,93 @@ var (
 		direction, slot, cause, pack, depth, payload, action, forward, decoded, raw)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	insertPending = declare(`INSERT INTO pending (seq, slot) VALUES (?, ?)`)
+	deletePending = declare(`DELETE FROM pending WHERE seq = ?`)
+
+	selectPending = declare(`SELECT ` + entryColumns + ` FROM pending p JOIN events e ON e.seq = p.seq
+		WHERE p.seq > ? AND p.slot % ? = ? ORDER BY p.seq LIMIT ?`)
+
+	// Of the chat's own events those that the caller has not seen handled, which
+	// are few: all that are pending may be very many.
+	selectChatUnhandled = declare(`SELECT 1 FROM events e
+		WHERE e.chat_id = ?1 AND e.seq > ?2 AND e.seq >= (SELECT min(seq) FROM pending)
+		AND EXISTS (SELECT 1 FROM pending p WHERE p.seq = e.seq) LIMIT 1`)
+	selectEventUnhandled = declare(`SELECT 1 FROM seen s JOIN pending p ON p.seq = s.seq JOIN events e ON e.seq = s.seq
+		WHERE s.id = ?1 AND s.seq > ?2 AND e.chat_id IS NULL`)
 )
 
-// arrival is an arrival made ready for the writer: encoded by its caller's
-// goroutine, so that the writer has less to do.
-type arrival struct {
-	store.Arrival // as it will be announced and read back
-	slot          int64
-	row           []driver.Value // of insertEvent; row[0] is for the sequence
+// Append implements store.Store.
+//
+// If ctx ends while the arrivals are being written, its error is returned and
+// it is not known whether they are kept; appending them again is safe.
+func (s *Store) Append(ctx context.Context, arrivals []store.Arrival) ([]store.Receipt, error) {
+	list, err := prepareArrivals(arrivals)
+	if err != nil {
+		return nil, err
+	}
+	r := newRequest("append to the journal", step{arrivals: list})
+	if err := s.submit(ctx, r, false); err != nil {
+		return nil, err
+	}
+	return r.receipts, nil
 }
 
-// decoded is what was understood of an event and has no column of its own. It
-// is kept beside the raw envelope: decoding that again would cost more than
-// reading this, would need the delivery's headers, and events that the engine
-// makes have no envelope.
-type decoded struct {
-	Tenant  string   `json:"tenant,omitempty"`
-	From    string   `json:"from,omitempty"`
-	Text    string   `json:"text,omitempty"`
-	Chat    *chatOf  `json:"chat,omitempty"`
-	Message *message `json:"message,omitempty"`
+// Pending implements store.Store.
+func (s *Store) Pending(ctx context.Context, shard store.Shard, after int64, limit int) (all []store.Entry, err error) {
+	size := 0
+	enough := errors.New("enough")
+	err = s.read(ctx, "read pending events", func(c *conn) error {
+		err := c.query(context.Background(), selectPending, func(row []driver.Value) error {
+			e, err := entryOf(row)
+			all = append(all, e)
+			if size += len(e.Event.Raw); err == nil && size >= store.PendingBytes {
+				return enough
+			}
+			return err
+		}, after, int64(max(shard.Of, 1)), int64(shard.Index), int64(max(limit, 0)))
+		if errors.Is(err, enough) {
+			return nil
+		}
+		return err
+	})
+	return all, err
 }
 
-type chatOf struct {
-	IsGroup event.Truth    `json:"is_group,omitzero"`
-	Handles []event.Handle `json:"handles,omitzero"`
+// Unhandled implements store.Store.
+func (s *Store) Unhandled(ctx context.Context, key string, after int64) (found bool, err error) {
+	err = s.read(ctx, "look for unhandled events", func(c *conn) error {
+		for _, what := range [...]*statement{selectChatUnhandled, selectEventUnhandled} {
+			v, err := c.one(context.Background(), what, key, after)
+			if v != nil || err != nil {
+				found = v != nil
+				return err
+			}
+		}
+		return nil
+	})
+	return found, err
 }
 
-// message leaves out what is mostly the same as the event's.
-type message struct {
-	Text    *string      `json:"text,omitempty"` // nil: the event's
-	From    *string      `json:"from,omitempty"` // nil: the event's
-	GUID    string       `json:"guid,omitempty"`
-	Service string       `json:"service,omitempty"`
-	Parts   []event.Part `json:"parts,omitzero"`
-	SentAt  *int64       `json:"sent_at,omitempty"` // microseconds
-}
-
-// forward keeps the wish's body apart: inside of JSON it would be reformatted.
-type forward struct {
-	Wish  chat.Wish `json:"wish"`
-	Body  *string   `json:"body,omitempty"`
-	Depth int       `json:"depth"`
-	Block bool      `json:"block,omitempty"`
-
-	MissedBy []string `json:"missed_by,omitempty"`
-	Known    string   `json:"known,omitempty"`
-}
-
-// prepareArrivals encodes arrivals. Times lose what is below a microsecond, so
-// that what is announced now equals what is read back later.
-func prepareArrivals(list []store.Arrival) ([]arrival, error) {
-	out := make([]arrival, len(list))
-	for i := range list {
-		a := &out[i]
-		a.Arrival = list[i]
-		e := &a.Event
-		if e.ID == "" {
-			return nil, fmt.Errorf("journal a %q event: it has no id", e.Type)
-		}
-		e.At, a.Received = truncate(e.At), truncate(a.Received)
-		if m := e.Message; m != nil && !m.SentAt.Equal(m.SentAt.Truncate(time.Microsecond)) {
-			m := *m
-			m.SentAt = truncate(m.SentAt)
-			e.Message = &m
-		}
-		text, err := json.Marshal(decodedOf(e))
-		if err != nil {
-			return nil, fmt.Errorf("journal event %s: %w", e.ID, err)
-		}
-		fwd, err := forwardJSON(a.Forward)
-		if err != nil {
-			return nil, fmt.Errorf("journal event %s: %w", e.ID, err)
-		}
-		a.slot = int64(store.Slot(a.ShardKey()))
-		var direction driver.Value
-		if e.Message != nil {
-			direction = optional(e.Message.Direction)
-		}
-		var cause driver.Value
-		if a.Cause != 0 {
-			cause = a.Cause
-		}
-		a.row = []driver.Value{
-			nil, e.ID, e.Type, e.Source, micros(e.At), micros(a.Received),
-			optional(e.ChatID()), optional(e.Line()), optional(e.MessageID()),
-			direction, a.slot, cause, optional(e.Pack), int64(e.Depth),
-			optionalJSON(e.Payload), optionalJSON(e.Action), fwd, string(text), optionalJSON(e.Raw),
-		}
+// journal adds an arrival, if its id is new.
+func (w *writer) journal(a *arrival) (store.Receipt, error) {
+	seq := w.next
+	n, err := w.conn.exec(insertSeen, a.Event.ID, seq)
+	if err != nil {
+		return store.Receipt{}, err
 	}
-	return out, nil
-}
-
-// truncate brings a time to what the store keeps of it.
-func truncate(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
+	if n == 0 {
+		known, err := w.conn.one(context.Background(), selectSeen, a.Event.ID)
+		return store.Receipt{Seq: intOf(known), Duplicate: true}, err
 	}
-	return t.UTC().Truncate(time.Microsecond)
-}
-
-func decodedOf(e *event.Event) decoded {
-	d := decoded{Tenant: e.Tenant, From: e.From, Text: e.Text}
-	if c := e.Chat; c != nil {
-		d.Chat = &chatOf{IsGroup: c.IsGroup, Handles: c.Handles}
+	a.row[0] = seq
+	if _, err := w.conn.exec(insertEvent, a.row...); err != nil {
+		return store.Receipt{}, err
 	}
-	if m := e.Message; m != nil {
-		d.Message = &message{GUID: m.GUID, Service: m.Service, Parts: m.Parts}
-		if m.Text != e.Text {
-			d.Message.Text = &m.Text
-		}
-		if m.From != e.From {
-			d.Message.From = &m.From
-		}
-		if !m.SentAt.IsZero() {
-			at := m.SentAt.UnixMicro()
-			d.Message.SentAt = &at
-		}
+	if _, err := w.conn.exec(insertPending, seq, a.slot); err != nil {
+		return store.Receipt{}, err
 	}
-	return d
-}
-
-func forwardJSON(f *store.Forward) (driver.Value, error) {
-	if f == nil {
-		return nil, nil
-	}
-	kept := forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
-	kept.Wish.Body = nil
-	if f.Wish.Body != nil {
-		body := string(f.Wish.Body)
-		kept.Body = &body
-	}
-	b, err := json.Marshal(kept)
-	return string(b), err
-}
-
-// entryOf makes an entry of a row of entryColumns.
-func entryOf(row []driver.Value) (store.Entry, error) {
-	e := store.Entry{Seq: intOf(row[0])}
-	ev := &e.Event
-	ev.ID, ev.Type, ev.Source = stringOf(row[1]), stringOf(row[2]), stringOf(row[3])
-	ev.At, e.Received = timeOf(row[4]), timeOf(row[5])
-	e.Cause, ev.Pack, ev.Depth = intOf(row[10]), stringOf(row[11]), int(intOf(row[12]))
-	ev.Payload, ev.Action, ev.Raw = bytesOf(row[13]), bytesOf(row[14]), bytesOf(row[17])
-	if text := bytesOf(row[15]); text != nil {
-		var f forward
-		if err := json.Unmarshal(text, &f); err != nil {
-			return e, fmt.Errorf("read event %d: forward: %w", e.Seq, err)
-		}
-		f.Wish.Body = nil
-		if f.Body != nil {
-			f.Wish.Body = json.RawMessage(*f.Body)
-		}
-		e.Forward = &store.Forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
-	}
-	var d decoded
-	if text := bytesOf(row[16]); text != nil {
-		if err := json.Unmarshal(text, &d); err != nil {
-			return e, fmt.Errorf("read event %d: decoded: %w", e.Seq, err)
-		}
-	}
-	ev.Tenant, ev.From, ev.Text = d.Tenant, d.From, d.Text
-	if c := d.Chat; c != nil {
-		ev.Chat = &event.Chat{ID: stringOf(row[6]), IsGroup: c.IsGroup, Line: stringOf(row[7]), Handles: c.Handles}
-	}
-	if m := d.Message; m != nil {
-		ev.Message = &event.Message{ID: stringOf(row[8]), GUID: m.GUID, Direction: stringOf(row[9]), Service: m.Service, Parts: m.Parts, Text: ev.Text, From: ev.From}
-		if m.Text != nil {
-			ev.Message.Text = *m.Text
-		}
-		if m.From != nil {
-			ev.Message.From = *m.From
-		}
-		if m.SentAt != nil {
-			ev.Message.SentAt = time.UnixMicro(*m.SentAt).UTC()
-		}
-	}
-	return e, nil
+	w.next++
+	w.rows[countEvents]++
+	w.rows[countPending]++
+	w.entries = append(w.entries, store.Entry{Seq: seq, Arrival: a.Arrival})
+	return store.Receipt{Seq: seq}, nil
 }

@@ -23,7 +23,7 @@ var (
 	upsertKV = declare(`INSERT INTO kv (pack, key, value, expires_at, version) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at, version = excluded.version`)
 	selectKV = declare(`SELECT value, expires_at, version FROM kv WHERE pack = ?1 AND key = ?2`)
-	// The sizes come first: a page ends before a value is read that it has no room for.
+	// Sizes are read first: a page ends before the value that it has no room for.
 	selectKVs = declare(`SELECT octet_length(value), expires_at, version, key FROM kv WHERE pack = ?1 AND key >= ?2 AND key < ?3
 		AND value IS NOT NULL AND (expires_at IS NULL OR expires_at > ?4) ORDER BY key LIMIT ?5`)
 	selectKVsUp = declare(`SELECT octet_length(value), expires_at, version, key FROM kv WHERE pack = ?1 AND key >= ?2 AND ?3 IS NULL
@@ -43,9 +43,9 @@ type entry struct {
 	size    int64 // of key and value; 0 if it has none, or has expired
 }
 
-// validate checks what a request's handlers read against what stands, its own
-// earlier steps included, and what they wrote against the packs' quotas. It
-// returns what stands of the keys that the writes replace.
+// validate checks what a request's handlers read against the current entries, with
+// the request's earlier steps applied, and what they wrote against the packs'
+// quotas. It returns the current entries under the keys that are written.
 func (w *writer) validate(r *request) (entries map[kvKey]entry, refused, err error) {
 	quotas := r.quotas()
 	current := func(kv *store.KV) (entry, error) {
@@ -114,7 +114,7 @@ func refusal(refused bool) error {
 	return nil
 }
 
-// quotas are a request's, one a pack, as of its last step.
+// quotas returns a request's quotas by pack, as of its last step.
 func (r *request) quotas() map[string]store.Quota {
 	var quotas map[string]store.Quota
 	for i := range r.steps {
@@ -131,8 +131,8 @@ func (r *request) quotas() map[string]store.Quota {
 	return quotas
 }
 
-// fits reports whether a pack has room for so many bytes more. Some of what has
-// expired is cleared on the way, so that it does not pile up.
+// fits reports whether a pack has room for a number of bytes more. It also clears
+// some of what has expired.
 func (w *writer) fits(q store.Quota, more int64) (bool, error) {
 	if _, err := w.conn.exec(clearExpired, q.Pack, q.At.UnixMicro(), int64(clearedAtOnce)); err != nil {
 		return false, err
@@ -149,7 +149,7 @@ func (w *writer) fits(q store.Quota, more int64) (bool, error) {
 }
 
 // writeKV writes one entry with the next version. A deleted entry's row stays,
-// without a value: a version that began anew could be mistaken for an old one.
+// without a value: if versions started again, one could be mistaken for an old one.
 func (w *writer) writeKV(kv store.KV, entries map[kvKey]entry) error {
 	k := kvKey{kv.Pack, kv.Key}
 	e := entries[k]
@@ -185,7 +185,7 @@ func (s *Store) KVList(ctx context.Context, pack, prefix, after string, now time
 	}
 	from := prefix
 	if after >= prefix && after != "" {
-		from = after + "\x00" // the next text there is
+		from = after + "\x00" // the next string
 	}
 	err = s.snapshot(ctx, "list kv", func(c *conn) error {
 		size := int64(0)
@@ -246,7 +246,7 @@ func (s *Store) KVUsage(ctx context.Context, pack string, now time.Time, without
 	return n, err
 }
 
-// behind is the first text behind all that begin with prefix; nil: there is none.
+// behind returns the first string after all that begin with prefix; nil: there is none.
 func behind(prefix string) driver.Value {
 	for i := len(prefix) - 1; i >= 0; i-- {
 		if prefix[i] < 0xff {

@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// InUseError says that another process has the store open.
+// InUseError reports that another process has the store open.
 type InUseError struct {
 	Path string // of the database
 	PID  int    // of the process that holds it; 0: not known
@@ -33,18 +33,18 @@ func (e *InUseError) Hint() string {
 	return fmt.Sprintf("stop the other chertd (kill %d), or give this one a store.url of its own", e.PID)
 }
 
-// lockFile makes sure that one process has the database open. The kernel gives
-// the lock back when the process ends, however it ends, so the file is never
-// deleted and one that is left over does no harm. The database itself is not
-// locked this way: closing any descriptor of it would drop SQLite's own locks.
+// lockFile ensures that one process at a time has the database open. The kernel
+// releases the lock when the process ends, so that the file is never deleted and
+// one that is left does no harm. The database itself is not locked this way:
+// closing any descriptor of it would drop SQLite's own locks.
 type lockFile struct {
 	f    *os.File
 	info os.FileInfo
 }
 
-// check makes sure that the lock's file is still where another process would
-// look for it. One that was removed is taken again; where another process has
-// been quicker, the store is lost to it.
+// check checks that the lock file is still where another process would look for it.
+// It locks again where the file was removed; if another process was faster, the
+// store is lost to that.
 func (l *lockFile) check(path string) error {
 	info, err := os.Stat(path + ".lock")
 	if err == nil && os.SameFile(info, l.info) {

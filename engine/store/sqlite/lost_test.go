@@ -44,10 +44,10 @@ func copyOver(t *testing.T, path string) {
 	}
 }
 
-// TestNothingIsAcknowledgedOnLostFiles: whatever happens to the files of a
-// running store, what is appended then fails, the store says so, and a store
-// that is opened in their place has all that was acknowledged before.
-func TestNothingIsAcknowledgedOnLostFiles(t *testing.T) {
+// TestLostFilesAcknowledgeNothing: whatever happens to the files of an open store, later appends fail,
+// Healthy reports it, and the next store that is opened has all that was
+// acknowledged before.
+func TestLostFilesAcknowledgeNothing(t *testing.T) {
 	t.Parallel()
 	must := func(t *testing.T, err error) {
 		t.Helper()
@@ -184,9 +184,9 @@ func takeLock(t *testing.T, path string) {
 	t.Cleanup(func() { l.unlock() })
 }
 
-// TestFilesThatComeBack: a store whose file was away for a while, and is back as
-// it was, works again, with what was acknowledged and nothing else.
-func TestFilesThatComeBack(t *testing.T) {
+// TestFilesThatComeBackAreUsedAgain: a store whose file was away and is back unchanged works again, with
+// what was acknowledged and nothing else.
+func TestFilesThatComeBackAreUsedAgain(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	add := func(id string) error {
@@ -216,9 +216,9 @@ func TestFilesThatComeBack(t *testing.T) {
 	intact(t, s)
 }
 
-// TestLockIsTakenAgain: a lock file that somebody tidied away is made again, so
-// that no second process gets the store.
-func TestLockIsTakenAgain(t *testing.T) {
+// TestDeletedLockFileIsLockedAgain: a lock file that was deleted is created again, so that no second process
+// gets the store.
+func TestDeletedLockFileIsLockedAgain(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	if err := os.Remove(s.path + ".lock"); err != nil {
@@ -233,9 +233,9 @@ func TestLockIsTakenAgain(t *testing.T) {
 	}
 }
 
-// TestLossAfterTheCommit: what was committed into a file that has just gone is
-// not acknowledged, and nothing is written any more, even if it comes back.
-func TestLossAfterTheCommit(t *testing.T) {
+// TestCommitIntoALostFileIsNotAcknowledged: what was committed into a file that has just gone is not
+// acknowledged, and nothing more is written, even if it comes back.
+func TestCommitIntoALostFileIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	w := s.writer
@@ -277,8 +277,7 @@ func prepared(t *testing.T, id string) []arrival {
 	return list
 }
 
-// TestDamageEndsTheStore: once SQLite has found the database damaged, nothing is
-// taken in, whoever found it.
+// TestDamageEndsTheStore: once SQLite has found the database damaged, no event is accepted.
 func TestDamageEndsTheStore(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
@@ -323,12 +322,12 @@ func TestDamageEndsTheStore(t *testing.T) {
 	}
 }
 
-// TestHangingDiskRefuses: while a write hangs, the store is not healthy, and
-// senders are refused instead of waiting with it; then it works again.
-func TestHangingDiskRefuses(t *testing.T) {
+// TestHangingDiskRefusesSenders: while a write hangs, the store is not healthy and refuses senders
+// instead of making them wait; then it works again.
+func TestHangingDiskRefusesSenders(t *testing.T) {
 	t.Parallel()
 	var now atomic.Int64
-	s := openWith(t, Options{tick: make(chan time.Time), Now: func() time.Time { return time.Unix(0, now.Load()) }})
+	s := openWith(t, Options{tick: make(chan time.Time), now: func() time.Time { return time.Unix(0, now.Load()) }})
 	now.Store(int64(time.Hour))
 	hangs, release := make(chan struct{}), make(chan struct{})
 	s.Journaled(func([]store.Entry) {
@@ -392,9 +391,9 @@ func TestHangingDiskRefuses(t *testing.T) {
 	}
 }
 
-// TestStoreNoticesWithoutTraffic: that the files are gone, that the disk is full,
-// and that it has room again, is noticed though nobody writes.
-func TestStoreNoticesWithoutTraffic(t *testing.T) {
+// TestFailuresAreNoticedWithoutTraffic: lost files, a full disk, and room on it again are noticed though
+// nothing is written.
+func TestFailuresAreNoticedWithoutTraffic(t *testing.T) {
 	t.Parallel()
 	tick := make(chan time.Time)
 	var log bytes.Buffer
@@ -415,7 +414,7 @@ func TestStoreNoticesWithoutTraffic(t *testing.T) {
 	if _, err := s.Append(t.Context(), []store.Arrival{big}); !storeFailed(err) || s.Healthy() == nil {
 		t.Fatalf("on a full disk: %v, %v", err, s.Healthy())
 	}
-	if hinted, ok := errors.AsType[*WriteError](s.Healthy()); !ok || !strings.Contains(hinted.Hint(), "make room") {
+	if hinted, ok := errors.AsType[*writeError](s.Healthy()); !ok || !strings.Contains(hinted.Hint(), "make room") {
 		t.Errorf("a full disk has no hint: %v", s.Healthy())
 	}
 	// Not by a request, which would tell that writes succeed.
@@ -447,8 +446,8 @@ func TestStoreNoticesWithoutTraffic(t *testing.T) {
 	}
 }
 
-// TestStoreInOrderIsNotProbed: what works is not written to for a look.
-func TestStoreInOrderIsNotProbed(t *testing.T) {
+// TestHealthyStoreIsNotProbed: the check of a healthy store writes nothing.
+func TestHealthyStoreIsNotProbed(t *testing.T) {
 	t.Parallel()
 	tick := make(chan time.Time)
 	s := openWith(t, Options{tick: tick})
@@ -464,9 +463,9 @@ func TestStoreInOrderIsNotProbed(t *testing.T) {
 	}
 }
 
-// TestRequestsOwnFaultIsNotTheStores: a request that can't be carried out does
-// not make the store unhealthy.
-func TestRequestsOwnFaultIsNotTheStores(t *testing.T) {
+// TestBadRequestLeavesTheStoreHealthy: a request that can't be carried out does not make the store
+// unhealthy.
+func TestBadRequestLeavesTheStoreHealthy(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	bad := newRequest("commit", step{changes: []change{{what: &statement{sql: "INSERT INTO pending (seq, slot) VALUES (9, 'not a number')"}}}})
@@ -475,10 +474,9 @@ func TestRequestsOwnFaultIsNotTheStores(t *testing.T) {
 	}
 }
 
-// TestStoreThatTakesNothingInIsNotHealthy: whatever makes every delivery fail,
-// the store says so after the first, and works again, without traffic, once the
-// cause is gone.
-func TestStoreThatTakesNothingInIsNotHealthy(t *testing.T) {
+// TestStoreThatAcceptsNoEventIsNotHealthy: whatever makes every delivery fail, Healthy reports it after the
+// first, and the store works again, without traffic, once the cause is gone.
+func TestStoreThatAcceptsNoEventIsNotHealthy(t *testing.T) {
 	t.Parallel()
 	forbid := func(table, what string) [2]string {
 		return [2]string{"CREATE TRIGGER forbidden BEFORE " + what + " ON " + table + " BEGIN SELECT RAISE(ABORT, 'forbidden'); END", "DROP TRIGGER forbidden"}
@@ -491,7 +489,7 @@ func TestStoreThatTakesNothingInIsNotHealthy(t *testing.T) {
 		"no ids":                  rename("seen"),
 		"no list of what waits":   rename("pending"),
 		"no counts":               rename("counts"),
-		"no facts":                rename("meta"),
+		"no facts":                rename("daemon"),
 		"no quarantine":           rename("quarantine"),
 		"another journal":         {"ALTER TABLE events RENAME COLUMN raw TO body", "ALTER TABLE events RENAME COLUMN body TO raw"},
 		"a journal that refuses":  forbid("events", "INSERT"),
@@ -601,7 +599,7 @@ func TestShellStopsNoStore(t *testing.T) {
 	}()
 	for i, busy := 0, true; busy; i++ {
 		how := []string{"PRAGMA wal_checkpoint(PASSIVE)", "PRAGMA wal_checkpoint(FULL)", "PRAGMA wal_checkpoint(RESTART)", "PRAGMA wal_checkpoint(TRUNCATE)",
-			"SELECT count(*) FROM events", "UPDATE meta SET value = value WHERE key = 'opened_at'"}[i%6]
+			"SELECT count(*) FROM events", "UPDATE daemon SET opened_at = opened_at"}[i%6]
 		shell(t, s.path, how)
 		select {
 		case err, failed := <-appended:

@@ -27,9 +27,9 @@ INSERT INTO chats (id, last_event_seq, veto_seq, unasked_seq, read_through_seq, 
 INSERT INTO states VALUES ('codes', 'c1', '{"n": 1}');
 `
 
-// TestFromVersion1: a store of version 1 is brought to the newest with all that
-// it holds, and what version 2 adds works on it.
-func TestFromVersion1(t *testing.T) {
+// TestMigrationFromVersion1: a store of version 1 is migrated with all that it holds, and what version
+// 2 adds works on it.
+func TestMigrationFromVersion1(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "chertd.db")
@@ -85,9 +85,8 @@ func TestFromVersion1(t *testing.T) {
 	intact(t, s)
 }
 
-// TestConcernedUsesItsIndex: what waits of a pack is found among what is open, and
-// what it has postponed among what is postponed, however much is done.
-func TestConcernedUsesItsIndex(t *testing.T) {
+// TestConcernedUsesItsIndexes: it reads only what is open and what is postponed, however much is done.
+func TestConcernedUsesItsIndexes(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	plan := ""
@@ -102,9 +101,9 @@ func TestConcernedUsesItsIndex(t *testing.T) {
 	}
 }
 
-// TestGroupNotKnownBeforeVersion5: a 0 of version 4 may stand for an event that
-// did not say whether its chat is a group. Only a 1 is taken over.
-func TestGroupNotKnownBeforeVersion5(t *testing.T) {
+// TestMigrationForgetsUncertainGroups: a 0 of version 4 may stand for an event that did not say whether its
+// chat is a group, so that only a 1 is kept.
+func TestMigrationForgetsUncertainGroups(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "chertd.db")

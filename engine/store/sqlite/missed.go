@@ -4,17 +4,15 @@ import (
 	"cmp"
 	"context"
 	"database/sql/driver"
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
 	"chertd/engine/store"
-	"chertd/rules/chat"
 )
 
-// missedColumns are read by missedOf, in this order.
+// missedColumns are the columns that missedOf reads, in its order.
 const missedColumns = `pack, seq, key, at, version, why, can_veto, cause, chats, can_hold`
 
 var (
@@ -30,8 +28,6 @@ var (
 		`SELECT pack, version, count(*), min(at), max(at) FROM missed
 		WHERE why <> 'elsewhere' GROUP BY pack, version ORDER BY pack, version`)
 
-	selectBlocked = declare(`SELECT ` + actionColumns + ` FROM actions INDEXED BY actions_blocked
-		WHERE status = 'blocked' AND chat_id = ? AND kind = 'read' ORDER BY event_seq, n`)
 	countBacklog = declareCostly("looks at all that a pack has missed and all reads that are blocked, now and then while there are some",
 		`SELECT 0, at >= ?2, count(*), min(at) FROM missed WHERE pack = ?1 AND why <> 'elsewhere' GROUP BY at >= ?2
 		UNION ALL SELECT 1, at >= ?2, count(*), NULL FROM (
@@ -39,22 +35,17 @@ var (
 				AND (m.can_hold = 1 OR m.seq >= min(a.event_seq, a.covers_seq)) AND m.pack = ?1) AS at
 			FROM actions a WHERE a.status = 'blocked')
 		WHERE at IS NOT NULL GROUP BY at >= ?2`)
-
-	selectEntry = declare(`SELECT ` + recordColumns + ` FROM events e LEFT JOIN decisions d ON d.seq = e.seq WHERE e.seq = ?`)
 )
 
-// encodeMissed adds the changes of rows of what was missed.
+// encodeMissed adds the changes of the table missed.
 func (s *step) encodeMissed(t *store.Transition) error {
 	for i := range t.Missed {
 		m := &t.Missed[i]
-		var chats, cause driver.Value
-		if len(m.Chats) > 0 {
-			b, err := json.Marshal(m.Chats)
-			if err != nil {
-				return fmt.Errorf("event %d, missed by pack %s: %w", m.Seq, m.Pack, err)
-			}
-			chats = string(b)
+		chats, err := encoded(m.Chats, len(m.Chats) == 0)
+		if err != nil {
+			return fmt.Errorf("event %d, missed by pack %s: %w", m.Seq, m.Pack, err)
 		}
+		var cause driver.Value
 		if m.Cause != 0 {
 			cause = m.Cause
 		}
@@ -71,88 +62,57 @@ func missedOf(row []driver.Value) (m store.Missed, err error) {
 		Pack: stringOf(row[0]), Seq: intOf(row[1]), Key: stringOf(row[2]), At: timeOf(row[3]), Version: stringOf(row[4]),
 		Why: store.MissedWhy(stringOf(row[5])), CanVeto: intOf(row[6]) != 0, Cause: intOf(row[7]), CanHold: intOf(row[9]) != 0,
 	}
-	if text := bytesOf(row[8]); text != nil {
-		if err = json.Unmarshal(text, &m.Chats); err != nil {
-			err = fmt.Errorf("event %d, missed by pack %s: %w", m.Seq, m.Pack, err)
-		}
-	}
-	return m, err
+	return m, decode(row[8], &m.Chats, fmt.Sprintf("event %d, missed by pack %s", m.Seq, m.Pack))
 }
 
 // MissedPacks implements store.Misses. It looks at every row.
-func (s *Store) MissedPacks(ctx context.Context) (list []store.MissedPack, err error) {
-	err = s.read(ctx, "count what packs have missed", func(c *conn) error {
-		return c.query(ctx, selectMissedPacks, func(row []driver.Value) error {
-			list = append(list, store.MissedPack{Pack: stringOf(row[0]), Version: stringOf(row[1]), Events: intOf(row[2]), First: timeOf(row[3]), Last: timeOf(row[4])})
-			return nil
-		})
+func (s *Store) MissedPacks(ctx context.Context) ([]store.MissedPack, error) {
+	return readList(ctx, s, "count missed events", selectMissedPacks, func(row []driver.Value) (store.MissedPack, error) {
+		return store.MissedPack{Pack: stringOf(row[0]), Version: stringOf(row[1]), Events: intOf(row[2]), First: timeOf(row[3]), Last: timeOf(row[4])}, nil
 	})
-	return list, err
 }
 
 // Missed implements store.Misses.
-func (s *Store) Missed(ctx context.Context, shard store.Shard, packs []string, after int64, since time.Time, limit int) (list []store.Missed, err error) {
+func (s *Store) Missed(ctx context.Context, shard store.Shard, packs []string, after int64, since time.Time, limit int) (all []store.Missed, err error) {
 	limit = max(limit, 1)
 	last := int64(math.MaxInt64) // up to which the rows of all packs were read
-	err = s.snapshot(ctx, "read what packs have missed", func(c *conn) error {
+	err = s.snapshot(ctx, "read missed events", func(c *conn) error {
 		for _, pack := range packs {
-			n := 0
-			err := c.query(ctx, selectMissed, func(row []driver.Value) error {
-				m, err := missedOf(row)
-				list = append(list, m)
-				if n++; n == limit {
-					last = min(last, m.Seq)
-				}
-				return err
-			}, pack, after, since.UnixMicro(), int64(max(shard.Of, 1)), int64(shard.Index), int64(limit))
+			rows, err := list(ctx, c, selectMissed, missedOf, pack, after, since.UnixMicro(), int64(max(shard.Of, 1)), int64(shard.Index), int64(limit))
 			if err != nil {
 				return err
 			}
+			if len(rows) == limit {
+				last = min(last, rows[limit-1].Seq)
+			}
+			all = append(all, rows...)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	list = slices.DeleteFunc(list, func(m store.Missed) bool { return m.Seq > last })
-	slices.SortFunc(list, func(a, b store.Missed) int { return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Pack, b.Pack)) })
-	for i, events := 1, 1; i < len(list); i++ {
-		if list[i].Seq == list[i-1].Seq {
+	all = slices.DeleteFunc(all, func(m store.Missed) bool { return m.Seq > last })
+	slices.SortFunc(all, func(a, b store.Missed) int { return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Pack, b.Pack)) })
+	for i, events := 1, 1; i < len(all); i++ {
+		if all[i].Seq == all[i-1].Seq {
 			continue
 		}
 		if events++; events > limit {
-			return list[:i], nil
+			return all[:i], nil
 		}
 	}
-	return list, nil
+	return all, nil
 }
 
 // Vetoes implements store.Misses.
-func (s *Store) Vetoes(ctx context.Context, key string) (list []store.Missed, err error) {
-	err = s.read(ctx, "read what blocks reads", func(c *conn) error {
-		return c.query(ctx, selectVetoes, func(row []driver.Value) error {
-			m, err := missedOf(row)
-			list = append(list, m)
-			return err
-		}, key)
-	})
-	return list, err
-}
-
-// BlockedReads implements store.Misses.
-func (s *Store) BlockedReads(ctx context.Context, id string) (list []chat.Action, err error) {
-	err = s.read(ctx, "read which reads are blocked", func(c *conn) error {
-		return c.query(ctx, selectBlocked, func(row []driver.Value) error {
-			list = append(list, actionOf(row))
-			return nil
-		}, id)
-	})
-	return list, err
+func (s *Store) Vetoes(ctx context.Context, key string) ([]store.Missed, error) {
+	return readList(ctx, s, "read missed events", selectVetoes, missedOf, key)
 }
 
 // Backlog implements store.Misses. It looks at every read that is blocked.
 func (s *Store) Backlog(ctx context.Context, pack string, since time.Time) (recent, older store.Backlog, err error) {
-	both, err := browse(ctx, s, "count what pack "+pack+" has missed", func(c *conn) (both [2]store.Backlog, err error) {
+	both, err := browse(ctx, s, "count the missed events of pack "+pack, func(c *conn) (both [2]store.Backlog, err error) {
 		err = c.query(ctx, countBacklog, func(row []driver.Value) error {
 			b := &both[intOf(row[1])]
 			if intOf(row[0]) == 0 {
@@ -165,22 +125,4 @@ func (s *Store) Backlog(ctx context.Context, pack string, since time.Time) (rece
 		return both, err
 	})
 	return both[1], both[0], err
-}
-
-// Records implements store.Misses.
-func (s *Store) Records(ctx context.Context, seqs []int64) (list []store.Record, err error) {
-	err = s.read(ctx, "read events", func(c *conn) error {
-		for _, seq := range slices.Sorted(slices.Values(seqs)) {
-			err := c.query(ctx, selectEntry, func(row []driver.Value) error {
-				r, err := recordOf(row)
-				list = append(list, r)
-				return err
-			}, seq)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return list, err
 }

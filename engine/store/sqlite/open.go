@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,154 +14,144 @@ import (
 	moderncsqlite "modernc.org/sqlite"
 )
 
-// Options of Open. The zero value works.
+// Options are options of Open. The zero value works.
 type Options struct {
-	Now     func() time.Time // for notes in the file; nil: time.Now
-	Log     *slog.Logger     // nil: nothing is logged
-	Readers int              // connections that read, at least 2; 0: 4. Half of them may serve people at a time
-	Queue   int              // requests that may wait for the writer before callers do; 0: 1024
+	Log *slog.Logger // nil: nothing is logged
 
-	tick    <-chan time.Time // when to look after the store; nil: every second
-	pragmas []string         // further ones of the connection that writes
+	// For tests.
+	now     func() time.Time // nil: time.Now
+	readers int              // connections that read; 0: defaultReaders
+	queue   int              // requests that may wait for the writer before their callers do; 0: defaultQueue
+	tick    <-chan time.Time // when to check the store while nobody writes; nil: every watchEvery
+	pragmas []string         // more of them for the connection that writes
 }
 
 const (
-	// busyTimeout is for what else has the file open: sqlite3 in an operator's
-	// hands, a backup. Within the process nothing waits for a lock.
+	// defaultReaders is how many connections read. Half of them may serve people at
+	// a time, so that there must be two at least.
+	defaultReaders = 4
+	defaultQueue   = 1024
+)
+
+const (
+	// busyTimeout is for other programs that have the file open, such as an
+	// operator's sqlite3 or a backup. Within the process nothing waits for a lock.
 	busyTimeout = "busy_timeout(5000)"
-	// checkpointPages is when a commit copies the WAL into the database itself:
-	// at 32 MiB. Little is left to copy then, and the WAL begins anew.
+	// checkpointPages is the size of the WAL at which a commit runs a checkpoint: 32
+	// MiB. Little is left to copy then, and the WAL can restart.
 	checkpointPages = "wal_autocheckpoint(8000)"
-	// walLimit is what the WAL is cut to after it has grown beyond.
+	// walLimit is the size to which a larger WAL is truncated.
 	walLimit = "journal_size_limit(67108864)"
-	// writerCache and readerCache are in KiB, as PRAGMA cache_size has it. The
-	// allocator keeps a page of 4 KiB in 8, so they take twice that in all, times
-	// Options.Readers for readerCache. Larger ones did not make BenchmarkWay faster
-	// (400,000 events), and under large values the process held 30 MB more.
+	// writerCache and readerCache are in KiB, as for PRAGMA cache_size. The allocator
+	// uses 8 KiB for a page of 4 KiB, so that each takes twice as much, and there are
+	// defaultReaders of readerCache. Larger caches did not make BenchmarkWay faster
+	// (400,000 events), and the process took 30 MB more with large values.
 	writerCache = "cache_size(-4096)"
 	readerCache = "cache_size(-1024)"
 )
 
 var (
-	noteOpened = declare(`INSERT INTO meta (key, value) VALUES ('opened_at', ?)
-		ON CONFLICT DO UPDATE SET value = excluded.value`)
+	noteOpened      = declare(`INSERT INTO daemon (id, opened_at) VALUES (1, ?) ON CONFLICT DO UPDATE SET opened_at = excluded.opened_at`)
 	readJournalMode = declare("PRAGMA journal_mode")
 	readSynchronous = declare("PRAGMA synchronous")
-	selectLastSeq   = declare(`SELECT value FROM meta WHERE key = 'last_seq'`)
+	selectLastSeq   = declare(`SELECT last_seq FROM daemon WHERE id = 1`)
 	selectMaxSeq    = declare(`SELECT max(seq) FROM events`)
 )
 
-// Open opens the database at path, or that which a symbolic link there leads to,
-// makes it and its folder if there is none, and brings its schema up to date. While it is open no other process can open
-// it (*InUseError); a database of a newer program is left alone (*NewerError).
+// Open opens the database at path, or the one that a symbolic link there leads to.
+// It creates the database and its folder if there is none, and brings its schema up
+// to date. One process at a time can have it open (*InUseError). A database that a
+// newer program has used is not changed (*NewerError). Every error but that of an
+// empty path has a method Hint, which says what to do.
 //
-// It switches SQLite, for the whole process, to open-file-description locks
-// and fdatasync where the system has them. No code of the process may open the
-// database's files by other means all the same: not every lock of SQLite's is
-// of that kind.
+// Open switches SQLite, for the whole process, to open-file-description locks and
+// fdatasync where the system has them. Nevertheless, no code of the process may
+// open the database's files by other means: some locks of SQLite are of the other
+// kind, which closing any descriptor of the file drops.
 func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
-	if o.Now == nil {
-		o.Now = time.Now
+	if o.now == nil {
+		o.now = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Readers <= 0 {
-		o.Readers = 4
-	}
-	o.Readers = max(o.Readers, 2)
-	if o.Queue <= 0 {
-		o.Queue = 1024
-	}
+	o.readers = max(cmp.Or(o.readers, defaultReaders), 2)
+	o.queue = cmp.Or(o.queue, defaultQueue)
 	if path == "" {
-		return nil, errors.New("open store: no file is named")
+		return nil, errors.New("open store: the path is empty")
+	}
+	failed := func(err error) (*Store, error) {
+		return nil, openError(path, fmt.Errorf("open store %s: %w", path, err))
 	}
 	if path, err = filepath.Abs(path); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+		return failed(err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, openError(path, fmt.Errorf("open store %s: %w", path, err))
+		return failed(err)
 	}
 	link := path
 	if path, err = resolve(link); err != nil {
 		return nil, err
 	}
 	if err := checkRegular(path); err != nil {
-		return nil, openError(path, fmt.Errorf("open store %s: %w", path, err))
+		return failed(err)
 	}
-	// Neither is an error where it is not to be had: POSIX locks and fsync do.
+	// Where the system has neither, POSIX locks and fsync do.
 	moderncsqlite.OFDLocking(true)
 	moderncsqlite.Fdatasync(true)
 
 	s := &Store{
-		path: path, log: o.Log, size: o.Readers,
-		readers: make(chan *conn, o.Readers), people: make(chan struct{}, o.Readers/2), written: make(chan struct{}), watched: make(chan struct{}), closing: make(chan struct{}),
+		path: path, log: o.Log, size: o.readers, readers: make(chan *conn, o.readers), people: make(chan struct{}, o.readers/2),
+		written: make(chan struct{}), watched: make(chan struct{}), closing: make(chan struct{}),
 	}
 	if s.lock, err = lock(path); err != nil {
 		return nil, openError(path, err)
 	}
-	var w, cp *conn
+	s.writer = &writer{
+		queue: make(chan *request, o.queue), grown: make(chan struct{}, 1), closing: s.closing, counts: map[versionKey]tally{},
+		health: health{now: o.now, tell: s.tellHealth},
+	}
+	var cp *conn
 	defer func() {
 		if err == nil {
 			return
 		}
-		err = openError(path, err)
 		if cp != nil {
 			cp.close()
 		}
 		for len(s.readers) > 0 {
 			(<-s.readers).close()
 		}
-		if w != nil {
-			w.close()
+		if s.writer.conn != nil {
+			s.writer.conn.close()
 		}
 		s.lock.unlock()
 	}()
 	if err := checkHeader(path); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+		return failed(err)
 	}
 	if err := makePrivate(path); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+		return failed(err)
 	}
-	if w, err = connectWriter(ctx, path, o.pragmas...); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+	if err := s.writer.open(ctx, path, o); err != nil {
+		if _, newer := errors.AsType[*NewerError](err); newer {
+			return nil, err
+		}
+		return failed(err)
 	}
-	if err := migrate(ctx, w, path, migrations); err != nil {
-		return nil, err
-	}
-	if err := checkTables(w); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
-	}
-	last, err := lastSeq(ctx, w)
-	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
-	}
-	commits, err := w.one(ctx, selectCount, transactionCount)
-	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
-	}
-	_, err = w.exec(noteOpened, o.Now().UnixMicro())
-	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
-	}
-	for range o.Readers {
+	for range o.readers {
 		r, err := connect(ctx, path, "ro", busyTimeout, "query_only(1)", readerCache)
 		if err != nil {
-			return nil, fmt.Errorf("open store %s: %w", path, err)
+			return failed(err)
 		}
 		s.readers <- r
 	}
 	if cp, err = connect(ctx, path, "rw", busyTimeout, "synchronous(FULL)", readerCache); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+		return failed(err)
 	}
-	fl, err := hold(path, link, s.lock)
-	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+	if s.writer.files, err = hold(path, link, s.lock); err != nil {
+		return failed(err)
 	}
-	s.writer = &writer{conn: w, files: fl, queue: make(chan *request, o.Queue), grown: make(chan struct{}, 1), next: last + 1, closing: s.closing, counts: map[versionKey]tally{}, rows: rowCounts{}}
-	s.writer.health.now, s.writer.health.tell = o.Now, s.tellHealth
-	s.writer.last.Store(last)
-	s.writer.commits = intOf(commits)
 	s.start(&checkpointer{conn: cp, log: o.Log, path: path})
 	go func() {
 		defer close(s.watched)
@@ -174,8 +165,35 @@ func Open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	return s, nil
 }
 
-// connectWriter opens the connection that writes, and makes sure of what every
-// promise of the store rests on.
+// open opens the writer's connection, brings the schema up to date, and reads what
+// the writer counts on from.
+func (w *writer) open(ctx context.Context, path string, o Options) (err error) {
+	if w.conn, err = connectWriter(ctx, path, o.pragmas...); err != nil {
+		return err
+	}
+	if err := migrate(ctx, w.conn, path, migrations); err != nil {
+		return err
+	}
+	if err := checkTables(w.conn); err != nil {
+		return err
+	}
+	last, err := lastSeq(ctx, w.conn)
+	if err != nil {
+		return err
+	}
+	w.last.Store(last)
+	w.next = last + 1
+	commits, err := w.conn.one(ctx, selectTransactions)
+	if err != nil {
+		return err
+	}
+	w.commits = intOf(commits)
+	_, err = w.conn.exec(noteOpened, o.now().UnixMicro())
+	return err
+}
+
+// connectWriter opens the connection that writes, and checks the settings that make
+// commits durable.
 func connectWriter(ctx context.Context, path string, more ...string) (_ *conn, err error) {
 	pragmas := append([]string{busyTimeout, "journal_mode(WAL)", "synchronous(FULL)", checkpointPages, walLimit, writerCache}, more...)
 	c, err := connect(ctx, path, "rwc", pragmas...)
@@ -204,7 +222,8 @@ func connectWriter(ctx context.Context, path string, more ...string) (_ *conn, e
 	return c, nil
 }
 
-// lastSeq is the highest sequence ever given, also if its event is gone.
+// lastSeq returns the highest sequence that was ever given, also if its event was
+// deleted.
 func lastSeq(ctx context.Context, c *conn) (int64, error) {
 	noted, err := c.one(ctx, selectLastSeq)
 	if err != nil {
@@ -214,9 +233,9 @@ func lastSeq(ctx context.Context, c *conn) (int64, error) {
 	return max(intOf(noted), intOf(there)), err
 }
 
-// makePrivate makes the file if there is none, and takes it from others: it
-// holds people's messages. The files SQLite adds take over its mode. An
-// existing file is not opened: closing it would drop SQLite's locks.
+// makePrivate creates the file if there is none, and makes it readable by its owner
+// only: it holds people's messages. The files that SQLite adds get its mode. It does
+// not open an existing file: closing it would drop SQLite's locks.
 func makePrivate(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -241,8 +260,8 @@ func makePrivate(path string) error {
 	return nil
 }
 
-// MissingError says that a store's WAL is there and its database is not: to
-// begin a new one would throw away what the WAL holds.
+// MissingError reports that a store has a WAL but no database: a new database would
+// lose what the WAL holds.
 type MissingError struct{ Path string }
 
 func (e *MissingError) Error() string {
@@ -254,7 +273,7 @@ func (e *MissingError) Hint() string {
 	return "put " + e.Path + " back, or restore a backup; to begin with an empty store remove the -wal and -shm files, too"
 }
 
-// syncFolder makes the new file's name as durable as what it will hold.
+// syncFolder makes the name of a new file durable.
 func syncFolder(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

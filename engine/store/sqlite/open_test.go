@@ -84,7 +84,7 @@ func TestForeignFilesAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		"":                                    "no file is named",
+		"":                                    "the path is empty",
 		dir:                                   "not a regular file",
 		text:                                  "not a database",
 		filepath.Join(text, "x", "chertd.db"): "not a directory",

@@ -16,8 +16,8 @@ import (
 	"chertd/luabind/diag"
 )
 
-// NoRoomError says that the store can't be opened because its disk is full. It
-// may be tried again.
+// NoRoomError reports that the store can't be opened because its disk is full. It
+// can be opened once there is room.
 type NoRoomError struct {
 	Path string // of the database
 	Err  error
@@ -31,8 +31,8 @@ func (e *NoRoomError) Hint() string {
 	return "make room on the disk of " + filepath.Dir(e.Path) + "; chertd tries again every second"
 }
 
-// UnusableError says that what stands at the store's path can't be used as it
-// is: to start again does not help.
+// UnusableError reports that the file at the store's path can't be used: a restart
+// does not help.
 type UnusableError struct {
 	Path string // of the database
 	Err  error
@@ -46,7 +46,7 @@ func (e *UnusableError) Unwrap() error { return e.Err }
 // Hint says what to do about it.
 func (e *UnusableError) Hint() string { return e.hint }
 
-// OpenError says that the store can't be opened now: once its cause is gone it can.
+// OpenError reports that the store can't be opened now. It can once the cause is gone.
 type OpenError struct {
 	Path string // of the database
 	Err  error
@@ -68,18 +68,18 @@ var (
 	errNoWAL      = errors.New("the file system may lack shared memory (a network share?)")
 )
 
-// roomToOpen is how much room a full disk may have left, in bytes: SQLite does
-// not say "full" where it fails to make its shared memory or WAL.
+// roomToOpen is how many bytes a full disk may have left: SQLite does not report
+// SQLITE_FULL where it fails to create its shared memory or WAL.
 const roomToOpen = 1 << 20
 
-// openError says of an error of Open what is to be done about it.
+// openError adds to an error of Open what to do about it.
 func openError(path string, err error) error {
 	dir := filepath.Dir(path)
 	unusable := func(format string, args ...any) error {
 		return &UnusableError{path, err, fmt.Sprintf(format, args...)}
 	}
 	if errors.As(err, new(interface{ Hint() string })) {
-		return err // whoever found it knows the fix
+		return err
 	}
 	code := sqliteCode(err)
 	unclear := code == sqlite3.SQLITE_IOERR || code == sqlite3.SQLITE_CANTOPEN
@@ -95,7 +95,7 @@ func openError(path string, err error) error {
 		return &NoRoomError{path, err}
 	case code == sqlite3.SQLITE_READONLY, code == sqlite3.SQLITE_CANTOPEN, errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return unusable("chertd must be able to write %s and its folder: make the user that it runs as their owner (chown -R USER %s), or mount the disk for writing", path, dir)
-	case errors.As(err, new(*TablesError)):
+	case errors.As(err, new(*tablesError)):
 		return unusable("restore a backup, or set store.url to another file")
 	case errors.Is(err, errForeign):
 		return unusable("set store.url to a file of its own, such as sqlite:%s", filepath.Join(dir, "chertd.db"))
@@ -108,17 +108,17 @@ func openError(path string, err error) error {
 	case code == sqlite3.SQLITE_BUSY, code == sqlite3.SQLITE_LOCKED:
 		return &OpenError{path, err, "another program has it locked (sqlite3, a backup): end it; fuser " + path + " shows which it is"}
 	case damaged(err), errors.Is(err, errNoDatabase):
-		return unusable("it is no database, or a damaged one: restore a backup, or set store.url to another file")
+		return unusable("it is damaged, or not a database: restore a backup, or set store.url to another file")
 	}
 	return &OpenError{path, err, "look at the disk of " + dir + " (dmesg, df); if the file is damaged, restore a backup"}
 }
 
 // filesToOpen is how many files SQLite opens for a connection: the database, its
-// WAL and its shared memory, and its folder to sync it.
+// WAL, its shared memory, and its folder to sync it.
 const filesToOpen = 4
 
-// outOfFiles is the error of opening as many files as SQLite does where the
-// process or the system has too many open; nil where they can be opened.
+// outOfFiles opens as many files as SQLite does, and returns the error if the
+// process or the system has too many open; nil if not.
 func outOfFiles() error {
 	for range filesToOpen {
 		f, err := os.Open(os.DevNull)
@@ -133,13 +133,13 @@ func outOfFiles() error {
 	return nil
 }
 
-// checkRegular refuses a database, or what lies beside it, that is no regular file,
-// before any is opened: a named pipe would wait for a writer.
+// checkRegular returns an error if the database, or a file that belongs to it, is
+// not a regular file. It opens none: a named pipe would wait for a writer.
 func checkRegular(path string) error {
 	for _, beside := range []string{"", "-wal", "-shm", "-journal", ".lock"} {
 		info, err := os.Stat(path + beside)
 		switch {
-		case err != nil: // not there, or whoever opens it says what is wrong
+		case err != nil: // it is not there, or opening it will fail
 		case info.Mode().IsRegular():
 		case beside == "":
 			return errNotRegular
@@ -150,9 +150,9 @@ func checkRegular(path string) error {
 	return nil
 }
 
-// checkHeader finds out, before anything is changed, whether the file at path is
-// a database of another program, or none at all. No connection to it may be open
-// in this process: closing a descriptor drops SQLite's locks.
+// checkHeader returns an error if the file at path is another program's database, or
+// not a database, before anything is changed. The process must not have it open:
+// closing a descriptor drops SQLite's locks.
 func checkHeader(path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -166,11 +166,11 @@ func checkHeader(path string) error {
 	n, err := io.ReadFull(f, head)
 	switch {
 	case n == 0:
-		return nil // it is to be made
+		return nil // it is new
 	case !bytes.HasPrefix(head[:n], []byte(dbMagic)):
 		return errNoDatabase
 	case err != nil:
-		return nil // it was cut: SQLite says so
+		return nil // it was truncated: SQLite reports that
 	}
 	// https://sqlite.org/fileformat.html: the size in pages, and the application's id.
 	pages, app := binary.BigEndian.Uint32(head[28:]), binary.BigEndian.Uint32(head[68:])
@@ -183,7 +183,8 @@ func checkHeader(path string) error {
 	return nil
 }
 
-// room is how many bytes the disk of a folder has left; a lot if it can't be known.
+// room returns how many bytes the disk of a folder has left; very many if that is
+// not known.
 func room(dir string) uint64 {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {

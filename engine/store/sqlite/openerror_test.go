@@ -15,9 +15,9 @@ import (
 	"chertd/engine/store"
 )
 
-// TestOpenOnAFullDisk: a store that can't be opened for want of room says so, by
-// an error that may go away; and once there is room it opens, and nothing is lost.
-func TestOpenOnAFullDisk(t *testing.T) {
+// TestOpenOnAFullDiskSucceedsOnceThereIsRoom: the error of Open on a full disk is a *NoRoomError; once there is
+// room Open succeeds, and nothing is lost.
+func TestOpenOnAFullDiskSucceedsOnceThereIsRoom(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "data", "chertd.db")
 	for range 2 { // a second try finds what the first has left
@@ -47,11 +47,10 @@ func TestOpenOnAFullDisk(t *testing.T) {
 	}
 }
 
-// TestOpenRefusesChangedTables: a store without one of its tables is told when it
-// is opened, and not by the event that needs the table.
+// TestOpenRefusesChangedTables: a missing table is an error of Open, and not of the event that needs it.
 func TestOpenRefusesChangedTables(t *testing.T) {
 	t.Parallel()
-	for _, change := range []string{"DROP TABLE events", "DROP TABLE missed", "DROP TABLE flags", "ALTER TABLE chats RENAME COLUMN line TO phone"} {
+	for _, change := range []string{"DROP TABLE events", "DROP TABLE missed", "DROP TABLE daemon", "ALTER TABLE chats RENAME COLUMN line TO phone"} {
 		s := openInside(t)
 		path := s.path
 		if strings.HasPrefix(change, "ALTER") { // an index names the column
@@ -72,9 +71,9 @@ func TestOpenRefusesChangedTables(t *testing.T) {
 	}
 }
 
-// TestOpenErrorsNameTheirFix: what a restart can't help is told from a full disk,
-// which it can, and from what nobody knows.
-func TestOpenErrorsNameTheirFix(t *testing.T) {
+// TestOpenErrorsHaveAHint: errors that a restart does not help are told apart from a full disk,
+// which it does, and from unknown ones.
+func TestOpenErrorsHaveAHint(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "chertd.db")
@@ -94,7 +93,7 @@ func TestOpenErrorsNameTheirFix(t *testing.T) {
 		"too long a name":   {&fs.PathError{Op: "open", Path: path, Err: syscall.ENAMETOOLONG}, "unusable"},
 		"no shared memory":  {errNoWAL, "unusable"},
 		"another program's": {errForeign, "unusable"},
-		"changed tables":    {&TablesError{errors.New("no such table")}, "unusable"},
+		"changed tables":    {&tablesError{errors.New("no such table")}, "unusable"},
 		"something else":    {errors.New("something else"), "other"},
 		"in use":            {&InUseError{Path: path}, "other"},
 		"a newer database":  {&NewerError{Path: path, Version: 9, Known: 5}, "other"},
@@ -133,13 +132,13 @@ func TestOpenErrorsNameTheirFix(t *testing.T) {
 	}
 }
 
-// TestOpenOfABrokenStore: a table that Open needs and does not find, or can't write
-// to, is said, and not taken for an empty one. The lock is given back.
-func TestOpenOfABrokenStore(t *testing.T) {
+// TestOpenRefusesABrokenStore: a table that Open misses, or can't write to, is an error, and does not
+// count as an empty one. The lock is released.
+func TestOpenRefusesABrokenStore(t *testing.T) {
 	t.Parallel()
 	for _, broken := range []string{
-		"DROP TABLE meta", "DROP TABLE events", "DROP TABLE counts",
-		"ALTER TABLE meta RENAME TO old; CREATE VIEW meta AS SELECT * FROM old",
+		"DROP TABLE daemon", "DROP TABLE events", "DROP TABLE counts",
+		"ALTER TABLE daemon RENAME TO old; CREATE VIEW daemon AS SELECT * FROM old",
 	} {
 		path := filepath.Join(t.TempDir(), "chertd.db")
 		s, err := Open(t.Context(), path, Options{tick: make(chan time.Time)})
@@ -191,8 +190,8 @@ func TestOpenFollowsNoBrokenLink(t *testing.T) {
 	}
 }
 
-// TestWhatOpenReadsMayFail: a sequence or a version that could not be read is not 0.
-func TestWhatOpenReadsMayFail(t *testing.T) {
+// TestOpenFailsIfItCantReadTheSequence: a sequence or version that can't be read is not 0.
+func TestOpenFailsIfItCantReadTheSequence(t *testing.T) {
 	t.Parallel()
 	s, sab := filled(t)
 	c := <-s.readers

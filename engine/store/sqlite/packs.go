@@ -9,13 +9,12 @@ import (
 )
 
 const (
-	versionColumns = `version, path, since_at, last_at, events, failures, rolled_back_at`
+	versionColumns = `version, path, since_at, last_at, events, failures, rolled_back_at, pending_kept`
 	lastFirst      = `ORDER BY last_at DESC, since_at DESC, version`
 )
 
 var (
-	// A version that is known keeps the files it has: this runs before the
-	// version's own row is there.
+	// A known version keeps its files: this runs before the version's row is inserted.
 	insertVersionFile = declare(`INSERT INTO pack_files (pack, version, n, name, kind, bytes) SELECT ?1, ?2, ?3, ?4, ?5, ?6
 		WHERE NOT EXISTS (SELECT 1 FROM pack_versions WHERE pack = ?1 AND version = ?2)`)
 	upsertVersion = declare(`INSERT INTO pack_versions (pack, version, path, since_at, last_at, events, failures, rolled_back_at)
@@ -24,24 +23,33 @@ var (
 	countVersion = declare(`UPDATE pack_versions SET events = events + ?, failures = failures + ? WHERE pack = ? AND version = ?`)
 
 	selectVersions = declareCostly("sorts the versions of one pack, of which a few dozen are kept", `SELECT `+versionColumns+` FROM pack_versions WHERE pack = ? `+lastFirst+` LIMIT ?`)
-	// What begins with a text, that text itself first.
+	// Versions that begin with a string, that string itself first.
 	selectVersionsLike = declare(`SELECT ` + versionColumns + ` FROM pack_versions
 		WHERE pack = ?1 AND version >= ?2 AND (?3 IS NULL OR version < ?3) ORDER BY version LIMIT 2`)
 	selectVersionFiles = declare(`SELECT name, kind, bytes FROM pack_files WHERE pack = ? AND version = ? ORDER BY n`)
 
-	upsertPack = declare(`INSERT INTO packs (pack, live, mode, why, pinned, pinned_over, settings) VALUES (?, ?, ?, ?, ?, ?, ?)
+	upsertPack = declare(`INSERT INTO packs (pack, live, mode, why, reached_reads, reached_per, pinned, pinned_over, pin_stays, pinned_without_files, settings)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET live = excluded.live, mode = excluded.mode, why = excluded.why,
-		pinned = excluded.pinned, pinned_over = excluded.pinned_over, settings = excluded.settings`)
-	selectPacks   = declareCostly("packs are few", `SELECT pack, live, mode, why, pinned, pinned_over, settings FROM packs ORDER BY pack`)
-	deletePack    = declare(`DELETE FROM packs WHERE pack = ?`)
-	pruneVersions = declareCostly("looks at the versions of one pack, of which a few dozen are kept", `DELETE FROM pack_versions WHERE pack = ?1 AND version NOT IN (?2, ?3)
+		reached_reads = excluded.reached_reads, reached_per = excluded.reached_per, pinned = excluded.pinned,
+		pinned_over = excluded.pinned_over, pin_stays = excluded.pin_stays, pinned_without_files = excluded.pinned_without_files, settings = excluded.settings`)
+	selectPacks = declareCostly("packs are few", `SELECT pack, live, mode, why, reached_reads, reached_per, pinned, pinned_over, pin_stays, pinned_without_files, settings,
+		pending_kept, rules_deleted FROM packs ORDER BY pack`)
+	// Neither adds a row for an unknown pack only to set 0.
+	setPackPendingKept = declare(`INSERT INTO packs (pack, pending_kept) SELECT ?1, ?2 WHERE ?2 = 1 OR EXISTS (SELECT 1 FROM packs WHERE pack = ?1)
+		ON CONFLICT DO UPDATE SET pending_kept = excluded.pending_kept`)
+	setRulesDeleted = declare(`INSERT INTO packs (pack, rules_deleted) SELECT ?1, ?2 WHERE ?2 = 1 OR EXISTS (SELECT 1 FROM packs WHERE pack = ?1)
+		ON CONFLICT DO UPDATE SET rules_deleted = excluded.rules_deleted`)
+	setVersionPendingKept = declare(`UPDATE pack_versions SET pending_kept = ? WHERE pack = ? AND version = ?`)
+	deletePack            = declare(`DELETE FROM packs WHERE pack = ?`)
+	pruneVersions         = declareCostly("looks at the versions of one pack, of which a few dozen are kept", `DELETE FROM pack_versions WHERE pack = ?1 AND version NOT IN (?2, ?3)
 		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1 `+lastFirst+` LIMIT ?4)`)
 	pruneVersionFiles = declareCostly("looks at the files of one pack's versions, when one goes live", `DELETE FROM pack_files WHERE pack = ?1
 		AND version NOT IN (SELECT version FROM pack_versions WHERE pack = ?1)`)
 
-	// All that is open is looked at, and all timers and postponements: they shrink as things get
-	// done. An index by pack would find them at once, and cost every action of
-	// every event a tenth of its way, for what an operator does now and then.
+	// This reads all open actions, timers and postponements, which become fewer as
+	// they are done. An index by pack would be faster and slow down every action of
+	// every event by a tenth, for what operators do now and then.
 	selectConcerned = declareCostly("looks at all that is open, all timers and all postponements, when an operator switches a pack", `SELECT chat_id FROM actions INDEXED BY actions_open
 		WHERE `+isOpen+` AND status IN ('waiting', 'sent', 'blocked')
 		AND pack = ?1 AND (?2 = '' OR version = ?2)
@@ -49,8 +57,9 @@ var (
 		UNION SELECT chats.id FROM chats INDEXED BY chats_postponed, json_each(postponed) p WHERE postponed_until IS NOT NULL
 		AND p.value ->> 'pack' = ?1 AND ?2 = '' ORDER BY 1`)
 
-	upsertFlag = declare(`INSERT INTO flags (name, is_set) VALUES (?, ?) ON CONFLICT DO UPDATE SET is_set = excluded.is_set`)
-	selectFlag = declare(`SELECT is_set FROM flags WHERE name = ?`)
+	selectIgnoreFile = declare(`SELECT content FROM ignore_file WHERE id = 1`)
+	upsertIgnoreFile = declare(`INSERT INTO ignore_file (id, content) VALUES (1, ?) ON CONFLICT DO UPDATE SET content = excluded.content`)
+	deleteIgnoreFile = declare(`DELETE FROM ignore_file WHERE id = 1`)
 )
 
 // SaveVersion implements store.Packs.
@@ -64,7 +73,7 @@ func (s *Store) SaveVersion(ctx context.Context, v store.Version) error {
 		st.add(insertVersionFile, v.Pack, v.Version, int64(i), f.Name, string(f.Kind), bytes)
 	}
 	st.add(upsertVersion, v.Pack, v.Version, optional(v.Path), micros(v.Since), micros(v.Last), v.Events, v.Failures, micros(v.RolledBack))
-	return s.submit(ctx, newRequest("keep a version of pack "+v.Pack, st), true)
+	return s.submit(ctx, newRequest("store a version of pack "+v.Pack, st), true)
 }
 
 // Version implements store.Packs.
@@ -73,99 +82,106 @@ func (s *Store) Version(ctx context.Context, pack, version string) (v store.Vers
 		return v, false, nil
 	}
 	err = s.snapshot(ctx, "read version "+version[:min(8, len(version))]+" of pack "+pack, func(c *conn) error {
-		var found []store.Version
-		err := c.query(ctx, selectVersionsLike, func(row []driver.Value) error {
-			found = append(found, versionOf(pack, row))
-			return nil
-		}, pack, version, behind(version))
+		found, err := list(ctx, c, selectVersionsLike, versionOf(pack), pack, version, behind(version))
 		if err != nil || len(found) == 0 || len(found) > 1 && found[0].Version != version {
 			return err
 		}
 		v, ok = found[0], true
-		return c.query(ctx, selectVersionFiles, func(row []driver.Value) error {
-			f := store.VersionFile{Name: stringOf(row[0]), Kind: rules.FileKind(stringOf(row[1]))}
-			if b := bytesOf(row[2]); len(b) > 0 {
-				f.Bytes = b
-			}
-			v.Files = append(v.Files, f)
-			return nil
-		}, pack, v.Version)
+		v.Files, err = list(ctx, c, selectVersionFiles, versionFileOf, pack, v.Version)
+		return err
 	})
 	return v, ok, err
 }
 
 // Versions implements store.Packs.
 func (s *Store) Versions(ctx context.Context, pack string, limit int) ([]store.Version, error) {
-	return browse(ctx, s, "read the versions of pack "+pack, func(c *conn) (list []store.Version, err error) {
-		err = c.query(ctx, selectVersions, func(row []driver.Value) error {
-			list = append(list, versionOf(pack, row))
-			return nil
-		}, pack, int64(max(limit, 0)))
-		return list, err
+	return browse(ctx, s, "read the versions of pack "+pack, func(c *conn) ([]store.Version, error) {
+		return list(ctx, c, selectVersions, versionOf(pack), pack, int64(max(limit, 0)))
 	})
 }
 
-func versionOf(pack string, row []driver.Value) store.Version {
-	return store.Version{
-		Pack: pack, Version: stringOf(row[0]), Path: stringOf(row[1]), Since: timeOf(row[2]), Last: timeOf(row[3]),
-		Events: intOf(row[4]), Failures: intOf(row[5]), RolledBack: timeOf(row[6]),
+// versionOf makes versions of a pack of rows of versionColumns.
+func versionOf(pack string) func(row []driver.Value) (store.Version, error) {
+	return func(row []driver.Value) (store.Version, error) {
+		return store.Version{
+			Pack: pack, Version: stringOf(row[0]), Path: stringOf(row[1]), Since: timeOf(row[2]), Last: timeOf(row[3]),
+			Events: intOf(row[4]), Failures: intOf(row[5]), RolledBack: timeOf(row[6]), PendingKept: intOf(row[7]) != 0,
+		}, nil
 	}
 }
 
+func versionFileOf(row []driver.Value) (store.VersionFile, error) {
+	f := store.VersionFile{Name: stringOf(row[0]), Kind: rules.FileKind(stringOf(row[1]))}
+	if b := bytesOf(row[2]); len(b) > 0 {
+		f.Bytes = b
+	}
+	return f, nil
+}
+
 // PackStates implements store.Packs.
-func (s *Store) PackStates(ctx context.Context) (list []store.PackState, err error) {
-	err = s.read(ctx, "read what is remembered of packs", func(c *conn) error {
-		return c.query(ctx, selectPacks, func(row []driver.Value) error {
-			list = append(list, store.PackState{
-				Pack: stringOf(row[0]), Live: stringOf(row[1]), Mode: rules.Mode(stringOf(row[2])), Why: stringOf(row[3]),
-				Pinned: stringOf(row[4]), PinnedOver: stringOf(row[5]), Settings: stringOf(row[6]),
-			})
-			return nil
-		})
+func (s *Store) PackStates(ctx context.Context) ([]store.PackState, error) {
+	return readList(ctx, s, "read the states of packs", selectPacks, func(row []driver.Value) (store.PackState, error) {
+		return store.PackState{
+			Pack: stringOf(row[0]), Live: stringOf(row[1]), Mode: rules.Mode(stringOf(row[2])), Why: stringOf(row[3]),
+			Limit: rateOf(row[4], row[5]), Pinned: stringOf(row[6]), PinnedOver: stringOf(row[7]), PinStays: intOf(row[8]) != 0,
+			PinnedWithoutFiles: intOf(row[9]) != 0, Settings: stringOf(row[10]), PendingKept: intOf(row[11]) != 0, RulesDeleted: intOf(row[12]) != 0,
+		}, nil
 	})
-	return list, err
 }
 
 // SetPackState implements store.Packs.
 func (s *Store) SetPackState(ctx context.Context, p store.PackState) error {
+	reads, per := rate(p.Limit)
 	var st step
-	st.add(upsertPack, p.Pack, optional(p.Live), optional(string(p.Mode)), optional(p.Why), optional(p.Pinned), optional(p.PinnedOver), optional(p.Settings))
+	st.add(upsertPack, p.Pack, optional(p.Live), optional(string(p.Mode)), optional(p.Why), reads, per, optional(p.Pinned), optional(p.PinnedOver),
+		flag(p.PinStays), flag(p.PinnedWithoutFiles), optional(p.Settings))
 	st.add(pruneVersions, p.Pack, p.Live, p.Pinned, int64(store.KeptVersions))
 	st.add(pruneVersionFiles, p.Pack)
-	return s.submit(ctx, newRequest("keep what is remembered of pack "+p.Pack, st), true)
+	return s.submit(ctx, newRequest("store the state of pack "+p.Pack, st), true)
 }
 
 // ForgetPack implements store.Packs.
 func (s *Store) ForgetPack(ctx context.Context, pack string) error {
-	var st step
-	st.add(deletePack, pack)
-	return s.submit(ctx, newRequest("forget pack "+pack, st), true)
+	return s.write(ctx, "forget pack "+pack, deletePack, pack)
 }
 
 // Concerned implements store.Packs.
-func (s *Store) Concerned(ctx context.Context, pack, version string) (chats []string, err error) {
-	err = s.read(ctx, "find what waits of pack "+pack, func(c *conn) error {
-		return c.query(ctx, selectConcerned, func(row []driver.Value) error {
-			chats = append(chats, stringOf(row[0]))
-			return nil
-		}, pack, version)
-	})
-	return chats, err
+func (s *Store) Concerned(ctx context.Context, pack, version string) ([]string, error) {
+	return readList(ctx, s, "find the pending work of pack "+pack, selectConcerned, firstString, pack, version)
 }
 
-// Flag implements store.Packs.
-func (s *Store) Flag(ctx context.Context, name string) (on bool, err error) {
-	err = s.read(ctx, "read the switch "+name, func(c *conn) error {
-		v, err := c.one(ctx, selectFlag, name)
-		on = intOf(v) != 0
-		return err
-	})
-	return on, err
-}
-
-// SetFlag implements store.Packs.
-func (s *Store) SetFlag(ctx context.Context, name string, on bool) error {
+// SetPendingKept implements store.Packs.
+func (s *Store) SetPendingKept(ctx context.Context, pack, version string, kept bool) error {
 	var st step
-	st.add(upsertFlag, name, flag(on))
-	return s.submit(ctx, newRequest("set the switch "+name, st), true)
+	if version == "" {
+		st.add(setPackPendingKept, pack, flag(kept))
+	} else {
+		st.add(setVersionPendingKept, flag(kept), pack, version)
+	}
+	return s.submit(ctx, newRequest("store what stays pending of pack "+pack, st), true)
+}
+
+// SetRulesDeleted implements store.Packs.
+func (s *Store) SetRulesDeleted(ctx context.Context, pack string, deleted bool) error {
+	return s.write(ctx, "store the deleted rules of pack "+pack, setRulesDeleted, pack, flag(deleted))
+}
+
+// IgnoreFile implements store.Packs.
+func (s *Store) IgnoreFile(ctx context.Context) (content []byte, err error) {
+	v, err := s.readOne(ctx, "read the ignore file", selectIgnoreFile)
+	if content = bytesOf(v); v != nil && content == nil {
+		content = []byte{} // the file is there, and empty
+	}
+	return content, err
+}
+
+// SetIgnoreFile implements store.Packs.
+func (s *Store) SetIgnoreFile(ctx context.Context, content []byte) error {
+	var st step
+	if content == nil {
+		st.add(deleteIgnoreFile)
+	} else {
+		st.add(upsertIgnoreFile, content)
+	}
+	return s.submit(ctx, newRequest("store the ignore file", st), true)
 }

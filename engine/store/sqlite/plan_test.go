@@ -22,15 +22,16 @@ var samples = map[*statement][]driver.Value{
 	begin: nil, beginWrite: nil, commit: nil, rollback: nil, // not run
 	copyWAL: nil, truncateWAL: nil, quickCheck: nil, readApplication: nil, readVersion: nil, readJournalMode: nil, readSynchronous: nil,
 
-	noteOpened:        {int64(1)},
-	noteProbed:        {int64(1)},
-	upsertClockOffset: {int64(1)}, selectClockOffset: nil,
+	noteOpened:     {int64(1)},
+	noteProbed:     {int64(1)},
+	setClockOffset: {int64(1)}, selectClockOffset: nil,
+	setPaused: {int64(1)}, selectPaused: nil,
 	noteLastSeq: {int64(1)},
 
 	selectLastSeq: {},
 	selectMaxSeq:  {},
-	selectCount:   {"events"},
-	addToCount:    {"events", int64(1)},
+	selectCounts:  {}, selectTransactions: {},
+	addToCounts: {int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1), int64(1)},
 
 	insertSeen:    {"new", int64(1 << 40)},
 	selectSeen:    {"event 5"},
@@ -85,17 +86,27 @@ var samples = map[*statement][]driver.Value{
 	selectBlocked: {"chat 5"},
 	selectEntry:   {int64(5)},
 
-	insertVersionFile:  {"pack", "v2", int64(0), "a.lua", "rules", []byte("x")},
-	upsertVersion:      {"pack", "v", nil, int64(1), int64(1), int64(0), int64(0), nil},
-	countVersion:       {int64(1), int64(0), "pack", "v"},
-	selectVersionsLike: {"pack", "v", "w"},
-	selectVersionFiles: {"pack", "v"},
-	upsertPack:         {"pack", nil, nil, nil, nil, nil, nil},
-	deletePack:         {"pack"},
-	upsertFlag:         {"paused", int64(1)},
-	selectFlag:         {"paused"},
-	upsertCallPause:    {"credential", int64(1), int64(2), nil},
-	selectCallPause:    {"credential"},
+	insertVersionFile:     {"pack", "v2", int64(0), "a.lua", "rules", []byte("x")},
+	upsertVersion:         {"pack", "v", nil, int64(1), int64(1), int64(0), int64(0), nil},
+	countVersion:          {int64(1), int64(0), "pack", "v"},
+	selectVersionsLike:    {"pack", "v", "w"},
+	selectVersionFiles:    {"pack", "v"},
+	upsertPack:            {"pack", nil, nil, nil, nil, nil, nil, nil, int64(0), int64(0), nil},
+	setPackPendingKept:    {"pack", int64(1)},
+	setRulesDeleted:       {"pack", int64(0)},
+	setVersionPendingKept: {int64(1), "pack", "v"},
+	selectIgnoreFile:      {}, upsertIgnoreFile: {[]byte("x")}, deleteIgnoreFile: {},
+	deletePack:      {"pack"},
+	upsertCallPause: {"credential", int64(1), int64(2), nil},
+	selectCallPause: {"credential"},
+	upsertSchedule:  {"pack", "rule 5", "1h", int64(5), nil},
+	deleteSchedule:  {"pack", "rule 5", "1h"},
+	selectSchedule:  {"pack", "rule 5", "1h", int64(5)},
+	upsertReadCount: {"pack 5", int64(1), int64(300), int64(5)},
+	selectReadCount: {"pack 5"},
+	upsertReadCall:  {"pack 5", int64(5), int64(1), int64(5)},
+	deleteReadCall:  {"pack 5", int64(5)},
+	selectReadCalls: {"pack 5"},
 }
 
 var sampleChat = []driver.Value{
@@ -107,8 +118,8 @@ var sampleAction = []driver.Value{
 	"chat 5", "read", "pack", "v", "rule", "a.lua:1", nil, int64(0), nil, nil, int64(5), int64(0),
 }
 
-// TestPlanOfEveryStatement: no statement scans a table, sorts, or makes an
-// index for itself, but for those that say why they may.
+// TestPlanOfEveryStatement: no statement scans a table, sorts, or makes an index for itself, except
+// those that say why they may.
 func TestPlanOfEveryStatement(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
@@ -219,10 +230,12 @@ INSERT INTO missed (pack, seq, key, slot, at, version, why, can_veto, cause, cha
 INSERT INTO states SELECT 'pack', 'chat ' || i, '1' FROM numbers;
 INSERT INTO kv SELECT 'pack', 'key ' || i, '1', NULL, 1 FROM numbers;
 INSERT INTO quarantine SELECT i, i, 'webhook', 'x', NULL, 'body ' || i, 'sum ' || i FROM numbers;
-INSERT INTO pack_versions VALUES ('pack', 'v', NULL, 1, 1, 0, 0, NULL);
+INSERT INTO pack_versions VALUES ('pack', 'v', NULL, 1, 1, 0, 0, NULL, 0);
 INSERT INTO pack_files VALUES ('pack', 'v', 0, 'a.lua', 'rules', 'x');
-INSERT INTO packs VALUES ('pack', 'v', NULL, NULL, NULL, NULL, NULL);
-INSERT INTO flags VALUES ('paused', 0);
+INSERT INTO packs (pack, live) VALUES ('pack', 'v');
+INSERT INTO schedules SELECT 'pack', 'rule ' || i, '1h', i, NULL FROM numbers;
+INSERT INTO read_counts SELECT 'pack ' || i, 1, 300, 5 FROM numbers;
+INSERT INTO read_calls SELECT 'pack ' || i, 5, 1, i FROM numbers;
 UPDATE chats SET hold_until = last_event_seq, hold_by = 'operator';
 COMMIT;`, n)
 	script = strings.NewReplacer("'body ' || i, 'sum ' || i", "CAST('body ' || i AS BLOB), CAST('sum ' || i AS BLOB)", "'rules', 'x')", "'rules', x'00')").Replace(script)

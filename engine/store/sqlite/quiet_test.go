@@ -13,8 +13,8 @@ import (
 	"chertd/engine/store"
 )
 
-// TestStoreInOrderLogsNothing: opened, used, looked after and closed.
-func TestStoreInOrderLogsNothing(t *testing.T) {
+// TestHealthyStoreLogsNothing: a store that is opened, used, checked and closed logs nothing.
+func TestHealthyStoreLogsNothing(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	tick := make(chan time.Time)
@@ -37,9 +37,8 @@ func TestStoreInOrderLogsNothing(t *testing.T) {
 	}
 }
 
-// TestCloseLosesNothingByItsCheckpoint: a checkpoint that fails at the end is
-// logged, and is no error of Close.
-func TestCloseLosesNothingByItsCheckpoint(t *testing.T) {
+// TestFailedCheckpointAtCloseIsLogged: a checkpoint that fails in Close is logged, and not an error of Close.
+func TestFailedCheckpointAtCloseIsLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "chertd.db"), Options{tick: make(chan time.Time), Log: slog.New(slog.NewTextHandler(&log, nil))})
@@ -68,9 +67,9 @@ func TestCloseLosesNothingByItsCheckpoint(t *testing.T) {
 	}
 }
 
-// TestCheckpointsFollowRows: the checkpointer is told once for each so many rows,
-// and while it is busy once more and not again.
-func TestCheckpointsFollowRows(t *testing.T) {
+// TestCheckpointRunsAfterManyRows: a checkpoint runs after each checkpointRows rows, and once more if that
+// many were written during one.
+func TestCheckpointRunsAfterManyRows(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name           string
@@ -98,9 +97,8 @@ func TestCheckpointsFollowRows(t *testing.T) {
 	}
 }
 
-// TestCheckpointThatFailsIsNotTheLast: each time it is told the checkpointer copies
-// the WAL, also after a time that failed, which is logged.
-func TestCheckpointThatFailsIsNotTheLast(t *testing.T) {
+// TestCheckpointRunsAgainAfterAFailure: a checkpoint that fails is logged, and the next one runs.
+func TestCheckpointRunsAgainAfterAFailure(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	c, err := connect(context.Background(), s.path, "rw")

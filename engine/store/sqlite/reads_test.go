@@ -46,7 +46,12 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 	"Versions":    func(s *Store, ctx context.Context) (any, error) { return s.Versions(ctx, "p", 9) },
 	"PackStates":  func(s *Store, ctx context.Context) (any, error) { return s.PackStates(ctx) },
 	"Concerned":   func(s *Store, ctx context.Context) (any, error) { return s.Concerned(ctx, "p", "") },
-	"Flag":        func(s *Store, ctx context.Context) (any, error) { return s.Flag(ctx, "paused") },
+	"Paused":      func(s *Store, ctx context.Context) (any, error) { return s.Paused(ctx) },
+	"IgnoreFile":  func(s *Store, ctx context.Context) (any, error) { return s.IgnoreFile(ctx) },
+	"ReadCount":   func(s *Store, ctx context.Context) (any, error) { return s.ReadCount(ctx, "p") },
+	"ScheduleDone": func(s *Store, ctx context.Context) (any, error) {
+		return s.ScheduleDone(ctx, store.Schedule{Pack: "p", Rule: "r", Every: "1h"}, someTime)
+	},
 	"ClockOffset": func(s *Store, ctx context.Context) (any, error) { return s.ClockOffset(ctx) },
 	"CallPause":   func(s *Store, ctx context.Context) (any, error) { return s.CallPause(ctx, "acme") },
 	"MissedPacks": func(s *Store, ctx context.Context) (any, error) { return s.MissedPacks(ctx) },
@@ -77,7 +82,7 @@ func withoutSize(st store.Stats, err error) (any, error) {
 // a saboteur.
 func filled(t *testing.T) (s *Store, sab *saboteur) {
 	t.Helper()
-	s = openWith(t, Options{tick: make(chan time.Time), Readers: 2})
+	s = openWith(t, Options{tick: make(chan time.Time), readers: 2})
 	ctx := t.Context()
 	blocked := chat.Action{ID: chat.ActionID{Seq: 1, N: 1}, Kind: chat.Read, Chat: "c1", Pack: "p", Status: chat.Blocked, Asked: someTime}
 	tr := half(1, "p", "c1")
@@ -86,6 +91,9 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 	tr.Chat.Seen, tr.Chat.Recent, tr.Chat.Cooldown = map[string]int64{"p": 1}, chat.Messages{IDs: []string{"m1"}}, map[string]time.Time{"p r": someTime}
 	tr.Actions = append(tr.Actions, blocked)
 	tr.Missed = []store.Missed{{Pack: "q", Seq: 1, Key: "c1", At: someTime, Why: rules.MissedFailed, CanVeto: true, Chats: []string{"c2"}}}
+	tr.Schedules = []store.ScheduleRun{{ScheduleID: store.Schedule{Pack: "p", Rule: "r", Every: "1h"}, Done: someTime}}
+	tr.ReadCounts = []store.ReadCount{{Pack: "p", Count: 1, Limit: rules.Rate{N: 3, Per: time.Minute}}}
+	tr.ReadCalls = []store.ReadCall{{Pack: "p", Count: 1, At: someTime}}
 	_, err := s.Append(ctx, []store.Arrival{inChat("e1", "c1"), inChat("e2", "c1"), simple("alone")})
 	for _, err := range []error{
 		err,
@@ -93,7 +101,8 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 		s.Quarantine(ctx, store.Quarantined{Source: "webhook", Header: map[string]string{"A": "b"}, Body: []byte("?")}),
 		s.SaveVersion(ctx, store.Version{Pack: "p", Version: "v1", Files: []store.VersionFile{{Name: "a.lua", Bytes: []byte("x")}}}),
 		s.SetPackState(ctx, store.PackState{Pack: "p", Live: "v1"}),
-		s.SetFlag(ctx, "paused", true),
+		s.SetPaused(ctx, true),
+		s.SetIgnoreFile(ctx, []byte("*.tmp")),
 		s.SetClockOffset(ctx, time.Second),
 		s.SetCallPause(ctx, "acme", store.CallPause{Asked: someTime, Until: someTime, Why: "x"}),
 	} {
@@ -112,10 +121,9 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 
 var errInjected = errors.New("injected")
 
-// TestEveryReadSaysWhatFails: whichever statement of whichever reading fails, the
-// reading fails with it: "there is nothing" would be acted on. The connection
-// serves the next one as before.
-func TestEveryReadSaysWhatFails(t *testing.T) {
+// TestEveryReadFailsWithItsStatements: a read fails if one of its statements does: "there is none" would be
+// acted on. Its connection serves the next read.
+func TestEveryReadFailsWithItsStatements(t *testing.T) {
 	t.Parallel()
 	s, sab := filled(t)
 	for name, read := range readings {
@@ -145,8 +153,8 @@ func TestEveryReadSaysWhatFails(t *testing.T) {
 	}
 }
 
-// TestReadsEndWithTheirContext: whoever no longer waits gets the reason, and no
-// connection is lost by it.
+// TestReadsEndWithTheirContext: a read whose context ended returns the cause, and its connection is not
+// lost.
 func TestReadsEndWithTheirContext(t *testing.T) {
 	t.Parallel()
 	s, _ := filled(t)
@@ -176,20 +184,19 @@ func show(v any) string {
 	return string(b)
 }
 
-// TestActionsOfMoreStatusesThanThereAre is an error, and not a part of them.
-func TestActionsOfMoreStatusesThanThereAre(t *testing.T) {
+// TestActionsRefusesMoreStatusesThanThereAre: more statuses than exist are an error.
+func TestActionsRefusesMoreStatusesThanThereAre(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
-	for n, fails := range map[int]bool{statuses: false, statuses + 1: true} {
+	for n, fails := range map[int]bool{len(statuses): false, len(statuses) + 1: true} {
 		if _, err := s.Actions(t.Context(), store.ActionFilter{Status: make([]chat.Status, n)}); (err != nil) != fails {
-			t.Errorf("%d statuses: %v", n, err)
+			t.Errorf("%d len(statuses): %v", n, err)
 		}
 	}
 }
 
-// TestQuotaThatCantBeLookedUpIsAnError, and not a conflict: that would be tried
-// again and again.
-func TestQuotaThatCantBeLookedUpIsAnError(t *testing.T) {
+// TestUnreadableQuotaIsAnError: it is not a conflict, which would run the handlers again and again.
+func TestUnreadableQuotaIsAnError(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	over := store.Transition{

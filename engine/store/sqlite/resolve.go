@@ -10,14 +10,14 @@ import (
 
 // resolve returns the path of the database that a symbolic link at path leads to,
 // or path itself if none is there. SQLite keeps the WAL beside the database, not
-// beside the link, and so does all else.
+// beside the link, and chertd its lock file.
 //
 // A link that leads nowhere is refused: more likely than a new store is a disk
 // that is not mounted.
 func resolve(path string) (string, error) {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return path, nil // what is wrong is found by who makes the file
+		return path, nil // if it is unusable, opening it fails
 	}
 	unusable := func(err error, format string, args ...any) error {
 		return &UnusableError{path, fmt.Errorf("open store %s: %w", path, err), fmt.Sprintf(format, args...)}

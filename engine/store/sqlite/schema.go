@@ -2,7 +2,7 @@ package sqlite
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"fmt"
 
 	sqlite3 "modernc.org/sqlite/lib"
@@ -11,37 +11,21 @@ import (
 // application marks the file as ours, in PRAGMA application_id: "chrt".
 const application = 0x63687274
 
-//go:embed schema1.sql
-var schema1 string
+//go:embed schema*.sql
+var schemas embed.FS
 
-//go:embed schema2.sql
-var schema2 string
-
-//go:embed schema3.sql
-var schema3 string
-
-//go:embed schema4.sql
-var schema4 string
-
-//go:embed schema5.sql
-var schema5 string
-
-//go:embed schema6.sql
-var schema6 string
-
-//go:embed schema7.sql
-var schema7 string
-
-//go:embed schema8.sql
-var schema8 string
-
-//go:embed schema9.sql
-var schema9 string
-
-// migrations brings a database from version i to i+1 by its i-th script. A
-// script that was released is never changed; PRAGMA user_version says how many
-// have run.
-var migrations = []string{schema1, schema2, schema3, schema4, schema5, schema6, schema7, schema8, schema9}
+// migrations bring a database from version i to i+1 by the i-th script. The SQL of
+// a released script is never changed, only its comments; PRAGMA user_version says
+// how many have run.
+var migrations = func() (scripts []string) {
+	for {
+		script, err := schemas.ReadFile(fmt.Sprintf("schema%d.sql", len(scripts)+1))
+		if err != nil {
+			return scripts // there is no other
+		}
+		scripts = append(scripts, string(script))
+	}
+}()
 
 var (
 	readApplication = declare("PRAGMA application_id")
@@ -49,7 +33,7 @@ var (
 	countTables     = declareCostly("the schema has some twenty rows", "SELECT count(*) FROM sqlite_schema")
 )
 
-// NewerError says that the database was written by a newer chertd.
+// NewerError reports that a newer chertd has used the database.
 type NewerError struct {
 	Path    string
 	Version int // of the database
@@ -65,15 +49,14 @@ func (e *NewerError) Hint() string {
 	return "a newer chertd has used this store: run that one, or restore a backup made before the upgrade"
 }
 
-// TablesError says that the tables of a store are not those that its version of
-// the schema has: somebody changed them.
-type TablesError struct{ Err error }
+// tablesError reports that somebody changed the tables of a store.
+type tablesError struct{ Err error }
 
-func (e *TablesError) Error() string { return fmt.Sprintf("its tables were changed: %v", e.Err) }
-func (e *TablesError) Unwrap() error { return e.Err }
+func (e *tablesError) Error() string { return fmt.Sprintf("its tables were changed: %v", e.Err) }
+func (e *tablesError) Unwrap() error { return e.Err }
 
-// checkTables finds out whether every statement can be run. What is missing is
-// found now, and not by the first event that needs it.
+// checkTables checks that every statement can be run, so that a missing table is
+// found now and not by the first event that needs it.
 func checkTables(c *conn) error {
 	for _, what := range statements {
 		s, err := c.c.Prepare(what.sql)
@@ -81,7 +64,7 @@ func checkTables(c *conn) error {
 			err = s.Close()
 		}
 		if err != nil && sqliteCode(err) == sqlite3.SQLITE_ERROR {
-			return &TablesError{err}
+			return &tablesError{err}
 		}
 		if err != nil {
 			return err
@@ -91,23 +74,23 @@ func checkTables(c *conn) error {
 }
 
 // migrate brings the database to the newest version, each script in a
-// transaction of its own: after a crash in between the next start goes on.
+// transaction of its own: after a crash in between, the next start continues.
 func migrate(ctx context.Context, c *conn, path string, scripts []string) error {
 	app, err := c.one(ctx, readApplication)
 	if err != nil {
-		return fmt.Errorf("open store %s: %w", path, err)
+		return err
 	}
 	tables, err := c.one(ctx, countTables)
 	if err != nil {
-		return fmt.Errorf("open store %s: %w", path, err)
+		return err
 	}
 	v, err := c.one(ctx, readVersion)
 	if err != nil {
-		return fmt.Errorf("open store %s: %w", path, err)
+		return err
 	}
 	version := int(intOf(v))
 	if intOf(app) != application && intOf(tables) > 0 {
-		return fmt.Errorf("open store %s: %w", path, errForeign)
+		return errForeign
 	}
 	if version > len(scripts) {
 		return &NewerError{Path: path, Version: version, Known: len(scripts)}
@@ -117,7 +100,7 @@ func migrate(ctx context.Context, c *conn, path string, scripts []string) error 
 			scripts[version], application, version+1)
 		if err := c.script(script); err != nil {
 			c.script("ROLLBACK")
-			return fmt.Errorf("open store %s: bring its schema from version %d to %d: %w", path, version, version+1, err)
+			return fmt.Errorf("bring its schema from version %d to %d: %w", version, version+1, err)
 		}
 	}
 	return nil

@@ -21,9 +21,9 @@ UPDATE chats SET is_group = 1 WHERE was_group = 1;
 ALTER TABLE chats DROP COLUMN was_group;
 
 -- What a read speaks for, and what it would have to.
-ALTER TABLE chats ADD COLUMN last_message_seq INTEGER NOT NULL DEFAULT 0 /* newest inbound message handled; 0: none */;
+ALTER TABLE chats ADD COLUMN last_message_seq INTEGER NOT NULL DEFAULT 0 /* newest inbound message that was handled; 0: none */;
 ALTER TABLE chats ADD COLUMN seen_by TEXT /* JSON: by pack, the newest inbound message on which a rule of it ran */;
-ALTER TABLE actions ADD COLUMN covers_seq INTEGER NOT NULL DEFAULT 0 /* of a read: newest inbound message it speaks for */;
+ALTER TABLE actions ADD COLUMN covers_seq INTEGER NOT NULL DEFAULT 0 /* of a read: the newest inbound message that it covers */;
 UPDATE chats SET last_message_seq = unasked_seq;
 UPDATE actions SET covers_seq = event_seq WHERE kind = 'read';
 
@@ -42,27 +42,26 @@ INSERT INTO counts
   SELECT 'transactions', 0;
 
 CREATE TABLE missed (
-  -- Events that a pack did not get to look at: it could not be loaded, a handler
-  -- of it failed, or it was suspended. Rows go when the event has run through
-  -- the pack after all. Which events a pack has missed, the newest first:
+  -- Events that a pack missed: it was not loaded, a handler of it failed, or it was
+  -- suspended. A row is removed once the event has run through the pack after all. The events that a pack missed, newest first:
   --   SELECT datetime(m.at / 1000000, 'unixepoch'), m.why, e.id, e.chat_id
   --   FROM missed m JOIN events e USING (seq) WHERE m.pack = 'vip' ORDER BY seq DESC;
   pack     TEXT NOT NULL,
   seq      INTEGER NOT NULL, -- its place in events
-  key      TEXT NOT NULL,    -- its chat; the event's id where there is none
+  key      TEXT NOT NULL,    -- the event's chat; its id if it has none
   slot     INTEGER NOT NULL, -- as in events
   at       INTEGER,          -- when it was handled without the pack
-  version  TEXT NOT NULL,    -- of the pack then; of its files, if it could not be loaded
+  version  TEXT NOT NULL,    -- of the pack then; of its files, if they could not be loaded
   why      TEXT NOT NULL,    -- not_loaded, failed, suspended; elsewhere: see cause
-  can_veto INTEGER NOT NULL, -- 1: reads of the event are blocked as long as this row is there
-  cause    INTEGER,          -- of "elsewhere": the event, of another chat, that asked for an action here and was missed
-  chats    TEXT              /* JSON: other chats for which this event asked for actions */,
+  can_veto INTEGER NOT NULL, -- 1: reads of the event are blocked while this row exists
+  cause    INTEGER,          -- of elsewhere: the missed event, of another chat, that requested an action here
+  chats    TEXT              /* JSON: other chats for which this event requested actions */,
   PRIMARY KEY (pack, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX missed_veto ON missed (key, seq) WHERE can_veto = 1;
 CREATE INDEX actions_blocked ON actions (chat_id, event_seq, n) WHERE status = 'blocked';
 
-ALTER TABLE chats ADD COLUMN hold_seq INTEGER NOT NULL DEFAULT 0 /* the event that set the hold; 0: an operator did, or there is none */;
+ALTER TABLE chats ADD COLUMN hold_seq INTEGER NOT NULL DEFAULT 0 /* the event that set the hold; 0: an operator set it, or there is none */;
 
 -- Calls are fair between phone lines: each line's are found in their order.
 DROP INDEX chats_call;
@@ -72,9 +71,9 @@ CREATE INDEX chats_call ON chats (ifnull(line, ''), call_at, id) WHERE call_at I
 UPDATE actions SET why = iif(attempts > 1, 'retries_exhausted', 'refused') WHERE status = 'dead' AND why <> 'unknown';
 
 CREATE TABLE call_pauses (
-  -- The last time that Chert asked to wait before any further call (429).
-  credential TEXT PRIMARY KEY, -- tenant and base URL that the pause is for
-  asked_at   INTEGER NOT NULL, -- when the answer came
+  -- The last pause of all calls that Chert requested (429), by credential.
+  credential TEXT PRIMARY KEY, -- tenant and base URL
+  asked_at   INTEGER NOT NULL, -- when the answer came in
   until_at   INTEGER NOT NULL, -- no call before it
   why        TEXT              -- the answer, for people
 ) STRICT, WITHOUT ROWID;

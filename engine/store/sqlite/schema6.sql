@@ -11,13 +11,13 @@ UPDATE chats SET seen_by = (SELECT json_group_object(value, last_message_seq) FR
 
 -- A read that no message asked for, but a timer, say, speaks for newer messages that
 -- its pack sees.
-ALTER TABLE actions ADD COLUMN follows INTEGER NOT NULL DEFAULT 0 /* 1: a read speaks for newer messages that its pack sees */;
+ALTER TABLE actions ADD COLUMN follows INTEGER NOT NULL DEFAULT 0 /* 1: a read also covers newer messages that its pack sees */;
 
 -- What packs that can veto have missed in a chat blocks reads of what came until
 -- then; and for an hour newer ones, if such a pack may hold chats.
 ALTER TABLE missed ADD COLUMN can_hold INTEGER NOT NULL DEFAULT 0 /* 1: the pack may hold the chat */;
-ALTER TABLE chats ADD COLUMN missed_seq INTEGER NOT NULL DEFAULT 0 /* newest event of the chat that is missed; 0: none is */;
-ALTER TABLE chats ADD COLUMN may_hold_until INTEGER /* the chat counts as held until then */;
+ALTER TABLE chats ADD COLUMN missed_seq INTEGER NOT NULL DEFAULT 0 /* newest event of the chat that a pack missed; 0: none */;
+ALTER TABLE chats ADD COLUMN may_hold_until INTEGER /* until then the chat counts as held: a pack that missed its events may hold it */;
 UPDATE chats SET missed_seq = coalesce((SELECT max(seq) FROM missed WHERE can_veto = 1 AND key = chats.id), 0);
 
 -- Which chats are held now, the longest hold first.

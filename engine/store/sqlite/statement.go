@@ -1,9 +1,10 @@
 package sqlite
 
-// statement is SQL that the store runs. There is no other: connections take
-// nothing else, every one is declared as a package variable, and a test asks
-// SQLite for the plan of each, because one bad plan stops all calls once enough
-// events wait.
+import "strings"
+
+// statement is SQL that the store runs. Connections accept nothing else, each is
+// declared as a package variable, and a test checks the plan of each: one bad plan
+// stops all calls once many events wait.
 type statement struct {
 	sql string
 	// costly says why the statement may scan a table or sort rows; "": it must not.
@@ -13,15 +14,15 @@ type statement struct {
 // statements are all that were declared.
 var statements []*statement
 
-// declare makes a statement.
+// declare declares a statement whose cost does not grow with the store.
 func declare(sql string) *statement {
 	s := &statement{sql: sql}
 	statements = append(statements, s)
 	return s
 }
 
-// declareCostly makes a statement whose cost grows with a table, or which sorts,
-// and says why that does no harm.
+// declareCostly declares a statement whose cost grows with a table, or which sorts;
+// why says why that does no harm.
 func declareCostly(why, sql string) *statement {
 	s := declare(sql)
 	s.costly = why
@@ -34,3 +35,11 @@ var (
 	commit     = declare("COMMIT")
 	rollback   = declare("ROLLBACK")
 )
+
+// insertInto is an INSERT of one row, with an argument for each column.
+func insertInto(table string, columns []string) string {
+	return "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ")"
+}
+
+// assigned is what follows the SET of an UPDATE with an argument for each column.
+func assigned(columns []string) string { return strings.Join(columns, " = ?, ") + " = ?" }

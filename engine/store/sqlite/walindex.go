@@ -7,10 +7,10 @@ import (
 	"os"
 )
 
-// walIndex is what the shared memory says of the WAL: https://sqlite.org/walformat.html,
+// walIndex is what SQLite's shared memory has about the WAL: https://sqlite.org/walformat.html,
 // "The WAL-Index Header" and "WAL-Index Checkpoint Information".
 type walIndex struct {
-	frames   int64 // committed, since the WAL began anew
+	frames   int64 // committed since the WAL was restarted
 	pages    int64 // of the database, as of the last commit; 0: that is not known
 	pageSize int64
 	checkpoint
@@ -18,7 +18,7 @@ type walIndex struct {
 
 // checkpoint is how far the WAL was copied into the database.
 type checkpoint struct {
-	salt      uint64 // another each time the WAL begins anew
+	salt      uint64 // changes each time the WAL is restarted
 	copied    uint32 // frames
 	attempted uint32 // frames that the last checkpoint was to copy; noted before it began
 }

@@ -13,16 +13,16 @@ import (
 )
 
 var chatTests = map[string]func(*testing.T, *bench){
-	"an unknown chat has only its id":            unknownChat,
-	"a chat comes back as it was":                wholeChat,
-	"settled actions leave the chat":             settledLeave,
-	"a sent action is loaded as sent":            sentIsLoaded,
-	"waiting actions keep the order asked":       orderAsked,
-	"timers are set, fired, replaced and gone":   timerLife,
-	"what is due comes in order, ties included":  dueInOrder,
-	"calls are found by line":                    dueByLine,
-	"what is due follows the chat as it changes": dueFollows,
-	"states are one for each pack and chat":      states,
+	"an unknown chat has only its id":                  unknownChat,
+	"a chat comes back as it was":                      wholeChat,
+	"settled actions leave the chat":                   settledLeave,
+	"a sent action is loaded as sent":                  sentIsLoaded,
+	"waiting actions keep the order of their requests": orderAsked,
+	"timers are set, fired, replaced and removed":      timerLife,
+	"due chats come in order, ties included":           dueInOrder,
+	"due calls are found by phone line":                dueByLine,
+	"due times follow the chat":                        dueFollows,
+	"each pack and chat has a state of its own":        states,
 }
 
 func unknownChat(t *testing.T, b *bench) {

@@ -13,14 +13,14 @@ import (
 )
 
 var commitTests = map[string]func(*testing.T, *bench){
-	"a transition is kept whole":                 keptWhole,
-	"a batch is kept in order":                   keptInOrder,
-	"a commit repeated changes nothing":          commitRepeated,
-	"a conflict keeps nothing of the batch":      conflictKeepsNothing,
-	"a conflict leaves others alone":             conflictAlone,
-	"counters from many sides lose nothing":      counters,
-	"events caused are journaled once":           causedOnce,
-	"a commit that can't be encoded is kept out": unencodable,
+	"a transition is kept whole":                   keptWhole,
+	"a batch is kept in order":                     keptInOrder,
+	"a repeated commit changes nothing":            commitRepeated,
+	"a conflict keeps nothing of the batch":        conflictKeepsNothing,
+	"a conflict fails no other batch":              conflictAlone,
+	"concurrent counters lose nothing":             counters,
+	"caused events are journaled once":             causedOnce,
+	"a commit that can't be encoded keeps nothing": unencodable,
 }
 
 func keptWhole(t *testing.T, b *bench) {

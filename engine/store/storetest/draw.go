@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chertd/engine/event"
+	"chertd/rules"
 )
 
 // draw makes a value with every field drawn, those of what it points to
@@ -43,6 +44,9 @@ func fill(t *rapid.T, label string, v reflect.Value) {
 		return
 	case reflect.TypeFor[event.Truth]():
 		v.SetUint(uint64(rapid.SampledFrom([]event.Truth{event.Unknown, event.False, event.True}).Draw(t, label)))
+		return
+	case reflect.TypeFor[rules.Mode]():
+		v.SetString(string(rapid.SampledFrom([]rules.Mode{"", rules.Live, rules.Shadow, rules.Off}).Draw(t, label)))
 		return
 	case reflect.TypeFor[any]():
 		var out any

@@ -11,14 +11,14 @@ import (
 )
 
 var journalTests = map[string]func(*testing.T, *bench){
-	"an event is journaled once":                 journaledOnce,
-	"the same event twice in one batch":          twiceInOneBatch,
-	"the same events from many sides":            manySides,
-	"journaled is told in order, before answers": toldInOrder,
-	"pending is paged by shard":                  pendingByShard,
-	"unhandled events of a chat":                 unhandled,
-	"nothing is appended by an empty batch":      emptyBatch,
-	"quarantine keeps a body once":               quarantineOnce,
+	"an event is journaled once":                             journaledOnce,
+	"an event twice in one batch is journaled once":          twiceInOneBatch,
+	"the same events from many goroutines":                   manySides,
+	"Journaled gets entries in order, before Append returns": toldInOrder,
+	"pending entries are paged by shard":                     pendingByShard,
+	"unhandled events of a chat are found":                   unhandled,
+	"an empty batch appends nothing":                         emptyBatch,
+	"a body is quarantined once":                             quarantineOnce,
 }
 
 func journaledOnce(t *testing.T, b *bench) {

@@ -10,12 +10,12 @@ import (
 )
 
 var kvTests = map[string]func(*testing.T, *bench){
-	"versions count every write":               versions,
-	"an expired entry is none":                 expired,
-	"a deleted entry's version goes on":        deleted,
-	"lists are by prefix, of live entries":     lists,
-	"a read of nothing conflicts with a write": nothingConflicts,
-	"kv is like its model":                     kvLikeItsModel,
+	"versions count every write":                versions,
+	"an expired entry counts as absent":         expired,
+	"a deleted entry's version continues":       deleted,
+	"lists have live entries with a prefix":     lists,
+	"a read of no entry conflicts with a write": nothingConflicts,
+	"kv behaves like its model":                 kvLikeItsModel,
 }
 
 func (b *bench) kv(pack, key string, now time.Time) store.KV {

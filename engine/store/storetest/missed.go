@@ -16,13 +16,13 @@ import (
 )
 
 var missedTests = map[string]func(*testing.T, *bench){
-	"what is missed is kept with its decision, or neither":   missedWithDecision,
-	"any row of what is missed is read back":                 missedReadBack,
-	"missed events come in order, whole, and by shard":       missedInOrder,
-	"blocked reads are those of the chat":                    blockedReads,
+	"a missed event is kept with its decision, or neither":   missedWithDecision,
+	"any missed event is read back":                          missedReadBack,
+	"missed events are paged in order, by shard":             missedInOrder,
+	"blocked reads are listed by chat":                       blockedReads,
 	"a read is blocked by a later event of its chat as well": blockedBy,
 	"a backlog is split by age":                              backlogByAge,
-	"records come by sequence":                               recordsBySeq,
+	"records are read by sequence":                           recordsBySeq,
 }
 
 func missed(pack string, seq int64, key string) store.Missed {

@@ -14,17 +14,16 @@ import (
 )
 
 var packTests = map[string]func(*testing.T, *bench){
-	"a version is kept, and found by its beginning": versionFound,
-	"a version kept again keeps what it had":        versionAgain,
-	"the last versions are kept, by pack":           versionsPruned,
-	"packs are remembered and forgotten":            packStates,
-	"decisions count for versions, once":            versionsCount,
-	"a conflict counts nothing":                     conflictCountsNothing,
-	"what waits of a pack is found":                 concerned,
-	"switches stay as they were set":                flags,
-	"pauses of calls are kept, each credential's":   callPauses,
-	"the clock's offset is kept":                    clockOffset,
-	"any version and pack is read back":             anyVersion,
+	"a version is found by a prefix of its hash":       versionFound,
+	"a version saved again keeps its files and counts": versionAgain,
+	"the last versions of each pack are kept":          versionsPruned,
+	"packs are remembered and forgotten":               packStates,
+	"a decision counts once for its versions":          versionsCount,
+	"a conflict counts nothing":                        conflictCountsNothing,
+	"chats in which a pack has work pending are found": concerned,
+	"what is kept pending stays so":                    pendingKept,
+	"the ignore file is kept":                          ignoreFile,
+	"any version and pack state is read back":          anyVersion,
 }
 
 // version is one of pack codes, with a file, that went live so many minutes after noon.
@@ -146,7 +145,7 @@ func packStates(t *testing.T, b *bench) {
 		return list
 	}
 	b.equal("of nothing", list(), []store.PackState(nil))
-	codes := store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Pinned: "aa", PinnedOver: "bb", Settings: `{"wait":"6s"}`}
+	codes := store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, Why: "more than 300 reads in 10m", Limit: rules.Rate{N: 300, Per: 10 * time.Minute}, Pinned: "aa", PinnedOver: "bb", PinStays: true, PinnedWithoutFiles: true, Settings: `{"wait":"6s"}`}
 	vip := store.PackState{Pack: "vip"}
 	b.save(version("aa", 0))
 	b.must(b.s.SetPackState(t.Context(), vip))
@@ -278,57 +277,60 @@ func concerned(t *testing.T, b *bench) {
 	check("later", "codes", "aa", "c1", "c6")
 }
 
-func flags(t *testing.T, b *bench) {
-	check := func(name string, want bool) {
+func pendingKept(t *testing.T, b *bench) {
+	pack := func(name string) store.PackState {
 		t.Helper()
-		on, err := b.s.Flag(t.Context(), name)
+		list, err := b.s.PackStates(t.Context())
 		b.must(err)
-		b.equal(name, on, want)
-	}
-	check("paused", false)
-	b.must(b.s.SetFlag(t.Context(), "paused", true))
-	b.must(b.s.SetFlag(t.Context(), "other", false))
-	b.reopen()
-	check("paused", true)
-	check("other", false)
-	b.must(b.s.SetFlag(t.Context(), "paused", false))
-	check("paused", false)
-}
-
-func callPauses(t *testing.T, b *bench) {
-	check := func(credential string, want store.CallPause) {
-		t.Helper()
-		got, err := b.s.CallPause(t.Context(), credential)
-		b.must(err)
-		b.equal("pause of "+credential, got, want)
-	}
-	check("a", store.CallPause{})
-	first := store.CallPause{Asked: noon, Until: noon.Add(time.Minute), Why: "slow down"}
-	second := store.CallPause{Asked: noon.Add(time.Second), Until: noon.Add(time.Hour)}
-	b.must(b.s.SetCallPause(t.Context(), "a", first))
-	b.must(b.s.SetCallPause(t.Context(), "b", second))
-	b.reopen()
-	check("a", first)
-	check("b", second)
-	b.must(b.s.SetCallPause(t.Context(), "a", second))
-	check("a", second)
-	check("c", store.CallPause{})
-}
-
-func clockOffset(t *testing.T, b *bench) {
-	check := func(want time.Duration) {
-		t.Helper()
-		got, err := b.s.ClockOffset(t.Context())
-		b.must(err)
-		if got != want {
-			t.Errorf("offset %v, want %v", got, want)
+		for _, p := range list {
+			if p.Pack == name {
+				return p
+			}
 		}
+		return store.PackState{}
 	}
-	check(0)
-	for _, offset := range []time.Duration{90 * time.Minute, -3*time.Second - time.Microsecond, 0} {
-		b.must(b.s.SetClockOffset(t.Context(), offset))
+	b.must(b.s.SetPendingKept(t.Context(), "codes", "", false))
+	b.must(b.s.SetRulesDeleted(t.Context(), "codes", false))
+	b.equal("a pack that is not known", pack("codes"), store.PackState{})
+	b.must(b.s.SetPendingKept(t.Context(), "codes", "", true))
+	b.equal("set before the pack is known", pack("codes"), store.PackState{Pack: "codes", PendingKept: true})
+
+	b.save(version("aa", 0), version("bb", 1))
+	b.must(b.s.SetPackState(t.Context(), store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, RulesDeleted: true}))
+	b.must(b.s.SetRulesDeleted(t.Context(), "vip", true))
+	b.must(b.s.SetPendingKept(t.Context(), "codes", "bb", true))
+	b.must(b.s.SetPendingKept(t.Context(), "codes", "cc", true)) // not kept
+	b.save(version("bb", 2))
+	b.reopen()
+	b.equal("the pack", pack("codes"), store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, PendingKept: true})
+	b.equal("another pack", pack("vip"), store.PackState{Pack: "vip", RulesDeleted: true})
+	b.equal("the version", b.version("codes", "bb").PendingKept, true)
+	b.equal("the other version", b.version("codes", "aa").PendingKept, false)
+	b.equal("a version that is not kept", b.version("codes", "cc"), store.Version{})
+
+	b.must(b.s.SetPendingKept(t.Context(), "codes", "", false))
+	b.must(b.s.SetRulesDeleted(t.Context(), "vip", false))
+	b.must(b.s.SetPendingKept(t.Context(), "codes", "bb", false))
+	b.equal("the pack, later", pack("codes"), store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow})
+	b.equal("another pack, later", pack("vip"), store.PackState{Pack: "vip"})
+	b.equal("the version, later", b.version("codes", "bb").PendingKept, false)
+	b.must(b.s.SetPendingKept(t.Context(), "codes", "", true))
+	b.must(b.s.ForgetPack(t.Context(), "codes"))
+	b.equal("forgotten", pack("codes"), store.PackState{})
+}
+
+func ignoreFile(t *testing.T, b *bench) {
+	check := func(want []byte) {
+		t.Helper()
+		got, err := b.s.IgnoreFile(t.Context())
+		b.must(err)
+		b.equal("content", got, want)
+	}
+	check(nil)
+	for _, content := range [][]byte{[]byte("*.tmp\n"), {}, {0xff, 0}, nil} {
+		b.must(b.s.SetIgnoreFile(t.Context(), content))
 		b.reopen()
-		check(offset)
+		check(content)
 	}
 }
 
@@ -341,6 +343,7 @@ func anyVersion(t *testing.T, b *bench) {
 		for i := range v.Files {
 			v.Files[i].Path = "" // says where it was read
 		}
+		v.PendingKept = false // SetPendingKept sets it
 		if err := b.s.SaveVersion(background, v); err != nil {
 			rt.Fatal(err)
 		}
@@ -351,6 +354,8 @@ func anyVersion(t *testing.T, b *bench) {
 		same(rt, "version", got, v)
 
 		p := draw[store.PackState](rt, "pack")
+		p.Limit.Per = p.Limit.Per.Truncate(time.Microsecond)
+		p.PendingKept, p.RulesDeleted = false, false // these have methods of their own
 		if err := b.s.SetPackState(background, p); err != nil {
 			rt.Fatal(err)
 		}

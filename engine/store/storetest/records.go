@@ -16,20 +16,20 @@ import (
 )
 
 var recordTests = map[string]func(*testing.T, *bench){
-	"events come newest first, by chat too": eventsNewestFirst,
-	"actions are filtered":                  actionsFiltered,
-	"stats count":                           stats,
-	"holds are listed as long as they last": holds,
-	"so are postponements":                  postponed,
-	"stats are exact, whatever is written":  exactStats,
+	"events are listed newest first, also of one chat": eventsNewestFirst,
+	"actions are filtered":                             actionsFiltered,
+	"stats count rows":                                 stats,
+	"holds are listed until they end":                  holds,
+	"postponements are listed until they end":          postponed,
+	"stats are exact, whatever is written":             exactStats,
 }
 
 var lifeTests = map[string]func(*testing.T, *bench){
-	"a closed store says so":             closed,
-	"close answers those who wait":       closeAnswers,
+	"a closed store returns ErrClosed":   closed,
+	"Close answers calls that wait":      closeAnswers,
 	"an ended context keeps nothing new": endedContext,
-	"sequences go on after a restart":    sequencesGoOn,
-	"readers see all that was answered":  readersSee,
+	"sequences continue after a restart": sequencesGoOn,
+	"readers see what was acknowledged":  readersSee,
 }
 
 // holds: each chat that is held, whoever held it, is listed until its hold ends
@@ -327,8 +327,14 @@ func closed(t *testing.T, b *bench) {
 		"SetPack":     func() error { return b.s.SetPackState(ctx, store.PackState{Pack: "codes"}) },
 		"ForgetPack":  func() error { return b.s.ForgetPack(ctx, "codes") },
 		"Concerned":   func() error { _, err := b.s.Concerned(ctx, "codes", ""); return err },
-		"Flag":        func() error { _, err := b.s.Flag(ctx, "paused"); return err },
-		"SetFlag":     func() error { return b.s.SetFlag(ctx, "paused", true) },
+		"SetPending":  func() error { return b.s.SetPendingKept(ctx, "codes", "", true) },
+		"SetDeleted":  func() error { return b.s.SetRulesDeleted(ctx, "codes", true) },
+		"IgnoreFile":  func() error { _, err := b.s.IgnoreFile(ctx); return err },
+		"SetIgnore":   func() error { return b.s.SetIgnoreFile(ctx, nil) },
+		"Paused":      func() error { _, err := b.s.Paused(ctx); return err },
+		"SetPaused":   func() error { return b.s.SetPaused(ctx, true) },
+		"Schedule":    func() error { _, err := b.s.ScheduleDone(ctx, store.Schedule{}, noon); return err },
+		"ReadCount":   func() error { _, err := b.s.ReadCount(ctx, "codes"); return err },
 		"ClockOffset": func() error { _, err := b.s.ClockOffset(ctx); return err },
 		"SetOffset":   func() error { return b.s.SetClockOffset(ctx, 0) },
 		"CallPause":   func() error { _, err := b.s.CallPause(ctx, "c"); return err },

@@ -16,12 +16,12 @@ import (
 // Round trips write values whose every field is drawn and read them back, so
 // that a field that is added and not kept is found here.
 var roundTrips = map[string]func(*testing.T, *bench){
-	"any entry is read back":            entries,
-	"any chat is read back":             chats,
-	"any decision is read back":         decisions,
-	"any kv and state is read back":     memories,
-	"any quarantined is read back":      quarantined,
-	"any setting of a timer is changed": timers,
+	"any entry is read back":                       entries,
+	"any chat is read back":                        chats,
+	"any decision is read back":                    decisions,
+	"any kv and state is read back":                memories,
+	"any quarantined delivery is read back":        quarantined,
+	"a timer that is set again replaces the first": timers,
 }
 
 func entries(t *testing.T, b *bench) {

@@ -1,5 +1,5 @@
-// Package storetest is what every store must pass: Run holds a store against
-// the promises of its seam.
+// Package storetest tests a store against what package store promises. Every store
+// must pass Run.
 package storetest
 
 import (
@@ -15,16 +15,16 @@ import (
 	"chertd/rules/chat"
 )
 
-// Place is where a store keeps its memory during one test. Open opens the
-// store that is kept there; a test closes it before it opens it again.
+// Place is where a store has its data during one test.
 type Place interface {
+	// Open opens the store at this place. A test closes it before it opens it again.
 	Open(t testing.TB) store.Store
 }
 
-// Run tests stores, each subtest one of its own place.
+// Run runs all tests, each with a store at a place of its own.
 func Run(t *testing.T, place func(t testing.TB) Place) {
 	for _, group := range []map[string]func(*testing.T, *bench){
-		journalTests, commitTests, chatTests, kvTests, recordTests, packTests, missedTests, lifeTests, roundTrips,
+		journalTests, commitTests, chatTests, kvTests, recordTests, packTests, daemonTests, missedTests, lifeTests, roundTrips,
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) {

@@ -2,24 +2,22 @@ package sqlite
 
 import (
 	"chertd/engine/store"
-	"chertd/rules"
 )
 
 // versionKey names a version of a pack.
 type versionKey struct{ pack, version string }
 
-// took is a version that took part in the decision of an event.
+// took is a version of a pack that took part in a decision.
 type took struct {
 	versionKey
-	failed bool // some rule of it did, or was suspended
+	failed bool // a rule of it did
 }
 
 // tally counts decisions.
 type tally struct{ events, failures int64 }
 
-// tookPart lists the versions whose rules a decision names, each once. Packs
-// are few, and their rules stand together. A line without a rule is of a pack that
-// did not run on the event: none of its versions has failed.
+// tookPart lists the versions whose rules a decision names, each once. An entry
+// without a rule is of a pack that did not run on the event, and does not count.
 func tookPart(d *store.Decision) (list []took) {
 next:
 	for i := range d.Rules {
@@ -28,7 +26,7 @@ next:
 			continue
 		}
 		k := versionKey{r.Pack, r.Version}
-		failed := r.Error != "" || r.Skipped == rules.SkippedSuspended
+		failed := r.Failed()
 		for j := len(list) - 1; j >= 0; j-- {
 			if list[j].versionKey == k {
 				list[j].failed = list[j].failed || failed
@@ -40,15 +38,15 @@ next:
 	return list
 }
 
-// handle takes a decided event from those that are pending. Only one that was
-// there is counted for its versions: an event that is handled anew, by hand or
-// because a batch was repeated, has been counted the first time.
+// handle removes a decided event from those that are pending. It counts only one
+// that was pending for its versions: an event that is handled again, by hand or
+// because a batch was repeated, was counted the first time.
 func (w *writer) handle(s *step) error {
 	n, err := w.conn.exec(deletePending, s.decided)
 	if err != nil || n == 0 {
 		return err
 	}
-	w.rows[pendingCount]--
+	w.rows[countPending]--
 	for _, t := range s.took {
 		c := w.counts[t.versionKey]
 		c.events++
@@ -60,8 +58,8 @@ func (w *writer) handle(s *step) error {
 	return nil
 }
 
-// count writes what the transaction at hand has counted, one statement a
-// version. A version that is not kept has no row, and is not counted.
+// count writes what the current transaction has counted, with one statement for
+// each version. A version that is not kept has no row and is not counted.
 func (w *writer) count() error {
 	for k, c := range w.counts {
 		if _, err := w.conn.exec(countVersion, c.events, c.failures, k.pack, k.version); err != nil {

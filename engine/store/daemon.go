@@ -1,0 +1,54 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"chertd/rules"
+)
+
+// Daemon keeps what chertd has to know about itself after a restart. Commit keeps,
+// with the events and calls that they belong to, the progress of schedules and the
+// calls that limits.reads counts.
+type Daemon interface {
+	// Paused reports whether all calls are paused.
+	Paused(ctx context.Context) (bool, error)
+	// SetPaused sets whether all calls are paused.
+	SetPaused(ctx context.Context, paused bool) error
+
+	// ClockOffset returns how far the local clock is behind Chert's; 0 if it was
+	// never set.
+	ClockOffset(ctx context.Context) (time.Duration, error)
+	// SetClockOffset sets the offset. It is kept to the microsecond.
+	SetClockOffset(ctx context.Context, offset time.Duration) error
+
+	// CallPause returns the last pause that Chert requested of a credential; its
+	// zero value if it never did.
+	CallPause(ctx context.Context, credential string) (CallPause, error)
+	// SetCallPause sets the pause of a credential.
+	SetCallPause(ctx context.Context, credential string, p CallPause) error
+
+	// ScheduleDone returns the time until which the runs of a schedule are done. It
+	// is zero if none is kept, or the one that is kept has expired by now.
+	ScheduleDone(ctx context.Context, s Schedule, now time.Time) (time.Time, error)
+
+	// ReadCount returns the current count of a pack's read calls, with the calls of
+	// this count and earlier ones, ordered by place. If none is kept only its Pack
+	// is set.
+	ReadCount(ctx context.Context, pack string) (ReadCount, error)
+}
+
+// CallPause is a pause of all calls that Chert requested (429).
+type CallPause struct {
+	Asked time.Time // when the answer came in
+	Until time.Time // no call before it
+	Why   string    // the answer, for people
+}
+
+// Types of package rules that a store keeps.
+type (
+	Schedule    = rules.ScheduleID
+	ScheduleRun = rules.ScheduleRun
+	ReadCount   = rules.ReadCount
+	ReadCall    = rules.ReadCall
+)

@@ -1,0 +1,116 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"chertd/engine/store"
+)
+
+// request is what one call changes, encoded.
+type request struct {
+	doing  string // for errors
+	weight int    // rows
+	bytes  int    // in them, about
+	steps  []step
+	state  atomic.Int32 // requestWaits, then one of the others
+	answer chan error   // holds one
+	tries  bool         // it first tests whether the store accepts events
+
+	receipts []store.Receipt // of the first step's arrivals, once answered
+}
+
+const (
+	requestWaits int32 = iota
+	requestBegun
+	requestWithdrawn
+)
+
+// step is one transition of a request, or all of a request of another method.
+type step struct {
+	reads    []store.KV
+	writes   []store.KV
+	quotas   []store.Quota
+	changes  []change
+	actions  []actionRow
+	arrivals []arrival
+	decided  int64  // sequence of the event it handles; 0: none
+	took     []took // in its decision
+}
+
+// change is one statement to run, and another if it changed no row.
+type change struct {
+	what   *statement
+	args   []driver.Value
+	counts count // what the rows that it adds are; countNone: they are not counted
+	orElse *change
+}
+
+func newRequest(doing string, steps ...step) *request {
+	r := &request{doing: doing, steps: steps, answer: make(chan error, 1)}
+	for i := range steps {
+		s := &steps[i]
+		r.weight += len(s.changes) + len(s.actions) + len(s.writes) + 3*len(s.arrivals)
+		if s.decided != 0 {
+			r.weight++ // it is no longer pending
+		}
+		for j := range s.changes {
+			r.bytes += bytesIn(s.changes[j].args)
+		}
+		for j := range s.actions {
+			r.bytes += bytesIn(s.actions[j].args)
+		}
+		for j := range s.writes {
+			r.bytes += len(s.writes[j].Key) + len(s.writes[j].Value)
+		}
+		for j := range s.arrivals {
+			r.bytes += bytesIn(s.arrivals[j].row)
+		}
+	}
+	return r
+}
+
+// bytesIn is how long the strings among arguments are.
+func bytesIn(args []driver.Value) (n int) {
+	for _, v := range args {
+		switch v := v.(type) {
+		case string:
+			n += len(v)
+		case []byte:
+			n += len(v)
+		}
+	}
+	return n
+}
+
+// takesIn reports whether a request stores a delivery.
+func (r *request) takesIn() bool {
+	return slices.ContainsFunc(r.steps, func(s step) bool {
+		return len(s.arrivals) > 0 || slices.ContainsFunc(s.changes, func(c change) bool { return c.what == insertQuarantine })
+	})
+}
+
+// writes reports whether a group has anything to write.
+func writes(group []*request) bool {
+	return slices.ContainsFunc(group, func(r *request) bool { return r.weight > 0 })
+}
+
+// arrivals is how many entries a group can add to the journal.
+func arrivals(group []*request) (n int) {
+	for _, r := range group {
+		for i := range r.steps {
+			n += len(r.steps[i].arrivals)
+		}
+	}
+	return n
+}
+
+func (r *request) failed(err error) error {
+	if err == nil || errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", r.doing, err)
+}

@@ -1,0 +1,172 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"chertd/engine/store"
+	"chertd/rules"
+)
+
+var daemonTests = map[string]func(*testing.T, *bench){
+	"a pause stays until it is lifted":             paused,
+	"pauses of calls are kept by credential":       callPauses,
+	"the clock's offset is kept":                   clockOffset,
+	"the progress of schedules is kept":            schedules,
+	"any schedule and count of reads is read back": anySchedule,
+	"counted reads are kept by place":              readCounts,
+}
+
+func paused(t *testing.T, b *bench) {
+	check := func(want bool) {
+		t.Helper()
+		got, err := b.s.Paused(t.Context())
+		b.must(err)
+		b.equal("paused", got, want)
+	}
+	check(false)
+	for _, on := range []bool{true, true, false} {
+		b.must(b.s.SetPaused(t.Context(), on))
+		b.reopen()
+		check(on)
+	}
+}
+
+func callPauses(t *testing.T, b *bench) {
+	check := func(credential string, want store.CallPause) {
+		t.Helper()
+		got, err := b.s.CallPause(t.Context(), credential)
+		b.must(err)
+		b.equal("pause of "+credential, got, want)
+	}
+	check("a", store.CallPause{})
+	first := store.CallPause{Asked: noon, Until: noon.Add(time.Minute), Why: "slow down"}
+	second := store.CallPause{Asked: noon.Add(time.Second), Until: noon.Add(time.Hour)}
+	b.must(b.s.SetCallPause(t.Context(), "a", first))
+	b.must(b.s.SetCallPause(t.Context(), "b", second))
+	b.reopen()
+	check("a", first)
+	check("b", second)
+	b.must(b.s.SetCallPause(t.Context(), "a", second))
+	check("a", second)
+	check("c", store.CallPause{})
+}
+
+func clockOffset(t *testing.T, b *bench) {
+	check := func(want time.Duration) {
+		t.Helper()
+		got, err := b.s.ClockOffset(t.Context())
+		b.must(err)
+		if got != want {
+			t.Errorf("offset %v, want %v", got, want)
+		}
+	}
+	check(0)
+	for _, offset := range []time.Duration{90 * time.Minute, -3*time.Second - time.Microsecond, 0} {
+		b.must(b.s.SetClockOffset(t.Context(), offset))
+		b.reopen()
+		check(offset)
+	}
+}
+
+func schedules(t *testing.T, b *bench) {
+	hourly := store.Schedule{Pack: "codes", Rule: "digest/all", Every: "0 */2 * * *"}
+	edited, other := hourly, hourly
+	edited.Every, other.Pack = "1h", "vip"
+	check := func(when string, s store.Schedule, now, want time.Time) {
+		t.Helper()
+		got, err := b.s.ScheduleDone(t.Context(), s, now)
+		b.must(err)
+		b.equal(when, got, want)
+	}
+	check("unknown", hourly, noon, time.Time{})
+	b.commit(
+		store.Transition{Schedules: []store.ScheduleRun{{ScheduleID: hourly, Done: noon, Expires: noon.Add(time.Hour)}, {ScheduleID: other, Done: noon}}},
+		store.Transition{Schedules: []store.ScheduleRun{{ScheduleID: other, Done: noon.Add(time.Minute)}}, Append: []store.Arrival{arrival("e1", "")}})
+	b.reopen()
+	check("kept", hourly, noon.Add(time.Hour-time.Microsecond), noon)
+	check("expired", hourly, noon.Add(time.Hour), time.Time{})
+	check("edited", edited, noon, time.Time{})
+	check("of another pack, kept twice", other, noon.Add(1000*time.Hour), noon.Add(time.Minute))
+	b.record("e1")
+
+	b.commit(store.Transition{Schedules: []store.ScheduleRun{{ScheduleID: hourly, Done: noon.Add(time.Hour)}, {ScheduleID: other}, {ScheduleID: edited}}})
+	check("later, without an end", hourly, noon.Add(1000*time.Hour), noon.Add(time.Hour))
+	check("dropped", other, noon, time.Time{})
+}
+
+func readCounts(t *testing.T, b *bench) {
+	check := func(want store.ReadCount) {
+		t.Helper()
+		got, err := b.s.ReadCount(t.Context(), want.Pack)
+		b.must(err)
+		b.equal("count of "+want.Pack, got, want)
+	}
+	call := func(place rules.Place, count int64, minutes int) store.ReadCall {
+		return store.ReadCall{Pack: "codes", Place: place, Count: count, At: noon.Add(time.Duration(minutes) * time.Minute)}
+	}
+	check(store.ReadCount{Pack: "codes"})
+	codes := store.ReadCount{Pack: "codes", Count: 3, Limit: rules.Rate{N: 300, Per: 10 * time.Minute}}
+	vip := store.ReadCount{Pack: "vip", Count: 1}
+	b.commit(store.Transition{ReadCounts: []store.ReadCount{codes, vip}, ReadCalls: []store.ReadCall{call(10, 3, 1), call(2, 2, 0), call(1, 3, 2)}})
+	b.reopen()
+	codes.Calls = []store.ReadCall{call(1, 3, 2), call(2, 2, 0), call(10, 3, 1)}
+	check(codes)
+	check(vip)
+	free := call(1, 3, 0)
+	free.At = time.Time{}
+	b.commit(store.Transition{ReadCalls: []store.ReadCall{free, call(2, 3, 5)}})
+	codes.Calls = []store.ReadCall{call(2, 3, 5), call(10, 3, 1)}
+	check(codes)
+	err := b.s.Commit(t.Context(), []store.Transition{{ReadCalls: []store.ReadCall{call(10, 9, 9)}, Reads: []store.KV{{Pack: "p", Key: "k", Version: 7}}}})
+	if err == nil {
+		t.Error("a conflict is taken")
+	}
+	check(codes)
+}
+
+func anySchedule(t *testing.T, b *bench) {
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		n++
+		run, count := draw[store.ScheduleRun](rt, "schedule"), draw[store.ReadCount](rt, "count")
+		if run.Done.IsZero() {
+			run.Done = noon
+		}
+		count.Limit.Per = count.Limit.Per.Truncate(time.Microsecond)
+		if count.Pack += "."; count.Limit == (rules.Rate{Per: count.Limit.Per}) {
+			count.Limit.N = 1
+		}
+		for i := range count.Calls {
+			c := &count.Calls[i]
+			if c.Pack, c.Place = count.Pack, rules.Place(10*n+i); c.At.IsZero() {
+				c.At = noon
+			}
+		}
+		if err := b.s.Commit(background, []store.Transition{{Schedules: []store.ScheduleRun{run}, ReadCounts: []store.ReadCount{count}, ReadCalls: count.Calls}}); err != nil {
+			rt.Fatal(err)
+		}
+		done, err := b.s.ScheduleDone(background, run.ScheduleID, noon)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if want := run.Done; run.Expires.IsZero() || run.Expires.After(noon) {
+			same(rt, "done", done, want)
+		} else {
+			same(rt, "done, expired", done, time.Time{})
+		}
+		got, err := b.s.ReadCount(background, count.Pack)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for len(got.Calls) > 0 && got.Calls[0].Place < rules.Place(10*n) { // of an earlier draw
+			got.Calls = got.Calls[1:]
+		}
+		if len(got.Calls) == 0 {
+			got.Calls = nil
+		}
+		same(rt, "count", got, count)
+	})
+}
