@@ -257,15 +257,15 @@ func TestCopiedPackNamesTheLine(t *testing.T) {
 	p.expectNotLive("copied", "people", "two packs have this name")
 	said := p.standing("people").Diagnostics.Error()
 	for _, want := range []string{
-		filepath.Join(p.dir, "vip", "pack.yaml") + ":2:7: error: the name \"people\" is taken by " + filepath.Join(p.dir, "vip-2026", "pack.yaml") + ":2",
-		filepath.Join(p.dir, "vip-2026", "pack.yaml") + ":2:7: error: the name \"people\" is taken by " + filepath.Join(p.dir, "vip", "pack.yaml") + ":2",
-		"write another name in this line",
+		filepath.Join(p.dir, "vip", "pack.yaml") + ":2:7: error: the name \"people\" is already used by " + filepath.Join(p.dir, "vip-2026", "pack.yaml") + ":2",
+		filepath.Join(p.dir, "vip-2026", "pack.yaml") + ":2:7: error: the name \"people\" is already used by " + filepath.Join(p.dir, "vip", "pack.yaml") + ":2",
+		"choose another name in this line",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("it does not say %s:\n%s", want, said)
 		}
 	}
-	if i := p.g.Ignored(); len(i) != 1 || !strings.Contains(i[0].Hint, "its name is also in "+filepath.Join(p.dir, "vip-copy", "pack.yaml")+":2 (name: people)") {
+	if i := p.g.Ignored(); len(i) != 1 || !strings.Contains(i[0].Hint, "also change its name in "+filepath.Join(p.dir, "vip-copy", "pack.yaml")+":2 (name: people)") {
 		t.Errorf("ignored are %+v", i)
 	}
 	p.edit("vip-2026/pack.yaml", "description: VIPs\nname: guests\n")

@@ -58,7 +58,7 @@ func build(src source, o Options) *builder {
 		}
 	}
 	if !ValidPackName(p.Name) {
-		b.fail(src.path, "letters, digits, _, -, dots and spaces, at most 64 of them", "%q can't be the name of a pack", p.Name)
+		b.fail(src.path, "letters, digits, _, -, dots and spaces, at most 64 of them", "%q is not a valid pack name", p.Name)
 	}
 	if src.folder && !slices.ContainsFunc(src.files, func(f File) bool { return f.Kind == RuleFile }) && len(b.diags) == 0 {
 		b.fail(src.path, "rules are in *.lua files directly in the pack's folder", "pack %q has no rule files", p.Name)
@@ -114,14 +114,14 @@ func (b *builder) settings() map[string]any {
 		case !ok && b.hasManifest():
 			hint := didYouMean(diag.Suggest(key, known))
 			if hint == "" && len(known) > 0 {
-				hint = "it has " + strings.Join(known, ", ")
+				hint = "its settings are " + strings.Join(known, ", ")
 			}
 			if hint == "" {
 				hint = "declare it with its default in " + b.manifestPath() + ": config: {" + shownKey(key) + ": …}"
 			}
 			b.unfit(diag.SeverityError, key, hint, "pack %q has no setting %s", b.pack.Name, ShownName(key))
 		case ok && typeName(def) != typeName(v):
-			b.unfit(diag.SeverityError, key, "its default in "+b.manifestPath()+" says of which type it is", "setting %s of pack %q: expected %s, got %s",
+			b.unfit(diag.SeverityError, key, "its default in "+b.manifestPath()+" determines the type", "setting %s of pack %q: expected %s, got %s",
 				key, b.pack.Name, typeName(def), typeName(v))
 		default:
 			settings[key], b.pack.settings[key] = v, v
@@ -166,7 +166,7 @@ func neverReadHint(key string, read []string) string {
 	if len(read) > 0 {
 		return "it reads " + strings.Join(read, ", ")
 	}
-	return "it reads no settings: delete it, or read it as config." + shownKey(key)
+	return "the pack reads no settings: delete this one, or read it as config." + shownKey(key)
 }
 
 // unfit says that the operator gives the pack a setting that it does not take,
@@ -268,7 +268,7 @@ func (b *builder) load() {
 	p.spare <- vm
 	if len(p.Rules) == 0 {
 		b.empty = true
-		b.fail(b.src.path, "to switch it off: "+diag.PackCommand("mode", p.Name, "off"), "pack %q has no rules: it subscribes to nothing", p.Name)
+		b.fail(b.src.path, "to switch it off: "+diag.PackCommand("mode", p.Name, "off"), "pack %q has no rules that subscribe to events, so it would never run", p.Name)
 	}
 }
 
@@ -314,10 +314,10 @@ func (b *builder) nameTaken(other *builder) {
 		at = fmt.Sprintf("%s:%d", at, otherLine)
 	}
 	if line > 0 {
-		hint = "if it is a copy, delete it; if it is meant, write another name in this line"
+		hint = "delete this pack if it is a copy; otherwise choose another name in this line"
 	}
 	b.diags = append(b.diags, diag.Diagnostic{File: file, Line: line, Col: col, Severity: diag.SeverityError,
-		Message: fmt.Sprintf("the name %q is taken by %s: two packs can't have the same, because their state is kept under it", b.pack.Name, at), Hint: hint})
+		Message: fmt.Sprintf("the name %q is already used by %s; pack names must be unique, because state is stored under them", b.pack.Name, at), Hint: hint})
 }
 
 // namePlace is where a pack's name stands: in its pack.yaml, or that of its file

@@ -136,7 +136,7 @@ func (c *matching) why(p *probe) string {
 
 // lacks says that a condition can't be decided.
 func lacks(key string) string {
-	return key + ": the event does not say, and what is unknown meets no condition"
+	return key + ": the event lacks it, and an unknown value meets no condition"
 }
 
 // list compiles a string or a list of strings to be compared for equality;
@@ -165,7 +165,7 @@ func chats(name string, v any) (condition, *problem) {
 	case isFlag && any:
 		return inChat{}, nil
 	case isFlag:
-		return nil, &problem{message: name + ": expected ids of chats, or true, got the boolean false", hint: "for events without a chat write except = { chat = true }"}
+		return nil, &problem{message: name + ": expected chat ids or true, got the boolean false", hint: "for events without a chat write except = { chat = true }"}
 	}
 	return list((*probe).chat, nil)(name, v)
 }
@@ -222,8 +222,8 @@ func literals(whole bool) func(string, any) (condition, *problem) {
 			values[i] = folded
 			if trimmed == "" {
 				return nil, &problem{
-					message: fmt.Sprintf("%s: nothing is left of %q once it is normalized: it would match every event", name, s),
-					hint:    "spaces and invisible characters are not compared; leave it out, or use matches",
+					message: fmt.Sprintf("%s: %q is empty once it is normalized: it would match every event", name, s),
+					hint:    "spaces and invisible characters are not compared; remove it, or use matches",
 				}
 			}
 			if doubt == nil {
@@ -240,8 +240,8 @@ func doubtful(name, folded string, whole bool) *problem {
 	first, _ := utf8.DecodeRuneInString(folded)
 	if unicode.IsMark(first) {
 		return &problem{
-			message: fmt.Sprintf("%s: %q begins with a mark, which is part of the letter before it", name, folded),
-			hint:    "write the letter with it", warning: true, code: CodeWords,
+			message: fmt.Sprintf("%s: %q begins with a combining mark, which belongs to the letter before it", name, folded),
+			hint:    "include the letter before the mark", warning: true, code: CodeWords,
 		}
 	}
 	if !whole {
@@ -254,12 +254,12 @@ func doubtful(name, folded string, whole bool) *problem {
 	switch {
 	case !strings.ContainsFunc(folded, func(r rune) bool { return wordRune(r) || unicode.IsSymbol(r) }):
 		return &problem{
-			message: fmt.Sprintf("%s: %q has no letter and no digit: it is found wherever it stands", name, folded),
-			hint:    fmt.Sprintf("write text = %q if that is meant", folded), warning: true, code: CodeWords,
+			message: fmt.Sprintf("%s: %q has no letter or digit, so it is found anywhere, not only as a whole word", name, folded),
+			hint:    fmt.Sprintf("write text = %q if that is intended", folded), warning: true, code: CodeWords,
 		}
 	case bare != folded && !strings.Contains(bare, "."):
 		return &problem{
-			message: fmt.Sprintf("%s: %q is found only with its punctuation", name, folded),
+			message: fmt.Sprintf("%s: %q matches only with its punctuation", name, folded),
 			hint:    fmt.Sprintf("write %q: a word ends where punctuation begins", bare), warning: true, code: CodeWords,
 		}
 	}
@@ -286,7 +286,7 @@ func patterns(name string, v any) (condition, *problem) {
 			what := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
 			p := &problem{message: fmt.Sprintf("%s: %q is not an RE2 pattern: %s", name, s, what)}
 			if strings.Contains(s, "(?=") || strings.Contains(s, "(?!") || strings.Contains(s, "(?<") {
-				p.hint = "RE2 does not look ahead or behind: use except, or look in the handler"
+				p.hint = "RE2 has no lookahead or lookbehind: use except, or check in the handler"
 			}
 			return nil, p
 		}
@@ -325,7 +325,7 @@ func blanksIn(name string, values []string) []*problem {
 		if s == "" {
 			all = append(all, &problem{
 				message: fmt.Sprintf("%s: item %d of the list is the empty string: it would match every event, or none", name, i+1),
-				hint:    `fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`,
+				hint:    `fill it in or remove it; in a loop over rows: if row.phone ~= "" then`,
 				blank:   &blank{len(all) + 1, others},
 			})
 		}
@@ -343,7 +343,7 @@ func itemsOf(name string, v any) ([]string, *problem) {
 		if v == "" {
 			return nil, &problem{
 				message: name + " is the empty string: it would match every event, or none",
-				hint:    "leave the key out if it is not to matter",
+				hint:    "omit the key if you don't want to filter on it",
 			}
 		}
 	case []any:
@@ -383,8 +383,8 @@ func itemsOf(name string, v any) ([]string, *problem) {
 
 func emptyList(name string) *problem {
 	return &problem{
-		message: name + " is an empty list: no value could match",
-		hint:    "leave the key out if it is not to matter",
+		message: name + " is an empty list, which matches nothing",
+		hint:    "omit the key if you don't want to filter on it",
 		empty:   true,
 	}
 }

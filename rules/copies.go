@@ -99,20 +99,20 @@ const date = `(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12]\d|3[01])`
 const dayFirst = `[0-3]\d[-_.][0-3]\d[-_.](?:19|20)\d\d`
 
 var copyForms = []copyForm{
-	{why: "a conflict that Syncthing left", form: form(`[.~]sync-conflict-\d{8}-\d{6}`)},
+	{why: "a Syncthing conflict", form: form(`[.~]sync-conflict-\d{8}-\d{6}`)},
 	// Dropbox, Nextcloud, ownCloud, Seafile, pCloud, Box, Resilio; "SFConflict user date".
-	{why: "a conflict that a sync program left", form: form(`[ ._-]?[(\[][^()\[\]]*(?:conflict|konflikt|conflit|conflito|conflicto|conflitto|konflik|конфликт|конфлікт|ristiriita|ütközés|çakış|競合|衝突|冲突|충돌|σύγκρουση)[^()\[\]]*[)\]]`)},
-	{why: "a conflict that a sync program left", form: form(`[ ._-](?:conflict|konflikt)(?:ed copy)?[ ._-]` + date)},
-	{why: "a conflict that a sync program left", form: form(`\.(?:conflict|conflicted)\d*$`)},
-	{why: "a conflict that a sync program left", form: form(`\.variant-[0-9a-f]{4}$`)}, // git-annex
+	{why: "a sync conflict", form: form(`[ ._-]?[(\[][^()\[\]]*(?:conflict|konflikt|conflit|conflito|conflicto|conflitto|konflik|конфликт|конфлікт|ristiriita|ütközés|çakış|競合|衝突|冲突|충돌|σύγκρουση)[^()\[\]]*[)\]]`)},
+	{why: "a sync conflict", form: form(`[ ._-](?:conflict|konflikt)(?:ed copy)?[ ._-]` + date)},
+	{why: "a sync conflict", form: form(`\.(?:conflict|conflicted)\d*$`)},
+	{why: "a sync conflict", form: form(`\.variant-[0-9a-f]{4}$`)}, // git-annex
 	// OneDrive appends the computer's name; Windows makes up DESKTOP-7K2J9QP.
-	{why: "a conflict that OneDrive left", form: exact(`-(?:DESKTOP|LAPTOP|WIN|MININT)-[A-Z0-9]{6,12}(?:-\d+)?$`)},
-	{why: "a conflict that OneDrive left", behind: exact(`^-(?:[A-Z0-9]+-(?:PC|MBP|LAPTOP|DESKTOP|NB|WS)|[A-Za-z0-9-]*(?:MacBook|iMac|Mac-mini)[A-Za-z0-9-]*)(?:-\d+)?$`)},
+	{why: "a OneDrive conflict", form: exact(`-(?:DESKTOP|LAPTOP|WIN|MININT)-[A-Z0-9]{6,12}(?:-\d+)?$`)},
+	{why: "a OneDrive conflict", behind: exact(`^-(?:[A-Z0-9]+-(?:PC|MBP|LAPTOP|DESKTOP|NB|WS)|[A-Za-z0-9-]*(?:MacBook|iMac|Mac-mini)[A-Za-z0-9-]*)(?:-\d+)?$`)},
 
-	{why: "a file that a merge left", form: exact(`[_.](?:BASE|LOCAL|REMOTE|BACKUP|HEAD)[_.]\d+$`)},
-	{why: "a file that a merge left", behind: exact(`^[_.](?:BASE|LOCAL|REMOTE|BACKUP|HEAD)$`)},
-	{why: "a file that a merge left", form: form(`\.(?:mine|theirs|ours|rej|working|merge-(?:left|right)\.r\d+)$`)},
-	{why: "a file that a merge left", behind: form(`^\.r\d+$`)}, // Subversion
+	{why: "a merge leftover", form: exact(`[_.](?:BASE|LOCAL|REMOTE|BACKUP|HEAD)[_.]\d+$`)},
+	{why: "a merge leftover", behind: exact(`^[_.](?:BASE|LOCAL|REMOTE|BACKUP|HEAD)$`)},
+	{why: "a merge leftover", form: form(`\.(?:mine|theirs|ours|rej|working|merge-(?:left|right)\.r\d+)$`)},
+	{why: "a merge leftover", behind: form(`^\.r\d+$`)}, // Subversion
 
 	{why: "a backup", form: form(`\.(?:bak|bkp|backup|orig|old|tmp|temp|sav|save|prev|previous|copy)(?:\d*|[._-]\d{1,3})$`)},
 	{why: "a backup", form: form(`\.~\d+~$`)}, // of GNU and Emacs, numbered

@@ -228,7 +228,7 @@ func TestIgnoredIsTakenBackAsTheHintSays(t *testing.T) {
 func TestNamesThatNoPackCanHaveAreNotTakenBack(t *testing.T) {
 	t.Parallel()
 	r := readFolder(tree(t, map[string]string{"codes.lua": "", "codes (2).lua": "", "vip (2)/r.lua": ""}))
-	for i, want := range []string{"rename it: no pack can have this name", "add !/vip (2) to .chertignore"} {
+	for i, want := range []string{"rename it: this is not a valid pack name", "add !/vip (2) to .chertignore"} {
 		if len(r.ignored) != 2 || !strings.Contains(r.ignored[i].Hint, want) {
 			t.Errorf("ignored are %v, want %q", r.ignored, want)
 		}

@@ -52,7 +52,7 @@ func (b *builder) parseData(files *dataFiles) map[string]any {
 		}
 		name := dataName(f.Name)
 		if other, taken := from[name]; taken {
-			b.fail(f.Path, "rename one", "data.load %q could mean this file or %s", name, other)
+			b.fail(f.Path, "rename one of them", "data.load %q could mean this file or %s", name, other)
 			continue
 		}
 		from[name] = f.Path
@@ -92,7 +92,7 @@ func loadData(values map[string]any) func(name string) (any, error) {
 		case near != "":
 			return nil, fmt.Errorf("there is no data %q: did you mean %q?", name, near)
 		case len(names) > 0:
-			return nil, fmt.Errorf("there is no data %q: there is %s", name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("there is no data %q: the pack has %s", name, strings.Join(names, ", "))
 		}
 		return nil, fmt.Errorf("there is no data %q: this pack has no files in data/", name)
 	}
@@ -132,12 +132,12 @@ const saveAsUTF8 = `save it as UTF-8; Excel names it "CSV UTF-8"`
 func notText(b []byte) *fault {
 	switch {
 	case bytes.HasPrefix(b, []byte{0xff, 0xfe}) || bytes.HasPrefix(b, []byte{0xfe, 0xff}):
-		return &fault{1, 1, "it is UTF-16, not UTF-8 text", saveAsUTF8}
+		return &fault{1, 1, "the file is UTF-16, not UTF-8", saveAsUTF8}
 	case !utf8.Valid(b):
-		return &fault{lineOfInvalid(b), 0, "it is not UTF-8 text", saveAsUTF8}
+		return &fault{lineOfInvalid(b), 0, "the file is not valid UTF-8", saveAsUTF8}
 	}
 	if at := bytes.IndexByte(b, 0); at >= 0 {
-		return &fault{lineAt(b, at), 0, "it has a NUL byte: it is UTF-16, or no text", saveAsUTF8}
+		return &fault{lineAt(b, at), 0, "the file has a NUL byte: it is UTF-16 or not a text file", saveAsUTF8}
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func newCSVReader(b []byte) (*csvReader, *fault) {
 	case x != nil:
 		return nil, x
 	case rec == nil:
-		return nil, &fault{1, 1, "it is empty: the first row names the columns", `for example: name,phone`}
+		return nil, &fault{1, 1, "the file is empty; its first row must name the columns", `for example: name,phone`}
 	}
 	r.width = len(rec)
 	for len(rec) > 1 && rec[len(rec)-1] == "" {
@@ -114,7 +114,7 @@ func (r *csvReader) next() ([]string, *fault) {
 		if len(rec) > n {
 			hint = "put a value that contains a " + r.separator + " in quotes"
 		}
-		return rec, &fault{line, col, fmt.Sprintf("the row has %d fields, and the first row names %d columns", len(rec), n), hint}
+		return rec, &fault{line, col, fmt.Sprintf("the row has %d fields, but the first row names %d columns", len(rec), n), hint}
 	}
 	for i, v := range rec {
 		if handle.Shortened(v) {
@@ -135,9 +135,9 @@ func (r *csvReader) read() ([]string, *fault) {
 		case err == io.EOF:
 			return nil, nil
 		case errors.As(err, &pe) && errors.Is(err, csv.ErrBareQuote):
-			return nil, &fault{pe.Line, pe.Column, `a " stands in a field that has no quotes around it`, `put the field in quotes, and write "" for each quote in it`}
+			return nil, &fault{pe.Line, pe.Column, `a field without quotes contains a "`, `put the field in quotes, and write "" for each quote in it`}
 		case errors.As(err, &pe) && errors.Is(err, csv.ErrQuote):
-			return nil, &fault{pe.StartLine, 0, "a field in quotes has no closing quote, or something stands behind it", `close the quote; write "" for a quote within quotes`}
+			return nil, &fault{pe.StartLine, 0, "a quoted field has no closing quote, or is followed by other characters", `close the quote; write "" for a quote within quotes`}
 		case err != nil:
 			return nil, &fault{0, 0, err.Error(), ""}
 		}
@@ -164,11 +164,11 @@ func (r *csvReader) columnFault() *fault {
 		case known[name]:
 			return &fault{line, col, fmt.Sprintf("two columns are named %q", name), "rename one"}
 		case values || looksLikeValue(name) || i == 0 && dateLike.MatchString(name):
-			return &fault{line, col, fmt.Sprintf("the first row names the columns, and %q looks like a value", name), "put a row with the columns' names before it, for example: name,phone"}
+			return &fault{line, col, fmt.Sprintf("the first row must name the columns, but %q looks like a value", name), "insert a first row with the column names, for example: name,phone"}
 		case strings.ContainsAny(name, "“”„«»"):
-			return &fault{line, col, fmt.Sprintf("the column's name %q has curly quotes", name), `write straight quotes: "`}
+			return &fault{line, col, fmt.Sprintf("the column name %q has curly quotes", name), `write straight quotes: "`}
 		case len(r.columns) == 1 && strings.ContainsAny(name, "|"):
-			return &fault{line, col, fmt.Sprintf("%q is one column: it has no comma, semicolon or tab", name), "separate the fields by commas"}
+			return &fault{line, col, fmt.Sprintf("%q is one column: it has no comma, semicolon or tab", name), "separate the fields with commas"}
 		}
 		known[name] = true
 	}
@@ -232,7 +232,7 @@ func separatorOf(b []byte) (rest []byte, separator byte, _ *fault) {
 		if len(mark) == 1 && strings.Contains(",;\t", mark) {
 			return append([]byte("\n"), below...), mark[0], nil
 		}
-		return nil, 0, &fault{1, 1, fmt.Sprintf("sep=%s: the fields of a .csv are separated by comma, semicolon or tab", mark), "write sep=; or leave the line out"}
+		return nil, 0, &fault{1, 1, fmt.Sprintf("sep=%s: the fields of a .csv are separated by comma, semicolon or tab", mark), "write sep=; or remove the line"}
 	}
 	var count [256]int // of each character of the first row that is not blank
 	quoted, begun, line := false, false, 1

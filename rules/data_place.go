@@ -46,9 +46,9 @@ func (d *dataFiles) noteEmpty(f *File, v any) {
 	e := emptyData{path: f.Path, line: 1}
 	switch dataFormat(f.Name) {
 	case "csv":
-		e.what = "it has no row below the names of its columns"
+		e.what = "it has no rows below the header"
 	case "txt":
-		e.what = "it has no line that is not blank or a comment"
+		e.what = "all its lines are blank or comments"
 	default:
 		e.what, e.meant = "it has no items", true
 	}
@@ -61,7 +61,7 @@ func (d *dataFiles) unsaid() diag.List {
 	for _, e := range d.empty {
 		if !e.meant && !e.said {
 			all = append(all, diag.Diagnostic{File: e.path, Line: e.line, Col: 1, Severity: diag.SeverityWarning, Code: codeEmptyList,
-				Message: "the list is empty: " + e.what, Hint: "add a value, or remove the file and what loads it"})
+				Message: "the list is empty: " + e.what, Hint: "add a value, or remove the file and the data.load that reads it"})
 		}
 	}
 	return all

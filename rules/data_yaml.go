@@ -29,7 +29,7 @@ func parseYAML(b []byte, d *dataSize) (any, []fault, error) {
 	case len(doc.Content) == 0 || isNull(doc.Content[0]):
 		// nil would make a condition of where vanish: a rule for the people of a
 		// list would be one for everybody, once the list has nothing but comments.
-		return nil, []fault{{line: 1, message: "it is empty: an empty list is written []"}}, nil
+		return nil, []fault{{line: 1, message: "the file is empty; write [] for an empty list"}}, nil
 	}
 	return plainYAML(doc.Content[0], d)
 }
@@ -75,7 +75,7 @@ func (r *yamlReader) value(n *yaml.Node, depth int) any {
 	case len(r.faults) >= mostFaults:
 		return nil
 	case depth > maxYAMLDepth:
-		r.fail(n, "", "it is nested more than %d deep", maxYAMLDepth)
+		r.fail(n, "", "it is nested more than %d levels deep", maxYAMLDepth)
 		return nil
 	case n.Kind == yaml.AliasNode:
 		if r.open[n.Alias] {
@@ -115,7 +115,7 @@ func (r *yamlReader) knownTag(n *yaml.Node) bool {
 			return true
 		}
 	}
-	r.fail(n, "leave the tag out", "the tag %s is not known here", n.Tag)
+	r.fail(n, "remove the tag", "the tag %s is not supported", n.Tag)
 	return false
 }
 
@@ -125,7 +125,7 @@ func (r *yamlReader) list(n *yaml.Node, depth int) any {
 		if v := r.value(c, depth+1); v != nil {
 			items = append(items, v)
 		} else if isNull(c) {
-			r.fail(c, `leave the item out, or write "" for an empty string`, "item %d of the list is empty: in Lua the list would end before it", i+1)
+			r.fail(c, `remove the item, or write "" for an empty string`, "item %d of the list is empty: in Lua the list would end before it", i+1)
 		}
 	}
 	return items
@@ -149,13 +149,13 @@ func (r *yamlReader) table(n *yaml.Node, table map[string]any, depth int) {
 			continue
 		}
 		if line := lines[name]; line > 0 {
-			r.fail(k, "keep one of them", "key %q is there already, on line %d", name, line)
+			r.fail(k, "keep one of them", "key %q is already defined on line %d", name, line)
 			continue
 		}
 		lines[name] = k.Line
 		v := r.value(c, depth+1)
 		if v == nil && isNull(c) {
-			r.fail(k, `leave the key out, or write a value, for example true or ""`, "key %q has no value: in Lua it would not be there", name)
+			r.fail(k, `remove the key, or write a value, for example true or ""`, "key %q has no value: in Lua it would not exist", name)
 		}
 		if v != nil {
 			table[name] = v
@@ -173,7 +173,7 @@ func (r *yamlReader) merge(n *yaml.Node, table map[string]any, depth int) {
 		v, ok := r.value(from[i], depth+1).(map[string]any)
 		if !ok {
 			if len(r.faults) == 0 {
-				r.fail(n, "write <<: *anchor, of a table of keys and values", "<< merges tables, and this is none")
+				r.fail(n, "write <<: *anchor, where the anchor is a table", "<< merges tables, and this is not a table")
 			}
 			return
 		}
@@ -189,7 +189,7 @@ func (r *yamlReader) key(n *yaml.Node) (string, bool) {
 		n = n.Alias
 	}
 	if n.Kind != yaml.ScalarNode {
-		r.fail(n, "write the key as a string", "a key is a list or a table")
+		r.fail(n, "write the key as a string", "a key must be a string, not a list or a table")
 		return "", false
 	}
 	if !r.knownTag(n) {
@@ -205,7 +205,7 @@ func (r *yamlReader) key(n *yaml.Node) (string, bool) {
 	}
 	switch n.ShortTag() {
 	case "!!null":
-		r.fail(n, fmt.Sprintf("put it in quotes if it is meant: %q", n.Value), "a key is empty: YAML reads %s as no value", orNothing(n.Value))
+		r.fail(n, fmt.Sprintf("put it in quotes if it is intended: %q", n.Value), "a key is empty: YAML reads %s as no value", orNothing(n.Value))
 		return "", false
 	case "!!int", "!!float":
 		if !plainNumber.MatchString(n.Value) && !numberAsText(n.Value) {
@@ -290,7 +290,7 @@ func (r *yamlReader) scalar(n *yaml.Node) any {
 	case "!!str":
 		if switches.MatchString(n.Value) {
 			yes := strings.EqualFold(n.Value, "yes") || strings.EqualFold(n.Value, "on")
-			r.fail(n, fmt.Sprintf("write %t, or %q in quotes if the word is meant", yes, n.Value), "%s can mean %t or the word", n.Value, yes)
+			r.fail(n, fmt.Sprintf("write %t, or %q in quotes if the word is intended", yes, n.Value), "%s can mean %t or the word", n.Value, yes)
 			return nil
 		}
 		if handle.Shortened(n.Value) {
@@ -306,7 +306,7 @@ func (r *yamlReader) number(n *yaml.Node) any {
 	inQuotes := fmt.Sprintf("put it in quotes: %q", s)
 	switch {
 	case s == "":
-		r.fail(n, "leave the tag out", "it is no number")
+		r.fail(n, "remove the tag", "it is not a number")
 		return nil
 	case numberAsText(s):
 		return s
@@ -365,7 +365,7 @@ func readYAML(b []byte, room int64) (*yaml.Node, *fault, error) {
 	err := dec.Decode(&doc)
 	if err == nil {
 		if err = dec.Decode(&second); err == nil && second.Content[0].Tag != "!!null" {
-			return nil, &fault{second.Line, 0, "a second document begins here: a file is one", "delete the line ---, or what follows it"}, nil
+			return nil, &fault{second.Line, 0, "a second YAML document begins here; a file may have only one", "delete the line ---, or what follows it"}, nil
 		}
 	}
 	if err == nil || errors.Is(err, io.EOF) {

@@ -83,9 +83,9 @@ func (b *builder) tooLarge(f File, used int64, err errDataSize) diag.Diagnostic 
 	}
 	switch {
 	case used+err.need > mostSensible:
-		where = "take it apart; in YAML, each *name stands for a copy of what it names"
+		where = "split it up; in YAML, each *name is a copy of what it refers to"
 	case dataFormat(f.Name) == "yaml":
-		where += "; as .csv or .txt the same list takes less"
+		where += "; as .csv or .txt the same list needs less"
 	}
 	return diag.Diagnostic{File: f.Path, Severity: diag.SeverityError, Hint: where,
 		Message: fmt.Sprintf("%s: the pack's data may take %s, three quarters of its limits.memory of %s%s", err, sizeText(dataRoom(memory)), sizeText(memory), besides(used))}

@@ -105,9 +105,9 @@ func readTree(dir string, open func(dir string) (fileTree, error), known []strin
 	var crowded *crowdedError
 	switch {
 	case errors.As(err, &crowded):
-		d := diag.Diagnostic{File: dir, Severity: diag.SeverityError, Message: crowded.Error(), Hint: "move out of it what is not a pack"}
+		d := diag.Diagnostic{File: dir, Severity: diag.SeverityError, Message: crowded.Error(), Hint: "move everything that is not a pack out of it"}
 		if len(known) > 0 {
-			d.Message += ": only packs that are known already are read, and none is removed"
+			d.Message += "; only known packs are read, and none is removed"
 		}
 		r.diags = append(r.diags, d)
 		entries = named(tree, known)
@@ -183,7 +183,7 @@ func (r *reader) folder(dir string) source {
 			r.add(&s, path.Join(dir, name), name, ManifestFile)
 		case name == "pack.yml":
 			s.broken = append(s.broken, diag.Diagnostic{File: r.path(path.Join(dir, name)), Severity: diag.SeverityError,
-				Message: "a pack's settings are read from pack.yaml, not pack.yml", Hint: "rename it"})
+				Message: "a pack's settings are read from pack.yaml, not pack.yml", Hint: "rename it to pack.yaml"})
 		case isSpec(name):
 			r.add(&s, path.Join(dir, name), name, SpecFile)
 		case strings.HasSuffix(name, ".lua"):
@@ -233,7 +233,7 @@ func (r *reader) entries(s *source, dir string) []fs.DirEntry {
 	entries, err := r.tree.ReadDir(dir)
 	s.seen += len(entries)
 	if crowded := (*crowdedError)(nil); errors.As(err, &crowded) || s.seen > maxEntries {
-		s.refuse(fmt.Sprintf("the pack holds more than %d files and folders", maxEntries), "move out of its folder what is not the pack's; many values belong into one file of data/")
+		s.refuse(fmt.Sprintf("the pack holds more than %d files and folders", maxEntries), "move everything else out of its folder; put many values into one file in data/")
 		return nil
 	}
 	if err != nil {
@@ -253,11 +253,11 @@ func (r *reader) add(s *source, at, name string, kind FileKind) {
 	switch {
 	case s.bytes > maxPackBytes:
 		r.bytes -= s.bytes
-		s.refuse(fmt.Sprintf("the pack holds more than %d MiB", maxPackBytes>>20), "move out of its folder what is not the pack's")
+		s.refuse(fmt.Sprintf("the pack holds more than %d MiB", maxPackBytes>>20), "move everything else out of its folder")
 		return
 	case r.bytes > maxFolderBytes:
 		r.bytes -= s.bytes
-		s.refuse(fmt.Sprintf("it is not read: with the packs before it, it holds more than %d MiB", maxFolderBytes>>20), "make files of the packs smaller")
+		s.refuse(fmt.Sprintf("it is not read: together with the packs before it, it holds more than %d MiB", maxFolderBytes>>20), "make the packs' files smaller")
 		return
 	}
 	if err != nil {
@@ -308,10 +308,10 @@ func (r *reader) unreadable(name string, err error) diag.Diagnostic {
 	target, _ := r.tree.Readlink(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		d.Message = fmt.Sprintf("it is a symlink to %s, which is not there", target)
+		d.Message = fmt.Sprintf("it is a symlink to %s, which does not exist", target)
 	case escapes(err):
 		d.Message = fmt.Sprintf("it is a symlink to %s, which leaves the rules folder", target)
-		d.Hint = "copy the file into the folder; a link may lead to anything within it"
+		d.Hint = "copy the file into the folder; a symlink may point only to something inside it"
 	default:
 		d.Message = fmt.Sprintf("it is a symlink to %s, which can't be read: %s", target, cause(err))
 	}
@@ -323,11 +323,11 @@ func folderDiagnostic(dir string, err error) diag.Diagnostic {
 	d := diag.Diagnostic{File: dir, Severity: diag.SeverityError, Message: "it can't be read: " + cause(err)}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		d.Message = "there is no such file or folder"
-		d.Hint = "the folder of the rules is ./rules, or rules.dir in chertd.yaml"
+		d.Message = "no such file or folder"
+		d.Hint = "rules are read from ./rules, or from rules.dir in chertd.yaml"
 	case strings.Contains(cause(err), "not a directory"):
 		d.Message = "it is not a folder"
-		d.Hint = "move it away, and put the folder with the rules back; or name that in rules.dir in chertd.yaml"
+		d.Hint = "replace it by the folder with the rules, or set rules.dir in chertd.yaml to that folder"
 	case errors.Is(err, fs.ErrPermission):
 		d.Hint = makeReadable(dir)
 	default:
@@ -338,7 +338,7 @@ func folderDiagnostic(dir string, err error) diag.Diagnostic {
 
 // makeReadable is the hint for a file or folder that the process may not read.
 func makeReadable(path string) string {
-	return "the user that chertd runs as needs to read it: chmod -R a+rX " + diag.ShellWord(path)
+	return "chertd's user needs permission to read it: chmod -R a+rX " + diag.ShellWord(path)
 }
 
 // cause is an error without the path, which stands before it in a diagnostic.

@@ -83,7 +83,7 @@ func (r *reader) parseIgnore(b []byte, file string) {
 		for _, part := range strings.Split(strings.TrimPrefix(line, "!"), "/") {
 			if _, err := path.Match(part, ""); err != nil {
 				r.diags = append(r.diags, diag.Diagnostic{File: file, Line: i + 1, Col: 1, Severity: diag.SeverityWarning,
-					Message: fmt.Sprintf("the pattern %q matches nothing: it is malformed", line), Hint: `a [ needs its ], or a \ before it`})
+					Message: fmt.Sprintf("the pattern %q matches nothing: it is malformed", line), Hint: `close the [ with a ], or write \[ for the character itself`})
 				break
 			}
 		}
@@ -127,7 +127,7 @@ func (r *reader) wanted(dir string, entries []fs.DirEntry) []fs.DirEntry {
 			if noise(name) {
 				continue
 			}
-			r.leaveOut(dir, e, folder, fmt.Sprintf("line %d of %s says so", line, ignoreFile), fmt.Sprintf("if it is meant, change that line, or add !/%s behind it", r.ignore.from(at)))
+			r.leaveOut(dir, e, folder, fmt.Sprintf("line %d of %s excludes it", line, ignoreFile), fmt.Sprintf("to load it, change that line, or add !/%s after it", r.ignore.from(at)))
 			continue
 		}
 		if noise(name) {
@@ -158,15 +158,15 @@ func (r *reader) nameToo(dir string) string {
 	if m.Name == "" {
 		return ""
 	}
-	return fmt.Sprintf("; its name is also in %s:%d (name: %s): write another one there", r.path(file), m.nameLine, m.Name)
+	return fmt.Sprintf("; also change its name in %s:%d (name: %s)", r.path(file), m.nameLine, m.Name)
 }
 
 // takeBack is what to do about a file that is meant though its name is a copy's.
 func (r *reader) takeBack(at string, dir bool) string {
 	if name := strings.TrimSuffix(at, ".lua"); !dir && len(r.ignore.above) == 0 && !strings.Contains(at, "/") && !packName.MatchString(name) {
-		return "delete it; if it is meant, rename it: no pack can have this name"
+		return "delete it; if it is intentional, rename it: this is not a valid pack name"
 	}
-	return fmt.Sprintf("delete it; if it is meant, rename it, or add !/%s to %s", r.ignore.from(at), ignoreFile)
+	return fmt.Sprintf("delete it; if it is intentional, rename it, or add !/%s to %s", r.ignore.from(at), ignoreFile)
 }
 
 // from is a name as a pattern of .chertignore gives it.
@@ -228,7 +228,7 @@ func IgnoredWith(dir, name string) (ignored []Ignored) {
 	r.wanted(".", append(entries, folderToBe(name)))
 	for _, i := range r.ignored {
 		if !slices.ContainsFunc(before, func(b Ignored) bool { return b.Path == i.Path }) {
-			i.Hint = strings.TrimPrefix(i.Hint, "delete it; if it is meant, rename it, or ")
+			i.Hint = strings.TrimPrefix(i.Hint, "delete it; if it is intentional, rename it, or ")
 			ignored = append(ignored, i)
 		}
 	}

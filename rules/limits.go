@@ -43,7 +43,7 @@ func ParseRate(s string) (Rate, error) {
 	number, err := strconv.Atoi(strings.TrimSpace(count))
 	per, perErr := luabind.ParseDuration(strings.TrimSpace(span))
 	if !ok || err != nil || number <= 0 || perErr != nil || per <= 0 {
-		return Rate{}, errors.New("expected a number of reads in a span of time")
+		return Rate{}, errors.New("expected a number of reads per duration")
 	}
 	return Rate{number, per}, nil
 }

@@ -97,7 +97,7 @@ func (o *Options) noPack(name string, packs []string) diag.Diagnostic {
 		shown = "a pack " + shown
 	}
 	return diag.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: diag.SeverityWarning, Code: CodeNoPack,
-		Message: fmt.Sprintf("rules.packs names %s, and there is no such pack", shown),
+		Message: fmt.Sprintf("rules.packs names %s, but there is no such pack", shown),
 		Hint:    cmp.Or(didYouMean(diag.Suggest(name, packs)), "delete the entry, or create the pack: a file "+file+".lua or a folder "+file+" in rules.dir")}
 }
 

@@ -113,15 +113,15 @@ func TestLoadRefuses(t *testing.T) {
 		{"a file that is no Lua", map[string]string{"a.lua": "chert.on(", "b.lua": rule}, Options{}, []string{"DIR/a.lua:"}},
 		{"two broken packs", map[string]string{"a.lua": "x =", "b/x.lua": "y ="}, Options{}, []string{"DIR/a.lua:", "DIR/b/x.lua:"}},
 		{"an error while loading", map[string]string{"a.lua": "local x\n" + `error("no such luck")`}, Options{}, []string{"DIR/a.lua:2"}},
-		{"one name for two packs", map[string]string{"vip.lua": rule, "vip/x.lua": rule}, Options{}, []string{`the name "vip" is taken by DIR/vip`}},
-		{"a name in pack.yaml that is taken", map[string]string{"a.lua": rule, "b/x.lua": rule, "b/pack.yaml": "name: a"}, Options{}, []string{`DIR/b/pack.yaml:1:7: error: the name "a" is taken by DIR/a.lua:`}},
-		{"a copy of a pack with a name of its own", map[string]string{"b/x.lua": rule, "b/pack.yaml": "description: x\nname: a", "c/x.lua": rule, "c/pack.yaml": "description: x\nname: a"}, Options{}, []string{`DIR/c/pack.yaml:2:7: error: the name "a" is taken by DIR/b/pack.yaml:2:`}},
-		{"a name that can't be", map[string]string{"b/x.lua": rule, "b/pack.yaml": "name: a/b"}, Options{}, []string{`"a/b" can't be the name of a pack`}},
+		{"one name for two packs", map[string]string{"vip.lua": rule, "vip/x.lua": rule}, Options{}, []string{`the name "vip" is already used by DIR/vip`}},
+		{"a name in pack.yaml that is taken", map[string]string{"a.lua": rule, "b/x.lua": rule, "b/pack.yaml": "name: a"}, Options{}, []string{`DIR/b/pack.yaml:1:7: error: the name "a" is already used by DIR/a.lua;`}},
+		{"a copy of a pack with a name of its own", map[string]string{"b/x.lua": rule, "b/pack.yaml": "description: x\nname: a", "c/x.lua": rule, "c/pack.yaml": "description: x\nname: a"}, Options{}, []string{`DIR/c/pack.yaml:2:7: error: the name "a" is already used by DIR/b/pack.yaml:2;`}},
+		{"a name that can't be", map[string]string{"b/x.lua": rule, "b/pack.yaml": "name: a/b"}, Options{}, []string{`"a/b" is not a valid pack name`}},
 		{"a pack without rules", map[string]string{"vip/lib/x.lua": "return 1"}, Options{}, []string{`DIR/vip: error: pack "vip" has no rule files`}},
 		{"broken data", map[string]string{"vip/x.lua": rule, "vip/data/v.yaml": "a: [\n"}, Options{}, []string{"DIR/vip/data/v.yaml:1"}},
 		{"permissions that are not granted", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "permissions: [typing, send]"},
 			Options{Packs: map[string]PackOptions{"vip": {Grant: []string{"typing"}}}},
-			[]string{"vip/pack.yaml:1:23: error: pack \"vip\" asks for the permission \"send\", which chertd.yaml does not grant [CH056]\n  hint: add to chertd.yaml: rules: {packs: {vip: {grant: [send, typing]}}}"}},
+			[]string{"vip/pack.yaml:1:23: error: pack \"vip\" requests the permission \"send\", which chertd.yaml does not grant [CH056]\n  hint: add to chertd.yaml: rules: {packs: {vip: {grant: [send, typing]}}}"}},
 		{"a setting of another type", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "config: {digits: 6}"},
 			Options{Packs: map[string]PackOptions{"vip": {Config: map[string]any{"digits": "six"}}}},
 			[]string{`setting digits of pack "vip": expected a number, got a string [CF009]`}},
@@ -156,8 +156,8 @@ func TestLoadWarns(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"codes.lua": version("v1"), "codes copy.lua": version("v1")})
 	s, diags := Load(dir, Options{Packs: map[string]PackOptions{"code": {}}}, nil)
-	want := []string{"codes copy.lua: warning: it is not loaded: it looks like a copy\n  hint: delete it; if it is meant, rename it, or add !/codes copy.lua to .chertignore",
-		"rules.packs names \"code\", and there is no such pack [CF008]\n  hint: did you mean \"codes\"?"}
+	want := []string{"codes copy.lua: warning: it is not loaded: it looks like a copy\n  hint: delete it; if it is intentional, rename it, or add !/codes copy.lua to .chertignore",
+		"rules.packs names \"code\", but there is no such pack [CF008]\n  hint: did you mean \"codes\"?"}
 	if s == nil || len(s.Packs()) != 1 || len(diags) != 2 || diags.Errors() || !strings.Contains(diags[0].String(), want[0]) || !strings.Contains(diags[1].String(), want[1]) {
 		t.Errorf("got %v, want warnings %q", diags, want)
 	}
@@ -180,7 +180,7 @@ func TestOperatorIsToldOfWhatPacksDoNotTake(t *testing.T) {
 			"etc/c.yaml:5:16: warning: pack \"codes\" never reads the setting \"min_digit\" [CF009]\n  hint: did you mean \"min_digits\"?"},
 		{"nothing near", reads, map[string]any{"zone": "x"},
 			"etc/c.yaml:4:5: warning: pack \"codes\" never reads the setting \"zone\" [CF009]\n  hint: it reads min_digits, words"},
-		{"none is read", version("v1"), map[string]any{"zone": "x"}, "hint: it reads no settings: delete it, or read it as config.zone"},
+		{"none is read", version("v1"), map[string]any{"zone": "x"}, "hint: the pack reads no settings: delete this one, or read it as config.zone"},
 		{"in a comment", version("v1") + "-- config.zone\n", map[string]any{"zone": "x"}, "never reads the setting \"zone\""},
 		{"of another table", version("v1") + "local t = {config = {}} log.info(t.config.zone)", map[string]any{"zone": "x"}, ""}, // it can't be told from config handed on
 		{"by an expression", "local k = 'zone'\nchert.on('message.received', function() log.info(config[k]) end)", map[string]any{"zone": "x"}, ""},
@@ -198,7 +198,7 @@ func TestOperatorIsToldOfWhatPacksDoNotTake(t *testing.T) {
 	}
 	dir := tree(t, map[string]string{"codes.lua": version("v1"), "vip.lua": version("v1")})
 	o := Options{Packs: map[string]PackOptions{"code": {Places: at}}}
-	want := "etc/c.yaml:4:5: warning: rules.packs names \"code\", and there is no such pack [CF008]\n  hint: did you mean \"codes\"?"
+	want := "etc/c.yaml:4:5: warning: rules.packs names \"code\", but there is no such pack [CF008]\n  hint: did you mean \"codes\"?"
 	if diags := LoadEachPath([]string{dir}, o, nil).Diagnostics; diags.Error() != want {
 		t.Errorf("of a folder\ngot  %s\nwant %s", diags.Error(), want)
 	}
@@ -220,7 +220,7 @@ func TestPackWithoutRulesDoesNotLoad(t *testing.T) {
 	t.Parallel()
 	for _, src := range []string{"", "-- nothing yet", "local x = 1\nlog.info('loaded')"} {
 		s, diags := Load(tree(t, map[string]string{"codes.lua": src}), Options{}, nil)
-		want := "error: pack \"codes\" has no rules: it subscribes to nothing\n  hint: to switch it off: chertd mode codes off"
+		want := "error: pack \"codes\" has no rules that subscribe to events, so it would never run\n  hint: to switch it off: chertd mode codes off"
 		if s != nil || len(diags) != 1 || !strings.Contains(diags[0].String(), want) {
 			t.Errorf("%q: got %v, want %s", src, diags, want)
 		}
@@ -331,8 +331,8 @@ func TestLoadPathsTellsOfEachPath(t *testing.T) {
 		want  []string
 	}{
 		{[]string{"a.lua"}, nil},
-		{[]string{"gone.lua"}, []string{"gone.lua: error: there is no such file or folder"}},
-		{[]string{"a.lua", "gone.lua"}, []string{"gone.lua: error: there is no such file or folder"}},
+		{[]string{"gone.lua"}, []string{"gone.lua: error: no such file or folder"}},
+		{[]string{"a.lua", "gone.lua"}, []string{"gone.lua: error: no such file or folder"}},
 		{[]string{"notes.txt", "gone.lua", "a.lua"}, []string{"notes.txt: error: it is neither a folder nor a .lua file", "gone.lua: error:"}},
 		{[]string{"none"}, []string{"none: error: there are no rules in this folder"}},
 		{[]string{"gone.lua", "b.lua"}, []string{"gone.lua: error:", "b.lua:1"}},

@@ -67,7 +67,7 @@ const manifestRoom = 4 << 20
 func tooLargeFor(what string, err error) error {
 	var large errDataSize
 	if errors.As(err, &large) {
-		return fmt.Errorf("%w: %s may take %s; large lists belong into data/", err, what, sizeText(manifestRoom))
+		return fmt.Errorf("%w: %s may take %s; put large lists into data/", err, what, sizeText(manifestRoom))
 	}
 	return err
 }
@@ -132,7 +132,7 @@ func (r *manifestReader) table(n *yaml.Node, name string, keys map[string]func(*
 			continue
 		}
 		if line := seen[k.Value]; line > 0 {
-			r.fail(k, "", "%s is there already, on line %d", k.Value, line)
+			r.fail(k, "", "%s is already defined on line %d", k.Value, line)
 			continue
 		}
 		seen[k.Value] = k.Line
@@ -142,7 +142,7 @@ func (r *manifestReader) table(n *yaml.Node, name string, keys map[string]func(*
 
 func (r *manifestReader) text(n *yaml.Node, name string) string {
 	if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
-		r.fail(n, "", "%s: expected text", name)
+		r.fail(n, "", "%s: expected a string", name)
 		return ""
 	}
 	return n.Value
@@ -164,12 +164,12 @@ func (r *manifestReader) settings(n *yaml.Node) map[string]any {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if k := n.Content[i]; !identifier.MatchString(k.Value) {
-			r.fail(k, "a letter or _, then letters, digits and _: rules write it as config.NAME", "config: %q can't be a setting's name", k.Value)
+			r.fail(k, "use letters, digits and _, with a letter or _ first: rules read it as config.NAME", "config: %q is not a valid setting name", k.Value)
 		}
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if k := n.Content[i]; isNull(n.Content[i+1]) {
-			r.fail(k, "the default says of which type it is", "config: %s has no default", k.Value)
+			r.fail(k, "the default determines the type", "config: %s has no default", k.Value)
 		}
 	}
 	v, faults, err := plainYAML(n, &dataSize{room: manifestRoom})

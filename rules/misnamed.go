@@ -16,7 +16,7 @@ func (r *reader) misnamed(dir, name string, kind FileKind) {
 	if to == "" {
 		return
 	}
-	why := "its name is not written in lower case"
+	why := "its name is not in lower case"
 	if strings.HasSuffix(strings.ToLower(name), ".lua.txt") {
 		why = "its name ends in .txt"
 	}

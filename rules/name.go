@@ -15,13 +15,13 @@ const nameHint = "letters, digits, _, -, dots and spaces, at most 64 of them"
 func CheckName(name string) (wrong, hint string) {
 	switch {
 	case strings.HasSuffix(name, ".lua"):
-		return fmt.Sprintf("%q is the name of a file: a new pack is a folder", name), fmt.Sprintf("leave out .lua: %s", strings.TrimSuffix(name, ".lua"))
+		return fmt.Sprintf("%q is the name of a file: a new pack is a folder", name), fmt.Sprintf("omit .lua: %s", strings.TrimSuffix(name, ".lua"))
 	case strings.ContainsAny(name, `/\`):
-		return fmt.Sprintf("%q is a path: a pack has a name", name), ""
+		return fmt.Sprintf("%q is a path, not a pack name", name), ""
 	case noise(name):
-		return fmt.Sprintf("a folder named %q is taken for hidden or temporary, and not read", name), "choose another name"
+		return fmt.Sprintf("a folder named %q looks like a hidden or temporary folder and is ignored", name), "choose another name"
 	case copyOf(name, true, func(string) bool { return false }) != "":
-		return fmt.Sprintf("a folder named %q is taken for a copy, and not read", name), "choose another name"
+		return fmt.Sprintf("a folder named %q looks like a copy and is ignored", name), "choose another name"
 	case isSpec(name + ".lua"):
 		hint = "choose another name"
 		if pack := strings.TrimSuffix(name, "_spec"); pack != "" {
@@ -29,9 +29,9 @@ func CheckName(name string) (wrong, hint string) {
 		}
 		return fmt.Sprintf("%q is named like a spec, and a spec is never a pack", name), hint
 	case slices.Contains([]string{"lib", "data", "spec"}, name):
-		return fmt.Sprintf("%q is what a folder within a pack is called", name), "choose another name"
+		return fmt.Sprintf("%q is reserved for a folder inside a pack", name), "choose another name"
 	case !packName.MatchString(name) || utf8.RuneCountInString(name) > maxPackName || strings.TrimRight(name, " .") != name:
-		return fmt.Sprintf("%q can't be the name of a pack", name), nameHint
+		return fmt.Sprintf("%q is not a valid pack name", name), nameHint
 	}
 	return "", ""
 }

@@ -84,7 +84,7 @@ func (p *Pack) vm(shard int) (vm *luabind.VM, steps int64, err error) {
 	if !slices.Equal(reg.seen, p.subscriptions()) {
 		// Loading looked at something that was not the same the other time, and
 		// indexes would lead to other handlers.
-		return nil, vm.Steps(), errors.New("the files subscribed to other events than when they were checked: what they subscribe to must not depend on anything outside them")
+		return nil, vm.Steps(), errors.New("the files subscribe to other events than when they were checked; subscriptions must not depend on anything outside the pack")
 	}
 	p.vms[shard] = vm
 	return vm, vm.Steps(), nil

@@ -27,7 +27,7 @@ func readPath(name, root string) reading {
 	if pack := specless(name); pack != name {
 		if info, err := os.Stat(pack); err != nil || info.IsDir() {
 			return reading{diags: diag.List{{File: name, Severity: diag.SeverityError,
-				Message: fmt.Sprintf("this spec is of no pack: there is no %s beside it", filepath.Base(pack)),
+				Message: fmt.Sprintf("this spec belongs to no pack: there is no %s beside it", filepath.Base(pack)),
 				Hint:    "the specs of a pack that is a folder are in its spec/"}}}
 		}
 		name = pack

@@ -27,11 +27,11 @@ func NotAsked(pack, packPath string, folder bool, d diag.Diagnostic, it *luabind
 	all := sortedSet(append(slices.Clone(asked), it.Grant))
 	d.Severity, d.Code = diag.SeverityError, codeNotAsked
 	if folder {
-		d.Message = fmt.Sprintf("%s needs the permission %q, which pack.yaml does not ask for", it.Name, it.Grant)
-		d.Hint = fmt.Sprintf("say `permissions: [%s]` in pack.yaml, and grant it in chertd.yaml: %s", strings.Join(all, ", "), GrantLine(pack, all))
+		d.Message = fmt.Sprintf("%s needs the permission %q, which pack.yaml does not request", it.Name, it.Grant)
+		d.Hint = fmt.Sprintf("write `permissions: [%s]` in pack.yaml, and grant it in chertd.yaml: %s", strings.Join(all, ", "), GrantLine(pack, all))
 		return d
 	}
-	d.Message = fmt.Sprintf("%s needs the permission %q, and a pack of one file can't ask for it", it.Name, it.Grant)
+	d.Message = fmt.Sprintf("%s needs the permission %q, and a single-file pack cannot request it", it.Name, it.Grant)
 	d.Hint = fmt.Sprintf("move the file to %s/%s, write %s/pack.yaml with `permissions: [%s]`, and grant it in chertd.yaml: %s",
 		pack, filepath.Base(packPath), pack, strings.Join(all, ", "), GrantLine(pack, all))
 	return d
@@ -63,14 +63,14 @@ func (b *builder) permit() {
 		}
 	}
 	for _, vain := range b.grantsInVain() {
-		hint := fmt.Sprintf("say `permissions: [%s]` in pack.yaml, or take it out of rules.packs.%s.grant", strings.Join(sortedSet(append(slices.Clone(asked), vain)), ", "), p.Name)
+		hint := fmt.Sprintf("write `permissions: [%s]` in pack.yaml, or remove it from rules.packs.%s.grant", strings.Join(sortedSet(append(slices.Clone(asked), vain)), ", "), p.Name)
 		if !b.src.folder {
-			hint = fmt.Sprintf("a pack of one file can't ask for it: take it out of rules.packs.%s.grant, or move the file to %s/%s and write %s/pack.yaml with `permissions: [%s]`",
+			hint = fmt.Sprintf("a single-file pack cannot request it: remove it from rules.packs.%s.grant, or move the file to %s/%s and write %s/pack.yaml with `permissions: [%s]`",
 				p.Name, p.Name, filepath.Base(b.src.path), p.Name, vain)
 		}
 		at := b.mine.place(fmt.Sprintf("grant[%d]", slices.Index(b.mine.Grant, vain)))
 		b.diags = append(b.diags, diag.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: diag.SeverityWarning, Code: codeGrantsVain,
-			Message: fmt.Sprintf("chertd.yaml grants %q to pack %q, which does not ask for it: it grants nothing", vain, p.Name), Hint: hint})
+			Message: fmt.Sprintf("chertd.yaml grants %q to pack %q, which does not request it: the grant has no effect", vain, p.Name), Hint: hint})
 	}
 }
 
@@ -119,7 +119,7 @@ func (b *builder) checkPermissions(programs []*luabind.Program) {
 		}
 		line, col := PermissionPlace(b.src.files, need)
 		b.diags = append(b.diags, diag.Diagnostic{File: b.manifestPath(), Line: line, Col: col, Severity: diag.SeverityError, Code: codeNotGranted,
-			Message: fmt.Sprintf("pack %q asks for the permission %q, which chertd.yaml does not grant", p.Name, need), Hint: "add to chertd.yaml: " + GrantLine(p.Name, asked)})
+			Message: fmt.Sprintf("pack %q requests the permission %q, which chertd.yaml does not grant", p.Name, need), Hint: "add to chertd.yaml: " + GrantLine(p.Name, asked)})
 		b.lacks = append(b.lacks, need)
 	}
 }

@@ -9,7 +9,7 @@ import (
 // luabind's settings.
 func plainValue(v any, depth int) (any, error) {
 	if depth > maxYAMLDepth {
-		return nil, fmt.Errorf("it is nested more than %d deep", maxYAMLDepth)
+		return nil, fmt.Errorf("it is nested more than %d levels deep", maxYAMLDepth)
 	}
 	switch v := v.(type) {
 	case nil, string, bool, float64:
@@ -50,7 +50,7 @@ func plainValue(v any, depth int) (any, error) {
 			}
 			key := fmt.Sprint(k)
 			if _, twice := out[key]; twice {
-				return nil, fmt.Errorf("key %q is there twice", key)
+				return nil, fmt.Errorf("key %q appears twice", key)
 			}
 			out[key] = y
 		}

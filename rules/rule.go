@@ -84,7 +84,7 @@ func compileRule(pack string, sub luabind.Subscription, ordinal int, zone *time.
 	}
 	for _, what := range r.needsName() {
 		if !r.Named {
-			fail(`give it one: name = "…"`, "a rule with %s needs a name: it is what is remembered by", what)
+			fail(`give it one: name = "…"`, "a rule with %s needs a name, because its state is stored under that name", what)
 		}
 	}
 	if sub.Every == "" {
@@ -137,7 +137,7 @@ func (r *Rule) compileHours(sub luabind.Subscription, zone *time.Location) []*pr
 		}
 		zone = loc
 		if sub.During == "" && sub.Outside == "" && sub.NotOn == nil && sub.Every == "" {
-			problems = append(problems, &problem{message: "tz is given, but nothing it could apply to", hint: "it is the time zone of during, outside and not_on"})
+			problems = append(problems, &problem{message: "tz has no effect without during, outside or not_on", hint: "remove tz, or add during, outside or not_on"})
 		}
 	}
 	for _, h := range []struct {
@@ -226,7 +226,7 @@ func checkType(t string) *problem {
 	case strings.TrimSpace(t) != t || strings.ContainsAny(t, " \t\r\n"):
 		return &problem{message: fmt.Sprintf("on: %q: a type has no spaces", t)}
 	case strings.Contains(t, anyType) && t != anyType:
-		return &problem{message: fmt.Sprintf("on: %q: \"*\" stands alone, for every type", t), hint: "list the types you mean"}
+		return &problem{message: fmt.Sprintf("on: %q: \"*\" must be used alone; it already matches every type", t), hint: "list the types you mean"}
 	case strings.HasPrefix(t, "action.") && t != event.ActionDone && t != event.ActionFailed:
 		p := &problem{message: fmt.Sprintf("on: there is no %q", t)}
 		p.hint = cmp.Or(didYouMean(diag.Suggest(t, known)), `it is "action.done" or "action.failed"`)
@@ -283,8 +283,8 @@ func (g *registrar) Subscribe(sub luabind.Subscription) error {
 	r, problems := compileRule(g.pack, sub, g.perFile[label], g.zone, g.country)
 	if first := g.byName[r.Name]; first != nil && r.Named {
 		problems = append(problems, &problem{
-			message: fmt.Sprintf("the name %q is taken by the rule at %s", r.Name, first.Place()),
-			hint:    "names are unique within a pack",
+			message: fmt.Sprintf("the name %q is already used by the rule at %s", r.Name, first.Place()),
+			hint:    "names must be unique within a pack",
 		})
 	}
 	if r.where != nil {

@@ -392,7 +392,7 @@ func TestRunFailsWhereAPackCannotBeLoadedAgain(t *testing.T) {
 	s.Pack("a").config.Files = []*luabind.Program{prog}
 	expectSaid(t, s.Run(1, Input{Event: message("x"), Now: noon}), "a/a#1: error: the pack could not be loaded again: not this time\nblock")
 	s.Pack("a").config.Files = nil
-	expectSaid(t, s.Run(1, Input{Event: message("x"), Now: noon}), "a/a#1: error: the pack could not be loaded again: the files subscribed to other events…\nblock")
+	expectSaid(t, s.Run(1, Input{Event: message("x"), Now: noon}), "a/a#1: error: the pack could not be loaded again: the files subscribe to other events…\nblock")
 	expectSaid(t, s.Run(0, Input{Event: message("x"), Now: noon}), "a/a#1: keep_unread")
 }
 
@@ -470,7 +470,7 @@ func TestExplain(t *testing.T) {
 	}
 	want := []string{
 		`a/a#1 false  is_group: it is false; from: "+14155551234" is not "+14155550000"; text: the text does not contain "code" or "pin"`,
-		`a/a#2 false  except holds`,
+		`a/a#2 false  except: it matches`,
 		`a/a#3 true  `,
 		`a/night false outside its hours `,
 		`off/off#1 false off `,

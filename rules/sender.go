@@ -77,7 +77,7 @@ func (g *Generations) warnUnmatched(v *verdict) {
 func together(name string, all []*problem) *problem {
 	first, rest := all[0], all[1:]
 	if more := len(all) - mostSaid; more > 0 {
-		rest = append(rest[:mostSaid-1:mostSaid-1], &problem{message: fmt.Sprintf("%s: %d more of its values are wrong", name, more), code: codeSender, value: all[mostSaid].value})
+		rest = append(rest[:mostSaid-1:mostSaid-1], &problem{message: fmt.Sprintf("%s: %d more of its values are invalid", name, more), code: codeSender, value: all[mostSaid].value})
 	}
 	first.also = rest
 	return first

@@ -151,9 +151,9 @@ func (c *clause) refusals(p *probe) []string {
 	for _, x := range c.except {
 		switch holds := x.all(p); {
 		case holds == event.True:
-			why = append(why, "except holds")
+			why = append(why, "except: it matches")
 		case c.excepts(holds):
-			why = append(why, "except may hold: the event does not say "+orWords(x.unknown(p)))
+			why = append(why, "except: it may match, because the event lacks "+orWords(x.unknown(p)))
 		}
 	}
 	return why
