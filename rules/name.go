@@ -2,16 +2,30 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"chertd/luabind/diag"
 )
 
-const nameHint = "letters, digits, _, -, dots and spaces, at most 64 of them"
+// packName matches valid names of packs. They appear in records and commands, and a slash
+// ends them in a rule's key.
+var packName = regexp.MustCompile(`^[\pL\pN_][\pL\pN_. -]*$`)
 
-// CheckName says what is wrong with a name for a new pack's folder, and how to
-// mend it; nothing if it is fine. It is stricter than loading: a folder that is
-// loaded as no pack, or that makes its neighbours part of one, is no good start.
+const maxPackName = 64
+
+const nameHint = "use letters, digits, _, -, dots and spaces, at most 64 characters"
+
+// ValidPackName reports whether a pack may have this name.
+func ValidPackName(name string) bool {
+	return packName.MatchString(name) && utf8.RuneCountInString(name) <= maxPackName
+}
+
+// CheckName returns what is wrong with a name for a new pack's folder, and the fix; "" if
+// nothing is. It is stricter than loading: it also refuses names under which the folder
+// would be ignored, or its neighbours become part of a pack.
 func CheckName(name string) (wrong, hint string) {
 	switch {
 	case strings.HasSuffix(name, ".lua"):
@@ -34,4 +48,34 @@ func CheckName(name string) (wrong, hint string) {
 		return fmt.Sprintf("%q is not a valid pack name", name), nameHint
 	}
 	return "", ""
+}
+
+// named reports whether the pack's name is known. If pack.yaml can't be read, it may
+// contain another.
+func (b *builder) named() bool {
+	return b.pack.Manifest.Name != "" || !b.manifestBroken && !b.src.broken.Errors()
+}
+
+// nameTaken adds the error that another pack has the same name.
+func (b *builder) nameTaken(other *builder) {
+	file, line, col := b.namePlace()
+	at, otherLine, _ := other.namePlace()
+	hint := "rename one of the two, or delete it if it is a copy"
+	if otherLine > 0 {
+		at = fmt.Sprintf("%s:%d", at, otherLine)
+	}
+	if line > 0 {
+		hint = "delete this pack if it is a copy; otherwise choose another name in this line"
+	}
+	b.diags = append(b.diags, diag.Diagnostic{File: file, Line: line, Col: col, Severity: diag.SeverityError,
+		Message: fmt.Sprintf("the name %q is already used by %s; pack names must be unique, because state is stored under them", b.pack.Name, at), Hint: hint})
+}
+
+// namePlace returns where the pack's name is defined: a line of pack.yaml, or the pack's
+// file or folder.
+func (b *builder) namePlace() (file string, line, col int) {
+	if m := &b.pack.Manifest; m.Name != "" {
+		return b.manifestPath(), m.nameLine, m.nameCol
+	}
+	return b.src.path, 0, 0
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// plainValue is a value that a program or an operator's file gives, in the types of
+// plainValue converts a value of a program or of the operator's file to the types of
 // luabind's settings.
 func plainValue(v any, depth int) (any, error) {
 	if depth > maxYAMLDepth {
@@ -59,7 +59,7 @@ func plainValue(v any, depth int) (any, error) {
 	return nil, fmt.Errorf("a value of type %T can't be given to a rule", v)
 }
 
-// exactly refuses whole numbers that Lua's numbers can't hold.
+// exactly refuses whole numbers that Lua cannot represent.
 func exactly(f float64, written string, exact bool) (any, error) {
 	if !exact {
 		return nil, fmt.Errorf("the number %s is too large to be exact in Lua: write it in quotes", written)
