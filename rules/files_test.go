@@ -119,7 +119,7 @@ func TestReadPath(t *testing.T) {
 }
 
 // A spec, and any file or folder of a pack, mean the pack.
-func TestReadPathOfAPartOfAPack(t *testing.T) {
+func TestReadPathOfFileSelectsItsPack(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{
 		"a.lua": "", "a_spec.lua": "", "lonely_spec.lua": "", "plain/x.lua": "", "plain/y.lua": "", "plain/README.md": "",

@@ -14,6 +14,8 @@ type Report struct {
 	Packs       []PackReport // by name
 	Diagnostics diag.List    // all of them; those of no single pack first
 	Content     string       // hash of what was read, for WatchOptions.Since
+
+	options Options
 }
 
 // PackReport is the result of loading one pack.
@@ -23,39 +25,13 @@ type PackReport struct {
 	Pack        *Pack // nil if it did not load
 	Tried       *Pack // for checks, also if it did not load: it may be incomplete, and can't be run
 	Empty       bool  // it did not load only because it has no rules
-	Carried     bool  // it is the previous set's, VMs included
 	Diagnostics diag.List
 }
 
-// Load loads all packs of a rules folder: all or none. The set is nil if the
-// diagnostics contain an error. Packs that are as in the previous set, which
-// may be nil, are carried over with their VMs; they must be of the same shards.
-// Diagnostics name files by dir as it is given.
-func Load(dir string, o Options, previous *Set) (*Set, diag.List) {
-	r := LoadEach(dir, o, previous)
-	return r.set(o), r.Diagnostics
-}
-
-// LoadEach loads the packs of a rules folder, each by itself.
-func LoadEach(dir string, o Options, previous *Set) Report {
-	found := readFolder(dir)
-	if len(found.sources) == 0 && !found.diags.Errors() {
-		found.diags = append(found.diags, diag.Diagnostic{File: dir, Severity: diag.SeverityError, Message: "there are no rules in this folder",
-			Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
-	}
-	return loadSources(found, o, previous)
-}
-
-// LoadPaths loads what a command is given: rules folders, packs and .lua files.
-// Without o.Packs there is no operator to ask, and packs are granted what they
-// need. Otherwise it is as Load.
-func LoadPaths(paths []string, o Options, previous *Set) (*Set, diag.List) {
-	r := LoadEachPath(paths, o, previous)
-	return r.set(o), r.Diagnostics
-}
-
-// LoadEachPath is LoadPaths, each pack by itself.
-func LoadEachPath(paths []string, o Options, previous *Set) Report {
+// Load loads rules folders, packs and .lua files, each pack independently of the others.
+// Without o.Packs there is no operator's configuration, and packs are granted the
+// permissions that they request. Diagnostics name files by the paths as given.
+func Load(paths []string, o Options) Report {
 	var all reading
 	taken := map[string]bool{}
 	for _, p := range paths {
@@ -66,9 +42,11 @@ func LoadEachPath(paths []string, o Options, previous *Set) Report {
 		}
 		all.diags = append(all.diags, found.diags...)
 		all.ignored = append(all.ignored, found.ignored...)
+		all.others = append(all.others, found.others...)
+		all.ignore = append(all.ignore, found.ignore...)
 		all.whole = all.whole || found.whole
 		for _, s := range found.sources {
-			// A shell's glob names files that belong to a folder named as well.
+			// A shell's glob also names the files of a folder that it names.
 			at, err := filepath.Abs(s.path)
 			if err != nil || !taken[at] {
 				taken[at] = true
@@ -77,7 +55,20 @@ func LoadEachPath(paths []string, o Options, previous *Set) Report {
 		}
 	}
 	o.grantNeeds = o.Packs == nil
-	return loadSources(all, o, previous)
+	return loadSources(all, o)
+}
+
+// Set returns the set of all packs, and all diagnostics. The set is nil if a diagnostic
+// is an error: either all packs are in it, or there is none.
+func (r Report) Set() (*Set, diag.List) {
+	if r.Diagnostics.Errors() {
+		return nil, r.Diagnostics
+	}
+	packs := make([]*Pack, len(r.Packs))
+	for i := range r.Packs {
+		packs[i] = r.Packs[i].Pack
+	}
+	return newSet(packs, r.options, r.Content), r.Diagnostics
 }
 
 // Others returns the diagnostics that belong to no single pack.
@@ -97,8 +88,8 @@ func (r *Report) Others() diag.List {
 	return others
 }
 
-func loadSources(found reading, o Options, previous *Set) Report {
-	r := Report{Content: found.content()}
+func loadSources(found reading, o Options) Report {
+	r := Report{Content: found.content(), options: o}
 	diags := found.diags
 	for _, i := range found.ignored {
 		diags = append(diags, i.Diagnostic())
@@ -113,15 +104,10 @@ func loadSources(found reading, o Options, previous *Set) Report {
 			first[b.pack.Name] = b
 		}
 		pr := PackReport{Name: b.pack.Name, Path: src.path, Tried: b.pack}
-		if old := previous.Pack(b.pack.Name); old != nil && old.built == b.pack.built && !b.diags.Errors() {
-			// Specs are no part of a version, but are to be as they are now.
-			pr.Pack, pr.Carried = old.withFiles(src.files), true
-		} else {
-			b.compile()
-			pr.Empty = b.empty
-			if !b.diags.Errors() {
-				pr.Pack = b.pack
-			}
+		b.compile()
+		pr.Empty = b.empty
+		if !b.diags.Errors() {
+			pr.Pack = b.pack
 		}
 		slices.SortStableFunc(b.diags, func(a, b diag.Diagnostic) int {
 			return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
@@ -140,16 +126,4 @@ func loadSources(found reading, o Options, previous *Set) Report {
 		}
 	}
 	return r
-}
-
-// set is the set of all packs, nil if one of them did not load.
-func (r *Report) set(o Options) *Set {
-	if r.Diagnostics.Errors() {
-		return nil
-	}
-	packs := make([]*Pack, len(r.Packs))
-	for i := range r.Packs {
-		packs[i] = r.Packs[i].Pack
-	}
-	return newSet(packs, o, r.Content)
 }

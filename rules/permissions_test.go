@@ -61,7 +61,7 @@ func TestPermissions(t *testing.T) {
 			if test.operator {
 				o.Packs = map[string]PackOptions{"p": {Grant: test.grant}}
 			}
-			set, diags := LoadPaths([]string{dir}, o, nil)
+			set, diags := Load([]string{dir}, o).Set()
 			for _, want := range test.says {
 				if !strings.Contains(diags.Error(), want) {
 					t.Errorf("loading says\n%s\nwithout\n%s", diags.Error(), want)
@@ -81,14 +81,14 @@ func TestPermissions(t *testing.T) {
 }
 
 // A grant that nothing asks for is told of where it stands in the operator's file.
-func TestGrantInVainIsToldOfAtItsLine(t *testing.T) {
+func TestUnusedGrantIsReportedAtItsLine(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"vip/r.lua": version("v1"), "vip/pack.yaml": "permissions: [typing]", "single.lua": version("v1")})
 	o := Options{Packs: map[string]PackOptions{
 		"vip":    {Grant: []string{"typing", "send"}, Places: map[string]Position{"": {"c.yaml", 2, 5}, "grant": {"c.yaml", 3, 7}, "grant[0]": {"c.yaml", 3, 15}, "grant[1]": {"c.yaml", 4, 15}}},
 		"single": {Grant: []string{"typing"}, Places: map[string]Position{"": {"c.yaml", 5, 5}, "grant": {"c.yaml", 6, 7}}},
 	}}
-	_, diags := Load(dir, o, nil)
+	_, diags := loadDir(dir, o)
 	for _, want := range []string{
 		"c.yaml:4:15: warning: chertd.yaml grants \"send\" to pack \"vip\", which does not request it: the grant has no effect [CH057]\n  hint: write `permissions: [send, typing]` in pack.yaml, or remove it from rules.packs.vip.grant",
 		"c.yaml:6:7: warning: chertd.yaml grants \"typing\" to pack \"single\", which does not request it: the grant has no effect [CH057]\n  hint: a single-file pack cannot request it: remove it from rules.packs.single.grant, or move the file to single/single.lua",

@@ -407,7 +407,7 @@ func TestRunWhileReloading(t *testing.T) {
 	dir := tree(t, map[string]string{"a.lua": rule(0), "b.lua": `local n = 0
 		chert.on("message.received", function(ev) n = n + 1; log.info(tostring(n)) end)`})
 	o := Options{Shards: shards}
-	first, diags := Load(dir, o, nil)
+	first, diags := loadDir(dir, o)
 	if first == nil {
 		t.Fatal(diags)
 	}
@@ -440,7 +440,7 @@ func TestRunWhileReloading(t *testing.T) {
 	}
 	for n := range edits {
 		write(t, filepath.Join(dir, "a.lua"), rule(n+1))
-		s, diags := Load(dir, o, live.Load())
+		s, diags := loadOver(dir, o, live.Load())
 		if s == nil {
 			t.Error(diags)
 			break

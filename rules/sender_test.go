@@ -13,7 +13,7 @@ const takesVips = `chert.on("message.received", { from = data.load("vips") }, fu
 
 // What is wrong with a value of where is said where the value was written: in the
 // rule, or at its row in the data file that it comes from, however it came from there.
-func TestWrongSendersAreBlamedOnTheirPlace(t *testing.T) {
+func TestInvalidSendersAreReportedAtTheirPlace(t *testing.T) {
 	t.Parallel()
 	column := `local phones = {}
 for i, row in ipairs(data.load("vips")) do phones[i] = row.phone end
@@ -89,7 +89,7 @@ p/data/vips.csv:6:3: error: where.from: the value is empty: it would match every
 			if strings.Contains(name, "the operator gives") {
 				o.Packs = map[string]PackOptions{"p": {Config: map[string]any{"bosses": []any{"ceo@"}}}}
 			}
-			_, diags := Load(dir, o, nil)
+			_, diags := loadDir(dir, o)
 			var got []string
 			for _, d := range diags {
 				hint := d.Hint
@@ -109,7 +109,7 @@ p/data/vips.csv:6:3: error: where.from: the value is empty: it would match every
 
 // The country counts for the rule, the event, the index, explanations and specs alike,
 // and another country is another version of the pack.
-func TestCountryCountsEverywhere(t *testing.T) {
+func TestCountryAppliesEverywhere(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{"p/a.lua": takesVips, "p/data/vips.yaml": "- (415) 555-0100\n- 011 44 20 7946 0958\n"}
 	us := mustLoad(t, Options{Country: "US"}, files)
@@ -138,11 +138,10 @@ func TestCountryCountsEverywhere(t *testing.T) {
 	for file, text := range files {
 		write(t, filepath.Join(dir, file), text)
 	}
-	first := LoadEach(dir, Options{Country: "US"}, nil)
-	set := first.set(Options{Country: "US"})
-	for country, carried := range map[string]bool{"US": true, "CA": false} {
-		if again := LoadEach(dir, Options{Country: country}, set); again.Packs[0].Carried != carried {
-			t.Errorf("%s after US: carried over %t, want %t", country, again.Packs[0].Carried, carried)
+	set, _ := loadDir(dir, Options{Country: "US"})
+	for country, same := range map[string]bool{"US": true, "CA": false} {
+		if again, _ := loadDir(dir, Options{Country: country}); (again.packs[0].built == set.packs[0].built) != same {
+			t.Errorf("%s after US: the same fingerprint: %t, want %t", country, !same, same)
 		}
 	}
 }
@@ -177,7 +176,7 @@ func TestEditsOfListsAreGated(t *testing.T) {
 }
 
 // What another country refuses of a live pack's list is said once, and on one line.
-func TestOtherCountryIsToldOnce(t *testing.T) {
+func TestChangedCountryIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "vip/a.lua", takesVips, "vip/data/vips.txt", "(415) 555-0101\n")
 	p.options.Country = "NO"
@@ -194,7 +193,7 @@ func TestOtherCountryIsToldOnce(t *testing.T) {
 }
 
 // A list from a data file may be longer than a table that a rule writes.
-func TestLongListsComeFromDataFiles(t *testing.T) {
+func TestLongListsOfDataFilesLoad(t *testing.T) {
 	t.Parallel()
 	var list strings.Builder
 	for i := range 20_000 {
@@ -204,7 +203,7 @@ func TestLongListsComeFromDataFiles(t *testing.T) {
 		"from a data file": {takesVips, ""},
 		"as a table":       {`local t = {} for i = 1, 20000 do t[i] = "+14155550100" end chert.on("*", { from = t }, function() end)`, "a where may have 10000 values; put a longer list in a file of data/"},
 	} {
-		_, diags := Load(tree(t, map[string]string{"p/a.lua": tt.lua, "p/data/vips.txt": list.String()}), Options{}, nil)
+		_, diags := loadDir(tree(t, map[string]string{"p/a.lua": tt.lua, "p/data/vips.txt": list.String()}), Options{})
 		if got := fmt.Sprint(diags); !strings.Contains(got, tt.want) || diags.Errors() != (tt.want != "") {
 			t.Errorf("%s: got %s, want …%s…", name, got, tt.want)
 		}

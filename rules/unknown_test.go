@@ -39,7 +39,7 @@ var unknowns = []struct {
 
 func textless(ev *event.Event) { ev.Text, ev.Message = "", nil }
 
-func TestEveryWhereKeyIsTriedWithItsFieldUnknown(t *testing.T) {
+func TestUnknownsCoverEveryWhereKey(t *testing.T) {
 	t.Parallel()
 	tried := map[string]bool{}
 	for _, u := range unknowns {
@@ -120,7 +120,7 @@ func TestKnownDecidesBesideUnknown(t *testing.T) {
 }
 
 // A message of pictures alone says that it has no text.
-func TestPictureIsKnownToHaveNoText(t *testing.T) {
+func TestPictureHasKnownEmptyText(t *testing.T) {
 	t.Parallel()
 	p := &probe{}
 	p.reset(message("", func(ev *event.Event) { ev.Message.Parts = []event.Part{{Type: "media"}} }))
@@ -132,7 +132,7 @@ func TestPictureIsKnownToHaveNoText(t *testing.T) {
 	}
 }
 
-func TestPackThatOnlyVetoesIsKnown(t *testing.T) {
+func TestPackThatOnlyVetoesIsRecognized(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]bool{
 		"chert.keep_unread(ev.chat.id)":                                               true,
@@ -150,7 +150,7 @@ func TestPackThatOnlyVetoesIsKnown(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		set, diags := LoadPaths([]string{path}, Options{}, nil)
+		set, diags := Load([]string{path}, Options{}).Set()
 		if diags.Errors() {
 			t.Fatalf("%s: %v", code, diags)
 		}

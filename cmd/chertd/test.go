@@ -129,7 +129,7 @@ func (o *testOptions) runOnce(ctx context.Context, stdout, stderr io.Writer) (ru
 	if err := o.find(); err != nil {
 		return rules.Report{}, err
 	}
-	report := rules.LoadEachPath(o.source.paths, o.source.options, nil)
+	report := rules.Load(o.source.paths, o.source.options)
 	began := time.Now()
 	t := tested{Diagnostics: report.Others(), Packs: o.runPacks(ctx, &report), coverMin: o.coverMin, strict: o.strict, some: o.match != nil || o.files != nil}
 	t.sum(time.Since(began))
@@ -230,7 +230,7 @@ func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer)
 			}
 			watched[dir] = true
 			// What changes from here on is told, even before the watch stands.
-			since := rules.LoadEach(dir, rules.Options{}, nil).Content
+			since := rules.Load([]string{dir}, rules.Options{Folder: dir}).Content
 			watches.Go(func() {
 				rules.Watch(ctx, dir, rules.WatchOptions{Since: since}, func(reason string) {
 					select {
@@ -244,7 +244,7 @@ func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer)
 	if err := o.find(); err != nil {
 		return err
 	}
-	watch(rules.LoadEachPath(o.source.paths, o.source.options, nil)) // what is wrong with it, runOnce says
+	watch(rules.Load(o.source.paths, o.source.options)) // what is wrong with it, runOnce says
 	for {
 		ran, err := o.runOnce(ctx, stdout, stderr)
 		if ctx.Err() != nil {

@@ -24,10 +24,10 @@ type Result struct {
 	Refused  bool      // loading refuses some of it, whatever the gate says
 }
 
-// Check loads what a command is given, as rules.LoadPaths does, and looks at it
+// Check loads what a command is given, as rules.Load does, and looks at it
 // more closely. Everything loading refuses is among the findings.
 func Check(paths []string, o rules.Options) Result {
-	report := rules.LoadEachPath(paths, o, nil)
+	report := rules.Load(paths, o)
 	now := o.Now
 	if now.IsZero() {
 		now = time.Now()
