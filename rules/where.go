@@ -80,8 +80,8 @@ func (c *clause) holds(p *probe) bool {
 	return true
 }
 
-// excepts reports whether an exception, of which it is known whether it holds, keeps an
-// event from passing.
+// excepts reports whether an exception keeps an event from passing, given whether the
+// conditions of the exception hold.
 func (c *clause) excepts(holds event.Truth) bool {
 	return holds == event.True || holds == event.Unknown && !c.onlyVetoes
 }

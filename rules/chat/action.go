@@ -83,10 +83,10 @@ const (
 	WhyLimit        = "limit_reached"     // Dropped: its pack reached limits.reads
 	WhyPackInactive = "pack_inactive"     // Dropped: its pack, or that version, is no longer live
 	WhyDepth        = "too_deep"          // Dropped: events caused by events, beyond MaxDepth
-	WhyExpired      = "expired"           // Dropped: a typing signal older than TypingLife
+	WhyExpired      = "expired"           // Dropped: a typing signal older than typingLife
 	WhyOnce         = "tried_once"        // Dropped: a typing signal failed, or its answer was lost
 	WhyRefused      = "refused"           // Dead: Chert's answer is not retryable; Error has it
-	WhyExhausted    = "retries_exhausted" // Dead: it failed for RetryFor; Error has the last answer
+	WhyExhausted    = "retries_exhausted" // Dead: it failed for retryFor; Error has the last answer
 	WhyUnknown      = "unknown"           // Dead: the answer was lost, and repeating could do it twice
 	WhyShadow       = "shadow"            // Shadowed: the pack is in shadow mode
 	WhyBlocked      = "blocked"           // Blocked: a pack that might have vetoed it failed

@@ -14,7 +14,7 @@ func (s *step) ready(in Ready) {
 	}
 	s.noteLimited(in.Full)
 	s.endWhere(Dropped, WhyExpired, func(a *Action) bool {
-		return a.Kind == Typing && s.now.Sub(a.Asked) > TypingLife
+		return a.Kind == Typing && s.now.Sub(a.Asked) > typingLife
 	})
 	if s.c.nothingNew() {
 		s.dropReads(WhyAlreadyRead, func(a *Action) bool { return !s.c.due(a).After(s.now) })
@@ -142,7 +142,7 @@ func (s *step) afterAnswer(a *Action, in Answer) (Status, string) {
 		return Dead, WhyUnknown
 	case a.Kind == Typing && (in.Retryable || in.Unknown):
 		return Dropped, WhyOnce
-	case in.Foreign, (in.Retryable || in.Unknown) && again.Sub(a.Asked) < RetryFor:
+	case in.Foreign, (in.Retryable || in.Unknown) && again.Sub(a.Asked) < retryFor:
 		a.Due = again
 		return Waiting, ""
 	}
@@ -176,7 +176,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 	r := &s.c.Retry
 	switch {
 	case in.Foreign:
-		r.First = time.Time{} // RetryFor starts when Chert answers, or nothing does
+		r.First = time.Time{} // retryFor starts when Chert answers, or nothing does
 	case r.First.IsZero():
 		r.First = s.now
 	}
@@ -184,12 +184,12 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 	r.NotBefore = s.now.Add(in.After)
 	s.transition(served, func(a *Action) (Status, string) {
 		a.record(in)
-		// A read that joined a failing call has its own RetryFor.
+		// A read that joined a failing call has its own retryFor.
 		since := r.First
 		if a.Due.After(since) {
 			since = a.Due
 		}
-		if !in.Foreign && r.NotBefore.Sub(since) >= RetryFor {
+		if !in.Foreign && r.NotBefore.Sub(since) >= retryFor {
 			return Dead, giveUp(in)
 		}
 		return Waiting, ""

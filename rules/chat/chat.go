@@ -6,9 +6,10 @@
 // the Effects; specs, eval and backtest run the same machine in memory. The package does no I/O,
 // reads no clock and starts no goroutine.
 //
-// Begin with Step. An Input says what happened: Handled is an event with the requests of its rules,
-// Ready a free place for a call, Answer the result of that call, Wake a due time, and Cancel,
-// Revive and Operate are what an operator did.
+// Begin with Step. An Input says what happened: Handled is an event with the requests of
+// its rules, Ready a free place for a call, Answer the result of that call, Wake a due
+// time, Cancel the end of a pack or version, and Revive and Operate are commands of an
+// operator.
 package chat
 
 import (
@@ -131,14 +132,14 @@ const (
 	// MaxDepth is how many events may cause one another (a timer's event, an
 	// action's result) before requests are refused.
 	MaxDepth = 5
-	// TypingLife is how long a typing signal is worth sending.
-	TypingLife = 10 * time.Second
+	// typingLife is how long a typing signal is worth sending.
+	typingLife = 10 * time.Second
 	// MissedFor is how long a missed event runs again automatically (contract, "the
 	// events that it missed in the last hour"), and how long a chat that it might
 	// have held counts as held.
 	MissedFor = time.Hour
-	// RetryFor is how long a retryable call is retried before its actions are dead.
-	RetryFor = 24 * time.Hour
+	// retryFor is how long a retryable call is retried before its actions are dead.
+	retryFor = 24 * time.Hour
 )
 
 // Blocks reports whether a read is blocked.

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// While the answers are not Chert's, all actions keep waiting. RetryFor starts when
+// While the answers are not Chert's, all actions keep waiting. retryFor starts when
 // Chert answers again.
 func TestAnswersNotFromChertEndNothing(t *testing.T) {
 	t.Parallel()

@@ -116,7 +116,7 @@ func (s *step) addPostponement(p Postponement) {
 		all = slices.Delete(all, first, first+1)
 	}
 	s.c.Postponed = all
-	// RetryFor of a failing call starts when it may be made again.
+	// retryFor of a failing call starts when it may be made again.
 	s.c.Retry.First = time.Time{}
 }
 

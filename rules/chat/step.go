@@ -178,7 +178,7 @@ func (s *step) put(a Action) {
 // time are in the order of their events, as a store returns them.
 func (s *step) wait(a Action) {
 	if a.Kind == Read && !slices.ContainsFunc(s.c.Waiting, isRead) {
-		// RetryFor starts again for the call. A pause that Chert requested, or a
+		// retryFor starts again for the call. A pause that Chert requested, or a
 		// backoff, that is not over stays in force.
 		s.c.Retry.First = time.Time{}
 		if !s.c.Retry.NotBefore.After(s.now) {
