@@ -97,7 +97,7 @@ func (r *rig) start() {
 
 func (r *rig) load() {
 	r.t.Helper()
-	set, diagnostics := rules.Load(filepath.Join(r.dir, "rules"), rules.Options{Shards: len(r.eng.shards)}, r.eng.Rules())
+	set, diagnostics := rules.Load([]string{filepath.Join(r.dir, "rules")}, rules.Options{Shards: len(r.eng.shards)}).Set()
 	if diagnostics.Errors() {
 		r.t.Fatal(diagnostics)
 	}

@@ -256,7 +256,7 @@ func TestMemoryIsLikeItsModel(t *testing.T) {
 		for _, name := range []string{"p", "q"} {
 			options.Packs[name] = rules.PackOptions{Limits: rules.Limits{KV: int64(limit)}}
 		}
-		set, diags := rules.LoadPaths([]string{dir}, options, nil)
+		set, diags := rules.Load([]string{dir}, options).Set()
 		if diags.Errors() {
 			t.Fatal(diags)
 		}

@@ -43,7 +43,7 @@ func (p *planner) edit(version int) {
 
 func (p *planner) load() {
 	p.t.Helper()
-	set, diagnostics := rules.Load(p.dir, rules.Options{Shards: 1}, nil)
+	set, diagnostics := rules.Load([]string{p.dir}, rules.Options{Shards: 1}).Set()
 	if len(diagnostics) > 0 {
 		p.t.Fatal(diagnostics)
 	}

@@ -101,7 +101,7 @@ func (p *scheduler) edit(source string) {
 	for name, text := range files {
 		r.write(name, text)
 	}
-	set, diags := rules.Load(filepath.Join(dir, "rules"), rules.Options{}, nil)
+	set, diags := rules.Load([]string{filepath.Join(dir, "rules")}, rules.Options{}).Set()
 	if diags.Errors() {
 		p.t.Fatal(diags)
 	}

@@ -57,7 +57,7 @@ end)`}
 	r.stop()
 	r.now = spec.Epoch.Local
 	r.start()
-	set, diags := rules.Load(r.dir+"/rules", rules.Options{}, nil)
+	set, diags := rules.Load([]string{r.dir + "/rules"}, rules.Options{}).Set()
 	if set == nil {
 		t.Fatal(diags)
 	}

@@ -22,7 +22,7 @@ import (
 // loadExamples loads all packs of this folder, as `chertd check` does.
 func loadExamples(t *testing.T) []*rules.Pack {
 	t.Helper()
-	set, diags := rules.LoadPaths([]string{"."}, rules.Options{}, nil)
+	set, diags := rules.Load([]string{"."}, rules.Options{}).Set()
 	if len(diags) > 0 {
 		t.Fatalf("the examples are not clean:\n%v", diags)
 	}
@@ -62,12 +62,12 @@ func TestExamplesDoWhatTheySay(t *testing.T) {
 // what the one that sends and types is given.
 func TestExamplesLoadForAnOperator(t *testing.T) {
 	t.Parallel()
-	_, diags := rules.Load(".", rules.Options{Packs: map[string]rules.PackOptions{}}, nil)
+	_, diags := rules.Load([]string{"."}, rules.Options{Packs: map[string]rules.PackOptions{}}).Set()
 	if !strings.Contains(diags.Error(), `chert.typing needs the permission "typing", which chertd.yaml does not grant to pack "typing-bot"`) {
 		t.Errorf("typing-bot is loaded without leave: %v", diags)
 	}
 	granted := rules.Options{Packs: map[string]rules.PackOptions{"typing-bot": {Grant: []string{"typing", "react", "send"}}}}
-	if _, diags := rules.Load(".", granted, nil); len(diags) > 0 {
+	if _, diags := rules.Load([]string{"."}, granted).Set(); len(diags) > 0 {
 		t.Error(diags)
 	}
 }
@@ -128,7 +128,7 @@ func TestExamplesAreTidy(t *testing.T) {
 // pack has something to say, and a chat that one holds is read by none.
 func TestExamplesTogether(t *testing.T) {
 	t.Parallel()
-	set, diags := rules.LoadPaths([]string{"."}, rules.Options{}, nil)
+	set, diags := rules.Load([]string{"."}, rules.Options{}).Set()
 	if set == nil {
 		t.Fatal(diags)
 	}

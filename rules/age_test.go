@@ -70,7 +70,7 @@ func TestMaxAge(t *testing.T) {
 
 // The cooldown of a missed veto begins when its event came: it keeps the rule from no
 // event that it would have run on.
-func TestCooldownOfMissedVetoBeginsWithItsEvent(t *testing.T) {
+func TestCooldownOfMissedVetoStartsWithItsEvent(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]time.Time{`chert.keep_unread(ev.chat.id)`: noon, `chert.mark_read(ev.chat.id)`: noon.Add(time.Hour)} {
 		set := mustLoad(t, Options{}, map[string]string{"p.lua": `chert.rule({ name = "n", on = "message.received", cooldown = "1h", run = function(ev) ` + code + ` end })`})
@@ -266,7 +266,7 @@ func TestNotOnErrors(t *testing.T) {
 	} {
 		t.Run(list, func(t *testing.T) {
 			t.Parallel()
-			_, diags := Load(tree(t, map[string]string{
+			_, diags := loadDir(tree(t, map[string]string{
 				"p/p.lua":               "\nchert.rule({ name = \"n\", on = \"*\", during = \"09:00-17:00\", not_on = " + list + ", run = function(ev) end })",
 				"p/data/rows.csv":       "name,date\nChristmas,2026-12-25\nodd,2026-02-30\n",
 				"p/data/noDate.csv":     "day,name\n2026-12-25,Christmas\n",
@@ -275,7 +275,7 @@ func TestNotOnErrors(t *testing.T) {
 				"p/data/empty.txt":      "# none yet\n",
 				"p/data/emptyList.yaml": "[]\n",
 				"p/data/nested.yaml":    "- [2026-12-25]\n",
-			}), Options{}, nil)
+			}), Options{})
 			message, hint, _ := strings.Cut(want, "|")
 			if !slices.ContainsFunc(diags, func(d diag.Diagnostic) bool {
 				return strings.Contains(d.Message, message) && strings.Contains(d.Hint, hint) && d.Line == 2

@@ -13,11 +13,10 @@ import (
 )
 
 const (
-	// nearlySame is the share of their runs of words from which on two packs count
-	// as nearly the same: a rule of three lines may differ in a word, one of thirty
-	// in a line or two.
+	// nearlySame is the likeness from which two packs count as nearly the same: a rule
+	// of three lines may differ in a word, one of thirty in a line or two.
 	nearlySame = 0.75
-	// runOfWords is how many words in a row are compared as one.
+	// runOfWords is the number of words in a run.
 	runOfWords = 4
 )
 
@@ -39,8 +38,8 @@ func (g *Generations) warnAlike(p *Pack) diag.List {
 	return nil
 }
 
-// wordRuns are hashes of the runs of words in a pack's code, sorted: what is
-// written between words, comments included, makes no difference.
+// wordRuns are the sorted hashes of all runs of words in a pack's code. White space and
+// comments make no difference.
 type wordRuns struct {
 	once sync.Once
 	runs []uint64
@@ -67,10 +66,10 @@ func hashWords(tokens []ast.Token) uint64 {
 	return h.Sum64()
 }
 
-// likeness is the share that two sorted lists have in common, from 0 to 1.
+// likeness returns how much two sorted lists have in common, from 0 to 1.
 func likeness(a, b []uint64) float64 {
 	if len(a) == 0 || len(b) == 0 || min(len(a), len(b))*4 < max(len(a), len(b))*3 {
-		return 0 // lists of so different lengths can't be alike
+		return 0 // the lengths differ too much
 	}
 	same := 0
 	for i, j := 0, 0; i < len(a) && j < len(b); {

@@ -5,14 +5,12 @@ import (
 	"slices"
 )
 
-// automaton finds which of many literals a text contains, in one pass whose
-// cost does not depend on how many there are (Aho and Corasick, 1975). It is
-// immutable once built.
+// automaton finds which of many literals a text contains, in one pass whose cost does not
+// depend on the number of literals (Aho and Corasick, 1975). It is immutable once built.
 //
-// States are numbered breadth first, so the children of a state follow one
-// another and only the first needs to be kept: a state is 20 bytes, and ten
-// thousand literals of fifteen letters stay within a few megabytes where a
-// table of 256 successors a state would take over a hundred.
+// States are numbered breadth first: the children of a state are consecutive, and only
+// the first is stored. A state is 20 bytes. Ten thousand literals of fifteen letters need
+// a few megabytes; a table of 256 successors a state would need over a hundred.
 type automaton struct {
 	root   [256]int32 // successors of state 0; 0 where there is none
 	states []state
@@ -27,15 +25,15 @@ type state struct {
 	n     int16 // children
 }
 
-// marks remembers which states of one scan were seen. It is reused from scan to
-// scan without being cleared.
+// marks records which states one scan has visited. It is reused from scan to scan without
+// being cleared.
 type marks struct {
 	at  []uint32
 	now uint32
 }
 
-// newAutomaton builds the automaton of the literals, which must be distinct and
-// not empty. A literal's number is its place.
+// newAutomaton builds the automaton of literals, which must be distinct and not empty.
+// Hits are indexes of literals.
 func newAutomaton(literals []string) *automaton {
 	order := make([]int32, len(literals))
 	for i := range order {
@@ -73,8 +71,8 @@ func newAutomaton(literals []string) *automaton {
 	return a
 }
 
-// link fills in root, fail and next, breadth first: a state's suffixes are
-// shorter and therefore done before it.
+// link sets root, fail and next, breadth first: the suffixes of a state are shorter, and
+// so are set before it.
 func (a *automaton) link() {
 	root := a.states[0]
 	for c := root.first; c < root.first+int32(root.n); c++ {
@@ -97,7 +95,7 @@ func (a *automaton) link() {
 	}
 }
 
-// step is the state after reading b in state s.
+// step returns the state after reading b in state s.
 func (a *automaton) step(s int32, b byte) int32 {
 	for s != 0 {
 		st := &a.states[s]
@@ -111,15 +109,15 @@ func (a *automaton) step(s int32, b byte) int32 {
 	return a.root[b]
 }
 
-// find appends the literals that the text contains to hits, each once, in no
-// particular order.
+// find appends the literals that the text contains to hits, each once, in no particular
+// order.
 func find[T string | []byte](a *automaton, text T, seen *marks, hits []int32) []int32 {
 	seen.begin(len(a.states))
 	s := int32(0)
 	for i := 0; i < len(text); i++ {
 		s = a.step(s, text[i])
-		// Whoever was seen has shown all that ends along its suffixes already,
-		// which keeps the walk linear for literals that end in one another.
+		// A state that was visited before has reported all literals along its
+		// suffixes. That keeps the scan linear for literals that end in one another.
 		for e := s; e != 0 && seen.first(e); e = a.states[e].next {
 			if lit := a.states[e].ends; lit != 0 {
 				hits = append(hits, lit-1)
@@ -132,7 +130,7 @@ func find[T string | []byte](a *automaton, text T, seen *marks, hits []int32) []
 // begin starts a scan over n states.
 func (m *marks) begin(n int) {
 	m.now++
-	if m.now == 0 { // it has come round: old marks would count as new
+	if m.now == 0 { // it overflowed: old marks would look current
 		clear(m.at)
 		m.now = 1
 	}

@@ -33,7 +33,7 @@ func sparse(t testing.TB, path string, size int64) {
 
 // Whatever a pack's folder is filled with, the pack is refused with a message
 // that says so, and other packs are read.
-func TestTooMuchIsRefused(t *testing.T) {
+func TestPackTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
 	crowded := fmt.Sprintf("the pack holds more than %d files and folders", maxEntries)
 	for name, tt := range map[string]struct {
@@ -85,7 +85,7 @@ func TestTooMuchIsRefused(t *testing.T) {
 }
 
 // All packs together are bounded, too: those that are beyond it are refused.
-func TestTooMuchInAllPacksIsRefused(t *testing.T) {
+func TestFolderTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"zz.lua": "chert"})
 	const packs, files = 6, 3
@@ -108,7 +108,7 @@ func TestTooMuchInAllPacksIsRefused(t *testing.T) {
 
 // In a rules folder that holds too much, edits of packs that are known go live as
 // ever, none is removed, and no new one is loaded until there is less.
-func TestCrowdedFolderHoldsNobodyUp(t *testing.T) {
+func TestCrowdedFolderDoesNotDelayKnownPacks(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "a.lua", version("a1"), "b/10.lua", version("b1"))
 	p.logged("")
@@ -257,15 +257,15 @@ func TestCopiedPackNamesTheLine(t *testing.T) {
 	p.expectNotLive("copied", "people", "two packs have this name")
 	said := p.standing("people").Diagnostics.Error()
 	for _, want := range []string{
-		filepath.Join(p.dir, "vip", "pack.yaml") + ":2:7: error: the name \"people\" is taken by " + filepath.Join(p.dir, "vip-2026", "pack.yaml") + ":2",
-		filepath.Join(p.dir, "vip-2026", "pack.yaml") + ":2:7: error: the name \"people\" is taken by " + filepath.Join(p.dir, "vip", "pack.yaml") + ":2",
-		"write another name in this line",
+		filepath.Join(p.dir, "vip", "pack.yaml") + ":2:7: error: the name \"people\" is already used by " + filepath.Join(p.dir, "vip-2026", "pack.yaml") + ":2",
+		filepath.Join(p.dir, "vip-2026", "pack.yaml") + ":2:7: error: the name \"people\" is already used by " + filepath.Join(p.dir, "vip", "pack.yaml") + ":2",
+		"choose another name in this line",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("it does not say %s:\n%s", want, said)
 		}
 	}
-	if i := p.g.Ignored(); len(i) != 1 || !strings.Contains(i[0].Hint, "its name is also in "+filepath.Join(p.dir, "vip-copy", "pack.yaml")+":2 (name: people)") {
+	if i := p.g.Ignored(); len(i) != 1 || !strings.Contains(i[0].Hint, "also change its name in "+filepath.Join(p.dir, "vip-copy", "pack.yaml")+":2 (name: people)") {
 		t.Errorf("ignored are %+v", i)
 	}
 	p.edit("vip-2026/pack.yaml", "description: VIPs\nname: guests\n")
@@ -273,7 +273,7 @@ func TestCopiedPackNamesTheLine(t *testing.T) {
 }
 
 // The documents tell the bounds that hold.
-func TestDocumentsTellTheBounds(t *testing.T) {
+func TestLimitsAreDocumented(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../docs/rules.md")
 	must(t, err)

@@ -14,9 +14,9 @@ import (
 // forms: those that nobody gives a rule file on purpose, and those that are a
 // copy's only if the original stands beside it ("codes 2.lua" beside codes.lua).
 
-// noise reports whether an entry is hidden, or one of those that editors,
-// desktops and file servers keep beside what they write. Nobody takes it for a
-// rule, and it is not listed.
+// noise reports whether an entry is hidden, or is one that editors, desktops and file
+// servers write beside files. Nobody mistakes it for a rule, and it is not listed as
+// ignored.
 func noise(name string) bool {
 	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~") || strings.HasSuffix(name, "~") {
 		return true
@@ -32,12 +32,12 @@ func noise(name string) bool {
 	return notLoaded.MatchString(name)
 }
 
-// notLoaded are endings of what is written beside a file, or before it.
+// notLoaded matches names of temporary files and backups.
 var notLoaded = regexp.MustCompile(`(?i)(\.(sw[a-px]|tmp|temp|bak\d*|old|orig|rej|part|partial)|___jb_(tmp|old)___)$`)
 
-// copyOf says what a name looks like the copy of, and by what: "" if it looks
-// like none. beside reports whether a name without its ending, or the name of a
-// folder, is in the same folder.
+// copyOf returns what a name looks like a copy of, such as "a dated copy"; "" if it does
+// not. beside reports whether the folder contains a name without its extension, or a
+// folder of that name.
 func copyOf(name string, dir bool, beside func(stem string) bool) (why string) {
 	stem := norm.NFC.String(name) // macOS keeps letters and accents apart
 	if !dir {
@@ -55,7 +55,7 @@ func copyOf(name string, dir bool, beside func(stem string) bool) (why string) {
 	return ""
 }
 
-// copyForm is how a program calls a copy.
+// copyForm is a pattern by which a program names copies.
 type copyForm struct {
 	why     string
 	form    *regexp.Regexp // on the name without its ending
@@ -80,8 +80,8 @@ func (f *copyForm) matches(stem string, beside func(string) bool) bool {
 	return false
 }
 
-// copyWords are "copy" in the languages of desktops, as Windows, macOS, GNOME and
-// KDE write it behind a name (or, in some, before it).
+// copyWords are "copy" in the languages of desktops, as Windows, macOS, GNOME and KDE
+// append it to a name (or, in some, prepend it).
 const copyWords = `copy|another copy|\d+(?:st|nd|rd|th) copy|copie|autre copie|copia|otra copia|altra copia|cópia|outra cópia|còpia|kopie|andere kopie|kopia|kopi|kopio|kópia|kopija|koopia|` +
 	`másolat|másolata|kopya|kopyası|afrit|sao chép|bản sao|salinan|` +
 	`копия|копія|копие|копија|αντίγραφο|αντιγραφή|עותק|نسخة|สำเนา|प्रति|` +
@@ -92,27 +92,27 @@ const copyOfWords = `copy(?: \(\d+\))? of|(?:a )?backup(?: copy)? of|sicherung(?
 	`másolat -|másolat –|kopya|bản sao|salinan|` +
 	`копия|копія|копие на|копија|αντίγραφο του|αντίγραφο από|עותק של|نسخة من|สำเนาของ|コピー ~|コピー ～|复件|複件|복사본`
 
-// date is a day as it stands in names: 2026-01-05, 20260105, 2026_01_05.
+// date matches a day in a name: 2026-01-05, 20260105, 2026_01_05.
 const date = `(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12]\d|3[01])`
 
-// dayFirst is a day as it stands in names where its year comes last: 05-01-2026.
+// dayFirst matches a day in a name with the year last: 05-01-2026.
 const dayFirst = `[0-3]\d[-_.][0-3]\d[-_.](?:19|20)\d\d`
 
 var copyForms = []copyForm{
-	{why: "a conflict that Syncthing left", form: form(`[.~]sync-conflict-\d{8}-\d{6}`)},
+	{why: "a Syncthing conflict", form: form(`[.~]sync-conflict-\d{8}-\d{6}`)},
 	// Dropbox, Nextcloud, ownCloud, Seafile, pCloud, Box, Resilio; "SFConflict user date".
-	{why: "a conflict that a sync program left", form: form(`[ ._-]?[(\[][^()\[\]]*(?:conflict|konflikt|conflit|conflito|conflicto|conflitto|konflik|конфликт|конфлікт|ristiriita|ütközés|çakış|競合|衝突|冲突|충돌|σύγκρουση)[^()\[\]]*[)\]]`)},
-	{why: "a conflict that a sync program left", form: form(`[ ._-](?:conflict|konflikt)(?:ed copy)?[ ._-]` + date)},
-	{why: "a conflict that a sync program left", form: form(`\.(?:conflict|conflicted)\d*$`)},
-	{why: "a conflict that a sync program left", form: form(`\.variant-[0-9a-f]{4}$`)}, // git-annex
+	{why: "a sync conflict", form: form(`[ ._-]?[(\[][^()\[\]]*(?:conflict|konflikt|conflit|conflito|conflicto|conflitto|konflik|конфликт|конфлікт|ristiriita|ütközés|çakış|競合|衝突|冲突|충돌|σύγκρουση)[^()\[\]]*[)\]]`)},
+	{why: "a sync conflict", form: form(`[ ._-](?:conflict|konflikt)(?:ed copy)?[ ._-]` + date)},
+	{why: "a sync conflict", form: form(`\.(?:conflict|conflicted)\d*$`)},
+	{why: "a sync conflict", form: form(`\.variant-[0-9a-f]{4}$`)}, // git-annex
 	// OneDrive appends the computer's name; Windows makes up DESKTOP-7K2J9QP.
-	{why: "a conflict that OneDrive left", form: exact(`-(?:DESKTOP|LAPTOP|WIN|MININT)-[A-Z0-9]{6,12}(?:-\d+)?$`)},
-	{why: "a conflict that OneDrive left", behind: exact(`^-(?:[A-Z0-9]+-(?:PC|MBP|LAPTOP|DESKTOP|NB|WS)|[A-Za-z0-9-]*(?:MacBook|iMac|Mac-mini)[A-Za-z0-9-]*)(?:-\d+)?$`)},
+	{why: "a OneDrive conflict", form: exact(`-(?:DESKTOP|LAPTOP|WIN|MININT)-[A-Z0-9]{6,12}(?:-\d+)?$`)},
+	{why: "a OneDrive conflict", behind: exact(`^-(?:[A-Z0-9]+-(?:PC|MBP|LAPTOP|DESKTOP|NB|WS)|[A-Za-z0-9-]*(?:MacBook|iMac|Mac-mini)[A-Za-z0-9-]*)(?:-\d+)?$`)},
 
-	{why: "a file that a merge left", form: exact(`[_.](?:BASE|LOCAL|REMOTE|BACKUP|HEAD)[_.]\d+$`)},
-	{why: "a file that a merge left", behind: exact(`^[_.](?:BASE|LOCAL|REMOTE|BACKUP|HEAD)$`)},
-	{why: "a file that a merge left", form: form(`\.(?:mine|theirs|ours|rej|working|merge-(?:left|right)\.r\d+)$`)},
-	{why: "a file that a merge left", behind: form(`^\.r\d+$`)}, // Subversion
+	{why: "a merge leftover", form: exact(`[_.](?:BASE|LOCAL|REMOTE|BACKUP|HEAD)[_.]\d+$`)},
+	{why: "a merge leftover", behind: exact(`^[_.](?:BASE|LOCAL|REMOTE|BACKUP|HEAD)$`)},
+	{why: "a merge leftover", form: form(`\.(?:mine|theirs|ours|rej|working|merge-(?:left|right)\.r\d+)$`)},
+	{why: "a merge leftover", behind: form(`^\.r\d+$`)}, // Subversion
 
 	{why: "a backup", form: form(`\.(?:bak|bkp|backup|orig|old|tmp|temp|sav|save|prev|previous|copy)(?:\d*|[._-]\d{1,3})$`)},
 	{why: "a backup", form: form(`\.~\d+~$`)}, // of GNU and Emacs, numbered
@@ -136,7 +136,7 @@ var copyForms = []copyForm{
 	{why: "a dated copy", before: form(`^` + date + `[ ._-]$`)},
 }
 
-// form is a pattern in which capitals don't matter.
+// form compiles a case-insensitive pattern.
 func form(pattern string) *regexp.Regexp { return regexp.MustCompile(`(?i)` + pattern) }
 
 func exact(pattern string) *regexp.Regexp { return regexp.MustCompile(pattern) }

@@ -10,7 +10,7 @@ import (
 
 // What programs call copies is no pack, whether a file or a folder. Names are
 // tried as codes.lua's, or alone where the form is a copy's by itself.
-func TestCopiesAreNoPacks(t *testing.T) {
+func TestCopiesAreIgnored(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ of, names string }{
 		{"Syncthing", "codes.sync-conflict-20260105-101500-ABCDEFG|codes.sync-conflict-20260105-101500|codes~sync-conflict-20260105-101500"},
@@ -59,7 +59,7 @@ func TestCopiesAreNoPacks(t *testing.T) {
 }
 
 // A numbered backup is none, whichever way round the endings are.
-func TestNumberedBackupsAreNoPacks(t *testing.T) {
+func TestNumberedBackupsAreIgnored(t *testing.T) {
 	t.Parallel()
 	for _, stem := range []string{"codes.~1~", "codes.~12~"} {
 		expectPacks(t, "GNU", "codes", "codes.lua", stem+".lua")
@@ -68,7 +68,7 @@ func TestNumberedBackupsAreNoPacks(t *testing.T) {
 }
 
 // These are a copy's names only while the original stands beside it.
-func TestCopiesBesideTheirOriginalAreNoPacks(t *testing.T) {
+func TestCopiesBesideTheirOriginalAreIgnored(t *testing.T) {
 	t.Parallel()
 	for _, stem := range []string{
 		"codes 2", "codes.2", "codes-2026-01-05", "codes.20260105", "codes_2026_01_05", "codes (2026-01-05)", "codes.05-01-2026", "codes 05.01.2026", "codes_05_01_2026", "2026-01-05-codes", "20260105 codes",
@@ -84,7 +84,7 @@ func TestCopiesBesideTheirOriginalAreNoPacks(t *testing.T) {
 }
 
 // Honest names are packs, whatever is beside them.
-func TestHonestNamesArePacks(t *testing.T) {
+func TestOrdinaryNamesAreLoaded(t *testing.T) {
 	t.Parallel()
 	for _, stem := range []string{
 		"10-hold", "codes2", "v2", "rules2", "codes-2", "codes_3", "codes-2fa", "2026-launch", "2026-01-launch", "24-7", "area-51", "codes.v2",
@@ -206,7 +206,7 @@ func TestChertignore(t *testing.T) {
 }
 
 // What is listed as ignored says how to take it back, and that works.
-func TestIgnoredIsTakenBackAsTheHintSays(t *testing.T) {
+func TestHintOfIgnoredFileLoadsIt(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{"codes.lua": "", "vip/x[1].lua": "", "codes copy 2.lua": "", "vip/r.lua": "", "vip/lib/a copy.lua": "", "old/r.lua": "", "Копия codes.lua": ""}
 	r := readFolder(tree(t, files))
@@ -225,10 +225,10 @@ func TestIgnoredIsTakenBackAsTheHintSays(t *testing.T) {
 }
 
 // No hint leads into another error: a name that no pack can have is not taken back.
-func TestNamesThatNoPackCanHaveAreNotTakenBack(t *testing.T) {
+func TestInvalidNamesAreNotTakenBack(t *testing.T) {
 	t.Parallel()
 	r := readFolder(tree(t, map[string]string{"codes.lua": "", "codes (2).lua": "", "vip (2)/r.lua": ""}))
-	for i, want := range []string{"rename it: no pack can have this name", "add !/vip (2) to .chertignore"} {
+	for i, want := range []string{"rename it: this is not a valid pack name", "add !/vip (2) to .chertignore"} {
 		if len(r.ignored) != 2 || !strings.Contains(r.ignored[i].Hint, want) {
 			t.Errorf("ignored are %v, want %q", r.ignored, want)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -13,8 +14,8 @@ import (
 	"chertd/luabind/diag"
 )
 
-// dataFormat is how a file below data/ is read: "yaml", "txt" or "csv"; "" for
-// a file that is no data.
+// dataFormat returns the format of a file below data/: "yaml", "txt" or "csv"; "" if it
+// is not a data file.
 func dataFormat(name string) string {
 	switch ext := strings.ToLower(path.Ext(name)); ext {
 	case ".yaml", ".yml":
@@ -25,23 +26,25 @@ func dataFormat(name string) string {
 	return ""
 }
 
-// dataName is the name under which data.load gives a file: its own, without ending.
+// dataName returns the name under which data.load finds a file: the file's name without
+// its extension.
 func dataName(file string) string {
 	base := path.Base(file)
 	return strings.TrimSuffix(base, path.Ext(base))
 }
 
-// fault is something wrong in a data file.
+// fault is an error in a data file.
 type fault struct {
 	line, col     int // from 1; 0: it has none
 	message, hint string
 }
 
-// mostFaults is how many faults of one file are reported.
+// mostFaults limits the faults that are reported of one file.
 const mostFaults = 10
 
-// parseData reads a pack's data files, by the name under which data.load gives
-// them. What they take in memory is the pack's, and comes off what its VMs may keep.
+// parseData parses the pack's data files and returns their values by the name that
+// data.load takes. The memory they need is the pack's, and is subtracted from what its
+// VMs may keep.
 func (b *builder) parseData(files *dataFiles) map[string]any {
 	values := map[string]any{}
 	from := map[string]string{}
@@ -52,7 +55,7 @@ func (b *builder) parseData(files *dataFiles) map[string]any {
 		}
 		name := dataName(f.Name)
 		if other, taken := from[name]; taken {
-			b.fail(f.Path, "rename one", "data.load %q could mean this file or %s", name, other)
+			b.fail(f.Path, "rename one of them", "data.load %q could mean this file or %s", name, other)
 			continue
 		}
 		from[name] = f.Path
@@ -60,7 +63,7 @@ func (b *builder) parseData(files *dataFiles) map[string]any {
 		var large errDataSize
 		if errors.As(err, &large) {
 			b.diags = append(b.diags, b.tooLarge(f, used, large))
-			return values // there is no room for the others either
+			return values // the others do not fit either
 		}
 		for _, x := range faults {
 			b.diags = append(b.diags, diag.Diagnostic{File: f.Path, Line: x.line, Col: x.col, Severity: diag.SeverityError, Message: x.message, Hint: x.hint})
@@ -77,13 +80,9 @@ func (b *builder) parseData(files *dataFiles) map[string]any {
 	return values
 }
 
-// loadData is the data.load of a pack with these values.
+// loadData returns the data.load function for these values.
 func loadData(values map[string]any) func(name string) (any, error) {
-	names := make([]string, 0, len(values))
-	for n := range values {
-		names = append(names, n)
-	}
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(values))
 	return func(name string) (any, error) {
 		if v, ok := values[name]; ok {
 			return v, nil
@@ -92,15 +91,14 @@ func loadData(values map[string]any) func(name string) (any, error) {
 		case near != "":
 			return nil, fmt.Errorf("there is no data %q: did you mean %q?", name, near)
 		case len(names) > 0:
-			return nil, fmt.Errorf("there is no data %q: there is %s", name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("there is no data %q: the pack has %s", name, strings.Join(names, ", "))
 		}
 		return nil, fmt.Errorf("there is no data %q: this pack has no files in data/", name)
 	}
 }
 
-// parseDatum reads one file, and says how much memory it takes: as it was read, and
-// its values, room at most. The error is an errDataSize: there is no room. With
-// faults there is no value.
+// parseDatum parses one file. size is the memory that its text and values need, at most
+// room; the error is an errDataSize if they need more. With faults there is no value.
 func parseDatum(format string, b []byte, room int64) (v any, size int64, faults []fault, err error) {
 	d := &dataSize{room: room, whole: len(b)}
 	if x := notText(b); x != nil {
@@ -125,24 +123,24 @@ func parseDatum(format string, b []byte, room int64) (v any, size int64, faults 
 	return v, d.used, nil, nil
 }
 
-// saveAsUTF8 is what to do about a file in another encoding.
+// saveAsUTF8 is the hint for a file in another encoding.
 const saveAsUTF8 = `save it as UTF-8; Excel names it "CSV UTF-8"`
 
-// notText says in which encoding a file is that is not UTF-8; nil if it is.
+// notText returns the fault of a file that is not UTF-8 text; nil if it is.
 func notText(b []byte) *fault {
 	switch {
 	case bytes.HasPrefix(b, []byte{0xff, 0xfe}) || bytes.HasPrefix(b, []byte{0xfe, 0xff}):
-		return &fault{1, 1, "it is UTF-16, not UTF-8 text", saveAsUTF8}
+		return &fault{1, 1, "the file is UTF-16, not UTF-8", saveAsUTF8}
 	case !utf8.Valid(b):
-		return &fault{lineOfInvalid(b), 0, "it is not UTF-8 text", saveAsUTF8}
+		return &fault{lineOfInvalid(b), 0, "the file is not valid UTF-8", saveAsUTF8}
 	}
 	if at := bytes.IndexByte(b, 0); at >= 0 {
-		return &fault{lineAt(b, at), 0, "it has a NUL byte: it is UTF-16, or no text", saveAsUTF8}
+		return &fault{lineAt(b, at), 0, "the file has a NUL byte: it is UTF-16 or not a text file", saveAsUTF8}
 	}
 	return nil
 }
 
-// unixLines ends lines with \n alone: spreadsheets also write \r\n, old ones \r.
+// unixLines replaces \r\n, which spreadsheets write, and \r, which old ones write, by \n.
 func unixLines(b []byte) []byte {
 	if bytes.IndexByte(b, '\r') < 0 {
 		return b
@@ -151,12 +149,12 @@ func unixLines(b []byte) []byte {
 	return bytes.ReplaceAll(b, []byte("\r"), []byte("\n"))
 }
 
-// parseLines makes a set of the lines that are not blank. A line that begins
-// with "# ", or is "#", is a comment.
+// parseLines makes a set of the lines that are not blank. A line that begins with "# ",
+// or is "#", is a comment.
 func parseLines(s string, d *dataSize) (any, []fault, error) {
 	set := map[string]any{}
 	var faults []fault
-	d.hold(tableBytes(1) + int64(len(s))) // the lines are parts of s
+	d.hold(tableBytes(1) + int64(len(s))) // the lines are substrings of s
 	n := 0
 	for whole := range strings.Lines(s) {
 		n++
@@ -175,13 +173,13 @@ func parseLines(s string, d *dataSize) (any, []fault, error) {
 	return set, faults, nil
 }
 
-// shortened is the fault of a number that has lost its digits.
+// shortened returns the fault of a number that a spreadsheet has shortened.
 func shortened(text string, line, col int) fault {
 	return fault{line, col, fmt.Sprintf("%q is a number that a spreadsheet shortened: its last digits are lost", text),
 		"format the column as text in the spreadsheet, enter the numbers again, and export it again"}
 }
 
-// lineAt is the line of a byte.
+// lineAt returns the line of a byte, from 1.
 func lineAt(b []byte, at int) int {
 	return 1 + bytes.Count(unixLines(b[:at]), []byte("\n"))
 }

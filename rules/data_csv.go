@@ -14,10 +14,10 @@ import (
 	"chertd/engine/event/handle"
 )
 
-// maxColumns is how many columns a .csv may have.
+// maxColumns limits the columns of a .csv.
 const maxColumns = 4096
 
-// fieldSeparator is what may stand between the fields of a .csv.
+// fieldSeparator is a character that may separate the fields of a .csv.
 type fieldSeparator struct {
 	mark byte
 	name string
@@ -30,10 +30,11 @@ type csvReader struct {
 	rows      *csv.Reader
 	separator string // its name
 	columns   []string
-	width     int // fields of the first row, those without a name behind the others included
+	width     int // fields of the first row, including empty ones at its end
 }
 
-// parseCSV makes a list of rows, each a table of strings by the first row's names.
+// parseCSV makes a list of rows, each a table of strings with the first row's names as
+// keys.
 func parseCSV(b []byte, d *dataSize) (any, []fault, error) {
 	r, x := newCSVReader(b)
 	if x != nil {
@@ -54,7 +55,7 @@ func parseCSV(b []byte, d *dataSize) (any, []fault, error) {
 			continue
 		}
 		read := int(r.rows.InputOffset() - before)
-		// A list that grows has a quarter more slots than values.
+		// A growing list has a quarter more slots than values.
 		if err := d.take(slotBytes+slotBytes/4+tableBytes(len(r.columns))+boxBytes*int64(len(r.columns))+int64(read), read); err != nil {
 			return nil, nil, err
 		}
@@ -77,8 +78,8 @@ func newCSVReader(b []byte) (*csvReader, *fault) {
 	}
 	r := &csvReader{rows: csv.NewReader(bytes.NewReader(b))}
 	r.rows.Comma = rune(separator)
-	r.rows.TrimLeadingSpace = separator != '\t' // it would take empty fields for space
-	r.rows.FieldsPerRecord = -1                 // next compares them, and says the numbers
+	r.rows.TrimLeadingSpace = separator != '\t' // a tab is space, and would join empty fields
+	r.rows.FieldsPerRecord = -1                 // next checks them, with a better message
 	for _, s := range separators {
 		if s.mark == separator {
 			r.separator = s.name
@@ -89,18 +90,18 @@ func newCSVReader(b []byte) (*csvReader, *fault) {
 	case x != nil:
 		return nil, x
 	case rec == nil:
-		return nil, &fault{1, 1, "it is empty: the first row names the columns", `for example: name,phone`}
+		return nil, &fault{1, 1, "the file is empty; its first row must name the columns", `for example: name,phone`}
 	}
 	r.width = len(rec)
 	for len(rec) > 1 && rec[len(rec)-1] == "" {
-		rec = rec[:len(rec)-1] // a spreadsheet also writes columns that were emptied
+		rec = rec[:len(rec)-1] // spreadsheets also write columns that were cleared
 	}
 	r.columns = rec
 	return r, r.columnFault()
 }
 
-// next is the next row that has a value; nil behind the last one, or where the file
-// can't be read on. A row with a fault is left out.
+// next returns the next row that has a value; nil after the last one, or where the file
+// can't be parsed any further. A fault concerns the returned row, which is skipped.
 func (r *csvReader) next() ([]string, *fault) {
 	rec, x := r.read()
 	if rec == nil || x != nil {
@@ -114,7 +115,7 @@ func (r *csvReader) next() ([]string, *fault) {
 		if len(rec) > n {
 			hint = "put a value that contains a " + r.separator + " in quotes"
 		}
-		return rec, &fault{line, col, fmt.Sprintf("the row has %d fields, and the first row names %d columns", len(rec), n), hint}
+		return rec, &fault{line, col, fmt.Sprintf("the row has %d fields, but the first row names %d columns", len(rec), n), hint}
 	}
 	for i, v := range rec {
 		if handle.Shortened(v) {
@@ -126,7 +127,7 @@ func (r *csvReader) next() ([]string, *fault) {
 	return rec, nil
 }
 
-// read is the next row that is not blank, without space around its values.
+// read returns the next row that is not blank, its values trimmed.
 func (r *csvReader) read() ([]string, *fault) {
 	for {
 		rec, err := r.rows.Read()
@@ -135,9 +136,9 @@ func (r *csvReader) read() ([]string, *fault) {
 		case err == io.EOF:
 			return nil, nil
 		case errors.As(err, &pe) && errors.Is(err, csv.ErrBareQuote):
-			return nil, &fault{pe.Line, pe.Column, `a " stands in a field that has no quotes around it`, `put the field in quotes, and write "" for each quote in it`}
+			return nil, &fault{pe.Line, pe.Column, `a field without quotes contains a "`, `put the field in quotes, and write "" for each quote in it`}
 		case errors.As(err, &pe) && errors.Is(err, csv.ErrQuote):
-			return nil, &fault{pe.StartLine, 0, "a field in quotes has no closing quote, or something stands behind it", `close the quote; write "" for a quote within quotes`}
+			return nil, &fault{pe.StartLine, 0, "a quoted field has no closing quote, or is followed by other characters", `close the quote; write "" for a quote within quotes`}
 		case err != nil:
 			return nil, &fault{0, 0, err.Error(), ""}
 		}
@@ -152,7 +153,7 @@ func (r *csvReader) read() ([]string, *fault) {
 	}
 }
 
-// columnFault says what is wrong with the names of the columns.
+// columnFault returns what is wrong with the names of the columns.
 func (r *csvReader) columnFault() *fault {
 	known := make(map[string]bool, len(r.columns))
 	values := !slices.ContainsFunc(r.columns, func(name string) bool { return !figure(name) })
@@ -164,18 +165,18 @@ func (r *csvReader) columnFault() *fault {
 		case known[name]:
 			return &fault{line, col, fmt.Sprintf("two columns are named %q", name), "rename one"}
 		case values || looksLikeValue(name) || i == 0 && dateLike.MatchString(name):
-			return &fault{line, col, fmt.Sprintf("the first row names the columns, and %q looks like a value", name), "put a row with the columns' names before it, for example: name,phone"}
+			return &fault{line, col, fmt.Sprintf("the first row must name the columns, but %q looks like a value", name), "insert a first row with the column names, for example: name,phone"}
 		case strings.ContainsAny(name, "“”„«»"):
-			return &fault{line, col, fmt.Sprintf("the column's name %q has curly quotes", name), `write straight quotes: "`}
+			return &fault{line, col, fmt.Sprintf("the column name %q has curly quotes", name), `write straight quotes: "`}
 		case len(r.columns) == 1 && strings.ContainsAny(name, "|"):
-			return &fault{line, col, fmt.Sprintf("%q is one column: it has no comma, semicolon or tab", name), "separate the fields by commas"}
+			return &fault{line, col, fmt.Sprintf("%q is one column: it has no comma, semicolon or tab", name), "separate the fields with commas"}
 		}
 		known[name] = true
 	}
 	return nil
 }
 
-// leastSender is how many digits alone are taken for a sender: fewer may be a year.
+// leastSender is the least number of digits of a sender. Fewer may be a year.
 const leastSender = 5
 
 var (
@@ -185,8 +186,8 @@ var (
 	fraction   = regexp.MustCompile(`^\+?(\d+)[.,]\d+$`)
 )
 
-// figure reports whether a field is a number, a date, a time, or true or false. A column
-// may have such a name, as 2026 or 18-24, but a row of nothing else has no names.
+// figure reports whether a field is a number, a date, a time, true or false. One column
+// may have such a name, as 2026 or 18-24, but not all.
 func figure(s string) bool {
 	switch strings.ToLower(s) {
 	case "true", "false":
@@ -195,9 +196,9 @@ func figure(s string) bool {
 	return strings.ContainsFunc(s, unicode.IsDigit) && !strings.ContainsFunc(s, unicode.IsLetter)
 }
 
-// looksLikeValue reports whether a field of the first row is certainly a value rather
-// than the name of a column: a sender, or a number that a spreadsheet changed. A row of
-// values that is taken for names is lost, and so is its sender.
+// looksLikeValue reports whether a field of the first row is certainly a value and not a
+// column's name: a sender, or a number that a spreadsheet changed. If such a row were
+// read as names, its sender would be lost.
 func looksLikeValue(s string) bool {
 	if handle.Shortened(s) || figure(s) && longNumber.MatchString(s) {
 		return true
@@ -216,9 +217,9 @@ func looksLikeValue(s string) bool {
 	return err == nil || errors.As(err, &e) && e.NoCountry
 }
 
-// separatorOf finds out what separates the fields: what the first row has most of,
-// outside quotes. A line "sep=;" above it, as Excel reads one, decides; it is blank in
-// what is returned.
+// separatorOf finds the separator: the candidate that occurs most often in the first row,
+// outside quotes. A first line "sep=;", which Excel reads, decides; it is blank in what
+// is returned.
 func separatorOf(b []byte) (rest []byte, separator byte, _ *fault) {
 	first, below, _ := bytes.Cut(b, []byte("\n"))
 	if n := len(first); n > 2 && first[0] == '"' && first[n-1] == '"' {
@@ -232,7 +233,7 @@ func separatorOf(b []byte) (rest []byte, separator byte, _ *fault) {
 		if len(mark) == 1 && strings.Contains(",;\t", mark) {
 			return append([]byte("\n"), below...), mark[0], nil
 		}
-		return nil, 0, &fault{1, 1, fmt.Sprintf("sep=%s: the fields of a .csv are separated by comma, semicolon or tab", mark), "write sep=; or leave the line out"}
+		return nil, 0, &fault{1, 1, fmt.Sprintf("sep=%s: the fields of a .csv are separated by comma, semicolon or tab", mark), "write sep=; or remove the line"}
 	}
 	var count [256]int // of each character of the first row that is not blank
 	quoted, begun, line := false, false, 1
@@ -270,8 +271,8 @@ func isSeparator(c byte) bool {
 	return slices.ContainsFunc(separators, func(s fieldSeparator) bool { return s.mark == c })
 }
 
-// tooWide is the line of a row with more than maxColumns fields; 0: there is none.
-// The reader would make all of them before it could be asked.
+// tooWide returns the line of a row with more than maxColumns fields; 0 if there is none.
+// The csv package would allocate all of them before they can be counted.
 func tooWide(b []byte, separator byte) int {
 	line, fields, quoted := 1, 1, false
 	for _, c := range b {

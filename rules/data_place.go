@@ -13,23 +13,23 @@ import (
 	"chertd/luabind/diag"
 )
 
-// dataFiles finds the place in a pack's data files at which a value of a where was
-// written. Places are not kept: the files are read again if a value is wrong.
+// dataFiles finds where in a pack's data files a value of a where was written. It keeps
+// no places: it reads the files again if a value is wrong.
 type dataFiles struct {
 	pack  *Pack
 	empty []emptyData
 }
 
-// emptyData is a data file whose list has no values.
+// emptyData is a data file without values.
 type emptyData struct {
 	path  string
-	what  string // what it has no ones of
+	what  string // why it is empty
 	line  int
-	meant bool // it says so itself: []
-	said  bool // an error names it
+	meant bool // it is empty on purpose: []
+	said  bool // an error names the file
 }
 
-// noteEmpty remembers a file whose value is an empty list or set.
+// noteEmpty records a file whose value is an empty list or set.
 func (d *dataFiles) noteEmpty(f *File, v any) {
 	switch v := v.(type) {
 	case []any:
@@ -46,32 +46,32 @@ func (d *dataFiles) noteEmpty(f *File, v any) {
 	e := emptyData{path: f.Path, line: 1}
 	switch dataFormat(f.Name) {
 	case "csv":
-		e.what = "it has no row below the names of its columns"
+		e.what = "it has no rows below the header"
 	case "txt":
-		e.what = "it has no line that is not blank or a comment"
+		e.what = "all its lines are blank or comments"
 	default:
 		e.what, e.meant = "it has no items", true
 	}
 	d.empty = append(d.empty, e)
 }
 
-// unsaid are warnings of lists that are empty, but for those that an error names.
+// unsaid returns warnings of empty lists, except those that an error names.
 func (d *dataFiles) unsaid() diag.List {
 	var all diag.List
 	for _, e := range d.empty {
 		if !e.meant && !e.said {
 			all = append(all, diag.Diagnostic{File: e.path, Line: e.line, Col: 1, Severity: diag.SeverityWarning, Code: codeEmptyList,
-				Message: "the list is empty: " + e.what, Hint: "add a value, or remove the file and what loads it"})
+				Message: "the list is empty: " + e.what, Hint: "add a value, or remove the file and the data.load that reads it"})
 		}
 	}
 	return all
 }
 
-// blame moves a diagnostic about a value of a where to the data file that the value
-// comes from, if it comes from one. A list that a rule makes of a file's rows is
-// found by its values.
+// blame moves a diagnostic about a value of a where to the data file that contains the
+// value, if there is one. For a list that a rule builds from a file's rows, it searches
+// for the value.
 func (d *dataFiles) blame(diag *diag.Diagnostic, p *problem, sub *luabind.Subscription) {
-	from := sub.Data[p.key] // "data.vips", "config.vips.numbers"; "": the rule made it
+	from := sub.Data[p.key] // "data.vips", "config.vips.numbers"; "": the rule made the value
 	rule := fmt.Sprintf("the rule at %s:%d", sub.File, sub.Line)
 	switch {
 	case p.empty:
@@ -109,8 +109,8 @@ func (d *dataFiles) blame(diag *diag.Diagnostic, p *problem, sub *luabind.Subscr
 	}
 }
 
-// holdsData reports whether a value by the name that rules have for it may stand in
-// a file; "": in any.
+// holdsData reports whether a value with the given name in rules ("data.vips",
+// "config.numbers") may be in a file; "" may be in any.
 func holdsData(f *File, from string) bool {
 	switch f.Kind {
 	case ManifestFile:
@@ -122,7 +122,7 @@ func holdsData(f *File, from string) bool {
 	return false
 }
 
-// written reports whether the pack's code has the value itself.
+// written reports whether the pack's code contains the value itself.
 func (d *dataFiles) written(value string) bool {
 	for _, f := range d.pack.Files {
 		if (f.Kind == RuleFile || f.Kind == LibFile) && bytes.Contains(f.Bytes, []byte(value)) {
@@ -132,8 +132,8 @@ func (d *dataFiles) written(value string) bool {
 	return false
 }
 
-// placeOf is where the value of a problem stands in a data file or pack.yaml; line 0:
-// nowhere.
+// placeOf returns where the value of a problem is in a data file or pack.yaml; line 0 if
+// it is not there.
 func placeOf(f *File, p *problem) (line, col int) {
 	value := p.value
 	b := bytes.TrimPrefix(f.Bytes, []byte("\ufeff"))
@@ -170,8 +170,8 @@ func placeOf(f *File, p *problem) (line, col int) {
 	return 0, 0
 }
 
-// emptyCell is where the nth empty cell stands of the columns that have one of the
-// other values; of any column if there are none.
+// emptyCell returns the place of the nth empty cell in the columns that contain one of
+// the other values; in any column if there are none.
 func emptyCell(b []byte, k *blank) (line, col int) {
 	type place struct{ line, col int }
 	columns, cells := map[int]bool{}, map[int][]place{}

@@ -79,7 +79,7 @@ func TestParseDatumBounds(t *testing.T) {
 		faults, line     int
 		want             string
 	}{
-		{"nested too deep", "yaml", strings.Repeat("[", 70) + strings.Repeat("]", 70), 1, 1, "nested more than 64 deep"},
+		{"nested too deep", "yaml", strings.Repeat("[", 70) + strings.Repeat("]", 70), 1, 1, "nested more than 64 levels deep"},
 		{"too many columns", "csv", "a\n" + strings.Repeat(",", 5000) + "\n", 1, 2, "the row has more than 4096 fields"},
 		{"too many columns by semicolons", "csv", "a;b\n" + strings.Repeat(";", 5000) + "\n", 1, 2, "the row has more than 4096 fields"},
 		{"each fault is said", "yaml", "- ~\n- 0x1\n- yes\n", 3, 1, "item 1 of the list is empty"},
@@ -122,7 +122,7 @@ func TestLoadDataNames(t *testing.T) {
 		{Name: "lib/x.lua", Path: "r/lib/x.lua", Kind: LibFile},
 	}
 	load := loadData(b.parseData(&dataFiles{}))
-	if got := b.diags.Error(); got != "r/data/vips.txt: error: data.load \"vips\" could mean this file or r/data/vips.yaml\n  hint: rename one" {
+	if got := b.diags.Error(); got != "r/data/vips.txt: error: data.load \"vips\" could mean this file or r/data/vips.yaml\n  hint: rename one of them" {
 		t.Errorf("two files of one name: %s", got)
 	}
 	if v, err := load("vips"); err != nil || v == nil {
@@ -176,9 +176,9 @@ func TestPlainValues(t *testing.T) {
 		{nil, "null"}, {"x", `"x"`}, {true, "true"}, {1.5, "1.5"}, {7, "7"}, {int64(-7), "-7"}, {uint64(7), "7"}, {at, `"2026-01-05T12:00:00.000000005Z"`},
 		{1<<53 + 1, "9007199254740993"}, {int64(1<<53 + 1), "9007199254740993"}, {uint64(1<<53 + 1), "9007199254740993"}, {int64(1 << 53), "9007199254740992"}, {uint64(1 << 63), "9223372036854776000"},
 		{[]any{1, "a", nil}, `[1,"a",null]`}, {map[string]any{"a": 1}, `{"a":1}`}, {map[any]any{1: "a", true: 2}, `{"1":"a","true":2}`},
-		{map[any]any{1: "a", "1": "b"}, `key "1" is there twice`},
+		{map[any]any{1: "a", "1": "b"}, `key "1" appears twice`},
 		{struct{}{}, "a value of type struct {} can't be given to a rule"}, {[]any{struct{}{}}, "a value of type struct {}"}, {map[string]any{"a": struct{}{}}, "a value of type struct {}"}, {map[any]any{"a": struct{}{}}, "a value of type struct {}"},
-		{nest(maxYAMLDepth+1, 1), "it is nested more than 64 deep"},
+		{nest(maxYAMLDepth+1, 1), "it is nested more than 64 levels deep"},
 	} {
 		v, err := plainValue(tt.in, 0)
 		got, jsonErr := json.Marshal(v)

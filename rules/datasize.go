@@ -11,10 +11,10 @@ import (
 	"chertd/luabind/diag"
 )
 
-// What a pack's data files come to in memory is counted as they are read, and
-// nothing is made beyond the room there is for it: a file of 4 MB can be 400 MB of
-// tables. Figures are what Go 1.26 allocates on a 64-bit machine, measured and
-// rounded up; TestDataIsCountedAsItIsInMemory compares them with the heap.
+// The memory of a pack's data files is counted while they are parsed, and nothing is
+// allocated beyond the limit: a file of 4 MB can become 400 MB of tables. The figures are
+// what Go 1.26 allocates on a 64-bit machine, measured and rounded up;
+// TestDataIsCountedAsItIsInMemory compares them with the heap.
 const (
 	slotBytes = 16  // a value in a list or table
 	boxBytes  = 16  // what a string or number in it points to
@@ -22,7 +22,7 @@ const (
 	nodeBytes = 256 // a value of YAML while its file is read
 )
 
-// tableBytes is a table of so many names, and a value for each.
+// tableBytes returns the size of a table with the given number of entries.
 func tableBytes(names int) int64 {
 	switch {
 	case names == 0:
@@ -33,46 +33,47 @@ func tableBytes(names int) int64 {
 	return 100 + 75*int64(names)
 }
 
-// dataRoom is what a pack's data may take of its memory limit. The rest is for what
-// handlers allocate and the pack keeps.
+// dataRoom returns how much of its memory limit a pack's data may use. The rest is for
+// what handlers allocate and the pack keeps.
 func dataRoom(memory int64) int64 { return memory / 4 * 3 }
 
-// errDataSize says that a file's values take more memory than there is room.
-type errDataSize struct{ need int64 } // about so many bytes, all of the file
+// errDataSize is returned if a file's values need more memory than the pack's limit
+// leaves.
+type errDataSize struct{ need int64 } // estimated bytes of the whole file
 
 func (e errDataSize) Error() string { return "it takes about " + sizeText(e.need) + " of memory" }
 
-// dataSize counts what the values of one file take.
+// dataSize counts the memory of one file's values.
 type dataSize struct {
-	room  int64 // it may be so much
+	room  int64 // limit of used
 	used  int64
-	text  int64 // of used: what holds for the whole file
+	text  int64 // part of used that is for the file as a whole
 	whole int   // bytes of the file
-	read  int   // of them, those whose values were counted
+	read  int   // bytes of it whose values have been counted
 }
 
-// hold counts bytes of memory for the file as a whole.
+// hold counts memory for the file as a whole.
 func (d *dataSize) hold(memory int64) {
 	d.text += memory
 	d.used += memory
 }
 
-// take counts bytes of memory for the values of the file's next part.
+// take counts memory for the values of the file's next part bytes.
 func (d *dataSize) take(memory int64, part int) error {
 	d.used += memory
 	d.read += part
 	if d.used <= d.room {
 		return nil
 	}
-	// The rest of it will be like what was read.
+	// The estimate assumes that the rest of the file is like what was read.
 	scale := max(float64(d.whole)/float64(max(d.read, 1)), 1)
 	return errDataSize{d.text + int64(min(float64(d.used-d.text)*scale, math.MaxInt64/4))}
 }
 
-// mostSensible is how much data there is no limit to be set for.
+// mostSensible is the size beyond which the hint is not to raise the limit.
 const mostSensible = 1 << 30
 
-// tooLarge is what people are told of a file for which there is no room.
+// tooLarge returns the error for a file that does not fit the memory limit.
 func (b *builder) tooLarge(f File, used int64, err errDataSize) diag.Diagnostic {
 	p := b.pack
 	memory := p.config.Limits.Memory
@@ -83,15 +84,15 @@ func (b *builder) tooLarge(f File, used int64, err errDataSize) diag.Diagnostic 
 	}
 	switch {
 	case used+err.need > mostSensible:
-		where = "take it apart; in YAML, each *name stands for a copy of what it names"
+		where = "split it up; in YAML, each *name is a copy of what it refers to"
 	case dataFormat(f.Name) == "yaml":
-		where += "; as .csv or .txt the same list takes less"
+		where += "; as .csv or .txt the same list needs less"
 	}
 	return diag.Diagnostic{File: f.Path, Severity: diag.SeverityError, Hint: where,
 		Message: fmt.Sprintf("%s: the pack's data may take %s, three quarters of its limits.memory of %s%s", err, sizeText(dataRoom(memory)), sizeText(memory), besides(used))}
 }
 
-// besides says what a pack's other files take, if that matters.
+// besides mentions the memory of a pack's other files, if it is considerable.
 func besides(used int64) string {
 	if used < 1<<16 {
 		return ""
@@ -99,9 +100,9 @@ func besides(used int64) string {
 	return ", and its other files take " + sizeText(used)
 }
 
-// nodesOf is how many nodes a YAML text can have at most. The reader makes nodes of
-// the whole text before it can be asked, so that they are bounded here. Each node is
-// the first of the text, or behind something that is counted.
+// nodesOf returns an upper bound of the nodes of a YAML text. The YAML package makes
+// nodes of the whole text before it returns, so they are bounded before it is called.
+// Each node is the first of the text, or follows something that is counted here.
 func nodesOf(b []byte) int {
 	n := 4
 	comma := 1
@@ -137,17 +138,16 @@ func nodesOf(b []byte) int {
 	return n
 }
 
-// yamlSize is what the value of a node takes once it is made, where an alias
-// stands for a copy of what it means.
+// yamlSize returns the memory of a node's value, where each alias counts as a copy.
 func yamlSize(n *yaml.Node, known map[*yaml.Node]int64, depth int) int64 {
 	if n == nil || depth > maxYAMLDepth {
-		return 0 // plainValue refuses it
+		return 0 // yamlReader refuses it
 	}
 	if size, ok := known[n]; ok {
 		return size
 	}
 	if n.Anchor != "" {
-		known[n] = 0 // one that holds itself is refused
+		known[n] = 0 // one that contains itself is refused
 	}
 	size := int64(slotBytes)
 	switch n.Kind {
@@ -163,7 +163,7 @@ func yamlSize(n *yaml.Node, known map[*yaml.Node]int64, depth int) int64 {
 	for i, c := range n.Content {
 		size += yamlSize(c, known, depth+1)
 		if n.Kind == yaml.MappingNode {
-			size -= slotBytes // the table has it
+			size -= slotBytes // tableBytes has counted it
 		}
 		if size > math.MaxInt64/4 || i%2 == 1 && size < 0 {
 			return math.MaxInt64 / 4

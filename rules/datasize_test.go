@@ -85,7 +85,7 @@ func TestDataBeyondTheMemoryLimitIsRefused(t *testing.T) {
 		write("p/data/"+s.name, shaped(s.head, s.line, 8_000))
 		load := func(memory string) diag.List {
 			write("p/pack.yaml", []byte("limits: {memory: "+memory+"}\n"))
-			_, diags := Load(dir, Options{}, nil)
+			_, diags := loadDir(dir, Options{})
 			return diags
 		}
 		diags := load("1MiB")
@@ -121,7 +121,7 @@ func TestDataCountsAgainstHandlers(t *testing.T) {
 	must(t, os.MkdirAll(filepath.Join(dir, "p/data"), 0o700))
 	must(t, os.WriteFile(filepath.Join(dir, "p/data/d.csv"), shaped("a,b\n", "1,%d\n", 30_000), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "p/a.lua"), []byte(`local s = {} for i = 1, 3 do s[i] = ("x"):rep(8000000) end s = nil chert.on("*", function(ev) end)`), 0o600))
-	_, diags := Load(dir, Options{}, nil)
+	_, diags := loadDir(dir, Options{})
 	if got := diags.Error(); !strings.Contains(got, "its memory budget of 32 MiB less the 1") {
 		t.Errorf("24 MB while loading, beside 12 MB of data: %s", got)
 	}
@@ -139,7 +139,7 @@ func TestReferenceHasTheLimitOfData(t *testing.T) {
 }
 
 // The reader of YAML makes no more nodes than were counted before.
-func TestNodesAreBoundedBeforeTheyAreMade(t *testing.T) {
+func TestNodesAreBoundedBeforeParsing(t *testing.T) {
 	t.Parallel()
 	texts := []string{"", "a", "{a, b, c}", "{a: , b: }", "[a: 1, b: 2, ? c]", `{"a":1,"b":{"c":[]}}`, "? a\n? b\n? - c\n  - d\n: - e", "- - - a\n- ? - b", "a:\n- b\n-\n-\n",
 		"-\t- a", "- a\r- b\r\n- c\u0085- d\u2028- e", "[[],[],{},{}]", "{{a: 1}: 2}", "a: &x [1]\nb: *x", "- 'a':\n- \"b\":1", "[\"a\":1,'b':2,[c]:3,{}:4]", "!!set {a, b}", "- |\n a, b: c\n - d\n", ": a\n: b", "{: a, : b}", "{a:[], b:{}}"}

@@ -91,7 +91,7 @@ func TestIgnoredPackIsNotSaidToBeGone(t *testing.T) {
 		why  string
 	}{
 		"deleted":              {[]string{"vip.lua", "gone"}, "its files are gone"},
-		"in .chertignore":      {[]string{".chertignore", "# ours\nvip.lua\n"}, "its files are ignored: line 2 of .chertignore says so"},
+		"in .chertignore":      {[]string{".chertignore", "# ours\nvip.lua\n"}, "its files are ignored: line 2 of .chertignore excludes it"},
 		"renamed to a copy":    {[]string{"vip.lua", "gone", "vip copy.lua", veto("v1") + "\n"}, "its files are gone, and vip copy.lua is ignored: it looks like a copy"},
 		"another copy is left": {[]string{"vip.lua", "gone", "codes copy.lua", veto("v1") + "\n"}, "its files are gone"},
 	} {

@@ -75,16 +75,16 @@ func TestReadFolder(t *testing.T) {
 		{"links that leave", map[string]string{"a.lua": "", "evil.lua": "-> " + outside, "up.lua": "-> ../../x.lua", "gone.lua": "-> nowhere.lua", "vip/x.lua": "", "vip/lib": "-> /etc"},
 			[]string{
 				"a: rules a.lua", "vip: rules x.lua",
-				"DIR/evil.lua: error: it is a symlink to " + outside + ", which leaves the rules folder\n  hint: copy the file into the folder; a link may lead to anything within it",
-				"DIR/gone.lua: error: it is a symlink to nowhere.lua, which is not there",
-				"DIR/up.lua: error: it is a symlink to ../../x.lua, which leaves the rules folder\n  hint: copy the file into the folder; a link may lead to anything within it",
-				"DIR/vip/lib: error: it is a symlink to /etc, which leaves the rules folder\n  hint: copy the file into the folder; a link may lead to anything within it",
+				"DIR/evil.lua: error: it is a symlink to " + outside + ", which leaves the rules folder\n  hint: copy the file into the folder; a symlink may point only to something inside it",
+				"DIR/gone.lua: error: it is a symlink to nowhere.lua, which does not exist",
+				"DIR/up.lua: error: it is a symlink to ../../x.lua, which leaves the rules folder\n  hint: copy the file into the folder; a symlink may point only to something inside it",
+				"DIR/vip/lib: error: it is a symlink to /etc, which leaves the rules folder\n  hint: copy the file into the folder; a symlink may point only to something inside it",
 			}},
 		{"folders below lib, data and spec, to their depth", map[string]string{
 			"vip/x.lua": "", "vip/lib/1/2/3/a.lua": "", "vip/lib/1/2/3/4/b.lua": "", "vip/data/1/a.txt": "", "vip/data/b.txt": "", "vip/spec/1/a_spec.lua": "", "vip/spec/b_spec.lua": "",
 		}, []string{"vip: data data/b.txt", "vip: lib lib/1/2/3/a.lua", "vip: spec spec/b_spec.lua", "vip: rules x.lua"}},
 		{"pack.yml", map[string]string{"vip/x.lua": "", "vip/pack.yml": ""}, []string{"vip: rules x.lua",
-			"DIR/vip/pack.yml: error: a pack's settings are read from pack.yaml, not pack.yml\n  hint: rename it"}},
+			"DIR/vip/pack.yml: error: a pack's settings are read from pack.yaml, not pack.yml\n  hint: rename it to pack.yaml"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -110,7 +110,7 @@ func TestReadPath(t *testing.T) {
 		{".", "a: rules a.lua|a: spec a_spec.lua|b: rules b.lua|bare: pack.yaml pack.yaml|bare: rules x.lua|plain: rules x.lua|vip: lib lib/y.lua|vip: rules x.lua"},
 		{"notes.txt", "DIR/notes.txt: error: it is neither a folder nor a .lua file"},
 		{"base.yaml", "DIR/base.yaml: error: it is neither a folder nor a .lua file\n  hint: a configuration is given with -c: `chertd check -c DIR/base.yaml`"},
-		{"none.lua", "DIR/none.lua: error: there is no such file or folder\n  hint: the folder of the rules is ./rules, or rules.dir in chertd.yaml"},
+		{"none.lua", "DIR/none.lua: error: no such file or folder\n  hint: rules are read from ./rules, or from rules.dir in chertd.yaml"},
 	} {
 		if got := strings.Join(listing(dir, readPath(dir+"/"+tt.path, "")), "|"); got != tt.want {
 			t.Errorf("%s:\n got %s\nwant %s", tt.path, got, tt.want)
@@ -119,7 +119,7 @@ func TestReadPath(t *testing.T) {
 }
 
 // A spec, and any file or folder of a pack, mean the pack.
-func TestReadPathOfAPartOfAPack(t *testing.T) {
+func TestReadPathOfFileSelectsItsPack(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{
 		"a.lua": "", "a_spec.lua": "", "lonely_spec.lua": "", "plain/x.lua": "", "plain/y.lua": "", "plain/README.md": "",
@@ -134,7 +134,7 @@ func TestReadPathOfAPartOfAPack(t *testing.T) {
 		under string // where DIR is the rules folder; "": the same
 	}{
 		{"a_spec.lua", a, ""},
-		{"lonely_spec.lua", "DIR/lonely_spec.lua: error: this spec is of no pack: there is no lonely.lua beside it\n  hint: the specs of a pack that is a folder are in its spec/", ""},
+		{"lonely_spec.lua", "DIR/lonely_spec.lua: error: this spec belongs to no pack: there is no lonely.lua beside it\n  hint: the specs of a pack that is a folder are in its spec/", ""},
 		{"vip/x.lua", vip, ""}, {"vip/pack.yaml", vip, ""}, {"vip/event.json", vip, ""},
 		{"vip/spec/x_spec.lua", vip, ""}, {"vip/data/v.csv", vip, ""}, {"vip/lib/deep/y.lua", vip, ""},
 		{"vip/spec", vip, ""}, {"vip/lib/deep", vip, ""}, {"vip/data/", vip, ""},

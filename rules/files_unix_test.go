@@ -24,7 +24,7 @@ func TestReadFolderRefuses(t *testing.T) {
 		t.Errorf("read:\n  %s\nwant:\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
 	for path, want := range map[string]string{
-		filepath.Join(dir, "nowhere"):  "error: there is no such file or folder",
+		filepath.Join(dir, "nowhere"):  "error: no such file or folder",
 		filepath.Join(dir, "a.lua"):    "error: it is not a folder",
 		filepath.Join(dir, "pipe.lua"): "error: it is not a folder",
 	} {

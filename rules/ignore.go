@@ -16,29 +16,30 @@ import (
 	"chertd/luabind/diag"
 )
 
-// Ignored is a file or folder that would be rules, or a pack's, but for its name.
+// Ignored is a file or folder that would be a pack, or part of one, if it had another
+// name.
 type Ignored struct {
 	Path string // as in diagnostics
-	Why  string // "it looks like a copy"
-	Hint string // what to do if it is meant
+	Why  string // e.g. "it looks like a copy"
+	Hint string // the fix if it is intentional
 }
 
-// IgnoredMessage begins what is said of a file that is Ignored.
+// IgnoredMessage begins the diagnostics of ignored files.
 const IgnoredMessage = "it is not loaded: "
 
-// Diagnostic is how loading says it.
+// Diagnostic returns the warning that loading reports.
 func (i Ignored) Diagnostic() diag.Diagnostic {
 	return diag.Diagnostic{File: i.Path, Severity: diag.SeverityWarning, Message: IgnoredMessage + i.Why, Hint: i.Hint}
 }
 
-// ignoreFile is a file in the rules folder in the syntax of .gitignore: its
-// patterns ignore more, and with a ! before them take back what is ignored.
+// ignoreFile is a file in the rules folder with the syntax of .gitignore. Its patterns
+// ignore more files; after a ! they take back what is ignored.
 const ignoreFile = ".chertignore"
 
 // ignoreRules are the patterns of .chertignore. The zero value ignores nothing.
 type ignoreRules struct {
 	patterns []ignorePattern
-	above    []string // where the folder that is read is below that of the patterns
+	above    []string // path from the patterns' folder to the folder that is read
 }
 
 type ignorePattern struct {
@@ -46,8 +47,8 @@ type ignorePattern struct {
 	line int
 }
 
-// readIgnoreFile reads the folder's .chertignore: none if there is none. Any
-// other error leaves open what is a pack.
+// readIgnoreFile reads the folder's .chertignore; nil if there is none. After any other
+// error it is not known which entries are packs.
 func (r *reader) readIgnoreFile() ([]File, error) {
 	b, err := r.read(ignoreFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -61,12 +62,13 @@ func (r *reader) readIgnoreFile() ([]File, error) {
 	return []File{{Name: ignoreFile, Path: r.path(ignoreFile), Kind: IgnoreFile, Bytes: b}}, nil
 }
 
-// readIgnoreFileAbove reads that of the rules folder a pack is in, if there is one.
+// readIgnoreFileAbove reads the .chertignore of the rules folder that contains a pack, if
+// there is one.
 func (r *reader) readIgnoreFileAbove(pack string) {
 	r.ignore.above = []string{folderName(pack)}
 	file := filepath.Join(pack, "..", ignoreFile)
 	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
-		return // a named pipe would wait for a writer
+		return // opening a named pipe would block
 	}
 	if b, err := os.ReadFile(file); err == nil {
 		r.parseIgnore(b, file)
@@ -83,7 +85,7 @@ func (r *reader) parseIgnore(b []byte, file string) {
 		for _, part := range strings.Split(strings.TrimPrefix(line, "!"), "/") {
 			if _, err := path.Match(part, ""); err != nil {
 				r.diags = append(r.diags, diag.Diagnostic{File: file, Line: i + 1, Col: 1, Severity: diag.SeverityWarning,
-					Message: fmt.Sprintf("the pattern %q matches nothing: it is malformed", line), Hint: `a [ needs its ], or a \ before it`})
+					Message: fmt.Sprintf("the pattern %q matches nothing: it is malformed", line), Hint: `close the [ with a ], or write \[ for the character itself`})
 				break
 			}
 		}
@@ -91,7 +93,7 @@ func (r *reader) parseIgnore(b []byte, file string) {
 	}
 }
 
-// match is what the last pattern that matches says, and its line.
+// match returns the result of the last pattern that matches, and its line.
 func (g *ignoreRules) match(name string, dir bool) (result gitignore.MatchResult, line int) {
 	if len(g.patterns) == 0 {
 		return gitignore.NoMatch, 0
@@ -105,8 +107,7 @@ func (g *ignoreRules) match(name string, dir bool) (result gitignore.MatchResult
 	return gitignore.NoMatch, 0
 }
 
-// wanted leaves out what is ignored of a folder's entries, and sorts the others
-// by name.
+// wanted returns a folder's entries without the ignored ones, sorted by name.
 func (r *reader) wanted(dir string, entries []fs.DirEntry) []fs.DirEntry {
 	there := map[string]bool{}
 	for _, e := range entries {
@@ -127,7 +128,7 @@ func (r *reader) wanted(dir string, entries []fs.DirEntry) []fs.DirEntry {
 			if noise(name) {
 				continue
 			}
-			r.leaveOut(dir, e, folder, fmt.Sprintf("line %d of %s says so", line, ignoreFile), fmt.Sprintf("if it is meant, change that line, or add !/%s behind it", r.ignore.from(at)))
+			r.leaveOut(dir, e, folder, fmt.Sprintf("line %d of %s excludes it", line, ignoreFile), fmt.Sprintf("to load it, change that line, or add !/%s after it", r.ignore.from(at)))
 			continue
 		}
 		if noise(name) {
@@ -146,8 +147,8 @@ func (r *reader) wanted(dir string, entries []fs.DirEntry) []fs.DirEntry {
 	return wanted
 }
 
-// nameToo says that the copy of a pack's folder has the pack's name in its
-// pack.yaml as well: renaming the folder is not enough.
+// nameToo extends the hint for a copied pack folder whose pack.yaml has a name: renaming
+// the folder is not enough.
 func (r *reader) nameToo(dir string) string {
 	file := path.Join(dir, "pack.yaml")
 	b, err := r.read(file)
@@ -158,18 +159,19 @@ func (r *reader) nameToo(dir string) string {
 	if m.Name == "" {
 		return ""
 	}
-	return fmt.Sprintf("; its name is also in %s:%d (name: %s): write another one there", r.path(file), m.nameLine, m.Name)
+	return fmt.Sprintf("; also change its name in %s:%d (name: %s)", r.path(file), m.nameLine, m.Name)
 }
 
-// takeBack is what to do about a file that is meant though its name is a copy's.
+// takeBack returns the hint for a file that is ignored because its name looks like a
+// copy's.
 func (r *reader) takeBack(at string, dir bool) string {
 	if name := strings.TrimSuffix(at, ".lua"); !dir && len(r.ignore.above) == 0 && !strings.Contains(at, "/") && !packName.MatchString(name) {
-		return "delete it; if it is meant, rename it: no pack can have this name"
+		return "delete it; if it is intentional, rename it: this is not a valid pack name"
 	}
-	return fmt.Sprintf("delete it; if it is meant, rename it, or add !/%s to %s", r.ignore.from(at), ignoreFile)
+	return fmt.Sprintf("delete it; if it is intentional, rename it, or add !/%s to %s", r.ignore.from(at), ignoreFile)
 }
 
-// from is a name as a pattern of .chertignore gives it.
+// from returns a name as a pattern of .chertignore.
 func (g *ignoreRules) from(at string) string {
 	return literally.Replace(path.Join(append(slices.Clone(g.above), at)...))
 }
@@ -184,13 +186,13 @@ func (r *reader) isFolder(dir string, e fs.DirEntry) bool {
 	return err == nil && info.IsDir()
 }
 
-// leaveOut lists an entry that is ignored, if it would be loaded otherwise.
+// leaveOut lists an ignored entry, if it would be loaded otherwise.
 func (r *reader) leaveOut(dir string, e fs.DirEntry, folder bool, why, hint string) {
 	name := e.Name()
 	inPack := strings.Split(path.Join(append(slices.Clone(r.ignore.above), dir, name)...), "/")[1:]
 	switch {
 	case folder && len(inPack) == 0:
-		// A folder without rules is no pack by any name.
+		// A folder without rules would not be a pack under any name.
 		entries, err := r.tree.ReadDir(name)
 		if err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
 			return strings.HasSuffix(e.Name(), ".lua") || e.Name() == "pack.yaml"
@@ -208,13 +210,13 @@ func (r *reader) leaveOut(dir string, e fs.DirEntry, folder bool, why, hint stri
 	r.ignored = append(r.ignored, Ignored{Path: r.path(path.Join(dir, name)), Why: why, Hint: hint})
 }
 
-// IgnoredWith is what would not be loaded any more if a pack's folder were made in
-// a rules folder: that folder itself, or what then looks like a copy of it. The hint
-// is how it is loaded all the same.
+// IgnoredWith returns what would be ignored if a pack's folder were made in a rules
+// folder: that folder itself, or an entry that then looks like a copy of it. The hints
+// say how to load it.
 func IgnoredWith(dir, name string) (ignored []Ignored) {
 	tree, err := openTree(dir)
 	if err != nil {
-		return nil // nothing stands beside it
+		return nil // it will have no neighbours
 	}
 	defer tree.Close()
 	r := reader{tree: tree, dir: dir}
@@ -228,14 +230,14 @@ func IgnoredWith(dir, name string) (ignored []Ignored) {
 	r.wanted(".", append(entries, folderToBe(name)))
 	for _, i := range r.ignored {
 		if !slices.ContainsFunc(before, func(b Ignored) bool { return b.Path == i.Path }) {
-			i.Hint = strings.TrimPrefix(i.Hint, "delete it; if it is meant, rename it, or ")
+			i.Hint = strings.TrimPrefix(i.Hint, "delete it; if it is intentional, rename it, or ")
 			ignored = append(ignored, i)
 		}
 	}
 	return ignored
 }
 
-// folderToBe is the entry of a folder that is not there yet.
+// folderToBe is the entry of a folder that does not exist yet.
 type folderToBe string
 
 func (f folderToBe) Name() string             { return string(f) }

@@ -1,27 +1,26 @@
 package rules
 
 import (
+	"maps"
 	"slices"
-	"strings"
 
 	"chertd/engine/event"
 )
 
-// index finds the rules an event may concern. Its cost grows with the rules
-// that match and with the length of the text, not with the rules that exist:
-// each rule is entered under one of its conditions, the one that fewest others
-// share, and is found only by events that satisfy it. What is found is a
-// candidate; the rule's whole clause confirms. An index is immutable.
+// index finds the rules that an event may match. Its cost grows with the rules that match
+// and with the length of the text, not with the number of rules: each rule is entered
+// under the condition that it shares with the fewest others, and is found only by events
+// that satisfy it. The result are candidates; the rule's whole where still has to hold.
+// An index is immutable.
 type index struct {
 	external map[string]*table // by type; anyType: the rules of every type
 	engine   map[engineKey]*table
 }
 
-// engineKey keeps events that chertd makes apart by the pack they belong to.
+// engineKey separates the events that chertd makes by the pack they are for.
 type engineKey struct{ pack, typ string }
 
-// table holds the rules of one type. Rules are named by their place in load
-// order.
+// table contains the rules of one type. Rules are numbered in load order.
 type table struct {
 	chat, from, line map[string][]int32
 	folded           literalTable // text and words, in the folded text
@@ -35,8 +34,8 @@ type literalTable struct {
 	rules     [][]int32  // by literal
 }
 
-// access is a way by which a rule can be found: under each of the values in one
-// of a table's maps.
+// access is a condition by which a rule can be found: under each of the values in one of
+// a table's maps.
 type access struct {
 	by     accessKey
 	values []string
@@ -44,7 +43,8 @@ type access struct {
 
 type accessKey int
 
-// Of ways that as few rules share the first is taken: what costs least to look up.
+// If two conditions are shared by as many rules, the first of this order is used: it is
+// the cheapest to look up.
 const (
 	byChat accessKey = iota
 	byFrom
@@ -54,7 +54,7 @@ const (
 	accessKeys
 )
 
-// newIndex indexes rules, which are in load order.
+// newIndex makes an index of rules in load order.
 func newIndex(rules []*Rule) *index {
 	external := map[string][]int32{}
 	engine := map[engineKey][]int32{}
@@ -80,8 +80,8 @@ func newIndex(rules []*Rule) *index {
 	return ix
 }
 
-// wants reports whether any rule could see an event of the type that comes from
-// outside, if pack is "", or that chertd makes for the pack.
+// wants reports whether a rule may match an event of the type: one from outside if pack
+// is "", otherwise one that chertd makes for the pack.
 func (ix *index) wants(typ, pack string) bool {
 	if pack != "" {
 		return ix.engine[engineKey{pack, typ}] != nil
@@ -89,8 +89,8 @@ func (ix *index) wants(typ, pack string) bool {
 	return typ != anyType && ix.external[typ] != nil || ix.external[anyType] != nil
 }
 
-// candidates returns the rules the event may concern, in load order. The slice
-// is the probe's, good until it is reset.
+// candidates returns the rules that the event may match, in load order. The slice is
+// valid until the probe is reset.
 func (ix *index) candidates(p *probe) []int32 {
 	p.found = p.found[:0]
 	if p.ev.Source == event.SourceEngine {
@@ -188,11 +188,7 @@ func newLiteralTable(entries map[string][]int32) literalTable {
 	if len(entries) == 0 {
 		return literalTable{}
 	}
-	literals := make([]string, 0, len(entries))
-	for lit := range entries {
-		literals = append(literals, lit)
-	}
-	slices.SortFunc(literals, strings.Compare)
+	literals := slices.Sorted(maps.Keys(entries))
 	t := literalTable{automaton: newAutomaton(literals), rules: make([][]int32, len(literals))}
 	for i, lit := range literals {
 		t.rules[i] = entries[lit]
@@ -200,8 +196,8 @@ func newLiteralTable(entries map[string][]int32) literalTable {
 	return t
 }
 
-// accessesOf lists the ways by which a rule with the clause can be found, in
-// the order of accessKey.
+// accessesOf returns the conditions by which a rule with the clause can be found, in the
+// order of accessKey.
 func accessesOf(c *clause) []access {
 	if c == nil {
 		return nil
@@ -230,7 +226,7 @@ func accessesOf(c *clause) []access {
 	return ways
 }
 
-// requiredByAny returns literals of which a text contains one if any of the
+// requiredByAny returns literals such that a text contains one of them if any of the
 // patterns matches it; nil if a pattern has none.
 func requiredByAny(m *matching) []string {
 	var all []string

@@ -168,7 +168,7 @@ func TestAutomatonFindsEachLiteral(t *testing.T) {
 	})
 }
 
-func TestMarksComeRound(t *testing.T) {
+func TestMarksSurviveOverflow(t *testing.T) {
 	t.Parallel()
 	a := newAutomaton([]string{"ab"})
 	seen := marks{now: ^uint32(0) - 1}
@@ -226,7 +226,7 @@ func FuzzRequired(f *testing.F) {
 	})
 }
 
-func TestIndexChoosesWhatFewShare(t *testing.T) {
+func TestIndexUsesTheLeastSharedCondition(t *testing.T) {
 	t.Parallel()
 	var rules []*Rule
 	for i := range 100 {

@@ -2,20 +2,19 @@ package rules
 
 import (
 	"cmp"
-	"path"
 	"slices"
 	"strings"
 	"time"
 )
 
-// Settings are the pack's settings with the operator's values, by name. The
-// caller must not change them.
+// Settings returns the pack's settings with the operator's values, by name. The caller
+// must not change them.
 func (p *Pack) Settings() map[string]any { return p.config.Settings }
 
-// Zone is the time zone of hours, schedules and dates that name none.
+// Zone returns the time zone of hours, schedules and dates that name none.
 func (p *Pack) Zone() *time.Location { return cmp.Or(p.config.Zone, time.UTC) }
 
-// Data is what data.load gives by a name; the caller must not change it.
+// Data returns what data.load returns for a name. The caller must not change it.
 func (p *Pack) Data(name string) (any, bool) {
 	if p.config.Data == nil {
 		return nil, false
@@ -24,20 +23,19 @@ func (p *Pack) Data(name string) (any, bool) {
 	return v, err == nil
 }
 
-// DataNames are the names that data.load takes in the pack, sorted.
+// DataNames returns the names that data.load accepts in the pack, sorted.
 func (p *Pack) DataNames() []string {
 	var names []string
 	for _, f := range p.Files {
 		if f.Kind == DataFile {
-			names = append(names, strings.TrimSuffix(path.Base(f.Name), path.Ext(f.Name)))
+			names = append(names, dataName(f.Name))
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-// Module is the name under which require finds a file of lib/; "" if it is
-// none.
+// Module returns the name under which require finds a file of lib/; "" for another file.
 func (f *File) Module() string {
 	if f.Kind != LibFile {
 		return ""

@@ -15,41 +15,40 @@ import (
 const (
 	// DefaultKV is how many bytes a pack may keep in kv.
 	DefaultKV = 64 << 20
-	// usualShards is how many shards a daemon has: what can't be kept there is an
-	// error of `check` as well.
+	// usualShards is how many shards a daemon has: `check` reports data that would
+	// not fit there.
 	usualShards = 4
-	// LeastMemory is the smallest limits.memory: below it hardly a file loads.
+	// LeastMemory is the smallest valid limits.memory: with less, hardly any file loads.
 	LeastMemory = 1 << 20
 )
 
-// Limits are those of a pack, as pack.yaml or, over it, chertd.yaml gives them.
-// Zero fields were not given.
+// Limits are the limits of a pack in pack.yaml or chertd.yaml. Zero fields are not set.
 type Limits struct {
 	Steps  int64 // VM steps of one handler
-	Memory int64 // bytes that a handler allocates and the pack keeps between events
-	KV     int64 // bytes of keys and values that the pack keeps in kv
+	Memory int64 // bytes that a handler may allocate and the pack may keep between events
+	KV     int64 // bytes of keys and values in kv
 	Reads  Rate  // calls that mark a chat as read
 }
 
-// Rate is at most N in each span of time Per. N 0 is no limit.
+// Rate is at most N calls in each Per. N 0 is no limit.
 type Rate struct {
 	N   int
 	Per time.Duration
 }
 
-// ParseRate reads "300/10m".
+// ParseRate parses a rate such as "300/10m".
 func ParseRate(s string) (Rate, error) {
 	count, span, ok := strings.Cut(s, "/")
 	number, err := strconv.Atoi(strings.TrimSpace(count))
 	per, perErr := luabind.ParseDuration(strings.TrimSpace(span))
 	if !ok || err != nil || number <= 0 || perErr != nil || per <= 0 {
-		return Rate{}, errors.New("expected a number of reads in a span of time")
+		return Rate{}, errors.New("expected a number of reads per duration")
 	}
 	return Rate{number, per}, nil
 }
 
-// limit settles the pack's limits: the operator's are over those of pack.yaml,
-// and these over the defaults.
+// limit settles the pack's limits: the operator's take precedence over those of
+// pack.yaml, and these over the defaults.
 func (b *builder) limit() {
 	p, m, o := b.pack, &b.pack.Manifest, b.mine.Limits
 	m.Limits.Steps = cmp.Or(o.Steps, m.Limits.Steps)
@@ -60,8 +59,8 @@ func (b *builder) limit() {
 	p.config.Limits = luabind.Limits{
 		Steps:  cmp.Or(m.Limits.Steps, b.opts.Limits.Steps),
 		Memory: memory,
-		// The limit is the pack's: its VMs, one a shard, share what they may keep.
-		// A quarter is left for the handler that runs.
+		// The limit is for the whole pack: its VMs, one for each shard, share what may
+		// be kept. A quarter is left for the running handler.
 		Retained: memory * 3 / 4 / int64(max(b.opts.shards(), usualShards)),
 		Wall:     b.opts.Limits.Wall,
 	}
@@ -70,7 +69,7 @@ func (b *builder) limit() {
 
 var sizeForm = regexp.MustCompile(`^([0-9]+)\s*(B|KiB|MiB|GiB)?$`)
 
-// parseSize reads bytes: "32MiB", "65536".
+// parseSize parses a number of bytes: "32MiB", "65536".
 func parseSize(s string) (int64, error) {
 	m := sizeForm.FindStringSubmatch(strings.TrimSpace(s))
 	if m == nil {
@@ -84,7 +83,7 @@ func parseSize(s string) (int64, error) {
 	return n << shift, nil
 }
 
-// sizeText is a number of bytes for people: "63.9 MiB".
+// sizeText formats a number of bytes for people: "63.9 MiB".
 func sizeText(n int64) string {
 	switch {
 	case n >= 1<<30:
@@ -97,7 +96,7 @@ func sizeText(n int64) string {
 	return strconv.FormatInt(n, 10) + " bytes"
 }
 
-// sizeOption is a number of bytes as parseSize reads it, rounded up.
+// sizeOption formats a number of bytes for parseSize, rounded up.
 func sizeOption(n int64) string {
 	const mib = 1 << 20
 	if n < mib {

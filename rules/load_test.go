@@ -12,12 +12,37 @@ import (
 	"testing"
 
 	"chertd/luabind"
+	"chertd/luabind/diag"
 )
 
 // mustLoad loads packs from the contents of their files.
+// loadDir loads a rules folder as the daemon does, with a configuration of its own.
+func loadDir(dir string, o Options) (*Set, diag.List) {
+	if o.Folder = dir; o.Packs == nil {
+		o.Packs = map[string]PackOptions{}
+	}
+	return Load([]string{dir}, o).Set()
+}
+
+// loadOver is loadDir, but takes over the packs of an earlier set that have not changed,
+// with their VMs.
+func loadOver(dir string, o Options, previous *Set) (*Set, diag.List) {
+	s, diags := loadDir(dir, o)
+	if s == nil || previous == nil {
+		return s, diags
+	}
+	packs := slices.Clone(s.packs)
+	for i, p := range packs {
+		if old := previous.Pack(p.Name); old != nil && old.built == p.built {
+			packs[i] = old.withFiles(p.Files)
+		}
+	}
+	return newSet(packs, o, s.content), diags
+}
+
 func mustLoad(t testing.TB, o Options, files map[string]string) *Set {
 	t.Helper()
-	s, diags := Load(tree(t, files), o, nil)
+	s, diags := loadDir(tree(t, files), o)
 	if s == nil {
 		t.Fatalf("the packs do not load:\n%v", diags)
 	}
@@ -26,7 +51,7 @@ func mustLoad(t testing.TB, o Options, files map[string]string) *Set {
 
 func TestLoadGood(t *testing.T) {
 	t.Parallel()
-	s, diags := Load("testdata/good", Options{}, nil)
+	s, diags := loadDir("testdata/good", Options{})
 	if s == nil || len(diags) > 0 {
 		t.Fatalf("testdata/good: %v", diags)
 	}
@@ -63,7 +88,7 @@ func TestLoadBroken(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			want := expectations(t, file)
-			set, diags := LoadPaths([]string{file}, Options{}, nil)
+			set, diags := Load([]string{file}, Options{}).Set()
 			if set != nil {
 				t.Error("it loads")
 			}
@@ -113,15 +138,15 @@ func TestLoadRefuses(t *testing.T) {
 		{"a file that is no Lua", map[string]string{"a.lua": "chert.on(", "b.lua": rule}, Options{}, []string{"DIR/a.lua:"}},
 		{"two broken packs", map[string]string{"a.lua": "x =", "b/x.lua": "y ="}, Options{}, []string{"DIR/a.lua:", "DIR/b/x.lua:"}},
 		{"an error while loading", map[string]string{"a.lua": "local x\n" + `error("no such luck")`}, Options{}, []string{"DIR/a.lua:2"}},
-		{"one name for two packs", map[string]string{"vip.lua": rule, "vip/x.lua": rule}, Options{}, []string{`the name "vip" is taken by DIR/vip`}},
-		{"a name in pack.yaml that is taken", map[string]string{"a.lua": rule, "b/x.lua": rule, "b/pack.yaml": "name: a"}, Options{}, []string{`DIR/b/pack.yaml:1:7: error: the name "a" is taken by DIR/a.lua:`}},
-		{"a copy of a pack with a name of its own", map[string]string{"b/x.lua": rule, "b/pack.yaml": "description: x\nname: a", "c/x.lua": rule, "c/pack.yaml": "description: x\nname: a"}, Options{}, []string{`DIR/c/pack.yaml:2:7: error: the name "a" is taken by DIR/b/pack.yaml:2:`}},
-		{"a name that can't be", map[string]string{"b/x.lua": rule, "b/pack.yaml": "name: a/b"}, Options{}, []string{`"a/b" can't be the name of a pack`}},
+		{"one name for two packs", map[string]string{"vip.lua": rule, "vip/x.lua": rule}, Options{}, []string{`the name "vip" is already used by DIR/vip`}},
+		{"a name in pack.yaml that is taken", map[string]string{"a.lua": rule, "b/x.lua": rule, "b/pack.yaml": "name: a"}, Options{}, []string{`DIR/b/pack.yaml:1:7: error: the name "a" is already used by DIR/a.lua;`}},
+		{"a copy of a pack with a name of its own", map[string]string{"b/x.lua": rule, "b/pack.yaml": "description: x\nname: a", "c/x.lua": rule, "c/pack.yaml": "description: x\nname: a"}, Options{}, []string{`DIR/c/pack.yaml:2:7: error: the name "a" is already used by DIR/b/pack.yaml:2;`}},
+		{"a name that can't be", map[string]string{"b/x.lua": rule, "b/pack.yaml": "name: a/b"}, Options{}, []string{`"a/b" is not a valid pack name`}},
 		{"a pack without rules", map[string]string{"vip/lib/x.lua": "return 1"}, Options{}, []string{`DIR/vip: error: pack "vip" has no rule files`}},
 		{"broken data", map[string]string{"vip/x.lua": rule, "vip/data/v.yaml": "a: [\n"}, Options{}, []string{"DIR/vip/data/v.yaml:1"}},
 		{"permissions that are not granted", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "permissions: [typing, send]"},
 			Options{Packs: map[string]PackOptions{"vip": {Grant: []string{"typing"}}}},
-			[]string{"vip/pack.yaml:1:23: error: pack \"vip\" asks for the permission \"send\", which chertd.yaml does not grant [CH056]\n  hint: add to chertd.yaml: rules: {packs: {vip: {grant: [send, typing]}}}"}},
+			[]string{"vip/pack.yaml:1:23: error: pack \"vip\" requests the permission \"send\", which chertd.yaml does not grant [CH056]\n  hint: add to chertd.yaml: rules: {packs: {vip: {grant: [send, typing]}}}"}},
 		{"a setting of another type", map[string]string{"vip/x.lua": rule, "vip/pack.yaml": "config: {digits: 6}"},
 			Options{Packs: map[string]PackOptions{"vip": {Config: map[string]any{"digits": "six"}}}},
 			[]string{`setting digits of pack "vip": expected a number, got a string [CF009]`}},
@@ -133,7 +158,7 @@ func TestLoadRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			dir := tree(t, tt.files)
-			set, diags := Load(dir, tt.opts, nil)
+			set, diags := loadDir(dir, tt.opts)
 			if set != nil {
 				t.Error("it loads")
 			}
@@ -155,9 +180,9 @@ func TestLoadRefuses(t *testing.T) {
 func TestLoadWarns(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"codes.lua": version("v1"), "codes copy.lua": version("v1")})
-	s, diags := Load(dir, Options{Packs: map[string]PackOptions{"code": {}}}, nil)
-	want := []string{"codes copy.lua: warning: it is not loaded: it looks like a copy\n  hint: delete it; if it is meant, rename it, or add !/codes copy.lua to .chertignore",
-		"rules.packs names \"code\", and there is no such pack [CF008]\n  hint: did you mean \"codes\"?"}
+	s, diags := loadDir(dir, Options{Packs: map[string]PackOptions{"code": {}}})
+	want := []string{"codes copy.lua: warning: it is not loaded: it looks like a copy\n  hint: delete it; if it is intentional, rename it, or add !/codes copy.lua to .chertignore",
+		"rules.packs names \"code\", but there is no such pack [CF008]\n  hint: did you mean \"codes\"?"}
 	if s == nil || len(s.Packs()) != 1 || len(diags) != 2 || diags.Errors() || !strings.Contains(diags[0].String(), want[0]) || !strings.Contains(diags[1].String(), want[1]) {
 		t.Errorf("got %v, want warnings %q", diags, want)
 	}
@@ -166,7 +191,7 @@ func TestLoadWarns(t *testing.T) {
 // What the operator's file says of packs is said at its line: a setting that a
 // pack without a pack.yaml never reads, and a pack that is not there. Only a
 // whole folder shows which packs there are.
-func TestOperatorIsToldOfWhatPacksDoNotTake(t *testing.T) {
+func TestSettingsThatDoNotFitAreReported(t *testing.T) {
 	t.Parallel()
 	const reads = "chert.on('message.received', function() if config.min_digits > 1 then log.info(config['words'][1]) end end)"
 	at := map[string]Position{"": {"etc/c.yaml", 4, 5}, "config.min_digit": {"etc/c.yaml", 5, 16}}
@@ -180,7 +205,7 @@ func TestOperatorIsToldOfWhatPacksDoNotTake(t *testing.T) {
 			"etc/c.yaml:5:16: warning: pack \"codes\" never reads the setting \"min_digit\" [CF009]\n  hint: did you mean \"min_digits\"?"},
 		{"nothing near", reads, map[string]any{"zone": "x"},
 			"etc/c.yaml:4:5: warning: pack \"codes\" never reads the setting \"zone\" [CF009]\n  hint: it reads min_digits, words"},
-		{"none is read", version("v1"), map[string]any{"zone": "x"}, "hint: it reads no settings: delete it, or read it as config.zone"},
+		{"none is read", version("v1"), map[string]any{"zone": "x"}, "hint: the pack reads no settings: delete this one, or read it as config.zone"},
 		{"in a comment", version("v1") + "-- config.zone\n", map[string]any{"zone": "x"}, "never reads the setting \"zone\""},
 		{"of another table", version("v1") + "local t = {config = {}} log.info(t.config.zone)", map[string]any{"zone": "x"}, ""}, // it can't be told from config handed on
 		{"by an expression", "local k = 'zone'\nchert.on('message.received', function() log.info(config[k]) end)", map[string]any{"zone": "x"}, ""},
@@ -190,7 +215,7 @@ func TestOperatorIsToldOfWhatPacksDoNotTake(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			dir := tree(t, map[string]string{"codes.lua": tt.src})
-			_, diags := Load(dir, Options{Packs: map[string]PackOptions{"codes": {Config: tt.config, Places: at}}}, nil)
+			_, diags := loadDir(dir, Options{Packs: map[string]PackOptions{"codes": {Config: tt.config, Places: at}}})
 			if diags.Errors() || tt.want == "" && len(diags) > 0 || !strings.Contains(diags.Error(), tt.want) {
 				t.Errorf("got\n%s\nwant\n%s", diags.Error(), tt.want)
 			}
@@ -198,18 +223,18 @@ func TestOperatorIsToldOfWhatPacksDoNotTake(t *testing.T) {
 	}
 	dir := tree(t, map[string]string{"codes.lua": version("v1"), "vip.lua": version("v1")})
 	o := Options{Packs: map[string]PackOptions{"code": {Places: at}}}
-	want := "etc/c.yaml:4:5: warning: rules.packs names \"code\", and there is no such pack [CF008]\n  hint: did you mean \"codes\"?"
-	if diags := LoadEachPath([]string{dir}, o, nil).Diagnostics; diags.Error() != want {
+	want := "etc/c.yaml:4:5: warning: rules.packs names \"code\", but there is no such pack [CF008]\n  hint: did you mean \"codes\"?"
+	if diags := Load([]string{dir}, o).Diagnostics; diags.Error() != want {
 		t.Errorf("of a folder\ngot  %s\nwant %s", diags.Error(), want)
 	}
-	if diags := LoadEachPath([]string{filepath.Join(dir, "vip.lua")}, o, nil).Diagnostics; len(diags) > 0 {
+	if diags := Load([]string{filepath.Join(dir, "vip.lua")}, o).Diagnostics; len(diags) > 0 {
 		t.Errorf("of one pack: %s", diags.Error())
 	}
 	for name, hint := range map[string]string{
 		"vip.lua": "did you mean \"vip\"?", "vip.LUA": "did you mean \"vip\"?", "vpi.lua": "a file vpi.lua or a folder vpi in rules.dir", "other": "a file other.lua or a folder other in rules.dir",
 	} {
 		o := Options{Packs: map[string]PackOptions{name: {Places: at}}}
-		if diags := LoadEachPath([]string{dir}, o, nil).Diagnostics; len(diags) != 1 || !strings.Contains(diags[0].Hint, hint) {
+		if diags := Load([]string{dir}, o).Diagnostics; len(diags) != 1 || !strings.Contains(diags[0].Hint, hint) {
 			t.Errorf("%s: got %s, want the hint %s", name, diags.Error(), hint)
 		}
 	}
@@ -219,8 +244,8 @@ func TestOperatorIsToldOfWhatPacksDoNotTake(t *testing.T) {
 func TestPackWithoutRulesDoesNotLoad(t *testing.T) {
 	t.Parallel()
 	for _, src := range []string{"", "-- nothing yet", "local x = 1\nlog.info('loaded')"} {
-		s, diags := Load(tree(t, map[string]string{"codes.lua": src}), Options{}, nil)
-		want := "error: pack \"codes\" has no rules: it subscribes to nothing\n  hint: to switch it off: chertd mode codes off"
+		s, diags := loadDir(tree(t, map[string]string{"codes.lua": src}), Options{})
+		want := "error: pack \"codes\" has no rules that subscribe to events, so it would never run\n  hint: to switch it off: chertd mode codes off"
 		if s != nil || len(diags) != 1 || !strings.Contains(diags[0].String(), want) {
 			t.Errorf("%q: got %v, want %s", src, diags, want)
 		}
@@ -256,7 +281,7 @@ func TestLoadCarriesOver(t *testing.T) {
 	o := Options{Shards: 2}
 	load := func(previous *Set) *Set {
 		t.Helper()
-		s, diags := Load(dir, o, previous)
+		s, diags := loadOver(dir, o, previous)
 		if s == nil {
 			t.Fatal(diags)
 		}
@@ -298,7 +323,7 @@ func TestLoadCarriesOver(t *testing.T) {
 	}
 
 	write(t, filepath.Join(dir, "b.lua"), "broken(")
-	r := LoadEach(dir, o, third)
+	r := Load([]string{dir}, o)
 	var got []string
 	for _, p := range r.Packs {
 		got = append(got, p.Name+" "+strconv.FormatBool(p.Pack != nil))
@@ -306,23 +331,23 @@ func TestLoadCarriesOver(t *testing.T) {
 	if want := []string{"a true", "b false", "c true"}; !slices.Equal(got, want) || !r.Diagnostics.Errors() {
 		t.Errorf("one pack is broken: loaded %q, want %q", got, want)
 	}
-	if s, _ := Load(dir, o, third); s != nil {
+	if s, _ := r.Set(); s != nil {
 		t.Error("a set with a broken pack loads")
 	}
 }
 
-func TestLoadPathsOnce(t *testing.T) {
+func TestLoadReadsEachPackOnce(t *testing.T) {
 	t.Parallel()
 	const rule = `chert.on("message.received", function(ev) end)`
 	dir := tree(t, map[string]string{"a.lua": rule, "b.lua": rule})
-	s, diags := LoadPaths([]string{filepath.Join(dir, "b.lua"), dir}, Options{}, nil)
+	s, diags := Load([]string{filepath.Join(dir, "b.lua"), dir}, Options{}).Set()
 	if s == nil || len(s.Packs()) != 2 {
 		t.Errorf("a file and its folder: %v", diags)
 	}
 }
 
 // What is wrong with any of several paths is told, and nothing loads.
-func TestLoadPathsTellsOfEachPath(t *testing.T) {
+func TestLoadReportsEachPath(t *testing.T) {
 	t.Parallel()
 	const rule = `chert.on("message.received", function(ev) end)`
 	dir := tree(t, map[string]string{"a.lua": rule, "b.lua": "x =", "notes.txt": "", "none/README.md": "", "codes.lua": rule, "codes copy.lua": rule})
@@ -331,8 +356,8 @@ func TestLoadPathsTellsOfEachPath(t *testing.T) {
 		want  []string
 	}{
 		{[]string{"a.lua"}, nil},
-		{[]string{"gone.lua"}, []string{"gone.lua: error: there is no such file or folder"}},
-		{[]string{"a.lua", "gone.lua"}, []string{"gone.lua: error: there is no such file or folder"}},
+		{[]string{"gone.lua"}, []string{"gone.lua: error: no such file or folder"}},
+		{[]string{"a.lua", "gone.lua"}, []string{"gone.lua: error: no such file or folder"}},
 		{[]string{"notes.txt", "gone.lua", "a.lua"}, []string{"notes.txt: error: it is neither a folder nor a .lua file", "gone.lua: error:"}},
 		{[]string{"none"}, []string{"none: error: there are no rules in this folder"}},
 		{[]string{"gone.lua", "b.lua"}, []string{"gone.lua: error:", "b.lua:1"}},
@@ -341,7 +366,7 @@ func TestLoadPathsTellsOfEachPath(t *testing.T) {
 		for _, p := range tt.paths {
 			paths = append(paths, filepath.Join(dir, p))
 		}
-		set, diags := LoadPaths(paths, Options{}, nil)
+		set, diags := Load(paths, Options{}).Set()
 		var got []string
 		for _, d := range diags {
 			got = append(got, strings.ReplaceAll(d.String(), dir+"/", ""))
@@ -357,7 +382,7 @@ func TestLoadPathsTellsOfEachPath(t *testing.T) {
 }
 
 // A pack's files as they are kept are found as they were read, whatever its path.
-func TestKeptFilesAreFoundAsTheyWereRead(t *testing.T) {
+func TestStoredFilesLoadAsTheyWereRead(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		path, files string
@@ -391,15 +416,15 @@ func TestKeptFilesAreFoundAsTheyWereRead(t *testing.T) {
 	}
 }
 
-func TestLoadPathsGrantsWhatIsNeeded(t *testing.T) {
+func TestLoadWithoutConfigurationGrantsPermissions(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"x.lua": `chert.on("message.received", function(ev) chert.typing(ev.chat.id, "typing") end)`, "pack.yaml": "{name: bot, permissions: [typing]}"})
-	s, diags := LoadPaths([]string{dir}, Options{}, nil)
+	s, diags := Load([]string{dir}, Options{}).Set()
 	if s == nil {
 		t.Fatal(diags)
 	}
 	expectSaid(t, s.Run(0, Input{Event: message("x"), Now: noon}), "bot/x#1: typing")
-	if s, _ := LoadPaths([]string{dir}, Options{Packs: map[string]PackOptions{}}, nil); s != nil {
+	if s, _ := Load([]string{dir}, Options{Packs: map[string]PackOptions{}}).Set(); s != nil {
 		t.Error("it loads although the operator has granted nothing")
 	}
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,64 +16,63 @@ import (
 	"chertd/luabind/diag"
 )
 
-// Mode is whether a pack's wishes are carried out.
+// Mode is whether a pack runs, and whether its requests are carried out.
 type Mode string
 
 const (
 	Live   Mode = "live"
-	Shadow Mode = "shadow" // decided and recorded, never carried out
+	Shadow Mode = "shadow" // requests are recorded, but not carried out
 	Off    Mode = "off"    // its rules do not run
 )
 
-// FailurePolicy says what the failure of a pack's handler means for the reads of the event.
+// FailurePolicy is whether the failure of a pack's handler blocks the reads of the event.
 type FailurePolicy string
 
 const (
-	// FailClosed makes a pack fail closed although it uses no veto.
+	// FailClosed blocks them even if the pack has no veto.
 	FailClosed FailurePolicy = "fail_closed"
-	// FailOpen makes a pack fail open although it uses one.
+	// FailOpen blocks none even if the pack has a veto.
 	FailOpen FailurePolicy = "fail_open"
 )
 
-// Manifest is what a pack.yaml says. Zero fields were not given.
+// Manifest is the content of a pack.yaml. Zero fields are not set.
 type Manifest struct {
 	Name          string
 	Description   string
-	Version       string // as people call it; identity is the content's hash
+	Version       string // for people; Pack.Version identifies the content
 	Mode          Mode
 	Config        map[string]any // settings with their defaults
-	Permissions   []string       // capabilities beyond reading
+	Permissions   []string       // capabilities beyond reading that the pack requests
 	Limits        luabind.Limits
-	Reads         Rate  // beyond it the pack goes to shadow
-	KV            int64 // bytes that it may keep in kv
+	Reads         Rate  // when it is reached, the pack is switched to shadow
+	KV            int64 // bytes in kv
 	FailurePolicy FailurePolicy
 
-	nameLine, nameCol int // where Name stands
+	nameLine, nameCol int // place of Name
 }
 
-// capabilities are what needs and can may list.
+// capabilities returns the valid permissions and grants.
 func capabilities() []string { return []string{"typing", "react", "send"} }
 
-// manifestReader collects what is wrong with one pack.yaml.
+// manifestReader collects the errors of one pack.yaml.
 type manifestReader struct {
 	file  string
 	diags diag.List
 }
 
-// manifestRoom is what the reader of a pack.yaml, and the settings in it, may take
-// of memory.
+// manifestRoom limits the memory of a pack.yaml and of its settings, each.
 const manifestRoom = 4 << 20
 
-// tooLargeFor adds how much memory there is to an error that says how much is needed.
+// tooLargeFor adds the limit to an errDataSize of a pack.yaml.
 func tooLargeFor(what string, err error) error {
 	var large errDataSize
 	if errors.As(err, &large) {
-		return fmt.Errorf("%w: %s may take %s; large lists belong into data/", err, what, sizeText(manifestRoom))
+		return fmt.Errorf("%w: %s may take %s; put large lists into data/", err, what, sizeText(manifestRoom))
 	}
 	return err
 }
 
-// parseManifest reads a pack.yaml; the empty file is fine.
+// parseManifest parses a pack.yaml. An empty file is valid.
 func parseManifest(f File) (Manifest, diag.List) {
 	r := &manifestReader{file: f.Path}
 	var m Manifest
@@ -112,7 +112,7 @@ func parseManifest(f File) (Manifest, diag.List) {
 	return m, r.diags
 }
 
-// table reads a mapping, each key by its function. Other keys are refused.
+// table parses a mapping, each key by its function. Other keys are errors.
 func (r *manifestReader) table(n *yaml.Node, name string, keys map[string]func(*yaml.Node)) {
 	if n.Kind != yaml.MappingNode {
 		r.fail(n, "", "%s: expected keys and values", name)
@@ -124,15 +124,11 @@ func (r *manifestReader) table(n *yaml.Node, name string, keys map[string]func(*
 		k, v := n.Content[i], n.Content[i+1]
 		read := keys[k.Value]
 		if read == nil {
-			hint := "its keys are " + strings.Join(known, ", ")
-			if near := diag.Suggest(k.Value, known); near != "" {
-				hint = didYouMean(near)
-			}
-			r.fail(k, hint, "%s has no key %q", name, k.Value)
+			r.fail(k, cmp.Or(didYouMean(diag.Suggest(k.Value, known)), "its keys are "+strings.Join(known, ", ")), "%s has no key %q", name, k.Value)
 			continue
 		}
 		if line := seen[k.Value]; line > 0 {
-			r.fail(k, "", "%s is there already, on line %d", k.Value, line)
+			r.fail(k, "", "%s is already defined on line %d", k.Value, line)
 			continue
 		}
 		seen[k.Value] = k.Line
@@ -142,14 +138,14 @@ func (r *manifestReader) table(n *yaml.Node, name string, keys map[string]func(*
 
 func (r *manifestReader) text(n *yaml.Node, name string) string {
 	if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
-		r.fail(n, "", "%s: expected text", name)
+		r.fail(n, "", "%s: expected a string", name)
 		return ""
 	}
 	return n.Value
 }
 
 func (r *manifestReader) choice(n *yaml.Node, name string, allowed ...string) string {
-	// YAML 1.1 took a bare off for false; what is meant is clear.
+	// The value is compared as written: in YAML 1.1 a bare off is false.
 	if n.Kind != yaml.ScalarNode || !slices.Contains(allowed, n.Value) {
 		r.fail(n, didYouMean(diag.Suggest(n.Value, allowed)), "%s: expected %s, got %q", name, strings.Join(allowed, ", "), n.Value)
 		return ""
@@ -164,12 +160,12 @@ func (r *manifestReader) settings(n *yaml.Node) map[string]any {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if k := n.Content[i]; !identifier.MatchString(k.Value) {
-			r.fail(k, "a letter or _, then letters, digits and _: rules write it as config.NAME", "config: %q can't be a setting's name", k.Value)
+			r.fail(k, "use letters, digits and _, with a letter or _ first: rules read it as config.NAME", "config: %q is not a valid setting name", k.Value)
 		}
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if k := n.Content[i]; isNull(n.Content[i+1]) {
-			r.fail(k, "the default says of which type it is", "config: %s has no default", k.Value)
+			r.fail(k, "the default determines the type", "config: %s has no default", k.Value)
 		}
 	}
 	v, faults, err := plainYAML(n, &dataSize{room: manifestRoom})

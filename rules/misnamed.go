@@ -9,14 +9,14 @@ import (
 	"chertd/luabind/diag"
 )
 
-// misnamed lists a file or folder that is not a pack's by its name, and would be
-// but for a capital letter, or for the .txt that an editor of Windows adds.
+// misnamed lists a file or folder that would be a pack's if its name were in lower case,
+// or had not the .txt that Windows editors add.
 func (r *reader) misnamed(dir, name string, kind FileKind) {
 	to := rightName(name, kind)
 	if to == "" {
 		return
 	}
-	why := "its name is not written in lower case"
+	why := "its name is not in lower case"
 	if strings.HasSuffix(strings.ToLower(name), ".lua.txt") {
 		why = "its name ends in .txt"
 	}
@@ -24,7 +24,7 @@ func (r *reader) misnamed(dir, name string, kind FileKind) {
 	r.ignored = append(r.ignored, Ignored{Path: at, Why: why, Hint: "rename it: mv " + diag.ShellWord(at) + " " + diag.ShellWord(r.path(path.Join(dir, to)))})
 }
 
-// orphan lists a spec in the rules folder that stands beside no pack: nothing runs it.
+// orphan lists a spec in the rules folder that belongs to no pack: nothing runs it.
 func (r *reader) orphan(name string) {
 	pack := strings.TrimSuffix(name, "_spec.lua")
 	if _, err := r.tree.Lstat(pack + ".lua"); !errors.Is(err, fs.ErrNotExist) {
@@ -39,7 +39,8 @@ func (r *reader) orphan(name string) {
 	r.ignored = append(r.ignored, Ignored{Path: at, Why: "it is a spec, and there is no " + pack + ".lua beside it", Hint: hint})
 }
 
-// rightName is what a name was to be; "": it is right, or of no pack by any.
+// rightName returns the name that a misnamed file should have; "" if the name is right,
+// or the file is not a pack's.
 func rightName(name string, kind FileKind) string {
 	lower := strings.ToLower(name)
 	stem := strings.TrimSuffix(lower, ".txt")

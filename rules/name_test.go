@@ -14,8 +14,8 @@ func TestCheckName(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"codes.lua": "is the name of a file", "rules/vip": "is a path", `rules\vip`: "is a path", ".vip": "hidden", "vip.bak": "temporary",
-		"4913": "temporary", "lib": "within a pack", "": "can't be", "-x": "can't be", "a:b": "can't be", "a\nb": "can't be",
-		"vip ": "can't be", "codes_spec": "named like a spec", "_spec": "named like a spec", strings.Repeat("x", 65): "can't be",
+		"4913": "temporary", "lib": "inside a pack", "": "not a valid", "-x": "not a valid", "a:b": "not a valid", "a\nb": "not a valid",
+		"vip ": "not a valid", "codes_spec": "named like a spec", "_spec": "named like a spec", strings.Repeat("x", 65): "not a valid",
 	} {
 		if wrong, _ := CheckName(name); !strings.Contains(wrong, want) {
 			t.Errorf("%q: got %q, want it to say %q", name, wrong, want)

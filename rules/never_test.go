@@ -61,7 +61,7 @@ func TestNever(t *testing.T) {
 		if err := os.WriteFile(file, []byte("chert.rule { name = 'r', "+test.rule+", run = function(ev) end }\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		set, diags := LoadPaths([]string{file}, Options{}, nil)
+		set, diags := Load([]string{file}, Options{}).Set()
 		if diags.Errors() {
 			t.Errorf("%s: %v", test.rule, diags)
 			continue

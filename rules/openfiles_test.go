@@ -16,7 +16,7 @@ func (t crowded) Open(name string) (fs.File, error) {
 
 // Too many open files is named with its fix, where the folder can't be opened and
 // where a file in it can't; the pack counts as one that can't be read.
-func TestTooManyOpenFilesIsNamed(t *testing.T) {
+func TestTooManyOpenFilesHasAHint(t *testing.T) {
 	t.Parallel()
 	const fix = "\n  hint: raise the limit of open files (systemd: LimitNOFILE=4096, a shell: ulimit -n 4096)"
 	dir := tree(t, map[string]string{"codes.lua": version("v1"), "vip/pack.yaml": "", "vip/a.lua": version("v1")})

@@ -1,8 +1,3 @@
-// Package rules makes a rule set of a folder of Lua packs: loads and checks it,
-// finds the rules an event concerns, runs them, and reloads what was edited.
-//
-// A rule set is a pure function from an event and what is remembered to
-// outcomes. Outcomes are data: the engine carries them out.
 package rules
 
 import (

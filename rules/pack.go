@@ -10,8 +10,8 @@ import (
 	"chertd/luabind"
 )
 
-// Pack is one version of one pack. It is immutable but for its VMs, of which
-// each shard has its own; versions live side by side while one replaces another.
+// Pack is one version of one pack. Apart from its VMs, one for each shard, it is
+// immutable. While one version replaces another, both exist.
 type Pack struct {
 	Name     string
 	Path     string // of its file or folder, as given
@@ -19,15 +19,15 @@ type Pack struct {
 	Files    []File
 	Manifest Manifest
 	Rules    []*Rule // in the order of their subscriptions
-	// CanVeto says that reads of an event are blocked if a handler of the pack
-	// fails at it.
+	// CanVeto is set if the reads of an event are blocked when a handler of the pack
+	// fails on it.
 	CanVeto bool
-	// CanHold says that its code may hold chats or postpone their reads: then newer reads of the chat are
-	// blocked, too.
+	// CanHold is set if the code may hold chats or postpone their reads: then a
+	// failure also blocks newer reads of the chat.
 	CanHold bool
-	// onlyVetoes says that its code asks for vetoes and for no reads.
+	// onlyVetoes is set if the code requests vetoes and no reads.
 	onlyVetoes bool
-	// Grants are the capabilities beyond reading that the operator has given.
+	// Grants are the permissions that the pack requests and the operator granted.
 	Grants []string
 
 	health  *health
@@ -36,24 +36,24 @@ type Pack struct {
 
 	config  luabind.Config
 	country string           // of phone numbers without +
-	built   string           // hash of all that the VMs are made of
+	built   string           // its fingerprint
 	vms     []*luabind.VM    // by shard; a slot belongs to its shard's goroutine
 	spare   chan *luabind.VM // the VM the pack was checked with, until a shard takes it
-	words   *wordRuns        // of its code, once they are asked for
-	// settings are those that were given over its defaults, and it takes.
+	words   *wordRuns        // of its code, made when first needed
+	// settings are those of the operator's settings that fit the pack.
 	settings map[string]any
-	// digests are hashes of what its Lua files do, by name.
+	// digests are hashes of the code of its Lua files, by name.
 	digests map[string]string
 }
 
-// shortVersion is how many digits of a version people are shown.
+// shortVersion is the number of digits of a version that people see.
 const shortVersion = 8
 
-// ShortVersion is the version as people are shown it, and may write it.
+// ShortVersion returns the version as people see it, and may write it in commands.
 func (p *Pack) ShortVersion() string { return p.Version[:shortVersion] }
 
-// versionOf hashes the files a version is made of. Specs are not among them:
-// they say nothing about what the pack does.
+// versionOf hashes the files of a version. Specs are not part of it: they do not change
+// what the pack does.
 func versionOf(files []File) string {
 	h := sha256.New()
 	for _, f := range files {
@@ -65,7 +65,8 @@ func versionOf(files []File) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// vm is the shard's VM, made if there is none, and the steps that took.
+// vm returns the shard's VM. It makes one if there is none, and returns the VM steps that
+// took.
 func (p *Pack) vm(shard int) (vm *luabind.VM, steps int64, err error) {
 	if vm := p.vms[shard]; vm != nil {
 		return vm, 0, nil
@@ -82,16 +83,16 @@ func (p *Pack) vm(shard int) (vm *luabind.VM, steps int64, err error) {
 		return nil, 0, err
 	}
 	if !slices.Equal(reg.seen, p.subscriptions()) {
-		// Loading looked at something that was not the same the other time, and
-		// indexes would lead to other handlers.
-		return nil, vm.Steps(), errors.New("the files subscribed to other events than when they were checked: what they subscribe to must not depend on anything outside them")
+		// Loading depends on something that has changed, and the rules' indexes would
+		// lead to other handlers.
+		return nil, vm.Steps(), errors.New("the files subscribe to other events than when they were checked; subscriptions must not depend on anything outside the pack")
 	}
 	p.vms[shard] = vm
 	return vm, vm.Steps(), nil
 }
 
-// withFiles is the pack with these files, of the same version: it shares the
-// VMs, and differs at most in its specs.
+// withFiles returns the pack with these files, which are of the same version and differ
+// at most in specs. It shares the VMs.
 func (p *Pack) withFiles(files []File) *Pack {
 	if contentOf([]source{{files: p.Files}}, nil) == contentOf([]source{{files: files}}, nil) {
 		return p
@@ -101,7 +102,7 @@ func (p *Pack) withFiles(files []File) *Pack {
 	return &q
 }
 
-// drop throws the shard's VM away; the next call makes a new one.
+// drop discards the shard's VM. The next event makes a new one.
 func (p *Pack) drop(shard int) {
 	if vm := p.vms[shard]; vm != nil {
 		vm.Discard()
@@ -109,7 +110,7 @@ func (p *Pack) drop(shard int) {
 	p.vms[shard] = nil
 }
 
-// subscriptions are the places of the pack's rules, in order.
+// subscriptions returns the places of the pack's rules, in order.
 func (p *Pack) subscriptions() []subscriptionPlace {
 	places := make([]subscriptionPlace, len(p.Rules))
 	for i, r := range p.Rules {
@@ -118,8 +119,8 @@ func (p *Pack) subscriptions() []subscriptionPlace {
 	return places
 }
 
-// counting notes where a VM's files subscribe; what they subscribe to was
-// checked when the pack was loaded.
+// counting records where a VM's files subscribe. Their subscriptions were checked when
+// the pack was loaded.
 type counting struct{ seen []subscriptionPlace }
 
 type subscriptionPlace struct {

@@ -10,9 +10,9 @@ import (
 	"chertd/luabind/diag"
 )
 
-// readPath reads what a command was given: a rules folder, a pack, or a file or
-// folder of a pack, which stands for the pack. root is the rules folder, if the
-// command knows it: what is in it is the pack that reading root makes of it.
+// readPath reads what a command was given: a rules folder, a pack, or a file or folder of
+// a pack, which selects the pack. root is the rules folder if it is known: a path in it
+// selects the pack that reading root would make of it.
 func readPath(name, root string) reading {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -27,7 +27,7 @@ func readPath(name, root string) reading {
 	if pack := specless(name); pack != name {
 		if info, err := os.Stat(pack); err != nil || info.IsDir() {
 			return reading{diags: diag.List{{File: name, Severity: diag.SeverityError,
-				Message: fmt.Sprintf("this spec is of no pack: there is no %s beside it", filepath.Base(pack)),
+				Message: fmt.Sprintf("this spec belongs to no pack: there is no %s beside it", filepath.Base(pack)),
 				Hint:    "the specs of a pack that is a folder are in its spec/"}}}
 		}
 		name = pack
@@ -48,7 +48,7 @@ func readPack(dir string) reading {
 	})
 }
 
-// readIn reads one pack in an opened folder.
+// readIn reads one pack in a folder.
 func readIn(dir string, read func(*reader) source) reading {
 	tree, err := openTree(dir)
 	if err != nil {
@@ -60,8 +60,8 @@ func readIn(dir string, read func(*reader) source) reading {
 	return reading{sources: []source{s}, ignored: r.ignored, diags: r.diags}
 }
 
-// packAround is the folder of the pack that an existing path is, or is in; "" if
-// that is certain of none.
+// packAround returns the folder of the pack that an existing path is, or is in; "" if
+// none is certain.
 func packAround(name string, folder bool, root string) string {
 	depth := depthBelow(root, name)
 	switch {
@@ -78,10 +78,8 @@ func packAround(name string, folder bool, root string) string {
 	dir := name
 	if !folder {
 		dir = filepath.Dir(name)
-		if isPackFolder(dir) {
-			return dir
-		}
-	} else if isPackFolder(dir) {
+	}
+	if isPackFolder(dir) {
 		return dir
 	}
 	// A file of lib/, data/ or spec/, or one of those folders.
@@ -98,8 +96,8 @@ func packAround(name string, folder bool, root string) string {
 	return ""
 }
 
-// depthBelow is how many names a path has below a folder: 0 if it is the folder,
-// -1 if it is not in it.
+// depthBelow returns how many levels a path is below a folder: 0 if it is the folder, -1
+// if it is outside.
 func depthBelow(folder, name string) int {
 	if folder == "" {
 		return -1
@@ -119,7 +117,7 @@ func depthBelow(folder, name string) int {
 	return strings.Count(rel, string(filepath.Separator)) + 1
 }
 
-// above is the folder that a path is in, in the form the path has.
+// above returns the folder of a path, relative if the path is.
 func above(name string) string {
 	name = filepath.Clean(name)
 	if base := filepath.Base(name); base == "." || base == ".." {
@@ -128,7 +126,7 @@ func above(name string) string {
 	return filepath.Dir(name)
 }
 
-// specless is the rule file that a spec is beside; any other path as it is.
+// specless returns the rule file of a spec; any other path unchanged.
 func specless(name string) string {
 	if isSpec(filepath.Base(name)) {
 		return strings.TrimSuffix(name, "_spec.lua") + ".lua"
@@ -136,9 +134,9 @@ func specless(name string) string {
 	return name
 }
 
-// isPackFolder reports whether a folder is one pack rather than a folder of
-// packs: it has a pack.yaml, a lib/ or spec/, or data files in data/. A data/ of
-// something else, such as the store, says nothing.
+// isPackFolder reports whether a folder is one pack and not a folder of packs: it has a
+// pack.yaml, a lib/ or spec/, or data files in data/. Another data/, such as the store's,
+// does not count.
 func isPackFolder(dir string) bool {
 	if info, err := os.Stat(filepath.Join(dir, "pack.yaml")); err == nil && !info.IsDir() {
 		return true
@@ -156,12 +154,13 @@ func hasRuleFiles(dir string) bool {
 	return holds(dir, func(name string) bool { return name == "pack.yaml" || strings.HasSuffix(name, ".lua") && !isSpec(name) })
 }
 
+// holds reports whether a folder has a file with a wanted name.
 func holds(dir string, wanted func(name string) bool) bool {
 	entries, _ := os.ReadDir(dir)
 	return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return wanted(e.Name()) && !e.IsDir() })
 }
 
-// notRulesHint is the fix for a path that is no rules; "": none is known.
+// notRulesHint returns the fix for a path without rules; "" if none is known.
 func notRulesHint(name string) string {
 	if ext := filepath.Ext(name); ext == ".yaml" || ext == ".yml" {
 		return "a configuration is given with -c: `chertd check -c " + name + "`"

@@ -13,37 +13,37 @@ import (
 	"chertd/luabind/diag"
 )
 
-// Codes of docs/checks.md that loading gives itself: what is found at the call
-// has the same code whoever finds it.
+// Codes of docs/checks.md that loading adds itself: what is found at a call has the same
+// code, whether loading or lint finds it.
 const (
 	codeNotAsked   = "CH050"
 	codeNotGranted = "CH056"
 	codeGrantsVain = "CH057"
 )
 
-// NotAsked is the finding that a pack uses a function of chert without asking for
-// its permission. d is where; asked is what the pack asks for already.
+// NotAsked returns the error that a pack calls a function whose permission it does not
+// request. d has the place; asked are the permissions that the pack requests.
 func NotAsked(pack, packPath string, folder bool, d diag.Diagnostic, it *luabind.Symbol, asked []string) diag.Diagnostic {
 	all := sortedSet(append(slices.Clone(asked), it.Grant))
 	d.Severity, d.Code = diag.SeverityError, codeNotAsked
 	if folder {
-		d.Message = fmt.Sprintf("%s needs the permission %q, which pack.yaml does not ask for", it.Name, it.Grant)
-		d.Hint = fmt.Sprintf("say `permissions: [%s]` in pack.yaml, and grant it in chertd.yaml: %s", strings.Join(all, ", "), GrantLine(pack, all))
+		d.Message = fmt.Sprintf("%s needs the permission %q, which pack.yaml does not request", it.Name, it.Grant)
+		d.Hint = fmt.Sprintf("write `permissions: [%s]` in pack.yaml, and grant it in chertd.yaml: %s", strings.Join(all, ", "), GrantLine(pack, all))
 		return d
 	}
-	d.Message = fmt.Sprintf("%s needs the permission %q, and a pack of one file can't ask for it", it.Name, it.Grant)
+	d.Message = fmt.Sprintf("%s needs the permission %q, and a single-file pack cannot request it", it.Name, it.Grant)
 	d.Hint = fmt.Sprintf("move the file to %s/%s, write %s/pack.yaml with `permissions: [%s]`, and grant it in chertd.yaml: %s",
 		pack, filepath.Base(packPath), pack, strings.Join(all, ", "), GrantLine(pack, all))
 	return d
 }
 
-// GrantLine is what chertd.yaml says to grant a pack permissions.
+// GrantLine returns the configuration that grants a pack permissions.
 func GrantLine(pack string, permissions []string) string {
 	return fmt.Sprintf("rules: {packs: {%s: {grant: [%s]}}}", yamlKey(pack), strings.Join(permissions, ", "))
 }
 
-// yamlKey is a pack's name as a key in YAML: names may have blanks and dots, or
-// read as numbers.
+// yamlKey returns a pack's name as a YAML key. Names may have blanks and dots, or look
+// like numbers.
 func yamlKey(name string) string {
 	if identifier.MatchString(name) || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-") == "" {
 		return name
@@ -51,8 +51,8 @@ func yamlKey(name string) string {
 	return fmt.Sprintf("%q", name)
 }
 
-// permit works out what the pack may do: what it asks for and the operator
-// grants. A grant of what it does not ask for grants nothing.
+// permit settles the pack's permissions: those that it requests and the operator grants.
+// A grant that it does not request has no effect.
 func (b *builder) permit() {
 	p := b.pack
 	asked := sortedSet(slices.Clone(p.Manifest.Permissions))
@@ -63,19 +63,19 @@ func (b *builder) permit() {
 		}
 	}
 	for _, vain := range b.grantsInVain() {
-		hint := fmt.Sprintf("say `permissions: [%s]` in pack.yaml, or take it out of rules.packs.%s.grant", strings.Join(sortedSet(append(slices.Clone(asked), vain)), ", "), p.Name)
+		hint := fmt.Sprintf("write `permissions: [%s]` in pack.yaml, or remove it from rules.packs.%s.grant", strings.Join(sortedSet(append(slices.Clone(asked), vain)), ", "), p.Name)
 		if !b.src.folder {
-			hint = fmt.Sprintf("a pack of one file can't ask for it: take it out of rules.packs.%s.grant, or move the file to %s/%s and write %s/pack.yaml with `permissions: [%s]`",
+			hint = fmt.Sprintf("a single-file pack cannot request it: remove it from rules.packs.%s.grant, or move the file to %s/%s and write %s/pack.yaml with `permissions: [%s]`",
 				p.Name, p.Name, filepath.Base(b.src.path), p.Name, vain)
 		}
 		at := b.mine.place(fmt.Sprintf("grant[%d]", slices.Index(b.mine.Grant, vain)))
 		b.diags = append(b.diags, diag.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: diag.SeverityWarning, Code: codeGrantsVain,
-			Message: fmt.Sprintf("chertd.yaml grants %q to pack %q, which does not ask for it: it grants nothing", vain, p.Name), Hint: hint})
+			Message: fmt.Sprintf("chertd.yaml grants %q to pack %q, which does not request it: the grant has no effect", vain, p.Name), Hint: hint})
 	}
 }
 
-// grantsInVain are the grants of chertd.yaml for which the pack does not ask. What is
-// no permission at all is an error of the configuration, and may be a secret.
+// grantsInVain returns the grants of chertd.yaml that the pack does not request. A grant
+// that is not a permission is an error of the configuration, and may be a secret.
 func (b *builder) grantsInVain() (vain []string) {
 	for _, g := range sortedSet(slices.Clone(b.mine.Grant)) {
 		if slices.Contains(capabilities(), g) && !slices.Contains(b.pack.Manifest.Permissions, g) {
@@ -85,8 +85,8 @@ func (b *builder) grantsInVain() (vain []string) {
 	return vain
 }
 
-// checkPermissions compares what the pack's code uses with what the pack may do,
-// and notes what it lacks. Each permission is told of once, at its first call.
+// checkPermissions compares the permissions that the code uses with those that the pack
+// has, and records what it lacks. Each permission is reported once, at its first use.
 func (b *builder) checkPermissions(programs []*luabind.Program) {
 	p := b.pack
 	asked := sortedSet(slices.Clone(p.Manifest.Permissions))
@@ -119,12 +119,12 @@ func (b *builder) checkPermissions(programs []*luabind.Program) {
 		}
 		line, col := PermissionPlace(b.src.files, need)
 		b.diags = append(b.diags, diag.Diagnostic{File: b.manifestPath(), Line: line, Col: col, Severity: diag.SeverityError, Code: codeNotGranted,
-			Message: fmt.Sprintf("pack %q asks for the permission %q, which chertd.yaml does not grant", p.Name, need), Hint: "add to chertd.yaml: " + GrantLine(p.Name, asked)})
+			Message: fmt.Sprintf("pack %q requests the permission %q, which chertd.yaml does not grant", p.Name, need), Hint: "add to chertd.yaml: " + GrantLine(p.Name, asked)})
 		b.lacks = append(b.lacks, need)
 	}
 }
 
-// whyRefused is why an edit that does not load is not live.
+// whyRefused returns why an edit that does not load is not live.
 func (b *builder) whyRefused() string {
 	switch {
 	case b.empty:
@@ -139,8 +139,8 @@ func (b *builder) whyRefused() string {
 	return "it does not load"
 }
 
-// PermissionPlace is where the pack.yaml among files asks for a permission; 0, 0:
-// nowhere.
+// PermissionPlace returns where the pack.yaml among files requests a permission; 0, 0 if
+// it does not.
 func PermissionPlace(files []File, permission string) (line, col int) {
 	var doc struct {
 		Permissions yaml.Node `yaml:"permissions"`

@@ -31,15 +31,15 @@ func TestPermissions(t *testing.T) {
 			`r.lua:2:3: error: chert.send needs the permission "send", which chertd.yaml does not grant to pack "p" [CH056]`,
 			`hint: add to chertd.yaml: rules: {packs: {p: {grant: [send, typing]}}}`}},
 		{"asked, not granted and never called", version("1"), "permissions: [typing]", true, nil, nil, []string{
-			`pack.yaml:1:15: error: pack "p" asks for the permission "typing", which chertd.yaml does not grant [CH056]`}},
+			`pack.yaml:1:15: error: pack "p" requests the permission "typing", which chertd.yaml does not grant [CH056]`}},
 		{"not asked", call, "mode: live", false, nil, nil, []string{
-			`r.lua:2:3: error: chert.send needs the permission "send", which pack.yaml does not ask for [CH050]`,
-			"hint: say `permissions: [send]` in pack.yaml, and grant it in chertd.yaml: rules: {packs: {p: {grant: [send]}}}"}},
-		{"not asked, and granted", call, "mode: live", true, []string{"send"}, nil, []string{"[CH050]", `chertd.yaml grants "send" to pack "p", which does not ask for it: it grants nothing [CH057]`}},
+			`r.lua:2:3: error: chert.send needs the permission "send", which pack.yaml does not request [CH050]`,
+			"hint: write `permissions: [send]` in pack.yaml, and grant it in chertd.yaml: rules: {packs: {p: {grant: [send]}}}"}},
+		{"not asked, and granted", call, "mode: live", true, []string{"send"}, nil, []string{"[CH050]", `chertd.yaml grants "send" to pack "p", which does not request it: the grant has no effect [CH057]`}},
 		{"granted and not asked, and not called", version("1"), "mode: live", true, []string{"send"}, []string{}, []string{"[CH057]"}},
 		{"what is no permission, and may be a secret", version("1"), "mode: live", true, []string{"whsec_9a8b7c6d5e4f"}, []string{}, nil},
-		{"one file", call, "", false, nil, nil, []string{`p.lua:2:3: error: chert.send needs the permission "send", and a pack of one file can't ask for it [CH050]`, "hint: move the file to p/p.lua"}},
-		{"one file, and granted", call, "", true, []string{"send"}, nil, []string{"[CH050]", "[CH057]", "hint: a pack of one file can't ask for it: take it out of rules.packs.p.grant, or move the file to p/p.lua"}},
+		{"one file", call, "", false, nil, nil, []string{`p.lua:2:3: error: chert.send needs the permission "send", and a single-file pack cannot request it [CH050]`, "hint: move the file to p/p.lua"}},
+		{"one file, and granted", call, "", true, []string{"send"}, nil, []string{"[CH050]", "[CH057]", "hint: a single-file pack cannot request it: remove it from rules.packs.p.grant, or move the file to p/p.lua"}},
 		{"by another way of writing", "chert.on(\"message.received\", function(ev) chert [ \"react\" ](ev.message.id, \"love\") end)\n", "mode: live", false, nil, nil, []string{":1:43: error: chert.react needs"}},
 		{"as a value", "local say = chert.typing\nchert.on(\"message.received\", function(ev) say(ev.chat.id, \"typing\") end)\n", "mode: live", false, nil, nil, []string{":1:13: error: chert.typing needs"}},
 		{"in comments and strings", "-- chert.send(x)\nlocal s = \"chert.send\"\nchert.on(\"message.received\", function(ev) log.info(s) end)\n", "mode: live", false, nil, []string{}, nil},
@@ -61,7 +61,7 @@ func TestPermissions(t *testing.T) {
 			if test.operator {
 				o.Packs = map[string]PackOptions{"p": {Grant: test.grant}}
 			}
-			set, diags := LoadPaths([]string{dir}, o, nil)
+			set, diags := Load([]string{dir}, o).Set()
 			for _, want := range test.says {
 				if !strings.Contains(diags.Error(), want) {
 					t.Errorf("loading says\n%s\nwithout\n%s", diags.Error(), want)
@@ -81,17 +81,17 @@ func TestPermissions(t *testing.T) {
 }
 
 // A grant that nothing asks for is told of where it stands in the operator's file.
-func TestGrantInVainIsToldOfAtItsLine(t *testing.T) {
+func TestUnusedGrantIsReportedAtItsLine(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"vip/r.lua": version("v1"), "vip/pack.yaml": "permissions: [typing]", "single.lua": version("v1")})
 	o := Options{Packs: map[string]PackOptions{
 		"vip":    {Grant: []string{"typing", "send"}, Places: map[string]Position{"": {"c.yaml", 2, 5}, "grant": {"c.yaml", 3, 7}, "grant[0]": {"c.yaml", 3, 15}, "grant[1]": {"c.yaml", 4, 15}}},
 		"single": {Grant: []string{"typing"}, Places: map[string]Position{"": {"c.yaml", 5, 5}, "grant": {"c.yaml", 6, 7}}},
 	}}
-	_, diags := Load(dir, o, nil)
+	_, diags := loadDir(dir, o)
 	for _, want := range []string{
-		"c.yaml:4:15: warning: chertd.yaml grants \"send\" to pack \"vip\", which does not ask for it: it grants nothing [CH057]\n  hint: say `permissions: [send, typing]` in pack.yaml, or take it out of rules.packs.vip.grant",
-		"c.yaml:6:7: warning: chertd.yaml grants \"typing\" to pack \"single\", which does not ask for it: it grants nothing [CH057]\n  hint: a pack of one file can't ask for it: take it out of rules.packs.single.grant, or move the file to single/single.lua",
+		"c.yaml:4:15: warning: chertd.yaml grants \"send\" to pack \"vip\", which does not request it: the grant has no effect [CH057]\n  hint: write `permissions: [send, typing]` in pack.yaml, or remove it from rules.packs.vip.grant",
+		"c.yaml:6:7: warning: chertd.yaml grants \"typing\" to pack \"single\", which does not request it: the grant has no effect [CH057]\n  hint: a single-file pack cannot request it: remove it from rules.packs.single.grant, or move the file to single/single.lua",
 	} {
 		if !strings.Contains(diags.Error(), want) {
 			t.Errorf("loading says\n%s\nwithout\n%s", diags.Error(), want)

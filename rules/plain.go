@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// plainValue is a value that a program or an operator's file gives, in the types of
+// plainValue converts a value of a program or of the operator's file to the types of
 // luabind's settings.
 func plainValue(v any, depth int) (any, error) {
 	if depth > maxYAMLDepth {
-		return nil, fmt.Errorf("it is nested more than %d deep", maxYAMLDepth)
+		return nil, fmt.Errorf("it is nested more than %d levels deep", maxYAMLDepth)
 	}
 	switch v := v.(type) {
 	case nil, string, bool, float64:
@@ -50,7 +50,7 @@ func plainValue(v any, depth int) (any, error) {
 			}
 			key := fmt.Sprint(k)
 			if _, twice := out[key]; twice {
-				return nil, fmt.Errorf("key %q is there twice", key)
+				return nil, fmt.Errorf("key %q appears twice", key)
 			}
 			out[key] = y
 		}
@@ -59,7 +59,7 @@ func plainValue(v any, depth int) (any, error) {
 	return nil, fmt.Errorf("a value of type %T can't be given to a rule", v)
 }
 
-// exactly refuses whole numbers that Lua's numbers can't hold.
+// exactly refuses whole numbers that Lua cannot represent.
 func exactly(f float64, written string, exact bool) (any, error) {
 	if !exact {
 		return nil, fmt.Errorf("the number %s is too large to be exact in Lua: write it in quotes", written)

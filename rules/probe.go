@@ -10,13 +10,12 @@ import (
 	"chertd/engine/event/handle"
 )
 
-// probe is an event as conditions see it: what several of them need in another
-// form is made once, and not at all if none does. It also carries the buffers
-// that looking for candidates needs, so that a used probe costs no allocation.
-// A probe serves one goroutine.
+// probe is an event as conditions see it. Forms that several conditions need are made
+// once, when first needed. It also contains the buffers for finding candidates: a reused
+// probe does not allocate. A probe is used by one goroutine.
 type probe struct {
 	ev      *event.Event
-	handles *handle.Reader // nil: numbers without + are of no country
+	handles *handle.Reader // nil: numbers without + have no country
 
 	foldedText string
 	hasFolded  bool
@@ -31,12 +30,12 @@ type probe struct {
 	orbit []byte
 }
 
-// reset makes the probe one of another event.
+// reset prepares the probe for another event.
 func (p *probe) reset(ev *event.Event) {
 	*p = probe{ev: ev, handles: p.handles, found: p.found[:0], hits: p.hits[:0], marks: p.marks, orbit: p.orbit[:0]}
 }
 
-// folded is the text in the form in which text and words compare.
+// folded returns the normalized text, which text and words compare.
 func (p *probe) folded() string {
 	if !p.hasFolded {
 		p.foldedText, p.hasFolded = event.Fold(p.ev.Text), true
@@ -61,7 +60,7 @@ func (p *probe) line() (string, bool) {
 	return p.lineHandle.Text, p.lineHandle.Text != ""
 }
 
-// sender is what the sender's handle is: a handle.Kind, or "other".
+// sender returns the kind of the sender's handle: a handle.Kind, or "other".
 func (p *probe) sender() (string, bool) {
 	from := p.sentBy()
 	return cmp.Or(string(from.Kind), "other"), from.Text != ""
@@ -104,16 +103,16 @@ func (p *probe) isGroup() event.Truth {
 
 func (p *probe) hasMedia() event.Truth { return p.ev.HasMedia() }
 
-// caseless is the original text with each letter replaced by the one that
-// stands for all its cases. The literals of patterns are looked for in it.
+// caseless returns the original text with each letter replaced by one that represents all
+// its cases. The literals of patterns are searched in it.
 func (p *probe) caseless() []byte {
 	p.orbit = appendCaseless(p.orbit[:0], p.ev.Text)
 	return p.orbit
 }
 
-// appendCaseless appends s with each rune replaced by the least rune of its
-// case orbit, so that two strings a pattern could match with (?i) are equal.
-// Bytes that are not UTF-8 become U+FFFD, which is how regexp reads them.
+// appendCaseless appends s with each rune replaced by the least rune of its case orbit:
+// two strings that a pattern with (?i) may match are then equal. Bytes that are not UTF-8
+// become U+FFFD, as in package regexp.
 func appendCaseless(dst []byte, s string) []byte {
 	for _, r := range s {
 		if r < utf8.RuneSelf {

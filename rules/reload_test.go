@@ -49,7 +49,7 @@ func TestChangeIsByRule(t *testing.T) {
 				for i := 0; i < len(files); i += 2 {
 					all[files[i]] = files[i+1]
 				}
-				set, diags := Load(tree(t, all), Options{}, nil)
+				set, diags := loadDir(tree(t, all), Options{})
 				if set == nil {
 					t.Fatal(diags)
 				}
@@ -480,7 +480,7 @@ func TestPrintWhileLoading(t *testing.T) {
 	o := Options{Shards: 2, Print: func(pack, level, msg string, fields map[string]any) {
 		said = append(said, fmt.Sprint(pack, " ", level, " ", msg, " ", fields))
 	}}
-	set, diags := Load(tree(t, map[string]string{"a.lua": "print(\"hello\", 1)\nlog.warn(\"careful\", { n = 2 })\n" + version("v")}), o, nil)
+	set, diags := loadDir(tree(t, map[string]string{"a.lua": "print(\"hello\", 1)\nlog.warn(\"careful\", { n = 2 })\n" + version("v")}), o)
 	if set == nil {
 		t.Fatal(diags)
 	}

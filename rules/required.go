@@ -6,19 +6,19 @@ import (
 )
 
 const (
-	// maxRequired is how many literals of a pattern are worth an automaton's
-	// room: beyond it the pattern is tried on every text.
+	// maxRequired limits the literals of one pattern in the automaton. A pattern with
+	// more is tried on every text.
 	maxRequired = 64
-	// maxRequiredLen bounds what one literal adds to the automaton.
+	// maxRequiredLen limits the bytes of one literal in the automaton.
 	maxRequiredLen = 32
 )
 
-// required returns literals of which every text that the pattern matches
-// contains one, in the form of appendCaseless; nil if there are none to be had.
+// required returns literals of which every matching text contains one, in the form of
+// appendCaseless; nil if there are none.
 func required(re *regexp.Regexp) []string {
 	parsed, err := syntax.Parse(re.String(), syntax.Perl)
 	if err != nil {
-		return nil // can't be: re was compiled from it
+		return nil // impossible: re was compiled from it
 	}
 	return requiredOf(parsed)
 }
@@ -55,8 +55,8 @@ func requiredOf(re *syntax.Regexp) []string {
 	return nil
 }
 
-// better reports whether a tells more than b: its shortest literal is longer,
-// or as long and there are fewer.
+// better reports whether a selects fewer texts than b: its shortest literal is longer, or
+// equally long and there are fewer.
 func better(a, b []string) bool {
 	if a == nil || b == nil {
 		return a != nil
@@ -73,7 +73,7 @@ func shortest(lits []string) int {
 	return n
 }
 
-// cut shortens a literal; a text that contains it whole contains its beginning.
+// cut shortens a literal. A text that contains the whole literal contains its beginning.
 func cut(lit string) string {
 	return lit[:min(len(lit), maxRequiredLen)]
 }

@@ -71,7 +71,7 @@ func BenchmarkLoad(b *testing.B) {
 	}
 	dir := tree(b, files)
 	load := func(previous *Set) *Set {
-		s, diags := Load(dir, Options{}, previous)
+		s, diags := loadOver(dir, Options{}, previous)
 		if s == nil {
 			b.Fatal(diags)
 		}

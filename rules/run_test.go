@@ -392,7 +392,7 @@ func TestRunFailsWhereAPackCannotBeLoadedAgain(t *testing.T) {
 	s.Pack("a").config.Files = []*luabind.Program{prog}
 	expectSaid(t, s.Run(1, Input{Event: message("x"), Now: noon}), "a/a#1: error: the pack could not be loaded again: not this time\nblock")
 	s.Pack("a").config.Files = nil
-	expectSaid(t, s.Run(1, Input{Event: message("x"), Now: noon}), "a/a#1: error: the pack could not be loaded again: the files subscribed to other events…\nblock")
+	expectSaid(t, s.Run(1, Input{Event: message("x"), Now: noon}), "a/a#1: error: the pack could not be loaded again: the files subscribe to other events…\nblock")
 	expectSaid(t, s.Run(0, Input{Event: message("x"), Now: noon}), "a/a#1: keep_unread")
 }
 
@@ -407,7 +407,7 @@ func TestRunWhileReloading(t *testing.T) {
 	dir := tree(t, map[string]string{"a.lua": rule(0), "b.lua": `local n = 0
 		chert.on("message.received", function(ev) n = n + 1; log.info(tostring(n)) end)`})
 	o := Options{Shards: shards}
-	first, diags := Load(dir, o, nil)
+	first, diags := loadDir(dir, o)
 	if first == nil {
 		t.Fatal(diags)
 	}
@@ -440,7 +440,7 @@ func TestRunWhileReloading(t *testing.T) {
 	}
 	for n := range edits {
 		write(t, filepath.Join(dir, "a.lua"), rule(n+1))
-		s, diags := Load(dir, o, live.Load())
+		s, diags := loadOver(dir, o, live.Load())
 		if s == nil {
 			t.Error(diags)
 			break
@@ -470,7 +470,7 @@ func TestExplain(t *testing.T) {
 	}
 	want := []string{
 		`a/a#1 false  is_group: it is false; from: "+14155551234" is not "+14155550000"; text: the text does not contain "code" or "pin"`,
-		`a/a#2 false  except holds`,
+		`a/a#2 false  except: it matches`,
 		`a/a#3 true  `,
 		`a/night false outside its hours `,
 		`off/off#1 false off `,

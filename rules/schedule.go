@@ -9,7 +9,7 @@ import (
 	"chertd/luabind/diag"
 )
 
-// MissedRuns is what becomes of the runs of a schedule that chertd missed.
+// MissedRuns selects which missed runs of a schedule are made up for.
 type MissedRuns string
 
 const (
@@ -18,10 +18,10 @@ const (
 	RunAllMissed  MissedRuns = "all"  // each runs, in order, the last MaxMissedRuns of them
 )
 
-// MaxMissedRuns is how many missed runs of a schedule are made up for at most.
+// MaxMissedRuns limits how many missed runs of a schedule are made up for.
 const MaxMissedRuns = 1000
 
-// missedRuns reads the option missed of chert.every; "" is its default.
+// missedRuns parses the option missed of chert.every; "" is the default.
 func missedRuns(s string) (MissedRuns, *problem) {
 	all := []string{string(RunLastMissed), string(SkipMissed), string(RunAllMissed)}
 	switch m := MissedRuns(s); m {
@@ -36,9 +36,9 @@ func missedRuns(s string) (MissedRuns, *problem) {
 	}
 }
 
-// ScheduleEvent is the event of one run of a chert.every, that was due at a
-// time. It has no chat; its payload names the rule. A run that is made up for
-// is as old as it is late.
+// ScheduleEvent returns the event of one run of a chert.every that was due at a time. It
+// has no chat; its payload is the rule's name. Its time is when it was due, so that a run
+// that is made up for is as old as it is late.
 func (r *Rule) ScheduleEvent(due time.Time) event.Event {
 	name, err := json.Marshal(r.Name)
 	if err != nil {

@@ -9,14 +9,14 @@ import (
 	"chertd/luabind/diag"
 )
 
-// Codes of what is wrong with the values of a where; docs/checks.md explains them.
+// Codes of invalid values in a where; docs/checks.md explains them.
 const (
 	codeSender    = "CH031" // it can be no sender
 	codeEmptyList = "CH032"
 	codeCountry   = "CH033" // a number without + and without a country
 )
 
-// mostSaid is how many values of one list are reported as wrong, one by one.
+// mostSaid limits how many invalid values of one list are reported one by one.
 const mostSaid = 10
 
 // handles compiles phone numbers, short codes and email addresses.
@@ -73,17 +73,17 @@ func (g *Generations) warnUnmatched(v *verdict) {
 	}
 }
 
-// together makes one problem of those with several values of a key.
+// together combines the problems with several values of a key into one.
 func together(name string, all []*problem) *problem {
 	first, rest := all[0], all[1:]
 	if more := len(all) - mostSaid; more > 0 {
-		rest = append(rest[:mostSaid-1:mostSaid-1], &problem{message: fmt.Sprintf("%s: %d more of its values are wrong", name, more), code: codeSender, value: all[mostSaid].value})
+		rest = append(rest[:mostSaid-1:mostSaid-1], &problem{message: fmt.Sprintf("%s: %d more of its values are invalid", name, more), code: codeSender, value: all[mostSaid].value})
 	}
 	first.also = rest
 	return first
 }
 
-// numberHint says how a number is written that stands there without quotes.
+// numberHint returns how to write a number that is there without quotes.
 func numberHint(n float64) string {
 	digits := fmt.Sprintf("%.15g", n)
 	if n != math.Trunc(n) || n < 0 {

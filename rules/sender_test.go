@@ -13,7 +13,7 @@ const takesVips = `chert.on("message.received", { from = data.load("vips") }, fu
 
 // What is wrong with a value of where is said where the value was written: in the
 // rule, or at its row in the data file that it comes from, however it came from there.
-func TestWrongSendersAreBlamedOnTheirPlace(t *testing.T) {
+func TestInvalidSendersAreReportedAtTheirPlace(t *testing.T) {
 	t.Parallel()
 	column := `local phones = {}
 for i, row in ipairs(data.load("vips")) do phones[i] = row.phone end
@@ -46,16 +46,16 @@ p/data/vips.yaml:4:3: error: where.from: "ceo@" is not an email address: nothing
 			`p/data/vips.csv:4:9: error: where.from: "12" is too short: a short code has 3 to 8 digits, a phone number more (the rule at p/a.lua:3 takes it) [CH031]`},
 		"an empty cell, and a wrong one": {"", map[string]string{"p/a.lua": column, "p/data/vips.csv": "note;phone\n;+14155550100\n;12\nx;\n\ny;\n", "p/data/a.csv": "x,y\n1,\n"},
 			`p/data/vips.csv:3:2: error: where.from: "12" is too short: a short code has 3 to 8 digits, a phone number more (the rule at p/a.lua:3 takes it) [CH031]
-p/data/vips.csv:4:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) [CH031] / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then
-p/data/vips.csv:6:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) [CH031] / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
+p/data/vips.csv:4:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) [CH031] / fill it in or remove it; in a loop over rows: if row.phone ~= "" then
+p/data/vips.csv:6:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) [CH031] / fill it in or remove it; in a loop over rows: if row.phone ~= "" then`},
 		"a column of empty cells": {"", map[string]string{"p/a.lua": column, "p/data/vips.csv": "name,phone\nA,\n"},
-			`p/data/vips.csv:2:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) [CH031] / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
+			`p/data/vips.csv:2:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) [CH031] / fill it in or remove it; in a loop over rows: if row.phone ~= "" then`},
 		"an empty string in a .yaml list": {"", map[string]string{"p/a.lua": takesVips, "p/data/vips.yaml": "- +14155550100\n- \"\"\n"},
-			`p/data/vips.yaml:2:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:1 takes it) [CH031] / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
+			`p/data/vips.yaml:2:3: error: where.from: the value is empty: it would match every event, or none (the rule at p/a.lua:1 takes it) [CH031] / fill it in or remove it; in a loop over rows: if row.phone ~= "" then`},
 		"an empty string in the rule": {"", map[string]string{"p/a.lua": `chert.on("*", { from = { "+14155550100", "" } }, function() end)`, "p/pack.yaml": "config: {x: \"\"}\n"},
-			`p/a.lua:1:1: error: where.from: item 2 of the list is the empty string: it would match every event, or none / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
+			`p/a.lua:1:1: error: where.from: item 2 of the list is the empty string: it would match every event, or none / fill it in or remove it; in a loop over rows: if row.phone ~= "" then`},
 		"an empty cell among words": {"", map[string]string{"p/a.lua": strings.Replace(column, "from = phones", "words = phones", 1), "p/data/vips.csv": "name,phone\nA,code\nB,\n"},
-			`p/data/vips.csv:3:3: error: where.words: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) / fill it in, or leave it out; in a loop over rows: if row.phone ~= "" then`},
+			`p/data/vips.csv:3:3: error: where.words: the value is empty: it would match every event, or none (the rule at p/a.lua:3 takes it) / fill it in or remove it; in a loop over rows: if row.phone ~= "" then`},
 		"a setting of pack.yaml": {"", map[string]string{"p/a.lua": `chert.on("*", { from = config.boss }, function() end)`, "p/pack.yaml": "config:\n  boss: ceo@\n"},
 			`p/pack.yaml:2:9: error: where.from: "ceo@" is not an email address: nothing stands behind @ (the rule at p/a.lua:1 takes it) [CH031]`},
 		"a setting that the operator gives": {"", map[string]string{"p/a.lua": `chert.on("*", { from = config.bosses }, function() end)`, "p/pack.yaml": "config:\n  bosses: [+14155550100]\n"},
@@ -70,14 +70,14 @@ p/data/vips.csv:6:3: error: where.from: the value is empty: it would match every
 		"an empty .yaml list": {"", map[string]string{"p/a.lua": takesVips, "p/data/vips.yaml": "[]\n"},
 			`p/data/vips.yaml:1:1: error: the list is empty: it has no items; where.from of the rule at p/a.lua:1 would match no event [CH032] / add a value, or remove where.from from the rule`},
 		"an empty .txt": {"", map[string]string{"p/a.lua": takesVips, "p/data/vips.txt": "# nobody yet\n"},
-			`p/data/vips.txt:1:1: error: the list is empty: it has no line that is not blank or a comment; where.from of the rule at p/a.lua:1 would match no event [CH032] / add a value, or remove where.from from the rule`},
+			`p/data/vips.txt:1:1: error: the list is empty: all its lines are blank or comments; where.from of the rule at p/a.lua:1 would match no event [CH032] / add a value, or remove where.from from the rule`},
 		"an empty .csv": {"", map[string]string{"p/a.lua": column, "p/data/vips.csv": "name,phone\n"},
-			`p/data/vips.csv:1:1: error: the list is empty: it has no row below the names of its columns; where.from of the rule at p/a.lua:3 would match no event [CH032] / add a value, or remove where.from from the rule`},
+			`p/data/vips.csv:1:1: error: the list is empty: it has no rows below the header; where.from of the rule at p/a.lua:3 would match no event [CH032] / add a value, or remove where.from from the rule`},
 		"an empty .csv that no where takes": {"", map[string]string{"p/a.lua": `local vips = data.load("vips") chert.on("*", function() print(#vips) end)`, "p/data/vips.csv": "name,phone\n"},
-			`p/data/vips.csv:1:1: warning: the list is empty: it has no row below the names of its columns [CH032] / add a value, or remove the file and what loads it`},
+			`p/data/vips.csv:1:1: warning: the list is empty: it has no rows below the header [CH032] / add a value, or remove the file and the data.load that reads it`},
 		"[] that no where takes": {"", map[string]string{"p/a.lua": `local vips = data.load("vips") chert.on("*", function() print(#vips) end)`, "p/data/vips.yaml": "[]\n"}, ``},
 		"an empty list in the rule": {"", map[string]string{"p/a.lua": `chert.on("*", { from = {} }, function() end)`},
-			`p/a.lua:1:1: error: where.from is an empty list: no value could match / leave the key out if it is not to matter`},
+			`p/a.lua:1:1: error: where.from is an empty list, which matches nothing / omit the key if you don't want to filter on it`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -89,7 +89,7 @@ p/data/vips.csv:6:3: error: where.from: the value is empty: it would match every
 			if strings.Contains(name, "the operator gives") {
 				o.Packs = map[string]PackOptions{"p": {Config: map[string]any{"bosses": []any{"ceo@"}}}}
 			}
-			_, diags := Load(dir, o, nil)
+			_, diags := loadDir(dir, o)
 			var got []string
 			for _, d := range diags {
 				hint := d.Hint
@@ -109,7 +109,7 @@ p/data/vips.csv:6:3: error: where.from: the value is empty: it would match every
 
 // The country counts for the rule, the event, the index, explanations and specs alike,
 // and another country is another version of the pack.
-func TestCountryCountsEverywhere(t *testing.T) {
+func TestCountryAppliesEverywhere(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{"p/a.lua": takesVips, "p/data/vips.yaml": "- (415) 555-0100\n- 011 44 20 7946 0958\n"}
 	us := mustLoad(t, Options{Country: "US"}, files)
@@ -138,11 +138,10 @@ func TestCountryCountsEverywhere(t *testing.T) {
 	for file, text := range files {
 		write(t, filepath.Join(dir, file), text)
 	}
-	first := LoadEach(dir, Options{Country: "US"}, nil)
-	set := first.set(Options{Country: "US"})
-	for country, carried := range map[string]bool{"US": true, "CA": false} {
-		if again := LoadEach(dir, Options{Country: country}, set); again.Packs[0].Carried != carried {
-			t.Errorf("%s after US: carried over %t, want %t", country, again.Packs[0].Carried, carried)
+	set, _ := loadDir(dir, Options{Country: "US"})
+	for country, same := range map[string]bool{"US": true, "CA": false} {
+		if again, _ := loadDir(dir, Options{Country: country}); (again.packs[0].built == set.packs[0].built) != same {
+			t.Errorf("%s after US: the same fingerprint: %t, want %t", country, !same, same)
 		}
 	}
 }
@@ -177,7 +176,7 @@ func TestEditsOfListsAreGated(t *testing.T) {
 }
 
 // What another country refuses of a live pack's list is said once, and on one line.
-func TestOtherCountryIsToldOnce(t *testing.T) {
+func TestChangedCountryIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	p := newPen(t, "vip/a.lua", takesVips, "vip/data/vips.txt", "(415) 555-0101\n")
 	p.options.Country = "NO"
@@ -194,7 +193,7 @@ func TestOtherCountryIsToldOnce(t *testing.T) {
 }
 
 // A list from a data file may be longer than a table that a rule writes.
-func TestLongListsComeFromDataFiles(t *testing.T) {
+func TestLongListsOfDataFilesLoad(t *testing.T) {
 	t.Parallel()
 	var list strings.Builder
 	for i := range 20_000 {
@@ -204,7 +203,7 @@ func TestLongListsComeFromDataFiles(t *testing.T) {
 		"from a data file": {takesVips, ""},
 		"as a table":       {`local t = {} for i = 1, 20000 do t[i] = "+14155550100" end chert.on("*", { from = t }, function() end)`, "a where may have 10000 values: put a longer list into a file in data/"},
 	} {
-		_, diags := Load(tree(t, map[string]string{"p/a.lua": tt.lua, "p/data/vips.txt": list.String()}), Options{}, nil)
+		_, diags := loadDir(tree(t, map[string]string{"p/a.lua": tt.lua, "p/data/vips.txt": list.String()}), Options{})
 		if got := fmt.Sprint(diags); !strings.Contains(got, tt.want) || diags.Errors() != (tt.want != "") {
 			t.Errorf("%s: got %s, want …%s…", name, got, tt.want)
 		}

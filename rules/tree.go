@@ -13,9 +13,8 @@ import (
 	"syscall"
 )
 
-// fileTree is an opened folder; names in it have slashes and don't leave it. A
-// link within it that does is refused when it is followed, without a moment
-// between look and read: *os.Root sees to that.
+// fileTree is an open folder. Names in it have slashes and cannot leave it: *os.Root
+// refuses a link that does when it is followed, without a race between check and read.
 type fileTree interface {
 	// ReadDir may return entries and an error: then these are not all. It is a
 	// *crowdedError if there are more than maxEntries.
@@ -27,20 +26,20 @@ type fileTree interface {
 	Close() error
 }
 
-// maxEntries bounds what is listed of a folder, and how many files and folders a
-// pack has, and the rules folder: a mistake there must not hold up other packs.
+// maxEntries limits how many entries of a folder are listed, and how many files and
+// folders a pack or the rules folder has. A mistake in one pack must not delay others.
 const maxEntries = 2000
 
-// crowdedError says that a folder has more entries than are listed.
+// crowdedError is returned for a folder with more than maxEntries entries.
 type crowdedError struct{}
 
 func (*crowdedError) Error() string {
 	return fmt.Sprintf("it holds more than %d files and folders", maxEntries)
 }
 
-// openTree opens a folder, which may be a symlink itself.
+// openTree opens a folder, which may itself be a symlink.
 func openTree(dir string) (fileTree, error) {
-	// A named pipe would hold up whoever opens it.
+	// Opening a named pipe would block.
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
 	}
@@ -65,8 +64,8 @@ func (t rootTree) ReadDir(name string) ([]fs.DirEntry, error) {
 	return listUpTo(f, maxEntries)
 }
 
-// listUpTo lists a folder by name. If there are more than most entries it returns
-// a *crowdedError and some of them.
+// listUpTo lists a folder, sorted by name. If it has more than most entries, listUpTo
+// returns some of them and a *crowdedError.
 func listUpTo(f *os.File, most int) (all []fs.DirEntry, err error) {
 	defer func() {
 		slices.SortFunc(all, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
@@ -103,14 +102,14 @@ func (t rootTree) Readlink(name string) (string, error) {
 	return follow(name, t.straightenFolder, func(name string) (string, error) { return t.Root.Readlink(name) })
 }
 
-// inside does something with what a name in the tree leads to.
+// inside calls do with a name in the tree, and follows links.
 func inside[T any](t rootTree, name string, do func(name string) (T, error)) (T, error) {
 	return follow(name, t.straighten, do)
 }
 
-// follow does something with a name in the tree. *os.Root refuses each absolute
-// link; one that leads back into the tree is followed by straighten, and what is
-// found is opened by a name without links, which *os.Root holds to.
+// follow calls do with a name in the tree. *os.Root refuses all absolute links; for one
+// that leads back into the tree, do is called again with the name that straighten
+// returns, which has no links.
 func follow[T any](name string, straighten func(name string) (string, bool), do func(name string) (T, error)) (T, error) {
 	found, err := do(filepath.FromSlash(name))
 	if err == nil || !escapes(err) {
@@ -123,19 +122,19 @@ func follow[T any](name string, straighten func(name string) (string, bool), do 
 	return do(filepath.FromSlash(straight))
 }
 
-// straightenFolder follows the links in the folder of a name.
+// straightenFolder resolves the links in the folder of a name, but not the name itself.
 func (t rootTree) straightenFolder(name string) (string, bool) {
 	dir, ok := t.straighten(path.Dir(name))
 	return path.Join(dir, path.Base(name)), ok
 }
 
-// escapes reports whether *os.Root refused a link: its error has no name.
+// escapes reports whether *os.Root refused a link. It exports no error for that.
 func escapes(err error) bool { return strings.Contains(cause(err), "escapes") }
 
-// maxLinks is how many links a name may lead over.
+// maxLinks limits how many links a name may lead over.
 const maxLinks = 40
 
-// straighten follows the links in a name. It is not ok if one leaves the tree.
+// straighten resolves the links in a name. ok is false if one leaves the tree.
 func (t rootTree) straighten(name string) (straight string, ok bool) {
 	at, rest := ".", strings.Split(path.Clean(name), "/")
 	for links := 0; len(rest) > 0; {
@@ -167,8 +166,8 @@ func (t rootTree) straighten(name string) (straight string, ok bool) {
 	return at, true
 }
 
-// within is an absolute path as seen from the tree, by the tree's own path or by
-// where that leads. It is not ok if it is elsewhere.
+// within returns an absolute path relative to the tree, by the tree's own path or the
+// path it resolves to. ok is false if it is outside.
 func (t rootTree) within(target string) (rel string, ok bool) {
 	dirs := []string{}
 	if abs, err := filepath.Abs(t.dir); err == nil {
@@ -194,7 +193,7 @@ func (t rootTree) within(target string) (rel string, ok bool) {
 	return "", false
 }
 
-// named makes entries of those names that are there.
+// named returns entries for those of the names that exist.
 func named(tree fileTree, names []string) (entries []fs.DirEntry) {
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		if info, err := tree.Lstat(name); err == nil {

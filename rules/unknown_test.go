@@ -39,7 +39,7 @@ var unknowns = []struct {
 
 func textless(ev *event.Event) { ev.Text, ev.Message = "", nil }
 
-func TestEveryWhereKeyIsTriedWithItsFieldUnknown(t *testing.T) {
+func TestUnknownsCoverEveryWhereKey(t *testing.T) {
 	t.Parallel()
 	tried := map[string]bool{}
 	for _, u := range unknowns {
@@ -72,7 +72,7 @@ func TestUnknownMeetsNoCondition(t *testing.T) {
 			got := c.holds(p)
 			if why := c.refusals(p); (len(why) == 0) != got {
 				t.Fatalf("where %v holds: %t, and is refused for %q", where, got, why)
-			} else if !got && !strings.Contains(strings.Join(why, ";"), "does not say") {
+			} else if !got && !strings.Contains(strings.Join(why, ";"), "lacks") {
 				t.Fatalf("where %v is refused for %q, which does not say that it is unknown", where, why)
 			}
 			return got
@@ -120,7 +120,7 @@ func TestKnownDecidesBesideUnknown(t *testing.T) {
 }
 
 // A message of pictures alone says that it has no text.
-func TestPictureIsKnownToHaveNoText(t *testing.T) {
+func TestPictureHasKnownEmptyText(t *testing.T) {
 	t.Parallel()
 	p := &probe{}
 	p.reset(message("", func(ev *event.Event) { ev.Message.Parts = []event.Part{{Type: "media"}} }))
@@ -132,7 +132,7 @@ func TestPictureIsKnownToHaveNoText(t *testing.T) {
 	}
 }
 
-func TestPackThatOnlyVetoesIsKnown(t *testing.T) {
+func TestPackThatOnlyVetoesIsRecognized(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]bool{
 		"chert.keep_unread(ev.chat.id)":                                               true,
@@ -150,7 +150,7 @@ func TestPackThatOnlyVetoesIsKnown(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		set, diags := LoadPaths([]string{path}, Options{}, nil)
+		set, diags := Load([]string{path}, Options{}).Set()
 		if diags.Errors() {
 			t.Fatalf("%s: %v", code, diags)
 		}
@@ -166,16 +166,16 @@ func TestRefusalNamesWhatIsUnknown(t *testing.T) {
 	p := &probe{}
 	p.reset(&event.Event{Type: "odd", Chat: &event.Chat{ID: "c1"}})
 	for want, except := range map[string]map[string]any{
-		"the event does not say is_group":                {"is_group": true},
-		"the event does not say is_group or from":        {"is_group": true, "from": "+14155551234"},
-		"the event does not say is_group, from or text":  {"is_group": true, "from": "+14155551234", "text": "x", "words": "y"},
-		"the event does not say direction, line or text": {"direction": "inbound", "line": "+14155551234", "matches": "x", "chat": "c1"},
+		"the event lacks is_group":                {"is_group": true},
+		"the event lacks is_group or from":        {"is_group": true, "from": "+14155551234"},
+		"the event lacks is_group, from or text":  {"is_group": true, "from": "+14155551234", "text": "x", "words": "y"},
+		"the event lacks direction, line or text": {"direction": "inbound", "line": "+14155551234", "matches": "x", "chat": "c1"},
 	} {
 		c, problems := compileWhere(map[string]any{"except": except}, "")
 		if len(problems) > 0 {
 			t.Fatal(problemText(problems))
 		}
-		if got := strings.Join(c.refusals(p), "; "); got != "except may hold: "+want {
+		if got := strings.Join(c.refusals(p), "; "); got != "except: it may match, because "+want {
 			t.Errorf("except %v: %q, want %q", except, got, want)
 		}
 	}

@@ -658,7 +658,7 @@ func BenchmarkEdit(b *testing.B) {
 		files[fmt.Sprintf("pack%02d.lua", i)] = `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`
 	}
 	dir := tree(b, files)
-	set, diags := Load(dir, Options{}, nil)
+	set, diags := loadDir(dir, Options{})
 	if set == nil {
 		b.Fatal(diags)
 	}
@@ -669,7 +669,7 @@ func BenchmarkEdit(b *testing.B) {
 		defer close(done)
 		previous := set
 		Watch(ctx, dir, WatchOptions{Since: set.Content()}, func(string) {
-			if s, _ := Load(dir, Options{}, previous); s != nil {
+			if s, _ := loadOver(dir, Options{}, previous); s != nil {
 				previous = s
 				loaded <- s
 			}

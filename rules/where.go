@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,11 +12,11 @@ import (
 	"chertd/luabind/diag"
 )
 
-// clause is a compiled where: an event passes it if all its conditions hold and
-// none of its exceptions does. The nil clause lets every event pass. A clause is
-// immutable once its pack is built, and shared by all shards.
+// clause is a compiled where. An event passes it if all its conditions hold and none of
+// its exceptions does; every event passes the nil clause. A clause is immutable once its
+// pack is built, and shared by all shards.
 //
-// What an event does not say decides nothing, and the chat is to stay unread:
+// An unknown field leaves the chat unread:
 //
 //	the field is      {k = v}   except = {k = v}   except, if onlyVetoes
 //	v                 passes    does not pass      does not pass
@@ -24,60 +25,22 @@ import (
 type clause struct {
 	conditions []condition
 	except     []*clause
-	// onlyVetoes is set if the rule's pack asks for no reads: an exception that
-	// can't be decided must not keep its rules from a veto. In any other pack it
-	// must not let a read slip through.
+	// onlyVetoes is set if the rule's pack requests no reads: an exception that is
+	// unknown must not suppress a veto. In any other pack it must not let an event
+	// pass to a read.
 	onlyVetoes bool
 }
 
-// condition is one key of a where. Whether it holds is Unknown for an event
-// that lacks the field: such a condition lets the event pass neither in a where
-// nor in an except.
-type condition interface {
-	holds(p *probe) event.Truth
-	// why says, for people, what of the event the condition did not accept.
-	why(p *probe) string
-	// field is what the condition looks at, as messages name it.
-	field() string
-}
-
-// problem is something wrong with what a rule file subscribes to.
-type problem struct {
-	message string
-	hint    string
-	warning bool   // it may be meant
-	code    string // of a kind of its own; "": a rule that is declared wrongly
-	// value is what it is about, as it was written, if that may stand in a data
-	// file; empty is set if a list is to blame that has no values.
-	value  string
-	empty  bool
-	blank  *blank     // an item of a list is the empty string
-	number float64    // that stands where a string belongs
-	key    string     // of where: "where.from"
-	also   []*problem // with other values of the key
-}
-
-// blank is an empty string in a list: an empty cell of a .csv, mostly.
-type blank struct {
-	nth    int      // of the list's empty strings
-	others []string // the values that are not empty, which tell the column
-}
-
-// Codes of what a where says of texts; see docs/checks.md.
-const (
-	CodeLetters = "CH026"
-	CodeWords   = "CH027"
-)
-
-// whereKey is a key that a where may have, and how its value is compiled. name
-// is how the key is called in messages, e.g. "where.from".
+// whereKey is a key of where, and how its value is compiled. compile gets the key's full
+// name for messages, e.g. "where.from", and returns a condition, a problem, or both if
+// the problem is a warning.
 type whereKey struct {
 	key     string
 	compile func(name string, v any) (condition, *problem) // with a warning: both
 }
 
-// whereKeys is in the order in which conditions are looked at: cheap ones first.
-// country is that of numbers without +.
+// whereKeys returns all keys of where, those that are cheap to check first: conditions
+// are checked in this order. country is that of numbers without +.
 func whereKeys(country string) []whereKey {
 	return []whereKey{
 		{"direction", choice((*probe).direction, "inbound", "outbound")},
@@ -95,8 +58,8 @@ func whereKeys(country string) []whereKey {
 	}
 }
 
-// compileWhere turns a where as written into a clause. All that is wrong with
-// it is returned, not the first alone. country is that of numbers without +.
+// compileWhere compiles a where table. It returns all problems, not only the first.
+// country is that of numbers without +.
 func compileWhere(m map[string]any, country string) (*clause, []*problem) {
 	return compileClause("where", m, country, true)
 }
@@ -117,12 +80,13 @@ func (c *clause) holds(p *probe) bool {
 	return true
 }
 
-// excepts reports whether an exception keeps an event from passing.
+// excepts reports whether an exception keeps an event from passing, given whether the
+// conditions of the exception hold.
 func (c *clause) excepts(holds event.Truth) bool {
 	return holds == event.True || holds == event.Unknown && !c.onlyVetoes
 }
 
-// all is whether all conditions hold: False if one is known not to, otherwise
+// all returns whether all conditions hold: False if one is known not to, otherwise
 // Unknown if one is unknown.
 func (c *clause) all(p *probe) event.Truth {
 	all := event.True
@@ -137,7 +101,7 @@ func (c *clause) all(p *probe) event.Truth {
 	return all
 }
 
-// refusals says why the event does not pass the clause; none if it does.
+// refusals returns why the event does not pass the clause; nil if it does.
 func (c *clause) refusals(p *probe) []string {
 	if c == nil {
 		return nil
@@ -151,15 +115,15 @@ func (c *clause) refusals(p *probe) []string {
 	for _, x := range c.except {
 		switch holds := x.all(p); {
 		case holds == event.True:
-			why = append(why, "except holds")
+			why = append(why, "except: it matches")
 		case c.excepts(holds):
-			why = append(why, "except may hold: the event does not say "+orWords(x.unknown(p)))
+			why = append(why, "except: it may match, because the event lacks "+orWords(x.unknown(p)))
 		}
 	}
 	return why
 }
 
-// unknown are the fields of the clause's conditions that the event lacks.
+// unknown returns the fields of the clause that the event lacks.
 func (c *clause) unknown(p *probe) []string {
 	var fields []string
 	for _, cond := range c.conditions {
@@ -206,22 +170,19 @@ func compileClause(path string, m map[string]any, country string, exceptAllowed 
 		if slices.Contains(names, key) {
 			continue
 		}
-		p := &problem{message: fmt.Sprintf("%s has no key %q", path, key)}
-		switch near := diag.Suggest(key, names); {
-		case key == "except":
-			p.message = path + " can't have an except of its own"
-		case near != "":
-			p.hint = fmt.Sprintf("did you mean %q?", near)
-		default:
-			p.hint = "its keys are " + strings.Join(names, ", ")
+		if key == "except" {
+			problems = append(problems, &problem{message: path + " can't have an except of its own"})
+			continue
 		}
-		problems = append(problems, p)
+		problems = append(problems, &problem{
+			message: fmt.Sprintf("%s has no key %q", path, key),
+			hint:    cmp.Or(didYouMean(diag.Suggest(key, names)), "its keys are "+strings.Join(names, ", ")),
+		})
 	}
 	return c, problems
 }
 
-// compileExcept compiles the value of except: a clause, or a list of clauses of
-// which any may hold.
+// compileExcept compiles the value of except: a clause, or a list of clauses.
 func compileExcept(path string, v any, country string) ([]*clause, []*problem) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -254,45 +215,4 @@ func compileExcept(path string, v any, country string) ([]*clause, []*problem) {
 		return clauses, problems
 	}
 	return nil, []*problem{mismatch(path, "a table of keys as in where", v)}
-}
-
-// mismatch is the problem of a value of the wrong type.
-func mismatch(name, expected string, got any) *problem {
-	p := &problem{message: fmt.Sprintf("%s: expected %s, got %s", name, expected, describe(got))}
-	switch v := got.(type) {
-	case float64:
-		if strings.Contains(expected, "string") {
-			p.hint = fmt.Sprintf("write it in quotes: %q", fmt.Sprintf("%.14g", v))
-		}
-	case string:
-		if (v == "true" || v == "false") && strings.Contains(expected, "true or false") {
-			p.hint = fmt.Sprintf("write %s without quotes", v)
-		}
-	}
-	return p
-}
-
-// describe names a value as whoever wrote it in Lua would.
-func describe(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "nil"
-	case string:
-		return fmt.Sprintf("the string %q", v)
-	case float64:
-		return fmt.Sprintf("the number %.14g", v)
-	case bool:
-		return fmt.Sprintf("the boolean %t", v)
-	case []any:
-		if len(v) == 0 {
-			return "an empty table"
-		}
-		return "a list"
-	case map[string]any:
-		if len(v) == 0 {
-			return "an empty table"
-		}
-		return "a table with keys"
-	}
-	return fmt.Sprintf("a %T", v)
 }

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// containsWord reports whether a folded text contains a folded word as a whole.
+// containsWord reports whether a normalized text contains a normalized word as a whole.
 //
 // A word is a run of letters, their marks and digits; everything else ends it:
 // space, punctuation, the apostrophe, the underscore, emoji. That is UAX #29 with
@@ -14,10 +14,10 @@ import (
 // "l'hôtel" and for "code" in "code's", and so does the underscore, which here is
 // a sign between words and not part of a name.
 //
-// Chinese, Japanese, Thai, Lao, Khmer and Burmese write no spaces: a word of these
-// is found wherever it stands, and so is a word of another script beside them.
-// Korean writes spaces before words and particles behind them: a word must begin
-// where one begins, and may go on.
+// Chinese, Japanese, Thai, Lao, Khmer and Burmese write no spaces: a word of these is
+// found anywhere, and so is a word of another script next to them. Korean writes
+// spaces before words and particles after them: the word must be at the beginning of
+// one, and may continue.
 func containsWord(text, word string) bool {
 	for from := 0; ; {
 		i := strings.Index(text[from:], word)
@@ -45,7 +45,7 @@ func wordEnds(text string, i int) bool {
 	return !joined(before, after) || (hangul(before) || hangul(after)) && !extends(before, after)
 }
 
-// around is the runes before and after a place in a text; a space at its ends.
+// around returns the runes before and after a place in a text; a space at its ends.
 func around(text string, i int) (before, after rune) {
 	before, after = ' ', ' '
 	if i > 0 {
@@ -76,14 +76,14 @@ func wordRune(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r)
 }
 
-// extends reports whether two runes are parts of one letter as people see it, so
-// that no word of any script ends between them.
+// extends reports whether two runes are parts of one letter as people see it. No word
+// of any script ends between them.
 func extends(before, after rune) bool {
 	return unicode.IsMark(after) && before != ' ' || trailingVowel(after) && wordRune(before) || leadingVowel(before) || stacks(before)
 }
 
-// leadingVowel reports whether a vowel of Thai or Lao is written before the
-// consonant that it is spoken after.
+// leadingVowel reports whether a vowel of Thai or Lao is written before the consonant
+// that it follows in speech.
 func leadingVowel(r rune) bool { return 'เ' <= r && r <= 'ไ' || 'ເ' <= r && r <= 'ໄ' }
 
 // trailingVowel reports whether a letter of Thai or Lao is the vowel of the
@@ -96,7 +96,7 @@ func trailingVowel(r rune) bool {
 	return false
 }
 
-// stacks reports whether a sign puts the consonant behind it under the one before.
+// stacks reports whether a sign puts the next consonant under the previous one.
 func stacks(r rune) bool {
 	switch r {
 	case '\u1039', '\u17d2', '\u1a60': // Burmese, Khmer, Tai Tham
@@ -115,5 +115,5 @@ func unspaced(r rune) bool {
 
 const (
 	firstUnspaced = '\u0e01' // the first letter of Thai
-	prolonged     = 'ー'      // lengthens a vowel of Japanese, and is of no script
+	prolonged     = 'ー'      // lengthens a vowel of Japanese; it belongs to no script
 )

@@ -8,9 +8,9 @@ import (
 	"chertd/rules/chat"
 )
 
-// Words says a wish as people read it in logs and explain, e.g.
-// `mark_read after 30s (code)`. The chat is named unless it is own, the chat
-// of the event; now is when the event was handled.
+// Words formats a request for logs and explain, e.g. `mark_read after 30s (code)`. It
+// names the chat unless it is own, the chat of the event. now is when the event was
+// handled.
 func (w *Wish) Words(own string, now time.Time) string {
 	var b strings.Builder
 	b.WriteString(string(w.Kind))

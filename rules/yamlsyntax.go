@@ -21,9 +21,9 @@ var (
 	parserError = regexp.MustCompile(`^(did not find expected (key|node content|'-' indicator|',' or|<)|found (incompatible YAML document|undefined tag handle|duplicate %))`)
 )
 
-// YAMLSyntax says at which line the text is not YAML, what is wrong and what to look
-// at, of an error that the library gives for it. Nothing of the text is in the message:
-// it may be a secret.
+// YAMLSyntax explains an error that the YAML package returned for the text: the line,
+// what is wrong, and where to look. The message contains nothing of the text, which may
+// be a secret.
 func YAMLSyntax(text []byte, err error) (line int, message, hint string) {
 	message = strings.TrimPrefix(err.Error(), "yaml: ")
 	if rest, ok := strings.CutPrefix(message, "unmarshal errors:\n"); ok {
@@ -63,8 +63,8 @@ func YAMLSyntax(text []byte, err error) (line int, message, hint string) {
 	return line, message, hint
 }
 
-// syntaxLine is the line of an error of the YAML parser's, which counts the lines
-// of some errors from 0, and does not tell those of others.
+// syntaxLine corrects the line of a YAML error. The parser counts the lines of some
+// errors from 0, and gives none for others.
 func syntaxLine(text []byte, message string, line int) int {
 	lines := strings.Split(strings.TrimSuffix(string(unixLines(text)), "\n"), "\n")
 	first := func(wrong func(line string) bool) int { return slices.IndexFunc(lines, wrong) + 1 }
@@ -89,8 +89,8 @@ func syntaxLine(text []byte, message string, line int) int {
 	return min(max(line, 1), len(lines))
 }
 
-// unclosedLine is where the quote is opened that is open at the end: the lines before
-// it can be read without those that follow.
+// unclosedLine returns the line of the quote that is open at the end of the text: the
+// lines before it are valid without those that follow.
 func unclosedLine(lines []string) int {
 	return 1 + sort.Search(len(lines)-1, func(n int) bool {
 		var doc yaml.Node

@@ -128,7 +128,7 @@ func TestConfigErrorsNameThePlace(t *testing.T) {
 		{"a time zone", "rules: {timezone: Mars}\n", `rules.timezone: unknown time zone "Mars": expected a name like "America/New_York"`},
 		{"a setting's key in a special form", "rules: {packs: {codes: {config: {x: {0x41: c}}}}}\n", `rules.packs.codes.config.x: the key 0x41 is a number in a special form, and keys are strings`},
 		{"a setting's key that is empty", "rules: {packs: {codes: {config: {x: {~: c}}}}}\n", `rules.packs.codes.config.x: a key is empty: YAML reads ~ as no value`},
-		{"a setting with a tag", "rules: {packs: {codes: {config: {x: !!binary aGk=}}}}\n", `rules.packs.codes.config.x: the tag !!binary is not known here`},
+		{"a setting with a tag", "rules: {packs: {codes: {config: {x: !!binary aGk=}}}}\n", `rules.packs.codes.config.x: the tag !!binary is not supported`},
 		{"a setting in a special form", "rules: {packs: {codes: {config: {limit: 0x1F}}}}\n", `rules.packs.codes.config.limit: 0x1F is a number in a special form`},
 		{"a setting that is too large", "rules: {packs: {codes: {config: {id: 9007199254740993}}}}\n", `rules.packs.codes.config.id: the number 9007199254740993 is too large to be exact`},
 		{"a setting that means two things", "rules: {packs: {codes: {config: {group: no}}}}\n", `rules.packs.codes.config.group: no can mean false or the word`},

@@ -72,7 +72,7 @@ func (ex *docExample) run(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	set, diags := rules.LoadPaths([]string{dir}, ex.options(), nil)
+	set, diags := rules.Load([]string{dir}, ex.options()).Set()
 	for _, d := range diags {
 		ex.failed(t, d)
 	}
@@ -102,7 +102,7 @@ func (ex *docExample) passes(t *testing.T, dir string) {
 	if err := os.WriteFile(path, []byte(ex.asSpec()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	set, diags := rules.LoadPaths([]string{dir}, ex.options(), nil)
+	set, diags := rules.Load([]string{dir}, ex.options()).Set()
 	if set == nil {
 		t.Fatal(diags)
 	}

@@ -112,7 +112,7 @@ func loads(t *testing.T, lua, manifest string) bool {
 			t.Fatal(err)
 		}
 	}
-	_, diags := rules.LoadPaths([]string{dir}, rules.Options{}, nil)
+	_, diags := rules.Load([]string{dir}, rules.Options{}).Set()
 	if diags.Errors() && !strings.Contains(lua, "-- wrong:") {
 		t.Error(diags)
 	}

@@ -71,7 +71,7 @@ Exits with 1 if a rule fails or the rules do not load.`,
 						"`chertd run` would quarantine this one; `chertd eval EVENT.json PATH` without -c takes events of any tenant")
 				}
 			}
-			set, diags := rules.LoadPaths(source.paths, source.options, nil)
+			set, diags := rules.Load(source.paths, source.options).Set()
 			if diags.Errors() {
 				return fail(exitFailure, diags)
 			}

@@ -37,7 +37,7 @@ func TestEvalHoldsPacksToTheirReads(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	set, diags := rules.LoadPaths([]string{dir}, rules.Options{}, nil)
+	set, diags := rules.Load([]string{dir}, rules.Options{}).Set()
 	if set == nil || diags.Errors() {
 		t.Fatal(diags)
 	}
@@ -65,7 +65,7 @@ chert.rule({ name = "elsewhere", on = "message.received", where = { chat = "b" }
 	if err := os.WriteFile(file, []byte(src), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	set, diags := rules.LoadPaths([]string{file}, rules.Options{Limits: luabind.Limits{Steps: 20_000}, Share: rules.SharePolicy{Free: 1000, Rate: 1, Burst: 50_000}}, nil)
+	set, diags := rules.Load([]string{file}, rules.Options{Limits: luabind.Limits{Steps: 20_000}, Share: rules.SharePolicy{Free: 1000, Rate: 1, Burst: 50_000}}).Set()
 	if set == nil || diags.Errors() {
 		t.Fatal(diags)
 	}
@@ -115,7 +115,7 @@ chert.rule({ name = "rest", on = "message.received", run = function(ev) chert.po
 			t.Fatal(err)
 		}
 	}
-	set, diags := rules.LoadPaths([]string{rule}, rules.Options{}, nil)
+	set, diags := rules.Load([]string{rule}, rules.Options{}).Set()
 	if set == nil {
 		t.Fatal(diags)
 	}

@@ -189,7 +189,7 @@ func obedientSet(t *testing.T) *rules.Set {
 	if err := os.WriteFile(file, []byte(obedient), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	set, diags := rules.LoadPaths([]string{file}, rules.Options{}, nil)
+	set, diags := rules.Load([]string{file}, rules.Options{}).Set()
 	if set == nil || diags.Errors() {
 		t.Fatal(diags)
 	}

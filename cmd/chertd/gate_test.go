@@ -33,7 +33,7 @@ func TestGate(t *testing.T) {
 		}
 		for _, checks := range []string{gateEnforce, gateWarn, gateOff} {
 			for _, specs := range []string{gateEnforce, gateWarn, gateOff} {
-				set, diags := rules.Load(dir, rules.Options{}, nil)
+				set, diags := rules.Load([]string{dir}, rules.Options{}).Set()
 				if set == nil {
 					t.Fatal(diags)
 				}
@@ -103,7 +103,7 @@ func TestGateRunsSpecsAsTestDoes(t *testing.T) {
 		if err != nil || c == nil {
 			t.Fatal(err)
 		}
-		set, diags := rules.Load(string(c.Rules.Dir), c.ruleOptions(), nil)
+		set, diags := rules.Load([]string{string(c.Rules.Dir)}, c.ruleOptions()).Set()
 		if set == nil {
 			t.Fatal(diags)
 		}
@@ -146,7 +146,7 @@ end)
 				t.Fatal(err)
 			}
 		}
-		set, diags := rules.Load(dir, rules.Options{}, nil)
+		set, diags := rules.Load([]string{dir}, rules.Options{}).Set()
 		if set == nil {
 			t.Fatal(diags)
 		}

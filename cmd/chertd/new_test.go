@@ -28,7 +28,7 @@ func runNew(t *testing.T) string {
 // runSpecs runs the specs of the only pack of a folder.
 func runSpecs(t *testing.T, dir string) spec.Report {
 	t.Helper()
-	set, diags := rules.LoadPaths([]string{dir}, rules.Options{}, nil)
+	set, diags := rules.Load([]string{dir}, rules.Options{}).Set()
 	if len(diags) > 0 {
 		t.Fatal(diags)
 	}

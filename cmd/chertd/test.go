@@ -130,7 +130,7 @@ func (o *testOptions) runOnce(ctx context.Context, stdout, stderr io.Writer) (ru
 	if err := o.find(); err != nil {
 		return rules.Report{}, err
 	}
-	report := rules.LoadEachPath(o.source.paths, o.source.options, nil)
+	report := rules.Load(o.source.paths, o.source.options)
 	began := time.Now()
 	t := tested{Diagnostics: report.Others(), Packs: o.runPacks(ctx, &report), coverMin: o.coverMin, strict: o.strict, some: o.match != nil || o.files != nil}
 	t.sum(time.Since(began))
@@ -231,7 +231,7 @@ func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer)
 			}
 			watched[dir] = true
 			// Changes from here on are reported, even before the watch is ready.
-			since := rules.LoadEach(dir, rules.Options{}, nil).Content
+			since := rules.Load([]string{dir}, rules.Options{Folder: dir}).Content
 			watches.Go(func() {
 				rules.Watch(ctx, dir, rules.WatchOptions{Since: since}, func(reason string) {
 					select {
@@ -245,7 +245,7 @@ func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer)
 	if err := o.find(); err != nil {
 		return err
 	}
-	watch(rules.LoadEachPath(o.source.paths, o.source.options, nil)) // what is wrong with it, runOnce says
+	watch(rules.Load(o.source.paths, o.source.options)) // what is wrong with it, runOnce says
 	for {
 		ran, err := o.runOnce(ctx, stdout, stderr)
 		if ctx.Err() != nil {

@@ -109,8 +109,8 @@ func unanswered(before Chat, in Input, after Chat, out Effects, now time.Time) s
 	return ""
 }
 
-// Every input in every state: what can't be done says why.
-func TestWhatCanNotBeDoneSaysWhy(t *testing.T) {
+// Every input in every state: a request that is refused says why.
+func TestRefusedInputsSayWhy(t *testing.T) {
 	t.Parallel()
 	states := map[string]string{
 		"new":        ``,

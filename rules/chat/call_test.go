@@ -325,11 +325,11 @@ func TestCooldown(t *testing.T) {
 		rests other`)
 }
 
-func TestIdleOnceSettled(t *testing.T) {
+func TestChatIsIdleOnceAllActionsEnded(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	c, _ := Step(Chat{ID: "c1"}, Handled{Seq: 1, New: true, Wishes: []Wish{{Kind: WishRead}}}, now)
-	if c.Idle() {
+	if idle(&c) {
 		t.Error("idle with a read that waits")
 	}
 	c, out := Step(c, Ready{Wire: 1}, now)
@@ -341,14 +341,14 @@ func TestIdleOnceSettled(t *testing.T) {
 	if c, _ = Step(c, Answer{Call: late, OK: true}, now); c.Flight == nil {
 		t.Error("the answer of another call ended the flight")
 	}
-	if c, _ = Step(c, Answer{Call: *out.Call, OK: true}, now); !c.Idle() {
+	if c, _ = Step(c, Answer{Call: *out.Call, OK: true}, now); !idle(&c) {
 		t.Errorf("not idle: %+v", c)
 	}
 }
 
-// The attempt's number is what dispatch backs off by: it goes up as long as the
-// calls fail, and starts anew with the first read after the pause is over.
-func TestAttemptCounts(t *testing.T) {
+// Dispatch backs off by the attempt's number: it goes up as long as the
+// calls fail, and starts again with the first read after the pause has ended.
+func TestAttemptsCountUntilTheNextFirstRead(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	c := Chat{ID: "c1"}
@@ -377,9 +377,9 @@ func TestAttemptCounts(t *testing.T) {
 	}
 }
 
-// Reads of a pack whose limit has no place for another attempt wait until it has,
-// and hold up no others.
-func TestFullPacksWait(t *testing.T) {
+// Reads of a pack whose limit leaves no call for another attempt wait until it does,
+// and delay no others.
+func TestLimitedPacksWaitAndDelayNoOthers(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"what was called for waits for a place": `
@@ -469,8 +469,8 @@ func TestFullPacksWait(t *testing.T) {
 	})
 }
 
-// A read call counts once for each pack that has a read in it.
-func TestCallCountsForItsPacks(t *testing.T) {
+// A read call counts once for each pack of which it serves a read.
+func TestCallCountsOnceForEachPack(t *testing.T) {
 	t.Parallel()
 	read := func(pack string, attempts int) Action { return Action{Kind: Read, Pack: pack, Attempts: attempts} }
 	failed := read("a", 0)
@@ -505,9 +505,9 @@ func TestCallCountsForItsPacks(t *testing.T) {
 	}
 }
 
-// An answer of any kind shows that the call went out; without one, only what
-// may have been done.
-func TestWhatWentOutCountsForLimits(t *testing.T) {
+// An answer of any kind shows that the call was sent; without one, only a call that
+// may have been carried out was.
+func TestOnlySentCallsCountForLimits(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		answer Answer
@@ -529,7 +529,7 @@ func TestWhatWentOutCountsForLimits(t *testing.T) {
 }
 
 // After an answer that ends a call, the next one is a first attempt.
-func TestAttemptsBeginAgain(t *testing.T) {
+func TestAttemptsRestartAfterFinalAnswer(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"after a refusal, for what was asked meanwhile": `
@@ -577,8 +577,9 @@ func TestAttemptsBeginAgain(t *testing.T) {
 	})
 }
 
-// What was on the wire when the process ended, and must not be repeated, says so.
-func TestLostCallsSayWhatHappened(t *testing.T) {
+// An action that was on the wire when the process died, and must not be repeated,
+// says so.
+func TestLostCallsRecordWhy(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"a reaction": `
@@ -587,14 +588,14 @@ func TestLostCallsSayWhatHappened(t *testing.T) {
 			crash
 			outside:
 			1.0 dead unknown
-			says 1.0 chertd ended before the answer came`,
+			says 1.0 chertd stopped before the answer came`,
 		"a typing signal": `
 			msg m1: codes typing
 			calls 1.0
 			crash
 			no call
 			1.0 dropped tried_once
-			says 1.0 chertd ended before the answer came`,
+			says 1.0 chertd stopped before the answer came`,
 		"what may be repeated goes out again and says nothing": `
 			msg m1: codes send; settle mark_read
 			calls 1.0
@@ -616,7 +617,7 @@ func TestLostCallsSayWhatHappened(t *testing.T) {
 }
 
 // A timer that has fired wakes nobody again; until its event is handled it is due.
-func TestNextTimerIsOneThatHasNotFired(t *testing.T) {
+func TestNextTimerIgnoresFiredTimers(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	fired, soon, late := Timer{Due: now, Fired: true}, Timer{Due: now.Add(time.Minute)}, Timer{Due: now.Add(time.Hour)}
@@ -638,7 +639,7 @@ func TestNextTimerIsOneThatHasNotFired(t *testing.T) {
 }
 
 // A read that was dropped while its call was out has the call's answer.
-func TestRecalledReadHasTheAnswer(t *testing.T) {
+func TestRecalledReadRecordsTheAnswer(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"it failed": `
@@ -658,8 +659,8 @@ func TestRecalledReadHasTheAnswer(t *testing.T) {
 	})
 }
 
-// What an event at the greatest depth asks for is carried out, beyond it not.
-func TestReleaseByDepth(t *testing.T) {
+// Requests of an event at MaxDepth are carried out; beyond it they are refused.
+func TestReleaseBeyondMaxDepthIsRefused(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"at it": `
@@ -675,3 +676,6 @@ func TestReleaseByDepth(t *testing.T) {
 			3.0 dropped held`,
 	})
 }
+
+// idle reports whether nothing of the chat waits for a time or an answer.
+func idle(c *Chat) bool { return len(c.Waiting) == 0 && len(c.Timers) == 0 && c.Flight == nil }

@@ -2,61 +2,47 @@ package chat
 
 import "slices"
 
-// Cancelled is that a pack has cancelled its reads of the chat, or a timer. A pack
-// may run later on an event that it had missed: what it asks for then, and what a
-// newer event had cancelled, stays cancelled.
+// Cancelled records that a pack cancelled its reads of the chat, or a timer. The pack may run later
+// on an older event that it missed: what that event requests, and a newer event cancelled, stays
+// cancelled.
 type Cancelled struct {
 	Pack  string `json:"pack"`
-	Timer string `json:"timer,omitempty"` // "": its reads
-	Seq   int64  `json:"seq"`             // of the newest event that did
+	Timer string `json:"timer,omitempty"` // name; "": the pack's reads
+	Seq   int64  `json:"seq"`             // of the newest event that cancelled it
 }
 
-// maxCancelled is how many are kept of one chat: those that packs cancel again and
-// again are one each, and events run again for an hour (MissedFor).
+// maxCancelled limits the records of one chat. What a pack cancels repeatedly is one record, and
+// events run again for an hour (MissedFor).
 const maxCancelled = 32
 
-// cancels notes a cancel_read or cancel_timer.
-func (s *step) cancels(in Handled, w *Wish) {
+// noteCancelled records a cancel_read or cancel_timer.
+func (s *step) noteCancelled(in Handled, w *Wish) {
 	c := Cancelled{Pack: w.Pack, Timer: w.timer(), Seq: in.Seq}
-	if slices.ContainsFunc(s.c.Cancelled, c.saidBy) {
+	if slices.ContainsFunc(s.c.Cancelled, c.coveredBy) {
 		return
 	}
-	all := slices.DeleteFunc(slices.Clone(s.c.Cancelled), func(old Cancelled) bool { return old.saidBy(c) })
+	all := slices.DeleteFunc(slices.Clone(s.c.Cancelled), func(old Cancelled) bool { return old.coveredBy(c) })
 	all = append(all, c)
 	s.c.Cancelled = all[max(0, len(all)-maxCancelled):]
 }
 
-// saidBy reports whether another says the same, of as new an event.
-func (c Cancelled) saidBy(other Cancelled) bool {
-	return c.Pack == other.Pack && c.Timer == other.Timer && c.Seq <= other.Seq
+// cancelledLater reports whether an event newer than the one at hand, which runs again, cancelled
+// what it requests.
+func (s *step) cancelledLater(in Handled, w *Wish) bool {
+	return !in.First.IsZero() && slices.ContainsFunc(s.c.Cancelled, Cancelled{Pack: w.Pack, Timer: w.timer(), Seq: in.Seq + 1}.coveredBy)
 }
 
-// cancelledSince reports whether an event newer than the one at hand, which runs
-// again, has cancelled what the wish asks for.
-func (s *step) cancelledSince(in Handled, w *Wish) bool {
-	return !in.First.IsZero() && slices.ContainsFunc(s.c.Cancelled, Cancelled{Pack: w.Pack, Timer: w.timer(), Seq: in.Seq + 1}.saidBy)
-}
-
-// cancelledBlocked says WhyCancelled of a blocked read that a newer event of its pack
-// has cancelled.
+// cancelledBlocked returns WhyCancelled for a blocked read that a newer event of its pack
+// cancelled, otherwise "".
 func (s *step) cancelledBlocked(a *Action) string {
 	newer := Cancelled{Pack: a.Pack, Seq: a.ID.Seq + 1}
-	if a.Kind == Read && a.Status == Blocked && slices.ContainsFunc(s.c.Cancelled, newer.saidBy) {
+	if a.Kind == Read && a.Status == Blocked && slices.ContainsFunc(s.c.Cancelled, newer.coveredBy) {
 		return WhyCancelled
 	}
 	return ""
 }
 
-// timer is the name of the timer that the wish is about; "": it is about none.
-func (w *Wish) timer() string {
-	if w.Kind == WishTimer || w.Kind == WishCancelTimer {
-		return w.Name
-	}
-	return ""
-}
-
-// heldAtFirst reports whether the chat was held when a read would have come due had
-// its event, which runs again, not been missed.
-func (s *step) heldAtFirst(in Handled, w *Wish) bool {
-	return !in.First.IsZero() && in.First.Add(max(0, w.Due.Sub(s.now))).Before(s.c.Hold.Until)
+// coveredBy reports whether another record cancels the same, by an event at least as new.
+func (c Cancelled) coveredBy(other Cancelled) bool {
+	return c.Pack == other.Pack && c.Timer == other.Timer && c.Seq <= other.Seq
 }

@@ -95,7 +95,7 @@ func TestReads(t *testing.T) {
 	})
 }
 
-func TestVetoWins(t *testing.T) {
+func TestVetoWinsOverAnyRead(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"after the read": `
@@ -161,7 +161,7 @@ func TestVetoWins(t *testing.T) {
 	})
 }
 
-func TestFailsClosed(t *testing.T) {
+func TestFailedPackThatCanVetoBlocksReads(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"reads of the event are blocked": `
@@ -494,9 +494,9 @@ func TestCovers(t *testing.T) {
 	})
 }
 
-// A rule that an edit deleted has nothing waiting any more; what its pack asked
-// by others, sends and timers stay.
-func TestDeletedRule(t *testing.T) {
+// A rule that an edit deleted has no pending reads any more. Reads of the pack's
+// other rules, sends and timers stay.
+func TestDeletedRuleLosesItsPendingReads(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"its reads are cancelled": `
@@ -957,9 +957,9 @@ func TestMissingVetoBlocksLaterReads(t *testing.T) {
 	})
 }
 
-// Of the reads of a chat, one that may go brings the call about; of one handler,
-// what it asked for goes in that order.
-func TestWhatMayGoFirst(t *testing.T) {
+// A chat's call is for a read that may go; the actions of one handler go in the
+// order requested.
+func TestCallsOfOneHandlerKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"a read whose pack has not seen the newest message waits for one that has": `
@@ -1083,8 +1083,8 @@ func TestOlderMessageIsNotTheNewest(t *testing.T) {
 	})
 }
 
-// The newest message is the one that came last, whatever else is known of it.
-func TestNewestMessage(t *testing.T) {
+// The newest message is the one that came last, whatever it says of itself.
+func TestNewestMessageIsTheLastToArrive(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"is the last": `
@@ -1159,9 +1159,9 @@ func TestNewestMessage(t *testing.T) {
 	})
 }
 
-// A message for which no read stood once it was handled supersedes reads that are
+// A message that no read covered once it was handled supersedes reads that are
 // revived later, even if it is read by then.
-func TestRevivedReadIsNotForWhatNobodyAsked(t *testing.T) {
+func TestRevivedReadStaysSupersededByUnrequestedMessage(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"the read that waited was for an older message": `

@@ -11,12 +11,11 @@ import (
 	"chertd/engine/event"
 )
 
-// The events that chertd makes itself. Their ids name what they come from, so
-// that each is journaled once however often it is made.
+// The ids of the events below name their cause: each is journaled once, however
+// often it is made.
 
-// TimerEvent is the event of a timer of a chat that came due, or that fires
-// before. Its time is when it was due, so that one that an outage delayed is as
-// old as it is late.
+// TimerEvent returns the event of a timer that fires. Its time is when the timer
+// was due, so that an event delayed by an outage is as old as it is late.
 func TimerEvent(chatID string, t *Timer, now time.Time) event.Event {
 	at := now
 	if t.Due.Before(now) && !t.Due.IsZero() {
@@ -32,19 +31,19 @@ func TimerEvent(chatID string, t *Timer, now time.Time) event.Event {
 	}
 }
 
-// TimerOf reads back from a timer's event, and from the sequence of the event
-// that set the timer, which setting it was.
+// TimerOf returns the timer of a TimerEvent. cause is the journal sequence of the
+// event that set it.
 func TimerOf(ev *event.Event, cause int64) TimerID {
 	at := strings.LastIndexByte(ev.ID, '.')
 	n, err := strconv.Atoi(ev.ID[at+1:])
 	if err != nil {
-		n = -1 // not an id of TimerEvent: no timer stands for it
+		n = -1 // not an id of TimerEvent: no timer has this N
 	}
 	return TimerID{Pack: ev.Pack, Name: ev.Timer(), Seq: cause, N: n}
 }
 
-// AnswerType is the type of the event that tells the pack what became of the
-// action; "" if there is nothing to tell.
+// AnswerType returns the type of the event that reports the action's result to its
+// pack; "" if there is none to report.
 func (a *Action) AnswerType() string {
 	switch a.Status {
 	case Done:
@@ -55,8 +54,8 @@ func (a *Action) AnswerType() string {
 	return ""
 }
 
-// AnswerEvent is the event that tells a pack what became of its action, which
-// has an AnswerType.
+// AnswerEvent returns the event that reports an action's result to its pack. The
+// action has an AnswerType.
 func AnswerEvent(a *Action, now time.Time) event.Event {
 	kind := a.AnswerType()
 	detail, err := json.Marshal(map[string]any{
@@ -76,9 +75,9 @@ func AnswerEvent(a *Action, now time.Time) event.Event {
 	}
 }
 
-// Complete gives an event what is known of its chat and it does not say itself:
-// a timer's event, a reaction or a legacy row in a group is one in a group. An
-// event that lacks nothing is returned as it is, and so is any if c is nil.
+// Complete returns the event with the chat's line and IsGroup filled in if it lacks
+// them: a timer's event or a reaction in a group then says so. It returns ev itself
+// if nothing is missing, or if c is nil.
 func (c *Chat) Complete(ev *event.Event) *event.Event {
 	if c == nil || ev.Chat == nil {
 		return ev

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// What answered was not Chert: whatever waits goes on waiting, for as long as
-// that lasts, and its own time begins when Chert answers again.
-func TestForeignAnswersEndNothing(t *testing.T) {
+// While the answers are not Chert's, all actions keep waiting. retryFor starts when
+// Chert answers again.
+func TestAnswersNotFromChertEndNothing(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"a read waits as long as it takes": `
@@ -84,8 +84,8 @@ func TestForeignAnswersEndNothing(t *testing.T) {
 	})
 }
 
-// While all calls are stopped, what waits says why.
-func TestWhatIsStoppedSaysWhy(t *testing.T) {
+// While all calls are stopped, waiting actions say why.
+func TestStoppedCallsRecordWhy(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"a read": `
@@ -122,9 +122,9 @@ func TestWhatIsStoppedSaysWhy(t *testing.T) {
 	})
 }
 
-// Of what stops all calls, the newest answer is recorded, whatever in it changed;
-// the same one again writes nothing.
-func TestNewestReasonOfAStopIsRecorded(t *testing.T) {
+// The newest answer that stops all calls is recorded, whichever field changed; the
+// same answer again writes nothing.
+func TestNewestReasonOfStopIsRecorded(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	first := Answer{Unmade: true, Error: "bad signature", Code: 2004, HTTP: 401, TraceID: "t1"}

@@ -1,54 +1,127 @@
 package chat
 
 import (
-	"encoding/json"
 	"slices"
 	"time"
 
 	"chertd/engine/event"
 )
 
-// Input is something that happens to a chat: one of Handled, Ready, Wake,
-// Answer, Cancel, Revive and Operate.
+// Input is something that happened to a chat: a Handled, Ready, Wake, Answer, Cancel, Revive or
+// Operate.
 type Input interface{ input() }
 
-// Handled says that the rules have looked at an event, and what they wish.
+// Handled is the input for an event that rules ran on: what the event brings, and what its rules
+// requested.
 type Handled struct {
-	Seq    int64 // journal sequence of the event, from 1; that of an earlier one if it is run again
-	FirstN int   // 0, or Effects.NextN of the event's run before
-	// First is when the event was handled first, if it runs again through a pack
-	// that had missed it; else zero. What newer events, operators and rules have
-	// decided since then stands: the event does not become the newest again.
+	Seq    int64 // journal sequence of the event, from 1; the same if it runs again
+	FirstN int   // 0, or Effects.NextN of the event's previous run
+	// First is when the event was first handled, if it runs again through a pack that
+	// had missed it; otherwise zero. Later decisions of events, operators and rules
+	// stay in force: the event does not become the newest again.
 	First   time.Time
 	New     bool      // it can be unread (event.Event.New)
 	Message bool      // it brings an inbound message (event.Event.InboundMessage)
 	Legacy  bool      // it is a lead_reply (event.Event.LegacyReply)
 	IDs     []string  // of its message (event.Event.MessageIDs)
 	Texts   []string  // of a message (event.Event.MessageTexts)
-	Sent    time.Time // when the message was sent; zero: that is not known
+	Sent    time.Time // when the message was sent; zero: unknown
 	Line    string
-	IsGroup event.Truth // of its chat, if it says so
+	IsGroup event.Truth // of its chat
 	Depth   int
-	Saw     []string // live packs of which a rule ran on it and did not fail
+	Saw     []string // live packs with a rule that ran on it and did not fail
 	Wishes  []Wish   // of the handlers that succeeded, in the order they ran
-	Rested  []Rest   // cooldowns that begin with this event
+	Rested  []Rest   // cooldowns that start with this event
 	Timer   *TimerID // the timer whose event this is
-	// Block is set when a pack that could veto did not get to say so: reads
-	// fail closed, those of this event and those that its veto would have hit.
-	// MayHold is set if it could have held the chat, or postponed its reads.
+	// Block is set if a pack that can veto failed or did not run: the reads of this
+	// event, and those that its veto would have dropped, are blocked. MayHold is set
+	// if the pack can also hold the chat or postpone its reads.
 	Block, MayHold bool
-	// Missing, if the event runs again, is all that is missed still.
+	// Missing, if the event runs again, is what packs still miss.
 	Missing Missing
-	// Blocked are the chat's blocked reads: see EndsBlocked.
+	// Blocked are the chat's blocked reads, see EndsBlocked.
 	Blocked []Action
 }
 
-// KeepsUnread reports whether a wish keeps a chat unread, and does nothing else.
-func (w *Wish) KeepsUnread() bool {
-	return w.Kind == WishKeepUnread || w.Kind == WishHold || w.Kind == WishPostpone || w.Kind == WishCancelRead
+// Ready is the input for a free place on the wire: Step puts the chat's next call into
+// Effects.Call, if one is due.
+type Ready struct {
+	Wire int64 // the journal's sequence now: a read covers everything up to it
+	// Spent are the packs that have reached limits.reads: their reads are dropped.
+	Spent []string
+	// Full is, by pack, until when limits.reads leaves no read call, for packs whose
+	// reads in the call were all attempted before: those wait until then.
+	Full map[string]time.Time
 }
 
-// HandledOf is what the event alone says of how it was handled.
+// Wake is the input for a due time of the chat. Due timers fire.
+type Wake struct{}
+
+// Answer is the input for the end of a call. One that is not for the call in flight is ignored.
+type Answer struct {
+	Call      Call
+	OK        bool
+	Unmade    bool          // nothing was sent, or Chert rejected the account: nothing has changed
+	Unknown   bool          // it was sent and Chert's answer was lost: it may have been carried out
+	Foreign   bool          // the answer is not Chert's: it says nothing about the chat, and does not count towards retryFor
+	Retryable bool          // according to Chert, or a transport failure
+	After     time.Duration // if retryable: how long to wait, jitter and retry_after included
+	Code      int
+	HTTP      int
+	TraceID   string
+	Error     string
+}
+
+// Cancel is the input for a pack, or one version of it, that is no longer live: what it has pending
+// is dropped ("off means off").
+type Cancel struct {
+	Pack    string
+	Version string // "": every version
+	// Blocked are the chat's blocked reads (see EndsBlocked); the pack's are dropped
+	// as well.
+	Blocked []Action
+	// Rules, if not nil, are all rules of the pack: only reads of rules that it no
+	// longer has are dropped.
+	Rules []string
+}
+
+// Revive is the input that makes dead and blocked actions wait again: dead ones when an operator
+// retries them, blocked ones once the veto is known. Actions that must not be repeated, and reads
+// that were vetoed or superseded since, keep their end and say so.
+type Revive struct {
+	Actions []Action
+	// Inactive are actions whose pack or version is no longer live: they are dropped
+	// instead.
+	Inactive []Action
+	// Missing, if set, is what packs that can veto still miss. It keeps blocking.
+	Missing *Missing
+}
+
+// Operate is the input for an operator's hold or release of the chat. Like a rule's hold, it never
+// shortens the one in force: release first.
+type Operate struct {
+	Hold   Hold
+	Remove bool // release instead
+	// Blocked are the chat's blocked reads (see EndsBlocked): a hold drops them as
+	// well; a release drops those that came due while the chat was held.
+	Blocked []Action
+}
+
+// Rest starts a rule's cooldown.
+type Rest struct {
+	Rule  string // rule key
+	Until time.Time
+}
+
+// TimerID identifies one setting of a timer.
+type TimerID struct {
+	Pack string
+	Name string
+	Seq  int64
+	N    int
+}
+
+// HandledOf returns the fields of a Handled that the event alone decides.
 func HandledOf(seq int64, ev *event.Event) Handled {
 	in := Handled{
 		Seq: seq, New: ev.New(), Message: ev.InboundMessage(), Legacy: ev.LegacyReply(),
@@ -66,140 +139,7 @@ func HandledOf(seq int64, ev *event.Event) Handled {
 	return in
 }
 
-// Wish is one thing a handler asked for, for this chat.
-type Wish struct {
-	Kind    WishKind
-	Pack    string
-	Version string
-	Rule    string
-	Place   string // file:line of the rule
-	Reason  string
-	Shadow  bool // recorded, without effect
-
-	Due         time.Time       // WishRead, WishHold and WishPostpone (their end), WishTimer
-	EvenIfNewer bool            // WishRead
-	Name        string          // WishTimer, WishCancelTimer
-	Body        json.RawMessage // WishTimer: payload; WishTyping, WishReact, WishSend: what to send
-	Target      string          // WishReact: message id
-}
-
-// WishKind names a wish as the rule wrote it.
-type WishKind string
-
-const (
-	WishRead        WishKind = "mark_read"
-	WishCancelRead  WishKind = "cancel_read"
-	WishPostpone    WishKind = "postpone"
-	WishKeepUnread  WishKind = "keep_unread"
-	WishHold        WishKind = "hold"
-	WishRelease     WishKind = "release"
-	WishTimer       WishKind = "set_timer"
-	WishCancelTimer WishKind = "cancel_timer"
-	WishTyping      WishKind = "typing"
-	WishReact       WishKind = "react"
-	WishSend        WishKind = "send"
-)
-
-// Acts reports whether the wish becomes an action, which can wait; others are
-// done at once.
-func (w *Wish) Acts() bool { return w.Kind.action() != "" }
-
-// Rest begins a rule's cooldown.
-type Rest struct {
-	Rule  string // rule key
-	Until time.Time
-}
-
-// TimerID names one setting of a timer.
-type TimerID struct {
-	Pack string
-	Name string
-	Seq  int64
-	N    int
-}
-
-// Ready says that dispatch could put a call of this chat on the wire now.
-type Ready struct {
-	Wire int64 // the journal's sequence: what a read would speak for
-	// Spent are packs whose limit leaves no further read call: their reads are
-	// dropped.
-	Spent []string
-	// Full are packs whose limit leaves none until a time, and whose reads in the
-	// call were all called for before: those wait until then.
-	Full map[string]time.Time
-}
-
-// Wake says that a time of the chat has come. It makes timers fire.
-type Wake struct{}
-
-// Answer is how a call ended. One that is not of the call in flight is ignored.
-type Answer struct {
-	Call      Call
-	OK        bool
-	Unmade    bool          // it never went out, or Chert looked no further than the account: nothing has changed
-	Unknown   bool          // it went out and no answer of Chert's came back: it may have been done
-	Foreign   bool          // what answered was not Chert: it says nothing about the chat, and uses up none of its time
-	Retryable bool          // as Chert says, or a transport failure
-	After     time.Duration // if retryable: how long to wait, jitter and retry_after included
-	Code      int
-	HTTP      int
-	TraceID   string
-	Error     string
-}
-
-// OnWire reports whether the call was put on the wire, whatever came of it: it
-// counts for limits.reads.
-func (a *Answer) OnWire() bool { return a.OK || a.Unknown || a.HTTP != 0 || a.Code != 0 }
-
-// Cancel drops what a pack still has waiting ("off means off").
-type Cancel struct {
-	Pack    string
-	Version string // "": every version
-	// Blocked are the chat's blocked reads (see EndsBlocked): those of the pack are
-	// dropped as well.
-	Blocked []Action
-	// Rules, if not nil, are all rules that the pack has: only reads of others
-	// are dropped.
-	Rules []string
-}
-
-// Revive makes dead and blocked actions wait again: the former retried by
-// hand, the latter once the veto is known. What may not be repeated, and reads
-// that have been vetoed or superseded since, stay settled and say so.
-type Revive struct {
-	Actions []Action
-	// Inactive are actions whose pack, or that version of it, is no longer live:
-	// they are dropped instead.
-	Inactive []Action
-	// Missing, if set, is all that packs which can veto still miss. It blocks on.
-	Missing *Missing
-}
-
-// Operate is an operator's hold or release of the chat. Like a rule's, a hold
-// never shortens one in force: release comes first.
-type Operate struct {
-	Hold   Hold
-	Remove bool // release instead
-	// Blocked are the chat's blocked reads (see EndsBlocked): a hold drops them as
-	// well, a release those that came due while the chat was held.
-	Blocked []Action
-}
-
-// EndsBlocked reports whether an input may end reads of the chat that are blocked. A
-// chat does not remember those: Step is to be given them, by WithBlocked.
-func (c *Chat) EndsBlocked(in Input) bool {
-	switch in := in.(type) {
-	case Cancel, Operate:
-		return true
-	case Handled:
-		return (c.Missing.Through > 0 || in.Block || !in.First.IsZero()) && slices.ContainsFunc(in.Wishes, func(w Wish) bool {
-			return !w.Shadow && (w.Kind == WishCancelRead || w.Kind == WishRelease)
-		})
-	}
-	return false
-}
-
-// WithBlocked gives an input the blocked reads of its chat.
+// WithBlocked returns the input with the blocked reads of its chat.
 func WithBlocked(in Input, reads []Action) Input {
 	switch in := in.(type) {
 	case Handled:
@@ -215,37 +155,33 @@ func WithBlocked(in Input, reads []Action) Input {
 	return in
 }
 
+// EndsBlocked reports whether an input may end blocked reads of the chat. A Chat does not contain
+// those: the caller loads them and passes them by WithBlocked.
+func (c *Chat) EndsBlocked(in Input) bool {
+	switch in := in.(type) {
+	case Cancel, Operate:
+		return true
+	case Handled:
+		return (c.Missing.Through > 0 || in.Block || !in.First.IsZero()) && slices.ContainsFunc(in.Wishes, func(w Wish) bool {
+			return !w.Shadow && (w.Kind == WishCancelRead || w.Kind == WishRelease)
+		})
+	}
+	return false
+}
+
+// OnWire reports whether the request was sent, whatever its result: it counts for limits.reads.
+func (a *Answer) OnWire() bool { return a.OK || a.Unknown || a.HTTP != 0 || a.Code != 0 }
+
 func (Handled) input() {}
-func (Ready) input()   {}
-func (Wake) input()    {}
-func (Answer) input()  {}
-func (Cancel) input()  {}
-func (Revive) input()  {}
+
+func (Ready) input() {}
+
+func (Wake) input() {}
+
+func (Answer) input() {}
+
+func (Cancel) input() {}
+
+func (Revive) input() {}
+
 func (Operate) input() {}
-
-// Effects is what a step wants done besides remembering the chat: rows to
-// write, a call to make, timers to journal.
-type Effects struct {
-	Actions []Action // each as it is now, at most once each
-	Timers  []TimerChange
-	Fired   []Timer // came due: to be journaled as events
-	Refused []Refusal
-	NextN   int // Handled: the event's next free place, for FirstN when it is run again
-	// Call is to be put on the wire, if Ready asked, once what is above is
-	// durable: a reaction is written as sent before it is, so that a crash
-	// can't repeat it. Reads may go out at once.
-	Call *Call
-}
-
-// Refusal is a wish that was not carried out and leaves no action that says why:
-// a timer, a hold, a release or a postponement.
-type Refusal struct {
-	Wish
-	Why string // WhyDepth; WhyReplaced: what is newer stands; WhyExpired: it would be over; WhyAlreadyRead: so is its event
-}
-
-// TimerChange is a timer that was set, or is gone.
-type TimerChange struct {
-	Timer Timer
-	Gone  bool
-}

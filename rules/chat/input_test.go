@@ -10,7 +10,7 @@ import (
 
 // An input has all that its event says: what kind of news it is, and of which
 // message, for messages alone.
-func TestHandledOfHasWhatTheEventSays(t *testing.T) {
+func TestOutcomesOfTakesFieldsFromEvent(t *testing.T) {
 	t.Parallel()
 	group := event.Chat{ID: "c1", Line: "+1", IsGroup: event.True}
 	message := event.Message{ID: "m1", GUID: "g1", SentAt: time.Unix(1_700_000_000, 0)}
@@ -40,7 +40,7 @@ func TestHandledOfHasWhatTheEventSays(t *testing.T) {
 }
 
 // An event that no timer has made is of no setting of one.
-func TestTimerOfReadsItsOwnEventsAlone(t *testing.T) {
+func TestTimerOfReadsTimerEventsOnly(t *testing.T) {
 	t.Parallel()
 	set := Timer{Pack: "p", Name: "a.b", Seq: 3, N: 2}
 	ev := TimerEvent("c1", &set, time.Unix(1_700_000_000, 0))

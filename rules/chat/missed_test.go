@@ -199,7 +199,7 @@ func TestMissedEventHoldsAndReleases(t *testing.T) {
 	})
 }
 
-func TestMissedEventSetsAndCancels(t *testing.T) {
+func TestMissedEventKeepsLaterDecisions(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"a timer that a newer event has set stands": `
@@ -246,7 +246,7 @@ func TestMissedEventSetsAndCancels(t *testing.T) {
 	})
 }
 
-func TestBlockedReadsOfPackThatIsOff(t *testing.T) {
+func TestCancelDropsBlockedReadsOfPack(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
 		"are dropped": `
@@ -269,7 +269,7 @@ func TestBlockedReadsOfPackThatIsOff(t *testing.T) {
 }
 
 // A timer that is not set because a newer event has set it is recorded so.
-func TestMissedTimerSaysWhyItIsNotSet(t *testing.T) {
+func TestMissedTimerRecordsWhyItIsNotSet(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	w := Wish{Kind: WishTimer, Pack: "vip", Rule: "r", Name: "x", Due: now.Add(time.Minute)}

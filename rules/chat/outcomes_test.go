@@ -15,7 +15,7 @@ import (
 // docs/outcomes.md defines each status and each why, and none that there is not.
 func TestOutcomesAreDocumented(t *testing.T) {
 	t.Parallel()
-	file, err := parser.ParseFile(token.NewFileSet(), "chat.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "action.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,24 +5,20 @@ import (
 	"time"
 )
 
-// A postponement makes the reads of a chat wait: from the event on that asked for
-// it until its time, no read call of the chat goes out, whichever pack asks and
-// for whichever message. A call reads the whole chat. A read for an older message,
-// or for a newer one, would read the postponed message as well; so would one with
-// even_if_newer. The latest of several postponements counts.
+// Postponement makes the reads of a chat wait until a time: no read call of the chat
+// is made before then, whichever pack requests it and for whichever message. (A call
+// reads the whole chat, and so would read the postponed message as well.) The latest
+// of several postponements counts.
 //
-// A postponement makes a read call wait and decides nothing else: to a read it is
-// as if calls were paused. Whether the read is vetoed, held, superseded, replaced
-// or cancelled is decided as it would be without, by the read's own due time. No
-// message is read that a pause would not have let be read, and a read that nothing
-// drops goes out when the last postponement is over.
+// A postponement delays the call and decides nothing else, like a pause of all
+// calls: whether a read is vetoed, held, superseded, replaced or cancelled is decided
+// by its own due time. A read that nothing drops is sent when the last postponement
+// has ended.
 //
-// It ends at its time, or when its pack goes off. A version that is rolled back or
-// has lost a grant, and a rule that an edit deletes, leave their postponements: what
-// goes wrong at night must not read all chats at once. Neither release nor cancel_read ends it. Once its event is read,
-// by a call that was out before it was asked for, it says nothing any more.
-
-// Postponement keeps reads of a chat waiting until a time, whichever pack asks.
+// It ends at its time, when its pack is switched off or removed, or when its event is
+// read by a call that was sent before. It does not end with release or cancel_read,
+// nor when its version is rolled back or loses a grant, nor when its rule is deleted:
+// an accident at night must not read all chats together.
 type Postponement struct {
 	Seq     int64     `json:"seq"` // of the event
 	Until   time.Time `json:"until"`
@@ -32,19 +28,19 @@ type Postponement struct {
 	Reason  string    `json:"reason,omitempty"`
 }
 
-// By is the key of the rule that asked.
+// By returns the key of the rule that requested it.
 func (p *Postponement) By() string { return Key(p.Pack, p.Rule) }
 
-// maxPostponements is how many are kept of one chat, which is many times what is
-// useful: one for each rule, or a few where a rule asks for earlier and
-// earlier times. Beyond it those that end first go; the last one counts.
+// maxPostponements limits the postponements of one chat. That is far more than is
+// useful: one for each rule, or a few if a rule requests ever earlier times. Beyond
+// it those that end first are dropped, because the last one counts.
 const maxPostponements = 32
 
-// PostponedUntil is the last time until which reads of the chat wait; zero if none
-// was postponed. It may have passed.
+// PostponedUntil returns until when reads of the chat wait; zero if there is no
+// postponement. It may have passed.
 func (c *Chat) PostponedUntil() time.Time {
 	if c.nothingNew() {
-		return time.Time{} // due reads are dropped as already_read, and none goes out
+		return time.Time{} // due reads are dropped as already_read: none is sent
 	}
 	if last := c.LastPostponement(); last != nil {
 		return last.Until
@@ -52,8 +48,8 @@ func (c *Chat) PostponedUntil() time.Time {
 	return time.Time{}
 }
 
-// LastPostponement is the one that ends last, though it may be over; nil if there
-// is none.
+// LastPostponement returns the postponement that ends last; nil if there is none. It
+// may have ended.
 func (c *Chat) LastPostponement() (last *Postponement) {
 	for i := range c.Postponed {
 		if p := &c.Postponed[i]; last == nil || p.Until.After(last.Until) {
@@ -63,8 +59,8 @@ func (c *Chat) LastPostponement() (last *Postponement) {
 	return last
 }
 
-// Postponement is the one that reads wait for at a time: of those that stand, the
-// last to end. ok is false if there is none.
+// Postponement returns the postponement that reads wait for at a time: the last to
+// end. ok is false if they do not wait.
 func (c *Chat) Postponement(now time.Time) (p Postponement, ok bool) {
 	if !c.PostponedUntil().After(now) {
 		return Postponement{}, false
@@ -73,12 +69,12 @@ func (c *Chat) Postponement(now time.Time) (p Postponement, ok bool) {
 }
 
 // nothingNew reports whether nothing that can be unread came since the last
-// successful read call.
+// successful read call was sent.
 func (c *Chat) nothingNew() bool { return c.ReadThrough > 0 && c.LastEvent <= c.ReadThrough }
 
-// postpones carries out the event's postponements, whatever its depth. One of an
-// event that runs again counts from now, too: it can only make reads wait longer.
-func (s *step) postpones(in Handled) {
+// applyPostponements carries out the event's postponements, whatever its depth. Those
+// of an event that runs again also count from now: they can only delay reads.
+func (s *step) applyPostponements(in Handled) {
 	for i := range in.Wishes {
 		w := &in.Wishes[i]
 		if w.Kind != WishPostpone || w.Shadow {
@@ -89,14 +85,14 @@ func (s *step) postpones(in Handled) {
 			continue
 		}
 		if w.Due.After(s.now) {
-			s.postpone(Postponement{Seq: in.Seq, Until: w.Due, Pack: w.Pack, Version: w.Version, Rule: w.Rule, Reason: w.Reason})
+			s.addPostponement(Postponement{Seq: in.Seq, Until: w.Due, Pack: w.Pack, Version: w.Version, Rule: w.Rule, Reason: w.Reason})
 		}
 	}
 }
 
-// postpone adds one, and leaves out those of the same rule that say no more than
-// another does.
-func (s *step) postpone(p Postponement) {
+// addPostponement adds a postponement, and leaves out those of the same rule that
+// another one makes redundant.
+func (s *step) addPostponement(p Postponement) {
 	covers := func(a, b *Postponement) bool {
 		return a.Pack == b.Pack && a.Rule == b.Rule && a.Seq >= b.Seq && !a.Until.Before(b.Until)
 	}
@@ -120,11 +116,11 @@ func (s *step) postpone(p Postponement) {
 		all = slices.Delete(all, first, first+1)
 	}
 	s.c.Postponed = all
-	// The day for which a failing call is tried begins when it may be made again.
+	// retryFor of a failing call starts when it may be made again.
 	s.c.Retry.First = time.Time{}
 }
 
-// endPostponements forgets those that match.
+// endPostponements removes the postponements that match.
 func (s *step) endPostponements(match func(*Postponement) bool) {
 	if !slices.ContainsFunc(s.c.Postponed, func(p Postponement) bool { return match(&p) }) {
 		return
@@ -138,9 +134,9 @@ func (s *step) endPostponements(match func(*Postponement) bool) {
 	s.c.Postponed = kept
 }
 
-// settlePostponed forgets the postponements that are over, and those whose event
-// is read.
-func (s *step) settlePostponed() {
+// expirePostponements removes the postponements that have ended, and those whose
+// event is read.
+func (s *step) expirePostponements() {
 	if len(s.c.Postponed) == 0 {
 		return
 	}

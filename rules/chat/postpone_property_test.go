@@ -14,7 +14,7 @@ import (
 // in which nobody postpones and for which no call is asked until then. So nothing
 // is read that would not be without, what is dropped is dropped for the same
 // reason, and what is left goes out when the last postponement is over.
-func TestPostponingIsPausing(t *testing.T) {
+func TestPostponingEqualsPausing(t *testing.T) {
 	t.Parallel()
 	for i := range 10 {
 		if !t.Run(fmt.Sprint(i), rapid.MakeCheck(func(t *rapid.T) {

@@ -218,9 +218,9 @@ func TestPostpone(t *testing.T) {
 	})
 }
 
-// TestPostponementsAreFew: however a rule postpones, a chat keeps a few, and what
+// However often a rule postpones, a chat keeps few postponements, and the one that
 // ends last counts.
-func TestPostponementsAreFew(t *testing.T) {
+func TestPostponementsAreLimited(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	c := Chat{ID: "c1"}

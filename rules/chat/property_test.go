@@ -167,7 +167,7 @@ func (w *world) handle(in Handled) {
 		veto = veto || !x.Shadow && (x.Kind == WishKeepUnread || x.Kind == WishHold)
 	}
 	for _, a := range w.chat.Waiting {
-		mine := a.since() <= in.Seq
+		mine := a.vetoedFrom() <= in.Seq
 		if (veto && (mine || in.First.IsZero()) || in.Block && mine) && a.Kind == Read {
 			w.t.Fatalf("a read waits though the event vetoed it, or could have: %+v", a)
 		}
@@ -271,7 +271,7 @@ func (w *world) ready() {
 		w.t.Fatalf("a read while held until %v", was.Hold.Until)
 	}
 	for _, a := range c.Actions {
-		if until := later(was.Full[a.Pack], in.Full[a.Pack]); a.called() && until.After(w.now) {
+		if until := later(was.Full[a.Pack], in.Full[a.Pack]); a.attempted() && until.After(w.now) {
 			w.t.Fatalf("called for again while its pack is full until %v: %+v", until, a)
 		}
 	}

@@ -1,22 +1,48 @@
 package chat
 
 import (
-	"cmp"
 	"slices"
 	"time"
 )
 
-// Step moves a chat by one input. It never fails: what can't be done is an
-// action that says why.
+// Effects is what a step requires in addition to storing the chat: rows to write, a call to make,
+// timers to journal.
+type Effects struct {
+	Actions []Action // in their new state, each at most once
+	Timers  []TimerChange
+	Fired   []Timer // came due: their events are to be journaled
+	Refused []Refusal
+	NextN   int // after Handled: the event's next free place, for FirstN when it runs again
+	// Call, after Ready, is to be sent; nil: none is due. A call other than a read
+	// may be sent only after the fields above are durable: a crash must not repeat
+	// it.
+	Call *Call
+}
+
+// Refusal is a request that was refused and leaves no action that says why: a timer, a hold, a
+// release or a postponement.
+type Refusal struct {
+	Wish
+	Why string // WhyDepth, WhyReplaced (a newer one is in force), WhyExpired (it would have ended), WhyCancelled or WhyAlreadyRead
+}
+
+// TimerChange is a timer that was set or removed.
+type TimerChange struct {
+	Timer Timer
+	Gone  bool
+}
+
+// Step moves a chat by one input. It never fails: a request that cannot be carried out becomes an
+// action, or a Refusal, that says why.
 func Step(c Chat, in Input, now time.Time) (Chat, Effects) {
 	s := step{c: c, now: now}
-	s.settleLost()
-	s.settleHeld()
-	s.settleSuperseded()
-	s.settlePostponed()
+	s.endLost()
+	s.dropHeld()
+	s.dropSuperseded()
+	s.expirePostponements()
 	switch in := in.(type) {
 	case Handled:
-		s.handled(in)
+		s.applyOutcomes(in)
 	case Ready:
 		s.ready(in)
 	case Wake:
@@ -30,29 +56,29 @@ func Step(c Chat, in Input, now time.Time) (Chat, Effects) {
 	case Operate:
 		s.operate(in)
 	}
-	s.settleSuperseded()
-	s.settlePostponed()
+	s.dropSuperseded()
+	s.expirePostponements()
 	return s.c, s.out
 }
 
-// step is one call of Step: the chat being changed and the effects so far.
-// Slices of c are replaced, never written through.
+// step is one call of Step: the chat being changed and the effects so far. Slices and maps of c are
+// replaced, never written to.
 type step struct {
 	c   Chat
 	now time.Time
 	out Effects
 }
 
-// settleLost ends what was on the wire when the process did. Only what must
-// not be repeated is marked sent; everything else just goes out again.
-func (s *step) settleLost() {
+// endLost ends the actions that were on the wire when the process died. Only actions that must not
+// be repeated have the status sent; all others are simply sent again.
+func (s *step) endLost() {
 	if s.c.Flight != nil {
 		return
 	}
 	lost := func(a *Action) bool { return a.Status == Sent }
-	s.each(lost, func(a *Action) (Status, string) {
+	s.transition(lost, func(a *Action) (Status, string) {
 		a.Attempts++
-		a.Error = "chertd ended before the answer came"
+		a.Error = "chertd stopped before the answer came"
 		if a.Kind == Typing {
 			return Dropped, WhyOnce
 		}
@@ -60,49 +86,48 @@ func (s *step) settleLost() {
 	})
 }
 
-// settleHeld drops the reads that came due while the chat was held. It goes by
-// when they came due, not by when someone looks: a call that is late by a
-// pause or a full rate must not slip past the end of the hold. Reads from
-// before the hold are gone since it began.
-func (s *step) settleHeld() {
+// dropHeld drops the reads that came due while the chat was held. It compares due times, not the
+// time of the step: a call that is late because of a pause or a full rate must not escape the hold.
+// Reads from before the hold were dropped when it began.
+func (s *step) dropHeld() {
 	s.dropReads(WhyHeld, func(a *Action) bool { return s.dueInHold(a) != "" })
 }
 
-// settleSuperseded drops the reads that the newest inbound message supersedes:
-// it is not read, and no read that speaks for it stands. One that stood and was
-// cancelled, held, or refused protects the others no longer.
-func (s *step) settleSuperseded() {
+// dropSuperseded drops the reads that the newest inbound message supersedes: the message is unread
+// and no waiting read covers it. A read that covered it and was cancelled, held or refused protects
+// the others no longer.
+func (s *step) dropSuperseded() {
 	newest := s.c.LastMessageSeq
 	if newest <= s.c.ReadThrough {
 		return
 	}
 	for i := range s.c.Waiting {
-		if a := &s.c.Waiting[i]; a.Kind == Read && s.c.covered(a) >= newest {
+		if a := &s.c.Waiting[i]; a.Kind == Read && s.c.covers(a) >= newest {
 			return
 		}
 	}
 	s.dropReads(WhySuperseded, func(a *Action) bool { return !a.EvenIfNewer })
 }
 
-// dropReads settles the waiting reads that match as dropped.
+// dropReads drops the waiting reads that match.
 func (s *step) dropReads(why string, match func(*Action) bool) {
-	s.settleReads(Dropped, why, match)
+	s.endReads(Dropped, why, match)
 }
 
-func (s *step) settleReads(status Status, why string, match func(*Action) bool) {
-	s.settleWhere(status, why, func(a *Action) bool { return a.Kind == Read && match(a) })
+func (s *step) endReads(status Status, why string, match func(*Action) bool) {
+	s.endWhere(status, why, func(a *Action) bool { return a.Kind == Read && match(a) })
 }
 
-func (s *step) settleWhere(status Status, why string, match func(*Action) bool) {
-	s.each(match, func(*Action) (Status, string) { return status, why })
+func (s *step) endWhere(status Status, why string, match func(*Action) bool) {
+	s.transition(match, func(*Action) (Status, string) { return status, why })
 }
 
-// each gives every waiting action that matches a status; those that no longer
-// wait leave the chat. Those that a call in flight carries are remembered with
-// it: the call can't be recalled.
-func (s *step) each(match func(*Action) bool, status func(*Action) (Status, string)) {
-	// By index: an Action is large, and copies that match looks at would each be
-	// an allocation.
+// transition gives each waiting action that matches a new status. Those that no longer wait leave
+// the chat. Those that the call in flight serves are kept with it as Recalled: the call cannot be
+// recalled.
+func (s *step) transition(match func(*Action) bool, status func(*Action) (Status, string)) {
+	// By index: an Action is large, and a pointer to a copy of it would be an
+	// allocation for each.
 	first := 0
 	for first < len(s.c.Waiting) && !match(&s.c.Waiting[first]) {
 		first++
@@ -132,13 +157,13 @@ func (s *step) each(match func(*Action) bool, status func(*Action) (Status, stri
 	s.c.Waiting = kept
 }
 
-// settle records the end of an action that does not wait.
-func (s *step) settle(a Action, status Status, why string) {
+// end records the end of an action that does not wait.
+func (s *step) end(a Action, status Status, why string) {
 	a.Status, a.Why, a.Settled = status, why, s.now
 	s.put(a)
 }
 
-// put adds the action's row to the effects, in place of an earlier one.
+// put adds the action to the effects, replacing an earlier state of it.
 func (s *step) put(a Action) {
 	for i := range s.out.Actions {
 		if s.out.Actions[i].ID == a.ID {
@@ -149,12 +174,12 @@ func (s *step) put(a Action) {
 	s.out.Actions = append(s.out.Actions, a)
 }
 
-// wait lets an action wait, in the order asked: of those asked at one moment, in
-// the order of their events, as a store gives them back.
+// wait inserts an action into the waiting ones, in the order requested; those requested at the same
+// time are in the order of their events, as a store returns them.
 func (s *step) wait(a Action) {
 	if a.Kind == Read && !slices.ContainsFunc(s.c.Waiting, isRead) {
-		// A new day begins for the call; what Chert asked to wait stands, and
-		// so does the back-off until it has been waited for.
+		// retryFor starts again for the call. A pause that Chert requested, or a
+		// backoff, that is not over stays in force.
 		s.c.Retry.First = time.Time{}
 		if !s.c.Retry.NotBefore.After(s.now) {
 			s.c.Retry = Retry{}
@@ -168,26 +193,19 @@ func (s *step) wait(a Action) {
 	s.put(a)
 }
 
-// before reports whether an action stands before another in the order asked.
-func (a *Action) before(b *Action) bool {
-	return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N)) < 0
-}
-
-// barred says why a read may not wait that speaks for what was vetoed, or is older
-// than a message for which nobody asked: "" if it may.
+// barred returns why a read must not wait: it covers what was vetoed, or is older than a message
+// for which no rule requested a read. It returns "" if the read may wait.
 func (s *step) barred(a *Action) string {
 	switch {
 	case a.Kind != Read:
 		return ""
-	case s.c.Veto > 0 && a.since() <= s.c.Veto:
+	case s.c.Veto > 0 && a.vetoedFrom() <= s.c.Veto:
 		return WhyVetoed
-	case s.c.covered(a) < s.c.Unasked && !a.EvenIfNewer:
+	case s.c.covers(a) < s.c.Unasked && !a.EvenIfNewer:
 		return WhySuperseded
 	}
 	return ""
 }
-
-func isRead(a Action) bool { return a.Kind == Read }
 
 func (f *Flight) carries(id ActionID) bool {
 	return slices.ContainsFunc(f.Actions, func(a Action) bool { return a.ID == id })

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// setTimer sets a timer; the pack's timer of the same name in this chat goes,
-// unless a newer event has set it.
+// setTimer sets a timer, and removes the pack's timer of the same name in this chat. If a newer
+// event set that one, the request is refused.
 func (s *step) setTimer(in Handled, w *Wish) {
 	if slices.ContainsFunc(s.c.Timers, func(t Timer) bool { return t.Pack == w.Pack && t.Name == w.Name && t.Seq > in.Seq }) {
 		s.refuse(w, WhyReplaced)
@@ -15,15 +15,14 @@ func (s *step) setTimer(in Handled, w *Wish) {
 	s.dropTimers(func(t *Timer) bool { return t.Pack == w.Pack && t.Name == w.Name })
 	t := Timer{
 		Pack: w.Pack, Name: w.Name, Version: w.Version, Due: w.Due, Payload: w.Body,
-		Seq: in.Seq, N: s.place(), Depth: in.Depth,
+		Seq: in.Seq, N: s.nextN(), Depth: in.Depth,
 	}
 	s.c.Timers = append(slices.Clip(s.c.Timers), t)
 	s.out.Timers = append(s.out.Timers, TimerChange{Timer: t})
 }
 
-// wake fires the timers that are due, once each. Their rows stand until their
-// events are handled, so that one that is replaced, cancelled or off by then
-// does not run.
+// wake fires the due timers, once each. They stay set until their events are handled: one that is
+// replaced, cancelled or switched off by then does not run.
 func (s *step) wake() {
 	s.c.Timers = slices.Clone(s.c.Timers)
 	for i := range s.c.Timers {

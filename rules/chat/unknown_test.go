@@ -9,9 +9,9 @@ import (
 	"chertd/engine/event"
 )
 
-// Whatever events come in whatever order, a chat keeps what the last one that
-// said so said of it, and an event that does not say is completed by it.
-func TestUnknownOverwritesNothing(t *testing.T) {
+// Whatever the order of events, a chat keeps the line and IsGroup of the last event
+// that has them, and completes events that lack them.
+func TestEventWithoutFieldKeepsTheKnownOne(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		c, now := Chat{ID: "c1"}, time.Unix(1_700_000_000, 0)
@@ -50,7 +50,7 @@ func TestUnknownOverwritesNothing(t *testing.T) {
 	})
 }
 
-func TestCompleteLeavesOtherEventsAlone(t *testing.T) {
+func TestCompleteReturnsCompleteEventsUnchanged(t *testing.T) {
 	t.Parallel()
 	c := &Chat{ID: "c1", IsGroup: event.True, Line: "+1"}
 	for _, ev := range []*event.Event{

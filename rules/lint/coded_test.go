@@ -41,7 +41,7 @@ func TestCodedAgreesWithCheck(t *testing.T) {
 				}
 			}
 			paths := []string{filepath.Join(dir, "p")}
-			_, said := rules.LoadPaths(paths, rules.Options{Coded: Coded}, nil)
+			_, said := rules.Load(paths, rules.Options{Coded: Coded}).Set()
 			if !slices.ContainsFunc(said, func(d diag.Diagnostic) bool { return d.Code == name[:5] }) {
 				t.Errorf("loading says\n%v\nwithout %s", said, name[:5])
 			}

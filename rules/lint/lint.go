@@ -24,10 +24,10 @@ type Result struct {
 	Refused  bool      // loading refuses some of the packs, whatever rules.gate says
 }
 
-// Check loads the packs at paths, as rules.LoadPaths does, and checks them. Its
-// findings include everything that loading refuses.
+// Check loads what a command is given, as rules.Load does, and looks at it
+// more closely. Everything loading refuses is among the findings.
 func Check(paths []string, o rules.Options) Result {
-	report := rules.LoadEachPath(paths, o, nil)
+	report := rules.Load(paths, o)
 	now := o.Now
 	if now.IsZero() {
 		now = time.Now()

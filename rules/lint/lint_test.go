@@ -151,7 +151,7 @@ func TestCheckReportsSettingsThatDoNotFit(t *testing.T) {
 	}}
 	want := filepath.Join(dir, "codes.lua") + ":2:24: warning: config.min_digits is not set: the rule fails where it reads it [CH012]\n  hint: did you mean config.min_digit?\n" +
 		"chertd.yaml:7:9: warning: pack \"codes\" never reads the setting \"min_digit\" [CF009]\n  hint: did you mean \"min_digits\"?\n" +
-		"chertd.yaml:9:5: warning: rules.packs names \"vip\", and there is no such pack [CF008]\n  hint: delete the entry, or create the pack: a file vip.lua or a folder vip in rules.dir"
+		"chertd.yaml:9:5: warning: rules.packs names \"vip\", but there is no such pack [CF008]\n  hint: delete the entry, or create the pack: a file vip.lua or a folder vip in rules.dir"
 	if got := Check([]string{dir}, o).Findings.Error(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -65,7 +65,7 @@ func talkSet(t testing.TB) *rules.Set {
 			t.Fatal(err)
 		}
 	}
-	set, diags := rules.LoadPaths([]string{dir}, rules.Options{}, nil)
+	set, diags := rules.Load([]string{dir}, rules.Options{}).Set()
 	if set == nil || diags.Errors() {
 		t.Fatal(diags)
 	}

@@ -59,7 +59,7 @@ func TestEveryChainOfEventsEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		set, diags := rules.LoadPaths([]string{dir}, rules.Options{Packs: map[string]rules.PackOptions{"loop": {Grant: []string{"send", "react"}}}}, nil)
+		set, diags := rules.Load([]string{dir}, rules.Options{Packs: map[string]rules.PackOptions{"loop": {Grant: []string{"send", "react"}}}}).Set()
 		if set == nil || diags.Errors() {
 			t.Fatal(diags, text.String())
 		}

@@ -11,7 +11,7 @@ import (
 // Every example has specs, all of them pass, and they reach every line.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	set, diags := rules.LoadPaths([]string{"../../examples"}, rules.Options{}, nil)
+	set, diags := rules.Load([]string{"../../examples"}, rules.Options{}).Set()
 	if set == nil {
 		t.Fatal(diags)
 	}

@@ -53,7 +53,7 @@ end)`,
 			t.Fatal(err)
 		}
 	}
-	set, diags := rules.LoadPaths([]string{filepath.Join(dir, "p.lua")}, rules.Options{}, nil)
+	set, diags := rules.Load([]string{filepath.Join(dir, "p.lua")}, rules.Options{}).Set()
 	if set == nil {
 		t.Fatal(diags)
 	}

@@ -28,7 +28,7 @@ chert.on("timer:t", function(ev) end)`
 		"few/r.lua": later, "few/pack.yaml": "config: {wait: 1m}\nlimits: {reads: 3/10m}",
 		"free/r.lua": later, "free/pack.yaml": "config: {wait: 5m}",
 	})
-	set, diags := rules.LoadPaths([]string{filepath.Dir(packs[0].Path)}, rules.Options{}, nil)
+	set, diags := rules.Load([]string{filepath.Dir(packs[0].Path)}, rules.Options{}).Set()
 	if set == nil || diags.Errors() {
 		t.Fatal(diags)
 	}
@@ -88,7 +88,7 @@ func TestWorldCountsWhatIsOnTheWire(t *testing.T) {
 	packs := write(t, map[string]string{
 		"few/r.lua": `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`, "few/pack.yaml": "limits: {reads: 3/10m}",
 	})
-	set, _ := rules.LoadPaths([]string{packs[0].Path}, rules.Options{}, nil)
+	set, _ := rules.Load([]string{packs[0].Path}, rules.Options{}).Set()
 	w := spec.NewWorld(spec.WorldConfig{Set: set})
 	gone, _ := spec.Documented(2002)
 	w.FailNext(gone, 2)

@@ -28,7 +28,7 @@ func write(t testing.TB, files map[string]string) []*rules.Pack {
 			t.Fatal(err)
 		}
 	}
-	set, diags := rules.LoadPaths([]string{dir}, rules.Options{}, nil)
+	set, diags := rules.Load([]string{dir}, rules.Options{}).Set()
 	if set == nil {
 		t.Fatal(diags)
 	}

@@ -73,7 +73,7 @@ func TestWords(t *testing.T) {
 // load loads one pack of testdata.
 func load(t testing.TB, path string) *rules.Pack {
 	t.Helper()
-	set, diags := rules.LoadPaths([]string{path}, rules.Options{}, nil)
+	set, diags := rules.Load([]string{path}, rules.Options{}).Set()
 	if set == nil || len(set.Packs()) != 1 {
 		t.Fatalf("load %s: %v", path, diags)
 	}

@@ -14,4 +14,4 @@ chert.on("message_received", run) --> "there is no \"message_received\"\n  hint:
 chert.on("schedule", run) --> "\"schedule\" can't be subscribed to\n  hint: use chert.every"
 chert.on("timer:", run) --> "\"timer:\" lacks the timer's name"
 chert.on("action.faild", run) --> "there is no \"action.faild\"\n  hint: did you mean \"action.failed\"\?"
-chert.on("message.*", run) --> "\"\*\" stands alone"
+chert.on("message.*", run) --> "\"\*\" must be used alone"

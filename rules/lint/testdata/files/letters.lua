@@ -1,7 +1,7 @@
 chert.on("message.received", { matches = [[\bкод\b]] }, function(ev) --> "1: warning: where.matches: \\b next to .к. is not a word boundary: .* \[CH026\].write words = .код. in place of matches"
   log.info("x")
 end)
-chert.on("message.received", { matches = { "x", [[код\w+]] }, except = { words = "code:" } }, function(ev) --> "1: warning: where.matches: \\w next to .* \[CH026\]" "1: warning: where.except.words: .code:. is found only with its punctuation \[CH027\].write .code."
+chert.on("message.received", { matches = { "x", [[код\w+]] }, except = { words = "code:" } }, function(ev) --> "1: warning: where.matches: \\w next to .* \[CH026\]" "1: warning: where.except.words: .code:. matches only with its punctuation \[CH027\].write .code."
   log.info("x")
 end)
 chert.on("message.received", function(ev)

@@ -37,5 +37,5 @@ chert.on("message.received", function(ev)
   chert.set_timer("n" .. ev.state.n, "5m")
 end)
 chert.on("timer:n1", function(ev)
-  chert.typing(ev.chat.id, "typing") --> "3: error: chert.typing needs the permission .typing., and a pack of one file can't ask for it \[CH050\]"
+  chert.typing(ev.chat.id, "typing") --> "3: error: chert.typing needs the permission .typing., and a single-file pack cannot request it \[CH050\]"
 end)

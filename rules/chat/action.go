@@ -1,0 +1,120 @@
+package chat
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Action is a request that was accepted, and its progress.
+type Action struct {
+	ID      ActionID
+	Kind    Kind
+	Chat    string
+	Pack    string
+	Version string // of the pack, when it requested this
+	Rule    string
+	Place   string // file:line of the rule
+	Reason  string // as the rule gave it
+
+	EvenIfNewer bool            // reads: not dropped as superseded
+	Covers      int64           // reads: the LastMessageSeq of the newest inbound message that they cover
+	Body        json.RawMessage `json:",omitempty"` // other kinds: what to send
+	Follows     bool            // reads: requested by no message (by a timer, say): it also covers newer ones that its pack sees
+	Target      string          // react: the message's id
+	Depth       int
+
+	Asked time.Time // when it was requested or revived
+	Due   time.Time
+
+	Status   Status
+	Why      string
+	Attempts int       // calls made for it
+	Code     int       // Chert's error code of the last attempt; 0: none
+	HTTP     int       // HTTP status of the last attempt; 0: no answer
+	TraceID  string    // of the last attempt
+	Error    string    // of the last attempt, for humans
+	Settled  time.Time // when it ended
+}
+
+// ActionID names an action by the journal sequence of the event that requested it and its place
+// among that event's actions.
+type ActionID struct {
+	Seq int64
+	N   int
+}
+
+// Kind is what an action does at Chert.
+type Kind string
+
+const (
+	Read   Kind = "read"
+	Typing Kind = "typing"
+	React  Kind = "react"
+	Send   Kind = "send"
+)
+
+// Status is the progress of an action.
+type Status string
+
+const (
+	Waiting  Status = "waiting" // due now or later, or between two attempts
+	Sent     Status = "sent"    // on the wire without an answer yet; only for what must not be repeated
+	Done     Status = "done"    // Chert confirmed it
+	Dropped  Status = "dropped" // it will not be carried out; Why says why
+	Blocked  Status = "blocked" // a pack that might have vetoed it failed; retry-errors runs that again
+	Dead     Status = "dead"    // Chert refused it, or it failed for a day
+	Shadowed Status = "shadow"  // recorded, never carried out
+)
+
+// These are the values of Action.Why. They are part of the contract: records and logs contain them
+// unchanged.
+const (
+	WhyRead         = "read"              // Done: this read's own call
+	WhyCoalesced    = "coalesced"         // Done: the call of another read served it too
+	WhyTooLate      = "veto_too_late"     // Done: the veto came while the call was in flight
+	WhyVetoed       = "vetoed"            // Dropped by keep_unread or hold
+	WhyHeld         = "held"              // Dropped: came due while the chat was held
+	WhySuperseded   = "superseded"        // Dropped: by a newer message that no read covers
+	WhyAlreadyRead  = "already_read"      // Dropped: nothing that can be unread came since the last successful read
+	WhyReplaced     = "replaced"          // Dropped: the same rule requested another read, or an earlier one in the same handler
+	WhyCancelled    = "cancelled"         // Dropped by cancel_read
+	WhyLimit        = "limit_reached"     // Dropped: its pack reached limits.reads
+	WhyPackInactive = "pack_inactive"     // Dropped: its pack, or that version, is no longer live
+	WhyDepth        = "too_deep"          // Dropped: events caused by events, beyond MaxDepth
+	WhyExpired      = "expired"           // Dropped: a typing signal older than typingLife
+	WhyOnce         = "tried_once"        // Dropped: a typing signal failed, or its answer was lost
+	WhyRefused      = "refused"           // Dead: Chert's answer is not retryable; Error has it
+	WhyExhausted    = "retries_exhausted" // Dead: it failed for retryFor; Error has the last answer
+	WhyUnknown      = "unknown"           // Dead: the answer was lost, and repeating could do it twice
+	WhyShadow       = "shadow"            // Shadowed: the pack is in shadow mode
+	WhyBlocked      = "blocked"           // Blocked: a pack that might have vetoed it failed
+)
+
+// Key returns the identity of a rule among the rules of all packs.
+func Key(pack, rule string) string { return pack + "/" + rule }
+
+func (id ActionID) String() string { return fmt.Sprintf("%d.%d", id.Seq, id.N) }
+
+// RuleKey identifies the requesting rule among the rules of all packs.
+func (a *Action) RuleKey() string { return Key(a.Pack, a.Rule) }
+
+// vetoedFrom is the first event whose veto applies to a read: that of the newest message it covers,
+// or the one that requested it if that came before.
+func (a *Action) vetoedFrom() int64 { return min(a.Covers, a.ID.Seq) }
+
+// sameHandler reports whether one run of one handler requested both actions.
+func (a *Action) sameHandler(b *Action) bool {
+	return a.ID.Seq == b.ID.Seq && a.RuleKey() == b.RuleKey()
+}
+
+// attempted reports whether a call for the action was sent before.
+func (a *Action) attempted() bool { return a.Attempts > 0 || a.Error != "" }
+
+// before reports whether an action precedes another in the order requested.
+func (a *Action) before(b *Action) bool {
+	return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N)) < 0
+}
+
+func isRead(a Action) bool { return a.Kind == Read }

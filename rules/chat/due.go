@@ -1,0 +1,106 @@
+package chat
+
+import "time"
+
+// NextCall returns when the chat's earliest call is due, ignoring a call in flight. Zero means
+// never.
+func (c *Chat) NextCall() time.Time {
+	var next time.Time
+	for i := range c.Waiting {
+		if c.mayCall(i) {
+			next = earlier(next, c.due(&c.Waiting[i]))
+		}
+	}
+	return next
+}
+
+// NextTimer returns when the chat's earliest timer fires. Zero means never.
+func (c *Chat) NextTimer() time.Time {
+	var next time.Time
+	for i := range c.Timers {
+		if !c.Timers[i].Fired {
+			next = earlier(next, c.Timers[i].Due)
+		}
+	}
+	return next
+}
+
+// TimerDue reports whether the chat has a due timer whose event has not run yet. What its rule
+// requests comes before reads that are due at the same time or later.
+func (c *Chat) TimerDue(now time.Time) bool {
+	for i := range c.Timers {
+		if t := &c.Timers[i]; t.Fired || !t.Due.After(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// Stands reports whether the timer is still set. Its event may run only then.
+func (c *Chat) Stands(id TimerID) bool {
+	for i := range c.Timers {
+		if c.Timers[i].id() == id {
+			return true
+		}
+	}
+	return false
+}
+
+// mayCall reports whether the i-th waiting action may be called for once it is due, as far as the
+// other actions are concerned. Actions other than reads go in the order requested. So do the reads
+// and the other actions of one handler, unless the read is due later or is postponed. A read goes
+// if it covers the newest message; otherwise it waits for one that does.
+func (c *Chat) mayCall(i int) bool {
+	a := &c.Waiting[i]
+	for j := range i {
+		switch b := &c.Waiting[j]; {
+		case a.Kind != Read && b.Kind != Read:
+			return false
+		case a.Kind != Read && a.sameHandler(b) && !b.Due.After(a.Due) && !c.PostponedUntil().After(a.Due) && c.coversNewest(b),
+			a.Kind == Read && b.Kind != Read && a.sameHandler(b):
+			return false
+		}
+	}
+	return a.Kind != Read || c.coversNewest(a)
+}
+
+// coversNewest reports whether a read may be sent for all messages that its call would read: its
+// rule or its pack saw the newest one, it has even_if_newer, or everything is read already.
+func (c *Chat) coversNewest(a *Action) bool {
+	newest := c.LastMessageSeq
+	return a.EvenIfNewer || newest <= c.ReadThrough || c.covers(a) >= newest || c.Seen[a.Pack] >= newest
+}
+
+// covers returns the newest inbound message that a read covers by now.
+func (c *Chat) covers(a *Action) int64 {
+	if a.Follows {
+		return max(a.Covers, c.Seen[a.Pack])
+	}
+	return a.Covers
+}
+
+// due returns when an action may be sent. Reads share the backoff of their call and the chat's
+// postponements; those that were attempted before also wait for their pack's limit.
+func (c *Chat) due(a *Action) time.Time {
+	due := a.Due
+	if a.Kind != Read {
+		return due
+	}
+	if c.Retry.NotBefore.After(due) {
+		due = c.Retry.NotBefore
+	}
+	if until := c.PostponedUntil(); until.After(due) {
+		due = until
+	}
+	if full := c.Full[a.Pack]; a.attempted() && full.After(due) {
+		due = full
+	}
+	return due
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,66 @@
+package chat
+
+// applyHolds carries out the event's releases, then its holds: whatever the order of the rules, a
+// hold of this event stays in force, and the longest of several.
+//
+// An event that runs again releases only holds that it or an earlier event set, and never an
+// operator's: later decisions knew more. Its holds count from now, but one that would have ended by
+// now vetoes and does not hold.
+func (s *step) applyHolds(in Handled) {
+	again := !in.First.IsZero()
+	for i := range in.Wishes {
+		w := &in.Wishes[i]
+		if w.Kind != WishRelease || w.Shadow {
+			continue
+		}
+		if in.Depth > MaxDepth {
+			s.refuse(w, WhyDepth)
+			continue
+		}
+		if set := s.c.Hold.Seq; !again || set > 0 && set <= in.Seq {
+			s.release(in.Blocked)
+		} else if s.c.Hold.Active(s.now) {
+			s.refuse(w, WhyReplaced)
+		}
+	}
+	for i := range in.Wishes {
+		w := &in.Wishes[i]
+		if w.Kind != WishHold || w.Shadow {
+			continue
+		}
+		if again && !in.First.Add(w.Due.Sub(s.now)).After(s.now) {
+			s.refuse(w, WhyExpired)
+			continue
+		}
+		s.setHold(Hold{Until: w.Due, By: Key(w.Pack, w.Rule), Reason: w.Reason, Seq: in.Seq})
+	}
+}
+
+func (s *step) setHold(h Hold) {
+	if h.Until.After(s.c.Hold.Until) {
+		s.c.Hold = h
+	}
+}
+
+// release ends the chat's hold. Blocked reads that came due during it are dropped, as they would
+// have been without the block.
+func (s *step) release(blocked []Action) {
+	s.dropBlocked(blocked, WhyHeld, func(a *Action) bool { return s.dueInHold(a) != "" })
+	if s.c.Hold.Active(s.now) {
+		s.c.Hold.Until = s.now
+	}
+}
+
+// dueInHold returns WhyHeld for a read that came due while the chat was held, otherwise "".
+func (s *step) dueInHold(a *Action) string {
+	if a.Kind == Read && a.Due.Before(s.c.Hold.Until) && !a.Due.After(s.now) {
+		return WhyHeld
+	}
+	return ""
+}
+
+// heldAtFirst reports whether the chat was held when the read would have come due if its event,
+// which runs again, had not been missed.
+func (s *step) heldAtFirst(in Handled, w *Wish) bool {
+	return !in.First.IsZero() && in.First.Add(max(0, w.Due.Sub(s.now))).Before(s.c.Hold.Until)
+}

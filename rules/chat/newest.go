@@ -1,0 +1,155 @@
+package chat
+
+import (
+	"maps"
+	"slices"
+)
+
+// noteEvent records what an event brings and which packs ran on it. It reports whether that is a
+// message newer than all before: not one that is handled again, and not the message of an earlier
+// event under another id.
+func (s *step) noteEvent(in Handled) (newer bool) {
+	m, again := &s.c.Recent, !in.First.IsZero()
+	switch {
+	case (in.Message || in.Legacy) && m.knows(&in):
+		m.add(&in)
+	case in.Message:
+		newer = in.Seq > s.c.LastMessageSeq && !again && s.noteMessage(in)
+	case in.Legacy:
+		at := m.reply(&in)
+		if at >= 0 || !again {
+			m.addReply(&in, at)
+		}
+		// Its message also comes as message.received. Only in a chat that never had
+		// a message.received is a lead_reply itself new.
+		if at < 0 && !again && s.c.LastMessageSeq == 0 {
+			s.noteUnread(in.Seq)
+		}
+	case in.New:
+		s.noteUnread(in.Seq)
+	}
+	if newer || in.Seq == s.c.LastMessageSeq || m.isNewest(&in) {
+		s.markSeen(in.Saw)
+	}
+	return newer
+}
+
+// noteMessage records a message that comes as message.received for the first time, and reports
+// whether it is the newest, and unread. One that was sent before the newest is not: it may also be
+// one whose id was forgotten.
+//
+// If a lead_reply brought the message before, its place is that of the lead_reply: it is older than
+// what came since, and read by a call that went out since; packs that saw the lead_reply saw the
+// message, and their later reads cover it.
+func (s *step) noteMessage(in Handled) bool {
+	m, came := &s.c.Recent, in.Seq
+	var saw map[string]int64 // nil for nearly all messages: no lead_reply came before
+	for at := m.reply(&in); at >= 0; at = m.reply(&in) {
+		r := m.Replies[at]
+		m.Replies = slices.Delete(slices.Clone(m.Replies), at, at+1)
+		came = min(came, r.Seq)
+		saw = mergeSeen(saw, r.Saw)
+		if !overlap(r.Keys, in.Texts) { // they are ids
+			in.IDs = union(in.IDs, r.Keys)
+		}
+	}
+	m.add(&in)
+	s.noteUnread(came)
+	if came < in.Seq && came <= s.c.ReadThrough {
+		if s.c.LastMessageSeq == 0 {
+			s.c.LastMessageSeq = came // from now on messages are expected as message.received
+		}
+		return false
+	}
+	if came <= s.c.LastMessageSeq || m.older(&in) {
+		return false
+	}
+	m.Newest, m.Sent = in.keys(), in.Sent
+	if m.Sent.After(s.now) {
+		m.Sent = s.now // a wrong clock must not make all later messages look older
+	}
+	s.c.LastMessage, s.c.LastMessageSeq = "", came
+	s.markSeen(slices.Sorted(maps.Keys(saw)))
+	if len(in.IDs) > 0 {
+		s.c.LastMessage = in.IDs[0]
+	}
+	if came < in.Seq {
+		s.coverMessage(came, saw)
+	}
+	return true
+}
+
+// markSeen records that rules of the packs ran on the newest message.
+func (s *step) markSeen(packs []string) {
+	newest := s.c.LastMessageSeq
+	if len(packs) == 0 {
+		return
+	}
+	seen := map[string]int64{}
+	for pack, seq := range s.c.Seen {
+		if seq > s.c.ReadThrough {
+			seen[pack] = seq
+		}
+	}
+	for _, pack := range packs {
+		seen[pack] = newest
+	}
+	s.c.Seen = seen
+}
+
+// noteUnread records an event that can be unread.
+func (s *step) noteUnread(seq int64) { s.c.LastEvent = max(s.c.LastEvent, seq) }
+
+// coverMessage corrects which waiting reads cover a message that a lead_reply brought before: those
+// that the lead_reply requested, or that their packs requested after they saw it, and no others.
+func (s *step) coverMessage(message int64, saw map[string]int64) {
+	waiting := slices.Clone(s.c.Waiting)
+	for i := range waiting {
+		a := &waiting[i]
+		covers := min(a.Covers, message-1)
+		if since := saw[a.Pack]; a.ID.Seq == message || since > 0 && a.ID.Seq >= since {
+			covers = message
+		}
+		if a.Kind == Read && a.Covers != covers {
+			a.Covers = covers
+			s.put(*a)
+		}
+	}
+	s.c.Waiting = waiting
+}
+
+// covers returns the newest inbound message that a read of the pack covers if this event requests
+// it: the event's own, or if it brings none, the newest that rules of the pack ran on. Where that
+// is the newest of all, an event that can be unread covers itself, too. With even_if_newer the read
+// covers the newest message, whether the pack saw it or not: a veto of that one counts, and a veto
+// of an older one does not.
+func (s *step) covers(in Handled, w *Wish) int64 {
+	newest := s.c.LastMessageSeq
+	seen := max(s.c.Seen[w.Pack], min(newest, s.c.ReadThrough))
+	switch {
+	case in.Message && in.Seq <= newest:
+		return in.Seq
+	case newest == 0:
+		return s.c.LastEvent // there is no message that it could read by mistake
+	case seen < newest && !w.EvenIfNewer:
+		return seen
+	case in.New && !in.Message:
+		return max(newest, in.Seq)
+	}
+	return newest
+}
+
+// mergeSeen merges which packs ran on two lead_replies, and since when. 0 stays only if no other
+// time is known.
+func mergeSeen(a, b map[string]int64) map[string]int64 {
+	if len(a) == 0 {
+		return b
+	}
+	all := maps.Clone(a)
+	for pack, since := range b {
+		if all[pack] == 0 {
+			all[pack] = since
+		}
+	}
+	return all
+}

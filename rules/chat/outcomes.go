@@ -1,0 +1,174 @@
+package chat
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
+
+func (s *step) applyOutcomes(in Handled) {
+	if in.Line != "" {
+		s.c.Line = in.Line
+	}
+	s.c.IsGroup = in.IsGroup.Or(s.c.IsGroup)
+	newer := s.noteEvent(in)
+	if in.Timer != nil {
+		s.dropTimers(func(t *Timer) bool { return t.id() == *in.Timer })
+	}
+
+	veto, asked := false, false
+	for i := range in.Wishes {
+		w := &in.Wishes[i]
+		switch {
+		case w.Shadow:
+		case w.Kind == WishKeepUnread || w.Kind == WishHold:
+			veto = true
+		case w.Kind == WishRead:
+			asked = true
+		}
+	}
+	if veto {
+		s.c.Veto = max(s.c.Veto, in.Seq)
+		// If this event runs again, reads of later events stay.
+		s.dropReads(WhyVetoed, func(a *Action) bool { return in.First.IsZero() || a.vetoedFrom() <= in.Seq })
+	}
+	// Before anything is blocked, so that a superseded read is recorded as such. If
+	// the event requests a read, that is decided after all requests are applied.
+	if newer && !asked {
+		s.dropSuperseded()
+	}
+	s.noteMissed(in)
+	s.applyHolds(in)
+	s.applyPostponements(in)
+	s.out.NextN = in.FirstN
+	for i := range in.Wishes {
+		s.apply(in, &in.Wishes[i], veto)
+	}
+	stands := func(a Action) bool {
+		return a.Kind == Read && s.c.covers(&a) >= s.c.LastMessageSeq && (a.Status == Waiting || a.Status == Blocked)
+	}
+	if newer && !slices.ContainsFunc(s.out.Actions, stands) && !slices.ContainsFunc(s.c.Waiting, stands) {
+		s.c.Unasked = s.c.LastMessageSeq
+	}
+	if len(in.Rested) > 0 {
+		s.startCooldowns(in.Rested)
+	}
+}
+
+// noteMissed records what packs that can veto have missed, and blocks the reads that they might
+// have vetoed.
+func (s *step) noteMissed(in Handled) {
+	m := &s.c.Missing
+	if !in.First.IsZero() {
+		*m = in.Missing
+	} else if in.Block {
+		m.Through = max(m.Through, in.Seq)
+		if in.MayHold {
+			m.HoldUntil = s.now.Add(MissedFor)
+		}
+	}
+	s.endReads(Blocked, WhyBlocked, func(a *Action) bool { return m.Blocks(a, s.now) })
+}
+
+// apply carries out one request. Beyond MaxDepth, requests that could cause events without end are
+// refused; those that keep a chat unread or cancel something are not.
+func (s *step) apply(in Handled, w *Wish, veto bool) {
+	deep := in.Depth > MaxDepth
+	switch w.Kind {
+	case WishRead, WishTyping, WishReact, WishSend:
+		a := s.newAction(in, w)
+		switch why := cmp.Or(s.barred(&a), s.replaces(&a)); {
+		case w.Shadow:
+			s.end(a, Shadowed, WhyShadow)
+		case deep:
+			s.end(a, Dropped, WhyDepth)
+		case a.Kind == Read && veto:
+			s.end(a, Dropped, WhyVetoed)
+		case a.Kind == Read && s.cancelledLater(in, w):
+			s.end(a, Dropped, WhyCancelled)
+		case a.Kind == Read && s.heldAtFirst(in, w):
+			s.end(a, Dropped, WhyHeld)
+		case why != "":
+			s.end(a, Dropped, why)
+		case a.Kind == Read && s.c.Missing.Blocks(&a, s.now):
+			s.end(a, Blocked, WhyBlocked)
+		case a.Kind == Read && s.hasEarlierRead(in, &a):
+			s.end(a, Dropped, WhyReplaced)
+		default:
+			if a.Kind == Read {
+				s.dropReads(WhyReplaced, func(b *Action) bool { return b.RuleKey() == a.RuleKey() })
+			}
+			s.wait(a)
+		}
+	case WishTimer:
+		if deep && !w.Shadow {
+			s.refuse(w, WhyDepth)
+		} else if !w.Shadow && s.cancelledLater(in, w) {
+			s.refuse(w, WhyCancelled)
+		} else if !w.Shadow {
+			s.setTimer(in, w)
+		}
+	case WishCancelTimer:
+		if !w.Shadow {
+			s.noteCancelled(in, w)
+			s.dropTimers(func(t *Timer) bool { return t.Pack == w.Pack && t.Name == w.Name && t.Seq <= in.Seq })
+		}
+	case WishCancelRead:
+		if !w.Shadow {
+			s.noteCancelled(in, w)
+			mine := func(a *Action) bool { return a.Pack == w.Pack && a.ID.Seq <= in.Seq }
+			s.dropReads(WhyCancelled, mine)
+			s.dropBlocked(in.Blocked, WhyCancelled, mine)
+		}
+	}
+}
+
+// refuse records that a request, which leaves no action, is not carried out.
+func (s *step) refuse(w *Wish, why string) {
+	s.out.Refused = append(s.out.Refused, Refusal{Wish: *w, Why: why})
+}
+
+// hasEarlierRead reports whether the same handler requested a read that is due before this one: of
+// one handler's reads the earliest due counts.
+func (s *step) hasEarlierRead(in Handled, a *Action) bool {
+	return slices.ContainsFunc(s.c.Waiting, func(b Action) bool {
+		return b.Kind == Read && b.RuleKey() == a.RuleKey() && b.ID.Seq == in.Seq && b.ID.N >= in.FirstN && b.Due.Before(a.Due)
+	})
+}
+
+// newAction makes the action of a request, with the event's next place.
+func (s *step) newAction(in Handled, w *Wish) Action {
+	due := w.Due
+	if due.Before(s.now) {
+		due = s.now
+	}
+	a := Action{
+		ID: ActionID{in.Seq, s.nextN()}, Kind: w.Kind.action(), Chat: s.c.ID,
+		Pack: w.Pack, Version: w.Version, Rule: w.Rule, Place: w.Place, Reason: w.Reason,
+		EvenIfNewer: w.EvenIfNewer, Body: w.Body, Target: w.Target, Depth: in.Depth,
+		Asked: s.now, Due: due, Status: Waiting,
+	}
+	if a.Kind == Read {
+		a.Covers, a.Follows = s.covers(in, w), !in.Message && !in.Legacy && !in.New
+	}
+	return a
+}
+
+// nextN takes the event's next place.
+func (s *step) nextN() int {
+	s.out.NextN++
+	return s.out.NextN - 1
+}
+
+func (s *step) startCooldowns(rested []Rest) {
+	cooldown := maps.Clone(s.c.Cooldown)
+	if cooldown == nil {
+		cooldown = map[string]time.Time{}
+	}
+	maps.DeleteFunc(cooldown, func(_ string, until time.Time) bool { return !s.now.Before(until) })
+	for _, r := range rested {
+		cooldown[r.Rule] = r.Until
+	}
+	s.c.Cooldown = cooldown
+}
