@@ -65,13 +65,13 @@ func envelopeOf(f fields) *envelope {
 	if !ok || said && succeeded {
 		return nil
 	}
-	usual, documented := usuallyRetryable[code]
+	usual, known := documented[code]
 	retryable, clear := clearBool(w["retryable"])
-	if !documented && (!said || !clear || code < 1000) {
+	if !known && (!said || !clear || code < 1000) {
 		return nil
 	}
 	if !clear {
-		retryable = usual
+		retryable = usual.Retryable
 	}
 	e := &envelope{code: code, retryable: retryable}
 	if status, ok := clearInt(w["status"]); ok && status >= 100 && status <= 599 {
@@ -84,17 +84,6 @@ func envelopeOf(f fields) *envelope {
 		e.retryAfter = wait
 	}
 	return e
-}
-
-// usuallyRetryable are the documented codes, and whether a call may be repeated
-// after each where the envelope does not say so.
-var usuallyRetryable = map[int]bool{
-	CodeMissingField: false, CodeInvalidValue: false, CodeInvalidJSON: false, CodeRateLimited: true,
-	CodeTenantNotFound: false, CodeChatNotFound: false, CodeMessageNotFound: false, CodeBadSignature: false,
-	CodeSuspended: false, CodeEmailNotVerified: false, CodeAccountLimit: false, CodeIntegrationMissing: false,
-	CodeNotFound: false, CodeNoCredentials: false, CodeClockSkew: false,
-	CodeInternal: true, CodeDeliveryUnavailable: true, CodeDeliveryUnconfigured: false, CodeDeliveryError: true,
-	CodeDeliveryFailed: true, CodeLinesSaturated: true, CodeUnknownEffect: false, CodeNotSupported: false,
 }
 
 // clearBool reads true and false, also as 1 and 0, and as a string of these, of yes

@@ -11,34 +11,6 @@ import (
 	"unicode/utf8"
 )
 
-// Codes of Chert's errors. Whether a call may be repeated is not decided by
-// them but by Error.Retryable.
-const (
-	CodeMissingField         = 1001
-	CodeInvalidValue         = 1002 // mark-read: the chat has no resolvable recipient
-	CodeInvalidJSON          = 1004
-	CodeRateLimited          = 1007
-	CodeTenantNotFound       = 2001
-	CodeChatNotFound         = 2002
-	CodeMessageNotFound      = 2003
-	CodeBadSignature         = 2004
-	CodeSuspended            = 2005 // or not permitted
-	CodeEmailNotVerified     = 2007
-	CodeAccountLimit         = 2008
-	CodeIntegrationMissing   = 2010
-	CodeNotFound             = 2011
-	CodeNoCredentials        = 2012
-	CodeClockSkew            = 2013
-	CodeInternal             = 3001
-	CodeDeliveryUnavailable  = 3002
-	CodeDeliveryUnconfigured = 3003
-	CodeDeliveryError        = 3004
-	CodeDeliveryFailed       = 4001
-	CodeLinesSaturated       = 4002
-	CodeUnknownEffect        = 4098
-	CodeNotSupported         = 4099
-)
-
 // Error is how a call failed: Chert's answer, or that there was none.
 type Error struct {
 	Call    string // what was being done, for people

@@ -285,7 +285,7 @@ func (d *Dispatcher) failed(answer *chat.Answer, err *chert.Error) {
 	answer.Unknown = err.Unknown
 	// An account's error says nothing about this chat: nothing was done, and no
 	// attempt of a day's is used up.
-	answer.Unmade = stopCodes[err.Code]
+	answer.Unmade = stopsAll(err.Code)
 	answer.Foreign = err.Foreign
 	answer.Retryable = err.Retryable
 	answer.After = boundedWait(err.RetryAfter)

@@ -111,7 +111,7 @@ func (g *Governor) Answered(now time.Time, leave Leave, chat string, err *chert.
 	switch {
 	case err != nil && err.Foreign:
 		g.foreign(now, chat, probe, err)
-	case err != nil && stopCodes[err.Code]:
+	case err != nil && stopsAll(err.Code):
 		g.halt(now, probe, err)
 	case answered && g.stop != nil && (probe || g.stop.Foreign):
 		// Chert's own answer disproves a foreign stop, whenever the call went out.

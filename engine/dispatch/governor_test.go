@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -200,24 +199,6 @@ func TestGovernorTellsTheLastCause(t *testing.T) {
 	}
 	if wait := admit(g, now); wait != 10*time.Second {
 		t.Errorf("the next probe waits %v, want the 10s that were asked for", wait)
-	}
-}
-
-// Every documented code: those about the account stop all calls, no other does.
-func TestGovernorStopsOnAccountCodesAlone(t *testing.T) {
-	t.Parallel()
-	stops := []int{2001, 2004, 2005, 2007, 2008, 2012, 2013}
-	for _, code := range []int{1001, 1002, 1004, 1007, 2001, 2002, 2003, 2004, 2005, 2007, 2008, 2010, 2011, 2012, 2013, 3001, 3002, 3003, 3004, 4001, 4002, 4098, 4099, 9999} {
-		g := NewGovernor(0, 0)
-		for i := range 5 {
-			g.Answered(epoch, Leave{}, fmt.Sprint("c", i), &chert.Error{Status: 400, Code: code})
-		}
-		if s := g.Stopped(); (s != nil) != slices.Contains(stops, code) || s != nil && s.Code != code {
-			t.Errorf("code %d: stopped is %+v, want %t", code, s, slices.Contains(stops, code))
-		}
-	}
-	if got := StopCodes(); !slices.Equal(got, stops) {
-		t.Errorf("the codes that stop all calls are %v, want %v", got, stops)
 	}
 }
 

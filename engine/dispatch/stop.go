@@ -1,8 +1,6 @@
 package dispatch
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"chertd/engine/chert"
@@ -43,16 +41,13 @@ const (
 // one while Chert answered others (Culprits): they stop nothing.
 const foreignChats = 3
 
-// stopCodes are the errors after which every other call would fail too:
-// chert-api.md, "What an error says about its cause". 2013 is among them because
-// it is only seen here if the clock could not be corrected by the answer.
-var stopCodes = map[int]bool{
-	chert.CodeTenantNotFound: true, chert.CodeBadSignature: true, chert.CodeSuspended: true, chert.CodeEmailNotVerified: true,
-	chert.CodeAccountLimit: true, chert.CodeNoCredentials: true, chert.CodeClockSkew: true,
+// stopsAll reports whether every other call would fail as well after an error: it
+// is about the account, or about the clock. A clock skew is only seen here if the
+// clock could not be corrected by the answer.
+func stopsAll(code int) bool {
+	d, _ := chert.LookUp(code)
+	return d.Scope == chert.ScopeAccount || d.Scope == chert.ScopeClock
 }
-
-// StopCodes lists the codes after which all calls stop, in ascending order.
-func StopCodes() []int { return slices.Sorted(maps.Keys(stopCodes)) }
 
 // probeIn sets when the next probe may go out: after the stop's own wait, or
 // what the answer asked for if that is longer.
