@@ -41,7 +41,7 @@ type Config struct {
 	Shards      int           // goroutines that run rules; default 4
 	Rate        float64       // calls per second at most; 0: no ceiling
 	Burst       int           // calls at once; default 1
-	Concurrency int           // calls in flight; default 8
+	Concurrency int           // calls in flight; default dispatch.DefaultConcurrency
 	Timeout     time.Duration // of one attempt
 
 	// Credential names the account that calls are made for, and where: a pause
@@ -102,7 +102,7 @@ func New(c Config) *Engine {
 		c.Shards = defaultShards
 	}
 	if c.Concurrency <= 0 {
-		c.Concurrency = 8
+		c.Concurrency = dispatch.DefaultConcurrency
 	}
 	if c.Jitter == nil {
 		c.Jitter = func() float64 { return 0.5 }

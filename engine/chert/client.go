@@ -44,10 +44,10 @@ func New(cfg Config) (*Client, error) {
 		cfg.Auth = AuthHMAC
 	}
 	if cfg.Timeout == 0 {
-		cfg.Timeout = defaultTimeout
+		cfg.Timeout = DefaultTimeout
 	}
 	if cfg.MaxConns == 0 {
-		cfg.MaxConns = defaultMaxConns
+		cfg.MaxConns = DefaultMaxConns
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -17,9 +17,10 @@ const (
 	AuthBearer = "bearer"
 )
 
+// Defaults of a Config.
 const (
-	defaultTimeout  = 10 * time.Second
-	defaultMaxConns = 8
+	DefaultTimeout  = 10 * time.Second
+	DefaultMaxConns = 8
 )
 
 // Config is what a Client is made of. It prints and logs without its secret.

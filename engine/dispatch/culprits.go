@@ -15,14 +15,6 @@ type culprit struct {
 	again  bool      // after others were answered, too
 }
 
-const (
-	// maxCulprits is how many are known of at a time. Of more, some are taken for new.
-	maxCulprits = 4096
-	// culpritFor is how long nobody is forgotten who fails alone: longer than the
-	// back-off between two attempts.
-	culpritFor = time.Hour
-)
-
 // Failed notes a failure. alone says that it is one's own; failed is how many
 // have failed, and not alone, since the last answer.
 func (c *Culprits) Failed(now time.Time, who string) (alone bool, failed int) {

@@ -207,10 +207,6 @@ type flight struct {
 	late  bool // the chat does not say in time what it is due: it has no place meanwhile
 }
 
-// askPatience is how long a place on the wire is kept for a chat that has not
-// said yet what it is due. An ordinary batch of a shard takes a tenth of it.
-const askPatience = 100 * time.Millisecond
-
 // call makes one chat's call. Once it is on the wire the end of ctx does not
 // cut it short: only its timeout does.
 func (d *Dispatcher) call(ctx context.Context, f *flight) {

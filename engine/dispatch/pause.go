@@ -12,21 +12,6 @@ import (
 // kept across restarts.
 type Pause = store.CallPause
 
-// Bounds of what an answer may ask to wait. Less than the back-off's first step
-// is no wait, and more than an hour is more likely a mistake than a limit.
-const (
-	minPause = time.Second
-	maxPause = time.Hour
-)
-
-// boundedWait is a retry_after within bounds; 0 stays 0: nothing was asked.
-func boundedWait(asked time.Duration) time.Duration {
-	if asked <= 0 {
-		return 0
-	}
-	return min(max(asked, minPause), maxPause)
-}
-
 // limited reports whether an answer limits the rate of the credential: Chert's
 // code for it, or the 429 of something on the way.
 func limited(err *chert.Error) bool {

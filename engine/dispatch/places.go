@@ -32,14 +32,6 @@ type sighting struct {
 	at   time.Time
 }
 
-const (
-	// hangsAfter is how long an ordinary call never takes.
-	hangsAfter = time.Second
-	// aloneAfter is how long a line that has no calls is still counted among the
-	// others.
-	aloneAfter = time.Hour
-)
-
 // inFlight is how many calls have a place.
 func (p *places) inFlight() int {
 	p.mu.Lock()

@@ -58,17 +58,6 @@ type Calls interface {
 	CallsDue(ctx context.Context, line string, after store.Due, limit int) ([]store.Due, error)
 }
 
-const (
-	// freshFor is how long a call that is due counts as new: about what an
-	// ordinary burst waits for the governor.
-	freshFor = 2 * time.Second
-	oldShare = 8
-	// maxLines is how many lines are known of at a time. An account has a few.
-	maxLines = 4096
-	// minCapacity is what each of them may keep in memory at least.
-	minCapacity = 16
-)
-
 // Pick is a chat whose call is due.
 type Pick struct {
 	Chat  string

@@ -27,20 +27,6 @@ type Stop struct {
 	probes  int // that were admitted
 }
 
-// Probes of a stop begin after probeFirst and double up to probeMax: an operator
-// who fixes the credentials or the proxy sees calls again within half a minute,
-// and Chert gets a call a half-minute.
-const (
-	probeFirst = time.Second
-	probeMax   = 30 * time.Second
-)
-
-// foreignChats is how many chats must receive a foreign answer, with no answer of
-// Chert's in between, before all calls stop. One chat's may be due to its id,
-// such as a filter that dislikes it; so are further ones of a chat that received
-// one while Chert answered others (Culprits): they stop nothing.
-const foreignChats = 3
-
 // stopsAll reports whether every other call would fail as well after an error: it
 // is about the account, or about the clock. A clock skew is only seen here if the
 // clock could not be corrected by the answer.
