@@ -22,9 +22,9 @@ const longPause = 10 * time.Second
 // callHealth knows how calls to Chert fare. It logs when they stop going through,
 // why, and when they do again, once each.
 type callHealth struct {
-	log  *slog.Logger
-	gov  *dispatch.Governor
-	base string // chert.base_url
+	log     *slog.Logger
+	gov     *dispatch.Governor
+	baseURL string // chert.base_url
 
 	mu        sync.Mutex
 	lines     dispatch.Culprits // phone lines whose calls fail
@@ -35,6 +35,12 @@ type callHealth struct {
 	stop      *dispatch.Stop // as it was logged last; nil: calls go out
 	pause     time.Time      // end of the pause that was logged last
 	confirmed time.Time      // when Chert last confirmed a call
+}
+
+// newCallHealth returns a callHealth for the calls that a governor paces; baseURL
+// is shown to people.
+func newCallHealth(log *slog.Logger, gov *dispatch.Governor, baseURL string) *callHealth {
+	return &callHealth{log: log, gov: gov, baseURL: baseURL}
 }
 
 // ended notes how an attempt ended. What Chert refuses for a chat, or asks to
@@ -162,7 +168,7 @@ func (h *callHealth) lastConfirmed() time.Time {
 // explain says why all calls have stopped, and what to do about it.
 func (h *callHealth) explain(s *dispatch.Stop) (cause, fix string) {
 	if s.Foreign {
-		cause = "what answers at " + h.base + " is not Chert"
+		cause = "what answers at " + h.baseURL + " is not Chert"
 		if !s.Answered.IsZero() {
 			cause += "; Chert itself answered last at " + s.Answered.UTC().Format(time.RFC3339)
 		}

@@ -18,7 +18,7 @@ import (
 func TestOutageIsTold(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	h := callHealth{log: slog.New(slog.NewTextHandler(&log, nil)), gov: dispatch.NewGovernor(0, 0)}
+	h := newCallHealth(slog.New(slog.NewTextHandler(&log, nil)), dispatch.NewGovernor(0, 0), "")
 	at := time.Unix(1_800_000_000, 0)
 	end := func(err *chert.Error) {
 		at = at.Add(time.Second)
@@ -56,7 +56,7 @@ func TestStopIsLoggedWithItsFix(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	gov := dispatch.NewGovernor(0, 0)
-	h := callHealth{log: slog.New(slog.NewTextHandler(&log, nil)), gov: gov, base: "https://example.com/api/v1"}
+	h := newCallHealth(slog.New(slog.NewTextHandler(&log, nil)), gov, "https://example.com/api/v1")
 	at := time.Unix(1_800_000_000, 0)
 	end := func(err *chert.Error) (logged string) {
 		t.Helper()
@@ -101,7 +101,7 @@ func TestStopIsLoggedWithItsFix(t *testing.T) {
 // Each code that stops all calls has a cause and a fix of its own.
 func TestEachStopHasAFix(t *testing.T) {
 	t.Parallel()
-	h := callHealth{base: "https://example.com"}
+	h := newCallHealth(nil, nil, "https://example.com")
 	seen := map[string]int{}
 	for _, code := range chert.Codes() {
 		if d, _ := chert.LookUp(code); d.Scope != chert.ScopeAccount && d.Scope != chert.ScopeClock {
@@ -128,7 +128,7 @@ func TestPauseIsLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	gov := dispatch.NewGovernor(0, 0)
-	h := callHealth{log: slog.New(slog.NewTextHandler(&log, nil)), gov: gov}
+	h := newCallHealth(slog.New(slog.NewTextHandler(&log, nil)), gov, "")
 	at := time.Unix(1_800_000_000, 0)
 	for _, asked := range []time.Duration{time.Second, time.Minute, time.Minute, 30 * time.Second} {
 		err := &chert.Error{Status: 429, Code: 1007, Message: "slow down", Retryable: true, RetryAfter: asked}
@@ -156,7 +156,7 @@ func TestFailuresOfSomeAloneAreANote(t *testing.T) {
 		"a page for a whole line": {page, "not Chert's"},
 	} {
 		gov := dispatch.NewGovernor(0, 0)
-		h := callHealth{log: slog.New(slog.DiscardHandler), gov: gov, base: "https://example.com/api/v1"}
+		h := newCallHealth(slog.New(slog.DiscardHandler), gov, "https://example.com/api/v1")
 		at := time.Unix(1_800_000_000, 0)
 		end := func(id, line string, err *chert.Error) {
 			at = at.Add(time.Second)
@@ -195,7 +195,7 @@ func TestFailuresOfSomeAloneAreANote(t *testing.T) {
 			t.Errorf("%s: the line that worked fails, and it is no outage", name)
 		}
 	}
-	h := callHealth{base: "https://example.com"}
+	h := newCallHealth(nil, nil, "https://example.com")
 	at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	if cause, fix := h.explain(&dispatch.Stop{Foreign: true, HTTP: 403, Answered: at}); !strings.Contains(cause, "12:00:00Z") || strings.Contains(fix, "base_url") {
 		t.Errorf("Chert has answered, and the fix is %q, %q", cause, fix)

@@ -140,7 +140,7 @@ func (d Daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	eng := New(Config{
+	m, err := newManager(&d, Config{
 		Store:  st,
 		Caller: dispatch.NewClient(client, keepOffset(clock, st, d.Log), d.Log),
 		Now:    d.Now, Jitter: rand.Float64, Log: d.Log,
@@ -148,34 +148,33 @@ func (d Daemon) Run(ctx context.Context) error {
 		Concurrency: d.Concurrency, Timeout: d.API.Timeout,
 		Credential: d.API.Tenant + " " + d.API.BaseURL, BaseURL: d.API.BaseURL,
 		Observe: d.Observe,
-	})
-	m := newManager(eng, st, &d)
-	m.client, m.clock = client, clock
-	eng.c.Observe = func(h Happening) {
-		m.happened(h)
-		if d.Observe != nil {
-			d.Observe(h)
-		}
-	}
-	if m.paused, err = st.Flag(ctx, flagPaused); err != nil {
-		return err
-	} else if m.paused {
-		d.Log.Warn("calls are paused, as they were when chertd stopped", "hint", "chertd resume lets them go on")
-	}
-	if err := eng.restorePause(ctx); err != nil {
-		return err
-	}
-	// What packs must not do any more is dropped before anything goes out.
-	eng.Pause(true)
-	servers, addresses, err := d.listen(eng, clock, m)
+	}, st, client, clock)
 	if err != nil {
 		return err
 	}
-	return d.serve(ctx, eng, m, servers, addresses)
+	paused, err := st.Flag(ctx, flagPaused)
+	if err != nil {
+		return err
+	}
+	if paused {
+		d.Log.Warn("calls are paused, as they were when chertd stopped", "hint", "chertd resume lets them go on")
+	}
+	if err := m.eng.restorePause(ctx); err != nil {
+		return err
+	}
+	// What packs must not do any more is dropped before anything goes out.
+	m.eng.Pause(true)
+	servers, addresses, err := d.listen(m)
+	if err != nil {
+		return err
+	}
+	return d.serve(ctx, m, paused, servers, addresses)
 }
 
-// serve runs everything until ctx ends or something can't go on.
-func (d Daemon) serve(ctx context.Context, eng *Engine, m *manager, servers []*server, addresses Addresses) error {
+// serve runs everything until ctx ends or something fails that it can't do
+// without. paused says that calls stay paused once the rules are live.
+func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*server, addresses Addresses) error {
+	eng := m.eng
 	sources, stopSources := context.WithCancelCause(ctx)
 	defer stopSources(nil)
 	engine, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
@@ -186,7 +185,7 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, m *manager, servers []*s
 	if err := startUnlessDamaged(ctx, m.store, m.gens.Start); err != nil {
 		stopSources(err)
 	} else {
-		eng.Pause(m.paused)
+		eng.Pause(paused)
 	}
 	taking.Go(func() { m.run(sources) })
 	taking.Go(func() { m.watchBlocking(sources) })
@@ -282,7 +281,6 @@ type server struct {
 	listener net.Listener
 	http     httpServer
 	report   func(last bool)     // of what piles up between two reports; nil: nothing does
-	note     func() string       // what status is to say of it; nil: nothing
 	change   func(Changes) error // takes what concerns it; nil: nothing does
 }
 
@@ -294,7 +292,7 @@ type httpServer interface {
 }
 
 // listen opens all listeners, or none.
-func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server, a Addresses, err error) {
+func (d Daemon) listen(m *manager) (servers []*server, a Addresses, err error) {
 	defer func() {
 		if err != nil {
 			for _, s := range servers {
@@ -308,35 +306,12 @@ func (d Daemon) listen(eng *Engine, clock *Clock, m *manager) (servers []*server
 			return servers, a, listenError("sources.webhook.listen", err)
 		}
 		a.Webhook = "http://" + l.Addr().String() + d.Webhook.Path
-		hook, err := source.NewWebhook(source.WebhookConfig{
-			Secrets: d.Webhook.Secrets, SigningSecret: d.API.SigningSecret,
-			Tolerance: d.Webhook.Tolerance, MaxBody: d.Webhook.MaxBody,
-			Tenant: d.API.Tenant, Path: d.Webhook.Path, Now: d.Now, ChertNow: clock.Now, Log: d.Log,
-			Ingest: eng.Ingest, Quarantine: eng.Quarantine,
-		})
-		if err != nil {
-			l.Close()
-			return servers, a, fmt.Errorf("sources.webhook: %w", err)
-		}
-		srv, conns := source.NewServer(source.ServerConfig{
-			Handler: hook, MaxHeader: d.Webhook.MaxHeader, Refused: hook.RefusedStatus, Log: d.Log,
-		})
 		servers = append(servers, &server{
-			name: "webhook", listener: conns.Listener(l), http: srv,
-			report: hook.Report,
-			change: func(c Changes) error {
-				srv.SetMaxHeader(c.MaxHeader)
-				return hook.Change(source.WebhookSettings{Secrets: c.WebhookSecrets, SigningSecret: c.SigningSecret, Tolerance: c.Tolerance, MaxBody: c.MaxBody})
-			},
+			name: "webhook", listener: m.conns.Listener(l), http: m.server,
+			report: m.hook.Report, change: m.intake.change,
 		})
-		m.hook, m.conns = hook, conns
 	}
-	servers, err = d.listenControl(servers, &a, control.Handler(control.Config{Daemon: m, Health: m.health, Stalled: m.stalled, Failing: m.failing, Commands: &m.commands}))
-	for _, s := range servers {
-		if s.note != nil {
-			m.notes = append(m.notes, s.note)
-		}
-	}
+	servers, err = d.listenControl(servers, &a, control.Handler(control.Config{Daemon: m, Health: m.health, Stalled: m.stalled, Failing: m.failing, Commands: &m.commands}), m.renewal)
 	return servers, a, err
 }
 

@@ -52,6 +52,10 @@ type Config struct {
 	// Observe, if set, is told what happens, as it happens, from the
 	// goroutine it happens on: it must be quick and must not call back.
 	Observe func(Happening)
+
+	// missedChanged, if set, is called when what packs have missed has changed. It
+	// must not block.
+	missedChanged func()
 }
 
 // Happening is something the engine did: exactly one field is set.
@@ -80,7 +84,7 @@ type Engine struct {
 	shards     []*shard
 	calls      *dispatch.Dispatcher
 	gov        *dispatch.Governor
-	callHealth callHealth
+	callHealth *callHealth
 	reads      readMeters
 
 	callsDue  *dispatch.Queue
@@ -117,7 +121,7 @@ func New(c Config) *Engine {
 		swapped:   make(chan struct{}, 1),
 		drained:   make(chan struct{}),
 	}
-	e.callHealth.log, e.callHealth.gov, e.callHealth.base = c.Log, e.gov, c.BaseURL
+	e.callHealth = newCallHealth(c.Log, e.gov, c.BaseURL)
 	e.misses = newMisses(e)
 	for i := range c.Shards {
 		e.shards = append(e.shards, newShard(e, store.Shard{Index: i, Of: c.Shards}))

@@ -33,7 +33,6 @@ type manager struct {
 
 	version string // of the program
 	since   time.Time
-	paused  bool // calls were, when the process last ran
 
 	// troubled are packs that are to be rolled back or sent to shadow, and why
 	// ("": the version on trial fails). What finds that out is on the way of
@@ -53,20 +52,35 @@ const troubleRetry = 5 * time.Second
 // waiting: enough for shards to commit them by the hundred.
 const cancelsAtOnce = 256
 
-func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
+// newManager makes a manager and the engine that it manages, as each needs the
+// other. c is the engine's; the manager observes it besides c.Observe.
+func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock *Clock) (*manager, error) {
 	m := &manager{
-		eng: eng, store: st, log: d.Log, intake: intake{clock: NewClock(d.Now)},
+		client: client, store: st, log: d.Log,
 		version: d.Version, since: d.Now(),
 		troubled: map[string]string{}, trouble: make(chan struct{}, 1),
+		blocking: blocking{look: make(chan struct{}, 1)},
 	}
-	m.blocking.look = make(chan struct{}, 1)
-	eng.misses.tell = m.blocking.lookAgain
-	d.Rules.Print = m.printed
+	observe := c.Observe
+	c.Observe = func(h Happening) {
+		m.happened(h)
+		if observe != nil {
+			observe(h)
+		}
+	}
+	c.missedChanged = m.blocking.lookAgain
+	m.eng = New(c)
+	var err error
+	if m.intake, err = newIntake(d, m.eng, clock); err != nil {
+		return nil, err
+	}
+	options := d.Rules
+	options.Print = m.printed
 	m.gens = rules.NewGenerations(rules.GenerationsConfig{
-		Dir: d.RulesDir, Options: d.Rules, Keeper: st, Gate: d.Gate,
-		Now: eng.c.Now, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
+		Dir: d.RulesDir, Options: options, Keeper: st, Gate: d.Gate,
+		Now: m.eng.c.Now, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
 	})
-	return m
+	return m, nil
 }
 
 // printed logs what a pack printed or logged when it was loaded.

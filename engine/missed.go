@@ -41,7 +41,6 @@ type misses struct {
 	plan atomic.Pointer[plan] // the newest; nil: none was needed yet
 	some atomic.Bool          // some pack has missed something
 	wake chan struct{}        // signalled when that becomes true
-	tell func()               // called when what packs have missed has changed; must not block
 
 	mu      sync.Mutex // guards all below, and every change of Engine.rules
 	loaded  bool       // what earlier processes have left is known
@@ -335,8 +334,8 @@ func (m *misses) changed(changes map[string]*missedChange) {
 		m.forget(name)
 	}
 	m.replan(m.e.rules.Load())
-	if m.tell != nil {
-		m.tell()
+	if m.e.c.missedChanged != nil {
+		m.e.c.missedChanged()
 	}
 }
 

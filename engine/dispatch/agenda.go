@@ -23,8 +23,7 @@ import (
 type Agenda struct {
 	fetch    Fetch
 	capacity func() int
-	// leave, if set, chooses entries of the store that the agenda is not for.
-	leave func(store.Due) bool
+	skip     func(store.Due) bool // chooses entries of the store that the agenda is not for; nil: none
 
 	mu   sync.Mutex
 	heap entries
@@ -46,14 +45,15 @@ func NewAgenda(fetch Fetch, capacity int) *Agenda {
 	if capacity <= 0 {
 		capacity = DefaultCapacity
 	}
-	return newAgenda(fetch, func() int { return capacity }, &store.Due{})
+	return newAgenda(fetch, nil, func() int { return capacity }, &store.Due{})
 }
 
 // newAgenda makes an agenda whose capacity may change, of what the store has
-// after the horizon; nil: it has nothing.
-func newAgenda(fetch Fetch, capacity func() int, horizon *store.Due) *Agenda {
+// after the horizon, apart from what skip chooses. A nil horizon says that the
+// store has nothing.
+func newAgenda(fetch Fetch, skip func(store.Due) bool, capacity func() int, horizon *store.Due) *Agenda {
 	return &Agenda{
-		fetch: fetch, capacity: capacity,
+		fetch: fetch, skip: skip, capacity: capacity,
 		at:      map[string]*entry{},
 		horizon: horizon,
 		changed: make(chan struct{}, 1),
@@ -184,7 +184,7 @@ func (a *Agenda) refill(ctx context.Context) error {
 	}
 	for _, due := range fetched {
 		// One that was set meanwhile is newer than what was read.
-		if a.at[due.Chat] == nil && !a.beyond(due) && (a.leave == nil || !a.leave(due)) {
+		if a.at[due.Chat] == nil && !a.beyond(due) && (a.skip == nil || !a.skip(due)) {
 			a.push(due)
 		}
 	}

@@ -129,8 +129,11 @@ func (q *Queue) add(name string) *line {
 	fetch := func(ctx context.Context, after store.Due, limit int) ([]store.Due, error) {
 		return q.calls.CallsDue(ctx, name, after, limit)
 	}
-	l := &line{name: name, all: newAgenda(fetch, q.share, horizon()), fresh: newAgenda(fetch, q.share, horizon())}
-	l.fresh.leave = func(d store.Due) bool { return d.Retry }
+	l := &line{
+		name:  name,
+		all:   newAgenda(fetch, nil, q.share, horizon()),
+		fresh: newAgenda(fetch, func(d store.Due) bool { return d.Retry }, q.share, horizon()),
+	}
 	q.lines[name] = l
 	q.linesChanged()
 	return l

@@ -38,10 +38,11 @@ type Connections struct {
 // while its request arrives. A sender's takes some milliseconds.
 const arrivalGrace = time.Second
 
-// NewConnections bounds connections to a number.
-func NewConnections(n int, log *slog.Logger) *Connections {
+// NewConnections bounds connections to a number. refused, if not nil, is called
+// with each status of 400 and more, and with the beginning of its request.
+func NewConnections(n int, refused func(status int, head []byte), log *slog.Logger) *Connections {
 	return &Connections{
-		max: n, grace: arrivalGrace, now: time.Now, log: log,
+		max: n, grace: arrivalGrace, now: time.Now, log: log, refused: refused,
 		open: map[*conn]bool{}, freed: make(chan struct{}, 1),
 	}
 }

@@ -217,7 +217,7 @@ func (h *hall) waits() bool {
 // TestPlacesAreGivenBack: closing a connection twice gives one place back.
 func TestPlacesAreGivenBack(t *testing.T) {
 	t.Parallel()
-	c := NewConnections(1, slog.New(slog.DiscardHandler))
+	c := NewConnections(1, nil, slog.New(slog.DiscardHandler))
 	near, far := net.Pipe()
 	defer near.Close()
 	first := &conn{Conn: far, all: c}
@@ -262,7 +262,7 @@ func TestPlaceComesWithoutDelay(t *testing.T) {
 		{"grace", arriving, func(*conn, net.Listener) {}, true, arrivalGrace},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c := NewConnections(1, slog.New(slog.DiscardHandler))
+			c := NewConnections(1, nil, slog.New(slog.DiscardHandler))
 			calls := &piped{conns: make(chan net.Conn, 2)}
 			l := c.Listener(calls)
 			var far []net.Conn
@@ -324,7 +324,7 @@ func (f *flaky) Accept() (net.Conn, error) {
 func TestTooManyOpenFiles(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	c := NewConnections(8, slog.New(slog.NewTextHandler(&log, nil)))
+	c := NewConnections(8, nil, slog.New(slog.NewTextHandler(&log, nil)))
 	c.now = func() time.Time { return testNow }
 	near, far := net.Pipe()
 	defer near.Close()
@@ -368,7 +368,7 @@ func TestTooManyOpenFiles(t *testing.T) {
 func TestTooManyOpenFilesIsLoggedOnceAMinute(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	c := NewConnections(8, slog.New(slog.NewTextHandler(&log, nil)))
+	c := NewConnections(8, nil, slog.New(slog.NewTextHandler(&log, nil)))
 	for _, step := range []struct {
 		at   time.Duration
 		tell bool

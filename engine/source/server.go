@@ -49,8 +49,7 @@ type arrival struct {
 // connections: serve it on what Listener of that returns.
 func NewServer(cfg ServerConfig) (*Server, *Connections) {
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
-	c := NewConnections(cmp.Or(cfg.MaxConns, 512), cfg.Log)
-	c.refused = cfg.Refused
+	c := NewConnections(cmp.Or(cfg.MaxConns, 512), cfg.Refused, cfg.Log)
 	s := &Server{cfg: cfg, conns: c, arrivals: make(chan arrival), closing: make(chan struct{})}
 	s.current = s.bounded(cfg.MaxHeader)
 	return s, c
