@@ -18,6 +18,7 @@ import (
 	"chertd/engine/source"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
+	"chertd/engine/wait"
 	"chertd/rules"
 )
 
@@ -197,7 +198,7 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 		})
 		if s.report != nil {
 			taking.Go(func() {
-				for sleep(sources, reportEvery, nil) {
+				for wait.For(sources, reportEvery) {
 					s.report(false)
 				}
 			})
@@ -262,7 +263,7 @@ func startUnlessDamaged(ctx context.Context, st store.Store, start func(context.
 	defer watching.Wait()
 	defer giveUp(nil)
 	watching.Go(func() {
-		for sleep(ctx, damagedEvery, nil) {
+		for wait.For(ctx, damagedEvery) {
 			if corrupt, ok := errors.AsType[*sqlite.CorruptError](st.Healthy()); ok {
 				giveUp(corrupt)
 			}

@@ -19,6 +19,7 @@ import (
 	"chertd/engine/dispatch"
 	"chertd/engine/source"
 	"chertd/engine/store"
+	"chertd/engine/wait"
 	"chertd/rules"
 	"chertd/rules/chat"
 )
@@ -377,18 +378,16 @@ func (e *Engine) shardOf(key string) *shard {
 // runTimers wakes chats whose timers are due.
 func (e *Engine) runTimers(ctx context.Context) {
 	for {
-		wait := time.Duration(-1)
 		next, ok, err := e.timersDue.Next(ctx)
-		switch {
-		case ctx.Err() != nil:
+		due := next.At // zero: there is none
+		if ctx.Err() != nil {
 			return
-		case err != nil:
-			e.c.Log.Error("the store can't say which timers are due; asking again", "err", err)
-			wait = time.Second
-		case ok:
-			wait = next.At.Sub(e.c.Now())
 		}
-		if ok && wait <= 0 {
+		if err != nil {
+			e.c.Log.Error("could not read from the store which timers are due; retrying", keyError, err)
+			due = e.c.Now().Add(time.Second)
+		}
+		if ok && !due.After(e.c.Now()) {
 			if e.timersDue.Take(next.Chat) {
 				if err := e.shardOf(next.Chat).post(ctx, request{chat: next.Chat, input: chat.Wake{}}); err != nil {
 					return
@@ -396,31 +395,10 @@ func (e *Engine) runTimers(ctx context.Context) {
 			}
 			continue
 		}
-		if !sleep(ctx, wait, e.timersDue.Changed()) {
+		if !wait.Until(ctx, e.c.Now, due, e.timersDue.Changed()) {
 			return
 		}
 	}
-}
-
-// lookAgain is the longest wait for a time of the clock: timers know neither of
-// a clock that is set on nor of the hours a machine was suspended.
-const lookAgain = 15 * time.Second
-
-// sleep waits for a time (negative: for ever; lookAgain at most) or a change;
-// false once ctx has ended.
-func sleep(ctx context.Context, wait time.Duration, changed <-chan struct{}) bool {
-	var timeUp <-chan time.Time
-	if wait >= 0 {
-		t := time.NewTimer(min(wait, lookAgain))
-		defer t.Stop()
-		timeUp = t.C
-	}
-	select {
-	case <-timeUp:
-	case <-changed:
-	case <-ctx.Done():
-	}
-	return ctx.Err() == nil
 }
 
 func (e *Engine) observe(h Happening) {
@@ -445,3 +423,11 @@ func (e *Engine) lockPacks(packs []string) (unlock func()) {
 		}
 	}
 }
+
+// sleep waits for a time (negative: for ever; 15 s at most) or a change; false
+// once ctx has ended.
+func sleep(ctx context.Context, d time.Duration, changed <-chan struct{}) bool {
+	return wait.For(ctx, min(d, wait.LookAgain), changed)
+}
+
+const lookAgain = wait.LookAgain

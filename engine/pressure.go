@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"chertd/engine/wait"
 )
 
 // heapCeiling is the live heap at which VMs are thrown away. Each VM is held to
@@ -22,7 +24,7 @@ const pressureEvery = time.Second
 func (e *Engine) watchHeap(ctx context.Context, every time.Duration, ceiling uint64) {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	var told time.Time
-	for sleep(ctx, every, nil) {
+	for wait.For(ctx, every) {
 		metrics.Read(sample)
 		live := sample[0].Value.Uint64()
 		if live < ceiling {

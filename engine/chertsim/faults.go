@@ -1,6 +1,7 @@
 package chertsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"chertd/engine/wait"
 )
 
 // Modes of a FailRule.
@@ -157,11 +160,7 @@ func (s *Sim) failCall(c *call, rt route, f FailRule) {
 		io.WriteString(c.w, f.Body)
 	case FailHang:
 		s.noteCall(c, 0, 0)
-		wait := f.Delay
-		if wait == 0 {
-			wait = time.Hour
-		}
-		s.pause(c, wait)
+		s.pause(c, cmp.Or(f.Delay, time.Hour))
 		panic(http.ErrAbortHandler)
 	case FailReset:
 		s.noteCall(c, 0, 0)
@@ -195,16 +194,8 @@ func (f FailRule) problem() *apiError {
 }
 
 // pause waits, and reports whether the caller is still there.
-func (s *Sim) pause(c *call, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-c.r.Context().Done():
-	case <-s.life.Done():
-	}
-	return false
+func (s *Sim) pause(c *call, d time.Duration) bool {
+	return wait.For(c.r.Context(), d, s.life.Done()) && s.life.Err() == nil
 }
 
 // reset closes the connection with a RST where there is one to be had, and

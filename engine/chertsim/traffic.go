@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"chertd/engine/wait"
 )
 
 // TrafficConfig says how busy a day it is.
@@ -41,7 +43,7 @@ func (s *Sim) Traffic(ctx context.Context, cfg TrafficConfig) {
 	for events := 0; cfg.Total == 0 || events < cfg.Total; {
 		b := script.beat()
 		due := time.Duration(float64(b.at) / cfg.Speed)
-		if !sleep(ctx, due-time.Since(began)) {
+		if !wait.Until(ctx, time.Now, began.Add(due)) {
 			return
 		}
 		if s.play(b) {
@@ -92,7 +94,7 @@ func (s *Sim) Load(ctx context.Context, cfg LoadConfig) int {
 		}
 		if cfg.Rate > 0 {
 			due := time.Duration(float64(n) / cfg.Rate * float64(time.Second))
-			if wait := due - time.Since(began); wait > 0 && !sleep(ctx, wait) {
+			if !wait.Until(ctx, time.Now, began.Add(due)) {
 				return n
 			}
 		} else if s.room(ctx, cfg.InFlight) != nil {
@@ -103,19 +105,5 @@ func (s *Sim) Load(ctx context.Context, cfg LoadConfig) int {
 		}
 		i := n % cfg.Chats
 		s.Receive(Incoming{Chat: fmt.Sprintf("load-%d", i), From: fmt.Sprintf("+1212%07d", i), Text: fmt.Sprintf("message %d", n)})
-	}
-}
-
-func sleep(ctx context.Context, wait time.Duration) bool {
-	if wait <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"chertd/engine/chert"
+	"chertd/engine/wait"
 	"chertd/rules/chat"
 )
 
@@ -125,78 +126,94 @@ func (d *Dispatcher) Run(ctx context.Context) {
 	}
 }
 
-// next waits until a call is due, its line has a place on the wire for it and
-// the governor lets it go, and takes all three; of a chat that will not answer
-// soon the call alone.
+// next waits until a call is due, its line has a place on the wire and the governor
+// admits it, and takes all three. For a chat that will not answer soon it takes the
+// call alone. It returns false once ctx has ended.
 func (d *Dispatcher) next(ctx context.Context) (*flight, bool) {
 	for {
-		wait, changed := time.Duration(-1), d.c.Queue.Changed() // until told
+		f, r := d.tryNext(ctx, d.c.Now())
 		switch {
-		case d.paused.Load():
-		case d.c.Able != nil && d.c.Able() != nil:
-			wait = time.Second
-		default:
-			now := d.c.Now()
-			may := func(line string) bool { return d.wire.may(line, now) }
-			pick, until, ok, err := d.c.Queue.Next(ctx, now, may, d.wire.used)
-			switch {
-			case ctx.Err() != nil:
-				return nil, false
-			case err != nil:
-				d.c.Log.Error("the store can't say what is due; asking again", "err", err)
-				wait = time.Second
-			case !ok:
-				wait = until
-			default:
-				// A chat that is asked and can't be called at once would be asked
-				// again and again.
-				if wait = d.c.Governor.Wait(now); wait > 0 {
-					changed = nil // what comes meanwhile is seen when the time is up
-					break
-				}
-				if untried, last := d.c.Governor.probeFor(); untried != nil {
-					if better, ok := d.c.Queue.Find(now, may, untried, last); ok {
-						pick = better
-					}
-				}
-				group := d.c.Group(pick.Chat)
-				asked := d.busy.admit(group, d.c.Concurrency)
-				if asked == askLater {
-					if d.busy.setAside(group, pick, d.c.Queue) {
-						continue
-					}
-					wait, changed = -1, nil // until a group answers
-					break
-				}
-				if asked == askWithoutPlace {
-					if d.c.Queue.Take(pick) {
-						return &flight{pick: pick, late: true}, true
-					}
-					d.busy.leave(group, d.c.Queue)
-					continue
-				}
-				var leave Leave
-				if leave, wait = d.c.Governor.Admit(now); wait > 0 {
-					changed = nil // what comes meanwhile is seen when the time is up
-					break
-				}
-				// A chat that answered late may have taken the last place.
-				if d.wire.take(pick.Line, now) {
-					f := &flight{pick: pick, leave: leave, began: now}
-					if d.c.Queue.Take(pick) {
-						return f, true
-					}
-					d.release(f)
-					continue
-				}
-				d.c.Governor.Return(leave)
-				continue
-			}
+		case f != nil:
+			return f, true
+		case ctx.Err() != nil:
+			return nil, false
+		case r.d == 0:
+			continue
 		}
-		if !d.sleep(ctx, wait, changed) {
+		changed := d.c.Queue.Changed()
+		if r.regardless {
+			changed = nil
+		}
+		// The clock may be set while it waits, so it is read again now and then.
+		if !wait.For(ctx, min(r.d, wait.LookAgain), changed, d.nudge) {
 			return nil, false
 		}
 	}
+}
+
+// rest is how long to wait before the queue is looked at again. A nudge ends it, and
+// so does a change of the queue unless it makes no difference.
+type rest struct {
+	d          time.Duration // 0: none; negative: without end
+	regardless bool          // of changes of the queue
+}
+
+// tryNext is next without waiting. Without a flight it returns how long to wait.
+func (d *Dispatcher) tryNext(ctx context.Context, now time.Time) (*flight, rest) {
+	if d.paused.Load() {
+		return nil, rest{d: -1}
+	}
+	if d.c.Able != nil && d.c.Able() != nil {
+		return nil, rest{d: retryReady}
+	}
+	may := func(line string) bool { return d.wire.may(line, now) }
+	pick, until, ok, err := d.c.Queue.Next(ctx, now, may, d.wire.used)
+	switch {
+	case ctx.Err() != nil:
+		return nil, rest{}
+	case err != nil:
+		d.c.Log.Error("could not read from the store which calls are due; retrying", "err", err)
+		return nil, rest{d: retryReady}
+	case !ok:
+		return nil, rest{d: until}
+	}
+	// A chat whose call can't go out immediately would be asked again and again.
+	if paced := d.c.Governor.Wait(now); paced > 0 {
+		return nil, rest{d: paced, regardless: true}
+	}
+	if untried, last := d.c.Governor.probeFor(); untried != nil {
+		if better, ok := d.c.Queue.Find(now, may, untried, last); ok {
+			pick = better
+		}
+	}
+	switch group := d.c.Group(pick.Chat); d.busy.admit(group, d.c.Concurrency) {
+	case askLater:
+		if d.busy.setAside(group, pick, d.c.Queue) {
+			return nil, rest{}
+		}
+		return nil, rest{d: -1, regardless: true} // until a chat of a group has answered
+	case askWithoutPlace:
+		if d.c.Queue.Take(pick) {
+			return &flight{pick: pick, late: true}, rest{}
+		}
+		d.busy.leave(group, d.c.Queue)
+		return nil, rest{}
+	}
+	leave, paced := d.c.Governor.Admit(now)
+	if paced > 0 {
+		return nil, rest{d: paced, regardless: true}
+	}
+	// A chat that answered late may have taken the last place.
+	if !d.wire.take(pick.Line, now) {
+		d.c.Governor.Return(leave)
+		return nil, rest{}
+	}
+	f := &flight{pick: pick, leave: leave, began: now}
+	if !d.c.Queue.Take(pick) {
+		d.release(f)
+		return nil, rest{}
+	}
+	return f, rest{}
 }
 
 // flight is one call's way from its place on the wire to its answer.
@@ -216,8 +233,8 @@ func (d *Dispatcher) call(ctx context.Context, f *flight) {
 			d.release(f)
 		}
 		if err != nil && ctx.Err() == nil {
-			d.c.Log.Error("a chat can't say what it is due; asking again", "chat", f.pick.Chat, "err", err)
-			time.AfterFunc(time.Second, func() { d.c.Queue.Set(f.pick) })
+			d.c.Log.Error("could not read which call a chat is due; retrying", "chat", f.pick.Chat, "err", err)
+			time.AfterFunc(retryReady, func() { d.c.Queue.Set(f.pick) })
 		}
 		return
 	}
@@ -344,29 +361,6 @@ func (d *Dispatcher) release(f *flight) {
 // as well. What answers in the place of Chert says nothing about a line.
 func lineFailed(a *chat.Answer) bool {
 	return !a.OK && !a.Unmade && !a.Foreign && (a.Retryable || a.Unknown) && a.Code != chert.CodeRateLimited
-}
-
-// lookAgain is the longest wait for a time of the clock: timers know neither of
-// a clock that is set on nor of the hours a machine was suspended.
-const lookAgain = 15 * time.Second
-
-// sleep waits for a time (negative: for ever; lookAgain at most), a change or a
-// nudge; false once ctx has ended.
-func (d *Dispatcher) sleep(ctx context.Context, wait time.Duration, changed <-chan struct{}) bool {
-	var timeUp <-chan time.Time
-	if wait >= 0 {
-		t := time.NewTimer(min(wait, lookAgain))
-		defer t.Stop()
-		timeUp = t.C
-	}
-	select {
-	case <-timeUp:
-	case <-changed:
-	case <-d.nudge:
-	case <-ctx.Done():
-		return false
-	}
-	return ctx.Err() == nil
 }
 
 func (d *Dispatcher) wakeUp() {

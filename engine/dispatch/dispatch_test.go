@@ -14,6 +14,7 @@ import (
 
 	"chertd/engine/chert"
 	"chertd/engine/store"
+	"chertd/engine/wait"
 	"chertd/rules/chat"
 )
 
@@ -362,7 +363,7 @@ func TestClockSetOnIsSeen(t *testing.T) {
 		d.mu.Lock()
 		d.ahead = 8 * time.Hour
 		d.mu.Unlock()
-		time.Sleep(lookAgain)
+		time.Sleep(wait.LookAgain)
 		d.wantCalls("a@15s")
 	})
 }

@@ -157,7 +157,7 @@ func TestWhatCantBeSaidIsLogged(t *testing.T) {
 		<-ended
 		d.wantCalls("a@6s")
 		// The store is asked once more because there is a call.
-		for what, want := range map[string]int{"the store can't say what is due": 4, "a chat can't say what it is due": 3} {
+		for what, want := range map[string]int{"could not read from the store which calls are due": 4, "could not read which call a chat is due": 3} {
 			if n := strings.Count(log.String(), what); n != want {
 				t.Errorf("%q is logged %d times, want %d:\n%s", what, n, want, log.String())
 			}

@@ -12,6 +12,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/engine/wait"
 )
 
 // Intake is where events go that come without a sender who waits for an
@@ -141,11 +142,7 @@ func (in *Intake) insist(ctx context.Context, do func() error) error {
 		if !told {
 			in.Log.Error("events can't be stored; chertd tries again every second", "error", err)
 		}
-		t := time.NewTimer(intakeRetry)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
+		if !wait.For(ctx, intakeRetry) {
 			return ctx.Err()
 		}
 	}
