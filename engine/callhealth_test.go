@@ -132,7 +132,7 @@ func TestPauseIsLogged(t *testing.T) {
 	at := time.Unix(1_800_000_000, 0)
 	for _, asked := range []time.Duration{time.Second, time.Minute, time.Minute, 30 * time.Second} {
 		err := &chert.Error{Status: 429, Code: 1007, Message: "slow down", Retryable: true, RetryAfter: asked}
-		gov.Answered(at, dispatch.Leave{}, "c1", err)
+		gov.Answered(at, dispatch.Permit{}, "c1", err)
 		h.ended(&dispatch.Attempt{Ended: at, Err: err})
 	}
 	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, "until=2027-01-15T08:01:00Z") {
@@ -160,7 +160,7 @@ func TestFailuresOfSomeAloneAreANote(t *testing.T) {
 		at := time.Unix(1_800_000_000, 0)
 		end := func(id, line string, err *chert.Error) {
 			at = at.Add(time.Second)
-			gov.Answered(at, dispatch.Leave{}, id, err)
+			gov.Answered(at, dispatch.Permit{}, id, err)
 			h.ended(&dispatch.Attempt{Call: chat.Call{Chat: id, Line: line}, Ended: at, Err: err})
 		}
 		bad := func() {

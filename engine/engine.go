@@ -24,9 +24,6 @@ import (
 	"chertd/rules/chat"
 )
 
-// ErrDraining is returned by Ingest once the engine has been told to stop.
-var ErrDraining = source.ErrDraining
-
 // defaultShards keeps a slow handler from holding up more than a quarter of the
 // chats, and two cores busy while batches wait for the disk.
 const defaultShards = 4
@@ -200,7 +197,7 @@ func (e *Engine) Rules() *rules.Set { return e.rules.Load() }
 // and will be handled, once each, whatever happens.
 func (e *Engine) Ingest(ctx context.Context, arrivals []store.Arrival) ([]store.Receipt, error) {
 	if e.draining.Load() {
-		return nil, ErrDraining
+		return nil, source.ErrDraining
 	}
 	return e.c.Store.Append(ctx, arrivals)
 }
@@ -208,7 +205,7 @@ func (e *Engine) Ingest(ctx context.Context, arrivals []store.Arrival) ([]store.
 // Quarantine keeps a delivery that could not be understood.
 func (e *Engine) Quarantine(ctx context.Context, q store.Quarantined) error {
 	if e.draining.Load() {
-		return ErrDraining
+		return source.ErrDraining
 	}
 	return e.c.Store.Quarantine(ctx, q)
 }

@@ -7,12 +7,6 @@ import (
 	"net/http"
 )
 
-// States of a typing signal.
-const (
-	TypingOn  = "typing"
-	TypingOff = "stopped"
-)
-
 // MarkRead marks the unread inbound messages of a chat as read, and so sends a
 // read receipt. It is idempotent: any retry is safe. A receipt can't be taken back.
 func (c *Client) MarkRead(ctx context.Context, chat string) (Reply, error) {

@@ -3,7 +3,6 @@ package chert
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -62,43 +61,6 @@ func (c *Client) Events(ctx context.Context, q EventQuery) (EventPage, Reply, er
 		page.Rows[i] = newRow(raw)
 	}
 	return page, reply, nil
-}
-
-// Event reads one row of the events log.
-func (c *Client) Event(ctx context.Context, id string) (Row, Reply, error) {
-	var raw json.RawMessage
-	reply, err := c.do(ctx, call{
-		what:   fmt.Sprintf("read event %q of the log", id),
-		method: http.MethodGet,
-		path:   []string{"events", id},
-
-		success: func(f fields) string {
-			if f["id"] == nil && f["event_id"] == nil {
-				return "has no event"
-			}
-			return ""
-		},
-		list: true,
-	}, &raw)
-	if err != nil {
-		return Row{}, reply, err
-	}
-	return newRow(raw), reply, nil
-}
-
-// Replay delivers an event of the log by webhook once more: to one
-// subscription, or with "" to all that had it.
-func (c *Client) Replay(ctx context.Context, id, subscription string) (Reply, error) {
-	query := url.Values{}
-	if subscription != "" {
-		query.Set("subscription_id", subscription)
-	}
-	return c.do(ctx, call{
-		what:   fmt.Sprintf("replay event %q", id),
-		method: http.MethodPost,
-		path:   []string{"events", id, "replay"},
-		query:  query,
-	}, nil)
 }
 
 func (q EventQuery) values() url.Values {

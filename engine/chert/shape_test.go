@@ -13,24 +13,17 @@ import (
 // everyCall makes each call of the client, by its name.
 var everyCall = map[string]func(*testing.T, *Client) error{
 	"mark-read":     func(t *testing.T, c *Client) error { _, err := c.MarkRead(t.Context(), "c1"); return err },
-	"typing":        func(t *testing.T, c *Client) error { _, err := c.Typing(t.Context(), "c1", TypingOn); return err },
+	"typing":        func(t *testing.T, c *Client) error { _, err := c.Typing(t.Context(), "c1", "typing"); return err },
 	"react":         func(t *testing.T, c *Client) error { _, err := c.React(t.Context(), "m1", "love"); return err },
 	"send":          func(t *testing.T, c *Client) error { _, _, err := c.Send(t.Context(), "c1", "hi", "k"); return err },
 	"messages":      func(t *testing.T, c *Client) error { _, _, _, err := c.Messages(t.Context(), "c1"); return err },
 	"phone-numbers": func(t *testing.T, c *Client) error { _, _, err := c.PhoneNumbers(t.Context()); return err },
 	"events":        func(t *testing.T, c *Client) error { _, _, err := c.Events(t.Context(), EventQuery{}); return err },
-	"event":         func(t *testing.T, c *Client) error { _, _, err := c.Event(t.Context(), "e1"); return err },
-	"replay":        func(t *testing.T, c *Client) error { _, err := c.Replay(t.Context(), "e1", ""); return err },
 	"subscribe": func(t *testing.T, c *Client) error {
 		_, _, err := c.Subscribe(t.Context(), NewSubscription{URL: "https://example.com"})
 		return err
 	},
-	"subscriptions": func(t *testing.T, c *Client) error { _, _, err := c.Subscriptions(t.Context()); return err },
-	"subscription":  func(t *testing.T, c *Client) error { _, _, err := c.Subscription(t.Context(), "s1"); return err },
-	"change subscription": func(t *testing.T, c *Client) error {
-		_, _, err := c.ChangeSubscription(t.Context(), "s1", SubscriptionChange{})
-		return err
-	},
+	"subscriptions":       func(t *testing.T, c *Client) error { _, _, err := c.Subscriptions(t.Context()); return err },
 	"delete subscription": func(t *testing.T, c *Client) error { _, err := c.DeleteSubscription(t.Context(), "s1"); return err },
 }
 
@@ -49,14 +42,14 @@ func TestEachCallHasItsOwnSuccess(t *testing.T) {
 		`{"phone_numbers":[]}`:                              "phone-numbers",
 		`{"events":[],"next_cursor":null}`:                  "events",
 		`{"subscriptions":[]}`:                              "subscriptions",
-		`{"subscription":{"id":"s1"}}`:                      "subscribe subscription change_subscription",
-		`{"id":"x1"}`:                                       "event subscribe subscription change_subscription",
-		`{"event_id":"x1"}`:                                 "event",
+		`{"subscription":{"id":"s1"}}`:                      "subscribe",
+		`{"id":"x1"}`:                                       "subscribe",
+		`{"event_id":"x1"}`:                                 "",
 		`{}`:                                                "",
 		`{"success":true}`:                                  "",
 		`{"ok":true}`:                                       "",
 	}
-	undocumented := "replay delete_subscription"
+	undocumented := "delete_subscription"
 	for body, list := range bodies {
 		for name, call := range everyCall {
 			s := newServer(t, answering(200, nil, body))

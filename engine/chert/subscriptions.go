@@ -37,14 +37,6 @@ type NewSubscription struct {
 	Version string   `json:"version,omitempty"`
 }
 
-// SubscriptionChange changes a subscription. What is nil stays as it is.
-type SubscriptionChange struct {
-	URL     *string   `json:"url,omitempty"`
-	Events  *[]string `json:"events,omitempty"`
-	Version *string   `json:"version,omitempty"`
-	Active  *bool     `json:"is_active,omitempty"`
-}
-
 // Subscribe makes a subscription. This answer alone has its secret.
 func (c *Client) Subscribe(ctx context.Context, n NewSubscription) (Subscription, Reply, error) {
 	return c.subscription(ctx, call{what: "make a webhook subscription", method: http.MethodPost, path: []string{subscriptions}, body: n})
@@ -58,16 +50,6 @@ func (c *Client) Subscriptions(ctx context.Context) ([]Subscription, Reply, erro
 	reply, err := c.do(ctx, call{what: "list the webhook subscriptions", method: http.MethodGet, path: []string{subscriptions},
 		success: hasList("subscriptions"), list: true}, &got)
 	return got.Subscriptions, reply, err
-}
-
-// Subscription reads one subscription, without its secret.
-func (c *Client) Subscription(ctx context.Context, id string) (Subscription, Reply, error) {
-	return c.subscription(ctx, call{what: fmt.Sprintf("read webhook subscription %q", id), method: http.MethodGet, path: []string{subscriptions, id}})
-}
-
-// ChangeSubscription changes a subscription.
-func (c *Client) ChangeSubscription(ctx context.Context, id string, change SubscriptionChange) (Subscription, Reply, error) {
-	return c.subscription(ctx, call{what: fmt.Sprintf("change webhook subscription %q", id), method: http.MethodPatch, path: []string{subscriptions, id}, body: change})
 }
 
 // DeleteSubscription ends a subscription.

@@ -71,13 +71,6 @@ func (s *Sim) room(ctx context.Context, n int) error {
 	return fmt.Errorf("wait for webhook deliveries, of which %d are outstanding: %w", s.queue.outstanding, ctx.Err())
 }
 
-// Outstanding is how many deliveries are queued, waiting or in flight.
-func (s *Sim) Outstanding() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.queue.outstanding
-}
-
 // deliver sends a new row to the subscriptions that wanted it when it was
 // recorded.
 func (s *Sim) deliver(r *logRow) {

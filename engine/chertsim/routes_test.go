@@ -13,7 +13,7 @@ import (
 
 func TestSubscriptions(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, chertsim.Config{Transport: chertsim.InProcess(&hook{})})
+	b := newBench(t, chertsim.Config{Transport: inProcess(&hook{})})
 	made := b.call("POST", "/webhook-subscriptions", `{"url": "`+hookURL+`", "events": ["message.received"], "version": "2026-05-04"}`)
 	sub := made.body.Subscription
 	if made.status != 200 || sub.ID == "" || !strings.HasPrefix(sub.Secret, "whsec_") || !sub.IsActive || sub.URL != hookURL {
@@ -192,7 +192,7 @@ func TestActions(t *testing.T) {
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
 	h := &hook{}
-	b := newBench(t, chertsim.Config{Transport: chertsim.InProcess(h)})
+	b := newBench(t, chertsim.Config{Transport: inProcess(h)})
 	if _, err := b.sim.Subscribe(hookURL, ""); err != nil {
 		t.Fatal(err)
 	}

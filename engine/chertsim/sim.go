@@ -49,7 +49,6 @@ type Config struct {
 	Burst int
 
 	// Transport carries webhook deliveries; default a transport of its own.
-	// InProcess makes one that calls a handler without a network.
 	Transport       http.RoundTripper
 	Workers         int           // deliveries in flight at most; default 16
 	Backoff         time.Duration // after a first failed attempt, then doubled; default 1s

@@ -118,7 +118,7 @@ func TestLoad(t *testing.T) {
 	t.Run("as fast as it is taken", func(t *testing.T) {
 		t.Parallel()
 		h := &hook{}
-		b := newBench(t, chertsim.Config{Transport: chertsim.InProcess(h)})
+		b := newBench(t, chertsim.Config{Transport: inProcess(h)})
 		if _, err := b.sim.Subscribe(hookURL, ""); err != nil {
 			t.Fatal(err)
 		}

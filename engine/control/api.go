@@ -78,7 +78,7 @@ func (a *api) routes(mux *http.ServeMux) {
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			body, err := a.bounded(w, r, do)
-			var notLive *NotLiveError
+			var notLive *notLiveError
 			switch {
 			case errors.As(err, &notLive):
 				answer(w, http.StatusUnprocessableEntity, notLiveBody{problem{UserError{Message: notLive.Error(), Hint: notLive.Hint}}, notLive.Diagnostics, notLive.Packs})
@@ -244,7 +244,7 @@ func (a *api) reload(r *http.Request) (any, error) {
 func (a *api) reloadAll(r *http.Request) (any, error) {
 	done, err := a.daemon.Reload(r.Context())
 	if err == nil && len(done.Packs) == 0 {
-		err = &NotLiveError{Packs: []Pack{}, Diagnostics: append(diag.List{}, done.Folder...), Hint: "chertd status says why"}
+		err = &notLiveError{Packs: []Pack{}, Diagnostics: append(diag.List{}, done.Folder...), Hint: "chertd status says why"}
 	}
 	if err == nil {
 		err = done.AllLive()
@@ -252,8 +252,8 @@ func (a *api) reloadAll(r *http.Request) (any, error) {
 	return done, err
 }
 
-// NotLiveError says that not all that is on disk is live.
-type NotLiveError struct {
+// notLiveError says that not all that is on disk is live.
+type notLiveError struct {
 	Packs       []Pack // all of them; none: no rules are live
 	Diagnostics diag.List
 	Hint        string
@@ -262,11 +262,11 @@ type NotLiveError struct {
 	folder bool // not all of it was read
 }
 
-// AllLive is a *NotLiveError if some of what is in the folder is not live as it
+// AllLive is a *notLiveError if some of what is in the folder is not live as it
 // is there: an edit, the files of a pack that is kept without any, or what could
 // not be read.
 func (r *Reload) AllLive() error {
-	e := &NotLiveError{Packs: r.Packs, Diagnostics: diag.List{}, Hint: "chertd packs says why"}
+	e := &notLiveError{Packs: r.Packs, Diagnostics: diag.List{}, Hint: "chertd packs says why"}
 	said := map[string]bool{}
 	add := func(all diag.List) {
 		for _, d := range all {
@@ -296,7 +296,7 @@ func (r *Reload) AllLive() error {
 // no files, no version of it is live, and none is missed.
 func (p *Pack) forgotten() bool { return p.Gone && p.Version == "" && p.Blocked == nil }
 
-func (e *NotLiveError) Error() string {
+func (e *notLiveError) Error() string {
 	switch {
 	case len(e.names) > 0:
 		return "not live as the folder has it: " + strings.Join(e.names, ", ")

@@ -172,7 +172,7 @@ func TestAgendaSaysThatTheStoreFails(t *testing.T) {
 // A capacity that makes no sense is the default.
 func TestAgendaHasItsDefaultCapacity(t *testing.T) {
 	t.Parallel()
-	for asked, want := range map[int]int{-1: DefaultCapacity, 0: DefaultCapacity, 1: 1, 7: 7} {
+	for asked, want := range map[int]int{-1: defaultCapacity, 0: defaultCapacity, 1: 1, 7: 7} {
 		if got := NewAgenda(shelf{}.fetch, asked).capacity(); got != want {
 			t.Errorf("capacity %d counts as %d, want %d", asked, got, want)
 		}

@@ -29,7 +29,7 @@ func TestEachCodeStopsWhatItIsAbout(t *testing.T) {
 		g := NewGovernor(0, 0)
 		err := &chert.Error{Status: max(d.Status, 400), Code: code, Retryable: d.Retryable}
 		for i := range 5 {
-			g.Answered(epoch, Leave{}, fmt.Sprint("c", i), err)
+			g.Answered(epoch, Permit{}, fmt.Sprint("c", i), err)
 		}
 		if s := g.Stopped(); (s != nil) != (d.Scope == chert.ScopeAccount || d.Scope == chert.ScopeClock) || s != nil && s.Code != code {
 			t.Errorf("code %d: stopped is %+v", code, s)

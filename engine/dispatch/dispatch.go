@@ -1,10 +1,10 @@
-// Package dispatch makes the calls that chats are due: paced by a governor,
-// one at a time a chat, a bounded number in flight.
+// Package dispatch makes the calls that chats are due. A Governor paces them, a
+// Queue orders them, and a Dispatcher keeps a bounded number in flight, at most one
+// per chat.
 //
-// It decides nothing about reads. It asks the chat for its call at the last
-// moment, so that a veto that came while the call waited for its turn still
-// counts, and hands the answer back. What the answer changes is decided by
-// chertd/rules/chat.
+// It decides nothing about reads. It asks the chat for its call at the last moment,
+// so that a veto still counts that came while the call waited, and gives the answer
+// back to the chat. Package chertd/rules/chat decides what the answer changes.
 package dispatch
 
 import (
@@ -22,48 +22,47 @@ import (
 	"chertd/rules/chat"
 )
 
-// Chats is what calls are made for.
+// Chats has the chats that calls are made for.
 type Chats interface {
-	// Ready asks a chat for the call it is due now; ok is false if it has none
-	// (any more): it is set on the agenda again when it has one. The call is
-	// durable as far as it must be when Ready returns.
+	// Ready returns the call that a chat is due now; ok is false if there is none
+	// (any more). The chat is set in the Queue again when it has one. When Ready
+	// returns, the store has all that must outlive a crash during the call.
 	Ready(ctx context.Context, chat string) (call chat.Call, ok bool, err error)
-	// Answer gives a call's answer back. It returns when the answer was taken
-	// in, which is before it is durable: if that is lost, the call is made again.
+	// Answer gives the answer to a call back. It returns before the answer is
+	// durable: if it is lost, the call is made again.
 	Answer(answer chat.Answer)
 }
 
-// Caller puts one attempt of a call on the wire. The error is nil or a
-// *chert.Error.
+// Caller makes one attempt of a call. Its error is nil or a *chert.Error.
 type Caller interface {
 	Call(ctx context.Context, call chat.Call) (traceID string, err error)
 }
 
-// Config is what a dispatcher is made of.
+// Config has the parts and settings of a Dispatcher.
 type Config struct {
 	Chats       Chats
 	Caller      Caller
 	Queue       *Queue
 	Governor    *Governor
 	Concurrency int // calls in flight; at least 1
-	// Group says which of the chats that one goroutine answers for a chat is
-	// among; nil: all are of one group.
+	// Group returns the group of a chat: chats of one group are answered by one
+	// goroutine. nil: all are one group.
 	Group   func(chat string) int
 	Timeout time.Duration // of one attempt; 0: none
 	Now     func() time.Time
 	Jitter  func() float64 // in [0, 1)
 	Log     *slog.Logger
-	// Keep, if set, keeps a pause across restarts. It is called after each 429
-	// with the pause in force; it may take as long as a write to the store.
+	// Keep, if set, stores a pause so that it outlives a restart. It is called after
+	// each 429 with the pause in force, and may take as long as a write to the store.
 	Keep func(Pause)
-	// Able, if set, says why no call may be made at the moment; nil: it may. It is
-	// asked before each call, and again every second while it says no.
+	// Able, if set, returns why no call can be made now, or nil. It is called before
+	// each call, and every second while it returns an error.
 	Able func() error
-	// Observe, if set, is told of each attempt as it ends.
+	// Observe, if set, is called with each attempt that has ended.
 	Observe func(Attempt)
 }
 
-// Attempt is one call that was put on the wire, and its end.
+// Attempt is one attempt of a call and how it ended.
 type Attempt struct {
 	Call  chat.Call
 	Began time.Time
@@ -71,7 +70,7 @@ type Attempt struct {
 	Err   *chert.Error // nil: success
 }
 
-// Dispatcher makes the calls of a queue. Create it with New, run it once with Run.
+// Dispatcher makes the calls of a Queue. Create it with New, and call Run once.
 type Dispatcher struct {
 	c      Config
 	paused atomic.Bool
@@ -80,7 +79,7 @@ type Dispatcher struct {
 	busy   busyGroups
 }
 
-// New makes a dispatcher; nothing happens before Run.
+// New returns a Dispatcher. It does nothing before Run.
 func New(c Config) *Dispatcher {
 	c.Concurrency = max(c.Concurrency, 1)
 	if c.Group == nil {
@@ -89,15 +88,15 @@ func New(c Config) *Dispatcher {
 	return &Dispatcher{c: c, nudge: make(chan struct{}, 1), wire: newPlaces(c.Concurrency)}
 }
 
-// Pause stops calls from going out until it is called with false. Those in
-// flight end as they do.
+// Pause stops calls from going out, or with false lets them resume. Calls in flight
+// are not affected.
 func (d *Dispatcher) Pause(on bool) {
 	d.paused.Store(on)
 	d.wakeUp()
 }
 
-// ProbeNow lets the probe of a stop go out without its wait: what may have caused
-// the stop was changed.
+// ProbeNow lets the probe of a stop go out without its wait, because the setting
+// that may have caused the stop was changed.
 func (d *Dispatcher) ProbeNow() {
 	d.c.Governor.ProbeNow()
 	d.wakeUp()
@@ -106,11 +105,11 @@ func (d *Dispatcher) ProbeNow() {
 // Paused reports whether calls are paused.
 func (d *Dispatcher) Paused() bool { return d.paused.Load() }
 
-// InFlight is how many calls have a place on the wire.
+// InFlight returns how many calls have a place on the wire.
 func (d *Dispatcher) InFlight() int { return d.wire.inFlight() }
 
-// Run makes calls until ctx ends; then it starts no more, waits for those in
-// flight and for their answers to be taken in, and returns.
+// Run makes calls until ctx ends. Then it starts no more, waits for the calls in
+// flight and until Chats.Answer has returned for each, and returns.
 func (d *Dispatcher) Run(ctx context.Context) {
 	var flights sync.WaitGroup
 	defer flights.Wait()
@@ -182,13 +181,13 @@ func (d *Dispatcher) tryNext(ctx context.Context, now time.Time) (*flight, rest)
 		return nil, rest{d: paced, regardless: true}
 	}
 	if untried, last := d.c.Governor.probeFor(); untried != nil {
-		if better, ok := d.c.Queue.Find(now, may, untried, last); ok {
+		if better, ok := d.c.Queue.find(now, may, untried, last); ok {
 			pick = better
 		}
 	}
 	switch group := d.c.Group(pick.Chat); d.busy.admit(group, d.c.Concurrency) {
 	case askLater:
-		if d.busy.setAside(group, pick, d.c.Queue) {
+		if d.busy.park(group, pick, d.c.Queue) {
 			return nil, rest{}
 		}
 		return nil, rest{d: -1, regardless: true} // until a chat of a group has answered
@@ -199,16 +198,16 @@ func (d *Dispatcher) tryNext(ctx context.Context, now time.Time) (*flight, rest)
 		d.busy.leave(group, d.c.Queue)
 		return nil, rest{}
 	}
-	leave, paced := d.c.Governor.Admit(now)
+	permit, paced := d.c.Governor.Admit(now)
 	if paced > 0 {
 		return nil, rest{d: paced, regardless: true}
 	}
 	// A chat that answered late may have taken the last place.
 	if !d.wire.take(pick.Line, now) {
-		d.c.Governor.Return(leave)
+		d.c.Governor.Return(permit)
 		return nil, rest{}
 	}
-	f := &flight{pick: pick, leave: leave, began: now}
+	f := &flight{pick: pick, permit: permit, began: now}
 	if !d.c.Queue.Take(pick) {
 		d.release(f)
 		return nil, rest{}
@@ -216,16 +215,16 @@ func (d *Dispatcher) tryNext(ctx context.Context, now time.Time) (*flight, rest)
 	return f, rest{}
 }
 
-// flight is one call's way from its place on the wire to its answer.
+// flight is a call from when it was picked until its answer.
 type flight struct {
-	pick  Pick
-	leave Leave
-	began time.Time
-	late  bool // the chat does not say in time what it is due: it has no place meanwhile
+	pick   Pick
+	permit Permit
+	began  time.Time
+	late   bool // the chat takes long to answer Ready: the call has no place meanwhile
 }
 
-// call makes one chat's call. Once it is on the wire the end of ctx does not
-// cut it short: only its timeout does.
+// call makes the call of one chat. Once the request is on the wire only its timeout
+// ends it, not the end of ctx.
 func (d *Dispatcher) call(ctx context.Context, f *flight) {
 	call, ok, err := d.ask(ctx, f)
 	if err != nil || !ok {
@@ -242,8 +241,8 @@ func (d *Dispatcher) call(ctx context.Context, f *flight) {
 		d.c.Chats.Answer(chat.Answer{Call: call, Unmade: true})
 		return
 	}
-	if d.paused.Load() || !d.c.Governor.Holds(f.leave, d.c.Now()) {
-		// Since the chat was asked, which takes as long as the store fails.
+	if d.paused.Load() || !d.c.Governor.Holds(f.permit, d.c.Now()) {
+		// It happened while the chat was asked, which takes as long as the store fails.
 		d.release(f)
 		d.c.Chats.Answer(chat.Answer{Call: call, Unmade: true})
 		return
@@ -262,7 +261,7 @@ func (d *Dispatcher) call(ctx context.Context, f *flight) {
 		d.failed(&answer, failure)
 	}
 	d.wire.leave(f.pick.Line, f.began, true, lineFailed(&answer))
-	d.c.Governor.Answered(now, f.leave, f.pick.Chat, failure)
+	d.c.Governor.Answered(now, f.permit, f.pick.Chat, failure)
 	d.c.Chats.Answer(answer)
 	if d.c.Keep != nil && limited(failure) {
 		d.c.Keep(d.c.Governor.Pause())
@@ -272,12 +271,12 @@ func (d *Dispatcher) call(ctx context.Context, f *flight) {
 	}
 }
 
-// attempt puts one call on the wire. A caller that fails in a way of its own, or
-// panics, leaves it unknown what became of the call.
+// attempt makes one attempt of a call. After another error than a *chert.Error, or a
+// panic, it is unknown whether the call was carried out.
 func (d *Dispatcher) attempt(ctx context.Context, call chat.Call) (traceID string, failure *chert.Error) {
 	defer func() {
 		if p := recover(); p != nil {
-			d.c.Log.Error("a call ended in a panic; what became of it is unknown", "chat", call.Chat, "panic", p, "stack", string(debug.Stack()))
+			d.c.Log.Error("a call panicked; it is unknown whether Chert carried it out", "chat", call.Chat, "panic", p, "stack", string(debug.Stack()))
 			failure = &chert.Error{Message: fmt.Sprintf("internal error: %v", p), Retryable: true, Unknown: true}
 		}
 	}()
@@ -291,29 +290,29 @@ func (d *Dispatcher) attempt(ctx context.Context, call chat.Call) (traceID strin
 	return traceID, failure
 }
 
-// failed says on the answer what became of an attempt that did not succeed.
+// failed copies the error of an attempt into its answer.
 func (d *Dispatcher) failed(answer *chat.Answer, err *chert.Error) {
 	answer.Code, answer.HTTP, answer.TraceID = err.Code, err.Status, err.TraceID
 	answer.Error = err.Error()
 	answer.Unknown = err.Unknown
-	// An account's error says nothing about this chat: nothing was done, and no
-	// attempt of a day's is used up.
+	// An error about the account says nothing about this chat. The call was not
+	// carried out, and the attempt does not count.
 	answer.Unmade = stopsAll(err.Code)
 	answer.Foreign = err.Foreign
 	answer.Retryable = err.Retryable
 	answer.After = boundedWait(err.RetryAfter)
 	if err.RetryAfter > maxPause {
-		d.c.Log.Warn("an answer asked to wait for more than an hour; the wait is cut to an hour", "chat", answer.Call.Chat, "asked", err.RetryAfter, "err", answer.Error)
+		d.c.Log.Warn("retry_after of an answer is longer than an hour; waiting for an hour", "chat", answer.Call.Chat, "retry_after", err.RetryAfter, "err", answer.Error)
 	}
 	if answer.After == 0 {
 		answer.After = chat.Backoff(answer.Call.Attempt, d.c.Jitter())
 	}
 }
 
-// ask asks the chat for the call it is due. If that takes longer than
-// askPatience, its place on the wire goes to another, and until it has answered
-// a few others of its group are asked without a place: a shard that is stuck
-// holds up its own chats, and nobody else's.
+// ask asks the chat for the call it is due. If that takes longer than askPatience,
+// the place on the wire goes to another call, and until the chat has answered a few
+// other chats of its group are asked without a place. So a shard that is stuck
+// delays its own chats only.
 func (d *Dispatcher) ask(ctx context.Context, f *flight) (chat.Call, bool, error) {
 	group := d.c.Group(f.pick.Chat)
 	if f.late {
@@ -336,29 +335,29 @@ func (d *Dispatcher) ask(ctx context.Context, f *flight) (chat.Call, bool, error
 	return call, ok, err
 }
 
-// board takes a place on the wire again, for a chat that answered late.
+// board takes a place on the wire for a chat that answered late.
 func (d *Dispatcher) board(f *flight) bool {
 	now := d.c.Now()
-	leave, wait := d.c.Governor.Admit(now)
+	permit, wait := d.c.Governor.Admit(now)
 	if wait > 0 {
 		return false
 	}
 	if !d.wire.take(f.pick.Line, now) {
-		d.c.Governor.Return(leave)
+		d.c.Governor.Return(permit)
 		return false
 	}
-	f.leave, f.began = leave, now
+	f.permit, f.began = permit, now
 	return true
 }
 
-// release gives back what was taken for a call that is not made.
+// release gives back the place and the permit of a call that is not made.
 func (d *Dispatcher) release(f *flight) {
 	d.wire.leave(f.pick.Line, f.began, false, false)
-	d.c.Governor.Return(f.leave)
+	d.c.Governor.Return(f.permit)
 }
 
-// lineFailed reports whether a call failed in a way that others of its line may
-// as well. What answers in the place of Chert says nothing about a line.
+// lineFailed reports whether a call failed in a way that may also hit other calls of
+// its line. A foreign answer says nothing about the line.
 func lineFailed(a *chat.Answer) bool {
 	return !a.OK && !a.Unmade && !a.Foreign && (a.Retryable || a.Unknown) && a.Code != chert.CodeRateLimited
 }

@@ -54,8 +54,8 @@ func TestGovernorReturnsLeave(t *testing.T) {
 func TestGovernorWaitsForRetryAfterExactly(t *testing.T) {
 	t.Parallel()
 	g := NewGovernor(100, 100)
-	g.Answered(epoch, Leave{}, "c1", &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 7 * time.Second})
-	g.Answered(epoch, Leave{}, "c1", &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 2 * time.Second})
+	g.Answered(epoch, Permit{}, "c1", &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 7 * time.Second})
+	g.Answered(epoch, Permit{}, "c1", &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 2 * time.Second})
 	if wait := admit(g, epoch); wait != 7*time.Second {
 		t.Errorf("wait is %v, want the longer retry_after of 7s", wait)
 	}
@@ -63,7 +63,7 @@ func TestGovernorWaitsForRetryAfterExactly(t *testing.T) {
 		t.Errorf("after retry_after the next call still waits %v", wait)
 	}
 	// All lines saturated for one recipient concerns its chat, not the rest.
-	g.Answered(epoch.Add(8*time.Second), Leave{}, "c1", &chert.Error{Status: 503, Code: 4002, Retryable: true, RetryAfter: time.Minute})
+	g.Answered(epoch.Add(8*time.Second), Permit{}, "c1", &chert.Error{Status: 503, Code: 4002, Retryable: true, RetryAfter: time.Minute})
 	if wait := admit(g, epoch.Add(8*time.Second)); wait != 0 {
 		t.Errorf("4002 stopped every chat for %v", wait)
 	}
@@ -130,7 +130,7 @@ func TestGovernorProbesRarely(t *testing.T) {
 	} {
 		g := NewGovernor(0, 0)
 		for i := range 20 {
-			g.Answered(epoch, Leave{}, fmt.Sprint("c", i), err)
+			g.Answered(epoch, Permit{}, fmt.Sprint("c", i), err)
 		}
 		var waits []string
 		now := epoch
@@ -172,11 +172,11 @@ func TestGovernorStopsOnForeignAnswersOfSeveralChats(t *testing.T) {
 		for _, c := range tc.answers {
 			switch c {
 			case "":
-				g.Answered(epoch, Leave{}, "x", &chert.Error{Status: 404, Code: 2002})
+				g.Answered(epoch, Permit{}, "x", &chert.Error{Status: 404, Code: 2002})
 			case "-":
-				g.Answered(epoch, Leave{}, "x", &chert.Error{Message: "reset", Retryable: true, Unknown: true})
+				g.Answered(epoch, Permit{}, "x", &chert.Error{Message: "reset", Retryable: true, Unknown: true})
 			default:
-				g.Answered(epoch, Leave{}, c, page)
+				g.Answered(epoch, Permit{}, c, page)
 			}
 		}
 		if s := g.Stopped(); (s != nil) != tc.stops || s != nil && (!s.Foreign || s.HTTP != 404 || s.Message != "Not Found") {
@@ -190,7 +190,7 @@ func TestGovernorStopsOnForeignAnswersOfSeveralChats(t *testing.T) {
 func TestGovernorTellsTheLastCause(t *testing.T) {
 	t.Parallel()
 	g := NewGovernor(0, 0)
-	g.Answered(epoch, Leave{}, "a", &chert.Error{Status: 401, Code: 2004, Message: "bad signature"})
+	g.Answered(epoch, Permit{}, "a", &chert.Error{Status: 401, Code: 2004, Message: "bad signature"})
 	now := epoch.Add(time.Second)
 	probe, _ := g.Admit(now)
 	g.Answered(now, probe, "a", &chert.Error{Status: 503, Message: "maintenance", Foreign: true, Retryable: true, RetryAfter: 10 * time.Second})
@@ -228,7 +228,7 @@ func TestGovernorPauses(t *testing.T) {
 		err := tc.err
 		err.Retryable, err.RetryAfter = true, tc.asked
 		leave, _ := g.Admit(epoch)
-		g.Answered(epoch, Leave{}, "c1", &err)
+		g.Answered(epoch, Permit{}, "c1", &err)
 		if wait := admit(g, epoch); wait != tc.want {
 			t.Errorf("%s: wait is %v, want %v", tc.name, wait, tc.want)
 		}
@@ -246,14 +246,14 @@ func TestGovernorPauses(t *testing.T) {
 	var waits []string
 	for range 5 {
 		for range 8 {
-			g.Answered(now, Leave{}, "c1", limit)
+			g.Answered(now, Permit{}, "c1", limit)
 		}
 		wait := admit(g, now)
 		waits = append(waits, wait.String())
 		now = now.Add(wait)
 	}
-	g.Answered(now, Leave{}, "c1", nil)
-	g.Answered(now, Leave{}, "c1", limit)
+	g.Answered(now, Permit{}, "c1", nil)
+	g.Answered(now, Permit{}, "c1", limit)
 	waits = append(waits, admit(g, now).String())
 	if got := strings.Join(waits, " "); got != "1s 2s 4s 8s 16s 1s" {
 		t.Errorf("429s without a time, and a success before the last: waits are %s", got)
@@ -264,7 +264,7 @@ func TestGovernorPauses(t *testing.T) {
 func TestGovernorRestoresAPause(t *testing.T) {
 	t.Parallel()
 	g := NewGovernor(0, 0)
-	g.Answered(epoch, Leave{}, "c1", &chert.Error{Status: 429, Code: 1007, Message: "slow down", Retryable: true, RetryAfter: time.Minute})
+	g.Answered(epoch, Permit{}, "c1", &chert.Error{Status: 429, Code: 1007, Message: "slow down", Retryable: true, RetryAfter: time.Minute})
 	kept := g.Pause()
 	if want := (Pause{Asked: epoch, Until: epoch.Add(time.Minute), Why: "slow down"}); kept != want {
 		t.Fatalf("the pause is %+v, want %+v", kept, want)
@@ -317,7 +317,7 @@ func TestGovernorBearsAClockSetBack(t *testing.T) {
 			t.Fatalf("%s: the first call must go at once", tc.name)
 		}
 		if tc.learn != nil {
-			g.Answered(epoch, Leave{}, "c1", tc.learn)
+			g.Answered(epoch, Permit{}, "c1", tc.learn)
 		}
 		back := epoch.Add(-6 * time.Hour)
 		now := back

@@ -77,7 +77,7 @@ const (
 	aloneAfter = time.Hour
 )
 
-// Limits of the Queue.
+// Limits of the Queue and of an Agenda.
 const (
 	// freshFor is how long a call counts as fresh after it is due: about as long as
 	// the calls of an ordinary burst wait for the governor.
@@ -86,6 +86,8 @@ const (
 	oldShare = 8
 	// maxLines is how many lines are in memory at a time. An account has a few.
 	maxLines = 4096
+	// defaultCapacity is how many entries are in memory: about 8 MB.
+	defaultCapacity = 1 << 16
 	// minCapacity is how many entries each of them may keep in memory at least.
 	minCapacity = 16
 )
