@@ -144,7 +144,7 @@ func TestAgendaReadsOnBeforeTheFarFuture(t *testing.T) {
 }
 
 // While the store fails, Next says so each time, and loses nothing.
-func TestAgendaSaysThatTheStoreFails(t *testing.T) {
+func TestAgendaReturnsTheErrorOfTheStore(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	kept := shelf{"c1": time.Unix(1, 0), "c2": time.Unix(2, 0)}

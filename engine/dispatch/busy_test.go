@@ -24,10 +24,10 @@ func drained(t interface{ Fatal(...any) }, q *Queue, now time.Time) (chats []str
 	}
 }
 
-// TestCallsSetAsideReturn lets chats of two groups take long, sets calls of
+// TestParkedCallsReturn lets chats of two groups take long, sets calls of
 // theirs aside, and lets them answer in any order: as many are asked as there are
 // places, each answer returns one call to the queue, and the last one all.
-func TestCallsSetAsideReturn(t *testing.T) {
+func TestParkedCallsReturn(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		var b busyGroups
@@ -113,7 +113,7 @@ func TestCallsSetAsideReturn(t *testing.T) {
 }
 
 // Calls that are set aside are bounded, and what has returned makes room.
-func TestCallsSetAsideAreBounded(t *testing.T) {
+func TestParkedCallsAreBounded(t *testing.T) {
 	t.Parallel()
 	var b busyGroups
 	q := NewQueue(&lineShelf{calls: map[string]Pick{}}, 2*defaultCapacity)

@@ -349,9 +349,9 @@ func TestTimeoutEndsAnAttempt(t *testing.T) {
 	})
 }
 
-// A clock that is set on, or a machine that was suspended, delays no call by
-// more than a look at the clock.
-func TestClockSetOnIsSeen(t *testing.T) {
+// A clock that is set forward, or a machine that was suspended, delays no call by
+// more than wait.LookAgain.
+func TestClockSetForwardDelaysNoCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
 		var set atomic.Int64

@@ -35,16 +35,16 @@ func TestGovernorHoldsTheCeiling(t *testing.T) {
 	}
 }
 
-func TestGovernorReturnsLeave(t *testing.T) {
+func TestGovernorTakesPermitsBack(t *testing.T) {
 	t.Parallel()
 	g := NewGovernor(1, 1)
-	leave, wait := g.Admit(epoch)
+	permit, wait := g.Admit(epoch)
 	if wait != 0 {
 		t.Fatal("the first call must go at once")
 	}
-	g.Return(leave)
+	g.Return(permit)
 	if wait := admit(g, epoch); wait != 0 {
-		t.Errorf("leave was given back, yet the next call waits %v", wait)
+		t.Errorf("the permit was given back, but the next call waits %v", wait)
 	}
 	if wait := admit(g, epoch); wait != time.Second {
 		t.Errorf("the bucket is empty: wait is %v, want 1s", wait)
@@ -137,8 +137,8 @@ func TestGovernorProbesRarely(t *testing.T) {
 		for range 8 {
 			wait := admit(g, now)
 			now = now.Add(wait)
-			leave, _ := g.Admit(now)
-			g.Answered(now, leave, "c1", err)
+			permit, _ := g.Admit(now)
+			g.Answered(now, permit, "c1", err)
 			waits = append(waits, wait.String())
 		}
 		if got := strings.Join(waits, " "); got != "1s 2s 4s 8s 16s 30s 30s 30s" {
@@ -187,7 +187,7 @@ func TestGovernorStopsOnForeignAnswersOfSeveralChats(t *testing.T) {
 
 // The stop tells the last answer: what was an account's error may have become a
 // proxy's page, with another fix.
-func TestGovernorTellsTheLastCause(t *testing.T) {
+func TestGovernorKeepsTheLastCause(t *testing.T) {
 	t.Parallel()
 	g := NewGovernor(0, 0)
 	g.Answered(epoch, Permit{}, "a", &chert.Error{Status: 401, Code: 2004, Message: "bad signature"})
@@ -227,13 +227,13 @@ func TestGovernorPauses(t *testing.T) {
 		g := NewGovernor(0, 0)
 		err := tc.err
 		err.Retryable, err.RetryAfter = true, tc.asked
-		leave, _ := g.Admit(epoch)
+		permit, _ := g.Admit(epoch)
 		g.Answered(epoch, Permit{}, "c1", &err)
 		if wait := admit(g, epoch); wait != tc.want {
 			t.Errorf("%s: wait is %v, want %v", tc.name, wait, tc.want)
 		}
-		if g.Holds(leave, epoch) != (tc.want == 0) {
-			t.Errorf("%s: a call that has leave already goes out: %t", tc.name, tc.want != 0)
+		if g.Holds(permit, epoch) != (tc.want == 0) {
+			t.Errorf("%s: a call that has a permit already goes out: %t", tc.name, tc.want != 0)
 		}
 		if tc.want > 0 && (admit(g, epoch.Add(tc.want-1)) == 0 || admit(g, epoch.Add(tc.want)) != 0) {
 			t.Errorf("%s: the pause does not end after %v", tc.name, tc.want)
@@ -293,15 +293,15 @@ func TestGovernorRestoresAPause(t *testing.T) {
 
 // admit is the wait that Admit returns.
 func admit(g *Governor, now time.Time) time.Duration {
-	leave, wait := g.Admit(now)
-	if wait == 0 && leave.probe != nil {
-		g.Return(leave) // it was only asked for the wait
+	permit, wait := g.Admit(now)
+	if wait == 0 && permit.probe != nil {
+		g.Return(permit) // it was only asked for the wait
 	}
 	return wait
 }
 
 // A clock that is set back by hours stops no calls for hours.
-func TestGovernorBearsAClockSetBack(t *testing.T) {
+func TestGovernorPacesWhenTheClockIsSetBack(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name  string
@@ -333,7 +333,7 @@ func TestGovernorBearsAClockSetBack(t *testing.T) {
 // Whenever the ceiling is set to another, calls go by the new one from then on: a
 // burst is no more than it allows, and comes together at its rate. A burst is at
 // least one call.
-func TestGovernorTakesUpAnotherCeiling(t *testing.T) {
+func TestGovernorChangesItsCeiling(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name         string

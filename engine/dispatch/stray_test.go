@@ -34,7 +34,7 @@ func (f filter) Call(ctx context.Context, call chat.Call) (string, error) {
 // Chats that something on the way keeps from Chert hold up no other: once calls
 // have stopped for them, a chat that Chert answers is called by the second probe
 // at the latest, and from then on immediately, however long the others go on.
-func TestChatsBehindAFilterHoldUpNoOther(t *testing.T) {
+func TestChatsBehindAFilterDelayNoOther(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		bad := rapid.IntRange(foreignChats, 40).Draw(rt, "bad chats")
