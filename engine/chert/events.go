@@ -9,33 +9,33 @@ import (
 	"time"
 )
 
-// MaxPage is the most rows the events log gives at once.
+// MaxPage is the largest page of the events log, in rows.
 const MaxPage = 200
 
-// EventQuery chooses rows of the events log. Zero fields choose all.
+// EventQuery selects rows of the events log. The zero value selects all.
 type EventQuery struct {
 	Type   string
 	Status string // of the delivery
 	LeadID string
-	Since  time.Time // created strictly after; Chert's stamps have whole seconds
-	Limit  int       // rows a page, 1 to MaxPage; 0: Chert's default, 50
-	Cursor string    // EventPage.Next of the page before
+	Since  time.Time // only rows created after it; Chert's times are whole seconds
+	Limit  int       // rows per page, 1 to MaxPage; 0: Chert's default, 50
+	Cursor string    // EventPage.Next of the previous page
 }
 
-// EventPage is a page of the events log, the newest row first.
+// EventPage is a page of the events log, newest row first.
 type EventPage struct {
 	Rows []Row
 	Next string // cursor of the next, older page; empty: this is the last
 }
 
-// Row is a row of the events log. Its fields are for finding one's way; Raw
-// is what event.Decode makes an event of. A field that is missing or of a
-// strange type is empty, so that one bad row does not hide the others.
+// Row is a row of the events log. Raw is the row as it came, for event.Decode; the
+// other fields are for paging. A field that is missing or of another type is empty, so
+// that one bad row does not hide the others.
 type Row struct {
 	ID        string
 	Type      string
 	EventID   string
-	CreatedAt time.Time // zero if it can't be read
+	CreatedAt time.Time // zero if it is missing or malformed
 	Raw       json.RawMessage
 }
 
@@ -86,7 +86,7 @@ func newRow(raw json.RawMessage) Row {
 		EventID   string `json:"event_id"`
 		CreatedAt string `json:"created_at"`
 	}
-	// What can't be read stays empty; event.Decode says what is wrong with Raw.
+	// A malformed field stays empty; event.Decode reports what is wrong with Raw.
 	_ = json.Unmarshal(raw, &w)
 	created, _ := time.Parse(time.RFC3339, w.CreatedAt)
 	return Row{ID: w.ID, Type: w.Type, EventID: w.EventID, CreatedAt: created.UTC(), Raw: raw}

@@ -195,12 +195,12 @@ func TestAnswersAreDescribed(t *testing.T) {
 		code    int // of the error's status
 		message string
 	}{
-		{502, html, "<html>\n<head><TITLE>\n 502  Bad\tGateway </TITLE></head>", 502, "Bad Gateway; this is not an answer of Chert's (text/html: 502 Bad Gateway)"},
-		{404, html, "<html><body>nothing here</body></html>", 404, "Not Found; this is not an answer of Chert's (text/html)"},
-		{503, text, "  upstream connect\n error ", 503, "Service Unavailable; this is not an answer of Chert's (text/plain: upstream connect error)"},
-		{500, text, strings.Repeat("é", 200), 500, "Internal Server Error; this is not an answer of Chert's (text/plain: " + strings.Repeat("é", 100) + "…)"},
-		{599, http.Header{"Content-Type": nil}, "", 599, "unknown status; this is not an answer of Chert's (no content type)"},
-		{200, html, "<title>Sign in</title>", 200, "the answer is not a JSON object (text/html: Sign in)"},
+		{502, html, "<html>\n<head><TITLE>\n 502  Bad\tGateway </TITLE></head>", 502, "Bad Gateway; this answer is not from Chert (text/html: 502 Bad Gateway)"},
+		{404, html, "<html><body>nothing here</body></html>", 404, "Not Found; this answer is not from Chert (text/html)"},
+		{503, text, "  upstream connect\n error ", 503, "Service Unavailable; this answer is not from Chert (text/plain: upstream connect error)"},
+		{500, text, strings.Repeat("é", 200), 500, "Internal Server Error; this answer is not from Chert (text/plain: " + strings.Repeat("é", 100) + "…)"},
+		{599, http.Header{"Content-Type": nil}, "", 599, "unknown status; this answer is not from Chert (no content type)"},
+		{200, html, "<title>Sign in</title>", 200, "the response is not a JSON object (text/html: Sign in)"},
 		{404, text, `{"success":false,"error":{"status":503,"code":2002,"message":"m","retryable":false}}`, 404, "m"},
 		{200, text, `{"success":false,"error":{"status":503,"code":2002,"message":"m","retryable":false}}`, 503, "m"},
 		{200, text, `{"success":false,"error":{"code":2002,"retryable":false}}`, 200, "Chert gave no message"},

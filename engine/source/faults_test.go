@@ -153,7 +153,7 @@ func TestSendersDoNotHangWithTheStore(t *testing.T) {
 				if took := time.Since(began); took != 5*time.Second {
 					t.Errorf("the sender waited %v, want 5s", took)
 				}
-				if !strings.Contains(b.log.String(), "the disk is slow, or hangs") {
+				if !strings.Contains(b.log.String(), "the disk is slow or hangs") {
 					t.Errorf("logged %s", b.log.String())
 				}
 			})
