@@ -303,7 +303,7 @@ func TestDecisionSaysWhatWasRefused(t *testing.T) {
 			t.Errorf("the decision is %+v, want one refused timer", d.Rules)
 		}
 	}()
-	if !strings.Contains(c.logged(), "not carried out") {
+	if !strings.Contains(c.logged(), "action refused") {
 		t.Error("the log says nothing of it")
 	}
 }

@@ -45,7 +45,7 @@ func TestOutageIsTold(t *testing.T) {
 	if since, _ := h.outage(); !since.IsZero() {
 		t.Errorf("after a success there still is an outage since %v", since)
 	}
-	if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "go through again") {
+	if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "have recovered") {
 		t.Errorf("the log has %d lines, want the outage and its end:\n%s", n, &log)
 	}
 }
@@ -90,12 +90,12 @@ func TestStopIsLoggedWithItsFix(t *testing.T) {
 	want(end(page), "level=ERROR", "have stopped", "https://example.com/api/v1 is not Chert", "http=404", "answered last at", "check the proxy")
 	want(end(page))
 	want(end(&chert.Error{Status: 403, Code: 2005, Message: "suspended"}), "level=ERROR", "code=2005", "support")
-	want(end(&chert.Error{Status: 404, Code: 2002}), "level=INFO", "go through again")
+	want(end(&chert.Error{Status: 404, Code: 2002}), "level=INFO", "have recovered")
 	want(end(nil))
 	want(end(page))
 	want(end(page))
 	want(end(page), "level=ERROR", "is not Chert")
-	want(end(nil), "level=INFO", "go through again")
+	want(end(nil), "level=INFO", "have recovered")
 }
 
 // Each code that stops all calls has a cause and a fix of its own.
@@ -153,7 +153,7 @@ func TestFailuresOfSomeAloneAreANote(t *testing.T) {
 		"a page for some chats":   {page, "chats (4, such as bad0)"},
 		"a line that hangs":       {timeout, `line "+1"`},
 		"a line that fails":       {&chert.Error{Status: 502, Code: 4001, Retryable: true}, `line "+1"`},
-		"a page for a whole line": {page, "not Chert's"},
+		"a page for a whole line": {page, "not from Chert"},
 	} {
 		gov := dispatch.NewGovernor(0, 0)
 		h := newCallHealth(slog.New(slog.DiscardHandler), gov, "https://example.com/api/v1")

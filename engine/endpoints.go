@@ -11,12 +11,12 @@ import (
 	"chertd/engine/source"
 )
 
-// Control says where the daemon can be looked at and told what to do.
+// Control says where the control endpoints listen.
 type Control struct {
 	Socket string   // path of the Unix socket; "": none
-	Listen string   // host:port of the same on TCP; "": none
-	Token  string   // without it TCP answers probes alone
-	Hosts  []string // further names in a request's Host that are this daemon's
+	Listen string   // host:port of the same endpoints on TCP; "": none
+	Token  string   // "": only probes are answered on TCP
+	Hosts  []string // further names of this daemon in the Host of a request
 	Cert   string   // PEM files; "": plain HTTP
 	Key    string
 }
@@ -28,7 +28,7 @@ const maxControlConns = 64
 func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler, r *renewal) ([]*server, error) {
 	serve := func(name string, l net.Listener, h http.Handler, change func(Changes) error, report func(last bool)) {
 		conns := source.NewConnections(maxControlConns, nil, d.Log)
-		// Commands may take long to carry out, and are not to give way meanwhile.
+		// Commands may take long. Their connections must not be closed meanwhile.
 		s := control.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			source.HasArrived(r)
 			h.ServeHTTP(rw, r)
@@ -73,12 +73,12 @@ func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler,
 	return servers, nil
 }
 
-// renewal watches that the files of a certificate can be used: while a renewed one
-// can't, the last one is, and the next start fails.
+// renewal checks that the files of a certificate can be used. While they can't, the last
+// certificate stays in use, and the next start would fail.
 type renewal struct {
 	certificate *control.Certificate
 	log         *slog.Logger
-	broken      bool // as logged last; the reporting goroutine's
+	broken      bool // as last logged; only for the goroutine that reports
 }
 
 // newRenewal loads the certificate of control.listen; nil without one.
@@ -95,7 +95,7 @@ func (d Daemon) newRenewal() (*renewal, error) {
 
 const renewalHint = "write both PEM files again; until then the last certificate is used, and chertd does not start with these"
 
-// report logs once that the files can't be used, and that they can again.
+// report logs once when the files can't be used, and once when they can again.
 func (r *renewal) report(last bool) {
 	err := r.certificate.Broken()
 	switch {
@@ -109,7 +109,7 @@ func (r *renewal) report(last bool) {
 	r.broken = err != nil
 }
 
-// note is what somebody should do about it; "": nothing.
+// note returns what needs attention; "": nothing.
 func (r *renewal) note() string {
 	if err := r.certificate.Broken(); err != nil {
 		return "control.tls: " + err.Error() + "; " + renewalHint

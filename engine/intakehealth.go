@@ -50,16 +50,16 @@ func (in *intake) change(c Changes) error {
 }
 
 const (
-	// noFilesNoted is how long it is noted that senders could not connect.
+	// noFilesNoted is how long status notes that senders could not connect.
 	noFilesNoted = 5 * time.Minute
-	// clockNoted is from how large an offset of the clock somebody should set it.
+	// clockNoted is the smallest offset of the clock that status notes.
 	clockNoted = time.Minute
 )
 
 // statsTime bounds how long a status waits for a store that may hang.
 const statsTime = 2 * time.Second
 
-// storeFails says that the store fails, and what to do about it.
+// storeFails returns that the store fails, and what to do about it.
 func storeFails(st store.Store, why string) string {
 	text := "the store fails: " + why
 	var hinted interface{ Hint() string }
@@ -69,7 +69,7 @@ func storeFails(st store.Store, why string) string {
 	return text
 }
 
-// webhook counts what the webhook has answered; nil if there is none.
+// webhook returns the counts of the webhook; nil if there is none.
 func (m *manager) webhook() *control.Webhook {
 	if m.hook == nil {
 		return nil
@@ -85,8 +85,8 @@ func (m *manager) webhook() *control.Webhook {
 	return w
 }
 
-// intakeNotes are what somebody should do about the way events come in, though
-// it makes nothing unready.
+// intakeNotes returns what needs attention in the way events come in, but does not
+// affect readiness.
 func (m *manager) intakeNotes() (notes []string) {
 	if m.renewal != nil {
 		if note := m.renewal.note(); note != "" {
