@@ -22,5 +22,5 @@ func ExampleParse() {
 	// phone +14155550123
 	// short_code 22395
 	// email jo@example.com
-	// "jo@" is not an email address: nothing stands behind @
+	// "jo@" is not an email address: there is nothing after @
 }
