@@ -9,19 +9,19 @@ import (
 	"chertd/engine/wait"
 )
 
-// TrafficConfig says how busy a day it is.
+// TrafficConfig has the settings of Traffic.
 type TrafficConfig struct {
-	Rate   float64  // events a second on average, at speed 1; default 1
-	Speed  float64  // how much faster than life, bursts included; default 1
+	Rate   float64  // events per second on average, at speed 1; default 1
+	Speed  float64  // how much faster than in reality, bursts included; default 1
 	Seed   uint64   // default Config.Seed
-	People int      // who write directly; groups and senders of codes come on top; default 12
+	People int      // in direct chats, without groups and senders of codes; default 12
 	Lines  []string // phone lines; default DefaultLine and one more
-	Total  int      // events after which it ends; 0 is never
+	Total  int      // events after which it ends; 0: none
 }
 
-// Traffic lets people write until ctx ends: bursts, groups, media, reactions,
-// one-time codes, and operators who reply by hand, of which there is no event.
-// What is written, by whom and in which order follows from the seed.
+// Traffic simulates people who write, until ctx ends: bursts, groups, media, reactions,
+// one-time codes, and operators who reply by hand, for which there is no event. The seed
+// decides who writes what, and in which order.
 func (s *Sim) Traffic(ctx context.Context, cfg TrafficConfig) {
 	if !(cfg.Rate > 0) {
 		cfg.Rate = 1
@@ -52,7 +52,7 @@ func (s *Sim) Traffic(ctx context.Context, cfg TrafficConfig) {
 	}
 }
 
-// play has a beat happen, and reports whether it made an event.
+// play plays a beat, and reports whether it recorded an event.
 func (s *Sim) play(b beat) bool {
 	switch b.kind {
 	case beatMessage:
@@ -72,18 +72,17 @@ func (s *Sim) play(b beat) bool {
 	return false
 }
 
-// LoadConfig is for benchmarks and soak tests.
+// LoadConfig has the settings of Load.
 type LoadConfig struct {
-	Rate     float64 // events a second; 0 is as fast as the deliveries are taken
+	Rate     float64 // events per second; 0: as fast as deliveries are answered
 	Chats    int     // default 100
-	Total    int     // events after which it ends; 0 is never
+	Total    int     // events after which it ends; 0: none
 	InFlight int     // deliveries outstanding at most when Rate is 0; default 256
 }
 
-// Load has plain messages arrive in chats "load-0", "load-1" … in turn, until
-// ctx ends or Total is reached, and answers how many. At a given rate it does
-// not wait for deliveries: what is late is made up for, as from a world that
-// does not care how busy the other side is.
+// Load adds plain messages to the chats "load-0", "load-1" … in turn, until ctx ends or
+// Total is reached, and returns how many. It is for benchmarks and soak tests. At a given
+// rate it does not wait for deliveries, and catches up when it is late.
 func (s *Sim) Load(ctx context.Context, cfg LoadConfig) int {
 	cfg.Chats = cmp.Or(max(0, cfg.Chats), 100)
 	cfg.InFlight = cmp.Or(max(0, cfg.InFlight), 256)
