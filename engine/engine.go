@@ -419,11 +419,3 @@ func (e *Engine) lockPacks(packs []string) (unlock func()) {
 		}
 	}
 }
-
-// sleep waits for a time (negative: for ever; 15 s at most) or a change; false
-// once ctx has ended.
-func sleep(ctx context.Context, d time.Duration, changed <-chan struct{}) bool {
-	return wait.For(ctx, min(d, wait.LookAgain), changed)
-}
-
-const lookAgain = wait.LookAgain

@@ -15,6 +15,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/control"
 	"chertd/engine/store"
+	"chertd/engine/wait"
 	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -94,9 +95,9 @@ func (m *manager) printed(pack, level, msg string, fields map[string]any) {
 
 // run carries out what packs have brought on themselves, until ctx ends.
 func (m *manager) run(ctx context.Context) {
-	wait := time.Duration(-1)
-	for sleep(ctx, wait, m.trouble) {
-		wait = -1
+	retry := time.Duration(-1)
+	for wait.For(ctx, retry, m.trouble) {
+		retry = -1
 		m.mu.Lock()
 		troubled := m.troubled
 		m.troubled = map[string]string{}
@@ -105,7 +106,7 @@ func (m *manager) run(ctx context.Context) {
 			if err := m.help(ctx, pack, why); err != nil && ctx.Err() == nil {
 				m.log.Error("a pack in trouble stays as it is; trying again", keyPack, pack, keyWhy, why, keyError, err)
 				m.note(pack, why)
-				wait = troubleRetry
+				retry = troubleRetry
 			}
 		}
 	}

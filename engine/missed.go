@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
+	"chertd/engine/wait"
 	"chertd/rules"
 	"chertd/rules/chat"
 )
@@ -142,7 +143,7 @@ func newMisses(e *Engine) *misses {
 // load learns what earlier processes have left. It returns once that is known,
 // or ctx has ended.
 func (m *misses) load(ctx context.Context) {
-	for wait := storeRetry; ; wait = min(2*wait, storeRetryMax) {
+	for retry := storeRetry; ; retry = min(2*retry, storeRetryMax) {
 		list, err := m.e.c.Store.MissedPacks(ctx)
 		if err == nil {
 			m.mu.Lock()
@@ -165,7 +166,7 @@ func (m *misses) load(ctx context.Context) {
 			return
 		}
 		m.e.c.Log.Error("the store can't say which events packs have missed; asking again", keyError, err)
-		if !sleep(ctx, wait, nil) {
+		if !wait.For(ctx, retry) {
 			return
 		}
 	}
@@ -189,11 +190,11 @@ func (m *misses) pack(name string) *missedPack {
 // run plans again now and then, until ctx ends: of what depends on the clock.
 func (m *misses) run(ctx context.Context) {
 	for {
-		wait := time.Duration(-1)
+		next := time.Duration(-1)
 		if m.some.Load() {
-			wait = missedEvery
+			next = missedEvery
 		}
-		if !sleep(ctx, wait, m.wake) {
+		if !wait.For(ctx, next, m.wake) {
 			return
 		}
 		m.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/source"
 	"chertd/engine/store/sqlite"
+	"chertd/engine/wait"
 )
 
 // openEvery is how often a store is tried whose disk is full.
@@ -38,7 +39,7 @@ func (d Daemon) openStore(ctx context.Context) (*sqlite.Store, error) {
 	}
 	defer stop()
 	for ok {
-		if !sleep(ctx, openEvery, nil) {
+		if !wait.For(ctx, openEvery) {
 			return nil, nil
 		}
 		st, err = open()
