@@ -15,7 +15,7 @@ import (
 
 // An outage is told once, and its end; answers that concern one chat, or ask to
 // wait, are none.
-func TestOutageIsTold(t *testing.T) {
+func TestOutageIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	h := newCallHealth(slog.New(slog.NewTextHandler(&log, nil)), dispatch.NewGovernor(0, 0), "")

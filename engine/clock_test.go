@@ -37,10 +37,10 @@ func TestClockLearnsOnceFromManyAnswers(t *testing.T) {
 	}
 }
 
-// TestClockBelievesNoSingleAnswer: whatever a minority of answers says, the
+// TestSingleAnswerDoesNotCorrectTheClock: whatever a minority of answers says, the
 // clock stays as most have it; a refusal for clock skew corrects it immediately,
 // and answers that agree correct a wrong correction.
-func TestClockBelievesNoSingleAnswer(t *testing.T) {
+func TestSingleAnswerDoesNotCorrectTheClock(t *testing.T) {
 	t.Parallel()
 	answer := func(off time.Duration) func(*Clock) bool {
 		return func(c *Clock) bool { return c.Learn(localTime.Add(off), false) }

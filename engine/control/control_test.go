@@ -216,8 +216,8 @@ func TestClientAsksDaemon(t *testing.T) {
 	}
 }
 
-// TestClientTellsErrors: an error is the same on both sides of the socket.
-func TestClientTellsErrors(t *testing.T) {
+// TestClientReturnsErrorsOfTheDaemon: an error is the same on both sides of the socket.
+func TestClientReturnsErrorsOfTheDaemon(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		err    error
@@ -262,7 +262,7 @@ func TestUnknownPackIsSuggested(t *testing.T) {
 	}
 }
 
-func TestNobodyThere(t *testing.T) {
+func TestClientWithoutADaemon(t *testing.T) {
 	t.Parallel()
 	path := socketPath(t)
 	ask := func() error {
@@ -374,9 +374,9 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// TestBegunIsDone: what changes something is done to the end although who asked
+// TestCommandCompletesWithoutItsClient: what changes something is done to the end although who asked
 // is gone; what only looks is given up.
-func TestBegunIsDone(t *testing.T) {
+func TestCommandCompletesWithoutItsClient(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -81,7 +81,7 @@ func TestServerRefusesLargeBodies(t *testing.T) {
 
 // The bound of headers changes while requests are served: what is under way ends
 // as it began, and what comes afterwards is bounded anew. No connection is lost.
-func TestServerTakesAnotherBoundOfHeaders(t *testing.T) {
+func TestServerChangesItsLimitOfHeaders(t *testing.T) {
 	t.Parallel()
 	inside, leave := make(chan struct{}, 1), make(chan struct{})
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

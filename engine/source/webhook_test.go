@@ -360,7 +360,7 @@ func TestEveryRefusalNamesItsFix(t *testing.T) {
 	}
 }
 
-func TestFailuresAreNotLoggedEach(t *testing.T) {
+func TestRepeatedFailuresAreLoggedTogether(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	b.err = errors.New("disk full")
