@@ -57,7 +57,7 @@ sources:
 }
 
 // print is for Sim.Watch.
-func (p *simPrinter) print(h chertsim.Happening) {
+func (p *simPrinter) print(h chertsim.Activity) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch h.Kind {
@@ -91,7 +91,7 @@ func (p *simPrinter) end() {
 
 // simLine is one happening in at most 80 columns: time, what, chat, and the
 // rest as far as it fits.
-func simLine(h chertsim.Happening) string {
+func simLine(h chertsim.Activity) string {
 	h = shown(h)
 	var what, rest string
 	switch h.Kind {

@@ -66,7 +66,7 @@ func (s *Sim) sendMessage(c *call) (any, *apiError) {
 		}
 	}
 	s.mu.Unlock()
-	s.watch.tell(Happening{At: c.at, Kind: Acted, Route: c.route, Chat: c.id, Text: m.Text(), TraceID: c.trace, Status: 200})
+	s.watch.notify(Activity{At: c.at, Kind: Acted, Route: c.route, Chat: c.id, Text: m.Text(), TraceID: c.trace, Status: 200})
 	return map[string]any{"message": m.wire()}, nil
 }
 
@@ -101,7 +101,7 @@ func (s *Sim) typing(c *call) (any, *apiError) {
 	if ch == nil {
 		return nil, problem(2002, "")
 	}
-	s.watch.tell(Happening{At: c.at, Kind: Acted, Route: c.route, Chat: c.id, Text: body.State, TraceID: c.trace, Status: 200})
+	s.watch.notify(Activity{At: c.at, Kind: Acted, Route: c.route, Chat: c.id, Text: body.State, TraceID: c.trace, Status: 200})
 	return map[string]string{"status": "sent", "chat_id": c.id, "state": body.State}, nil
 }
 
@@ -134,7 +134,7 @@ func (s *Sim) react(c *call) (any, *apiError) {
 	if ch == nil {
 		return nil, problem(2003, "")
 	}
-	s.watch.tell(Happening{At: c.at, Kind: Acted, Route: c.route, Chat: ch.ID, Text: body.Reaction, TraceID: c.trace, Status: 200})
+	s.watch.notify(Activity{At: c.at, Kind: Acted, Route: c.route, Chat: ch.ID, Text: body.Reaction, TraceID: c.trace, Status: 200})
 	return map[string]string{"status": "sent", "message_id": c.id, "reaction": body.Reaction}, nil
 }
 

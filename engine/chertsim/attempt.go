@@ -48,7 +48,7 @@ func (s *Sim) attempt(j job) {
 	if err != nil {
 		r.Delivery.LastError = err.Error()
 	}
-	h := Happening{At: s.now(), Kind: DeliveryFailed, Chat: r.Chat, Type: r.Type, EventID: r.EventID, Status: status,
+	h := Activity{At: s.now(), Kind: DeliveryFailed, Chat: r.Chat, Type: r.Type, EventID: r.EventID, Status: status,
 		Attempt: j.attempt, Final: !retry, Detail: r.Delivery.LastError}
 	switch {
 	case delivered:
@@ -63,7 +63,7 @@ func (s *Sim) attempt(j job) {
 	}
 	s.mu.Unlock()
 
-	s.watch.tell(h)
+	s.watch.notify(h)
 	if !retry {
 		s.settled()
 	}

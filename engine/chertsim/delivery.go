@@ -78,7 +78,7 @@ func (s *Sim) deliver(r *logRow) {
 	lost := s.sendTo(r, targets)
 	s.mu.Unlock()
 	for _, h := range lost {
-		s.watch.tell(h)
+		s.watch.notify(h)
 	}
 }
 
@@ -97,14 +97,14 @@ func (s *Sim) deliverTo(r *logRow, only string) int {
 	lost := s.sendTo(r, targets)
 	s.mu.Unlock()
 	for _, h := range lost {
-		s.watch.tell(h)
+		s.watch.notify(h)
 	}
 	return len(targets)
 }
 
 // sendTo queues the deliveries of a row, changed by the mischief, and returns those that
 // are lost on the way. s.mu is held.
-func (s *Sim) sendTo(r *logRow, targets []*subscription) (lost []Happening) {
+func (s *Sim) sendTo(r *logRow, targets []*subscription) (lost []Activity) {
 	for _, sub := range targets {
 		if sub.URL == devInboxURL {
 			r.pending--
@@ -117,7 +117,7 @@ func (s *Sim) sendTo(r *logRow, targets []*subscription) (lost []Happening) {
 			r.failed++
 			r.Delivery.Attempts += maxAttempts
 			r.Delivery.LastError = "dropped by the simulator"
-			lost = append(lost, Happening{At: s.now(), Kind: DeliveryFailed, Chat: r.Chat, Type: r.Type, EventID: r.EventID,
+			lost = append(lost, Activity{At: s.now(), Kind: DeliveryFailed, Chat: r.Chat, Type: r.Type, EventID: r.EventID,
 				Attempt: maxAttempts, Final: true, Detail: r.Delivery.LastError})
 			continue
 		}

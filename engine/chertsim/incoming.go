@@ -62,7 +62,7 @@ func (s *Sim) Receive(in Incoming) Row {
 	row := s.record(event.MessageReceived, id, ch, env.encode(), now)
 	s.mu.Unlock()
 
-	s.watch.tell(Happening{At: now, Kind: Arrived, Chat: ch.ID, Type: row.Type, EventID: id, From: from, Text: m.Text(),
+	s.watch.notify(Activity{At: now, Kind: Arrived, Chat: ch.ID, Type: row.Type, EventID: id, From: from, Text: m.Text(),
 		Media: countMedia(parts)})
 	s.deliver(row)
 	return s.rowOf(row)
@@ -92,7 +92,7 @@ func (s *Sim) React(messageID, kind string, removed bool) (row Row, ok bool) {
 	r := s.record(typ, id, ch, env.encode(), now)
 	s.mu.Unlock()
 
-	s.watch.tell(Happening{At: now, Kind: Arrived, Chat: ch.ID, Type: typ, EventID: id, From: from.Handle, Text: kind})
+	s.watch.notify(Activity{At: now, Kind: Arrived, Chat: ch.ID, Type: typ, EventID: id, From: from.Handle, Text: kind})
 	s.deliver(r)
 	return s.rowOf(r), true
 }
@@ -108,7 +108,7 @@ func (s *Sim) Emit(typ, eventID, chatID string, payload []byte) Row {
 	row := s.record(typ, eventID, s.chats[chatID], slices.Clone(payload), now)
 	s.mu.Unlock()
 
-	s.watch.tell(Happening{At: now, Kind: Arrived, Chat: chatID, Type: typ, EventID: eventID})
+	s.watch.notify(Activity{At: now, Kind: Arrived, Chat: chatID, Type: typ, EventID: eventID})
 	s.deliver(row)
 	return s.rowOf(row)
 }
@@ -126,7 +126,7 @@ func (s *Sim) Reply(chatID, text string) bool {
 	ch.read(now)
 	s.outbound(ch, []event.Part{{Type: "text", Value: text}}, now)
 	s.mu.Unlock()
-	s.watch.tell(Happening{At: now, Kind: Operator, Chat: chatID, From: ch.Line, Text: text})
+	s.watch.notify(Activity{At: now, Kind: Operator, Chat: chatID, From: ch.Line, Text: text})
 	return true
 }
 

@@ -197,7 +197,7 @@ func TestManyAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := 0
-	stop := b.sim.Watch(func(chertsim.Happening) { seen++ })
+	stop := b.sim.Watch(func(chertsim.Activity) { seen++ })
 	var all sync.WaitGroup
 	for i := range 8 {
 		chat := fmt.Sprint("c", i%3)
@@ -223,6 +223,6 @@ func TestManyAtOnce(t *testing.T) {
 		t.Errorf("%d deliveries, %d receipts, %d messages marked of 160 events", len(h.received()), len(b.sim.Receipts()), marked)
 	}
 	if want := 160 * 4; seen != want {
-		t.Errorf("%d happenings were watched, want %d: message, delivery, receipt and reply of each", seen, want)
+		t.Errorf("%d activities were watched, want %d: message, delivery, receipt and reply of each", seen, want)
 	}
 }

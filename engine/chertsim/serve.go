@@ -129,7 +129,7 @@ func (s *Sim) answer(c *call, value any, refused *apiError) {
 // noteCall adds a mark-read to the receipts and calls the watchers with the answer. A code
 // of 0 with a status of 200 is success; a status of 0 is no answer.
 func (s *Sim) noteCall(c *call, status, code int) {
-	h := Happening{At: c.at, Kind: Refused, Route: c.route, Chat: c.id, Status: status, Code: code, TraceID: c.trace}
+	h := Activity{At: c.at, Kind: Refused, Route: c.route, Chat: c.id, Status: status, Code: code, TraceID: c.trace}
 	if c.route == "mark-read" {
 		s.mu.Lock()
 		receipt := s.keepReceipt(c, status, code)
@@ -142,7 +142,7 @@ func (s *Sim) noteCall(c *call, status, code int) {
 	if h.Kind == Refused && status == http.StatusOK {
 		return
 	}
-	s.watch.tell(h)
+	s.watch.notify(h)
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {

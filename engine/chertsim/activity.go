@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Kind is the kind of a Happening.
+// Kind is the kind of an Activity.
 type Kind string
 
-// Kinds of happenings.
+// Kinds of activities.
 const (
 	Arrived        Kind = "message"         // an event was recorded in the log
 	Operator       Kind = "operator reply"  // somebody replied by hand, for which Chert has no event
@@ -19,9 +19,9 @@ const (
 	Refused        Kind = "answered error"  // a call was answered with an error, or not at all
 )
 
-// Happening is something that a watcher sees. Fields that its kind does not use are
+// Activity is something that a watcher sees. Fields that its kind does not use are
 // zero.
-type Happening struct {
+type Activity struct {
 	At      time.Time // by the server's clock
 	Kind    Kind
 	Chat    string
@@ -45,18 +45,18 @@ type Happening struct {
 type watchers struct {
 	mu   sync.Mutex
 	next int
-	list map[int]func(Happening)
+	list map[int]func(Activity)
 }
 
 // Watch calls f for each happening, one at a time, and for one event in order, on the
 // goroutine on which it happens. f must be quick, and must not call methods that cause
-// happenings. stop ends it.
-func (s *Sim) Watch(f func(Happening)) (stop func()) {
+// activities. stop ends it.
+func (s *Sim) Watch(f func(Activity)) (stop func()) {
 	w := &s.watch
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.list == nil {
-		w.list = map[int]func(Happening){}
+		w.list = map[int]func(Activity){}
 	}
 	w.next++
 	id := w.next
@@ -68,8 +68,8 @@ func (s *Sim) Watch(f func(Happening)) (stop func()) {
 	}
 }
 
-// tell calls the watchers. s.mu must not be held.
-func (w *watchers) tell(h Happening) {
+// notify calls the watchers. s.mu must not be held.
+func (w *watchers) notify(h Activity) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, f := range w.list {
