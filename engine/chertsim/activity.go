@@ -41,14 +41,14 @@ type Activity struct {
 	Waited  time.Duration // how long the oldest of them had been unread
 }
 
-// watchers are called one happening at a time.
+// watchers are called with one activity at a time.
 type watchers struct {
 	mu   sync.Mutex
 	next int
 	list map[int]func(Activity)
 }
 
-// Watch calls f for each happening, one at a time, and for one event in order, on the
+// Watch calls f for each activity, one at a time, and for one event in order, on the
 // goroutine on which it happens. f must be quick, and must not call methods that cause
 // activities. stop ends it.
 func (s *Sim) Watch(f func(Activity)) (stop func()) {
