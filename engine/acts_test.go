@@ -27,7 +27,7 @@ type simulated struct {
 
 	mu      sync.Mutex
 	changed sync.Cond
-	seen    []chertsim.Happening
+	seen    []chertsim.Activity
 	handled []*Handled
 }
 
@@ -44,7 +44,7 @@ func newSimulated(t *testing.T, o rules.Options, files ...string) *simulated {
 			t.Fatal(err)
 		}
 	}
-	s.sim.Watch(func(h chertsim.Happening) {
+	s.sim.Watch(func(h chertsim.Activity) {
 		s.mu.Lock()
 		s.seen = append(s.seen, h)
 		s.mu.Unlock()
@@ -303,7 +303,7 @@ func TestDecisionSaysWhatWasRefused(t *testing.T) {
 			t.Errorf("the decision is %+v, want one refused timer", d.Rules)
 		}
 	}()
-	if !strings.Contains(c.logged(), "not carried out") {
+	if !strings.Contains(c.logged(), "action refused") {
 		t.Error("the log says nothing of it")
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"chertd/engine/control"
 	"chertd/engine/store"
+	"chertd/engine/wait"
 	"chertd/luabind/diag"
 	"chertd/rules"
 )
@@ -77,14 +78,14 @@ func (b *blocking) older(pack string) store.Backlog {
 // watchBlocking logs when packs begin and cease to block reads, until ctx ends.
 func (m *manager) watchBlocking(ctx context.Context) {
 	for {
-		wait, began := time.Duration(-1), time.Now()
+		next, began := time.Duration(-1), time.Now()
 		if blocks := m.lookAtBlocking(ctx); blocks > 0 {
-			wait = blockingEvery
+			next = blockingEvery
 		} else if m.eng.misses.some.Load() {
-			wait = lookAgain // what packs have missed grows old
+			next = wait.LookAgain // what packs have missed grows old
 		}
 		rest := max(lookRest, min(10*time.Since(began), blockingEvery))
-		if !sleep(ctx, rest, nil) || !sleep(ctx, wait, m.blocking.look) {
+		if !wait.For(ctx, rest) || !wait.For(ctx, next, m.blocking.look) {
 			return
 		}
 	}

@@ -11,34 +11,40 @@ import (
 	"chertd/engine/dispatch"
 )
 
-// failingCalls is how many calls in a row must fail, for reasons that concern
-// no single chat, before it is called an outage.
+// failingCalls is how many calls in a row must fail, for reasons that are not about one
+// chat, to count as an outage.
 const failingCalls = 3
 
-// longPause is how long a 429's pause must be to be worth a line in the log
-// above level debug: at a server's limit there may be a short one each second.
+// longPause is the shortest pause that is logged above level debug. At the limit of the
+// server there may be a short one each second.
 const longPause = 10 * time.Second
 
-// callHealth knows how calls to Chert fare. It logs when they stop going through,
-// why, and when they do again, once each.
+// callHealth tracks whether calls to Chert succeed. It logs once when they begin to
+// fail, with the reason, and once when they have recovered.
 type callHealth struct {
-	log  *slog.Logger
-	gov  *dispatch.Governor
-	base string // chert.base_url
+	log     *slog.Logger
+	gov     *dispatch.Governor
+	baseURL string // chert.base_url
 
 	mu        sync.Mutex
 	lines     dispatch.Culprits // phone lines whose calls fail
-	failed    int               // calls in a row
+	failed    int               // calls in a row that failed
 	since     time.Time
 	last      string
-	logged    bool           // that calls fail
-	stop      *dispatch.Stop // as it was logged last; nil: calls go out
-	pause     time.Time      // end of the pause that was logged last
+	logged    bool           // the outage was logged
+	stop      *dispatch.Stop // the last one that was logged; nil: calls go out
+	pause     time.Time      // end of the last pause that was logged
 	confirmed time.Time      // when Chert last confirmed a call
 }
 
-// ended notes how an attempt ended. What Chert refuses for a chat, or asks to
-// wait, is an answer: calls go through.
+// newCallHealth returns a callHealth for the calls that a governor paces; baseURL
+// is shown to people.
+func newCallHealth(log *slog.Logger, gov *dispatch.Governor, baseURL string) *callHealth {
+	return &callHealth{log: log, gov: gov, baseURL: baseURL}
+}
+
+// ended notes how an attempt ended. An error of Chert's about a chat, or a 429, is an
+// answer: calls go through.
 func (h *callHealth) ended(a *dispatch.Attempt) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -51,7 +57,7 @@ func (h *callHealth) ended(a *dispatch.Attempt) {
 		h.confirmed = a.Ended
 		h.goesThrough(a)
 	case e.Foreign && h.gov.Stray(a.Call.Chat), !e.Foreign && e.Retryable && e.RetryAfter == 0 && h.lineAlone(a):
-		// Chert answers others: no outage, nor the end of one.
+		// Chert answers others, so this neither begins nor ends an outage.
 	case e.Retryable && (e.Foreign || e.RetryAfter == 0):
 		if h.failed == 0 {
 			h.since = a.Ended
@@ -65,11 +71,11 @@ func (h *callHealth) ended(a *dispatch.Attempt) {
 	case h.stop != nil:
 	case h.failed >= failingCalls && !h.logged:
 		h.logged = true
-		h.log.Warn("calls to Chert fail; they are tried again, with longer and longer waits", keyError, h.last)
+		h.log.Warn("calls to Chert are failing; retrying with exponential backoff for up to 24 h", keyError, h.last)
 	case h.failed == 0:
 		h.logged = false
 		if down {
-			h.log.Info("calls to Chert go through again")
+			h.log.Info("calls to Chert have recovered")
 		}
 	}
 }
@@ -80,45 +86,44 @@ func (h *callHealth) goesThrough(a *dispatch.Attempt) {
 	h.lines.Answered(a.Ended, a.Call.Line)
 }
 
-// lineAlone notes a call that failed, and reports whether that concerns its line
-// alone.
+// lineAlone notes a call that failed, and reports whether only its line fails.
 func (h *callHealth) lineAlone(a *dispatch.Attempt) bool {
 	alone, _ := h.lines.Failed(a.Ended, a.Call.Line)
 	return alone
 }
 
-// notes says in words for people what fails while other calls go through.
+// notes returns, in words for people, what fails while other calls go through.
 func (h *callHealth) notes(now time.Time) (notes []string) {
 	switch n, one := h.gov.Strays(now); {
 	case n == 1:
-		notes = append(notes, fmt.Sprintf("calls for chat %s receive an answer that is not Chert's and are tried again, those for others are answered by Chert: check the filters of the proxy or gateway on the way", one))
+		notes = append(notes, fmt.Sprintf("calls for chat %s receive an answer that is not from Chert and are retried, while Chert answers calls for others: check the filters of the proxy or gateway on the way", one))
 	case n > 1:
-		notes = append(notes, fmt.Sprintf("calls for some chats (%d, such as %s) receive an answer that is not Chert's and are tried again, those for others are answered by Chert: check the filters of the proxy or gateway on the way", n, one))
+		notes = append(notes, fmt.Sprintf("calls for some chats (%d, such as %s) receive an answer that is not from Chert and are retried, while Chert answers calls for others: check the filters of the proxy or gateway on the way", n, one))
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch n, one := h.lines.Alone(now); {
 	case n == 1:
-		notes = append(notes, fmt.Sprintf("calls of the line %q fail and are tried again, those of others go through", one))
+		notes = append(notes, fmt.Sprintf("calls of the line %q fail and are retried; calls of other lines go through", one))
 	case n > 1:
-		notes = append(notes, fmt.Sprintf("calls of some lines (%d, such as %q) fail and are tried again, those of others go through", n, one))
+		notes = append(notes, fmt.Sprintf("calls of some lines (%d, such as %q) fail and are retried; calls of other lines go through", n, one))
 	}
 	return notes
 }
 
-// stopped logs that all calls have stopped, and again if the cause has changed:
-// its fix is another.
+// stopped logs that all calls have stopped, and logs it again when the cause changes,
+// as that has another fix.
 func (h *callHealth) stopped() {
 	stop := h.gov.Stopped()
 	if stop != nil && (h.stop == nil || h.stop.Foreign != stop.Foreign || h.stop.Code != stop.Code) {
 		cause, fix := h.explain(stop)
-		h.log.Error("calls have stopped: "+cause+"; what waits is kept, and one probe at a time finds out when it is over",
+		h.log.Error("calls have stopped: "+cause+"; waiting calls are kept, and one probe at a time checks whether they can resume",
 			"http", stop.HTTP, "code", stop.Code, keyError, stop.Message, keyTrace, stop.TraceID, "hint", fix)
 	}
 	h.stop = stop
 }
 
-// paused logs that Chert asked to wait.
+// paused logs a pause because of a rate limit.
 func (h *callHealth) paused(now time.Time) {
 	p := h.gov.Pause()
 	if !p.Until.After(h.pause) || !p.Until.After(now) {
@@ -129,20 +134,21 @@ func (h *callHealth) paused(now time.Time) {
 	if p.Until.Sub(p.Asked) >= longPause {
 		level = slog.LevelWarn
 	}
-	h.log.Log(context.Background(), level, "calls wait, as Chert asked (429)", "until", p.Until.UTC().Format(time.RFC3339), keyError, p.Why)
+	h.log.Log(context.Background(), level, "calls paused by a rate limit (429)", "until", p.Until.UTC().Format(time.RFC3339), keyError, p.Why)
 }
 
-// restored logs that a pause from before a restart is still in force.
+// restored logs a pause from before a restart that is still in force.
 func (h *callHealth) restored(p dispatch.Pause, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if p.Until.After(now) {
 		h.pause = p.Until
-		h.log.Warn("calls wait, as Chert asked before the restart (429)", "until", p.Until.UTC().Format(time.RFC3339), keyError, p.Why)
+		h.log.Warn("calls still paused by a rate limit (429) from before the restart", "until", p.Until.UTC().Format(time.RFC3339), keyError, p.Why)
 	}
 }
 
-// outage returns since when calls fail, and how; the zero time if they don't.
+// outage returns since when calls have failed, and the last error; the zero time if
+// they succeed.
 func (h *callHealth) outage() (since time.Time, last string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -152,23 +158,23 @@ func (h *callHealth) outage() (since time.Time, last string) {
 	return h.since, h.last
 }
 
-// lastConfirmed is when Chert last confirmed a call; zero: not since the start.
+// lastConfirmed returns when Chert last confirmed a call; zero: not since the start.
 func (h *callHealth) lastConfirmed() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.confirmed
 }
 
-// explain says why all calls have stopped, and what to do about it.
+// explain returns why all calls have stopped, and the fix.
 func (h *callHealth) explain(s *dispatch.Stop) (cause, fix string) {
 	if s.Foreign {
-		cause = "what answers at " + h.base + " is not Chert"
+		cause = "what answers at " + h.baseURL + " is not Chert"
 		if !s.Answered.IsZero() {
 			cause += "; Chert itself answered last at " + s.Answered.UTC().Format(time.RFC3339)
 		}
 		switch {
 		case s.HTTP == 407:
-			return cause, "give the proxy its credentials, in HTTPS_PROXY"
+			return cause, "set the credentials of the proxy in HTTPS_PROXY"
 		case s.HTTP >= 300 && s.HTTP < 400:
 			return cause, "set chert.base_url to the address that answers: redirects are not followed, and then restart chertd; or check the proxy on the way"
 		}
@@ -180,17 +186,17 @@ func (h *callHealth) explain(s *dispatch.Stop) (cause, fix string) {
 	if c, ok := stopCauses[s.Code]; ok {
 		return c.cause, c.fix
 	}
-	return fmt.Sprintf("Chert refuses every call (code %d)", s.Code), "ask Chert's support"
+	return fmt.Sprintf("Chert refuses every call (code %d)", s.Code), "contact Chert's support"
 }
 
-// stopCauses are the errors after which every other call would fail too, and what
-// an operator does about each.
+// stopCauses has the cause and the fix of each error after which every other call would
+// fail as well.
 var stopCauses = map[int]struct{ cause, fix string }{
 	chert.CodeTenantNotFound:   {"Chert does not know the tenant", "check chert.tenant; a changed one needs a restart"},
 	chert.CodeBadSignature:     {"Chert refuses the signing secret", "check chert.signing_secret: it must be that of chert.tenant; SIGHUP takes a changed one"},
 	chert.CodeNoCredentials:    {"Chert finds no credentials in the calls", "check chert.auth, and that no proxy on the way removes the headers x-chert-signature, x-chert-tenant or authorization"},
 	chert.CodeClockSkew:        {"Chert refuses the time of the signatures", "set this machine's clock (NTP)"},
-	chert.CodeSuspended:        {"Chert has suspended the tenant, or does not permit its calls", "ask Chert's support, with the trace_id of the call"},
+	chert.CodeSuspended:        {"Chert has suspended the tenant, or does not permit its calls", "contact Chert's support with the trace_id of the call"},
 	chert.CodeEmailNotVerified: {"the account's email address is not verified", "verify it in Chert's console"},
 	chert.CodeAccountLimit:     {"the account's limit is reached", "raise it in Chert's console, or wait until it is renewed"},
 }

@@ -15,10 +15,10 @@ import (
 
 // An outage is told once, and its end; answers that concern one chat, or ask to
 // wait, are none.
-func TestOutageIsTold(t *testing.T) {
+func TestOutageIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	h := callHealth{log: slog.New(slog.NewTextHandler(&log, nil)), gov: dispatch.NewGovernor(0, 0)}
+	h := newCallHealth(slog.New(slog.NewTextHandler(&log, nil)), dispatch.NewGovernor(0, 0), "")
 	at := time.Unix(1_800_000_000, 0)
 	end := func(err *chert.Error) {
 		at = at.Add(time.Second)
@@ -45,7 +45,7 @@ func TestOutageIsTold(t *testing.T) {
 	if since, _ := h.outage(); !since.IsZero() {
 		t.Errorf("after a success there still is an outage since %v", since)
 	}
-	if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "go through again") {
+	if n := strings.Count(log.String(), "\n"); n != 2 || !strings.Contains(log.String(), "have recovered") {
 		t.Errorf("the log has %d lines, want the outage and its end:\n%s", n, &log)
 	}
 }
@@ -56,7 +56,7 @@ func TestStopIsLoggedWithItsFix(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	gov := dispatch.NewGovernor(0, 0)
-	h := callHealth{log: slog.New(slog.NewTextHandler(&log, nil)), gov: gov, base: "https://example.com/api/v1"}
+	h := newCallHealth(slog.New(slog.NewTextHandler(&log, nil)), gov, "https://example.com/api/v1")
 	at := time.Unix(1_800_000_000, 0)
 	end := func(err *chert.Error) (logged string) {
 		t.Helper()
@@ -90,20 +90,23 @@ func TestStopIsLoggedWithItsFix(t *testing.T) {
 	want(end(page), "level=ERROR", "have stopped", "https://example.com/api/v1 is not Chert", "http=404", "answered last at", "check the proxy")
 	want(end(page))
 	want(end(&chert.Error{Status: 403, Code: 2005, Message: "suspended"}), "level=ERROR", "code=2005", "support")
-	want(end(&chert.Error{Status: 404, Code: 2002}), "level=INFO", "go through again")
+	want(end(&chert.Error{Status: 404, Code: 2002}), "level=INFO", "have recovered")
 	want(end(nil))
 	want(end(page))
 	want(end(page))
 	want(end(page), "level=ERROR", "is not Chert")
-	want(end(nil), "level=INFO", "go through again")
+	want(end(nil), "level=INFO", "have recovered")
 }
 
 // Each code that stops all calls has a cause and a fix of its own.
 func TestEachStopHasAFix(t *testing.T) {
 	t.Parallel()
-	h := callHealth{base: "https://example.com"}
+	h := newCallHealth(nil, nil, "https://example.com")
 	seen := map[string]int{}
-	for _, code := range dispatch.StopCodes() {
+	for _, code := range chert.Codes() {
+		if d, _ := chert.LookUp(code); d.Scope != chert.ScopeAccount && d.Scope != chert.ScopeClock {
+			continue
+		}
 		cause, fix := h.explain(&dispatch.Stop{Code: code})
 		if cause == "" || fix == "" || seen[cause] != 0 || strings.Contains(cause, "every call") {
 			t.Errorf("code %d: %q, %q; the same as %d", code, cause, fix, seen[cause])
@@ -125,11 +128,11 @@ func TestPauseIsLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	gov := dispatch.NewGovernor(0, 0)
-	h := callHealth{log: slog.New(slog.NewTextHandler(&log, nil)), gov: gov}
+	h := newCallHealth(slog.New(slog.NewTextHandler(&log, nil)), gov, "")
 	at := time.Unix(1_800_000_000, 0)
 	for _, asked := range []time.Duration{time.Second, time.Minute, time.Minute, 30 * time.Second} {
 		err := &chert.Error{Status: 429, Code: 1007, Message: "slow down", Retryable: true, RetryAfter: asked}
-		gov.Answered(at, dispatch.Leave{}, "c1", err)
+		gov.Answered(at, dispatch.Permit{}, "c1", err)
 		h.ended(&dispatch.Attempt{Ended: at, Err: err})
 	}
 	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, "until=2027-01-15T08:01:00Z") {
@@ -150,14 +153,14 @@ func TestFailuresOfSomeAloneAreANote(t *testing.T) {
 		"a page for some chats":   {page, "chats (4, such as bad0)"},
 		"a line that hangs":       {timeout, `line "+1"`},
 		"a line that fails":       {&chert.Error{Status: 502, Code: 4001, Retryable: true}, `line "+1"`},
-		"a page for a whole line": {page, "not Chert's"},
+		"a page for a whole line": {page, "not from Chert"},
 	} {
 		gov := dispatch.NewGovernor(0, 0)
-		h := callHealth{log: slog.New(slog.DiscardHandler), gov: gov, base: "https://example.com/api/v1"}
+		h := newCallHealth(slog.New(slog.DiscardHandler), gov, "https://example.com/api/v1")
 		at := time.Unix(1_800_000_000, 0)
 		end := func(id, line string, err *chert.Error) {
 			at = at.Add(time.Second)
-			gov.Answered(at, dispatch.Leave{}, id, err)
+			gov.Answered(at, dispatch.Permit{}, id, err)
 			h.ended(&dispatch.Attempt{Call: chat.Call{Chat: id, Line: line}, Ended: at, Err: err})
 		}
 		bad := func() {
@@ -192,7 +195,7 @@ func TestFailuresOfSomeAloneAreANote(t *testing.T) {
 			t.Errorf("%s: the line that worked fails, and it is no outage", name)
 		}
 	}
-	h := callHealth{base: "https://example.com"}
+	h := newCallHealth(nil, nil, "https://example.com")
 	at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	if cause, fix := h.explain(&dispatch.Stop{Foreign: true, HTTP: 403, Answered: at}); !strings.Contains(cause, "12:00:00Z") || strings.Contains(fix, "base_url") {
 		t.Errorf("Chert has answered, and the fix is %q, %q", cause, fix)

@@ -8,7 +8,7 @@ import (
 	"chertd/engine/control"
 )
 
-// callsStatus says how the calls to Chert stand.
+// callsStatus returns the state of the calls to Chert.
 func (m *manager) callsStatus() control.Calls {
 	st := m.eng.Status()
 	c := control.Calls{State: control.CallsGoOut, LastConfirmed: st.Confirmed}
@@ -16,7 +16,7 @@ func (m *manager) callsStatus() control.Calls {
 	case st.Draining:
 		c.State = control.CallsDrain
 	case st.Paused:
-		c.State, c.Fix = control.CallsPaused, "chertd resume lets them go out"
+		c.State, c.Fix = control.CallsPaused, "chertd resume ends the pause"
 	case st.Stopped != nil:
 		c.State, c.Since, c.HTTP, c.Code, c.Answer = control.CallsStopped, st.Stopped.Since, st.Stopped.HTTP, st.Stopped.Code, st.Stopped.Message
 		c.TraceID = st.Stopped.TraceID
@@ -29,21 +29,21 @@ func (m *manager) callsStatus() control.Calls {
 	return c
 }
 
-// noCalls says in words for people why calls are not made; none: they are. There
-// may be several reasons at a time.
+// noCalls returns, in words for people, all reasons why calls are not made; none: they
+// are made.
 func (m *manager) noCalls(st *Status) (why []string) {
 	stamp := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 	if st.Draining {
-		why = append(why, fmt.Sprintf("no further call is made: chertd is stopping, and %d in flight end", st.InFlight))
+		why = append(why, fmt.Sprintf("no more calls are made: chertd is stopping and finishes %d calls in flight", st.InFlight))
 	}
 	if st.Failing != "" {
-		why = append(why, "no call is made while the store fails: it could not be recorded")
+		why = append(why, "no calls are made while the store fails: they could not be recorded")
 	}
 	if st.Paused {
-		why = append(why, "calls are paused: chertd resume lets them go on")
+		why = append(why, "calls are paused: chertd resume ends the pause")
 	}
 	if !st.Pause.Until.IsZero() {
-		why = append(why, fmt.Sprintf("calls wait until %s, as Chert asked (429): %s", stamp(st.Pause.Until), st.Pause.Why))
+		why = append(why, fmt.Sprintf("calls wait until %s because of a rate limit (429): %s", stamp(st.Pause.Until), st.Pause.Why))
 	}
 	switch s := st.Stopped; {
 	case s != nil:
@@ -58,7 +58,7 @@ func (m *manager) noCalls(st *Status) (why []string) {
 		}
 		why = append(why, fmt.Sprintf("calls have stopped since %s: %s (%s). To fix it: %s", stamp(s.Since), cause, answer, fix))
 	case !st.Outage.IsZero():
-		why = append(why, fmt.Sprintf("calls to Chert fail since %s and are tried again: %s", stamp(st.Outage), st.LastCall))
+		why = append(why, fmt.Sprintf("calls to Chert have failed since %s and are retried: %s", stamp(st.Outage), st.LastCall))
 	}
 	return why
 }

@@ -10,61 +10,61 @@ import (
 	"chertd/engine/store"
 )
 
-// Clock is the local clock corrected by what Chert's Date headers say: request
-// signatures are refused beyond five minutes of Chert's time, and deliveries
-// are signed by it. It serves signing and checking, never rules.
+// Clock is the local clock, corrected by the Date of Chert's answers. It signs calls and
+// checks deliveries, as Chert refuses signatures that are five minutes off and signs
+// deliveries by its own clock. Rules never use it.
 //
-// One answer is not believed: a proxy, a cache or a single server may date its
-// answers wrongly. The clock is corrected once several answers in a row agree,
-// or by the Date of a refusal for clock skew (2013), which proves that the clock
-// as it was did not serve.
+// A single answer does not correct it, as a proxy, a cache or one server may have a
+// wrong Date. Several answers in a row that agree do, and so does a refusal for clock
+// skew (2013), which proves that the clock was wrong. Its methods may be called from
+// many goroutines.
 type Clock struct {
 	local  func() time.Time
 	offset atomic.Int64 // nanoseconds to add
 
 	mu    sync.Mutex
-	other []time.Duration // what the last answers in a row said that differ from offset
+	other []time.Duration // offsets of the last answers in a row that differ from offset
 }
 
 const (
-	// clockSlack is how far the clock may be off before it is corrected: Date has
-	// a resolution of a second and arrives late by the way of the answer.
+	// clockSlack is how far the clock may be off before it is corrected: Date has a
+	// resolution of a second, and the answer takes time to arrive.
 	clockSlack = 3 * time.Second
 	// clockAgree is how many answers in a row must agree to correct the clock.
 	clockAgree = 3
-	// maxOffset bounds what answers alone can teach. A clock that is further off
-	// is refused by Chert, and then corrected all the same.
+	// maxOffset bounds a correction by ordinary answers. If the clock is further off,
+	// Chert refuses calls, and that corrects it.
 	maxOffset = 24 * time.Hour
 )
 
-// earliestDate is before anything Chert could say: a Date below it is a
-// server's that has no clock.
+// earliestDate is before any Date of Chert's. An earlier Date is from a server without a
+// clock.
 var earliestDate = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// NewClock makes a clock that goes by local until it learns better.
+// NewClock returns a Clock with the time of local until answers correct it.
 func NewClock(local func() time.Time) *Clock { return &Clock{local: local} }
 
-// Now is the time as Chert sees it.
+// Now returns the corrected time.
 func (c *Clock) Now() time.Time { return c.local().Add(c.Offset()) }
 
-// Offset is what is added to the local clock.
+// Offset returns what is added to the local clock.
 func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 
-// Restore begins with an offset that an earlier run has learned. The local clock
-// may have been set right since: then the first answers correct it back.
+// Restore sets the offset that an earlier run has learned. If the local clock was set
+// since, the first answers correct it.
 func (c *Clock) Restore(offset time.Duration) { c.offset.Store(int64(offset)) }
 
-// Learn takes the Date of an answer that has just arrived, and reports whether
-// the clock was corrected by it. refused says that the answer refused a request
-// for clock skew. The zero time teaches nothing.
+// Learn takes the Date of an answer that has just arrived, and reports whether it
+// corrected the clock. refused says that the answer is a refusal for clock skew. A zero
+// Date is ignored.
 func (c *Clock) Learn(date time.Time, refused bool) bool {
 	if date.Before(earliestDate) {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// Against the local clock: answers that arrive together must not each add
-	// to what the first of them has corrected.
+	// Compare with the local clock: answers that arrive together must not each add to
+	// the correction by the first of them.
 	off := date.Sub(c.local())
 	switch {
 	case (off - c.Offset()).Abs() <= clockSlack:
@@ -77,7 +77,7 @@ func (c *Clock) Learn(date time.Time, refused bool) bool {
 		return false
 	}
 	if n := len(c.other); n > 0 && (off-c.other[0]).Abs() > clockSlack {
-		c.other = c.other[:0] // they do not agree: begin again with this one
+		c.other = c.other[:0] // they do not agree: start over with this one
 	}
 	if c.other = append(c.other, off); len(c.other) < clockAgree {
 		return false
@@ -91,18 +91,18 @@ func (c *Clock) correct(off time.Duration) {
 	c.other = c.other[:0]
 }
 
-// keepOffset is Learn of a clock whose offset the store keeps: right after a
-// restart, deliveries are checked by what was learned before.
+// keepOffset returns Learn of a clock whose offset the store keeps, so that deliveries
+// are checked by it right after a restart.
 func keepOffset(c *Clock, st store.Store, log *slog.Logger) func(date time.Time, refused bool) bool {
 	return func(date time.Time, refused bool) bool {
 		if !c.Learn(date, refused) {
 			return false
 		}
-		log.Warn("this machine's clock differs from Chert's: set it (NTP). Calls are signed, and deliveries checked, by Chert's", "offset", c.Offset().Round(time.Second).String())
+		log.Warn("local clock differs from Chert's; using Chert's time to sign calls and check deliveries", "offset", c.Offset().Round(time.Second).String(), "hint", "set the clock of this machine (NTP)")
 		ctx, cancel := context.WithTimeout(context.Background(), keepTime)
 		defer cancel()
 		if err := st.SetClockOffset(ctx, c.Offset()); err != nil {
-			log.Warn("the clock's offset can't be kept: after a restart it has to be learned again", keyError, err)
+			log.Warn("could not store the clock offset; it will be learned again after a restart", keyError, err)
 		}
 		return true
 	}

@@ -85,13 +85,15 @@ func (c *crew) start() {
 	if c.wrap != nil {
 		kept = c.wrap(st)
 	}
-	c.eng = New(Config{Store: kept, Caller: c.rig, Now: func() time.Time { return c.now() }, Log: log, Shards: c.shards})
 	c.options.Shards = c.shards
-	c.m = newManager(c.eng, st, &Daemon{RulesDir: filepath.Join(c.dir, "rules"), Rules: c.options, Log: log, Now: c.now})
-	c.eng.c.Observe = func(h Happening) {
-		c.m.happened(h)
-		c.observe(h)
+	c.m, err = newManager(
+		&Daemon{RulesDir: filepath.Join(c.dir, "rules"), Rules: c.options, Log: log, Now: c.now},
+		Config{Store: kept, Caller: c.rig, Now: func() time.Time { return c.now() }, Log: log, Shards: c.shards, Observe: c.observe},
+		st, nil, NewClock(c.now))
+	if err != nil {
+		c.t.Fatal(err)
 	}
+	c.eng = c.m.eng
 	engine, stopEngine := context.WithCancel(context.Background())
 	sources, stopSources := context.WithCancel(engine)
 	var handling, taking sync.WaitGroup

@@ -11,12 +11,12 @@ import (
 	"chertd/engine/source"
 )
 
-// Control says where the daemon can be looked at and told what to do.
+// Control says where the control endpoints listen.
 type Control struct {
 	Socket string   // path of the Unix socket; "": none
-	Listen string   // host:port of the same on TCP; "": none
-	Token  string   // without it TCP answers probes alone
-	Hosts  []string // further names in a request's Host that are this daemon's
+	Listen string   // host:port of the same endpoints on TCP; "": none
+	Token  string   // "": only probes are answered on TCP
+	Hosts  []string // further names of this daemon in the Host of a request
 	Cert   string   // PEM files; "": plain HTTP
 	Key    string
 }
@@ -24,17 +24,17 @@ type Control struct {
 // maxControlConns bounds the open connections of each control endpoint.
 const maxControlConns = 64
 
-// listenControl adds the control endpoints to the servers.
-func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler) ([]*server, error) {
-	serve := func(name string, l net.Listener, h http.Handler, change func(Changes) error) {
-		conns := source.NewConnections(maxControlConns, d.Log)
-		// Commands may take long to carry out, and are not to give way meanwhile.
+// listenControl adds the control endpoints to the servers. r is newRenewal's.
+func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler, r *renewal) ([]*server, error) {
+	serve := func(name string, l net.Listener, h http.Handler, change func(Changes) error, report func(last bool)) {
+		conns := source.NewConnections(maxControlConns, nil, d.Log)
+		// Commands may take long. Their connections must not be closed meanwhile.
 		s := control.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			source.HasArrived(r)
 			h.ServeHTTP(rw, r)
 		}), d.Log)
 		conns.Bind(s)
-		servers = append(servers, &server{name: name, listener: conns.Listener(l), http: s, change: change})
+		servers = append(servers, &server{name: name, listener: conns.Listener(l), http: s, change: change, report: report})
 	}
 	if d.Control.Socket != "" {
 		l, err := control.Listen(d.Control.Socket)
@@ -42,7 +42,7 @@ func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler)
 			return servers, listenError("control.socket", err)
 		}
 		a.Socket = d.Control.Socket
-		serve("control socket", l, all, nil)
+		serve("control socket", l, all, nil, nil)
 	}
 	if d.Control.Listen != "" {
 		l, err := net.Listen("tcp", d.Control.Listen)
@@ -51,11 +51,9 @@ func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler)
 		}
 		a.Control = l.Addr().String()
 		guard := control.Guard{Listen: d.Control.Listen, Token: d.Control.Token, Hosts: d.Control.Hosts, Socket: d.Control.Socket}
-		if d.Control.Cert != "" {
-			if guard.Certificate, err = control.LoadCertificate(d.Control.Cert, d.Control.Key); err != nil {
-				l.Close()
-				return servers, listenError("control.tls", err)
-			}
+		var report func(last bool)
+		if r != nil {
+			guard.Certificate, report = r.certificate, r.report
 			l = tls.NewListener(l, guard.Certificate.Config())
 		}
 		var guarded atomic.Pointer[http.Handler]
@@ -70,27 +68,34 @@ func (d Daemon) listenControl(servers []*server, a *Addresses, all http.Handler)
 			g.Token, g.Hosts = c.Token, c.Hosts
 			renew(g)
 			return nil
-		})
-		if guard.Certificate != nil {
-			r := &renewal{certificate: guard.Certificate, log: d.Log}
-			s := servers[len(servers)-1]
-			s.report, s.note = r.report, r.note
-		}
+		}, report)
 	}
 	return servers, nil
 }
 
-// renewal watches that the files of a certificate can be used: while a renewed one
-// can't, the last one is, and the next start fails.
+// renewal checks that the files of a certificate can be used. While they can't, the last
+// certificate stays in use, and the next start would fail.
 type renewal struct {
 	certificate *control.Certificate
 	log         *slog.Logger
-	broken      bool // as logged last; the reporting goroutine's
+	broken      bool // as last logged; only for the goroutine that reports
+}
+
+// newRenewal loads the certificate of control.listen; nil without one.
+func (d Daemon) newRenewal() (*renewal, error) {
+	if d.Control.Listen == "" || d.Control.Cert == "" {
+		return nil, nil
+	}
+	c, err := control.LoadCertificate(d.Control.Cert, d.Control.Key)
+	if err != nil {
+		return nil, listenError("control.tls", err)
+	}
+	return &renewal{certificate: c, log: d.Log}, nil
 }
 
 const renewalHint = "write both PEM files again; until then the last certificate is used, and chertd does not start with these"
 
-// report logs once that the files can't be used, and that they can again.
+// report logs once when the files can't be used, and once when they can again.
 func (r *renewal) report(last bool) {
 	err := r.certificate.Broken()
 	switch {
@@ -104,7 +109,7 @@ func (r *renewal) report(last bool) {
 	r.broken = err != nil
 }
 
-// note is what somebody should do about it; "": nothing.
+// note returns what needs attention; "": nothing.
 func (r *renewal) note() string {
 	if err := r.certificate.Broken(); err != nil {
 		return "control.tls: " + err.Error() + "; " + renewalHint

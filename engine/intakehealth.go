@@ -11,26 +11,55 @@ import (
 	"chertd/luabind/diag"
 )
 
-// intake is what the manager reports of how events come in. It is set before
-// anything is served; hook and conns are nil without a webhook.
+// intake is how events come in, as far as the manager reports on it. hook, server
+// and conns are nil without a webhook, and renewal without a certificate.
 type intake struct {
-	hook  *source.Webhook
-	conns *source.Connections
-	clock *Clock
-	notes []func() string // of servers; each may return ""
+	clock   *Clock
+	hook    *source.Webhook
+	server  *source.Server
+	conns   *source.Connections
+	renewal *renewal
+}
+
+// newIntake makes the webhook of a daemon and loads its certificate. Nothing
+// listens yet.
+func newIntake(d *Daemon, eng *Engine, clock *Clock) (in intake, err error) {
+	in.clock = clock
+	if in.renewal, err = d.newRenewal(); err != nil || d.Webhook.Listen == "" {
+		return in, err
+	}
+	in.hook, err = source.NewWebhook(source.WebhookConfig{
+		Secrets: d.Webhook.Secrets, SigningSecret: d.API.SigningSecret,
+		Tolerance: d.Webhook.Tolerance, MaxBody: d.Webhook.MaxBody,
+		Tenant: d.API.Tenant, Path: d.Webhook.Path, Now: d.Now, ChertNow: clock.Now, Log: d.Log,
+		Ingest: eng.Ingest, Quarantine: eng.Quarantine,
+	})
+	if err != nil {
+		return in, fmt.Errorf("sources.webhook: %w", err)
+	}
+	in.server, in.conns = source.NewServer(source.ServerConfig{
+		Handler: in.hook, MaxHeader: d.Webhook.MaxHeader, Refused: in.hook.RefusedStatus, Log: d.Log,
+	})
+	return in, nil
+}
+
+// change takes what concerns the webhook of changed settings.
+func (in *intake) change(c Changes) error {
+	in.server.SetMaxHeader(c.MaxHeader)
+	return in.hook.Change(source.WebhookSettings{Secrets: c.WebhookSecrets, SigningSecret: c.SigningSecret, Tolerance: c.Tolerance, MaxBody: c.MaxBody})
 }
 
 const (
-	// noFilesNoted is how long it is noted that senders could not connect.
+	// noFilesNoted is how long status notes that senders could not connect.
 	noFilesNoted = 5 * time.Minute
-	// clockNoted is from how large an offset of the clock somebody should set it.
+	// clockNoted is the smallest offset of the clock that status notes.
 	clockNoted = time.Minute
 )
 
 // statsTime bounds how long a status waits for a store that may hang.
 const statsTime = 2 * time.Second
 
-// storeFails says that the store fails, and what to do about it.
+// storeFails returns that the store fails, and what to do about it.
 func storeFails(st store.Store, why string) string {
 	text := "the store fails: " + why
 	var hinted interface{ Hint() string }
@@ -40,7 +69,7 @@ func storeFails(st store.Store, why string) string {
 	return text
 }
 
-// webhook counts what the webhook has answered; nil if there is none.
+// webhook returns the counts of the webhook; nil if there is none.
 func (m *manager) webhook() *control.Webhook {
 	if m.hook == nil {
 		return nil
@@ -56,12 +85,12 @@ func (m *manager) webhook() *control.Webhook {
 	return w
 }
 
-// intakeNotes are what somebody should do about the way events come in, though
-// it makes nothing unready.
+// intakeNotes returns what needs attention in the way events come in, but does not
+// affect readiness.
 func (m *manager) intakeNotes() (notes []string) {
-	for _, note := range m.notes {
-		if text := note(); text != "" {
-			notes = append(notes, text)
+	if m.renewal != nil {
+		if note := m.renewal.note(); note != "" {
+			notes = append(notes, note)
 		}
 	}
 	if m.conns != nil {

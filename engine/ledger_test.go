@@ -58,7 +58,7 @@ func newLedger() *ledger {
 }
 
 // chert is told what happens at Chert.
-func (b *ledger) chert(h chertsim.Happening) {
+func (b *ledger) chert(h chertsim.Activity) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	defer b.changed.Broadcast()

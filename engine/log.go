@@ -10,7 +10,7 @@ import (
 	"chertd/rules/chat"
 )
 
-// Keys of log records, the same everywhere, so that one can search by them.
+// Keys of log records. They are the same everywhere, so that people can search by them.
 const (
 	keyChat    = "chat"
 	keyEvent   = "event"
@@ -28,8 +28,8 @@ const (
 	keyError   = "err"
 )
 
-// logHandled says once what rules logged and what became of them, when the
-// outcome is durable.
+// logHandled logs what rules logged, which of them failed, and which actions ended. It
+// is called once per event, when the outcome is durable.
 func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []chat.Action) {
 	ctx := context.Background()
 	for i := range d.Rules {
@@ -49,12 +49,11 @@ func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []cha
 			log.Log(ctx, levelOf(l.Level), l.Msg, args...)
 		}
 		for _, refused := range r.Refused {
-			log.Warn("not carried out", "asked", refused)
+			log.Warn("action refused", "action", refused)
 		}
-		// A pack without a live version fails at every event; the manager has said
-		// so once.
+		// A pack without a live version fails at every event. The manager logs that once.
 		if r.Error != "" && r.Rule != "" {
-			log.Error("rule failed; nothing it asked for in this event was kept", keyVersion, short(r.Version), keyPlace, r.Place, keyError, r.Error)
+			log.Error("rule failed; its actions for this event were discarded", keyVersion, short(r.Version), keyPlace, r.Place, keyError, r.Error)
 		}
 	}
 	if e.c.Log.Enabled(ctx, slog.LevelDebug) {
@@ -68,16 +67,16 @@ func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []cha
 	}
 }
 
-// ruleText is a text that a rule logs. It is none of ours, whatever its key: a
-// handler that shows our errors on several lines shows this on one.
+// ruleText is a text that a rule logs. A log handler that prints errors of chertd on
+// several lines prints this on one, whatever its key.
 type ruleText string
 
-// logCaughtUp says what came of what a pack had missed.
+// logCaughtUp logs what became of the events that a pack had missed.
 func (e *Engine) logCaughtUp(pack string, done planned, n tally, left int64) {
 	args := []any{keyPack, pack}
-	what := "events that a pack had missed are settled: it is off, in shadow or removed"
+	what := "missed events of a pack dropped: the pack is off, in shadow or removed"
 	if !done.out {
-		what = "events that a pack had missed have run through it"
+		what = "missed events of a pack rerun"
 		args = append(args, keyVersion, short(done.version), "events", n.ran, "failed", n.failed)
 	} else {
 		args = append(args, "events", n.settled)
@@ -86,10 +85,10 @@ func (e *Engine) logCaughtUp(pack string, done planned, n tally, left int64) {
 	e.c.Log.Info(what, args...)
 }
 
-// stepsHint says how to find what takes too much.
+// stepsHint is how to find what takes too many steps.
 const stepsHint = "chertd eval EVENT.json --format json shows how many steps each rule takes"
 
-// logOverdrawn says what is suspended because a pack took more than its share.
+// logOverdrawn logs what is suspended because a pack took more than its share.
 func (e *Engine) logOverdrawn(o *rules.Outcome) {
 	over := o.Overdrawn
 	args := []any{keyPack, o.Pack, keyVersion, short(o.Version), "until", over.Until.UTC().Format(time.RFC3339)}
@@ -109,24 +108,24 @@ func (e *Engine) logOverdrawn(o *rules.Outcome) {
 	e.c.Log.Error(what+where+": "+rules.WhyShare+"; its events are recorded as failed, and those of the last hour run when the suspension ends", args...)
 }
 
-// logSuspended says that a rule is suspended. id is the event's chat.
+// logSuspended logs that a rule is suspended. id is the chat of the event.
 func (e *Engine) logSuspended(o *rules.Outcome, id string) {
 	args := []any{
 		keyPack, o.Pack, keyRule, o.Rule, keyVersion, short(o.Version), keyPlace, o.Place, "until", o.Suspended.UTC().Format(time.RFC3339),
 	}
-	where := "for one chat: it failed there again and again"
+	where := "for one chat: it failed there repeatedly"
 	switch {
 	case o.AllChats:
 		where = "for all chats: it failed in many, one after another"
 	case id == "":
-		where = "for events without a chat: it failed on them again and again"
+		where = "for events without a chat: it failed on them repeatedly"
 	default:
 		args = append(args, keyChat, id)
 	}
 	e.c.Log.Error("rule suspended "+where+"; its events are recorded as failed, and those of the last hour run once it works", args...)
 }
 
-// logSettled says what became of an action.
+// logSettled logs how an action ended.
 func (e *Engine) logSettled(a *chat.Action) {
 	level := slog.LevelInfo
 	if a.Status == chat.Dead || a.Status == chat.Blocked {
@@ -148,10 +147,10 @@ func (e *Engine) logSettled(a *chat.Action) {
 	if a.Error != "" {
 		args = append(args, keyError, a.Error)
 	}
-	e.c.Log.Log(context.Background(), level, "action settled", args...)
+	e.c.Log.Log(context.Background(), level, "action finished", args...)
 }
 
-// short is a version as people are shown it; see rules.Pack.ShortVersion.
+// short returns a version as people see it; see rules.Pack.ShortVersion.
 func short(version string) string { return version[:min(len(version), 8)] }
 
 func levelOf(name string) slog.Level {

@@ -15,6 +15,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/control"
 	"chertd/engine/store"
+	"chertd/engine/wait"
 	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -33,7 +34,6 @@ type manager struct {
 
 	version string // of the program
 	since   time.Time
-	paused  bool // calls were, when the process last ran
 
 	// troubled are packs that are to be rolled back or sent to shadow, and why
 	// ("": the version on trial fails). What finds that out is on the way of
@@ -53,20 +53,35 @@ const troubleRetry = 5 * time.Second
 // waiting: enough for shards to commit them by the hundred.
 const cancelsAtOnce = 256
 
-func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
+// newManager makes a manager and the engine that it manages, as each needs the
+// other. c is the engine's; the manager observes it besides c.Observe.
+func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock *Clock) (*manager, error) {
 	m := &manager{
-		eng: eng, store: st, log: d.Log, intake: intake{clock: NewClock(d.Now)},
+		client: client, store: st, log: d.Log,
 		version: d.Version, since: d.Now(),
 		troubled: map[string]string{}, trouble: make(chan struct{}, 1),
+		blocking: blocking{look: make(chan struct{}, 1)},
 	}
-	m.blocking.look = make(chan struct{}, 1)
-	eng.misses.tell = m.blocking.lookAgain
-	d.Rules.Print = m.printed
+	observe := c.Observe
+	c.Observe = func(h Happening) {
+		m.happened(h)
+		if observe != nil {
+			observe(h)
+		}
+	}
+	c.missedChanged = m.blocking.lookAgain
+	m.eng = New(c)
+	var err error
+	if m.intake, err = newIntake(d, m.eng, clock); err != nil {
+		return nil, err
+	}
+	options := d.Rules
+	options.Print = m.printed
 	m.gens = rules.NewGenerations(rules.GenerationsConfig{
-		Dir: d.RulesDir, Options: d.Rules, Keeper: st, Gate: d.Gate,
-		Now: eng.c.Now, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
+		Dir: d.RulesDir, Options: options, Keeper: st, Gate: d.Gate,
+		Now: m.eng.c.Now, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
 	})
-	return m
+	return m, nil
 }
 
 // printed logs what a pack printed or logged when it was loaded.
@@ -80,9 +95,9 @@ func (m *manager) printed(pack, level, msg string, fields map[string]any) {
 
 // run carries out what packs have brought on themselves, until ctx ends.
 func (m *manager) run(ctx context.Context) {
-	wait := time.Duration(-1)
-	for sleep(ctx, wait, m.trouble) {
-		wait = -1
+	retry := time.Duration(-1)
+	for wait.For(ctx, retry, m.trouble) {
+		retry = -1
 		m.mu.Lock()
 		troubled := m.troubled
 		m.troubled = map[string]string{}
@@ -91,7 +106,7 @@ func (m *manager) run(ctx context.Context) {
 			if err := m.help(ctx, pack, why); err != nil && ctx.Err() == nil {
 				m.log.Error("a pack in trouble stays as it is; trying again", keyPack, pack, keyWhy, why, keyError, err)
 				m.note(pack, why)
-				wait = troubleRetry
+				retry = troubleRetry
 			}
 		}
 	}

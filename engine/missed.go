@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
+	"chertd/engine/wait"
 	"chertd/rules"
 	"chertd/rules/chat"
 )
@@ -41,7 +42,6 @@ type misses struct {
 	plan atomic.Pointer[plan] // the newest; nil: none was needed yet
 	some atomic.Bool          // some pack has missed something
 	wake chan struct{}        // signalled when that becomes true
-	tell func()               // called when what packs have missed has changed; must not block
 
 	mu      sync.Mutex // guards all below, and every change of Engine.rules
 	loaded  bool       // what earlier processes have left is known
@@ -143,7 +143,7 @@ func newMisses(e *Engine) *misses {
 // load learns what earlier processes have left. It returns once that is known,
 // or ctx has ended.
 func (m *misses) load(ctx context.Context) {
-	for wait := storeRetry; ; wait = min(2*wait, storeRetryMax) {
+	for retry := storeRetry; ; retry = min(2*retry, storeRetryMax) {
 		list, err := m.e.c.Store.MissedPacks(ctx)
 		if err == nil {
 			m.mu.Lock()
@@ -166,7 +166,7 @@ func (m *misses) load(ctx context.Context) {
 			return
 		}
 		m.e.c.Log.Error("the store can't say which events packs have missed; asking again", keyError, err)
-		if !sleep(ctx, wait, nil) {
+		if !wait.For(ctx, retry) {
 			return
 		}
 	}
@@ -190,11 +190,11 @@ func (m *misses) pack(name string) *missedPack {
 // run plans again now and then, until ctx ends: of what depends on the clock.
 func (m *misses) run(ctx context.Context) {
 	for {
-		wait := time.Duration(-1)
+		next := time.Duration(-1)
 		if m.some.Load() {
-			wait = missedEvery
+			next = missedEvery
 		}
-		if !sleep(ctx, wait, m.wake) {
+		if !wait.For(ctx, next, m.wake) {
 			return
 		}
 		m.mu.Lock()
@@ -335,8 +335,8 @@ func (m *misses) changed(changes map[string]*missedChange) {
 		m.forget(name)
 	}
 	m.replan(m.e.rules.Load())
-	if m.tell != nil {
-		m.tell()
+	if m.e.c.missedChanged != nil {
+		m.e.c.missedChanged()
 	}
 }
 

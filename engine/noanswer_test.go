@@ -43,9 +43,11 @@ func TestStatusAndPacksAnswerWithoutTheStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := slog.New(slog.DiscardHandler)
-		eng := New(Config{Store: mute{}, Now: time.Now, Log: log})
-		m := newManager(eng, mute{}, &Daemon{Log: log, Now: time.Now, RulesDir: t.TempDir()})
-		m.clock = NewClock(time.Now)
+		m, err := newManager(&Daemon{Log: log, Now: time.Now, RulesDir: t.TempDir()},
+			Config{Store: mute{}, Now: time.Now, Log: log}, mute{}, nil, NewClock(time.Now))
+		if err != nil {
+			t.Fatal(err)
+		}
 		began := time.Now()
 		st, err := m.Status(ctx)
 		if took := time.Since(began); err != nil || st.Ready || !strings.Contains(st.Unknown, "does not answer") || took > 3*time.Second {

@@ -5,32 +5,33 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"chertd/engine/wait"
 )
 
-// heapCeiling is the live heap at which VMs are thrown away. Each VM is held to
-// its pack's limit; the ceiling is for hundreds of packs that all come close to
-// theirs. An ordinary daemon lives on some 20 MB.
+// heapCeiling is the live heap, in bytes, at which VMs are discarded. Each VM has the
+// memory limit of its pack; the ceiling is for hundreds of packs that are all close to
+// theirs. An ordinary daemon uses about 20 MB.
 const heapCeiling = 512 << 20
 
-// pressureEvery is how often the heap is looked at; reading one metric takes
-// about a microsecond.
+// pressureEvery is how often the heap is measured, which takes about a microsecond.
 const pressureEvery = time.Second
 
-// watchHeap throws away what rules keep in their VMs when all of it together
-// is too much: the last line behind the limits of each pack. Nothing that a
-// rule may rely on is lost: ev.state and kv are in the store.
+// watchHeap discards the VMs of all rules when the heap is above a ceiling, in addition
+// to the limits of each pack. Nothing is lost that a rule may rely on: ev.state and kv
+// are in the store.
 func (e *Engine) watchHeap(ctx context.Context, every time.Duration, ceiling uint64) {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	var told time.Time
-	for sleep(ctx, every, nil) {
+	var logged time.Time
+	for wait.For(ctx, every) {
 		metrics.Read(sample)
 		live := sample[0].Value.Uint64()
 		if live < ceiling {
 			continue
 		}
-		if now := e.c.Now(); now.Sub(told) >= time.Minute {
-			told = now
-			e.c.Log.Error("memory is short: what rules keep in tables between events is thrown away",
+		if now := e.c.Now(); now.Sub(logged) >= time.Minute {
+			logged = now
+			e.c.Log.Error("low memory: discarding Lua tables that rules kept between events",
 				"heap_bytes", live, "ceiling_bytes", ceiling, "hint", "keep it in ev.state or kv; see limits.memory in pack.yaml")
 		}
 		for _, s := range e.shards {

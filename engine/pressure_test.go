@@ -10,7 +10,7 @@ import (
 
 // When memory is short VMs go, and with them what rules keep in tables; rules
 // go on as they were loaded.
-func TestVMsGoWhenMemoryIsShort(t *testing.T) {
+func TestVMsAreDiscardedAtLowMemory(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "p.lua", `
 local seen = { n = 0 }

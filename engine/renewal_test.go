@@ -20,7 +20,7 @@ import (
 
 // A renewed certificate that can't be used is told of in the log, once, and in the
 // status as long as it is so.
-func TestBrokenRenewalIsToldOf(t *testing.T) {
+func TestBrokenRenewalIsLogged(t *testing.T) {
 	t.Parallel()
 	cert, key := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
+	"chertd/engine/wait"
 	"chertd/rules"
 )
 
@@ -34,15 +35,16 @@ type schedules struct {
 func (e *Engine) runSchedules(ctx context.Context) {
 	s := schedules{e: e}
 	for {
-		wait, err := s.turn(ctx)
+		next, err := s.turn(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
 			e.c.Log.Error("schedules wait for the store", keyError, err)
-			wait = storeRetryMax
+			next = storeRetryMax
 		}
-		if !sleep(ctx, wait, e.swapped) {
+		// The clock may be set while it waits, so it is read again now and then.
+		if !wait.For(ctx, min(next, wait.LookAgain), e.swapped) {
 			return
 		}
 	}

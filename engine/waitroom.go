@@ -11,6 +11,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/source"
 	"chertd/engine/store/sqlite"
+	"chertd/engine/wait"
 )
 
 // openEvery is how often a store is tried whose disk is full.
@@ -38,7 +39,7 @@ func (d Daemon) openStore(ctx context.Context) (*sqlite.Store, error) {
 	}
 	defer stop()
 	for ok {
-		if !sleep(ctx, openEvery, nil) {
+		if !wait.For(ctx, openEvery) {
 			return nil, nil
 		}
 		st, err = open()
@@ -55,6 +56,10 @@ func (d Daemon) openStore(ctx context.Context) (*sqlite.Store, error) {
 func (d Daemon) refuse(why string) (stop func(), err error) {
 	var servers []*server
 	var a Addresses
+	r, err := d.newRenewal()
+	if err != nil {
+		return nil, err
+	}
 	if d.Webhook.Listen != "" {
 		l, err := net.Listen("tcp", d.Webhook.Listen)
 		if err != nil {
@@ -65,13 +70,13 @@ func (d Daemon) refuse(why string) (stop func(), err error) {
 		a.Webhook = "http://" + l.Addr().String() + d.Webhook.Path
 	}
 	health := func() control.Health { return control.Health{NotReady: []string{why}, NoCalls: []string{why}} }
-	withControl, err := d.listenControl(servers, &a, control.HealthHandler(health, why))
+	withControl, err := d.listenControl(servers, &a, control.HealthHandler(health, why), r)
 	if err != nil && d.Control.Socket != "" {
 		// On a full disk no socket can be made. TCP may do.
 		only := d
 		only.Control.Socket = ""
 		d.Log.Warn("the control endpoints can't be served while the disk is full", keyError, err)
-		withControl, err = only.listenControl(servers, &a, control.HealthHandler(health, why))
+		withControl, err = only.listenControl(servers, &a, control.HealthHandler(health, why), r)
 	}
 	if err != nil {
 		for _, s := range append(servers, withControl...) {

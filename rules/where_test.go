@@ -129,7 +129,7 @@ func TestWhereRefused(t *testing.T) {
 		{m{"from": 14155551234.0}, `where.from: expected a string or a list of strings, got the number 14155551234; write it in quotes, with its \+: "\+14155551234"`},
 		{m{"text": 5.0}, `where.text: expected a string or a list of strings, got the number 5; write it in quotes: "5"`},
 		{m{"line": []any{"12345", "0170 1234567"}}, `where.line: "0170 1234567" has no \+ and no country: .* it matches none; write it with \+ and the country's code, or set .* rules: \{country: US\}`},
-		{m{"from": []any{"ceo@", "+14155550000", "not a number!"}}, `where.from: "ceo@" is not an email address: nothing stands behind @\nwhere.from: "not a number!" is not a phone number, a short code or an email address`},
+		{m{"from": []any{"ceo@", "+14155550000", "not a number!"}}, `where.from: "ceo@" is not an email address: there is nothing after @\nwhere.from: "not a number!" is not a phone number, a short code or an email address`},
 		{m{"from": []any{"4155550000", "4155550001", "4155550002"}}, `where.from: "4155550000" has no \+ .* matches none \(and 2 more like it\); write "\+14155550000", or .*`},
 		{m{"from": []any{22395.0}}, `where.from: expected a string or a list of strings, got the number 22395; write it in quotes: "22395"`},
 		{m{"sender": "shortcode"}, `where.sender: "shortcode" is not "phone", "short_code" or "email"; did you mean "short_code"\?`},

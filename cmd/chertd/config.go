@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"chertd/engine/chert"
+	"chertd/engine/dispatch"
 	"chertd/rules"
 )
 
@@ -159,8 +160,8 @@ func defaultConfig() Config {
 	return Config{
 		Chert: ChertConfig{
 			BaseURL: "https://console.trychert.com/api/v1", Auth: chert.AuthHMAC,
-			Timeout: 10 * time.Second, Concurrency: 8,
-			Rate: RateConfig{Limit: 10, Burst: 20, Adaptive: true},
+			Timeout: chert.DefaultTimeout, Concurrency: dispatch.DefaultConcurrency,
+			Rate: RateConfig{Limit: dispatch.DefaultRate, Burst: dispatch.DefaultBurst, Adaptive: true},
 		},
 		Sources: SourcesConfig{
 			Webhook: WebhookConfig{

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/text/language"
 
 	"chertd/engine/chert"
+	"chertd/engine/dispatch"
 	"chertd/engine/event/handle"
 	"chertd/engine/source"
 	"chertd/luabind"
@@ -64,12 +65,12 @@ func (c *Config) checkChert(d *decoder) {
 	if c.Chert.SigningSecret == "" {
 		d.missing("chert.signing_secret", "write signing_secret: ${CHERT_SIGNING_SECRET}, or signing_secret_file: FILE, with the 32 hexadecimal digits that Chert gave you")
 	}
-	within(d, "chert.timeout", c.Chert.Timeout, 100*time.Millisecond, 10*time.Minute)
-	within(d, "chert.concurrency", c.Chert.Concurrency, 1, 1000)
-	if r := c.Chert.Rate.Limit; !(r > 0 && r <= 10000) {
-		d.fail("chert.rate.limit", codeValue, "for example 10", "expected calls per second, above 0 and at most 10000, got %s", d.shownAt("chert.rate.limit", "", false))
+	within(d, "chert.timeout", c.Chert.Timeout, dispatch.MinTimeout, dispatch.MaxTimeout)
+	within(d, "chert.concurrency", c.Chert.Concurrency, 1, dispatch.MaxConcurrency)
+	if r := c.Chert.Rate.Limit; !(r > 0 && r <= dispatch.MaxRate) {
+		d.fail("chert.rate.limit", codeValue, "for example 10", "expected calls per second, above 0 and at most %d, got %s", dispatch.MaxRate, d.shownAt("chert.rate.limit", "", false))
 	}
-	within(d, "chert.rate.burst", c.Chert.Rate.Burst, 1, 10000)
+	within(d, "chert.rate.burst", c.Chert.Rate.Burst, 1, dispatch.MaxBurst)
 }
 
 func (c *Config) checkSources(d *decoder) {

@@ -58,8 +58,8 @@ func TestStartNamesTheSetting(t *testing.T) {
 		"an address of another machine": {"sources: {webhook: {listen: '192.0.2.1:8787', secrets: [whsec_one]}}\n",
 			"c.yaml:2:21: error: sources.webhook.listen: 192.0.2.1:8787 is not an address of this machine [CF011]\n  hint: write one that is"},
 
-		"a socket's path that is too long": {hook + "control: {socket: ./" + long + "x.sock}\n", "c.yaml:3:11: error: control.socket: open the control socket DIR/" + long + "x.sock: its path has"},
-		"a socket that is a folder":        {hook + "control: {socket: ./folder}\n", "there is a file of this name that is no socket [CF012]\n  hint: move it away"},
+		"a socket's path that is too long": {hook + "control: {socket: ./" + long + "x.sock}\n", "c.yaml:3:11: error: control.socket: open the control socket DIR/" + long + "x.sock: the path has"},
+		"a socket that is a folder":        {hook + "control: {socket: ./folder}\n", "the path exists but is not a socket [CF012]\n  hint: move the file away"},
 		"a socket below a file":            {hook + "control: {socket: ./text.txt/x.sock}\n", "not a directory [CF012]\n  hint: set control.socket to a path in a folder that chertd can write to"},
 
 		"a store that is a folder":                 {hook + "store: {url: 'sqlite:./folder'}\n", "c.yaml:3:9: error: store.url: open store DIR/folder: it is not a regular file [CF013]\n  hint: set store.url to the path of a file"},

@@ -21,6 +21,7 @@ import (
 	"chertd/engine"
 	"chertd/engine/chert"
 	"chertd/engine/chertsim"
+	"chertd/engine/dispatch"
 	"chertd/examples"
 	"chertd/rules"
 )
@@ -103,9 +104,9 @@ func (d *demo) run(ctx context.Context) (err error) {
 		API: chert.Config{
 			BaseURL: "http://" + api.Addr().String() + chertsim.BasePath,
 			Tenant:  chertsim.DefaultTenant, SigningSecret: chertsim.DefaultSigningSecret,
-			Timeout: 10 * time.Second,
+			Timeout: chert.DefaultTimeout,
 		},
-		Rate: 10, Burst: 20,
+		Rate: dispatch.DefaultRate, Burst: dispatch.DefaultBurst,
 		Webhook: engine.Webhook{
 			Listen: "127.0.0.1:0", Path: "/webhooks/chert", Secrets: []string{chertsim.DefaultWebhookSecret},
 			Tolerance: 5 * time.Minute, MaxBody: 1 << 20,

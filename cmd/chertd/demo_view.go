@@ -32,7 +32,7 @@ type demoView struct {
 	names    map[string]string      // chat → who it is with
 	asked    map[string]int         // chat → reads asked for since its last one
 	read     map[string]chat.Action // chat → the read that was settled, not yet shown
-	receipts map[string]chertsim.Happening
+	receipts map[string]chertsim.Activity
 
 	messages, events, handled int
 	chats                     map[string]bool
@@ -45,7 +45,7 @@ func newDemoView(out io.Writer) *demoView {
 	v := &demoView{
 		out: out, began: time.Now(),
 		names: map[string]string{}, asked: map[string]int{}, chats: map[string]bool{},
-		read: map[string]chat.Action{}, receipts: map[string]chertsim.Happening{},
+		read: map[string]chat.Action{}, receipts: map[string]chertsim.Activity{},
 		unread: map[string]int{}, byPack: map[string][]time.Duration{},
 	}
 	v.screen, _ = out.(*screen)
@@ -67,7 +67,7 @@ Both leave group chats unread.
 }
 
 // chert receives what happens at the simulated Chert.
-func (v *demoView) chert(h chertsim.Happening) {
+func (v *demoView) chert(h chertsim.Activity) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch h.Kind {

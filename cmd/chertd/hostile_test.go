@@ -178,7 +178,7 @@ var hostileCommands = map[string]func(w *hostileWorld){
 		w.run("sim", "--listen", hostileName)
 		w.shows(func(out *screen) {
 			for kind := chertsim.Arrived; kind != ""; kind = nextKind[kind] {
-				h := hostileOf[chertsim.Happening](true)
+				h := hostileOf[chertsim.Activity](true)
 				h.Kind = kind
 				(&simPrinter{out: out}).print(h)
 			}
@@ -190,7 +190,7 @@ var hostileCommands = map[string]func(w *hostileWorld){
 			view := newDemoView(out)
 			view.begin(time.Second, hostile)
 			for kind := chertsim.Arrived; kind != ""; kind = nextKind[kind] {
-				h := hostileOf[chertsim.Happening](true)
+				h := hostileOf[chertsim.Activity](true)
 				h.Kind = kind
 				view.chert(h)
 			}

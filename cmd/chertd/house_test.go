@@ -15,7 +15,7 @@ import (
 // layers lists the packages from the lowest up. A package imports packages of lower
 // layers and of its own. Those of layer 0 import nothing of chertd.
 var layers = [][]string{
-	{"engine/event", "engine/event/handle", "luabind/diag", "luabind/tree", "engine/chert"},
+	{"engine/event", "engine/event/handle", "luabind/diag", "luabind/tree", "engine/chert", "engine/wait"},
 	{"luabind"},
 	{"rules", "rules/*"},
 	{"engine", "engine/*", "engine/store/*"},

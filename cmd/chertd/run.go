@@ -111,7 +111,7 @@ func (c *Config) daemon(log *slog.Logger) engine.Daemon {
 		StorePath: c.Store.Path,
 		API: chert.Config{
 			BaseURL: c.Chert.BaseURL, Tenant: c.Chert.Tenant, Auth: c.Chert.Auth,
-			SigningSecret: c.Chert.SigningSecret.Reveal(), Timeout: c.Chert.Timeout, MaxConns: c.Chert.Concurrency,
+			SigningSecret: c.Chert.SigningSecret.Reveal(), Timeout: c.Chert.Timeout,
 		},
 		Rate: c.Chert.Rate.Limit, Burst: c.Chert.Rate.Burst, Concurrency: c.Chert.Concurrency,
 		Webhook: engine.Webhook{

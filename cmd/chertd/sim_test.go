@@ -193,7 +193,7 @@ func TestSimRejectsInvalidOptions(t *testing.T) {
 func TestSimLineIsOneLine(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.Local)
-	for want, h := range map[string]chertsim.Happening{
+	for want, h := range map[string]chertsim.Activity{
 		`12:00:00Z message   17f6e9ed a: one\ntwo`: {Kind: chertsim.Arrived, Type: "message.received", Chat: "17f6e9ed-1", From: "a",
 			Text: "one\ntwo"},
 		`12:00:00Z message   c        a: \x1b[31m\u202e [2 media]`: {Kind: chertsim.Arrived, Type: "message.received", Chat: "c", From: "a",

@@ -57,7 +57,7 @@ sources:
 }
 
 // print is a callback for Sim.Watch.
-func (p *simPrinter) print(h chertsim.Happening) {
+func (p *simPrinter) print(h chertsim.Activity) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch h.Kind {
@@ -91,7 +91,7 @@ func (p *simPrinter) end() {
 
 // simLine formats one event in at most 80 columns: time, type, chat, and as much of the
 // rest as fits.
-func simLine(h chertsim.Happening) string {
+func simLine(h chertsim.Activity) string {
 	h = shown(h)
 	var what, rest string
 	switch h.Kind {

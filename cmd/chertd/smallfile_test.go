@@ -28,7 +28,7 @@ func TestNothingWaitsForANamedPipe(t *testing.T) {
 		"a token":          {pipeChert + pipeHook + "control: {listen: '127.0.0.1:0', token_file: pipe}\n", "pipe", []string{"c.yaml:3:", "it is a named pipe"}},
 		"a certificate":    {pipeChert + pipeHook + "control: {listen: '127.0.0.1:0', tls: {cert: pipe, key: key.pem}}\n", "pipe", []string{"c.yaml:3:", "control.tls.cert: DIR/pipe: it is not a regular file [CF014]"}},
 		"a key":            {pipeChert + pipeHook + "control: {listen: '127.0.0.1:0', tls: {cert: cert.pem, key: pipe}}\n", "pipe", []string{"c.yaml:3:", "control.tls.key: DIR/pipe: it is not a regular file [CF014]"}},
-		"a control socket": {pipeChert + pipeHook + "control: {socket: pipe}\n", "pipe", []string{"c.yaml:3:", "a file of this name that is no socket [CF012]"}},
+		"a control socket": {pipeChert + pipeHook + "control: {socket: pipe}\n", "pipe", []string{"c.yaml:3:", "the path exists but is not a socket [CF012]"}},
 		"a store":          {pipeChert + pipeHook + "store: {url: 'sqlite:pipe'}\n", "pipe", []string{"c.yaml:3:", "it is not a regular file [CF013]", "hint: set store.url to the path of a file"}},
 		"a store's WAL":    {pipeChert + pipeHook + "store: {url: 'sqlite:x.db'}\n", "x.db-wal", []string{"c.yaml:3:", "x.db-wal is not a regular file [CF013]", "hint: move it away"}},
 		"a store's memory": {pipeChert + pipeHook + "store: {url: 'sqlite:x.db'}\n", "x.db-shm", []string{"c.yaml:3:", "x.db-shm is not a regular file [CF013]"}},

@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// Bounds of what is read of an answer. What is longer is cut off: it is not
-// parsed, its connection is closed, and it counts as no answer of Chert's.
+// Bounds of an answer's body, in bytes. A longer body is not parsed: its connection
+// is closed, and it counts as foreign.
 const (
-	maxAnswer = 64 << 10 // of a call, and of every error
-	maxList   = 16 << 20 // of a list: a page of 200 rows of the events log
+	maxAnswer = 64 << 10 // of a call and of every error
+	maxList   = 16 << 20 // of a list, such as a page of 200 rows of the events log
 )
 
-// read makes a reply or an error of what was answered.
+// read returns the reply or the error in an answer.
 //
-// Only the documented shapes are Chert's answers: the call's own success, and
-// the error envelope, whatever the HTTP status. Everything else comes from
-// something on the way to Chert, such as a proxy, a captive portal or the wrong
-// host. It says nothing about what was asked for: Error.Foreign.
+// Only the documented shapes are Chert's answers: the call's own success, and the
+// error envelope, with any HTTP status. Everything else comes from something on the
+// way to Chert, such as a proxy, a captive portal or the wrong host. It says nothing
+// about the chat or account of the call; see Error.Foreign.
 func (c *Client) read(resp *http.Response, k call, into any) (Reply, *Error) {
 	good := resp.StatusCode >= 200 && resp.StatusCode <= 299
 	limit := maxAnswer
@@ -56,7 +56,7 @@ func (c *Client) read(resp *http.Response, k call, into any) (Reply, *Error) {
 	e.Foreign, e.Retryable = true, true
 	if !good {
 		e.RetryAfter = c.retryAfter(resp.Header.Get("Retry-After"), date)
-		// Whoever gave up on Chert may have passed the call on before.
+		// A proxy that gave up may have forwarded the call before.
 		e.Unknown = resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout
 		e.Message = notChert(resp) + describe(resp, body)
 		return Reply{}, e
@@ -64,21 +64,21 @@ func (c *Client) read(resp *http.Response, k call, into any) (Reply, *Error) {
 	e.Unknown = true
 	switch noContent := resp.StatusCode == http.StatusNoContent && k.success == nil; {
 	case readErr != nil:
-		e.Message, e.cause = "the answer was cut short: "+readErr.Error(), readErr
+		e.Message, e.cause = "the response was truncated: "+readErr.Error(), readErr
 	case len(body) > limit:
-		e.Message = fmt.Sprintf("the answer is longer than %d KiB", limit>>10)
+		e.Message = fmt.Sprintf("the response is longer than %d KiB", limit>>10)
 	case fields == nil && !noContent:
-		e.Message = "the answer is not a JSON object" + describe(resp, body)
+		e.Message = "the response is not a JSON object" + describe(resp, body)
 	case fields.saysFailed():
-		e.Message = "the answer speaks of an error, but not in Chert's form" + describe(resp, body)
+		e.Message = "the response reports an error, but not in Chert's format" + describe(resp, body)
 	case k.success != nil:
 		if missing := k.success(fields); missing != "" {
-			e.Message = "the answer " + missing + describe(resp, body)
+			e.Message = "the response " + missing + describe(resp, body)
 		}
 	}
 	if e.Message == "" && into != nil {
 		if err := json.Unmarshal(body, into); err != nil {
-			e.Message, e.cause = "the answer does not have the documented shape: "+err.Error(), err
+			e.Message, e.cause = "the response does not match the documented format: "+err.Error(), err
 		}
 	}
 	if e.Message != "" {
@@ -87,11 +87,11 @@ func (c *Client) read(resp *http.Response, k call, into any) (Reply, *Error) {
 	return Reply{Status: resp.StatusCode, TraceID: e.TraceID, Date: date}, nil
 }
 
-// success reports what an answer lacks of a call's documented success, in words
-// that follow "the answer"; "" if it lacks nothing.
+// success returns how an answer differs from the documented success of a call, in
+// words that follow "the response"; "" if it does not.
 type success func(fields) string
 
-// statusIs is the success of calls that answer {"status": want}.
+// statusIs returns the success of calls that are answered {"status": want}.
 func statusIs(want string) success {
 	return func(f fields) string {
 		switch got, ok := f.text("status"); {
@@ -104,7 +104,7 @@ func statusIs(want string) success {
 	}
 }
 
-// hasObject is the success of calls that answer with an object in a field.
+// hasObject returns the success of calls that are answered with an object in a field.
 func hasObject(name string) success {
 	return func(f fields) string {
 		if object(f[name]) == nil {
@@ -114,7 +114,7 @@ func hasObject(name string) success {
 	}
 }
 
-// hasList is the success of calls that answer with a list in a field.
+// hasList returns the success of calls that are answered with a list in a field.
 func hasList(name string) success {
 	return func(f fields) string {
 		var list []json.RawMessage
@@ -125,8 +125,8 @@ func hasList(name string) success {
 	}
 }
 
-// retryAfter reads both forms of the header, seconds and a date. The date is
-// compared with the server's own clock where that is known.
+// retryAfter reads a Retry-After header in both forms, seconds and a date. The date
+// counts from the server's own clock if that is known.
 func (c *Client) retryAfter(header string, date time.Time) time.Duration {
 	if wait, ok := plainWait(header); ok {
 		return wait
@@ -141,7 +141,7 @@ func (c *Client) retryAfter(header string, date time.Time) time.Duration {
 	return seconds(at.Sub(date).Seconds())
 }
 
-// notChert says of an error's status that it is not Chert's, for people.
+// notChert describes the status of a foreign answer for people.
 func notChert(resp *http.Response) string {
 	what := http.StatusText(resp.StatusCode)
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
@@ -150,11 +150,11 @@ func notChert(resp *http.Response) string {
 	if what == "" {
 		what = "unknown status"
 	}
-	return what + "; this is not an answer of Chert's"
+	return what + "; this answer is not from Chert"
 }
 
-// describe is what an answer looks like, for people: its type, and the title of
-// a page or the first words of a text.
+// describe describes an answer for people: its content type, and the title of a page
+// or the first words of a text.
 func describe(resp *http.Response, body []byte) string {
 	media, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
 	if media == "" {
@@ -165,7 +165,7 @@ func describe(resp *http.Response, body []byte) string {
 
 var title = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title`)
 
-// excerpt is the title of a page or the first words of a text, after a colon.
+// excerpt returns the title of a page or the first words of a text, after a colon.
 func excerpt(body []byte) string {
 	const most = 100
 	text := string(body[:min(len(body), 4<<10)])

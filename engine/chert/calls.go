@@ -7,14 +7,8 @@ import (
 	"net/http"
 )
 
-// States of a typing signal.
-const (
-	TypingOn  = "typing"
-	TypingOff = "stopped"
-)
-
-// MarkRead marks the unread inbound messages of a chat as read, and so sends a
-// read receipt. It is idempotent: any retry is safe. A receipt can't be taken back.
+// MarkRead marks the unread inbound messages of a chat as read, which sends a read
+// receipt. It is idempotent, so any retry is safe. A receipt can't be taken back.
 func (c *Client) MarkRead(ctx context.Context, chat string) (Reply, error) {
 	return c.do(ctx, call{
 		what:   fmt.Sprintf("mark chat %q as read", chat),
@@ -25,7 +19,8 @@ func (c *Client) MarkRead(ctx context.Context, chat string) (Reply, error) {
 	}, nil)
 }
 
-// Typing shows or ends the typing signal in a chat, at best effort.
+// Typing shows ("typing") or ends ("stopped") the typing indicator in a chat, at best
+// effort.
 func (c *Client) Typing(ctx context.Context, chat, state string) (Reply, error) {
 	return c.do(ctx, call{
 		what:   fmt.Sprintf("signal %q in chat %q", state, chat),
@@ -38,9 +33,8 @@ func (c *Client) Typing(ctx context.Context, chat, state string) (Reply, error) 
 	}, nil)
 }
 
-// React puts a reaction on a message: love, like, dislike, laugh, emphasize or
-// question. It is not idempotent: after an Error that is Unknown it must not be
-// repeated.
+// React adds a reaction to a message: love, like, dislike, laugh, emphasize or
+// question. It is not idempotent: don't repeat it after an Error that is Unknown.
 func (c *Client) React(ctx context.Context, message, reaction string) (Reply, error) {
 	return c.do(ctx, call{
 		what:   fmt.Sprintf("react to message %q", message),
@@ -53,13 +47,13 @@ func (c *Client) React(ctx context.Context, message, reaction string) (Reply, er
 	}, nil)
 }
 
-// Send sends a text to a chat. With the same key it is sent once, however
-// often it is repeated. The message is known as far as the answer has its fields
-// in the documented types.
+// Send sends a text to a chat. Chert sends it once for each key, so a retry with the
+// same key is safe. The Message has the fields that the answer has in their
+// documented types.
 func (c *Client) Send(ctx context.Context, chat, text, key string) (Message, Reply, error) {
 	what := fmt.Sprintf("send a message to chat %q", chat)
 	if key == "" {
-		return Message{}, Reply{}, &Error{Call: what, Message: "there is no idempotency key"}
+		return Message{}, Reply{}, &Error{Call: what, Message: "the idempotency key is empty"}
 	}
 	type body struct {
 		Parts []Part `json:"parts"`
@@ -94,8 +88,8 @@ type Part struct {
 	MimeType     string `json:"mime_type,omitempty"`
 }
 
-// Message is a message as the API lists it. Times are RFC 3339 as Chert wrote
-// them, empty where there is none yet.
+// Message is a message as the API lists it. Times are RFC 3339 as Chert wrote them;
+// empty where there is none yet.
 type Message struct {
 	ID          string `json:"id"`
 	ChatID      string `json:"chat_id"`
@@ -108,8 +102,8 @@ type Message struct {
 	Service     string `json:"service"`
 }
 
-// Messages lists the latest messages of a chat, at most 200, the oldest first.
-// more says that there are older ones.
+// Messages returns the latest messages of a chat, at most 200, oldest first. more says
+// that there are older ones.
 func (c *Client) Messages(ctx context.Context, chat string) (list []Message, more bool, reply Reply, err error) {
 	var got struct {
 		Messages []Message `json:"messages"`
@@ -135,8 +129,8 @@ type PhoneNumber struct {
 	Capabilities json.RawMessage `json:"capabilities"` // of no documented shape
 }
 
-// PhoneNumbers lists the account's phone lines. It changes nothing, which
-// makes it the way to find out whether credentials are good.
+// PhoneNumbers returns the phone lines of the account. It changes nothing, so it is
+// the way to check credentials.
 func (c *Client) PhoneNumbers(ctx context.Context) ([]PhoneNumber, Reply, error) {
 	var got struct {
 		PhoneNumbers []PhoneNumber `json:"phone_numbers"`

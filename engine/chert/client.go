@@ -1,6 +1,6 @@
-// Package chert speaks to the Chert API: signed calls, one kind of error, the
-// events log and webhook subscriptions. It decides nothing: when to call, and
-// what a failure means for other calls, is for who calls.
+// Package chert is a client of the Chert API: signed calls, one type of error, the
+// events log and webhook subscriptions. It makes each call once. When to call, and
+// what an error means for other calls, is up to the caller.
 package chert
 
 import (
@@ -21,33 +21,33 @@ import (
 	"time"
 )
 
-// Client makes calls to Chert. It may be used from many goroutines. Nothing is
-// repeated: each call is one request, signed for it alone.
+// Client makes calls to Chert. Each call is one request with its own signature, and is
+// never repeated. Its methods may be called from many goroutines.
 type Client struct {
 	base   string // without a slash at the end
 	cfg    Config
-	secret atomic.Pointer[string] // that signs
-	slots  chan struct{}          // one token a call in flight
+	secret atomic.Pointer[string] // signs calls
+	slots  chan struct{}          // holds one element per call in flight
 	traced bool                   // the transport reports when it has a connection
 }
 
-// Reply is what is known of every call that succeeded.
+// Reply is what every successful call returns.
 type Reply struct {
 	Status  int
-	TraceID string    // what support asks for; empty if Chert sent none
-	Date    time.Time // Chert's clock, to the second; zero if it did not say
+	TraceID string    // for Chert's support; empty if Chert sent none
+	Date    time.Time // Chert's clock, to the second; zero if unknown
 }
 
-// New checks the configuration and makes a client of it. It makes no call.
+// New checks a configuration and returns a client for it. It makes no call.
 func New(cfg Config) (*Client, error) {
 	if cfg.Auth == "" {
 		cfg.Auth = AuthHMAC
 	}
 	if cfg.Timeout == 0 {
-		cfg.Timeout = defaultTimeout
+		cfg.Timeout = DefaultTimeout
 	}
 	if cfg.MaxConns == 0 {
-		cfg.MaxConns = defaultMaxConns
+		cfg.MaxConns = DefaultMaxConns
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -69,8 +69,8 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// SetSigningSecret signs calls with another secret from now on; those that are
-// on their way are not disturbed.
+// SetSigningSecret changes the secret that signs further calls. Calls in flight are
+// not affected.
 func (c *Client) SetSigningSecret(secret string) error {
 	cfg := c.cfg
 	cfg.SigningSecret = secret
@@ -81,7 +81,7 @@ func (c *Client) SetSigningSecret(secret string) error {
 	return nil
 }
 
-// Close gives idle connections back. Calls in flight are not disturbed.
+// Close closes idle connections. Calls in flight are not affected.
 func (c *Client) Close() {
 	if t, ok := c.cfg.Transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
@@ -90,7 +90,7 @@ func (c *Client) Close() {
 
 func (c *Client) String() string { return c.cfg.String() }
 
-// Format prints the client without its secret, whatever the verb.
+// Format prints the client without its secret, with any verb.
 func (c *Client) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
 // LogValue logs the client without its secret.
@@ -110,22 +110,22 @@ func newTransport(conns int) *http.Transport {
 	}
 }
 
-// call is one request to be made.
+// call describes one request.
 type call struct {
-	what   string // for people: "mark chat c1 as read"
+	what   string // for people, such as "mark chat c1 as read"
 	method string
 	path   []string // segments; each is escaped
 	query  url.Values
 	body   any // sent as JSON; nil: none
 
-	// success is the documented answer. nil: none is documented, and an answer
-	// is a JSON object that speaks of no error, or a 204.
+	// success checks for the documented answer. nil: none is documented, and success is
+	// a JSON object that reports no error, or a 204.
 	success success
-	list    bool // its answer may be long: maxList
+	list    bool // its answer may be as long as maxList
 }
 
-// do makes a call and decodes its answer into into, unless that is nil. An
-// error is always an *Error.
+// do makes a call and decodes its answer into into, unless that is nil. Its error is
+// nil or an *Error.
 func (c *Client) do(ctx context.Context, k call, into any) (Reply, error) {
 	fail := func(e *Error) (Reply, error) {
 		e.Call = k.what
@@ -158,8 +158,8 @@ func (c *Client) do(ctx context.Context, k call, into any) (Reply, error) {
 	if err != nil {
 		return fail(&Error{Message: "make the request: " + err.Error(), cause: err})
 	}
-	// Not an http.Client: it would follow redirects, and carry a signature or
-	// a token elsewhere.
+	// An http.Client would follow redirects, and so send a signature or a token to
+	// another host.
 	resp, err := c.cfg.Transport.RoundTrip(req)
 	if err != nil {
 		return fail(transportError(err, sent.Load() || !c.traced, c.cfg.Timeout))
@@ -172,8 +172,8 @@ func (c *Client) do(ctx context.Context, k call, into any) (Reply, error) {
 	return reply, nil
 }
 
-// address is the call's URL. Ids come from events and rules: each stays one
-// segment of the path, whatever is in it.
+// address returns the URL of a call. Ids come from events and rules; each stays one
+// segment of the path, whatever it contains.
 func (c *Client) address(k call) (string, error) {
 	var b strings.Builder
 	b.WriteString(c.base)
@@ -198,9 +198,9 @@ func (c *Client) request(ctx context.Context, method, address string, body []byt
 		return nil, err
 	}
 	if method == http.MethodGet {
-		// The transport repeats a GET by itself when a kept connection turns out
-		// to be dead, and would send one signature twice. A body that can't be
-		// had again forbids that; this one is empty, so that none is sent.
+		// The transport would repeat a GET automatically when an idle connection turns
+		// out to be closed, and so send one signature twice. It does not repeat a
+		// request whose body can't be read again. This body is empty.
 		req.Body, req.GetBody = io.NopCloser(eof{}), nil
 	}
 	req.Header.Set("Accept", "application/json")
@@ -220,8 +220,8 @@ func (c *Client) request(ctx context.Context, method, address string, body []byt
 	return req, nil
 }
 
-// redact keeps the secret out of messages that a server, or a proxy in
-// between, made of what it was sent.
+// redact removes the secret from a message: a server or proxy may have copied it from
+// the request.
 func (c *Client) redact(message string) string {
 	return strings.ReplaceAll(message, *c.secret.Load(), "[secret]")
 }

@@ -181,7 +181,7 @@ func TestAuthentication(t *testing.T) {
 	}
 }
 
-func TestEachAttemptIsSignedAnew(t *testing.T) {
+func TestEachAttemptHasItsOwnSignature(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	now, seen := testNow, map[string]bool{}

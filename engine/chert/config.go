@@ -17,27 +17,28 @@ const (
 	AuthBearer = "bearer"
 )
 
+// Defaults of a Config.
 const (
-	defaultTimeout  = 10 * time.Second
-	defaultMaxConns = 8
+	DefaultTimeout  = 10 * time.Second
+	DefaultMaxConns = 8
 )
 
-// Config is what a Client is made of. It prints and logs without its secret.
+// Config has the settings of a Client. It prints and logs without its secret.
 type Config struct {
 	BaseURL       string        // https; http for a loopback host only
 	Tenant        string        // slug; may be empty with bearer
 	Auth          string        // AuthHMAC (default) or AuthBearer
 	SigningSecret string        `json:"-"`
 	Timeout       time.Duration // of one call, its answer included; default 10 s
-	MaxConns      int           // calls in flight, further ones wait; default 8
+	MaxConns      int           // calls in flight; further calls wait; default 8
 
-	// Now is the clock that signs. Chert refuses a signature that is 5 minutes
-	// off, so this is Chert's time if it is known. Called from many goroutines.
-	// Default time.Now.
+	// Now is the clock of signatures; default time.Now. Chert refuses a signature that
+	// is more than 5 minutes off, so it should be Chert's time where that is known. It
+	// is called from many goroutines.
 	Now func() time.Time `json:"-"`
 
-	// Transport carries the calls; default one of the client's own, with
-	// keep-alive and the proxy of the environment.
+	// Transport makes the requests. The default keeps connections alive and uses the
+	// proxy of the environment.
 	Transport http.RoundTripper `json:"-"`
 }
 
@@ -45,13 +46,14 @@ func (c Config) String() string {
 	return fmt.Sprintf("chert(%s tenant=%s auth=%s)", redactURL(c.BaseURL), c.Tenant, c.Auth)
 }
 
-// Format prints the configuration without its secret, whatever the verb.
+// Format prints the configuration without its secret, with any verb.
 func (c Config) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
 // LogValue logs the configuration without its secret.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// check refuses what could not work or would not be safe, without showing secrets.
+// check returns an error for settings that can't work or are not safe. The error shows
+// no secret.
 func (c Config) check() error {
 	u, err := url.Parse(c.BaseURL)
 	switch {
@@ -68,7 +70,7 @@ func (c Config) check() error {
 	case c.SigningSecret == "":
 		return errors.New("chert signing_secret is empty")
 	case !plainASCII(c.SigningSecret):
-		return errors.New("chert signing_secret has spaces or other characters that can't be in it: is it cut out with a line end?")
+		return errors.New("chert signing_secret has a space, a line end or another character that a secret can't have")
 	case c.Tenant == "" && c.Auth == AuthHMAC:
 		return errors.New("chert tenant is empty: a signed call names its tenant")
 	case !plainASCII(c.Tenant):
@@ -95,7 +97,7 @@ func plainASCII(s string) bool {
 	return true
 }
 
-// redactURL is an address for people: without what may be a password.
+// redactURL returns an address without its password.
 func redactURL(s string) string {
 	if u, err := url.Parse(s); err == nil {
 		return u.Redacted()

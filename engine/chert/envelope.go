@@ -9,11 +9,10 @@ import (
 	"time"
 )
 
-// fields is a JSON object. Names are exact, as they are on the wire: "Status"
-// is not "status".
+// fields is a JSON object. Names are case-sensitive, as on the wire.
 type fields map[string]json.RawMessage
 
-// object reads a JSON object; nil if it is none.
+// object reads a JSON object; nil if body is something else.
 func object(body []byte) fields {
 	var f fields
 	if json.Unmarshal(body, &f) != nil {
@@ -22,7 +21,7 @@ func object(body []byte) fields {
 	return f
 }
 
-// text is a field that is a string.
+// text returns a field that is a string.
 func (f fields) text(name string) (s string, ok bool) {
 	raw := f[name]
 	if len(raw) == 0 || raw[0] != '"' {
@@ -31,7 +30,7 @@ func (f fields) text(name string) (s string, ok bool) {
 	return s, json.Unmarshal(raw, &s) == nil
 }
 
-// saysFailed reports whether a body contradicts that the call succeeded.
+// saysFailed reports whether a body says that the call failed.
 func (f fields) saysFailed() bool {
 	if success, clear := clearBool(f["success"]); clear && !success {
 		return true
@@ -43,7 +42,7 @@ func (f fields) saysFailed() bool {
 // envelope is Chert's error envelope.
 type envelope struct {
 	code       int
-	status     int // 0: not said
+	status     int // 0: missing
 	message    string
 	retryable  bool
 	retryAfter time.Duration
@@ -51,13 +50,12 @@ type envelope struct {
 
 // envelopeOf reads the error envelope of a body; nil if the body has none.
 //
-// Fields are read for what they clearly mean, also as strings and numbers:
-// "true", "yes", "1" and 1.0 are true, "  3 " is 3, a wait of "3s" is 3. What is not clear counts as absent.
-// retryable is documented as always present. Without it a documented code has
-// its documented value. A code that is not documented is only taken from a whole
-// envelope: success false, a code of Chert's kind (four digits or more), and a
-// clear retryable. Other APIs have an "error" with a "code" as well, and what
-// they say must not end a read.
+// Fields are read for what they clearly mean, also as strings and numbers: "true",
+// "yes", "1" and 1.0 are true, "  3 " is 3, a wait of "3s" is 3. A field that is not
+// clear counts as missing. retryable is documented as always present; without it, a
+// documented code has its documented value. An undocumented code is only taken from a
+// whole envelope: success is false, the code has four digits or more, and retryable is
+// clear. Other APIs have an "error" with a "code", too, and must not end a read.
 func envelopeOf(f fields) *envelope {
 	succeeded, said := clearBool(f["success"])
 	w := object(f["error"])
@@ -65,13 +63,13 @@ func envelopeOf(f fields) *envelope {
 	if !ok || said && succeeded {
 		return nil
 	}
-	usual, documented := usuallyRetryable[code]
+	usual, known := documented[code]
 	retryable, clear := clearBool(w["retryable"])
-	if !documented && (!said || !clear || code < 1000) {
+	if !known && (!said || !clear || code < 1000) {
 		return nil
 	}
 	if !clear {
-		retryable = usual
+		retryable = usual.Retryable
 	}
 	e := &envelope{code: code, retryable: retryable}
 	if status, ok := clearInt(w["status"]); ok && status >= 100 && status <= 599 {
@@ -86,19 +84,8 @@ func envelopeOf(f fields) *envelope {
 	return e
 }
 
-// usuallyRetryable are the documented codes, and whether a call may be repeated
-// after each where the envelope does not say so.
-var usuallyRetryable = map[int]bool{
-	CodeMissingField: false, CodeInvalidValue: false, CodeInvalidJSON: false, CodeRateLimited: true,
-	CodeTenantNotFound: false, CodeChatNotFound: false, CodeMessageNotFound: false, CodeBadSignature: false,
-	CodeSuspended: false, CodeEmailNotVerified: false, CodeAccountLimit: false, CodeIntegrationMissing: false,
-	CodeNotFound: false, CodeNoCredentials: false, CodeClockSkew: false,
-	CodeInternal: true, CodeDeliveryUnavailable: true, CodeDeliveryUnconfigured: false, CodeDeliveryError: true,
-	CodeDeliveryFailed: true, CodeLinesSaturated: true, CodeUnknownEffect: false, CodeNotSupported: false,
-}
-
-// clearBool reads true and false, also as 1 and 0, and as a string of these, of yes
-// or of no.
+// clearBool reads true and false, also as 1 and 0, and these and yes and no as a
+// string.
 func clearBool(raw json.RawMessage) (value, clear bool) {
 	text := strings.TrimSpace(string(raw))
 	if strings.HasPrefix(text, `"`) {
@@ -124,11 +111,11 @@ func clearBool(raw json.RawMessage) (value, clear bool) {
 	return n == 1, ok && (n == 0 || n == 1)
 }
 
-// clearNumber reads a number, also one in a string. One that is larger than a
-// float64 holds is infinite.
+// clearNumber reads a number, also in a string. One that does not fit a float64 is
+// infinite.
 func clearNumber(raw json.RawMessage) (n float64, clear bool) { return plainNumber(unquoted(raw)) }
 
-// unquoted is the text of a value, of a string what is in it.
+// unquoted returns the text of a value, of a string without its quotes.
 func unquoted(raw json.RawMessage) string {
 	var s string
 	if strings.HasPrefix(string(raw), `"`) && json.Unmarshal(raw, &s) == nil {
@@ -152,13 +139,13 @@ func plainWait(text string) (wait time.Duration, ok bool) {
 	return seconds(n * scale), true
 }
 
-// waitUnits are units of a wait, in seconds.
+// waitUnits has the units of a wait, in seconds.
 var waitUnits = map[string]float64{
 	"ms": 0.001, "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1,
 	"m": 60, "min": 60, "mins": 60, "minute": 60, "minutes": 60, "h": 3600, "hour": 3600, "hours": 3600,
 }
 
-// clearInt reads a whole number, also one in a string or with a fraction of 0.
+// clearInt reads a whole number, also in a string or with a fraction of 0.
 func clearInt(raw json.RawMessage) (n int, clear bool) {
 	f, ok := clearNumber(raw)
 	if !ok || f != math.Trunc(f) || math.Abs(f) > 1<<31 {
@@ -177,8 +164,7 @@ func plainNumber(text string) (n float64, ok bool) {
 	return n, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
-// seconds is a wait of n seconds; a day is the longest that makes sense, as
-// nothing is tried for longer.
+// seconds returns a wait of n seconds, at most a day: no call is retried for longer.
 func seconds(n float64) time.Duration {
 	if math.IsNaN(n) || n <= 0 {
 		return 0

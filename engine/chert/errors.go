@@ -11,58 +11,30 @@ import (
 	"unicode/utf8"
 )
 
-// Codes of Chert's errors. Whether a call may be repeated is not decided by
-// them but by Error.Retryable.
-const (
-	CodeMissingField         = 1001
-	CodeInvalidValue         = 1002 // mark-read: the chat has no resolvable recipient
-	CodeInvalidJSON          = 1004
-	CodeRateLimited          = 1007
-	CodeTenantNotFound       = 2001
-	CodeChatNotFound         = 2002
-	CodeMessageNotFound      = 2003
-	CodeBadSignature         = 2004
-	CodeSuspended            = 2005 // or not permitted
-	CodeEmailNotVerified     = 2007
-	CodeAccountLimit         = 2008
-	CodeIntegrationMissing   = 2010
-	CodeNotFound             = 2011
-	CodeNoCredentials        = 2012
-	CodeClockSkew            = 2013
-	CodeInternal             = 3001
-	CodeDeliveryUnavailable  = 3002
-	CodeDeliveryUnconfigured = 3003
-	CodeDeliveryError        = 3004
-	CodeDeliveryFailed       = 4001
-	CodeLinesSaturated       = 4002
-	CodeUnknownEffect        = 4098
-	CodeNotSupported         = 4099
-)
-
-// Error is how a call failed: Chert's answer, or that there was none.
+// Error is how a call failed: with an error of Chert's, a foreign answer, or no answer.
 type Error struct {
 	Call    string // what was being done, for people
 	Status  int    // HTTP status; 0: no answer
 	Code    int    // Chert's code; 0: the answer had no error envelope, or there was none
 	Message string // for people; may change at any time
 
-	// Retryable is what Chert's envelope says. It is also true of an answer that
-	// is not Chert's, and of no answer at all.
+	// Retryable is the field of Chert's envelope. It is also true for a foreign answer
+	// and for no answer.
 	Retryable  bool
-	RetryAfter time.Duration // the larger of body and header, at most a day; 0: not said
+	RetryAfter time.Duration // the larger of body and header, at most a day; 0: none
 
 	TraceID string
 	Date    time.Time // Chert's clock when it answered; zero if unknown
 
-	// Foreign says that an answer came which does not have the documented shape:
-	// it is not Chert's, and says nothing about the chat, message or account that
-	// the call was for. See Client.read.
+	// Foreign says that the answer does not have the documented shape. Something on the
+	// way to Chert sent it, so it says nothing about the chat, message or account of
+	// the call.
 	Foreign bool
 
-	// Unknown says that the call may have been carried out all the same: it may
-	// have reached Chert, and no answer of Chert's came back. That is no answer at
-	// all, a foreign 408 or 5xx, or a 2xx without the documented success. What is
-	// not idempotent must not be repeated then.
+	// Unknown says that Chert may have carried the call out: the request may have
+	// reached Chert, and no answer of Chert's came back. That is so without an answer,
+	// for a foreign 408 or 5xx, and for a 2xx without the documented success. A call
+	// that is not idempotent must not be repeated then.
 	Unknown bool
 
 	cause error
@@ -86,10 +58,10 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause where it was not Chert: context.Canceled, a net.Error.
+// Unwrap returns the cause if it was not Chert, such as context.Canceled or a net.Error.
 func (e *Error) Unwrap() error { return e.cause }
 
-// transportError is the error of a call that got no answer.
+// transportError returns the error of a call without an answer.
 func transportError(err error, sent bool, timeout time.Duration) *Error {
 	message := "no answer: " + err.Error()
 	switch {
@@ -101,8 +73,8 @@ func transportError(err error, sent bool, timeout time.Duration) *Error {
 	return &Error{Message: message, Retryable: true, Unknown: sent, cause: err}
 }
 
-// printable makes one line of a server's message, cuts it to 500 characters, and
-// escapes what a terminal would obey rather than show.
+// printable makes a server's message one line of at most 500 characters, and escapes
+// control characters.
 func printable(s string) string {
 	const limit = 500
 	var b strings.Builder

@@ -3,40 +3,39 @@ package chert
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 )
 
-// MaxPage is the most rows the events log gives at once.
+// MaxPage is the largest page of the events log, in rows.
 const MaxPage = 200
 
-// EventQuery chooses rows of the events log. Zero fields choose all.
+// EventQuery selects rows of the events log. The zero value selects all.
 type EventQuery struct {
 	Type   string
 	Status string // of the delivery
 	LeadID string
-	Since  time.Time // created strictly after; Chert's stamps have whole seconds
-	Limit  int       // rows a page, 1 to MaxPage; 0: Chert's default, 50
-	Cursor string    // EventPage.Next of the page before
+	Since  time.Time // only rows created after it; Chert's times are whole seconds
+	Limit  int       // rows per page, 1 to MaxPage; 0: Chert's default, 50
+	Cursor string    // EventPage.Next of the previous page
 }
 
-// EventPage is a page of the events log, the newest row first.
+// EventPage is a page of the events log, newest row first.
 type EventPage struct {
 	Rows []Row
 	Next string // cursor of the next, older page; empty: this is the last
 }
 
-// Row is a row of the events log. Its fields are for finding one's way; Raw
-// is what event.Decode makes an event of. A field that is missing or of a
-// strange type is empty, so that one bad row does not hide the others.
+// Row is a row of the events log. Raw is the row as it came, for event.Decode; the
+// other fields are for paging. A field that is missing or of another type is empty, so
+// that one bad row does not hide the others.
 type Row struct {
 	ID        string
 	Type      string
 	EventID   string
-	CreatedAt time.Time // zero if it can't be read
+	CreatedAt time.Time // zero if it is missing or malformed
 	Raw       json.RawMessage
 }
 
@@ -64,43 +63,6 @@ func (c *Client) Events(ctx context.Context, q EventQuery) (EventPage, Reply, er
 	return page, reply, nil
 }
 
-// Event reads one row of the events log.
-func (c *Client) Event(ctx context.Context, id string) (Row, Reply, error) {
-	var raw json.RawMessage
-	reply, err := c.do(ctx, call{
-		what:   fmt.Sprintf("read event %q of the log", id),
-		method: http.MethodGet,
-		path:   []string{"events", id},
-
-		success: func(f fields) string {
-			if f["id"] == nil && f["event_id"] == nil {
-				return "has no event"
-			}
-			return ""
-		},
-		list: true,
-	}, &raw)
-	if err != nil {
-		return Row{}, reply, err
-	}
-	return newRow(raw), reply, nil
-}
-
-// Replay delivers an event of the log by webhook once more: to one
-// subscription, or with "" to all that had it.
-func (c *Client) Replay(ctx context.Context, id, subscription string) (Reply, error) {
-	query := url.Values{}
-	if subscription != "" {
-		query.Set("subscription_id", subscription)
-	}
-	return c.do(ctx, call{
-		what:   fmt.Sprintf("replay event %q", id),
-		method: http.MethodPost,
-		path:   []string{"events", id, "replay"},
-		query:  query,
-	}, nil)
-}
-
 func (q EventQuery) values() url.Values {
 	v := url.Values{}
 	for name, value := range map[string]string{"type": q.Type, "status": q.Status, "lead_id": q.LeadID, "cursor": q.Cursor} {
@@ -124,7 +86,7 @@ func newRow(raw json.RawMessage) Row {
 		EventID   string `json:"event_id"`
 		CreatedAt string `json:"created_at"`
 	}
-	// What can't be read stays empty; event.Decode says what is wrong with Raw.
+	// A malformed field stays empty; event.Decode reports what is wrong with Raw.
 	_ = json.Unmarshal(raw, &w)
 	created, _ := time.Parse(time.RFC3339, w.CreatedAt)
 	return Row{ID: w.ID, Type: w.Type, EventID: w.EventID, CreatedAt: created.UTC(), Raw: raw}

@@ -13,24 +13,17 @@ import (
 // everyCall makes each call of the client, by its name.
 var everyCall = map[string]func(*testing.T, *Client) error{
 	"mark-read":     func(t *testing.T, c *Client) error { _, err := c.MarkRead(t.Context(), "c1"); return err },
-	"typing":        func(t *testing.T, c *Client) error { _, err := c.Typing(t.Context(), "c1", TypingOn); return err },
+	"typing":        func(t *testing.T, c *Client) error { _, err := c.Typing(t.Context(), "c1", "typing"); return err },
 	"react":         func(t *testing.T, c *Client) error { _, err := c.React(t.Context(), "m1", "love"); return err },
 	"send":          func(t *testing.T, c *Client) error { _, _, err := c.Send(t.Context(), "c1", "hi", "k"); return err },
 	"messages":      func(t *testing.T, c *Client) error { _, _, _, err := c.Messages(t.Context(), "c1"); return err },
 	"phone-numbers": func(t *testing.T, c *Client) error { _, _, err := c.PhoneNumbers(t.Context()); return err },
 	"events":        func(t *testing.T, c *Client) error { _, _, err := c.Events(t.Context(), EventQuery{}); return err },
-	"event":         func(t *testing.T, c *Client) error { _, _, err := c.Event(t.Context(), "e1"); return err },
-	"replay":        func(t *testing.T, c *Client) error { _, err := c.Replay(t.Context(), "e1", ""); return err },
 	"subscribe": func(t *testing.T, c *Client) error {
 		_, _, err := c.Subscribe(t.Context(), NewSubscription{URL: "https://example.com"})
 		return err
 	},
-	"subscriptions": func(t *testing.T, c *Client) error { _, _, err := c.Subscriptions(t.Context()); return err },
-	"subscription":  func(t *testing.T, c *Client) error { _, _, err := c.Subscription(t.Context(), "s1"); return err },
-	"change subscription": func(t *testing.T, c *Client) error {
-		_, _, err := c.ChangeSubscription(t.Context(), "s1", SubscriptionChange{})
-		return err
-	},
+	"subscriptions":       func(t *testing.T, c *Client) error { _, _, err := c.Subscriptions(t.Context()); return err },
 	"delete subscription": func(t *testing.T, c *Client) error { _, err := c.DeleteSubscription(t.Context(), "s1"); return err },
 }
 
@@ -49,14 +42,14 @@ func TestEachCallHasItsOwnSuccess(t *testing.T) {
 		`{"phone_numbers":[]}`:                              "phone-numbers",
 		`{"events":[],"next_cursor":null}`:                  "events",
 		`{"subscriptions":[]}`:                              "subscriptions",
-		`{"subscription":{"id":"s1"}}`:                      "subscribe subscription change_subscription",
-		`{"id":"x1"}`:                                       "event subscribe subscription change_subscription",
-		`{"event_id":"x1"}`:                                 "event",
+		`{"subscription":{"id":"s1"}}`:                      "subscribe",
+		`{"id":"x1"}`:                                       "subscribe",
+		`{"event_id":"x1"}`:                                 "",
 		`{}`:                                                "",
 		`{"success":true}`:                                  "",
 		`{"ok":true}`:                                       "",
 	}
-	undocumented := "replay delete_subscription"
+	undocumented := "delete_subscription"
 	for body, list := range bodies {
 		for name, call := range everyCall {
 			s := newServer(t, answering(200, nil, body))
@@ -202,12 +195,12 @@ func TestAnswersAreDescribed(t *testing.T) {
 		code    int // of the error's status
 		message string
 	}{
-		{502, html, "<html>\n<head><TITLE>\n 502  Bad\tGateway </TITLE></head>", 502, "Bad Gateway; this is not an answer of Chert's (text/html: 502 Bad Gateway)"},
-		{404, html, "<html><body>nothing here</body></html>", 404, "Not Found; this is not an answer of Chert's (text/html)"},
-		{503, text, "  upstream connect\n error ", 503, "Service Unavailable; this is not an answer of Chert's (text/plain: upstream connect error)"},
-		{500, text, strings.Repeat("é", 200), 500, "Internal Server Error; this is not an answer of Chert's (text/plain: " + strings.Repeat("é", 100) + "…)"},
-		{599, http.Header{"Content-Type": nil}, "", 599, "unknown status; this is not an answer of Chert's (no content type)"},
-		{200, html, "<title>Sign in</title>", 200, "the answer is not a JSON object (text/html: Sign in)"},
+		{502, html, "<html>\n<head><TITLE>\n 502  Bad\tGateway </TITLE></head>", 502, "Bad Gateway; this answer is not from Chert (text/html: 502 Bad Gateway)"},
+		{404, html, "<html><body>nothing here</body></html>", 404, "Not Found; this answer is not from Chert (text/html)"},
+		{503, text, "  upstream connect\n error ", 503, "Service Unavailable; this answer is not from Chert (text/plain: upstream connect error)"},
+		{500, text, strings.Repeat("é", 200), 500, "Internal Server Error; this answer is not from Chert (text/plain: " + strings.Repeat("é", 100) + "…)"},
+		{599, http.Header{"Content-Type": nil}, "", 599, "unknown status; this answer is not from Chert (no content type)"},
+		{200, html, "<title>Sign in</title>", 200, "the response is not a JSON object (text/html: Sign in)"},
 		{404, text, `{"success":false,"error":{"status":503,"code":2002,"message":"m","retryable":false}}`, 404, "m"},
 		{200, text, `{"success":false,"error":{"status":503,"code":2002,"message":"m","retryable":false}}`, 503, "m"},
 		{200, text, `{"success":false,"error":{"code":2002,"retryable":false}}`, 200, "Chert gave no message"},

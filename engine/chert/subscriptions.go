@@ -8,8 +8,8 @@ import (
 	"net/http"
 )
 
-// Subscription is a webhook: where Chert delivers events. It prints and logs
-// without its secret.
+// Subscription is a webhook to which Chert delivers events. It prints and logs without
+// its secret.
 type Subscription struct {
 	ID        string   `json:"id"`
 	URL       string   `json:"url"`
@@ -17,40 +17,32 @@ type Subscription struct {
 	Version   string   `json:"version"`
 	Active    bool     `json:"is_active"`
 	CreatedAt string   `json:"created_at"`       // RFC 3339 as Chert wrote it
-	Secret    string   `json:"secret,omitempty"` // signs deliveries; shown once, when it is made
+	Secret    string   `json:"secret,omitempty"` // signs deliveries; only in the answer that created it
 }
 
 func (s Subscription) String() string {
 	return fmt.Sprintf("subscription(%s %s events=%v active=%t)", s.ID, redactURL(s.URL), s.Events, s.Active)
 }
 
-// Format prints the subscription without its secret, whatever the verb.
+// Format prints the subscription without its secret, with any verb.
 func (s Subscription) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // LogValue logs the subscription without its secret.
 func (s Subscription) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// NewSubscription is a subscription to be made.
+// NewSubscription describes a subscription to create.
 type NewSubscription struct {
 	URL     string   `json:"url"`              // public https, or https://dev-inbox
 	Events  []string `json:"events,omitempty"` // none: all
 	Version string   `json:"version,omitempty"`
 }
 
-// SubscriptionChange changes a subscription. What is nil stays as it is.
-type SubscriptionChange struct {
-	URL     *string   `json:"url,omitempty"`
-	Events  *[]string `json:"events,omitempty"`
-	Version *string   `json:"version,omitempty"`
-	Active  *bool     `json:"is_active,omitempty"`
-}
-
-// Subscribe makes a subscription. This answer alone has its secret.
+// Subscribe creates a subscription. Only its answer has the secret.
 func (c *Client) Subscribe(ctx context.Context, n NewSubscription) (Subscription, Reply, error) {
-	return c.subscription(ctx, call{what: "make a webhook subscription", method: http.MethodPost, path: []string{subscriptions}, body: n})
+	return c.subscription(ctx, call{what: "create a webhook subscription", method: http.MethodPost, path: []string{subscriptions}, body: n})
 }
 
-// Subscriptions lists the tenant's subscriptions, without their secrets.
+// Subscriptions returns the subscriptions of the tenant, without their secrets.
 func (c *Client) Subscriptions(ctx context.Context) ([]Subscription, Reply, error) {
 	var got struct {
 		Subscriptions []Subscription `json:"subscriptions"`
@@ -60,25 +52,15 @@ func (c *Client) Subscriptions(ctx context.Context) ([]Subscription, Reply, erro
 	return got.Subscriptions, reply, err
 }
 
-// Subscription reads one subscription, without its secret.
-func (c *Client) Subscription(ctx context.Context, id string) (Subscription, Reply, error) {
-	return c.subscription(ctx, call{what: fmt.Sprintf("read webhook subscription %q", id), method: http.MethodGet, path: []string{subscriptions, id}})
-}
-
-// ChangeSubscription changes a subscription.
-func (c *Client) ChangeSubscription(ctx context.Context, id string, change SubscriptionChange) (Subscription, Reply, error) {
-	return c.subscription(ctx, call{what: fmt.Sprintf("change webhook subscription %q", id), method: http.MethodPatch, path: []string{subscriptions, id}, body: change})
-}
-
-// DeleteSubscription ends a subscription.
+// DeleteSubscription deletes a subscription.
 func (c *Client) DeleteSubscription(ctx context.Context, id string) (Reply, error) {
 	return c.do(ctx, call{what: fmt.Sprintf("delete webhook subscription %q", id), method: http.MethodDelete, path: []string{subscriptions, id}}, nil)
 }
 
 const subscriptions = "webhook-subscriptions"
 
-// subscription makes a call that answers with a subscription: within the
-// documented wrapper or, as the answers to GET and PATCH are not documented, bare.
+// subscription makes a call that is answered with a subscription: in the documented
+// wrapper, or bare.
 func (c *Client) subscription(ctx context.Context, k call) (Subscription, Reply, error) {
 	var got struct {
 		Wrapped *Subscription `json:"subscription"`

@@ -8,8 +8,7 @@ import (
 	"chertd/engine/event"
 )
 
-// messageWire is a message as the API lists it; times that have not come are
-// null.
+// messageWire is a message as the API lists it. Times that have not come are null.
 type messageWire struct {
 	ID          string       `json:"id"`
 	ChatID      string       `json:"chat_id"`
@@ -36,9 +35,8 @@ func (s *Sim) listMessages(c *call) (any, *apiError) {
 	return map[string]any{"messages": list, "has_more": ch.more}, nil
 }
 
-// sendMessage sends once under one idempotency key: the same key again answers
-// with the first message, whatever the second body says (which is not
-// documented).
+// sendMessage sends once per idempotency key. The answer to the same key again is the
+// first message, whatever the second body is, which is not documented.
 func (s *Sim) sendMessage(c *call) (any, *apiError) {
 	var body struct {
 		Message *struct {
@@ -68,7 +66,7 @@ func (s *Sim) sendMessage(c *call) (any, *apiError) {
 		}
 	}
 	s.mu.Unlock()
-	s.watch.tell(Happening{At: c.at, Kind: Acted, Route: c.route, Chat: c.id, Text: m.Text(), TraceID: c.trace, Status: 200})
+	s.watch.notify(Activity{At: c.at, Kind: Acted, Route: c.route, Chat: c.id, Text: m.Text(), TraceID: c.trace, Status: 200})
 	return map[string]any{"message": m.wire()}, nil
 }
 
@@ -103,14 +101,13 @@ func (s *Sim) typing(c *call) (any, *apiError) {
 	if ch == nil {
 		return nil, problem(2002, "")
 	}
-	s.watch.tell(Happening{At: c.at, Kind: Acted, Route: c.route, Chat: c.id, Text: body.State, TraceID: c.trace, Status: 200})
+	s.watch.notify(Activity{At: c.at, Kind: Acted, Route: c.route, Chat: c.id, Text: body.State, TraceID: c.trace, Status: 200})
 	return map[string]string{"status": "sent", "chat_id": c.id, "state": body.State}, nil
 }
 
 var reactions = []string{"love", "like", "dislike", "laugh", "emphasize", "question"}
 
-// react adds to the message each time it is called, so that a test can see a
-// reaction that was sent twice.
+// react adds a reaction for each call, so that a test sees one that was sent twice.
 func (s *Sim) react(c *call) (any, *apiError) {
 	var body struct {
 		Reaction string `json:"reaction"`
@@ -137,7 +134,7 @@ func (s *Sim) react(c *call) (any, *apiError) {
 	if ch == nil {
 		return nil, problem(2003, "")
 	}
-	s.watch.tell(Happening{At: c.at, Kind: Acted, Route: c.route, Chat: ch.ID, Text: body.Reaction, TraceID: c.trace, Status: 200})
+	s.watch.notify(Activity{At: c.at, Kind: Acted, Route: c.route, Chat: ch.ID, Text: body.Reaction, TraceID: c.trace, Status: 200})
 	return map[string]string{"status": "sent", "message_id": c.id, "reaction": body.Reaction}, nil
 }
 
@@ -151,7 +148,7 @@ func (s *Sim) phoneNumbers(*call) (any, *apiError) {
 	return map[string]any{"phone_numbers": list}, nil
 }
 
-// decode reads a JSON body; fields it does not know are left alone.
+// decode reads a JSON body and ignores unknown fields.
 func decode(body []byte, into any) *apiError {
 	if err := json.Unmarshal(body, into); err != nil {
 		return problem(1004, "invalid JSON: "+err.Error())
@@ -164,7 +161,7 @@ func (m Message) wire() messageWire {
 		CreatedAt: millis(m.CreatedAt), DeliveredAt: millis(m.DeliveredAt), ReadAt: millis(m.ReadAt), Service: m.Service}
 }
 
-// millis is a time as envelopes and messages carry it, or nil for none.
+// millis returns a time as in envelopes and messages; nil for none.
 func millis(t time.Time) *string {
 	if t.IsZero() {
 		return nil

@@ -9,22 +9,22 @@ import (
 	"strconv"
 )
 
-// maxAttempts is how often a delivery is tried on 5xx or no answer.
+// maxAttempts is how often a delivery is attempted after 5xx or no answer.
 const maxAttempts = 3
 
-// SignatureForm is a way in which a delivery carries its signature.
+// SignatureForm is a form of the signature of a delivery.
 type SignatureForm string
 
-// The forms in use.
+// Forms of signatures.
 const (
-	AllForms    SignatureForm = ""        // each in turn, by the event's place in the log
+	AllForms    SignatureForm = ""        // each in turn, by the position of the event in the log
 	CurrentForm SignatureForm = "current" // X-Webhook-Signature: t=<ts>,v1=<hex>
 	PlainForm   SignatureForm = "plain"   // X-Webhook-Signature: v1,<ts>,<hex>
 	LegacyForm  SignatureForm = "legacy"  // x-chert-signature: v1,<ts>,<hex>
 )
 
-// attempt makes one attempt and decides what follows: 2xx is done, 5xx and no
-// answer are tried again, everything else is final.
+// attempt makes one attempt. After 5xx or no answer the delivery is retried; every other
+// answer is final.
 func (s *Sim) attempt(j job) {
 	s.mu.Lock()
 	gone := !j.sub.IsActive
@@ -48,7 +48,7 @@ func (s *Sim) attempt(j job) {
 	if err != nil {
 		r.Delivery.LastError = err.Error()
 	}
-	h := Happening{At: s.now(), Kind: DeliveryFailed, Chat: r.Chat, Type: r.Type, EventID: r.EventID, Status: status,
+	h := Activity{At: s.now(), Kind: DeliveryFailed, Chat: r.Chat, Type: r.Type, EventID: r.EventID, Status: status,
 		Attempt: j.attempt, Final: !retry, Detail: r.Delivery.LastError}
 	switch {
 	case delivered:
@@ -63,14 +63,14 @@ func (s *Sim) attempt(j job) {
 	}
 	s.mu.Unlock()
 
-	s.watch.tell(h)
+	s.watch.notify(h)
 	if !retry {
 		s.settled()
 	}
 }
 
-// delivery is the request of an attempt, signed anew by the server's clock.
-// s.mu is held.
+// delivery returns the request of an attempt, signed for it by the server's clock. s.mu
+// is held.
 func (s *Sim) delivery(j job) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodPost, j.sub.URL, bytes.NewReader(j.row.Payload))
 	if err != nil {
@@ -96,8 +96,8 @@ func (s *Sim) delivery(j job) (*http.Request, error) {
 	return req, nil
 }
 
-// of is the form of one attempt: chosen, or in turn by the row's place and the
-// attempt, so that it does not depend on which worker comes first.
+// of returns the form of one attempt: the configured one, or each in turn by the position
+// of the row and the attempt, so that it does not depend on the order of workers.
 func (f SignatureForm) of(j job) SignatureForm {
 	if f != AllForms {
 		return f

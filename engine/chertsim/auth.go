@@ -13,13 +13,13 @@ import (
 // window is how far a signature's timestamp may be from the server's time.
 const window = 5 * time.Minute
 
-// authenticate checks a request's credentials as documented: a signature first
-// where one is sent, else a bearer token. nil is welcome.
+// authenticate checks the credentials of a request as documented: the signature if there
+// is one, else the bearer token. It returns nil if they are good.
 //
-// Not documented, and decided here: a signature without x-chert-tenant counts
-// as no credentials; the tenant is looked up before the signature is checked,
-// since the secret is the tenant's; a stale timestamp is told before a bad
-// digest; a header sent twice is a bad signature.
+// Not documented, and decided here: a signature without x-chert-tenant counts as no
+// credentials; the tenant is checked before the signature, as the secret is the tenant's;
+// a stale timestamp is reported before a bad digest; a repeated header is a bad
+// signature.
 func (s *Sim) authenticate(r *http.Request, body []byte, now time.Time) *apiError {
 	signatures := r.Header.Values("x-chert-signature")
 	tenant := r.Header.Get("x-chert-tenant")
@@ -42,7 +42,7 @@ func (s *Sim) authenticate(r *http.Request, body []byte, now time.Time) *apiErro
 	return nil
 }
 
-// checkSignature takes v1,<unix seconds>,<lowercase hex> and nothing else.
+// checkSignature accepts v1,<unix seconds>,<lowercase hex> and nothing else.
 func (s *Sim) checkSignature(header string, body []byte, now time.Time) *apiError {
 	parts := strings.Split(header, ",")
 	if len(parts) != 3 || parts[0] != "v1" {
@@ -61,8 +61,8 @@ func (s *Sim) checkSignature(header string, body []byte, now time.Time) *apiErro
 	return nil
 }
 
-// digest is the lowercase hex HMAC-SHA256 of "<timestamp>.<body>", which both
-// requests and deliveries are signed with.
+// digest returns the lowercase hex HMAC-SHA256 of "<timestamp>.<body>", which signs both
+// requests and deliveries.
 func digest(secret, timestamp string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(timestamp))

@@ -95,7 +95,7 @@ func TestSignatureCoversTheBody(t *testing.T) {
 	}
 }
 
-func TestClockSkewGoesByTheServersClock(t *testing.T) {
+func TestClockSkewIsCheckedByTheServersClock(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, chertsim.Config{Skew: 10 * time.Minute})
 	a := b.call("GET", "/phone-numbers", "")

@@ -14,8 +14,8 @@ import (
 // latest is how many messages of a chat are kept, and listed.
 const latest = 200
 
-// Chat is a chat as it stands. To add one, ID, Line, IsGroup and Handles count;
-// what is left empty is made up.
+// Chat is the state of a chat. AddChat uses ID, Line, IsGroup and Handles, and makes up
+// those that are empty.
 type Chat struct {
 	ID       string         `json:"id"`
 	Line     string         `json:"line"` // the phone number it is pinned to
@@ -23,7 +23,7 @@ type Chat struct {
 	Handles  []event.Handle `json:"handles"`
 	Unread   int            `json:"unread"`   // inbound messages not yet read
 	Events   int            `json:"events"`   // recorded in the log so far
-	Typing   bool           `json:"typing"`   // whether our side shows as typing
+	Typing   bool           `json:"typing"`   // whether our side is shown as typing
 	Messages []Message      `json:"messages"` // the latest 200, oldest first
 }
 
@@ -42,7 +42,7 @@ type Message struct {
 	Reactions   []string // ours, one for each call: react is not idempotent
 }
 
-// Text is the message's text parts, joined by newlines.
+// Text returns the text parts of the message, joined by newlines.
 func (m Message) Text() string {
 	var texts []string
 	for _, p := range m.Parts {
@@ -71,15 +71,15 @@ type line struct {
 	Capabilities []string `json:"capabilities"`
 }
 
-// AddChat makes a chat, or answers the one that has its ID. A chat whose only
-// handle is its own line has no recipient: mark-read answers 1002 for it.
+// AddChat adds a chat and returns it, or the one that has its ID. A chat whose only handle
+// is its own line has no recipient: mark-read answers 1002 for it.
 func (s *Sim) AddChat(c Chat) Chat {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.addChatLocked(c).snapshot()
 }
 
-// Chat is a chat as it stands, and whether there is one with that id.
+// Chat returns the state of a chat, and whether there is one with that id.
 func (s *Sim) Chat(id string) (Chat, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +90,7 @@ func (s *Sim) Chat(id string) (Chat, bool) {
 	return c.snapshot(), true
 }
 
-// Chats are all chats, in the order they were made.
+// Chats returns all chats in the order in which they were added.
 func (s *Sim) Chats() []Chat {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,7 +128,7 @@ func (s *Sim) addChatLocked(spec Chat) *chat {
 	return c
 }
 
-// lineLocked makes a phone line known. s.mu is held, or the Sim is not shared.
+// lineLocked adds a phone line unless it is known. s.mu is held, or the Sim is not shared.
 func (s *Sim) lineLocked(number string) {
 	if s.lines[number] != nil {
 		return
@@ -154,8 +154,8 @@ func (c *chat) add(s *Sim, m Message) {
 	s.messages[m.ID] = c
 }
 
-// read marks what is unread, and answers the ids (of the latest messages), how
-// many there were, and since when the oldest of them had been unread.
+// read marks the unread messages. It returns their ids (of the latest messages), their
+// number, and since when the oldest of them was unread.
 func (c *chat) read(now time.Time) (ids []string, n int, since time.Time) {
 	n, since = c.Unread, c.oldestUnread
 	c.Unread, c.oldestUnread = 0, time.Time{}
@@ -171,7 +171,7 @@ func (c *chat) read(now time.Time) (ids []string, n int, since time.Time) {
 	return ids, n, since
 }
 
-// recipient is the first handle on the other side, or "".
+// recipient returns the first handle of the other side, or "".
 func (c *chat) recipient() string {
 	for _, h := range c.Handles {
 		if h.IsMe != event.True {
@@ -196,8 +196,8 @@ func uuid(r *rand.Rand) string {
 	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", a>>32, a>>16&0xffff, a&0xfff, 0x8000|b>>48&0x3fff, b&(1<<48-1))
 }
 
-// fictional is a phone number of the range that is kept free for fiction: the
-// area varies, the rest is 555-01xx. There are 1000 of them.
+// fictional returns a phone number of the range that is reserved for fiction: the area
+// varies, the rest is 555-01xx. There are 1000 of them.
 func fictional(area, n int) string {
 	areas := [...]int{212, 303, 312, 404, 206, 503, 512, 617, 702, 808}
 	return fmt.Sprintf("+1%d55501%02d", areas[area%len(areas)], n%100)

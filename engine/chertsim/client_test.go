@@ -44,7 +44,7 @@ func newBench(t testing.TB, cfg chertsim.Config) *bench {
 	}
 	sim := chertsim.New(cfg)
 	t.Cleanup(sim.Close)
-	return &bench{t: t, sim: sim, now: cfg.Now, client: &http.Client{Transport: chertsim.InProcess(sim)}}
+	return &bench{t: t, sim: sim, now: cfg.Now, client: &http.Client{Transport: inProcess(sim)}}
 }
 
 // answer is what a call came back with.

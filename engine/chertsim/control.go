@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// ControlHelp says what the control routes are, for those who run the simulator
-// from a command line.
+// ControlHelp describes the control routes for people who run the simulator.
 const ControlHelp = `Control routes (JSON, no credentials; durations as "2s"):
 
   POST   /sim/messages   a message arrives: {"chat": "c1", "text": "hello"},
@@ -36,8 +35,8 @@ const ControlHelp = `Control routes (JSON, no credentials; durations as "2s"):
   GET    /sim/receipts   each call of mark-read and what it marked
 `
 
-// controlRoutes are for the hands of whoever runs the simulator: they need no
-// credentials, and belong on a loopback address.
+// controlRoutes adds the routes that control the simulator. They need no credentials, so
+// serve them on a loopback address only.
 func (s *Sim) controlRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /sim/chats", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{"chats": s.chatViews()})
@@ -130,7 +129,7 @@ func recorded(r Row) any {
 	return map[string]string{"id": r.ID, "event_id": r.EventID, "chat": r.Chat}
 }
 
-// chatViews are the chats with their messages as the API has them.
+// chatViews returns the chats with their messages as in the API.
 func (s *Sim) chatViews() []any {
 	type view struct {
 		Chat
@@ -147,8 +146,8 @@ func (s *Sim) chatViews() []any {
 	return list
 }
 
-// control serves a route that takes a T. An unknown field is refused: a rule
-// that is misspelt would otherwise seem to be in force.
+// control serves a route that takes a T. It refuses an unknown field, as a misspelt rule
+// would otherwise seem to be in force.
 func control[T any](mux *http.ServeMux, pattern string, do func(T) (any, error)) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		var in T
@@ -172,7 +171,7 @@ func control[T any](mux *http.ServeMux, pattern string, do func(T) (any, error))
 	})
 }
 
-// fields are the names of a struct's JSON fields, for messages.
+// fields returns the JSON names of the fields of a struct, for messages.
 func fields(t reflect.Type) string {
 	var names []string
 	for _, f := range reflect.VisibleFields(t) {

@@ -12,12 +12,12 @@ import (
 type job struct {
 	row     *logRow
 	sub     *subscription
-	attempt int // that comes next, from 1
+	attempt int // the next one, from 1
 }
 
-// deliveries are what is to be delivered. Sim.mu guards all but the client and
-// the wait group. Workers are started as there is work and end when there is
-// none, so an idle simulator has no goroutines.
+// deliveries is the queue of deliveries. Sim.mu guards all but the client and the wait
+// group. Workers start when there is work and end when there is none, so an idle
+// simulator has no goroutines.
 type deliveries struct {
 	jobs        []job
 	timers      map[*time.Timer]struct{} // retries and delays that wait
@@ -25,7 +25,7 @@ type deliveries struct {
 	workers     int
 	outstanding int // queued, waiting or in flight
 	closed      bool
-	waiters     map[chan struct{}]int // closed when no more than so many are outstanding
+	waiters     map[chan struct{}]int // closed when at most as many are outstanding
 
 	client *http.Client
 	wg     sync.WaitGroup
@@ -46,8 +46,7 @@ func (d *deliveries) init(cfg Config) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// Drain waits until nothing is queued for delivery, waiting for its next
-// attempt, or in flight.
+// Drain waits until no delivery is queued, waiting for its next attempt, or in flight.
 func (s *Sim) Drain(ctx context.Context) error { return s.room(ctx, 1) }
 
 // room waits until fewer than n deliveries are outstanding.
@@ -71,15 +70,7 @@ func (s *Sim) room(ctx context.Context, n int) error {
 	return fmt.Errorf("wait for webhook deliveries, of which %d are outstanding: %w", s.queue.outstanding, ctx.Err())
 }
 
-// Outstanding is how many deliveries are queued, waiting or in flight.
-func (s *Sim) Outstanding() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.queue.outstanding
-}
-
-// deliver sends a new row to the subscriptions that wanted it when it was
-// recorded.
+// deliver sends a new row to the subscriptions that selected it when it was recorded.
 func (s *Sim) deliver(r *logRow) {
 	s.mu.Lock()
 	targets := r.targets
@@ -87,12 +78,12 @@ func (s *Sim) deliver(r *logRow) {
 	lost := s.sendTo(r, targets)
 	s.mu.Unlock()
 	for _, h := range lost {
-		s.watch.tell(h)
+		s.watch.notify(h)
 	}
 }
 
-// deliverTo sends a row once more, to one subscription or ("") to all, and
-// answers to how many.
+// deliverTo sends a row again, to one subscription or ("") to all, and returns to how
+// many.
 func (s *Sim) deliverTo(r *logRow, only string) int {
 	s.mu.Lock()
 	var targets []*subscription
@@ -102,18 +93,18 @@ func (s *Sim) deliverTo(r *logRow, only string) int {
 		}
 	}
 	r.pending += len(targets)
-	r.failed, r.done = 0, 0 // the row stands as this replay goes
+	r.failed, r.done = 0, 0 // the status of the row is that of the replay
 	lost := s.sendTo(r, targets)
 	s.mu.Unlock()
 	for _, h := range lost {
-		s.watch.tell(h)
+		s.watch.notify(h)
 	}
 	return len(targets)
 }
 
-// sendTo queues the deliveries of a row, each as the mischief has it, and
-// answers those that are lost on the way. s.mu is held.
-func (s *Sim) sendTo(r *logRow, targets []*subscription) (lost []Happening) {
+// sendTo queues the deliveries of a row, changed by the mischief, and returns those that
+// are lost on the way. s.mu is held.
+func (s *Sim) sendTo(r *logRow, targets []*subscription) (lost []Activity) {
 	for _, sub := range targets {
 		if sub.URL == devInboxURL {
 			r.pending--
@@ -126,7 +117,7 @@ func (s *Sim) sendTo(r *logRow, targets []*subscription) (lost []Happening) {
 			r.failed++
 			r.Delivery.Attempts += maxAttempts
 			r.Delivery.LastError = "dropped by the simulator"
-			lost = append(lost, Happening{At: s.now(), Kind: DeliveryFailed, Chat: r.Chat, Type: r.Type, EventID: r.EventID,
+			lost = append(lost, Activity{At: s.now(), Kind: DeliveryFailed, Chat: r.Chat, Type: r.Type, EventID: r.EventID,
 				Attempt: maxAttempts, Final: true, Detail: r.Delivery.LastError})
 			continue
 		}
@@ -155,8 +146,7 @@ func (s *Sim) later(j job, wait time.Duration) {
 	s.queue.timers[timer] = struct{}{}
 }
 
-// push queues a job for a worker, and starts one if there may be more of them.
-// s.mu is held.
+// push queues a job, and starts a worker if the limit allows it. s.mu is held.
 func (s *Sim) push(j job) {
 	if s.queue.closed {
 		s.queue.outstanding--
@@ -186,7 +176,7 @@ func (s *Sim) work() {
 	}
 }
 
-// settled counts a delivery as over, after the watchers know of it.
+// settled counts a delivery as ended, after the watchers were called.
 func (s *Sim) settled() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -194,7 +184,7 @@ func (s *Sim) settled() {
 	s.queue.wake()
 }
 
-// wake closes the channels of those whose wait is over. Sim.mu is held.
+// wake closes the channels of the waiters whose condition holds. Sim.mu is held.
 func (d *deliveries) wake() {
 	for ready, n := range d.waiters {
 		if d.outstanding < n {
@@ -204,7 +194,7 @@ func (d *deliveries) wake() {
 	}
 }
 
-// close drops what waits. Sim.mu is held.
+// close drops the waiting deliveries. Sim.mu is held.
 func (d *deliveries) close() {
 	d.closed = true
 	for timer := range d.timers {
@@ -218,7 +208,7 @@ func (d *deliveries) close() {
 	d.wake()
 }
 
-// wait is for the attempts in flight.
+// wait waits for the attempts in flight.
 func (d *deliveries) wait() {
 	d.wg.Wait()
 	d.client.CloseIdleConnections()

@@ -69,7 +69,7 @@ func TestDeliveryAttempts(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				h := &hook{statuses: test.statuses}
-				b := newBench(t, chertsim.Config{Now: time.Now, Transport: chertsim.InProcess(h)})
+				b := newBench(t, chertsim.Config{Now: time.Now, Transport: inProcess(h)})
 				if _, err := b.sim.Subscribe(hookURL, "s"); err != nil {
 					t.Fatal(err)
 				}
@@ -108,7 +108,7 @@ func TestDeliveryIsSigned(t *testing.T) {
 		t.Run(string(form), func(t *testing.T) {
 			t.Parallel()
 			h := &hook{}
-			b := newBench(t, chertsim.Config{Transport: chertsim.InProcess(h), Signature: form})
+			b := newBench(t, chertsim.Config{Transport: inProcess(h), Signature: form})
 			sub, err := b.sim.Subscribe(hookURL, key)
 			if err != nil {
 				t.Fatal(err)
@@ -137,7 +137,7 @@ func TestDeliveryIsSigned(t *testing.T) {
 func TestSignatureFormsTakeTurns(t *testing.T) {
 	t.Parallel()
 	h := &hook{}
-	b := newBench(t, chertsim.Config{Transport: chertsim.InProcess(h)})
+	b := newBench(t, chertsim.Config{Transport: inProcess(h)})
 	if _, err := b.sim.Subscribe(hookURL, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestDeliveryTimesOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		hang := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-		b := newBench(t, chertsim.Config{Now: time.Now, Transport: chertsim.InProcess(hang), DeliveryTimeout: 2 * time.Second})
+		b := newBench(t, chertsim.Config{Now: time.Now, Transport: inProcess(hang), DeliveryTimeout: 2 * time.Second})
 		if _, err := b.sim.Subscribe(hookURL, ""); err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +220,7 @@ func TestCloseEndsWhatWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := &hook{statuses: []int{503}}
-		b := newBench(t, chertsim.Config{Now: time.Now, Transport: chertsim.InProcess(h)})
+		b := newBench(t, chertsim.Config{Now: time.Now, Transport: inProcess(h)})
 		if _, err := b.sim.Subscribe(hookURL, ""); err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +241,7 @@ func TestMischief(t *testing.T) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			h := &hook{}
-			b := newBench(t, chertsim.Config{Now: time.Now, Transport: chertsim.InProcess(h), Seed: 5})
+			b := newBench(t, chertsim.Config{Now: time.Now, Transport: inProcess(h), Seed: 5})
 			if _, err := b.sim.Subscribe(hookURL, ""); err != nil {
 				t.Fatal(err)
 			}
@@ -317,7 +317,7 @@ func TestMischief(t *testing.T) {
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	h := &hook{statuses: []int{404}}
-	b := newBench(t, chertsim.Config{Transport: chertsim.InProcess(h)})
+	b := newBench(t, chertsim.Config{Transport: inProcess(h)})
 	one, err := b.sim.Subscribe(hookURL, "")
 	if err != nil {
 		t.Fatal(err)

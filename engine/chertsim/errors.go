@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// apiError is an answer that says no, as the documented envelope has it.
+// apiError is the error in the documented envelope.
 type apiError struct {
 	Status     int    `json:"status"`
 	Code       int    `json:"code"`
@@ -20,7 +20,7 @@ type errorEnvelope struct {
 	TraceID string    `json:"trace_id"`
 }
 
-// codes are the documented errors with their usual HTTP status.
+// codes has the documented errors with their usual HTTP status.
 var codes = map[int]apiError{
 	1001: {Status: 400, Message: "missing field"},
 	1002: {Status: 400, Message: "invalid value"},
@@ -47,8 +47,8 @@ var codes = map[int]apiError{
 	4099: {Status: 501, Message: "not supported on this phone line"},
 }
 
-// problem is the documented error of a code; message says what is wrong here,
-// and "" keeps the usual words.
+// problem returns the documented error of a code. message replaces the usual one unless
+// it is "".
 func problem(code int, message string) *apiError {
 	e := codes[code]
 	e.Code = code
@@ -58,8 +58,8 @@ func problem(code int, message string) *apiError {
 	return &e
 }
 
-// onRoute is an error with what its route documents differently: mark-read
-// answers 1002 with 422, and other routes 4099 with 422.
+// onRoute changes an error to what its route documents: mark-read answers 1002 with 422,
+// and other routes answer 4099 with 422.
 func (e *apiError) onRoute(route string) *apiError {
 	switch {
 	case e.Code == 1002 && route == "mark-read":
@@ -70,7 +70,7 @@ func (e *apiError) onRoute(route string) *apiError {
 	return e
 }
 
-// knownCodes lists the documented codes in order, for messages.
+// knownCodes returns the documented codes in order, for messages.
 func knownCodes() string {
 	var list []int
 	for code := range codes {

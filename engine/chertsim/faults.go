@@ -1,6 +1,7 @@
 package chertsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,20 +11,22 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"chertd/engine/wait"
 )
 
 // Modes of a FailRule.
 const (
 	FailEnvelope  = "envelope"  // the documented error envelope (default)
 	FailHTML      = "html"      // a proxy's 502 without the envelope
-	FailRaw       = "raw"       // Status (default 200) with Body as it is: another API's answer, an envelope with strange fields
-	FailHang      = "hang"      // no answer until the caller goes, or Delay is over
+	FailRaw       = "raw"       // Status (default 200) with Body as it is, such as the answer of another API
+	FailHang      = "hang"      // no answer until the caller gives up, or for Delay
 	FailReset     = "reset"     // the connection is reset
-	FailTruncated = "truncated" // the call takes effect, and its answer breaks off
+	FailTruncated = "truncated" // the call takes effect, and its answer is truncated
 	FailSlow      = "slow"      // the call takes effect, and is answered after Delay
 )
 
-// FailRule has calls go wrong. Route, Chat and Line narrow which: empty is any.
+// FailRule makes calls fail: those of a Route, a Chat and a Line. Empty is any.
 type FailRule struct {
 	Route string `json:"route"` // see apiRoutes: mark-read, messages, send, typing, react, events, stream …
 	Chat  string `json:"chat"`
@@ -36,21 +39,21 @@ type FailRule struct {
 	Retryable  *bool  `json:"retryable"`   // default the code's own
 	RetryAfter int    `json:"retry_after"` // whole seconds; default the code's own
 
-	Times       int           `json:"times"`       // how often; 0 is until ClearFaults
-	Probability float64       `json:"probability"` // share of the calls it is for; 0 is all
+	Times       int           `json:"times"`       // how often; 0: until ClearFaults
+	Probability float64       `json:"probability"` // share of the calls; 0: all
 	Delay       time.Duration `json:"-"`           // "delay": "2s" over the control route
-	// Applied has the call take effect all the same, and only its answer fail:
-	// what a caller can't tell from a call that did nothing.
+	// Applied says that the call takes effect and only its answer fails, which a caller
+	// can't distinguish from a call without effect.
 	Applied bool `json:"applied"`
 }
 
-// fault is a rule with what is left of it.
+// fault is a rule, and how often it still applies.
 type fault struct {
 	FailRule
 	left int
 }
 
-// Fail adds a rule. The first that is for a call decides.
+// Fail adds a rule. The first one that matches a call applies.
 func (s *Sim) Fail(rule FailRule) error {
 	if rule.Mode == "" {
 		rule.Mode = FailEnvelope
@@ -84,14 +87,14 @@ func (s *Sim) Fail(rule FailRule) error {
 	return nil
 }
 
-// ClearFaults drops all rules.
+// ClearFaults removes all rules.
 func (s *Sim) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
 }
 
-// matchFault is the rule that is for a call, or nil. s.mu is held.
+// matchFault returns the rule that matches a call, or nil. s.mu is held.
 func (s *Sim) matchFault(c *call) *FailRule {
 	ch := s.chats[c.id]
 	if c.route == "react" {
@@ -117,7 +120,7 @@ func (s *Sim) matchFault(c *call) *FailRule {
 	return nil
 }
 
-// failCall answers a call as a rule says.
+// failCall answers a call by a rule.
 func (s *Sim) failCall(c *call, rt route, f FailRule) {
 	if f.Mode == FailSlow {
 		if !s.pause(c, f.Delay) {
@@ -157,11 +160,7 @@ func (s *Sim) failCall(c *call, rt route, f FailRule) {
 		io.WriteString(c.w, f.Body)
 	case FailHang:
 		s.noteCall(c, 0, 0)
-		wait := f.Delay
-		if wait == 0 {
-			wait = time.Hour
-		}
-		s.pause(c, wait)
+		s.pause(c, cmp.Or(f.Delay, time.Hour))
 		panic(http.ErrAbortHandler)
 	case FailReset:
 		s.noteCall(c, 0, 0)
@@ -194,21 +193,12 @@ func (f FailRule) problem() *apiError {
 	return e
 }
 
-// pause waits, and reports whether the caller is still there.
-func (s *Sim) pause(c *call, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-c.r.Context().Done():
-	case <-s.life.Done():
-	}
-	return false
+// pause waits, and reports whether the caller still waits.
+func (s *Sim) pause(c *call, d time.Duration) bool {
+	return wait.For(c.r.Context(), d, s.life.Done()) && s.life.Err() == nil
 }
 
-// reset closes the connection with a RST where there is one to be had, and
-// breaks it off otherwise.
+// reset closes the connection with a RST if it is TCP, and aborts it otherwise.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -220,7 +210,7 @@ func reset(w http.ResponseWriter) {
 	conn.Close()
 }
 
-// truncate announces a whole answer and sends half of it.
+// truncate sends half of an answer.
 func truncate(w http.ResponseWriter, value any) {
 	body, err := json.Marshal(value)
 	if err != nil || len(body) < 2 {

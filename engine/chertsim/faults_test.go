@@ -103,7 +103,7 @@ func TestFailRuleNarrows(t *testing.T) {
 	}
 }
 
-// TestFaultsOnARealConnection is what InProcess can't show: resets and answers
+// TestFaultsOnARealConnection is what inProcess can't show: resets and answers
 // that break off, as net/http's client sees them.
 func TestFaultsOnARealConnection(t *testing.T) {
 	t.Parallel()

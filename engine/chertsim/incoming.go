@@ -11,9 +11,9 @@ import (
 	"chertd/engine/event"
 )
 
-// Incoming is a message to arrive. Only Text (or Parts, or Media) need be set:
-// a chat that does not exist is made, and an empty From is its first handle on
-// the other side.
+// Incoming is a message that arrives. Only Text (or Parts, or Media) is required: a chat
+// that does not exist is added, and an empty From is the first handle of the other
+// side.
 type Incoming struct {
 	Chat  string       `json:"chat"` // empty: the direct chat with From, or a new one
 	From  string       `json:"from"`
@@ -21,19 +21,19 @@ type Incoming struct {
 	Media []string     `json:"media"` // MIME types, each a part after the text
 	Parts []event.Part `json:"parts"` // instead of Text and Media
 
-	// For a chat that is yet to be made.
+	// For a chat that does not exist yet.
 	Line    string   `json:"line"`
 	IsGroup bool     `json:"is_group"`
 	Handles []string `json:"handles"`
 
 	EventID string `json:"event_id"` // default one of its own
-	// Form is "" for the current envelope, "both" for it with the legacy
-	// top-level fields, "legacy" for these alone (no chat is named then).
+	// Form is "" for the current envelope, "both" to add the legacy top-level fields, or
+	// "legacy" for these only, without a chat.
 	Form string `json:"form"`
 }
 
-// Receive has a message arrive: it is unread, its event is in the log, and
-// deliveries to the subscriptions are on their way.
+// Receive adds an unread message, records its event in the log, and starts its
+// deliveries.
 func (s *Sim) Receive(in Incoming) Row {
 	s.mu.Lock()
 	now := s.now()
@@ -62,15 +62,15 @@ func (s *Sim) Receive(in Incoming) Row {
 	row := s.record(event.MessageReceived, id, ch, env.encode(), now)
 	s.mu.Unlock()
 
-	s.watch.tell(Happening{At: now, Kind: Arrived, Chat: ch.ID, Type: row.Type, EventID: id, From: from, Text: m.Text(),
+	s.watch.notify(Activity{At: now, Kind: Arrived, Chat: ch.ID, Type: row.Type, EventID: id, From: from, Text: m.Text(),
 		Media: countMedia(parts)})
 	s.deliver(row)
 	return s.rowOf(row)
 }
 
-// React has the other side react to a message, or take a reaction back. The
-// shape of its data is not documented: a chat, a message and the reaction.
-// It makes nothing unread. ok is whether there is such a message.
+// React records that the other side adds a reaction to a message, or removes it. The shape
+// of its data is not documented: here a chat, a message and the reaction. Nothing becomes
+// unread. ok is whether there is such a message.
 func (s *Sim) React(messageID, kind string, removed bool) (row Row, ok bool) {
 	s.mu.Lock()
 	ch := s.messages[messageID]
@@ -92,13 +92,13 @@ func (s *Sim) React(messageID, kind string, removed bool) (row Row, ok bool) {
 	r := s.record(typ, id, ch, env.encode(), now)
 	s.mu.Unlock()
 
-	s.watch.tell(Happening{At: now, Kind: Arrived, Chat: ch.ID, Type: typ, EventID: id, From: from.Handle, Text: kind})
+	s.watch.notify(Activity{At: now, Kind: Arrived, Chat: ch.ID, Type: typ, EventID: id, From: from.Handle, Text: kind})
 	s.deliver(r)
 	return s.rowOf(r), true
 }
 
-// Emit records an event with a payload as given, of any type and any shape,
-// and delivers it: what Chert may send one day, or a payload nobody can read.
+// Emit records and delivers an event with any type and payload, such as one of a future
+// version or a malformed one.
 func (s *Sim) Emit(typ, eventID, chatID string, payload []byte) Row {
 	s.mu.Lock()
 	now := s.now()
@@ -108,13 +108,13 @@ func (s *Sim) Emit(typ, eventID, chatID string, payload []byte) Row {
 	row := s.record(typ, eventID, s.chats[chatID], slices.Clone(payload), now)
 	s.mu.Unlock()
 
-	s.watch.tell(Happening{At: now, Kind: Arrived, Chat: chatID, Type: typ, EventID: eventID})
+	s.watch.notify(Activity{At: now, Kind: Arrived, Chat: chatID, Type: typ, EventID: eventID})
 	s.deliver(row)
 	return s.rowOf(row)
 }
 
-// Reply is an operator answering by hand, in an app of theirs: the chat is read
-// and has a message more, and Chert makes no event of either.
+// Reply records that an operator replies by hand in another app: the chat is read and has
+// one more message. Chert has no event for either.
 func (s *Sim) Reply(chatID, text string) bool {
 	s.mu.Lock()
 	ch := s.chats[chatID]
@@ -126,11 +126,11 @@ func (s *Sim) Reply(chatID, text string) bool {
 	ch.read(now)
 	s.outbound(ch, []event.Part{{Type: "text", Value: text}}, now)
 	s.mu.Unlock()
-	s.watch.tell(Happening{At: now, Kind: Operator, Chat: chatID, From: ch.Line, Text: text})
+	s.watch.notify(Activity{At: now, Kind: Operator, Chat: chatID, From: ch.Line, Text: text})
 	return true
 }
 
-// chatOf finds or makes the chat of a message. s.mu is held.
+// chatOf returns the chat of a message, and adds it if it does not exist. s.mu is held.
 func (s *Sim) chatOf(in Incoming) *chat {
 	if in.Chat == "" && in.From != "" {
 		for _, id := range s.order {
@@ -150,7 +150,7 @@ func (s *Sim) chatOf(in Incoming) *chat {
 	return s.addChatLocked(spec)
 }
 
-// parts are the parts of a message as they go over the wire. s.mu is held.
+// parts returns the parts of a message for the wire. s.mu is held.
 func (s *Sim) parts(in Incoming) []event.Part {
 	if len(in.Parts) > 0 {
 		return slices.Clone(in.Parts)
@@ -165,7 +165,7 @@ func (s *Sim) parts(in Incoming) []event.Part {
 	return parts
 }
 
-// envelope is what a webhook's body and a row's payload hold.
+// envelope is the body of a delivery and the payload of a row.
 type envelope struct {
 	Event          string       `json:"event"`
 	EventID        string       `json:"event_id"`
@@ -213,7 +213,7 @@ type legacyWire struct {
 	LineID      string `json:"line_id"`
 }
 
-// envelope starts the envelope of an event. s.mu is held.
+// envelope returns the common fields of the envelope of an event. s.mu is held.
 func (s *Sim) envelope(typ, id string, now time.Time) *envelope {
 	return &envelope{Event: typ, EventID: id, Timestamp: *millis(now), APIVersion: "v1", WebhookVersion: webhookVersion,
 		EventType: typ, TraceID: s.hex(s.ids, 6), PartnerID: s.cfg.Tenant}
@@ -230,7 +230,7 @@ func (e *envelope) addLegacy(m Message, line, lineID string) {
 	e.legacyWire = &legacyWire{From: m.From, To: line, Text: m.Text(), MessageGUID: m.ID, LineID: lineID}
 }
 
-// encode cannot fail: the envelope holds strings and booleans only.
+// encode can't fail: the envelope has only strings and booleans.
 func (e *envelope) encode() []byte {
 	body, _ := json.Marshal(e)
 	return body

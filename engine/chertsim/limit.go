@@ -5,16 +5,15 @@ import (
 	"time"
 )
 
-// bucket is the hidden rate limit: a token bucket whose clients learn of it
-// only by being refused. A rate of 0 lets everything through.
+// bucket is the hidden rate limit: a token bucket that clients only notice by a 429. A
+// rate of 0 is no limit.
 type bucket struct {
 	rate, burst, tokens float64
 	at                  time.Time
 }
 
-// SetLimit changes the hidden limit, as Chert may at any time: calls per second
-// and how many may come at once (at least 1). The bucket starts full. A rate of
-// 0 lifts the limit.
+// SetLimit changes the hidden limit, as Chert may at any time, to calls per second and the
+// largest burst (at least 1). The bucket starts full. A rate of 0 removes the limit.
 func (s *Sim) SetLimit(rate float64, burst int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -26,7 +25,7 @@ func (b *bucket) set(rate float64, burst int, now time.Time) {
 	b.tokens = b.burst
 }
 
-// take spends a token, or says in whole seconds when there will be one.
+// take takes a token, or returns a 429 with the time until there is one.
 func (b *bucket) take(now time.Time) *apiError {
 	if b.rate <= 0 {
 		return nil

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Row is one event of the events log, with how its deliveries stand.
+// Row is a row of the events log, with the status of its deliveries.
 type Row struct {
-	ID        string // sorts as the rows were made
+	ID        string // sorts in the order of the rows
 	Type      string
 	EventID   string
 	Chat      string // empty where the event has no chat
@@ -22,7 +22,7 @@ type Row struct {
 	Delivery  Delivery
 }
 
-// Delivery is how the deliveries of a row stand. Its shape on the wire is not
+// Delivery is the status of the deliveries of a row. Its shape on the wire is not
 // documented.
 type Delivery struct {
 	Status     string `json:"status"`   // none (no subscription wants it), pending, delivered, failed
@@ -31,11 +31,11 @@ type Delivery struct {
 	LastError  string `json:"last_error,omitempty"`
 }
 
-// logRow is a Row that still changes, with the deliveries it waits for.
+// logRow is a Row that may still change, with its deliveries under way.
 type logRow struct {
 	Row
 	place                 int             // in the log, from 1
-	targets               []*subscription // that it is yet to be sent to
+	targets               []*subscription // to which it is not sent yet
 	pending, failed, done int             // deliveries
 }
 
@@ -43,9 +43,9 @@ type logRow struct {
 type eventLog struct {
 	rows  []*logRow
 	byID  map[string]*logRow
-	count int // of all rows ever made
+	count int // of all rows ever added
 	keep  int
-	grown chan struct{} // closed, and made anew, when a row is added; nil if nobody waits
+	grown chan struct{} // closed when a row is added; nil if nobody waits
 }
 
 func (l *eventLog) init(keep int) {
@@ -53,7 +53,7 @@ func (l *eventLog) init(keep int) {
 	l.byID = map[string]*logRow{}
 }
 
-// Log is the events log, oldest first.
+// Log returns the events log, oldest row first.
 func (s *Sim) Log() []Row {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,8 +64,8 @@ func (s *Sim) Log() []Row {
 	return rows
 }
 
-// record appends an event to the log: always before any delivery of it. The
-// log's time never goes back, so that its order is that of its ids. s.mu is held.
+// record appends an event to the log, before any delivery of it. The time of the log
+// never goes back, so its order is that of its ids. s.mu is held.
 func (s *Sim) record(typ, id string, ch *chat, payload []byte, now time.Time) *logRow {
 	created := now.Truncate(time.Second)
 	if n := len(s.log.rows); n > 0 && created.Before(s.log.rows[n-1].CreatedAt) {
@@ -102,7 +102,7 @@ func (l *eventLog) add(r *logRow) {
 	}
 }
 
-// more is closed when the next row is added.
+// more returns a channel that is closed when the next row is added.
 func (l *eventLog) more() <-chan struct{} {
 	if l.grown == nil {
 		l.grown = make(chan struct{})
@@ -110,7 +110,7 @@ func (l *eventLog) more() <-chan struct{} {
 	return l.grown
 }
 
-// before is how many rows are older than (created, id).
+// before returns how many rows are older than (created, id).
 func (l *eventLog) before(created time.Time, id string) int {
 	return sort.Search(len(l.rows), func(i int) bool {
 		r := l.rows[i]
@@ -121,13 +121,13 @@ func (l *eventLog) before(created time.Time, id string) int {
 	})
 }
 
-// after is the rows made after the one with this id, oldest first; "" is all.
+// after returns the rows after the one with this id, oldest first; "": all.
 func (l *eventLog) after(id string) []*logRow {
 	i := sort.Search(len(l.rows), func(i int) bool { return l.rows[i].ID > id })
 	return slices.Clone(l.rows[i:])
 }
 
-// last is the id of the newest row, or "".
+// last returns the id of the newest row, or "".
 func (l *eventLog) last() string {
 	if len(l.rows) == 0 {
 		return ""
@@ -135,14 +135,14 @@ func (l *eventLog) last() string {
 	return l.rows[len(l.rows)-1].ID
 }
 
-// rowOf is a row as it stands.
+// rowOf returns a copy of a row.
 func (s *Sim) rowOf(r *logRow) Row {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return r.snapshot()
 }
 
-// snapshot is the row as it stands. Sim.mu is held.
+// snapshot returns a copy of the row. Sim.mu is held.
 func (r *logRow) snapshot() Row {
 	out := r.Row
 	switch {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// rowWire is a row as the API answers it. An event without a chat has no
-// lead_id and no convo_id: null.
+// rowWire is a row as in the API. lead_id and convo_id of an event without a chat are
+// null.
 type rowWire struct {
 	ID        string          `json:"id"`
 	Type      string          `json:"type"`
@@ -27,7 +27,7 @@ type pageWire struct {
 	Count      int       `json:"count"` // of this page
 }
 
-// query is what GET /events filters by.
+// query has the filters of GET /events.
 type query struct {
 	typ, status, lead string
 	types             []string // any of them; none is all
@@ -48,7 +48,7 @@ func (s *Sim) listEvents(c *call) (any, *apiError) {
 	return s.page(q), nil
 }
 
-// page is the rows that match, newest first. s.mu is held.
+// page returns the rows that match, newest first. s.mu is held.
 func (s *Sim) page(q query) pageWire {
 	page := pageWire{Events: []rowWire{}}
 	i := len(s.log.rows)
@@ -80,9 +80,9 @@ func (q query) matches(r Row) bool {
 		(q.lead == "" || q.lead == r.LeadID || q.lead == r.Chat)
 }
 
-// parseQuery refuses what can't be read rather than ignore it: a filter that
-// is silently dropped would look like events lost. A lead_id may also be the
-// chat's id, since the documentation uses both words for it.
+// parseQuery reads the filters. It refuses a malformed one, as ignoring it would look like
+// lost events. A lead_id may also be the id of the chat, as the documentation uses both
+// names.
 func parseQuery(c *call) (query, *apiError) {
 	v := c.r.URL.Query()
 	q := query{typ: v.Get("type"), status: v.Get("status"), lead: v.Get("lead_id"), limit: 50}
@@ -121,8 +121,8 @@ func (s *Sim) oneEvent(c *call) (any, *apiError) {
 	return r.snapshot().wire(), nil
 }
 
-// replay fires the row's deliveries again, or that of one subscription. Its
-// answer is not documented.
+// replay repeats the deliveries of a row, or the one to a subscription. Its answer is not
+// documented.
 func (s *Sim) replay(c *call) (any, *apiError) {
 	only := c.r.URL.Query().Get("subscription_id")
 	s.mu.Lock()
@@ -140,7 +140,7 @@ func (s *Sim) replay(c *call) (any, *apiError) {
 	return map[string]any{"success": true, "event_id": r.EventID, "deliveries": n}, nil
 }
 
-// devInbox lists the latest events that the subscription at devInboxURL wants.
+// devInbox lists the latest events that the subscription of devInboxURL selects.
 func (s *Sim) devInbox(c *call) (any, *apiError) {
 	q, refused := parseQuery(c)
 	if refused != nil {
@@ -164,7 +164,7 @@ func (r Row) wire() rowWire {
 		w.LeadID, w.ConvoID = &r.LeadID, &r.ConvoID
 	}
 	if !json.Valid(r.Payload) {
-		// An Emit may hold anything; in a JSON answer it can only be a string.
+		// A payload of Emit may be anything; in a JSON answer it can only be a string.
 		w.Payload, _ = json.Marshal(string(r.Payload))
 	}
 	return w

@@ -5,37 +5,36 @@ import (
 	"time"
 )
 
-// Receipt is one call of mark-read, whatever became of it.
+// Receipt is one call of mark-read and its result.
 type Receipt struct {
 	At       time.Time     `json:"at"`
-	Chat     string        `json:"chat"` // as the path names it
+	Chat     string        `json:"chat"` // as in the path
 	Marked   int           `json:"marked"`
 	Waited   time.Duration `json:"waited"`             // how long the oldest message marked had been unread
 	Messages []string      `json:"messages,omitempty"` // their ids, of the latest 200
 	TraceID  string        `json:"trace_id"`
 
-	// Status and Code are what the caller was told: 200 and 0 is success, a
-	// status of 0 is no answer. Effect says whether the chat was marked all the
-	// same: a fault may take an answer away.
+	// Status and Code are those of the answer: 200 and 0 is success, a status of 0 is no
+	// answer. Effect says whether the chat was marked, as a fault may only suppress the
+	// answer.
 	Status int  `json:"status"`
 	Code   int  `json:"code,omitempty"`
 	Effect bool `json:"effect"`
 
-	// How many events had been recorded in the log when the call came, of this
-	// chat and of all chats.
+	// How many events were in the log when the call came, of this chat and of all
+	// chats.
 	ChatEvents int `json:"chat_events"`
 	Events     int `json:"events"`
 }
 
-// Receipts are the calls of mark-read so far, oldest first (the last
-// Config.Keep of them).
+// Receipts returns the last Config.Keep calls of mark-read, oldest first.
 func (s *Sim) Receipts() []Receipt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.receipts)
 }
 
-// markRead is idempotent: a chat that is read stays so, and the answer is the
+// markRead is idempotent: for a chat that is read nothing changes, and the answer is the
 // same.
 func (s *Sim) markRead(c *call) (any, *apiError) {
 	s.mu.Lock()

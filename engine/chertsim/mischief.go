@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// Mischief is what happens to webhook deliveries on their way. The events log
-// is not touched by it. Shares are between 0 and 1.
+// Mischief is what happens to webhook deliveries on their way. It does not affect the
+// events log. Shares are between 0 and 1.
 type Mischief struct {
-	Drop      float64       // share that never arrives, as if no attempt had reached the other side
+	Drop      float64       // share that never arrives
 	Duplicate float64       // share that arrives twice
-	Reorder   float64       // share that is held back, by up to Within, and overtaken by later ones
+	Reorder   float64       // share that is delayed by up to Within, so that later ones arrive before
 	Within    time.Duration // default 2s
 	Delay     time.Duration // of every delivery
 }
 
-// SetMischief changes what happens to the deliveries of events from now on.
+// SetMischief changes what happens to the deliveries of further events.
 func (s *Sim) SetMischief(m Mischief) error {
 	for _, share := range []struct {
 		name  string
@@ -38,8 +38,7 @@ func (s *Sim) SetMischief(m Mischief) error {
 	return nil
 }
 
-// times are the waits after which one delivery sets out: one for each copy,
-// none if it is lost.
+// times returns the delays of a delivery: one for each copy, none if it is lost.
 func (m Mischief) times(dice *rand.Rand) []time.Duration {
 	if hit(m.Drop, dice) {
 		return nil
@@ -56,8 +55,8 @@ func (m Mischief) times(dice *rand.Rand) []time.Duration {
 	return times
 }
 
-// hit throws no dice for what is certain, so that a setting does not change
-// what another draws.
+// hit draws no random number for what is certain, so that one setting does not change
+// the draws of another.
 func hit(share float64, dice *rand.Rand) bool {
 	return share >= 1 || share > 0 && dice.Float64() < share
 }

@@ -13,7 +13,7 @@ import (
 
 func TestSubscriptions(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, chertsim.Config{Transport: chertsim.InProcess(&hook{})})
+	b := newBench(t, chertsim.Config{Transport: inProcess(&hook{})})
 	made := b.call("POST", "/webhook-subscriptions", `{"url": "`+hookURL+`", "events": ["message.received"], "version": "2026-05-04"}`)
 	sub := made.body.Subscription
 	if made.status != 200 || sub.ID == "" || !strings.HasPrefix(sub.Secret, "whsec_") || !sub.IsActive || sub.URL != hookURL {
@@ -192,12 +192,12 @@ func TestActions(t *testing.T) {
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
 	h := &hook{}
-	b := newBench(t, chertsim.Config{Transport: chertsim.InProcess(h)})
+	b := newBench(t, chertsim.Config{Transport: inProcess(h)})
 	if _, err := b.sim.Subscribe(hookURL, ""); err != nil {
 		t.Fatal(err)
 	}
 	seen := 0
-	stop := b.sim.Watch(func(chertsim.Happening) { seen++ })
+	stop := b.sim.Watch(func(chertsim.Activity) { seen++ })
 	var all sync.WaitGroup
 	for i := range 8 {
 		chat := fmt.Sprint("c", i%3)
@@ -223,6 +223,6 @@ func TestManyAtOnce(t *testing.T) {
 		t.Errorf("%d deliveries, %d receipts, %d messages marked of 160 events", len(h.received()), len(b.sim.Receipts()), marked)
 	}
 	if want := 160 * 4; seen != want {
-		t.Errorf("%d happenings were watched, want %d: message, delivery, receipt and reply of each", seen, want)
+		t.Errorf("%d activities were watched, want %d: message, delivery, receipt and reply of each", seen, want)
 	}
 }

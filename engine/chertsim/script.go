@@ -9,12 +9,12 @@ import (
 	"chertd/engine/event"
 )
 
-// What a beat is.
+// Kinds of beats.
 const (
 	beatMessage = iota
 	beatReaction
 	beatUnreact
-	beatReply // an operator's, by hand
+	beatReply // of an operator, by hand
 )
 
 // beat is one thing that happens in traffic.
@@ -28,15 +28,14 @@ type beat struct {
 	form  string // of a message's envelope
 }
 
-// script is traffic to come, drawn from a seed alone: the same seed is the same
-// script, whoever else uses the simulator meanwhile. Scenes begin at random,
-// each some beats long, and overlap.
+// script is a sequence of traffic that depends on its seed only. Scenes begin at random,
+// have some beats, and overlap.
 type script struct {
 	rand   *rand.Rand
-	rate   float64 // events a second, on average
+	rate   float64 // events per second, on average
 	direct []Chat  // the first ones write most
 	groups []Chat
-	codes  []Chat // those who only ever send codes
+	codes  []Chat // senders of codes only
 	next   time.Duration
 	queue  []beat // by time, all of them before next or later
 }
@@ -59,8 +58,8 @@ func newScript(cfg TrafficConfig) *script {
 	return c
 }
 
-// someone is the address of a person: mostly a phone number, and different for
-// each i below 1000.
+// someone returns the address of a person: mostly a phone number, and different for each
+// i below 1000.
 func (c *script) someone(i int) string {
 	if i%7 == 5 {
 		return fmt.Sprintf("person%d@example.com", i)
@@ -76,10 +75,10 @@ func (c *script) chat(line string, others ...string) Chat {
 	return chat
 }
 
-// chats are all chats of the script.
+// chats returns all chats of the script.
 func (c *script) chats() []Chat { return slices.Concat(c.direct, c.groups, c.codes) }
 
-// beat is the next thing to happen.
+// beat returns the next beat.
 func (c *script) beat() beat {
 	for len(c.queue) == 0 || c.queue[0].at > c.next {
 		c.scene()
@@ -89,8 +88,8 @@ func (c *script) beat() beat {
 	return b
 }
 
-// scene draws a scene that begins at next, and when the one after it does: as
-// much later as the scene has events, at the rate and on average.
+// scene draws a scene that begins at next, and when the next one begins: later by the time
+// that its events take at the average rate.
 func (c *script) scene() {
 	at, events := c.next, 0
 	add := func(b beat) {
@@ -162,7 +161,7 @@ func (c *script) chatter(add func(beat), at *time.Duration) {
 	}
 }
 
-// maybeReply has an operator answer by hand, some time after.
+// maybeReply adds, sometimes, a later reply of an operator by hand.
 func (c *script) maybeReply(add func(beat), at *time.Duration, chat Chat, share float64) {
 	if c.rand.Float64() < share {
 		*at += c.between(3*time.Second, 25*time.Second)

@@ -14,7 +14,7 @@ import (
 // maxRequest bounds a request's body; the documentation names no limit.
 const maxRequest = 1 << 20
 
-// call is one request on its way through the API.
+// call is one request to the API.
 type call struct {
 	r     *http.Request
 	w     http.ResponseWriter
@@ -27,13 +27,13 @@ type call struct {
 	receipt Receipt // of a mark-read that took effect
 }
 
-// A route answers with a value to be sent as JSON, or with an error.
+// route is a route of the API. Its answer is a value for JSON, or an error.
 type route struct {
 	name, pattern string
 	do            func(*Sim, *call) (any, *apiError)
 }
 
-// apiRoutes are the names that FailRule.Route and Calls go by.
+// apiRoutes has all routes. Their names are those of FailRule.Route and Calls.
 var apiRoutes = []route{
 	{"mark-read", "POST /chats/{id}/mark-read", (*Sim).markRead},
 	{"messages", "GET /chats/{id}/messages", (*Sim).listMessages},
@@ -45,7 +45,7 @@ var apiRoutes = []route{
 	{"event", "GET /events/{id}", (*Sim).oneEvent},
 	{"replay", "POST /events/{id}/replay", (*Sim).replay},
 	{"dev-inbox", "GET /dev-inbox", (*Sim).devInbox},
-	{"stream", "GET /events/stream", nil}, // answers in its own way: see stream.go
+	{"stream", "GET /events/stream", nil}, // answers itself, see stream.go
 	{"subscribe", "POST /webhook-subscriptions", (*Sim).createSubscription},
 	{"subscriptions", "GET /webhook-subscriptions", (*Sim).listSubscriptions},
 	{"subscription", "GET /webhook-subscriptions/{id}", (*Sim).oneSubscription},
@@ -65,9 +65,8 @@ func (s *Sim) routes() *http.ServeMux {
 	return mux
 }
 
-// serve takes a request through credentials, the hidden limit and the faults
-// to its route. Each call that passes the credentials costs a token, whatever
-// becomes of it.
+// serve checks the credentials of a request, the hidden limit and the faults, and passes
+// it to its route. Each call with good credentials takes a token, whatever its result.
 func (s *Sim) serve(rt route, w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	c := &call{r: r, w: w, route: rt.name, id: r.PathValue("id"), body: body}
@@ -101,7 +100,7 @@ func (s *Sim) serve(rt route, w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// proceed gives a call to its route and answers it.
+// proceed answers a call by its route.
 func (s *Sim) proceed(c *call, rt route) {
 	if rt.do == nil {
 		s.stream(c)
@@ -111,8 +110,8 @@ func (s *Sim) proceed(c *call, rt route) {
 	s.answer(c, value, refused)
 }
 
-// answer sends a route's value, or the error envelope, after what happened is
-// on record: who has the answer can find the receipt.
+// answer sends the value of a route, or the error envelope. It records the call before, so
+// that a client with the answer finds the receipt.
 func (s *Sim) answer(c *call, value any, refused *apiError) {
 	if refused != nil {
 		refused = refused.onRoute(c.route)
@@ -127,11 +126,10 @@ func (s *Sim) answer(c *call, value any, refused *apiError) {
 	writeJSON(c.w, http.StatusOK, value)
 }
 
-// noteCall records a mark-read in the receipts and tells the watchers of what
-// the call was answered. A code of 0 with a status of 200 is success; a status
-// of 0 is no answer at all.
+// noteCall adds a mark-read to the receipts and calls the watchers with the answer. A code
+// of 0 with a status of 200 is success; a status of 0 is no answer.
 func (s *Sim) noteCall(c *call, status, code int) {
-	h := Happening{At: c.at, Kind: Refused, Route: c.route, Chat: c.id, Status: status, Code: code, TraceID: c.trace}
+	h := Activity{At: c.at, Kind: Refused, Route: c.route, Chat: c.id, Status: status, Code: code, TraceID: c.trace}
 	if c.route == "mark-read" {
 		s.mu.Lock()
 		receipt := s.keepReceipt(c, status, code)
@@ -144,7 +142,7 @@ func (s *Sim) noteCall(c *call, status, code int) {
 	if h.Kind == Refused && status == http.StatusOK {
 		return
 	}
-	s.watch.tell(h)
+	s.watch.notify(h)
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {
@@ -160,7 +158,7 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 	w.Write(body)
 }
 
-// hex is n random bytes in hex. s.mu is held, or the Sim is not yet shared.
+// hex returns n random bytes in hex. s.mu is held, or the Sim is not yet shared.
 func (s *Sim) hex(r interface{ Uint64() uint64 }, n int) string {
 	b := make([]byte, 0, n+8)
 	for len(b) < n {

@@ -1,14 +1,14 @@
-// Package chertsim is Chert, simulated from its public documentation: the API
-// with its authentication and errors, chats with unread state, the events log,
-// the stream and webhook deliveries, and lifelike traffic to fill them.
+// Package chertsim simulates Chert from its public documentation: the API with its
+// authentication and errors, chats with unread state, the events log, the stream,
+// webhook deliveries, and realistic traffic.
 //
-// It is an independent reading of the wire: it shares the plain types of
-// engine/event and nothing else, so that a misreading in the client shows up
-// here instead of being mirrored. Where the documentation is silent, the
-// simulator does one plausible thing and its comment says so.
+// It implements the wire independently: it shares the plain types of engine/event with
+// the client and nothing else, so that a mistake in the client shows instead of being
+// mirrored. Where the documentation is silent, the simulator does something plausible,
+// and its comment says so.
 //
-// Everything is drawn from Config.Seed and Config.Now, so a run can be had
-// again, and runs on virtual time inside a testing/synctest bubble.
+// Everything depends on Config.Seed and Config.Now, so a run is reproducible, also on
+// virtual time inside a testing/synctest bubble.
 package chertsim
 
 import (
@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// Development values, fixed so that a configuration written once works against
-// every simulator. They are no secrets.
+// Values for development. They are fixed, so that one configuration works with every
+// simulator. They are not secret.
 const (
 	DefaultTenant        = "dev-0000"
 	DefaultSigningSecret = "0123456789abcdef0123456789abcdef"
@@ -28,40 +28,37 @@ const (
 	DefaultLine          = "+14155550100"
 )
 
-// BasePath is where the API lives; the control routes live under /sim/.
+// BasePath is the prefix of the API. The control routes are under /sim/.
 const BasePath = "/api/v1"
 
-// Config says which account is simulated and how. The zero value works.
+// Config has the settings of a simulated account. The zero value works.
 type Config struct {
 	Tenant        string // default DefaultTenant
 	SigningSecret string // default DefaultSigningSecret
 	Seed          uint64
 
-	// Now is the clock all timestamps come from; default time.Now. Skew is
-	// added to it to make the server's clock, which Date and the check of
-	// signatures go by.
+	// Now is the clock of all timestamps; default time.Now. Skew is added to it for the
+	// server's clock, which Date and the check of signatures use.
 	Now  func() time.Time
 	Skew time.Duration
 
-	// Rate and Burst are the hidden limit: calls per second and how many may
-	// come at once. Rate 0 is no limit.
+	// Rate and Burst are the hidden limit: calls per second, and the largest burst.
+	// Rate 0 is no limit.
 	Rate  float64
 	Burst int
 
 	// Transport carries webhook deliveries; default a transport of its own.
-	// InProcess makes one that calls a handler without a network.
 	Transport       http.RoundTripper
 	Workers         int           // deliveries in flight at most; default 16
 	Backoff         time.Duration // after a first failed attempt, then doubled; default 1s
 	DeliveryTimeout time.Duration // of one attempt; default 10s
 	Signature       SignatureForm // of deliveries; default all forms in turn
-	AllowLoopback   bool          // subscriptions may name http:// and a loopback host
+	AllowLoopback   bool          // subscriptions may have http:// and a loopback host
 
 	StreamForm StreamForm // default rows and envelopes in turn
 
-	// Keep bounds the events log and the receipts, oldest dropped first;
-	// default 200,000 of each. Real logs are longer: raise it where a test
-	// counts on more.
+	// Keep bounds the events log and the receipts; the oldest are dropped. Default
+	// 200,000 of each.
 	Keep int
 }
 
@@ -90,14 +87,14 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Sim is one simulated account. Its methods may be called from any goroutine.
-// Close it when done: deliveries run on goroutines of its own.
+// Sim is one simulated account. Its methods may be called from many goroutines. It
+// delivers on goroutines of its own, which Close ends.
 type Sim struct {
 	cfg Config
 	mux *http.ServeMux
 
-	// life ends with Close: it is what attempts, streams and hanging answers
-	// hang on, none of which has a caller's context that outlives them.
+	// life ends with Close. Attempts, streams and hanging answers use it, as none of
+	// them has a caller whose context outlives it.
 	life context.Context
 	stop context.CancelFunc
 
@@ -118,14 +115,14 @@ type Sim struct {
 	mischief Mischief
 	queue    deliveries
 
-	// One source of randomness for each purpose: the order in which requests
-	// happen to arrive must not change which messages are made.
+	// Each purpose has its own source of randomness, so that the order of requests does
+	// not change which messages are made.
 	ids, traces, dice *rand.Rand
 
 	watch watchers
 }
 
-// New makes an account with one phone line and no chats.
+// New returns an account with one phone line and no chats.
 func New(cfg Config) *Sim {
 	cfg = cfg.withDefaults()
 	life, stop := context.WithCancel(context.Background())
@@ -164,15 +161,15 @@ func (s *Sim) Close() {
 	s.queue.wait()
 }
 
-// SetSkew moves the server's clock against Config.Now.
+// SetSkew sets the difference of the server's clock to Config.Now.
 func (s *Sim) SetSkew(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.skew = d
 }
 
-// Calls is how many requests of a route (its name as in FailRule) have come,
-// refused ones included; "" is all routes.
+// Calls returns how many requests of a route (its name as in FailRule) have come,
+// including refused ones; "" is all routes.
 func (s *Sim) Calls(route string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,5 +183,5 @@ func (s *Sim) Calls(route string) int {
 	return n
 }
 
-// now is the server's clock. s.mu is held, or the Sim is not yet shared.
+// now returns the time of the server's clock. s.mu is held, or the Sim is not yet shared.
 func (s *Sim) now() time.Time { return s.cfg.Now().Add(s.skew).UTC() }

@@ -13,19 +13,19 @@ const (
 	streamLife      = 60 * time.Second
 )
 
-// StreamForm is what the stream's data lines hold.
+// StreamForm is the form of the data lines of the stream.
 type StreamForm string
 
-// The forms a client has to accept.
+// Forms of data lines. A client must accept all.
 const (
-	BothForms    StreamForm = "" // in turn, by the event's place in the log
+	BothForms    StreamForm = "" // in turn, by the position of the event in the log
 	RowForm      StreamForm = "row"
 	EnvelopeForm StreamForm = "envelope"
 )
 
-// stream answers GET /events/stream: what was recorded strictly after since,
-// then what is recorded from then on, until its life of 60 s is over. Without
-// since it begins with the next event.
+// stream answers GET /events/stream: with the events recorded strictly after since, and
+// then with further events until its 60 s are over. Without since it begins with the
+// next event.
 func (s *Sim) stream(c *call) {
 	var since time.Time
 	if text := c.r.URL.Query().Get("since"); text != "" {
@@ -83,8 +83,8 @@ func (s *Sim) stream(c *call) {
 	}
 }
 
-// streamLines are the rows after a position as they go over the wire, and the
-// position after them. Sim.mu is held.
+// streamLines returns the data lines of the rows after a position, and the position after
+// them. Sim.mu is held.
 func (s *Sim) streamLines(position string) (lines [][]byte, last string) {
 	for _, r := range s.log.after(position) {
 		position = r.ID
@@ -102,7 +102,7 @@ func (s *Sim) streamLines(position string) (lines [][]byte, last string) {
 	return lines, position
 }
 
-// lastUntil is the id of the newest row that is not after t, or "".
+// lastUntil returns the id of the newest row that is not after t, or "".
 func (l *eventLog) lastUntil(t time.Time) string {
 	i := sort.Search(len(l.rows), func(i int) bool { return l.rows[i].CreatedAt.After(t) })
 	if i == 0 {

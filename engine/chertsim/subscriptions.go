@@ -12,12 +12,12 @@ import (
 
 const (
 	webhookVersion = "2026-05-04"
-	// devInboxURL is the address that stands for no delivery at all: its
-	// events are read with GET /dev-inbox.
+	// devInboxURL is the URL of a subscription without deliveries. Its events are read
+	// with GET /dev-inbox.
 	devInboxURL = "https://dev-inbox"
 )
 
-// Subscription is a webhook subscription. Events are exact types; none is all.
+// Subscription is a webhook subscription. Events has exact types; none: all.
 type Subscription struct {
 	ID        string   `json:"id"`
 	URL       string   `json:"url"`
@@ -25,18 +25,18 @@ type Subscription struct {
 	Version   string   `json:"version"`
 	IsActive  bool     `json:"is_active"`
 	CreatedAt string   `json:"created_at"`
-	Secret    string   `json:"secret,omitempty"` // answered once, by what makes it
+	Secret    string   `json:"secret,omitempty"` // only in the answer that creates it
 }
 
-// subscription is one that deliveries go by. Sim.mu guards it.
+// subscription is a Subscription with its secret. Sim.mu guards it.
 type subscription struct {
 	Subscription
 	secret string
 }
 
-// Subscribe makes an active subscription and answers it with its secret. The
-// URL must be public HTTPS, or a loopback address where Config.AllowLoopback
-// is set. An empty secret is drawn.
+// Subscribe adds an active subscription and returns it with its secret. The URL must be
+// public HTTPS, or a loopback address if Config.AllowLoopback is set. An empty secret is
+// replaced by a random one.
 func (s *Sim) Subscribe(address, secret string, events ...string) (Subscription, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +69,7 @@ func (sub *subscription) wants(typ string) bool {
 	return sub.IsActive && (len(sub.Events) == 0 || slices.Contains(sub.Events, typ))
 }
 
-// subscriptionLocked finds a subscription, or answers nil. s.mu is held.
+// subscriptionLocked returns a subscription, or nil. s.mu is held.
 func (s *Sim) subscriptionLocked(id string) *subscription {
 	for _, sub := range s.subs {
 		if sub.ID == id {
@@ -79,7 +79,7 @@ func (s *Sim) subscriptionLocked(id string) *subscription {
 	return nil
 }
 
-// checkURL holds an address against the rule that it be public HTTPS.
+// checkURL checks that an address is public HTTPS.
 func (s *Sim) checkURL(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" {

@@ -5,21 +5,23 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"chertd/engine/wait"
 )
 
-// TrafficConfig says how busy a day it is.
+// TrafficConfig has the settings of Traffic.
 type TrafficConfig struct {
-	Rate   float64  // events a second on average, at speed 1; default 1
-	Speed  float64  // how much faster than life, bursts included; default 1
+	Rate   float64  // events per second on average, at speed 1; default 1
+	Speed  float64  // how much faster than in reality, bursts included; default 1
 	Seed   uint64   // default Config.Seed
-	People int      // who write directly; groups and senders of codes come on top; default 12
+	People int      // in direct chats, without groups and senders of codes; default 12
 	Lines  []string // phone lines; default DefaultLine and one more
-	Total  int      // events after which it ends; 0 is never
+	Total  int      // events after which it ends; 0: none
 }
 
-// Traffic lets people write until ctx ends: bursts, groups, media, reactions,
-// one-time codes, and operators who reply by hand, of which there is no event.
-// What is written, by whom and in which order follows from the seed.
+// Traffic simulates people who write, until ctx ends: bursts, groups, media, reactions,
+// one-time codes, and operators who reply by hand, for which there is no event. The seed
+// decides who writes what, and in which order.
 func (s *Sim) Traffic(ctx context.Context, cfg TrafficConfig) {
 	if !(cfg.Rate > 0) {
 		cfg.Rate = 1
@@ -41,7 +43,7 @@ func (s *Sim) Traffic(ctx context.Context, cfg TrafficConfig) {
 	for events := 0; cfg.Total == 0 || events < cfg.Total; {
 		b := script.beat()
 		due := time.Duration(float64(b.at) / cfg.Speed)
-		if !sleep(ctx, due-time.Since(began)) {
+		if !wait.Until(ctx, time.Now, began.Add(due)) {
 			return
 		}
 		if s.play(b) {
@@ -50,7 +52,7 @@ func (s *Sim) Traffic(ctx context.Context, cfg TrafficConfig) {
 	}
 }
 
-// play has a beat happen, and reports whether it made an event.
+// play plays a beat, and reports whether it recorded an event.
 func (s *Sim) play(b beat) bool {
 	switch b.kind {
 	case beatMessage:
@@ -70,18 +72,17 @@ func (s *Sim) play(b beat) bool {
 	return false
 }
 
-// LoadConfig is for benchmarks and soak tests.
+// LoadConfig has the settings of Load.
 type LoadConfig struct {
-	Rate     float64 // events a second; 0 is as fast as the deliveries are taken
+	Rate     float64 // events per second; 0: as fast as deliveries are answered
 	Chats    int     // default 100
-	Total    int     // events after which it ends; 0 is never
+	Total    int     // events after which it ends; 0: none
 	InFlight int     // deliveries outstanding at most when Rate is 0; default 256
 }
 
-// Load has plain messages arrive in chats "load-0", "load-1" … in turn, until
-// ctx ends or Total is reached, and answers how many. At a given rate it does
-// not wait for deliveries: what is late is made up for, as from a world that
-// does not care how busy the other side is.
+// Load adds plain messages to the chats "load-0", "load-1" … in turn, until ctx ends or
+// Total is reached, and returns how many. It is for benchmarks and soak tests. At a given
+// rate it does not wait for deliveries, and catches up when it is late.
 func (s *Sim) Load(ctx context.Context, cfg LoadConfig) int {
 	cfg.Chats = cmp.Or(max(0, cfg.Chats), 100)
 	cfg.InFlight = cmp.Or(max(0, cfg.InFlight), 256)
@@ -92,7 +93,7 @@ func (s *Sim) Load(ctx context.Context, cfg LoadConfig) int {
 		}
 		if cfg.Rate > 0 {
 			due := time.Duration(float64(n) / cfg.Rate * float64(time.Second))
-			if wait := due - time.Since(began); wait > 0 && !sleep(ctx, wait) {
+			if !wait.Until(ctx, time.Now, began.Add(due)) {
 				return n
 			}
 		} else if s.room(ctx, cfg.InFlight) != nil {
@@ -103,19 +104,5 @@ func (s *Sim) Load(ctx context.Context, cfg LoadConfig) int {
 		}
 		i := n % cfg.Chats
 		s.Receive(Incoming{Chat: fmt.Sprintf("load-%d", i), From: fmt.Sprintf("+1212%07d", i), Text: fmt.Sprintf("message %d", n)})
-	}
-}
-
-func sleep(ctx context.Context, wait time.Duration) bool {
-	if wait <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -16,7 +16,7 @@ func day(t *testing.T, seed uint64, speed float64) (log []chertsim.Row, took tim
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, chertsim.Config{Seed: seed, Now: time.Now})
-		b.sim.Watch(func(h chertsim.Happening) {
+		b.sim.Watch(func(h chertsim.Activity) {
 			if h.Kind == chertsim.Operator {
 				replies++
 			}
@@ -118,12 +118,12 @@ func TestLoad(t *testing.T) {
 	t.Run("as fast as it is taken", func(t *testing.T) {
 		t.Parallel()
 		h := &hook{}
-		b := newBench(t, chertsim.Config{Transport: chertsim.InProcess(h)})
+		b := newBench(t, chertsim.Config{Transport: inProcess(h)})
 		if _, err := b.sim.Subscribe(hookURL, ""); err != nil {
 			t.Fatal(err)
 		}
 		most := 0
-		b.sim.Watch(func(chertsim.Happening) { most = max(most, b.sim.Outstanding()) })
+		b.sim.Watch(func(chertsim.Activity) { most = max(most, b.sim.Outstanding()) })
 		n := b.sim.Load(t.Context(), chertsim.LoadConfig{Total: 2000, InFlight: 32})
 		b.drain()
 		if got := len(h.received()); n != 2000 || got != 2000 {

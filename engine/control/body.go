@@ -13,10 +13,10 @@ import (
 	"chertd/luabind/diag"
 )
 
-var errMore = errors.New("there is more behind the object")
+var errMore = errors.New("there is more after the object")
 
-// decode reads a request's body, one JSON object without unknown fields. No
-// body is an object without fields.
+// decode reads the body of a request: one JSON object without unknown fields. An empty
+// body is an empty object.
 func decode(r *http.Request, into any) error {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
@@ -32,7 +32,7 @@ func decode(r *http.Request, into any) error {
 	return unreadable(err, fieldsOf(reflect.TypeOf(into)))
 }
 
-// fieldsOf are the names of the fields of a body.
+// fieldsOf returns the names of the fields of a body.
 func fieldsOf(t reflect.Type) (names []string) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -54,7 +54,7 @@ func fieldsOf(t reflect.Type) (names []string) {
 	return names
 }
 
-// unreadable says what is wrong with a body, which has fields.
+// unreadable returns the error of a malformed body that may have these fields.
 func unreadable(err error, fields []string) error {
 	why, hint := "it is not JSON: "+err.Error(), "send one JSON object"
 	if len(fields) > 0 {
@@ -79,12 +79,12 @@ func unreadable(err error, fields []string) error {
 	case errors.Is(err, errMore):
 		why = err.Error()
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		why = "it is cut short"
+		why = "it is truncated"
 	}
-	return &UserError{Message: "the body can't be read: " + why, Hint: hint}
+	return &UserError{Message: "the body is malformed: " + why, Hint: hint}
 }
 
-// kindName is what JSON calls values of a type.
+// kindName returns the JSON name of the values of a type.
 func kindName(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Bool:
@@ -97,8 +97,8 @@ func kindName(t reflect.Type) string {
 	return "number"
 }
 
-// article is a kind of value with its article, as JSON's decoder names it: "number
-// 1.5" is a number.
+// article returns a kind of value, as JSON's decoder names it, with its article:
+// "number 1.5" becomes "a number".
 func article(kind string) string {
 	kind, _, _ = strings.Cut(kind, " ")
 	switch kind {

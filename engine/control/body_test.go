@@ -22,15 +22,15 @@ func TestBodyThatCanNotBeRead(t *testing.T) {
 		`{"chat": {}}`:               {"chat: expected a string, got an object", fields},
 		`{"fro": "1h"}`:              {`unknown field "fro"`, `did you mean "for"?`},
 		`{"line": "x"}`:              {`unknown field "line"`, fields},
-		`{"chat": "c"} {}`:           {"there is more behind the object", fields},
-		`{"chat": "c"`:               {"it is cut short", fields},
+		`{"chat": "c"} {}`:           {"there is more after the object", fields},
+		`{"chat": "c"`:               {"it is truncated", fields},
 		`chat=c`:                     {"it is not JSON: invalid character", fields},
 		"\xff":                       {"it is not JSON: invalid character", fields},
 	} {
 		var in HoldRequest
 		err := decode(httptest.NewRequest(http.MethodPost, "/api/v1/hold", strings.NewReader(body)), &in)
 		user, ok := errors.AsType[*UserError](err)
-		if !ok || !strings.HasPrefix(user.Message, "the body can't be read: "+want[0]) || user.Hint != want[1] {
+		if !ok || !strings.HasPrefix(user.Message, "the body is malformed: "+want[0]) || user.Hint != want[1] {
 			t.Errorf("%s: %+v\nwant %q", body, err, want)
 		}
 	}

@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// Certificate is a certificate and its key in two PEM files. They are read again
-// for each connection, so that renewed ones are used immediately; while they can't
-// be read the last ones are, and Broken says why.
+// Certificate is a certificate and its key in two PEM files. It reads the files for each
+// connection, so that a renewed certificate is used immediately. While they can't be
+// read, it uses the last certificate, and Broken returns why.
 type Certificate struct {
 	cert, key string
 
@@ -19,7 +19,7 @@ type Certificate struct {
 	last *tls.Certificate
 }
 
-// LoadCertificate reads a certificate's and its key's file.
+// LoadCertificate reads a certificate and its key from two PEM files.
 func LoadCertificate(cert, key string) (*Certificate, error) {
 	c := &Certificate{cert: cert, key: key}
 	if _, err := c.get(nil); err != nil {
@@ -28,18 +28,18 @@ func LoadCertificate(cert, key string) (*Certificate, error) {
 	return c, nil
 }
 
-// Config is for the listener that the certificate is shown on.
+// Config returns the configuration of a TLS listener with the certificate.
 func (c *Certificate) Config() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
 }
 
-// Broken says why the files can't be used as they are now; nil: they can.
+// Broken returns why the files can't be used now; nil: they can.
 func (c *Certificate) Broken() error {
 	_, err := c.read()
 	return err
 }
 
-// Names reports whether the certificate is for a host.
+// Names reports whether the certificate is valid for a host.
 func (c *Certificate) Names(host string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,7 +77,7 @@ func (c *Certificate) read() (pair tls.Certificate, err error) {
 	return tls.X509KeyPair(cert, key)
 }
 
-// readRegular reads a file, and does not wait for the writer of a named pipe.
+// readRegular reads a regular file. It refuses a named pipe, which may block.
 func readRegular(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {

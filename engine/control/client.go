@@ -14,18 +14,18 @@ import (
 	"syscall"
 )
 
-// maxAnswer bounds what the client reads.
+// maxAnswer bounds an answer that the client reads.
 const maxAnswer = 64 << 20
 
-// Client asks a running daemon by its socket, for commands. It opens a
-// connection for each request and keeps none. Its errors are *UnreachableError,
-// or what the daemon answered: a *UserError, or one without a kind.
+// Client sends commands to a running daemon over its control socket. It opens one
+// connection per request. Its errors are *UnreachableError, *UserError for a request
+// that the daemon refuses, or untyped for other answers.
 type Client struct {
 	socket string
 	http   http.Client
 }
 
-// Dial makes the client of a socket. Nothing is asked, or found out, yet.
+// Dial returns a client of a socket. It does not connect yet.
 func Dial(socket string) *Client {
 	return &Client{socket: socket, http: http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -49,38 +49,38 @@ func (e *UnreachableError) Error() string {
 	case errors.Is(e.Err, fs.ErrPermission):
 		return "the socket " + e.Socket + " can't be opened: permission denied"
 	}
-	return fmt.Sprintf("ask the daemon on the socket %s: %v", e.Socket, e.Err)
+	return fmt.Sprintf("send a request to the daemon on the socket %s: %v", e.Socket, e.Err)
 }
 
-// Unwrap returns what the system said.
+// Unwrap returns the error of the system.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// Hint says what to do about it.
+// Hint returns what to do about it.
 func (e *UnreachableError) Hint() string {
 	if errors.Is(e.Err, fs.ErrPermission) {
-		return "it is open to the user that chertd runs as, and to root"
+		return "run the command as the user that chertd runs as, or as root"
 	}
-	return "is chertd running? -c FILE names its configuration, --socket PATH its socket"
+	return "check that chertd runs; -c FILE names its configuration, --socket PATH its socket"
 }
 
-// Status asks how the daemon stands.
+// Status returns the status of the daemon.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	return s, c.ask(ctx, http.MethodGet, "/status", nil, &s)
 }
 
-// Packs lists the packs.
+// Packs returns all packs.
 func (c *Client) Packs(ctx context.Context) ([]Pack, error) {
 	var list PackList
 	err := c.ask(ctx, http.MethodGet, "/packs", nil, &list)
 	return list.Packs, err
 }
 
-// Pack asks for one pack.
+// Pack returns one pack.
 func (c *Client) Pack(ctx context.Context, name string) (p Pack, err error) {
 	return p, c.ask(ctx, http.MethodGet, packPath(name, ""), nil, &p)
 }
 
-// Reload has the rules folder read now, and says what became of it.
+// Reload reads the rules folder now, and returns what became of it.
 func (c *Client) Reload(ctx context.Context) (r Reload, err error) {
 	return r, c.ask(ctx, http.MethodPost, "/reload", nil, &r)
 }
@@ -90,17 +90,17 @@ func (c *Client) Rollback(ctx context.Context, pack string, in RollbackRequest) 
 	return p, c.ask(ctx, http.MethodPost, packPath(pack, "/rollback"), in, &p)
 }
 
-// SetMode sets a pack's mode.
+// SetMode sets the mode of a pack.
 func (c *Client) SetMode(ctx context.Context, pack string, in ModeRequest) (p Changed, err error) {
 	return p, c.ask(ctx, http.MethodPost, packPath(pack, "/mode"), in, &p)
 }
 
-// Remove forgets a pack that is gone from the folder.
+// Remove removes a pack whose files are gone.
 func (c *Client) Remove(ctx context.Context, pack string, keepPending bool) (r Removed, err error) {
 	return r, c.ask(ctx, http.MethodDelete, packPath(pack, fmt.Sprintf("?keep_pending=%t", keepPending)), nil, &r)
 }
 
-// Pause stops all calls, or lets them go on.
+// Pause stops all calls, or lets them resume.
 func (c *Client) Pause(ctx context.Context, on bool) error {
 	path := "/resume"
 	if on {
@@ -130,7 +130,7 @@ func (c *Client) ask(ctx context.Context, method, path string, body, into any) e
 	resp, err := c.http.Do(r)
 	if err != nil {
 		if e := (*url.Error)(nil); errors.As(err, &e) {
-			err = e.Err // without the URL, which is none of the user's
+			err = e.Err // without the URL, which the user did not write
 		}
 		return &UnreachableError{Socket: c.socket, Err: err}
 	}
@@ -146,16 +146,16 @@ func (c *Client) ask(ctx context.Context, method, path string, body, into any) e
 		return nil
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("the daemon on %s answers what this chertd does not understand: %w", c.socket, err)
+		return fmt.Errorf("the daemon on %s sent a response that this version of chertd does not understand: %w", c.socket, err)
 	}
 	return nil
 }
 
-// refusal makes an error of an answer that is one.
+// refusal returns the error in an answer.
 func refusal(status int, text []byte) error {
 	var p problem
 	if err := json.Unmarshal(text, &p); err != nil || p.Error.Message == "" {
-		return fmt.Errorf("the daemon answers with status %d: %.200s", status, text)
+		return fmt.Errorf("the daemon answered with status %d: %.200s", status, text)
 	}
 	if status >= http.StatusInternalServerError && p.Error.Hint == "" {
 		return fmt.Errorf("the daemon failed: %s", p.Error.Message)

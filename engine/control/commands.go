@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Commands are the requests under way that change something. The zero value
-// takes any; Stop ends that.
+// Commands counts the requests under way that change something, so that the daemon can
+// wait for them when it stops. The zero value is ready.
 type Commands struct {
 	mu      sync.Mutex
 	stopped bool
@@ -17,8 +17,8 @@ type Commands struct {
 	cancel  context.CancelFunc
 }
 
-// begin notes that a command begins. Its context ends when the daemon waits for
-// it no longer. ok is false once the daemon stops.
+// begin notes that a command begins. Its context ends when the daemon no longer waits
+// for it. ok is false once the daemon stops.
 func (c *Commands) begin() (ctx context.Context, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,9 +42,9 @@ func (c *Commands) end() {
 	}
 }
 
-// Stop refuses all further commands, and returns when those under way have ended.
-// After a time it ends their contexts and waits no longer. It is called once.
-func (c *Commands) Stop(patience time.Duration) {
+// Stop refuses further commands, and returns when those under way have ended. After a
+// timeout it ends their contexts instead of waiting. Call it once.
+func (c *Commands) Stop(timeout time.Duration) {
 	c.mu.Lock()
 	c.stopped = true
 	cancel, last := c.cancel, make(chan struct{})
@@ -54,7 +54,7 @@ func (c *Commands) Stop(patience time.Duration) {
 		c.last = last
 	}
 	c.mu.Unlock()
-	t := time.NewTimer(patience)
+	t := time.NewTimer(timeout)
 	defer t.Stop()
 	select {
 	case <-last:

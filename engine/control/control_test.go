@@ -216,8 +216,8 @@ func TestClientAsksDaemon(t *testing.T) {
 	}
 }
 
-// TestClientTellsErrors: an error is the same on both sides of the socket.
-func TestClientTellsErrors(t *testing.T) {
+// TestClientReturnsErrorsOfTheDaemon: an error is the same on both sides of the socket.
+func TestClientReturnsErrorsOfTheDaemon(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		err    error
@@ -230,7 +230,7 @@ func TestClientTellsErrors(t *testing.T) {
 		"nothing there":     {&UserError{Status: 404, Message: "no pack"}, 404, "", "no pack"},
 		"as things stand":   {&UserError{Status: 409, Message: "it is there", Hint: "delete it"}, 409, "delete it", "it is there"},
 		"the daemon's own":  {errors.New("disk is full"), 0, "", "the daemon failed: disk is full"},
-		"not done in time":  {context.DeadlineExceeded, 503, "ask again", "not done in time"},
+		"not done in time":  {context.DeadlineExceeded, 503, "try again", "took too long"},
 		"the store's words": {errors.New(`a "quoted" <text>`), 0, "", `a "quoted" <text>`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -262,7 +262,7 @@ func TestUnknownPackIsSuggested(t *testing.T) {
 	}
 }
 
-func TestNobodyThere(t *testing.T) {
+func TestClientWithoutADaemon(t *testing.T) {
 	t.Parallel()
 	path := socketPath(t)
 	ask := func() error {
@@ -270,7 +270,7 @@ func TestNobodyThere(t *testing.T) {
 		return err
 	}
 	var unreachable *UnreachableError
-	if err := ask(); !errors.As(err, &unreachable) || unreachable.Error() != "no daemon listens on the socket "+path || !strings.Contains(unreachable.Hint(), "is chertd running?") {
+	if err := ask(); !errors.As(err, &unreachable) || unreachable.Error() != "no daemon listens on the socket "+path || !strings.Contains(unreachable.Hint(), "check that chertd runs") {
 		t.Errorf("without a socket: %v", err)
 	}
 	left(t, path)
@@ -302,16 +302,16 @@ func TestRequests(t *testing.T) {
 		{"POST", "/api/v1/packs/codes/rollback", "", 200, `rollback codes "" pin=false undo=false keep=false`, `"name":"codes"`},
 		{"POST", "/api/v1/packs/codes/rollback", " {} \n", 200, `rollback codes "" pin=false undo=false keep=false`, ""},
 
-		{"DELETE", "/api/v1/packs/codes?keep_pending=maybe", "", 400, "", "keep_pending is true or false"},
+		{"DELETE", "/api/v1/packs/codes?keep_pending=maybe", "", 400, "", "keep_pending must be true or false"},
 		{"POST", "/api/v1/packs/codes/rollback", `{"versoin": "aa"}`, 400, "", `unknown field \"versoin\"`},
-		{"POST", "/api/v1/packs/codes/rollback", `{"pin": "yes"}`, 400, "", "the body can't be read"},
+		{"POST", "/api/v1/packs/codes/rollback", `{"pin": "yes"}`, 400, "", "the body is malformed"},
 		{"POST", "/api/v1/packs/codes/rollback", `{"version": ""}`, 400, "", "version is empty"},
 		{"POST", "/api/v1/packs/codes/rollback", `{"version": "3f78"}`, 200, `rollback codes "3f78" pin=false undo=false keep=false`, ""},
-		{"POST", "/api/v1/packs/codes/rollback", `{} {}`, 400, "", "there is more behind the object"},
+		{"POST", "/api/v1/packs/codes/rollback", `{} {}`, 400, "", "there is more after the object"},
 		{"POST", "/api/v1/packs/codes/mode", `{"mode": "` + strings.Repeat("x", maxBody) + `"}`, 400, "", "too large"},
 		{"POST", "/api/v1/packs/codes/rollback", `{"keep": true}`, 400, "", `unknown field \"keep\"`},
-		{"POST", "/api/v1/packs/codes/mode", "", 400, "", "either mode or reset is needed"},
-		{"POST", "/api/v1/packs/codes/mode", `{"mode": "off", "reset": true}`, 400, "", "either mode or reset is needed"},
+		{"POST", "/api/v1/packs/codes/mode", "", 400, "", "either mode or reset is required"},
+		{"POST", "/api/v1/packs/codes/mode", `{"mode": "off", "reset": true}`, 400, "", "either mode or reset is required"},
 		{"POST", "/api/v1/packs/codes/mode", `{"reset": true}`, 200, `mode codes "" false`, `"dropped"`},
 		{"GET", "/api/v1/nothing", "", 404, "", "there is nothing at /api/v1/nothing"},
 		{"GET", "/", "", 404, "", "there is nothing at /"},
@@ -374,9 +374,9 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// TestBegunIsDone: what changes something is done to the end although who asked
+// TestCommandCompletesWithoutItsClient: what changes something is done to the end although who asked
 // is gone; what only looks is given up.
-func TestBegunIsDone(t *testing.T) {
+func TestCommandCompletesWithoutItsClient(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -452,7 +452,7 @@ func TestReloadFailsUnlessAllIsLive(t *testing.T) {
 		"a new pack is not":                   {[]Pack{fine, {Name: "vip", NotLive: "its specs fail", Diagnostics: wrong}}, 422, []string{`vip"`}, nil},
 		"a pack is pinned":                    {[]Pack{fine, {Name: "vip", Version: "1", Pinned: true, NotLive: "pinned to 1 by rollback"}}, 422, []string{`"diagnostics":[]`, `pinned to 1`}, nil},
 		"the folder is not read":              {[]Pack{{Name: "codes", Version: "1", Unread: true, NotLive: "the rules folder can't be read", Diagnostics: wrong}}, 422, []string{`codes"`}, nil},
-		"the folder was not read to its end":  {[]Pack{fine}, 422, []string{`the rules folder was not read to its end`, `unexpected '='`}, wrong},
+		"the folder was not read completely":  {[]Pack{fine}, 422, []string{`the rules folder could not be read completely`, `unexpected '='`}, wrong},
 		"a mode of a removed pack is kept":    {[]Pack{fine, {Name: "vip", Mode: "off", Gone: true, NotLive: "its files are gone"}}, 200, []string{`{"packs":[`}, nil},
 		"the last pack is kept without files": {[]Pack{{Name: "vip", Version: "1", Gone: true, NotLive: "its files are gone"}}, 422, []string{`vip"`}, nil},
 		"there are no rules":                  {nil, 422, []string{`no rules are live`, `unexpected '='`, `"hint":"write it once"`, `"packs":[]`}, wrong},

@@ -10,31 +10,31 @@ import (
 	"strings"
 )
 
-// Guard stands before a Handler that is served on TCP, where whoever reaches
-// the address can ask, and any web page that the operator's browser shows.
+// Guard protects a Handler on TCP, where anyone who reaches the address can send
+// requests, and so can any web page in the operator's browser.
 type Guard struct {
 	Listen string   // host:port as configured
-	Token  string   // "": nothing but probes is answered
-	Hosts  []string // further names that a request may ask for (control.hosts)
+	Token  string   // "": only probes are answered
+	Hosts  []string // further names of this daemon (control.hosts)
 	Socket string   // for hints
-	// Certificate is what the address is served with; nil: plain HTTP.
+	// Certificate is the certificate of the address; nil: plain HTTP.
 	Certificate *Certificate
 }
 
-// open are the paths that need no token: they tell no event and no secret.
+// open are the paths that need no token: they reveal no event and no secret.
 var open = map[string]bool{"/-/healthy": true, "/-/ready": true, "/metrics": true}
 
-// Wrap lets through what may pass. The Host must be an IP address, localhost,
-// the host that is listened on or one that the certificate is for: a page whose
-// own name was pointed at this address (DNS rebinding) sends its own. All but
-// probes need the token.
+// Wrap returns a handler that passes permitted requests to next. Host must be an IP
+// address, localhost, the host of Listen, one of Hosts or one of the certificate:
+// a web page whose name was pointed at this address (DNS rebinding) sends its own
+// name. All requests but probes need the token.
 func (g Guard) Wrap(next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(g.Token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !g.knows(r.Host) {
 			refuse(w, &UserError{
-				Status: http.StatusMisdirectedRequest, Message: "the host " + r.Host + " is not this daemon's",
-				Hint: "name it by its IP address, localhost, the host of control.listen or that of its certificate, or add its name to control.hosts",
+				Status: http.StatusMisdirectedRequest, Message: "the host " + r.Host + " is not a known name for this daemon",
+				Hint: "use the IP address, localhost, or a name in control.listen or in the certificate; or add the name to control.hosts",
 			})
 			return
 		}
@@ -44,12 +44,12 @@ func (g Guard) Wrap(next http.Handler) http.Handler {
 		}
 		if g.Token == "" {
 			refuse(w, &UserError{
-				Status: http.StatusForbidden, Message: "no token is configured, so that only health is told here",
+				Status: http.StatusForbidden, Message: "no token is configured; only health endpoints are available over TCP",
 				Hint: "set control.token, or use the socket " + g.Socket,
 			})
 			return
 		}
-		// Of the hashes, so that the time tells nothing, not even a length.
+		// Comparing hashes reveals nothing by its time, not even the length.
 		got := sha256.Sum256([]byte(bearer(r)))
 		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
@@ -60,8 +60,8 @@ func (g Guard) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// knows reports whether a Host header is one that this daemon goes by. HTTP/1.0
-// has none, and browsers don't speak that.
+// knows reports whether a Host header names this daemon. HTTP/1.0 has none, and
+// browsers don't use that.
 func (g Guard) knows(host string) bool {
 	if host == "" {
 		return true

@@ -8,22 +8,22 @@ import (
 	"chertd/luabind/diag"
 )
 
-// Health is how the daemon stands, as probes ask for it.
+// Health is the state of the daemon for probes.
 type Health struct {
-	// NotReady are the reasons why events are not taken in and handled; none: ready.
+	// NotReady has the reasons why events are not taken in and handled; empty: ready.
 	NotReady []string
-	// NoCalls are the reasons why calls can't be made at the moment.
+	// NoCalls has the reasons why calls can't be made now.
 	NoCalls []string
-	// Blocked are packs because of which reads are blocked: calls of others are
-	// made, and yet somebody has to look.
+	// Blocked has the packs that block reads. Other calls are made, but somebody must
+	// fix these.
 	Blocked []Blocked
-	// Notes are what an operator should know though it makes nothing unready,
-	// such as an edit that is not live.
+	// Notes has what needs attention but does not affect readiness, such as an edit that
+	// is not live.
 	Notes []string
 }
 
-// healthRoutes serve /-/healthy and /-/ready. Both are open to anyone who can
-// reach the address: they tell no event and no secret.
+// healthRoutes adds /-/healthy and /-/ready. Both are open to anyone who can reach the
+// address: they reveal no event and no secret.
 func healthRoutes(mux *http.ServeMux, health func() Health) {
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusOK, map[string]any{"status": "healthy"})
@@ -54,6 +54,6 @@ func answer(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
 	var text bytes.Buffer
-	_ = json.NewEncoder(&text).Encode(body)        // of strings, numbers and times: it can't fail
-	_, _ = w.Write(diag.VisibleJSON(text.Bytes())) // the client is gone: nobody to tell
+	_ = json.NewEncoder(&text).Encode(body)        // strings, numbers and times can't fail
+	_, _ = w.Write(diag.VisibleJSON(text.Bytes())) // if it fails, the client has gone
 }

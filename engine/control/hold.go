@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// DefaultHold is how long a chat is held if the command does not say.
+	// DefaultHold is how long a chat is held by default.
 	DefaultHold = 24 * time.Hour
-	// Operator stands in Hold.By if a command set the hold.
+	// Operator is Hold.By of a hold that a command set.
 	Operator = "operator"
 )
 
@@ -29,8 +29,8 @@ type ReleaseRequest struct {
 // Held is the answer to POST hold: the hold that is in force now.
 type Held struct {
 	Hold
-	// Longer is set if another hold was in force that ends later: it stays, and the
-	// command has changed nothing about it.
+	// Longer says that another hold is in force that ends later. The command did not
+	// change it.
 	Longer       bool `json:"longer"`
 	DroppedReads int  `json:"dropped_reads"` // waiting reads of the chat, which do not return
 	InFlight     bool `json:"in_flight"`     // a read call was on the wire, and can't be recalled
@@ -39,8 +39,8 @@ type Held struct {
 // Released is the answer to POST release.
 type Released struct {
 	Chat string `json:"chat"`
-	Held bool   `json:"held"`           // it was, until now
-	Hold *Hold  `json:"hold,omitempty"` // that was ended
+	Held bool   `json:"held"`           // it was held
+	Hold *Hold  `json:"hold,omitempty"` // the hold that was ended
 }
 
 func (a *api) hold(r *http.Request) (any, error) {

@@ -8,34 +8,32 @@ import (
 )
 
 const (
-	// maxInFlight bounds the requests being answered; probes are not counted.
+	// maxInFlight bounds the requests being answered, without probes.
 	maxInFlight = 32
 	// maxTime bounds one request: a reload may run specs.
 	maxTime = 2 * time.Minute
-	// stallEvery is how often it is looked whether the store still answers, while
-	// a request changes something.
+	// stallEvery is how often the store is checked while a command runs.
 	stallEvery = 250 * time.Millisecond
-	// failingLooks is at how many of these looks in a row the store must fail before
-	// nobody waits for a command: most say themselves how they ended.
-	failingLooks = 8
+	// failingChecks is in how many of these checks in a row the store must fail before
+	// the command is answered: most commands report the failure themselves.
+	failingChecks = 8
 )
 
-// Config is what the endpoints are made of.
+// Config has the parts of a Handler.
 type Config struct {
 	Daemon Daemon
 	Health func() Health
-	// Stalled says why the store does not answer at the moment; nil, or an error
-	// of nil: it does. Nobody waits for a command then.
+	// Stalled, if set, returns why the store does not answer now, or nil. Commands are
+	// answered immediately then.
 	Stalled func() error
-	// Failing says why the store keeps nothing though it answers; nil, or an error of
-	// nil: it does.
+	// Failing, if set, returns why writes to the store fail though it answers, or nil.
 	Failing func() error
-	// Commands, if set, are stopped by the daemon before it ends.
+	// Commands, if set, counts the commands under way.
 	Commands *Commands
 }
 
-// Handler serves everything, to whoever reaches it: it is for the socket, which
-// only the daemon's user can open. On TCP it stands behind Guard.
+// Handler returns the handler of all control endpoints. It checks no permissions: it is
+// for the socket, which only the daemon's user can open. On TCP, wrap it with Guard.
 func Handler(c Config) http.Handler {
 	mux := http.NewServeMux()
 	healthRoutes(mux, c.Health)
@@ -52,8 +50,8 @@ func Handler(c Config) http.Handler {
 	return worded(mux)
 }
 
-// HealthHandler serves what probes ask for, of a daemon that has not begun; all
-// else is answered 503 with the reason.
+// HealthHandler returns the handler of a daemon that can't start yet: it serves the
+// probes, and answers all other requests 503 with the reason.
 func HealthHandler(health func() Health, why string) http.Handler {
 	mux := http.NewServeMux()
 	healthRoutes(mux, health)
@@ -63,8 +61,7 @@ func HealthHandler(health func() Health, why string) http.Handler {
 	return mux
 }
 
-// NewServer makes the server in which a Handler is served. It cuts off who is
-// slow or idle.
+// NewServer returns a server for a Handler. It closes slow and idle connections.
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -77,8 +74,8 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// worded answers what no route takes like every other error: a mux of net/http
-// answers it in plain text.
+// worded answers requests without a route like all other errors. A mux of net/http
+// would answer them in plain text.
 func worded(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
@@ -93,11 +90,11 @@ func worded(mux *http.ServeMux) http.Handler {
 			refuse(w, &UserError{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("%s takes %s, not %s", r.URL.Path, allow, r.Method)})
 			return
 		}
-		refuse(w, &UserError{Status: http.StatusNotFound, Message: "there is nothing at " + r.URL.Path, Hint: "docs/operations.md lists what there is"})
+		refuse(w, &UserError{Status: http.StatusNotFound, Message: "there is nothing at " + r.URL.Path, Hint: "docs/operations.md lists the endpoints"})
 	})
 }
 
-// verdict takes the header that a mux answers with where it has no route.
+// verdict takes the header of a mux's answer to a request without a route.
 type verdict http.Header
 
 func (v verdict) Header() http.Header         { return http.Header(v) }

@@ -15,46 +15,46 @@ import (
 	"chertd/luabind/diag"
 )
 
-// maxSocketPath is how long a socket's path may be on Linux (sun_path, with its
-// last zero); other systems have less and say so themselves.
+// maxSocketPath is the longest path of a socket on Linux (sun_path, without its final
+// zero byte). Other systems have a lower limit, and report it themselves.
 const maxSocketPath = 107
 
 // elsewhere is a hint.
 const elsewhere = "set control.socket to a path in a folder that chertd can write to"
 
-// SocketError says why a control socket can't be opened, and the mend.
+// SocketError says why a control socket can't be opened, and the fix.
 type SocketError struct {
 	Path  string
 	Why   string
 	InUse bool // another process listens on it
 	hint  string
-	err   error // what the system said; nil: nothing
+	err   error // of the system; nil: none
 }
 
-// Unwrap returns what the system said.
+// Unwrap returns the error of the system; nil: there was none.
 func (e *SocketError) Unwrap() error { return e.err }
 
-// socketError is an error of the system's, with its fix.
+// socketError returns the SocketError of an error of the system.
 func socketError(path string, err error, why string) *SocketError {
 	return &SocketError{Path: path, Why: why, hint: cmp.Or(diag.OpenFilesHint(err), elsewhere), err: err}
 }
 
 func (e *SocketError) Error() string { return "open the control socket " + e.Path + ": " + e.Why }
 
-// Hint says what to do about it.
+// Hint returns what to do about it.
 func (e *SocketError) Hint() string { return e.hint }
 
-// Listen opens the socket for the daemon's user alone: it is of mode 0600 from
-// its first moment, its folder is made with 0700 if there is none. What a
-// process that ended without cleaning up has left is replaced; a socket on
-// which another one listens is left alone. Closing the listener removes it.
+// Listen opens a socket that only the daemon's user can use: it has mode 0600 from the
+// beginning. A missing folder is created with mode 0700. A socket that an ended process
+// has left is replaced; one on which another process listens is an error. Closing the
+// listener removes the socket.
 func Listen(path string) (net.Listener, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, socketError(path, err, err.Error())
 	}
 	if len(path) > maxSocketPath {
-		return nil, &SocketError{Path: path, Why: fmt.Sprintf("its path has %d bytes, the system takes %d", len(path), maxSocketPath), hint: "set control.socket to a shorter path"}
+		return nil, &SocketError{Path: path, Why: fmt.Sprintf("the path has %d bytes, the system allows %d", len(path), maxSocketPath), hint: "set control.socket to a shorter path"}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, socketError(path, err, err.Error())
@@ -62,8 +62,8 @@ func Listen(path string) (net.Listener, error) {
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}
-	// On Linux the file takes over the mode of the descriptor it is bound to,
-	// where others refuse this: then the Chmod below makes it private.
+	// On Linux the file takes the mode of its descriptor. Other systems refuse this;
+	// there the Chmod below makes it private.
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) { _ = syscall.Fchmod(int(fd), 0o600) })
 	}}
@@ -94,7 +94,7 @@ func removeStale(path string) error {
 		return socketError(path, err, err.Error())
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return &SocketError{Path: path, Why: "there is a file of this name that is no socket", hint: "move it away, or set control.socket to another path"}
+		return &SocketError{Path: path, Why: "the path exists but is not a socket", hint: "move the file away, or set control.socket to another path"}
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
@@ -107,12 +107,12 @@ func removeStale(path string) error {
 		return &SocketError{Path: path, Why: "another process listens on it", InUse: true, hint: "stop the other chertd, or give this one a control.socket of its own"}
 	}
 	if err := os.Remove(path); err != nil {
-		return socketError(path, err, "remove what an ended process has left: "+err.Error())
+		return socketError(path, err, "remove the socket of an ended process: "+err.Error())
 	}
 	return nil
 }
 
-// socket is a listener that removes its file, and no other of the same name.
+// socket is a listener that removes its own file, but not another of the same name.
 type socket struct {
 	*net.UnixListener
 	path string
@@ -121,7 +121,7 @@ type socket struct {
 
 func (s *socket) Close() error {
 	if info, err := os.Lstat(s.path); err == nil && os.SameFile(info, s.file) {
-		_ = os.Remove(s.path) // what is left is replaced by the next start
+		_ = os.Remove(s.path) // the next start replaces what is left
 	}
 	return s.UnixListener.Close()
 }

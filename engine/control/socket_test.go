@@ -110,9 +110,9 @@ func TestSocketRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		file:                             "no socket",
-		link:                             "no socket",
-		dir:                              "no socket",
+		file:                             "not a socket",
+		link:                             "not a socket",
+		dir:                              "not a socket",
 		filepath.Join(file, "x", "sock"): "not a directory",
 		filepath.Join(dir, strings.Repeat("x", 120)): "bytes",
 	} {

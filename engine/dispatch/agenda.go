@@ -12,56 +12,53 @@ import (
 	"chertd/engine/store"
 )
 
-// Agenda knows which chat wants attention next. It keeps the earliest entries
-// in memory, up to its capacity; the later ones stay in the store, beyond a
+// Agenda orders chats by the time at which each is due. It keeps the earliest
+// entries in memory, up to its capacity. Later ones stay in the store, beyond a
 // horizon, and are fetched when the agenda gets there. So memory is bounded
 // however many reads wait.
 //
-// An entry is a hint: whoever acts on it asks the chat itself, so one that is
-// out of date does no harm. Times are whole milliseconds, as the store keeps
-// them. Its methods may be called from many goroutines.
+// An entry is a hint. Whoever acts on it asks the chat itself, so an outdated entry
+// does no harm. Times are whole milliseconds, as in the store. Its methods may be
+// called from many goroutines.
 type Agenda struct {
 	fetch    Fetch
 	capacity func() int
-	// leave, if set, chooses entries of the store that the agenda is not for.
-	leave func(store.Due) bool
+	except   func(store.Due) bool // selects entries of the store that do not belong here; nil: none do
 
 	mu   sync.Mutex
 	heap entries
 	at   map[string]*entry
-	// Of the entries after the horizon some or all are in the store only; nil:
-	// none is, or a refill is reading them and may miss what is set meanwhile.
+	// horizon is the last entry that is known to be in memory. Later ones may be in
+	// the store only. nil: none is, or a refill is reading them.
 	horizon *store.Due
 	changed chan struct{}
 }
 
-// Fetch reads the entries after a cursor from the store, in order.
+// Fetch reads the entries after a cursor from the store, in order, at most limit.
 type Fetch func(ctx context.Context, after store.Due, limit int) ([]store.Due, error)
 
-// DefaultCapacity of an agenda: about 8 MB of entries.
-const DefaultCapacity = 1 << 16
-
-// NewAgenda makes an agenda of what the store has. Capacity 0 is DefaultCapacity.
+// NewAgenda returns an agenda of what the store has. A capacity of 0 is about 65,000 entries.
 func NewAgenda(fetch Fetch, capacity int) *Agenda {
 	if capacity <= 0 {
-		capacity = DefaultCapacity
+		capacity = defaultCapacity
 	}
-	return newAgenda(fetch, func() int { return capacity }, &store.Due{})
+	return newAgenda(fetch, nil, func() int { return capacity }, &store.Due{})
 }
 
-// newAgenda makes an agenda whose capacity may change, of what the store has
-// after the horizon; nil: it has nothing.
-func newAgenda(fetch Fetch, capacity func() int, horizon *store.Due) *Agenda {
+// newAgenda returns an agenda whose capacity may change, of what the store has
+// after the horizon, apart from what except selects. A nil horizon says that the
+// store has nothing.
+func newAgenda(fetch Fetch, except func(store.Due) bool, capacity func() int, horizon *store.Due) *Agenda {
 	return &Agenda{
-		fetch: fetch, capacity: capacity,
+		fetch: fetch, except: except, capacity: capacity,
 		at:      map[string]*entry{},
 		horizon: horizon,
 		changed: make(chan struct{}, 1),
 	}
 }
 
-// Set says when a chat wants attention; zero is never. It is called after the
-// chat was committed, so that what falls beyond the horizon can be fetched.
+// Set sets when a chat is due; zero removes its entry. Call it after the chat was
+// committed, so that an entry beyond the horizon can be fetched from the store.
 func (a *Agenda) Set(chat string, at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -89,11 +86,11 @@ func (a *Agenda) Set(chat string, at time.Time) {
 	}
 }
 
-// Changed is signalled when an entry was set: the earliest may be another.
+// Changed is signalled when an entry was set, as the earliest may have changed.
 func (a *Agenda) Changed() <-chan struct{} { return a.changed }
 
-// Next returns the earliest entry and leaves it; ok is false if there is none.
-// One goroutine calls it: it may read the store.
+// Next returns the earliest entry and keeps it; ok is false if there is none. Only
+// one goroutine may call it. It may read the store.
 func (a *Agenda) Next(ctx context.Context) (next store.Due, ok bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -108,7 +105,7 @@ func (a *Agenda) Next(ctx context.Context) (next store.Due, ok bool, err error) 
 	return a.heap[0].due, true, nil
 }
 
-// find returns the first entry in memory that is due and wanted, or the last.
+// find returns the first entry in memory that is due and wanted, or the last one.
 func (a *Agenda) find(now time.Time, want func(chat string) bool, last bool) (found store.Due, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -121,7 +118,7 @@ func (a *Agenda) find(now time.Time, want func(chat string) bool, last bool) (fo
 	return found, ok
 }
 
-// Take removes a chat's entry, and reports whether it was still there.
+// Take removes the entry of a chat and reports whether there was one.
 func (a *Agenda) Take(chat string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -134,8 +131,8 @@ func (a *Agenda) Take(chat string) bool {
 	return true
 }
 
-// Skip forgets the entries before a time, in memory and in the store.
-func (a *Agenda) Skip(before time.Time) {
+// skip drops the entries before a time, in memory and in the store.
+func (a *Agenda) skip(before time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for len(a.heap) > 0 && a.heap[0].due.At.Before(before) {
@@ -146,29 +143,29 @@ func (a *Agenda) Skip(before time.Time) {
 	}
 }
 
-// Complete reports whether all there is, in the store too, is in memory.
-func (a *Agenda) Complete() bool {
+// complete reports whether all entries of the store are in memory.
+func (a *Agenda) complete() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.horizon == nil
 }
 
-// Has reports whether a chat has an entry in memory.
-func (a *Agenda) Has(chat string) bool {
+// has reports whether a chat has an entry in memory.
+func (a *Agenda) has(chat string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.at[chat] != nil
 }
 
-// Len is the number of entries in memory.
+// Len returns the number of entries in memory.
 func (a *Agenda) Len() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.heap)
 }
 
-// refill moves the horizon on by half the capacity. It is called with mu held
-// and reads the store without it.
+// refill moves the horizon further by half the capacity. It is called with mu held,
+// and releases it while it reads the store.
 func (a *Agenda) refill(ctx context.Context) error {
 	before, limit := a.horizon, max(a.capacity()/2, 1)
 	a.horizon = nil
@@ -183,8 +180,8 @@ func (a *Agenda) refill(ctx context.Context) error {
 		a.draw(fetched[limit-1])
 	}
 	for _, due := range fetched {
-		// One that was set meanwhile is newer than what was read.
-		if a.at[due.Chat] == nil && !a.beyond(due) && (a.leave == nil || !a.leave(due)) {
+		// An entry that was set meanwhile is newer than what was read.
+		if a.at[due.Chat] == nil && !a.beyond(due) && (a.except == nil || !a.except(due)) {
 			a.push(due)
 		}
 	}
@@ -196,8 +193,8 @@ func (a *Agenda) beyond(due store.Due) bool {
 	return a.horizon != nil && compare(due, *a.horizon) > 0
 }
 
-// draw draws the horizon nearer; it moves on by a refill alone, as what is
-// between here and there has to be read.
+// draw moves the horizon nearer. Only a refill moves it further, as the entries in
+// between must be read.
 func (a *Agenda) draw(horizon store.Due) {
 	if a.horizon == nil || compare(horizon, *a.horizon) < 0 {
 		a.horizon = &horizon
@@ -213,7 +210,7 @@ func (a *Agenda) push(due store.Due) {
 	}
 }
 
-// trim leaves the later half to the store.
+// trim drops the later half from memory; the store has it.
 func (a *Agenda) trim() {
 	slices.SortFunc(a.heap, func(x, y *entry) int { return compare(x.due, y.due) })
 	keep := len(a.heap) / 2

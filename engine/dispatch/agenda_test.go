@@ -144,7 +144,7 @@ func TestAgendaReadsOnBeforeTheFarFuture(t *testing.T) {
 }
 
 // While the store fails, Next says so each time, and loses nothing.
-func TestAgendaSaysThatTheStoreFails(t *testing.T) {
+func TestAgendaReturnsTheErrorOfTheStore(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	kept := shelf{"c1": time.Unix(1, 0), "c2": time.Unix(2, 0)}
@@ -172,7 +172,7 @@ func TestAgendaSaysThatTheStoreFails(t *testing.T) {
 // A capacity that makes no sense is the default.
 func TestAgendaHasItsDefaultCapacity(t *testing.T) {
 	t.Parallel()
-	for asked, want := range map[int]int{-1: DefaultCapacity, 0: DefaultCapacity, 1: 1, 7: 7} {
+	for asked, want := range map[int]int{-1: defaultCapacity, 0: defaultCapacity, 1: 1, 7: 7} {
 		if got := NewAgenda(shelf{}.fetch, asked).capacity(); got != want {
 			t.Errorf("capacity %d counts as %d, want %d", asked, got, want)
 		}

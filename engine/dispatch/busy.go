@@ -2,31 +2,32 @@ package dispatch
 
 import "sync"
 
-// busyGroups are groups of chats of which one takes long to say what it is due.
-// Meanwhile others of the group are asked without a place on the wire; as many
-// as there are places, so that all can be taken when the group answers. Further
-// calls of theirs are set aside, in their order, and return to the queue as it
-// does. They are at most as many as the queue may have in memory.
+// busyGroups are the groups of chats in which a chat takes long to answer Ready. As
+// long as one does, other chats of its group are asked without a place on the wire:
+// as many as there are places, so that all places are used once the group answers.
+// Further calls of the group are parked in their order, and return to the queue as
+// the group answers. No more are parked than the queue may have in memory.
 type busyGroups struct {
 	mu     sync.Mutex
 	groups map[int]*busyGroup
-	aside  int
+	parked int // in all groups
 }
 
 type busyGroup struct {
-	waiting int // chats that were asked, and have no place on the wire
-	aside   []Pick
+	asking int // chats that were asked and have no place on the wire
+	parked []Pick
 }
 
+// ask is how a chat may be asked for its call.
 type ask int
 
 const (
-	askNow ask = iota
-	askWithoutPlace
-	askLater
+	askNow          ask = iota // with a place on the wire
+	askWithoutPlace            // its group is busy
+	askLater                   // enough of its group are asked already
 )
 
-// admit says how a chat of a group may be asked. With askWithoutPlace it counts
+// admit returns how a chat of a group may be asked. With askWithoutPlace it counts
 // as asked, until leave.
 func (b *busyGroups) admit(group, limit int) ask {
 	b.mu.Lock()
@@ -34,8 +35,8 @@ func (b *busyGroups) admit(group, limit int) ask {
 	switch g := b.groups[group]; {
 	case g == nil:
 		return askNow
-	case g.waiting < limit:
-		g.waiting++
+	case g.asking < limit:
+		g.asking++
 		return askWithoutPlace
 	}
 	return askLater
@@ -53,39 +54,39 @@ func (b *busyGroups) enter(group int) {
 		g = &busyGroup{}
 		b.groups[group] = g
 	}
-	g.waiting++
+	g.asking++
 }
 
-// leave notes that a chat of the group has answered. Another that was set aside
-// returns to the queue; with the last one all do.
+// leave notes that a chat of the group has answered. One parked call returns to the
+// queue, and all do when no other chat of the group is being asked.
 func (b *busyGroups) leave(group int, q *Queue) {
 	b.mu.Lock()
 	g := b.groups[group]
-	g.waiting--
-	back := g.aside[:min(1, len(g.aside))]
-	if g.waiting == 0 {
-		back = g.aside
+	g.asking--
+	back := g.parked[:min(1, len(g.parked))]
+	if g.asking == 0 {
+		back = g.parked
 		delete(b.groups, group)
 	}
-	g.aside = g.aside[len(back):]
-	b.aside -= len(back)
+	g.parked = g.parked[len(back):]
+	b.parked -= len(back)
 	b.mu.Unlock()
 	for _, p := range back {
 		q.Set(p)
 	}
 }
 
-// setAside takes a call from the queue, unless its group has just answered;
-// false if too many are set aside already.
-func (b *busyGroups) setAside(group int, p Pick, q *Queue) bool {
+// park takes a call from the queue, unless its group has just answered. It returns
+// false if too many are parked already.
+func (b *busyGroups) park(group int, p Pick, q *Queue) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.aside >= DefaultCapacity {
+	if b.parked >= defaultCapacity {
 		return false
 	}
 	if g := b.groups[group]; g != nil && q.Remove(p) {
-		g.aside = append(g.aside, p)
-		b.aside++
+		g.parked = append(g.parked, p)
+		b.parked++
 	}
 	return true
 }

@@ -24,10 +24,10 @@ func drained(t interface{ Fatal(...any) }, q *Queue, now time.Time) (chats []str
 	}
 }
 
-// TestCallsSetAsideReturn lets chats of two groups take long, sets calls of
+// TestParkedCallsReturn lets chats of two groups take long, sets calls of
 // theirs aside, and lets them answer in any order: as many are asked as there are
 // places, each answer returns one call to the queue, and the last one all.
-func TestCallsSetAsideReturn(t *testing.T) {
+func TestParkedCallsReturn(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		var b busyGroups
@@ -51,8 +51,8 @@ func TestCallsSetAsideReturn(t *testing.T) {
 			}
 		}
 		check := func() {
-			if total := len(aside[0]) + len(aside[1]); b.aside != total {
-				rt.Fatalf("%d calls count as set aside, want %d", b.aside, total)
+			if total := len(aside[0]) + len(aside[1]); b.parked != total {
+				rt.Fatalf("%d calls count as set aside, want %d", b.parked, total)
 			}
 			if q.Len() != len(inQueue) {
 				rt.Fatalf("%d calls in the queue, want %d", q.Len(), len(inQueue))
@@ -89,8 +89,8 @@ func TestCallsSetAsideReturn(t *testing.T) {
 					q.Take(p)
 					waiting[group]++
 				case askLater:
-					if !b.setAside(group, p, q) {
-						rt.Fatalf("%d calls are set aside, and one more is not", b.aside)
+					if !b.park(group, p, q) {
+						rt.Fatalf("%d calls are set aside, and one more is not", b.parked)
 					}
 					aside[group] = append(aside[group], p)
 				}
@@ -106,23 +106,23 @@ func TestCallsSetAsideReturn(t *testing.T) {
 		for _, c := range drained(rt, q, epoch) {
 			delete(inQueue, c)
 		}
-		if len(inQueue) > 0 || b.aside > 0 || len(b.groups) > 0 {
-			rt.Fatalf("all have answered, yet %v are missing, %d are set aside, and %d groups are busy", inQueue, b.aside, len(b.groups))
+		if len(inQueue) > 0 || b.parked > 0 || len(b.groups) > 0 {
+			rt.Fatalf("all have answered, yet %v are missing, %d are set aside, and %d groups are busy", inQueue, b.parked, len(b.groups))
 		}
 	})
 }
 
 // Calls that are set aside are bounded, and what has returned makes room.
-func TestCallsSetAsideAreBounded(t *testing.T) {
+func TestParkedCallsAreBounded(t *testing.T) {
 	t.Parallel()
 	var b busyGroups
-	q := NewQueue(&lineShelf{calls: map[string]Pick{}}, 2*DefaultCapacity)
+	q := NewQueue(&lineShelf{calls: map[string]Pick{}}, 2*defaultCapacity)
 	drained(t, q, epoch)
 	b.enter(0)
-	for i := range DefaultCapacity + 1 {
+	for i := range defaultCapacity + 1 {
 		p := Pick{Chat: fmt.Sprint(i), Due: epoch}
 		q.Set(p)
-		if got, want := b.setAside(0, p, q), i < DefaultCapacity; got != want {
+		if got, want := b.park(0, p, q), i < defaultCapacity; got != want {
 			t.Fatalf("call %d is set aside: %t", i, got)
 		}
 	}
@@ -130,16 +130,16 @@ func TestCallsSetAsideAreBounded(t *testing.T) {
 		t.Errorf("%d calls in the queue, want the one that was not set aside", q.Len())
 	}
 	b.leave(0, q)
-	if q.Len() != DefaultCapacity+1 {
+	if q.Len() != defaultCapacity+1 {
 		t.Errorf("%d calls in the queue after the group has answered, want all", q.Len())
 	}
 	b.enter(0)
-	if p := (Pick{Chat: "0", Due: epoch}); !b.setAside(0, p, q) || q.Len() != DefaultCapacity {
+	if p := (Pick{Chat: "0", Due: epoch}); !b.park(0, p, q) || q.Len() != defaultCapacity {
 		t.Error("after all have returned none can be set aside")
 	}
 	// Of a group that has just answered nothing is set aside.
 	b.leave(0, q)
-	if p := (Pick{Chat: "0", Due: epoch}); !b.setAside(0, p, q) || q.Len() != DefaultCapacity+1 {
+	if p := (Pick{Chat: "0", Due: epoch}); !b.park(0, p, q) || q.Len() != defaultCapacity+1 {
 		t.Error("a call of a group that has answered was set aside")
 	}
 }

@@ -12,33 +12,33 @@ import (
 	"chertd/rules/chat"
 )
 
-// Client puts calls on the wire with a Chert client, and keeps the clock that
-// signs them right.
+// Client is a Caller that makes calls with a chert.Client. It corrects the clock
+// that signs them by Chert's answers.
 type Client struct {
 	api   *chert.Client
 	learn func(date time.Time, refused bool) bool
 	log   *slog.Logger
 }
 
-// NewClient makes a Caller. learn is told of every Date of Chert's, and
-// reports whether the clock had to be corrected by it; refused says that the
-// answer is a refusal for clock skew.
+// NewClient returns a Client. It calls learn with the Date of each answer of Chert's;
+// refused says that Chert refused the call for clock skew. learn reports whether it
+// corrected the clock.
 func NewClient(api *chert.Client, learn func(date time.Time, refused bool) bool, log *slog.Logger) *Client {
 	return &Client{api: api, learn: learn, log: log}
 }
 
-// Call makes one attempt. A refusal because of the clock is no attempt yet: it
-// corrects the clock, and the call is signed again, once.
+// Call makes one attempt. If Chert refuses it for clock skew, and its Date corrects
+// the clock, Call signs the request again and repeats it once.
 func (c *Client) Call(ctx context.Context, call chat.Call) (traceID string, err error) {
 	reply, err := c.do(ctx, &call)
 	if e := asError(err); e != nil {
-		// An answer without the envelope is a proxy's, and so is its Date.
+		// An answer without the envelope is from a proxy, and so is its Date.
 		if skew := e.Code == chert.CodeClockSkew; e.Code != 0 && c.learn(e.Date, skew) && skew {
-			c.log.Warn("the clock differs from Chert's: corrected by its Date, and the call is signed again", "chat", call.Chat)
+			c.log.Warn("local clock differs from Chert's; adjusted to its Date header and signed the call again", "chat", call.Chat)
 			reply, err = c.do(ctx, &call)
 		}
 		if e := asError(err); e != nil && e.Code == chert.CodeClockSkew {
-			// The clock is still off; that concerns no single chat.
+			// The clock is still wrong, which is not about this chat.
 			e.Retryable = true
 		}
 		return reply.TraceID, err
@@ -57,18 +57,18 @@ func (c *Client) do(ctx context.Context, call *chat.Call) (chert.Reply, error) {
 	case chat.React:
 		return c.api.React(ctx, a.Target, text(a.Body))
 	case chat.Send:
-		// One key for every attempt, so that Chert sends it once.
+		// All attempts have one key, so that Chert sends the message once.
 		_, reply, err := c.api.Send(ctx, call.Chat, text(a.Body), "chertd-"+a.ID.String()+"-"+a.Asked.UTC().Format("20060102T150405.000"))
 		return reply, err
 	}
-	return chert.Reply{}, &chert.Error{Message: fmt.Sprintf("no call does %q", call.Kind)}
+	return chert.Reply{}, &chert.Error{Message: fmt.Sprintf("unknown action kind %q", call.Kind)}
 }
 
-// text is a body that is one JSON string.
+// text returns a body that is one JSON string.
 func text(body json.RawMessage) string {
 	var s string
-	// A rule's wish is encoded by chertd itself; anything else is sent as empty
-	// and refused by Chert with its own words.
+	// chertd encodes the bodies of actions itself. Anything else is sent as empty,
+	// and Chert refuses it.
 	_ = json.Unmarshal(body, &s)
 	return s
 }

@@ -2,29 +2,21 @@ package dispatch
 
 import "time"
 
-// Culprits tells failures that are one's own, a chat's or a phone line's, from
-// those of all. Who fails, and is not answered after that while others are, fails
-// alone. The zero value is ready; it is not safe for concurrent use.
+// Culprits distinguishes failures of one chat or phone line from failures of all.
+// Whoever fails, and then stays unanswered while others are answered, fails alone.
+// The zero value is ready. It is not safe for concurrent use.
 type Culprits struct {
-	recent map[string]bool     // who failed since the last answer to anyone
-	alone  map[string]*culprit // who failed before an answer to another, and was not answered since
+	recent map[string]bool     // failed since the last answer to anyone
+	alone  map[string]*culprit // failed before an answer to another, and was not answered since
 }
 
 type culprit struct {
-	failed time.Time // last
-	again  bool      // after others were answered, too
+	failed time.Time // the last failure
+	again  bool      // it also failed after others were answered
 }
 
-const (
-	// maxCulprits is how many are known of at a time. Of more, some are taken for new.
-	maxCulprits = 4096
-	// culpritFor is how long nobody is forgotten who fails alone: longer than the
-	// back-off between two attempts.
-	culpritFor = time.Hour
-)
-
-// Failed notes a failure. alone says that it is one's own; failed is how many
-// have failed, and not alone, since the last answer.
+// Failed notes a failure. It returns whether this one fails alone, and how many
+// others failed since the last answer without failing alone.
 func (c *Culprits) Failed(now time.Time, who string) (alone bool, failed int) {
 	if k := c.alone[who]; k != nil {
 		k.failed, k.again = now, true
@@ -39,7 +31,7 @@ func (c *Culprits) Failed(now time.Time, who string) (alone bool, failed int) {
 	return false, len(c.recent)
 }
 
-// Answered notes an answer: who failed before it, and is somebody else, did so
+// Answered notes an answer. Everyone else who failed since the last answer did so
 // alone.
 func (c *Culprits) Answered(now time.Time, who string) {
 	delete(c.recent, who)
@@ -63,8 +55,8 @@ func (c *Culprits) Answered(now time.Time, who string) {
 	clear(c.recent)
 }
 
-// Alone returns how many keep failing while others are answered, and the first of
-// them by name.
+// Alone returns how many fail while others are answered, and the first of them by
+// name.
 func (c *Culprits) Alone(now time.Time) (n int, first string) {
 	for who, k := range c.alone {
 		if !k.again || now.Sub(k.failed) >= culpritFor {
@@ -78,5 +70,5 @@ func (c *Culprits) Alone(now time.Time) (n int, first string) {
 	return n, first
 }
 
-// known reports whether somebody has failed, and was not answered since.
+// known reports whether a failure of somebody was noted, and no answer since.
 func (c *Culprits) known(who string) bool { return c.recent[who] || c.alone[who] != nil }

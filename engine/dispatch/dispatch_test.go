@@ -14,6 +14,7 @@ import (
 
 	"chertd/engine/chert"
 	"chertd/engine/store"
+	"chertd/engine/wait"
 	"chertd/rules/chat"
 )
 
@@ -348,9 +349,9 @@ func TestTimeoutEndsAnAttempt(t *testing.T) {
 	})
 }
 
-// A clock that is set on, or a machine that was suspended, delays no call by
-// more than a look at the clock.
-func TestClockSetOnIsSeen(t *testing.T) {
+// A clock that is set forward, or a machine that was suspended, delays no call by
+// more than wait.LookAgain.
+func TestClockSetForwardDelaysNoCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
 		var set atomic.Int64
@@ -362,7 +363,7 @@ func TestClockSetOnIsSeen(t *testing.T) {
 		d.mu.Lock()
 		d.ahead = 8 * time.Hour
 		d.mu.Unlock()
-		time.Sleep(lookAgain)
+		time.Sleep(wait.LookAgain)
 		d.wantCalls("a@15s")
 	})
 }

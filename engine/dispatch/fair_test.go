@@ -263,9 +263,9 @@ func TestEveryDueReadIsCalled(t *testing.T) {
 	}
 }
 
-// TestStuckShardHoldsUpItsOwnChatsOnly: chats whose shard does not answer give
+// TestStuckShardDelaysItsOwnChatsOnly: chats whose shard does not answer give
 // their places on the wire to others.
-func TestStuckShardHoldsUpItsOwnChatsOnly(t *testing.T) {
+func TestStuckShardDelaysItsOwnChatsOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)

@@ -259,9 +259,9 @@ func runChaos(t *testing.T, dice *rand.Rand) string {
 	return ""
 }
 
-// A chat that answers late, and finds no place on the wire, gives its leave back:
+// A chat that answers late, and finds no place on the wire, gives its permit back:
 // else the rate would sink with each, and the probe of a stop never come.
-func TestLateChatGivesItsLeaveBack(t *testing.T) {
+func TestLateChatGivesItsPermitBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
@@ -284,7 +284,7 @@ func TestLateChatGivesItsLeaveBack(t *testing.T) {
 }
 
 // What an attempt was answered stands on the read that waits for the next one.
-func TestWaitingReadSaysWhatWasAnswered(t *testing.T) {
+func TestWaitingReadKeepsTheLastAnswer(t *testing.T) {
 	t.Parallel()
 	for _, err := range []*chert.Error{
 		{Call: "mark", Status: 503, Code: 4002, Message: "saturated", TraceID: "t1", Retryable: true, RetryAfter: time.Hour},
@@ -323,7 +323,7 @@ func (c *brokenCaller) Call(context.Context, chat.Call) (string, error) {
 }
 
 // A call that ends in no known way may have been made: a reaction is not repeated.
-func TestReactionIsNotRepeatedAfterAFaultOfOurOwn(t *testing.T) {
+func TestReactionIsNotRepeatedAfterAnInternalError(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func() error{
 		"another error": func() error { return errors.New("an error of another kind") },

@@ -8,33 +8,33 @@ import (
 	"chertd/engine/chert"
 )
 
-// Governor paces the calls of one credential. It decides when the next call may
-// go out: by the configured ceiling, by what Chert asked to wait (Pause), and by
-// errors after which every call would fail (Stop). It reads no clock.
+// Governor paces the calls of one credential. It decides when the next call may go
+// out: by the configured ceiling, by a retry_after of Chert's (Pause), and by errors
+// after which every call would fail (Stop). It reads no clock. Its methods may be
+// called from many goroutines.
 type Governor struct {
 	mu       sync.Mutex
 	bucket   bucket
 	pause    Pause     // the last one
-	moments  int       // 429s since the last success, those of one moment once
+	moments  int       // 429s since the last success; those of one moment count once
 	stop     *Stop     // nil: calls go out
 	strays   Culprits  // chats that received a foreign answer
-	answered time.Time // when Chert last answered, whatever it was
+	answered time.Time // when Chert last answered, with success or an error
 }
 
-// Leave is the permission for one call. It is given back with Return, or used up
-// with Answered.
-type Leave struct {
+// Permit is the permission for one call. It ends with Return or with Answered.
+type Permit struct {
 	probe *Stop // the stop whose probe this call is
 }
 
-// NewGovernor makes a governor of a ceiling: limit calls per second, burst at
-// once. A limit of 0 is no ceiling.
+// NewGovernor returns a governor with a ceiling of limit calls per second, in bursts
+// of at most burst calls. A limit of 0 is no ceiling.
 func NewGovernor(limit float64, burst int) *Governor {
 	b := float64(max(burst, 1))
 	return &Governor{bucket: bucket{rate: limit, burst: b, tokens: b}}
 }
 
-// SetCeiling changes the ceiling from now on.
+// SetCeiling changes the ceiling.
 func (g *Governor) SetCeiling(limit float64, burst int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -42,23 +42,22 @@ func (g *Governor) SetCeiling(limit float64, burst int) {
 	g.bucket.tokens = min(g.bucket.tokens, g.bucket.burst)
 }
 
-// Admit gives leave for one call. If it can't yet, it returns how long to wait
-// before asking again.
-func (g *Governor) Admit(now time.Time) (leave Leave, wait time.Duration) {
+// Admit returns a permit for one call, or how long to wait before the next try.
+func (g *Governor) Admit(now time.Time) (permit Permit, wait time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if wait := g.wait(now); wait > 0 {
-		return Leave{}, wait
+		return Permit{}, wait
 	}
 	g.bucket.take()
 	if g.stop != nil {
 		g.stop.probing = true
 		g.stop.probes++
 	}
-	return Leave{probe: g.stop}, 0
+	return Permit{probe: g.stop}, 0
 }
 
-// Wait returns how long it is until Admit gives leave; 0: it does now.
+// Wait returns how long it is until Admit returns a permit; 0: it would now.
 func (g *Governor) Wait(now time.Time) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -84,34 +83,34 @@ func (g *Governor) wait(now time.Time) time.Duration {
 	return g.bucket.wait(now)
 }
 
-// Holds reports whether a call may still go out with the leave it has: since it
-// was given, all calls may have been paused or stopped.
-func (g *Governor) Holds(leave Leave, now time.Time) bool {
+// Holds reports whether a call may still go out with its permit: all calls may have
+// been paused or stopped since Admit.
+func (g *Governor) Holds(permit Permit, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.paused(now) == 0 && (g.stop == nil || leave.probe == g.stop)
+	return g.paused(now) == 0 && (g.stop == nil || permit.probe == g.stop)
 }
 
-// Return gives leave back that no call was made with.
-func (g *Governor) Return(leave Leave) {
+// Return gives back the permit of a call that was not made.
+func (g *Governor) Return(permit Permit) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	leave.end()
+	permit.end()
 	g.bucket.tokens = min(g.bucket.tokens+1, g.bucket.burst)
 }
 
-// Answered learns from the answer to a call for a chat; err is nil for success.
-func (g *Governor) Answered(now time.Time, leave Leave, chat string, err *chert.Error) {
+// Answered notes the answer to the call of a chat; err is nil for success.
+func (g *Governor) Answered(now time.Time, permit Permit, chat string, err *chert.Error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	leave.end()
-	// A call that is not the probe went out before the stop, and so does not end it.
-	probe := g.stop != nil && leave.probe == g.stop
+	permit.end()
+	// A call that is not the probe went out before the stop began, and does not end it.
+	probe := g.stop != nil && permit.probe == g.stop
 	answered := err == nil || err.Status != 0 && !err.Foreign
 	switch {
 	case err != nil && err.Foreign:
 		g.foreign(now, chat, probe, err)
-	case err != nil && stopCodes[err.Code]:
+	case err != nil && stopsAll(err.Code):
 		g.halt(now, probe, err)
 	case answered && g.stop != nil && (probe || g.stop.Foreign):
 		// Chert's own answer disproves a foreign stop, whenever the call went out.
@@ -131,15 +130,15 @@ func (g *Governor) Answered(now time.Time, leave Leave, chat string, err *chert.
 	}
 }
 
-// end ends the probe that the leave was given for. A call that is not the probe
-// must not: there would be two.
-func (l Leave) end() {
+// end ends the probe that the permit is for. The permit of another call must not, as
+// there would be two probes.
+func (l Permit) end() {
 	if l.probe != nil {
 		l.probe.probing = false
 	}
 }
 
-// bucket is a token bucket; a rate of 0 never runs dry.
+// bucket is a token bucket. With a rate of 0 it is never empty.
 type bucket struct {
 	rate   float64 // tokens per second
 	burst  float64
@@ -154,7 +153,7 @@ func (b *bucket) take() {
 	}
 }
 
-// wait is how long it is until there is a token; 0: there is one.
+// wait returns how long it is until there is a token; 0: there is one.
 func (b *bucket) wait(now time.Time) time.Duration {
 	if b.rate <= 0 {
 		return 0
@@ -162,8 +161,8 @@ func (b *bucket) wait(now time.Time) time.Duration {
 	if !b.last.IsZero() && now.After(b.last) {
 		b.tokens = min(b.tokens+now.Sub(b.last).Seconds()*b.rate, b.burst)
 	}
-	b.last = now // also when the clock was set back: else nothing would come in until it is there again
-	// A token short of whole by less than the float's error counts as whole.
+	b.last = now // also when the clock was set back, or no token would come in until it has caught up
+	// A token that lacks less than the rounding error counts as whole.
 	if missing := 1 - b.tokens; missing > 1e-9 {
 		return max(time.Duration(math.Ceil(missing/b.rate*1e9)), time.Microsecond)
 	}

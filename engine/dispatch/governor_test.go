@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,16 +35,16 @@ func TestGovernorHoldsTheCeiling(t *testing.T) {
 	}
 }
 
-func TestGovernorReturnsLeave(t *testing.T) {
+func TestGovernorTakesPermitsBack(t *testing.T) {
 	t.Parallel()
 	g := NewGovernor(1, 1)
-	leave, wait := g.Admit(epoch)
+	permit, wait := g.Admit(epoch)
 	if wait != 0 {
 		t.Fatal("the first call must go at once")
 	}
-	g.Return(leave)
+	g.Return(permit)
 	if wait := admit(g, epoch); wait != 0 {
-		t.Errorf("leave was given back, yet the next call waits %v", wait)
+		t.Errorf("the permit was given back, but the next call waits %v", wait)
 	}
 	if wait := admit(g, epoch); wait != time.Second {
 		t.Errorf("the bucket is empty: wait is %v, want 1s", wait)
@@ -55,8 +54,8 @@ func TestGovernorReturnsLeave(t *testing.T) {
 func TestGovernorWaitsForRetryAfterExactly(t *testing.T) {
 	t.Parallel()
 	g := NewGovernor(100, 100)
-	g.Answered(epoch, Leave{}, "c1", &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 7 * time.Second})
-	g.Answered(epoch, Leave{}, "c1", &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 2 * time.Second})
+	g.Answered(epoch, Permit{}, "c1", &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 7 * time.Second})
+	g.Answered(epoch, Permit{}, "c1", &chert.Error{Status: 429, Code: 1007, Retryable: true, RetryAfter: 2 * time.Second})
 	if wait := admit(g, epoch); wait != 7*time.Second {
 		t.Errorf("wait is %v, want the longer retry_after of 7s", wait)
 	}
@@ -64,7 +63,7 @@ func TestGovernorWaitsForRetryAfterExactly(t *testing.T) {
 		t.Errorf("after retry_after the next call still waits %v", wait)
 	}
 	// All lines saturated for one recipient concerns its chat, not the rest.
-	g.Answered(epoch.Add(8*time.Second), Leave{}, "c1", &chert.Error{Status: 503, Code: 4002, Retryable: true, RetryAfter: time.Minute})
+	g.Answered(epoch.Add(8*time.Second), Permit{}, "c1", &chert.Error{Status: 503, Code: 4002, Retryable: true, RetryAfter: time.Minute})
 	if wait := admit(g, epoch.Add(8*time.Second)); wait != 0 {
 		t.Errorf("4002 stopped every chat for %v", wait)
 	}
@@ -131,15 +130,15 @@ func TestGovernorProbesRarely(t *testing.T) {
 	} {
 		g := NewGovernor(0, 0)
 		for i := range 20 {
-			g.Answered(epoch, Leave{}, fmt.Sprint("c", i), err)
+			g.Answered(epoch, Permit{}, fmt.Sprint("c", i), err)
 		}
 		var waits []string
 		now := epoch
 		for range 8 {
 			wait := admit(g, now)
 			now = now.Add(wait)
-			leave, _ := g.Admit(now)
-			g.Answered(now, leave, "c1", err)
+			permit, _ := g.Admit(now)
+			g.Answered(now, permit, "c1", err)
 			waits = append(waits, wait.String())
 		}
 		if got := strings.Join(waits, " "); got != "1s 2s 4s 8s 16s 30s 30s 30s" {
@@ -173,11 +172,11 @@ func TestGovernorStopsOnForeignAnswersOfSeveralChats(t *testing.T) {
 		for _, c := range tc.answers {
 			switch c {
 			case "":
-				g.Answered(epoch, Leave{}, "x", &chert.Error{Status: 404, Code: 2002})
+				g.Answered(epoch, Permit{}, "x", &chert.Error{Status: 404, Code: 2002})
 			case "-":
-				g.Answered(epoch, Leave{}, "x", &chert.Error{Message: "reset", Retryable: true, Unknown: true})
+				g.Answered(epoch, Permit{}, "x", &chert.Error{Message: "reset", Retryable: true, Unknown: true})
 			default:
-				g.Answered(epoch, Leave{}, c, page)
+				g.Answered(epoch, Permit{}, c, page)
 			}
 		}
 		if s := g.Stopped(); (s != nil) != tc.stops || s != nil && (!s.Foreign || s.HTTP != 404 || s.Message != "Not Found") {
@@ -188,10 +187,10 @@ func TestGovernorStopsOnForeignAnswersOfSeveralChats(t *testing.T) {
 
 // The stop tells the last answer: what was an account's error may have become a
 // proxy's page, with another fix.
-func TestGovernorTellsTheLastCause(t *testing.T) {
+func TestGovernorKeepsTheLastCause(t *testing.T) {
 	t.Parallel()
 	g := NewGovernor(0, 0)
-	g.Answered(epoch, Leave{}, "a", &chert.Error{Status: 401, Code: 2004, Message: "bad signature"})
+	g.Answered(epoch, Permit{}, "a", &chert.Error{Status: 401, Code: 2004, Message: "bad signature"})
 	now := epoch.Add(time.Second)
 	probe, _ := g.Admit(now)
 	g.Answered(now, probe, "a", &chert.Error{Status: 503, Message: "maintenance", Foreign: true, Retryable: true, RetryAfter: 10 * time.Second})
@@ -200,24 +199,6 @@ func TestGovernorTellsTheLastCause(t *testing.T) {
 	}
 	if wait := admit(g, now); wait != 10*time.Second {
 		t.Errorf("the next probe waits %v, want the 10s that were asked for", wait)
-	}
-}
-
-// Every documented code: those about the account stop all calls, no other does.
-func TestGovernorStopsOnAccountCodesAlone(t *testing.T) {
-	t.Parallel()
-	stops := []int{2001, 2004, 2005, 2007, 2008, 2012, 2013}
-	for _, code := range []int{1001, 1002, 1004, 1007, 2001, 2002, 2003, 2004, 2005, 2007, 2008, 2010, 2011, 2012, 2013, 3001, 3002, 3003, 3004, 4001, 4002, 4098, 4099, 9999} {
-		g := NewGovernor(0, 0)
-		for i := range 5 {
-			g.Answered(epoch, Leave{}, fmt.Sprint("c", i), &chert.Error{Status: 400, Code: code})
-		}
-		if s := g.Stopped(); (s != nil) != slices.Contains(stops, code) || s != nil && s.Code != code {
-			t.Errorf("code %d: stopped is %+v, want %t", code, s, slices.Contains(stops, code))
-		}
-	}
-	if got := StopCodes(); !slices.Equal(got, stops) {
-		t.Errorf("the codes that stop all calls are %v, want %v", got, stops)
 	}
 }
 
@@ -246,13 +227,13 @@ func TestGovernorPauses(t *testing.T) {
 		g := NewGovernor(0, 0)
 		err := tc.err
 		err.Retryable, err.RetryAfter = true, tc.asked
-		leave, _ := g.Admit(epoch)
-		g.Answered(epoch, Leave{}, "c1", &err)
+		permit, _ := g.Admit(epoch)
+		g.Answered(epoch, Permit{}, "c1", &err)
 		if wait := admit(g, epoch); wait != tc.want {
 			t.Errorf("%s: wait is %v, want %v", tc.name, wait, tc.want)
 		}
-		if g.Holds(leave, epoch) != (tc.want == 0) {
-			t.Errorf("%s: a call that has leave already goes out: %t", tc.name, tc.want != 0)
+		if g.Holds(permit, epoch) != (tc.want == 0) {
+			t.Errorf("%s: a call that has a permit already goes out: %t", tc.name, tc.want != 0)
 		}
 		if tc.want > 0 && (admit(g, epoch.Add(tc.want-1)) == 0 || admit(g, epoch.Add(tc.want)) != 0) {
 			t.Errorf("%s: the pause does not end after %v", tc.name, tc.want)
@@ -265,14 +246,14 @@ func TestGovernorPauses(t *testing.T) {
 	var waits []string
 	for range 5 {
 		for range 8 {
-			g.Answered(now, Leave{}, "c1", limit)
+			g.Answered(now, Permit{}, "c1", limit)
 		}
 		wait := admit(g, now)
 		waits = append(waits, wait.String())
 		now = now.Add(wait)
 	}
-	g.Answered(now, Leave{}, "c1", nil)
-	g.Answered(now, Leave{}, "c1", limit)
+	g.Answered(now, Permit{}, "c1", nil)
+	g.Answered(now, Permit{}, "c1", limit)
 	waits = append(waits, admit(g, now).String())
 	if got := strings.Join(waits, " "); got != "1s 2s 4s 8s 16s 1s" {
 		t.Errorf("429s without a time, and a success before the last: waits are %s", got)
@@ -283,7 +264,7 @@ func TestGovernorPauses(t *testing.T) {
 func TestGovernorRestoresAPause(t *testing.T) {
 	t.Parallel()
 	g := NewGovernor(0, 0)
-	g.Answered(epoch, Leave{}, "c1", &chert.Error{Status: 429, Code: 1007, Message: "slow down", Retryable: true, RetryAfter: time.Minute})
+	g.Answered(epoch, Permit{}, "c1", &chert.Error{Status: 429, Code: 1007, Message: "slow down", Retryable: true, RetryAfter: time.Minute})
 	kept := g.Pause()
 	if want := (Pause{Asked: epoch, Until: epoch.Add(time.Minute), Why: "slow down"}); kept != want {
 		t.Fatalf("the pause is %+v, want %+v", kept, want)
@@ -312,15 +293,15 @@ func TestGovernorRestoresAPause(t *testing.T) {
 
 // admit is the wait that Admit returns.
 func admit(g *Governor, now time.Time) time.Duration {
-	leave, wait := g.Admit(now)
-	if wait == 0 && leave.probe != nil {
-		g.Return(leave) // it was only asked for the wait
+	permit, wait := g.Admit(now)
+	if wait == 0 && permit.probe != nil {
+		g.Return(permit) // it was only asked for the wait
 	}
 	return wait
 }
 
 // A clock that is set back by hours stops no calls for hours.
-func TestGovernorBearsAClockSetBack(t *testing.T) {
+func TestGovernorPacesWhenTheClockIsSetBack(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name  string
@@ -336,7 +317,7 @@ func TestGovernorBearsAClockSetBack(t *testing.T) {
 			t.Fatalf("%s: the first call must go at once", tc.name)
 		}
 		if tc.learn != nil {
-			g.Answered(epoch, Leave{}, "c1", tc.learn)
+			g.Answered(epoch, Permit{}, "c1", tc.learn)
 		}
 		back := epoch.Add(-6 * time.Hour)
 		now := back
@@ -352,7 +333,7 @@ func TestGovernorBearsAClockSetBack(t *testing.T) {
 // Whenever the ceiling is set to another, calls go by the new one from then on: a
 // burst is no more than it allows, and comes together at its rate. A burst is at
 // least one call.
-func TestGovernorTakesUpAnotherCeiling(t *testing.T) {
+func TestGovernorChangesItsCeiling(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name         string

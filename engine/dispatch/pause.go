@@ -8,34 +8,19 @@ import (
 	"chertd/rules/chat"
 )
 
-// Pause is a time that Chert asked to wait before any further call (429). It is
+// Pause is a time during which no call goes out, because Chert answered 429. It is
 // kept across restarts.
 type Pause = store.CallPause
 
-// Bounds of what an answer may ask to wait. Less than the back-off's first step
-// is no wait, and more than an hour is more likely a mistake than a limit.
-const (
-	minPause = time.Second
-	maxPause = time.Hour
-)
-
-// boundedWait is a retry_after within bounds; 0 stays 0: nothing was asked.
-func boundedWait(asked time.Duration) time.Duration {
-	if asked <= 0 {
-		return 0
-	}
-	return min(max(asked, minPause), maxPause)
-}
-
-// limited reports whether an answer limits the rate of the credential: Chert's
-// code for it, or the 429 of something on the way.
+// limited reports whether an answer limits the rate of the credential: it has Chert's
+// code for that, or is the 429 of something on the way.
 func limited(err *chert.Error) bool {
 	return err != nil && (err.Code == chert.CodeRateLimited || err.Foreign && err.Status == 429)
 }
 
-// hold begins or extends the pause that a 429 asks for. Without a time it is the
-// back-off's, by how many moments in a row were limited. The 429s of calls that
-// were in flight together are one moment. It is called with mu held.
+// hold begins or extends the pause after a 429. Without a retry_after its length is
+// the backoff's, by the number of 429s in a row. The 429s of calls that were in
+// flight together count once. It is called with mu held.
 func (g *Governor) hold(now time.Time, err *chert.Error) {
 	wait := boundedWait(err.RetryAfter)
 	if !now.Before(g.pause.Until) {
@@ -49,8 +34,8 @@ func (g *Governor) hold(now time.Time, err *chert.Error) {
 	}
 }
 
-// paused returns how long the pause still lasts. One that is further off than
-// was asked means that the clock was set back. It is called with mu held.
+// paused returns how long the pause still lasts. If that is longer than its whole
+// length, the clock was set back. It is called with mu held.
 func (g *Governor) paused(now time.Time) time.Duration {
 	left := g.pause.Until.Sub(now)
 	if left <= 0 {
@@ -70,7 +55,7 @@ func (g *Governor) Pause() Pause {
 	return g.pause
 }
 
-// Restore takes up a pause that was kept by an earlier process.
+// Restore continues a pause that an earlier process has kept.
 func (g *Governor) Restore(p Pause) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

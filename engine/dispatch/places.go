@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// places are those on the wire: how many calls are in flight, and of which line.
+// places are the places on the wire: how many calls are in flight, and of which line.
 //
-// No line takes the last quarter of the places, but one that is alone and whose
-// calls succeed. While an account has other lines, one whose calls hang or fail
-// takes another place only while it holds fewer than are free: such a line
-// leaves half of them to the others, two leave a third.
+// A line takes the last quarter of the places only if it is the only one and its
+// calls succeed. While there are other lines, a line whose calls hang or fail takes
+// another place only while it holds fewer than are free. So one such line leaves
+// half of the places to the others, and two leave a third.
 type places struct {
 	total int
 
 	mu     sync.Mutex
 	taken  int
 	lines  map[string]*lineCalls // with a call in flight, or whose last one failed
-	recent [2]sighting           // of the two lines seen last
+	recent [2]sighting           // the two lines seen last
 }
 
 type lineCalls struct {
 	began  []time.Time // of the calls in flight
-	works  bool        // the last call that ended got its answer
-	failed bool        // it could not be made
+	works  bool        // the last call that ended was answered
+	failed bool        // the last call that ended failed
 }
 
 // sighting is when a line was last seen to have calls.
@@ -32,15 +32,7 @@ type sighting struct {
 	at   time.Time
 }
 
-const (
-	// hangsAfter is how long an ordinary call never takes.
-	hangsAfter = time.Second
-	// aloneAfter is how long a line that has no calls is still counted among the
-	// others.
-	aloneAfter = time.Hour
-)
-
-// inFlight is how many calls have a place.
+// inFlight returns how many calls have a place.
 func (p *places) inFlight() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,7 +61,7 @@ func (p *places) may(line string, now time.Time) bool {
 	return used < p.total-max(p.total/4, 1)
 }
 
-// used is how many calls of a line are in flight.
+// used returns how many calls of a line are in flight.
 func (p *places) used(line string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,7 +71,7 @@ func (p *places) used(line string) int {
 	return 0
 }
 
-// take takes a place, if the line may have one.
+// take takes a place if the line may have one, and reports whether it did.
 func (p *places) take(line string, now time.Time) bool {
 	if !p.may(line, now) {
 		return false
@@ -96,8 +88,8 @@ func (p *places) take(line string, now time.Time) bool {
 	return true
 }
 
-// leave gives a place back that was taken at a time. No call was made if made
-// is false; else failed says how it ended.
+// leave gives back the place that was taken at a time. If a call was made, failed
+// says how it ended.
 func (p *places) leave(line string, began time.Time, made, failed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -127,7 +119,7 @@ func (p *places) see(line string, now time.Time) {
 	}
 }
 
-// others reports whether another line had calls lately.
+// others reports whether another line has had calls within aloneAfter.
 func (p *places) others(line string, now time.Time) bool {
 	for _, s := range p.recent {
 		if s.line != line && !s.at.IsZero() && now.Sub(s.at) < aloneAfter {

@@ -12,88 +12,76 @@ import (
 	"chertd/engine/store"
 )
 
-// Queue knows which chat's call is to be made next. It is fair between phone
-// lines, and makes fresh calls before old ones:
+// Queue orders the calls that are due. It is fair between phone lines, and lets fresh
+// calls go before old ones:
 //
-//   - A call is fresh for freshFor from when it is due, unless an earlier attempt
-//     failed. Of the fresh ones of a line the first that was due goes first. All
-//     others are old, and go in the order they are due.
-//   - Fresh calls of any line go before old ones of any line, but every
-//     oldShare-th call that goes out is an old one if there is one.
-//   - Of the lines that have such a call, the one with the fewest calls in flight
-//     is served, of equals the one that was served longest ago.
+//   - A call is fresh for two seconds from when it is due, unless an earlier attempt
+//     failed. All others are old. Each kind goes in the order in which it is due.
+//   - Fresh calls of any line go before old calls of any line, but every eighth call
+//     is an old one if there is one.
+//   - Among the lines that have such a call, the one with the fewest calls in flight
+//     is served; among equals, the one that was served longest ago.
 //
-// So a backlog, after an outage say, delays no new chat, and is worked off in
-// its order with whatever is left, at least an eighth; retries of a line that
-// fails yield to what is new on others.
+// So a backlog, such as after an outage, delays no new chat, and drains in its order
+// with at least an eighth of the calls. Retries of a line that fails yield to new
+// calls of other lines.
 //
-// Its memory is bounded: each line has an agenda of all its calls and one of
-// the fresh, and what does not fit waits in the store. Its methods may be called
-// from many goroutines, Next and Took from one.
+// Its memory is bounded: each line has an agenda of all its calls and one of the
+// fresh ones, and what does not fit stays in the store. Set, Remove and Len may be
+// called from many goroutines, the other methods from one.
 type Queue struct {
 	calls    Calls
 	capacity int // entries of all lines together, about
 
 	mu      sync.Mutex
 	lines   map[string]*line
-	missing *string // lines from this one on may be in the store only; nil: none is
-	skipped bool    // some may be before it, too
+	missing *string // this line and those after it may be in the store only; nil: none is
+	skipped bool    // so may some before it
 	reading bool    // Next reads missing lines from the store
-	stale   bool    // order is not all lines
+	stale   bool    // order does not list all lines
 	changed chan struct{}
-	known   atomic.Int64 // how many lines there are
+	known   atomic.Int64 // len(lines)
 
-	// Of the goroutine that calls Next.
+	// Only for the goroutine that calls Next.
 	order []*line // lines, by name
-	count int64   // of calls that were taken
+	count int64   // of calls taken
 }
 
-// Calls is what a store knows of calls that are due.
+// Calls is the part of a store that knows which calls are due.
 type Calls interface {
-	// CallLines returns the phone lines with calls due at any time, in order,
-	// from one on (inclusive), at most limit.
+	// CallLines returns the phone lines that have calls due at any time, in order,
+	// beginning with from, at most limit.
 	CallLines(ctx context.Context, from string, limit int) ([]string, error)
-	// CallsDue returns a line's chats in the order of the time their next call is
+	// CallsDue returns the chats of a line in the order in which their next calls are
 	// due: those after the cursor, at most limit.
 	CallsDue(ctx context.Context, line string, after store.Due, limit int) ([]store.Due, error)
 }
-
-const (
-	// freshFor is how long a call that is due counts as new: about what an
-	// ordinary burst waits for the governor.
-	freshFor = 2 * time.Second
-	oldShare = 8
-	// maxLines is how many lines are known of at a time. An account has a few.
-	maxLines = 4096
-	// minCapacity is what each of them may keep in memory at least.
-	minCapacity = 16
-)
 
 // Pick is a chat whose call is due.
 type Pick struct {
 	Chat  string
 	Line  string
 	Due   time.Time
-	Retry bool // it is not fresh: an earlier attempt failed, or it is long due
+	Retry bool // it is old: an earlier attempt failed, or it is overdue
 }
 
 type line struct {
 	name   string
 	all    *Agenda
 	fresh  *Agenda
-	served int64 // the count when a call of it was taken last
+	served int64 // count when its last call was taken
 }
 
-// NewQueue makes a queue of what the store has. Capacity is how many entries it
-// keeps in memory, about; 0 is DefaultCapacity.
+// NewQueue returns a queue of what the store has. It keeps about capacity entries in
+// memory; 0 is about 65,000.
 func NewQueue(calls Calls, capacity int) *Queue {
 	if capacity <= 0 {
-		capacity = DefaultCapacity
+		capacity = defaultCapacity
 	}
 	return &Queue{calls: calls, capacity: capacity, lines: map[string]*line{}, missing: new(string), changed: make(chan struct{}, 1)}
 }
 
-// Set says when a chat's next call is due; zero is never. It is called after
+// Set sets when the next call of a chat is due; a zero Due removes it. Call it after
 // the chat was committed.
 func (q *Queue) Set(p Pick) {
 	q.mu.Lock()
@@ -119,8 +107,8 @@ func (q *Queue) Set(p Pick) {
 	}
 }
 
-// add makes a line, or leaves it to the store if there are too many. It is
-// called with mu held.
+// add adds a line and returns it, or nil if there are too many; then it stays in the
+// store. It is called with mu held.
 func (q *Queue) add(name string) *line {
 	if len(q.lines) >= maxLines && !q.evict() {
 		q.skipped = true
@@ -129,7 +117,7 @@ func (q *Queue) add(name string) *line {
 		}
 		return nil
 	}
-	// If every line of the store is known, a new one has nothing there.
+	// If all lines of the store are known, a new one has nothing there.
 	known := q.missing == nil && !q.reading
 	horizon := func() *store.Due {
 		if known {
@@ -140,8 +128,11 @@ func (q *Queue) add(name string) *line {
 	fetch := func(ctx context.Context, after store.Due, limit int) ([]store.Due, error) {
 		return q.calls.CallsDue(ctx, name, after, limit)
 	}
-	l := &line{name: name, all: newAgenda(fetch, q.share, horizon()), fresh: newAgenda(fetch, q.share, horizon())}
-	l.fresh.leave = func(d store.Due) bool { return d.Retry }
+	l := &line{
+		name:  name,
+		all:   newAgenda(fetch, nil, q.share, horizon()),
+		fresh: newAgenda(fetch, func(d store.Due) bool { return d.Retry }, q.share, horizon()),
+	}
 	q.lines[name] = l
 	q.linesChanged()
 	return l
@@ -152,13 +143,13 @@ func (q *Queue) linesChanged() {
 	q.known.Store(int64(len(q.lines)))
 }
 
-// share is how many entries an agenda may keep.
+// share returns how many entries one agenda may keep.
 func (q *Queue) share() int { return max(q.capacity/max(int(q.known.Load()), 1), minCapacity) }
 
-// evict forgets a line that has no calls; false if all have some.
+// evict drops a line that has no calls and reports whether there was one.
 func (q *Queue) evict() bool {
 	for name, l := range q.lines {
-		if l.all.Len() == 0 && l.all.Complete() {
+		if l.all.Len() == 0 && l.all.complete() {
 			delete(q.lines, name)
 			q.linesChanged()
 			return true
@@ -167,13 +158,13 @@ func (q *Queue) evict() bool {
 	return false
 }
 
-// Changed is signalled when a call was set: the next may be another.
+// Changed is signalled when a call was set, as the next call may have changed.
 func (q *Queue) Changed() <-chan struct{} { return q.changed }
 
-// Next returns the call to make now and leaves it in the queue; ok is false if
-// there is none, and wait then how long until one is due (negative: until
-// Changed, or until may says otherwise). may tells whether a line's calls may
-// go out now, used how many of it are in flight.
+// Next returns the call to make now and keeps it in the queue. If there is none, ok
+// is false, and wait is how long it is until one is due; negative: until Changed is
+// signalled or may returns something else. may reports whether calls of a line may
+// go out now, and used returns how many of them are in flight.
 func (q *Queue) Next(ctx context.Context, now time.Time, may func(line string) bool, used func(line string) int) (next Pick, wait time.Duration, ok bool, err error) {
 	if err := q.read(ctx); err != nil {
 		return Pick{}, 0, false, err
@@ -199,7 +190,7 @@ func (q *Queue) Next(ctx context.Context, now time.Time, may func(line string) b
 		}
 		n := used(l.name)
 		old.offer(l, n, first)
-		l.fresh.Skip(now.Add(-freshFor))
+		l.fresh.skip(now.Add(-freshFor))
 		newest, some, err := l.fresh.Next(ctx)
 		if err != nil {
 			return Pick{}, 0, false, err
@@ -216,30 +207,30 @@ func (q *Queue) Next(ctx context.Context, now time.Time, may func(line string) b
 		return Pick{}, wait, false, nil
 	}
 	l := chosen.line
-	return Pick{Chat: chosen.due.Chat, Line: l.name, Due: chosen.due.At, Retry: !l.fresh.Has(chosen.due.Chat)}, 0, true, nil
+	return Pick{Chat: chosen.due.Chat, Line: l.name, Due: chosen.due.At, Retry: !l.fresh.has(chosen.due.Chat)}, 0, true, nil
 }
 
-// Find returns the call of a chat that is wanted, the one that is due first or
-// the one that is due last, of those in memory. It leaves it in the queue.
-func (q *Queue) Find(now time.Time, may func(line string) bool, want func(chat string) bool, last bool) (found Pick, ok bool) {
+// find returns, among the calls in memory that are due, the first one or the last one
+// of a chat that is wanted. It keeps it in the queue.
+func (q *Queue) find(now time.Time, may func(line string) bool, want func(chat string) bool, last bool) (found Pick, ok bool) {
 	var best store.Due
 	for _, l := range q.order {
 		if !may(l.name) {
 			continue
 		}
-		// With a long backlog a fresh call is not among those all has in memory.
+		// With a long backlog, a fresh call may be in memory in fresh only.
 		for _, a := range []*Agenda{l.all, l.fresh} {
 			due, some := a.find(now, want, last)
 			if some && (!ok || (compare(due, best) > 0) == last) {
 				best, ok = due, true
-				found = Pick{Chat: due.Chat, Line: l.name, Due: due.At, Retry: !l.fresh.Has(due.Chat)}
+				found = Pick{Chat: due.Chat, Line: l.name, Due: due.At, Retry: !l.fresh.has(due.Chat)}
 			}
 		}
 	}
 	return found, ok
 }
 
-// choice is the best of the calls that were offered.
+// choice is the best call that was offered.
 type choice struct {
 	line *line
 	used int
@@ -252,8 +243,7 @@ func (c *choice) offer(l *line, used int, due store.Due) {
 	}
 }
 
-// Take removes a call that Next returned, to be made, and reports whether it
-// was still there.
+// Take removes a call that is to be made, and reports whether it was still there.
 func (q *Queue) Take(p Pick) bool {
 	if !q.Remove(p) {
 		return false
@@ -267,7 +257,7 @@ func (q *Queue) Take(p Pick) bool {
 	return true
 }
 
-// Remove removes a call, and reports whether it was still there.
+// Remove removes a call without making it, and reports whether it was still there.
 func (q *Queue) Remove(p Pick) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -275,12 +265,12 @@ func (q *Queue) Remove(p Pick) bool {
 	if l == nil {
 		return false
 	}
-	// With a long backlog a fresh call is not among those all has in memory.
+	// With a long backlog, a fresh call may be in memory in fresh only.
 	inAll, inFresh := l.all.Take(p.Chat), l.fresh.Take(p.Chat)
 	return inAll || inFresh
 }
 
-// Len is the number of calls in memory.
+// Len returns the number of calls in memory.
 func (q *Queue) Len() (n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -290,8 +280,8 @@ func (q *Queue) Len() (n int) {
 	return n
 }
 
-// read finds the lines that only the store knows, as far as there is room, and
-// lists all.
+// read adds the lines that are in the store only, as far as there is room, and lists
+// all lines in order.
 func (q *Queue) read(ctx context.Context) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()

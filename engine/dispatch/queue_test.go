@@ -104,7 +104,7 @@ func TestQueueChoosesByItsPolicy(t *testing.T) {
 				if !ok && wait != wantWait {
 					rt.Fatalf("it waits %v, want %v", wait, wantWait)
 				}
-				if n := q.Len(); n > DefaultCapacity || capacity == 1 && n > 3*minCapacity {
+				if n := q.Len(); n > defaultCapacity || capacity == 1 && n > 3*minCapacity {
 					rt.Fatalf("%d calls in memory", n)
 				}
 				if ok {

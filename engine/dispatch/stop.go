@@ -1,63 +1,44 @@
 package dispatch
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"chertd/engine/chert"
 )
 
-// Stop says why no calls are made at the moment, apart from one probe at a time
-// that finds out when it is over.
+// Stop is why no calls go out, apart from one probe at a time. A probe that is
+// answered ends the stop.
 type Stop struct {
-	// Foreign: what answers is not Chert. False: Chert refuses every call of this
-	// account, or of this clock.
+	// Foreign says that what answers is not Chert. Otherwise Chert refuses all calls,
+	// because of the account or the clock.
 	Foreign bool
 	Code    int // Chert's error code; 0 if Foreign
-	HTTP    int // status of the last answer
+	HTTP    int // HTTP status of the last answer
 	Message string
-	TraceID string // what Chert's support asks for; "" if there was none
+	TraceID string // for Chert's support; "": there was none
 	Since   time.Time
 	// Answered is when Chert itself last answered; zero: not since the start.
 	Answered time.Time
 
-	next    time.Time     // of the next probe
-	wait    time.Duration // before the probe after that
-	pause   time.Duration // next was set this far off: it is never further
-	probing bool
-	probes  int // that were admitted
+	next    time.Time     // when the next probe may go out
+	wait    time.Duration // between that probe and the one after it
+	pause   time.Duration // how far off next was when it was set
+	probing bool          // a probe is in flight
+	probes  int           // probes admitted so far
 }
 
-// Probes of a stop begin after probeFirst and double up to probeMax: an operator
-// who fixes the credentials or the proxy sees calls again within half a minute,
-// and Chert gets a call a half-minute.
-const (
-	probeFirst = time.Second
-	probeMax   = 30 * time.Second
-)
-
-// foreignChats is how many chats must receive a foreign answer, with no answer of
-// Chert's in between, before all calls stop. One chat's may be due to its id,
-// such as a filter that dislikes it; so are further ones of a chat that received
-// one while Chert answered others (Culprits): they stop nothing.
-const foreignChats = 3
-
-// stopCodes are the errors after which every other call would fail too:
-// chert-api.md, "What an error says about its cause". 2013 is among them because
-// it is only seen here if the clock could not be corrected by the answer.
-var stopCodes = map[int]bool{
-	chert.CodeTenantNotFound: true, chert.CodeBadSignature: true, chert.CodeSuspended: true, chert.CodeEmailNotVerified: true,
-	chert.CodeAccountLimit: true, chert.CodeNoCredentials: true, chert.CodeClockSkew: true,
+// stopsAll reports whether every other call would fail as well after an error: it
+// is about the account, or about the clock. A clock skew is only seen here if the
+// clock could not be corrected by the answer.
+func stopsAll(code int) bool {
+	d, _ := chert.LookUp(code)
+	return d.Scope == chert.ScopeAccount || d.Scope == chert.ScopeClock
 }
 
-// StopCodes lists the codes after which all calls stop, in ascending order.
-func StopCodes() []int { return slices.Sorted(maps.Keys(stopCodes)) }
-
-// probeIn sets when the next probe may go out: after the stop's own wait, or
-// what the answer asked for if that is longer.
-func (s *Stop) probeIn(now time.Time, asked time.Duration) {
-	s.pause = max(s.wait, asked)
+// probeIn sets when the next probe may go out: after the stop's own wait, or after
+// the answer's if that is longer.
+func (s *Stop) probeIn(now time.Time, retryAfter time.Duration) {
+	s.pause = max(s.wait, retryAfter)
 	s.next = now.Add(s.pause)
 	s.wait = min(s.wait*2, probeMax)
 }
@@ -77,9 +58,8 @@ func (g *Governor) foreign(now time.Time, chat string, probe bool, err *chert.Er
 	g.halt(now, probe, err)
 }
 
-// halt begins a stop, or notes what the last answer during it was. Calls that
-// were in flight when it began do not delay its next probe. It is
-// called with mu held.
+// halt begins a stop, or notes the last answer during it. Calls that were in flight
+// when it began do not delay its next probe. It is called with mu held.
 func (g *Governor) halt(now time.Time, probe bool, err *chert.Error) {
 	begins := g.stop == nil
 	if begins {
@@ -92,8 +72,8 @@ func (g *Governor) halt(now time.Time, probe bool, err *chert.Error) {
 	}
 }
 
-// ProbeNow lets the next probe of a stop go out without its wait, because what
-// may have caused the stop was changed.
+// ProbeNow lets the next probe of a stop go out without its wait, because the setting
+// that may have caused the stop was changed.
 func (g *Governor) ProbeNow() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -102,7 +82,7 @@ func (g *Governor) ProbeNow() {
 	}
 }
 
-// Stopped returns why calls are stopped, or nil.
+// Stopped returns why calls have stopped, or nil.
 func (g *Governor) Stopped() *Stop {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -130,11 +110,11 @@ func (g *Governor) Stray(chat string) bool {
 	return g.strays.alone[chat] != nil
 }
 
-// probeFor says which chat the next probe is for. The probe of a foreign stop
-// goes to a chat that has received no foreign answer yet, if there is one: its
-// answer tells most. Of those the one that came last and the one that is due
-// first are probed in turns, so that neither a backlog nor what keeps coming
-// hides a chat that Chert would answer. Otherwise untried is nil.
+// probeFor returns which chats the next probe is for. During a foreign stop these are
+// the chats without a foreign answer so far, as an answer to one of them says most.
+// Among them the one due last and the one due first are probed in turns, so that
+// neither a backlog nor new calls hide a chat that Chert would answer. Otherwise
+// untried is nil.
 func (g *Governor) probeFor() (untried func(chat string) bool, last bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -34,7 +34,7 @@ func (f filter) Call(ctx context.Context, call chat.Call) (string, error) {
 // Chats that something on the way keeps from Chert hold up no other: once calls
 // have stopped for them, a chat that Chert answers is called by the second probe
 // at the latest, and from then on immediately, however long the others go on.
-func TestChatsBehindAFilterHoldUpNoOther(t *testing.T) {
+func TestChatsBehindAFilterDelayNoOther(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		bad := rapid.IntRange(foreignChats, 40).Draw(rt, "bad chats")
@@ -151,14 +151,14 @@ func TestCulpritsAreNoEvidence(t *testing.T) {
 		{"three more, and an answer", []string{"c", "d", "e", "+f"}, false},
 	} {
 		g := NewGovernor(0, 0)
-		g.Answered(epoch, Leave{}, "a", page)
-		g.Answered(epoch, Leave{}, "b", page)
-		g.Answered(epoch, Leave{}, "x", nil)
+		g.Answered(epoch, Permit{}, "a", page)
+		g.Answered(epoch, Permit{}, "b", page)
+		g.Answered(epoch, Permit{}, "x", nil)
 		for _, c := range tc.after {
 			if id, ok := strings.CutPrefix(c, "+"); ok {
-				g.Answered(epoch, Leave{}, id, nil)
+				g.Answered(epoch, Permit{}, id, nil)
 			} else {
-				g.Answered(epoch, Leave{}, c, page)
+				g.Answered(epoch, Permit{}, c, page)
 			}
 		}
 		if s := g.Stopped(); (s != nil) != tc.stops || s != nil && !s.Answered.Equal(epoch) {
@@ -167,12 +167,12 @@ func TestCulpritsAreNoEvidence(t *testing.T) {
 	}
 	// They are forgotten once they have not failed for long.
 	g := NewGovernor(0, 0)
-	g.Answered(epoch, Leave{}, "a", page)
-	g.Answered(epoch, Leave{}, "x", nil)
+	g.Answered(epoch, Permit{}, "a", page)
+	g.Answered(epoch, Permit{}, "x", nil)
 	if n, _ := g.Strays(epoch); n != 0 {
 		t.Error("a chat that failed once, before the last answer, is said to fail")
 	}
-	g.Answered(epoch, Leave{}, "a", page)
+	g.Answered(epoch, Permit{}, "a", page)
 	if n, one := g.Strays(epoch); n != 1 || one != "a" {
 		t.Errorf("%d chats are kept from Chert, such as %q", n, one)
 	}

@@ -119,7 +119,7 @@ func samples(kind chat.Kind) []sample {
 		{"half a header", "HTTP/1.1 200 OK\r\nContent-", unknown},
 		{"no answer", hang, unknown},
 	}
-	for _, code := range StopCodes() {
+	for _, code := range stopCodes {
 		list = append(list, sample{fmt.Sprint("account: ", code), envelopeAnswer(403, code, false, ""), stopped})
 	}
 	for other, body := range successes {

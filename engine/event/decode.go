@@ -9,35 +9,33 @@ import (
 	"unicode"
 )
 
-// Hints is what a delivery says about its event outside the body: the headers
-// X-Webhook-Event-Id and X-Webhook-Event of a webhook, or an events-log row's
-// id and type where the caller has unwrapped the row itself. The body is
-// believed first.
+// Hints has what is known of an event from outside the body: the headers
+// X-Webhook-Event-Id and X-Webhook-Event of a webhook, or the id and type of a row that
+// the caller has unwrapped. The body takes precedence.
 type Hints struct{ ID, Type string }
 
-// Decode makes an event of what Chert delivered: the body of a webhook, a
-// message of the stream, or a row of the events log, which is unwrapped. It
-// sets everything but Source.
+// Decode decodes a delivery of Chert's: the body of a webhook, a message of the stream,
+// or a row of the events log, which it unwraps. It sets all fields of the Event but
+// Source and those that only the engine sets.
 //
 //   - ID is the event_id, else the hint, else the row's id, else "sha256:" and
 //     the hex digest of the envelope without insignificant white space.
 //   - Type is event_type, else event, else the hint, else the row's type.
-//   - Text, From and Message fall back on the legacy top-level fields text,
-//     from and message_guid; the line of a chat on to, and then on line_id. A
-//     delivery that names no chat is of the one that chat_id or lead_id names,
-//     in its chat, its message, its data, at its top or in the row around it.
-//   - Raw is the envelope as it came. It shares memory with body, which must
-//     not be changed afterwards.
+//   - Text, From and Message fall back to the legacy top-level fields text, from and
+//     message_guid; the line of a chat to to, and then to line_id. A delivery without
+//     a chat object belongs to the chat that chat_id or lead_id names, in its chat,
+//     its message, its data, its top level or the row around it.
+//   - Raw is the envelope as it came. It shares memory with body, which must not
+//     change afterwards.
 //
-// What Chert does not document is an event all the same: unknown fields are
-// ignored, null and an empty id count as absent, a time stamp that can't be
-// read leaves a zero time. The documented types are held to the documented
-// shape; with any other type, a chat, message or legacy field of another shape
-// counts as absent and is to be had from Raw. An error is always a
-// *MalformedError: the delivery is to be quarantined.
+// Undocumented deliveries are events, too: unknown fields are ignored, null and an empty
+// id count as missing, a malformed time is the zero time. The documented types must have
+// their documented shape. For any other type, a chat, message or legacy field of another
+// shape counts as missing; Raw has it. An error is always a *MalformedError, and the
+// delivery belongs in quarantine.
 //
-// Names are exact: "Data" is not "data". Of a name that is there twice in one
-// object the last value counts, whole, here as in what ev.raw shows.
+// Names are case-sensitive. If an object has a name twice, its last value counts, as in
+// ev.raw.
 func Decode(body []byte, h Hints) (Event, error) {
 	env, err := parse(body, h.Type)
 	if err != nil {
@@ -60,8 +58,8 @@ func Decode(body []byte, h Hints) (Event, error) {
 	return e, nil
 }
 
-// parse reads an envelope or a row, and holds it to the shape that its type
-// (hint, if it does not say) is documented to have.
+// parse reads an envelope or a row, and checks that it has the documented shape of its
+// type; hint is the type if the body has none.
 func parse(body []byte, hint string) (envelope, error) {
 	if err := checkForm(body); err != nil {
 		return envelope{}, err
@@ -72,8 +70,8 @@ func parse(body []byte, hint string) (envelope, error) {
 	return parseSlow(body, hint)
 }
 
-// event assembles the event of an envelope. raw is the envelope's text; r is
-// zero unless a row was around it.
+// event returns the event of an envelope. raw is the text of the envelope, and r the row
+// around it; zero: there was none.
 func (env *envelope) event(raw []byte, h Hints, r row) (Event, error) {
 	e := Event{
 		ID:     first(env.EventID, r.eventID, h.ID, r.id),
@@ -106,9 +104,8 @@ func (env *envelope) event(raw []byte, h Hints, r row) (Event, error) {
 	return e, nil
 }
 
-// hashOf is the identity of an envelope that has none. White space between its
-// values does not count: the events log and a file may write it otherwise than
-// the webhook.
+// hashOf returns the identity of an envelope without one. It ignores insignificant white
+// space, which may differ between the webhook, the events log and a file.
 func hashOf(raw []byte) string {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err == nil {
@@ -118,17 +115,17 @@ func hashOf(raw []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// chat sets the event's chat, if Chert says which one it is.
+// chat sets the chat of an event, if the delivery names it.
 func (env *envelope) chat(e *Event, r row) {
 	var w wireChat
 	if env.Data.Chat != nil {
 		w = *env.Data.Chat
 	}
-	// A legacy event has no chat object. Its chat_id or lead_id, wherever it stands,
-	// or those of the row around it, name the chat as the API knows it (a /send
-	// answer calls the chat_id lead_id). The innermost is believed first, and a row's not at all if
-	// the payload has a chat that can't be read: the webhook may bring the same
-	// payload without the row.
+	// A legacy event has no chat object. Its chat_id or lead_id, at any level, or those of
+	// the row around it, have the id of the chat in the API (a /send answer calls the
+	// chat_id lead_id). The innermost takes precedence. The row's does not count if the
+	// payload has a malformed chat: the webhook may bring the same payload without the
+	// row.
 	w.ID = first(w.ID, stringIn(w.LeadID))
 	if m := env.Data.Message; m != nil {
 		w.ID = first(w.ID, stringIn(m.ChatID), stringIn(m.LeadID))
@@ -148,7 +145,7 @@ func (env *envelope) chat(e *Event, r row) {
 	}
 }
 
-// message sets the event's message, its text and its sender.
+// message sets the message of an event, its text and its sender.
 func (env *envelope) message(e *Event) error {
 	w := env.Data.Message
 	if w == nil {
@@ -176,12 +173,12 @@ func (env *envelope) message(e *Event) error {
 	return nil
 }
 
-// maxID is the longest id that is accepted, in bytes; Chert's are far below.
+// maxID is the longest id that is accepted, in bytes. Chert's are far shorter.
 const maxID = 512
 
-// checkID says what is wrong with an id, or "". Ids stand in URLs, logs and
-// keys. Two ids with different broken encodings would be decoded to the same
-// replacement characters, and one event be taken for the other.
+// checkID returns what is wrong with an id, or "". Ids are parts of URLs, logs and keys.
+// Two ids with different invalid encodings would decode to the same replacement
+// characters, and so count as one event.
 func checkID(id string) string {
 	if len(id) > maxID {
 		return "longer than 512 bytes"
@@ -195,12 +192,12 @@ func checkID(id string) string {
 	return ""
 }
 
-// maxDepth is how deep a delivery may be nested. Chert's are 6 deep, and what
-// converts Raw further on stops at 64.
+// maxDepth is how deep a delivery may be nested. Chert's are 6 deep, and rules see Raw up
+// to 64.
 const maxDepth = 200
 
-// checkForm refuses what encoding/json would take in but can't be a delivery:
-// null, and nesting that only an attack or a bug makes.
+// checkForm refuses JSON that can't be a delivery: null, and nesting that only an attack
+// or a bug produces.
 func checkForm(body []byte) error {
 	trimmed := bytes.TrimLeft(body, " \t\r\n")
 	if len(trimmed) == 0 {
@@ -215,8 +212,8 @@ func checkForm(body []byte) error {
 	return nil
 }
 
-// deeperThan reports whether brackets outside of strings are nested deeper
-// than limit. Almost every body has fewer brackets than that in all.
+// deeperThan reports whether brackets outside strings are nested deeper than limit.
+// Almost every body has fewer brackets than that in total.
 func deeperThan(body []byte, limit int) bool {
 	if bytes.Count(body, []byte("{"))+bytes.Count(body, []byte("[")) <= limit {
 		return false
@@ -240,7 +237,7 @@ func deeperThan(body []byte, limit int) bool {
 	return false
 }
 
-// otherThan is guid where it says more than id does.
+// otherThan returns guid if it differs from id, and id is known.
 func otherThan(id, guid string) string {
 	if id == "" || id == guid {
 		return ""

@@ -285,7 +285,7 @@ func TestDecodeMalformed(t *testing.T) {
 		{"legacy text", `{"event":"lead_reply","text":5}`, Hints{}, "text: want a string, got a number"},
 		{"legacy text behind loose data", `{"event":"lead_reply","data":"x","text":5}`, Hints{}, "text: want a string, got a number"},
 		{"type by header is held to its shape", `{"text":5}`, Hints{Type: "lead_reply"}, "text: want a string, got a number"},
-		{"row without payload", `{"id":"evt_1","type":"message.received","lead_id":"l","payload":null}`, Hints{}, "payload: missing: an events-log row without its envelope"},
+		{"row without payload", `{"id":"evt_1","type":"message.received","lead_id":"l","payload":null}`, Hints{}, "payload: missing: a row of the events log without its envelope"},
 		{"row with a text payload", rowOf(`"{}"`), Hints{}, "payload: want an object, got a string"},
 		{"row's payload", rowOf(`{"event":"message.received","data":{"chat":{"is_group":3}}}`), Hints{}, "payload.data.chat.is_group: want a boolean, got a number"},
 		{"row's id", `{"id":5,"payload":{"event":"ping"}}`, Hints{}, "id: want a string, got a number"},

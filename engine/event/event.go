@@ -1,5 +1,5 @@
-// Package event says what a chat event is, and decodes every form in which
-// Chert delivers one: webhook envelope, events-log row, legacy top-level fields.
+// Package event defines chat events, and decodes every form in which Chert delivers them:
+// webhook envelopes, rows of the events log, and legacy top-level fields.
 package event
 
 import (
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Types that chertd itself gives meaning to. Any other type is an event like
-// these; rules may subscribe to it.
+// Types of events that have a meaning in chertd. Rules may subscribe to any other type as
+// well.
 const (
 	MessageReceived = "message.received"
 	LeadReply       = "lead_reply"
@@ -21,7 +21,7 @@ const (
 	TimerPrefix     = "timer:" // followed by the timer's name
 )
 
-// Sources: by which way an event came.
+// Sources: the ways by which events come in.
 const (
 	SourceWebhook = "webhook"
 	SourceStream  = "stream"
@@ -30,51 +30,51 @@ const (
 	SourceEngine  = "engine" // timers, schedules, answers of calls
 )
 
-// Event is one thing that happened in a chat. It is immutable once decoded:
-// many rules, on several goroutines, read the same one.
+// Event is something that happened in a chat. It must not change once it is decoded, as
+// rules on several goroutines read it.
 type Event struct {
-	ID      string    // identity on every path, the dedupe key
+	ID      string    // its identity in every source; the key for deduplication
 	Type    string    // e.g. "message.received"; never empty
-	At      time.Time // when Chert says it happened; zero if it does not say
+	At      time.Time // when it happened, by Chert; zero if unknown
 	Source  string    // one of the Source constants
-	Tenant  string    // envelope's partner_id; empty if it has none
-	Chat    *Chat     // nil where there is none
-	Message *Message  // nil where there is none
+	Tenant  string    // partner_id of the envelope; empty if it has none
+	Chat    *Chat     // nil: none
+	Message *Message  // nil: none
 	Text    string    // text parts joined by newlines, else the legacy text, else ""
-	From    string    // sender's handle as delivered; empty if unknown
+	From    string    // handle of the sender as delivered; empty if unknown
 
 	Raw json.RawMessage // the envelope as it came
 
-	// What follows is set on events the engine makes itself.
+	// The engine sets these fields on its own events.
 	Pack    string          // the only pack that sees it; empty: all
 	Payload json.RawMessage // of a timer
 	Action  json.RawMessage // of action.done and action.failed
-	Depth   int             // how many events caused one another up to this one
+	Depth   int             // length of the chain of events that caused this one
 }
 
-// Chat is the conversation an event belongs to.
+// Chat is the chat of an event.
 type Chat struct {
 	ID      string
 	IsGroup Truth
 	Line    string   // the phone line (owner_handle) as delivered; empty if unknown
-	Handles []Handle // nil if unknown; empty if the event says that there are none
+	Handles []Handle // nil: unknown; empty: the event has an empty list
 }
 
-// Handle is an address in a chat: a phone number or a mail address.
+// Handle is an address in a chat, such as a phone number or an email address.
 type Handle struct {
 	Handle  string `json:"handle"`
 	Service string `json:"service"`
 	IsMe    Truth  `json:"is_me,omitzero"`
 }
 
-// Message is the message an event is about.
+// Message is the message of an event.
 type Message struct {
 	ID        string
-	GUID      string // message_guid, where it is another than ID
+	GUID      string // message_guid, if it differs from ID
 	Direction string // "inbound" or "outbound"; empty if unknown
 	Text      string // as Event.Text
 	From      string // as Event.From
-	Service   string // of the sender's handle
+	Service   string // of the handle of the sender
 	Parts     []Part // nil if unknown
 	SentAt    time.Time
 }
@@ -87,7 +87,7 @@ type Part struct {
 	MimeType     string `json:"mime_type,omitempty"`
 }
 
-// ChatID is the chat's id, or "" where there is no chat.
+// ChatID returns the id of the chat, or "".
 func (e *Event) ChatID() string {
 	if e.Chat == nil {
 		return ""
@@ -95,7 +95,7 @@ func (e *Event) ChatID() string {
 	return e.Chat.ID
 }
 
-// Line is the phone line's handle, or "".
+// Line returns the handle of the phone line, or "".
 func (e *Event) Line() string {
 	if e.Chat == nil {
 		return ""
@@ -103,7 +103,7 @@ func (e *Event) Line() string {
 	return e.Chat.Line
 }
 
-// MessageID is the message's id, or "".
+// MessageID returns the id of the message, or "".
 func (e *Event) MessageID() string {
 	if e.Message == nil {
 		return ""
@@ -111,8 +111,8 @@ func (e *Event) MessageID() string {
 	return e.Message.ID
 }
 
-// Direction is "inbound", "outbound" or, if it is unknown, "". Chert's messages
-// are inbound unless they say otherwise: legacy deliveries leave it out.
+// Direction returns "inbound", "outbound" or, if it is unknown, "". Messages of Chert's
+// are inbound by default, as legacy deliveries have no direction.
 func (e *Event) Direction() string {
 	if e.Message != nil && e.Message.Direction != "" {
 		return e.Message.Direction
@@ -123,23 +123,23 @@ func (e *Event) Direction() string {
 	return ""
 }
 
-// Inbound reports whether the event came from the other side of a chat, so
-// that a read receipt could speak for it. Chert delivers no direction with
-// reactions and unknown types: they count as inbound.
+// Inbound reports whether the event came from the other side of a chat, so that a read
+// receipt can be about it. Reactions and unknown types come without a direction, and
+// count as inbound.
 func (e *Event) Inbound() bool {
 	return e.Chat != nil && e.Source != SourceEngine && e.Direction() != "outbound"
 }
 
-// InboundMessage reports whether the event brings a message from the other
-// side. A lead_reply tells of one that comes as message.received, too.
+// InboundMessage reports whether the event is a message from the other side. A lead_reply
+// is not, as its message also comes as message.received.
 func (e *Event) InboundMessage() bool { return e.Inbound() && e.Type == MessageReceived }
 
-// LegacyReply reports whether the event is a lead_reply of the other side.
+// LegacyReply reports whether the event is a lead_reply from the other side.
 func (e *Event) LegacyReply() bool { return e.Inbound() && e.Type == LeadReply }
 
-// New reports whether the event brings something that can be unread: a message,
-// or an event of a type that chertd does not know. Reactions can't, and
-// lead_replies are looked at by what else is known of their chat.
+// New reports whether the event is something that can be unread: a message, or an event
+// of an unknown type. Reactions can't be unread, and for a lead_reply that depends on
+// the other events of its chat.
 func (e *Event) New() bool {
 	switch e.Type {
 	case ReactionAdded, ReactionRemoved, LeadReply:
@@ -148,9 +148,9 @@ func (e *Event) New() bool {
 	return e.Inbound()
 }
 
-// Age is how long before a time the event happened: when Chert says so, else
-// when its message was sent. One that lies in the future, by a clock that is
-// behind, has just happened. known is false if the event says neither.
+// Age returns how long before now the event happened, by its own time or else by the time
+// of its message. An event in the future, by a clock that is behind, has age 0. known
+// is false if the event has neither time.
 func (e *Event) Age(now time.Time) (age time.Duration, known bool) {
 	at := e.At
 	if at.IsZero() && e.Message != nil {
@@ -162,8 +162,8 @@ func (e *Event) Age(now time.Time) (age time.Duration, known bool) {
 	return max(0, now.Sub(at)), true
 }
 
-// HasMedia is whether any part of the message is not text: Unknown if the event
-// does not list its parts.
+// HasMedia returns whether a part of the message is not text; Unknown without a list of
+// parts.
 func (e *Event) HasMedia() Truth {
 	if e.Message == nil || e.Message.Parts == nil {
 		return Unknown
@@ -176,14 +176,13 @@ func (e *Event) HasMedia() Truth {
 	return False
 }
 
-// TextKnown reports whether Text is what the event says. A message of pictures
-// alone says that it has no text; an event without a text and without parts,
-// such as a reaction, says nothing of it.
+// TextKnown reports whether Text is known. It is for a message that has only pictures,
+// whose text is empty, but not for an event without text and parts, such as a reaction.
 func (e *Event) TextKnown() bool {
 	return e.Text != "" || e.Message != nil && e.Message.Parts != nil
 }
 
-// Timer is the timer's name of a "timer:<name>" event, or "".
+// Timer returns the name of the timer of a "timer:<name>" event, or "".
 func (e *Event) Timer() string {
 	if e.Source != SourceEngine {
 		return ""

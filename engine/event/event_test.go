@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestEventQuestions(t *testing.T) {
+func TestEventMethods(t *testing.T) {
 	t.Parallel()
 	chat := &Chat{ID: "c1", Line: "+1"}
 	in, out, unsaid := &Message{Direction: "inbound"}, &Message{Direction: "outbound"}, &Message{}

@@ -9,18 +9,17 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Fold returns the copy of a text by which text is compared: two texts that
-// people would call the same fold to the same string. It applies NFKC and full
-// case folding, makes curly quotes straight, removes characters that can't be
-// seen (zero width, soft hyphens, direction marks, variation selectors, control
-// characters), and turns each run of white space, line ends included, into one
-// space. Folding what is folded changes nothing.
+// Fold returns a normalized copy of a text for comparison: two texts that people call the
+// same fold to the same string. It applies NFKC and full case folding, straightens curly
+// quotes, removes invisible characters (zero width, soft hyphens, direction marks,
+// variation selectors, control characters), and replaces each run of white space and
+// line ends by one space. Folding is idempotent.
 //
-// The four letters i of Turkish and Azerbaijani (I, ı, İ, i) become one: whether
-// ISTANBUL is ıstanbul or istanbul depends on who wrote it, which a text does
-// not say. The cost is that words which differ in the dot alone compare as equal.
+// The four letters i of Turkish and Azerbaijani (I, ı, İ, i) become one, as whether
+// ISTANBUL is ıstanbul or istanbul depends on the language, which is unknown. So words
+// that differ only in the dot compare as equal.
 //
-// Text that is folded already is returned as it is, without allocating.
+// A folded text is returned as it is, without an allocation.
 func Fold(s string) string {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= utf8.RuneSelf {
@@ -33,7 +32,7 @@ func Fold(s string) string {
 	return s
 }
 
-// foldedASCII reports whether the byte at i may stand in a folded text.
+// foldedASCII reports whether a folded text may have the byte at i.
 func foldedASCII(s string, i int) bool {
 	c := s[i]
 	if c == ' ' {
@@ -42,8 +41,8 @@ func foldedASCII(s string, i int) bool {
 	return c > ' ' && c < 0x7f && (c < 'A' || c > 'Z')
 }
 
-// foldASCII folds a text whose first n bytes are folded, and hands it over
-// once a byte turns out not to be ASCII.
+// foldASCII folds a text whose first n bytes are folded. At the first byte that is not
+// ASCII it leaves the text to foldUnicode.
 func foldASCII(s string, n int) string {
 	var b strings.Builder
 	b.Grow(len(s))
@@ -70,9 +69,9 @@ func foldASCII(s string, n int) string {
 	return b.String()
 }
 
-// foldUnicode folds until nothing changes: removing an invisible character or
-// folding a case can bring about a pair that normalisation composes. The
-// second round of almost every text only confirms the first.
+// foldUnicode folds until nothing changes: removing an invisible character or folding
+// case can produce a pair that normalization composes. For almost every text the second
+// round changes nothing.
 func foldUnicode(s string) string {
 	if len(s) > maxNormal {
 		return oneI(plain(strings.ToLower(s)))
@@ -99,26 +98,25 @@ func ascii(s string) bool {
 	return true
 }
 
-// maxNormal is the longest text that is normalised, in bytes: three times what
-// a message can hold. Beyond it one compares as it was written but for capitals,
-// quotes, spaces and what can't be seen: normalising 1 MB of U+FDFA, which
-// becomes 18 characters each time, took 1.6 s, in which a shard stood still.
+// maxNormal is the longest text that is normalized, in bytes: three times what a message
+// can hold. A longer one is only folded in case, quotes, spaces and invisible
+// characters: normalizing 1 MB of U+FDFA, each of which becomes 18 characters, took
+// 1.6 s, during which a shard was blocked.
 const maxNormal = 64 << 10
 
-// maxFoldRounds is never reached by text; it bounds what a crafted one can cost.
+// maxFoldRounds bounds the cost of a crafted text. Ordinary text never reaches it.
 const maxFoldRounds = 8
 
 func foldOnce(s string) string {
 	s = norm.NFKC.String(s)
 	s = oneI(cases.Fold().String(plain(s)))
-	// Normalisation puts a grapheme joiner into long runs of marks; it is
-	// removed with all else that can't be seen.
+	// Normalization inserts a grapheme joiner into long runs of marks, which plain
+	// removes.
 	return plain(norm.NFKC.String(s))
 }
 
-// oneI writes every i with one dot: it maps the dotless one to i, and drops the
-// combining dot that case folding leaves of İ. Marks below the letter may stand
-// between the two.
+// oneI makes every i a dotted i: it maps the dotless one to i, and removes the combining
+// dot that case folding leaves of İ. Marks below the letter may come between the two.
 func oneI(s string) string {
 	const dot = '\u0307'
 	if !strings.ContainsRune(s, 'ı') && !strings.ContainsRune(s, dot) {
@@ -149,7 +147,7 @@ func oneI(s string) string {
 // above is the canonical combining class of marks above a letter.
 const above = 230
 
-// plain straightens quotes, removes what can't be seen and collapses space.
+// plain straightens quotes, removes invisible characters and collapses white space.
 func plain(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
@@ -173,8 +171,8 @@ func plain(s string) string {
 	return b.String()
 }
 
-// capitalCherokee writes Cherokee in capitals, to which case folding brings it: the
-// small letters are younger, and package cases leaves them.
+// capitalCherokee maps Cherokee to capitals, which is its case folding: the small letters
+// are newer, and package cases does not map them.
 func capitalCherokee(r rune) rune {
 	switch {
 	case r >= '\uab70' && r <= '\uabbf':
@@ -185,8 +183,8 @@ func capitalCherokee(r rune) rune {
 	return r
 }
 
-// straight maps the quotation marks and hyphens that keyboards and programs put in to
-// those that people write in a rule, and the letters that package cases leaves.
+// straight maps the quotation marks and hyphens that keyboards and programs insert to
+// those that people write in a rule, and folds the letters that package cases does not.
 func straight(r rune) rune {
 	switch r {
 	case '‘', '’', '‚', '‛', 'ʼ', 'ʻ', '׳':
@@ -199,9 +197,9 @@ func straight(r rune) rune {
 	return capitalCherokee(r)
 }
 
-// invisible reports whether a rune shows nothing: format characters but for
-// the few Arabic and Indic ones that draw a sign, and what Unicode says to
-// ignore where it is not supported.
+// invisible reports whether a rune is invisible: a format character, apart from the few
+// Arabic and Indic ones that are visible, or a rune that Unicode says to ignore where it
+// is not supported.
 func invisible(r rune) bool {
 	if r < 0xad {
 		return false

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// MalformedError says why a delivery can't be an event. It holds nothing of
-// the delivery's texts, so that it may be logged.
+// MalformedError says why a delivery is not an event. It has no text of the delivery, so
+// it may be logged.
 type MalformedError struct {
 	Field  string // path of the field, e.g. "data.chat.is_group"; empty: the whole body
 	Reason string // e.g. "want a boolean, got a string"
@@ -32,7 +32,7 @@ func within(field string, err error) error {
 	return &moved
 }
 
-// notJSON puts an error of encoding/json into the words of JSON instead of Go.
+// notJSON returns the error of a body that is not JSON.
 func notJSON(err error) *MalformedError {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return &MalformedError{Reason: fmt.Sprintf("not JSON: %v at byte %d", syntax, syntax.Offset)}
@@ -40,7 +40,7 @@ func notJSON(err error) *MalformedError {
 	return &MalformedError{Reason: "not JSON: " + err.Error()}
 }
 
-// kindOf names the JSON type of a value by its first byte.
+// kindOf returns the JSON type of a value, by its first byte.
 func kindOf(value json.RawMessage) string {
 	switch value[0] {
 	case '"':

@@ -1,17 +1,16 @@
 package event
 
-// quick reads an envelope, or a row, of the documented shape in one pass. It
-// decides nothing: where a delivery has anything that is not plainly documented
-// (null, a known name twice or written with escapes, another kind of value, what
-// is not JSON) it gives up, and slow says what that means. What it does read,
-// slow reads alike: FuzzQuick compares the two.
+// quick reads an envelope, or a row, of the documented shape in one pass. It gives up at
+// anything else (null, a known name twice or with escapes, another kind of value,
+// invalid JSON), and leaves the delivery to slow. What it reads, slow reads in the same
+// way: FuzzQuick compares the two.
 type quick struct {
 	body []byte
 	at   int
 }
 
-// parseQuick reads an envelope; ok is false if it gave up. The body is nested
-// no deeper than maxDepth.
+// parseQuick reads an envelope; ok is false if it gave up. The body must not be nested
+// deeper than maxDepth.
 func parseQuick(body []byte) (env envelope, ok bool) {
 	q := quick{body: body}
 	if !q.envelope(&env) {
@@ -163,17 +162,17 @@ func (q *quick) part(p *wirePart) bool {
 	})
 }
 
-// names are the fields of one object that were there.
+// names is the set of fields that an object has had so far.
 type names uint16
 
-// first notes a field and reports whether it is there for the first time.
+// first adds a field and reports whether it is new.
 func (n *names) first(field int) bool {
 	there := *n&(1<<field) != 0
 	*n |= 1 << field
 	return !there
 }
 
-// word is a string; those that most deliveries hold are not allocated.
+// word returns a string. It does not allocate those that most deliveries have.
 func word(b []byte) string {
 	switch string(b) {
 	case MessageReceived:

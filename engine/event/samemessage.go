@@ -7,19 +7,18 @@ import (
 	"time"
 )
 
-// How a message is recognised that comes twice. An account that subscribes to
-// message.received and to lead_reply gets each message as both, with two event
-// ids: it is one message. Two events bring the same message if
+// An account that subscribes to message.received and lead_reply receives each message as
+// both, with two event ids. Two events have the same message if
 //
 //   - they share one of MessageIDs, or
 //   - one of them is a lead_reply without MessageIDs, they are of the same chat,
 //     and they share one of MessageTexts.
 //
-// Two message.received that share a text and a second are two messages: people
-// write "ok" twice.
+// Two message.received with the same text and second are two messages: people write
+// "ok" twice.
 
-// MessageIDs are the ids by which Chert names the event's message, the
-// strongest first: data.message.id and message_guid. Most messages have one.
+// MessageIDs returns the ids of the event's message, the most reliable first:
+// data.message.id and message_guid. Most messages have one.
 func (e *Event) MessageIDs() []string {
 	var ids []string
 	if id := e.MessageID(); id != "" {
@@ -31,10 +30,9 @@ func (e *Event) MessageIDs() []string {
 	return ids
 }
 
-// MessageTexts are short keys of the message's text together with the second
-// it was sent in, as far as they are known: one for the message's own time and
-// one for the event's, if that is another second. They are only unique within
-// a chat.
+// MessageTexts returns short keys of the message's text and the second it was sent in, as
+// far as they are known: one for the time of the message and one for that of the event,
+// if it is another second. They are unique within a chat only.
 func (e *Event) MessageTexts() []string {
 	if e.Message == nil || e.Text == "" {
 		return nil

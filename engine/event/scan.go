@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// How quick reads JSON. Each method reads what is next, white space before it
-// left out of account, and reports whether it was there and in order.
+// Each method of quick skips white space, reads what is next, and reports whether it was
+// there and valid.
 
-// object reads an object, each field's value by a function.
+// object reads an object, and the value of each field by a function.
 func (q *quick) object(field func(name []byte) bool) bool {
 	if !q.token('{') {
 		return false
@@ -61,7 +61,7 @@ func (q *quick) text(into *string) bool {
 		*into = word(s)
 		return true
 	}
-	// With the quotes, for its escapes and broken encodings.
+	// json.Unmarshal decodes escapes and invalid encodings.
 	return json.Unmarshal(q.body[q.at-len(s)-2:q.at], into) == nil
 }
 
@@ -71,7 +71,7 @@ func (q *quick) stamp(into *stamp) bool {
 		return false
 	}
 	quoted := q.body[q.at-len(s)-2 : q.at]
-	// UnmarshalJSON takes any text: one with an escape may be no JSON.
+	// UnmarshalJSON takes any text, but one with an escape may be invalid JSON.
 	return (plain || json.Valid(quoted)) && into.UnmarshalJSON(quoted) == nil
 }
 
@@ -81,7 +81,7 @@ func (q *quick) flag(into *Truth) bool {
 	return *into == True || q.literal("false")
 }
 
-// raw takes a value of any kind as it stands.
+// raw reads a value of any kind without decoding it.
 func (q *quick) raw(into *json.RawMessage) bool {
 	q.space()
 	start := q.at
@@ -92,7 +92,7 @@ func (q *quick) raw(into *json.RawMessage) bool {
 	return true
 }
 
-// skip passes over a value of any kind.
+// skip skips a value of any kind.
 func (q *quick) skip() bool {
 	q.space()
 	if q.at == len(q.body) {
@@ -119,8 +119,8 @@ func (q *quick) skip() bool {
 	return json.Valid(number)
 }
 
-// quoted reads a string and returns what is between the quotes: nil if it is
-// not a string. It is plain if it stands for itself.
+// quoted reads a string and returns what is between the quotes; nil if it is not a
+// string. plain says that it has no escapes and is valid UTF-8.
 func (q *quick) quoted() (s []byte, plain bool) {
 	if !q.token('"') {
 		return nil, false
@@ -145,7 +145,7 @@ func (q *quick) quoted() (s []byte, plain bool) {
 	return nil, false
 }
 
-// token passes over white space and then c, if that is next.
+// token skips white space and then c, if that is next.
 func (q *quick) token(c byte) bool {
 	q.space()
 	if q.at == len(q.body) || q.body[q.at] != c {

@@ -6,18 +6,17 @@ import (
 	"fmt"
 )
 
-// slow reads whatever quick gave up on: one level of the JSON at a time, by
-// the exact names of fields. Of a name that is there twice the last value
-// counts, whole: that is what ev.raw shows, and what most JSON readers do. A
-// null counts as absent.
+// slow reads the deliveries that quick gave up on, one level of the JSON at a time, by the
+// exact names of fields. If a name is there twice, its last value counts, as in ev.raw
+// and in most JSON decoders. A null counts as missing.
 //
-// The first field with another shape than its own is kept in err.
+// err is the first field that has another shape than its own.
 type slow struct {
 	err *MalformedError
 }
 
-// parseSlow reads an envelope, or a row, whose type (typ, if it does not say)
-// decides what must have the documented shape.
+// parseSlow reads an envelope, or a row. Its type decides which fields must have the
+// documented shape; typ is the type if the body has none.
 func parseSlow(body []byte, typ string) (env envelope, err error) {
 	var s slow
 	fields, err := s.top(body)
@@ -55,11 +54,11 @@ func parseSlow(body []byte, typ string) (env envelope, err error) {
 	return env, nil
 }
 
-// unit reads a part of an envelope that is taken whole or, where the type
-// leaves its shape open, not at all: then it reports false.
+// unit reads a part of an envelope. If its shape is wrong, and not documented for the
+// type, unit drops the whole part and returns false.
 func (s *slow) unit(typ, path string, read func()) bool {
 	if s.err != nil {
-		return true // nothing more counts
+		return true // the delivery is malformed already
 	}
 	read()
 	if s.err == nil || documented(typ, path) {
@@ -131,7 +130,8 @@ func (s *slow) part(path string, raw json.RawMessage) (p wirePart) {
 	return p
 }
 
-// top reads the outermost object. Only here can the text be no JSON.
+// top reads the outermost object. It is the only place where the text may be invalid
+// JSON.
 func (s *slow) top(body []byte) (map[string]json.RawMessage, error) {
 	if !json.Valid(body) {
 		var v json.RawMessage
@@ -141,7 +141,7 @@ func (s *slow) top(body []byte) (map[string]json.RawMessage, error) {
 	return fields, s.failure()
 }
 
-// object returns an object's fields; nil if it is absent or something else.
+// object returns the fields of an object; nil if it is missing or something else.
 func (s *slow) object(path string, raw json.RawMessage) map[string]json.RawMessage {
 	if !s.is(path, raw, '{', "an object") {
 		return nil
@@ -151,7 +151,7 @@ func (s *slow) object(path string, raw json.RawMessage) map[string]json.RawMessa
 	return fields
 }
 
-// array returns an array's elements; nil if it is absent or something else.
+// array returns the elements of an array; nil if it is missing or something else.
 func (s *slow) array(path string, raw json.RawMessage) (elements []json.RawMessage) {
 	if s.is(path, raw, '[', "an array") {
 		s.read(path, raw, &elements)
@@ -176,8 +176,8 @@ func (s *slow) flag(path string, raw json.RawMessage, into *Truth) {
 	s.read(path, raw, into)
 }
 
-// is reports whether a value is there and begins as what is wanted does, and
-// notes it if it is something else.
+// is reports whether a value is there and of the wanted kind. It notes an error if it is
+// of another kind.
 func (s *slow) is(path string, raw json.RawMessage, begins byte, wanted string) bool {
 	if !present(raw) || s.err != nil {
 		return false
@@ -194,14 +194,14 @@ func (s *slow) wrong(path, wanted string, raw json.RawMessage) {
 }
 
 func (s *slow) read(path string, raw json.RawMessage, into any) {
-	// The text is JSON and the value of the right kind, so this can't fail; if
-	// it does all the same, the delivery is quarantined and says where.
+	// The text is JSON and the value of the right kind, so this should not fail. If it
+	// does, the delivery is quarantined with the place.
 	if err := json.Unmarshal(raw, into); err != nil {
 		s.err = &MalformedError{Field: path, Reason: err.Error()}
 	}
 }
 
-// failure is err as an error: nil if there is none.
+// failure returns err as an error; nil if there is none.
 func (s *slow) failure() error {
 	if s.err == nil {
 		return nil
@@ -210,6 +210,6 @@ func (s *slow) failure() error {
 }
 
 func readStamp(raw json.RawMessage) (s stamp) {
-	_ = s.UnmarshalJSON(raw) // what can't be read is a zero time
+	_ = s.UnmarshalJSON(raw) // a malformed time is the zero time
 	return s
 }

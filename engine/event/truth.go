@@ -5,17 +5,18 @@ import (
 	"reflect"
 )
 
-// Truth is a yes-or-no field of an event. Chert leaves such fields out, or sends
-// null, and what it does not say is not false: the zero Truth is Unknown.
+// Truth is a boolean field of an event. Chert may omit such a field or send null, which is
+// not false: the zero Truth is Unknown.
 type Truth uint8
 
+// Values of a Truth.
 const (
 	Unknown Truth = iota
 	False
 	True
 )
 
-// TruthOf is a Truth that is known.
+// TruthOf returns the Truth of a known value.
 func TruthOf(v bool) Truth {
 	if v {
 		return True
@@ -23,11 +24,10 @@ func TruthOf(v bool) Truth {
 	return False
 }
 
-// Known reports whether the value is known, and what it is: an unknown one is
-// false.
+// Known returns the value and whether it is known. An unknown value is false.
 func (t Truth) Known() (value, known bool) { return t == True, t != Unknown }
 
-// Or is t if it is known, and otherwise other.
+// Or returns t if it is known, and otherwise other.
 func (t Truth) Or(other Truth) Truth {
 	if t == Unknown {
 		return other
@@ -35,7 +35,7 @@ func (t Truth) Or(other Truth) Truth {
 	return t
 }
 
-// MarshalJSON writes true, false or, if it is unknown, null.
+// MarshalJSON returns true, false or, for Unknown, null.
 func (t Truth) MarshalJSON() ([]byte, error) {
 	switch t {
 	case True:
@@ -46,8 +46,8 @@ func (t Truth) MarshalJSON() ([]byte, error) {
 	return []byte("null"), nil
 }
 
-// UnmarshalJSON reads true, false or null. Another kind of value is a
-// *json.UnmarshalTypeError, as it is for a bool.
+// UnmarshalJSON reads true, false or null. For another kind of value it returns a
+// *json.UnmarshalTypeError, as for a bool.
 func (t *Truth) UnmarshalJSON(b []byte) error {
 	switch string(b) {
 	case "true":

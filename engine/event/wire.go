@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// envelope is a delivery as it stands on the wire, and a row of the events log
-// at the same time: which of the two is known only when it was read. Names are
-// exact: quick and slow read the same fields into it.
+// envelope has the fields of a delivery, and those of a row of the events log: which of
+// the two it is, is only known when it was read. quick and slow read the same fields
+// into it.
 type envelope struct {
 	EventType string
 	Event     string
@@ -25,17 +25,17 @@ type envelope struct {
 	Text        string
 	MessageGUID string
 
-	// Raw, because where they are not strings they mean something else.
+	// Raw, because a value of another type means something else.
 	ChatID json.RawMessage
 	LeadID json.RawMessage // of a row too
 	LineID json.RawMessage
 
-	// Of a row. In an envelope these names mean nothing.
+	// Fields of a row. In an envelope they have no meaning.
 	ID      json.RawMessage
 	Type    json.RawMessage
 	Payload json.RawMessage
 
-	unreadChat bool // data.chat is there, in a shape that is not known
+	unreadChat bool // data.chat is there, in an unknown shape
 }
 
 type wireData struct {
@@ -63,16 +63,16 @@ type wireMessage struct {
 	SentAt    stamp
 }
 
-// wirePart has a value of any kind: only that of text is documented.
+// wirePart is a part whose value may be of any kind, as only that of text is documented.
 type wirePart struct {
 	Type         string
 	Value        string
-	OtherValue   string // what the value is instead of a string, e.g. "an object"
+	OtherValue   string // the kind of a value that is not a string, e.g. "an object"
 	AttachmentID string
 	MimeType     string
 }
 
-// row is what a row of the events log says besides its payload.
+// row has the fields of a row of the events log.
 type row struct {
 	id, eventID, typ, leadID string
 	payload                  []byte
@@ -80,8 +80,8 @@ type row struct {
 
 func (env *envelope) eventType() string { return first(env.EventType, env.Event) }
 
-// isRow tells a row from an envelope: a row has a payload, or lost it, and
-// none of the fields that an envelope begins with.
+// isRow reports whether it is a row: it has a payload, or an id and a type without one,
+// and none of the main fields of an envelope.
 func (env *envelope) isRow() bool {
 	if env.eventType() != "" || env.Data.Chat != nil || env.Data.Message != nil {
 		return false
@@ -91,7 +91,7 @@ func (env *envelope) isRow() bool {
 
 func (env *envelope) row() (row, error) {
 	if !present(env.Payload) {
-		return row{}, &MalformedError{Field: "payload", Reason: "missing: an events-log row without its envelope"}
+		return row{}, &MalformedError{Field: "payload", Reason: "missing: a row of the events log without its envelope"}
 	}
 	r := row{eventID: env.EventID, payload: env.Payload}
 	r.leadID = first(stringIn(env.ChatID), stringIn(env.LeadID))
@@ -101,9 +101,9 @@ func (env *envelope) row() (row, error) {
 	return r, s.failure()
 }
 
-// documented reports whether a type of event is documented to have a field in
-// one shape, so that another shape is an error. The fields that say what an
-// event is, which are documented for all types, are not asked about.
+// documented reports whether the shape of a field is documented for a type of event, so
+// that another shape is an error. It is not called for the fields that are documented for
+// all types.
 func documented(typ, field string) bool {
 	switch typ {
 	case MessageReceived, ReactionAdded, ReactionRemoved:
@@ -114,7 +114,7 @@ func documented(typ, field string) bool {
 	return false
 }
 
-// parts returns the message's parts, and the text parts joined by newlines.
+// parts returns the parts of the message, and its text parts joined by newlines.
 func (w *wireMessage) parts() ([]Part, string, error) {
 	if w.Parts == nil {
 		return nil, "", nil
@@ -136,8 +136,8 @@ func (w *wireMessage) parts() ([]Part, string, error) {
 	return parts, strings.Join(texts, "\n"), nil
 }
 
-// stamp is a time as Chert writes it, RFC 3339. Anything else is a zero time:
-// an event is not to be lost over its clock.
+// stamp is a time in RFC 3339. Anything else is the zero time, so that no event is lost
+// because of its time.
 type stamp struct{ time time.Time }
 
 func (s *stamp) UnmarshalJSON(b []byte) error {
@@ -146,14 +146,14 @@ func (s *stamp) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	t, err := time.Parse(time.RFC3339, string(b[1:len(b)-1]))
-	if err != nil || t.Year() < 1970 || t.Year() > 2261 { // beyond what nanoseconds can count
+	if err != nil || t.Year() < 1970 || t.Year() > 2261 { // outside the range of Unix nanoseconds
 		return nil
 	}
 	s.time = t.UTC()
 	return nil
 }
 
-// stringIn is a string's value, and "" for any other kind of value.
+// stringIn returns the value of a string, and "" for any other kind of value.
 func stringIn(raw json.RawMessage) string {
 	var s string
 	if len(raw) > 0 && raw[0] == '"' {

@@ -13,16 +13,16 @@ import (
 	"chertd/luabind/diag"
 )
 
-// Connections bounds the open connections of a server. When there is no place
-// for a new one, an old one gives way: the one that has been idle longest, or
-// else the one whose request takes longest to arrive. One whose request has
-// arrived, and is being stored or answered, never does.
+// Connections bounds the open connections of a server. When there is no place for a
+// new one, an old one is closed: the one that has been idle longest, or else the one
+// whose request takes longest to arrive. A connection whose request has arrived, and
+// is being stored or answered, is never closed.
 //
-// Idle connections are cheap to make again and slow ones are rarely a sender's;
-// a delivery that finds no place is lost.
+// An idle connection is cheap to open again, and a slow one is rarely a sender's. A
+// delivery that finds no place is lost.
 type Connections struct {
 	max     int
-	grace   time.Duration // in which a request may arrive undisturbed
+	grace   time.Duration // for which a request may arrive before its connection may be closed
 	now     func() time.Time
 	log     *slog.Logger
 	refused func(status int, head []byte)
@@ -34,26 +34,27 @@ type Connections struct {
 	logged time.Time     // when that was last logged
 }
 
-// arrivalGrace is how long a connection without a place may keep others out
-// while its request arrives. A sender's takes some milliseconds.
+// arrivalGrace is how long a connection keeps its place while its request arrives. A
+// request of Chert's takes some milliseconds.
 const arrivalGrace = time.Second
 
-// NewConnections bounds connections to a number.
-func NewConnections(n int, log *slog.Logger) *Connections {
+// NewConnections returns a bound of n connections. refused, if not nil, is called
+// with each status of 400 and more, and with the beginning of its request.
+func NewConnections(n int, refused func(status int, head []byte), log *slog.Logger) *Connections {
 	return &Connections{
-		max: n, grace: arrivalGrace, now: time.Now, log: log,
+		max: n, grace: arrivalGrace, now: time.Now, log: log, refused: refused,
 		open: map[*conn]bool{}, freed: make(chan struct{}, 1),
 	}
 }
 
-// phase is how far the connection's request has come.
+// phase is how far the request of a connection has come.
 type phase int
 
 const (
 	fresh    phase = iota // no request has been made on it yet
 	idle                  // between two requests
 	arriving              // a part of a request has been read
-	arrived               // it has been read: it is being handled
+	arrived               // all of it has been read, and it is being handled
 )
 
 // conn is a connection with a place.
@@ -64,20 +65,20 @@ type conn struct {
 	// Guarded by all.mu.
 	phase phase
 	since time.Time
-	head  []byte // how the request at hand begins
+	head  []byte // how the current request begins
 }
 
-// headKept is how much of a request is kept for the case that net/http refuses it.
+// headKept is how much of a request is kept in case net/http refuses it.
 const headKept = 4 << 10
 
-// Listener wraps the listener that the server is served on.
+// Listener wraps the listener of the server.
 func (c *Connections) Listener(l net.Listener) net.Listener {
 	return &listener{Listener: l, all: c, closed: make(chan struct{})}
 }
 
-// Bind has the server say how far requests have come. Its handler may call
-// HasArrived; a connection whose handler does not is one whose request arrives
-// until it was answered.
+// Bind sets the hooks of a server that report how far requests have come. The handler
+// should call HasArrived. Without that a request counts as arriving until it was
+// answered.
 func (c *Connections) Bind(s *http.Server) {
 	s.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
 		return context.WithValue(ctx, connKey{}, nc)
@@ -91,15 +92,15 @@ func (c *Connections) Bind(s *http.Server) {
 
 type connKey struct{}
 
-// HasArrived says that all of a request has been read: from now on its
-// connection does not give way to new ones.
+// HasArrived notes that all of a request has been read, so that its connection is not
+// closed to make room for a new one.
 func HasArrived(r *http.Request) {
 	if cn, ok := r.Context().Value(connKey{}).(*conn); ok {
 		cn.move(arrived)
 	}
 }
 
-// NoFiles is when the process last had too many files open to accept a
+// NoFiles returns when the process last had too many files open to accept a
 // connection; zero: never.
 func (c *Connections) NoFiles() time.Time {
 	c.mu.Lock()
@@ -107,7 +108,7 @@ func (c *Connections) NoFiles() time.Time {
 	return c.noFile
 }
 
-// listener accepts a connection first and then makes a place for it.
+// listener accepts a connection, and then makes a place for it.
 type listener struct {
 	net.Listener
 	all    *Connections
@@ -121,7 +122,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		l.all.outOfFiles(err)
 	}
 	if err != nil {
-		return nil, err // net/http tries again if that can help
+		return nil, err // net/http retries if that can help
 	}
 	cn := &conn{Conn: nc, all: l.all}
 	if !l.all.place(cn, l.closed) {
@@ -136,8 +137,8 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// place gives a new connection a place, and waits for one if all are taken by
-// requests that arrive or are handled. It is false once closed is closed.
+// place gives a new connection a place. It waits while all places have requests that
+// arrive or are handled. It returns false once closed is closed.
 func (c *Connections) place(cn *conn, closed <-chan struct{}) bool {
 	for {
 		wait, ok := c.tryPlace(cn)
@@ -156,8 +157,8 @@ func (c *Connections) place(cn *conn, closed <-chan struct{}) bool {
 	}
 }
 
-// tryPlace gives the connection a place if there is one, or one can be made.
-// If not it says when to look again.
+// tryPlace gives a connection a place if one is free or another connection can be
+// closed. Otherwise it returns how long to wait before the next try.
 func (c *Connections) tryPlace(cn *conn) (wait time.Duration, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -174,8 +175,9 @@ func (c *Connections) tryPlace(cn *conn) (wait time.Duration, ok bool) {
 	return 0, true
 }
 
-// victim is the connection that gives way: an idle one, or one whose request
-// has had its grace. If there is none it says in how long to look again.
+// victim returns the connection to close: an idle one, or one whose request has taken
+// longer than grace. If there is none, it returns how long to wait before the next
+// try.
 func (c *Connections) victim(now time.Time, grace time.Duration) (victim *conn, in time.Duration) {
 	in = c.grace
 	for cn := range c.open {
@@ -187,29 +189,29 @@ func (c *Connections) victim(now time.Time, grace time.Duration) (victim *conn, 
 			in = min(in, grace-age)
 			continue
 		}
-		if victim == nil || cn.givesWayBefore(victim) {
+		if victim == nil || cn.closesBefore(victim) {
 			victim = cn
 		}
 	}
 	return victim, in
 }
 
-// givesWayBefore puts idle connections first, and then the oldest.
-func (cn *conn) givesWayBefore(other *conn) bool {
+// closesBefore orders connections to close: idle ones first, then the oldest.
+func (cn *conn) closesBefore(other *conn) bool {
 	if a, b := cn.phase == idle, other.phase == idle; a != b {
 		return a
 	}
 	return cn.since.Before(other.since)
 }
 
-// end closes a connection for another's sake. Whoever serves it finds it closed.
+// end closes a connection to make room for another.
 func (c *Connections) end(cn *conn) {
 	delete(c.open, cn)
 	cn.Conn.Close()
 }
 
-// outOfFiles logs that the process has no file descriptor left for another
-// connection, and gives one back if it can.
+// outOfFiles closes a connection if it can, because the process has no file descriptor
+// left for another, and logs that at most once a minute.
 func (c *Connections) outOfFiles(err error) {
 	c.mu.Lock()
 	now := c.now()
@@ -217,13 +219,13 @@ func (c *Connections) outOfFiles(err error) {
 	if victim, _ := c.victim(now, 0); victim != nil {
 		c.end(victim)
 	}
-	tell := c.logged.IsZero() || now.Sub(c.logged) >= refusalEvery || now.Before(c.logged)
-	if tell {
+	due := c.logged.IsZero() || now.Sub(c.logged) >= refusalEvery || now.Before(c.logged)
+	if due {
 		c.logged = now
 	}
 	c.mu.Unlock()
-	if tell {
-		c.log.Error("no connection can be accepted: the process has too many files open", "error", err, "hint", diag.OpenFilesHint(err))
+	if due {
+		c.log.Error("could not accept a connection: the process has too many files open", "error", err, "hint", diag.OpenFilesHint(err))
 	}
 }
 
@@ -238,7 +240,7 @@ func (cn *conn) move(to phase) {
 	}
 }
 
-// mayPlace wakes up the new connection that waits for a place, if one does.
+// mayPlace wakes the new connection that waits for a place, if there is one.
 func (c *Connections) mayPlace() {
 	select {
 	case c.freed <- struct{}{}:
@@ -263,8 +265,8 @@ func (cn *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write looks at the status of an answer: net/http answers some requests that
-// no handler sees.
+// Write reports the status of an answer, as net/http answers some requests without the
+// handler.
 func (cn *conn) Write(b []byte) (int, error) {
 	if cn.all.refused != nil {
 		if status := statusOf(b); status >= 400 {
@@ -277,7 +279,7 @@ func (cn *conn) Write(b []byte) (int, error) {
 	return cn.Conn.Write(b)
 }
 
-// statusOf is the status of an answer that begins with b; 0 if none does.
+// statusOf returns the status of an answer that begins with b; 0 if none does.
 func statusOf(b []byte) int {
 	if len(b) < len("HTTP/1.1 200") || !bytes.HasPrefix(b, []byte("HTTP/1.")) || b[8] != ' ' {
 		return 0

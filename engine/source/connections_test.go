@@ -142,9 +142,9 @@ func TestSendersFindAPlace(t *testing.T) {
 	}
 }
 
-// TestIdleGivesWayBeforeArriving: of an idle connection and one whose request
+// TestIdleConnectionsCloseBeforeArrivingOnes: of an idle connection and one whose request
 // arrives slowly, the idle one gives way, though it is younger.
-func TestIdleGivesWayBeforeArriving(t *testing.T) {
+func TestIdleConnectionsCloseBeforeArrivingOnes(t *testing.T) {
 	t.Parallel()
 	h := newHall(t, 2, nil)
 	slow := h.dial(t, head)
@@ -169,10 +169,10 @@ func TestIdleGivesWayBeforeArriving(t *testing.T) {
 	}
 }
 
-// TestStoredRequestsNeverGiveWay: a connection whose delivery is being stored
+// TestConnectionsOfArrivedRequestsStayOpen: a connection whose delivery is being stored
 // keeps its place however long that takes, and so does one that has its grace;
 // the new one waits for them.
-func TestStoredRequestsNeverGiveWay(t *testing.T) {
+func TestConnectionsOfArrivedRequestsStayOpen(t *testing.T) {
 	t.Parallel()
 	entered, release := make(chan struct{}, 2), make(chan struct{})
 	h := newHall(t, 2, nil)
@@ -214,10 +214,10 @@ func (h *hall) waits() bool {
 	return len(h.conns.open) == h.conns.max && victim == nil
 }
 
-// TestPlacesAreGivenBack: closing a connection twice gives one place back.
-func TestPlacesAreGivenBack(t *testing.T) {
+// TestClosedConnectionsFreeTheirPlaces: closing a connection twice gives one place back.
+func TestClosedConnectionsFreeTheirPlaces(t *testing.T) {
 	t.Parallel()
-	c := NewConnections(1, slog.New(slog.DiscardHandler))
+	c := NewConnections(1, nil, slog.New(slog.DiscardHandler))
 	near, far := net.Pipe()
 	defer near.Close()
 	first := &conn{Conn: far, all: c}
@@ -262,7 +262,7 @@ func TestPlaceComesWithoutDelay(t *testing.T) {
 		{"grace", arriving, func(*conn, net.Listener) {}, true, arrivalGrace},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c := NewConnections(1, slog.New(slog.DiscardHandler))
+			c := NewConnections(1, nil, slog.New(slog.DiscardHandler))
 			calls := &piped{conns: make(chan net.Conn, 2)}
 			l := c.Listener(calls)
 			var far []net.Conn
@@ -324,7 +324,7 @@ func (f *flaky) Accept() (net.Conn, error) {
 func TestTooManyOpenFiles(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	c := NewConnections(8, slog.New(slog.NewTextHandler(&log, nil)))
+	c := NewConnections(8, nil, slog.New(slog.NewTextHandler(&log, nil)))
 	c.now = func() time.Time { return testNow }
 	near, far := net.Pipe()
 	defer near.Close()
@@ -368,7 +368,7 @@ func TestTooManyOpenFiles(t *testing.T) {
 func TestTooManyOpenFilesIsLoggedOnceAMinute(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	c := NewConnections(8, slog.New(slog.NewTextHandler(&log, nil)))
+	c := NewConnections(8, nil, slog.New(slog.NewTextHandler(&log, nil)))
 	for _, step := range []struct {
 		at   time.Duration
 		tell bool

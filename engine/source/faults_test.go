@@ -21,11 +21,11 @@ import (
 	"chertd/engine/store"
 )
 
-// TestDeliveriesAreKeptOrSentAgain: whatever fails (the store, the quarantine,
+// TestDeliveriesAreStoredOrSentAgain: whatever fails (the store, the quarantine,
 // the body on its way) and whatever the clocks do, a 2xx means that the delivery
 // is on disk, a validly signed one is answered 4xx only if it is too large, one
 // that is not is never stored, and without a fault nothing is answered 503.
-func TestDeliveriesAreKeptOrSentAgain(t *testing.T) {
+func TestDeliveriesAreStoredOrSentAgain(t *testing.T) {
 	t.Parallel()
 	const account = "the account's secret"
 	bodies := []string{
@@ -153,7 +153,7 @@ func TestSendersDoNotHangWithTheStore(t *testing.T) {
 				if took := time.Since(began); took != 5*time.Second {
 					t.Errorf("the sender waited %v, want 5s", took)
 				}
-				if !strings.Contains(b.log.String(), "the disk is slow, or hangs") {
+				if !strings.Contains(b.log.String(), "the disk is slow or hangs") {
 					t.Errorf("logged %s", b.log.String())
 				}
 			})
@@ -161,10 +161,10 @@ func TestSendersDoNotHangWithTheStore(t *testing.T) {
 	}
 }
 
-// TestTooManyAtOnceAreSentAgain: a delivery that would wait behind too many
+// TestExcessDeliveriesAreSentAgain: a delivery that would wait behind too many
 // others is answered 503, and so is a large body beside too many large ones;
 // small ones are still read.
-func TestTooManyAtOnceAreSentAgain(t *testing.T) {
+func TestExcessDeliveriesAreSentAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})

@@ -12,12 +12,13 @@ import (
 
 	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/engine/wait"
 )
 
-// Intake is where events go that come without a sender who waits for an
-// answer: from a file, the stream, the events log.
+// Intake takes in events without a sender who waits for an answer: from a file, the
+// stream or the events log.
 type Intake struct {
-	Tenant     string // other tenants' events are quarantined; empty: any is taken
+	Tenant     string // events of other tenants are quarantined; empty: none are
 	Now        func() time.Time
 	Ingest     func(context.Context, []store.Arrival) ([]store.Receipt, error)
 	Quarantine func(context.Context, store.Quarantined) error
@@ -25,31 +26,31 @@ type Intake struct {
 }
 
 const (
-	// maxLine bounds a line of JSON; a longer one is quarantined, cut there.
+	// maxLine bounds a line of JSON, in bytes. A longer one is quarantined, truncated.
 	maxLine = 1 << 20
-	// maxLines is how many lines are journaled at once.
+	// maxLines is how many lines are journaled together.
 	maxLines = 256
-	// intakeRetry is the wait before a store that failed is tried again.
+	// intakeRetry is how long to wait after the store failed.
 	intakeRetry = time.Second
 )
 
 // line is one line of a file. Its number counts all lines from 1, blank ones too.
 type line struct {
 	number int
-	text   []byte // without white space around it; cut one byte beyond maxLine
+	text   []byte // without surrounding white space; truncated one byte beyond maxLine
 }
 
-// Lines takes in JSON lines, an envelope or events-log row each, until r ends
-// or ctx does. A line that can't be understood is quarantined under its number; a
-// store that fails is waited for, so that no line is lost.
+// Lines takes in JSON lines, each an envelope or a row of the events log, until r or
+// ctx ends. A malformed line is quarantined under its number. While the store fails,
+// Lines retries, so that no line is lost.
 //
-// It remembers no place in the file: a file that is read again from its
-// beginning brings the same events, which are known by their identity.
+// It keeps no position: a file that is read again brings the same events, which are
+// recognized by their identity.
 func Lines(ctx context.Context, r io.Reader, in Intake) error {
 	lines := make(chan line, maxLines)
 	read := make(chan error, 1)
-	// Reading has a goroutine of its own: a terminal or pipe may have nothing
-	// to say for ever, and can't be interrupted. It ends with the reader.
+	// Reading has a goroutine of its own, because a terminal or pipe may block without
+	// end and can't be interrupted. The goroutine ends with the reader.
 	go func() {
 		defer close(lines)
 		read <- readLines(ctx, r, lines)
@@ -61,7 +62,7 @@ func Lines(ctx context.Context, r io.Reader, in Intake) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			in.Log.Info("events of a file taken in", "lines", taken.lines, "events", taken.events, "known", taken.known, "quarantined", taken.quarantined)
+			in.Log.Info("file of events read", "lines", taken.lines, "events", taken.events, "known", taken.known, "quarantined", taken.quarantined)
 			return <-read
 		}
 		if err := in.take(ctx, batch, &taken); err != nil {
@@ -70,10 +71,10 @@ func Lines(ctx context.Context, r io.Reader, in Intake) error {
 	}
 }
 
-// taken counts what became of a file's lines; blank ones are not counted.
+// taken counts the lines of a file that are not blank, by what became of them.
 type taken struct{ lines, events, known, quarantined int }
 
-// take makes a batch of lines durable, in their order.
+// take stores a batch of lines in their order.
 func (in *Intake) take(ctx context.Context, batch []line, n *taken) error {
 	var arrivals []store.Arrival
 	for _, l := range batch {
@@ -110,7 +111,7 @@ func (in *Intake) take(ctx context.Context, batch []line, n *taken) error {
 	})
 }
 
-// decode understands a line, or says why not.
+// decode decodes a line, or returns why it can't.
 func (in *Intake) decode(line []byte) (e event.Event, reason string) {
 	if len(line) > maxLine {
 		return e, fmt.Sprintf("longer than %d bytes", maxLine)
@@ -122,8 +123,9 @@ func (in *Intake) decode(line []byte) (e event.Event, reason string) {
 	return e, OtherTenant(&e, in.Tenant)
 }
 
-// OtherTenant is why an event is quarantined that belongs to another tenant; "" if
-// it does not. An event or a configuration without a tenant goes with any.
+// OtherTenant returns why an event is quarantined that belongs to another tenant than
+// this one; "" if it does not. An event or a configuration without a tenant matches
+// any.
 func OtherTenant(e *event.Event, tenant string) string {
 	if tenant == "" || e.Tenant == "" || e.Tenant == tenant {
 		return ""
@@ -131,21 +133,17 @@ func OtherTenant(e *event.Event, tenant string) string {
 	return fmt.Sprintf("partner_id: of tenant %q, this is %q", clip(e.Tenant), tenant)
 }
 
-// insist repeats what the store refuses until it works or ctx ends.
+// insist retries do until it succeeds or ctx ends.
 func (in *Intake) insist(ctx context.Context, do func() error) error {
-	for told := false; ; told = true {
+	for logged := false; ; logged = true {
 		err := do()
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if !told {
-			in.Log.Error("events can't be stored; chertd tries again every second", "error", err)
+		if !logged {
+			in.Log.Error("could not store events; retrying every second", "error", err)
 		}
-		t := time.NewTimer(intakeRetry)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
+		if !wait.For(ctx, intakeRetry) {
 			return ctx.Err()
 		}
 	}
@@ -165,7 +163,7 @@ func readLines(ctx context.Context, r io.Reader, lines chan<- line) error {
 			continue
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			// What was read of the line is not all of it.
+			// The line is incomplete.
 			return fmt.Errorf("read line %d of the events: %w", number, err)
 		}
 		if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 {
@@ -183,10 +181,11 @@ func readLines(ctx context.Context, r io.Reader, lines chan<- line) error {
 	}
 }
 
-// byteOrderMark is what some editors put at the beginning of a file.
+// byteOrderMark is what some editors write at the beginning of a file.
 const byteOrderMark = "\ufeff"
 
-// nextLines waits for a line and takes those that are there already; false at the end.
+// nextLines waits for a line, and returns it with those that were read meanwhile. It
+// returns false at the end.
 func nextLines(ctx context.Context, lines <-chan line) (batch []line, ok bool) {
 	select {
 	case l, ok := <-lines:

@@ -148,7 +148,7 @@ func TestLines(t *testing.T) {
 						t.Errorf("kept %d bytes of %s at %v", len(q.Body), q.Source, q.Received)
 					}
 				}
-				if got := log.String(); !strings.Contains(got, "events of a file taken in") || !strings.Contains(got, fmt.Sprintf("quarantined=%d", len(test.reasons))) {
+				if got := log.String(); !strings.Contains(got, "file of events read") || !strings.Contains(got, fmt.Sprintf("quarantined=%d", len(test.reasons))) {
 					t.Errorf("logged %s", got)
 				}
 			})

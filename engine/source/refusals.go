@@ -10,42 +10,40 @@ import (
 	"time"
 )
 
-// Refusal says why a request was not taken as a delivery. Refusals are counted
-// by it.
+// Refusal is why the webhook rejected a request.
 type Refusal string
 
 const (
 	// Answered 401.
-	RefusedMissing   Refusal = "no signature"
-	RefusedMalformed Refusal = "malformed signature header"
-	RefusedStale     Refusal = "timestamp outside the tolerance"
-	RefusedWrong     Refusal = "wrong signature"
+	refusedMissing   Refusal = "no signature"
+	refusedMalformed Refusal = "malformed signature header"
+	refusedStale     Refusal = "timestamp outside the tolerance"
+	refusedWrong     Refusal = "wrong signature"
 
-	RefusedPath   Refusal = "another path"          // 404
-	RefusedMethod Refusal = "not a POST"            // 405
-	RefusedBody   Refusal = "body too large"        // 413
-	RefusedHeader Refusal = "header too large"      // 431
-	RefusedExpect Refusal = "unknown Expect header" // 417
-	// What net/http can't read, answered 400, 501 or 505.
-	RefusedRequest Refusal = "malformed HTTP request"
-	RefusedHTTP    Refusal = "not an HTTP request"
+	refusedPath   Refusal = "another path"          // 404
+	refusedMethod Refusal = "not a POST"            // 405
+	refusedBody   Refusal = "body too large"        // 413
+	refusedHeader Refusal = "header too large"      // 431
+	refusedExpect Refusal = "unknown Expect header" // 417
+	// Requests that net/http can't read, answered 400, 501 or 505.
+	refusedRequest Refusal = "malformed HTTP request"
+	refusedHTTP    Refusal = "not an HTTP request"
 )
 
-// refusalEvery is how often refusals of one kind are logged at most. A wrong
-// secret would write a line for every event otherwise, and any stranger could
-// fill the log.
+// refusalEvery is how often refusals of one kind are logged. Otherwise a wrong secret
+// would log a line per event, and any stranger could fill the log.
 const refusalEvery = time.Minute
 
-// refused are the refusals of one kind that are not logged yet.
+// refused counts the refusals of one kind that are not logged yet.
 type refused struct {
 	count  int
-	signed bool      // one of them had a signature header, so that it was a delivery
-	detail string    // of the last one: the path it was for, or what is wrong with it
-	logged time.Time // when some were logged last; zero: never
+	signed bool      // one of them had a signature header, so it was a delivery
+	detail string    // of the last one: its path, or what is wrong with it
+	logged time.Time // when refusals were last logged; zero: never
 }
 
-// refuse counts a refusal, and logs the first one of its kind immediately and
-// from then on what came together in a minute.
+// refuse counts a refusal. The first one of its kind is logged immediately, further
+// ones together once a minute.
 func (w *Webhook) refuse(why Refusal, signed bool, detail string) {
 	now := w.cfg.Now()
 	w.mu.Lock()
@@ -62,26 +60,25 @@ func (w *Webhook) refuse(why Refusal, signed bool, detail string) {
 	w.report(now, refusalEvery)
 }
 
-// RefusedStatus counts what net/http has answered before the Webhook saw it, by
-// the status and how the request began. Other statuses are the Webhook's own.
+// RefusedStatus counts a request that net/http has answered itself, by the status and
+// how the request began. It ignores the statuses of the Webhook's own answers.
 func (w *Webhook) RefusedStatus(status int, head []byte) {
 	switch status {
 	case http.StatusRequestHeaderFieldsTooLarge:
-		w.refuse(RefusedHeader, true, "")
+		w.refuse(refusedHeader, true, "")
 	case http.StatusExpectationFailed:
-		w.refuse(RefusedExpect, true, "")
+		w.refuse(refusedExpect, true, "")
 	case http.StatusBadRequest, http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
 		if flaw := flawOf(head); flaw != "" {
-			w.refuse(RefusedRequest, signedHead(head), flaw)
+			w.refuse(refusedRequest, signedHead(head), flaw)
 			return
 		}
-		w.refuse(RefusedHTTP, false, "")
+		w.refuse(refusedHTTP, false, "")
 	}
 }
 
-// Report logs the refusals that wait for their minute to pass. It is called now
-// and then, and with last set once nothing more comes, so that the end of a run
-// is logged, too.
+// Report logs the refusals whose minute has passed. Call it every few seconds, and with
+// last set when the webhook has stopped, so that none stays unlogged.
 func (w *Webhook) Report(last bool) {
 	every := refusalEvery
 	if last {
@@ -103,38 +100,38 @@ func (w *Webhook) report(now time.Time, every time.Duration) {
 	w.mu.Unlock()
 	for _, why := range slices.Sorted(maps.Keys(due)) {
 		r := due[why]
-		level, msg := slog.LevelError, "webhook deliveries refused: their events are lost on this path"
+		level, msg := slog.LevelError, "webhook deliveries rejected; Chert does not send them again"
 		if !r.signed {
-			level, msg = slog.LevelWarn, "requests to the webhook refused: none had a signature"
+			level, msg = slog.LevelWarn, "requests to the webhook rejected; none had a signature"
 		}
 		w.cfg.Log.Log(context.Background(), level, msg, "reason", why, "count", r.count, "hint", w.hint(why, r.detail))
 	}
 }
 
-// hint says what is likely wrong and how to fix it, to the sender and in the log.
+// hint returns what is likely wrong and the fix, for the sender and for the log.
 func (w *Webhook) hint(why Refusal, detail string) string {
 	switch why {
-	case RefusedWrong:
-		return "put the subscription's secret into sources.webhook.secrets (for a webhook of Chert's console without a secret: the signing secret), and keep proxies from changing the body"
-	case RefusedStale:
+	case refusedWrong:
+		return "add the secret of the subscription to sources.webhook.secrets (for a webhook of Chert's console without a secret: the signing secret), and check that no proxy changes the body"
+	case refusedStale:
 		return "set this machine's clock (NTP); a delivery can't be sent again later with its old signature"
-	case RefusedMalformed:
+	case refusedMalformed:
 		return "X-Webhook-Signature is t=<unix seconds>,v1=<hex> or v1,<unix seconds>,<hex>"
-	case RefusedMissing:
-		return "sign the body with the subscription's secret in X-Webhook-Signature, and let proxies pass the header on"
-	case RefusedPath:
+	case refusedMissing:
+		return "sign the body with the subscription's secret in X-Webhook-Signature, and check that proxies forward the header"
+	case refusedPath:
 		return fmt.Sprintf("point the subscription at %s, or set sources.webhook.path: %q", w.cfg.Path, detail)
-	case RefusedMethod:
+	case refusedMethod:
 		return "deliveries are made by POST; a redirect in front of chertd (to https, or to another path) turns POST into GET: give Chert the final URL"
-	case RefusedBody:
+	case refusedBody:
 		return fmt.Sprintf("raise sources.webhook.max_body, now %d bytes", w.settings.Load().maxBody)
-	case RefusedHeader:
-		return "raise sources.webhook.max_header, or have the proxy add fewer headers"
-	case RefusedExpect:
-		return "have the proxy remove the Expect header: only 100-continue is understood"
-	case RefusedRequest:
-		return "HTTP forbids such a request, and nothing of it is read: " + detail
+	case refusedHeader:
+		return "raise sources.webhook.max_header, or configure the proxy to add fewer headers"
+	case refusedExpect:
+		return "configure the proxy to remove the Expect header: only 100-continue is supported"
+	case refusedRequest:
+		return "HTTP forbids such a request: " + detail
 	default:
-		return "something speaks TLS or another protocol to this port, which is plain HTTP: check the proxy's target"
+		return "something sends TLS or another protocol to this port, which is plain HTTP: check the target of the proxy"
 	}
 }

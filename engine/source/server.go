@@ -16,15 +16,15 @@ type ServerConfig struct {
 	Handler   http.Handler
 	MaxConns  int   // open connections; default 512
 	MaxHeader int64 // bytes of a request's header; default 64 KiB
-	// Refused is told of each status of 400 and more, and how its request began:
-	// net/http answers some without the handler.
+	// Refused, if set, is called with each status of 400 and more, and with the
+	// beginning of its request: net/http answers some requests without the handler.
 	Refused func(status int, head []byte)
 	Log     *slog.Logger
 }
 
-// Server is what a Webhook is served in. Strangers can reach it, so that slow and
-// idle senders are cut off. The bound of headers can change while it serves: an
-// http.Server keeps the one that it began with, and so gives way to another.
+// Server serves a Webhook. Strangers can reach it, so it closes the connections of slow
+// and idle senders. The limit of headers can change while it serves: as an http.Server
+// keeps the one that it began with, another one replaces it.
 type Server struct {
 	cfg   ServerConfig
 	conns *Connections
@@ -33,30 +33,29 @@ type Server struct {
 	current  *http.Server
 	stopped  bool
 	listener net.Listener   // what Serve was given; nil: nothing yet
-	retiring sync.WaitGroup // servers that gave way, until their connections end
+	retiring sync.WaitGroup // servers that were replaced, until their connections end
 	retired  []*http.Server // the same, for Close
 	arrivals chan arrival   // what was accepted
 	closing  chan struct{}  // closed by Shutdown and Close
 }
 
-// arrival is what Accept of the listener returned.
+// arrival is the result of Accept of the listener.
 type arrival struct {
 	conn net.Conn
 	err  error
 }
 
-// NewServer makes the server in which a Webhook is served, and the bound of its
-// connections: serve it on what Listener of that returns.
+// NewServer returns a Server and the bound of its connections. Serve it on a listener
+// of Connections.Listener.
 func NewServer(cfg ServerConfig) (*Server, *Connections) {
 	cfg.Log = cmp.Or(cfg.Log, slog.Default())
-	c := NewConnections(cmp.Or(cfg.MaxConns, 512), cfg.Log)
-	c.refused = cfg.Refused
+	c := NewConnections(cmp.Or(cfg.MaxConns, 512), cfg.Refused, cfg.Log)
 	s := &Server{cfg: cfg, conns: c, arrivals: make(chan arrival), closing: make(chan struct{})}
 	s.current = s.bounded(cfg.MaxHeader)
 	return s, c
 }
 
-// bounded is a server of one bound of headers.
+// bounded returns an http.Server with a limit of headers.
 func (s *Server) bounded(maxHeader int64) *http.Server {
 	h := &http.Server{
 		Handler:           s.cfg.Handler,
@@ -71,8 +70,8 @@ func (s *Server) bounded(maxHeader int64) *http.Server {
 	return h
 }
 
-// Serve serves what the listener accepts, until Shutdown or Close; its error is
-// http.ErrServerClosed then. It is called once.
+// Serve serves the connections of a listener until Shutdown or Close, and then returns
+// http.ErrServerClosed. Call it once.
 func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
 	s.listener = l
@@ -103,7 +102,7 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
-// accept hands on what arrives, to whichever server is the current one.
+// accept passes connections to the current server.
 func (s *Server) accept(l net.Listener) {
 	for {
 		conn, err := l.Accept()
@@ -121,8 +120,8 @@ func (s *Server) accept(l net.Listener) {
 	}
 }
 
-// SetMaxHeader bounds the headers of requests on connections that are made from
-// now on. Requests under way end as they began.
+// SetMaxHeader changes the limit of headers for new connections. Requests under way
+// keep theirs.
 func (s *Server) SetMaxHeader(bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,7 +160,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Close ends everything, requests under way included.
+// Close closes all connections, also those with requests under way.
 func (s *Server) Close() error {
 	err := s.stop().Close()
 	s.closeRetired()
@@ -169,7 +168,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// stop has no further server take over, and returns the current one.
+// stop prevents that another server takes over, and returns the current one.
 func (s *Server) stop() *http.Server {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,8 +191,8 @@ func (s *Server) closeRetired() {
 	}
 }
 
-// share is the listener as one of the servers sees it: closing it leaves the
-// listener itself to the next.
+// share is the listener of one of the servers. Closing it leaves the listener open for
+// the next server.
 type share struct {
 	net.Listener
 	of   *Server

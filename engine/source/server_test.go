@@ -81,7 +81,7 @@ func TestServerRefusesLargeBodies(t *testing.T) {
 
 // The bound of headers changes while requests are served: what is under way ends
 // as it began, and what comes afterwards is bounded anew. No connection is lost.
-func TestServerTakesAnotherBoundOfHeaders(t *testing.T) {
+func TestServerChangesItsLimitOfHeaders(t *testing.T) {
 	t.Parallel()
 	inside, leave := make(chan struct{}, 1), make(chan struct{})
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -188,7 +188,7 @@ func TestHeaderUpToTheLimit(t *testing.T) {
 			t.Errorf("%.40q of %d bytes: %d, want %d", test.head, len(test.head), got, test.status)
 		}
 	}
-	want := map[Refusal]int64{RefusedHeader: 1, RefusedExpect: 1, RefusedRequest: 1}
+	want := map[Refusal]int64{refusedHeader: 1, refusedExpect: 1, refusedRequest: 1}
 	if got := b.Stats().Refused; !reflect.DeepEqual(got, want) {
 		t.Errorf("counted %v, want %v", got, want)
 	}
@@ -206,26 +206,26 @@ func TestMalformedRequestsAreNamed(t *testing.T) {
 		level   string
 		fix     string
 	}{
-		"a space in a header's name":     {start + "Host: x\r\n" + signed + "Bad Header: secret\r\n", RefusedRequest, "ERROR", `Bad Header`},
-		"an empty header's name":         {start + "Host: x\r\n" + signed + ": secret\r\n", RefusedRequest, "ERROR", "the name of its header"},
-		"a space before the colon":       {start + "Host: x\r\n" + signed + "Bad : secret\r\n", RefusedRequest, "ERROR", "the name of its header"},
-		"a control character":            {start + "Host: x\r\n" + signed + "From: secret\x01\r\n", RefusedRequest, "ERROR", "its header From has a control character"},
-		"no colon":                       {start + "Host: x\r\n" + signed + "secret\r\n", RefusedRequest, "ERROR", "no colon"},
-		"a bad escape in the path":       {"POST /webhooks/chert%zz HTTP/1.1\r\nHost: x\r\n" + signed, RefusedRequest, "ERROR", "%zz"},
-		"a space in the path":            {"POST /webhooks/ chert HTTP/1.1\r\nHost: x\r\n" + signed, RefusedRequest, "ERROR", "has a space"},
-		"no path":                        {"POST webhooks HTTP/1.1\r\nHost: x\r\n" + signed, RefusedRequest, "ERROR", "the subscription's URL"},
-		"two Hosts":                      {start + "Host: x\r\nHost: secret\r\n" + signed, RefusedRequest, "ERROR", "2 Host headers"},
-		"no Host":                        {start + signed, RefusedRequest, "ERROR", "no Host header"},
-		"a malformed Host":               {start + "Host: se/cret\r\n" + signed, RefusedRequest, "ERROR", "what the proxy changes"},
-		"two lengths":                    {start + "Host: x\r\n" + signed + "Content-Length: 1\r\nContent-Length: 2\r\n", RefusedRequest, "ERROR", "several Content-Lengths"},
-		"a length that is no number":     {start + "Host: x\r\n" + signed + "Content-Length: secret\r\n", RefusedRequest, "ERROR", "not a number"},
-		"another transfer encoding":      {start + "Host: x\r\n" + signed + "Transfer-Encoding: gzip\r\n", RefusedRequest, "ERROR", "not chunked"},
-		"HTTP/3.0":                       {"POST /webhooks/chert HTTP/3.0\r\nHost: x\r\n" + signed, RefusedRequest, "ERROR", "speak HTTP/1.1"},
-		"without a signature":            {start + "Host: x\r\nHost: y\r\n", RefusedRequest, "WARN", "2 Host headers"},
-		"by the account's signature":     {start + "Host: x\r\nHost: y\r\nx-chert-signature: secret\r\n", RefusedRequest, "ERROR", "2 Host headers"},
-		"the second of a connection":     {start + "Host: x\r\n" + signed + "Content-Length: 0\r\n\r\nGET /%zz HTTP/1.1\r\nHost: x\r\n", RefusedRequest, "", "%zz"},
-		"TLS":                            {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03secret\n", RefusedHTTP, "WARN", "TLS"},
-		"another protocol":               {"EHLO secret\r\n", RefusedHTTP, "WARN", "another protocol"},
+		"a space in a header's name":     {start + "Host: x\r\n" + signed + "Bad Header: secret\r\n", refusedRequest, "ERROR", `Bad Header`},
+		"an empty header's name":         {start + "Host: x\r\n" + signed + ": secret\r\n", refusedRequest, "ERROR", "the name of its header"},
+		"a space before the colon":       {start + "Host: x\r\n" + signed + "Bad : secret\r\n", refusedRequest, "ERROR", "the name of its header"},
+		"a control character":            {start + "Host: x\r\n" + signed + "From: secret\x01\r\n", refusedRequest, "ERROR", "its header From has a control character"},
+		"no colon":                       {start + "Host: x\r\n" + signed + "secret\r\n", refusedRequest, "ERROR", "no colon"},
+		"a bad escape in the path":       {"POST /webhooks/chert%zz HTTP/1.1\r\nHost: x\r\n" + signed, refusedRequest, "ERROR", "%zz"},
+		"a space in the path":            {"POST /webhooks/ chert HTTP/1.1\r\nHost: x\r\n" + signed, refusedRequest, "ERROR", "has a space"},
+		"no path":                        {"POST webhooks HTTP/1.1\r\nHost: x\r\n" + signed, refusedRequest, "ERROR", "the subscription's URL"},
+		"two Hosts":                      {start + "Host: x\r\nHost: secret\r\n" + signed, refusedRequest, "ERROR", "2 Host headers"},
+		"no Host":                        {start + signed, refusedRequest, "ERROR", "no Host header"},
+		"a malformed Host":               {start + "Host: se/cret\r\n" + signed, refusedRequest, "ERROR", "what the proxy changes"},
+		"two lengths":                    {start + "Host: x\r\n" + signed + "Content-Length: 1\r\nContent-Length: 2\r\n", refusedRequest, "ERROR", "several Content-Lengths"},
+		"a length that is no number":     {start + "Host: x\r\n" + signed + "Content-Length: secret\r\n", refusedRequest, "ERROR", "not a number"},
+		"another transfer encoding":      {start + "Host: x\r\n" + signed + "Transfer-Encoding: gzip\r\n", refusedRequest, "ERROR", "not chunked"},
+		"HTTP/3.0":                       {"POST /webhooks/chert HTTP/3.0\r\nHost: x\r\n" + signed, refusedRequest, "ERROR", "use HTTP/1.1"},
+		"without a signature":            {start + "Host: x\r\nHost: y\r\n", refusedRequest, "WARN", "2 Host headers"},
+		"by the account's signature":     {start + "Host: x\r\nHost: y\r\nx-chert-signature: secret\r\n", refusedRequest, "ERROR", "2 Host headers"},
+		"the second of a connection":     {start + "Host: x\r\n" + signed + "Content-Length: 0\r\n\r\nGET /%zz HTTP/1.1\r\nHost: x\r\n", refusedRequest, "", "%zz"},
+		"TLS":                            {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03secret\n", refusedHTTP, "WARN", "TLS"},
+		"another protocol":               {"EHLO secret\r\n", refusedHTTP, "WARN", "another protocol"},
 		"a header that has to be a list": {start + "Host: x\r\nX-Odd: a,b;c=\"d\"\r\nUser-Agent: \xff\r\n", "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -254,7 +254,7 @@ func TestMalformedRequestsAreNamed(t *testing.T) {
 			}
 			counted := b.Stats().Refused
 			if tc.why == "" {
-				if counted[RefusedRequest]+counted[RefusedHTTP] != 0 {
+				if counted[refusedRequest]+counted[refusedHTTP] != 0 {
 					t.Errorf("counted %v", counted)
 				}
 				return

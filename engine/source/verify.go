@@ -12,8 +12,7 @@ import (
 	"chertd/engine/chert"
 )
 
-// Headers of a delivery. The names of the first two are the only ones a
-// signature is looked for in.
+// Headers of a delivery. A signature is in one of the first two.
 const (
 	headerSignature       = "X-Webhook-Signature"
 	headerLegacySignature = "X-Chert-Signature"
@@ -21,34 +20,34 @@ const (
 	headerEventID         = "X-Webhook-Event-Id"
 )
 
-// maxTimestamps bounds what a delivery's headers may ask to be computed: each
-// timestamp costs one HMAC of the body for each secret. Rotation and a proxy that
-// repeats headers need two or three.
+// maxTimestamps bounds the work that the headers of a delivery can cause: one HMAC of
+// the body for each timestamp and secret. Rotation and a proxy that repeats headers
+// need two or three.
 const maxTimestamps = 8
 
-// signature is one timestamp of a delivery's headers and the digests that may
-// have been made with it.
+// signature is one timestamp in the headers of a delivery, and the digests that may
+// belong to it.
 type signature struct {
-	timestamp string // as it stands in the header: that is what was signed
+	timestamp string // as in the header, which is what was signed
 	at        time.Time
 	digests   [][]byte
-	legacy    bool // in X-Chert-Signature: the account's signing secret counts, too
+	legacy    bool // in X-Chert-Signature, where the account's signing secret counts, too
 }
 
 // verifier checks the signatures of deliveries.
 type verifier struct {
 	secrets   []string      // of webhooks
-	signing   string        // of the account; "": none. It counts in X-Chert-Signature alone
+	signing   string        // of the account, for X-Chert-Signature only; "": none
 	tolerance time.Duration // between the signature's time and one of the clocks, either way
 }
 
-// verify checks a delivery's signature over the exact bytes received. One valid
-// signature is enough, whatever else the headers say: proxies repeat and join
-// headers, and Chert may send the current one and the legacy one. It returns ""
-// if some secret made one of them within the tolerance of one of the clocks.
+// verify checks the signature of a delivery over the exact bytes received. One valid
+// signature is enough, whatever else the headers say: proxies repeat and join headers,
+// and Chert may send both the current and the legacy header. It returns "" if one of
+// the secrets made a signature that is within the tolerance of one of the clocks.
 func (v verifier) verify(h http.Header, body []byte, clocks ...time.Time) Refusal {
 	found, refused := readSignatures(h)
-	// Those that are fresh go first: what a proxy adds can't crowd them out.
+	// Fresh ones come first, so that those a proxy adds can't displace them.
 	slices.SortStableFunc(found, func(a, b signature) int {
 		return boolOrder(v.fresh(a.at, clocks), v.fresh(b.at, clocks))
 	})
@@ -59,11 +58,11 @@ func (v verifier) verify(h http.Header, body []byte, clocks ...time.Time) Refusa
 		}
 		switch {
 		case !s.madeBy(secrets, body):
-			if refused != RefusedStale {
-				refused = RefusedWrong
+			if refused != refusedStale {
+				refused = refusedWrong
 			}
 		case !v.fresh(s.at, clocks):
-			refused = RefusedStale
+			refused = refusedStale
 		default:
 			return ""
 		}
@@ -87,8 +86,8 @@ func boolOrder(a, b bool) int {
 	return 1
 }
 
-// madeBy tries every secret against every digest, all of them in any case, so
-// that the time taken tells nothing.
+// madeBy reports whether one of the secrets made one of the digests. It always compares
+// all of them, so that the time it takes reveals nothing.
 func (s signature) madeBy(secrets []string, body []byte) bool {
 	made := false
 	for _, secret := range secrets {
@@ -102,14 +101,14 @@ func (s signature) madeBy(secrets []string, body []byte) bool {
 	return made
 }
 
-// readSignatures reads all signatures of a delivery. If there are none, the
-// refusal says whether a header was there at all.
+// readSignatures returns all signatures of a delivery. Without one, the refusal says
+// whether there was a header at all.
 func readSignatures(h http.Header) (all []signature, refused Refusal) {
-	refused = RefusedMissing
+	refused = refusedMissing
 	for _, name := range []string{headerSignature, headerLegacySignature} {
 		legacy := name == headerLegacySignature
 		for _, value := range h.Values(name) {
-			refused = RefusedMalformed
+			refused = refusedMalformed
 			timestamps, digests := parseSignatures(value)
 			for _, ts := range timestamps {
 				i := slices.IndexFunc(all, func(s signature) bool { return s.timestamp == ts && s.legacy == legacy })
@@ -124,13 +123,12 @@ func readSignatures(h http.Header) (all []signature, refused Refusal) {
 	return slices.DeleteFunc(all, func(s signature) bool { return len(s.digests) == 0 }), refused
 }
 
-// parseSignatures reads the value of a header: "t=<ts>,v1=<hex>" or
-// "v1,<ts>,<hex>". A proxy may have joined several values by commas, and v1= may
-// be there several times, as while the sender's secret is being changed; what
-// can't be read is left out. Each timestamp of a value goes with each of its
-// digests: which were made together, the secret tells.
+// parseSignatures reads the value of a header: "t=<ts>,v1=<hex>" or "v1,<ts>,<hex>". A
+// proxy may have joined several values by commas, and v1= may occur several times, such
+// as while the secret is rotated. Malformed elements are skipped. Each timestamp is
+// paired with each digest, as only the secret shows which belong together.
 func parseSignatures(value string) (timestamps []string, digests [][]byte) {
-	listed := false // behind a "v1" without a value
+	listed := false // after a "v1" without a value
 	for element := range strings.SplitSeq(value, ",") {
 		name, v, named := strings.Cut(strings.TrimSpace(element), "=")
 		if !named {
@@ -150,7 +148,7 @@ func parseSignatures(value string) (timestamps []string, digests [][]byte) {
 	return timestamps, digests
 }
 
-// parseTimestamp takes Unix seconds in plain decimal.
+// parseTimestamp reads Unix seconds in plain decimal.
 func parseTimestamp(ts string) (time.Time, bool) {
 	if len(ts) == 0 || len(ts) > 12 || strings.Trim(ts, "0123456789") != "" {
 		return time.Time{}, false
@@ -159,7 +157,7 @@ func parseTimestamp(ts string) (time.Time, bool) {
 	return time.Unix(seconds, 0), err == nil
 }
 
-// parseDigest takes a SHA-256 digest in hex, of either case.
+// parseDigest reads a SHA-256 digest in hex, of either case.
 func parseDigest(digest string) ([]byte, bool) {
 	if len(digest) != 64 {
 		return nil, false

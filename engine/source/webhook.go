@@ -1,80 +1,75 @@
-// Package source brings events in: by webhook, stream, the events log and
-// files. Each source gives what it has to one function, Ingest.
+// Package source takes events in, by webhook and from files. Each source passes its
+// events to one function, Ingest, and deliveries that it can't decode to another,
+// Quarantine.
 package source
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"path"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"chertd/engine/event"
 	"chertd/engine/store"
-	"chertd/luabind/diag"
 )
 
-// WebhookConfig is what a Webhook is made of. Zero fields take the defaults.
+// WebhookConfig has the settings of a Webhook. Zero fields take the defaults.
 type WebhookConfig struct {
 	Path      string        // of deliveries; default /webhooks/chert
 	Secrets   []string      // of the subscription; several while rotating
 	Tolerance time.Duration // between the signature's timestamp and a clock, either way; default 5 m
 	MaxBody   int64         // bytes; default 1 MiB
-	InFlight  int           // deliveries being stored; further ones get 503; default 256
-	Tenant    string        // other tenants' events are quarantined; empty: any is taken
+	InFlight  int           // deliveries being stored; further ones are answered 503; default 256
+	Tenant    string        // events of other tenants are quarantined; empty: none are
 
-	// SigningSecret is the account's, by which X-Chert-Signature may be signed,
-	// too; empty: none.
+	// SigningSecret is the secret of the account, which may have signed
+	// X-Chert-Signature, too; empty: none.
 	SigningSecret string
 
-	// Now is the local clock; default time.Now. ChertNow is the same corrected by
-	// what Chert's answers say; default Now. A delivery is fresh by either.
+	// Now is the local clock; default time.Now. ChertNow is that clock corrected by the
+	// Date of Chert's answers; default Now. A delivery must be fresh by one of them.
 	Now      func() time.Time
 	ChertNow func() time.Time
 
-	// StoreTime bounds how long a sender waits for its delivery to be stored;
-	// default 5 s. A disk that hangs must not hold senders for ever.
+	// StoreTime bounds how long a sender waits for its delivery to be stored, as a disk
+	// may hang; default 5 s.
 	StoreTime time.Duration
 
-	// Ingest makes arrivals durable and gives a receipt for each. Its error
-	// (full, draining, the store fails) makes Chert try again.
+	// Ingest makes arrivals durable and returns a receipt for each. After an error
+	// (full, draining, the store fails) the sender retries.
 	Ingest func(context.Context, []store.Arrival) ([]store.Receipt, error)
-	// Quarantine keeps what was signed and can't be understood.
+	// Quarantine stores a signed delivery that can't be decoded.
 	Quarantine func(context.Context, store.Quarantined) error
 
 	Log *slog.Logger // default slog.Default
 }
 
-// Webhook takes deliveries. A delivery is answered 2xx only once it is on
-// disk, and then always: as an event, or in quarantine.
-//
-// Nothing is stored before its signature was verified.
+// Webhook is an http.Handler that takes deliveries of Chert's. It answers 2xx if, and
+// only if, the delivery is on disk: as an event, or in quarantine. It stores nothing
+// whose signature it has not verified. Its methods may be called from many goroutines.
 type Webhook struct {
 	cfg  WebhookConfig
-	path string // of deliveries, as cleanPath has it
+	path string // of deliveries, as cleanPath returns it
 
 	settings atomic.Pointer[settings]
-	storing  chan struct{} // one token a delivery that is being stored
+	storing  chan struct{} // holds one element per delivery that is being stored
 	mu       sync.Mutex
 	stats    WebhookStats
 	refused  map[Refusal]*refused
-	failures int       // since one was logged
-	failed   time.Time // when that was
+	failures int       // since one was last logged
+	failed   time.Time // when one was last logged
 }
 
-// WebhookSettings are what of a Webhook can change while it takes deliveries.
-// Zero fields take the defaults of WebhookConfig.
+// WebhookSettings are the settings of a Webhook that can change while it runs. Zero
+// fields take the defaults of WebhookConfig.
 type WebhookSettings struct {
 	Secrets       []string
 	SigningSecret string
@@ -82,25 +77,25 @@ type WebhookSettings struct {
 	MaxBody       int64
 }
 
-// settings are those that deliveries are taken by.
+// settings are the settings in force.
 type settings struct {
 	verifier
 	maxBody int64
-	large   chan struct{} // one token a body beyond smallBody that is being read
+	large   chan struct{} // holds one element per body beyond smallBody that is being read
 }
 
-// WebhookStats counts answers since the start.
+// WebhookStats counts the answers since the start.
 type WebhookStats struct {
 	Accepted    int64 // new events
-	Duplicates  int64 // events that were known already
+	Duplicates  int64 // events that were taken in before
 	Quarantined int64
 	Refused     map[Refusal]int64 // answered 4xx
 	Unavailable int64             // answered 503: Ingest or Quarantine failed
-	Broken      int64             // bodies that did not arrive whole, answered 503
-	Busy        int64             // too many at the same time, answered 503
+	Broken      int64             // incomplete bodies, answered 503
+	Busy        int64             // too many at a time, answered 503
 }
 
-// NewWebhook checks the configuration and makes a Webhook of it.
+// NewWebhook checks a configuration and returns a Webhook.
 func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 	cfg.Path = cmp.Or(cfg.Path, "/webhooks/chert")
 	cfg.InFlight = cmp.Or(cfg.InFlight, 256)
@@ -113,7 +108,7 @@ func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 		cfg.ChertNow = cfg.Now
 	}
 	if cfg.Ingest == nil || cfg.Quarantine == nil {
-		return nil, errors.New("webhook has nowhere to store what comes")
+		return nil, errors.New("webhook has no Ingest or no Quarantine")
 	}
 	path, err := DecodePath(cfg.Path)
 	if err != nil {
@@ -132,8 +127,8 @@ func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 	return w, nil
 }
 
-// Change has deliveries taken by other settings from now on, as while the
-// subscription's secret is rotated. Those that can't be are refused as a whole.
+// Change changes the settings, such as while the secret is rotated. If one of them is
+// invalid, it changes none.
 func (w *Webhook) Change(s WebhookSettings) error {
 	s.Tolerance, s.MaxBody = cmp.Or(s.Tolerance, 5*time.Minute), cmp.Or(s.MaxBody, 1<<20)
 	switch {
@@ -142,7 +137,7 @@ func (w *Webhook) Change(s WebhookSettings) error {
 	case s.MaxBody < 0:
 		return fmt.Errorf("webhook max_body %d is negative", s.MaxBody)
 	case len(s.Secrets) == 0:
-		return errors.New("webhook has no secrets: without one nothing can be verified")
+		return errors.New("webhook has no secrets: deliveries can't be verified without one")
 	}
 	for i, secret := range s.Secrets {
 		if secret == "" {
@@ -161,12 +156,12 @@ func (w *Webhook) Change(s WebhookSettings) error {
 func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	signed := len(r.Header.Values(headerSignature))+len(r.Header.Values(headerLegacySignature)) > 0
 	if cleanPath(r.URL.Path) != w.path {
-		w.refuse(RefusedPath, signed, clip(r.URL.EscapedPath()))
+		w.refuse(refusedPath, signed, clip(r.URL.EscapedPath()))
 		answerError(rw, http.StatusNotFound, "there is nothing at this path", "deliveries go to "+w.cfg.Path)
 		return
 	}
 	if r.Method != http.MethodPost {
-		w.refuse(RefusedMethod, signed, "")
+		w.refuse(refusedMethod, signed, "")
 		rw.Header().Set("Allow", http.MethodPost)
 		answerError(rw, http.StatusMethodNotAllowed, "deliveries are made by POST", "")
 		return
@@ -186,16 +181,16 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	case w.storing <- struct{}{}:
 		defer func() { <-w.storing }()
 	default:
-		// Waiting would only pile up: the sender tries again when there is room.
+		// Waiting would only build a backlog; the sender retries.
 		w.count(func(s *WebhookStats) { s.Busy++ })
-		unavailable(rw, "too many deliveries at once")
+		unavailable(rw, "too many deliveries at a time")
 		return
 	}
 	w.take(rw, r, body, now)
 }
 
-// DecodePath is the path of requests that are deliveries, by what the
-// configuration says: %20 means in it what it means in a URL.
+// DecodePath returns the path of deliveries for a path of the configuration, in which
+// %20 means the same as in a URL.
 func DecodePath(p string) (string, error) {
 	decoded, err := url.PathUnescape(p)
 	if err != nil {
@@ -204,8 +199,8 @@ func DecodePath(p string) (string, error) {
 	return cleanPath(decoded), nil
 }
 
-// cleanPath is a path without what proxies put in: doubled slashes and one at
-// the end.
+// cleanPath returns a path without doubled slashes and without one at the end, which
+// proxies add.
 func cleanPath(p string) string { return path.Clean("/" + p) }
 
 // Stats returns the counts so far.
@@ -220,60 +215,7 @@ func (w *Webhook) Stats() WebhookStats {
 	return s
 }
 
-const (
-	// smallBody is what is read of every body without further ado: a delivery is
-	// some 1 KiB.
-	smallBody = 64 << 10
-	// largeBytes is about what all larger bodies that are being read may take
-	// together: any stranger can send one.
-	largeBytes = 64 << 20
-)
-
-// body reads the body, or answers why not.
-func (w *Webhook) body(rw http.ResponseWriter, r *http.Request, signed bool) ([]byte, bool) {
-	set := w.settings.Load()
-	tooLarge := func() ([]byte, bool) {
-		w.refuse(RefusedBody, signed, "")
-		answerError(rw, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", set.maxBody), w.hint(RefusedBody, ""))
-		return nil, false
-	}
-	if r.ContentLength > set.maxBody {
-		rw.Header().Set("Connection", "close") // rather than read it all
-		return tooLarge()
-	}
-	var body bytes.Buffer
-	// No more than a usual delivery on the word of a stranger.
-	body.Grow(int(min(max(r.ContentLength, 0), 16<<10)) + bytes.MinRead)
-	limited := http.MaxBytesReader(rw, r.Body, set.maxBody)
-	_, err := io.CopyN(&body, limited, smallBody)
-	if err == nil {
-		select {
-		case set.large <- struct{}{}:
-			defer func() { <-set.large }()
-		default:
-			w.count(func(s *WebhookStats) { s.Busy++ })
-			rw.Header().Set("Connection", "close")
-			unavailable(rw, "too many large deliveries at once")
-			return nil, false
-		}
-		_, err = body.ReadFrom(limited)
-	} else if errors.Is(err, io.EOF) {
-		err = nil // it is small
-	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return tooLarge()
-	}
-	if err != nil {
-		// Cut off or too slow. The sender is to try again, so this is no 4xx.
-		w.count(func(s *WebhookStats) { s.Broken++ })
-		rw.Header().Set("Connection", "close")
-		unavailable(rw, "the body did not arrive whole")
-		return nil, false
-	}
-	return body.Bytes(), true
-}
-
-// take stores a verified delivery, and answers what became of it.
+// take stores a verified delivery and answers it.
 func (w *Webhook) take(rw http.ResponseWriter, r *http.Request, body []byte, now time.Time) {
 	e, err := event.Decode(body, event.Hints{ID: r.Header.Get(headerEventID), Type: r.Header.Get(headerEvent)})
 	switch {
@@ -323,40 +265,15 @@ func (w *Webhook) quarantine(rw http.ResponseWriter, r *http.Request, body []byt
 	answer(rw, "quarantined", id)
 }
 
-// ErrDraining is what Ingest and Quarantine return once the daemon stops.
-var ErrDraining = errors.New("draining: no more events are taken in")
+// ErrDraining is the error of Ingest and Quarantine once the daemon stops.
+var ErrDraining = errors.New("draining: chertd takes in no more events")
 
-// storeTime is the request's context, ended once the store has taken too long.
+// storeTime returns the context of a request, bounded by StoreTime.
 func (w *Webhook) storeTime(r *http.Request) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(r.Context(), w.cfg.StoreTime, errSlowStore)
 }
 
-var errSlowStore = errors.New("the store takes too long: the disk is slow, or hangs")
-
-// fail answers that the delivery could not be stored. The error is for the log
-// of this side, as it may name files; a store that stays full is told of once in
-// failureEvery.
-func (w *Webhook) fail(rw http.ResponseWriter, err error, now time.Time) {
-	w.mu.Lock()
-	w.stats.Unavailable++
-	w.failures++
-	count, tell := w.failures, w.failed.IsZero() || now.Sub(w.failed) >= failureEvery || now.Before(w.failed)
-	if tell {
-		w.failures, w.failed = 0, now
-	}
-	w.mu.Unlock()
-	switch {
-	case !tell:
-	case errors.Is(err, ErrDraining):
-		w.cfg.Log.Info("webhook deliveries answered 503 while chertd stops, so that Chert sends them again", "count", count)
-	default:
-		w.cfg.Log.Error("webhook deliveries not stored: answered 503, so that Chert sends them again", "count", count, "error", err)
-	}
-	unavailable(rw, "the delivery could not be stored now")
-}
-
-// failureEvery is how often deliveries that could not be stored are logged.
-const failureEvery = 10 * time.Second
+var errSlowStore = errors.New("the store takes too long: the disk is slow or hangs")
 
 func (w *Webhook) count(change func(*WebhookStats)) {
 	w.mu.Lock()
@@ -364,8 +281,8 @@ func (w *Webhook) count(change func(*WebhookStats)) {
 	change(&w.stats)
 }
 
-// keptHeaders is what is kept of a quarantined delivery's headers: what Chert
-// says about it. Signatures, cookies and tokens are not among them.
+// keptHeaders returns the headers that are kept of a quarantined delivery: those that
+// describe it, without signatures, cookies and tokens.
 func keptHeaders(h http.Header) map[string]string {
 	kept := map[string]string{}
 	for _, name := range []string{"Content-Type", "User-Agent", headerEvent, headerEventID, "X-Webhook-Timestamp", "X-Webhook-Subscription-Id"} {
@@ -382,47 +299,4 @@ func clip(s string) string {
 		return s[:limit] + "…"
 	}
 	return s
-}
-
-func answer(rw http.ResponseWriter, status, id string) {
-	writeJSON(rw, http.StatusOK, struct {
-		Status  string `json:"status"`
-		EventID string `json:"event_id,omitempty"`
-	}{status, id})
-}
-
-// Unavailable answers 503 to whatever comes: a sender tries again.
-func Unavailable(rw http.ResponseWriter, _ *http.Request) {
-	rw.Header().Set("Connection", "close")
-	unavailable(rw, "chertd can't take deliveries in now")
-}
-
-// retryAfter is what a sender is asked to wait before it tries again, in seconds.
-const retryAfter = 2
-
-func unavailable(rw http.ResponseWriter, message string) {
-	rw.Header().Set("Retry-After", strconv.Itoa(retryAfter))
-	answerError(rw, http.StatusServiceUnavailable, message, "try again")
-}
-
-func answerError(rw http.ResponseWriter, status int, message, hint string) {
-	type problem struct {
-		Message string `json:"message"`
-		Hint    string `json:"hint,omitempty"`
-	}
-	writeJSON(rw, status, struct {
-		Error problem `json:"error"`
-	}{problem{message, hint}})
-}
-
-func writeJSON(rw http.ResponseWriter, status int, v any) {
-	body, err := json.Marshal(v)
-	if err != nil { // strings alone are marshalled here
-		panic(err)
-	}
-	rw.Header().Set("Content-Type", "application/json")
-	rw.Header().Set("X-Content-Type-Options", "nosniff")
-	rw.WriteHeader(status)
-	// Who sent the delivery may be gone; what was stored stays.
-	_, _ = rw.Write(append(diag.VisibleJSON(body), '\n'))
 }

@@ -138,38 +138,38 @@ func TestWebhookAnswers(t *testing.T) {
 			status: 200, body: `{"status":"quarantined","event_id":"p1"}`, reason: `partner_id: of tenant "other", this is "acme-7a3f"`, count: func(s *WebhookStats) { s.Quarantined++ }},
 
 		{name: "wrong secret", request: delivery("whsec_other", testBody),
-			status: 401, body: `wrong signature`, count: func(s *WebhookStats) { s.Refused[RefusedWrong]++ }},
+			status: 401, body: `wrong signature`, count: func(s *WebhookStats) { s.Refused[refusedWrong]++ }},
 		{name: "unsigned", request: httptest.NewRequest(http.MethodPost, "/webhooks/chert", strings.NewReader(testBody)),
-			status: 401, body: `no signature`, count: func(s *WebhookStats) { s.Refused[RefusedMissing]++ }},
+			status: 401, body: `no signature`, count: func(s *WebhookStats) { s.Refused[refusedMissing]++ }},
 		{name: "unsigned nonsense", request: httptest.NewRequest(http.MethodPost, "/webhooks/chert", strings.NewReader("x")),
-			status: 401, body: `no signature`, count: func(s *WebhookStats) { s.Refused[RefusedMissing]++ }},
+			status: 401, body: `no signature`, count: func(s *WebhookStats) { s.Refused[refusedMissing]++ }},
 		{name: "unsigned while the store fails", request: httptest.NewRequest(http.MethodPost, "/webhooks/chert", strings.NewReader("x")), err: full,
-			status: 401, body: `no signature`, count: func(s *WebhookStats) { s.Refused[RefusedMissing]++ }},
+			status: 401, body: `no signature`, count: func(s *WebhookStats) { s.Refused[refusedMissing]++ }},
 
 		{name: "too large", request: delivery(testSecret, big),
-			status: 413, body: `larger than 1048576 bytes`, count: func(s *WebhookStats) { s.Refused[RefusedBody]++ }},
+			status: 413, body: `larger than 1048576 bytes`, count: func(s *WebhookStats) { s.Refused[refusedBody]++ }},
 		{name: "too large, chunked", request: chunked(delivery(testSecret, big)),
-			status: 413, body: `max_body`, count: func(s *WebhookStats) { s.Refused[RefusedBody]++ }},
+			status: 413, body: `max_body`, count: func(s *WebhookStats) { s.Refused[refusedBody]++ }},
 		{name: "GET", request: httptest.NewRequest(http.MethodGet, "/webhooks/chert", nil),
-			status: 405, body: `POST`, count: func(s *WebhookStats) { s.Refused[RefusedMethod]++ }},
+			status: 405, body: `POST`, count: func(s *WebhookStats) { s.Refused[refusedMethod]++ }},
 		{name: "another path", request: httptest.NewRequest(http.MethodPost, "/", nil),
-			status: 404, body: `/webhooks/chert`, count: func(s *WebhookStats) { s.Refused[RefusedPath]++ }},
+			status: 404, body: `/webhooks/chert`, count: func(s *WebhookStats) { s.Refused[refusedPath]++ }},
 		{name: "a path that goes on", request: at(delivery(testSecret, testBody), "/webhooks/chert/x"),
-			status: 404, body: `/webhooks/chert`, count: func(s *WebhookStats) { s.Refused[RefusedPath]++ }},
+			status: 404, body: `/webhooks/chert`, count: func(s *WebhookStats) { s.Refused[refusedPath]++ }},
 		{name: "doubled slashes", request: at(delivery(testSecret, testBody), "//webhooks///chert//"),
 			status: 200, body: `"accepted"`, stored: "e1", count: func(s *WebhookStats) { s.Accepted++ }},
 		{name: "a row of the events log", request: delivery(testSecret, `{"id":"evt_1","type":"message.received","event_id":"e1","lead_id":"l1","payload":`+testBody+`}`),
 			status: 200, body: `{"status":"accepted","event_id":"e1"}`, stored: "e1", count: func(s *WebhookStats) { s.Accepted++ }},
 
 		{name: "store fails", request: delivery(testSecret, testBody), err: full,
-			status: 503, body: `could not be stored`, count: func(s *WebhookStats) { s.Unavailable++ }},
+			status: 503, body: `could not store`, count: func(s *WebhookStats) { s.Unavailable++ }},
 		{name: "quarantine fails", request: delivery(testSecret, `nonsense`), err: full,
-			status: 503, body: `could not be stored`, count: func(s *WebhookStats) { s.Unavailable++ }},
+			status: 503, body: `could not store`, count: func(s *WebhookStats) { s.Unavailable++ }},
 		{name: "body cut off", request: func() *http.Request {
 			r := delivery(testSecret, testBody)
 			r.Body = io.NopCloser(io.MultiReader(strings.NewReader(testBody[:9]), broken{}))
 			return r
-		}(), status: 503, body: `did not arrive whole`, count: func(s *WebhookStats) { s.Broken++ }},
+		}(), status: 503, body: `the body is incomplete`, count: func(s *WebhookStats) { s.Broken++ }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -279,10 +279,10 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 		do    func()
 		want  []string // lines logged then
 	}{
-		{0, func() { send(1, wrong) }, []string{`reason="wrong signature" count=1 hint="put the subscription's secret`}},
-		{time.Second, func() { send(50, wrong); send(3, unsigned) }, []string{`level=WARN msg="requests to the webhook refused: none had a signature" reason="no signature" count=1 hint="sign the body`}},
+		{0, func() { send(1, wrong) }, []string{`reason="wrong signature" count=1 hint="add the secret of the subscription`}},
+		{time.Second, func() { send(50, wrong); send(3, unsigned) }, []string{`level=WARN msg="requests to the webhook rejected; none had a signature" reason="no signature" count=1 hint="sign the body`}},
 		{58 * time.Second, func() { send(1, unsigned) }, nil},
-		{time.Second, func() { send(1, wrong) }, []string{`level=ERROR msg="webhook deliveries refused: their events are lost on this path" reason="wrong signature" count=51 hint="put`}},
+		{time.Second, func() { send(1, wrong) }, []string{`level=ERROR msg="webhook deliveries rejected; Chert does not send them again" reason="wrong signature" count=51 hint="add`}},
 		{time.Second, func() { b.Report(false) }, []string{`reason="no signature" count=3`}},
 		{58 * time.Second, func() { send(2, wrong) }, nil},
 		{time.Minute, func() { b.Report(false) }, []string{`reason="wrong signature" count=2`}},
@@ -328,17 +328,17 @@ func TestEveryRefusalNamesItsFix(t *testing.T) {
 		level string
 		fix   string
 	}{
-		RefusedMissing:   {func(b *bench) { b.serve(to("POST", "/webhooks/chert", false)) }, "WARN", "X-Webhook-Signature"},
-		RefusedMalformed: {func(b *bench) { b.serve(to("POST", "/webhooks/chert", true)) }, "ERROR", "t=<unix seconds>,v1=<hex>"},
-		RefusedStale:     {stale, "ERROR", "clock (NTP)"},
-		RefusedWrong:     {func(b *bench) { b.serve(delivery("other", testBody)) }, "ERROR", "sources.webhook.secrets"},
-		RefusedPath:      {func(b *bench) { b.serve(to("POST", "/chert", true)) }, "ERROR", `point the subscription at /webhooks/chert, or set sources.webhook.path: \"/chert\"`},
-		RefusedMethod:    {func(b *bench) { b.serve(to("GET", "/webhooks/chert", false)) }, "WARN", "the final URL"},
-		RefusedBody:      {func(b *bench) { b.serve(delivery(testSecret, strings.Repeat("x", 2<<20))) }, "ERROR", "sources.webhook.max_body, now 1048576"},
-		RefusedHeader:    {func(b *bench) { b.RefusedStatus(431, nil) }, "ERROR", "sources.webhook.max_header"},
-		RefusedExpect:    {func(b *bench) { b.RefusedStatus(417, nil) }, "ERROR", "100-continue"},
-		RefusedHTTP:      {func(b *bench) { b.RefusedStatus(400, []byte("\x16\x03\x01")) }, "WARN", "TLS"},
-		RefusedRequest:   {func(b *bench) { b.RefusedStatus(400, []byte("POST /%zz HTTP/1.1\r\nx-webhook-Signature: x\r\n")) }, "ERROR", "the subscription's URL"},
+		refusedMissing:   {func(b *bench) { b.serve(to("POST", "/webhooks/chert", false)) }, "WARN", "X-Webhook-Signature"},
+		refusedMalformed: {func(b *bench) { b.serve(to("POST", "/webhooks/chert", true)) }, "ERROR", "t=<unix seconds>,v1=<hex>"},
+		refusedStale:     {stale, "ERROR", "clock (NTP)"},
+		refusedWrong:     {func(b *bench) { b.serve(delivery("other", testBody)) }, "ERROR", "sources.webhook.secrets"},
+		refusedPath:      {func(b *bench) { b.serve(to("POST", "/chert", true)) }, "ERROR", `point the subscription at /webhooks/chert, or set sources.webhook.path: \"/chert\"`},
+		refusedMethod:    {func(b *bench) { b.serve(to("GET", "/webhooks/chert", false)) }, "WARN", "the final URL"},
+		refusedBody:      {func(b *bench) { b.serve(delivery(testSecret, strings.Repeat("x", 2<<20))) }, "ERROR", "sources.webhook.max_body, now 1048576"},
+		refusedHeader:    {func(b *bench) { b.RefusedStatus(431, nil) }, "ERROR", "sources.webhook.max_header"},
+		refusedExpect:    {func(b *bench) { b.RefusedStatus(417, nil) }, "ERROR", "100-continue"},
+		refusedHTTP:      {func(b *bench) { b.RefusedStatus(400, []byte("\x16\x03\x01")) }, "WARN", "TLS"},
+		refusedRequest:   {func(b *bench) { b.RefusedStatus(400, []byte("POST /%zz HTTP/1.1\r\nx-webhook-Signature: x\r\n")) }, "ERROR", "the subscription's URL"},
 	} {
 		b := newBench(t, nil)
 		test.do(b)
@@ -360,7 +360,7 @@ func TestEveryRefusalNamesItsFix(t *testing.T) {
 	}
 }
 
-func TestFailuresAreNotLoggedEach(t *testing.T) {
+func TestRepeatedFailuresAreLoggedTogether(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	b.err = errors.New("disk full")
@@ -385,8 +385,8 @@ func TestNewWebhookRefuses(t *testing.T) {
 		{func(c *WebhookConfig) { c.Secrets = []string{"x", ""} }, "secret 2 is empty"},
 		{func(c *WebhookConfig) { c.Tolerance = -1 }, "tolerance"},
 		{func(c *WebhookConfig) { c.MaxBody = -1 }, "max_body"},
-		{func(c *WebhookConfig) { c.Ingest = nil }, "nowhere"},
-		{func(c *WebhookConfig) { c.Quarantine = nil }, "nowhere"},
+		{func(c *WebhookConfig) { c.Ingest = nil }, "no Ingest"},
+		{func(c *WebhookConfig) { c.Quarantine = nil }, "no Quarantine"},
 	}
 	for _, tt := range tests {
 		cfg := newBench(t, nil).cfg

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// clean removes what people don't see in a handle: space around it, direction marks
-// and other invisible characters that address books add. It makes the digits of all
-// scripts ASCII, and wide letters narrow.
+// clean removes the surrounding space of a handle, and the direction marks and other
+// invisible characters that address books add. It maps the digits of all scripts to
+// ASCII, and wide letters to narrow ones.
 func clean(s string) string {
 	if ascii(s) {
 		return unapostrophe(strings.TrimSpace(s))
@@ -33,7 +33,7 @@ func clean(s string) string {
 	return unapostrophe(strings.TrimSpace(s))
 }
 
-// unapostrophe removes the apostrophe by which a spreadsheet marks a number as text.
+// unapostrophe removes the apostrophe with which a spreadsheet marks a number as text.
 func unapostrophe(s string) string {
 	if len(s) > 1 && s[0] == '\'' && (s[1] == '+' || s[1] >= '0' && s[1] <= '9') {
 		return s[1:]
@@ -41,8 +41,8 @@ func unapostrophe(s string) string {
 	return s
 }
 
-// digit is the ASCII digit of the same value: Unicode's decimal digits are in runs
-// of ten.
+// digit returns the ASCII digit of the same value. The decimal digits of Unicode are in
+// runs of ten.
 func digit(r rune) rune {
 	for _, run := range unicode.Nd.R16 {
 		if rune(run.Lo) <= r && r <= rune(run.Hi) {
@@ -66,8 +66,8 @@ func ascii(s string) bool {
 	return true
 }
 
-// lower is the lower case of a text, composed again: lower case may bring about
-// letters and marks that compose.
+// lower returns the lower case of a text, normalized: lower case may produce letters and
+// marks that compose.
 func lower(s string) string {
 	if ascii(s) {
 		return strings.ToLower(s)
@@ -77,9 +77,9 @@ func lower(s string) string {
 
 var schemes = regexp.MustCompile(`^(?i)(tel|sms|smsto|mms|callto|facetime|facetime-audio|imessage|mailto):(?://)?\s*`)
 
-// withoutScheme removes what makes a link of a handle: "tel:", "mailto:", the
-// parameters behind it. An extension stays, and a phone-context that is the
-// beginning of the number is put before it.
+// withoutScheme removes the parts of a link from a handle: a scheme such as "tel:" or
+// "mailto:", and parameters. It keeps an extension, and moves a phone-context with the
+// beginning of the number to the front.
 func withoutScheme(s string) (text, scheme string) {
 	m := schemes.FindStringSubmatch(s)
 	if m == nil {

@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// email reads an email address. written is what it was made of.
+// email reads an email address. written is the original text.
 func email(written, text string) (Handle, error) {
 	local, domain, _ := strings.Cut(text, "@")
 	if why := addressProblem(local, domain); why != "" {
@@ -19,36 +19,36 @@ func email(written, text string) (Handle, error) {
 		case local == "" && domain != "" || local == "*":
 			e.Hint = `an address is compared as a whole; for all of a domain, compare in the handler: ev.from:find("@` + domain + `", 1, true)`
 		case strings.ContainsAny(text, ",;"):
-			e.Hint = "write one address a value"
+			e.Hint = "write one address per value"
 		}
 		return Handle{}, e
 	}
 	return Handle{Email, lower(text)}, nil
 }
 
-// addressProblem says what is wrong with the parts of an address; "" if nothing is.
+// addressProblem returns what is wrong with the parts of an address, or "".
 func addressProblem(local, domain string) string {
 	switch {
 	case local == "":
-		return "nothing stands before @"
+		return "there is nothing before @"
 	case domain == "":
-		return "nothing stands behind @"
+		return "there is nothing after @"
 	case strings.Contains(domain, "@"):
 		return "it has @ twice"
 	}
 	for _, r := range local {
 		if unicode.IsSpace(r) || strings.ContainsRune(`"(),:;<>[\]*`, r) {
-			return fmt.Sprintf("%q can't stand in one", r)
+			return fmt.Sprintf("it can't contain %q", r)
 		}
 	}
 	for _, r := range domain {
 		if r != '.' && r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) {
-			return fmt.Sprintf("%q can't stand behind @", r)
+			return fmt.Sprintf("its domain can't contain %q", r)
 		}
 	}
 	switch {
 	case strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || strings.Contains(domain, ".."):
-		return "its domain has a dot too many"
+		return "its domain has a misplaced dot"
 	case !strings.Contains(domain, "."):
 		return "its domain has no dot"
 	}

@@ -1,7 +1,6 @@
-// Package handle says what a handle is, by which Chert names a sender or a phone
-// line: a phone number, a short code or an email address. It gives each the one
-// form by which handles are compared. Everything that compares handles uses it:
-// where, data files, events and commands. A leaf.
+// Package handle reads handles, by which Chert names senders and phone lines: phone
+// numbers, short codes and email addresses. It normalizes each to one form, so that
+// where, data files, events and commands all compare handles alike.
 package handle
 
 import (
@@ -11,48 +10,48 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// Kind is what a handle is, in the words of where.sender.
+// Kind is the kind of a handle, as in where.sender.
 type Kind string
 
+// Kinds of handles.
 const (
-	Other     Kind = "" // none of those below, such as an alphanumeric sender's name
+	Other     Kind = "" // none of these, such as the name of an alphanumeric sender
 	Phone     Kind = "phone"
 	ShortCode Kind = "short_code"
 	Email     Kind = "email"
 )
 
-// Handle is a handle in the form by which it is compared: E.164 for a phone
-// number, the digits for a short code, lower case for anything else.
+// Handle is a normalized handle: E.164 for a phone number, the digits of a short code,
+// lower case for anything else. Equal handles are ==.
 type Handle struct {
 	Kind Kind
 	Text string
 }
 
-// Error says why a text can't be the handle of a sender, and what to write.
+// Error says why a text is not the handle of a sender, and what to write instead.
 type Error struct {
 	Problem string
-	Hint    string // "": there is none
-	// NoCountry is set for a number without + while no country is known. Parse
-	// returns its digits: they equal no number that Chert delivers with +.
+	Hint    string // "": none
+	// NoCountry says that a number has no + and no country is known. Parse returns its
+	// digits, which equal no number that Chert delivers with +.
 	NoCountry bool
 }
 
 func (e *Error) Error() string { return e.Problem }
 
-// Digits that a short code may have. In a country whose numbers have 7 or 8 digits,
-// as in Norway, digits that are such a number are no short code.
+// Limits of the digits of a short code. In a country whose numbers have 7 or 8 digits,
+// such as Norway, digits that are such a number are not a short code.
 const (
 	leastShort   = 3
 	certainShort = 6 // up to here the country does not matter
 	mostShort    = 8
 )
 
-// longest is how many bytes a handle may have: an address 254, by RFC 5321.
+// longest is the longest handle, in bytes. An email address has at most 254 by RFC 5321.
 const longest = 320
 
-// Parse reads a handle as people write it. country is rules.country, the ISO 3166
-// code of the country whose national numbers need no +; "": there is none. The
-// error is an *Error.
+// Parse reads a handle as people write it. country is the ISO 3166 code of the country
+// whose national numbers need no + (rules.country), or "". Its error is an *Error.
 func Parse(s, country string) (Handle, error) {
 	if h, ok := canonical(s); ok {
 		return h, nil
@@ -70,9 +69,8 @@ func Parse(s, country string) (Handle, error) {
 	return number(s, text, country)
 }
 
-// Normalize is Parse for what Chert delivers. It never fails: what Parse refuses is
-// compared as it came, in lower case, a number without its separators. Normalizing
-// what is normalized changes nothing.
+// Normalize is Parse for handles that Chert delivers. It never fails: it returns what
+// Parse refuses in lower case, and a number without its separators. It is idempotent.
 func Normalize(s, country string) Handle {
 	h, err := Parse(s, country)
 	if err == nil || h.Text != "" {
@@ -91,9 +89,8 @@ func Normalize(s, country string) Handle {
 	return Handle{Other, lower(text)}
 }
 
-// canonical recognizes the handles that Chert delivers most, without work: a number
-// of North America, of which the library would change nothing, and an address in
-// lower case.
+// canonical recognizes the most frequent handles at little cost: numbers of North
+// America, which the library would not change, and email addresses in lower case.
 func canonical(s string) (Handle, bool) {
 	if len(s) == len("+14155551234") && s[:2] == "+1" && s[2] >= '2' && onlyDigits(s[2:]) {
 		return Handle{Phone, s}, true
@@ -115,7 +112,7 @@ func canonical(s string) (Handle, bool) {
 	return Handle{Email, s}, true
 }
 
-// HasNumbers reports whether the code is that of a country, two capital letters of
+// HasNumbers reports whether country is the code of a country, two capital letters of
 // ISO 3166, whose phone numbers are known.
 func HasNumbers(country string) bool {
 	return len(country) == 2 && strings.ToUpper(country) == country && phonenumbers.GetCountryCodeForRegion(country) != 0

@@ -111,7 +111,7 @@ func TestNormalize(t *testing.T) {
 	}
 }
 
-func TestNormalizeTwice(t *testing.T) {
+func TestNormalizeIsIdempotent(t *testing.T) {
 	t.Parallel()
 	anything := rapid.OneOf(rapid.String(), rapid.StringMatching(`[-+0-9 ().A-Za-z@\x{200e}\x{a0}]{0,20}`), rapid.StringMatching(`\+?[0-9]{6,15}`))
 	countries := rapid.SampledFrom([]string{"", "US", "GB", "DE", "IT", "MX", "AR", "BR", "JP", "AU", "NO", "RU"})
@@ -144,7 +144,7 @@ func TestCanonicalAgreesWithTheLibrary(t *testing.T) {
 	})
 }
 
-func TestReaderRemembers(t *testing.T) {
+func TestReaderCaches(t *testing.T) {
 	r := NewReader("US")
 	for _, s := range []string{"+14155551234", "ann@example.com", "+4915112345678", "(415) 555-1234", "AMAZON"} {
 		want := r.Read(s)

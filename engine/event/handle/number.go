@@ -10,23 +10,23 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// scanned is a text taken for a number.
+// scanned is a text that may be a number.
 type scanned struct {
 	plus    bool   // it begins with +
 	digits  string // all its digits
 	spaced  bool   // there is something between the digits
 	letters bool
-	foreign rune // the first character that no number has; 0: there is none
+	foreign rune // the first character that a number can't have; 0: none
 }
 
-// plain reports whether the text is digits, what separates them, and a + at most.
+// plain reports whether the text has only digits, separators and at most one +.
 func (n *scanned) plain() bool { return n.digits != "" && !n.letters && n.foreign == 0 }
 
 // separators are what people write between the digits of a number, besides dashes
 // and white space.
 const separators = "()[]./\u00b7\u2022\u2043\u2212\u30fc~"
 
-// scan takes a cleaned text apart.
+// scan returns the parts of a cleaned text.
 func scan(text string) scanned {
 	var n scanned
 	var digits strings.Builder
@@ -49,19 +49,19 @@ func scan(text string) scanned {
 }
 
 var (
-	// scientific is a number as a spreadsheet shortens it, in both decimal marks.
+	// scientific is a number that a spreadsheet has shortened, with either decimal mark.
 	scientific = regexp.MustCompile(`^\+?\d(?:[.,]\d+)?[eE]\+?\d{1,3}$`)
 	// shortened is the form in which spreadsheets and programs write one; 4E12 may be
 	// a name.
 	shortened = regexp.MustCompile(`^[+-]?\d(?:(?:[.,]\d*)?[eE]\+\d{2,3}|[.,]\d+[eE]\d{1,3})$`)
-	// decimal is a number as programs write one that they take for a fraction.
+	// decimal is a phone number written as a decimal fraction.
 	decimal   = regexp.MustCompile(`^\+?\d{7,}[.,]0{1,2}$`)
 	extension = regexp.MustCompile(`(?i)[\s,;]*(?:;ext=|ext(?:n|ensi[oó]n)?|доб|anexo|durchwahl|app|x{1,2}|#)[.:]?\s*\d{1,7}#?$`)
-	// remark is a word behind a number, with digits of its own or without.
+	// remark is a word after a number, which may have digits.
 	remark = regexp.MustCompile(`[\s,;(\[]+(\pL[\pL\s.:]*)\d{0,7}[\s)\].]*$`)
 	// date is a day as spreadsheets and people write one.
 	date = regexp.MustCompile(`^(?:(\d{1,2})[./-](\d{1,2})[./-](?:19|20)\d\d|(?:19|20)\d\d[./-](\d{1,2})[./-](\d{1,2}))$`)
-	// short fraction is a short code as programs write one that they take for a number.
+	// shortFraction is a short code written as a decimal fraction.
 	shortFraction = regexp.MustCompile(`^(\d{3,6})[.,]0{1,2}$`)
 )
 
@@ -80,7 +80,7 @@ func dated(s string) bool {
 // has lost digits, like 1.41556E+10.
 func Shortened(s string) bool { return shortened.MatchString(strings.TrimSpace(s)) }
 
-// number reads a phone number or a short code. written is what text was made of.
+// number reads a phone number or a short code. written is the original text.
 func number(written, text, country string) (Handle, error) {
 	switch {
 	case scientific.MatchString(text):
@@ -108,13 +108,13 @@ func number(written, text, country string) (Handle, error) {
 	case n.letters && n.foreign == 0 && !n.plus && !strings.ContainsAny(text, " \t"):
 		return Handle{}, &Error{Problem: none(written), Hint: fmt.Sprintf("a sender's name is compared in the handler: if ev.from == %q", text)}
 	case strings.Count(text, "+") > 1:
-		return Handle{}, &Error{Problem: none(written), Hint: "write one number a value, with one +"}
+		return Handle{}, &Error{Problem: none(written), Hint: "write one number per value, with one +"}
 	case !n.plain() || strings.Contains(text, "+") && !n.plus:
 		e := &Error{Problem: none(written)}
 		if strings.Contains(text, " #") {
 			e.Hint = "write the comment on a line of its own"
 		} else if strings.ContainsAny(text, ",;") && len(n.digits) > mostShort {
-			e.Hint = "write one number a value, without commas"
+			e.Hint = "write one number per value, without commas"
 		}
 		return Handle{}, e
 	case n.plus:
@@ -123,16 +123,16 @@ func number(written, text, country string) (Handle, error) {
 	return national(written, text, n, country)
 }
 
-// none says that a text is no handle.
+// none returns the problem of a text that is not a handle.
 func none(written string) string {
 	return fmt.Sprintf("%q is not a phone number, a short code or an email address", written)
 }
 
-// international reads a number with its country's code.
+// international reads a number with a country code.
 func international(written, text, digits string) (Handle, error) {
 	e164, reason := lookUp("+"+digits, "ZZ")
 	if without := strings.Replace(text, "(0)", "", 1); without != text && !valid(e164) {
-		// Some write the trunk prefix also where the country has none any more.
+		// Some people write a trunk prefix that their country no longer has.
 		if shorter, _ := lookUp("+"+scan(without).digits, "ZZ"); e164 == "" || valid(shorter) {
 			e164 = shorter
 		}
@@ -199,9 +199,9 @@ const (
 	noCountry = "no country has its code"
 )
 
-// lookUp asks the library for the E.164 form of a number; "" with the reason if it
-// can be none. Numbers that are possible are taken, assigned or not: ranges are
-// assigned faster than the library is updated.
+// lookUp returns the E.164 form of a number, or "" with the reason why it is not one. It
+// accepts possible numbers, whether they are assigned or not: ranges are assigned faster
+// than the library is updated.
 func lookUp(number, region string) (e164, reason string) {
 	number = withoutMobilePrefix(number)
 	for range 3 { // a form that has a prefix left is read again
@@ -230,9 +230,8 @@ func lookUp(number, region string) (e164, reason string) {
 	return e164, ""
 }
 
-// withoutMobilePrefix removes the 1 behind +52, which Mexico's mobile numbers had
-// until 2019. Old threads and address books still have it, and the library does not
-// know it any more.
+// withoutMobilePrefix removes the 1 after +52, which mobile numbers of Mexico had until
+// 2019. Old chats and address books still have it, but the library no longer knows it.
 func withoutMobilePrefix(e164 string) string {
 	if len(e164) == len("+5215512345678") && strings.HasPrefix(e164, "+521") {
 		return "+52" + e164[len("+521"):]
@@ -250,8 +249,8 @@ func reasonOf(err error) string {
 	return "it is too short"
 }
 
-// abroad reports whether the digits begin with the country's own prefix for calls
-// abroad.
+// abroad reports whether the digits begin with the prefix for international calls of the
+// country.
 func abroad(digits, country string) bool {
 	n, err := phonenumbers.ParseAndKeepRawInput(digits, country)
 	return err == nil && n.GetCountryCodeSource() == phonenumbers.PhoneNumber_FROM_NUMBER_WITH_IDD
@@ -267,8 +266,8 @@ func validIn(digits, country string) bool {
 	return err == nil && phonenumbers.IsValidNumberForRegion(n, country)
 }
 
-// lettered is the error of a number with letters. Its hint never makes digits of
-// letters, which may be anything: an O typed for a 0, a word, a name.
+// lettered returns the error of a number with letters. Its hint never replaces letters by
+// digits, as they may be anything: an O typed for a 0, a word, a name.
 func lettered(written, text, country string) error {
 	e := &Error{Problem: fmt.Sprintf("%q has letters: chertd compares the digits of a number", written), Hint: "write it with digits alone"}
 	if n := scan(text); !n.plus && len(n.digits) < leastShort {
@@ -279,13 +278,13 @@ func lettered(written, text, country string) error {
 		return e // O for 0, l for 1
 	}
 	if h, err := number(text[:at[0]], text[:at[0]], country); err == nil {
-		e.Problem = fmt.Sprintf("%q has something behind the number", written)
+		e.Problem = fmt.Sprintf("%q has text after the number", written)
 		e.Hint = fmt.Sprintf("write %q", h.Text)
 	}
 	return e
 }
 
-// example is how these digits are most likely to be written.
+// example returns the most likely way to write these digits.
 func example(digits, country string) string {
 	type reading struct{ number, region string }
 	readings := []reading{{"+" + digits, "ZZ"}}

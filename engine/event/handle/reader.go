@@ -2,12 +2,12 @@ package handle
 
 import "strings"
 
-// Reader normalizes the handles of events, one after another: it remembers those it
-// has seen, because the same few write again and again and the library takes some
-// microseconds a number. A Reader serves one goroutine.
+// Reader normalizes the handles of events. It caches them, because the same few senders
+// write repeatedly and the library takes some microseconds per number. A Reader is for
+// one goroutine.
 type Reader struct {
 	country string
-	known   []remembered // readerSlots of them, once one is needed
+	known   []remembered // nil until it is needed, then readerSlots of them
 }
 
 type remembered struct {
@@ -17,13 +17,13 @@ type remembered struct {
 
 const (
 	readerSlots = 256
-	longHandle  = 64 // longer ones are not remembered
+	longHandle  = 64 // bytes; longer ones are not cached
 )
 
-// NewReader makes a Reader for numbers of a country, as Parse takes it.
+// NewReader returns a Reader for a country, as in Parse.
 func NewReader(country string) *Reader { return &Reader{country: country} }
 
-// Read is Normalize.
+// Read returns Normalize(s, country).
 func (r *Reader) Read(s string) Handle {
 	if h, ok := canonical(s); ok {
 		return h

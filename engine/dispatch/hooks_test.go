@@ -93,7 +93,7 @@ func TestPauseIsKeptAfterEveryRateLimit(t *testing.T) {
 }
 
 // ProbeNow makes a call at once, whatever the probe's wait has grown to.
-func TestProbeNowCallsAtOnce(t *testing.T) {
+func TestProbeNowSkipsTheWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
@@ -112,7 +112,7 @@ func TestProbeNowCallsAtOnce(t *testing.T) {
 
 // Answers of Chert about a chat, an account or the rate say nothing about a line,
 // and neither does what stands in the place of Chert.
-func TestLineFailsByWhatOthersOfItMayMeet(t *testing.T) {
+func TestLineFailsByErrorsThatOthersMayHit(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name   string
@@ -135,9 +135,9 @@ func TestLineFailsByWhatOthersOfItMayMeet(t *testing.T) {
 	}
 }
 
-// What the store or a chat can't say is logged each time it is asked, which is
-// once a second, and the call goes out when it can.
-func TestWhatCantBeSaidIsLogged(t *testing.T) {
+// While the store or a chat can't be read, each failure is logged, once a second.
+// The call goes out once both can be read.
+func TestFailedReadsOfDueCallsAreLoggedAndRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
@@ -157,7 +157,7 @@ func TestWhatCantBeSaidIsLogged(t *testing.T) {
 		<-ended
 		d.wantCalls("a@6s")
 		// The store is asked once more because there is a call.
-		for what, want := range map[string]int{"the store can't say what is due": 4, "a chat can't say what it is due": 3} {
+		for what, want := range map[string]int{"could not read from the store which calls are due": 4, "could not read which call a chat is due": 3} {
 			if n := strings.Count(log.String(), what); n != want {
 				t.Errorf("%q is logged %d times, want %d:\n%s", what, n, want, log.String())
 			}

@@ -1,4 +1,4 @@
-package chertsim
+package chertsim_test
 
 import (
 	"context"
@@ -8,16 +8,16 @@ import (
 	"sync"
 )
 
-// InProcess is a transport that calls a handler in place of a server: a client
+// inProcess returns a transport that calls a handler in place of a server: a client
 // of the simulator, or the simulator's deliveries, without a network, and so
 // on virtual time. Bodies stream; a handler that aborts breaks the answer off.
-func InProcess(h http.Handler) http.RoundTripper { return inProcess{h} }
+func inProcess(h http.Handler) http.RoundTripper { return handlerTransport{h} }
 
-type inProcess struct{ handler http.Handler }
+type handlerTransport struct{ handler http.Handler }
 
 // RoundTrip runs the handler on a goroutine that ends at the latest when the
 // request's context does, or when the answer's body is closed.
-func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t handlerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body == nil {
 		req.Body = http.NoBody
 	}

@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// Kind says what a Happening is.
+// Kind is the kind of an Activity.
 type Kind string
 
-// Kinds of happenings.
+// Kinds of activities.
 const (
 	Arrived        Kind = "message"         // an event was recorded in the log
-	Operator       Kind = "operator reply"  // somebody replied by hand: Chert makes no event of it
-	Delivered      Kind = "delivered"       // a webhook was answered 2xx
+	Operator       Kind = "operator reply"  // somebody replied by hand, for which Chert has no event
+	Delivered      Kind = "delivered"       // a delivery was answered 2xx
 	DeliveryFailed Kind = "delivery failed" // an attempt failed; Final when it was the last
 	Read           Kind = "read receipt"    // a mark-read was answered 200
 	Acted          Kind = "acted"           // a typing, react or send took effect
 	Refused        Kind = "answered error"  // a call was answered with an error, or not at all
 )
 
-// Happening is one thing a watcher is told of. Fields a kind has no use for are
+// Activity is something that a watcher sees. Fields that its kind does not use are
 // zero.
-type Happening struct {
+type Activity struct {
 	At      time.Time // by the server's clock
 	Kind    Kind
 	Chat    string
@@ -41,22 +41,22 @@ type Happening struct {
 	Waited  time.Duration // how long the oldest of them had been unread
 }
 
-// watchers are told of happenings one at a time.
+// watchers are called with one activity at a time.
 type watchers struct {
 	mu   sync.Mutex
 	next int
-	list map[int]func(Happening)
+	list map[int]func(Activity)
 }
 
-// Watch has f called for each happening, one at a time and in order for one
-// event, from whatever goroutine it happens on. f must be quick and must not
-// call methods that make something happen. stop ends it.
-func (s *Sim) Watch(f func(Happening)) (stop func()) {
+// Watch calls f for each activity, one at a time, and for one event in order, on the
+// goroutine on which it happens. f must be quick, and must not call methods that cause
+// activities. stop ends it.
+func (s *Sim) Watch(f func(Activity)) (stop func()) {
 	w := &s.watch
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.list == nil {
-		w.list = map[int]func(Happening){}
+		w.list = map[int]func(Activity){}
 	}
 	w.next++
 	id := w.next
@@ -68,8 +68,8 @@ func (s *Sim) Watch(f func(Happening)) (stop func()) {
 	}
 }
 
-// tell calls the watchers. s.mu must not be held.
-func (w *watchers) tell(h Happening) {
+// notify calls the watchers. s.mu must not be held.
+func (w *watchers) notify(h Activity) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, f := range w.list {

@@ -1,0 +1,101 @@
+package dispatch
+
+import (
+	"time"
+
+	"chertd/engine/chert"
+)
+
+// Every limit on calls to Chert stands in this file, apart from those of one chat
+// (chertd/rules/chat: Backoff, RetryFor, TypingLife) and from limits.reads of a
+// pack, which is about reads rather than about calls.
+
+// Limits of a configuration: chert.rate.limit in calls per second, chert.rate.burst
+// in calls, chert.concurrency in calls in flight. Chert publishes no limit. The
+// defaults are far above what an ordinary account needs; the upper bounds catch
+// typing errors.
+const (
+	DefaultRate = 10
+	MaxRate     = 10_000
+
+	DefaultBurst = 20
+	MaxBurst     = 10_000
+
+	DefaultConcurrency = chert.DefaultMaxConns
+	MaxConcurrency     = 1_000
+)
+
+// Bounds of the chert.timeout of a configuration, for one attempt.
+const (
+	MinTimeout = 100 * time.Millisecond
+	MaxTimeout = 10 * time.Minute
+)
+
+// Bounds of a retry_after. Less than the first step of the backoff is no wait, and
+// more than an hour is more likely a mistake than a limit.
+const (
+	minPause = time.Second
+	maxPause = time.Hour
+)
+
+// boundedWait returns a retry_after within bounds; 0 stays 0: none was given.
+func boundedWait(retryAfter time.Duration) time.Duration {
+	if retryAfter <= 0 {
+		return 0
+	}
+	return min(max(retryAfter, minPause), maxPause)
+}
+
+// Probes of a stop begin after probeFirst, and their intervals double up to
+// probeMax: once an operator has fixed the credentials or the proxy, calls resume
+// within half a minute, and until then Chert receives one call per half minute.
+const (
+	probeFirst = time.Second
+	probeMax   = 30 * time.Second
+)
+
+// foreignChats is how many chats must receive a foreign answer, with no answer of
+// Chert's in between, before all calls stop. One chat may receive it because of its
+// id, such as from a filter that blocks it. A chat that received one while Chert
+// answered others (Culprits) does not count again.
+const foreignChats = 3
+
+// Limits of Culprits.
+const (
+	// maxCulprits is how many are kept at a time. Beyond that some count as new.
+	maxCulprits = 4096
+	// culpritFor is how long one that fails alone is kept after its last failure:
+	// longer than the backoff between two attempts.
+	culpritFor = time.Hour
+)
+
+// Limits of one phone line on the wire: places.
+const (
+	// hangsAfter is longer than an ordinary call takes.
+	hangsAfter = time.Second
+	// aloneAfter is how long a line without calls still counts as another line.
+	aloneAfter = time.Hour
+)
+
+// Limits of the Queue and of an Agenda.
+const (
+	// freshFor is how long a call counts as fresh after it is due: about as long as
+	// the calls of an ordinary burst wait for the governor.
+	freshFor = 2 * time.Second
+	// oldShare is the share of old calls while there are fresh ones: every eighth.
+	oldShare = 8
+	// maxLines is how many lines are in memory at a time. An account has a few.
+	maxLines = 4096
+	// defaultCapacity is how many entries are in memory: about 8 MB.
+	defaultCapacity = 1 << 16
+	// minCapacity is how many entries each of them may keep in memory at least.
+	minCapacity = 16
+)
+
+// askPatience is how long a call keeps its place on the wire while its chat has not
+// answered Ready. An ordinary batch of a shard takes a tenth of it.
+const askPatience = 100 * time.Millisecond
+
+// retryReady is how soon a failed read of what is due, from the store or from a
+// chat, is repeated.
+const retryReady = time.Second
