@@ -1,9 +1,11 @@
 package main
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -69,39 +71,64 @@ func layer(t *testing.T, pkg string) int {
 func importGraph(t *testing.T, root string) map[string][]string {
 	t.Helper()
 	graph := map[string][]string{}
-	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+	for _, f := range parseModule(t, root) {
+		if f.test {
+			continue
+		}
+		graph[f.pkg] = append(graph[f.pkg], slices.Collect(maps.Values(f.imports))...)
+	}
+	return graph
+}
+
+// sourceFile is a Go file of this module.
+type sourceFile struct {
+	pkg     string // its folder below the module's root
+	test    bool
+	file    *ast.File
+	imports map[string]string // packages of this module by the name that the file uses
+}
+
+func parseModule(t *testing.T, root string) (files []sourceFile) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if d.IsDir() && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && d.Name() != "..") {
 			return filepath.SkipDir
 		}
-		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+		if !strings.HasSuffix(name, ".go") {
 			return nil
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
 			return err
 		}
-		dir, err := filepath.Rel(root, filepath.Dir(file))
+		dir, err := filepath.Rel(root, filepath.Dir(name))
 		if err != nil {
 			return err
 		}
-		pkg := filepath.ToSlash(dir)
-		graph[pkg] = append(graph[pkg], nil...)
+		source := sourceFile{pkg: filepath.ToSlash(dir), test: strings.HasSuffix(name, "_test.go"), file: f, imports: map[string]string{}}
 		for _, spec := range f.Imports {
-			name, err := strconv.Unquote(spec.Path.Value)
+			full, err := strconv.Unquote(spec.Path.Value)
 			if err != nil {
 				return err
 			}
-			if to, ok := strings.CutPrefix(name, "chertd/"); ok && !slices.Contains(graph[pkg], to) {
-				graph[pkg] = append(graph[pkg], to)
+			pkg, ok := strings.CutPrefix(full, "chertd/")
+			if !ok || pkg == source.pkg {
+				continue
 			}
+			alias := path.Base(pkg)
+			if spec.Name != nil {
+				alias = spec.Name.Name
+			}
+			source.imports[alias] = pkg
 		}
+		files = append(files, source)
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return graph
+	return files
 }
