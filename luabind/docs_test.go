@@ -97,7 +97,7 @@ func TestReferenceHasTheSurface(t *testing.T) {
 }
 
 // named finds the names of modules and events in what people read.
-var named = regexp.MustCompile("\\b(?:chert|kv|log|re|json|data|ev)\\.[a-zA-Z_]+(?:(?:\\.|\\[\\]\\.|\\[\\d+\\]\\.)[a-zA-Z_]+)*")
+var named = regexp.MustCompile(`\b(?:chert|kv|log|re|json|data|ev)\.[a-zA-Z_]+(?:(?:\.|\[\]\.|\[\d+\]\.)[a-zA-Z_]+)*`)
 
 // The reference, the guide and the cookbook tell of no name that is not there.
 func TestDocumentsNameOnlyWhatExists(t *testing.T) {

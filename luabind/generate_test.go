@@ -595,12 +595,11 @@ func (g *generator) assignMany() {
 }
 
 func (g *generator) global() {
-	k := kind(g.rng.IntN(int(flags)))
+	g.rng.IntN(int(flags)) // not used: the recorded programs depend on this draw
 	name := g.pick("G1", "G2", "G3") + g.pick("n", "n", "s")
+	k := numbers
 	if strings.HasSuffix(name, "s") {
 		k = texts
-	} else {
-		k = numbers
 	}
 	value := g.expr(k, 2)
 	g.line("%s = %s", name, value)

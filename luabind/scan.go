@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
@@ -144,13 +145,14 @@ func strange(rest string) (message, hint string) {
 			return fmt.Sprintf("unexpected %s", quoted(known.text)), known.hint
 		}
 	}
-	for _, r := range rest {
-		if r > 0x7f {
-			return fmt.Sprintf("unexpected %s", quoted(string(r))), "names are made of the letters a to z, digits and _"
-		}
-		return fmt.Sprintf("unexpected %s", quoted(string(r))), ""
+	r, size := utf8.DecodeRuneInString(rest)
+	switch {
+	case size == 0:
+		return "unexpected character", ""
+	case r > 0x7f:
+		return fmt.Sprintf("unexpected %s", quoted(string(r))), "names are made of the letters a to z, digits and _"
 	}
-	return "unexpected character", ""
+	return fmt.Sprintf("unexpected %s", quoted(string(r))), ""
 }
 
 // quoted returns a printable form of a character that may be invisible.

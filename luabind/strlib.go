@@ -165,7 +165,7 @@ func findOrMatch(L *lua.LState, find bool) int {
 	} else {
 		init = min(max(init-1, 0), len(s))
 	}
-	if find && (lua.LVAsBool(L.Get(4)) || strings.IndexAny(p, "^$*+?.([%-") < 0) {
+	if find && (lua.LVAsBool(L.Get(4)) || !strings.ContainsAny(p, "^$*+?.([%-")) {
 		charge(L, (len(s)-init)/64, 0)
 		i := strings.Index(s[init:], p)
 		if i < 0 {

@@ -115,7 +115,7 @@ func parseModule(t *testing.T, root string) (files []sourceFile) {
 				return err
 			}
 			pkg, ok := strings.CutPrefix(full, "chertd/")
-			if !ok || pkg == source.pkg {
+			if !ok || pkg == source.pkg && !strings.HasSuffix(f.Name.Name, "_test") {
 				continue
 			}
 			alias := path.Base(pkg)

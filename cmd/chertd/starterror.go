@@ -53,7 +53,7 @@ func (c *Config) startError(err error) error {
 	case setting != nil && strings.HasPrefix(setting.Key, "control.tls"):
 		return c.wrong(exitConfig, setting.Key, codeTLS, tlsHint, setting.Err)
 	case setting != nil:
-		why, hint := whyNotListening(setting.Err)
+		hint, why := whyNotListening(setting.Err)
 		return c.wrong(exitConfig, setting.Key, codeAddress, hint, why)
 	}
 	if errors.As(err, new(*sqlite.OpenError)) {
@@ -127,24 +127,24 @@ func (c *Config) wrong(code int, path, kind, hint string, err error) error {
 		Message: path + ": " + err.Error(), Code: kind, Hint: hint}})
 }
 
-// whyNotListening returns a readable error of listening, and its fix.
-func whyNotListening(err error) (why error, hint string) {
+// whyNotListening returns the fix for an error of listening, and the error in plain words.
+func whyNotListening(err error) (hint string, why error) {
 	address := "it"
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
 		address = op.Addr.String()
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("another program listens on %s", address), "stop it (ss -ltnp shows which it is), or choose another port"
+		return "stop it (ss -ltnp shows which it is), or choose another port", fmt.Errorf("another program listens on %s", address)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("%s is not an address of this machine", address),
-			"write one that is (ip addr lists them), or :PORT for all; if it is there later, start chertd after it (systemd: After=network-online.target)"
+		return "write one that is (ip addr lists them), or :PORT for all; if it is there later, start chertd after it (systemd: After=network-online.target)",
+			fmt.Errorf("%s is not an address of this machine", address)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s: permission denied", address), "choose a port from 1024 up, or allow lower ones (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)"
+		return "choose a port from 1024 up, or allow lower ones (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)", fmt.Errorf("%s: permission denied", address)
 	case errors.As(err, new(*net.DNSError)):
-		return errors.New("the host has no address"), "write an IP address of this machine, or correct the name"
+		return "write an IP address of this machine, or correct the name", errors.New("the host has no address")
 	}
-	return err, "choose another address, for example 127.0.0.1:8787"
+	return "choose another address, for example 127.0.0.1:8787", err
 }
 
 const tlsHint = "both are PEM files; the key is that of the certificate, and not encrypted (openssl x509 -noout -text -in FILE shows a certificate)"

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// MaxPage is the largest page of the events log, in rows.
-const MaxPage = 200
+// maxPage is the largest page of the events log, in rows.
+const maxPage = 200
 
 // EventQuery selects rows of the events log. The zero value selects all.
 type EventQuery struct {
@@ -18,7 +18,7 @@ type EventQuery struct {
 	Status string // of the delivery
 	LeadID string
 	Since  time.Time // only rows created after it; Chert's times are whole seconds
-	Limit  int       // rows per page, 1 to MaxPage; 0: Chert's default, 50
+	Limit  int       // rows per page, 1 to maxPage; 0: Chert's default, 50
 	Cursor string    // EventPage.Next of the previous page
 }
 
@@ -74,7 +74,7 @@ func (q EventQuery) values() url.Values {
 		v.Set("since", q.Since.UTC().Format(time.RFC3339Nano))
 	}
 	if q.Limit > 0 {
-		v.Set("limit", strconv.Itoa(min(q.Limit, MaxPage)))
+		v.Set("limit", strconv.Itoa(min(q.Limit, maxPage)))
 	}
 	return v
 }

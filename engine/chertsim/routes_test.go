@@ -160,7 +160,7 @@ func TestActions(t *testing.T) {
 	if one, again, other := send("k1"), send("k1"), send("k2"); one != again || one == other {
 		t.Errorf("one key gave %s and %s, another %s", one, again, other)
 	}
-	if send("") == send("") {
+	if first, second := send(""), send(""); first == second {
 		t.Error("two sends without a key were one")
 	}
 	if n := len(b.sim.Log()); n != 1 {

@@ -110,8 +110,7 @@ func drawEnvelope(t *rapid.T) string {
 	odd := func() string {
 		return rapid.SampledFrom([]string{`null`, `1`, `true`, `[]`, `{}`, `{"id": "z"}`, `["}"]`, `-1.5e3`}).Draw(t, "odd")
 	}
-	var object func(fields map[string]func() string) string
-	object = func(fields map[string]func() string) string {
+	object := func(fields map[string]func() string) string {
 		var known []string
 		for name := range fields {
 			known = append(known, name)

@@ -32,11 +32,11 @@ func Documented(code int) (Fault, bool) {
 	return f, ok
 }
 
-// Codes are the documented error codes, in ascending order.
-func Codes() []int { return slices.Sorted(maps.Keys(documented)) }
+// knownCodes returns the documented error codes, in ascending order.
+func knownCodes() []int { return slices.Sorted(maps.Keys(documented)) }
 
-// NoAnswer is a call that went out and was never answered.
-func NoAnswer() Fault { return Fault{Unknown: true, Retryable: true, Message: "no answer came back"} }
+// noAnswer is a call that went out and was never answered.
+func noAnswer() Fault { return Fault{Unknown: true, Retryable: true, Message: "no answer came back"} }
 
 var documented = map[int]Fault{
 	1001: {HTTP: 400, Message: "a field is missing"},

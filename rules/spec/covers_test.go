@@ -98,7 +98,7 @@ func TestNoReadCoversWhatNobodySaw(t *testing.T) {
 			case 1:
 				w.FailNext(Fault{Code: 2002, HTTP: 404, Message: "gone"}, 1)
 			case 2:
-				w.FailNext(NoAnswer(), 1)
+				w.FailNext(noAnswer(), 1)
 			case 3:
 				must(w.Tell(ctx, id, chat.Operate{Remove: random.IntN(2) == 0, Hold: chat.Hold{Until: w.Now().Add(time.Minute)}}))
 			case 4:

@@ -230,7 +230,7 @@ func (t *trial) configure(u *luabind.HostCall) []lua.LValue {
 // codeList names Chert's codes.
 func codeList() string {
 	var codes []string
-	for _, c := range Codes() {
+	for _, c := range knownCodes() {
 		codes = append(codes, strconv.Itoa(c))
 	}
 	return "one of " + strings.Join(codes, ", ")
@@ -246,7 +246,7 @@ func (t *trial) failNext(u *luabind.HostCall) []lua.LValue {
 			u.Raise("it is "+codeList()+`, or "timeout"`, "fail_next: Chert has no error code %s", v.String())
 		}
 	case lua.LString:
-		if f = NoAnswer(); v != "timeout" {
+		if f = noAnswer(); v != "timeout" {
 			u.Raise(`fail_next(4001), or fail_next("timeout")`, "fail_next: expected a code, got %s", u.Described(v))
 		}
 	default:
