@@ -2,7 +2,6 @@ package luabind
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -51,9 +50,6 @@ func Modules() []string {
 	}
 	return modules
 }
-
-// StandardGlobals returns the globals of Lua 5.1 that rules have, sorted.
-func StandardGlobals() []string { return slices.Sorted(maps.Keys(standard().globals)) }
 
 // AbsentGlobals returns the globals of Lua 5.1 that rules don't have, sorted.
 func AbsentGlobals() []string {

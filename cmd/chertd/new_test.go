@@ -72,12 +72,14 @@ func TestSpecStubsNameExistingFunctions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// What Lua 5.1 defines, but for assert, which specs extend.
+	lua51 := strings.Fields("_G _VERSION error getmetatable ipairs math next pairs pcall print rawequal rawget rawset require select setmetatable string table tonumber tostring type unpack xpcall")
 	there := runSpecs(t, filepath.Join(dir, "a.lua")).Results[0].Printed
 	there = slices.DeleteFunc(there, func(name string) bool {
 		if name == "_G" || strings.HasPrefix(name, "(") { // the walk itself, and what no script can name
 			return true
 		}
-		return slices.Contains(luabind.StandardGlobals(), name) && name != "assert" || slices.Contains(luabind.Modules(), name)
+		return slices.Contains(lua51, name) || slices.Contains(luabind.Modules(), name)
 	})
 	slices.Sort(there)
 	if !slices.Equal(there, specGlobals()) {

@@ -32,9 +32,6 @@ func Documented(code int) (Fault, bool) {
 	return f, ok
 }
 
-// knownCodes returns the documented error codes, in ascending order.
-func knownCodes() []int { return slices.Sorted(maps.Keys(documented)) }
-
 // noAnswer is a call that went out and was never answered.
 func noAnswer() Fault { return Fault{Unknown: true, Retryable: true, Message: "no answer came back"} }
 

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -10,7 +11,7 @@ import (
 // fail_next takes the codes of the client and no others, and answers as Chert does.
 func TestCodesAreThoseOfTheClient(t *testing.T) {
 	t.Parallel()
-	if got, want := knownCodes(), chert.Codes(); !slices.Equal(got, want) {
+	if got, want := slices.Sorted(maps.Keys(documented)), chert.Codes(); !slices.Equal(got, want) {
 		t.Errorf("fail_next takes the codes %v, the client knows %v", got, want)
 	}
 	for _, code := range chert.Codes() {

@@ -10,6 +10,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"chertd/engine/chert"
 	"chertd/engine/event"
 	"chertd/luabind"
 	"chertd/luabind/diag"
@@ -230,7 +231,7 @@ func (t *trial) configure(u *luabind.HostCall) []lua.LValue {
 // codeList names Chert's codes.
 func codeList() string {
 	var codes []string
-	for _, c := range knownCodes() {
+	for _, c := range chert.Codes() {
 		codes = append(codes, strconv.Itoa(c))
 	}
 	return "one of " + strings.Join(codes, ", ")
