@@ -15,6 +15,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/control"
 	"chertd/engine/dispatch"
+	"chertd/engine/live"
 	"chertd/engine/source"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
@@ -39,7 +40,7 @@ type Daemon struct {
 	Rules    rules.Options
 	Watch    bool
 	// Gate decides whether an edit goes live; nil: each that loads does.
-	Gate rules.Gate
+	Gate live.Gate
 
 	Control Control
 
@@ -59,7 +60,7 @@ type Daemon struct {
 // Changes are the settings that a running daemon takes.
 type Changes struct {
 	Rules          rules.Options
-	Gate           rules.Gate
+	Gate           live.Gate
 	WebhookSecrets []string
 	SigningSecret  string
 	Rate           float64
@@ -213,8 +214,8 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, m *manager, servers []*s
 	}
 	if d.Watch {
 		taking.Go(func() {
-			options := rules.WatchOptions{Since: m.gens.Content(), Loaded: m.gens.Content, Busy: m.gens.SetBusy, Known: m.gens.Known, Log: d.Log}
-			rules.Watch(sources, d.RulesDir, options, func(reason string) { m.read(sources, reason) })
+			options := live.WatchOptions{Since: m.gens.Content(), Loaded: m.gens.Content, Busy: m.gens.SetBusy, Known: m.gens.Known, Log: d.Log}
+			live.Watch(sources, d.RulesDir, options, func(reason string) { m.read(sources, reason) })
 		})
 	}
 	if d.Reload != nil {

@@ -14,6 +14,7 @@ import (
 
 	"chertd/engine/chert"
 	"chertd/engine/control"
+	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/luabind/diag"
 	"chertd/rules"
@@ -26,7 +27,7 @@ type manager struct {
 	eng    *Engine
 	client *chert.Client
 	store  store.Store
-	gens   *rules.Generations
+	gens   *live.Generations
 	log    *slog.Logger
 
 	intake
@@ -62,7 +63,7 @@ func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
 	m.blocking.look = make(chan struct{}, 1)
 	eng.misses.tell = m.blocking.lookAgain
 	d.Rules.Print = m.printed
-	m.gens = rules.NewGenerations(rules.GenerationsConfig{
+	m.gens = live.NewGenerations(live.GenerationsConfig{
 		Dir: d.RulesDir, Options: d.Rules, Keeper: st, Gate: d.Gate,
 		Now: eng.c.Now, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
 	})
@@ -116,7 +117,7 @@ func modeHint(pack string) string {
 
 // unlessGone is err, unless it says that there is no pack any more to be helped.
 func unlessGone(err error) error {
-	if errors.Is(err, rules.ErrNoPack) {
+	if errors.Is(err, live.ErrNoPack) {
 		return nil
 	}
 	return err
@@ -192,29 +193,29 @@ func (m *manager) countAgain(ctx context.Context, pack string) {
 
 // cancel drops what a pack has waiting, in every chat. Events that were run
 // before the last swap are waited for: what they asked is dropped, too.
-func (m *manager) cancel(ctx context.Context, pack, version, why string) (rules.Dropped, error) {
+func (m *manager) cancel(ctx context.Context, pack, version, why string) (live.Dropped, error) {
 	return m.drop(ctx, chat.Cancel{Pack: pack, Version: version}, why)
 }
 
 // cancelRules drops the reads of rules that a pack does not have any more.
-func (m *manager) cancelRules(ctx context.Context, pack string, names []string, why string) (rules.Dropped, error) {
+func (m *manager) cancelRules(ctx context.Context, pack string, names []string, why string) (live.Dropped, error) {
 	return m.drop(ctx, chat.Cancel{Pack: pack, Rules: names}, why)
 }
 
-func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (rules.Dropped, error) {
+func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (live.Dropped, error) {
 	pack, version := in.Pack, in.Version
 	if err := m.eng.settle(ctx); err != nil {
-		return rules.Dropped{}, err
+		return live.Dropped{}, err
 	}
 	chats, err := m.store.Concerned(ctx, pack, version)
 	if err != nil || len(chats) == 0 {
-		return rules.Dropped{}, err
+		return live.Dropped{}, err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var next atomic.Int64
 	var counting sync.Mutex // guards dropped
-	var dropped rules.Dropped
+	var dropped live.Dropped
 	var all sync.WaitGroup
 	for range min(cancelsAtOnce, len(chats)) {
 		all.Go(func() {
@@ -223,7 +224,7 @@ func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (rules.D
 				if i >= len(chats) {
 					return
 				}
-				one := &rules.Dropped{}
+				one := &live.Dropped{}
 				if err := m.eng.apply(ctx, request{chat: chats[i], input: in, dropped: one}); err != nil {
 					stop(err)
 					return
@@ -298,14 +299,14 @@ func (m *manager) Reload(ctx context.Context) (control.Reload, error) {
 }
 
 // Remove implements control.Daemon.
-func (m *manager) Remove(ctx context.Context, pack string, keepPending bool) (rules.Dropped, error) {
+func (m *manager) Remove(ctx context.Context, pack string, keepPending bool) (live.Dropped, error) {
 	dropped, err := m.gens.Remove(ctx, pack, keepPending)
 	return dropped, userError(pack, err)
 }
 
 // Rollback implements control.Daemon.
 func (m *manager) Rollback(ctx context.Context, pack string, in control.RollbackRequest) (control.Changed, error) {
-	var s rules.PackStanding
+	var s live.PackStanding
 	var err error
 	switch {
 	case in.Undo && (in.Pin || in.Version != ""):
@@ -322,7 +323,7 @@ func (m *manager) Rollback(ctx context.Context, pack string, in control.Rollback
 }
 
 // changed is how a pack stands after a command, and what that dropped.
-func (m *manager) changed(ctx context.Context, s rules.PackStanding) control.Changed {
+func (m *manager) changed(ctx context.Context, s live.PackStanding) control.Changed {
 	ctx, cancel := patience(ctx)
 	defer cancel()
 	return control.Changed{Pack: m.describe(ctx, s), Dropped: s.Dropped}
@@ -376,16 +377,16 @@ func (m *manager) Pause(ctx context.Context, on bool) error {
 
 // userError turns what a caller got wrong about a pack into words for people.
 func userError(pack string, err error) error {
-	var unknown *rules.UnknownVersionError
-	var unread *rules.FolderUnreadError
-	var ambiguous *rules.AmbiguousVersionError
-	var unloadable *rules.LoadError
+	var unknown *live.UnknownVersionError
+	var unread *live.FolderUnreadError
+	var ambiguous *live.AmbiguousVersionError
+	var unloadable *live.LoadError
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, rules.ErrNoPack):
+	case errors.Is(err, live.ErrNoPack):
 		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: "chertd packs lists them"}
-	case errors.Is(err, rules.ErrPresent):
+	case errors.Is(err, live.ErrPresent):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "delete the files, or switch the pack off: " + diag.PackCommand("mode", pack, "off")}
 	case errors.As(err, &unread):
 		hint := diag.PackCommand("mode", unread.Pack, "off") + " switches the pack off meanwhile"
@@ -393,9 +394,9 @@ func userError(pack string, err error) error {
 			hint = unread.Folder.Hint + "; " + hint
 		}
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: hint}
-	case errors.Is(err, rules.ErrNotRolledBack):
+	case errors.Is(err, live.ErrNotRolledBack):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("packs", pack) + " shows what is live"}
-	case errors.Is(err, rules.ErrNoFiles):
+	case errors.Is(err, live.ErrNoFiles):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write its files again, or forget the pack: " + diag.PackCommand("packs remove", pack)}
 	case errors.As(err, &ambiguous):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write more digits"}
@@ -405,7 +406,7 @@ func userError(pack string, err error) error {
 			hint = fix + "; " + hint
 		}
 		return &control.UserError{Status: http.StatusConflict, Message: fmt.Sprintf("pack %q: %v", pack, err), Hint: hint}
-	case errors.Is(err, rules.ErrNoEarlier):
+	case errors.Is(err, live.ErrNoEarlier):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("packs", pack) + " lists the versions that are kept"}
 	case errors.As(err, &unknown):
 		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: diag.PackCommand("packs", unknown.Pack) + " lists the versions that are kept"}

@@ -74,13 +74,13 @@ type reading struct {
 }
 
 // readFolder reads all packs of a rules folder, in the order of their names.
-func readFolder(dir string) reading { return readTree(dir, openTree, nil, nil) }
+func readFolder(dir string) reading { return readTree(dir, OpenTree, nil, nil) }
 
 // readTree reads a rules folder. ignoreBy is given .chertignore as it is on disk,
 // and returns the one whose patterns are to count, or why the folder can't be
 // read yet. Nil: the one on disk counts. known are names of files and folders of
 // packs: they alone are read of a folder that holds too many.
-func readTree(dir string, open func(dir string) (fileTree, error), known []string, ignoreBy func(now []File) (use []File, wait diag.List)) reading {
+func readTree(dir string, open func(dir string) (Tree, error), known []string, ignoreBy func(now []File) (use []File, wait diag.List)) reading {
 	tree, err := open(dir)
 	if err != nil {
 		return reading{diags: diag.List{folderDiagnostic(dir, err)}}
@@ -155,7 +155,7 @@ func readTree(dir string, open func(dir string) (fileTree, error), known []strin
 
 // reader reads packs below an opened folder.
 type reader struct {
-	tree    fileTree
+	tree    Tree
 	bytes   int64  // read so far
 	dir     string // as given, for paths in diagnostics
 	ignore  ignoreRules

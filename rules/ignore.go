@@ -212,7 +212,7 @@ func (r *reader) leaveOut(dir string, e fs.DirEntry, folder bool, why, hint stri
 // a rules folder: that folder itself, or what then looks like a copy of it. The hint
 // is how it is loaded all the same.
 func IgnoredWith(dir, name string) (ignored []Ignored) {
-	tree, err := openTree(dir)
+	tree, err := OpenTree(dir)
 	if err != nil {
 		return nil // nothing stands beside it
 	}

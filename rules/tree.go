@@ -13,10 +13,10 @@ import (
 	"syscall"
 )
 
-// fileTree is an opened folder; names in it have slashes and don't leave it. A
+// Tree is an opened folder; names in it have slashes and don't leave it. A
 // link within it that does is refused when it is followed, without a moment
 // between look and read: *os.Root sees to that.
-type fileTree interface {
+type Tree interface {
 	// ReadDir may return entries and an error: then these are not all. It is a
 	// *crowdedError if there are more than maxEntries.
 	ReadDir(name string) ([]fs.DirEntry, error)
@@ -38,8 +38,8 @@ func (*crowdedError) Error() string {
 	return fmt.Sprintf("it holds more than %d files and folders", maxEntries)
 }
 
-// openTree opens a folder, which may be a symlink itself.
-func openTree(dir string) (fileTree, error) {
+// OpenTree opens a folder, which may be a symlink itself.
+func OpenTree(dir string) (Tree, error) {
 	// A named pipe would hold up whoever opens it.
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
@@ -195,7 +195,7 @@ func (t rootTree) within(target string) (rel string, ok bool) {
 }
 
 // named makes entries of those names that are there.
-func named(tree fileTree, names []string) (entries []fs.DirEntry) {
+func named(tree Tree, names []string) (entries []fs.DirEntry) {
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		if info, err := tree.Lstat(name); err == nil {
 			entries = append(entries, fs.FileInfoToDirEntry(info))

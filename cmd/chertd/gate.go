@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"chertd/engine/live"
 	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/lint"
@@ -22,12 +23,12 @@ const (
 // gate runs what `chertd check` and `chertd test` do on an edit, as rules.gate
 // says; nil if neither is run. A pack runs its specs one at a time: the events it
 // is to handle need the machine, too.
-func (c *Config) gate(log *slog.Logger) rules.Gate {
+func (c *Config) gate(log *slog.Logger) live.Gate {
 	how := c.Rules.Gate
 	if how.Checks == gateOff && how.Specs == gateOff {
 		return nil
 	}
-	return func(ctx context.Context, p *rules.Pack) rules.GateResult {
+	return func(ctx context.Context, p *rules.Pack) live.GateResult {
 		var checked, tested diag.List
 		if how.Checks != gateOff {
 			checked = lint.Errors(p)
@@ -40,7 +41,7 @@ func (c *Config) gate(log *slog.Logger) rules.Gate {
 		}
 		found := append(checked, tested...)
 		if refused != "" || !found.Errors() {
-			return rules.GateResult{Refused: refused, Diagnostics: found}
+			return live.GateResult{Refused: refused, Diagnostics: found}
 		}
 		var why []string
 		for what, failed := range map[string]bool{"checks": checked.Errors(), "specs": tested.Errors()} {
@@ -55,7 +56,7 @@ func (c *Config) gate(log *slog.Logger) rules.Gate {
 			log.Warn("an edit goes live though it fails: "+strings.Join(why, " and "),
 				"pack", p.Name, "version", p.ShortVersion(), "err", found.Error())
 		}
-		return rules.GateResult{Diagnostics: found}
+		return live.GateResult{Diagnostics: found}
 	}
 }
 

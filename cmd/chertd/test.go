@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chertd/engine/live"
 	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/lint"
@@ -232,7 +233,7 @@ func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer)
 			// What changes from here on is told, even before the watch stands.
 			since := rules.LoadEach(dir, rules.Options{}, nil).Content
 			watches.Go(func() {
-				rules.Watch(ctx, dir, rules.WatchOptions{Since: since}, func(reason string) {
+				live.Watch(ctx, dir, live.WatchOptions{Since: since}, func(reason string) {
 					select {
 					case changed <- reason:
 					default: // a run is due anyway

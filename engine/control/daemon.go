@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/luabind/diag"
 	"chertd/rules"
@@ -19,7 +20,7 @@ type Daemon interface {
 	// Reload reads the rules folder now and reports how that went.
 	Reload(ctx context.Context) (Reload, error)
 	// Remove forgets a pack that is gone from the folder.
-	Remove(ctx context.Context, pack string, keepPending bool) (rules.Dropped, error)
+	Remove(ctx context.Context, pack string, keepPending bool) (live.Dropped, error)
 	// Rollback makes a version live that was live before, or undoes that.
 	Rollback(ctx context.Context, pack string, in RollbackRequest) (Changed, error)
 	// SetMode sets live, shadow or off by command; "" takes that back.
@@ -249,13 +250,13 @@ type LiveEdit struct {
 // command dropped.
 type Changed struct {
 	Pack
-	Dropped rules.Dropped `json:"dropped"`
+	Dropped live.Dropped `json:"dropped"`
 }
 
 // Removed is the answer of DELETE packs/{pack}.
 type Removed struct {
-	Removed string        `json:"removed"`
-	Dropped rules.Dropped `json:"dropped"`
+	Removed string       `json:"removed"`
+	Dropped live.Dropped `json:"dropped"`
 }
 
 // RuleSuspension is a rule that does not run until an event probes it.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 
+	"chertd/engine/live"
 	"chertd/rules"
 )
 
@@ -10,7 +11,7 @@ import (
 // so that it can go live again, and what operators said about each pack.
 // Commit counts Events and Failures of the versions that take part in a decision.
 type Packs interface {
-	rules.Keeper
+	live.Keeper
 
 	// Concerned returns the chats in which a pack has actions or timers that
 	// wait, or reads that are blocked; version "" is every version. Of every version
@@ -24,10 +25,10 @@ type Packs interface {
 
 // What rules asks to be kept, by the names it has in a store.
 type (
-	Version     = rules.KeptVersion
+	Version     = live.KeptVersion
 	VersionFile = rules.File
-	PackState   = rules.PackState
+	PackState   = live.PackState
 )
 
 // KeptVersions is how many versions of a pack are kept.
-const KeptVersions = rules.KeptVersions
+const KeptVersions = live.KeptVersions

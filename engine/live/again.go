@@ -1,0 +1,52 @@
+package live
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// readLater has the folder read again after a while, unless that is to happen
+// sooner anyway.
+func (g *Generations) readLater(after time.Duration) {
+	due := time.Now().Add(after)
+	if !g.again.before(due) {
+		return
+	}
+	g.tasks.start(func(ctx context.Context) {
+		if !pause(ctx, after) || !g.again.reached(due) {
+			return
+		}
+		if err := g.Notice(ctx, "the folder was read again"); err != nil && ctx.Err() == nil {
+			g.c.Log.Error("the rules could not be read to the end; what was live stays live", "err", err)
+		}
+	})
+}
+
+// again is when the folder is read next without anyone asking.
+type again struct {
+	mu  sync.Mutex
+	due time.Time // zero: not at all
+}
+
+// before makes due the time, if it is the earliest.
+func (l *again) before(due time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.due.IsZero() && !due.Before(l.due) {
+		return false
+	}
+	l.due = due
+	return true
+}
+
+// reached ends the waiting for due, unless an earlier time took its place.
+func (l *again) reached(due time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.due.Equal(due) {
+		return false
+	}
+	l.due = time.Time{}
+	return true
+}

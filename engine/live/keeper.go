@@ -1,0 +1,84 @@
+package live
+
+import (
+	"context"
+	"time"
+
+	"chertd/rules"
+)
+
+// Keeper remembers packs beyond the life of the process: every version that
+// was live, and what operators said about each pack. Its errors say what was
+// being done, and with which pack: who returns them does not say it again.
+type Keeper interface {
+	// SaveVersion keeps a version that goes live, with its files. Of one that is
+	// kept already Last and RolledBack are replaced; its files, Since and counts
+	// stay.
+	SaveVersion(ctx context.Context, v KeptVersion) error
+	// Version returns a kept version with its files; the given one may be a
+	// unique beginning of its hash. ok is false if there is none.
+	Version(ctx context.Context, pack, version string) (v KeptVersion, ok bool, err error)
+	// Versions returns a pack's versions without their files, the one that was
+	// live last first, at most limit.
+	Versions(ctx context.Context, pack string, limit int) ([]KeptVersion, error)
+	// PackStates returns what is remembered of each pack, by name.
+	PackStates(ctx context.Context) ([]PackState, error)
+	// SetPackState replaces what is remembered of a pack. Versions beyond the
+	// last KeptVersions of the pack are dropped, the live and the pinned one not.
+	SetPackState(ctx context.Context, s PackState) error
+	// ForgetPack drops what is remembered of a pack's being there. Its state, kv
+	// and versions stay.
+	ForgetPack(ctx context.Context, pack string) error
+	// Flag and SetFlag keep a switch by its name; one that was never set is off.
+	Flag(ctx context.Context, name string) (on bool, err error)
+	SetFlag(ctx context.Context, name string, on bool) error
+}
+
+// KeptVersions is how many versions of a pack are kept.
+const KeptVersions = 50
+
+// KeptVersion is one version of a pack that was live at some time.
+type KeptVersion struct {
+	Pack    string
+	Version string       // Pack.Version
+	Path    string       // of its file or folder
+	Files   []rules.File // Name, Kind and Bytes alone
+	Since   time.Time    // first live
+	Last    time.Time    // made live last
+	// Counted with every decision the version takes part in.
+	Events   int64
+	Failures int64
+	// RolledBack is when it was rolled back, automatically or by hand; zero: never,
+	// or it was live since, by hand or by an edit.
+	RolledBack time.Time
+}
+
+// filesOver are the files as they are now, but for specs: those are as kept.
+func (v *KeptVersion) filesOver(now []rules.File) (files []rules.File) {
+	for _, f := range now {
+		if f.Kind != rules.SpecFile {
+			files = append(files, f)
+		}
+	}
+	for _, f := range v.Files {
+		if f.Kind == rules.SpecFile {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+// PackState is what is remembered of a pack besides its versions.
+type PackState struct {
+	Pack string
+	Live string     // the version that is live, or was when the daemon last ran; "": none ever
+	Mode rules.Mode // by command; "": as chertd.yaml and pack.yaml say
+	Why  string     // of Mode, where chertd set it itself: "more than 300 reads in 10m"
+	// Pinned is the version that a rollback made live; "": none. It stays until
+	// the pack's files are other than PinnedOver, for good if that is "".
+	Pinned     string
+	PinnedOver string // Version of the pack's files when it was pinned
+	// Settings is what chertd.yaml set of the pack when that fitted the live version
+	// last, as JSON; "": not known.
+	Settings string
+}

@@ -1,0 +1,514 @@
+package live
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"chertd/luabind"
+	"chertd/rules"
+)
+
+// WatchOptions says how a folder is watched. Zero fields take the defaults.
+type WatchOptions struct {
+	// Quiet is how long nothing must happen to a pack's files before a change of
+	// them is told; default 100 ms. Each pack is waited for apart.
+	Quiet time.Duration
+	// MaxWait bounds how long changes that don't stop can put that off; default 2 s.
+	MaxWait time.Duration
+	// Poll is how often contents are read to find what no notification told of,
+	// as on network file systems; default 2 s.
+	Poll time.Duration
+	// Since is the content that was loaded (Set.Content): what changed between
+	// then and the start of the watch is told at once. "" is what is there when
+	// the watch starts.
+	Since string
+	// Loaded says what content was read last by whoever reads the folder, this
+	// watch or somebody else: what they read and is no longer there is told as
+	// well, though it came and went between two looks. nil: nobody else reads.
+	Loaded func() string
+	// Busy is told which packs' files are changing and not quiet yet, by the names
+	// of their files and folders in the rules folder, whenever that changes: who
+	// reads the folder when told of others leaves them as they were. It must not
+	// write to the map. Nil: nobody needs to know.
+	Busy func(names map[string]bool)
+	// Known are the names of files and folders of packs, which are read of a
+	// folder that holds too many. Nil: none.
+	Known func() []string
+	// Log gets what hinders the watching, which goes on by polling; nil: nobody.
+	Log *slog.Logger
+
+	began func() // called once everything is watched; nil: nobody waits for it
+}
+
+const (
+	defaultQuiet   = 100 * time.Millisecond
+	defaultMaxWait = 2 * time.Second
+	defaultPoll    = 2 * time.Second
+)
+
+func (o *WatchOptions) setDefaults() {
+	o.Quiet = cmp.Or(o.Quiet, defaultQuiet)
+	o.MaxWait = cmp.Or(o.MaxWait, defaultMaxWait)
+	o.Poll = cmp.Or(o.Poll, defaultPoll)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Watch calls changed each time the content of a rules folder has changed and
+// been quiet, until ctx is done. It blocks, and calls from its own goroutine:
+// one call ends before the next begins, and what changes meanwhile is told
+// after it. reason says what changed, for the log. Whatever becomes of the
+// folder (unreadable, gone, replaced, a symlink turned elsewhere), the watch
+// goes on.
+func Watch(ctx context.Context, dir string, o WatchOptions, changed func(reason string)) {
+	o.setDefaults()
+	n, err := newNotifier()
+	if err != nil {
+		// The machine is out of inotify instances.
+		o.Log.Warn("changes of the rules are found by polling alone", "dir", dir, "every", o.Poll, "error", err, "hint", watchHint(err))
+	}
+	defer n.close()
+	watch(ctx, dir, o, n, changed)
+}
+
+// notifier is what tells of changes; a zero one never does.
+type notifier struct {
+	events <-chan fsnotify.Event
+	errors <-chan error
+	add    func(dir string) error
+	remove func(dir string) error
+	close  func() error
+}
+
+func newNotifier() (notifier, error) {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		silent := func(string) error { return nil }
+		return notifier{add: silent, remove: silent, close: func() error { return nil }}, err
+	}
+	return notifier{w.Events, w.Errors, w.Add, w.Remove, w.Close}, nil
+}
+
+// watcher is one run of Watch; it belongs to one goroutine.
+type watcher struct {
+	dir      string // as given: in what is told
+	abs      string // the same, absolute: in notifications
+	opts     WatchOptions
+	notify   notifier
+	watched  map[string]fs.FileInfo // folders with a notification, and which folder it was
+	told     snapshot               // what changed was last called for, part by part
+	waiting  map[string]*unquiet    // parts that have changed and wait to be told; "" is the folder as a whole
+	timer    *time.Timer            // runs while some wait
+	lastFail string                 // trouble logged last, not to repeat it each poll
+}
+
+// unquiet is a part that waits to be told.
+type unquiet struct {
+	since  time.Time
+	due    time.Time
+	polled string // hash that a poll saw and that has yet to stay the same; "": notified
+	held   bool   // it was quiet, and waits for another that nearly is
+}
+
+func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed func(reason string)) {
+	o.setDefaults()
+	w := &watcher{dir: dir, abs: filepath.Clean(dir), opts: o, notify: n, watched: map[string]fs.FileInfo{}, waiting: map[string]*unquiet{}}
+	if abs, err := filepath.Abs(dir); err == nil {
+		w.abs = abs
+	}
+	w.timer = time.NewTimer(time.Hour)
+	w.timer.Stop()
+	defer w.timer.Stop()
+	poll := time.NewTicker(o.Poll)
+	defer poll.Stop()
+
+	w.rewatch() // before the first look, so that nothing falls between
+	w.told = w.look()
+	if o.Since != "" && o.Since != w.told.content {
+		changed("the folder changed before it was watched")
+	}
+	if o.began != nil {
+		o.began()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case ev, ok := <-w.notify.events:
+			if !ok {
+				w.notify.events = nil
+				continue
+			}
+			if w.concerns(ev) {
+				w.stir(w.partOf(ev), "")
+				if ev.Has(fsnotify.Create) && isFolder(ev.Name) {
+					w.watchNew(filepath.Clean(ev.Name)) // what is written into it puts the telling off, too
+				}
+			}
+		case err, ok := <-w.notify.errors:
+			if !ok {
+				w.notify.errors = nil
+				continue
+			}
+			// Notifications were lost, or a folder can't be watched: look at all.
+			w.trouble(err)
+			w.stir("", "")
+		case <-poll.C:
+			w.rewatch()
+			now := w.look()
+			differing := now.differing(w.told)
+			for _, part := range differing {
+				if w.waiting[part] == nil {
+					w.stir(part, cmp.Or(now.parts[part], "gone"))
+				}
+			}
+			if len(differing) == 0 && len(w.waiting) == 0 && w.outdated(now) {
+				w.stir("", now.parts[""])
+			}
+		case <-w.timer.C:
+			if reason, ok := w.settled(); ok {
+				changed(reason)
+			}
+			w.wind()
+		}
+	}
+}
+
+// stir puts the telling of a part off until it has been quiet. polled is what a
+// poll saw of it, or "" if it was notified of.
+func (w *watcher) stir(part, polled string) {
+	now := time.Now()
+	p := w.waiting[part]
+	if p == nil && len(w.waiting) >= rules.MaxEntries && w.told.parts[part] == "" {
+		part, p = "", w.waiting[""] // too many to wait for one by one
+	}
+	if p == nil {
+		p = &unquiet{since: now, polled: polled}
+		w.waiting[part] = p
+		w.busy()
+	}
+	p.due = earlier(now.Add(w.opts.Quiet), p.since.Add(w.opts.MaxWait))
+	w.wind()
+}
+
+// wind sets the timer to the part that is due first.
+func (w *watcher) wind() {
+	var first time.Time
+	for _, p := range w.waiting {
+		if first.IsZero() || p.due.Before(first) {
+			first = p.due
+		}
+	}
+	if first.IsZero() {
+		w.timer.Stop()
+		return
+	}
+	w.timer.Reset(max(0, time.Until(first)))
+}
+
+// busy tells who reads the folder what is not quiet.
+func (w *watcher) busy() {
+	if w.opts.Busy == nil {
+		return
+	}
+	names := map[string]bool{}
+	for part := range w.waiting {
+		if part != "" {
+			names[part] = true
+		}
+	}
+	w.opts.Busy(names)
+}
+
+// settled looks at the folder after parts of it were quiet, and reports what
+// changed of them if it is to be told now.
+func (w *watcher) settled() (reason string, ok bool) {
+	if w.hold(time.Now()) {
+		return "", false
+	}
+	w.rewatch()
+	now, at := w.look(), time.Now()
+	ready := map[string]bool{}
+	for part, p := range w.waiting {
+		if at.Before(p.due) {
+			continue
+		}
+		seen := cmp.Or(now.parts[part], "gone")
+		if p.polled != "" && p.polled != seen && at.Sub(p.since) < w.opts.MaxWait {
+			// No notifications come from here: quiet is what two looks agree on.
+			p.polled, p.due = seen, at.Add(w.opts.Quiet)
+			continue
+		}
+		delete(w.waiting, part)
+		ready[part] = true
+	}
+	if len(ready) == 0 {
+		return "", false
+	}
+	w.busy()
+	var parts []string
+	for _, part := range now.differing(w.told) {
+		switch {
+		case w.waiting[part] != nil:
+		case ready[part], ready[""], part == "":
+			parts = append(parts, part)
+		default:
+			w.stir(part, "") // its notification is still to come
+		}
+	}
+	if len(parts) == 0 {
+		return "the folder is no longer as it was read last", len(w.waiting) == 0 && w.outdated(now)
+	}
+	before := w.told.clone()
+	w.told.take(now, parts)
+	return w.told.changes(before), true
+}
+
+// hold has parts that are quiet wait, once, for others that will be within half of
+// Quiet: what one checkout changes in several packs is mostly told as one.
+func (w *watcher) hold(at time.Time) bool {
+	until := at
+	for _, p := range w.waiting {
+		if p.due.After(until) && !p.due.After(at.Add(w.opts.Quiet/2)) {
+			until = p.due
+		}
+	}
+	if until.Equal(at) {
+		return false
+	}
+	held := false
+	for _, p := range w.waiting {
+		switch {
+		case p.due.After(at):
+		case p.held:
+			return false
+		default:
+			held = true
+		}
+	}
+	for _, p := range w.waiting {
+		if held && !p.due.After(at) {
+			p.due, p.held = until, true
+		}
+	}
+	return held
+}
+
+// partOf is the part that a notification is about.
+func (w *watcher) partOf(ev fsnotify.Event) string {
+	rel, err := filepath.Rel(w.abs, filepath.Clean(ev.Name))
+	if err != nil || !filepath.IsLocal(rel) || rel == "." {
+		return ""
+	}
+	first, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
+	return partOf(first)
+}
+
+// outdated reports whether somebody read the folder as it was between two looks.
+func (w *watcher) outdated(now snapshot) bool {
+	return w.opts.Loaded != nil && w.opts.Loaded() != now.content
+}
+
+func (w *watcher) known() []string {
+	if w.opts.Known == nil {
+		return nil
+	}
+	return w.opts.Known()
+}
+
+func (w *watcher) look() snapshot {
+	return snap(rules.ReadFolder(w.dir, rules.FolderOptions{Known: w.known()}))
+}
+
+// concerns reports whether a notification may be about the rules. Of the
+// folder's parent only the folder's own name matters.
+func (w *watcher) concerns(ev fsnotify.Event) bool {
+	name := filepath.Clean(ev.Name)
+	if name == w.abs {
+		return true
+	}
+	if filepath.Dir(name) == filepath.Dir(w.abs) {
+		return false
+	}
+	// A config map is changed by turning its ..data to another folder.
+	base := filepath.Base(name)
+	return strings.HasPrefix(base, "..") || base == rules.IgnoreName || !rules.Noise(base)
+}
+
+// watchDepth is how deep below the rules folder folders are watched.
+const watchDepth = rules.FolderDepth
+
+// rewatch has the folder's parent, the folder and all folders in it notified of
+// as they are now: new ones, and those whose path leads to another folder by now.
+func (w *watcher) rewatch() {
+	wanted := wantedFolders{found: map[string]fs.FileInfo{}, known: w.known()}
+	wanted.real, _ = filepath.EvalSymlinks(w.abs)
+	wanted.one(filepath.Dir(w.abs))
+	wanted.add(w.abs, watchDepth, nil)
+	for path, was := range w.watched {
+		if now, still := wanted.found[path]; !still || !os.SameFile(was, now) {
+			// It fails if the folder is gone: the notification went with it.
+			_ = w.notify.remove(path)
+			delete(w.watched, path)
+		}
+	}
+	w.watch(wanted.found)
+}
+
+// watchNew has a folder that was just made notified of, and all in it.
+func (w *watcher) watchNew(path string) {
+	rel, err := filepath.Rel(w.abs, path)
+	if err != nil || !filepath.IsLocal(rel) || rel == "." {
+		w.rewatch()
+		return
+	}
+	parts := strings.Split(filepath.ToSlash(rel), "/")
+	if len(parts) > watchDepth || slices.ContainsFunc(parts, rules.Noise) {
+		return
+	}
+	wanted := wantedFolders{found: map[string]fs.FileInfo{}}
+	wanted.real, _ = filepath.EvalSymlinks(w.abs)
+	top := filepath.Join(w.abs, parts[0])
+	for watched := range w.watched {
+		if watched == top || strings.HasPrefix(watched, top+string(filepath.Separator)) {
+			wanted.seen++
+		}
+	}
+	wanted.add(path, watchDepth-len(parts), nil)
+	w.watch(wanted.found)
+}
+
+// watch has folders notified of that are not yet.
+func (w *watcher) watch(wanted map[string]fs.FileInfo) {
+	for _, path := range slices.Sorted(maps.Keys(wanted)) {
+		if w.watched[path] != nil {
+			continue
+		}
+		if err := w.notify.add(path); err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				w.trouble(err)
+			}
+			continue
+		}
+		w.watched[path] = wanted[path]
+	}
+}
+
+// wantedFolders collects folders to be notified of.
+type wantedFolders struct {
+	found map[string]fs.FileInfo
+	real  string   // where the rules folder leads; links that leave it are not followed
+	known []string // names that alone are looked at in a rules folder that holds too many
+	seen  int      // entries of the pack at hand: beyond MaxEntries it is refused, and not watched
+}
+
+// one adds a folder alone.
+func (f *wantedFolders) one(dir string) (fs.FileInfo, bool) {
+	info, err := os.Stat(dir)
+	if err != nil || !info.IsDir() {
+		return nil, false
+	}
+	f.found[dir] = info
+	return info, true
+}
+
+// add adds a folder, and those in it down to a depth. within are the folders it
+// is in: a link back to one of them is not followed.
+func (f *wantedFolders) add(dir string, depth int, within []fs.FileInfo) {
+	if slices.ContainsFunc(within, func(w fs.FileInfo) bool { return sameFolder(w, dir) }) {
+		return
+	}
+	info, ok := f.one(dir)
+	if !ok || depth == 0 {
+		return
+	}
+	top := len(within) == 0 && depth == watchDepth
+	entries, ok := f.entries(dir, top)
+	if !ok {
+		return
+	}
+	within = append(slices.Clip(within), info)
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if rules.Noise(e.Name()) || !e.IsDir() && !(e.Type()&fs.ModeSymlink != 0 && f.leadsInside(path)) {
+			continue
+		}
+		if top {
+			f.seen = 0
+		}
+		f.add(path, depth-1, within)
+	}
+}
+
+// entries lists a folder; not ok if there are too many for a pack.
+func (f *wantedFolders) entries(dir string, top bool) (entries []fs.DirEntry, ok bool) {
+	entries, crowded, err := rules.ListFolder(dir)
+	if err != nil && entries == nil {
+		return nil, false
+	}
+	if top {
+		if crowded {
+			entries = nil
+			for _, name := range f.known {
+				if info, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+					entries = append(entries, fs.FileInfoToDirEntry(info))
+				}
+			}
+		}
+		return entries, true
+	}
+	f.seen += len(entries)
+	return entries, f.seen <= rules.MaxEntries
+}
+
+// leadsInside reports whether a link leads to something in the rules folder.
+func (f *wantedFolders) leadsInside(link string) bool {
+	real, err := filepath.EvalSymlinks(link)
+	if err != nil || f.real == "" {
+		return false
+	}
+	rel, err := filepath.Rel(f.real, real)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+func sameFolder(info fs.FileInfo, path string) bool {
+	other, err := os.Stat(path)
+	return err == nil && os.SameFile(info, other)
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func (w *watcher) trouble(err error) {
+	if err.Error() != w.lastFail {
+		w.opts.Log.Warn("watching the rules is hindered: they are polled as well", "dir", w.dir, "every", w.opts.Poll.String(), "error", err, "hint", watchHint(err))
+	}
+	w.lastFail = err.Error()
+}
+
+// watchHint is the fix of an error of inotify's, which has limits of its own
+// behind the errors of other causes.
+func watchHint(err error) string {
+	switch files := luabind.OpenFilesHint(err); {
+	case files != "":
+		return files + "; or that of inotify instances: sysctl fs.inotify.max_user_instances=512"
+	case errors.Is(err, syscall.ENOSPC):
+		return "raise the limit of inotify watches: sysctl fs.inotify.max_user_watches=524288"
+	}
+	return "an edit is live after a poll, and chertd reload takes it immediately"
+}
