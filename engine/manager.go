@@ -27,7 +27,7 @@ type manager struct {
 	eng    *Engine
 	client *chert.Client
 	store  store.Store
-	gens   *live.Generations
+	gens   *live.Manager
 	log    *slog.Logger
 
 	intake
@@ -63,7 +63,7 @@ func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
 	m.blocking.look = make(chan struct{}, 1)
 	eng.misses.tell = m.blocking.lookAgain
 	d.Rules.Print = m.printed
-	m.gens = live.NewGenerations(live.GenerationsConfig{
+	m.gens = live.New(live.Config{
 		Dir: d.RulesDir, Options: d.Rules, Keeper: st, Gate: d.Gate,
 		Now: eng.c.Now, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
 	})

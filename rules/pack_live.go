@@ -52,6 +52,9 @@ func SameSpecs(a, b []File) bool {
 	return specs(a) == specs(b)
 }
 
+// ShortDigits is how many digits of a version people are shown.
+const ShortDigits = shortVersion
+
 // ShortOf returns a version as people are shown it.
 func ShortOf(version string) string { return version[:min(len(version), shortVersion)] }
 

@@ -33,14 +33,14 @@ func (c *Config) gate(log *slog.Logger) live.Gate {
 		if how.Checks != gateOff {
 			checked = lint.Errors(p)
 		}
-		refused := verdict(how.Checks, checked, "chertd check finds errors")
-		if refused == "" && how.Specs != gateOff {
+		refused := verdict(how.Checks, checked, live.ChecksFail)
+		if refused == live.FilesLive && how.Specs != gateOff {
 			report := spec.Run(ctx, p, spec.Options{Workers: 1})
 			tested = report.Diagnostics()
-			refused = verdict(how.Specs, tested, "its specs fail")
+			refused = verdict(how.Specs, tested, live.SpecsFail)
 		}
 		found := append(checked, tested...)
-		if refused != "" || !found.Errors() {
+		if refused != live.FilesLive || !found.Errors() {
 			return live.GateResult{Refused: refused, Diagnostics: found}
 		}
 		var why []string
@@ -60,10 +60,11 @@ func (c *Config) gate(log *slog.Logger) live.Gate {
 	}
 }
 
-// verdict is why what was found keeps an edit from going live; "" if it does not.
-func verdict(how string, found diag.List, why string) string {
+// verdict is why what was found keeps an edit from going live; live.FilesLive if it does
+// not.
+func verdict(how string, found diag.List, why live.Kind) live.Kind {
 	if how == gateEnforce && found.Errors() {
 		return why
 	}
-	return ""
+	return live.FilesLive
 }

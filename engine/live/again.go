@@ -8,17 +8,17 @@ import (
 
 // readLater has the folder read again after a while, unless that is to happen
 // sooner anyway.
-func (g *Generations) readLater(after time.Duration) {
+func (m *Manager) readLater(after time.Duration) {
 	due := time.Now().Add(after)
-	if !g.again.before(due) {
+	if !m.again.before(due) {
 		return
 	}
-	g.tasks.start(func(ctx context.Context) {
-		if !pause(ctx, after) || !g.again.reached(due) {
+	m.tasks.start(func(ctx context.Context) {
+		if !pause(ctx, after) || !m.again.reached(due) {
 			return
 		}
-		if err := g.Notice(ctx, "the folder was read again"); err != nil && ctx.Err() == nil {
-			g.c.Log.Error("the rules could not be read to the end; what was live stays live", "err", err)
+		if err := m.Notice(ctx, "the folder was read again"); err != nil && ctx.Err() == nil {
+			m.c.Log.Error("the rules could not be read to the end; what was live stays live", "err", err)
 		}
 	})
 }

@@ -159,11 +159,11 @@ func TestWhoDoesNotWaitChangesNothing(t *testing.T) {
 			p.write("codes.lua", withRules("v3", "a"))
 			gone, leave := context.WithCancel(background)
 			leave()
-			must(t, p.g.begin(background))
+			must(t, p.g.acquire(background))
 			if err := act(gone, p); !errors.Is(err, context.Canceled) {
 				t.Errorf("while another has the turn: %v", err)
 			}
-			p.g.end()
+			p.g.release()
 			p.expectLive("while another has the turn", "codes=v2 vip=w1")
 
 			p.stuck = true // what the edit drops is never dropped

@@ -2,23 +2,15 @@ package live
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
-
-	"chertd/rules"
 )
 
-// drop is what a pack, or one version of it, has waiting, and is not to be
-// carried out any more.
-type drop struct {
-	pack, version, why string
-	rules              bool // only reads of rules that the pack does not have any more
-
-	forget bool      // then the pack is forgotten, but for
-	said   PackState // what an operator said of it
-	keep   bool      // nothing is dropped: it is only forgotten
+// packDrop is a drop of a pack.
+type packDrop struct {
+	Drop
+	pack string
 }
 
 // Dropped counts what a pack had waiting and what was dropped.
@@ -57,35 +49,35 @@ const (
 
 // drop begins one, after those of the pack that are under way. It is tried until
 // it succeeds; it ends then, or when all is stopped.
-func (g *Generations) drop(d drop) *dropEnd {
+func (m *Manager) drop(d packDrop) *dropEnd {
 	end := &dropEnd{done: make(chan struct{})}
-	g.dropping.mu.Lock()
-	before := g.dropping.byPack[d.pack]
-	if g.dropping.byPack == nil {
-		g.dropping.byPack = map[string]chan struct{}{}
+	m.dropping.mu.Lock()
+	before := m.dropping.byPack[d.pack]
+	if m.dropping.byPack == nil {
+		m.dropping.byPack = map[string]chan struct{}{}
 	}
-	g.dropping.byPack[d.pack] = end.done
-	g.dropping.mu.Unlock()
+	m.dropping.byPack[d.pack] = end.done
+	m.dropping.mu.Unlock()
 	ended := func() {
-		g.dropping.mu.Lock()
-		defer g.dropping.mu.Unlock()
-		if g.dropping.byPack[d.pack] == end.done {
-			delete(g.dropping.byPack, d.pack)
+		m.dropping.mu.Lock()
+		defer m.dropping.mu.Unlock()
+		if m.dropping.byPack[d.pack] == end.done {
+			delete(m.dropping.byPack, d.pack)
 		}
 		close(end.done)
 	}
-	started := g.tasks.start(func(ctx context.Context) {
+	started := m.tasks.start(func(ctx context.Context) {
 		defer ended()
 		if before != nil {
 			<-before
 		}
 		for wait, failed := dropRetry, false; ; wait = min(2*wait, dropRetryMax) {
-			err := g.carryOut(ctx, d, &end.what)
+			err := m.cancel(ctx, d, &end.what)
 			if err == nil || ctx.Err() != nil {
 				return
 			}
 			if !failed {
-				g.c.Log.Error("what a pack has waiting could not be dropped to the end; trying again", "pack", d.pack, "err", err)
+				m.c.Log.Error("what a pack has waiting could not be dropped to the end; trying again", "pack", d.pack, "err", err)
 			}
 			failed = true
 			if !pause(ctx, wait) {
@@ -99,65 +91,47 @@ func (g *Generations) drop(d drop) *dropEnd {
 	return end
 }
 
-// carryOut drops what is to be dropped, and counts it. What a try that failed in
+// cancel drops what is to be dropped, and counts it. What a try that failed in
 // between has dropped stays counted.
-func (g *Generations) carryOut(ctx context.Context, d drop, count *Dropped) error {
-	if d.rules {
-		return g.carryOutRules(ctx, d, count)
+func (m *Manager) cancel(ctx context.Context, d packDrop, count *Dropped) error {
+	if d.Why == DropRuleDeleted {
+		return m.cancelRules(ctx, d, count)
 	}
-	if !d.keep {
-		what, err := g.c.Cancel(ctx, d.pack, d.version, d.why)
+	if !d.KeepPending {
+		what, err := m.c.Cancel(ctx, d.pack, d.Version, string(d.Why))
 		count.Add(what)
 		if err != nil {
 			return err
 		}
 	}
-	if !d.forget {
+	if !d.Forget {
 		return nil
 	}
-	if err := g.c.Keeper.SetFlag(ctx, keptFlag(d.pack, ""), false); err != nil {
+	if err := m.c.Keeper.SetFlag(ctx, keptFlag(d.pack, ""), false); err != nil {
 		return err
 	}
-	if d.said == (PackState{Pack: d.pack}) {
-		return g.c.Keeper.ForgetPack(ctx, d.pack)
+	if d.Said == (State{Pack: d.pack}) {
+		return m.c.Keeper.ForgetPack(ctx, d.pack)
 	}
-	return g.c.Keeper.SetPackState(ctx, d.said)
+	return m.c.Keeper.SetPackState(ctx, d.Said.row())
 }
 
-func (g *Generations) carryOutRules(ctx context.Context, d drop, count *Dropped) error {
-	for _, live := range g.view.Load().live {
-		if live == nil || live.Name != d.pack || g.c.CancelRules == nil {
+func (m *Manager) cancelRules(ctx context.Context, d packDrop, count *Dropped) error {
+	for _, live := range m.view.Load().live {
+		if live == nil || live.Name != d.pack {
 			continue
 		}
 		names := []string{}
 		for _, r := range live.Rules {
 			names = append(names, r.Name)
 		}
-		what, err := g.c.CancelRules(ctx, d.pack, names, d.why)
+		what, err := m.c.CancelRules(ctx, d.pack, names, string(d.Why))
 		count.Add(what)
 		if err != nil {
 			return err
 		}
 	}
-	return g.c.Keeper.SetFlag(ctx, rulesGoneFlag(d.pack), false)
-}
-
-// leftOver notes what had to be dropped when the process last ran, or has to be
-// since: it may have ended before that was done.
-func (g *Generations) leftOver() {
-	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
-		s := g.packs[name]
-		if mode, _ := g.mode(s); mode != rules.Live && !s.kept {
-			g.drops = append(g.drops, drop{pack: name, why: string(mode)})
-			continue
-		}
-		for _, version := range slices.Sorted(maps.Keys(s.back)) {
-			g.drops = append(g.drops, drop{pack: name, version: version, why: "rolled back"})
-		}
-		if s.rulesGone {
-			g.drops = append(g.drops, drop{pack: name, why: "rule deleted", rules: true})
-		}
-	}
+	return m.c.Keeper.SetFlag(ctx, rulesGoneFlag(d.pack), false)
 }
 
 // await waits until nothing of a pack is being dropped.
@@ -190,40 +164,12 @@ func wait(ctx context.Context, all []*dropEnd) (total Dropped, err error) {
 	return total, nil
 }
 
-// dropOff notes what is to be dropped of packs that were live in a set and are
-// in another mode now, whoever set it.
-func (g *Generations) dropOff(before *rules.Set, modes map[string]rules.Mode) {
-	if before == nil {
-		return
+// noteDrop has something dropped once the set is swapped.
+func (m *Manager) noteDrop(pack string, d Drop) {
+	same := func(o packDrop) bool {
+		return o.pack == pack && o.Version == d.Version && !o.Forget && !d.Forget && (o.Why == DropRuleDeleted) == (d.Why == DropRuleDeleted)
 	}
-	for name := range before.Known() {
-		mode := before.Mode(name)
-		now, there := modes[name]
-		if !there || mode != rules.Live || now == rules.Live || g.packs[name].kept {
-			continue
-		}
-		if !slices.ContainsFunc(g.drops, func(d drop) bool { return d.pack == name && d.version == "" }) {
-			g.drops = append(g.drops, drop{pack: name, why: string(now)})
-		}
+	if !slices.ContainsFunc(m.drops, same) {
+		m.drops = append(m.drops, packDrop{d, pack})
 	}
-}
-
-// dropRules notes that reads of rules are to be dropped which a pack will not have
-// any more once another version of it is live: now or, if the process ends before
-// that is done, at the next start. A version that was live when the process last
-// ran, and was not loaded since, may have had any rules.
-func (g *Generations) dropRules(s *standing, to *rules.Pack) {
-	pack, was := s.state.Pack, s.live
-	switch {
-	case g.c.CancelRules == nil || slices.ContainsFunc(g.drops, func(d drop) bool { return d.pack == pack && d.rules }):
-		return
-	case was == nil && (s.state.Live == "" || s.state.Live == to.Version):
-		return
-	case was != nil && (was == to || s.keptOf == was.Version || !was.LosesRules(to)):
-		return
-	}
-	if err := g.c.Keeper.SetFlag(context.Background(), rulesGoneFlag(pack), true); err != nil {
-		g.c.Log.Warn("should the process end now, reads of rules that were deleted go out all the same", "pack", pack, "err", err)
-	}
-	g.drops = append(g.drops, drop{pack: pack, why: "rule deleted", rules: true})
 }

@@ -3,9 +3,11 @@ package live
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"chertd/luabind/diag"
+	"chertd/rules"
 )
 
 const (
@@ -20,52 +22,60 @@ const (
 	gatePatience = 150 * time.Millisecond
 )
 
-// trying is an edit whose specs are running.
-type trying struct {
-	*verdict
-	name   string
+// Gate runs specs and checks on a version of a pack.
+type Gate func(context.Context, *rules.Pack) GateResult
+
+// GateResult is what a gate found out about a version.
+type GateResult struct {
+	Refused     Kind      // SpecsFail or ChecksFail; FilesLive: the version may go live
+	Diagnostics diag.List // shown with it
+}
+
+// run is a run of the gate on the edit that a pack tries.
+type run struct {
+	pack   string
 	cancel context.CancelFunc
-	done   chan struct{} // closed once the specs have run
+	done   chan struct{} // closed at its end
 
 	found GateResult // by then
-	cut   bool       // they were not run to the end
+	cut   bool       // specs were not run to the end
 }
 
-// gate begins to run an edit's specs.
-func (g *Generations) gate(name string, v *verdict) *trying {
-	t, gate := &trying{verdict: v, name: name, done: make(chan struct{})}, g.c.Gate
-	t.cancel = g.tasks.start(func(ctx context.Context) {
-		defer close(t.done)
+// runGate begins to run the gate on the edit that a pack tries.
+func (m *Manager) runGate(s *Standing) {
+	r, gate, version := &run{pack: s.Pack, done: make(chan struct{})}, m.c.Gate, s.Trying.Version.Pack
+	r.cancel = m.tasks.start(func(ctx context.Context) {
+		defer close(r.done)
 		select {
-		case g.slots <- struct{}{}:
-			defer func() { <-g.slots }()
-			t.found = gate(ctx, v.pack)
+		case m.slots <- struct{}{}:
+			defer func() { <-m.slots }()
+			r.found = gate(ctx, version)
 		case <-ctx.Done():
 		}
-		t.cut = ctx.Err() != nil
+		r.cut = ctx.Err() != nil
 	})
-	if t.cancel == nil {
-		t.cut = true
-		t.cancel = func() {}
-		close(t.done)
+	if r.cancel == nil {
+		r.cut = true
+		r.cancel = func() {}
+		close(r.done)
 	}
-	return t
+	m.runs[s.Pack] = r
 }
 
-// giveUp ends the trying of an edit, if one is on its way.
-func (s *standing) giveUp() {
-	if s.trying != nil {
-		s.trying.cancel()
-		s.trying = nil
+// stopGate ends the run of the gate on a pack's edit, if there is one.
+func (m *Manager) stopGate(pack string) {
+	if r := m.runs[pack]; r != nil {
+		r.cancel()
+		delete(m.runs, pack)
 	}
 }
 
 // collect waits until edits have been tried and settles them, those that are
-// quick before those that are slow. apply is called in turn after some were.
-func (g *Generations) collect(ctx context.Context, pending []*trying, apply func()) error {
+// quick before those that are slow. apply is called with the lock after some were.
+func (m *Manager) collect(ctx context.Context, pending []*run, apply func()) error {
 	var errs []error
 	for len(pending) > 0 {
-		var ready, slow []*trying
+		var ready, slow []*run
 		round := time.NewTimer(gateRound)
 		for _, t := range pending {
 			select {
@@ -88,35 +98,35 @@ func (g *Generations) collect(ctx context.Context, pending []*trying, apply func
 		if len(ready) == 0 {
 			continue
 		}
-		if err := g.begin(ctx); err != nil {
+		if err := m.acquire(ctx); err != nil {
 			return errors.Join(append(errs, err)...)
 		}
 		for _, t := range ready {
-			errs = append(errs, g.settle(ctx, t))
+			errs = append(errs, m.settle(ctx, t))
 		}
 		apply()
-		g.end()
+		m.release()
 	}
 	return errors.Join(errs...)
 }
 
 // collectApart is collect in a goroutine of its own, which is waited for until
 // patience or ctx is over. What goes wrong after that is logged.
-func (g *Generations) collectApart(ctx context.Context, pending []*trying, reason string, patience <-chan time.Time) error {
+func (m *Manager) collectApart(ctx context.Context, pending []*run, reason string, patience <-chan time.Time) error {
 	if len(pending) == 0 {
 		return nil
 	}
 	var taken atomic.Bool // by the one who tells how it ended
 	ended := make(chan error, 1)
-	started := g.tasks.start(func(ctx context.Context) {
-		err := g.collect(ctx, pending, func() { g.renew(reason) })
+	started := m.tasks.start(func(ctx context.Context) {
+		err := m.collect(ctx, pending, func() { m.swap(reason) })
 		if err != nil && ctx.Err() == nil {
-			g.readLater(againAfter)
+			m.readLater(againAfter)
 		}
 		alone := !taken.CompareAndSwap(false, true)
 		ended <- err
 		if alone && err != nil && ctx.Err() == nil {
-			g.c.Log.Error("an edit that may go live could not be kept", "err", err)
+			m.c.Log.Error("an edit that may go live could not be kept", "err", err)
 		}
 	})
 	if started == nil {
@@ -134,85 +144,21 @@ func (g *Generations) collectApart(ctx context.Context, pending []*trying, reaso
 	return ctx.Err()
 }
 
-// settle decides about an edit that was tried, if it is still the pack's.
-func (g *Generations) settle(ctx context.Context, t *trying) error {
-	s := g.packs[t.name]
-	if s == nil || s.trying != t {
+// settle decides about an edit on which the gate has run, if it is still the pack's.
+func (m *Manager) settle(ctx context.Context, r *run) error {
+	s := m.packs[r.pack]
+	if s == nil || m.runs[r.pack] != r {
 		return nil
 	}
-	s.trying = nil
-	if t.cut {
-		s.notLive = "its specs were not run to the end"
-		return nil
+	delete(m.runs, r.pack)
+	in := Gated{Cut: r.cut, Refused: r.found.Refused, Diagnostics: r.found.Diagnostics}
+	if r.cut || in.Refused != FilesLive {
+		return m.give(ctx, s, in, nil)
 	}
-	v := *t.verdict
-	v.diags = append(v.diags, t.found.Diagnostics...)
-	if t.found.Refused != "" {
-		v.pack, v.why, v.diags = nil, t.found.Refused, t.found.Diagnostics
-		return g.refuse(ctx, s, &v)
+	in.Like = m.like(s, s.Trying.Version.Pack)
+	var err error
+	if in.Before, err = m.record(ctx, s); err != nil {
+		return errors.Join(err, m.give(ctx, s, NotKept{in}, nil))
 	}
-	if s.live != nil && s.live.Built() == v.pack.Built() {
-		g.takeSpecs(s, &v)
-		return nil
-	}
-	return g.promote(ctx, s, &v)
-}
-
-// tasks are goroutines that outlive the call that began them.
-type tasks struct {
-	mu      sync.Mutex
-	stopped bool
-	next    int
-	cancel  map[int]context.CancelFunc
-	running sync.WaitGroup
-}
-
-// start runs f in a goroutine of its own, until it returns. The end of its ctx
-// can be had by what start returns, which is nil once all were stopped.
-func (t *tasks) start(f func(ctx context.Context)) context.CancelFunc {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.stopped {
-		return nil
-	}
-	if t.cancel == nil {
-		t.cancel = map[int]context.CancelFunc{}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	id := t.next
-	t.next++
-	t.cancel[id] = cancel
-	t.running.Go(func() {
-		defer func() {
-			cancel()
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			delete(t.cancel, id)
-		}()
-		f(ctx)
-	})
-	return cancel
-}
-
-// stop ends all and waits for them.
-func (t *tasks) stop() {
-	t.mu.Lock()
-	t.stopped = true
-	for _, cancel := range t.cancel {
-		cancel()
-	}
-	t.mu.Unlock()
-	t.running.Wait()
-}
-
-// pause waits; false once ctx has ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return m.give(ctx, s, in, nil)
 }

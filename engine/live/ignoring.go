@@ -18,7 +18,7 @@ type ignoring struct {
 	known    bool         // complete is known; else nothing counts, and no pack is looked at, while it looks half written
 	complete []rules.File // as it was when it last looked complete; empty: there was none
 	kept     string       // version of the one that is kept; "": none is
-	half     half
+	half     Half
 }
 
 // dueAtStart is until when a start waits for it; zero: it does not.
@@ -26,30 +26,38 @@ func (i *ignoring) dueAtStart() time.Time {
 	if i.known {
 		return time.Time{}
 	}
-	return i.half.due
+	return i.half.Due
 }
 
 // ignoreBy decides by which .chertignore the folder is read.
-func (g *Generations) ignoreBy(now []rules.File, waited bool) (use []rules.File, wait diag.List) {
-	i := &g.ignoring
+func (m *Manager) ignoreBy(now []rules.File, waited bool) (use []rules.File, wait diag.List) {
+	i := &m.ignoring
 	if i.known && rules.VersionOf(now) == rules.VersionOf(i.complete) {
-		i.half = half{}
+		i.half = Half{}
 		return now, nil
 	}
-	file, why, wait1 := g.looksHalf(&i.half, now, i.complete, waited)
-	switch {
-	case !wait1:
-		i.known, i.complete, i.half = true, now, half{}
+	sign := m.halfSign(now, i.complete)
+	at := m.c.Now()
+	next, giveTime, look := i.half.give(sign, rules.ContentOf(now), m.c.Settle, waited, at)
+	if !giveTime {
+		i.known, i.complete, i.half = true, now, Half{}
 		return now, nil
-	case i.known:
+	}
+	if i.half.Began.IsZero() {
+		m.logHalf(&sign)
+	}
+	i.half = next
+	m.readLater(look)
+	if i.known {
 		return i.complete, nil
 	}
-	return nil, diag.List{{File: file, Severity: diag.SeverityError, Message: why + ": " + g.takenIn("it looks half written")}}
+	why := Verdict{Kind: HalfWritten, Time: m.c.Settle}
+	return nil, diag.List{{File: sign.File, Severity: diag.SeverityError, Message: sign.Why + ": " + why.String()}}
 }
 
 // keepIgnoring keeps the .chertignore that counts, for the next start.
-func (g *Generations) keepIgnoring(ctx context.Context) error {
-	i := &g.ignoring
+func (m *Manager) keepIgnoring(ctx context.Context) error {
+	i := &m.ignoring
 	version := ""
 	if len(i.complete) > 0 {
 		version = rules.VersionOf(i.complete)
@@ -59,12 +67,12 @@ func (g *Generations) keepIgnoring(ctx context.Context) error {
 	}
 	err := error(nil)
 	if version == "" {
-		err = g.c.Keeper.ForgetPack(ctx, rules.IgnoreName)
+		err = m.c.Keeper.ForgetPack(ctx, rules.IgnoreName)
 	} else {
-		now := g.c.Now()
-		err = g.c.Keeper.SaveVersion(ctx, KeptVersion{Pack: rules.IgnoreName, Version: version, Path: i.complete[0].Path, Files: i.complete, Since: now, Last: now})
+		now := m.c.Now()
+		err = m.c.Keeper.SaveVersion(ctx, KeptVersion{Pack: rules.IgnoreName, Version: version, Path: i.complete[0].Path, Files: i.complete, Since: now, Last: now})
 		if err == nil {
-			err = g.c.Keeper.SetPackState(ctx, PackState{Pack: rules.IgnoreName, Live: version})
+			err = m.c.Keeper.SetPackState(ctx, PackState{Pack: rules.IgnoreName, Live: version})
 		}
 	}
 	if err != nil {
@@ -76,8 +84,8 @@ func (g *Generations) keepIgnoring(ctx context.Context) error {
 
 // rememberIgnoring takes up the .chertignore that counted when the process last
 // ran.
-func (g *Generations) rememberIgnoring(ctx context.Context, state PackState) error {
-	kept, ok, err := g.c.Keeper.Version(ctx, rules.IgnoreName, state.Live)
+func (m *Manager) rememberIgnoring(ctx context.Context, state PackState) error {
+	kept, ok, err := m.c.Keeper.Version(ctx, rules.IgnoreName, state.Live)
 	if err != nil {
 		return fmt.Errorf("read the %s of before: %w", rules.IgnoreName, err)
 	}
@@ -85,8 +93,8 @@ func (g *Generations) rememberIgnoring(ctx context.Context, state PackState) err
 		return nil
 	}
 	for n := range kept.Files {
-		kept.Files[n].Path = filepath.Join(g.c.Dir, rules.IgnoreName)
+		kept.Files[n].Path = filepath.Join(m.c.Dir, rules.IgnoreName)
 	}
-	g.ignoring = ignoring{known: true, complete: kept.Files, kept: kept.Version}
+	m.ignoring = ignoring{known: true, complete: kept.Files, kept: kept.Version}
 	return nil
 }

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"chertd/rules"
@@ -53,19 +54,22 @@ type KeptVersion struct {
 	RolledBack time.Time
 }
 
+// record is how the version did.
+func (v *KeptVersion) record() Record {
+	return Record{Version: v.Version, Events: v.Events, Failures: v.Failures}
+}
+
+// failing reports whether the version failed on more events than a new one may.
+func (v *KeptVersion) failing() bool {
+	r := v.record()
+	return r.failing()
+}
+
 // filesOver are the files as they are now, but for specs: those are as kept.
-func (v *KeptVersion) filesOver(now []rules.File) (files []rules.File) {
-	for _, f := range now {
-		if f.Kind != rules.SpecFile {
-			files = append(files, f)
-		}
-	}
-	for _, f := range v.Files {
-		if f.Kind == rules.SpecFile {
-			files = append(files, f)
-		}
-	}
-	return files
+func (v *KeptVersion) filesOver(now []rules.File) []rules.File {
+	isSpec := func(f rules.File) bool { return f.Kind == rules.SpecFile }
+	files := slices.DeleteFunc(slices.Clone(now), isSpec)
+	return append(files, slices.DeleteFunc(slices.Clone(v.Files), func(f rules.File) bool { return !isSpec(f) })...)
 }
 
 // PackState is what is remembered of a pack besides its versions.
@@ -81,4 +85,79 @@ type PackState struct {
 	// Settings is what chertd.yaml set of the pack when that fitted the live version
 	// last, as JSON; "": not known.
 	Settings string
+}
+
+// State is a PackState as it is decided by.
+type State struct {
+	Pack string
+	Live string     // the version that ought to be live; "": none ever was
+	Set  rules.Mode // the mode that was set; "": chertd.yaml and pack.yaml decide
+	Why  string     // of Set, where chertd set it itself
+	// Limit is the limit of reads that the pack had reached, where that is why.
+	Limit    rules.Rate
+	Pin      Pin
+	Settings string
+}
+
+// Pin is a rollback that is in force. The zero Pin is none.
+type Pin struct {
+	Version string // that it made live
+	Until   PinEnd
+	Over    string // UntilEdit: the version of the files when it began
+}
+
+// PinEnd is what ends a rollback, beside the next one and undo.
+type PinEnd int
+
+const (
+	UntilEdit          PinEnd = iota // other files than Pin.Over
+	UntilUndone                      // nothing else: rollback --pin
+	UntilFiles                       // files: there were none
+	UntilUndoneNoFiles               // nothing else, and there were no files
+)
+
+// Stays reports whether edits do not end the rollback.
+func (p Pin) Stays() bool {
+	return p.Version != "" && (p.Until == UntilUndone || p.Until == UntilUndoneNoFiles)
+}
+
+// What stands in PackState.PinnedOver for a pack without files.
+const (
+	overNone     = "none"
+	overNoneKept = "none, kept"
+)
+
+// stateOf returns a state as it was kept.
+func stateOf(row PackState) State {
+	s := State{Pack: row.Pack, Live: row.Live, Set: row.Mode, Why: row.Why, Settings: row.Settings, Pin: Pin{Version: row.Pinned}}
+	s.Limit, _ = rules.LimitOf(row.Why)
+	if row.Pinned == "" {
+		return s
+	}
+	switch row.PinnedOver {
+	case "":
+		s.Pin.Until = UntilUndone
+	case overNone:
+		s.Pin.Until = UntilFiles
+	case overNoneKept:
+		s.Pin.Until = UntilUndoneNoFiles
+	default:
+		s.Pin.Over = row.PinnedOver
+	}
+	return s
+}
+
+// row returns the state as it is kept.
+func (s State) row() PackState {
+	row := PackState{Pack: s.Pack, Live: s.Live, Mode: s.Set, Why: s.Why, Settings: s.Settings, Pinned: s.Pin.Version}
+	switch {
+	case s.Pin.Version == "":
+	case s.Pin.Until == UntilFiles:
+		row.PinnedOver = overNone
+	case s.Pin.Until == UntilUndoneNoFiles:
+		row.PinnedOver = overNoneKept
+	case s.Pin.Until == UntilEdit:
+		row.PinnedOver = s.Pin.Over
+	}
+	return row
 }

@@ -25,7 +25,7 @@ type pen struct {
 	keeper  *memoryKeeper
 	options rules.Options
 	gate    func(context.Context, *rules.Pack) diag.List
-	g       *Generations
+	g       *Manager
 
 	open     func(dir string) (rules.Tree, error)           // nil: the real one
 	writing  func(path string) bool                         // nil: nobody writes anything
@@ -70,13 +70,13 @@ func (p *pen) startErr() error {
 		p.g.Stop()
 	}
 	p.set = nil
-	c := GenerationsConfig{
+	c := Config{
 		Dir: p.dir, Options: p.options, Keeper: p.keeper, Now: p.clock, Swap: p.swap, Cancel: p.cancel, CancelRules: p.cancelRules,
 		Log:  slog.New(slog.NewTextHandler(p, nil)),
 		open: p.open, writing: p.writing, Settle: p.settle,
 	}
 	c.Gate = p.gated()
-	p.g = NewGenerations(c)
+	p.g = New(c)
 	return p.g.Start(context.Background())
 }
 
@@ -88,7 +88,7 @@ func (p *pen) gated() Gate {
 	return func(ctx context.Context, pack *rules.Pack) GateResult {
 		found := p.gate(ctx, pack)
 		if found.Errors() {
-			return GateResult{Refused: "its specs fail", Diagnostics: found}
+			return GateResult{Refused: SpecsFail, Diagnostics: found}
 		}
 		return GateResult{Diagnostics: found}
 	}

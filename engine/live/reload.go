@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -27,29 +26,29 @@ type LiveEdit struct {
 
 // Reload is Read that also waits until it is decided about packs whose files are
 // gone, and says what became of what it found.
-func (g *Generations) Reload(ctx context.Context, reason string) (Reloaded, error) {
-	before, err := g.livePacks(ctx)
+func (m *Manager) Reload(ctx context.Context, reason string) (Reloaded, error) {
+	before, err := m.livePacks(ctx)
 	if err != nil {
 		return Reloaded{}, err
 	}
-	err = g.Read(ctx, reason)
+	err = m.Read(ctx, reason)
 	for range maxReloads {
 		if err != nil {
 			break
 		}
 		var due time.Time
-		if due, err = g.goneDue(ctx); err != nil || due.IsZero() {
+		if due, err = m.goneDue(ctx); err != nil || due.IsZero() {
 			break
 		}
-		if !pause(ctx, due.Sub(g.c.Now())) {
+		if !pause(ctx, due.Sub(m.c.Now())) {
 			return Reloaded{}, ctx.Err()
 		}
-		err = g.Read(ctx, reason)
+		err = m.Read(ctx, reason)
 	}
 	if err != nil {
 		return Reloaded{}, err
 	}
-	now, err := g.livePacks(ctx)
+	now, err := m.livePacks(ctx)
 	if err != nil {
 		return Reloaded{}, err
 	}
@@ -66,20 +65,20 @@ func (g *Generations) Reload(ctx context.Context, reason string) (Reloaded, erro
 			r.Live = append(r.Live, LiveEdit{Pack: name, Version: p.Version, Was: was.Version, Change: rules.ChangeOf(was, p)})
 		}
 	}
-	r.Folder = g.view.Load().folder
+	r.Folder = errorsOf(m.shown().folder.diags)
 	return r, nil
 }
 
 // livePacks are the versions that are live, by pack.
-func (g *Generations) livePacks(ctx context.Context) (map[string]*rules.Pack, error) {
-	if err := g.begin(ctx); err != nil {
+func (m *Manager) livePacks(ctx context.Context) (map[string]*rules.Pack, error) {
+	if err := m.acquire(ctx); err != nil {
 		return nil, err
 	}
-	defer g.end()
+	defer m.release()
 	live := map[string]*rules.Pack{}
-	for name, s := range g.packs {
-		if s.live != nil {
-			live[name] = s.live
+	for name, s := range m.packs {
+		if s.Version.Runs() {
+			live[name] = s.Version.Pack
 		}
 	}
 	return live, nil
@@ -87,31 +86,15 @@ func (g *Generations) livePacks(ctx context.Context) (map[string]*rules.Pack, er
 
 // goneDue is when it is decided about the last of the packs whose files are gone;
 // zero: there is none.
-func (g *Generations) goneDue(ctx context.Context) (due time.Time, err error) {
-	if err := g.begin(ctx); err != nil {
+func (m *Manager) goneDue(ctx context.Context) (due time.Time, err error) {
+	if err := m.acquire(ctx); err != nil {
 		return due, err
 	}
-	defer g.end()
-	for _, s := range g.packs {
-		if !s.missed.IsZero() && !g.folder.Errors() {
-			due = later(due, s.missed.Add(goneFor))
+	defer m.release()
+	for _, s := range m.packs {
+		if !s.Missed.IsZero() && !m.folder.diags.Errors() {
+			due = later(due, s.Missed.Add(goneFor))
 		}
 	}
 	return due, nil
-}
-
-// readAll reads the folder and waits for all specs. due is when files that look
-// half written are taken as they are; waited says that they have had their time.
-func (g *Generations) readAll(ctx context.Context, reason string, waited bool) (due time.Time, err error) {
-	if err := g.begin(ctx); err != nil {
-		return due, err
-	}
-	for _, s := range g.packs {
-		s.tried = nil
-	}
-	pending, err := g.read(ctx, waited, nil)
-	due = later(g.halfDue(func(*standing) bool { return true }), g.ignoring.half.due)
-	g.renew(reason)
-	g.end()
-	return due, errors.Join(err, g.collectApart(ctx, pending, reason, nil))
 }

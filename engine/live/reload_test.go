@@ -22,7 +22,7 @@ func TestEachEditIsSaidOnce(t *testing.T) {
 		return func(_ context.Context, pack *rules.Pack) GateResult {
 			for _, f := range pack.Files {
 				if strings.Contains(string(f.Bytes), "fails") {
-					return GateResult{Refused: "its specs fail"}
+					return GateResult{Refused: SpecsFail}
 				}
 			}
 			return GateResult{}
@@ -76,7 +76,7 @@ func TestEachEditIsSaidOnce(t *testing.T) {
 			t.Run(fmt.Sprint(name, notice), func(t *testing.T) {
 				t.Parallel()
 				p := newPen(t, "a.lua", version("a1"), "b.lua", version("b1"))
-				p.g.c.Gate = passes(p)
+				must(p.t, p.g.Reconfigure(background, p.options, passes(p)))
 				p.logged("")
 				if notice {
 					p.reads = p.g.Notice
@@ -157,7 +157,7 @@ func TestSpecsHalfWrittenGetTime(t *testing.T) {
 	t.Parallel()
 	inYard(t, func(y *yard) {
 		ran := []string{}
-		y.g.c.Gate = func(_ context.Context, p *rules.Pack) GateResult {
+		must(t, y.g.Reconfigure(background, y.options, func(_ context.Context, p *rules.Pack) GateResult {
 			y.mu.Lock()
 			defer y.mu.Unlock()
 			for _, f := range p.Files {
@@ -166,7 +166,7 @@ func TestSpecsHalfWrittenGetTime(t *testing.T) {
 				}
 			}
 			return GateResult{}
-		}
+		}))
 		y.put("a_spec.lua", "-- a sp")
 		y.until(500 * ms)
 		y.put("a_spec.lua", "-- a spec, changed\n")

@@ -228,7 +228,7 @@ func TestLiveBecauseOfItsOwnFiles(t *testing.T) {
 		{"r/a.lua", "chertd reload", "chertd reload"},
 		{"r/a.lua", "r/a.lua changed", "r/a.lua changed"},
 	} {
-		if got := because(&rules.Pack{Path: tt.path}, tt.reason); got != tt.want {
+		if got := because(tt.path, tt.reason); got != tt.want {
 			t.Errorf("%s, %q: %q, want %q", tt.path, tt.reason, got, tt.want)
 		}
 	}

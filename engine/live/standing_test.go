@@ -58,7 +58,7 @@ func TestStandingTellsWhyReadsAreBlocked(t *testing.T) {
 // anything is live; before the start, nothing is known.
 func TestProblemsTellWhetherAnythingIsLive(t *testing.T) {
 	t.Parallel()
-	g := NewGenerations(GenerationsConfig{})
+	g := New(Config{})
 	if problems, live := g.Problems(); problems != nil || live || g.Ignored() != nil || g.Content() != "" || g.Standings() != nil {
 		t.Errorf("before the start: %v, %t", problems, live)
 	}

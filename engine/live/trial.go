@@ -2,11 +2,8 @@ package live
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
-
-	"chertd/rules"
 )
 
 // A new version is on trial for its first trialEvents events: if it fails on
@@ -26,9 +23,9 @@ type trials struct {
 	byPack atomic.Pointer[map[string]*trial]
 }
 
+// trial counts the events of a version on trial.
 type trial struct {
-	version string
-	before  string // the version to go back to
+	*Trial
 
 	mu       sync.Mutex
 	events   int64
@@ -36,65 +33,42 @@ type trial struct {
 	over     bool
 }
 
-// trialOf is the trial a version is to be put on: nil if there is none to go
-// back to that did better.
-func (g *Generations) trialOf(ctx context.Context, before, now *rules.Pack) (*trial, error) {
-	if before == nil || before.Version == now.Version {
-		return nil, nil
-	}
-	kept, ok, err := g.c.Keeper.Version(ctx, now.Name, before.Version)
-	if err != nil {
-		return nil, fmt.Errorf("look up how version %s of pack %q did: %w", before.ShortVersion(), now.Name, err)
-	}
-	if !ok || kept.failing() {
-		return nil, nil
-	}
-	return &trial{version: now.Version, before: before.Version}, nil
-}
-
-// resume goes on with the trial that a version was on when the process ended.
-func (g *Generations) resume(ctx context.Context, now KeptVersion) error {
+// resumed is the trial that a version was on when the process ended; nil: none.
+func (m *Manager) resumed(ctx context.Context, now *KeptVersion) (*Trial, error) {
 	if now.Events >= trialEvents {
-		return nil
+		return nil, nil
 	}
-	if t := (trial{events: now.Events, failures: now.Failures}); t.fails() && now.Last.After(now.Since) {
-		return nil // it was made live again although it had failed: somebody wants it
+	if tooMany(now.Events, now.Failures) && now.Last.After(now.Since) {
+		return nil, nil // it was made live again although it had failed: somebody wants it
 	}
-	versions, err := g.c.Keeper.Versions(ctx, now.Pack, KeptVersions)
+	versions, err := m.c.Keeper.Versions(ctx, now.Pack, KeptVersions)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i := range versions {
 		before := &versions[i]
 		if before.Version == now.Version || !before.RolledBack.IsZero() {
 			continue
 		}
-		if !before.failing() {
-			g.trials.set(now.Pack, &trial{version: now.Version, before: before.Version, events: now.Events, failures: now.Failures})
+		if before.failing() {
+			break
 		}
-		break
+		return &Trial{Version: now.Version, Before: before.Version, Events: now.Events, Failures: now.Failures}, nil
 	}
-	return nil
+	return nil, nil
 }
-
-// failing reports whether a version failed on more events than a new one may.
-func (v *KeptVersion) failing() bool { return v.Failures*trialShare > v.Events }
 
 // Handled counts an event that a version took part in while it was live. It
 // reports whether the version is to be rolled back: then RollBackFailing is to
 // be called, from a goroutine that may wait.
-func (g *Generations) Handled(pack, version string, failed bool) bool {
-	all := g.trials.byPack.Load()
-	if all == nil {
-		return false
-	}
-	t := (*all)[pack]
-	if t == nil || t.version != version {
+func (m *Manager) Handled(pack, version string, failed bool) bool {
+	t := m.trials.of(pack)
+	if t == nil || t.Version != version {
 		return false
 	}
 	fails, passed := t.count(failed)
 	if passed {
-		g.trials.drop(pack, t)
+		m.trials.drop(pack, t)
 	}
 	return fails
 }
@@ -109,51 +83,57 @@ func (t *trial) count(failed bool) (fails, passed bool) {
 	if failed {
 		t.failures++
 	}
-	fails = t.fails()
+	fails = tooMany(t.events, t.failures)
 	passed = !fails && t.events >= trialEvents
 	t.over = fails || passed
 	return fails, passed
 }
 
-// fails reports whether so many failures are too many.
-func (t *trial) fails() bool {
-	return t.failures*trialShare > trialEvents || t.failures >= trialAll && t.failures == t.events
+// tooMany reports whether so many failures in the first events are too many.
+func tooMany(events, failures int64) bool {
+	return failures*trialShare > trialEvents || failures >= trialAll && failures == events
 }
 
 // RollBackFailing rolls a version back that Handled has found failing. It does
 // not wait for the dropping of what the version has waiting.
-func (g *Generations) RollBackFailing(ctx context.Context, pack string) error {
-	s, err := g.command(ctx, pack)
+func (m *Manager) RollBackFailing(ctx context.Context, pack string) error {
+	s, err := m.command(ctx, pack)
 	if err != nil {
 		return err
 	}
-	defer g.end()
-	all := g.trials.byPack.Load()
-	if all == nil || (*all)[pack] == nil {
-		return nil
-	}
-	t := (*all)[pack]
-	if s.live == nil || s.live.Version != t.version || s.state.Pinned != "" {
+	defer m.release()
+	t := m.trials.of(pack)
+	if t == nil || s.Version.Hash != t.Version || s.Pin.Version != "" {
 		return nil // another is live by now, or somebody wants this one
 	}
 	t.mu.Lock()
-	over, events, failures := t.over, t.events, t.failures
+	over, cause := t.over, Cause{Kind: TrialFailed, Failures: t.failures, Events: t.events}
 	t.mu.Unlock()
 	if !over {
 		return nil
 	}
-	_, err = g.rollBack(ctx, s, t.before, rollback{
-		why: fmt.Sprintf("it failed on %d of its first %d events, and the version before did not", failures, events),
-	})
+	_, err = m.rollBack(ctx, s, t.Before, Rollback{Cause: cause})
 	return err
 }
 
-// set puts a pack's version on trial, or with nil ends the one there is.
-func (t *trials) set(pack string, on *trial) {
+// of returns the trial of a pack's version, nil if it is on none.
+func (t *trials) of(pack string) *trial {
+	all := t.byPack.Load()
+	if all == nil {
+		return nil
+	}
+	return (*all)[pack]
+}
+
+// follow puts a pack's version on trial, or with nil ends the one there is.
+func (t *trials) follow(pack string, on *Trial) {
+	if was := t.of(pack); on == nil && was == nil || was != nil && was.Trial == on {
+		return
+	}
 	t.change(func(all map[string]*trial) {
 		delete(all, pack)
 		if on != nil {
-			all[pack] = on
+			all[pack] = &trial{Trial: on, events: on.Events, failures: on.Failures}
 		}
 	})
 }

@@ -1,0 +1,341 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"chertd/luabind/diag"
+	"chertd/rules"
+)
+
+const (
+	// busyLook is how soon a pack that was left because its files were changing is
+	// looked at again: the watch tells of it only if it is not as it was told.
+	busyLook = 500 * time.Millisecond
+	// againAfter is how soon the folder is read again after the keeper failed.
+	againAfter = 5 * time.Second
+	// maxReloads bounds how often Reload reads the folder until all is decided.
+	maxReloads = 5
+)
+
+// reading says how the folder is read.
+type reading struct {
+	waited bool            // files that looked half written have had their time
+	busy   map[string]bool // names in the folder of packs that stay as they are
+	folder *rules.Folder   // as it was read already; nil: it is to be read
+}
+
+// Read reads the folder and makes live what may be. It returns when all specs
+// have run, and files that look half written have had their time. An error is
+// the keeper's: what could not be kept is not live.
+func (m *Manager) Read(ctx context.Context, reason string) error {
+	due, err := m.readAll(ctx, reason, false)
+	if err != nil || due.IsZero() {
+		return err
+	}
+	if !pause(ctx, due.Sub(m.c.Now())) {
+		return ctx.Err()
+	}
+	_, err = m.readAll(ctx, reason, true)
+	return err
+}
+
+// Notice is Read for a watch that has seen the folder change and settle. It
+// returns after a short while though specs may be running, or files look half
+// written: what passes later goes live later.
+func (m *Manager) Notice(ctx context.Context, reason string) error {
+	var busy map[string]bool
+	if names := m.busy.Load(); names != nil {
+		busy = *names
+	}
+	return m.notice(ctx, reason, reading{busy: busy})
+}
+
+// SetBusy says which files and folders in the rules folder are being changed:
+// Notice leaves their packs as they were. The map is not changed after.
+func (m *Manager) SetBusy(names map[string]bool) { m.busy.Store(&names) }
+
+func (m *Manager) notice(ctx context.Context, reason string, r reading) error {
+	if err := m.acquire(ctx); err != nil {
+		return err
+	}
+	pending, err := m.read(ctx, r)
+	m.swap(reason)
+	m.release()
+	patience := time.NewTimer(gatePatience)
+	defer patience.Stop()
+	return errors.Join(err, m.collectApart(ctx, pending, reason, patience.C))
+}
+
+// readAll reads the folder and waits for all specs. due is when files that look
+// half written are taken as they are; waited says that they have had their time.
+func (m *Manager) readAll(ctx context.Context, reason string, waited bool) (due time.Time, err error) {
+	if err := m.acquire(ctx); err != nil {
+		return due, err
+	}
+	for _, s := range m.packs {
+		s.Tried = nil
+	}
+	pending, err := m.read(ctx, reading{waited: waited})
+	due = later(m.halfDue(func(*Standing) bool { return true }), m.ignoring.half.Due)
+	m.swap(reason)
+	m.release()
+	return due, errors.Join(err, m.collectApart(ctx, pending, reason, nil))
+}
+
+// halfDue is when the last of the packs that look half written, and for which of
+// holds, is taken as it is; zero: there is none.
+func (m *Manager) halfDue(of func(*Standing) bool) (due time.Time) {
+	for _, s := range m.packs {
+		if !s.Half.Began.IsZero() && of(s) {
+			due = later(due, s.Half.Due)
+		}
+	}
+	return due
+}
+
+// read reads the folder and decides about each pack. The runs of the gate that it
+// returns have to end before all is decided.
+func (m *Manager) read(ctx context.Context, r reading) (pending []*run, err error) {
+	found := m.readFolder(r)
+	m.folder = folder{content: found.Content(), diags: found.Diagnostics(), ignored: found.Ignored()}
+	m.logIgnored()
+	byName, paths := map[string][]*rules.Candidate{}, map[string]bool{}
+	for _, b := range found.Candidates(m.options) {
+		b = m.named(b)
+		paths[b.Pack().Path] = true
+		byName[b.Pack().Name] = append(byName[b.Pack().Name], b)
+	}
+	emptied := m.emptied(byName, found.Others())
+	moving := !m.folder.diags.Errors() && m.someJustGone(byName, emptied)
+	errs := []error{m.keepIgnoring(ctx)}
+	isBusy := func(b *rules.Candidate) bool { return r.busy[filepath.Base(b.Pack().Path)] }
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		if slices.ContainsFunc(byName[name], isBusy) {
+			m.readLater(busyLook)
+			continue
+		}
+		if err := m.dropping.await(ctx, name); err != nil {
+			return pending, errors.Join(append(errs, err)...)
+		}
+		if m.packs[name] == nil && moving {
+			continue // it may be one of those that are gone: both must not run
+		}
+		s := m.standing(name)
+		if b := byName[name]; len(b) > 1 {
+			errs = append(errs, m.clash(ctx, s, b))
+		} else {
+			errs = append(errs, m.consider(ctx, s, b[0], r.waited))
+		}
+		if run := m.runs[name]; run != nil {
+			pending = append(pending, run)
+		}
+	}
+	for _, s := range m.sorted() {
+		switch {
+		case byName[s.Pack] != nil:
+		case r.busy[filepath.Base(s.Path)]:
+			m.readLater(busyLook)
+		case emptied[s.Pack]:
+			errs = append(errs, m.give(ctx, s, m.withoutRules(s), nil))
+		default:
+			errs = append(errs, m.give(ctx, s, m.missing(s, paths), nil))
+		}
+	}
+	m.complainOfFolder(byName)
+	err = errors.Join(errs...)
+	if err != nil {
+		m.readLater(againAfter)
+	}
+	return pending, err
+}
+
+// complainOfFolder adds what is wrong with the folder in the light of its packs.
+func (m *Manager) complainOfFolder(byName map[string][]*rules.Candidate) {
+	there := slices.Collect(maps.Keys(byName))
+	for name := range m.packs {
+		if byName[name] == nil {
+			there = append(there, name)
+		}
+	}
+	diags := append(slices.Clip(m.folder.diags), m.options.Unknown(slices.Sorted(slices.Values(there)))...)
+	if len(there) == 0 && !diags.Errors() {
+		diags = append(diags, diag.Diagnostic{File: m.c.Dir, Severity: diag.SeverityError, Message: noRulesHere,
+			Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
+	}
+	m.folder.diags = diags
+}
+
+// readFolder reads the folder, unless it was read already by the .chertignore that
+// counts.
+func (m *Manager) readFolder(r reading) *rules.Folder {
+	by := func(now []rules.File) ([]rules.File, diag.List) { return m.ignoreBy(now, r.waited) }
+	if r.folder != nil {
+		if use, wait := by(r.folder.Ignore()); len(wait) == 0 && rules.ContentOf(use) == rules.ContentOf(r.folder.Ignore()) {
+			return r.folder
+		}
+	}
+	return rules.ReadFolder(m.c.Dir, rules.FolderOptions{Known: m.known(), Open: m.c.open, IgnoreBy: by})
+}
+
+// known are the names of what packs that are known have in the folder.
+func (m *Manager) known() (names []string) {
+	for _, s := range m.packs {
+		if s.Path != "" {
+			names = append(names, filepath.Base(s.Path))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// named is a pack that was found. One whose pack.yaml can't be read is the pack that
+// was there: its name may stand in it.
+func (m *Manager) named(b *rules.Candidate) *rules.Candidate {
+	if b.Named() {
+		return b
+	}
+	for _, s := range m.sorted() {
+		if s.Path == b.Pack().Path && s.Live != "" {
+			return b.As(s.Pack)
+		}
+	}
+	return b
+}
+
+// consider gives a pack its files as they were read.
+func (m *Manager) consider(ctx context.Context, s *Standing, b *rules.Candidate, waited bool) error {
+	m.logInVain(b)
+	in := Found{Edit: editOf(b), Waited: waited, Starting: m.starting}
+	err := m.lookAround(ctx, s, &in)
+	if err != nil {
+		return errors.Join(err, m.give(ctx, s, Unanswered{}, nil))
+	}
+	if s.Tried != nil && s.Tried.Key == in.Edit.Key && s.Tried.Refused.Kind == FilesLive {
+		if in.Before, err = m.record(ctx, s); err != nil {
+			return errors.Join(err, m.give(ctx, s, NotKept{in}, b))
+		}
+		in.Like = m.like(s, s.Tried.Version.Pack)
+	}
+	return m.give(ctx, s, in, b)
+}
+
+// lookAround looks up what Found needs beside the files.
+func (m *Manager) lookAround(ctx context.Context, s *Standing, in *Found) error {
+	e := &in.Edit
+	if s.Pin.Until == UntilFiles && s.Pin.Version != "" {
+		kept, _, err := m.c.Keeper.Version(ctx, s.Pack, e.Version)
+		if err != nil {
+			return fmt.Errorf("look pack %q up: %w", s.Pack, err)
+		}
+		in.Back = kept.RolledBack
+	}
+	if e.Unreadable || s.Settled(e) {
+		return nil
+	}
+	// Files are compared with what they were before: with what was live last if that is
+	// not known, as at the start.
+	before := s.Complete
+	switch {
+	case before != nil || s.Live == "":
+	case s.Version.Runs():
+		before = s.Version.Pack.Files
+	default:
+		kept, _, err := m.c.Keeper.Version(ctx, s.Pack, s.Live)
+		if err != nil {
+			return err
+		}
+		before = kept.Files
+	}
+	e.Half = m.halfSign(e.Files, before)
+	return nil
+}
+
+// clash gives a pack the files of all that have its name.
+func (m *Manager) clash(ctx context.Context, s *Standing, all []*rules.Candidate) error {
+	path := s.Path
+	if s.Version.Runs() {
+		path = s.Version.Pack.Path
+	} else if s.Live != "" {
+		kept, _, err := m.c.Keeper.Version(ctx, s.Pack, s.Live)
+		if err != nil {
+			return fmt.Errorf("look pack %q up: %w", s.Pack, err)
+		}
+		path = kept.Path
+	}
+	own, in := all[0], Clashed{}
+	for i, b := range all {
+		other := all[0]
+		if i == 0 {
+			other = all[1]
+		}
+		in.Content += b.Content()
+		in.MayVeto = in.MayVeto || b.MayVeto()
+		in.Diagnostics = append(in.Diagnostics, b.NameTaken(other))
+		if b.Pack().Path == path {
+			own = b
+		}
+	}
+	in.Edit = editOf(own)
+	return m.give(ctx, s, in, nil)
+}
+
+// emptied are the packs that are not there any more while something stands where
+// they were: a folder without rules, a folder in the place of a file. others are
+// the paths of what is not a pack.
+func (m *Manager) emptied(present map[string][]*rules.Candidate, others []string) map[string]bool {
+	emptied := map[string]bool{}
+	for name, s := range m.packs {
+		ours := filepath.Join(m.c.Dir, filepath.Base(s.Path)) // the folder itself may have been moved
+		if present[name] == nil && s.Path != "" && !s.restored() && !(s.Gone && s.Live == "") && slices.Contains(others, ours) {
+			emptied[name] = true
+		}
+	}
+	return emptied
+}
+
+func (m *Manager) withoutRules(s *Standing) Emptied {
+	at := filepath.Join(m.c.Dir, filepath.Base(s.Path))
+	return Emptied{diag.List{{File: at, Severity: diag.SeverityError, Message: "it is there, and holds no rules",
+		Hint: fmt.Sprintf("write its rules again; if the pack is to go, delete %s, too; to switch it off: %s", at, diag.PackCommand("mode", s.Pack, "off"))}}}
+}
+
+// someJustGone reports whether the files of a pack that is live are gone, and
+// not long enough for it to be removed.
+func (m *Manager) someJustGone(present map[string][]*rules.Candidate, emptied map[string]bool) bool {
+	for name, s := range m.packs {
+		if present[name] == nil && !emptied[name] && s.Live != "" && !s.restored() && (s.Missed.IsZero() || m.c.Now().Sub(s.Missed) < goneFor) {
+			return true
+		}
+	}
+	return false
+}
+
+// missing says how the folder is without a pack's files. paths are those of the packs
+// that are there. The pack's own file may be there, and be ignored, or have been given
+// a copy's name.
+func (m *Manager) missing(s *Standing, paths map[string]bool) Missing {
+	in := Missing{Unread: m.folder.diags.Errors(), Others: len(paths) > 0, PathTaken: paths[s.Path]}
+	if s.Path == "" {
+		return in
+	}
+	base := filepath.Base(s.Path)
+	stem := strings.TrimSuffix(base, ".lua")
+	for _, i := range m.folder.ignored {
+		switch name := filepath.Base(i.Path); {
+		case filepath.Dir(i.Path) != filepath.Clean(m.c.Dir):
+		case name == base:
+			in.Ignored, in.IsIgnored = i, true
+			return in
+		case in.Ignored.Path == "" && strings.Contains(name, stem):
+			in.Ignored = i
+		}
+	}
+	return in
+}

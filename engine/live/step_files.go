@@ -1,0 +1,302 @@
+package live
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"chertd/luabind/diag"
+)
+
+const (
+	// mostSettles bounds how long a file that goes on changing, and goes on looking
+	// half written, can put off its edit, in times of Standing.Settling.
+	mostSettles = 5
+	// openLook is how soon a file that a program has open for writing is looked at
+	// again: no notification comes when it is closed.
+	openLook = 100 * time.Millisecond
+)
+
+// found decides whether a pack's files go live as they are.
+func (t *step) found(in Found) {
+	s, e := &t.s, in.Edit
+	t.see(e)
+	if s.Trying != nil && s.Trying.Key != e.Key {
+		t.giveUp()
+	}
+	if s.Live == "" && in.Starting && e.Unwritten {
+		s.Unwritten = e.Version
+	}
+	if !s.loaded(e.Built) {
+		s.EditVeto = e.MayVeto || s.Unwritten == e.Version
+	}
+	if e.Unreadable {
+		// What is not read is no change: a rollback stays.
+		t.refuse(Try{Key: e.Key, Content: e.Content, Refused: Verdict{Kind: Unreadable, Diagnostics: e.Diagnostics}, MayVeto: s.EditVeto})
+		return
+	}
+	if !s.Settled(&e) && t.givesTime(&e, in.Waited) {
+		t.fallBack()
+		return
+	}
+	s.Complete, s.Half = e.Files, Half{}
+	if s.Pin.Version != "" && t.pinned(&in) {
+		return
+	}
+	switch {
+	case s.loaded(e.Built) && !e.Diagnostics.Errors():
+		if s.HasGate && s.Version.Specs != e.Specs {
+			t.trySpecs(&e)
+			return
+		}
+		t.tellBack()
+		s.Version = s.Version.withSpecs(e.Files, e.Specs)
+		s.Revision, s.Verdict, s.Lost, s.Unfit, s.Defaults = s.Config, Verdict{Diagnostics: s.Warnings}, Lost{}, nil, false
+		t.giveUp()
+	case s.Trying != nil:
+		t.fallBack() // its specs are running
+	case s.Tried != nil && s.Tried.Key == e.Key:
+		s.EditVeto, s.Empty = s.Tried.MayVeto, s.Tried.Empty
+		if try := *s.Tried; try.Refused.Kind != FilesLive {
+			t.refuse(try)
+		} else {
+			try.Before = in.Before
+			t.promote(try, in.Like)
+		}
+	default:
+		t.out.Compile = &e
+	}
+}
+
+// see takes files over as they were read.
+func (t *step) see(e Edit) {
+	s := &t.s
+	if s.Files.Version != e.Version || s.Gone || s.Unread {
+		s.Verdict = Verdict{}
+	}
+	s.Files, s.Path, s.Empty, s.Gone, s.Unread, s.Missed = e, e.Path, false, false, false, time.Time{}
+}
+
+// Settled reports whether an edit is what was live or pinned before, and is not asked
+// whether it is half written.
+func (s *Standing) Settled(e *Edit) bool {
+	return s.Pin.Version != "" && s.Pin.Over == e.Version && s.Pin.Until == UntilEdit ||
+		e.Version == s.Live && (!s.Version.Runs() || s.Version.Specs == e.Specs)
+}
+
+// givesTime reports whether files look half written, and are left to whoever is
+// writing them.
+func (t *step) givesTime(e *Edit, waited bool) bool {
+	s := &t.s
+	next, wait, look := s.Half.give(e.Half, e.Content, s.Settling, waited, t.now)
+	if !wait {
+		return false
+	}
+	if s.Half.Began.IsZero() {
+		t.tell(Tell{Kind: TellHalf, Half: e.Half})
+	}
+	s.Half, t.out.LookAgain = next, t.now.Add(look)
+	t.giveUp()
+	s.Tried = nil
+	s.Verdict = Verdict{Kind: HalfWritten, Time: s.Settling, Diagnostics: diag.List{{File: e.Half.File, Severity: diag.SeverityWarning, Message: e.Half.Why}}}
+	return true
+}
+
+// give reports whether files that look half written still have time, since when they
+// do, and how soon they are to be looked at again.
+func (h Half) give(sign HalfSign, key string, settle time.Duration, waited bool, now time.Time) (next Half, wait bool, look time.Duration) {
+	if sign == (HalfSign{}) || h.Key == key && (waited || !now.Before(h.Due)) {
+		return Half{}, false, 0
+	}
+	if h.Began.IsZero() {
+		h.Began = now
+	}
+	if h.Key != key {
+		h.Key, h.Due = key, earlier(now.Add(settle), h.Began.Add(mostSettles*settle))
+	}
+	look = settle
+	if sign.Open {
+		look = openLook
+	}
+	return h, true, min(look, max(h.Due.Sub(now), time.Millisecond))
+}
+
+// pinned reports whether a rollback holds though there are files; else it has ended.
+func (t *step) pinned(in *Found) bool {
+	s, version := &t.s, in.Edit.Version
+	state := s.State
+	switch pin := state.Pin; {
+	case pin.Until == UntilUndone, pin.Until == UntilEdit && pin.Over == version:
+		t.stayPinned(version)
+		return true
+	case pin.Until == UntilUndoneNoFiles:
+		state.Pin.Until = UntilUndone // there are files, and they can go again
+	case pin.Until == UntilFiles && !in.Back.IsZero():
+		state.Pin.Until, state.Pin.Over = UntilEdit, version // the files that were rolled back are there again
+	default:
+		state.Pin = Pin{} // an edit, also one that restores what was rolled back earlier
+	}
+	if !t.keep(state) {
+		t.fallBack()
+		return true
+	}
+	if state.Pin.Version == "" {
+		return false
+	}
+	t.stayPinned(version)
+	return true
+}
+
+// stayPinned leaves a pack at the version that a rollback made live.
+func (t *step) stayPinned(version string) {
+	s := &t.s
+	t.giveUp()
+	told := Told{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pin.Version}}
+	switch {
+	case version == s.Pin.Version:
+		t.tellBack()
+		s.Verdict = Verdict{}
+	case s.Told.Content != told.Content || !s.Told.Verdict.Same(told.Verdict):
+		s.Told, s.Verdict = told, s.verdictPinned(Cause{})
+		t.tell(Tell{Kind: TellPinned})
+	case s.Verdict.Kind == FilesLive:
+		s.Verdict = s.verdictPinned(Cause{})
+	}
+	s.Tried = nil
+	if state := s.State; state.Live != state.Pin.Version {
+		// Kept first: what is live is so after a restart, too.
+		state.Live = state.Pin.Version
+		if !t.keep(state) {
+			s.LastVeto = s.LastVeto || !s.Version.Runs() // nobody can know
+			t.fallBack()
+			return
+		}
+	}
+	t.recall(s.Pin.Version)
+}
+
+// verdictPinned is the verdict on files of a pack that was rolled back.
+func (s *Standing) verdictPinned(cause Cause) Verdict {
+	if s.Pin.Stays() {
+		return Verdict{Kind: Pinned, Pin: s.Pin.Version}
+	}
+	return Verdict{Kind: RolledBack, Pin: s.Pin.Version, Cause: cause}
+}
+
+// tellBack says that files which were not live are again as what is live.
+func (t *step) tellBack() {
+	if t.s.Told.Verdict.Kind != FilesLive && t.s.Version.Runs() {
+		t.tell(Tell{Kind: TellBack})
+	}
+	t.s.Told = Told{}
+}
+
+// trySpecs has the gate decide about an edit that changes the specs alone: it passes
+// the gate as any, and the rules stay live whatever that finds.
+func (t *step) trySpecs(e *Edit) {
+	s := &t.s
+	switch {
+	case s.Trying != nil: // they are running
+	case s.Tried != nil && s.Tried.Key == e.Key:
+		t.refuse(*s.Tried)
+		return
+	default:
+		t.gate(Try{Key: e.Key, Content: e.Content, Version: s.Version.withSpecs(e.Files, e.Specs), Diagnostics: s.Warnings, MayVeto: s.EditVeto}, nil)
+	}
+	t.fallBack()
+}
+
+// gate has the gate run.
+func (t *step) gate(try Try, diags diag.List) {
+	s := &t.s
+	s.Tried, s.Trying, s.Verdict = nil, &try, Verdict{Kind: GateRuns, Diagnostics: diags}
+	t.out.RunGate = true
+}
+
+// compiled goes on with an edit once it is known whether it loads.
+func (t *step) compiled(in Compiled) {
+	s, e := &t.s, &in.Edit
+	s.EditVeto, s.Empty = in.MayVeto || s.Unwritten == e.Version, in.Empty
+	try := Try{Key: e.Key, Content: e.Content, Version: in.Version, Refused: in.Refused, Diagnostics: in.Diagnostics,
+		Restores: in.Back, MayVeto: s.EditVeto, Empty: s.Empty, Before: in.Before}
+	switch {
+	case in.Refused.Kind != FilesLive:
+		t.refuse(try)
+	case in.Known && s.Live == e.Version:
+		// It was live already: the process is new, or the configuration is.
+		if s.Version.Hash != e.Version {
+			s.Since = in.Last
+			if in.Resume != nil {
+				s.Trial = in.Resume
+			}
+		}
+		t.take(in.Version, in.Diagnostics)
+		if s.HasGate && in.Kept != nil {
+			// Its specs were changed since that version went live first, and may fail.
+			s.Version = s.Version.withSpecs(in.Kept, in.KeptSpec)
+			t.trySpecs(e)
+		}
+	case s.HasGate:
+		// Also one that was live before: only a rollback is exempt.
+		t.gate(try, in.Diagnostics)
+		t.fallBack()
+	default:
+		t.promote(try, in.Like)
+	}
+}
+
+// gated settles an edit that was tried.
+func (t *step) gated(in Gated) {
+	s := &t.s
+	if s.Trying == nil {
+		return
+	}
+	try := *s.Trying
+	s.Trying = nil
+	try.Before = in.Before
+	switch {
+	case in.Cut:
+		s.Verdict.Kind = GateCut
+	case in.Refused != FilesLive:
+		try.Version, try.Refused = Version{}, Verdict{Kind: in.Refused, Diagnostics: in.Diagnostics}
+		t.refuse(try)
+	case s.loaded(try.Version.Built):
+		s.Version = s.Version.withSpecs(s.Files.Files, s.Files.Specs)
+		s.Tried, s.Told, s.Verdict = nil, Told{}, Verdict{Diagnostics: append(slices.Clip(try.Diagnostics), in.Diagnostics...)}
+		t.tell(Tell{Kind: TellSpecs})
+	default:
+		try.Diagnostics = append(slices.Clip(try.Diagnostics), in.Diagnostics...)
+		t.promote(try, in.Like)
+	}
+}
+
+// clashed decides about a name that several packs have: the one that was live goes
+// on, and neither takes its place unasked.
+func (t *step) clashed(in Clashed) {
+	s := &t.s
+	s.EditVeto = in.MayVeto
+	s.Files, s.Path, s.Empty, s.Half, s.Gone, s.Unread, s.Missed = in.Edit, in.Edit.Path, false, Half{}, false, false, time.Time{}
+	t.refuse(Try{Key: fmt.Sprint(in.Diagnostics), Content: in.Content, Refused: Verdict{Kind: NameTaken, Diagnostics: in.Diagnostics}, MayVeto: in.MayVeto})
+}
+
+// emptied leaves a pack as it was whose folder was emptied, or whose file became a
+// folder: that is an edit that leaves it without a rule.
+func (t *step) emptied(in Emptied) {
+	s := &t.s
+	s.Files, s.Half, s.Missed, s.Gone, s.Unread = Edit{Mode: s.Files.Mode}, Half{}, time.Time{}, false, false
+	t.refuse(Try{Key: "without rules", Refused: Verdict{Kind: NoRules, Diagnostics: in.Diagnostics}, MayVeto: s.EditVeto})
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,231 @@
+package live
+
+import (
+	"maps"
+	"slices"
+
+	"chertd/rules"
+)
+
+// recalled makes a kept version live, if it is not: by its files as they were, under
+// the configuration as it is now. If that is not possible a version that is live
+// stays as it is, but not with grants that were taken back.
+func (t *step) recalled(in Recalled) {
+	s := &t.s
+	switch {
+	case in.Failed:
+		s.LastVeto = s.LastVeto || in.MayVeto
+	case in.Same:
+		s.Revision, s.Lost, s.Unfit, s.Defaults = s.Config, Lost{}, nil, false
+	case in.Fitted.Version.Runs():
+		t.takeFitted(&in.Fitted)
+	default:
+		t.lose(&in)
+	}
+	if in.Recall.After != nil {
+		t.tellRefusal(in.Recall.After)
+	}
+}
+
+// takeFitted makes a kept version live as it was fitted, or lets it be if it is.
+func (t *step) takeFitted(f *Fitted) {
+	s := &t.s
+	was, before := s.Version.Hash, s.Unfit
+	if s.loaded(f.Version.Built) {
+		s.Revision, s.Lost = s.Config, Lost{}
+		t.tellUnfit(f, was, before)
+		return
+	}
+	told, verdict := s.Told, s.Verdict // of the files, which this is not about
+	t.take(f.Version, verdict.Diagnostics)
+	s.Since, s.Warnings, s.Told, s.Verdict = f.Since, nil, told, verdict
+	t.tellUnfit(f, was, before)
+}
+
+// lose goes on without the version that ought to be live.
+func (t *step) lose(in *Recalled) {
+	s, version := &t.s, in.Recall.Version
+	s.LastVeto = in.Lost.Diagnostics == nil || in.MayVeto // nobody can know of one that is not kept
+	if in.Less.Version.Runs() {
+		t.takeLess(in)
+		return
+	}
+	news := !s.Lost.same(in.Lost)
+	s.Lost = in.Lost
+	switch {
+	case s.Version.Runs() && (s.Version.Hash != version || !in.LiveGranted):
+		t.drop(Drop{Version: s.Version.Hash, Why: DropOff})
+		s.Version = Version{}
+	case !s.Version.Runs() && news && !in.Granted:
+		t.drop(Drop{Version: version, Why: DropOff})
+	}
+	if news {
+		t.tell(Tell{Kind: TellLost, Version: Version{Hash: version}})
+	}
+}
+
+// takeLess makes the last good version live that needs no more than is granted, in
+// the place of one that does. What is kept of the pack stays as it is: once the grant
+// is back, so is the version.
+func (t *step) takeLess(in *Recalled) {
+	s, version := &t.s, in.Recall.Version
+	could := in.MayVeto
+	if s.Version.Runs() {
+		could = s.Version.CanVeto
+	}
+	t.drop(Drop{Version: version, Why: DropOff})
+	was, before := s.Version.Hash, s.Unfit
+	t.take(in.Less.Version, s.Verdict.Diagnostics)
+	s.InsteadOf, s.Since, s.Warnings, s.Back[version] = version, in.Less.Since, nil, true
+	t.tellUnfit(&in.Less, was, before)
+	t.tell(Tell{Kind: TellLess, Version: Version{Hash: version}, Lacks: in.Lacks, Asks: in.Asks, NoVeto: could && !in.Less.Version.CanVeto})
+}
+
+// rollback makes a kept version live by command, or because a trial has failed.
+func (t *step) rollback(in Rollback) {
+	s, from, to := &t.s, t.s.Version, in.To.Version
+	if s.loaded(to.Built) {
+		to = from
+	}
+	went := from.Runs() && from.Hash != to.Hash
+	state := s.State
+	state.Live, state.Settings = to.Hash, s.keptSettings(&to, in.To.Unfit)
+	state.Pin = Pin{Version: to.Hash, Over: s.Files.Version}
+	switch noFiles := s.Files.Version == ""; {
+	case in.Undo:
+		state.Pin = Pin{}
+	case noFiles && in.Pin:
+		state.Pin.Until = UntilUndoneNoFiles
+	case noFiles:
+		state.Pin.Until = UntilFiles
+	case in.Pin:
+		state.Pin.Until, state.Pin.Over = UntilUndone, ""
+	}
+	keep := &t.out.Keep
+	keep.Marks = append(keep.Marks, Mark{Version: to.Hash, Live: true})
+	if went {
+		keep.Pending = map[string]bool{from.Hash: in.KeepPending}
+		if !in.Undo {
+			keep.Marks = append(keep.Marks, Mark{Version: from.Hash})
+		}
+	}
+	if !t.keep(state) {
+		return
+	}
+	t.giveUp()
+	s.Tried, s.Verdict, s.Since, s.KeptOf = nil, Verdict{}, t.now, ""
+	if from.Runs() && in.KeepPending {
+		s.KeptOf = from.Hash
+	}
+	t.take(to, nil)
+	t.tellUnfit(&in.To, "", nil)
+	if s.Files.Version != to.Hash {
+		s.Verdict = s.verdictPinned(in.Cause)
+		if s.Files.Version != "" {
+			s.Told = Told{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pin.Version}} // by the line below
+		}
+	}
+	s.Trial = nil
+	if went && !in.KeepPending {
+		s.Back[from.Hash] = true
+		t.drop(Drop{Version: from.Hash, Why: DropRolledBack})
+	}
+	t.tell(Tell{Kind: TellRolledBack, Version: to, From: from.Hash, Record: in.Record, Cause: in.Cause})
+}
+
+// unpin ends a rollback.
+func (t *step) unpin() {
+	state := t.s.State
+	state.Pin = Pin{}
+	t.keep(state)
+}
+
+// Undoable returns why a rollback of the pack can't be undone, nil if it can.
+func (s *Standing) Undoable() error {
+	switch {
+	case s.Gone || s.Files.Version == "":
+		return ErrNoFiles
+	case s.Pin.Version == "" && s.Verdict.Kind == FilesLive:
+		return ErrNotRolledBack
+	}
+	return nil
+}
+
+// setMode sets how the pack runs.
+func (t *step) setMode(in SetMode) {
+	s := &t.s
+	state := s.State
+	state.Set, state.Why = in.Mode, in.Why
+	state.Limit, _ = rules.LimitOf(in.Why)
+	before := s.State
+	s.State = state
+	mode, _ := s.ModeNow()
+	s.State = before
+	kept := mode != rules.Live && in.KeepPending
+	t.out.Keep.Pending = map[string]bool{"": kept}
+	if !t.keep(state) {
+		return
+	}
+	s.KeptPending = kept
+	if mode != rules.Live && !kept {
+		t.drop(Drop{Why: DropWhy(mode)})
+	}
+}
+
+// limited sends a pack that is live to shadow.
+func (t *step) limited(in Limited) {
+	s := &t.s
+	limit, _ := rules.LimitOf(in.Why)
+	if mode, _ := s.ModeNow(); mode != rules.Live || s.Version.Runs() && s.Version.raises(limit) {
+		return // or its limit was raised meanwhile
+	}
+	t.setMode(SetMode{Mode: rules.Shadow, Why: in.Why})
+}
+
+// raises reports whether the version has a higher limit of reads than one that was
+// reached, or none.
+func (v *Version) raises(reached rules.Rate) bool {
+	return reached != (rules.Rate{}) && (v.Reads.N == 0 || v.Reads.Raised(reached))
+}
+
+// tended ends a reading or a command: it keeps with what settings the version runs,
+// ends shadow mode if the limit for which it was set was raised, and drops what a
+// pack has waiting that is not live any more.
+func (t *step) tended(in Tended) {
+	s := &t.s
+	state := s.State
+	if s.Version.Runs() && (s.Version.Hash == s.Live || s.InsteadOf != "") {
+		state.Settings = s.keptSettings(&s.Version, s.Unfit)
+	}
+	ends := s.Version.Runs() && s.Set == rules.Shadow && s.Version.raises(s.Limit)
+	if ends {
+		state.Set, state.Why, state.Limit = "", "", rules.Rate{}
+	}
+	if state != s.State {
+		was := s.Why
+		if t.keep(state) && ends {
+			t.tell(Tell{Kind: TellLimitEnds, Was: was})
+		}
+	}
+	mode, _ := s.ModeNow()
+	s.KeptPending = s.KeptPending && mode != rules.Live
+	if in.Mode == rules.Live && s.InSet() && mode != rules.Live && !s.KeptPending {
+		t.drop(Drop{Why: DropWhy(mode)})
+	}
+}
+
+// started drops what had to be dropped when the process last ran, or has to be since:
+// it may have ended before that was done.
+func (t *step) started() {
+	s := &t.s
+	if mode, _ := s.ModeNow(); mode != rules.Live && !s.KeptPending {
+		t.drop(Drop{Why: DropWhy(mode)})
+		return
+	}
+	for _, version := range slices.Sorted(maps.Keys(s.Back)) {
+		t.drop(Drop{Version: version, Why: DropRolledBack})
+	}
+	if s.RulesGone {
+		t.drop(Drop{Why: DropRuleDeleted})
+	}
+}
