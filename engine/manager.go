@@ -158,9 +158,9 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 	}
 }
 
-// read reads the rules folder, as the watch asks.
-func (m *manager) read(ctx context.Context, reason string) {
-	if err := m.gens.Notice(ctx, reason); err != nil && ctx.Err() == nil {
+// read takes the rules folder as the watch has seen it.
+func (m *manager) read(ctx context.Context, seen live.Seen) {
+	if err := m.gens.Notice(ctx, seen); err != nil && ctx.Err() == nil {
 		m.log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
 	}
 }

@@ -233,9 +233,9 @@ func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer)
 			// What changes from here on is told, even before the watch stands.
 			since := rules.LoadEach(dir, rules.Options{}, nil).Content
 			watches.Go(func() {
-				live.Watch(ctx, dir, live.WatchOptions{Since: since}, func(reason string) {
+				live.Watch(ctx, dir, live.WatchOptions{Since: since}, func(seen live.Seen) {
 					select {
-					case changed <- reason:
+					case changed <- seen.Reason:
 					default: // a run is due anyway
 					}
 				})

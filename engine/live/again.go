@@ -17,7 +17,7 @@ func (m *Manager) readLater(after time.Duration) {
 		if !pause(ctx, after) || !m.again.reached(due) {
 			return
 		}
-		if err := m.Notice(ctx, "the folder was read again"); err != nil && ctx.Err() == nil {
+		if err := m.Notice(ctx, Seen{Reason: "the folder was read again"}); err != nil && ctx.Err() == nil {
 			m.c.Log.Error("the rules could not be read to the end; what was live stays live", "err", err)
 		}
 	})

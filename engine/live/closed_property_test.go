@@ -121,10 +121,10 @@ func TestVetoesFailClosed(t *testing.T) {
 			"fails once": func(rt *rapid.T) { w.files.set(rapid.IntRange(1, 40).Draw(rt, "call"), "") },
 			"readable":   func(*rapid.T) { w.files.set(0, "") },
 			"disk full":  func(rt *rapid.T) { p.keeper.fail(rapid.IntRange(1, 8).Draw(rt, "call")) },
-			"read":       func(*rapid.T) { _ = p.g.Notice(background, "test") },
+			"read":       func(*rapid.T) { _ = p.g.Notice(background, Seen{Reason: "test"}) },
 			"pass": func(rt *rapid.T) {
 				p.pass(time.Duration(rapid.IntRange(1, 30).Draw(rt, "tenths")) * 100 * time.Millisecond)
-				_ = p.g.Notice(background, "test")
+				_ = p.g.Notice(background, Seen{Reason: "test"})
 			},
 			"grants": func(rt *rapid.T) {
 				p.options.Packs = map[string]rules.PackOptions{"vip": {Config: map[string]any{"n": rapid.IntRange(0, 2).Draw(rt, "n")}}}
@@ -140,7 +140,7 @@ func TestVetoesFailClosed(t *testing.T) {
 				if w.deleted.IsZero() {
 					w.deleted = p.clock()
 				}
-				_ = p.g.Notice(background, "test")
+				_ = p.g.Notice(background, Seen{Reason: "test"})
 			},
 			"restart": func(*rapid.T) {
 				for p.startErr() != nil { // the keeper failed
@@ -201,7 +201,7 @@ func (w *closed) edit(file, text string, n int) {
 	if strings.HasPrefix(file, "vip/") {
 		w.deleted = time.Time{}
 	}
-	_ = w.pen.g.Notice(background, "test")
+	_ = w.pen.g.Notice(background, Seen{Reason: "test"})
 }
 
 // swapped sees each set that goes live.

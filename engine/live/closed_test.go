@@ -167,7 +167,7 @@ func TestUnreadableFolderRemovesNothing(t *testing.T) {
 	for at := 1; ; at++ {
 		files.set(at, "")
 		for range 3 {
-			must(t, p.g.Notice(background, "test"))
+			must(t, p.g.Notice(background, Seen{Reason: "test"}))
 			p.expectLive("a call failed", want)
 		}
 		if p.expectLive("a call failed", want); files.calls < at {
@@ -190,7 +190,7 @@ func TestUnreadableFolderRemovesNothing(t *testing.T) {
 		files.set(0, path)
 		for range 3 {
 			p.pass(time.Hour)
-			must(t, p.g.Notice(background, "test"))
+			must(t, p.g.Notice(background, Seen{Reason: "test"}))
 			p.expectLive(path+" can't be read", want)
 			p.expectNotLive(path+" can't be read", "vip", "the rules folder can't be read")
 			unknown(path, "all", "never", "vip")
@@ -199,10 +199,10 @@ func TestUnreadableFolderRemovesNothing(t *testing.T) {
 		p.expectLive(path+" can't be read at the start", "all=a1 vip=v1")
 		unknown(path+" at the start", "all", "vip")
 		p.pass(time.Hour)
-		must(t, p.g.Notice(background, "test"))
+		must(t, p.g.Notice(background, Seen{Reason: "test"}))
 		p.expectLive(path+" can't be read at the start", "all=a1 vip=v1")
 		files.set(0, "")
-		must(t, p.g.Notice(background, "test"))
+		must(t, p.g.Notice(background, Seen{Reason: "test"}))
 		p.expectLive("readable again", want)
 		p.expectNotLive("readable again", "vip", "")
 		if _, err := p.g.Remove(background, "vip", false); !errors.Is(err, ErrPresent) {
@@ -215,12 +215,12 @@ func TestUnreadableFolderRemovesNothing(t *testing.T) {
 	p.expectCancelled("all along")
 	// What was missing while nobody could look is missing for as long again.
 	p.write("vip.lua", "gone")
-	must(t, p.g.Notice(background, "test"))
+	must(t, p.g.Notice(background, Seen{Reason: "test"}))
 	files.set(0, ".")
 	p.pass(goneFor)
-	must(t, p.g.Notice(background, "test"))
+	must(t, p.g.Notice(background, Seen{Reason: "test"}))
 	files.set(0, "")
-	must(t, p.g.Notice(background, "test"))
+	must(t, p.g.Notice(background, Seen{Reason: "test"}))
 	p.expectLive("readable for a moment", want)
 }
 
@@ -422,7 +422,7 @@ func TestLastPackThatIsGoneIsLoggedOnce(t *testing.T) {
 	p := newPen(t, "codes.lua", version("v1"))
 	p.write("codes.lua", "gone")
 	for range 3 {
-		must(t, p.g.Notice(background, "test"))
+		must(t, p.g.Notice(background, Seen{Reason: "test"}))
 		p.pass(time.Hour)
 	}
 	if n := p.logged(`it is kept as it was" pack=codes hint="chertd packs remove codes"`); n != 1 {

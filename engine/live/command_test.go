@@ -148,7 +148,7 @@ func TestWhoDoesNotWaitChangesNothing(t *testing.T) {
 		"rollback of failing": func(ctx context.Context, p *pen) error { return p.g.RollBackFailing(ctx, "codes") },
 		"remove":              func(ctx context.Context, p *pen) error { _, err := p.g.Remove(ctx, "codes", false); return err },
 		"read":                func(ctx context.Context, p *pen) error { return p.g.Read(ctx, "test") },
-		"notice":              func(ctx context.Context, p *pen) error { return p.g.Notice(ctx, "test") },
+		"notice":              func(ctx context.Context, p *pen) error { return p.g.Notice(ctx, Seen{Reason: "test"}) },
 		"reconfigure":         func(ctx context.Context, p *pen) error { return p.g.Reconfigure(ctx, rules.Options{}, nil) },
 	}
 	for name, act := range acts {

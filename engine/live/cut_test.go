@@ -39,14 +39,14 @@ func TestCutPackBlocksReads(t *testing.T) {
 				y.put("new.lua", tt.src)
 				y.expect(8*time.Second, want(tt.running))
 				y.until(60 * time.Second)
-				must(t, y.g.Notice(background, "test"))
+				must(t, y.g.Notice(background, Seen{Reason: "test"}))
 				y.expect(61*time.Second, want(tt.running))
 				for range 2 {
 					y.shut()
 					y.events = nil
 					y.open()
 					y.expect(time.Since(y.began)+10*time.Second, want(tt.start))
-					must(t, y.g.Notice(background, "test"))
+					must(t, y.g.Notice(background, Seen{Reason: "test"}))
 					y.expect(time.Since(y.began)+10*time.Second, want(tt.start))
 				}
 				y.put("new.lua", version("whole")+"\n")

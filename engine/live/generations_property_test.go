@@ -64,7 +64,7 @@ func (w *world) pack(rt *rapid.T) string {
 // read has the folder read, as often as it takes a keeper that may fail.
 func (w *world) read() {
 	for range 8 {
-		if err := w.pen.g.Notice(background, "test"); err == nil {
+		if err := w.pen.g.Notice(background, Seen{Reason: "test"}); err == nil {
 			// Specs that were quick are done; the others are waited for.
 			if err := w.pen.g.Read(background, "test"); err == nil {
 				return

@@ -31,7 +31,7 @@ func TestLastGoodGoesOn(t *testing.T) {
 	}
 	swaps := p.swaps
 	for range 3 {
-		must(t, p.g.Notice(background, "test"))
+		must(t, p.g.Notice(background, Seen{Reason: "test"}))
 		p.edit()
 	}
 	if n := p.logged("an edit is not live"); n != 1 || p.swaps != swaps {
@@ -108,7 +108,7 @@ func TestSpecsGate(t *testing.T) {
 	p.expectNotLive("the specs fail", "codes", "its specs fail")
 	expectRan("the specs fail", "v2")
 	for range 3 {
-		must(t, p.g.Notice(background, "test"))
+		must(t, p.g.Notice(background, Seen{Reason: "test"}))
 	}
 	expectRan("an edit that was refused is not tried at each reading")
 	p.edit()
@@ -153,14 +153,14 @@ func TestSlowSpecsHoldUpNobody(t *testing.T) {
 	}
 	p.start()
 	p.write("slow.lua", version("s2"))
-	must(t, p.g.Notice(background, "test"))
+	must(t, p.g.Notice(background, Seen{Reason: "test"}))
 	if got := <-began; got != "s2" {
 		t.Fatalf("specs of %s run, want s2", got)
 	}
 	p.expectLive("while they run", "quick=q1 slow=s1")
 	p.expectNotLive("while they run", "slow", "its specs are running")
 	p.write("quick.lua", version("q2"))
-	must(t, p.g.Notice(background, "test"))
+	must(t, p.g.Notice(background, Seen{Reason: "test"}))
 	p.waitLive("quick=q2 slow=s1") // another edit meanwhile
 	if _, err := p.g.SetMode(background, "quick", rules.Shadow, "", false); err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestSlowSpecsHoldUpNobody(t *testing.T) {
 	p.expectLive("a command meanwhile", "quick=q2(shadow) slow=s1")
 
 	p.write("slow.lua", version("s3"))
-	must(t, p.g.Notice(background, "test"))
+	must(t, p.g.Notice(background, Seen{Reason: "test"}))
 	if a, b := <-began, <-began; a+b != "s2 was endeds3" && b+a != "s2 was endeds3" {
 		t.Errorf("after the next edit %q and %q, want that s2 is given up for s3", a, b)
 	}
@@ -201,15 +201,15 @@ func TestGone(t *testing.T) {
 	}
 
 	p.write("b.lua", "gone")
-	must(t, p.g.Notice(background, "test"))
+	must(t, p.g.Notice(background, Seen{Reason: "test"}))
 	p.expectLive("a moment after, of a watch", "b=b1 c=c1")
 	p.pass(goneFor)
-	must(t, p.g.Notice(background, "test"))
+	must(t, p.g.Notice(background, Seen{Reason: "test"}))
 	p.expectLive("two seconds after, of a watch", "c=c1")
 	p.await("b")
 	p.expectCancelled("of a watch", "b: removed")
 	p.write("c.lua", "gone")
-	must(t, p.g.Notice(background, "test"))
+	must(t, p.g.Notice(background, Seen{Reason: "test"}))
 	p.expectLive("the last one", "c=c1")
 	p.start()
 	p.expectLive("the last one after a restart", "c=c1")

@@ -48,6 +48,7 @@ type Manager struct {
 	logged   logged
 	drops    []packDrop // to be begun when the set is swapped
 	starting bool       // Start has not ended
+	lastRead time.Time  // when the last reading of the folder began
 	started  time.Time
 
 	busy     atomic.Pointer[map[string]bool] // what the watch says is not quiet yet, by name in the folder

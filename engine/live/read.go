@@ -28,7 +28,7 @@ const (
 type reading struct {
 	waited bool            // files that looked half written have had their time
 	busy   map[string]bool // names in the folder of packs that stay as they are
-	folder *rules.Folder   // as it was read already; nil: it is to be read
+	seen   Seen            // the folder as it was read already, if it was
 }
 
 // Read reads the folder and makes live what may be. It returns when all specs
@@ -46,15 +46,15 @@ func (m *Manager) Read(ctx context.Context, reason string) error {
 	return err
 }
 
-// Notice is Read for a watch that has seen the folder change and settle. It
-// returns after a short while though specs may be running, or files look half
-// written: what passes later goes live later.
-func (m *Manager) Notice(ctx context.Context, reason string) error {
-	var busy map[string]bool
+// Notice is Read for a watch that has seen the folder change and settle, and decides
+// about the folder as the watch read it. It returns after a short while though specs
+// may be running, or files look half written: what passes later goes live later.
+func (m *Manager) Notice(ctx context.Context, seen Seen) error {
+	r := reading{seen: seen}
 	if names := m.busy.Load(); names != nil {
-		busy = *names
+		r.busy = *names
 	}
-	return m.notice(ctx, reason, reading{busy: busy})
+	return m.notice(ctx, seen.Reason, r)
 }
 
 // SetBusy says which files and folders in the rules folder are being changed:
@@ -172,15 +172,17 @@ func (m *Manager) complainOfFolder(byName map[string][]*rules.Candidate) {
 	m.folder.diags = diags
 }
 
-// readFolder reads the folder, unless it was read already by the .chertignore that
-// counts.
+// readFolder reads the folder, unless it was read already: by the .chertignore that
+// counts, and after it was read here last.
 func (m *Manager) readFolder(r reading) *rules.Folder {
 	by := func(now []rules.File) ([]rules.File, diag.List) { return m.ignoreBy(now, r.waited) }
-	if r.folder != nil {
-		if use, wait := by(r.folder.Ignore()); len(wait) == 0 && rules.ContentOf(use) == rules.ContentOf(r.folder.Ignore()) {
-			return r.folder
+	if f := r.seen.Folder; f != nil && r.seen.began.After(m.lastRead) {
+		if use, wait := by(f.Ignore()); len(wait) == 0 && rules.ContentOf(use) == rules.ContentOf(f.Ignore()) {
+			m.lastRead = r.seen.began
+			return f
 		}
 	}
+	m.lastRead = time.Now()
 	return rules.ReadFolder(m.c.Dir, rules.FolderOptions{Known: m.known(), Open: m.c.open, IgnoreBy: by})
 }
 

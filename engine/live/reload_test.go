@@ -79,7 +79,7 @@ func TestEachEditIsSaidOnce(t *testing.T) {
 				must(p.t, p.g.Reconfigure(background, p.options, passes(p)))
 				p.logged("")
 				if notice {
-					p.reads = p.g.Notice
+					p.reads = func(ctx context.Context, reason string) error { return p.g.Notice(ctx, Seen{Reason: reason}) }
 				}
 				tt.act(p)
 				if notice {
@@ -121,7 +121,7 @@ func TestSpecsAloneThatFailAreSaid(t *testing.T) {
 		t.Errorf("it stands as %+v", s)
 	}
 	for range 3 {
-		must(t, p.g.Notice(background, "test"))
+		must(t, p.g.Notice(background, Seen{Reason: "test"}))
 	}
 	if ran != 1 {
 		t.Errorf("they ran %d times, want once", ran)

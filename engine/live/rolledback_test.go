@@ -73,7 +73,7 @@ func TestOnlyTheFilesThatWereRolledBackStayOut(t *testing.T) {
 		"written again, slowly": {func(p *pen) {
 			back(p, false)
 			p.write("a.lua", version("a2")[:20])
-			must(p.t, p.g.Notice(background, "test"))
+			must(p.t, p.g.Notice(background, Seen{Reason: "test"}))
 			p.edit("a.lua", version("a2"))
 		}, "a1", "rolled back to …", "live"},
 		"another configuration": {func(p *pen) {

@@ -95,7 +95,7 @@ func TestReadsOfDeletedRulesAreDroppedAfterARestart(t *testing.T) {
 	p := newPen(t, "codes.lua", withRules("ab", "a", "b"))
 	p.stuck = true
 	p.write("codes.lua", withRules("a", "a"))
-	must(t, p.g.Notice(background, "test"))
+	must(t, p.g.Notice(background, Seen{Reason: "test"}))
 	p.expectLive("edited", "codes=a")
 	p.g.Stop()
 	p.expectCancelled("before it ended")

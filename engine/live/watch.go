@@ -6,10 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"maps"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -67,13 +64,20 @@ func (o *WatchOptions) setDefaults() {
 	}
 }
 
+// Seen is a rules folder that has changed and been quiet.
+type Seen struct {
+	Reason string        // what changed, for the log
+	Folder *rules.Folder // as it was read then; nil: who is told reads it
+	began  time.Time     // when reading it began
+}
+
 // Watch calls changed each time the content of a rules folder has changed and
 // been quiet, until ctx is done. It blocks, and calls from its own goroutine:
 // one call ends before the next begins, and what changes meanwhile is told
-// after it. reason says what changed, for the log. Whatever becomes of the
+// after it. It hands over the folder as it read it. Whatever becomes of the
 // folder (unreadable, gone, replaced, a symlink turned elsewhere), the watch
 // goes on.
-func Watch(ctx context.Context, dir string, o WatchOptions, changed func(reason string)) {
+func Watch(ctx context.Context, dir string, o WatchOptions, changed func(Seen)) {
 	o.setDefaults()
 	n, err := newNotifier()
 	if err != nil {
@@ -123,7 +127,7 @@ type unquiet struct {
 	held   bool   // it was quiet, and waits for another that nearly is
 }
 
-func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed func(reason string)) {
+func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed func(Seen)) {
 	o.setDefaults()
 	w := &watcher{dir: dir, abs: filepath.Clean(dir), opts: o, notify: n, watched: map[string]fs.FileInfo{}, waiting: map[string]*unquiet{}}
 	if abs, err := filepath.Abs(dir); err == nil {
@@ -136,9 +140,11 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 	defer poll.Stop()
 
 	w.rewatch() // before the first look, so that nothing falls between
-	w.told = w.look()
-	if o.Since != "" && o.Since != w.told.content {
-		changed("the folder changed before it was watched")
+	told, seen := w.look()
+	w.told = told
+	if o.Since != "" && o.Since != told.content {
+		seen.Reason = "the folder changed before it was watched"
+		changed(seen)
 	}
 	if o.began != nil {
 		o.began()
@@ -168,7 +174,7 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 			w.stir("", "")
 		case <-poll.C:
 			w.rewatch()
-			now := w.look()
+			now, _ := w.look()
 			differing := now.differing(w.told)
 			for _, part := range differing {
 				if w.waiting[part] == nil {
@@ -179,8 +185,8 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 				w.stir("", now.parts[""])
 			}
 		case <-w.timer.C:
-			if reason, ok := w.settled(); ok {
-				changed(reason)
+			if seen, ok := w.settled(); ok {
+				changed(seen)
 			}
 			w.wind()
 		}
@@ -235,12 +241,13 @@ func (w *watcher) busy() {
 
 // settled looks at the folder after parts of it were quiet, and reports what
 // changed of them if it is to be told now.
-func (w *watcher) settled() (reason string, ok bool) {
+func (w *watcher) settled() (seen Seen, ok bool) {
 	if w.hold(time.Now()) {
-		return "", false
+		return Seen{}, false
 	}
 	w.rewatch()
-	now, at := w.look(), time.Now()
+	now, seen := w.look()
+	at := time.Now()
 	ready := map[string]bool{}
 	for part, p := range w.waiting {
 		if at.Before(p.due) {
@@ -256,7 +263,7 @@ func (w *watcher) settled() (reason string, ok bool) {
 		ready[part] = true
 	}
 	if len(ready) == 0 {
-		return "", false
+		return Seen{}, false
 	}
 	w.busy()
 	var parts []string
@@ -270,11 +277,13 @@ func (w *watcher) settled() (reason string, ok bool) {
 		}
 	}
 	if len(parts) == 0 {
-		return "the folder is no longer as it was read last", len(w.waiting) == 0 && w.outdated(now)
+		seen.Reason = "the folder is no longer as it was read last"
+		return seen, len(w.waiting) == 0 && w.outdated(now)
 	}
 	before := w.told.clone()
 	w.told.take(now, parts)
-	return w.told.changes(before), true
+	seen.Reason = w.told.changes(before)
+	return seen, true
 }
 
 // hold has parts that are quiet wait, once, for others that will be within half of
@@ -329,8 +338,11 @@ func (w *watcher) known() []string {
 	return w.opts.Known()
 }
 
-func (w *watcher) look() snapshot {
-	return snap(rules.ReadFolder(w.dir, rules.FolderOptions{Known: w.known()}))
+// look reads the folder.
+func (w *watcher) look() (snapshot, Seen) {
+	seen := Seen{began: time.Now()}
+	seen.Folder = rules.ReadFolder(w.dir, rules.FolderOptions{Known: w.known()})
+	return snap(seen.Folder), seen
 }
 
 // concerns reports whether a notification may be about the rules. Of the
@@ -346,152 +358,6 @@ func (w *watcher) concerns(ev fsnotify.Event) bool {
 	// A config map is changed by turning its ..data to another folder.
 	base := filepath.Base(name)
 	return strings.HasPrefix(base, "..") || base == rules.IgnoreName || !rules.Noise(base)
-}
-
-// watchDepth is how deep below the rules folder folders are watched.
-const watchDepth = rules.FolderDepth
-
-// rewatch has the folder's parent, the folder and all folders in it notified of
-// as they are now: new ones, and those whose path leads to another folder by now.
-func (w *watcher) rewatch() {
-	wanted := wantedFolders{found: map[string]fs.FileInfo{}, known: w.known()}
-	wanted.real, _ = filepath.EvalSymlinks(w.abs)
-	wanted.one(filepath.Dir(w.abs))
-	wanted.add(w.abs, watchDepth, nil)
-	for path, was := range w.watched {
-		if now, still := wanted.found[path]; !still || !os.SameFile(was, now) {
-			// It fails if the folder is gone: the notification went with it.
-			_ = w.notify.remove(path)
-			delete(w.watched, path)
-		}
-	}
-	w.watch(wanted.found)
-}
-
-// watchNew has a folder that was just made notified of, and all in it.
-func (w *watcher) watchNew(path string) {
-	rel, err := filepath.Rel(w.abs, path)
-	if err != nil || !filepath.IsLocal(rel) || rel == "." {
-		w.rewatch()
-		return
-	}
-	parts := strings.Split(filepath.ToSlash(rel), "/")
-	if len(parts) > watchDepth || slices.ContainsFunc(parts, rules.Noise) {
-		return
-	}
-	wanted := wantedFolders{found: map[string]fs.FileInfo{}}
-	wanted.real, _ = filepath.EvalSymlinks(w.abs)
-	top := filepath.Join(w.abs, parts[0])
-	for watched := range w.watched {
-		if watched == top || strings.HasPrefix(watched, top+string(filepath.Separator)) {
-			wanted.seen++
-		}
-	}
-	wanted.add(path, watchDepth-len(parts), nil)
-	w.watch(wanted.found)
-}
-
-// watch has folders notified of that are not yet.
-func (w *watcher) watch(wanted map[string]fs.FileInfo) {
-	for _, path := range slices.Sorted(maps.Keys(wanted)) {
-		if w.watched[path] != nil {
-			continue
-		}
-		if err := w.notify.add(path); err != nil {
-			if !errors.Is(err, fs.ErrNotExist) {
-				w.trouble(err)
-			}
-			continue
-		}
-		w.watched[path] = wanted[path]
-	}
-}
-
-// wantedFolders collects folders to be notified of.
-type wantedFolders struct {
-	found map[string]fs.FileInfo
-	real  string   // where the rules folder leads; links that leave it are not followed
-	known []string // names that alone are looked at in a rules folder that holds too many
-	seen  int      // entries of the pack at hand: beyond MaxEntries it is refused, and not watched
-}
-
-// one adds a folder alone.
-func (f *wantedFolders) one(dir string) (fs.FileInfo, bool) {
-	info, err := os.Stat(dir)
-	if err != nil || !info.IsDir() {
-		return nil, false
-	}
-	f.found[dir] = info
-	return info, true
-}
-
-// add adds a folder, and those in it down to a depth. within are the folders it
-// is in: a link back to one of them is not followed.
-func (f *wantedFolders) add(dir string, depth int, within []fs.FileInfo) {
-	if slices.ContainsFunc(within, func(w fs.FileInfo) bool { return sameFolder(w, dir) }) {
-		return
-	}
-	info, ok := f.one(dir)
-	if !ok || depth == 0 {
-		return
-	}
-	top := len(within) == 0 && depth == watchDepth
-	entries, ok := f.entries(dir, top)
-	if !ok {
-		return
-	}
-	within = append(slices.Clip(within), info)
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		if rules.Noise(e.Name()) || !e.IsDir() && !(e.Type()&fs.ModeSymlink != 0 && f.leadsInside(path)) {
-			continue
-		}
-		if top {
-			f.seen = 0
-		}
-		f.add(path, depth-1, within)
-	}
-}
-
-// entries lists a folder; not ok if there are too many for a pack.
-func (f *wantedFolders) entries(dir string, top bool) (entries []fs.DirEntry, ok bool) {
-	entries, crowded, err := rules.ListFolder(dir)
-	if err != nil && entries == nil {
-		return nil, false
-	}
-	if top {
-		if crowded {
-			entries = nil
-			for _, name := range f.known {
-				if info, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-					entries = append(entries, fs.FileInfoToDirEntry(info))
-				}
-			}
-		}
-		return entries, true
-	}
-	f.seen += len(entries)
-	return entries, f.seen <= rules.MaxEntries
-}
-
-// leadsInside reports whether a link leads to something in the rules folder.
-func (f *wantedFolders) leadsInside(link string) bool {
-	real, err := filepath.EvalSymlinks(link)
-	if err != nil || f.real == "" {
-		return false
-	}
-	rel, err := filepath.Rel(f.real, real)
-	return err == nil && filepath.IsLocal(rel)
-}
-
-func sameFolder(info fs.FileInfo, path string) bool {
-	other, err := os.Stat(path)
-	return err == nil && os.SameFile(info, other)
-}
-
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }
 
 func (w *watcher) trouble(err error) {

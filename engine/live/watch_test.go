@@ -266,7 +266,7 @@ func TestWatchEnds(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	Watch(ctx, t.TempDir(), WatchOptions{}, func(reason string) { t.Errorf("called for %q", reason) })
+	Watch(ctx, t.TempDir(), WatchOptions{}, func(seen Seen) { t.Errorf("called for %q", seen.Reason) })
 }
 
 // told is one call of a watch: when, since its start, and with what.
@@ -312,7 +312,8 @@ func inVirtualTime(t *testing.T, test func(r *rig)) {
 		go func() {
 			defer close(done)
 			options := WatchOptions{Loaded: func() string { return r.loaded }, Busy: r.setBusy, Log: slog.New(slog.NewTextHandler(&r.log, nil))}
-			watch(ctx, dir, options, n, func(reason string) {
+			watch(ctx, dir, options, n, func(seen Seen) {
+				reason := seen.Reason
 				if r.busy != "" {
 					reason += "; busy: " + r.busy
 				}
@@ -604,7 +605,7 @@ func watchSince(t *testing.T, dir string, o WatchOptions, since string) <-chan s
 	o.began = func() { close(began) }
 	go func() {
 		defer close(done)
-		Watch(ctx, dir, o, func(string) { calls <- contentNow(dir) })
+		Watch(ctx, dir, o, func(Seen) { calls <- contentNow(dir) })
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -651,7 +652,7 @@ func BenchmarkEdit(b *testing.B) {
 	go func() {
 		defer close(done)
 		previous := set
-		Watch(ctx, dir, WatchOptions{Since: set.Content()}, func(string) {
+		Watch(ctx, dir, WatchOptions{Since: set.Content()}, func(Seen) {
 			if s, _ := rules.Load(dir, rules.Options{}, previous); s != nil {
 				previous = s
 				loaded <- s
