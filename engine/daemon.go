@@ -213,10 +213,7 @@ func (d Daemon) serve(ctx context.Context, eng *Engine, m *manager, servers []*s
 		})
 	}
 	if d.Watch {
-		taking.Go(func() {
-			options := live.WatchOptions{Since: m.gens.Content(), Loaded: m.gens.Content, Busy: m.gens.SetBusy, Known: m.gens.Known, Log: d.Log}
-			live.Watch(sources, d.RulesDir, options, func(seen live.Seen) { m.read(sources, seen) })
-		})
+		taking.Go(func() { m.gens.Watch(sources) })
 	}
 	if d.Reload != nil {
 		taking.Go(func() {

@@ -158,13 +158,6 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 	}
 }
 
-// read takes the rules folder as the watch has seen it.
-func (m *manager) read(ctx context.Context, seen live.Seen) {
-	if err := m.gens.Notice(ctx, seen); err != nil && ctx.Err() == nil {
-		m.log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
-	}
-}
-
 // swap makes a set the live one. The count of a pack's reads starts again when
 // the pack is live after it was not, which is an operator's doing, and when its
 // limit is raised.

@@ -44,14 +44,6 @@ func VersionOf(files []File) string { return versionOf(files) }
 // ContentOf hashes files, specs included.
 func ContentOf(files []File) string { return contentOf([]source{{files: files}}, nil) }
 
-// SameSpecs reports whether files have the same specs among them.
-func SameSpecs(a, b []File) bool {
-	specs := func(files []File) string {
-		return ContentOf(slices.DeleteFunc(slices.Clone(files), func(f File) bool { return f.Kind != SpecFile }))
-	}
-	return specs(a) == specs(b)
-}
-
 // ShortDigits is how many digits of a version people are shown.
 const ShortDigits = shortVersion
 
@@ -101,18 +93,6 @@ func (o *Options) Granted(p *Pack) bool {
 		}
 	}
 	return true
-}
-
-// ModeOf returns how a pack runs by its files and chertd.yaml, and which of them
-// says so: "chertd.yaml", "pack.yaml" or "default".
-func (o *Options) ModeOf(pack string, m *Manifest) (mode Mode, by string) {
-	switch mine := o.Packs[pack].Mode; {
-	case mine != "":
-		return mine, "chertd.yaml"
-	case m.Mode != "":
-		return m.Mode, "pack.yaml"
-	}
-	return Live, "default"
 }
 
 // Unknown warns of packs that chertd.yaml names and that are not among these, which

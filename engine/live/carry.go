@@ -156,7 +156,7 @@ func (m *Manager) compile(ctx context.Context, s *Standing, b *rules.Candidate, 
 	in.Version, in.Known, in.Back, in.Last = versionOf(b.Pack()), known, kept.RolledBack, kept.Last
 	switch {
 	case known && s.Live == e.Version:
-		if !rules.SameSpecs(kept.Files, e.Files) {
+		if specsOf(kept.Files) != e.Specs {
 			in.Kept = kept.filesOver(e.Files)
 			in.KeptSpec = specsOf(in.Kept)
 		}

@@ -52,7 +52,7 @@ func (y *yard) open() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		watch(ctx, y.dir, WatchOptions{Since: y.g.Content(), Loaded: y.g.Content, Busy: y.g.SetBusy, Known: y.g.Known}, n, func(seen Seen) { _ = y.g.Notice(ctx, seen) })
+		watch(ctx, y.dir, y.g.watchOptions(), n, func(seen Seen) { _ = y.g.Notice(ctx, seen) })
 	}()
 	y.leave = func() { cancel(); <-done }
 	synctest.Wait()

@@ -57,9 +57,24 @@ func (m *Manager) Notice(ctx context.Context, seen Seen) error {
 	return m.notice(ctx, seen.Reason, r)
 }
 
-// SetBusy says which files and folders in the rules folder are being changed:
-// Notice leaves their packs as they were. The map is not changed after.
-func (m *Manager) SetBusy(names map[string]bool) { m.busy.Store(&names) }
+// Watch watches the folder and gives Notice what it has seen, until ctx ends.
+func (m *Manager) Watch(ctx context.Context) {
+	Watch(ctx, m.c.Dir, m.watchOptions(), func(seen Seen) {
+		if err := m.Notice(ctx, seen); err != nil && ctx.Err() == nil {
+			m.c.Log.Error("the rules could not be read to the end; what was live stays live", "err", err)
+		}
+	})
+}
+
+// watchOptions tie a watch to what is read here. Notice leaves packs as they were whose
+// files are busy.
+func (m *Manager) watchOptions() WatchOptions {
+	content := func() string { return m.shown().folder.content }
+	return WatchOptions{
+		Since: content(), Loaded: content, Known: func() []string { return m.shown().known },
+		Busy: func(names map[string]bool) { m.busy.Store(&names) }, Log: m.c.Log,
+	}
+}
 
 func (m *Manager) notice(ctx context.Context, reason string, r reading) error {
 	if err := m.acquire(ctx); err != nil {

@@ -104,13 +104,6 @@ func (m *Manager) Problems() (problems diag.List, live bool) {
 // Ignored lists what would be rules, or a pack's, but for its name.
 func (m *Manager) Ignored() []rules.Ignored { return m.shown().folder.ignored }
 
-// Content is the hash of what was read last, for WatchOptions.Since.
-func (m *Manager) Content() string { return m.shown().folder.content }
-
-// Known are the names of files and folders of packs in the rules folder, for
-// WatchOptions.Known.
-func (m *Manager) Known() []string { return m.shown().known }
-
 // shown is how things stood last.
 func (m *Manager) shown() *view {
 	if v := m.view.Load(); v != nil {
