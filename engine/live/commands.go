@@ -13,7 +13,7 @@ type Commands struct {
 	// stays as it was, and is given NotKept.
 	Keep Keep
 	Drop []Drop
-	Tell []Tell
+	Log  []LogEntry
 	// LookAgain is when the folder is to be read again without a change of it; zero:
 	// never.
 	LookAgain time.Time
@@ -87,9 +87,9 @@ const (
 	DropRuleDeleted DropWhy = "rule deleted" // only reads of rules that the pack does not have any more
 )
 
-// Tell is something that is logged, once. What is not in it is in the standing.
-type Tell struct {
-	Kind        TellKind
+// LogEntry is something that is logged, once. What is not in it is in the standing.
+type LogEntry struct {
+	Kind        LogKind
 	Version     Version   // it is about
 	From        string    // the version that was live before; "": none
 	Verdict     Verdict   // on files that are gone
@@ -106,24 +106,24 @@ type Tell struct {
 	NeverLive   bool     // the pack never loaded
 }
 
-// TellKind is the kind of a Tell.
-type TellKind int
+// LogKind is the kind of a LogEntry.
+type LogKind int
 
 const (
-	TellNotLive          TellKind = iota // an edit is not live: Standing.Verdict
-	TellPinned                           // an edit is not live because of a rollback
-	TellBack                             // the files are again as what is live
-	TellHalf                             // an edit looks half written
-	TellRestores                         // an edit restores a version that was rolled back At
-	TellLike                             // the pack is nearly the same as another
-	TellSpecs                            // the specs alone changed, and pass
-	TellUnmatched                        // rules match less than they list
-	TellLost                             // the version that ought to be live can't be loaded
-	TellUnfit                            // settings do not fit the live version
-	TellLess                             // a version is live that needs less
-	TellRolledBack                       // a version was made live by a rollback
-	TellGoneKept                         // the files are gone, and the pack is kept
-	TellRemoved                          // the pack was removed: its files are gone
-	TellRemovedByCommand                 // an operator removed the pack
-	TellLimitEnds                        // shadow mode ended because the limit was raised
+	LogNotLive          LogKind = iota // an edit is not live: Standing.Verdict
+	LogPinned                          // an edit is not live because of a rollback
+	LogBack                            // the files are again as what is live
+	LogHalf                            // an edit looks half written
+	LogRestores                        // an edit restores a version that was rolled back At
+	LogLike                            // the pack is nearly the same as another
+	LogSpecs                           // the specs alone changed, and pass
+	LogUnmatched                       // rules match less than they list
+	LogLost                            // the version that ought to be live can't be loaded
+	LogUnfit                           // settings do not fit the live version
+	LogLess                            // a version is live that needs less
+	LogRolledBack                      // a version was made live by a rollback
+	LogGoneKept                        // the files are gone, and the pack is kept
+	LogRemoved                         // the pack was removed: its files are gone
+	LogRemovedByCommand                // an operator removed the pack
+	LogLimitEnds                       // shadow mode ended because the limit was raised
 )

@@ -41,7 +41,7 @@ type life struct {
 	pending  map[string]bool
 	gone     bool // the pack is forgotten
 
-	told    []string
+	logged  []string
 	dropped []string
 	asked   []string        // of the world around: gate, look again
 	passed  map[string]bool // versions that have passed the gate, as they are built
@@ -177,8 +177,8 @@ func (l *life) note(out *Commands) {
 			l.row, l.gone = d.Said.row(), d.Said == State{Pack: "p"}
 		}
 	}
-	for i := range out.Tell {
-		l.told = append(l.told, tellNames[out.Tell[i].Kind])
+	for i := range out.Log {
+		l.logged = append(l.logged, logNames[out.Log[i].Kind])
 	}
 	if out.RunGate {
 		l.asked = append(l.asked, "gate runs")
@@ -188,10 +188,10 @@ func (l *life) note(out *Commands) {
 	}
 }
 
-var tellNames = map[TellKind]string{
-	TellNotLive: "not live", TellPinned: "pinned", TellBack: "as before", TellHalf: "half written", TellRestores: "restores", TellLike: "alike",
-	TellSpecs: "specs", TellUnmatched: "matches less", TellLost: "lost", TellUnfit: "unfit", TellLess: "needs less", TellRolledBack: "rolled back",
-	TellGoneKept: "kept", TellRemoved: "removed", TellRemovedByCommand: "removed by command", TellLimitEnds: "limit raised",
+var logNames = map[LogKind]string{
+	LogNotLive: "not live", LogPinned: "pinned", LogBack: "as before", LogHalf: "half written", LogRestores: "restores", LogLike: "alike",
+	LogSpecs: "specs", LogUnmatched: "matches less", LogLost: "lost", LogUnfit: "unfit", LogLess: "needs less", LogRolledBack: "rolled back",
+	LogGoneKept: "kept", LogRemoved: "removed", LogRemovedByCommand: "removed by command", LogLimitEnds: "limit raised",
 }
 
 // read has the folder read.
@@ -366,9 +366,9 @@ func (l *life) stands() string {
 	add(l.s.Verdict.Kind != FilesLive, l.s.Verdict.String())
 	add(l.s.Blocks(), "reads are blocked")
 	add(l.s.Trial != nil, "on trial")
-	add(len(l.told) > 0, "told: "+strings.Join(l.told, ", "))
+	add(len(l.logged) > 0, "logged: "+strings.Join(l.logged, ", "))
 	add(len(l.dropped) > 0, "dropped: "+strings.Join(l.dropped, ", "))
 	parts = append(parts, l.asked...)
-	l.told, l.dropped, l.asked = nil, nil, nil
+	l.logged, l.dropped, l.asked = nil, nil, nil
 	return strings.Join(parts, "; ")
 }

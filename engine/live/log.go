@@ -10,65 +10,65 @@ import (
 	"chertd/rules"
 )
 
-// tell logs what a step has to tell.
-func (m *Manager) tell(s *Standing, t *Tell) {
+// log writes what a step has to log.
+func (m *Manager) log(s *Standing, t *LogEntry) {
 	pack := []any{"pack", s.Pack}
 	short := rules.ShortOf(t.Version.Hash)
 	switch t.Kind {
-	case TellNotLive:
+	case LogNotLive:
 		m.logNotLive(s)
-	case TellPinned:
+	case LogPinned:
 		m.c.Log.Warn("an edit is not live: "+s.Verdict.String(), append(pack, "edit", rules.ShortOf(s.Files.Version),
 			"instead", "version "+rules.ShortOf(s.Pin.Version)+" stays live", "hint", diag.PackCommand("rollback", s.Pack, "--undo")+" makes its files live")...)
-	case TellBack:
+	case LogBack:
 		m.c.Log.Info("the files are again as the version that is live", append(pack, "version", rules.ShortOf(s.Version.Hash))...)
-	case TellHalf:
+	case LogHalf:
 		m.logHalf(&t.Half, pack...)
-	case TellRestores:
+	case LogRestores:
 		m.c.Log.Warn("an edit restores a version that was rolled back", append(pack, "version", short, "rolled_back", t.At.UTC().Format(time.RFC3339),
 			"hint", diag.PackCommand("rollback", s.Pack, "--pin")+" keeps an earlier one live whatever is edited")...)
-	case TellLike:
+	case LogLike:
 		m.c.Log.Warn("a new pack is nearly the same as one that is live: both run", append(pack, "file", t.Like.Warning.File, "like", t.Like.Pack, "hint", t.Like.Warning.Hint)...)
-	case TellSpecs:
+	case LogSpecs:
 		what := "the specs of a pack were deleted"
 		if slices.ContainsFunc(s.Files.Files, func(f rules.File) bool { return f.Kind == rules.SpecFile }) {
 			what = "the specs of a pack changed, and pass"
 		}
 		m.c.Log.Info(what, append(pack, "version", rules.ShortOf(s.Version.Hash))...)
-	case TellUnmatched:
+	case LogUnmatched:
 		for _, d := range t.Diagnostics {
 			if rules.MatchesLess(d) {
 				m.c.Log.Warn("a live rule matches less than it lists", append(pack, "at", fmt.Sprintf("%s:%d", d.File, d.Line), "why", d.Message, "hint", d.Hint)...)
 			}
 		}
-	case TellUnfit:
+	case LogUnfit:
 		m.c.Log.Error("a version "+s.whySettings(), append(pack, "version", rules.ShortOf(s.Version.Hash), "err", s.Unfit)...)
-	case TellLost:
+	case LogLost:
 		m.logLost(s, t)
-	case TellLess:
+	case LogLess:
 		attrs := append(pack, "version", short, "lacks", strings.Join(t.Lacks, ", "), "instead", rules.ShortOf(s.Version.Hash),
 			"hint", "add to chertd.yaml: "+rules.GrantLine(s.Pack, t.Asks))
 		if t.NoVeto {
 			attrs = append(attrs, "warning", "the version before could veto reads, and this one can't")
 		}
 		m.c.Log.Error("a permission of the live version is no longer granted: the last version that needs less is live", attrs...)
-	case TellRolledBack:
+	case LogRolledBack:
 		m.logRolledBack(s, t)
-	case TellGoneKept:
+	case LogGoneKept:
 		what := "the files of a pack are gone"
 		if t.Verdict.String() != filesGone {
 			what = "a pack is not loaded any more: " + t.Verdict.String()
 		}
 		m.c.Log.Warn(what+", and no other pack is there; it is kept as it was", append(pack, "hint", diag.PackCommand("packs remove", s.Pack))...)
-	case TellRemoved:
+	case LogRemoved:
 		m.logRemoved(s, t)
-	case TellRemovedByCommand:
+	case LogRemovedByCommand:
 		if t.Veto {
 			m.c.Log.Warn("pack removed by command, and it could veto reads; what it kept unread may be read now", append(pack, "hint", diag.PackCommand("rollback", s.Pack)+" restores it from the store")...)
 		} else {
 			m.c.Log.Info("pack removed by command", pack...)
 		}
-	case TellLimitEnds:
+	case LogLimitEnds:
 		mode, by := s.ModeNow()
 		m.c.Log.Info("shadow mode ends: the pack's limit of reads was raised", append(pack, "was", t.Was, "mode", mode, "by", by)...)
 	}
@@ -90,7 +90,7 @@ func (m *Manager) logNotLive(s *Standing) {
 	m.c.Log.Error("an edit is not live: "+s.Verdict.String(), append(attrs, "instead", instead, "err", s.Verdict.Diagnostics.Error())...)
 }
 
-func (m *Manager) logLost(s *Standing, t *Tell) {
+func (m *Manager) logLost(s *Standing, t *LogEntry) {
 	instead := "none: its events are recorded as failed, to be run later"
 	if s.Version.Runs() {
 		instead = "it stays live under the configuration as it was"
@@ -102,7 +102,7 @@ func (m *Manager) logLost(s *Standing, t *Tell) {
 	m.c.Log.Error("a version that was live can't be loaded again", attrs...)
 }
 
-func (m *Manager) logRolledBack(s *Standing, t *Tell) {
+func (m *Manager) logRolledBack(s *Standing, t *LogEntry) {
 	from := "none"
 	if t.From != "" {
 		from = rules.ShortOf(t.From)
@@ -119,7 +119,7 @@ func (m *Manager) logRolledBack(s *Standing, t *Tell) {
 }
 
 // logRemoved logs that a pack goes, and why.
-func (m *Manager) logRemoved(s *Standing, t *Tell) {
+func (m *Manager) logRemoved(s *Standing, t *LogEntry) {
 	why := t.Verdict.String()
 	switch {
 	case !t.Veto:

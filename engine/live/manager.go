@@ -20,7 +20,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -49,7 +48,6 @@ type Manager struct {
 	drops    []packDrop // to be begun when the set is swapped
 	starting bool       // Start has not ended
 	lastRead time.Time  // when the last reading of the folder began
-	started  time.Time
 
 	busy     atomic.Pointer[map[string]bool] // what the watch says is not quiet yet, by name in the folder
 	view     atomic.Pointer[view]
@@ -157,7 +155,6 @@ func (m *Manager) Start(ctx context.Context) error {
 
 // remember takes up what is kept of packs.
 func (m *Manager) remember(ctx context.Context) error {
-	m.started = m.c.Now()
 	rows, err := m.c.Keeper.PackStates(ctx)
 	if err != nil {
 		return err
@@ -273,11 +270,4 @@ func keptFlag(pack, version string) string {
 		return "pending kept/" + pack
 	}
 	return "pending kept/" + pack + "/" + version
-}
-
-// folder is what a reading said of the folder as a whole.
-type folder struct {
-	content string    // hash of all of it
-	diags   diag.List // what is wrong with the folder itself
-	ignored []rules.Ignored
 }

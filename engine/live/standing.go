@@ -15,47 +15,47 @@ import (
 type Standing struct {
 	State // what the store keeps
 
-	// Version runs; the zero Version is none. Revision is that of the configuration
-	// under which it was loaded last.
-	Version  Version
-	Revision int
-	Since    time.Time // live since
-	Warnings diag.List // of Version
-	// Unfit are the settings in chertd.yaml that do not fit Version: it runs with those
-	// that the pack had or, with Defaults, without those that do not fit.
-	Unfit     diag.List
-	Defaults  bool
-	InsteadOf string // the version that ought to be live, and needs more than is granted
-	Lost      Lost   // why the version that ought to be live is not
+	// What is live. The zero Version is nothing.
+	Version   Version
+	Since     time.Time // live since
+	Revision  int       // of the configuration under which it was loaded last
+	Warnings  diag.List
+	Unfit     diag.List // settings in chertd.yaml that do not fit it: it runs with those that the pack had
+	Defaults  bool      // it runs with its defaults in the place of Unfit
+	InsteadOf string    // the version that ought to be live, and needs more than is granted
+	Lost      Lost      // why the version that ought to be live is not
 
-	Files    Edit    // as they were read last; without a version they are gone
-	Verdict  Verdict // on the files
-	Path     string  // of the files, or where they were
-	Gone     bool    // the files are gone, and the pack is remembered
-	Unread   bool    // the folder can't be read: nobody knows how the files are
-	Missed   time.Time
-	Empty    bool         // the files load, and have no rules
-	Complete []rules.File // the files as they were when they last looked complete; nil: not known
-	Half     Half         // since when they look half written
-	// EditVeto says that the files may veto, or that nobody can know; LastVeto says the
-	// same of the version that was live last.
-	EditVeto, LastVeto bool
-	Unwritten          string // version of files that were there at the start, never live, and empty
+	// What the files are.
+	Files     Edit         // as they were read last; without a version they are gone
+	Verdict   Verdict      // on them
+	Path      string       // of them, or where they were
+	Empty     bool         // they load, and have no rules
+	EditVeto  bool         // they may veto, or nobody can know
+	LastVeto  bool         // the same of the version that was live last
+	Unwritten string       // version of files that were there at the start, never live, and empty
+	Gone      bool         // they are gone, and the pack is remembered
+	Unread    bool         // the folder can't be read: nobody knows how they are
+	Missed    time.Time    // since when they are gone; zero: they are not
+	Complete  []rules.File // as they were when they last looked complete; nil: not known
+	Half      Half         // since when they look half written
 
-	Trying *Try   // the edit whose specs are running
-	Tried  *Try   // what was found out about the edit, to be used at the next reading
-	Trial  *Trial // the version is on trial; nil: it is not
+	// What is found out about an edit, and about a version that is new.
+	Trying *Try   // its specs are running
+	Tried  *Try   // to be used at the next reading
+	Trial  *Trial // nil: there is none
+	Logged Logged // the refusal that was logged last
 
+	// What is not carried out any more.
 	Back        map[string]bool // versions that were rolled back, and whose pending work is dropped
-	KeptPending bool            // what waits was kept when the mode became another
-	KeptOf      string          // the version that was rolled back and whose reads were kept
+	KeptPending bool            // pending work was kept when the mode became another
+	KeptOf      string          // version that was rolled back and whose pending work was kept
 	RulesGone   bool            // reads of deleted rules were to be dropped when the process ended
 
-	Told     Told       // the refusal that was logged last
-	Mode     rules.Mode // by chertd.yaml; "": it does not say
-	Config   int        // the revision of the configuration now
-	HasGate  bool       // edits pass a gate
-	Settling time.Duration
+	// The configuration.
+	Config     int           // its revision
+	ConfigMode rules.Mode    // "": it does not say
+	HasGate    bool          // edits pass a gate
+	Settling   time.Duration // how long files that look half written are left alone
 }
 
 // Version is a version of a pack that loads.
@@ -89,49 +89,6 @@ func (v *Version) loses(to *Version) bool {
 	return slices.ContainsFunc(v.Rules, func(name string) bool { return !slices.Contains(to.Rules, name) })
 }
 
-// Edit is a pack's files as they were read, not compiled yet.
-type Edit struct {
-	Version     string // rules.Pack.Version; "": there are no files
-	Built       string // Version.Built, if they load
-	Key         string // tells two readings apart, specs and configuration included
-	Content     string // tells two readings apart by the files alone
-	Specs       string // hash of the specs
-	Path        string
-	Mode        rules.Mode // by pack.yaml
-	Files       []rules.File
-	Unreadable  bool
-	MayVeto     bool // or nobody can know
-	Unwritten   bool // it has yet to be written, and does not say that it fails open
-	Diagnostics diag.List
-	// Half says what of the files looks half written; zero: nothing does.
-	Half HalfSign
-}
-
-// HalfSign is a sign that someone is still writing a file.
-type HalfSign struct {
-	File, Why string
-	Open      bool // a program has it open for writing
-}
-
-// Half is since when files look half written; zero: they do not.
-type Half struct {
-	Key   string    // of the files
-	Began time.Time // when they first did
-	Due   time.Time // when they are taken as they are
-}
-
-// Try is an edit that loads, and what was found out about it.
-type Try struct {
-	Key, Content string
-	Version      Version
-	Refused      Verdict // its Kind is FilesLive if the edit may go live
-	Diagnostics  diag.List
-	Restores     time.Time // when the version that it restores was rolled back; zero: none was
-	MayVeto      bool
-	Empty        bool
-	Before       Record // of the version that was live
-}
-
 // Record is how a version did that was live.
 type Record struct {
 	Version          string // "": it is not kept
@@ -146,13 +103,7 @@ type Trial struct {
 	Events, Failures int64
 }
 
-// Told is a refusal that was logged.
-type Told struct {
-	Content string
-	Verdict Verdict
-}
-
-// Clone copies what Step changes in place.
+// clone copies what Step changes in place.
 func (s *Standing) clone() Standing {
 	c := *s
 	if c.Back = maps.Clone(s.Back); c.Back == nil {
@@ -172,8 +123,8 @@ func (s *Standing) ModeNow() (mode rules.Mode, by string) {
 		return s.Set, s.Why
 	case s.Set != "":
 		return s.Set, "command"
-	case s.Mode != "":
-		return s.Mode, "chertd.yaml"
+	case s.ConfigMode != "":
+		return s.ConfigMode, "chertd.yaml"
 	case own != "":
 		return own, "pack.yaml"
 	}

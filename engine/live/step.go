@@ -43,7 +43,7 @@ func Step(s Standing, in Input, now time.Time) (Standing, Commands) {
 	case Remove:
 		t.remove(in)
 	case Reconfigured:
-		t.s.Config, t.s.Mode, t.s.HasGate, t.s.Settling = in.Revision, in.Mode, in.Gate, in.Settle
+		t.s.Config, t.s.ConfigMode, t.s.HasGate, t.s.Settling = in.Revision, in.Mode, in.Gate, in.Settle
 	case Started:
 		t.started()
 	case Tended:
@@ -71,7 +71,7 @@ func (t *step) keep(state State) bool {
 	return true
 }
 
-func (t *step) tell(what Tell) { t.out.Tell = append(t.out.Tell, what) }
+func (t *step) log(e LogEntry) { t.out.Log = append(t.out.Log, e) }
 
 func (t *step) drop(d Drop) { t.out.Drop = append(t.out.Drop, d) }
 
@@ -84,10 +84,10 @@ func (t *step) take(v Version, diags diag.List) {
 	s.Warnings, s.Verdict.Diagnostics = diags, diags
 	s.LastVeto = v.CanVeto
 	if s.Files.Version == v.Hash {
-		s.Verdict, s.Told = Verdict{Diagnostics: diags}, Told{}
+		s.Verdict, s.Logged = Verdict{Diagnostics: diags}, Logged{}
 	}
 	if slices.ContainsFunc(diags, rules.MatchesLess) {
-		t.tell(Tell{Kind: TellUnmatched, Diagnostics: diags, Version: v})
+		t.log(LogEntry{Kind: LogUnmatched, Diagnostics: diags, Version: v})
 	}
 }
 
@@ -118,24 +118,24 @@ func (t *step) refuse(try Try) {
 	s := &t.s
 	// The configuration is not part of what is compared: whatever it says, the edit is
 	// the same.
-	told := Told{Content: try.Content, Verdict: try.Refused}
-	r := Refusal{News: s.Told.Content != told.Content || !s.Told.Verdict.Same(told.Verdict), Lost: s.Lost, InsteadOf: s.InsteadOf}
+	logged := Logged{Content: try.Content, Verdict: try.Refused}
+	r := Refusal{News: s.Logged.Content != logged.Content || !s.Logged.Verdict.Same(logged.Verdict), Lost: s.Lost, InsteadOf: s.InsteadOf}
 	t.giveUp()
-	s.Told, s.Tried, s.Verdict = told, &try, try.Refused
+	s.Logged, s.Tried, s.Verdict = logged, &try, try.Refused
 	if t.fallBack() {
 		t.out.Recall.After = &r
 		return
 	}
-	t.tellRefusal(&r)
+	t.logRefusal(&r)
 }
 
-func (t *step) tellRefusal(r *Refusal) {
+func (t *step) logRefusal(r *Refusal) {
 	s := &t.s
 	if s.Files.Version == s.Live && (!s.Lost.same(r.Lost) || s.InsteadOf != r.InsteadOf) {
 		return // the configuration is to blame, and the log says what it has done
 	}
 	if r.News {
-		t.tell(Tell{Kind: TellNotLive})
+		t.log(LogEntry{Kind: LogNotLive})
 	}
 }
 
@@ -182,11 +182,11 @@ func (t *step) promote(try Try, like Like) {
 	}
 	s.Since, s.Tried = t.now, nil
 	if !try.Restores.IsZero() {
-		t.tell(Tell{Kind: TellRestores, Version: v, At: try.Restores})
+		t.log(LogEntry{Kind: LogRestores, Version: v, At: try.Restores})
 	}
 	if fresh && like.Pack != "" {
 		try.Diagnostics = append(slices.Clip(try.Diagnostics), like.Warning)
-		t.tell(Tell{Kind: TellLike, Version: v, Like: like})
+		t.log(LogEntry{Kind: LogLike, Version: v, Like: like})
 	}
 	t.take(v, try.Diagnostics)
 	s.Trial = trial
@@ -204,15 +204,15 @@ func trialOf(before, now *Version, record *Record) *Trial {
 // failing reports whether a version failed on more events than a new one may.
 func (r *Record) failing() bool { return r.Failures*trialShare > r.Events }
 
-// tellUnfit notes what does not fit the version that was made live in the settings of
+// logUnfit notes what does not fit the version that was made live in the settings of
 // chertd.yaml, and logs it once. was and before are the version and what did not fit
 // it until then.
-func (t *step) tellUnfit(f *Fitted, was string, before diag.List) {
+func (t *step) logUnfit(f *Fitted, was string, before diag.List) {
 	t.s.Unfit, t.s.Defaults = f.Unfit, f.Defaults
 	if len(f.Unfit) == 0 || was == t.s.Version.Hash && slices.Equal(before, f.Unfit) {
 		return
 	}
-	t.tell(Tell{Kind: TellUnfit})
+	t.log(LogEntry{Kind: LogUnfit})
 }
 
 // keptSettings are what is to be kept of the pack's settings while the version is

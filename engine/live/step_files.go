@@ -49,7 +49,7 @@ func (t *step) found(in Found) {
 			t.trySpecs(&e)
 			return
 		}
-		t.tellBack()
+		t.logBack()
 		s.Version = s.Version.withSpecs(e.Files, e.Specs)
 		s.Revision, s.Verdict, s.Lost, s.Unfit, s.Defaults = s.Config, Verdict{Diagnostics: s.Warnings}, Lost{}, nil, false
 		t.giveUp()
@@ -93,7 +93,7 @@ func (t *step) givesTime(e *Edit, waited bool) bool {
 		return false
 	}
 	if s.Half.Began.IsZero() {
-		t.tell(Tell{Kind: TellHalf, Half: e.Half})
+		t.log(LogEntry{Kind: LogHalf, Half: e.Half})
 	}
 	s.Half, t.out.LookAgain = next, t.now.Add(look)
 	t.giveUp()
@@ -151,14 +151,14 @@ func (t *step) pinned(in *Found) bool {
 func (t *step) stayPinned(version string) {
 	s := &t.s
 	t.giveUp()
-	told := Told{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pin.Version}}
+	logged := Logged{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pin.Version}}
 	switch {
 	case version == s.Pin.Version:
-		t.tellBack()
+		t.logBack()
 		s.Verdict = Verdict{}
-	case s.Told.Content != told.Content || !s.Told.Verdict.Same(told.Verdict):
-		s.Told, s.Verdict = told, s.verdictPinned(Cause{})
-		t.tell(Tell{Kind: TellPinned})
+	case s.Logged.Content != logged.Content || !s.Logged.Verdict.Same(logged.Verdict):
+		s.Logged, s.Verdict = logged, s.verdictPinned(Cause{})
+		t.log(LogEntry{Kind: LogPinned})
 	case s.Verdict.Kind == FilesLive:
 		s.Verdict = s.verdictPinned(Cause{})
 	}
@@ -183,12 +183,12 @@ func (s *Standing) verdictPinned(cause Cause) Verdict {
 	return Verdict{Kind: RolledBack, Pin: s.Pin.Version, Cause: cause}
 }
 
-// tellBack says that files which were not live are again as what is live.
-func (t *step) tellBack() {
-	if t.s.Told.Verdict.Kind != FilesLive && t.s.Version.Runs() {
-		t.tell(Tell{Kind: TellBack})
+// logBack says that files which were not live are again as what is live.
+func (t *step) logBack() {
+	if t.s.Logged.Verdict.Kind != FilesLive && t.s.Version.Runs() {
+		t.log(LogEntry{Kind: LogBack})
 	}
-	t.s.Told = Told{}
+	t.s.Logged = Logged{}
 }
 
 // trySpecs has the gate decide about an edit that changes the specs alone: it passes
@@ -262,8 +262,8 @@ func (t *step) gated(in Gated) {
 		t.refuse(try)
 	case s.loaded(try.Version.Built):
 		s.Version = s.Version.withSpecs(s.Files.Files, s.Files.Specs)
-		s.Tried, s.Told, s.Verdict = nil, Told{}, Verdict{Diagnostics: append(slices.Clip(try.Diagnostics), in.Diagnostics...)}
-		t.tell(Tell{Kind: TellSpecs})
+		s.Tried, s.Logged, s.Verdict = nil, Logged{}, Verdict{Diagnostics: append(slices.Clip(try.Diagnostics), in.Diagnostics...)}
+		t.log(LogEntry{Kind: LogSpecs})
 	default:
 		try.Diagnostics = append(slices.Clip(try.Diagnostics), in.Diagnostics...)
 		t.promote(try, in.Like)

@@ -47,13 +47,13 @@ func (t *step) missing(in Missing) {
 			s.Missed = t.now
 		}
 		if !t.now.Before(s.Missed.Add(goneFor)) {
-			t.tell(Tell{Kind: TellRemoved, Verdict: why, Veto: s.vetoed(), NeverLive: s.Live == ""})
+			t.log(LogEntry{Kind: LogRemoved, Verdict: why, Veto: s.vetoed(), NeverLive: s.Live == ""})
 			t.remove(Remove{})
 			return
 		}
 		t.out.LookAgain = s.Missed.Add(goneFor)
 	} else if !s.Gone && s.Version.Runs() {
-		t.tell(Tell{Kind: TellGoneKept, Verdict: why})
+		t.log(LogEntry{Kind: LogGoneKept, Verdict: why})
 	}
 	s.Gone, s.Files, s.Verdict = true, Edit{Mode: s.Files.Mode}, why
 	t.fallBack()
@@ -77,13 +77,13 @@ func (t *step) remove(in Remove) {
 	s := &t.s
 	if in.Operator {
 		mode, _ := s.ModeNow()
-		t.tell(Tell{Kind: TellRemovedByCommand, Veto: mode == rules.Live && s.Version.Runs() && s.Version.CanVeto})
+		t.log(LogEntry{Kind: LogRemovedByCommand, Veto: mode == rules.Live && s.Version.Runs() && s.Version.CanVeto})
 		s.State = State{Pack: s.Pack}
 	}
 	said := s.State
 	said.Live, said.Settings = "", ""
 	t.drop(Drop{Why: DropRemoved, Forget: true, Said: said, KeepPending: in.KeepPending})
 	t.s = Standing{State: said, Path: s.Path, Gone: true, Verdict: Verdict{Kind: FilesGone}, Back: s.Back,
-		Mode: s.Mode, Config: s.Config, HasGate: s.HasGate, Settling: s.Settling}
+		ConfigMode: s.ConfigMode, Config: s.Config, HasGate: s.HasGate, Settling: s.Settling}
 	t.out.Forget = said == State{Pack: said.Pack}
 }

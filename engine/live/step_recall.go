@@ -23,7 +23,7 @@ func (t *step) recalled(in Recalled) {
 		t.lose(&in)
 	}
 	if in.Recall.After != nil {
-		t.tellRefusal(in.Recall.After)
+		t.logRefusal(in.Recall.After)
 	}
 }
 
@@ -33,13 +33,13 @@ func (t *step) takeFitted(f *Fitted) {
 	was, before := s.Version.Hash, s.Unfit
 	if s.loaded(f.Version.Built) {
 		s.Revision, s.Lost = s.Config, Lost{}
-		t.tellUnfit(f, was, before)
+		t.logUnfit(f, was, before)
 		return
 	}
-	told, verdict := s.Told, s.Verdict // of the files, which this is not about
+	logged, verdict := s.Logged, s.Verdict // of the files, which this is not about
 	t.take(f.Version, verdict.Diagnostics)
-	s.Since, s.Warnings, s.Told, s.Verdict = f.Since, nil, told, verdict
-	t.tellUnfit(f, was, before)
+	s.Since, s.Warnings, s.Logged, s.Verdict = f.Since, nil, logged, verdict
+	t.logUnfit(f, was, before)
 }
 
 // lose goes on without the version that ought to be live.
@@ -60,7 +60,7 @@ func (t *step) lose(in *Recalled) {
 		t.drop(Drop{Version: version, Why: DropOff})
 	}
 	if news {
-		t.tell(Tell{Kind: TellLost, Version: Version{Hash: version}})
+		t.log(LogEntry{Kind: LogLost, Version: Version{Hash: version}})
 	}
 }
 
@@ -77,8 +77,8 @@ func (t *step) takeLess(in *Recalled) {
 	was, before := s.Version.Hash, s.Unfit
 	t.take(in.Less.Version, s.Verdict.Diagnostics)
 	s.InsteadOf, s.Since, s.Warnings, s.Back[version] = version, in.Less.Since, nil, true
-	t.tellUnfit(&in.Less, was, before)
-	t.tell(Tell{Kind: TellLess, Version: Version{Hash: version}, Lacks: in.Lacks, Asks: in.Asks, NoVeto: could && !in.Less.Version.CanVeto})
+	t.logUnfit(&in.Less, was, before)
+	t.log(LogEntry{Kind: LogLess, Version: Version{Hash: version}, Lacks: in.Lacks, Asks: in.Asks, NoVeto: could && !in.Less.Version.CanVeto})
 }
 
 // rollback makes a kept version live by command, or because a trial has failed.
@@ -118,11 +118,11 @@ func (t *step) rollback(in Rollback) {
 		s.KeptOf = from.Hash
 	}
 	t.take(to, nil)
-	t.tellUnfit(&in.To, "", nil)
+	t.logUnfit(&in.To, "", nil)
 	if s.Files.Version != to.Hash {
 		s.Verdict = s.verdictPinned(in.Cause)
 		if s.Files.Version != "" {
-			s.Told = Told{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pin.Version}} // by the line below
+			s.Logged = Logged{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pin.Version}} // by the line below
 		}
 	}
 	s.Trial = nil
@@ -130,7 +130,7 @@ func (t *step) rollback(in Rollback) {
 		s.Back[from.Hash] = true
 		t.drop(Drop{Version: from.Hash, Why: DropRolledBack})
 	}
-	t.tell(Tell{Kind: TellRolledBack, Version: to, From: from.Hash, Record: in.Record, Cause: in.Cause})
+	t.log(LogEntry{Kind: LogRolledBack, Version: to, From: from.Hash, Record: in.Record, Cause: in.Cause})
 }
 
 // unpin ends a rollback.
@@ -204,7 +204,7 @@ func (t *step) tended(in Tended) {
 	if state != s.State {
 		was := s.Why
 		if t.keep(state) && ends {
-			t.tell(Tell{Kind: TellLimitEnds, Was: was})
+			t.log(LogEntry{Kind: LogLimitEnds, Was: was})
 		}
 	}
 	mode, _ := s.ModeNow()
