@@ -3,10 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,15 +34,20 @@ type manager struct {
 	since   time.Time
 	paused  bool // calls were, when the process last ran
 
-	// troubled are packs that are to be rolled back or sent to shadow, and why
-	// ("": the version on trial fails). What finds that out is on the way of
-	// events and must not wait.
+	// troubled are packs that are to be rolled back or sent to shadow. What finds that
+	// out is on the way of events and must not wait.
 	mu       sync.Mutex
-	troubled map[string]string
-	trouble  chan struct{} // signalled when there is one
+	troubled map[string]trouble
+	signal   chan struct{} // there is a pack among them
 
 	blocking blocking
 	commands control.Commands // those under way
+}
+
+// trouble is why a pack is to be rolled back or sent to shadow.
+type trouble struct {
+	failing bool   // its version on trial fails: it is rolled back
+	limit   string // what it reached, for people: it goes to shadow
 }
 
 // troubleRetry is how long a pack that could not be helped waits for the next try.
@@ -58,7 +61,7 @@ func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
 	m := &manager{
 		eng: eng, store: st, log: d.Log, intake: intake{clock: NewClock(d.Now)},
 		version: d.Version, since: d.Now(),
-		troubled: map[string]string{}, trouble: make(chan struct{}, 1),
+		troubled: map[string]trouble{}, signal: make(chan struct{}, 1),
 	}
 	m.blocking.look = make(chan struct{}, 1)
 	eng.misses.tell = m.blocking.lookAgain
@@ -82,16 +85,16 @@ func (m *manager) printed(pack, level, msg string, fields map[string]any) {
 // run carries out what packs have brought on themselves, until ctx ends.
 func (m *manager) run(ctx context.Context) {
 	wait := time.Duration(-1)
-	for sleep(ctx, wait, m.trouble) {
+	for sleep(ctx, wait, m.signal) {
 		wait = -1
 		m.mu.Lock()
 		troubled := m.troubled
-		m.troubled = map[string]string{}
+		m.troubled = map[string]trouble{}
 		m.mu.Unlock()
-		for pack, why := range troubled {
-			if err := m.help(ctx, pack, why); err != nil && ctx.Err() == nil {
-				m.log.Error("a pack in trouble stays as it is; trying again", keyPack, pack, keyWhy, why, keyError, err)
-				m.note(pack, why)
+		for pack, t := range troubled {
+			if err := m.help(ctx, pack, t); err != nil && ctx.Err() == nil {
+				m.log.Error("a pack in trouble stays as it is; trying again", keyPack, pack, keyWhy, t.limit, keyError, err)
+				m.note(pack, t)
 				wait = troubleRetry
 			}
 		}
@@ -99,13 +102,13 @@ func (m *manager) run(ctx context.Context) {
 }
 
 // help rolls a pack back, or sends it to shadow.
-func (m *manager) help(ctx context.Context, pack, why string) error {
-	if why == "" {
+func (m *manager) help(ctx context.Context, pack string, t trouble) error {
+	if t.failing {
 		return unlessGone(m.gens.RollBackFailing(ctx, pack))
 	}
-	changed, err := m.gens.ToShadow(ctx, pack, why)
+	changed, err := m.gens.ToShadow(ctx, pack, t.limit)
 	if changed {
-		m.log.Error("pack goes to shadow: its wishes are recorded and not carried out", keyPack, pack, keyWhy, why, "hint", modeHint(pack))
+		m.log.Error("pack goes to shadow: its wishes are recorded and not carried out", keyPack, pack, keyWhy, t.limit, "hint", modeHint(pack))
 	}
 	return unlessGone(err)
 }
@@ -123,19 +126,19 @@ func unlessGone(err error) error {
 	return err
 }
 
-// inTrouble has run help a pack, soon.
-func (m *manager) inTrouble(pack, why string) {
-	m.note(pack, why)
+// inTrouble has run help a pack soon. It does not wait.
+func (m *manager) inTrouble(pack string, t trouble) {
+	m.note(pack, t)
 	select {
-	case m.trouble <- struct{}{}:
+	case m.signal <- struct{}{}:
 	default:
 	}
 }
 
-func (m *manager) note(pack, why string) {
+func (m *manager) note(pack string, t trouble) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.troubled[pack] = why
+	m.troubled[pack] = t
 }
 
 // change takes changed settings. Each is taken by itself: one that is refused
@@ -246,7 +249,7 @@ func (m *manager) happened(h Happening) {
 	case h.Handled != nil:
 		m.handled(h.Handled)
 	case h.Limited != nil:
-		m.inTrouble(h.Limited.Pack, h.Limited.Why)
+		m.inTrouble(h.Limited.Pack, trouble{limit: h.Limited.Why})
 	}
 }
 
@@ -272,137 +275,7 @@ func (m *manager) handled(h *Handled) {
 			continue // no version of it was live
 		}
 		if set.Mode(r.Pack) == rules.Live && m.gens.Handled(r.Pack, r.Version, failed) {
-			m.inTrouble(r.Pack, "")
+			m.inTrouble(r.Pack, trouble{failing: true})
 		}
 	}
-}
-
-// Reload implements control.Daemon.
-func (m *manager) Reload(ctx context.Context) (control.Reload, error) {
-	done, err := m.gens.Reload(ctx, "chertd reload")
-	if err != nil {
-		return control.Reload{}, err
-	}
-	r := control.Reload{Removed: done.Removed, Folder: done.Folder}
-	for _, e := range done.Live {
-		r.Live = append(r.Live, control.LiveEdit{Pack: e.Pack, Version: e.Version, Was: e.Was, Change: e.Change})
-	}
-	r.Packs, err = m.Packs(ctx)
-	return r, err
-}
-
-// Remove implements control.Daemon.
-func (m *manager) Remove(ctx context.Context, pack string, keepPending bool) (live.Dropped, error) {
-	dropped, err := m.gens.Remove(ctx, pack, keepPending)
-	return dropped, userError(pack, err)
-}
-
-// Rollback implements control.Daemon.
-func (m *manager) Rollback(ctx context.Context, pack string, in control.RollbackRequest) (control.Changed, error) {
-	var s live.PackStanding
-	var err error
-	switch {
-	case in.Undo && (in.Pin || in.Version != ""):
-		return control.Changed{}, &control.UserError{Message: "undo makes the files live again: it takes no version and no pin", Hint: diag.PackCommand("rollback", pack, "--undo")}
-	case in.Undo:
-		s, err = m.gens.Undo(ctx, pack, in.KeepPending)
-	default:
-		s, err = m.gens.Rollback(ctx, pack, in.Version, in.Pin, in.KeepPending)
-	}
-	if err != nil {
-		return control.Changed{}, userError(pack, err)
-	}
-	return m.changed(ctx, s), nil
-}
-
-// changed is how a pack stands after a command, and what that dropped.
-func (m *manager) changed(ctx context.Context, s live.PackStanding) control.Changed {
-	ctx, cancel := patience(ctx)
-	defer cancel()
-	return control.Changed{Pack: m.describe(ctx, s), Dropped: s.Dropped}
-}
-
-// SetMode implements control.Daemon.
-func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bool) (control.Changed, error) {
-	set := rules.Mode(mode)
-	switch set {
-	case "", rules.Live, rules.Shadow, rules.Off:
-	default:
-		return control.Changed{}, &control.UserError{Message: fmt.Sprintf("there is no mode %q", mode), Hint: "live, shadow or off; " + diag.PackCommand("mode", pack, "--reset") + " takes the command back"}
-	}
-	s, err := m.gens.SetMode(ctx, pack, set, "", keepPending)
-	if err != nil {
-		return control.Changed{}, userError(pack, err)
-	}
-	if set == rules.Live {
-		m.countAgain(ctx, pack)
-		m.mu.Lock()
-		if m.troubled[pack] != "" { // of the count before
-			delete(m.troubled, pack)
-		}
-		m.mu.Unlock()
-	}
-	return m.changed(ctx, s), nil
-}
-
-// flagPaused is the switch by which calls stay paused across a restart.
-const flagPaused = "paused"
-
-// Pause implements control.Daemon.
-func (m *manager) Pause(ctx context.Context, on bool) error {
-	if on {
-		m.eng.Pause(true) // whatever the store says
-	}
-	if err := m.store.SetFlag(ctx, flagPaused, on); err != nil {
-		what := "calls stay paused"
-		if on {
-			what = "calls are paused, but not across a restart"
-		}
-		if sick := m.failing(); sick != nil {
-			return control.StoreFails(what, sick)
-		}
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	m.eng.Pause(on)
-	m.log.Warn("calls were paused or resumed by command", "paused", on)
-	return nil
-}
-
-// userError turns what a caller got wrong about a pack into words for people.
-func userError(pack string, err error) error {
-	var unknown *live.UnknownVersionError
-	var unread *live.FolderUnreadError
-	var ambiguous *live.AmbiguousVersionError
-	var unloadable *live.LoadError
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, live.ErrNoPack):
-		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: "chertd packs lists them"}
-	case errors.Is(err, live.ErrPresent):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "delete the files, or switch the pack off: " + diag.PackCommand("mode", pack, "off")}
-	case errors.As(err, &unread):
-		hint := diag.PackCommand("mode", unread.Pack, "off") + " switches the pack off meanwhile"
-		if unread.Folder.Hint != "" {
-			hint = unread.Folder.Hint + "; " + hint
-		}
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: hint}
-	case errors.Is(err, live.ErrNotRolledBack):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("packs", pack) + " shows what is live"}
-	case errors.Is(err, live.ErrNoFiles):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write its files again, or forget the pack: " + diag.PackCommand("packs remove", pack)}
-	case errors.As(err, &ambiguous):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write more digits"}
-	case errors.As(err, &unloadable):
-		hint := diag.PackCommand("packs", pack) + " lists the other versions that are kept"
-		if fix := unloadable.Hint(); fix != "" {
-			hint = fix + "; " + hint
-		}
-		return &control.UserError{Status: http.StatusConflict, Message: fmt.Sprintf("pack %q: %v", pack, err), Hint: hint}
-	case errors.Is(err, live.ErrNoEarlier):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("packs", pack) + " lists the versions that are kept"}
-	case errors.As(err, &unknown):
-		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: diag.PackCommand("packs", unknown.Pack) + " lists the versions that are kept"}
-	}
-	return err
 }

@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// readLater has the folder read again after a while, unless that is to happen
-// sooner anyway.
+// readLater reads the folder again after a while, unless a reading is due sooner.
 func (m *Manager) readLater(after time.Duration) {
 	due := time.Now().Add(after)
 	if !m.again.before(due) {

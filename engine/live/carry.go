@@ -9,8 +9,9 @@ import (
 	"chertd/rules"
 )
 
-// give moves a pack by an input, and carries out what follows until nothing is asked
-// any more. b is the pack as it was read, nil if it was not. An error is the keeper's.
+// give moves a pack by an input and carries out the commands that follow, until none
+// needs a result. b is the pack as it was read, nil if it was not. An error is the
+// keeper's.
 func (m *Manager) give(ctx context.Context, s *Standing, in Input, b *rules.Candidate) error {
 	var errs []error
 	for in != nil {
@@ -36,7 +37,7 @@ func (m *Manager) give(ctx context.Context, s *Standing, in Input, b *rules.Cand
 	return errors.Join(errs...)
 }
 
-// carryOut does what is asked without an answer.
+// carryOut carries out the commands that need no result.
 func (m *Manager) carryOut(s *Standing, out *Commands, now time.Time) {
 	for _, d := range out.Drop {
 		m.noteDrop(s.Pack, d)
@@ -62,7 +63,7 @@ func (m *Manager) carryOut(s *Standing, out *Commands, now time.Time) {
 	}
 }
 
-// keep makes durable what a step asks for.
+// keep has the store keep what a step returned.
 func (m *Manager) keep(ctx context.Context, pack string, k *Keep, now time.Time) error {
 	if v := k.Version; v != nil {
 		kept := KeptVersion{Pack: pack, Version: v.Hash, Since: now, Last: now}

@@ -6,54 +6,54 @@ import (
 	"chertd/luabind/diag"
 )
 
-// Commands is what a step wants done besides remembering the standing, in the order
-// of the fields.
+// Commands is what the caller of Step has to do, in the order of the fields.
 type Commands struct {
-	// Keep must be durable before the new standing counts. If that fails the standing
-	// stays as it was, and is given NotKept.
+	// Keep must be durable before the new standing counts. If the store fails, the caller
+	// discards the new standing and gives NotKept to the old one.
 	Keep Keep
 	Drop []Drop
 	Log  []LogEntry
-	// LookAgain is when the folder is to be read again without a change of it; zero:
-	// never.
+	// LookAgain is when to read the folder again though it does not change; zero: never.
 	LookAgain time.Time
-	StopGate  bool // the gate's run is of no use any more
-	RunGate   bool // it is to run on Standing.Trying, and Gated to be given
-	Forget    bool // the pack is not known any more
-	// At most one of these two asks for an answer.
-	Compile *Edit   // Compiled is to be given
-	Recall  *Recall // Recalled is to be given
+	StopGate  bool // cancel the gate's run
+	RunGate   bool // run the gate on Standing.Trying, then give Gated
+	Forget    bool // the pack is no longer known
+	// RollBack is a version to roll back to, by Rollback; "": none.
+	RollBack string
+	// At most one of these two is set.
+	Compile *Edit   // compile it, then give Compiled
+	Recall  *Recall // load it, then give Recalled
 }
 
-// Recall asks for a kept version to be loaded, under the configuration as it is now.
+// Recall loads a kept version under the current configuration.
 type Recall struct {
 	Version string
-	// After, if not nil, is a refusal that is to be logged once it is known what is live
-	// instead.
+	// After, if not nil, is a refusal that is logged after Recalled: the log line names the
+	// version that is live instead.
 	After *Refusal
 }
 
-// Refusal is a refusal of an edit that is to be logged.
+// Refusal is a refused edit that has not been logged yet.
 type Refusal struct {
-	News      bool // it is not what was logged last
-	Lost      Lost
-	InsteadOf string // as they were before
+	News      bool   // it differs from Standing.Logged
+	Lost      Lost   // before the refusal
+	InsteadOf string // before the refusal
 }
 
-// Keep is what is to be kept.
+// Keep is what the store has to keep.
 type Keep struct {
 	State   *State
 	Version *Version // goes live now: with its files
 	Marks   []Mark
-	// Pending says, of the versions that it has, whether what waits was kept when they
-	// went. The version "" is the pack's mode.
+	// Pending maps versions that are no longer live to whether their pending work was
+	// kept; the version "" stands for the pack's mode.
 	Pending map[string]bool
-	// RulesGone says that reads of deleted rules are to be dropped. That it can't be kept
-	// matters only if the process ends before they are.
+	// RulesGone notes that reads of deleted rules have to be dropped, in case the process
+	// ends before that. A store failure does not undo the step.
 	RulesGone bool
 }
 
-// Mark changes what is kept of a version, if it is kept.
+// Mark changes the record of a version, if the store has it.
 type Mark struct {
 	Version string
 	Live    bool // it is live from now on; else it was rolled back
@@ -64,19 +64,19 @@ func (k *Keep) Empty() bool {
 	return k.State == nil && k.Version == nil && len(k.Marks) == 0 && len(k.Pending) == 0
 }
 
-// Drop says that what a pack, or one version of it, has waiting is not carried out.
+// Drop cancels the pending work of a pack, or of one version of it.
 type Drop struct {
 	Version string // "": of every version
 	Why     DropWhy
-	// Forget says that the pack is forgotten afterwards, but for what operators said of
-	// it, which is Said.
+	// Forget has the store forget the pack afterwards, except for Said: what operators
+	// set.
 	Forget bool
 	Said   State
-	// KeepPending says that nothing is dropped: the pack is only forgotten.
+	// KeepPending cancels nothing: the pack is only forgotten.
 	KeepPending bool
 }
 
-// DropWhy is why pending work is dropped. It appears as it is in logs.
+// DropWhy is why pending work is cancelled. It appears in logs as it is.
 type DropWhy string
 
 const (
@@ -87,7 +87,7 @@ const (
 	DropRuleDeleted DropWhy = "rule deleted" // only reads of rules that the pack does not have any more
 )
 
-// LogEntry is something that is logged, once. What is not in it is in the standing.
+// LogEntry is a past event to be logged. What it lacks is in the standing.
 type LogEntry struct {
 	Kind        LogKind
 	Version     Version   // it is about

@@ -7,16 +7,16 @@ import (
 	"chertd/rules"
 )
 
-// Input is something that happens to a pack. A reading of the folder gives each pack
-// one of Found, Clashed, Emptied and Missing; a command is answered by Compiled,
-// Gated or Recalled; an operator's command is one of SetMode, Rollback, Unpin and
-// Remove; the others come from Manager.
+// Input is something that happens to a pack. Each reading of the folder is one of
+// Found, Clashed, Emptied and Missing. Compiled, Gated and Recalled are results of
+// commands that Step returned. SetMode, Rollback, Unpin and Remove are commands of
+// operators. Limited and Failing come from the events. Manager gives the others.
 type Input interface{ input() }
 
-// Found says that a reading found the pack's files.
+// Found is a reading that found the pack's files.
 type Found struct {
 	Edit     Edit
-	Waited   bool      // files that looked half written, and still do, have had their time
+	Waited   bool      // files that still look half written have had their time
 	Starting bool      // the process starts
 	Back     time.Time // when Edit.Version was rolled back; zero: it was not, or that was not looked up
 	// Before is how the live version did. It is looked up only if Standing.Tried is of
@@ -25,14 +25,14 @@ type Found struct {
 	Like   Like // of a new pack
 }
 
-// Like says that a new pack is nearly the same as one that is live: it may be a copy
-// whose name does not show it. The zero Like says that it is not.
+// Like names a live pack that is nearly the same as a new one, which may be a copy of
+// it. The zero Like names none.
 type Like struct {
 	Pack    string
 	Warning diag.Diagnostic
 }
 
-// Clashed says that several packs have the name.
+// Clashed is a reading that found several packs of the same name.
 type Clashed struct {
 	Edit    Edit   // of the one that was live, or the first
 	Content string // of all
@@ -41,12 +41,12 @@ type Clashed struct {
 	Diagnostics diag.List
 }
 
-// Emptied says that something without rules stands where the pack's files were. A
-// mount that failed and a copy under way look like this: a pack that is to go takes
-// its folder along.
+// Emptied is a reading that found something without rules in the place of the pack's
+// files. A failed mount and an unfinished copy look like this, so the pack stays live;
+// who deletes a pack deletes its folder, too.
 type Emptied struct{ Diagnostics diag.List }
 
-// Missing says that a reading did not find the pack's files.
+// Missing is a reading that did not find the pack's files.
 type Missing struct {
 	Unread    bool          // the folder was not read to its end
 	Others    bool          // other packs are there
@@ -55,14 +55,14 @@ type Missing struct {
 	IsIgnored bool          // it is the pack's own file
 }
 
-// Compiled answers Compile.
+// Compiled is the result of Commands.Compile.
 type Compiled struct {
 	Edit    Edit
 	Version Version // zero: it does not load, and Refused says why
 	Refused Verdict
 	// Diagnostics are all that is wrong, and the warnings.
 	Diagnostics diag.List
-	MayVeto     bool // now that it is known better
+	MayVeto     bool // as the compiled code shows
 	Empty       bool
 	// What is kept of the version, if Known.
 	Known    bool
@@ -75,10 +75,10 @@ type Compiled struct {
 	Like     Like         // of a new pack
 }
 
-// Unanswered says that the store failed before a reading or a command could go on.
+// Unanswered is a store failure before the files could be considered.
 type Unanswered struct{}
 
-// Gated is the verdict of the gate on Standing.Trying.
+// Gated is the result of Commands.RunGate, on Standing.Trying.
 type Gated struct {
 	Cut         bool // specs were not run to the end
 	Refused     Kind // SpecsFail or ChecksFail; FilesLive: it passes
@@ -87,7 +87,7 @@ type Gated struct {
 	Like        Like   // of a new pack
 }
 
-// Recalled answers Recall.
+// Recalled is the result of Commands.Recall.
 type Recalled struct {
 	Recall Recall
 	Failed bool // the store failed: nothing is known
@@ -112,15 +112,21 @@ type Fitted struct {
 	Since    time.Time
 }
 
-// SetMode sets how the pack runs, by command or because of why.
+// SetMode sets the pack's mode.
 type SetMode struct {
 	Mode        rules.Mode // "" takes it back
-	Why         string     // "": by command
+	Why         string     // where chertd sets it itself; "": an operator does
 	KeepPending bool
 }
 
-// Limited says that the pack reached a limit. It goes to shadow.
+// Limited is a limit that the pack reached, for which it goes to shadow.
 type Limited struct{ Why string }
+
+// Failing is a version that failed on too many events of its trial.
+type Failing struct {
+	Version          string
+	Events, Failures int64
+}
 
 // Rollback makes a kept version live.
 type Rollback struct {
@@ -132,18 +138,18 @@ type Rollback struct {
 	Cause       Cause
 }
 
-// Unpin ends a rollback whose undoing makes files live that never were: they are an
-// edit like any other.
+// Unpin ends a rollback that an operator undoes, where the pack's files were never live:
+// they are considered as an edit.
 type Unpin struct{}
 
-// Remove forgets the pack: Operator says that it was removed by command, and then
-// what operators said of it is forgotten, too.
+// Remove forgets the pack. If Operator is set an operator removes it: then its mode is
+// forgotten, too.
 type Remove struct {
 	Operator    bool
 	KeepPending bool
 }
 
-// Reconfigured says that the configuration was read again.
+// Reconfigured is the configuration as it was read again.
 type Reconfigured struct {
 	Revision int
 	Mode     rules.Mode
@@ -151,15 +157,19 @@ type Reconfigured struct {
 	Settle   time.Duration
 }
 
-// Started says that the process has started: what is to be dropped may not have been.
+// Started ends the start of a process. Pending work that the process before had to drop
+// is dropped.
 type Started struct{}
 
-// Tended says that all packs have been looked at. Mode is how the pack runs in the
-// set that is live; "": it is not in it.
-type Tended struct{ Mode rules.Mode }
+// Tended ends a reading or an operator's command, before the live set is swapped. Mode
+// is the pack's mode in the set that is live; "": it is not in that set.
+type Tended struct {
+	Mode   rules.Mode
+	Passed bool // the trial is over, and the version stays live
+}
 
-// NotKept says that what Step asked to be kept because of an input could not be: the
-// standing is still what it was before.
+// NotKept is an input whose Commands.Keep failed. The standing is the one from before
+// that input.
 type NotKept struct{ Input Input }
 
 func (Found) input()        {}
@@ -172,6 +182,7 @@ func (Gated) input()        {}
 func (Recalled) input()     {}
 func (SetMode) input()      {}
 func (Limited) input()      {}
+func (Failing) input()      {}
 func (Rollback) input()     {}
 func (Unpin) input()        {}
 func (Remove) input()       {}

@@ -79,7 +79,7 @@ type PackState struct {
 	Mode rules.Mode // by command; "": as chertd.yaml and pack.yaml say
 	Why  string     // of Mode, where chertd set it itself: "more than 300 reads in 10m"
 	// Pinned is the version that a rollback made live; "": none. It stays until
-	// the pack's files are other than PinnedOver, for good if that is "".
+	// the pack's files are other than PinnedOver; "" there means that no edit ends it.
 	Pinned     string
 	PinnedOver string // Version of the pack's files when it was pinned
 	// Settings is what chertd.yaml set of the pack when that fitted the live version

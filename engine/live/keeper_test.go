@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// memoryKeeper is a Keeper that outlives Generations, as a store does, and
+// memoryKeeper is a Keeper that outlives a Manager, as a store does, and
 // fails when it is told to.
 type memoryKeeper struct {
 	mu       sync.Mutex

@@ -46,6 +46,7 @@ type life struct {
 	asked   []string        // of the world around: gate, look again
 	passed  map[string]bool // versions that have passed the gate, as they are built
 	wrong   string          // what must not be
+	over    bool            // the trial is over
 	mode    rules.Mode      // in the live set; "": the pack is not in it
 }
 
@@ -87,7 +88,8 @@ func (l *life) reconfigure(granted bool) {
 
 // tend ends a reading or a command, as Manager.swap does.
 func (l *life) tend() {
-	l.give(Tended{Mode: l.mode})
+	l.give(Tended{Mode: l.mode, Passed: l.over})
+	l.over = false
 	l.mode = ""
 	if l.s.InSet() {
 		l.mode, _ = l.s.ModeNow()

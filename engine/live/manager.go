@@ -1,11 +1,11 @@
 // Package live decides which version of each rule pack is live.
 //
-// The life of one pack is a pure machine: Step moves a Standing, which is all that
-// is known of the pack, by one Input, and returns what is to be done. What goes live,
-// is kept, rolled back, dropped or forgotten is decided there and nowhere else.
-// Manager carries it out: it reads the rules folder, compiles, runs the gate, keeps
-// versions in the store and swaps the live set. Watch says when the folder has
-// changed.
+// The life of one pack is a pure machine: Step moves a Standing, the record of the
+// pack, by one Input, and returns Commands. What goes live, what the store keeps, and
+// what is rolled back, dropped or forgotten is decided there and nowhere else. Manager
+// carries the commands out: it reads the rules folder, compiles, runs the gate, keeps
+// versions in the store and swaps the live set. Watch notices changes of the folder
+// and hands over the folder as it read it.
 //
 // Whatever is wrong with a pack's files, the last version that was live stays live,
 // also across a restart.
@@ -49,7 +49,7 @@ type Manager struct {
 	starting bool       // Start has not ended
 	lastRead time.Time  // when the last reading of the folder began
 
-	busy     atomic.Pointer[map[string]bool] // what the watch says is not quiet yet, by name in the folder
+	busy     atomic.Pointer[map[string]bool] // names in the folder of packs whose files are changing
 	view     atomic.Pointer[view]
 	trials   trials
 	tasks    tasks
@@ -107,10 +107,10 @@ func New(c Config) *Manager {
 	}
 }
 
-// Start takes up what was live when the process last ran, reads the folder, and
-// ends what was to be dropped by then. A pack whose files look half written, and
-// which was never live, is waited for: no event is handled without it. An error
-// is the keeper's: then nothing is live.
+// Start restores what was live when the process last ran, reads the folder, and drops
+// the pending work that had to be dropped by then. It waits for a pack whose files look
+// half written and which was never live: no event is handled without it. An error is
+// the keeper's: then nothing is live.
 func (m *Manager) Start(ctx context.Context) error {
 	if err := m.acquire(ctx); err != nil {
 		return err
@@ -153,7 +153,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	return err
 }
 
-// remember takes up what is kept of packs.
+// remember restores the standings from the store.
 func (m *Manager) remember(ctx context.Context) error {
 	rows, err := m.c.Keeper.PackStates(ctx)
 	if err != nil {

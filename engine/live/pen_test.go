@@ -17,7 +17,7 @@ import (
 	"chertd/rules"
 )
 
-// pen is a rules folder with Generations over it. Versions are called by the
+// pen is a rules folder with a Manager over it. Versions are called by the
 // comment that their first file begins with.
 type pen struct {
 	t       testing.TB
@@ -57,7 +57,7 @@ func newPen(t testing.TB, files ...string) *pen {
 	return p
 }
 
-// start makes Generations anew, as the next process does.
+// start makes another Manager, as the next process does.
 func (p *pen) start() {
 	p.t.Helper()
 	if err := p.startErr(); err != nil {

@@ -47,7 +47,7 @@ func (w *watcher) wind() {
 	w.timer.Reset(max(0, time.Until(first)))
 }
 
-// busy tells who reads the folder what is not quiet.
+// busy calls Busy with what is not quiet.
 func (w *watcher) busy() {
 	if w.opts.Busy == nil {
 		return

@@ -10,7 +10,7 @@ import (
 	"chertd/rules"
 )
 
-// Reloaded is what became of a reading that somebody asked for.
+// Reloaded is the result of Manager.Reload.
 type Reloaded struct {
 	Live    []LiveEdit // versions that are live since, by pack
 	Removed []string   // packs that were removed since, because their files are gone
@@ -24,8 +24,8 @@ type LiveEdit struct {
 	Change        rules.Change
 }
 
-// Reload is Read that also waits until it is decided about packs whose files are
-// gone, and says what became of what it found.
+// Reload is Read that also waits until packs whose files are gone are removed or kept,
+// and returns what changed.
 func (m *Manager) Reload(ctx context.Context, reason string) (Reloaded, error) {
 	before, err := m.livePacks(ctx)
 	if err != nil {

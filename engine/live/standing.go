@@ -9,11 +9,11 @@ import (
 	"chertd/rules"
 )
 
-// Standing is all that is known of which version of one pack is live, and why. It
-// is a value: Step returns a changed copy and leaves its argument as it was, slices
-// and maps included.
+// Standing is the record of one pack: which version is live, and why. It is a value:
+// Step returns a changed copy and leaves its argument as it was, slices and maps
+// included.
 type Standing struct {
-	State // what the store keeps
+	State // as the store keeps it
 
 	// What is live. The zero Version is nothing.
 	Version   Version
@@ -22,8 +22,8 @@ type Standing struct {
 	Warnings  diag.List
 	Unfit     diag.List // settings in chertd.yaml that do not fit it: it runs with those that the pack had
 	Defaults  bool      // it runs with its defaults in the place of Unfit
-	InsteadOf string    // the version that ought to be live, and needs more than is granted
-	Lost      Lost      // why the version that ought to be live is not
+	InsteadOf string    // the version that should be live, and needs more than is granted
+	Lost      Lost      // why the version that should be live is not
 
 	// What the files are.
 	Files     Edit         // as they were read last; without a version they are gone
@@ -39,13 +39,13 @@ type Standing struct {
 	Complete  []rules.File // as they were when they last looked complete; nil: not known
 	Half      Half         // since when they look half written
 
-	// What is found out about an edit, and about a version that is new.
+	// Trials of edits and of new versions.
 	Trying *Try   // its specs are running
 	Tried  *Try   // to be used at the next reading
 	Trial  *Trial // nil: there is none
 	Logged Logged // the refusal that was logged last
 
-	// What is not carried out any more.
+	// Pending work.
 	Back        map[string]bool // versions that were rolled back, and whose pending work is dropped
 	KeptPending bool            // pending work was kept when the mode became another
 	KeptOf      string          // version that was rolled back and whose pending work was kept
@@ -89,13 +89,13 @@ func (v *Version) loses(to *Version) bool {
 	return slices.ContainsFunc(v.Rules, func(name string) bool { return !slices.Contains(to.Rules, name) })
 }
 
-// Record is how a version did that was live.
+// Record counts the events of a version that was live.
 type Record struct {
 	Version          string // "": it is not kept
 	Events, Failures int64
 }
 
-// Trial says that a version is on trial.
+// Trial is the trial of a new version, for its first events.
 type Trial struct {
 	Version string
 	Before  string // the version to go back to
@@ -112,7 +112,8 @@ func (s *Standing) clone() Standing {
 	return c
 }
 
-// ModeNow returns how the pack runs, and who says so.
+// ModeNow returns the pack's mode, and where it is set: "command", "chertd.yaml",
+// "pack.yaml" or "default", or why chertd set it.
 func (s *Standing) ModeNow() (mode rules.Mode, by string) {
 	own := s.Files.Mode
 	if s.Version.Runs() {

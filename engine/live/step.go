@@ -8,8 +8,9 @@ import (
 	"chertd/rules"
 )
 
-// Step moves a pack's standing by one input. It never fails: what can't be done is
-// a verdict that says why.
+// Step moves a pack's standing by one input, and returns what follows from it. It is
+// pure: it does no I/O and reads no clock. It never fails: what can't be done is a
+// verdict with a reason.
 func Step(s Standing, in Input, now time.Time) (Standing, Commands) {
 	t := &step{s: s.clone(), now: now}
 	if lost, ok := in.(NotKept); ok {
@@ -36,6 +37,8 @@ func Step(s Standing, in Input, now time.Time) (Standing, Commands) {
 		t.setMode(in)
 	case Limited:
 		t.limited(in)
+	case Failing:
+		t.failing(in)
 	case Rollback:
 		t.rollback(in)
 	case Unpin:
@@ -60,8 +63,8 @@ type step struct {
 	unkept bool // nothing can be kept: the step is made for the second time
 }
 
-// keep has a state kept, and with it what is in Commands.Keep. If that is not
-// possible it returns false, and the state is what it was.
+// keep takes a state over and adds it to Commands.Keep. If the store has failed it
+// returns false and changes nothing.
 func (t *step) keep(state State) bool {
 	if t.unkept {
 		t.out.Keep = Keep{}
@@ -113,11 +116,10 @@ func (t *step) giveUp() {
 	}
 }
 
-// refuse leaves the last good version live and says why, once.
+// refuse leaves the last good version live, and logs why once.
 func (t *step) refuse(try Try) {
 	s := &t.s
-	// The configuration is not part of what is compared: whatever it says, the edit is
-	// the same.
+	// The configuration is not compared: under another one the edit is still the same.
 	logged := Logged{Content: try.Content, Verdict: try.Refused}
 	r := Refusal{News: s.Logged.Content != logged.Content || !s.Logged.Verdict.Same(logged.Verdict), Lost: s.Lost, InsteadOf: s.InsteadOf}
 	t.giveUp()
@@ -153,7 +155,7 @@ func (t *step) fallBack() bool {
 	return t.recall(version)
 }
 
-// recall asks for a version to be loaded, if it is not what is live.
+// recall has a version loaded, if it is not the live one.
 func (t *step) recall(version string) bool {
 	s := &t.s
 	if version == "" || s.Version.Runs() && (s.Version.Hash == version || s.InsteadOf == version) && s.Revision == s.Config {
@@ -163,8 +165,8 @@ func (t *step) recall(version string) bool {
 	return true
 }
 
-// promote makes a version live that was not, and keeps it first: what is live can
-// always be had back.
+// promote makes a version live that was not. The store keeps it first, so that a later
+// rollback can find it.
 func (t *step) promote(try Try, like Like) {
 	s, v := &t.s, try.Version
 	s.Tried = &try // its specs need not run again if it can't be kept

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// mostSettles bounds how long a file that goes on changing, and goes on looking
-	// half written, can put off its edit, in times of Standing.Settling.
+	// mostSettles bounds how long a file that keeps changing and keeps looking half
+	// written can delay its edit, in multiples of Standing.Settling.
 	mostSettles = 5
 	// openLook is how soon a file that a program has open for writing is looked at
 	// again: no notification comes when it is closed.
@@ -31,7 +31,7 @@ func (t *step) found(in Found) {
 		s.EditVeto = e.MayVeto || s.Unwritten == e.Version
 	}
 	if e.Unreadable {
-		// What is not read is no change: a rollback stays.
+		// Files that can't be read are not an edit: a rollback stays in force.
 		t.refuse(Try{Key: e.Key, Content: e.Content, Refused: Verdict{Kind: Unreadable, Diagnostics: e.Diagnostics}, MayVeto: s.EditVeto})
 		return
 	}
@@ -77,8 +77,8 @@ func (t *step) see(e Edit) {
 	s.Files, s.Path, s.Empty, s.Gone, s.Unread, s.Missed = e, e.Path, false, false, false, time.Time{}
 }
 
-// Settled reports whether an edit is what was live or pinned before, and is not asked
-// whether it is half written.
+// Settled reports whether an edit is what was live or pinned before. Then it is not
+// checked for half-written files.
 func (s *Standing) Settled(e *Edit) bool {
 	return s.Pin.Version != "" && s.Pin.Over == e.Version && s.Pin.Until == UntilEdit ||
 		e.Version == s.Live && (!s.Version.Runs() || s.Version.Specs == e.Specs)
@@ -164,7 +164,7 @@ func (t *step) stayPinned(version string) {
 	}
 	s.Tried = nil
 	if state := s.State; state.Live != state.Pin.Version {
-		// Kept first: what is live is so after a restart, too.
+		// The store keeps it first, so that the same version is live after a restart.
 		state.Live = state.Pin.Version
 		if !t.keep(state) {
 			s.LastVeto = s.LastVeto || !s.Version.Runs() // nobody can know
@@ -183,7 +183,7 @@ func (s *Standing) verdictPinned(cause Cause) Verdict {
 	return Verdict{Kind: RolledBack, Pin: s.Pin.Version, Cause: cause}
 }
 
-// logBack says that files which were not live are again as what is live.
+// logBack logs that files which were not live equal the live version again.
 func (t *step) logBack() {
 	if t.s.Logged.Verdict.Kind != FilesLive && t.s.Version.Runs() {
 		t.log(LogEntry{Kind: LogBack})
@@ -213,7 +213,7 @@ func (t *step) gate(try Try, diags diag.List) {
 	t.out.RunGate = true
 }
 
-// compiled goes on with an edit once it is known whether it loads.
+// compiled continues with an edit whose files were compiled.
 func (t *step) compiled(in Compiled) {
 	s, e := &t.s, &in.Edit
 	s.EditVeto, s.Empty = in.MayVeto || s.Unwritten == e.Version, in.Empty
@@ -270,8 +270,8 @@ func (t *step) gated(in Gated) {
 	}
 }
 
-// clashed decides about a name that several packs have: the one that was live goes
-// on, and neither takes its place unasked.
+// clashed decides about a name that several packs have: the live version stays live,
+// and none of the packs replaces it.
 func (t *step) clashed(in Clashed) {
 	s := &t.s
 	s.EditVeto = in.MayVeto

@@ -18,7 +18,7 @@ func (t *step) missing(in Missing) {
 	t.giveUp()
 	s.Tried, s.Half = nil, Half{}
 	if in.Unread {
-		// Nobody knows whether the files are gone: what is missing is for as long again.
+		// The files may still be there: the time that they have been missing starts again.
 		if !s.Missed.IsZero() {
 			s.Missed = t.now
 		}

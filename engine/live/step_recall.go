@@ -42,7 +42,7 @@ func (t *step) takeFitted(f *Fitted) {
 	t.logUnfit(f, was, before)
 }
 
-// lose goes on without the version that ought to be live.
+// lose records that the version that should be live can't be loaded.
 func (t *step) lose(in *Recalled) {
 	s, version := &t.s, in.Recall.Version
 	s.LastVeto = in.Lost.Diagnostics == nil || in.MayVeto // nobody can know of one that is not kept
@@ -79,6 +79,15 @@ func (t *step) takeLess(in *Recalled) {
 	s.InsteadOf, s.Since, s.Warnings, s.Back[version] = version, in.Less.Since, nil, true
 	t.logUnfit(&in.Less, was, before)
 	t.log(LogEntry{Kind: LogLess, Version: Version{Hash: version}, Lacks: in.Lacks, Asks: in.Asks, NoVeto: could && !in.Less.Version.CanVeto})
+}
+
+// failing rolls back a version that fails on its trial, unless another is live by now
+// or an operator has pinned it.
+func (t *step) failing(in Failing) {
+	s := &t.s
+	if on := s.Trial; on != nil && on.Version == in.Version && s.Version.Hash == in.Version && s.Pin.Version == "" {
+		t.out.RollBack = on.Before
+	}
 }
 
 // rollback makes a kept version live by command, or because a trial has failed.
@@ -206,6 +215,9 @@ func (t *step) tended(in Tended) {
 		if t.keep(state) && ends {
 			t.log(LogEntry{Kind: LogLimitEnds, Was: was})
 		}
+	}
+	if in.Passed {
+		s.Trial = nil
 	}
 	mode, _ := s.ModeNow()
 	s.KeptPending = s.KeptPending && mode != rules.Live

@@ -39,9 +39,12 @@ func (l *life) act(t interface{ Fatalf(string, ...any) }, what string) {
 	case "limit":
 		l.give(Limited{Why: "more than 3 reads in 10m"})
 	case "trial-fails":
-		if on := l.s.Trial; on != nil && on.Version == l.s.Version.Hash && l.s.Pin.Version == "" {
-			l.rollback(on.Before, Rollback{Cause: Cause{Kind: TrialFailed, Failures: 11, Events: 20}})
+		in := Failing{Version: l.s.Version.Hash, Events: 20, Failures: 11}
+		if _, out := Step(l.s, in, l.now); out.RollBack != "" {
+			l.rollback(out.RollBack, Rollback{Cause: Cause{Kind: TrialFailed, Failures: in.Failures, Events: in.Events}})
 		}
+	case "trial-passes":
+		l.over = true
 	case "remove":
 		if l.s.Gone {
 			l.give(Remove{Operator: true})
@@ -163,6 +166,12 @@ func TestStories(t *testing.T) {
 			{"edit v1", "v1"},
 			{"edit v2", "v2; on trial"},
 			{"trial-fails", "v1; rolled back to v1: it failed on 11 of its first 20 events, and the version before did not; logged: rolled back; dropped: v2 rolled back"},
+		}},
+		"a version passes its trial": {false, []line{
+			{"edit v1", "v1"},
+			{"edit v2", "v2; on trial"},
+			{"trial-passes", "v2"},
+			{"trial-fails", "v2"},
 		}},
 		"a pack is deleted": {false, []line{
 			{"edit v1", "v1"},

@@ -12,8 +12,8 @@ import (
 // another version of a pack is, with what that changes.
 const LiveMessage = "rules are live"
 
-// swap makes a set of what is live and swaps it in, if it is another. What packs that
-// are not live any more have waiting is dropped, from then on and in the background.
+// swap makes a set of the live versions and swaps it in, if it differs. From then on
+// the pending work of packs that are no longer live is dropped in the background.
 func (m *Manager) swap(reason string) (dropped []*dropEnd) {
 	parts := rules.SetParts{Modes: map[string]rules.Mode{}, Withdrawn: map[rules.PackVersion]bool{}, Content: m.folder.content, Unread: m.folder.diags.Errors()}
 	for _, s := range m.sorted() {
@@ -27,7 +27,7 @@ func (m *Manager) swap(reason string) (dropped []*dropEnd) {
 		if set := rules.NewSet(parts, m.options); m.set == nil || !m.set.SameAs(set) {
 			before := m.set
 			m.set = set
-			m.publish() // who sees the set at work is told of it
+			m.publish() // before anyone sees the set at work
 			m.c.Swap(set)
 			m.logLive(before, set, reason)
 		}
@@ -58,7 +58,7 @@ func addTo(parts *rules.SetParts, s *Standing) {
 
 // tend ends a reading or a command for a pack.
 func (m *Manager) tend(s *Standing) {
-	var in Tended
+	in := Tended{Passed: s.Trial != nil && m.trials.of(s.Pack) == nil}
 	if m.set != nil && m.set.Has(s.Pack) {
 		in.Mode = m.set.Mode(s.Pack)
 	}

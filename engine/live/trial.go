@@ -19,8 +19,9 @@ const (
 // trials are the versions on trial. Counting is on the way of every event, and
 // costs one atomic load for packs that are on none.
 type trials struct {
-	mu     sync.Mutex // of those who change byPack
+	mu     sync.Mutex // held to change byPack
 	byPack atomic.Pointer[map[string]*trial]
+	begun  map[string]*Trial // those that follow began last, by pack; of the holder of Manager.lock
 }
 
 // trial counts the events of a version on trial.
@@ -103,17 +104,26 @@ func (m *Manager) RollBackFailing(ctx context.Context, pack string) error {
 	}
 	defer m.release()
 	t := m.trials.of(pack)
-	if t == nil || s.Version.Hash != t.Version || s.Pin.Version != "" {
-		return nil // another is live by now, or somebody wants this one
+	if t == nil {
+		return nil
 	}
-	t.mu.Lock()
-	over, cause := t.over, Cause{Kind: TrialFailed, Failures: t.failures, Events: t.events}
-	t.mu.Unlock()
+	in, over := t.result()
 	if !over {
 		return nil
 	}
-	_, err = m.rollBack(ctx, s, t.Before, Rollback{Cause: cause})
+	_, out := Step(*s, in, m.c.Now())
+	if out.RollBack == "" {
+		return nil
+	}
+	_, err = m.rollBack(ctx, s, out.RollBack, Rollback{Cause: Cause{Kind: TrialFailed, Failures: in.Failures, Events: in.Events}})
 	return err
+}
+
+// result returns how the version did, and whether its trial is over.
+func (t *trial) result() (in Failing, over bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Failing{Version: t.Version, Events: t.events, Failures: t.failures}, t.over
 }
 
 // of returns the trial of a pack's version, nil if it is on none.
@@ -125,11 +135,16 @@ func (t *trials) of(pack string) *trial {
 	return (*all)[pack]
 }
 
-// follow puts a pack's version on trial, or with nil ends the one there is.
+// follow begins the trial that a pack's version is on by its standing, and with nil ends
+// the one there is. It leaves one alone that it began before, and one that has passed.
 func (t *trials) follow(pack string, on *Trial) {
-	if was := t.of(pack); on == nil && was == nil || was != nil && was.Trial == on {
+	if t.begun[pack] == on {
 		return
 	}
+	if t.begun == nil {
+		t.begun = map[string]*Trial{}
+	}
+	t.begun[pack] = on
 	t.change(func(all map[string]*trial) {
 		delete(all, pack)
 		if on != nil {

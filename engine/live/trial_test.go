@@ -81,3 +81,24 @@ func TestTrialOfAnEarlierEdit(t *testing.T) {
 	must(t, p.g.RollBackFailing(background, "codes"))
 	p.expectLive("the verdict comes late", "codes=v3")
 }
+
+// A version that has passed its trial stays live whatever it does, and however often the
+// folder is read.
+func TestTrialIsOverOnce(t *testing.T) {
+	t.Parallel()
+	p := newPen(t, "codes.lua", version("v1"))
+	p.keeper.count("codes", p.standing("codes").Version, false)
+	p.edit("codes.lua", version("v2"))
+	v2 := p.standing("codes").Version
+	for range trialEvents {
+		p.g.Handled("codes", v2, false)
+	}
+	for range 3 {
+		p.edit("vip.lua", version("w1"))
+		for range trialEvents {
+			if p.g.Handled("codes", v2, true) {
+				t.Fatal("it is on trial again")
+			}
+		}
+	}
+}

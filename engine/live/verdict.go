@@ -11,8 +11,8 @@ import (
 	"chertd/rules"
 )
 
-// Verdict says whether the files of a pack are live as they are and, if not, why.
-// The zero Verdict says that they are.
+// Verdict is the verdict on the files of a pack as they are: why they are not live. The
+// zero Verdict means that they are.
 type Verdict struct {
 	Kind        Kind
 	Diagnostics diag.List     // what is wrong with the files, or what they are warned of
@@ -26,7 +26,8 @@ type Verdict struct {
 // Kind is the kind of a verdict.
 type Kind int
 
-// FilesLive is the verdict on files that are live; all others say why files are not.
+// Kinds of verdicts. FilesLive means that the files are live; each other kind is a
+// reason why they are not.
 const (
 	FilesLive       Kind = iota
 	Unreadable           // they could not be read
@@ -91,14 +92,14 @@ func (v Verdict) String() string {
 
 const filesGone = "its files are gone"
 
-// Same reports whether two verdicts say the same.
+// Same reports whether two verdicts are equal.
 func (v Verdict) Same(w Verdict) bool {
 	return v.Kind == w.Kind && v.Time == w.Time && v.Pin == w.Pin && v.Cause == w.Cause && v.Ignored == w.Ignored &&
 		slices.Equal(v.Lacks, w.Lacks) && slices.Equal(v.Diagnostics, w.Diagnostics)
 }
 
-// Cause says why a pack was rolled back. The zero Cause is not known: the process
-// was another.
+// Cause is why a pack was rolled back. The zero Cause is unknown: an earlier process
+// rolled the pack back.
 type Cause struct {
 	Kind             CauseKind
 	Failures, Events int64 // TrialFailed
@@ -127,14 +128,14 @@ func (c Cause) String() string {
 	return ""
 }
 
-// Lost says why the version that ought to be live can't be loaded. The zero Lost
-// says that it can, or that there is none.
+// Lost is the version that should be live and can't be loaded, and why. The zero Lost
+// means that there is none.
 type Lost struct {
 	Pack, Version string
 	Diagnostics   diag.List // the errors; nil: the version is not kept
 }
 
-// Err returns the *UnknownVersionError or *LoadError that says it; nil for the zero
+// Err returns the reason as an *UnknownVersionError or a *LoadError; nil for the zero
 // Lost.
 func (l Lost) Err() error {
 	switch {
@@ -146,7 +147,7 @@ func (l Lost) Err() error {
 	return &LoadError{Version: l.Version, Diagnostics: l.Diagnostics}
 }
 
-// same reports whether people are told the same of two: the first error of each.
+// same reports whether two read the same for people: by the first error of each.
 func (l Lost) same(m Lost) bool {
 	return l.Version == m.Version && len(l.Diagnostics) == len(m.Diagnostics) && (len(l.Diagnostics) == 0 || l.Diagnostics[0] == m.Diagnostics[0])
 }

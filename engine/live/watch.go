@@ -20,30 +20,30 @@ import (
 // WatchOptions says how a folder is watched. Zero fields take the defaults.
 type WatchOptions struct {
 	// Quiet is how long nothing must happen to a pack's files before a change of
-	// them is told; default 100 ms. Each pack is waited for apart.
+	// them is reported; default 100 ms. Each pack has its own.
 	Quiet time.Duration
-	// MaxWait bounds how long changes that don't stop can put that off; default 2 s.
+	// MaxWait bounds how long changes that don't stop can delay that; default 2 s.
 	MaxWait time.Duration
-	// Poll is how often contents are read to find what no notification told of,
-	// as on network file systems; default 2 s.
+	// Poll is how often contents are read to find changes without a notification, as on
+	// network file systems; default 2 s.
 	Poll time.Duration
-	// Since is the content that was loaded (Set.Content): what changed between
-	// then and the start of the watch is told at once. "" is what is there when
-	// the watch starts.
+	// Since is the content that was loaded (Set.Content): a change between then and the
+	// start of the watch is reported immediately. "" is the content when the watch starts.
 	Since string
-	// Loaded says what content was read last by whoever reads the folder, this
-	// watch or somebody else: what they read and is no longer there is told as
-	// well, though it came and went between two looks. nil: nobody else reads.
+	// Loaded returns the content that was loaded last, by whatever reading. If that is no
+	// longer the folder's content a change is reported, though it came and went between
+	// two looks of the watch. Nil: nobody else reads the folder.
 	Loaded func() string
-	// Busy is told which packs' files are changing and not quiet yet, by the names
-	// of their files and folders in the rules folder, whenever that changes: who
-	// reads the folder when told of others leaves them as they were. It must not
-	// write to the map. Nil: nobody needs to know.
+	// Busy is called with the packs whose files are changing, by the names of their
+	// files and folders in the rules folder, whenever these are others: a reading
+	// because of other packs must leave them as they were. It must not write to the map.
+	// Nil is allowed.
 	Busy func(names map[string]bool)
 	// Known are the names of files and folders of packs, which are read of a
 	// folder that holds too many. Nil: none.
 	Known func() []string
-	// Log gets what hinders the watching, which goes on by polling; nil: nobody.
+	// Log gets the failures of notifications, after which the watch polls; nil discards
+	// them.
 	Log *slog.Logger
 
 	began func() // called once everything is watched; nil: nobody waits for it
@@ -67,16 +67,15 @@ func (o *WatchOptions) setDefaults() {
 // Seen is a rules folder that has changed and been quiet.
 type Seen struct {
 	Reason string        // what changed, for the log
-	Folder *rules.Folder // as it was read then; nil: who is told reads it
+	Folder *rules.Folder // as it was read then; nil: it is still to be read
 	began  time.Time     // when reading it began
 }
 
-// Watch calls changed each time the content of a rules folder has changed and
-// been quiet, until ctx is done. It blocks, and calls from its own goroutine:
-// one call ends before the next begins, and what changes meanwhile is told
-// after it. It hands over the folder as it read it. Whatever becomes of the
-// folder (unreadable, gone, replaced, a symlink turned elsewhere), the watch
-// goes on.
+// Watch calls changed each time the content of a rules folder has changed and been
+// quiet, until ctx is done, with the folder as it has read it. It blocks, and calls from
+// its own goroutine: one call ends before the next begins, and reports what changed
+// meanwhile. Whatever happens to the folder (unreadable, gone, replaced, a symlink to
+// another folder), the watch continues.
 func Watch(ctx context.Context, dir string, o WatchOptions, changed func(Seen)) {
 	o.setDefaults()
 	n, err := newNotifier()
@@ -88,7 +87,7 @@ func Watch(ctx context.Context, dir string, o WatchOptions, changed func(Seen)) 
 	watch(ctx, dir, o, n, changed)
 }
 
-// notifier is what tells of changes; a zero one never does.
+// notifier is a source of notifications; a zero one has none.
 type notifier struct {
 	events <-chan fsnotify.Event
 	errors <-chan error

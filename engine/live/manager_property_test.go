@@ -22,7 +22,7 @@ import (
 // loads, a broken edit changes nothing, a version that was rolled back comes back
 // by an edit or by hand alone, packs that did not change keep their VMs, and another process
 // finds the same live. What is not live any more is always cancelled.
-func TestGenerationsKeepTheirPromises(t *testing.T) {
+func TestManagerKeepsItsPromises(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		w := &world{t: t, rt: rt, back: map[string]map[string]bool{}}
