@@ -37,6 +37,3 @@ func version(title string) string {
 var errDiskFull = errors.New("the disk is full")
 
 const ms = time.Millisecond
-
-// broken does not load.
-const broken = "-- broken\nlocal long_enough_for_a_whole_file = true\nlocal x = = 1\n"

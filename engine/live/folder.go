@@ -18,6 +18,7 @@ import (
 type folder struct {
 	content string    // hash of all of it
 	diags   diag.List // what is wrong with the folder itself
+	unread  bool      // it was not read to its end
 	ignored []rules.Ignored
 }
 
@@ -25,7 +26,7 @@ type folder struct {
 // returns have to end before all is decided.
 func (m *Manager) read(ctx context.Context, r reading) (pending []*run, err error) {
 	found := m.readFolder(r)
-	m.folder = folder{content: found.Content(), diags: found.Diagnostics(), ignored: found.Ignored()}
+	m.folder = folder{content: found.Content(), diags: found.Diagnostics(), unread: found.Diagnostics().Errors(), ignored: found.Ignored()}
 	m.logIgnored()
 	byName, paths := map[string][]*rules.Candidate{}, map[string]bool{}
 	for _, b := range found.Candidates(m.options) {
@@ -34,7 +35,7 @@ func (m *Manager) read(ctx context.Context, r reading) (pending []*run, err erro
 		byName[b.Pack().Name] = append(byName[b.Pack().Name], b)
 	}
 	emptied := m.emptied(byName, found.Others())
-	moving := !m.folder.diags.Errors() && m.someJustGone(byName, emptied)
+	moving := !m.folder.unread && m.someJustGone(byName, emptied)
 	errs := []error{m.keepIgnoring(ctx)}
 	isBusy := func(b *rules.Candidate) bool { return r.busy[filepath.Base(b.Pack().Path)] }
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
@@ -87,7 +88,7 @@ func (m *Manager) complainOfFolder(byName map[string][]*rules.Candidate) {
 	}
 	diags := append(slices.Clip(m.folder.diags), m.options.Unknown(slices.Sorted(slices.Values(there)))...)
 	if len(there) == 0 && !diags.Errors() {
-		diags = append(diags, diag.Diagnostic{File: m.c.Dir, Severity: diag.SeverityError, Message: noRulesHere,
+		diags = append(diags, diag.Diagnostic{File: m.c.Dir, Severity: diag.SeverityError, Message: "there are no rules in this folder",
 			Hint: "a pack is a file NAME.lua, or a folder with *.lua files"})
 	}
 	m.folder.diags = diags
@@ -244,7 +245,7 @@ func (m *Manager) someJustGone(present map[string][]*rules.Candidate, emptied ma
 // that are there. The pack's own file may be there, and be ignored, or have been given
 // a copy's name.
 func (m *Manager) missing(s *Standing, paths map[string]bool) Missing {
-	in := Missing{Unread: m.folder.diags.Errors(), Others: len(paths) > 0, PathTaken: paths[s.Path]}
+	in := Missing{Unread: m.folder.unread, Others: len(paths) > 0, PathTaken: paths[s.Path]}
 	if s.Path == "" {
 		return in
 	}

@@ -9,15 +9,13 @@ import (
 	"chertd/rules"
 )
 
-// noRulesHere is said of a rules folder in which no pack is, and none was.
-const noRulesHere = "there are no rules in this folder"
-
-// logged is what was logged last of the folder and of the configuration: each is
-// logged once.
+// logged is what was logged last of the folder and of the configuration, each of which
+// is logged once.
 type logged struct {
-	folder  string            // what is wrong with the folder
-	unread  bool              // by that it could not be read
-	unfit   string            // what is wrong with the configuration
+	folder  diag.List         // what is wrong with the folder or, with none, with all of it
+	none    bool              // nothing was live
+	unread  bool              // the folder could not be read
+	unfit   diag.List         // what is wrong with the configuration
 	inVain  map[string]string // grants that a pack does not ask for, by pack
 	ignored map[rules.Ignored]bool
 }
@@ -25,44 +23,42 @@ type logged struct {
 // complain logs once what is wrong with the folder as a whole.
 func (m *Manager) complain(live int) {
 	m.complainOfConfiguration()
-	said := slices.DeleteFunc(slices.Clone(m.folder.diags), func(d diag.Diagnostic) bool { return d.Code == rules.CodeNoPack }).Error()
-	if live == 0 && m.set == nil {
-		said = "none " + m.problems().Error()
+	none, unread := live == 0 && m.set == nil, m.folder.unread
+	wrong := slices.DeleteFunc(slices.Clone(m.folder.diags), func(d diag.Diagnostic) bool { return d.Code == rules.CodeNoPack })
+	if none {
+		wrong = m.problems()
 	}
-	if said == m.logged.folder {
+	if none == m.logged.none && slices.Equal(wrong, m.logged.folder) {
 		return
 	}
-	wasUnread, unread := m.logged.unread, slices.ContainsFunc(m.folder.diags, func(d diag.Diagnostic) bool {
-		return d.Severity == diag.SeverityError && d.Message != noRulesHere
-	})
-	m.logged.folder, m.logged.unread = said, unread
-	if wasUnread && !unread && (live > 0 || m.set != nil) {
+	if m.logged.unread && !unread && !none {
 		m.c.Log.Info("the rules folder is back: all of it can be read again", "dir", m.c.Dir)
 	}
+	m.logged.folder, m.logged.none, m.logged.unread = wrong, none, unread
 	switch {
-	case said == "":
-	case live == 0 && m.set != nil && !unread && len(m.packs) == 0:
+	case none:
+		m.c.Log.Error("no rules are live: events are taken in and wait", "dir", m.c.Dir, "err", wrong.Error())
+	case len(wrong) == 0:
+	case live == 0 && !unread && len(m.packs) == 0:
 		m.c.Log.Warn("no rules are live: no pack is left; events are taken in, and no rule runs on them", "dir", m.c.Dir)
-	case live == 0 && m.set == nil:
-		m.c.Log.Error("no rules are live: events are taken in and wait", "dir", m.c.Dir, "err", m.problems().Error())
+	case unread:
+		m.c.Log.Warn("the rules folder is not read to its end; what was live stays live", "dir", m.c.Dir, "err", wrong.Error())
 	default:
-		what := "something is wrong with the rules folder"
-		if unread {
-			what = "the rules folder is not read to its end; what was live stays live"
-		}
-		m.c.Log.Warn(what, "dir", m.c.Dir, "err", said)
+		m.c.Log.Warn("something is wrong with the rules folder", "dir", m.c.Dir, "err", wrong.Error())
 	}
 }
 
-// complainOfConfiguration logs once what chertd.yaml says of packs, and nobody takes.
+// complainOfConfiguration logs once which packs and settings of chertd.yaml the rules do
+// not have.
 func (m *Manager) complainOfConfiguration() {
 	unfit := slices.DeleteFunc(m.problems(), func(d diag.Diagnostic) bool {
 		return d.Severity == diag.SeverityError || d.Code != rules.CodeNoPack && d.Code != rules.CodeNoSetting
 	})
-	if said := unfit.Error(); said != m.logged.unfit {
-		if m.logged.unfit = said; said != "" {
-			m.c.Log.Warn("the configuration names packs or settings that the rules do not have", "dir", m.c.Dir, "err", said)
-		}
+	if slices.Equal(unfit, m.logged.unfit) {
+		return
+	}
+	if m.logged.unfit = unfit; len(unfit) > 0 {
+		m.c.Log.Warn("the configuration names packs or settings that the rules do not have", "dir", m.c.Dir, "err", unfit.Error())
 	}
 }
 

@@ -8,15 +8,6 @@ import (
 	"chertd/luabind/diag"
 )
 
-const (
-	// mostSettles bounds how long a file that keeps changing and keeps looking half
-	// written can delay its edit, in multiples of Standing.Settling.
-	mostSettles = 5
-	// openLook is how soon a file that a program has open for writing is looked at
-	// again: no notification comes when it is closed.
-	openLook = 100 * time.Millisecond
-)
-
 // found decides whether a pack's files go live as they are.
 func (t *step) found(in Found) {
 	s, e := &t.s, in.Edit
@@ -75,50 +66,6 @@ func (t *step) see(e Edit) {
 		s.Verdict = Verdict{}
 	}
 	s.Files, s.Path, s.Empty, s.Gone, s.Unread, s.Missed = e, e.Path, false, false, false, time.Time{}
-}
-
-// Settled reports whether an edit is what was live or pinned before. Then it is not
-// checked for half-written files.
-func (s *Standing) Settled(e *Edit) bool {
-	return s.Pin.Version != "" && s.Pin.Over == e.Version && s.Pin.Until == UntilEdit ||
-		e.Version == s.Live && (!s.Version.Runs() || s.Version.Specs == e.Specs)
-}
-
-// givesTime reports whether files look half written, and are left to whoever is
-// writing them.
-func (t *step) givesTime(e *Edit, waited bool) bool {
-	s := &t.s
-	next, wait, look := s.Half.give(e.Half, e.Content, s.Settling, waited, t.now)
-	if !wait {
-		return false
-	}
-	if s.Half.Began.IsZero() {
-		t.log(LogEntry{Kind: LogHalf, Half: e.Half})
-	}
-	s.Half, t.out.LookAgain = next, t.now.Add(look)
-	t.giveUp()
-	s.Tried = nil
-	s.Verdict = Verdict{Kind: HalfWritten, Time: s.Settling, Diagnostics: diag.List{{File: e.Half.File, Severity: diag.SeverityWarning, Message: e.Half.Why}}}
-	return true
-}
-
-// give reports whether files that look half written still have time, since when they
-// do, and how soon they are to be looked at again.
-func (h Half) give(sign HalfSign, key string, settle time.Duration, waited bool, now time.Time) (next Half, wait bool, look time.Duration) {
-	if sign == (HalfSign{}) || h.Key == key && (waited || !now.Before(h.Due)) {
-		return Half{}, false, 0
-	}
-	if h.Began.IsZero() {
-		h.Began = now
-	}
-	if h.Key != key {
-		h.Key, h.Due = key, earlier(now.Add(settle), h.Began.Add(mostSettles*settle))
-	}
-	look = settle
-	if sign.Open {
-		look = openLook
-	}
-	return h, true, min(look, max(h.Due.Sub(now), time.Millisecond))
 }
 
 // pinned reports whether a rollback holds though there are files; else it has ended.
@@ -285,18 +232,4 @@ func (t *step) emptied(in Emptied) {
 	s := &t.s
 	s.Files, s.Half, s.Missed, s.Gone, s.Unread = Edit{Mode: s.Files.Mode}, Half{}, time.Time{}, false, false
 	t.refuse(Try{Key: "without rules", Refused: Verdict{Kind: NoRules, Diagnostics: in.Diagnostics}, MayVeto: s.EditVeto})
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
