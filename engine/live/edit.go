@@ -18,8 +18,8 @@ type Edit struct {
 	Mode        rules.Mode // by pack.yaml
 	Files       []rules.File
 	Unreadable  bool
-	MayVeto     bool // or nobody can know
-	Unwritten   bool // it has yet to be written, and does not say that it fails open
+	MayVeto     bool // or nobody can know; not looked up if the edit is the live version
+	Unwritten   bool // it has yet to be written, and does not fail open; looked up at the start
 	Diagnostics diag.List
 	// Half says what of the files looks half written; zero: nothing does.
 	Half HalfSign

@@ -136,7 +136,7 @@ func (m *Manager) named(b *rules.Candidate) *rules.Candidate {
 // consider gives a pack its files as they were read.
 func (m *Manager) consider(ctx context.Context, s *Standing, b *rules.Candidate, waited bool) error {
 	m.logInVain(b)
-	in := Found{Edit: editOf(b), Waited: waited, Starting: m.starting}
+	in := Found{Edit: m.editOf(s, b), Waited: waited, Starting: m.starting}
 	err := m.lookAround(ctx, s, &in)
 	if err != nil {
 		return errors.Join(err, m.give(ctx, s, Unanswered{}, nil))
@@ -206,7 +206,7 @@ func (m *Manager) clash(ctx context.Context, s *Standing, all []*rules.Candidate
 			own = b
 		}
 	}
-	in.Edit = editOf(own)
+	in.Edit = m.editOf(s, own)
 	return m.give(ctx, s, in, nil)
 }
 

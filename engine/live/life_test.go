@@ -172,6 +172,9 @@ func (l *life) keep(k *Keep) {
 // note remembers what is to be done without an answer.
 func (l *life) note(out *Commands) {
 	for _, d := range out.Drop {
+		if d.Version != "" && d.Version == l.s.Version.Hash {
+			l.wrong = "the pending work of the live version is dropped: " + d.Version
+		}
 		if what := strings.TrimSpace(d.Version + " " + string(d.Why)); !slices.Contains(l.dropped, what) {
 			l.dropped = append(l.dropped, what)
 		}

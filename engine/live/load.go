@@ -13,15 +13,19 @@ import (
 	"chertd/rules"
 )
 
-// editOf is a pack as it was read.
-func editOf(b *rules.Candidate) Edit {
+// editOf is a pack as it was read. What costs a look at its code is found out only where
+// the standing needs it.
+func (m *Manager) editOf(s *Standing, b *rules.Candidate) Edit {
 	p := b.Pack()
-	return Edit{
+	e := Edit{
 		Version: p.Version, Built: p.Built(), Key: b.Key(), Content: b.Content(), Specs: specsOf(p.Files), Path: p.Path,
-		Mode: p.Manifest.Mode, Files: p.Files, Unreadable: b.Broken(), MayVeto: b.MayVeto(),
-		Unwritten:   b.Unwritten() && p.Manifest.FailurePolicy != rules.FailOpen,
-		Diagnostics: b.Diagnostics(),
+		Mode: p.Manifest.Mode, Files: p.Files, Unreadable: b.Broken(), Diagnostics: b.Diagnostics(),
 	}
+	if !s.loaded(e.Built) {
+		e.MayVeto = b.MayVeto()
+		e.Unwritten = m.starting && s.Live == "" && b.Unwritten() && p.Manifest.FailurePolicy != rules.FailOpen
+	}
+	return e
 }
 
 // versionOf is a pack that loads.

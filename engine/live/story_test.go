@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
@@ -28,6 +29,14 @@ func (l *life) act(t interface{ Fatalf(string, ...any) }, what string) {
 		}
 		l.now = l.now.Add(d)
 		l.read(false)
+	case "clash": // another pack has the name
+		if l.files != "" && !l.unread {
+			l.give(Clashed{Edit: l.edit(), Content: l.files + " twice", MayVeto: canVeto(l.files), Diagnostics: diag.List{{Severity: diag.SeverityError, Message: "taken"}}})
+		}
+	case "empty": // the folder is there, and holds no rules
+		if !l.s.Gone {
+			l.give(Emptied{diag.List{{Severity: diag.SeverityError, Message: "no rules"}}})
+		}
 	case "gate":
 		l.gated()
 	case "rollback", "pin", "rollback-keep":
@@ -207,6 +216,18 @@ func TestStories(t *testing.T) {
 			{"unread", "veto1; the rules folder can't be read"},
 			{"wait 1h", "veto1; the rules folder can't be read"},
 			{"unread no longer", "veto1"},
+		}},
+		"a copy of the pack's folder has its name": {false, []line{
+			{"edit v1", "v1"},
+			{"clash", "v1; two packs have this name; logged: not live"},
+			{"restart", "v1"},
+			{"clash", "v1; two packs have this name; logged: not live"},
+			{"edit v2", "v2; on trial"},
+		}},
+		"the pack's folder is emptied": {false, []line{
+			{"edit veto1", "veto1"},
+			{"empty", "veto1; it has no rules; logged: not live"},
+			{"edit veto1", "veto1; logged: as before"},
 		}},
 		"a file is written in two goes": {false, []line{
 			{"edit v1", "v1"},
