@@ -42,7 +42,13 @@ func versionOf(p *rules.Pack) Version {
 
 // specsOf hashes the specs among files.
 func specsOf(files []rules.File) string {
-	return rules.ContentOf(slices.DeleteFunc(slices.Clone(files), func(f rules.File) bool { return f.Kind != rules.SpecFile }))
+	var specs []rules.File
+	for _, f := range files {
+		if f.Kind == rules.SpecFile {
+			specs = append(specs, f)
+		}
+	}
+	return rules.ContentOf(specs)
 }
 
 // compile compiles an edit, and looks up what is kept of its version.

@@ -190,7 +190,7 @@ func (m *Manager) remember(ctx context.Context) error {
 				return fmt.Errorf("read what pack %q keeps waiting: %w", row.Pack, err)
 			}
 			if !kept {
-				s.Back[v.Version] = true
+				s.rolledBack(v.Version)
 			}
 		}
 	}

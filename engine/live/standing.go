@@ -106,10 +106,16 @@ type Trial struct {
 // clone copies what Step changes in place.
 func (s *Standing) clone() Standing {
 	c := *s
-	if c.Back = maps.Clone(s.Back); c.Back == nil {
-		c.Back = map[string]bool{}
-	}
+	c.Back = maps.Clone(s.Back)
 	return c
+}
+
+// rolledBack notes that the pending work of a version is dropped.
+func (s *Standing) rolledBack(version string) {
+	if s.Back == nil {
+		s.Back = map[string]bool{}
+	}
+	s.Back[version] = true
 }
 
 // ModeNow returns the pack's mode, and where it is set: "command", "chertd.yaml",

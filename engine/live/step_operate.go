@@ -62,7 +62,7 @@ func (t *step) rollback(in Rollback) {
 	}
 	s.Trial = nil
 	if went && !in.KeepPending {
-		s.Back[from.Hash] = true
+		s.rolledBack(from.Hash)
 		t.drop(Drop{Version: from.Hash, Why: DropRolledBack})
 	}
 	t.log(LogEntry{Kind: LogRolledBack, Version: to, From: from.Hash, Record: in.Record, Cause: in.Cause})

@@ -69,7 +69,8 @@ func (t *step) takeLess(in *Recalled) {
 	t.drop(Drop{Version: version, Why: DropOff})
 	was, before := s.Version.Hash, s.Unfit
 	t.take(in.Less.Version, s.Verdict.Diagnostics)
-	s.InsteadOf, s.Since, s.Warnings, s.Back[version] = version, in.Less.Since, nil, true
+	s.InsteadOf, s.Since, s.Warnings = version, in.Less.Since, nil
+	s.rolledBack(version)
 	t.logUnfit(&in.Less, was, before)
 	t.log(LogEntry{Kind: LogLess, Version: Version{Hash: version}, Lacks: in.Lacks, Asks: in.Asks, NoVeto: could && !in.Less.Version.CanVeto})
 }
