@@ -93,7 +93,7 @@ func (m *manager) run(ctx context.Context) {
 		m.mu.Unlock()
 		for pack, t := range troubled {
 			if err := m.help(ctx, pack, t); err != nil && ctx.Err() == nil {
-				m.log.Error("a pack in trouble stays as it is; trying again", keyPack, pack, keyWhy, t.limit, keyError, err)
+				m.log.Error("could not roll back a failing pack or send it to shadow; trying again", keyPack, pack, keyWhy, t.limit, keyError, err)
 				m.note(pack, t)
 				wait = troubleRetry
 			}
@@ -108,7 +108,7 @@ func (m *manager) help(ctx context.Context, pack string, t trouble) error {
 	}
 	changed, err := m.gens.ToShadow(ctx, pack, t.limit)
 	if changed {
-		m.log.Error("pack goes to shadow: its wishes are recorded and not carried out", keyPack, pack, keyWhy, t.limit, "hint", modeHint(pack))
+		m.log.Error("pack switched to shadow mode: its actions are recorded but not carried out", keyPack, pack, keyWhy, t.limit, "hint", modeHint(pack))
 	}
 	return unlessGone(err)
 }
@@ -153,11 +153,11 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		m.log.Error("a changed setting was not taken; what it was before goes on", keyError, err)
+		m.log.Error("setting change rejected; the previous value stays", keyError, err)
 	}
 	c.Rules.Print = m.printed
 	if err := m.gens.Reconfigure(ctx, c.Rules, c.Gate); err != nil && ctx.Err() == nil {
-		m.log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
+		m.log.Error("could not finish reading the rules; live versions unchanged", keyError, err)
 	}
 }
 
@@ -235,9 +235,9 @@ func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (live.Dr
 	if err := context.Cause(ctx); err != nil {
 		return dropped, err
 	}
-	what := "what the pack had waiting was dropped"
+	what := "pending work of the pack was dropped"
 	if in.Rules != nil {
-		what = "reads that deleted rules had waiting were dropped"
+		what = "pending reads of deleted rules were dropped"
 	}
 	m.log.Info(what, keyPack, pack, keyVersion, short(version), keyWhy, why, "chats", len(chats), "reads", dropped.Reads, "timers", dropped.Timers, "postponed", dropped.Postponed)
 	return dropped, nil

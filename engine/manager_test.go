@@ -49,7 +49,7 @@ func TestOffMeansOff(t *testing.T) {
 			}
 			c.ahead.Store(int64(3 * time.Second))
 			c.reload()
-			c.wait("the removal", func() bool { return strings.Contains(c.log.String(), "what the pack had waiting was dropped") })
+			c.wait("the removal", func() bool { return strings.Contains(c.log.String(), "pending work of the pack was dropped") })
 			return nil
 		}, "read dropped (pack_inactive)"},
 		{"off by chertd.yaml", func(c *crew) error {
@@ -446,7 +446,7 @@ func TestDeletedRuleHasNothingWaiting(t *testing.T) {
 	c.write("codes.lua", rule("stays"))
 	c.reload()
 	c.wait("the drop", func() bool {
-		return strings.Contains(c.log.String(), "reads that deleted rules had waiting were dropped")
+		return strings.Contains(c.log.String(), "pending reads of deleted rules were dropped")
 	})
 	c.expectActions("after the edit", "c1", "read dropped (pack_inactive), read waiting")
 
@@ -457,7 +457,7 @@ func TestDeletedRuleHasNothingWaiting(t *testing.T) {
 	c.write("codes.lua", rule("stays")+"-- the other rule is no more, and this line keeps the file from looking cut off\n")
 	c.start()
 	c.wait("the drop", func() bool {
-		return strings.Count(c.log.String(), "reads that deleted rules had waiting were dropped") >= 2
+		return strings.Count(c.log.String(), "pending reads of deleted rules were dropped") >= 2
 	})
 	c.expectActions("deleted while no process ran", "c2", "read dropped (pack_inactive), read waiting")
 
@@ -467,7 +467,7 @@ func TestDeletedRuleHasNothingWaiting(t *testing.T) {
 	c.stop()
 	c.start()
 	c.wait("the drop", func() bool {
-		return strings.Count(c.log.String(), "reads that deleted rules had waiting were dropped") >= 3
+		return strings.Count(c.log.String(), "pending reads of deleted rules were dropped") >= 3
 	})
 	c.expectActions("done again, in case the process had ended before", "c2", "read dropped (pack_inactive), read waiting")
 

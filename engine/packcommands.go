@@ -99,7 +99,11 @@ func (m *manager) Pause(ctx context.Context, on bool) error {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	m.eng.Pause(on)
-	m.log.Warn("calls were paused or resumed by command", "paused", on)
+	what := "calls resumed by command"
+	if on {
+		what = "calls paused by command"
+	}
+	m.log.Warn(what)
 	return nil
 }
 

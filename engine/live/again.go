@@ -17,7 +17,7 @@ func (m *Manager) readLater(after time.Duration) {
 			return
 		}
 		if err := m.Notice(ctx, Seen{Reason: "the folder was read again"}); err != nil && ctx.Err() == nil {
-			m.c.Log.Error("the rules could not be read to the end; what was live stays live", "err", err)
+			m.c.Log.Error("could not finish reading the rules; live versions unchanged", "err", err)
 		}
 	})
 }

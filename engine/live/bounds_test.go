@@ -26,7 +26,7 @@ func TestCrowdedFolderHoldsNobodyUp(t *testing.T) {
 	if len(done.Folder) != 1 || !strings.Contains(done.Folder[0].Message, fmt.Sprintf("it holds more than %d files and folders", rules.MaxEntries)) {
 		t.Errorf("of the folder it says %v", done.Folder)
 	}
-	if n := p.logged("the rules folder is not read to its end"); n != 1 {
+	if n := p.logged("the rules folder could not be read completely"); n != 1 {
 		t.Errorf("that was logged %d times, want once", n)
 	}
 	p.edit("b", "gone")

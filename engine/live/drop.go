@@ -77,7 +77,7 @@ func (m *Manager) drop(d packDrop) *dropEnd {
 				return
 			}
 			if !failed {
-				m.c.Log.Error("what a pack has waiting could not be dropped to the end; trying again", "pack", d.pack, "err", err)
+				m.c.Log.Error("the pending work of a pack could not be dropped completely; trying again", "pack", d.pack, "err", err)
 			}
 			failed = true
 			if !pause(ctx, wait) {

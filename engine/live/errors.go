@@ -15,7 +15,7 @@ import (
 var ErrNoPack = errors.New("there is no such pack")
 
 // ErrNoEarlier is returned if there is no version to roll back to.
-var ErrNoEarlier = errors.New("no earlier version is kept")
+var ErrNoEarlier = errors.New("no earlier version is stored")
 
 // ErrNotRolledBack is returned if there is no rollback to undo.
 var ErrNotRolledBack = errors.New("it was not rolled back: its files are live")
@@ -83,5 +83,5 @@ func (e *UnknownVersionError) Error() string {
 	if len(version) > 2*rules.ShortDigits {
 		version = rules.ShortOf(version) + "…"
 	}
-	return fmt.Sprintf("pack %q has no version %s among those kept", e.Pack, version)
+	return fmt.Sprintf("pack %q has no stored version %s", e.Pack, version)
 }

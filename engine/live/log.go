@@ -21,7 +21,7 @@ func (m *Manager) log(s *Standing, t *LogEntry) {
 		m.c.Log.Warn("an edit is not live: "+s.Verdict.String(), append(pack, "edit", rules.ShortOf(s.Files.Version),
 			"instead", "version "+rules.ShortOf(s.Pin.Version)+" stays live", "hint", diag.PackCommand("rollback", s.Pack, "--undo")+" makes its files live")...)
 	case LogBack:
-		m.c.Log.Info("the files are again as the version that is live", append(pack, "version", rules.ShortOf(s.Version.Hash))...)
+		m.c.Log.Info("the files match the live version again", append(pack, "version", rules.ShortOf(s.Version.Hash))...)
 	case LogHalf:
 		m.logHalf(&t.Half, pack...)
 	case LogRestores:
@@ -93,7 +93,7 @@ func (m *Manager) logNotLive(s *Standing) {
 func (m *Manager) logLost(s *Standing, t *LogEntry) {
 	instead := "none: its events are recorded as failed, to be run later"
 	if s.Version.Runs() {
-		instead = "it stays live under the configuration as it was"
+		instead = "it stays live with the previous configuration"
 	}
 	attrs := []any{"pack", s.Pack, "version", rules.ShortOf(t.Version.Hash), "instead", instead, "err", s.Lost.Err()}
 	if s.Lost.Diagnostics != nil && s.Lost.Diagnostics[0].Hint != "" {

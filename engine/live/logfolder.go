@@ -42,9 +42,9 @@ func (m *Manager) complain(live int) {
 	case live == 0 && !unread && len(m.packs) == 0:
 		m.c.Log.Warn("no rules are live: no pack is left; events are taken in, and no rule runs on them", "dir", m.c.Dir)
 	case unread:
-		m.c.Log.Warn("the rules folder is not read to its end; what was live stays live", "dir", m.c.Dir, "err", wrong.Error())
+		m.c.Log.Warn("the rules folder could not be read completely; live versions unchanged", "dir", m.c.Dir, "err", wrong.Error())
 	default:
-		m.c.Log.Warn("something is wrong with the rules folder", "dir", m.c.Dir, "err", wrong.Error())
+		m.c.Log.Warn("problems found in the rules folder", "dir", m.c.Dir, "err", wrong.Error())
 	}
 }
 

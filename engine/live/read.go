@@ -53,7 +53,7 @@ func (m *Manager) Notice(ctx context.Context, seen Seen) error {
 func (m *Manager) Watch(ctx context.Context) {
 	Watch(ctx, m.c.Dir, m.watchOptions(), func(seen Seen) {
 		if err := m.Notice(ctx, seen); err != nil && ctx.Err() == nil {
-			m.c.Log.Error("the rules could not be read to the end; what was live stays live", "err", err)
+			m.c.Log.Error("could not finish reading the rules; live versions unchanged", "err", err)
 		}
 	})
 }

@@ -393,7 +393,7 @@ func TestWatchLogsTroubleOnce(t *testing.T) {
 	for _, err := range []string{"one", "one", "two", "two", "one"} {
 		w.trouble(errors.New(err))
 	}
-	if n := strings.Count(log.String(), "hindered"); n != 3 {
+	if n := strings.Count(log.String(), "file watching is degraded"); n != 3 {
 		t.Errorf("logged %d times, want three:\n%s", n, log.String())
 	}
 	given := WatchOptions{Quiet: 1, MaxWait: 2, Poll: 3, Log: w.opts.Log}
