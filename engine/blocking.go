@@ -268,7 +268,7 @@ func (m *manager) missedNotes() (notes []string) {
 		switch n := c.recent.Events; {
 		case n == 0 || m.blocking.packs[by.Pack] != nil:
 		case c.recent.Reads > 0:
-			notes = append(notes, fmt.Sprintf("pack %s is not live any more: %s blocked because of it, and will go on in a few seconds", name, countAre(c.recent.Reads, "read")))
+			notes = append(notes, fmt.Sprintf("pack %s is not live any more: %s blocked because of it, for a few more seconds", name, countAre(c.recent.Reads, "read")))
 		default:
 			notes = append(notes, fmt.Sprintf("pack %s missed %s of the last hour, and no read is blocked because of them: they run through it once another version is live, or its rules are no longer suspended",
 				name, count(n, "event")))

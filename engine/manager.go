@@ -19,8 +19,8 @@ import (
 	"chertd/rules/chat"
 )
 
-// manager keeps the engine's rules as the folder and the operators want them,
-// does what follows from how packs fare, and answers the commands.
+// manager keeps the engine's rules as the folder and the operators want them, rolls
+// back failing packs and sends others to shadow, and carries out the commands.
 type manager struct {
 	eng    *Engine
 	client *chert.Client
@@ -82,7 +82,7 @@ func (m *manager) printed(pack, level, msg string, fields map[string]any) {
 	m.log.Log(context.Background(), levelOf(level), msg, attrs...)
 }
 
-// run carries out what packs have brought on themselves, until ctx ends.
+// run rolls back troubled packs or sends them to shadow, until ctx ends.
 func (m *manager) run(ctx context.Context) {
 	wait := time.Duration(-1)
 	for sleep(ctx, wait, m.signal) {
@@ -101,7 +101,7 @@ func (m *manager) run(ctx context.Context) {
 	}
 }
 
-// help rolls a pack back, or sends it to shadow.
+// help rolls a pack back or sends it to shadow.
 func (m *manager) help(ctx context.Context, pack string, t trouble) error {
 	if t.failing {
 		return unlessGone(m.gens.RollBackFailing(ctx, pack))
@@ -126,7 +126,7 @@ func unlessGone(err error) error {
 	return err
 }
 
-// inTrouble has run help a pack soon. It does not wait.
+// inTrouble leaves a pack to run. It does not wait.
 func (m *manager) inTrouble(pack string, t trouble) {
 	m.note(pack, t)
 	select {
@@ -141,8 +141,7 @@ func (m *manager) note(pack string, t trouble) {
 	m.troubled[pack] = t
 }
 
-// change takes changed settings. Each is taken by itself: one that is refused
-// leaves what was.
+// change applies changed settings one by one: a rejected one keeps its previous value.
 func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 	m.eng.gov.SetCeiling(c.Rate, c.Burst)
 	errs := []error{m.client.SetSigningSecret(c.SigningSecret)}
@@ -243,7 +242,7 @@ func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (live.Dr
 	return dropped, nil
 }
 
-// happened is told of what the engine does.
+// happened handles what the engine reports.
 func (m *manager) happened(h Happening) {
 	switch {
 	case h.Handled != nil:
@@ -253,7 +252,7 @@ func (m *manager) happened(h Happening) {
 	}
 }
 
-// handled is told of each event whose outcome is durable.
+// handled counts each event whose outcome is durable for its packs.
 func (m *manager) handled(h *Handled) {
 	said := h.Decision.Rules
 	set := m.eng.Rules()

@@ -185,7 +185,7 @@ func (m *manager) describe(ctx context.Context, s live.PackStanding) control.Pac
 	return p
 }
 
-// health says how the daemon stands, in words that name the mend.
+// health describes the daemon's health for people, with fixes.
 func (m *manager) health() control.Health {
 	st := m.eng.Status()
 	var h control.Health

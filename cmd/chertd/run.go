@@ -92,7 +92,7 @@ func run(cmd *cobra.Command, file, events string) error {
 	} else if err != nil {
 		return c.startError(err)
 	}
-	log.Info("chertd has stopped; what was not finished goes on at the next start")
+	log.Info("chertd has stopped; what was not finished continues at the next start")
 	return nil
 }
 
@@ -179,10 +179,10 @@ func handleSignals(stops, reloads <-chan os.Signal, ended <-chan struct{}, drain
 			reload <- changes // the only sender finds room
 		case s := <-stops:
 			if draining {
-				log.Warn("stopped at once; what was not finished goes on at the next start", "signal", s.String())
+				log.Warn("stopped immediately; what was not finished continues at the next start", "signal", s.String())
 				os.Exit(exitFailure)
 			}
-			log.Info("stopping; a second signal stops at once", "signal", s.String())
+			log.Info("stopping; a second signal stops immediately", "signal", s.String())
 			draining = true
 			drain()
 		case <-ended:
