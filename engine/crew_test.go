@@ -87,7 +87,7 @@ func (c *crew) start() {
 	}
 	c.eng = New(Config{Store: kept, Caller: c.rig, Now: func() time.Time { return c.now() }, Log: log, Shards: c.shards})
 	c.options.Shards = c.shards
-	c.m = newManager(c.eng, st, &Daemon{RulesDir: filepath.Join(c.dir, "rules"), Rules: c.options, Log: log, Now: c.now})
+	c.m = newManager(c.eng, st, nil, NewClock(c.now), &Daemon{RulesDir: filepath.Join(c.dir, "rules"), Rules: c.options, Log: log, Now: c.now})
 	c.eng.c.Observe = func(h Happening) {
 		c.m.happened(h)
 		c.observe(h)

@@ -150,8 +150,7 @@ func (d Daemon) Run(ctx context.Context) error {
 		Credential: d.API.Tenant + " " + d.API.BaseURL, BaseURL: d.API.BaseURL,
 		Observe: d.Observe,
 	})
-	m := newManager(eng, st, &d)
-	m.client, m.clock = client, clock
+	m := newManager(eng, st, client, clock, &d)
 	eng.c.Observe = func(h Happening) {
 		m.happened(h)
 		if d.Observe != nil {

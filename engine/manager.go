@@ -57,9 +57,10 @@ const troubleRetry = 5 * time.Second
 // waiting: enough for shards to commit them by the hundred.
 const cancelsAtOnce = 256
 
-func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
+// newManager makes the manager of an engine. Tests have no client.
+func newManager(eng *Engine, st store.Store, client *chert.Client, clock *Clock, d *Daemon) *manager {
 	m := &manager{
-		eng: eng, store: st, log: d.Log, intake: intake{clock: NewClock(d.Now)},
+		eng: eng, store: st, client: client, log: d.Log, intake: intake{clock: clock},
 		version: d.Version, since: d.Now(),
 		troubled: map[string]trouble{}, signal: make(chan struct{}, 1),
 	}

@@ -45,7 +45,7 @@ func TestStatusAndPacksAnswerWithoutTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := slog.New(slog.DiscardHandler)
 		eng := New(Config{Store: mute{}, Now: time.Now, Log: log})
-		m := newManager(eng, mute{}, &Daemon{Log: log, Now: time.Now, RulesDir: t.TempDir()})
+		m := newManager(eng, mute{}, nil, NewClock(time.Now), &Daemon{Log: log, Now: time.Now, RulesDir: t.TempDir()})
 		m.clock = NewClock(time.Now)
 		began := time.Now()
 		st, err := m.Status(ctx)
