@@ -8,6 +8,7 @@ import (
 
 	"chertd/engine/dispatch"
 	"chertd/engine/event"
+	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -348,7 +349,7 @@ func withdrawn(set *rules.Set, w *chat.Wish) bool {
 
 // droppedBy counts what a pack had waiting in a chat that a chat.Cancel dropped, and
 // the chat itself if it is postponed no longer.
-func droppedBy(before, after *chat.Chat, e *chat.Effects, now time.Time) (d rules.Dropped) {
+func droppedBy(before, after *chat.Chat, e *chat.Effects, now time.Time) (d live.Dropped) {
 	_, was := before.Postponement(now)
 	if _, is := after.Postponement(now); was && !is {
 		d.Postponed++
@@ -392,7 +393,7 @@ func (b *batch) ready(ctx context.Context, c *chat.Chat, in chat.Ready, now time
 						continue
 					}
 					in.Spent = append(in.Spent, pack)
-					b.done = append(b.done, func() { b.s.e.observe(Happening{Limited: &Limited{pack, meter.why}}) })
+					b.done = append(b.done, func() { b.s.e.observe(Happening{Limited: &Limited{pack, meter.limit}}) })
 				}
 				continue
 			}

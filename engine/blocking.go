@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chertd/engine/control"
+	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/engine/wait"
 	"chertd/luabind/diag"
@@ -157,7 +158,7 @@ func (m *manager) lookAtBlocking(ctx context.Context) int {
 		m.log.Log(ctx, level, "a pack no longer blocks reads", attrs...)
 	}
 	for name := range b.failures {
-		if !slices.ContainsFunc(standings, func(s rules.PackStanding) bool { return s.Name == name }) {
+		if !slices.ContainsFunc(standings, func(s live.PackStanding) bool { return s.Name == name }) {
 			delete(b.failures, name)
 		}
 	}
@@ -166,10 +167,10 @@ func (m *manager) lookAtBlocking(ctx context.Context) int {
 
 // isAlone reports whether there is no version that a rollback of the pack can
 // make live. If the store can't say, there may be one.
-func (m *manager) isAlone(ctx context.Context, s *rules.PackStanding) bool {
+func (m *manager) isAlone(ctx context.Context, s *live.PackStanding) bool {
 	asking, cancel := patience(ctx)
 	defer cancel()
-	versions, err := m.store.Versions(asking, s.Name, rules.KeptVersions)
+	versions, err := m.store.Versions(asking, s.Name, live.KeptVersions)
 	return err == nil && !slices.ContainsFunc(versions, func(v store.Version) bool {
 		return v.Version != s.Version && v.RolledBack.IsZero()
 	})
@@ -177,7 +178,7 @@ func (m *manager) isAlone(ctx context.Context, s *rules.PackStanding) bool {
 
 // findBlocked lists the packs that block reads now, by what was counted last.
 // The caller holds blocking.mu.
-func (m *manager) findBlocked(standings []rules.PackStanding, now time.Time) (list []control.Blocked) {
+func (m *manager) findBlocked(standings []live.PackStanding, now time.Time) (list []control.Blocked) {
 	for i := range standings {
 		s := &standings[i]
 		c := m.blocking.backlogs[s.Name]
@@ -214,7 +215,7 @@ func (m *manager) findBlocked(standings []rules.PackStanding, now time.Time) (li
 
 // allBlocked tells people which packs block reads: what was found last, and what
 // the packs say of themselves now.
-func (m *manager) allBlocked(standings []rules.PackStanding) (list []control.Blocked) {
+func (m *manager) allBlocked(standings []live.PackStanding) (list []control.Blocked) {
 	m.blocking.mu.Lock()
 	defer m.blocking.mu.Unlock()
 	list = m.findBlocked(standings, m.eng.c.Now())
@@ -227,8 +228,8 @@ func (m *manager) allBlocked(standings []rules.PackStanding) (list []control.Blo
 }
 
 // blocked tells people that a pack blocks reads; nil if it does not.
-func (m *manager) blocked(s *rules.PackStanding) *control.Blocked {
-	for _, b := range m.allBlocked([]rules.PackStanding{*s}) {
+func (m *manager) blocked(s *live.PackStanding) *control.Blocked {
+	for _, b := range m.allBlocked([]live.PackStanding{*s}) {
 		return &b
 	}
 	return nil
@@ -236,7 +237,7 @@ func (m *manager) blocked(s *rules.PackStanding) *control.Blocked {
 
 // fixes are commands that end a pack's blocking of reads, or help to. A pack that
 // is alone has no version before the live one.
-func fixes(s *rules.PackStanding, alone bool) []string {
+func fixes(s *live.PackStanding, alone bool) []string {
 	path := diag.ShellWord(s.Path)
 	first := fmt.Sprintf("chertd check %s shows what is wrong", path)
 	unfit := slices.IndexFunc(s.Diagnostics, func(d diag.Diagnostic) bool { return d.Code == rules.CodeNoSetting })
@@ -268,7 +269,7 @@ func (m *manager) missedNotes() (notes []string) {
 		switch n := c.recent.Events; {
 		case n == 0 || m.blocking.packs[by.Pack] != nil:
 		case c.recent.Reads > 0:
-			notes = append(notes, fmt.Sprintf("pack %s is not live any more: %s blocked because of it, and will go on in a few seconds", name, countAre(c.recent.Reads, "read")))
+			notes = append(notes, fmt.Sprintf("pack %s is not live any more: %s blocked because of it, for a few more seconds", name, countAre(c.recent.Reads, "read")))
 		default:
 			notes = append(notes, fmt.Sprintf("pack %s missed %s of the last hour, and no read is blocked because of them: they run through it once another version is live, or its rules are no longer suspended",
 				name, count(n, "event")))

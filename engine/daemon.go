@@ -13,6 +13,7 @@ import (
 
 	"chertd/engine/chert"
 	"chertd/engine/dispatch"
+	"chertd/engine/live"
 	"chertd/engine/source"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
@@ -38,7 +39,7 @@ type Daemon struct {
 	Rules    rules.Options
 	Watch    bool
 	// Gate decides whether an edit goes live; nil: every edit that loads does.
-	Gate rules.Gate
+	Gate live.Gate
 
 	Control Control
 
@@ -58,7 +59,7 @@ type Daemon struct {
 // Changes are the settings that can change while a daemon runs.
 type Changes struct {
 	Rules          rules.Options
-	Gate           rules.Gate
+	Gate           live.Gate
 	WebhookSecrets []string
 	SigningSecret  string
 	Rate           float64
@@ -209,10 +210,7 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 		})
 	}
 	if d.Watch {
-		taking.Go(func() {
-			options := rules.WatchOptions{Since: m.gens.Content(), Loaded: m.gens.Content, Busy: m.gens.SetBusy, Known: m.gens.Known, Log: d.Log}
-			rules.Watch(sources, d.RulesDir, options, func(reason string) { m.read(sources, reason) })
-		})
+		taking.Go(func() { m.gens.Watch(sources) })
 	}
 	if d.Reload != nil {
 		taking.Go(func() {

@@ -15,7 +15,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/chertsim"
 	"chertd/engine/control"
-	"chertd/rules"
+	"chertd/engine/live"
 )
 
 // commanded is a daemon on a folder of its own, with the files of a rules
@@ -119,7 +119,7 @@ func TestCommandsReachPacks(t *testing.T) {
 	if _, err := c.SetMode(ctx, "later", control.ModeRequest{Mode: "live"}); err != nil {
 		t.Error(err)
 	}
-	if p, err := c.SetMode(ctx, "later", control.ModeRequest{Mode: "off"}); err != nil || p.Dropped != (rules.Dropped{Reads: 1}) {
+	if p, err := c.SetMode(ctx, "later", control.ModeRequest{Mode: "off"}); err != nil || p.Dropped != (live.Dropped{Reads: 1}) {
 		t.Errorf("off: %+v dropped, %v; want one read", p.Dropped, err)
 	}
 	if n := waiting(); n != 0 {

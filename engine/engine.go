@@ -64,7 +64,10 @@ type Happening struct {
 }
 
 // Limited is a pack that reached its limit of read calls.
-type Limited struct{ Pack, Why string }
+type Limited struct {
+	Pack  string
+	Limit rules.Rate
+}
 
 // Handled is an event whose outcome is durable.
 type Handled struct {

@@ -15,6 +15,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/chertsim"
 	"chertd/engine/control"
+	"chertd/engine/live"
 	"chertd/rules"
 )
 
@@ -163,7 +164,7 @@ func (n *news) WithAttrs([]slog.Attr) slog.Handler               { return n }
 func (n *news) WithGroup(string) slog.Handler                    { return n }
 
 func (n *news) Handle(_ context.Context, r slog.Record) error {
-	live := r.Message == rules.LiveMessage
+	live := r.Message == live.LiveMessage
 	if !live && !strings.HasPrefix(r.Message, "an edit is not live") && r.Message != "rolled back" &&
 		!strings.HasPrefix(r.Message, "rule suspended") && !strings.HasPrefix(r.Message, "the store fails") {
 		return nil

@@ -3,10 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,6 +12,7 @@ import (
 
 	"chertd/engine/chert"
 	"chertd/engine/control"
+	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/engine/wait"
 	"chertd/luabind/diag"
@@ -21,13 +20,13 @@ import (
 	"chertd/rules/chat"
 )
 
-// manager keeps the engine's rules as the folder and the operators want them,
-// does what follows from how packs fare, and answers the commands.
+// manager keeps the engine's rules as the folder and the operators want them, rolls
+// back failing packs and sends others to shadow, and carries out the commands.
 type manager struct {
 	eng    *Engine
 	client *chert.Client
 	store  store.Store
-	gens   *rules.Generations
+	gens   *live.Manager
 	log    *slog.Logger
 
 	intake
@@ -35,15 +34,28 @@ type manager struct {
 	version string // of the program
 	since   time.Time
 
-	// troubled are packs that are to be rolled back or sent to shadow, and why
-	// ("": the version on trial fails). What finds that out is on the way of
-	// events and must not wait.
+	// troubled are packs that are to be rolled back or sent to shadow. What finds that
+	// out is on the way of events and must not wait.
 	mu       sync.Mutex
-	troubled map[string]string
-	trouble  chan struct{} // signalled when there is one
+	troubled map[string]trouble
+	signal   chan struct{} // there is a pack among them
 
 	blocking blocking
 	commands control.Commands // those under way
+}
+
+// trouble is why a pack is to be rolled back or sent to shadow.
+type trouble struct {
+	failing bool       // its version on trial fails: it is rolled back
+	limit   rules.Rate // that it has reached: it goes to shadow
+}
+
+// why returns what is wrong with the pack, in words.
+func (t trouble) why() string {
+	if t.failing {
+		return "its version on trial fails"
+	}
+	return t.limit.Reached()
 }
 
 // troubleRetry is how long a pack that could not be helped waits for the next try.
@@ -59,7 +71,7 @@ func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock
 	m := &manager{
 		client: client, store: st, log: d.Log,
 		version: d.Version, since: d.Now(),
-		troubled: map[string]string{}, trouble: make(chan struct{}, 1),
+		troubled: map[string]trouble{}, signal: make(chan struct{}, 1),
 		blocking: blocking{look: make(chan struct{}, 1)},
 	}
 	observe := c.Observe
@@ -77,7 +89,7 @@ func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock
 	}
 	options := d.Rules
 	options.Print = m.printed
-	m.gens = rules.NewGenerations(rules.GenerationsConfig{
+	m.gens = live.New(live.Config{
 		Dir: d.RulesDir, Options: options, Keeper: st, Gate: d.Gate,
 		Now: m.eng.c.Now, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
 	})
@@ -93,33 +105,33 @@ func (m *manager) printed(pack, level, msg string, fields map[string]any) {
 	m.log.Log(context.Background(), levelOf(level), msg, attrs...)
 }
 
-// run carries out what packs have brought on themselves, until ctx ends.
+// run rolls back troubled packs or sends them to shadow, until ctx ends.
 func (m *manager) run(ctx context.Context) {
 	retry := time.Duration(-1)
-	for wait.For(ctx, retry, m.trouble) {
+	for wait.For(ctx, retry, m.signal) {
 		retry = -1
 		m.mu.Lock()
 		troubled := m.troubled
-		m.troubled = map[string]string{}
+		m.troubled = map[string]trouble{}
 		m.mu.Unlock()
-		for pack, why := range troubled {
-			if err := m.help(ctx, pack, why); err != nil && ctx.Err() == nil {
-				m.log.Error("a pack in trouble stays as it is; trying again", keyPack, pack, keyWhy, why, keyError, err)
-				m.note(pack, why)
+		for pack, t := range troubled {
+			if err := m.help(ctx, pack, t); err != nil && ctx.Err() == nil {
+				m.log.Error("could not roll back a failing pack or send it to shadow; trying again", keyPack, pack, keyWhy, t.why(), keyError, err)
+				m.note(pack, t)
 				retry = troubleRetry
 			}
 		}
 	}
 }
 
-// help rolls a pack back, or sends it to shadow.
-func (m *manager) help(ctx context.Context, pack, why string) error {
-	if why == "" {
+// help rolls a pack back or sends it to shadow.
+func (m *manager) help(ctx context.Context, pack string, t trouble) error {
+	if t.failing {
 		return unlessGone(m.gens.RollBackFailing(ctx, pack))
 	}
-	changed, err := m.gens.ToShadow(ctx, pack, why)
+	changed, err := m.gens.ToShadow(ctx, pack, t.limit)
 	if changed {
-		m.log.Error("pack goes to shadow: its wishes are recorded and not carried out", keyPack, pack, keyWhy, why, "hint", modeHint(pack))
+		m.log.Error("pack switched to shadow mode: its actions are recorded but not carried out", keyPack, pack, keyWhy, t.limit.Reached(), "hint", modeHint(pack))
 	}
 	return unlessGone(err)
 }
@@ -131,29 +143,28 @@ func modeHint(pack string) string {
 
 // unlessGone is err, unless it says that there is no pack any more to be helped.
 func unlessGone(err error) error {
-	if errors.Is(err, rules.ErrNoPack) {
+	if errors.Is(err, live.ErrNoPack) {
 		return nil
 	}
 	return err
 }
 
-// inTrouble has run help a pack, soon.
-func (m *manager) inTrouble(pack, why string) {
-	m.note(pack, why)
+// inTrouble leaves a pack to run. It does not wait.
+func (m *manager) inTrouble(pack string, t trouble) {
+	m.note(pack, t)
 	select {
-	case m.trouble <- struct{}{}:
+	case m.signal <- struct{}{}:
 	default:
 	}
 }
 
-func (m *manager) note(pack, why string) {
+func (m *manager) note(pack string, t trouble) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.troubled[pack] = why
+	m.troubled[pack] = t
 }
 
-// change takes changed settings. Each is taken by itself: one that is refused
-// leaves what was.
+// change applies changed settings one by one: a rejected one keeps its previous value.
 func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 	m.eng.gov.SetCeiling(c.Rate, c.Burst)
 	errs := []error{m.client.SetSigningSecret(c.SigningSecret)}
@@ -164,18 +175,11 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		m.log.Error("a changed setting was not taken; what it was before goes on", keyError, err)
+		m.log.Error("setting change rejected; the previous value stays", keyError, err)
 	}
 	c.Rules.Print = m.printed
 	if err := m.gens.Reconfigure(ctx, c.Rules, c.Gate); err != nil && ctx.Err() == nil {
-		m.log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
-	}
-}
-
-// read reads the rules folder, as the watch asks.
-func (m *manager) read(ctx context.Context, reason string) {
-	if err := m.gens.Notice(ctx, reason); err != nil && ctx.Err() == nil {
-		m.log.Error("the rules could not be read to the end; what was live stays live", keyError, err)
+		m.log.Error("could not finish reading the rules; live versions unchanged", keyError, err)
 	}
 }
 
@@ -207,29 +211,29 @@ func (m *manager) countAgain(ctx context.Context, pack string) {
 
 // cancel drops what a pack has waiting, in every chat. Events that were run
 // before the last swap are waited for: what they asked is dropped, too.
-func (m *manager) cancel(ctx context.Context, pack, version, why string) (rules.Dropped, error) {
+func (m *manager) cancel(ctx context.Context, pack, version, why string) (live.Dropped, error) {
 	return m.drop(ctx, chat.Cancel{Pack: pack, Version: version}, why)
 }
 
 // cancelRules drops the reads of rules that a pack does not have any more.
-func (m *manager) cancelRules(ctx context.Context, pack string, names []string, why string) (rules.Dropped, error) {
+func (m *manager) cancelRules(ctx context.Context, pack string, names []string, why string) (live.Dropped, error) {
 	return m.drop(ctx, chat.Cancel{Pack: pack, Rules: names}, why)
 }
 
-func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (rules.Dropped, error) {
+func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (live.Dropped, error) {
 	pack, version := in.Pack, in.Version
 	if err := m.eng.settle(ctx); err != nil {
-		return rules.Dropped{}, err
+		return live.Dropped{}, err
 	}
 	chats, err := m.store.Concerned(ctx, pack, version)
 	if err != nil || len(chats) == 0 {
-		return rules.Dropped{}, err
+		return live.Dropped{}, err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var next atomic.Int64
 	var counting sync.Mutex // guards dropped
-	var dropped rules.Dropped
+	var dropped live.Dropped
 	var all sync.WaitGroup
 	for range min(cancelsAtOnce, len(chats)) {
 		all.Go(func() {
@@ -238,7 +242,7 @@ func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (rules.D
 				if i >= len(chats) {
 					return
 				}
-				one := &rules.Dropped{}
+				one := &live.Dropped{}
 				if err := m.eng.apply(ctx, request{chat: chats[i], input: in, dropped: one}); err != nil {
 					stop(err)
 					return
@@ -253,25 +257,25 @@ func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (rules.D
 	if err := context.Cause(ctx); err != nil {
 		return dropped, err
 	}
-	what := "what the pack had waiting was dropped"
+	what := "pending work of the pack was dropped"
 	if in.Rules != nil {
-		what = "reads that deleted rules had waiting were dropped"
+		what = "pending reads of deleted rules were dropped"
 	}
 	m.log.Info(what, keyPack, pack, keyVersion, short(version), keyWhy, why, "chats", len(chats), "reads", dropped.Reads, "timers", dropped.Timers, "postponed", dropped.Postponed)
 	return dropped, nil
 }
 
-// happened is told of what the engine does.
+// happened handles what the engine reports.
 func (m *manager) happened(h Happening) {
 	switch {
 	case h.Handled != nil:
 		m.handled(h.Handled)
 	case h.Limited != nil:
-		m.inTrouble(h.Limited.Pack, h.Limited.Why)
+		m.inTrouble(h.Limited.Pack, trouble{limit: h.Limited.Limit})
 	}
 }
 
-// handled is told of each event whose outcome is durable.
+// handled counts each event whose outcome is durable for its packs.
 func (m *manager) handled(h *Handled) {
 	said := h.Decision.Rules
 	set := m.eng.Rules()
@@ -293,134 +297,7 @@ func (m *manager) handled(h *Handled) {
 			continue // no version of it was live
 		}
 		if set.Mode(r.Pack) == rules.Live && m.gens.Handled(r.Pack, r.Version, failed) {
-			m.inTrouble(r.Pack, "")
+			m.inTrouble(r.Pack, trouble{failing: true})
 		}
 	}
-}
-
-// Reload implements control.Daemon.
-func (m *manager) Reload(ctx context.Context) (control.Reload, error) {
-	done, err := m.gens.Reload(ctx, "chertd reload")
-	if err != nil {
-		return control.Reload{}, err
-	}
-	r := control.Reload{Removed: done.Removed, Folder: done.Folder}
-	for _, e := range done.Live {
-		r.Live = append(r.Live, control.LiveEdit{Pack: e.Pack, Version: e.Version, Was: e.Was, Change: e.Change})
-	}
-	r.Packs, err = m.Packs(ctx)
-	return r, err
-}
-
-// Remove implements control.Daemon.
-func (m *manager) Remove(ctx context.Context, pack string, keepPending bool) (rules.Dropped, error) {
-	dropped, err := m.gens.Remove(ctx, pack, keepPending)
-	return dropped, userError(pack, err)
-}
-
-// Rollback implements control.Daemon.
-func (m *manager) Rollback(ctx context.Context, pack string, in control.RollbackRequest) (control.Changed, error) {
-	var s rules.PackStanding
-	var err error
-	switch {
-	case in.Undo && (in.Pin || in.Version != ""):
-		return control.Changed{}, &control.UserError{Message: "undo makes the files live again: it takes no version and no pin", Hint: diag.PackCommand("rollback", pack, "--undo")}
-	case in.Undo:
-		s, err = m.gens.Undo(ctx, pack, in.KeepPending)
-	default:
-		s, err = m.gens.Rollback(ctx, pack, in.Version, in.Pin, in.KeepPending)
-	}
-	if err != nil {
-		return control.Changed{}, userError(pack, err)
-	}
-	return m.changed(ctx, s), nil
-}
-
-// changed is how a pack stands after a command, and what that dropped.
-func (m *manager) changed(ctx context.Context, s rules.PackStanding) control.Changed {
-	ctx, cancel := patience(ctx)
-	defer cancel()
-	return control.Changed{Pack: m.describe(ctx, s), Dropped: s.Dropped}
-}
-
-// SetMode implements control.Daemon.
-func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bool) (control.Changed, error) {
-	set := rules.Mode(mode)
-	switch set {
-	case "", rules.Live, rules.Shadow, rules.Off:
-	default:
-		return control.Changed{}, &control.UserError{Message: fmt.Sprintf("there is no mode %q", mode), Hint: "live, shadow or off; " + diag.PackCommand("mode", pack, "--reset") + " takes the command back"}
-	}
-	s, err := m.gens.SetMode(ctx, pack, set, "", keepPending)
-	if err != nil {
-		return control.Changed{}, userError(pack, err)
-	}
-	if set == rules.Live {
-		m.countAgain(ctx, pack)
-		m.mu.Lock()
-		if m.troubled[pack] != "" { // of the count before
-			delete(m.troubled, pack)
-		}
-		m.mu.Unlock()
-	}
-	return m.changed(ctx, s), nil
-}
-
-// Pause implements control.Daemon.
-func (m *manager) Pause(ctx context.Context, on bool) error {
-	if on {
-		m.eng.Pause(true) // whatever the store says
-	}
-	if err := m.store.SetPaused(ctx, on); err != nil {
-		what := "calls stay paused"
-		if on {
-			what = "calls are paused, but not across a restart"
-		}
-		if sick := m.failing(); sick != nil {
-			return control.StoreFails(what, sick)
-		}
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	m.eng.Pause(on)
-	m.log.Warn("calls were paused or resumed by command", "paused", on)
-	return nil
-}
-
-// userError turns what a caller got wrong about a pack into words for people.
-func userError(pack string, err error) error {
-	var unknown *rules.UnknownVersionError
-	var unread *rules.FolderUnreadError
-	var ambiguous *rules.AmbiguousVersionError
-	var unloadable *rules.LoadError
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, rules.ErrNoPack):
-		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: "chertd packs lists them"}
-	case errors.Is(err, rules.ErrPresent):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "delete the files, or switch the pack off: " + diag.PackCommand("mode", pack, "off")}
-	case errors.As(err, &unread):
-		hint := diag.PackCommand("mode", unread.Pack, "off") + " switches the pack off meanwhile"
-		if unread.Folder.Hint != "" {
-			hint = unread.Folder.Hint + "; " + hint
-		}
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: hint}
-	case errors.Is(err, rules.ErrNotRolledBack):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("packs", pack) + " shows what is live"}
-	case errors.Is(err, rules.ErrNoFiles):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write its files again, or forget the pack: " + diag.PackCommand("packs remove", pack)}
-	case errors.As(err, &ambiguous):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write more digits"}
-	case errors.As(err, &unloadable):
-		hint := diag.PackCommand("packs", pack) + " lists the other versions that are kept"
-		if fix := unloadable.Hint(); fix != "" {
-			hint = fix + "; " + hint
-		}
-		return &control.UserError{Status: http.StatusConflict, Message: fmt.Sprintf("pack %q: %v", pack, err), Hint: hint}
-	case errors.Is(err, rules.ErrNoEarlier):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("packs", pack) + " lists the versions that are kept"}
-	case errors.As(err, &unknown):
-		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: diag.PackCommand("packs", unknown.Pack) + " lists the versions that are kept"}
-	}
-	return err
 }

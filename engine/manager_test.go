@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chertd/engine/control"
+	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -48,7 +49,7 @@ func TestOffMeansOff(t *testing.T) {
 			}
 			c.ahead.Store(int64(3 * time.Second))
 			c.reload()
-			c.wait("the removal", func() bool { return strings.Contains(c.log.String(), "what the pack had waiting was dropped") })
+			c.wait("the removal", func() bool { return strings.Contains(c.log.String(), "pending work of the pack was dropped") })
 			return nil
 		}, "read dropped (pack_inactive)"},
 		{"off by chertd.yaml", func(c *crew) error {
@@ -96,54 +97,54 @@ func TestCommandsCountWhatTheyDrop(t *testing.T) {
 	t.Parallel()
 	const first = later + `
 chert.rule({ name = "write", on = "message.received", where = { text = "write" }, run = function(ev) chert.mark_read(ev.chat.id, { after = "2h" }) end })`
-	all := rules.Dropped{Reads: 6, Timers: 5}
+	all := live.Dropped{Reads: 6, Timers: 5}
 	for name, tt := range map[string]struct {
-		act  func(c *crew) (rules.Dropped, error)
-		want rules.Dropped
+		act  func(c *crew) (live.Dropped, error)
+		want live.Dropped
 	}{
-		"off": {func(c *crew) (rules.Dropped, error) {
+		"off": {func(c *crew) (live.Dropped, error) {
 			p, err := c.m.SetMode(ctx, "codes", "off", false)
 			return p.Dropped, err
 		}, all},
-		"shadow": {func(c *crew) (rules.Dropped, error) {
+		"shadow": {func(c *crew) (live.Dropped, error) {
 			p, err := c.m.SetMode(ctx, "codes", "shadow", false)
 			return p.Dropped, err
 		}, all},
-		"off, and kept": {func(c *crew) (rules.Dropped, error) {
+		"off, and kept": {func(c *crew) (live.Dropped, error) {
 			p, err := c.m.SetMode(ctx, "codes", "off", true)
 			return p.Dropped, err
-		}, rules.Dropped{}},
-		"off, and off again": {func(c *crew) (rules.Dropped, error) {
+		}, live.Dropped{}},
+		"off, and off again": {func(c *crew) (live.Dropped, error) {
 			c.mode("codes", "off")
 			p, err := c.m.SetMode(ctx, "codes", "off", false)
 			return p.Dropped, err
-		}, rules.Dropped{}},
-		"a reset to shadow": {func(c *crew) (rules.Dropped, error) {
+		}, live.Dropped{}},
+		"a reset to shadow": {func(c *crew) (live.Dropped, error) {
 			c.options.Packs = map[string]rules.PackOptions{"codes": {Mode: rules.Shadow}}
 			c.mode("codes", "live")
 			if err := c.m.gens.Reconfigure(ctx, c.options, nil); err != nil {
-				return rules.Dropped{}, err
+				return live.Dropped{}, err
 			}
 			p, err := c.m.SetMode(ctx, "codes", "", false)
 			return p.Dropped, err
 		}, all},
-		"rolled back": {func(c *crew) (rules.Dropped, error) {
+		"rolled back": {func(c *crew) (live.Dropped, error) {
 			p, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{})
 			return p.Dropped, err
 		}, all},
-		"rolled back, and kept": {func(c *crew) (rules.Dropped, error) {
+		"rolled back, and kept": {func(c *crew) (live.Dropped, error) {
 			p, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{KeepPending: true})
 			return p.Dropped, err
-		}, rules.Dropped{}},
-		"undone": {func(c *crew) (rules.Dropped, error) {
+		}, live.Dropped{}},
+		"undone": {func(c *crew) (live.Dropped, error) {
 			if _, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{}); err != nil {
-				return rules.Dropped{}, err
+				return live.Dropped{}, err
 			}
 			c.handle("c9", "e9", "x") // by the version before, which asks for nothing
 			p, err := c.m.Rollback(ctx, "codes", control.RollbackRequest{Undo: true})
 			return p.Dropped, err
-		}, rules.Dropped{}},
-		"removed": {func(c *crew) (rules.Dropped, error) {
+		}, live.Dropped{}},
+		"removed": {func(c *crew) (live.Dropped, error) {
 			c.remove("codes.lua")
 			return c.m.Remove(ctx, "codes", false)
 		}, all},
@@ -192,7 +193,7 @@ func TestOffIsEndedByTheNextProcess(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "codes.lua", `chert.rule({ name = "r", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = 1 }) end })`)
 	c.handle("c1", "e1", "x")
-	if err := c.st.SetPackState(ctx, rules.PackState{Pack: "codes", Live: c.pack("codes").Version, Mode: rules.Off}); err != nil {
+	if err := c.st.SetPackState(ctx, live.PackState{Pack: "codes", Live: c.pack("codes").Version, Mode: rules.Off}); err != nil {
 		t.Fatal(err)
 	}
 	c.stop()
@@ -445,7 +446,7 @@ func TestDeletedRuleHasNothingWaiting(t *testing.T) {
 	c.write("codes.lua", rule("stays"))
 	c.reload()
 	c.wait("the drop", func() bool {
-		return strings.Contains(c.log.String(), "reads that deleted rules had waiting were dropped")
+		return strings.Contains(c.log.String(), "pending reads of deleted rules were dropped")
 	})
 	c.expectActions("after the edit", "c1", "read dropped (pack_inactive), read waiting")
 
@@ -456,7 +457,7 @@ func TestDeletedRuleHasNothingWaiting(t *testing.T) {
 	c.write("codes.lua", rule("stays")+"-- the other rule is no more, and this line keeps the file from looking cut off\n")
 	c.start()
 	c.wait("the drop", func() bool {
-		return strings.Count(c.log.String(), "reads that deleted rules had waiting were dropped") >= 2
+		return strings.Count(c.log.String(), "pending reads of deleted rules were dropped") >= 2
 	})
 	c.expectActions("deleted while no process ran", "c2", "read dropped (pack_inactive), read waiting")
 
@@ -466,7 +467,7 @@ func TestDeletedRuleHasNothingWaiting(t *testing.T) {
 	c.stop()
 	c.start()
 	c.wait("the drop", func() bool {
-		return strings.Count(c.log.String(), "reads that deleted rules had waiting were dropped") >= 3
+		return strings.Count(c.log.String(), "pending reads of deleted rules were dropped") >= 3
 	})
 	c.expectActions("done again, in case the process had ended before", "c2", "read dropped (pack_inactive), read waiting")
 

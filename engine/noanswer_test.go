@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chertd/engine/control"
+	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/rules"
@@ -60,7 +61,7 @@ func TestStatusAndPacksAnswerWithoutTheStore(t *testing.T) {
 		packs, cancel := patience(ctx)
 		defer cancel()
 		for i := range 10 {
-			p := m.describe(packs, rules.PackStanding{Name: fmt.Sprint("p", i), Version: "v", Mode: rules.Live})
+			p := m.describe(packs, live.PackStanding{Name: fmt.Sprint("p", i), Version: "v", Mode: rules.Live})
 			if p.Version != "v" || p.Mode != "live" || !strings.Contains(p.Unknown, "does not answer") {
 				t.Errorf("the pack is %+v", p)
 			}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"chertd/engine/control"
+	"chertd/engine/live"
 	"chertd/rules"
 )
 
@@ -48,7 +49,7 @@ func TestRevokedGrantIsTold(t *testing.T) {
 			t.Errorf("a rollback %s is answered %+v", name, user)
 		}
 	}
-	if _, err = c.m.Rollback(ctx, "bot", control.RollbackRequest{}); !strings.Contains(fmt.Sprint(err), rules.ErrNoEarlier.Error()) {
+	if _, err = c.m.Rollback(ctx, "bot", control.RollbackRequest{}); !strings.Contains(fmt.Sprint(err), live.ErrNoEarlier.Error()) {
 		t.Errorf("a rollback to the version before the one that is live is answered %v", err)
 	}
 	grant("send")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chertd/engine/control"
+	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/rules"
 )
@@ -60,8 +61,8 @@ func TestPostponedReadWaits(t *testing.T) {
 func TestPostponementEndsWithItsPack(t *testing.T) {
 	t.Parallel()
 	const goes, stays = "read done (read)", "read waiting"
-	postponed := func(d rules.Dropped, want int) error {
-		if d != (rules.Dropped{Postponed: want}) {
+	postponed := func(d live.Dropped, want int) error {
+		if d != (live.Dropped{Postponed: want}) {
 			return fmt.Errorf("it says that %+v was dropped, want %d postponed", d, want)
 		}
 		return nil

@@ -34,7 +34,7 @@ type taken struct {
 
 // fullMeter is one that has no place.
 type fullMeter struct {
-	why   string    // for people
+	limit rules.Rate
 	until time.Time // then it may have one
 }
 
@@ -100,7 +100,7 @@ func (m *readMeters) reserve(ctx context.Context, st store.Store, packs []string
 			if full == nil {
 				full = map[string]fullMeter{}
 			}
-			full[pack] = fullMeter{r.meter.Reached(), r.meter.Free(now)}
+			full[pack] = fullMeter{r.meter.Limit, r.meter.Free(now)}
 			continue
 		}
 		got = append(got, taken{pack, p})

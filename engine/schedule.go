@@ -40,7 +40,7 @@ func (e *Engine) runSchedules(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			e.c.Log.Error("schedules wait for the store", keyError, err)
+			e.c.Log.Error("schedules are delayed: the store is unavailable", keyError, err)
 			next = storeRetryMax
 		}
 		// The clock may be set while it waits, so it is read again now and then.

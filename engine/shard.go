@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chertd/engine/live"
 	"chertd/engine/store"
-	"chertd/rules"
 	"chertd/rules/chat"
 )
 
@@ -75,7 +75,7 @@ type request struct {
 	done  chan error      // if set, gets the end; has room for it
 	ready chan readyReply // if set, input is chat.Ready; has room for the reply
 	// dropped, if set, is what the input dropped, once done was told.
-	dropped *rules.Dropped
+	dropped *live.Dropped
 	told    chan Operated // if set, input is chat.Operate, done is set; gets what it did before done its end; has room for it
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chertd/engine/control"
+	"chertd/engine/live"
 	"chertd/engine/store/sqlite"
 	"chertd/luabind/diag"
 	"chertd/rules"
@@ -139,7 +140,7 @@ func (m *manager) Packs(ctx context.Context) ([]control.Pack, error) {
 }
 
 // describe adds to a pack's standing what the store has counted, if it answers.
-func (m *manager) describe(ctx context.Context, s rules.PackStanding) control.Pack {
+func (m *manager) describe(ctx context.Context, s live.PackStanding) control.Pack {
 	p := control.Pack{
 		Name: s.Name, Path: s.Path, Version: s.Version, Since: s.Since,
 		Mode: string(s.Mode), ModeBy: s.ModeBy, Rules: s.Rules, Pinned: s.Pinned, Gone: s.Gone, Unread: s.Unread,
@@ -169,7 +170,7 @@ func (m *manager) describe(ctx context.Context, s rules.PackStanding) control.Pa
 			p.Missed, p.MissedEarlier, p.BlockedEarlier = by.Events, min(older.Events, by.Events), older.Reads
 		}
 	}
-	versions, err := m.store.Versions(ctx, s.Name, rules.KeptVersions)
+	versions, err := m.store.Versions(ctx, s.Name, live.KeptVersions)
 	if err != nil {
 		p.Unknown = m.noAnswer(err)
 	}
@@ -184,7 +185,7 @@ func (m *manager) describe(ctx context.Context, s rules.PackStanding) control.Pa
 	return p
 }
 
-// health says how the daemon stands, in words that name the mend.
+// health describes the daemon's health for people, with fixes.
 func (m *manager) health() control.Health {
 	st := m.eng.Status()
 	var h control.Health
@@ -230,7 +231,7 @@ func (m *manager) noRules() string {
 }
 
 // suspensionNotes tell which rules of a pack are suspended, and why.
-func suspensionNotes(p *rules.PackStanding, now time.Time) (notes []string) {
+func suspensionNotes(p *live.PackStanding, now time.Time) (notes []string) {
 	type chats struct{ subject, why string }
 	some := map[chats]int{}
 	for i := range p.Suspended {

@@ -3,13 +3,10 @@ package rules
 import (
 	"fmt"
 	"hash/fnv"
-	"maps"
 	"slices"
 	"sync"
 
 	"github.com/yuin/gopher-lua/ast"
-
-	"chertd/luabind/diag"
 )
 
 const (
@@ -19,24 +16,6 @@ const (
 	// runOfWords is the number of words in a run.
 	runOfWords = 4
 )
-
-// warnAlike warns of a new pack that is nearly the same as one that is live: it
-// may be a copy whose name does not show it.
-func (g *Generations) warnAlike(p *Pack) diag.List {
-	mine := p.wordRuns()
-	for _, name := range slices.Sorted(maps.Keys(g.packs)) {
-		other := g.packs[name].live
-		if other == nil || g.packs[name].gone || name == p.Name || likeness(mine, other.wordRuns()) < nearlySame {
-			continue
-		}
-		g.c.Log.Warn("a new pack is nearly the same as one that is live: both run", "pack", p.Name, "file", p.Path, "like", name,
-			"hint", "if it is a copy, delete it or add it to "+ignoreFile)
-		return diag.List{{File: p.Path, Severity: diag.SeverityWarning,
-			Message: fmt.Sprintf("pack %q is nearly the same as pack %q, and both run", p.Name, name),
-			Hint:    "if it is a copy, delete it or add it to " + ignoreFile}}
-	}
-	return nil
-}
 
 // wordRuns are the sorted hashes of all runs of words in a pack's code. White space and
 // comments make no difference.

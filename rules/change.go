@@ -81,30 +81,6 @@ func otherFiles(from, to []File) (names []string) {
 	return names
 }
 
-// attrs are what is logged of a change.
-func (c *Change) attrs() (attrs []any) {
-	for _, part := range []struct {
-		key   string
-		names []string
-	}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}, {"files", c.Files}} {
-		if len(part.names) > 0 {
-			attrs = append(attrs, part.key, firstOf(part.names))
-		}
-	}
-	return attrs
-}
-
-// maxListed is how many names one attribute of the log has.
-const maxListed = 20
-
-// firstOf is a list of names for the log.
-func firstOf(names []string) []string {
-	if len(names) <= maxListed {
-		return names
-	}
-	return append(slices.Clone(names[:maxListed]), fmt.Sprintf("and %d more", len(names)-maxListed))
-}
-
 // digestOf hashes a subscription without its place.
 func digestOf(sub luabind.Subscription) string {
 	sub.Index, sub.File, sub.Line, sub.RunLine = 0, "", 0, 0

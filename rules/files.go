@@ -65,13 +65,13 @@ type reading struct {
 }
 
 // readFolder reads all packs of a rules folder, sorted by name.
-func readFolder(dir string) reading { return readTree(dir, openTree, nil, nil) }
+func readFolder(dir string) reading { return readTree(dir, OpenTree, nil, nil) }
 
 // readTree reads a rules folder. ignoreBy gets the .chertignore on disk and returns the
 // one to apply, or why the folder can't be read yet; if it is nil, the one on disk
 // applies. If the folder has too many entries, only the files and folders named by known
 // are read.
-func readTree(dir string, open func(dir string) (fileTree, error), known []string, ignoreBy func(now []File) (use []File, wait diag.List)) reading {
+func readTree(dir string, open func(dir string) (Tree, error), known []string, ignoreBy func(now []File) (use []File, wait diag.List)) reading {
 	tree, err := open(dir)
 	if err != nil {
 		return reading{diags: diag.List{folderDiagnostic(dir, err)}}

@@ -214,7 +214,7 @@ func (r *reader) leaveOut(dir string, e fs.DirEntry, folder bool, why, hint stri
 // folder: that folder itself, or an entry that then looks like a copy of it. The hints
 // say how to load it.
 func IgnoredWith(dir, name string) (ignored []Ignored) {
-	tree, err := openTree(dir)
+	tree, err := OpenTree(dir)
 	if err != nil {
 		return nil // it will have no neighbours
 	}

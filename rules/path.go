@@ -50,7 +50,7 @@ func readPack(dir string) reading {
 
 // readIn reads one pack in a folder.
 func readIn(dir string, read func(*reader) source) reading {
-	tree, err := openTree(dir)
+	tree, err := OpenTree(dir)
 	if err != nil {
 		return reading{diags: diag.List{folderDiagnostic(dir, err)}}
 	}

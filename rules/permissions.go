@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -124,21 +123,6 @@ func (b *builder) checkPermissions(programs []*luabind.Program) {
 	}
 }
 
-// whyRefused returns why an edit that does not load is not live.
-func (b *builder) whyRefused() string {
-	switch {
-	case b.empty:
-		return "it has no rules"
-	case len(b.lacks) > 0:
-		return "it needs a permission that it does not have: " + strings.Join(b.lacks, ", ")
-	case !slices.ContainsFunc(b.diags, func(d diag.Diagnostic) bool {
-		return d.Severity == diag.SeverityError && d.Code != CodeNoSetting
-	}):
-		return "it does not take what chertd.yaml sets"
-	}
-	return "it does not load"
-}
-
 // PermissionPlace returns where the pack.yaml among files requests a permission; 0, 0 if
 // it does not.
 func PermissionPlace(files []File, permission string) (line, col int) {
@@ -156,61 +140,4 @@ func PermissionPlace(files []File, permission string) (line, col int) {
 		}
 	}
 	return 0, 0
-}
-
-// needLess makes the last good version live that needs no more than is granted,
-// in the place of one that does. done is false if there is none. What is kept of
-// the pack stays as it is: once the grant is back, so is the version.
-func (g *Generations) needLess(ctx context.Context, s *standing, b *builder, version string) (done bool, err error) {
-	kept, err := g.c.Keeper.Versions(ctx, s.state.Pack, KeptVersions)
-	if err != nil {
-		return false, fmt.Errorf("look for a version of pack %q that needs less: %w", s.state.Pack, err)
-	}
-	for i := range kept {
-		if kept[i].Version == version || !kept[i].RolledBack.IsZero() || kept[i].failing() {
-			continue
-		}
-		other, since, err := g.source(ctx, s, kept[i].Version)
-		if other == nil {
-			return false, err
-		}
-		other.compile()
-		f := g.fit(s, other)
-		if f.diags.Errors() {
-			continue
-		}
-		could := s.live != nil && s.live.CanVeto || s.live == nil && b.mayVeto()
-		g.drops = append(g.drops, drop{pack: s.state.Pack, version: version, why: "off"})
-		was, before := "", s.earlier
-		if s.live != nil {
-			was = s.live.Version
-		}
-		g.take(s, &verdict{pack: f.pack, diags: s.diags})
-		s.insteadOf, s.since, s.warnings, s.back[version] = version, since, nil, true
-		g.tellUnfit(s, f, was, before)
-		attrs := []any{"pack", s.state.Pack, "version", shorten(version), "lacks", strings.Join(b.lacks, ", "), "instead", f.pack.ShortVersion(),
-			"hint", "add to chertd.yaml: " + GrantLine(s.state.Pack, sortedSet(slices.Clone(b.pack.Manifest.Permissions)))}
-		if could && !f.pack.CanVeto {
-			attrs = append(attrs, "warning", "the version before could veto reads, and this one can't")
-		}
-		g.c.Log.Error("a permission of the live version is no longer granted: the last version that needs less is live", attrs...)
-		return true, nil
-	}
-	return false, nil
-}
-
-// warnInVain logs once that grants are in vain.
-func (g *Generations) warnInVain(b *builder) {
-	name, vain := b.pack.Name, strings.Join(b.grantsInVain(), ", ")
-	if vain == g.inVain[name] {
-		return
-	}
-	g.inVain[name] = vain
-	if vain != "" {
-		hint := "take it out of chertd.yaml: a pack of one file can't ask for permissions"
-		if b.src.folder {
-			hint = fmt.Sprintf("say `permissions: [%s]` in pack.yaml if the pack needs it", vain)
-		}
-		g.c.Log.Warn("chertd.yaml grants what the pack does not ask for: it grants nothing", "pack", name, "grant", vain, "hint", hint)
-	}
 }

@@ -6,11 +6,6 @@ import (
 	"testing"
 )
 
-// sends is a version of a pack that sends.
-func sends(v string) string {
-	return version(v) + "\nchert.on(\"message.received\", function(ev)\n  chert.send(ev.chat.id, \"x\")\nend)\n"
-}
-
 // What a pack may do is what it asks for and the operator grants. Whatever it
 // calls beyond that keeps it from loading, at the first call.
 func TestPermissions(t *testing.T) {
@@ -96,55 +91,5 @@ func TestUnusedGrantIsReportedAtItsLine(t *testing.T) {
 		if !strings.Contains(diags.Error(), want) {
 			t.Errorf("loading says\n%s\nwithout\n%s", diags.Error(), want)
 		}
-	}
-}
-
-// A grant that is taken back leaves the last good version that needs less, whether
-// the daemon runs or not, and whatever becomes of the files; it is told where the
-// grant is to be added. Once it is back, so is the version.
-func TestGrantsTakenBackLeaveLess(t *testing.T) {
-	t.Parallel()
-	p := newPen(t)
-	grants := func(can ...string) {
-		t.Helper()
-		p.options.Packs = map[string]PackOptions{"bot": {Grant: can}}
-		must(t, p.g.Reconfigure(background, p.options, p.gated()))
-	}
-	grants("send")
-	p.edit("bot/r.lua", version("v1"), "bot/pack.yaml", "mode: live")
-	p.edit("bot/r.lua", sends("v2"), "bot/pack.yaml", "permissions: [send]")
-	p.expectLive("granted", "bot=v2")
-	grants()
-	p.expectLive("taken back", "bot=v1")
-	p.await("bot")
-	if !p.hasCancelled("bot v2: off") {
-		t.Error("what the version had waiting was kept")
-	}
-	p.expectNotLive("taken back", "bot", "it needs a permission that it does not have: send; version …")
-	if said := p.standing("bot").Diagnostics.Error(); !strings.Contains(said, "r.lua:") || !strings.Contains(said, "add to chertd.yaml: rules: {packs: {bot: {grant: [send]}}}") {
-		t.Errorf("the standing says\n%s", said)
-	}
-	for range 3 {
-		p.edit()
-	}
-	if n := p.logged("no longer granted: the last version that needs less is live"); n != 1 {
-		t.Errorf("it was logged %d times, want once", n)
-	}
-	p.start()
-	p.expectLive("after a restart", "bot=v1")
-	p.edit("bot/r.lua", broken)
-	p.expectLive("an edit that is broken", "bot=v1")
-	grants("send")
-	p.expectLive("granted again, while the files are broken", "bot=v2")
-	p.edit("bot/r.lua", sends("v2"))
-	grants()
-	p.expectLive("taken back again", "bot=v1")
-	p.edit("bot/r.lua", version("v3"), "bot/pack.yaml", "mode: live")
-	p.expectLive("an edit that needs less", "bot=v3")
-	p.expectNotLive("an edit that needs less", "bot", "")
-	grants("typing")
-	p.expectLive("a grant that nobody asked for", "bot=v3")
-	if n := p.logged("it grants nothing"); n != 1 {
-		t.Errorf("a grant in vain was logged %d times, want once", n)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // reader reads packs below an opened folder.
 type reader struct {
-	tree    fileTree
+	tree    Tree
 	bytes   int64  // read so far
 	dir     string // as given; diagnostics have paths below it
 	ignore  ignoreRules

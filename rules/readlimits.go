@@ -30,7 +30,7 @@ func NewReadLimits(set *Set) *ReadLimits {
 func (l *ReadLimits) Shadow(pack string) bool { return l.shadowed[pack] }
 
 // Reached says, for people, what limit the pack has reached.
-func (l *ReadLimits) Reached(pack string) string { return l.packs[pack].Reached() }
+func (l *ReadLimits) Reached(pack string) string { return l.packs[pack].Limit.Reached() }
 
 // Reserve takes a place for the chat's next call in the meter of each pack that
 // has a read in it. Packs that have none left are named to the chat by in, and

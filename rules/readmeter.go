@@ -3,11 +3,7 @@ package rules
 import (
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-
-	"chertd/luabind"
 )
 
 // ReadMeter holds a pack to its limits.reads: of its read calls, never more than
@@ -120,30 +116,8 @@ func (m *ReadMeter) Forget() {
 	}
 }
 
-// Reached says, for people, why the pack must not call.
-func (m *ReadMeter) Reached() string { return "more than " + m.Limit.Words() }
-
-// reachedLimit is the limit that Reached told of; zero if why says something else.
-func reachedLimit(why string) Rate {
-	words, ok := strings.CutPrefix(why, "more than ")
-	count, span, found := strings.Cut(words, " reads in ")
-	n, err := strconv.Atoi(count)
-	per, perErr := time.ParseDuration(span)
-	if perErr != nil {
-		per, perErr = luabind.ParseDuration(span)
-	}
-	if !ok || !found || err != nil || perErr != nil {
-		return Rate{}
-	}
-	return Rate{n, per}
-}
-
-// overcome reports whether a limit that a pack had reached, and was sent to shadow
-// for, holds no longer: its limit is a higher one, or there is none. A zero limit was
-// not reached.
-func (r Rate) overcome(reached Rate) bool {
-	return reached != (Rate{}) && (r.N == 0 || r.Raised(reached))
-}
+// Reached returns what a limit that was reached is called in texts for people.
+func (r Rate) Reached() string { return "more than " + r.Words() }
 
 // A clock that was set back makes a call look later than it was: it counts.
 func (p *place) taken(now time.Time, per time.Duration) bool {

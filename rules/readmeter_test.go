@@ -138,30 +138,8 @@ func TestReadMeterRestores(t *testing.T) {
 	if _, ok := m.Reserve(noon); ok {
 		t.Error("a third call goes out")
 	}
-	if got := m.Reached(); got != "more than 2 reads in 1m" {
+	if got := m.Limit.Reached(); got != "more than 2 reads in 1m" {
 		t.Errorf("says %q", got)
-	}
-}
-
-// What a meter says that was reached is understood after a restart.
-func TestReachedTellsTheLimit(t *testing.T) {
-	t.Parallel()
-	for _, r := range []Rate{{3, 6 * time.Second}, {300, 10 * time.Minute}, {1, 24 * time.Hour}, {7, 90 * time.Minute}, {2, 1500 * time.Millisecond}} {
-		why := (&ReadMeter{Limit: r}).Reached()
-		if got := reachedLimit(why); got != r {
-			t.Errorf("%q is understood as %v", why, got)
-		}
-		for _, tt := range []struct {
-			now  Rate
-			want bool
-		}{{r, false}, {Rate{}, true}, {Rate{r.N + 1, r.Per}, true}, {Rate{r.N, r.Per / 2}, true}, {Rate{r.N, 2 * r.Per}, false}} {
-			if got := tt.now.overcome(reachedLimit(why)); got != tt.want {
-				t.Errorf("%q is overcome by %v: %t", why, tt.now, got)
-			}
-		}
-	}
-	if (Rate{}).overcome(reachedLimit("something else")) {
-		t.Error("another reason is overcome by no limit")
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"math"
 
 	"chertd/engine/event/handle"
-	"chertd/luabind/diag"
 )
 
 // Codes of invalid values in a where; docs/checks.md explains them.
@@ -60,16 +59,6 @@ func handles(field func(*probe) (string, bool), country string) func(string, any
 			return &oneOf{lastName(name), field, sortedSet(values)}, p
 		}
 		return &oneOf{lastName(name), field, sortedSet(values)}, nil
-	}
-}
-
-// warnUnmatched logs the values and lists of a pack that goes live by which its rules
-// match nothing: a veto for them would keep no chat unread.
-func (g *Generations) warnUnmatched(v *verdict) {
-	for _, d := range v.diags {
-		if d.Severity == diag.SeverityWarning && (d.Code == codeCountry || d.Code == codeEmptyList) {
-			g.c.Log.Warn("a live rule matches less than it lists", "pack", v.pack.Name, "at", fmt.Sprintf("%s:%d", d.File, d.Line), "why", d.Message, "hint", d.Hint)
-		}
 	}
 }
 

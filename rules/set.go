@@ -137,9 +137,6 @@ func (s *Set) Known() iter.Seq[string] { return maps.Keys(s.modes) }
 // nobody knows whether a pack that the set does not know is there.
 func (s *Set) Unread() bool { return s.unread }
 
-// hasPacks reports whether a version of any pack is live, whatever its mode.
-func (s *Set) hasPacks() bool { return len(s.packs) > 0 }
-
 // Packs are the set's packs by name. The caller must not change the slice.
 func (s *Set) Packs() []*Pack {
 	if s == nil {

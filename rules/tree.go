@@ -13,9 +13,9 @@ import (
 	"syscall"
 )
 
-// fileTree is an open folder. Names in it have slashes and cannot leave it: *os.Root
+// Tree is an open folder. Names in it have slashes and cannot leave it: *os.Root
 // refuses a link that does when it is followed, without a race between check and read.
-type fileTree interface {
+type Tree interface {
 	// ReadDir may return entries and an error: then these are not all. It is a
 	// *crowdedError if there are more than maxEntries.
 	ReadDir(name string) ([]fs.DirEntry, error)
@@ -37,8 +37,8 @@ func (*crowdedError) Error() string {
 	return fmt.Sprintf("it holds more than %d files and folders", maxEntries)
 }
 
-// openTree opens a folder, which may itself be a symlink.
-func openTree(dir string) (fileTree, error) {
+// OpenTree opens a folder, which may itself be a symlink.
+func OpenTree(dir string) (Tree, error) {
 	// Opening a named pipe would block.
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
@@ -194,7 +194,7 @@ func (t rootTree) within(target string) (rel string, ok bool) {
 }
 
 // named returns entries for those of the names that exist.
-func named(tree fileTree, names []string) (entries []fs.DirEntry) {
+func named(tree Tree, names []string) (entries []fs.DirEntry) {
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		if info, err := tree.Lstat(name); err == nil {
 			entries = append(entries, fs.FileInfoToDirEntry(info))

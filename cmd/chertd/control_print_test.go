@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"chertd/engine/control"
+	"chertd/engine/live"
 	"chertd/luabind/diag"
-	"chertd/rules"
 )
 
 // at is a moment of the local zone, in which lists show times. TestMain makes it UTC.
@@ -358,15 +358,15 @@ func TestTokenOverPlainTCPIsRefused(t *testing.T) {
 func TestDroppedLine(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		dropped rules.Dropped
+		dropped live.Dropped
 		kept    bool
 		want    string
 	}{
-		{rules.Dropped{}, true, ""},
-		{rules.Dropped{}, false, "dropped: no waiting reads and no timers"},
-		{rules.Dropped{Reads: 12, Timers: 1, Calls: 2}, false, "dropped: 12 waiting reads and 1 timer, and 2 other calls"},
-		{rules.Dropped{Postponed: 1}, false, "dropped: no waiting reads and no timers; 1 chat is no longer postponed"},
-		{rules.Dropped{Reads: 12, Timers: 1, Postponed: 3}, false, "dropped: 12 waiting reads and 1 timer; 3 chats are no longer postponed"},
+		{live.Dropped{}, true, ""},
+		{live.Dropped{}, false, "dropped: no waiting reads and no timers"},
+		{live.Dropped{Reads: 12, Timers: 1, Calls: 2}, false, "dropped: 12 waiting reads and 1 timer, and 2 other calls"},
+		{live.Dropped{Postponed: 1}, false, "dropped: no waiting reads and no timers; 1 chat is no longer postponed"},
+		{live.Dropped{Reads: 12, Timers: 1, Postponed: 3}, false, "dropped: 12 waiting reads and 1 timer; 3 chats are no longer postponed"},
 	} {
 		if got := droppedLine(tt.dropped, tt.kept); got != tt.want {
 			t.Errorf("%+v (kept: %t): got %q, want %q", tt.dropped, tt.kept, got, tt.want)

@@ -22,6 +22,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/chertsim"
 	"chertd/engine/dispatch"
+	"chertd/engine/live"
 	"chertd/examples"
 	"chertd/rules"
 )
@@ -161,7 +162,7 @@ type demoLog struct{ view *demoView }
 func (demoLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
 
 func (l demoLog) Handle(_ context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelWarn || r.Message == rules.LiveMessage {
+	if r.Level >= slog.LevelWarn || r.Message == live.LiveMessage {
 		text := r.Message
 		r.Attrs(func(a slog.Attr) bool {
 			switch a.Key {

@@ -14,7 +14,8 @@ var unusedOnPurpose = map[string]string{}
 // TestExportedNamesAreUsed fails for an exported function, type, variable or constant
 // that no other package names. A type also counts as used if another exported
 // declaration of its package mentions it, or if it is an error, which callers may look
-// for, and a constant if one of its group is used or it is a value of an exported type.
+// for, or if it is a variant of a sealed interface; and a constant if one of its group is
+// used or it is a value of an exported type.
 func TestExportedNamesAreUsed(t *testing.T) {
 	t.Parallel()
 	files := parseModule(t, "../..")
@@ -36,10 +37,11 @@ func TestExportedNamesAreUsed(t *testing.T) {
 		if f.test || f.file.Name.Name == "main" {
 			continue
 		}
+		sealed := variants(files, f.pkg)
 		for _, group := range exportedOf(f.file) {
 			if slices.ContainsFunc(group, func(name string) bool {
 				full := f.pkg + "." + name
-				return used[full] || unusedOnPurpose[full] != "" || mentioned(files, f.pkg, name)
+				return used[full] || unusedOnPurpose[full] != "" || sealed[name] || mentioned(files, f.pkg, name)
 			}) {
 				continue
 			}
@@ -133,6 +135,40 @@ func mentioned(files []sourceFile, pkg, name string) (found bool) {
 		}
 	}
 	return found
+}
+
+// variants returns the types of a package that have an unexported method which an
+// exported interface of the package has: no other package can make more of them.
+func variants(files []sourceFile, pkg string) map[string]bool {
+	markers, types := map[string]bool{}, map[string]bool{}
+	for _, f := range files {
+		if f.pkg != pkg || f.test {
+			continue
+		}
+		ast.Inspect(f.file, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.TypeSpec); ok && spec.Name.IsExported() {
+				if i, ok := spec.Type.(*ast.InterfaceType); ok {
+					for _, m := range i.Methods.List {
+						for _, name := range m.Names {
+							markers[name.Name] = !name.IsExported()
+						}
+					}
+				}
+			}
+			return true
+		})
+	}
+	for _, f := range files {
+		if f.pkg != pkg || f.test {
+			continue
+		}
+		for _, d := range f.file.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv != nil && markers[fn.Name.Name] {
+				types[receiver(fn)] = true
+			}
+		}
+	}
+	return types
 }
 
 func receiver(d *ast.FuncDecl) string {

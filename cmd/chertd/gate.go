@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"chertd/engine/live"
 	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/lint"
@@ -22,25 +23,25 @@ const (
 // gate runs what `chertd check` and `chertd test` do on an edit, as rules.gate
 // says; nil if neither is run. A pack runs its specs one at a time: the events it
 // is to handle need the machine, too.
-func (c *Config) gate(log *slog.Logger) rules.Gate {
+func (c *Config) gate(log *slog.Logger) live.Gate {
 	how := c.Rules.Gate
 	if how.Checks == gateOff && how.Specs == gateOff {
 		return nil
 	}
-	return func(ctx context.Context, p *rules.Pack) rules.GateResult {
+	return func(ctx context.Context, p *rules.Pack) live.GateResult {
 		var checked, tested diag.List
 		if how.Checks != gateOff {
 			checked = lint.Errors(p)
 		}
-		refused := verdict(how.Checks, checked, "chertd check finds errors")
-		if refused == "" && how.Specs != gateOff {
+		refused := verdict(how.Checks, checked, live.ChecksFail)
+		if refused == live.FilesLive && how.Specs != gateOff {
 			report := spec.Run(ctx, p, spec.Options{Workers: 1})
 			tested = report.Diagnostics()
-			refused = verdict(how.Specs, tested, "its specs fail")
+			refused = verdict(how.Specs, tested, live.SpecsFail)
 		}
 		found := append(checked, tested...)
-		if refused != "" || !found.Errors() {
-			return rules.GateResult{Refused: refused, Diagnostics: found}
+		if refused != live.FilesLive || !found.Errors() {
+			return live.GateResult{Refused: refused, Diagnostics: found}
 		}
 		var why []string
 		for what, failed := range map[string]bool{"checks": checked.Errors(), "specs": tested.Errors()} {
@@ -55,14 +56,15 @@ func (c *Config) gate(log *slog.Logger) rules.Gate {
 			log.Warn("edit went live although it failed the gate: "+strings.Join(why, " and "),
 				"pack", p.Name, "version", p.ShortVersion(), "err", found.Error())
 		}
-		return rules.GateResult{Diagnostics: found}
+		return live.GateResult{Diagnostics: found}
 	}
 }
 
-// verdict is why what was found keeps an edit from going live; "" if it does not.
-func verdict(how string, found diag.List, why string) string {
+// verdict is why what was found keeps an edit from going live; live.FilesLive if it does
+// not.
+func verdict(how string, found diag.List, why live.Kind) live.Kind {
 	if how == gateEnforce && found.Errors() {
 		return why
 	}
-	return ""
+	return live.FilesLive
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"chertd/engine/live"
 	"chertd/rules"
 )
 
@@ -50,16 +51,16 @@ func TestGate(t *testing.T) {
 				}
 				got := gate(context.Background(), set.Packs()[0])
 				badCheck, badSpec := strings.HasSuffix(name, "check") || strings.HasSuffix(name, "both"), strings.HasSuffix(name, "spec") || strings.HasSuffix(name, "both")
-				want := ""
+				want := live.FilesLive
 				switch {
 				case badCheck && checks == gateEnforce:
-					want = "chertd check finds errors"
+					want = live.ChecksFail
 				case badSpec && specs == gateEnforce:
-					want = "its specs fail"
+					want = live.SpecsFail
 				}
-				warned := want == "" && (badCheck && checks == gateWarn || badSpec && specs == gateWarn)
-				if got.Refused != want || got.Diagnostics.Errors() != (want != "") || (len(got.Diagnostics) > 0) != (want != "" || warned) {
-					t.Errorf("%s: %+v, want refused %q, warned %t", what, got, want, warned)
+				warned := want == live.FilesLive && (badCheck && checks == gateWarn || badSpec && specs == gateWarn)
+				if got.Refused != want || got.Diagnostics.Errors() != (want != live.FilesLive) || (len(got.Diagnostics) > 0) != (want != live.FilesLive || warned) {
+					t.Errorf("%s: %+v, want refused %v, warned %t", what, got, want, warned)
 				}
 				if logged := strings.Contains(log.String(), "edit went live although it failed the gate"); logged != warned {
 					t.Errorf("%s: the log says %q", what, log.String())
@@ -110,8 +111,8 @@ func TestGateRunsSpecsAsTestDoes(t *testing.T) {
 		got := c.gate(slog.New(slog.DiscardHandler))(t.Context(), set.Packs()[0])
 		var out bytes.Buffer
 		code := execute([]string{"test", "-c", file}, nil, &out, &out)
-		if (got.Refused == "") != passes || (code == exitOK) != passes {
-			t.Errorf("%s: the gate says %q, test exits with %d:\n%s", file, got.Refused, code, out.String())
+		if (got.Refused == live.FilesLive) != passes || (code == exitOK) != passes {
+			t.Errorf("%s: the gate says %v, test exits with %d:\n%s", file, got.Refused, code, out.String())
 		}
 	}
 }
@@ -152,8 +153,8 @@ end)
 		}
 		c := defaultConfig()
 		c.Rules.Gate = GateConfig{Checks: gateEnforce, Specs: gateEnforce}
-		if got := c.gate(slog.New(slog.DiscardHandler))(t.Context(), set.Packs()[0]); got.Refused != want {
-			t.Errorf("%s: %q, want %q: %v", data, got.Refused, want, got.Diagnostics)
+		if got := c.gate(slog.New(slog.DiscardHandler))(t.Context(), set.Packs()[0]); (live.Verdict{Kind: got.Refused}).String() != want {
+			t.Errorf("%s: %v, want %q: %v", data, got.Refused, want, got.Diagnostics)
 		}
 	}
 }

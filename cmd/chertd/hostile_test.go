@@ -24,9 +24,9 @@ import (
 	"chertd/engine"
 	"chertd/engine/chertsim"
 	"chertd/engine/control"
+	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/luabind/diag"
-	"chertd/rules"
 	"chertd/rules/chat"
 )
 
@@ -368,8 +368,8 @@ func (d hostileDaemon) Reload(context.Context) (control.Reload, error) {
 	return hostileOf[control.Reload](d.bools), nil
 }
 
-func (d hostileDaemon) Remove(_ context.Context, pack string, _ bool) (rules.Dropped, error) {
-	return hostileOf[rules.Dropped](d.bools), unwilling(pack)
+func (d hostileDaemon) Remove(_ context.Context, pack string, _ bool) (live.Dropped, error) {
+	return hostileOf[live.Dropped](d.bools), unwilling(pack)
 }
 
 func (d hostileDaemon) Rollback(_ context.Context, pack string, _ control.RollbackRequest) (control.Changed, error) {

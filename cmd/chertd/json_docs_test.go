@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"chertd/engine/control"
-	"chertd/rules"
+	"chertd/engine/live"
 )
 
 // TestJSONFieldsAreDocumented: what docs/operations.md says that --json prints is
@@ -147,8 +147,8 @@ func (full) Packs(context.Context) ([]control.Pack, error) {
 func (full) Reload(context.Context) (control.Reload, error) {
 	return everything[control.Reload](), nil
 }
-func (full) Remove(context.Context, string, bool) (rules.Dropped, error) {
-	return everything[rules.Dropped](), nil
+func (full) Remove(context.Context, string, bool) (live.Dropped, error) {
+	return everything[live.Dropped](), nil
 }
 func (full) Rollback(context.Context, string, control.RollbackRequest) (control.Changed, error) {
 	return everything[control.Changed](), nil

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chertd/engine/control"
-	"chertd/rules"
+	"chertd/engine/live"
 )
 
 func newPacksCommand() *cobra.Command {
@@ -101,8 +101,8 @@ func keepPendingFlag(cmd *cobra.Command, keep *bool) {
 }
 
 // droppedLine is the line that says what a command dropped; "" if it kept all.
-func droppedLine(d rules.Dropped, kept bool) string {
-	if kept && d == (rules.Dropped{}) {
+func droppedLine(d live.Dropped, kept bool) string {
+	if kept && d == (live.Dropped{}) {
 		return ""
 	}
 	others := ""

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chertd/engine/live"
 	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/lint"
@@ -233,9 +234,9 @@ func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer)
 			// Changes from here on are reported, even before the watch is ready.
 			since := rules.Load([]string{dir}, rules.Options{Folder: dir}).Content
 			watches.Go(func() {
-				rules.Watch(ctx, dir, rules.WatchOptions{Since: since}, func(reason string) {
+				live.Watch(ctx, dir, live.WatchOptions{Since: since}, func(seen live.Seen) {
 					select {
-					case changed <- reason:
+					case changed <- seen.Reason:
 					default: // a run is due anyway
 					}
 				})

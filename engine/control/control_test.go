@@ -18,8 +18,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"chertd/engine/live"
 	"chertd/luabind/diag"
-	"chertd/rules"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -66,9 +66,9 @@ func (f *fake) Reload(context.Context) (Reload, error) {
 }
 
 // fakeDropped is what commands of a fake say they dropped.
-var fakeDropped = rules.Dropped{Reads: 2, Timers: 1}
+var fakeDropped = live.Dropped{Reads: 2, Timers: 1}
 
-func (f *fake) Remove(_ context.Context, pack string, keepPending bool) (rules.Dropped, error) {
+func (f *fake) Remove(_ context.Context, pack string, keepPending bool) (live.Dropped, error) {
 	return fakeDropped, f.tell("remove %s %t", pack, keepPending)
 }
 

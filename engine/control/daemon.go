@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"chertd/engine/live"
 	"chertd/engine/store"
 	"chertd/luabind/diag"
 	"chertd/rules"
@@ -19,7 +20,7 @@ type Daemon interface {
 	// Reload reads the rules folder now and returns what became of it.
 	Reload(ctx context.Context) (Reload, error)
 	// Remove removes a pack whose files are gone.
-	Remove(ctx context.Context, pack string, keepPending bool) (rules.Dropped, error)
+	Remove(ctx context.Context, pack string, keepPending bool) (live.Dropped, error)
 	// Rollback makes an earlier version live, or undoes that.
 	Rollback(ctx context.Context, pack string, in RollbackRequest) (Changed, error)
 	// SetMode sets the mode live, shadow or off; "" resets it.
@@ -248,13 +249,13 @@ type LiveEdit struct {
 // command dropped.
 type Changed struct {
 	Pack
-	Dropped rules.Dropped `json:"dropped"`
+	Dropped live.Dropped `json:"dropped"`
 }
 
 // Removed is the answer to DELETE packs/{pack}.
 type Removed struct {
-	Removed string        `json:"removed"`
-	Dropped rules.Dropped `json:"dropped"`
+	Removed string       `json:"removed"`
+	Dropped live.Dropped `json:"dropped"`
 }
 
 // RuleSuspension is a rule that does not run until an event probes it.

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"chertd/rules"
+	"chertd/engine/live"
 )
 
 // held is a daemon whose commands wait for a store that does not answer.
@@ -23,9 +23,9 @@ func (h *held) Reload(context.Context) (Reload, error) {
 	<-h.release
 	return Reload{Packs: []Pack{{Name: "vip", Version: "3f78", Mode: "live"}}}, nil
 }
-func (h *held) Remove(context.Context, string, bool) (rules.Dropped, error) {
+func (h *held) Remove(context.Context, string, bool) (live.Dropped, error) {
 	<-h.release
-	return rules.Dropped{}, nil
+	return live.Dropped{}, nil
 }
 func (h *held) Rollback(context.Context, string, RollbackRequest) (Changed, error) {
 	<-h.release
@@ -110,8 +110,8 @@ type failing struct {
 }
 
 func (f *failing) Reload(context.Context) (Reload, error) { return Reload{}, f.err }
-func (f *failing) Remove(context.Context, string, bool) (rules.Dropped, error) {
-	return rules.Dropped{}, f.err
+func (f *failing) Remove(context.Context, string, bool) (live.Dropped, error) {
+	return live.Dropped{}, f.err
 }
 func (f *failing) Rollback(context.Context, string, RollbackRequest) (Changed, error) {
 	return Changed{}, f.err

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 
+	"chertd/engine/live"
 	"chertd/rules"
 )
 
@@ -10,7 +11,7 @@ import (
 // live again, and what operators decided about each pack. Commit counts Events and
 // Failures of the versions that take part in a decision.
 type Packs interface {
-	rules.Keeper
+	live.Keeper
 
 	// Concerned returns the ids of chats in which a version of a pack ("": any) has
 	// actions or timers that wait, or reads that are blocked; with "", also those in
@@ -21,10 +22,10 @@ type Packs interface {
 
 // Types of package rules that a store keeps.
 type (
-	Version     = rules.KeptVersion
+	Version     = live.KeptVersion
 	VersionFile = rules.File
-	PackState   = rules.PackState
+	PackState   = live.PackState
 )
 
 // KeptVersions is how many versions of a pack are kept.
-const KeptVersions = rules.KeptVersions
+const KeptVersions = live.KeptVersions

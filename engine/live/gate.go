@@ -1,0 +1,164 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"chertd/luabind/diag"
+	"chertd/rules"
+)
+
+const (
+	// gateSlots is how many packs' specs run at a time: one that is slow does not
+	// hold up the others, and the events still have a core.
+	gateSlots = 2
+	// gateRound is how long edits that have passed wait for others of the same
+	// reading, to go live as one.
+	gateRound = 20 * time.Millisecond
+	// gatePatience is how long a watch waits for specs before it may tell of the
+	// next change.
+	gatePatience = 150 * time.Millisecond
+)
+
+// Gate runs specs and checks on a version of a pack.
+type Gate func(context.Context, *rules.Pack) GateResult
+
+// GateResult is what a gate found out about a version.
+type GateResult struct {
+	Refused     Kind      // SpecsFail or ChecksFail; FilesLive: the version may go live
+	Diagnostics diag.List // shown with it
+}
+
+// run is a run of the gate on the edit that a pack tries.
+type run struct {
+	pack   string
+	cancel context.CancelFunc
+	done   chan struct{} // closed at its end
+
+	found GateResult // by then
+	cut   bool       // specs were not run to the end
+}
+
+// runGate begins to run the gate on the edit that a pack tries.
+func (m *Manager) runGate(s *Standing) {
+	r, gate, version := &run{pack: s.Pack, done: make(chan struct{})}, m.c.Gate, s.Trying.Version.Pack
+	r.cancel = m.tasks.start(func(ctx context.Context) {
+		defer close(r.done)
+		select {
+		case m.slots <- struct{}{}:
+			defer func() { <-m.slots }()
+			r.found = gate(ctx, version)
+		case <-ctx.Done():
+		}
+		r.cut = ctx.Err() != nil
+	})
+	if r.cancel == nil {
+		r.cut = true
+		r.cancel = func() {}
+		close(r.done)
+	}
+	m.runs[s.Pack] = r
+}
+
+// stopGate ends the run of the gate on a pack's edit, if there is one.
+func (m *Manager) stopGate(pack string) {
+	if r := m.runs[pack]; r != nil {
+		r.cancel()
+		delete(m.runs, pack)
+	}
+}
+
+// collect waits until edits have been tried and settles them, those that are
+// quick before those that are slow. apply is called with the lock after some were.
+func (m *Manager) collect(ctx context.Context, pending []*run, apply func()) error {
+	var errs []error
+	for len(pending) > 0 {
+		var ready, slow []*run
+		round := time.NewTimer(gateRound)
+		for _, t := range pending {
+			select {
+			case <-t.done:
+			case <-round.C:
+				round.Reset(0) // for the others it is over, too
+			case <-ctx.Done():
+				round.Stop()
+				return errors.Join(append(errs, ctx.Err())...)
+			}
+			select {
+			case <-t.done:
+				ready = append(ready, t)
+			default:
+				slow = append(slow, t)
+			}
+		}
+		round.Stop()
+		pending = slow
+		if len(ready) == 0 {
+			continue
+		}
+		if err := m.acquire(ctx); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		for _, t := range ready {
+			errs = append(errs, m.settle(ctx, t))
+		}
+		apply()
+		m.release()
+	}
+	return errors.Join(errs...)
+}
+
+// collectApart is collect in a goroutine of its own, which is waited for until
+// patience or ctx is over. What goes wrong after that is logged.
+func (m *Manager) collectApart(ctx context.Context, pending []*run, reason string, patience <-chan time.Time) error {
+	if len(pending) == 0 {
+		return nil
+	}
+	var taken atomic.Bool // by the one who tells how it ended
+	ended := make(chan error, 1)
+	started := m.tasks.start(func(ctx context.Context) {
+		err := m.collect(ctx, pending, func() { m.swap(reason) })
+		if err != nil && ctx.Err() == nil {
+			m.readLater(againAfter)
+		}
+		alone := !taken.CompareAndSwap(false, true)
+		ended <- err
+		if alone && err != nil && ctx.Err() == nil {
+			m.c.Log.Error("an edit that may go live could not be kept", "err", err)
+		}
+	})
+	if started == nil {
+		return nil
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-patience:
+	case <-ctx.Done():
+	}
+	if !taken.CompareAndSwap(false, true) {
+		return <-ended // it ended just now
+	}
+	return ctx.Err()
+}
+
+// settle decides about an edit on which the gate has run, if it is still the pack's.
+func (m *Manager) settle(ctx context.Context, r *run) error {
+	s := m.packs[r.pack]
+	if s == nil || m.runs[r.pack] != r {
+		return nil
+	}
+	delete(m.runs, r.pack)
+	in := Gated{Cut: r.cut, Refused: r.found.Refused, Diagnostics: r.found.Diagnostics}
+	if r.cut || in.Refused != FilesLive {
+		return m.give(ctx, s, in, nil)
+	}
+	in.Like = m.like(s, s.Trying.Version.Pack)
+	var err error
+	if in.Before, err = m.record(ctx, s); err != nil {
+		return errors.Join(err, m.give(ctx, s, NotKept{in}, nil))
+	}
+	return m.give(ctx, s, in, nil)
+}

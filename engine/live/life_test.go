@@ -1,0 +1,379 @@
+package live
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"chertd/luabind/diag"
+	"chertd/rules"
+)
+
+// life is the life of one pack, played with Step alone: it answers what Step asks, and
+// keeps what it wants to be kept. What a version is like is in its name:
+//
+//	v1       loads
+//	veto1    loads, and can veto
+//	send1    loads if send is granted
+//	vsend1   the same, and can veto
+//	unfit1   loads, and its specs fail
+//	broken1  does not load
+//	bveto1   does not load, and has a veto in it
+//	v1~      looks half written
+type life struct {
+	s       Standing
+	now     time.Time
+	gate    bool
+	revoked bool // send is not granted any more
+	config  int
+	diskOK  bool
+
+	files  string // "": there are none
+	alone  bool   // no other pack is there
+	unread bool   // the folder can't be read
+
+	// What the store keeps.
+	row      PackState
+	versions map[string]*KeptVersion
+	pending  map[string]bool
+	gone     bool // the pack is forgotten
+
+	logged  []string
+	dropped []string
+	asked   []string        // of the world around: gate, look again
+	passed  map[string]bool // versions that have passed the gate, as they are built
+	wrong   string          // what must not be
+	over    bool            // the trial is over
+	mode    rules.Mode      // in the live set; "": the pack is not in it
+}
+
+func newLife(gate bool) *life {
+	l := &life{now: noon, gate: gate, diskOK: true, versions: map[string]*KeptVersion{}, pending: map[string]bool{}, row: PackState{Pack: "p"}, gone: true, passed: map[string]bool{}}
+	l.restart()
+	return l
+}
+
+// restart is another process that finds what the store keeps, and reads the folder.
+func (l *life) restart() {
+	l.s = Standing{Back: map[string]bool{}}
+	l.s.State = stateOf(PackState{Pack: "p"})
+	if !l.gone {
+		l.s.State, l.s.Gone, l.s.LastVeto = stateOf(l.row), true, l.row.Live != ""
+		l.s.KeptPending = l.pending[""]
+		for name, v := range l.versions {
+			if !v.RolledBack.IsZero() && name != l.row.Live && !l.pending[name] {
+				l.s.Back[name] = true
+			}
+		}
+	}
+	l.give(l.configured())
+	l.read(true)
+	l.give(Started{})
+}
+
+func (l *life) configured() Reconfigured {
+	return Reconfigured{Revision: l.config, Gate: l.gate, Settle: 2 * time.Second}
+}
+
+// reconfigure grants send, or takes it back.
+func (l *life) reconfigure(granted bool) {
+	l.revoked = !granted
+	l.config++
+	l.give(l.configured())
+	l.read(false)
+}
+
+// tend ends a reading or a command, as Manager.swap does.
+func (l *life) tend() {
+	l.give(Tended{Mode: l.mode, Passed: l.over})
+	l.over = false
+	l.mode = ""
+	if l.s.InSet() {
+		l.mode, _ = l.s.ModeNow()
+	}
+}
+
+// give is Manager.give.
+func (l *life) give(in Input) {
+	for in != nil {
+		l.now = l.now.Add(time.Millisecond)
+		before := l.s.clone()
+		next, out := Step(l.s, in, l.now)
+		if !reflect.DeepEqual(before, l.s) {
+			l.wrong = fmt.Sprintf("Step has changed its argument by %T", in)
+		}
+		if !out.Keep.Empty() && !l.diskOK {
+			l.diskOK = true
+			next, out = Step(l.s, NotKept{in}, l.now)
+			if !out.Keep.Empty() {
+				l.wrong = fmt.Sprintf("what can't be kept is to be kept again: %+v", out.Keep)
+			}
+		}
+		l.keep(&out.Keep)
+		l.checkGated(in, &next)
+		l.s = next
+		l.note(&out)
+		in = nil
+		switch {
+		case out.Compile != nil:
+			in = l.compiled(*out.Compile)
+		case out.Recall != nil:
+			in = l.recalled(*out.Recall)
+		}
+	}
+}
+
+// checkGated finds versions that go live by an edit and have not passed the gate.
+func (l *life) checkGated(in Input, next *Standing) {
+	now := next.Version
+	if !l.gate || !now.Runs() || now.Hash == l.s.Version.Hash {
+		return
+	}
+	switch in := in.(type) {
+	case Rollback, Recalled: // what was live before
+	case Compiled:
+		if !in.Known || l.s.Live != now.Hash {
+			l.wrong = now.Hash + " is live without having passed the gate"
+		}
+	default:
+		if !l.passed[now.Built] {
+			l.wrong = fmt.Sprintf("%s is live by %T without having passed the gate", now.Hash, in)
+		}
+	}
+}
+
+func (l *life) keep(k *Keep) {
+	save := func(name string) *KeptVersion {
+		if l.versions[name] == nil {
+			l.versions[name] = &KeptVersion{Pack: "p", Version: name, Since: l.now}
+		}
+		return l.versions[name]
+	}
+	if k.Version != nil {
+		v := save(k.Version.Hash)
+		v.Last, v.RolledBack = l.now, time.Time{}
+	}
+	for _, mark := range k.Marks {
+		if v := save(mark.Version); mark.Live {
+			v.Last, v.RolledBack = l.now, time.Time{}
+		} else {
+			v.RolledBack = l.now
+		}
+	}
+	maps.Copy(l.pending, k.Pending)
+	if k.State != nil {
+		l.row, l.gone = k.State.row(), false
+	}
+}
+
+// note remembers what is to be done without an answer.
+func (l *life) note(out *Commands) {
+	for _, d := range out.Drop {
+		if d.Version != "" && d.Version == l.s.Version.Hash {
+			l.wrong = "the pending work of the live version is dropped: " + d.Version
+		}
+		if what := strings.TrimSpace(d.Version + " " + string(d.Why)); !slices.Contains(l.dropped, what) {
+			l.dropped = append(l.dropped, what)
+		}
+		if d.Forget {
+			l.row, l.gone = d.Said.row(), d.Said == State{Pack: "p"}
+		}
+	}
+	for i := range out.Log {
+		l.logged = append(l.logged, logNames[out.Log[i].Kind])
+	}
+	if out.RunGate {
+		l.asked = append(l.asked, "gate runs")
+	}
+	if !out.LookAgain.IsZero() {
+		l.asked = append(l.asked, "looks again in "+out.LookAgain.Sub(l.now).Round(100*time.Millisecond).String())
+	}
+}
+
+var logNames = map[LogKind]string{
+	LogNotLive: "not live", LogPinned: "pinned", LogBack: "as before", LogHalf: "half written", LogRestores: "restores", LogLike: "alike",
+	LogSpecs: "specs", LogUnmatched: "matches less", LogLost: "lost", LogUnfit: "unfit", LogLess: "needs less", LogRolledBack: "rolled back",
+	LogGoneKept: "kept", LogRemoved: "removed", LogRemovedByCommand: "removed by command", LogLimitEnds: "limit raised",
+}
+
+// read has the folder read.
+func (l *life) read(starting bool) {
+	switch {
+	case l.unread, l.files == "":
+		if !l.s.InSet() && l.gone {
+			return // nothing is known of the pack
+		}
+		l.give(Missing{Unread: l.unread, Others: !l.alone})
+	default:
+		in := Found{Edit: l.edit(), Starting: starting}
+		if v := l.versions[in.Edit.Version]; v != nil {
+			in.Back = v.RolledBack
+		}
+		in.Before = l.record()
+		l.give(in)
+	}
+}
+
+func (l *life) edit() Edit {
+	name := strings.TrimSuffix(l.files, "~")
+	e := Edit{Version: name, Built: l.built(name), Key: l.built(l.files), Content: l.files, Path: "p.lua", MayVeto: canVeto(name)}
+	if e.Files = []rules.File{{Name: name}}; l.files != name {
+		e.Half = HalfSign{File: "p.lua", Why: "it is cut"}
+		e.Version += "~"
+	}
+	return e
+}
+
+// built hashes a version under the configuration.
+func (l *life) built(name string) string { return fmt.Sprint(name, " ", !l.revoked) }
+
+func (l *life) version(name string) Version {
+	return Version{Hash: name, Built: l.built(name), CanVeto: canVeto(name), Reads: rules.Rate{N: 3, Per: 10 * time.Minute}, Rules: []string{"r"}}
+}
+
+func canVeto(name string) bool {
+	return strings.Contains(name, "veto") || strings.HasPrefix(name, "vsend")
+}
+
+// loads reports whether a version loads.
+func (l *life) loads(name string) (Kind, bool) {
+	switch {
+	case strings.HasPrefix(name, "b"), strings.HasSuffix(name, "~"):
+		return LoadFails, false
+	case strings.Contains(name, "send") && l.revoked:
+		return LacksPermission, false
+	}
+	return FilesLive, true
+}
+
+func (l *life) compiled(e Edit) Input {
+	in := Compiled{Edit: e, MayVeto: e.MayVeto, Before: l.record()}
+	kept := l.versions[e.Version]
+	kind, ok := l.loads(e.Version)
+	if !ok {
+		if in.Refused.Kind = kind; kind == LacksPermission {
+			in.Refused.Lacks = []string{"send"}
+		}
+		in.Refused.Diagnostics = diag.List{{Severity: diag.SeverityError, Message: e.Version}}
+		return in
+	}
+	in.Version = l.version(e.Version)
+	if kept != nil {
+		in.Known, in.Back, in.Last = true, kept.RolledBack, kept.Last
+		for _, v := range l.kept() {
+			if v != kept && v.RolledBack.IsZero() {
+				in.Resume = &Trial{Version: e.Version, Before: v.Version}
+				break
+			}
+		}
+	}
+	return in
+}
+
+func (l *life) record() Record {
+	if v := l.versions[l.s.Version.Hash]; v != nil {
+		return v.record()
+	}
+	return Record{}
+}
+
+// gated is the verdict of the gate on the edit that is tried.
+func (l *life) gated() {
+	if l.s.Trying == nil {
+		return
+	}
+	in := Gated{Before: l.record()}
+	if name := l.s.Trying.Version.Hash; strings.HasPrefix(name, "unfit") {
+		in.Refused = SpecsFail
+	} else {
+		l.passed[l.s.Trying.Version.Built] = true
+	}
+	l.give(in)
+}
+
+func (l *life) recalled(r Recall) Input {
+	in := Recalled{Recall: r, Granted: true, LiveGranted: !l.revoked || !strings.Contains(l.s.Version.Hash, "send")}
+	if l.versions[r.Version] == nil {
+		in.Lost = Lost{Pack: "p", Version: r.Version}
+		return in
+	}
+	if _, ok := l.loads(r.Version); ok {
+		if in.Fitted = (Fitted{Version: l.version(r.Version), Since: l.now}); l.s.loaded(in.Fitted.Version.Built) {
+			in.Same = true
+		}
+		return in
+	}
+	in.Lost = Lost{Pack: "p", Version: r.Version, Diagnostics: diag.List{{Severity: diag.SeverityError, Message: "lacks send"}}}
+	in.MayVeto, in.Granted = canVeto(r.Version), false
+	for _, v := range l.kept() {
+		if _, ok := l.loads(v.Version); ok && v.RolledBack.IsZero() && v.Version != r.Version {
+			in.Less = Fitted{Version: l.version(v.Version), Since: v.Last}
+			break
+		}
+	}
+	return in
+}
+
+// kept lists the versions that are kept, the one that was live last first.
+func (l *life) kept() []*KeptVersion {
+	return slices.SortedFunc(maps.Values(l.versions), func(a, b *KeptVersion) int { return b.Last.Compare(a.Last) })
+}
+
+// rollback rolls back to a version, by default the one before. It reports whether
+// there is one that loads.
+func (l *life) rollback(to string, in Rollback) bool {
+	for _, v := range l.kept() {
+		if to == "" && v.Version != l.s.Live && v.Version != l.s.Version.Hash && v.RolledBack.IsZero() {
+			to = v.Version
+		}
+	}
+	if _, ok := l.loads(to); !ok || l.versions[to] == nil {
+		return false
+	}
+	in.To = Fitted{Version: l.version(to)}
+	l.give(in)
+	return true
+}
+
+// undo undoes a rollback.
+func (l *life) undo() bool {
+	name := l.s.Files.Version
+	switch {
+	case l.s.Undoable() != nil:
+		return false
+	case l.s.Pin.Version == "" && l.s.Version.Hash == name:
+	case l.versions[name] != nil:
+		return l.rollback(name, Rollback{Undo: true, Cause: Cause{Kind: Undone}})
+	case l.s.Pin.Version != "":
+		l.give(Unpin{})
+	}
+	l.read(false)
+	return true
+}
+
+// stands says how the pack stands, and what was done since this was asked last.
+func (l *life) stands() string {
+	live := l.s.Version.Hash
+	if live == "" {
+		live = "none"
+	}
+	parts := []string{live}
+	add := func(on bool, what string) {
+		if on {
+			parts = append(parts, what)
+		}
+	}
+	mode, by := l.s.ModeNow()
+	add(mode != rules.Live, string(mode)+" ("+by+")")
+	add(l.s.Verdict.Kind != FilesLive, l.s.Verdict.String())
+	add(l.s.Blocks(), "reads are blocked")
+	add(l.s.Trial != nil, "on trial")
+	add(len(l.logged) > 0, "logged: "+strings.Join(l.logged, ", "))
+	add(len(l.dropped) > 0, "dropped: "+strings.Join(l.dropped, ", "))
+	parts = append(parts, l.asked...)
+	l.logged, l.dropped, l.asked = nil, nil, nil
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,250 @@
+package live
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"chertd/luabind/diag"
+	"chertd/rules"
+)
+
+// editOf is a pack as it was read. What costs a look at its code is found out only where
+// the standing needs it.
+func (m *Manager) editOf(s *Standing, b *rules.Candidate) Edit {
+	p := b.Pack()
+	e := Edit{
+		Version: p.Version, Built: p.Built(), Key: b.Key(), Content: b.Content(), Specs: specsOf(p.Files), Path: p.Path,
+		Mode: p.Manifest.Mode, Files: p.Files, Unreadable: b.Broken(), Diagnostics: b.Diagnostics(),
+	}
+	if !s.loaded(e.Built) {
+		e.MayVeto = b.MayVeto()
+		e.Unwritten = m.starting && s.Live == "" && b.Unwritten() && p.Manifest.FailurePolicy != rules.FailOpen
+	}
+	return e
+}
+
+// versionOf is a pack that loads.
+func versionOf(p *rules.Pack) Version {
+	v := Version{
+		Hash: p.Version, Built: p.Built(), Specs: specsOf(p.Files), CanVeto: p.CanVeto, Mode: p.Manifest.Mode,
+		Reads: p.Manifest.Reads, Settings: p.SettingsJSON(), Pack: p,
+	}
+	for _, r := range p.Rules {
+		v.Rules = append(v.Rules, r.Name)
+	}
+	return v
+}
+
+// specsOf hashes the specs among files.
+func specsOf(files []rules.File) string {
+	var specs []rules.File
+	for _, f := range files {
+		if f.Kind == rules.SpecFile {
+			specs = append(specs, f)
+		}
+	}
+	return rules.ContentOf(specs)
+}
+
+// compile compiles an edit, and looks up what is kept of its version.
+func (m *Manager) compile(ctx context.Context, s *Standing, b *rules.Candidate, e *Edit) (Input, error) {
+	kept, known, err := m.c.Keeper.Version(ctx, s.Pack, e.Version)
+	if err != nil {
+		return Unanswered{}, fmt.Errorf("look pack %q up: %w", s.Pack, err)
+	}
+	b.Compile()
+	in := Compiled{Edit: *e, Diagnostics: b.Diagnostics(), MayVeto: b.MayVeto(), Empty: b.Empty()}
+	if b.Diagnostics().Errors() {
+		in.Refused = refused(b)
+		return in, nil
+	}
+	in.Version, in.Known, in.Back, in.Last = versionOf(b.Pack()), known, kept.RolledBack, kept.Last
+	switch {
+	case known && s.Live == e.Version:
+		if specsOf(kept.Files) != e.Specs {
+			in.Kept = kept.filesOver(e.Files)
+			in.KeptSpec = specsOf(in.Kept)
+		}
+		if s.Version.Hash != e.Version {
+			if in.Resume, err = m.resumed(ctx, &kept); err != nil {
+				return Unanswered{}, err
+			}
+		}
+	case m.c.Gate == nil:
+		if in.Before, err = m.record(ctx, s); err != nil {
+			return NotKept{in}, err
+		}
+		in.Like = m.like(s, b.Pack())
+	}
+	return in, nil
+}
+
+// refused is why an edit that does not load is not live.
+func refused(b *rules.Candidate) Verdict {
+	v := Verdict{Kind: UnfitSettings, Diagnostics: b.Diagnostics()}
+	switch {
+	case b.Empty():
+		v.Kind = NoRules
+	case len(b.Lacks()) > 0:
+		v.Kind, v.Lacks = LacksPermission, b.Lacks()
+	case slices.ContainsFunc(b.Diagnostics(), func(d diag.Diagnostic) bool {
+		return d.Severity == diag.SeverityError && d.Code != rules.CodeNoSetting
+	}):
+		v.Kind = LoadFails
+	}
+	return v
+}
+
+// record looks up how the live version of a pack did.
+func (m *Manager) record(ctx context.Context, s *Standing) (Record, error) {
+	if !s.Version.Runs() {
+		return Record{}, nil
+	}
+	kept, ok, err := m.c.Keeper.Version(ctx, s.Pack, s.Version.Hash)
+	switch {
+	case err != nil:
+		return Record{}, fmt.Errorf("look up how version %s of pack %q did: %w", rules.ShortOf(s.Version.Hash), s.Pack, err)
+	case !ok:
+		return Record{}, nil
+	}
+	return kept.record(), nil
+}
+
+// like looks for a pack that is live and nearly the same as a new one.
+func (m *Manager) like(s *Standing, p *rules.Pack) Like {
+	if s.Live != "" {
+		return Like{}
+	}
+	for _, other := range m.sorted() {
+		if other.Pack == s.Pack || !other.Version.Runs() || other.Gone || !p.Like(other.Version.Pack) {
+			continue
+		}
+		return Like{other.Pack, diag.Diagnostic{File: p.Path, Severity: diag.SeverityWarning,
+			Message: fmt.Sprintf("pack %q is nearly the same as pack %q, and both run", p.Name, other.Pack),
+			Hint:    "if it is a copy, delete it or add it to " + rules.IgnoreName}}
+	}
+	return Like{}
+}
+
+// recall loads a kept version, under the configuration as it is now.
+func (m *Manager) recall(ctx context.Context, s *Standing, what *Recall) (Input, error) {
+	in := Recalled{Recall: *what, Granted: true, LiveGranted: !s.Version.Runs() || m.options.Granted(s.Version.Pack)}
+	b, since, err := m.source(ctx, s, what.Version)
+	switch {
+	case errors.As(err, new(*UnknownVersionError)):
+		in.Lost = Lost{Pack: s.Pack, Version: what.Version}
+		return in, nil
+	case err != nil:
+		in.Failed = true
+		return in, err
+	case s.loaded(b.Pack().Built()) && !b.Diagnostics().Errors():
+		in.Same = true
+		return in, nil
+	}
+	b.Compile()
+	fitted, ok := m.fit(s, b)
+	if ok && (!fitted.Defaults || !s.Version.Runs() || s.Defaults) {
+		in.Fitted, in.Fitted.Since = fitted, since
+		return in, nil
+	}
+	in.Lost = Lost{Pack: s.Pack, Version: b.Pack().Version, Diagnostics: errorsOf(b.Diagnostics())}
+	in.MayVeto, in.Granted, in.Lacks = b.MayVeto(), m.options.Granted(b.Pack()), b.Lacks()
+	in.Asks = rules.Permissions(b.Pack().Manifest.Permissions)
+	if len(b.Lacks()) > 0 {
+		if in.Less, err = m.less(ctx, s, what.Version); err != nil {
+			in.Failed = true
+		}
+	}
+	return in, err
+}
+
+// less finds the last good version that needs no more than is granted; none if there
+// is none.
+func (m *Manager) less(ctx context.Context, s *Standing, version string) (Fitted, error) {
+	kept, err := m.c.Keeper.Versions(ctx, s.Pack, KeptVersions)
+	if err != nil {
+		return Fitted{}, fmt.Errorf("look for a version of pack %q that needs less: %w", s.Pack, err)
+	}
+	for i := range kept {
+		if kept[i].Version == version || !kept[i].RolledBack.IsZero() || kept[i].failing() {
+			continue
+		}
+		b, since, err := m.source(ctx, s, kept[i].Version)
+		if err != nil {
+			return Fitted{}, err
+		}
+		b.Compile()
+		if f, ok := m.fit(s, b); ok {
+			f.Since = since
+			return f, nil
+		}
+	}
+	return Fitted{}, nil
+}
+
+// source is a version as it was read: the live one from memory, others as they are
+// kept. version may be a unique beginning. An error is an *UnknownVersionError, or
+// the keeper's.
+func (m *Manager) source(ctx context.Context, s *Standing, version string) (b *rules.Candidate, since time.Time, err error) {
+	if s.Version.Runs() && s.Version.Hash == version {
+		p := s.Version.Pack
+		return rules.KeptCandidate(p.Name, p.Path, p.Files, m.options), s.Since, nil
+	}
+	kept, ok, err := m.c.Keeper.Version(ctx, s.Pack, version)
+	if err != nil {
+		return nil, since, err
+	}
+	if !ok {
+		return nil, since, &UnknownVersionError{Pack: s.Pack, Version: version}
+	}
+	return rules.KeptCandidate(s.Pack, kept.Path, kept.Files, m.options), kept.Last, nil
+}
+
+// fit returns a kept version that was compiled: as it is if it loads, or with the
+// settings that the pack had, or without what it does not take. A rollback must not
+// need another configuration, and a setting that does not fit must not end a version
+// that is live, nor make it run with its defaults. ok is false if nothing helps.
+func (m *Manager) fit(s *Standing, b *rules.Candidate) (f Fitted, ok bool) {
+	if !b.Diagnostics().Errors() {
+		return Fitted{Version: versionOf(b.Pack())}, true
+	}
+	if len(b.Lacks()) > 0 {
+		return f, false
+	}
+	f.Unfit = errorsOf(b.Diagnostics())
+	settings := map[string]any{}
+	if s.Settings != "" && json.Unmarshal([]byte(s.Settings), &settings) == nil {
+		if before := b.Refit(settings); before != nil {
+			f.Version = versionOf(before.Pack())
+			return f, true
+		}
+	}
+	if slices.ContainsFunc(f.Unfit, func(d diag.Diagnostic) bool { return d.Code == rules.CodeNoSetting }) {
+		if left := b.Refit(nil); left != nil {
+			f.Version, f.Defaults = versionOf(left.Pack()), true
+			return f, true
+		}
+	}
+	return Fitted{}, false
+}
+
+// halfSign looks for a sign that someone is still writing files, which were others
+// before.
+func (m *Manager) halfSign(now, before []rules.File) HalfSign {
+	if file, why := rules.Unfinished(now, before); why != "" {
+		return HalfSign{File: file, Why: why}
+	}
+	for i := range now {
+		f := &now[i]
+		same := func(b rules.File) bool { return b.Name == f.Name && bytes.Equal(b.Bytes, f.Bytes) }
+		if !slices.ContainsFunc(before, same) && m.c.writing(f.Path) {
+			return HalfSign{File: f.Path, Why: "a program has it open for writing", Open: true}
+		}
+	}
+	return HalfSign{}
+}

@@ -1,0 +1,248 @@
+// Package live decides which version of each rule pack is live.
+//
+// The life of one pack is a pure machine: Step moves a Standing, the record of the
+// pack, by one Input, and returns Commands. What goes live, what the store keeps, and
+// what is rolled back, dropped or forgotten is decided there and nowhere else. Manager
+// carries the commands out: it reads the rules folder, compiles, runs the gate, keeps
+// versions in the store and swaps the live set. Watch notices changes of the folder
+// and hands over the folder as it read it.
+//
+// Whatever is wrong with a pack's files, the last version that was live stays live,
+// also across a restart.
+package live
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"chertd/rules"
+)
+
+// Manager keeps the standings of all packs, and makes a set of the live versions
+// whenever these change.
+//
+// Its methods may be called from many goroutines. Readings and commands hold its
+// lock, one at a time; what people and probes ask is answered immediately, from how
+// things stood when the lock was released last. Specs run, and pending work is
+// dropped, without the lock: neither holds up the edits of other packs.
+type Manager struct {
+	c Config
+
+	// lock is held, by a token in it, by whoever reads the folder or carries out a
+	// command. The fields down to drops are the holder's.
+	lock     chan struct{}
+	options  rules.Options
+	revision int // of options
+	packs    map[string]*Standing
+	runs     map[string]*run          // of the gate, by pack
+	changes  map[string]*rules.Change // what the last edit that went live changed, by pack
+	set      *rules.Set
+	folder   folder
+	ignoring ignoring
+	logged   logged
+	drops    []packDrop // to be begun when the set is swapped
+	starting bool       // Start has not ended
+	lastRead time.Time  // when the last reading of the folder began
+
+	busy     atomic.Pointer[map[string]bool] // names in the folder of packs whose files are changing
+	view     atomic.Pointer[view]
+	trials   trials
+	tasks    tasks
+	dropping dropping
+	slots    chan struct{} // of specs that run at a time
+	again    again
+}
+
+// Config is what a Manager is made of.
+type Config struct {
+	Dir     string
+	Options rules.Options
+	Keeper  Keeper
+	// Gate decides whether an edit that loads goes live. Every edit passes it,
+	// also one that restores what was live before; what is live already, and what
+	// a rollback makes live, does not. It is called from several goroutines. Nil:
+	// no gate.
+	Gate Gate
+	Now  func() time.Time
+	// Settle is how long a file that looks half written is left to be completed;
+	// default 2 s.
+	Settle time.Duration
+	// Swap makes a set the live one. It must not block.
+	Swap func(*rules.Set)
+	// Cancel drops what a pack, or one version of it, still has waiting: also
+	// what an event asked that was run before the last Swap and is not durable
+	// yet. It is called again until it has succeeded, and once more at the next
+	// start if the process ends before. It counts what it dropped, also if it fails
+	// in between.
+	Cancel func(ctx context.Context, pack, version, why string) (Dropped, error)
+	// CancelRules drops the reads that rules of a pack have waiting which are not
+	// among those that it has now.
+	CancelRules func(ctx context.Context, pack string, rules []string, why string) (Dropped, error)
+	Log         *slog.Logger
+
+	open    func(dir string) (rules.Tree, error) // nil: rules.OpenTree
+	writing func(path string) bool               // nil: beingWritten
+}
+
+const defaultSettle = 2 * time.Second
+
+// New makes a manager; nothing is live before Start. Stop ends what it does in the
+// background.
+func New(c Config) *Manager {
+	if c.writing == nil {
+		c.writing = beingWritten
+	}
+	if c.Settle == 0 {
+		c.Settle = defaultSettle
+	}
+	return &Manager{
+		c: c, options: c.Options, packs: map[string]*Standing{}, runs: map[string]*run{}, changes: map[string]*rules.Change{},
+		logged: logged{ignored: map[rules.Ignored]bool{}, inVain: map[string]string{}},
+		lock:   make(chan struct{}, 1), slots: make(chan struct{}, gateSlots),
+	}
+}
+
+// Start restores what was live when the process last ran, reads the folder, and drops
+// the pending work that had to be dropped by then. It waits for a pack whose files look
+// half written and which was never live: no event is handled without it. An error is
+// the keeper's: then nothing is live.
+func (m *Manager) Start(ctx context.Context) error {
+	if err := m.acquire(ctx); err != nil {
+		return err
+	}
+	m.starting = true
+	if err := m.remember(ctx); err != nil {
+		m.release()
+		return err
+	}
+	for waited := false; ; waited = true {
+		pending, err := m.read(ctx, reading{waited: waited})
+		due := later(m.halfDue(func(s *Standing) bool { return !s.Version.Runs() }), m.ignoring.dueAtStart())
+		m.release()
+		if err == nil {
+			err = m.collect(ctx, pending, func() {})
+		}
+		if err == nil && !due.IsZero() && !pause(ctx, due.Sub(m.c.Now())) {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = m.acquire(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if due.IsZero() {
+			break
+		}
+	}
+	m.starting = false
+	for _, s := range m.sorted() {
+		if err := m.give(ctx, s, Started{}, nil); err != nil {
+			m.release()
+			return err
+		}
+	}
+	done := m.swap("start")
+	m.release()
+	_, err := wait(ctx, done)
+	return err
+}
+
+// remember restores the standings from the store.
+func (m *Manager) remember(ctx context.Context) error {
+	if err := m.rememberIgnoring(ctx); err != nil {
+		return err
+	}
+	rows, err := m.c.Keeper.PackStates(ctx)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		s := m.standing(row.Pack)
+		s.State, s.Gone, s.LastVeto = stateOf(row), true, row.Live != ""
+		s.KeptPending, s.RulesGone = row.PendingKept, row.RulesDeleted
+		versions, err := m.c.Keeper.Versions(ctx, row.Pack, KeptVersions)
+		if err != nil {
+			return err
+		}
+		for _, v := range versions {
+			if v.Version == row.Live {
+				s.Path = v.Path
+			}
+			if v.RolledBack.IsZero() || v.Version == row.Live {
+				continue
+			}
+			if !v.PendingKept {
+				s.rolledBack(v.Version)
+			}
+		}
+	}
+	return nil
+}
+
+// standing returns the standing of a pack, a new one if it is not known.
+func (m *Manager) standing(pack string) *Standing {
+	s := m.packs[pack]
+	if s == nil {
+		first, _ := Step(Standing{State: State{Pack: pack}}, m.configured(pack), m.c.Now())
+		s = &first
+		m.packs[pack] = s
+	}
+	return s
+}
+
+// configured is the configuration as a pack's standing has it.
+func (m *Manager) configured(pack string) Reconfigured {
+	return Reconfigured{Revision: m.revision, Mode: m.options.Packs[pack].Mode, Gate: m.c.Gate != nil, Settle: m.c.Settle}
+}
+
+// sorted returns the standings by the names of the packs.
+func (m *Manager) sorted() []*Standing {
+	all := make([]*Standing, 0, len(m.packs))
+	for _, name := range slices.Sorted(maps.Keys(m.packs)) {
+		all = append(all, m.packs[name])
+	}
+	return all
+}
+
+// Stop ends what goes on in the background: specs, and the dropping of pending work,
+// which the next start takes up. No other method may be called after it.
+func (m *Manager) Stop() { m.tasks.stop() }
+
+// Reconfigure takes another configuration of the packs, and another gate, and reads
+// the folder by them.
+func (m *Manager) Reconfigure(ctx context.Context, o rules.Options, gate Gate) error {
+	if err := m.acquire(ctx); err != nil {
+		return err
+	}
+	o.Shards = m.options.Shards
+	m.options, m.c.Gate = o, gate
+	m.revision++
+	for name, s := range m.packs {
+		*s, _ = Step(*s, m.configured(name), m.c.Now())
+	}
+	m.release()
+	_, err := m.readAll(ctx, "the configuration was read again", false)
+	return err
+}
+
+// acquire waits for the lock.
+func (m *Manager) acquire(ctx context.Context) error {
+	select {
+	case m.lock <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the rules to be read: %w", ctx.Err())
+	}
+}
+
+// release shows how things stand and releases the lock.
+func (m *Manager) release() {
+	m.publish()
+	<-m.lock
+}

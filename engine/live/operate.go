@@ -1,0 +1,299 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"chertd/luabind/diag"
+	"chertd/rules"
+)
+
+// SetMode sets how a pack runs, by command; "" resets it. Unless keepPending, pending
+// actions and timers of a pack that is then not live are dropped; SetMode returns when
+// that is done.
+func (m *Manager) SetMode(ctx context.Context, pack string, mode rules.Mode, keepPending bool) (PackStanding, error) {
+	s, err := m.command(ctx, pack)
+	if err != nil {
+		return PackStanding{}, err
+	}
+	dropped, err := m.setMode(ctx, s, SetMode{Mode: mode, KeepPending: keepPending})
+	standing := m.describe(s)
+	m.release()
+	return standing.with(ctx, dropped, err)
+}
+
+// ToShadow switches a pack that is live to shadow, because it has reached its limit of
+// reads. It does not wait until the pack's pending actions are dropped.
+func (m *Manager) ToShadow(ctx context.Context, pack string, limit rules.Rate) (changed bool, err error) {
+	s, err := m.command(ctx, pack)
+	if err != nil {
+		return false, err
+	}
+	defer m.release()
+	before := s.State
+	_, err = m.setMode(ctx, s, Limited{limit})
+	return err == nil && s.State != before, err
+}
+
+func (m *Manager) setMode(ctx context.Context, s *Standing, in Input) (dropped []*dropEnd, err error) {
+	before := s.State
+	if err := m.give(ctx, s, in, nil); err != nil {
+		return nil, fmt.Errorf("keep the mode of pack %q: %w", s.Pack, err)
+	}
+	if _, limited := in.(Limited); limited && s.State == before {
+		return nil, nil
+	}
+	mode, by := s.ModeNow()
+	return m.swap(fmt.Sprintf("pack %s is %s (%s)", s.Pack, mode, by)), nil
+}
+
+// Remove forgets a pack whose files are gone, and returns when what it has
+// waiting is dropped. It reads the folder first: the files may be gone since a
+// moment ago.
+func (m *Manager) Remove(ctx context.Context, pack string, keepPending bool) (Dropped, error) {
+	s, err := m.command(ctx, pack)
+	if err == nil && !s.Gone && !s.Unread {
+		m.release()
+		if err := m.readNow(ctx, "pack "+pack+" is to be removed"); err != nil {
+			return Dropped{}, err
+		}
+		s, err = m.command(ctx, pack)
+	}
+	if err != nil {
+		return Dropped{}, err
+	}
+	if errs := errorsOf(m.folder.diags); len(errs) > 0 && s.Unread {
+		defer m.release()
+		return Dropped{}, &FolderUnreadError{Pack: pack, Folder: errs[0]}
+	}
+	if !s.Gone {
+		defer m.release()
+		return Dropped{}, fmt.Errorf("remove pack %q: %w: %s", pack, ErrPresent, s.Path)
+	}
+	err = m.give(ctx, s, Remove{Operator: true, KeepPending: keepPending}, nil)
+	ends := m.swap("pack " + pack + " was removed")
+	m.release()
+	dropped, waitErr := wait(ctx, ends)
+	return dropped, errors.Join(err, waitErr)
+}
+
+// Rollback makes a kept version live: the one that was live before if version
+// is "". It stays until the pack's files change, or also then if pin is set.
+// Unless keepPending, what the version that was live has waiting is dropped. A
+// pack that was removed is restored: "" is its version that was live last.
+func (m *Manager) Rollback(ctx context.Context, pack, version string, pin, keepPending bool) (PackStanding, error) {
+	s, err := m.command(ctx, pack)
+	if errors.Is(err, ErrNoPack) {
+		if removed, lookErr := m.removed(ctx, pack); lookErr != nil {
+			return PackStanding{}, lookErr
+		} else if removed != nil {
+			s, err = removed, nil
+		}
+	}
+	if err != nil {
+		return PackStanding{}, err
+	}
+	dropped, err := m.rollBack(ctx, s, version, Rollback{Pin: pin, KeepPending: keepPending, Cause: Cause{Kind: ByCommand}})
+	if err != nil && s.State == (State{Pack: pack}) && s.Gone {
+		delete(m.packs, pack) // it stays removed
+	}
+	standing := m.describe(s)
+	m.release()
+	return standing.with(ctx, dropped, err)
+}
+
+// Undo ends a rollback: the pack's files are live again. A version of them that
+// was live before is live without specs and checks, as after any rollback; files
+// that never were are an edit like any other.
+func (m *Manager) Undo(ctx context.Context, pack string, keepPending bool) (PackStanding, error) {
+	if err := m.readNow(ctx, "the rollback of pack "+pack+" is to be undone"); err != nil {
+		return PackStanding{}, err
+	}
+	s, err := m.command(ctx, pack)
+	if err != nil {
+		return PackStanding{}, err
+	}
+	before := s.Version
+	known, err := m.beginUndo(ctx, s)
+	if err != nil {
+		defer m.release()
+		return m.describe(s), fmt.Errorf("undo the rollback of pack %q: %w", pack, err)
+	}
+	var dropped []*dropEnd
+	if known {
+		dropped, err = m.rollBack(ctx, s, s.Files.Version, Rollback{Undo: true, KeepPending: keepPending, Cause: Cause{Kind: Undone}})
+		standing := m.describe(s)
+		m.release()
+		return standing.with(ctx, dropped, err)
+	}
+	m.release()
+	if err := m.Read(ctx, "the rollback of pack "+pack+" was undone"); err != nil {
+		return PackStanding{}, err
+	}
+	if s, err = m.command(ctx, pack); err != nil {
+		return PackStanding{}, err
+	}
+	if s.Version.Runs() && before.Runs() && s.Version.Hash != before.Hash && !keepPending {
+		m.noteDrop(pack, Drop{Version: before.Hash, Why: DropRolledBack})
+		dropped = m.swap("the rollback of pack " + pack + " was undone")
+	}
+	standing := m.describe(s)
+	m.release()
+	return standing.with(ctx, dropped, nil)
+}
+
+// beginUndo ends a pack's pin, if there is one, unless the version of its files was
+// live before: then known is true, and a rollback to it undoes the other.
+func (m *Manager) beginUndo(ctx context.Context, s *Standing) (known bool, err error) {
+	if err := s.Undoable(); err != nil {
+		return false, err
+	}
+	if s.Pin.Version == "" && s.Version.Hash == s.Files.Version {
+		return false, nil // the rules are live, and something else of the files is not
+	}
+	if _, known, err = m.c.Keeper.Version(ctx, s.Pack, s.Files.Version); err != nil || known {
+		return known, err
+	}
+	if s.Pin.Version == "" {
+		return false, nil // an edit has ended it, and does not pass
+	}
+	return false, m.give(ctx, s, Unpin{}, nil)
+}
+
+// rollBack makes a kept version live: the one that was before if version is "".
+func (m *Manager) rollBack(ctx context.Context, s *Standing, version string, how Rollback) (dropped []*dropEnd, err error) {
+	if version == "" {
+		version, err = m.earlier(ctx, s)
+	} else {
+		version, err = m.pick(ctx, s.Pack, version)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if how.To, err = m.remake(ctx, s, version); err != nil {
+		return nil, err
+	}
+	to := how.To.Version.Hash
+	kept, _, err := m.c.Keeper.Version(ctx, s.Pack, to)
+	if err != nil {
+		return nil, fmt.Errorf("look up how version %s of pack %q did: %w", rules.ShortOf(to), s.Pack, err)
+	}
+	how.Record = kept.record()
+	if err := m.give(ctx, s, how, nil); err != nil {
+		return nil, fmt.Errorf("keep the rollback of pack %q: %w", s.Pack, err)
+	}
+	if how.Undo {
+		return m.swap("the rollback of pack " + s.Pack + " was undone"), nil
+	}
+	return m.swap(fmt.Sprintf("pack %s was rolled back to %s", s.Pack, rules.ShortOf(to))), nil
+}
+
+// remake loads a kept version, of which version may be the beginning.
+func (m *Manager) remake(ctx context.Context, s *Standing, version string) (Fitted, error) {
+	b, _, err := m.source(ctx, s, version)
+	if err != nil {
+		return Fitted{}, err
+	}
+	if s.loaded(b.Pack().Built()) && !b.Diagnostics().Errors() {
+		return Fitted{Version: s.Version}, nil
+	}
+	b.Compile()
+	f, ok := m.fit(s, b)
+	if !ok {
+		return Fitted{}, &LoadError{Version: b.Pack().Version, Diagnostics: errorsOf(b.Diagnostics())}
+	}
+	return f, nil
+}
+
+// pick is the version that a beginning means.
+func (m *Manager) pick(ctx context.Context, pack, beginning string) (string, error) {
+	beginning = strings.ToLower(beginning)
+	versions, err := m.c.Keeper.Versions(ctx, pack, KeptVersions)
+	if err != nil {
+		return "", fmt.Errorf("look up the versions of pack %q: %w", pack, err)
+	}
+	versions = slices.DeleteFunc(versions, func(v KeptVersion) bool { return !strings.HasPrefix(v.Version, beginning) })
+	switch len(versions) {
+	case 0:
+		return beginning, nil // one that is kept beyond the others, or none
+	case 1:
+		return versions[0].Version, nil
+	}
+	return "", &AmbiguousVersionError{Pack: pack, Version: beginning, Candidates: versions}
+}
+
+// earlier is the version that was live before the one that is, and did not fail
+// on more events than a new version may, if there is one.
+func (m *Manager) earlier(ctx context.Context, s *Standing) (string, error) {
+	versions, err := m.c.Keeper.Versions(ctx, s.Pack, KeptVersions)
+	if err != nil {
+		return "", err
+	}
+	versions = slices.DeleteFunc(versions, func(v KeptVersion) bool {
+		return v.Version == s.Live || v.Version == s.Version.Hash || !v.RolledBack.IsZero()
+	})
+	for i := range versions {
+		if !versions[i].failing() {
+			return versions[i].Version, nil
+		}
+	}
+	if len(versions) > 0 {
+		return versions[0].Version, nil // all failed: the log and the command say so
+	}
+	return "", fmt.Errorf("roll pack %q back: %w", s.Pack, ErrNoEarlier)
+}
+
+// command acquires the lock to carry out a command about a pack, after what earlier
+// ones have to drop of it.
+func (m *Manager) command(ctx context.Context, pack string) (*Standing, error) {
+	if err := m.dropping.await(ctx, pack); err != nil {
+		return nil, err
+	}
+	if err := m.acquire(ctx); err != nil {
+		return nil, err
+	}
+	if err := m.dropping.await(ctx, pack); err != nil {
+		m.release()
+		return nil, err
+	}
+	if s := m.packs[pack]; s != nil {
+		return s, nil
+	}
+	defer m.release()
+	return nil, m.noPack(pack)
+}
+
+// readNow is Notice for a command that has to know the folder as it is now.
+func (m *Manager) readNow(ctx context.Context, reason string) error {
+	return m.notice(ctx, reason, reading{})
+}
+
+// removed acquires the lock and takes up a pack that was removed, if versions of it
+// are kept. It is nil, and the lock is not held, if there are none.
+func (m *Manager) removed(ctx context.Context, pack string) (*Standing, error) {
+	if err := m.acquire(ctx); err != nil {
+		return nil, err
+	}
+	versions, err := m.c.Keeper.Versions(ctx, pack, 1)
+	if err != nil || len(versions) == 0 {
+		m.release()
+		return nil, err
+	}
+	if s := m.packs[pack]; s != nil {
+		return s, nil
+	}
+	s := m.standing(pack)
+	s.Path, s.Gone, s.Verdict = versions[0].Path, true, Verdict{Kind: FilesGone}
+	return s, nil
+}
+
+func (m *Manager) noPack(name string) error {
+	if near := diag.Suggest(name, slices.Sorted(maps.Keys(m.packs))); near != "" {
+		return fmt.Errorf("pack %q: %w: did you mean %s?", name, ErrNoPack, near)
+	}
+	return fmt.Errorf("pack %q: %w", name, ErrNoPack)
+}

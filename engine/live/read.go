@@ -1,0 +1,108 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	// busyLook is how soon a pack that was left because its files were changing is
+	// looked at again: the watch tells of it only if it is not as it was told.
+	busyLook = 500 * time.Millisecond
+	// againAfter is how soon the folder is read again after the keeper failed.
+	againAfter = 5 * time.Second
+	// maxReloads bounds how often Reload reads the folder until all is decided.
+	maxReloads = 5
+)
+
+// reading says how the folder is read.
+type reading struct {
+	waited bool            // files that looked half written have had their time
+	busy   map[string]bool // names in the folder of packs that stay as they are
+	seen   Seen            // the folder as it was read already, if it was
+}
+
+// Read reads the folder and makes live what may be. It returns when all specs
+// have run, and files that look half written have had their time. An error is
+// the keeper's: what could not be kept is not live.
+func (m *Manager) Read(ctx context.Context, reason string) error {
+	due, err := m.readAll(ctx, reason, false)
+	if err != nil || due.IsZero() {
+		return err
+	}
+	if !pause(ctx, due.Sub(m.c.Now())) {
+		return ctx.Err()
+	}
+	_, err = m.readAll(ctx, reason, true)
+	return err
+}
+
+// Notice is Read for a watch that has seen the folder change and settle, and decides
+// about the folder as the watch read it. It returns after a short while though specs
+// may be running, or files look half written: what passes later goes live later.
+func (m *Manager) Notice(ctx context.Context, seen Seen) error {
+	r := reading{seen: seen}
+	if names := m.busy.Load(); names != nil {
+		r.busy = *names
+	}
+	return m.notice(ctx, seen.Reason, r)
+}
+
+// Watch watches the folder and gives Notice what it has seen, until ctx ends.
+func (m *Manager) Watch(ctx context.Context) {
+	Watch(ctx, m.c.Dir, m.watchOptions(), func(seen Seen) {
+		if err := m.Notice(ctx, seen); err != nil && ctx.Err() == nil {
+			m.c.Log.Error("could not finish reading the rules; live versions unchanged", "err", err)
+		}
+	})
+}
+
+// watchOptions tie a watch to what is read here. Notice leaves packs as they were whose
+// files are busy.
+func (m *Manager) watchOptions() WatchOptions {
+	content := func() string { return m.shown().folder.content }
+	return WatchOptions{
+		Since: content(), Loaded: content, Known: func() []string { return m.shown().known },
+		Busy: func(names map[string]bool) { m.busy.Store(&names) }, Log: m.c.Log,
+	}
+}
+
+func (m *Manager) notice(ctx context.Context, reason string, r reading) error {
+	if err := m.acquire(ctx); err != nil {
+		return err
+	}
+	pending, err := m.read(ctx, r)
+	m.swap(reason)
+	m.release()
+	patience := time.NewTimer(gatePatience)
+	defer patience.Stop()
+	return errors.Join(err, m.collectApart(ctx, pending, reason, patience.C))
+}
+
+// readAll reads the folder and waits for all specs. due is when files that look
+// half written are taken as they are; waited says that they have had their time.
+func (m *Manager) readAll(ctx context.Context, reason string, waited bool) (due time.Time, err error) {
+	if err := m.acquire(ctx); err != nil {
+		return due, err
+	}
+	for _, s := range m.packs {
+		s.Tried = nil
+	}
+	pending, err := m.read(ctx, reading{waited: waited})
+	due = later(m.halfDue(func(*Standing) bool { return true }), m.ignoring.half.Due)
+	m.swap(reason)
+	m.release()
+	return due, errors.Join(err, m.collectApart(ctx, pending, reason, nil))
+}
+
+// halfDue is when the last of the packs that look half written, and for which of
+// holds, is taken as it is; zero: there is none.
+func (m *Manager) halfDue(of func(*Standing) bool) (due time.Time) {
+	for _, s := range m.packs {
+		if !s.Half.Began.IsZero() && of(s) {
+			due = later(due, s.Half.Due)
+		}
+	}
+	return due
+}

@@ -1,0 +1,169 @@
+package live
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"chertd/luabind/diag"
+	"chertd/rules"
+)
+
+// Standing is the record of one pack: which version is live, and why. It is a value:
+// Step returns a changed copy and leaves its argument as it was, slices and maps
+// included.
+type Standing struct {
+	State // as the store keeps it
+
+	// What is live. The zero Version is nothing.
+	Version   Version
+	Since     time.Time // live since
+	Revision  int       // of the configuration under which it was loaded last
+	Warnings  diag.List
+	Unfit     diag.List // settings in chertd.yaml that do not fit it: it runs with those that the pack had
+	Defaults  bool      // it runs with its defaults in the place of Unfit
+	InsteadOf string    // the version that should be live, and needs more than is granted
+	Lost      Lost      // why the version that should be live is not
+
+	// What the files are.
+	Files     Edit         // as they were read last; without a version they are gone
+	Verdict   Verdict      // on them
+	Path      string       // of them, or where they were
+	Empty     bool         // they load, and have no rules
+	EditVeto  bool         // they may veto, or nobody can know
+	LastVeto  bool         // the same of the version that was live last
+	Unwritten string       // version of files that were there at the start, never live, and empty
+	Gone      bool         // they are gone, and the pack is remembered
+	Unread    bool         // the folder can't be read: nobody knows how they are
+	Missed    time.Time    // since when they are gone; zero: they are not
+	Complete  []rules.File // as they were when they last looked complete; nil: not known
+	Half      Half         // since when they look half written
+
+	// Trials of edits and of new versions.
+	Trying *Try   // its specs are running
+	Tried  *Try   // to be used at the next reading
+	Trial  *Trial // nil: there is none
+	Logged Logged // the refusal that was logged last
+
+	// Pending work.
+	Back        map[string]bool // versions that were rolled back, and whose pending work is dropped
+	KeptPending bool            // pending work was kept when the mode became another
+	KeptOf      string          // version that was rolled back and whose pending work was kept
+	RulesGone   bool            // reads of deleted rules were to be dropped when the process ended
+
+	// The configuration.
+	Config     int           // its revision
+	ConfigMode rules.Mode    // "": it does not say
+	HasGate    bool          // edits pass a gate
+	Settling   time.Duration // how long files that look half written are left alone
+}
+
+// Version is a version of a pack that loads.
+type Version struct {
+	Hash    string // rules.Pack.Version
+	Built   string // hash of all that it is made of, the configuration included
+	Specs   string // hash of its specs
+	CanVeto bool
+	Mode    rules.Mode // by its pack.yaml; "": it does not say
+	Reads   rules.Rate // limits.reads
+	Rules   []string   // names of its rules
+	// Settings is what chertd.yaml sets of the pack, as JSON.
+	Settings string
+	Pack     *rules.Pack // what runs; Step only passes it on
+}
+
+// Runs reports whether there is a version.
+func (v *Version) Runs() bool { return v.Hash != "" }
+
+// withSpecs returns the version with the specs that are among these files.
+func (v Version) withSpecs(files []rules.File, specs string) Version {
+	if v.Pack != nil {
+		v.Pack = v.Pack.WithFiles(files)
+	}
+	v.Specs = specs
+	return v
+}
+
+// loses reports whether the version has rules that another does not have.
+func (v *Version) loses(to *Version) bool {
+	return slices.ContainsFunc(v.Rules, func(name string) bool { return !slices.Contains(to.Rules, name) })
+}
+
+// Record counts the events of a version that was live.
+type Record struct {
+	Version          string // "": it is not kept
+	Events, Failures int64
+}
+
+// Trial is the trial of a new version, for its first events.
+type Trial struct {
+	Version string
+	Before  string // the version to go back to
+	// Events and Failures are what was counted before, in another process.
+	Events, Failures int64
+}
+
+// clone copies what Step changes in place.
+func (s *Standing) clone() Standing {
+	c := *s
+	c.Back = maps.Clone(s.Back)
+	return c
+}
+
+// rolledBack notes that the pending work of a version is dropped.
+func (s *Standing) rolledBack(version string) {
+	if s.Back == nil {
+		s.Back = map[string]bool{}
+	}
+	s.Back[version] = true
+}
+
+// ModeNow returns the pack's mode, and where it is set: "command", "chertd.yaml",
+// "pack.yaml" or "default", or why chertd set it.
+func (s *Standing) ModeNow() (mode rules.Mode, by string) {
+	own := s.Files.Mode
+	if s.Version.Runs() {
+		own = s.Version.Mode
+	}
+	switch {
+	case s.Set != "" && s.why() != "":
+		return s.Set, s.why()
+	case s.Set != "":
+		return s.Set, "command"
+	case s.ConfigMode != "":
+		return s.ConfigMode, "chertd.yaml"
+	case own != "":
+		return own, "pack.yaml"
+	}
+	return rules.Live, "default"
+}
+
+// CanVeto reports whether reads are blocked while no version is live: one of what
+// was live and what the files are now is enough.
+func (s *Standing) CanVeto() bool { return s.EditVeto || s.LastVeto }
+
+// InSet reports whether the live set knows the pack. Of one that it does not know
+// only what an operator said is remembered.
+func (s *Standing) InSet() bool {
+	return s.Version.Runs() || !s.Gone || s.Live != "" || !s.Missed.IsZero()
+}
+
+// Unloaded reports whether the pack has no live version and misses events by that.
+// Files without rules miss nothing, nor does a new pack that somebody is writing.
+func (s *Standing) Unloaded() bool {
+	mode, _ := s.ModeNow()
+	wanted := s.Live != "" || !s.Empty && s.Half.Began.IsZero()
+	return s.InSet() && !s.Version.Runs() && mode == rules.Live && (wanted || s.CanVeto())
+}
+
+// Blocks reports whether reads of new events are blocked because no version of the
+// pack is live.
+func (s *Standing) Blocks() bool { return s.Unloaded() && s.CanVeto() }
+
+// restored reports whether a rollback made the pack live without any files.
+func (s *Standing) restored() bool {
+	return s.Pin.Until == UntilFiles || s.Pin.Until == UntilUndoneNoFiles
+}
+
+// loaded reports whether a version is live, and built as an edit is.
+func (s *Standing) loaded(built string) bool { return s.Version.Runs() && s.Version.Built == built }

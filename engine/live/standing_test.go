@@ -1,0 +1,134 @@
+package live
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"chertd/rules"
+)
+
+// Who asks how the rules stand is told why a pack blocks reads, if it does: that
+// it could veto and has no version, or rules that are suspended for all chats.
+func TestStandingTellsWhyReadsAreBlocked(t *testing.T) {
+	t.Parallel()
+	failing := func(title string, n int) string {
+		text := "-- " + title
+		for i := range n {
+			text += "\nchert.rule({ name = \"r" + string(rune('1'+i)) + "\", on = \"message.received\", run = function(ev) if ev.text == \"bad\" then error(\"oh\") end chert.keep_unread(ev.chat.id) end })"
+		}
+		return text
+	}
+	for name, tc := range map[string]struct {
+		files  []string
+		policy rules.SuspendPolicy
+		want   string
+	}{
+		"nothing is wrong":             {files: []string{"x.lua", version("x1")}},
+		"a version that can veto":      {files: []string{"x.lua", veto("x1")}},
+		"broken, and it can't veto":    {files: []string{"x.lua", broken}},
+		"broken, and it could veto":    {files: []string{"x.lua", broken + "chert.keep_unread("}, want: "no version of it is live: it does not load"},
+		"off, and it could veto":       {files: []string{"x/r.lua", broken + "chert.keep_unread(", "x/pack.yaml", "mode: off"}},
+		"suspended for one chat":       {files: []string{"x.lua", failing("x1", 1)}, policy: rules.SuspendPolicy{After: 1, Chats: 2}},
+		"suspended for all":            {files: []string{"x.lua", failing("x1", 1)}, policy: rules.SuspendPolicy{After: 1, Chats: 1}, want: "rule r1 is suspended: it fails again and again"},
+		"several":                      {files: []string{"x.lua", failing("x1", 3)}, policy: rules.SuspendPolicy{After: 1, Chats: 1}, want: "rule r1 and 2 more are suspended; the first because it fails again and again"},
+		"suspended in shadow":          {files: []string{"x/r.lua", failing("x1", 1), "x/pack.yaml", "mode: shadow"}, policy: rules.SuspendPolicy{After: 1, Chats: 1}},
+		"suspended, and it can't veto": {files: []string{"x.lua", strings.Replace(failing("x1", 1), "chert.keep_unread", "chert.mark_read", 1)}, policy: rules.SuspendPolicy{After: 1, Chats: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPen(t)
+			p.options.Suspend = tc.policy
+			p.write(append([]string{"b.lua", version("b1")}, tc.files...)...)
+			p.start()
+			p.set.Run(0, rules.Input{Event: message("bad"), Now: noon})
+			if got := p.standing("x").Blocks; got != tc.want {
+				t.Errorf("reads are blocked because %q, want %q", got, tc.want)
+			}
+			if got := p.standing("b").Blocks; got != "" {
+				t.Errorf("another pack blocks reads because %q", got)
+			}
+		})
+	}
+}
+
+// What is wrong with the folder and the packs is told together with whether
+// anything is live; before the start, nothing is known.
+func TestProblemsTellWhetherAnythingIsLive(t *testing.T) {
+	t.Parallel()
+	g := New(Config{})
+	if problems, live := g.Problems(); problems != nil || live || g.Ignored() != nil || g.Standings() != nil {
+		t.Errorf("before the start: %v, %t", problems, live)
+	}
+	p := newPen(t, "a.lua", broken)
+	expect := func(when string, wantLive bool, want string) {
+		t.Helper()
+		problems, live := p.g.Problems()
+		if text := problems.Error(); live != wantLive || (text == "") != (want == "") || !strings.Contains(text, want) {
+			t.Errorf("%s: live: %t, problems: %s; want %t, %q", when, live, text, wantLive, want)
+		}
+	}
+	expect("nothing loads", false, "a.lua:")
+	p.edit("b.lua", veto("b1"))
+	expect("another does", true, "a.lua:")
+	p.edit("a.lua", version("a1"))
+	expect("both do", true, "")
+	p.edit("a.lua", broken)
+	expect("broken again", true, "a.lua:")
+	p.edit("a.lua", version("a1"))
+	must(t, os.RemoveAll(p.dir))
+	p.edit()
+	expect("the folder is gone", true, "rules")
+	for _, pack := range []string{"a", "b"} {
+		if s := p.standing(pack); s.Gone || !s.Unread || s.NotLive != "the rules folder can't be read" || s.Version == "" {
+			t.Errorf("the folder is gone: %s stands as %+v", pack, s)
+		}
+	}
+	q := newPen(t, "b.lua", version("b1"))
+	q.edit("x.lua", broken)
+	must(t, os.RemoveAll(q.dir))
+	q.edit()
+	if s := q.standing("x"); s.Gone {
+		t.Errorf("of one that never was live nobody knows that it is gone: %+v", s)
+	}
+}
+
+// Once all is stopped nothing more starts, and what ran has ended.
+func TestTasksEnd(t *testing.T) {
+	t.Parallel()
+	var all tasks
+	ended := 0
+	for range 3 {
+		all.start(func(ctx context.Context) {
+			<-ctx.Done()
+			all.mu.Lock()
+			defer all.mu.Unlock()
+			ended++
+		})
+	}
+	alone := make(chan struct{})
+	cancel := all.start(func(ctx context.Context) {
+		<-ctx.Done()
+		close(alone)
+	})
+	cancel() // ends this one alone
+	<-alone
+	all.mu.Lock()
+	if ended > 0 {
+		t.Errorf("%d ended with another", ended)
+	}
+	all.mu.Unlock()
+	all.stop()
+	if ended != 3 {
+		t.Errorf("%d of 3 have ended", ended)
+	}
+	if all.start(func(context.Context) { t.Error("one runs after the end") }) != nil {
+		t.Error("one starts after the end")
+	}
+	all.stop()
+	if pause(t.Context(), time.Nanosecond) == false {
+		t.Error("a pause that is over was cut short")
+	}
+}

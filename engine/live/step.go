@@ -1,0 +1,227 @@
+package live
+
+import (
+	"slices"
+	"time"
+
+	"chertd/luabind/diag"
+	"chertd/rules"
+)
+
+// Step moves a pack's standing by one input, and returns what follows from it. It is
+// pure: it does no I/O and reads no clock. It never fails: what can't be done is a
+// verdict with a reason.
+func Step(s Standing, in Input, now time.Time) (Standing, Commands) {
+	t := &step{s: s.clone(), now: now}
+	if lost, ok := in.(NotKept); ok {
+		t.unkept, in = true, lost.Input
+	}
+	switch in := in.(type) {
+	case Found:
+		t.found(in)
+	case Clashed:
+		t.clashed(in)
+	case Emptied:
+		t.emptied(in)
+	case Missing:
+		t.missing(in)
+	case Compiled:
+		t.compiled(in)
+	case Unanswered:
+		t.fallBack()
+	case Gated:
+		t.gated(in)
+	case Recalled:
+		t.recalled(in)
+	case SetMode:
+		t.setMode(in)
+	case Limited:
+		t.limited(in)
+	case Failing:
+		t.failing(in)
+	case Rollback:
+		t.rollback(in)
+	case Unpin:
+		t.unpin()
+	case Remove:
+		t.remove(in)
+	case Reconfigured:
+		t.s.Config, t.s.ConfigMode, t.s.HasGate, t.s.Settling = in.Revision, in.Mode, in.Gate, in.Settle
+	case Started:
+		t.started()
+	case Tended:
+		t.tended(in)
+	}
+	return t.s, t.out
+}
+
+// step is one call of Step: the standing being changed and the commands so far.
+type step struct {
+	s      Standing
+	now    time.Time
+	out    Commands
+	unkept bool // nothing can be kept: the step is made for the second time
+}
+
+// keep takes a state over and adds it to Commands.Keep. If the store has failed it
+// returns false and changes nothing.
+func (t *step) keep(state State) bool {
+	if t.unkept {
+		t.out.Keep = Keep{}
+		return false
+	}
+	t.s.State, t.out.Keep.State = state, &state
+	return true
+}
+
+func (t *step) log(e LogEntry) { t.out.Log = append(t.out.Log, e) }
+
+func (t *step) drop(d Drop) { t.out.Drop = append(t.out.Drop, d) }
+
+// take makes a version live.
+func (t *step) take(v Version, diags diag.List) {
+	t.dropRules(&v)
+	s := &t.s
+	delete(s.Back, v.Hash) // what it asks for from now on counts
+	s.Version, s.Revision, s.Lost, s.Unfit, s.Defaults, s.InsteadOf = v, s.Config, Lost{}, nil, false, ""
+	s.Warnings, s.Verdict.Diagnostics = diags, diags
+	s.LastVeto = v.CanVeto
+	if s.Files.Version == v.Hash {
+		s.Verdict, s.Logged = Verdict{Diagnostics: diags}, Logged{}
+	}
+	if slices.ContainsFunc(diags, rules.MatchesLess) {
+		t.log(LogEntry{Kind: LogUnmatched, Diagnostics: diags, Version: v})
+	}
+}
+
+// dropRules drops reads of rules that the pack will not have any more. A version that
+// was live when the process last ran, and was not loaded since, may have had any
+// rules.
+func (t *step) dropRules(to *Version) {
+	was := &t.s.Version
+	switch {
+	case slices.ContainsFunc(t.out.Drop, func(d Drop) bool { return d.Why == DropRuleDeleted }):
+	case !was.Runs() && (t.s.Live == "" || t.s.Live == to.Hash):
+	case was.Runs() && (was.Built == to.Built || t.s.KeptOf == was.Hash || !was.loses(to)):
+	default:
+		t.out.Keep.RulesGone = true
+		t.drop(Drop{Why: DropRuleDeleted})
+	}
+}
+
+// giveUp ends the trying of an edit.
+func (t *step) giveUp() {
+	if t.s.Trying != nil {
+		t.s.Trying, t.out.StopGate = nil, true
+	}
+}
+
+// refuse leaves the last good version live, and logs why once.
+func (t *step) refuse(try Try) {
+	s := &t.s
+	// The configuration is not compared: under another one the edit is still the same.
+	logged := Logged{Content: try.Content, Verdict: try.Refused}
+	r := Refusal{News: s.Logged.Content != logged.Content || !s.Logged.Verdict.Same(logged.Verdict), Lost: s.Lost, InsteadOf: s.InsteadOf}
+	t.giveUp()
+	s.Logged, s.Tried, s.Verdict = logged, &try, try.Refused
+	if t.fallBack() {
+		t.out.Recall.After = &r
+		return
+	}
+	t.logRefusal(&r)
+}
+
+func (t *step) logRefusal(r *Refusal) {
+	s := &t.s
+	if s.Files.Version == s.Live && (!s.Lost.same(r.Lost) || s.InsteadOf != r.InsteadOf) {
+		return // the configuration is to blame, and the log says what it has done
+	}
+	if r.News {
+		t.log(LogEntry{Kind: LogNotLive})
+	}
+}
+
+// fallBack makes sure that the version that is live, or was last, is live under the
+// configuration as it is now. It reports whether that has to be loaded first.
+func (t *step) fallBack() bool {
+	s := &t.s
+	version := s.Live
+	switch {
+	case s.Version.Runs() && s.InsteadOf != "":
+		version = s.InsteadOf
+	case s.Version.Runs():
+		version = s.Version.Hash
+	}
+	return t.recall(version)
+}
+
+// recall has a version loaded, if it is not the live one.
+func (t *step) recall(version string) bool {
+	s := &t.s
+	if version == "" || s.Version.Runs() && (s.Version.Hash == version || s.InsteadOf == version) && s.Revision == s.Config {
+		return false
+	}
+	t.out.Recall = &Recall{Version: version}
+	return true
+}
+
+// promote makes a version live that was not. The store keeps it first, so that a later
+// rollback can find it.
+func (t *step) promote(try Try, like Like) {
+	s, v := &t.s, try.Version
+	s.Tried = &try // its specs need not run again if it can't be kept
+	trial := trialOf(&s.Version, &v, &try.Before)
+	state := s.State
+	state.Live, state.Settings = v.Hash, v.Settings
+	t.dropRules(&v)
+	t.out.Keep.Version = &v
+	fresh := s.Live == ""
+	if !t.keep(state) {
+		t.out.Drop = nil
+		s.Verdict.Kind = KeepFailed
+		t.fallBack()
+		return
+	}
+	s.Since, s.Tried = t.now, nil
+	if !try.Restores.IsZero() {
+		t.log(LogEntry{Kind: LogRestores, Version: v, At: try.Restores})
+	}
+	if fresh && like.Pack != "" {
+		try.Diagnostics = append(slices.Clip(try.Diagnostics), like.Warning)
+		t.log(LogEntry{Kind: LogLike, Version: v, Like: like})
+	}
+	t.take(v, try.Diagnostics)
+	s.Trial = trial
+}
+
+// trialOf returns the trial that a version is put on: nil if there is none to go back
+// to that did better.
+func trialOf(before, now *Version, record *Record) *Trial {
+	if !before.Runs() || before.Hash == now.Hash || record.Version != before.Hash || record.failing() {
+		return nil
+	}
+	return &Trial{Version: now.Hash, Before: before.Hash}
+}
+
+// failing reports whether a version failed on more events than a new one may.
+func (r *Record) failing() bool { return r.Failures*trialShare > r.Events }
+
+// logUnfit notes what does not fit the version that was made live in the settings of
+// chertd.yaml, and logs it once. was and before are the version and what did not fit
+// it until then.
+func (t *step) logUnfit(f *Fitted, was string, before diag.List) {
+	t.s.Unfit, t.s.Defaults = f.Unfit, f.Defaults
+	if len(f.Unfit) == 0 || was == t.s.Version.Hash && slices.Equal(before, f.Unfit) {
+		return
+	}
+	t.log(LogEntry{Kind: LogUnfit})
+}
+
+// keptSettings are what is to be kept of the pack's settings while the version is
+// live.
+func (s *Standing) keptSettings(v *Version, unfit diag.List) string {
+	if len(unfit) > 0 && s.Settings != "" {
+		return s.Settings
+	}
+	return v.Settings
+}

@@ -1,0 +1,167 @@
+package live
+
+import (
+	"maps"
+	"slices"
+
+	"chertd/rules"
+)
+
+// failing rolls back a version that fails on its trial, unless another is live by now
+// or an operator has pinned it.
+func (t *step) failing(in Failing) {
+	s := &t.s
+	if on := s.Trial; on != nil && on.Version == in.Version && s.Version.Hash == in.Version && s.Pin.Version == "" {
+		t.out.RollBack = on.Before
+	}
+}
+
+// rollback makes a kept version live by command, or because a trial has failed.
+func (t *step) rollback(in Rollback) {
+	s, from, to := &t.s, t.s.Version, in.To.Version
+	if s.loaded(to.Built) {
+		to = from
+	}
+	went := from.Runs() && from.Hash != to.Hash
+	state := s.State
+	state.Live, state.Settings = to.Hash, s.keptSettings(&to, in.To.Unfit)
+	state.Pin = Pin{Version: to.Hash, Over: s.Files.Version}
+	switch noFiles := s.Files.Version == ""; {
+	case in.Undo:
+		state.Pin = Pin{}
+	case noFiles && in.Pin:
+		state.Pin.Until = UntilUndoneNoFiles
+	case noFiles:
+		state.Pin.Until = UntilFiles
+	case in.Pin:
+		state.Pin.Until, state.Pin.Over = UntilUndone, ""
+	}
+	keep := &t.out.Keep
+	keep.Marks = append(keep.Marks, Mark{Version: to.Hash, Live: true})
+	if went {
+		keep.Pending = map[string]bool{from.Hash: in.KeepPending}
+		if !in.Undo {
+			keep.Marks = append(keep.Marks, Mark{Version: from.Hash})
+		}
+	}
+	if !t.keep(state) {
+		return
+	}
+	t.giveUp()
+	s.Tried, s.Verdict, s.Since, s.KeptOf = nil, Verdict{}, t.now, ""
+	if from.Runs() && in.KeepPending {
+		s.KeptOf = from.Hash
+	}
+	t.take(to, nil)
+	t.logUnfit(&in.To, "", nil)
+	if s.Files.Version != to.Hash {
+		s.Verdict = s.verdictPinned(in.Cause)
+		if s.Files.Version != "" {
+			s.Logged = Logged{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pin.Version}} // by the line below
+		}
+	}
+	s.Trial = nil
+	if went && !in.KeepPending {
+		s.rolledBack(from.Hash)
+		t.drop(Drop{Version: from.Hash, Why: DropRolledBack})
+	}
+	t.log(LogEntry{Kind: LogRolledBack, Version: to, From: from.Hash, Record: in.Record, Cause: in.Cause})
+}
+
+// unpin ends a rollback.
+func (t *step) unpin() {
+	state := t.s.State
+	state.Pin = Pin{}
+	t.keep(state)
+}
+
+// Undoable returns why a rollback of the pack can't be undone, nil if it can.
+func (s *Standing) Undoable() error {
+	switch {
+	case s.Gone || s.Files.Version == "":
+		return ErrNoFiles
+	case s.Pin.Version == "" && s.Verdict.Kind == FilesLive:
+		return ErrNotRolledBack
+	}
+	return nil
+}
+
+// setMode sets how the pack runs.
+func (t *step) setMode(in SetMode) {
+	s := &t.s
+	state := s.State
+	state.Set, state.Limit = in.Mode, in.Limit
+	before := s.State
+	s.State = state
+	mode, _ := s.ModeNow()
+	s.State = before
+	kept := mode != rules.Live && in.KeepPending
+	t.out.Keep.Pending = map[string]bool{"": kept}
+	if !t.keep(state) {
+		return
+	}
+	s.KeptPending = kept
+	if mode != rules.Live && !kept {
+		t.drop(Drop{Why: DropWhy(mode)})
+	}
+}
+
+// limited sends a pack that is live to shadow.
+func (t *step) limited(in Limited) {
+	s := &t.s
+	if mode, _ := s.ModeNow(); mode != rules.Live || s.Version.Runs() && s.Version.raises(in.Limit) {
+		return // or its limit was raised meanwhile
+	}
+	t.setMode(SetMode{Mode: rules.Shadow, Limit: in.Limit})
+}
+
+// raises reports whether the version has a higher limit of reads than one that was
+// reached, or none.
+func (v *Version) raises(reached rules.Rate) bool {
+	return reached != (rules.Rate{}) && (v.Reads.N == 0 || v.Reads.Raised(reached))
+}
+
+// tended ends a reading or a command: it keeps with what settings the version runs,
+// ends shadow mode if the limit for which it was set was raised, and drops what a
+// pack has waiting that is not live any more.
+func (t *step) tended(in Tended) {
+	s := &t.s
+	state := s.State
+	if s.Version.Runs() && (s.Version.Hash == s.Live || s.InsteadOf != "") {
+		state.Settings = s.keptSettings(&s.Version, s.Unfit)
+	}
+	ends := s.Version.Runs() && s.Set == rules.Shadow && s.Version.raises(s.Limit)
+	if ends {
+		state.Set, state.Limit = "", rules.Rate{}
+	}
+	if state != s.State {
+		was := s.why()
+		if t.keep(state) && ends {
+			t.log(LogEntry{Kind: LogLimitEnds, Was: was})
+		}
+	}
+	if in.Passed {
+		s.Trial = nil
+	}
+	mode, _ := s.ModeNow()
+	s.KeptPending = s.KeptPending && mode != rules.Live
+	if in.Mode == rules.Live && s.InSet() && mode != rules.Live && !s.KeptPending {
+		t.drop(Drop{Why: DropWhy(mode)})
+	}
+}
+
+// started drops what had to be dropped when the process last ran, or has to be since:
+// it may have ended before that was done.
+func (t *step) started() {
+	s := &t.s
+	if mode, _ := s.ModeNow(); mode != rules.Live && !s.KeptPending {
+		t.drop(Drop{Why: DropWhy(mode)})
+		return
+	}
+	for _, version := range slices.Sorted(maps.Keys(s.Back)) {
+		t.drop(Drop{Version: version, Why: DropRolledBack})
+	}
+	if s.RulesGone {
+		t.drop(Drop{Why: DropRuleDeleted})
+	}
+}

@@ -1,0 +1,310 @@
+package live
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"chertd/luabind/diag"
+	"chertd/rules"
+)
+
+// act does what a line of a story says.
+func (l *life) act(t interface{ Fatalf(string, ...any) }, what string) {
+	verb, arg, _ := strings.Cut(what, " ")
+	if (verb == "mode" || verb == "limit") && !l.s.InSet() && l.gone {
+		return // there is no such pack
+	}
+	switch verb {
+	case "edit":
+		l.files = arg
+		l.read(false)
+	case "delete":
+		l.files = ""
+		l.read(false)
+	case "wait":
+		d, err := time.ParseDuration(arg)
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		l.now = l.now.Add(d)
+		l.read(false)
+	case "clash": // another pack has the name
+		if l.files != "" && !l.unread {
+			l.give(Clashed{Edit: l.edit(), Content: l.files + " twice", MayVeto: canVeto(l.files), Diagnostics: diag.List{{Severity: diag.SeverityError, Message: "taken"}}})
+		}
+	case "empty": // the folder is there, and holds no rules
+		if !l.s.Gone {
+			l.give(Emptied{diag.List{{Severity: diag.SeverityError, Message: "no rules"}}})
+		}
+	case "gate":
+		l.gated()
+	case "rollback", "pin", "rollback-keep":
+		l.rollback(arg, Rollback{Pin: verb == "pin", KeepPending: verb == "rollback-keep", Cause: Cause{Kind: ByCommand}})
+	case "undo":
+		l.undo()
+	case "mode":
+		l.give(SetMode{Mode: rules.Mode(strings.TrimPrefix(arg, "reset"))})
+	case "limit":
+		l.give(Limited{rules.Rate{N: 3, Per: 10 * time.Minute}})
+	case "trial-fails":
+		in := Failing{Version: l.s.Version.Hash, Events: 20, Failures: 11}
+		if _, out := Step(l.s, in, l.now); out.RollBack != "" {
+			l.rollback(out.RollBack, Rollback{Cause: Cause{Kind: TrialFailed, Failures: in.Failures, Events: in.Events}})
+		}
+	case "trial-passes":
+		l.over = true
+	case "remove":
+		if l.s.Gone {
+			l.give(Remove{Operator: true})
+		}
+	case "alone":
+		l.alone = arg != "no longer"
+	case "unread":
+		l.unread = arg != "no longer"
+		l.read(false)
+	case "revoke":
+		l.reconfigure(false)
+	case "grant":
+		l.reconfigure(true)
+	case "disk-full":
+		l.diskOK = false
+	case "restart":
+		l.restart()
+	case "edit-while-down":
+		l.files = arg
+		l.restart()
+	case "delete-while-down":
+		l.files = ""
+		l.restart()
+	default:
+		t.Fatalf("a story can't say %q", what)
+	}
+	l.tend()
+}
+
+// TestStories plays sessions: what is done, and how the pack stands then. A version is
+// called by what it is like: see life.
+func TestStories(t *testing.T) {
+	t.Parallel()
+	type line struct{ do, want string }
+	for name, tt := range map[string]struct {
+		gate  bool
+		story []line
+	}{
+		"a broken edit, and its fix": {false, []line{
+			{"edit v1", "v1"},
+			{"edit broken1", "v1; it does not load; logged: not live"},
+			{"wait 1s", "v1; it does not load"},
+			{"edit v2", "v2; on trial"},
+		}},
+		"a broken edit is taken back": {false, []line{
+			{"edit v1", "v1"},
+			{"edit broken1", "v1; it does not load; logged: not live"},
+			{"edit v1", "v1; logged: as before"},
+		}},
+		"a restart after a broken edit": {false, []line{
+			{"edit v1", "v1"},
+			{"edit broken1", "v1; it does not load; logged: not live"},
+			{"restart", "v1; it does not load; logged: not live"},
+		}},
+		"an edit passes the gate": {true, []line{
+			{"edit v1", "none; its specs are running; gate runs"},
+			{"gate", "v1"},
+			{"edit v2", "v1; its specs are running; gate runs"},
+			{"gate", "v2; on trial"},
+		}},
+		"an edit fails its specs": {true, []line{
+			{"edit v1", "none; its specs are running; gate runs"},
+			{"gate", "v1"},
+			{"edit unfit2", "v1; its specs are running; gate runs"},
+			{"gate", "v1; its specs fail; logged: not live"},
+			{"wait 1s", "v1; its specs fail"},
+			{"restart", "v1; its specs are running; gate runs"},
+			{"gate", "v1; its specs fail; logged: not live"},
+		}},
+		"an edit comes while the gate runs on another": {true, []line{
+			{"edit v1", "none; its specs are running; gate runs"},
+			{"gate", "v1"},
+			{"edit v2", "v1; its specs are running; gate runs"},
+			{"edit v3", "v1; its specs are running; gate runs"},
+			{"gate", "v3; on trial"},
+		}},
+		"what was live is live after a restart without its specs": {true, []line{
+			{"edit v1", "none; its specs are running; gate runs"},
+			{"gate", "v1"},
+			{"restart", "v1"},
+		}},
+		"a rollback ends at the next edit": {false, []line{
+			{"edit v1", "v1"},
+			{"edit v2", "v2; on trial"},
+			{"rollback", "v1; rolled back to v1: by command; logged: rolled back; dropped: v2 rolled back"},
+			{"wait 1s", "v1; rolled back to v1: by command"},
+			{"restart", "v1; rolled back to v1; logged: pinned; dropped: v2 rolled back"},
+			{"edit v3", "v3; on trial"},
+		}},
+		"a rollback that keeps what waits": {false, []line{
+			{"edit v1", "v1"},
+			{"edit v2", "v2; on trial"},
+			{"rollback-keep v1", "v1; rolled back to v1: by command; logged: rolled back"},
+			{"restart", "v1; rolled back to v1; logged: pinned"},
+		}},
+		"a pin outlives edits and restarts": {false, []line{
+			{"edit v1", "v1"},
+			{"edit v2", "v2; on trial"},
+			{"pin v1", "v1; pinned to v1 by rollback --pin; logged: rolled back; dropped: v2 rolled back"},
+			{"edit v3", "v1; pinned to v1 by rollback --pin; logged: pinned"},
+			{"restart", "v1; pinned to v1 by rollback --pin; logged: pinned; dropped: v2 rolled back"},
+			{"undo", "v3; on trial"},
+		}},
+		"an undone rollback": {false, []line{
+			{"edit v1", "v1"},
+			{"edit v2", "v2; on trial"},
+			{"rollback", "v1; rolled back to v1: by command; logged: rolled back; dropped: v2 rolled back"},
+			{"undo", "v2; logged: rolled back; dropped: v1 rolled back"},
+			{"restart", "v2; on trial"},
+		}},
+		"an edit restores a version that was rolled back": {false, []line{
+			{"edit v1", "v1"},
+			{"edit v2", "v2; on trial"},
+			{"rollback", "v1; rolled back to v1: by command; logged: rolled back; dropped: v2 rolled back"},
+			{"edit v3", "v3; on trial"},
+			{"edit v2", "v2; on trial; logged: restores"},
+		}},
+		"a version fails its trial": {false, []line{
+			{"edit v1", "v1"},
+			{"edit v2", "v2; on trial"},
+			{"trial-fails", "v1; rolled back to v1: it failed on 11 of its first 20 events, and the version before did not; logged: rolled back; dropped: v2 rolled back"},
+		}},
+		"a version passes its trial": {false, []line{
+			{"edit v1", "v1"},
+			{"edit v2", "v2; on trial"},
+			{"trial-passes", "v2"},
+			{"trial-fails", "v2"},
+		}},
+		"a pack is deleted": {false, []line{
+			{"edit v1", "v1"},
+			{"delete", "v1; its files are gone; looks again in 2s"},
+			{"wait 1s", "v1; its files are gone; looks again in 1s"},
+			{"wait 1s", "none; its files are gone; logged: removed; dropped: removed"},
+			{"restart", "none; its files are gone"},
+		}},
+		"a pack is deleted and comes back": {false, []line{
+			{"edit v1", "v1"},
+			{"delete", "v1; its files are gone; looks again in 2s"},
+			{"edit v1", "v1"},
+			{"wait 3s", "v1"},
+		}},
+		"the last pack is deleted": {false, []line{
+			{"edit v1", "v1"},
+			{"alone", "v1"},
+			{"delete", "v1; its files are gone; logged: kept"},
+			{"wait 1h", "v1; its files are gone"},
+			{"restart", "v1; its files are gone"},
+			{"remove", "none; its files are gone; logged: removed by command; dropped: removed"},
+		}},
+		"a deleted pack is restored by a rollback, until files come": {false, []line{
+			{"edit v1", "v1"},
+			{"delete", "v1; its files are gone; looks again in 2s"},
+			{"wait 2s", "none; its files are gone; logged: removed; dropped: removed"},
+			{"rollback v1", "v1; rolled back to v1: by command; logged: rolled back"},
+			{"wait 1h", "v1; its files are gone"},
+			{"edit v2", "v2; on trial"},
+		}},
+		"the folder can't be read": {false, []line{
+			{"edit veto1", "veto1"},
+			{"unread", "veto1; the rules folder can't be read"},
+			{"wait 1h", "veto1; the rules folder can't be read"},
+			{"unread no longer", "veto1"},
+		}},
+		"a copy of the pack's folder has its name": {false, []line{
+			{"edit v1", "v1"},
+			{"clash", "v1; two packs have this name; logged: not live"},
+			{"restart", "v1"},
+			{"clash", "v1; two packs have this name; logged: not live"},
+			{"edit v2", "v2; on trial"},
+		}},
+		"the pack's folder is emptied": {false, []line{
+			{"edit veto1", "veto1"},
+			{"empty", "veto1; it has no rules; logged: not live"},
+			{"edit veto1", "veto1; logged: as before"},
+		}},
+		"a file is written in two goes": {false, []line{
+			{"edit v1", "v1"},
+			{"edit v2~", "v1; it looks half written, and is taken as it is in 2s; logged: half written; looks again in 2s"},
+			{"edit v2", "v2; on trial"},
+		}},
+		"a file stays half written": {false, []line{
+			{"edit v1", "v1"},
+			{"edit v2~", "v1; it looks half written, and is taken as it is in 2s; logged: half written; looks again in 2s"},
+			{"wait 2s", "v1; it does not load; logged: not live"},
+		}},
+		"a broken veto blocks reads until it is fixed": {false, []line{
+			{"edit bveto1", "none; it does not load; reads are blocked; logged: not live"},
+			{"restart", "none; it does not load; reads are blocked; logged: not live"},
+			{"edit veto1", "veto1"},
+		}},
+		"a broken veto is deleted": {false, []line{
+			{"edit bveto1", "none; it does not load; reads are blocked; logged: not live"},
+			{"delete", "none; its files are gone; reads are blocked; looks again in 2s"},
+			{"wait 2s", "none; its files are gone; logged: removed; dropped: removed"},
+		}},
+		"a broken pack that can't veto blocks nothing": {false, []line{
+			{"edit broken1", "none; it does not load; logged: not live"},
+			{"delete", "none; its files are gone"},
+		}},
+		"a mode outlives edits and restarts": {false, []line{
+			{"edit v1", "v1"},
+			{"mode off", "v1; off (command); dropped: off"},
+			{"edit v2", "v2; off (command); on trial"},
+			{"restart", "v2; off (command); on trial; dropped: off"},
+			{"mode reset", "v2; on trial"},
+		}},
+		"a limit is reached": {false, []line{
+			{"edit veto1", "veto1"},
+			{"limit", "veto1; shadow (more than 3 reads in 10m); dropped: shadow"},
+			{"edit bveto2", "veto1; shadow (more than 3 reads in 10m); it does not load; logged: not live"},
+			{"mode live", "veto1; it does not load"},
+		}},
+		"a grant is taken back, and given again": {false, []line{
+			{"edit v1", "v1"},
+			{"edit vsend2", "vsend2; on trial"},
+			{"revoke", "v1; it needs a permission that it does not have: send; on trial; logged: needs less; dropped: vsend2 off"},
+			{"grant", "vsend2; on trial"},
+		}},
+		"a grant is taken back of a pack that never needed less": {false, []line{
+			{"edit vsend1", "vsend1"},
+			{"revoke", "none; it needs a permission that it does not have: send; reads are blocked; logged: lost; dropped: vsend1 off"},
+			{"grant", "vsend1"},
+		}},
+		"the disk is full when an edit goes live": {true, []line{
+			{"edit v1", "none; its specs are running; gate runs"},
+			{"gate", "v1"},
+			{"edit v2", "v1; its specs are running; gate runs"},
+			{"disk-full", "v1; its specs are running"},
+			{"gate", "v1; it could not be kept"},
+			{"wait 5s", "v2; on trial"},
+		}},
+		"the disk is full at a rollback": {false, []line{
+			{"edit v1", "v1"},
+			{"edit v2", "v2; on trial"},
+			{"disk-full", "v2; on trial"},
+			{"rollback", "v2; on trial"},
+			{"restart", "v2; on trial"},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(tt.gate)
+			for i, line := range tt.story {
+				l.act(t, line.do)
+				if l.wrong != "" {
+					t.Fatalf("line %d, %s: %s", i+1, line.do, l.wrong)
+				}
+				if got := l.stands(); got != line.want {
+					t.Errorf("line %d, %s:\n got %q\nwant %q", i+1, line.do, got, line.want)
+				}
+			}
+		})
+	}
+}

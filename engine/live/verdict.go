@@ -1,0 +1,153 @@
+package live
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"chertd/luabind/diag"
+	"chertd/rules"
+)
+
+// Verdict is the verdict on the files of a pack as they are: why they are not live. The
+// zero Verdict means that they are.
+type Verdict struct {
+	Kind        Kind
+	Diagnostics diag.List     // what is wrong with the files, or what they are warned of
+	Lacks       []string      // LacksPermission
+	Time        time.Duration // HalfWritten: how long the files are left to who writes them
+	Pin         string        // Pinned, RolledBack: the version that is live instead
+	Cause       Cause         // RolledBack
+	Ignored     rules.Ignored // FilesGone, FilesIgnored: what is ignored in their place
+}
+
+// Kind is the kind of a verdict.
+type Kind int
+
+// Kinds of verdicts. FilesLive means that the files are live; each other kind is a
+// reason why they are not.
+const (
+	FilesLive       Kind = iota
+	Unreadable           // they could not be read
+	HalfWritten          // someone seems to be writing them
+	NoRules              // they load, and have no rules
+	LacksPermission      // they need a permission that the pack does not have
+	UnfitSettings        // they do not take what chertd.yaml sets
+	LoadFails            // they do not load
+	NameTaken            // two packs have the same name
+	GateRuns             // specs and checks are running
+	GateCut              // specs and checks were not run to the end
+	SpecsFail            // the gate refuses them: their specs fail
+	ChecksFail           // the gate refuses them: chertd check finds errors
+	KeepFailed           // the store failed
+	Pinned               // a rollback with --pin holds
+	RolledBack           // a rollback holds until the next edit
+	FilesGone            // they are gone
+	FilesIgnored         // they are there, and ignored
+	FolderUnread         // the rules folder can't be read
+)
+
+// sentences are the kinds for people; those that vary are in String.
+var sentences = map[Kind]string{
+	Unreadable:    "it can't be read",
+	NoRules:       "it has no rules",
+	UnfitSettings: "it does not take what chertd.yaml sets",
+	LoadFails:     "it does not load",
+	NameTaken:     "two packs have this name",
+	GateRuns:      "its specs are running",
+	GateCut:       "its specs were not run to the end",
+	SpecsFail:     "its specs fail",
+	ChecksFail:    "chertd check finds errors",
+	KeepFailed:    "it could not be kept",
+	FolderUnread:  "the rules folder can't be read",
+}
+
+// String returns the verdict for people, without its diagnostics; "" for FilesLive.
+func (v Verdict) String() string {
+	switch v.Kind {
+	case HalfWritten:
+		return fmt.Sprintf("it looks half written, and is taken as it is in %s", v.Time)
+	case LacksPermission:
+		return "it needs a permission that it does not have: " + strings.Join(v.Lacks, ", ")
+	case Pinned:
+		return "pinned to " + rules.ShortOf(v.Pin) + " by rollback --pin"
+	case RolledBack:
+		said := "rolled back to " + rules.ShortOf(v.Pin)
+		if cause := v.Cause.String(); cause != "" {
+			said += ": " + cause
+		}
+		return said
+	case FilesGone:
+		if v.Ignored.Path != "" {
+			return fmt.Sprintf("%s, and %s is ignored: %s", filesGone, filepath.Base(v.Ignored.Path), v.Ignored.Why)
+		}
+		return filesGone
+	case FilesIgnored:
+		return "its files are ignored: " + v.Ignored.Why
+	}
+	return sentences[v.Kind]
+}
+
+const filesGone = "its files are gone"
+
+// Same reports whether two verdicts are equal.
+func (v Verdict) Same(w Verdict) bool {
+	return v.Kind == w.Kind && v.Time == w.Time && v.Pin == w.Pin && v.Cause == w.Cause && v.Ignored == w.Ignored &&
+		slices.Equal(v.Lacks, w.Lacks) && slices.Equal(v.Diagnostics, w.Diagnostics)
+}
+
+// Cause is why a pack was rolled back. The zero Cause is unknown: an earlier process
+// rolled the pack back.
+type Cause struct {
+	Kind             CauseKind
+	Failures, Events int64 // TrialFailed
+}
+
+// CauseKind is the kind of a cause.
+type CauseKind int
+
+const (
+	NotKnown    CauseKind = iota
+	ByCommand             // an operator rolled back
+	Undone                // an operator undid a rollback
+	TrialFailed           // the version failed on too many of its first events
+)
+
+// String returns the cause for people; "" if it is not known.
+func (c Cause) String() string {
+	switch c.Kind {
+	case ByCommand:
+		return "by command"
+	case Undone:
+		return "undone by command"
+	case TrialFailed:
+		return fmt.Sprintf("it failed on %d of its first %d events, and the version before did not", c.Failures, c.Events)
+	}
+	return ""
+}
+
+// Lost is the version that should be live and can't be loaded, and why. The zero Lost
+// means that there is none.
+type Lost struct {
+	Pack, Version string
+	Diagnostics   diag.List // the errors; nil: the version is not kept
+}
+
+// Err returns the reason as an *UnknownVersionError or a *LoadError; nil for the zero
+// Lost.
+func (l Lost) Err() error {
+	switch {
+	case l.Version == "":
+		return nil
+	case l.Diagnostics == nil:
+		return &UnknownVersionError{Pack: l.Pack, Version: l.Version}
+	}
+	return &LoadError{Version: l.Version, Diagnostics: l.Diagnostics}
+}
+
+// same reports whether two read the same for people: by the first error of each.
+func (l Lost) same(m Lost) bool {
+	return l.Version == m.Version && len(l.Diagnostics) == len(m.Diagnostics) && (len(l.Diagnostics) == 0 || l.Diagnostics[0] == m.Diagnostics[0])
+}

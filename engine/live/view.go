@@ -1,0 +1,191 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"chertd/luabind/diag"
+	"chertd/rules"
+)
+
+// PackStanding is how a pack stands, for people.
+type PackStanding struct {
+	Name        string
+	Path        string
+	Version     string // live; "": none
+	Since       time.Time
+	Mode        rules.Mode
+	ModeBy      string // "command", "chertd.yaml", "pack.yaml", "default", or why chertd set it
+	ModeWhy     string // why chertd set the mode; "": a person did, or nobody
+	Rules       int
+	CanVeto     bool                   // the live version can
+	Suspended   []rules.RuleSuspension // rules of the live version that are suspended
+	Pinned      bool                   // by a rollback
+	PinStays    bool                   // also when its files change
+	Gone        bool
+	Unread      bool   // the rules folder can't be read: nobody knows how its files are
+	NotLive     string // why its files as they are now are not live; "": they are
+	Edit        string // version of its files as they are now
+	Diagnostics diag.List
+	Change      *rules.Change // what the last edit that went live changed; nil: none did since the start
+	// Dropped is what the command that returns the standing has dropped.
+	Dropped Dropped
+	// Blocks says why reads of new events are blocked because of the pack: it can
+	// veto, and does not get to look at them; "": it does not block any.
+	Blocks string
+}
+
+// view is how things stood when the lock was released. It is never written to.
+type view struct {
+	standings []PackStanding
+	live      []*rules.Pack // of standings; nil: none
+	problems  diag.List
+	ready     bool // there is a set with a pack in it
+	folder    folder
+	known     []string // what packs have in the rules folder
+}
+
+// publish shows how things stand.
+func (m *Manager) publish() {
+	v := &view{problems: m.problems(), ready: m.set != nil && len(m.set.Packs()) > 0, folder: m.folder, known: m.known()}
+	for _, s := range m.sorted() {
+		v.standings = append(v.standings, m.describe(s))
+		v.live = append(v.live, s.Version.Pack)
+	}
+	m.view.Store(v)
+}
+
+// describe tells people how a pack stands.
+func (m *Manager) describe(s *Standing) PackStanding {
+	mode, by := s.ModeNow()
+	p := PackStanding{
+		Name: s.Pack, Path: s.Path, Mode: mode, ModeBy: by, Pinned: s.Pin.Version != "", PinStays: s.Pin.Stays(), Gone: s.Gone, Unread: s.Unread,
+		NotLive: s.whyNotLive(), Edit: s.Files.Version, Diagnostics: s.problems(), Change: m.changes[s.Pack],
+	}
+	if s.Unread {
+		p.Diagnostics = append(slices.Clone(m.folder.diags), p.Diagnostics...)
+	}
+	if s.Set != "" {
+		p.ModeWhy = s.why()
+	}
+	if s.Version.Runs() {
+		live := s.Version.Pack
+		p.Since, p.CanVeto, p.Version, p.Rules, p.Suspended = s.Since, live.CanVeto, live.Version, len(live.Rules), live.Suspended(m.c.Now())
+	} else if m.set != nil && s.Blocks() {
+		p.Blocks = "no version of it is live: " + s.whyNone()
+	}
+	return p
+}
+
+// Standings tells how every pack stands, by name.
+func (m *Manager) Standings() []PackStanding {
+	v := m.shown()
+	all := slices.Clone(v.standings)
+	for i, p := range v.live {
+		if p != nil {
+			all[i].Suspended = p.Suspended(m.c.Now())
+			all[i].Blocks = p.Blocks(all[i].Mode, all[i].Suspended)
+		}
+	}
+	return all
+}
+
+// Problems is what is wrong with the folder and with packs that have no version
+// live, and whether anything is live at all.
+func (m *Manager) Problems() (problems diag.List, live bool) {
+	v := m.shown()
+	return v.problems, v.ready
+}
+
+// Ignored lists what would be rules, or a pack's, but for its name.
+func (m *Manager) Ignored() []rules.Ignored { return m.shown().folder.ignored }
+
+// shown is how things stood last.
+func (m *Manager) shown() *view {
+	if v := m.view.Load(); v != nil {
+		return v
+	}
+	return &view{}
+}
+
+// with is the standing with what was dropped, once that is done.
+func (p PackStanding) with(ctx context.Context, ends []*dropEnd, err error) (PackStanding, error) {
+	dropped, waitErr := wait(ctx, ends)
+	p.Dropped = dropped
+	return p, errors.Join(err, waitErr)
+}
+
+// whyNone says why a pack has no version that is live.
+func (s *Standing) whyNone() string {
+	if err := s.Lost.Err(); err != nil {
+		return err.Error()
+	}
+	if s.Verdict.Kind == FilesLive {
+		return "it could not be looked at"
+	}
+	return s.Verdict.String()
+}
+
+// whyNotLive says why the files as they are now are not live, and which version is
+// if it is not the one that ought to be; "": they are.
+func (s *Standing) whyNotLive() string {
+	var all []string
+	if why := s.Verdict.String(); why != "" {
+		all = append(all, why)
+	}
+	if s.Version.Runs() && s.InsteadOf != "" {
+		all = append(all, fmt.Sprintf("version %s is live instead of %s, which was and needs more", rules.ShortOf(s.Version.Hash), rules.ShortOf(s.InsteadOf)))
+	}
+	if s.Version.Runs() && len(s.Unfit) > 0 {
+		all = append(all, "version "+rules.ShortOf(s.Version.Hash)+" "+s.whySettings())
+	}
+	return strings.Join(all, "; ")
+}
+
+// whySettings says with which settings the live version runs that those in chertd.yaml
+// do not fit.
+func (s *Standing) whySettings() string {
+	if s.Defaults {
+		return "is live without settings in chertd.yaml that do not fit it: its defaults count"
+	}
+	return "is live with the settings that the pack had: those in chertd.yaml do not fit it"
+}
+
+// problems are what is wrong with the pack's files, and with what ought to be live.
+func (s *Standing) problems() diag.List {
+	all := slices.Clone(s.Verdict.Diagnostics)
+	add := func(more diag.List) {
+		for _, d := range more {
+			if !slices.Contains(all, d) { // the files may be that very version
+				all = append(all, d)
+			}
+		}
+	}
+	lost, first := s.Lost.Err(), s.Lost.Diagnostics
+	said := func(d diag.Diagnostic) bool { // the files are those of the version that is lost
+		return d.Severity == diag.SeverityError && len(first) > 0 && d.Message == first[0].Message
+	}
+	switch {
+	case lost == nil || slices.ContainsFunc(s.Verdict.Diagnostics, said):
+		add(s.Unfit)
+	case s.Lost.Diagnostics == nil:
+		all = append(all, diag.Diagnostic{File: s.Path, Severity: diag.SeverityError, Message: lost.Error()})
+	default:
+		add(s.Lost.Diagnostics)
+	}
+	return all
+}
+
+// errorsOf are the errors among diagnostics.
+func errorsOf(all diag.List) (errs diag.List) {
+	for _, d := range all {
+		if d.Severity == diag.SeverityError {
+			errs = append(errs, d)
+		}
+	}
+	return errs
+}

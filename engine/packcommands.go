@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"chertd/engine/control"
+	"chertd/engine/live"
+	"chertd/luabind/diag"
+	"chertd/rules"
+)
+
+// Reload implements control.Daemon.
+func (m *manager) Reload(ctx context.Context) (control.Reload, error) {
+	done, err := m.gens.Reload(ctx, "chertd reload")
+	if err != nil {
+		return control.Reload{}, err
+	}
+	r := control.Reload{Removed: done.Removed, Folder: done.Folder}
+	for _, e := range done.Live {
+		r.Live = append(r.Live, control.LiveEdit{Pack: e.Pack, Version: e.Version, Was: e.Was, Change: e.Change})
+	}
+	r.Packs, err = m.Packs(ctx)
+	return r, err
+}
+
+// Remove implements control.Daemon.
+func (m *manager) Remove(ctx context.Context, pack string, keepPending bool) (live.Dropped, error) {
+	dropped, err := m.gens.Remove(ctx, pack, keepPending)
+	return dropped, userError(pack, err)
+}
+
+// Rollback implements control.Daemon.
+func (m *manager) Rollback(ctx context.Context, pack string, in control.RollbackRequest) (control.Changed, error) {
+	var s live.PackStanding
+	var err error
+	switch {
+	case in.Undo && (in.Pin || in.Version != ""):
+		return control.Changed{}, &control.UserError{Message: "undo makes the files live again: it takes no version and no pin", Hint: diag.PackCommand("rollback", pack, "--undo")}
+	case in.Undo:
+		s, err = m.gens.Undo(ctx, pack, in.KeepPending)
+	default:
+		s, err = m.gens.Rollback(ctx, pack, in.Version, in.Pin, in.KeepPending)
+	}
+	if err != nil {
+		return control.Changed{}, userError(pack, err)
+	}
+	return m.changed(ctx, s), nil
+}
+
+// changed is how a pack stands after a command, and what that dropped.
+func (m *manager) changed(ctx context.Context, s live.PackStanding) control.Changed {
+	ctx, cancel := patience(ctx)
+	defer cancel()
+	return control.Changed{Pack: m.describe(ctx, s), Dropped: s.Dropped}
+}
+
+// SetMode implements control.Daemon.
+func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bool) (control.Changed, error) {
+	set := rules.Mode(mode)
+	switch set {
+	case "", rules.Live, rules.Shadow, rules.Off:
+	default:
+		return control.Changed{}, &control.UserError{Message: fmt.Sprintf("there is no mode %q", mode), Hint: "live, shadow or off; " + diag.PackCommand("mode", pack, "--reset") + " takes the command back"}
+	}
+	s, err := m.gens.SetMode(ctx, pack, set, keepPending)
+	if err != nil {
+		return control.Changed{}, userError(pack, err)
+	}
+	if set == rules.Live {
+		m.countAgain(ctx, pack)
+		m.mu.Lock()
+		if !m.troubled[pack].failing { // of the count before
+			delete(m.troubled, pack)
+		}
+		m.mu.Unlock()
+	}
+	return m.changed(ctx, s), nil
+}
+
+// Pause implements control.Daemon.
+func (m *manager) Pause(ctx context.Context, on bool) error {
+	if on {
+		m.eng.Pause(true) // whatever the store says
+	}
+	if err := m.store.SetPaused(ctx, on); err != nil {
+		what := "calls stay paused"
+		if on {
+			what = "calls are paused, but not across a restart"
+		}
+		if sick := m.failing(); sick != nil {
+			return control.StoreFails(what, sick)
+		}
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	m.eng.Pause(on)
+	what := "calls resumed by command"
+	if on {
+		what = "calls paused by command"
+	}
+	m.log.Warn(what)
+	return nil
+}
+
+// userError turns what a caller got wrong about a pack into words for people.
+func userError(pack string, err error) error {
+	var unknown *live.UnknownVersionError
+	var unread *live.FolderUnreadError
+	var ambiguous *live.AmbiguousVersionError
+	var unloadable *live.LoadError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, live.ErrNoPack):
+		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: "chertd packs lists them"}
+	case errors.Is(err, live.ErrPresent):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "delete the files, or switch the pack off: " + diag.PackCommand("mode", pack, "off")}
+	case errors.As(err, &unread):
+		hint := diag.PackCommand("mode", unread.Pack, "off") + " switches the pack off meanwhile"
+		if unread.Folder.Hint != "" {
+			hint = unread.Folder.Hint + "; " + hint
+		}
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: hint}
+	case errors.Is(err, live.ErrNotRolledBack):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("packs", pack) + " shows what is live"}
+	case errors.Is(err, live.ErrNoFiles):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write its files again, or forget the pack: " + diag.PackCommand("packs remove", pack)}
+	case errors.As(err, &ambiguous):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write more digits"}
+	case errors.As(err, &unloadable):
+		hint := diag.PackCommand("packs", pack) + " lists the other versions that are kept"
+		if fix := unloadable.Hint(); fix != "" {
+			hint = fix + "; " + hint
+		}
+		return &control.UserError{Status: http.StatusConflict, Message: fmt.Sprintf("pack %q: %v", pack, err), Hint: hint}
+	case errors.Is(err, live.ErrNoEarlier):
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("packs", pack) + " lists the versions that are kept"}
+	case errors.As(err, &unknown):
+		return &control.UserError{Status: http.StatusNotFound, Message: err.Error(), Hint: diag.PackCommand("packs", unknown.Pack) + " lists the versions that are kept"}
+	}
+	return err
+}

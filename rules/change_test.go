@@ -1,0 +1,68 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What changed is said by rule: by what a rule subscribes to and what its handler
+// does, wherever it stands.
+func TestChangeIsByRule(t *testing.T) {
+	t.Parallel()
+	rule := func(name, body string) string {
+		return fmt.Sprintf("chert.rule({ name = %q, on = \"message.received\", run = function(ev) %s end })\n", name, body)
+	}
+	a, b := rule("a", "log.info(1)"), rule("b", "log.info(W)")
+	const head = "local W = 1\n"
+	for name, tt := range map[string]struct {
+		from, to []string // files
+		want     string
+	}{
+		"nothing":                    {[]string{"p/1.lua", head + a + b}, []string{"p/1.lua", head + a + b}, ""},
+		"comments and blanks":        {[]string{"p/1.lua", head + a + b}, []string{"p/1.lua", "-- new\n\n" + head + a + "--[[ x ]]\n" + b}, ""},
+		"a rule is added":            {[]string{"p/1.lua", head + a}, []string{"p/1.lua", head + a + b}, "added [b]"},
+		"a rule is removed":          {[]string{"p/1.lua", head + a + b}, []string{"p/1.lua", head + b}, "removed [a]"},
+		"a rule is renamed":          {[]string{"p/1.lua", a}, []string{"p/1.lua", rule("c", "log.info(1)")}, "added [c] removed [a]"},
+		"a handler is changed":       {[]string{"p/1.lua", head + a + b}, []string{"p/1.lua", head + rule("a", "log.info(2)") + b}, "changed [a]"},
+		"rules change places":        {[]string{"p/1.lua", a + rule("c", "")}, []string{"p/1.lua", rule("c", "") + a}, "changed [a c]"},
+		"a rule moves to a file":     {[]string{"p/1.lua", a + rule("c", "")}, []string{"p/1.lua", rule("c", ""), "p/2.lua", a}, "changed [c]"},
+		"what it subscribes to":      {[]string{"p/1.lua", head + a + b}, []string{"p/1.lua", head + strings.Replace(a, "message.received", "reaction.added", 1) + b}, "changed [a]"},
+		"what all of a file share":   {[]string{"p/1.lua", head + a + b, "p/2.lua", rule("c", "")}, []string{"p/1.lua", "local W = 2\n" + a + b, "p/2.lua", rule("c", "")}, "changed [a b]"},
+		"data, lib and the manifest": {[]string{"p/1.lua", a, "p/data/v.txt", "x", "p/lib/x.lua", "return 1"}, []string{"p/1.lua", a, "p/data/v.txt", "y", "p/pack.yaml", "description: x"}, "files [data/v.txt lib/x.lua pack.yaml]"},
+		"specs are none of it":       {[]string{"p/1.lua", a}, []string{"p/1.lua", a, "p/spec/x_spec.lua", "-- x"}, ""},
+		"a new pack":                 {nil, []string{"p/1.lua", head + a + b}, "added [a b]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			load := func(files []string) *Pack {
+				if files == nil {
+					return nil
+				}
+				all := map[string]string{}
+				for i := 0; i < len(files); i += 2 {
+					all[files[i]] = files[i+1]
+				}
+				set, diags := loadDir(tree(t, all), Options{})
+				if set == nil {
+					t.Fatal(diags)
+				}
+				return set.Pack("p")
+			}
+			c := ChangeOf(load(tt.from), load(tt.to))
+			var got []string
+			for _, part := range []struct {
+				what  string
+				names []string
+			}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}, {"files", c.Files}} {
+				if slices.Sort(part.names); len(part.names) > 0 {
+					got = append(got, fmt.Sprint(part.what, " ", part.names))
+				}
+			}
+			if got := strings.Join(got, " "); got != tt.want {
+				t.Errorf("it says %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

@@ -1,7 +1,0 @@
-//go:build !linux
-
-package rules
-
-// beingWritten reports whether some process has a file open for writing, which
-// only Linux tells.
-func beingWritten(string) bool { return false }
