@@ -266,7 +266,7 @@ func (m *manager) handled(h *Handled) {
 			continue // a pack counts once an event
 		}
 		failed := slices.ContainsFunc(said[i:], func(other store.RuleDecision) bool {
-			return other.Pack == r.Pack && (other.Error != "" || other.Skipped == rules.SkippedSuspended)
+			return other.Pack == r.Pack && other.Failed()
 		})
 		for _, other := range said[i:] {
 			if other.Pack == r.Pack && other.Error != "" {

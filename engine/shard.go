@@ -11,6 +11,7 @@ import (
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // Bounds of what a shard keeps in memory. What does not fit waits in the store.
@@ -63,7 +64,7 @@ type shard struct {
 	chats    *chatCache
 	waiting  []request // taken from the inbox, not done yet
 	// places are what calls in flight, by chat, have in the meters of packs.
-	places map[string][]taken
+	places map[string][]turn.Place
 }
 
 // request is something other than an event: a call's answer, an operator's
@@ -94,7 +95,7 @@ func newShard(e *Engine, part store.Shard) *shard {
 		newest: e.c.Store.LastSeq(),
 		behind: true, // whatever an earlier run left pending is in the store
 		chats:  newChatCache(cachedChats),
-		places: map[string][]taken{},
+		places: map[string][]turn.Place{},
 	}
 }
 

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"chertd/engine/store"
-	"chertd/rules"
 )
 
 // versionKey names a version of a pack.
@@ -28,7 +27,7 @@ next:
 			continue
 		}
 		k := versionKey{r.Pack, r.Version}
-		failed := r.Error != "" || r.Skipped == rules.SkippedSuspended
+		failed := r.Failed()
 		for j := len(list) - 1; j >= 0; j-- {
 			if list[j].versionKey == k {
 				list[j].failed = list[j].failed || failed
