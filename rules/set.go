@@ -161,6 +161,18 @@ func (s *Set) Pack(name string) *Pack {
 // Mode is how a pack of the set runs.
 func (s *Set) Mode(pack string) Mode { return s.modes[pack] }
 
+// Shadowed returns the set with a pack in shadow, whose requests are recorded and
+// not carried out. It shares all else with the set, which must not run meanwhile.
+func (s *Set) Shadowed(pack string) *Set {
+	t := *s
+	t.modes, t.withdrawn = maps.Clone(s.modes), maps.Clone(s.withdrawn)
+	if t.withdrawn == nil {
+		t.withdrawn = map[withdrawal]bool{}
+	}
+	t.modes[pack], t.withdrawn[withdrawal{pack: pack}] = Shadow, true
+	return &t
+}
+
 // Rules is how many rules may run.
 func (s *Set) Rules() int { return len(s.rules) }
 

@@ -8,6 +8,7 @@ import (
 	"chertd/engine/event"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // Happening is one thing that happened in a World: an event that was handled, a
@@ -20,16 +21,16 @@ type Happening struct {
 	Call  *CallMade    // nil: no call
 	Event *event.Event // nil: no event
 
-	Rules   []Said // that passed where, in the order they ran
-	Blocked bool   // a rule that could have vetoed failed
-	Refused []string
-	Actions []chat.Action // as they were after it, those it changed
+	Decision *turn.Decision // of the event; nil: no event was handled
+	Rules    []Said         // those of Decision, with their outcomes
+	Blocked  bool           // a rule that could have vetoed failed
+	Actions  []chat.Action  // as they were after it, those it changed
 }
 
-// Said is what a rule said to an event.
+// Said is what a rule did on an event.
 type Said struct {
 	rules.Outcome
-	Asked []string // its wishes in words
+	Decision *turn.RuleDecision // the same, as the daemon records it
 }
 
 // Log is all that happened, in order, unless WorldConfig.Observe has it. The

@@ -115,8 +115,8 @@ func (m *Memory) keep(o *rules.Outcome, chatID string, now time.Time, t *Transit
 	}
 }
 
-// at gives the memory to the rules for the time of one event, as it is then.
-func (m *Memory) at(ctx context.Context, now time.Time) rules.Memory { return &reading{m, ctx, now} }
+// At gives the memory to the rules for the time of one event, as it is then.
+func (m *Memory) At(ctx context.Context, now time.Time) rules.Memory { return &reading{m, ctx, now} }
 
 // reading implements rules.Memory for one event.
 type reading struct {

@@ -54,6 +54,9 @@ type Done struct {
 	Refused []chat.Refusal // what the chat did not carry out; the decision has it in words
 }
 
+// NoRule stands in Decision.Note of an event that passed no rule's where.
+const NoRule = "no rule wants it"
+
 // Handle runs an entry of the journal: its event through the rules, or a request
 // that it carries from another chat.
 func (t *Turn) Handle(ctx context.Context, e *Entry) (Done, error) {
@@ -173,7 +176,7 @@ func (t *Turn) run(ctx context.Context, e *Entry, in *chat.Handled, d *Done) err
 	in.Block, d.Blocked = result.Block, result.Block
 	in.MayHold = slices.ContainsFunc(result.Missed, func(m rules.Missed) bool { return m.CanHold })
 	if len(result.Outcomes) == 0 {
-		d.Decision.Note = "no rule wants it"
+		d.Decision.Note = NoRule
 	}
 	chats := t.collect(e, &result, vetoers(result.Missed), in, d)
 	for i := range result.Missed {
@@ -193,7 +196,7 @@ func (t *Turn) run(ctx context.Context, e *Entry, in *chat.Handled, d *Done) err
 // input returns what the rules look at.
 func (t *Turn) input(ctx context.Context, e *Entry) rules.Input {
 	return rules.Input{
-		Event: t.Chat.Complete(&e.Event), Seq: e.Seq, Now: t.Now, Chat: t.Chat, Memory: t.Memory.at(ctx, t.Now), Again: t.Again,
+		Event: t.Chat.Complete(&e.Event), Seq: e.Seq, Now: t.Now, Chat: t.Chat, Memory: t.Memory.At(ctx, t.Now), Again: t.Again,
 	}
 }
 
