@@ -19,6 +19,7 @@ type Happening struct {
 	Chat  string       // of a call
 	Note  string       // why rules did not look at the event, or no call was made
 	Call  *CallMade    // nil: no call
+	Input chat.Input   // of an operator; nil: none
 	Event *event.Event // nil: no event
 
 	Decision *turn.Decision // of the event; nil: no event was handled

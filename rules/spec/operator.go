@@ -86,7 +86,7 @@ func (w *World) Operate(ctx context.Context, chatID string, in chat.Operate, not
 	if err != nil {
 		return err
 	}
-	w.note(Happening{At: w.now, Chat: chatID, Note: note, Actions: d.Actions})
+	w.note(Happening{At: w.now, Chat: chatID, Note: note, Input: in, Actions: d.Actions})
 	return w.run(ctx, w.now)
 }
 
