@@ -79,7 +79,7 @@ func (b *batch) run(ctx context.Context, events *[]*store.Entry, requests []requ
 // turn returns what an input of a chat ("": of none) meets; ok is false if the
 // chat could not be read.
 func (b *batch) turn(ctx context.Context, set *rules.Set, chatID string) (t turn.Turn, ok bool) {
-	t = turn.Turn{Set: set, Shard: b.s.part.Index, Now: b.s.e.c.Now(), Again: b.again, Memory: &b.memory, Blocks: b}
+	t = turn.Turn{Set: set, Shard: b.s.part.Index, Now: b.s.e.c.Now(), Again: b.again, Memory: &b.memory, Conduct: &b.s.e.conduct, Blocks: b}
 	if b.err == nil && chatID != "" {
 		t.Chat = b.chat(ctx, chatID)
 	}

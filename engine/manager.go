@@ -64,7 +64,7 @@ func newManager(eng *Engine, st store.Store, d *Daemon) *manager {
 	d.Rules.Print = m.printed
 	m.gens = rules.NewGenerations(rules.GenerationsConfig{
 		Dir: d.RulesDir, Options: d.Rules, Keeper: st, Gate: d.Gate,
-		Now: eng.c.Now, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
+		Now: eng.c.Now, Conduct: &eng.conduct, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
 	})
 	return m
 }

@@ -116,9 +116,9 @@ func (p *planned) concerns(m *store.Missed) bool {
 
 // running are the packs that can run what they missed, and suspended those of
 // which everything waits for another plan.
-func (p *plan) running(now time.Time) (names, suspended []string) {
+func (p *plan) running(c *rules.Conduct, now time.Time) (names, suspended []string) {
 	for i := range p.packs {
-		if _, out, _ := p.set.Serving(p.packs[i].pack, now); out {
+		if c.Suspends(p.set, p.packs[i].pack, now) {
 			suspended = append(suspended, p.packs[i].pack)
 			continue
 		}
@@ -227,7 +227,7 @@ func (m *misses) replan(set *rules.Set) {
 	news := false
 	for _, name := range slices.Sorted(maps.Keys(m.packs)) {
 		mp := m.packs[name]
-		version, suspended, out := set.Serving(name, now)
+		version, out := set.Serving(name)
 		if out && !set.Has(name) && (set.Unread() || !m.had[name] && now.Sub(m.started) < goneAfter) {
 			continue
 		}
@@ -236,7 +236,7 @@ func (m *misses) replan(set *rules.Set) {
 		case !out && version == "": // broken
 			mp.done = planned{}
 			continue
-		case suspended, mp.events == 0: // once that changes, all its events count
+		case m.e.conduct.Suspends(set, name, now), mp.events == 0: // once that changes, all its events count
 			mp.done = planned{}
 			continue
 		}

@@ -63,7 +63,7 @@ func (b *batch) noteMissed(set *rules.Set, d *turn.Done) {
 		c.version, c.at = m.Version, m.At
 		if m.Why == rules.MissedSuspended {
 			c.again = m.At // as soon as the pack is not suspended any more
-			if _, suspended, _ := set.Serving(m.Pack, m.At); !suspended {
+			if !b.s.e.conduct.Suspends(set, m.Pack, m.At) {
 				c.again = m.At.Add(suspendedAgain) // it is for this chat alone
 			}
 		}
@@ -121,7 +121,7 @@ func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 	}
 	first := b.s.progress.of(p)
 	var rows []store.Missed
-	names, suspended := p.running(b.s.e.c.Now())
+	names, suspended := p.running(&b.s.e.conduct, b.s.e.c.Now())
 	for _, pack := range suspended {
 		b.change(pack).again = b.s.e.c.Now()
 	}
@@ -217,7 +217,7 @@ func (b *batch) rerunPack(ctx context.Context, p *plan, r *turn.Rerun, row *stor
 		change.tally.settled++
 		return
 	}
-	if _, suspended, _ := p.set.Serving(row.Pack, now); suspended {
+	if b.s.e.conduct.Suspends(p.set, row.Pack, now) {
 		change.again = now
 		return
 	}

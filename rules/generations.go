@@ -67,6 +67,8 @@ type GenerationsConfig struct {
 	// no gate.
 	Gate Gate
 	Now  func() time.Time
+	// Conduct is what is suspended of packs, for Standings; nil: nothing is.
+	Conduct *Conduct
 	// Settle is what a file that looks half written is given to be completed;
 	// default 2 s.
 	Settle time.Duration

@@ -46,13 +46,14 @@ type handling struct {
 // Run runs an event through the rules it concerns, in load order, on the VMs of
 // the shard. Calls of one shard must come from one goroutine at a time. It
 // never panics and always ends, whatever the rules do: a handler that fails has
-// a Failure in its outcome and nothing else, and the others go on.
+// a Failure in its outcome and nothing else, and the others continue. But for the
+// VMs it keeps no state: what it goes by is in the input.
 func (s *Set) Run(shard int, in Input) Result {
 	r := s.runners[shard]
 	r.set, r.shard, r.in = s, shard, in
 	r.probe.reset(in.Event)
 	var result Result
-	var aside struct { // rules of the pack at hand that are suspended
+	var suspended struct { // rules of the pack at hand that are
 		pack  *Pack
 		rules int
 	}
@@ -68,18 +69,16 @@ func (s *Set) Run(shard int, in Input) Result {
 		shadow := s.modes[pack.Name] == Shadow
 		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Skipped: rule.skip(&r.in, shadow)}
 		if o.Skipped == "" {
-			suspended, all := pack.share.aside(rule.index, in.Event.ChatID(), in.Now)
-			if n := len(result.Outcomes); all && n > 0 && result.Outcomes[n-1].Pack == pack.Name && result.Outcomes[n-1].Skipped == SkippedSuspended {
+			conduct := in.Conduct.of(pack)
+			runs, none := conduct.admit(rule, in.Event.ChatID(), in.Now)
+			if n := len(result.Outcomes); none && n > 0 && result.Outcomes[n-1].Pack == pack.Name && result.Outcomes[n-1].Skipped == SkippedSuspended {
 				continue // the pack is suspended as a whole: one record an event says so
 			}
-			if !suspended && pack.health.admit(rule.index, in.Event.ChatID(), in.Now) {
+			if runs {
 				r.handle(rule, pack, &o)
 				// A memory that can't be read says nothing about the rule.
-				if o.Failure == nil || !in.Again && !r.memory(&o, pack).broken {
-					s := pack.health.ended(rule.index, in.Event.ChatID(), o.Failure != nil, in.Now)
-					o.Suspended, o.AllChats = s.until, s.allChats
-				}
-				o.Overdrawn = pack.share.spend(rule.index, in.Event.ChatID(), r.spent, in.Now, pack.Rules)
+				counts := o.Failure != nil && !in.Again && !r.memory(&o, pack).broken
+				conduct.ran(rule, pack, &o, counts, r.spent, in.Event.ChatID(), in.Now)
 			} else {
 				o.Skipped = SkippedSuspended
 			}
@@ -93,10 +92,10 @@ func (s *Set) Run(shard int, in Input) Result {
 			}
 		}
 		if o.Skipped == SkippedSuspended {
-			if aside.pack != pack {
-				aside.pack, aside.rules = pack, 0
+			if suspended.pack != pack {
+				suspended.pack, suspended.rules = pack, 0
 			}
-			if aside.rules++; aside.rules > recordedSuspended {
+			if suspended.rules++; suspended.rules > recordedSuspended {
 				continue
 			}
 		}

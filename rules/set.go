@@ -5,7 +5,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"time"
 
 	"chertd/engine/event/handle"
 	"chertd/luabind"
@@ -105,16 +104,17 @@ func (s *Set) Withdrawn(pack, version string) bool {
 }
 
 // Serving tells what becomes of events that a pack has missed. They run if there
-// is a version that is live; suspended says that rules of it do not run yet. With out set the pack is off, in shadow or not there: nothing of
-// it blocks any more. With neither it is broken, and has no version that is live.
-func (s *Set) Serving(pack string, now time.Time) (version string, suspended, out bool) {
+// is a version that is live. With out set the pack is off, in shadow or not there:
+// nothing of it blocks any more. With neither it is broken, and has no version that
+// is live.
+func (s *Set) Serving(pack string) (version string, out bool) {
 	if s.modes[pack] != Live {
-		return "", false, true
+		return "", true
 	}
 	if p := s.Pack(pack); p != nil {
-		return p.Version, p.suspended(now), false
+		return p.Version, false
 	}
-	return "", false, false
+	return "", false
 }
 
 // HasRule reports whether a pack may still have a rule: it has it, or no version

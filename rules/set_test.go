@@ -24,7 +24,7 @@ func TestSetKnowsHowEachPackStands(t *testing.T) {
 	p.start()
 	p.expectLive("at start", "bad=b1 broken=none fine=f1 off=o1(off) shadow=s1(shadow)")
 	for range 2 {
-		p.set.Run(0, Input{Event: message("bad"), Now: noon, Pack: "bad"})
+		p.set.Run(0, Input{Event: message("bad"), Now: noon, Pack: "bad", Conduct: &conduct})
 	}
 	for _, tt := range []struct {
 		pack                string
@@ -40,7 +40,8 @@ func TestSetKnowsHowEachPackStands(t *testing.T) {
 		{pack: "broken", has: true, hasR: true, hasOther: true},
 		{pack: "none", out: true, hasR: true, hasOther: true, withdrawn: true},
 	} {
-		version, suspended, out := p.set.Serving(tt.pack, noon)
+		version, out := p.set.Serving(tt.pack)
+		suspended := conduct.Suspends(p.set, tt.pack, noon)
 		if (version != "") != tt.version || suspended != tt.suspended || out != tt.out {
 			t.Errorf("%s serves %q, suspended: %t, out: %t", tt.pack, version, suspended, out)
 		}
@@ -54,7 +55,7 @@ func TestSetKnowsHowEachPackStands(t *testing.T) {
 			t.Errorf("%s is withdrawn: %t", tt.pack, p.set.Withdrawn(tt.pack, "v"))
 		}
 	}
-	if _, suspended, _ := p.set.Serving("bad", noon.Add(defaultSuspendFor)); suspended {
+	if conduct.Suspends(p.set, "bad", noon.Add(defaultSuspendFor)) {
 		t.Error("the rule is suspended once its time is over")
 	}
 	var none *Set
@@ -88,7 +89,7 @@ func TestSetKnowsItsSchedules(t *testing.T) {
 			t.Errorf("%s runs next at %v, want %v", r.Name, got, want[r.Name])
 		}
 		ev := event.Event{ID: r.Key, Type: event.Schedule, At: noon, Source: event.SourceEngine, Pack: r.Pack, Payload: fmt.Appendf(nil, "%q", r.Name)}
-		out := set.Run(0, Input{Event: &ev, Now: noon}).Outcomes
+		out := set.Run(0, Input{Event: &ev, Now: noon, Conduct: &conduct}).Outcomes
 		if len(out) != 1 || out[0].Rule != r.Name {
 			t.Errorf("its event runs %+v", out)
 		}
@@ -148,9 +149,9 @@ func TestResultNamesEachPackThatMissedTheEvent(t *testing.T) {
 	} {
 		set := mustLoad(t, Options{Suspend: SuspendPolicy{After: 1, Chats: 9}}, files)
 		if tt.before != "" {
-			set.Run(0, Input{Event: message(tt.before), Now: noon})
+			set.Run(0, Input{Event: message(tt.before), Now: noon, Conduct: &conduct})
 		}
-		r := set.Run(0, Input{Event: message(tt.text), Now: noon})
+		r := set.Run(0, Input{Event: message(tt.text), Now: noon, Conduct: &conduct})
 		var got []string
 		for _, m := range r.Missed {
 			got = append(got, m.Pack+" "+string(m.Why))

@@ -118,7 +118,7 @@ func (g *Generations) standing(s *standing) PackStanding {
 		p.Since = time.Time{}
 	} else {
 		p.CanVeto = s.live.CanVeto
-		p.Version, p.Rules, p.Suspended = s.live.Version, len(s.live.Rules), s.live.suspendedRules(g.c.Now())
+		p.Version, p.Rules, p.Suspended = s.live.Version, len(s.live.Rules), g.suspended(s.live)
 	}
 	if s.live == nil && g.set != nil && slices.ContainsFunc(g.set.unloaded, func(u Unloaded) bool { return u.Pack == p.Name && u.CanVeto }) {
 		p.Blocks = "no version of it is live: " + s.whyNone()
@@ -135,7 +135,7 @@ func (g *Generations) Standings() []PackStanding {
 	all := slices.Clone(v.standings)
 	for i, p := range v.live {
 		if p != nil {
-			all[i].Suspended = p.suspendedRules(g.c.Now())
+			all[i].Suspended = g.suspended(p)
 			all[i].Blocks = p.blocks(all[i].Mode, all[i].Suspended)
 		}
 	}
@@ -205,16 +205,5 @@ func (p *Pack) blocks(mode Mode, suspended []RuleSuspension) string {
 	return fmt.Sprintf("rule %s and %d more are suspended; the first because %s", first.Rule, n-1, first.Why)
 }
 
-// suspended reports whether rules of the pack run for no chat at a time, not
-// even as a probe.
-func (p *Pack) suspended(now time.Time) bool {
-	return slices.ContainsFunc(p.suspendedRules(now), func(r RuleSuspension) bool { return r.Scope == AllChats && now.Before(r.Until) })
-}
-
-// suspendedRules lists the rules that are suspended: by the pack's share, and
-// because they fail.
-func (p *Pack) suspendedRules(now time.Time) []RuleSuspension {
-	list := slices.Concat(p.share.suspended(p.Rules, now), p.health.suspended(p.Rules))
-	slices.SortStableFunc(list, compareSuspensions)
-	return list
-}
+// suspended lists the rules of a pack that are suspended.
+func (g *Generations) suspended(p *Pack) []RuleSuspension { return g.c.Conduct.Suspended(p, g.c.Now()) }

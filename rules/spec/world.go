@@ -49,15 +49,16 @@ var ErrTooMuch = errors.New("too much happens")
 // when told to. The same calls give the same World, always. It is used by one
 // goroutine.
 type World struct {
-	c      WorldConfig
-	set    *rules.Set // in which packs that have reached their limit are in shadow
-	now    time.Time
-	seq    int64 // of the journal
-	queue  []turn.Entry
-	seen   map[string]bool
-	chats  map[string]*chat.Chat
-	memory turn.Memory
-	agenda agenda
+	c       WorldConfig
+	set     *rules.Set // in which packs that have reached their limit are in shadow
+	now     time.Time
+	seq     int64 // of the journal
+	queue   []turn.Entry
+	seen    map[string]bool
+	chats   map[string]*chat.Chat
+	memory  turn.Memory
+	conduct rules.Conduct
+	agenda  agenda
 
 	faults []Fault // of the next calls
 	resume time.Time
@@ -223,7 +224,7 @@ func (w *World) due(ctx context.Context, k key) error {
 
 // turn returns what an input of a chat ("": of none) meets.
 func (w *World) turn(chatID string) *turn.Turn {
-	t := &turn.Turn{Set: w.set, Now: w.now, Memory: &w.memory, Blocks: w}
+	t := &turn.Turn{Set: w.set, Now: w.now, Memory: &w.memory, Conduct: &w.conduct, Blocks: w}
 	if chatID != "" {
 		t.Chat = w.chat(chatID)
 	}

@@ -70,7 +70,7 @@ func (r *Rerun) Run(ctx context.Context, row *Missed) (missed *rules.Missed, cha
 }
 
 func (r *Rerun) version(pack string) string {
-	version, _, _ := r.t.Set.Serving(pack, r.t.Now)
+	version, _ := r.t.Set.Serving(pack)
 	return version
 }
 

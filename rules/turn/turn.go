@@ -7,8 +7,8 @@
 // command) moves the chat alone. The engine, specs and eval call the turn and
 // nothing else, so that the same story has the same end in all of them.
 //
-// Nothing here does I/O but by the interfaces that it is given, reads a clock or
-// starts a goroutine.
+// Nothing here keeps state of its own, does I/O but by the interfaces that it is
+// given, reads a clock or starts a goroutine.
 package turn
 
 import (
@@ -30,7 +30,10 @@ type Turn struct {
 	Again  bool       // the entry ran before, and what came of it could not be kept
 	Chat   *chat.Chat // nil: the input is of none
 	Memory *Memory    // gets what handlers write
-	Blocks Blocks
+	// Conduct is what is suspended, and is told how rules fare; nil: nothing is ever
+	// suspended.
+	Conduct *rules.Conduct
+	Blocks  Blocks
 }
 
 // Blocks gives what blocks reads of a chat. It is asked only where that matters.
@@ -196,7 +199,7 @@ func (t *Turn) run(ctx context.Context, e *Entry, in *chat.Handled, d *Done) err
 // input returns what the rules look at.
 func (t *Turn) input(ctx context.Context, e *Entry) rules.Input {
 	return rules.Input{
-		Event: t.Chat.Complete(&e.Event), Seq: e.Seq, Now: t.Now, Chat: t.Chat, Memory: t.Memory.At(ctx, t.Now), Again: t.Again,
+		Event: t.Chat.Complete(&e.Event), Seq: e.Seq, Now: t.Now, Chat: t.Chat, Memory: t.Memory.At(ctx, t.Now), Conduct: t.Conduct, Again: t.Again,
 	}
 }
 
