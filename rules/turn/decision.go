@@ -50,9 +50,9 @@ func (r *RuleDecision) Failed() bool {
 	return r.Error != "" || r.Skipped == rules.SkippedSuspended
 }
 
-// RuleDecisionOf returns what is recorded of a rule's outcome on an event of a
+// ruleDecisionOf returns what is recorded of a rule's outcome on an event of a
 // chat ("": of none) that runs at a time.
-func RuleDecisionOf(o *rules.Outcome, chatID string, at time.Time) RuleDecision {
+func ruleDecisionOf(o *rules.Outcome, chatID string, at time.Time) RuleDecision {
 	r := RuleDecision{
 		Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place,
 		Skipped: o.Skipped, Steps: o.Steps, Logs: o.Logs,

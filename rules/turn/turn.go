@@ -215,7 +215,7 @@ func (t *Turn) collect(e *Entry, result *rules.Result, missedBy []string, in *ch
 	}
 	for i := range result.Outcomes {
 		o := &result.Outcomes[i]
-		r := RuleDecisionOf(o, own, t.Now)
+		r := ruleDecisionOf(o, own, t.Now)
 		if again {
 			r.Rerun = t.Now
 		}
