@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -35,7 +38,7 @@ func TestDaemonDecidesAsSpecsDo(t *testing.T) {
 	if examples == nil {
 		t.Fatal(diags)
 	}
-	packs := slices.Concat(examples.Packs(), write(t, map[string]string{
+	packs := slices.Concat(examples.Packs(), cookbook(t), write(t, map[string]string{
 		"all/all.lua": everything, "all/spec/all_spec.lua": everythingSpec, "all/pack.yaml": "permissions: [send]",
 	}))
 	for _, p := range packs {
@@ -56,6 +59,53 @@ func TestDaemonDecidesAsSpecsDo(t *testing.T) {
 			})
 		}
 	}
+}
+
+// block is a code block of a document: its language and name, and its text.
+var block = regexp.MustCompile("(?ms)^```([^\n`]+)\n(.*?)^```$")
+
+// cookbook loads the packs of docs/cookbook.md that have a spec: a file of rules, the
+// files shown right before it, and the spec after it.
+func cookbook(t *testing.T) []*rules.Pack {
+	t.Helper()
+	doc, err := os.ReadFile("../../docs/cookbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packs []*rules.Pack
+	files, rule, name, country := map[string]string{}, "", "", ""
+	for _, b := range block.FindAllStringSubmatch(string(doc), -1) {
+		first, _, _ := strings.Cut(b[2], "\n")
+		first = strings.TrimLeft(first, "-# ")
+		lang, file, _ := strings.Cut(b[1], " ")
+		switch {
+		case file != "":
+			files[file] = b[2]
+		case lang == "yaml" && first == "pack.yaml":
+			files[first] = b[2]
+		case lang == "yaml":
+			if m := regexp.MustCompile(`country: (\w+)`).FindStringSubmatch(b[2]); m != nil {
+				country = m[1]
+			}
+		case lang == "lua" && strings.HasPrefix(first, "rules/"):
+			rule, name = b[2], strings.TrimSuffix(path.Base(first), ".lua")
+		case lang == "lua" && strings.HasSuffix(first, "_spec.lua") && rule != "":
+			all := map[string]string{name + "/" + name + ".lua": rule, name + "/spec/" + path.Base(first): b[2]}
+			for file, text := range files {
+				all[name+"/"+file] = text
+			}
+			set, diags := rules.LoadPaths([]string{filepath.Dir(write(t, all)[0].Path)}, rules.Options{Country: country}, nil)
+			if set == nil || diags.Errors() {
+				t.Fatal(diags)
+			}
+			packs = append(packs, set.Packs()...)
+			files, rule, country = map[string]string{}, "", ""
+		}
+	}
+	if len(packs) < 5 {
+		t.Errorf("the cookbook has %d packs with a spec: the test no longer finds them", len(packs))
+	}
+	return packs
 }
 
 // replay tells a daemon the story of a World.
