@@ -172,11 +172,7 @@ func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []st
 	if !ok {
 		return
 	}
-	first := store.Decision{Seq: entry.Seq, At: rows[0].At}
-	if rec.Decision != nil {
-		first = *rec.Decision
-	}
-	r, err := t.Rerun(ctx, entry, first)
+	r, err := t.Rerun(ctx, entry, rec.Decision, rows[0].At)
 	if b.err = err; err != nil {
 		return
 	}

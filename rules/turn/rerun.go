@@ -3,6 +3,7 @@ package turn
 import (
 	"context"
 	"slices"
+	"time"
 
 	"chertd/engine/event"
 	"chertd/rules"
@@ -21,15 +22,19 @@ type Rerun struct {
 	results []rules.Result
 }
 
-// Rerun begins to run an event again. first is the decision of its first run, of
-// which it keeps nothing.
-func (t *Turn) Rerun(ctx context.Context, e *Entry, first Decision) (*Rerun, error) {
+// Rerun begins to run an event again that was missed at a time. first is the
+// decision of its first run, which it does not change; nil: there is none.
+func (t *Turn) Rerun(ctx context.Context, e *Entry, first *Decision, missed time.Time) (*Rerun, error) {
 	b, err := t.Blocks.Blockade(ctx, e.ShardKey())
 	if err != nil {
 		return nil, err
 	}
-	first.Rules = slices.Clone(first.Rules)
-	return &Rerun{t: t, e: e, block: b, before: len(first.Rules), d: Done{Transition: Transition{Decision: &first}}}, nil
+	decision := &Decision{Seq: e.Seq, At: missed}
+	if first != nil {
+		*decision = *first
+		decision.Rules = slices.Clone(first.Rules)
+	}
+	return &Rerun{t: t, e: e, block: b, before: len(decision.Rules), d: Done{Transition: Transition{Decision: decision}}}, nil
 }
 
 // Skip removes what a pack has missed without running it: the pack is off, in

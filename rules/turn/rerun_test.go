@@ -56,7 +56,7 @@ chert.on("message.received", { text = "keep" }, function(ev) chert.keep_unread(e
 
 	tr.Set = setOf(t, `chert.rule({ name = "r", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = "30s" }) end })`+veto)
 	tr.Now, tr.Chat = now.Add(30*time.Minute), first.Chat
-	r, err := tr.Rerun(t.Context(), e, *first.Decision)
+	r, err := tr.Rerun(t.Context(), e, first.Decision, now)
 	if err != nil {
 		t.Fatal(err)
 	}
