@@ -95,6 +95,7 @@ type Engine struct {
 	drainOnce sync.Once
 	packLocks sync.Map // pack → *sync.Mutex, see lockPacks
 	failing   atomic.Pointer[string]
+	conduct   rules.Conduct
 	misses    *misses
 }
 
@@ -181,6 +182,7 @@ func (e *Engine) Drain() {
 // taken in and wait.
 func (e *Engine) Swap(set *rules.Set) {
 	e.misses.swap(set)
+	e.conduct.Keep(set)
 	select {
 	case e.swapped <- struct{}{}:
 	default:

@@ -9,7 +9,9 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // A wish for another chat is journaled, and carried out when that entry is
@@ -52,7 +54,7 @@ func TestForwardedWishOfWhatIsNoLongerLiveIsDropped(t *testing.T) {
 		unlock := r.look()
 		h := r.handled(id)
 		unlock()
-		if note := h.Decision.Note; strings.HasPrefix(note, "drops a wish of event 1: ") != c.dropped || strings.HasPrefix(note, "carries a wish of event 1 here") == c.dropped {
+		if note := h.Decision.Note; strings.HasPrefix(note, "drops a request of event 1: ") != c.dropped || strings.HasPrefix(note, "carries a request of event 1 here") == c.dropped {
 			t.Errorf("%s of %s/%s: the decision notes %q", c.kind, c.pack, c.rule, note)
 		}
 		if acts := w.Acts() && !c.dropped; (len(h.Actions) > 0) != acts {
@@ -81,6 +83,17 @@ func TestForwardedPostponementOutlivesItsVersion(t *testing.T) {
 	}
 	typing := w
 	typing.Kind = chat.WishTyping
+	withdrawn := func(set *rules.Set, w *chat.Wish) bool {
+		t.Helper()
+		entry := store.Entry{Seq: 9, Arrival: store.Arrival{
+			Event: event.Event{ID: "f", Chat: &event.Chat{ID: "c9"}}, Cause: 8, Forward: &store.Forward{Wish: *w},
+		}}
+		d, err := (&turn.Turn{Set: set, Now: time.Now(), Chat: &chat.Chat{ID: "c9"}}).Handle(ctx, &entry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.HasPrefix(d.Decision.Note, "drops")
+	}
 	if set := c.eng.Rules(); withdrawn(set, &w) || !withdrawn(set, &typing) {
 		t.Error("after the rollback: want a postponement carried out, and a typing signal not")
 	}

@@ -88,6 +88,16 @@ func (e *Engine) logCaughtUp(pack string, done planned, n tally, left int64) {
 // stepsHint is how to find what takes too many steps.
 const stepsHint = "chertd eval EVENT.json --format json shows how many steps each rule takes"
 
+// logSuspensions logs what is suspended after a rule ran on an event of a chat.
+func (e *Engine) logSuspensions(o *rules.Outcome, chatID string) {
+	if !o.Suspended.IsZero() {
+		e.logSuspended(o, chatID)
+	}
+	if o.Overdrawn != nil {
+		e.logOverdrawn(o)
+	}
+}
+
 // logOverdrawn logs what is suspended because a pack took more than its share.
 func (e *Engine) logOverdrawn(o *rules.Outcome) {
 	over := o.Overdrawn

@@ -91,7 +91,7 @@ func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock
 	options.Print = m.printed
 	m.gens = live.New(live.Config{
 		Dir: d.RulesDir, Options: options, Keeper: st, Gate: d.Gate,
-		Now: m.eng.c.Now, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
+		Now: m.eng.c.Now, Conduct: &m.eng.conduct, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
 	})
 	return m, nil
 }
@@ -285,7 +285,7 @@ func (m *manager) handled(h *Handled) {
 			continue // a pack counts once an event
 		}
 		failed := slices.ContainsFunc(said[i:], func(other store.RuleDecision) bool {
-			return other.Pack == r.Pack && (other.Error != "" || other.Skipped == rules.SkippedSuspended)
+			return other.Pack == r.Pack && other.Failed()
 		})
 		for _, other := range said[i:] {
 			if other.Pack == r.Pack && other.Error != "" {

@@ -13,6 +13,7 @@ import (
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 const later = `
@@ -258,7 +259,7 @@ chert.on("timer:again", function(ev) chert.mark_read(ev.chat.id) end)`, "other.l
 	if _, err := c.m.SetMode(ctx, "codes", "off", false); err != nil {
 		t.Fatal(err)
 	}
-	fired := made(chat.TimerEvent("c1", &got.Timers[0], time.Now()), time.Now(), got.Timers[0].Seq)
+	fired := turn.TimerFired("c1", &got.Timers[0], time.Now())
 	if _, err := c.eng.Ingest(ctx, []store.Arrival{fired}); err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,8 @@ import (
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/rules"
+	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // recallOp is something a handler does with what its pack remembers.
@@ -207,32 +209,26 @@ func (m *recallModel) handle(ev recallEvent, now time.Time) (said []string) {
 // recallRun runs a batch's events, and gives what handlers logged and what is to
 // be committed.
 func recallRun(t *rapid.T, st store.Store, set *rules.Set, shard int, events []recallEvent, now time.Time) (said []string, log []store.Transition) {
-	m := memory{store: st}
+	memory := turn.Memory{Base: st}
 	for n, ev := range events {
 		raw, _ := json.Marshal(ev)
-		in := rules.Input{
-			Event: &event.Event{ID: fmt.Sprint("e", n), Type: event.MessageReceived, Raw: raw, Chat: &event.Chat{ID: ev.Chat}},
-			Now:   now, Memory: m.of(t.Context(), now),
+		tr := turn.Turn{Set: set, Shard: shard, Now: now, Chat: &chat.Chat{ID: ev.Chat}, Memory: &memory}
+		d, err := tr.Handle(t.Context(), &store.Entry{Seq: int64(n + 1), Arrival: store.Arrival{Event: event.Event{
+			ID: fmt.Sprint("e", n), Type: event.MessageReceived, Raw: raw, Chat: &event.Chat{ID: ev.Chat},
+		}}})
+		if err != nil {
+			t.Fatal(err)
 		}
-		result := set.Run(shard, in)
-		tr := store.Transition{}
-		for i := range result.Outcomes {
-			o := &result.Outcomes[i]
+		for i := range d.Outcomes {
+			o := &d.Outcomes[i]
 			if failed := o.Failure != nil; failed != ev.Fail[o.Pack] {
 				t.Fatalf("handler of %s: %v", o.Pack, o.Failure)
 			}
 			for _, l := range o.Logs {
 				said = append(said, o.Pack+" "+l.Msg)
 			}
-			if o.StateSet {
-				tr.States = append(tr.States, m.setState(o.Pack, ev.Chat, o.State))
-			}
-			m.stage(o, &tr)
 		}
-		if m.err != nil {
-			t.Fatal(m.err)
-		}
-		log = append(log, tr)
+		log = append(log, store.Transition{States: d.States, Reads: d.Reads, Writes: d.Writes, Quotas: d.Quotas})
 	}
 	return said, log
 }

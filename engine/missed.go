@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"chertd/engine/store"
 	"chertd/engine/wait"
 	"chertd/rules"
 	"chertd/rules/chat"
@@ -89,53 +88,6 @@ type missedChange struct {
 	tally          tally
 }
 
-// plan is which packs' missed events are to run. Each shard carries it out once.
-type plan struct {
-	n     int64 // counts plans
-	set   *rules.Set
-	packs []planned     // by name
-	open  *atomic.Int32 // shards that have not carried it out
-}
-
-// planned is what a plan does with one pack.
-type planned struct {
-	pack    string
-	version string    // that is live: what others have missed runs through it
-	out     bool      // nothing runs: the pack is off, in shadow or removed
-	since   time.Time // what was missed before stays
-}
-
-// same reports whether two are to do the same, whenever they were made.
-func (p planned) same(q planned) bool { return p.version == q.version && p.out == q.out }
-
-// concerns reports whether a row is to run, or to be settled.
-func (p *planned) concerns(m *store.Missed) bool {
-	return !m.At.Before(p.since) &&
-		(p.out || m.Version != p.version || m.Why == rules.MissedNotLoaded || m.Why == rules.MissedSuspended)
-}
-
-// running are the packs that can run what they missed, and suspended those of
-// which everything waits for another plan.
-func (p *plan) running(now time.Time) (names, suspended []string) {
-	for i := range p.packs {
-		if _, out, _ := p.set.Serving(p.packs[i].pack, now); out {
-			suspended = append(suspended, p.packs[i].pack)
-			continue
-		}
-		names = append(names, p.packs[i].pack)
-	}
-	return names, suspended
-}
-
-func (p *plan) of(pack string) *planned {
-	for i := range p.packs {
-		if p.packs[i].pack == pack {
-			return &p.packs[i]
-		}
-	}
-	return nil
-}
-
 func newMisses(e *Engine) *misses {
 	return &misses{e: e, wake: make(chan struct{}, 1), packs: map[string]*missedPack{}, had: map[string]bool{}}
 }
@@ -200,81 +152,6 @@ func (m *misses) run(ctx context.Context) {
 		m.mu.Lock()
 		m.replan(m.e.rules.Load())
 		m.mu.Unlock()
-	}
-}
-
-// swap makes a set the one that events are run by. What it lets run is planned
-// before: no shard handles a newer event by it first.
-func (m *misses) swap(set *rules.Set) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.replan(set)
-	m.e.rules.Store(set)
-}
-
-// replan makes a plan of what can run by a set, if that is more than was planned
-// before. The caller holds mu.
-func (m *misses) replan(set *rules.Set) {
-	if set == nil || !m.loaded {
-		return
-	}
-	now := m.e.c.Now()
-	before := m.plan.Load()
-	if before != nil && before.open.Load() == 0 {
-		before = nil
-	}
-	next := &plan{set: set, open: &atomic.Int32{}}
-	news := false
-	for _, name := range slices.Sorted(maps.Keys(m.packs)) {
-		mp := m.packs[name]
-		version, suspended, out := set.Serving(name, now)
-		if out && !set.Has(name) && (set.Unread() || !m.had[name] && now.Sub(m.started) < goneAfter) {
-			continue
-		}
-		p := planned{pack: name, version: version, out: out, since: now.Add(-missedFor)}
-		switch {
-		case !out && version == "": // broken
-			mp.done = planned{}
-			continue
-		case suspended, mp.events == 0: // once that changes, all its events count
-			mp.done = planned{}
-			continue
-		}
-		var open *planned // under way, in a plan that this one takes the place of
-		if before != nil {
-			open = before.of(name)
-		}
-		due := !mp.again.IsZero() && !now.Before(mp.again)
-		switch {
-		case open != nil && open.same(p):
-			p.since = open.since
-			news = news || due
-		case open != nil || !mp.done.same(p) || due:
-			news = true
-		default:
-			continue
-		}
-		if due {
-			mp.again = time.Time{}
-		}
-		mp.done = p
-		next.packs = append(next.packs, p)
-	}
-	m.note(set)
-	if before != nil && before.set != set {
-		news = true // what is under way goes on by the new set, or ends
-	}
-	if !news {
-		return
-	}
-	next.n = 1
-	if last := m.plan.Load(); last != nil {
-		next.n = last.n + 1
-	}
-	next.open.Store(int32(len(m.e.shards)))
-	m.plan.Store(next)
-	for _, s := range m.e.shards {
-		s.wakeUp()
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"chertd/engine/store"
 	"chertd/rules"
+	"chertd/rules/turn"
 )
 
 // readMeters hold packs to their limits.reads over all shards. A place is taken
@@ -16,26 +17,15 @@ import (
 // their times alone, a call that ended in the millisecond in which another count
 // began would be of either.
 type readMeters struct {
-	mu    sync.Mutex
-	packs map[string]*readMeter
+	mu     sync.Mutex
+	limits turn.Limits
+	packs  map[string]*readMeter
 }
 
 type readMeter struct {
-	meter  rules.ReadMeter
+	meter  *rules.ReadMeter
 	count  int64 // which is on, from 0
 	loaded bool  // what an earlier process counted is in the meter
-}
-
-// taken is a place that a call has in a pack's meter.
-type taken struct {
-	pack  string
-	place rules.Place
-}
-
-// fullMeter is one that has no place.
-type fullMeter struct {
-	limit rules.Rate
-	until time.Time // then it may have one
 }
 
 func (m *readMeters) of(pack string) *readMeter {
@@ -43,7 +33,7 @@ func (m *readMeters) of(pack string) *readMeter {
 		m.packs = map[string]*readMeter{}
 	}
 	if m.packs[pack] == nil {
-		m.packs[pack] = &readMeter{}
+		m.packs[pack] = &readMeter{meter: m.limits.Meter(pack)}
 	}
 	return m.packs[pack]
 }
@@ -83,55 +73,30 @@ func (m *readMeters) forget(ctx context.Context, st store.Store, pack string, no
 }
 
 // reserve takes a place for a call in the meter of each of the packs, or in
-// none. It says which packs have none left, and what is to be kept.
-func (m *readMeters) reserve(ctx context.Context, st store.Store, packs []string, now time.Time) (got []taken, full map[string]fullMeter, keep []store.ReadCall, err error) {
+// none. It returns those that have none left, and what is to be kept.
+func (m *readMeters) reserve(ctx context.Context, st store.Store, packs []string, now time.Time) (got []turn.Place, full []turn.Full, keep []rules.ReadCall, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, pack := range packs {
-		r := m.packs[pack]
-		if r == nil || r.meter.Limit.N == 0 {
-			continue
-		}
-		if err = r.load(ctx, st, pack, now); err != nil {
-			break
-		}
-		p, ok := r.meter.Reserve(now)
-		if !ok {
-			if full == nil {
-				full = map[string]fullMeter{}
+		if m.limits.Limited(pack) {
+			if err := m.of(pack).load(ctx, st, pack, now); err != nil {
+				return nil, nil, nil, err
 			}
-			full[pack] = fullMeter{r.meter.Limit, r.meter.Free(now)}
-			continue
 		}
-		got = append(got, taken{pack, p})
-		keep = append(keep, r.kept(pack, p, now))
 	}
-	if len(full) > 0 || err != nil {
-		m.giveBack(got, now)
-		return nil, full, nil, err
+	got, full = m.limits.Reserve(packs, now)
+	for _, p := range got {
+		keep = append(keep, m.of(p.Pack).kept(p, now))
 	}
-	return got, nil, keep, nil
+	return got, full, keep, nil
 }
 
-// release gives places back whose call was not handed out.
-func (m *readMeters) release(places []taken, now time.Time) {
+// kept returns what is to be kept of places whose call has ended.
+func (m *readMeters) kept(places []turn.Place, now time.Time, made bool) (keep []rules.ReadCall) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.giveBack(places, now)
-}
-
-func (m *readMeters) giveBack(places []taken, now time.Time) {
-	for _, t := range places {
-		m.of(t.pack).meter.Ended(t.place, now, false)
-	}
-}
-
-// kept is what is to be kept of places whose call has ended.
-func (m *readMeters) kept(places []taken, now time.Time, made bool) (keep []store.ReadCall) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, t := range places {
-		call := m.of(t.pack).kept(t.pack, t.place, now)
+	for _, p := range places {
+		call := m.of(p.Pack).kept(p, now)
 		if !made {
 			call.At = time.Time{}
 		}
@@ -140,13 +105,11 @@ func (m *readMeters) kept(places []taken, now time.Time, made bool) (keep []stor
 	return keep
 }
 
-// ended says that the call of the places has ended.
-func (m *readMeters) ended(places []taken, now time.Time, made bool) {
+// ended says that the call of the places has ended, or was not handed out.
+func (m *readMeters) ended(places []turn.Place, now time.Time, made bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, t := range places {
-		m.of(t.pack).meter.Ended(t.place, now, made)
-	}
+	m.limits.Ended(places, now, made)
 }
 
 // load reads what an earlier process has counted.
@@ -182,7 +145,7 @@ func (r *readMeter) state(pack string) store.ReadCount {
 	return store.ReadCount{Pack: pack, Count: r.count, Limit: r.meter.Limit}
 }
 
-// kept is a place as it is kept: its call was made, or has ended, now.
-func (r *readMeter) kept(pack string, p rules.Place, now time.Time) store.ReadCall {
-	return store.ReadCall{Pack: pack, Place: p, Count: r.count, At: now}
+// kept returns the row of a place whose call was made, or has ended, now.
+func (r *readMeter) kept(p turn.Place, now time.Time) rules.ReadCall {
+	return rules.ReadCall{Pack: p.Pack, Place: p.At, Count: r.count, At: now}
 }

@@ -8,6 +8,7 @@ import (
 	"chertd/engine/store"
 	"chertd/engine/wait"
 	"chertd/rules"
+	"chertd/rules/turn"
 )
 
 const (
@@ -190,7 +191,7 @@ func (s *schedules) run(ctx context.Context, rule *rules.Rule, now time.Time) er
 func (s *schedules) commit(ctx context.Context, rule *rules.Rule, until time.Time, runs []time.Time, now time.Time) error {
 	t := store.Transition{Schedules: []store.ScheduleRun{lastRun(rule, until)}}
 	for _, at := range runs {
-		t.Append = append(t.Append, made(rule.ScheduleEvent(at), now, 0))
+		t.Append = append(t.Append, turn.Scheduled(rule, at, now))
 	}
 	if err := s.e.c.Store.Commit(ctx, []store.Transition{t}); err != nil {
 		return fmt.Errorf("journal the runs of %s: %w", rule.Key, err)

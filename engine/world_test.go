@@ -144,7 +144,7 @@ func worldDecisions(w *spec.World) []string {
 		}
 		line := h.Event.Type + " " + h.Event.ChatID()
 		for _, d := range h.Rules {
-			line += fmt.Sprintf("; %s %s %q %t", d.Rule, d.Skipped, d.Asked, d.Failure != nil)
+			line += fmt.Sprintf("; %s %s %q %t", d.Rule, d.Skipped, d.Decision.Asked, d.Failure != nil)
 			for _, l := range d.Logs {
 				line += fmt.Sprintf(" [%s %s %v]", l.Level, l.Msg, l.Fields)
 			}

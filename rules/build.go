@@ -73,8 +73,8 @@ func (b *builder) settle() {
 	}
 	p.vms = make([]*luabind.VM, b.opts.shards())
 	p.suspend = b.opts.Suspend.withDefaults()
-	p.health = newHealth(p.suspend)
-	p.share = newShare(b.opts.Share, p.suspend.CoolOff)
+	share := b.opts.Share
+	p.id, p.share = &identity{}, &share
 	p.built = b.fingerprint()
 }
 

@@ -31,9 +31,13 @@ func in(chat, text string) *event.Event {
 	return ev
 }
 
+// conduct is what the tests of this package run rules by: each load of a pack has a
+// record of its own.
+var conduct Conduct
+
 // skipped tells which rules of a set did not run on an event, as pack/rule.
 func skipped(s *Set, shard int, ev *event.Event, now time.Time) (list []string) {
-	for _, o := range s.Run(shard, Input{Event: ev, Now: now}).Outcomes {
+	for _, o := range s.Run(shard, Input{Event: ev, Now: now, Conduct: &conduct}).Outcomes {
 		if o.Skipped == SkippedSuspended {
 			list = append(list, o.Pack+"/"+o.Rule)
 		}
@@ -61,7 +65,7 @@ func TestOneSenderSuspendsARuleForItselfOnly(t *testing.T) {
 				t.Fatalf("%v skipped for another chat after %d failures in %q", got, i, bad)
 			}
 		}
-		for _, st := range s.Pack("p").suspendedRules(noon) {
+		for _, st := range conduct.Suspended(s.Pack("p"), noon) {
 			if st.Scope == AllChats || st.Chat != bad || (st.Scope == NoChat) != (bad == "") {
 				t.Errorf("suspended is %+v", st)
 			}
@@ -86,11 +90,11 @@ func TestRuleThatFailsInManyChatsIsSuspendedForAll(t *testing.T) {
 	if got := skipped(s, 0, in("new", "x"), noon); !slices.Equal(got, want) {
 		t.Fatalf("skipped %v after failing in %d chats", got, defaultSuspendChats)
 	}
-	st := s.Pack("p").suspendedRules(noon)
+	st := conduct.Suspended(s.Pack("p"), noon)
 	if len(st) != 2 || st[0] != (RuleSuspension{Rule: "a", Scope: AllChats, Until: noon.Add(time.Minute), Why: WhyFails}) || st[1].Chat != "bad" {
 		t.Errorf("suspended are %+v", st)
 	}
-	if !s.Pack("p").suspended(noon) {
+	if !conduct.Suspends(s, "p", noon) {
 		t.Error("the pack does not say that a rule of it runs for no chat")
 	}
 	// The probe fails: another minute.
@@ -111,7 +115,7 @@ func TestRuleThatFailsInManyChatsIsSuspendedForAll(t *testing.T) {
 			t.Errorf("chat %q: skipped %v after a probe succeeded", chat, got)
 		}
 	}
-	if s.Pack("p").suspended(now) {
+	if conduct.Suspends(s, "p", now) {
 		t.Error("the pack says that a rule of it runs for no chat")
 	}
 }
@@ -129,7 +133,7 @@ func TestChatThatFailedProbesForAllInTheEnd(t *testing.T) {
 	if got := skipped(s, 0, in("one", "x"), noon.Add(2*time.Minute)); len(got) != 0 {
 		t.Errorf("skipped %v after two minutes, want the probe to run", got)
 	}
-	if got := s.Pack("p").suspendedRules(noon); len(got) != 0 {
+	if got := conduct.Suspended(s.Pack("p"), noon); len(got) != 0 {
 		t.Errorf("after it succeeded suspended are %+v", got)
 	}
 }
@@ -319,7 +323,7 @@ func TestHealthOfManyShards(t *testing.T) {
 	}
 	wg.Wait()
 	for _, pack := range []string{"p", "q"} {
-		if got := s.Pack(pack).suspendedRules(noon); len(got) != shards {
+		if got := conduct.Suspended(s.Pack(pack), noon); len(got) != shards {
 			t.Errorf("suspended in %s are %+v, want rule a in one chat of each shard", pack, got)
 		}
 	}

@@ -18,6 +18,9 @@ type Input struct {
 	First  time.Time  // when the event was first handled; zero: now
 	Chat   *chat.Chat // for cooldowns; nil where there is no chat
 	Memory Memory     // nil: nothing is remembered
+	// Conduct is what is suspended, and is told how rules fare; nil: nothing is ever
+	// suspended.
+	Conduct *Conduct
 	// Again is set when the event was run before and its outcome could not be
 	// kept: a rule that fails again does not count as failing more often.
 	Again bool

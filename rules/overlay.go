@@ -13,6 +13,7 @@ import (
 type Overlay struct {
 	entries map[string]Entry
 	bytes   int64 // keys and values of entries
+	kept    int   // how many entries the last Prune has left
 }
 
 // Base is what an Overlay lies over: the Memory of one pack.
@@ -54,6 +55,21 @@ func (o *Overlay) Set(e Entry) {
 	old := o.entries[e.Key]
 	o.bytes += e.Size() - old.Size()
 	o.entries[e.Key] = e
+}
+
+// Prune forgets entries that were deleted or have expired by a time, once there
+// are many. It is for an overlay that lies over nothing.
+func (o *Overlay) Prune(now time.Time) {
+	if len(o.entries) <= 2*o.kept+1000 {
+		return
+	}
+	for k, e := range o.entries {
+		if e.At(now).Value == nil {
+			o.bytes -= e.Size()
+			delete(o.entries, k)
+		}
+	}
+	o.kept = len(o.entries)
 }
 
 // Keys are the keys that were written, in order.

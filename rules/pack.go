@@ -30,9 +30,9 @@ type Pack struct {
 	// Grants are the permissions that the pack requests and the operator granted.
 	Grants []string
 
-	health  *health
+	id      *identity
 	suspend SuspendPolicy
-	share   *share
+	share   *SharePolicy // nil: without end
 
 	config  luabind.Config
 	country string           // of phone numbers without +

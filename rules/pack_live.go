@@ -3,7 +3,6 @@ package rules
 import (
 	"maps"
 	"slices"
-	"time"
 
 	"chertd/luabind/diag"
 )
@@ -60,9 +59,6 @@ func (p *Pack) WithFiles(files []File) *Pack { return p.withFiles(files) }
 // SettingsJSON returns what chertd.yaml sets of the pack, as it is kept; "" if that
 // has no JSON. Defaults are not in it: each version has its own.
 func (p *Pack) SettingsJSON() string { return p.settingsJSON() }
-
-// Suspended lists the rules of the pack that are suspended.
-func (p *Pack) Suspended(now time.Time) []RuleSuspension { return p.suspendedRules(now) }
 
 // Blocks returns why reads are blocked though the version is live in a mode; "":
 // they are not.

@@ -1,11 +1,8 @@
 package rules
 
 import (
-	"encoding/json"
 	"fmt"
-	"time"
 
-	"chertd/engine/event"
 	"chertd/luabind/diag"
 )
 
@@ -33,22 +30,5 @@ func missedRuns(s string) (MissedRuns, *problem) {
 	return "", &problem{
 		message: fmt.Sprintf(`missed: expected "once", "skip" or "all", got %q`, s),
 		hint:    didYouMean(diag.Suggest(s, all)),
-	}
-}
-
-// ScheduleEvent returns the event of one run of a chert.every that was due at a time. It
-// has no chat; its payload is the rule's name. Its time is when it was due, so that a run
-// that is made up for is as old as it is late.
-func (r *Rule) ScheduleEvent(due time.Time) event.Event {
-	name, err := json.Marshal(r.Name)
-	if err != nil {
-		panic(err) // a string always marshals
-	}
-	return event.Event{
-		ID:     fmt.Sprintf("schedule:%s/%d", r.Key, due.Unix()),
-		Type:   event.Schedule,
-		At:     due,
-		Source: event.SourceEngine,
-		Pack:   r.Pack, Payload: name,
 	}
 }

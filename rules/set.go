@@ -5,7 +5,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"time"
 
 	"chertd/engine/event/handle"
 	"chertd/luabind"
@@ -105,16 +104,17 @@ func (s *Set) Withdrawn(pack, version string) bool {
 }
 
 // Serving tells what becomes of events that a pack has missed. They run if there
-// is a version that is live; suspended says that rules of it do not run yet. With out set the pack is off, in shadow or not there: nothing of
-// it blocks any more. With neither it is broken, and has no version that is live.
-func (s *Set) Serving(pack string, now time.Time) (version string, suspended, out bool) {
+// is a version that is live. With out set the pack is off, in shadow or not there:
+// nothing of it blocks any more. With neither it is broken, and has no version that
+// is live.
+func (s *Set) Serving(pack string) (version string, out bool) {
 	if s.modes[pack] != Live {
-		return "", false, true
+		return "", true
 	}
 	if p := s.Pack(pack); p != nil {
-		return p.Version, p.suspended(now), false
+		return p.Version, false
 	}
-	return "", false, false
+	return "", false
 }
 
 // HasRule reports whether a pack may still have a rule: it has it, or no version
@@ -157,6 +157,18 @@ func (s *Set) Pack(name string) *Pack {
 
 // Mode is how a pack of the set runs.
 func (s *Set) Mode(pack string) Mode { return s.modes[pack] }
+
+// Shadowed returns the set with a pack in shadow, whose requests are recorded and
+// not carried out. It shares all else with the set, which must not run meanwhile.
+func (s *Set) Shadowed(pack string) *Set {
+	t := *s
+	t.modes, t.withdrawn = maps.Clone(s.modes), maps.Clone(s.withdrawn)
+	if t.withdrawn == nil {
+		t.withdrawn = map[withdrawal]bool{}
+	}
+	t.modes[pack], t.withdrawn[withdrawal{pack: pack}] = Shadow, true
+	return &t
+}
 
 // Rules is how many rules may run.
 func (s *Set) Rules() int { return len(s.rules) }

@@ -36,12 +36,9 @@ func TestSetKnowsItsSchedules(t *testing.T) {
 		if got := r.Schedule.Next(noon); !got.Equal(want[r.Name]) {
 			t.Errorf("%s runs next at %v, want %v", r.Name, got, want[r.Name])
 		}
-		ev := r.ScheduleEvent(noon)
-		if ev.ID != fmt.Sprintf("schedule:a/%s/%d", r.Name, noon.Unix()) || ev.Pack != "a" || !ev.At.Equal(noon) || ev.Chat != nil {
-			t.Errorf("its event is %+v", ev)
-		}
-		out := set.Run(0, Input{Event: &ev, Now: noon}).Outcomes
-		if len(out) != 1 || out[0].Rule != r.Name || ev.Type != event.Schedule {
+		ev := event.Event{ID: r.Key, Type: event.Schedule, At: noon, Source: event.SourceEngine, Pack: r.Pack, Payload: fmt.Appendf(nil, "%q", r.Name)}
+		out := set.Run(0, Input{Event: &ev, Now: noon, Conduct: &conduct}).Outcomes
+		if len(out) != 1 || out[0].Rule != r.Name {
 			t.Errorf("its event runs %+v", out)
 		}
 	}
@@ -100,9 +97,9 @@ func TestResultNamesEachPackThatMissedTheEvent(t *testing.T) {
 	} {
 		set := mustLoad(t, Options{Suspend: SuspendPolicy{After: 1, Chats: 9}}, files)
 		if tt.before != "" {
-			set.Run(0, Input{Event: message(tt.before), Now: noon})
+			set.Run(0, Input{Event: message(tt.before), Now: noon, Conduct: &conduct})
 		}
-		r := set.Run(0, Input{Event: message(tt.text), Now: noon})
+		r := set.Run(0, Input{Event: message(tt.text), Now: noon, Conduct: &conduct})
 		var got []string
 		for _, m := range r.Missed {
 			got = append(got, m.Pack+" "+string(m.Why))
@@ -156,15 +153,5 @@ func TestPackTellsWhatItIsMadeOf(t *testing.T) {
 	slices.Sort(modules)
 	if got := slices.Compact(modules); !slices.Equal(got, []string{"", "a", "deep.er"}) {
 		t.Errorf("modules are %q", got)
-	}
-}
-
-// Of limits, only packs that have one are held to it.
-func TestReadLimitsOfASet(t *testing.T) {
-	t.Parallel()
-	const rule = `chert.on("message.received", function(ev) end)`
-	l := NewReadLimits(mustLoad(t, Options{}, map[string]string{"one/r.lua": rule, "one/pack.yaml": "limits: {reads: 1/1m}", "free.lua": rule}))
-	if len(l.packs) != 1 || l.packs["one"].Limit != (Rate{1, time.Minute}) || l.Reached("one") != "more than 1 reads in 1m" {
-		t.Errorf("held to limits are %v", l.packs)
 	}
 }

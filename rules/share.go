@@ -59,7 +59,11 @@ func (p SharePolicy) withDefaults() SharePolicy {
 	return SharePolicy{cmp.Or(p.Free, shareFree), cmp.Or(p.Rate, shareRate), cmp.Or(p.Burst, shareBurst)}
 }
 
-func newShare(policy SharePolicy, coolOff time.Duration) *share {
+// newShare returns a full share; nil if the policy is.
+func newShare(policy *SharePolicy, coolOff time.Duration) *share {
+	if policy == nil {
+		return nil
+	}
 	return &share{policy: policy.withDefaults(), coolOff: coolOff}
 }
 

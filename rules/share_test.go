@@ -31,7 +31,7 @@ func loops(t *testing.T, s *Set, text string, chats []string, now time.Time) (lo
 	for range 100 {
 		before := looped
 		for _, c := range chats {
-			for _, o := range s.Run(0, Input{Event: in(c, text), Now: now}).Outcomes {
+			for _, o := range s.Run(0, Input{Event: in(c, text), Now: now, Conduct: &conduct}).Outcomes {
 				if o.Failure != nil {
 					looped++
 				}
@@ -77,7 +77,7 @@ func TestShareSuspendsWhatDraws(t *testing.T) {
 			set := mustLoad(t, Options{Suspend: SuspendPolicy{After: 1000, Chats: 1000}}, map[string]string{"p.lua": heavies})
 			now := noon
 			ran := func(chat string) (n int) {
-				for _, o := range set.Run(0, Input{Event: in(chat, "x"), Now: now}).Outcomes {
+				for _, o := range set.Run(0, Input{Event: in(chat, "x"), Now: now, Conduct: &conduct}).Outcomes {
 					if o.Skipped == "" {
 						n++
 					}
@@ -88,7 +88,7 @@ func TestShareSuspendsWhatDraws(t *testing.T) {
 				t.Errorf("%d handlers looped before they were held", n)
 			}
 			var list []string
-			for _, a := range set.Pack("p").suspendedRules(now) {
+			for _, a := range conduct.Suspended(set.Pack("p"), now) {
 				list = append(list, strings.TrimSpace(fmt.Sprint(a.Subject(), " ", a.Scope, " ", a.Chat)))
 				if a.Why != WhyShare {
 					t.Errorf("says %q", a.Why)
@@ -107,7 +107,7 @@ func TestShareSuspendsWhatDraws(t *testing.T) {
 			if n, m := ran("other"), ran("evil0"); n != 41 || m != 41 {
 				t.Errorf("after the cool-off %d and %d rules run, want all", n, m)
 			}
-			if list := set.Pack("p").suspendedRules(now); len(list) > 0 {
+			if list := conduct.Suspended(set.Pack("p"), now); len(list) > 0 {
 				t.Errorf("after the cool-off suspended are %+v", list)
 			}
 		})
@@ -119,7 +119,7 @@ func TestShareLetsOthersOfTheEventRun(t *testing.T) {
 	t.Parallel()
 	set := mustLoad(t, Options{}, map[string]string{"p.lua": heavies})
 	for i := range 8 {
-		for _, o := range set.Run(0, Input{Event: in("evil", "two"), Now: noon}).Outcomes {
+		for _, o := range set.Run(0, Input{Event: in("evil", "two"), Now: noon, Conduct: &conduct}).Outcomes {
 			if loops := o.Rule == "r1" || o.Rule == "r2"; !loops && o.Skipped != "" {
 				t.Fatalf("event %d: rule %s: %s", i, o.Rule, o.Skipped)
 			}
@@ -138,7 +138,7 @@ func TestShareNeverLeaks(t *testing.T) {
 		all[i] = &Rule{Name: fmt.Sprint("r", i)}
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		s := newShare(SharePolicy{}, time.Minute)
+		s := newShare(&SharePolicy{}, time.Minute)
 		now := noon
 		var began time.Time
 		var beyond int64
@@ -202,7 +202,7 @@ chert.on("message.received", function(ev)
 end)`})
 	now := time.Unix(1_800_000_000, 0) // which stands still: all in one moment
 	for i := range 3000 {
-		r := set.Run(0, Input{Event: message(fmt.Sprint("some twenty words or so make up an ordinary message of a person who writes about the weather ", i)), Now: now})
+		r := set.Run(0, Input{Event: message(fmt.Sprint("some twenty words or so make up an ordinary message of a person who writes about the weather ", i)), Now: now, Conduct: &conduct})
 		if o := r.Outcomes[0]; o.Skipped != "" || o.Overdrawn != nil {
 			t.Fatalf("event %d: skipped %q, suspended %+v", i, o.Skipped, o.Overdrawn)
 		}
@@ -218,11 +218,11 @@ for i = 1, 50 do
 end`, "zz.lua": `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`})
 	now := time.Unix(1_800_000_000, 0)
 	for range defaultSuspendAfter {
-		if r := set.Run(0, Input{Event: message("hello"), Now: now}); len(r.Outcomes) != 51 {
+		if r := set.Run(0, Input{Event: message("hello"), Now: now, Conduct: &conduct}); len(r.Outcomes) != 51 {
 			t.Fatalf("%d outcomes, want each failure recorded", len(r.Outcomes))
 		}
 	}
-	r := set.Run(0, Input{Event: message("hello"), Now: now})
+	r := set.Run(0, Input{Event: message("hello"), Now: now, Conduct: &conduct})
 	if len(r.Outcomes) != recordedSuspended+1 {
 		t.Errorf("%d outcomes, want %d that are suspended and the other pack's", len(r.Outcomes), recordedSuspended)
 	}

@@ -77,7 +77,7 @@ func (p *Pack) Solo(o Solo) (*Set, diag.List) {
 		return nil, b.diags
 	}
 	q.share = nil // its time stands still, or is made up
-	q.vms[0], q.Rules, q.health = vm, reg.rules, newHealth(q.suspend)
+	q.vms[0], q.Rules, q.id = vm, reg.rules, &identity{}
 	return newSet([]*Pack{&q}, Options{Country: q.country, Packs: map[string]PackOptions{q.Name: {Mode: Live}}}, ""), nil
 }
 

@@ -3,7 +3,6 @@ package rules
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -63,18 +62,4 @@ func (p *Pack) blocks(mode Mode, suspended []RuleSuspension) string {
 		return first.Subject() + " suspended: " + first.Why
 	}
 	return fmt.Sprintf("rule %s and %d more are suspended; the first because %s", first.Rule, n-1, first.Why)
-}
-
-// suspended reports whether rules of the pack run for no chat at a time, not
-// even as a probe.
-func (p *Pack) suspended(now time.Time) bool {
-	return slices.ContainsFunc(p.suspendedRules(now), func(r RuleSuspension) bool { return r.Scope == AllChats && now.Before(r.Until) })
-}
-
-// suspendedRules lists the rules that are suspended: by the pack's share, and
-// because they fail.
-func (p *Pack) suspendedRules(now time.Time) []RuleSuspension {
-	list := slices.Concat(p.share.suspended(p.Rules, now), p.health.suspended(p.Rules))
-	slices.SortStableFunc(list, compareSuspensions)
-	return list
 }

@@ -180,7 +180,7 @@ func (w *docWorld) since(n int) docHappened {
 	var got docHappened
 	for _, h := range w.Log()[n:] {
 		for _, said := range h.Rules {
-			got.requests = append(got.requests, said.Asked...)
+			got.requests = append(got.requests, said.Decision.Asked...)
 			if said.Skipped != "" {
 				got.ends = append(got.ends, "skipped: "+said.Skipped)
 			}

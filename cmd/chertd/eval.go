@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	esource "chertd/engine/source"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // maxEventFile bounds a file given to eval, well above what the webhook takes.
@@ -91,7 +93,7 @@ Exits with 1 if a rule fails or the rules do not load.`,
 					return err
 				}
 			}
-			e, err := evaluate(set, &ev, now, before)
+			e, err := evaluate(cmd.Context(), set, &ev, now, before)
 			if err != nil {
 				return fail(exitFailure, err)
 			}
@@ -162,9 +164,6 @@ type evaluation struct {
 	Holds   []evalHold   `json:"holds"`
 	// Postponed are the chats whose reads wait, by every rule that said so.
 	Postponed []evalHold `json:"postponed"`
-
-	limits   *rules.ReadLimits
-	followed int // calls and timers so far
 }
 
 type evalEvent struct {
@@ -177,10 +176,11 @@ type evalEvent struct {
 
 type evalRule struct {
 	rules.Explanation
-	Asked []string    `json:"asked,omitempty"` // in words
-	Error string      `json:"error,omitempty"`
-	Steps int64       `json:"steps,omitempty"`
-	Logs  []rules.Log `json:"logs,omitempty"`
+	Asked   []string    `json:"asked,omitempty"`           // in words
+	NotDone []string    `json:"not_carried_out,omitempty"` // of Asked, what left no action, and why
+	Error   string      `json:"error,omitempty"`
+	Steps   int64       `json:"steps,omitempty"`
+	Logs    []rules.Log `json:"logs,omitempty"`
 	// State is ev.state as the rule leaves it, if it changed it, and KV what it wrote
 	// there; null: it deleted it.
 	State json.RawMessage            `json:"state,omitempty"`
@@ -224,68 +224,63 @@ type evalHold struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// evaluate runs the rules and the machine of each chat they named, in memory, on
-// what is stored before the event. It fails with spec.ErrTooMuch if what follows
-// does not end.
-func evaluate(set *rules.Set, ev *event.Event, now time.Time, before *stored) (*evaluation, error) {
+// evaluate takes the event's turn, in memory, on what is stored before it, and what
+// follows in each chat that it concerns. It fails with spec.ErrTooMuch if what
+// follows does not end.
+func evaluate(ctx context.Context, set *rules.Set, ev *event.Event, now time.Time, before *stored) (*evaluation, error) {
 	own := ev.ChatID()
-	chatBefore := before.chat(own)
-	ev = chatBefore.Complete(ev)
+	f := &following{
+		set: set, now: now, seq: storedSeq + 1, before: before, chats: map[string]*chat.Chat{},
+		limits: turn.NewCalls(set), rows: map[chat.ActionID]chat.Action{},
+	}
 	e := &evaluation{
 		Event: evalEvent{ev.ID, ev.Type, own, ev.From, ev.Text}, Now: now,
 		Rules: []evalRule{}, Actions: []evalAction{}, Calls: []evalCall{}, Timers: []evalTimer{}, Holds: []evalHold{}, Postponed: []evalHold{},
-		limits: rules.NewReadLimits(set),
 	}
-	in := rules.Input{Event: ev, Seq: storedSeq + 1, Now: now, Chat: &chatBefore, Memory: before}
-	for _, x := range set.Explain(in) {
+	chatBefore := f.turn(set, own).Chat
+	for _, x := range set.Explain(rules.Input{Event: chatBefore.Complete(ev), Seq: f.seq, Now: now, Chat: chatBefore}) {
 		e.Rules = append(e.Rules, evalRule{Explanation: x})
 	}
-	result := set.Run(0, in)
-	e.Block = result.Block
-	wishes := map[string][]chat.Wish{}
-	var saw []string
-	told := map[string]bool{} // rules that have an outcome
-	for i := range result.Outcomes {
-		o := &result.Outcomes[i]
-		told[chat.Key(o.Pack, o.Rule)] = true
+	d, err := f.handle(ctx, set, &turn.Entry{Seq: f.seq, Arrival: turn.Arrival{Event: *ev, Received: now}})
+	if err != nil {
+		return nil, err
+	}
+	e.decided(&d)
+	if err := f.drain(ctx); err != nil {
+		return nil, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(f.chats)) {
+		c := f.chats[id]
+		if h := c.Hold; h.Active(now) {
+			e.Holds = append(e.Holds, evalHold{id, h.By, h.Until, h.Reason})
+		}
+		for i := range c.Postponed {
+			p := &c.Postponed[i]
+			e.Postponed = append(e.Postponed, evalHold{id, p.By(), p.Until, p.Reason})
+		}
+	}
+	return e, e.follow(ctx, f)
+}
+
+// decided notes what became of the event.
+func (e *evaluation) decided(d *turn.Done) {
+	e.Block, e.Failed = d.Blocked, d.Decision.Failed
+	decided := map[string]bool{} // rules that have an outcome
+	for i := range d.Outcomes {
+		o, said := &d.Outcomes[i], &d.Decision.Rules[i]
+		decided[chat.Key(o.Pack, o.Rule)] = true
 		r := e.rule(o)
 		r.Runs = o.Skipped == ""
-		r.Skipped, r.Steps, r.Logs = o.Skipped, o.Steps, o.Logs
+		r.Skipped, r.Steps, r.Logs = said.Skipped, said.Steps, said.Logs
+		r.Asked, r.NotDone, r.Error = said.Asked, said.Refused, said.Error
 		r.keeps(o)
-		if o.Failure != nil {
-			r.Error, e.Failed = o.Failure.Error(), true
-		}
-		if o.Saw() {
-			saw = append(saw, o.Pack)
-		}
-		for _, w := range o.Wishes {
-			r.Asked = append(r.Asked, w.Words(own, now))
-			if w.Chat != "" {
-				wishes[w.Chat] = append(wishes[w.Chat], w.Wish)
-			}
-		}
 	}
 	for i := range e.Rules {
 		// Of many rules that are suspended a few stand for all.
-		if r := &e.Rules[i]; r.Runs && !told[chat.Key(r.Pack, r.Rule)] {
+		if r := &e.Rules[i]; r.Runs && !decided[chat.Key(r.Pack, r.Rule)] {
 			r.Runs, r.Skipped = false, rules.SkippedSuspended
 		}
 	}
-	if c := before.chats[own]; own != "" && wishes[own] == nil && (len(c.Waiting) > 0 || len(c.Timers) > 0 || c.Hold.Active(now)) {
-		wishes[own] = nil // what waits there is followed, too
-	}
-	for n, id := range slices.Sorted(maps.Keys(wishes)) {
-		in := chat.Handled{Depth: ev.Depth}
-		if id == own {
-			in = chat.HandledOf(0, ev)
-		}
-		in.Seq, in.Block, in.Wishes, in.Saw = storedSeq+1+int64(n), result.Block, wishes[id], saw
-		in.MayHold = slices.ContainsFunc(result.Missed, func(m rules.Missed) bool { return m.CanHold })
-		if err := e.follow(before.chat(id), in); err != nil {
-			return nil, err
-		}
-	}
-	return e, nil
 }
 
 // rule is the entry of the rule that an outcome is of.

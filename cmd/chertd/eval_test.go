@@ -15,7 +15,7 @@ import (
 
 func evaluated(t *testing.T, set *rules.Set, ev *event.Event, now time.Time, before *stored) *evaluation {
 	t.Helper()
-	e, err := evaluate(set, ev, now, before)
+	e, err := evaluate(t.Context(), set, ev, now, before)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,9 +128,10 @@ chert.rule({ name = "rest", on = "message.received", run = function(ev) chert.po
 	if len(c.Waiting) != 1 || len(c.Timers) != 1 || len(c.Postponed) != 1 {
 		t.Fatalf("%+v", c)
 	}
-	state, _ := s.State("vip", "c1")
-	all, _ := s.Get("vip", "all")
-	page, _, _ := s.List("vip (shadow)", "seen:", "", 10, 1000)
+	memory := s.memory.At(t.Context(), now)
+	state, _ := memory.State("vip", "c1")
+	all, _ := memory.Get("vip", "all")
+	page, _, _ := memory.List("vip (shadow)", "seen:", "", 10, 1000)
 	got := fmt.Sprintln(c.Line, c.IsGroup == event.False, c.ReadThrough, c.Hold.By, c.Hold.Until.Sub(now), c.Hold.Reason,
 		c.Waiting[0].RuleKey(), c.Waiting[0].Due.Sub(now), c.Timers[0].Name, c.Timers[0].Due.Sub(now), string(c.Timers[0].Payload),
 		c.Cooldown["vip/read later"].Sub(now), c.Postponed[0].By(), c.Postponed[0].Until.Sub(now), string(state), string(all.Value), len(page), string(page[0].Value))

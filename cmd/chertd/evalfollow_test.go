@@ -102,7 +102,7 @@ func TestEvalFollowsAsTheWorldDoes(t *testing.T) {
 		if err := w.Advance(t.Context(), time.Hour); err != nil {
 			rt.Fatal(err)
 		}
-		e, err := evaluate(set, &ev, now, before)
+		e, err := evaluate(t.Context(), set, &ev, now, before)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -171,7 +171,7 @@ func TestEvalEndsWithAnyState(t *testing.T) {
 		ops := drawOps(rt, "event")
 		ev := event.Event{ID: "e", Type: event.MessageReceived, Source: event.SourceFile, Chat: &event.Chat{ID: "c1"}, Text: ops,
 			Message: &event.Message{ID: "m", Direction: "inbound", Text: ops}}
-		e, err := evaluate(set, &ev, now, before)
+		e, err := evaluate(t.Context(), set, &ev, now, before)
 		if err != nil {
 			rt.Fatal(err, text)
 		}

@@ -67,6 +67,9 @@ func (e *evaluation) printRule(b *bytes.Buffer, r *evalRule) {
 	for _, asked := range r.Asked {
 		fmt.Fprintf(b, "      requested: %s\n", asked)
 	}
+	for _, request := range r.NotDone {
+		fmt.Fprintf(b, "      not carried out: %s\n", request)
+	}
 	if r.State != nil {
 		fmt.Fprintf(b, "      ev.state: %s\n", diag.Visible(string(r.State)))
 	}

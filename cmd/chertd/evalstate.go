@@ -15,6 +15,7 @@ import (
 	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // stateFile is the file of `eval --state`, YAML or JSON: what is stored when the
@@ -66,16 +67,12 @@ type stateTimer struct {
 // storedSeq is the place in the journal of all that was stored before the event.
 const storedSeq = 1
 
-// stored is what a stateFile means to the rules of a set. It implements
-// rules.Memory. The zero value is an empty store.
+// stored is what a stateFile means to the rules of a set. The zero value is an
+// empty store.
 type stored struct {
 	chats  map[string]chat.Chat
-	states map[packChat]json.RawMessage
-	kv     map[string]*rules.Overlay // by pack
-	now    time.Time
+	memory turn.Memory
 }
-
-type packChat struct{ pack, chat string }
 
 // stateReader makes a stored of a stateFile.
 type stateReader struct {
@@ -94,7 +91,7 @@ func readState(file string, set *rules.Set, partial bool, now time.Time) (*store
 	if err != nil {
 		return nil, nil, hinted(fmt.Errorf("read the stored state: %w", err), "docs/rules.md shows such a file: it begins with chats: or kv:")
 	}
-	out := &stored{chats: map[string]chat.Chat{}, states: map[packChat]json.RawMessage{}, kv: map[string]*rules.Overlay{}, now: now}
+	out := &stored{chats: map[string]chat.Chat{}}
 	d := newDecoder(file)
 	d.literal, d.begins = true, "begin as docs/rules.md shows, with chats: or kv:"
 	r := stateReader{d, set, partial, now, out}
@@ -112,12 +109,11 @@ func (r *stateReader) build(f *stateFile) {
 	}
 	for _, pack := range slices.Sorted(maps.Keys(f.KV)) {
 		r.knowsPack("kv", pack)
-		kv := &rules.Overlay{}
 		for _, key := range slices.Sorted(maps.Keys(f.KV[pack])) {
-			kv.Set(rules.Entry{Key: key, Value: r.json(join(join("kv", pack), key), f.KV[pack][key]), Version: 1})
-		}
-		for _, name := range memoryPacks(pack) {
-			r.out.kv[name] = kv
+			value := r.json(join(join("kv", pack), key), f.KV[pack][key])
+			for _, name := range memoryPacks(pack) {
+				r.out.memory.Set(name, rules.Entry{Key: key, Value: value})
+			}
 		}
 	}
 }
@@ -142,7 +138,7 @@ func (r *stateReader) chat(id string, f stateChat) {
 			}
 		}
 		for _, name := range memoryPacks(pack) {
-			r.out.states[packChat{name, id}] = r.json(at+".state", f.State[pack])
+			r.out.memory.SetState(name, id, r.json(at+".state", f.State[pack]))
 		}
 	}
 	if r.given(at + ".hold") {
@@ -328,39 +324,3 @@ func (s *stored) chat(id string) chat.Chat {
 	}
 	return chat.Chat{ID: id}
 }
-
-// State implements rules.Memory.
-func (s *stored) State(pack, chat string) (json.RawMessage, error) {
-	return s.states[packChat{pack, chat}], nil
-}
-
-// Get implements rules.Memory.
-func (s *stored) Get(pack, key string) (rules.Entry, error) {
-	if kv := s.kv[pack]; kv != nil {
-		e, _ := kv.Get(key)
-		return e, nil
-	}
-	return rules.Entry{}, nil
-}
-
-// List implements rules.Memory.
-func (s *stored) List(pack, prefix, after string, limit, bytes int) (page []rules.Entry, next string, err error) {
-	if kv := s.kv[pack]; kv != nil {
-		return kv.List(nothing{}, s.now, prefix, after, limit, bytes)
-	}
-	return nil, "", nil
-}
-
-// Usage implements rules.Memory.
-func (s *stored) Usage(pack string, without []string) (int64, error) {
-	if kv := s.kv[pack]; kv != nil {
-		return kv.Usage(nothing{}, s.now, without)
-	}
-	return 0, nil
-}
-
-// nothing is a rules.Base without entries.
-type nothing struct{}
-
-func (nothing) List(string, string, int, int) ([]rules.Entry, string, error) { return nil, "", nil }
-func (nothing) Usage([]string) (int64, error)                                { return 0, nil }

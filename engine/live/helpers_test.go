@@ -32,6 +32,10 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// conduct is what the tests of this package run rules by: each load of a pack has a
+// record of its own in it.
+var conduct rules.Conduct
+
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 
 // message is an inbound message as tests need it.

@@ -20,7 +20,7 @@ func TestSetKnowsHowEachPackStands(t *testing.T) {
 	p.start()
 	p.expectLive("at start", "bad=b1 broken=none fine=f1 off=o1(off) shadow=s1(shadow)")
 	for range 2 {
-		p.set.Run(0, rules.Input{Event: message("bad"), Now: noon, Pack: "bad"})
+		p.set.Run(0, rules.Input{Event: message("bad"), Now: noon, Pack: "bad", Conduct: &conduct})
 	}
 	for _, tt := range []struct {
 		pack                string
@@ -36,7 +36,8 @@ func TestSetKnowsHowEachPackStands(t *testing.T) {
 		{pack: "broken", has: true, hasR: true, hasOther: true},
 		{pack: "none", out: true, hasR: true, hasOther: true, withdrawn: true},
 	} {
-		version, suspended, out := p.set.Serving(tt.pack, noon)
+		version, out := p.set.Serving(tt.pack)
+		suspended := conduct.Suspends(p.set, tt.pack, noon)
 		if (version != "") != tt.version || suspended != tt.suspended || out != tt.out {
 			t.Errorf("%s serves %q, suspended: %t, out: %t", tt.pack, version, suspended, out)
 		}
@@ -50,7 +51,7 @@ func TestSetKnowsHowEachPackStands(t *testing.T) {
 			t.Errorf("%s is withdrawn: %t", tt.pack, p.set.Withdrawn(tt.pack, "v"))
 		}
 	}
-	if _, suspended, _ := p.set.Serving("bad", noon.Add(time.Minute)); suspended {
+	if conduct.Suspends(p.set, "bad", noon.Add(time.Minute)) {
 		t.Error("the rule is suspended once its time is over")
 	}
 	var none *rules.Set

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"chertd/rules"
 	"chertd/rules/chat"
 )
 
@@ -41,48 +40,11 @@ type Misses interface {
 	Records(ctx context.Context, seqs []int64) ([]Record, error)
 }
 
-// Missed is an event that a pack did not get to look at.
-type Missed struct {
-	Pack    string
-	Seq     int64
-	Key     string    // of the event: Arrival.ShardKey
-	At      time.Time // when it was handled without the pack
-	Version string    // of the pack then: of its files, if it could not be loaded
-	Why     MissedWhy
-	// CanVeto is whether the pack might have vetoed reads: they are blocked as
-	// long as the row is there.
-	CanVeto bool
-	// CanHold is whether it might have held the chat: for chat.MissedFor it
-	// counts as held.
-	CanHold bool
-	// Cause is the event that the pack missed, if Why is MissedElsewhere.
-	Cause int64
-	// Chats are other chats for which actions were asked by this event: there,
-	// reads are blocked by rows whose Cause it is.
-	Chats []string
-}
-
-// MissedWhy is why a pack did not get to look at an event.
-type MissedWhy = rules.MissedWhy
-
-// MissedElsewhere is of an entry that carries an action here from an event that
-// the pack missed: it ends when that one does.
-const MissedElsewhere MissedWhy = "elsewhere"
-
-// ID names the row.
-func (m *Missed) ID() MissedID { return MissedID{m.Pack, m.Seq} }
-
 // Backlog counts what a pack has missed.
 type Backlog struct {
 	Events int64
 	Reads  int64     // blocked because of them
 	First  time.Time // the earliest At of the events; zero if there are none
-}
-
-// MissedID names what a pack has missed.
-type MissedID struct {
-	Pack string
-	Seq  int64
 }
 
 // MissedPack counts what a version of a pack has missed.

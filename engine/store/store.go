@@ -8,15 +8,12 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"hash/fnv"
-	"strings"
 	"time"
 
-	"chertd/engine/event"
-	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // ErrClosed is returned by every method after Close was called.
@@ -80,22 +77,9 @@ type Store interface {
 	// next step of the chat settles them.
 	Chat(ctx context.Context, id string) (chat.Chat, error)
 
-	// State returns a pack's state of a chat as JSON; nil if there is none.
-	State(ctx context.Context, pack, chat string) (json.RawMessage, error)
-
-	// KV returns an entry of a pack. One that was never written, or has expired by
-	// now, has a nil Value. Its Version is what Commit validates.
-	KV(ctx context.Context, pack, key string, now time.Time) (KV, error)
-
-	// KVList returns a page of a pack's live entries whose keys have a prefix and
-	// come after a key, in key order: at most limit and, except for the first, none
-	// that would bring the size of their values above bytes. The next page comes
-	// after next; "": there is none.
-	KVList(ctx context.Context, pack, prefix, after string, now time.Time, limit, bytes int) (page []KV, next string, err error)
-
-	// KVUsage returns the size in bytes of the keys and values of a pack's live
-	// entries, except those under the given keys. It does not read the values.
-	KVUsage(ctx context.Context, pack string, now time.Time, without []string) (int64, error)
+	// What packs remember. Commit validates the versions of the entries that were
+	// read. KVUsage reads no values.
+	turn.Base
 
 	// CallLines returns the phone lines of chats that have a call due, at any time,
 	// in order: at most limit, from one on (inclusive). The line "" is that of chats
@@ -169,55 +153,30 @@ const CountedHolds = 10_000
 // have 1 MiB.
 const PendingBytes = 16 << 20
 
-// Arrival is an event on its way into the journal.
-type Arrival struct {
-	Event    event.Event
-	Received time.Time
-	Cause    int64 // sequence of the event that caused this one; 0: from outside
-	// Forward is set on entries that carry a wish from one chat to another
-	// instead of an event: no rule sees them.
-	Forward *Forward
-}
+// What a turn makes, by the names it has in a store.
+type (
+	Arrival      = turn.Arrival
+	Entry        = turn.Entry
+	Forward      = turn.Forward
+	Transition   = turn.Transition
+	Decision     = turn.Decision
+	RuleDecision = turn.RuleDecision
+	Log          = turn.Log
+	State        = turn.State
+	KV           = turn.KV
+	Quota        = turn.Quota
+	Missed       = turn.Missed
+	MissedID     = turn.MissedID
+	MissedWhy    = turn.MissedWhy
+)
 
-// Forward is a wish that a handler made for a chat other than its event's.
-type Forward struct {
-	Wish  chat.Wish
-	Depth int
-	// Block is set when a veto on the event that asked could not be known,
-	// because the packs in MissedBy did not get to look at it.
-	Block    bool
-	MissedBy []string
-	// Known, if set, is a pack that has made up for the event that caused this
-	// entry, or will not any more: nothing of it blocks reads here. The entry
-	// carries no wish then.
-	Known string
-}
+// MissedElsewhere is turn.MissedElsewhere.
+const MissedElsewhere = turn.MissedElsewhere
 
 // Receipt is the place of an arrival in the journal.
 type Receipt struct {
 	Seq       int64
 	Duplicate bool // the journal had its id already; Seq is that entry's
-}
-
-// Entry is one row of the journal.
-type Entry struct {
-	Seq int64
-	Arrival
-}
-
-// ShardKey is what an entry is spread over shards by: its chat, or the event
-// itself where there is none. Runs of one schedule have one key: they are
-// handled in order.
-func (a *Arrival) ShardKey() string {
-	if id := a.Event.ChatID(); id != "" {
-		return id
-	}
-	if a.Event.Type == event.Schedule && a.Event.Source == event.SourceEngine {
-		if time := strings.LastIndexByte(a.Event.ID, '/'); time > 0 { // see rules.Rule.ScheduleEvent
-			return a.Event.ID[:time]
-		}
-	}
-	return a.Event.ID
 }
 
 // slots is the number of slots that keys are hashed to. A store may keep a key's slot.
@@ -235,91 +194,6 @@ type Shard struct{ Index, Of int }
 
 // Holds reports whether the shard has the key.
 func (s Shard) Holds(key string) bool { return Slot(key)%s.Of == s.Index }
-
-// Transition is what one step of the engine changes, as one.
-type Transition struct {
-	Decision *Decision          // of the event it handles; nil if it handles none
-	Chat     *chat.Chat         // the chat as it is from now on; nil: as it was
-	Actions  []chat.Action      // rows to write, new or changed: of a known one how far it has come, not what it is
-	Timers   []chat.TimerChange // of Chat
-	States   []State            // of rules
-	Reads    []KV               // what handlers read: Pack, Key and Version are validated
-	Writes   []KV               // what handlers wrote
-	Quotas   []Quota            // of the packs that wrote
-	Append   []Arrival          // events it causes; a duplicate id is left out
-
-	Schedules  []ScheduleRun // rows to write, new or changed
-	ReadCounts []ReadCount   // without their Calls
-	ReadCalls  []ReadCall
-	Missed     []Missed   // rows to write, new or changed
-	Made       []MissedID // rows to remove: what was missed is made up for
-}
-
-// Decision is what became of an event, and why: explain is made from it.
-type Decision struct {
-	Seq     int64             `json:"-"`
-	At      time.Time         `json:"-"`                 // when it was handled
-	Note    string            `json:"note,omitempty"`    // e.g. "no rule wants it"
-	Rules   []RuleDecision    `json:"rules,omitempty"`   // that passed where, in the order they ran
-	Failed  bool              `json:"failed,omitempty"`  // some rule failed or was suspended
-	Actions int               `json:"actions,omitempty"` // how many actions it has asked for so far
-	Packs   map[string]string `json:"packs,omitempty"`   // versions of the packs that took part
-}
-
-// RuleDecision is what one rule said to an event.
-type RuleDecision struct {
-	Pack    string   `json:"pack"`
-	Version string   `json:"version"`
-	Rule    string   `json:"rule"`
-	Place   string   `json:"place"`             // file:line
-	Asked   []string `json:"asked,omitempty"`   // its wishes, in words
-	Refused []string `json:"refused,omitempty"` // of Asked, what left no action and was not carried out, and why
-	Skipped string   `json:"skipped,omitempty"` // passed where, but not run: "cooldown", …
-	Error   string   `json:"error,omitempty"`   // it failed: nothing of it was kept
-	Steps   int64    `json:"steps,omitempty"`   // VM steps used
-	Logs    []Log    `json:"logs,omitempty"`
-	// Rerun is when the rule ran on the event again, because its pack had missed
-	// it; zero: it did not.
-	Rerun time.Time `json:"rerun,omitzero"`
-	// Note says of a pack that missed the event why it does not run on it any more.
-	Note string `json:"note,omitempty"`
-}
-
-// Failed reports whether the rule failed, or was suspended.
-func (r *RuleDecision) Failed() bool { return r.Error != "" || r.Skipped == rules.SkippedSuspended }
-
-// Log is a line a rule logged.
-type Log struct {
-	Level  string         `json:"level"` // debug, info, warn, error
-	Msg    string         `json:"msg"`
-	Fields map[string]any `json:"fields,omitempty"`
-}
-
-// State is a pack's memory of one chat. A nil Value deletes it.
-type State struct {
-	Pack  string
-	Chat  string
-	Value json.RawMessage
-}
-
-// KV is an entry of a pack's key-value memory. A nil Value deletes it, or says
-// that there is none.
-type KV struct {
-	Pack    string
-	Key     string
-	Value   json.RawMessage
-	Expires time.Time // zero: never
-	Version int64     // changes with every write; 0: never written
-}
-
-// Quota is how many bytes a pack may keep in kv. A batch whose writes take the
-// pack beyond it is refused with ErrConflict: others have written since its
-// handlers looked. One that leaves no more than before is not, whatever there is.
-type Quota struct {
-	Pack  string
-	Bytes int64
-	At    time.Time // what has expired by then counts nothing
-}
 
 // Due is a chat and when its next call or timer is due.
 type Due struct {

@@ -38,19 +38,3 @@ func TestOutcomesOfTakesFieldsFromEvent(t *testing.T) {
 		}
 	}
 }
-
-// An event that no timer has made is of no setting of one.
-func TestTimerOfReadsTimerEventsOnly(t *testing.T) {
-	t.Parallel()
-	set := Timer{Pack: "p", Name: "a.b", Seq: 3, N: 2}
-	ev := TimerEvent("c1", &set, time.Unix(1_700_000_000, 0))
-	if got := TimerOf(&ev, 3); got != set.id() {
-		t.Errorf("read back as %+v, want %+v", got, set.id())
-	}
-	for _, id := range []string{"", "x", "timer:p/a.b/3.", "timer:p/a.b/3.x"} {
-		ev.ID = id
-		if got := TimerOf(&ev, 3); got.N != -1 {
-			t.Errorf("%q is read as %+v", id, got)
-		}
-	}
-}

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -107,24 +108,28 @@ func (w *World) Calls() []CallMade {
 }
 
 // call puts a chat's next call on the wire, if it is to go out now.
-func (w *World) call(id string) {
+func (w *World) call(ctx context.Context, id string) error {
 	if w.resume.After(w.now) {
 		w.agenda.set(key{makeCall, id}, w.resume)
-		return
+		return nil
 	}
-	in := chat.Ready{Wire: w.seq}
-	limited := w.limits.Reserve(w.chat(id), &in, w.now)
-	effects := w.step(id, in)
-	if effects.Call == nil && len(effects.Actions) > 0 {
-		w.note(Happening{At: w.now, Chat: id, Note: "nothing is called", Actions: effects.Actions})
+	d, spent, err := w.turn(id).Call(ctx, w.seq, w.limits)
+	if err != nil {
+		return err
 	}
-	for _, pack := range limited {
-		w.toShadow(pack)
+	w.keep(&d)
+	if d.Call == nil && len(d.Actions) > 0 {
+		w.note(Happening{At: w.now, Chat: id, Note: "nothing is called", Actions: d.Actions})
 	}
-	if effects.Call == nil {
-		return
+	for _, full := range spent {
+		if err := w.toShadow(ctx, full); err != nil {
+			return err
+		}
 	}
-	made := CallMade{At: w.now, Call: *effects.Call}
+	if d.Call == nil {
+		return nil
+	}
+	made := CallMade{At: w.now, Call: *d.Call}
 	switch {
 	case len(w.faults) > 0:
 		f := w.faults[0]
@@ -137,13 +142,13 @@ func (w *World) call(id string) {
 		made.Pending = true
 		w.flying[id] = made
 		w.agenda.set(key{takeAnswer, id}, w.now.Add(w.c.Latency))
-		return
+		return nil
 	}
-	w.answered(made)
+	return w.answered(ctx, made)
 }
 
 // answered gives the chat the call's answer, as dispatch does.
-func (w *World) answered(made CallMade) {
+func (w *World) answered(ctx context.Context, made CallMade) error {
 	made.Pending = false
 	w.called++
 	a := chat.Answer{Call: made.Call, OK: made.Fault == nil, HTTP: 200, TraceID: fmt.Sprintf("trace-%d", w.called)}
@@ -161,8 +166,9 @@ func (w *World) answered(made CallMade) {
 		}
 	}
 	w.limits.Ended(made.Call.Chat, w.now, a.OnWire())
-	effects := w.step(made.Call.Chat, a)
-	w.note(Happening{At: made.At, Chat: made.Call.Chat, Call: &made, Actions: effects.Actions})
+	d, err := w.move(ctx, made.Call.Chat, a)
+	w.note(Happening{At: made.At, Chat: made.Call.Chat, Call: &made, Actions: d.Actions})
+	return err
 }
 
 // Words says a fault as people read it: "1007 rate limited".

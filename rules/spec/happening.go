@@ -8,6 +8,7 @@ import (
 	"chertd/engine/event"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // Happening is one thing that happened in a World: an event that was handled, a
@@ -18,18 +19,19 @@ type Happening struct {
 	Chat  string       // of a call
 	Note  string       // why rules did not look at the event, or no call was made
 	Call  *CallMade    // nil: no call
+	Input chat.Input   // of an operator; nil: none
 	Event *event.Event // nil: no event
 
-	Rules   []Said // that passed where, in the order they ran
-	Blocked bool   // a rule that could have vetoed failed
-	Refused []string
-	Actions []chat.Action // as they were after it, those it changed
+	Decision *turn.Decision // of the event; nil: no event was handled
+	Rules    []Said         // those of Decision, with their outcomes
+	Blocked  bool           // a rule that could have vetoed failed
+	Actions  []chat.Action  // as they were after it, those it changed
 }
 
-// Said is what a rule said to an event.
+// Said is what a rule did on an event.
 type Said struct {
 	rules.Outcome
-	Asked []string // its wishes in words
+	Decision *turn.RuleDecision // the same, as the daemon records it
 }
 
 // Log is all that happened, in order, unless WorldConfig.Observe has it. The

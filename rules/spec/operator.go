@@ -2,17 +2,16 @@ package spec
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
-	"chertd/engine/event"
 	"chertd/luabind"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
-// operatorRule is whose a hold or a read is that no rule asked for.
+// operatorRule is whose a hold is that no rule asked for.
 const operatorRule = "operator"
 
 // defaultHold is how long an operator's hold lasts that says no duration, as with
@@ -83,18 +82,17 @@ func (t *trial) operatorRead(u *luabind.HostCall) []lua.LValue {
 
 // Operate is an operator's hold or release of a chat; note says it in the log.
 func (w *World) Operate(ctx context.Context, chatID string, in chat.Operate, note string) error {
-	effects := w.step(chatID, in)
-	w.note(Happening{At: w.now, Chat: chatID, Note: note, Actions: effects.Actions})
+	d, err := w.move(ctx, chatID, in)
+	if err != nil {
+		return err
+	}
+	w.note(Happening{At: w.now, Chat: chatID, Note: note, Input: in, Actions: d.Actions})
 	return w.run(ctx, w.now)
 }
 
 // OperatorRead is an operator's read of a chat, whatever came in meanwhile. A
 // veto or a hold drops it, like any read.
 func (w *World) OperatorRead(ctx context.Context, chatID string) error {
-	wish := chat.Wish{Kind: chat.WishRead, Rule: operatorRule, Place: "chertd read", Due: w.now, EvenIfNewer: true}
-	w.append(entry{forward: &forward{wish: wish}, event: event.Event{
-		ID: fmt.Sprintf("operator:%d", w.seq+1), Type: "operator.read", At: w.now.Truncate(time.Millisecond),
-		Source: event.SourceEngine, Chat: &event.Chat{ID: chatID},
-	}})
+	w.append(turn.OperatorRead(chatID, w.seq+1, w.now))
 	return w.run(ctx, w.now)
 }

@@ -23,6 +23,9 @@ type Options struct {
 	Timeout time.Duration
 	Cover   bool             // measure which lines of the rules run
 	Clock   func() time.Time // for Result.Took; nil: it stays 0
+
+	// ran, if set, gets the World of each spec that ran, and the settings of its pack.
+	ran func(p *rules.Pack, config map[string]any, w *World)
 }
 
 // The codes of what specs warn of, as docs/checks.md has them.

@@ -9,6 +9,7 @@ import (
 	"chertd/engine/event"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // tellMost is how many happenings a failure shows, the newest.
@@ -44,20 +45,23 @@ func (t *trial) tell(h *Happening) []string {
 		lines = append(lines, fmt.Sprintf("%s  %s for chat %s", t.stamp(h.At), h.Note, h.Chat))
 	}
 	add := func(format string, args ...any) { lines = append(lines, "            "+fmt.Sprintf(format, args...)) }
-	if h.Event != nil && h.Note != "" {
+	switch {
+	case h.Event == nil || h.Note == "":
+	case h.Note == turn.NoRule:
+		t.tellRefusals(h, add)
+	default:
 		add("%s", h.Note)
 	}
 	for i := range h.Rules {
-		t.tellRule(&h.Rules[i], h.Event, add)
-	}
-	if h.Event != nil && h.Note == "" && len(h.Rules) == 0 {
-		t.tellRefusals(h, add)
+		t.tellRule(&h.Rules[i], add)
 	}
 	if h.Blocked {
 		add("reads are blocked: a rule that could have vetoed failed")
 	}
-	for _, refused := range h.Refused {
-		add("refused: %s", refused)
+	for i := range h.Rules {
+		for _, refused := range h.Rules[i].Decision.Refused {
+			add("refused: %s", refused)
+		}
 	}
 	for i := range h.Actions {
 		if a := &h.Actions[i]; a.Status != chat.Waiting {
@@ -67,16 +71,16 @@ func (t *trial) tell(h *Happening) []string {
 	return lines
 }
 
-func (t *trial) tellRule(said *Said, ev *event.Event, add func(string, ...any)) {
+func (t *trial) tellRule(said *Said, add func(string, ...any)) {
 	switch {
 	case said.Skipped != "":
 		add("%q did not run: %s", said.Rule, said.Skipped)
 	case said.Failure != nil:
 		add("%q failed, nothing it asked for was kept: %s", said.Rule, placed(said.Failure.Diagnostic))
-	case len(said.Asked) == 0:
+	case len(said.Decision.Asked) == 0:
 		add("%q ran and asked for nothing", said.Rule)
 	default:
-		add("%q asked: %s", said.Rule, strings.Join(said.Asked, "; "))
+		add("%q asked: %s", said.Rule, strings.Join(said.Decision.Asked, "; "))
 	}
 	for _, l := range said.Logs {
 		line := fmt.Sprintf("%q logged %s: %s", said.Rule, l.Level, l.Msg)

@@ -145,6 +145,9 @@ func (j *job) run(ctx context.Context, o Options) Result {
 			}
 		}
 		res.Calls = len(t.world.Calls())
+		if o.ran != nil {
+			o.ran(j.pack, t.config, t.world)
+		}
 	}
 	switch {
 	case t.pending:

@@ -1,9 +1,8 @@
 // Package spec runs rules on virtual time, with no store and no network.
 //
-// World is chertd in memory: the same rule sets and the same machine of one
-// chat that the daemon drives, a journal, timers, schedules and a Chert that
-// answers as it is told. On it stand the specs of packs: files in busted's
-// words that say what a pack does when.
+// World is chertd in memory: a clock, an agenda and a fake Chert around the turn
+// that the daemon takes its entries through, too (rules/turn). On it stand the
+// specs of packs: files in busted's words that say what a pack does when.
 package spec
 
 import (
@@ -18,6 +17,7 @@ import (
 	"chertd/engine/event"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // Epoch is when virtual time starts unless someone says otherwise: a Monday.
@@ -49,43 +49,28 @@ var ErrTooMuch = errors.New("too much happens")
 // when told to. The same calls give the same World, always. It is used by one
 // goroutine.
 type World struct {
-	c      WorldConfig
-	now    time.Time
-	seq    int64 // of the journal
-	queue  []entry
-	seen   map[string]bool
-	chats  map[string]*chat.Chat
-	memory memory
-	agenda agenda
+	c       WorldConfig
+	set     *rules.Set // in which packs that have reached their limit are in shadow
+	now     time.Time
+	seq     int64 // of the journal
+	queue   []turn.Entry
+	seen    map[string]bool
+	chats   map[string]*chat.Chat
+	memory  turn.Memory
+	conduct rules.Conduct
+	agenda  agenda
 
 	faults []Fault // of the next calls
 	resume time.Time
 	flying map[string]CallMade // by chat, while Latency passes
-	limits *rules.ReadLimits
+	limits *turn.Calls
 
 	log      []Happening
 	actions  map[chat.ActionID]chat.Action
-	blocked  map[string][]chat.Action // reads, by chat
+	blocked  map[string]*turn.Blockade // reads, by chat
 	happened int
 	called   int // calls made
 	steps    int64
-}
-
-// entry is what the journal has of an event.
-type entry struct {
-	seq     int64
-	cause   int64
-	event   event.Event
-	timer   *chat.TimerID
-	forced  bool // run it whether its timer stands or not
-	forward *forward
-}
-
-// forward is a wish for another chat than that of its event.
-type forward struct {
-	wish  chat.Wish
-	depth int
-	block bool
 }
 
 // NewWorld makes a world in which nothing has happened yet.
@@ -96,10 +81,10 @@ func NewWorld(c WorldConfig) *World {
 	c.Happenings = cmp.Or(c.Happenings, 20_000)
 	c.Steps = cmp.Or(c.Steps, 50_000_000)
 	w := &World{
-		c: c, now: c.Start, seen: map[string]bool{}, chats: map[string]*chat.Chat{},
-		flying: map[string]CallMade{}, actions: map[chat.ActionID]chat.Action{}, blocked: map[string][]chat.Action{},
+		c: c, set: c.Set, now: c.Start, seen: map[string]bool{}, chats: map[string]*chat.Chat{},
+		flying: map[string]CallMade{}, actions: map[chat.ActionID]chat.Action{}, blocked: map[string]*turn.Blockade{},
 	}
-	w.limits = rules.NewReadLimits(c.Set)
+	w.limits = turn.NewCalls(c.Set)
 	for i, r := range c.Set.Schedules() {
 		w.agenda.set(key{runSchedule, fmt.Sprintf("%06d", i)}, r.Schedule.Next(w.now))
 	}
@@ -118,40 +103,41 @@ func (w *World) Receive(ctx context.Context, ev event.Event) error {
 		return nil
 	}
 	w.seen[ev.ID] = true
-	w.append(entry{event: ev})
+	w.append(turn.Arrival{Event: ev, Received: w.now})
 	return w.run(ctx, w.now)
 }
 
 // FireTimer fires a timer of a chat now: the one that is set, which then no
 // longer waits, or if none is one that was never set, with this payload.
 func (w *World) FireTimer(ctx context.Context, pack, name, chatID string, payload []byte) error {
-	t := chat.Timer{Pack: pack, Name: name, Payload: payload, N: w.happened}
-	if c := w.chats[chatID]; c != nil {
-		for _, set := range c.Timers {
-			if set.Pack == pack && set.Name == name {
-				t = set
-				if payload != nil {
-					t.Payload = payload
-				}
-			}
+	c := *w.chat(chatID)
+	t := chat.Timer{Pack: pack, Name: name, Payload: payload, N: w.happened, Fired: true}
+	set := slices.IndexFunc(c.Timers, func(set chat.Timer) bool { return set.Pack == pack && set.Name == name })
+	if set >= 0 {
+		t = c.Timers[set]
+		if payload != nil {
+			t.Payload = payload
 		}
+	} else {
+		c.Timers = append(slices.Clip(c.Timers), t) // only one that stands fires
+		w.chats[chatID] = &c
 	}
-	e := timerEntry(chatID, &t, w.now)
-	e.forced = true
-	w.append(e)
+	w.append(turn.TimerFired(chatID, &t, w.now))
 	return w.run(ctx, w.now)
 }
 
 // FireSchedule runs a rule made by chert.every now, besides its own times.
 func (w *World) FireSchedule(ctx context.Context, r *rules.Rule) error {
-	w.append(scheduleEntry(r, w.now))
+	w.append(turn.Scheduled(r, w.now, w.now))
 	return w.run(ctx, w.now)
 }
 
 // Tell gives an input to the machine of a chat: an operator's hold, a pack
 // that went off.
 func (w *World) Tell(ctx context.Context, chatID string, in chat.Input) error {
-	w.step(chatID, in)
+	if _, err := w.move(ctx, chatID, in); err != nil {
+		return err
+	}
 	return w.run(ctx, w.now)
 }
 
@@ -170,7 +156,9 @@ func (w *World) run(ctx context.Context, until time.Time) error {
 			}
 			e := w.queue[0]
 			w.queue = w.queue[1:]
-			w.handle(&e)
+			if err := w.handle(ctx, &e); err != nil {
+				return err
+			}
 		}
 		k, at, ok := w.agenda.first()
 		if !ok || at.After(until) {
@@ -183,7 +171,9 @@ func (w *World) run(ctx context.Context, until time.Time) error {
 		if at.After(w.now) {
 			w.now = at
 		}
-		w.due(k)
+		if err := w.due(ctx, k); err != nil {
+			return err
+		}
 	}
 	if until.After(w.now) {
 		w.now = until
@@ -202,151 +192,6 @@ func (w *World) room(ctx context.Context) error {
 		return fmt.Errorf("%w: by %s the rules had used %d steps", ErrTooMuch, w.now.UTC().Format(time.RFC3339), w.steps)
 	}
 	return nil
-}
-
-func (w *World) append(e entry) {
-	w.seq++
-	e.seq = w.seq
-	w.queue = append(w.queue, e)
-}
-
-// due does what stands on the agenda for now.
-func (w *World) due(k key) {
-	switch k.what {
-	case takeAnswer:
-		made := w.flying[k.name]
-		delete(w.flying, k.name)
-		w.answered(made)
-	case runSchedule:
-		var i int
-		fmt.Sscanf(k.name, "%d", &i)
-		r := w.c.Set.Schedules()[i]
-		w.append(scheduleEntry(r, w.now))
-		w.agenda.set(k, r.Schedule.Next(w.now))
-	case fireTimers:
-		for _, t := range w.step(k.name, chat.Wake{}).Fired {
-			w.append(timerEntry(k.name, &t, w.now))
-		}
-	case makeCall:
-		w.call(k.name)
-	}
-}
-
-// handle runs the rules on one event and moves its chat by what they wish.
-func (w *World) handle(e *entry) {
-	ev := &e.event
-	h := Happening{At: w.now, Seq: e.seq, Event: ev}
-	in := chat.HandledOf(e.seq, ev)
-	id := ev.ChatID()
-	var c *chat.Chat
-	if id != "" {
-		c = w.chat(id)
-	}
-	switch {
-	case e.forward != nil:
-		in.Depth, in.Wishes, in.Block = e.forward.depth, []chat.Wish{e.forward.wish}, e.forward.block
-		h.Note = "an operator asks for it"
-		if e.cause > 0 {
-			h.Note = fmt.Sprintf("carries a wish of event %d here", e.cause)
-		}
-	case e.timer != nil && !e.forced && !c.Stands(*e.timer):
-		h.Note = "the timer no longer stands"
-	default:
-		in.Timer = e.timer
-		w.think(e, c, &in, &h)
-	}
-	if id != "" {
-		effects := w.step(id, in)
-		h.Actions = effects.Actions
-		for _, wish := range effects.Refused {
-			h.Refused = append(h.Refused, fmt.Sprintf("%s (%s)", wish.Kind, wish.Why))
-		}
-	}
-	w.note(h)
-}
-
-// think runs the rules on an event and collects what they say.
-func (w *World) think(e *entry, c *chat.Chat, in *chat.Handled, h *Happening) {
-	ev, own := &e.event, e.event.ChatID()
-	w.memory.now = w.now
-	result := w.c.Set.Run(0, rules.Input{Event: c.Complete(ev), Seq: e.seq, Now: w.now, Chat: c, Memory: &w.memory})
-	in.Block, h.Blocked = result.Block, result.Block
-	in.MayHold = slices.ContainsFunc(result.Missed, func(m rules.Missed) bool { return m.CanHold })
-	for i := range result.Outcomes {
-		o := &result.Outcomes[i]
-		w.steps += o.Steps
-		said := Said{Outcome: *o}
-		if o.Saw() && !w.limits.Shadow(o.Pack) {
-			in.Saw = append(in.Saw, o.Pack)
-		}
-		for n := range o.Wishes {
-			wish := &o.Wishes[n]
-			wish.Shadow = wish.Shadow || w.limits.Shadow(o.Pack)
-			said.Asked = append(said.Asked, wish.Words(own, w.now))
-			if wish.Chat == own && own != "" {
-				in.Wishes = append(in.Wishes, wish.Wish)
-			}
-		}
-		if o.Rest != nil && !w.limits.Shadow(o.Pack) {
-			in.Rested = append(in.Rested, *o.Rest)
-		}
-		w.memory.keep(o, own)
-		h.Rules = append(h.Rules, said)
-	}
-	for _, f := range result.Forwarded(own) {
-		w.append(entry{cause: e.seq, forward: &forward{f.Wish.Wish, ev.Depth, result.Block}, event: event.Event{
-			ID:   fmt.Sprintf("wish:%d/%s/%s/%d", e.seq, f.Outcome.Pack, f.Outcome.Rule, f.N),
-			Type: "wish", At: w.now, Source: event.SourceEngine, Chat: &event.Chat{ID: f.Wish.Chat}, Pack: f.Outcome.Pack, Depth: ev.Depth,
-		}})
-	}
-}
-
-// chat is a chat as it is now, new if nobody has named it before.
-func (w *World) chat(id string) *chat.Chat {
-	if w.chats[id] == nil {
-		w.chats[id] = &chat.Chat{ID: id}
-	}
-	return w.chats[id]
-}
-
-// step moves a chat, and tells its pack what became of its actions.
-func (w *World) step(id string, in chat.Input) chat.Effects {
-	c := w.chat(id)
-	if c.EndsBlocked(in) {
-		in = chat.WithBlocked(in, w.blocked[id])
-	}
-	next, effects := chat.Step(*c, in, w.now)
-	w.chats[id] = &next
-	for i := range effects.Actions {
-		a := &effects.Actions[i]
-		w.block(a)
-		if w.c.Observe == nil {
-			w.actions[a.ID] = *a
-		}
-		kind := a.AnswerType()
-		// What an event itself asked for is settled, if at all, without a call.
-		if _, handled := in.(chat.Handled); !handled && kind != "" && w.c.Set.Wants(kind, a.Pack) {
-			w.append(answerEntry(a, w.now))
-		}
-	}
-	w.agenda.set(key{fireTimers, id}, next.NextTimer())
-	call := next.NextCall()
-	if next.Flight != nil {
-		call = time.Time{} // the answer will say
-	}
-	w.agenda.set(key{makeCall, id}, call)
-	return effects
-}
-
-// block notes which reads of a chat are blocked.
-func (w *World) block(a *chat.Action) {
-	if a.Kind != chat.Read || a.Status != chat.Blocked && len(w.blocked[a.Chat]) == 0 {
-		return
-	}
-	w.blocked[a.Chat] = slices.DeleteFunc(slices.Clone(w.blocked[a.Chat]), func(b chat.Action) bool { return a.ID == b.ID })
-	if a.Status == chat.Blocked {
-		w.blocked[a.Chat] = append(w.blocked[a.Chat], *a)
-	}
 }
 
 // Chat is a chat as it is now; ok is false if no event and no wish named it.
@@ -376,4 +221,4 @@ func (w *World) newest(id string) int64 {
 }
 
 // State is what a pack remembers of a chat, as JSON; nil: nothing.
-func (w *World) State(pack, id string) []byte { return w.memory.states[stateKey{pack, id}] }
+func (w *World) State(pack, id string) []byte { return w.memory.State(pack, id) }

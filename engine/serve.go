@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"chertd/engine/live"
+	"chertd/engine/store"
+	"chertd/rules"
+	"chertd/rules/chat"
+	"chertd/rules/turn"
+)
+
+// serve carries one request out. What it answers is sent once it is durable.
+func (b *batch) serve(ctx context.Context, r *request) {
+	if b.err != nil {
+		return
+	}
+	if r.input == nil && r.ready == nil {
+		b.done = append(b.done, func() { r.done <- nil })
+		return
+	}
+	t, ok := b.turn(ctx, b.s.e.rules.Load(), r.chat)
+	if !ok {
+		return
+	}
+	if r.ready != nil {
+		b.serveReady(ctx, r, &t)
+		return
+	}
+	d, err := t.Move(ctx, r.input)
+	if err != nil {
+		b.err = err
+		return
+	}
+	if answer, ok := r.input.(chat.Answer); ok && t.Chat.Flight != nil && d.Chat.Flight == nil {
+		b.landed(t.Chat.ID, answer, t.Now, &d.Transition)
+	}
+	if r.dropped != nil {
+		*r.dropped = droppedBy(t.Chat, &d, t.Now)
+	}
+	b.add(&d)
+	b.done = append(b.done, func() {
+		b.settled(d.Actions)
+		if r.told != nil {
+			r.told <- operated(t.Chat.Hold, d.Chat, d.Actions, t.Now)
+		}
+		if r.done != nil {
+			r.done <- nil
+		}
+	})
+}
+
+// settled logs the actions that wait no more.
+func (b *batch) settled(actions []chat.Action) {
+	for i := range actions {
+		if a := &actions[i]; !a.Settled.IsZero() {
+			b.s.e.logSettled(a)
+			b.s.e.observe(Happening{Settled: a})
+		}
+	}
+}
+
+// serveReady hands the next call of a chat out.
+func (b *batch) serveReady(ctx context.Context, r *request, t *turn.Turn) {
+	// An event of the chat that is not handled yet may veto the read, and so
+	// may that of a timer. The chat comes back on the agenda when it is.
+	unhandled, newest, err := b.s.unhandled(ctx, r.chat)
+	if err != nil {
+		b.err = fmt.Errorf("look for unhandled events of chat %q: %w", r.chat, err)
+		return
+	}
+	if unhandled || t.Chat.TimerDue(t.Now) {
+		b.done = append(b.done, func() { r.ready <- readyReply{} })
+		return
+	}
+	places := &reserving{b: b}
+	d, spent, err := t.Call(ctx, newest, places)
+	if err != nil {
+		b.err = err
+		return
+	}
+	d.ReadCalls = places.keep
+	// Handing a read out, or having none, changes nothing that must be kept, but
+	// for the place it takes in the meter of its pack.
+	if len(d.Actions) > 0 || len(d.ReadCalls) > 0 {
+		b.add(&d)
+	} else {
+		b.chats[r.chat] = d.Chat
+	}
+	b.done = append(b.done, func() {
+		for _, f := range spent {
+			b.s.e.observe(Happening{Limited: &Limited{f.Pack, f.Limit}})
+		}
+		b.settled(d.Actions)
+		reply := readyReply{ok: d.Call != nil}
+		if reply.ok {
+			reply.call = *d.Call
+		}
+		r.ready <- reply
+	})
+}
+
+// reserving implements turn.Places in the meters of all shards.
+type reserving struct {
+	b    *batch
+	keep []rules.ReadCall // of the places that were taken
+}
+
+// Reserve implements turn.Places.
+func (r *reserving) Reserve(ctx context.Context, chatID string, packs []string, now time.Time) ([]turn.Full, error) {
+	places, full, keep, err := r.b.s.e.reads.reserve(ctx, r.b.s.e.c.Store, packs, now)
+	if len(places) > 0 {
+		if r.b.places == nil {
+			r.b.places = map[string][]turn.Place{}
+		}
+		r.b.places[chatID] = places
+	}
+	r.keep = keep
+	return full, err
+}
+
+// landed notes in the meters how the call in flight of a chat has ended.
+func (b *batch) landed(id string, a chat.Answer, now time.Time, t *store.Transition) {
+	places := b.s.places[id]
+	if len(places) == 0 {
+		return
+	}
+	t.ReadCalls = append(t.ReadCalls, b.s.e.reads.kept(places, now, a.OnWire())...)
+	b.done = append(b.done, func() {
+		b.s.e.reads.ended(places, now, a.OnWire())
+		delete(b.s.places, id)
+	})
+}
+
+// abandon gives back what a batch that is void had taken.
+func (b *batch) abandon() {
+	for _, places := range b.places {
+		b.s.e.reads.ended(places, b.s.e.c.Now(), false)
+	}
+}
+
+// droppedBy counts what a pack had waiting in a chat that a chat.Cancel dropped, and
+// the chat itself if it is postponed no longer.
+func droppedBy(before *chat.Chat, x *turn.Done, now time.Time) (d live.Dropped) {
+	_, was := before.Postponement(now)
+	if _, is := x.Chat.Postponement(now); was && !is {
+		d.Postponed++
+	}
+	for i := range x.Actions {
+		switch a := &x.Actions[i]; {
+		case a.Status != chat.Dropped || a.Why != chat.WhyPackInactive:
+		case a.Kind == chat.Read:
+			d.Reads++
+		default:
+			d.Calls++
+		}
+	}
+	for i := range x.Timers {
+		if x.Timers[i].Gone {
+			d.Timers++
+		}
+	}
+	return d
+}

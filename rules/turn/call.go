@@ -1,0 +1,56 @@
+package turn
+
+import (
+	"context"
+	"time"
+
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+// Places are what read calls need: each pack that has a read in a call must have
+// a place left within its limits.reads.
+type Places interface {
+	// Reserve takes a place for the chat's next call in the meter of each of the
+	// packs, or in none: then it returns those that have none left.
+	Reserve(ctx context.Context, chatID string, packs []string, now time.Time) ([]Full, error)
+}
+
+// Full is a pack that has no place left.
+type Full struct {
+	Pack  string
+	Limit rules.Rate
+	Until time.Time // then it may have one
+}
+
+// Call asks the chat for its next call, which reads the journal up to wire.
+// Reads of packs that have no place left are dropped, and the packs returned; reads
+// that were called for before wait for a place instead.
+func (t *Turn) Call(ctx context.Context, wire int64, places Places) (d Done, spent []Full, err error) {
+	in := chat.Ready{Wire: wire}
+	for {
+		next, effects := chat.Step(*t.Chat, in, t.Now)
+		if effects.Call != nil {
+			full, err := places.Reserve(ctx, t.Chat.ID, effects.Call.ReadPacks(), t.Now)
+			if err != nil {
+				return d, nil, err
+			}
+			for _, f := range full {
+				if effects.Call.Repeats(f.Pack) {
+					if in.Full == nil {
+						in.Full = map[string]time.Time{}
+					}
+					in.Full[f.Pack] = f.Until
+					continue
+				}
+				in.Spent = append(in.Spent, f.Pack)
+				spent = append(spent, f)
+			}
+			if len(full) > 0 {
+				continue
+			}
+		}
+		t.moved(&next, &effects, &d)
+		return d, spent, nil
+	}
+}

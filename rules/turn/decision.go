@@ -1,0 +1,108 @@
+package turn
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+// Decision is what became of an event, and why: explain is made from it.
+type Decision struct {
+	Seq   int64          `json:"-"`
+	At    time.Time      `json:"-"`               // when it was handled
+	Note  string         `json:"note,omitempty"`  // e.g. "no rule wants it"
+	Rules []RuleDecision `json:"rules,omitempty"` // that passed where, in the order they ran
+	// Failed is whether some pack did not get to look at the event: a rule of it
+	// failed or was suspended, and it has not run on the event since then.
+	Failed  bool              `json:"failed,omitempty"`
+	Actions int               `json:"actions,omitempty"` // how many actions it has asked for so far
+	Packs   map[string]string `json:"packs,omitempty"`   // versions of the packs that took part
+}
+
+// RuleDecision is what became of one rule on an event.
+type RuleDecision struct {
+	Pack    string   `json:"pack"`
+	Version string   `json:"version"`
+	Rule    string   `json:"rule"`
+	Place   string   `json:"place"`             // file:line
+	Asked   []string `json:"asked,omitempty"`   // its requests, in words
+	Refused []string `json:"refused,omitempty"` // of Asked, what left no action and was not carried out, and why
+	Skipped string   `json:"skipped,omitempty"` // passed where, but not run: "cooldown", …
+	Error   string   `json:"error,omitempty"`   // it failed: nothing of it was kept
+	Steps   int64    `json:"steps,omitempty"`   // VM steps used
+	Logs    []Log    `json:"logs,omitempty"`
+	// Rerun is when the rule ran on the event again, because its pack had missed
+	// it; zero: it did not.
+	Rerun time.Time `json:"rerun,omitzero"`
+	// Note says of a pack that missed the event why it does not run on it any more.
+	Note string `json:"note,omitempty"`
+}
+
+// Log is a line a rule logged.
+type Log = rules.Log
+
+// Failed reports whether the rule did not get to look at the event: it failed, or
+// was suspended.
+func (r *RuleDecision) Failed() bool {
+	return r.Error != "" || r.Skipped == rules.SkippedSuspended
+}
+
+// ruleDecisionOf returns what is recorded of a rule's outcome on an event of a
+// chat ("": of none) that runs at a time.
+func ruleDecisionOf(o *rules.Outcome, chatID string, at time.Time) RuleDecision {
+	r := RuleDecision{
+		Pack: o.Pack, Version: o.Version, Rule: o.Rule, Place: o.Place,
+		Skipped: o.Skipped, Steps: o.Steps, Logs: o.Logs,
+	}
+	if o.Failure != nil {
+		r.Error = o.Failure.Error()
+	}
+	for i := range o.Wishes {
+		r.Asked = append(r.Asked, o.Wishes[i].Words(chatID, at))
+	}
+	return r
+}
+
+// settle sets Failed. What a pack did when it ran again takes the place of what
+// it did before.
+func (d *Decision) settle() {
+	d.Failed = false
+	for i := range d.Rules {
+		r := &d.Rules[i]
+		later := func(other RuleDecision) bool { return other.Pack == r.Pack && other.Rerun.After(r.Rerun) }
+		if r.Failed() && !slices.ContainsFunc(d.Rules[i:], later) {
+			d.Failed = true
+			return
+		}
+	}
+}
+
+// ran lists the rules of a pack that ran on the event and did not fail.
+func (d *Decision) ran(pack string) (names []string) {
+	for i := range d.Rules {
+		if r := &d.Rules[i]; r.Pack == pack && r.Rule != "" && !r.Failed() {
+			names = append(names, r.Rule)
+		}
+	}
+	return names
+}
+
+// refused notes what a chat did not carry out now.
+func (d *Decision) refused(chatID string, all []chat.Refusal, now time.Time) {
+	for i := range all {
+		w := rules.Wish{Chat: chatID, Wish: all[i].Wish}
+		words := fmt.Sprintf("%s (%s)", w.Words(chatID, now), all[i].Why)
+		by := len(d.Rules) - 1 // from the end: the rule may have failed when the event ran first
+		for by >= 0 && (d.Rules[by].Pack != w.Pack || d.Rules[by].Rule != w.Rule) {
+			by--
+		}
+		if by < 0 {
+			d.Note += "; refused: " + words // a request of another chat's event
+			continue
+		}
+		d.Rules[by].Refused = append(d.Rules[by].Refused, words)
+	}
+}

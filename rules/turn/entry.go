@@ -1,0 +1,54 @@
+package turn
+
+import (
+	"strings"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/rules/chat"
+)
+
+// Arrival is an event on its way into the journal.
+type Arrival struct {
+	Event    event.Event
+	Received time.Time
+	Cause    int64 // sequence of the event that caused this one; 0: from outside
+	// Forward is set on entries that carry a request from one chat to another
+	// instead of an event: no rule sees them.
+	Forward *Forward
+}
+
+// Entry is one row of the journal.
+type Entry struct {
+	Seq int64
+	Arrival
+}
+
+// Forward is a request that a handler made for a chat other than its event's.
+type Forward struct {
+	Wish  chat.Wish
+	Depth int
+	// Block is set when a veto on the event that asked could not be known,
+	// because the packs in MissedBy did not get to look at it.
+	Block    bool
+	MissedBy []string
+	// Known, if set, is a pack that has made up for the event that caused this
+	// entry, or will not any more: nothing of it blocks reads here. The entry
+	// carries no request then.
+	Known string
+}
+
+// ShardKey returns what an entry is spread over shards by: its chat, or the event
+// itself where there is none. Runs of one schedule have one key: they are
+// handled in order.
+func (a *Arrival) ShardKey() string {
+	if id := a.Event.ChatID(); id != "" {
+		return id
+	}
+	if a.Event.Type == event.Schedule && a.Event.Source == event.SourceEngine {
+		if time := strings.LastIndexByte(a.Event.ID, '/'); time > 0 { // see Scheduled
+			return a.Event.ID[:time]
+		}
+	}
+	return a.Event.ID
+}

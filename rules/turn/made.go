@@ -1,0 +1,134 @@
+package turn
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+// The events that chertd makes itself. Their ids name what they come from, so
+// that each is journaled once however often it is made.
+
+// TimerFired returns the event of a timer of a chat that came due, or that fires
+// before. Its time is when it was due, so that one that an outage delayed is as
+// old as it is late.
+func TimerFired(chatID string, t *chat.Timer, now time.Time) Arrival {
+	at := now
+	if t.Due.Before(now) && !t.Due.IsZero() {
+		at = t.Due
+	}
+	return made(event.Event{
+		ID:   fmt.Sprintf("timer:%s/%s/%d.%d", t.Pack, t.Name, t.Seq, t.N),
+		Type: event.TimerPrefix + t.Name,
+		At:   at,
+		Chat: &event.Chat{ID: chatID},
+		Pack: t.Pack, Payload: t.Payload, Depth: t.Depth + 1,
+	}, t.Seq, now)
+}
+
+// timerOf reads back from a timer's entry which setting of the timer it is of.
+func timerOf(e *Entry) chat.TimerID {
+	ev := &e.Event
+	n, err := strconv.Atoi(ev.ID[strings.LastIndexByte(ev.ID, '.')+1:])
+	if err != nil {
+		n = -1 // not an id of TimerFired: no timer stands for it
+	}
+	return chat.TimerID{Pack: ev.Pack, Name: ev.Timer(), Seq: e.Cause, N: n}
+}
+
+// Scheduled returns the event of one run of a chert.every that was due at a time.
+// It has no chat; its payload names the rule. A run that is made up for is as
+// old as it is late.
+func Scheduled(r *rules.Rule, due, now time.Time) Arrival {
+	name, err := json.Marshal(r.Name)
+	if err != nil {
+		panic(err) // a string always marshals
+	}
+	return made(event.Event{
+		ID:   fmt.Sprintf("schedule:%s/%d", r.Key, due.Unix()),
+		Type: event.Schedule,
+		At:   due,
+		Pack: r.Pack, Payload: name,
+	}, 0, now)
+}
+
+// answers returns the events by which packs learn what became of their actions,
+// for those that a rule subscribes to.
+func answers(set *rules.Set, actions []chat.Action, now time.Time) (list []Arrival) {
+	for i := range actions {
+		a := &actions[i]
+		if kind := a.AnswerType(); kind != "" && set != nil && set.Wants(kind, a.Pack) {
+			list = append(list, answered(a, now))
+		}
+	}
+	return list
+}
+
+// answered returns the event that tells a pack what became of its action, which
+// has an AnswerType.
+func answered(a *chat.Action, now time.Time) Arrival {
+	kind := a.AnswerType()
+	detail, err := json.Marshal(map[string]any{
+		"kind": a.Kind, "chat": a.Chat, "code": a.Code, "status": a.HTTP,
+		"attempts": a.Attempts, "trace_id": a.TraceID,
+	})
+	if err != nil {
+		panic(err) // strings and numbers always marshal
+	}
+	return made(event.Event{
+		ID:   fmt.Sprintf("%s:%s/%d", kind, a.ID, a.Attempts),
+		Type: kind,
+		At:   now,
+		Chat: &event.Chat{ID: a.Chat},
+		Pack: a.Pack, Action: detail, Depth: a.Depth + 1,
+	}, a.ID.Seq, now)
+}
+
+// forwarded returns the entry that carries a request to a chat that another shard
+// may own. The request of an event that runs again has an id of its own: the
+// rule may have been another when the event ran first.
+func forwarded(e *Entry, f *rules.Forwarded, missedBy []string, again bool, now time.Time) Arrival {
+	id := fmt.Sprintf("wish:%d/%s/%s/%d", e.Seq, f.Outcome.Pack, f.Outcome.Rule, f.N)
+	if again {
+		id += "@" + f.Outcome.Version
+	}
+	a := made(event.Event{
+		ID: id, Type: "wish", At: now,
+		Chat: &event.Chat{ID: f.Wish.Chat}, Pack: f.Outcome.Pack, Depth: e.Event.Depth,
+	}, e.Seq, now)
+	a.Forward = &Forward{Wish: f.Wish.Wish, Depth: e.Event.Depth, Block: len(missedBy) > 0, MissedBy: missedBy}
+	return a
+}
+
+// madeUp returns the entry by which a chat learns that a pack has made up for an
+// event of another chat. It comes after what the pack requested for that chat.
+func madeUp(e *Entry, pack, chatID string, now time.Time) Arrival {
+	a := made(event.Event{
+		ID: fmt.Sprintf("known:%d/%s/%s", e.Seq, pack, chatID), Type: "wish", At: now,
+		Chat: &event.Chat{ID: chatID}, Pack: pack, Depth: e.Event.Depth,
+	}, e.Seq, now)
+	a.Forward = &Forward{Depth: e.Event.Depth, Known: pack}
+	return a
+}
+
+// OperatorRead returns the entry of an operator's read of a chat, whatever came
+// meanwhile. A veto or a hold drops it, like any read. n tells it from others.
+func OperatorRead(chatID string, n int64, now time.Time) Arrival {
+	a := made(event.Event{
+		ID: fmt.Sprintf("operator:%d", n), Type: "operator.read", At: now.Truncate(time.Millisecond), Chat: &event.Chat{ID: chatID},
+	}, 0, now)
+	a.Forward = &Forward{Wish: chat.Wish{Kind: chat.WishRead, Rule: "operator", Place: "chertd read", Due: now, EvenIfNewer: true}}
+	return a
+}
+
+// made returns an event that chertd makes, on its way into the journal.
+func made(ev event.Event, cause int64, now time.Time) Arrival {
+	ev.Source = event.SourceEngine
+	return Arrival{Event: ev, Received: now, Cause: cause}
+}

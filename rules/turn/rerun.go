@@ -1,0 +1,138 @@
+package turn
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"chertd/engine/event"
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+// Rerun is an event that was handled before, and runs through the packs that had
+// missed it: Skip or Run for each of them, then End.
+type Rerun struct {
+	t       *Turn
+	e       *Entry
+	block   *Blockade
+	rows    []Missed // that Skip and Run were given
+	d       Done
+	before  int // rules that the decision had
+	results []rules.Result
+}
+
+// Rerun begins to run an event again that was missed at a time. first is the
+// decision of its first run, which it does not change; nil: there is none.
+func (t *Turn) Rerun(ctx context.Context, e *Entry, first *Decision, missed time.Time) (*Rerun, error) {
+	b, err := t.Blocks.Blockade(ctx, e.ShardKey())
+	if err != nil {
+		return nil, err
+	}
+	decision := &Decision{Seq: e.Seq, At: missed}
+	if first != nil {
+		*decision = *first
+		decision.Rules = slices.Clone(first.Rules)
+	}
+	return &Rerun{t: t, e: e, block: b, before: len(decision.Rules), d: Done{Transition: Transition{Decision: decision}}}, nil
+}
+
+// Skip removes what a pack has missed without running it: the pack is off, in
+// shadow or removed.
+func (r *Rerun) Skip(row *Missed) {
+	r.rows = append(r.rows, *row)
+	r.d.Made = append(r.d.Made, row.ID())
+	r.note(row.Pack, row.Version, "it did not run: the pack is off, in shadow or removed")
+}
+
+// Run runs the event through a pack. missed is nil if the pack has looked at it
+// now. changed is false if its rules are still suspended, and nothing is to be
+// kept.
+func (r *Rerun) Run(ctx context.Context, row *Missed) (missed *rules.Missed, changed bool, err error) {
+	in := r.t.input(ctx, r.e)
+	in.First, in.Pack, in.Ran = row.At, row.Pack, r.d.Decision.ran(row.Pack)
+	result := r.t.Set.Run(r.t.Shard, in)
+	if r.t.Memory.err != nil {
+		return nil, false, r.t.Memory.err
+	}
+	if len(result.Missed) > 0 {
+		missed = &result.Missed[0]
+		if missed.Why == rules.MissedSuspended && row.Why == missed.Why && row.Version == missed.Version && !result.Ran() {
+			return missed, false, nil
+		}
+		failed := *row
+		failed.Version, failed.Why = missed.Version, missed.Why
+		r.d.Missed = append(r.d.Missed, failed)
+	} else {
+		r.d.Made = append(r.d.Made, row.ID())
+		if len(result.Outcomes) == 0 {
+			r.note(row.Pack, r.version(row.Pack), "no rule of it wants the event")
+		}
+	}
+	r.rows = append(r.rows, *row)
+	r.results = append(r.results, result)
+	return missed, true, nil
+}
+
+func (r *Rerun) version(pack string) string {
+	version, _ := r.t.Set.Serving(pack)
+	return version
+}
+
+// note records of a pack why no rule of it ran.
+func (r *Rerun) note(pack, version, why string) {
+	r.d.Decision.Rules = append(r.d.Decision.Rules, RuleDecision{Pack: pack, Version: version, Rerun: r.t.Now, Note: why})
+}
+
+// End moves the chat by what the packs requested. ok is false if there is nothing
+// to keep. The decision is the whole one, of which before were there already.
+// Where the event has a chat and what was missed is made up for, Revive is to follow.
+func (r *Rerun) End(ctx context.Context) (d Done, before int, ok bool, err error) {
+	t, e, decision := r.t, r.e, r.d.Decision
+	if len(r.d.Made)+len(r.d.Missed) == 0 {
+		return Done{}, 0, false, nil // a pack was suspended again meanwhile
+	}
+	r.block.Apply(&r.d.Transition)
+	in := chat.HandledOf(e.Seq, &e.Event)
+	in.FirstN, in.First, in.Missing = decision.Actions, decision.At, r.block.missing()
+	in.Line, in.IsGroup = "", event.Unknown // what newer events said of the chat stands
+	left := r.block.missedBy(e.Seq)
+	var chats []string
+	for i := range r.results {
+		chats = append(chats, t.collect(e, &r.results[i], left, &in, &r.d)...)
+	}
+	r.forwardedTo(chats)
+	for i := range r.rows {
+		row := &r.rows[i]
+		if !slices.Contains(r.d.Made, row.ID()) {
+			continue
+		}
+		for _, id := range row.Chats {
+			r.d.Append = append(r.d.Append, madeUp(e, row.Pack, id, t.Now))
+		}
+	}
+	decision.settle()
+	err = t.decided(ctx, in, &r.d)
+	return r.d, r.before, true, err
+}
+
+// forwardedTo adds chats that requests went to to the rows of the packs that may
+// still veto the event.
+func (r *Rerun) forwardedTo(chats []string) {
+	if len(chats) == 0 {
+		return
+	}
+	for _, row := range r.block.Rows {
+		if row.Seq != r.e.Seq {
+			continue
+		}
+		row.Chats = slices.Clone(row.Chats)
+		for _, id := range chats {
+			if !slices.Contains(row.Chats, id) {
+				row.Chats = append(row.Chats, id)
+			}
+		}
+		r.d.Missed = slices.DeleteFunc(r.d.Missed, func(m Missed) bool { return m.ID() == row.ID() })
+		r.d.Missed = append(r.d.Missed, row)
+	}
+}

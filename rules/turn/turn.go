@@ -1,0 +1,255 @@
+// Package turn is the one way from an input to what it changes.
+//
+// An entry of the journal meets a rule set, a chat and what packs remember: the
+// turn makes the input of the rules, runs them, records the decision, forwards
+// requests for other chats, moves the chat and lists what is to be kept. An input
+// that is no event (a time that has come, the answer of a call, an operator's
+// command) moves the chat alone. The engine, specs and eval call the turn and
+// nothing else, so that the same story has the same end in all of them.
+//
+// Nothing here keeps state of its own, does I/O but by the interfaces that it is
+// given, reads a clock or starts a goroutine.
+package turn
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"chertd/rules"
+	"chertd/rules/chat"
+)
+
+// Turn is what an input meets. It is a value for one input; what it points to is
+// the caller's, and serves one goroutine.
+type Turn struct {
+	Set    *rules.Set // nil: no rule runs
+	Shard  int        // whose VMs run
+	Now    time.Time
+	Again  bool       // the entry ran before, and what came of it could not be kept
+	Chat   *chat.Chat // nil: the input is of none
+	Memory *Memory    // gets what handlers write
+	// Conduct is what is suspended, and is told how rules fare; nil: nothing is ever
+	// suspended.
+	Conduct *rules.Conduct
+	Blocks  Blocks
+}
+
+// Blocks gives what blocks reads of a chat. It is asked only where that matters.
+type Blocks interface {
+	// Blockade returns what blocks reads of a chat, or of an event without one, by
+	// its shard key. The caller may change what it points to.
+	Blockade(ctx context.Context, key string) (*Blockade, error)
+}
+
+// Done is what came of an input: what is to be kept, and what the caller is to
+// carry out or show.
+type Done struct {
+	Transition
+	// Outcomes are those of the rules, in the order of Decision.Rules; of an event
+	// that runs again, those of this run alone.
+	Outcomes []rules.Outcome
+	// Blocked is set when a pack that can veto did not get to look at the event:
+	// its reads are blocked.
+	Blocked bool
+	Call    *chat.Call     // to be put on the wire once the transition is durable
+	Refused []chat.Refusal // what the chat did not carry out; the decision has it in words
+}
+
+// NoRule stands in Decision.Note of an event that passed no rule's where.
+const NoRule = "no rule wants it"
+
+// Handle runs an entry of the journal: its event through the rules, or a request
+// that it carries from another chat.
+func (t *Turn) Handle(ctx context.Context, e *Entry) (Done, error) {
+	d := Done{Transition: Transition{Decision: &Decision{Seq: e.Seq, At: t.Now}}}
+	in := chat.HandledOf(e.Seq, &e.Event)
+	isTimer := e.Event.Timer() != ""
+	switch {
+	case e.Forward != nil && e.Forward.Known != "":
+		err := t.known(ctx, e, &d)
+		return d, err
+	case e.Forward != nil:
+		t.carried(e, &in, &d)
+	case isTimer && (t.Chat == nil || !t.Chat.Stands(timerOf(e))):
+		d.Decision.Note = "the timer no longer stands"
+	default:
+		if isTimer {
+			timer := timerOf(e)
+			in.Timer = &timer
+		}
+		if err := t.run(ctx, e, &in, &d); err != nil {
+			return Done{}, err
+		}
+	}
+	err := t.decided(ctx, in, &d)
+	return d, err
+}
+
+// decided moves the chat by an event that was decided.
+func (t *Turn) decided(ctx context.Context, in chat.Handled, d *Done) error {
+	if t.Chat == nil {
+		return nil
+	}
+	effects, err := t.move(ctx, in, d)
+	if err != nil {
+		return err
+	}
+	d.Decision.Actions = effects.NextN
+	d.Decision.refused(t.Chat.ID, effects.Refused, t.Now)
+	return nil
+}
+
+// Move moves the chat by an input that is no event.
+func (t *Turn) Move(ctx context.Context, in chat.Input) (Done, error) {
+	var d Done
+	_, err := t.move(ctx, in, &d)
+	return d, err
+}
+
+// move moves the chat, and notes what comes of it.
+func (t *Turn) move(ctx context.Context, in chat.Input, d *Done) (chat.Effects, error) {
+	if t.Chat.EndsBlocked(in) {
+		b, err := t.Blocks.Blockade(ctx, t.Chat.ID)
+		if err != nil {
+			return chat.Effects{}, err
+		}
+		in = chat.WithBlocked(in, b.Reads)
+	}
+	next, effects := chat.Step(*t.Chat, in, t.Now)
+	t.moved(&next, &effects, d)
+	return effects, nil
+}
+
+// moved notes how the chat has moved, and makes the events that follow.
+func (t *Turn) moved(next *chat.Chat, effects *chat.Effects, d *Done) {
+	d.Chat, d.Actions, d.Timers = next, effects.Actions, effects.Timers
+	d.Call, d.Refused = effects.Call, effects.Refused
+	for i := range effects.Fired {
+		d.Append = append(d.Append, TimerFired(next.ID, &effects.Fired[i], t.Now))
+	}
+	d.Append = append(d.Append, answers(t.Set, effects.Actions, t.Now)...)
+}
+
+// carried makes the chat's input of a request that an entry carries here.
+func (t *Turn) carried(e *Entry, in *chat.Handled, d *Done) {
+	f := e.Forward
+	for _, pack := range f.MissedBy {
+		d.Missed = append(d.Missed, Missed{
+			Pack: pack, Seq: e.Seq, Key: e.ShardKey(), At: t.Now, Why: MissedElsewhere, CanVeto: true, Cause: e.Cause,
+		})
+	}
+	in.Depth, in.Block, in.Wishes = f.Depth, f.Block, []chat.Wish{f.Wish}
+	switch {
+	case f.Wish.Pack == "":
+		d.Decision.Note = "an operator asks for it"
+	case t.withdrawn(&f.Wish):
+		in.Wishes = nil
+		d.Decision.Note = fmt.Sprintf("drops a request of event %d: pack %q, or that version or rule of it, is no longer live", e.Cause, f.Wish.Pack)
+	default:
+		d.Decision.Note = fmt.Sprintf("carries a request of event %d here", e.Cause)
+	}
+	d.Blocked = in.Block
+}
+
+// withdrawn reports whether a request that was made for another chat is not to be
+// carried out: what acts goes with its version, what is postponed with its pack
+// alone.
+func (t *Turn) withdrawn(w *chat.Wish) bool {
+	switch {
+	case t.Set == nil:
+		return false
+	case w.Acts() && t.Set.Withdrawn(w.Pack, w.Version), w.Kind == chat.WishPostpone && t.Set.Withdrawn(w.Pack, ""):
+		return true
+	}
+	return w.Kind == chat.WishRead && !t.Set.HasRule(w.Pack, w.Rule)
+}
+
+// run runs the rules on an event, and makes the chat's input and the decision of
+// what they said.
+func (t *Turn) run(ctx context.Context, e *Entry, in *chat.Handled, d *Done) error {
+	var result rules.Result
+	if t.Set != nil {
+		result = t.Set.Run(t.Shard, t.input(ctx, e))
+		if t.Memory.err != nil {
+			return t.Memory.err
+		}
+	}
+	in.Block, d.Blocked = result.Block, result.Block
+	in.MayHold = slices.ContainsFunc(result.Missed, func(m rules.Missed) bool { return m.CanHold })
+	if len(result.Outcomes) == 0 {
+		d.Decision.Note = NoRule
+	}
+	chats := t.collect(e, &result, vetoers(result.Missed), in, d)
+	for i := range result.Missed {
+		m := &result.Missed[i]
+		row := Missed{
+			Pack: m.Pack, Seq: e.Seq, Key: e.ShardKey(), At: t.Now, Version: m.Version, Why: m.Why, CanVeto: m.CanVeto, CanHold: m.CanHold,
+		}
+		if m.CanVeto {
+			row.Chats = chats
+		}
+		d.Missed = append(d.Missed, row)
+	}
+	d.Decision.settle()
+	return nil
+}
+
+// input returns what the rules look at.
+func (t *Turn) input(ctx context.Context, e *Entry) rules.Input {
+	return rules.Input{
+		Event: t.Chat.Complete(&e.Event), Seq: e.Seq, Now: t.Now, Chat: t.Chat, Memory: t.Memory.At(ctx, t.Now), Conduct: t.Conduct, Again: t.Again,
+	}
+}
+
+// collect turns what the rules said into the chat's input, the decision and what
+// is to be kept. It returns the other chats that requests went to; the packs in
+// missedBy might have vetoed them.
+func (t *Turn) collect(e *Entry, result *rules.Result, missedBy []string, in *chat.Handled, d *Done) (chats []string) {
+	own, again := e.Event.ChatID(), !in.First.IsZero()
+	if d.Outcomes == nil {
+		d.Outcomes = result.Outcomes
+	} else {
+		d.Outcomes = append(d.Outcomes, result.Outcomes...)
+	}
+	for i := range result.Outcomes {
+		o := &result.Outcomes[i]
+		r := ruleDecisionOf(o, own, t.Now)
+		if again {
+			r.Rerun = t.Now
+		}
+		d.Decision.Rules = append(d.Decision.Rules, r)
+		if o.Saw() {
+			in.Saw = append(in.Saw, o.Pack)
+		}
+		if own != "" {
+			for n := range o.Wishes {
+				if w := &o.Wishes[n]; w.Chat == own {
+					in.Wishes = append(in.Wishes, w.Wish)
+				}
+			}
+		}
+		if o.Rest != nil {
+			in.Rested = append(in.Rested, *o.Rest)
+		}
+		t.Memory.keep(o, own, t.Now, &d.Transition)
+	}
+	for _, f := range result.Forwarded(own) {
+		d.Append = append(d.Append, forwarded(e, &f, missedBy, again, t.Now))
+		if len(missedBy) > 0 && !slices.Contains(chats, f.Wish.Chat) {
+			chats = append(chats, f.Wish.Chat)
+		}
+	}
+	return chats
+}
+
+// vetoers lists the packs that might have vetoed the reads of an event.
+func vetoers(missed []rules.Missed) (packs []string) {
+	for i := range missed {
+		if missed[i].CanVeto {
+			packs = append(packs, missed[i].Pack)
+		}
+	}
+	return packs
+}
