@@ -17,6 +17,7 @@ import (
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // simulated is a daemon and a simulated Chert that deliver to one another over
@@ -287,7 +288,7 @@ func TestDecisionSaysWhatWasRefused(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "loop.lua", `chert.on({ "message.received", "timer:t" }, function(ev) chert.set_timer("t", 0) end)`)
 	c.message("c1", "e1", "x")
-	deepest := func() *store.Decision {
+	deepest := func() *turn.Decision {
 		for _, h := range c.seen {
 			if h.Handled != nil && h.Handled.Entry.Event.Depth == chat.MaxDepth+1 {
 				return h.Handled.Decision

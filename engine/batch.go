@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"chertd/engine/dispatch"
-	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -21,7 +20,7 @@ type batch struct {
 	chats  map[string]*chat.Chat
 	memory turn.Memory
 	again  bool // its events were run before, and could not be kept
-	log    []store.Transition
+	log    []turn.Transition
 	places map[string][]turn.Place // of calls that are handed out, by chat
 	done   []func()                // called once all is durable
 	err    error                   // the store could not be read: the batch is void
@@ -42,7 +41,7 @@ func newBatch(s *shard) *batch {
 // run handles events and serves requests. If no events are given it takes them
 // from the shard's queue and leaves them in *events, for when all must be run
 // again.
-func (b *batch) run(ctx context.Context, events *[]*store.Entry, requests []request) {
+func (b *batch) run(ctx context.Context, events *[]*turn.Entry, requests []request) {
 	began := b.s.e.c.Now()
 	plan := b.s.plan()
 	switch {
@@ -87,7 +86,7 @@ func (b *batch) turn(ctx context.Context, set *rules.Set, chatID string) (t turn
 }
 
 // handle takes an entry's turn.
-func (b *batch) handle(ctx context.Context, set *rules.Set, entry *store.Entry) {
+func (b *batch) handle(ctx context.Context, set *rules.Set, entry *turn.Entry) {
 	t, ok := b.turn(ctx, set, entry.Event.ChatID())
 	if !ok {
 		return

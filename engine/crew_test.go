@@ -18,6 +18,7 @@ import (
 	"chertd/engine/store/sqlite"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // crew is a rig whose rules a manager keeps, as the daemon does.
@@ -226,7 +227,7 @@ func (c *crew) handle(chatID, id, text string) {
 	c.wait(id, func() bool { return c.handled(id) != nil })
 }
 
-func (c *crew) decision(id string) *store.Decision {
+func (c *crew) decision(id string) *turn.Decision {
 	defer c.look()()
 	return c.handled(id).Decision
 }

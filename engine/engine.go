@@ -20,6 +20,7 @@ import (
 	"chertd/engine/wait"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // defaultShards limits how many chats a slow handler delays to a quarter, and keeps two
@@ -71,8 +72,8 @@ type Limited struct {
 
 // Handled is an event whose outcome is durable.
 type Handled struct {
-	Entry    *store.Entry
-	Decision *store.Decision
+	Entry    *turn.Entry
+	Decision *turn.Decision
 	Actions  []chat.Action
 }
 
@@ -197,7 +198,7 @@ func (e *Engine) Rules() *rules.Set { return e.rules.Load() }
 
 // Ingest journals events. When it returns without an error, they are on disk and each
 // will be handled once, also after a crash.
-func (e *Engine) Ingest(ctx context.Context, arrivals []store.Arrival) ([]store.Receipt, error) {
+func (e *Engine) Ingest(ctx context.Context, arrivals []turn.Arrival) ([]store.Receipt, error) {
 	if e.draining.Load() {
 		return nil, source.ErrDraining
 	}
@@ -259,7 +260,7 @@ func (e *Engine) Status() Status {
 }
 
 // journaled passes new entries to their shards. The store's writer calls it in order.
-func (e *Engine) journaled(entries []store.Entry) {
+func (e *Engine) journaled(entries []turn.Entry) {
 	for i := range entries {
 		e.shardOf(entries[i].ShardKey()).offer(&entries[i])
 	}

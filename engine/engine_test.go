@@ -19,6 +19,7 @@ import (
 	"chertd/engine/store/sqlite"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // rig is an engine on a store of its own, with a Chert that is a function.
@@ -163,7 +164,7 @@ func (r *rig) look() (done func()) {
 // message ingests an inbound message.
 func (r *rig) message(chatID, id, text string) store.Receipt {
 	r.t.Helper()
-	receipts, err := r.eng.Ingest(context.Background(), []store.Arrival{{Event: message(chatID, id, text), Received: time.Now()}})
+	receipts, err := r.eng.Ingest(context.Background(), []turn.Arrival{{Event: message(chatID, id, text), Received: time.Now()}})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -396,7 +397,7 @@ chert.rule({ name = "later", on = "message.received",
 	}
 	r.stop()
 	// A stopped engine takes nothing in.
-	if _, err := r.eng.Ingest(context.Background(), []store.Arrival{{Event: message("c", "late", "x")}}); err == nil {
+	if _, err := r.eng.Ingest(context.Background(), []turn.Arrival{{Event: message("c", "late", "x")}}); err == nil {
 		t.Error("an event was taken in after the stop")
 	}
 	r.start()
@@ -422,9 +423,9 @@ func TestBacklogKeepsOrder(t *testing.T) {
 	r.eng.rules.Store(nil) // nothing is handled until there are rules
 	const chats, each = 7, 700
 	for i := range each {
-		var batch []store.Arrival
+		var batch []turn.Arrival
 		for c := range chats {
-			batch = append(batch, store.Arrival{Event: message(fmt.Sprint("c", c), fmt.Sprintf("e-%d-%d", c, i), "x"), Received: time.Now()})
+			batch = append(batch, turn.Arrival{Event: message(fmt.Sprint("c", c), fmt.Sprintf("e-%d-%d", c, i), "x"), Received: time.Now()})
 		}
 		if _, err := r.eng.Ingest(context.Background(), batch); err != nil {
 			t.Fatal(err)

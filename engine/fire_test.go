@@ -18,6 +18,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/store"
 	"chertd/rules"
+	"chertd/rules/turn"
 )
 
 var (
@@ -224,7 +225,7 @@ func (f *fire) judge(h *Handled) string {
 var failedNumber = regexp.MustCompile(`number (\d+) fails`)
 
 // numberSaid is the number a rule's code has logged or failed with.
-func numberSaid(r *store.RuleDecision) (int, bool) {
+func numberSaid(r *turn.RuleDecision) (int, bool) {
 	if m := failedNumber.FindStringSubmatch(r.Error); m != nil {
 		n, err := strconv.Atoi(m[1])
 		return n, err == nil

@@ -8,7 +8,6 @@ import (
 
 	"chertd/engine/control"
 	"chertd/engine/event"
-	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -43,9 +42,9 @@ func TestForwardedWishOfWhatIsNoLongerLiveIsDropped(t *testing.T) {
 		n++
 		id, chatID := fmt.Sprint("wish", n), fmt.Sprint("c", n)
 		w := chat.Wish{Kind: c.kind, Pack: c.pack, Rule: c.rule, Version: "v", Due: time.Now().Add(time.Hour)}
-		_, err := r.eng.Ingest(ctx, []store.Arrival{{
+		_, err := r.eng.Ingest(ctx, []turn.Arrival{{
 			Event:    event.Event{ID: id, Type: "wish", At: time.Now(), Source: event.SourceEngine, Chat: &event.Chat{ID: chatID}, Pack: c.pack},
-			Received: time.Now(), Cause: 1, Forward: &store.Forward{Wish: w},
+			Received: time.Now(), Cause: 1, Forward: &turn.Forward{Wish: w},
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -85,8 +84,8 @@ func TestForwardedPostponementOutlivesItsVersion(t *testing.T) {
 	typing.Kind = chat.WishTyping
 	withdrawn := func(set *rules.Set, w *chat.Wish) bool {
 		t.Helper()
-		entry := store.Entry{Seq: 9, Arrival: store.Arrival{
-			Event: event.Event{ID: "f", Chat: &event.Chat{ID: "c9"}}, Cause: 8, Forward: &store.Forward{Wish: *w},
+		entry := turn.Entry{Seq: 9, Arrival: turn.Arrival{
+			Event: event.Event{ID: "f", Chat: &event.Chat{ID: "c9"}}, Cause: 8, Forward: &turn.Forward{Wish: *w},
 		}}
 		d, err := (&turn.Turn{Set: set, Now: time.Now(), Chat: &chat.Chat{ID: "c9"}}).Handle(ctx, &entry)
 		if err != nil {

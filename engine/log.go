@@ -5,9 +5,9 @@ import (
 	"log/slog"
 	"time"
 
-	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // Keys of log records. They are the same everywhere, so that people can search by them.
@@ -30,7 +30,7 @@ const (
 
 // logHandled logs what rules logged, which of them failed, and which actions ended. It
 // is called once per event, when the outcome is durable.
-func (e *Engine) logHandled(entry *store.Entry, d *store.Decision, actions []chat.Action) {
+func (e *Engine) logHandled(entry *turn.Entry, d *turn.Decision, actions []chat.Action) {
 	ctx := context.Background()
 	for i := range d.Rules {
 		r := &d.Rules[i]

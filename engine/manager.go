@@ -18,6 +18,7 @@ import (
 	"chertd/luabind/diag"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // manager keeps the engine's rules as the folder and the operators want them, rolls
@@ -281,10 +282,10 @@ func (m *manager) handled(h *Handled) {
 	set := m.eng.Rules()
 	for i := range said {
 		r := &said[i]
-		if slices.ContainsFunc(said[:i], func(other store.RuleDecision) bool { return other.Pack == r.Pack }) {
+		if slices.ContainsFunc(said[:i], func(other turn.RuleDecision) bool { return other.Pack == r.Pack }) {
 			continue // a pack counts once an event
 		}
-		failed := slices.ContainsFunc(said[i:], func(other store.RuleDecision) bool {
+		failed := slices.ContainsFunc(said[i:], func(other turn.RuleDecision) bool {
 			return other.Pack == r.Pack && other.Failed()
 		})
 		for _, other := range said[i:] {

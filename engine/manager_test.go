@@ -260,7 +260,7 @@ chert.on("timer:again", function(ev) chert.mark_read(ev.chat.id) end)`, "other.l
 		t.Fatal(err)
 	}
 	fired := turn.TimerFired("c1", &got.Timers[0], time.Now())
-	if _, err := c.eng.Ingest(ctx, []store.Arrival{fired}); err != nil {
+	if _, err := c.eng.Ingest(ctx, []turn.Arrival{fired}); err != nil {
 		t.Fatal(err)
 	}
 	c.wait("the timer", func() bool { return c.handled(fired.Event.ID) != nil })
@@ -408,9 +408,9 @@ func TestManyChatsAreRelievedApart(t *testing.T) {
 	t.Parallel()
 	const n = 1000
 	c := newCrew(t, "codes.lua", `chert.rule({ name = "r", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = "1h" }) end })`, "other.lua", later)
-	var batch []store.Arrival
+	var batch []turn.Arrival
 	for i := range n {
-		batch = append(batch, store.Arrival{Event: message(fmt.Sprint("c", i), fmt.Sprint("e", i), "x"), Received: time.Now()})
+		batch = append(batch, turn.Arrival{Event: message(fmt.Sprint("c", i), fmt.Sprint("e", i), "x"), Received: time.Now()})
 	}
 	if _, err := c.eng.Ingest(ctx, batch); err != nil {
 		t.Fatal(err)

@@ -208,12 +208,12 @@ func (m *recallModel) handle(ev recallEvent, now time.Time) (said []string) {
 
 // recallRun runs a batch's events, and gives what handlers logged and what is to
 // be committed.
-func recallRun(t *rapid.T, st store.Store, set *rules.Set, shard int, events []recallEvent, now time.Time) (said []string, log []store.Transition) {
+func recallRun(t *rapid.T, st store.Store, set *rules.Set, shard int, events []recallEvent, now time.Time) (said []string, log []turn.Transition) {
 	memory := turn.Memory{Base: st}
 	for n, ev := range events {
 		raw, _ := json.Marshal(ev)
 		tr := turn.Turn{Set: set, Shard: shard, Now: now, Chat: &chat.Chat{ID: ev.Chat}, Memory: &memory}
-		d, err := tr.Handle(t.Context(), &store.Entry{Seq: int64(n + 1), Arrival: store.Arrival{Event: event.Event{
+		d, err := tr.Handle(t.Context(), &turn.Entry{Seq: int64(n + 1), Arrival: turn.Arrival{Event: event.Event{
 			ID: fmt.Sprint("e", n), Type: event.MessageReceived, Raw: raw, Chat: &event.Chat{ID: ev.Chat},
 		}}})
 		if err != nil {
@@ -228,7 +228,7 @@ func recallRun(t *rapid.T, st store.Store, set *rules.Set, shard int, events []r
 				said = append(said, o.Pack+" "+l.Msg)
 			}
 		}
-		log = append(log, store.Transition{States: d.States, Reads: d.Reads, Writes: d.Writes, Quotas: d.Quotas})
+		log = append(log, turn.Transition{States: d.States, Reads: d.Reads, Writes: d.Writes, Quotas: d.Quotas})
 	}
 	return said, log
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // A pack that could not be loaded, failed or was suspended has missed events;
-// the store keeps a row for each (store.Missed). Once the pack works again, in
+// the store keeps a row for each (turn.Missed). Once the pack works again, in
 // another version or because its rules recovered, each shard runs them through
 // it in the order of the journal, before it handles newer events. Where the
 // pack is off, in shadow or removed there is nothing to run, and only the reads

@@ -17,6 +17,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/store"
 	"chertd/rules"
+	"chertd/rules/turn"
 )
 
 // guard vetoes chats that say "vip", and remembers what it saw, in which order.
@@ -35,12 +36,12 @@ type gate struct {
 	store.Store
 	mu     sync.Mutex
 	closed chan struct{} // commits wait for it; nil: they don't
-	refuse func([]store.Transition) error
+	refuse func([]turn.Transition) error
 }
 
 var errKilled = errors.New("killed")
 
-func (g *gate) Commit(ctx context.Context, batch []store.Transition) error {
+func (g *gate) Commit(ctx context.Context, batch []turn.Transition) error {
 	g.mu.Lock()
 	closed, refuse := g.closed, g.refuse
 	g.mu.Unlock()
@@ -225,7 +226,7 @@ func TestMissedEventsRunOnceAcrossRestarts(t *testing.T) {
 	c.drained()
 	var mu sync.Mutex
 	left := 0
-	g.refuse = func(batch []store.Transition) error {
+	g.refuse = func(batch []turn.Transition) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if left--; left < 0 {
@@ -503,7 +504,7 @@ func TestVetoOfMissedEventIsAsOldAsAtFirst(t *testing.T) {
 	for id, age := range map[string]time.Duration{"c1": time.Minute, "c2": 20 * time.Minute} {
 		ev := message(id, "e"+id, "x")
 		ev.At = c.now().Add(-age)
-		if _, err := c.eng.Ingest(ctx, []store.Arrival{{Event: ev, Received: c.now()}}); err != nil {
+		if _, err := c.eng.Ingest(ctx, []turn.Arrival{{Event: ev, Received: c.now()}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -628,8 +629,8 @@ func TestPackFixedWhileAnotherCatchesUpMissesNothing(t *testing.T) {
 	}
 	commits, second, fixed := 0, make(chan struct{}), make(chan struct{})
 	g.mu.Lock()
-	g.refuse = func(batch []store.Transition) error {
-		if slices.ContainsFunc(batch, func(t store.Transition) bool { return len(t.Made) > 0 }) {
+	g.refuse = func(batch []turn.Transition) error {
+		if slices.ContainsFunc(batch, func(t turn.Transition) bool { return len(t.Made) > 0 }) {
 			if commits++; commits == 2 {
 				close(second)
 				<-fixed
@@ -884,9 +885,9 @@ func TestKilledWhileMissedEventsRun(t *testing.T) {
 	const chats = 8
 	n := 150 * *crashes
 	c.start()
-	var arrivals []store.Arrival
+	var arrivals []turn.Arrival
 	for i := range n {
-		arrivals = append(arrivals, store.Arrival{Event: message(fmt.Sprint("c", i%chats), fmt.Sprint("e", i), []string{"vip", "x"}[min(1, i%chats)]), Received: time.Now()})
+		arrivals = append(arrivals, turn.Arrival{Event: message(fmt.Sprint("c", i%chats), fmt.Sprint("e", i), []string{"vip", "x"}[min(1, i%chats)]), Received: time.Now()})
 	}
 	if _, err := c.eng.Ingest(ctx, arrivals); err != nil {
 		t.Fatal(err)

@@ -14,14 +14,15 @@ import (
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/rules"
+	"chertd/rules/turn"
 )
 
 // mute is a store that answers nothing.
 type mute struct{ store.Store }
 
-func (mute) Journaled(func([]store.Entry)) {}
-func (mute) Healthy() error                { return &sqlite.StalledError{For: 4 * time.Second} }
-func (mute) LastSeq() int64                { return 0 }
+func (mute) Journaled(func([]turn.Entry)) {}
+func (mute) Healthy() error               { return &sqlite.StalledError{For: 4 * time.Second} }
+func (mute) LastSeq() int64               { return 0 }
 
 func (mute) Stats(ctx context.Context) (store.Stats, error) {
 	<-ctx.Done()

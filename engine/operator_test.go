@@ -11,6 +11,7 @@ import (
 	"chertd/engine/control"
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // An operator's hold drops the reads that wait, never shortens a hold in force,
@@ -147,7 +148,7 @@ type refusing struct {
 	refuses atomic.Bool
 }
 
-func (r *refusing) Commit(ctx context.Context, batch []store.Transition) error {
+func (r *refusing) Commit(ctx context.Context, batch []turn.Transition) error {
 	if r.refuses.Load() {
 		return errors.New("the disk is full")
 	}

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"chertd/engine/store"
 	"chertd/rules"
+	"chertd/rules/turn"
 )
 
 // plan is which packs' missed events are to run. Each shard carries it out once.
@@ -30,7 +30,7 @@ type planned struct {
 func (p planned) same(q planned) bool { return p.version == q.version && p.out == q.out }
 
 // concerns reports whether a row is to run, or to be settled.
-func (p *planned) concerns(m *store.Missed) bool {
+func (p *planned) concerns(m *turn.Missed) bool {
 	return !m.At.Before(p.since) &&
 		(p.out || m.Version != p.version || m.Why == rules.MissedNotLoaded || m.Why == rules.MissedSuspended)
 }

@@ -9,8 +9,8 @@ import (
 
 	"chertd/engine/control"
 	"chertd/engine/live"
-	"chertd/engine/store"
 	"chertd/rules"
+	"chertd/rules/turn"
 )
 
 // rest postpones all reads by an hour.
@@ -202,7 +202,7 @@ func TestPostponeAnotherChat(t *testing.T) {
 	}
 }
 
-func wished(said []store.RuleDecision) (all []string) {
+func wished(said []turn.RuleDecision) (all []string) {
 	for i := range said {
 		all = append(all, said[i].Asked...)
 	}

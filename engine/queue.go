@@ -1,15 +1,14 @@
 package engine
 
 import (
+	"chertd/rules/turn"
 	"context"
 	"slices"
-
-	"chertd/engine/store"
 )
 
 // offer takes a new entry in, or leaves it to the store if there is no room.
 // It never blocks.
-func (s *shard) offer(entry *store.Entry) {
+func (s *shard) offer(entry *turn.Entry) {
 	s.mu.Lock()
 	s.newest = max(s.newest, entry.Seq)
 	size := len(entry.Event.Raw)
@@ -25,7 +24,7 @@ func (s *shard) offer(entry *store.Entry) {
 	s.wakeUp()
 }
 
-func (s *shard) push(entry *store.Entry) {
+func (s *shard) push(entry *turn.Entry) {
 	s.queue = append(s.queue, entry)
 	s.bytes += len(entry.Event.Raw)
 	s.queued[entry.ShardKey()]++
@@ -61,7 +60,7 @@ func (s *shard) fetch(ctx context.Context) {
 }
 
 // take takes the next event out of the queue.
-func (s *shard) take() *store.Entry {
+func (s *shard) take() *turn.Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queue) == 0 {
@@ -80,7 +79,7 @@ func (s *shard) take() *store.Entry {
 }
 
 // putBack takes events back that take gave, the last ones given.
-func (s *shard) putBack(events []*store.Entry) {
+func (s *shard) putBack(events []*turn.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.queue = append(slices.Clone(events), s.queue...)

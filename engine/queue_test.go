@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"chertd/engine/event"
-	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // A shard knows of which chats events wait, and how many bytes they take, however
@@ -15,13 +15,13 @@ func TestShardKnowsWhatWaits(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	s := &shard{queued: map[string]int{}}
-	var waiting, out []*store.Entry // a model of the queue, and what was taken and may come back
+	var waiting, out []*turn.Entry // a model of the queue, and what was taken and may come back
 	seq := int64(0)
 	for range 5000 {
 		switch n := random.IntN(6); {
 		case n < 3:
 			seq++
-			entry := &store.Entry{Seq: seq, Arrival: store.Arrival{Event: event.Event{
+			entry := &turn.Entry{Seq: seq, Arrival: turn.Arrival{Event: event.Event{
 				ID: fmt.Sprint("e", seq), Chat: &event.Chat{ID: fmt.Sprint("c", random.IntN(4))}, Raw: make([]byte, random.IntN(9)),
 			}}}
 			s.push(entry)

@@ -13,6 +13,7 @@ import (
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 const threeIn10m = "limits: {reads: 3/10m}"
@@ -37,10 +38,10 @@ func (r *rig) attempts() (n int) {
 // waits until nothing of them waits.
 func (c *crew) burst(name string, n int) {
 	c.t.Helper()
-	var arrivals []store.Arrival
+	var arrivals []turn.Arrival
 	for i := range n {
 		id := fmt.Sprintf("%s%d", name, i)
-		arrivals = append(arrivals, store.Arrival{Event: message(id, "e-"+id, "x"), Received: c.now()})
+		arrivals = append(arrivals, turn.Arrival{Event: message(id, "e-"+id, "x"), Received: c.now()})
 	}
 	if _, err := c.eng.Ingest(ctx, arrivals); err != nil {
 		c.t.Fatal(err)
@@ -163,7 +164,7 @@ func TestCallThatACrashCutOffCounts(t *testing.T) {
 	if err != nil || len(spent) > 0 || len(places) != 1 {
 		t.Fatalf("reserve: %v, %v, %v", places, spent, err)
 	}
-	if err := c.st.Commit(ctx, []store.Transition{{ReadCalls: keep}}); err != nil {
+	if err := c.st.Commit(ctx, []turn.Transition{{ReadCalls: keep}}); err != nil {
 		t.Fatal(err)
 	}
 	c.stop()
@@ -425,7 +426,7 @@ type failingCommits struct {
 	failed int
 }
 
-func (f *failingCommits) Commit(ctx context.Context, batch []store.Transition) error {
+func (f *failingCommits) Commit(ctx context.Context, batch []turn.Transition) error {
 	for i := range batch {
 		if len(batch[i].ReadCalls) > 0 && f.failed == 0 {
 			f.failed++

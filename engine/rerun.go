@@ -55,7 +55,7 @@ func (b *batch) change(pack string) *missedChange {
 func (b *batch) noteMissed(set *rules.Set, d *turn.Done) {
 	for i := range d.Missed {
 		m := &d.Missed[i]
-		if m.Why == store.MissedElsewhere {
+		if m.Why == turn.MissedElsewhere {
 			continue
 		}
 		c := b.change(m.Pack)
@@ -120,7 +120,7 @@ func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 		}
 	}
 	first := b.s.progress.of(p)
-	var rows []store.Missed
+	var rows []turn.Missed
 	names, suspended := p.running(&b.s.e.conduct, b.s.e.c.Now())
 	for _, pack := range suspended {
 		b.change(pack).again = b.s.e.c.Now()
@@ -156,7 +156,7 @@ func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 		for n < len(rows) && rows[n].Seq == rows[0].Seq {
 			n++
 		}
-		of := slices.DeleteFunc(slices.Clone(rows[:n]), func(m store.Missed) bool { return !p.of(m.Pack).concerns(&m) })
+		of := slices.DeleteFunc(slices.Clone(rows[:n]), func(m turn.Missed) bool { return !p.of(m.Pack).concerns(&m) })
 		passed, rows = rows[0].Seq, rows[n:]
 		if i := slices.IndexFunc(records, func(r store.Record) bool { return r.Seq == passed }); len(of) > 0 && i >= 0 {
 			b.rerun(ctx, p, &records[i], of)
@@ -166,7 +166,7 @@ func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 
 // rerun runs an event through the packs that had missed it, or settles that they
 // do not see it any more.
-func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []store.Missed) {
+func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []turn.Missed) {
 	entry := &rec.Entry
 	t, ok := b.turn(ctx, p.set, entry.Event.ChatID())
 	if !ok {
@@ -205,7 +205,7 @@ func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []st
 
 // rerunPack runs an event through one pack that has missed it, and counts what
 // comes of it.
-func (b *batch) rerunPack(ctx context.Context, p *plan, r *turn.Rerun, row *store.Missed, now time.Time) {
+func (b *batch) rerunPack(ctx context.Context, p *plan, r *turn.Rerun, row *turn.Missed, now time.Time) {
 	change := b.change(row.Pack)
 	if p.of(row.Pack).out {
 		r.Skip(row)

@@ -95,7 +95,7 @@ func (s *schedules) read(ctx context.Context, set *rules.Set) error {
 		}
 		if at.IsZero() {
 			at = now
-			if err := s.e.c.Store.Commit(ctx, []store.Transition{{Schedules: []store.ScheduleRun{lastRun(rule, now)}}}); err != nil {
+			if err := s.e.c.Store.Commit(ctx, []turn.Transition{{Schedules: []store.ScheduleRun{lastRun(rule, now)}}}); err != nil {
 				return fmt.Errorf("note the first sight of %s: %w", rule.Key, err)
 			}
 		}
@@ -144,7 +144,7 @@ func (s *schedules) forget(ctx context.Context, set *rules.Set, last map[store.S
 	if len(gone) == 0 {
 		return nil
 	}
-	if err := s.e.c.Store.Commit(ctx, []store.Transition{{Schedules: gone}}); err != nil {
+	if err := s.e.c.Store.Commit(ctx, []turn.Transition{{Schedules: gone}}); err != nil {
 		return fmt.Errorf("forget schedules that do not run any more: %w", err)
 	}
 	return nil
@@ -189,11 +189,11 @@ func (s *schedules) run(ctx context.Context, rule *rules.Rule, now time.Time) er
 // commit keeps that the runs until a time are done, together with the events of
 // some of them.
 func (s *schedules) commit(ctx context.Context, rule *rules.Rule, until time.Time, runs []time.Time, now time.Time) error {
-	t := store.Transition{Schedules: []store.ScheduleRun{lastRun(rule, until)}}
+	t := turn.Transition{Schedules: []store.ScheduleRun{lastRun(rule, until)}}
 	for _, at := range runs {
 		t.Append = append(t.Append, turn.Scheduled(rule, at, now))
 	}
-	if err := s.e.c.Store.Commit(ctx, []store.Transition{t}); err != nil {
+	if err := s.e.c.Store.Commit(ctx, []turn.Transition{t}); err != nil {
 		return fmt.Errorf("journal the runs of %s: %w", rule.Key, err)
 	}
 	s.last[scheduleOf(rule)] = until

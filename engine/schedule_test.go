@@ -17,6 +17,7 @@ import (
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/rules"
+	"chertd/rules/turn"
 )
 
 // A machine whose clock was years ahead, and was then set right, runs its
@@ -125,7 +126,7 @@ func (p *scheduler) turn() {
 	p.t.Fatal("it was killed a thousand times")
 }
 
-func (p *scheduler) Commit(ctx context.Context, all []store.Transition) error {
+func (p *scheduler) Commit(ctx context.Context, all []turn.Transition) error {
 	var before, after bool
 	if p.kill != nil {
 		before, after = p.kill()

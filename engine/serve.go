@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"chertd/engine/live"
-	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
@@ -122,7 +121,7 @@ func (r *reserving) Reserve(ctx context.Context, chatID string, packs []string, 
 }
 
 // landed notes in the meters how the call in flight of a chat has ended.
-func (b *batch) landed(id string, a chat.Answer, now time.Time, t *store.Transition) {
+func (b *batch) landed(id string, a chat.Answer, now time.Time, t *turn.Transition) {
 	places := b.s.places[id]
 	if len(places) == 0 {
 		return

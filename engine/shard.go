@@ -48,7 +48,7 @@ type shard struct {
 	wake  chan struct{}
 
 	mu     sync.Mutex // guards what journaled adds to
-	queue  []*store.Entry
+	queue  []*turn.Entry
 	bytes  int
 	queued map[string]int // entries in queue, a chat
 	newest int64          // highest sequence known of: what was journaled before New, or for this shard
@@ -184,7 +184,7 @@ func (s *shard) takeInbox() {
 func (s *shard) work(ctx context.Context) {
 	requests := s.waiting
 	s.waiting = nil
-	var events []*store.Entry
+	var events []*turn.Entry
 	wait := storeRetry
 	var packs []string // to lock: their kv met conflicts again and again
 	for conflicts, again := 0, false; ; again = true {

@@ -9,6 +9,7 @@ import (
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // A timer comes back as an event of its pack and chat, with its payload, once;
@@ -68,7 +69,7 @@ chert.on("timer:t", { is_group = false }, function(ev) chert.mark_read(ev.chat.i
 chert.on("timer:t", { is_group = true }, function(ev) log.info("line " .. ev.chat.line) end)`)
 	group := message("g1", "e1", "x")
 	group.Chat.IsGroup = event.True
-	if _, err := r.eng.Ingest(context.Background(), []store.Arrival{{Event: group, Received: time.Now()}}); err != nil {
+	if _, err := r.eng.Ingest(context.Background(), []turn.Arrival{{Event: group, Received: time.Now()}}); err != nil {
 		t.Fatal(err)
 	}
 	r.wait("e1", func() bool { return r.handled("e1") != nil })
@@ -147,8 +148,8 @@ chert.rule({ name = "in time", on = "timer:t", max_age = "1h", run = function(ev
 	late := begin.Add(80 * time.Hour).Truncate(time.Hour)
 	r.now = func() time.Time { return late }
 	r.start()
-	var logs []store.Log
-	var fired *store.Decision
+	var logs []turn.Log
+	var fired *turn.Decision
 	r.wait("all runs and the timer", func() bool {
 		logs, fired = nil, nil
 		for _, h := range r.seen {

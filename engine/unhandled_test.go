@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // asked is a store that knows of one chat whether events of it wait, after the
@@ -45,7 +46,7 @@ func TestNoReadGoesOutOverWhatIsNotHandled(t *testing.T) {
 		"the store has one":              {shard: &shard{newest: 9, behind: true, taken: 5}, store: asked{waits: true}, waits: true, asked: true, after: 5},
 		"the store has none":             {shard: &shard{newest: 9, behind: true, taken: 5}, asked: true, after: 5},
 		"none after the queue's first": {
-			shard: &shard{newest: 9, behind: true, taken: 5, queue: []*store.Entry{{Seq: 8}, {Seq: 9}}}, asked: true, after: 7,
+			shard: &shard{newest: 9, behind: true, taken: 5, queue: []*turn.Entry{{Seq: 8}, {Seq: 9}}}, asked: true, after: 7,
 		},
 		"the store can't say": {shard: &shard{newest: 9, behind: true}, store: asked{err: lost}, asked: true, err: lost},
 	} {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"chertd/engine/event"
-	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // give ingests an event in the form in which Chert delivers it.
@@ -17,7 +17,7 @@ func (r *rig) give(body string) string {
 		r.t.Fatal(err)
 	}
 	ev.Source = event.SourceWebhook
-	if _, err := r.eng.Ingest(context.Background(), []store.Arrival{{Event: ev, Received: time.Now()}}); err != nil {
+	if _, err := r.eng.Ingest(context.Background(), []turn.Arrival{{Event: ev, Received: time.Now()}}); err != nil {
 		r.t.Fatal(err)
 	}
 	return ev.ID

@@ -8,6 +8,7 @@ import (
 
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // What a rule logs never keeps its event from being handled: a number that
@@ -32,7 +33,7 @@ end)`)
 // any are for a moment: a test makes the moment last.
 type untold struct {
 	store.Store
-	tell   func([]store.Entry)
+	tell   func([]turn.Entry)
 	onDisk chan struct{} // gets one for each group that is on disk, before it is told of
 
 	mu     sync.Mutex
@@ -43,7 +44,7 @@ type untold struct {
 
 func newUntold(st store.Store) *untold {
 	f := &untold{Store: st, onDisk: make(chan struct{}, 64)}
-	st.Journaled(func(entries []store.Entry) {
+	st.Journaled(func(entries []turn.Entry) {
 		f.mu.Lock()
 		gate := f.gate
 		f.mu.Unlock()
@@ -56,7 +57,7 @@ func newUntold(st store.Store) *untold {
 	return f
 }
 
-func (f *untold) Journaled(tell func([]store.Entry)) { f.tell = tell }
+func (f *untold) Journaled(tell func([]turn.Entry)) { f.tell = tell }
 
 // hold keeps what is journaled from being told of until release is called.
 func (f *untold) hold() (release func()) {
@@ -72,7 +73,7 @@ func (f *untold) hold() (release func()) {
 	}
 }
 
-func (f *untold) Pending(ctx context.Context, s store.Shard, after int64, limit int) ([]store.Entry, error) {
+func (f *untold) Pending(ctx context.Context, s store.Shard, after int64, limit int) ([]turn.Entry, error) {
 	f.mu.Lock()
 	before := f.before
 	f.before = nil
@@ -83,7 +84,7 @@ func (f *untold) Pending(ctx context.Context, s store.Shard, after int64, limit 
 	return f.Store.Pending(ctx, s, after, limit)
 }
 
-func (f *untold) Commit(ctx context.Context, batch []store.Transition) error {
+func (f *untold) Commit(ctx context.Context, batch []turn.Transition) error {
 	f.mu.Lock()
 	before := f.commit
 	f.commit = nil
@@ -122,7 +123,7 @@ func TestReadBeforeToldIsHandledOnce(t *testing.T) {
 		f.commit = f.hold() // it is told of when the shard has it already
 		f.before = func() {
 			go func() {
-				_, err := f.Append(context.Background(), []store.Arrival{{Event: message("c1", "e1", "x"), Received: time.Now()}})
+				_, err := f.Append(context.Background(), []turn.Arrival{{Event: message("c1", "e1", "x"), Received: time.Now()}})
 				acked <- err
 			}()
 			<-f.onDisk
@@ -161,7 +162,7 @@ func TestReadSpeaksForWhatIsKnown(t *testing.T) {
 	release := f.hold()
 	acked := make(chan error, 1)
 	go func() {
-		_, err := f.Append(context.Background(), []store.Arrival{{Event: message("c1", "e2", "x"), Received: time.Now()}})
+		_, err := f.Append(context.Background(), []turn.Arrival{{Event: message("c1", "e2", "x"), Received: time.Now()}})
 		acked <- err
 	}()
 	<-f.onDisk

@@ -12,6 +12,7 @@ import (
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/spec"
+	"chertd/rules/turn"
 )
 
 // Specs are worth what their World is worth: given the same events, the engine
@@ -70,7 +71,7 @@ end)`}
 		if err := w.Receive(context.Background(), ev); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.eng.Ingest(context.Background(), []store.Arrival{{Event: ev, Received: r.now()}}); err != nil {
+		if _, err := r.eng.Ingest(context.Background(), []turn.Arrival{{Event: ev, Received: r.now()}}); err != nil {
 			t.Fatal(err)
 		}
 		want := worldDecisions(w)

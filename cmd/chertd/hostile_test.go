@@ -25,9 +25,9 @@ import (
 	"chertd/engine/chertsim"
 	"chertd/engine/control"
 	"chertd/engine/live"
-	"chertd/engine/store"
 	"chertd/luabind/diag"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // hostile is what somebody may write into a message, a rule or a file's name: it
@@ -194,7 +194,7 @@ var hostileCommands = map[string]func(w *hostileWorld){
 				h.Kind = kind
 				view.chert(h)
 			}
-			view.daemon(engine.Happening{Handled: &engine.Handled{Entry: &store.Entry{}}})
+			view.daemon(engine.Happening{Handled: &engine.Handled{Entry: &turn.Entry{}}})
 			view.daemon(engine.Happening{Settled: &chat.Action{Chat: hostile, Pack: hostile, Reason: hostile, Kind: chat.Read, Status: chat.Done, Why: chat.WhyRead}})
 			view.note(slog.LevelError, diag.List{{File: hostile, Message: hostile, Hint: hostile}}.Error())
 			view.problem(hostile)

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // hall is a webhook behind a server with few places, whose clock the test moves.
@@ -177,7 +178,7 @@ func TestConnectionsOfArrivedRequestsStayOpen(t *testing.T) {
 	entered, release := make(chan struct{}, 2), make(chan struct{})
 	h := newHall(t, 2, nil)
 	ingest := h.cfg.Ingest
-	h.cfg.Ingest = func(ctx context.Context, a []store.Arrival) ([]store.Receipt, error) {
+	h.cfg.Ingest = func(ctx context.Context, a []turn.Arrival) ([]store.Receipt, error) {
 		entered <- struct{}{}
 		<-release
 		return ingest(ctx, a)

@@ -13,6 +13,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/source"
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // A signed delivery is answered 2xx once Ingest has stored its event.
@@ -21,7 +22,7 @@ func ExampleWebhook() {
 	hook, err := source.NewWebhook(source.WebhookConfig{
 		Secrets: []string{"whsec_for_development_only"},
 		Now:     func() time.Time { return now },
-		Ingest: func(_ context.Context, arrivals []store.Arrival) ([]store.Receipt, error) {
+		Ingest: func(_ context.Context, arrivals []turn.Arrival) ([]store.Receipt, error) {
 			fmt.Println("stored", arrivals[0].Event.Type, arrivals[0].Event.ID)
 			return make([]store.Receipt, len(arrivals)), nil
 		},
@@ -56,7 +57,7 @@ not JSON
 `)
 	err := source.Lines(context.Background(), file, source.Intake{
 		Now: time.Now,
-		Ingest: func(_ context.Context, arrivals []store.Arrival) ([]store.Receipt, error) {
+		Ingest: func(_ context.Context, arrivals []turn.Arrival) ([]store.Receipt, error) {
 			fmt.Println("stored", len(arrivals))
 			return make([]store.Receipt, len(arrivals)), nil
 		},

@@ -19,6 +19,7 @@ import (
 
 	"chertd/engine/chert"
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // TestDeliveriesAreStoredOrSentAgain: whatever fails (the store, the quarantine,
@@ -41,7 +42,7 @@ func TestDeliveriesAreStoredOrSentAgain(t *testing.T) {
 		w, err := NewWebhook(WebhookConfig{
 			Secrets: []string{testSecret}, SigningSecret: account, Tenant: "acme-7a3f", MaxBody: maxBody,
 			Now: func() time.Time { return local }, ChertNow: func() time.Time { return local.Add(offset) },
-			Ingest: func(_ context.Context, a []store.Arrival) ([]store.Receipt, error) {
+			Ingest: func(_ context.Context, a []turn.Arrival) ([]store.Receipt, error) {
 				if fault != nil {
 					return nil, fault
 				}
@@ -143,7 +144,7 @@ func TestSendersDoNotHangWithTheStore(t *testing.T) {
 					return context.Cause(ctx)
 				}
 				b := newBench(t, func(c *WebhookConfig) {
-					c.Ingest = func(ctx context.Context, _ []store.Arrival) ([]store.Receipt, error) { return nil, hang(ctx) }
+					c.Ingest = func(ctx context.Context, _ []turn.Arrival) ([]store.Receipt, error) { return nil, hang(ctx) }
 					c.Quarantine = func(ctx context.Context, _ store.Quarantined) error { return hang(ctx) }
 				})
 				began := time.Now()
@@ -170,7 +171,7 @@ func TestExcessDeliveriesAreSentAgain(t *testing.T) {
 		release := make(chan struct{})
 		b := newBench(t, func(c *WebhookConfig) {
 			c.InFlight = 2
-			c.Ingest = func(_ context.Context, a []store.Arrival) ([]store.Receipt, error) {
+			c.Ingest = func(_ context.Context, a []turn.Arrival) ([]store.Receipt, error) {
 				<-release
 				return make([]store.Receipt, len(a)), nil
 			}

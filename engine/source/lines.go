@@ -13,6 +13,7 @@ import (
 	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/engine/wait"
+	"chertd/rules/turn"
 )
 
 // Intake takes in events without a sender who waits for an answer: from a file, the
@@ -20,7 +21,7 @@ import (
 type Intake struct {
 	Tenant     string // events of other tenants are quarantined; empty: none are
 	Now        func() time.Time
-	Ingest     func(context.Context, []store.Arrival) ([]store.Receipt, error)
+	Ingest     func(context.Context, []turn.Arrival) ([]store.Receipt, error)
 	Quarantine func(context.Context, store.Quarantined) error
 	Log        *slog.Logger
 }
@@ -76,7 +77,7 @@ type taken struct{ lines, events, known, quarantined int }
 
 // take stores a batch of lines in their order.
 func (in *Intake) take(ctx context.Context, batch []line, n *taken) error {
-	var arrivals []store.Arrival
+	var arrivals []turn.Arrival
 	for _, l := range batch {
 		n.lines++
 		e, reason := in.decode(l.text)
@@ -90,7 +91,7 @@ func (in *Intake) take(ctx context.Context, batch []line, n *taken) error {
 			continue
 		}
 		e.Source = event.SourceFile
-		arrivals = append(arrivals, store.Arrival{Event: e, Received: in.Now()})
+		arrivals = append(arrivals, turn.Arrival{Event: e, Received: in.Now()})
 	}
 	if len(arrivals) == 0 {
 		return nil

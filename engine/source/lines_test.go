@@ -18,6 +18,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // ledger is a store in memory whose calls fail as a test wants.
@@ -39,7 +40,7 @@ func (l *ledger) failed() error {
 	return l.fail(l.calls - 1)
 }
 
-func (l *ledger) ingest(ctx context.Context, arrivals []store.Arrival) ([]store.Receipt, error) {
+func (l *ledger) ingest(ctx context.Context, arrivals []turn.Arrival) ([]store.Receipt, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := errors.Join(l.failed(), ctx.Err()); err != nil {

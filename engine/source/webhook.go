@@ -19,6 +19,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // WebhookConfig has the settings of a Webhook. Zero fields take the defaults.
@@ -45,7 +46,7 @@ type WebhookConfig struct {
 
 	// Ingest makes arrivals durable and returns a receipt for each. After an error
 	// (full, draining, the store fails) the sender retries.
-	Ingest func(context.Context, []store.Arrival) ([]store.Receipt, error)
+	Ingest func(context.Context, []turn.Arrival) ([]store.Receipt, error)
 	// Quarantine stores a signed delivery that can't be decoded.
 	Quarantine func(context.Context, store.Quarantined) error
 
@@ -229,7 +230,7 @@ func (w *Webhook) take(rw http.ResponseWriter, r *http.Request, body []byte, now
 	e.Source = event.SourceWebhook
 	ctx, cancel := w.storeTime(r)
 	defer cancel()
-	receipts, err := w.cfg.Ingest(ctx, []store.Arrival{{Event: e, Received: now}})
+	receipts, err := w.cfg.Ingest(ctx, []turn.Arrival{{Event: e, Received: now}})
 	if err == nil && len(receipts) != 1 {
 		err = fmt.Errorf("%d receipts for one event", len(receipts))
 	}

@@ -20,6 +20,7 @@ import (
 	"chertd/engine/chert"
 	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // bench is a Webhook with a memory in place of a store.
@@ -30,7 +31,7 @@ type bench struct {
 	mu          sync.Mutex
 	now         time.Time
 	err         error // of Ingest and Quarantine
-	arrivals    []store.Arrival
+	arrivals    []turn.Arrival
 	quarantined []store.Quarantined
 }
 
@@ -56,7 +57,7 @@ func newBench(t testing.TB, change func(*WebhookConfig)) *bench {
 	return b
 }
 
-func (b *bench) ingest(_ context.Context, arrivals []store.Arrival) ([]store.Receipt, error) {
+func (b *bench) ingest(_ context.Context, arrivals []turn.Arrival) ([]store.Receipt, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err != nil {
@@ -472,7 +473,7 @@ func TestClip(t *testing.T) {
 // From a request's bytes to an arrival: verification, decoding, the answer.
 func BenchmarkWebhook(b *testing.B) {
 	w := newBench(b, func(cfg *WebhookConfig) {
-		cfg.Ingest = func(_ context.Context, a []store.Arrival) ([]store.Receipt, error) {
+		cfg.Ingest = func(_ context.Context, a []turn.Arrival) ([]store.Receipt, error) {
 			return make([]store.Receipt, len(a)), nil
 		}
 	})

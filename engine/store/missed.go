@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // Misses keeps which events packs missed: those that a pack could have run on and
@@ -20,11 +21,11 @@ type Misses interface {
 	// MissedElsewhere, with a sequence above after and At not before since. They are
 	// ordered by sequence and then by pack, and are those of at most limit events;
 	// the rows of one event are never split. It returns none only if there are none.
-	Missed(ctx context.Context, shard Shard, packs []string, after int64, since time.Time, limit int) ([]Missed, error)
+	Missed(ctx context.Context, shard Shard, packs []string, after int64, since time.Time, limit int) ([]turn.Missed, error)
 
 	// Vetoes returns the rows with CanVeto of a shard key, in the order of the
 	// journal. Reads of that chat are blocked because of them.
-	Vetoes(ctx context.Context, key string) ([]Missed, error)
+	Vetoes(ctx context.Context, key string) ([]turn.Missed, error)
 
 	// BlockedReads returns the blocked reads of a chat, in the order in which they
 	// were requested.

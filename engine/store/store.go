@@ -36,13 +36,13 @@ type Store interface {
 	// the order of their sequence, once they are durable and before the call that
 	// appended them returns. The store calls f from one goroutine; f must not block.
 	// Journaled is called once, before the first Append.
-	Journaled(f func([]Entry))
+	Journaled(f func([]turn.Entry))
 
 	// Append adds arrivals to the journal and returns a receipt for each, in their
 	// order. When it returns without an error all of them are on disk. If ctx ends
 	// first they may be on disk or not: those that are come back as duplicates when
 	// they are appended again.
-	Append(ctx context.Context, arrivals []Arrival) ([]Receipt, error)
+	Append(ctx context.Context, arrivals []turn.Arrival) ([]Receipt, error)
 
 	// Quarantine keeps a delivery that has a valid signature and could not be
 	// understood. A body that is quarantined already is not kept twice. An end of
@@ -52,7 +52,7 @@ type Store interface {
 	// Pending returns the entries of a shard that are not handled and have a
 	// sequence above after, in the order of the journal: at most limit, and fewer
 	// if their bodies reach PendingBytes. It returns none only if there are none.
-	Pending(ctx context.Context, shard Shard, after int64, limit int) ([]Entry, error)
+	Pending(ctx context.Context, shard Shard, after int64, limit int) ([]turn.Entry, error)
 
 	// Unhandled reports whether the journal has entries with the shard key and a
 	// sequence above after that are not handled: a read must not overtake an event
@@ -70,7 +70,7 @@ type Store interface {
 	//
 	// If ctx ends before the batch is being written, nothing is kept; after that,
 	// Commit waits for the result.
-	Commit(ctx context.Context, batch []Transition) error
+	Commit(ctx context.Context, batch []turn.Transition) error
 
 	// Chat returns what is remembered about a chat; an unknown one has only its id.
 	// Actions that were Sent when the process ended are among those that wait: the
@@ -153,26 +153,6 @@ const CountedHolds = 10_000
 // have 1 MiB.
 const PendingBytes = 16 << 20
 
-// What a turn makes, by the names it has in a store.
-type (
-	Arrival      = turn.Arrival
-	Entry        = turn.Entry
-	Forward      = turn.Forward
-	Transition   = turn.Transition
-	Decision     = turn.Decision
-	RuleDecision = turn.RuleDecision
-	Log          = turn.Log
-	State        = turn.State
-	KV           = turn.KV
-	Quota        = turn.Quota
-	Missed       = turn.Missed
-	MissedID     = turn.MissedID
-	MissedWhy    = turn.MissedWhy
-)
-
-// MissedElsewhere is turn.MissedElsewhere.
-const MissedElsewhere = turn.MissedElsewhere
-
 // Receipt is the place of an arrival in the journal.
 type Receipt struct {
 	Seq       int64
@@ -214,8 +194,8 @@ type Quarantined struct {
 
 // Record is a journal entry and what became of it so far.
 type Record struct {
-	Entry
-	Decision *Decision // nil: not handled yet
+	turn.Entry
+	Decision *turn.Decision // nil: not handled yet
 	Actions  []chat.Action
 }
 

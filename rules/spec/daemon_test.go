@@ -129,7 +129,7 @@ func replay(t *testing.T, p *rules.Pack, config map[string]any, w *spec.World) {
 			if h.Event.Type == "operator.read" {
 				a = turn.OperatorRead(h.Event.ChatID(), h.Seq, h.At)
 			}
-			if _, err := d.eng.Ingest(t.Context(), []store.Arrival{a}); err != nil {
+			if _, err := d.eng.Ingest(t.Context(), []turn.Arrival{a}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // isOpen is the condition of the index actions_open, which queries that are to
@@ -105,7 +106,7 @@ func (s *Store) BlockedReads(ctx context.Context, id string) ([]chat.Action, err
 
 // encodeAction writes an action of the decision's event as new. One of an earlier
 // event usually has a row already.
-func (s *step) encodeAction(a *chat.Action, d *store.Decision) error {
+func (s *step) encodeAction(a *chat.Action, d *turn.Decision) error {
 	counts, err := countOf(a.Status)
 	if err != nil {
 		return err

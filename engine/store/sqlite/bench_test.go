@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"chertd/engine/event"
-	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 func openBench(b *testing.B) *sqlite.Store {
@@ -28,12 +28,12 @@ func openBench(b *testing.B) *sqlite.Store {
 }
 
 // message is an event as Chert sends it, about 900 bytes of envelope.
-func message(i int64, chats int64) store.Arrival {
+func message(i int64, chats int64) turn.Arrival {
 	id := fmt.Sprintf("chert:msg:%08x%016x", uint32(i*2654435761), i)
 	chatID := fmt.Sprintf("17f6e9ed-%04x-4f6a-90d2-%012x", i%chats%7919, i%chats)
 	raw := fmt.Sprintf(`{"event":"message.received","event_id":%q,"timestamp":"2026-05-24T01:35:34.000Z","api_version":"v1","webhook_version":"2026-05-04","event_type":"message.received","trace_id":"a1b2c3d4e5f6","partner_id":"acme-7a3f","data":{"chat":{"id":%q,"is_group":false,"handles":[{"handle":"+14152165723","service":"imessage","is_me":true},{"handle":"+14155551234","service":"imessage","is_me":false}],"owner_handle":{"handle":"+14152165723","service":"imessage","is_me":true}},"message":{"id":"0D36042D-%012x","direction":"inbound","sender_handle":{"handle":"+14155551234","service":"imessage","is_me":false},"parts":[{"type":"text","value":"Your verification code is 123456. Do not share it."}],"sent_at":"2026-05-24T01:35:33.000Z"}}}`, id, chatID, i)
 	at := time.Date(2026, 5, 24, 1, 35, 34, 0, time.UTC)
-	return store.Arrival{Received: at, Event: event.Event{
+	return turn.Arrival{Received: at, Event: event.Event{
 		ID: id, Type: event.MessageReceived, At: at, Source: event.SourceWebhook, Tenant: "acme-7a3f",
 		Text: "Your verification code is 123456. Do not share it.", From: "+14155551234", Raw: json.RawMessage(raw),
 		Chat: &event.Chat{ID: chatID, Line: "+14152165723", Handles: []event.Handle{{Handle: "+14152165723", Service: "imessage", IsMe: event.True}, {Handle: "+14155551234", Service: "imessage"}}},
@@ -49,7 +49,7 @@ func BenchmarkAppend(b *testing.B) {
 			var n atomic.Int64
 			b.SetParallelism((sides + 1) / 2)
 			run := func() {
-				if _, err := s.Append(b.Context(), []store.Arrival{message(n.Add(1), 5000)}); err != nil {
+				if _, err := s.Append(b.Context(), []turn.Arrival{message(n.Add(1), 5000)}); err != nil {
 					b.Error(err)
 				}
 			}
@@ -74,7 +74,7 @@ func BenchmarkAppendMany(b *testing.B) {
 	s := openBench(b)
 	n, before := int64(0), cpu(b)
 	for b.Loop() {
-		batch := make([]store.Arrival, 256)
+		batch := make([]turn.Arrival, 256)
 		for i := range batch {
 			n++
 			batch[i] = message(n, 5000)
@@ -88,14 +88,14 @@ func BenchmarkAppendMany(b *testing.B) {
 }
 
 // transition is what an event that asks for a read changes.
-func transition(seq int64, a *store.Arrival) store.Transition {
+func transition(seq int64, a *turn.Arrival) turn.Transition {
 	at := time.Date(2026, 5, 24, 1, 35, 34, 500000, time.UTC)
 	action := chat.Action{
 		ID: chat.ActionID{Seq: seq}, Kind: chat.Read, Chat: a.Event.Chat.ID, Pack: "codes", Version: "3f786850e387", Rule: "codes#1",
 		Place: "codes.lua:3", Asked: at, Due: at, Status: chat.Waiting,
 	}
-	return store.Transition{
-		Decision: &store.Decision{Seq: seq, At: at, Actions: 1, Packs: map[string]string{"codes": "3f786850e387"}, Rules: []store.RuleDecision{{
+	return turn.Transition{
+		Decision: &turn.Decision{Seq: seq, At: at, Actions: 1, Packs: map[string]string{"codes": "3f786850e387"}, Rules: []turn.RuleDecision{{
 			Pack: "codes", Version: "3f786850e387", Rule: "codes#1", Place: "codes.lua:3", Asked: []string{"mark_read"}, Steps: 21,
 		}}},
 		Chat:    &chat.Chat{ID: a.Event.Chat.ID, Line: "+14152165723", LastEvent: seq, LastMessage: a.Event.Message.ID, Recent: chat.Messages{IDs: []string{a.Event.Message.ID}}, Waiting: []chat.Action{action}},
@@ -104,11 +104,11 @@ func transition(seq int64, a *store.Arrival) store.Transition {
 }
 
 // settle is what a successful call changes.
-func settle(t store.Transition) store.Transition {
+func settle(t turn.Transition) turn.Transition {
 	c, a := *t.Chat, t.Actions[0]
 	c.ReadThrough, c.Waiting = c.LastEvent, nil
 	a.Status, a.Why, a.Attempts, a.HTTP, a.TraceID, a.Settled = chat.Done, chat.WhyRead, 1, 200, "a1b2c3d4e5f6", a.Asked.Add(time.Millisecond)
-	return store.Transition{Chat: &c, Actions: []chat.Action{a}}
+	return turn.Transition{Chat: &c, Actions: []chat.Action{a}}
 }
 
 func BenchmarkCommit(b *testing.B) {
@@ -118,7 +118,7 @@ func BenchmarkCommit(b *testing.B) {
 			n := int64(0)
 			for b.Loop() {
 				b.StopTimer()
-				arrivals := make([]store.Arrival, size)
+				arrivals := make([]turn.Arrival, size)
 				for i := range arrivals {
 					n++
 					arrivals[i] = message(n, 5000)
@@ -127,7 +127,7 @@ func BenchmarkCommit(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				batch := make([]store.Transition, size)
+				batch := make([]turn.Transition, size)
 				for i := range batch {
 					batch[i] = transition(receipts[i].Seq, &arrivals[i])
 				}
@@ -168,7 +168,7 @@ func BenchmarkWay(b *testing.B) {
 
 // way brings the events up to n through the store.
 func way(ctx context.Context, s *sqlite.Store, n int64, batch int) error {
-	arrivals := make([]store.Arrival, batch)
+	arrivals := make([]turn.Arrival, batch)
 	for i := range arrivals {
 		arrivals[i] = message(n-int64(i), 5000)
 	}
@@ -176,7 +176,7 @@ func way(ctx context.Context, s *sqlite.Store, n int64, batch int) error {
 	if err != nil {
 		return err
 	}
-	handled, settled := make([]store.Transition, batch), make([]store.Transition, batch)
+	handled, settled := make([]turn.Transition, batch), make([]turn.Transition, batch)
 	for i := range handled {
 		handled[i] = transition(receipts[i].Seq, &arrivals[i])
 		settled[i] = settle(handled[i])
@@ -199,7 +199,7 @@ func cpu(b *testing.B) time.Duration {
 
 func BenchmarkChat(b *testing.B) {
 	s := openBench(b)
-	var batch []store.Transition
+	var batch []turn.Transition
 	for i := range int64(5000) {
 		a := message(i+1, 5000)
 		batch = append(batch, transition(i+1, &a))

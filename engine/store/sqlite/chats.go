@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 var (
@@ -152,7 +152,7 @@ func timerOf(row []driver.Value) (chat.Timer, error) {
 	}, nil
 }
 
-func (s *step) encodeState(st store.State) {
+func (s *step) encodeState(st turn.State) {
 	if st.Value == nil {
 		s.add(deleteState, st.Pack, st.Chat)
 		return

@@ -1,11 +1,10 @@
 package sqlite
 
 import (
+	"chertd/rules/turn"
 	"context"
 	"database/sql/driver"
 	"fmt"
-
-	"chertd/engine/store"
 )
 
 // Commit implements store.Store.
@@ -13,7 +12,7 @@ import (
 // If ctx ends before the writer has taken the batch, nothing of it is kept and
 // Commit returns ctx's error. After that Commit waits for the result, because a
 // batch whose handlers wrote kv must not be repeated blindly.
-func (s *Store) Commit(ctx context.Context, batch []store.Transition) error {
+func (s *Store) Commit(ctx context.Context, batch []turn.Transition) error {
 	steps := make([]step, len(batch))
 	for i := range batch {
 		if err := steps[i].encode(&batch[i]); err != nil {
@@ -23,7 +22,7 @@ func (s *Store) Commit(ctx context.Context, batch []store.Transition) error {
 	return s.submit(ctx, newRequest("commit", steps...), true)
 }
 
-func (s *step) encode(t *store.Transition) (err error) {
+func (s *step) encode(t *turn.Transition) (err error) {
 	s.reads, s.writes, s.quotas = t.Reads, t.Writes, t.Quotas
 	s.changes = make([]change, 0, 2+len(t.Timers)+len(t.States))
 	s.actions = make([]actionRow, 0, len(t.Actions))

@@ -6,25 +6,26 @@ import (
 	"testing"
 
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // counted journals as many events as asked for and returns a decision of each,
 // every other one with a failure, by a version that is kept.
-func counted(t *testing.T, s *Store, n int) (list []store.Transition) {
+func counted(t *testing.T, s *Store, n int) (list []turn.Transition) {
 	t.Helper()
 	if err := s.SaveVersion(t.Context(), store.Version{Pack: "p", Version: "v"}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {
-		receipts, err := s.Append(t.Context(), []store.Arrival{simple(fmt.Sprint("e", i))})
+		receipts, err := s.Append(t.Context(), []turn.Arrival{simple(fmt.Sprint("e", i))})
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := &store.Decision{Seq: receipts[0].Seq, Rules: []store.RuleDecision{{Pack: "p", Version: "v", Rule: "r"}}}
+		d := &turn.Decision{Seq: receipts[0].Seq, Rules: []turn.RuleDecision{{Pack: "p", Version: "v", Rule: "r"}}}
 		if i%2 == 1 {
 			d.Rules[0].Error = "it failed"
 		}
-		list = append(list, store.Transition{Decision: d})
+		list = append(list, turn.Transition{Decision: d})
 	}
 	return list
 }
@@ -44,7 +45,7 @@ func TestDecisionsOfOneTransactionCountOnce(t *testing.T) {
 	var sides sync.WaitGroup
 	for _, tr := range counted(t, s, 200) {
 		sides.Go(func() {
-			if err := s.Commit(t.Context(), []store.Transition{tr}); err != nil {
+			if err := s.Commit(t.Context(), []turn.Transition{tr}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -21,6 +21,7 @@ import (
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 var crashes = flag.Int("crashes", 2, "how often TestKilledProcessLosesNothingAcknowledged kills the process that writes")
@@ -57,7 +58,7 @@ func victim(path, round string) {
 				id := fmt.Sprintf("%s.%d.%d", round, side, i)
 				a := message(1, 1)
 				a.Event.ID = id
-				receipts, err := s.Append(context.Background(), []store.Arrival{a})
+				receipts, err := s.Append(context.Background(), []turn.Arrival{a})
 				if err != nil {
 					say("error", err)
 					os.Exit(1)
@@ -66,7 +67,7 @@ func victim(path, round string) {
 				if i%3 == 0 {
 					continue // stays pending
 				}
-				if err := s.Commit(context.Background(), []store.Transition{footprint(receipts[0].Seq)}); err != nil {
+				if err := s.Commit(context.Background(), []turn.Transition{footprint(receipts[0].Seq)}); err != nil {
 					say("error", err)
 					os.Exit(1)
 				}
@@ -78,7 +79,7 @@ func victim(path, round string) {
 }
 
 // footprint is a transition that leaves a trace of its event in every table.
-func footprint(seq int64) store.Transition {
+func footprint(seq int64) turn.Transition {
 	name := fmt.Sprint("c", seq)
 	c := chat.Chat{
 		ID: name, LastEvent: seq,
@@ -87,11 +88,11 @@ func footprint(seq int64) store.Transition {
 	}
 	caused := message(1, 1)
 	caused.Event.ID = "by " + name
-	return store.Transition{
-		Decision: &store.Decision{Seq: seq}, Chat: &c, Actions: c.Waiting, Timers: []chat.TimerChange{{Timer: c.Timers[0]}},
-		States: []store.State{{Pack: "p", Chat: name, Value: json.RawMessage("1")}},
-		Writes: []store.KV{{Pack: "p", Key: name, Value: json.RawMessage("1")}},
-		Append: []store.Arrival{caused},
+	return turn.Transition{
+		Decision: &turn.Decision{Seq: seq}, Chat: &c, Actions: c.Waiting, Timers: []chat.TimerChange{{Timer: c.Timers[0]}},
+		States: []turn.State{{Pack: "p", Chat: name, Value: json.RawMessage("1")}},
+		Writes: []turn.KV{{Pack: "p", Key: name, Value: json.RawMessage("1")}},
+		Append: []turn.Arrival{caused},
 	}
 }
 

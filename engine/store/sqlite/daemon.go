@@ -7,6 +7,7 @@ import (
 
 	"chertd/engine/store"
 	"chertd/rules"
+	"chertd/rules/turn"
 )
 
 var (
@@ -98,7 +99,7 @@ func (s *Store) ReadCount(ctx context.Context, pack string) (store.ReadCount, er
 }
 
 // encodeDaemon adds what a transition keeps of schedules and of reads that count.
-func (s *step) encodeDaemon(t *store.Transition) {
+func (s *step) encodeDaemon(t *turn.Transition) {
 	for _, r := range t.Schedules {
 		if r.Done.IsZero() {
 			s.add(deleteSchedule, r.Pack, r.Rule, r.Every)

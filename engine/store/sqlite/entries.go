@@ -9,6 +9,7 @@ import (
 	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 const (
@@ -21,9 +22,9 @@ const (
 // arrival is an arrival encoded for the writer, by its caller's goroutine, so that
 // the writer has less to do.
 type arrival struct {
-	store.Arrival // as Journaled announces it and Pending returns it
-	slot          int64
-	row           []driver.Value // of insertEvent; row[0] is for the sequence
+	turn.Arrival // as Journaled announces it and Pending returns it
+	slot         int64
+	row          []driver.Value // of insertEvent; row[0] is for the sequence
 }
 
 // decoded is the part of a decoded event that has no column of its own. It is kept
@@ -65,7 +66,7 @@ type forward struct {
 
 // prepareArrivals encodes arrivals. It cuts times to microseconds, so that what is
 // announced now equals what is read later.
-func prepareArrivals(list []store.Arrival) ([]arrival, error) {
+func prepareArrivals(list []turn.Arrival) ([]arrival, error) {
 	out := make([]arrival, len(list))
 	for i := range list {
 		a := &out[i]
@@ -136,7 +137,7 @@ func decodedOf(e *event.Event) decoded {
 	return d
 }
 
-func forwardJSON(f *store.Forward) (driver.Value, error) {
+func forwardJSON(f *turn.Forward) (driver.Value, error) {
 	if f == nil {
 		return nil, nil
 	}
@@ -151,8 +152,8 @@ func forwardJSON(f *store.Forward) (driver.Value, error) {
 }
 
 // entryOf makes an entry of a row of entryColumns.
-func entryOf(row []driver.Value) (store.Entry, error) {
-	e := store.Entry{Seq: intOf(row[0])}
+func entryOf(row []driver.Value) (turn.Entry, error) {
+	e := turn.Entry{Seq: intOf(row[0])}
 	ev := &e.Event
 	ev.ID, ev.Type, ev.Source = stringOf(row[1]), stringOf(row[2]), stringOf(row[3])
 	ev.At, e.Received = timeOf(row[4]), timeOf(row[5])
@@ -167,7 +168,7 @@ func entryOf(row []driver.Value) (store.Entry, error) {
 		if f.Body != nil {
 			f.Wish.Body = json.RawMessage(*f.Body)
 		}
-		e.Forward = &store.Forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
+		e.Forward = &turn.Forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
 	}
 	var d decoded
 	if text := bytesOf(row[16]); text != nil {

@@ -12,6 +12,7 @@ import (
 	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // An event is appended, found among those that are pending, and handled: one
@@ -30,12 +31,12 @@ func Example() {
 	defer st.Close()
 
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
-	arrival := store.Arrival{Received: now, Event: event.Event{
+	arrival := turn.Arrival{Received: now, Event: event.Event{
 		ID: "evt_1", Type: event.MessageReceived, Source: event.SourceWebhook, Text: "your code is 123456",
 		Chat: &event.Chat{ID: "c1"}, Message: &event.Message{ID: "m1", Direction: "inbound"},
 	}}
 	for range 2 { // Chert may deliver an event twice
-		receipts, err := st.Append(ctx, []store.Arrival{arrival})
+		receipts, err := st.Append(ctx, []turn.Arrival{arrival})
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -52,8 +53,8 @@ func Example() {
 			ID: chat.ActionID{Seq: e.Seq}, Kind: chat.Read, Chat: "c1", Pack: "codes", Rule: "read codes",
 			Status: chat.Waiting, Asked: now, Due: now,
 		}
-		err := st.Commit(ctx, []store.Transition{{
-			Decision: &store.Decision{Seq: e.Seq, At: now, Actions: 1, Rules: []store.RuleDecision{{Pack: "codes", Rule: "read codes"}}},
+		err := st.Commit(ctx, []turn.Transition{{
+			Decision: &turn.Decision{Seq: e.Seq, At: now, Actions: 1, Rules: []turn.RuleDecision{{Pack: "codes", Rule: "read codes"}}},
 			Chat:     &chat.Chat{ID: "c1", LastEvent: e.Seq, Waiting: []chat.Action{read}},
 			Actions:  []chat.Action{read},
 		}})

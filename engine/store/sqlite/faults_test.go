@@ -17,6 +17,7 @@ import (
 	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // saboteur has the nth statement of the writer's connection fail, once.
@@ -105,8 +106,8 @@ func dump(t *testing.T, s *Store) string {
 	return b.String()
 }
 
-func inChat(id, chatID string) store.Arrival {
-	return store.Arrival{Event: event.Event{ID: id, Type: "x", Source: event.SourceFile, Chat: &event.Chat{ID: chatID}}}
+func inChat(id, chatID string) turn.Arrival {
+	return turn.Arrival{Event: event.Event{ID: id, Type: "x", Source: event.SourceFile, Chat: &event.Chat{ID: chatID}}}
 }
 
 // acts are what is done to a store under sabotage, each at once whole or not at
@@ -116,21 +117,21 @@ var acts = []struct {
 	do   func(*Store) error
 }{
 	{"append", func(s *Store) error {
-		_, err := s.Append(context.Background(), []store.Arrival{inChat("e1", "c1"), inChat("e2", "c2"), inChat("e1", "c1"), simple("e3")})
+		_, err := s.Append(context.Background(), []turn.Arrival{inChat("e1", "c1"), inChat("e2", "c2"), inChat("e1", "c1"), simple("e3")})
 		return err
 	}},
 	{"commit", func(s *Store) error {
-		return s.Commit(context.Background(), []store.Transition{half(1, "p", "c1"), half(2, "q", "c2")})
+		return s.Commit(context.Background(), []turn.Transition{half(1, "p", "c1"), half(2, "q", "c2")})
 	}},
 	{"commit again", func(s *Store) error { // as after an answer that was lost; kv is read by nobody
 		again := half(1, "p", "c1")
 		again.Writes = nil
-		return s.Commit(context.Background(), []store.Transition{again})
+		return s.Commit(context.Background(), []turn.Transition{again})
 	}},
 	{"settle", func(s *Store) error {
 		a := half(1, "p", "c1").Actions[0]
 		a.Status = chat.Done
-		return s.Commit(context.Background(), []store.Transition{{Chat: &chat.Chat{ID: "c1", LastEvent: 1}, Actions: []chat.Action{a}}})
+		return s.Commit(context.Background(), []turn.Transition{{Chat: &chat.Chat{ID: "c1", LastEvent: 1}, Actions: []chat.Action{a}}})
 	}},
 	{"quarantine", func(s *Store) error {
 		return s.Quarantine(context.Background(), store.Quarantined{Source: "webhook", Body: []byte("?")})
@@ -146,7 +147,7 @@ var acts = []struct {
 	{"delete rules", func(s *Store) error { return s.SetRulesDeleted(context.Background(), "p", true) }},
 	{"ignore files", func(s *Store) error { return s.SetIgnoreFile(context.Background(), []byte("*.tmp")) }},
 	{"run a schedule and count a read", func(s *Store) error {
-		return s.Commit(context.Background(), []store.Transition{{
+		return s.Commit(context.Background(), []turn.Transition{{
 			Schedules:  []store.ScheduleRun{{ScheduleID: store.Schedule{Pack: "p", Rule: "r", Every: "1h"}, Done: time.Unix(1, 0)}},
 			ReadCounts: []store.ReadCount{{Pack: "p", Count: 1}}, ReadCalls: []store.ReadCall{{Pack: "p", At: time.Unix(1, 0)}},
 		}})
@@ -155,16 +156,16 @@ var acts = []struct {
 }
 
 // half is what an event of a chat changes by a rule of a pack.
-func half(seq int64, pack, id string) store.Transition {
+func half(seq int64, pack, id string) turn.Transition {
 	a := chat.Action{ID: chat.ActionID{Seq: seq}, Kind: chat.Read, Chat: id, Pack: pack, Status: chat.Waiting}
 	timer := chat.Timer{Pack: pack, Name: "t", Seq: seq}
-	return store.Transition{
-		Decision: &store.Decision{Seq: seq, Rules: []store.RuleDecision{{Pack: pack, Version: "v1", Rule: "r"}}},
+	return turn.Transition{
+		Decision: &turn.Decision{Seq: seq, Rules: []turn.RuleDecision{{Pack: pack, Version: "v1", Rule: "r"}}},
 		Chat:     &chat.Chat{ID: id, LastEvent: seq, Waiting: []chat.Action{a}, Timers: []chat.Timer{timer}},
 		Actions:  []chat.Action{a}, Timers: []chat.TimerChange{{Timer: timer}},
-		States: []store.State{{Pack: pack, Chat: id, Value: json.RawMessage("1")}},
-		Writes: []store.KV{{Pack: pack, Key: "k", Value: json.RawMessage(fmt.Sprint(seq))}},
-		Append: []store.Arrival{inChat("caused by "+id, id)},
+		States: []turn.State{{Pack: pack, Chat: id, Value: json.RawMessage("1")}},
+		Writes: []turn.KV{{Pack: pack, Key: "k", Value: json.RawMessage(fmt.Sprint(seq))}},
+		Append: []turn.Arrival{inChat("caused by "+id, id)},
 	}
 }
 
@@ -209,7 +210,7 @@ func TestEveryStatementMayFail(t *testing.T) {
 			t.Fatal(err)
 		}
 		told := &[]int64{}
-		s.Journaled(func(list []store.Entry) {
+		s.Journaled(func(list []turn.Entry) {
 			for _, e := range list {
 				*told = append(*told, e.Seq)
 			}
@@ -306,7 +307,7 @@ func TestCommitInDoubtIsResolvedBeforeTheNext(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	var told []string
-	s.Journaled(func(list []store.Entry) {
+	s.Journaled(func(list []turn.Entry) {
 		for _, e := range list {
 			told = append(told, fmt.Sprint(e.Seq, " ", e.Event.ID))
 		}
@@ -315,7 +316,7 @@ func TestCommitInDoubtIsResolvedBeforeTheNext(t *testing.T) {
 	s.writer.conn.faults = sab
 	for nth := 1; ; nth++ {
 		sab.aim(nth)
-		if _, err := s.Append(t.Context(), []store.Arrival{simple("e1")}); err == nil {
+		if _, err := s.Append(t.Context(), []turn.Arrival{simple("e1")}); err == nil {
 			t.Fatal("COMMIT's answer was not lost")
 		}
 		if sab.struck() == commit {
@@ -326,11 +327,11 @@ func TestCommitInDoubtIsResolvedBeforeTheNext(t *testing.T) {
 	if len(told) > 0 || s.LastSeq() != 0 {
 		t.Errorf("told of %v while nothing is known", told)
 	}
-	if _, err := s.Append(t.Context(), []store.Arrival{simple("e2")}); err == nil {
+	if _, err := s.Append(t.Context(), []turn.Arrival{simple("e2")}); err == nil {
 		t.Error("another transaction began meanwhile")
 	}
 	sab.aim(-1)
-	receipts, err := s.Append(t.Context(), []store.Arrival{simple("e1"), simple("e2")})
+	receipts, err := s.Append(t.Context(), []turn.Arrival{simple("e1"), simple("e2")})
 	if err != nil || !receipts[0].Duplicate || receipts[0].Seq != 1 || receipts[1].Duplicate || receipts[1].Seq != 2 {
 		t.Errorf("once it is known: %+v, %v", receipts, err)
 	}
@@ -372,13 +373,13 @@ func TestWeightIsTheNumberOfRowsWritten(t *testing.T) {
 	}
 	big := inChat("e1", "c1")
 	big.Event.Raw = json.RawMessage(`"` + strings.Repeat("x", 50_000) + `"`)
-	list, err := prepareArrivals([]store.Arrival{big, inChat("e2", "c2")})
+	list, err := prepareArrivals([]turn.Arrival{big, inChat("e2", "c2")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	check(newRequest("append", step{arrivals: list}), 50_000)
 	steps := make([]step, 2)
-	for i, tr := range []store.Transition{half(1, "p", "c1"), half(2, "q", "c2")} {
+	for i, tr := range []turn.Transition{half(1, "p", "c1"), half(2, "q", "c2")} {
 		tr.States[0].Value = json.RawMessage(`"` + strings.Repeat("y", 10_000) + `"`)
 		tr.Writes[0].Value = json.RawMessage(`"` + strings.Repeat("z", 10_000) + `"`)
 		tr.Actions[0].Reason = strings.Repeat("r", 10_000)

@@ -15,6 +15,7 @@ import (
 	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 func openInside(t *testing.T) *Store {
@@ -32,8 +33,8 @@ func openWith(t *testing.T, o Options) *Store {
 	return s
 }
 
-func simple(id string) store.Arrival {
-	return store.Arrival{Event: event.Event{ID: id, Type: "x", Source: event.SourceFile}}
+func simple(id string) turn.Arrival {
+	return turn.Arrival{Event: event.Event{ID: id, Type: "x", Source: event.SourceFile}}
 }
 
 // intact fails the test if the database's structure is damaged.
@@ -57,16 +58,16 @@ func TestBadRequestFailsAlone(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	good := func(id string) *request {
-		list, err := prepareArrivals([]store.Arrival{simple(id)})
+		list, err := prepareArrivals([]turn.Arrival{simple(id)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return newRequest("append to the journal", step{arrivals: list})
 	}
 	bad := newRequest("commit", step{changes: []change{{what: &statement{sql: "INSERT INTO pending (seq, slot) VALUES (9, 'not a number')"}}}})
-	refused := newRequest("commit", step{reads: []store.KV{{Pack: "p", Key: "k", Version: 7}}})
+	refused := newRequest("commit", step{reads: []turn.KV{{Pack: "p", Key: "k", Version: 7}}})
 	var told []string
-	s.Journaled(func(list []store.Entry) {
+	s.Journaled(func(list []turn.Entry) {
 		for _, e := range list {
 			told = append(told, fmt.Sprint(e.Seq, " ", e.Event.ID))
 		}
@@ -111,7 +112,7 @@ func TestFullDiskFailsRequestsUntilThereIsRoom(t *testing.T) {
 	for i := 0; failure == nil; i++ {
 		a := simple(fmt.Sprint("e", i))
 		a.Event.Raw = []byte(`"` + strings.Repeat("x", 3000) + `"`)
-		if _, failure = s.Append(t.Context(), []store.Arrival{a}); failure == nil {
+		if _, failure = s.Append(t.Context(), []turn.Arrival{a}); failure == nil {
 			kept = append(kept, a.Event.ID)
 		}
 		if i > 10000 {
@@ -125,11 +126,11 @@ func TestFullDiskFailsRequestsUntilThereIsRoom(t *testing.T) {
 	if last != int64(len(kept)) {
 		t.Errorf("last sequence %d with %d kept", last, len(kept))
 	}
-	if err := s.Commit(t.Context(), []store.Transition{{States: []store.State{{Pack: "p", Chat: "c", Value: []byte(`"` + strings.Repeat("y", 100_000) + `"`)}}}}); !storeFailed(err) {
+	if err := s.Commit(t.Context(), []turn.Transition{{States: []turn.State{{Pack: "p", Chat: "c", Value: []byte(`"` + strings.Repeat("y", 100_000) + `"`)}}}}); !storeFailed(err) {
 		t.Errorf("commit to a full disk: %v", err)
 	}
 	pages("1000000")
-	receipts, err := s.Append(t.Context(), []store.Arrival{simple("after")})
+	receipts, err := s.Append(t.Context(), []turn.Arrival{simple("after")})
 	if err != nil || receipts[0].Seq != last+1 {
 		t.Errorf("append after the disk has room again: %+v, %v", receipts, err)
 	}
@@ -146,17 +147,17 @@ func TestEndedContextWithdrawsWhatHasNotBegun(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	held, release := make(chan string), make(chan struct{})
-	s.Journaled(func(list []store.Entry) {
+	s.Journaled(func(list []turn.Entry) {
 		for _, e := range list {
 			held <- e.Event.ID // the writer stands still here
 			<-release
 		}
 	})
-	commit := func(ctx context.Context, state string, list ...store.Arrival) <-chan error {
+	commit := func(ctx context.Context, state string, list ...turn.Arrival) <-chan error {
 		answer := make(chan error, 1)
 		go func() {
-			answer <- s.Commit(ctx, []store.Transition{{
-				States: []store.State{{Pack: "p", Chat: state, Value: []byte("1")}}, Append: list,
+			answer <- s.Commit(ctx, []turn.Transition{{
+				States: []turn.State{{Pack: "p", Chat: state, Value: []byte("1")}}, Append: list,
 			}})
 		}()
 		return answer
@@ -189,7 +190,7 @@ func TestEndedContextWithdrawsWhatHasNotBegun(t *testing.T) {
 	ctx, cancel = context.WithCancel(t.Context())
 	appended := make(chan error, 1)
 	go func() {
-		_, err := s.Append(ctx, []store.Arrival{simple("e2")})
+		_, err := s.Append(ctx, []turn.Arrival{simple("e2")})
 		appended <- err
 	}()
 	<-held
@@ -391,14 +392,14 @@ func TestExpiredKVIsCleared(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	noon := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
-	var writes []store.KV
+	var writes []turn.KV
 	for i := range clearedAtOnce + 10 {
-		writes = append(writes, store.KV{Pack: "p", Key: fmt.Sprint("k", i), Value: []byte(`1`), Expires: noon.Add(time.Second)})
+		writes = append(writes, turn.KV{Pack: "p", Key: fmt.Sprint("k", i), Value: []byte(`1`), Expires: noon.Add(time.Second)})
 	}
-	quota := func(at time.Time) []store.Quota { return []store.Quota{{Pack: "p", Bytes: 1 << 20, At: at}} }
-	commit := func(at time.Time, writes ...store.KV) {
+	quota := func(at time.Time) []turn.Quota { return []turn.Quota{{Pack: "p", Bytes: 1 << 20, At: at}} }
+	commit := func(at time.Time, writes ...turn.KV) {
 		t.Helper()
-		if err := s.Commit(t.Context(), []store.Transition{{Writes: writes, Quotas: quota(at)}}); err != nil {
+		if err := s.Commit(t.Context(), []turn.Transition{{Writes: writes, Quotas: quota(at)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -416,7 +417,7 @@ func TestExpiredKVIsCleared(t *testing.T) {
 	commit(noon, writes...)
 	late := noon.Add(time.Second)
 	for _, want := range []int64{11, 1} {
-		commit(late, store.KV{Pack: "p", Key: "one", Value: []byte(`1`)})
+		commit(late, turn.KV{Pack: "p", Key: "one", Value: []byte(`1`)})
 		if got := left(); got != want {
 			t.Errorf("%d entries have a value, want %d", got, want)
 		}
@@ -435,15 +436,15 @@ func TestCommitThatCantBeEncodedKeepsNothing(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	never := time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC) // JSON has no such year
-	for name, tr := range map[string]store.Transition{
-		"a log's field":             {Decision: &store.Decision{Seq: 1, Rules: []store.RuleDecision{{Logs: []store.Log{{Fields: map[string]any{"x": math.NaN()}}}}}}},
-		"a rule's time":             {Decision: &store.Decision{Seq: 1, Rules: []store.RuleDecision{{Rerun: never}}}},
+	for name, tr := range map[string]turn.Transition{
+		"a log's field":             {Decision: &turn.Decision{Seq: 1, Rules: []turn.RuleDecision{{Logs: []turn.Log{{Fields: map[string]any{"x": math.NaN()}}}}}}},
+		"a rule's time":             {Decision: &turn.Decision{Seq: 1, Rules: []turn.RuleDecision{{Rerun: never}}}},
 		"a timer without its chat":  {Timers: []chat.TimerChange{{Timer: chat.Timer{Pack: "p", Name: "t"}}}},
-		"an arrival without its id": {Append: []store.Arrival{simple("")}},
-		"a wish's time":             {Append: []store.Arrival{{Event: event.Event{ID: "e", Type: "x"}, Forward: &store.Forward{Wish: chat.Wish{Due: never}}}}},
+		"an arrival without its id": {Append: []turn.Arrival{simple("")}},
+		"a wish's time":             {Append: []turn.Arrival{{Event: event.Event{ID: "e", Type: "x"}, Forward: &turn.Forward{Wish: chat.Wish{Due: never}}}}},
 	} {
-		good := store.Transition{States: []store.State{{Pack: "p", Chat: name, Value: []byte("1")}}}
-		if err := s.Commit(t.Context(), []store.Transition{good, tr}); err == nil || s.Healthy() != nil {
+		good := turn.Transition{States: []turn.State{{Pack: "p", Chat: name, Value: []byte("1")}}}
+		if err := s.Commit(t.Context(), []turn.Transition{good, tr}); err == nil || s.Healthy() != nil {
 			t.Errorf("%s: committed with %v; the store says it is %v", name, err, s.Healthy())
 		}
 		if v, err := s.State(t.Context(), "p", name); v != nil || err != nil {

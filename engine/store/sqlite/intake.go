@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"chertd/engine/event"
-	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // intakeError reports that the store accepts no event, whatever its content.
@@ -19,12 +19,12 @@ func (e *intakeError) Hint() string {
 }
 
 // trial is the event with which tryIntake tests the journal.
-var trial = store.Arrival{Event: event.Event{ID: "chertd: trial", Type: "trial", Source: event.SourceEngine}}
+var trial = turn.Arrival{Event: event.Event{ID: "chertd: trial", Type: "trial", Source: event.SourceEngine}}
 
 // tryIntake tests whether the store accepts events and quarantined deliveries: it
 // writes one of each and rolls back. Its error is the store's fault.
 func (w *writer) tryIntake() error {
-	list, err := prepareArrivals([]store.Arrival{trial})
+	list, err := prepareArrivals([]turn.Arrival{trial})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 var (
@@ -34,7 +35,7 @@ var (
 //
 // If ctx ends while the arrivals are being written, its error is returned and
 // it is not known whether they are kept; appending them again is safe.
-func (s *Store) Append(ctx context.Context, arrivals []store.Arrival) ([]store.Receipt, error) {
+func (s *Store) Append(ctx context.Context, arrivals []turn.Arrival) ([]store.Receipt, error) {
 	list, err := prepareArrivals(arrivals)
 	if err != nil {
 		return nil, err
@@ -47,7 +48,7 @@ func (s *Store) Append(ctx context.Context, arrivals []store.Arrival) ([]store.R
 }
 
 // Pending implements store.Store.
-func (s *Store) Pending(ctx context.Context, shard store.Shard, after int64, limit int) (all []store.Entry, err error) {
+func (s *Store) Pending(ctx context.Context, shard store.Shard, after int64, limit int) (all []turn.Entry, err error) {
 	size := 0
 	enough := errors.New("enough")
 	err = s.read(ctx, "read pending events", func(c *conn) error {
@@ -103,6 +104,6 @@ func (w *writer) journal(a *arrival) (store.Receipt, error) {
 	w.next++
 	w.rows[countEvents]++
 	w.rows[countPending]++
-	w.entries = append(w.entries, store.Entry{Seq: seq, Arrival: a.Arrival})
+	w.entries = append(w.entries, turn.Entry{Seq: seq, Arrival: a.Arrival})
 	return store.Receipt{Seq: seq}, nil
 }

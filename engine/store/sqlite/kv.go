@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 var (
@@ -48,7 +49,7 @@ type entry struct {
 // quotas. It returns the current entries under the keys that are written.
 func (w *writer) validate(r *request) (entries map[kvKey]entry, refused, err error) {
 	quotas := r.quotas()
-	current := func(kv *store.KV) (entry, error) {
+	current := func(kv *turn.KV) (entry, error) {
 		k := kvKey{kv.Pack, kv.Key}
 		if e, ok := entries[k]; ok {
 			return e, nil
@@ -115,12 +116,12 @@ func refusal(refused bool) error {
 }
 
 // quotas returns a request's quotas by pack, as of its last step.
-func (r *request) quotas() map[string]store.Quota {
-	var quotas map[string]store.Quota
+func (r *request) quotas() map[string]turn.Quota {
+	var quotas map[string]turn.Quota
 	for i := range r.steps {
 		for _, q := range r.steps[i].quotas {
 			if quotas == nil {
-				quotas = map[string]store.Quota{}
+				quotas = map[string]turn.Quota{}
 			}
 			if q.At.Before(quotas[q.Pack].At) {
 				q.At = quotas[q.Pack].At
@@ -133,7 +134,7 @@ func (r *request) quotas() map[string]store.Quota {
 
 // fits reports whether a pack has room for a number of bytes more. It also clears
 // some of what has expired.
-func (w *writer) fits(q store.Quota, more int64) (bool, error) {
+func (w *writer) fits(q turn.Quota, more int64) (bool, error) {
 	if _, err := w.conn.exec(clearExpired, q.Pack, q.At.UnixMicro(), int64(clearedAtOnce)); err != nil {
 		return false, err
 	}
@@ -150,7 +151,7 @@ func (w *writer) fits(q store.Quota, more int64) (bool, error) {
 
 // writeKV writes one entry with the next version. A deleted entry's row stays,
 // without a value: if versions started again, one could be mistaken for an old one.
-func (w *writer) writeKV(kv store.KV, entries map[kvKey]entry) error {
+func (w *writer) writeKV(kv turn.KV, entries map[kvKey]entry) error {
 	k := kvKey{kv.Pack, kv.Key}
 	e := entries[k]
 	e.version++
@@ -160,8 +161,8 @@ func (w *writer) writeKV(kv store.KV, entries map[kvKey]entry) error {
 }
 
 // KV implements store.Store.
-func (s *Store) KV(ctx context.Context, pack, key string, now time.Time) (store.KV, error) {
-	kv := store.KV{Pack: pack, Key: key}
+func (s *Store) KV(ctx context.Context, pack, key string, now time.Time) (turn.KV, error) {
+	kv := turn.KV{Pack: pack, Key: key}
 	err := s.read(ctx, "read kv", func(c *conn) error {
 		return c.query(context.Background(), selectKV, func(row []driver.Value) error {
 			kv.Version = intOf(row[2])
@@ -178,7 +179,7 @@ func (s *Store) KV(ctx context.Context, pack, key string, now time.Time) (store.
 }
 
 // KVList implements store.Store.
-func (s *Store) KVList(ctx context.Context, pack, prefix, after string, now time.Time, limit, bytes int) (page []store.KV, next string, err error) {
+func (s *Store) KVList(ctx context.Context, pack, prefix, after string, now time.Time, limit, bytes int) (page []turn.KV, next string, err error) {
 	what, end := selectKVs, behind(prefix)
 	if end == nil {
 		what = selectKVsUp
@@ -196,7 +197,7 @@ func (s *Store) KVList(ctx context.Context, pack, prefix, after string, now time
 				return full
 			}
 			size += intOf(row[0])
-			page = append(page, store.KV{Pack: pack, Key: stringOf(row[3]), Expires: timeOf(row[1]), Version: intOf(row[2])})
+			page = append(page, turn.KV{Pack: pack, Key: stringOf(row[3]), Expires: timeOf(row[1]), Version: intOf(row[2])})
 			return nil
 		}, pack, from, end, now.UnixMicro(), int64(max(limit, 0)))
 		if err != nil && !errors.Is(err, full) {

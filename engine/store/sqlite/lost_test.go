@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // within writes over the beginning of a file that stays the same one.
@@ -95,7 +96,7 @@ func TestLostFilesAcknowledgeNothing(t *testing.T) {
 				if i == 50 {
 					copyBack(t, s.path, "TRUNCATE")
 				}
-				if _, err := s.Append(t.Context(), []store.Arrival{simple(fmt.Sprint("before", i))}); err != nil {
+				if _, err := s.Append(t.Context(), []turn.Arrival{simple(fmt.Sprint("before", i))}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -103,11 +104,11 @@ func TestLostFilesAcknowledgeNothing(t *testing.T) {
 				t.Fatalf("not healthy before: %v", err)
 			}
 			told := 0
-			s.Journaled(func(list []store.Entry) { told += len(list) })
+			s.Journaled(func(list []turn.Entry) { told += len(list) })
 			harm(t, s.path)
 
 			for i := range 3 {
-				_, err := s.Append(t.Context(), []store.Arrival{simple(fmt.Sprint("after", i))})
+				_, err := s.Append(t.Context(), []turn.Arrival{simple(fmt.Sprint("after", i))})
 				var lost *LostError
 				if !errors.As(err, &lost) || lost.Hint() == "" || !strings.HasPrefix(lost.Path, s.path) {
 					t.Fatalf("appended to a lost store: %v", err)
@@ -116,7 +117,7 @@ func TestLostFilesAcknowledgeNothing(t *testing.T) {
 					t.Errorf("the store says it is %v", err)
 				}
 			}
-			if err := s.Commit(t.Context(), []store.Transition{{States: []store.State{{Pack: "p", Chat: "c", Value: []byte("1")}}}}); err == nil {
+			if err := s.Commit(t.Context(), []turn.Transition{{States: []turn.State{{Pack: "p", Chat: "c", Value: []byte("1")}}}}); err == nil {
 				t.Error("committed to a lost store")
 			}
 			if told != 0 {
@@ -190,7 +191,7 @@ func TestFilesThatComeBackAreUsedAgain(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	add := func(id string) error {
-		_, err := s.Append(t.Context(), []store.Arrival{simple(id)})
+		_, err := s.Append(t.Context(), []turn.Arrival{simple(id)})
 		return err
 	}
 	if err := add("before"); err != nil {
@@ -224,7 +225,7 @@ func TestDeletedLockFileIsLockedAgain(t *testing.T) {
 	if err := os.Remove(s.path + ".lock"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Append(t.Context(), []store.Arrival{simple("e")}); err != nil {
+	if _, err := s.Append(t.Context(), []turn.Arrival{simple("e")}); err != nil {
 		t.Fatal(err)
 	}
 	var inUse *InUseError
@@ -251,7 +252,7 @@ func TestCommitIntoALostFileIsNotAcknowledged(t *testing.T) {
 		return true
 	}
 	told := false
-	s.Journaled(func([]store.Entry) { told = true })
+	s.Journaled(func([]turn.Entry) { told = true })
 	w.serve([]*request{r})
 	var lost *LostError
 	if err := <-r.answer; !errors.As(err, &lost) || told {
@@ -270,7 +271,7 @@ func TestCommitIntoALostFileIsNotAcknowledged(t *testing.T) {
 
 func prepared(t *testing.T, id string) []arrival {
 	t.Helper()
-	list, err := prepareArrivals([]store.Arrival{simple(id)})
+	list, err := prepareArrivals([]turn.Arrival{simple(id)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +282,7 @@ func prepared(t *testing.T, id string) []arrival {
 func TestDamageEndsTheStore(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
-	if _, err := s.Append(t.Context(), []store.Arrival{simple("e1")}); err != nil {
+	if _, err := s.Append(t.Context(), []turn.Arrival{simple("e1")}); err != nil {
 		t.Fatal(err)
 	}
 	var corrupt *CorruptError
@@ -312,7 +313,7 @@ func TestDamageEndsTheStore(t *testing.T) {
 	fresh, err := Open(t.Context(), s.path, Options{tick: make(chan time.Time)})
 	if err == nil {
 		defer fresh.Close()
-		_, err = fresh.Append(t.Context(), []store.Arrival{simple("e2")})
+		_, err = fresh.Append(t.Context(), []turn.Arrival{simple("e2")})
 		if again := fresh.Healthy(); !errors.As(again, &corrupt) || corrupt.Hint() == "" {
 			t.Errorf("the store says it is %v", again)
 		}
@@ -330,13 +331,13 @@ func TestHangingDiskRefusesSenders(t *testing.T) {
 	s := openWith(t, Options{tick: make(chan time.Time), now: func() time.Time { return time.Unix(0, now.Load()) }})
 	now.Store(int64(time.Hour))
 	hangs, release := make(chan struct{}), make(chan struct{})
-	s.Journaled(func([]store.Entry) {
+	s.Journaled(func([]turn.Entry) {
 		hangs <- struct{}{}
 		<-release
 	})
 	first := make(chan error, 1)
 	go func() {
-		_, err := s.Append(context.Background(), []store.Arrival{simple("e1")})
+		_, err := s.Append(context.Background(), []turn.Arrival{simple("e1")})
 		first <- err
 	}()
 	<-hangs
@@ -349,7 +350,7 @@ func TestHangingDiskRefusesSenders(t *testing.T) {
 	if err := s.Healthy(); !errors.As(err, &stalled) || stalled.For != stallAfter {
 		t.Errorf("while a write hangs the store says it is %v", err)
 	}
-	if _, err := s.Append(t.Context(), []store.Arrival{simple("e2")}); !errors.As(err, &stalled) {
+	if _, err := s.Append(t.Context(), []turn.Arrival{simple("e2")}); !errors.As(err, &stalled) {
 		t.Errorf("an event waits with the disk: %v", err)
 	}
 	if err := s.Quarantine(t.Context(), store.Quarantined{Body: []byte("x")}); !errors.As(err, &stalled) {
@@ -377,7 +378,7 @@ func TestHangingDiskRefusesSenders(t *testing.T) {
 	// What the engine must keep waits for its turn, and is not refused.
 	kept := make(chan error, 1)
 	go func() {
-		kept <- s.Commit(context.Background(), []store.Transition{{States: []store.State{{Pack: "p", Chat: "c", Value: []byte("1")}}}})
+		kept <- s.Commit(context.Background(), []turn.Transition{{States: []turn.State{{Pack: "p", Chat: "c", Value: []byte("1")}}}})
 	}()
 	for len(s.writer.queue) == 0 {
 		runtime.Gosched()
@@ -411,7 +412,7 @@ func TestFailuresAreNoticedWithoutTraffic(t *testing.T) {
 	pages("1")
 	big := simple("big")
 	big.Event.Raw = []byte(`"` + strings.Repeat("x", 1<<20) + `"`)
-	if _, err := s.Append(t.Context(), []store.Arrival{big}); !storeFailed(err) || s.Healthy() == nil {
+	if _, err := s.Append(t.Context(), []turn.Arrival{big}); !storeFailed(err) || s.Healthy() == nil {
 		t.Fatalf("on a full disk: %v, %v", err, s.Healthy())
 	}
 	if hinted, ok := errors.AsType[*writeError](s.Healthy()); !ok || !strings.Contains(hinted.Hint(), "make room") {
@@ -428,7 +429,7 @@ func TestFailuresAreNoticedWithoutTraffic(t *testing.T) {
 	if err := s.Healthy(); err != nil {
 		t.Errorf("the disk has room again, but the store says it is %v", err)
 	}
-	if _, err := s.Append(t.Context(), []store.Arrival{big}); err != nil {
+	if _, err := s.Append(t.Context(), []turn.Arrival{big}); err != nil {
 		t.Error(err)
 	}
 	if err := os.RemoveAll(filepath.Dir(s.path)); err != nil {
@@ -511,7 +512,7 @@ func TestStoreThatAcceptsNoEventIsNotHealthy(t *testing.T) {
 				if strings.Contains(name, "quarantine") {
 					return s.Quarantine(t.Context(), store.Quarantined{Body: []byte(id)})
 				}
-				_, err := s.Append(t.Context(), []store.Arrival{simple(id)})
+				_, err := s.Append(t.Context(), []turn.Arrival{simple(id)})
 				return err
 			}
 			if err := take("before"); err != nil {
@@ -585,7 +586,7 @@ func TestShellStopsNoStore(t *testing.T) {
 	go func() {
 		defer close(appended)
 		for i := range 700 {
-			var some []store.Arrival
+			var some []turn.Arrival
 			for j := range 8 { // some 16,000 rows in all: checkpoints of the store's own, too
 				a := simple(fmt.Sprint("e", i, "/", j))
 				a.Event.Raw = []byte(`"` + big + `"`)
@@ -630,13 +631,13 @@ func TestVacuumOfAShellStopsNoStore(t *testing.T) {
 	shell(t, s.path, "CREATE TABLE junk (x)")
 	shell(t, s.path, "INSERT INTO junk WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) SELECT zeroblob(1000) FROM n")
 	shell(t, s.path, "PRAGMA wal_checkpoint(TRUNCATE)")
-	if _, err := s.Append(t.Context(), []store.Arrival{simple("e1")}); err != nil {
+	if _, err := s.Append(t.Context(), []turn.Arrival{simple("e1")}); err != nil {
 		t.Fatal(err)
 	}
 	large := size()
 	for i, how := range []string{"DROP TABLE junk", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"} {
 		shell(t, s.path, how)
-		if _, err := s.Append(t.Context(), []store.Arrival{simple(fmt.Sprint("after", i))}); err != nil {
+		if _, err := s.Append(t.Context(), []turn.Arrival{simple(fmt.Sprint("after", i))}); err != nil {
 			t.Errorf("after %s: %v", how, err)
 		}
 	}
@@ -661,7 +662,7 @@ func TestSoundDatabaseIsUsedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		for j := range 2 {
-			if _, err := s.Append(t.Context(), []store.Arrival{simple(fmt.Sprint("e", i, j))}); err != nil || s.Healthy() != nil {
+			if _, err := s.Append(t.Context(), []turn.Arrival{simple(fmt.Sprint("e", i, j))}); err != nil || s.Healthy() != nil {
 				t.Fatalf("touched, and then: %v, %v", err, s.Healthy())
 			}
 		}
@@ -678,7 +679,7 @@ func TestWALThatIsCutDuringACommit(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
 	for i := range 20 {
-		if _, err := s.Append(t.Context(), []store.Arrival{simple(fmt.Sprint("before", i))}); err != nil {
+		if _, err := s.Append(t.Context(), []turn.Arrival{simple(fmt.Sprint("before", i))}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // fill9 is what a chertd of version 9 kept of itself in meta, flags, kv and a pack
@@ -129,10 +130,10 @@ func TestMigrationFromVersion9(t *testing.T) {
 	check("reads of vip", store.ReadCount{Pack: "vip", Limit: rules.Rate{N: 2, Per: 1500 * time.Millisecond}}, func() (any, error) { return s.ReadCount(ctx, "vip") })
 	check("reads under a limit that can't be read", store.ReadCount{Pack: "fast", Limit: rules.Rate{N: 1}}, func() (any, error) { return s.ReadCount(ctx, "fast") })
 
-	check("kv of a pack", store.KV{Pack: "codes", Key: "schedule/codes/hourly/1h", Value: []byte("1"), Version: 1}, func() (any, error) {
+	check("kv of a pack", turn.KV{Pack: "codes", Key: "schedule/codes/hourly/1h", Value: []byte("1"), Version: 1}, func() (any, error) {
 		return s.KV(ctx, "codes", "schedule/codes/hourly/1h", at)
 	})
-	check("what is left of the empty pack", []store.KV(nil), func() (any, error) {
+	check("what is left of the empty pack", []turn.KV(nil), func() (any, error) {
 		list, _, err := s.KVList(ctx, "", "", "", time.Time{}, 9, 999)
 		return list, err
 	})

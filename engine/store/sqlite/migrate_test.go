@@ -10,6 +10,7 @@ import (
 	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // fill1 is what a chertd that knew only version 1 could have left: an action
@@ -70,8 +71,8 @@ func TestMigrationFromVersion1(t *testing.T) {
 	if err := s.SaveVersion(ctx, store.Version{Pack: "codes", Version: "v1"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Commit(ctx, []store.Transition{{
-		Decision: &store.Decision{Seq: 3, Rules: []store.RuleDecision{{Pack: "codes", Version: "v1", Rule: "r"}}},
+	if err := s.Commit(ctx, []turn.Transition{{
+		Decision: &turn.Decision{Seq: 3, Rules: []turn.RuleDecision{{Pack: "codes", Version: "v1", Rule: "r"}}},
 		Chat:     &chat.Chat{ID: "c1", LastEvent: 3},
 	}}); err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // missedColumns are the columns that missedOf reads, in its order.
@@ -38,7 +39,7 @@ var (
 )
 
 // encodeMissed adds the changes of the table missed.
-func (s *step) encodeMissed(t *store.Transition) error {
+func (s *step) encodeMissed(t *turn.Transition) error {
 	for i := range t.Missed {
 		m := &t.Missed[i]
 		chats, err := encoded(m.Chats, len(m.Chats) == 0)
@@ -57,10 +58,10 @@ func (s *step) encodeMissed(t *store.Transition) error {
 	return nil
 }
 
-func missedOf(row []driver.Value) (m store.Missed, err error) {
-	m = store.Missed{
+func missedOf(row []driver.Value) (m turn.Missed, err error) {
+	m = turn.Missed{
 		Pack: stringOf(row[0]), Seq: intOf(row[1]), Key: stringOf(row[2]), At: timeOf(row[3]), Version: stringOf(row[4]),
-		Why: store.MissedWhy(stringOf(row[5])), CanVeto: intOf(row[6]) != 0, Cause: intOf(row[7]), CanHold: intOf(row[9]) != 0,
+		Why: turn.MissedWhy(stringOf(row[5])), CanVeto: intOf(row[6]) != 0, Cause: intOf(row[7]), CanHold: intOf(row[9]) != 0,
 	}
 	return m, decode(row[8], &m.Chats, fmt.Sprintf("event %d, missed by pack %s", m.Seq, m.Pack))
 }
@@ -73,7 +74,7 @@ func (s *Store) MissedPacks(ctx context.Context) ([]store.MissedPack, error) {
 }
 
 // Missed implements store.Misses.
-func (s *Store) Missed(ctx context.Context, shard store.Shard, packs []string, after int64, since time.Time, limit int) (all []store.Missed, err error) {
+func (s *Store) Missed(ctx context.Context, shard store.Shard, packs []string, after int64, since time.Time, limit int) (all []turn.Missed, err error) {
 	limit = max(limit, 1)
 	last := int64(math.MaxInt64) // up to which the rows of all packs were read
 	err = s.snapshot(ctx, "read missed events", func(c *conn) error {
@@ -92,8 +93,8 @@ func (s *Store) Missed(ctx context.Context, shard store.Shard, packs []string, a
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(m store.Missed) bool { return m.Seq > last })
-	slices.SortFunc(all, func(a, b store.Missed) int { return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Pack, b.Pack)) })
+	all = slices.DeleteFunc(all, func(m turn.Missed) bool { return m.Seq > last })
+	slices.SortFunc(all, func(a, b turn.Missed) int { return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Pack, b.Pack)) })
 	for i, events := 1, 1; i < len(all); i++ {
 		if all[i].Seq == all[i-1].Seq {
 			continue
@@ -106,7 +107,7 @@ func (s *Store) Missed(ctx context.Context, shard store.Shard, packs []string, a
 }
 
 // Vetoes implements store.Misses.
-func (s *Store) Vetoes(ctx context.Context, key string) ([]store.Missed, error) {
+func (s *Store) Vetoes(ctx context.Context, key string) ([]turn.Missed, error) {
 	return readList(ctx, s, "read missed events", selectVetoes, missedOf, key)
 }
 

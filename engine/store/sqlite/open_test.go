@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"chertd/engine/store"
 	"chertd/engine/store/sqlite"
+	"chertd/rules/turn"
 )
 
 func open(t *testing.T, path string) *sqlite.Store {
@@ -28,7 +28,7 @@ func TestFilesArePrivate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a ?mode=ro&x#y%41", "data")
 	path := filepath.Join(dir, "chertd.db")
 	s := open(t, path)
-	if _, err := s.Append(t.Context(), []store.Arrival{message(1, 1)}); err != nil {
+	if _, err := s.Append(t.Context(), []turn.Arrival{message(1, 1)}); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]os.FileMode{

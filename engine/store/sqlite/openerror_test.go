@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"chertd/rules/turn"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"chertd/engine/store"
 )
 
 // TestOpenOnAFullDiskSucceedsOnceThereIsRoom: the error of Open on a full disk is a *NoRoomError; once there is
@@ -31,7 +30,7 @@ func TestOpenOnAFullDiskSucceedsOnceThereIsRoom(t *testing.T) {
 	if err != nil {
 		t.Fatalf("there is room, but: %v", err)
 	}
-	if _, err := s.Append(t.Context(), []store.Arrival{simple("e1")}); err != nil {
+	if _, err := s.Append(t.Context(), []turn.Arrival{simple("e1")}); err != nil {
 		t.Fatal(err)
 	}
 	intact(t, s)

@@ -9,6 +9,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // Large bodies don't come all at once, and none is left out.
@@ -24,7 +25,7 @@ func TestPendingIsBoundedInBytes(t *testing.T) {
 	raw := append(append([]byte{'"'}, bytes.Repeat([]byte{'x'}, size-2)...), '"')
 	for i := range events {
 		ev := event.Event{ID: fmt.Sprint("e", i), Type: "x", Source: event.SourceWebhook, Raw: raw}
-		if _, err := s.Append(ctx, []store.Arrival{{Event: ev}}); err != nil {
+		if _, err := s.Append(ctx, []turn.Arrival{{Event: ev}}); err != nil {
 			t.Fatal(err)
 		}
 	}

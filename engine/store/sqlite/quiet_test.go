@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"chertd/rules/turn"
 	"context"
 	"log/slog"
 	"path/filepath"
@@ -9,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"chertd/engine/store"
 )
 
 // TestHealthyStoreLogsNothing: a store that is opened, used, checked and closed logs nothing.
@@ -45,7 +44,7 @@ func TestFailedCheckpointAtCloseIsLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Append(t.Context(), []store.Arrival{simple("e1")}); err != nil {
+	if _, err := s.Append(t.Context(), []turn.Arrival{simple("e1")}); err != nil {
 		t.Fatal(err)
 	}
 	sab := &saboteur{with: errInjected}

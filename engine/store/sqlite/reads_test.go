@@ -13,6 +13,7 @@ import (
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // someTime is a moment like any other.
@@ -90,14 +91,14 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 	tr.Chat.Line, tr.Chat.Waiting[0].Due, tr.Chat.Timers[0].Due = "L", someTime, someTime
 	tr.Chat.Seen, tr.Chat.Recent, tr.Chat.Cooldown = map[string]int64{"p": 1}, chat.Messages{IDs: []string{"m1"}}, map[string]time.Time{"p r": someTime}
 	tr.Actions = append(tr.Actions, blocked)
-	tr.Missed = []store.Missed{{Pack: "q", Seq: 1, Key: "c1", At: someTime, Why: rules.MissedFailed, CanVeto: true, Chats: []string{"c2"}}}
+	tr.Missed = []turn.Missed{{Pack: "q", Seq: 1, Key: "c1", At: someTime, Why: rules.MissedFailed, CanVeto: true, Chats: []string{"c2"}}}
 	tr.Schedules = []store.ScheduleRun{{ScheduleID: store.Schedule{Pack: "p", Rule: "r", Every: "1h"}, Done: someTime}}
 	tr.ReadCounts = []store.ReadCount{{Pack: "p", Count: 1, Limit: rules.Rate{N: 3, Per: time.Minute}}}
 	tr.ReadCalls = []store.ReadCall{{Pack: "p", Count: 1, At: someTime}}
-	_, err := s.Append(ctx, []store.Arrival{inChat("e1", "c1"), inChat("e2", "c1"), simple("alone")})
+	_, err := s.Append(ctx, []turn.Arrival{inChat("e1", "c1"), inChat("e2", "c1"), simple("alone")})
 	for _, err := range []error{
 		err,
-		s.Commit(ctx, []store.Transition{tr}),
+		s.Commit(ctx, []turn.Transition{tr}),
 		s.Quarantine(ctx, store.Quarantined{Source: "webhook", Header: map[string]string{"A": "b"}, Body: []byte("?")}),
 		s.SaveVersion(ctx, store.Version{Pack: "p", Version: "v1", Files: []store.VersionFile{{Name: "a.lua", Bytes: []byte("x")}}}),
 		s.SetPackState(ctx, store.PackState{Pack: "p", Live: "v1"}),
@@ -199,12 +200,12 @@ func TestActionsRefusesMoreStatusesThanThereAre(t *testing.T) {
 func TestUnreadableQuotaIsAnError(t *testing.T) {
 	t.Parallel()
 	s := openInside(t)
-	over := store.Transition{
-		Reads:  []store.KV{{Pack: "p", Key: "k"}},
-		Writes: []store.KV{{Pack: "p", Key: "k", Value: []byte(`"long"`)}},
-		Quotas: []store.Quota{{Pack: "p", Bytes: 3, At: someTime}},
+	over := turn.Transition{
+		Reads:  []turn.KV{{Pack: "p", Key: "k"}},
+		Writes: []turn.KV{{Pack: "p", Key: "k", Value: []byte(`"long"`)}},
+		Quotas: []turn.Quota{{Pack: "p", Bytes: 3, At: someTime}},
 	}
-	commitOver := func() error { return s.Commit(t.Context(), []store.Transition{over}) }
+	commitOver := func() error { return s.Commit(t.Context(), []turn.Transition{over}) }
 	sab := &saboteur{with: errInjected}
 	sab.aim(-1)
 	s.writer.conn.faults = sab

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // recordColumns are those of the entry and then of its decision.
@@ -77,7 +78,7 @@ func recordOf(row []driver.Value) (r store.Record, err error) {
 	if row = row[entryWidth:]; row[0] == nil {
 		return r, nil
 	}
-	d := &store.Decision{Seq: intOf(row[0]), At: timeOf(row[1]), Note: stringOf(row[2]), Failed: intOf(row[3]) != 0, Actions: int(intOf(row[4]))}
+	d := &turn.Decision{Seq: intOf(row[0]), At: timeOf(row[1]), Note: stringOf(row[2]), Failed: intOf(row[3]) != 0, Actions: int(intOf(row[4]))}
 	what := fmt.Sprintf("decision of event %d", d.Seq)
 	if err = decode(row[5], &d.Packs, what); err == nil {
 		err = decode(row[6], &d.Rules, what)
@@ -86,7 +87,7 @@ func recordOf(row []driver.Value) (r store.Record, err error) {
 	return r, err
 }
 
-func (s *step) encodeDecision(d *store.Decision) error {
+func (s *step) encodeDecision(d *turn.Decision) error {
 	packs, err := encoded(d.Packs, len(d.Packs) == 0)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // request is what one call changes, encoded.
@@ -31,9 +32,9 @@ const (
 
 // step is one transition of a request, or all of a request of another method.
 type step struct {
-	reads    []store.KV
-	writes   []store.KV
-	quotas   []store.Quota
+	reads    []turn.KV
+	writes   []turn.KV
+	quotas   []turn.Quota
 	changes  []change
 	actions  []actionRow
 	arrivals []arrival

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // A store may be reached by links, of its folder or of its file: it is one store,
@@ -35,7 +36,7 @@ func TestStoreBehindALinkIsOneStore(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", way, err)
 		}
-		if _, err := s.Append(t.Context(), []store.Arrival{simple(fmt.Sprint("e", i))}); err != nil {
+		if _, err := s.Append(t.Context(), []turn.Arrival{simple(fmt.Sprint("e", i))}); err != nil {
 			t.Errorf("%s: %v", way, err)
 		}
 		if list, err := s.Pending(t.Context(), store.Shard{Of: 1}, 0, 10); err != nil || len(list) != i+1 {
@@ -118,7 +119,7 @@ func TestLinkThatLeadsElsewhereLosesTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	var lost *LostError
-	if _, err := s.Append(t.Context(), []store.Arrival{simple("e")}); !errors.As(err, &lost) || lost.Path != link {
+	if _, err := s.Append(t.Context(), []turn.Arrival{simple("e")}); !errors.As(err, &lost) || lost.Path != link {
 		t.Errorf("appended to a store that the next start does not find: %v", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // Store is a store.Store in one SQLite file. Open opens one.
@@ -77,7 +78,7 @@ func (s *Store) Close() error {
 }
 
 // Journaled implements store.Store.
-func (s *Store) Journaled(tell func([]store.Entry)) { s.writer.journaled.Store(&tell) }
+func (s *Store) Journaled(tell func([]turn.Entry)) { s.writer.journaled.Store(&tell) }
 
 // LastSeq implements store.Store.
 func (s *Store) LastSeq() int64 { return s.writer.last.Load() }

@@ -1,7 +1,7 @@
 package sqlite
 
 import (
-	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // versionKey names a version of a pack.
@@ -18,7 +18,7 @@ type tally struct{ events, failures int64 }
 
 // tookPart lists the versions whose rules a decision names, each once. An entry
 // without a rule is of a pack that did not run on the event, and does not count.
-func tookPart(d *store.Decision) (list []took) {
+func tookPart(d *turn.Decision) (list []took) {
 next:
 	for i := range d.Rules {
 		r := &d.Rules[i]

@@ -1,11 +1,10 @@
 package sqlite
 
 import (
+	"chertd/rules/turn"
 	"context"
 	"fmt"
 	"strings"
-
-	"chertd/engine/store"
 )
 
 // noteLastSeq stores the highest sequence, so that it is not given again after its
@@ -16,7 +15,7 @@ var noteLastSeq = declare(`INSERT INTO daemon (id, last_seq) VALUES (1, ?) ON CO
 // return an error after the disk has stored it.
 type doubt struct {
 	first   int64 // the sequence to give next, if it was not
-	entries []store.Entry
+	entries []turn.Entry
 }
 
 // transact runs requests in one transaction. errs takes the errors of requests
@@ -26,7 +25,7 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 		return err
 	}
 	first := w.next
-	w.entries = make([]store.Entry, 0, arrivals(group)) // it is given away
+	w.entries = make([]turn.Entry, 0, arrivals(group)) // it is given away
 	clear(w.counts)
 	w.rows = rowCounts{}
 	_, err = w.conn.exec(beginWrite)
@@ -57,7 +56,7 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 }
 
 // committed announces the entries of a transaction that is committed.
-func (w *writer) committed(entries []store.Entry) error {
+func (w *writer) committed(entries []turn.Entry) error {
 	if err := w.check(); err != nil {
 		// It is committed to a file that the next start does not find.
 		w.health.end(err)

@@ -1,12 +1,11 @@
 package sqlite
 
 import (
+	"chertd/rules/turn"
 	"cmp"
 	"runtime"
 	"slices"
 	"sync/atomic"
-
-	"chertd/engine/store"
 )
 
 // maxWeight and maxBytes bound one transaction, in rows and in their bytes: a larger
@@ -28,11 +27,11 @@ type writer struct {
 	grown  chan struct{} // starts a checkpoint; closed by run
 
 	last      atomic.Int64 // highest sequence on disk
-	journaled atomic.Pointer[func([]store.Entry)]
+	journaled atomic.Pointer[func([]turn.Entry)]
 
 	// The goroutine's own.
 	next    int64                // the sequence to give next
-	entries []store.Entry        // journaled by the current transaction
+	entries []turn.Entry         // journaled by the current transaction
 	counts  map[versionKey]tally // of the current transaction
 	rows    rowCounts            // of the current transaction
 	written int                  // rows, since the last checkpoint began

@@ -10,6 +10,7 @@ import (
 	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 var chatTests = map[string]func(*testing.T, *bench){
@@ -52,7 +53,7 @@ func wholeChat(t *testing.T, b *bench) {
 			}
 		}
 	}
-	b.commit(store.Transition{Chat: &c})
+	b.commit(turn.Transition{Chat: &c})
 	b.equal("chat", b.chat("c1"), c)
 	b.reopen()
 	b.equal("chat after a restart", b.chat("c1"), c)
@@ -67,17 +68,17 @@ func settledLeave(t *testing.T, b *bench) {
 		all = append(all, a)
 	}
 	c := chat.Chat{ID: "c1", LastEvent: seq, Waiting: all[:2]}
-	b.commit(store.Transition{Chat: &c, Actions: all})
+	b.commit(turn.Transition{Chat: &c, Actions: all})
 	b.equal("chat", b.chat("c1"), c)
 	done := all[0]
 	done.Status, done.Why, done.Settled = chat.Done, chat.WhyRead, noon.Add(time.Second)
 	c.Waiting = all[1:2]
-	b.commit(store.Transition{Chat: &c, Actions: []chat.Action{done}})
+	b.commit(turn.Transition{Chat: &c, Actions: []chat.Action{done}})
 	b.equal("chat after a call", b.chat("c1"), c)
 	revived := all[5]
 	revived.Status, revived.Asked = chat.Waiting, noon.Add(time.Minute)
 	c.Waiting = []chat.Action{all[1], revived}
-	b.commit(store.Transition{Chat: &c, Actions: []chat.Action{revived}})
+	b.commit(turn.Transition{Chat: &c, Actions: []chat.Action{revived}})
 	b.reopen()
 	b.equal("chat after a revival", b.chat("c1"), c)
 }
@@ -88,7 +89,7 @@ func sentIsLoaded(t *testing.T, b *bench) {
 	a := chat.Action{ID: chat.ActionID{Seq: 1}, Kind: chat.React, Chat: "c1", Pack: "p", Version: "v", Rule: "r", Place: "p.lua:1",
 		Body: json.RawMessage(`{"reaction":"love"}`), Target: "m1", Asked: noon, Due: noon, Status: chat.Sent}
 	c := chat.Chat{ID: "c1", Waiting: []chat.Action{a}}
-	b.commit(store.Transition{Chat: &c, Actions: c.Waiting})
+	b.commit(turn.Transition{Chat: &c, Actions: c.Waiting})
 	b.reopen()
 	loaded := b.chat("c1")
 	b.equal("chat", loaded, c)
@@ -106,7 +107,7 @@ func orderAsked(t *testing.T, b *bench) {
 	late.Asked = noon.Add(time.Hour) // revived
 	list := []chat.Action{read(2, 3, "c1", noon.Add(time.Minute)), read(2, 10, "c1", noon), read(10, 0, "c1", noon), late}
 	c := chat.Chat{ID: "c1", Waiting: list}
-	b.commit(store.Transition{Chat: &c, Actions: []chat.Action{list[3], list[2], list[1], list[0]}})
+	b.commit(turn.Transition{Chat: &c, Actions: []chat.Action{list[3], list[2], list[1], list[0]}})
 	b.equal("chat", b.chat("c1"), c)
 }
 
@@ -116,23 +117,23 @@ func timerLife(t *testing.T, b *bench) {
 	}
 	one, two, other := timer("a", 1), timer("a", 2), timer("b", 2)
 	c := chat.Chat{ID: "c1", Timers: []chat.Timer{one, other}}
-	b.commit(store.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: one}, {Timer: other}}})
+	b.commit(turn.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: one}, {Timer: other}}})
 	b.equal("set", b.chat("c1"), c)
 
 	other.Fired = true
 	c.Timers = []chat.Timer{one, other}
-	b.commit(store.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: other}}})
+	b.commit(turn.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: other}}})
 	b.equal("fired", b.chat("c1"), c)
 
 	two.N = 3
 	c.Timers = []chat.Timer{other, two}
-	b.commit(store.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: one, Gone: true}, {Timer: two}}})
+	b.commit(turn.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: one, Gone: true}, {Timer: two}}})
 	b.equal("replaced", b.chat("c1"), c)
-	b.commit(store.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: one, Gone: true}}})
+	b.commit(turn.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: one, Gone: true}}})
 	b.equal("the old one gone again", b.chat("c1"), c)
 
 	c.Timers = []chat.Timer{two}
-	b.commit(store.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: other, Gone: true}}})
+	b.commit(turn.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: other, Gone: true}}})
 	b.reopen()
 	b.equal("handled", b.chat("c1"), c)
 	b.equal("another chat", b.chat("c2"), chat.Chat{ID: "c2"})
@@ -141,13 +142,13 @@ func timerLife(t *testing.T, b *bench) {
 func dueInOrder(t *testing.T, b *bench) {
 	type due = func(after store.Due, limit int) ([]store.Due, error)
 	var want []store.Due
-	var batch []store.Transition
+	var batch []turn.Transition
 	for i := range 30 {
 		c := chat.Chat{ID: fmt.Sprintf("c%02d", (i*7)%30)} // in any order
 		at := noon.Add(time.Duration((i*7)%30/4) * time.Second)
 		c.Waiting = []chat.Action{read(int64(i+1), 0, c.ID, at)}
 		c.Timers = []chat.Timer{{Pack: "p", Name: "t", Due: at, Seq: int64(i + 1)}}
-		batch = append(batch, store.Transition{Chat: &c, Actions: c.Waiting, Timers: []chat.TimerChange{{Timer: c.Timers[0]}}})
+		batch = append(batch, turn.Transition{Chat: &c, Actions: c.Waiting, Timers: []chat.TimerChange{{Timer: c.Timers[0]}}})
 	}
 	for i := range 30 {
 		want = append(want, store.Due{Chat: fmt.Sprintf("c%02d", i), At: noon.Add(time.Duration(i/4) * time.Second)})
@@ -179,7 +180,7 @@ func dueInOrder(t *testing.T, b *bench) {
 func dueByLine(t *testing.T, b *bench) {
 	names := []string{"", "+1", "+12", "+2"}
 	want := map[string][]store.Due{}
-	var batch []store.Transition
+	var batch []turn.Transition
 	for i := range 40 {
 		c := chat.Chat{ID: fmt.Sprintf("c%02d", i), Line: names[(i*3)%len(names)]}
 		at := noon.Add(time.Duration(i/8) * time.Second)
@@ -190,10 +191,10 @@ func dueByLine(t *testing.T, b *bench) {
 			due.Retry, c.Retry = true, chat.Retry{Attempts: 2, First: noon, NotBefore: noon}
 		}
 		want[c.Line] = append(want[c.Line], due)
-		batch = append(batch, store.Transition{Chat: &c, Actions: c.Waiting})
+		batch = append(batch, turn.Transition{Chat: &c, Actions: c.Waiting})
 	}
 	idle := chat.Chat{ID: "idle", Line: "+11"}
-	b.commit(append(batch, store.Transition{Chat: &idle})...)
+	b.commit(append(batch, turn.Transition{Chat: &idle})...)
 	b.reopen()
 	for _, name := range names {
 		for _, limit := range []int{1, 3, 100} {
@@ -223,7 +224,7 @@ func dueByLine(t *testing.T, b *bench) {
 	// A chat that moves to another line takes its call along.
 	c := *batch[0].Chat
 	c.Line = "+9"
-	b.commit(store.Transition{Chat: &c})
+	b.commit(turn.Transition{Chat: &c})
 	lines("+3", 10, "+9")
 	got, err := b.s.CallsDue(t.Context(), "+9", store.Due{}, 10)
 	b.must(err)
@@ -240,14 +241,14 @@ func dueFollows(t *testing.T, b *bench) {
 	check("nothing yet")
 	a := read(1, 0, "c1", noon)
 	c := chat.Chat{ID: "c1", Waiting: []chat.Action{a}}
-	b.commit(store.Transition{Chat: &c, Actions: c.Waiting})
+	b.commit(turn.Transition{Chat: &c, Actions: c.Waiting})
 	check("asked", store.Due{Chat: "c1", At: noon})
 	c.Retry = chat.Retry{Attempts: 1, First: noon, NotBefore: noon.Add(time.Minute)}
-	b.commit(store.Transition{Chat: &c})
+	b.commit(turn.Transition{Chat: &c})
 	check("backing off", store.Due{Chat: "c1", At: noon.Add(time.Minute), Retry: true})
 	a.Status = chat.Done
 	c.Waiting, c.Retry = nil, chat.Retry{}
-	b.commit(store.Transition{Chat: &c, Actions: []chat.Action{a}})
+	b.commit(turn.Transition{Chat: &c, Actions: []chat.Action{a}})
 	check("done")
 }
 
@@ -258,15 +259,15 @@ func states(t *testing.T, b *bench) {
 		b.must(err)
 		return string(v)
 	}
-	set := func(pack, chatID, value string) store.State {
-		s := store.State{Pack: pack, Chat: chatID}
+	set := func(pack, chatID, value string) turn.State {
+		s := turn.State{Pack: pack, Chat: chatID}
 		if value != "" {
 			s.Value = json.RawMessage(value)
 		}
 		return s
 	}
-	b.commit(store.Transition{States: []store.State{set("p", "c1", `{"a":  1}`), set("p", "c2", `2`), set("q", "c1", `null`)}})
-	b.commit(store.Transition{States: []store.State{set("p", "c2", ""), set("p", "c3", ""), set("q", "c2", `4`)}})
+	b.commit(turn.Transition{States: []turn.State{set("p", "c1", `{"a":  1}`), set("p", "c2", `2`), set("q", "c1", `null`)}})
+	b.commit(turn.Transition{States: []turn.State{set("p", "c2", ""), set("p", "c3", ""), set("q", "c2", `4`)}})
 	b.reopen()
 	for at, want := range map[[2]string]string{{"p", "c1"}: `{"a":  1}`, {"p", "c2"}: "", {"p", "c3"}: "", {"q", "c1"}: "null", {"q", "c2"}: "4", {"x", "c1"}: ""} {
 		if got := get(at[0], at[1]); got != want {

@@ -10,6 +10,7 @@ import (
 
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 var commitTests = map[string]func(*testing.T, *bench){
@@ -31,12 +32,12 @@ func keptWhole(t *testing.T, b *bench) {
 		IDs: []string{"m1", "g1"}, Newest: []string{"m1", "g1", "1767614400/00ff"},
 		Replies: []chat.Reply{{Seq: seq, Keys: []string{"g2"}, Saw: map[string]int64{"codes": seq, "late": 0}}},
 	}, Waiting: []chat.Action{action}, Timers: []chat.Timer{timer}}
-	d := &store.Decision{Seq: seq, At: noon, Actions: 1, Packs: map[string]string{"codes": "v1"}, Rules: []store.RuleDecision{{Pack: "codes", Version: "v1", Rule: "r", Place: "codes.lua:1", Steps: 9}}}
-	b.commit(store.Transition{
+	d := &turn.Decision{Seq: seq, At: noon, Actions: 1, Packs: map[string]string{"codes": "v1"}, Rules: []turn.RuleDecision{{Pack: "codes", Version: "v1", Rule: "r", Place: "codes.lua:1", Steps: 9}}}
+	b.commit(turn.Transition{
 		Decision: d, Chat: &c, Actions: c.Waiting, Timers: []chat.TimerChange{{Timer: timer}},
-		States: []store.State{{Pack: "codes", Chat: "c1", Value: json.RawMessage(`{"seen": 1}`)}},
-		Writes: []store.KV{{Pack: "codes", Key: "k", Value: json.RawMessage(`1`)}},
-		Append: []store.Arrival{arrival("e2", "c2")},
+		States: []turn.State{{Pack: "codes", Chat: "c1", Value: json.RawMessage(`{"seen": 1}`)}},
+		Writes: []turn.KV{{Pack: "codes", Key: "k", Value: json.RawMessage(`1`)}},
+		Append: []turn.Arrival{arrival("e2", "c2")},
 	})
 	for _, when := range []string{"at once", "reopened"} {
 		b.equal(when+": chat", b.chat("c1"), c)
@@ -48,7 +49,7 @@ func keptWhole(t *testing.T, b *bench) {
 		b.equal(when+": state", string(state), `{"seen": 1}`)
 		kv, err := b.s.KV(t.Context(), "codes", "k", noon)
 		b.must(err)
-		b.equal(when+": kv", kv, store.KV{Pack: "codes", Key: "k", Value: json.RawMessage(`1`), Version: 1})
+		b.equal(when+": kv", kv, turn.KV{Pack: "codes", Key: "k", Value: json.RawMessage(`1`), Version: 1})
 		b.equal(when+": pending", b.pending(store.Shard{Of: 1}), []int64{seq + 1})
 		b.reopen()
 	}
@@ -56,14 +57,14 @@ func keptWhole(t *testing.T, b *bench) {
 
 func keptInOrder(t *testing.T, b *bench) {
 	seqs := b.append(arrival("e1", "c1"), arrival("e2", "c1"))
-	var batch []store.Transition
+	var batch []turn.Transition
 	for i, seq := range seqs {
-		batch = append(batch, store.Transition{
-			Decision: &store.Decision{Seq: seq, At: noon},
+		batch = append(batch, turn.Transition{
+			Decision: &turn.Decision{Seq: seq, At: noon},
 			Chat:     &chat.Chat{ID: "c1", LastEvent: seq},
-			States:   []store.State{{Pack: "p", Chat: "c1", Value: json.RawMessage(fmt.Sprint(i))}},
-			Reads:    []store.KV{{Pack: "p", Key: "k", Version: int64(i)}}, // as the one before left it
-			Writes:   []store.KV{{Pack: "p", Key: "k", Value: json.RawMessage(fmt.Sprint(i))}},
+			States:   []turn.State{{Pack: "p", Chat: "c1", Value: json.RawMessage(fmt.Sprint(i))}},
+			Reads:    []turn.KV{{Pack: "p", Key: "k", Version: int64(i)}}, // as the one before left it
+			Writes:   []turn.KV{{Pack: "p", Key: "k", Value: json.RawMessage(fmt.Sprint(i))}},
 		})
 	}
 	b.commit(batch...)
@@ -73,19 +74,19 @@ func keptInOrder(t *testing.T, b *bench) {
 	b.equal("state", string(state), "1")
 	kv, err := b.s.KV(t.Context(), "p", "k", noon)
 	b.must(err)
-	b.equal("kv", kv, store.KV{Pack: "p", Key: "k", Value: json.RawMessage(`1`), Version: 2})
+	b.equal("kv", kv, turn.KV{Pack: "p", Key: "k", Value: json.RawMessage(`1`), Version: 2})
 }
 
 func commitRepeated(t *testing.T, b *bench) {
 	seq := b.append(arrival("e1", "c1"))[0]
 	action := read(seq, 0, "c1", noon)
 	c := chat.Chat{ID: "c1", LastEvent: seq, Waiting: []chat.Action{action}}
-	tr := store.Transition{
-		Decision: &store.Decision{Seq: seq, At: noon, Note: "first"}, Chat: &c, Actions: c.Waiting,
-		Append: []store.Arrival{arrival("e2", "c2")},
+	tr := turn.Transition{
+		Decision: &turn.Decision{Seq: seq, At: noon, Note: "first"}, Chat: &c, Actions: c.Waiting,
+		Append: []turn.Arrival{arrival("e2", "c2")},
 	}
 	b.commit(tr)
-	tr.Decision = &store.Decision{Seq: seq, At: noon.Add(time.Second), Note: "second"}
+	tr.Decision = &turn.Decision{Seq: seq, At: noon.Add(time.Second), Note: "second"}
 	b.commit(tr)
 	r := b.record("e1")
 	b.equal("decision", r.Decision, tr.Decision)
@@ -96,19 +97,19 @@ func commitRepeated(t *testing.T, b *bench) {
 
 func conflictKeepsNothing(t *testing.T, b *bench) {
 	seqs := b.append(arrival("e1", "c1"), arrival("e2", "c2"))
-	b.commit(store.Transition{Writes: []store.KV{{Pack: "p", Key: "k", Value: json.RawMessage(`1`)}}})
+	b.commit(turn.Transition{Writes: []turn.KV{{Pack: "p", Key: "k", Value: json.RawMessage(`1`)}}})
 	told := 0
-	b.s.Journaled(func(list []store.Entry) { told += len(list) })
+	b.s.Journaled(func(list []turn.Entry) { told += len(list) })
 	before := b.s.LastSeq()
-	err := b.s.Commit(t.Context(), []store.Transition{
+	err := b.s.Commit(t.Context(), []turn.Transition{
 		{
-			Decision: &store.Decision{Seq: seqs[0], At: noon}, Chat: &chat.Chat{ID: "c1", LastEvent: seqs[0]},
-			Actions: []chat.Action{read(seqs[0], 0, "c1", noon)}, States: []store.State{{Pack: "p", Chat: "c1", Value: json.RawMessage(`1`)}},
-			Writes: []store.KV{{Pack: "p", Key: "other", Value: json.RawMessage(`1`)}}, Append: []store.Arrival{arrival("e3", "c1")},
+			Decision: &turn.Decision{Seq: seqs[0], At: noon}, Chat: &chat.Chat{ID: "c1", LastEvent: seqs[0]},
+			Actions: []chat.Action{read(seqs[0], 0, "c1", noon)}, States: []turn.State{{Pack: "p", Chat: "c1", Value: json.RawMessage(`1`)}},
+			Writes: []turn.KV{{Pack: "p", Key: "other", Value: json.RawMessage(`1`)}}, Append: []turn.Arrival{arrival("e3", "c1")},
 		},
 		{
-			Decision: &store.Decision{Seq: seqs[1], At: noon},
-			Reads:    []store.KV{{Pack: "p", Key: "k", Version: 0}}, // is 1 by now
+			Decision: &turn.Decision{Seq: seqs[1], At: noon},
+			Reads:    []turn.KV{{Pack: "p", Key: "k", Version: 0}}, // is 1 by now
 		},
 	})
 	if !errors.Is(err, store.ErrConflict) {
@@ -136,7 +137,7 @@ func conflictKeepsNothing(t *testing.T, b *bench) {
 // other one conflicts: whatever is made durable together, those are refused
 // and the rest is kept.
 func conflictAlone(t *testing.T, b *bench) {
-	var arrivals []store.Arrival
+	var arrivals []turn.Arrival
 	for i := range 200 {
 		arrivals = append(arrivals, arrival(fmt.Sprint("e", i), fmt.Sprint("c", i)))
 	}
@@ -144,9 +145,9 @@ func conflictAlone(t *testing.T, b *bench) {
 	var wg sync.WaitGroup
 	for i, seq := range seqs {
 		wg.Go(func() {
-			err := b.s.Commit(background, []store.Transition{{
-				Decision: &store.Decision{Seq: seq, At: noon},
-				Reads:    []store.KV{{Pack: "p", Key: fmt.Sprint("never", i), Version: int64(i % 2)}},
+			err := b.s.Commit(background, []turn.Transition{{
+				Decision: &turn.Decision{Seq: seq, At: noon},
+				Reads:    []turn.KV{{Pack: "p", Key: fmt.Sprint("never", i), Version: int64(i % 2)}},
 			}})
 			if conflict := errors.Is(err, store.ErrConflict); conflict != (i%2 == 1) || err != nil && !conflict {
 				t.Errorf("commit %d: %v", i, err)
@@ -179,9 +180,9 @@ func counters(t *testing.T, b *bench) {
 					if kv.Value != nil {
 						json.Unmarshal(kv.Value, &n)
 					}
-					err = b.s.Commit(background, []store.Transition{{
-						Reads:  []store.KV{kv},
-						Writes: []store.KV{{Pack: "p", Key: "count", Value: json.RawMessage(fmt.Sprint(n + 1))}},
+					err = b.s.Commit(background, []turn.Transition{{
+						Reads:  []turn.KV{kv},
+						Writes: []turn.KV{{Pack: "p", Key: "count", Value: json.RawMessage(fmt.Sprint(n + 1))}},
 					}})
 					if err == nil {
 						break
@@ -197,7 +198,7 @@ func counters(t *testing.T, b *bench) {
 	wg.Wait()
 	kv, err := b.s.KV(t.Context(), "p", "count", noon)
 	b.must(err)
-	b.equal("count", kv, store.KV{Pack: "p", Key: "count", Value: json.RawMessage(fmt.Sprint(sides * rounds)), Version: sides * rounds})
+	b.equal("count", kv, turn.KV{Pack: "p", Key: "count", Value: json.RawMessage(fmt.Sprint(sides * rounds)), Version: sides * rounds})
 }
 
 func causedOnce(t *testing.T, b *bench) {
@@ -205,21 +206,21 @@ func causedOnce(t *testing.T, b *bench) {
 	caused := arrival("e2", "c1")
 	caused.Cause = seq
 	other := arrival("e3", "c2")
-	b.commit(store.Transition{Append: []store.Arrival{caused, arrival("e1", "c9"), caused}}, store.Transition{Append: []store.Arrival{caused, other}})
+	b.commit(turn.Transition{Append: []turn.Arrival{caused, arrival("e1", "c9"), caused}}, turn.Transition{Append: []turn.Arrival{caused, other}})
 	b.equal("pending", b.pending(store.Shard{Of: 1}), []int64{seq, seq + 1, seq + 2})
-	b.equal("e2", b.record("e2").Entry, store.Entry{Seq: seq + 1, Arrival: caused})
-	b.equal("e3", b.record("e3").Entry, store.Entry{Seq: seq + 2, Arrival: other})
+	b.equal("e2", b.record("e2").Entry, turn.Entry{Seq: seq + 1, Arrival: caused})
+	b.equal("e3", b.record("e3").Entry, turn.Entry{Seq: seq + 2, Arrival: other})
 }
 
 func unencodable(t *testing.T, b *bench) {
 	seq := b.append(arrival("e1", "c1"))[0]
-	err := b.s.Commit(t.Context(), []store.Transition{{Decision: &store.Decision{Seq: seq, At: noon, Rules: []store.RuleDecision{{
-		Pack: "p", Logs: []store.Log{{Level: "info", Msg: "x", Fields: map[string]any{"f": func() {}}}},
+	err := b.s.Commit(t.Context(), []turn.Transition{{Decision: &turn.Decision{Seq: seq, At: noon, Rules: []turn.RuleDecision{{
+		Pack: "p", Logs: []turn.Log{{Level: "info", Msg: "x", Fields: map[string]any{"f": func() {}}}},
 	}}}}})
 	if err == nil {
 		t.Error("a function among a log's fields was kept")
 	}
 	b.equal("pending", b.pending(store.Shard{Of: 1}), []int64{seq})
-	b.commit(store.Transition{Decision: &store.Decision{Seq: seq, At: noon}})
+	b.commit(turn.Transition{Decision: &turn.Decision{Seq: seq, At: noon}})
 	b.equal("pending", b.pending(store.Shard{Of: 1}), []int64{})
 }

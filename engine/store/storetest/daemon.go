@@ -8,6 +8,7 @@ import (
 
 	"chertd/engine/store"
 	"chertd/rules"
+	"chertd/rules/turn"
 )
 
 var daemonTests = map[string]func(*testing.T, *bench){
@@ -83,8 +84,8 @@ func schedules(t *testing.T, b *bench) {
 	}
 	check("unknown", hourly, noon, time.Time{})
 	b.commit(
-		store.Transition{Schedules: []store.ScheduleRun{{ScheduleID: hourly, Done: noon, Expires: noon.Add(time.Hour)}, {ScheduleID: other, Done: noon}}},
-		store.Transition{Schedules: []store.ScheduleRun{{ScheduleID: other, Done: noon.Add(time.Minute)}}, Append: []store.Arrival{arrival("e1", "")}})
+		turn.Transition{Schedules: []store.ScheduleRun{{ScheduleID: hourly, Done: noon, Expires: noon.Add(time.Hour)}, {ScheduleID: other, Done: noon}}},
+		turn.Transition{Schedules: []store.ScheduleRun{{ScheduleID: other, Done: noon.Add(time.Minute)}}, Append: []turn.Arrival{arrival("e1", "")}})
 	b.reopen()
 	check("kept", hourly, noon.Add(time.Hour-time.Microsecond), noon)
 	check("expired", hourly, noon.Add(time.Hour), time.Time{})
@@ -92,7 +93,7 @@ func schedules(t *testing.T, b *bench) {
 	check("of another pack, kept twice", other, noon.Add(1000*time.Hour), noon.Add(time.Minute))
 	b.record("e1")
 
-	b.commit(store.Transition{Schedules: []store.ScheduleRun{{ScheduleID: hourly, Done: noon.Add(time.Hour)}, {ScheduleID: other}, {ScheduleID: edited}}})
+	b.commit(turn.Transition{Schedules: []store.ScheduleRun{{ScheduleID: hourly, Done: noon.Add(time.Hour)}, {ScheduleID: other}, {ScheduleID: edited}}})
 	check("later, without an end", hourly, noon.Add(1000*time.Hour), noon.Add(time.Hour))
 	check("dropped", other, noon, time.Time{})
 }
@@ -110,17 +111,17 @@ func readCounts(t *testing.T, b *bench) {
 	check(store.ReadCount{Pack: "codes"})
 	codes := store.ReadCount{Pack: "codes", Count: 3, Limit: rules.Rate{N: 300, Per: 10 * time.Minute}}
 	vip := store.ReadCount{Pack: "vip", Count: 1}
-	b.commit(store.Transition{ReadCounts: []store.ReadCount{codes, vip}, ReadCalls: []store.ReadCall{call(10, 3, 1), call(2, 2, 0), call(1, 3, 2)}})
+	b.commit(turn.Transition{ReadCounts: []store.ReadCount{codes, vip}, ReadCalls: []store.ReadCall{call(10, 3, 1), call(2, 2, 0), call(1, 3, 2)}})
 	b.reopen()
 	codes.Calls = []store.ReadCall{call(1, 3, 2), call(2, 2, 0), call(10, 3, 1)}
 	check(codes)
 	check(vip)
 	free := call(1, 3, 0)
 	free.At = time.Time{}
-	b.commit(store.Transition{ReadCalls: []store.ReadCall{free, call(2, 3, 5)}})
+	b.commit(turn.Transition{ReadCalls: []store.ReadCall{free, call(2, 3, 5)}})
 	codes.Calls = []store.ReadCall{call(2, 3, 5), call(10, 3, 1)}
 	check(codes)
-	err := b.s.Commit(t.Context(), []store.Transition{{ReadCalls: []store.ReadCall{call(10, 9, 9)}, Reads: []store.KV{{Pack: "p", Key: "k", Version: 7}}}})
+	err := b.s.Commit(t.Context(), []turn.Transition{{ReadCalls: []store.ReadCall{call(10, 9, 9)}, Reads: []turn.KV{{Pack: "p", Key: "k", Version: 7}}}})
 	if err == nil {
 		t.Error("a conflict is taken")
 	}
@@ -145,7 +146,7 @@ func anySchedule(t *testing.T, b *bench) {
 				c.At = noon
 			}
 		}
-		if err := b.s.Commit(background, []store.Transition{{Schedules: []store.ScheduleRun{run}, ReadCounts: []store.ReadCount{count}, ReadCalls: count.Calls}}); err != nil {
+		if err := b.s.Commit(background, []turn.Transition{{Schedules: []store.ScheduleRun{run}, ReadCounts: []store.ReadCount{count}, ReadCalls: count.Calls}}); err != nil {
 			rt.Fatal(err)
 		}
 		done, err := b.s.ScheduleDone(background, run.ScheduleID, noon)

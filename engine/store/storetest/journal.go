@@ -8,6 +8,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 var journalTests = map[string]func(*testing.T, *bench){
@@ -27,7 +28,7 @@ func journaledOnce(t *testing.T, b *bench) {
 		t.Fatalf("sequences %v do not rise from 1", first)
 	}
 	check := func(when string) {
-		receipts, err := b.s.Append(t.Context(), []store.Arrival{arrival("e2", "c2"), arrival("e3", "c1"), arrival("e1", "c1")})
+		receipts, err := b.s.Append(t.Context(), []turn.Arrival{arrival("e2", "c2"), arrival("e3", "c1"), arrival("e1", "c1")})
 		b.must(err)
 		if !receipts[0].Duplicate || receipts[0].Seq != first[1] || !receipts[2].Duplicate || receipts[2].Seq != first[0] {
 			t.Errorf("%s: receipts %+v, want e2 and e1 to be duplicates of %v", when, receipts, first)
@@ -44,7 +45,7 @@ func journaledOnce(t *testing.T, b *bench) {
 }
 
 func twiceInOneBatch(t *testing.T, b *bench) {
-	receipts, err := b.s.Append(t.Context(), []store.Arrival{arrival("e1", "c1"), arrival("e2", "c1"), arrival("e1", "c1")})
+	receipts, err := b.s.Append(t.Context(), []turn.Arrival{arrival("e1", "c1"), arrival("e2", "c1"), arrival("e1", "c1")})
 	b.must(err)
 	if receipts[0].Duplicate || receipts[1].Duplicate || !receipts[2].Duplicate || receipts[2].Seq != receipts[0].Seq {
 		t.Errorf("receipts %+v, want the third to be a duplicate of the first", receipts)
@@ -61,7 +62,7 @@ func manySides(t *testing.T, b *bench) {
 		wg.Go(func() {
 			for i := range events {
 				id := fmt.Sprint("e", (i+side*7)%events)
-				receipts, err := b.s.Append(background, []store.Arrival{arrival(id, "c1")})
+				receipts, err := b.s.Append(background, []turn.Arrival{arrival(id, "c1")})
 				if err != nil {
 					t.Errorf("append: %v", err)
 					return
@@ -91,9 +92,9 @@ func manySides(t *testing.T, b *bench) {
 
 func toldInOrder(t *testing.T, b *bench) {
 	var mu sync.Mutex
-	var told []store.Entry
+	var told []turn.Entry
 	known := map[int64]bool{}
-	b.s.Journaled(func(list []store.Entry) {
+	b.s.Journaled(func(list []turn.Entry) {
 		mu.Lock()
 		defer mu.Unlock()
 		if last := b.s.LastSeq(); last < list[len(list)-1].Seq {
@@ -111,13 +112,13 @@ func toldInOrder(t *testing.T, b *bench) {
 				id := fmt.Sprintf("e%d.%d", side, i)
 				var seqs []int64
 				if i%3 == 0 {
-					err := b.s.Commit(background, []store.Transition{{Append: []store.Arrival{arrival(id, "c"+id)}}})
+					err := b.s.Commit(background, []turn.Transition{{Append: []turn.Arrival{arrival(id, "c"+id)}}})
 					if err != nil {
 						t.Errorf("commit: %v", err)
 					}
 					continue
 				}
-				receipts, err := b.s.Append(background, []store.Arrival{arrival(id, "c"+id), arrival(id+"x", "c"+id)})
+				receipts, err := b.s.Append(background, []turn.Arrival{arrival(id, "c"+id), arrival(id+"x", "c"+id)})
 				if err != nil {
 					t.Errorf("append: %v", err)
 					return
@@ -158,7 +159,7 @@ func pendingByShard(t *testing.T, b *bench) {
 	}
 	for i := range seqs {
 		if i%5 == 0 {
-			b.commit(store.Transition{Decision: &store.Decision{Seq: seqs[i], At: noon}})
+			b.commit(turn.Transition{Decision: &turn.Decision{Seq: seqs[i], At: noon}})
 		}
 	}
 	b.reopen()
@@ -206,7 +207,7 @@ func unhandled(t *testing.T, b *bench) {
 	for key, want := range map[string]bool{"c1": true, "c2": true, "c3": false, "lone": true, "e1": false} {
 		check(key, want)
 	}
-	b.commit(store.Transition{Decision: &store.Decision{Seq: seqs[0], At: noon}})
+	b.commit(turn.Transition{Decision: &turn.Decision{Seq: seqs[0], At: noon}})
 	check("c1", true)
 	for after, want := range map[int64]bool{seqs[1]: true, seqs[2]: false, seqs[3]: false} {
 		if got, err := b.s.Unhandled(t.Context(), "c1", after); got != want || err != nil {
@@ -218,7 +219,7 @@ func unhandled(t *testing.T, b *bench) {
 			t.Errorf("unhandled without a chat after %d: %t, %v; want %t", after, got, err, want)
 		}
 	}
-	b.commit(store.Transition{Decision: &store.Decision{Seq: seqs[2], At: noon}}, store.Transition{Decision: &store.Decision{Seq: seqs[3], At: noon}})
+	b.commit(turn.Transition{Decision: &turn.Decision{Seq: seqs[2], At: noon}}, turn.Transition{Decision: &turn.Decision{Seq: seqs[3], At: noon}})
 	check("c1", false)
 	check("lone", false)
 	b.reopen()
@@ -235,7 +236,7 @@ func emptyBatch(t *testing.T, b *bench) {
 		t.Errorf("receipts %+v of nothing", receipts)
 	}
 	b.commit()
-	b.commit(store.Transition{})
+	b.commit(turn.Transition{})
 	if got := b.s.LastSeq(); got != 0 {
 		t.Errorf("last sequence %d of an empty journal", got)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 var kvTests = map[string]func(*testing.T, *bench){
@@ -18,15 +19,15 @@ var kvTests = map[string]func(*testing.T, *bench){
 	"kv behaves like its model":                 kvLikeItsModel,
 }
 
-func (b *bench) kv(pack, key string, now time.Time) store.KV {
+func (b *bench) kv(pack, key string, now time.Time) turn.KV {
 	b.Helper()
 	kv, err := b.s.KV(b.Context(), pack, key, now)
 	b.must(err)
 	return kv
 }
 
-func write(key, value string) store.KV {
-	kv := store.KV{Pack: "p", Key: key}
+func write(key, value string) turn.KV {
+	kv := turn.KV{Pack: "p", Key: key}
 	if value != "" {
 		kv.Value = json.RawMessage(value)
 	}
@@ -34,24 +35,24 @@ func write(key, value string) store.KV {
 }
 
 func versions(t *testing.T, b *bench) {
-	b.equal("never written", b.kv("p", "k", noon), store.KV{Pack: "p", Key: "k"})
+	b.equal("never written", b.kv("p", "k", noon), turn.KV{Pack: "p", Key: "k"})
 	for i, value := range []string{`1`, `{"b": 2}`, `1`} {
-		b.commit(store.Transition{Writes: []store.KV{write("k", value)}})
-		b.equal("written", b.kv("p", "k", noon), store.KV{Pack: "p", Key: "k", Value: json.RawMessage(value), Version: int64(i + 1)})
+		b.commit(turn.Transition{Writes: []turn.KV{write("k", value)}})
+		b.equal("written", b.kv("p", "k", noon), turn.KV{Pack: "p", Key: "k", Value: json.RawMessage(value), Version: int64(i + 1)})
 	}
-	b.equal("another pack's", b.kv("q", "k", noon), store.KV{Pack: "q", Key: "k"})
-	b.commit(store.Transition{Writes: []store.KV{write("k", `4`), write("k", `5`)}}, store.Transition{Writes: []store.KV{write("k", `6`)}})
+	b.equal("another pack's", b.kv("q", "k", noon), turn.KV{Pack: "q", Key: "k"})
+	b.commit(turn.Transition{Writes: []turn.KV{write("k", `4`), write("k", `5`)}}, turn.Transition{Writes: []turn.KV{write("k", `6`)}})
 	b.reopen()
-	b.equal("after three writes at once", b.kv("p", "k", noon), store.KV{Pack: "p", Key: "k", Value: json.RawMessage(`6`), Version: 6})
+	b.equal("after three writes at once", b.kv("p", "k", noon), turn.KV{Pack: "p", Key: "k", Value: json.RawMessage(`6`), Version: 6})
 }
 
 func expired(t *testing.T, b *bench) {
 	kv := write("k", `1`)
 	kv.Expires = noon.Add(time.Second)
-	b.commit(store.Transition{Writes: []store.KV{kv}})
+	b.commit(turn.Transition{Writes: []turn.KV{kv}})
 	kv.Version = 1
 	b.equal("before", b.kv("p", "k", kv.Expires.Add(-time.Microsecond)), kv)
-	b.equal("at its end", b.kv("p", "k", kv.Expires), store.KV{Pack: "p", Key: "k", Version: 1})
+	b.equal("at its end", b.kv("p", "k", kv.Expires), turn.KV{Pack: "p", Key: "k", Version: 1})
 	for _, at := range []time.Duration{-time.Microsecond, 0} {
 		list, _, err := b.s.KVList(t.Context(), "p", "", "", kv.Expires.Add(at), 10, 1000)
 		b.must(err)
@@ -59,17 +60,17 @@ func expired(t *testing.T, b *bench) {
 			t.Errorf("list at its end %v: %s", at, show(list))
 		}
 	}
-	b.commit(store.Transition{Reads: []store.KV{{Pack: "p", Key: "k", Version: 1}}, Writes: []store.KV{write("k", `2`)}})
-	b.equal("written again, for good", b.kv("p", "k", noon.Add(time.Hour)), store.KV{Pack: "p", Key: "k", Value: json.RawMessage(`2`), Version: 2})
+	b.commit(turn.Transition{Reads: []turn.KV{{Pack: "p", Key: "k", Version: 1}}, Writes: []turn.KV{write("k", `2`)}})
+	b.equal("written again, for good", b.kv("p", "k", noon.Add(time.Hour)), turn.KV{Pack: "p", Key: "k", Value: json.RawMessage(`2`), Version: 2})
 }
 
 func deleted(t *testing.T, b *bench) {
-	b.commit(store.Transition{Writes: []store.KV{write("k", `"old"`)}})
+	b.commit(turn.Transition{Writes: []turn.KV{write("k", `"old"`)}})
 	old := b.kv("p", "k", noon)
-	b.commit(store.Transition{Writes: []store.KV{write("k", "")}})
-	b.equal("deleted", b.kv("p", "k", noon), store.KV{Pack: "p", Key: "k", Version: 2})
-	b.commit(store.Transition{Writes: []store.KV{write("k", `"new"`)}})
-	err := b.s.Commit(t.Context(), []store.Transition{{Reads: []store.KV{old}}})
+	b.commit(turn.Transition{Writes: []turn.KV{write("k", "")}})
+	b.equal("deleted", b.kv("p", "k", noon), turn.KV{Pack: "p", Key: "k", Version: 2})
+	b.commit(turn.Transition{Writes: []turn.KV{write("k", `"new"`)}})
+	err := b.s.Commit(t.Context(), []turn.Transition{{Reads: []turn.KV{old}}})
 	if !errors.Is(err, store.ErrConflict) {
 		t.Errorf("the old value is taken for the new: %v", err)
 	}
@@ -77,19 +78,19 @@ func deleted(t *testing.T, b *bench) {
 
 func nothingConflicts(t *testing.T, b *bench) {
 	none := b.kv("p", "k", noon)
-	b.commit(store.Transition{Reads: []store.KV{none}, Writes: []store.KV{write("k", `1`)}})
-	if err := b.s.Commit(t.Context(), []store.Transition{{Reads: []store.KV{none}}}); !errors.Is(err, store.ErrConflict) {
+	b.commit(turn.Transition{Reads: []turn.KV{none}, Writes: []turn.KV{write("k", `1`)}})
+	if err := b.s.Commit(t.Context(), []turn.Transition{{Reads: []turn.KV{none}}}); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("error %v, want a conflict", err)
 	}
 }
 
 func lists(t *testing.T, b *bench) {
-	var writes []store.KV
+	var writes []turn.KV
 	for _, key := range []string{"a", "a/1", "a/2", "a/3", "a0", "b", "", "a/\xff", "\xff\xff", "\xff", "A/1", "a%", "a_1"} {
 		writes = append(writes, write(key, `1`))
 	}
-	writes = append(writes, write("a/2", ""), store.KV{Pack: "q", Key: "a/9", Value: json.RawMessage(`1`)})
-	b.commit(store.Transition{Writes: writes})
+	writes = append(writes, write("a/2", ""), turn.KV{Pack: "q", Key: "a/9", Value: json.RawMessage(`1`)})
+	b.commit(turn.Transition{Writes: writes})
 	b.reopen()
 	for _, c := range []struct {
 		prefix string

@@ -13,13 +13,14 @@ import (
 	"pgregory.net/rapid"
 
 	"chertd/engine/store"
+	"chertd/rules/turn"
 )
 
 // kvModel is kv as the seam promises it, in a map.
-type kvModel map[[2]string]store.KV // by pack and key
+type kvModel map[[2]string]turn.KV // by pack and key
 
 // live is an entry that has a value and has not expired.
-func (m kvModel) live(pack, key string, now time.Time) (store.KV, bool) {
+func (m kvModel) live(pack, key string, now time.Time) (turn.KV, bool) {
 	kv := m[[2]string{pack, key}]
 	return kv, kv.Value != nil && (kv.Expires.IsZero() || kv.Expires.After(now))
 }
@@ -56,8 +57,8 @@ func kvLikeItsModel(t *testing.T, b *bench) {
 			for _, key := range keys {
 				kv, err := b.s.KV(b.Context(), pack, key, now)
 				b.must(err)
-				b.commit(store.Transition{Writes: []store.KV{{Pack: pack, Key: key}}})
-				model[[2]string{pack, key}] = store.KV{Version: kv.Version + 1}
+				b.commit(turn.Transition{Writes: []turn.KV{{Pack: pack, Key: key}}})
+				model[[2]string{pack, key}] = turn.KV{Version: kv.Version + 1}
 			}
 		}
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
@@ -77,14 +78,14 @@ func kvLikeItsModel(t *testing.T, b *bench) {
 func commitDrawn(t *rapid.T, b *bench, model kvModel, packs, keys []string, now time.Time) {
 	after := maps.Clone(model)
 	quotas := map[string]int64{}
-	var batch []store.Transition
+	var batch []turn.Transition
 	conflict := false
 	for range rapid.IntRange(1, 3).Draw(t, "transitions") {
-		tr := store.Transition{}
+		tr := turn.Transition{}
 		pack := rapid.SampledFrom(packs).Draw(t, "pack")
 		if rapid.Bool().Draw(t, "reads") {
 			key := rapid.SampledFrom(keys).Draw(t, "read")
-			kv := store.KV{Pack: pack, Key: key, Version: after[[2]string{pack, key}].Version}
+			kv := turn.KV{Pack: pack, Key: key, Version: after[[2]string{pack, key}].Version}
 			if rapid.IntRange(0, 5).Draw(t, "stale") == 0 {
 				kv.Version++
 				conflict = true
@@ -92,7 +93,7 @@ func commitDrawn(t *rapid.T, b *bench, model kvModel, packs, keys []string, now 
 			tr.Reads = append(tr.Reads, kv)
 		}
 		for range rapid.IntRange(1, 3).Draw(t, "writes") {
-			kv := store.KV{Pack: pack, Key: rapid.SampledFrom(keys).Draw(t, "key")}
+			kv := turn.KV{Pack: pack, Key: rapid.SampledFrom(keys).Draw(t, "key")}
 			if n := rapid.IntRange(0, 40).Draw(t, "size"); n > 0 {
 				kv.Value = json.RawMessage(`"` + strings.Repeat("x", n) + `"`)
 				if ttl := rapid.IntRange(0, 4).Draw(t, "ttl"); ttl > 0 {
@@ -104,7 +105,7 @@ func commitDrawn(t *rapid.T, b *bench, model kvModel, packs, keys []string, now 
 			after[[2]string{pack, kv.Key}] = kv
 		}
 		quotas[pack] = int64(rapid.IntRange(20, 120).Draw(t, "quota"))
-		tr.Quotas = []store.Quota{{Pack: pack, Bytes: quotas[pack], At: now}}
+		tr.Quotas = []turn.Quota{{Pack: pack, Bytes: quotas[pack], At: now}}
 		batch = append(batch, tr)
 	}
 	for pack, quota := range quotas {
@@ -125,7 +126,7 @@ func compareKV(t *rapid.T, b *bench, model kvModel, packs, keys []string, now ti
 	for _, pack := range packs {
 		live := model.keys(pack, now)
 		for _, key := range keys {
-			want := store.KV{Pack: pack, Key: key, Version: model[[2]string{pack, key}].Version}
+			want := turn.KV{Pack: pack, Key: key, Version: model[[2]string{pack, key}].Version}
 			if kv, ok := model.live(pack, key, now); ok {
 				want.Value, want.Expires = kv.Value, kv.Expires
 			}

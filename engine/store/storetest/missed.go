@@ -13,6 +13,7 @@ import (
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 var missedTests = map[string]func(*testing.T, *bench){
@@ -25,12 +26,12 @@ var missedTests = map[string]func(*testing.T, *bench){
 	"records are read by sequence":                           recordsBySeq,
 }
 
-func missed(pack string, seq int64, key string) store.Missed {
-	return store.Missed{Pack: pack, Seq: seq, Key: key, At: noon, Version: "v1", Why: rules.MissedNotLoaded, CanVeto: true}
+func missed(pack string, seq int64, key string) turn.Missed {
+	return turn.Missed{Pack: pack, Seq: seq, Key: key, At: noon, Version: "v1", Why: rules.MissedNotLoaded, CanVeto: true}
 }
 
 // allMissed is every row, of the packs named.
-func (b *bench) allMissed(packs ...string) []store.Missed {
+func (b *bench) allMissed(packs ...string) []turn.Missed {
 	b.Helper()
 	list, err := b.s.Missed(b.Context(), store.Shard{Of: 1}, packs, math.MinInt64, noon.AddDate(-100, 0, 0), 1<<20)
 	b.must(err)
@@ -42,25 +43,25 @@ func missedWithDecision(t *testing.T, b *bench) {
 	one, two := missed("vip", seqs[0], "c1"), missed("vip", seqs[1], "e2")
 	two.Chats = []string{"c8", "c9"}
 	b.commit(
-		store.Transition{Decision: &store.Decision{Seq: seqs[0], At: noon}, Missed: []store.Missed{one}},
-		store.Transition{Decision: &store.Decision{Seq: seqs[1], At: noon}, Missed: []store.Missed{two, missed("codes", seqs[1], "e2")}},
+		turn.Transition{Decision: &turn.Decision{Seq: seqs[0], At: noon}, Missed: []turn.Missed{one}},
+		turn.Transition{Decision: &turn.Decision{Seq: seqs[1], At: noon}, Missed: []turn.Missed{two, missed("codes", seqs[1], "e2")}},
 	)
 	b.reopen()
-	b.equal("rows", b.allMissed("vip", "codes", "other"), []store.Missed{one, missed("codes", seqs[1], "e2"), two})
+	b.equal("rows", b.allMissed("vip", "codes", "other"), []turn.Missed{one, missed("codes", seqs[1], "e2"), two})
 
-	refused := store.Transition{
-		Reads:  []store.KV{{Pack: "p", Key: "k", Version: 7}},
-		Missed: []store.Missed{missed("codes", seqs[0], "c1")}, Made: []store.MissedID{one.ID()},
+	refused := turn.Transition{
+		Reads:  []turn.KV{{Pack: "p", Key: "k", Version: 7}},
+		Missed: []turn.Missed{missed("codes", seqs[0], "c1")}, Made: []turn.MissedID{one.ID()},
 	}
-	if err := b.s.Commit(t.Context(), []store.Transition{refused}); err != store.ErrConflict {
+	if err := b.s.Commit(t.Context(), []turn.Transition{refused}); err != store.ErrConflict {
 		t.Fatalf("a conflict: %v", err)
 	}
-	b.equal("rows after a conflict", b.allMissed("vip", "codes"), []store.Missed{one, missed("codes", seqs[1], "e2"), two})
+	b.equal("rows after a conflict", b.allMissed("vip", "codes"), []turn.Missed{one, missed("codes", seqs[1], "e2"), two})
 
 	failed := one
 	failed.Version, failed.Why, failed.CanVeto = "v2", rules.MissedFailed, false
-	b.commit(store.Transition{Missed: []store.Missed{failed}, Made: []store.MissedID{two.ID(), {Pack: "nobody", Seq: 1}}})
-	b.equal("rows after all", b.allMissed("vip", "codes"), []store.Missed{failed, missed("codes", seqs[1], "e2")})
+	b.commit(turn.Transition{Missed: []turn.Missed{failed}, Made: []turn.MissedID{two.ID(), {Pack: "nobody", Seq: 1}}})
+	b.equal("rows after all", b.allMissed("vip", "codes"), []turn.Missed{failed, missed("codes", seqs[1], "e2")})
 	packs, err := b.s.MissedPacks(t.Context())
 	b.must(err)
 	b.equal("packs", packs, []store.MissedPack{{Pack: "codes", Version: "v1", Events: 1, First: noon, Last: noon}, {Pack: "vip", Version: "v2", Events: 1, First: noon, Last: noon}})
@@ -70,11 +71,11 @@ func missedReadBack(t *testing.T, b *bench) {
 	seq := int64(0)
 	rapid.Check(t, func(rt *rapid.T) {
 		seq++
-		var want store.Missed
+		var want turn.Missed
 		for range 2 { // the second replaces the first
-			want = draw[store.Missed](rt, "missed")
+			want = draw[turn.Missed](rt, "missed")
 			want.Pack, want.Seq, want.At = "p", seq, cmp.Or(want.At, noon)
-			if err := b.s.Commit(background, []store.Transition{{Missed: []store.Missed{want}}}); err != nil {
+			if err := b.s.Commit(background, []turn.Transition{{Missed: []turn.Missed{want}}}); err != nil {
 				rt.Fatal(err)
 			}
 		}
@@ -82,12 +83,12 @@ func missedReadBack(t *testing.T, b *bench) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		same(rt, "missed", list, []store.Missed{want})
+		same(rt, "missed", list, []turn.Missed{want})
 		vetoes, err := b.s.Vetoes(background, want.Key)
 		if err != nil {
 			rt.Fatal(err)
 		}
-		is := func(m store.Missed) bool { return m.Seq == seq }
+		is := func(m turn.Missed) bool { return m.Seq == seq }
 		if found := slices.ContainsFunc(vetoes, is); found != want.CanVeto {
 			rt.Fatalf("among those that block reads: %t, want %t", found, want.CanVeto)
 		}
@@ -100,7 +101,7 @@ func missedReadBack(t *testing.T, b *bench) {
 // missedInOrder reads what two packs have missed page by page, and compares
 // with a plain filter.
 func missedInOrder(t *testing.T, b *bench) {
-	var all []store.Missed
+	var all []turn.Missed
 	for seq := int64(1); seq <= 60; seq++ {
 		for i, pack := range []string{"a", "b", "c"} {
 			if int(seq)%(i+2) == 0 {
@@ -111,8 +112,8 @@ func missedInOrder(t *testing.T, b *bench) {
 		}
 	}
 	elsewhere := missed("a", 99, "c0")
-	elsewhere.Why, elsewhere.Cause = store.MissedElsewhere, 2
-	b.commit(store.Transition{Missed: append(all, elsewhere)})
+	elsewhere.Why, elsewhere.Cause = turn.MissedElsewhere, 2
+	b.commit(turn.Transition{Missed: append(all, elsewhere)})
 	counts, err := b.s.MissedPacks(t.Context())
 	b.must(err)
 	if len(counts) != 3 || counts[0].Events != 30 || !counts[0].First.Equal(noon) || !counts[0].Last.Equal(noon.Add(6*time.Minute)) {
@@ -123,7 +124,7 @@ func missedInOrder(t *testing.T, b *bench) {
 			for index := range 2 {
 				shard := store.Shard{Index: index, Of: 2}
 				since := noon.Add(2 * time.Minute)
-				var want, got []store.Missed
+				var want, got []turn.Missed
 				for _, m := range all {
 					if slices.Contains(packs, m.Pack) && shard.Holds(m.Key) && !m.At.Before(since) {
 						want = append(want, m)
@@ -165,13 +166,13 @@ func blockedReads(t *testing.T, b *bench) {
 			want = append(want, a)
 		}
 	}
-	b.commit(store.Transition{Actions: all})
+	b.commit(turn.Transition{Actions: all})
 	slices.Reverse(want)
 	got, err := b.s.BlockedReads(t.Context(), "c1")
 	b.must(err)
 	b.equal("blocked reads", got, want)
 	want[0].Status = chat.Waiting
-	b.commit(store.Transition{Actions: want[:1]})
+	b.commit(turn.Transition{Actions: want[:1]})
 	got, err = b.s.BlockedReads(t.Context(), "c1")
 	b.must(err)
 	b.equal("blocked reads, but one", got, want[1:])
@@ -192,9 +193,9 @@ func blockedBy(t *testing.T, b *bench) {
 	harmless.CanVeto = false
 	holder := missed("holder", 1, "c1") // it may have held the chat: newer reads, too
 	holder.CanHold = true
-	b.commit(store.Transition{
+	b.commit(turn.Transition{
 		Actions: []chat.Action{blocked(1, "c1"), blocked(3, "c1"), blocked(6, "c1"), blocked(2, "c2"), timer, read(4, 0, "c1", noon)},
-		Missed:  []store.Missed{missed("vip", 3, "c1"), missed("vip", 2, "c2"), missed("other", 7, "c1"), missed("other", 1, "c2"), holder, harmless},
+		Missed:  []turn.Missed{missed("vip", 3, "c1"), missed("vip", 2, "c2"), missed("other", 7, "c1"), missed("other", 1, "c2"), holder, harmless},
 	})
 	for pack, want := range map[string]int64{"vip": 4, "other": 4, "holder": 4, "harmless": 0, "nobody": 0} {
 		recent, older, err := b.s.Backlog(t.Context(), pack, noon.Add(-time.Hour))
@@ -212,16 +213,16 @@ func backlogByAge(t *testing.T, b *bench) {
 		a.Status, a.Covers = chat.Blocked, seq
 		return a
 	}
-	at := func(seq int64, chatID string, at time.Time) store.Missed {
+	at := func(seq int64, chatID string, at time.Time) turn.Missed {
 		m := missed("vip", seq, chatID)
 		m.At = at
 		return m
 	}
 	elsewhere := at(9, "c3", noon)
-	elsewhere.Why, elsewhere.Cause = store.MissedElsewhere, 8
-	b.commit(store.Transition{
+	elsewhere.Why, elsewhere.Cause = turn.MissedElsewhere, 8
+	b.commit(turn.Transition{
 		Actions: []chat.Action{blocked(1, "c1"), blocked(4, "c1"), blocked(2, "c2"), blocked(9, "c3")},
-		Missed: []store.Missed{
+		Missed: []turn.Missed{
 			at(1, "c1", noon.Add(-2*time.Hour)), at(2, "c2", noon.Add(-3*time.Hour)), at(3, "c2", noon.Add(-time.Microsecond)),
 			at(4, "c1", noon), at(8, "c4", noon.Add(time.Minute)), elsewhere,
 		},
@@ -243,7 +244,7 @@ func backlogByAge(t *testing.T, b *bench) {
 
 func recordsBySeq(t *testing.T, b *bench) {
 	seqs := b.append(arrival("e1", "c1"), arrival("e2", ""), arrival("e3", "c1"))
-	b.commit(store.Transition{Decision: &store.Decision{Seq: seqs[2], At: noon, Note: "third"}})
+	b.commit(turn.Transition{Decision: &turn.Decision{Seq: seqs[2], At: noon, Note: "third"}})
 	got, err := b.s.Records(t.Context(), []int64{seqs[2], 99, seqs[0]})
 	b.must(err)
 	if len(got) != 2 || got[0].Event.ID != "e1" || got[0].Decision != nil || got[1].Event.ID != "e3" || got[1].Decision == nil || got[1].Decision.Note != "third" {

@@ -11,6 +11,7 @@ import (
 	"chertd/engine/store"
 	"chertd/rules"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 var packTests = map[string]func(*testing.T, *bench){
@@ -92,7 +93,7 @@ func versionAgain(t *testing.T, b *bench) {
 	v := version("aa", 0)
 	b.save(v, version("bb", 1))
 	seq := b.append(arrival("e1", "c1"))[0]
-	b.commit(store.Transition{Decision: decided(seq, "aa", "it failed")})
+	b.commit(turn.Transition{Decision: decided(seq, "aa", "it failed")})
 
 	again := version("aa", 9)
 	again.Files = append(again.Files, store.VersionFile{Name: "new.lua", Kind: rules.LibFile})
@@ -164,10 +165,10 @@ func packStates(t *testing.T, b *bench) {
 
 // decided is a decision in which one rule of a version of codes had a say for
 // each error given, "" for none; one that is suspended did not run.
-func decided(seq int64, hash string, errs ...string) *store.Decision {
-	d := &store.Decision{Seq: seq, At: noon}
+func decided(seq int64, hash string, errs ...string) *turn.Decision {
+	d := &turn.Decision{Seq: seq, At: noon}
 	for i, err := range errs {
-		r := store.RuleDecision{Pack: "codes", Version: hash, Rule: fmt.Sprint(i), Place: "codes.lua:1", Error: err}
+		r := turn.RuleDecision{Pack: "codes", Version: hash, Rule: fmt.Sprint(i), Place: "codes.lua:1", Error: err}
 		if err == rules.SkippedSuspended {
 			r.Error, r.Skipped = "", err
 		}
@@ -180,28 +181,28 @@ func versionsCount(t *testing.T, b *bench) {
 	vip := version("aa", 0)
 	vip.Pack = "vip"
 	b.save(version("aa", 0), version("bb", 1), vip)
-	var arrivals []store.Arrival
+	var arrivals []turn.Arrival
 	for i := range 6 {
 		arrivals = append(arrivals, arrival(fmt.Sprint("e", i), "c1"))
 	}
 	seqs := b.append(arrivals...)
 	mixed := decided(seqs[3], "aa", "", "it failed")
 	mixed.Rules = append(mixed.Rules, decided(0, "cc", "one never kept").Rules...)
-	mixed.Rules = append(mixed.Rules, store.RuleDecision{Pack: "vip", Version: "aa", Rule: "r"})
+	mixed.Rules = append(mixed.Rules, turn.RuleDecision{Pack: "vip", Version: "aa", Rule: "r"})
 	mixed.Rules = append(mixed.Rules, decided(0, "aa", "", "").Rules...)
 	// No version of the pack was live: "bb" is that of its files, and did not run.
-	mixed.Rules = append(mixed.Rules, store.RuleDecision{Pack: "codes", Version: "bb", Error: "the pack is not live"})
+	mixed.Rules = append(mixed.Rules, turn.RuleDecision{Pack: "codes", Version: "bb", Error: "the pack is not live"})
 	b.commit(
-		store.Transition{Decision: decided(seqs[0], "aa", "", "")},
-		store.Transition{Decision: decided(seqs[1], "aa", "it failed", "and again")},
-		store.Transition{Decision: decided(seqs[2], "bb", "", rules.SkippedSuspended)},
-		store.Transition{Decision: mixed},
-		store.Transition{Decision: decided(seqs[4], "aa")}, // no rule had a say
-		store.Transition{Chat: &chat.Chat{ID: "c1"}},
+		turn.Transition{Decision: decided(seqs[0], "aa", "", "")},
+		turn.Transition{Decision: decided(seqs[1], "aa", "it failed", "and again")},
+		turn.Transition{Decision: decided(seqs[2], "bb", "", rules.SkippedSuspended)},
+		turn.Transition{Decision: mixed},
+		turn.Transition{Decision: decided(seqs[4], "aa")}, // no rule had a say
+		turn.Transition{Chat: &chat.Chat{ID: "c1"}},
 	)
-	b.commit(store.Transition{Decision: decided(seqs[5], "aa", "")})
+	b.commit(turn.Transition{Decision: decided(seqs[5], "aa", "")})
 	// Handled anew, and in an answer that was lost: counted the first time.
-	b.commit(store.Transition{Decision: decided(seqs[0], "aa", "it fails now")}, store.Transition{Decision: decided(seqs[2], "aa", "")})
+	b.commit(turn.Transition{Decision: decided(seqs[0], "aa", "it fails now")}, turn.Transition{Decision: decided(seqs[2], "aa", "")})
 	b.reopen()
 	got := map[string]string{}
 	for _, pack := range []string{"codes", "vip"} {
@@ -217,8 +218,8 @@ func versionsCount(t *testing.T, b *bench) {
 func conflictCountsNothing(t *testing.T, b *bench) {
 	b.save(version("aa", 0))
 	seq := b.append(arrival("e1", "c1"))[0]
-	tr := store.Transition{Decision: decided(seq, "aa", "it failed"), Reads: []store.KV{{Pack: "codes", Key: "k", Version: 7}}}
-	if err := b.s.Commit(t.Context(), []store.Transition{tr}); err == nil {
+	tr := turn.Transition{Decision: decided(seq, "aa", "it failed"), Reads: []turn.KV{{Pack: "codes", Key: "k", Version: 7}}}
+	if err := b.s.Commit(t.Context(), []turn.Transition{tr}); err == nil {
 		t.Fatal("read of a version that never was is taken")
 	}
 	b.equal("after a conflict", b.version("codes", "aa"), version("aa", 0))
@@ -237,11 +238,11 @@ func concerned(t *testing.T, b *bench) {
 	}
 	other := action(9, "c9", "aa", chat.Waiting)
 	other.Pack = "vip"
-	timer := func(chatID, pack, hash string) store.Transition {
+	timer := func(chatID, pack, hash string) turn.Transition {
 		tm := chat.Timer{Pack: pack, Name: "again", Version: hash, Due: noon, Seq: 20}
-		return store.Transition{Chat: &chat.Chat{ID: chatID}, Timers: []chat.TimerChange{{Timer: tm}}}
+		return turn.Transition{Chat: &chat.Chat{ID: chatID}, Timers: []chat.TimerChange{{Timer: tm}}}
 	}
-	b.commit(store.Transition{Actions: []chat.Action{
+	b.commit(turn.Transition{Actions: []chat.Action{
 		action(1, "c2", "aa", chat.Waiting), action(2, "c1", "aa", chat.Waiting), action(3, "c1", "bb", chat.Sent),
 		action(4, "c4", "aa", chat.Done), action(5, "c5", "aa", chat.Dropped), action(6, "c6", "aa", chat.Blocked),
 		action(7, "c7", "aa", chat.Dead), action(8, "c8", "aa", chat.Shadowed), other,
@@ -258,8 +259,8 @@ func concerned(t *testing.T, b *bench) {
 	check("at once", "codes", "cc")
 	check("at once", "vip", "", "c5", "c9")
 	check("at once", "nothing", "")
-	postponed := func(id string, list ...chat.Postponement) store.Transition {
-		return store.Transition{Chat: &chat.Chat{ID: id, Postponed: list}}
+	postponed := func(id string, list ...chat.Postponement) turn.Transition {
+		return turn.Transition{Chat: &chat.Chat{ID: id, Postponed: list}}
 	}
 	b.commit(
 		postponed("p1", chat.Postponement{Pack: "night", Version: "aa", Until: noon}, chat.Postponement{Pack: "calm", Version: "bb", Until: noon}),
@@ -272,7 +273,7 @@ func concerned(t *testing.T, b *bench) {
 	b.reopen()
 	gone := timer("c3", "codes", "bb")
 	gone.Timers[0].Gone = true
-	b.commit(store.Transition{Actions: []chat.Action{action(1, "c2", "aa", chat.Done)}}, gone)
+	b.commit(turn.Transition{Actions: []chat.Action{action(1, "c2", "aa", chat.Done)}}, gone)
 	check("later", "codes", "", "c1", "c2", "c6")
 	check("later", "codes", "aa", "c1", "c6")
 }

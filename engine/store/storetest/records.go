@@ -13,6 +13,7 @@ import (
 
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 var recordTests = map[string]func(*testing.T, *bench){
@@ -35,7 +36,7 @@ var lifeTests = map[string]func(*testing.T, *bench){
 // holds: each chat that is held, whoever held it, is listed until its hold ends
 // or is released.
 func holds(t *testing.T, b *bench) {
-	var batch []store.Transition
+	var batch []turn.Transition
 	var want []store.Hold // at noon
 	for i := range 30 {
 		c := chat.Chat{ID: fmt.Sprintf("c%02d", i), Hold: chat.Hold{Until: noon.Add(time.Duration(i-9) * time.Minute), By: "vip/keep", Reason: "quiet", Seq: int64(i + 1)}}
@@ -45,7 +46,7 @@ func holds(t *testing.T, b *bench) {
 		case i%3 == 2:
 			c.Hold = chat.Hold{}
 		}
-		batch = append(batch, store.Transition{Chat: &c})
+		batch = append(batch, turn.Transition{Chat: &c})
 		if c.Hold.Until.After(noon) {
 			want = append(want, store.Hold{Chat: c.ID, Hold: c.Hold})
 		}
@@ -68,7 +69,7 @@ func holds(t *testing.T, b *bench) {
 	check("when all are over", noon.Add(time.Hour), 5, nil, 0)
 	longer, released := batch[12].Chat, batch[27].Chat
 	longer.Hold.Until, released.Hold = noon.Add(48*time.Hour), chat.Hold{}
-	b.commit(store.Transition{Chat: longer}, store.Transition{Chat: released})
+	b.commit(turn.Transition{Chat: longer}, turn.Transition{Chat: released})
 	want = slices.DeleteFunc(want, func(h store.Hold) bool { return h.Chat == longer.ID || h.Chat == released.ID })
 	check("one is longer and one is released", noon, 100, append([]store.Hold{{Chat: longer.ID, Hold: longer.Hold}}, want...), all-1)
 }
@@ -76,7 +77,7 @@ func holds(t *testing.T, b *bench) {
 // postponed: each chat of which reads wait is listed until the last time for which
 // they do.
 func postponed(t *testing.T, b *bench) {
-	var batch []store.Transition
+	var batch []turn.Transition
 	var want []store.Postponement // at noon
 	for i := range 30 {
 		c := chat.Chat{ID: fmt.Sprintf("c%02d", i)}
@@ -89,7 +90,7 @@ func postponed(t *testing.T, b *bench) {
 				want = append(want, store.Postponement{Chat: c.ID, Postponement: last})
 			}
 		}
-		batch = append(batch, store.Transition{Chat: &c})
+		batch = append(batch, turn.Transition{Chat: &c})
 	}
 	slices.Reverse(want)
 	b.commit(batch...)
@@ -118,7 +119,7 @@ func eventsNewestFirst(t *testing.T, b *bench) {
 		seq := b.append(a)[0]
 		ids = append(ids, id)
 		if i%2 == 0 {
-			b.commit(store.Transition{Decision: &store.Decision{Seq: seq, At: noon, Note: id}, Actions: []chat.Action{read(seq, 0, a.Event.ChatID(), noon), read(seq, 1, a.Event.ChatID(), noon)}})
+			b.commit(turn.Transition{Decision: &turn.Decision{Seq: seq, At: noon, Note: id}, Actions: []chat.Action{read(seq, 0, a.Event.ChatID(), noon), read(seq, 1, a.Event.ChatID(), noon)}})
 		}
 	}
 	list := func(chatID string, before int64, limit int) (got []string) {
@@ -154,7 +155,7 @@ func actionsFiltered(t *testing.T, b *bench) {
 		a.Status, a.Pack = statuses[i%len(statuses)], fmt.Sprint("p", i%3)
 		all = append(all, a)
 	}
-	b.commit(store.Transition{Actions: all})
+	b.commit(turn.Transition{Actions: all})
 	b.reopen()
 	newest := slices.Clone(all)
 	slices.Reverse(newest)
@@ -196,7 +197,7 @@ func stats(t *testing.T, b *bench) {
 	seqs := b.append(arrival("e1", "c1"), arrival("e2", "c1"), arrival("e3", ""))
 	done := read(seqs[0], 1, "c1", noon)
 	done.Status = chat.Done
-	b.commit(store.Transition{Decision: &store.Decision{Seq: seqs[0], At: noon}, Chat: &chat.Chat{ID: "c1"}, Actions: []chat.Action{read(seqs[0], 0, "c1", noon), done}})
+	b.commit(turn.Transition{Decision: &turn.Decision{Seq: seqs[0], At: noon}, Chat: &chat.Chat{ID: "c1"}, Actions: []chat.Action{read(seqs[0], 0, "c1", noon), done}})
 	b.must(b.s.Quarantine(t.Context(), store.Quarantined{Received: noon, Source: "webhook", Reason: "x", Body: []byte("y")}))
 	st, err := b.s.Stats(t.Context())
 	b.must(err)
@@ -219,7 +220,7 @@ func exactStats(t *testing.T, b *bench) {
 			id := fmt.Sprint("e", rapid.IntRange(0, 300).Draw(rt, "event"))
 			switch rapid.IntRange(0, 4).Draw(rt, "step") {
 			case 0:
-				receipts, err := b.s.Append(background, []store.Arrival{arrival(id, "c"), arrival(id, "c")})
+				receipts, err := b.s.Append(background, []turn.Arrival{arrival(id, "c"), arrival(id, "c")})
 				if err != nil {
 					rt.Fatal(err)
 				}
@@ -238,17 +239,17 @@ func exactStats(t *testing.T, b *bench) {
 					continue
 				}
 				name := fmt.Sprint("c", rapid.IntRange(0, 20).Draw(rt, "chat"))
-				tr := store.Transition{Decision: &store.Decision{Seq: seq}, Chat: &chat.Chat{ID: name}}
+				tr := turn.Transition{Decision: &turn.Decision{Seq: seq}, Chat: &chat.Chat{ID: name}}
 				conflict := rapid.IntRange(0, 4).Draw(rt, "conflict") == 0
 				if conflict {
-					tr.Reads = []store.KV{{Pack: "p", Key: "never", Version: 7}}
+					tr.Reads = []turn.KV{{Pack: "p", Key: "never", Version: 7}}
 				}
 				for n := range rapid.IntRange(0, 3).Draw(rt, "actions") {
 					a := read(seq, n, name, noon)
 					a.Status = rapid.SampledFrom(statuses).Draw(rt, "status")
 					tr.Actions = append(tr.Actions, a)
 				}
-				err := b.s.Commit(background, []store.Transition{tr})
+				err := b.s.Commit(background, []turn.Transition{tr})
 				if conflict {
 					if !errors.Is(err, store.ErrConflict) {
 						rt.Fatal(err)
@@ -273,7 +274,7 @@ func exactStats(t *testing.T, b *bench) {
 				}
 				a := read(seq, rapid.IntRange(0, 3).Draw(rt, "n"), "c", noon)
 				a.Status = rapid.SampledFrom(statuses).Draw(rt, "status")
-				if err := b.s.Commit(background, []store.Transition{{Actions: []chat.Action{a}}}); err != nil {
+				if err := b.s.Commit(background, []turn.Transition{{Actions: []chat.Action{a}}}); err != nil {
 					rt.Fatal(err)
 				}
 				actions[a.ID] = a.Status
@@ -302,11 +303,11 @@ func closed(t *testing.T, b *bench) {
 	b.must(b.s.Close())
 	ctx := t.Context()
 	calls := map[string]func() error{
-		"Append":      func() error { _, err := b.s.Append(ctx, []store.Arrival{arrival("e2", "c1")}); return err },
+		"Append":      func() error { _, err := b.s.Append(ctx, []turn.Arrival{arrival("e2", "c1")}); return err },
 		"Quarantine":  func() error { return b.s.Quarantine(ctx, store.Quarantined{}) },
 		"Pending":     func() error { _, err := b.s.Pending(ctx, store.Shard{Of: 1}, 0, 1); return err },
 		"Unhandled":   func() error { _, err := b.s.Unhandled(ctx, "c1", 0); return err },
-		"Commit":      func() error { return b.s.Commit(ctx, []store.Transition{{}}) },
+		"Commit":      func() error { return b.s.Commit(ctx, []turn.Transition{{}}) },
 		"Chat":        func() error { _, err := b.s.Chat(ctx, "c1"); return err },
 		"State":       func() error { _, err := b.s.State(ctx, "p", "c1"); return err },
 		"KV":          func() error { _, err := b.s.KV(ctx, "p", "k", noon); return err },
@@ -371,7 +372,7 @@ func closeAnswers(t *testing.T, b *bench) {
 		wg.Go(func() {
 			for i := 0; ; i++ {
 				id := fmt.Sprintf("e%d.%d", side, i)
-				_, err := b.s.Append(background, []store.Arrival{arrival(id, "c1")})
+				_, err := b.s.Append(background, []turn.Arrival{arrival(id, "c1")})
 				if err != nil {
 					if !errors.Is(err, store.ErrClosed) {
 						t.Errorf("append: %v", err)
@@ -405,13 +406,13 @@ func closeAnswers(t *testing.T, b *bench) {
 func endedContext(t *testing.T, b *bench) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := b.s.Commit(ctx, []store.Transition{{Writes: []store.KV{write("k", `1`)}}}); err == nil {
+	if err := b.s.Commit(ctx, []turn.Transition{{Writes: []turn.KV{write("k", `1`)}}}); err == nil {
 		// It was faster than the context: then it is kept.
 		b.equal("kv", b.kv("p", "k", noon).Version, int64(1))
 	} else if !errors.Is(err, context.Canceled) {
 		t.Errorf("commit: %v", err)
 	} else {
-		b.equal("kv", b.kv("p", "k", noon), store.KV{Pack: "p", Key: "k"})
+		b.equal("kv", b.kv("p", "k", noon), turn.KV{Pack: "p", Key: "k"})
 	}
 	if _, err := b.s.Chat(ctx, "c1"); !errors.Is(err, context.Canceled) {
 		t.Errorf("chat: %v", err)
@@ -444,7 +445,7 @@ func readersSee(t *testing.T, b *bench) {
 			id := fmt.Sprint("c", side)
 			for i := range int64(40) {
 				want := chat.Chat{ID: id, LastEvent: i + 1}
-				if err := b.s.Commit(background, []store.Transition{{Chat: &want}}); err != nil {
+				if err := b.s.Commit(background, []turn.Transition{{Chat: &want}}); err != nil {
 					t.Errorf("commit: %v", err)
 					return
 				}

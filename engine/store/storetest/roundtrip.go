@@ -11,6 +11,7 @@ import (
 
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // Round trips write values whose every field is drawn and read them back, so
@@ -25,15 +26,15 @@ var roundTrips = map[string]func(*testing.T, *bench){
 }
 
 func entries(t *testing.T, b *bench) {
-	var told []store.Entry
-	b.s.Journaled(func(list []store.Entry) { told = append(told, list...) })
+	var told []turn.Entry
+	b.s.Journaled(func(list []turn.Entry) { told = append(told, list...) })
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		told = nil
-		var list []store.Arrival
+		var list []turn.Arrival
 		for range rapid.IntRange(1, 4).Draw(rt, "arrivals") {
 			n++
-			a := draw[store.Arrival](rt, "arrival")
+			a := draw[turn.Arrival](rt, "arrival")
 			a.Event.ID = fmt.Sprint(n, " ", a.Event.ID)
 			list = append(list, a)
 		}
@@ -46,7 +47,7 @@ func entries(t *testing.T, b *bench) {
 			rt.Fatal(err)
 		}
 		for i := range list {
-			want := store.Entry{Seq: receipts[i].Seq, Arrival: list[i]}
+			want := turn.Entry{Seq: receipts[i].Seq, Arrival: list[i]}
 			same(rt, "told", told[i], want)
 			same(rt, "pending", pending[i], want)
 			r, _, err := b.s.Event(background, list[i].Event.ID)
@@ -106,11 +107,11 @@ func chats(t *testing.T, b *bench) {
 			return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.ID.N, b.ID.N))
 		})
 		actions = append(actions, c.Waiting...)
-		var d *store.Decision
+		var d *turn.Decision
 		if rapid.Bool().Draw(rt, "with decision") {
-			d = &store.Decision{Seq: next, At: noon}
+			d = &turn.Decision{Seq: next, At: noon}
 		}
-		if err := b.s.Commit(background, []store.Transition{{Decision: d, Chat: &c, Actions: actions, Timers: changes}}); err != nil {
+		if err := b.s.Commit(background, []turn.Transition{{Decision: d, Chat: &c, Actions: actions, Timers: changes}}); err != nil {
 			rt.Fatal(err)
 		}
 		got, err := b.s.Chat(background, c.ID)
@@ -128,7 +129,7 @@ func chats(t *testing.T, b *bench) {
 			was.Status = chat.Dead
 			c.Waiting[i] = was
 		}
-		if err := b.s.Commit(background, []store.Transition{{Actions: c.Waiting}}); err != nil {
+		if err := b.s.Commit(background, []turn.Transition{{Actions: c.Waiting}}); err != nil {
 			rt.Fatal(err)
 		}
 		settled, err := b.s.Actions(background, store.ActionFilter{Chat: c.ID, Limit: len(c.Waiting) + 1, Status: []chat.Status{chat.Dead}})
@@ -147,14 +148,14 @@ func decisions(t *testing.T, b *bench) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
 		a := arrival(fmt.Sprint("e", n), "c1")
-		receipts, err := b.s.Append(background, []store.Arrival{a})
+		receipts, err := b.s.Append(background, []turn.Arrival{a})
 		if err != nil {
 			rt.Fatal(err)
 		}
 		for range 2 { // the second replaces the first
-			d := draw[store.Decision](rt, "decision")
+			d := draw[turn.Decision](rt, "decision")
 			d.Seq = receipts[0].Seq
-			if err := b.s.Commit(background, []store.Transition{{Decision: &d}}); err != nil {
+			if err := b.s.Commit(background, []turn.Transition{{Decision: &d}}); err != nil {
 				rt.Fatal(err)
 			}
 			r, ok, err := b.s.Event(background, a.Event.ID)
@@ -168,12 +169,12 @@ func decisions(t *testing.T, b *bench) {
 
 func memories(t *testing.T, b *bench) {
 	rapid.Check(t, func(rt *rapid.T) {
-		kv, st := draw[store.KV](rt, "kv"), draw[store.State](rt, "state")
+		kv, st := draw[turn.KV](rt, "kv"), draw[turn.State](rt, "state")
 		before, err := b.s.KV(background, kv.Pack, kv.Key, noon)
 		if err != nil {
 			rt.Fatal(err)
 		}
-		err = b.s.Commit(background, []store.Transition{{Reads: []store.KV{before}, Writes: []store.KV{kv}, States: []store.State{st}}})
+		err = b.s.Commit(background, []turn.Transition{{Reads: []turn.KV{before}, Writes: []turn.KV{kv}, States: []turn.State{st}}})
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -225,7 +226,7 @@ func timers(t *testing.T, b *bench) {
 		tm := draw[chat.Timer](rt, "timer")
 		tm.Pack, tm.Name, tm.Seq = "p", "t", seq
 		c.Timers = []chat.Timer{tm}
-		if err := b.s.Commit(background, []store.Transition{{Chat: &c, Timers: []chat.TimerChange{{Timer: tm}}}}); err != nil {
+		if err := b.s.Commit(background, []turn.Transition{{Chat: &c, Timers: []chat.TimerChange{{Timer: tm}}}}); err != nil {
 			rt.Fatal(err)
 		}
 		got, err := b.s.Chat(background, "c1")

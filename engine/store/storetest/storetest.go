@@ -13,6 +13,7 @@ import (
 	"chertd/engine/event"
 	"chertd/engine/store"
 	"chertd/rules/chat"
+	"chertd/rules/turn"
 )
 
 // Place is where a store has its data during one test.
@@ -71,7 +72,7 @@ func (b *bench) must(err error) {
 }
 
 // append journals arrivals, all of them new, and returns their sequences.
-func (b *bench) append(arrivals ...store.Arrival) []int64 {
+func (b *bench) append(arrivals ...turn.Arrival) []int64 {
 	b.Helper()
 	receipts, err := b.s.Append(b.Context(), arrivals)
 	b.must(err)
@@ -88,7 +89,7 @@ func (b *bench) append(arrivals ...store.Arrival) []int64 {
 	return seqs
 }
 
-func (b *bench) commit(batch ...store.Transition) {
+func (b *bench) commit(batch ...turn.Transition) {
 	b.Helper()
 	b.must(b.s.Commit(b.Context(), batch))
 }
@@ -131,7 +132,7 @@ func (b *bench) equal(what string, got, want any) {
 }
 
 // arrival is a message of a chat.
-func arrival(id, chatID string) store.Arrival {
+func arrival(id, chatID string) turn.Arrival {
 	e := event.Event{
 		ID: id, Type: event.MessageReceived, At: noon, Source: event.SourceWebhook, Text: "hello", From: "+14155551234",
 		Raw: json.RawMessage(`{"event_id": "` + id + `"}`),
@@ -140,7 +141,7 @@ func arrival(id, chatID string) store.Arrival {
 		e.Chat = &event.Chat{ID: chatID, Line: "+14152165723"}
 		e.Message = &event.Message{ID: "m-" + id, Direction: "inbound", Text: "hello", From: "+14155551234"}
 	}
-	return store.Arrival{Event: e, Received: noon}
+	return turn.Arrival{Event: e, Received: noon}
 }
 
 // read is a waiting read that an event asked for.
