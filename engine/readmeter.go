@@ -64,7 +64,7 @@ func (m *readMeters) forget(ctx context.Context, st store.Store, pack string, no
 	r.loaded = true
 	r.count++
 	if err == nil {
-		err = st.Commit(ctx, []turn.Transition{{ReadCounts: []store.ReadCount{r.state(pack)}}})
+		err = st.Commit(ctx, []turn.Transition{{ReadCounts: []rules.ReadCount{r.state(pack)}}})
 	}
 	if err != nil {
 		return fmt.Errorf("start the count of the reads of pack %q again: %w", pack, err)
@@ -133,7 +133,7 @@ func (r *readMeter) load(ctx context.Context, st store.Store, pack string, now t
 		}
 	}
 	if !known || raised {
-		if err := st.Commit(ctx, []turn.Transition{{ReadCounts: []store.ReadCount{r.state(pack)}}}); err != nil {
+		if err := st.Commit(ctx, []turn.Transition{{ReadCounts: []rules.ReadCount{r.state(pack)}}}); err != nil {
 			return fmt.Errorf("note the limit of the reads of pack %q: %w", pack, err)
 		}
 	}
@@ -141,8 +141,8 @@ func (r *readMeter) load(ctx context.Context, st store.Store, pack string, now t
 	return nil
 }
 
-func (r *readMeter) state(pack string) store.ReadCount {
-	return store.ReadCount{Pack: pack, Count: r.count, Limit: r.meter.Limit}
+func (r *readMeter) state(pack string) rules.ReadCount {
+	return rules.ReadCount{Pack: pack, Count: r.count, Limit: r.meter.Limit}
 }
 
 // kept returns the row of a place whose call was made, or has ended, now.

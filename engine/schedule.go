@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"chertd/engine/store"
 	"chertd/engine/wait"
 	"chertd/rules"
 	"chertd/rules/turn"
@@ -29,7 +28,7 @@ const (
 type schedules struct {
 	e    *Engine
 	set  *rules.Set
-	last map[store.Schedule]time.Time // runs until then are done; of the rules in set
+	last map[rules.ScheduleID]time.Time // runs until then are done; of the rules in set
 }
 
 // runSchedules runs until ctx ends.
@@ -86,7 +85,7 @@ func (s *schedules) turn(ctx context.Context) (time.Duration, error) {
 // from now.
 func (s *schedules) read(ctx context.Context, set *rules.Set) error {
 	now := s.e.c.Now()
-	last := map[store.Schedule]time.Time{}
+	last := map[rules.ScheduleID]time.Time{}
 	for _, rule := range set.Schedules() {
 		key := scheduleOf(rule)
 		at, err := s.e.c.Store.ScheduleDone(ctx, key, now)
@@ -95,7 +94,7 @@ func (s *schedules) read(ctx context.Context, set *rules.Set) error {
 		}
 		if at.IsZero() {
 			at = now
-			if err := s.e.c.Store.Commit(ctx, []turn.Transition{{Schedules: []store.ScheduleRun{lastRun(rule, now)}}}); err != nil {
+			if err := s.e.c.Store.Commit(ctx, []turn.Transition{{Schedules: []rules.ScheduleRun{lastRun(rule, now)}}}); err != nil {
 				return fmt.Errorf("note the first sight of %s: %w", rule.Key, err)
 			}
 		}
@@ -110,9 +109,9 @@ func (s *schedules) read(ctx context.Context, set *rules.Set) error {
 
 // forget drops what is kept of schedules that do not run any more, and of those
 // of packs that are off: when they run again, they count from then.
-func (s *schedules) forget(ctx context.Context, set *rules.Set, last map[store.Schedule]time.Time) error {
+func (s *schedules) forget(ctx context.Context, set *rules.Set, last map[rules.ScheduleID]time.Time) error {
 	now := s.e.c.Now()
-	var gone []store.ScheduleRun
+	var gone []rules.ScheduleRun
 	drop := func(rule *rules.Rule) error {
 		key := scheduleOf(rule)
 		if _, runs := last[key]; runs || rule.Every == "" {
@@ -123,7 +122,7 @@ func (s *schedules) forget(ctx context.Context, set *rules.Set, last map[store.S
 			return fmt.Errorf("read the last run of %s: %w", rule.Key, err)
 		}
 		if !at.IsZero() {
-			gone = append(gone, store.ScheduleRun{ScheduleID: key})
+			gone = append(gone, rules.ScheduleRun{ScheduleID: key})
 		}
 		return nil
 	}
@@ -189,7 +188,7 @@ func (s *schedules) run(ctx context.Context, rule *rules.Rule, now time.Time) er
 // commit keeps that the runs until a time are done, together with the events of
 // some of them.
 func (s *schedules) commit(ctx context.Context, rule *rules.Rule, until time.Time, runs []time.Time, now time.Time) error {
-	t := turn.Transition{Schedules: []store.ScheduleRun{lastRun(rule, until)}}
+	t := turn.Transition{Schedules: []rules.ScheduleRun{lastRun(rule, until)}}
 	for _, at := range runs {
 		t.Append = append(t.Append, turn.Scheduled(rule, at, now))
 	}
@@ -200,11 +199,11 @@ func (s *schedules) commit(ctx context.Context, rule *rules.Rule, until time.Tim
 	return nil
 }
 
-func scheduleOf(r *rules.Rule) store.Schedule {
-	return store.Schedule{Pack: r.Pack, Rule: r.Name, Every: r.Every}
+func scheduleOf(r *rules.Rule) rules.ScheduleID {
+	return rules.ScheduleID{Pack: r.Pack, Rule: r.Name, Every: r.Every}
 }
 
 // lastRun keeps that the runs until a time are done.
-func lastRun(rule *rules.Rule, at time.Time) store.ScheduleRun {
-	return store.ScheduleRun{ScheduleID: scheduleOf(rule), Done: at, Expires: rule.Schedule.Next(at).Add(scheduleKept)}
+func lastRun(rule *rules.Rule, at time.Time) rules.ScheduleRun {
+	return rules.ScheduleRun{ScheduleID: scheduleOf(rule), Done: at, Expires: rule.Schedule.Next(at).Add(scheduleKept)}
 }

@@ -99,7 +99,7 @@ chert.every("1h", { name = "hourly" }, function(ev)
   chert.mark_read("c1")
 end)`)
 	// The first sight of a schedule is kept before anything can be missed.
-	hourly := store.Schedule{Pack: "p", Rule: "hourly", Every: "1h"}
+	hourly := rules.ScheduleID{Pack: "p", Rule: "hourly", Every: "1h"}
 	for {
 		done, err := r.st.ScheduleDone(context.Background(), hourly, time.Now())
 		if err != nil {
@@ -135,7 +135,7 @@ chert.rule({ name = "in time", on = "timer:t", max_age = "1h", run = function(ev
 	r.message("c1", "e1", "x")
 	r.wait("e1", func() bool { return r.handled("e1") != nil })
 	for {
-		done, err := r.st.ScheduleDone(context.Background(), store.Schedule{Pack: "p", Rule: "hourly", Every: "1h"}, time.Now())
+		done, err := r.st.ScheduleDone(context.Background(), rules.ScheduleID{Pack: "p", Rule: "hourly", Every: "1h"}, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

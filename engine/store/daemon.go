@@ -30,12 +30,12 @@ type Daemon interface {
 
 	// ScheduleDone returns the time until which the runs of a schedule are done. It
 	// is zero if none is kept, or the one that is kept has expired by now.
-	ScheduleDone(ctx context.Context, s Schedule, now time.Time) (time.Time, error)
+	ScheduleDone(ctx context.Context, s rules.ScheduleID, now time.Time) (time.Time, error)
 
 	// ReadCount returns the current count of a pack's read calls, with the calls of
 	// this count and earlier ones, ordered by place. If none is kept only its Pack
 	// is set.
-	ReadCount(ctx context.Context, pack string) (ReadCount, error)
+	ReadCount(ctx context.Context, pack string) (rules.ReadCount, error)
 }
 
 // CallPause is a pause of all calls that Chert requested (429).
@@ -44,11 +44,3 @@ type CallPause struct {
 	Until time.Time // no call before it
 	Why   string    // the answer, for people
 }
-
-// Types of package rules that a store keeps.
-type (
-	Schedule    = rules.ScheduleID
-	ScheduleRun = rules.ScheduleRun
-	ReadCount   = rules.ReadCount
-	ReadCall    = rules.ReadCall
-)

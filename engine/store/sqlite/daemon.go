@@ -73,14 +73,14 @@ func (s *Store) SetCallPause(ctx context.Context, credential string, p store.Cal
 }
 
 // ScheduleDone implements store.Daemon.
-func (s *Store) ScheduleDone(ctx context.Context, what store.Schedule, now time.Time) (time.Time, error) {
+func (s *Store) ScheduleDone(ctx context.Context, what rules.ScheduleID, now time.Time) (time.Time, error) {
 	v, err := s.readOne(ctx, "read the last run of a schedule", selectSchedule, what.Pack, what.Rule, what.Every, now.UnixMicro())
 	return timeOf(v), err
 }
 
 // ReadCount implements store.Daemon.
-func (s *Store) ReadCount(ctx context.Context, pack string) (store.ReadCount, error) {
-	count := store.ReadCount{Pack: pack}
+func (s *Store) ReadCount(ctx context.Context, pack string) (rules.ReadCount, error) {
+	count := rules.ReadCount{Pack: pack}
 	err := s.snapshot(ctx, "read the counted reads of pack "+pack, func(c *conn) error {
 		err := c.query(ctx, selectReadCount, func(row []driver.Value) error {
 			count.Count = intOf(row[0])
@@ -90,8 +90,8 @@ func (s *Store) ReadCount(ctx context.Context, pack string) (store.ReadCount, er
 		if err != nil {
 			return err
 		}
-		count.Calls, err = list(ctx, c, selectReadCalls, func(row []driver.Value) (store.ReadCall, error) {
-			return store.ReadCall{Pack: pack, Place: rules.Place(intOf(row[0])), Count: intOf(row[1]), At: timeOf(row[2])}, nil
+		count.Calls, err = list(ctx, c, selectReadCalls, func(row []driver.Value) (rules.ReadCall, error) {
+			return rules.ReadCall{Pack: pack, Place: rules.Place(intOf(row[0])), Count: intOf(row[1]), At: timeOf(row[2])}, nil
 		}, pack)
 		return err
 	})

@@ -16,6 +16,7 @@ import (
 
 	"chertd/engine/event"
 	"chertd/engine/store"
+	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -148,8 +149,8 @@ var acts = []struct {
 	{"ignore files", func(s *Store) error { return s.SetIgnoreFile(context.Background(), []byte("*.tmp")) }},
 	{"run a schedule and count a read", func(s *Store) error {
 		return s.Commit(context.Background(), []turn.Transition{{
-			Schedules:  []store.ScheduleRun{{ScheduleID: store.Schedule{Pack: "p", Rule: "r", Every: "1h"}, Done: time.Unix(1, 0)}},
-			ReadCounts: []store.ReadCount{{Pack: "p", Count: 1}}, ReadCalls: []store.ReadCall{{Pack: "p", At: time.Unix(1, 0)}},
+			Schedules:  []rules.ScheduleRun{{ScheduleID: rules.ScheduleID{Pack: "p", Rule: "r", Every: "1h"}, Done: time.Unix(1, 0)}},
+			ReadCounts: []rules.ReadCount{{Pack: "p", Count: 1}}, ReadCalls: []rules.ReadCall{{Pack: "p", At: time.Unix(1, 0)}},
 		}})
 	}},
 	{"pause", func(s *Store) error { return s.SetPaused(context.Background(), true) }},

@@ -112,7 +112,7 @@ func TestMigrationFromVersion9(t *testing.T) {
 		return v.Files, err
 	})
 
-	for schedule, want := range map[store.Schedule]time.Time{
+	for schedule, want := range map[rules.ScheduleID]time.Time{
 		{Pack: "codes", Rule: "hourly", Every: "1h"}:                        at,
 		{Pack: "codes", Rule: "a/b", Every: "*/15 9-17 * * MON/2"}:          at.Add(250 * time.Millisecond),
 		{Pack: "codes", Rule: "gone", Every: "1h"}:                          {},
@@ -122,13 +122,13 @@ func TestMigrationFromVersion9(t *testing.T) {
 		check(fmt.Sprint("schedule ", schedule), want, func() (any, error) { return s.ScheduleDone(ctx, schedule, at) })
 	}
 	check("an expired schedule", time.Time{}, func() (any, error) {
-		return s.ScheduleDone(ctx, store.Schedule{Pack: "codes", Rule: "hourly", Every: "1h"}, time.UnixMicro(1767700000000000))
+		return s.ScheduleDone(ctx, rules.ScheduleID{Pack: "codes", Rule: "hourly", Every: "1h"}, time.UnixMicro(1767700000000000))
 	})
-	check("reads of codes", store.ReadCount{Pack: "codes", Count: 2, Limit: rules.Rate{N: 300, Per: 90 * time.Minute}, Calls: []store.ReadCall{
+	check("reads of codes", rules.ReadCount{Pack: "codes", Count: 2, Limit: rules.Rate{N: 300, Per: 90 * time.Minute}, Calls: []rules.ReadCall{
 		{Pack: "codes", Place: 3, Count: 2, At: at.Add(123456 * time.Microsecond)}, {Pack: "codes", Place: 11, Count: 1, At: at.Add(time.Second)},
 	}}, func() (any, error) { return s.ReadCount(ctx, "codes") })
-	check("reads of vip", store.ReadCount{Pack: "vip", Limit: rules.Rate{N: 2, Per: 1500 * time.Millisecond}}, func() (any, error) { return s.ReadCount(ctx, "vip") })
-	check("reads under a limit that can't be read", store.ReadCount{Pack: "fast", Limit: rules.Rate{N: 1}}, func() (any, error) { return s.ReadCount(ctx, "fast") })
+	check("reads of vip", rules.ReadCount{Pack: "vip", Limit: rules.Rate{N: 2, Per: 1500 * time.Millisecond}}, func() (any, error) { return s.ReadCount(ctx, "vip") })
+	check("reads under a limit that can't be read", rules.ReadCount{Pack: "fast", Limit: rules.Rate{N: 1}}, func() (any, error) { return s.ReadCount(ctx, "fast") })
 
 	check("kv of a pack", turn.KV{Pack: "codes", Key: "schedule/codes/hourly/1h", Value: []byte("1"), Version: 1}, func() (any, error) {
 		return s.KV(ctx, "codes", "schedule/codes/hourly/1h", at)

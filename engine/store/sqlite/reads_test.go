@@ -51,7 +51,7 @@ var readings = map[string]func(s *Store, ctx context.Context) (any, error){
 	"IgnoreFile":  func(s *Store, ctx context.Context) (any, error) { return s.IgnoreFile(ctx) },
 	"ReadCount":   func(s *Store, ctx context.Context) (any, error) { return s.ReadCount(ctx, "p") },
 	"ScheduleDone": func(s *Store, ctx context.Context) (any, error) {
-		return s.ScheduleDone(ctx, store.Schedule{Pack: "p", Rule: "r", Every: "1h"}, someTime)
+		return s.ScheduleDone(ctx, rules.ScheduleID{Pack: "p", Rule: "r", Every: "1h"}, someTime)
 	},
 	"ClockOffset": func(s *Store, ctx context.Context) (any, error) { return s.ClockOffset(ctx) },
 	"CallPause":   func(s *Store, ctx context.Context) (any, error) { return s.CallPause(ctx, "acme") },
@@ -92,9 +92,9 @@ func filled(t *testing.T) (s *Store, sab *saboteur) {
 	tr.Chat.Seen, tr.Chat.Recent, tr.Chat.Cooldown = map[string]int64{"p": 1}, chat.Messages{IDs: []string{"m1"}}, map[string]time.Time{"p r": someTime}
 	tr.Actions = append(tr.Actions, blocked)
 	tr.Missed = []turn.Missed{{Pack: "q", Seq: 1, Key: "c1", At: someTime, Why: rules.MissedFailed, CanVeto: true, Chats: []string{"c2"}}}
-	tr.Schedules = []store.ScheduleRun{{ScheduleID: store.Schedule{Pack: "p", Rule: "r", Every: "1h"}, Done: someTime}}
-	tr.ReadCounts = []store.ReadCount{{Pack: "p", Count: 1, Limit: rules.Rate{N: 3, Per: time.Minute}}}
-	tr.ReadCalls = []store.ReadCall{{Pack: "p", Count: 1, At: someTime}}
+	tr.Schedules = []rules.ScheduleRun{{ScheduleID: rules.ScheduleID{Pack: "p", Rule: "r", Every: "1h"}, Done: someTime}}
+	tr.ReadCounts = []rules.ReadCount{{Pack: "p", Count: 1, Limit: rules.Rate{N: 3, Per: time.Minute}}}
+	tr.ReadCalls = []rules.ReadCall{{Pack: "p", Count: 1, At: someTime}}
 	_, err := s.Append(ctx, []turn.Arrival{inChat("e1", "c1"), inChat("e2", "c1"), simple("alone")})
 	for _, err := range []error{
 		err,

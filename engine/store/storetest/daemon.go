@@ -73,10 +73,10 @@ func clockOffset(t *testing.T, b *bench) {
 }
 
 func schedules(t *testing.T, b *bench) {
-	hourly := store.Schedule{Pack: "codes", Rule: "digest/all", Every: "0 */2 * * *"}
+	hourly := rules.ScheduleID{Pack: "codes", Rule: "digest/all", Every: "0 */2 * * *"}
 	edited, other := hourly, hourly
 	edited.Every, other.Pack = "1h", "vip"
-	check := func(when string, s store.Schedule, now, want time.Time) {
+	check := func(when string, s rules.ScheduleID, now, want time.Time) {
 		t.Helper()
 		got, err := b.s.ScheduleDone(t.Context(), s, now)
 		b.must(err)
@@ -84,8 +84,8 @@ func schedules(t *testing.T, b *bench) {
 	}
 	check("unknown", hourly, noon, time.Time{})
 	b.commit(
-		turn.Transition{Schedules: []store.ScheduleRun{{ScheduleID: hourly, Done: noon, Expires: noon.Add(time.Hour)}, {ScheduleID: other, Done: noon}}},
-		turn.Transition{Schedules: []store.ScheduleRun{{ScheduleID: other, Done: noon.Add(time.Minute)}}, Append: []turn.Arrival{arrival("e1", "")}})
+		turn.Transition{Schedules: []rules.ScheduleRun{{ScheduleID: hourly, Done: noon, Expires: noon.Add(time.Hour)}, {ScheduleID: other, Done: noon}}},
+		turn.Transition{Schedules: []rules.ScheduleRun{{ScheduleID: other, Done: noon.Add(time.Minute)}}, Append: []turn.Arrival{arrival("e1", "")}})
 	b.reopen()
 	check("kept", hourly, noon.Add(time.Hour-time.Microsecond), noon)
 	check("expired", hourly, noon.Add(time.Hour), time.Time{})
@@ -93,35 +93,35 @@ func schedules(t *testing.T, b *bench) {
 	check("of another pack, kept twice", other, noon.Add(1000*time.Hour), noon.Add(time.Minute))
 	b.record("e1")
 
-	b.commit(turn.Transition{Schedules: []store.ScheduleRun{{ScheduleID: hourly, Done: noon.Add(time.Hour)}, {ScheduleID: other}, {ScheduleID: edited}}})
+	b.commit(turn.Transition{Schedules: []rules.ScheduleRun{{ScheduleID: hourly, Done: noon.Add(time.Hour)}, {ScheduleID: other}, {ScheduleID: edited}}})
 	check("later, without an end", hourly, noon.Add(1000*time.Hour), noon.Add(time.Hour))
 	check("dropped", other, noon, time.Time{})
 }
 
 func readCounts(t *testing.T, b *bench) {
-	check := func(want store.ReadCount) {
+	check := func(want rules.ReadCount) {
 		t.Helper()
 		got, err := b.s.ReadCount(t.Context(), want.Pack)
 		b.must(err)
 		b.equal("count of "+want.Pack, got, want)
 	}
-	call := func(place rules.Place, count int64, minutes int) store.ReadCall {
-		return store.ReadCall{Pack: "codes", Place: place, Count: count, At: noon.Add(time.Duration(minutes) * time.Minute)}
+	call := func(place rules.Place, count int64, minutes int) rules.ReadCall {
+		return rules.ReadCall{Pack: "codes", Place: place, Count: count, At: noon.Add(time.Duration(minutes) * time.Minute)}
 	}
-	check(store.ReadCount{Pack: "codes"})
-	codes := store.ReadCount{Pack: "codes", Count: 3, Limit: rules.Rate{N: 300, Per: 10 * time.Minute}}
-	vip := store.ReadCount{Pack: "vip", Count: 1}
-	b.commit(turn.Transition{ReadCounts: []store.ReadCount{codes, vip}, ReadCalls: []store.ReadCall{call(10, 3, 1), call(2, 2, 0), call(1, 3, 2)}})
+	check(rules.ReadCount{Pack: "codes"})
+	codes := rules.ReadCount{Pack: "codes", Count: 3, Limit: rules.Rate{N: 300, Per: 10 * time.Minute}}
+	vip := rules.ReadCount{Pack: "vip", Count: 1}
+	b.commit(turn.Transition{ReadCounts: []rules.ReadCount{codes, vip}, ReadCalls: []rules.ReadCall{call(10, 3, 1), call(2, 2, 0), call(1, 3, 2)}})
 	b.reopen()
-	codes.Calls = []store.ReadCall{call(1, 3, 2), call(2, 2, 0), call(10, 3, 1)}
+	codes.Calls = []rules.ReadCall{call(1, 3, 2), call(2, 2, 0), call(10, 3, 1)}
 	check(codes)
 	check(vip)
 	free := call(1, 3, 0)
 	free.At = time.Time{}
-	b.commit(turn.Transition{ReadCalls: []store.ReadCall{free, call(2, 3, 5)}})
-	codes.Calls = []store.ReadCall{call(2, 3, 5), call(10, 3, 1)}
+	b.commit(turn.Transition{ReadCalls: []rules.ReadCall{free, call(2, 3, 5)}})
+	codes.Calls = []rules.ReadCall{call(2, 3, 5), call(10, 3, 1)}
 	check(codes)
-	err := b.s.Commit(t.Context(), []turn.Transition{{ReadCalls: []store.ReadCall{call(10, 9, 9)}, Reads: []turn.KV{{Pack: "p", Key: "k", Version: 7}}}})
+	err := b.s.Commit(t.Context(), []turn.Transition{{ReadCalls: []rules.ReadCall{call(10, 9, 9)}, Reads: []turn.KV{{Pack: "p", Key: "k", Version: 7}}}})
 	if err == nil {
 		t.Error("a conflict is taken")
 	}
@@ -132,7 +132,7 @@ func anySchedule(t *testing.T, b *bench) {
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
-		run, count := draw[store.ScheduleRun](rt, "schedule"), draw[store.ReadCount](rt, "count")
+		run, count := draw[rules.ScheduleRun](rt, "schedule"), draw[rules.ReadCount](rt, "count")
 		if run.Done.IsZero() {
 			run.Done = noon
 		}
@@ -146,7 +146,7 @@ func anySchedule(t *testing.T, b *bench) {
 				c.At = noon
 			}
 		}
-		if err := b.s.Commit(background, []turn.Transition{{Schedules: []store.ScheduleRun{run}, ReadCounts: []store.ReadCount{count}, ReadCalls: count.Calls}}); err != nil {
+		if err := b.s.Commit(background, []turn.Transition{{Schedules: []rules.ScheduleRun{run}, ReadCounts: []rules.ReadCount{count}, ReadCalls: count.Calls}}); err != nil {
 			rt.Fatal(err)
 		}
 		done, err := b.s.ScheduleDone(background, run.ScheduleID, noon)

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chertd/engine/store"
+	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -334,7 +335,7 @@ func closed(t *testing.T, b *bench) {
 		"SetIgnore":   func() error { return b.s.SetIgnoreFile(ctx, nil) },
 		"Paused":      func() error { _, err := b.s.Paused(ctx); return err },
 		"SetPaused":   func() error { return b.s.SetPaused(ctx, true) },
-		"Schedule":    func() error { _, err := b.s.ScheduleDone(ctx, store.Schedule{}, noon); return err },
+		"Schedule":    func() error { _, err := b.s.ScheduleDone(ctx, rules.ScheduleID{}, noon); return err },
 		"ReadCount":   func() error { _, err := b.s.ReadCount(ctx, "codes"); return err },
 		"ClockOffset": func() error { _, err := b.s.ClockOffset(ctx); return err },
 		"SetOffset":   func() error { return b.s.SetClockOffset(ctx, 0) },
