@@ -225,7 +225,7 @@ end }`)
 		t.Errorf("the reads of c3: %v, want the soonest waiting", got)
 	}
 	c3, err := r.st.Chat(context.Background(), "c3")
-	if err != nil || len(c3.Waiting) != 1 || c3.Waiting[0].Due.Sub(c3.Waiting[0].Asked) > 30*time.Minute {
+	if err != nil || len(c3.Waiting) != 1 || c3.Waiting[0].Due.Sub(c3.Waiting[0].Requested) > 30*time.Minute {
 		t.Errorf("c3 waits for %+v, %v; want the read in half an hour", c3.Waiting, err)
 	}
 }

@@ -72,7 +72,7 @@ func liveThrough(t *testing.T, seed uint64) (calls, unread, superseded int) {
 	write("b", "")
 	c.answer = func(call chat.Call) error {
 		// Called at any time, and from other goroutines: it must not draw.
-		switch (call.Wire + int64(call.Attempt)) % 7 {
+		switch (call.SentSeq + int64(call.Attempt)) % 7 {
 		case 0:
 			return &chert.Error{Code: 2002, Status: 404, Message: "gone"}
 		case 1:
@@ -98,7 +98,7 @@ func liveThrough(t *testing.T, seed uint64) (calls, unread, superseded int) {
 		case 0:
 			c.give(fmt.Sprintf(`{"event":%q,"event_id":"r%d","data":{"chat":{"id":%q}}}`, pick("reaction.added", "odd.type"), n, id))
 		case 1:
-			in := chat.Operate{Remove: random.IntN(2) == 0, Hold: chat.Hold{Until: c.now().Add(time.Minute)}}
+			in := chat.Operate{Release: random.IntN(2) == 0, Hold: chat.Hold{Until: c.now().Add(time.Minute)}}
 			if err := c.eng.Apply(context.Background(), id, in); err != nil {
 				t.Fatal(err)
 			}
@@ -218,7 +218,7 @@ func (c *crew) covered() (calls, unread, superseded int) {
 		calls++
 		var newest *made
 		for _, m := range order {
-			if m.chat == call.Chat && m.received <= call.Wire && (newest == nil || m.seq > newest.seq) {
+			if m.chat == call.Chat && m.received <= call.SentSeq && (newest == nil || m.seq > newest.seq) {
 				newest = m
 			}
 		}
@@ -230,7 +230,7 @@ func (c *crew) covered() (calls, unread, superseded int) {
 			}
 		}
 		if h.Attempt.Err == nil {
-			read[call.Chat] = max(read[call.Chat], call.Wire)
+			read[call.Chat] = max(read[call.Chat], call.SentSeq)
 		}
 	}
 	return calls, unread, superseded

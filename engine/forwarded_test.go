@@ -56,7 +56,7 @@ func TestForwardedWishOfWhatIsNoLongerLiveIsDropped(t *testing.T) {
 		if note := h.Decision.Note; strings.HasPrefix(note, "drops a request of event 1: ") != c.dropped || strings.HasPrefix(note, "carries a request of event 1 here") == c.dropped {
 			t.Errorf("%s of %s/%s: the decision notes %q", c.kind, c.pack, c.rule, note)
 		}
-		if acts := w.Acts() && !c.dropped; (len(h.Actions) > 0) != acts {
+		if acts := w.IsAction() && !c.dropped; (len(h.Actions) > 0) != acts {
 			t.Errorf("%s of %s/%s: the actions are %+v", c.kind, c.pack, c.rule, h.Actions)
 		}
 		found, err := r.st.Chat(ctx, chatID)

@@ -61,7 +61,7 @@ func (e *Engine) logHandled(entry *turn.Entry, d *turn.Decision, actions []chat.
 			keyChat, entry.Event.ChatID(), "rules", len(d.Rules), "note", d.Note)
 	}
 	for i := range actions {
-		if a := &actions[i]; !a.Settled.IsZero() {
+		if a := &actions[i]; !a.Ended.IsZero() {
 			e.logSettled(a)
 		}
 	}

@@ -62,7 +62,7 @@ func (m *manager) Release(ctx context.Context, in control.ReleaseRequest) (contr
 	if err := m.seen(ctx, in.Chat, false, ""); err != nil {
 		return control.Released{}, err
 	}
-	o, err := m.eng.Operate(ctx, in.Chat, chat.Operate{Remove: true})
+	o, err := m.eng.Operate(ctx, in.Chat, chat.Operate{Release: true})
 	if err != nil {
 		return control.Released{}, err
 	}

@@ -54,7 +54,7 @@ func (b *batch) serve(ctx context.Context, r *request) {
 // settled logs the actions that wait no more.
 func (b *batch) settled(actions []chat.Action) {
 	for i := range actions {
-		if a := &actions[i]; !a.Settled.IsZero() {
+		if a := &actions[i]; !a.Ended.IsZero() {
 			b.s.e.logSettled(a)
 			b.s.e.observe(Happening{Settled: a})
 		}
@@ -157,7 +157,7 @@ func droppedBy(before *chat.Chat, x *turn.Done, now time.Time) (d live.Dropped) 
 		}
 	}
 	for i := range x.Timers {
-		if x.Timers[i].Gone {
+		if x.Timers[i].Removed {
 			d.Timers++
 		}
 	}

@@ -171,8 +171,8 @@ func TestReadSpeaksForWhatIsKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ok && call.Wire > first.Seq {
-		t.Errorf("the read speaks for events up to %d, and only %d was known", call.Wire, first.Seq)
+	if ok && call.SentSeq > first.Seq {
+		t.Errorf("the read speaks for events up to %d, and only %d was known", call.SentSeq, first.Seq)
 	}
 	if err := <-acked; err != nil {
 		t.Fatal(err)

@@ -113,7 +113,7 @@ type Outcome struct {
 	AllChats  bool             // the rule is suspended for all chats, not just for the event's
 	Overdrawn *Overdraw        // what its pack's share of the machine suspended after it; nil: nothing
 	Wishes    []Wish
-	Rest      *chat.Rest // its cooldown, from now
+	Rest      *chat.Cooldown // its cooldown, from now
 	State     json.RawMessage
 	StateSet  bool    // State is to be kept (nil deletes)
 	Reads     []Entry // kv entries it read, with the versions it saw

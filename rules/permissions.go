@@ -22,7 +22,7 @@ const (
 
 // NotAsked returns the error that a pack calls a function whose permission it does not
 // request. d has the place; asked are the permissions that the pack requests.
-func NotAsked(pack, packPath string, folder bool, d diag.Diagnostic, it *luabind.Symbol, asked []string) diag.Diagnostic {
+func NotRequested(pack, packPath string, folder bool, d diag.Diagnostic, it *luabind.Symbol, asked []string) diag.Diagnostic {
 	all := sortedSet(append(slices.Clone(asked), it.Grant))
 	d.Severity, d.Code = diag.SeverityError, codeNotAsked
 	if folder {
@@ -106,7 +106,7 @@ func (b *builder) checkPermissions(programs []*luabind.Program) {
 				at.Message = fmt.Sprintf("%s needs the permission %q, which chertd.yaml does not grant to pack %q", use.Symbol.Name, grant, p.Name)
 				at.Hint = "add to chertd.yaml: " + GrantLine(p.Name, asked)
 			default:
-				at = NotAsked(p.Name, b.src.path, b.src.folder, at, use.Symbol, asked)
+				at = NotRequested(p.Name, b.src.path, b.src.folder, at, use.Symbol, asked)
 			}
 			b.diags = append(b.diags, at)
 			b.lacks = append(b.lacks, grant)

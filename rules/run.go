@@ -123,7 +123,7 @@ func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
 	case rests && later: // and it goes on resting
 		o.Wishes = slices.DeleteFunc(o.Wishes, func(w Wish) bool { return !w.KeepsUnread() })
 	case rule.Cooldown > 0 && len(o.Wishes) > 0:
-		o.Rest = &chat.Rest{Rule: rule.restKey(o.Shadow), Until: rule.judged(&r.in).Add(rule.Cooldown)}
+		o.Rest = &chat.Cooldown{Rule: rule.restKey(o.Shadow), Until: rule.judged(&r.in).Add(rule.Cooldown)}
 	}
 }
 

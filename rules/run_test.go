@@ -194,7 +194,7 @@ func TestRunSkips(t *testing.T) {
 	in := Input{Event: message("x"), Now: noon, Chat: &chat.Chat{ID: "c1"}} // a Monday, 07:00 in New York
 	r := s.Run(0, in)
 	expectSaid(t, r, "p/rests: cancel_read\np/idle:\np/work: cancel_read\np/leisure: skipped: outside its hours")
-	want := chat.Rest{Rule: "p/rests", Until: noon.Add(10 * time.Minute)}
+	want := chat.Cooldown{Rule: "p/rests", Until: noon.Add(10 * time.Minute)}
 	if got := r.Outcomes[0].Rest; got == nil || *got != want || r.Outcomes[1].Rest != nil {
 		t.Errorf("rests are %v and %v, want %v and none: the second asked for nothing", got, r.Outcomes[1].Rest, want)
 	}

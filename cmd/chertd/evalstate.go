@@ -168,7 +168,7 @@ func (r *stateReader) chat(id string, f stateChat) {
 		}
 		a := chat.Action{
 			ID: chat.ActionID{Seq: storedSeq, N: i}, Kind: chat.Read, Chat: id, Pack: pack, Rule: rule, Reason: read.Reason,
-			EvenIfNewer: read.EvenIfNewer, Covers: storedSeq, Asked: r.now, Due: r.time(path+".due", read.Due), Status: chat.Waiting,
+			EvenIfNewer: read.EvenIfNewer, Covers: storedSeq, Requested: r.now, Due: r.time(path+".due", read.Due), Status: chat.Waiting,
 		}
 		if known := r.knowsRule(path+".rule", pack, rule); known != nil {
 			a.Place = known.Place()
@@ -208,15 +208,15 @@ func (r *stateReader) chat(id string, f stateChat) {
 // message notes that a message came before the event: the packs that have a rule
 // for messages, or a read that waits, have seen it.
 func (r *stateReader) message(c *chat.Chat, reads []stateRead) {
-	c.LastEvent, c.LastMessageSeq, c.Seen = storedSeq, storedSeq, map[string]int64{}
+	c.LastEvent, c.LastMessageSeq, c.SeenBy = storedSeq, storedSeq, map[string]int64{}
 	for _, p := range r.set.Packs() {
 		if types := subscribed(p); slices.Contains(types, event.MessageReceived) || slices.Contains(types, "*") {
-			c.Seen[p.Name] = storedSeq
+			c.SeenBy[p.Name] = storedSeq
 		}
 	}
 	for _, read := range reads {
 		if pack, _, ok := strings.Cut(read.Rule, "/"); ok {
-			c.Seen[pack] = storedSeq
+			c.SeenBy[pack] = storedSeq
 		}
 	}
 }

@@ -55,11 +55,11 @@ func TestEachCodeEndsOrRepeatsItsCall(t *testing.T) {
 		dispatcher := New(Config{Jitter: func() float64 { return 0 }})
 		answer := chat.Answer{Call: chat.Call{Chat: "c", Attempt: 1}}
 		dispatcher.failed(&answer, &chert.Error{Status: d.Status, Code: code, Retryable: d.Retryable, RetryAfter: 3 * time.Second})
-		if answer.Unmade != (d.Scope == chert.ScopeAccount || d.Scope == chert.ScopeClock) {
-			t.Errorf("code %d of scope %q: the call counts as unmade: %t", code, d.Scope, answer.Unmade)
+		if answer.NotSent != (d.Scope == chert.ScopeAccount || d.Scope == chert.ScopeClock) {
+			t.Errorf("code %d of scope %q: the call counts as unmade: %t", code, d.Scope, answer.NotSent)
 		}
-		if answer.Retryable != d.Retryable || answer.After != 3*time.Second {
-			t.Errorf("code %d: retryable %t after %v", code, answer.Retryable, answer.After)
+		if answer.Retryable != d.Retryable || answer.RetryAfter != 3*time.Second {
+			t.Errorf("code %d: retryable %t after %v", code, answer.Retryable, answer.RetryAfter)
 		}
 		switch failed := lineFailed(&answer); d.Scope {
 		case chert.ScopeRequest, chert.ScopeLine, chert.ScopeAccount, chert.ScopeClock, chert.ScopeRate:

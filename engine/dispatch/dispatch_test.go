@@ -90,7 +90,7 @@ func (d *desk) ask(id string, seq int64, after time.Duration) {
 	if d.due[id].IsZero() {
 		d.due[id] = time.Now().Add(after)
 	}
-	d.step(id, chat.Handled{Seq: seq, Line: line, New: true, Message: true, IDs: []string{fmt.Sprint(seq)}, Wishes: []chat.Wish{
+	d.step(id, chat.Outcomes{Seq: seq, Line: line, New: true, Message: true, IDs: []string{fmt.Sprint(seq)}, Wishes: []chat.Wish{
 		{Kind: chat.WishRead, Pack: "p", Rule: "r", Due: time.Now().Add(after)},
 	}})
 }
@@ -103,7 +103,7 @@ func (d *desk) step(id string, in chat.Input) chat.Effects {
 	c, effects := chat.Step(c, in, time.Now().Add(d.ahead))
 	d.chats[id] = c
 	for _, a := range effects.Actions {
-		if !a.Settled.IsZero() {
+		if !a.Ended.IsZero() {
 			d.settled[a.Chat] = string(a.Status) + ": " + a.Why
 		}
 	}
@@ -122,7 +122,7 @@ func (d *desk) Ready(_ context.Context, id string) (chat.Call, bool, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	effects := d.step(id, chat.Ready{Wire: 1000})
+	effects := d.step(id, chat.Ready{Seq: 1000})
 	if effects.Call == nil {
 		return chat.Call{}, false, nil
 	}

@@ -34,13 +34,13 @@ func (d *Dispatcher) call(ctx context.Context, f *flight) {
 		return
 	}
 	if f.late && !d.board(f) {
-		d.c.Chats.Answer(chat.Answer{Call: call, Unmade: true})
+		d.c.Chats.Answer(chat.Answer{Call: call, NotSent: true})
 		return
 	}
 	if d.paused.Load() || !d.c.Governor.Holds(f.permit, d.c.Now()) {
 		// It happened while the chat was asked, which takes as long as the store fails.
 		d.release(f)
-		d.c.Chats.Answer(chat.Answer{Call: call, Unmade: true})
+		d.c.Chats.Answer(chat.Answer{Call: call, NotSent: true})
 		return
 	}
 	wire := context.WithoutCancel(ctx)
@@ -93,15 +93,15 @@ func (d *Dispatcher) failed(answer *chat.Answer, err *chert.Error) {
 	answer.Unknown = err.Unknown
 	// An error about the account says nothing about this chat. The call was not
 	// carried out, and the attempt does not count.
-	answer.Unmade = stopsAll(err.Code)
-	answer.Foreign = err.Foreign
+	answer.NotSent = stopsAll(err.Code)
+	answer.NotChert = err.Foreign
 	answer.Retryable = err.Retryable
-	answer.After = boundedWait(err.RetryAfter)
+	answer.RetryAfter = boundedWait(err.RetryAfter)
 	if err.RetryAfter > maxPause {
 		d.c.Log.Warn("retry_after of an answer is longer than an hour; waiting for an hour", "chat", answer.Call.Chat, "retry_after", err.RetryAfter, "err", answer.Error)
 	}
-	if answer.After == 0 {
-		answer.After = chat.Backoff(answer.Call.Attempt, d.c.Jitter())
+	if answer.RetryAfter == 0 {
+		answer.RetryAfter = chat.Backoff(answer.Call.Attempt, d.c.Jitter())
 	}
 }
 
@@ -155,5 +155,5 @@ func (d *Dispatcher) release(f *flight) {
 // lineFailed reports whether a call failed in a way that may also hit other calls of
 // its line. A foreign answer says nothing about the line.
 func lineFailed(a *chat.Answer) bool {
-	return !a.OK && !a.Unmade && !a.Foreign && (a.Retryable || a.Unknown) && a.Code != chert.CodeRateLimited
+	return !a.OK && !a.NotSent && !a.NotChert && (a.Retryable || a.Unknown) && a.Code != chert.CodeRateLimited
 }

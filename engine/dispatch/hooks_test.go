@@ -124,9 +124,9 @@ func TestLineFailsByErrorsThatOthersMayHit(t *testing.T) {
 		{"no answer", chat.Answer{Unknown: true}, true},
 		{"no answer, to be repeated", chat.Answer{Unknown: true, Retryable: true}, true},
 		{"refused", chat.Answer{Code: 2002}, false},
-		{"account", chat.Answer{Code: 2004, Retryable: true, Unmade: true}, false},
-		{"a proxy's", chat.Answer{Foreign: true, Retryable: true}, false},
-		{"a proxy's, unknown", chat.Answer{Foreign: true, Unknown: true}, false},
+		{"account", chat.Answer{Code: 2004, Retryable: true, NotSent: true}, false},
+		{"a proxy's", chat.Answer{NotChert: true, Retryable: true}, false},
+		{"a proxy's, unknown", chat.Answer{NotChert: true, Unknown: true}, false},
 		{"rate limited", chat.Answer{Code: chert.CodeRateLimited, Retryable: true}, false},
 	} {
 		if got := lineFailed(&tc.answer); got != tc.want {

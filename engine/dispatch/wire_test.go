@@ -223,7 +223,7 @@ func play(t *testing.T, kind chat.Kind, script []sample) (problem string) {
 			wish.Kind, wish.Body = chat.WishSend, json.RawMessage(`"hello"`)
 		}
 		d.mu.Lock()
-		d.step("c1", chat.Handled{Seq: 1, New: true, Message: true, IDs: []string{"m1"}, Wishes: []chat.Wish{wish}})
+		d.step("c1", chat.Outcomes{Seq: 1, New: true, Message: true, IDs: []string{"m1"}, Wishes: []chat.Wish{wish}})
 		d.mu.Unlock()
 		time.Sleep(3 * time.Hour)
 		synctest.Wait()

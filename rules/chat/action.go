@@ -18,15 +18,15 @@ type Action struct {
 	Place   string // file:line of the rule
 	Reason  string // as the rule gave it
 
-	EvenIfNewer bool            // reads: not dropped as superseded
-	Covers      int64           // reads: the LastMessageSeq of the newest inbound message that they cover
-	Body        json.RawMessage `json:",omitempty"` // other kinds: what to send
-	Follows     bool            // reads: requested by no message (by a timer, say): it also covers newer ones that its pack sees
-	Target      string          // react: the message's id
-	Depth       int
+	EvenIfNewer    bool            // reads: not dropped as superseded
+	Covers         int64           // reads: the LastMessageSeq of the newest inbound message that they cover
+	Body           json.RawMessage `json:",omitempty"` // other kinds: what to send
+	WithoutMessage bool            // reads: requested by no message (by a timer, say): it also covers newer ones that its pack sees
+	Target         string          // react: the message's id
+	Depth          int
 
-	Asked time.Time // when it was requested or revived
-	Due   time.Time
+	Requested time.Time // when it was requested or revived
+	Due       time.Time
 
 	Status   Status
 	Why      string
@@ -35,7 +35,7 @@ type Action struct {
 	HTTP     int       // HTTP status of the last attempt; 0: no answer
 	TraceID  string    // of the last attempt
 	Error    string    // of the last attempt, for humans
-	Settled  time.Time // when it ended
+	Ended    time.Time // when it ended
 }
 
 // ActionID names an action by the journal sequence of the event that requested it and its place
@@ -114,7 +114,7 @@ func (a *Action) attempted() bool { return a.Attempts > 0 || a.Error != "" }
 
 // before reports whether an action precedes another in the order requested.
 func (a *Action) before(b *Action) bool {
-	return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N)) < 0
+	return cmp.Or(a.Requested.Compare(b.Requested), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N)) < 0
 }
 
 func isRead(a Action) bool { return a.Kind == Read }

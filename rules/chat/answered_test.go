@@ -15,7 +15,7 @@ func unanswered(before Chat, in Input, after Chat, out Effects, now time.Time) s
 	rows := map[ActionID]Action{}
 	for _, a := range out.Actions {
 		rows[a.ID] = a
-		if final(a) && (a.Why == "" || a.Settled.IsZero()) {
+		if final(a) && (a.Why == "" || a.Ended.IsZero()) {
 			return fmt.Sprintf("action %v is %s without a why or a when", a.ID, a.Status)
 		}
 		if !final(a) && a.Why != "" {
@@ -32,7 +32,7 @@ func unanswered(before Chat, in Input, after Chat, out Effects, now time.Time) s
 	}
 	for _, t := range before.Timers {
 		there := slices.ContainsFunc(after.Timers, func(u Timer) bool { return u.id() == t.id() })
-		told := slices.ContainsFunc(out.Timers, func(c TimerChange) bool { return c.Gone && c.Timer.id() == t.id() })
+		told := slices.ContainsFunc(out.Timers, func(c TimerChange) bool { return c.Removed && c.Timer.id() == t.id() })
 		if !there && !told {
 			return fmt.Sprintf("timer %q is gone, and nothing says so", t.Name)
 		}
@@ -42,7 +42,7 @@ func unanswered(before Chat, in Input, after Chat, out Effects, now time.Time) s
 			return fmt.Sprintf("%+v is refused as nothing is", r)
 		}
 	}
-	h, ok := in.(Handled)
+	h, ok := in.(Outcomes)
 	if !ok {
 		if len(out.Refused) > 0 {
 			return "wishes are refused that nobody has"
@@ -52,7 +52,7 @@ func unanswered(before Chat, in Input, after Chat, out Effects, now time.Time) s
 	asked, actions := 0, 0
 	for i := range h.Wishes {
 		w := &h.Wishes[i]
-		if w.Acts() {
+		if w.IsAction() {
 			asked++
 			continue
 		}
@@ -99,8 +99,8 @@ func unanswered(before Chat, in Input, after Chat, out Effects, now time.Time) s
 			continue
 		}
 		actions++
-		if a.Due.Before(now) || !a.Asked.Equal(now) {
-			return fmt.Sprintf("action %v is asked at %v and due at %v, it is %v", id, a.Asked, a.Due, now)
+		if a.Due.Before(now) || !a.Requested.Equal(now) {
+			return fmt.Sprintf("action %v is asked at %v and due at %v, it is %v", id, a.Requested, a.Due, now)
 		}
 	}
 	if asked != actions {
@@ -145,7 +145,7 @@ func TestRefusedInputsSayWhy(t *testing.T) {
 					{Type: event.LeadReply, Message: &event.Message{ID: "m1"}}, {Type: event.ReactionAdded}, {Type: "odd"}, {Type: event.Schedule, Source: event.SourceEngine},
 				} {
 					of.Chat = &event.Chat{ID: "c1"}
-					in := HandledOf(s.seq+1, &of)
+					in := OutcomesOf(s.seq+1, &of)
 					in.Wishes = []Wish{w, w, {Kind: WishRead, Pack: "b", Rule: "b", Due: s.now.Add(time.Second)}}
 					inputs = append(inputs, in)
 					in.Block = true
@@ -170,12 +170,12 @@ func TestRefusedInputsSayWhy(t *testing.T) {
 				open = append(open, a)
 			}
 		}
-		inputs = append(inputs, Ready{Wire: s.seq}, Ready{Wire: s.seq, Spent: []string{"a"}}, Ready{Wire: s.seq, Spent: []string{"a", "b"}}, Wake{},
+		inputs = append(inputs, Ready{Seq: s.seq}, Ready{Seq: s.seq, LimitReached: []string{"a"}}, Ready{Seq: s.seq, LimitReached: []string{"a", "b"}}, Wake{},
 			Cancel{Pack: "a", Blocked: open}, Cancel{Pack: "b", Version: "v2", Blocked: open}, Cancel{Pack: "a", Rules: []string{"z"}, Blocked: open},
-			Revive{Actions: all}, Revive{Inactive: open}, Operate{Remove: true}, Operate{Hold: Hold{Until: s.now.Add(time.Minute)}})
+			Revive{Actions: all}, Revive{Inactive: open}, Operate{Release: true}, Operate{Hold: Hold{Until: s.now.Add(time.Minute)}})
 		for _, call := range []*Call{s.call, {Kind: Read, Actions: []Action{{ID: ActionID{99, 9}}}}} {
 			if call != nil {
-				for _, a := range []Answer{{OK: true}, {Error: "gone"}, {Retryable: true, After: time.Second}, {Unknown: true}, {Unmade: true}, {Retryable: true, After: 48 * time.Hour}} {
+				for _, a := range []Answer{{OK: true}, {Error: "gone"}, {Retryable: true, RetryAfter: time.Second}, {Unknown: true}, {NotSent: true}, {Retryable: true, RetryAfter: 48 * time.Hour}} {
 					a.Call = *call
 					inputs = append(inputs, a)
 				}

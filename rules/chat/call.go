@@ -12,23 +12,23 @@ func (s *step) ready(in Ready) {
 	if s.c.Flight != nil || s.c.TimerDue(s.now) {
 		return
 	}
-	s.noteLimited(in.Full)
+	s.noteLimited(in.LimitedUntil)
 	s.endWhere(Dropped, WhyExpired, func(a *Action) bool {
-		return a.Kind == Typing && s.now.Sub(a.Asked) > typingLife
+		return a.Kind == Typing && s.now.Sub(a.Requested) > typingLife
 	})
 	if s.c.nothingNew() {
 		s.dropReads(WhyAlreadyRead, func(a *Action) bool { return !s.c.due(a).After(s.now) })
 	}
 	// All of them, due or not: a read that the call does not serve must not keep
 	// others from being superseded.
-	s.dropReads(WhyLimit, func(a *Action) bool { return slices.Contains(in.Spent, a.Pack) })
+	s.dropReads(WhyLimit, func(a *Action) bool { return slices.Contains(in.LimitReached, a.Pack) })
 	s.dropSuperseded()
 	first := s.first()
 	if first < 0 {
 		return
 	}
 	head := s.c.Waiting[first]
-	call := Call{Chat: s.c.ID, Line: s.c.Line, Kind: head.Kind, Wire: in.Wire, Attempt: head.Attempts + 1}
+	call := Call{Chat: s.c.ID, Line: s.c.Line, Kind: head.Kind, SentSeq: in.Seq, Attempt: head.Attempts + 1}
 	switch head.Kind {
 	case Read:
 		call.Attempt = s.c.Retry.Attempts + 1
@@ -45,7 +45,7 @@ func (s *step) ready(in Ready) {
 		// their pack's limit. The read that is due comes first.
 		for i := range s.c.Waiting {
 			a := &s.c.Waiting[i]
-			if a.Kind == Read && i != first && !(a.attempted() && s.c.Full[a.Pack].After(s.now)) {
+			if a.Kind == Read && i != first && !(a.attempted() && s.c.LimitedUntil[a.Pack].After(s.now)) {
 				call.Actions = append(call.Actions, *a)
 			}
 		}
@@ -62,7 +62,7 @@ func (s *step) answer(in Answer) {
 		return
 	}
 	s.c.Flight = nil
-	if in.Unmade {
+	if in.NotSent {
 		s.notSent(in, flight)
 		return
 	}
@@ -70,7 +70,7 @@ func (s *step) answer(in Answer) {
 	for _, a := range flight.Recalled {
 		a.record(in)
 		if in.OK {
-			a.Status, a.Settled = Done, s.now
+			a.Status, a.Ended = Done, s.now
 			a.Why = recalledWhy(a.Why)
 		}
 		s.put(a)
@@ -85,11 +85,11 @@ func (s *step) answer(in Answer) {
 
 // noteLimited merges until when packs may make no read call.
 func (s *step) noteLimited(full map[string]time.Time) {
-	if len(s.c.Full)+len(full) == 0 {
+	if len(s.c.LimitedUntil)+len(full) == 0 {
 		return
 	}
 	all := maps.Clone(full)
-	for pack, until := range s.c.Full {
+	for pack, until := range s.c.LimitedUntil {
 		if until.After(s.now) && full[pack].IsZero() {
 			if all == nil {
 				all = map[string]time.Time{}
@@ -97,7 +97,7 @@ func (s *step) noteLimited(full map[string]time.Time) {
 			all[pack] = until
 		}
 	}
-	s.c.Full = all
+	s.c.LimitedUntil = all
 }
 
 // first returns the index of the action to call for: the earliest due that may go, and of equal
@@ -134,7 +134,7 @@ func (s *step) notSent(in Answer, flight *Flight) {
 // afterAnswer returns the status of an action, other than a read, after its call.
 func (s *step) afterAnswer(a *Action, in Answer) (Status, string) {
 	a.record(in)
-	again := s.now.Add(in.After)
+	again := s.now.Add(in.RetryAfter)
 	switch {
 	case in.OK:
 		return Done, string(a.Kind)
@@ -142,7 +142,7 @@ func (s *step) afterAnswer(a *Action, in Answer) (Status, string) {
 		return Dead, WhyUnknown
 	case a.Kind == Typing && (in.Retryable || in.Unknown):
 		return Dropped, WhyOnce
-	case in.Foreign, (in.Retryable || in.Unknown) && again.Sub(a.Asked) < retryFor:
+	case in.NotChert, (in.Retryable || in.Unknown) && again.Sub(a.Requested) < retryFor:
 		a.Due = again
 		return Waiting, ""
 	}
@@ -154,7 +154,7 @@ func (s *step) afterAnswer(a *Action, in Answer) (Status, string) {
 func (s *step) answerRead(in Answer, flight *Flight) {
 	served := func(a *Action) bool { return flight.carries(a.ID) }
 	if in.OK {
-		s.c.ReadThrough = max(s.c.ReadThrough, flight.Wire)
+		s.c.ReadThrough = max(s.c.ReadThrough, flight.SentSeq)
 		s.c.Retry = Retry{}
 		s.transition(served, func(a *Action) (Status, string) {
 			a.record(in)
@@ -165,7 +165,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 		})
 		return
 	}
-	if !in.Retryable && !in.Unknown && !in.Foreign {
+	if !in.Retryable && !in.Unknown && !in.NotChert {
 		s.c.Retry = Retry{}
 		s.transition(served, func(a *Action) (Status, string) {
 			a.record(in)
@@ -175,13 +175,13 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 	}
 	r := &s.c.Retry
 	switch {
-	case in.Foreign:
+	case in.NotChert:
 		r.First = time.Time{} // retryFor starts when Chert answers, or nothing does
 	case r.First.IsZero():
 		r.First = s.now
 	}
 	r.Attempts++
-	r.NotBefore = s.now.Add(in.After)
+	r.NotBefore = s.now.Add(in.RetryAfter)
 	s.transition(served, func(a *Action) (Status, string) {
 		a.record(in)
 		// A read that joined a failing call has its own retryFor.
@@ -189,7 +189,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 		if a.Due.After(since) {
 			since = a.Due
 		}
-		if !in.Foreign && r.NotBefore.Sub(since) >= retryFor {
+		if !in.NotChert && r.NotBefore.Sub(since) >= retryFor {
 			return Dead, giveUp(in)
 		}
 		return Waiting, ""
@@ -199,7 +199,7 @@ func (s *step) answerRead(in Answer, flight *Flight) {
 // answeredBy reports whether the call is the one in flight, not an earlier one whose answer is
 // late.
 func (f *Flight) answeredBy(c Call) bool {
-	return len(c.Actions) > 0 && c.Kind == f.Kind && c.Wire == f.Wire && c.Attempt == f.Attempt &&
+	return len(c.Actions) > 0 && c.Kind == f.Kind && c.SentSeq == f.SentSeq && c.Attempt == f.Attempt &&
 		c.Actions[0].ID == f.Actions[0].ID
 }
 

@@ -328,11 +328,11 @@ func TestCooldown(t *testing.T) {
 func TestChatIsIdleOnceAllActionsEnded(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
-	c, _ := Step(Chat{ID: "c1"}, Handled{Seq: 1, New: true, Wishes: []Wish{{Kind: WishRead}}}, now)
+	c, _ := Step(Chat{ID: "c1"}, Outcomes{Seq: 1, New: true, Wishes: []Wish{{Kind: WishRead}}}, now)
 	if idle(&c) {
 		t.Error("idle with a read that waits")
 	}
-	c, out := Step(c, Ready{Wire: 1}, now)
+	c, out := Step(c, Ready{Seq: 1}, now)
 	if out.Call == nil {
 		t.Fatal("no call")
 	}
@@ -356,12 +356,12 @@ func TestAttemptsCountUntilTheNextFirstRead(t *testing.T) {
 	fail := func(wait time.Duration) (attempt int) {
 		var out Effects
 		seq++
-		c, _ = Step(c, Handled{Seq: seq, New: true, Message: true, Wishes: []Wish{{Kind: WishRead}}}, now)
+		c, _ = Step(c, Outcomes{Seq: seq, New: true, Message: true, Wishes: []Wish{{Kind: WishRead}}}, now)
 		now = now.Add(wait)
-		if c, out = Step(c, Ready{Wire: seq}, now); out.Call == nil {
+		if c, out = Step(c, Ready{Seq: seq}, now); out.Call == nil {
 			t.Fatal("no call")
 		}
-		c, _ = Step(c, Answer{Call: *out.Call, Retryable: true, After: time.Minute}, now)
+		c, _ = Step(c, Answer{Call: *out.Call, Retryable: true, RetryAfter: time.Minute}, now)
 		return out.Call.Attempt
 	}
 	for want := 1; want <= 3; want++ { // each message's read replaces the one before
@@ -370,7 +370,7 @@ func TestAttemptsCountUntilTheNextFirstRead(t *testing.T) {
 		}
 	}
 	seq++
-	c, _ = Step(c, Handled{Seq: seq, New: true, Message: true}, now) // supersedes
+	c, _ = Step(c, Outcomes{Seq: seq, New: true, Message: true}, now) // supersedes
 	now = now.Add(time.Hour)
 	if got := fail(0); got != 1 {
 		t.Errorf("attempt %d after the pause was over, want 1", got)
@@ -514,8 +514,8 @@ func TestOnlySentCallsCountForLimits(t *testing.T) {
 		want   bool
 	}{
 		{Answer{}, false},
-		{Answer{Unmade: true, Error: "not connected"}, false},
-		{Answer{Retryable: true, After: time.Second}, false},
+		{Answer{NotSent: true, Error: "not connected"}, false},
+		{Answer{Retryable: true, RetryAfter: time.Second}, false},
 		{Answer{OK: true}, true},
 		{Answer{Unknown: true}, true},
 		{Answer{HTTP: 1}, true},

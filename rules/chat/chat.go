@@ -6,7 +6,7 @@
 // the Effects; specs, eval and backtest run the same machine in memory. The package does no I/O,
 // reads no clock and starts no goroutine.
 //
-// Begin with Step. An Input says what happened: Handled is an event with the requests of
+// Begin with Step. An Input says what happened: Outcomes is an event with the requests of
 // its rules, Ready a free place for a call, Answer the result of that call, Wake a due
 // time, Cancel the end of a pack or version, and Revive and Operate are commands of an
 // operator.
@@ -33,31 +33,31 @@ type Chat struct {
 	// LastMessageSeq is the journal sequence of the event that brought that message
 	// first, a message.received or an earlier lead_reply; 0: none.
 	LastMessageSeq int64
-	// Seen is, by pack, the LastMessageSeq of the newest inbound message on which one
+	// SeenBy is, by pack, the LastMessageSeq of the newest inbound message on which one
 	// of its rules ran. A read that the pack requests later, for example by a timer,
 	// covers that message and none that came since. Messages that are read already
 	// are left out.
-	Seen   map[string]int64
+	SeenBy map[string]int64
 	Recent Messages // recognise a message that comes again
-	// Veto is the journal sequence of the newest event that vetoed; Unasked that of the
+	// Veto is the journal sequence of the newest event that vetoed; Unrequested that of the
 	// newest inbound message that no waiting read covered once its event was handled.
 	// A read for an earlier event stays dropped when it is revived, or requested by an
 	// event that runs again. 0: none.
-	Veto, Unasked int64
+	Veto, Unrequested int64
 	// ReadThrough is the journal sequence at which the last successful mark-read was
 	// sent: everything journaled up to it is read. 0: never.
 	ReadThrough int64
 
-	Missing Missing
+	Missed Missed
 
 	Waiting   []Action // those that have not ended, in the order requested
 	Retry     Retry    // of the read call, shared by all waiting reads
 	Hold      Hold
 	Postponed []Postponement // in the order requested
-	// Full is, by pack, until when limits.reads leaves no read call: reads that were
+	// LimitedUntil is, by pack, until when limits.reads leaves no read call: reads that were
 	// attempted before wait until then. It is not kept across a restart.
-	Full   map[string]time.Time `json:"-"`
-	Timers []Timer
+	LimitedUntil map[string]time.Time `json:"-"`
+	Timers       []Timer
 	// Cancelled are the reads and timers that packs cancelled recently.
 	Cancelled []Cancelled
 	Cooldown  map[string]time.Time // rule key → end of its cooldown
@@ -68,9 +68,9 @@ type Chat struct {
 	Flight *Flight `json:"-"`
 }
 
-// Missing says what packs that can veto did not run on in a chat, because they failed, were
+// Missed says what packs that can veto did not run on in a chat, because they failed, were
 // suspended, or could not be loaded. It blocks reads.
-type Missing struct {
+type Missed struct {
 	// Through is the journal sequence of the newest such event; 0: none. Reads that
 	// a veto of that event would have dropped are blocked.
 	Through int64
@@ -123,7 +123,7 @@ type Call struct {
 	Chat    string
 	Line    string
 	Kind    Kind
-	Wire    int64 // journal sequence when it was sent
+	SentSeq int64 // journal sequence when it was sent
 	Actions []Action
 	Attempt int // 1 for the first
 }
@@ -143,7 +143,7 @@ const (
 )
 
 // Blocks reports whether a read is blocked.
-func (m Missing) Blocks(a *Action, now time.Time) bool {
+func (m Missed) Blocks(a *Action, now time.Time) bool {
 	return m.Through > 0 && a.vetoedFrom() <= m.Through || now.Before(m.HoldUntil)
 }
 

@@ -36,8 +36,8 @@ func (c *Chat) TimerDue(now time.Time) bool {
 	return false
 }
 
-// Stands reports whether the timer is still set. Its event may run only then.
-func (c *Chat) Stands(id TimerID) bool {
+// HasTimer reports whether the timer is still set. Its event may run only then.
+func (c *Chat) HasTimer(id TimerID) bool {
 	for i := range c.Timers {
 		if c.Timers[i].id() == id {
 			return true
@@ -68,13 +68,13 @@ func (c *Chat) mayCall(i int) bool {
 // rule or its pack saw the newest one, it has even_if_newer, or everything is read already.
 func (c *Chat) coversNewest(a *Action) bool {
 	newest := c.LastMessageSeq
-	return a.EvenIfNewer || newest <= c.ReadThrough || c.covers(a) >= newest || c.Seen[a.Pack] >= newest
+	return a.EvenIfNewer || newest <= c.ReadThrough || c.covers(a) >= newest || c.SeenBy[a.Pack] >= newest
 }
 
 // covers returns the newest inbound message that a read covers by now.
 func (c *Chat) covers(a *Action) int64 {
-	if a.Follows {
-		return max(a.Covers, c.Seen[a.Pack])
+	if a.WithoutMessage {
+		return max(a.Covers, c.SeenBy[a.Pack])
 	}
 	return a.Covers
 }
@@ -92,7 +92,7 @@ func (c *Chat) due(a *Action) time.Time {
 	if until := c.PostponedUntil(); until.After(due) {
 		due = until
 	}
-	if full := c.Full[a.Pack]; a.attempted() && full.After(due) {
+	if full := c.LimitedUntil[a.Pack]; a.attempted() && full.After(due) {
 		due = full
 	}
 	return due

@@ -13,13 +13,13 @@ func ExampleStep() {
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	c := chat.Chat{ID: "c1"}
 
-	in := chat.Handled{Seq: 1, New: true, Message: true, IDs: []string{"m1"}, Saw: []string{"codes"}}
+	in := chat.Outcomes{Seq: 1, New: true, Message: true, IDs: []string{"m1"}, RanPacks: []string{"codes"}}
 	in.Wishes = []chat.Wish{{Kind: chat.WishRead, Pack: "codes", Rule: "read codes", Due: now.Add(30 * time.Second)}}
 	c, effects := chat.Step(c, in, now)
 	fmt.Println(effects.Actions[0].Status, "until", c.NextCall().Format(time.TimeOnly))
 
 	now = c.NextCall()
-	c, effects = chat.Step(c, chat.Ready{Wire: 1}, now)
+	c, effects = chat.Step(c, chat.Ready{Seq: 1}, now)
 	call := effects.Call
 	fmt.Println("call:", call.Kind, "in", call.Chat, "for", call.ReadPacks())
 
@@ -34,11 +34,11 @@ func ExampleStep() {
 // A veto drops the pending reads of a chat, whichever pack requested them.
 func ExampleStep_veto() {
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
-	first := chat.Handled{Seq: 1, New: true, Message: true, IDs: []string{"m1"}, Saw: []string{"codes"}}
+	first := chat.Outcomes{Seq: 1, New: true, Message: true, IDs: []string{"m1"}, RanPacks: []string{"codes"}}
 	first.Wishes = []chat.Wish{{Kind: chat.WishRead, Pack: "codes", Rule: "read codes", Due: now.Add(time.Minute)}}
 	c, _ := chat.Step(chat.Chat{ID: "c1"}, first, now)
 
-	second := chat.Handled{Seq: 2, New: true, Message: true, IDs: []string{"m2"}, Saw: []string{"vip"}}
+	second := chat.Outcomes{Seq: 2, New: true, Message: true, IDs: []string{"m2"}, RanPacks: []string{"vip"}}
 	second.Wishes = []chat.Wish{{Kind: chat.WishKeepUnread, Pack: "vip", Rule: "hold"}}
 	c, effects := chat.Step(c, second, now.Add(time.Second))
 	for _, a := range effects.Actions {

@@ -127,21 +127,21 @@ func TestStoppedCallsRecordWhy(t *testing.T) {
 func TestNewestReasonOfStopIsRecorded(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
-	first := Answer{Unmade: true, Error: "bad signature", Code: 2004, HTTP: 401, TraceID: "t1"}
+	first := Answer{NotSent: true, Error: "bad signature", Code: 2004, HTTP: 401, TraceID: "t1"}
 	for name, tc := range map[string]struct {
 		then    Answer
 		written bool
 	}{
 		"the same":          {first, false},
-		"another text":      {Answer{Unmade: true, Error: "bad tenant", Code: 2004, HTTP: 401, TraceID: "t2"}, true},
-		"another code":      {Answer{Unmade: true, Error: "bad signature", Code: 2005, HTTP: 401, TraceID: "t2"}, true},
-		"another status":    {Answer{Unmade: true, Error: "bad signature", Code: 2004, HTTP: 403, TraceID: "t2"}, true},
-		"nothing to record": {Answer{Unmade: true}, false},
+		"another text":      {Answer{NotSent: true, Error: "bad tenant", Code: 2004, HTTP: 401, TraceID: "t2"}, true},
+		"another code":      {Answer{NotSent: true, Error: "bad signature", Code: 2005, HTTP: 401, TraceID: "t2"}, true},
+		"another status":    {Answer{NotSent: true, Error: "bad signature", Code: 2004, HTTP: 403, TraceID: "t2"}, true},
+		"nothing to record": {Answer{NotSent: true}, false},
 	} {
-		c, _ := Step(Chat{ID: "c1"}, Handled{Seq: 1, New: true, Message: true, Wishes: []Wish{{Kind: WishRead}}}, now)
+		c, _ := Step(Chat{ID: "c1"}, Outcomes{Seq: 1, New: true, Message: true, Wishes: []Wish{{Kind: WishRead}}}, now)
 		var out Effects
 		for _, in := range []Answer{first, tc.then} {
-			c, out = Step(c, Ready{Wire: 1}, now)
+			c, out = Step(c, Ready{Seq: 1}, now)
 			if out.Call == nil {
 				t.Fatalf("%s: no call", name)
 			}

@@ -6,7 +6,7 @@ package chat
 // An event that runs again releases only holds that it or an earlier event set, and never an
 // operator's: later decisions knew more. Its holds count from now, but one that would have ended by
 // now vetoes and does not hold.
-func (s *step) applyHolds(in Handled) {
+func (s *step) applyHolds(in Outcomes) {
 	again := !in.First.IsZero()
 	for i := range in.Wishes {
 		w := &in.Wishes[i]
@@ -61,6 +61,6 @@ func (s *step) dueInHold(a *Action) string {
 
 // heldAtFirst reports whether the chat was held when the read would have come due if its event,
 // which runs again, had not been missed.
-func (s *step) heldAtFirst(in Handled, w *Wish) bool {
+func (s *step) heldAtFirst(in Outcomes, w *Wish) bool {
 	return !in.First.IsZero() && in.First.Add(max(0, w.Due.Sub(s.now))).Before(s.c.Hold.Until)
 }

@@ -7,51 +7,51 @@ import (
 	"chertd/engine/event"
 )
 
-// Input is something that happened to a chat: a Handled, Ready, Wake, Answer, Cancel, Revive or
+// Input is something that happened to a chat: an Outcomes, Ready, Wake, Answer, Cancel, Revive or
 // Operate.
 type Input interface{ input() }
 
-// Handled is the input for an event that rules ran on: what the event brings, and what its rules
+// Outcomes is the input for an event that rules ran on: what the event brings, and what its rules
 // requested.
-type Handled struct {
+type Outcomes struct {
 	Seq    int64 // journal sequence of the event, from 1; the same if it runs again
 	FirstN int   // 0, or Effects.NextN of the event's previous run
 	// First is when the event was first handled, if it runs again through a pack that
 	// had missed it; otherwise zero. Later decisions of events, operators and rules
 	// stay in force: the event does not become the newest again.
-	First   time.Time
-	New     bool      // it can be unread (event.Event.New)
-	Message bool      // it brings an inbound message (event.Event.InboundMessage)
-	Legacy  bool      // it is a lead_reply (event.Event.LegacyReply)
-	IDs     []string  // of its message (event.Event.MessageIDs)
-	Texts   []string  // of a message (event.Event.MessageTexts)
-	Sent    time.Time // when the message was sent; zero: unknown
-	Line    string
-	IsGroup event.Truth // of its chat
-	Depth   int
-	Saw     []string // live packs with a rule that ran on it and did not fail
-	Wishes  []Wish   // of the handlers that succeeded, in the order they ran
-	Rested  []Rest   // cooldowns that start with this event
-	Timer   *TimerID // the timer whose event this is
+	First     time.Time
+	New       bool      // it can be unread (event.Event.New)
+	Message   bool      // it brings an inbound message (event.Event.InboundMessage)
+	Legacy    bool      // it is a lead_reply (event.Event.LegacyReply)
+	IDs       []string  // of its message (event.Event.MessageIDs)
+	Texts     []string  // of a message (event.Event.MessageTexts)
+	Sent      time.Time // when the message was sent; zero: unknown
+	Line      string
+	IsGroup   event.Truth // of its chat
+	Depth     int
+	RanPacks  []string   // live packs with a rule that ran on it and did not fail
+	Wishes    []Wish     // of the handlers that succeeded, in the order they ran
+	Cooldowns []Cooldown // cooldowns that start with this event
+	Timer     *TimerID   // the timer whose event this is
 	// Block is set if a pack that can veto failed or did not run: the reads of this
 	// event, and those that its veto would have dropped, are blocked. MayHold is set
 	// if the pack can also hold the chat or postpone its reads.
 	Block, MayHold bool
-	// Missing, if the event runs again, is what packs still miss.
-	Missing Missing
-	// Blocked are the chat's blocked reads, see EndsBlocked.
+	// Missed, if the event runs again, is what packs still miss.
+	Missed Missed
+	// Blocked are the chat's blocked reads, see NeedsBlocked.
 	Blocked []Action
 }
 
 // Ready is the input for a free place on the wire: Step puts the chat's next call into
 // Effects.Call, if one is due.
 type Ready struct {
-	Wire int64 // the journal's sequence now: a read covers everything up to it
-	// Spent are the packs that have reached limits.reads: their reads are dropped.
-	Spent []string
-	// Full is, by pack, until when limits.reads leaves no read call, for packs whose
+	Seq int64 // the journal's sequence now: a read covers everything up to it
+	// LimitReached are the packs that have reached limits.reads: their reads are dropped.
+	LimitReached []string
+	// LimitedUntil is, by pack, until when limits.reads leaves no read call, for packs whose
 	// reads in the call were all attempted before: those wait until then.
-	Full map[string]time.Time
+	LimitedUntil map[string]time.Time
 }
 
 // Wake is the input for a due time of the chat. Due timers fire.
@@ -59,17 +59,17 @@ type Wake struct{}
 
 // Answer is the input for the end of a call. One that is not for the call in flight is ignored.
 type Answer struct {
-	Call      Call
-	OK        bool
-	Unmade    bool          // nothing was sent, or Chert rejected the account: nothing has changed
-	Unknown   bool          // it was sent and Chert's answer was lost: it may have been carried out
-	Foreign   bool          // the answer is not Chert's: it says nothing about the chat, and does not count towards retryFor
-	Retryable bool          // according to Chert, or a transport failure
-	After     time.Duration // if retryable: how long to wait, jitter and retry_after included
-	Code      int
-	HTTP      int
-	TraceID   string
-	Error     string
+	Call       Call
+	OK         bool
+	NotSent    bool          // nothing was sent, or Chert rejected the account: nothing has changed
+	Unknown    bool          // it was sent and Chert's answer was lost: it may have been carried out
+	NotChert   bool          // the answer is not Chert's: it says nothing about the chat, and does not count towards retryFor
+	Retryable  bool          // according to Chert, or a transport failure
+	RetryAfter time.Duration // if retryable: how long to wait, jitter and retry_after included
+	Code       int
+	HTTP       int
+	TraceID    string
+	Error      string
 }
 
 // Cancel is the input for a pack, or one version of it, that is no longer live: what it has pending
@@ -77,7 +77,7 @@ type Answer struct {
 type Cancel struct {
 	Pack    string
 	Version string // "": every version
-	// Blocked are the chat's blocked reads (see EndsBlocked); the pack's are dropped
+	// Blocked are the chat's blocked reads (see NeedsBlocked); the pack's are dropped
 	// as well.
 	Blocked []Action
 	// Rules, if not nil, are all rules of the pack: only reads of rules that it no
@@ -93,22 +93,22 @@ type Revive struct {
 	// Inactive are actions whose pack or version is no longer live: they are dropped
 	// instead.
 	Inactive []Action
-	// Missing, if set, is what packs that can veto still miss. It keeps blocking.
-	Missing *Missing
+	// Missed, if set, is what packs that can veto still miss. It keeps blocking.
+	Missed *Missed
 }
 
 // Operate is the input for an operator's hold or release of the chat. Like a rule's hold, it never
 // shortens the one in force: release first.
 type Operate struct {
-	Hold   Hold
-	Remove bool // release instead
-	// Blocked are the chat's blocked reads (see EndsBlocked): a hold drops them as
+	Hold    Hold
+	Release bool // release instead
+	// Blocked are the chat's blocked reads (see NeedsBlocked): a hold drops them as
 	// well; a release drops those that came due while the chat was held.
 	Blocked []Action
 }
 
-// Rest starts a rule's cooldown.
-type Rest struct {
+// Cooldown starts a rule's cooldown.
+type Cooldown struct {
 	Rule  string // rule key
 	Until time.Time
 }
@@ -121,9 +121,9 @@ type TimerID struct {
 	N    int
 }
 
-// HandledOf returns the fields of a Handled that the event alone decides.
-func HandledOf(seq int64, ev *event.Event) Handled {
-	in := Handled{
+// OutcomesOf returns the fields of an Outcomes that the event alone decides.
+func OutcomesOf(seq int64, ev *event.Event) Outcomes {
+	in := Outcomes{
 		Seq: seq, New: ev.New(), Message: ev.InboundMessage(), Legacy: ev.LegacyReply(),
 		Line: ev.Line(), Depth: ev.Depth,
 	}
@@ -142,7 +142,7 @@ func HandledOf(seq int64, ev *event.Event) Handled {
 // WithBlocked returns the input with the blocked reads of its chat.
 func WithBlocked(in Input, reads []Action) Input {
 	switch in := in.(type) {
-	case Handled:
+	case Outcomes:
 		in.Blocked = reads
 		return in
 	case Cancel:
@@ -155,14 +155,14 @@ func WithBlocked(in Input, reads []Action) Input {
 	return in
 }
 
-// EndsBlocked reports whether an input may end blocked reads of the chat. A Chat does not contain
+// NeedsBlocked reports whether an input may end blocked reads of the chat. A Chat does not contain
 // those: the caller loads them and passes them by WithBlocked.
-func (c *Chat) EndsBlocked(in Input) bool {
+func (c *Chat) NeedsBlocked(in Input) bool {
 	switch in := in.(type) {
 	case Cancel, Operate:
 		return true
-	case Handled:
-		return (c.Missing.Through > 0 || in.Block || !in.First.IsZero()) && slices.ContainsFunc(in.Wishes, func(w Wish) bool {
+	case Outcomes:
+		return (c.Missed.Through > 0 || in.Block || !in.First.IsZero()) && slices.ContainsFunc(in.Wishes, func(w Wish) bool {
 			return !w.Shadow && (w.Kind == WishCancelRead || w.Kind == WishRelease)
 		})
 	}
@@ -172,7 +172,7 @@ func (c *Chat) EndsBlocked(in Input) bool {
 // OnWire reports whether the request was sent, whatever its result: it counts for limits.reads.
 func (a *Answer) OnWire() bool { return a.OK || a.Unknown || a.HTTP != 0 || a.Code != 0 }
 
-func (Handled) input() {}
+func (Outcomes) input() {}
 
 func (Ready) input() {}
 

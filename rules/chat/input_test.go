@@ -22,18 +22,18 @@ func TestOutcomesOfTakesFieldsFromEvent(t *testing.T) {
 	texts := of(event.MessageReceived, &group, &message).MessageTexts()
 	for name, c := range map[string]struct {
 		event *event.Event
-		want  Handled
+		want  Outcomes
 	}{
-		"message":      {of(event.MessageReceived, &group, &message), Handled{New: true, Message: true, IDs: []string{"m1", "g1"}, Texts: texts, Sent: message.SentAt, Line: "+1", IsGroup: event.True}},
-		"lead_reply":   {of(event.LeadReply, &group, &message), Handled{Legacy: true, IDs: []string{"m1", "g1"}, Texts: texts, Sent: message.SentAt, Line: "+1", IsGroup: event.True}},
-		"no time sent": {&event.Event{Type: event.MessageReceived, Source: event.SourceWebhook, Chat: &group, At: message.SentAt, Depth: 2}, Handled{New: true, Message: true, Sent: message.SentAt, Line: "+1", IsGroup: event.True}},
-		"reaction":     {of(event.ReactionAdded, &group, &message), Handled{Line: "+1", IsGroup: event.True}},
-		"our own":      {of(event.MessageReceived, &group, &outbound), Handled{Line: "+1", IsGroup: event.True}},
-		"unknown type": {of("odd", &event.Chat{ID: "c1"}, nil), Handled{New: true}},
-		"no chat":      {of(event.MessageReceived, nil, &message), Handled{}},
+		"message":      {of(event.MessageReceived, &group, &message), Outcomes{New: true, Message: true, IDs: []string{"m1", "g1"}, Texts: texts, Sent: message.SentAt, Line: "+1", IsGroup: event.True}},
+		"lead_reply":   {of(event.LeadReply, &group, &message), Outcomes{Legacy: true, IDs: []string{"m1", "g1"}, Texts: texts, Sent: message.SentAt, Line: "+1", IsGroup: event.True}},
+		"no time sent": {&event.Event{Type: event.MessageReceived, Source: event.SourceWebhook, Chat: &group, At: message.SentAt, Depth: 2}, Outcomes{New: true, Message: true, Sent: message.SentAt, Line: "+1", IsGroup: event.True}},
+		"reaction":     {of(event.ReactionAdded, &group, &message), Outcomes{Line: "+1", IsGroup: event.True}},
+		"our own":      {of(event.MessageReceived, &group, &outbound), Outcomes{Line: "+1", IsGroup: event.True}},
+		"unknown type": {of("odd", &event.Chat{ID: "c1"}, nil), Outcomes{New: true}},
+		"no chat":      {of(event.MessageReceived, nil, &message), Outcomes{}},
 	} {
 		c.want.Seq, c.want.Depth = 7, 2
-		if got := HandledOf(7, c.event); !reflect.DeepEqual(got, c.want) {
+		if got := OutcomesOf(7, c.event); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
 	}

@@ -29,10 +29,10 @@ type Messages struct {
 type Reply struct {
 	Seq  int64    `json:"seq"`  // its journal sequence
 	Keys []string `json:"keys"` // its ids; if it has none, its texts
-	// Saw is, by pack, the event on which a rule of the pack first ran on the message:
+	// SeenBy is, by pack, the event on which a rule of the pack first ran on the message:
 	// reads that the pack requests since then cover it. 0: an event that ran again,
 	// so that the order is unknown.
-	Saw map[string]int64 `json:"saw,omitempty"`
+	SeenBy map[string]int64 `json:"saw,omitempty"`
 }
 
 const (
@@ -46,12 +46,12 @@ const (
 )
 
 // knows reports whether an event brings a message that came as message.received.
-func (m *Messages) knows(in *Handled) bool {
+func (m *Messages) knows(in *Outcomes) bool {
 	return slices.ContainsFunc(in.IDs, func(id string) bool { return slices.Contains(m.IDs, shortID(id)) }) || in.Legacy && m.isNewest(in)
 }
 
 // isNewest reports whether an event brings the newest message again.
-func (m *Messages) isNewest(in *Handled) bool {
+func (m *Messages) isNewest(in *Outcomes) bool {
 	if in.Message {
 		return overlap(m.Newest, in.IDs)
 	}
@@ -59,16 +59,16 @@ func (m *Messages) isNewest(in *Handled) bool {
 }
 
 // older reports whether an event's message was sent before the newest one.
-func (m *Messages) older(in *Handled) bool { return !in.Sent.IsZero() && in.Sent.Before(m.Sent) }
+func (m *Messages) older(in *Outcomes) bool { return !in.Sent.IsZero() && in.Sent.Before(m.Sent) }
 
 // reply returns the index of the lead_reply that brought the event's message; -1 if none did.
-func (m *Messages) reply(in *Handled) int {
+func (m *Messages) reply(in *Outcomes) int {
 	return slices.IndexFunc(m.Replies, func(r Reply) bool { return r.Seq == in.Seq || overlap(r.Keys, in.keys()) })
 }
 
 // add records the ids of a message.received, or of one that comes again under another id. Slices
 // are replaced, never written to.
-func (m *Messages) add(in *Handled) {
+func (m *Messages) add(in *Outcomes) {
 	if m.isNewest(in) {
 		m.Newest = union(m.Newest, in.IDs)
 	}
@@ -79,7 +79,7 @@ func (m *Messages) add(in *Handled) {
 }
 
 // addReply records a lead_reply: at is its index in Replies, or -1 for a new one.
-func (m *Messages) addReply(in *Handled, at int) {
+func (m *Messages) addReply(in *Outcomes, at int) {
 	replies := slices.Clone(m.Replies)
 	if at >= 0 {
 		replies[at].Keys = union(replies[at].Keys, in.keys())
@@ -88,8 +88,8 @@ func (m *Messages) addReply(in *Handled, at int) {
 		replies = replies[max(0, len(replies)-recentReplies):]
 		at = len(replies) - 1
 	}
-	saw := maps.Clone(replies[at].Saw)
-	for _, pack := range in.Saw {
+	saw := maps.Clone(replies[at].SeenBy)
+	for _, pack := range in.RanPacks {
 		if _, there := saw[pack]; !there {
 			if saw == nil {
 				saw = map[string]int64{}
@@ -100,13 +100,13 @@ func (m *Messages) addReply(in *Handled, at int) {
 			}
 		}
 	}
-	replies[at].Saw = saw
+	replies[at].SeenBy = saw
 	m.Replies = replies
 }
 
 // keys returns the ids and texts that identify the event's message. A lead_reply with an id is not
 // identified by its text.
-func (in *Handled) keys() []string {
+func (in *Outcomes) keys() []string {
 	if in.Legacy && len(in.IDs) > 0 {
 		return in.IDs
 	}

@@ -8,7 +8,7 @@ import (
 // noteEvent records what an event brings and which packs ran on it. It reports whether that is a
 // message newer than all before: not one that is handled again, and not the message of an earlier
 // event under another id.
-func (s *step) noteEvent(in Handled) (newer bool) {
+func (s *step) noteEvent(in Outcomes) (newer bool) {
 	m, again := &s.c.Recent, !in.First.IsZero()
 	switch {
 	case (in.Message || in.Legacy) && m.knows(&in):
@@ -29,7 +29,7 @@ func (s *step) noteEvent(in Handled) (newer bool) {
 		s.noteUnread(in.Seq)
 	}
 	if newer || in.Seq == s.c.LastMessageSeq || m.isNewest(&in) {
-		s.markSeen(in.Saw)
+		s.markSeen(in.RanPacks)
 	}
 	return newer
 }
@@ -41,14 +41,14 @@ func (s *step) noteEvent(in Handled) (newer bool) {
 // If a lead_reply brought the message before, its place is that of the lead_reply: it is older than
 // what came since, and read by a call that went out since; packs that saw the lead_reply saw the
 // message, and their later reads cover it.
-func (s *step) noteMessage(in Handled) bool {
+func (s *step) noteMessage(in Outcomes) bool {
 	m, came := &s.c.Recent, in.Seq
 	var saw map[string]int64 // nil for nearly all messages: no lead_reply came before
 	for at := m.reply(&in); at >= 0; at = m.reply(&in) {
 		r := m.Replies[at]
 		m.Replies = slices.Delete(slices.Clone(m.Replies), at, at+1)
 		came = min(came, r.Seq)
-		saw = mergeSeen(saw, r.Saw)
+		saw = mergeSeen(saw, r.SeenBy)
 		if !overlap(r.Keys, in.Texts) { // they are ids
 			in.IDs = union(in.IDs, r.Keys)
 		}
@@ -86,7 +86,7 @@ func (s *step) markSeen(packs []string) {
 		return
 	}
 	seen := map[string]int64{}
-	for pack, seq := range s.c.Seen {
+	for pack, seq := range s.c.SeenBy {
 		if seq > s.c.ReadThrough {
 			seen[pack] = seq
 		}
@@ -94,7 +94,7 @@ func (s *step) markSeen(packs []string) {
 	for _, pack := range packs {
 		seen[pack] = newest
 	}
-	s.c.Seen = seen
+	s.c.SeenBy = seen
 }
 
 // noteUnread records an event that can be unread.
@@ -123,9 +123,9 @@ func (s *step) coverMessage(message int64, saw map[string]int64) {
 // is the newest of all, an event that can be unread covers itself, too. With even_if_newer the read
 // covers the newest message, whether the pack saw it or not: a veto of that one counts, and a veto
 // of an older one does not.
-func (s *step) covers(in Handled, w *Wish) int64 {
+func (s *step) covers(in Outcomes, w *Wish) int64 {
 	newest := s.c.LastMessageSeq
-	seen := max(s.c.Seen[w.Pack], min(newest, s.c.ReadThrough))
+	seen := max(s.c.SeenBy[w.Pack], min(newest, s.c.ReadThrough))
 	switch {
 	case in.Message && in.Seq <= newest:
 		return in.Seq

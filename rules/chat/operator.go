@@ -26,8 +26,8 @@ func (s *step) cancel(in Cancel) {
 }
 
 func (s *step) revive(in Revive) {
-	if in.Missing != nil {
-		s.c.Missing = *in.Missing
+	if in.Missed != nil {
+		s.c.Missed = *in.Missed
 	}
 	for _, a := range in.Inactive {
 		s.end(a, Dropped, WhyPackInactive)
@@ -40,7 +40,7 @@ func (s *step) revive(in Revive) {
 		switch {
 		case a.Status != Dead && a.Status != Blocked:
 			continue // it has ended, or waits already
-		case a.Kind == Read && s.c.Missing.Blocks(&a, s.now):
+		case a.Kind == Read && s.c.Missed.Blocks(&a, s.now):
 			continue // still blocked, by another pack or for another event
 		case a.Kind == React && a.Why == WhyUnknown, a.Kind == Typing:
 			continue // never to be repeated
@@ -54,7 +54,7 @@ func (s *step) revive(in Revive) {
 		if a.Kind == Read {
 			s.dropReads(WhyReplaced, func(b *Action) bool { return b.RuleKey() == a.RuleKey() })
 		}
-		a.Status, a.Why, a.Settled, a.Asked = Waiting, "", time.Time{}, s.now
+		a.Status, a.Why, a.Ended, a.Requested = Waiting, "", time.Time{}, s.now
 		if a.Due.Before(s.now) {
 			a.Due = s.now // otherwise the rest of the delay still applies
 		}
@@ -64,7 +64,7 @@ func (s *step) revive(in Revive) {
 
 // operate holds or releases the chat as a rule's request does.
 func (s *step) operate(in Operate) {
-	if in.Remove {
+	if in.Release {
 		s.release(in.Blocked)
 		return
 	}
@@ -73,7 +73,7 @@ func (s *step) operate(in Operate) {
 		in.Hold.Reason = was.Reason // the hold is extended
 	}
 	s.setHold(in.Hold)
-	if m := s.c.Missing.Through; m > 0 {
+	if m := s.c.Missed.Through; m > 0 {
 		// Packs that later run on events they missed must not bring a read back: the
 		// operator's hold is for everything that came until now.
 		s.c.Veto = max(s.c.Veto, m, s.c.LastEvent, s.c.LastMessageSeq)

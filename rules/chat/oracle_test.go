@@ -43,7 +43,7 @@ func newOracle() oracle {
 }
 
 // find is the message that an event brings once more; nil if it is the first.
-func (o *oracle) find(in Handled) *told {
+func (o *oracle) find(in Outcomes) *told {
 	for _, m := range slices.Backward(o.messages) {
 		if m.matches(in) {
 			return m
@@ -54,7 +54,7 @@ func (o *oracle) find(in Handled) *told {
 
 // matches reports whether an event brings the message. A lead_reply with an id is
 // not looked for by its text.
-func (m *told) matches(in Handled) bool {
+func (m *told) matches(in Outcomes) bool {
 	common := func(a, b []string) bool {
 		return slices.ContainsFunc(a, func(x string) bool { return slices.Contains(b, x) })
 	}
@@ -64,7 +64,7 @@ func (m *told) matches(in Handled) bool {
 
 // merge makes one message of those of which lead_replies have told under one id
 // each, now that an event says that they are one.
-func (o *oracle) merge(m *told, in Handled) {
+func (o *oracle) merge(m *told, in Outcomes) {
 	o.messages = slices.DeleteFunc(o.messages, func(other *told) bool {
 		if other == m || other.received || !other.matches(in) {
 			return false
@@ -95,7 +95,7 @@ func (o *oracle) newest() *told {
 }
 
 // handled notes an event that is about to be handled, once more if again.
-func (o *oracle) handled(in Handled, again bool) {
+func (o *oracle) handled(in Outcomes, again bool) {
 	o.asker, o.vague = nil, false
 	for _, w := range in.Wishes {
 		if !w.Shadow && (w.Kind == WishKeepUnread || w.Kind == WishHold) {
@@ -130,13 +130,13 @@ func (o *oracle) handled(in Handled, again bool) {
 	m.ids, m.texts = append(m.ids, in.IDs...), append(m.texts, in.Texts...)
 	o.asker = m
 	o.vague = again && in.Message && m.came != in.Seq
-	for _, pack := range in.Saw {
+	for _, pack := range in.RanPacks {
 		m.saw[pack] = m.saw[pack] || !again
 	}
 }
 
 // asked notes of which message the reads speak that an event has asked for.
-func (o *oracle) asked(in Handled, actions []Action) {
+func (o *oracle) asked(in Outcomes, actions []Action) {
 	for i := range actions {
 		if a := &actions[i]; a.Kind == Read && a.ID.Seq == in.Seq && a.ID.N >= in.FirstN {
 			about := o.about(in, a)
@@ -155,7 +155,7 @@ func (o *oracle) asked(in Handled, actions []Action) {
 // about is the newest message that a read asked by the event at hand speaks for:
 // the one that the event brought first, or else the newest its pack has seen, or with
 // even_if_newer the newest of all.
-func (o *oracle) about(in Handled, a *Action) *told {
+func (o *oracle) about(in Outcomes, a *Action) *told {
 	about := o.asker
 	if about != nil && about.came == in.Seq && in.Message {
 		return about
@@ -239,7 +239,7 @@ func (o *oracle) called(c *Call, now time.Time) string {
 // succeeded notes a call that Chert confirmed.
 func (o *oracle) succeeded(c *Call) {
 	if c.Kind == Read {
-		o.read = max(o.read, c.Wire)
+		o.read = max(o.read, c.SentSeq)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func (s *step) applyOutcomes(in Handled) {
+func (s *step) applyOutcomes(in Outcomes) {
 	if in.Line != "" {
 		s.c.Line = in.Line
 	}
@@ -49,19 +49,19 @@ func (s *step) applyOutcomes(in Handled) {
 		return a.Kind == Read && s.c.covers(&a) >= s.c.LastMessageSeq && (a.Status == Waiting || a.Status == Blocked)
 	}
 	if newer && !slices.ContainsFunc(s.out.Actions, stands) && !slices.ContainsFunc(s.c.Waiting, stands) {
-		s.c.Unasked = s.c.LastMessageSeq
+		s.c.Unrequested = s.c.LastMessageSeq
 	}
-	if len(in.Rested) > 0 {
-		s.startCooldowns(in.Rested)
+	if len(in.Cooldowns) > 0 {
+		s.startCooldowns(in.Cooldowns)
 	}
 }
 
 // noteMissed records what packs that can veto have missed, and blocks the reads that they might
 // have vetoed.
-func (s *step) noteMissed(in Handled) {
-	m := &s.c.Missing
+func (s *step) noteMissed(in Outcomes) {
+	m := &s.c.Missed
 	if !in.First.IsZero() {
-		*m = in.Missing
+		*m = in.Missed
 	} else if in.Block {
 		m.Through = max(m.Through, in.Seq)
 		if in.MayHold {
@@ -73,7 +73,7 @@ func (s *step) noteMissed(in Handled) {
 
 // apply carries out one request. Beyond MaxDepth, requests that could cause events without end are
 // refused; those that keep a chat unread or cancel something are not.
-func (s *step) apply(in Handled, w *Wish, veto bool) {
+func (s *step) apply(in Outcomes, w *Wish, veto bool) {
 	deep := in.Depth > MaxDepth
 	switch w.Kind {
 	case WishRead, WishTyping, WishReact, WishSend:
@@ -91,7 +91,7 @@ func (s *step) apply(in Handled, w *Wish, veto bool) {
 			s.end(a, Dropped, WhyHeld)
 		case why != "":
 			s.end(a, Dropped, why)
-		case a.Kind == Read && s.c.Missing.Blocks(&a, s.now):
+		case a.Kind == Read && s.c.Missed.Blocks(&a, s.now):
 			s.end(a, Blocked, WhyBlocked)
 		case a.Kind == Read && s.hasEarlierRead(in, &a):
 			s.end(a, Dropped, WhyReplaced)
@@ -131,14 +131,14 @@ func (s *step) refuse(w *Wish, why string) {
 
 // hasEarlierRead reports whether the same handler requested a read that is due before this one: of
 // one handler's reads the earliest due counts.
-func (s *step) hasEarlierRead(in Handled, a *Action) bool {
+func (s *step) hasEarlierRead(in Outcomes, a *Action) bool {
 	return slices.ContainsFunc(s.c.Waiting, func(b Action) bool {
 		return b.Kind == Read && b.RuleKey() == a.RuleKey() && b.ID.Seq == in.Seq && b.ID.N >= in.FirstN && b.Due.Before(a.Due)
 	})
 }
 
 // newAction makes the action of a request, with the event's next place.
-func (s *step) newAction(in Handled, w *Wish) Action {
+func (s *step) newAction(in Outcomes, w *Wish) Action {
 	due := w.Due
 	if due.Before(s.now) {
 		due = s.now
@@ -147,10 +147,10 @@ func (s *step) newAction(in Handled, w *Wish) Action {
 		ID: ActionID{in.Seq, s.nextN()}, Kind: w.Kind.action(), Chat: s.c.ID,
 		Pack: w.Pack, Version: w.Version, Rule: w.Rule, Place: w.Place, Reason: w.Reason,
 		EvenIfNewer: w.EvenIfNewer, Body: w.Body, Target: w.Target, Depth: in.Depth,
-		Asked: s.now, Due: due, Status: Waiting,
+		Requested: s.now, Due: due, Status: Waiting,
 	}
 	if a.Kind == Read {
-		a.Covers, a.Follows = s.covers(in, w), !in.Message && !in.Legacy && !in.New
+		a.Covers, a.WithoutMessage = s.covers(in, w), !in.Message && !in.Legacy && !in.New
 	}
 	return a
 }
@@ -161,7 +161,7 @@ func (s *step) nextN() int {
 	return s.out.NextN - 1
 }
 
-func (s *step) startCooldowns(rested []Rest) {
+func (s *step) startCooldowns(rested []Cooldown) {
 	cooldown := maps.Clone(s.c.Cooldown)
 	if cooldown == nil {
 		cooldown = map[string]time.Time{}

@@ -78,7 +78,7 @@ func (p *pair) act(t *rapid.T) {
 				in.OK = true
 				p.news.succeeded(p.postponed.call)
 			case "unmade":
-				in.Unmade = true
+				in.NotSent = true
 			}
 			p.both(in)
 			p.postponed.call, p.paused.call = nil, nil
@@ -101,7 +101,7 @@ func (p *pair) act(t *rapid.T) {
 		}
 		p.both(in)
 	case "operate":
-		p.both(Operate{Remove: rapid.Bool().Draw(t, "release"), Hold: Hold{Until: w.now.Add(time.Minute)}})
+		p.both(Operate{Release: rapid.Bool().Draw(t, "release"), Hold: Hold{Until: w.now.Add(time.Minute)}})
 	case "crash":
 		p.postponed.chat, p.postponed.call = reload(t, p.postponed.chat), nil
 		p.paused.chat, p.paused.call = reload(t, p.paused.chat), nil
@@ -115,7 +115,7 @@ func (p *pair) both(in Input) {
 }
 
 func (p *pair) ready(t *rapid.T) {
-	in := Ready{Wire: p.draw.seq}
+	in := Ready{Seq: p.draw.seq}
 	out := p.postponed.step(in, p.draw.now)
 	if p.news.waiting().After(p.draw.now) {
 		if out.Call != nil {
@@ -158,7 +158,7 @@ func (p *pair) compare(t *rapid.T) {
 // finish lets all time pass: what waits goes out.
 func (p *pair) finish(t *rapid.T) {
 	if p.postponed.call != nil {
-		p.both(Answer{Call: *p.postponed.call, Unmade: true})
+		p.both(Answer{Call: *p.postponed.call, NotSent: true})
 		p.postponed.call, p.paused.call = nil, nil
 	}
 	for range 100 {
@@ -171,7 +171,7 @@ func (p *pair) finish(t *rapid.T) {
 			p.both(Wake{})
 			id := timer.id()
 			p.draw.seq++
-			in := Handled{Seq: p.draw.seq, Timer: &id}
+			in := Outcomes{Seq: p.draw.seq, Timer: &id}
 			p.news.handled(in, false)
 			p.both(in)
 		}

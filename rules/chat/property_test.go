@@ -41,7 +41,7 @@ type world struct {
 	sent    map[ActionID]int // times put on the wire
 	gone    map[ActionID]bool
 	cancels map[string]int64 // newest event by which a pack cancelled its reads
-	event   map[int64]Handled
+	event   map[int64]Outcomes
 	next    map[int64]int
 	news    oracle
 	// What packs that can veto have missed: the event → until when it may hold.
@@ -52,7 +52,7 @@ func newWorld(t *rapid.T) *world {
 	return &world{
 		t: t, chat: Chat{ID: "c1"}, now: time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC),
 		rows: map[ActionID]Action{}, sent: map[ActionID]int{}, gone: map[ActionID]bool{}, cancels: map[string]int64{},
-		event: map[int64]Handled{}, next: map[int64]int{}, news: newOracle(), missed: map[int64]time.Time{},
+		event: map[int64]Outcomes{}, next: map[int64]int{}, news: newOracle(), missed: map[int64]time.Time{},
 	}
 }
 
@@ -68,7 +68,7 @@ func (w *world) act() {
 		if in, ok := w.event[rapid.Int64Range(1, max(1, w.seq)).Draw(w.t, "seq")]; ok {
 			in.FirstN, in.Timer = w.next[in.Seq], nil
 			in.Wishes, in.Block = w.drawWishes(), rapid.Bool().Draw(w.t, "block")
-			in.Saw = w.drawSaw(in.Wishes)
+			in.RanPacks = w.drawSaw(in.Wishes)
 			if in.First.IsZero() {
 				in.First = w.now.Add(-time.Duration(rapid.SampledFrom([]int{0, 20, 3600}).Draw(w.t, "ago")) * time.Second)
 			}
@@ -84,7 +84,7 @@ func (w *world) act() {
 			if in.OK {
 				w.news.succeeded(w.call)
 			}
-			if in.Unmade {
+			if in.NotSent {
 				for _, a := range w.call.Actions {
 					w.sent[a.ID]--
 				}
@@ -109,7 +109,7 @@ func (w *world) act() {
 		w.step(in)
 	case "revive":
 		missing := w.missing()
-		in := Revive{Missing: &missing}
+		in := Revive{Missed: &missing}
 		for _, a := range w.rows {
 			if a.Status != Waiting && a.Status != Sent {
 				in.Actions = append(in.Actions, a)
@@ -117,8 +117,8 @@ func (w *world) act() {
 		}
 		w.step(in)
 	case "operate":
-		in := Operate{Remove: rapid.Bool().Draw(w.t, "release"), Hold: Hold{Until: w.now.Add(time.Minute)}}
-		if !in.Remove {
+		in := Operate{Release: rapid.Bool().Draw(w.t, "release"), Hold: Hold{Until: w.now.Add(time.Minute)}}
+		if !in.Release {
 			w.pendingGo(func(*Action) bool { return true })
 		}
 		w.step(in)
@@ -128,7 +128,7 @@ func (w *world) act() {
 }
 
 // handle checks what a veto does before the rest is asked.
-func (w *world) handle(in Handled) {
+func (w *world) handle(in Outcomes) {
 	_, again := w.event[in.Seq]
 	w.event[in.Seq] = in
 	delete(w.missed, in.Seq)
@@ -138,7 +138,7 @@ func (w *world) handle(in Handled) {
 			w.missed[in.Seq] = w.now.Add(MissedFor)
 		}
 	}
-	in.Missing = w.missing()
+	in.Missed = w.missing()
 	w.news.doubt(w.rows)
 	w.news.handled(in, again)
 	for _, x := range in.Wishes {
@@ -159,7 +159,7 @@ func (w *world) handle(in Handled) {
 		}
 	}
 	w.next[in.Seq] = out.NextN
-	if got, want := w.chat.Missing, in.Missing; got.Through != want.Through || !got.HoldUntil.Equal(want.HoldUntil) {
+	if got, want := w.chat.Missed, in.Missed; got.Through != want.Through || !got.HoldUntil.Equal(want.HoldUntil) {
 		w.t.Fatalf("missing is %+v, want %+v", got, want)
 	}
 	veto := false
@@ -194,12 +194,12 @@ func (w *world) pendingGo(match func(*Action) bool) {
 func (w *world) checkRetry(was Retry, of *Call, in Answer) {
 	want := was
 	switch {
-	case of.Kind != Read || in.Unmade:
-	case in.OK || !in.Retryable && !in.Unknown && !in.Foreign:
+	case of.Kind != Read || in.NotSent:
+	case in.OK || !in.Retryable && !in.Unknown && !in.NotChert:
 		want = Retry{}
 	default:
-		want.Attempts, want.NotBefore = was.Attempts+1, w.now.Add(in.After)
-		if in.Foreign {
+		want.Attempts, want.NotBefore = was.Attempts+1, w.now.Add(in.RetryAfter)
+		if in.NotChert {
 			want.First = time.Time{}
 		} else if was.First.IsZero() {
 			want.First = w.now
@@ -211,7 +211,7 @@ func (w *world) checkRetry(was Retry, of *Call, in Answer) {
 }
 
 // missing is what is missed still.
-func (w *world) missing() (m Missing) {
+func (w *world) missing() (m Missed) {
 	for seq, until := range w.missed {
 		m.Through = max(m.Through, seq)
 		if until.After(m.HoldUntil) {
@@ -223,16 +223,16 @@ func (w *world) missing() (m Missing) {
 
 func (w *world) ready() {
 	was := w.chat
-	in := Ready{Wire: w.seq}
+	in := Ready{Seq: w.seq}
 	if rapid.IntRange(0, 3).Draw(w.t, "spent") == 0 {
-		in.Spent = []string{drawPack(w.t)}
+		in.LimitReached = []string{drawPack(w.t)}
 	}
 	if rapid.IntRange(0, 3).Draw(w.t, "full") == 0 {
-		in.Full = map[string]time.Time{drawPack(w.t): w.now.Add(time.Minute)}
+		in.LimitedUntil = map[string]time.Time{drawPack(w.t): w.now.Add(time.Minute)}
 	}
 	out := w.step(in)
 	for _, a := range w.chat.Waiting {
-		if was.Flight == nil && !was.TimerDue(w.now) && a.Kind == Read && slices.Contains(in.Spent, a.Pack) {
+		if was.Flight == nil && !was.TimerDue(w.now) && a.Kind == Read && slices.Contains(in.LimitReached, a.Pack) {
 			w.t.Fatalf("a read waits whose pack has no call left: %+v", a)
 		}
 	}
@@ -271,7 +271,7 @@ func (w *world) ready() {
 		w.t.Fatalf("a read while held until %v", was.Hold.Until)
 	}
 	for _, a := range c.Actions {
-		if until := later(was.Full[a.Pack], in.Full[a.Pack]); a.attempted() && until.After(w.now) {
+		if until := later(was.LimitedUntil[a.Pack], in.LimitedUntil[a.Pack]); a.attempted() && until.After(w.now) {
 			w.t.Fatalf("called for again while its pack is full until %v: %+v", until, a)
 		}
 	}
@@ -298,7 +298,7 @@ func (w *world) step(in Input) Effects {
 	if after.ReadThrough < w.chat.ReadThrough || after.LastEvent < w.chat.LastEvent || after.Veto < w.chat.Veto {
 		w.t.Fatalf("went back from %+v to %+v", w.chat, after)
 	}
-	if h, ok := in.(Handled); ok {
+	if h, ok := in.(Outcomes); ok {
 		w.news.asked(h, out.Actions)
 	}
 	written := map[ActionID]bool{}
@@ -340,7 +340,7 @@ func (w *world) step(in Input) Effects {
 // checkRows: what waits in the chat is what the rows say.
 func (w *world) checkRows() {
 	if !slices.IsSortedFunc(w.chat.Waiting, func(a, b Action) int {
-		return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N))
+		return cmp.Or(a.Requested.Compare(b.Requested), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N))
 	}) {
 		w.t.Fatalf("what waits is not in the order asked: %+v", w.chat.Waiting)
 	}
@@ -379,7 +379,7 @@ func (w *world) finish() {
 				w.step(Wake{})
 				id := timer.id()
 				w.seq++
-				w.handle(Handled{Seq: w.seq, Timer: &id})
+				w.handle(Outcomes{Seq: w.seq, Timer: &id})
 			}
 		}
 		next := w.chat.NextCall()
@@ -413,9 +413,9 @@ func (w *world) finish() {
 	}
 }
 
-func (w *world) drawEvent() Handled {
+func (w *world) drawEvent() Outcomes {
 	kind := rapid.SampledFrom([]string{"message", "message", "message", "legacy", "odd", "reaction", "outside"}).Draw(w.t, "kind")
-	in := Handled{
+	in := Outcomes{
 		Seq: w.seq, New: kind == "message" || kind == "odd", Message: kind == "message", Legacy: kind == "legacy",
 		Depth: rapid.SampledFrom([]int{0, 0, 0, 5, 6}).Draw(w.t, "depth"),
 		Block: rapid.IntRange(0, 7).Draw(w.t, "block") == 0, MayHold: rapid.Bool().Draw(w.t, "may hold"),
@@ -424,7 +424,7 @@ func (w *world) drawEvent() Handled {
 	if in.Message || in.Legacy || kind == "reaction" {
 		w.drawMessage(&in)
 	}
-	in.Saw = w.drawSaw(in.Wishes)
+	in.RanPacks = w.drawSaw(in.Wishes)
 	if n := len(w.chat.Timers); kind == "outside" && n > 0 {
 		id := w.chat.Timers[rapid.IntRange(0, n-1).Draw(w.t, "timer")].id()
 		in.Timer = &id
@@ -435,7 +435,7 @@ func (w *world) drawEvent() Handled {
 // drawMessage says which message an event brings, one of the last few. Every
 // second message has a second id, by which alone a lead_reply may name it; some
 // events name none. A message.received without an id is a message of its own.
-func (w *world) drawMessage(in *Handled) {
+func (w *world) drawMessage(in *Outcomes) {
 	n := rapid.Int64Range(max(1, w.seq-2), w.seq).Draw(w.t, "message")
 	id, guid := fmt.Sprint("m", n), fmt.Sprint("g", n)
 	switch nameless := rapid.IntRange(0, 7).Draw(w.t, "nameless") == 0; {
@@ -485,7 +485,7 @@ func (w *world) drawSaw(wishes []Wish) []string {
 }
 
 func (w *world) drawAnswer() Answer {
-	in := Answer{Call: *w.call, After: time.Duration(rapid.IntRange(0, 90).Draw(w.t, "after")) * time.Second}
+	in := Answer{Call: *w.call, RetryAfter: time.Duration(rapid.IntRange(0, 90).Draw(w.t, "after")) * time.Second}
 	switch rapid.SampledFrom([]string{"ok", "ok", "retry", "refused", "unknown", "unmade", "stopped", "foreign", "gateway"}).Draw(w.t, "answer") {
 	case "ok":
 		in.OK = true
@@ -496,13 +496,13 @@ func (w *world) drawAnswer() Answer {
 	case "unknown":
 		in.Unknown, in.Retryable = true, true
 	case "unmade":
-		in.Unmade = true
+		in.NotSent = true
 	case "stopped":
-		in.Unmade, in.Code, in.Error = true, 2004, "bad signature"
+		in.NotSent, in.Code, in.Error = true, 2004, "bad signature"
 	case "foreign":
-		in.Foreign, in.Retryable, in.Error = true, true, "not Chert"
+		in.NotChert, in.Retryable, in.Error = true, true, "not Chert"
 	case "gateway":
-		in.Foreign, in.Retryable, in.Unknown = true, true, true
+		in.NotChert, in.Retryable, in.Unknown = true, true, true
 	}
 	return in
 }

@@ -39,9 +39,9 @@ const (
 	WishSend        WishKind = "send"
 )
 
-// Acts reports whether the request becomes an action, which can wait. Others take effect
+// IsAction reports whether the request becomes an action, which can wait. Others take effect
 // immediately.
-func (w *Wish) Acts() bool { return w.Kind.action() != "" }
+func (w *Wish) IsAction() bool { return w.Kind.action() != "" }
 
 // KeepsUnread reports whether the request keeps a chat unread and does nothing else.
 func (w *Wish) KeepsUnread() bool {

@@ -12,7 +12,7 @@ type Effects struct {
 	Timers  []TimerChange
 	Fired   []Timer // came due: their events are to be journaled
 	Refused []Refusal
-	NextN   int // after Handled: the event's next free place, for FirstN when it runs again
+	NextN   int // after Outcomes: the event's next free place, for FirstN when it runs again
 	// Call, after Ready, is to be sent; nil: none is due. A call other than a read
 	// may be sent only after the fields above are durable: a crash must not repeat
 	// it.
@@ -28,8 +28,8 @@ type Refusal struct {
 
 // TimerChange is a timer that was set or removed.
 type TimerChange struct {
-	Timer Timer
-	Gone  bool
+	Timer   Timer
+	Removed bool
 }
 
 // Step moves a chat by one input. It never fails: a request that cannot be carried out becomes an
@@ -41,7 +41,7 @@ func Step(c Chat, in Input, now time.Time) (Chat, Effects) {
 	s.dropSuperseded()
 	s.expirePostponements()
 	switch in := in.(type) {
-	case Handled:
+	case Outcomes:
 		s.applyOutcomes(in)
 	case Ready:
 		s.ready(in)
@@ -148,7 +148,7 @@ func (s *step) transition(match func(*Action) bool, status func(*Action) (Status
 			s.put(a)
 			continue
 		}
-		a.Settled = s.now
+		a.Ended = s.now
 		s.put(a)
 		if f := s.c.Flight; f != nil && f.carries(a.ID) {
 			s.c.Flight = &Flight{Call: f.Call, Recalled: append(slices.Clip(f.Recalled), a)}
@@ -159,7 +159,7 @@ func (s *step) transition(match func(*Action) bool, status func(*Action) (Status
 
 // end records the end of an action that does not wait.
 func (s *step) end(a Action, status Status, why string) {
-	a.Status, a.Why, a.Settled = status, why, s.now
+	a.Status, a.Why, a.Ended = status, why, s.now
 	s.put(a)
 }
 
@@ -201,7 +201,7 @@ func (s *step) barred(a *Action) string {
 		return ""
 	case s.c.Veto > 0 && a.vetoedFrom() <= s.c.Veto:
 		return WhyVetoed
-	case s.c.covers(a) < s.c.Unasked && !a.EvenIfNewer:
+	case s.c.covers(a) < s.c.Unrequested && !a.EvenIfNewer:
 		return WhySuperseded
 	}
 	return ""

@@ -50,8 +50,8 @@ type story struct {
 	start  time.Time
 	now    time.Time
 	seq    int64
-	next   map[int64]int     // an event's next free place
-	events map[int64]Handled // for again
+	next   map[int64]int      // an event's next free place
+	events map[int64]Outcomes // for again
 	first  map[int64]time.Time
 	rows   map[string]Action  // as last written
 	timers map[string]Timer   // rows
@@ -67,7 +67,7 @@ func tell(t *testing.T, script string) *story {
 	start := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	s := &story{
 		t: t, chat: Chat{ID: "c1"}, start: start, now: start,
-		next: map[int64]int{}, events: map[int64]Handled{}, first: map[int64]time.Time{}, rows: map[string]Action{},
+		next: map[int64]int{}, events: map[int64]Outcomes{}, first: map[int64]time.Time{}, rows: map[string]Action{},
 		timers: map[string]Timer{}, fired: map[string]TimerID{},
 	}
 	for n, line := range strings.Split(script, "\n") {
@@ -97,7 +97,7 @@ func (s *story) do(line string) {
 		if words[0] == "no" {
 			want = ""
 		}
-		out := s.step(Ready{Wire: max(s.seq, s.wire), Spent: s.spent, Full: s.full})
+		out := s.step(Ready{Seq: max(s.seq, s.wire), LimitReached: s.spent, LimitedUntil: s.full})
 		s.full = nil
 		if got := callIDs(out.Call); got != want {
 			s.fail("the call is for %q, want %q", got, want)
@@ -125,19 +125,19 @@ func (s *story) do(line string) {
 	case "ok":
 		s.answer(Answer{OK: true, HTTP: 200})
 	case "retry":
-		s.answer(Answer{Retryable: true, After: s.duration(rest), HTTP: 503, Error: "saturated"})
+		s.answer(Answer{Retryable: true, RetryAfter: s.duration(rest), HTTP: 503, Error: "saturated"})
 	case "refused":
 		s.answer(Answer{HTTP: 404, Error: rest})
 	case "unknown":
-		s.answer(Answer{Unknown: true, After: time.Second, Error: "timeout"})
+		s.answer(Answer{Unknown: true, RetryAfter: time.Second, Error: "timeout"})
 	case "unmade":
-		s.answer(Answer{Unmade: true})
+		s.answer(Answer{NotSent: true})
 	case "stopped":
-		s.answer(Answer{Unmade: true, HTTP: 401, Code: 2004, Error: rest})
+		s.answer(Answer{NotSent: true, HTTP: 401, Code: 2004, Error: rest})
 	case "foreign":
-		s.answer(Answer{Foreign: true, Retryable: true, After: s.duration(rest), HTTP: 404, Error: "not Chert"})
+		s.answer(Answer{NotChert: true, Retryable: true, RetryAfter: s.duration(rest), HTTP: 404, Error: "not Chert"})
 	case "gateway":
-		s.answer(Answer{Foreign: true, Retryable: true, Unknown: true, After: s.duration(rest), HTTP: 502, Error: "not Chert"})
+		s.answer(Answer{NotChert: true, Retryable: true, Unknown: true, RetryAfter: s.duration(rest), HTTP: 502, Error: "not Chert"})
 	case "says":
 		want := strings.Join(words[2:], " ")
 		if got := s.row(words[1]).Error; got != want {
@@ -160,7 +160,7 @@ func (s *story) do(line string) {
 		if !ok {
 			s.fail("no timer %q has fired", rest)
 		}
-		if got := s.chat.Stands(id); got != (words[0] == "stands") {
+		if got := s.chat.HasTimer(id); got != (words[0] == "stands") {
 			s.fail("the timer stands: %v", got)
 		}
 	case "off":
@@ -172,7 +172,7 @@ func (s *story) do(line string) {
 	case "rules":
 		s.step(Cancel{Pack: words[1], Rules: words[2:]})
 	case "revive":
-		in := Revive{Missing: &Missing{}}
+		in := Revive{Missed: &Missed{}}
 		for _, id := range words[1:] {
 			in.Actions = append(in.Actions, s.row(id))
 		}
@@ -185,7 +185,7 @@ func (s *story) do(line string) {
 		s.step(in)
 	case "operator":
 		if words[1] == "release" {
-			s.step(Operate{Remove: true})
+			s.step(Operate{Release: true})
 		} else {
 			s.step(Operate{Hold: Hold{Until: s.now.Add(s.duration(words[2]))}})
 		}
@@ -230,7 +230,7 @@ func (s *story) do(line string) {
 // event handles "msg m1: …" and its kin.
 func (s *story) event(words []string, wishes string) {
 	s.t.Helper()
-	var in Handled
+	var in Outcomes
 	if words[0] == "failing" {
 		in.Block = true
 		words = words[1:]
@@ -275,11 +275,11 @@ func (s *story) event(words []string, wishes string) {
 		fmt.Sscan(words[1], &seq)
 		block := in.Block
 		in = s.events[seq]
-		in.FirstN, in.Wishes, in.Saw, in.Block = s.next[seq], nil, nil, block
+		in.FirstN, in.Wishes, in.RanPacks, in.Block = s.next[seq], nil, nil, block
 		if words[0] == "missed" {
 			in.First = s.first[seq]
 			if block {
-				in.Missing.Through = seq
+				in.Missed.Through = seq
 			}
 		}
 	default:
@@ -291,7 +291,7 @@ func (s *story) event(words []string, wishes string) {
 			continue
 		}
 		if f[1] == "rests" {
-			in.Rested = append(in.Rested, Rest{Rule: Key(f[0], f[0]), Until: s.now.Add(s.duration(f[2]))})
+			in.Cooldowns = append(in.Cooldowns, Cooldown{Rule: Key(f[0], f[0]), Until: s.now.Add(s.duration(f[2]))})
 			continue
 		}
 		w := Wish{Pack: f[0], Rule: f[0], Version: "v1", Kind: WishKind(f[1]), Due: s.now}
@@ -311,7 +311,7 @@ func (s *story) event(words []string, wishes string) {
 			}
 		}
 		if !w.Shadow {
-			in.Saw = append(in.Saw, w.Pack)
+			in.RanPacks = append(in.RanPacks, w.Pack)
 		}
 		if f[1] != "sees" {
 			in.Wishes = append(in.Wishes, w)
@@ -336,7 +336,7 @@ func (s *story) answer(in Answer) {
 
 // withBlocked gives an input the reads that are blocked, as an engine does.
 func withBlocked(c *Chat, in Input, rows iter.Seq[Action]) Input {
-	if !c.EndsBlocked(in) {
+	if !c.NeedsBlocked(in) {
 		return in
 	}
 	return WithBlocked(in, slices.SortedFunc(func(yield func(Action) bool) {
@@ -355,7 +355,7 @@ func (s *story) step(in Input) Effects {
 		s.rows[a.ID.String()] = a
 	}
 	for _, c := range out.Timers {
-		if id := fmt.Sprint(c.Timer.id()); c.Gone {
+		if id := fmt.Sprint(c.Timer.id()); c.Removed {
 			delete(s.timers, id)
 		} else {
 			s.timers[id] = c.Timer

@@ -7,7 +7,7 @@ import (
 
 // setTimer sets a timer, and removes the pack's timer of the same name in this chat. If a newer
 // event set that one, the request is refused.
-func (s *step) setTimer(in Handled, w *Wish) {
+func (s *step) setTimer(in Outcomes, w *Wish) {
 	if slices.ContainsFunc(s.c.Timers, func(t Timer) bool { return t.Pack == w.Pack && t.Name == w.Name && t.Seq > in.Seq }) {
 		s.refuse(w, WhyReplaced)
 		return
@@ -43,7 +43,7 @@ func (s *step) dropTimers(match func(*Timer) bool) {
 	var kept []Timer
 	for _, t := range s.c.Timers {
 		if match(&t) {
-			s.out.Timers = append(s.out.Timers, TimerChange{Timer: t, Gone: true})
+			s.out.Timers = append(s.out.Timers, TimerChange{Timer: t, Removed: true})
 			continue
 		}
 		kept = append(kept, t)

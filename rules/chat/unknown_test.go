@@ -39,7 +39,7 @@ func TestEventWithoutFieldKeepsTheKnownOne(t *testing.T) {
 			if ev.Chat.Line != "" {
 				line = ev.Chat.Line
 			}
-			c, _ = Step(c, HandledOf(seq+1, &ev), now)
+			c, _ = Step(c, OutcomesOf(seq+1, &ev), now)
 			if rapid.IntRange(0, 4).Draw(t, "crash") == 0 {
 				c = reload(t, c)
 			}

@@ -146,7 +146,7 @@ func (p *pack) checkCapabilities() {
 			continue
 		}
 		at := places[0]
-		p.found = append(p.found, finding{Diagnostic: rules.NotAsked(p.tried.Name, p.report.Path, manifest != nil || p.report.Path != at.file.path,
+		p.found = append(p.found, finding{Diagnostic: rules.NotRequested(p.tried.Name, p.report.Path, manifest != nil || p.report.Path != at.file.path,
 			diag.Diagnostic{File: at.file.path, Line: at.line, Col: at.col}, &it, p.tried.Manifest.Permissions)})
 	}
 	if p.unsure || manifest == nil || len(p.files) < p.sources() {

@@ -157,12 +157,12 @@ func (w *World) answered(ctx context.Context, made CallMade) error {
 		a.Error = f.Words()
 		a.Retryable = f.Retryable || account[f.Code]
 		// The largest jitter makes the waits the round ones: 1 s, 2 s, 4 s …
-		a.After = cmp.Or(f.RetryAfter, chat.Backoff(made.Call.Attempt, 1))
+		a.RetryAfter = cmp.Or(f.RetryAfter, chat.Backoff(made.Call.Attempt, 1))
 		if f.Code == rateLimited && f.RetryAfter > 0 {
 			w.resume = w.now.Add(f.RetryAfter)
 		}
 		if a.Retryable || a.Unknown {
-			made.RetryIn = a.After
+			made.RetryIn = a.RetryAfter
 		}
 	}
 	w.limits.Ended(made.Call.Chat, w.now, a.OnWire())

@@ -100,7 +100,7 @@ func TestNoReadCoversWhatNobodySaw(t *testing.T) {
 			case 2:
 				w.FailNext(noAnswer(), 1)
 			case 3:
-				must(w.Tell(ctx, id, chat.Operate{Remove: random.IntN(2) == 0, Hold: chat.Hold{Until: w.Now().Add(time.Minute)}}))
+				must(w.Tell(ctx, id, chat.Operate{Release: random.IntN(2) == 0, Hold: chat.Hold{Until: w.Now().Add(time.Minute)}}))
 			case 4:
 				must(w.Tell(ctx, id, chat.Cancel{Pack: pick("a", "b")}))
 			case 5:
@@ -189,7 +189,7 @@ func covered(w *World) (calls, unread int, wrong string) {
 		}
 	}
 	all := w.Calls()
-	slices.SortStableFunc(all, func(a, b CallMade) int { return int(a.Call.Wire - b.Call.Wire) })
+	slices.SortStableFunc(all, func(a, b CallMade) int { return int(a.Call.SentSeq - b.Call.SentSeq) })
 	read := map[string]int64{}
 	for _, c := range all {
 		if c.Call.Kind != chat.Read {
@@ -198,20 +198,20 @@ func covered(w *World) (calls, unread int, wrong string) {
 		calls++
 		var newest *made
 		for _, m := range order {
-			if m.chat == c.Call.Chat && m.received <= c.Call.Wire && (newest == nil || m.seq > newest.seq) {
+			if m.chat == c.Call.Chat && m.received <= c.Call.SentSeq && (newest == nil || m.seq > newest.seq) {
 				newest = m
 			}
 		}
 		if newest != nil && newest.seq > read[c.Call.Chat] {
 			unread++
 			a := &c.Call.Actions[0] // it brings the call about
-			saw := slices.ContainsFunc(sights, func(s seen) bool { return s.m == newest && s.pack == a.Pack && s.seq <= c.Call.Wire })
+			saw := slices.ContainsFunc(sights, func(s seen) bool { return s.m == newest && s.pack == a.Pack && s.seq <= c.Call.SentSeq })
 			if !a.EvenIfNewer && !saw {
 				return calls, unread, fmt.Sprintf("the call of %s for %+v covers the message of event %d, which no rule of its pack saw", c.At, c.Call, newest.seq)
 			}
 		}
 		if c.Fault == nil {
-			read[c.Call.Chat] = max(read[c.Call.Chat], c.Call.Wire)
+			read[c.Call.Chat] = max(read[c.Call.Chat], c.Call.SentSeq)
 		}
 	}
 	return calls, unread, ""

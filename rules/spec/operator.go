@@ -69,7 +69,7 @@ func (t *trial) operatorHold(u *luabind.HostCall) []lua.LValue {
 // operatorRelease is operator.release(chat).
 func (t *trial) operatorRelease(u *luabind.HostCall) []lua.LValue {
 	id := t.chatArg(u, "operator.release", 1)
-	t.happened(u, "operator.release", t.world.Operate(t.ctx, id, chat.Operate{Remove: true}, "operator.release"))
+	t.happened(u, "operator.release", t.world.Operate(t.ctx, id, chat.Operate{Release: true}, "operator.release"))
 	return nil
 }
 

@@ -131,7 +131,7 @@ func (t *trial) whyUnread(id string) string {
 	settled, failed := t.sinceNewest(id)
 	switch {
 	case settled != nil:
-		return fmt.Sprintf("the read asked by %q at %s is %s: %s", settled.Rule, t.stamp(settled.Asked), settled.Status, explained(settled))
+		return fmt.Sprintf("the read asked by %q at %s is %s: %s", settled.Rule, t.stamp(settled.Requested), settled.Status, explained(settled))
 	case failed != "":
 		return failed
 	}

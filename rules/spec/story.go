@@ -140,7 +140,7 @@ func (t *trial) postponed(p *chat.Postponement) string {
 }
 
 func (t *trial) actionWords(a *chat.Action) string {
-	return fmt.Sprintf("%s asked by %q at %s: %s, %s", a.Kind, a.Rule, t.stamp(a.Asked), a.Status, explained(a))
+	return fmt.Sprintf("%s asked by %q at %s: %s, %s", a.Kind, a.Rule, t.stamp(a.Requested), a.Status, explained(a))
 }
 
 // stamp is a virtual time in the zone of the rules: with the day where it is not the

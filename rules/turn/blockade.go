@@ -46,7 +46,7 @@ func (b *Blockade) drop(id MissedID) {
 }
 
 // missing is what the rows say to the chat's machine.
-func (b *Blockade) missing() (m chat.Missing) {
+func (b *Blockade) missing() (m chat.Missed) {
 	for i := range b.Rows {
 		row := &b.Rows[i]
 		m.Through = max(m.Through, row.Seq)
@@ -92,7 +92,7 @@ func (t *Turn) Revive(ctx context.Context) (d Done, ok bool, err error) {
 		return d, false, err
 	}
 	missing := b.missing()
-	in := chat.Revive{Missing: &missing}
+	in := chat.Revive{Missed: &missing}
 	for _, a := range b.Reads {
 		switch {
 		case missing.Blocks(&a, t.Now):
@@ -102,7 +102,7 @@ func (t *Turn) Revive(ctx context.Context) (d Done, ok bool, err error) {
 			in.Actions = append(in.Actions, a)
 		}
 	}
-	if was := t.Chat.Missing; len(in.Actions)+len(in.Inactive) == 0 && was.Through == missing.Through && was.HoldUntil.Equal(missing.HoldUntil) {
+	if was := t.Chat.Missed; len(in.Actions)+len(in.Inactive) == 0 && was.Through == missing.Through && was.HoldUntil.Equal(missing.HoldUntil) {
 		return d, false, nil
 	}
 	_, err = t.move(ctx, in, &d)

@@ -27,7 +27,7 @@ type Full struct {
 // Reads of packs that have no place left are dropped, and the packs returned; reads
 // that were called for before wait for a place instead.
 func (t *Turn) Call(ctx context.Context, wire int64, places Places) (d Done, spent []Full, err error) {
-	in := chat.Ready{Wire: wire}
+	in := chat.Ready{Seq: wire}
 	for {
 		next, effects := chat.Step(*t.Chat, in, t.Now)
 		if effects.Call != nil {
@@ -37,13 +37,13 @@ func (t *Turn) Call(ctx context.Context, wire int64, places Places) (d Done, spe
 			}
 			for _, f := range full {
 				if effects.Call.Repeats(f.Pack) {
-					if in.Full == nil {
-						in.Full = map[string]time.Time{}
+					if in.LimitedUntil == nil {
+						in.LimitedUntil = map[string]time.Time{}
 					}
-					in.Full[f.Pack] = f.Until
+					in.LimitedUntil[f.Pack] = f.Until
 					continue
 				}
-				in.Spent = append(in.Spent, f.Pack)
+				in.LimitReached = append(in.LimitReached, f.Pack)
 				spent = append(spent, f)
 			}
 			if len(full) > 0 {

@@ -38,7 +38,7 @@ func TestCallTakesPlacesForAllPacksOrNone(t *testing.T) {
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	l := limitsOf(map[string]int{"few": 1, "many": 2})
 	waiting := func(id string, packs ...string) *chat.Chat {
-		in := chat.Handled{Seq: 1, New: true, Message: true, IDs: []string{"m"}, Saw: packs}
+		in := chat.Outcomes{Seq: 1, New: true, Message: true, IDs: []string{"m"}, RanPacks: packs}
 		for _, p := range packs {
 			in.Wishes = append(in.Wishes, chat.Wish{Kind: chat.WishRead, Pack: p, Rule: "r", Due: now})
 		}
@@ -92,7 +92,7 @@ func TestNoCallTakesNoPlace(t *testing.T) {
 			if i == len(packs)-1 {
 				after = 0
 			}
-			c, _ = chat.Step(c, chat.Handled{Seq: int64(i + 1), New: true, Message: true, Saw: []string{pack}, Wishes: read(pack, after)}, now)
+			c, _ = chat.Step(c, chat.Outcomes{Seq: int64(i + 1), New: true, Message: true, RanPacks: []string{pack}, Wishes: read(pack, after)}, now)
 		}
 		return c
 	}

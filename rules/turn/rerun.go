@@ -93,8 +93,8 @@ func (r *Rerun) End(ctx context.Context) (d Done, before int, ok bool, err error
 		return Done{}, 0, false, nil // a pack was suspended again meanwhile
 	}
 	r.block.Apply(&r.d.Transition)
-	in := chat.HandledOf(e.Seq, &e.Event)
-	in.FirstN, in.First, in.Missing = decision.Actions, decision.At, r.block.missing()
+	in := chat.OutcomesOf(e.Seq, &e.Event)
+	in.FirstN, in.First, in.Missed = decision.Actions, decision.At, r.block.missing()
 	in.Line, in.IsGroup = "", event.Unknown // what newer events said of the chat stands
 	left := r.block.missedBy(e.Seq)
 	var chats []string

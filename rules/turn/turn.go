@@ -64,7 +64,7 @@ const NoRule = "no rule wants it"
 // that it carries from another chat.
 func (t *Turn) Handle(ctx context.Context, e *Entry) (Done, error) {
 	d := Done{Transition: Transition{Decision: &Decision{Seq: e.Seq, At: t.Now}}}
-	in := chat.HandledOf(e.Seq, &e.Event)
+	in := chat.OutcomesOf(e.Seq, &e.Event)
 	isTimer := e.Event.Timer() != ""
 	switch {
 	case e.Forward != nil && e.Forward.Known != "":
@@ -72,7 +72,7 @@ func (t *Turn) Handle(ctx context.Context, e *Entry) (Done, error) {
 		return d, err
 	case e.Forward != nil:
 		t.carried(e, &in, &d)
-	case isTimer && (t.Chat == nil || !t.Chat.Stands(timerOf(e))):
+	case isTimer && (t.Chat == nil || !t.Chat.HasTimer(timerOf(e))):
 		d.Decision.Note = "the timer no longer stands"
 	default:
 		if isTimer {
@@ -88,7 +88,7 @@ func (t *Turn) Handle(ctx context.Context, e *Entry) (Done, error) {
 }
 
 // decided moves the chat by an event that was decided.
-func (t *Turn) decided(ctx context.Context, in chat.Handled, d *Done) error {
+func (t *Turn) decided(ctx context.Context, in chat.Outcomes, d *Done) error {
 	if t.Chat == nil {
 		return nil
 	}
@@ -110,7 +110,7 @@ func (t *Turn) Move(ctx context.Context, in chat.Input) (Done, error) {
 
 // move moves the chat, and notes what comes of it.
 func (t *Turn) move(ctx context.Context, in chat.Input, d *Done) (chat.Effects, error) {
-	if t.Chat.EndsBlocked(in) {
+	if t.Chat.NeedsBlocked(in) {
 		b, err := t.Blocks.Blockade(ctx, t.Chat.ID)
 		if err != nil {
 			return chat.Effects{}, err
@@ -133,7 +133,7 @@ func (t *Turn) moved(next *chat.Chat, effects *chat.Effects, d *Done) {
 }
 
 // carried makes the chat's input of a request that an entry carries here.
-func (t *Turn) carried(e *Entry, in *chat.Handled, d *Done) {
+func (t *Turn) carried(e *Entry, in *chat.Outcomes, d *Done) {
 	f := e.Forward
 	for _, pack := range f.MissedBy {
 		d.Missed = append(d.Missed, Missed{
@@ -160,7 +160,7 @@ func (t *Turn) withdrawn(w *chat.Wish) bool {
 	switch {
 	case t.Set == nil:
 		return false
-	case w.Acts() && t.Set.Withdrawn(w.Pack, w.Version), w.Kind == chat.WishPostpone && t.Set.Withdrawn(w.Pack, ""):
+	case w.IsAction() && t.Set.Withdrawn(w.Pack, w.Version), w.Kind == chat.WishPostpone && t.Set.Withdrawn(w.Pack, ""):
 		return true
 	}
 	return w.Kind == chat.WishRead && !t.Set.HasRule(w.Pack, w.Rule)
@@ -168,7 +168,7 @@ func (t *Turn) withdrawn(w *chat.Wish) bool {
 
 // run runs the rules on an event, and makes the chat's input and the decision of
 // what they said.
-func (t *Turn) run(ctx context.Context, e *Entry, in *chat.Handled, d *Done) error {
+func (t *Turn) run(ctx context.Context, e *Entry, in *chat.Outcomes, d *Done) error {
 	var result rules.Result
 	if t.Set != nil {
 		result = t.Set.Run(t.Shard, t.input(ctx, e))
@@ -206,7 +206,7 @@ func (t *Turn) input(ctx context.Context, e *Entry) rules.Input {
 // collect turns what the rules said into the chat's input, the decision and what
 // is to be kept. It returns the other chats that requests went to; the packs in
 // missedBy might have vetoed them.
-func (t *Turn) collect(e *Entry, result *rules.Result, missedBy []string, in *chat.Handled, d *Done) (chats []string) {
+func (t *Turn) collect(e *Entry, result *rules.Result, missedBy []string, in *chat.Outcomes, d *Done) (chats []string) {
 	own, again := e.Event.ChatID(), !in.First.IsZero()
 	if d.Outcomes == nil {
 		d.Outcomes = result.Outcomes
@@ -221,7 +221,7 @@ func (t *Turn) collect(e *Entry, result *rules.Result, missedBy []string, in *ch
 		}
 		d.Decision.Rules = append(d.Decision.Rules, r)
 		if o.Saw() {
-			in.Saw = append(in.Saw, o.Pack)
+			in.RanPacks = append(in.RanPacks, o.Pack)
 		}
 		if own != "" {
 			for n := range o.Wishes {
@@ -231,7 +231,7 @@ func (t *Turn) collect(e *Entry, result *rules.Result, missedBy []string, in *ch
 			}
 		}
 		if o.Rest != nil {
-			in.Rested = append(in.Rested, *o.Rest)
+			in.Cooldowns = append(in.Cooldowns, *o.Rest)
 		}
 		t.Memory.keep(o, own, t.Now, &d.Transition)
 	}

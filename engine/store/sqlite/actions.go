@@ -112,10 +112,10 @@ func (s *step) encodeAction(a *chat.Action, d *turn.Decision) error {
 		return err
 	}
 	args := []driver.Value{
-		string(a.Status), optional(a.Why), int64(a.Depth), micros(a.Asked), micros(a.Due), micros(a.Settled),
+		string(a.Status), optional(a.Why), int64(a.Depth), micros(a.Requested), micros(a.Due), micros(a.Ended),
 		int64(a.Attempts), int64(a.Code), int64(a.HTTP), optional(a.TraceID), optional(a.Error), a.ID.Seq, int64(a.ID.N),
 		a.Chat, string(a.Kind), a.Pack, a.Version, a.Rule, a.Place, optional(a.Reason), flag(a.EvenIfNewer),
-		optionalJSON(a.Body), optional(a.Target), a.Covers, flag(a.Follows),
+		optionalJSON(a.Body), optional(a.Target), a.Covers, flag(a.WithoutMessage),
 	}
 	s.actions = append(s.actions, actionRow{
 		args: args, counts: counts, seq: a.ID.Seq, n: int64(a.ID.N), isNew: d != nil && d.Seq == a.ID.Seq,
@@ -126,11 +126,11 @@ func (s *step) encodeAction(a *chat.Action, d *turn.Decision) error {
 func actionOf(row []driver.Value) (chat.Action, error) {
 	return chat.Action{
 		Status: chat.Status(stringOf(row[0])), Why: stringOf(row[1]), Depth: int(intOf(row[2])),
-		Asked: timeOf(row[3]), Due: timeOf(row[4]), Settled: timeOf(row[5]),
+		Requested: timeOf(row[3]), Due: timeOf(row[4]), Ended: timeOf(row[5]),
 		Attempts: int(intOf(row[6])), Code: int(intOf(row[7])), HTTP: int(intOf(row[8])), TraceID: stringOf(row[9]), Error: stringOf(row[10]),
 		ID: chat.ActionID{Seq: intOf(row[11]), N: int(intOf(row[12]))}, Chat: stringOf(row[13]), Kind: chat.Kind(stringOf(row[14])),
 		Pack: stringOf(row[15]), Version: stringOf(row[16]), Rule: stringOf(row[17]), Place: stringOf(row[18]), Reason: stringOf(row[19]),
-		EvenIfNewer: intOf(row[20]) != 0, Body: bytesOf(row[21]), Target: stringOf(row[22]), Covers: intOf(row[23]), Follows: intOf(row[24]) != 0,
+		EvenIfNewer: intOf(row[20]) != 0, Body: bytesOf(row[21]), Target: stringOf(row[22]), Covers: intOf(row[23]), WithoutMessage: intOf(row[24]) != 0,
 	}, nil
 }
 

@@ -92,7 +92,7 @@ func transition(seq int64, a *turn.Arrival) turn.Transition {
 	at := time.Date(2026, 5, 24, 1, 35, 34, 500000, time.UTC)
 	action := chat.Action{
 		ID: chat.ActionID{Seq: seq}, Kind: chat.Read, Chat: a.Event.Chat.ID, Pack: "codes", Version: "3f786850e387", Rule: "codes#1",
-		Place: "codes.lua:3", Asked: at, Due: at, Status: chat.Waiting,
+		Place: "codes.lua:3", Requested: at, Due: at, Status: chat.Waiting,
 	}
 	return turn.Transition{
 		Decision: &turn.Decision{Seq: seq, At: at, Actions: 1, Packs: map[string]string{"codes": "3f786850e387"}, Rules: []turn.RuleDecision{{
@@ -107,7 +107,7 @@ func transition(seq int64, a *turn.Arrival) turn.Transition {
 func settle(t turn.Transition) turn.Transition {
 	c, a := *t.Chat, t.Actions[0]
 	c.ReadThrough, c.Waiting = c.LastEvent, nil
-	a.Status, a.Why, a.Attempts, a.HTTP, a.TraceID, a.Settled = chat.Done, chat.WhyRead, 1, 200, "a1b2c3d4e5f6", a.Asked.Add(time.Millisecond)
+	a.Status, a.Why, a.Attempts, a.HTTP, a.TraceID, a.Ended = chat.Done, chat.WhyRead, 1, 200, "a1b2c3d4e5f6", a.Requested.Add(time.Millisecond)
 	return turn.Transition{Chat: &c, Actions: []chat.Action{a}}
 }
 

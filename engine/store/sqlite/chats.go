@@ -80,7 +80,7 @@ func (s *Store) State(ctx context.Context, pack, chat string) (json.RawMessage, 
 }
 
 func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
-	seen, err1 := encoded(c.Seen, len(c.Seen) == 0)
+	seen, err1 := encoded(c.SeenBy, len(c.SeenBy) == 0)
 	recent, err2 := encoded(&c.Recent, len(c.Recent.IDs)+len(c.Recent.Newest)+len(c.Recent.Replies) == 0 && c.Recent.Sent.IsZero())
 	postponed, err3 := encoded(c.Postponed, len(c.Postponed) == 0)
 	cancelled, err4 := encoded(c.Cancelled, len(c.Cancelled) == 0)
@@ -101,7 +101,7 @@ func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
 	}
 	args := []driver.Value{
 		optional(c.Line), truth(c.IsGroup), c.LastEvent, optional(c.LastMessage), c.LastMessageSeq, seen, recent, c.Veto,
-		c.Missing.Through, micros(c.Missing.HoldUntil), c.Unasked, c.ReadThrough, int64(c.Retry.Attempts), micros(c.Retry.First), micros(c.Retry.NotBefore),
+		c.Missed.Through, micros(c.Missed.HoldUntil), c.Unrequested, c.ReadThrough, int64(c.Retry.Attempts), micros(c.Retry.First), micros(c.Retry.NotBefore),
 		micros(c.Hold.Until), optional(c.Hold.By), optional(c.Hold.Reason), c.Hold.Seq, postponed, cancelled, cooldowns,
 		micros(postponedUntil), micros(c.NextCall()), micros(c.NextTimer()), c.ID,
 	}
@@ -113,13 +113,13 @@ func (s *step) encodeChat(c *chat.Chat, isNew bool) error {
 func chatOf(row []driver.Value) (chat.Chat, error) {
 	c := chat.Chat{
 		Line: stringOf(row[0]), IsGroup: truthOf(row[1]), LastEvent: intOf(row[2]), LastMessage: stringOf(row[3]), LastMessageSeq: intOf(row[4]),
-		Veto: intOf(row[7]), Missing: chat.Missing{Through: intOf(row[8]), HoldUntil: timeOf(row[9])}, Unasked: intOf(row[10]), ReadThrough: intOf(row[11]),
+		Veto: intOf(row[7]), Missed: chat.Missed{Through: intOf(row[8]), HoldUntil: timeOf(row[9])}, Unrequested: intOf(row[10]), ReadThrough: intOf(row[11]),
 		Retry: chat.Retry{Attempts: int(intOf(row[12])), First: timeOf(row[13]), NotBefore: timeOf(row[14])},
 		Hold:  chat.Hold{Until: timeOf(row[15]), By: stringOf(row[16]), Reason: stringOf(row[17]), Seq: intOf(row[18])},
 	}
 	var until map[string]int64
 	if err := cmp.Or(
-		decode(row[5], &c.Seen, "packs that have seen the newest message"),
+		decode(row[5], &c.SeenBy, "packs that have seen the newest message"),
 		decode(row[6], &c.Recent, "recent messages"),
 		decode(row[19], &c.Postponed, "postponements"),
 		decode(row[20], &c.Cancelled, "what packs have cancelled"),
@@ -137,7 +137,7 @@ func chatOf(row []driver.Value) (chat.Chat, error) {
 }
 
 func (s *step) encodeTimer(id string, t *chat.TimerChange) {
-	if t.Gone {
+	if t.Removed {
 		s.add(deleteTimer, id, t.Timer.Pack, t.Timer.Name, t.Timer.Seq, int64(t.Timer.N))
 		return
 	}

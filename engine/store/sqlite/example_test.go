@@ -51,7 +51,7 @@ func Example() {
 		fmt.Printf("pending %d: %q\n", e.Seq, e.Event.Text)
 		read := chat.Action{
 			ID: chat.ActionID{Seq: e.Seq}, Kind: chat.Read, Chat: "c1", Pack: "codes", Rule: "read codes",
-			Status: chat.Waiting, Asked: now, Due: now,
+			Status: chat.Waiting, Requested: now, Due: now,
 		}
 		err := st.Commit(ctx, []turn.Transition{{
 			Decision: &turn.Decision{Seq: e.Seq, At: now, Actions: 1, Rules: []turn.RuleDecision{{Pack: "codes", Rule: "read codes"}}},

@@ -36,8 +36,8 @@ func unknownChat(t *testing.T, b *bench) {
 func wholeChat(t *testing.T, b *bench) {
 	c := chat.Chat{
 		ID: "c1", Line: "+1", IsGroup: event.False, LastEvent: 7, LastMessage: "m1", LastMessageSeq: 6,
-		Seen: map[string]int64{"vip": 6}, Recent: chat.Messages{IDs: []string{"a"}, Newest: []string{"m1"}, Sent: noon, Replies: []chat.Reply{{Seq: 3, Keys: []string{"k"}}}},
-		Veto: 5, Unasked: 4, ReadThrough: 3, Missing: chat.Missing{Through: 2, HoldUntil: noon},
+		SeenBy: map[string]int64{"vip": 6}, Recent: chat.Messages{IDs: []string{"a"}, Newest: []string{"m1"}, Sent: noon, Replies: []chat.Reply{{Seq: 3, Keys: []string{"k"}}}},
+		Veto: 5, Unrequested: 4, ReadThrough: 3, Missed: chat.Missed{Through: 2, HoldUntil: noon},
 		Retry: chat.Retry{Attempts: 1, First: noon, NotBefore: noon.Add(time.Second)}, Hold: chat.Hold{Until: noon, By: "vip/keep", Reason: "quiet", Seq: 2},
 		Postponed: []chat.Postponement{{Seq: 2, Until: noon, Pack: "night", Version: "aa", Rule: "rest", Reason: "closed"}},
 		Cancelled: []chat.Cancelled{{Pack: "vip", Seq: 3}, {Pack: "vip", Timer: "t", Seq: 4}},
@@ -46,7 +46,7 @@ func wholeChat(t *testing.T, b *bench) {
 	for v, i := reflect.ValueOf(c), 0; i < v.NumField(); i++ {
 		switch name := v.Type().Field(i).Name; name {
 		case "Waiting", "Timers": // rows of their own
-		case "Full", "Flight": // not kept
+		case "LimitedUntil", "Flight": // not kept
 		default:
 			if v.Field(i).IsZero() {
 				t.Errorf("Chat.%s is not tried", name)
@@ -71,12 +71,12 @@ func settledLeave(t *testing.T, b *bench) {
 	b.commit(turn.Transition{Chat: &c, Actions: all})
 	b.equal("chat", b.chat("c1"), c)
 	done := all[0]
-	done.Status, done.Why, done.Settled = chat.Done, chat.WhyRead, noon.Add(time.Second)
+	done.Status, done.Why, done.Ended = chat.Done, chat.WhyRead, noon.Add(time.Second)
 	c.Waiting = all[1:2]
 	b.commit(turn.Transition{Chat: &c, Actions: []chat.Action{done}})
 	b.equal("chat after a call", b.chat("c1"), c)
 	revived := all[5]
-	revived.Status, revived.Asked = chat.Waiting, noon.Add(time.Minute)
+	revived.Status, revived.Requested = chat.Waiting, noon.Add(time.Minute)
 	c.Waiting = []chat.Action{all[1], revived}
 	b.commit(turn.Transition{Chat: &c, Actions: []chat.Action{revived}})
 	b.reopen()
@@ -87,13 +87,13 @@ func settledLeave(t *testing.T, b *bench) {
 // process ended, so it must see it.
 func sentIsLoaded(t *testing.T, b *bench) {
 	a := chat.Action{ID: chat.ActionID{Seq: 1}, Kind: chat.React, Chat: "c1", Pack: "p", Version: "v", Rule: "r", Place: "p.lua:1",
-		Body: json.RawMessage(`{"reaction":"love"}`), Target: "m1", Asked: noon, Due: noon, Status: chat.Sent}
+		Body: json.RawMessage(`{"reaction":"love"}`), Target: "m1", Requested: noon, Due: noon, Status: chat.Sent}
 	c := chat.Chat{ID: "c1", Waiting: []chat.Action{a}}
 	b.commit(turn.Transition{Chat: &c, Actions: c.Waiting})
 	b.reopen()
 	loaded := b.chat("c1")
 	b.equal("chat", loaded, c)
-	next, out := chat.Step(loaded, chat.Ready{Wire: 1}, noon)
+	next, out := chat.Step(loaded, chat.Ready{Seq: 1}, noon)
 	if out.Call != nil || len(next.Waiting) != 0 || len(out.Actions) != 1 || out.Actions[0].Status != chat.Dead {
 		t.Errorf("a reaction that may have gone out is not settled: %s, %s", show(next), show(out))
 	}
@@ -104,7 +104,7 @@ func sentIsLoaded(t *testing.T, b *bench) {
 
 func orderAsked(t *testing.T, b *bench) {
 	late := read(1, 0, "c1", noon)
-	late.Asked = noon.Add(time.Hour) // revived
+	late.Requested = noon.Add(time.Hour) // revived
 	list := []chat.Action{read(2, 3, "c1", noon.Add(time.Minute)), read(2, 10, "c1", noon), read(10, 0, "c1", noon), late}
 	c := chat.Chat{ID: "c1", Waiting: list}
 	b.commit(turn.Transition{Chat: &c, Actions: []chat.Action{list[3], list[2], list[1], list[0]}})
@@ -127,13 +127,13 @@ func timerLife(t *testing.T, b *bench) {
 
 	two.N = 3
 	c.Timers = []chat.Timer{other, two}
-	b.commit(turn.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: one, Gone: true}, {Timer: two}}})
+	b.commit(turn.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: one, Removed: true}, {Timer: two}}})
 	b.equal("replaced", b.chat("c1"), c)
-	b.commit(turn.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: one, Gone: true}}})
+	b.commit(turn.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: one, Removed: true}}})
 	b.equal("the old one gone again", b.chat("c1"), c)
 
 	c.Timers = []chat.Timer{two}
-	b.commit(turn.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: other, Gone: true}}})
+	b.commit(turn.Transition{Chat: &c, Timers: []chat.TimerChange{{Timer: other, Removed: true}}})
 	b.reopen()
 	b.equal("handled", b.chat("c1"), c)
 	b.equal("another chat", b.chat("c2"), chat.Chat{ID: "c2"})

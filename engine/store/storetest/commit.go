@@ -30,7 +30,7 @@ func keptWhole(t *testing.T, b *bench) {
 	timer := chat.Timer{Pack: "codes", Name: "again", Version: "v1", Due: noon.Add(time.Hour), Payload: json.RawMessage(`{"n": 1}`), Seq: seq, N: 1}
 	c := chat.Chat{ID: "c1", Line: "+1", LastEvent: seq, LastMessage: "m1", Recent: chat.Messages{
 		IDs: []string{"m1", "g1"}, Newest: []string{"m1", "g1", "1767614400/00ff"},
-		Replies: []chat.Reply{{Seq: seq, Keys: []string{"g2"}, Saw: map[string]int64{"codes": seq, "late": 0}}},
+		Replies: []chat.Reply{{Seq: seq, Keys: []string{"g2"}, SeenBy: map[string]int64{"codes": seq, "late": 0}}},
 	}, Waiting: []chat.Action{action}, Timers: []chat.Timer{timer}}
 	d := &turn.Decision{Seq: seq, At: noon, Actions: 1, Packs: map[string]string{"codes": "v1"}, Rules: []turn.RuleDecision{{Pack: "codes", Version: "v1", Rule: "r", Place: "codes.lua:1", Steps: 9}}}
 	b.commit(turn.Transition{

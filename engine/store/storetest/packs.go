@@ -272,7 +272,7 @@ func concerned(t *testing.T, b *bench) {
 	check("no longer postponed", "night", "", "p1")
 	b.reopen()
 	gone := timer("c3", "codes", "bb")
-	gone.Timers[0].Gone = true
+	gone.Timers[0].Removed = true
 	b.commit(turn.Transition{Actions: []chat.Action{action(1, "c2", "aa", chat.Done)}}, gone)
 	check("later", "codes", "", "c1", "c2", "c6")
 	check("later", "codes", "aa", "c1", "c6")

@@ -65,14 +65,14 @@ func entries(t *testing.T, b *bench) {
 func chats(t *testing.T, b *bench) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c := draw[chat.Chat](rt, "chat")
-		c.Flight, c.Full = nil, nil
+		c.Flight, c.LimitedUntil = nil, nil
 		var changes []chat.TimerChange
 		for i := range c.Waiting {
 			a := &c.Waiting[i]
 			a.Chat, a.Status, a.ID.N = c.ID, rapid.SampledFrom([]chat.Status{chat.Waiting, chat.Sent}).Draw(rt, "status"), i
 		}
 		slices.SortFunc(c.Waiting, func(a, b chat.Action) int {
-			return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N))
+			return cmp.Or(a.Requested.Compare(b.Requested), cmp.Compare(a.ID.Seq, b.ID.Seq), cmp.Compare(a.ID.N, b.ID.N))
 		})
 		for i := range c.Timers {
 			tm := &c.Timers[i]
@@ -90,7 +90,7 @@ func chats(t *testing.T, b *bench) {
 			actions = append(actions, a)
 		}
 		for _, tm := range before.Timers {
-			changes = append([]chat.TimerChange{{Timer: tm, Gone: true}}, changes...)
+			changes = append([]chat.TimerChange{{Timer: tm, Removed: true}}, changes...)
 		}
 		seqs, err := b.s.Actions(background, store.ActionFilter{Limit: 1})
 		if err != nil {
@@ -104,7 +104,7 @@ func chats(t *testing.T, b *bench) {
 			c.Waiting[i].ID.Seq = next
 		}
 		slices.SortFunc(c.Waiting, func(a, b chat.Action) int {
-			return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(a.ID.N, b.ID.N))
+			return cmp.Or(a.Requested.Compare(b.Requested), cmp.Compare(a.ID.N, b.ID.N))
 		})
 		actions = append(actions, c.Waiting...)
 		var d *turn.Decision
@@ -124,7 +124,7 @@ func chats(t *testing.T, b *bench) {
 		for i := range c.Waiting {
 			a := draw[chat.Action](rt, "later")
 			was := c.Waiting[i]
-			was.Status, was.Why, was.Asked, was.Due, was.Settled = a.Status, a.Why, a.Asked, a.Due, a.Settled
+			was.Status, was.Why, was.Requested, was.Due, was.Ended = a.Status, a.Why, a.Requested, a.Due, a.Ended
 			was.Attempts, was.Code, was.HTTP, was.TraceID, was.Error = a.Attempts, a.Code, a.HTTP, a.TraceID, a.Error
 			was.Status = chat.Dead
 			c.Waiting[i] = was

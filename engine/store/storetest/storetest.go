@@ -148,7 +148,7 @@ func arrival(id, chatID string) turn.Arrival {
 func read(seq int64, n int, chatID string, due time.Time) chat.Action {
 	return chat.Action{
 		ID: chat.ActionID{Seq: seq, N: n}, Kind: chat.Read, Chat: chatID, Pack: "codes", Version: "v1", Rule: "read codes",
-		Place: "codes.lua:3", Asked: noon, Due: due, Status: chat.Waiting,
+		Place: "codes.lua:3", Requested: noon, Due: due, Status: chat.Waiting,
 	}
 }
 
