@@ -220,7 +220,7 @@ end }`)
 		t.Errorf("the reads of c2: %v, want both vetoed", got)
 	}
 	r.message("c1", "e3", "later")
-	r.wait("the last wish", func() bool { return r.dropped(chat.WhyReplaced) == 2 })
+	r.wait("the last request", func() bool { return r.dropped(chat.WhyReplaced) == 2 })
 	if got := why("c3"); got["waiting"] != 1 || got["dropped replaced"] != 2 {
 		t.Errorf("the reads of c3: %v, want the soonest waiting", got)
 	}
@@ -247,7 +247,7 @@ func (r *rig) dropped(why string) int {
 }
 
 // A rule that acts on its own answers ends: an answer's event is one deeper than
-// the action, through a restart, and through a wish for another chat.
+// the action, through a restart, and through a request for another chat.
 func TestAnswersKeepTheirDepth(t *testing.T) {
 	t.Parallel()
 	c := &crew{rig: &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 2}}

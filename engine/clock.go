@@ -41,8 +41,8 @@ const (
 // clock.
 var earliestDate = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// NewClock returns a Clock with the time of local until answers correct it.
-func NewClock(local func() time.Time) *Clock { return &Clock{local: local} }
+// newClock returns a Clock with the time of local until answers correct it.
+func newClock(local func() time.Time) *Clock { return &Clock{local: local} }
 
 // Now returns the corrected time.
 func (c *Clock) Now() time.Time { return c.local().Add(c.Offset()) }

@@ -14,7 +14,7 @@ import (
 
 var localTime = time.Unix(1_800_000_000, 0)
 
-func clockAt(local time.Time) *Clock { return NewClock(func() time.Time { return local }) }
+func clockAt(local time.Time) *Clock { return newClock(func() time.Time { return local }) }
 
 // Answers that arrive together correct the clock once, not once each.
 func TestClockLearnsOnceFromManyAnswers(t *testing.T) {

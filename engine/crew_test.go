@@ -90,7 +90,7 @@ func (c *crew) start() {
 	c.m, err = newManager(
 		&Daemon{RulesDir: filepath.Join(c.dir, "rules"), Rules: c.options, Log: log, Now: c.now},
 		Config{Store: kept, Caller: c.rig, Now: func() time.Time { return c.now() }, Log: log, Shards: c.shards, Observe: c.observe},
-		st, nil, NewClock(c.now))
+		st, nil, newClock(c.now))
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -128,7 +128,7 @@ func (d Daemon) Run(ctx context.Context) error {
 		d.Shards = defaultShards
 	}
 	d.Rules.Shards = d.Shards
-	clock := NewClock(d.Now)
+	clock := newClock(d.Now)
 	d.API.Now, d.API.MaxConns = clock.Now, d.Concurrency
 	offset, err := st.ClockOffset(ctx)
 	if err != nil {

@@ -337,9 +337,9 @@ func TestFailureIsContained(t *testing.T) {
 	}
 }
 
-// A wish for another chat is carried there by the journal. It speaks for what its
+// A request for another chat is carried there by the journal. It speaks for what its
 // pack has seen there, unless it does not care.
-func TestWishForAnotherChat(t *testing.T) {
+func TestRequestForAnotherChat(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "other.lua", `
 chert.on("message.received", { chat = "c1" }, function(ev) chert.mark_read("c2", { reason = "told by c1" }) end)

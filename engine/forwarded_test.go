@@ -13,38 +13,38 @@ import (
 	"chertd/rules/turn"
 )
 
-// A wish for another chat is journaled, and carried out when that entry is
+// A request for another chat is journaled, and carried out when that entry is
 // handled. By then its pack, version or rule may have gone: what acts is dropped
 // then and says so; what keeps a chat unread is not.
-func TestForwardedWishOfWhatIsNoLongerLiveIsDropped(t *testing.T) {
+func TestForwardedRequestOfWhatIsNoLongerLiveIsDropped(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "live.lua", `chert.rule({ name = "r", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id) end })
 `)
-	r.message("c0", "e0", "hi") // the wishes' cause
+	r.message("c0", "e0", "hi") // the requests' cause
 	n := 0
 	for _, c := range []struct {
 		pack, rule string
-		kind       chat.WishKind
+		kind       chat.RequestKind
 		dropped    bool
 	}{
-		{"live", "r", chat.WishRead, false},
-		{"live", "deleted", chat.WishRead, true},
-		{"gone", "r", chat.WishRead, true},
-		{"live", "r", chat.WishTyping, false},
-		{"live", "deleted", chat.WishTyping, false},
-		{"gone", "r", chat.WishTyping, true},
-		{"live", "deleted", chat.WishHold, false},
-		{"gone", "r", chat.WishHold, false},
-		{"gone", "r", chat.WishKeepUnread, false},
-		{"live", "deleted", chat.WishPostpone, false},
-		{"gone", "r", chat.WishPostpone, true},
+		{"live", "r", chat.RequestRead, false},
+		{"live", "deleted", chat.RequestRead, true},
+		{"gone", "r", chat.RequestRead, true},
+		{"live", "r", chat.RequestTyping, false},
+		{"live", "deleted", chat.RequestTyping, false},
+		{"gone", "r", chat.RequestTyping, true},
+		{"live", "deleted", chat.RequestHold, false},
+		{"gone", "r", chat.RequestHold, false},
+		{"gone", "r", chat.RequestKeepUnread, false},
+		{"live", "deleted", chat.RequestPostpone, false},
+		{"gone", "r", chat.RequestPostpone, true},
 	} {
 		n++
-		id, chatID := fmt.Sprint("wish", n), fmt.Sprint("c", n)
-		w := chat.Wish{Kind: c.kind, Pack: c.pack, Rule: c.rule, Version: "v", Due: time.Now().Add(time.Hour)}
+		id, chatID := fmt.Sprint("request", n), fmt.Sprint("c", n)
+		w := chat.Request{Kind: c.kind, Pack: c.pack, Rule: c.rule, Version: "v", Due: time.Now().Add(time.Hour)}
 		_, err := r.eng.Ingest(ctx, []turn.Arrival{{
-			Event:    event.Event{ID: id, Type: "wish", At: time.Now(), Source: event.SourceEngine, Chat: &event.Chat{ID: chatID}, Pack: c.pack},
-			Received: time.Now(), Cause: 1, Forward: &turn.Forward{Wish: w},
+			Event:    event.Event{ID: id, Type: "request", At: time.Now(), Source: event.SourceEngine, Chat: &event.Chat{ID: chatID}, Pack: c.pack},
+			Received: time.Now(), Cause: 1, Forward: &turn.Forward{Request: w},
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -60,10 +60,10 @@ func TestForwardedWishOfWhatIsNoLongerLiveIsDropped(t *testing.T) {
 			t.Errorf("%s of %s/%s: the actions are %+v", c.kind, c.pack, c.rule, h.Actions)
 		}
 		found, err := r.st.Chat(ctx, chatID)
-		if held := found.Hold.Active(time.Now()); err != nil || held != (c.kind == chat.WishHold) || (found.Veto > 0) != (c.kind == chat.WishHold || c.kind == chat.WishKeepUnread) {
+		if held := found.Hold.Active(time.Now()); err != nil || held != (c.kind == chat.RequestHold) || (found.Veto > 0) != (c.kind == chat.RequestHold || c.kind == chat.RequestKeepUnread) {
 			t.Errorf("%s of %s/%s: the chat is %+v (%v)", c.kind, c.pack, c.rule, found, err)
 		}
-		if postponed := len(found.Postponed) > 0; postponed != (c.kind == chat.WishPostpone && !c.dropped) {
+		if postponed := len(found.Postponed) > 0; postponed != (c.kind == chat.RequestPostpone && !c.dropped) {
 			t.Errorf("%s of %s/%s: the chat is %+v", c.kind, c.pack, c.rule, found)
 		}
 	}
@@ -76,16 +76,16 @@ func TestForwardedPostponementOutlivesItsVersion(t *testing.T) {
 	c := newCrew(t, "night.lua", `chert.on("reaction.added", function(ev) end)`)
 	c.write("night.lua", rest)
 	c.reload()
-	w := chat.Wish{Kind: chat.WishPostpone, Pack: "night", Rule: "rest", Version: c.eng.Rules().Pack("night").Version}
+	w := chat.Request{Kind: chat.RequestPostpone, Pack: "night", Rule: "rest", Version: c.eng.Rules().Pack("night").Version}
 	if _, err := c.m.Rollback(ctx, "night", control.RollbackRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	typing := w
-	typing.Kind = chat.WishTyping
-	withdrawn := func(set *rules.Set, w *chat.Wish) bool {
+	typing.Kind = chat.RequestTyping
+	withdrawn := func(set *rules.Set, w *chat.Request) bool {
 		t.Helper()
 		entry := turn.Entry{Seq: 9, Arrival: turn.Arrival{
-			Event: event.Event{ID: "f", Chat: &event.Chat{ID: "c9"}}, Cause: 8, Forward: &turn.Forward{Wish: *w},
+			Event: event.Event{ID: "f", Chat: &event.Chat{ID: "c9"}}, Cause: 8, Forward: &turn.Forward{Request: *w},
 		}}
 		d, err := (&turn.Turn{Set: set, Now: time.Now(), Chat: &chat.Chat{ID: "c9"}}).Handle(ctx, &entry)
 		if err != nil {

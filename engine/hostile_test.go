@@ -103,7 +103,7 @@ func onMessage(body string) string {
 }
 
 // raids are attacks on what the engine does for rules: loading, making VMs,
-// keeping outcomes, journaling wishes.
+// keeping outcomes, journaling requests.
 var raids = []hostilePack{
 	{"loop_at_load", "while true do end\n"},
 	{"slow_load", "for i = 1, 4000000 do end\n" + onMessage("while true do end")},
@@ -131,8 +131,8 @@ var raids = []hostilePack{
 	{"kv_one_counter", onMessage(`kv.incr("n")`)},
 	{"kv_lists_all", onMessage(`kv.set(ev.id, 1) kv.list("")`)},
 	{"state_of_60_kilobytes", onMessage(`ev.state.s = ("x"):rep(60000) .. ev.id`)},
-	{"1000_wishes", onMessage(`for i = 1, 1000 do chert.mark_read(ev.chat.id, { after = i }) end`)},
-	{"1000_wishes_elsewhere", onMessage(`for i = 1, 1000 do chert.mark_read("nobody-" .. i, { after = "1h" }) end`)},
+	{"1000_requests", onMessage(`for i = 1, 1000 do chert.mark_read(ev.chat.id, { after = i }) end`)},
+	{"1000_requests_elsewhere", onMessage(`for i = 1, 1000 do chert.mark_read("nobody-" .. i, { after = "1h" }) end`)},
 	{"1000_timers", onMessage(`for i = 1, 1000 do chert.set_timer("t" .. i, "1h") end`)},
 	{"timers_that_breed", onMessage(`chert.set_timer("t", "1s")`) + `chert.on("timer:t", function(ev) chert.set_timer("t", "1s") chert.set_timer("u", "1s") end)` + "\n"},
 	{"schedules_that_loop", `for i = 1, 50 do chert.every("1s", { name = "s" .. i }, function() while true do end end) end` + "\n"},

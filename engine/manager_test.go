@@ -208,7 +208,7 @@ func TestOffIsEndedByTheNextProcess(t *testing.T) {
 }
 
 // What an event asked that was run by the old set, and is not durable when the
-// new one goes live, goes with the rest: so do wishes on their way to other chats.
+// new one goes live, goes with the rest: so do requests on their way to other chats.
 func TestOffReachesWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "codes.lua", `

@@ -46,7 +46,7 @@ func TestStatusAndPacksAnswerWithoutTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := slog.New(slog.DiscardHandler)
 		m, err := newManager(&Daemon{Log: log, Now: time.Now, RulesDir: t.TempDir()},
-			Config{Store: mute{}, Now: time.Now, Log: log}, mute{}, nil, NewClock(time.Now))
+			Config{Store: mute{}, Now: time.Now, Log: log}, mute{}, nil, newClock(time.Now))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -44,7 +44,7 @@ func TestPostponedReadWaits(t *testing.T) {
 		c.stop()
 		c.start()
 	}
-	if d := c.decision("e1"); !strings.Contains(strings.Join(wished(d.Rules), "; "), "postpone until ") {
+	if d := c.decision("e1"); !strings.Contains(strings.Join(requested(d.Rules), "; "), "postpone until ") {
 		t.Errorf("the decision is %+v", d)
 	}
 	c.stop()
@@ -202,7 +202,7 @@ func TestPostponeAnotherChat(t *testing.T) {
 	}
 }
 
-func wished(said []turn.RuleDecision) (all []string) {
+func requested(said []turn.RuleDecision) (all []string) {
 	for i := range said {
 		all = append(all, said[i].Asked...)
 	}

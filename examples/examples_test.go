@@ -157,12 +157,12 @@ func TestExamplesTogether(t *testing.T) {
 				t.Errorf("%s/%s: %v", said.Pack, said.Rule, said.Failure)
 			}
 			ran[said.Pack] = true
-			for _, wish := range said.Wishes {
-				if wish.Kind == chat.WishHold && wish.Due.After(held[wish.Chat]) {
-					held[wish.Chat] = wish.Due
+			for _, request := range said.Requests {
+				if request.Kind == chat.RequestHold && request.Due.After(held[request.Chat]) {
+					held[request.Chat] = request.Due
 				}
-				if wish.Kind == chat.WishPostpone && wish.Due.After(waits[wish.Chat]) {
-					waits[wish.Chat] = wish.Due
+				if request.Kind == chat.RequestPostpone && request.Due.After(waits[request.Chat]) {
+					waits[request.Chat] = request.Due
 				}
 			}
 		}

@@ -139,7 +139,7 @@ func TestCooldownOfMissedEvents(t *testing.T) {
 			in := Input{Event: message("x"), Now: noon, First: tt.first, Chat: &chat.Chat{ID: "c1", Cooldown: map[string]time.Time{"p/n": tt.began.Add(time.Hour)}}}
 			o := set.Run(0, in).Outcomes[0]
 			var got []string
-			for _, w := range o.Wishes {
+			for _, w := range o.Requests {
 				got = append(got, string(w.Kind))
 			}
 			if o.Skipped != "" {

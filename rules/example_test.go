@@ -37,7 +37,7 @@ end)`
 		Message: &event.Message{ID: "m1", Direction: "inbound"},
 	}
 	for _, o := range set.Run(0, rules.Input{Event: ev, Now: now}).Outcomes {
-		for _, request := range o.Wishes {
+		for _, request := range o.Requests {
 			fmt.Printf("%s/%s: %s\n", o.Pack, o.Rule, request.Words(ev.Chat.ID, now))
 		}
 	}

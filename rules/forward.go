@@ -7,14 +7,14 @@ import (
 	"chertd/rules/chat"
 )
 
-// Forwarded is a wish for another chat than that of its event.
+// Forwarded is a request for another chat than that of its event.
 type Forwarded struct {
 	Outcome *Outcome
-	N       int // of its wishes
-	Wish    *Wish
+	N       int // of its requests
+	Request *Request
 }
 
-// Forwarded are the wishes for other chats than own, in the order in which they
+// Forwarded are the requests for other chats than own, in the order in which they
 // are to be handled there, each as an event. It is such that what holds within
 // one event holds for them, too: releases and postponements come first and vetoes
 // last, so that a read waits and a veto wins whatever the order of the rules; and of the reads that one handler
@@ -23,8 +23,8 @@ func (r *Result) Forwarded(own string) []Forwarded {
 	var list []Forwarded
 	for i := range r.Outcomes {
 		o := &r.Outcomes[i]
-		for n := range o.Wishes {
-			if w := &o.Wishes[n]; w.Chat != own || own == "" {
+		for n := range o.Requests {
+			if w := &o.Requests[n]; w.Chat != own || own == "" {
 				list = append(list, Forwarded{o, n, w})
 			}
 		}
@@ -37,10 +37,10 @@ func (r *Result) Forwarded(own string) []Forwarded {
 }
 
 func (f *Forwarded) rank() int {
-	switch f.Wish.Kind {
-	case chat.WishRelease, chat.WishPostpone:
+	switch f.Request.Kind {
+	case chat.RequestRelease, chat.RequestPostpone:
 		return 0
-	case chat.WishKeepUnread, chat.WishHold:
+	case chat.RequestKeepUnread, chat.RequestHold:
 		return 2
 	}
 	return 1
@@ -49,19 +49,19 @@ func (f *Forwarded) rank() int {
 // soonestLast puts the reads of the handler and chat of the first in the order
 // in which they replace one another, up to where the handler cancels them.
 func (f *Forwarded) soonestLast(list []Forwarded) {
-	if f.Wish.Kind != chat.WishRead {
+	if f.Request.Kind != chat.RequestRead {
 		return
 	}
 	var at []int
 	for i := range list {
 		other := &list[i]
-		if other.Outcome != f.Outcome || other.Wish.Chat != f.Wish.Chat {
+		if other.Outcome != f.Outcome || other.Request.Chat != f.Request.Chat {
 			continue
 		}
-		if other.Wish.Kind == chat.WishCancelRead {
+		if other.Request.Kind == chat.RequestCancelRead {
 			break
 		}
-		if other.Wish.Kind == chat.WishRead {
+		if other.Request.Kind == chat.RequestRead {
 			at = append(at, i)
 		}
 	}
@@ -69,7 +69,7 @@ func (f *Forwarded) soonestLast(list []Forwarded) {
 	for i, place := range at {
 		reads[i] = list[place]
 	}
-	slices.SortStableFunc(reads, func(a, b Forwarded) int { return b.Wish.Due.Compare(a.Wish.Due) })
+	slices.SortStableFunc(reads, func(a, b Forwarded) int { return b.Request.Due.Compare(a.Request.Due) })
 	for i, place := range at {
 		list[place] = reads[i]
 	}

@@ -9,17 +9,17 @@ import (
 	"chertd/rules/chat"
 )
 
-// Wishes for another chat are handled there one by one, in an order in which
+// Requests for another chat are handled there one by one, in an order in which
 // what holds within one event holds for them.
 func TestForwardedOrder(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_700_000_000, 0)
-	wish := func(text string) Wish {
-		w := Wish{Chat: "c2", Wish: chat.Wish{Due: now}}
+	request := func(text string) Request {
+		w := Request{Chat: "c2", Request: chat.Request{Due: now}}
 		for i, f := range strings.Fields(text) {
 			switch {
 			case i == 0:
-				w.Kind = chat.WishKind(f)
+				w.Kind = chat.RequestKind(f)
 			case strings.HasPrefix(f, "c"):
 				w.Chat = f
 			default:
@@ -36,7 +36,7 @@ func TestForwardedOrder(t *testing.T) {
 		handlers []string // what each asks for, by ;
 		want     string
 	}{
-		"own wishes are left out": {[]string{"mark_read c1; mark_read c2"}, "0.1"},
+		"own requests are left out": {[]string{"mark_read c1; mark_read c2"}, "0.1"},
 		"vetoes last, releases first": {
 			[]string{"keep_unread; mark_read; hold", "mark_read; release; send"}, "1.1 0.1 1.0 1.2 0.0 0.2"},
 		"postponements before reads": {[]string{"mark_read; postpone 1h", "keep_unread; postpone"}, "0.1 1.1 0.0 1.0"},
@@ -59,7 +59,7 @@ func TestForwardedOrder(t *testing.T) {
 		for _, h := range tt.handlers {
 			var o Outcome
 			for _, w := range strings.Split(h, ";") {
-				o.Wishes = append(o.Wishes, wish(w))
+				o.Requests = append(o.Requests, request(w))
 			}
 			r.Outcomes = append(r.Outcomes, o)
 		}

@@ -112,7 +112,7 @@ type Outcome struct {
 	Suspended time.Time        // by this failure the rule is suspended until then; zero: it is not
 	AllChats  bool             // the rule is suspended for all chats, not just for the event's
 	Overdrawn *Overdraw        // what its pack's share of the machine suspended after it; nil: nothing
-	Wishes    []Wish
+	Requests  []Request
 	Rest      *chat.Cooldown // its cooldown, from now
 	State     json.RawMessage
 	StateSet  bool    // State is to be kept (nil deletes)
@@ -138,10 +138,10 @@ func memoryPack(pack string, shadow bool) string {
 	return pack
 }
 
-// Wish is a wish and the chat it is for, which need not be the event's.
-type Wish struct {
+// Request is a request and the chat it is for, which need not be the event's.
+type Request struct {
 	Chat string
-	chat.Wish
+	chat.Request
 }
 
 // Log is a line a rule logged.

@@ -26,9 +26,9 @@ type runner struct {
 // handling is one call of a handler. It is never reused: a rule may keep its ev,
 // and luabind tells by the Call that it is of an earlier event.
 type handling struct {
-	call   luabind.Call
-	wishes wishes
-	draft  draft
+	call     luabind.Call
+	requests requests
+	draft    draft
 }
 
 // Run runs an event through the rules it concerns, in load order, on the VMs of
@@ -112,17 +112,17 @@ func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
 	if failure != nil && failure.Kind == luabind.TimedOut {
 		h, failure = r.try(rule, pack, o)
 	}
-	o.Logs = h.wishes.logs
+	o.Logs = h.requests.logs
 	if failure != nil {
 		o.Failure = failure
 		return
 	}
-	o.Wishes = h.wishes.asked
+	o.Requests = h.requests.asked
 	h.draft.keep(o)
 	switch rests, later := rule.rests(&r.in, o.Shadow); {
 	case rests && later: // and it goes on resting
-		o.Wishes = slices.DeleteFunc(o.Wishes, func(w Wish) bool { return !w.KeepsUnread() })
-	case rule.Cooldown > 0 && len(o.Wishes) > 0:
+		o.Requests = slices.DeleteFunc(o.Requests, func(w Request) bool { return !w.KeepsUnread() })
+	case rule.Cooldown > 0 && len(o.Requests) > 0:
 		o.Rest = &chat.Cooldown{Rule: rule.restKey(o.Shadow), Until: rule.judged(&r.in).Add(rule.Cooldown)}
 	}
 }
@@ -132,9 +132,9 @@ func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
 func (r *runner) try(rule *Rule, pack *Pack, o *Outcome) (*handling, *luabind.Failure) {
 	ev := r.in.Event
 	h := &handling{}
-	h.wishes = wishes{pack: pack, rule: rule, chat: ev.ChatID(), shadow: o.Shadow}
+	h.requests = requests{pack: pack, rule: rule, chat: ev.ChatID(), shadow: o.Shadow}
 	h.draft = draft{memory: r.memory(o, pack), chat: ev.ChatID(), now: r.in.Now}
-	h.call = luabind.Call{Event: ev, Now: r.in.Now, Seed: seed(ev, rule), Effects: &h.wishes, Memory: &h.draft}
+	h.call = luabind.Call{Event: ev, Now: r.in.Now, Seed: seed(ev, rule), Effects: &h.requests, Memory: &h.draft}
 	vm, made, err := pack.vm(r.shard)
 	r.spent += made
 	if err != nil {

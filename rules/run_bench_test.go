@@ -47,7 +47,7 @@ func BenchmarkRun(b *testing.B) {
 					func(ev *event.Event) { ev.From = "+14150000000" })}
 				b.ReportAllocs()
 				for b.Loop() {
-					if r := s.Run(0, in); len(r.Outcomes) != 1 || len(r.Outcomes[0].Wishes) != 1 {
+					if r := s.Run(0, in); len(r.Outcomes) != 1 || len(r.Outcomes[0].Requests) != 1 {
 						b.Fatalf("said %q", said(r))
 					}
 				}

@@ -30,7 +30,7 @@ func said(r Result) string {
 		if o.Failure != nil {
 			line += fmt.Sprintf(" %s: %s", o.Failure.Kind, o.Failure.Message)
 		}
-		for _, w := range o.Wishes {
+		for _, w := range o.Requests {
 			line += " " + w.Words("c1", noon)
 		}
 		for _, l := range o.Logs {
@@ -84,16 +84,16 @@ func TestRunInLoadOrder(t *testing.T) {
 	expectSaid(t, s.Run(0, Input{Event: message("bye", func(ev *event.Event) { ev.Type, ev.From = "odd", "" }), Now: noon}), `b/10#2:`)
 }
 
-func TestRunStampsWishes(t *testing.T) {
+func TestRunStampsRequests(t *testing.T) {
 	t.Parallel()
 	s := mustLoad(t, Options{}, map[string]string{"p.lua": `chert.rule { name = "r", on = "message.received", run = function(ev)
 		chert.mark_read(ev.chat.id, { after = "30s", reason = "why" }) end }`})
 	r := s.Run(0, Input{Event: message("x"), Now: noon})
 	p := s.Pack("p")
 	place := p.Rules[0].Place()
-	want := Wish{Chat: "c1", Wish: chat.Wish{Kind: chat.WishRead, Pack: "p", Version: p.Version, Rule: "r", Place: place, Reason: "why", Due: noon.Add(30 * time.Second)}}
-	if len(r.Outcomes) != 1 || len(r.Outcomes[0].Wishes) != 1 || fmt.Sprint(r.Outcomes[0].Wishes[0]) != fmt.Sprint(want) {
-		t.Fatalf("got %+v\nwant the wish %+v", r.Outcomes, want)
+	want := Request{Chat: "c1", Request: chat.Request{Kind: chat.RequestRead, Pack: "p", Version: p.Version, Rule: "r", Place: place, Reason: "why", Due: noon.Add(30 * time.Second)}}
+	if len(r.Outcomes) != 1 || len(r.Outcomes[0].Requests) != 1 || fmt.Sprint(r.Outcomes[0].Requests[0]) != fmt.Sprint(want) {
+		t.Fatalf("got %+v\nwant the request %+v", r.Outcomes, want)
 	}
 	if o := r.Outcomes[0]; o.Version != p.Version || o.Place != place || !strings.HasSuffix(place, "p.lua:1") || o.Steps <= 0 {
 		t.Errorf("outcome %+v, want version %s, place %s and steps", o, p.Version, place)

@@ -226,7 +226,7 @@ end`, "zz.lua": `chert.on("message.received", function(ev) chert.mark_read(ev.ch
 	if len(r.Outcomes) != recordedSuspended+1 {
 		t.Errorf("%d outcomes, want %d that are suspended and the other pack's", len(r.Outcomes), recordedSuspended)
 	}
-	if last := r.Outcomes[len(r.Outcomes)-1]; last.Pack != "zz" || len(last.Wishes) != 1 {
+	if last := r.Outcomes[len(r.Outcomes)-1]; last.Pack != "zz" || len(last.Requests) != 1 {
 		t.Errorf("the last outcome is %+v, want the other pack's read", last)
 	}
 }

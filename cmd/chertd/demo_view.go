@@ -36,7 +36,7 @@ type demoView struct {
 
 	messages, events, handled int
 	chats                     map[string]bool
-	wishes, calls, refused    int
+	requests, calls, refused  int
 	unread                    map[string]int
 	byPack                    map[string][]time.Duration
 }
@@ -107,7 +107,7 @@ func (v *demoView) daemon(h engine.Happening) {
 		v.handled++
 		for _, a := range h.Handled.Actions {
 			if a.Kind == chat.Read && a.ID.Seq == h.Handled.Entry.Seq {
-				v.wishes++
+				v.requests++
 				v.asked[a.Chat]++
 			}
 		}
@@ -183,10 +183,10 @@ func (v *demoView) end() {
 			left++
 		}
 	}
-	saved := max(v.wishes-v.calls, 0)
+	saved := max(v.requests-v.calls, 0)
 	fmt.Fprintf(v.out, "\nIn %v:\n\n", time.Since(v.began).Round(time.Second))
 	fmt.Fprintf(v.out, "  events   %4d   in %s; chertd handled %d of them, each once\n", v.events, count(len(v.chats), "chat"), v.handled)
-	fmt.Fprintf(v.out, "  reads    %4d   call%s for %d requests; coalescing saved %d\n", v.calls, plural(v.calls), v.wishes, saved)
+	fmt.Fprintf(v.out, "  reads    %4d   call%s for %d requests; coalescing saved %d\n", v.calls, plural(v.calls), v.requests, saved)
 	fmt.Fprintf(v.out, "  unread   %4d   chat%s that no rule has asked to read (yet)\n", left, plural(left))
 	if v.refused > 0 {
 		fmt.Fprintf(v.out, "  refused  %4d   calls, which were retried\n", v.refused)

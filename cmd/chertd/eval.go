@@ -187,7 +187,7 @@ type evalRule struct {
 	KV    map[string]json.RawMessage `json:"kv,omitempty"`
 }
 
-// evalAction is a wish that became an action, and what became of it.
+// evalAction is a request that became an action, and what became of it.
 type evalAction struct {
 	ID     string      `json:"id"`
 	Kind   chat.Kind   `json:"kind"`

@@ -90,8 +90,8 @@ func (d *desk) ask(id string, seq int64, after time.Duration) {
 	if d.due[id].IsZero() {
 		d.due[id] = time.Now().Add(after)
 	}
-	d.step(id, chat.Outcomes{Seq: seq, Line: line, New: true, Message: true, IDs: []string{fmt.Sprint(seq)}, Wishes: []chat.Wish{
-		{Kind: chat.WishRead, Pack: "p", Rule: "r", Due: time.Now().Add(after)},
+	d.step(id, chat.Outcomes{Seq: seq, Line: line, New: true, Message: true, IDs: []string{fmt.Sprint(seq)}, Requests: []chat.Request{
+		{Kind: chat.RequestRead, Pack: "p", Rule: "r", Due: time.Now().Add(after)},
 	}})
 }
 

@@ -216,7 +216,7 @@ func runChaos(t *testing.T, dice *rand.Rand) string {
 			c.desk.mu.Unlock()
 		case 2:
 			c.desk.mu.Lock()
-			c.desk.step(id, chat.Outcomes{Seq: seq, Line: id[:1], New: true, Message: true, IDs: []string{fmt.Sprint(seq)}, Wishes: []chat.Wish{{Kind: chat.WishKeepUnread, Pack: "v", Rule: "v"}}})
+			c.desk.step(id, chat.Outcomes{Seq: seq, Line: id[:1], New: true, Message: true, IDs: []string{fmt.Sprint(seq)}, Requests: []chat.Request{{Kind: chat.RequestKeepUnread, Pack: "v", Rule: "v"}}})
 			c.desk.mu.Unlock()
 			vetoed[id] = true
 		case 3:
@@ -335,8 +335,8 @@ func TestReactionIsNotRepeatedAfterAnInternalError(t *testing.T) {
 			caller := &brokenCaller{end: end}
 			_, stop := d.run(Config{Caller: caller})
 			d.mu.Lock()
-			d.step("a", chat.Outcomes{Seq: 1, New: true, Message: true, IDs: []string{"m1"}, Wishes: []chat.Wish{
-				{Kind: chat.WishReact, Pack: "p", Rule: "r", Body: []byte(`"love"`), Target: "m1", Due: time.Now()},
+			d.step("a", chat.Outcomes{Seq: 1, New: true, Message: true, IDs: []string{"m1"}, Requests: []chat.Request{
+				{Kind: chat.RequestReact, Pack: "p", Rule: "r", Body: []byte(`"love"`), Target: "m1", Due: time.Now()},
 			}})
 			d.mu.Unlock()
 			time.Sleep(time.Hour)

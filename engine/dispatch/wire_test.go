@@ -213,17 +213,17 @@ func play(t *testing.T, kind chat.Kind, script []sample) (problem string) {
 		caller := NewClient(api, func(time.Time, bool) bool { return false }, slog.New(slog.DiscardHandler))
 		_, stop := d.run(Config{Caller: caller})
 		defer stop()
-		wish := chat.Wish{Kind: chat.WishRead, Pack: "p", Rule: "r", Due: time.Now()}
+		request := chat.Request{Kind: chat.RequestRead, Pack: "p", Rule: "r", Due: time.Now()}
 		switch kind {
 		case chat.Typing:
-			wish.Kind, wish.Body = chat.WishTyping, json.RawMessage(`"typing"`)
+			request.Kind, request.Body = chat.RequestTyping, json.RawMessage(`"typing"`)
 		case chat.React:
-			wish.Kind, wish.Body, wish.Target = chat.WishReact, json.RawMessage(`"love"`), "m1"
+			request.Kind, request.Body, request.Target = chat.RequestReact, json.RawMessage(`"love"`), "m1"
 		case chat.Send:
-			wish.Kind, wish.Body = chat.WishSend, json.RawMessage(`"hello"`)
+			request.Kind, request.Body = chat.RequestSend, json.RawMessage(`"hello"`)
 		}
 		d.mu.Lock()
-		d.step("c1", chat.Outcomes{Seq: 1, New: true, Message: true, IDs: []string{"m1"}, Wishes: []chat.Wish{wish}})
+		d.step("c1", chat.Outcomes{Seq: 1, New: true, Message: true, IDs: []string{"m1"}, Requests: []chat.Request{request}})
 		d.mu.Unlock()
 		time.Sleep(3 * time.Hour)
 		synctest.Wait()

@@ -64,7 +64,7 @@ func said(r rules.Result) string {
 		if o.Failure != nil {
 			line += fmt.Sprintf(" %s: %s", o.Failure.Kind, o.Failure.Message)
 		}
-		for _, w := range o.Wishes {
+		for _, w := range o.Requests {
 			line += " " + w.Words("c1", noon)
 		}
 		for _, l := range o.Logs {

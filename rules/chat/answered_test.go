@@ -10,7 +10,7 @@ import (
 )
 
 // unanswered says what of an input neither happened nor says why it did not; ""
-// if nothing. It knows what wishes mean, and nothing of how they are carried out.
+// if nothing. It knows what requests mean, and nothing of how they are carried out.
 func unanswered(before Chat, in Input, after Chat, out Effects, now time.Time) string {
 	rows := map[ActionID]Action{}
 	for _, a := range out.Actions {
@@ -45,13 +45,13 @@ func unanswered(before Chat, in Input, after Chat, out Effects, now time.Time) s
 	h, ok := in.(Outcomes)
 	if !ok {
 		if len(out.Refused) > 0 {
-			return "wishes are refused that nobody has"
+			return "requests are refused that nobody has"
 		}
 		return ""
 	}
 	asked, actions := 0, 0
-	for i := range h.Wishes {
-		w := &h.Wishes[i]
+	for i := range h.Requests {
+		w := &h.Requests[i]
 		if w.IsAction() {
 			asked++
 			continue
@@ -60,35 +60,35 @@ func unanswered(before Chat, in Input, after Chat, out Effects, now time.Time) s
 		if w.Shadow || refused {
 			continue
 		}
-		last := !slices.ContainsFunc(h.Wishes[i+1:], func(x Wish) bool {
-			return !x.Shadow && x.Pack == w.Pack && x.Name == w.Name && (x.Kind == WishTimer || x.Kind == WishCancelTimer)
+		last := !slices.ContainsFunc(h.Requests[i+1:], func(x Request) bool {
+			return !x.Shadow && x.Pack == w.Pack && x.Name == w.Name && (x.Kind == RequestTimer || x.Kind == RequestCancelTimer)
 		})
 		set := slices.ContainsFunc(after.Timers, func(t Timer) bool { return t.Pack == w.Pack && t.Name == w.Name && t.Seq == h.Seq })
 		switch w.Kind {
-		case WishTimer:
+		case RequestTimer:
 			if last && !set {
 				return fmt.Sprintf("timer %q is not set", w.Name)
 			}
-		case WishCancelTimer:
+		case RequestCancelTimer:
 			if last && slices.ContainsFunc(after.Timers, func(t Timer) bool { return t.Pack == w.Pack && t.Name == w.Name && t.Seq <= h.Seq }) {
 				return fmt.Sprintf("timer %q stands", w.Name)
 			}
-		case WishHold:
+		case RequestHold:
 			if after.Hold.Until.Before(w.Due) {
 				return "the chat is not held"
 			}
 			fallthrough
-		case WishKeepUnread:
+		case RequestKeepUnread:
 			if i := slices.IndexFunc(after.Waiting, func(a Action) bool { return a.Kind == Read && a.ID.Seq <= h.Seq }); i >= 0 {
 				return fmt.Sprintf("read %v waits, in spite of a veto", after.Waiting[i].ID)
 			}
-		case WishRelease:
-			holds := slices.ContainsFunc(h.Wishes, func(x Wish) bool { return x.Kind == WishHold && !x.Shadow })
+		case RequestRelease:
+			holds := slices.ContainsFunc(h.Requests, func(x Request) bool { return x.Kind == RequestHold && !x.Shadow })
 			if !holds && after.Hold.Active(now) {
 				return "the hold stands"
 			}
-		case WishCancelRead:
-			later := slices.ContainsFunc(h.Wishes[i+1:], func(x Wish) bool { return x.Kind == WishRead && x.Pack == w.Pack && !x.Shadow })
+		case RequestCancelRead:
+			later := slices.ContainsFunc(h.Requests[i+1:], func(x Request) bool { return x.Kind == RequestRead && x.Pack == w.Pack && !x.Shadow })
 			if j := slices.IndexFunc(after.Waiting, func(a Action) bool { return a.Kind == Read && a.Pack == w.Pack && a.ID.Seq <= h.Seq }); j >= 0 && !later {
 				return fmt.Sprintf("read %v waits, though it was cancelled", after.Waiting[j].ID)
 			}
@@ -130,13 +130,13 @@ func TestRefusedInputsSayWhy(t *testing.T) {
 		"lost":       "msg m1: a react; a mark_read 1h\ncalls 1.0\ncrash",
 		"recalled":   "msg m1: a mark_read\ncalls 1.0\nmsg m2: b keep_unread",
 	}
-	kinds := []WishKind{WishRead, WishCancelRead, WishKeepUnread, WishHold, WishRelease, WishTimer, WishCancelTimer, WishTyping, WishReact, WishSend}
+	kinds := []RequestKind{RequestRead, RequestCancelRead, RequestKeepUnread, RequestHold, RequestRelease, RequestTimer, RequestCancelTimer, RequestTyping, RequestReact, RequestSend}
 	n := 0
 	for name, script := range states {
 		s := tell(t, script)
 		var inputs []Input
 		for _, k := range kinds {
-			for _, w := range []Wish{
+			for _, w := range []Request{
 				{Kind: k, Pack: "a", Rule: "a", Version: "v1", Name: "x", Due: s.now.Add(time.Minute)},
 				{Kind: k, Pack: "b", Rule: "b", Version: "v1", Name: "x", Due: s.now, Shadow: true},
 			} {
@@ -146,7 +146,7 @@ func TestRefusedInputsSayWhy(t *testing.T) {
 				} {
 					of.Chat = &event.Chat{ID: "c1"}
 					in := OutcomesOf(s.seq+1, &of)
-					in.Wishes = []Wish{w, w, {Kind: WishRead, Pack: "b", Rule: "b", Due: s.now.Add(time.Second)}}
+					in.Requests = []Request{w, w, {Kind: RequestRead, Pack: "b", Rule: "b", Due: s.now.Add(time.Second)}}
 					inputs = append(inputs, in)
 					in.Block = true
 					inputs = append(inputs, in)

@@ -328,7 +328,7 @@ func TestCooldown(t *testing.T) {
 func TestChatIsIdleOnceAllActionsEnded(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
-	c, _ := Step(Chat{ID: "c1"}, Outcomes{Seq: 1, New: true, Wishes: []Wish{{Kind: WishRead}}}, now)
+	c, _ := Step(Chat{ID: "c1"}, Outcomes{Seq: 1, New: true, Requests: []Request{{Kind: RequestRead}}}, now)
 	if idle(&c) {
 		t.Error("idle with a read that waits")
 	}
@@ -356,7 +356,7 @@ func TestAttemptsCountUntilTheNextFirstRead(t *testing.T) {
 	fail := func(wait time.Duration) (attempt int) {
 		var out Effects
 		seq++
-		c, _ = Step(c, Outcomes{Seq: seq, New: true, Message: true, Wishes: []Wish{{Kind: WishRead}}}, now)
+		c, _ = Step(c, Outcomes{Seq: seq, New: true, Message: true, Requests: []Request{{Kind: RequestRead}}}, now)
 		now = now.Add(wait)
 		if c, out = Step(c, Ready{Seq: seq}, now); out.Call == nil {
 			t.Fatal("no call")

@@ -16,7 +16,7 @@ type Cancelled struct {
 const maxCancelled = 32
 
 // noteCancelled records a cancel_read or cancel_timer.
-func (s *step) noteCancelled(in Outcomes, w *Wish) {
+func (s *step) noteCancelled(in Outcomes, w *Request) {
 	c := Cancelled{Pack: w.Pack, Timer: w.timer(), Seq: in.Seq}
 	if slices.ContainsFunc(s.c.Cancelled, c.coveredBy) {
 		return
@@ -28,7 +28,7 @@ func (s *step) noteCancelled(in Outcomes, w *Wish) {
 
 // cancelledLater reports whether an event newer than the one at hand, which runs again, cancelled
 // what it requests.
-func (s *step) cancelledLater(in Outcomes, w *Wish) bool {
+func (s *step) cancelledLater(in Outcomes, w *Request) bool {
 	return !in.First.IsZero() && slices.ContainsFunc(s.c.Cancelled, Cancelled{Pack: w.Pack, Timer: w.timer(), Seq: in.Seq + 1}.coveredBy)
 }
 

@@ -717,7 +717,7 @@ func TestDepth(t *testing.T) {
 		"up to five is fine": `
 			outside depth=5: loop mark_read
 			calls 1.0`,
-		"beyond it a wish is refused": `
+		"beyond it a request is refused": `
 			outside depth=6: loop mark_read; loop send; loop typing; loop react
 			1.0 dropped too_deep
 			1.1 dropped too_deep

@@ -14,7 +14,7 @@ func ExampleStep() {
 	c := chat.Chat{ID: "c1"}
 
 	in := chat.Outcomes{Seq: 1, New: true, Message: true, IDs: []string{"m1"}, RanPacks: []string{"codes"}}
-	in.Wishes = []chat.Wish{{Kind: chat.WishRead, Pack: "codes", Rule: "read codes", Due: now.Add(30 * time.Second)}}
+	in.Requests = []chat.Request{{Kind: chat.RequestRead, Pack: "codes", Rule: "read codes", Due: now.Add(30 * time.Second)}}
 	c, effects := chat.Step(c, in, now)
 	fmt.Println(effects.Actions[0].Status, "until", c.NextCall().Format(time.TimeOnly))
 
@@ -35,11 +35,11 @@ func ExampleStep() {
 func ExampleStep_veto() {
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	first := chat.Outcomes{Seq: 1, New: true, Message: true, IDs: []string{"m1"}, RanPacks: []string{"codes"}}
-	first.Wishes = []chat.Wish{{Kind: chat.WishRead, Pack: "codes", Rule: "read codes", Due: now.Add(time.Minute)}}
+	first.Requests = []chat.Request{{Kind: chat.RequestRead, Pack: "codes", Rule: "read codes", Due: now.Add(time.Minute)}}
 	c, _ := chat.Step(chat.Chat{ID: "c1"}, first, now)
 
 	second := chat.Outcomes{Seq: 2, New: true, Message: true, IDs: []string{"m2"}, RanPacks: []string{"vip"}}
-	second.Wishes = []chat.Wish{{Kind: chat.WishKeepUnread, Pack: "vip", Rule: "hold"}}
+	second.Requests = []chat.Request{{Kind: chat.RequestKeepUnread, Pack: "vip", Rule: "hold"}}
 	c, effects := chat.Step(c, second, now.Add(time.Second))
 	for _, a := range effects.Actions {
 		fmt.Println(a.ID, a.Pack, a.Kind, a.Status, a.Why)

@@ -138,7 +138,7 @@ func TestNewestReasonOfStopIsRecorded(t *testing.T) {
 		"another status":    {Answer{NotSent: true, Error: "bad signature", Code: 2004, HTTP: 403, TraceID: "t2"}, true},
 		"nothing to record": {Answer{NotSent: true}, false},
 	} {
-		c, _ := Step(Chat{ID: "c1"}, Outcomes{Seq: 1, New: true, Message: true, Wishes: []Wish{{Kind: WishRead}}}, now)
+		c, _ := Step(Chat{ID: "c1"}, Outcomes{Seq: 1, New: true, Message: true, Requests: []Request{{Kind: RequestRead}}}, now)
 		var out Effects
 		for _, in := range []Answer{first, tc.then} {
 			c, out = Step(c, Ready{Seq: 1}, now)

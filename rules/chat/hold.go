@@ -8,9 +8,9 @@ package chat
 // now vetoes and does not hold.
 func (s *step) applyHolds(in Outcomes) {
 	again := !in.First.IsZero()
-	for i := range in.Wishes {
-		w := &in.Wishes[i]
-		if w.Kind != WishRelease || w.Shadow {
+	for i := range in.Requests {
+		w := &in.Requests[i]
+		if w.Kind != RequestRelease || w.Shadow {
 			continue
 		}
 		if in.Depth > MaxDepth {
@@ -23,9 +23,9 @@ func (s *step) applyHolds(in Outcomes) {
 			s.refuse(w, WhyReplaced)
 		}
 	}
-	for i := range in.Wishes {
-		w := &in.Wishes[i]
-		if w.Kind != WishHold || w.Shadow {
+	for i := range in.Requests {
+		w := &in.Requests[i]
+		if w.Kind != RequestHold || w.Shadow {
 			continue
 		}
 		if again && !in.First.Add(w.Due.Sub(s.now)).After(s.now) {
@@ -61,6 +61,6 @@ func (s *step) dueInHold(a *Action) string {
 
 // heldAtFirst reports whether the chat was held when the read would have come due if its event,
 // which runs again, had not been missed.
-func (s *step) heldAtFirst(in Outcomes, w *Wish) bool {
+func (s *step) heldAtFirst(in Outcomes, w *Request) bool {
 	return !in.First.IsZero() && in.First.Add(max(0, w.Due.Sub(s.now))).Before(s.c.Hold.Until)
 }

@@ -30,7 +30,7 @@ type Outcomes struct {
 	IsGroup   event.Truth // of its chat
 	Depth     int
 	RanPacks  []string   // live packs with a rule that ran on it and did not fail
-	Wishes    []Wish     // of the handlers that succeeded, in the order they ran
+	Requests  []Request  // of the handlers that succeeded, in the order they ran
 	Cooldowns []Cooldown // cooldowns that start with this event
 	Timer     *TimerID   // the timer whose event this is
 	// Block is set if a pack that can veto failed or did not run: the reads of this
@@ -162,8 +162,8 @@ func (c *Chat) NeedsBlocked(in Input) bool {
 	case Cancel, Operate:
 		return true
 	case Outcomes:
-		return (c.Missed.Through > 0 || in.Block || !in.First.IsZero()) && slices.ContainsFunc(in.Wishes, func(w Wish) bool {
-			return !w.Shadow && (w.Kind == WishCancelRead || w.Kind == WishRelease)
+		return (c.Missed.Through > 0 || in.Block || !in.First.IsZero()) && slices.ContainsFunc(in.Requests, func(w Request) bool {
+			return !w.Shadow && (w.Kind == RequestCancelRead || w.Kind == RequestRelease)
 		})
 	}
 	return false

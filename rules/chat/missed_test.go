@@ -272,12 +272,12 @@ func TestCancelDropsBlockedReadsOfPack(t *testing.T) {
 func TestMissedTimerRecordsWhyItIsNotSet(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
-	w := Wish{Kind: WishTimer, Pack: "vip", Rule: "r", Name: "x", Due: now.Add(time.Minute)}
-	c, out := Step(Chat{ID: "c1"}, Outcomes{Seq: 2, Wishes: []Wish{w}}, now)
+	w := Request{Kind: RequestTimer, Pack: "vip", Rule: "r", Name: "x", Due: now.Add(time.Minute)}
+	c, out := Step(Chat{ID: "c1"}, Outcomes{Seq: 2, Requests: []Request{w}}, now)
 	if len(out.Refused) > 0 {
 		t.Fatalf("refused %+v", out.Refused)
 	}
-	c, out = Step(c, Outcomes{Seq: 1, First: now, Wishes: []Wish{w}}, now)
+	c, out = Step(c, Outcomes{Seq: 1, First: now, Requests: []Request{w}}, now)
 	if len(out.Refused) != 1 || out.Refused[0].Why != WhyReplaced || len(c.Timers) != 1 || c.Timers[0].Seq != 2 {
 		t.Errorf("refused %+v, the timers are %+v", out.Refused, c.Timers)
 	}

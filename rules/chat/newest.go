@@ -123,7 +123,7 @@ func (s *step) coverMessage(message int64, saw map[string]int64) {
 // is the newest of all, an event that can be unread covers itself, too. With even_if_newer the read
 // covers the newest message, whether the pack saw it or not: a veto of that one counts, and a veto
 // of an older one does not.
-func (s *step) covers(in Outcomes, w *Wish) int64 {
+func (s *step) covers(in Outcomes, w *Request) int64 {
 	newest := s.c.LastMessageSeq
 	seen := max(s.c.SeenBy[w.Pack], min(newest, s.c.ReadThrough))
 	switch {

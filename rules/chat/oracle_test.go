@@ -97,11 +97,11 @@ func (o *oracle) newest() *told {
 // handled notes an event that is about to be handled, once more if again.
 func (o *oracle) handled(in Outcomes, again bool) {
 	o.asker, o.vague = nil, false
-	for _, w := range in.Wishes {
-		if !w.Shadow && (w.Kind == WishKeepUnread || w.Kind == WishHold) {
+	for _, w := range in.Requests {
+		if !w.Shadow && (w.Kind == RequestKeepUnread || w.Kind == RequestHold) {
 			o.veto = max(o.veto, in.Seq)
 		}
-		if !w.Shadow && w.Kind == WishPostpone {
+		if !w.Shadow && w.Kind == RequestPostpone {
 			o.waits = append(o.waits, wait{in.Seq, w.Due, w.Pack})
 		}
 	}

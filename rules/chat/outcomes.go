@@ -18,13 +18,13 @@ func (s *step) applyOutcomes(in Outcomes) {
 	}
 
 	veto, asked := false, false
-	for i := range in.Wishes {
-		w := &in.Wishes[i]
+	for i := range in.Requests {
+		w := &in.Requests[i]
 		switch {
 		case w.Shadow:
-		case w.Kind == WishKeepUnread || w.Kind == WishHold:
+		case w.Kind == RequestKeepUnread || w.Kind == RequestHold:
 			veto = true
-		case w.Kind == WishRead:
+		case w.Kind == RequestRead:
 			asked = true
 		}
 	}
@@ -42,8 +42,8 @@ func (s *step) applyOutcomes(in Outcomes) {
 	s.applyHolds(in)
 	s.applyPostponements(in)
 	s.out.NextN = in.FirstN
-	for i := range in.Wishes {
-		s.apply(in, &in.Wishes[i], veto)
+	for i := range in.Requests {
+		s.apply(in, &in.Requests[i], veto)
 	}
 	stands := func(a Action) bool {
 		return a.Kind == Read && s.c.covers(&a) >= s.c.LastMessageSeq && (a.Status == Waiting || a.Status == Blocked)
@@ -73,10 +73,10 @@ func (s *step) noteMissed(in Outcomes) {
 
 // apply carries out one request. Beyond MaxDepth, requests that could cause events without end are
 // refused; those that keep a chat unread or cancel something are not.
-func (s *step) apply(in Outcomes, w *Wish, veto bool) {
+func (s *step) apply(in Outcomes, w *Request, veto bool) {
 	deep := in.Depth > MaxDepth
 	switch w.Kind {
-	case WishRead, WishTyping, WishReact, WishSend:
+	case RequestRead, RequestTyping, RequestReact, RequestSend:
 		a := s.newAction(in, w)
 		switch why := cmp.Or(s.barred(&a), s.replaces(&a)); {
 		case w.Shadow:
@@ -101,7 +101,7 @@ func (s *step) apply(in Outcomes, w *Wish, veto bool) {
 			}
 			s.wait(a)
 		}
-	case WishTimer:
+	case RequestTimer:
 		if deep && !w.Shadow {
 			s.refuse(w, WhyDepth)
 		} else if !w.Shadow && s.cancelledLater(in, w) {
@@ -109,12 +109,12 @@ func (s *step) apply(in Outcomes, w *Wish, veto bool) {
 		} else if !w.Shadow {
 			s.setTimer(in, w)
 		}
-	case WishCancelTimer:
+	case RequestCancelTimer:
 		if !w.Shadow {
 			s.noteCancelled(in, w)
 			s.dropTimers(func(t *Timer) bool { return t.Pack == w.Pack && t.Name == w.Name && t.Seq <= in.Seq })
 		}
-	case WishCancelRead:
+	case RequestCancelRead:
 		if !w.Shadow {
 			s.noteCancelled(in, w)
 			mine := func(a *Action) bool { return a.Pack == w.Pack && a.ID.Seq <= in.Seq }
@@ -125,8 +125,8 @@ func (s *step) apply(in Outcomes, w *Wish, veto bool) {
 }
 
 // refuse records that a request, which leaves no action, is not carried out.
-func (s *step) refuse(w *Wish, why string) {
-	s.out.Refused = append(s.out.Refused, Refusal{Wish: *w, Why: why})
+func (s *step) refuse(w *Request, why string) {
+	s.out.Refused = append(s.out.Refused, Refusal{Request: *w, Why: why})
 }
 
 // hasEarlierRead reports whether the same handler requested a read that is due before this one: of
@@ -138,7 +138,7 @@ func (s *step) hasEarlierRead(in Outcomes, a *Action) bool {
 }
 
 // newAction makes the action of a request, with the event's next place.
-func (s *step) newAction(in Outcomes, w *Wish) Action {
+func (s *step) newAction(in Outcomes, w *Request) Action {
 	due := w.Due
 	if due.Before(s.now) {
 		due = s.now

@@ -75,9 +75,9 @@ func (c *Chat) nothingNew() bool { return c.ReadThrough > 0 && c.LastEvent <= c.
 // applyPostponements carries out the event's postponements, whatever its depth. Those
 // of an event that runs again also count from now: they can only delay reads.
 func (s *step) applyPostponements(in Outcomes) {
-	for i := range in.Wishes {
-		w := &in.Wishes[i]
-		if w.Kind != WishPostpone || w.Shadow {
+	for i := range in.Requests {
+		w := &in.Requests[i]
+		if w.Kind != RequestPostpone || w.Shadow {
 			continue
 		}
 		if in.Seq <= s.c.ReadThrough {

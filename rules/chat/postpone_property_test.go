@@ -61,10 +61,12 @@ func (p *pair) act(t *rapid.T) {
 		w.seq++
 		w.chat = p.postponed.chat
 		in := w.drawEvent()
-		in.Wishes = slices.DeleteFunc(in.Wishes, func(x Wish) bool { return x.Kind == WishTyping || x.Kind == WishReact || x.Kind == WishSend })
+		in.Requests = slices.DeleteFunc(in.Requests, func(x Request) bool {
+			return x.Kind == RequestTyping || x.Kind == RequestReact || x.Kind == RequestSend
+		})
 		p.news.handled(in, false)
 		p.postponed.step(in, w.now)
-		in.Wishes = slices.DeleteFunc(slices.Clone(in.Wishes), func(x Wish) bool { return x.Kind == WishPostpone })
+		in.Requests = slices.DeleteFunc(slices.Clone(in.Requests), func(x Request) bool { return x.Kind == RequestPostpone })
 		p.paused.step(in, w.now)
 	case "advance":
 		w.now = w.now.Add(time.Duration(rapid.SampledFrom([]int{1, 5, 20, 60, 3600, 90000}).Draw(t, "seconds")) * time.Second)

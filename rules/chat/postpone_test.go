@@ -225,9 +225,9 @@ func TestPostponementsAreLimited(t *testing.T) {
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	c := Chat{ID: "c1"}
 	for i := range 1000 {
-		c, _ = Step(c, Outcomes{Seq: int64(i) + 1, New: true, Message: true, Wishes: []Wish{
-			{Kind: WishPostpone, Pack: "night", Rule: "r", Version: "v", Due: now.Add(time.Duration(5000-i) * time.Second)},
-			{Kind: WishPostpone, Pack: "calm", Rule: "r", Version: "v", Due: now.Add(time.Duration(i) * time.Second)},
+		c, _ = Step(c, Outcomes{Seq: int64(i) + 1, New: true, Message: true, Requests: []Request{
+			{Kind: RequestPostpone, Pack: "night", Rule: "r", Version: "v", Due: now.Add(time.Duration(5000-i) * time.Second)},
+			{Kind: RequestPostpone, Pack: "calm", Rule: "r", Version: "v", Due: now.Add(time.Duration(i) * time.Second)},
 		}}, now)
 	}
 	if n := len(c.Postponed); n > maxPostponements {

@@ -67,8 +67,8 @@ func (w *world) act() {
 	case "again":
 		if in, ok := w.event[rapid.Int64Range(1, max(1, w.seq)).Draw(w.t, "seq")]; ok {
 			in.FirstN, in.Timer = w.next[in.Seq], nil
-			in.Wishes, in.Block = w.drawWishes(), rapid.Bool().Draw(w.t, "block")
-			in.RanPacks = w.drawSaw(in.Wishes)
+			in.Requests, in.Block = w.drawRequests(), rapid.Bool().Draw(w.t, "block")
+			in.RanPacks = w.drawSaw(in.Requests)
 			if in.First.IsZero() {
 				in.First = w.now.Add(-time.Duration(rapid.SampledFrom([]int{0, 20, 3600}).Draw(w.t, "ago")) * time.Second)
 			}
@@ -141,14 +141,14 @@ func (w *world) handle(in Outcomes) {
 	in.Missed = w.missing()
 	w.news.doubt(w.rows)
 	w.news.handled(in, again)
-	for _, x := range in.Wishes {
-		if x.Kind == WishCancelRead && !x.Shadow {
+	for _, x := range in.Requests {
+		if x.Kind == RequestCancelRead && !x.Shadow {
 			w.pendingGo(func(a *Action) bool { return a.Pack == x.Pack && a.ID.Seq <= in.Seq })
 		}
 	}
 	cancels := maps.Clone(w.cancels)
-	for _, x := range in.Wishes {
-		if x.Kind == WishCancelRead && !x.Shadow {
+	for _, x := range in.Requests {
+		if x.Kind == RequestCancelRead && !x.Shadow {
 			w.cancels[x.Pack] = max(w.cancels[x.Pack], in.Seq)
 		}
 	}
@@ -163,8 +163,8 @@ func (w *world) handle(in Outcomes) {
 		w.t.Fatalf("missing is %+v, want %+v", got, want)
 	}
 	veto := false
-	for _, x := range in.Wishes {
-		veto = veto || !x.Shadow && (x.Kind == WishKeepUnread || x.Kind == WishHold)
+	for _, x := range in.Requests {
+		veto = veto || !x.Shadow && (x.Kind == RequestKeepUnread || x.Kind == RequestHold)
 	}
 	for _, a := range w.chat.Waiting {
 		mine := a.vetoedFrom() <= in.Seq
@@ -419,12 +419,12 @@ func (w *world) drawEvent() Outcomes {
 		Seq: w.seq, New: kind == "message" || kind == "odd", Message: kind == "message", Legacy: kind == "legacy",
 		Depth: rapid.SampledFrom([]int{0, 0, 0, 5, 6}).Draw(w.t, "depth"),
 		Block: rapid.IntRange(0, 7).Draw(w.t, "block") == 0, MayHold: rapid.Bool().Draw(w.t, "may hold"),
-		Wishes: w.drawWishes(),
+		Requests: w.drawRequests(),
 	}
 	if in.Message || in.Legacy || kind == "reaction" {
 		w.drawMessage(&in)
 	}
-	in.RanPacks = w.drawSaw(in.Wishes)
+	in.RanPacks = w.drawSaw(in.Requests)
 	if n := len(w.chat.Timers); kind == "outside" && n > 0 {
 		id := w.chat.Timers[rapid.IntRange(0, n-1).Draw(w.t, "timer")].id()
 		in.Timer = &id
@@ -452,15 +452,15 @@ func (w *world) drawMessage(in *Outcomes) {
 	in.Texts = []string{fmt.Sprint("t", n)}
 }
 
-func (w *world) drawWishes() []Wish {
-	kinds := []WishKind{
-		WishRead, WishRead, WishRead, WishCancelRead, WishKeepUnread, WishHold, WishRelease, WishPostpone,
-		WishTimer, WishCancelTimer, WishTyping, WishReact, WishSend,
+func (w *world) drawRequests() []Request {
+	kinds := []RequestKind{
+		RequestRead, RequestRead, RequestRead, RequestCancelRead, RequestKeepUnread, RequestHold, RequestRelease, RequestPostpone,
+		RequestTimer, RequestCancelTimer, RequestTyping, RequestReact, RequestSend,
 	}
-	wishes := make([]Wish, rapid.IntRange(0, 3).Draw(w.t, "wishes"))
-	for i := range wishes {
-		wishes[i] = Wish{
-			Kind: rapid.SampledFrom(kinds).Draw(w.t, "wish"), Pack: drawPack(w.t),
+	requests := make([]Request, rapid.IntRange(0, 3).Draw(w.t, "requests"))
+	for i := range requests {
+		requests[i] = Request{
+			Kind: rapid.SampledFrom(kinds).Draw(w.t, "request"), Pack: drawPack(w.t),
 			Rule:        rapid.SampledFrom([]string{"r", "s"}).Draw(w.t, "rule"),
 			Version:     rapid.SampledFrom([]string{"v1", "v2"}).Draw(w.t, "version"),
 			Shadow:      rapid.IntRange(0, 9).Draw(w.t, "shadow") == 0,
@@ -469,14 +469,14 @@ func (w *world) drawWishes() []Wish {
 			Name:        rapid.SampledFrom([]string{"x", "y"}).Draw(w.t, "name"),
 		}
 	}
-	return wishes
+	return requests
 }
 
 // drawSaw are the packs of which a rule ran: those that asked, and others.
-func (w *world) drawSaw(wishes []Wish) []string {
+func (w *world) drawSaw(requests []Request) []string {
 	var saw []string
 	for _, pack := range []string{"a", "b"} {
-		asked := slices.ContainsFunc(wishes, func(x Wish) bool { return x.Pack == pack && !x.Shadow })
+		asked := slices.ContainsFunc(requests, func(x Request) bool { return x.Pack == pack && !x.Shadow })
 		if asked || rapid.Bool().Draw(w.t, pack+" saw it") {
 			saw = append(saw, pack)
 		}

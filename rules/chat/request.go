@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Wish is one request of a handler for this chat.
-type Wish struct {
-	Kind    WishKind
+// Request is one request of a handler for this chat.
+type Request struct {
+	Kind    RequestKind
 	Pack    string
 	Version string
 	Rule    string
@@ -15,58 +15,58 @@ type Wish struct {
 	Reason  string
 	Shadow  bool // recorded, without effect
 
-	Due         time.Time       // WishRead, WishHold and WishPostpone (their end), WishTimer
-	EvenIfNewer bool            // WishRead
-	Name        string          // WishTimer, WishCancelTimer
-	Body        json.RawMessage // WishTimer: payload; WishTyping, WishReact, WishSend: what to send
-	Target      string          // WishReact: message id
+	Due         time.Time       // RequestRead, RequestHold and RequestPostpone (their end), RequestTimer
+	EvenIfNewer bool            // RequestRead
+	Name        string          // RequestTimer, RequestCancelTimer
+	Body        json.RawMessage // RequestTimer: payload; RequestTyping, RequestReact, RequestSend: what to send
+	Target      string          // RequestReact: message id
 }
 
-// WishKind is the name of the function that the rule called.
-type WishKind string
+// RequestKind is the name of the function that the rule called.
+type RequestKind string
 
 const (
-	WishRead        WishKind = "mark_read"
-	WishCancelRead  WishKind = "cancel_read"
-	WishPostpone    WishKind = "postpone"
-	WishKeepUnread  WishKind = "keep_unread"
-	WishHold        WishKind = "hold"
-	WishRelease     WishKind = "release"
-	WishTimer       WishKind = "set_timer"
-	WishCancelTimer WishKind = "cancel_timer"
-	WishTyping      WishKind = "typing"
-	WishReact       WishKind = "react"
-	WishSend        WishKind = "send"
+	RequestRead        RequestKind = "mark_read"
+	RequestCancelRead  RequestKind = "cancel_read"
+	RequestPostpone    RequestKind = "postpone"
+	RequestKeepUnread  RequestKind = "keep_unread"
+	RequestHold        RequestKind = "hold"
+	RequestRelease     RequestKind = "release"
+	RequestTimer       RequestKind = "set_timer"
+	RequestCancelTimer RequestKind = "cancel_timer"
+	RequestTyping      RequestKind = "typing"
+	RequestReact       RequestKind = "react"
+	RequestSend        RequestKind = "send"
 )
 
 // IsAction reports whether the request becomes an action, which can wait. Others take effect
 // immediately.
-func (w *Wish) IsAction() bool { return w.Kind.action() != "" }
+func (w *Request) IsAction() bool { return w.Kind.action() != "" }
 
 // KeepsUnread reports whether the request keeps a chat unread and does nothing else.
-func (w *Wish) KeepsUnread() bool {
-	return w.Kind == WishKeepUnread || w.Kind == WishHold || w.Kind == WishPostpone || w.Kind == WishCancelRead
+func (w *Request) KeepsUnread() bool {
+	return w.Kind == RequestKeepUnread || w.Kind == RequestHold || w.Kind == RequestPostpone || w.Kind == RequestCancelRead
 }
 
 // action returns the kind of action that a request becomes; "" for one that takes effect
 // immediately.
-func (k WishKind) action() Kind {
+func (k RequestKind) action() Kind {
 	switch k {
-	case WishRead:
+	case RequestRead:
 		return Read
-	case WishTyping:
+	case RequestTyping:
 		return Typing
-	case WishReact:
+	case RequestReact:
 		return React
-	case WishSend:
+	case RequestSend:
 		return Send
 	}
 	return ""
 }
 
 // timer returns the name of the timer that the request sets or cancels; "" for other requests.
-func (w *Wish) timer() string {
-	if w.Kind == WishTimer || w.Kind == WishCancelTimer {
+func (w *Request) timer() string {
+	if w.Kind == RequestTimer || w.Kind == RequestCancelTimer {
 		return w.Name
 	}
 	return ""

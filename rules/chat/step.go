@@ -22,7 +22,7 @@ type Effects struct {
 // Refusal is a request that was refused and leaves no action that says why: a timer, a hold, a
 // release or a postponement.
 type Refusal struct {
-	Wish
+	Request
 	Why string // WhyDepth, WhyReplaced (a newer one is in force), WhyExpired (it would have ended), WhyCancelled or WhyAlreadyRead
 }
 

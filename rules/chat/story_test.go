@@ -14,7 +14,7 @@ import (
 
 // A story is a test one reads: a line an input, or what must hold after it.
 //
-//	msg m1: codes mark_read; vip hold 1d     a message, and what the rules wished
+//	msg m1: codes mark_read; vip hold 1d     a message, and what the rules requested
 //	failing msg m1: codes mark_read          the same, but a rule that can veto failed
 //	failing holding msg m1: …                and it may hold the chat
 //	legacy m1: …    legacy text=hi: …        a message as a lead_reply, known by its id, or its text
@@ -39,9 +39,9 @@ import (
 //	next 30s    next never                   when the next call is due, from the start
 //	postponed 10h night/night    postponed never   until when reads wait, from the start, and by which rule
 //
-// A wish is "PACK wish [arguments]", its rule named like the pack. Arguments
+// A request is "PACK request [arguments]", its rule named like the pack. Arguments
 // are a duration, even_if_newer, shadow, v=VERSION, rule=NAME and name=TIMER. The
-// wish "PACK sees" is none: a rule of the pack ran. An event's depth is given as
+// request "PACK sees" is none: a rule of the pack ran. An event's depth is given as
 // in "outside depth=6: …".
 type story struct {
 	t      *testing.T
@@ -82,10 +82,10 @@ func tell(t *testing.T, script string) *story {
 
 func (s *story) do(line string) {
 	s.t.Helper()
-	head, wishes, isEvent := strings.Cut(line, ":")
+	head, requests, isEvent := strings.Cut(line, ":")
 	words := strings.Fields(head)
 	if isEvent {
-		s.event(words, wishes)
+		s.event(words, requests)
 		return
 	}
 	rest := strings.TrimSpace(strings.TrimPrefix(line, words[0]))
@@ -228,7 +228,7 @@ func (s *story) do(line string) {
 }
 
 // event handles "msg m1: …" and its kin.
-func (s *story) event(words []string, wishes string) {
+func (s *story) event(words []string, requests string) {
 	s.t.Helper()
 	var in Outcomes
 	if words[0] == "failing" {
@@ -275,7 +275,7 @@ func (s *story) event(words []string, wishes string) {
 		fmt.Sscan(words[1], &seq)
 		block := in.Block
 		in = s.events[seq]
-		in.FirstN, in.Wishes, in.RanPacks, in.Block = s.next[seq], nil, nil, block
+		in.FirstN, in.Requests, in.RanPacks, in.Block = s.next[seq], nil, nil, block
 		if words[0] == "missed" {
 			in.First = s.first[seq]
 			if block {
@@ -285,7 +285,7 @@ func (s *story) event(words []string, wishes string) {
 	default:
 		s.fail("unknown event")
 	}
-	for _, text := range strings.Split(wishes, ";") {
+	for _, text := range strings.Split(requests, ";") {
 		f := strings.Fields(text)
 		if len(f) == 0 {
 			continue
@@ -294,7 +294,7 @@ func (s *story) event(words []string, wishes string) {
 			in.Cooldowns = append(in.Cooldowns, Cooldown{Rule: Key(f[0], f[0]), Until: s.now.Add(s.duration(f[2]))})
 			continue
 		}
-		w := Wish{Pack: f[0], Rule: f[0], Version: "v1", Kind: WishKind(f[1]), Due: s.now}
+		w := Request{Pack: f[0], Rule: f[0], Version: "v1", Kind: RequestKind(f[1]), Due: s.now}
 		for _, arg := range f[2:] {
 			if v, ok := strings.CutPrefix(arg, "v="); ok {
 				w.Version = v
@@ -314,7 +314,7 @@ func (s *story) event(words []string, wishes string) {
 			in.RanPacks = append(in.RanPacks, w.Pack)
 		}
 		if f[1] != "sees" {
-			in.Wishes = append(in.Wishes, w)
+			in.Requests = append(in.Requests, w)
 		}
 	}
 	if _, known := s.events[in.Seq]; !known {

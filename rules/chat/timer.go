@@ -7,7 +7,7 @@ import (
 
 // setTimer sets a timer, and removes the pack's timer of the same name in this chat. If a newer
 // event set that one, the request is refused.
-func (s *step) setTimer(in Outcomes, w *Wish) {
+func (s *step) setTimer(in Outcomes, w *Request) {
 	if slices.ContainsFunc(s.c.Timers, func(t Timer) bool { return t.Pack == w.Pack && t.Name == w.Name && t.Seq > in.Seq }) {
 		s.refuse(w, WhyReplaced)
 		return

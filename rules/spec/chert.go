@@ -80,7 +80,7 @@ type CallMade struct {
 func (c *CallMade) Text() string {
 	var s string
 	if len(c.Call.Actions) > 0 {
-		// A body is a JSON string, which rules.Wish makes; a read has none.
+		// A body is a JSON string, which rules.Request makes; a read has none.
 		_ = json.Unmarshal(c.Call.Actions[0].Body, &s)
 	}
 	return s

@@ -17,7 +17,7 @@ import (
 )
 
 // Whatever rules do with the events that chertd makes for what they did, it ends:
-// answers, timers and wishes for other chats carry a depth, and beyond MaxDepth
+// answers, timers and requests for other chats carry a depth, and beyond MaxDepth
 // nothing is done any more.
 func TestEveryChainOfEventsEnds(t *testing.T) {
 	t.Parallel()

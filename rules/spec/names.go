@@ -75,8 +75,8 @@ func (t *trial) mustKnowMessage(u *luabind.HostCall, word, id string) {
 			}
 		}
 		for _, said := range h.Rules {
-			for i := range said.Wishes {
-				if target := said.Wishes[i].Target; target != "" {
+			for i := range said.Requests {
+				if target := said.Requests[i].Target; target != "" {
 					known[target] = true
 				}
 			}
@@ -146,8 +146,8 @@ func (t *trial) mustKnowTimer(u *luabind.HostCall, word, name string) {
 	}
 	for i := range t.must(u).log {
 		for _, said := range t.world.log[i].Rules {
-			for i := range said.Wishes {
-				if w := &said.Wishes[i]; w.Kind == chat.WishTimer {
+			for i := range said.Requests {
+				if w := &said.Requests[i]; w.Kind == chat.RequestTimer {
 					known[w.Name] = true
 				}
 			}

@@ -73,8 +73,8 @@ func checkPostponed(t *trial, u *luabind.HostCall) verdict {
 func (t *trial) lastPostponed(id string) string {
 	for i := len(t.world.log) - 1; i >= 0; i-- {
 		for _, said := range t.world.log[i].Rules {
-			for _, w := range said.Wishes {
-				if w.Kind == chat.WishPostpone && w.Chat == id && !w.Shadow {
+			for _, w := range said.Requests {
+				if w.Kind == chat.RequestPostpone && w.Chat == id && !w.Shadow {
 					return fmt.Sprintf("%q postponed them until %s", said.Rule, t.stamp(w.Due))
 				}
 			}

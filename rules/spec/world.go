@@ -95,7 +95,7 @@ func NewWorld(c WorldConfig) *World {
 func (w *World) Now() time.Time { return w.now }
 
 // Receive takes an event in, as from outside, and lets everything happen that
-// follows at once: rules, wishes for other chats, calls that are due. An event
+// follows at once: rules, requests for other chats, calls that are due. An event
 // whose id was there before changes nothing.
 func (w *World) Receive(ctx context.Context, ev event.Event) error {
 	if w.seen[ev.ID] {
@@ -194,7 +194,7 @@ func (w *World) room(ctx context.Context) error {
 	return nil
 }
 
-// Chat is a chat as it is now; ok is false if no event and no wish named it.
+// Chat is a chat as it is now; ok is false if no event and no request named it.
 func (w *World) Chat(id string) (c chat.Chat, ok bool) {
 	if w.chats[id] == nil {
 		return chat.Chat{}, false

@@ -60,8 +60,8 @@ func ruleDecisionOf(o *rules.Outcome, chatID string, at time.Time) RuleDecision 
 	if o.Failure != nil {
 		r.Error = o.Failure.Error()
 	}
-	for i := range o.Wishes {
-		r.Asked = append(r.Asked, o.Wishes[i].Words(chatID, at))
+	for i := range o.Requests {
+		r.Asked = append(r.Asked, o.Requests[i].Words(chatID, at))
 	}
 	return r
 }
@@ -93,7 +93,7 @@ func (d *Decision) ran(pack string) (names []string) {
 // refused notes what a chat did not carry out now.
 func (d *Decision) refused(chatID string, all []chat.Refusal, now time.Time) {
 	for i := range all {
-		w := rules.Wish{Chat: chatID, Wish: all[i].Wish}
+		w := rules.Request{Chat: chatID, Request: all[i].Request}
 		words := fmt.Sprintf("%s (%s)", w.Words(chatID, now), all[i].Why)
 		by := len(d.Rules) - 1 // from the end: the rule may have failed when the event ran first
 		for by >= 0 && (d.Rules[by].Pack != w.Pack || d.Rules[by].Rule != w.Rule) {

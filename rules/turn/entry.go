@@ -26,8 +26,8 @@ type Entry struct {
 
 // Forward is a request that a handler made for a chat other than its event's.
 type Forward struct {
-	Wish  chat.Wish
-	Depth int
+	Request chat.Request
+	Depth   int
 	// Block is set when a veto on the event that asked could not be known,
 	// because the packs in MissedBy did not get to look at it.
 	Block    bool

@@ -40,7 +40,7 @@ func TestCallTakesPlacesForAllPacksOrNone(t *testing.T) {
 	waiting := func(id string, packs ...string) *chat.Chat {
 		in := chat.Outcomes{Seq: 1, New: true, Message: true, IDs: []string{"m"}, RanPacks: packs}
 		for _, p := range packs {
-			in.Wishes = append(in.Wishes, chat.Wish{Kind: chat.WishRead, Pack: p, Rule: "r", Due: now})
+			in.Requests = append(in.Requests, chat.Request{Kind: chat.RequestRead, Pack: p, Rule: "r", Due: now})
 		}
 		c, _ := chat.Step(chat.Chat{ID: id}, in, now)
 		return &c
@@ -81,8 +81,8 @@ func TestNoCallTakesNoPlace(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	l := limitsOf(map[string]int{"few": 1, "one": 1})
-	read := func(pack string, after time.Duration) []chat.Wish {
-		return []chat.Wish{{Kind: chat.WishRead, Pack: pack, Rule: "r", Due: now.Add(after)}}
+	read := func(pack string, after time.Duration) []chat.Request {
+		return []chat.Request{{Kind: chat.RequestRead, Pack: pack, Rule: "r", Due: now.Add(after)}}
 	}
 	reserve := func(c chat.Chat) []string { return spentOf(t, l, &c, 9, now) }
 	of := func(id string, packs ...string) chat.Chat {
@@ -92,7 +92,7 @@ func TestNoCallTakesNoPlace(t *testing.T) {
 			if i == len(packs)-1 {
 				after = 0
 			}
-			c, _ = chat.Step(c, chat.Outcomes{Seq: int64(i + 1), New: true, Message: true, RanPacks: []string{pack}, Wishes: read(pack, after)}, now)
+			c, _ = chat.Step(c, chat.Outcomes{Seq: int64(i + 1), New: true, Message: true, RanPacks: []string{pack}, Requests: read(pack, after)}, now)
 		}
 		return c
 	}

@@ -94,15 +94,15 @@ func answered(a *chat.Action, now time.Time) Arrival {
 // may own. The request of an event that runs again has an id of its own: the
 // rule may have been another when the event ran first.
 func forwarded(e *Entry, f *rules.Forwarded, missedBy []string, again bool, now time.Time) Arrival {
-	id := fmt.Sprintf("wish:%d/%s/%s/%d", e.Seq, f.Outcome.Pack, f.Outcome.Rule, f.N)
+	id := fmt.Sprintf("request:%d/%s/%s/%d", e.Seq, f.Outcome.Pack, f.Outcome.Rule, f.N)
 	if again {
 		id += "@" + f.Outcome.Version
 	}
 	a := made(event.Event{
-		ID: id, Type: "wish", At: now,
-		Chat: &event.Chat{ID: f.Wish.Chat}, Pack: f.Outcome.Pack, Depth: e.Event.Depth,
+		ID: id, Type: "request", At: now,
+		Chat: &event.Chat{ID: f.Request.Chat}, Pack: f.Outcome.Pack, Depth: e.Event.Depth,
 	}, e.Seq, now)
-	a.Forward = &Forward{Wish: f.Wish.Wish, Depth: e.Event.Depth, Block: len(missedBy) > 0, MissedBy: missedBy}
+	a.Forward = &Forward{Request: f.Request.Request, Depth: e.Event.Depth, Block: len(missedBy) > 0, MissedBy: missedBy}
 	return a
 }
 
@@ -110,7 +110,7 @@ func forwarded(e *Entry, f *rules.Forwarded, missedBy []string, again bool, now 
 // event of another chat. It comes after what the pack requested for that chat.
 func madeUp(e *Entry, pack, chatID string, now time.Time) Arrival {
 	a := made(event.Event{
-		ID: fmt.Sprintf("known:%d/%s/%s", e.Seq, pack, chatID), Type: "wish", At: now,
+		ID: fmt.Sprintf("known:%d/%s/%s", e.Seq, pack, chatID), Type: "request", At: now,
 		Chat: &event.Chat{ID: chatID}, Pack: pack, Depth: e.Event.Depth,
 	}, e.Seq, now)
 	a.Forward = &Forward{Depth: e.Event.Depth, Known: pack}
@@ -123,7 +123,7 @@ func OperatorRead(chatID string, n int64, now time.Time) Arrival {
 	a := made(event.Event{
 		ID: fmt.Sprintf("operator:%d", n), Type: "operator.read", At: now.Truncate(time.Millisecond), Chat: &event.Chat{ID: chatID},
 	}, 0, now)
-	a.Forward = &Forward{Wish: chat.Wish{Kind: chat.WishRead, Rule: "operator", Place: "chertd read", Due: now, EvenIfNewer: true}}
+	a.Forward = &Forward{Request: chat.Request{Kind: chat.RequestRead, Rule: "operator", Place: "chertd read", Due: now, EvenIfNewer: true}}
 	return a
 }
 

@@ -140,13 +140,13 @@ func (t *Turn) carried(e *Entry, in *chat.Outcomes, d *Done) {
 			Pack: pack, Seq: e.Seq, Key: e.ShardKey(), At: t.Now, Why: MissedElsewhere, CanVeto: true, Cause: e.Cause,
 		})
 	}
-	in.Depth, in.Block, in.Wishes = f.Depth, f.Block, []chat.Wish{f.Wish}
+	in.Depth, in.Block, in.Requests = f.Depth, f.Block, []chat.Request{f.Request}
 	switch {
-	case f.Wish.Pack == "":
+	case f.Request.Pack == "":
 		d.Decision.Note = "an operator asks for it"
-	case t.withdrawn(&f.Wish):
-		in.Wishes = nil
-		d.Decision.Note = fmt.Sprintf("drops a request of event %d: pack %q, or that version or rule of it, is no longer live", e.Cause, f.Wish.Pack)
+	case t.withdrawn(&f.Request):
+		in.Requests = nil
+		d.Decision.Note = fmt.Sprintf("drops a request of event %d: pack %q, or that version or rule of it, is no longer live", e.Cause, f.Request.Pack)
 	default:
 		d.Decision.Note = fmt.Sprintf("carries a request of event %d here", e.Cause)
 	}
@@ -156,14 +156,14 @@ func (t *Turn) carried(e *Entry, in *chat.Outcomes, d *Done) {
 // withdrawn reports whether a request that was made for another chat is not to be
 // carried out: what acts goes with its version, what is postponed with its pack
 // alone.
-func (t *Turn) withdrawn(w *chat.Wish) bool {
+func (t *Turn) withdrawn(w *chat.Request) bool {
 	switch {
 	case t.Set == nil:
 		return false
-	case w.IsAction() && t.Set.Withdrawn(w.Pack, w.Version), w.Kind == chat.WishPostpone && t.Set.Withdrawn(w.Pack, ""):
+	case w.IsAction() && t.Set.Withdrawn(w.Pack, w.Version), w.Kind == chat.RequestPostpone && t.Set.Withdrawn(w.Pack, ""):
 		return true
 	}
-	return w.Kind == chat.WishRead && !t.Set.HasRule(w.Pack, w.Rule)
+	return w.Kind == chat.RequestRead && !t.Set.HasRule(w.Pack, w.Rule)
 }
 
 // run runs the rules on an event, and makes the chat's input and the decision of
@@ -224,9 +224,9 @@ func (t *Turn) collect(e *Entry, result *rules.Result, missedBy []string, in *ch
 			in.RanPacks = append(in.RanPacks, o.Pack)
 		}
 		if own != "" {
-			for n := range o.Wishes {
-				if w := &o.Wishes[n]; w.Chat == own {
-					in.Wishes = append(in.Wishes, w.Wish)
+			for n := range o.Requests {
+				if w := &o.Requests[n]; w.Chat == own {
+					in.Requests = append(in.Requests, w.Request)
 				}
 			}
 		}
@@ -237,8 +237,8 @@ func (t *Turn) collect(e *Entry, result *rules.Result, missedBy []string, in *ch
 	}
 	for _, f := range result.Forwarded(own) {
 		d.Append = append(d.Append, forwarded(e, &f, missedBy, again, t.Now))
-		if len(missedBy) > 0 && !slices.Contains(chats, f.Wish.Chat) {
-			chats = append(chats, f.Wish.Chat)
+		if len(missedBy) > 0 && !slices.Contains(chats, f.Request.Chat) {
+			chats = append(chats, f.Request.Chat)
 		}
 	}
 	return chats

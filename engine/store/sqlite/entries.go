@@ -55,10 +55,10 @@ type message struct {
 
 // forward has the request's body apart: inside of JSON it would be reformatted.
 type forward struct {
-	Wish  chat.Wish `json:"wish"`
-	Body  *string   `json:"body,omitempty"`
-	Depth int       `json:"depth"`
-	Block bool      `json:"block,omitempty"`
+	Request chat.Request `json:"request"`
+	Body    *string      `json:"body,omitempty"`
+	Depth   int          `json:"depth"`
+	Block   bool         `json:"block,omitempty"`
 
 	MissedBy []string `json:"missed_by,omitempty"`
 	Known    string   `json:"known,omitempty"`
@@ -141,10 +141,10 @@ func forwardJSON(f *turn.Forward) (driver.Value, error) {
 	if f == nil {
 		return nil, nil
 	}
-	kept := forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
-	kept.Wish.Body = nil
-	if f.Wish.Body != nil {
-		body := string(f.Wish.Body)
+	kept := forward{Request: f.Request, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
+	kept.Request.Body = nil
+	if f.Request.Body != nil {
+		body := string(f.Request.Body)
 		kept.Body = &body
 	}
 	b, err := json.Marshal(kept)
@@ -164,11 +164,11 @@ func entryOf(row []driver.Value) (turn.Entry, error) {
 		if err := json.Unmarshal(text, &f); err != nil {
 			return e, fmt.Errorf("read event %d: forward: %w", e.Seq, err)
 		}
-		f.Wish.Body = nil
+		f.Request.Body = nil
 		if f.Body != nil {
-			f.Wish.Body = json.RawMessage(*f.Body)
+			f.Request.Body = json.RawMessage(*f.Body)
 		}
-		e.Forward = &turn.Forward{Wish: f.Wish, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
+		e.Forward = &turn.Forward{Request: f.Request, Depth: f.Depth, Block: f.Block, MissedBy: f.MissedBy, Known: f.Known}
 	}
 	var d decoded
 	if text := bytesOf(row[16]); text != nil {

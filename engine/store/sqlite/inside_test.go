@@ -441,7 +441,7 @@ func TestCommitThatCantBeEncodedKeepsNothing(t *testing.T) {
 		"a rule's time":             {Decision: &turn.Decision{Seq: 1, Rules: []turn.RuleDecision{{Rerun: never}}}},
 		"a timer without its chat":  {Timers: []chat.TimerChange{{Timer: chat.Timer{Pack: "p", Name: "t"}}}},
 		"an arrival without its id": {Append: []turn.Arrival{simple("")}},
-		"a wish's time":             {Append: []turn.Arrival{{Event: event.Event{ID: "e", Type: "x"}, Forward: &turn.Forward{Wish: chat.Wish{Due: never}}}}},
+		"a request's time":          {Append: []turn.Arrival{{Event: event.Event{ID: "e", Type: "x"}, Forward: &turn.Forward{Request: chat.Request{Due: never}}}}},
 	} {
 		good := turn.Transition{States: []turn.State{{Pack: "p", Chat: name, Value: []byte("1")}}}
 		if err := s.Commit(t.Context(), []turn.Transition{good, tr}); err == nil || s.Healthy() != nil {

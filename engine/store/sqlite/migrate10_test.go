@@ -47,6 +47,9 @@ INSERT INTO kv VALUES ('', 'schedule/codes/hourly/1h', '"2026-01-05T12:00:00Z"',
 	('', 'reads/fast', '{"count":0,"n":1,"per":"500ms"}', NULL, 1),
 	('', 'reads/vip', '{"count":0,"n":2,"per":"1.5s"}', NULL, 1),
 	('codes', 'schedule/codes/hourly/1h', '1', NULL, 1);
+INSERT INTO events (seq, id, type, source, at, received_at, chat_id, slot, cause, pack, depth, forward) VALUES
+	(40, 'wish:9/codes/r/0', 'wish', 'engine', 1, 1, 'c2', 0, 9, 'codes', 1, '{"wish":{"kind":"mark_read","pack":"codes","rule":"r"},"body":"{ \"x\": 1 }","depth":1}');
+INSERT INTO pending (seq, slot) VALUES (40, 0);
 `
 
 // TestMigrationFromVersion9: what chertd kept about itself under composed names is in columns
@@ -101,6 +104,16 @@ func TestMigrationFromVersion9(t *testing.T) {
 		{Pack: "stays fileless", Live: "aa", Pinned: "aa", PinStays: true, PinnedWithoutFiles: true},
 		{Pack: "vip", Mode: rules.Off, RulesDeleted: true},
 	}, func() (any, error) { return s.PackStates(ctx) })
+	check("a forwarded request", []chat.Request{{Kind: chat.RequestRead, Pack: "codes", Rule: "r", Body: []byte(`{ "x": 1 }`)}}, func() (any, error) {
+		pending, err := s.Pending(ctx, store.Shard{Of: 1}, 0, 9)
+		var requests []chat.Request
+		for _, e := range pending {
+			if e.Event.Type == "request" {
+				requests = append(requests, e.Forward.Request)
+			}
+		}
+		return requests, err
+	})
 	second := func(n int64) time.Time { return time.Unix(n, 0).UTC() }
 	check("versions", []store.Version{
 		{Pack: "codes", Version: "aa", Path: "codes.lua", Since: second(1), Last: second(2), Events: 9, Failures: 1},

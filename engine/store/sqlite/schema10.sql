@@ -171,3 +171,9 @@ INSERT INTO read_calls
   FROM kv WHERE pack = '' AND key GLOB 'reads/*/[0-9]*' AND value IS NOT NULL AND unixepoch(substr(value ->> 'at', 1, 19)) IS NOT NULL;
 DELETE FROM kv WHERE pack = '';
 DELETE FROM kv_usage WHERE pack = '';
+
+-- A request that is forwarded to another chat was called a wish.
+UPDATE events SET
+  type = iif(type = 'wish', 'request', type),
+  forward = json_remove(json_set(forward, '$.request', forward -> '$.wish'), '$.wish')
+WHERE forward IS NOT NULL AND forward -> '$.wish' IS NOT NULL;

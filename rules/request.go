@@ -1,0 +1,122 @@
+package rules
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"chertd/luabind"
+	"chertd/rules/chat"
+)
+
+// maxRequests is how much one handler may ask for in one event. Nothing honest
+// comes near it; a loop that does not end must not fill the store.
+const maxRequests = 1000
+
+// requests collects what one handler asks for. It implements luabind.Effects; an
+// error it returns is raised in the rule, at the call.
+type requests struct {
+	pack   *Pack
+	rule   *Rule
+	chat   string // of the event; "" where there is none
+	shadow bool
+	asked  []Request
+	logs   []Log
+}
+
+func (w *requests) MarkRead(chatID string, o luabind.ReadOptions) error {
+	if o.Delayed && !w.rule.Named {
+		return errors.New("a delayed read needs a rule with a name, by which a later one replaces it: write the rule as " +
+			`chert.rule { name = "…", on = …, run = … }`)
+	}
+	return w.add(chatID, chat.Request{Kind: chat.RequestRead, Due: o.Due, Reason: o.Reason, EvenIfNewer: o.EvenIfNewer})
+}
+
+func (w *requests) CancelRead(chatID string) error {
+	return w.add(chatID, chat.Request{Kind: chat.RequestCancelRead})
+}
+
+func (w *requests) Postpone(chatID string, until time.Time, reason string) error {
+	return w.add(chatID, chat.Request{Kind: chat.RequestPostpone, Due: until, Reason: reason})
+}
+
+func (w *requests) KeepUnread(chatID, reason string) error {
+	return w.add(chatID, chat.Request{Kind: chat.RequestKeepUnread, Reason: reason})
+}
+
+func (w *requests) Hold(chatID string, until time.Time, reason string) error {
+	return w.add(chatID, chat.Request{Kind: chat.RequestHold, Due: until, Reason: reason})
+}
+
+func (w *requests) Release(chatID string) error {
+	return w.add(chatID, chat.Request{Kind: chat.RequestRelease})
+}
+
+func (w *requests) SetTimer(due time.Time, name string, payload json.RawMessage) error {
+	return w.timer(chat.Request{Kind: chat.RequestTimer, Due: due, Name: name, Body: payload})
+}
+
+func (w *requests) CancelTimer(name string) error {
+	return w.timer(chat.Request{Kind: chat.RequestCancelTimer, Name: name})
+}
+
+func (w *requests) Typing(chatID, state string) error {
+	return w.granted("typing", chatID, chat.Request{Kind: chat.RequestTyping, Body: quoted(state)})
+}
+
+// React is ordered with the actions of the event's chat.
+func (w *requests) React(message, kind string) error {
+	switch {
+	case message == "":
+		return errors.New("the message's id is empty")
+	case w.chat == "":
+		return errors.New("this event has no chat, so nothing can be reacted to")
+	}
+	return w.granted("react", w.chat, chat.Request{Kind: chat.RequestReact, Target: message, Body: quoted(kind)})
+}
+
+func (w *requests) Send(chatID, text string) error {
+	return w.granted("send", chatID, chat.Request{Kind: chat.RequestSend, Body: quoted(text)})
+}
+
+func (w *requests) Log(level, msg string, fields map[string]any) {
+	w.logs = append(w.logs, Log{level, msg, fields})
+}
+
+// timer adds a request about a timer, which belongs to the event's chat.
+func (w *requests) timer(request chat.Request) error {
+	switch {
+	case request.Name == "":
+		return errors.New("the timer's name is empty")
+	case w.chat == "":
+		return errors.New("this event has no chat, and a timer belongs to one")
+	}
+	return w.add(w.chat, request)
+}
+
+func (w *requests) granted(capability, chatID string, request chat.Request) error {
+	if !slices.Contains(w.pack.Grants, capability) {
+		return fmt.Errorf("this pack may not do that: the operator has not granted %q", capability)
+	}
+	return w.add(chatID, request)
+}
+
+func (w *requests) add(chatID string, request chat.Request) error {
+	switch {
+	case chatID == "":
+		return errors.New("the chat's id is empty")
+	case len(w.asked) >= maxRequests:
+		return fmt.Errorf("a handler may ask for at most %d things in one event", maxRequests)
+	}
+	request.Pack, request.Version, request.Rule, request.Place, request.Shadow = w.pack.Name, w.pack.Version, w.rule.Name, w.rule.place, w.shadow
+	w.asked = append(w.asked, Request{Chat: chatID, Request: request})
+	return nil
+}
+
+// quoted is a string as JSON, which is how the body of a request carries it.
+func quoted(s string) json.RawMessage {
+	b, _ := json.Marshal(s) // a string always can
+	return b
+}
