@@ -10,7 +10,7 @@ import (
 	"chertd/engine/store"
 )
 
-// Clock is the local clock, corrected by the Date of Chert's answers. It signs calls and
+// chertClock is the local clock, corrected by the Date of Chert's answers. It signs calls and
 // checks deliveries, as Chert refuses signatures that are five minutes off and signs
 // deliveries by its own clock. Rules never use it.
 //
@@ -18,7 +18,7 @@ import (
 // wrong Date. Several answers in a row that agree do, and so does a refusal for clock
 // skew (2013), which proves that the clock was wrong. Its methods may be called from
 // many goroutines.
-type Clock struct {
+type chertClock struct {
 	local  func() time.Time
 	offset atomic.Int64 // nanoseconds to add
 
@@ -41,23 +41,23 @@ const (
 // clock.
 var earliestDate = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// newClock returns a Clock with the time of local until answers correct it.
-func newClock(local func() time.Time) *Clock { return &Clock{local: local} }
+// newClock returns a chertClock with the time of local until answers correct it.
+func newClock(local func() time.Time) *chertClock { return &chertClock{local: local} }
 
 // Now returns the corrected time.
-func (c *Clock) Now() time.Time { return c.local().Add(c.Offset()) }
+func (c *chertClock) Now() time.Time { return c.local().Add(c.Offset()) }
 
 // Offset returns what is added to the local clock.
-func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
+func (c *chertClock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 
 // Restore sets the offset that an earlier run has learned. If the local clock was set
 // since, the first answers correct it.
-func (c *Clock) Restore(offset time.Duration) { c.offset.Store(int64(offset)) }
+func (c *chertClock) Restore(offset time.Duration) { c.offset.Store(int64(offset)) }
 
 // Learn takes the Date of an answer that has just arrived, and reports whether it
 // corrected the clock. refused says that the answer is a refusal for clock skew. A zero
 // Date is ignored.
-func (c *Clock) Learn(date time.Time, refused bool) bool {
+func (c *chertClock) Learn(date time.Time, refused bool) bool {
 	if date.Before(earliestDate) {
 		return false
 	}
@@ -86,14 +86,14 @@ func (c *Clock) Learn(date time.Time, refused bool) bool {
 	return true
 }
 
-func (c *Clock) correct(off time.Duration) {
+func (c *chertClock) correct(off time.Duration) {
 	c.offset.Store(int64(off))
 	c.other = c.other[:0]
 }
 
 // keepOffset returns Learn of a clock whose offset the store keeps, so that deliveries
 // are checked by it right after a restart.
-func keepOffset(c *Clock, st store.Store, log *slog.Logger) func(date time.Time, refused bool) bool {
+func keepOffset(c *chertClock, st store.Store, log *slog.Logger) func(date time.Time, refused bool) bool {
 	return func(date time.Time, refused bool) bool {
 		if !c.Learn(date, refused) {
 			return false

@@ -14,7 +14,7 @@ import (
 
 var localTime = time.Unix(1_800_000_000, 0)
 
-func clockAt(local time.Time) *Clock { return newClock(func() time.Time { return local }) }
+func clockAt(local time.Time) *chertClock { return newClock(func() time.Time { return local }) }
 
 // Answers that arrive together correct the clock once, not once each.
 func TestClockLearnsOnceFromManyAnswers(t *testing.T) {
@@ -42,37 +42,37 @@ func TestClockLearnsOnceFromManyAnswers(t *testing.T) {
 // and answers that agree correct a wrong correction.
 func TestSingleAnswerDoesNotCorrectTheClock(t *testing.T) {
 	t.Parallel()
-	answer := func(off time.Duration) func(*Clock) bool {
-		return func(c *Clock) bool { return c.Learn(localTime.Add(off), false) }
+	answer := func(off time.Duration) func(*chertClock) bool {
+		return func(c *chertClock) bool { return c.Learn(localTime.Add(off), false) }
 	}
-	skew := func(off time.Duration) func(*Clock) bool {
-		return func(c *Clock) bool { return c.Learn(localTime.Add(off), true) }
+	skew := func(off time.Duration) func(*chertClock) bool {
+		return func(c *chertClock) bool { return c.Learn(localTime.Add(off), true) }
 	}
-	none := func(c *Clock) bool { return c.Learn(time.Time{}, true) }
+	none := func(c *chertClock) bool { return c.Learn(time.Time{}, true) }
 	const hour = time.Hour
 	for name, test := range map[string]struct {
-		said      []func(*Clock) bool
+		said      []func(*chertClock) bool
 		want      time.Duration
 		corrected int
 	}{
-		"one wrong answer":                  {[]func(*Clock) bool{answer(-hour), answer(0)}, 0, 0},
-		"two of them":                       {[]func(*Clock) bool{answer(-hour), answer(-hour), answer(0), answer(-hour), answer(-hour)}, 0, 0},
-		"wrong ones that do not agree":      {[]func(*Clock) bool{answer(hour), answer(-hour), answer(hour), answer(-hour), answer(2 * hour)}, 0, 0},
-		"a wrong one between two right":     {[]func(*Clock) bool{answer(hour), answer(hour), answer(-hour), answer(hour)}, 0, 0},
-		"three that agree":                  {[]func(*Clock) bool{answer(hour), answer(hour + 2*time.Second), answer(hour - 2*time.Second)}, hour - 2*time.Second, 1},
-		"three that drift apart":            {[]func(*Clock) bool{answer(hour), answer(hour + 2*time.Second), answer(hour + 4*time.Second)}, 0, 0},
-		"within the slack":                  {[]func(*Clock) bool{answer(clockSlack), answer(clockSlack), answer(clockSlack), answer(-clockSlack)}, 0, 0},
-		"just beyond it":                    {[]func(*Clock) bool{answer(clockSlack + 1), answer(clockSlack + 1), answer(clockSlack + 1)}, clockSlack + 1, 1},
-		"a refusal for clock skew":          {[]func(*Clock) bool{skew(10 * time.Minute)}, 10 * time.Minute, 1},
-		"one by less than the slack":        {[]func(*Clock) bool{skew(clockSlack)}, 0, 0},
-		"a refusal, and answers after it":   {[]func(*Clock) bool{skew(hour), answer(0), answer(0), answer(0)}, 0, 2},
-		"a refusal, and one answer after":   {[]func(*Clock) bool{skew(hour), answer(0), answer(hour), answer(0), answer(0)}, hour, 1},
-		"what was said before a refusal":    {[]func(*Clock) bool{answer(0), skew(hour), answer(0), answer(0)}, hour, 1},
-		"a day off, by answers":             {[]func(*Clock) bool{answer(maxOffset), answer(maxOffset), answer(maxOffset)}, maxOffset, 1},
-		"more than a day off":               {[]func(*Clock) bool{answer(maxOffset + 1), answer(maxOffset + 1), answer(maxOffset + 1)}, 0, 0},
-		"more than a day off, by a refusal": {[]func(*Clock) bool{skew(-1000 * hour)}, -1000 * hour, 1},
-		"no Date":                           {[]func(*Clock) bool{none, none, none}, 0, 0},
-		"a Date of 1970":                    {[]func(*Clock) bool{skew(-localTime.Sub(time.Unix(0, 0)))}, 0, 0},
+		"one wrong answer":                  {[]func(*chertClock) bool{answer(-hour), answer(0)}, 0, 0},
+		"two of them":                       {[]func(*chertClock) bool{answer(-hour), answer(-hour), answer(0), answer(-hour), answer(-hour)}, 0, 0},
+		"wrong ones that do not agree":      {[]func(*chertClock) bool{answer(hour), answer(-hour), answer(hour), answer(-hour), answer(2 * hour)}, 0, 0},
+		"a wrong one between two right":     {[]func(*chertClock) bool{answer(hour), answer(hour), answer(-hour), answer(hour)}, 0, 0},
+		"three that agree":                  {[]func(*chertClock) bool{answer(hour), answer(hour + 2*time.Second), answer(hour - 2*time.Second)}, hour - 2*time.Second, 1},
+		"three that drift apart":            {[]func(*chertClock) bool{answer(hour), answer(hour + 2*time.Second), answer(hour + 4*time.Second)}, 0, 0},
+		"within the slack":                  {[]func(*chertClock) bool{answer(clockSlack), answer(clockSlack), answer(clockSlack), answer(-clockSlack)}, 0, 0},
+		"just beyond it":                    {[]func(*chertClock) bool{answer(clockSlack + 1), answer(clockSlack + 1), answer(clockSlack + 1)}, clockSlack + 1, 1},
+		"a refusal for clock skew":          {[]func(*chertClock) bool{skew(10 * time.Minute)}, 10 * time.Minute, 1},
+		"one by less than the slack":        {[]func(*chertClock) bool{skew(clockSlack)}, 0, 0},
+		"a refusal, and answers after it":   {[]func(*chertClock) bool{skew(hour), answer(0), answer(0), answer(0)}, 0, 2},
+		"a refusal, and one answer after":   {[]func(*chertClock) bool{skew(hour), answer(0), answer(hour), answer(0), answer(0)}, hour, 1},
+		"what was said before a refusal":    {[]func(*chertClock) bool{answer(0), skew(hour), answer(0), answer(0)}, hour, 1},
+		"a day off, by answers":             {[]func(*chertClock) bool{answer(maxOffset), answer(maxOffset), answer(maxOffset)}, maxOffset, 1},
+		"more than a day off":               {[]func(*chertClock) bool{answer(maxOffset + 1), answer(maxOffset + 1), answer(maxOffset + 1)}, 0, 0},
+		"more than a day off, by a refusal": {[]func(*chertClock) bool{skew(-1000 * hour)}, -1000 * hour, 1},
+		"no Date":                           {[]func(*chertClock) bool{none, none, none}, 0, 0},
+		"a Date of 1970":                    {[]func(*chertClock) bool{skew(-localTime.Sub(time.Unix(0, 0)))}, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -112,7 +112,7 @@ func TestClockOffsetOutlivesARestart(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "chertd.db")
 	var log bytes.Buffer
-	kept := func(learn func(*Clock, func(time.Time, bool) bool)) time.Duration {
+	kept := func(learn func(*chertClock, func(time.Time, bool) bool)) time.Duration {
 		t.Helper()
 		st, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 		if err != nil {
@@ -132,12 +132,12 @@ func TestClockOffsetOutlivesARestart(t *testing.T) {
 		}
 		return before
 	}
-	kept(func(c *Clock, learn func(time.Time, bool) bool) {
+	kept(func(c *chertClock, learn func(time.Time, bool) bool) {
 		if learn(localTime.Add(time.Hour), false) || !learn(localTime.Add(time.Hour), true) {
 			t.Error("one answer is believed, or a refusal for clock skew is not")
 		}
 	})
-	before := kept(func(c *Clock, learn func(time.Time, bool) bool) {
+	before := kept(func(c *chertClock, learn func(time.Time, bool) bool) {
 		for range clockAgree {
 			learn(localTime.Add(time.Minute), false)
 		}

@@ -14,7 +14,7 @@ import (
 // intake is how events come in, as far as the manager reports on it. hook, server
 // and conns are nil without a webhook, and renewal without a certificate.
 type intake struct {
-	clock   *Clock
+	clock   *chertClock
 	hook    *source.Webhook
 	server  *source.Server
 	conns   *source.Connections
@@ -23,7 +23,7 @@ type intake struct {
 
 // newIntake makes the webhook of a daemon and loads its certificate. Nothing
 // listens yet.
-func newIntake(d *Daemon, eng *Engine, clock *Clock) (in intake, err error) {
+func newIntake(d *Daemon, eng *Engine, clock *chertClock) (in intake, err error) {
 	in.clock = clock
 	if in.renewal, err = d.newRenewal(); err != nil || d.Webhook.Listen == "" {
 		return in, err

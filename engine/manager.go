@@ -68,7 +68,7 @@ const cancelsAtOnce = 256
 
 // newManager makes a manager and the engine that it manages, as each needs the
 // other. c is the engine's; the manager observes it besides c.Observe.
-func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock *Clock) (*manager, error) {
+func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock *chertClock) (*manager, error) {
 	m := &manager{
 		client: client, store: st, log: d.Log,
 		version: d.Version, since: d.Now(),

@@ -20,7 +20,7 @@ const (
 	codeGrantsVain = "CH057"
 )
 
-// NotAsked returns the error that a pack calls a function whose permission it does not
+// NotRequested returns the error that a pack calls a function whose permission it does not
 // request. d has the place; asked are the permissions that the pack requests.
 func NotRequested(pack, packPath string, folder bool, d diag.Diagnostic, it *luabind.Symbol, asked []string) diag.Diagnostic {
 	all := sortedSet(append(slices.Clone(asked), it.Grant))
