@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"chertd/engine/event"
+	"chertd/luabind"
 )
 
 // message is an inbound message as tests need it.
@@ -199,5 +200,25 @@ func TestRefusalCutsLongLists(t *testing.T) {
 		if got := orList(strings.Split("abcdefghi"[:n], "")); got != want {
 			t.Errorf("of %d: %s, want %s", n, got, want)
 		}
+	}
+}
+
+// What check, the stubs and the reference know of where are the keys that there are.
+func TestSurfaceHasTheWhereKeys(t *testing.T) {
+	t.Parallel()
+	var shown, there []string
+	for _, p := range luabind.Lookup("chert.on").Params {
+		for _, key := range p.Keys {
+			shown = append(shown, key.Name)
+		}
+	}
+	for _, k := range whereKeys("") {
+		there = append(there, k.key)
+	}
+	there = append(there, "except")
+	slices.Sort(shown)
+	slices.Sort(there)
+	if !slices.Equal(shown, there) {
+		t.Errorf("luabind's surface has the keys %v, and there are %v", shown, there)
 	}
 }
