@@ -1,7 +1,6 @@
 package luabind
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -169,10 +168,6 @@ func wantOneOf(L *lua.LState, function string, n int, words ...string) string {
 	if ok && slices.Contains(words, string(s)) {
 		return string(s)
 	}
-	hint := ""
-	if near := diag.Suggest(string(s), words); ok && near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	}
-	wrong(L, function, hint, n, `"`+strings.Join(words, `", "`)+`"`)
+	wrong(L, function, diag.DidYouMeanString("", string(s), words), n, `"`+strings.Join(words, `", "`)+`"`)
 	return ""
 }

@@ -95,7 +95,7 @@ func (o *Options) noPack(name string, packs []string) diag.Diagnostic {
 	}
 	return diag.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: diag.SeverityWarning, Code: CodeNoPack,
 		Message: fmt.Sprintf("rules.packs names %s, but there is no such pack", shown),
-		Hint:    cmp.Or(didYouMean(diag.Suggest(name, packs)), "delete the entry, or create the pack: a file "+file+".lua or a folder "+file+" in rules.dir")}
+		Hint:    cmp.Or(diag.DidYouMeanString("", name, packs), "delete the entry, or create the pack: a file "+file+".lua or a folder "+file+" in rules.dir")}
 }
 
 // unknownPack is noPack with a better hint for a name that ends in .lua.
@@ -103,7 +103,7 @@ func (o *Options) unknownPack(name string, packs []string) diag.Diagnostic {
 	d := o.noPack(name, packs)
 	if plain, ok := strings.CutSuffix(strings.ToLower(name), ".lua"); ok {
 		if plain = name[:len(plain)]; slices.Contains(packs, plain) {
-			d.Hint = didYouMean(plain)
+			d.Hint = fmt.Sprintf("did you mean %q?", plain)
 		} else {
 			d.Hint = strings.ReplaceAll(d.Hint, name, plain)
 		}

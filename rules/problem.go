@@ -68,14 +68,6 @@ func describe(v any) string {
 	return fmt.Sprintf("a %T", v)
 }
 
-// didYouMean returns the hint for a near name; "" if there is none.
-func didYouMean(near string) string {
-	if near == "" {
-		return ""
-	}
-	return fmt.Sprintf("did you mean %q?", near)
-}
-
 // lastName returns the key of a name like "where.except.from".
 func lastName(name string) string {
 	return name[strings.LastIndexByte(name, '.')+1:]

@@ -29,6 +29,6 @@ func missedRuns(s string) (MissedRuns, *problem) {
 	}
 	return "", &problem{
 		message: fmt.Sprintf(`missed: expected "once", "skip" or "all", got %q`, s),
-		hint:    didYouMean(diag.Suggest(s, all)),
+		hint:    diag.DidYouMeanString("", s, all),
 	}
 }

@@ -139,7 +139,7 @@ func (p *Pack) soloSettings(given map[string]any) (map[string]any, diag.List) {
 		case err != nil:
 			fail("", "setting %s: %s", key, err)
 		case strict && !has:
-			hint := didYouMean(diag.Suggest(key, known))
+			hint := diag.DidYouMeanString("", key, known)
 			if hint == "" && len(known) > 0 {
 				hint = "it has " + strings.Join(known, ", ")
 			}

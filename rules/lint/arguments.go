@@ -170,7 +170,7 @@ func (f *file) checkValue(function string, p *luabind.Param, e ast.Expr) {
 			words = append(words, strings.Trim(one, `"`))
 		}
 		if !slices.Contains(words, text) {
-			f.fail(codeArgument, f.start(e), didYouMean("", diag.Suggest(text, words)), "%s: %s must be %s, got %s", function, p.Name, expected(p.Type), luabind.Describe(v))
+			f.fail(codeArgument, f.start(e), diag.DidYouMean("", text, words), "%s: %s must be %s, got %s", function, p.Name, expected(p.Type), luabind.Describe(v))
 		}
 	case text == "" && isText && slices.Contains([]string{"chat_id", "message_id", "key", "name", "format", "text"}, p.Name):
 		f.fail(codeArgument, f.start(e), "", "%s: %s is empty", function, p.Name)

@@ -178,7 +178,7 @@ func (f *file) checkData(c *call) {
 	if !ok || slices.Contains(known, name) {
 		return
 	}
-	hint := didYouMean("", diag.Suggest(name, known))
+	hint := diag.DidYouMean("", name, known)
 	if hint == "" {
 		bare := name
 		for _, ending := range []string{".yaml", ".txt", ".csv"} {
@@ -209,7 +209,7 @@ func (f *file) checkRequire(c *call) {
 	if slices.Contains(known, name) {
 		return
 	}
-	hint := didYouMean("", diag.Suggest(name, known))
+	hint := diag.DidYouMean("", name, known)
 	if hint == "" {
 		hint = "require loads files in the pack's lib folder: lib/" + strings.ReplaceAll(name, ".", "/") + ".lua"
 	}

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -96,10 +97,7 @@ func (f *file) checkField(g getUse) {
 	hint := luabind.FieldHint(base, key.Value)
 	if strings.HasSuffix(base, "[]") {
 		// For an item of a list, only the item's own fields are suggested.
-		hint = didYouMean("", diag.Suggest(key.Value, fields))
-		if hint == "" {
-			hint = "it has " + strings.Join(fields, ", ")
-		}
+		hint = cmp.Or(diag.DidYouMean("", key.Value, fields), "it has "+strings.Join(fields, ", "))
 	}
 	switch base {
 	case "string", "table", "math":
@@ -124,7 +122,7 @@ func (f *file) checkSetting(name string, at place) {
 		return
 	}
 	known := slices.Sorted(maps.Keys(settings))
-	hint := didYouMean("config.", diag.Suggest(name, known))
+	hint := diag.DidYouMean("config.", name, known)
 	if f.pack.manifest() == nil {
 		if hint == "" {
 			hint = "set it in chertd.yaml, rules.packs: {" + f.pack.report.Name + ": {config: {" + name + ": …}}}; or make the pack a folder with a pack.yaml that declares its default"
@@ -172,7 +170,7 @@ func stringHint(name string) string {
 	if hint := elsewhere[strings.ToLower(strings.ReplaceAll(name, "_", ""))]; hint != "" {
 		return hint
 	}
-	return didYouMean(":", diag.Suggest(name, luabind.Fields("string")))
+	return diag.DidYouMean(":", name, luabind.Fields("string"))
 }
 
 // elsewhere has the functions that strings have in other languages.
@@ -262,12 +260,4 @@ func (f *file) checkAssignment(a assignment) {
 			f.fail(codeReadOnly, f.start(t), "use a local table of your own", "%s can't be changed: it is a library", base)
 		}
 	}
-}
-
-// didYouMean returns a hint, or "" if there is no near name.
-func didYouMean(before, near string) string {
-	if near == "" {
-		return ""
-	}
-	return "did you mean " + before + near + "?"
 }

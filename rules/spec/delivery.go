@@ -75,12 +75,10 @@ func checkFields(fields map[string]any, names []string) *fieldError {
 			continue
 		}
 		hint := "it takes " + strings.Join(names, ", ")
-		if near := diag.Suggest(k, names); near != "" {
-			hint = "did you mean " + near + "?"
-		} else if alias := nicknames[k]; slices.Contains(names, alias) {
+		if alias := nicknames[k]; slices.Contains(names, alias) {
 			hint = "did you mean " + alias + "?"
 		}
-		return &fieldError{fmt.Sprintf("unknown field %q", k), hint}
+		return &fieldError{fmt.Sprintf("unknown field %q", k), cmp.Or(diag.DidYouMean("", k, names), hint)}
 	}
 	return nil
 }

@@ -166,8 +166,8 @@ func (t *trial) mustKnowTimer(u *luabind.HostCall, word, name string) {
 // like it, or all of them; otherwise if there are none.
 func nearest(name string, known []string, otherwise string) string {
 	const most = 8
-	if near := diag.Suggest(name, known); near != "" {
-		return "did you mean " + strconv.Quote(near) + "?"
+	if hint := diag.DidYouMeanString("", name, known); hint != "" {
+		return hint
 	}
 	if len(known) == 0 {
 		return otherwise
