@@ -1,6 +1,7 @@
 package luabind
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,19 +53,7 @@ var fieldIndex = sync.OnceValue(func() map[string][]string {
 // GlobalHint returns the hint for a global that does not exist, given the names that
 // do, or "" if there is none.
 func GlobalHint(name string, known []string) string {
-	if hint := missing[name]; hint != "" {
-		return hint
-	}
-	return diag.DidYouMean("", name, known)
-}
-
-// FieldHint returns the hint for a field that does not exist in a table known to
-// Fields, or "" if there is none.
-func FieldHint(table, name string) string {
-	if table == "ev" || strings.HasPrefix(table, "ev.") {
-		return fieldHint(table, name)
-	}
-	return diag.DidYouMean(table+".", name, Fields(table))
+	return cmp.Or(missing[name], globalHint(name), diag.DidYouMean("", name, known))
 }
 
 // KeyHint returns the hint for a key that does not exist in a table argument.

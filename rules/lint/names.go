@@ -2,7 +2,6 @@ package lint
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -49,7 +48,7 @@ func (f *file) checkGlobals() {
 		if hints++; hints <= maxHints {
 			hint = luabind.GlobalHint(name, append(f.localsAt(u), known...))
 		}
-		f.fail(codeGlobal, f.at[u.expr], hint, "%s is not defined", name)
+		f.mistake(codeGlobal, f.at[u.expr], luabind.NotDefined(name, hint))
 	}
 }
 
@@ -94,24 +93,18 @@ func (f *file) checkField(g getUse) {
 	if len(fields) == 0 || slices.Contains(fields, key.Value) {
 		return
 	}
-	hint := luabind.FieldHint(base, key.Value)
-	if strings.HasSuffix(base, "[]") {
-		// For an item of a list, only the item's own fields are suggested.
-		hint = cmp.Or(diag.DidYouMean("", key.Value, fields), "it has "+strings.Join(fields, ", "))
-	}
-	switch base {
-	case "string", "table", "math":
-		// A rule may test whether a library of Lua has a function.
-		if g.role == called {
-			f.fail(codeField, at, hint, "%s.%s does not exist", base, key.Value)
+	m := luabind.NoMember(base, key.Value, fields)
+	switch {
+	case base == "ev" || strings.HasPrefix(base, "ev."):
+		m = luabind.NoField(base, key.Value)
+		if strings.HasSuffix(base, "[]") {
+			// For an item of a list, only the item's own fields are suggested.
+			m.Hint = cmp.Or(diag.DidYouMean("", key.Value, fields), "it has "+strings.Join(fields, ", "))
 		}
-	default:
-		if base == "ev" || strings.HasPrefix(base, "ev.") {
-			f.fail(codeField, at, hint, "%s has no field %q", base, key.Value)
-		} else {
-			f.fail(codeField, at, hint, "%s.%s does not exist", base, key.Value)
-		}
+	case slices.Contains([]string{"string", "table", "math"}, base) && g.role != called:
+		return // a rule may test whether a library of Lua has a function
 	}
+	f.mistake(codeField, at, m)
 }
 
 // checkSetting checks config.NAME. A pack without a pack.yaml gets its settings from
@@ -150,14 +143,14 @@ func (f *file) checkMethod(c *call) {
 	switch {
 	case strings.HasPrefix(base, "ev.") || base == "ev":
 		if len(fields) > 0 && !slices.Contains(fields, e.Method) {
-			f.fail(codeField, c.method, luabind.FieldHint(base, e.Method), "%s has no field %q", base, e.Method)
+			f.mistake(codeField, c.method, luabind.NoField(base, e.Method))
 			return
 		}
 	case len(fields) > 0 && slices.Contains(fields, e.Method):
-		f.fail(codeColon, c.method, fmt.Sprintf("write %s.%s(…), with a dot", base, e.Method), "%s.%s was called with a colon", base, e.Method)
+		f.mistake(codeColon, c.method, luabind.CalledWithColon(base+"."+e.Method))
 		return
 	case len(fields) > 0:
-		f.fail(codeField, c.method, luabind.FieldHint(base, e.Method), "%s.%s does not exist", base, e.Method)
+		f.mistake(codeField, c.method, luabind.NoMember(base, e.Method, fields))
 		return
 	}
 	if f.typeOf(e.Receiver) == "string" && !slices.Contains(luabind.Fields("string"), e.Method) {
@@ -229,7 +222,7 @@ func (f *file) checkLoops() {
 		default:
 			continue
 		}
-		f.fail(codeArgument, f.start(e), "write for key, value in pairs(t) do, or ipairs(t) for lists", "for … in needs an iterator, but %s", what)
+		f.fail(codeArgument, f.start(e), luabind.LoopHint, "for … in needs an iterator, but %s", what)
 	}
 }
 
@@ -238,7 +231,7 @@ func (f *file) checkAssignment(a assignment) {
 	switch t := a.target.(type) {
 	case *ast.IdentExpr:
 		if f.refs[t] == nil && a.fn.inHandler() {
-			f.fail(codeSetGlobal, f.at[t], fmt.Sprintf("write `local %s`; to remember it between events use `ev.state`", t.Value), "%s is global", t.Value)
+			f.mistake(codeSetGlobal, f.at[t], luabind.GlobalSet(t.Value))
 		}
 	case *ast.AttrGetExpr:
 		base := f.pathOf(t.Object)
@@ -249,7 +242,7 @@ func (f *file) checkAssignment(a assignment) {
 		switch {
 		case base == "_G":
 			if a.fn.inHandler() && strings.HasPrefix(key, ".") {
-				f.fail(codeSetGlobal, f.start(t), "to remember it between events use `ev.state`", "%s is global", key[1:])
+				f.mistake(codeSetGlobal, f.start(t), luabind.GlobalSet(key[1:]))
 			}
 		case base == "ev" && key == ".state":
 		case base == "ev" || strings.HasPrefix(base, "ev.") && len(luabind.Fields(base)) > 0:
@@ -257,7 +250,7 @@ func (f *file) checkAssignment(a assignment) {
 		case base == "config":
 			f.fail(codeReadOnly, f.start(t), "change settings in pack.yaml or, for one installation, in chertd.yaml", "config%s can't be assigned: settings are read-only", key)
 		case len(luabind.Fields(base)) > 0:
-			f.fail(codeReadOnly, f.start(t), "use a local table of your own", "%s can't be changed: it is a library", base)
+			f.mistake(codeReadOnly, f.start(t), luabind.LibrarySet(base, strings.TrimPrefix(key, ".")))
 		}
 	}
 }
