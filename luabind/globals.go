@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
-
 )
 
 // lockedKey is the field of the metatable of a locked table that holds the table
