@@ -14,7 +14,7 @@ import (
 )
 
 // Checks look names up here. Their hints and the errors at run time are made from the
-// same tables, and say the same.
+// same tables, and have the same words.
 
 // Lookup returns the symbol of a name such as "chert.hold" or "ev.chat.id", or nil if
 // there is none. The caller must not change it.
