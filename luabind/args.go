@@ -42,7 +42,7 @@ func wrong(L *lua.LState, function, hint string, n int, expected string) {
 		}
 		raise(L, hint, "%s: %s is missing: expected %s", function, p.Name, expected)
 	}
-	raise(L, hint, "%s: %s must be %s, got %s", function, p.Name, expected, described(L.Get(n)))
+	raiseMistake(L, WrongArgument(function, p.Name, expected, described(L.Get(n)), hint))
 }
 
 // wantString returns a string argument that is not empty and has at most so many bytes.
@@ -53,7 +53,7 @@ func wantString(L *lua.LState, function string, n, most int) string {
 	case !ok:
 		wrong(L, function, "", n, "a string")
 	case s == "":
-		raise(L, "", "%s: %s is empty", function, p.Name)
+		raiseMistake(L, EmptyArgument(function, p.Name))
 	case len(s) > most:
 		raise(L, "", "%s: %s is too long: %d bytes, at most %d", function, p.Name, len(s), most)
 	}
@@ -192,7 +192,7 @@ func (o table) get(key string) lua.LValue {
 }
 
 func (o table) wrong(key, expected string) {
-	raise(o.L, "", "%s: %s must be %s, got %s", o.function, key, expected, described(o.get(key)))
+	raiseMistake(o.L, WrongArgument(o.function, key, expected, described(o.get(key)), ""))
 }
 
 // text returns a string, or "" if it is not given. An empty string is an error.
@@ -202,7 +202,7 @@ func (o table) text(key string) string {
 		return ""
 	case lua.LString:
 		if v == "" {
-			raise(o.L, "", "%s: %s is empty", o.function, key)
+			raiseMistake(o.L, EmptyArgument(o.function, key))
 		}
 		checkUTF8(o.L, o.function, key, string(v)) // names, reasons, hours: people read them
 		return string(v)

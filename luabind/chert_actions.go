@@ -1,7 +1,6 @@
 package luabind
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -41,9 +40,9 @@ func (vm *VM) due(L *lua.LState, o table) (due time.Time, given bool) {
 	at, tz := o.text("at"), o.text("tz")
 	switch after := o.get("after"); {
 	case after != lua.LNil && at != "":
-		raise(L, "keep one of them", "%s: after and at exclude each other", o.function)
+		raiseMistake(L, AfterAndAt(o.function))
 	case tz != "" && at == "":
-		raise(L, `add at = "Mon-Fri 09:00"`, "%s: tz is the time zone of at, and at is missing", o.function)
+		raiseMistake(L, ZoneWithoutAt(o.function))
 	case after != lua.LNil:
 		return vm.call.Now.Add(o.duration("after")), true
 	case at != "":
@@ -64,13 +63,10 @@ func chertPostpone(vm *VM, L *lua.LState) int {
 	o := wantTable(L, name, 2)
 	until, given := vm.due(L, o)
 	if !given {
-		raise(L, noTimeHint, "%s: after or at is missing: it sets until when reads wait", name)
+		raiseMistake(L, PostponeWithoutTime())
 	}
 	return requested(L, name, vm.call.Effects.Postpone(chat, until, o.reason()))
 }
-
-// noTimeHint is the hint for a postponement without after and at.
-const noTimeHint = `write { at = "Mon-Fri 09:00" } or { after = "1h" }; to keep the chat unread, chert.keep_unread(chat_id)`
 
 // chertCancelRead is chert.cancel_read(chat_id).
 func chertCancelRead(vm *VM, L *lua.LState) int {
@@ -90,7 +86,7 @@ func chertHold(vm *VM, L *lua.LState) int {
 	chat := wantChat(vm, L, name, 1)
 	d := wantDuration(L, name, 2)
 	if d == 0 {
-		raise(L, "to end a hold, write chert.release(chat_id)", "%s: duration must be greater than 0", name)
+		raiseMistake(L, HoldOfZero())
 	}
 	return requested(L, name, vm.call.Effects.Hold(chat, vm.call.Now.Add(d), wantTable(L, name, 3).reason()))
 }
@@ -169,10 +165,6 @@ func wantOneOf(L *lua.LState, function string, n int, words ...string) string {
 	if ok && slices.Contains(words, string(s)) {
 		return string(s)
 	}
-	hint := ""
-	if near := diag.Suggest(string(s), words); ok && near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	}
-	wrong(L, function, hint, n, `"`+strings.Join(words, `", "`)+`"`)
+	wrong(L, function, diag.DidYouMeanString("", string(s), words), n, `"`+strings.Join(words, `", "`)+`"`)
 	return ""
 }

@@ -95,7 +95,7 @@ func tame(p *lua.FunctionProto) {
 				p.Code[pc] = uint32(lua.OP_NOP) << 26
 			}
 		case lua.OP_CLOSURE:
-			// The next words say where the upvalues come from.
+			// The next instructions name the sources of the upvalues.
 			pc += len(p.FunctionPrototypes[inst&0x3ffff].DbgUpvalues)
 		}
 	}

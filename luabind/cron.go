@@ -10,7 +10,7 @@ import (
 // minEvery is the shortest time between two runs of chert.every.
 const minEvery = time.Second
 
-// Schedule says when a chert.every runs. It is a value and may be shared.
+// Schedule is the schedule of a chert.every. It is a value and may be shared.
 //
 // A cron schedule follows the wall clock of its zone. A time that the clock skips
 // runs once, when the clock is put forward; a time that it shows twice runs the

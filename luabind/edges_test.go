@@ -276,8 +276,8 @@ func TestNamesAreKnownToChecks(t *testing.T) {
 	for got, want := range map[string]string{
 		GlobalHint("pritn", globals):                                          "did you mean print?",
 		GlobalHint("zebra", globals):                                          "",
-		FieldHint("string", "fomat"):                                          "did you mean string.format?",
-		FieldHint("ev.chat", "ids"):                                           "did you mean ev.chat.id?",
+		NoMember("string", "fomat", Fields("string")).Hint:                    "did you mean string.format?",
+		NoField("ev.chat", "ids").Hint:                                        "did you mean ev.chat.id?",
 		KeyHint("resaon", []Param{{Name: "reason"}, {Name: "after"}}):         "did you mean reason?",
 		KeyHint("zebra", []Param{{Name: "reason"}, {Name: "after"}}) + "|key": "it takes reason, after|key",
 		Describe("x") + "|s":                                                  `the string "x"|s`, Describe(3.0): "the number 3", Describe(true): "true", Describe(nil): "nil",

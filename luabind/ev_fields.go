@@ -60,7 +60,7 @@ func noField(L *lua.LState, table string, key lua.LValue) lua.LValue {
 		raise(L, "", "%s is not a list: it has no [%s]", table, keyText(key))
 	}
 	charge(L, 100, 500)
-	raise(L, fieldHint(table, string(name)), "%s has no field %s", table, quote(string(name)))
+	raiseMistake(L, NoField(table, string(name)))
 	return lua.LNil
 }
 

@@ -20,10 +20,10 @@ const maxState = 64 << 10
 // because the stored value may have changed. Tables of it that a rule has put into a
 // variable can still be read, but not written.
 type eventState struct {
-	table    lua.LValue      // nil: not asked for
+	table    lua.LValue      // nil: not read yet
 	made     []*lua.LTable   // the tables of it that were made here
-	text     json.RawMessage // as it was kept before
-	at       place           // where it was asked for: what can't be kept is shown there
+	text     json.RawMessage // as stored before the event
+	at       place           // where it was read: the place of errors of storing it
 	suspects *suspectWrites  // or, if it is known, where it was written; nil: nowhere
 }
 

@@ -44,7 +44,7 @@ func rewriteMessage(L *lua.LState, msg string) (text, hint string, s failedOp) {
 		s = called(L, f)
 		text = fmt.Sprintf("attempt to call a %s value", s.kind)
 		if s.what == "loop" {
-			hint = "write for key, value in pairs(t) do, or ipairs(t) for lists"
+			hint = LoopHint
 		}
 	case msg == "__len undefined":
 		text, hint = "attempt to get the length of a value that has no length", "# works on strings and tables: is the value nil?"

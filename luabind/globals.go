@@ -1,14 +1,10 @@
 package luabind
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
-
-	"chertd/luabind/diag"
 )
 
 // lockedKey is the field of the metatable of a locked table that holds the table
@@ -75,18 +71,13 @@ func library(name string, fields map[string]lua.LValue, strict bool) *lua.LTable
 	if strict {
 		mt := &lua.LTable{Metatable: lua.LNil}
 		mt.RawSetString("__index", goFunction(func(L *lua.LState) int {
-			key := shorten(toText(L, L.Get(2)))
-			raise(L, cmp.Or(diag.DidYouMean(name+".", key, names), memberHint(name, key)), "%s.%s does not exist", name, key)
+			raiseMistake(L, NoMember(name, toText(L, L.Get(2)), names))
 			return 0
 		}))
 		shown.Metatable = mt
 	}
 	refuse := goFunction(func(L *lua.LState) int {
-		hint := "use a local table of your own"
-		if name == "kv" {
-			hint = fmt.Sprintf("write kv.set(%q, …)", shorten(toText(L, L.Get(2))))
-		}
-		raise(L, hint, "%s can't be changed: it is a library", name)
+		raiseMistake(L, LibrarySet(name, toText(L, L.Get(2))))
 		return 0
 	})
 	return &lua.LTable{Metatable: lock(shown, refuse)}
@@ -123,15 +114,13 @@ func undefinedGlobal(L *lua.LState) int {
 		L.Push(lua.LNil)
 		return 1
 	}
-	hint := cmp.Or(missing[string(name)], globalHint(string(name)), diag.DidYouMean("", string(name), vm.globalNames()))
-	raise(L, hint, "%s is not defined", shorten(string(name)))
+	raiseMistake(L, NotDefined(string(name), GlobalHint(string(name), vm.globalNames())))
 	return 0
 }
 
 // setGlobalLate raises the error of setting a global after loading.
 func setGlobalLate(L *lua.LState) int {
-	name := shorten(toText(L, L.Get(2)))
-	raise(L, fmt.Sprintf("write `local %s`; to remember it between events use `ev.state`", name), "%s is global", name)
+	raiseMistake(L, GlobalSet(toText(L, L.Get(2))))
 	return 0
 }
 

@@ -15,7 +15,7 @@ func HintOf(err error) string {
 	return ""
 }
 
-// hintedError is an error with a hint: how to write what the rule should say.
+// hintedError is an error with a hint how to write the rule.
 type hintedError struct{ message, hint string }
 
 func (e *hintedError) Error() string { return e.message }

@@ -104,7 +104,7 @@ func (h *Host) install(vm *VM) {
 	undefined := vm.L.CreateTable(0, 1)
 	undefined.RawSetString("__index", goFunction(func(L *lua.LState) int {
 		if name, ok := L.Get(2).(lua.LString); ok && h.Hints[string(name)] != "" {
-			raise(L, h.Hints[string(name)], "%s is not defined", shorten(string(name)))
+			raiseMistake(L, NotDefined(string(name), h.Hints[string(name)]))
 		}
 		return undefinedGlobal(L)
 	}))

@@ -1,6 +1,7 @@
 package luabind
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,7 +14,7 @@ import (
 )
 
 // Checks look names up here. Their hints and the errors at run time are made from the
-// same tables, and say the same.
+// same tables, and have the same words.
 
 // Lookup returns the symbol of a name such as "chert.hold" or "ev.chat.id", or nil if
 // there is none. The caller must not change it.
@@ -52,19 +53,7 @@ var fieldIndex = sync.OnceValue(func() map[string][]string {
 // GlobalHint returns the hint for a global that does not exist, given the names that
 // do, or "" if there is none.
 func GlobalHint(name string, known []string) string {
-	if hint := missing[name]; hint != "" {
-		return hint
-	}
-	return diag.DidYouMean("", name, known)
-}
-
-// FieldHint returns the hint for a field that does not exist in a table known to
-// Fields, or "" if there is none.
-func FieldHint(table, name string) string {
-	if table == "ev" || strings.HasPrefix(table, "ev.") {
-		return fieldHint(table, name)
-	}
-	return diag.DidYouMean(table+".", name, Fields(table))
+	return cmp.Or(missing[name], globalHint(name), diag.DidYouMean("", name, known))
 }
 
 // KeyHint returns the hint for a key that does not exist in a table argument.

@@ -87,25 +87,20 @@ func bind(it *Symbol, fn binding) *lua.LFunction {
 			raise(L, fmt.Sprintf("add `permissions: [%s]` to pack.yaml, and have the operator add `grant: [%s]` to chertd.yaml", it.Grant, it.Grant),
 				"%s is not granted to this pack", it.Name)
 		}
-		if it.When == Handling && vm.call == nil {
-			raise(L, "call it inside a handler: chert.on(\"message.received\", function(ev) … end)",
-				"%s can't be called while the file loads: there is no event yet", it.Name)
-		}
-		if it.When == Loading && vm.call != nil {
-			raise(L, "call it at the top of the file, outside any function",
-				"%s can only be called while the file loads, not in a handler", it.Name)
+		if m, wrong := it.WrongPhase(vm.call != nil); wrong {
+			raiseMistake(L, m)
 		}
 		top := L.GetTop()
 		if t, ok := L.Get(1).(*lua.LTable); ok {
 			if shown := shownBy(t); shown != nil && shown.RawGetString(function) != lua.LNil {
-				raise(L, fmt.Sprintf("write %s(…), with a dot", it.Name), "%s was called with a colon", it.Name)
+				raiseMistake(L, CalledWithColon(it.Name))
 			}
 		}
 		for top > len(it.Params) && L.Get(top) == lua.LNil {
 			top--
 		}
 		if top > len(it.Params) {
-			raise(L, "usage: "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, top, len(it.Params))
+			raiseMistake(L, it.TooManyArguments(top))
 		}
 		charge(L, 5, 0)
 		if it.Action {

@@ -1,14 +1,11 @@
 package luabind
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
-
-	"chertd/luabind/diag"
 )
 
 // moduleTable holds the modules that require has loaded in one VM.
@@ -33,8 +30,7 @@ func baseRequire(L *lua.LState) int {
 	p := vm.cfg.Lib[name]
 	if p == nil {
 		names := slices.Sorted(maps.Keys(vm.cfg.Lib))
-		raise(L, cmp.Or(diag.DidYouMean("", name, names), "require loads files of the pack's lib folder: lib/"+shorten(name)+".lua"),
-			"there is no module %q", shorten(name))
+		raiseMistake(L, NoModule(name, names))
 	}
 	if slices.Contains(m.loading, name) {
 		raise(L, "move the shared code to a third file", "module %q requires itself: %s → %s", name, strings.Join(m.loading, " → "), name)

@@ -10,7 +10,7 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// syntaxError turns the parser's error into one that says what was expected, at
+// syntaxError turns the parser's error into one that names what was expected, at
 // the token that is not allowed.
 func syntaxError(file string, tokens []token, err error) error {
 	var pe *parse.Error

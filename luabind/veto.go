@@ -23,7 +23,7 @@ var vetoes = map[string]bool{"keep_unread": true, "hold": true, "postpone": true
 // through _G; a string or a long comment has no end; the file is UTF-16.
 func MayVeto(src []byte) bool { return mayCall(src, vetoes) }
 
-// mayHold reports the same of hold and postpone alone.
+// mayHold reports whether a Lua source may call hold or postpone of chert, as MayVeto does.
 func mayHold(src []byte) bool { return mayCall(src, map[string]bool{"hold": true, "postpone": true}) }
 
 // mayCall reports whether a source may call one of these functions of chert.
@@ -113,13 +113,13 @@ func EndsEarly(src []byte) bool {
 		whole = strings.TrimRightFunc(text, func(c rune) bool { return c > ' ' && c < 0x80 && !letter(byte(c)) })
 	}
 	if whole == text {
-		return false // its last line, and the word in it, ends
+		return false // its last line and word are complete
 	}
 	parses, early = parsed(whole)
 	return parses || early
 }
 
-// parsed reports whether a text parses, or does not because it ends.
+// parsed reports whether a text parses, or would parse but for its early end.
 func parsed(text string) (parses, early bool) {
 	tokens, err := scan("", text)
 	if err != nil || checkNesting("", tokens) != nil {
@@ -140,8 +140,8 @@ func HasCode(src []byte) bool {
 	return in.next().kind != wordEnd
 }
 
-// words splits Lua into words as far as MayVeto needs it: it knows comments and
-// strings, and continues after what Lua can't read.
+// words splits Lua into words as far as MayVeto needs it: it knows comments and strings,
+// and continues after characters that Lua does not allow.
 type words struct {
 	text string
 	at   int
@@ -149,7 +149,7 @@ type words struct {
 
 type word struct {
 	kind wordKind
-	text string // of a string, what stands between its delimiters
+	text string // of a string, without its delimiters
 }
 
 type wordKind int
@@ -201,7 +201,7 @@ func (s *words) next() word {
 	return word{}
 }
 
-// quoted returns a printable form of a character that may be invisible.
+// quoted reads a string in quotes.
 func (s *words) quoted(quote byte) word {
 	from := s.at + 1
 	for i := from; i < len(s.text); i++ {
@@ -236,7 +236,7 @@ func (s *words) long() (text string, ok bool) {
 	return text, true
 }
 
-// level is how many = are in the long bracket that a text begins with; -1: it
+// level returns how many = are in the long bracket that a text begins with; -1 if it
 // begins with none.
 func level(text string) int {
 	if !strings.HasPrefix(text, "[") {
@@ -252,7 +252,7 @@ func level(text string) int {
 	return -1
 }
 
-// lineEnd is where the line that at is in ends.
+// lineEnd returns the end of the line at an offset.
 func lineEnd(text string, at int) int {
 	if i := strings.IndexAny(text[at:], "\r\n"); i >= 0 {
 		return at + i

@@ -4,7 +4,7 @@ import "time"
 
 // wallTime returns when a wall clock in loc shows a date and time. If the clock is put
 // back and shows the time twice, the result is the first. If the clock is put forward
-// and skips the time, the result is when it is put forward: what is due in the gap
+// and skips the time, the result is when it is put forward: a time within the gap
 // happens at its end.
 //
 // Fields may be out of range, as in time.Date.

@@ -142,7 +142,7 @@ func (w Window) NextOpening(t time.Time) time.Time {
 	}
 }
 
-// String returns the window as it was written.
+// String returns the window as written in the rule.
 func (w Window) String() string { return w.text }
 
 // moments reports whether the window consists of moments.

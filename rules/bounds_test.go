@@ -34,17 +34,17 @@ func sparse(t testing.TB, path string, size int64) {
 // that says so, and other packs are read.
 func TestPackTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
-	crowded := fmt.Sprintf("the pack holds more than %d files and folders", maxEntries)
+	crowded := fmt.Sprintf("the pack holds more than %d files and folders", MaxEntries)
 	for name, tt := range map[string]struct {
 		make func(t *testing.T, dir string)
 		want string
 	}{
-		"files in data": {func(t *testing.T, dir string) { fill(t, filepath.Join(dir, "data"), "x%d.yaml", maxEntries) }, crowded},
-		"rule files":    {func(t *testing.T, dir string) { fill(t, dir, "x%d.lua", maxEntries) }, crowded},
-		"other files":   {func(t *testing.T, dir string) { fill(t, dir, "%d.md", maxEntries) }, crowded},
+		"files in data": {func(t *testing.T, dir string) { fill(t, filepath.Join(dir, "data"), "x%d.yaml", MaxEntries) }, crowded},
+		"rule files":    {func(t *testing.T, dir string) { fill(t, dir, "x%d.lua", MaxEntries) }, crowded},
+		"other files":   {func(t *testing.T, dir string) { fill(t, dir, "%d.md", MaxEntries) }, crowded},
 		"files in several folders": {func(t *testing.T, dir string) {
 			for i := range 5 {
-				fill(t, filepath.Join(dir, "lib", fmt.Sprint("f", i)), "x%d.lua", maxEntries/5)
+				fill(t, filepath.Join(dir, "lib", fmt.Sprint("f", i)), "x%d.lua", MaxEntries/5)
 			}
 		}, crowded},
 		"folders in folders": {func(t *testing.T, dir string) {
@@ -212,8 +212,8 @@ func TestLimitsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../docs/rules.md")
 	must(t, err)
 	for _, want := range []string{
-		fmt.Sprintf("A pack holds %d,%03d files and folders at most, and %d MiB; all packs together %d MiB.", maxEntries/1000, maxEntries%1000, maxPackBytes>>20, maxFolderBytes>>20),
-		fmt.Sprintf("itself holds %d,%03d files and folders at most.", maxEntries/1000, maxEntries%1000),
+		fmt.Sprintf("A pack holds %d,%03d files and folders at most, and %d MiB; all packs together %d MiB.", MaxEntries/1000, MaxEntries%1000, maxPackBytes>>20, maxFolderBytes>>20),
+		fmt.Sprintf("itself holds %d,%03d files and folders at most.", MaxEntries/1000, MaxEntries%1000),
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("docs/rules.md does not say: %s", want)

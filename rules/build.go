@@ -48,7 +48,7 @@ func build(src source, o Options) *builder {
 	if src.folder && !slices.ContainsFunc(src.files, func(f File) bool { return f.Kind == RuleFile }) && len(b.diags) == 0 {
 		b.fail(src.path, "rules are in *.lua files directly in the pack's folder", "pack %q has no rule files", p.Name)
 	}
-	p.Version = versionOf(src.files)
+	p.Version = VersionOf(src.files)
 	p.country = o.Country
 	b.mine = o.Packs[p.Name]
 	b.settle()
@@ -153,7 +153,7 @@ func (b *builder) load() {
 	if err != nil {
 		b.add(b.src.path, err)
 	}
-	b.diags = append(b.diags, data.unsaid()...)
+	b.diags = append(b.diags, data.emptyLists()...)
 	if err != nil {
 		return
 	}

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"bytes"
-	"encoding/json"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -12,11 +11,11 @@ import (
 	"chertd/luabind/diag"
 )
 
-// Candidate is a version of a pack that is built from its files and may go live.
-// Until Compile only its manifest has been read.
+// Candidate is a version of a pack that is built from its files and may go live. Before
+// Compile only its manifest has been read.
 type Candidate struct{ *builder }
 
-// KeptCandidate returns a candidate for a version of which the files were kept.
+// KeptCandidate returns a candidate for a version from its stored files.
 func KeptCandidate(pack, path string, files []File, o Options) *Candidate {
 	return &Candidate{build(sourceOf(pack, path, files), o)}
 }
@@ -24,18 +23,19 @@ func KeptCandidate(pack, path string, files []File, o Options) *Candidate {
 // Pack returns the pack, as far as it is built.
 func (c *Candidate) Pack() *Pack { return c.pack }
 
-// Diagnostics returns what is wrong with the files so far, and what they are warned
-// of.
+// Diagnostics returns the errors and warnings found so far.
 func (c *Candidate) Diagnostics() diag.List { return c.diags }
 
 // Compile compiles and loads the files, and checks what they subscribe to.
 func (c *Candidate) Compile() { c.compile() }
 
-// Named reports whether the pack's name is known: it may stand in a pack.yaml that
-// can't be read.
-func (c *Candidate) Named() bool { return c.named() }
+// Named reports whether the pack's name is known. It is not if it may be in a pack.yaml
+// that can't be read.
+func (c *Candidate) Named() bool {
+	return c.pack.Manifest.Name != "" || !c.manifestBroken && !c.src.broken.Errors()
+}
 
-// As returns the candidate of another pack's name, where its own is not known.
+// As returns the candidate under another pack's name, for one that is not Named.
 func (c *Candidate) As(pack string) *Candidate {
 	src := c.src
 	src.name = pack
@@ -45,17 +45,17 @@ func (c *Candidate) As(pack string) *Candidate {
 // IsFolder reports whether the pack is a folder, and not a single file.
 func (c *Candidate) IsFolder() bool { return c.src.folder }
 
-// Broken reports whether the files could not be read to their end.
+// Broken reports whether not all files could be read completely.
 func (c *Candidate) Broken() bool { return c.src.broken.Errors() }
 
 // Empty reports whether the files load, and have no rules.
 func (c *Candidate) Empty() bool { return c.empty }
 
-// Lacks lists the permissions that the pack needs and does not have.
+// Lacks returns the permissions that the pack needs and does not have.
 func (c *Candidate) Lacks() []string { return c.lacks }
 
-// GrantsInVain lists the permissions that chertd.yaml grants and for which the pack
-// does not ask.
+// GrantsInVain returns the permissions that chertd.yaml grants and the pack does not
+// request.
 func (c *Candidate) GrantsInVain() []string { return c.grantsInVain() }
 
 // NameTaken adds the error that another pack has the same name, and returns it.
@@ -64,26 +64,46 @@ func (c *Candidate) NameTaken(other *Candidate) diag.Diagnostic {
 	return c.diags[len(c.diags)-1]
 }
 
-// MayVeto reports whether files that may not even compile use a veto: the reads
-// of events such a pack can't look at are blocked. What can't be read might hold
-// anything.
-func (c *Candidate) MayVeto() bool { return c.mayVeto() }
+// MayVeto reports whether the files use a veto, or might: a file that can't be read or
+// does not compile may contain anything. While such a pack is not live, reads are blocked.
+func (c *Candidate) MayVeto() bool {
+	switch c.pack.Manifest.FailurePolicy {
+	case FailClosed:
+		return true
+	case FailOpen:
+		return false
+	}
+	return c.src.broken.Errors() || c.manifestBroken || c.pack.CanVeto ||
+		slices.ContainsFunc(c.pack.Files, func(f File) bool {
+			return (f.Kind == RuleFile || f.Kind == LibFile) && (luabind.MayVeto(f.Bytes) || c.cutShort(f))
+		})
+}
 
-// Unwritten reports whether the pack's rule files have yet to be written: there are
-// none, or none has more in it than blanks and the beginning of a comment.
-func (c *Candidate) Unwritten() bool { return c.unwritten() }
+// Unwritten reports whether the pack has no rule file yet with more in it than blanks
+// and the beginning of a comment, and a file other than specs.
+func (c *Candidate) Unwritten() bool {
+	begun := false
+	for _, f := range c.pack.Files {
+		if f.Kind == RuleFile && (luabind.HasCode(f.Bytes) || len(bytes.TrimSpace(f.Bytes)) > 0 && endsLine(f.Bytes)) {
+			return false
+		}
+		begun = begun || f.Kind != SpecFile
+	}
+	return begun
+}
 
-// Key tells two readings of an edit apart, specs and configuration included.
-func (c *Candidate) Key() string { return c.key() }
+// Key returns a hash of the files, specs included, and of the pack's configuration.
+func (c *Candidate) Key() string {
+	return c.pack.built + contentOf([]source{c.src}, c.diags)
+}
 
-// Content tells edits apart, by the files alone.
-func (c *Candidate) Content() string { return c.content() }
+// Content returns a hash of the files alone, specs included.
+func (c *Candidate) Content() string { return contentOf([]source{c.src}, nil) }
 
-// Refit builds the candidate again without the settings that it does not take, and
-// with the given ones in place of those in chertd.yaml unless they are nil. A pack
-// that can veto keeps each setting that it has: with its default it might let
-// through what the operator's would not. It returns nil if the candidate still does
-// not load.
+// Refit builds the candidate again without the settings that do not fit it, and with the
+// given settings, unless they are nil, in place of those in chertd.yaml. For a pack that
+// may veto, it leaves out only unknown settings: with a default in place of an operator's
+// value it might not veto. It returns nil if the candidate still does not load.
 func (c *Candidate) Refit(settings map[string]any) *Candidate {
 	o := c.opts
 	if settings != nil {
@@ -95,7 +115,7 @@ func (c *Candidate) Refit(settings map[string]any) *Candidate {
 		}
 		o.Packs[c.pack.Name] = mine
 	}
-	if o.leave = leaveUnfit; c.mayVeto() {
+	if o.leave = leaveUnfit; c.MayVeto() {
 		o.leave = leaveUnknown
 	}
 	left := build(c.src, o)
@@ -105,7 +125,7 @@ func (c *Candidate) Refit(settings map[string]any) *Candidate {
 	return &Candidate{left}
 }
 
-// sourceOf is a pack as it was found on disk, of files as they are kept.
+// sourceOf returns the source of stored files, as if they were read from disk.
 func sourceOf(name, path string, files []File) source {
 	single := slices.ContainsFunc(files, func(f File) bool {
 		return f.Kind == RuleFile && f.Name == filepath.Base(path) && strings.HasSuffix(path, ".lua")
@@ -122,56 +142,8 @@ func sourceOf(name, path string, files []File) source {
 	return src
 }
 
-// key tells two readings of an edit apart, specs and the operator's word included.
-func (b *builder) key() string {
-	return b.pack.built + contentOf([]source{b.src}, b.diags)
-}
-
-// content tells edits apart, by the files alone.
-func (b *builder) content() string { return contentOf([]source{b.src}, nil) }
-
-// mayVeto reports whether files that may not even compile use a veto: the reads
-// of events such a pack can't look at are blocked. What can't be read might hold
-// anything.
-func (b *builder) mayVeto() bool {
-	switch b.pack.Manifest.FailurePolicy {
-	case FailClosed:
-		return true
-	case FailOpen:
-		return false
-	}
-	return b.src.broken.Errors() || b.manifestBroken || b.pack.CanVeto ||
-		slices.ContainsFunc(b.pack.Files, func(f File) bool {
-			return (f.Kind == RuleFile || f.Kind == LibFile) && (luabind.MayVeto(f.Bytes) || b.cutShort(f))
-		})
-}
-
-// cutShort reports whether a source ends before it is complete, so that the rest
-// might hold a veto: within a block, or in the last line of a pack that has no
-// rules yet.
+// cutShort reports whether a source is incomplete, so that the rest may contain a veto:
+// it ends within a block, or in the middle of a line of a pack without rules.
 func (b *builder) cutShort(f File) bool {
 	return luabind.EndsEarly(f.Bytes) || b.empty && !endsLine(f.Bytes) && luabind.HasCode(f.Bytes)
-}
-
-// unwritten reports whether a pack's rule files have yet to be written: there are
-// none, or none has more in it than blanks and the beginning of a comment.
-func (b *builder) unwritten() bool {
-	begun := false
-	for _, f := range b.pack.Files {
-		if f.Kind == RuleFile && (luabind.HasCode(f.Bytes) || len(bytes.TrimSpace(f.Bytes)) > 0 && endsLine(f.Bytes)) {
-			return false
-		}
-		begun = begun || f.Kind != SpecFile
-	}
-	return begun
-}
-
-// settingsJSON is what chertd.yaml sets of the pack, as it is kept; "" if that has no
-// JSON. The defaults are not in it: each version has its own.
-func (p *Pack) settingsJSON() string {
-	text, err := json.Marshal(p.settings)
-	if err != nil {
-		return "" // a number that is none
-	}
-	return string(text)
 }

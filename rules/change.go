@@ -5,13 +5,17 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"path/filepath"
 	"slices"
+	"sync"
+
+	"github.com/yuin/gopher-lua/ast"
 
 	"chertd/luabind"
 )
 
-// Change is what an edit changed of a pack, by rule.
+// Change lists the rules and files of a pack that an edit added, removed or changed.
 type Change struct {
 	Added   []string `json:"added,omitempty"`
 	Removed []string `json:"removed,omitempty"`
@@ -21,10 +25,10 @@ type Change struct {
 	Files []string `json:"files,omitempty"`
 }
 
-// changeOf compares two versions of a pack. A rule whose handler is as it was
-// counts as changed if code of its file outside of all rules is another, and no
-// rule of the file accounts for that. Comments and blanks change nothing.
-func changeOf(from, to *Pack) (c Change) {
+// ChangeOf compares two versions of a pack; from is nil for a new pack. A rule whose
+// handler is unchanged counts as changed if code of its file outside of all rules
+// differs and no rule of the file accounts for that. Comments and blanks change nothing.
+func ChangeOf(from, to *Pack) (c Change) {
 	if from == nil {
 		from = &Pack{}
 	}
@@ -62,7 +66,7 @@ func changeOf(from, to *Pack) (c Change) {
 	return c
 }
 
-// otherFiles are the names of files but rules and specs that are not the same.
+// otherFiles returns the names of the files, except rules and specs, that differ.
 func otherFiles(from, to []File) (names []string) {
 	differ := func(in, other []File) {
 		for i := range in {
@@ -90,4 +94,64 @@ func digestOf(sub luabind.Subscription) string {
 	}
 	sum := sha256.Sum256(text)
 	return string(sum[:])
+}
+
+// Like reports whether two packs have nearly the same code.
+func (p *Pack) Like(other *Pack) bool {
+	return likeness(p.wordRuns(), other.wordRuns()) >= nearlySame
+}
+
+const (
+	// nearlySame is the likeness from which two packs count as nearly the same: a rule
+	// of three lines may differ in a word, one of thirty in a line or two.
+	nearlySame = 0.75
+	// runOfWords is the number of words in a run.
+	runOfWords = 4
+)
+
+// wordRuns are the sorted hashes of all runs of words in a pack's code. White space and
+// comments make no difference.
+type wordRuns struct {
+	once sync.Once
+	runs []uint64
+}
+
+func (p *Pack) wordRuns() []uint64 {
+	p.words.once.Do(func() {
+		for _, prog := range p.Programs() {
+			tokens := prog.Tokens()
+			for i := range tokens {
+				p.words.runs = append(p.words.runs, hashWords(tokens[i:min(i+runOfWords, len(tokens))]))
+			}
+		}
+		slices.Sort(p.words.runs)
+	})
+	return p.words.runs
+}
+
+func hashWords(tokens []ast.Token) uint64 {
+	h := fnv.New64a()
+	for _, t := range tokens {
+		fmt.Fprintf(h, "%d %q ", t.Type, t.Str)
+	}
+	return h.Sum64()
+}
+
+// likeness returns how much two sorted lists have in common, from 0 to 1.
+func likeness(a, b []uint64) float64 {
+	if len(a) == 0 || len(b) == 0 || min(len(a), len(b))*4 < max(len(a), len(b))*3 {
+		return 0 // the lengths differ too much
+	}
+	same := 0
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch {
+		case a[i] < b[j]:
+			i++
+		case a[i] > b[j]:
+			j++
+		default:
+			same, i, j = same+1, i+1, j+1
+		}
+	}
+	return float64(same) / float64(len(a)+len(b)-same)
 }

@@ -12,12 +12,12 @@ import (
 // was made stricter since still reads what the filter keeps unread. copyOf knows
 // copies by their names, which programs make in few ways. There are two kinds of
 // forms: those that nobody gives a rule file on purpose, and those that are a
-// copy's only if the original stands beside it ("codes 2.lua" beside codes.lua).
+// copy's only if the original is beside it ("codes 2.lua" beside codes.lua).
 
-// noise reports whether an entry is hidden, or is one that editors, desktops and file
+// Noise reports whether an entry is hidden, or is one that editors, desktops and file
 // servers write beside files. Nobody mistakes it for a rule, and it is not listed as
 // ignored.
-func noise(name string) bool {
+func Noise(name string) bool {
 	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~") || strings.HasSuffix(name, "~") {
 		return true
 	}
@@ -59,8 +59,8 @@ func copyOf(name string, dir bool, beside func(stem string) bool) (why string) {
 type copyForm struct {
 	why     string
 	form    *regexp.Regexp // on the name without its ending
-	behind  *regexp.Regexp // or: on what is behind the name of an original that is beside it
-	before  *regexp.Regexp // or: on what is before it
+	behind  *regexp.Regexp // or: on the part after the name of an original that is beside it
+	before  *regexp.Regexp // or: on the part before it
 	dirOnly bool
 }
 
@@ -87,7 +87,7 @@ const copyWords = `copy|another copy|\d+(?:st|nd|rd|th) copy|copie|autre copie|c
 	`копия|копія|копие|копија|αντίγραφο|αντιγραφή|עותק|نسخة|สำเนา|प्रति|` +
 	`コピー|副本|复件|複件|拷贝|拷貝|複製|复制|複本|복사본|사본`
 
-// copyOfWords stand before a name: "Copy of reads", "Kopie von reads".
+// copyOfWords are words before a name: "Copy of reads", "Kopie von reads".
 const copyOfWords = `copy(?: \(\d+\))? of|(?:a )?backup(?: copy)? of|sicherung(?:skopie)? von|sauvegarde de|copia de seguridad de|резервная копия|copie de|copia de|copia di|copia d'|cópia de|còpia de|kopie van|kopie von|kopi af|kopi av|kopi fra|kopi frå|kopia av|kopia från|kopia|kopie|kopie souboru|kópia|kopija|kopio tiedostosta|` +
 	`másolat -|másolat –|kopya|bản sao|salinan|` +
 	`копия|копія|копие на|копија|αντίγραφο του|αντίγραφο από|עותק של|نسخة من|สำเนาของ|コピー ~|コピー ～|复件|複件|복사본`

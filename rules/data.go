@@ -2,6 +2,7 @@ package rules
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -87,13 +88,11 @@ func loadData(values map[string]any) func(name string) (any, error) {
 		if v, ok := values[name]; ok {
 			return v, nil
 		}
-		switch near := diag.Suggest(name, names); {
-		case near != "":
-			return nil, fmt.Errorf("there is no data %q: did you mean %q?", name, near)
-		case len(names) > 0:
-			return nil, fmt.Errorf("there is no data %q: the pack has %s", name, strings.Join(names, ", "))
+		hint := "this pack has no files in data/"
+		if len(names) > 0 {
+			hint = "the pack has " + strings.Join(names, ", ")
 		}
-		return nil, fmt.Errorf("there is no data %q: this pack has no files in data/", name)
+		return nil, fmt.Errorf("there is no data %q: %s", name, cmp.Or(diag.DidYouMeanString("", name, names), hint))
 	}
 }
 

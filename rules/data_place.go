@@ -26,7 +26,7 @@ type emptyData struct {
 	what  string // why it is empty
 	line  int
 	meant bool // it is empty on purpose: []
-	said  bool // an error names the file
+	named bool // an error names the file
 }
 
 // noteEmpty records a file whose value is an empty list or set.
@@ -55,11 +55,11 @@ func (d *dataFiles) noteEmpty(f *File, v any) {
 	d.empty = append(d.empty, e)
 }
 
-// unsaid returns warnings of empty lists, except those that an error names.
-func (d *dataFiles) unsaid() diag.List {
+// emptyLists returns warnings of empty lists, except those that an error names.
+func (d *dataFiles) emptyLists() diag.List {
 	var all diag.List
 	for _, e := range d.empty {
-		if !e.meant && !e.said {
+		if !e.meant && !e.named {
 			all = append(all, diag.Diagnostic{File: e.path, Line: e.line, Col: 1, Severity: diag.SeverityWarning, Code: codeEmptyList,
 				Message: "the list is empty: " + e.what, Hint: "add a value, or remove the file and the data.load that reads it"})
 		}
@@ -81,7 +81,7 @@ func (d *dataFiles) blame(diag *diag.Diagnostic, p *problem, sub *luabind.Subscr
 				diag.File, diag.Line, diag.Col, diag.Code = e.path, e.line, 1, codeEmptyList
 				diag.Message = fmt.Sprintf("the list is empty: %s; %s of %s would match no event", e.what, p.key, rule)
 				diag.Hint = "add a value, or remove " + p.key + " from the rule"
-				e.said = true
+				e.named = true
 				return
 			}
 		}

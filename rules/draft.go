@@ -9,14 +9,14 @@ import (
 	"chertd/luabind"
 )
 
-// packMemory is what a pack remembers as its handlers of one event see it: what
-// those that succeeded have written, over what was there before the event.
+// packMemory is a pack's memory during one event: the writes of its handlers that
+// succeeded, over its memory before the event.
 type packMemory struct {
 	pack    string
-	limit   int64  // bytes that it may keep in kv; 0: no limit
-	before  Memory // nil: nothing was
+	limit   int64  // limit of its kv in bytes; 0: no limit
+	before  Memory // nil: empty
 	state   json.RawMessage
-	hasRead bool // state holds what is remembered of the chat
+	hasRead bool // state is that of the chat
 	broken  bool // before could not be read
 	written Overlay
 
@@ -24,8 +24,8 @@ type packMemory struct {
 	measured bool  // usage is known
 }
 
-// draft is what one handler reads and writes. It implements luabind.Memory.
-// What it holds is the pack's only once keep is called.
+// draft records the reads and writes of one handler. It implements luabind.Memory. Its
+// writes join the pack's memory when keep is called.
 type draft struct {
 	memory *packMemory
 	chat   string
@@ -67,23 +67,23 @@ func (d *draft) SetState(v json.RawMessage) error {
 
 // Get implements luabind.Memory.
 func (d *draft) Get(key string) (json.RawMessage, error) {
-	e, err := d.stands(key)
+	e, err := d.current(key)
 	return e.At(d.now).Value, err
 }
 
-// stands is an entry as the handler sees it, expired or not.
-func (d *draft) stands(key string) (Entry, error) {
+// current returns an entry as the handler sees it, even if it has expired.
+func (d *draft) current(key string) (Entry, error) {
 	if e, ok := d.own(key); ok {
 		return e, nil
 	}
 	e, err := d.storedEntry(key)
 	if err == nil && d.memory.before != nil {
-		d.saw(e)
+		d.noteRead(e)
 	}
 	return e, err
 }
 
-// storedEntry is an entry as it was before the event.
+// storedEntry returns an entry from before the event.
 func (d *draft) storedEntry(key string) (Entry, error) {
 	if d.memory.before == nil {
 		return Entry{}, nil
@@ -104,12 +104,12 @@ func (d *draft) Set(key string, value json.RawMessage, ttl time.Duration) error 
 	case ttl > 0:
 		e.Expires = d.now.Add(ttl)
 	case ttl == luabind.KeepTTL:
-		stands, err := d.stands(key)
+		old, err := d.current(key)
 		if err != nil {
 			return err
 		}
-		if stands.At(d.now).Value != nil {
-			e.Expires = stands.Expires
+		if old.At(d.now).Value != nil {
+			e.Expires = old.Expires
 		}
 	}
 	if err := d.room(e); err != nil {
@@ -125,8 +125,8 @@ func (d *draft) Delete(key string) error {
 	return nil
 }
 
-// room reports that an entry does not fit within the pack's limit. Whatever makes
-// an entry smaller fits, also where the limit was lowered below what is kept.
+// room returns an error if an entry does not fit within the pack's limit. A smaller value
+// for an entry always fits, even if the pack is over a lowered limit.
 func (d *draft) room(e Entry) error {
 	m := d.memory
 	if m.limit <= 0 {
@@ -141,29 +141,29 @@ func (d *draft) room(e Entry) error {
 		m.usage, m.measured = n, true
 	}
 	if m.usage+m.written.Bytes()+d.writes.Bytes()+e.Size() <= m.limit {
-		return nil // without looking at what it replaces
+		return nil // whatever it replaces
 	}
 	used, err := d.writes.Usage(overBase{d}, d.now, []string{e.Key})
 	if err != nil {
 		return err
 	}
-	stands, own := d.own(e.Key)
+	old, own := d.own(e.Key)
 	if !own {
-		if stands, err = d.storedEntry(e.Key); err != nil {
+		if old, err = d.storedEntry(e.Key); err != nil {
 			return err
 		}
 	}
-	stands = stands.At(d.now)
-	if used+e.Size() <= m.limit || e.Size() <= stands.Size() {
+	old = old.At(d.now)
+	if used+e.Size() <= m.limit || e.Size() <= old.Size() {
 		return nil
 	}
-	return &KVFullError{Pack: m.pack, Key: e.Key, Size: e.Size(), Used: used + stands.Size(), Limit: m.limit}
+	return &KVFullError{Pack: m.pack, Key: e.Key, Size: e.Size(), Used: used + old.Size(), Limit: m.limit}
 }
 
-// KVFullError says that an entry would take a pack over its limits.kv.
+// KVFullError is the error of an entry that would take a pack over its limits.kv.
 type KVFullError struct {
 	Pack, Key         string
-	Size, Used, Limit int64 // bytes: of the entry, of all that is kept, and the limit
+	Size, Used, Limit int64 // bytes: of the entry, of all entries, and the limit
 }
 
 func (e *KVFullError) Error() string {
@@ -171,7 +171,7 @@ func (e *KVFullError) Error() string {
 		e.Key, sizeText(e.Size), e.Pack, sizeText(e.Used), sizeText(e.Limit))
 }
 
-// Hint says what to do about it.
+// Hint returns how to free space, or raise the limit.
 func (e *KVFullError) Hint() string {
 	return "give entries a ttl, delete those that are not needed with kv.delete, or raise it: `limits: {kv: " +
 		sizeOption(2*e.Limit) + "}` in pack.yaml"
@@ -190,8 +190,8 @@ func (d *draft) List(prefix, after string, limit, bytes int) ([]luabind.Entry, s
 	return pairs, next, nil
 }
 
-// overBase is what a handler's writes lie over: what was written for the event
-// before, over what the pack remembered before it.
+// overBase is the Base of a handler's writes: the writes of earlier handlers of the
+// event, over the pack's memory before it.
 type overBase struct{ d *draft }
 
 func (b overBase) List(prefix, after string, limit, bytes int) ([]Entry, string, error) {
@@ -202,8 +202,8 @@ func (b overBase) Usage(without []string) (int64, error) {
 	return b.d.memory.written.Usage(stored(b), b.d.now, without)
 }
 
-// stored is what the pack remembered before the event. What of it a handler was
-// shown is noted.
+// stored is the Base of packMemory.written: the pack's memory before the event. It
+// records what the handler reads of it.
 type stored struct{ d *draft }
 
 func (b stored) List(prefix, after string, limit, bytes int) ([]Entry, string, error) {
@@ -219,7 +219,7 @@ func (b stored) List(prefix, after string, limit, bytes int) ([]Entry, string, e
 	live := entries[:0:0]
 	for _, e := range entries {
 		if _, own := d.own(e.Key); !own {
-			d.saw(e)
+			d.noteRead(e)
 		}
 		if e = e.At(d.now); e.Value != nil {
 			live = append(live, e)
@@ -238,7 +238,7 @@ func (b stored) Usage(without []string) (int64, error) {
 	return n, err
 }
 
-// keep makes what the handler wrote its pack's, and notes it in the outcome.
+// keep adds the handler's writes to its pack's memory and to the outcome.
 func (d *draft) keep(o *Outcome) {
 	if d.stateSet {
 		o.State, o.StateSet = d.state, true
@@ -252,7 +252,7 @@ func (d *draft) keep(o *Outcome) {
 	}
 }
 
-// own is an entry that this event has written.
+// own returns an entry that the event has written.
 func (d *draft) own(key string) (Entry, bool) {
 	if e, ok := d.writes.Get(key); ok {
 		return e, true
@@ -260,8 +260,8 @@ func (d *draft) own(key string) (Entry, bool) {
 	return d.memory.written.Get(key)
 }
 
-// saw notes which version of an entry the handler has acted on, once.
-func (d *draft) saw(e Entry) {
+// noteRead records the version of an entry that the handler has read, once.
+func (d *draft) noteRead(e Entry) {
 	if d.seen[e.Key] {
 		return
 	}
@@ -269,6 +269,6 @@ func (d *draft) saw(e Entry) {
 		d.seen = map[string]bool{}
 	}
 	d.seen[e.Key] = true
-	e.Value = nil // up to 1 MiB, and not needed to tell
+	e.Value = nil // up to 1 MiB, and not needed
 	d.reads = append(d.reads, e)
 }

@@ -30,7 +30,7 @@ func checkType(t string) *problem {
 		return &problem{message: fmt.Sprintf("on: %q: \"*\" must be used alone; it already matches every type", t), hint: "list the types you mean"}
 	case strings.HasPrefix(t, "action.") && t != event.ActionDone && t != event.ActionFailed:
 		p := &problem{message: fmt.Sprintf("on: there is no %q", t)}
-		p.hint = cmp.Or(didYouMean(diag.Suggest(t, known)), `it is "action.done" or "action.failed"`)
+		p.hint = cmp.Or(diag.DidYouMeanString("", t, known), `it is "action.done" or "action.failed"`)
 		return p
 	}
 	if isTimer || t == anyType || slices.Contains(known, t) {
@@ -44,7 +44,7 @@ func checkType(t string) *problem {
 	// typo; one that is merely near may be a new type.
 	plain := strings.NewReplacer("_", "", "-", "", ".", "")
 	return &problem{
-		message: fmt.Sprintf("on: there is no %q", t), hint: didYouMean(near),
+		message: fmt.Sprintf("on: there is no %q", t), hint: diag.DidYouMeanString("", t, known),
 		warning: !strings.EqualFold(plain.Replace(t), plain.Replace(near)),
 	}
 }

@@ -7,8 +7,7 @@ import (
 	"chertd/engine/event/handle"
 )
 
-// Explanation says of one rule whether an event reaches its handler, and if
-// not, why.
+// Explanation is whether an event reaches the handler of one rule and, if not, why.
 type Explanation struct {
 	Pack    string   `json:"pack"`
 	Version string   `json:"version"`
@@ -19,10 +18,9 @@ type Explanation struct {
 	Skipped string   `json:"skipped,omitempty"` // where holds, but: "cooldown", "off", …
 }
 
-// Explain goes through all rules that subscribe to events of the event's type,
-// in load order, packs that are off included. It is worked out when asked, at a
-// cost that grows with the rules, and runs no Lua. It may be called from any
-// goroutine.
+// Explain returns an explanation for each rule that subscribes to the event's type, in
+// load order, packs that are off included. It runs no Lua, and takes time in proportion
+// to the number of rules. It may be called from any goroutine.
 func (s *Set) Explain(in Input) []Explanation {
 	p := &probe{handles: handle.NewReader(s.country)}
 	p.reset(in.Event)
@@ -47,8 +45,8 @@ func (s *Set) Explain(in Input) []Explanation {
 	return all
 }
 
-// subscribes reports whether the rule's types include the event's. What chertd
-// makes itself reaches only the pack it is for, and no subscriber to "*".
+// subscribes reports whether the rule's types include the event's. An event that
+// chertd makes reaches only the pack it is for, and no subscriber to "*".
 func (r *Rule) subscribes(ev *event.Event) bool {
 	if ev.Source == event.SourceEngine {
 		return engineType(ev.Type) && ev.Pack == r.Pack && slices.Contains(r.Types, ev.Type)

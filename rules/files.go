@@ -80,7 +80,7 @@ func readTree(dir string, open func(dir string) (Tree, error), known []string, i
 	r := reader{tree: tree, dir: dir}
 	ignore, err := r.readIgnoreFile()
 	if err != nil {
-		return reading{diags: diag.List{r.unreadable(ignoreFile, err)}}
+		return reading{diags: diag.List{r.unreadable(IgnoreName, err)}}
 	}
 	use := ignore
 	if ignoreBy != nil {
@@ -178,4 +178,12 @@ func folderName(dir string) string {
 		dir = abs
 	}
 	return filepath.Base(dir)
+}
+
+// Module returns the name under which require finds a file of lib/; "" for another file.
+func (f *File) Module() string {
+	if f.Kind != LibFile {
+		return ""
+	}
+	return strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(f.Name, "lib/"), ".lua"), "/", ".")
 }

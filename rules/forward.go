@@ -14,11 +14,11 @@ type Forwarded struct {
 	Request *Request
 }
 
-// Forwarded are the requests for other chats than own, in the order in which they
-// are to be handled there, each as an event. It is such that what holds within
-// one event holds for them, too: releases and postponements come first and vetoes
-// last, so that a read waits and a veto wins whatever the order of the rules; and of the reads that one handler
-// asks for a chat the one due first comes last, so that it replaces the others.
+// Forwarded returns the requests for other chats than own, in the order in which those
+// chats handle them, each as an event. The order keeps what holds within one event:
+// releases and postponements come first and vetoes last, so that reads wait and vetoes
+// win whatever the order of the rules. Of several reads of a chat by one handler the one
+// due first comes last, so that it replaces the others.
 func (r *Result) Forwarded(own string) []Forwarded {
 	var list []Forwarded
 	for i := range r.Outcomes {
@@ -46,8 +46,8 @@ func (f *Forwarded) rank() int {
 	return 1
 }
 
-// soonestLast puts the reads of the handler and chat of the first in the order
-// in which they replace one another, up to where the handler cancels them.
+// soonestLast sorts the reads by the handler and of the chat of the first one, the one
+// due first last, up to where the handler cancels them.
 func (f *Forwarded) soonestLast(list []Forwarded) {
 	if f.Request.Kind != chat.RequestRead {
 		return

@@ -32,9 +32,9 @@ func (i Ignored) Diagnostic() diag.Diagnostic {
 	return diag.Diagnostic{File: i.Path, Severity: diag.SeverityWarning, Message: IgnoredMessage + i.Why, Hint: i.Hint}
 }
 
-// ignoreFile is a file in the rules folder with the syntax of .gitignore. Its patterns
-// ignore more files; after a ! they take back what is ignored.
-const ignoreFile = ".chertignore"
+// IgnoreName is a file in the rules folder with the syntax of .gitignore. Its patterns
+// ignore more files; after a ! they load ignored ones again.
+const IgnoreName = ".chertignore"
 
 // ignoreRules are the patterns of .chertignore. The zero value ignores nothing.
 type ignoreRules struct {
@@ -50,23 +50,23 @@ type ignorePattern struct {
 // readIgnoreFile reads the folder's .chertignore; nil if there is none. After any other
 // error it is not known which entries are packs.
 func (r *reader) readIgnoreFile() ([]File, error) {
-	b, err := r.read(ignoreFile)
+	b, err := r.read(IgnoreName)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := r.tree.Lstat(ignoreFile); errors.Is(err, fs.ErrNotExist) {
+		if _, err := r.tree.Lstat(IgnoreName); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	return []File{{Name: ignoreFile, Path: r.path(ignoreFile), Kind: IgnoreFile, Bytes: b}}, nil
+	return []File{{Name: IgnoreName, Path: r.path(IgnoreName), Kind: IgnoreFile, Bytes: b}}, nil
 }
 
 // readIgnoreFileAbove reads the .chertignore of the rules folder that contains a pack, if
 // there is one.
 func (r *reader) readIgnoreFileAbove(pack string) {
 	r.ignore.above = []string{folderName(pack)}
-	file := filepath.Join(pack, "..", ignoreFile)
+	file := filepath.Join(pack, "..", IgnoreName)
 	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 		return // opening a named pipe would block
 	}
@@ -120,18 +120,18 @@ func (r *reader) wanted(dir string, entries []fs.DirEntry) []fs.DirEntry {
 	for _, e := range entries {
 		name := e.Name()
 		at, folder := path.Join(dir, name), r.isFolder(dir, e)
-		switch said, line := r.ignore.match(at, folder); said {
+		switch verdict, line := r.ignore.match(at, folder); verdict {
 		case gitignore.Include:
 			wanted = append(wanted, e)
 			continue
 		case gitignore.Exclude:
-			if noise(name) {
+			if Noise(name) {
 				continue
 			}
-			r.leaveOut(dir, e, folder, fmt.Sprintf("line %d of %s excludes it", line, ignoreFile), fmt.Sprintf("to load it, change that line, or add !/%s after it", r.ignore.from(at)))
+			r.leaveOut(dir, e, folder, fmt.Sprintf("line %d of %s excludes it", line, IgnoreName), fmt.Sprintf("to load it, change that line, or add !/%s after it", r.ignore.from(at)))
 			continue
 		}
-		if noise(name) {
+		if Noise(name) {
 			if folder && !strings.HasPrefix(name, ".") && notLoaded.MatchString(name) {
 				r.leaveOut(dir, e, folder, "it looks like a backup", r.takeBack(at, folder))
 			}
@@ -168,7 +168,7 @@ func (r *reader) takeBack(at string, dir bool) string {
 	if name := strings.TrimSuffix(at, ".lua"); !dir && len(r.ignore.above) == 0 && !strings.Contains(at, "/") && !packName.MatchString(name) {
 		return "delete it; if it is intentional, rename it: this is not a valid pack name"
 	}
-	return fmt.Sprintf("delete it; if it is intentional, rename it, or add !/%s to %s", r.ignore.from(at), ignoreFile)
+	return fmt.Sprintf("delete it; if it is intentional, rename it, or add !/%s to %s", r.ignore.from(at), IgnoreName)
 }
 
 // from returns a name as a pattern of .chertignore.

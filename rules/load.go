@@ -13,7 +13,7 @@ import (
 type Report struct {
 	Packs       []PackReport // by name
 	Diagnostics diag.List    // all of them; those of no single pack first
-	Content     string       // hash of what was read, for WatchOptions.Since
+	Content     string       // hash of all that was read
 
 	options Options
 }

@@ -34,7 +34,7 @@ func loadOver(dir string, o Options, previous *Set) (*Set, diag.List) {
 	packs := slices.Clone(s.packs)
 	for i, p := range packs {
 		if old := previous.Pack(p.Name); old != nil && old.built == p.built {
-			packs[i] = old.withFiles(p.Files)
+			packs[i] = old.WithFiles(p.Files)
 		}
 	}
 	return newSet(packs, o, s.content), diags

@@ -124,7 +124,7 @@ func (r *manifestReader) table(n *yaml.Node, name string, keys map[string]func(*
 		k, v := n.Content[i], n.Content[i+1]
 		read := keys[k.Value]
 		if read == nil {
-			r.fail(k, cmp.Or(didYouMean(diag.Suggest(k.Value, known)), "its keys are "+strings.Join(known, ", ")), "%s has no key %q", name, k.Value)
+			r.fail(k, cmp.Or(diag.DidYouMeanString("", k.Value, known), "its keys are "+strings.Join(known, ", ")), "%s has no key %q", name, k.Value)
 			continue
 		}
 		if line := seen[k.Value]; line > 0 {
@@ -147,7 +147,7 @@ func (r *manifestReader) text(n *yaml.Node, name string) string {
 func (r *manifestReader) choice(n *yaml.Node, name string, allowed ...string) string {
 	// The value is compared as written: in YAML 1.1 a bare off is false.
 	if n.Kind != yaml.ScalarNode || !slices.Contains(allowed, n.Value) {
-		r.fail(n, didYouMean(diag.Suggest(n.Value, allowed)), "%s: expected %s, got %q", name, strings.Join(allowed, ", "), n.Value)
+		r.fail(n, diag.DidYouMeanString("", n.Value, allowed), "%s: expected %s, got %q", name, strings.Join(allowed, ", "), n.Value)
 		return ""
 	}
 	return n.Value

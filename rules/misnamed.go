@@ -9,8 +9,8 @@ import (
 	"chertd/luabind/diag"
 )
 
-// misnamed lists a file or folder that would be a pack's if its name were in lower case,
-// or had not the .txt that Windows editors add.
+// misnamed adds a file or folder to the ignored ones that would be a pack's if its name
+// were in lower case, or without the .txt that Windows editors add.
 func (r *reader) misnamed(dir, name string, kind FileKind) {
 	to := rightName(name, kind)
 	if to == "" {
@@ -24,7 +24,7 @@ func (r *reader) misnamed(dir, name string, kind FileKind) {
 	r.ignored = append(r.ignored, Ignored{Path: at, Why: why, Hint: "rename it: mv " + diag.ShellWord(at) + " " + diag.ShellWord(r.path(path.Join(dir, to)))})
 }
 
-// orphan lists a spec in the rules folder that belongs to no pack: nothing runs it.
+// orphan adds a spec in the rules folder that belongs to no pack to the ignored files.
 func (r *reader) orphan(name string) {
 	pack := strings.TrimSuffix(name, "_spec.lua")
 	if _, err := r.tree.Lstat(pack + ".lua"); !errors.Is(err, fs.ErrNotExist) {

@@ -32,7 +32,7 @@ func CheckName(name string) (wrong, hint string) {
 		return fmt.Sprintf("%q is the name of a file: a new pack is a folder", name), fmt.Sprintf("omit .lua: %s", strings.TrimSuffix(name, ".lua"))
 	case strings.ContainsAny(name, `/\`):
 		return fmt.Sprintf("%q is a path, not a pack name", name), ""
-	case noise(name):
+	case Noise(name):
 		return fmt.Sprintf("a folder named %q looks like a hidden or temporary folder and is ignored", name), "choose another name"
 	case copyOf(name, true, func(string) bool { return false }) != "":
 		return fmt.Sprintf("a folder named %q looks like a copy and is ignored", name), "choose another name"
@@ -48,12 +48,6 @@ func CheckName(name string) (wrong, hint string) {
 		return fmt.Sprintf("%q is not a valid pack name", name), nameHint
 	}
 	return "", ""
-}
-
-// named reports whether the pack's name is known. If pack.yaml can't be read, it may
-// contain another.
-func (b *builder) named() bool {
-	return b.pack.Manifest.Name != "" || !b.manifestBroken && !b.src.broken.Errors()
 }
 
 // nameTaken adds the error that another pack has the same name.

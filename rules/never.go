@@ -11,8 +11,7 @@ import (
 	"chertd/luabind"
 )
 
-// Never says why no event can run the rule, in words; "" if one may. It says
-// so only of what is certain.
+// Never returns why certainly no event can run the rule, in words; "" if one may.
 func (r *Rule) Never() string {
 	why := ""
 	for _, t := range r.Types {
@@ -31,12 +30,12 @@ func (r *Rule) Never() string {
 	return ""
 }
 
-// neverOf says which condition no event of the type meets.
+// neverOf returns which condition no event of the type meets.
 func (c *clause) neverOf(typ string) string {
 	if c == nil {
 		return ""
 	}
-	// What chertd makes itself has a chat and nothing of a message.
+	// Events that chertd makes have a chat and no message.
 	ours := engineType(typ)
 	for _, cond := range c.conditions {
 		if ours && lacking(cond) {
@@ -70,13 +69,13 @@ func (c *clause) neverOf(typ string) string {
 }
 
 // lacking reports whether no event of a type that chertd makes has the field of
-// the condition: they have nothing of a message.
+// the condition: they have no message.
 func lacking(cond condition) bool {
 	return slices.Contains([]string{"direction", "from", "sender", "service", "has_media", "text"}, cond.field())
 }
 
-// contradicts says which conditions exclude each other, or which exception takes away
-// all that they leave.
+// contradicts returns which conditions exclude each other, or which exception matches
+// every event that they match.
 func (c *clause) contradicts() string {
 	if c == nil {
 		return ""
@@ -92,13 +91,13 @@ func (c *clause) contradicts() string {
 			keys = append(keys, keyOf(cond))
 		}
 		if implied {
-			return "except takes away all that where asks for: " + strings.Join(keys, ", ")
+			return "except excludes every event that where matches: " + strings.Join(keys, ", ")
 		}
 	}
 	return ""
 }
 
-// otherSenders says that no sender of from is of a kind that sender asks for.
+// otherSenders returns that no value of from is of a kind of sender, if that is so.
 func (c *clause) otherSenders() string {
 	values := map[string][]string{}
 	for _, cond := range c.conditions {
@@ -179,8 +178,8 @@ func keyOf(c condition) string {
 	return ""
 }
 
-// always reports whether a window is never closed. A window looks at weekdays
-// and minutes alone, so a week of them tells.
+// always reports whether a window is never closed. Windows depend on the weekday and the
+// minute alone, so that one week is enough.
 func always(w luabind.Window) bool {
 	monday := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
 	for m := range 7 * 24 * 60 {

@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -29,7 +30,7 @@ type Options struct {
 	Print func(pack, level, msg string, fields map[string]any)
 	// Coded adds the codes of docs/checks.md to diagnostics of loading (lint.Coded).
 	// of is their pack; nil: they belong to none. If Coded is nil, they have no codes.
-	Coded func(of *PackReport, said diag.List) diag.List
+	Coded func(of *PackReport, found diag.List) diag.List
 
 	// Folder is the rules folder, if it is known: a path in it selects a pack just as
 	// loading the whole folder would. "": the paths alone decide.
@@ -95,7 +96,7 @@ func (o *Options) noPack(name string, packs []string) diag.Diagnostic {
 	}
 	return diag.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Severity: diag.SeverityWarning, Code: CodeNoPack,
 		Message: fmt.Sprintf("rules.packs names %s, but there is no such pack", shown),
-		Hint:    cmp.Or(didYouMean(diag.Suggest(name, packs)), "delete the entry, or create the pack: a file "+file+".lua or a folder "+file+" in rules.dir")}
+		Hint:    cmp.Or(diag.DidYouMeanString("", name, packs), "delete the entry, or create the pack: a file "+file+".lua or a folder "+file+" in rules.dir")}
 }
 
 // unknownPack is noPack with a better hint for a name that ends in .lua.
@@ -103,7 +104,7 @@ func (o *Options) unknownPack(name string, packs []string) diag.Diagnostic {
 	d := o.noPack(name, packs)
 	if plain, ok := strings.CutSuffix(strings.ToLower(name), ".lua"); ok {
 		if plain = name[:len(plain)]; slices.Contains(packs, plain) {
-			d.Hint = didYouMean(plain)
+			d.Hint = fmt.Sprintf("did you mean %q?", plain)
 		} else {
 			d.Hint = strings.ReplaceAll(d.Hint, name, plain)
 		}
@@ -135,9 +136,32 @@ func shownKey(name string) string {
 func (o *Options) shards() int { return max(1, o.Shards) }
 
 // coded applies Options.Coded.
-func (o *Options) coded(of *PackReport, said diag.List) diag.List {
-	if o.Coded == nil || len(said) == 0 {
-		return said
+func (o *Options) coded(of *PackReport, found diag.List) diag.List {
+	if o.Coded == nil || len(found) == 0 {
+		return found
 	}
-	return o.Coded(of, said)
+	return o.Coded(of, found)
+}
+
+// Granted reports whether chertd.yaml still grants the permissions that a pack was
+// granted and those that it requests.
+func (o *Options) Granted(p *Pack) bool {
+	can := o.Packs[p.Name].Grant
+	for _, c := range slices.Concat(p.Grants, p.Manifest.Permissions) {
+		if !slices.Contains(can, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// Unknown returns warnings of packs that chertd.yaml names and that are not among these,
+// which must be sorted.
+func (o *Options) Unknown(packs []string) (diags diag.List) {
+	for _, name := range slices.Sorted(maps.Keys(o.Packs)) {
+		if !slices.Contains(packs, name) {
+			diags = append(diags, o.unknownPack(name, packs))
+		}
+	}
+	return diags
 }

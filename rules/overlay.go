@@ -6,17 +6,16 @@ import (
 	"time"
 )
 
-// Overlay is what was written to one pack's kv and is not committed: it lies over
-// what was there before. A handler's writes are one, those of the event's handlers
-// before it another, and those of the batch a third; each lies over the next.
-// The zero value is empty.
+// Overlay keeps the uncommitted writes to one pack's kv, over a Base. There is one for
+// the writes of a handler, one for those of earlier handlers of the event, and one for
+// the batch; each has the next as its Base. The zero value is empty.
 type Overlay struct {
 	entries map[string]Entry
 	bytes   int64 // keys and values of entries
-	kept    int   // how many entries the last Prune has left
+	kept    int   // how many entries the last Prune left
 }
 
-// Base is what an Overlay lies over: the Memory of one pack.
+// Base is the memory of one pack beneath an Overlay.
 type Base interface {
 	// List is Memory.List.
 	List(prefix, after string, limit, bytes int) (page []Entry, next string, err error)
@@ -24,8 +23,8 @@ type Base interface {
 	Usage(without []string) (int64, error)
 }
 
-// Size is what an entry counts for limits.kv: the bytes of its key, and of its
-// value as JSON. One without a value counts nothing.
+// Size returns what an entry counts for limits.kv: the bytes of its key and of its value
+// as JSON, 0 if it has no value.
 func (e *Entry) Size() int64 {
 	if e.Value == nil {
 		return 0
@@ -33,7 +32,7 @@ func (e *Entry) Size() int64 {
 	return int64(len(e.Key) + len(e.Value))
 }
 
-// At is the entry as it is at a time: without a value once it has expired.
+// At returns the entry at a time: without a value once it has expired.
 func (e Entry) At(now time.Time) Entry {
 	if !e.Expires.IsZero() && !now.Before(e.Expires) {
 		e.Value = nil
@@ -41,13 +40,13 @@ func (e Entry) At(now time.Time) Entry {
 	return e
 }
 
-// Get is what was written under a key; ok is false if nothing was.
+// Get returns the entry written under a key; ok is false if there is none.
 func (o *Overlay) Get(key string) (e Entry, ok bool) {
 	e, ok = o.entries[key]
 	return e, ok
 }
 
-// Set writes an entry over what was there; one without a value deletes.
+// Set writes an entry. One without a value deletes the key.
 func (o *Overlay) Set(e Entry) {
 	if o.entries == nil {
 		o.entries = map[string]Entry{}
@@ -57,8 +56,8 @@ func (o *Overlay) Set(e Entry) {
 	o.entries[e.Key] = e
 }
 
-// Prune forgets entries that were deleted or have expired by a time, once there
-// are many. It is for an overlay that lies over nothing.
+// Prune removes entries that are deleted or have expired, once there are many. It is for
+// an overlay over an empty Base.
 func (o *Overlay) Prune(now time.Time) {
 	if len(o.entries) <= 2*o.kept+1000 {
 		return
@@ -72,7 +71,7 @@ func (o *Overlay) Prune(now time.Time) {
 	o.kept = len(o.entries)
 }
 
-// Keys are the keys that were written, in order.
+// Keys returns the written keys, sorted.
 func (o *Overlay) Keys() []string {
 	keys := make([]string, 0, len(o.entries))
 	for k := range o.entries {
@@ -82,8 +81,8 @@ func (o *Overlay) Keys() []string {
 	return keys
 }
 
-// List is a page of the overlay over its base, as it is at a time: entries with
-// the prefix and a key after the given one, in the order of their keys.
+// List returns a page of the entries of the overlay over its base at a time: those with
+// the prefix and a key after the given one, sorted by key.
 func (o *Overlay) List(base Base, now time.Time, prefix, after string, limit, bytes int) (page []Entry, next string, err error) {
 	if limit <= 0 {
 		return nil, "", nil
@@ -92,7 +91,7 @@ func (o *Overlay) List(base Base, now time.Time, prefix, after string, limit, by
 	if err != nil {
 		return nil, "", err
 	}
-	// What was written behind the end of the base's page belongs to a later one.
+	// Written keys beyond the end of the base's page belong to a later page.
 	for k, e := range o.entries {
 		if strings.HasPrefix(k, prefix) && k > after && (next == "" || k <= next) {
 			if e = e.At(now); e.Value != nil {
@@ -116,8 +115,8 @@ func (o *Overlay) List(base Base, now time.Time, prefix, after string, limit, by
 	return page, next, nil
 }
 
-// Usage is how many bytes the base and the overlay come to at a time, entries
-// under the given keys left out.
+// Usage returns the size of the overlay over its base at a time in bytes, without the
+// entries under the given keys.
 func (o *Overlay) Usage(base Base, now time.Time, without []string) (int64, error) {
 	n, err := base.Usage(slices.Concat(o.Keys(), without))
 	if err != nil {
@@ -132,5 +131,5 @@ func (o *Overlay) Usage(base Base, now time.Time, without []string) (int64, erro
 	return n, nil
 }
 
-// Bytes is what the overlay adds at most to what its base comes to.
+// Bytes returns the most that the overlay may add to the size of its base.
 func (o *Overlay) Bytes() int64 { return o.bytes }

@@ -1,17 +1,17 @@
 package rules
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
 	"errors"
-	"fmt"
 	"slices"
+	"time"
 
 	"chertd/luabind"
+	"encoding/json"
 )
 
-// Pack is one version of one pack. Apart from its VMs, one for each shard, it is
-// immutable. While one version replaces another, both exist.
+// Pack is one version of a pack. It is immutable, apart from its VMs, one for each shard.
+// While one version replaces another, both exist.
 type Pack struct {
 	Name     string
 	Path     string // of its file or folder, as given
@@ -46,24 +46,11 @@ type Pack struct {
 	digests map[string]string
 }
 
-// shortVersion is the number of digits of a version that people see.
-const shortVersion = 8
+// ShortDigits is the number of digits of a version that commands and logs show.
+const ShortDigits = 8
 
-// ShortVersion returns the version as people see it, and may write it in commands.
-func (p *Pack) ShortVersion() string { return p.Version[:shortVersion] }
-
-// versionOf hashes the files of a version. Specs are not part of it: they do not change
-// what the pack does.
-func versionOf(files []File) string {
-	h := sha256.New()
-	for _, f := range files {
-		if f.Kind != SpecFile {
-			fmt.Fprintf(h, "%q %s %d\n", f.Name, f.Kind, len(f.Bytes))
-			h.Write(f.Bytes)
-		}
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
-}
+// ShortVersion returns the version as commands and logs show it, and commands accept it.
+func (p *Pack) ShortVersion() string { return p.Version[:ShortDigits] }
 
 // vm returns the shard's VM. It makes one if there is none, and returns the VM steps that
 // took.
@@ -91,9 +78,9 @@ func (p *Pack) vm(shard int) (vm *luabind.VM, steps int64, err error) {
 	return vm, vm.Steps(), nil
 }
 
-// withFiles returns the pack with these files, which are of the same version and differ
+// WithFiles returns the pack with these files, which are of the same version and differ
 // at most in specs. It shares the VMs.
-func (p *Pack) withFiles(files []File) *Pack {
+func (p *Pack) WithFiles(files []File) *Pack {
 	if contentOf([]source{{files: p.Files}}, nil) == contentOf([]source{{files: files}}, nil) {
 		return p
 	}
@@ -132,4 +119,59 @@ type subscriptionPlace struct {
 func (c *counting) Subscribe(s luabind.Subscription) error {
 	c.seen = append(c.seen, subscriptionPlace{s.File, s.Line})
 	return nil
+}
+
+// ShortOf returns the first ShortDigits digits of a version.
+func ShortOf(version string) string { return version[:min(len(version), ShortDigits)] }
+
+// Built returns a hash of all that the pack's VMs are made of. Packs with the same hash
+// behave alike.
+func (p *Pack) Built() string { return p.built }
+
+// SettingsJSON returns the settings that chertd.yaml gives the pack, without defaults, as
+// the store keeps them; "" if they have no JSON.
+func (p *Pack) SettingsJSON() string {
+	text, err := json.Marshal(p.settings)
+	if err != nil {
+		return "" // a number that is none
+	}
+	return string(text)
+}
+
+// Blocks returns why reads are blocked although the version is live; "" if they are not.
+func (p *Pack) Blocks(mode Mode, suspended []RuleSuspension) string { return p.blocks(mode, suspended) }
+
+// LosesRules reports whether another version lacks a rule of the pack.
+func (p *Pack) LosesRules(to *Pack) bool {
+	return slices.ContainsFunc(p.Rules, func(r *Rule) bool {
+		return !slices.ContainsFunc(to.Rules, func(other *Rule) bool { return other.Name == r.Name })
+	})
+}
+
+// Settings returns the pack's settings with the operator's values, by name. The caller
+// must not change them.
+func (p *Pack) Settings() map[string]any { return p.config.Settings }
+
+// Zone returns the time zone of hours, schedules and dates that name none.
+func (p *Pack) Zone() *time.Location { return cmp.Or(p.config.Zone, time.UTC) }
+
+// Data returns what data.load returns for a name. The caller must not change it.
+func (p *Pack) Data(name string) (any, bool) {
+	if p.config.Data == nil {
+		return nil, false
+	}
+	v, err := p.config.Data(name)
+	return v, err == nil
+}
+
+// DataNames returns the names that data.load accepts in the pack, sorted.
+func (p *Pack) DataNames() []string {
+	var names []string
+	for _, f := range p.Files {
+		if f.Kind == DataFile {
+			names = append(names, dataName(f.Name))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

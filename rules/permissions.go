@@ -15,16 +15,19 @@ import (
 // Codes of docs/checks.md that loading adds itself: what is found at a call has the same
 // code, whether loading or lint finds it.
 const (
-	codeNotAsked   = "CH050"
-	codeNotGranted = "CH056"
-	codeGrantsVain = "CH057"
+	codeNotRequested = "CH050"
+	codeNotGranted   = "CH056"
+	codeGrantsVain   = "CH057"
 )
 
+// Permissions returns the permissions for a pack that requests these, sorted.
+func Permissions(requested []string) []string { return sortedSet(slices.Clone(requested)) }
+
 // NotRequested returns the error that a pack calls a function whose permission it does not
-// request. d has the place; asked are the permissions that the pack requests.
-func NotRequested(pack, packPath string, folder bool, d diag.Diagnostic, it *luabind.Symbol, asked []string) diag.Diagnostic {
-	all := sortedSet(append(slices.Clone(asked), it.Grant))
-	d.Severity, d.Code = diag.SeverityError, codeNotAsked
+// request. d has the place; requested are the permissions that the pack requests.
+func NotRequested(pack, packPath string, folder bool, d diag.Diagnostic, it *luabind.Symbol, requested []string) diag.Diagnostic {
+	all := sortedSet(append(slices.Clone(requested), it.Grant))
+	d.Severity, d.Code = diag.SeverityError, codeNotRequested
 	if folder {
 		d.Message = fmt.Sprintf("%s needs the permission %q, which pack.yaml does not request", it.Name, it.Grant)
 		d.Hint = fmt.Sprintf("write `permissions: [%s]` in pack.yaml, and grant it in chertd.yaml: %s", strings.Join(all, ", "), GrantLine(pack, all))
@@ -54,15 +57,15 @@ func yamlKey(name string) string {
 // A grant that it does not request has no effect.
 func (b *builder) permit() {
 	p := b.pack
-	asked := sortedSet(slices.Clone(p.Manifest.Permissions))
+	requested := sortedSet(slices.Clone(p.Manifest.Permissions))
 	p.Grants = nil
-	for _, need := range asked {
+	for _, need := range requested {
 		if b.opts.grantNeeds || slices.Contains(b.mine.Grant, need) {
 			p.Grants = append(p.Grants, need)
 		}
 	}
 	for _, vain := range b.grantsInVain() {
-		hint := fmt.Sprintf("write `permissions: [%s]` in pack.yaml, or remove it from rules.packs.%s.grant", strings.Join(sortedSet(append(slices.Clone(asked), vain)), ", "), p.Name)
+		hint := fmt.Sprintf("write `permissions: [%s]` in pack.yaml, or remove it from rules.packs.%s.grant", strings.Join(sortedSet(append(slices.Clone(requested), vain)), ", "), p.Name)
 		if !b.src.folder {
 			hint = fmt.Sprintf("a single-file pack cannot request it: remove it from rules.packs.%s.grant, or move the file to %s/%s and write %s/pack.yaml with `permissions: [%s]`",
 				p.Name, p.Name, filepath.Base(b.src.path), p.Name, vain)
@@ -88,7 +91,7 @@ func (b *builder) grantsInVain() (vain []string) {
 // has, and records what it lacks. Each permission is reported once, at its first use.
 func (b *builder) checkPermissions(programs []*luabind.Program) {
 	p := b.pack
-	asked := sortedSet(slices.Clone(p.Manifest.Permissions))
+	requested := sortedSet(slices.Clone(p.Manifest.Permissions))
 	used := map[string]bool{}
 	for _, prog := range programs {
 		for _, use := range prog.Granted {
@@ -101,24 +104,24 @@ func (b *builder) checkPermissions(programs []*luabind.Program) {
 			switch {
 			case slices.Contains(p.Grants, grant):
 				continue
-			case slices.Contains(asked, grant):
+			case slices.Contains(requested, grant):
 				at.Severity, at.Code = diag.SeverityError, codeNotGranted
 				at.Message = fmt.Sprintf("%s needs the permission %q, which chertd.yaml does not grant to pack %q", use.Symbol.Name, grant, p.Name)
-				at.Hint = "add to chertd.yaml: " + GrantLine(p.Name, asked)
+				at.Hint = "add to chertd.yaml: " + GrantLine(p.Name, requested)
 			default:
-				at = NotRequested(p.Name, b.src.path, b.src.folder, at, use.Symbol, asked)
+				at = NotRequested(p.Name, b.src.path, b.src.folder, at, use.Symbol, requested)
 			}
 			b.diags = append(b.diags, at)
 			b.lacks = append(b.lacks, grant)
 		}
 	}
-	for _, need := range asked {
+	for _, need := range requested {
 		if used[need] || slices.Contains(p.Grants, need) {
 			continue
 		}
 		line, col := PermissionPlace(b.src.files, need)
 		b.diags = append(b.diags, diag.Diagnostic{File: b.manifestPath(), Line: line, Col: col, Severity: diag.SeverityError, Code: codeNotGranted,
-			Message: fmt.Sprintf("pack %q requests the permission %q, which chertd.yaml does not grant", p.Name, need), Hint: "add to chertd.yaml: " + GrantLine(p.Name, asked)})
+			Message: fmt.Sprintf("pack %q requests the permission %q, which chertd.yaml does not grant", p.Name, need), Hint: "add to chertd.yaml: " + GrantLine(p.Name, requested)})
 		b.lacks = append(b.lacks, need)
 	}
 }

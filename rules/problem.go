@@ -3,6 +3,8 @@ package rules
 import (
 	"fmt"
 	"strings"
+
+	"chertd/luabind/diag"
 )
 
 // problem is an error or a warning about what a rule file subscribes to.
@@ -68,14 +70,6 @@ func describe(v any) string {
 	return fmt.Sprintf("a %T", v)
 }
 
-// didYouMean returns the hint for a near name; "" if there is none.
-func didYouMean(near string) string {
-	if near == "" {
-		return ""
-	}
-	return fmt.Sprintf("did you mean %q?", near)
-}
-
 // lastName returns the key of a name like "where.except.from".
 func lastName(name string) string {
 	return name[strings.LastIndexByte(name, '.')+1:]
@@ -103,4 +97,9 @@ func orList(values []string) string {
 		return strings.Join(quoted, "")
 	}
 	return strings.Join(quoted[:len(quoted)-1], ", ") + " or " + quoted[len(quoted)-1]
+}
+
+// MatchesLess reports whether a finding is that a rule matches less than it lists.
+func MatchesLess(d diag.Diagnostic) bool {
+	return d.Severity == diag.SeverityWarning && (d.Code == codeCountry || d.Code == codeEmptyList)
 }

@@ -93,8 +93,8 @@ func (r *reader) entries(s *source, dir string) []fs.DirEntry {
 	}
 	entries, err := r.tree.ReadDir(dir)
 	s.seen += len(entries)
-	if crowded := (*crowdedError)(nil); errors.As(err, &crowded) || s.seen > maxEntries {
-		s.refuse(fmt.Sprintf("the pack holds more than %d files and folders", maxEntries), "move everything else out of its folder; put many values into one file in data/")
+	if crowded := (*crowdedError)(nil); errors.As(err, &crowded) || s.seen > MaxEntries {
+		s.refuse(fmt.Sprintf("the pack holds more than %d files and folders", MaxEntries), "move everything else out of its folder; put many values into one file in data/")
 		return nil
 	}
 	if err != nil {

@@ -6,31 +6,48 @@ import (
 	"time"
 )
 
-// ReadMeter holds a pack to its limits.reads: of its read calls, never more than
-// Limit.N are on the wire or ended within Limit.Per. A call takes a place before
-// it goes out and holds it, once it has ended, for Limit.Per from its end; one
-// that was not made gives its place back. The zero ReadMeter has no limit. It
-// serves one goroutine at a time.
+// ReadMeter enforces limits.reads of a pack: at most Limit.N of its read calls are in
+// flight or ended within Limit.Per. A call takes a place before it is made, and keeps it
+// until Limit.Per after its end; a call that was not made frees its place. The zero
+// ReadMeter has no limit. Only one goroutine at a time may use it.
 type ReadMeter struct {
 	Limit  Rate
 	places []place
-	next   time.Time // that Free promised last
+	next   time.Time // the last result of Free
 }
 
-// place is one call's.
+// place is the place of one call.
 type place struct {
 	out   bool      // the call has not ended
 	ended time.Time // zero: the place is free
 }
 
-// Place names a place of a ReadMeter, from 0. NoPlace is that of a call which no
-// limit concerns.
+// Place is the index of a place in a ReadMeter.
 type Place int
 
+// NoPlace is the Place of a call without a limit.
 const NoPlace Place = -1
 
-// Reserve takes a place for a call that is about to go out; ok is false if the
-// limit leaves none.
+// ReadCount is a count of a pack's read calls, which limits.reads bounds. Counts
+// are numbered: a new one starts when the limit is raised and when an operator
+// makes the pack live again.
+type ReadCount struct {
+	Pack  string
+	Count int64      // its number
+	Limit Rate       // when the count started; zero: not known
+	Calls []ReadCall // as read from a store, which keeps them one by one
+}
+
+// ReadCall is a read call that counts towards a pack's limits.reads.
+type ReadCall struct {
+	Pack  string
+	Place Place     // in the pack's ReadMeter; a later call replaces it there
+	Count int64     // the number of the count it belongs to
+	At    time.Time // when it ended or, if that is not known, began; zero: the place is free
+}
+
+// Reserve takes a place for a call that is about to be made; ok is false if the limit is
+// reached.
 func (m *ReadMeter) Reserve(now time.Time) (p Place, ok bool) {
 	if m.Limit.N == 0 {
 		return NoPlace, true
@@ -55,11 +72,11 @@ func (m *ReadMeter) Reserve(now time.Time) (p Place, ok bool) {
 	return Place(free), true
 }
 
-// lookForPlace is how long a call waits at most before it looks for a place again:
-// the limit may be another then, or the count be new.
+// lookForPlace is the longest wait of a call before it tries again: the limit may have
+// changed, or the count started again.
 const lookForPlace = time.Minute
 
-// Free is when a call that found no place may find one: each that asks, a little
+// Free returns when a call that found no place should try again. Each result is a little
 // later than the one before.
 func (m *ReadMeter) Free(now time.Time) time.Time {
 	var ends []time.Time
@@ -88,8 +105,8 @@ func (m *ReadMeter) Free(now time.Time) time.Time {
 	return at
 }
 
-// Ended says that the place's call has ended, and whether it was made: put on the
-// wire, whatever came of it. A place that was forgotten meanwhile stays so.
+// Ended records the end of a place's call, and whether it was made, that is sent,
+// whatever its result.
 func (m *ReadMeter) Ended(p Place, now time.Time, made bool) {
 	if p == NoPlace {
 		return
@@ -100,7 +117,7 @@ func (m *ReadMeter) Ended(p Place, now time.Time, made bool) {
 	}
 }
 
-// Restore says that a call of an earlier process had the place.
+// Restore records a call of an earlier process.
 func (m *ReadMeter) Restore(p Place, ended time.Time) {
 	for len(m.places) <= int(p) {
 		m.places = append(m.places, place{})
@@ -108,29 +125,29 @@ func (m *ReadMeter) Restore(p Place, ended time.Time) {
 	m.places[p].ended = ended
 }
 
-// Forget starts the count again. Calls on the wire keep their places: they end
-// after this.
+// Forget starts the count again. Calls in flight keep their places.
 func (m *ReadMeter) Forget() {
 	for i := range m.places {
 		m.places[i].ended = time.Time{}
 	}
 }
 
-// Reached returns what a limit that was reached is called in texts for people.
+// Reached describes a limit that was reached, for people: "more than 300 reads in 10m".
 func (r Rate) Reached() string { return "more than " + r.Words() }
 
-// A clock that was set back makes a call look later than it was: it counts.
+// taken reports whether a place is taken at a time. If the clock was set back, an ended
+// call may seem to be in the future: it counts.
 func (p *place) taken(now time.Time, per time.Duration) bool {
 	return p.out || !p.ended.IsZero() && now.Sub(p.ended) < per
 }
 
-// Raised reports whether a limit lets calls go out that another would not.
+// Raised reports whether a limit allows calls that another does not.
 func (r Rate) Raised(from Rate) bool { return r.N > from.N || r.Per < from.Per }
 
-// Words is the limit for people: "300 reads in 10m".
+// Words returns the limit for people: "300 reads in 10m".
 func (r Rate) Words() string { return fmt.Sprintf("%d reads in %s", r.N, plainSpan(r.Per)) }
 
-// plainSpan is a duration as rules are written: 10m, not 10m0s.
+// plainSpan formats a duration as rules write it: 10m, not 10m0s.
 func plainSpan(d time.Duration) string {
 	for _, u := range []struct {
 		of   time.Duration

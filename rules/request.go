@@ -5,18 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"chertd/luabind"
 	"chertd/rules/chat"
 )
 
-// maxRequests is how much one handler may ask for in one event. Nothing honest
-// comes near it; a loop that does not end must not fill the store.
+// maxRequests is how many requests one handler may make in one event, so that an endless
+// loop does not fill the store.
 const maxRequests = 1000
 
-// requests collects what one handler asks for. It implements luabind.Effects; an
-// error it returns is raised in the rule, at the call.
+// requests collects the requests of one handler. It implements luabind.Effects; its
+// errors are raised in the rule, at the call.
 type requests struct {
 	pack   *Pack
 	rule   *Rule
@@ -108,15 +109,52 @@ func (w *requests) add(chatID string, request chat.Request) error {
 	case chatID == "":
 		return errors.New("the chat's id is empty")
 	case len(w.asked) >= maxRequests:
-		return fmt.Errorf("a handler may ask for at most %d things in one event", maxRequests)
+		return fmt.Errorf("a handler may make at most %d requests in one event", maxRequests)
 	}
 	request.Pack, request.Version, request.Rule, request.Place, request.Shadow = w.pack.Name, w.pack.Version, w.rule.Name, w.rule.place, w.shadow
 	w.asked = append(w.asked, Request{Chat: chatID, Request: request})
 	return nil
 }
 
-// quoted is a string as JSON, which is how the body of a request carries it.
+// quoted returns a string as JSON, for the body of a request.
 func quoted(s string) json.RawMessage {
 	b, _ := json.Marshal(s) // a string always can
 	return b
+}
+
+// Words formats a request for logs and explain, e.g. `mark_read after 30s (code)`. It
+// names the chat unless it is own, the chat of the event. now is when the event was
+// handled.
+func (w *Request) Words(own string, now time.Time) string {
+	var b strings.Builder
+	b.WriteString(string(w.Kind))
+	switch w.Kind {
+	case chat.RequestTimer, chat.RequestCancelTimer:
+		fmt.Fprintf(&b, " %q", w.Name)
+	}
+	if w.Chat != own {
+		fmt.Fprintf(&b, " chat %s", w.Chat)
+	}
+	switch w.Kind {
+	case chat.RequestRead, chat.RequestTimer:
+		if d := w.Due.Sub(now); d > 0 {
+			fmt.Fprintf(&b, " after %s", d)
+		}
+	case chat.RequestPostpone:
+		if w.Due.After(now) {
+			fmt.Fprintf(&b, " until %s", w.Due.UTC().Format(time.RFC3339))
+		}
+	case chat.RequestHold:
+		fmt.Fprintf(&b, " until %s", w.Due.UTC().Format(time.RFC3339))
+	}
+	if w.EvenIfNewer {
+		b.WriteString(" even if newer")
+	}
+	if w.Reason != "" {
+		fmt.Fprintf(&b, " (%s)", w.Reason)
+	}
+	if w.Shadow {
+		b.WriteString(" [shadow]")
+	}
+	return b.String()
 }

@@ -2,9 +2,24 @@ package rules
 
 import (
 	"fmt"
+	"time"
 
 	"chertd/luabind/diag"
 )
+
+// ScheduleID identifies a schedule (chert.every). An edited schedule is another one.
+type ScheduleID struct {
+	Pack  string
+	Rule  string
+	Every string // as the rule has it: "15m", "0 9 * * MON-FRI"
+}
+
+// ScheduleRun is the progress of a schedule.
+type ScheduleRun struct {
+	ScheduleID
+	Done    time.Time // runs that were due until then are done; zero: the schedule is forgotten
+	Expires time.Time // when it is forgotten; zero: never
+}
 
 // MissedRuns selects which missed runs of a schedule are made up for.
 type MissedRuns string
@@ -29,6 +44,6 @@ func missedRuns(s string) (MissedRuns, *problem) {
 	}
 	return "", &problem{
 		message: fmt.Sprintf(`missed: expected "once", "skip" or "all", got %q`, s),
-		hint:    didYouMean(diag.Suggest(s, all)),
+		hint:    diag.DidYouMeanString("", s, all),
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"chertd/luabind/diag"
 )
 
-// Set is the packs that are live together, and the index of their rules. It is
-// immutable but for the VMs of its packs; any number of sets may be in use at
-// once, and share packs, as long as each shard's calls come from one goroutine.
+// Set is a set of packs that are live together, with the index of their rules. It is
+// immutable, apart from the VMs of its packs. Several sets may be in use and share packs,
+// if all calls for a shard come from one goroutine.
 type Set struct {
 	packs   []*Pack // by name
 	modes   map[string]Mode
@@ -26,27 +26,45 @@ type Set struct {
 	schedules []*Rule
 	unloaded  []Unloaded
 	unread    bool // the folder could not be read: there may be other packs
-	// withdrawn is what is not carried out any more though it was asked for.
-	withdrawn map[withdrawal]bool
+	// withdrawn has the versions whose requests are not carried out any more.
+	withdrawn map[PackVersion]bool
 
-	// runners, one a shard, are reused: an event that no rule wants costs no allocation.
+	// runners, one for each shard, are reused: an event that no rule wants costs no
+	// allocation.
 	runners []*runner
 }
 
-// withdrawal names a version of a pack, or with none all of it.
-type withdrawal struct{ pack, version string }
+// SetParts are the parts of a Set.
+type SetParts struct {
+	Packs     []*Pack // the live versions
+	Unloaded  []Unloaded
+	Modes     map[string]Mode // of all packs that the set knows
+	Withdrawn map[PackVersion]bool
+	Content   string // hash of the folder
+	Unread    bool   // the folder could not be read: there may be other packs
+}
 
-// Unloaded is a pack of which no version is live: each event that comes from
-// outside is recorded as failed for it, to be run once it is mended.
+// PackVersion names a version of a pack. Version "" names all its versions.
+type PackVersion struct{ Pack, Version string }
+
+// Unloaded is a pack of which no version is live. Each event from outside is recorded as
+// failed for it, to be run once a version is live.
 type Unloaded struct {
 	Pack    string
 	Version string // of its files
 	Path    string
 	Why     string
-	CanVeto bool // it looks as if it could: reads are blocked
+	CanVeto bool // it may veto, as far as can be seen: reads are blocked
 }
 
-// outcome is what is recorded of an event for the pack.
+// NewSet returns a set of packs that are live together.
+func NewSet(p SetParts, o Options) *Set {
+	s := assemble(p.Packs, p.Unloaded, p.Modes, p.Content, o)
+	s.unread, s.withdrawn = p.Unread, maps.Clone(p.Withdrawn)
+	return s
+}
+
+// outcome returns the outcome of an event for the pack.
 func (u *Unloaded) outcome() Outcome {
 	return Outcome{
 		Pack: u.Pack, Version: u.Version, Place: u.Path,
@@ -57,7 +75,7 @@ func (u *Unloaded) outcome() Outcome {
 	}
 }
 
-// newSet makes a set of packs in the modes that the operator and they say.
+// newSet returns a set of packs in the modes of chertd.yaml and their pack.yaml.
 func newSet(packs []*Pack, o Options, content string) *Set {
 	modes := map[string]Mode{}
 	for _, p := range packs {
@@ -66,7 +84,7 @@ func newSet(packs []*Pack, o Options, content string) *Set {
 	return assemble(packs, nil, modes, content, o)
 }
 
-// assemble makes a set of packs in the given modes.
+// assemble returns a set of packs in the given modes.
 func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, content string, o Options) *Set {
 	s := &Set{packs: slices.Clone(packs), unloaded: unloaded, modes: modes, content: content, country: o.Country}
 	slices.SortFunc(s.packs, func(a, b *Pack) int { return cmp.Compare(a.Name, b.Name) })
@@ -90,23 +108,17 @@ func assemble(packs []*Pack, unloaded []Unloaded, modes map[string]Mode, content
 	return s
 }
 
-// sameAs reports whether a set would do the same as this one.
-func (s *Set) sameAs(t *Set) bool {
-	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && s.unread == t.unread
-}
-
-// Withdrawn reports whether what a version of a pack asked for while it was live
-// is not to be carried out: the pack is off, in shadow or removed, or the
-// version was rolled back. Version "" asks about the pack alone.
+// Withdrawn reports whether the requests of a version of a pack are not carried out any
+// more: the pack is off, in shadow or removed, or the version was rolled back. With
+// version "" only the pack counts.
 func (s *Set) Withdrawn(pack, version string) bool {
 	_, known := s.modes[pack]
-	return !known || s.withdrawn[withdrawal{pack: pack}] || s.withdrawn[withdrawal{pack, version}]
+	return !known || s.withdrawn[PackVersion{Pack: pack}] || s.withdrawn[PackVersion{pack, version}]
 }
 
-// Serving tells what becomes of events that a pack has missed. They run if there
-// is a version that is live. With out set the pack is off, in shadow or not there:
-// nothing of it blocks any more. With neither it is broken, and has no version that
-// is live.
+// Serving returns the version that runs events that a pack has missed. If out is set,
+// the pack is off, in shadow or removed, and its missed events block nothing any more.
+// With neither, the pack is broken and no version of it is live.
 func (s *Set) Serving(pack string) (version string, out bool) {
 	if s.modes[pack] != Live {
 		return "", true
@@ -117,27 +129,27 @@ func (s *Set) Serving(pack string) (version string, out bool) {
 	return "", false
 }
 
-// HasRule reports whether a pack may still have a rule: it has it, or no version
-// of the pack is loaded that could say.
+// HasRule reports whether a pack has a rule, or may have it because no version of the
+// pack is loaded.
 func (s *Set) HasRule(pack, rule string) bool {
 	p := s.Pack(pack)
 	return p == nil || slices.ContainsFunc(p.Rules, func(r *Rule) bool { return r.Name == rule })
 }
 
-// Has reports whether the set knows a pack, whatever its mode and state.
+// Has reports whether the set knows a pack, in whatever mode and state.
 func (s *Set) Has(pack string) bool {
 	_, known := s.modes[pack]
 	return known
 }
 
-// Known are the names of the packs that the set knows, in no order.
+// Known returns the names of the packs that the set knows, in no order.
 func (s *Set) Known() iter.Seq[string] { return maps.Keys(s.modes) }
 
-// Unread reports whether the rules folder could not be read when the set was made:
-// nobody knows whether a pack that the set does not know is there.
+// Unread reports whether the rules folder could not be read when the set was made: there
+// may be packs that the set does not know.
 func (s *Set) Unread() bool { return s.unread }
 
-// Packs are the set's packs by name. The caller must not change the slice.
+// Packs returns the packs, sorted by name. The caller must not change the slice.
 func (s *Set) Packs() []*Pack {
 	if s == nil {
 		return nil
@@ -145,7 +157,7 @@ func (s *Set) Packs() []*Pack {
 	return s.packs
 }
 
-// Pack is the pack of that name, or nil.
+// Pack returns the pack with a name, or nil.
 func (s *Set) Pack(name string) *Pack {
 	for _, p := range s.Packs() {
 		if p.Name == name {
@@ -155,33 +167,33 @@ func (s *Set) Pack(name string) *Pack {
 	return nil
 }
 
-// Mode is how a pack of the set runs.
+// Mode returns the mode of a pack.
 func (s *Set) Mode(pack string) Mode { return s.modes[pack] }
 
-// Shadowed returns the set with a pack in shadow, whose requests are recorded and
-// not carried out. It shares all else with the set, which must not run meanwhile.
+// Shadowed returns the set with a pack in shadow mode. It shares all else with the set,
+// which must not run any more.
 func (s *Set) Shadowed(pack string) *Set {
 	t := *s
 	t.modes, t.withdrawn = maps.Clone(s.modes), maps.Clone(s.withdrawn)
 	if t.withdrawn == nil {
-		t.withdrawn = map[withdrawal]bool{}
+		t.withdrawn = map[PackVersion]bool{}
 	}
-	t.modes[pack], t.withdrawn[withdrawal{pack: pack}] = Shadow, true
+	t.modes[pack], t.withdrawn[PackVersion{Pack: pack}] = Shadow, true
 	return &t
 }
 
-// Rules is how many rules may run.
+// Rules returns how many rules may run.
 func (s *Set) Rules() int { return len(s.rules) }
 
-// Shed throws the VMs of a shard away; they are made anew when they are needed.
-// It is called from the goroutine that calls Run for the shard.
+// Shed discards the VMs of a shard; Run makes new ones when it needs them. It must be
+// called from the goroutine that calls Run for the shard.
 func (s *Set) Shed(shard int) {
 	for _, p := range s.packs {
 		p.drop(shard)
 	}
 }
 
-// Schedules are the rules that chert.every made, of packs that are not off.
+// Schedules returns the rules of chert.every, of packs that are not off.
 func (s *Set) Schedules() []*Rule {
 	if s == nil {
 		return nil
@@ -189,9 +201,17 @@ func (s *Set) Schedules() []*Rule {
 	return s.schedules
 }
 
-// Content is the hash of what the set was loaded from, for WatchOptions.Since.
+// Content returns the hash of the folder from which the set was loaded.
 func (s *Set) Content() string { return s.content }
 
 // Wants reports whether any rule subscribes to events of the type that chertd
 // makes for a pack or, if pack is "", that come from outside.
 func (s *Set) Wants(typ, pack string) bool { return s.index.wants(typ, pack) }
+
+// SameAs reports whether a set would do the same as this one.
+func (s *Set) SameAs(t *Set) bool {
+	return slices.Equal(s.packs, t.packs) && slices.Equal(s.unloaded, t.unloaded) && maps.Equal(s.modes, t.modes) && maps.Equal(s.withdrawn, t.withdrawn) && s.unread == t.unread
+}
+
+// Unloaded lists the packs of which no version is live, by name.
+func (s *Set) Unloaded() []Unloaded { return s.unloaded }

@@ -33,7 +33,7 @@ func (b *builder) settings() map[string]any {
 			if len(known) > 0 {
 				hint = "its settings are " + strings.Join(known, ", ")
 			}
-			b.unfit(diag.SeverityError, key, cmp.Or(didYouMean(diag.Suggest(key, known)), hint), "pack %q has no setting %s", b.pack.Name, ShownName(key))
+			b.unfit(diag.SeverityError, key, cmp.Or(diag.DidYouMeanString("", key, known), hint), "pack %q has no setting %s", b.pack.Name, ShownName(key))
 		case ok && typeName(def) != typeName(v):
 			b.unfit(diag.SeverityError, key, "its default in "+b.manifestPath()+" determines the type", "setting %s of pack %q: expected %s, got %s",
 				key, b.pack.Name, typeName(def), typeName(v))
@@ -74,7 +74,7 @@ func (p *Pack) settingsRead() (read []string, others bool) {
 
 // neverReadHint returns the fix for a setting that a pack never reads.
 func neverReadHint(key string, read []string) string {
-	if hint := didYouMean(diag.Suggest(key, read)); hint != "" {
+	if hint := diag.DidYouMeanString("", key, read); hint != "" {
 		return hint
 	}
 	if len(read) > 0 {

@@ -8,7 +8,7 @@ import (
 	"chertd/rules/chat"
 )
 
-// Words that stand in Outcome.Skipped.
+// Values of Outcome.Skipped.
 const (
 	SkippedCooldown = "cooldown"
 	SkippedSample   = "sample"
@@ -18,13 +18,13 @@ const (
 	SkippedNoAge    = "the event does not say how old it is"
 )
 
-// mine reports whether an event of the rule's types is for it: that of a
-// schedule names the rule.
+// mine reports whether an event of the rule's types is for it: the event of a schedule
+// names its rule.
 func (r *Rule) mine(ev *event.Event) bool {
 	return r.Every == "" || r.scheduled(ev)
 }
 
-// skip says why a rule that passed where does not run; "" if it does.
+// skip returns why a rule whose where holds does not run; "" if it runs.
 func (r *Rule) skip(in *Input, shadow bool) string {
 	switch at := r.judged(in); {
 	case r.during != nil && !r.during.Contains(at), r.outside != nil && r.outside.ContainsExcept(at, r.notOn):
@@ -44,9 +44,9 @@ func (r *Rule) skip(in *Input, shadow bool) string {
 	return ""
 }
 
-// rests reports whether the rule's cooldown is not over. later says that the rule runs
-// all the same: the event is one that its pack had missed, and came before the cooldown
-// began. Reads wait for its veto, and nothing but that is carried out.
+// rests reports whether the rule's cooldown is not over. later is set if the
+// rule runs nevertheless, with nothing but its veto carried out: its pack had missed the
+// event, which arrived before the cooldown began, and reads wait for the veto.
 func (r *Rule) rests(in *Input, shadow bool) (rests, later bool) {
 	if r.Cooldown == 0 || in.Chat == nil {
 		return false, false
@@ -56,9 +56,9 @@ func (r *Rule) rests(in *Input, shadow bool) (rests, later bool) {
 	return rests, rests && r.canVeto && !in.First.IsZero() && !end.Add(-r.Cooldown).Before(in.First)
 }
 
-// judged is the time by which the rule's hours, max_age and cooldown go. An event that
-// a pack had missed runs later. A rule that may veto runs if it would have run then:
-// reads wait for its veto. Another one runs if it may read now.
+// judged returns the time for the rule's hours, max_age and cooldown. An event that a
+// pack had missed runs later. A rule that may veto is judged by when the event arrived,
+// because reads wait for its veto; another rule by the current time.
 func (r *Rule) judged(in *Input) time.Time {
 	if r.canVeto && !in.First.IsZero() {
 		return in.First
@@ -66,9 +66,8 @@ func (r *Rule) judged(in *Input) time.Time {
 	return in.Now
 }
 
-// tooOld says why max_age keeps the rule from running; "" if it does not. An
-// event that does not say when it happened may be of any age: it is left alone,
-// unless the rule can only veto.
+// tooOld returns why max_age keeps the rule from running; "" if it does not. An event
+// without a time may be of any age: only a rule that can do nothing but veto runs on it.
 func (r *Rule) tooOld(in *Input) string {
 	if r.MaxAge == 0 {
 		return ""
@@ -85,13 +84,12 @@ func (r *Rule) tooOld(in *Input) string {
 	return ""
 }
 
-// restKey is the key of the rule's cooldowns. One that did something in shadow
-// has done nothing yet when it is live.
+// restKey returns the key of the rule's cooldowns. Those of shadow mode are separate.
 func (r *Rule) restKey(shadow bool) string { return chat.Key(memoryPack(r.Pack, shadow), r.Name) }
 
-// sampled reports whether the event's chat is in the rule's sample: the same
-// chats always, on every machine, and others for each rule. An event without a
-// chat is drawn for itself.
+// sampled reports whether the event's chat is in the rule's sample. The sample is the
+// same on every machine, and another for each rule. For an event without a chat, its id
+// counts.
 func (r *Rule) sampled(ev *event.Event) bool {
 	id := ev.ChatID()
 	if id == "" {
@@ -100,10 +98,10 @@ func (r *Rule) sampled(ev *event.Event) bool {
 	return float64(spread(hash(id, r.Name)))/math.MaxUint64 < r.Sample
 }
 
-// seed is that of a handler's random numbers: the same event draws the same.
+// seed returns the seed of a handler's random numbers: the same for the same event.
 func seed(ev *event.Event, r *Rule) uint64 { return hash(ev.ID, r.Key) }
 
-// hash is FNV-1a of both strings, a zero byte between them.
+// hash returns the FNV-1a hash of both strings with a zero byte between them.
 func hash(a, b string) uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	h := uint64(offset)
@@ -117,8 +115,8 @@ func hash(a, b string) uint64 {
 	return h
 }
 
-// spread makes all bits of a hash depend on one another: FNV leaves the upper
-// ones of similar short texts alike. These are the steps of splitmix64.
+// spread makes all bits of a hash depend on one another with the steps of splitmix64:
+// FNV gives similar short strings similar upper bits.
 func spread(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb

@@ -12,32 +12,32 @@ import (
 	"chertd/luabind/diag"
 )
 
-// Solo says how a pack runs by itself, away from the set it is part of: for
-// specs, eval and whatever else must neither see nor change the live one.
+// Solo configures Pack.Solo. Specs and eval use it to run a pack without reading or
+// changing the live one.
 type Solo struct {
-	// Config is settings over those that the pack has, the operator's included,
-	// held to the types of the defaults in pack.yaml if it has one.
+	// Config has settings that replace those of the pack. They must have the types of
+	// the defaults in pack.yaml, if there is one.
 	Config map[string]any
-	// Limits are the pack's own where they are zero.
+	// Limits replace those of the pack where they are not zero.
 	Limits luabind.Limits
-	// Account is what its VM shares with the script that calls it; nil: nothing.
+	// Account is the budget that its VM shares with the script that calls it; nil: a
+	// budget of its own.
 	Account *luabind.MemoryBudget
-	Zone    *time.Location // in place of the operator's; nil: his
-	// Swap, if set, gives the program to run in place of one of the pack's.
+	Zone    *time.Location // nil: that of the pack
+	// Swap, if set, returns the program to run in place of one of the pack's.
 	Swap func(*luabind.Program) (*luabind.Program, error)
-	// Cover is told each place that programs of luabind.Covered reach.
+	// Cover is called for each place that programs of luabind.Covered reach.
 	Cover func(file string, line int)
-	// Print gets what the files print and log while they load; nil drops it.
+	// Print is called with what the files print and log while they load; it may be nil.
 	Print func(level, msg string, fields map[string]any)
 }
 
-// soloKV is what a pack by itself may keep in kv at most: there it is in memory, and
-// a spec is about what the rules do, not about how much there is of it.
+// soloKV is the limit of kv in bytes for a pack that runs alone: its kv is in memory.
 const soloKV = 8 << 20
 
-// Solo makes a set of one shard of this pack alone, in mode live whatever its
-// own, with VMs that share nothing with others but immutable code and data. The
-// diagnostics are errors of the settings, or of loading with them.
+// Solo returns a set of one shard with this pack alone, in mode live. Its VMs share only
+// immutable code and data with others. The diagnostics are errors of the settings, or of
+// loading with them.
 func (p *Pack) Solo(o Solo) (*Set, diag.List) {
 	q := *p
 	settings, diags := p.soloSettings(o.Config)
@@ -76,13 +76,13 @@ func (p *Pack) Solo(o Solo) (*Set, diag.List) {
 		b.add(p.Path, err)
 		return nil, b.diags
 	}
-	q.share = nil // its time stands still, or is made up
+	q.share = nil // its time is virtual
 	q.vms[0], q.Rules, q.id = vm, reg.rules, &identity{}
 	return newSet([]*Pack{&q}, Options{Country: q.country, Packs: map[string]PackOptions{q.Name: {Mode: Live}}}, ""), nil
 }
 
-// Programs are the compiled files of the pack: its rule files in order, then
-// lib by name.
+// Programs returns the compiled files of the pack: its rule files in order, then lib by
+// name.
 func (p *Pack) Programs() []*luabind.Program {
 	all := slices.Clone(p.config.Files)
 	for _, name := range slices.Sorted(maps.Keys(p.config.Lib)) {
@@ -91,16 +91,16 @@ func (p *Pack) Programs() []*luabind.Program {
 	return all
 }
 
-// Script is what a script of the pack that is no rule file, such as a spec, is
-// loaded with: the pack's lib, data and budgets, no settings and no grants. Its
-// account is for a Solo as well that the script calls.
+// Script returns the configuration for a script of the pack that is not a rule file,
+// such as a spec: the pack's lib, data and limits, no settings and no grants. Its Budget
+// serves as Solo.Account, too.
 func (p *Pack) Script() luabind.Config {
 	limits := p.config.Limits
-	limits.Retained *= int64(max(len(p.vms), usualShards)) // one VM has it alone
+	limits.Retained *= int64(max(len(p.vms), usualShards)) // of a single VM
 	return luabind.Config{Lib: p.config.Lib, Data: p.config.Data, Limits: limits, Budget: p.config.Budget.Nested()}
 }
 
-// swap replaces the programs, in copies of what holds them.
+// swap replaces the programs in copies of the lists that hold them.
 func (p *Pack) swap(with func(*luabind.Program) (*luabind.Program, error)) error {
 	files, lib := slices.Clone(p.config.Files), maps.Clone(p.config.Lib)
 	for i, f := range files {
@@ -119,7 +119,7 @@ func (p *Pack) swap(with func(*luabind.Program) (*luabind.Program, error)) error
 	return nil
 }
 
-// soloSettings are the pack's settings with the given values over them.
+// soloSettings returns the pack's settings with the given values in their place.
 func (p *Pack) soloSettings(given map[string]any) (map[string]any, diag.List) {
 	settings := maps.Clone(p.config.Settings)
 	strict := slices.ContainsFunc(p.Files, func(f File) bool { return f.Kind == ManifestFile })
@@ -139,7 +139,7 @@ func (p *Pack) soloSettings(given map[string]any) (map[string]any, diag.List) {
 		case err != nil:
 			fail("", "setting %s: %s", key, err)
 		case strict && !has:
-			hint := didYouMean(diag.Suggest(key, known))
+			hint := diag.DidYouMeanString("", key, known)
 			if hint == "" && len(known) > 0 {
 				hint = "it has " + strings.Join(known, ", ")
 			}
@@ -155,7 +155,7 @@ func (p *Pack) soloSettings(given map[string]any) (map[string]any, diag.List) {
 	return settings, diags
 }
 
-// CheckConfig reports what is wrong with settings for Solo, nil if nothing is.
+// CheckConfig returns the errors of settings for Solo.
 func (p *Pack) CheckConfig(config map[string]any) diag.List {
 	_, diags := p.soloSettings(config)
 	return diags

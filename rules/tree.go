@@ -17,7 +17,7 @@ import (
 // refuses a link that does when it is followed, without a race between check and read.
 type Tree interface {
 	// ReadDir may return entries and an error: then these are not all. It is a
-	// *crowdedError if there are more than maxEntries.
+	// *crowdedError if there are more than MaxEntries.
 	ReadDir(name string) ([]fs.DirEntry, error)
 	Stat(name string) (fs.FileInfo, error)
 	Lstat(name string) (fs.FileInfo, error)
@@ -26,15 +26,15 @@ type Tree interface {
 	Close() error
 }
 
-// maxEntries limits how many entries of a folder are listed, and how many files and
+// MaxEntries limits how many entries of a folder are listed, and how many files and
 // folders a pack or the rules folder has. A mistake in one pack must not delay others.
-const maxEntries = 2000
+const MaxEntries = 2000
 
-// crowdedError is returned for a folder with more than maxEntries entries.
+// crowdedError is returned for a folder with more than MaxEntries entries.
 type crowdedError struct{}
 
 func (*crowdedError) Error() string {
-	return fmt.Sprintf("it holds more than %d files and folders", maxEntries)
+	return fmt.Sprintf("it holds more than %d files and folders", MaxEntries)
 }
 
 // OpenTree opens a folder, which may itself be a symlink.
@@ -61,7 +61,7 @@ func (t rootTree) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return listUpTo(f, maxEntries)
+	return listUpTo(f, MaxEntries)
 }
 
 // listUpTo lists a folder, sorted by name. If it has more than most entries, listUpTo

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Unfinished says which of a pack's files looks as if someone is still writing
-// it, and why; "" if none does.
+// Unfinished returns the file of a pack that looks as if it is still being written, and
+// why; "" if there is none.
 func Unfinished(now, before []File) (file, why string) {
 	for i := range now {
 		f := &now[i]

@@ -176,7 +176,7 @@ func compileClause(path string, m map[string]any, country string, exceptAllowed 
 		}
 		problems = append(problems, &problem{
 			message: fmt.Sprintf("%s has no key %q", path, key),
-			hint:    cmp.Or(didYouMean(diag.Suggest(key, names)), "its keys are "+strings.Join(names, ", ")),
+			hint:    cmp.Or(diag.DidYouMeanString("", key, names), "its keys are "+strings.Join(names, ", ")),
 		})
 	}
 	return c, problems

@@ -63,7 +63,7 @@ func choice(field func(*probe) (string, bool), allowed ...string) func(string, a
 			}
 			return nil, &problem{
 				message: fmt.Sprintf("%s: %q is not %s", name, s, orList(allowed)),
-				hint:    didYouMean(diag.Suggest(s, allowed)),
+				hint:    diag.DidYouMeanString("", s, allowed),
 			}
 		}
 		return &oneOf{lastName(name), field, sortedSet(values)}, nil

@@ -69,7 +69,7 @@ func (c *Client) read(resp *http.Response, k call, into any) (Reply, *Error) {
 		e.Message = fmt.Sprintf("the response is longer than %d KiB", limit>>10)
 	case fields == nil && !noContent:
 		e.Message = "the response is not a JSON object" + describe(resp, body)
-	case fields.saysFailed():
+	case fields.reportsFailure():
 		e.Message = "the response reports an error, but not in Chert's format" + describe(resp, body)
 	case k.success != nil:
 		if missing := k.success(fields); missing != "" {

@@ -102,8 +102,8 @@ type Message struct {
 	Service     string `json:"service"`
 }
 
-// Messages returns the latest messages of a chat, at most 200, oldest first. more says
-// that there are older ones.
+// Messages returns the latest messages of a chat, at most 200, oldest first. more is set
+// if there are older ones.
 func (c *Client) Messages(ctx context.Context, chat string) (list []Message, more bool, reply Reply, err error) {
 	var got struct {
 		Messages []Message `json:"messages"`

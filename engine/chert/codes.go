@@ -39,7 +39,7 @@ type Scope string
 
 // Scopes of errors.
 const (
-	ScopeRequest Scope = "request" // what this one call asked for
+	ScopeRequest Scope = "request" // this one call
 	ScopeChat    Scope = "chat"    // every call for the chat
 	ScopeLine    Scope = "line"    // every call of this kind on the phone line
 	ScopeRate    Scope = "rate"    // every call of the credential, until retry_after is over
@@ -52,7 +52,7 @@ const (
 type Documented struct {
 	Status     int  // the usual HTTP status; a route may answer with another
 	Retryable  bool // the usual value; the field of the answer takes precedence
-	RetryAfter bool // the answer says how long to wait
+	RetryAfter bool // the answer has a time to wait
 	Scope      Scope
 }
 

@@ -30,8 +30,8 @@ func (f fields) text(name string) (s string, ok bool) {
 	return s, json.Unmarshal(raw, &s) == nil
 }
 
-// saysFailed reports whether a body says that the call failed.
-func (f fields) saysFailed() bool {
+// reportsFailure reports whether a body reports that the call failed.
+func (f fields) reportsFailure() bool {
 	if success, clear := clearBool(f["success"]); clear && !success {
 		return true
 	}
@@ -57,15 +57,15 @@ type envelope struct {
 // whole envelope: success is false, the code has four digits or more, and retryable is
 // clear. Other APIs have an "error" with a "code", too, and must not end a read.
 func envelopeOf(f fields) *envelope {
-	succeeded, said := clearBool(f["success"])
+	succeeded, given := clearBool(f["success"])
 	w := object(f["error"])
 	code, ok := clearInt(w["code"])
-	if !ok || said && succeeded {
+	if !ok || given && succeeded {
 		return nil
 	}
 	usual, known := documented[code]
 	retryable, clear := clearBool(w["retryable"])
-	if !known && (!said || !clear || code < 1000) {
+	if !known && (!given || !clear || code < 1000) {
 		return nil
 	}
 	if !clear {

@@ -26,13 +26,13 @@ type Error struct {
 	TraceID string
 	Date    time.Time // Chert's clock when it answered; zero if unknown
 
-	// Foreign says that the answer does not have the documented shape. Something on the
-	// way to Chert sent it, so it says nothing about the chat, message or account of
-	// the call.
+	// Foreign is set if the answer does not have the documented shape. Something on the
+	// way to Chert sent it, so nothing follows from it about the chat, message or
+	// account of the call.
 	Foreign bool
 
-	// Unknown says that Chert may have carried the call out: the request may have
-	// reached Chert, and no answer of Chert's came back. That is so without an answer,
+	// Unknown is set if Chert may have carried the call out: the request may have
+	// reached Chert, and no answer of Chert's came back. It is set without an answer,
 	// for a foreign 408 or 5xx, and for a 2xx without the documented success. A call
 	// that is not idempotent must not be repeated then.
 	Unknown bool

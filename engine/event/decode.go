@@ -9,7 +9,7 @@ import (
 	"unicode"
 )
 
-// Hints has what is known of an event from outside the body: the headers
+// Hints has facts about an event from outside the body: the headers
 // X-Webhook-Event-Id and X-Webhook-Event of a webhook, or the id and type of a row that
 // the caller has unwrapped. The body takes precedence.
 type Hints struct{ ID, Type string }

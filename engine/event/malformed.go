@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// MalformedError says why a delivery is not an event. It has no text of the delivery, so
+// MalformedError is why a delivery is not an event. It has no text of the delivery, so
 // it may be logged.
 type MalformedError struct {
 	Field  string // path of the field, e.g. "data.chat.is_group"; empty: the whole body

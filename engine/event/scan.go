@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Each method of quick skips white space, reads what is next, and reports whether it was
+// Each method of quick skips white space, reads the next token, and reports whether it was
 // there and valid.
 
 // object reads an object, and the value of each field by a function.
@@ -120,7 +120,7 @@ func (q *quick) skip() bool {
 }
 
 // quoted reads a string and returns what is between the quotes; nil if it is not a
-// string. plain says that it has no escapes and is valid UTF-8.
+// string. plain is set if it has no escapes and is valid UTF-8.
 func (q *quick) quoted() (s []byte, plain bool) {
 	if !q.token('"') {
 		return nil, false

@@ -1,6 +1,9 @@
 package diag
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Suggest returns the known name that is nearest to name, or "" if none is near. It
 // prefers a name that differs only in case or separators, then the one with the fewest
@@ -32,6 +35,14 @@ func Suggest(name string, known []string) string {
 func DidYouMean(prefix, name string, known []string) string {
 	if near := Suggest(name, known); near != "" {
 		return "did you mean " + prefix + near + "?"
+	}
+	return ""
+}
+
+// DidYouMeanString is DidYouMean for values that rules and files write in quotes.
+func DidYouMeanString(prefix, value string, known []string) string {
+	if near := Suggest(value, known); near != "" {
+		return "did you mean " + strconv.Quote(prefix+near) + "?"
 	}
 	return ""
 }

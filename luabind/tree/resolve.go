@@ -2,7 +2,7 @@ package tree
 
 import "github.com/yuin/gopher-lua/ast"
 
-// Names says which variable each name of a chunk means. A name without one is a
+// Names maps each name of a chunk to its variable. A name without one is a
 // global.
 type Names struct {
 	variables map[*ast.IdentExpr]*Variable
@@ -41,7 +41,7 @@ type Variable struct {
 // Function returns the function in which the variable lives; nil for the chunk.
 func (v *Variable) Function() *ast.FunctionExpr { return v.block.function }
 
-// Error says why a chunk can't be compiled.
+// Error is why a chunk can't be compiled.
 type Error struct {
 	Line          int // 0: of no single line
 	Message, Hint string

@@ -64,7 +64,7 @@ func (f *file) checkType(function string, p *luabind.Param, e ast.Expr) bool {
 	if v := f.constOf(e); v != nil {
 		value = luabind.Describe(v)
 	}
-	f.fail(codeArgument, f.start(e), "", "%s: %s must be %s, got %s", function, p.Name, expected(p.Type), value)
+	f.mistake(codeArgument, f.start(e), luabind.WrongArgument(function, p.Name, expected(p.Type), value, ""))
 	return false
 }
 
@@ -170,10 +170,10 @@ func (f *file) checkValue(function string, p *luabind.Param, e ast.Expr) {
 			words = append(words, strings.Trim(one, `"`))
 		}
 		if !slices.Contains(words, text) {
-			f.fail(codeArgument, f.start(e), didYouMean("", diag.Suggest(text, words)), "%s: %s must be %s, got %s", function, p.Name, expected(p.Type), luabind.Describe(v))
+			f.mistake(codeArgument, f.start(e), luabind.WrongArgument(function, p.Name, expected(p.Type), luabind.Describe(v), diag.DidYouMeanString("", text, words)))
 		}
 	case text == "" && isText && slices.Contains([]string{"chat_id", "message_id", "key", "name", "format", "text"}, p.Name):
-		f.fail(codeArgument, f.start(e), "", "%s: %s is empty", function, p.Name)
+		f.mistake(codeArgument, f.start(e), luabind.EmptyArgument(function, p.Name))
 	case function == "kv.list" && p.Name == "limit":
 		if n, ok := v.(float64); ok && !(n >= 1 && n <= 1000 && n == float64(int(n))) {
 			f.fail(codeArgument, f.start(e), "", "%s: limit must be a whole number from 1 to 1000, got %s", function, luabind.Describe(v))
@@ -190,6 +190,6 @@ func (f *file) checkDuration(function string, p *luabind.Param, e ast.Expr, v an
 	case err != nil:
 		f.fail(codeArgument, f.start(e), "", "%s: %s: %v", function, p.Name, err)
 	case function == "chert.hold" && d == 0:
-		f.fail(codeArgument, f.start(e), "to end a hold, write chert.release(chat_id)", "chert.hold: duration must be greater than 0")
+		f.mistake(codeArgument, f.start(e), luabind.HoldOfZero())
 	}
 }

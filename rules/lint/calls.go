@@ -37,13 +37,11 @@ func (f *file) checkCalls() {
 
 func (f *file) checkCall(c *call, it *luabind.Symbol) {
 	at := f.start(c.expr)
-	switch {
-	case it.When == luabind.Loading && c.fn.inHandler():
-		f.fail(codePhase, at, "call it at the top of the file, outside any function", "%s can only be called while the file loads, not in a handler", it.Name)
-		return
-	case it.When == luabind.Handling && c.fn == f.top && f.module == "":
-		f.fail(codePhase, at, "call it inside a handler: chert.on(\"message.received\", function(ev) … end)", "%s can't be called while the file loads: there is no event yet", it.Name)
-		return
+	if handling := c.fn.inHandler(); handling || c.fn == f.top && f.module == "" {
+		if m, wrong := it.WrongPhase(handling); wrong {
+			f.mistake(codePhase, at, m)
+			return
+		}
 	}
 	args := c.expr.Args
 	given, more := len(args), false
@@ -51,7 +49,7 @@ func (f *file) checkCall(c *call, it *luabind.Symbol) {
 		given, more = given-1, true
 	}
 	if given > len(it.Params) {
-		f.fail(codeCount, f.start(args[len(it.Params)]), "usage: "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, given, len(it.Params))
+		f.mistake(codeCount, f.start(args[len(it.Params)]), it.TooManyArguments(given))
 		return
 	}
 	if it.When == luabind.Loading {
@@ -103,9 +101,9 @@ func (f *file) checkMarkRead(c *call) {
 func (f *file) checkTime(function string, t *ast.TableExpr) bool {
 	switch {
 	case f.given(t, "after") && f.given(t, "at"):
-		f.fail(codeArgument, f.start(t), "keep one of them", "%s: after and at exclude each other", function)
+		f.mistake(codeArgument, f.start(t), luabind.AfterAndAt(function))
 	case f.given(t, "tz") && fieldOf(t, "at") == nil:
-		f.fail(codeArgument, f.start(t), `add at = "Mon-Fri 09:00"`, "%s: tz is the time zone of at, and at is missing", function)
+		f.mistake(codeArgument, f.start(t), luabind.ZoneWithoutAt(function))
 	default:
 		return false
 	}
@@ -127,7 +125,7 @@ func (f *file) checkPostpone(c *call) {
 		key, plain := field.Key.(*ast.StringExpr)
 		return !plain || key.Value != "tz" && key.Value != "reason"
 	}) {
-		f.fail(codeArgument, f.start(t), `write { at = "Mon-Fri 09:00" } or { after = "1h" }`, "chert.postpone: after or at is missing: it sets until when reads wait")
+		f.mistake(codeArgument, f.start(t), luabind.PostponeWithoutTime())
 	}
 }
 
@@ -178,7 +176,7 @@ func (f *file) checkData(c *call) {
 	if !ok || slices.Contains(known, name) {
 		return
 	}
-	hint := didYouMean("", diag.Suggest(name, known))
+	hint := diag.DidYouMean("", name, known)
 	if hint == "" {
 		bare := name
 		for _, ending := range []string{".yaml", ".txt", ".csv"} {
@@ -206,14 +204,9 @@ func (f *file) checkRequire(c *call) {
 			known = append(known, m)
 		}
 	}
-	if slices.Contains(known, name) {
-		return
+	if !slices.Contains(known, name) {
+		f.mistake(codeMissing, f.start(c.expr.Args[0]), luabind.NoModule(name, known))
 	}
-	hint := didYouMean("", diag.Suggest(name, known))
-	if hint == "" {
-		hint = "require loads files in the pack's lib folder: lib/" + strings.ReplaceAll(name, ".", "/") + ".lua"
-	}
-	f.fail(codeMissing, f.start(c.expr.Args[0]), hint, "there is no module %q", name)
 }
 
 // checkDot finds s.find(…) where s:find(…) was meant.

@@ -141,8 +141,8 @@ func (d *datum) hint(key, missing string) string {
 	default:
 		return "it is empty" + meant
 	}
-	if near := diag.Suggest(strings.Trim(key, `"`), keys); near != "" {
-		return "did you mean " + near + "?"
+	if hint := diag.DidYouMean("", strings.Trim(key, `"`), keys); hint != "" {
+		return hint
 	}
 	if len(keys) > 10 {
 		keys = append(keys[:10:10], "…")

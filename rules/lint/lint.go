@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"chertd/luabind"
 	"chertd/luabind/diag"
 	"chertd/rules"
 )
@@ -110,6 +111,11 @@ func NoSpecs(report *rules.PackReport) diag.List {
 
 func (f *file) fail(code string, at place, hint, format string, args ...any) {
 	f.pack.add(f.path, diag.SeverityError, code, at, hint, format, args...)
+}
+
+// mistake adds an error in the words in which running the file would raise it.
+func (f *file) mistake(code string, at place, m luabind.Mistake) {
+	f.fail(code, at, m.Hint, "%s", m.Message)
 }
 
 func (f *file) warn(code string, at place, hint, format string, args ...any) {

@@ -180,7 +180,7 @@ func (f *file) checkRelation(e *ast.RelationalOpExpr, left, right ast.Expr) {
 		f.warn(codeCompare, f.start(left), hint, "%s is a %s: comparing it with a %s is %s", path, declared, got, outcome)
 	case equality && (path == "ev.message.direction"):
 		if s, ok := f.constOf(right).(string); ok && s != "inbound" && s != "outbound" {
-			f.warn(codeCompare, f.start(right), didYouMean("", diag.Suggest(s, []string{"inbound", "outbound"})),
+			f.warn(codeCompare, f.start(right), diag.DidYouMean("", s, []string{"inbound", "outbound"}),
 				`%s is "inbound" or "outbound": comparing it with %q is %s`, path, s, outcome)
 		}
 	}

@@ -1,7 +1,7 @@
 package lint
 
 import (
-	"fmt"
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -48,7 +48,7 @@ func (f *file) checkGlobals() {
 		if hints++; hints <= maxHints {
 			hint = luabind.GlobalHint(name, append(f.localsAt(u), known...))
 		}
-		f.fail(codeGlobal, f.at[u.expr], hint, "%s is not defined", name)
+		f.mistake(codeGlobal, f.at[u.expr], luabind.NotDefined(name, hint))
 	}
 }
 
@@ -93,27 +93,18 @@ func (f *file) checkField(g getUse) {
 	if len(fields) == 0 || slices.Contains(fields, key.Value) {
 		return
 	}
-	hint := luabind.FieldHint(base, key.Value)
-	if strings.HasSuffix(base, "[]") {
-		// For an item of a list, only the item's own fields are suggested.
-		hint = didYouMean("", diag.Suggest(key.Value, fields))
-		if hint == "" {
-			hint = "it has " + strings.Join(fields, ", ")
+	m := luabind.NoMember(base, key.Value, fields)
+	switch {
+	case base == "ev" || strings.HasPrefix(base, "ev."):
+		m = luabind.NoField(base, key.Value)
+		if strings.HasSuffix(base, "[]") {
+			// For an item of a list, only the item's own fields are suggested.
+			m.Hint = cmp.Or(diag.DidYouMean("", key.Value, fields), "it has "+strings.Join(fields, ", "))
 		}
+	case slices.Contains([]string{"string", "table", "math"}, base) && g.role != called:
+		return // a rule may test whether a library of Lua has a function
 	}
-	switch base {
-	case "string", "table", "math":
-		// A rule may test whether a library of Lua has a function.
-		if g.role == called {
-			f.fail(codeField, at, hint, "%s.%s does not exist", base, key.Value)
-		}
-	default:
-		if base == "ev" || strings.HasPrefix(base, "ev.") {
-			f.fail(codeField, at, hint, "%s has no field %q", base, key.Value)
-		} else {
-			f.fail(codeField, at, hint, "%s.%s does not exist", base, key.Value)
-		}
-	}
+	f.mistake(codeField, at, m)
 }
 
 // checkSetting checks config.NAME. A pack without a pack.yaml gets its settings from
@@ -124,7 +115,7 @@ func (f *file) checkSetting(name string, at place) {
 		return
 	}
 	known := slices.Sorted(maps.Keys(settings))
-	hint := didYouMean("config.", diag.Suggest(name, known))
+	hint := diag.DidYouMean("config.", name, known)
 	if f.pack.manifest() == nil {
 		if hint == "" {
 			hint = "set it in chertd.yaml, rules.packs: {" + f.pack.report.Name + ": {config: {" + name + ": …}}}; or make the pack a folder with a pack.yaml that declares its default"
@@ -152,14 +143,14 @@ func (f *file) checkMethod(c *call) {
 	switch {
 	case strings.HasPrefix(base, "ev.") || base == "ev":
 		if len(fields) > 0 && !slices.Contains(fields, e.Method) {
-			f.fail(codeField, c.method, luabind.FieldHint(base, e.Method), "%s has no field %q", base, e.Method)
+			f.mistake(codeField, c.method, luabind.NoField(base, e.Method))
 			return
 		}
 	case len(fields) > 0 && slices.Contains(fields, e.Method):
-		f.fail(codeColon, c.method, fmt.Sprintf("write %s.%s(…), with a dot", base, e.Method), "%s.%s was called with a colon", base, e.Method)
+		f.mistake(codeColon, c.method, luabind.CalledWithColon(base+"."+e.Method))
 		return
 	case len(fields) > 0:
-		f.fail(codeField, c.method, luabind.FieldHint(base, e.Method), "%s.%s does not exist", base, e.Method)
+		f.mistake(codeField, c.method, luabind.NoMember(base, e.Method, fields))
 		return
 	}
 	if f.typeOf(e.Receiver) == "string" && !slices.Contains(luabind.Fields("string"), e.Method) {
@@ -172,7 +163,7 @@ func stringHint(name string) string {
 	if hint := elsewhere[strings.ToLower(strings.ReplaceAll(name, "_", ""))]; hint != "" {
 		return hint
 	}
-	return didYouMean(":", diag.Suggest(name, luabind.Fields("string")))
+	return diag.DidYouMean(":", name, luabind.Fields("string"))
 }
 
 // elsewhere has the functions that strings have in other languages.
@@ -231,7 +222,7 @@ func (f *file) checkLoops() {
 		default:
 			continue
 		}
-		f.fail(codeArgument, f.start(e), "write for key, value in pairs(t) do, or ipairs(t) for lists", "for … in needs an iterator, but %s", what)
+		f.fail(codeArgument, f.start(e), luabind.LoopHint, "for … in needs an iterator, but %s", what)
 	}
 }
 
@@ -240,7 +231,7 @@ func (f *file) checkAssignment(a assignment) {
 	switch t := a.target.(type) {
 	case *ast.IdentExpr:
 		if f.refs[t] == nil && a.fn.inHandler() {
-			f.fail(codeSetGlobal, f.at[t], fmt.Sprintf("write `local %s`; to remember it between events use `ev.state`", t.Value), "%s is global", t.Value)
+			f.mistake(codeSetGlobal, f.at[t], luabind.GlobalSet(t.Value))
 		}
 	case *ast.AttrGetExpr:
 		base := f.pathOf(t.Object)
@@ -251,7 +242,7 @@ func (f *file) checkAssignment(a assignment) {
 		switch {
 		case base == "_G":
 			if a.fn.inHandler() && strings.HasPrefix(key, ".") {
-				f.fail(codeSetGlobal, f.start(t), "to remember it between events use `ev.state`", "%s is global", key[1:])
+				f.mistake(codeSetGlobal, f.start(t), luabind.GlobalSet(key[1:]))
 			}
 		case base == "ev" && key == ".state":
 		case base == "ev" || strings.HasPrefix(base, "ev.") && len(luabind.Fields(base)) > 0:
@@ -259,15 +250,7 @@ func (f *file) checkAssignment(a assignment) {
 		case base == "config":
 			f.fail(codeReadOnly, f.start(t), "change settings in pack.yaml or, for one installation, in chertd.yaml", "config%s can't be assigned: settings are read-only", key)
 		case len(luabind.Fields(base)) > 0:
-			f.fail(codeReadOnly, f.start(t), "use a local table of your own", "%s can't be changed: it is a library", base)
+			f.mistake(codeReadOnly, f.start(t), luabind.LibrarySet(base, strings.TrimPrefix(key, ".")))
 		}
 	}
-}
-
-// didYouMean returns a hint, or "" if there is no near name.
-func didYouMean(before, near string) string {
-	if near == "" {
-		return ""
-	}
-	return "did you mean " + before + near + "?"
 }

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,10 +34,7 @@ func (p *pack) checkRules() {
 				}
 			case t == "*" || t == event.Schedule || strings.HasPrefix(t, event.TimerPrefix) || slices.Contains(sent, t):
 			default:
-				hint := "Chert sends " + strings.Join(sent, ", ")
-				if near := diag.Suggest(t, sent); near != "" {
-					hint = fmt.Sprintf("did you mean %q?", near)
-				}
+				hint := cmp.Or(diag.DidYouMeanString("", t, sent), "Chert sends "+strings.Join(sent, ", "))
 				p.add(r.File, diag.SeverityWarning, codeType, at, hint, "on: there is no %q", t)
 			}
 		}
@@ -118,10 +116,7 @@ func (p *pack) checkTimers() {
 			if !ok || set[name] {
 				continue
 			}
-			hint := fmt.Sprintf("set it in a handler: chert.set_timer(%q, \"5m\")", name)
-			if near := diag.Suggest(name, known); near != "" {
-				hint = fmt.Sprintf("did you mean %q?", event.TimerPrefix+near)
-			}
+			hint := cmp.Or(diag.DidYouMeanString(event.TimerPrefix, name, known), fmt.Sprintf("set it in a handler: chert.set_timer(%q, \"5m\")", name))
 			p.add(r.File, diag.SeverityWarning, codeTimer, p.callAt(r.File, r.Line), hint, "nothing in this pack sets the timer %q", name)
 		}
 	}

@@ -9,17 +9,17 @@ import (
 	"chertd/luabind"
 )
 
-// assertion is one word after `assert.`. check looks whether it holds; what it
-// returns says so, and what a failure of it or of its opposite reads like.
+// assertion is one word after `assert.`. check returns whether it holds, and the texts
+// of its failure and of the failure of its opposite.
 type assertion struct {
 	args  int // besides which one more is a message for people
 	check func(t *trial, u *luabind.HostCall) verdict
-	world bool // it looks at the world, which there is in an `it` only
+	world bool // it reads the world, which exists only within an `it`
 	// optional says that the last of args may be left out.
 	optional bool
 }
 
-// verdict is what came of an assertion.
+// verdict is the result of an assertion.
 type verdict struct {
 	holds   bool
 	failure string // if it had to hold and does not
@@ -27,14 +27,14 @@ type verdict struct {
 	opposed string // if it must not hold and does
 	nearly  bool   // it does not hold, and neither does its opposite
 	hintNot string
-	// message is one for people that stands where a value may be left out.
+	// message is one for people, given in place of an optional value.
 	message string
 }
 
-// asserts are the words of luassert that specs use every day, and those that
-// look at chats. Each stands alone (assert.equal), behind is_, are_, has_, was_
-// (assert.is_true), and behind their opposites (assert.is_not_nil); with a dot
-// instead of the last _ as well (assert.are.equal).
+// asserts returns the table assert: common words of luassert, and those about chats.
+// Each word may be used alone (assert.equal), after is_, are_, has_, was_
+// (assert.is_true) and after their opposites (assert.is_not_nil), also with a dot in
+// place of the last _ (assert.are.equal).
 func asserts() luabind.HostTable {
 	m := luabind.HostTable{Call: plainAssert, Functions: map[string]luabind.HostFunc{}, Tables: map[string]luabind.HostTable{}}
 	for name, a := range assertions {
@@ -68,7 +68,7 @@ var assertions = map[string]assertion{
 	"truthy": {args: 1, check: truth(true)}, "falsy": {args: 1, check: truth(false)},
 	"number": {args: 1, check: kind("number")}, "string": {args: 1, check: kind("string")}, "table": {args: 1, check: kind("table")},
 	"boolean": {args: 1, check: kind("boolean")}, "function": {args: 1, check: kind("function")},
-	// Behind a dot the words that are Lua's own are written so: assert.is.True(x).
+	// Keywords of Lua can't be fields after a dot: assert.is.True(x).
 	"True": {args: 1, check: exactly("true", lua.LTrue)}, "False": {args: 1, check: exactly("false", lua.LFalse)}, "Nil": {args: 1, check: exactly("nil", lua.LNil)},
 	"Function": {args: 1, check: kind("function")},
 	"error":    {args: 2, check: checkError, optional: true}, "errors": {args: 2, check: checkError, optional: true},
@@ -115,8 +115,8 @@ func wordOf(name string, a assertion, not bool) luabind.HostFunc {
 	}
 }
 
-// least is how many values an assertion needs. What looks at the world needs none: it
-// knows the chat.
+// least returns how many values an assertion needs. One about the world needs none: the
+// last chat is the default.
 func (a *assertion) least() int {
 	switch {
 	case a.world:
@@ -127,7 +127,7 @@ func (a *assertion) least() int {
 	return a.args
 }
 
-// asserts notes that the `it` that runs asserts something.
+// asserts records that the running `it` asserts something.
 func (s *suite) asserts() {
 	if s.trial != nil {
 		s.trial.asserted = true
@@ -160,7 +160,7 @@ func checkEqual(_ *trial, u *luabind.HostCall) verdict {
 	}
 	if _, tables := want.(*lua.LTable); tables && got.Type() == lua.LTTable {
 		v.failure = fmt.Sprintf("expected the very table %s, got another one, %s", u.Shown(want), u.Shown(got))
-		v.hint = "to compare what is in tables write assert.same"
+		v.hint = "to compare the content of tables, write assert.same"
 	} else if want.Type() != got.Type() && want.String() == got.String() {
 		v.hint = fmt.Sprintf("one is a %s, the other a %s", want.Type(), got.Type())
 	}
@@ -229,8 +229,8 @@ func kind(want string) func(*trial, *luabind.HostCall) verdict {
 	}
 }
 
-// checkError is error(fn [, expected]): expected is a text that the error
-// contains, or a value it must be the same as.
+// checkError is error(fn [, expected]): expected is a string that the error
+// contains, or a value that it must equal.
 func checkError(_ *trial, u *luabind.HostCall) verdict {
 	fn, ok := u.Function(1)
 	if !ok {
@@ -262,7 +262,7 @@ func checkMatches(_ *trial, u *luabind.HostCall) verdict {
 	}
 	return verdict{
 		holds:   u.Matches(string(s), string(pattern)),
-		failure: fmt.Sprintf("expected a text that matches %s, got %s", u.Shown(pattern), u.Shown(s)),
-		opposed: fmt.Sprintf("expected a text that does not match %s, got %s", u.Shown(pattern), u.Shown(s)),
+		failure: fmt.Sprintf("expected a string that matches %s, got %s", u.Shown(pattern), u.Shown(s)),
+		opposed: fmt.Sprintf("expected a string that does not match %s, got %s", u.Shown(pattern), u.Shown(s)),
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"chertd/rules"
 )
 
-// FileCoverage is which lines of a rule file ran. A line counts if a statement
-// begins on it.
+// FileCoverage has the lines of a rule file that ran, and those that did not. A line
+// counts if a statement begins on it.
 type FileCoverage struct {
 	File      string `json:"file"`
 	Lines     int    `json:"lines"`
@@ -17,7 +17,7 @@ type FileCoverage struct {
 	Uncovered []int  `json:"uncovered"`
 }
 
-// Percent is the share of lines that ran; of a file without any it is 100.
+// Percent returns the share of lines that ran, 100 for a file without any.
 func (f FileCoverage) Percent() float64 {
 	if f.Lines == 0 {
 		return 100
@@ -25,7 +25,7 @@ func (f FileCoverage) Percent() float64 {
 	return 100 * float64(f.Covered) / float64(f.Lines)
 }
 
-// coverage counts for one pack. nil counts nothing.
+// coverage counts the lines of one pack that run. A nil coverage counts nothing.
 type coverage struct {
 	files    []*luabind.Program // in order
 	lines    map[string][]int
@@ -48,8 +48,8 @@ func newCoverage(p *rules.Pack, on bool) *coverage {
 	for _, f := range p.Programs() {
 		covered, lines, err := luabind.Covered(f)
 		if err != nil {
-			// It is too near to what a file may be to take the counting in: it
-			// runs as it is, and counts as not covered.
+			// With the counting code the file would exceed a limit: it runs
+			// without, and counts as not covered.
 			covered, lines = f, []int{1}
 		}
 		c.files, c.lines[f.File], c.programs[f] = append(c.files, f), lines, covered
@@ -59,7 +59,7 @@ func newCoverage(p *rules.Pack, on bool) *coverage {
 
 func (c *coverage) swap(p *luabind.Program) (*luabind.Program, error) { return c.programs[p], nil }
 
-// lib is a pack's lib with the programs that count.
+// lib returns a pack's lib with the programs that count.
 func (c *coverage) lib(lib map[string]*luabind.Program) map[string]*luabind.Program {
 	out := make(map[string]*luabind.Program, len(lib))
 	for name, p := range lib {

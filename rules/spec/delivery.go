@@ -13,12 +13,10 @@ import (
 
 	"chertd/engine/event"
 	"chertd/luabind"
-	"chertd/luabind/diag"
 )
 
-// delivery is an event as a spec describes it. It is written as Chert would
-// deliver it and decoded again, so that rules see what they would see: ev.raw,
-// parts, and all.
+// delivery is an event as a spec describes it. It is encoded as Chert would deliver it
+// and decoded again, so that rules get the same fields, ev.raw and parts included.
 type delivery struct {
 	word   string // receive or fire
 	typ    string
@@ -27,71 +25,19 @@ type delivery struct {
 	fields map[string]any
 }
 
-// What a spec need not say.
+// Defaults of fields.
 const (
 	someone  = "+15550001111"
 	ourLine  = "+15550009999"
 	someMIME = "image/jpeg"
 )
 
-// deliveryFields are what receive and fire take.
+// deliveryFields are the fields that receive and fire take.
 var deliveryFields = []string{
 	"age", "at", "chat", "data", "direction", "from", "handles", "id", "is_group", "line", "media", "message_id", "parts", "sent_at", "service", "source", "text", "type",
 }
 
-// fieldError is what is wrong with a field, and how it is written.
-type fieldError struct{ message, hint string }
-
-func (e *fieldError) Error() string { return e.message }
-
-// fieldsArg is a table argument of named values.
-func fieldsArg(u *luabind.HostCall, word string, n int) map[string]any {
-	v, err := u.Data(u.Arg(n))
-	if err != nil {
-		u.Raise("", "%s: %v", word, err)
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		return v
-	case []any:
-		if len(v) == 0 {
-			return map[string]any{}
-		}
-	}
-	u.Raise(word+` { name = value }`, "%s: expected a table of named values, got %s", word, u.Described(u.Arg(n)))
-	return nil
-}
-
-// known refuses fields that a word does not take.
-func known(u *luabind.HostCall, word string, fields map[string]any, names ...string) {
-	if err := checkFields(fields, names); err != nil {
-		u.Raise(err.hint, "%s: %s", word, err.message)
-	}
-}
-
-func checkFields(fields map[string]any, names []string) *fieldError {
-	for _, k := range slices.Sorted(maps.Keys(fields)) {
-		if slices.Contains(names, k) {
-			continue
-		}
-		hint := "it takes " + strings.Join(names, ", ")
-		if near := diag.Suggest(k, names); near != "" {
-			hint = "did you mean " + near + "?"
-		} else if alias := nicknames[k]; slices.Contains(names, alias) {
-			hint = "did you mean " + alias + "?"
-		}
-		return &fieldError{fmt.Sprintf("unknown field %q", k), hint}
-	}
-	return nil
-}
-
-// nicknames are fields people write for others.
-var nicknames = map[string]string{
-	"chat_id": "chat", "sender": "from", "body": "text", "message": "text", "group": "is_group", "phone": "line", "to": "line",
-	"event_id": "id", "time": "at", "attachment": "media", "attachments": "media", "raw": "data",
-}
-
-// event is the event as it is decoded.
+// event returns the decoded event.
 func (d *delivery) event() (event.Event, error) {
 	if err := checkFields(d.fields, deliveryFields); err != nil {
 		return event.Event{}, err
@@ -112,7 +58,7 @@ func (d *delivery) event() (event.Event, error) {
 	return ev, err
 }
 
-// body is the event's envelope.
+// body returns the event's envelope as JSON.
 func (d *delivery) body() ([]byte, error) {
 	at, err := d.happened()
 	id, err2 := field(d, "id", fmt.Sprintf("spec:%d", d.number))
@@ -181,8 +127,8 @@ func (d *delivery) bringsMessage() bool {
 	return d.typ == event.MessageReceived || d.typ == event.LeadReply
 }
 
-// hasMessage reports whether the event is about a message: one of Chert's
-// messages always is, another if the spec says something of it.
+// hasMessage reports whether the event has a message: one that brings a message does,
+// another if the spec gives a field of a message.
 func (d *delivery) hasMessage() bool {
 	if d.bringsMessage() {
 		return true
@@ -208,7 +154,7 @@ func (d *delivery) handles(us, them any) ([]any, error) {
 	return nil, &fieldError{"handles must be a list of numbers or addresses", `handles = { "+15551112222" }`}
 }
 
-// parts are the text, then the media.
+// parts returns the text, then the media.
 func (d *delivery) parts() ([]any, error) {
 	if list, ok := d.fields["parts"].([]any); ok {
 		return list, nil
@@ -254,7 +200,7 @@ func (d *delivery) parts() ([]any, error) {
 	return parts, nil
 }
 
-// field is a field of the type of its default.
+// field returns a field of the type of its default.
 func field[T string | bool](d *delivery, name string, def T) (T, error) {
 	v, given := d.fields[name]
 	if !given {
@@ -277,7 +223,7 @@ func field[T string | bool](d *delivery, name string, def T) (T, error) {
 	return def, &fieldError{fmt.Sprintf("%s must be %s, got %v", name, want, v), ""}
 }
 
-// time is a field in Unix seconds.
+// time returns a field in Unix seconds.
 func (d *delivery) time(name string, def time.Time) (time.Time, error) {
 	v, given := d.fields[name]
 	if !given {
@@ -290,7 +236,7 @@ func (d *delivery) time(name string, def time.Time) (time.Time, error) {
 	return time.UnixMilli(int64(n * 1000)).UTC(), nil
 }
 
-// happened is when the event did: at, or its age before now.
+// happened returns when the event happened: at, or its age before now.
 func (d *delivery) happened() (time.Time, error) {
 	v, given := d.fields["age"]
 	if !given {
@@ -309,5 +255,5 @@ func (d *delivery) happened() (time.Time, error) {
 	return d.now.Add(-age), nil
 }
 
-// wireTime is a time as Chert writes it.
+// wireTime formats a time as Chert does.
 func wireTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

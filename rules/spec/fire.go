@@ -14,8 +14,8 @@ import (
 	"chertd/rules"
 )
 
-// fire is fire(type, fields): an event of any type, or what chertd itself would
-// make: a timer, a schedule, the answer of a call.
+// fire is fire(type, fields): an event of any type, those that chertd itself makes
+// included: a timer, a schedule, the result of a call.
 func (t *trial) fire(u *luabind.HostCall) []lua.LValue {
 	typ, ok := u.Arg(1).(lua.LString)
 	if !ok || typ == "" {
@@ -45,7 +45,7 @@ func (t *trial) fire(u *luabind.HostCall) []lua.LValue {
 	return nil
 }
 
-// fireAnswer tells the pack of an action as if a call of its own had ended so.
+// fireAnswer sends the pack the event of a call of its own that ended.
 func (t *trial) fireAnswer(u *luabind.HostCall, typ string, fields map[string]any) {
 	known(u, "fire", fields, "kind", "chat", "code", "status", "attempts", "trace_id")
 	if kind, given := fields["kind"]; given && !slices.Contains(callKinds, any(kind)) {
@@ -70,7 +70,7 @@ func (t *trial) fireAnswer(u *luabind.HostCall, typ string, fields map[string]an
 	t.happened(u, "fire", t.world.Receive(t.ctx, ev))
 }
 
-// schedule is the rule of a name that chert.every made, or the only one.
+// schedule returns the rule of chert.every with a name, or the only one if none is given.
 func (t *trial) schedule(u *luabind.HostCall, name any) *rules.Rule {
 	all := t.set.Schedules()
 	var names []string
@@ -83,14 +83,14 @@ func (t *trial) schedule(u *luabind.HostCall, name any) *rules.Rule {
 	if len(names) == 0 {
 		u.Raise(`chert.every("15m", { name = "sweep" }, function(ev) … end) makes one`, "fire: the pack has no schedules")
 	}
-	if asked, ok := name.(string); ok {
-		u.Raise(nearest(asked, names, ""), "fire: no rule of chert.every is named %q", asked)
+	if given, ok := name.(string); ok {
+		u.Raise(nearest(given, names, ""), "fire: no rule of chert.every is named %q", given)
 	}
-	u.Raise(`fire("schedule", { name = … })`, "fire: which schedule? there is %s", quoted(names))
+	u.Raise(`fire("schedule", { name = … })`, "fire: which schedule? the pack has %s", quoted(names))
 	return nil
 }
 
-// quoted lists names in quotes.
+// quoted returns a list of names in quotes.
 func quoted(names []string) string {
 	list := make([]string, len(names))
 	for i, name := range names {
@@ -99,7 +99,7 @@ func quoted(names []string) string {
 	return strings.Join(list, ", ")
 }
 
-// chatField is the chat of a fire.
+// chatField returns the chat of a fire: that of the last event if none is given.
 func (t *trial) chatField(u *luabind.HostCall, fields map[string]any) string {
 	switch v := fields["chat"].(type) {
 	case string:
@@ -115,7 +115,8 @@ func (t *trial) chatField(u *luabind.HostCall, fields map[string]any) string {
 	return t.lastChat
 }
 
-// asJSON is Go data as JSON; nil stays nil. What JSON can't write is refused.
+// asJSON returns Go data as JSON, nil for nil. It raises an error for data that JSON
+// can't represent.
 func asJSON(u *luabind.HostCall, v any) json.RawMessage {
 	if v == nil {
 		return nil

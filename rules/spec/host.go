@@ -8,11 +8,11 @@ import (
 	"chertd/luabind"
 )
 
-// words are what a failure's column is looked for by, if the failure does not
-// begin with one of its own.
+// words are the words by which the column of a failure is found if its message does not
+// begin with one.
 var words = []string{"assert", "receive", "advance", "clock", "fire", "configure", "fail_next", "state", "operator", "error"}
 
-// host is what spec files see.
+// host has the globals of spec files.
 var host = sync.OnceValue(func() *luabind.Host {
 	return &luabind.Host{
 		Modules: []string{"json", "re", "data"},
@@ -31,14 +31,14 @@ var host = sync.OnceValue(func() *luabind.Host {
 	}
 })
 
-// suiteWord makes a word of what a suite does.
+// suiteWord returns a word that calls a method of the suite.
 func suiteWord(do func(*suite, *luabind.HostCall) []lua.LValue) luabind.HostFunc {
 	return func(u *luabind.HostCall) []lua.LValue { return do(suiteOf(u), u) }
 }
 
 func suiteOf(u *luabind.HostCall) *suite { return u.Owner().(*suite) }
 
-// missing explains names that people expect and specs don't have.
+// missing has hints for names that people expect and specs don't have.
 var missing = map[string]string{
 	"chert": "a spec looks at a pack from outside: send it an event with receive { … }", "ev": "a spec sends events: receive { … }",
 	"kv": "a spec sees what a pack does, not what it keeps; ev.state is state(chat)", "config": "set settings with configure { … }",
@@ -49,8 +49,8 @@ var missing = map[string]string{
 	"os": "specs have no os: the time is now(), and clock(\"2026-01-05 09:00\") sets it", "log": "write print",
 }
 
-// inside makes a word that drives the world, which there is in an `it` only. It takes
-// at most so many values: one more would be dropped without a word.
+// inside returns a word that uses the world, which exists only within an `it`. More than
+// most values are an error, not ignored.
 func inside(name string, most int, do func(*trial, *luabind.HostCall) []lua.LValue) luabind.HostFunc {
 	return func(u *luabind.HostCall) []lua.LValue {
 		s := suiteOf(u)
@@ -68,14 +68,14 @@ func inside(name string, most int, do func(*trial, *luabind.HostCall) []lua.LVal
 	}
 }
 
-// loading makes sure that a word stands where the file is read.
+// loading raises an error for a word that is used inside an it.
 func (s *suite) loading(u *luabind.HostCall, name string) {
 	if s.trial != nil {
 		u.Raise("move it out of the it", "%s can't be used inside an it", name)
 	}
 }
 
-// title is the name that a word's first argument gives.
+// title returns the first argument of a word, a name.
 func title(u *luabind.HostCall, word string) string {
 	name, ok := u.Arg(1).(lua.LString)
 	if !ok || name == "" {
@@ -114,7 +114,7 @@ func (s *suite) it(u *luabind.HostCall) []lua.LValue {
 	return nil
 }
 
-// pending writes a spec down that is not run; inside an it, it ends that one.
+// pending adds a spec that is not run; inside an it, it ends that one.
 func (s *suite) pending(u *luabind.HostCall) []lua.LValue {
 	if s.trial != nil {
 		s.trial.pending = true

@@ -64,10 +64,10 @@ chert.on("timer:t", function(ev) end)`
 	}
 	said := false
 	for _, h := range w.Log() {
-		said = said || strings.Contains(h.Note, "pack few goes to shadow: more than 3 reads in 10m")
+		said = said || strings.Contains(h.Note, "pack few is switched to shadow mode: more than 3 reads in 10m")
 	}
 	if !said {
-		t.Error("nothing says that the pack goes to shadow")
+		t.Error("no entry of the log says that the pack is switched to shadow mode")
 	}
 	if err := w.Advance(context.Background(), 10*time.Minute); err != nil {
 		t.Fatal(err)

@@ -15,14 +15,14 @@ import (
 	"chertd/rules/chat"
 )
 
-// A name in an assertion or in fire that nothing has named before is a typo, and
-// would make the assertion say nothing: that "cl" was not called holds always.
+// A name in an assertion or in fire that nothing has named before is a typo. The
+// assertion would be worthless: that "cl" was not called always holds.
 
 // sentTypes are the types of the events that Chert documents.
 var sentTypes = []string{event.MessageReceived, event.LeadReply, "reaction.added", "reaction.removed"}
 
-// chatArg is the chat a word is about: the last one an event named, if it does
-// not say.
+// chatArg returns the chat that a word is about: by default the last one that an event
+// named.
 func (t *trial) chatArg(u *luabind.HostCall, word string, n int) string {
 	t.must(u)
 	id := t.lastChat
@@ -40,8 +40,8 @@ func (t *trial) chatArg(u *luabind.HostCall, word string, n int) string {
 	return id
 }
 
-// assertedChat is the chat that an assertion is about. Where the chat is left out a
-// message for people may stand in its place.
+// assertedChat returns the chat that an assertion is about. A message for people may take
+// the place of an omitted chat.
 func (t *trial) assertedChat(u *luabind.HostCall, word string) (id, message string) {
 	if s, ok := u.Arg(1).(lua.LString); ok && t.lastChat != "" && t.isMessage(u, string(s)) {
 		return t.lastChat, string(s)
@@ -49,8 +49,8 @@ func (t *trial) assertedChat(u *luabind.HostCall, word string) (id, message stri
 	return t.chatArg(u, word, 1), ""
 }
 
-// isMessage tells a message for people from the id of a chat: it has several words,
-// and nothing has named a chat so. One word that names no chat is a typo.
+// isMessage reports whether a string is a message for people, not the id of a chat: it
+// has several words, and is no chat's id. A single word that names no chat is a typo.
 func (t *trial) isMessage(u *luabind.HostCall, s string) bool {
 	_, known := t.must(u).Chat(s)
 	return !known && len(strings.Fields(s)) > 1
@@ -74,9 +74,9 @@ func (t *trial) mustKnowMessage(u *luabind.HostCall, word, id string) {
 				known[id] = true
 			}
 		}
-		for _, said := range h.Rules {
-			for i := range said.Requests {
-				if target := said.Requests[i].Target; target != "" {
+		for _, rule := range h.Rules {
+			for i := range rule.Requests {
+				if target := rule.Requests[i].Target; target != "" {
 					known[target] = true
 				}
 			}
@@ -103,18 +103,15 @@ func (t *trial) mustKnowNames(u *luabind.HostCall, d *delivery, ev *event.Event)
 }
 
 // mustKnowType refuses the type of an event that Chert does not send, to which no
-// rule subscribes and of which none was received. To "*" every type is fine but
-// one that is spelt nearly like another.
+// rule subscribes and of which none was received. A rule on "*" accepts every
+// type but one that is spelled nearly like another.
 func (t *trial) mustKnowType(u *luabind.HostCall, word, typ string) {
 	known, all := slices.Clone(sentTypes), false
-	for _, p := range t.set.Packs() {
-		for _, r := range p.Rules {
-			for _, s := range r.Types {
-				all = all || s == "*"
-				if s != "*" {
-					known = append(known, s)
-				}
-			}
+	for _, s := range t.subscribed() {
+		if s == "*" {
+			all = true
+		} else {
+			known = append(known, s)
 		}
 	}
 	for i := range t.must(u).log {
@@ -132,42 +129,44 @@ func (t *trial) mustKnowType(u *luabind.HostCall, word, typ string) {
 	u.Raise(nearest(typ, known, ""), "%s: Chert sends no event of type %q, and no rule subscribes to it", word, typ)
 }
 
-// mustKnowTimer refuses a timer for which no rule waits and that none has set.
-func (t *trial) mustKnowTimer(u *luabind.HostCall, word, name string) {
-	known := map[string]bool{}
+// subscribed returns the event types to which rules subscribe, as often as they do.
+func (t *trial) subscribed() (types []string) {
 	for _, p := range t.set.Packs() {
 		for _, r := range p.Rules {
-			for _, typ := range r.Types {
-				if timer, ok := strings.CutPrefix(typ, event.TimerPrefix); ok {
-					known[timer] = true
-				}
-			}
+			types = append(types, r.Types...)
+		}
+	}
+	return types
+}
+
+// mustKnowTimer refuses a timer that no rule handles and none has set.
+func (t *trial) mustKnowTimer(u *luabind.HostCall, word, name string) {
+	known := map[string]bool{}
+	for _, typ := range t.subscribed() {
+		if timer, ok := strings.CutPrefix(typ, event.TimerPrefix); ok {
+			known[timer] = true
 		}
 	}
 	for i := range t.must(u).log {
-		for _, said := range t.world.log[i].Rules {
-			for i := range said.Requests {
-				if w := &said.Requests[i]; w.Kind == chat.RequestTimer {
+		for _, rule := range t.world.log[i].Rules {
+			for i := range rule.Requests {
+				if w := &rule.Requests[i]; w.Kind == chat.RequestTimer {
 					known[w.Name] = true
 				}
 			}
 		}
 	}
 	if !known[name] {
-		hint := "the pack has no timers"
-		if names := slices.Sorted(maps.Keys(known)); len(names) > 0 {
-			hint = nearest(name, names, "")
-		}
-		u.Raise(hint, "%s: no rule waits for the timer %q, and none has set it", word, name)
+		u.Raise(nearest(name, slices.Sorted(maps.Keys(known)), "the pack has no timers"), "%s: no rule handles the timer %q, and none has set it", word, name)
 	}
 }
 
-// nearest is a hint for a name that is not known: the one that is spelt most
-// like it, or all of them; otherwise if there are none.
+// nearest returns a hint for a name that is not known: the nearest known one, or a list
+// of the first known ones, or otherwise if there are none.
 func nearest(name string, known []string, otherwise string) string {
 	const most = 8
-	if near := diag.Suggest(name, known); near != "" {
-		return "did you mean " + strconv.Quote(near) + "?"
+	if hint := diag.DidYouMeanString("", name, known); hint != "" {
+		return hint
 	}
 	if len(known) == 0 {
 		return otherwise

@@ -11,15 +11,15 @@ import (
 	"chertd/rules/turn"
 )
 
-// operatorRule is whose a hold is that no rule asked for.
+// operatorRule is the rule of an operator's hold.
 const operatorRule = "operator"
 
-// defaultHold is how long an operator's hold lasts that says no duration, as with
+// defaultHold is the duration of an operator's hold for which none is given, as with
 // chertd hold.
 const defaultHold = 24 * time.Hour
 
-// operatorWords are what an operator does with commands: chertd hold, release
-// and read.
+// operatorWords returns the table operator: what the commands chertd hold, release and
+// read do.
 func operatorWords() luabind.HostTable {
 	return luabind.HostTable{Functions: map[string]luabind.HostFunc{
 		"hold":    inside("operator.hold", 3, (*trial).operatorHold),
@@ -80,7 +80,7 @@ func (t *trial) operatorRead(u *luabind.HostCall) []lua.LValue {
 	return nil
 }
 
-// Operate is an operator's hold or release of a chat; note says it in the log.
+// Operate holds or releases a chat for an operator. note describes it in the log.
 func (w *World) Operate(ctx context.Context, chatID string, in chat.Operate, note string) error {
 	d, err := w.move(ctx, chatID, in)
 	if err != nil {
@@ -90,8 +90,8 @@ func (w *World) Operate(ctx context.Context, chatID string, in chat.Operate, not
 	return w.run(ctx, w.now)
 }
 
-// OperatorRead is an operator's read of a chat, whatever came in meanwhile. A
-// veto or a hold drops it, like any read.
+// OperatorRead requests a read of a chat for an operator, even if newer messages have
+// arrived. A veto or a hold drops it, like any read.
 func (w *World) OperatorRead(ctx context.Context, chatID string) error {
 	w.append(turn.OperatorRead(chatID, w.seq+1, w.now))
 	return w.run(ctx, w.now)

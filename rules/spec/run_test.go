@@ -96,29 +96,29 @@ end)
 	f := r.Results[0].Failure
 	got := strings.Join(f.Story, "\n")
 	const want = `12:00:00  message.received in chat c1: "later"
-            "later" asked: mark_read after 30s (a burst)
+            "later" requested: mark_read after 30s (a burst)
             "later" logged info: soon {"chat":"c1"}
 12:00:30  call read chat c1: failed, 4001 delivery failed; again in 1s
 12:00:30  message.received in chat c1: "veto"
-            "p#2" asked: keep_unread
-            read asked by "later" at 12:00:00: dropped, vetoed, a rule asked to keep the chat unread
+            "p#2" requested: keep_unread
+            read requested by "later" at 12:00:00: dropped, vetoed, a rule requested keep_unread
 12:00:30  message.received in chat c2: "boom"
-            "p#3" failed, nothing it asked for was kept: DIR/p.lua:10: it broke
+            "p#3" failed, nothing it requested was kept: DIR/p.lua:10: it broke
             reads are blocked: a rule that could have vetoed failed
 12:00:30  message.received in chat c2: "hm"
             "later" did not run: text: the text does not contain "later"
             "p#2" did not run: text: the text does not contain "veto"
             "p#3" did not run: text: the text does not contain "boom"
 12:00:30  message.received in chat c2: "later"
-            "later" asked: mark_read after 30s (a burst)
+            "later" requested: mark_read after 30s (a burst)
             "later" logged info: soon {"chat":"c2"}
 12:01:00  call read chat c2: done
-            read asked by "later" at 12:00:30: done, read
+            read requested by "later" at 12:00:30: done, read
 Tue 6 Jan 09:00:00  message.received in chat c2: "later"
-            "later" asked: mark_read after 30s (a burst)
+            "later" requested: mark_read after 30s (a burst)
             "later" logged info: soon {"chat":"c2"}
 Tue 6 Jan 09:00:00  now
-            waiting: read of chat c2, asked by "later", due Tue 6 Jan 09:00:30`
+            waiting: read of chat c2, requested by "later", due Tue 6 Jan 09:00:30`
 	dir := filepath.Dir(packs[0].Path)
 	if got := strings.ReplaceAll(got, dir, "DIR"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -150,7 +150,7 @@ func TestBroken(t *testing.T) {
 		{"a body that is none", map[string]string{"p.lua": rule, "p_spec.lua": `describe("d", 5)`}, "describe: expected a function, got the number 5", false},
 		{"no end", map[string]string{"p/p.lua": rule, "p/pack.yaml": "limits: {steps: 10000}\n", "p/spec/p_spec.lua": `while true do end`}, "stopped after 100,000 steps", false},
 		{"nothing in it", map[string]string{"p.lua": rule, "p_spec.lua": `local x = 1`}, "warning: this spec file has no specs", true},
-		{"a name that is no spec's", map[string]string{"p/p.lua": rule, "p/spec/p.lua": `it("x", function() end)`}, "warning: this file is not run: specs are named NAME_spec.lua", true},
+		{"a name that is no spec's", map[string]string{"p/p.lua": rule, "p/spec/p.lua": `it("x", function() end)`}, "warning: this file is not run: the names of specs end in _spec.lua", true},
 		{"a rule that fails unseen", map[string]string{"p.lua": `chert.on("message.received", function(ev) error("oh") end)`, "p_spec.lua": `it("x", function() receive("x") end)`},
 			`p.lua:1:1: warning: the rule "p#1" failed while the spec "x" passed: oh`, true},
 	} {

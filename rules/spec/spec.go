@@ -13,13 +13,13 @@ import (
 	"chertd/rules"
 )
 
-// Options says how specs are run. The zero value works.
+// Options configures a run of specs. The zero value works.
 type Options struct {
 	Match   *regexp.Regexp // only specs whose full name it matches; nil: all
 	Files   []string       // only spec files of these paths, as in rules.File; none: all
 	Workers int            // how many run at a time; default GOMAXPROCS
-	// Timeout ends a spec that takes so long on a clock of this world; default
-	// 10 s. Budgets of steps end a runaway one long before, the same everywhere.
+	// Timeout ends a spec that takes longer in real time; default 10 s. Budgets of
+	// steps end a runaway spec long before, on every machine at the same step.
 	Timeout time.Duration
 	Cover   bool             // measure which lines of the rules run
 	Clock   func() time.Time // for Result.Took; nil: it stays 0
@@ -28,7 +28,7 @@ type Options struct {
 	ran func(p *rules.Pack, config map[string]any, w *World)
 }
 
-// The codes of what specs warn of, as docs/checks.md has them.
+// Codes of the warnings of specs; docs/checks.md explains them.
 const (
 	codeNoAssertion   = "CH053"
 	codeRunsNothing   = "CH054"
@@ -44,8 +44,8 @@ const (
 	Pending Status = "pending" // written down, not to be run
 )
 
-// Report is how the specs of one pack went. But for Took it is the same each
-// time.
+// Report is the result of the specs of one pack. Apart from Took it is the same in each
+// run.
 type Report struct {
 	Pack     string         `json:"pack"`
 	Path     string         `json:"path"`
@@ -53,39 +53,39 @@ type Report struct {
 	Files    []string       `json:"files"` // of specs; none: the pack has no specs
 	Results  []Result       `json:"results"`
 	Coverage []FileCoverage `json:"coverage,omitempty"` // of the rule files, with Options.Cover
-	// Broken says what is wrong with the pack or a spec file as such: an error is
-	// of one that did not load, and none of its specs were run.
+	// Broken has the diagnostics of the pack and of spec files. A spec file with an
+	// error did not load, and none of its specs ran.
 	Broken diag.List `json:"broken,omitempty"`
 	// Unloaded says that the pack did not load.
 	Unloaded bool `json:"unloaded,omitempty"`
 }
 
-// NotLoaded is the report of a pack that did not load.
+// NotLoaded returns the report of a pack that did not load.
 func NotLoaded(p *rules.PackReport) Report {
 	return Report{Pack: p.Name, Path: p.Path, Version: p.Tried.Version, Files: []string{}, Results: []Result{}, Broken: p.Diagnostics, Unloaded: true}
 }
 
-// Result is how one `it` went.
+// Result is the result of one `it`.
 type Result struct {
-	Name    string        `json:"name"` // what the describes and the it say, joined by spaces
+	Name    string        `json:"name"` // the names of the describes and the it, joined by spaces
 	Path    []string      `json:"path"` // the same, one by one
 	File    string        `json:"file"`
 	Line    int           `json:"line"`
 	Col     int           `json:"col"`
 	Status  Status        `json:"status"`
-	Why     string        `json:"why,omitempty"`     // of a pending one, if it says so
+	Why     string        `json:"why,omitempty"`     // of a pending one, if given
 	Failure *Failure      `json:"failure,omitempty"` // of a failed one
 	Printed []string      `json:"printed,omitempty"` // by the spec
 	Events  int           `json:"events"`            // how many were handled
 	Calls   int           `json:"calls"`             // how many were made
 	Took    time.Duration `json:"took_ns"`
-	// Warnings are what a spec that passed leaves open: it asserted nothing, or a
-	// rule failed and it did not ask.
+	// Warnings are of a spec that passed: it asserted nothing, or a rule failed and it
+	// did not assert that.
 	Warnings diag.List `json:"warnings,omitempty"`
 }
 
-// Failure is why a spec failed: where, what was expected and got, a hint where
-// there is one, and all that happened until then.
+// Failure is the failure of a spec: its place, what was expected and what was got, a
+// hint if there is one, and all that happened until then.
 type Failure struct {
 	diag.Diagnostic
 	Source string   `json:"source"`          // the line, as written
@@ -97,7 +97,7 @@ type Failure struct {
 // OK reports whether nothing failed.
 func (r *Report) OK() bool { return !r.Diagnostics().Errors() }
 
-// Count is how many specs ended so.
+// Count returns how many specs ended with a status.
 func (r *Report) Count(s Status) int {
 	n := 0
 	for i := range r.Results {
@@ -108,8 +108,8 @@ func (r *Report) Count(s Status) int {
 	return n
 }
 
-// Diagnostics are the failures as check prints its findings: errors for what
-// failed, warnings for what specs that passed leave open.
+// Diagnostics returns the failures as errors and the warnings of specs that passed, as
+// check prints its findings.
 func (r *Report) Diagnostics() diag.List {
 	var diags diag.List
 	diags = append(diags, r.Broken...)
@@ -125,13 +125,13 @@ func (r *Report) Diagnostics() diag.List {
 	return diags
 }
 
-// Run runs the specs of a pack, each by itself: a World and VMs of its own.
-// It ends soon after ctx does; specs that did not run by then have failed.
+// Run runs the specs of a pack, each in a World with VMs of its own. It returns soon
+// after ctx ends; specs that have not run by then fail.
 func Run(ctx context.Context, p *rules.Pack, o Options) Report {
 	return RunAll(ctx, []*rules.Pack{p}, o)[0]
 }
 
-// RunAll is Run for several packs at once.
+// RunAll runs the specs of several packs concurrently, like Run.
 func RunAll(ctx context.Context, packs []*rules.Pack, o Options) []Report {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -154,7 +154,7 @@ func RunAll(ctx context.Context, packs []*rules.Pack, o Options) []Report {
 			}
 			if !isSpec(f) {
 				r.Broken = append(r.Broken, diag.Diagnostic{File: f.Path, Line: 1, Col: 1, Severity: diag.SeverityWarning, Code: codeRunsNothing,
-					Message: "this file is not run: specs are named NAME" + specSuffix, Hint: "rename it, or move what specs share to lib/ and require it"})
+					Message: "this file is not run: the names of specs end in " + specSuffix, Hint: "rename it, or move shared code to lib/ and require it"})
 				continue
 			}
 			r.Files = append(r.Files, f.Path)

@@ -12,33 +12,33 @@ import (
 	"chertd/rules/turn"
 )
 
-// tellMost is how many happenings a failure shows, the newest.
-const tellMost = 40
+// storyMost is how many log entries a failure shows, the newest.
+const storyMost = 40
 
-// story is what happened, in lines: the events with their times, what each rule
-// said, the calls, and what still waits.
+// story returns what happened, in lines: the events with their times, what each rule
+// requested and logged, the calls, and what still waits.
 func (t *trial) story() []string {
 	var lines []string
 	log := t.world.log
-	if skipped := len(log) - tellMost; skipped > 0 {
+	if skipped := len(log) - storyMost; skipped > 0 {
 		lines = append(lines, fmt.Sprintf("… %d earlier events and calls are left out", skipped))
 		log = log[skipped:]
 	}
 	for i := range log {
-		lines = append(lines, t.tell(&log[i])...)
+		lines = append(lines, t.lines(&log[i])...)
 	}
 	lines = append(lines, fmt.Sprintf("%s  now", t.stamp(t.world.Now())))
 	return append(lines, t.waiting()...)
 }
 
-// tell is one happening.
-func (t *trial) tell(h *Happening) []string {
+// lines returns the lines of one log entry.
+func (t *trial) lines(h *Happening) []string {
 	var lines []string
 	switch {
 	case h.Call != nil:
 		lines = append(lines, fmt.Sprintf("%s  %s", t.stamp(h.At), h.Call.Words()))
 	case h.Event != nil:
-		lines = append(lines, fmt.Sprintf("%s  %s", t.stamp(h.At), eventWords(h.Event)))
+		lines = append(lines, fmt.Sprintf("%s  %s", t.stamp(h.At), eventLine(h.Event)))
 	case h.Chat == "":
 		lines = append(lines, fmt.Sprintf("%s  %s", t.stamp(h.At), h.Note))
 	default:
@@ -48,12 +48,12 @@ func (t *trial) tell(h *Happening) []string {
 	switch {
 	case h.Event == nil || h.Note == "":
 	case h.Note == turn.NoRule:
-		t.tellRefusals(h, add)
+		t.refusalLines(h, add)
 	default:
 		add("%s", h.Note)
 	}
 	for i := range h.Rules {
-		t.tellRule(&h.Rules[i], add)
+		t.ruleLines(&h.Rules[i], add)
 	}
 	if h.Blocked {
 		add("reads are blocked: a rule that could have vetoed failed")
@@ -65,25 +65,25 @@ func (t *trial) tell(h *Happening) []string {
 	}
 	for i := range h.Actions {
 		if a := &h.Actions[i]; a.Status != chat.Waiting {
-			add("%s", t.actionWords(a))
+			add("%s", t.actionLine(a))
 		}
 	}
 	return lines
 }
 
-func (t *trial) tellRule(said *Said, add func(string, ...any)) {
+func (t *trial) ruleLines(rule *Said, add func(string, ...any)) {
 	switch {
-	case said.Skipped != "":
-		add("%q did not run: %s", said.Rule, said.Skipped)
-	case said.Failure != nil:
-		add("%q failed, nothing it asked for was kept: %s", said.Rule, placed(said.Failure.Diagnostic))
-	case len(said.Decision.Asked) == 0:
-		add("%q ran and asked for nothing", said.Rule)
+	case rule.Skipped != "":
+		add("%q did not run: %s", rule.Rule, rule.Skipped)
+	case rule.Failure != nil:
+		add("%q failed, nothing it requested was kept: %s", rule.Rule, placed(rule.Failure.Diagnostic))
+	case len(rule.Decision.Asked) == 0:
+		add("%q ran and requested nothing", rule.Rule)
 	default:
-		add("%q asked: %s", said.Rule, strings.Join(said.Decision.Asked, "; "))
+		add("%q requested: %s", rule.Rule, strings.Join(rule.Decision.Asked, "; "))
 	}
-	for _, l := range said.Logs {
-		line := fmt.Sprintf("%q logged %s: %s", said.Rule, l.Level, l.Msg)
+	for _, l := range rule.Logs {
+		line := fmt.Sprintf("%q logged %s: %s", rule.Rule, l.Level, l.Msg)
 		if len(l.Fields) > 0 {
 			if b, err := json.Marshal(l.Fields); err == nil {
 				line += " " + string(b)
@@ -93,21 +93,21 @@ func (t *trial) tellRule(said *Said, add func(string, ...any)) {
 	}
 }
 
-// tellRefusals says why no rule took an event.
-func (t *trial) tellRefusals(h *Happening, add func(string, ...any)) {
-	said := false
+// refusalLines adds why no rule ran on an event.
+func (t *trial) refusalLines(h *Happening, add func(string, ...any)) {
+	found := false
 	for _, x := range t.set.Explain(rules.Input{Event: h.Event, Seq: h.Seq, Now: h.At}) {
 		if len(x.Refused) > 0 {
 			add("%q did not run: %s", x.Rule, strings.Join(x.Refused, ", "))
-			said = true
+			found = true
 		}
 	}
-	if !said {
+	if !found {
 		add("no rule subscribes to it")
 	}
 }
 
-// waiting is what would still happen.
+// waiting returns what would still happen, in lines.
 func (t *trial) waiting() []string {
 	var lines []string
 	add := func(format string, args ...any) { lines = append(lines, "            "+fmt.Sprintf(format, args...)) }
@@ -115,7 +115,7 @@ func (t *trial) waiting() []string {
 		c, _ := t.world.Chat(id)
 		for i := range c.Waiting {
 			a := &c.Waiting[i]
-			line := fmt.Sprintf("waiting: %s of chat %s, asked by %q, due %s", a.Kind, id, a.Rule, t.stamp(a.Due))
+			line := fmt.Sprintf("waiting: %s of chat %s, requested by %q, due %s", a.Kind, id, a.Rule, t.stamp(a.Due))
 			if a.Attempts > 0 {
 				line += fmt.Sprintf("; %s failed (%s)", plural(a.Attempts, "call"), a.Error)
 			}
@@ -134,17 +134,17 @@ func (t *trial) waiting() []string {
 	return lines
 }
 
-// postponed says until when reads wait, and why.
+// postponed returns until when reads wait, and why.
 func (t *trial) postponed(p *chat.Postponement) string {
 	return fmt.Sprintf("postponed until %s by %s%s", t.stamp(p.Until), p.By(), because(p.Reason))
 }
 
-func (t *trial) actionWords(a *chat.Action) string {
-	return fmt.Sprintf("%s asked by %q at %s: %s, %s", a.Kind, a.Rule, t.stamp(a.Requested), a.Status, explained(a))
+func (t *trial) actionLine(a *chat.Action) string {
+	return fmt.Sprintf("%s requested by %q at %s: %s, %s", a.Kind, a.Rule, t.stamp(a.Requested), a.Status, explained(a))
 }
 
-// stamp is a virtual time in the zone of the rules: with the day where it is not the
-// first one's, and with the zone unless that is UTC.
+// stamp formats a virtual time in the zone of the rules, with the day if it is not the
+// first one, and with the zone unless that is UTC.
 func (t *trial) stamp(at time.Time) string {
 	zone := t.pack.Zone()
 	at = at.In(zone)
@@ -161,8 +161,8 @@ func (t *trial) stamp(at time.Time) string {
 	return at.Format(form)
 }
 
-// eventWords is an event on one line.
-func eventWords(ev *event.Event) string {
+// eventLine formats an event on one line.
+func eventLine(ev *event.Event) string {
 	var b strings.Builder
 	b.WriteString(ev.Type)
 	if id := ev.ChatID(); id != "" {
@@ -190,7 +190,7 @@ func eventWords(ev *event.Event) string {
 	return b.String()
 }
 
-// Words is a call on one line, and how it ended.
+// Words returns a call on one line, and how it ended.
 func (c *CallMade) Words() string {
 	words := fmt.Sprintf("call %s chat %s", c.Call.Kind, c.Call.Chat)
 	if text := c.Text(); text != "" {
@@ -198,11 +198,11 @@ func (c *CallMade) Words() string {
 	}
 	switch {
 	case c.Pending:
-		return words + ": under way"
+		return words + ": in flight"
 	case c.Fault == nil:
 		return words + ": done"
 	case c.RetryIn > 0:
 		return fmt.Sprintf("%s: failed, %s; again in %v", words, c.Fault.Words(), c.RetryIn)
 	}
-	return fmt.Sprintf("%s: failed for good, %s", words, c.Fault.Words())
+	return fmt.Sprintf("%s: failed, not repeated, %s", words, c.Fault.Words())
 }

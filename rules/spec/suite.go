@@ -14,26 +14,25 @@ import (
 	"chertd/rules"
 )
 
-// specSuffix is how names of spec files end. Other files in spec/ are there to
-// be read, and are not run.
+// specSuffix is the end of the names of spec files. Other files in spec/ are not run.
 const specSuffix = "_spec.lua"
 
 func isSpec(f rules.File) bool { return strings.HasSuffix(f.Name, specSuffix) }
 
-// job is one `it` to be run, by its place in its file.
+// job is one `it` to run.
 type job struct {
 	pack   *rules.Pack
 	prog   *luabind.Program
 	cols   luabind.Columns // of prog
 	cover  *coverage
 	index  int
-	count  int    // how many the file has
+	count  int    // how many specs the file has
 	result Result // as far as it is known before the run
 	into   *Result
 }
 
-// discover loads a spec file and lists what it has. The describes run, the its
-// do not.
+// discover loads a spec file and returns its specs. The functions of describe run, those
+// of it do not.
 func discover(p *rules.Pack, f rules.File, cover *coverage) ([]*job, diag.List) {
 	prog, err := luabind.Compile(f.Path, f.Bytes)
 	if err != nil {
@@ -69,8 +68,8 @@ func diagnosticsOf(file string, err error) diag.List {
 	return diag.List{{File: file, Severity: diag.SeverityError, Message: err.Error()}}
 }
 
-// suite is a spec file that was loaded: what it describes, and the `it` that
-// runs. Each `it` has a load of its own, so that nothing leaks between them.
+// suite is a loaded spec file: its specs, and the `it` that runs. The file is loaded
+// again for each `it`, so that nothing leaks between them.
 type suite struct {
 	script  *luabind.Script
 	account *luabind.MemoryBudget // of the script and the pack it tries
@@ -97,7 +96,7 @@ type testCase struct {
 	why     string
 }
 
-// load runs a spec file's chunk.
+// load runs the top level of a spec file.
 func load(p *rules.Pack, prog *luabind.Program, cover *coverage, o Options) (*suite, error) {
 	s := &suite{block: &block{}}
 	cfg := p.Script()
@@ -118,7 +117,7 @@ func load(p *rules.Pack, prog *luabind.Program, cover *coverage, o Options) (*su
 	return s, nil
 }
 
-// run runs the `it` on a load and a World of its own.
+// run runs the `it` in a suite and a World of its own.
 func (j *job) run(ctx context.Context, o Options) Result {
 	res := j.result
 	if res.Status == Pending {
@@ -161,8 +160,8 @@ func (j *job) run(ctx context.Context, o Options) Result {
 	return res
 }
 
-// play runs the before_eaches from the outside in, the body, and the
-// after_eaches from the inside out, whatever became of the body.
+// play runs the functions of before_each, outermost first, the body, and those of
+// after_each, innermost first, even if the body failed.
 func (s *suite) play(c *testCase) *luabind.Failure {
 	s.script.Begin()
 	defer s.script.End()
@@ -178,7 +177,7 @@ func (s *suite) play(c *testCase) *luabind.Failure {
 				}
 			}
 		}
-		s.trial.asserted = false // what before_each asserts, it asserts of all
+		s.trial.asserted = false // assertions of before_each do not count
 		return s.script.Call(c.fn)
 	}()
 	if failure == nil || !s.script.Broken() {
@@ -200,7 +199,7 @@ func (j *job) failed(res Result, f *luabind.Failure, t *trial) Result {
 		d.File, d.Line = res.File, res.Line
 	}
 	if d.File == j.prog.File && d.Line > 0 && (d.Col == 0 || d.Col == j.cols.Of(d.Line)) {
-		// It is known no better than by its line: the word that failed stands on it.
+		// Only the line is known: find the word that failed on it.
 		d.Col = j.column(d)
 	}
 	res.Failure = &Failure{Diagnostic: d, Source: sourceLine(j.prog, d)}
@@ -213,8 +212,8 @@ func (j *job) failed(res Result, f *luabind.Failure, t *trial) Result {
 	return res
 }
 
-// column is where the word stands on its line that a failure is of: the one that
-// its message begins with, else an assertion.
+// column returns the column of the word that failed: the one that the message begins
+// with, or else an assertion.
 func (j *job) column(d diag.Diagnostic) int {
 	word, _, _ := strings.Cut(d.Message, " ")
 	word, _, _ = strings.Cut(strings.TrimSuffix(word, ":"), ".")
@@ -227,7 +226,7 @@ func (j *job) column(d diag.Diagnostic) int {
 	return j.cols.Of(d.Line, words...)
 }
 
-// sourceLine is the line of the spec that a failure is at.
+// sourceLine returns the line of the spec at which it failed.
 func sourceLine(p *luabind.Program, d diag.Diagnostic) string {
 	lines := strings.Split(string(p.Source), "\n")
 	if d.File != p.File || d.Line < 1 || d.Line > len(lines) {

@@ -5,47 +5,45 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
-	"chertd/engine/chert"
 	"chertd/engine/event"
 	"chertd/luabind"
 	"chertd/luabind/diag"
 	"chertd/rules"
 )
 
-// trial is one `it` that runs: the world it drives, and what it has said so far.
+// trial is one running `it`: the world that it uses, and what it has done so far.
 type trial struct {
 	ctx     context.Context
 	pack    *rules.Pack
 	cover   *coverage
 	start   time.Time
-	timeout time.Duration  // of the whole spec, on a clock of this world
+	timeout time.Duration  // of the whole spec, in real time
 	config  map[string]any // of configure
 	faults  []Fault        // of fail_next before there is a world
 
-	world    *World // made when first needed: configure comes before it
+	world    *World // nil until it is needed: configure comes first
 	set      *rules.Set
 	account  *luabind.MemoryBudget // of its pack's VM
 	sent     int                   // events made so far, for their ids
 	lastChat string                // of the last event that named one
-	tolerant bool                  // the spec said that a rule is to fail, and one did
-	asserted bool                  // since the before_eaches
+	tolerant bool                  // the spec asserted that a rule fails, and one did
+	asserted bool                  // since before_each
 
 	printed []string
 	pending bool
 	why     string
 }
 
-// coverFactor is how much larger budgets are while coverage is measured: it
-// takes steps of its own.
+// coverFactor is how much larger budgets are while coverage is measured, which takes
+// steps itself.
 const coverFactor = 4
 
-// must is the trial's world. A pack that does not load with the settings given
-// fails the spec where it first needs one.
+// must returns the trial's world, and creates it if there is none yet. It raises an error
+// if the pack does not load with the settings of configure.
 func (t *trial) must(u *luabind.HostCall) *World {
 	if t.world != nil {
 		return t.world
@@ -73,7 +71,7 @@ func (t *trial) must(u *luabind.HostCall) *World {
 	return t.world
 }
 
-// placed is a diagnostic on one line, without its hint.
+// placed formats a diagnostic on one line, without its hint.
 func placed(d diag.Diagnostic) string {
 	if d.File == "" {
 		return d.Message
@@ -81,7 +79,7 @@ func placed(d diag.Diagnostic) string {
 	return d.File + ":" + strconv.Itoa(max(d.Line, 1)) + ": " + d.Message
 }
 
-// happened raises what the world says about its bounds.
+// happened raises an error of the world.
 func (t *trial) happened(u *luabind.HostCall, word string, err error) {
 	switch {
 	case errors.Is(err, ErrTooMuch):
@@ -135,79 +133,6 @@ func (t *trial) deliver(u *luabind.HostCall, d delivery) {
 	t.happened(u, d.word, t.world.Receive(t.ctx, ev))
 }
 
-// advance is advance(duration): time passes.
-func (t *trial) advance(u *luabind.HostCall) []lua.LValue {
-	d, ok, err := u.Duration(u.Arg(1))
-	if !ok {
-		u.Raise(`advance("30s")`, "advance: expected a duration, got %s", u.Described(u.Arg(1)))
-	}
-	if err != nil {
-		u.Raise("", "advance: %v", err)
-	}
-	t.happened(u, "advance", t.must(u).Advance(t.ctx, d))
-	return nil
-}
-
-// clock is clock("2026-01-05 09:00" [, tz]); without tz it is in the zone in which
-// the rules read their hours. Before anything has happened the
-// world begins then; afterwards the time until then passes.
-func (t *trial) clock(u *luabind.HostCall) []lua.LValue {
-	at := t.timeArg(u)
-	if t.world == nil {
-		t.start = at
-		return nil
-	}
-	d := at.Sub(t.world.Now())
-	if d < 0 {
-		u.Raise("to begin earlier, set the clock before the first event", "clock: it is %s already, and time does not go back", t.stamp(t.world.Now()))
-	}
-	t.happened(u, "clock", t.world.Advance(t.ctx, d))
-	return nil
-}
-
-func (t *trial) timeArg(u *luabind.HostCall) time.Time {
-	text, ok := u.Arg(1).(lua.LString)
-	const form = `clock("2026-01-05 09:00", "Europe/Paris")`
-	if !ok {
-		u.Raise(form, "clock: expected a time, got %s", u.Described(u.Arg(1)))
-	}
-	zone := t.pack.Zone()
-	if tz, given := u.Arg(2).(lua.LString); given {
-		loc, err := luabind.LoadZone(string(tz))
-		if err != nil {
-			u.Raise("", "clock: %v", err)
-		}
-		zone = loc
-	} else if u.Arg(2) != lua.LNil {
-		u.Raise(form, "clock: the time zone must be a string, got %s", u.Described(u.Arg(2)))
-	}
-	if at, err := time.Parse(time.RFC3339, string(text)); err == nil {
-		return at.UTC()
-	}
-	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
-		wall, err := time.Parse(layout, string(text))
-		if err != nil {
-			continue
-		}
-		at, shown := luabind.WallTime(wall, zone)
-		if !shown {
-			u.Raise("take a time that is there", "clock: in %s the clock is put forward over %s: it goes on at %s", zone, string(text), at.Format("2006-01-02 15:04"))
-		}
-		return at.UTC()
-	}
-	u.Raise(form, "clock: %q is not a time", string(text))
-	return time.Time{}
-}
-
-// nowWord is now(): the virtual time in Unix seconds.
-func (t *trial) nowWord(u *luabind.HostCall) []lua.LValue {
-	at := t.start
-	if t.world != nil {
-		at = t.world.Now()
-	}
-	return []lua.LValue{lua.LNumber(float64(at.UnixMilli()) / 1000)}
-}
-
 // configure is configure { name = value }: settings of the pack for this it.
 func (t *trial) configure(u *luabind.HostCall) []lua.LValue {
 	if t.world != nil {
@@ -228,49 +153,6 @@ func (t *trial) configure(u *luabind.HostCall) []lua.LValue {
 	return nil
 }
 
-// codeList names Chert's codes.
-func codeList() string {
-	var codes []string
-	for _, c := range chert.Codes() {
-		codes = append(codes, strconv.Itoa(c))
-	}
-	return "one of " + strings.Join(codes, ", ")
-}
-
-// failNext is fail_next(code [, times]).
-func (t *trial) failNext(u *luabind.HostCall) []lua.LValue {
-	var f Fault
-	switch v := u.Arg(1).(type) {
-	case lua.LNumber:
-		var ok bool
-		if f, ok = Documented(int(v)); !ok || lua.LNumber(int(v)) != v {
-			u.Raise("it is "+codeList()+`, or "timeout"`, "fail_next: Chert has no error code %s", v.String())
-		}
-	case lua.LString:
-		if f = noAnswer(); v != "timeout" {
-			u.Raise(`fail_next(4001), or fail_next("timeout")`, "fail_next: expected a code, got %s", u.Described(v))
-		}
-	default:
-		u.Raise("fail_next(4001)", "fail_next: expected a code of Chert's, got %s", u.Described(v))
-	}
-	times := 1
-	if v := u.Arg(2); v != lua.LNil {
-		n, ok := v.(lua.LNumber)
-		if !ok || n < 1 || n > 1000 || n != lua.LNumber(int(n)) {
-			u.Raise("fail_next(4001, 3)", "fail_next: how often must be a whole number from 1 to 1000, got %s", u.Described(v))
-		}
-		times = int(n)
-	}
-	for range times {
-		if t.world == nil {
-			t.faults = append(t.faults, f)
-		} else {
-			t.world.FailNext(f, 1)
-		}
-	}
-	return nil
-}
-
 // state is state(chat): a copy of what the pack keeps in ev.state there.
 func (t *trial) state(u *luabind.HostCall) []lua.LValue {
 	id := t.chatArg(u, "state", 1)
@@ -284,24 +166,24 @@ func (t *trial) state(u *luabind.HostCall) []lua.LValue {
 	return []lua.LValue{v}
 }
 
-// warnings are what a spec that passed leaves open: a rule that failed without
-// the spec asking, and that it asserted nothing.
+// warnings returns the warnings of a spec that passed: it asserted nothing, or a rule
+// failed and the spec did not assert that.
 func (t *trial) warnings(res *Result) diag.List {
 	var diags diag.List
 	if !t.asserted {
 		diags = append(diags, diag.Diagnostic{File: res.File, Line: res.Line, Col: res.Col, Severity: diag.SeverityWarning, Code: codeNoAssertion,
 			Message: "the spec " + strconv.Quote(res.Name) + " asserts nothing: it passes whatever the rules do",
-			Hint:    `say what must come of it: assert.is_unread("c1"), or assert.not_failed() if no rule may fail`})
+			Hint:    `assert the result: assert.is_unread("c1"), or assert.not_failed() if no rule may fail`})
 	}
 	if t.world == nil || t.tolerant {
 		return diags
 	}
 	for i := range t.world.log {
-		for _, said := range t.world.log[i].Rules {
-			if f := said.Failure; f != nil {
+		for _, rule := range t.world.log[i].Rules {
+			if f := rule.Failure; f != nil {
 				d := f.Diagnostic
 				d.Severity, d.Code = diag.SeverityWarning, codeFailedUnasked
-				d.Message = "the rule " + strconv.Quote(said.Rule) + " failed while the spec " + strconv.Quote(res.Name) + " passed: " + d.Message
+				d.Message = "the rule " + strconv.Quote(rule.Rule) + " failed while the spec " + strconv.Quote(res.Name) + " passed: " + d.Message
 				return append(diags, d)
 			}
 		}

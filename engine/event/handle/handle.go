@@ -28,11 +28,11 @@ type Handle struct {
 	Text string
 }
 
-// Error says why a text is not the handle of a sender, and what to write instead.
+// Error is why a string is not the handle of a sender, with what to write instead.
 type Error struct {
 	Problem string
 	Hint    string // "": none
-	// NoCountry says that a number has no + and no country is known. Parse returns its
+	// NoCountry is set if a number has no + and no country is known. Parse returns its
 	// digits, which equal no number that Chert delivers with +.
 	NoCountry bool
 }

@@ -47,7 +47,7 @@ var (
 		VALUES (1` + strings.Repeat(", ?", len(countColumns)) + `) ON CONFLICT DO UPDATE SET ` + addedTo(countColumns))
 )
 
-// addedTo is the SQL that adds what an INSERT has of columns to what is there.
+// addedTo returns the SQL that adds the columns of an INSERT to those of the row.
 func addedTo(columns []string) string {
 	var terms []string
 	for _, column := range columns {

@@ -64,8 +64,8 @@ type forward struct {
 	Known    string   `json:"known,omitempty"`
 }
 
-// prepareArrivals encodes arrivals. It cuts times to microseconds, so that what is
-// announced now equals what is read later.
+// prepareArrivals encodes arrivals. It cuts times to microseconds, so that an
+// arrival announced now equals the one read later.
 func prepareArrivals(list []turn.Arrival) ([]arrival, error) {
 	out := make([]arrival, len(list))
 	for i := range list {

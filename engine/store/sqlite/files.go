@@ -20,7 +20,7 @@ type LostError struct {
 
 func (e *LostError) Error() string { return fmt.Sprintf("the store's file %s: %s", e.Path, e.What) }
 
-// Hint says what to do about it.
+// Hint returns what an operator can do about it.
 func (e *LostError) Hint() string {
 	return "put the file back as it was, or restore a backup, and restart chertd; until then events are answered 503 and Chert keeps them in its log"
 }
@@ -36,7 +36,7 @@ func (e *touchedError) Error() string {
 	return fmt.Sprintf("the store's file %s: something other than SQLite wrote into it; it is being checked", e.Path)
 }
 
-// Hint says what to do about it.
+// Hint returns what an operator can do about it.
 func (e *touchedError) Hint() string {
 	return "let nothing but chertd and sqlite3 write to the store's files; if the check finds damage, restore a backup"
 }

@@ -39,7 +39,7 @@ type CorruptError struct {
 func (e *CorruptError) Error() string { return fmt.Sprintf("the database is damaged: %v", e.Err) }
 func (e *CorruptError) Unwrap() error { return e.Err }
 
-// Hint says what to do about it.
+// Hint returns what an operator can do about it.
 func (e *CorruptError) Hint() string {
 	return fmt.Sprintf("stop chertd and restore a backup; sqlite3 %s 'PRAGMA integrity_check' lists the damage", e.Path)
 }
@@ -50,7 +50,7 @@ type writeError struct{ Err error }
 func (e *writeError) Error() string { return e.Err.Error() }
 func (e *writeError) Unwrap() error { return e.Err }
 
-// Hint says what to do about it.
+// Hint returns what an operator can do about it.
 func (e *writeError) Hint() string {
 	if sqliteCode(e.Err) == sqlite3.SQLITE_FULL {
 		return "make room on the disk; chertd tries again every second"
@@ -167,7 +167,7 @@ func (s *Store) watch(tick <-chan time.Time) {
 		r := newRequest("check the store", probe)
 		r.tries = failing
 		ctx, cancel := context.WithTimeout(context.Background(), stallAfter)
-		_ = s.submit(ctx, r, false) // the writer notes what is wrong
+		_ = s.submit(ctx, r, false) // the writer records the error
 		cancel()
 	}
 }

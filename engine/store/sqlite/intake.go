@@ -13,7 +13,7 @@ type intakeError struct{ Err error }
 func (e *intakeError) Error() string { return fmt.Sprintf("the store accepts no events: %v", e.Err) }
 func (e *intakeError) Unwrap() error { return e.Err }
 
-// Hint says what to do about it.
+// Hint returns what an operator can do about it.
 func (e *intakeError) Hint() string {
 	return "its tables are not as chertd made them: stop chertd and restore a backup"
 }

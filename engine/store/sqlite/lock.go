@@ -25,7 +25,7 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("open store %s: %s is using it", e.Path, who)
 }
 
-// Hint says what to do about it.
+// Hint returns what an operator can do about it.
 func (e *InUseError) Hint() string {
 	if e.PID == 0 {
 		return "stop the other chertd, or give this one a store.url of its own"

@@ -62,7 +62,7 @@ var (
 // It creates the database and its folder if there is none, and brings its schema up
 // to date. One process at a time can have it open (*InUseError). A database that a
 // newer program has used is not changed (*NewerError). Every error but that of an
-// empty path has a method Hint, which says what to do.
+// empty path has a method Hint with what to do.
 //
 // Open switches SQLite, for the whole process, to open-file-description locks and
 // fdatasync where the system has them. Nevertheless, no code of the process may
@@ -268,7 +268,7 @@ func (e *MissingError) Error() string {
 	return "the file is not there, but its " + filepath.Base(e.Path) + "-wal is"
 }
 
-// Hint says what to do about it.
+// Hint returns what an operator can do about it.
 func (e *MissingError) Hint() string {
 	return "put " + e.Path + " back, or restore a backup; to begin with an empty store remove the -wal and -shm files, too"
 }

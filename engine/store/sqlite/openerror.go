@@ -26,7 +26,7 @@ type NoRoomError struct {
 func (e *NoRoomError) Error() string { return e.Err.Error() }
 func (e *NoRoomError) Unwrap() error { return e.Err }
 
-// Hint says what to do about it.
+// Hint returns what an operator can do about it.
 func (e *NoRoomError) Hint() string {
 	return "make room on the disk of " + filepath.Dir(e.Path) + "; chertd tries again every second"
 }
@@ -43,7 +43,7 @@ type UnusableError struct {
 func (e *UnusableError) Error() string { return e.Err.Error() }
 func (e *UnusableError) Unwrap() error { return e.Err }
 
-// Hint says what to do about it.
+// Hint returns what an operator can do about it.
 func (e *UnusableError) Hint() string { return e.hint }
 
 // OpenError reports that the store can't be opened now. It can once the cause is gone.
@@ -57,7 +57,7 @@ type OpenError struct {
 func (e *OpenError) Error() string { return e.Err.Error() }
 func (e *OpenError) Unwrap() error { return e.Err }
 
-// Hint says what to do about it.
+// Hint returns what an operator can do about it.
 func (e *OpenError) Hint() string { return e.hint }
 
 var (
@@ -85,7 +85,7 @@ func openError(path string, err error) error {
 	unclear := code == sqlite3.SQLITE_IOERR || code == sqlite3.SQLITE_CANTOPEN
 	if code == sqlite3.SQLITE_CANTOPEN {
 		if files := outOfFiles(); files != nil {
-			err = fmt.Errorf("%w: %w", err, files) // SQLite does not say why
+			err = fmt.Errorf("%w: %w", err, files) // SQLite does not give the reason
 		}
 	}
 	switch hint := diag.OpenFilesHint(err); {

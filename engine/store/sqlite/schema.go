@@ -15,7 +15,7 @@ const application = 0x63687274
 var schemas embed.FS
 
 // migrations bring a database from version i to i+1 by the i-th script. The SQL of
-// a released script is never changed, only its comments; PRAGMA user_version says
+// a released script is never changed, only its comments; PRAGMA user_version has
 // how many have run.
 var migrations = func() (scripts []string) {
 	for {
@@ -44,7 +44,7 @@ func (e *NewerError) Error() string {
 	return fmt.Sprintf("open store %s: its schema is version %d, this chertd knows up to %d", e.Path, e.Version, e.Known)
 }
 
-// Hint says what to do about it.
+// Hint returns what an operator can do about it.
 func (e *NewerError) Hint() string {
 	return "a newer chertd has used this store: run that one, or restore a backup made before the upgrade"
 }

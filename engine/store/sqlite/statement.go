@@ -7,7 +7,7 @@ import "strings"
 // stops all calls once many events wait.
 type statement struct {
 	sql string
-	// costly says why the statement may scan a table or sort rows; "": it must not.
+	// costly is why the statement may scan a table or sort rows; "": it must not.
 	costly string
 }
 
@@ -22,7 +22,7 @@ func declare(sql string) *statement {
 }
 
 // declareCostly declares a statement whose cost grows with a table, or which sorts;
-// why says why that does no harm.
+// why is why that does no harm.
 func declareCostly(why, sql string) *statement {
 	s := declare(sql)
 	s.costly = why

@@ -25,7 +25,7 @@ func (w *writer) transact(group []*request, errs []error) (err error) {
 		return err
 	}
 	first := w.next
-	w.entries = make([]turn.Entry, 0, arrivals(group)) // it is given away
+	w.entries = make([]turn.Entry, 0, arrivals(group)) // its caller gets it
 	clear(w.counts)
 	w.rows = rowCounts{}
 	_, err = w.conn.exec(beginWrite)

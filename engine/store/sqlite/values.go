@@ -41,7 +41,7 @@ func optionalJSON(b []byte) driver.Value {
 	if b == nil {
 		return nil
 	}
-	return unsafe.String(unsafe.SliceData(b), len(b)) // up to 1 MiB, which SQLite copies once more
+	return unsafe.String(unsafe.SliceData(b), len(b)) // up to 1 MiB, which SQLite copies again
 }
 
 func stringOf(v driver.Value) string {

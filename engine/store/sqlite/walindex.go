@@ -25,7 +25,7 @@ type checkpoint struct {
 
 const (
 	indexBytes     = 136
-	indexCopy      = 48 // bytes of the header, which stands there twice
+	indexCopy      = 48 // bytes of the header, which is there twice
 	walHeaderBytes = 32
 	frameHeader    = 24
 )

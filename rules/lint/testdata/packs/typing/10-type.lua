@@ -8,7 +8,7 @@ chert.rule({
   run = function(ev)
     if phones.same(ev.from, vips[1]) and util and later and shared(ev) then
       chert.typing(ev.chat.id, "typing")
-      chert.typing(ev.chat.id, "typeing") --> "error: chert.typing: state must be .typing., .stopped., got the string .typeing. \[CH013\].did you mean typing"
+      chert.typing(ev.chat.id, "typeing") --> "error: chert.typing: state must be .typing., .stopped., got the string .typeing. \[CH013\].did you mean .typing"
     end
     phones.note(ev)
     chert.mark_read(ev.chat.id, { after = config.wait })

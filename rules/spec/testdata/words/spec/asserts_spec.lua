@@ -2,13 +2,13 @@ describe("reads", function()
   it("says when a waiting read is due", function()
     receive("later")
     advance("10s")
-    assert.is_read("c1") --> "expected chat c1 to be read, it is unread\nhint: the read asked by .later. waits until 12:00:30: advance\(.20s.\) gets there"
+    assert.is_read("c1") --> "expected chat c1 to be read, it is unread\nhint: the read requested by .later. waits until 12:00:30: advance\(.20s.\) gets there"
   end)
 
   it("says which veto dropped it", function()
     receive("later")
     receive("veto")
-    assert.is_read("c1") --> "the read asked by .later. at 12:00:00 is dropped: vetoed, a rule asked to keep the chat unread"
+    assert.is_read("c1") --> "the read requested by .later. at 12:00:00 is dropped: vetoed, a rule requested keep_unread"
   end)
 
   it("says that it was superseded", function()
@@ -16,7 +16,7 @@ describe("reads", function()
     advance("10s")
     receive("x")
     advance("1m")
-    assert.is_read("c1") --> "is dropped: superseded, a newer message came and no rule asked a read for it"
+    assert.is_read("c1") --> "is dropped: superseded, a newer message came and no rule requested a read for it"
   end)
 
   it("says that a call failed and goes out again", function()
@@ -25,10 +25,10 @@ describe("reads", function()
     assert.is_read("c1") --> "the call failed \(4001 delivery failed\) and is made again at 12:00:01: advance\(.1s.\)"
   end)
 
-  it("says that a call failed for good", function()
+  it("says that a call failed and is not repeated", function()
     fail_next(4099)
     receive("now")
-    assert.is_read("c1") --> "the read asked by .now. at 12:00:00 is dead: 4099 not supported on this line"
+    assert.is_read("c1") --> "the read requested by .now. at 12:00:00 is dead: 4099 not supported on this line"
   end)
 
   it("says which rule failed", function()
@@ -38,7 +38,7 @@ describe("reads", function()
 
   it("says what blocked it", function()
     receive("boom now")
-    assert.is_read("c1") --> "the read asked by .now. at 12:00:00 is blocked: blocked, a rule that could have vetoed it failed"
+    assert.is_read("c1") --> "the read requested by .now. at 12:00:00 is blocked: blocked, a rule that could have vetoed it failed"
   end)
 
   it("says why no rule ran", function()
@@ -49,18 +49,18 @@ describe("reads", function()
   it("says what rests", function()
     receive("rest")
     receive("rest")
-    assert.is_read("c1") --> "no rule asked for a read: .rested. did not run: cooldown"
+    assert.is_read("c1") --> "no rule requested a read: .rested. did not run: cooldown"
   end)
 
   it("says which hours it is outside of", function()
     clock("2026-01-05 18:00")
     receive("office")
-    assert.is_read("c1") --> "no rule asked for a read: .office. did not run: outside its hours"
+    assert.is_read("c1") --> "no rule requested a read: .office. did not run: outside its hours"
   end)
 
   it("says who read it", function()
     receive("now")
-    assert.is_unread("c1") --> "expected chat c1 to be unread, it is read\nhint: it was read at 12:00:00, asked by .now. at .*words.lua:7 \(asked to\)"
+    assert.is_unread("c1") --> "expected chat c1 to be unread, it is read\nhint: it was read at 12:00:00, requested by .now. at .*words.lua:7 \(asked to\)"
   end)
 
   it("knows is_not_read", function()
@@ -295,7 +295,7 @@ describe("values", function()
   end)
 
   it("matches", function()
-    assert.matches("^%d+$", "12a") --> "expected a text that matches ..%d.\$., got .12a."
+    assert.matches("^%d+$", "12a") --> "expected a string that matches ..%d.\$., got .12a."
   end)
 
   it("has_error", function()

@@ -194,7 +194,7 @@ describe("clock", function()
   end)
 
   it("knows a time that is skipped", function()
-    clock("2026-03-08 02:30", "America/New_York") --> "clock: in America/New_York the clock is put forward over 2026-03-08 02:30: it goes on at 2026-03-08 03:00"
+    clock("2026-03-08 02:30", "America/New_York") --> "clock: in America/New_York the clock is put forward over 2026-03-08 02:30: it continues at 2026-03-08 03:00"
   end)
 
   it("wants a time", function()
@@ -239,7 +239,7 @@ describe("fire", function()
   end)
 
   it("wants to know which schedule", function()
-    fire("schedule") --> "fire: which schedule\? there is .hourly., .mornings.\nhint"
+    fire("schedule") --> "fire: which schedule\? the pack has .hourly., .mornings.\nhint"
   end)
 
   it("wants a type", function()

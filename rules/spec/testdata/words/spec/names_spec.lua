@@ -94,7 +94,7 @@ describe("a name", function()
   end)
 
   it("of a timer", function()
-    fire("timer:chek", { chat = "chat-1" }) --> "fire: no rule waits for the timer .chek., and none has set it\nhint: did you mean .check.\?"
+    fire("timer:chek", { chat = "chat-1" }) --> "fire: no rule handles the timer .chek., and none has set it\nhint: did you mean .check.\?"
   end)
 
   it("of a schedule", function()
@@ -186,7 +186,7 @@ describe("the operator", function()
   it("reads no chat that is held", function()
     receive("hold")
     operator.read("c1")
-    assert.is_read("c1") --> "expected chat c1 to be read, it is unread\nhint: the read asked by .operator. at 12:00:00 is dropped: vetoed"
+    assert.is_read("c1") --> "expected chat c1 to be read, it is unread\nhint: the read requested by .operator. at 12:00:00 is dropped: vetoed"
   end)
 
   it("reads a chat that there is", function()

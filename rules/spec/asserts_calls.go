@@ -12,18 +12,18 @@ import (
 	"chertd/rules/chat"
 )
 
-// calledFields are what assert.called can ask for.
+// calledFields are the fields of assert.called.
 var calledFields = []string{"chat", "code", "kind", "message", "ok", "text", "times"}
 
-// callKinds are what calls of Chert there are.
+// callKinds are the kinds of calls to Chert.
 var callKinds = []any{string(chat.Read), string(chat.Typing), string(chat.React), string(chat.Send)}
 
 // checkCalled is called(), called(3), called("send"), called("read", "c1", 2) or
-// called { kind =, chat =, text =, message =, code =, ok =, times = }; behind each of
-// them a message for people may stand.
+// called { kind =, chat =, text =, message =, code =, ok =, times = }; each
+// of them may be followed by a message for people.
 func checkCalled(t *trial, u *luabind.HostCall) verdict {
 	want, message := map[string]any{}, ""
-	more := 2 // from where on nothing but a message may stand
+	more := 2 // from here on, only a message may follow
 	switch v := u.Arg(1).(type) {
 	case *lua.LNilType:
 	case lua.LNumber:
@@ -58,7 +58,7 @@ func checkCalled(t *trial, u *luabind.HostCall) verdict {
 			n++
 		}
 	}
-	what := calledWords(want)
+	what := calledConditions(want)
 	v := verdict{
 		holds:   n > 0,
 		failure: fmt.Sprintf("expected a call%s, and there was none", what),
@@ -75,15 +75,15 @@ func checkCalled(t *trial, u *luabind.HostCall) verdict {
 	return v
 }
 
-// calledArgs reads what stands behind the kind: a chat, how often, and a message. more
-// is where nothing but a message may follow.
+// calledArgs reads the arguments after the kind: a chat, a count, and a message. From
+// argument more on, only a message may follow.
 func (t *trial) calledArgs(u *luabind.HostCall, want map[string]any) (more int, message string) {
 	for n := 2; n <= 3; n++ {
 		switch v := u.Arg(n).(type) {
 		case *lua.LNilType:
 		case lua.LNumber:
 			if want["times"] != nil {
-				u.Raise(`assert.called("read", "c1", 2)`, "called: expected how often once, got %s as well", u.Described(v))
+				u.Raise(`assert.called("read", "c1", 2)`, "called: expected one count, got %s as well", u.Described(v))
 			}
 			want["times"] = float64(v)
 		case lua.LString:
@@ -93,15 +93,14 @@ func (t *trial) calledArgs(u *luabind.HostCall, want map[string]any) (more int, 
 			}
 			want["chat"] = string(v)
 		default:
-			u.Raise(`assert.called("read", "c1", 2)`, "called: expected a chat, or how often, got %s", u.Described(v))
+			u.Raise(`assert.called("read", "c1", 2)`, "called: expected a chat or a count, got %s", u.Described(v))
 		}
 	}
 	return 4, ""
 }
 
-// checkCalledFields refuses what no call can have: a value of another type, and a
-// chat or message that nothing has named. That there was no such call would hold
-// always.
+// checkCalledFields refuses a value of the wrong type, and a chat or message that nothing
+// has named: an assertion that there was no such call would always hold.
 func (t *trial) checkCalledFields(u *luabind.HostCall, want map[string]any) {
 	for _, k := range slices.Sorted(maps.Keys(want)) {
 		expected, ok := "a string", false
@@ -127,7 +126,7 @@ func (t *trial) checkCalledFields(u *luabind.HostCall, want map[string]any) {
 	}
 }
 
-// wanted reports whether a call is what assert.called asks for.
+// wanted reports whether a call meets the conditions of assert.called.
 func wanted(c *CallMade, want map[string]any) bool {
 	code := 0
 	if c.Fault != nil {
@@ -144,8 +143,8 @@ func wanted(c *CallMade, want map[string]any) bool {
 	return true
 }
 
-// calledWords says what assert.called asked for.
-func calledWords(want map[string]any) string {
+// calledConditions returns the conditions of assert.called in words.
+func calledConditions(want map[string]any) string {
 	var b strings.Builder
 	for _, k := range []string{"kind", "chat", "text", "message", "code", "ok"} {
 		if v, ok := want[k]; ok {
@@ -159,7 +158,7 @@ func calledWords(want map[string]any) string {
 func checkLogged(t *trial, u *luabind.HostCall) verdict {
 	text, ok := u.Arg(1).(lua.LString)
 	if !ok {
-		u.Raise(`assert.logged("opted out", "warn")`, "logged: expected a text, got %s", u.Described(u.Arg(1)))
+		u.Raise(`assert.logged("opted out", "warn")`, "logged: expected a string, got %s", u.Described(u.Arg(1)))
 	}
 	level, _ := u.Arg(2).(lua.LString)
 	message := ""
@@ -176,8 +175,8 @@ func checkLogged(t *trial, u *luabind.HostCall) verdict {
 		v.opposed += " at level " + string(level)
 	}
 	for i := range t.must(u).log {
-		for _, said := range t.world.log[i].Rules {
-			for _, l := range said.Logs {
+		for _, rule := range t.world.log[i].Rules {
+			for _, l := range rule.Logs {
 				lines = append(lines, fmt.Sprintf("%s %q", l.Level, l.Msg))
 				if strings.Contains(l.Msg, string(text)) && (level == "" || l.Level == string(level)) {
 					v.holds = true
@@ -200,10 +199,10 @@ func checkFailed(t *trial, u *luabind.HostCall) verdict {
 	v := verdict{failure: "expected a rule to fail, and none did", opposed: "expected no rule to fail"}
 	failed := false
 	for i := range t.world.log {
-		for _, said := range t.world.log[i].Rules {
-			if f := said.Failure; f != nil {
+		for _, rule := range t.world.log[i].Rules {
+			if f := rule.Failure; f != nil {
 				failed = true
-				v.hint = fmt.Sprintf("%q failed: %s", said.Rule, placed(f.Diagnostic))
+				v.hint = fmt.Sprintf("%q failed: %s", rule.Rule, placed(f.Diagnostic))
 				v.holds = v.holds || strings.Contains(f.Message, string(text))
 			}
 		}
@@ -235,4 +234,19 @@ func were(n int) string {
 		return "was 1"
 	}
 	return fmt.Sprintf("were %d", n)
+}
+
+// madeHint returns a hint that lists the calls that were made.
+func madeHint(calls []CallMade) string {
+	if len(calls) == 0 {
+		return "no calls were made"
+	}
+	var list []string
+	for i := range calls[:min(len(calls), 5)] {
+		list = append(list, calls[i].Words())
+	}
+	if len(calls) > 5 {
+		list = append(list, fmt.Sprintf("%d more", len(calls)-5))
+	}
+	return "the calls were: " + strings.Join(list, ", ")
 }

@@ -16,36 +16,36 @@ type HostCall struct {
 	L  *lua.LState
 }
 
-// Owner is what LoadScript was given.
+// Owner returns the owner that LoadScript was called with.
 func (u *HostCall) Owner() any {
 	return u.vm.globals.RawGetString(ownerName).(*lua.LUserData).Value
 }
 
-// N is how many arguments there are.
+// N returns the number of arguments.
 func (u *HostCall) N() int { return u.L.GetTop() }
 
-// Arg is an argument, from 1; LNil where there is none.
+// Arg returns an argument, counted from 1; LNil if there is none.
 func (u *HostCall) Arg(n int) lua.LValue { return u.L.Get(n) }
 
-// Raise ends the word with an error at the place of its call.
+// Raise ends the call with an error at its place in the script.
 func (u *HostCall) Raise(hint, format string, args ...any) { raise(u.L, hint, format, args...) }
 
-// Charge takes steps off the script's budget for work done on its behalf.
+// Charge charges the script's budget with steps for work done on its behalf.
 func (u *HostCall) Charge(steps int) { charge(u.L, steps, 0) }
 
-// Place is the line that called the word.
+// Place returns the file and line of the call.
 func (u *HostCall) Place() (file string, line int) {
 	at := u.L.Context().(*thread).place()
 	return at.file, at.line
 }
 
-// Described is a value as error texts name it.
+// Described returns a value as error texts name it.
 func (u *HostCall) Described(v lua.LValue) string { return described(v) }
 
-// Data is a value as Go data: nil, bool, float64, string, []any, map[string]any.
+// Data returns a value as Go data: nil, bool, float64, string, []any or map[string]any.
 func (u *HostCall) Data(v lua.LValue) (any, error) { return goValue(u.L, v) }
 
-// Decode is JSON as it is kept, as a Lua value that the script may change.
+// Decode returns stored JSON as a Lua value that the script may change; LNil for none.
 func (u *HostCall) Decode(text json.RawMessage) (lua.LValue, error) {
 	if len(text) == 0 {
 		return lua.LNil, nil
@@ -53,23 +53,24 @@ func (u *HostCall) Decode(text json.RawMessage) (lua.LValue, error) {
 	return decodeStored(u.L, text, nil)
 }
 
-// Duration reads seconds, or a string like "90s". ok is false for other types.
+// Duration parses a number of seconds or a string like "90s". ok is false for other
+// types.
 func (u *HostCall) Duration(v lua.LValue) (d time.Duration, ok bool, err error) { return durationOf(v) }
 
-// Function is an argument that must be a function of the script.
-func (u *HostCall) Function(n int) (*lua.LFunction, bool) {
-	fn, ok := u.L.Get(n).(*lua.LFunction)
+// Function returns an argument that is a function; ok is false for other types.
+func (u *HostCall) Function(n int) (fn *lua.LFunction, ok bool) {
+	fn, ok = u.L.Get(n).(*lua.LFunction)
 	return fn, ok
 }
 
-// Call calls a function without arguments; its error goes on to the script.
+// Call calls a function without arguments. Its error ends the call of the HostFunc, too.
 func (u *HostCall) Call(fn *lua.LFunction) {
 	u.L.Push(fn)
 	u.L.Call(0, 0)
 }
 
-// Try calls a function without arguments, and gives the error's value if it
-// ends in one. An overrun is not caught.
+// Try calls a function without arguments, and returns the value of its error if it
+// fails. An exceeded budget is not caught.
 func (u *HostCall) Try(fn *lua.LFunction) (value lua.LValue, failed bool) {
 	u.L.SetTop(0)
 	u.L.Push(fn)
@@ -95,14 +96,14 @@ func (u *HostCall) Matches(s, pattern string) bool {
 	return found
 }
 
-// Equal is Lua's ==, metatables left out of account.
+// Equal reports whether two values are equal by Lua's ==, without metatables.
 func (u *HostCall) Equal(a, b lua.LValue) bool {
 	charge(u.L, lengthOf(a)/64, 0)
 	return u.L.RawEqual(a, b)
 }
 
-// Same compares tables by what is in them, at any depth, and else as Equal. If
-// they differ, path is where first: ".list[3]".
+// Same compares tables by their content at any depth, and other values like Equal. If
+// they differ, path is a place where they do: ".list[3]".
 func (u *HostCall) Same(a, b lua.LValue) (path string, same bool) {
 	return u.same(a, b, nil)
 }
@@ -142,8 +143,8 @@ func keyPath(k lua.LValue) string {
 	return "[" + shorten(k.String()) + "]"
 }
 
-// Shown is a value as people read it in a failure: strings quoted, tables with
-// their keys in order, on one line and cut where they are long.
+// Shown formats a value for a failure: on one line, strings quoted, tables with sorted
+// keys, truncated if it is long.
 func (u *HostCall) Shown(v lua.LValue) string {
 	out := u.shown(nil, v, 0)
 	const most = 600
@@ -198,7 +199,7 @@ func (u *HostCall) shown(out []byte, v lua.LValue, depth int) []byte {
 	return append(out, '}')
 }
 
-// Message is the text of an error's value, without the place it begins with.
+// Message returns the text of an error's value without its place.
 func (u *HostCall) Message(v lua.LValue) string {
 	text := u.vm.message(v)
 	files := slices.Clone(u.vm.cfg.Files)

@@ -11,13 +11,13 @@ import (
 	"chertd/rules/turn"
 )
 
-// Happening is one thing that happened in a World: an event that was handled, a
-// call that was made, or a call that turned out not to be needed.
+// Happening is an entry of a World's log: an event that was handled, a call that was
+// made, or one that was not needed.
 type Happening struct {
 	At    time.Time
 	Seq   int64        // of the event
 	Chat  string       // of a call
-	Note  string       // why rules did not look at the event, or no call was made
+	Note  string       // why rules did not run on the event, or no call was made
 	Call  *CallMade    // nil: no call
 	Input chat.Input   // of an operator; nil: none
 	Event *event.Event // nil: no event
@@ -25,21 +25,21 @@ type Happening struct {
 	Decision *turn.Decision // of the event; nil: no event was handled
 	Rules    []Said         // those of Decision, with their outcomes
 	Blocked  bool           // a rule that could have vetoed failed
-	Actions  []chat.Action  // as they were after it, those it changed
+	Actions  []chat.Action  // that it changed, as they were afterwards
 }
 
-// Said is what a rule did on an event.
+// Said is the outcome of a rule on an event.
 type Said struct {
 	rules.Outcome
 	Decision *turn.RuleDecision // the same, as the daemon records it
 }
 
-// Log is all that happened, in order, unless WorldConfig.Observe has it. The
-// caller must not change it.
+// Log returns all that happened, in order. It is empty if WorldConfig.Observe is set.
+// The caller must not change it.
 func (w *World) Log() []Happening { return w.log }
 
-// Actions are all that was accepted for a chat ("": for all), as they are now,
-// in the order asked.
+// Actions returns the actions of a chat ("": of all chats) as they are now, in the order
+// of the requests.
 func (w *World) Actions(id string) []chat.Action {
 	var list []chat.Action
 	for _, a := range w.actions {

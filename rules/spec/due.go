@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Kinds of what stands on the agenda, in the order in which they happen at one
-// moment.
+// Kinds of due things, in the order in which they happen at one moment.
 const (
 	takeAnswer = iota
 	runSchedule
@@ -15,14 +14,14 @@ const (
 	makeCall
 )
 
-// key is one thing on the agenda: what is done, and the chat or schedule.
+// key identifies one thing that is due: its kind, and the chat or schedule.
 type key struct {
 	what int
 	name string
 }
 
-// agenda is what is due when: each key at most once. Times that were changed
-// stay in the heap until they come up, and are passed over then.
+// agenda orders keys by when they are due. Each key has at most one time; earlier times
+// of a key stay in the heap until they are at its top, and are skipped then.
 type agenda struct {
 	at   map[key]time.Time
 	heap dues
@@ -33,7 +32,7 @@ type due struct {
 	key key
 }
 
-// set changes when something is due; the zero time takes it off.
+// set changes when a key is due; the zero time removes it.
 func (a *agenda) set(k key, at time.Time) {
 	if a.at == nil {
 		a.at = map[key]time.Time{}
@@ -49,8 +48,8 @@ func (a *agenda) set(k key, at time.Time) {
 	heap.Push(&a.heap, due{at, k})
 }
 
-// first is what is due next.
-func (a *agenda) first() (key, time.Time, bool) {
+// first returns the key that is due next; ok is false if there is none.
+func (a *agenda) first() (k key, at time.Time, ok bool) {
 	for len(a.heap) > 0 {
 		d := a.heap[0]
 		if at, ok := a.at[d.key]; ok && at.Equal(d.at) {
@@ -61,7 +60,7 @@ func (a *agenda) first() (key, time.Time, bool) {
 	return key{}, time.Time{}, false
 }
 
-// dues orders by time, then kind, then name: the same each time.
+// dues is a heap ordered by time, then kind, then name.
 type dues []due
 
 func (h dues) Len() int      { return len(h) }
