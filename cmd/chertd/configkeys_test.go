@@ -231,7 +231,7 @@ func TestEveryKeyIsTried(t *testing.T) {
 	keyTypes(reflect.TypeFor[Config](), "", types)
 	for path := range triedKeys {
 		if types[path] == nil {
-			t.Errorf("%s is no key", path)
+			t.Errorf("%s is not a key", path)
 		}
 	}
 	for path, typ := range types {

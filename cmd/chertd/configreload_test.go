@@ -37,7 +37,7 @@ func TestEverySettingIsReloadableOrNeedsRestart(t *testing.T) {
 			found = found || under([]string{key}, path)
 		}
 		if !found {
-			t.Errorf("%s is no key", key)
+			t.Errorf("%s is not a key", key)
 		}
 	}
 }

@@ -170,7 +170,7 @@ func (w *docWorld) failNext(L *lua.LState) error {
 	return nil
 }
 
-// docHappened is what came of one step.
+// docHappened is the result of one step.
 type docHappened struct {
 	requests, logs, calls, ends []string
 }

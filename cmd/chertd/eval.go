@@ -150,8 +150,8 @@ func eventPlace(path string) string {
 	return path
 }
 
-// evaluation is what the rules say to an event, and what would come of it if
-// nothing else happened and every call succeeded.
+// evaluation has the decisions of the rules about an event, and what follows if
+// nothing else happens and every call succeeds.
 type evaluation struct {
 	Event   evalEvent    `json:"event"`
 	Now     time.Time    `json:"now"`
@@ -162,7 +162,7 @@ type evaluation struct {
 	Calls   []evalCall   `json:"calls"`
 	Timers  []evalTimer  `json:"timers"`
 	Holds   []evalHold   `json:"holds"`
-	// Postponed are the chats whose reads wait, by every rule that said so.
+	// Postponed are the chats whose reads wait, by every rule that postponed them.
 	Postponed []evalHold `json:"postponed"`
 }
 

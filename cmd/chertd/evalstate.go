@@ -78,7 +78,7 @@ type stored struct {
 type stateReader struct {
 	*decoder
 	set     *rules.Set
-	partial bool // packs that are not loaded are no mistake
+	partial bool // packs that are not loaded are not reported
 	now     time.Time
 	out     *stored
 }

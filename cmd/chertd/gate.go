@@ -16,7 +16,7 @@ import (
 // How specs and checks decide about an edit: rules.gate.
 const (
 	gateEnforce = "enforce" // an edit that fails them does not go live
-	gateWarn    = "warn"    // it does, and the log says so
+	gateWarn    = "warn"    // it does, with a warning in the log
 	gateOff     = "off"     // they are not run
 )
 

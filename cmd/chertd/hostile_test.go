@@ -261,7 +261,7 @@ func TestNothingHostileComesOutOfCommands(t *testing.T) {
 			tried[path] = true
 			try := hostileCommands[path]
 			if try == nil {
-				t.Errorf("%s: hostileCommands lacks it, so that nobody knows what it prints of hostile texts", path)
+				t.Errorf("%s: add it to hostileCommands, which checks what it prints of hostile texts", path)
 			} else {
 				t.Run(path, func(t *testing.T) {
 					t.Parallel()

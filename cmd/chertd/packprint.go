@@ -55,7 +55,7 @@ func printPacks(w io.Writer, packs []control.Pack) error {
 	return err
 }
 
-// printIgnored lists what is no pack, or not a pack's, for its name.
+// printIgnored lists the files and folders whose names exclude them from the packs.
 func printIgnored(w io.Writer, ignored []control.Ignored) error {
 	if len(ignored) == 0 {
 		return nil

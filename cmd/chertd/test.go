@@ -69,7 +69,7 @@ spec that asserts nothing and a pack without specs are warnings, which fail with
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			context.AfterFunc(ctx, stop) // a second signal ends the process at once
+			context.AfterFunc(ctx, stop) // a second signal ends the process immediately
 			if o.watch {
 				return o.runWatching(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}

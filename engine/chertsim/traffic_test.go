@@ -130,7 +130,7 @@ func TestLoad(t *testing.T) {
 			t.Errorf("%d events, %d deliveries, want 2000 of each", n, got)
 		}
 		if most > 32 {
-			t.Errorf("%d deliveries were outstanding at once, want at most 32", most)
+			t.Errorf("%d deliveries were outstanding together, want at most 32", most)
 		}
 	})
 }

@@ -40,7 +40,7 @@ func TestGuard(t *testing.T) {
 		"the right one":                      {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/api/v1/status", "Bearer sesame", 200, ""},
 		"its kind in lower case":             {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/api/v1/status", "bearer sesame", 200, ""},
 		"a path that only begins like one":   {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/-/ready/x", "", 401, "Authorization"},
-		"reload is no probe":                 {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/-/reload", "", 401, "Authorization"},
+		"reload is not a probe":              {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/-/reload", "", 401, "Authorization"},
 
 		"localhost":                {"0.0.0.0:9900", "sesame", "localhost:9900", "/api/v1/status", "Bearer sesame", 200, ""},
 		"LOCALHOST without a port": {"0.0.0.0:9900", "sesame", "LOCALHOST", "/api/v1/status", "Bearer sesame", 200, ""},

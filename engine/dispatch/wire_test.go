@@ -193,7 +193,7 @@ func expect(kind chat.Kind, script []sample) (status, why string, calls int) {
 }
 
 // play makes one action of a kind and gives its calls the answers of a script. It
-// returns what is wrong with what came of it, or "".
+// returns what is wrong with the result, or "".
 func play(t *testing.T, kind chat.Kind, script []sample) (problem string) {
 	var names []string
 	for _, s := range script {

@@ -205,7 +205,7 @@ func blockedBy(t *testing.T, b *bench) {
 	}
 }
 
-// backlogByAge: what was missed long ago is told from what was missed lately,
+// backlogByAge: Backlog separates what was missed long ago from what was missed lately,
 // and a read is lately blocked if anything blocks it that was missed lately.
 func backlogByAge(t *testing.T, b *bench) {
 	blocked := func(seq int64, chatID string) chat.Action {

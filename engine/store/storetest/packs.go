@@ -75,7 +75,7 @@ func versionFound(t *testing.T, b *bench) {
 		{Name: "b.lua", Kind: rules.RuleFile, Bytes: []byte("b")}, {Name: "a.lua", Kind: rules.LibFile}, {Name: "x.bin", Kind: rules.DataFile, Bytes: []byte{0, 0xff, 0}},
 	}
 	b.save(one, two, three, other)
-	for _, when := range []string{"at once", "reopened"} {
+	for _, when := range []string{"immediately", "reopened"} {
 		for hash, want := range map[string]store.Version{
 			"aa11": one, "aa1": one, "aa22": two,
 			"aa2": three, // the whole of one, the beginning of another
@@ -201,7 +201,7 @@ func versionsCount(t *testing.T, b *bench) {
 		turn.Transition{Chat: &chat.Chat{ID: "c1"}},
 	)
 	b.commit(turn.Transition{Decision: decided(seqs[5], "aa", "")})
-	// Handled anew, and in an answer that was lost: counted the first time.
+	// Handled again, as after a lost answer: it was counted the first time.
 	b.commit(turn.Transition{Decision: decided(seqs[0], "aa", "it fails now")}, turn.Transition{Decision: decided(seqs[2], "aa", "")})
 	b.reopen()
 	got := map[string]string{}
@@ -253,12 +253,12 @@ func concerned(t *testing.T, b *bench) {
 		b.must(err)
 		b.equal(fmt.Sprintf("%s: chats of %s %s", when, pack, hash), got, want)
 	}
-	check("at once", "codes", "", "c1", "c2", "c3", "c6")
-	check("at once", "codes", "aa", "c1", "c2", "c6")
-	check("at once", "codes", "bb", "c1", "c2", "c3")
-	check("at once", "codes", "cc")
-	check("at once", "vip", "", "c5", "c9")
-	check("at once", "nothing", "")
+	check("immediately", "codes", "", "c1", "c2", "c3", "c6")
+	check("immediately", "codes", "aa", "c1", "c2", "c6")
+	check("immediately", "codes", "bb", "c1", "c2", "c3")
+	check("immediately", "codes", "cc")
+	check("immediately", "vip", "", "c5", "c9")
+	check("immediately", "nothing", "")
 	postponed := func(id string, list ...chat.Postponement) turn.Transition {
 		return turn.Transition{Chat: &chat.Chat{ID: id, Postponed: list}}
 	}

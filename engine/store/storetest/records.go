@@ -30,7 +30,7 @@ var lifeTests = map[string]func(*testing.T, *bench){
 	"a closed store returns ErrClosed":   closed,
 	"Close answers calls that wait":      closeAnswers,
 	"an ended context keeps nothing new": endedContext,
-	"sequences continue after a restart": sequencesGoOn,
+	"sequences continue after a restart": sequencesContinue,
 	"readers see what was acknowledged":  readersSee,
 }
 
@@ -421,7 +421,7 @@ func endedContext(t *testing.T, b *bench) {
 	b.append(arrival("e1", "c1"))
 }
 
-func sequencesGoOn(t *testing.T, b *bench) {
+func sequencesContinue(t *testing.T, b *bench) {
 	last := int64(0)
 	for i := range 4 {
 		for j := range 3 {
