@@ -152,7 +152,7 @@ func (c *crew) allCalled(chats ...string) {
 		if !slices.ContainsFunc(chats, due) {
 			return
 		}
-		if err := c.eng.settle(ctx); err != nil {
+		if err := c.eng.waitDurable(ctx); err != nil {
 			c.t.Fatal(err)
 		}
 	}
@@ -170,7 +170,7 @@ func (c *crew) covered() (calls, unread, superseded int) {
 	var order []*made
 	var handled []*Handled
 	read := map[string]int64{}
-	var attempts []Happening
+	var attempts []Observation
 	for _, h := range c.seen {
 		switch {
 		case h.Handled != nil:

@@ -215,8 +215,8 @@ func (c *crew) expectActions(when, chatID, want string) {
 	}
 }
 
-// settledAs waits until a chat's actions are as they are to be.
-func (c *crew) settledAs(chatID, want string) {
+// endedAs waits until a chat's actions have ended as wanted.
+func (c *crew) endedAs(chatID, want string) {
 	c.t.Helper()
 	c.wait("actions of "+chatID+" to be "+want, func() bool { return c.actions(chatID) == want })
 }
@@ -243,7 +243,7 @@ func (c *crew) drained() {
 		if stats.Pending == 0 {
 			return
 		}
-		if err := c.eng.settle(ctx); err != nil { // each round waits for a batch
+		if err := c.eng.waitDurable(ctx); err != nil { // each round waits for a batch
 			c.t.Fatal(err)
 		}
 	}

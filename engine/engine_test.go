@@ -32,7 +32,7 @@ type rig struct {
 
 	mu      sync.Mutex
 	changed sync.Cond
-	seen    []Happening
+	seen    []Observation
 	calls   []chat.Call
 	answer  func(chat.Call) error // nil: success
 	now     func() time.Time
@@ -119,7 +119,7 @@ func (r *rig) Call(_ context.Context, call chat.Call) (string, error) {
 	return "trace", nil
 }
 
-func (r *rig) observe(h Happening) {
+func (r *rig) observe(h Observation) {
 	r.mu.Lock()
 	r.seen = append(r.seen, h)
 	r.mu.Unlock()
@@ -213,19 +213,19 @@ func (r *rig) called(chatID string) (n int) {
 	return n
 }
 
-func (r *rig) settled(why string) int {
+func (r *rig) ended(why string) int {
 	n := 0
 	for _, h := range r.seen {
-		if h.Settled != nil && h.Settled.Why == why {
+		if h.Ended != nil && h.Ended.Why == why {
 			n++
 		}
 	}
 	return n
 }
 
-func (r *rig) settledCount() int {
+func (r *rig) readCount() int {
 	defer r.look()()
-	return r.settled(chat.WhyRead)
+	return r.ended(chat.WhyRead)
 }
 
 const readAll = `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`
@@ -245,7 +245,7 @@ chert.rule({
 	r.message("c1", "e1", "your code is 1")
 	r.message("c2", "e2", "hello")
 	r.wait("the read and both events", func() bool {
-		return r.settled(chat.WhyRead) == 1 && r.handled("e1") != nil && r.handled("e2") != nil
+		return r.ended(chat.WhyRead) == 1 && r.handled("e1") != nil && r.handled("e2") != nil
 	})
 	defer r.look()()
 	if len(r.calls) != 1 || r.calls[0].Chat != "c1" || r.calls[0].Line != "+14150000000" {
@@ -293,7 +293,7 @@ chert.rule({ name = "settle", on = "message.received",
 	for i := range 10 {
 		r.message("c1", fmt.Sprint("e", i), "x")
 	}
-	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
+	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
 	defer r.look()()
 	if len(r.calls) != 1 {
 		t.Errorf("%d calls, want 1", len(r.calls))
@@ -325,7 +325,7 @@ func TestFailureIsContained(t *testing.T) {
 		"b_loop.lua", `chert.on("message.received", function(ev) while true do end end)`,
 		"c_good.lua", readAll)
 	r.message("c1", "e1", "x")
-	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
+	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
 	defer r.look()()
 	if len(r.calls) != 1 || r.calls[0].Chat != "c1" {
 		t.Errorf("calls are %+v, want one for c1", r.calls)
@@ -342,13 +342,13 @@ func TestFailureIsContained(t *testing.T) {
 func TestRequestForAnotherChat(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "other.lua", `
-chert.on("message.received", { chat = "c1" }, function(ev) chert.mark_read("c2", { reason = "told by c1" }) end)
+chert.on("message.received", { chat = "c1" }, function(ev) chert.mark_read("c2", { reason = "because of c1" }) end)
 chert.on("message.received", { chat = "c1", text = "sure" }, function(ev) chert.mark_read("c2", { even_if_newer = true }) end)`)
 	r.message("c2", "e1", "x")
 	r.message("c1", "e0", "x")
 	r.wait("what nobody saw", func() bool { return r.dropped(chat.WhySuperseded) == 1 })
 	r.message("c1", "e2", "sure")
-	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
+	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
 	defer r.look()()
 	if len(r.calls) != 1 || r.calls[0].Chat != "c2" {
 		t.Errorf("calls are %+v, want one for c2", r.calls)
@@ -385,9 +385,9 @@ func TestSwapBetweenEvents(t *testing.T) {
 	}
 }
 
-// What was not finished goes on after a restart: events that were journaled
+// A restart continues unfinished work: events that were journaled
 // and not handled, reads that wait, calls whose answer was lost.
-func TestRestartGoesOn(t *testing.T) {
+func TestRestartContinuesUnfinishedWork(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "p.lua", `
 chert.rule({ name = "later", on = "message.received",
@@ -401,7 +401,7 @@ chert.rule({ name = "later", on = "message.received",
 		t.Error("an event was taken in after the stop")
 	}
 	r.start()
-	r.wait("all reads", func() bool { return r.settled(chat.WhyRead) == 50 })
+	r.wait("all reads", func() bool { return r.ended(chat.WhyRead) == 50 })
 	defer r.look()()
 	perChat := map[string]int{}
 	for _, c := range r.calls {
@@ -486,7 +486,7 @@ func TestRefusals(t *testing.T) {
 	r.wait("both to settle", func() bool {
 		n := 0
 		for _, h := range r.seen {
-			if h.Settled != nil {
+			if h.Ended != nil {
 				n++
 			}
 		}

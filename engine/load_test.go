@@ -110,7 +110,7 @@ func (l *loaded) load(rate float64, chats, backlog int) (stop func()) {
 	return func() {
 		l.t.Helper()
 		end()
-		l.book.await(l.t, "all that arrived to be handled and read", time.Minute, l.book.settled)
+		l.book.await(l.t, "all that arrived to be handled and read", time.Minute, l.book.allRead)
 	}
 }
 
@@ -129,7 +129,7 @@ func (l *loaded) gentleLoad(ctx context.Context, rate float64, chats, backlog in
 	}
 }
 
-// write makes a rule file anew, in one step, as editors do.
+// write replaces a rule file in one step, as editors do.
 func (l *loaded) write(name, text string) {
 	l.t.Helper()
 	path := filepath.Join(l.dir, name)

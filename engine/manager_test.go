@@ -270,8 +270,8 @@ chert.on("timer:again", function(ev) chert.mark_read(ev.chat.id) end)`, "other.l
 	}
 }
 
-// A version that fails where its predecessor did not is rolled back by itself,
-// one that only fails in shadow is not.
+// A version that fails where its predecessor did not is rolled back automatically; one
+// that only fails in shadow is not.
 func TestFailingVersionIsRolledBack(t *testing.T) {
 	t.Parallel()
 	const bad = `chert.on("message.received", function(ev) error("oh") end)`
@@ -399,7 +399,7 @@ func TestReadsAreBlockedForAPackThatNeverLoaded(t *testing.T) {
 	c.reload()
 	c.handle("c2", "e2", "x")
 	c.wait("the reads", func() bool { return len(c.calls) == 2 && c.called("c1") == 1 && c.called("c2") == 1 })
-	c.settledAs("c1", "read done (read)")
+	c.endedAs("c1", "read done (read)")
 }
 
 // Dropping what very many chats have waiting holds up neither edits of other
@@ -455,7 +455,7 @@ func TestDeletedRuleHasNothingWaiting(t *testing.T) {
 	c.reload()
 	c.handle("c2", "e2", "x")
 	c.stop()
-	c.write("codes.lua", rule("stays")+"-- the other rule is no more, and this line keeps the file from looking cut off\n")
+	c.write("codes.lua", rule("stays")+"-- the other rule is deleted, and this line keeps the file from looking cut off\n")
 	c.start()
 	c.wait("the drop", func() bool {
 		return strings.Count(c.log.String(), "pending reads of deleted rules were dropped") >= 2

@@ -39,7 +39,7 @@ type recallEvent struct {
 	Fail map[string]bool       `json:"fail"` // packs whose handler fails in the end
 }
 
-// recallRule does what its event says, and logs what came of it. It is two
+// recallRule does what its event says, and logs the result. It is two
 // handlers, of which the second sees what the first has kept.
 const recallRule = `
 local NAME = "%s"

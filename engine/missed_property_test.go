@@ -145,14 +145,14 @@ func missedLife(t *testing.T, random *rand.Rand) {
 			text := strings.Join(words, " ")
 			id := fmt.Sprint("e", len(ids))
 			ids = append(ids, id)
-			told := strings.Contains(text, "tell ")
-			if told && other == chatID {
+			asks := strings.Contains(text, "tell ")
+			if asks && other == chatID {
 				e.stay = true
 			}
-			e.ran = e.read || e.stay || told
+			e.ran = e.read || e.stay || asks
 			l.chats[chatID] = append(l.chats[chatID], e)
 			c.handle(chatID, id, text)
-			if told && other != chatID {
+			if asks && other != chatID {
 				c.drained()
 				l.chats[other] = append(l.chats[other], sent{stay: true})
 			}
@@ -167,7 +167,7 @@ func missedLife(t *testing.T, random *rand.Rand) {
 		t.Errorf("%d rows are left", n)
 	}
 	c.eng.Pause(false)
-	c.wait("all to be settled", func() bool {
+	c.wait("all to have ended", func() bool {
 		stats, err := c.st.Stats(ctx)
 		return err != nil || stats.Pending+stats.Actions["waiting"] == 0
 	})

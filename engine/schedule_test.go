@@ -208,7 +208,7 @@ func TestMissedRuns(t *testing.T) {
 			source := fmt.Sprintf(`chert.every(%s, { name = "n"%s }, function(ev) end)`, tt.schedule, option)
 			p := newScheduler(t, "2026-"+tt.down, source)
 			if got := p.journaled(); got != nil {
-				t.Fatalf("at its first sight it ran at %q", got)
+				t.Fatalf("when it was new it ran at %q", got)
 			}
 			p.now = moment(t, "2026-"+tt.up)
 			p.start(source)

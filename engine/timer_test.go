@@ -26,7 +26,7 @@ end)`, "other.lua", `
 chert.on("timer:later", function(ev) error("this is another pack's timer") end)`)
 	r.message("c1", "e1", "first")
 	r.message("c1", "e2", "second")
-	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
+	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
 	defer r.look()()
 	fired := 0
 	for _, h := range r.seen {
@@ -57,7 +57,7 @@ chert.on("timer:t", function(ev) chert.mark_read(ev.chat.id) end)`)
 	r.wait("e1", func() bool { return r.handled("e1") != nil })
 	r.stop()
 	r.start()
-	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
+	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
 }
 
 // A timer of a group is an event of a group, also after a restart.
@@ -98,7 +98,7 @@ chert.every("1h", { name = "hourly" }, function(ev)
   if ev.chat ~= nil then error("a schedule has no chat") end
   chert.mark_read("c1")
 end)`)
-	// The first sight of a schedule is kept before anything can be missed.
+	// The start of a schedule is stored before a run can be missed.
 	hourly := rules.ScheduleID{Pack: "p", Rule: "hourly", Every: "1h"}
 	for {
 		done, err := r.st.ScheduleDone(context.Background(), hourly, time.Now())
@@ -113,7 +113,7 @@ end)`)
 	late := time.Now().Add(5 * time.Hour)
 	r.now = func() time.Time { return late }
 	r.start()
-	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
+	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
 	r.stop()
 	events, err := scheduleEvents(r)
 	if err != nil || events != 1 {
@@ -194,7 +194,7 @@ func TestVetoWins(t *testing.T) {
 chert.on("message.received", { text = "human" }, function(ev) chert.keep_unread(ev.chat.id, { reason = "for a person" }) end)`)
 	r.message("c1", "e1", "a human please")
 	r.message("c2", "e2", "hello")
-	r.wait("the other read", func() bool { return r.settled(chat.WhyRead) == 1 && r.handled("e1") != nil })
+	r.wait("the other read", func() bool { return r.ended(chat.WhyRead) == 1 && r.handled("e1") != nil })
 	actions, err := r.st.Actions(context.Background(), store.ActionFilter{Chat: "c1"})
 	if err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ func (r *rig) give(body string) string {
 	return ev.ID
 }
 
-// A group is a group for reactions and legacy rows, which don't say so, also
+// A group is a group for reactions and legacy rows, which lack that field, also
 // after a restart; and where nobody has said, neither rule runs.
 func TestGroupIsReadByNoRuleForOthers(t *testing.T) {
 	t.Parallel()

@@ -194,8 +194,8 @@ var hostileCommands = map[string]func(w *hostileWorld){
 				h.Kind = kind
 				view.chert(h)
 			}
-			view.daemon(engine.Happening{Handled: &engine.Handled{Entry: &turn.Entry{}}})
-			view.daemon(engine.Happening{Settled: &chat.Action{Chat: hostile, Pack: hostile, Reason: hostile, Kind: chat.Read, Status: chat.Done, Why: chat.WhyRead}})
+			view.daemon(engine.Observation{Handled: &engine.Handled{Entry: &turn.Entry{}}})
+			view.daemon(engine.Observation{Ended: &chat.Action{Chat: hostile, Pack: hostile, Reason: hostile, Kind: chat.Read, Status: chat.Done, Why: chat.WhyRead}})
 			view.note(slog.LevelError, diag.List{{File: hostile, Message: hostile, Hint: hostile}}.Error())
 			view.problem(hostile)
 			view.end()
