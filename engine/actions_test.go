@@ -85,7 +85,7 @@ func newSimulated(t *testing.T, o rules.Options, files ...string) *simulated {
 	return s
 }
 
-// wait waits until cond holds of what has happened.
+// wait waits until cond holds; it is called with mu held.
 func (s *simulated) wait(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	began := time.Now()
@@ -285,7 +285,7 @@ end)`, "loop/pack.yaml", "permissions: [send]")
 }
 
 // What is refused beyond the depth stands in the decision, and in the log.
-func TestDecisionSaysWhatWasRefused(t *testing.T) {
+func TestDecisionNamesRefusedActions(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "loop.lua", `chert.on({ "message.received", "timer:t" }, function(ev) chert.set_timer("t", 0) end)`)
 	c.message("c1", "e1", "x")
@@ -299,7 +299,7 @@ func TestDecisionSaysWhatWasRefused(t *testing.T) {
 	}
 	c.wait("the deepest timer", func() bool { return deepest() != nil })
 	func() {
-		defer c.look()()
+		defer c.lock()()
 		d := deepest()
 		if len(d.Rules) != 1 || len(d.Rules[0].Refused) != 1 || d.Rules[0].Refused[0] != `set_timer "t" (too_deep)` {
 			t.Errorf("the decision is %+v, want one refused timer", d.Rules)

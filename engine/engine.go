@@ -46,8 +46,8 @@ type Config struct {
 	Credential string
 	BaseURL    string
 
-	// Observe, if set, is called with what the engine does, on the goroutine that does
-	// it. It must be quick, and must not call the engine.
+	// Observe, if set, is called with each observation, on the goroutine that made it. It
+	// must be quick, and must not call the engine.
 	Observe func(Observation)
 
 	// missedChanged, if set, is called when what packs have missed has changed. It

@@ -37,7 +37,7 @@ type rig struct {
 	answer  func(chat.Call) error // nil: success
 	now     func() time.Time
 	shards  int
-	wrap    func(store.Store) store.Store // puts itself between engine and store; nil: nothing does
+	wrap    func(store.Store) store.Store // wraps the store that the engine uses; nil: no wrapper
 }
 
 // newRig starts an engine with rule files given as name, source, name, source …
@@ -126,7 +126,7 @@ func (r *rig) observe(h Observation) {
 	r.changed.Broadcast()
 }
 
-// wait waits until cond holds of what has happened.
+// wait waits until cond holds; it is called with mu held.
 func (r *rig) wait(what string, cond func() bool) {
 	r.t.Helper()
 	// Not everything that a test waits for gives a signal.
@@ -149,14 +149,14 @@ func (r *rig) wait(what string, cond func() bool) {
 	defer r.mu.Unlock()
 	for !cond() {
 		if time.Since(began) > 20*time.Second {
-			r.t.Fatalf("waited in vain for %s; calls: %v; %d happenings", what, r.calls, len(r.seen))
+			r.t.Fatalf("waited in vain for %s; calls: %v; %d observations", what, r.calls, len(r.seen))
 		}
 		r.changed.Wait()
 	}
 }
 
-// look lets what has happened be read until the function it returns is called.
-func (r *rig) look() (done func()) {
+// lock locks mu, so that seen and calls can be read, until done is called.
+func (r *rig) lock() (done func()) {
 	r.mu.Lock()
 	return r.mu.Unlock
 }
@@ -193,7 +193,7 @@ func (r *rig) handled(id string) *Handled {
 	return nil
 }
 
-// rerun is an event that ran through a pack after all.
+// rerun returns an event that ran through a pack that had missed it.
 func (r *rig) rerun(id string) *Handled {
 	for _, h := range r.seen {
 		if h.Rerun != nil && h.Rerun.Entry.Event.ID == id {
@@ -224,7 +224,7 @@ func (r *rig) ended(why string) int {
 }
 
 func (r *rig) readCount() int {
-	defer r.look()()
+	defer r.lock()()
 	return r.ended(chat.WhyRead)
 }
 
@@ -247,7 +247,7 @@ chert.rule({
 	r.wait("the read and both events", func() bool {
 		return r.ended(chat.WhyRead) == 1 && r.handled("e1") != nil && r.handled("e2") != nil
 	})
-	defer r.look()()
+	defer r.lock()()
 	if len(r.calls) != 1 || r.calls[0].Chat != "c1" || r.calls[0].Line != "+14150000000" {
 		t.Errorf("calls are %+v, want one for c1", r.calls)
 	}
@@ -271,7 +271,7 @@ func TestDuplicateIsHandledOnce(t *testing.T) {
 	}
 	r.message("c1", "e2", "y")
 	r.wait("e2", func() bool { return r.handled("e2") != nil })
-	defer r.look()()
+	defer r.lock()()
 	n := 0
 	for _, h := range r.seen {
 		if h.Handled != nil && h.Handled.Entry.Event.ID == "e1" {
@@ -294,13 +294,13 @@ chert.rule({ name = "settle", on = "message.received",
 		r.message("c1", fmt.Sprint("e", i), "x")
 	}
 	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
-	defer r.look()()
+	defer r.lock()()
 	if len(r.calls) != 1 {
 		t.Errorf("%d calls, want 1", len(r.calls))
 	}
 }
 
-func TestSuperseded(t *testing.T) {
+func TestNewerMessageSupersedesRead(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "some.lua", `
 chert.rule({ name = "later", on = "message.received", where = { text = "please" },
@@ -326,7 +326,7 @@ func TestFailureIsContained(t *testing.T) {
 		"c_good.lua", readAll)
 	r.message("c1", "e1", "x")
 	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
-	defer r.look()()
+	defer r.lock()()
 	if len(r.calls) != 1 || r.calls[0].Chat != "c1" {
 		t.Errorf("calls are %+v, want one for c1", r.calls)
 	}
@@ -349,7 +349,7 @@ chert.on("message.received", { chat = "c1", text = "sure" }, function(ev) chert.
 	r.wait("what nobody saw", func() bool { return r.dropped(chat.WhySuperseded) == 1 })
 	r.message("c1", "e2", "sure")
 	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
-	defer r.look()()
+	defer r.lock()()
 	if len(r.calls) != 1 || r.calls[0].Chat != "c2" {
 		t.Errorf("calls are %+v, want one for c2", r.calls)
 	}
@@ -362,7 +362,7 @@ func TestSwapBetweenEvents(t *testing.T) {
 	r.message("c1", "e1", "x")
 	r.wait("e1", func() bool { return r.handled("e1") != nil })
 	version := func(id string) string {
-		defer r.look()()
+		defer r.lock()()
 		if rules := r.handled(id).Decision.Rules; len(rules) > 0 {
 			return rules[0].Version
 		}
@@ -402,7 +402,7 @@ chert.rule({ name = "later", on = "message.received",
 	}
 	r.start()
 	r.wait("all reads", func() bool { return r.ended(chat.WhyRead) == 50 })
-	defer r.look()()
+	defer r.lock()()
 	perChat := map[string]int{}
 	for _, c := range r.calls {
 		perChat[c.Chat]++
@@ -446,7 +446,7 @@ func TestBacklogKeepsOrder(t *testing.T) {
 		return n
 	}
 	r.wait("all events", func() bool { return count() >= chats*each })
-	defer r.look()()
+	defer r.lock()()
 	last := map[string]int64{}
 	for _, h := range r.seen {
 		if h.Handled == nil {
@@ -463,8 +463,8 @@ func TestBacklogKeepsOrder(t *testing.T) {
 	}
 }
 
-// A retryable refusal is tried again; one that is final is kept as dead.
-func TestRefusals(t *testing.T) {
+// A retryable refusal is retried; a final one ends the action as dead.
+func TestRetryableRefusalIsRetried(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "p.lua", readAll)
 	var tries sync.Map

@@ -50,7 +50,7 @@ func TestForwardedRequestOfWhatIsNoLongerLiveIsDropped(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.wait(id, func() bool { return r.handled(id) != nil })
-		unlock := r.look()
+		unlock := r.lock()
 		h := r.handled(id)
 		unlock()
 		if note := h.Decision.Note; strings.HasPrefix(note, "drops a request of event 1: ") != c.dropped || strings.HasPrefix(note, "carries a request of event 1 here") == c.dropped {

@@ -22,7 +22,7 @@ chert.on("message.received", function(ev)
 end)`)
 	r.message("c1", "e1", "x")
 	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
-	defer r.look()()
+	defer r.lock()()
 	logs := r.handled("e1").Decision.Rules[0].Logs
 	if len(logs) != 1 || logs[0].Fields["nan"] == nil || logs[0].Fields["inf"] == nil {
 		t.Errorf("logged %+v, want one line with the numbers", logs)

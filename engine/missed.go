@@ -217,12 +217,13 @@ func (m *misses) changed(changes map[string]*missedChange) {
 	}
 }
 
-// MissedBy is how much a pack has missed that has not run through it since.
+// MissedBy counts the events that a pack has missed and that have not run through it
+// since.
 type MissedBy struct {
 	Pack    string
 	Events  int64
-	Version string    // that missed last: of its files, if none was loaded
-	First   time.Time // when it began to, in that version
+	Version string    // that missed one last; that of its files, if none was loaded
+	First   time.Time // when that version missed its first
 	Last    time.Time
 }
 

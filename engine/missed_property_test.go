@@ -81,7 +81,7 @@ func (l *life) isRead(chatID string) bool {
 
 // Packs that can veto are broken, fail, are fixed, and the daemon is restarted,
 // at random, while no call goes out. Once all are fixed, each chat is read or
-// not as if they had never been broken, and each pack has seen each event once.
+// not as if they had never been broken, and each pack has handled each event once.
 //
 //	go test ./engine -run MissedAsIf -missed 200
 func TestMissedAsIfNeverBroken(t *testing.T) {

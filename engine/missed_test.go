@@ -283,7 +283,7 @@ func (c *crew) rowsOf() int64 {
 	return c.rows()
 }
 
-func TestFixThatFailsAgainIsRunByTheNext(t *testing.T) {
+func TestEventThatFailsAgainRunsInTheNextVersion(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
 	c.handle("c1", "e1", "x")
@@ -498,7 +498,7 @@ func TestMissedEventsOlderThanAnHourStay(t *testing.T) {
 
 // A veto is not lost because the event grew older than its max_age while the pack
 // was broken. One that was too old before is not for the rule.
-func TestVetoOfMissedEventIsAsOldAsAtFirst(t *testing.T) {
+func TestMissedEventKeepsItsAgeForVetoes(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
 	for id, age := range map[string]time.Duration{"c1": time.Minute, "c2": 20 * time.Minute} {

@@ -144,7 +144,7 @@ func (p partly) Postponed(ctx context.Context, now time.Time, limit int) ([]stor
 
 // Where the store does not say one thing, the status says that something is
 // missing: nobody takes it for none.
-func TestStatusSaysWhatIsUnknown(t *testing.T) {
+func TestStatusNamesWhatIsUnknown(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "read.lua", readAll)
 	whole := c.m.store

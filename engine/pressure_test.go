@@ -22,7 +22,7 @@ end)`)
 		before := r.readCount()
 		r.message("c1", id, "x")
 		r.wait(id, func() bool { return r.ended(chat.WhyRead) > before })
-		defer r.look()()
+		defer r.lock()()
 		return r.calls[len(r.calls)-1].Actions[0].Reason
 	}
 	read("e1")

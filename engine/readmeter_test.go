@@ -20,7 +20,7 @@ const threeIn10m = "limits: {reads: 3/10m}"
 
 // reads is how many read calls were made, and how many chats they were for.
 func (c *crew) reads() (calls int) {
-	defer c.look()()
+	defer c.lock()()
 	return len(c.calls)
 }
 
@@ -117,7 +117,7 @@ func TestReadsLimitNeverLeaks(t *testing.T) {
 
 // A command that sets a live pack to live starts the count again, too: also for
 // the next process, and if all that happens at one moment.
-func TestModeLiveOfALivePackStartsTheCountAgain(t *testing.T) {
+func TestModeLiveOfALivePackResetsTheCount(t *testing.T) {
 	t.Parallel()
 	c := &crew{rig: &rig{t: t, dir: t.TempDir(), shards: 2}}
 	began := time.Now()
@@ -157,7 +157,7 @@ func TestReadsLimitOutlivesRestartsAndEdits(t *testing.T) {
 }
 
 // A call whose process ended before its answer counts: it may have been made.
-func TestCallThatACrashCutOffCounts(t *testing.T) {
+func TestCallWithoutAnswerBeforeACrashCounts(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", "limits: {reads: 2/10m}")
 	places, spent, keep, err := c.eng.reads.reserve(ctx, c.st, []string{"codes"}, c.now())
@@ -283,7 +283,7 @@ func TestReadsLimitOfTwoPacksInOneCall(t *testing.T) {
 }
 
 // Raising the limit starts the count again; lowering it does not.
-func TestRaisedLimitStartsTheCountAgain(t *testing.T) {
+func TestRaisedLimitResetsTheCount(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
 	c.burst("c", 3)
@@ -401,8 +401,8 @@ end }`, "codes/pack.yaml", threeIn10m)
 	}
 }
 
-// A batch that can't be kept gives back the places it took.
-func TestVoidBatchGivesItsPlacesBack(t *testing.T) {
+// A batch whose commit fails gives back the places that it took.
+func TestFailedBatchReturnsItsPlaces(t *testing.T) {
 	t.Parallel()
 	c := &crew{rig: &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 1}}
 	c.changed.L = &c.mu

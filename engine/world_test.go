@@ -15,11 +15,10 @@ import (
 	"chertd/rules/turn"
 )
 
-// Specs are worth what their World is worth: given the same events, the engine
-// and a World decide alike, event by event and call by call. The clock stands
-// still, and each event is let come to rest before the next, so that nothing is
-// left to the order in which goroutines run.
-func TestWorldDecidesAsEngine(t *testing.T) {
+// For the same events, the engine and the World of specs make the same decisions and
+// calls. The clock stands still, and each event is finished before the next, so that the
+// order in which goroutines run makes no difference.
+func TestWorldAndEngineDecideAlike(t *testing.T) {
 	t.Parallel()
 	files := []string{"a.lua", `
 chert.on("message.received", { text = "now" }, function(ev)
@@ -76,7 +75,7 @@ end)`}
 		}
 		want := worldDecisions(w)
 		r.wait(fmt.Sprintf("%d decisions, as in the World", len(want)), func() bool { return len(engineDecisions(r)) >= len(want) })
-		done := r.look()
+		done := r.lock()
 		got := engineDecisions(r)
 		done()
 		if !slices.Equal(got, want) {

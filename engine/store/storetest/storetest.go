@@ -1,5 +1,5 @@
-// Package storetest tests a store against what package store promises. Every store
-// must pass Run.
+// Package storetest tests whether a store keeps the contract of package store. Every
+// store must pass Run.
 package storetest
 
 import (
