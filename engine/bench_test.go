@@ -58,7 +58,7 @@ func BenchmarkWholeWay(b *testing.B) {
 // pace is events a second, and seconds of processor time an event.
 type pace struct{ rate, cpu float64 }
 
-// cpuTime is the processor time of this process so far.
+// cpuTime returns the processor time of this process so far.
 func cpuTime() time.Duration {
 	var use syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &use) != nil {

@@ -159,7 +159,7 @@ func TestAccessAndSizesChange(t *testing.T) {
 	check("after", 401, 200, 200, 401, 413, 431)
 }
 
-// answered is the status that a request is answered with.
+// answered returns the status that a request is answered with.
 func answered(t *testing.T, req *http.Request) int {
 	t.Helper()
 	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)

@@ -170,7 +170,7 @@ func (d Daemon) Run(ctx context.Context) error {
 	return d.serve(ctx, m, paused, servers, addresses)
 }
 
-// serve runs everything until ctx ends or a server fails. paused says that calls stay
+// serve runs everything until ctx ends or a server fails. With paused, calls stay
 // paused once the rules are live.
 func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*server, addresses Addresses) error {
 	eng := m.eng

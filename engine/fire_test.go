@@ -138,7 +138,7 @@ func newFire(t *testing.T, random *rand.Rand) *fire {
 	return f
 }
 
-// files are the files of a version. In a folder each file says its number, and
+// files returns the files of a version. In a folder each file says its number, and
 // does not load with those of another.
 func (p *edited) files(n int, extra string) map[string]string {
 	rule := fmt.Sprintf("chert.on(\"message.received\", function(ev)\n  log.info(\"n\", { n = number })\n  %s\nend)\n", extra)
@@ -160,7 +160,7 @@ func (p *edited) file() string {
 	return p.pack() + ".lua"
 }
 
-// pack is the pack's name as it is now: one that was moved has another.
+// pack returns the pack's name as it is now: one that was moved has another.
 func (p *edited) pack() string {
 	if p.moved {
 		return p.name + "-moved"
@@ -186,7 +186,7 @@ func (f *fire) judge(h *Handled) string {
 			return fmt.Sprintf("two versions of a pack ran: %s %s and %s %s", other, versions[name], r.Pack, r.Version)
 		}
 		names[name], versions[name] = r.Pack, r.Version
-		n, ok := numberSaid(&r)
+		n, ok := loggedNumber(&r)
 		if r.Skipped == rules.SkippedSuspended {
 			// It failed on other shards, whose events may not be reported yet.
 			if n, ok = f.numbers[r.Version]; !ok {
@@ -224,8 +224,8 @@ func (f *fire) judge(h *Handled) string {
 
 var failedNumber = regexp.MustCompile(`number (\d+) fails`)
 
-// numberSaid is the number a rule's code has logged or failed with.
-func numberSaid(r *turn.RuleDecision) (int, bool) {
+// loggedNumber returns the number a rule's code has logged or failed with.
+func loggedNumber(r *turn.RuleDecision) (int, bool) {
 	if m := failedNumber.FindStringSubmatch(r.Error); m != nil {
 		n, err := strconv.Atoi(m[1])
 		return n, err == nil
@@ -398,7 +398,7 @@ func (f *fire) expect(p *edited, n int) {
 	f.history[p.name] = append(f.history[p.name], n)
 }
 
-// running is the number of the version that ran last.
+// running returns the number of the version that ran last.
 func (f *fire) running(p *edited) int {
 	f.l.book.mu.Lock()
 	defer f.l.book.mu.Unlock()
@@ -424,7 +424,7 @@ func (f *fire) finish() {
 	}
 }
 
-// all is what arrived in all spans.
+// all returns what arrived in all spans.
 func (f *fire) all() *span {
 	all := &span{}
 	for _, s := range f.spans {
@@ -434,7 +434,7 @@ func (f *fire) all() *span {
 	return all
 }
 
-// slowest says during which bursts events were delayed most.
+// slowest lists during which bursts events were delayed most.
 func (f *fire) slowest(n int) (lines []string) {
 	order := make([]int, len(f.spans))
 	for i := range order {
@@ -465,7 +465,7 @@ func (f *fire) summary() string {
 	return strings.Join(all, ", ")
 }
 
-// residue is what is left on the heap after a collection, and how many
+// residue returns what is left on the heap after a collection, and how many
 // goroutines there are but those of connections.
 func residue() (heap uint64, goroutines int) {
 	runtime.GC()

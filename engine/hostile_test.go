@@ -72,7 +72,7 @@ func judgeHonest() func(*Handled) string {
 // hostilePack is a pack that is dropped among the honest ones.
 type hostilePack struct{ name, source string }
 
-// hostilePacks are the scripts of luabind's attacks, as handlers and where they
+// hostilePacks returns the scripts of luabind's attacks, as handlers and where they
 // are made for it as files, and attacks on what is around the sandbox.
 func hostilePacks(t *testing.T) []hostilePack {
 	t.Helper()
@@ -247,7 +247,7 @@ func TestHostilePacks(t *testing.T) {
 	t.Logf("%d hostile packs; more than 1%% of a minute's events came 25 ms later than the quiet p99 with %d: %s", n, len(worse), strings.Join(worse, ", "))
 }
 
-// harmless is a pack of the same size that does nothing: one that shrank would
+// harmless returns a pack of the same size that does nothing: one that shrank would
 // be taken for half written.
 func harmless(p hostilePack) string {
 	return onMessage("") + "--" + strings.Repeat("-", len(p.source)) + "\n"
@@ -313,7 +313,7 @@ func weighing() (end func() (heap, resident uint64)) {
 	}
 }
 
-// weight is how much memory the process's heap objects take, and how much the
+// weight returns how much memory the process's heap objects take, and how much the
 // runtime holds of the machine's, in bytes.
 func weight() (heap, resident uint64) {
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}

@@ -200,7 +200,7 @@ func (b *ledger) check(t testing.TB) {
 	}
 }
 
-// quantile is the value below which a share of the durations lies; 0 of none.
+// quantile returns the value below which a share of the durations lies; 0 of none.
 func quantile(of []time.Duration, share float64) time.Duration {
 	if len(of) == 0 {
 		return 0
@@ -219,5 +219,5 @@ func above(of []time.Duration, most time.Duration) (n int) {
 	return n
 }
 
-// ms is a duration as it is printed.
+// ms returns a duration as it is printed.
 func ms(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d)/1e6) }

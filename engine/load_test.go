@@ -181,14 +181,14 @@ func (n *news) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// count is how many headlines there are: a place to wait on from.
+// count returns how many headlines there are: a place to wait on from.
 func (n *news) count() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return len(n.lines)
 }
 
-// since are the headlines from a place on.
+// since returns the headlines from a place on.
 func (n *news) since(from int) []headline {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -50,7 +50,7 @@ type sent struct {
 	ran        bool // a rule of the reader ran on it
 }
 
-// isRead says whether a chat is read in the end if all reads are asked for after
+// isRead reports whether a chat is read in the end if all reads are asked for after
 // everything was handled.
 func (l *life) isRead(chatID string) bool {
 	list := l.chats[chatID]

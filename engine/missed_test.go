@@ -81,7 +81,7 @@ func newGatedCrew(t *testing.T, files ...string) (*crew, *gate) {
 	return c, g
 }
 
-// saw is what the guard remembers of a chat.
+// saw returns the state of the guard for a chat.
 func (c *crew) saw(chatID string) string {
 	c.t.Helper()
 	return c.state("guard", chatID)
@@ -96,7 +96,7 @@ func (c *crew) state(pack, chatID string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(string(v), `{"saw":"`), ` "}`)
 }
 
-// rows is how many events packs have missed, in the store.
+// rows returns how many events packs have missed, in the store.
 func (c *crew) rows() (n int64) {
 	c.t.Helper()
 	list, err := c.st.MissedPacks(ctx)
@@ -275,7 +275,7 @@ func TestMissedEventsRunOnceAcrossRestarts(t *testing.T) {
 	}
 }
 
-// rowsOf is rows of a store that is closed.
+// rowsOf returns rows of a store that is closed.
 func (c *crew) rowsOf() int64 {
 	c.t.Helper()
 	c.open()

@@ -35,7 +35,7 @@ func (p *planned) concerns(m *turn.Missed) bool {
 		(p.out || m.Version != p.version || m.Why == rules.MissedNotLoaded || m.Why == rules.MissedSuspended)
 }
 
-// running are the packs that can run what they missed, and suspended those of
+// running returns the packs that can run what they missed, and suspended those of
 // which everything waits for another plan.
 func (p *plan) running(c *rules.Conduct, now time.Time) (names, suspended []string) {
 	for i := range p.packs {

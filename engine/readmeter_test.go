@@ -18,13 +18,13 @@ import (
 
 const threeIn10m = "limits: {reads: 3/10m}"
 
-// reads is how many read calls were made, and how many chats they were for.
+// reads returns how many read calls were made, and how many chats they were for.
 func (c *crew) reads() (calls int) {
 	defer c.lock()()
 	return len(c.calls)
 }
 
-// attempts is how many calls have ended.
+// attempts returns how many calls have ended.
 func (r *rig) attempts() (n int) {
 	for _, h := range r.seen {
 		if h.Attempt != nil {

@@ -98,7 +98,7 @@ type progress struct {
 	passed int64 // journal sequence up to which its missed events are done
 }
 
-// of is the sequence up to which a plan is done; 0 for another plan than the one
+// of returns the sequence up to which a plan is done; 0 for another plan than the one
 // that was made progress in. A new plan may have packs that the one before it
 // lacked, and their events start at the beginning.
 func (x progress) of(p *plan) int64 {

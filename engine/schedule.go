@@ -202,7 +202,7 @@ func scheduleOf(r *rules.Rule) rules.ScheduleID {
 	return rules.ScheduleID{Pack: r.Pack, Rule: r.Name, Every: r.Every}
 }
 
-// lastRun returns the row that says that the runs until a time are done.
+// lastRun returns the row to store when the runs until a time are done.
 func lastRun(rule *rules.Rule, at time.Time) rules.ScheduleRun {
 	return rules.ScheduleRun{ScheduleID: scheduleOf(rule), Done: at, Expires: rule.Schedule.Next(at).Add(scheduleKept)}
 }

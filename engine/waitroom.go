@@ -52,7 +52,7 @@ func (d Daemon) openStore(ctx context.Context) (*sqlite.Store, error) {
 }
 
 // refuse serves all addresses of the daemon until stop is called: deliveries are
-// answered 503, and /-/ready says why.
+// answered 503, and /-/ready has the reason.
 func (d Daemon) refuse(why string) (stop func(), err error) {
 	var servers []*server
 	var a Addresses

@@ -91,7 +91,7 @@ end)`}
 	}
 }
 
-// engineActions are the actions in the engine's store, sorted.
+// engineActions returns the actions in the engine's store, sorted.
 func engineActions(r *rig) []string {
 	actions, err := r.st.Actions(context.Background(), store.ActionFilter{Limit: 1000})
 	if err != nil {
@@ -105,7 +105,7 @@ func engineActions(r *rig) []string {
 	return list
 }
 
-// worldActions are the same of a World.
+// worldActions returns the same of a World.
 func worldActions(w *spec.World) []string {
 	var list []string
 	for _, a := range w.Actions("") {
@@ -115,7 +115,7 @@ func worldActions(w *spec.World) []string {
 	return list
 }
 
-// engineDecisions are the engine's decisions, sorted; the rig is held still.
+// engineDecisions returns the engine's decisions, sorted; the rig is held still.
 func engineDecisions(r *rig) []string {
 	var list []string
 	for _, h := range r.seen {
@@ -135,7 +135,7 @@ func engineDecisions(r *rig) []string {
 	return list
 }
 
-// worldDecisions are the same of a World.
+// worldDecisions returns the same of a World.
 func worldDecisions(w *spec.World) []string {
 	var list []string
 	for _, h := range w.Log() {

@@ -54,7 +54,7 @@ func TestEventsOfDocumentsCanBeDelivered(t *testing.T) {
 	}
 }
 
-// options are those of the example's pack.
+// options returns those of the example's pack.
 func (ex *docExample) options() rules.Options {
 	o := unhurried
 	o.Country = ex.country

@@ -61,7 +61,7 @@ func compareIDs(a, b chat.ActionID) int {
 	return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.N, b.N))
 }
 
-// handle takes an entry's turn.
+// handle runs the turn of an entry.
 func (f *following) handle(ctx context.Context, set *rules.Set, e *turn.Entry) (turn.Done, error) {
 	d, err := f.turn(set, e.Event.ChatID()).Handle(ctx, e)
 	if err == nil {
@@ -207,7 +207,7 @@ func (e *evaluation) call(ctx context.Context, f *following, id string) error {
 	return f.move(ctx, id, chat.Answer{Call: *d.Call, OK: true})
 }
 
-// later is the later of two times.
+// later returns the later of two times.
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a

@@ -9,7 +9,7 @@ import (
 	"chertd/rules"
 )
 
-// ruleKey is the pack and the rule that PACK/RULE names.
+// ruleKey returns the pack and the rule that PACK/RULE names.
 func (r *stateReader) ruleKey(path, key string) (pack, rule string, ok bool) {
 	if pack, rule, ok = strings.Cut(key, "/"); !ok {
 		r.fail(path, codeValue, "like codes/read codes, as `chertd eval` prints it", "expected PACK/RULE, got %q", key)
@@ -17,8 +17,8 @@ func (r *stateReader) ruleKey(path, key string) (pack, rule string, ok bool) {
 	return pack, rule, ok
 }
 
-// knowsPack reports whether a pack is loaded, and warns if it is not.
-func (r *stateReader) knowsPack(path, pack string) bool {
+// checkPack reports whether a pack is loaded, and warns if it is not.
+func (r *stateReader) checkPack(path, pack string) bool {
 	if r.set.Pack(pack) != nil {
 		return true
 	}
@@ -32,9 +32,9 @@ func (r *stateReader) knowsPack(path, pack string) bool {
 	return false
 }
 
-// knowsRule is a rule of a pack; nil with a warning if it is not loaded.
-func (r *stateReader) knowsRule(path, pack, name string) *rules.Rule {
-	if !r.knowsPack(path, pack) {
+// findRule returns a rule of a pack; nil, with a warning, if it is not loaded.
+func (r *stateReader) findRule(path, pack, name string) *rules.Rule {
+	if !r.checkPack(path, pack) {
 		return nil
 	}
 	var names []string
@@ -52,8 +52,8 @@ func (r *stateReader) knowsRule(path, pack, name string) *rules.Rule {
 	return nil
 }
 
-// knowsTimer warns if no rule of a pack subscribes to a timer's event.
-func (r *stateReader) knowsTimer(path, pack, name string) {
+// checkTimer warns if no rule of a pack subscribes to a timer's event.
+func (r *stateReader) checkTimer(path, pack, name string) {
 	typ := event.TimerPrefix + name
 	types := subscribed(r.set.Pack(pack))
 	if name == "" || slices.Contains(types, typ) {
@@ -69,7 +69,7 @@ func (r *stateReader) knowsTimer(path, pack, name string) {
 	r.warn(path, codeUnknown, hint, "pack %q has no rule on %q", pack, typ)
 }
 
-// subscribed are the types of events that a pack's rules subscribe to.
+// subscribed returns the types of events that a pack's rules subscribe to.
 func subscribed(p *rules.Pack) []string {
 	var types []string
 	for _, rule := range p.Rules {
@@ -79,8 +79,7 @@ func subscribed(p *rules.Pack) []string {
 	return slices.Compact(types)
 }
 
-// memoryPacks are the names under which a pack remembers: in shadow apart from
-// live. What a state file says is meant for the mode that the pack is in.
+// memoryPacks returns the names of the memory of a pack, live and in shadow. A state file is for the mode that the pack is in.
 func memoryPacks(pack string) []string {
 	return []string{pack, (&rules.Outcome{Pack: pack, Shadow: true}).MemoryPack()}
 }

@@ -87,7 +87,7 @@ type evalHold struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// evaluate takes the event's turn, in memory, on what is stored before it, and what
+// evaluate runs the turn of the event, in memory, on what is stored before it, and what
 // follows in each chat that it concerns. It fails with spec.ErrTooMuch if what
 // follows does not end.
 func evaluate(ctx context.Context, set *rules.Set, ev *event.Event, now time.Time, before *stored) (*evaluation, error) {
@@ -146,7 +146,7 @@ func (e *evaluation) decided(d *turn.Done) {
 	}
 }
 
-// rule is the entry of the rule that an outcome is of.
+// rule returns the entry of the rule that an outcome is of.
 func (e *evaluation) rule(o *rules.Outcome) *evalRule {
 	for i := range e.Rules {
 		if r := &e.Rules[i]; r.Pack == o.Pack && r.Rule == o.Rule {

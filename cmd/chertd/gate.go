@@ -60,7 +60,7 @@ func (c *Config) gate(log *slog.Logger) live.Gate {
 	}
 }
 
-// verdict is why what was found keeps an edit from going live; live.FilesLive if it does
+// verdict returns why what was found keeps an edit from going live; live.FilesLive if it does
 // not.
 func verdict(how string, found diag.List, why live.Kind) live.Kind {
 	if how == gateEnforce && found.Errors() {

@@ -38,7 +38,7 @@ const hostile = "h\x1b[31m\r\nFORGED\n::error::FORGED\x00\x07\x7f\u0085\u009b\u2
 // hostileName is as much of it as a file's name can have.
 var hostileName = strings.ReplaceAll(hostile, "\x00", "")
 
-// unsafeIn says what of an output must not be there.
+// unsafeIn returns what must not be in an output.
 func unsafeIn(out string) string {
 	if !utf8.ValidString(out) {
 		return "bytes that are not UTF-8"
@@ -390,7 +390,7 @@ func (d hostileDaemon) Release(_ context.Context, in control.ReleaseRequest) (co
 	return hostileOf[control.Released](d.bools), unwilling(in.Chat)
 }
 
-// unwilling is the error of a command about what is named so.
+// unwilling returns the error of a command about what is named so.
 func unwilling(name string) error {
 	if name == "refused" {
 		return &control.UserError{Message: hostile, Hint: hostile}

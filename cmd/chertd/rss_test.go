@@ -84,7 +84,7 @@ func TestMemoryOfTheProcess(t *testing.T) {
 	}
 }
 
-// greedyRun is the daemon under 100 events of 20 chats.
+// greedyRun runs the daemon on 100 events of 20 chats.
 func greedyRun(t *testing.T, dir, setup, round string) int {
 	put(t, dir, "rules/greedy.lua", fmt.Sprintf(`%s
 chert.rule({ name = "greedy", on = "message.received", where = { except = { text = "the end" } }, run = function(ev) %s end })`, setup, round))

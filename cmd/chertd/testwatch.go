@@ -41,7 +41,7 @@ func (o *testOptions) runWatching(ctx context.Context, stdout, stderr io.Writer)
 	if err := o.find(); err != nil {
 		return err
 	}
-	watch(rules.Load(o.source.paths, o.source.options)) // what is wrong with it, runOnce says
+	watch(rules.Load(o.source.paths, o.source.options)) // runOnce reports its errors
 	for {
 		ran, err := o.runOnce(ctx, stdout, stderr)
 		if ctx.Err() != nil {

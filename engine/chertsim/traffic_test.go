@@ -11,7 +11,7 @@ import (
 	"chertd/engine/chertsim"
 )
 
-// day is what 400 events of traffic leave behind.
+// day returns what 400 events of traffic leave behind.
 func day(t *testing.T, seed uint64, speed float64) (log []chertsim.Row, took time.Duration, replies int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

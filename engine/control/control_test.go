@@ -121,7 +121,7 @@ func socketPath(t *testing.T) string {
 	return filepath.Join(dir, "data", "chertd.sock")
 }
 
-// dialed is a client of a fake daemon on a socket.
+// dialed returns a client of a fake daemon on a socket.
 func dialed(t *testing.T, f *fake) *Client {
 	t.Helper()
 	path := socketPath(t)

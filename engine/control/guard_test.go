@@ -139,10 +139,10 @@ func TestCertifiedHost(t *testing.T) {
 	for host, want := range map[string]bool{
 		"ops.example.com:9900": true, "OPS.example.com": true, "evil.example.com": false, "x.ops.example.com": false, "localhost": true,
 	} {
-		if got := (Guard{Listen: "0.0.0.0:9900", Certificate: c}).knows(host); got != want {
+		if got := (Guard{Listen: "0.0.0.0:9900", Certificate: c}).allows(host); got != want {
 			t.Errorf("with a certificate for ops.example.com %s is known: %t", host, got)
 		}
-		if want = host == "localhost"; (Guard{Listen: "0.0.0.0:9900"}).knows(host) != want {
+		if want = host == "localhost"; (Guard{Listen: "0.0.0.0:9900"}).allows(host) != want {
 			t.Errorf("without a certificate %s is known: %t", host, !want)
 		}
 	}

@@ -32,7 +32,7 @@ var trouble = map[string]func() (time.Duration, *chert.Error){
 	},
 }
 
-// p99 is the wait that one in a hundred exceeds.
+// p99 returns the wait that one in a hundred exceeds.
 func p99(waits []time.Duration) time.Duration {
 	waits = slices.Sorted(slices.Values(waits))
 	if len(waits) == 0 {

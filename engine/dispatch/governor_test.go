@@ -291,7 +291,7 @@ func TestGovernorRestoresAPause(t *testing.T) {
 	}
 }
 
-// admit is the wait that Admit returns.
+// admit returns the wait that Admit returns.
 func admit(g *Governor, now time.Time) time.Duration {
 	permit, wait := g.Admit(now)
 	if wait == 0 && permit.probe != nil {

@@ -89,7 +89,7 @@ func (p *places) take(line string, now time.Time) bool {
 }
 
 // leave gives back the place that was taken at a time. If a call was made, failed
-// says how it ended.
+// is its result.
 func (p *places) leave(line string, began time.Time, made, failed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -45,7 +45,7 @@ type Queue struct {
 	count int64   // of calls taken
 }
 
-// Calls is the part of a store that knows which calls are due.
+// Calls is the part of a store that has the calls that are due.
 type Calls interface {
 	// CallLines returns the phone lines that have calls due at any time, in order,
 	// beginning with from, at most limit.

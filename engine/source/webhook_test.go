@@ -87,7 +87,7 @@ func (b *bench) quarantine(_ context.Context, q store.Quarantined) error {
 	return nil
 }
 
-// delivery is a request signed by secret at the bench's beginning.
+// delivery returns a request signed by secret at the bench's beginning.
 func delivery(secret, body string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/webhooks/chert", strings.NewReader(body))
 	digest := strings.TrimPrefix(chert.Signature(secret, testTimestamp, []byte(body)), "v1,"+testTimestamp+",")

@@ -30,7 +30,7 @@ func missed(pack string, seq int64, key string) turn.Missed {
 	return turn.Missed{Pack: pack, Seq: seq, Key: key, At: noon, Version: "v1", Why: rules.MissedNotLoaded, CanVeto: true}
 }
 
-// allMissed is every row, of the packs named.
+// allMissed returns every row, of the packs named.
 func (b *bench) allMissed(packs ...string) []turn.Missed {
 	b.Helper()
 	list, err := b.s.Missed(b.Context(), store.Shard{Of: 1}, packs, math.MinInt64, noon.AddDate(-100, 0, 0), 1<<20)

@@ -27,7 +27,7 @@ var packTests = map[string]func(*testing.T, *bench){
 	"any version and pack state is read back":          anyVersion,
 }
 
-// version is one of pack codes, with a file, that went live so many minutes after noon.
+// version returns one of pack codes, with a file, that went live so many minutes after noon.
 func version(hash string, minutes int) store.Version {
 	at := noon.Add(time.Duration(minutes) * time.Minute)
 	return store.Version{
@@ -163,7 +163,7 @@ func packStates(t *testing.T, b *bench) {
 	b.equal("its version", b.version("codes", "aa"), version("aa", 0))
 }
 
-// decided is a decision in which one rule of a version of codes had a say for
+// decided returns a decision in which one rule of a version of codes took part for
 // each error given, "" for none; one that is suspended did not run.
 func decided(seq int64, hash string, errs ...string) *turn.Decision {
 	d := &turn.Decision{Seq: seq, At: noon}
