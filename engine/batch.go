@@ -12,14 +12,14 @@ import (
 	"chertd/rules/turn"
 )
 
-// batch is a shard's work between two commits: the chats it has moved, what
-// handlers wrote, and the transitions that keep it. Nobody else sees any of it
-// before it is committed.
+// batch is a shard's work between two commits: the chats that it has changed, what
+// handlers wrote, and the transitions that store it. Only the batch sees any of it before
+// the commit.
 type batch struct {
 	s      *shard
 	chats  map[string]*chat.Chat
 	memory turn.Memory
-	again  bool // its events were run before, and could not be kept
+	again  bool // its events ran before, and the commit failed
 	log    []turn.Transition
 	places map[string][]turn.Place // of calls that are handed out, by chat
 	done   []func()                // called once all is durable
@@ -27,7 +27,7 @@ type batch struct {
 
 	blockades map[string]*turn.Blockade // by chat, of those that were looked at
 	missed    map[string]*missedChange  // by pack
-	reran     func()                    // moves the shard on in its plan; nil: no plan is carried out
+	reran     func()                    // notes the shard's progress in its plan; nil: no plan is carried out
 }
 
 func newBatch(s *shard) *batch {
@@ -38,9 +38,8 @@ func newBatch(s *shard) *batch {
 	}
 }
 
-// run handles events and serves requests. If no events are given it takes them
-// from the shard's queue and leaves them in *events, for when all must be run
-// again.
+// run handles events and serves requests. If *events is empty it takes events from the
+// shard's queue and leaves them there, for when all must run again.
 func (b *batch) run(ctx context.Context, events *[]*turn.Entry, requests []request) {
 	began := b.s.e.c.Now()
 	plan := b.s.plan()
@@ -51,7 +50,7 @@ func (b *batch) run(ctx context.Context, events *[]*turn.Entry, requests []reque
 			b.handle(ctx, b.s.e.rules.Load(), entry)
 		}
 	case plan != nil:
-		// The first plan is there a moment before the first set.
+		// The first plan exists a moment before the first set does.
 		if !b.s.e.draining.Load() && b.s.e.rules.Load() != nil {
 			b.carryOut(ctx, plan, began)
 		}
@@ -75,8 +74,8 @@ func (b *batch) run(ctx context.Context, events *[]*turn.Entry, requests []reque
 	}
 }
 
-// turn returns what an input of a chat ("": of none) meets; ok is false if the
-// chat could not be read.
+// turn returns the turn of a chat ("": of none) with a set; ok is false if the chat could
+// not be read.
 func (b *batch) turn(ctx context.Context, set *rules.Set, chatID string) (t turn.Turn, ok bool) {
 	t = turn.Turn{Set: set, Shard: b.s.part.Index, Now: b.s.e.c.Now(), Again: b.again, Memory: &b.memory, Conduct: &b.s.e.conduct, Blocks: b}
 	if b.err == nil && chatID != "" {
@@ -85,7 +84,7 @@ func (b *batch) turn(ctx context.Context, set *rules.Set, chatID string) (t turn
 	return t, b.err == nil
 }
 
-// handle takes an entry's turn.
+// handle runs an entry through its turn.
 func (b *batch) handle(ctx context.Context, set *rules.Set, entry *turn.Entry) {
 	t, ok := b.turn(ctx, set, entry.Event.ChatID())
 	if !ok {
@@ -104,11 +103,11 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *turn.Entry) {
 	}
 	b.done = append(b.done, func() {
 		b.s.e.logHandled(entry, d.Decision, actions)
-		b.s.e.observe(Happening{Handled: &Handled{Entry: entry, Decision: d.Decision, Actions: actions}})
+		b.s.e.observe(Observation{Handled: &Handled{Entry: entry, Decision: d.Decision, Actions: actions}})
 	})
 }
 
-// add notes what an input has changed.
+// add adds to the batch what an input has changed.
 func (b *batch) add(d *turn.Done) {
 	if d.Chat != nil {
 		b.chats[d.Chat.ID] = d.Chat
@@ -128,7 +127,7 @@ func (b *batch) add(d *turn.Done) {
 	}
 }
 
-// chat returns a chat as this batch has it; nil if the store can't be read.
+// chat returns a chat with the changes of this batch; nil if it could not be read.
 func (b *batch) chat(ctx context.Context, id string) *chat.Chat {
 	if c := b.chats[id]; c != nil {
 		return c
@@ -152,14 +151,14 @@ func (b *batch) commit(ctx context.Context) error {
 	return b.s.e.c.Store.Commit(ctx, b.log)
 }
 
-// publish shows what is durable: to the shard's cache, the agendas, and those
-// who asked.
+// publish passes what is durable to the shard's cache, the agendas, and the senders of
+// requests.
 func (b *batch) publish() {
 	for id, c := range b.chats {
 		b.s.chats.put(id, c)
 		call := c.NextCall()
 		if c.Flight != nil {
-			call = time.Time{} // the answer will say
+			call = time.Time{} // the answer sets it
 		}
 		b.s.e.callsDue.Set(dispatch.Pick{Chat: id, Line: c.Line, Due: call, Retry: c.Retry.Attempts > 0})
 		b.s.e.timersDue.Set(id, c.NextTimer())
@@ -167,8 +166,8 @@ func (b *batch) publish() {
 	for id, places := range b.places {
 		b.s.places[id] = places
 	}
-	for _, tell := range b.done {
-		tell()
+	for _, done := range b.done {
+		done()
 	}
 	if b.reran != nil {
 		b.reran()
@@ -178,7 +177,7 @@ func (b *batch) publish() {
 	}
 }
 
-// packs are the packs whose kv the batch has used, in ascending order.
+// packs returns the packs whose kv the batch has used, in ascending order.
 func (b *batch) packs() []string {
 	var packs []string
 	for i := range b.log {

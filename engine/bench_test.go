@@ -58,7 +58,7 @@ func BenchmarkWholeWay(b *testing.B) {
 // pace is events a second, and seconds of processor time an event.
 type pace struct{ rate, cpu float64 }
 
-// cpuTime is the processor time of this process so far.
+// cpuTime returns the processor time of this process so far.
 func cpuTime() time.Duration {
 	var use syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &use) != nil {
@@ -103,9 +103,9 @@ const (
 	benchHook   = "whsec_bench"
 )
 
-// benchPosters is how many senders post at once. The more there are, the more
+// benchPosters is how many senders post concurrently. The more there are, the more
 // events share a commit: with 64 chertd makes a third of the bot's events a
-// second, with 240, close to what the server lets in at once, more than half.
+// second, with 240, close to what the server admits together, more than half.
 var benchPosters = 64
 
 func chatName(i int) string { return "chat-" + strconv.Itoa(i) }

@@ -18,48 +18,48 @@ import (
 
 // A pack blocks reads as long as it can veto and no version of it is usable, or
 // a rule of it is suspended for all chats, or reads wait for events that it
-// missed within the last hour (missedFor). What it missed before does not run
-// automatically any more: a note says how much that is.
+// missed within the last hour (missedFor). Events that it missed before do not run
+// automatically any more: a note in status has their number.
 
 const (
-	// blockingEvery is how often it is looked whether packs still block reads,
-	// while some do, and how many.
+	// blockingEvery is the time between two checks while a pack blocks reads.
 	blockingEvery = 2 * time.Second
-	// lookRest is the least time between two looks: each batch that changes what
-	// packs have missed asks for one. After one that took long it is longer.
-	lookRest = 50 * time.Millisecond
-	// remindEvery is how often the log says again that a pack blocks reads.
+	// checkPause is the least time between two checks, as each batch that changes what
+	// packs have missed requests one. After a check that took long it is longer.
+	checkPause = 50 * time.Millisecond
+	// remindEvery is the time after which it is logged again that a pack blocks reads.
 	remindEvery = time.Hour
 )
 
-// blocking is which packs block reads, for the log and for probes.
+// blocking has the packs that block reads, for the log and for probes.
 type blocking struct {
-	look chan struct{} // signalled when it may have changed
+	check chan struct{} // requests a check, as it may have changed
 
 	mu       sync.Mutex // guards all below
 	packs    map[string]*blockingPack
-	backlogs map[string]backlogs // of packs that have missed something, as counted last
-	failures map[string]string   // how a handler of a pack failed last
-	alone    map[string]string   // the version of a pack that a rollback has nothing before
+	backlogs map[string]backlogs // of packs that have missed something, from the last check
+	failures map[string]string   // the last failure of a handler, by pack
+	alone    map[string]string   // by pack, the live version if a rollback has no other to make live
 }
 
 // blockingPack is a pack that blocks reads.
 type blockingPack struct {
 	control.Blocked
-	logged time.Time // when the log said so last
+	logged time.Time // when that was logged last
 }
 
-// backlogs is what a pack has missed, by age.
+// backlogs counts what a pack has missed, by age.
 type backlogs struct{ recent, older store.Backlog }
 
-func (b *blocking) lookAgain() {
+// checkAgain requests a check. It does not wait.
+func (b *blocking) checkAgain() {
 	select {
-	case b.look <- struct{}{}:
+	case b.check <- struct{}{}:
 	default:
 	}
 }
 
-// failed notes how a handler failed.
+// failed notes a failure of a handler.
 func (b *blocking) failed(pack, why string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -69,40 +69,40 @@ func (b *blocking) failed(pack, why string) {
 	b.failures[pack] = why
 }
 
-// older is what a pack missed too long ago to run automatically.
+// older returns what a pack missed too long ago to run automatically.
 func (b *blocking) older(pack string) store.Backlog {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.backlogs[pack].older
 }
 
-// watchBlocking logs when packs begin and cease to block reads, until ctx ends.
+// watchBlocking logs when packs begin and stop to block reads, until ctx ends.
 func (m *manager) watchBlocking(ctx context.Context) {
 	for {
 		next, began := time.Duration(-1), time.Now()
-		if blocks := m.lookAtBlocking(ctx); blocks > 0 {
+		if blocks := m.checkBlocking(ctx); blocks > 0 {
 			next = blockingEvery
 		} else if m.eng.misses.some.Load() {
-			next = wait.LookAgain // what packs have missed grows old
+			next = wait.LookAgain // missed events become older than missedFor
 		}
-		rest := max(lookRest, min(10*time.Since(began), blockingEvery))
-		if !wait.For(ctx, rest) || !wait.For(ctx, next, m.blocking.look) {
+		rest := max(checkPause, min(10*time.Since(began), blockingEvery))
+		if !wait.For(ctx, rest) || !wait.For(ctx, next, m.blocking.check) {
 			return
 		}
 	}
 }
 
-// lookAtBlocking compares the packs that block reads with those that did, and
-// returns how many do. If the store can't say, all stays as it was found last.
-func (m *manager) lookAtBlocking(ctx context.Context) int {
+// checkBlocking compares the packs that block reads with those of the last check, logs
+// the difference, and returns how many do. If the store fails, the last counts stay.
+func (m *manager) checkBlocking(ctx context.Context) int {
 	now := m.eng.c.Now()
 	counted := map[string]backlogs{}
 	ended := false
 	for _, by := range m.eng.misses.counts() {
 		var c backlogs
 		var err error
-		asking, cancel := patience(ctx)
-		c.recent, c.older, err = m.store.Backlog(asking, by.Pack, now.Add(-missedFor))
+		reading, cancel := withStoreTimeout(ctx)
+		c.recent, c.older, err = m.store.Backlog(reading, by.Pack, now.Add(-missedFor))
 		cancel()
 		if ended = ctx.Err() != nil; ended {
 			break
@@ -141,7 +141,7 @@ func (m *manager) lookAtBlocking(ctx context.Context) int {
 		b.packs[found.Pack] = p
 		if p.logged.IsZero() || now.Sub(p.logged) >= remindEvery {
 			p.logged = now
-			m.log.Error("a pack blocks reads: it can veto, and does not get to look at events", keyPack, p.Pack, keyWhy, p.Why,
+			m.log.Error("a pack blocks reads: it can veto, and does not run on events", keyPack, p.Pack, keyWhy, p.Why,
 				"since", p.Since.UTC().Format(time.RFC3339), "missed", p.Events, "reads_blocked", p.Reads, "hint", p.Fix[0], "or", p.Fix[1])
 		}
 	}
@@ -166,17 +166,17 @@ func (m *manager) lookAtBlocking(ctx context.Context) int {
 }
 
 // isAlone reports whether there is no version that a rollback of the pack can
-// make live. If the store can't say, there may be one.
+// make live. If the store fails it returns false.
 func (m *manager) isAlone(ctx context.Context, s *live.PackStanding) bool {
-	asking, cancel := patience(ctx)
+	reading, cancel := withStoreTimeout(ctx)
 	defer cancel()
-	versions, err := m.store.Versions(asking, s.Name, live.KeptVersions)
+	versions, err := m.store.Versions(reading, s.Name, live.KeptVersions)
 	return err == nil && !slices.ContainsFunc(versions, func(v store.Version) bool {
 		return v.Version != s.Version && v.RolledBack.IsZero()
 	})
 }
 
-// findBlocked lists the packs that block reads now, by what was counted last.
+// findBlocked lists the packs that block reads now, with the counts of the last check.
 // The caller holds blocking.mu.
 func (m *manager) findBlocked(standings []live.PackStanding, now time.Time) (list []control.Blocked) {
 	for i := range standings {
@@ -186,7 +186,7 @@ func (m *manager) findBlocked(standings []live.PackStanding, now time.Time) (lis
 		switch {
 		case why != "":
 		case c.recent.Reads == 0 || s.Mode != rules.Live:
-			continue // of one that is not live, they go out in a moment
+			continue // the reads of a pack that is not live go out in a moment
 		default:
 			why = "it failed on events whose reads it might have vetoed"
 			if failure := m.blocking.failures[s.Name]; failure != "" {
@@ -213,8 +213,8 @@ func (m *manager) findBlocked(standings []live.PackStanding, now time.Time) (lis
 	return list
 }
 
-// allBlocked tells people which packs block reads: what was found last, and what
-// the packs say of themselves now.
+// allBlocked lists the packs that block reads: from the standings now, with the counts
+// and times of the last check.
 func (m *manager) allBlocked(standings []live.PackStanding) (list []control.Blocked) {
 	m.blocking.mu.Lock()
 	defer m.blocking.mu.Unlock()
@@ -227,7 +227,7 @@ func (m *manager) allBlocked(standings []live.PackStanding) (list []control.Bloc
 	return list
 }
 
-// blocked tells people that a pack blocks reads; nil if it does not.
+// blocked returns how a pack blocks reads; nil if it does not.
 func (m *manager) blocked(s *live.PackStanding) *control.Blocked {
 	for _, b := range m.allBlocked([]live.PackStanding{*s}) {
 		return &b
@@ -235,8 +235,8 @@ func (m *manager) blocked(s *live.PackStanding) *control.Blocked {
 	return nil
 }
 
-// fixes are commands that end a pack's blocking of reads, or help to. A pack that
-// is alone has no version before the live one.
+// fixes returns commands that end the blocking of reads by a pack, or help to find its
+// cause. alone is isAlone's.
 func fixes(s *live.PackStanding, alone bool) []string {
 	path := diag.ShellWord(s.Path)
 	first := fmt.Sprintf("chertd check %s shows what is wrong", path)
@@ -255,8 +255,8 @@ func fixes(s *live.PackStanding, alone bool) []string {
 	return []string{first, diag.PackCommand("mode", s.Name, "off") + " lets reads go without it"}
 }
 
-// missedNotes tell of packs that have missed events and block no reads now: of
-// what will run through them, and of what will not.
+// missedNotes returns notes about packs that have missed events and block no reads now:
+// which of them will run through the pack, and which will not.
 func (m *manager) missedNotes() (notes []string) {
 	m.blocking.mu.Lock()
 	defer m.blocking.mu.Unlock()
@@ -278,7 +278,7 @@ func (m *manager) missedNotes() (notes []string) {
 	return notes
 }
 
-// count is a number of things in words.
+// count returns a number of things in words, such as "2 events".
 func count(n int64, thing string) string {
 	if n == 1 {
 		return "1 " + thing
@@ -286,7 +286,7 @@ func count(n int64, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// countAre is count with its verb.
+// countAre returns count with its verb, such as "2 events are".
 func countAre(n int64, thing string) string {
 	if n == 1 {
 		return "1 " + thing + " is"

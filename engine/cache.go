@@ -6,9 +6,9 @@ import (
 	"chertd/rules/chat"
 )
 
-// chatCache keeps the chats a shard has moved lately, as they are in the
-// store. A chat whose call is in flight stays, whatever the limit: the flight
-// is kept nowhere else.
+// chatCache keeps the chats that a shard has changed lately, as they are in the store.
+// A chat whose call is in flight stays, whatever the limit, as the store does not keep
+// the flight.
 type chatCache struct {
 	limit  int
 	recent *list.List // of *chat.Chat, the latest first

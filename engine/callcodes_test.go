@@ -21,7 +21,7 @@ type callsRig struct {
 	Daemon
 	attempts chan error // each call, once what is said of the calls is up to date
 	handled  chan struct{}
-	settled  chan chat.Status
+	ended    chan chat.Status
 	started  chan Addresses
 }
 
@@ -29,16 +29,16 @@ func newCallsRig(t *testing.T, h http.HandlerFunc) *callsRig {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	r := &callsRig{attempts: make(chan error, 1000), handled: make(chan struct{}, 1000), settled: make(chan chat.Status, 1000), started: make(chan Addresses, 10)}
+	r := &callsRig{attempts: make(chan error, 1000), handled: make(chan struct{}, 1000), ended: make(chan chat.Status, 1000), started: make(chan Addresses, 10)}
 	r.Daemon, _ = commanded(t, "reads.lua", `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`)
 	r.API.BaseURL = server.URL + "/api/v1"
 	r.Started = func(a Addresses) { r.started <- a }
-	r.Observe = func(h Happening) {
+	r.Observe = func(h Observation) {
 		switch {
 		case h.Handled != nil:
 			r.handled <- struct{}{}
-		case h.Settled != nil:
-			r.settled <- h.Settled.Status
+		case h.Ended != nil:
+			r.ended <- h.Ended.Status
 		case h.Attempt != nil && h.Attempt.Err != nil:
 			r.attempts <- h.Attempt.Err
 		case h.Attempt != nil:
@@ -119,7 +119,7 @@ func TestEachCodeOfTheAccount(t *testing.T) {
 			a := r.run(t, "c1")
 			<-r.attempts
 			if tc.fix == "" {
-				if end := <-r.settled; end != chat.Dead {
+				if end := <-r.ended; end != chat.Dead {
 					t.Errorf("the read is %s, want it dead", end)
 				}
 			}
@@ -250,7 +250,7 @@ func TestPagesOfAProxyEndNoRead(t *testing.T) {
 	}
 	fixed.Store(true)
 	for range 40 {
-		if end := <-r.settled; end != chat.Done {
+		if end := <-r.ended; end != chat.Done {
 			t.Errorf("a read ended as %s", end)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"chertd/rules/chat"
 )
 
-// An outage is told once, and its end; answers that concern one chat, or ask to
-// wait, are none.
+// An outage is logged once, and so is its end. Errors about one chat, and 429s, are not
+// an outage.
 func TestOutageIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -141,7 +141,7 @@ func TestPauseIsLogged(t *testing.T) {
 }
 
 // What fails for some alone, while Chert answers others, is a note: no outage, no
-// stop, and no word of base_url.
+// stop, and without base_url in its text.
 func TestFailuresOfSomeAloneAreANote(t *testing.T) {
 	t.Parallel()
 	page := &chert.Error{Status: 403, Message: "blocked", Foreign: true, Retryable: true}
@@ -170,7 +170,7 @@ func TestFailuresOfSomeAloneAreANote(t *testing.T) {
 		}
 		bad()
 		if since, _ := h.outage(); since.IsZero() {
-			t.Errorf("%s: nothing is answered, and it is no outage", name)
+			t.Errorf("%s: nothing is answered, and there is no outage", name)
 		}
 		end("good", "+2", nil)
 		for range 5 {
@@ -192,7 +192,7 @@ func TestFailuresOfSomeAloneAreANote(t *testing.T) {
 			end("good", "+2", timeout)
 		}
 		if since, _ := h.outage(); since.IsZero() {
-			t.Errorf("%s: the line that worked fails, and it is no outage", name)
+			t.Errorf("%s: the line that worked fails, and there is no outage", name)
 		}
 	}
 	h := newCallHealth(nil, nil, "https://example.com")

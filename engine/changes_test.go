@@ -86,7 +86,7 @@ func TestSecretsAreRotated(t *testing.T) {
 	} else if by := <-signedBy; by != next {
 		t.Error("the call is signed with the old secret")
 	}
-	// What can't be is not taken: the last good secrets go on.
+	// An invalid change is rejected: the last good secrets stay in use.
 	changes <- Changes{Rules: rules.Options{}}
 	changes <- Changes{Rules: rules.Options{}}
 	if code := post("e4", nextHook); code != http.StatusOK {
@@ -159,7 +159,7 @@ func TestAccessAndSizesChange(t *testing.T) {
 	check("after", 401, 200, 200, 401, 413, 431)
 }
 
-// answered is the status that a request is answered with.
+// answered returns the status that a request is answered with.
 func answered(t *testing.T, req *http.Request) int {
 	t.Helper()
 	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)

@@ -23,7 +23,7 @@ func (e *Engine) Ready(ctx context.Context, id string) (chat.Call, bool, error) 
 	if err := e.shardOf(id).post(ctx, request{chat: id, ready: reply}); err != nil {
 		return chat.Call{}, false, err
 	}
-	// A shard always answers: it outlives the dispatcher, and stops waiting for a
+	// A shard always replies: it outlives the dispatcher, and stops waiting for a
 	// failing store once the engine drains.
 	r := <-reply
 	return r.call, r.ok, r.err
@@ -41,7 +41,7 @@ func (e *Engine) Apply(ctx context.Context, id string, in chat.Input) error {
 	return e.apply(ctx, request{chat: id, input: in})
 }
 
-// apply is Apply of a request.
+// apply carries out a request, and returns when its effect is durable.
 func (e *Engine) apply(ctx context.Context, r request) error {
 	id, done := r.chat, make(chan error, 1)
 	r.done = done
@@ -77,8 +77,8 @@ func operated(was chat.Hold, now *chat.Chat, actions []chat.Action, at time.Time
 
 // Operate holds or releases a chat, and returns when that is durable.
 func (e *Engine) Operate(ctx context.Context, id string, in chat.Operate) (Operated, error) {
-	told, done := make(chan Operated, 1), make(chan error, 1)
-	if err := e.shardOf(id).post(ctx, request{chat: id, input: in, done: done, told: told}); err != nil {
+	result, done := make(chan Operated, 1), make(chan error, 1)
+	if err := e.shardOf(id).post(ctx, request{chat: id, input: in, done: done, operated: result}); err != nil {
 		return Operated{}, err
 	}
 	select {
@@ -86,15 +86,15 @@ func (e *Engine) Operate(ctx context.Context, id string, in chat.Operate) (Opera
 		if err != nil {
 			return Operated{}, err
 		}
-		return <-told, nil
+		return <-result, nil
 	case <-ctx.Done():
 		return Operated{}, fmt.Errorf("hold or release chat %q: %w", id, ctx.Err())
 	}
 }
 
-// settle returns when the outcomes of all events that ran before it are durable. Events
+// waitDurable returns when the outcomes of all events that ran before it are durable. Events
 // whose outcomes become durable later ran on the rule set of the last Swap before it.
-func (e *Engine) settle(ctx context.Context) error {
+func (e *Engine) waitDurable(ctx context.Context) error {
 	done := make(chan error, len(e.shards))
 	for _, s := range e.shards {
 		if err := s.post(ctx, request{done: done}); err != nil {

@@ -55,7 +55,7 @@ func (c *chertClock) Offset() time.Duration { return time.Duration(c.offset.Load
 func (c *chertClock) Restore(offset time.Duration) { c.offset.Store(int64(offset)) }
 
 // Learn takes the Date of an answer that has just arrived, and reports whether it
-// corrected the clock. refused says that the answer is a refusal for clock skew. A zero
+// corrected the clock. refused is set if the answer is a refusal for clock skew. A zero
 // Date is ignored.
 func (c *chertClock) Learn(date time.Time, refused bool) bool {
 	if date.Before(earliestDate) {

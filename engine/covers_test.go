@@ -17,7 +17,7 @@ import (
 
 // coverDays is how many random days the engine lives through; more with
 // -covers.days. rules/spec lives through many more, without a store.
-var coverDays = flag.Int("covers.days", 6, "random days of TestNoCallCoversWhatNobodySaw")
+var coverDays = flag.Int("covers.days", 6, "random days of TestCallCoversOnlyHandledMessages")
 
 // talk does what the words of a message say. PACK, ODD and EDIT are replaced.
 const talk = `
@@ -42,11 +42,11 @@ chert.on("action.failed", function(ev) chert.mark_read(ev.chat.id, { after = "15
 EDIT
 `
 
-// No call goes out that covers an inbound message which no rule of the packs
-// that ask for it saw, unless even_if_newer: from events to calls, with two packs
+// No call covers an inbound message that the packs which requested the read have not
+// handled, unless it has even_if_newer: from events to calls, with two packs
 // and two chats, over edits, broken edits, modes, failing rules, holds and
 // crashes.
-func TestNoCallCoversWhatNobodySaw(t *testing.T) {
+func TestCallCoversOnlyHandledMessages(t *testing.T) {
 	t.Parallel()
 	calls, unread, superseded := 0, 0, 0
 	for seed := range *coverDays {
@@ -132,7 +132,7 @@ func liveThrough(t *testing.T, seed uint64) (calls, unread, superseded int) {
 		rest()
 	}
 	c.stop() // answers of calls are in
-	defer c.look()()
+	defer c.lock()()
 	return c.covered()
 }
 
@@ -152,7 +152,7 @@ func (c *crew) allCalled(chats ...string) {
 		if !slices.ContainsFunc(chats, due) {
 			return
 		}
-		if err := c.eng.settle(ctx); err != nil {
+		if err := c.eng.waitDurable(ctx); err != nil {
 			c.t.Fatal(err)
 		}
 	}
@@ -170,7 +170,7 @@ func (c *crew) covered() (calls, unread, superseded int) {
 	var order []*made
 	var handled []*Handled
 	read := map[string]int64{}
-	var attempts []Happening
+	var attempts []Observation
 	for _, h := range c.seen {
 		switch {
 		case h.Handled != nil:

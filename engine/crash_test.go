@@ -72,7 +72,7 @@ func crashDaemon(dir string) error {
 
 // The daemon is killed without warning again and again while events come in
 // and calls go out. Whatever was acknowledged is handled, each event once;
-// every chat is read; and no call that was settled is made again.
+// every chat is read; and no call that has ended is made again.
 //
 //	go test ./engine -run Killed -crashes 200
 func TestKilledAtAnyMoment(t *testing.T) {
@@ -121,10 +121,10 @@ chert.rule({ name = "later", on = "message.received", where = { text = "later" }
 		child.kill()
 		cancel()
 		posters.Wait()
-		again += settledTwice(t, dir, api)
+		again += repeatedCalls(t, dir, api)
 	}
 	if again > 0 {
-		t.Errorf("%d calls were made again although they were settled", again)
+		t.Errorf("%d calls were made again although they had ended", again)
 	}
 
 	// The last start finishes what is left.
@@ -165,9 +165,9 @@ chert.rule({ name = "later", on = "message.received", where = { text = "later" }
 	t.Logf("%d crashes, %d events acknowledged, %d calls", *crashes, len(acked), api.total())
 }
 
-// settledTwice checks the store between two lives of the daemon: what it says
-// is settled must not be called for again later. It remembers what it saw.
-func settledTwice(t *testing.T, dir string, api *readCounter) (again int) {
+// repeatedCalls returns how many chats were called again although their action had ended
+// when it was last called. Call it between two runs of the daemon.
+func repeatedCalls(t *testing.T, dir string, api *readCounter) (again int) {
 	st, err := sqlite.Open(context.Background(), filepath.Join(dir, "chertd.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -180,22 +180,22 @@ func settledTwice(t *testing.T, dir string, api *readCounter) (again int) {
 	api.mu.Lock()
 	defer api.mu.Unlock()
 	for _, a := range done {
-		if at, seen := api.settled[a.Chat]; seen && api.calls[a.Chat] > at {
+		if at, seen := api.ended[a.Chat]; seen && api.calls[a.Chat] > at {
 			again++
 		}
-		if api.settled == nil {
-			api.settled = map[string]int{}
+		if api.ended == nil {
+			api.ended = map[string]int{}
 		}
-		api.settled[a.Chat] = api.calls[a.Chat]
+		api.ended[a.Chat] = api.calls[a.Chat]
 	}
 	return again
 }
 
 // readCounter is a Chert that counts the calls of each chat.
 type readCounter struct {
-	mu      sync.Mutex
-	calls   map[string]int
-	settled map[string]int // calls of a chat when it was seen settled
+	mu    sync.Mutex
+	calls map[string]int
+	ended map[string]int // calls of a chat when its action had ended
 }
 
 func (c *readCounter) ServeHTTP(w http.ResponseWriter, r *http.Request) {

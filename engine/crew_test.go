@@ -50,7 +50,7 @@ func (l *logBuffer) String() string {
 	return l.text.String()
 }
 
-// set makes text all there is.
+// set replaces the text.
 func (l *logBuffer) set(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,11 +69,11 @@ func newCrew(t *testing.T, files ...string) *crew {
 }
 
 func (c *crew) Write(b []byte) (int, error) {
-	defer c.changed.Broadcast() // a message tells that something has happened
+	defer c.changed.Broadcast() // what is logged may be what wait waits for
 	return c.log.Write(b)
 }
 
-// start is what Daemon.Run does with a store, an engine and a manager.
+// start starts a store, an engine and a manager as Daemon.Run does.
 func (c *crew) start() {
 	c.t.Helper()
 	st, err := sqlite.Open(context.Background(), filepath.Join(c.dir, "chertd.db"), sqlite.Options{})
@@ -122,7 +122,7 @@ func (c *crew) start() {
 	c.t.Cleanup(func() { c.stop() })
 }
 
-// logged is the log so far.
+// logged returns the log so far.
 func (c *crew) logged() string { return c.log.String() }
 
 func (c *crew) reload() {
@@ -155,7 +155,7 @@ func (c *crew) chatOf(id string) chat.Chat {
 	return found
 }
 
-// record is an event and what became of it so far.
+// record returns an event with its decision and actions so far.
 func (c *crew) record(id string) store.Record {
 	c.t.Helper()
 	r, ok, err := c.st.Event(ctx, id)
@@ -190,7 +190,7 @@ func (c *crew) pack(name string) control.Pack {
 	return control.Pack{}
 }
 
-// actions tells what became of a chat's actions: "read dropped (pack_inactive)".
+// actions returns a chat's actions in words, such as "read dropped (pack_inactive)".
 func (c *crew) actions(chatID string) string {
 	c.t.Helper()
 	list, err := c.st.Actions(context.Background(), store.ActionFilter{Chat: chatID, Limit: 1000})
@@ -215,8 +215,8 @@ func (c *crew) expectActions(when, chatID, want string) {
 	}
 }
 
-// settledAs waits until a chat's actions are as they are to be.
-func (c *crew) settledAs(chatID, want string) {
+// endedAs waits until a chat's actions have ended as wanted.
+func (c *crew) endedAs(chatID, want string) {
 	c.t.Helper()
 	c.wait("actions of "+chatID+" to be "+want, func() bool { return c.actions(chatID) == want })
 }
@@ -228,7 +228,7 @@ func (c *crew) handle(chatID, id, text string) {
 }
 
 func (c *crew) decision(id string) *turn.Decision {
-	defer c.look()()
+	defer c.lock()()
 	return c.handled(id).Decision
 }
 
@@ -243,7 +243,7 @@ func (c *crew) drained() {
 		if stats.Pending == 0 {
 			return
 		}
-		if err := c.eng.settle(ctx); err != nil { // each round waits for a batch
+		if err := c.eng.waitDurable(ctx); err != nil { // each round waits for a batch
 			c.t.Fatal(err)
 		}
 	}

@@ -46,9 +46,9 @@ type Daemon struct {
 	Version  string // of the program, for status
 	Log      *slog.Logger
 	Now      func() time.Time // default time.Now
-	Observe  func(Happening)
-	open     func() (*sqlite.Store, error) // of tests; nil: sqlite.Open
-	refusing func(Addresses)               // of tests: called with where requests are refused
+	Observe  func(Observation)
+	open     func() (*sqlite.Store, error) // for tests; nil: sqlite.Open
+	refusing func(Addresses)               // for tests: called with the addresses that refuse requests
 
 	// Started, if set, is called once, with the addresses in use.
 	Started func(Addresses)
@@ -102,7 +102,7 @@ const GCPercent = 200
 
 const (
 	// drainTime is how long commands under way may take when the daemon stops. The next
-	// start completes what they have left. Meanwhile calls in flight end, each within
+	// start completes what is unfinished. Meanwhile calls in flight end, each within
 	// its timeout.
 	drainTime = 3 * time.Second
 	// closeTime is how long other requests may take after that.
@@ -170,8 +170,8 @@ func (d Daemon) Run(ctx context.Context) error {
 	return d.serve(ctx, m, paused, servers, addresses)
 }
 
-// serve runs everything until ctx ends or something fails that it can't do
-// without. paused says that calls stay paused once the rules are live.
+// serve runs everything until ctx ends or a server fails. With paused, calls stay
+// paused once the rules are live.
 func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*server, addresses Addresses) error {
 	eng := m.eng
 	sources, stopSources := context.WithCancelCause(ctx)
@@ -241,7 +241,7 @@ func (d Daemon) serve(ctx context.Context, m *manager, paused bool, servers []*s
 	d.shutDown(servers)
 	serving.Wait()
 	if ctx.Err() != nil {
-		return nil // it was to stop
+		return nil // a requested stop
 	}
 	return context.Cause(sources)
 }

@@ -19,7 +19,7 @@ import (
 
 // A daemon that does not start on a damaged store names what it was doing, once,
 // and what to do, whichever part is damaged.
-func TestDamagedStoreIsToldWithItsFix(t *testing.T) {
+func TestDamagedStoreIsReportedWithItsFix(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "read.lua", readAll, "guard.lua", guard, "later.lua", delayed)
 	c.handle("c1", "e1", "x")

@@ -11,7 +11,7 @@ import (
 	"chertd/engine/source"
 )
 
-// Control says where the control endpoints listen.
+// Control has the settings of the control endpoints.
 type Control struct {
 	Socket string   // path of the Unix socket; "": none
 	Listen string   // host:port of the same endpoints on TCP; "": none

@@ -44,7 +44,7 @@ func commanded(t *testing.T, files ...string) (d Daemon, run func() Addresses) {
 		Lines:   strings.NewReader(fmt.Sprintf(message, 1) + fmt.Sprintf(message, 2)),
 		Control: Control{Socket: filepath.Join(dir, "data", "chertd.sock"), Listen: "127.0.0.1:0", Token: "sesame"},
 		Version: "v1", Log: slog.New(slog.DiscardHandler),
-		Observe: func(h Happening) {
+		Observe: func(h Observation) {
 			if h.Handled != nil {
 				handled <- h.Handled
 			}

@@ -37,7 +37,7 @@ type Config struct {
 
 	Shards      int           // goroutines that run rules; default 4
 	Rate        float64       // calls per second at most; 0: no ceiling
-	Burst       int           // calls at once; default 1
+	Burst       int           // size of a burst of calls; default 1
 	Concurrency int           // calls in flight; default dispatch.DefaultConcurrency
 	Timeout     time.Duration // of one attempt
 
@@ -46,35 +46,13 @@ type Config struct {
 	Credential string
 	BaseURL    string
 
-	// Observe, if set, is called with what the engine does, on the goroutine that does
-	// it. It must be quick, and must not call the engine.
-	Observe func(Happening)
+	// Observe, if set, is called with each observation, on the goroutine that made it. It
+	// must be quick, and must not call the engine.
+	Observe func(Observation)
 
 	// missedChanged, if set, is called when what packs have missed has changed. It
 	// must not block.
 	missedChanged func()
-}
-
-// Happening is something that the engine did. Exactly one field is set.
-type Happening struct {
-	Handled *Handled
-	Rerun   *Handled // an event that a pack had missed; its decision has all packs
-	Attempt *dispatch.Attempt
-	Settled *chat.Action // an action that has ended
-	Limited *Limited
-}
-
-// Limited is a pack that reached its limit of read calls.
-type Limited struct {
-	Pack  string
-	Limit rules.Rate
-}
-
-// Handled is an event whose outcome is durable.
-type Handled struct {
-	Entry    *turn.Entry
-	Decision *turn.Decision
-	Actions  []chat.Action
 }
 
 // Engine runs rules on events. Create it with New, and call Run once.
@@ -135,7 +113,7 @@ func New(c Config) *Engine {
 		Able: c.Store.Healthy,
 		Observe: func(a dispatch.Attempt) {
 			e.callHealth.ended(&a)
-			e.observe(Happening{Attempt: &a})
+			e.observe(Observation{Attempt: &a})
 		},
 	})
 	c.Store.Journaled(e.journaled)
@@ -293,12 +271,6 @@ func (e *Engine) runTimers(ctx context.Context) {
 		if !wait.Until(ctx, e.c.Now, due, e.timersDue.Changed()) {
 			return
 		}
-	}
-}
-
-func (e *Engine) observe(h Happening) {
-	if e.c.Observe != nil {
-		e.c.Observe(h)
 	}
 }
 

@@ -32,12 +32,12 @@ type rig struct {
 
 	mu      sync.Mutex
 	changed sync.Cond
-	seen    []Happening
+	seen    []Observation
 	calls   []chat.Call
 	answer  func(chat.Call) error // nil: success
 	now     func() time.Time
 	shards  int
-	wrap    func(store.Store) store.Store // puts itself between engine and store; nil: nothing does
+	wrap    func(store.Store) store.Store // wraps the store that the engine uses; nil: no wrapper
 }
 
 // newRig starts an engine with rule files given as name, source, name, source …
@@ -119,14 +119,14 @@ func (r *rig) Call(_ context.Context, call chat.Call) (string, error) {
 	return "trace", nil
 }
 
-func (r *rig) observe(h Happening) {
+func (r *rig) observe(h Observation) {
 	r.mu.Lock()
 	r.seen = append(r.seen, h)
 	r.mu.Unlock()
 	r.changed.Broadcast()
 }
 
-// wait waits until cond holds of what has happened.
+// wait waits until cond holds; it is called with mu held.
 func (r *rig) wait(what string, cond func() bool) {
 	r.t.Helper()
 	// Not everything that a test waits for gives a signal.
@@ -149,14 +149,14 @@ func (r *rig) wait(what string, cond func() bool) {
 	defer r.mu.Unlock()
 	for !cond() {
 		if time.Since(began) > 20*time.Second {
-			r.t.Fatalf("waited in vain for %s; calls: %v; %d happenings", what, r.calls, len(r.seen))
+			r.t.Fatalf("waited in vain for %s; calls: %v; %d observations", what, r.calls, len(r.seen))
 		}
 		r.changed.Wait()
 	}
 }
 
-// look lets what has happened be read until the function it returns is called.
-func (r *rig) look() (done func()) {
+// lock locks mu, so that seen and calls can be read, until done is called.
+func (r *rig) lock() (done func()) {
 	r.mu.Lock()
 	return r.mu.Unlock
 }
@@ -193,7 +193,7 @@ func (r *rig) handled(id string) *Handled {
 	return nil
 }
 
-// rerun is an event that ran through a pack after all.
+// rerun returns an event that ran through a pack that had missed it.
 func (r *rig) rerun(id string) *Handled {
 	for _, h := range r.seen {
 		if h.Rerun != nil && h.Rerun.Entry.Event.ID == id {
@@ -213,19 +213,19 @@ func (r *rig) called(chatID string) (n int) {
 	return n
 }
 
-func (r *rig) settled(why string) int {
+func (r *rig) ended(why string) int {
 	n := 0
 	for _, h := range r.seen {
-		if h.Settled != nil && h.Settled.Why == why {
+		if h.Ended != nil && h.Ended.Why == why {
 			n++
 		}
 	}
 	return n
 }
 
-func (r *rig) settledCount() int {
-	defer r.look()()
-	return r.settled(chat.WhyRead)
+func (r *rig) readCount() int {
+	defer r.lock()()
+	return r.ended(chat.WhyRead)
 }
 
 const readAll = `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`
@@ -245,9 +245,9 @@ chert.rule({
 	r.message("c1", "e1", "your code is 1")
 	r.message("c2", "e2", "hello")
 	r.wait("the read and both events", func() bool {
-		return r.settled(chat.WhyRead) == 1 && r.handled("e1") != nil && r.handled("e2") != nil
+		return r.ended(chat.WhyRead) == 1 && r.handled("e1") != nil && r.handled("e2") != nil
 	})
-	defer r.look()()
+	defer r.lock()()
 	if len(r.calls) != 1 || r.calls[0].Chat != "c1" || r.calls[0].Line != "+14150000000" {
 		t.Errorf("calls are %+v, want one for c1", r.calls)
 	}
@@ -271,7 +271,7 @@ func TestDuplicateIsHandledOnce(t *testing.T) {
 	}
 	r.message("c1", "e2", "y")
 	r.wait("e2", func() bool { return r.handled("e2") != nil })
-	defer r.look()()
+	defer r.lock()()
 	n := 0
 	for _, h := range r.seen {
 		if h.Handled != nil && h.Handled.Entry.Event.ID == "e1" {
@@ -293,14 +293,14 @@ chert.rule({ name = "settle", on = "message.received",
 	for i := range 10 {
 		r.message("c1", fmt.Sprint("e", i), "x")
 	}
-	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
-	defer r.look()()
+	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
+	defer r.lock()()
 	if len(r.calls) != 1 {
 		t.Errorf("%d calls, want 1", len(r.calls))
 	}
 }
 
-func TestSuperseded(t *testing.T) {
+func TestNewerMessageSupersedesRead(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "some.lua", `
 chert.rule({ name = "later", on = "message.received", where = { text = "please" },
@@ -325,8 +325,8 @@ func TestFailureIsContained(t *testing.T) {
 		"b_loop.lua", `chert.on("message.received", function(ev) while true do end end)`,
 		"c_good.lua", readAll)
 	r.message("c1", "e1", "x")
-	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
-	defer r.look()()
+	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
+	defer r.lock()()
 	if len(r.calls) != 1 || r.calls[0].Chat != "c1" {
 		t.Errorf("calls are %+v, want one for c1", r.calls)
 	}
@@ -342,14 +342,14 @@ func TestFailureIsContained(t *testing.T) {
 func TestRequestForAnotherChat(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "other.lua", `
-chert.on("message.received", { chat = "c1" }, function(ev) chert.mark_read("c2", { reason = "told by c1" }) end)
+chert.on("message.received", { chat = "c1" }, function(ev) chert.mark_read("c2", { reason = "because of c1" }) end)
 chert.on("message.received", { chat = "c1", text = "sure" }, function(ev) chert.mark_read("c2", { even_if_newer = true }) end)`)
 	r.message("c2", "e1", "x")
 	r.message("c1", "e0", "x")
 	r.wait("what nobody saw", func() bool { return r.dropped(chat.WhySuperseded) == 1 })
 	r.message("c1", "e2", "sure")
-	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
-	defer r.look()()
+	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
+	defer r.lock()()
 	if len(r.calls) != 1 || r.calls[0].Chat != "c2" {
 		t.Errorf("calls are %+v, want one for c2", r.calls)
 	}
@@ -362,7 +362,7 @@ func TestSwapBetweenEvents(t *testing.T) {
 	r.message("c1", "e1", "x")
 	r.wait("e1", func() bool { return r.handled("e1") != nil })
 	version := func(id string) string {
-		defer r.look()()
+		defer r.lock()()
 		if rules := r.handled(id).Decision.Rules; len(rules) > 0 {
 			return rules[0].Version
 		}
@@ -385,9 +385,9 @@ func TestSwapBetweenEvents(t *testing.T) {
 	}
 }
 
-// What was not finished goes on after a restart: events that were journaled
+// A restart continues unfinished work: events that were journaled
 // and not handled, reads that wait, calls whose answer was lost.
-func TestRestartGoesOn(t *testing.T) {
+func TestRestartContinuesUnfinishedWork(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "p.lua", `
 chert.rule({ name = "later", on = "message.received",
@@ -401,8 +401,8 @@ chert.rule({ name = "later", on = "message.received",
 		t.Error("an event was taken in after the stop")
 	}
 	r.start()
-	r.wait("all reads", func() bool { return r.settled(chat.WhyRead) == 50 })
-	defer r.look()()
+	r.wait("all reads", func() bool { return r.ended(chat.WhyRead) == 50 })
+	defer r.lock()()
 	perChat := map[string]int{}
 	for _, c := range r.calls {
 		perChat[c.Chat]++
@@ -446,7 +446,7 @@ func TestBacklogKeepsOrder(t *testing.T) {
 		return n
 	}
 	r.wait("all events", func() bool { return count() >= chats*each })
-	defer r.look()()
+	defer r.lock()()
 	last := map[string]int64{}
 	for _, h := range r.seen {
 		if h.Handled == nil {
@@ -463,8 +463,8 @@ func TestBacklogKeepsOrder(t *testing.T) {
 	}
 }
 
-// A retryable refusal is tried again; one that is final is kept as dead.
-func TestRefusals(t *testing.T) {
+// A retryable refusal is retried; a final one ends the action as dead.
+func TestRetryableRefusalIsRetried(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "p.lua", readAll)
 	var tries sync.Map
@@ -486,7 +486,7 @@ func TestRefusals(t *testing.T) {
 	r.wait("both to settle", func() bool {
 		n := 0
 		for _, h := range r.seen {
-			if h.Settled != nil {
+			if h.Ended != nil {
 				n++
 			}
 		}

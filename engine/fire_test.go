@@ -27,7 +27,7 @@ var (
 	fireRate  = flag.Float64("fire.rate", 150, "events a second of TestReloadUnderFire and BenchmarkEditLive")
 )
 
-// Packs are edited, broken, mended, moved, restored, rolled back and given code
+// Packs are edited, broken, fixed, moved, restored, rolled back and given code
 // that fails, by a seeded driver, while events come in. No event is lost or handled twice;
 // none is run by two versions of a pack; the code that runs is that of the
 // version which the decision names; versions follow one another as they were
@@ -78,7 +78,7 @@ func TestReloadUnderFire(t *testing.T) {
 	if full {
 		t.Logf("the slowest:\n%s", strings.Join(f.slowest(12), "\n"))
 	}
-	// One or two that are about to end are no leak, which would be one an edit.
+	// One or two may be about to end. A leak would be one per edit.
 	if goroutinesAfter > goroutines+5 {
 		t.Errorf("%d goroutines before, %d after", goroutines, goroutinesAfter)
 	}
@@ -93,7 +93,7 @@ func TestReloadUnderFire(t *testing.T) {
 	}
 }
 
-// fire is the driver and the judge of what comes of it.
+// fire makes the edits and checks their results.
 type fire struct {
 	t      *testing.T
 	l      *loaded
@@ -138,7 +138,7 @@ func newFire(t *testing.T, random *rand.Rand) *fire {
 	return f
 }
 
-// files are the files of a version. In a folder each file says its number, and
+// files returns the files of a version. In a folder each file says its number, and
 // does not load with those of another.
 func (p *edited) files(n int, extra string) map[string]string {
 	rule := fmt.Sprintf("chert.on(\"message.received\", function(ev)\n  log.info(\"n\", { n = number })\n  %s\nend)\n", extra)
@@ -160,7 +160,7 @@ func (p *edited) file() string {
 	return p.pack() + ".lua"
 }
 
-// pack is the pack's name as it is now: one that was moved has another.
+// pack returns the pack's name as it is now: one that was moved has another.
 func (p *edited) pack() string {
 	if p.moved {
 		return p.name + "-moved"
@@ -186,9 +186,9 @@ func (f *fire) judge(h *Handled) string {
 			return fmt.Sprintf("two versions of a pack ran: %s %s and %s %s", other, versions[name], r.Pack, r.Version)
 		}
 		names[name], versions[name] = r.Pack, r.Version
-		n, ok := numberSaid(&r)
+		n, ok := loggedNumber(&r)
 		if r.Skipped == rules.SkippedSuspended {
-			// It failed on other shards, of which nothing may be told yet.
+			// It failed on other shards, whose events may not be reported yet.
 			if n, ok = f.numbers[r.Version]; !ok {
 				said[name]++
 				continue
@@ -224,8 +224,8 @@ func (f *fire) judge(h *Handled) string {
 
 var failedNumber = regexp.MustCompile(`number (\d+) fails`)
 
-// numberSaid is the number a rule's code has logged or failed with.
-func numberSaid(r *turn.RuleDecision) (int, bool) {
+// loggedNumber returns the number a rule's code has logged or failed with.
+func loggedNumber(r *turn.RuleDecision) (int, bool) {
 	if m := failedNumber.FindStringSubmatch(r.Error); m != nil {
 		n, err := strconv.Atoi(m[1])
 		return n, err == nil
@@ -237,7 +237,7 @@ func numberSaid(r *turn.RuleDecision) (int, bool) {
 	return n, err == nil
 }
 
-// burst edits some packs at once and waits for what must come of it.
+// burst edits some packs together and waits for the results that must follow.
 func (f *fire) burst() (did string) {
 	var waits []func()
 	for _, i := range f.random.Perm(len(f.packs))[:2+f.random.IntN(len(f.packs)-1)] {
@@ -250,7 +250,7 @@ func (f *fire) burst() (did string) {
 		case roll < 65:
 			what, wait = "broken", f.ruin(p)
 		case roll < 75:
-			what, wait = "mended", f.restore(p, p.good[len(p.good)-1])
+			what, wait = "fixed", f.restore(p, p.good[len(p.good)-1])
 		case roll < 85:
 			what, wait = "restored", f.restore(p, p.good[f.random.IntN(len(p.good))])
 		case roll < 90:
@@ -283,7 +283,7 @@ func (f *fire) edit(p *edited) (wait func()) {
 	return f.runs(p, n)
 }
 
-// ruin writes something that does not load: the last good version goes on.
+// ruin writes something that does not load: the last good version stays live.
 func (f *fire) ruin(p *edited) (wait func()) {
 	p.last++
 	files := p.files(p.last, "")
@@ -305,8 +305,7 @@ func (f *fire) restore(p *edited, n int) (wait func()) {
 	return f.runs(p, n)
 }
 
-// fail writes a version that fails at each event: the one before comes back by
-// itself.
+// fail writes a version that fails at each event. It is rolled back automatically.
 func (f *fire) fail(p *edited) (wait func()) {
 	before := f.running(p)
 	p.last++
@@ -351,7 +350,7 @@ func (f *fire) move(p *edited) (wait func()) {
 	from := filepath.Join(f.l.dir, p.file())
 	p.moved = !p.moved
 	// A version that was refused under the old name is under the new one, too,
-	// which has no last good version: it is written anew.
+	// which has no last good version: write its files again.
 	if err := os.Remove(from); err != nil {
 		f.t.Fatal(err)
 	}
@@ -399,7 +398,7 @@ func (f *fire) expect(p *edited, n int) {
 	f.history[p.name] = append(f.history[p.name], n)
 }
 
-// running is the number of the version that ran last.
+// running returns the number of the version that ran last.
 func (f *fire) running(p *edited) int {
 	f.l.book.mu.Lock()
 	defer f.l.book.mu.Unlock()
@@ -425,7 +424,7 @@ func (f *fire) finish() {
 	}
 }
 
-// all is what arrived in all spans.
+// all returns what arrived in all spans.
 func (f *fire) all() *span {
 	all := &span{}
 	for _, s := range f.spans {
@@ -435,7 +434,7 @@ func (f *fire) all() *span {
 	return all
 }
 
-// slowest says during which bursts events were delayed most.
+// slowest lists during which bursts events were delayed most.
 func (f *fire) slowest(n int) (lines []string) {
 	order := make([]int, len(f.spans))
 	for i := range order {
@@ -466,7 +465,7 @@ func (f *fire) summary() string {
 	return strings.Join(all, ", ")
 }
 
-// residue is what is left on the heap after a collection, and how many
+// residue returns what is left on the heap after a collection, and how many
 // goroutines there are but those of connections.
 func residue() (heap uint64, goroutines int) {
 	runtime.GC()

@@ -15,7 +15,7 @@ import (
 
 // A request for another chat is journaled, and carried out when that entry is
 // handled. By then its pack, version or rule may have gone: what acts is dropped
-// then and says so; what keeps a chat unread is not.
+// then, with a reason; what keeps a chat unread is not.
 func TestForwardedRequestOfWhatIsNoLongerLiveIsDropped(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "live.lua", `chert.rule({ name = "r", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id) end })
@@ -50,7 +50,7 @@ func TestForwardedRequestOfWhatIsNoLongerLiveIsDropped(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.wait(id, func() bool { return r.handled(id) != nil })
-		unlock := r.look()
+		unlock := r.lock()
 		h := r.handled(id)
 		unlock()
 		if note := h.Decision.Note; strings.HasPrefix(note, "drops a request of event 1: ") != c.dropped || strings.HasPrefix(note, "carries a request of event 1 here") == c.dropped {

@@ -22,7 +22,7 @@ var (
 	hostileFor  = flag.Duration("hostile.for", 10*time.Second, "with -hostile: how long each pack may rage")
 	hostileRate = flag.Float64("hostile.rate", 1000, "with -hostile: events a second")
 	hostileOnly = flag.String("hostile.only", "", "with -hostile: only packs whose name matches this regexp")
-	hostileOn   = flag.Bool("hostile.on", false, "with -hostile: rules that keep failing are not suspended, and go on raging")
+	hostileOn   = flag.Bool("hostile.on", false, "with -hostile: rules that keep failing are not suspended, and keep raging")
 )
 
 // honest are the packs that must not notice. The first reads all chats; the
@@ -72,7 +72,7 @@ func judgeHonest() func(*Handled) string {
 // hostilePack is a pack that is dropped among the honest ones.
 type hostilePack struct{ name, source string }
 
-// hostilePacks are the scripts of luabind's attacks, as handlers and where they
+// hostilePacks returns the scripts of luabind's attacks, as handlers and where they
 // are made for it as files, and attacks on what is around the sandbox.
 func hostilePacks(t *testing.T) []hostilePack {
 	t.Helper()
@@ -112,7 +112,7 @@ var raids = []hostilePack{
 	{"just_within_budget", onMessage("for i = 1, 480000 do end")},
 	{"half_the_budget", onMessage("for i = 1, 240000 do end")},
 	{"pcall_swallows", onMessage("while true do pcall(function() local t = {} while true do t[#t + 1] = {} end end) end")},
-	{"hoard_at_once", onMessage(`local t = {} for i = 1, 1e6 do t[i] = ("x"):rep(1000) .. i end`)},
+	{"hoard_quickly", onMessage(`local t = {} for i = 1, 1e6 do t[i] = ("x"):rep(1000) .. i end`)},
 	{"hoard_within_budget", "local t = {}\n" + onMessage(`if #t < 250 then t[#t + 1] = ("x"):rep(100000) .. ev.id end`)},
 	{"hoard_and_start_over", "local t = {}\n" + onMessage(`t[#t + 1] = ("x"):rep(1000000) .. ev.id`)},
 	{"garbage", onMessage(`for i = 1, 25 do local s = ("x"):rep(1000000) .. i end`)},
@@ -148,7 +148,7 @@ var raids = []hostilePack{
 }
 
 // alwaysOn are the packs of the test's share that always runs.
-var alwaysOn = []string{"raid_loop_at_load", "raid_pcall_swallows", "raid_hoard_at_once"}
+var alwaysOn = []string{"raid_loop_at_load", "raid_pcall_swallows", "raid_hoard_quickly"}
 
 // Hostile packs are dropped one after another among honest ones of a daemon
 // under load. Each honest pack is asked about each event, and says what it
@@ -223,7 +223,7 @@ func TestHostilePacks(t *testing.T) {
 			}
 		}
 		if *hostileRun {
-			// Made harmless in place: that is live at once, a pack that is gone
+			// Made harmless in place: that is live immediately, a pack that is gone
 			// after two seconds.
 			from := l.news.count()
 			l.write(p.name+".lua", harmless(p))
@@ -247,7 +247,7 @@ func TestHostilePacks(t *testing.T) {
 	t.Logf("%d hostile packs; more than 1%% of a minute's events came 25 ms later than the quiet p99 with %d: %s", n, len(worse), strings.Join(worse, ", "))
 }
 
-// harmless is a pack of the same size that does nothing: one that shrank would
+// harmless returns a pack of the same size that does nothing: one that shrank would
 // be taken for half written.
 func harmless(p hostilePack) string {
 	return onMessage("") + "--" + strings.Repeat("-", len(p.source)) + "\n"
@@ -313,7 +313,7 @@ func weighing() (end func() (heap, resident uint64)) {
 	}
 }
 
-// weight is how much memory the process's heap objects take, and how much the
+// weight returns how much memory the process's heap objects take, and how much the
 // runtime holds of the machine's, in bytes.
 func weight() (heap, resident uint64) {
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}

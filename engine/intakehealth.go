@@ -11,8 +11,8 @@ import (
 	"chertd/luabind/diag"
 )
 
-// intake is how events come in, as far as the manager reports on it. hook, server
-// and conns are nil without a webhook, and renewal without a certificate.
+// intake has the parts through which events come in, whose state the manager reports.
+// hook, server and conns are nil without a webhook, and renewal without a certificate.
 type intake struct {
 	clock   *chertClock
 	hook    *source.Webhook
@@ -21,8 +21,7 @@ type intake struct {
 	renewal *renewal
 }
 
-// newIntake makes the webhook of a daemon and loads its certificate. Nothing
-// listens yet.
+// newIntake returns the webhook of a daemon and its certificate. It does not listen yet.
 func newIntake(d *Daemon, eng *Engine, clock *chertClock) (in intake, err error) {
 	in.clock = clock
 	if in.renewal, err = d.newRenewal(); err != nil || d.Webhook.Listen == "" {
@@ -43,7 +42,7 @@ func newIntake(d *Daemon, eng *Engine, clock *chertClock) (in intake, err error)
 	return in, nil
 }
 
-// change takes what concerns the webhook of changed settings.
+// change applies changed settings of the webhook.
 func (in *intake) change(c Changes) error {
 	in.server.SetMaxHeader(c.MaxHeader)
 	return in.hook.Change(source.WebhookSettings{Secrets: c.WebhookSecrets, SigningSecret: c.SigningSecret, Tolerance: c.Tolerance, MaxBody: c.MaxBody})
@@ -56,10 +55,10 @@ const (
 	clockNoted = time.Minute
 )
 
-// statsTime bounds how long a status waits for a store that may hang.
-const statsTime = 2 * time.Second
+// storeTimeout bounds how long a command waits for a store that may hang.
+const storeTimeout = 2 * time.Second
 
-// storeFails returns that the store fails, and what to do about it.
+// storeFails returns, for people, that the store fails, with a hint.
 func storeFails(st store.Store, why string) string {
 	text := "the store fails: " + why
 	var hinted interface{ Hint() string }

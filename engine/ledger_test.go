@@ -44,8 +44,8 @@ type arrival struct {
 }
 
 // unread pairs the messages of a chat with the calls that mark them: the first
-// that came is the first that is marked. A mark may be told of before the
-// message it is of.
+// that came is the first that is marked. A mark may be reported before its
+// message.
 type unread struct {
 	waiting []arrival
 	early   []time.Time
@@ -57,7 +57,7 @@ func newLedger() *ledger {
 	return b
 }
 
-// chert is told what happens at Chert.
+// chert receives the activity at Chert.
 func (b *ledger) chert(h chertsim.Activity) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -105,8 +105,8 @@ func (b *ledger) read(a arrival, at time.Time) {
 	a.span.toCall = append(a.span.toCall, max(0, at.Sub(a.at)))
 }
 
-// daemon is told what happens in the daemon.
-func (b *ledger) daemon(h Happening) {
+// daemon receives the observations of the daemon.
+func (b *ledger) daemon(h Observation) {
 	if h.Handled == nil || h.Handled.Entry.Event.Source == event.SourceEngine {
 		return
 	}
@@ -144,8 +144,8 @@ func (b *ledger) begin() (before *span) {
 	return before
 }
 
-// settled reports whether all that ever arrived is handled and read. Mu is held.
-func (b *ledger) settled() bool { return len(b.open) == 0 && b.unread == 0 }
+// allRead reports whether all that ever arrived is handled and read. mu is held.
+func (b *ledger) allRead() bool { return len(b.open) == 0 && b.unread == 0 }
 
 // await waits until cond holds, which is called with mu held.
 func (b *ledger) await(t testing.TB, what string, most time.Duration, cond func() bool) {
@@ -200,7 +200,7 @@ func (b *ledger) check(t testing.TB) {
 	}
 }
 
-// quantile is the value below which a share of the durations lies; 0 of none.
+// quantile returns the value below which a share of the durations lies; 0 of none.
 func quantile(of []time.Duration, share float64) time.Duration {
 	if len(of) == 0 {
 		return 0
@@ -219,5 +219,5 @@ func above(of []time.Duration, most time.Duration) (n int) {
 	return n
 }
 
-// ms is a duration as it is printed.
+// ms returns a duration as it is printed.
 func ms(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d)/1e6) }

@@ -82,7 +82,7 @@ func (d Daemon) Faults(ctx context.Context) (errs []error) {
 	return errs
 }
 
-// SettingError says that the daemon can't start with a setting.
+// SettingError is the error of a setting with which the daemon can't start.
 type SettingError struct {
 	Key string // of the configuration, such as control.listen
 	Err error

@@ -110,7 +110,7 @@ func (l *loaded) load(rate float64, chats, backlog int) (stop func()) {
 	return func() {
 		l.t.Helper()
 		end()
-		l.book.await(l.t, "all that arrived to be handled and read", time.Minute, l.book.settled)
+		l.book.await(l.t, "all that arrived to be handled and read", time.Minute, l.book.allRead)
 	}
 }
 
@@ -129,7 +129,7 @@ func (l *loaded) gentleLoad(ctx context.Context, rate float64, chats, backlog in
 	}
 }
 
-// write makes a rule file anew, in one step, as editors do.
+// write replaces a rule file in one step, as editors do.
 func (l *loaded) write(name, text string) {
 	l.t.Helper()
 	path := filepath.Join(l.dir, name)
@@ -181,14 +181,14 @@ func (n *news) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// count is how many headlines there are: a place to wait on from.
+// count returns how many headlines there are: a place to wait on from.
 func (n *news) count() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return len(n.lines)
 }
 
-// since are the headlines from a place on.
+// since returns the headlines from a place on.
 func (n *news) since(from int) []headline {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -62,16 +62,16 @@ func (e *Engine) logHandled(entry *turn.Entry, d *turn.Decision, actions []chat.
 	}
 	for i := range actions {
 		if a := &actions[i]; !a.Ended.IsZero() {
-			e.logSettled(a)
+			e.logEnded(a)
 		}
 	}
 }
 
-// ruleText is a text that a rule logs. A log handler that prints errors of chertd on
+// ruleText is a string that a rule logs. A log handler that prints errors of chertd on
 // several lines prints this on one, whatever its key.
 type ruleText string
 
-// logCaughtUp logs what became of the events that a pack had missed.
+// logCaughtUp logs the results of the events that a pack had missed.
 func (e *Engine) logCaughtUp(pack string, done planned, n tally, left int64) {
 	args := []any{keyPack, pack}
 	what := "missed events of a pack dropped: the pack is off, in shadow or removed"
@@ -79,13 +79,13 @@ func (e *Engine) logCaughtUp(pack string, done planned, n tally, left int64) {
 		what = "missed events of a pack rerun"
 		args = append(args, keyVersion, short(done.version), "events", n.ran, "failed", n.failed)
 	} else {
-		args = append(args, "events", n.settled)
+		args = append(args, "events", n.skipped)
 	}
 	args = append(args, "reads_released", n.released, "reads_vetoed", n.vetoed, "reads_dropped", n.dropped, "still_missed", left)
 	e.c.Log.Info(what, args...)
 }
 
-// stepsHint is how to find what takes too many steps.
+// stepsHint is a command that shows which rule takes too many steps.
 const stepsHint = "chertd eval EVENT.json --format json shows how many steps each rule takes"
 
 // logSuspensions logs what is suspended after a rule ran on an event of a chat.
@@ -135,8 +135,8 @@ func (e *Engine) logSuspended(o *rules.Outcome, id string) {
 	e.c.Log.Error("rule suspended "+where+"; its events are recorded as failed, and those of the last hour run once it works", args...)
 }
 
-// logSettled logs how an action ended.
-func (e *Engine) logSettled(a *chat.Action) {
+// logEnded logs how an action ended.
+func (e *Engine) logEnded(a *chat.Action) {
 	level := slog.LevelInfo
 	if a.Status == chat.Dead || a.Status == chat.Blocked {
 		level = slog.LevelError

@@ -21,8 +21,8 @@ import (
 	"chertd/rules/turn"
 )
 
-// manager keeps the engine's rules as the folder and the operators want them, rolls
-// back failing packs and sends others to shadow, and carries out the commands.
+// manager keeps the engine's rules in line with the rules folder and with commands. It
+// rolls back failing packs, sends packs at their limit to shadow, and carries out commands.
 type manager struct {
 	eng    *Engine
 	client *chert.Client
@@ -35,54 +35,54 @@ type manager struct {
 	version string // of the program
 	since   time.Time
 
-	// troubled are packs that are to be rolled back or sent to shadow. What finds that
-	// out is on the way of events and must not wait.
-	mu       sync.Mutex
-	troubled map[string]trouble
-	signal   chan struct{} // there is a pack among them
+	// demotions are requested by goroutines that handle events and must not wait. run
+	// carries them out.
+	mu        sync.Mutex
+	demotions map[string]demotion
+	signal    chan struct{} // there is one
 
 	blocking blocking
-	commands control.Commands // those under way
+	commands control.Commands // under way
 }
 
-// trouble is why a pack is to be rolled back or sent to shadow.
-type trouble struct {
-	failing bool       // its version on trial fails: it is rolled back
-	limit   rules.Rate // that it has reached: it goes to shadow
+// demotion is the reason to roll a pack back or to send it to shadow.
+type demotion struct {
+	failing bool       // the version on trial fails: roll it back
+	limit   rules.Rate // the limit that it has reached: send it to shadow
 }
 
-// why returns what is wrong with the pack, in words.
-func (t trouble) why() string {
-	if t.failing {
+// why returns the reason in words.
+func (d demotion) why() string {
+	if d.failing {
 		return "its version on trial fails"
 	}
-	return t.limit.Reached()
+	return d.limit.Reached()
 }
 
-// troubleRetry is how long a pack that could not be helped waits for the next try.
-const troubleRetry = 5 * time.Second
+// demotionRetry is the time between two attempts of a demotion.
+const demotionRetry = 5 * time.Second
 
-// cancelsAtOnce is how many chats are relieved at a time of what a pack has
-// waiting: enough for shards to commit them by the hundred.
-const cancelsAtOnce = 256
+// parallelCancels is how many chats drop the pending work of a pack concurrently:
+// enough for shards to commit hundreds of them together.
+const parallelCancels = 256
 
-// newManager makes a manager and the engine that it manages, as each needs the
-// other. c is the engine's; the manager observes it besides c.Observe.
+// newManager returns a manager with the engine that it manages, as each needs the
+// other. c configures the engine; the manager observes it in addition to c.Observe.
 func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock *chertClock) (*manager, error) {
 	m := &manager{
 		client: client, store: st, log: d.Log,
 		version: d.Version, since: d.Now(),
-		troubled: map[string]trouble{}, signal: make(chan struct{}, 1),
-		blocking: blocking{look: make(chan struct{}, 1)},
+		demotions: map[string]demotion{}, signal: make(chan struct{}, 1),
+		blocking: blocking{check: make(chan struct{}, 1)},
 	}
 	observe := c.Observe
-	c.Observe = func(h Happening) {
-		m.happened(h)
+	c.Observe = func(o Observation) {
+		m.observed(o)
 		if observe != nil {
-			observe(h)
+			observe(o)
 		}
 	}
-	c.missedChanged = m.blocking.lookAgain
+	c.missedChanged = m.blocking.checkAgain
 	m.eng = New(c)
 	var err error
 	if m.intake, err = newIntake(d, m.eng, clock); err != nil {
@@ -97,7 +97,7 @@ func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock
 	return m, nil
 }
 
-// printed logs what a pack printed or logged when it was loaded.
+// printed logs what a pack prints or logs while it is loaded.
 func (m *manager) printed(pack, level, msg string, fields map[string]any) {
 	attrs := []any{keyPack, pack, "while", "loading"}
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
@@ -106,63 +106,63 @@ func (m *manager) printed(pack, level, msg string, fields map[string]any) {
 	m.log.Log(context.Background(), levelOf(level), msg, attrs...)
 }
 
-// run rolls back troubled packs or sends them to shadow, until ctx ends.
+// run carries out demotions until ctx ends.
 func (m *manager) run(ctx context.Context) {
 	retry := time.Duration(-1)
 	for wait.For(ctx, retry, m.signal) {
 		retry = -1
 		m.mu.Lock()
-		troubled := m.troubled
-		m.troubled = map[string]trouble{}
+		demotions := m.demotions
+		m.demotions = map[string]demotion{}
 		m.mu.Unlock()
-		for pack, t := range troubled {
-			if err := m.help(ctx, pack, t); err != nil && ctx.Err() == nil {
-				m.log.Error("could not roll back a failing pack or send it to shadow; trying again", keyPack, pack, keyWhy, t.why(), keyError, err)
-				m.note(pack, t)
-				retry = troubleRetry
+		for pack, d := range demotions {
+			if err := m.demote(ctx, pack, d); err != nil && ctx.Err() == nil {
+				m.log.Error("could not roll back a failing pack or send it to shadow; retrying", keyPack, pack, keyWhy, d.why(), keyError, err)
+				m.addDemotion(pack, d)
+				retry = demotionRetry
 			}
 		}
 	}
 }
 
-// help rolls a pack back or sends it to shadow.
-func (m *manager) help(ctx context.Context, pack string, t trouble) error {
-	if t.failing {
-		return unlessGone(m.gens.RollBackFailing(ctx, pack))
+// demote rolls a pack back or sends it to shadow.
+func (m *manager) demote(ctx context.Context, pack string, d demotion) error {
+	if d.failing {
+		return ignoreNoPack(m.gens.RollBackFailing(ctx, pack))
 	}
-	changed, err := m.gens.ToShadow(ctx, pack, t.limit)
+	changed, err := m.gens.ToShadow(ctx, pack, d.limit)
 	if changed {
-		m.log.Error("pack switched to shadow mode: its actions are recorded but not carried out", keyPack, pack, keyWhy, t.limit.Reached(), "hint", modeHint(pack))
+		m.log.Error("pack switched to shadow mode: its actions are recorded but not carried out", keyPack, pack, keyWhy, d.limit.Reached(), "hint", modeHint(pack))
 	}
-	return unlessGone(err)
+	return ignoreNoPack(err)
 }
 
-// modeHint says how a pack that chertd sent to shadow becomes live again.
+// modeHint returns how a pack that chertd sent to shadow becomes live again.
 func modeHint(pack string) string {
 	return diag.PackCommand("mode", pack, "live") + " takes it back, or a higher limits.reads; its reads count from zero again"
 }
 
-// unlessGone is err, unless it says that there is no pack any more to be helped.
-func unlessGone(err error) error {
+// ignoreNoPack returns nil if the pack does not exist any more, and err otherwise.
+func ignoreNoPack(err error) error {
 	if errors.Is(err, live.ErrNoPack) {
 		return nil
 	}
 	return err
 }
 
-// inTrouble leaves a pack to run. It does not wait.
-func (m *manager) inTrouble(pack string, t trouble) {
-	m.note(pack, t)
+// requestDemotion requests that run demotes a pack. It does not wait.
+func (m *manager) requestDemotion(pack string, d demotion) {
+	m.addDemotion(pack, d)
 	select {
 	case m.signal <- struct{}{}:
 	default:
 	}
 }
 
-func (m *manager) note(pack string, t trouble) {
+func (m *manager) addDemotion(pack string, d demotion) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.troubled[pack] = t
+	m.demotions[pack] = d
 }
 
 // change applies changed settings one by one: a rejected one keeps its previous value.
@@ -184,46 +184,45 @@ func (m *manager) change(ctx context.Context, c Changes, servers []*server) {
 	}
 }
 
-// swap makes a set the live one. The count of a pack's reads starts again when
-// the pack is live after it was not, which is an operator's doing, and when its
-// limit is raised.
+// swap makes a set the live one. It resets the read count of a pack that was not live
+// before, which only a command does, and of a pack whose limit was raised.
 func (m *manager) swap(set *rules.Set) {
 	before := m.eng.Rules()
 	for _, p := range set.Packs() {
-		again := m.eng.reads.limit(p.Name, p.Manifest.Reads)
+		reset := m.eng.reads.limit(p.Name, p.Manifest.Reads)
 		if before.Pack(p.Name) != nil && before.Mode(p.Name) != rules.Live && set.Mode(p.Name) == rules.Live {
-			again = true
+			reset = true
 		}
-		if again {
-			m.countAgain(context.Background(), p.Name)
+		if reset {
+			m.resetReadCount(context.Background(), p.Name)
 		}
 	}
 	m.eng.Swap(set)
-	m.blocking.lookAgain()
+	m.blocking.checkAgain()
 }
 
-// countAgain starts the count of a pack's reads again. If that can't be kept, a
-// restart counts what was before, too: fewer calls than there might be.
-func (m *manager) countAgain(ctx context.Context, pack string) {
+// resetReadCount resets the count of a pack's reads to zero. If the store fails, the
+// earlier reads count again after a restart: that permits fewer calls, never more.
+func (m *manager) resetReadCount(ctx context.Context, pack string) {
 	if err := m.eng.reads.forget(ctx, m.store, pack, m.eng.c.Now()); err != nil {
-		m.log.Error("the count of reads starts again until the next restart only", keyPack, pack, keyError, err)
+		m.log.Error("could not store that the count of reads was reset; after a restart the earlier reads count again", keyPack, pack, keyError, err)
 	}
 }
 
-// cancel drops what a pack has waiting, in every chat. Events that were run
-// before the last swap are waited for: what they asked is dropped, too.
+// cancel drops the pending work of a pack in every chat. It first waits for the events
+// that ran before the last swap, and drops their requests, too.
 func (m *manager) cancel(ctx context.Context, pack, version, why string) (live.Dropped, error) {
 	return m.drop(ctx, chat.Cancel{Pack: pack, Version: version}, why)
 }
 
-// cancelRules drops the reads of rules that a pack does not have any more.
+// cancelRules drops the pending reads of rules that a pack does not have any more.
 func (m *manager) cancelRules(ctx context.Context, pack string, names []string, why string) (live.Dropped, error) {
 	return m.drop(ctx, chat.Cancel{Pack: pack, Rules: names}, why)
 }
 
 func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (live.Dropped, error) {
 	pack, version := in.Pack, in.Version
-	if err := m.eng.settle(ctx); err != nil {
+	if err := m.eng.waitDurable(ctx); err != nil {
 		return live.Dropped{}, err
 	}
 	chats, err := m.store.Concerned(ctx, pack, version)
@@ -236,7 +235,7 @@ func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (live.Dr
 	var counting sync.Mutex // guards dropped
 	var dropped live.Dropped
 	var all sync.WaitGroup
-	for range min(cancelsAtOnce, len(chats)) {
+	for range min(parallelCancels, len(chats)) {
 		all.Go(func() {
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
@@ -266,39 +265,40 @@ func (m *manager) drop(ctx context.Context, in chat.Cancel, why string) (live.Dr
 	return dropped, nil
 }
 
-// happened handles what the engine reports.
-func (m *manager) happened(h Happening) {
+// observed handles an observation of the engine.
+func (m *manager) observed(o Observation) {
 	switch {
-	case h.Handled != nil:
-		m.handled(h.Handled)
-	case h.Limited != nil:
-		m.inTrouble(h.Limited.Pack, trouble{limit: h.Limited.Limit})
+	case o.Handled != nil:
+		m.handled(o.Handled)
+	case o.Limited != nil:
+		m.requestDemotion(o.Limited.Pack, demotion{limit: o.Limited.Limit})
 	}
 }
 
-// handled counts each event whose outcome is durable for its packs.
+// handled counts an event whose outcome is durable for each of its packs, and requests
+// the rollback of those whose version on trial fails.
 func (m *manager) handled(h *Handled) {
-	said := h.Decision.Rules
+	all := h.Decision.Rules
 	set := m.eng.Rules()
-	for i := range said {
-		r := &said[i]
-		if slices.ContainsFunc(said[:i], func(other turn.RuleDecision) bool { return other.Pack == r.Pack }) {
-			continue // a pack counts once an event
+	for i := range all {
+		r := &all[i]
+		if slices.ContainsFunc(all[:i], func(other turn.RuleDecision) bool { return other.Pack == r.Pack }) {
+			continue // a pack counts once per event
 		}
-		failed := slices.ContainsFunc(said[i:], func(other turn.RuleDecision) bool {
+		failed := slices.ContainsFunc(all[i:], func(other turn.RuleDecision) bool {
 			return other.Pack == r.Pack && other.Failed()
 		})
-		for _, other := range said[i:] {
+		for _, other := range all[i:] {
 			if other.Pack == r.Pack && other.Error != "" {
 				m.blocking.failed(r.Pack, other.Error)
 				break
 			}
 		}
 		if r.Rule == "" {
-			continue // no version of it was live
+			continue // no version of the pack was live
 		}
 		if set.Mode(r.Pack) == rules.Live && m.gens.Handled(r.Pack, r.Version, failed) {
-			m.inTrouble(r.Pack, trouble{failing: true})
+			m.requestDemotion(r.Pack, demotion{failing: true})
 		}
 	}
 }

@@ -25,9 +25,9 @@ chert.rule({ name = "later", on = "message.received",
 
 var ctx = context.Background()
 
-// What a pack has waiting goes with its mode, its removal and its rollback,
-// timers included, and stays if that is asked for, also across a restart.
-func TestOffMeansOff(t *testing.T) {
+// The pending work of a pack, with its timers, is dropped when it goes off, is removed or
+// rolled back, and stays with --keep-pending, also across a restart.
+func TestPendingWorkEndsWithItsPack(t *testing.T) {
 	t.Parallel()
 	const other = `chert.rule({ name = "o", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = "2h" }) end })`
 	for _, tt := range []struct {
@@ -188,9 +188,9 @@ func TestNotReadyWithoutPacks(t *testing.T) {
 	}
 }
 
-// A mode that was kept, and not carried out because the process ended, is
-// carried out by the next before anything goes out.
-func TestOffIsEndedByTheNextProcess(t *testing.T) {
+// A mode that was stored, but not carried out before the process ended, is carried out by
+// the next process before any call goes out.
+func TestNextProcessCarriesOutOff(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "codes.lua", `chert.rule({ name = "r", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = 1 }) end })`)
 	c.handle("c1", "e1", "x")
@@ -201,15 +201,15 @@ func TestOffIsEndedByTheNextProcess(t *testing.T) {
 	c.ahead.Store(int64(time.Hour)) // long due
 	c.start()
 	c.expectActions("after the restart", "c1", "read dropped (pack_inactive)")
-	defer c.look()()
+	defer c.lock()()
 	if len(c.calls) > 0 {
 		t.Errorf("calls were made: %v", c.calls)
 	}
 }
 
-// What an event asked that was run by the old set, and is not durable when the
-// new one goes live, goes with the rest: so do requests on their way to other chats.
-func TestOffReachesWhatIsUnderWay(t *testing.T) {
+// Off also drops the requests of an event that the old set ran and that is not durable
+// yet when the new set goes live, and requests in transit to other chats.
+func TestOffDropsRequestsOfEventsUnderWay(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "codes.lua", `
 chert.rule({ name = "r", on = "message.received", run = function(ev)
@@ -264,14 +264,14 @@ chert.on("timer:again", function(ev) chert.mark_read(ev.chat.id) end)`, "other.l
 		t.Fatal(err)
 	}
 	c.wait("the timer", func() bool { return c.handled(fired.Event.ID) != nil })
-	defer c.look()()
+	defer c.lock()()
 	if d := c.handled(fired.Event.ID).Decision; d.Note != "the timer no longer stands" || len(d.Rules) > 0 {
 		t.Errorf("the decision is %+v", d)
 	}
 }
 
-// A version that fails where its predecessor did not is rolled back by itself,
-// one that only fails in shadow is not.
+// A version that fails where its predecessor did not is rolled back automatically; one
+// that only fails in shadow is not.
 func TestFailingVersionIsRolledBack(t *testing.T) {
 	t.Parallel()
 	const bad = `chert.on("message.received", function(ev) error("oh") end)`
@@ -399,12 +399,12 @@ func TestReadsAreBlockedForAPackThatNeverLoaded(t *testing.T) {
 	c.reload()
 	c.handle("c2", "e2", "x")
 	c.wait("the reads", func() bool { return len(c.calls) == 2 && c.called("c1") == 1 && c.called("c2") == 1 })
-	c.settledAs("c1", "read done (read)")
+	c.endedAs("c1", "read done (read)")
 }
 
-// Dropping what very many chats have waiting holds up neither edits of other
-// packs nor those who ask how things stand.
-func TestManyChatsAreRelievedApart(t *testing.T) {
+// Dropping the pending work of very many chats delays neither edits of other packs nor
+// the answers of status.
+func TestDroppingWorkOfManyChatsDelaysNothingElse(t *testing.T) {
 	t.Parallel()
 	const n = 1000
 	c := newCrew(t, "codes.lua", `chert.rule({ name = "r", on = "message.received", run = function(ev) chert.mark_read(ev.chat.id, { after = "1h" }) end })`, "other.lua", later)
@@ -455,7 +455,7 @@ func TestDeletedRuleHasNothingWaiting(t *testing.T) {
 	c.reload()
 	c.handle("c2", "e2", "x")
 	c.stop()
-	c.write("codes.lua", rule("stays")+"-- the other rule is no more, and this line keeps the file from looking cut off\n")
+	c.write("codes.lua", rule("stays")+"-- the other rule is deleted, and this line keeps the file from looking cut off\n")
 	c.start()
 	c.wait("the drop", func() bool {
 		return strings.Count(c.log.String(), "pending reads of deleted rules were dropped") >= 2
@@ -481,9 +481,9 @@ func TestDeletedRuleHasNothingWaiting(t *testing.T) {
 	c.expectActions("rolled back, and kept", "c3", "read waiting, read waiting")
 }
 
-// In shadow a pack remembers apart: what it tries there is not what it knows when
-// it is live, and a rule that did something in shadow does not rest for it.
-func TestShadowRemembersApart(t *testing.T) {
+// A pack in shadow has a state and kv of its own, which the live pack does not see, and
+// a cooldown that began in shadow does not count when the pack is live.
+func TestShadowHasItsOwnMemory(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "codes.lua", `chert.rule({ name = "r", on = "message.received", cooldown = "1h", run = function(ev)
   ev.state.n = (ev.state.n or 0) + 1

@@ -39,7 +39,7 @@ type recallEvent struct {
 	Fail map[string]bool       `json:"fail"` // packs whose handler fails in the end
 }
 
-// recallRule does what its event says, and logs what came of it. It is two
+// recallRule does what its event says, and logs the result. It is two
 // handlers, of which the second sees what the first has kept.
 const recallRule = `
 local NAME = "%s"
@@ -233,11 +233,11 @@ func recallRun(t *rapid.T, st store.Store, set *rules.Set, shard int, events []r
 	return said, log
 }
 
-// What handlers see of what their pack remembers is as if each event had been
-// handled and committed alone, in the order of the commits: two packs, two chats,
+// Handlers see state and kv as if each event had been handled and committed alone, in the
+// order of the commits: two packs, two chats,
 // two shards, batches of several events, handlers that fail, conflicts, entries
 // that expire, restarts. No pack ever keeps more than its limit.
-func TestMemoryIsLikeItsModel(t *testing.T) {
+func TestMemoryMatchesItsModel(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, name := range []string{"p", "q"} {

@@ -16,9 +16,8 @@ import (
 // A pack that could not be loaded, failed or was suspended has missed events;
 // the store keeps a row for each (turn.Missed). Once the pack works again, in
 // another version or because its rules recovered, each shard runs them through
-// it in the order of the journal, before it handles newer events. Where the
-// pack is off, in shadow or removed there is nothing to run, and only the reads
-// that it blocked go on.
+// it in the order of the journal, before it handles newer events. If the pack is
+// off, in shadow or removed, nothing runs, and the reads that it blocked go out.
 
 const (
 	// missedFor is how long events run automatically after they were missed.
@@ -27,7 +26,7 @@ const (
 	// goneAfter is how long after the start a pack that has missed events must be
 	// absent to count as removed: its folder may not have been read to the end.
 	goneAfter = 10 * time.Second
-	// missedEvery is how often it is looked whether a suspended pack may be
+	// missedEvery is the time between two checks whether a suspended pack may be
 	// probed, or an absent one counts as removed.
 	missedEvery = time.Second
 	// suspendedAgain is how long events wait whose rules were still suspended
@@ -35,7 +34,7 @@ const (
 	suspendedAgain = time.Minute
 )
 
-// misses knows how much packs have missed, and plans when it runs.
+// misses counts what packs have missed, and plans when it runs.
 type misses struct {
 	e    *Engine
 	plan atomic.Pointer[plan] // the newest; nil: none was needed yet
@@ -60,11 +59,11 @@ type missedPack struct {
 	tally  tally     // since it was logged last
 }
 
-// tally counts what came of what a pack had missed.
+// tally counts the results of events that a pack had missed.
 type tally struct {
 	ran      int64 // events that ran through it, and are no longer missed
 	failed   int64 // that failed again, or found it suspended
-	settled  int64 // that do not run, because the pack is out
+	skipped  int64 // that do not run, as the pack is off, in shadow or removed
 	released int64 // blocked reads that wait to go out
 	vetoed   int64 // blocked reads that were vetoed
 	dropped  int64 // blocked reads that were dropped for another reason
@@ -73,7 +72,7 @@ type tally struct {
 func (t *tally) add(n tally) {
 	t.ran += n.ran
 	t.failed += n.failed
-	t.settled += n.settled
+	t.skipped += n.skipped
 	t.released += n.released
 	t.vetoed += n.vetoed
 	t.dropped += n.dropped
@@ -92,7 +91,7 @@ func newMisses(e *Engine) *misses {
 	return &misses{e: e, wake: make(chan struct{}, 1), packs: map[string]*missedPack{}, had: map[string]bool{}}
 }
 
-// load learns what earlier processes have left. It returns once that is known,
+// load reads what packs missed in earlier processes. It returns once that is known,
 // or ctx has ended.
 func (m *misses) load(ctx context.Context) {
 	for retry := storeRetry; ; retry = min(2*retry, storeRetryMax) {
@@ -117,7 +116,7 @@ func (m *misses) load(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		m.e.c.Log.Error("the store can't say which events packs have missed; asking again", keyError, err)
+		m.e.c.Log.Error("could not read from the store which events packs have missed; retrying", keyError, err)
 		if !wait.For(ctx, retry) {
 			return
 		}
@@ -139,7 +138,8 @@ func (m *misses) pack(name string) *missedPack {
 	return mp
 }
 
-// run plans again now and then, until ctx ends: of what depends on the clock.
+// run makes a new plan every second, as some conditions depend on the clock, until ctx
+// ends.
 func (m *misses) run(ctx context.Context) {
 	for {
 		next := time.Duration(-1)
@@ -155,14 +155,14 @@ func (m *misses) run(ctx context.Context) {
 	}
 }
 
-// note remembers which packs were there.
+// note adds the packs of a set to those that this process knew.
 func (m *misses) note(set *rules.Set) {
 	for name := range set.Known() {
 		m.had[name] = true
 	}
 }
 
-// finished notes that a shard has carried a plan out. The last one tells.
+// finished notes that a shard has carried a plan out. The last shard logs the results.
 func (m *misses) finished(p *plan) {
 	if p.open.Add(-1) > 0 {
 		return
@@ -170,7 +170,7 @@ func (m *misses) finished(p *plan) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.plan.Load() != p {
-		return // another is under way, and tells
+		return // another plan is under way, whose last shard logs them
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.packs)) {
 		mp := m.packs[name]
@@ -182,7 +182,7 @@ func (m *misses) finished(p *plan) {
 	}
 }
 
-// forget drops what is known of a pack that has nothing missed left.
+// forget drops a pack that has missed nothing any more.
 func (m *misses) forget(name string) {
 	if mp := m.packs[name]; mp.events <= 0 && mp.tally == (tally{}) {
 		delete(m.packs, name)
@@ -192,7 +192,7 @@ func (m *misses) forget(name string) {
 	}
 }
 
-// changed notes what a batch has changed, once that is durable.
+// changed applies what a batch has changed, once that is durable.
 func (m *misses) changed(changes map[string]*missedChange) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -217,12 +217,13 @@ func (m *misses) changed(changes map[string]*missedChange) {
 	}
 }
 
-// MissedBy is how much a pack has missed that has not run through it since.
+// MissedBy counts the events that a pack has missed and that have not run through it
+// since.
 type MissedBy struct {
 	Pack    string
 	Events  int64
-	Version string    // that missed last: of its files, if none was loaded
-	First   time.Time // when it began to, in that version
+	Version string    // that missed one last; that of its files, if none was loaded
+	First   time.Time // when that version missed its first
 	Last    time.Time
 }
 

@@ -50,7 +50,7 @@ type sent struct {
 	ran        bool // a rule of the reader ran on it
 }
 
-// isRead says whether a chat is read in the end if all reads are asked for after
+// isRead reports whether a chat is read in the end if all reads are asked for after
 // everything was handled.
 func (l *life) isRead(chatID string) bool {
 	list := l.chats[chatID]
@@ -81,7 +81,7 @@ func (l *life) isRead(chatID string) bool {
 
 // Packs that can veto are broken, fail, are fixed, and the daemon is restarted,
 // at random, while no call goes out. Once all are fixed, each chat is read or
-// not as if they had never been broken, and each pack has seen each event once.
+// not as if they had never been broken, and each pack has handled each event once.
 //
 //	go test ./engine -run MissedAsIf -missed 200
 func TestMissedAsIfNeverBroken(t *testing.T) {
@@ -145,14 +145,14 @@ func missedLife(t *testing.T, random *rand.Rand) {
 			text := strings.Join(words, " ")
 			id := fmt.Sprint("e", len(ids))
 			ids = append(ids, id)
-			told := strings.Contains(text, "tell ")
-			if told && other == chatID {
+			asks := strings.Contains(text, "tell ")
+			if asks && other == chatID {
 				e.stay = true
 			}
-			e.ran = e.read || e.stay || told
+			e.ran = e.read || e.stay || asks
 			l.chats[chatID] = append(l.chats[chatID], e)
 			c.handle(chatID, id, text)
-			if told && other != chatID {
+			if asks && other != chatID {
 				c.drained()
 				l.chats[other] = append(l.chats[other], sent{stay: true})
 			}
@@ -167,7 +167,7 @@ func missedLife(t *testing.T, random *rand.Rand) {
 		t.Errorf("%d rows are left", n)
 	}
 	c.eng.Pause(false)
-	c.wait("all to be settled", func() bool {
+	c.wait("all to have ended", func() bool {
 		stats, err := c.st.Stats(ctx)
 		return err != nil || stats.Pending+stats.Actions["waiting"] == 0
 	})

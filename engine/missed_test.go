@@ -31,7 +31,7 @@ end })`
 // broken is cut off behind its veto.
 const broken = `chert.on("message.received", function(ev) chert.keep_unread(ev.chat.id)`
 
-// gate lets commits wait, or fail, when a test says so.
+// gate delays commits, or makes them fail, as a test sets it.
 type gate struct {
 	store.Store
 	mu     sync.Mutex
@@ -81,7 +81,7 @@ func newGatedCrew(t *testing.T, files ...string) (*crew, *gate) {
 	return c, g
 }
 
-// saw is what the guard remembers of a chat.
+// saw returns the state of the guard for a chat.
 func (c *crew) saw(chatID string) string {
 	c.t.Helper()
 	return c.state("guard", chatID)
@@ -96,7 +96,7 @@ func (c *crew) state(pack, chatID string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(string(v), `{"saw":"`), ` "}`)
 }
 
-// rows is how many events packs have missed, in the store.
+// rows returns how many events packs have missed, in the store.
 func (c *crew) rows() (n int64) {
 	c.t.Helper()
 	list, err := c.st.MissedPacks(ctx)
@@ -204,13 +204,13 @@ func TestVetoOfMissedEventHolds(t *testing.T) {
 	c.wait("the reads", func() bool { return len(c.calls) == 10 })
 	for i := range 20 {
 		want := []string{"read done (read)", "read dropped (vetoed)"}[i%2]
-		c.settledAs(fmt.Sprint("c", i), want)
+		c.endedAs(fmt.Sprint("c", i), want)
 		if n := c.called(fmt.Sprint("c", i)); n != 1-i%2 {
 			t.Errorf("%d calls for c%d", n, i)
 		}
 	}
 	if log := c.logged(); !strings.Contains(log, "events=20 failed=0 reads_released=10 reads_vetoed=10 reads_dropped=0 still_missed=0") {
-		t.Errorf("the log does not say what came of it:\n%s", log)
+		t.Errorf("the log does not have the result:\n%s", log)
 	}
 }
 
@@ -275,7 +275,7 @@ func TestMissedEventsRunOnceAcrossRestarts(t *testing.T) {
 	}
 }
 
-// rowsOf is rows of a store that is closed.
+// rowsOf returns rows of a store that is closed.
 func (c *crew) rowsOf() int64 {
 	c.t.Helper()
 	c.open()
@@ -283,7 +283,7 @@ func (c *crew) rowsOf() int64 {
 	return c.rows()
 }
 
-func TestFixThatFailsAgainIsRunByTheNext(t *testing.T) {
+func TestEventThatFailsAgainRunsInTheNextVersion(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
 	c.handle("c1", "e1", "x")
@@ -306,9 +306,9 @@ func TestFixThatFailsAgainIsRunByTheNext(t *testing.T) {
 	}
 	c.write("guard.lua", guard)
 	c.reload()
-	c.settledAs("c1", "read done (read)")
-	c.settledAs("c2", "read dropped (vetoed)")
-	c.settledAs("c3", "read done (read)")
+	c.endedAs("c1", "read done (read)")
+	c.endedAs("c2", "read dropped (vetoed)")
+	c.endedAs("c3", "read done (read)")
 	if got := c.saw("c1"); got != "e1" {
 		t.Errorf("the guard saw %q", got)
 	}
@@ -332,7 +332,7 @@ func TestOnlyRulesThatFailedRunAgain(t *testing.T) {
 	c.caughtUp()
 	c.wait("both to be missed after a restart", func() bool { b := c.m.health().Blocked; return len(b) == 1 && b[0].Events == 2 && b[0].Reads == 2 })
 	c.ahead.Add(int64(missedFor + time.Second))
-	c.m.blocking.lookAgain()
+	c.m.blocking.checkAgain()
 	c.wait("what runs no more not to block", func() bool {
 		h := c.m.health()
 		return len(h.Blocked) == 0 && strings.Contains(strings.Join(h.Notes, "\n"), "do not run automatically any more")
@@ -340,8 +340,8 @@ func TestOnlyRulesThatFailedRunAgain(t *testing.T) {
 	c.ahead.Add(-int64(missedFor + time.Second))
 	c.write("guard.lua", count+fmt.Sprintf(veto, ""))
 	c.reload()
-	c.settledAs("c1", "read done (read)")
-	c.settledAs("c2", "read dropped (vetoed)")
+	c.endedAs("c1", "read done (read)")
+	c.endedAs("c2", "read dropped (vetoed)")
 	kv, err := c.st.KV(ctx, "guard", "count", time.Now())
 	if err != nil || string(kv.Value) != "2" || c.saw("c1") != "e1" {
 		t.Errorf("counted %s times, and saw %q (%v)", kv.Value, c.saw("c1"), err)
@@ -361,7 +361,7 @@ func TestMissedEventsOfPackThatGoesAway(t *testing.T) {
 			c.handle("c1", "e1", "vip")
 			c.expectActions("while it is broken", "c1", "read blocked (blocked)")
 			away(c)
-			c.settledAs("c1", "read done (read)")
+			c.endedAs("c1", "read done (read)")
 			d := c.record("e1").Decision
 			last := d.Rules[len(d.Rules)-1]
 			if d.Failed || !strings.Contains(last.Note, "the pack is off, in shadow or removed") || c.rows() != 0 {
@@ -375,7 +375,7 @@ func TestMissedEventsOfPackThatGoesAway(t *testing.T) {
 }
 
 // A pack that is gone when the daemon starts may not have been read yet: what it
-// has missed is settled a while later.
+// has missed is skipped a while later.
 func TestPackGoneAtStartCountsAsRemovedLater(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
@@ -386,7 +386,7 @@ func TestPackGoneAtStartCountsAsRemovedLater(t *testing.T) {
 	c.caughtUp()
 	c.expectActions("at the start", "c1", "read blocked (blocked)")
 	c.ahead.Add(int64(goneAfter))
-	c.settledAs("c1", "read done (read)")
+	c.endedAs("c1", "read done (read)")
 }
 
 // Once a pack that never loaded is removed, its blocked reads go out with it: they
@@ -401,14 +401,14 @@ func TestBlockedReadsGoOutWithPackThatNeverLoaded(t *testing.T) {
 	c.reload()
 	c.ahead.Add(int64(3 * time.Second))
 	c.reload()
-	c.settledAs("c1", "read done (read)")
+	c.endedAs("c1", "read done (read)")
 	if took := c.now().Sub(began); took >= goneAfter {
 		t.Errorf("they went out after %s", took)
 	}
 }
 
-// While the folder can't be read nobody knows whether a pack that never loaded is
-// gone: its blocked reads wait.
+// While the folder can't be read, a pack that never loaded does not count as removed:
+// its blocked reads wait.
 func TestBlockedReadsWaitWhileFolderIsUnreadable(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
@@ -434,7 +434,7 @@ func TestBlockedReadsWaitWhileFolderIsUnreadable(t *testing.T) {
 	c.reload()
 	c.ahead.Add(int64(3 * time.Second))
 	c.reload()
-	c.settledAs("c1", "read done (read)")
+	c.endedAs("c1", "read done (read)")
 }
 
 // Off means off: a blocked read of a pack that goes off does not return.
@@ -443,7 +443,7 @@ func TestBlockedReadOfPackThatIsOffIsDropped(t *testing.T) {
 	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
 	c.handle("c1", "e1", "x")
 	c.mode("read", "off")
-	c.settledAs("c1", "read dropped (pack_inactive)")
+	c.endedAs("c1", "read dropped (pack_inactive)")
 	c.mode("read", "")
 	c.write("guard.lua", guard)
 	c.reload()
@@ -463,7 +463,7 @@ func TestBlockedReadOfPackThatIsOffIsDropped(t *testing.T) {
 	if _, err := c.m.Rollback(ctx, "guard", control.RollbackRequest{}); err != nil {
 		t.Fatal(err)
 	}
-	c.settledAs("c2", "read done (read)")
+	c.endedAs("c2", "read done (read)")
 	if got := c.saw("c2"); got != "e2" {
 		t.Errorf("the version before saw %q of what the later one failed on", got)
 	}
@@ -487,7 +487,7 @@ func TestMissedEventsOlderThanAnHourStay(t *testing.T) {
 			c.ahead.Add(int64(missedFor - 30*time.Second))
 			end(c)
 			c.caughtUp()
-			c.settledAs("c2", "read done (read), read blocked (blocked)")
+			c.endedAs("c2", "read done (read), read blocked (blocked)")
 			c.expectActions("an hour later", "c1", "read blocked (blocked)")
 			if got := c.rows(); got != 2 {
 				t.Errorf("%d rows are left, want 2", got)
@@ -498,7 +498,7 @@ func TestMissedEventsOlderThanAnHourStay(t *testing.T) {
 
 // A veto is not lost because the event grew older than its max_age while the pack
 // was broken. One that was too old before is not for the rule.
-func TestVetoOfMissedEventIsAsOldAsAtFirst(t *testing.T) {
+func TestMissedEventKeepsItsAgeForVetoes(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "read.lua", readAll, "guard.lua", broken)
 	for id, age := range map[string]time.Duration{"c1": time.Minute, "c2": 20 * time.Minute} {
@@ -514,8 +514,8 @@ func TestVetoOfMissedEventIsAsOldAsAtFirst(t *testing.T) {
 chert.rule({ name = "guard", on = "message.received", max_age = "10m", run = function(ev) chert.keep_unread(ev.chat.id) end })`)
 	c.reload()
 	c.caughtUp()
-	c.settledAs("c1", "read dropped (vetoed)")
-	c.settledAs("c2", "read done (read)")
+	c.endedAs("c1", "read dropped (vetoed)")
+	c.endedAs("c2", "read done (read)")
 }
 
 // A cooldown that a later event began does not keep a pack that is fixed from the veto
@@ -534,7 +534,7 @@ end })`
 	c.expectActions("it fails", "c1", "read blocked (blocked)")
 	c.write("guard.lua", guard(""))
 	c.reload()
-	c.settledAs("c1", "read dropped (vetoed)")
+	c.endedAs("c1", "read dropped (vetoed)")
 }
 
 // Two packs are broken: reads wait for both, and each runs once on what it missed.
@@ -556,9 +556,9 @@ func TestTwoPacksFixedOneAfterAnother(t *testing.T) {
 	}
 	c.write("boss.lua", boss)
 	c.reload()
-	c.settledAs("c0", "read done (read)")
-	c.settledAs("c1", "read dropped (vetoed)")
-	c.settledAs("c2", "read dropped (vetoed)")
+	c.endedAs("c0", "read done (read)")
+	c.endedAs("c1", "read dropped (vetoed)")
+	c.endedAs("c2", "read dropped (vetoed)")
 	for i := range 3 {
 		id := fmt.Sprint("e", i)
 		if g, b := c.saw(fmt.Sprint("c", i)), c.state("boss", fmt.Sprint("c", i)); g != id || b != id {
@@ -580,7 +580,7 @@ func TestRerunRecordsWhatIsRefused(t *testing.T) {
 	c.ahead.Add(int64(20 * time.Minute))
 	c.write("guard.lua", fmt.Sprintf(hold, ""))
 	c.reload()
-	c.settledAs("c1", "read dropped (vetoed)")
+	c.endedAs("c1", "read dropped (vetoed)")
 	d := c.record("e1").Decision
 	first, last := d.Rules[0], d.Rules[len(d.Rules)-1]
 	if first.Rule != "guard" || first.Error == "" || len(first.Refused) > 0 || !first.Rerun.IsZero() {
@@ -610,8 +610,8 @@ func TestSkippedEventsRunAfterRestart(t *testing.T) {
 	c.expectActions("while it is suspended", "c1", "read blocked (blocked)")
 	c.stop()
 	c.start()
-	c.settledAs("c1", "read done (read)")
-	c.settledAs("c2", "read dropped (vetoed)")
+	c.endedAs("c1", "read done (read)")
+	c.endedAs("c2", "read dropped (vetoed)")
 	c.expectActions("of an event that failed", "b1", "read blocked (blocked)")
 	if c.saw("c1") != "e3" || c.rows() != 2 {
 		t.Errorf("the guard saw %q, %d rows are left", c.saw("c1"), c.rows())
@@ -682,13 +682,13 @@ end })`
 	c.stop()
 	c.write("boss.lua", guard)
 	c.start()
-	c.settledAs("b2", "read dropped (vetoed)")
+	c.endedAs("b2", "read dropped (vetoed)")
 	c.wait("the read", func() bool { return c.called("b1") == 1 })
-	c.settledAs("b1", "read done (read), read dropped (replaced)")
+	c.endedAs("b1", "read done (read), read dropped (replaced)")
 }
 
-// While a pack blocks reads everyone can see it, first of all, with commands
-// that help; the log says so once when it begins and once when it ends.
+// While a pack blocks reads, status and packs show it first, with commands that help.
+// The log has one line when that begins and one when it ends.
 func TestPackThatBlocksReadsIsShown(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "a.lua", readAll, "guard.lua", broken)
@@ -711,11 +711,11 @@ func TestPackThatBlocksReadsIsShown(t *testing.T) {
 		t.Errorf("the packs are %+v, %v", packs, err)
 	}
 	count := func(text string) int { return strings.Count(c.logged(), text) }
-	if n := count(`msg="a pack blocks reads: it can veto, and does not get to look at events" pack=guard`); n != 1 {
+	if n := count(`msg="a pack blocks reads: it can veto, and does not run on events" pack=guard`); n != 1 {
 		t.Errorf("the log says %d times that it blocks:\n%s", n, c.logged())
 	}
 	c.ahead.Add(int64(remindEvery))
-	c.m.blocking.lookAgain()
+	c.m.blocking.checkAgain()
 	c.wait("the log to remind of it", func() bool { return strings.Count(c.log.String(), `msg="a pack blocks reads`) == 2 })
 
 	// It blocks since then, also for the next process.
@@ -822,7 +822,7 @@ end })`
 		t.Parallel()
 		c := begin(t)
 		c.ahead.Add(int64(missedFor + time.Minute))
-		c.m.blocking.lookAgain()
+		c.m.blocking.checkAgain()
 		ended(t, c)
 		if logged(c, "reads_still_blocked=2") != 1 {
 			t.Errorf("the log does not say what is left:\n%s", c.logged())
@@ -939,8 +939,8 @@ func TestKilledWhileMissedEventsRun(t *testing.T) {
 	t.Logf("%d kills in the middle, %d events", killed, n)
 }
 
-// A pack that takes more than its share, and can veto or can't, misses nothing for
-// good: what it did not get to look at runs once the suspension ends, also if its
+// A pack that takes more than its share, and can veto or can't, loses no
+// event: those that it missed run once the suspension ends, also if its
 // share does not suffice for all of it then.
 func TestWhatASuspendedPackMissedRuns(t *testing.T) {
 	t.Parallel()
@@ -982,7 +982,7 @@ end })`
 				c.eng.misses.mu.Unlock()
 				c.caughtUp()
 			}
-			c.settled()
+			c.finished()
 			if n := c.reads(); n != chats || c.rows() != 0 {
 				t.Errorf("%d of %d chats were read, and %d events are missed still", n, chats, c.rows())
 			}
@@ -1009,7 +1009,7 @@ end)
 		defer c.m.blocking.mu.Unlock()
 		return c.m.blocking.failures[pack]
 	}
-	c.m.lookAtBlocking(ctx)
+	c.m.checkBlocking(ctx)
 	if !strings.HasSuffix(failure("guard"), "oh") || !strings.HasSuffix(failure("other"), "ah") {
 		t.Fatalf("the packs failed last by %q and %q", failure("guard"), failure("other"))
 	}
@@ -1017,7 +1017,7 @@ end)
 	c.reload()
 	c.ahead.Add(int64(time.Minute)) // until then it may only have been moved
 	c.reload()
-	c.m.lookAtBlocking(ctx)
+	c.m.checkBlocking(ctx)
 	if failure("guard") != "" || !strings.HasSuffix(failure("other"), "ah") {
 		t.Errorf("once guard is removed, they failed last by %q and %q", failure("guard"), failure("other"))
 	}

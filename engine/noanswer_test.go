@@ -39,8 +39,8 @@ func (mute) Versions(ctx context.Context, _ string, _ int) ([]store.Version, err
 	return nil, ctx.Err()
 }
 
-// What people look at is answered within seconds from memory while the store
-// does not answer, and says so.
+// While the store does not answer, status and packs answer within seconds from memory,
+// and name what is unknown.
 func TestStatusAndPacksAnswerWithoutTheStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestStatusAndPacksAnswerWithoutTheStore(t *testing.T) {
 			t.Error("commands would wait for it")
 		}
 		began = time.Now()
-		packs, cancel := patience(ctx)
+		packs, cancel := withStoreTimeout(ctx)
 		defer cancel()
 		for i := range 10 {
 			p := m.describe(packs, live.PackStanding{Name: fmt.Sprint("p", i), Version: "v", Mode: rules.Live})
@@ -144,7 +144,7 @@ func (p partly) Postponed(ctx context.Context, now time.Time, limit int) ([]stor
 
 // Where the store does not say one thing, the status says that something is
 // missing: nobody takes it for none.
-func TestStatusSaysWhatIsUnknown(t *testing.T) {
+func TestStatusNamesWhatIsUnknown(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "read.lua", readAll)
 	whole := c.m.store

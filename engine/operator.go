@@ -14,7 +14,7 @@ import (
 	"chertd/rules/chat"
 )
 
-// Bounds of what an operator may say of a chat.
+// Limits of the commands about a chat.
 const (
 	maxChatID = 512
 	maxReason = 500 // letters
@@ -34,9 +34,9 @@ func (m *manager) Hold(ctx context.Context, in control.HoldRequest) (control.Hel
 		length = d
 	}
 	if utf8.RuneCountInString(in.Reason) > maxReason {
-		return control.Held{}, &control.UserError{Message: fmt.Sprintf("reason: it is longer than %d letters", maxReason), Hint: "say it in a sentence"}
+		return control.Held{}, &control.UserError{Message: fmt.Sprintf("reason: it is longer than %d letters", maxReason), Hint: "write one sentence"}
 	}
-	if err := m.seen(ctx, in.Chat, in.Force, "; --force holds a chat before its first event (API: \"force\": true)"); err != nil {
+	if err := m.checkChat(ctx, in.Chat, in.Force, "; --force holds a chat before its first event (API: \"force\": true)"); err != nil {
 		return control.Held{}, err
 	}
 	hold := chat.Hold{Until: m.eng.c.Now().Add(length), By: control.Operator, Reason: in.Reason}
@@ -49,9 +49,9 @@ func (m *manager) Hold(ctx context.Context, in control.HoldRequest) (control.Hel
 		Longer:       !o.Hold.Until.Equal(hold.Until) || o.Hold.By != hold.By,
 		DroppedReads: o.Dropped, InFlight: o.InFlight,
 	}
-	what := "chat is held by command"
+	what := "chat held by command"
 	if held.Longer {
-		what = "chat stays held: the hold in force is longer than that of the command"
+		what = "chat stayed held: the hold in force is longer than that of the command"
 	}
 	m.log.Info(what, keyChat, in.Chat, "until", held.Until.UTC().Format(time.RFC3339), "by", held.By, keyReason, in.Reason, "dropped_reads", held.DroppedReads)
 	return held, nil
@@ -59,7 +59,7 @@ func (m *manager) Hold(ctx context.Context, in control.HoldRequest) (control.Hel
 
 // Release implements control.Daemon.
 func (m *manager) Release(ctx context.Context, in control.ReleaseRequest) (control.Released, error) {
-	if err := m.seen(ctx, in.Chat, false, ""); err != nil {
+	if err := m.checkChat(ctx, in.Chat, false, ""); err != nil {
 		return control.Released{}, err
 	}
 	o, err := m.eng.Operate(ctx, in.Chat, chat.Operate{Release: true})
@@ -70,14 +70,14 @@ func (m *manager) Release(ctx context.Context, in control.ReleaseRequest) (contr
 	if !o.Was.Until.IsZero() {
 		released.Held = true
 		released.Hold = &control.Hold{Chat: in.Chat, By: o.Was.By, Until: o.Was.Until, Reason: o.Was.Reason}
-		m.log.Info("chat is released by command", keyChat, in.Chat, "was_held_until", o.Was.Until.UTC().Format(time.RFC3339), "by", o.Was.By)
+		m.log.Info("chat released by command", keyChat, in.Chat, "was_held_until", o.Was.Until.UTC().Format(time.RFC3339), "by", o.Was.By)
 	}
 	return released, nil
 }
 
-// seen refuses what can be no chat, and unless forced a chat that no event has
-// named: it is more often a typo than a chat that is yet to come.
-func (m *manager) seen(ctx context.Context, id string, force bool, orElse string) error {
+// checkChat refuses what can't be the id of a chat, and, unless force is set, a chat of
+// which there is no event: such an id is more often a typo than a future chat.
+func (m *manager) checkChat(ctx context.Context, id string, force bool, orElse string) error {
 	switch {
 	case strings.TrimSpace(id) == "":
 		return &control.UserError{Message: "which chat: its id is missing", Hint: "it is data.chat.id of its events, and chat in the log"}

@@ -84,7 +84,7 @@ end })
 		t.Errorf("another release of c2: %+v, %v", r, err)
 	}
 	if _, err := c.m.Release(ctx, control.ReleaseRequest{Chat: "c3"}); err == nil {
-		t.Error("a chat that nobody knows was released")
+		t.Error("an unknown chat was released")
 	}
 	c.handle("c1", "e3", "hello")
 	c.handle("c2", "e4", "hello")
@@ -124,8 +124,8 @@ func TestStatusCountsMissedEvents(t *testing.T) {
 	c.wait("the pack has made up for them", func() bool { return missed() == 0 })
 }
 
-// A read that is on its way is no read that was dropped, and is told of.
-func TestHoldTellsOfReadInFlight(t *testing.T) {
+// A read in flight does not count as dropped, and the answer to a hold names it.
+func TestHoldReportsReadInFlight(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "read.lua", readAll)
 	on, release := make(chan string, 1), make(chan struct{})
@@ -139,10 +139,10 @@ func TestHoldTellsOfReadInFlight(t *testing.T) {
 	if err != nil || !h.InFlight || h.DroppedReads != 0 {
 		t.Errorf("%+v, %v, want a read in flight and none dropped", h, err)
 	}
-	c.settledAs("c1", "read done (veto_too_late)")
+	c.endedAs("c1", "read done (veto_too_late)")
 }
 
-// refusing is a store that keeps nothing while it is told to.
+// refusing is a store whose commits fail while a test requires it.
 type refusing struct {
 	store.Store
 	refuses atomic.Bool

@@ -50,9 +50,9 @@ func (m *manager) Rollback(ctx context.Context, pack string, in control.Rollback
 	return m.changed(ctx, s), nil
 }
 
-// changed is how a pack stands after a command, and what that dropped.
+// changed returns the status of a pack after a command, and what the command dropped.
 func (m *manager) changed(ctx context.Context, s live.PackStanding) control.Changed {
-	ctx, cancel := patience(ctx)
+	ctx, cancel := withStoreTimeout(ctx)
 	defer cancel()
 	return control.Changed{Pack: m.describe(ctx, s), Dropped: s.Dropped}
 }
@@ -70,10 +70,10 @@ func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bo
 		return control.Changed{}, userError(pack, err)
 	}
 	if set == rules.Live {
-		m.countAgain(ctx, pack)
+		m.resetReadCount(ctx, pack)
 		m.mu.Lock()
-		if !m.troubled[pack].failing { // of the count before
-			delete(m.troubled, pack)
+		if !m.demotions[pack].failing { // because of the previous count
+			delete(m.demotions, pack)
 		}
 		m.mu.Unlock()
 	}
@@ -83,15 +83,15 @@ func (m *manager) SetMode(ctx context.Context, pack, mode string, keepPending bo
 // Pause implements control.Daemon.
 func (m *manager) Pause(ctx context.Context, on bool) error {
 	if on {
-		m.eng.Pause(true) // whatever the store says
+		m.eng.Pause(true) // even if the store fails
 	}
 	if err := m.store.SetPaused(ctx, on); err != nil {
 		what := "calls stay paused"
 		if on {
 			what = "calls are paused, but not across a restart"
 		}
-		if sick := m.failing(); sick != nil {
-			return control.StoreFails(what, sick)
+		if unhealthy := m.failing(); unhealthy != nil {
+			return control.StoreFails(what, unhealthy)
 		}
 		return fmt.Errorf("%s: %w", what, err)
 	}
@@ -104,7 +104,8 @@ func (m *manager) Pause(ctx context.Context, on bool) error {
 	return nil
 }
 
-// userError turns what a caller got wrong about a pack into words for people.
+// userError returns an error of live with a status and a hint for people, or err if it
+// is not the caller's mistake.
 func userError(pack string, err error) error {
 	var unknown *live.UnknownVersionError
 	var unread *live.FolderUnreadError

@@ -13,8 +13,8 @@ import (
 )
 
 // A grant that is taken back leaves the version that needs less. Status and packs
-// say so with the line for chertd.yaml, and a rollback to the other one is refused.
-func TestRevokedGrantIsTold(t *testing.T) {
+// show that with the line for chertd.yaml, and a rollback to the other one is refused.
+func TestRevokedGrantIsShown(t *testing.T) {
 	t.Parallel()
 	const reads = "chert.on(\"message.received\", function(ev)\n  chert.mark_read(ev.chat.id)\nend)\n"
 	c := newCrew(t, "bot/a.lua", reads, "bot/pack.yaml", "mode: live\n")

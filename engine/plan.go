@@ -29,13 +29,13 @@ type planned struct {
 // same reports whether two are to do the same, whenever they were made.
 func (p planned) same(q planned) bool { return p.version == q.version && p.out == q.out }
 
-// concerns reports whether a row is to run, or to be settled.
+// concerns reports whether a row is to run, or to be skipped.
 func (p *planned) concerns(m *turn.Missed) bool {
 	return !m.At.Before(p.since) &&
 		(p.out || m.Version != p.version || m.Why == rules.MissedNotLoaded || m.Why == rules.MissedSuspended)
 }
 
-// running are the packs that can run what they missed, and suspended those of
+// running returns the packs that can run what they missed, and suspended those of
 // which everything waits for another plan.
 func (p *plan) running(c *rules.Conduct, now time.Time) (names, suspended []string) {
 	for i := range p.packs {
@@ -116,7 +116,7 @@ func (m *misses) replan(set *rules.Set) {
 	}
 	m.note(set)
 	if before != nil && before.set != set {
-		news = true // what is under way goes on by the new set, or ends
+		news = true // what is under way continues with the new set, or ends
 	}
 	if !news {
 		return

@@ -50,13 +50,13 @@ func TestPostponedReadWaits(t *testing.T) {
 	c.stop()
 	c.ahead.Store(int64(time.Hour))
 	c.start()
-	c.settledAs("c1", "read done (read)")
+	c.endedAs("c1", "read done (read)")
 	if p := postponed(); p != nil {
 		t.Errorf("it is over, and the status says %+v", p)
 	}
 }
 
-// What a pack has postponed ends when the pack goes off, and the command says so; an
+// What a pack has postponed ends when the pack goes off, and the command reports it; an
 // edit leaves it, and so does a version that goes.
 func TestPostponementEndsWithItsPack(t *testing.T) {
 	t.Parallel()
@@ -163,7 +163,7 @@ func TestPostponementEndsWithItsPack(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tt.want == goes {
-				c.settledAs("c1", goes)
+				c.endedAs("c1", goes)
 				return
 			}
 			c.stop()
@@ -185,7 +185,7 @@ func TestPackThatPostponesFailsClosed(t *testing.T) {
 	c.caughtUp()
 	c.expectActions("it works", "c1", "read waiting")
 	c.mode("night", "off")
-	c.settledAs("c1", "read done (read)")
+	c.endedAs("c1", "read done (read)")
 }
 
 // A postponement for another chat is carried there, and a read that the same
@@ -195,7 +195,7 @@ func TestPostponeAnotherChat(t *testing.T) {
 	c := newCrew(t, "codes.lua", `chert.on("message.received", { chat = "c1" }, function(ev) chert.mark_read("c2", { even_if_newer = true }) end)`,
 		"night.lua", strings.Replace(rest, "ev.chat.id", `"c2"`, 1))
 	c.handle("c1", "e1", "x")
-	c.settledAs("c2", "read waiting")
+	c.endedAs("c2", "read waiting")
 	c2 := c.chatOf("c2")
 	if p, ok := c2.Postponement(c.now()); !ok || p.By() != "night/rest" {
 		t.Errorf("c2 is not postponed: %+v", c2)

@@ -9,7 +9,7 @@ import (
 )
 
 // When memory is short VMs go, and with them what rules keep in tables; rules
-// go on as they were loaded.
+// continue as they were loaded.
 func TestVMsAreDiscardedAtLowMemory(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "p.lua", `
@@ -19,10 +19,10 @@ chert.on("message.received", function(ev)
   chert.mark_read(ev.chat.id, { reason = "number " .. seen.n })
 end)`)
 	read := func(id string) string {
-		before := r.settledCount()
+		before := r.readCount()
 		r.message("c1", id, "x")
-		r.wait(id, func() bool { return r.settled(chat.WhyRead) > before })
-		defer r.look()()
+		r.wait(id, func() bool { return r.ended(chat.WhyRead) > before })
+		defer r.lock()()
 		return r.calls[len(r.calls)-1].Actions[0].Reason
 	}
 	read("e1")

@@ -1,20 +1,21 @@
 package engine
 
 import (
-	"chertd/rules/turn"
 	"context"
 	"slices"
+
+	"chertd/rules/turn"
 )
 
-// offer takes a new entry in, or leaves it to the store if there is no room.
-// It never blocks.
+// offer adds a new entry to the queue, or leaves it in the store if there is no room. It
+// never blocks.
 func (s *shard) offer(entry *turn.Entry) {
 	s.mu.Lock()
 	s.newest = max(s.newest, entry.Seq)
 	size := len(entry.Event.Raw)
 	switch {
 	case entry.Seq <= s.last:
-		// It was on disk for a moment before this, and fetch has found it there.
+		// fetch has read it from the store already, where it is a moment earlier.
 	case s.behind || len(s.queue) >= queueEntries || s.bytes+size > queueBytes:
 		s.behind = true
 	default:
@@ -31,7 +32,7 @@ func (s *shard) push(entry *turn.Entry) {
 	s.last, s.newest = entry.Seq, max(s.newest, entry.Seq)
 }
 
-// fetch reads on in the store when the queue has run empty and is behind.
+// fetch reads the next entries from the store when the queue is empty and behind.
 func (s *shard) fetch(ctx context.Context) {
 	s.mu.Lock()
 	if !s.behind || len(s.queue) > 0 {
@@ -49,7 +50,7 @@ func (s *shard) fetch(ctx context.Context) {
 	s.storeWorks()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// There is another round until nothing is left, and if more was journaled
+	// The shard stays behind until the store has no more, and nothing was journaled
 	// meanwhile.
 	if len(entries) == 0 && s.newest == newest {
 		s.behind = false
@@ -59,7 +60,7 @@ func (s *shard) fetch(ctx context.Context) {
 	}
 }
 
-// take takes the next event out of the queue.
+// take removes the next event from the queue and returns it; nil: there is none.
 func (s *shard) take() *turn.Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +79,7 @@ func (s *shard) take() *turn.Entry {
 	return entry
 }
 
-// putBack takes events back that take gave, the last ones given.
+// putBack returns the last events that take removed to the front of the queue.
 func (s *shard) putBack(events []*turn.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,13 +91,13 @@ func (s *shard) putBack(events []*turn.Entry) {
 	s.taken = events[0].Seq - 1
 }
 
-// unhandled reports whether events of a chat wait: then no read goes out, for
-// one of them may veto it. newest is the sequence up to which the answer holds:
-// what is journaled later, no read that goes out now speaks for.
+// unhandled reports whether events of a chat wait. Then no read goes out, as one of them
+// may veto it. newest is the sequence up to which the answer holds: a read that goes out
+// now does not cover events that are journaled later.
 func (s *shard) unhandled(ctx context.Context, id string) (waits bool, newest int64, err error) {
 	s.mu.Lock()
 	queued, behind, newest := s.queued[id] > 0, s.behind, s.newest
-	after := s.taken // what was taken is handled, or in the batch at hand
+	after := s.taken // what was taken is handled, or in the current batch
 	if len(s.queue) > 0 {
 		after = max(after, s.queue[0].Seq-1)
 	}

@@ -9,9 +9,9 @@ import (
 	"chertd/rules/turn"
 )
 
-// A shard knows of which chats events wait, and how many bytes they take, however
-// they are taken out and put back: no read goes out over one that waits.
-func TestShardKnowsWhatWaits(t *testing.T) {
+// A shard counts the waiting events of each chat, and their bytes, however they are taken
+// and put back: no read may overtake a waiting event.
+func TestShardCountsWaitingEvents(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	s := &shard{queued: map[string]int{}}

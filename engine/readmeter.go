@@ -11,11 +11,10 @@ import (
 	"chertd/rules/turn"
 )
 
-// readMeters hold packs to their limits.reads over all shards. A place is taken
-// in the batch that hands the call out, and is durable before the call is on
-// the wire, so that no crash makes the count smaller. Counts are numbered: by
-// their times alone, a call that ended in the millisecond in which another count
-// began would be of either.
+// readMeters enforces limits.reads of packs over all shards. A call takes a place in the
+// batch that hands it out, and the place is durable before the call is on the wire, so
+// that no crash makes the count smaller. Counts are numbered, as a call that ends in the
+// millisecond in which another count begins could belong to either by its time.
 type readMeters struct {
 	mu     sync.Mutex
 	limits turn.Limits
@@ -24,8 +23,8 @@ type readMeters struct {
 
 type readMeter struct {
 	meter  *rules.ReadMeter
-	count  int64 // which is on, from 0
-	loaded bool  // what an earlier process counted is in the meter
+	count  int64 // number of the current count, from 0
+	loaded bool  // the meter has the calls that an earlier process counted
 }
 
 func (m *readMeters) of(pack string) *readMeter {
@@ -51,7 +50,7 @@ func (m *readMeters) limit(pack string, limit rules.Rate) (raised bool) {
 	return was.N > 0 && limit.N > 0 && limit.Raised(was)
 }
 
-// forget starts a pack's count again.
+// forget resets the count of a pack to zero.
 func (m *readMeters) forget(ctx context.Context, st store.Store, pack string, now time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -67,13 +66,13 @@ func (m *readMeters) forget(ctx context.Context, st store.Store, pack string, no
 		err = st.Commit(ctx, []turn.Transition{{ReadCounts: []rules.ReadCount{r.state(pack)}}})
 	}
 	if err != nil {
-		return fmt.Errorf("start the count of the reads of pack %q again: %w", pack, err)
+		return fmt.Errorf("reset the count of the reads of pack %q: %w", pack, err)
 	}
 	return nil
 }
 
-// reserve takes a place for a call in the meter of each of the packs, or in
-// none. It returns those that have none left, and what is to be kept.
+// reserve takes a place for a call in the meter of each of the packs, or in none. It
+// returns the places, the packs that have none left, and the rows to store.
 func (m *readMeters) reserve(ctx context.Context, st store.Store, packs []string, now time.Time) (got []turn.Place, full []turn.Full, keep []rules.ReadCall, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -91,7 +90,7 @@ func (m *readMeters) reserve(ctx context.Context, st store.Store, packs []string
 	return got, full, keep, nil
 }
 
-// kept returns what is to be kept of places whose call has ended.
+// kept returns the rows to store for places whose call has ended.
 func (m *readMeters) kept(places []turn.Place, now time.Time, made bool) (keep []rules.ReadCall) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -105,14 +104,14 @@ func (m *readMeters) kept(places []turn.Place, now time.Time, made bool) (keep [
 	return keep
 }
 
-// ended says that the call of the places has ended, or was not handed out.
+// ended notes that the call of the places has ended, or was not handed out.
 func (m *readMeters) ended(places []turn.Place, now time.Time, made bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.limits.Ended(places, now, made)
 }
 
-// load reads what an earlier process has counted.
+// load reads the count of an earlier process from the store.
 func (r *readMeter) load(ctx context.Context, st store.Store, pack string, now time.Time) error {
 	if r.loaded {
 		return nil
@@ -134,7 +133,7 @@ func (r *readMeter) load(ctx context.Context, st store.Store, pack string, now t
 	}
 	if !known || raised {
 		if err := st.Commit(ctx, []turn.Transition{{ReadCounts: []rules.ReadCount{r.state(pack)}}}); err != nil {
-			return fmt.Errorf("note the limit of the reads of pack %q: %w", pack, err)
+			return fmt.Errorf("store the limit of the reads of pack %q: %w", pack, err)
 		}
 	}
 	r.loaded = true
@@ -145,7 +144,7 @@ func (r *readMeter) state(pack string) rules.ReadCount {
 	return rules.ReadCount{Pack: pack, Count: r.count, Limit: r.meter.Limit}
 }
 
-// kept returns the row of a place whose call was made, or has ended, now.
+// kept returns the row to store for a place whose call was made, or has ended, now.
 func (r *readMeter) kept(p turn.Place, now time.Time) rules.ReadCall {
 	return rules.ReadCall{Pack: p.Pack, Place: p.At, Count: r.count, At: now}
 }

@@ -18,13 +18,13 @@ import (
 
 const threeIn10m = "limits: {reads: 3/10m}"
 
-// reads is how many read calls were made, and how many chats they were for.
+// reads returns how many read calls were made, and how many chats they were for.
 func (c *crew) reads() (calls int) {
-	defer c.look()()
+	defer c.lock()()
 	return len(c.calls)
 }
 
-// attempts is how many calls have ended.
+// attempts returns how many calls have ended.
 func (r *rig) attempts() (n int) {
 	for _, h := range r.seen {
 		if h.Attempt != nil {
@@ -46,11 +46,11 @@ func (c *crew) burst(name string, n int) {
 	if _, err := c.eng.Ingest(ctx, arrivals); err != nil {
 		c.t.Fatal(err)
 	}
-	c.settled()
+	c.finished()
 }
 
-// settled waits until every event is handled and no action waits.
-func (c *crew) settled() {
+// finished waits until every event is handled and no action waits.
+func (c *crew) finished() {
 	c.t.Helper()
 	for {
 		c.drained()
@@ -61,14 +61,14 @@ func (c *crew) settled() {
 		if stats.Actions[chat.Waiting]+stats.Actions[chat.Sent] == 0 && stats.Pending == 0 {
 			return
 		}
-		if err := c.eng.settle(ctx); err != nil {
+		if err := c.eng.waitDurable(ctx); err != nil {
 			c.t.Fatal(err)
 		}
 	}
 }
 
-// However many messages come at once, on however many shards, the limit's calls
-// are made and no more; the pack is in shadow, and says so.
+// However many messages come together, on however many shards, the limit's calls
+// are made and no more; the pack is in shadow, and status shows why.
 func TestReadsLimitNeverLeaks(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
@@ -100,7 +100,7 @@ func TestReadsLimitNeverLeaks(t *testing.T) {
 		t.Errorf("the log does not say that the limit is reached:\n%s", c.logged())
 	}
 	// An operator starts the count again. That the first burst has reached the limit
-	// may be told twice, the second time after the command: then it takes another one.
+	// may be reported twice, the second time after the command: then it takes another one.
 	for tries := range 5 {
 		if _, err := c.m.SetMode(ctx, "codes", "live", false); err != nil {
 			t.Fatal(err)
@@ -117,7 +117,7 @@ func TestReadsLimitNeverLeaks(t *testing.T) {
 
 // A command that sets a live pack to live starts the count again, too: also for
 // the next process, and if all that happens at one moment.
-func TestModeLiveOfALivePackStartsTheCountAgain(t *testing.T) {
+func TestModeLiveOfALivePackResetsTheCount(t *testing.T) {
 	t.Parallel()
 	c := &crew{rig: &rig{t: t, dir: t.TempDir(), shards: 2}}
 	began := time.Now()
@@ -157,7 +157,7 @@ func TestReadsLimitOutlivesRestartsAndEdits(t *testing.T) {
 }
 
 // A call whose process ended before its answer counts: it may have been made.
-func TestCallThatACrashCutOffCounts(t *testing.T) {
+func TestCallWithoutAnswerBeforeACrashCounts(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", "limits: {reads: 2/10m}")
 	places, spent, keep, err := c.eng.reads.reserve(ctx, c.st, []string{"codes"}, c.now())
@@ -175,7 +175,7 @@ func TestCallThatACrashCutOffCounts(t *testing.T) {
 	}
 }
 
-// Every call that was put on the wire counts, whatever came of it; one that was
+// Every call that was put on the wire counts, whatever its result; one that was
 // not gives its place back.
 func TestReadsLimitCountsWhatIsOnTheWire(t *testing.T) {
 	t.Parallel()
@@ -207,7 +207,7 @@ func TestReadsLimitCountsWhatIsOnTheWire(t *testing.T) {
 				c.wait("the end of the call, or of all calls", func() bool {
 					return c.eng.Rules().Mode("codes") == rules.Shadow || c.attempts() > i
 				})
-				if err := c.eng.settle(ctx); err != nil {
+				if err := c.eng.waitDurable(ctx); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -241,7 +241,7 @@ func TestRepeatedReadWaitsForAPlace(t *testing.T) {
 		for range 3 { // the next is due, and finds no place
 			c.ahead.Add(int64(time.Second))
 			c.eng.callsDue.Set(dispatch.Pick{Chat: "c", Due: c.now()})
-			if err := c.eng.settle(ctx); err != nil {
+			if err := c.eng.waitDurable(ctx); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -255,14 +255,14 @@ func TestRepeatedReadWaitsForAPlace(t *testing.T) {
 	look(3)
 	c.ahead.Add(int64(11 * time.Minute))
 	c.eng.callsDue.Set(dispatch.Pick{Chat: "c", Due: c.now()})
-	c.settledAs("c", "read done (read)")
+	c.endedAs("c", "read done (read)")
 	if n := c.reads(); n != 5 {
 		t.Errorf("%d calls, want 5", n)
 	}
 }
 
 // A call counts for each pack that has a read in it, and for none that has not:
-// a pack that may call goes on without one that may not.
+// a pack that may call does not wait for one that may not.
 func TestReadsLimitOfTwoPacksInOneCall(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t,
@@ -283,7 +283,7 @@ func TestReadsLimitOfTwoPacksInOneCall(t *testing.T) {
 }
 
 // Raising the limit starts the count again; lowering it does not.
-func TestRaisedLimitStartsTheCountAgain(t *testing.T) {
+func TestRaisedLimitResetsTheCount(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "codes/r.lua", readAll, "codes/pack.yaml", threeIn10m)
 	c.burst("c", 3)
@@ -378,7 +378,7 @@ func TestRaisedLimitEndsShadow(t *testing.T) {
 	}
 }
 
-// Delayed reads count when they are called: asking for many is no reason to
+// Delayed reads count when they are called: requesting many does not
 // drop any, and those that the limit allows go out.
 func TestDelayedReadsCountWhenTheyAreCalled(t *testing.T) {
 	t.Parallel()
@@ -395,14 +395,14 @@ end }`, "codes/pack.yaml", threeIn10m)
 	for i := range 6 {
 		c.eng.callsDue.Set(dispatch.Pick{Chat: fmt.Sprint("c", i), Due: c.now()})
 	}
-	c.settled()
+	c.finished()
 	if n := c.reads(); n != 3 {
 		t.Errorf("%d calls once they were due, want 3", n)
 	}
 }
 
-// A batch that can't be kept gives back the places it took.
-func TestVoidBatchGivesItsPlacesBack(t *testing.T) {
+// A batch whose commit fails gives back the places that it took.
+func TestFailedBatchReturnsItsPlaces(t *testing.T) {
 	t.Parallel()
 	c := &crew{rig: &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 1}}
 	c.changed.L = &c.mu
@@ -411,7 +411,7 @@ func TestVoidBatchGivesItsPlacesBack(t *testing.T) {
 	c.wrap = func(st store.Store) store.Store { failing.Store = st; return failing }
 	c.start()
 	c.handle("c", "e", "x")
-	c.settled()
+	c.finished()
 	if failing.failed == 0 {
 		t.Fatal("no commit failed")
 	}

@@ -18,7 +18,7 @@ import (
 	"chertd/engine/control"
 )
 
-// A renewed certificate that can't be used is told of in the log, once, and in the
+// A renewed certificate that can't be used is reported in the log, once, and in the
 // status as long as it is so.
 func TestBrokenRenewalIsLogged(t *testing.T) {
 	t.Parallel()

@@ -143,7 +143,7 @@ func TestNewPlanWhenThereIsMoreToDo(t *testing.T) {
 
 // What a plan has begun with stays in it if another takes its place; one that
 // comes later begins an hour before itself.
-func TestPlanThatGoesOnLosesNothing(t *testing.T) {
+func TestReplannedPlanLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, over := range []bool{false, true} {
 		p := newPlanner(t)

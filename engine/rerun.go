@@ -51,7 +51,7 @@ func (b *batch) change(pack string) *missedChange {
 	return c
 }
 
-// noteMissed notes which packs did not get to look at an event.
+// noteMissed notes which packs missed an event.
 func (b *batch) noteMissed(set *rules.Set, d *turn.Done) {
 	for i := range d.Missed {
 		m := &d.Missed[i]
@@ -98,7 +98,7 @@ type progress struct {
 	passed int64 // journal sequence up to which its missed events are done
 }
 
-// of is the sequence up to which a plan is done; 0 for another plan than the one
+// of returns the sequence up to which a plan is done; 0 for another plan than the one
 // that was made progress in. A new plan may have packs that the one before it
 // lacked, and their events start at the beginning.
 func (x progress) of(p *plan) int64 {
@@ -164,8 +164,8 @@ func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 	}
 }
 
-// rerun runs an event through the packs that had missed it, or settles that they
-// do not see it any more.
+// rerun runs an event through the packs that had missed it, or skips those that do not
+// run any more.
 func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []turn.Missed) {
 	entry := &rec.Entry
 	t, ok := b.turn(ctx, p.set, entry.Event.ChatID())
@@ -199,18 +199,17 @@ func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []tu
 		news := *d.Decision
 		news.Rules = news.Rules[before:]
 		b.s.e.logHandled(entry, &news, actions)
-		b.s.e.observe(Happening{Rerun: &Handled{Entry: entry, Decision: d.Decision, Actions: actions}})
+		b.s.e.observe(Observation{Rerun: &Handled{Entry: entry, Decision: d.Decision, Actions: actions}})
 	})
 }
 
-// rerunPack runs an event through one pack that has missed it, and counts what
-// comes of it.
+// rerunPack runs an event through one pack that has missed it, and counts the result.
 func (b *batch) rerunPack(ctx context.Context, p *plan, r *turn.Rerun, row *turn.Missed, now time.Time) {
 	change := b.change(row.Pack)
 	if p.of(row.Pack).out {
 		r.Skip(row)
 		change.removed++
-		change.tally.settled++
+		change.tally.skipped++
 		return
 	}
 	if b.s.e.conduct.Suspends(p.set, row.Pack, now) {

@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	// scheduleKept is how long the last run of a schedule is remembered after
-	// the one that follows it was due.
+	// scheduleKept is how long the store keeps the last run of a schedule after the
+	// next one was due.
 	scheduleKept = 400 * 24 * time.Hour
-	// scheduleGrace is how late a run may be and not count as missed: a restart
-	// takes that long, and so does a machine that is busy.
+	// scheduleGrace is how late a run may be without being missed. A restart, or a busy
+	// machine, may delay a run that long.
 	scheduleGrace = time.Minute
 	// scheduleBatch is how many runs are journaled in one transaction.
 	scheduleBatch = 100
 )
 
-// schedules journals an event for each run of a chert.every. The time of the
-// last run is kept with its event: what was missed while the daemon was down is
-// made up for as the rule says, each run once, whatever happens meanwhile. What
-// a pack did not do because it was off or not there is not missed.
+// schedules journals an event for each run of a chert.every. The time of the last run is
+// stored with its event. Runs that were missed while the daemon was down are made up for
+// by the rule's missed option, each once. Runs while a pack was off or absent are not
+// missed.
 type schedules struct {
 	e    *Engine
 	set  *rules.Set
@@ -43,15 +43,15 @@ func (e *Engine) runSchedules(ctx context.Context) {
 			e.c.Log.Error("schedules are delayed: the store is unavailable", keyError, err)
 			next = storeRetryMax
 		}
-		// The clock may be set while it waits, so it is read again now and then.
+		// The clock may be set while this waits, so read it again every now and then.
 		if !wait.For(ctx, min(next, wait.LookAgain), e.swapped) {
 			return
 		}
 	}
 }
 
-// turn journals what is due and returns how long to wait for the next run;
-// negative is for ever.
+// turn journals the runs that are due, and returns how long to wait for the next one;
+// negative: there is none.
 func (s *schedules) turn(ctx context.Context) (time.Duration, error) {
 	if set := s.e.rules.Load(); set != s.set {
 		if err := s.read(ctx, set); err != nil {
@@ -62,8 +62,8 @@ func (s *schedules) turn(ctx context.Context) (time.Duration, error) {
 	wait := time.Duration(-1)
 	for _, rule := range s.set.Schedules() {
 		key := scheduleOf(rule)
-		// A clock that was set back must not keep a schedule waiting until it
-		// is there again; a run of the same time is journaled once.
+		// A schedule must not wait until a clock that was set back has caught up. A run of
+		// the same time is journaled once.
 		if s.last[key].After(now) {
 			s.last[key] = now
 		}
@@ -81,8 +81,7 @@ func (s *schedules) turn(ctx context.Context) (time.Duration, error) {
 	return wait, nil
 }
 
-// read learns when the schedules of a set ran last. One that is new counts
-// from now.
+// read reads when the schedules of a set ran last. A new one counts from now.
 func (s *schedules) read(ctx context.Context, set *rules.Set) error {
 	now := s.e.c.Now()
 	last := map[rules.ScheduleID]time.Time{}
@@ -95,7 +94,7 @@ func (s *schedules) read(ctx context.Context, set *rules.Set) error {
 		if at.IsZero() {
 			at = now
 			if err := s.e.c.Store.Commit(ctx, []turn.Transition{{Schedules: []rules.ScheduleRun{lastRun(rule, now)}}}); err != nil {
-				return fmt.Errorf("note the first sight of %s: %w", rule.Key, err)
+				return fmt.Errorf("store the start of %s: %w", rule.Key, err)
 			}
 		}
 		last[key] = at
@@ -107,8 +106,8 @@ func (s *schedules) read(ctx context.Context, set *rules.Set) error {
 	return nil
 }
 
-// forget drops what is kept of schedules that do not run any more, and of those
-// of packs that are off: when they run again, they count from then.
+// forget removes the last runs of schedules that do not run any more, or whose packs are
+// off, from the store. If they run again, they count from then.
 func (s *schedules) forget(ctx context.Context, set *rules.Set, last map[rules.ScheduleID]time.Time) error {
 	now := s.e.c.Now()
 	var gone []rules.ScheduleRun
@@ -149,8 +148,8 @@ func (s *schedules) forget(ctx context.Context, set *rules.Set, last map[rules.S
 	return nil
 }
 
-// run journals the runs of a schedule that are due: the one of now and, as the
-// rule says, those that were missed.
+// run journals the runs of a schedule that are due: the current one and, by the rule's
+// missed option, those that were missed.
 func (s *schedules) run(ctx context.Context, rule *rules.Rule, now time.Time) error {
 	most := 1
 	if rule.Missed == rules.RunAllMissed {
@@ -185,8 +184,8 @@ func (s *schedules) run(ctx context.Context, rule *rules.Rule, now time.Time) er
 	return nil
 }
 
-// commit keeps that the runs until a time are done, together with the events of
-// some of them.
+// commit stores that the runs until a time are done, together with the events of some of
+// them.
 func (s *schedules) commit(ctx context.Context, rule *rules.Rule, until time.Time, runs []time.Time, now time.Time) error {
 	t := turn.Transition{Schedules: []rules.ScheduleRun{lastRun(rule, until)}}
 	for _, at := range runs {
@@ -203,7 +202,7 @@ func scheduleOf(r *rules.Rule) rules.ScheduleID {
 	return rules.ScheduleID{Pack: r.Pack, Rule: r.Name, Every: r.Every}
 }
 
-// lastRun keeps that the runs until a time are done.
+// lastRun returns the row to store when the runs until a time are done.
 func lastRun(rule *rules.Rule, at time.Time) rules.ScheduleRun {
 	return rules.ScheduleRun{ScheduleID: scheduleOf(rule), Done: at, Expires: rule.Schedule.Next(at).Add(scheduleKept)}
 }

@@ -20,9 +20,9 @@ import (
 	"chertd/rules/turn"
 )
 
-// A machine whose clock was years ahead, and was then set right, runs its
-// schedules by the right time, with and without a restart.
-func TestSchedulesBearAClockSetBack(t *testing.T) {
+// A machine whose clock was years ahead, and was then corrected, runs its schedules by
+// the correct time, with and without a restart.
+func TestSchedulesContinueAfterClockIsSetBack(t *testing.T) {
 	t.Parallel()
 	var ahead atomic.Int64
 	r := &rig{t: t, dir: t.TempDir(), now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}
@@ -172,9 +172,9 @@ func (p *scheduler) journaled() []string {
 	return due
 }
 
-// What becomes of the runs that were missed while the daemon was down is as the
-// rule says, for durations as for cron.
-func TestMissedRuns(t *testing.T) {
+// Runs that were missed while the daemon was down are skipped or made up for by the
+// rule's missed option, for durations and for cron.
+func TestMissedRunsFollowTheRulesOption(t *testing.T) {
 	t.Parallel()
 	const cron, hours = `"0 9 * * *"`, `"1h"`
 	for name, tt := range map[string]struct {
@@ -208,7 +208,7 @@ func TestMissedRuns(t *testing.T) {
 			source := fmt.Sprintf(`chert.every(%s, { name = "n"%s }, function(ev) end)`, tt.schedule, option)
 			p := newScheduler(t, "2026-"+tt.down, source)
 			if got := p.journaled(); got != nil {
-				t.Fatalf("at its first sight it ran at %q", got)
+				t.Fatalf("when it was new it ran at %q", got)
 			}
 			p.now = moment(t, "2026-"+tt.up)
 			p.start(source)
@@ -285,8 +285,8 @@ chert.every("0 * * * *", { name = "hourly", missed = "all" }, function(ev) end)`
 	}
 }
 
-// A pack that is off, or was not there, has missed nothing.
-func TestOffIsNotMissed(t *testing.T) {
+// Runs while a pack was off or absent are not missed.
+func TestRunsOfAnInactivePackAreNotMissed(t *testing.T) {
 	t.Parallel()
 	const rule = `chert.every("1h", { name = "n", missed = "all" }, function(ev) end)`
 	for name, away := range map[string]string{"off": "mode: off\n" + rule, "removed": "", "without the rule": `chert.on("nothing", function(ev) end)`} {

@@ -11,7 +11,7 @@ import (
 	"chertd/rules/turn"
 )
 
-// serve carries one request out. What it answers is sent once it is durable.
+// serve carries out one request. Its answer is sent once its effect is durable.
 func (b *batch) serve(ctx context.Context, r *request) {
 	if b.err != nil {
 		return
@@ -34,16 +34,16 @@ func (b *batch) serve(ctx context.Context, r *request) {
 		return
 	}
 	if answer, ok := r.input.(chat.Answer); ok && t.Chat.Flight != nil && d.Chat.Flight == nil {
-		b.landed(t.Chat.ID, answer, t.Now, &d.Transition)
+		b.callEnded(t.Chat.ID, answer, t.Now, &d.Transition)
 	}
 	if r.dropped != nil {
 		*r.dropped = droppedBy(t.Chat, &d, t.Now)
 	}
 	b.add(&d)
 	b.done = append(b.done, func() {
-		b.settled(d.Actions)
-		if r.told != nil {
-			r.told <- operated(t.Chat.Hold, d.Chat, d.Actions, t.Now)
+		b.actionsEnded(d.Actions)
+		if r.operated != nil {
+			r.operated <- operated(t.Chat.Hold, d.Chat, d.Actions, t.Now)
 		}
 		if r.done != nil {
 			r.done <- nil
@@ -51,20 +51,20 @@ func (b *batch) serve(ctx context.Context, r *request) {
 	})
 }
 
-// settled logs the actions that wait no more.
-func (b *batch) settled(actions []chat.Action) {
+// actionsEnded logs and reports the actions that have ended.
+func (b *batch) actionsEnded(actions []chat.Action) {
 	for i := range actions {
 		if a := &actions[i]; !a.Ended.IsZero() {
-			b.s.e.logSettled(a)
-			b.s.e.observe(Happening{Settled: a})
+			b.s.e.logEnded(a)
+			b.s.e.observe(Observation{Ended: a})
 		}
 	}
 }
 
-// serveReady hands the next call of a chat out.
+// serveReady hands out the next call of a chat.
 func (b *batch) serveReady(ctx context.Context, r *request, t *turn.Turn) {
-	// An event of the chat that is not handled yet may veto the read, and so
-	// may that of a timer. The chat comes back on the agenda when it is.
+	// An event or a due timer of the chat that is not handled yet may veto the read. Once
+	// it is handled, the chat is due again.
 	unhandled, newest, err := b.s.unhandled(ctx, r.chat)
 	if err != nil {
 		b.err = fmt.Errorf("look for unhandled events of chat %q: %w", r.chat, err)
@@ -81,8 +81,8 @@ func (b *batch) serveReady(ctx context.Context, r *request, t *turn.Turn) {
 		return
 	}
 	d.ReadCalls = places.keep
-	// Handing a read out, or having none, changes nothing that must be kept, but
-	// for the place it takes in the meter of its pack.
+	// Handing out a read, or having none, changes nothing that must be stored, apart from
+	// the place that the read takes in the meter of its pack.
 	if len(d.Actions) > 0 || len(d.ReadCalls) > 0 {
 		b.add(&d)
 	} else {
@@ -90,9 +90,9 @@ func (b *batch) serveReady(ctx context.Context, r *request, t *turn.Turn) {
 	}
 	b.done = append(b.done, func() {
 		for _, f := range spent {
-			b.s.e.observe(Happening{Limited: &Limited{f.Pack, f.Limit}})
+			b.s.e.observe(Observation{Limited: &Limited{f.Pack, f.Limit}})
 		}
-		b.settled(d.Actions)
+		b.actionsEnded(d.Actions)
 		reply := readyReply{ok: d.Call != nil}
 		if reply.ok {
 			reply.call = *d.Call
@@ -120,8 +120,8 @@ func (r *reserving) Reserve(ctx context.Context, chatID string, packs []string, 
 	return full, err
 }
 
-// landed notes in the meters how the call in flight of a chat has ended.
-func (b *batch) landed(id string, a chat.Answer, now time.Time, t *turn.Transition) {
+// callEnded notes in the meters how the call in flight of a chat has ended.
+func (b *batch) callEnded(id string, a chat.Answer, now time.Time, t *turn.Transition) {
 	places := b.s.places[id]
 	if len(places) == 0 {
 		return
@@ -133,7 +133,7 @@ func (b *batch) landed(id string, a chat.Answer, now time.Time, t *turn.Transiti
 	})
 }
 
-// abandon gives back what a batch that is void had taken.
+// abandon gives back the places that a batch has taken that is not committed.
 func (b *batch) abandon() {
 	for _, places := range b.places {
 		b.s.e.reads.ended(places, b.s.e.c.Now(), false)

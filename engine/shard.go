@@ -16,31 +16,31 @@ import (
 
 // Bounds of what a shard keeps in memory. What does not fit waits in the store.
 const (
-	queueEntries = 1024                 // events waiting to be handled
-	queueBytes   = 16 << 20             // and their bytes: a body may be 1 MiB
-	queueInbox   = 256                  // requests waiting; those who ask wait then
+	queueEntries = 1024                 // events that wait to be handled
+	queueBytes   = 16 << 20             // bytes of their bodies: one may have 1 MiB
+	queueInbox   = 256                  // requests that wait; a full inbox blocks post
 	batchEntries = 256                  // events in one commit
-	batchTime    = 5 * time.Millisecond // after which a batch takes no more events in
-	batchBytes   = 1 << 20              // of what its handlers wrote, after which it takes none either
+	batchTime    = 5 * time.Millisecond // after which a batch takes in no more events
+	batchBytes   = 1 << 20              // written by its handlers, after which it takes in no more events
 	cachedChats  = 4096
 )
 
-// lockAfter is how many conflicts a batch meets before it takes the locks of
-// the packs it concerns.
+// lockAfter is the number of conflicts after which a batch takes the locks of the packs
+// whose kv it uses.
 const lockAfter = 3
 
-// Retries of a store that fails, from the first to the longest wait.
+// Waits between retries of a store that fails, the first and the longest.
 const (
 	storeRetry    = 100 * time.Millisecond
 	storeRetryMax = 5 * time.Second
 )
 
-// errStopping is the answer to requests once a shard gives up.
+// errStopping is the answer to requests once a shard has ended.
 var errStopping = errors.New("the engine is stopping")
 
-// shard owns a part of all chats: its goroutine alone runs rules on their
-// events and moves them. It works in batches: all that waits is run, committed
-// as one, and only then shown to anyone.
+// shard owns a part of all chats: only its goroutine runs rules on their events and
+// changes them. It works in batches: it handles all that waits, commits that in one
+// transaction, and publishes it only then.
 type shard struct {
 	e     *Engine
 	part  store.Shard
@@ -50,16 +50,16 @@ type shard struct {
 	mu     sync.Mutex // guards what journaled adds to
 	queue  []*turn.Entry
 	bytes  int
-	queued map[string]int // entries in queue, a chat
-	newest int64          // highest sequence known of: what was journaled before New, or for this shard
+	queued map[string]int // entries in queue, by shard key
+	newest int64          // highest sequence known: at New, or of an entry of this shard
 	last   int64          // highest sequence that was ever in queue
-	behind bool           // the queue is not all there is: the store has more
+	behind bool           // the store has entries that are not in queue
 
-	shed atomic.Bool // the VMs are to be thrown away: memory is short
+	shed atomic.Bool // discard the VMs: memory is low
 
-	// Of the goroutine alone.
+	// Only for the shard's goroutine.
 	taken    int64 // highest sequence taken out of queue or store
-	planned  int64 // the plan of missed events that was carried out last
+	planned  int64 // the last plan of missed events that was carried out
 	progress progress
 	chats    *chatCache
 	waiting  []request // taken from the inbox, not done yet
@@ -67,17 +67,17 @@ type shard struct {
 	places map[string][]turn.Place
 }
 
-// request is something other than an event: a call's answer, an operator's
-// command, a time that has come, or dispatch asking for a call. One that is of
-// no chat asks only to be told when the batches before it are durable.
+// request is work other than an event: the answer to a call, a command, a timer that is
+// due, or a request of dispatch for a call. One without input and ready only waits until
+// the batches before it are durable.
 type request struct {
 	chat  string
 	input chat.Input
-	done  chan error      // if set, gets the end; has room for it
-	ready chan readyReply // if set, input is chat.Ready; has room for the reply
-	// dropped, if set, is what the input dropped, once done was told.
-	dropped *live.Dropped
-	told    chan Operated // if set, input is chat.Operate, done is set; gets what it did before done its end; has room for it
+	done  chan error      // if set, receives the result; it must have room
+	ready chan readyReply // if set, receives the next call; it must have room
+	// dropped, if set, is filled in before done receives: what the input dropped.
+	dropped  *live.Dropped
+	operated chan Operated // for a chat.Operate; if set, receives its effect before done; it must have room
 }
 
 type readyReply struct {
@@ -115,18 +115,18 @@ func (s *shard) post(ctx context.Context, r request) error {
 	}
 }
 
-// backlog is how many events wait in memory.
+// backlog returns how many events wait in memory.
 func (s *shard) backlog() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.queue)
 }
 
-// run works until ctx ends, and then on what was asked before that: the answers
-// of the last calls must not be lost.
+// run works until ctx ends, and then handles the requests that were posted before that:
+// the answers to the last calls must not be lost.
 func (s *shard) run(ctx context.Context) {
 	defer s.refuse()
-	whole := context.WithoutCancel(ctx) // a batch that was begun is ended
+	whole := context.WithoutCancel(ctx) // a batch that has begun is completed
 	for {
 		if !s.more() {
 			select {
@@ -152,15 +152,15 @@ func (s *shard) run(ctx context.Context) {
 	}
 }
 
-// more reports whether there is work that needs no waiting for.
+// more reports whether there is work to do now.
 func (s *shard) more() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return (len(s.queue) > 0 || s.behind || s.plan() != nil) && s.e.rules.Load() != nil && !s.e.draining.Load()
 }
 
-// plan is the plan of missed events that is to be carried out before anything
-// newer is handled; nil: there is none.
+// plan returns the plan of missed events to carry out before newer events are handled,
+// nil if there is none.
 func (s *shard) plan() *plan {
 	if p := s.e.misses.plan.Load(); p != nil && p.n != s.planned {
 		return p
@@ -179,17 +179,17 @@ func (s *shard) takeInbox() {
 	}
 }
 
-// work runs one batch: events and requests are run, committed and published.
-// It repeats until that succeeds or the engine drains.
+// work runs one batch of events and requests, commits and publishes it. It repeats that
+// until it succeeds or the engine drains.
 func (s *shard) work(ctx context.Context) {
 	requests := s.waiting
 	s.waiting = nil
 	var events []*turn.Entry
 	wait := storeRetry
-	var packs []string // to lock: their kv met conflicts again and again
+	var packs []string // to lock: their kv had repeated conflicts
 	for conflicts, again := 0, false; ; again = true {
 		if s.plan() != nil && len(events) > 0 {
-			s.putBack(events) // what was missed comes first
+			s.putBack(events) // missed events come first
 			events = nil
 		}
 		unlock := s.e.lockPacks(packs)
@@ -207,7 +207,7 @@ func (s *shard) work(ctx context.Context) {
 		b.abandon()
 		switch {
 		case errors.Is(err, store.ErrConflict):
-			// What was run rests on what has changed: run it again.
+			// Handlers have read kv that changed since: run them again.
 			if conflicts++; conflicts >= lockAfter {
 				packs = b.packs()
 			}
@@ -220,16 +220,16 @@ func (s *shard) work(ctx context.Context) {
 			s.mu.Unlock()
 			return
 		default:
-			// A person waits for these and is told that they failed: they must not be
+			// A person waits for these and receives the error, so they must not be
 			// carried out later.
 			requests = slices.DeleteFunc(requests, func(r request) bool {
-				if r.told != nil {
+				if r.operated != nil {
 					r.fail(err)
 				}
-				return r.told != nil
+				return r.operated != nil
 			})
 			if len(events) == 0 && len(requests) == 0 {
-				s.e.failing.Store(nil) // nothing is tried any more: the store says how it is
+				s.e.failing.Store(nil) // nothing is retried: Store.Healthy has the state
 				return
 			}
 			wait = min(2*wait, storeRetryMax)
@@ -237,7 +237,8 @@ func (s *shard) work(ctx context.Context) {
 	}
 }
 
-// storeFailed says so once, and waits; false once the engine is stopping.
+// storeFailed logs the failure once, and waits. It returns false once the engine is
+// stopping.
 func (s *shard) storeFailed(ctx context.Context, err error, wait time.Duration) bool {
 	text := err.Error()
 	if s.e.failing.Swap(&text) == nil {
@@ -259,8 +260,8 @@ func (s *shard) storeWorks() {
 	}
 }
 
-// refuse answers what is asked of a shard that has ended. Its inbox has no
-// readers any more: dispatch, timers and commands have ended before it.
+// refuse answers the requests in the inbox of a shard that has ended. No more arrive:
+// dispatch, timers and commands have ended before it.
 func (s *shard) refuse() {
 	s.takeInbox()
 	for i := range s.waiting {

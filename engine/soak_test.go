@@ -119,7 +119,7 @@ func soakStart(t *testing.T, dir, apiURL string) (c *child, idle int64, took tim
 	return c, resident(t, c.cmd.Process.Pid), took
 }
 
-// resident is how much memory a process holds, in bytes; 0 where that can't be
+// resident returns how much memory a process holds, in bytes; 0 where that can't be
 // asked.
 func resident(t *testing.T, pid int) int64 {
 	t.Helper()

@@ -19,7 +19,7 @@ import (
 // Status implements control.Daemon.
 func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	h := m.health()
-	reading, cancel := patience(ctx)
+	reading, cancel := withStoreTimeout(ctx)
 	defer cancel()
 	unknown, held, postponed := "", (*control.Holds)(nil), (*control.Postponed)(nil)
 	stats, err := m.store.Stats(reading)
@@ -30,8 +30,8 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 		postponed, err = m.postponed(reading)
 	}
 	if err != nil {
-		// What the store holds is the least that people want to know now.
-		unknown = m.noAnswer(err)
+		// The rest of the status does not need the store.
+		unknown = m.storeUnanswered(err)
 	}
 	st := control.Status{
 		Version: m.version, Since: m.since, Draining: m.eng.draining.Load(), InFlight: m.eng.calls.InFlight(), Ready: len(h.NotReady) == 0,
@@ -59,7 +59,7 @@ func (m *manager) Status(ctx context.Context) (control.Status, error) {
 	return st, nil
 }
 
-// holds lists the chats that are held; nil: none is.
+// holds returns the chats that are held, nil if there is none.
 func (m *manager) holds(ctx context.Context) (*control.Holds, error) {
 	list, total, err := m.store.Holds(ctx, m.eng.c.Now(), control.ShownHolds)
 	if err != nil || total == 0 {
@@ -72,7 +72,7 @@ func (m *manager) holds(ctx context.Context) (*control.Holds, error) {
 	return held, nil
 }
 
-// postponed lists the chats of which reads wait; nil: there is none.
+// postponed returns the chats whose reads are postponed, nil if there is none.
 func (m *manager) postponed(ctx context.Context) (*control.Postponed, error) {
 	list, total, err := m.store.Postponed(ctx, m.eng.c.Now(), control.ShownPostponed)
 	if err != nil || total == 0 {
@@ -85,12 +85,12 @@ func (m *manager) postponed(ctx context.Context) (*control.Postponed, error) {
 	return postponed, nil
 }
 
-// patience is how long people wait for a store that may hang.
-func patience(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, statsTime)
+// withStoreTimeout returns a context that bounds how long a person waits for the store.
+func withStoreTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, storeTimeout)
 }
 
-// stalled says why the store does not answer; nil: it does, though perhaps with
+// stalled returns why the store does not answer, nil if it does, though perhaps with
 // errors.
 func (m *manager) stalled() error {
 	if stalled, ok := errors.AsType[*sqlite.StalledError](m.store.Healthy()); ok {
@@ -99,7 +99,7 @@ func (m *manager) stalled() error {
 	return nil
 }
 
-// failing says why the store keeps nothing though it answers; nil: it does.
+// failing returns why writes of the store fail though it answers, nil if they succeed.
 func (m *manager) failing() error {
 	if m.stalled() != nil {
 		return nil
@@ -107,26 +107,26 @@ func (m *manager) failing() error {
 	return m.store.Healthy()
 }
 
-// noAnswer says that the store did not answer what people asked, and why.
-func (m *manager) noAnswer(err error) string {
-	if sick := m.store.Healthy(); sick != nil {
-		err = sick
+// storeUnanswered returns, for people, that the store did not answer, and why.
+func (m *manager) storeUnanswered(err error) string {
+	if unhealthy := m.store.Healthy(); unhealthy != nil {
+		err = unhealthy
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "the store does not answer within " + statsTime.String()
+		return "the store does not answer within " + storeTimeout.String()
 	}
 	return fmt.Sprintf("the store does not answer (%v)", err)
 }
 
 // Packs implements control.Daemon.
 func (m *manager) Packs(ctx context.Context) ([]control.Pack, error) {
-	ctx, cancel := patience(ctx)
+	ctx, cancel := withStoreTimeout(ctx)
 	defer cancel()
 	var all []control.Pack
 	for _, s := range m.gens.Standings() {
 		all = append(all, m.describe(ctx, s))
 	}
-	// What needs somebody stands first.
+	// Packs that need attention come first.
 	slices.SortStableFunc(all, func(a, b control.Pack) int {
 		switch {
 		case a.Blocked != nil && b.Blocked == nil:
@@ -139,7 +139,8 @@ func (m *manager) Packs(ctx context.Context) ([]control.Pack, error) {
 	return all, nil
 }
 
-// describe adds to a pack's standing what the store has counted, if it answers.
+// describe returns the status of a pack: its standing and, if the store answers, its
+// versions and counts.
 func (m *manager) describe(ctx context.Context, s live.PackStanding) control.Pack {
 	p := control.Pack{
 		Name: s.Name, Path: s.Path, Version: s.Version, Since: s.Since,
@@ -172,7 +173,7 @@ func (m *manager) describe(ctx context.Context, s live.PackStanding) control.Pac
 	}
 	versions, err := m.store.Versions(ctx, s.Name, live.KeptVersions)
 	if err != nil {
-		p.Unknown = m.noAnswer(err)
+		p.Unknown = m.storeUnanswered(err)
 	}
 	for _, v := range versions {
 		p.Versions = append(p.Versions, control.PackVersion{
@@ -206,7 +207,7 @@ func (m *manager) health() control.Health {
 	h.Blocked = m.allBlocked(standings)
 	h.Notes = append(h.Notes, m.missedNotes()...)
 	for _, p := range standings {
-		if p.NotLive != "" && !p.Unread { // what is wrong with the folder is said once
+		if p.NotLive != "" && !p.Unread { // the error of the folder is in h already
 			h.Notes = append(h.Notes, fmt.Sprintf("pack %s: an edit is not live: %s", diag.Visible(p.Name), p.NotLive))
 		}
 		if p.ModeWhy != "" {
@@ -222,7 +223,7 @@ func (m *manager) health() control.Health {
 	return h
 }
 
-// noRules says what becomes of events while no rules are live.
+// noRules returns, for people, what chertd does with events while no rules are live.
 func (m *manager) noRules() string {
 	if m.eng.Rules() == nil {
 		return "no rules are live: events are taken in and wait"
@@ -230,7 +231,7 @@ func (m *manager) noRules() string {
 	return "no rules are live: no pack is left; events are taken in, and no rule runs on them"
 }
 
-// suspensionNotes tell which rules of a pack are suspended, and why.
+// suspensionNotes returns notes about the suspended rules of a pack, with the reasons.
 func suspensionNotes(p *live.PackStanding, now time.Time) (notes []string) {
 	type chats struct{ subject, why string }
 	some := map[chats]int{}
@@ -252,7 +253,7 @@ func suspensionNotes(p *live.PackStanding, now time.Time) (notes []string) {
 	return notes
 }
 
-// whatToDo says what to do about a suspension, where that is not plain.
+// whatToDo returns a hint for a suspension because of the pack's share, else "".
 func whatToDo(a *rules.RuleSuspension) string {
 	if a.Why != rules.WhyShare {
 		return ""

@@ -12,9 +12,9 @@ import (
 	"chertd/rules/turn"
 )
 
-// A timer comes back as an event of its pack and chat, with its payload, once;
-// setting it again moves it.
-func TestTimerComesBack(t *testing.T) {
+// A timer fires once, as an event of its pack and chat, with its payload. Setting it
+// again moves it.
+func TestTimerFiresOnceAsAnEvent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "p.lua", `
 chert.on("message.received", function(ev)
@@ -26,8 +26,8 @@ end)`, "other.lua", `
 chert.on("timer:later", function(ev) error("this is another pack's timer") end)`)
 	r.message("c1", "e1", "first")
 	r.message("c1", "e2", "second")
-	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
-	defer r.look()()
+	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
+	defer r.lock()()
 	fired := 0
 	for _, h := range r.seen {
 		if h.Handled == nil || h.Handled.Entry.Event.Timer() != "later" {
@@ -57,11 +57,11 @@ chert.on("timer:t", function(ev) chert.mark_read(ev.chat.id) end)`)
 	r.wait("e1", func() bool { return r.handled("e1") != nil })
 	r.stop()
 	r.start()
-	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
+	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
 }
 
 // A timer of a group is an event of a group, also after a restart.
-func TestTimerKnowsTheGroup(t *testing.T) {
+func TestTimerOfAGroupIsAnEventOfAGroup(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "p.lua", `
 chert.on("message.received", function(ev) chert.set_timer("t", 0.1) end)
@@ -84,7 +84,7 @@ chert.on("timer:t", { is_group = true }, function(ev) log.info("line " .. ev.cha
 		return nil
 	}
 	r.wait("the timer", func() bool { return fired() != nil })
-	defer r.look()()
+	defer r.lock()()
 	if d := fired().Decision; len(d.Rules) != 1 || len(d.Rules[0].Logs) != 1 || d.Rules[0].Logs[0].Msg != "line +14150000000" {
 		t.Errorf("the timer of a group met %+v, want the rule of groups alone", d.Rules)
 	}
@@ -98,7 +98,7 @@ chert.every("1h", { name = "hourly" }, function(ev)
   if ev.chat ~= nil then error("a schedule has no chat") end
   chert.mark_read("c1")
 end)`)
-	// The first sight of a schedule is kept before anything can be missed.
+	// The start of a schedule is stored before a run can be missed.
 	hourly := rules.ScheduleID{Pack: "p", Rule: "hourly", Every: "1h"}
 	for {
 		done, err := r.st.ScheduleDone(context.Background(), hourly, time.Now())
@@ -113,7 +113,7 @@ end)`)
 	late := time.Now().Add(5 * time.Hour)
 	r.now = func() time.Time { return late }
 	r.start()
-	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
+	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
 	r.stop()
 	events, err := scheduleEvents(r)
 	if err != nil || events != 1 {
@@ -178,7 +178,7 @@ chert.rule({ name = "in time", on = "timer:t", max_age = "1h", run = function(ev
 }
 
 func scheduleEvents(r *rig) (n int, err error) {
-	defer r.look()()
+	defer r.lock()()
 	for _, h := range r.seen {
 		if h.Handled != nil && h.Handled.Entry.Event.Type == event.Schedule {
 			n++
@@ -188,13 +188,13 @@ func scheduleEvents(r *rig) (n int, err error) {
 }
 
 // A veto wins over the read of another pack, and a hold drops what comes due.
-func TestVetoWins(t *testing.T) {
+func TestVetoWinsOverReadOfAnotherPack(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "a.lua", readAll, "b.lua", `
 chert.on("message.received", { text = "human" }, function(ev) chert.keep_unread(ev.chat.id, { reason = "for a person" }) end)`)
 	r.message("c1", "e1", "a human please")
 	r.message("c2", "e2", "hello")
-	r.wait("the other read", func() bool { return r.settled(chat.WhyRead) == 1 && r.handled("e1") != nil })
+	r.wait("the other read", func() bool { return r.ended(chat.WhyRead) == 1 && r.handled("e1") != nil })
 	actions, err := r.st.Actions(context.Background(), store.ActionFilter{Chat: "c1"})
 	if err != nil {
 		t.Fatal(err)
@@ -221,15 +221,15 @@ end)`)
 	if len(actions) != 1 || actions[0].Chat != "c1" {
 		t.Errorf("blocked actions are %+v, want the read of c1", actions)
 	}
-	defer r.look()()
+	defer r.lock()()
 	if len(r.calls) != 0 {
 		t.Errorf("calls are %+v, want none", r.calls)
 	}
 }
 
-// State and kv are kept with the outcome, across a restart, and counters that
-// many shards share lose nothing.
-func TestMemoryIsKept(t *testing.T) {
+// State and kv are stored with the outcome and survive a restart, and counters that many
+// shards share lose nothing.
+func TestStateAndKVSurviveARestart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "p.lua", `
 chert.on("message.received", function(ev)
@@ -256,7 +256,7 @@ end)`)
 	r.start()
 	r.message(chatName(0), "last", "tell")
 	r.wait("the last", func() bool { return r.handled("last") != nil })
-	defer r.look()()
+	defer r.lock()()
 	d := r.handled("last").Decision
 	if len(d.Rules) != 1 || len(d.Rules[0].Logs) != 1 {
 		t.Fatalf("no log: %+v", d.Rules)

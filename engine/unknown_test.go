@@ -23,9 +23,9 @@ func (r *rig) give(body string) string {
 	return ev.ID
 }
 
-// A group is a group for reactions and legacy rows, which don't say so, also
-// after a restart; and where nobody has said, neither rule runs.
-func TestGroupIsReadByNoRuleForOthers(t *testing.T) {
+// A group is a group for reactions and legacy rows, which lack that field, also
+// after a restart; and where that is unknown, neither rule runs.
+func TestChatOfUnknownKindRunsNeitherRule(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "p.lua", `
 local on = { "message.received", "reaction.added", "lead_reply" }
@@ -65,7 +65,7 @@ chert.rule { name = "all", on = on, run = function(ev) log.info(tostring(ev.chat
 	r.start()
 	later := map[string]string{reaction("after a restart", "g1", ""): "true", legacy("row after a restart", "u2"): "nil"}
 	r.wait("the events after the restart", all(later))
-	defer r.look()()
+	defer r.lock()()
 	for _, ids := range []map[string]string{want, later} {
 		for id, group := range ids {
 			ran := map[string]bool{}

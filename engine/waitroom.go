@@ -14,12 +14,12 @@ import (
 	"chertd/engine/wait"
 )
 
-// openEvery is how often a store is tried whose disk is full.
+// openEvery is the time between two attempts to open a store whose disk is full.
 const openEvery = time.Second
 
-// openStore opens the store. While its disk is full it takes nothing in, but is
-// there: deliveries are answered 503, so that Chert sends them again, and probes
-// hear why. It returns nil, nil if ctx ends meanwhile.
+// openStore opens the store. While its disk is full the daemon takes nothing in, but
+// answers: deliveries with 503, so that Chert sends them again, and probes with the
+// reason. It returns nil, nil if ctx ends meanwhile.
 func (d Daemon) openStore(ctx context.Context) (*sqlite.Store, error) {
 	open := func() (*sqlite.Store, error) {
 		return sqlite.Open(ctx, d.StorePath, sqlite.Options{Log: d.Log})
@@ -32,7 +32,7 @@ func (d Daemon) openStore(ctx context.Context) (*sqlite.Store, error) {
 	if !ok {
 		return st, err
 	}
-	d.Log.Error("the store can't be opened, its disk is full: nothing is taken in until there is room", keyError, full, "hint", full.Hint())
+	d.Log.Error("could not open the store, its disk is full: no events are taken in until there is room", keyError, full, "hint", full.Hint())
 	stop, err := d.refuse("the store can't be opened, its disk is full; " + full.Hint())
 	if err != nil {
 		return nil, err
@@ -46,13 +46,13 @@ func (d Daemon) openStore(ctx context.Context) (*sqlite.Store, error) {
 		_, ok = errors.AsType[*sqlite.NoRoomError](err)
 	}
 	if err == nil {
-		d.Log.Info("the store is open: there is room again")
+		d.Log.Info("store opened: there is room again")
 	}
 	return st, err
 }
 
 // refuse serves all addresses of the daemon until stop is called: deliveries are
-// answered 503, and /-/ready says why.
+// answered 503, and /-/ready has the reason.
 func (d Daemon) refuse(why string) (stop func(), err error) {
 	var servers []*server
 	var a Addresses
@@ -75,7 +75,7 @@ func (d Daemon) refuse(why string) (stop func(), err error) {
 		// On a full disk no socket can be made. TCP may do.
 		only := d
 		only.Control.Socket = ""
-		d.Log.Warn("the control endpoints can't be served while the disk is full", keyError, err)
+		d.Log.Warn("could not serve the control endpoints while the disk is full", keyError, err)
 		withControl, err = only.listenControl(servers, &a, control.HealthHandler(health, why), r)
 	}
 	if err != nil {

@@ -93,21 +93,21 @@ func TestStartOnAFullDisk(t *testing.T) {
 	if code, _ := get("POST", a.Webhook); code != 401 {
 		t.Errorf("there is room, but a delivery without a signature is answered %d", code)
 	}
-	if got := log.String(); !strings.Contains(got, "its disk is full: nothing is taken in") || !strings.Contains(got, "there is room again") {
+	if got := log.String(); !strings.Contains(got, "its disk is full: no events are taken in") || !strings.Contains(got, "there is room again") {
 		t.Errorf("logged %s", got)
 	}
 }
 
-// TestFullDiskEndsWithTheDaemon: a daemon that waits for room stops when told to,
-// and one whose store fails otherwise meanwhile says so.
+// TestFullDiskEndsWithTheDaemon: a daemon that waits for room stops on request, and
+// returns any other error of the store.
 func TestFullDiskEndsWithTheDaemon(t *testing.T) {
 	t.Parallel()
 	full := &sqlite.NoRoomError{Path: "x", Err: errors.New("full")}
 	broken := errors.New("I/O error")
 	for name, test := range map[string]struct {
-		then error // of the second try; nil: it is told to stop before
+		then error // of the second attempt; nil: the daemon is stopped before
 		want error
-	}{"told to stop": {nil, nil}, "another error": {broken, broken}} {
+	}{"stopped": {nil, nil}, "another error": {broken, broken}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
@@ -153,13 +153,13 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// sick is a store that can't keep what it is given, as long as ill is set.
-type sick struct {
+// unhealthy is a store that can't keep what it is given, as long as ill is set.
+type unhealthy struct {
 	store.Store
 	ill atomic.Bool
 }
 
-func (s *sick) Healthy() error {
+func (s *unhealthy) Healthy() error {
 	if s.ill.Load() {
 		return &sqlite.LostError{Path: "chertd.db", What: "it is gone"}
 	}
@@ -170,7 +170,7 @@ func (s *sick) Healthy() error {
 // out, and the daemon is not ready and says what to do; afterwards the call does.
 func TestNoCallsThatCanNotBeRecorded(t *testing.T) {
 	t.Parallel()
-	st := &sick{}
+	st := &unhealthy{}
 	st.ill.Store(true)
 	c := &crew{rig: &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 1}}
 	c.changed.L = &c.mu

@@ -15,11 +15,10 @@ import (
 	"chertd/rules/turn"
 )
 
-// Specs are worth what their World is worth: given the same events, the engine
-// and a World decide alike, event by event and call by call. The clock stands
-// still, and each event is let come to rest before the next, so that nothing is
-// left to the order in which goroutines run.
-func TestWorldDecidesAsEngine(t *testing.T) {
+// For the same events, the engine and the World of specs make the same decisions and
+// calls. The clock stands still, and each event is finished before the next, so that the
+// order in which goroutines run makes no difference.
+func TestWorldAndEngineDecideAlike(t *testing.T) {
 	t.Parallel()
 	files := []string{"a.lua", `
 chert.on("message.received", { text = "now" }, function(ev)
@@ -76,7 +75,7 @@ end)`}
 		}
 		want := worldDecisions(w)
 		r.wait(fmt.Sprintf("%d decisions, as in the World", len(want)), func() bool { return len(engineDecisions(r)) >= len(want) })
-		done := r.look()
+		done := r.lock()
 		got := engineDecisions(r)
 		done()
 		if !slices.Equal(got, want) {
@@ -92,7 +91,7 @@ end)`}
 	}
 }
 
-// engineActions are the actions in the engine's store, sorted.
+// engineActions returns the actions in the engine's store, sorted.
 func engineActions(r *rig) []string {
 	actions, err := r.st.Actions(context.Background(), store.ActionFilter{Limit: 1000})
 	if err != nil {
@@ -106,7 +105,7 @@ func engineActions(r *rig) []string {
 	return list
 }
 
-// worldActions are the same of a World.
+// worldActions returns the same of a World.
 func worldActions(w *spec.World) []string {
 	var list []string
 	for _, a := range w.Actions("") {
@@ -116,7 +115,7 @@ func worldActions(w *spec.World) []string {
 	return list
 }
 
-// engineDecisions are the engine's decisions, sorted; the rig is held still.
+// engineDecisions returns the engine's decisions, sorted; the rig is held still.
 func engineDecisions(r *rig) []string {
 	var list []string
 	for _, h := range r.seen {
@@ -136,7 +135,7 @@ func engineDecisions(r *rig) []string {
 	return list
 }
 
-// worldDecisions are the same of a World.
+// worldDecisions returns the same of a World.
 func worldDecisions(w *spec.World) []string {
 	var list []string
 	for _, h := range w.Log() {

@@ -138,7 +138,7 @@ func printDiagnostics(stdout, stderr io.Writer, format string, diags diag.List) 
 	return nil
 }
 
-// annotation is a finding as a workflow command of GitHub Actions, which shows
+// annotation returns a finding as a workflow command of GitHub Actions, which shows
 // it beside the line: "::error file=F,line=L,col=C,title=T::MESSAGE".
 func annotation(d diag.Diagnostic) string {
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")

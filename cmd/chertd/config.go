@@ -91,7 +91,7 @@ type GateConfig struct {
 
 // PackConfig is the operator's configuration of one pack.
 type PackConfig struct {
-	Mode   string         `yaml:"mode"`  // a rules.Mode; "": as pack.yaml says
+	Mode   string         `yaml:"mode"`  // a rules.Mode; "": that of pack.yaml
 	Grant  []string       `yaml:"grant"` // capabilities granted: typing, react, send
 	Config map[string]any `yaml:"config"`
 	Limits LimitsConfig   `yaml:"limits"`

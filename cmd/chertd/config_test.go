@@ -203,7 +203,7 @@ func TestAllConfigErrorsAreReportedTogether(t *testing.T) {
 	_, diags := parseConfig("c.yaml", []byte("chrt: 1\nlog: {level: loud}\nrules: {dir: '${NOPE}'}\n"), environment, use{})
 	for _, want := range []string{`"chrt"`, "log.level", "NOPE", "chert.tenant", "sources.webhook.secrets"} {
 		if !strings.Contains(diags.Error(), want) {
-			t.Errorf("%s is not told:\n%s", want, diags.Error())
+			t.Errorf("%s is not reported:\n%s", want, diags.Error())
 		}
 	}
 }

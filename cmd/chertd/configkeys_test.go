@@ -77,7 +77,7 @@ var triedKeys = map[string]tried{
 	"log.message_text":       {[]string{"true", "false"}, nil},
 }
 
-// badByType are values that no key of a type takes.
+// badByType returns values that no key of a type takes.
 func badByType(v reflect.Type) []string {
 	bad := []string{"", "~", "{a: b}", "'${NOT_SET}'", "'${'", "'${}'", "'${a b}'"}
 	if secretField(reflect.New(v).Elem()) {
@@ -119,7 +119,7 @@ const secretish = "whsec_c0ffee0123456789"
 // hexSecret is one of another form.
 const hexSecret = "c0ffee0123456789c0ffee0123456789"
 
-// keyTypes are the types of all keys by their paths; * is any pack.
+// keyTypes returns the types of all keys by their paths; * is any pack.
 func keyTypes(v reflect.Type, path string, all map[string]reflect.Type) {
 	switch {
 	case v.Kind() == reflect.Struct && v.String() != "rules.Rate":
@@ -136,7 +136,7 @@ func keyTypes(v reflect.Type, path string, all map[string]reflect.Type) {
 	}
 }
 
-// sections are the paths of all keys that have keys below them.
+// sections returns the paths of all keys that have keys below them.
 func sections(v reflect.Type, path string) (all []string) {
 	for i := range v.NumField() {
 		f := v.Field(i)
@@ -147,7 +147,7 @@ func sections(v reflect.Type, path string) (all []string) {
 	return all
 }
 
-// yamlWith is a whole configuration with one more key, each key on a line of its
+// yamlWith returns a whole configuration with one more key, each key on a line of its
 // own, and the line of that key.
 func yamlWith(path, value string) (text string, line int) {
 	values := map[string]string{
@@ -231,7 +231,7 @@ func TestEveryKeyIsTried(t *testing.T) {
 	keyTypes(reflect.TypeFor[Config](), "", types)
 	for path := range triedKeys {
 		if types[path] == nil {
-			t.Errorf("%s is no key", path)
+			t.Errorf("%s is not a key", path)
 		}
 	}
 	for path, typ := range types {

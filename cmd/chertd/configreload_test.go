@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// leaves are the dotted paths of all settings; a map's entries are one.
+// leaves returns the dotted paths of all settings; a map's entries are one.
 func leaves(v reflect.Type, path string) (all []string) {
 	if v.Kind() != reflect.Struct || v == reflect.TypeFor[LimitsConfig]() {
 		return []string{path}
@@ -37,7 +37,7 @@ func TestEverySettingIsReloadableOrNeedsRestart(t *testing.T) {
 			found = found || under([]string{key}, path)
 		}
 		if !found {
-			t.Errorf("%s is no key", key)
+			t.Errorf("%s is not a key", key)
 		}
 	}
 }

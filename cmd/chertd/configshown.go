@@ -15,7 +15,7 @@ import (
 
 // A secret may be under the wrong key. For that reason, an error shows a value only if
 // it is too short for a secret, a number with its unit, or the name of an environment
-// variable. It describes any other value, and its position says where to look.
+// variable. It describes any other value, and its position shows where to look.
 var (
 	shownNumber = regexp.MustCompile(`^[-+]?[0-9]{1,10}(\.[0-9]{1,6})?( ?[A-Za-z]{1,3})?(/[0-9]{0,4}[a-z])?$`)
 	shownRef    = regexp.MustCompile(`^\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)

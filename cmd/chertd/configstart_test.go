@@ -219,7 +219,7 @@ func startFolder(t *testing.T) string {
 	return dir
 }
 
-// selfSigned is a certificate and its key, in PEM.
+// selfSigned returns a certificate and its key, in PEM.
 func selfSigned(t *testing.T) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -314,7 +314,7 @@ func TestSocketOfConfiguration(t *testing.T) {
 		"control: {socket: x.sock}\r\nlog: {level: \"}\r\n":                    "etc/x.sock",
 		"chert: {tenant: [}\n":                                                       "etc/data/chertd.sock",
 		"chert: *tenant\ncontrol: {listen: ':1'}\n":                                  "etc/data/chertd.sock",
-		"chert: {tenant: [}\n control: {socket: x.sock}\n":                           "etc/chertd.yaml:1:", // it can't be told
+		"chert: {tenant: [}\n control: {socket: x.sock}\n":                           "etc/chertd.yaml:1:", // the key is unknown
 		"chert: {control: {socket: y.sock}, tenant: [}\ncontrol: {socket: x.sock}\n": "etc/chertd.yaml:1:",
 	} {
 		got, err := socketOf("etc/chertd.yaml", []byte(text), environment)

@@ -99,7 +99,7 @@ func (v *demoView) chert(h chertsim.Activity) {
 }
 
 // daemon receives what the daemon does.
-func (v *demoView) daemon(h engine.Happening) {
+func (v *demoView) daemon(h engine.Observation) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
@@ -111,8 +111,8 @@ func (v *demoView) daemon(h engine.Happening) {
 				v.asked[a.Chat]++
 			}
 		}
-	case h.Settled != nil:
-		a := *h.Settled
+	case h.Ended != nil:
+		a := *h.Ended
 		if a.Kind == chat.Read && a.Status == chat.Done && a.Why == chat.WhyRead {
 			v.read[a.Chat] = a
 			v.showRead(a.Chat)

@@ -12,7 +12,7 @@ import (
 // before it, the steps that its comments take, and what they promise.
 //
 // A comment that is a step, in the words of specs, happens in a world of virtual
-// time; what stands behind --> on it, or on the lines that follow, must come of
+// time; what stands behind --> on it, or on the lines that follow, must result from
 // it. In the code, --> error: (and --> hint: below) stands where loading or a
 // handler fails.
 type docExample struct {

@@ -42,7 +42,7 @@ func TestLinksOfDocumentsResolve(t *testing.T) {
 	}
 }
 
-// anchors are the names by which links reach the headings of a document, as GitHub
+// anchors returns the names by which links reach the headings of a document, as GitHub
 // makes them.
 func anchors(t *testing.T, doc string) (list []string) {
 	t.Helper()

@@ -54,7 +54,7 @@ func TestEventsOfDocumentsCanBeDelivered(t *testing.T) {
 	}
 }
 
-// options are those of the example's pack.
+// options returns those of the example's pack.
 func (ex *docExample) options() rules.Options {
 	o := unhurried
 	o.Country = ex.country
@@ -135,10 +135,10 @@ func (ex *docExample) failed(t *testing.T, d diag.Diagnostic) {
 	m.seen = true
 }
 
-// wrongLine is a slip that a document shows, and the error it gives.
+// wrongLine is a mistake that a document shows, and its error.
 var wrongLine = regexp.MustCompile("^Wrong: `(.*)` raises `(.*)`$")
 
-// Every slip of the reference gives the error that it says.
+// Every mistake that the reference shows gives the error that stands beside it.
 func TestErrorsOfDocumentsAreRaised(t *testing.T) {
 	t.Parallel()
 	for _, doc := range runDocuments {

@@ -28,7 +28,7 @@ type snippet struct {
 	text  string
 }
 
-// documents are what users read, relative to this package.
+// documents returns what users read, relative to this package.
 func documents(t *testing.T) []string {
 	t.Helper()
 	list, err := filepath.Glob("../../docs/*.md")

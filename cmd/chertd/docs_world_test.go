@@ -170,7 +170,7 @@ func (w *docWorld) failNext(L *lua.LState) error {
 	return nil
 }
 
-// docHappened is what came of one step.
+// docHappened is the result of one step.
 type docHappened struct {
 	requests, logs, calls, ends []string
 }
@@ -269,7 +269,7 @@ func (w *docWorld) is(s docStep, id, want string) {
 	}
 }
 
-// plainFields are a table's values by name.
+// plainFields returns a table's values by name.
 func plainFields(t *lua.LTable) map[string]any {
 	fields := map[string]any{}
 	t.ForEach(func(k, v lua.LValue) {

@@ -18,9 +18,9 @@ import (
 // bounded. A handler requests far less.
 const maxFollowed = 20_000
 
-// following is what comes of one event if nothing else happens: its requests for
+// following has the results of one event if nothing else happens: its requests for
 // other chats, timers and calls, each at its time. The rules of timers do not run:
-// eval shows what comes of one event.
+// eval shows the results of one event.
 type following struct {
 	set     *rules.Set // in which packs that have reached their limit are in shadow
 	now     time.Time
@@ -61,7 +61,7 @@ func compareIDs(a, b chat.ActionID) int {
 	return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.N, b.N))
 }
 
-// handle takes an entry's turn.
+// handle runs the turn of an entry.
 func (f *following) handle(ctx context.Context, set *rules.Set, e *turn.Entry) (turn.Done, error) {
 	d, err := f.turn(set, e.Event.ChatID()).Handle(ctx, e)
 	if err == nil {
@@ -86,7 +86,7 @@ func (f *following) drain(ctx context.Context) error {
 	return nil
 }
 
-// move moves a chat by an input that is no event.
+// move moves a chat by an input other than an event.
 func (f *following) move(ctx context.Context, chatID string, in chat.Input) error {
 	d, err := f.turn(nil, chatID).Move(ctx, in)
 	if err == nil {
@@ -207,7 +207,7 @@ func (e *evaluation) call(ctx context.Context, f *following, id string) error {
 	return f.move(ctx, id, chat.Answer{Call: *d.Call, OK: true})
 }
 
-// later is the later of two times.
+// later returns the later of two times.
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a

@@ -116,7 +116,7 @@ func TestEvalFollowsAsTheWorldDoes(t *testing.T) {
 		for _, a := range e.Actions {
 			i := slices.IndexFunc(w.Actions("c1"), func(b chat.Action) bool { return b.ID.String() == a.ID })
 			if i < 0 {
-				rt.Fatalf("%+v is no action of the world", a)
+				rt.Fatalf("%+v is not an action of the world", a)
 			}
 			if b := w.Actions("c1")[i]; a.Status != b.Status || a.Why != b.Why || !a.Due.Equal(b.Due) {
 				rt.Errorf("%+v\nwant %+v", a, b)

@@ -118,7 +118,7 @@ type happening struct {
 	text string
 }
 
-// timeline is the calls and timers in the order of their times.
+// timeline returns the calls and timers in the order of their times.
 func (e *evaluation) timeline() []happening {
 	var all []happening
 	for _, c := range e.Calls {
@@ -135,7 +135,7 @@ func (e *evaluation) timeline() []happening {
 	return all
 }
 
-// when says a time as from the event's handling.
+// when returns a time relative to the handling of the event.
 func (e *evaluation) when(t time.Time) string {
 	if d := t.Sub(e.Now); d > 0 {
 		return "after " + d.String()

@@ -78,7 +78,7 @@ type stored struct {
 type stateReader struct {
 	*decoder
 	set     *rules.Set
-	partial bool // packs that are not loaded are no mistake
+	partial bool // packs that are not loaded are not reported
 	now     time.Time
 	out     *stored
 }
@@ -108,7 +108,7 @@ func (r *stateReader) build(f *stateFile) {
 		r.chat(id, f.Chats[id])
 	}
 	for _, pack := range slices.Sorted(maps.Keys(f.KV)) {
-		r.knowsPack("kv", pack)
+		r.checkPack("kv", pack)
 		for _, key := range slices.Sorted(maps.Keys(f.KV[pack])) {
 			value := r.json(join(join("kv", pack), key), f.KV[pack][key])
 			for _, name := range memoryPacks(pack) {
@@ -131,7 +131,7 @@ func (r *stateReader) chat(id string, f stateChat) {
 		c.ReadThrough = storedSeq
 	}
 	for _, pack := range slices.Sorted(maps.Keys(f.State)) {
-		r.knowsPack(at+".state", pack)
+		r.checkPack(at+".state", pack)
 		if _, table := f.State[pack].(map[string]any); !table {
 			if _, table = f.State[pack].([]any); !table {
 				r.fail(at+".state", codeValue, "", "%s: ev.state is a table: expected keys and values, or a list", pack)
@@ -145,7 +145,7 @@ func (r *stateReader) chat(id string, f stateChat) {
 		c.Hold = chat.Hold{Until: r.time(at+".hold.until", f.Hold.Until), By: cmp.Or(f.Hold.By, "operator"), Reason: f.Hold.Reason}
 		if pack, rule, ofRule := strings.Cut(c.Hold.By, "/"); ofRule {
 			c.Hold.Seq = storedSeq
-			r.knowsRule(at+".hold.by", pack, rule)
+			r.findRule(at+".hold.by", pack, rule)
 		}
 	}
 	for i, p := range f.Postponed {
@@ -155,7 +155,7 @@ func (r *stateReader) chat(id string, f stateChat) {
 			continue
 		}
 		kept := chat.Postponement{Seq: storedSeq, Until: r.time(path+".until", p.Until), Pack: pack, Rule: rule, Reason: p.Reason}
-		if r.knowsRule(path+".rule", pack, rule) != nil {
+		if r.findRule(path+".rule", pack, rule) != nil {
 			kept.Version = r.set.Pack(pack).Version
 		}
 		c.Postponed = append(c.Postponed, kept)
@@ -170,7 +170,7 @@ func (r *stateReader) chat(id string, f stateChat) {
 			ID: chat.ActionID{Seq: storedSeq, N: i}, Kind: chat.Read, Chat: id, Pack: pack, Rule: rule, Reason: read.Reason,
 			EvenIfNewer: read.EvenIfNewer, Covers: storedSeq, Requested: r.now, Due: r.time(path+".due", read.Due), Status: chat.Waiting,
 		}
-		if known := r.knowsRule(path+".rule", pack, rule); known != nil {
+		if known := r.findRule(path+".rule", pack, rule); known != nil {
 			a.Place = known.Place()
 			a.Version = r.set.Pack(pack).Version
 		}
@@ -182,9 +182,9 @@ func (r *stateReader) chat(id string, f stateChat) {
 			r.fail(path+".name", codeMissing, "", "is missing")
 		}
 		timer := chat.Timer{Pack: t.Pack, Name: t.Name, Due: r.time(path+".due", t.Due), Seq: storedSeq, N: i}
-		if r.knowsPack(path+".pack", t.Pack) {
+		if r.checkPack(path+".pack", t.Pack) {
 			timer.Version = r.set.Pack(t.Pack).Version
-			r.knowsTimer(path+".name", t.Pack, t.Name)
+			r.checkTimer(path+".name", t.Pack, t.Name)
 		}
 		if t.Payload != nil {
 			timer.Payload = r.json(path+".payload", t.Payload)
@@ -197,7 +197,7 @@ func (r *stateReader) chat(id string, f stateChat) {
 		if !ok {
 			continue
 		}
-		r.knowsRule(path, pack, rule)
+		r.findRule(path, pack, rule)
 		for _, name := range memoryPacks(pack) {
 			c.Cooldown[chat.Key(name, rule)] = r.time(path, f.Cooldowns[key])
 		}
@@ -221,15 +221,7 @@ func (r *stateReader) message(c *chat.Chat, reads []stateRead) {
 	}
 }
 
-// ruleKey is the pack and the rule that PACK/RULE names.
-func (r *stateReader) ruleKey(path, key string) (pack, rule string, ok bool) {
-	if pack, rule, ok = strings.Cut(key, "/"); !ok {
-		r.fail(path, codeValue, "like codes/read codes, as `chertd eval` prints it", "expected PACK/RULE, got %q", key)
-	}
-	return pack, rule, ok
-}
-
-// time is a moment: RFC 3339, or a duration from the event's handling.
+// time parses a time: RFC 3339, or a duration from the event's handling.
 func (r *stateReader) time(path, text string) time.Time {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t
@@ -249,75 +241,7 @@ func (r *stateReader) json(path string, v any) json.RawMessage {
 	return b
 }
 
-// knowsPack reports whether a pack is loaded, and warns if it is not.
-func (r *stateReader) knowsPack(path, pack string) bool {
-	if r.set.Pack(pack) != nil {
-		return true
-	}
-	hint := ""
-	if near := diag.Suggest(pack, slices.Sorted(r.set.Known())); near != "" {
-		hint = "did you mean " + near + "?"
-	} else if r.partial {
-		return false
-	}
-	r.warn(path, codeUnknown, hint, "no pack %q is loaded", pack)
-	return false
-}
-
-// knowsRule is a rule of a pack; nil with a warning if it is not loaded.
-func (r *stateReader) knowsRule(path, pack, name string) *rules.Rule {
-	if !r.knowsPack(path, pack) {
-		return nil
-	}
-	var names []string
-	for _, rule := range r.set.Pack(pack).Rules {
-		if rule.Name == name {
-			return rule
-		}
-		names = append(names, rule.Name)
-	}
-	hint := ""
-	if near := diag.Suggest(name, names); near != "" {
-		hint = "did you mean " + near + "?"
-	}
-	r.warn(path, codeUnknown, hint, "pack %q has no rule %q", pack, name)
-	return nil
-}
-
-// knowsTimer warns if no rule of a pack subscribes to a timer's event.
-func (r *stateReader) knowsTimer(path, pack, name string) {
-	typ := event.TimerPrefix + name
-	types := subscribed(r.set.Pack(pack))
-	if name == "" || slices.Contains(types, typ) {
-		return
-	}
-	timers := slices.DeleteFunc(types, func(typ string) bool { return !strings.HasPrefix(typ, event.TimerPrefix) })
-	hint := ""
-	if near := diag.Suggest(typ, timers); near != "" {
-		hint = "did you mean " + strings.TrimPrefix(near, event.TimerPrefix) + "?"
-	} else if len(timers) > 0 {
-		hint = "it has " + strings.Join(timers, ", ")
-	}
-	r.warn(path, codeUnknown, hint, "pack %q has no rule on %q", pack, typ)
-}
-
-// subscribed are the types of events that a pack's rules subscribe to.
-func subscribed(p *rules.Pack) []string {
-	var types []string
-	for _, rule := range p.Rules {
-		types = append(types, rule.Types...)
-	}
-	slices.Sort(types)
-	return slices.Compact(types)
-}
-
-// memoryPacks are the names under which a pack remembers: in shadow apart from
-// live. What a state file says is meant for the mode that the pack is in.
-func memoryPacks(pack string) []string {
-	return []string{pack, (&rules.Outcome{Pack: pack, Shadow: true}).MemoryPack()}
-}
-
-// chat is a chat as it is stored, new if nothing is.
+// chat returns a chat as it is stored, new if nothing is.
 func (s *stored) chat(id string) chat.Chat {
 	if c, ok := s.chats[id]; ok {
 		return c

@@ -65,7 +65,7 @@ func exportedOf(f *ast.File) (groups [][]string) {
 			}
 		case *ast.GenDecl:
 			var constants []string
-			typed := false // values of an exported type; with iota only the first says so
+			typed := false // values of an exported type; with iota only the first has the type
 			for _, spec := range d.Specs {
 				switch spec := spec.(type) {
 				case *ast.TypeSpec:

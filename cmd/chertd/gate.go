@@ -16,7 +16,7 @@ import (
 // How specs and checks decide about an edit: rules.gate.
 const (
 	gateEnforce = "enforce" // an edit that fails them does not go live
-	gateWarn    = "warn"    // it does, and the log says so
+	gateWarn    = "warn"    // it does, with a warning in the log
 	gateOff     = "off"     // they are not run
 )
 
@@ -60,7 +60,7 @@ func (c *Config) gate(log *slog.Logger) live.Gate {
 	}
 }
 
-// verdict is why what was found keeps an edit from going live; live.FilesLive if it does
+// verdict returns why what was found keeps an edit from going live; live.FilesLive if it does
 // not.
 func verdict(how string, found diag.List, why live.Kind) live.Kind {
 	if how == gateEnforce && found.Errors() {

@@ -38,7 +38,7 @@ const hostile = "h\x1b[31m\r\nFORGED\n::error::FORGED\x00\x07\x7f\u0085\u009b\u2
 // hostileName is as much of it as a file's name can have.
 var hostileName = strings.ReplaceAll(hostile, "\x00", "")
 
-// unsafeIn says what of an output must not be there.
+// unsafeIn returns what must not be in an output.
 func unsafeIn(out string) string {
 	if !utf8.ValidString(out) {
 		return "bytes that are not UTF-8"
@@ -194,8 +194,8 @@ var hostileCommands = map[string]func(w *hostileWorld){
 				h.Kind = kind
 				view.chert(h)
 			}
-			view.daemon(engine.Happening{Handled: &engine.Handled{Entry: &turn.Entry{}}})
-			view.daemon(engine.Happening{Settled: &chat.Action{Chat: hostile, Pack: hostile, Reason: hostile, Kind: chat.Read, Status: chat.Done, Why: chat.WhyRead}})
+			view.daemon(engine.Observation{Handled: &engine.Handled{Entry: &turn.Entry{}}})
+			view.daemon(engine.Observation{Ended: &chat.Action{Chat: hostile, Pack: hostile, Reason: hostile, Kind: chat.Read, Status: chat.Done, Why: chat.WhyRead}})
 			view.note(slog.LevelError, diag.List{{File: hostile, Message: hostile, Hint: hostile}}.Error())
 			view.problem(hostile)
 			view.end()
@@ -261,7 +261,7 @@ func TestNothingHostileComesOutOfCommands(t *testing.T) {
 			tried[path] = true
 			try := hostileCommands[path]
 			if try == nil {
-				t.Errorf("%s: hostileCommands lacks it, so that nobody knows what it prints of hostile texts", path)
+				t.Errorf("%s: add it to hostileCommands, which checks what it prints of hostile texts", path)
 			} else {
 				t.Run(path, func(t *testing.T) {
 					t.Parallel()
@@ -390,7 +390,7 @@ func (d hostileDaemon) Release(_ context.Context, in control.ReleaseRequest) (co
 	return hostileOf[control.Released](d.bools), unwilling(in.Chat)
 }
 
-// unwilling is the error of a command about what is named so.
+// unwilling returns the error of a command about what is named so.
 func unwilling(name string) error {
 	if name == "refused" {
 		return &control.UserError{Message: hostile, Hint: hostile}

@@ -99,7 +99,7 @@ func fields(v any, path string, into map[string]bool) {
 	}
 }
 
-// documentedFields are the fields in the tables of the section on JSON, by the
+// documentedFields returns the fields in the tables of the section on JSON, by the
 // command that the paragraph before the table names first.
 func documentedFields(t *testing.T) map[string]map[string]bool {
 	t.Helper()

@@ -151,7 +151,7 @@ func (h *textHandler) write(line, below *bytes.Buffer, prefix string, a slog.Att
 	fmt.Fprintf(line, " %s=%s", logWord(prefix+a.Key), logWord(text))
 }
 
-// fieldText is what a rule logged under a name, as people read it: a number with all
+// fieldText returns what a rule logged under a name, as people read it: a number with all
 // of its digits, a table as JSON.
 func fieldText(v any) string {
 	switch v.(type) {

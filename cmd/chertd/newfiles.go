@@ -18,7 +18,7 @@ type newFile struct {
 	name string // slashes, below the pack or the folder of the packs
 	what string // for people
 	text string
-	ours bool // written anew each time: nobody else's work is in it
+	ours bool // overwritten each time: people don't edit it
 }
 
 //go:embed newpack

@@ -55,7 +55,7 @@ func printPacks(w io.Writer, packs []control.Pack) error {
 	return err
 }
 
-// printIgnored lists what is no pack, or not a pack's, for its name.
+// printIgnored lists the files and folders whose names exclude them from the packs.
 func printIgnored(w io.Writer, ignored []control.Ignored) error {
 	if len(ignored) == 0 {
 		return nil
@@ -102,7 +102,7 @@ func printPack(w io.Writer, p control.Pack) error {
 	return err
 }
 
-// remarks are what an operator should know of a pack beyond its line.
+// remarks returns notes about a pack, to print below its line.
 func remarks(p control.Pack) (list []string) {
 	if b := p.Blocked; b != nil {
 		text := fmt.Sprintf("BLOCKS READS since %s\n  %s\n  %s missed, %s blocked", minute(b.Since), b.Why, many(b.Events, "event"), many(b.Reads, "read"))
@@ -172,7 +172,7 @@ func canGoBack(p control.Pack) bool {
 	return slices.ContainsFunc(versions, func(v control.PackVersion) bool { return v.Version != p.Version && !v.RolledBack })
 }
 
-// shortVersion is as much of a version as people tell apart and type.
+// shortVersion returns the first digits of a version, by which people name it.
 func shortVersion(v string) string {
 	if v == "" {
 		return "none"
@@ -200,7 +200,7 @@ func tell(cmd *cobra.Command, json bool, v any, lines ...string) error {
 // shownChats is how many of the chats in which a rule is suspended are listed.
 const shownChats = 3
 
-// suspensions are the lines about rules that are suspended.
+// suspensions returns the lines about rules that are suspended.
 func suspensions(p control.Pack) (list []string) {
 	chats := map[string]int{}
 	for _, r := range p.Suspended {

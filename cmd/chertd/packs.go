@@ -100,7 +100,7 @@ func keepPendingFlag(cmd *cobra.Command, keep *bool) {
 	cmd.Flags().BoolVar(keep, "keep-pending", false, "do not drop pending reads and timers")
 }
 
-// droppedLine is the line that says what a command dropped; "" if it kept all.
+// droppedLine returns a line about what a command dropped; "" if it dropped nothing.
 func droppedLine(d live.Dropped, kept bool) string {
 	if kept && d == (live.Dropped{}) {
 		return ""

@@ -71,7 +71,7 @@ func printReload(w io.Writer, done *control.Reload) error {
 	return err
 }
 
-// changeWords says what an edit changed, by rule: `; added "b"; changed "a"`.
+// changeWords returns what an edit changed, by rule: `; added "b"; changed "a"`.
 func changeWords(c *rules.Change) (words string) {
 	for _, part := range []struct {
 		what  string
@@ -90,7 +90,7 @@ func changeWords(c *rules.Change) (words string) {
 	return words
 }
 
-// allLive is an error if some pack, or the folder as a whole, is not live as it is.
+// allLive returns an error if some pack, or the folder as a whole, is not live as it is.
 func allLive(ctx context.Context, c *control.Client, done *control.Reload) error {
 	if len(done.Packs) > 0 {
 		return done.AllLive()

@@ -54,8 +54,8 @@ run parts that are kept
 // 64 MB for everything else.
 const memoryBudget = 32<<20 + 64e6
 
-// TestMemoryOfTheProcess: whatever a pack does, in a handler under many events at
-// once, while its files load, and in a spec, the process stays within the pack's
+// TestMemoryOfTheProcess: whatever a pack does, in a handler under many concurrent
+// events, while its files load, and in a spec, the process stays within the pack's
 // memory limit and 64 MB.
 func TestMemoryOfTheProcess(t *testing.T) {
 	if runtime.GOOS != "linux" {
@@ -84,7 +84,7 @@ func TestMemoryOfTheProcess(t *testing.T) {
 	}
 }
 
-// greedyRun is the daemon under 100 events of 20 chats.
+// greedyRun runs the daemon on 100 events of 20 chats.
 func greedyRun(t *testing.T, dir, setup, round string) int {
 	put(t, dir, "rules/greedy.lua", fmt.Sprintf(`%s
 chert.rule({ name = "greedy", on = "message.received", where = { except = { text = "the end" } }, run = function(ev) %s end })`, setup, round))
@@ -211,7 +211,7 @@ func TestMemoryOfData(t *testing.T) {
 	}
 	const size = 8<<20 - 100
 	for name, line := range map[string]string{
-		"lists.yaml": "- []\n", "tables.yaml": "- {a: 1}\n", "flow.yaml": "- [[],[],[],[],[],[],[],[],[]]\n", "text.yaml": "a plain text of many words that goes on\n",
+		"lists.yaml": "- []\n", "tables.yaml": "- {a: 1}\n", "flow.yaml": "- [[],[],[],[],[],[],[],[],[]]\n", "text.yaml": "a plain text of many words and a second line\n",
 		"rows.csv": "1,2\n", "columns.csv": "a,", "lines.txt": "",
 	} {
 		t.Run(name, func(t *testing.T) {

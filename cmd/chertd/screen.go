@@ -63,7 +63,7 @@ func plainASCII(p []byte) bool {
 func (s *screen) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, _ = io.WriteString(s.w, diag.VisibleLines(string(s.rest))) // nobody is left to be told
+	_, _ = io.WriteString(s.w, diag.VisibleLines(string(s.rest))) // an error has no reader any more
 	s.rest = nil
 }
 

@@ -83,7 +83,7 @@ func (d *scripted) await(ts *testscript.TestScript, text string) {
 		select {
 		case line, ok := <-d.lines:
 			if !ok {
-				ts.Fatalf("the daemon has ended without a word of %q", text)
+				ts.Fatalf("the daemon has ended and has not logged %q", text)
 			}
 			ts.Logf("[daemon] %s", line)
 			if strings.Contains(line, text) {

@@ -62,7 +62,7 @@ restart of the simulator.
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			context.AfterFunc(ctx, stop) // a second signal ends the process at once
+			context.AfterFunc(ctx, stop) // a second signal ends the process immediately
 			return runSim(ctx, cmd.OutOrStdout(), o)
 		},
 	}

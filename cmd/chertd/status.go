@@ -101,7 +101,7 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	return err
 }
 
-// lastConfirmed says when Chert last confirmed a call.
+// lastConfirmed returns, in words, when Chert last confirmed a call.
 func lastConfirmed(at, now time.Time) string {
 	if at.IsZero() {
 		return "none confirmed since chertd started"

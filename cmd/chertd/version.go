@@ -21,7 +21,7 @@ func newVersionCommand() *cobra.Command {
 	}
 }
 
-// versionText is what `chertd version` and `chertd --version` print.
+// versionText returns what `chertd version` and `chertd --version` print.
 func versionText() string {
 	info, _ := debug.ReadBuildInfo()
 	return versionLine(info)

@@ -101,7 +101,7 @@ func TestTextsForUsersArePlainEnglish(t *testing.T) {
 	}
 }
 
-// prose is a document without its blocks and spans of code, which quote what programs
+// prose returns a document without its blocks and spans of code, which quote what programs
 // print, and without the titles of findings, which quote chertd check.
 func prose(text string) string {
 	var b strings.Builder
@@ -118,7 +118,7 @@ func prose(text string) string {
 	return regexp.MustCompile("`[^`\n]*`").ReplaceAllString(b.String(), "``")
 }
 
-// literals are the strings of a Go file that have a space in them: what it prints,
+// literals returns the strings of a Go file that have a space in them: what it prints,
 // logs and returns as errors.
 func literals(t *testing.T, file string) string {
 	t.Helper()

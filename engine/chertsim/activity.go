@@ -31,7 +31,7 @@ type Activity struct {
 	From    string // of messages
 	Text    string // of messages; what was done, of Acted
 	Media   int    // parts of the message that are not text
-	Status  int    // HTTP; 0 is no answer
+	Status  int    // HTTP; 0: no answer
 	Code    int    // of an error envelope
 	Attempt int    // of a delivery, from 1
 	Final   bool   // no further attempt follows

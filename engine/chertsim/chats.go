@@ -53,7 +53,7 @@ func (m Message) Text() string {
 	return strings.Join(texts, "\n")
 }
 
-// chat is a Chat with what only the simulator knows. Sim.mu guards it.
+// chat is a Chat with the internal state of the simulator. Sim.mu guards it.
 type chat struct {
 	Chat
 	leadID, convoID string

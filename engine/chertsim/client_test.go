@@ -95,7 +95,7 @@ func (a answer) code() int {
 	return a.body.Error.Code
 }
 
-// sign is a signature as the documentation has it, written once more here so
+// sign returns a signature as the documentation has it, written once more here so
 // that the simulator's own is not what it is tested by.
 func sign(secret string, at time.Time, body string) (ts, sum string) {
 	ts = strconv.FormatInt(at.Unix(), 10)

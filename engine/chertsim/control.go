@@ -20,13 +20,13 @@ const ControlHelp = `Control routes (JSON, no credentials; durations as "2s"):
                          "event_id", "form" (both | legacy)
   POST   /sim/reactions  {"message": ID, "reaction": "love", "removed": false}
   POST   /sim/events     any event: {"type": "x.y", "chat": "c1", "payload": {}}
-  POST   /sim/replies    an operator replies by hand: {"chat": "c1", "text": ""}
-  POST   /sim/fail       calls go wrong: {"route": "mark-read", "code": 4001,
+  POST   /sim/replies    an operator replies manually: {"chat": "c1", "text": ""}
+  POST   /sim/fail       calls fail: {"route": "mark-read", "code": 4001,
                          "times": 3}, and "chat", "line", "status", "retryable",
                          "retry_after", "probability", "applied", "delay",
                          "mode" (envelope | html | raw | hang | reset
                          | truncated | slow), and "body" of raw
-  DELETE /sim/fail       no more of that
+  DELETE /sim/fail       removes these rules
   POST   /sim/limit      the hidden limit: {"rate": 5, "burst": 10}; rate 0: none
   POST   /sim/deliveries what happens to webhooks: {"drop": 0.1, "duplicate":
                          0.1, "reorder": 0.2, "within": "2s", "delay": "1s"}

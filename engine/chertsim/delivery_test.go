@@ -51,7 +51,7 @@ const hookURL = "https://hooks.example.com/chert"
 func TestDeliveryAttempts(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		statuses []int // 0 is no answer
+		statuses []int // 0: no answer
 		attempts int
 		status   string
 	}{
@@ -194,7 +194,7 @@ func TestWorkersAreBoundedAndRetriesHoldNone(t *testing.T) {
 		}
 		b.drain()
 		if took := time.Since(began); most != 3 || took != time.Second {
-			t.Errorf("30 deliveries of 100ms took %v with %d at once, want 1s with 3", took, most)
+			t.Errorf("30 deliveries of 100ms took %v with %d together, want 1s with 3", took, most)
 		}
 	})
 }

@@ -42,7 +42,7 @@ type FailRule struct {
 	Times       int           `json:"times"`       // how often; 0: until ClearFaults
 	Probability float64       `json:"probability"` // share of the calls; 0: all
 	Delay       time.Duration `json:"-"`           // "delay": "2s" over the control route
-	// Applied says that the call takes effect and only its answer fails, which a caller
+	// With Applied the call takes effect and only its answer fails, which a caller
 	// can't distinguish from a call without effect.
 	Applied bool `json:"applied"`
 }

@@ -222,7 +222,7 @@ func TestHiddenLimit(t *testing.T) {
 		req := b.request("GET", "/phone-numbers", "")
 		req.Header.Del("x-chert-signature")
 		if a, err := b.send(req); err != nil || a.code() != 2012 {
-			t.Errorf("without credentials: %s, %v: these cost no tokens and are told first", a.text, err)
+			t.Errorf("without credentials: %s, %v: these cost no tokens and come first", a.text, err)
 		}
 		b.sim.SetLimit(0, 0)
 		if ok, _ := accepted(50); ok != 50 {

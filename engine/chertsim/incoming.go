@@ -113,7 +113,7 @@ func (s *Sim) Emit(typ, eventID, chatID string, payload []byte) Row {
 	return s.rowOf(row)
 }
 
-// Reply records that an operator replies by hand in another app: the chat is read and has
+// Reply records that an operator replies manually in another app: the chat is read and has
 // one more message. Chert has no event for either.
 func (s *Sim) Reply(chatID, text string) bool {
 	s.mu.Lock()

@@ -6,7 +6,7 @@ import (
 )
 
 // bucket is the hidden rate limit: a token bucket that clients only notice by a 429. A
-// rate of 0 is no limit.
+// rate of 0 means no limit.
 type bucket struct {
 	rate, burst, tokens float64
 	at                  time.Time

@@ -14,7 +14,7 @@ type Receipt struct {
 	Messages []string      `json:"messages,omitempty"` // their ids, of the latest 200
 	TraceID  string        `json:"trace_id"`
 
-	// Status and Code are those of the answer: 200 and 0 is success, a status of 0 is no
+	// Status and Code are those of the answer: 200 and 0 is success, a status of 0 means no
 	// answer. Effect says whether the chat was marked, as a fault may only suppress the
 	// answer.
 	Status int  `json:"status"`

@@ -188,8 +188,8 @@ func TestActions(t *testing.T) {
 	}
 }
 
-// TestManyAtOnce is for the race detector: everything at the same time.
-func TestManyAtOnce(t *testing.T) {
+// TestConcurrentRequests is for the race detector: everything at the same time.
+func TestConcurrentRequests(t *testing.T) {
 	t.Parallel()
 	h := &hook{}
 	b := newBench(t, chertsim.Config{Transport: inProcess(h)})

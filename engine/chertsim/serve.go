@@ -127,7 +127,7 @@ func (s *Sim) answer(c *call, value any, refused *apiError) {
 }
 
 // noteCall adds a mark-read to the receipts and calls the watchers with the answer. A code
-// of 0 with a status of 200 is success; a status of 0 is no answer.
+// of 0 with a status of 200 is success; a status of 0 means no answer.
 func (s *Sim) noteCall(c *call, status, code int) {
 	h := Activity{At: c.at, Kind: Refused, Route: c.route, Chat: c.id, Status: status, Code: code, TraceID: c.trace}
 	if c.route == "mark-read" {

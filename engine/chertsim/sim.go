@@ -5,7 +5,7 @@
 // It implements the wire independently: it shares the plain types of engine/event with
 // the client and nothing else, so that a mistake in the client shows instead of being
 // mirrored. Where the documentation is silent, the simulator does something plausible,
-// and its comment says so.
+// and its comment names the choice.
 //
 // Everything depends on Config.Seed and Config.Now, so a run is reproducible, also on
 // virtual time inside a testing/synctest bubble.
@@ -43,7 +43,7 @@ type Config struct {
 	Skew time.Duration
 
 	// Rate and Burst are the hidden limit: calls per second, and the largest burst.
-	// Rate 0 is no limit.
+	// Rate 0: no limit.
 	Rate  float64
 	Burst int
 

@@ -11,7 +11,7 @@ import (
 	"chertd/engine/chertsim"
 )
 
-// day is what 400 events of traffic leave behind.
+// day returns what 400 events of traffic leave behind.
 func day(t *testing.T, seed uint64, speed float64) (log []chertsim.Row, took time.Duration, replies int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestLoad(t *testing.T) {
 			t.Errorf("%d events, %d deliveries, want 2000 of each", n, got)
 		}
 		if most > 32 {
-			t.Errorf("%d deliveries were outstanding at once, want at most 32", most)
+			t.Errorf("%d deliveries were outstanding together, want at most 32", most)
 		}
 	})
 }

@@ -36,7 +36,7 @@ func Dial(socket string) *Client {
 	}}}
 }
 
-// UnreachableError says that no daemon answers on a socket.
+// UnreachableError is the error of a socket on which no daemon answers.
 type UnreachableError struct {
 	Socket string
 	Err    error

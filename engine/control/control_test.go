@@ -24,10 +24,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is a daemon that remembers what it was told, and answers with err.
+// fake is a daemon that records its calls, and answers with err.
 type fake struct {
 	mu     sync.Mutex
-	told   []string
+	calls  []string
 	packs  []Pack
 	folder diag.List
 	err    error
@@ -37,17 +37,17 @@ type fake struct {
 func (f *fake) tell(format string, args ...any) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.told = append(f.told, fmt.Sprintf(format, args...))
+	f.calls = append(f.calls, fmt.Sprintf(format, args...))
 	return f.err
 }
 
 func (f *fake) last() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.told) == 0 {
+	if len(f.calls) == 0 {
 		return ""
 	}
-	return f.told[len(f.told)-1]
+	return f.calls[len(f.calls)-1]
 }
 
 func (f *fake) Status(ctx context.Context) (Status, error) {
@@ -121,7 +121,7 @@ func socketPath(t *testing.T) string {
 	return filepath.Join(dir, "data", "chertd.sock")
 }
 
-// dialed is a client of a fake daemon on a socket.
+// dialed returns a client of a fake daemon on a socket.
 func dialed(t *testing.T, f *fake) *Client {
 	t.Helper()
 	path := socketPath(t)
@@ -195,7 +195,7 @@ func TestClientAsksDaemon(t *testing.T) {
 			continue
 		}
 		if got := f.last(); got != want {
-			t.Errorf("the daemon was told %q, want %q", got, want)
+			t.Errorf("the daemon was called with %q, want %q", got, want)
 		}
 		wantAnswer := map[string]string{
 			"status": fmt.Sprint("v1", noon, true, 7, 3), "packs": fmt.Sprintf("%v", f.packs), "reload": fmt.Sprintf("%v", f.packs),
@@ -290,7 +290,7 @@ func TestRequests(t *testing.T) {
 	for _, test := range []struct {
 		method, path, body string
 		status             int
-		told, says         string
+		called, says       string
 	}{
 		{"GET", "/-/healthy", "", 200, "", `{"status":"healthy"}`},
 		{"GET", "/-/ready", "", 200, "", `{"status":"ready"}`},
@@ -324,8 +324,8 @@ func TestRequests(t *testing.T) {
 			f := &fake{}
 			w := httptest.NewRecorder()
 			Handler(Config{Daemon: f, Health: fine}).ServeHTTP(w, httptest.NewRequest(test.method, test.path, strings.NewReader(test.body)))
-			if w.Code != test.status || f.last() != test.told || !strings.Contains(w.Body.String(), test.says) {
-				t.Errorf("answered %d %s, told the daemon %q; want %d with %s, and %q", w.Code, w.Body, f.last(), test.status, test.says, test.told)
+			if w.Code != test.status || f.last() != test.called || !strings.Contains(w.Body.String(), test.says) {
+				t.Errorf("answered %d %s, called the daemon with %q; want %d with %s, and %q", w.Code, w.Body, f.last(), test.status, test.says, test.called)
 			}
 			if kind := w.Header().Get("Content-Type"); kind != "application/json" {
 				t.Errorf("of type %q", kind)
@@ -334,7 +334,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestBusy: more requests than may be in flight are refused at once, probes are
+// TestBusy: more requests than may be in flight are refused immediately, probes are
 // answered all the same, and there is room again later.
 func TestBusy(t *testing.T) {
 	t.Parallel()

@@ -68,7 +68,7 @@ type Status struct {
 	Actions     map[string]int64 `json:"actions"`
 	Quarantined int64            `json:"quarantined"`
 	Bytes       int64            `json:"bytes"` // of the store on disk
-	// Unknown says why Events, Pending, Chats, Actions, Quarantined, Bytes, Holds and
+	// Unknown is why Events, Pending, Chats, Actions, Quarantined, Bytes, Holds and
 	// Postponed could not be read from the store; they are empty then.
 	Unknown   string     `json:"unknown,omitempty"`
 	Holds     *Holds     `json:"holds,omitempty"`     // chats that are held; nil: none
@@ -198,10 +198,10 @@ type Pack struct {
 	Pinned        bool             `json:"pinned"` // by a rollback
 	PinnedUntil   string           `json:"pinned_until,omitempty"`
 	Gone          bool             `json:"gone"` // its files are gone, and the last version stays live
-	// Unread says that the rules folder can't be read, so that the state of the pack's
+	// Unread is set while the rules folder can't be read, so that the state of the pack's
 	// files is unknown. The live version stays live.
 	Unread bool `json:"unread,omitempty"`
-	// NotLive says why the current files of the pack are not live; "": they are.
+	// NotLive is why the current files of the pack are not live; "": they are.
 	NotLive string `json:"not_live,omitempty"`
 	// Blocked is set while the pack blocks reads.
 	Blocked *Blocked `json:"blocked,omitempty"`
@@ -213,7 +213,7 @@ type Pack struct {
 	// automatically.
 	MissedEarlier  int64 `json:"missed_earlier,omitempty"`
 	BlockedEarlier int64 `json:"blocked_earlier,omitempty"`
-	// Unknown says why Events, Failures and Versions could not be read from the store;
+	// Unknown is why Events, Failures and Versions could not be read from the store;
 	// they are empty then.
 	Unknown     string    `json:"unknown,omitempty"`
 	Diagnostics diag.List `json:"diagnostics,omitempty"`
@@ -266,7 +266,7 @@ type RuleSuspension struct {
 	Scope string    `json:"scope"`
 	Chat  string    `json:"chat,omitempty"` // of one_chat
 	Until time.Time `json:"until"`          // then the next event is the probe
-	// Probing says that Until has passed and that event has not come yet.
+	// Probing is set once Until has passed, until that event comes.
 	Probing bool   `json:"probing,omitempty"`
 	Why     string `json:"why"`
 }

@@ -31,7 +31,7 @@ var open = map[string]bool{"/-/healthy": true, "/-/ready": true, "/metrics": tru
 func (g Guard) Wrap(next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(g.Token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !g.knows(r.Host) {
+		if !g.allows(r.Host) {
 			refuse(w, &UserError{
 				Status: http.StatusMisdirectedRequest, Message: "the host " + r.Host + " is not a known name for this daemon",
 				Hint: "use the IP address, localhost, or a name in control.listen or in the certificate; or add the name to control.hosts",
@@ -62,7 +62,7 @@ func (g Guard) Wrap(next http.Handler) http.Handler {
 
 // knows reports whether a Host header names this daemon. HTTP/1.0 has none, and
 // browsers don't use that.
-func (g Guard) knows(host string) bool {
+func (g Guard) allows(host string) bool {
 	if host == "" {
 		return true
 	}

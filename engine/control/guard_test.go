@@ -40,7 +40,7 @@ func TestGuard(t *testing.T) {
 		"the right one":                      {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/api/v1/status", "Bearer sesame", 200, ""},
 		"its kind in lower case":             {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/api/v1/status", "bearer sesame", 200, ""},
 		"a path that only begins like one":   {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/-/ready/x", "", 401, "Authorization"},
-		"reload is no probe":                 {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/-/reload", "", 401, "Authorization"},
+		"reload is not a probe":              {"127.0.0.1:9900", "sesame", "127.0.0.1:9900", "/-/reload", "", 401, "Authorization"},
 
 		"localhost":                {"0.0.0.0:9900", "sesame", "localhost:9900", "/api/v1/status", "Bearer sesame", 200, ""},
 		"LOCALHOST without a port": {"0.0.0.0:9900", "sesame", "LOCALHOST", "/api/v1/status", "Bearer sesame", 200, ""},
@@ -139,10 +139,10 @@ func TestCertifiedHost(t *testing.T) {
 	for host, want := range map[string]bool{
 		"ops.example.com:9900": true, "OPS.example.com": true, "evil.example.com": false, "x.ops.example.com": false, "localhost": true,
 	} {
-		if got := (Guard{Listen: "0.0.0.0:9900", Certificate: c}).knows(host); got != want {
+		if got := (Guard{Listen: "0.0.0.0:9900", Certificate: c}).allows(host); got != want {
 			t.Errorf("with a certificate for ops.example.com %s is known: %t", host, got)
 		}
-		if want = host == "localhost"; (Guard{Listen: "0.0.0.0:9900"}).knows(host) != want {
+		if want = host == "localhost"; (Guard{Listen: "0.0.0.0:9900"}).allows(host) != want {
 			t.Errorf("without a certificate %s is known: %t", host, !want)
 		}
 	}

@@ -29,7 +29,7 @@ type ReleaseRequest struct {
 // Held is the answer to POST hold: the hold that is in force now.
 type Held struct {
 	Hold
-	// Longer says that another hold is in force that ends later. The command did not
+	// Longer is set if another hold is in force that ends later. The command did not
 	// change it.
 	Longer       bool `json:"longer"`
 	DroppedReads int  `json:"dropped_reads"` // waiting reads of the chat, which do not return

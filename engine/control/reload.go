@@ -7,7 +7,7 @@ import (
 	"chertd/luabind/diag"
 )
 
-// notLiveError says that something on disk is not live.
+// notLiveError is the error of files that are not live.
 type notLiveError struct {
 	Packs       []Pack // all packs; none: no rules are live
 	Diagnostics diag.List

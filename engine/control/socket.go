@@ -22,7 +22,7 @@ const maxSocketPath = 107
 // elsewhere is a hint.
 const elsewhere = "set control.socket to a path in a folder that chertd can write to"
 
-// SocketError says why a control socket can't be opened, and the fix.
+// SocketError is the reason why a control socket can't be opened, and the fix.
 type SocketError struct {
 	Path  string
 	Why   string

@@ -123,7 +123,7 @@ func TestSocketRefused(t *testing.T) {
 		}
 	}
 	if text, err := os.ReadFile(file); err != nil || string(text) != "mine" {
-		t.Errorf("the file that is no socket now holds %q, %v", text, err)
+		t.Errorf("the file that is not a socket now holds %q, %v", text, err)
 	}
 }
 

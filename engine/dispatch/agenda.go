@@ -17,8 +17,8 @@ import (
 // horizon, and are fetched when the agenda gets there. So memory is bounded
 // however many reads wait.
 //
-// An entry is a hint. Whoever acts on it asks the chat itself, so an outdated entry
-// does no harm. Times are whole milliseconds, as in the store. Its methods may be
+// An entry is a hint. The caller reads the chat itself before it acts, so an outdated
+// entry does no harm. Times are whole milliseconds, as in the store. Its methods may be
 // called from many goroutines.
 type Agenda struct {
 	fetch    Fetch
@@ -46,7 +46,7 @@ func NewAgenda(fetch Fetch, capacity int) *Agenda {
 }
 
 // newAgenda returns an agenda whose capacity may change, of what the store has
-// after the horizon, apart from what except selects. A nil horizon says that the
+// after the horizon, apart from what except selects. With a nil horizon the
 // store has nothing.
 func newAgenda(fetch Fetch, except func(store.Due) bool, capacity func() int, horizon *store.Due) *Agenda {
 	return &Agenda{

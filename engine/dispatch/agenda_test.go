@@ -76,7 +76,7 @@ func TestAgendaGivesAllInOrder(t *testing.T) {
 				}
 				next, ok, err := a.Next(ctx)
 				for ok && err == nil && !kept[next.Chat].Equal(next.At) {
-					// Read before it was set anew: whoever asks the chat is told.
+					// Read before it was set again: the caller then asks the chat.
 					a.Take(next.Chat)
 					a.Set(next.Chat, kept[next.Chat])
 					next, ok, err = a.Next(ctx)
@@ -143,7 +143,7 @@ func TestAgendaReadsOnBeforeTheFarFuture(t *testing.T) {
 	}
 }
 
-// While the store fails, Next says so each time, and loses nothing.
+// While the store fails, Next returns its error each time, and loses nothing.
 func TestAgendaReturnsTheErrorOfTheStore(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -52,7 +52,7 @@ func TestParkedCallsReturn(t *testing.T) {
 		}
 		check := func() {
 			if total := len(aside[0]) + len(aside[1]); b.parked != total {
-				rt.Fatalf("%d calls count as set aside, want %d", b.parked, total)
+				rt.Fatalf("%d calls count as parked, want %d", b.parked, total)
 			}
 			if q.Len() != len(inQueue) {
 				rt.Fatalf("%d calls in the queue, want %d", q.Len(), len(inQueue))
@@ -90,7 +90,7 @@ func TestParkedCallsReturn(t *testing.T) {
 					waiting[group]++
 				case askLater:
 					if !b.park(group, p, q) {
-						rt.Fatalf("%d calls are set aside, and one more is not", b.parked)
+						rt.Fatalf("%d calls are parked, and one more is not", b.parked)
 					}
 					aside[group] = append(aside[group], p)
 				}
@@ -107,12 +107,12 @@ func TestParkedCallsReturn(t *testing.T) {
 			delete(inQueue, c)
 		}
 		if len(inQueue) > 0 || b.parked > 0 || len(b.groups) > 0 {
-			rt.Fatalf("all have answered, yet %v are missing, %d are set aside, and %d groups are busy", inQueue, b.parked, len(b.groups))
+			rt.Fatalf("all have answered, yet %v are missing, %d are parked, and %d groups are busy", inQueue, b.parked, len(b.groups))
 		}
 	})
 }
 
-// Calls that are set aside are bounded, and what has returned makes room.
+// Parked calls are bounded, and each that returns to the queue makes room for another.
 func TestParkedCallsAreBounded(t *testing.T) {
 	t.Parallel()
 	var b busyGroups
@@ -123,11 +123,11 @@ func TestParkedCallsAreBounded(t *testing.T) {
 		p := Pick{Chat: fmt.Sprint(i), Due: epoch}
 		q.Set(p)
 		if got, want := b.park(0, p, q), i < defaultCapacity; got != want {
-			t.Fatalf("call %d is set aside: %t", i, got)
+			t.Fatalf("call %d is parked: %t", i, got)
 		}
 	}
 	if q.Len() != 1 {
-		t.Errorf("%d calls in the queue, want the one that was not set aside", q.Len())
+		t.Errorf("%d calls in the queue, want the one that was not parked", q.Len())
 	}
 	b.leave(0, q)
 	if q.Len() != defaultCapacity+1 {
@@ -135,11 +135,11 @@ func TestParkedCallsAreBounded(t *testing.T) {
 	}
 	b.enter(0)
 	if p := (Pick{Chat: "0", Due: epoch}); !b.park(0, p, q) || q.Len() != defaultCapacity {
-		t.Error("after all have returned none can be set aside")
+		t.Error("after all have returned none can be parked")
 	}
-	// Of a group that has just answered nothing is set aside.
+	// No call of a group that has just answered is parked.
 	b.leave(0, q)
 	if p := (Pick{Chat: "0", Due: epoch}); !b.park(0, p, q) || q.Len() != defaultCapacity+1 {
-		t.Error("a call of a group that has answered was set aside")
+		t.Error("a call of a group that has answered was parked")
 	}
 }

@@ -42,7 +42,7 @@ func TestEachCodeStopsWhatItIsAbout(t *testing.T) {
 		}
 	}
 	for code := range stops {
-		t.Errorf("code %d stops calls, and is no code of Chert's", code)
+		t.Errorf("code %d stops calls, and is not one of Chert's codes", code)
 	}
 }
 

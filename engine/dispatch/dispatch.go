@@ -2,9 +2,9 @@
 // Queue orders them, and a Dispatcher keeps a bounded number in flight, at most one
 // per chat.
 //
-// It decides nothing about reads. It asks the chat for its call at the last moment,
-// so that a veto still counts that came while the call waited, and gives the answer
-// back to the chat. Package chertd/rules/chat decides what the answer changes.
+// It decides nothing about reads. It takes the call from the chat at the last moment,
+// so that a veto still counts that came while the call waited, and passes the answer
+// to the chat. Package chertd/rules/chat decides what the answer changes.
 package dispatch
 
 import (

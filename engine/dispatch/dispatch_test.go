@@ -27,7 +27,7 @@ type desk struct {
 	mu     sync.Mutex
 	chats  map[string]chat.Chat
 	flying int
-	most   int            // calls in flight at once
+	most   int            // the most calls in flight together
 	script []*chert.Error // answers to the next calls; then success
 	took   time.Duration  // how long Chert takes
 	asking time.Duration  // how long a chat takes to say what it is due
@@ -36,7 +36,7 @@ type desk struct {
 	// lines, if set, says how a line answers: after how long, and with what.
 	lines   func(line string) (time.Duration, *chert.Error)
 	flights map[string]int             // calls in flight, by line
-	highest map[string]int             // the most of each at once
+	highest map[string]int             // the most calls of each in flight together
 	waits   map[string][]time.Duration // by line, from due to the first call
 	due     map[string]time.Time       // of chats that were not called yet
 	stuck   func(chat string) time.Duration
@@ -230,7 +230,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			if len(d.calls) != 10 || d.most != want {
-				t.Errorf("%d calls, %d at once; want 10 and %d", len(d.calls), d.most, want)
+				t.Errorf("%d calls, %d together; want 10 and %d", len(d.calls), d.most, want)
 			}
 		})
 	}

@@ -32,7 +32,7 @@ var trouble = map[string]func() (time.Duration, *chert.Error){
 	},
 }
 
-// p99 is the wait that one in a hundred exceeds.
+// p99 returns the wait that one in a hundred exceeds.
 func p99(waits []time.Duration) time.Duration {
 	waits = slices.Sorted(slices.Values(waits))
 	if len(waits) == 0 {
@@ -86,9 +86,9 @@ func TestLineInTroubleDelaysNoOther(t *testing.T) {
 			t.Errorf("A %s: B's p99 is %v, %v where both are well", name, is, was)
 		}
 		if d.most > 8 || d.highest["A"] > 6 {
-			t.Errorf("A %s: %d calls at once, of A %d", name, d.most, d.highest["A"])
+			t.Errorf("A %s: %d calls together, of A %d", name, d.most, d.highest["A"])
 		}
-		t.Logf("A %s: B's p99 %v, with both well %v; calls of A %d, at most %d at once", name, is, was, len(d.waits["A"]), d.highest["A"])
+		t.Logf("A %s: B's p99 %v, with both well %v; calls of A %d, at most %d together", name, is, was, len(d.waits["A"]), d.highest["A"])
 	}
 }
 
@@ -107,7 +107,7 @@ func TestAloneALineMayTakeAllPlaces(t *testing.T) {
 		time.Sleep(time.Minute)
 		d.mu.Lock()
 		if d.highest["A"] != 6 {
-			t.Errorf("%d calls at once while all hang, want 6", d.highest["A"])
+			t.Errorf("%d calls together while all hang, want 6", d.highest["A"])
 		}
 		took = healthy
 		d.mu.Unlock()
@@ -121,14 +121,14 @@ func TestAloneALineMayTakeAllPlaces(t *testing.T) {
 		time.Sleep(time.Minute)
 		d.mu.Lock()
 		if d.highest["A"] != 8 {
-			t.Errorf("%d calls at once, want all 8", d.highest["A"])
+			t.Errorf("%d calls together, want all 8", d.highest["A"])
 		}
 		d.mu.Unlock()
 		stop()
 	})
 }
 
-// TestBacklogDelaysNoNewChat: after an outage new chats are read at once, and
+// TestBacklogDelaysNoNewChat: after an outage new chats are read immediately, and
 // the backlog in its order, with at least its share.
 func TestBacklogDelaysNoNewChat(t *testing.T) {
 	t.Parallel()
@@ -257,7 +257,7 @@ func TestEveryDueReadIsCalled(t *testing.T) {
 				}
 			}
 			if d.most > places {
-				t.Errorf("run %d: %d calls at once with %d places", run, d.most, places)
+				t.Errorf("run %d: %d calls together with %d places", run, d.most, places)
 			}
 		})
 	}
@@ -293,17 +293,17 @@ func TestStuckShardDelaysItsOwnChatsOnly(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		d.mu.Lock()
 		if len(d.calls) != 100 || d.most != 8 {
-			t.Errorf("%d calls, %d at once, while a shard was stuck; want the 100 of the others, 8 at once", len(d.calls), d.most)
+			t.Errorf("%d calls, %d together, while a shard was stuck; want the 100 of the others, 8 together", len(d.calls), d.most)
 		}
 		d.mu.Unlock()
 		time.Sleep(time.Minute)
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if len(d.calls) != 150 || len(d.due) != 0 {
-			t.Errorf("%d calls after the shard went on, want 150", len(d.calls))
+			t.Errorf("%d calls after the shard continued, want 150", len(d.calls))
 		}
 		if d.most > 8 {
-			t.Errorf("%d calls at once", d.most)
+			t.Errorf("%d calls together", d.most)
 		}
 	})
 }

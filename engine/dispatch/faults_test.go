@@ -165,7 +165,7 @@ func (c *chaos) Call(ctx context.Context, call chat.Call) (string, error) {
 
 // Whatever fails, and however often: each read that waits is called in the end,
 // none that does not wait is called, never two calls of a chat at a time, and none
-// while calls are paused. What a stop leaves goes on with the next process.
+// while calls are paused. The next process makes what a stop has left.
 func TestEveryWaitingReadIsCalledWhateverFails(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -272,7 +272,7 @@ func TestLateChatGivesItsPermitBack(t *testing.T) {
 			}
 			return 0
 		}
-		// Two calls at once, and then none for a quarter of an hour.
+		// Two calls together, and then none for a quarter of an hour.
 		_, stop := d.run(Config{Concurrency: 1, Governor: NewGovernor(0.001, 2), Group: func(id string) int { return len(id) }})
 		defer stop()
 		d.ask("late", 1, 0)

@@ -91,7 +91,7 @@ func (d *Dispatcher) failed(answer *chat.Answer, err *chert.Error) {
 	answer.Code, answer.HTTP, answer.TraceID = err.Code, err.Status, err.TraceID
 	answer.Error = err.Error()
 	answer.Unknown = err.Unknown
-	// An error about the account says nothing about this chat. The call was not
+	// An error about the account is not about this chat. The call was not
 	// carried out, and the attempt does not count.
 	answer.NotSent = stopsAll(err.Code)
 	answer.NotChert = err.Foreign
@@ -153,7 +153,7 @@ func (d *Dispatcher) release(f *flight) {
 }
 
 // lineFailed reports whether a call failed in a way that may also hit other calls of
-// its line. A foreign answer says nothing about the line.
+// its line. A foreign answer is not about the line.
 func lineFailed(a *chat.Answer) bool {
 	return !a.OK && !a.NotSent && !a.NotChert && (a.Retryable || a.Unknown) && a.Code != chert.CodeRateLimited
 }

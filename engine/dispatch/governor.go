@@ -28,7 +28,7 @@ type Permit struct {
 }
 
 // NewGovernor returns a governor with a ceiling of limit calls per second, in bursts
-// of at most burst calls. A limit of 0 is no ceiling.
+// of at most burst calls. With a limit of 0 there is no ceiling.
 func NewGovernor(limit float64, burst int) *Governor {
 	b := float64(max(burst, 1))
 	return &Governor{bucket: bucket{rate: limit, burst: b, tokens: b}}

@@ -40,7 +40,7 @@ func TestGovernorTakesPermitsBack(t *testing.T) {
 	g := NewGovernor(1, 1)
 	permit, wait := g.Admit(epoch)
 	if wait != 0 {
-		t.Fatal("the first call must go at once")
+		t.Fatal("the first call must go immediately")
 	}
 	g.Return(permit)
 	if wait := admit(g, epoch); wait != 0 {
@@ -291,7 +291,7 @@ func TestGovernorRestoresAPause(t *testing.T) {
 	}
 }
 
-// admit is the wait that Admit returns.
+// admit returns the wait that Admit returns.
 func admit(g *Governor, now time.Time) time.Duration {
 	permit, wait := g.Admit(now)
 	if wait == 0 && permit.probe != nil {
@@ -314,7 +314,7 @@ func TestGovernorPacesWhenTheClockIsSetBack(t *testing.T) {
 	} {
 		g := NewGovernor(1, 1)
 		if admit(g, epoch) != 0 {
-			t.Fatalf("%s: the first call must go at once", tc.name)
+			t.Fatalf("%s: the first call must go immediately", tc.name)
 		}
 		if tc.learn != nil {
 			g.Answered(epoch, Permit{}, "c1", tc.learn)

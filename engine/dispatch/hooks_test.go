@@ -27,7 +27,7 @@ func TestNoCallGoesOutWhileAbleSaysNo(t *testing.T) {
 		_, stop := d.run(Config{Able: func() error {
 			asked.Add(1)
 			if time.Since(d.began) < 10*time.Second {
-				return errors.New("no place to keep what comes of it")
+				return errors.New("no place to store the result")
 			}
 			return nil
 		}})
@@ -92,7 +92,7 @@ func TestPauseIsKeptAfterEveryRateLimit(t *testing.T) {
 	})
 }
 
-// ProbeNow makes a call at once, whatever the probe's wait has grown to.
+// ProbeNow makes a call immediately, however long the wait of the probe has become.
 func TestProbeNowSkipsTheWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -186,8 +186,8 @@ func (f *failingChats) Ready(ctx context.Context, id string) (chat.Call, bool, e
 }
 
 // The place of a chat that has no call any more goes to the next one as soon as
-// the chat has said so, though nothing was set meanwhile. It is not asked again,
-// unless it could not say.
+// Ready has returned, though nothing was set meanwhile. The chat is not asked again,
+// unless Ready failed.
 func TestPlaceOfAChatWithoutACallIsFree(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -31,8 +31,8 @@ const (
 	MaxTimeout = 10 * time.Minute
 )
 
-// Bounds of a retry_after. Less than the first step of the backoff is no wait, and
-// more than an hour is more likely a mistake than a limit.
+// Bounds of a retry_after. Anything shorter than the first step of the backoff
+// is raised to it, and more than an hour is more likely a mistake than a limit.
 const (
 	minPause = time.Second
 	maxPause = time.Hour

@@ -41,7 +41,7 @@ func (p *places) inFlight() int {
 
 func newPlaces(total int) *places { return &places{total: total, lines: map[string]*lineCalls{}} }
 
-// may reports whether another call of a line may go on the wire now.
+// may reports whether another call of a line may be made now.
 func (p *places) may(line string, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,7 +89,7 @@ func (p *places) take(line string, now time.Time) bool {
 }
 
 // leave gives back the place that was taken at a time. If a call was made, failed
-// says how it ended.
+// is its result.
 func (p *places) leave(line string, began time.Time, made, failed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 // Stop is why no calls go out, apart from one probe at a time. A probe that is
 // answered ends the stop.
 type Stop struct {
-	// Foreign says that what answers is not Chert. Otherwise Chert refuses all calls,
+	// Foreign is set if what answers is not Chert. Otherwise Chert refuses all calls,
 	// because of the account or the clock.
 	Foreign bool
 	Code    int // Chert's error code; 0 if Foreign
@@ -49,7 +49,7 @@ func (g *Governor) foreign(now time.Time, chat string, probe bool, err *chert.Er
 	switch {
 	case alone && !probe:
 		return
-	case alone && !g.stop.Foreign: // it says nothing about the account
+	case alone && !g.stop.Foreign: // it is not about the account
 		g.stop.probeIn(now, boundedWait(err.RetryAfter))
 		return
 	case g.stop == nil && failed < foreignChats:
@@ -111,7 +111,7 @@ func (g *Governor) Stray(chat string) bool {
 }
 
 // probeFor returns which chats the next probe is for. During a foreign stop these are
-// the chats without a foreign answer so far, as an answer to one of them says most.
+// the chats without a foreign answer so far, as an answer to one of them proves most.
 // Among them the one due last and the one due first are probed in turns, so that
 // neither a backlog nor new calls hide a chat that Chert would answer. Otherwise
 // untried is nil.

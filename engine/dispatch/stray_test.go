@@ -33,7 +33,7 @@ func (f filter) Call(ctx context.Context, call chat.Call) (string, error) {
 
 // Chats that something on the way keeps from Chert hold up no other: once calls
 // have stopped for them, a chat that Chert answers is called by the second probe
-// at the latest, and from then on immediately, however long the others go on.
+// at the latest, and from then on immediately, however long the others fail.
 func TestChatsBehindAFilterDelayNoOther(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -133,9 +133,9 @@ func runFilter(t *testing.T, bad int, since time.Duration, dice *rand.Rand) stri
 	return ""
 }
 
-// Chats that were kept from Chert while it answered others are no evidence; three
-// others are, and their first answer of Chert's clears them.
-func TestCulpritsAreNoEvidence(t *testing.T) {
+// Chats that received foreign answers while Chert answered others do not count for a
+// stop; three others do, and their first answer of Chert's ends it.
+func TestCulpritsDoNotCountForAStop(t *testing.T) {
 	t.Parallel()
 	page := &chert.Error{Status: 403, Foreign: true, Retryable: true}
 	for _, tc := range []struct {

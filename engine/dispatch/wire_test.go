@@ -57,7 +57,7 @@ const (
 	hang             = "no answer"
 )
 
-// httpAnswer is an answer in bytes.
+// httpAnswer returns an answer in bytes.
 func httpAnswer(status int, contentType, body string, headers ...string) string {
 	return fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s\r\n%s",
 		status, http.StatusText(status), contentType, len(body), strings.Join(append(headers, ""), "\r\n"), body)
@@ -79,7 +79,7 @@ var successes = map[chat.Kind]string{
 	chat.Send:   `{"message":{"id":"m2","status":"queued"}}`,
 }
 
-// samples are the ways in which a call of a kind ends.
+// samples returns the ways in which a call of a kind ends.
 func samples(kind chat.Kind) []sample {
 	list := []sample{
 		{"success", httpAnswer(200, "application/json", successes[kind]), confirmed},
@@ -171,7 +171,7 @@ func (w *wire) serve(conn net.Conn) {
 	io.WriteString(conn, raw)
 }
 
-// expect says how an action of a kind ends after the answers of a script, and how
+// expect returns how an action of a kind ends after the answers of a script, and how
 // many calls are made for it.
 func expect(kind chat.Kind, script []sample) (status, why string, calls int) {
 	for _, s := range script {
@@ -193,7 +193,7 @@ func expect(kind chat.Kind, script []sample) (status, why string, calls int) {
 }
 
 // play makes one action of a kind and gives its calls the answers of a script. It
-// returns what is wrong with what came of it, or "".
+// returns what is wrong with the result, or "".
 func play(t *testing.T, kind chat.Kind, script []sample) (problem string) {
 	var names []string
 	for _, s := range script {

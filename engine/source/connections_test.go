@@ -320,7 +320,7 @@ func (f *flaky) Accept() (net.Conn, error) {
 	return f.Listener.Accept()
 }
 
-// TestTooManyOpenFiles: a process without a descriptor left says so, once, with
+// TestTooManyOpenFiles: a process without a descriptor left logs it, once, with
 // the fix, gives one back that an idle connection holds, and accepts again.
 func TestTooManyOpenFiles(t *testing.T) {
 	t.Parallel()
@@ -377,8 +377,8 @@ func TestTooManyOpenFilesIsLoggedOnceAMinute(t *testing.T) {
 		c.now = func() time.Time { return testNow.Add(step.at) }
 		log.Reset()
 		c.outOfFiles(syscall.EMFILE)
-		if told := log.Len() > 0; told != step.tell || !c.NoFiles().Equal(c.now()) {
-			t.Errorf("at %v it is logged: %t, and it was out of files at %v", step.at, told, c.NoFiles())
+		if logged := log.Len() > 0; logged != step.tell || !c.NoFiles().Equal(c.now()) {
+			t.Errorf("at %v it is logged: %t, and it was out of files at %v", step.at, logged, c.NoFiles())
 		}
 	}
 }

@@ -80,7 +80,7 @@ func TestServerRefusesLargeBodies(t *testing.T) {
 }
 
 // The bound of headers changes while requests are served: what is under way ends
-// as it began, and what comes afterwards is bounded anew. No connection is lost.
+// as it began, and the requests after it are bounded as well. No connection is lost.
 func TestServerChangesItsLimitOfHeaders(t *testing.T) {
 	t.Parallel()
 	inside, leave := make(chan struct{}, 1), make(chan struct{})
@@ -143,7 +143,7 @@ func TestServerChangesItsLimitOfHeaders(t *testing.T) {
 	s.SetMaxHeader(1 << 20) // nothing is served any more
 }
 
-// A sender that never ends its header must not keep a connection for good.
+// A sender that never ends its header must not keep a connection forever.
 func TestServerHasTimeouts(t *testing.T) {
 	t.Parallel()
 	server, _ := NewServer(ServerConfig{Handler: http.NotFoundHandler()})
@@ -153,7 +153,7 @@ func TestServerHasTimeouts(t *testing.T) {
 }
 
 // TestHeaderUpToTheLimit: a delivery with nearly 64 KiB of headers is taken; one
-// with more is answered 431, and the webhook is told of it. So is a 417.
+// with more is answered 431, and the webhook counts it. So is a 417.
 func TestHeaderUpToTheLimit(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
@@ -218,7 +218,7 @@ func TestMalformedRequestsAreNamed(t *testing.T) {
 		"no Host":                        {start + signed, refusedRequest, "ERROR", "no Host header"},
 		"a malformed Host":               {start + "Host: se/cret\r\n" + signed, refusedRequest, "ERROR", "what the proxy changes"},
 		"two lengths":                    {start + "Host: x\r\n" + signed + "Content-Length: 1\r\nContent-Length: 2\r\n", refusedRequest, "ERROR", "several Content-Lengths"},
-		"a length that is no number":     {start + "Host: x\r\n" + signed + "Content-Length: secret\r\n", refusedRequest, "ERROR", "not a number"},
+		"a length that is not a number":  {start + "Host: x\r\n" + signed + "Content-Length: secret\r\n", refusedRequest, "ERROR", "not a number"},
 		"another transfer encoding":      {start + "Host: x\r\n" + signed + "Transfer-Encoding: gzip\r\n", refusedRequest, "ERROR", "not chunked"},
 		"HTTP/3.0":                       {"POST /webhooks/chert HTTP/3.0\r\nHost: x\r\n" + signed, refusedRequest, "ERROR", "use HTTP/1.1"},
 		"without a signature":            {start + "Host: x\r\nHost: y\r\n", refusedRequest, "WARN", "2 Host headers"},

@@ -87,7 +87,7 @@ func (b *bench) quarantine(_ context.Context, q store.Quarantined) error {
 	return nil
 }
 
-// delivery is a request signed by secret at the bench's beginning.
+// delivery returns a request signed by secret at the bench's beginning.
 func delivery(secret, body string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/webhooks/chert", strings.NewReader(body))
 	digest := strings.TrimPrefix(chert.Signature(secret, testTimestamp, []byte(body)), "v1,"+testTimestamp+",")
@@ -155,7 +155,7 @@ func TestWebhookAnswers(t *testing.T) {
 			status: 405, body: `POST`, count: func(s *WebhookStats) { s.Refused[refusedMethod]++ }},
 		{name: "another path", request: httptest.NewRequest(http.MethodPost, "/", nil),
 			status: 404, body: `/webhooks/chert`, count: func(s *WebhookStats) { s.Refused[refusedPath]++ }},
-		{name: "a path that goes on", request: at(delivery(testSecret, testBody), "/webhooks/chert/x"),
+		{name: "a path with a further part", request: at(delivery(testSecret, testBody), "/webhooks/chert/x"),
 			status: 404, body: `/webhooks/chert`, count: func(s *WebhookStats) { s.Refused[refusedPath]++ }},
 		{name: "doubled slashes", request: at(delivery(testSecret, testBody), "//webhooks///chert//"),
 			status: 200, body: `"accepted"`, stored: "e1", count: func(s *WebhookStats) { s.Accepted++ }},
@@ -311,7 +311,7 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 	}
 }
 
-// TestEveryRefusalNamesItsFix: each kind is counted and logged by itself, as an
+// TestEveryRefusalNamesItsFix: each kind is counted and logged separately, as an
 // error if what was refused was a delivery, with the setting that helps.
 func TestEveryRefusalNamesItsFix(t *testing.T) {
 	t.Parallel()

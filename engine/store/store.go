@@ -2,7 +2,7 @@
 // the journal of events and their decisions, chats, actions and timers, the state
 // and kv of rules, and what chertd remembers about packs and itself.
 //
-// The seam says what happened, not how to store it, and has no SQL in it. Package
+// The seam takes what happened, not how to store it, and has no SQL in it. Package
 // sqlite is the default store; package storetest tests what every store must do.
 package store
 

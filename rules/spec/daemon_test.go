@@ -254,7 +254,7 @@ func (d *daemon) Call(_ context.Context, call chat.Call) (string, error) {
 	return trace, nil
 }
 
-func (d *daemon) observe(h engine.Happening) {
+func (d *daemon) observe(h engine.Observation) {
 	if h.Handled == nil {
 		return
 	}

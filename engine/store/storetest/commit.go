@@ -39,7 +39,7 @@ func keptWhole(t *testing.T, b *bench) {
 		Writes: []turn.KV{{Pack: "codes", Key: "k", Value: json.RawMessage(`1`)}},
 		Append: []turn.Arrival{arrival("e2", "c2")},
 	})
-	for _, when := range []string{"at once", "reopened"} {
+	for _, when := range []string{"immediately", "reopened"} {
 		b.equal(when+": chat", b.chat("c1"), c)
 		r := b.record("e1")
 		b.equal(when+": decision", r.Decision, d)
@@ -98,8 +98,8 @@ func commitRepeated(t *testing.T, b *bench) {
 func conflictKeepsNothing(t *testing.T, b *bench) {
 	seqs := b.append(arrival("e1", "c1"), arrival("e2", "c2"))
 	b.commit(turn.Transition{Writes: []turn.KV{{Pack: "p", Key: "k", Value: json.RawMessage(`1`)}}})
-	told := 0
-	b.s.Journaled(func(list []turn.Entry) { told += len(list) })
+	announced := 0
+	b.s.Journaled(func(list []turn.Entry) { announced += len(list) })
 	before := b.s.LastSeq()
 	err := b.s.Commit(t.Context(), []turn.Transition{
 		{
@@ -128,12 +128,12 @@ func conflictKeepsNothing(t *testing.T, b *bench) {
 	if kv, err := b.s.KV(t.Context(), "p", "other", noon); err != nil || kv.Value != nil || kv.Version != 0 {
 		t.Errorf("kept kv %s, %v", show(kv), err)
 	}
-	if _, ok, err := b.s.Event(t.Context(), "e3"); ok || err != nil || told != 0 || b.s.LastSeq() != before {
-		t.Errorf("e3 is in the journal: %t, %v; told of %d, last sequence %d, was %d", ok, err, told, b.s.LastSeq(), before)
+	if _, ok, err := b.s.Event(t.Context(), "e3"); ok || err != nil || announced != 0 || b.s.LastSeq() != before {
+		t.Errorf("e3 is in the journal: %t, %v; %d announced, last sequence %d, was %d", ok, err, announced, b.s.LastSeq(), before)
 	}
 }
 
-// conflictAlone commits, from many goroutines at once, batches of which every
+// conflictAlone commits, from many goroutines concurrently, batches of which every
 // other one conflicts: whatever is made durable together, those are refused
 // and the rest is kept.
 func conflictAlone(t *testing.T, b *bench) {

@@ -15,7 +15,7 @@ var journalTests = map[string]func(*testing.T, *bench){
 	"an event is journaled once":                             journaledOnce,
 	"an event twice in one batch is journaled once":          twiceInOneBatch,
 	"the same events from many goroutines":                   manySides,
-	"Journaled gets entries in order, before Append returns": toldInOrder,
+	"Journaled gets entries in order, before Append returns": announcedInOrder,
 	"pending entries are paged by shard":                     pendingByShard,
 	"unhandled events of a chat are found":                   unhandled,
 	"an empty batch appends nothing":                         emptyBatch,
@@ -34,7 +34,7 @@ func journaledOnce(t *testing.T, b *bench) {
 			t.Errorf("%s: receipts %+v, want e2 and e1 to be duplicates of %v", when, receipts, first)
 		}
 	}
-	check("at once")
+	check("immediately")
 	b.reopen()
 	check("reopened")
 	if got := b.s.LastSeq(); got != first[1]+1 {
@@ -90,20 +90,20 @@ func manySides(t *testing.T, b *bench) {
 	}
 }
 
-func toldInOrder(t *testing.T, b *bench) {
+func announcedInOrder(t *testing.T, b *bench) {
 	var mu sync.Mutex
-	var told []turn.Entry
+	var announced []turn.Entry
 	known := map[int64]bool{}
 	b.s.Journaled(func(list []turn.Entry) {
 		mu.Lock()
 		defer mu.Unlock()
 		if last := b.s.LastSeq(); last < list[len(list)-1].Seq {
-			t.Errorf("told of %d while the last sequence is %d", list[len(list)-1].Seq, last)
+			t.Errorf("announced %d while the last sequence is %d", list[len(list)-1].Seq, last)
 		}
 		for _, e := range list {
 			known[e.Seq] = true
 		}
-		told = append(told, list...)
+		announced = append(announced, list...)
 	})
 	var wg sync.WaitGroup
 	for side := range 8 {
@@ -129,7 +129,7 @@ func toldInOrder(t *testing.T, b *bench) {
 				mu.Lock()
 				for _, seq := range seqs {
 					if !known[seq] {
-						t.Errorf("append answered before sequence %d was told", seq)
+						t.Errorf("Append returned before sequence %d was announced", seq)
 					}
 				}
 				mu.Unlock()
@@ -137,14 +137,14 @@ func toldInOrder(t *testing.T, b *bench) {
 		})
 	}
 	wg.Wait()
-	for i, e := range told {
-		if i > 0 && e.Seq <= told[i-1].Seq {
-			t.Fatalf("told of %d after %d", e.Seq, told[i-1].Seq)
+	for i, e := range announced {
+		if i > 0 && e.Seq <= announced[i-1].Seq {
+			t.Fatalf("announced %d after %d", e.Seq, announced[i-1].Seq)
 		}
 	}
 	all, err := b.s.Pending(t.Context(), store.Shard{Of: 1}, 0, 1<<20)
 	b.must(err)
-	b.equal("what was told, against the journal", told, all)
+	b.equal("announced entries, against the journal", announced, all)
 }
 
 func pendingByShard(t *testing.T, b *bench) {

@@ -43,7 +43,7 @@ func versions(t *testing.T, b *bench) {
 	b.equal("another pack's", b.kv("q", "k", noon), turn.KV{Pack: "q", Key: "k"})
 	b.commit(turn.Transition{Writes: []turn.KV{write("k", `4`), write("k", `5`)}}, turn.Transition{Writes: []turn.KV{write("k", `6`)}})
 	b.reopen()
-	b.equal("after three writes at once", b.kv("p", "k", noon), turn.KV{Pack: "p", Key: "k", Value: json.RawMessage(`6`), Version: 6})
+	b.equal("after three writes in one batch", b.kv("p", "k", noon), turn.KV{Pack: "p", Key: "k", Value: json.RawMessage(`6`), Version: 6})
 }
 
 func expired(t *testing.T, b *bench) {
@@ -61,7 +61,7 @@ func expired(t *testing.T, b *bench) {
 		}
 	}
 	b.commit(turn.Transition{Reads: []turn.KV{{Pack: "p", Key: "k", Version: 1}}, Writes: []turn.KV{write("k", `2`)}})
-	b.equal("written again, for good", b.kv("p", "k", noon.Add(time.Hour)), turn.KV{Pack: "p", Key: "k", Value: json.RawMessage(`2`), Version: 2})
+	b.equal("written again, without an expiry", b.kv("p", "k", noon.Add(time.Hour)), turn.KV{Pack: "p", Key: "k", Value: json.RawMessage(`2`), Version: 2})
 }
 
 func deleted(t *testing.T, b *bench) {

@@ -19,7 +19,7 @@ import (
 // kvModel is kv as the seam promises it, in a map.
 type kvModel map[[2]string]turn.KV // by pack and key
 
-// live is an entry that has a value and has not expired.
+// live reports whether an entry has a value and has not expired.
 func (m kvModel) live(pack, key string, now time.Time) (turn.KV, bool) {
 	kv := m[[2]string{pack, key}]
 	return kv, kv.Value != nil && (kv.Expires.IsZero() || kv.Expires.After(now))

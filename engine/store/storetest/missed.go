@@ -30,7 +30,7 @@ func missed(pack string, seq int64, key string) turn.Missed {
 	return turn.Missed{Pack: pack, Seq: seq, Key: key, At: noon, Version: "v1", Why: rules.MissedNotLoaded, CanVeto: true}
 }
 
-// allMissed is every row, of the packs named.
+// allMissed returns every row, of the packs named.
 func (b *bench) allMissed(packs ...string) []turn.Missed {
 	b.Helper()
 	list, err := b.s.Missed(b.Context(), store.Shard{Of: 1}, packs, math.MinInt64, noon.AddDate(-100, 0, 0), 1<<20)
@@ -205,7 +205,7 @@ func blockedBy(t *testing.T, b *bench) {
 	}
 }
 
-// backlogByAge: what was missed long ago is told from what was missed lately,
+// backlogByAge: Backlog separates what was missed long ago from what was missed lately,
 // and a read is lately blocked if anything blocks it that was missed lately.
 func backlogByAge(t *testing.T, b *bench) {
 	blocked := func(seq int64, chatID string) chat.Action {

@@ -27,7 +27,7 @@ var packTests = map[string]func(*testing.T, *bench){
 	"any version and pack state is read back":          anyVersion,
 }
 
-// version is one of pack codes, with a file, that went live so many minutes after noon.
+// version returns one of pack codes, with a file, that went live so many minutes after noon.
 func version(hash string, minutes int) store.Version {
 	at := noon.Add(time.Duration(minutes) * time.Minute)
 	return store.Version{
@@ -75,7 +75,7 @@ func versionFound(t *testing.T, b *bench) {
 		{Name: "b.lua", Kind: rules.RuleFile, Bytes: []byte("b")}, {Name: "a.lua", Kind: rules.LibFile}, {Name: "x.bin", Kind: rules.DataFile, Bytes: []byte{0, 0xff, 0}},
 	}
 	b.save(one, two, three, other)
-	for _, when := range []string{"at once", "reopened"} {
+	for _, when := range []string{"immediately", "reopened"} {
 		for hash, want := range map[string]store.Version{
 			"aa11": one, "aa1": one, "aa22": two,
 			"aa2": three, // the whole of one, the beginning of another
@@ -163,7 +163,7 @@ func packStates(t *testing.T, b *bench) {
 	b.equal("its version", b.version("codes", "aa"), version("aa", 0))
 }
 
-// decided is a decision in which one rule of a version of codes had a say for
+// decided returns a decision in which one rule of a version of codes took part for
 // each error given, "" for none; one that is suspended did not run.
 func decided(seq int64, hash string, errs ...string) *turn.Decision {
 	d := &turn.Decision{Seq: seq, At: noon}
@@ -201,7 +201,7 @@ func versionsCount(t *testing.T, b *bench) {
 		turn.Transition{Chat: &chat.Chat{ID: "c1"}},
 	)
 	b.commit(turn.Transition{Decision: decided(seqs[5], "aa", "")})
-	// Handled anew, and in an answer that was lost: counted the first time.
+	// Handled again, as after a lost answer: it was counted the first time.
 	b.commit(turn.Transition{Decision: decided(seqs[0], "aa", "it fails now")}, turn.Transition{Decision: decided(seqs[2], "aa", "")})
 	b.reopen()
 	got := map[string]string{}
@@ -228,96 +228,6 @@ func conflictCountsNothing(t *testing.T, b *bench) {
 	v := b.version("codes", "aa")
 	b.equal("events", v.Events, int64(1))
 	b.equal("failures", v.Failures, int64(1))
-}
-
-func concerned(t *testing.T, b *bench) {
-	action := func(seq int64, chatID, hash string, status chat.Status) chat.Action {
-		a := read(seq, 0, chatID, noon)
-		a.Version, a.Status = hash, status
-		return a
-	}
-	other := action(9, "c9", "aa", chat.Waiting)
-	other.Pack = "vip"
-	timer := func(chatID, pack, hash string) turn.Transition {
-		tm := chat.Timer{Pack: pack, Name: "again", Version: hash, Due: noon, Seq: 20}
-		return turn.Transition{Chat: &chat.Chat{ID: chatID}, Timers: []chat.TimerChange{{Timer: tm}}}
-	}
-	b.commit(turn.Transition{Actions: []chat.Action{
-		action(1, "c2", "aa", chat.Waiting), action(2, "c1", "aa", chat.Waiting), action(3, "c1", "bb", chat.Sent),
-		action(4, "c4", "aa", chat.Done), action(5, "c5", "aa", chat.Dropped), action(6, "c6", "aa", chat.Blocked),
-		action(7, "c7", "aa", chat.Dead), action(8, "c8", "aa", chat.Shadowed), other,
-	}}, timer("c2", "codes", "bb"), timer("c3", "codes", "bb"), timer("c5", "vip", "bb"))
-	check := func(when, pack, hash string, want ...string) {
-		t.Helper()
-		got, err := b.s.Concerned(t.Context(), pack, hash)
-		b.must(err)
-		b.equal(fmt.Sprintf("%s: chats of %s %s", when, pack, hash), got, want)
-	}
-	check("at once", "codes", "", "c1", "c2", "c3", "c6")
-	check("at once", "codes", "aa", "c1", "c2", "c6")
-	check("at once", "codes", "bb", "c1", "c2", "c3")
-	check("at once", "codes", "cc")
-	check("at once", "vip", "", "c5", "c9")
-	check("at once", "nothing", "")
-	postponed := func(id string, list ...chat.Postponement) turn.Transition {
-		return turn.Transition{Chat: &chat.Chat{ID: id, Postponed: list}}
-	}
-	b.commit(
-		postponed("p1", chat.Postponement{Pack: "night", Version: "aa", Until: noon}, chat.Postponement{Pack: "calm", Version: "bb", Until: noon}),
-		postponed("p2", chat.Postponement{Pack: "night", Version: "bb", Until: noon}))
-	check("postponed", "night", "", "p1", "p2")
-	check("a version leaves what it has postponed", "night", "bb")
-	check("postponed", "calm", "", "p1")
-	b.commit(postponed("p2"))
-	check("no longer postponed", "night", "", "p1")
-	b.reopen()
-	gone := timer("c3", "codes", "bb")
-	gone.Timers[0].Removed = true
-	b.commit(turn.Transition{Actions: []chat.Action{action(1, "c2", "aa", chat.Done)}}, gone)
-	check("later", "codes", "", "c1", "c2", "c6")
-	check("later", "codes", "aa", "c1", "c6")
-}
-
-func pendingKept(t *testing.T, b *bench) {
-	pack := func(name string) store.PackState {
-		t.Helper()
-		list, err := b.s.PackStates(t.Context())
-		b.must(err)
-		for _, p := range list {
-			if p.Pack == name {
-				return p
-			}
-		}
-		return store.PackState{}
-	}
-	b.must(b.s.SetPendingKept(t.Context(), "codes", "", false))
-	b.must(b.s.SetRulesDeleted(t.Context(), "codes", false))
-	b.equal("a pack that is not known", pack("codes"), store.PackState{})
-	b.must(b.s.SetPendingKept(t.Context(), "codes", "", true))
-	b.equal("set before the pack is known", pack("codes"), store.PackState{Pack: "codes", PendingKept: true})
-
-	b.save(version("aa", 0), version("bb", 1))
-	b.must(b.s.SetPackState(t.Context(), store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, RulesDeleted: true}))
-	b.must(b.s.SetRulesDeleted(t.Context(), "vip", true))
-	b.must(b.s.SetPendingKept(t.Context(), "codes", "bb", true))
-	b.must(b.s.SetPendingKept(t.Context(), "codes", "cc", true)) // not kept
-	b.save(version("bb", 2))
-	b.reopen()
-	b.equal("the pack", pack("codes"), store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow, PendingKept: true})
-	b.equal("another pack", pack("vip"), store.PackState{Pack: "vip", RulesDeleted: true})
-	b.equal("the version", b.version("codes", "bb").PendingKept, true)
-	b.equal("the other version", b.version("codes", "aa").PendingKept, false)
-	b.equal("a version that is not kept", b.version("codes", "cc"), store.Version{})
-
-	b.must(b.s.SetPendingKept(t.Context(), "codes", "", false))
-	b.must(b.s.SetRulesDeleted(t.Context(), "vip", false))
-	b.must(b.s.SetPendingKept(t.Context(), "codes", "bb", false))
-	b.equal("the pack, later", pack("codes"), store.PackState{Pack: "codes", Live: "aa", Mode: rules.Shadow})
-	b.equal("another pack, later", pack("vip"), store.PackState{Pack: "vip"})
-	b.equal("the version, later", b.version("codes", "bb").PendingKept, false)
-	b.must(b.s.SetPendingKept(t.Context(), "codes", "", true))
-	b.must(b.s.ForgetPack(t.Context(), "codes"))
-	b.equal("forgotten", pack("codes"), store.PackState{})
 }
 
 func ignoreFile(t *testing.T, b *bench) {

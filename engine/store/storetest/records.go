@@ -1,18 +1,15 @@
 package storetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"chertd/engine/store"
-	"chertd/rules"
 	"chertd/rules/chat"
 	"chertd/rules/turn"
 )
@@ -24,14 +21,6 @@ var recordTests = map[string]func(*testing.T, *bench){
 	"holds are listed until they end":                  holds,
 	"postponements are listed until they end":          postponed,
 	"stats are exact, whatever is written":             exactStats,
-}
-
-var lifeTests = map[string]func(*testing.T, *bench){
-	"a closed store returns ErrClosed":   closed,
-	"Close answers calls that wait":      closeAnswers,
-	"an ended context keeps nothing new": endedContext,
-	"sequences continue after a restart": sequencesGoOn,
-	"readers see what was acknowledged":  readersSee,
 }
 
 // holds: each chat that is held, whoever held it, is listed until its hold ends
@@ -297,165 +286,4 @@ func exactStats(t *testing.T, b *bench) {
 		got.Bytes = 0
 		same(rt, "stats", got, want)
 	})
-}
-
-func closed(t *testing.T, b *bench) {
-	b.append(arrival("e1", "c1"))
-	b.must(b.s.Close())
-	ctx := t.Context()
-	calls := map[string]func() error{
-		"Append":      func() error { _, err := b.s.Append(ctx, []turn.Arrival{arrival("e2", "c1")}); return err },
-		"Quarantine":  func() error { return b.s.Quarantine(ctx, store.Quarantined{}) },
-		"Pending":     func() error { _, err := b.s.Pending(ctx, store.Shard{Of: 1}, 0, 1); return err },
-		"Unhandled":   func() error { _, err := b.s.Unhandled(ctx, "c1", 0); return err },
-		"Commit":      func() error { return b.s.Commit(ctx, []turn.Transition{{}}) },
-		"Chat":        func() error { _, err := b.s.Chat(ctx, "c1"); return err },
-		"State":       func() error { _, err := b.s.State(ctx, "p", "c1"); return err },
-		"KV":          func() error { _, err := b.s.KV(ctx, "p", "k", noon); return err },
-		"KVList":      func() error { _, _, err := b.s.KVList(ctx, "p", "", "", noon, 1, 1); return err },
-		"KVUsage":     func() error { _, err := b.s.KVUsage(ctx, "p", noon, nil); return err },
-		"CallsDue":    func() error { _, err := b.s.CallsDue(ctx, "", store.Due{}, 1); return err },
-		"CallLines":   func() error { _, err := b.s.CallLines(ctx, "", 1); return err },
-		"TimersDue":   func() error { _, err := b.s.TimersDue(ctx, store.Due{}, 1); return err },
-		"Stats":       func() error { _, err := b.s.Stats(ctx); return err },
-		"Event":       func() error { _, _, err := b.s.Event(ctx, "e1"); return err },
-		"Events":      func() error { _, err := b.s.Events(ctx, "", 0, 1); return err },
-		"Actions":     func() error { _, err := b.s.Actions(ctx, store.ActionFilter{}); return err },
-		"Quarantined": func() error { _, err := b.s.Quarantined(ctx, 1); return err },
-		"SaveVersion": func() error { return b.s.SaveVersion(ctx, version("aa", 0)) },
-		"Version":     func() error { _, _, err := b.s.Version(ctx, "codes", "aa"); return err },
-		"Versions":    func() error { _, err := b.s.Versions(ctx, "codes", 1); return err },
-		"PackStates":  func() error { _, err := b.s.PackStates(ctx); return err },
-		"SetPack":     func() error { return b.s.SetPackState(ctx, store.PackState{Pack: "codes"}) },
-		"ForgetPack":  func() error { return b.s.ForgetPack(ctx, "codes") },
-		"Concerned":   func() error { _, err := b.s.Concerned(ctx, "codes", ""); return err },
-		"SetPending":  func() error { return b.s.SetPendingKept(ctx, "codes", "", true) },
-		"SetDeleted":  func() error { return b.s.SetRulesDeleted(ctx, "codes", true) },
-		"IgnoreFile":  func() error { _, err := b.s.IgnoreFile(ctx); return err },
-		"SetIgnore":   func() error { return b.s.SetIgnoreFile(ctx, nil) },
-		"Paused":      func() error { _, err := b.s.Paused(ctx); return err },
-		"SetPaused":   func() error { return b.s.SetPaused(ctx, true) },
-		"Schedule":    func() error { _, err := b.s.ScheduleDone(ctx, rules.ScheduleID{}, noon); return err },
-		"ReadCount":   func() error { _, err := b.s.ReadCount(ctx, "codes"); return err },
-		"ClockOffset": func() error { _, err := b.s.ClockOffset(ctx); return err },
-		"SetOffset":   func() error { return b.s.SetClockOffset(ctx, 0) },
-		"CallPause":   func() error { _, err := b.s.CallPause(ctx, "c"); return err },
-		"SetPause":    func() error { return b.s.SetCallPause(ctx, "c", store.CallPause{}) },
-		"MissedPacks": func() error { _, err := b.s.MissedPacks(ctx); return err },
-		"Missed":      func() error { _, err := b.s.Missed(ctx, store.Shard{Of: 1}, []string{"codes"}, 0, noon, 1); return err },
-		"Vetoes":      func() error { _, err := b.s.Vetoes(ctx, "c1"); return err },
-		"BlockedRead": func() error { _, err := b.s.BlockedReads(ctx, "c1"); return err },
-		"Backlog":     func() error { _, _, err := b.s.Backlog(ctx, "codes", noon); return err },
-		"Holds":       func() error { _, _, err := b.s.Holds(ctx, noon, 1); return err },
-		"Postponed":   func() error { _, _, err := b.s.Postponed(ctx, noon, 1); return err },
-		"Records":     func() error { _, err := b.s.Records(ctx, []int64{1}); return err },
-		"Close":       b.s.Close,
-	}
-	for name, call := range calls {
-		if err := call(); !errors.Is(err, store.ErrClosed) {
-			t.Errorf("%s after Close: %v, want %v", name, err, store.ErrClosed)
-		}
-	}
-	b.open()
-	if _, ok, err := b.s.Event(ctx, "e1"); !ok || err != nil {
-		t.Errorf("e1 after Close: %t, %v", ok, err)
-	}
-}
-
-// closeAnswers closes in the midst of appends: each is answered, and what was
-// answered without an error is there.
-func closeAnswers(t *testing.T, b *bench) {
-	var mu sync.Mutex
-	kept := map[string]bool{}
-	var wg sync.WaitGroup
-	begun := make(chan struct{}, 64)
-	for side := range 8 {
-		wg.Go(func() {
-			for i := 0; ; i++ {
-				id := fmt.Sprintf("e%d.%d", side, i)
-				_, err := b.s.Append(background, []turn.Arrival{arrival(id, "c1")})
-				if err != nil {
-					if !errors.Is(err, store.ErrClosed) {
-						t.Errorf("append: %v", err)
-					}
-					return
-				}
-				mu.Lock()
-				kept[id] = true
-				mu.Unlock()
-				select {
-				case begun <- struct{}{}:
-				default:
-				}
-			}
-		})
-	}
-	for range 40 {
-		<-begun
-	}
-	b.must(b.s.Close())
-	wg.Wait()
-	b.open()
-	if got := len(b.pending(store.Shard{Of: 1})); got != len(kept) {
-		t.Errorf("%d events are there, %d were answered", got, len(kept))
-	}
-	for id := range kept {
-		b.record(id)
-	}
-}
-
-func endedContext(t *testing.T, b *bench) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := b.s.Commit(ctx, []turn.Transition{{Writes: []turn.KV{write("k", `1`)}}}); err == nil {
-		// It was faster than the context: then it is kept.
-		b.equal("kv", b.kv("p", "k", noon).Version, int64(1))
-	} else if !errors.Is(err, context.Canceled) {
-		t.Errorf("commit: %v", err)
-	} else {
-		b.equal("kv", b.kv("p", "k", noon), turn.KV{Pack: "p", Key: "k"})
-	}
-	if _, err := b.s.Chat(ctx, "c1"); !errors.Is(err, context.Canceled) {
-		t.Errorf("chat: %v", err)
-	}
-	b.append(arrival("e1", "c1"))
-}
-
-func sequencesGoOn(t *testing.T, b *bench) {
-	last := int64(0)
-	for i := range 4 {
-		for j := range 3 {
-			seq := b.append(arrival(fmt.Sprintf("e%d.%d", i, j), "c1"))[0]
-			if seq <= last {
-				t.Fatalf("sequence %d after %d", seq, last)
-			}
-			last = seq
-		}
-		b.reopen()
-		if got := b.s.LastSeq(); got != last {
-			t.Errorf("last sequence %d after a restart, want %d", got, last)
-		}
-	}
-}
-
-// readersSee: what was answered is seen by any reader that comes after.
-func readersSee(t *testing.T, b *bench) {
-	var wg sync.WaitGroup
-	for side := range 6 {
-		wg.Go(func() {
-			id := fmt.Sprint("c", side)
-			for i := range int64(40) {
-				want := chat.Chat{ID: id, LastEvent: i + 1}
-				if err := b.s.Commit(background, []turn.Transition{{Chat: &want}}); err != nil {
-					t.Errorf("commit: %v", err)
-					return
-				}
-				if got, err := b.s.Chat(background, id); err != nil || got.LastEvent != want.LastEvent {
-					t.Errorf("chat %s: %d, %v; want %d", id, got.LastEvent, err, want.LastEvent)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
 }

@@ -26,11 +26,11 @@ var roundTrips = map[string]func(*testing.T, *bench){
 }
 
 func entries(t *testing.T, b *bench) {
-	var told []turn.Entry
-	b.s.Journaled(func(list []turn.Entry) { told = append(told, list...) })
+	var announced []turn.Entry
+	b.s.Journaled(func(list []turn.Entry) { announced = append(announced, list...) })
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		told = nil
+		announced = nil
 		var list []turn.Arrival
 		for range rapid.IntRange(1, 4).Draw(rt, "arrivals") {
 			n++
@@ -48,7 +48,7 @@ func entries(t *testing.T, b *bench) {
 		}
 		for i := range list {
 			want := turn.Entry{Seq: receipts[i].Seq, Arrival: list[i]}
-			same(rt, "told", told[i], want)
+			same(rt, "announced", announced[i], want)
 			same(rt, "pending", pending[i], want)
 			r, _, err := b.s.Event(background, list[i].Event.ID)
 			if err != nil {
@@ -120,7 +120,7 @@ func chats(t *testing.T, b *bench) {
 		}
 		same(rt, "chat", got, c)
 
-		// Then the life of its actions goes on.
+		// Then its actions make further steps.
 		for i := range c.Waiting {
 			a := draw[chat.Action](rt, "later")
 			was := c.Waiting[i]

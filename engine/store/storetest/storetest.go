@@ -1,5 +1,5 @@
-// Package storetest tests a store against what package store promises. Every store
-// must pass Run.
+// Package storetest tests whether a store keeps the contract of package store. Every
+// store must pass Run.
 package storetest
 
 import (
@@ -131,7 +131,7 @@ func (b *bench) equal(what string, got, want any) {
 	}
 }
 
-// arrival is a message of a chat.
+// arrival returns a message of a chat.
 func arrival(id, chatID string) turn.Arrival {
 	e := event.Event{
 		ID: id, Type: event.MessageReceived, At: noon, Source: event.SourceWebhook, Text: "hello", From: "+14155551234",
@@ -144,7 +144,7 @@ func arrival(id, chatID string) turn.Arrival {
 	return turn.Arrival{Event: e, Received: noon}
 }
 
-// read is a waiting read that an event asked for.
+// read returns a waiting read that an event requested.
 func read(seq int64, n int, chatID string, due time.Time) chat.Action {
 	return chat.Action{
 		ID: chat.ActionID{Seq: seq, N: n}, Kind: chat.Read, Chat: chatID, Pack: "codes", Version: "v1", Rule: "read codes",

@@ -21,29 +21,29 @@ chert.on("message.received", function(ev)
   chert.mark_read(ev.chat.id)
 end)`)
 	r.message("c1", "e1", "x")
-	r.wait("the read", func() bool { return r.settled(chat.WhyRead) == 1 })
-	defer r.look()()
+	r.wait("the read", func() bool { return r.ended(chat.WhyRead) == 1 })
+	defer r.lock()()
 	logs := r.handled("e1").Decision.Rules[0].Logs
 	if len(logs) != 1 || logs[0].Fields["nan"] == nil || logs[0].Fields["inf"] == nil {
 		t.Errorf("logged %+v, want one line with the numbers", logs)
 	}
 }
 
-// untold is a store whose entries are on disk before it tells of them, as those of
-// any are for a moment: a test makes the moment last.
-type untold struct {
+// slowAnnouncer is a store that announces entries some time after they are on disk. With
+// any store that is a moment; here a test can prolong it.
+type slowAnnouncer struct {
 	store.Store
-	tell   func([]turn.Entry)
-	onDisk chan struct{} // gets one for each group that is on disk, before it is told of
+	announce func([]turn.Entry)
+	onDisk   chan struct{} // receives once for each group that is on disk, before its announcement
 
 	mu     sync.Mutex
-	gate   chan struct{} // nil, or what telling waits for
+	gate   chan struct{} // nil, or what announcements wait for
 	before func()        // nil, or what the next Pending does first
 	commit func()        // nil, or what the next Commit does first
 }
 
-func newUntold(st store.Store) *untold {
-	f := &untold{Store: st, onDisk: make(chan struct{}, 64)}
+func newSlowAnnouncer(st store.Store) *slowAnnouncer {
+	f := &slowAnnouncer{Store: st, onDisk: make(chan struct{}, 64)}
 	st.Journaled(func(entries []turn.Entry) {
 		f.mu.Lock()
 		gate := f.gate
@@ -52,15 +52,15 @@ func newUntold(st store.Store) *untold {
 		if gate != nil {
 			<-gate
 		}
-		f.tell(entries)
+		f.announce(entries)
 	})
 	return f
 }
 
-func (f *untold) Journaled(tell func([]turn.Entry)) { f.tell = tell }
+func (f *slowAnnouncer) Journaled(announce func([]turn.Entry)) { f.announce = announce }
 
-// hold keeps what is journaled from being told of until release is called.
-func (f *untold) hold() (release func()) {
+// hold delays announcements until release is called.
+func (f *slowAnnouncer) hold() (release func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	gate := make(chan struct{})
@@ -73,7 +73,7 @@ func (f *untold) hold() (release func()) {
 	}
 }
 
-func (f *untold) Pending(ctx context.Context, s store.Shard, after int64, limit int) ([]turn.Entry, error) {
+func (f *slowAnnouncer) Pending(ctx context.Context, s store.Shard, after int64, limit int) ([]turn.Entry, error) {
 	f.mu.Lock()
 	before := f.before
 	f.before = nil
@@ -84,7 +84,7 @@ func (f *untold) Pending(ctx context.Context, s store.Shard, after int64, limit 
 	return f.Store.Pending(ctx, s, after, limit)
 }
 
-func (f *untold) Commit(ctx context.Context, batch []turn.Transition) error {
+func (f *slowAnnouncer) Commit(ctx context.Context, batch []turn.Transition) error {
 	f.mu.Lock()
 	before := f.commit
 	f.commit = nil
@@ -95,15 +95,15 @@ func (f *untold) Commit(ctx context.Context, batch []turn.Transition) error {
 	return f.Store.Commit(ctx, batch)
 }
 
-// newUntoldRig is newRig with one shard on such a store.
+// newSlowRig is newRig with one shard on such a store.
 // prepare, if not nil, is called before the engine is made.
-func newUntoldRig(t *testing.T, prepare func(*untold), files ...string) (*rig, *untold) {
+func newSlowRig(t *testing.T, prepare func(*slowAnnouncer), files ...string) (*rig, *slowAnnouncer) {
 	t.Helper()
-	var f *untold
+	var f *slowAnnouncer
 	r := &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 1}
 	r.changed.L = &r.mu
 	r.wrap = func(st store.Store) store.Store {
-		f = newUntold(st)
+		f = newSlowAnnouncer(st)
 		if prepare != nil {
 			prepare(f)
 		}
@@ -114,13 +114,12 @@ func newUntoldRig(t *testing.T, prepare func(*untold), files ...string) (*rig, *
 	return r, f
 }
 
-// An entry that a shard reads in the store before it is told of it is handled
-// once.
-func TestReadBeforeToldIsHandledOnce(t *testing.T) {
+// An entry that a shard reads from the store before its announcement is handled once.
+func TestEntryReadBeforeItsAnnouncementIsHandledOnce(t *testing.T) {
 	t.Parallel()
 	acked := make(chan error, 1)
-	r, _ := newUntoldRig(t, func(f *untold) {
-		f.commit = f.hold() // it is told of when the shard has it already
+	r, _ := newSlowRig(t, func(f *slowAnnouncer) {
+		f.commit = f.hold() // announced when the shard has it already
 		f.before = func() {
 			go func() {
 				_, err := f.Append(context.Background(), []turn.Arrival{{Event: message("c1", "e1", "x"), Received: time.Now()}})
@@ -141,17 +140,17 @@ func TestReadBeforeToldIsHandledOnce(t *testing.T) {
 	}
 }
 
-// A read speaks for no event that its chat's shard has not been told of: one
-// of them may veto it.
-func TestReadSpeaksForWhatIsKnown(t *testing.T) {
+// A read does not cover an event that was not announced to its chat's shard: that event
+// may veto it.
+func TestReadCoversOnlyAnnouncedEvents(t *testing.T) {
 	t.Parallel()
-	r, f := newUntoldRig(t, nil, "p.lua", readAll)
+	r, f := newSlowRig(t, nil, "p.lua", readAll)
 	r.eng.Pause(true)
 	first := r.message("c1", "e1", "x")
 	r.wait("e1", func() bool { return r.handled("e1") != nil })
 	<-f.onDisk
-	for behind := true; behind; { // else it may find e2 in the store by itself
-		if err := r.eng.settle(context.Background()); err != nil {
+	for behind := true; behind; { // else it may read e2 from the store
+		if err := r.eng.waitDurable(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		s := r.eng.shards[0]
@@ -172,7 +171,7 @@ func TestReadSpeaksForWhatIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if ok && call.SentSeq > first.Seq {
-		t.Errorf("the read speaks for events up to %d, and only %d was known", call.SentSeq, first.Seq)
+		t.Errorf("the read covers events up to %d, and only %d was announced", call.SentSeq, first.Seq)
 	}
 	if err := <-acked; err != nil {
 		t.Fatal(err)

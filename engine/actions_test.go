@@ -61,7 +61,7 @@ func newSimulated(t *testing.T, o rules.Options, files ...string) *simulated {
 			Webhook:   Webhook{Listen: "127.0.0.1:0", Path: "/hook", Secrets: []string{chertsim.DefaultWebhookSecret}},
 			RulesDir:  filepath.Join(s.dir, "rules"), Rules: o,
 			Log: slog.New(slog.DiscardHandler),
-			Observe: func(h Happening) {
+			Observe: func(h Observation) {
 				if h.Handled != nil {
 					s.mu.Lock()
 					s.handled = append(s.handled, h.Handled)
@@ -85,7 +85,7 @@ func newSimulated(t *testing.T, o rules.Options, files ...string) *simulated {
 	return s
 }
 
-// wait waits until cond holds of what has happened.
+// wait waits until cond holds; it is called with mu held.
 func (s *simulated) wait(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	began := time.Now()
@@ -134,7 +134,8 @@ end)
 chert.on("action.done", function(ev) log.info("done " .. ev.action.kind) end)
 chert.on("action.failed", function(ev) log.info("failed " .. ev.action.kind .. " " .. ev.action.code) end)`
 
-// What is granted is done, in the order asked, and the pack is told.
+// Permitted actions are carried out in the order requested, and the pack receives their
+// results.
 func TestActionsAreCarriedOut(t *testing.T) {
 	t.Parallel()
 	s := newSimulated(t,
@@ -154,8 +155,8 @@ func TestActionsAreCarriedOut(t *testing.T) {
 	}
 }
 
-// A refusal is told to the pack that asked. A reaction whose answer was lost is
-// never made again, a message is sent once whatever happened to its answers.
+// The pack that requested an action receives its refusal. A reaction whose answer was
+// lost is never repeated; a message is sent once, whatever happened to its answers.
 func TestActionsThatFail(t *testing.T) {
 	t.Parallel()
 	s := newSimulated(t,
@@ -215,7 +216,7 @@ end }`)
 		}
 		return whys
 	}
-	r.wait("the veto", func() bool { return r.settled(chat.WhyVetoed)+r.dropped(chat.WhyVetoed) == 2 })
+	r.wait("the veto", func() bool { return r.ended(chat.WhyVetoed)+r.dropped(chat.WhyVetoed) == 2 })
 	if got := why("c2"); got["dropped vetoed"] != 2 || len(got) != 1 {
 		t.Errorf("the reads of c2: %v, want both vetoed", got)
 	}
@@ -230,7 +231,7 @@ end }`)
 	}
 }
 
-// dropped is how many actions were settled by an event.
+// dropped returns how many actions ended by an event.
 func (r *rig) dropped(why string) int {
 	n := 0
 	for _, h := range r.seen {
@@ -263,7 +264,7 @@ end)`, "loop/pack.yaml", "permissions: [send]")
 	c.stop()
 	c.start()
 	c.wait("the end", func() bool { return c.dropped(chat.WhyDepth) == 1 })
-	c.settled()
+	c.finished()
 	if n := c.reads(); n != chat.MaxDepth+1 {
 		t.Errorf("%d messages were sent, want one for the message and one for each of %d answers", n, chat.MaxDepth)
 	}
@@ -284,7 +285,7 @@ end)`, "loop/pack.yaml", "permissions: [send]")
 }
 
 // What is refused beyond the depth stands in the decision, and in the log.
-func TestDecisionSaysWhatWasRefused(t *testing.T) {
+func TestDecisionNamesRefusedActions(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t, "loop.lua", `chert.on({ "message.received", "timer:t" }, function(ev) chert.set_timer("t", 0) end)`)
 	c.message("c1", "e1", "x")
@@ -298,7 +299,7 @@ func TestDecisionSaysWhatWasRefused(t *testing.T) {
 	}
 	c.wait("the deepest timer", func() bool { return deepest() != nil })
 	func() {
-		defer c.look()()
+		defer c.lock()()
 		d := deepest()
 		if len(d.Rules) != 1 || len(d.Rules[0].Refused) != 1 || d.Rules[0].Refused[0] != `set_timer "t" (too_deep)` {
 			t.Errorf("the decision is %+v, want one refused timer", d.Rules)
