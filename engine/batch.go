@@ -27,6 +27,7 @@ type batch struct {
 
 	blockades map[string]*turn.Blockade // by chat, of those that were looked at
 	missed    map[string]*missedChange  // by pack
+	begun     []rules.Begun             // suspensions that begin: they hold even if the batch is void
 	reran     func()                    // moves the shard on in its plan; nil: no plan is carried out
 }
 
@@ -92,6 +93,7 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *turn.Entry) {
 		return
 	}
 	d, err := t.Handle(ctx, entry)
+	b.noteRun(&t, entry, d.Outcomes)
 	if err != nil {
 		b.err = err
 		return
@@ -108,6 +110,13 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *turn.Entry) {
 	})
 }
 
+// noteRun notes in the engine's record how the rules fared that ran on an entry.
+// It does so before the batch is durable, as that record must stop a rule within the
+// batch. If the batch runs again, its failures do not count twice: see turn.Turn.Again.
+func (b *batch) noteRun(t *turn.Turn, entry *turn.Entry, outcomes []rules.Outcome) {
+	b.begun = append(b.begun, b.s.e.conduct.Note(entry.Event.ChatID(), outcomes, t.Now)...)
+}
+
 // add notes what an input has changed.
 func (b *batch) add(d *turn.Done) {
 	if d.Chat != nil {
@@ -116,15 +125,6 @@ func (b *batch) add(d *turn.Done) {
 	b.log = append(b.log, d.Transition)
 	for _, x := range b.blockades {
 		x.Apply(&d.Transition)
-	}
-	for i := range d.Outcomes {
-		if o := &d.Outcomes[i]; o.Overdrawn != nil || !o.Suspended.IsZero() {
-			id := ""
-			if d.Chat != nil {
-				id = d.Chat.ID
-			}
-			b.done = append(b.done, func() { b.s.e.logSuspensions(o, id) })
-		}
 	}
 }
 
@@ -170,6 +170,7 @@ func (b *batch) publish() {
 	for _, tell := range b.done {
 		tell()
 	}
+	b.s.e.logBegun(b.begun)
 	if b.reran != nil {
 		b.reran()
 	}

@@ -135,6 +135,7 @@ func (b *batch) landed(id string, a chat.Answer, now time.Time, t *turn.Transiti
 
 // abandon gives back what a batch that is void had taken.
 func (b *batch) abandon() {
+	b.s.e.logBegun(b.begun)
 	for _, places := range b.places {
 		b.s.e.reads.ended(places, b.s.e.c.Now(), false)
 	}

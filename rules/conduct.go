@@ -6,12 +6,14 @@ import (
 	"time"
 )
 
-// Conduct is how the rules of packs fare: which have failed lately, what packs
-// have taken of the machine, and what is suspended because of either. Run is given
-// it and keeps nothing of the kind itself. Its owner keeps it: the engine, for all
-// its shards, a World, or eval for one event. It is lost with the process, which
-// is a probe of its own. It may be used from many goroutines; the zero value is
-// ready.
+// Conduct keeps which rules are suspended, and what leads to it: how often rules
+// have failed lately, and how much packs have taken of the machine. Run only looks
+// at it. Its owner, the engine for all its shards or a spec.World, calls Note after
+// each event, before the next event of that shard. It is lost with the process, and
+// all rules run then. It may be used from many goroutines; the zero value is ready.
+//
+// As shards look at it before they run a rule, and note only afterwards, each of
+// them may probe the same suspended rule at one moment.
 type Conduct struct {
 	packs sync.Map // *identity → *packConduct
 }
@@ -19,21 +21,73 @@ type Conduct struct {
 // identity tells one load of a pack from every other.
 type identity struct{ _ byte }
 
-// packConduct is how one version of a pack fares. Nothing is noted in a nil one.
+// packConduct is the record of one load of a pack.
 type packConduct struct {
 	health *health
 	share  *share
 }
 
+// of returns the record of a pack; nil if nothing was noted of it that could suspend
+// a rule.
 func (c *Conduct) of(p *Pack) *packConduct {
-	if c == nil {
-		return nil
-	}
 	if v, ok := c.packs.Load(p.id); ok {
 		return v.(*packConduct)
 	}
-	v, _ := c.packs.LoadOrStore(p.id, &packConduct{newHealth(p.suspend), newShare(p.share, p.suspend.CoolOff)})
-	return v.(*packConduct)
+	return nil
+}
+
+// Note notes the outcomes of an event of a chat ("": of none) that ran at a time,
+// and returns the suspensions that begin by them. The same outcomes are to be noted
+// once, whether or not what the rules requested can be kept.
+func (c *Conduct) Note(chat string, outcomes []Outcome, now time.Time) (begun []Begun) {
+	for i := range outcomes {
+		o := &outcomes[i]
+		switch {
+		case o.by.pack == nil: // no version of the pack is loaded
+		case o.Skipped == SkippedSuspended:
+			if of := c.of(o.by.pack); of != nil {
+				of.health.seen(now)
+				of.share.seen(now)
+			}
+		case o.Skipped == "":
+			begun = append(begun, c.noteRun(chat, o, now)...)
+		}
+	}
+	return begun
+}
+
+// noteRun notes the outcome of a rule that ran.
+func (c *Conduct) noteRun(chat string, o *Outcome, now time.Time) (begun []Begun) {
+	rule, pack := o.by.rule, o.by.pack
+	of := c.of(pack)
+	if of == nil {
+		if o.Failure == nil && !pack.draws(o.by.steps) {
+			return nil
+		}
+		v, _ := c.packs.LoadOrStore(pack.id, &packConduct{newHealth(pack.suspend), newShare(pack.share, pack.suspend.CoolOff)})
+		of = v.(*packConduct)
+	}
+	if o.by.probe {
+		of.health.probed(rule.index, chat, now)
+	}
+	if o.Failure == nil || !o.by.excused {
+		if until, scope := of.health.ended(rule.index, chat, o.Failure != nil, now); scope != "" {
+			s := RuleSuspension{Rule: rule.Name, Scope: scope, Until: until, Why: WhyFails}
+			if scope == OneChat {
+				s.Chat = chat
+			}
+			begun = append(begun, pack.begun(s, rule.place))
+		}
+	}
+	if over := of.share.spend(rule.index, chat, o.by.steps, now); over != nil {
+		place := ""
+		s := RuleSuspension{Scope: over.scope, Chat: over.chat, Until: over.until, Why: WhyShare}
+		if over.rule >= 0 {
+			s.Rule, place = pack.Rules[over.rule].Name, pack.Rules[over.rule].place
+		}
+		begun = append(begun, pack.begun(s, place))
+	}
+	return begun
 }
 
 // Keep forgets the packs that a set does not have.
@@ -56,11 +110,10 @@ func (c *Conduct) Suspended(p *Pack, now time.Time) []RuleSuspension {
 	if c == nil || p == nil {
 		return nil
 	}
-	v, ok := c.packs.Load(p.id)
-	if !ok {
+	of := c.of(p)
+	if of == nil {
 		return nil
 	}
-	of := v.(*packConduct)
 	list := slices.Concat(of.share.suspended(p.Rules, now), of.health.suspended(p.Rules))
 	slices.SortStableFunc(list, compareSuspensions)
 	return list
@@ -72,29 +125,4 @@ func (c *Conduct) Suspends(s *Set, pack string, now time.Time) bool {
 	return s.modes[pack] == Live && slices.ContainsFunc(c.Suspended(s.Pack(pack), now), func(r RuleSuspension) bool {
 		return r.Scope == AllChats && now.Before(r.Until)
 	})
-}
-
-// admit reports whether a rule may run on an event of a chat now, and if not,
-// whether no rule of the pack may.
-func (c *packConduct) admit(rule *Rule, chat string, now time.Time) (runs, none bool) {
-	if c == nil {
-		return true, false
-	}
-	if suspended, all := c.share.aside(rule.index, chat, now); suspended {
-		return false, all
-	}
-	return c.health.admit(rule.index, chat, now), false
-}
-
-// ran notes how a run of a rule ended and what it took, and what is suspended
-// because of it. A failure that counts is one that says something about the rule.
-func (c *packConduct) ran(rule *Rule, pack *Pack, o *Outcome, counts bool, steps int64, chat string, now time.Time) {
-	if c == nil {
-		return
-	}
-	if o.Failure == nil || counts {
-		s := c.health.ended(rule.index, chat, o.Failure != nil, now)
-		o.Suspended, o.AllChats = s.until, s.allChats
-	}
-	o.Overdrawn = c.share.spend(rule.index, chat, steps, now, pack.Rules)
 }

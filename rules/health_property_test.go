@@ -35,9 +35,16 @@ func in(chat, text string) *event.Event {
 // record of its own.
 var conduct Conduct
 
+// runNoted runs an event, and notes how its rules fared as the owner of the Conduct does.
+func runNoted(s *Set, shard int, in Input) Result {
+	r := s.Run(shard, in)
+	in.Conduct.Note(in.Event.ChatID(), r.Outcomes, in.Now)
+	return r
+}
+
 // skipped tells which rules of a set did not run on an event, as pack/rule.
 func skipped(s *Set, shard int, ev *event.Event, now time.Time) (list []string) {
-	for _, o := range s.Run(shard, Input{Event: ev, Now: now, Conduct: &conduct}).Outcomes {
+	for _, o := range runNoted(s, shard, Input{Event: ev, Now: now, Conduct: &conduct}).Outcomes {
 		if o.Skipped == SkippedSuspended {
 			list = append(list, o.Pack+"/"+o.Rule)
 		}
@@ -146,7 +153,7 @@ func TestSuspensionsAreBounded(t *testing.T) {
 		chat := fmt.Sprint("c", i)
 		h.ended(i%7, chat, true, noon)
 		h.ended(i%7, "good", false, noon)
-		if h.admit(i%7, chat, noon) {
+		if h.look(i%7, chat, noon) != suspended {
 			t.Fatalf("rule %d runs in chat %s, in which it has just failed", i%7, chat)
 		}
 		if n := len(h.chats); n > maxFailingChats || n != h.order.Len() || len(h.rules) > 7 {
@@ -175,20 +182,21 @@ func TestOneProbeAtATime(t *testing.T) {
 			h.ended(0, chat, true, noon)
 		}
 		now := noon.Add(tc.after)
-		if h.admit(0, tc.chat, now.Add(-time.Nanosecond)) {
+		if h.look(0, tc.chat, now.Add(-time.Nanosecond)) != suspended {
 			t.Errorf("%s: it runs before the time is over", name)
 		}
 		for i := range 3 {
-			if got := h.admit(0, tc.chat, now); got != (i == 0) {
-				t.Errorf("%s: event %d runs: %t", name, i+1, got)
+			if got := h.look(0, tc.chat, now); (got == probes) != (i == 0) {
+				t.Errorf("%s: event %d: %d", name, i+1, got)
 			}
+			h.probed(0, tc.chat, now)
 		}
-		if !h.admit(1, tc.chat, now) {
+		if h.look(1, tc.chat, now) != runs {
 			t.Errorf("%s: another rule does not run", name)
 		}
 		h.ended(0, tc.chat, false, now)
 		for range 3 {
-			if !h.admit(0, tc.chat, now) {
+			if h.look(0, tc.chat, now) != runs {
 				t.Errorf("%s: the probe succeeded, and it does not run", name)
 			}
 		}
@@ -218,10 +226,11 @@ func TestSuspensionAfterTheClockIsSetBack(t *testing.T) {
 	h := newHealth(SuspendPolicy{After: 1}.withDefaults())
 	h.ended(0, "c", true, noon)
 	back := noon.Add(-24 * time.Hour)
-	if h.admit(0, "c", back) {
-		t.Error("it runs at once")
+	if h.look(0, "c", back) != suspended {
+		t.Error("it runs immediately")
 	}
-	if !h.admit(0, "c", back.Add(time.Minute)) {
+	h.seen(back)
+	if h.look(0, "c", back.Add(time.Minute)) != probes {
 		t.Error("it does not run after a minute")
 	}
 }

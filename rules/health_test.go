@@ -25,9 +25,9 @@ func TestOutageSuspendsNoRule(t *testing.T) {
 		s := mustLoad(t, Options{Suspend: SuspendPolicy{After: 2}}, files)
 		tc.in.Event, tc.in.Now = message("x"), noon
 		for range 5 {
-			s.Run(0, tc.in)
+			runNoted(s, 0, tc.in)
 		}
-		for _, o := range s.Run(0, Input{Event: message("x"), Now: noon, Memory: &remembered{}, Conduct: &conduct}).Outcomes {
+		for _, o := range runNoted(s, 0, Input{Event: message("x"), Now: noon, Memory: &remembered{}, Conduct: &conduct}).Outcomes {
 			if o.Skipped != "" {
 				t.Errorf("%s: after the outage %s is skipped: %s", tc.name, o.Rule, o.Skipped)
 			}

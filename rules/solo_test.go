@@ -57,7 +57,7 @@ func TestSoloSettings(t *testing.T) {
 		}
 		got := diags.Error()
 		if solo != nil {
-			got = solo.Run(0, Input{Event: message("x"), Now: noon, Conduct: &conduct}).Outcomes[0].Logs[0].Msg
+			got = runNoted(solo, 0, Input{Event: message("x"), Now: noon, Conduct: &conduct}).Outcomes[0].Logs[0].Msg
 		}
 		if solo != nil && got != tt.want || solo == nil && !strings.Contains(got, tt.want) {
 			t.Errorf("%s with %v:\n got %s\nwant %s", tt.pack, tt.given, got, tt.want)
@@ -96,7 +96,7 @@ func TestSoloIsApart(t *testing.T) {
 		}
 		got := ""
 		for range times {
-			got = said(solo.Run(0, Input{Event: message(text), Now: noon, Conduct: &conduct}))
+			got = said(runNoted(solo, 0, Input{Event: message(text), Now: noon, Conduct: &conduct}))
 		}
 		return got
 	}

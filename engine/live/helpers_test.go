@@ -36,6 +36,14 @@ func must(t testing.TB, err error) {
 // record of its own in it.
 var conduct rules.Conduct
 
+// run runs an event through the live set, and notes how its rules fared.
+func (p *pen) run(in rules.Input) rules.Result {
+	in.Conduct = &conduct
+	r := p.set.Run(0, in)
+	conduct.Note(in.Event.ChatID(), r.Outcomes, in.Now)
+	return r
+}
+
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 
 // message is an inbound message as tests need it.

@@ -20,7 +20,7 @@ func TestSetKnowsHowEachPackStands(t *testing.T) {
 	p.start()
 	p.expectLive("at start", "bad=b1 broken=none fine=f1 off=o1(off) shadow=s1(shadow)")
 	for range 2 {
-		p.set.Run(0, rules.Input{Event: message("bad"), Now: noon, Pack: "bad", Conduct: &conduct})
+		p.run(rules.Input{Event: message("bad"), Now: noon, Pack: "bad"})
 	}
 	for _, tt := range []struct {
 		pack                string

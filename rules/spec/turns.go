@@ -62,6 +62,7 @@ func (w *World) blockade(chatID string) *turn.Blockade {
 // handle takes an entry's turn.
 func (w *World) handle(ctx context.Context, e *turn.Entry) error {
 	d, err := w.turn(e.Event.ChatID()).Handle(ctx, e)
+	w.conduct.Note(e.Event.ChatID(), d.Outcomes, w.now)
 	if err != nil {
 		return err
 	}
