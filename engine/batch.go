@@ -79,7 +79,7 @@ func (b *batch) run(ctx context.Context, events *[]*turn.Entry, requests []reque
 // turn returns what an input of a chat ("": of none) meets; ok is false if the
 // chat could not be read.
 func (b *batch) turn(ctx context.Context, set *rules.Set, chatID string) (t turn.Turn, ok bool) {
-	t = turn.Turn{Set: set, Shard: b.s.part.Index, Now: b.s.e.c.Now(), Again: b.again, Memory: &b.memory, Conduct: &b.s.e.conduct, Blocks: b}
+	t = turn.Turn{Set: set, Shard: b.s.part.Index, Now: b.s.e.c.Now(), Again: b.again, Memory: &b.memory, Suspensions: &b.s.e.suspensions, Blocks: b}
 	if b.err == nil && chatID != "" {
 		t.Chat = b.chat(ctx, chatID)
 	}
@@ -114,7 +114,7 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *turn.Entry) {
 // It does so before the batch is durable, as that record must stop a rule within the
 // batch. If the batch runs again, its failures do not count twice: see turn.Turn.Again.
 func (b *batch) noteRun(t *turn.Turn, entry *turn.Entry, outcomes []rules.Outcome) {
-	b.begun = append(b.begun, b.s.e.conduct.Note(entry.Event.ChatID(), outcomes, t.Now)...)
+	b.begun = append(b.begun, b.s.e.suspensions.Note(entry.Event.ChatID(), outcomes, t.Now)...)
 }
 
 // add notes what an input has changed.

@@ -63,7 +63,7 @@ func (b *batch) noteMissed(set *rules.Set, d *turn.Done) {
 		c.version, c.at = m.Version, m.At
 		if m.Why == rules.MissedSuspended {
 			c.again = m.At // as soon as the pack is not suspended any more
-			if !b.s.e.conduct.Suspends(set, m.Pack, m.At) {
+			if !b.s.e.suspensions.Suspends(set, m.Pack, m.At) {
 				c.again = m.At.Add(suspendedAgain) // it is for this chat alone
 			}
 		}
@@ -121,7 +121,7 @@ func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 	}
 	first := b.s.progress.of(p)
 	var rows []turn.Missed
-	names, suspended := p.running(&b.s.e.conduct, b.s.e.c.Now())
+	names, suspended := p.running(&b.s.e.suspensions, b.s.e.c.Now())
 	for _, pack := range suspended {
 		b.change(pack).again = b.s.e.c.Now()
 	}
@@ -213,7 +213,7 @@ func (b *batch) rerunPack(ctx context.Context, p *plan, t *turn.Turn, entry *tur
 		change.tally.settled++
 		return
 	}
-	if b.s.e.conduct.Suspends(p.set, row.Pack, t.Now) {
+	if b.s.e.suspensions.Suspends(p.set, row.Pack, t.Now) {
 		change.again = t.Now
 		return
 	}

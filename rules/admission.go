@@ -17,13 +17,13 @@ const (
 // the rules after it are stopped as they would be on the next event.
 type packView struct {
 	pack  *Pack
-	none  bool         // nothing is ever suspended
-	of    *packConduct // nil: nothing was noted of the pack
-	share *share       // a copy; nil: no rule of the event has drawn on it
+	none  bool        // nothing is ever suspended
+	of    *packRecord // nil: nothing was noted of the pack
+	share *share      // a copy; nil: no rule of the event has drawn on it
 }
 
-// view returns what Run sees of a pack. A nil Conduct never suspends anything.
-func (c *Conduct) view(p *Pack) packView {
+// view returns what Run sees of a pack. A nil Suspensions suspends nothing.
+func (c *Suspensions) view(p *Pack) packView {
 	if c == nil {
 		return packView{pack: p, none: true}
 	}

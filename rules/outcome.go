@@ -18,9 +18,9 @@ type Input struct {
 	First  time.Time  // when the event was first handled; zero: now
 	Chat   *chat.Chat // for cooldowns; nil where there is no chat
 	Memory Memory     // nil: nothing is remembered
-	// Conduct has the rules that are suspended. Run only looks at it; nil: nothing is
+	// Suspensions are the rules that are suspended. Run only looks at it; nil: nothing is
 	// ever suspended.
-	Conduct *Conduct
+	Suspensions *Suspensions
 	// Again is set when the event was run before and its outcome could not be
 	// kept: a rule that fails again does not count as failing more often.
 	Again bool
@@ -122,7 +122,7 @@ type Outcome struct {
 	by runBy
 }
 
-// runBy is what Conduct.Note needs to know of a rule that ran or was suspended.
+// runBy is what Suspensions.Note needs to know of a rule that ran or was suspended.
 type runBy struct {
 	pack  *Pack // nil: the rule neither ran nor was suspended
 	rule  *Rule

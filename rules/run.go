@@ -36,7 +36,7 @@ type handling struct {
 // never panics and always ends, whatever the rules do: a handler that fails has
 // a Failure in its outcome and nothing else, and the others continue. But for the
 // VMs it keeps no state, and changes nothing that the input points to: the same
-// input has the same result. The owner of the Conduct notes the outcomes in it.
+// input has the same result. The owner of the Suspensions notes the outcomes in them.
 func (s *Set) Run(shard int, in Input) Result {
 	r := s.runners[shard]
 	r.set, r.shard, r.in = s, shard, in
@@ -57,7 +57,7 @@ func (s *Set) Run(shard int, in Input) Result {
 		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Skipped: rule.skip(&r.in, shadow)}
 		if o.Skipped == "" {
 			if view.pack != pack {
-				view, left = in.Conduct.view(pack), recordedSuspended
+				view, left = in.Suspensions.view(pack), recordedSuspended
 			}
 			id := in.Event.ChatID()
 			a := view.admit(rule, id, in.Now)

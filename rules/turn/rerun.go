@@ -47,7 +47,7 @@ func (r *Rerun) Skip(row *Missed) {
 
 // Ran is what came of running an event through a pack that had missed it.
 type Ran struct {
-	// Outcomes are those of the pack's rules. The caller notes them in its Conduct
+	// Outcomes are those of the pack's rules. The caller notes them in its Suspensions
 	// before the next event.
 	Outcomes []rules.Outcome
 	Missed   *rules.Missed // nil: the pack has looked at the event now

@@ -30,10 +30,10 @@ type Turn struct {
 	Again  bool       // the entry ran before, and what came of it could not be kept
 	Chat   *chat.Chat // nil: the input is of none
 	Memory *Memory    // gets what handlers write
-	// Conduct has the rules that are suspended. The turn only looks at it; nil: nothing
+	// Suspensions are the rules that are suspended. The turn only looks at it; nil: nothing
 	// is ever suspended.
-	Conduct *rules.Conduct
-	Blocks  Blocks
+	Suspensions *rules.Suspensions
+	Blocks      Blocks
 }
 
 // Blocks gives what blocks reads of a chat. It is asked only where that matters.
@@ -49,7 +49,7 @@ type Done struct {
 	Transition
 	// Outcomes are those of the rules, in the order of Decision.Rules; of an event
 	// that runs again, those of this run alone. The caller notes those of Handle in its
-	// Conduct before the next event; for those of a Rerun see Ran.
+	// Suspensions before the next event; for those of a Rerun see Ran.
 	Outcomes []rules.Outcome
 	// Blocked is set when a pack that can veto did not get to look at the event:
 	// its reads are blocked.
@@ -63,7 +63,7 @@ const NoRule = "no rule wants it"
 
 // Handle runs an entry of the journal: its event through the rules, or a request
 // that it carries from another chat. If it fails, Done has the Outcomes alone, for
-// the caller's Conduct: the rules that ran have used steps, and may have failed.
+// the caller's Suspensions: the rules that ran have used steps, and may have failed.
 func (t *Turn) Handle(ctx context.Context, e *Entry) (Done, error) {
 	d := Done{Transition: Transition{Decision: &Decision{Seq: e.Seq, At: t.Now}}}
 	in := chat.OutcomesOf(e.Seq, &e.Event)
@@ -204,7 +204,7 @@ func (t *Turn) run(ctx context.Context, e *Entry, in *chat.Outcomes, d *Done) er
 // input returns what the rules look at.
 func (t *Turn) input(ctx context.Context, e *Entry) rules.Input {
 	return rules.Input{
-		Event: t.Chat.Complete(&e.Event), Seq: e.Seq, Now: t.Now, Chat: t.Chat, Memory: t.Memory.At(ctx, t.Now), Conduct: t.Conduct, Again: t.Again,
+		Event: t.Chat.Complete(&e.Event), Seq: e.Seq, Now: t.Now, Chat: t.Chat, Memory: t.Memory.At(ctx, t.Now), Suspensions: t.Suspensions, Again: t.Again,
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Conduct keeps which rules are suspended, and what leads to it: how often rules
+// Suspensions keeps which rules are suspended, and what leads to it: how often rules
 // have failed lately, and how much packs have taken of the machine. Run only looks
 // at it. Its owner, the engine for all its shards or a spec.World, calls Note after
 // each event, before the next event of that shard. It is lost with the process, and
@@ -14,24 +14,24 @@ import (
 //
 // As shards look at it before they run a rule, and note only afterwards, each of
 // them may probe the same suspended rule at one moment.
-type Conduct struct {
-	packs sync.Map // *identity → *packConduct
+type Suspensions struct {
+	packs sync.Map // *identity → *packRecord
 }
 
 // identity tells one load of a pack from every other.
 type identity struct{ _ byte }
 
-// packConduct is the record of one load of a pack.
-type packConduct struct {
+// packRecord is the record of one load of a pack.
+type packRecord struct {
 	health *health
 	share  *share
 }
 
 // of returns the record of a pack; nil if nothing was noted of it that could suspend
 // a rule.
-func (c *Conduct) of(p *Pack) *packConduct {
+func (c *Suspensions) of(p *Pack) *packRecord {
 	if v, ok := c.packs.Load(p.id); ok {
-		return v.(*packConduct)
+		return v.(*packRecord)
 	}
 	return nil
 }
@@ -39,7 +39,7 @@ func (c *Conduct) of(p *Pack) *packConduct {
 // Note notes the outcomes of an event of a chat ("": of none) that ran at a time,
 // and returns the suspensions that begin by them. The same outcomes are to be noted
 // once, whether or not what the rules requested can be kept.
-func (c *Conduct) Note(chat string, outcomes []Outcome, now time.Time) (begun []Begun) {
+func (c *Suspensions) Note(chat string, outcomes []Outcome, now time.Time) (begun []Begun) {
 	for i := range outcomes {
 		o := &outcomes[i]
 		switch {
@@ -57,15 +57,15 @@ func (c *Conduct) Note(chat string, outcomes []Outcome, now time.Time) (begun []
 }
 
 // noteRun notes the outcome of a rule that ran.
-func (c *Conduct) noteRun(chat string, o *Outcome, now time.Time) (begun []Begun) {
+func (c *Suspensions) noteRun(chat string, o *Outcome, now time.Time) (begun []Begun) {
 	rule, pack := o.by.rule, o.by.pack
 	of := c.of(pack)
 	if of == nil {
 		if o.Failure == nil && !pack.draws(o.by.steps) {
 			return nil
 		}
-		v, _ := c.packs.LoadOrStore(pack.id, &packConduct{newHealth(pack.suspend), newShare(pack.share, pack.suspend.CoolOff)})
-		of = v.(*packConduct)
+		v, _ := c.packs.LoadOrStore(pack.id, &packRecord{newHealth(pack.suspend), newShare(pack.share, pack.suspend.CoolOff)})
+		of = v.(*packRecord)
 	}
 	if o.by.probe {
 		of.health.probed(rule.index, chat, now)
@@ -91,7 +91,7 @@ func (c *Conduct) noteRun(chat string, o *Outcome, now time.Time) (begun []Begun
 }
 
 // Keep forgets the packs that a set does not have.
-func (c *Conduct) Keep(s *Set) {
+func (c *Suspensions) Keep(s *Set) {
 	kept := make(map[any]bool, len(s.packs))
 	for _, p := range s.packs {
 		kept[p.id] = true
@@ -106,7 +106,7 @@ func (c *Conduct) Keep(s *Set) {
 
 // Suspended lists the rules of a pack that are suspended: by its share, and
 // because they fail.
-func (c *Conduct) Suspended(p *Pack, now time.Time) []RuleSuspension {
+func (c *Suspensions) Suspended(p *Pack, now time.Time) []RuleSuspension {
 	if c == nil || p == nil {
 		return nil
 	}
@@ -121,7 +121,7 @@ func (c *Conduct) Suspended(p *Pack, now time.Time) []RuleSuspension {
 
 // Suspends reports whether rules of a pack that is live in a set run for no chat at
 // a time, not even as a probe.
-func (c *Conduct) Suspends(s *Set, pack string, now time.Time) bool {
+func (c *Suspensions) Suspends(s *Set, pack string, now time.Time) bool {
 	return s.modes[pack] == Live && slices.ContainsFunc(c.Suspended(s.Pack(pack), now), func(r RuleSuspension) bool {
 		return r.Scope == AllChats && now.Before(r.Until)
 	})

@@ -42,8 +42,8 @@ func troubles(t *rapid.T, each func(in Input)) {
 	}
 }
 
-// snapshot is all that a Conduct has of a pack, as text.
-func snapshot(c *Conduct, p *Pack) string {
+// snapshot is all that Suspensions have of a pack, as text.
+func snapshot(c *Suspensions, p *Pack) string {
 	of := c.of(p)
 	if of == nil {
 		return "nothing"
@@ -69,9 +69,9 @@ func TestRunIsPure(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := mustLoad(t, tight, map[string]string{"p.lua": troubled})
 		s.Run(0, Input{Event: in("c1", "x"), Now: noon}) // by the VM that loading has left
-		var c Conduct
+		var c Suspensions
 		troubles(rt, func(in Input) {
-			in.Conduct = &c
+			in.Suspensions = &c
 			ev, before := *in.Event, snapshot(&c, s.Pack("p"))
 			s.Shed(0) // to make a VM takes steps, too
 			first := s.Run(0, in)
@@ -95,9 +95,9 @@ func TestNotingOnceAnEventSuspendsAsRuleByRule(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := mustLoad(t, tight, map[string]string{"p.lua": troubled})
 		p := s.Pack("p")
-		var once, each Conduct
+		var once, each Suspensions
 		troubles(rt, func(in Input) {
-			in.Conduct = &once
+			in.Suspensions = &once
 			id := in.Event.ChatID()
 			r := s.Run(0, in)
 			left := r.Outcomes
@@ -132,10 +132,10 @@ func TestNotingOnceAnEventSuspendsAsRuleByRule(t *testing.T) {
 func TestProbeThatSaysNothingIsTheOnlyOne(t *testing.T) {
 	t.Parallel()
 	s := mustLoad(t, Options{Suspend: SuspendPolicy{After: 1, Chats: 9}}, map[string]string{"p.lua": failsOn})
-	var c Conduct
+	var c Suspensions
 	now := noon
 	run := func(again bool) string {
-		return said(runNoted(s, 0, Input{Event: in("c1", "a"), Now: now, Conduct: &c, Again: again}))
+		return said(runNoted(s, 0, Input{Event: in("c1", "a"), Now: now, Suspensions: &c, Again: again}))
 	}
 	run(false)
 	now = now.Add(time.Minute)
