@@ -27,6 +27,7 @@ type batch struct {
 
 	blockades map[string]*turn.Blockade // by chat, of those that were looked at
 	missed    map[string]*missedChange  // by pack
+	begun     []rules.Begun             // suspensions that begin: they hold even if the batch is void
 	reran     func()                    // notes the shard's progress in its plan; nil: no plan is carried out
 }
 
@@ -77,7 +78,7 @@ func (b *batch) run(ctx context.Context, events *[]*turn.Entry, requests []reque
 // turn returns the turn of a chat ("": of none) with a set; ok is false if the chat could
 // not be read.
 func (b *batch) turn(ctx context.Context, set *rules.Set, chatID string) (t turn.Turn, ok bool) {
-	t = turn.Turn{Set: set, Shard: b.s.part.Index, Now: b.s.e.c.Now(), Again: b.again, Memory: &b.memory, Conduct: &b.s.e.conduct, Blocks: b}
+	t = turn.Turn{Set: set, Shard: b.s.part.Index, Now: b.s.e.c.Now(), Again: b.again, Memory: &b.memory, Suspensions: &b.s.e.suspensions, Blocks: b}
 	if b.err == nil && chatID != "" {
 		t.Chat = b.chat(ctx, chatID)
 	}
@@ -91,6 +92,7 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *turn.Entry) {
 		return
 	}
 	d, err := t.Handle(ctx, entry)
+	b.noteRun(&t, entry, d.Outcomes)
 	if err != nil {
 		b.err = err
 		return
@@ -107,6 +109,13 @@ func (b *batch) handle(ctx context.Context, set *rules.Set, entry *turn.Entry) {
 	})
 }
 
+// noteRun notes in the engine's record how the rules fared that ran on an entry.
+// It does so before the batch is durable, as that record must stop a rule within the
+// batch. If the batch runs again, its failures do not count twice: see turn.Turn.Again.
+func (b *batch) noteRun(t *turn.Turn, entry *turn.Entry, outcomes []rules.Outcome) {
+	b.begun = append(b.begun, b.s.e.suspensions.Note(entry.Event.ChatID(), outcomes, t.Now)...)
+}
+
 // add adds to the batch what an input has changed.
 func (b *batch) add(d *turn.Done) {
 	if d.Chat != nil {
@@ -115,15 +124,6 @@ func (b *batch) add(d *turn.Done) {
 	b.log = append(b.log, d.Transition)
 	for _, x := range b.blockades {
 		x.Apply(&d.Transition)
-	}
-	for i := range d.Outcomes {
-		if o := &d.Outcomes[i]; o.Overdrawn != nil || !o.Suspended.IsZero() {
-			id := ""
-			if d.Chat != nil {
-				id = d.Chat.ID
-			}
-			b.done = append(b.done, func() { b.s.e.logSuspensions(o, id) })
-		}
 	}
 }
 
@@ -169,6 +169,7 @@ func (b *batch) publish() {
 	for _, done := range b.done {
 		done()
 	}
+	b.s.e.logBegun(b.begun)
 	if b.reran != nil {
 		b.reran()
 	}

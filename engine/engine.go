@@ -68,14 +68,14 @@ type Engine struct {
 	callsDue  *dispatch.Queue
 	timersDue *dispatch.Agenda
 
-	swapped   chan struct{} // signalled when the rule set has changed
-	draining  atomic.Bool
-	drained   chan struct{} // closed by Drain
-	drainOnce sync.Once
-	packLocks sync.Map // pack → *sync.Mutex, see lockPacks
-	failing   atomic.Pointer[string]
-	conduct   rules.Conduct
-	misses    *misses
+	swapped     chan struct{} // signalled when the rule set has changed
+	draining    atomic.Bool
+	drained     chan struct{} // closed by Drain
+	drainOnce   sync.Once
+	packLocks   sync.Map // pack → *sync.Mutex, see lockPacks
+	failing     atomic.Pointer[string]
+	suspensions rules.Suspensions
+	misses      *misses
 }
 
 // New returns an Engine. Before Run it only journals the events that are ingested.
@@ -161,7 +161,7 @@ func (e *Engine) Drain() {
 // taken in and wait.
 func (e *Engine) Swap(set *rules.Set) {
 	e.misses.swap(set)
-	e.conduct.Keep(set)
+	e.suspensions.Keep(set)
 	select {
 	case e.swapped <- struct{}{}:
 	default:

@@ -3,6 +3,10 @@ package engine
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"chertd/engine/store"
+	"chertd/rules"
 )
 
 // What rules logged, how they failed and what became of their actions is logged
@@ -37,5 +41,28 @@ end })
 		if n != want {
 			t.Errorf("the log has %d times %s, want %d:\n%s", n, what, want, c.logged())
 		}
+	}
+}
+
+// A suspension holds from when it begins, also if the batch in which it did runs again
+// because the store failed: it is logged, once.
+func TestSuspensionOfVoidBatchIsLogged(t *testing.T) {
+	t.Parallel()
+	c := &crew{rig: &rig{t: t, dir: t.TempDir(), now: time.Now, shards: 1}, options: rules.Options{Suspend: rules.SuspendPolicy{After: 1, Chats: 9}}}
+	c.changed.L = &c.mu
+	c.now = time.Now
+	c.write("a.lua", `chert.rule({ name = "bad", on = "message.received", run = function(ev) error("oh") end })`)
+	st := &refusing{}
+	c.wrap = func(kept store.Store) store.Store { st.Store = kept; return st }
+	st.refuses.Store(true)
+	c.start()
+	c.message("c1", "e1", "hello")
+	c.wait("the store to fail", func() bool { return strings.Contains(c.log.String(), "the store fails") })
+	st.refuses.Store(false)
+	c.wait("the event to be handled", func() bool {
+		return strings.Contains(c.log.String(), "rule failed") || strings.Contains(c.log.String(), "the store works again")
+	})
+	if n := strings.Count(c.logged(), "rule suspended for one chat: it failed there repeatedly; its events"); n != 1 {
+		t.Errorf("the suspension is logged %d times, want 1:\n%s", n, c.logged())
 	}
 }

@@ -88,51 +88,39 @@ func (e *Engine) logCaughtUp(pack string, done planned, n tally, left int64) {
 // stepsHint is a command that shows which rule takes too many steps.
 const stepsHint = "chertd eval EVENT.json --format json shows how many steps each rule takes"
 
-// logSuspensions logs what is suspended after a rule ran on an event of a chat.
-func (e *Engine) logSuspensions(o *rules.Outcome, chatID string) {
-	if !o.Suspended.IsZero() {
-		e.logSuspended(o, chatID)
-	}
-	if o.Overdrawn != nil {
-		e.logOverdrawn(o)
+// logBegun logs suspensions that begin.
+func (e *Engine) logBegun(begun []rules.Begun) {
+	for i := range begun {
+		s := &begun[i]
+		args := []any{keyPack, s.Pack, keyVersion, short(s.Version), "until", s.Until.UTC().Format(time.RFC3339)}
+		what := "pack suspended"
+		if s.Rule != "" {
+			what = "rule suspended"
+			args = append(args, keyRule, s.Rule, keyPlace, s.Place)
+		}
+		if s.Scope == rules.OneChat {
+			args = append(args, keyChat, s.Chat)
+		}
+		if s.Why == rules.WhyShare {
+			args = append(args, "share", rules.ShareWords(), "hint", stepsHint)
+		}
+		e.c.Log.Error(what+begunWords(s), args...)
 	}
 }
 
-// logOverdrawn logs what is suspended because a pack took more than its share.
-func (e *Engine) logOverdrawn(o *rules.Outcome) {
-	over := o.Overdrawn
-	args := []any{keyPack, o.Pack, keyVersion, short(o.Version), "until", over.Until.UTC().Format(time.RFC3339)}
-	what, where := "pack suspended", " for all chats"
-	if over.Rule != "" {
-		what = "rule suspended"
-		args = append(args, keyRule, over.Rule, keyPlace, over.Place)
-	}
-	switch over.Scope {
+// begunWords says for which events a suspension is, why, and what becomes of them.
+func begunWords(s *rules.Begun) string {
+	where, why := " for all chats", "it failed in many, one after another"
+	switch s.Scope {
 	case rules.OneChat:
-		where = " for one chat"
-		args = append(args, keyChat, over.Chat)
+		where, why = " for one chat", "it failed there repeatedly"
 	case rules.NoChat:
-		where = " for events without a chat"
+		where, why = " for events without a chat", "it failed on them repeatedly"
 	}
-	args = append(args, "share", rules.ShareWords(), "hint", stepsHint)
-	e.c.Log.Error(what+where+": "+rules.WhyShare+"; its events are recorded as failed, and those of the last hour run when the suspension ends", args...)
-}
-
-// logSuspended logs that a rule is suspended. id is the chat of the event.
-func (e *Engine) logSuspended(o *rules.Outcome, id string) {
-	args := []any{
-		keyPack, o.Pack, keyRule, o.Rule, keyVersion, short(o.Version), keyPlace, o.Place, "until", o.Suspended.UTC().Format(time.RFC3339),
+	if s.Why == rules.WhyFails {
+		return where + ": " + why + "; its events are recorded as failed, and those of the last hour run once it works"
 	}
-	where := "for one chat: it failed there repeatedly"
-	switch {
-	case o.AllChats:
-		where = "for all chats: it failed in many, one after another"
-	case id == "":
-		where = "for events without a chat: it failed on them repeatedly"
-	default:
-		args = append(args, keyChat, id)
-	}
-	e.c.Log.Error("rule suspended "+where+"; its events are recorded as failed, and those of the last hour run once it works", args...)
+	return where + ": " + s.Why + "; its events are recorded as failed, and those of the last hour run when the suspension ends"
 }
 
 // logEnded logs how an action ended.

@@ -92,7 +92,7 @@ func newManager(d *Daemon, c Config, st store.Store, client *chert.Client, clock
 	options.Print = m.printed
 	m.gens = live.New(live.Config{
 		Dir: d.RulesDir, Options: options, Keeper: st, Gate: d.Gate,
-		Now: m.eng.c.Now, Conduct: &m.eng.conduct, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
+		Now: m.eng.c.Now, Suspensions: &m.eng.suspensions, Swap: m.swap, Cancel: m.cancel, CancelRules: m.cancelRules, Log: d.Log,
 	})
 	return m, nil
 }

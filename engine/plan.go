@@ -37,7 +37,7 @@ func (p *planned) concerns(m *turn.Missed) bool {
 
 // running returns the packs that can run what they missed, and suspended those of
 // which everything waits for another plan.
-func (p *plan) running(c *rules.Conduct, now time.Time) (names, suspended []string) {
+func (p *plan) running(c *rules.Suspensions, now time.Time) (names, suspended []string) {
 	for i := range p.packs {
 		if c.Suspends(p.set, p.packs[i].pack, now) {
 			suspended = append(suspended, p.packs[i].pack)
@@ -90,7 +90,7 @@ func (m *misses) replan(set *rules.Set) {
 		case !out && version == "": // broken
 			mp.done = planned{}
 			continue
-		case m.e.conduct.Suspends(set, name, now), mp.events == 0: // once that changes, all its events count
+		case m.e.suspensions.Suspends(set, name, now), mp.events == 0: // once that changes, all its events count
 			mp.done = planned{}
 			continue
 		}

@@ -63,7 +63,7 @@ func (b *batch) noteMissed(set *rules.Set, d *turn.Done) {
 		c.version, c.at = m.Version, m.At
 		if m.Why == rules.MissedSuspended {
 			c.again = m.At // as soon as the pack is not suspended any more
-			if !b.s.e.conduct.Suspends(set, m.Pack, m.At) {
+			if !b.s.e.suspensions.Suspends(set, m.Pack, m.At) {
 				c.again = m.At.Add(suspendedAgain) // it is for this chat alone
 			}
 		}
@@ -121,7 +121,7 @@ func (b *batch) carryOut(ctx context.Context, p *plan, began time.Time) {
 	}
 	first := b.s.progress.of(p)
 	var rows []turn.Missed
-	names, suspended := p.running(&b.s.e.conduct, b.s.e.c.Now())
+	names, suspended := p.running(&b.s.e.suspensions, b.s.e.c.Now())
 	for _, pack := range suspended {
 		b.change(pack).again = b.s.e.c.Now()
 	}
@@ -177,7 +177,7 @@ func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []tu
 		return
 	}
 	for i := range rows {
-		if b.rerunPack(ctx, p, r, &rows[i], t.Now); b.err != nil {
+		if b.rerunPack(ctx, p, &t, entry, r, &rows[i]); b.err != nil {
 			return
 		}
 	}
@@ -204,7 +204,7 @@ func (b *batch) rerun(ctx context.Context, p *plan, rec *store.Record, rows []tu
 }
 
 // rerunPack runs an event through one pack that has missed it, and counts the result.
-func (b *batch) rerunPack(ctx context.Context, p *plan, r *turn.Rerun, row *turn.Missed, now time.Time) {
+func (b *batch) rerunPack(ctx context.Context, p *plan, t *turn.Turn, entry *turn.Entry, r *turn.Rerun, row *turn.Missed) {
 	change := b.change(row.Pack)
 	if p.of(row.Pack).out {
 		r.Skip(row)
@@ -212,24 +212,25 @@ func (b *batch) rerunPack(ctx context.Context, p *plan, r *turn.Rerun, row *turn
 		change.tally.skipped++
 		return
 	}
-	if b.s.e.conduct.Suspends(p.set, row.Pack, now) {
-		change.again = now
+	if b.s.e.suspensions.Suspends(p.set, row.Pack, t.Now) {
+		change.again = t.Now
 		return
 	}
-	missed, changed, err := r.Run(ctx, row)
+	ran, err := r.Run(ctx, row)
+	b.noteRun(t, entry, ran.Outcomes)
 	switch {
 	case err != nil:
 		b.err = err
 		return
-	case missed == nil:
+	case ran.Missed == nil:
 		change.removed++
 		change.tally.ran++
 		return
-	case changed:
-		change.version, change.at = missed.Version, row.At
+	case ran.Changed:
+		change.version, change.at = ran.Missed.Version, row.At
 		change.tally.failed++
 	}
-	if missed.Why == rules.MissedSuspended {
-		change.again = now.Add(suspendedAgain)
+	if ran.Missed.Why == rules.MissedSuspended {
+		change.again = t.Now.Add(suspendedAgain)
 	}
 }

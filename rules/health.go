@@ -47,6 +47,7 @@ type health struct {
 	failing atomic.Int32
 
 	mu    sync.Mutex
+	clock suspensionClock
 	rules map[int]*ruleHealth // by index: their last run failed, in whatever chat
 	chats map[ruleInChat]*chatHealth
 	order linked.List // of the keys of chats, that which failed last at the end
@@ -68,57 +69,72 @@ type chatHealth struct {
 	place    *linked.Element
 }
 
-// suspension says that a rule was suspended.
-type suspension struct {
-	until    time.Time // zero: it was not
-	allChats bool
-}
-
 func newHealth(policy SuspendPolicy) *health {
 	return &health{policy: policy, rules: map[int]*ruleHealth{}, chats: map[ruleInChat]*chatHealth{}}
 }
 
-// admit reports whether a rule may run on an event of a chat now. Of the events
-// that come when the time is over the first is the probe. A chat for which the
-// rule is suspended itself probes for all chats only when no other has come for
-// a while: it would most likely fail, and keep the rule from everyone else.
-func (h *health) admit(rule int, chat string, now time.Time) bool {
+// look returns whether a rule may run on an event of a chat now. The first event
+// that comes when the time is over is the probe. A chat for which the rule is
+// suspended itself probes for all chats only when no other has come for a while: it
+// would most likely fail, and keep the rule from everyone else.
+func (h *health) look(rule int, chat string, now time.Time) admission {
 	if h.failing.Load() == 0 {
-		return true
+		return runs
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c, r := h.chats[ruleInChat{rule, chat}], h.rules[rule]
-	inChat := c != nil && !c.until.IsZero()
-	if inChat && h.early(&c.until, now) {
-		return false
+	inChat, inAll := c != nil && !c.until.IsZero(), r != nil && !r.until.IsZero()
+	switch {
+	case !inChat && !inAll:
+		return runs
+	case inChat && now.Before(c.until):
+		return suspended
+	case inAll && (now.Before(r.until) || inChat && now.Before(r.until.Add(h.policy.CoolOff))):
+		return suspended
 	}
-	if r != nil && !r.until.IsZero() {
-		if h.early(&r.until, now) || inChat && now.Before(r.until.Add(h.policy.CoolOff)) {
-			return false
-		}
-		r.until = now.Add(h.policy.CoolOff)
-	}
-	if inChat {
-		c.until = now.Add(h.policy.CoolOff)
-	}
-	return true
+	return probes
 }
 
-// early reports whether it is too early for a probe. A time further off than
-// any is set tells of a clock that was set back.
-func (h *health) early(until *time.Time, now time.Time) bool {
-	if latest := now.Add(h.policy.CoolOff); until.After(latest) {
-		*until = latest
+// probed notes that a rule was probed in a chat: until it is known how that ended, it
+// is suspended again.
+func (h *health) probed(rule int, chat string, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	until := now.Add(h.policy.CoolOff)
+	if c := h.chats[ruleInChat{rule, chat}]; c != nil && !c.until.IsZero() {
+		c.until = until
 	}
-	return now.Before(*until)
+	if r := h.rules[rule]; r != nil && !r.until.IsZero() {
+		r.until = until
+	}
 }
 
-// ended notes how a run ended, and returns how the rule is suspended if it was
-// by this failure.
-func (h *health) ended(rule int, chat string, failed bool, now time.Time) suspension {
+// seen notes that an event met a suspension at a time. If the clock was set back
+// since the one before, nothing is suspended for longer than from now.
+func (h *health) seen(now time.Time) {
+	if h.failing.Load() == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.clock.setBack(now) {
+		return
+	}
+	latest := now.Add(h.policy.CoolOff)
+	for _, c := range h.chats {
+		c.until = earlier(c.until, latest)
+	}
+	for _, r := range h.rules {
+		r.until = earlier(r.until, latest)
+	}
+}
+
+// ended notes how a run ended. If the rule is suspended by it, it returns until when
+// and for which events; scope is "" if it is not.
+func (h *health) ended(rule int, chat string, failed bool, now time.Time) (until time.Time, scope SuspensionScope) {
 	if h.policy.After < 0 || !failed && h.failing.Load() == 0 {
-		return suspension{}
+		return time.Time{}, ""
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -127,10 +143,10 @@ func (h *health) ended(rule int, chat string, failed bool, now time.Time) suspen
 	if !failed {
 		delete(h.rules, rule)
 		h.forget(key)
-		return suspension{}
+		return time.Time{}, ""
 	}
-	until := now.Add(h.policy.CoolOff)
-	var s suspension
+	h.clock.setBack(now)
+	until = now.Add(h.policy.CoolOff)
 	c := h.chats[key]
 	if c == nil {
 		c = &chatHealth{place: h.order.PushBack(key)}
@@ -142,7 +158,7 @@ func (h *health) ended(rule int, chat string, failed bool, now time.Time) suspen
 	h.order.MoveToBack(c.place)
 	if c.failures++; c.failures >= h.policy.After {
 		c.until = until
-		s = suspension{until: until}
+		scope = scopeOf(chat)
 	}
 	r := h.rules[rule]
 	if r == nil {
@@ -154,9 +170,9 @@ func (h *health) ended(rule int, chat string, failed bool, now time.Time) suspen
 	}
 	if len(r.chats) >= h.policy.Chats {
 		r.until = until
-		s = suspension{until: until, allChats: true}
+		scope = AllChats
 	}
-	return s
+	return until, scope
 }
 
 // forget drops what is known of a rule in a chat. It is called with mu held.
@@ -182,11 +198,7 @@ func (h *health) suspended(rules []*Rule) (list []RuleSuspension) {
 	}
 	for key, c := range h.chats {
 		if !c.until.IsZero() {
-			s := RuleSuspension{Rule: rules[key.rule].Name, Scope: OneChat, Chat: key.chat, Until: c.until.UTC(), Why: WhyFails}
-			if key.chat == "" {
-				s.Scope = NoChat
-			}
-			list = append(list, s)
+			list = append(list, RuleSuspension{Rule: rules[key.rule].Name, Scope: scopeOf(key.chat), Chat: key.chat, Until: c.until.UTC(), Why: WhyFails})
 		}
 	}
 	slices.SortFunc(list, compareSuspensions)

@@ -31,13 +31,20 @@ func in(chat, text string) *event.Event {
 	return ev
 }
 
-// conduct is what the tests of this package run rules by: each load of a pack has a
+// suspensions is what the tests of this package run rules by: each load of a pack has a
 // record of its own.
-var conduct Conduct
+var suspensions Suspensions
+
+// runNoted runs an event, and notes how its rules fared as the owner of the Suspensions does.
+func runNoted(s *Set, shard int, in Input) Result {
+	r := s.Run(shard, in)
+	in.Suspensions.Note(in.Event.ChatID(), r.Outcomes, in.Now)
+	return r
+}
 
 // skipped tells which rules of a set did not run on an event, as pack/rule.
 func skipped(s *Set, shard int, ev *event.Event, now time.Time) (list []string) {
-	for _, o := range s.Run(shard, Input{Event: ev, Now: now, Conduct: &conduct}).Outcomes {
+	for _, o := range runNoted(s, shard, Input{Event: ev, Now: now, Suspensions: &suspensions}).Outcomes {
 		if o.Skipped == SkippedSuspended {
 			list = append(list, o.Pack+"/"+o.Rule)
 		}
@@ -65,7 +72,7 @@ func TestOneSenderSuspendsARuleForItselfOnly(t *testing.T) {
 				t.Fatalf("%v skipped for another chat after %d failures in %q", got, i, bad)
 			}
 		}
-		for _, st := range conduct.Suspended(s.Pack("p"), noon) {
+		for _, st := range suspensions.Suspended(s.Pack("p"), noon) {
 			if st.Scope == AllChats || st.Chat != bad || (st.Scope == NoChat) != (bad == "") {
 				t.Errorf("suspended is %+v", st)
 			}
@@ -90,11 +97,11 @@ func TestRuleThatFailsInManyChatsIsSuspendedForAll(t *testing.T) {
 	if got := skipped(s, 0, in("new", "x"), noon); !slices.Equal(got, want) {
 		t.Fatalf("skipped %v after failing in %d chats", got, defaultSuspendChats)
 	}
-	st := conduct.Suspended(s.Pack("p"), noon)
+	st := suspensions.Suspended(s.Pack("p"), noon)
 	if len(st) != 2 || st[0] != (RuleSuspension{Rule: "a", Scope: AllChats, Until: noon.Add(time.Minute), Why: WhyFails}) || st[1].Chat != "bad" {
 		t.Errorf("suspended are %+v", st)
 	}
-	if !conduct.Suspends(s, "p", noon) {
+	if !suspensions.Suspends(s, "p", noon) {
 		t.Error("the pack does not say that a rule of it runs for no chat")
 	}
 	// The probe fails: another minute.
@@ -115,7 +122,7 @@ func TestRuleThatFailsInManyChatsIsSuspendedForAll(t *testing.T) {
 			t.Errorf("chat %q: skipped %v after a probe succeeded", chat, got)
 		}
 	}
-	if conduct.Suspends(s, "p", now) {
+	if suspensions.Suspends(s, "p", now) {
 		t.Error("the pack says that a rule of it runs for no chat")
 	}
 }
@@ -133,7 +140,7 @@ func TestChatThatFailedProbesForAllInTheEnd(t *testing.T) {
 	if got := skipped(s, 0, in("one", "x"), noon.Add(2*time.Minute)); len(got) != 0 {
 		t.Errorf("skipped %v after two minutes, want the probe to run", got)
 	}
-	if got := conduct.Suspended(s.Pack("p"), noon); len(got) != 0 {
+	if got := suspensions.Suspended(s.Pack("p"), noon); len(got) != 0 {
 		t.Errorf("after it succeeded suspended are %+v", got)
 	}
 }
@@ -146,7 +153,7 @@ func TestSuspensionsAreBounded(t *testing.T) {
 		chat := fmt.Sprint("c", i)
 		h.ended(i%7, chat, true, noon)
 		h.ended(i%7, "good", false, noon)
-		if h.admit(i%7, chat, noon) {
+		if h.look(i%7, chat, noon) != suspended {
 			t.Fatalf("rule %d runs in chat %s, in which it has just failed", i%7, chat)
 		}
 		if n := len(h.chats); n > maxFailingChats || n != h.order.Len() || len(h.rules) > 7 {
@@ -175,20 +182,21 @@ func TestOneProbeAtATime(t *testing.T) {
 			h.ended(0, chat, true, noon)
 		}
 		now := noon.Add(tc.after)
-		if h.admit(0, tc.chat, now.Add(-time.Nanosecond)) {
+		if h.look(0, tc.chat, now.Add(-time.Nanosecond)) != suspended {
 			t.Errorf("%s: it runs before the time is over", name)
 		}
 		for i := range 3 {
-			if got := h.admit(0, tc.chat, now); got != (i == 0) {
-				t.Errorf("%s: event %d runs: %t", name, i+1, got)
+			if got := h.look(0, tc.chat, now); (got == probes) != (i == 0) {
+				t.Errorf("%s: event %d: %d", name, i+1, got)
 			}
+			h.probed(0, tc.chat, now)
 		}
-		if !h.admit(1, tc.chat, now) {
+		if h.look(1, tc.chat, now) != runs {
 			t.Errorf("%s: another rule does not run", name)
 		}
 		h.ended(0, tc.chat, false, now)
 		for range 3 {
-			if !h.admit(0, tc.chat, now) {
+			if h.look(0, tc.chat, now) != runs {
 				t.Errorf("%s: the probe succeeded, and it does not run", name)
 			}
 		}
@@ -218,10 +226,11 @@ func TestSuspensionAfterTheClockIsSetBack(t *testing.T) {
 	h := newHealth(SuspendPolicy{After: 1}.withDefaults())
 	h.ended(0, "c", true, noon)
 	back := noon.Add(-24 * time.Hour)
-	if h.admit(0, "c", back) {
-		t.Error("it runs at once")
+	if h.look(0, "c", back) != suspended {
+		t.Error("it runs immediately")
 	}
-	if !h.admit(0, "c", back.Add(time.Minute)) {
+	h.seen(back)
+	if h.look(0, "c", back.Add(time.Minute)) != probes {
 		t.Error("it does not run after a minute")
 	}
 }
@@ -323,7 +332,7 @@ func TestHealthOfManyShards(t *testing.T) {
 	}
 	wg.Wait()
 	for _, pack := range []string{"p", "q"} {
-		if got := conduct.Suspended(s.Pack(pack), noon); len(got) != shards {
+		if got := suspensions.Suspended(s.Pack(pack), noon); len(got) != shards {
 			t.Errorf("suspended in %s are %+v, want rule a in one chat of each shard", pack, got)
 		}
 	}

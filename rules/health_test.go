@@ -19,15 +19,15 @@ func TestOutageSuspendsNoRule(t *testing.T) {
 		name string
 		in   Input
 	}{
-		{"read", Input{Memory: &remembered{err: errors.New("disk on fire")}, Conduct: &conduct}},
-		{"commit", Input{Memory: &remembered{}, Again: true, Conduct: &conduct}},
+		{"read", Input{Memory: &remembered{err: errors.New("disk on fire")}, Suspensions: &suspensions}},
+		{"commit", Input{Memory: &remembered{}, Again: true, Suspensions: &suspensions}},
 	} {
 		s := mustLoad(t, Options{Suspend: SuspendPolicy{After: 2}}, files)
 		tc.in.Event, tc.in.Now = message("x"), noon
 		for range 5 {
-			s.Run(0, tc.in)
+			runNoted(s, 0, tc.in)
 		}
-		for _, o := range s.Run(0, Input{Event: message("x"), Now: noon, Memory: &remembered{}, Conduct: &conduct}).Outcomes {
+		for _, o := range runNoted(s, 0, Input{Event: message("x"), Now: noon, Memory: &remembered{}, Suspensions: &suspensions}).Outcomes {
 			if o.Skipped != "" {
 				t.Errorf("%s: after the outage %s is skipped: %s", tc.name, o.Rule, o.Skipped)
 			}

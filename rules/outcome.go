@@ -18,9 +18,9 @@ type Input struct {
 	First  time.Time  // when the event was first handled; zero: now
 	Chat   *chat.Chat // for cooldowns; nil where there is no chat
 	Memory Memory     // nil: nothing is remembered
-	// Conduct is what is suspended, and is told how rules fare; nil: nothing is ever
-	// suspended.
-	Conduct *Conduct
+	// Suspensions are the rules that are suspended. Run only looks at it; nil: nothing is
+	// ever suspended.
+	Suspensions *Suspensions
 	// Again is set when the event was run before and its outcome could not be
 	// kept: a rule that fails again does not count as failing more often.
 	Again bool
@@ -108,19 +108,29 @@ type Outcome struct {
 	Shadow  bool   // its pack is in shadow mode
 	Skipped string // not run: "cooldown", "sample", "outside its hours", "suspended", or its not_on or max_age
 
-	Failure   *luabind.Failure // it failed: everything below but Logs, Steps and Overdrawn is empty
-	Suspended time.Time        // by this failure the rule is suspended until then; zero: it is not
-	AllChats  bool             // the rule is suspended for all chats, not just for the event's
-	Overdrawn *Overdraw        // what its pack's share of the machine suspended after it; nil: nothing
-	Requests  []Request
-	Rest      *chat.Cooldown // its cooldown, from now
-	State     json.RawMessage
-	StateSet  bool    // State is to be kept (nil deletes)
-	Reads     []Entry // kv entries it read, with the versions it saw
-	Writes    []Entry // kv entries it wrote
-	KVLimit   int64   // what its pack may keep in kv, in bytes; 0: no limit
-	Logs      []Log
-	Steps     int64
+	Failure  *luabind.Failure // it failed: everything below but Logs and Steps is empty
+	Requests []Request
+	Rest     *chat.Cooldown // its cooldown, from now
+	State    json.RawMessage
+	StateSet bool    // State is to be kept (nil deletes)
+	Reads    []Entry // kv entries it read, with the versions it saw
+	Writes   []Entry // kv entries it wrote
+	KVLimit  int64   // what its pack may keep in kv, in bytes; 0: no limit
+	Logs     []Log
+	Steps    int64
+
+	by runBy
+}
+
+// runBy is what Suspensions.Note needs to know of a rule that ran or was suspended.
+type runBy struct {
+	pack  *Pack // nil: the rule neither ran nor was suspended
+	rule  *Rule
+	probe bool // it was suspended, and ran to see whether it works again
+	// excused is whether its failure says nothing about the rule: its memory could
+	// not be read, or the event ran before.
+	excused bool
+	steps   int64 // VM steps of all its tries, and of VMs made for them
 }
 
 // Saw reports whether a rule of a live pack ran on the event and did not fail.

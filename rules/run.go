@@ -35,16 +35,15 @@ type handling struct {
 // the shard. Calls of one shard must come from one goroutine at a time. It
 // never panics and always ends, whatever the rules do: a handler that fails has
 // a Failure in its outcome and nothing else, and the others continue. But for the
-// VMs it keeps no state: what it goes by is in the input.
+// VMs it keeps no state, and changes nothing that the input points to: the same
+// input has the same result. The owner of the Suspensions notes the outcomes in them.
 func (s *Set) Run(shard int, in Input) Result {
 	r := s.runners[shard]
 	r.set, r.shard, r.in = s, shard, in
 	r.probe.reset(in.Event)
 	var result Result
-	var suspended struct { // rules of the pack at hand that are
-		pack  *Pack
-		rules int
-	}
+	var view packView // of the pack at hand
+	left := 0         // suspended rules of it that are still to be recorded
 	for _, i := range s.index.candidates(&r.probe) {
 		rule := s.rules[i]
 		if !rule.mine(in.Event) || !rule.where.holds(&r.probe) {
@@ -57,16 +56,20 @@ func (s *Set) Run(shard int, in Input) Result {
 		shadow := s.modes[pack.Name] == Shadow
 		o := Outcome{Pack: pack.Name, Version: pack.Version, Rule: rule.Name, Place: rule.place, Shadow: shadow, Skipped: rule.skip(&r.in, shadow)}
 		if o.Skipped == "" {
-			conduct := in.Conduct.of(pack)
-			runs, none := conduct.admit(rule, in.Event.ChatID(), in.Now)
-			if n := len(result.Outcomes); none && n > 0 && result.Outcomes[n-1].Pack == pack.Name && result.Outcomes[n-1].Skipped == SkippedSuspended {
-				continue // the pack is suspended as a whole: one record an event says so
+			if view.pack != pack {
+				view, left = in.Suspensions.view(pack), recordedSuspended
 			}
-			if runs {
+			id := in.Event.ChatID()
+			a := view.admit(rule, id, in.Now)
+			if n := len(result.Outcomes); a == packSuspended && n > 0 && result.Outcomes[n-1].Pack == pack.Name && result.Outcomes[n-1].Skipped == SkippedSuspended {
+				continue // one record an event says that the pack is suspended as a whole
+			}
+			o.by = runBy{pack: pack, rule: rule, probe: a == probes}
+			if a == runs || a == probes {
 				r.handle(rule, pack, &o)
-				// A memory that can't be read says nothing about the rule.
-				counts := o.Failure != nil && !in.Again && !r.memory(&o, pack).broken
-				conduct.ran(rule, pack, &o, counts, r.spent, in.Event.ChatID(), in.Now)
+				o.by.steps = r.spent
+				o.by.excused = o.Failure != nil && (in.Again || r.memory(&o, pack).broken)
+				view.ran(rule, id, r.spent, in.Now)
 			} else {
 				o.Skipped = SkippedSuspended
 			}
@@ -80,10 +83,7 @@ func (s *Set) Run(shard int, in Input) Result {
 			}
 		}
 		if o.Skipped == SkippedSuspended {
-			if suspended.pack != pack {
-				suspended.pack, suspended.rules = pack, 0
-			}
-			if suspended.rules++; suspended.rules > recordedSuspended {
+			if left--; left < 0 {
 				continue
 			}
 		}

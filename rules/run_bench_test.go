@@ -18,7 +18,7 @@ func TestRunDoesNotAllocateForWhatNoRuleWants(t *testing.T) {
 			chert.on("message.received", { matches = "pin " .. i }, function(ev) end)
 			chert.on("message.received", { chat = "c1", is_group = true, text = "x" }, function(ev) end)
 		end`})
-	in := Input{Event: message("hello there, x."), Now: noon, Conduct: &conduct}
+	in := Input{Event: message("hello there, x."), Now: noon, Suspensions: &suspensions}
 	s.Run(0, in)
 	if n := testing.AllocsPerRun(100, func() { s.Run(0, in) }); n > 0 {
 		t.Errorf("an event that none of %d rules wants allocates %g times, want 0", s.Rules(), n)
@@ -43,7 +43,7 @@ func BenchmarkRun(b *testing.B) {
 							if ev.text ~= "" then chert.mark_read(ev.chat.id) end
 						end)
 					end`, n, kind.where)})
-				in := Input{Now: noon, Conduct: &conduct, Event: message("Hello! Your parcel is on its way, see order number 0000000 for details. Thank you, and good bye.",
+				in := Input{Now: noon, Suspensions: &suspensions, Event: message("Hello! Your parcel is on its way, see order number 0000000 for details. Thank you, and good bye.",
 					func(ev *event.Event) { ev.From = "+14150000000" })}
 				b.ReportAllocs()
 				for b.Loop() {

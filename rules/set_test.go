@@ -37,7 +37,7 @@ func TestSetKnowsItsSchedules(t *testing.T) {
 			t.Errorf("%s runs next at %v, want %v", r.Name, got, want[r.Name])
 		}
 		ev := event.Event{ID: r.Key, Type: event.Schedule, At: noon, Source: event.SourceEngine, Pack: r.Pack, Payload: fmt.Appendf(nil, "%q", r.Name)}
-		out := set.Run(0, Input{Event: &ev, Now: noon, Conduct: &conduct}).Outcomes
+		out := runNoted(set, 0, Input{Event: &ev, Now: noon, Suspensions: &suspensions}).Outcomes
 		if len(out) != 1 || out[0].Rule != r.Name {
 			t.Errorf("its event runs %+v", out)
 		}
@@ -97,9 +97,9 @@ func TestResultNamesEachPackThatMissedTheEvent(t *testing.T) {
 	} {
 		set := mustLoad(t, Options{Suspend: SuspendPolicy{After: 1, Chats: 9}}, files)
 		if tt.before != "" {
-			set.Run(0, Input{Event: message(tt.before), Now: noon, Conduct: &conduct})
+			runNoted(set, 0, Input{Event: message(tt.before), Now: noon, Suspensions: &suspensions})
 		}
-		r := set.Run(0, Input{Event: message(tt.text), Now: noon, Conduct: &conduct})
+		r := runNoted(set, 0, Input{Event: message(tt.text), Now: noon, Suspensions: &suspensions})
 		var got []string
 		for _, m := range r.Missed {
 			got = append(got, m.Pack+" "+string(m.Why))

@@ -75,6 +75,7 @@ type share struct {
 	some    atomic.Bool   // something is: with nothing, as nearly always, no lock is taken to ask
 
 	mu    sync.Mutex
+	clock suspensionClock
 	left  int64
 	at    time.Time            // when left was that much
 	drawn map[ruleInChat]int64 // since the share was full; at most shareDrawers
@@ -87,52 +88,74 @@ type share struct {
 	pack     time.Time // zero: it is not
 }
 
-// Overdraw is what was suspended because a pack took more than its share.
-type Overdraw struct {
-	Scope SuspensionScope
-	Rule  string // "": all of the pack's
-	Place string // of the rule
-	Chat  string // of OneChat
-	Until time.Time
+// overdraw is what is suspended because a pack took more than its share.
+type overdraw struct {
+	scope SuspensionScope
+	rule  int    // by index; -1: all of the pack's
+	chat  string // of OneChat
+	until time.Time
 }
 
-// aside reports whether a rule is suspended in a chat, and whether all rules of
-// the pack are.
-func (s *share) aside(rule int, chat string, now time.Time) (suspended, all bool) {
+// draws reports whether a run that took steps counts against the pack's share.
+func (p *Pack) draws(steps int64) bool {
+	return p.share != nil && steps > cmp.Or(p.share.Free, shareFree)
+}
+
+// clone returns a copy, which can be changed without changing the share.
+func (s *share) clone() *share {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &share{
+		policy: s.policy, coolOff: s.coolOff, clock: s.clock, left: s.left, at: s.at, drawn: maps.Clone(s.drawn),
+		culprits: maps.Clone(s.culprits), chats: maps.Clone(s.chats), rules: maps.Clone(s.rules), pack: s.pack,
+	}
+	c.some.Store(s.some.Load())
+	return c
+}
+
+// look returns whether a rule may run on an event of a chat now.
+func (s *share) look(rule int, chat string, now time.Time) admission {
 	if s == nil || !s.some.Load() {
-		return false, false
+		return runs
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	by := ruleInChat{rule, chat}
-	if s.early(&s.pack, now) || earlyOf(s, s.chats, chat, now) {
-		return true, true
+	switch {
+	case now.Before(s.pack), now.Before(s.chats[chat]):
+		return packSuspended
+	case now.Before(s.rules[rule]), now.Before(s.culprits[ruleInChat{rule, chat}]):
+		return suspended
 	}
-	return earlyOf(s, s.rules, rule, now) || earlyOf(s, s.culprits, by, now), false
+	return runs
 }
 
-// early reports whether something is suspended still. A time further off than
-// any is set tells of a clock that was set back, or of an event that began before
-// the one that suspended it.
-func (s *share) early(until *time.Time, now time.Time) bool {
-	if latest := now.Add(s.coolOff); until.After(latest) {
-		*until = latest
+// seen notes that an event met a suspension at a time. If the clock was set back
+// since the one before, nothing is suspended for longer than from now.
+func (s *share) seen(now time.Time) {
+	if s == nil || !s.some.Load() {
+		return
 	}
-	return now.Before(*until)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.clock.setBack(now) {
+		return
+	}
+	latest := now.Add(s.coolOff)
+	s.pack = earlier(s.pack, latest)
+	notAfter(s.culprits, latest)
+	notAfter(s.chats, latest)
+	notAfter(s.rules, latest)
 }
 
-func earlyOf[K comparable](s *share, m map[K]time.Time, key K, now time.Time) bool {
-	until, ok := m[key]
-	if !ok || !s.early(&until, now) {
-		return false
+func notAfter[K comparable](m map[K]time.Time, latest time.Time) {
+	for key, until := range m {
+		m[key] = earlier(until, latest)
 	}
-	m[key] = until
-	return true
 }
 
 // spend takes the steps of one handler off. It returns what was suspended because
 // of them, which need not be the handler's rule; nil: nothing.
-func (s *share) spend(rule int, chat string, steps int64, now time.Time, rules []*Rule) *Overdraw {
+func (s *share) spend(rule int, chat string, steps int64, now time.Time) *overdraw {
 	if s == nil || steps <= s.policy.Free {
 		return nil
 	}
@@ -157,7 +180,8 @@ func (s *share) spend(rule int, chat string, steps int64, now time.Time, rules [
 	delete(s.drawn, by)
 	s.expire(now)
 	s.some.Store(true)
-	return s.suspend(by, now.Add(s.coolOff), rules)
+	s.clock.setBack(now)
+	return s.suspend(by, now.Add(s.coolOff))
 }
 
 // before orders what drew the same, so that the same events suspend the same.
@@ -189,15 +213,12 @@ const clockSetBack = 10 * time.Minute
 
 // suspend suspends a rule in a chat, or what it has in common with others that
 // are.
-func (s *share) suspend(by ruleInChat, until time.Time, rules []*Rule) *Overdraw {
+func (s *share) suspend(by ruleInChat, until time.Time) *overdraw {
 	if _, out := s.rules[by.rule]; out || !s.chats[by.chat].IsZero() || !s.pack.IsZero() {
 		return nil // it ran on one shard while another suspended it
 	}
 	s.culprits[by] = until
-	o := &Overdraw{Scope: OneChat, Rule: rules[by.rule].Name, Place: rules[by.rule].place, Chat: by.chat, Until: until}
-	if by.chat == "" {
-		o.Scope = NoChat
-	}
+	o := &overdraw{scope: scopeOf(by.chat), rule: by.rule, chat: by.chat, until: until}
 	if len(s.culprits) < shareCulprits {
 		return o
 	}
@@ -211,17 +232,17 @@ func (s *share) suspend(by ruleInChat, until time.Time, rules []*Rule) *Overdraw
 	case sameRule && groups < shareGroups:
 		clear(s.culprits)
 		s.rules[by.rule] = until
-		o.Scope, o.Chat = AllChats, ""
+		o.scope, o.chat = AllChats, ""
 	case sameChat && groups < shareGroups:
 		clear(s.culprits)
 		s.chats[by.chat] = until
-		o.Rule, o.Place = "", ""
+		o.rule = -1
 	default:
 		clear(s.culprits)
 		clear(s.rules)
 		clear(s.chats)
 		s.pack, s.left = until, s.policy.Burst // for when it may run again
-		o.Scope, o.Rule, o.Place, o.Chat = AllChats, "", "", ""
+		o.scope, o.rule, o.chat = AllChats, -1, ""
 	}
 	return o
 }
@@ -231,10 +252,10 @@ func (s *share) expire(now time.Time) {
 	if s.culprits == nil {
 		s.culprits, s.chats, s.rules = map[ruleInChat]time.Time{}, map[string]time.Time{}, map[int]time.Time{}
 	}
-	maps.DeleteFunc(s.culprits, func(_ ruleInChat, until time.Time) bool { return !s.early(&until, now) })
-	maps.DeleteFunc(s.chats, func(_ string, until time.Time) bool { return !s.early(&until, now) })
-	maps.DeleteFunc(s.rules, func(_ int, until time.Time) bool { return !s.early(&until, now) })
-	if !s.early(&s.pack, now) {
+	maps.DeleteFunc(s.culprits, func(_ ruleInChat, until time.Time) bool { return !now.Before(until) })
+	maps.DeleteFunc(s.chats, func(_ string, until time.Time) bool { return !now.Before(until) })
+	maps.DeleteFunc(s.rules, func(_ int, until time.Time) bool { return !now.Before(until) })
+	if !now.Before(s.pack) {
 		s.pack = time.Time{}
 	}
 }
@@ -248,11 +269,8 @@ func (s *share) suspended(rules []*Rule, now time.Time) (list []RuleSuspension) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	add := func(scope SuspensionScope, rule, chat string, until time.Time) {
-		if !s.early(&until, now) {
+		if !now.Before(until) {
 			return
-		}
-		if scope == OneChat && chat == "" {
-			scope = NoChat
 		}
 		list = append(list, RuleSuspension{Rule: rule, Scope: scope, Chat: chat, Until: until.UTC(), Why: WhyShare})
 	}
@@ -261,10 +279,10 @@ func (s *share) suspended(rules []*Rule, now time.Time) (list []RuleSuspension) 
 		add(AllChats, rules[rule].Name, "", until)
 	}
 	for chat, until := range s.chats {
-		add(OneChat, "", chat, until)
+		add(scopeOf(chat), "", chat, until)
 	}
 	for by, until := range s.culprits {
-		add(OneChat, rules[by.rule].Name, by.chat, until)
+		add(scopeOf(by.chat), rules[by.rule].Name, by.chat, until)
 	}
 	slices.SortFunc(list, compareSuspensions)
 	return list

@@ -31,7 +31,7 @@ func loops(t *testing.T, s *Set, text string, chats []string, now time.Time) (lo
 	for range 100 {
 		before := looped
 		for _, c := range chats {
-			for _, o := range s.Run(0, Input{Event: in(c, text), Now: now, Conduct: &conduct}).Outcomes {
+			for _, o := range runNoted(s, 0, Input{Event: in(c, text), Now: now, Suspensions: &suspensions}).Outcomes {
 				if o.Failure != nil {
 					looped++
 				}
@@ -77,7 +77,7 @@ func TestShareSuspendsWhatDraws(t *testing.T) {
 			set := mustLoad(t, Options{Suspend: SuspendPolicy{After: 1000, Chats: 1000}}, map[string]string{"p.lua": heavies})
 			now := noon
 			ran := func(chat string) (n int) {
-				for _, o := range set.Run(0, Input{Event: in(chat, "x"), Now: now, Conduct: &conduct}).Outcomes {
+				for _, o := range runNoted(set, 0, Input{Event: in(chat, "x"), Now: now, Suspensions: &suspensions}).Outcomes {
 					if o.Skipped == "" {
 						n++
 					}
@@ -88,7 +88,7 @@ func TestShareSuspendsWhatDraws(t *testing.T) {
 				t.Errorf("%d handlers looped before they were held", n)
 			}
 			var list []string
-			for _, a := range conduct.Suspended(set.Pack("p"), now) {
+			for _, a := range suspensions.Suspended(set.Pack("p"), now) {
 				list = append(list, strings.TrimSpace(fmt.Sprint(a.Subject(), " ", a.Scope, " ", a.Chat)))
 				if a.Why != WhyShare {
 					t.Errorf("says %q", a.Why)
@@ -107,7 +107,7 @@ func TestShareSuspendsWhatDraws(t *testing.T) {
 			if n, m := ran("other"), ran("evil0"); n != 41 || m != 41 {
 				t.Errorf("after the cool-off %d and %d rules run, want all", n, m)
 			}
-			if list := conduct.Suspended(set.Pack("p"), now); len(list) > 0 {
+			if list := suspensions.Suspended(set.Pack("p"), now); len(list) > 0 {
 				t.Errorf("after the cool-off suspended are %+v", list)
 			}
 		})
@@ -119,7 +119,7 @@ func TestShareLetsOthersOfTheEventRun(t *testing.T) {
 	t.Parallel()
 	set := mustLoad(t, Options{}, map[string]string{"p.lua": heavies})
 	for i := range 8 {
-		for _, o := range set.Run(0, Input{Event: in("evil", "two"), Now: noon, Conduct: &conduct}).Outcomes {
+		for _, o := range runNoted(set, 0, Input{Event: in("evil", "two"), Now: noon, Suspensions: &suspensions}).Outcomes {
 			if loops := o.Rule == "r1" || o.Rule == "r2"; !loops && o.Skipped != "" {
 				t.Fatalf("event %d: rule %s: %s", i, o.Rule, o.Skipped)
 			}
@@ -154,11 +154,12 @@ func TestShareNeverLeaks(t *testing.T) {
 			rule, chat := rapid.IntRange(0, evilRules-1).Draw(t, "rule"), fmt.Sprint(rapid.IntRange(0, evilChats-1).Draw(t, "chat"))
 			// Another shard is at an event that began before.
 			at := now.Add(-time.Duration(rapid.SampledFrom([]int{0, 0, 1, 5}).Draw(t, "behind")) * time.Second)
-			if suspended, _ := s.aside(rule, chat, at); suspended {
+			if s.look(rule, chat, at) != runs {
+				s.seen(at)
 				continue
 			}
 			steps := int64(rapid.IntRange(0, most).Draw(t, "steps"))
-			s.spend(rule, chat, steps, at, all)
+			s.spend(rule, chat, steps, at)
 			if steps > shareFree {
 				beyond += steps - shareFree
 				drewRules[rule], drewChats[chat] = true, true
@@ -173,13 +174,13 @@ func TestShareNeverLeaks(t *testing.T) {
 			if several := len(drewRules) > 1 && len(drewChats) > 1; several {
 				continue
 			}
-			if out, _ := s.aside(rulesOf-1, "another", now); out {
+			if s.look(rulesOf-1, "another", now) != runs {
 				t.Fatalf("%d rules in %d chats suspended another rule in another chat", len(drewRules), len(drewChats))
 			}
-			if out, _ := s.aside(rulesOf-1, chat, now); out && len(drewRules) == 1 {
+			if s.look(rulesOf-1, chat, now) != runs && len(drewRules) == 1 {
 				t.Fatal("one rule suspended another")
 			}
-			if out, _ := s.aside(rule, "another", now); out && len(drewChats) == 1 {
+			if s.look(rule, "another", now) != runs && len(drewChats) == 1 {
 				t.Fatal("one chat suspended a rule for another")
 			}
 		}
@@ -202,9 +203,9 @@ chert.on("message.received", function(ev)
 end)`})
 	now := time.Unix(1_800_000_000, 0) // which stands still: all in one moment
 	for i := range 3000 {
-		r := set.Run(0, Input{Event: message(fmt.Sprint("some twenty words or so make up an ordinary message of a person who writes about the weather ", i)), Now: now, Conduct: &conduct})
-		if o := r.Outcomes[0]; o.Skipped != "" || o.Overdrawn != nil {
-			t.Fatalf("event %d: skipped %q, suspended %+v", i, o.Skipped, o.Overdrawn)
+		r := runNoted(set, 0, Input{Event: message(fmt.Sprint("some twenty words or so make up an ordinary message of a person who writes about the weather ", i)), Now: now, Suspensions: &suspensions})
+		if o, all := r.Outcomes[0], suspensions.Suspended(set.Pack("busy"), now); o.Skipped != "" || len(all) > 0 {
+			t.Fatalf("event %d: skipped %q, suspended %+v", i, o.Skipped, all)
 		}
 	}
 }
@@ -218,11 +219,11 @@ for i = 1, 50 do
 end`, "zz.lua": `chert.on("message.received", function(ev) chert.mark_read(ev.chat.id) end)`})
 	now := time.Unix(1_800_000_000, 0)
 	for range defaultSuspendAfter {
-		if r := set.Run(0, Input{Event: message("hello"), Now: now, Conduct: &conduct}); len(r.Outcomes) != 51 {
+		if r := runNoted(set, 0, Input{Event: message("hello"), Now: now, Suspensions: &suspensions}); len(r.Outcomes) != 51 {
 			t.Fatalf("%d outcomes, want each failure recorded", len(r.Outcomes))
 		}
 	}
-	r := set.Run(0, Input{Event: message("hello"), Now: now, Conduct: &conduct})
+	r := runNoted(set, 0, Input{Event: message("hello"), Now: now, Suspensions: &suspensions})
 	if len(r.Outcomes) != recordedSuspended+1 {
 		t.Errorf("%d outcomes, want %d that are suspended and the other pack's", len(r.Outcomes), recordedSuspended)
 	}

@@ -57,7 +57,7 @@ func TestSoloSettings(t *testing.T) {
 		}
 		got := diags.Error()
 		if solo != nil {
-			got = solo.Run(0, Input{Event: message("x"), Now: noon, Conduct: &conduct}).Outcomes[0].Logs[0].Msg
+			got = runNoted(solo, 0, Input{Event: message("x"), Now: noon, Suspensions: &suspensions}).Outcomes[0].Logs[0].Msg
 		}
 		if solo != nil && got != tt.want || solo == nil && !strings.Contains(got, tt.want) {
 			t.Errorf("%s with %v:\n got %s\nwant %s", tt.pack, tt.given, got, tt.want)
@@ -96,7 +96,7 @@ func TestSoloIsApart(t *testing.T) {
 		}
 		got := ""
 		for range times {
-			got = said(solo.Run(0, Input{Event: message(text), Now: noon, Conduct: &conduct}))
+			got = said(runNoted(solo, 0, Input{Event: message(text), Now: noon, Suspensions: &suspensions}))
 		}
 		return got
 	}
@@ -117,7 +117,7 @@ func TestSoloIsApart(t *testing.T) {
 	if got := run(Solo{Zone: zone}, "loop", 1) + run(Solo{Zone: zone}, "large", 1); got != "p/r: info(1)p/r: info(1)" {
 		t.Errorf("with its own limits: %s", got)
 	}
-	if got := conduct.Suspended(p, noon); len(got) > 0 {
+	if got := suspensions.Suspended(p, noon); len(got) > 0 {
 		t.Errorf("what failed by itself suspends %v", got)
 	}
 	if p.Manifest.KV != DefaultKV {

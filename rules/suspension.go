@@ -15,6 +15,18 @@ type RuleSuspension struct {
 	Why   string    // WhyFails or WhyShare, for people
 }
 
+// Begun is a suspension that begins.
+type Begun struct {
+	RuleSuspension
+	Pack    string
+	Version string
+	Place   string // of the rule, as file:line; "": all of the pack's
+}
+
+func (p *Pack) begun(s RuleSuspension, place string) Begun {
+	return Begun{RuleSuspension: s, Pack: p.Name, Version: p.Version, Place: place}
+}
+
 // WhyFails is why most rules are suspended.
 const WhyFails = "it fails again and again"
 
@@ -38,6 +50,40 @@ const (
 	NoChat   SuspensionScope = "no_chat" // events without a chat
 	OneChat  SuspensionScope = "one_chat"
 )
+
+// scopeOf is for which events a rule is suspended that is for those of one chat ("":
+// of none).
+func scopeOf(chat string) SuspensionScope {
+	if chat == "" {
+		return NoChat
+	}
+	return OneChat
+}
+
+// suspensionClock tells whether the clock that suspensions are timed by was set
+// back: they would last until it is as late again.
+type suspensionClock struct{ latest time.Time }
+
+// clockBehind is how much earlier one event may run than one that was noted before
+// it, on another shard.
+const clockBehind = time.Second
+
+// setBack notes a time, and reports whether it is earlier than any event can be.
+func (c *suspensionClock) setBack(now time.Time) bool {
+	back := c.latest.Sub(now) > clockBehind
+	if back || now.After(c.latest) {
+		c.latest = now
+	}
+	return back
+}
+
+// earlier is the earlier of two times.
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
 
 // blocks says why reads are blocked though a version of the pack is live. A rule
 // that is suspended for one chat blocks that chat's alone, and does not count

@@ -22,21 +22,21 @@ const maxFollowed = 20_000
 // other chats, timers and calls, each at its time. The rules of timers do not run:
 // eval shows the results of one event.
 type following struct {
-	set     *rules.Set // in which packs that have reached their limit are in shadow
-	now     time.Time
-	seq     int64 // of the journal
-	queue   []turn.Entry
-	before  *stored
-	chats   map[string]*chat.Chat // that the event concerns
-	limits  *turn.Calls
-	conduct rules.Conduct
-	rows    map[chat.ActionID]chat.Action
-	count   int // calls and timers so far
+	set    *rules.Set // in which packs that have reached their limit are in shadow
+	now    time.Time
+	seq    int64 // of the journal
+	queue  []turn.Entry
+	before *stored
+	chats  map[string]*chat.Chat // that the event concerns
+	limits *turn.Calls
+	rows   map[chat.ActionID]chat.Action
+	count  int // calls and timers so far
 }
 
-// turn returns what an input of a chat ("": of none) meets.
+// turn returns what an input of a chat ("": of none) meets. Rules run on one event
+// alone, so that none is suspended before it.
 func (f *following) turn(set *rules.Set, chatID string) *turn.Turn {
-	t := &turn.Turn{Set: set, Now: f.now, Memory: &f.before.memory, Conduct: &f.conduct, Blocks: f}
+	t := &turn.Turn{Set: set, Now: f.now, Memory: &f.before.memory, Suspensions: &rules.Suspensions{}, Blocks: f}
 	if chatID == "" {
 		return t
 	}

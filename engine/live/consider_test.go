@@ -185,17 +185,17 @@ func TestSuspendedRulesAreShown(t *testing.T) {
 chert.rule { name = "good", on = "message.received", run = function(ev) end }`)
 	p.start()
 	for range 3 {
-		p.set.Run(0, rules.Input{Event: message("x"), Now: noon, Conduct: &conduct})
+		p.run(rules.Input{Event: message("x"), Now: noon})
 	}
 	want := []rules.RuleSuspension{{Rule: "bad", Scope: rules.OneChat, Chat: message("x").ChatID(), Until: noon.Add(time.Hour), Why: rules.WhyFails}}
 	if got := p.standing("codes").Suspended; !slices.Equal(got, want) {
 		t.Errorf("suspended are %v, want %v", got, want)
 	}
-	r := p.set.Run(0, rules.Input{Event: message("x"), Now: noon.Add(time.Hour), Conduct: &conduct})
+	r := p.run(rules.Input{Event: message("x"), Now: noon.Add(time.Hour)})
 	expectSaid(t, r, `
 		codes/bad: error: oh
 		codes/good:`)
-	expectSaid(t, p.set.Run(0, rules.Input{Event: message("x"), Now: noon.Add(time.Hour), Conduct: &conduct}), `
+	expectSaid(t, p.run(rules.Input{Event: message("x"), Now: noon.Add(time.Hour)}), `
 		codes/bad: skipped: suspended
 		codes/good:`)
 	p.edit("codes.lua", version("v2"))

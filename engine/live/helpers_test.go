@@ -32,9 +32,17 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// conduct is what the tests of this package run rules by: each load of a pack has a
+// suspensions is what the tests of this package run rules by: each load of a pack has a
 // record of its own in it.
-var conduct rules.Conduct
+var suspensions rules.Suspensions
+
+// run runs an event through the live set, and notes how its rules fared.
+func (p *pen) run(in rules.Input) rules.Result {
+	in.Suspensions = &suspensions
+	r := p.set.Run(0, in)
+	suspensions.Note(in.Event.ChatID(), r.Outcomes, in.Now)
+	return r
+}
 
 var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 

@@ -69,8 +69,8 @@ type Config struct {
 	// no gate.
 	Gate Gate
 	Now  func() time.Time
-	// Conduct has the rules that are suspended, for Standings; nil: none is.
-	Conduct *rules.Conduct
+	// Suspensions are the rules that are suspended, for Standings; nil: none are.
+	Suspensions *rules.Suspensions
 	// Settle is how long a file that looks half written is left to be completed;
 	// default 2 s.
 	Settle time.Duration

@@ -71,7 +71,7 @@ func (p *pen) startErr() error {
 	}
 	p.set = nil
 	c := Config{
-		Dir: p.dir, Options: p.options, Keeper: p.keeper, Now: p.clock, Conduct: &conduct, Swap: p.swap, Cancel: p.cancel, CancelRules: p.cancelRules,
+		Dir: p.dir, Options: p.options, Keeper: p.keeper, Now: p.clock, Suspensions: &suspensions, Swap: p.swap, Cancel: p.cancel, CancelRules: p.cancelRules,
 		Log:  slog.New(slog.NewTextHandler(p, nil)),
 		open: p.open, writing: p.writing, Settle: p.settle,
 	}

@@ -20,7 +20,7 @@ func TestSetKnowsHowEachPackStands(t *testing.T) {
 	p.start()
 	p.expectLive("at start", "bad=b1 broken=none fine=f1 off=o1(off) shadow=s1(shadow)")
 	for range 2 {
-		p.set.Run(0, rules.Input{Event: message("bad"), Now: noon, Pack: "bad", Conduct: &conduct})
+		p.run(rules.Input{Event: message("bad"), Now: noon, Pack: "bad"})
 	}
 	for _, tt := range []struct {
 		pack                string
@@ -37,7 +37,7 @@ func TestSetKnowsHowEachPackStands(t *testing.T) {
 		{pack: "none", out: true, hasR: true, hasOther: true, withdrawn: true},
 	} {
 		version, out := p.set.Serving(tt.pack)
-		suspended := conduct.Suspends(p.set, tt.pack, noon)
+		suspended := suspensions.Suspends(p.set, tt.pack, noon)
 		if (version != "") != tt.version || suspended != tt.suspended || out != tt.out {
 			t.Errorf("%s serves %q, suspended: %t, out: %t", tt.pack, version, suspended, out)
 		}
@@ -51,7 +51,7 @@ func TestSetKnowsHowEachPackStands(t *testing.T) {
 			t.Errorf("%s is withdrawn: %t", tt.pack, p.set.Withdrawn(tt.pack, "v"))
 		}
 	}
-	if conduct.Suspends(p.set, "bad", noon.Add(time.Minute)) {
+	if suspensions.Suspends(p.set, "bad", noon.Add(time.Minute)) {
 		t.Error("the rule is suspended once its time is over")
 	}
 	var none *rules.Set

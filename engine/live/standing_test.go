@@ -43,7 +43,7 @@ func TestStandingTellsWhyReadsAreBlocked(t *testing.T) {
 			p.options.Suspend = tc.policy
 			p.write(append([]string{"b.lua", version("b1")}, tc.files...)...)
 			p.start()
-			p.set.Run(0, rules.Input{Event: message("bad"), Now: noon, Conduct: &conduct})
+			p.run(rules.Input{Event: message("bad"), Now: noon})
 			if got := p.standing("x").Blocks; got != tc.want {
 				t.Errorf("reads are blocked because %q, want %q", got, tc.want)
 			}

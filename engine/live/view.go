@@ -74,7 +74,7 @@ func (m *Manager) describe(s *Standing) PackStanding {
 	}
 	if s.Version.Runs() {
 		live := s.Version.Pack
-		p.Since, p.CanVeto, p.Version, p.Rules, p.Suspended = s.Since, live.CanVeto, live.Version, len(live.Rules), m.c.Conduct.Suspended(live, m.c.Now())
+		p.Since, p.CanVeto, p.Version, p.Rules, p.Suspended = s.Since, live.CanVeto, live.Version, len(live.Rules), m.c.Suspensions.Suspended(live, m.c.Now())
 	} else if m.set != nil && s.Blocks() {
 		p.Blocks = "no version of it is live: " + s.whyNone()
 	}
@@ -87,7 +87,7 @@ func (m *Manager) Standings() []PackStanding {
 	all := slices.Clone(v.standings)
 	for i, p := range v.live {
 		if p != nil {
-			all[i].Suspended = m.c.Conduct.Suspended(p, m.c.Now())
+			all[i].Suspended = m.c.Suspensions.Suspended(p, m.c.Now())
 			all[i].Blocks = p.Blocks(all[i].Mode, all[i].Suspended)
 		}
 	}

@@ -39,7 +39,7 @@ func (w *World) due(ctx context.Context, k key) error {
 
 // turn returns what an input of a chat ("": of none) meets.
 func (w *World) turn(chatID string) *turn.Turn {
-	t := &turn.Turn{Set: w.set, Now: w.now, Memory: &w.memory, Conduct: &w.conduct, Blocks: w}
+	t := &turn.Turn{Set: w.set, Now: w.now, Memory: &w.memory, Suspensions: &w.suspensions, Blocks: w}
 	if chatID != "" {
 		t.Chat = w.chat(chatID)
 	}
@@ -62,6 +62,7 @@ func (w *World) blockade(chatID string) *turn.Blockade {
 // handle takes an entry's turn.
 func (w *World) handle(ctx context.Context, e *turn.Entry) error {
 	d, err := w.turn(e.Event.ChatID()).Handle(ctx, e)
+	w.suspensions.Note(e.Event.ChatID(), d.Outcomes, w.now)
 	if err != nil {
 		return err
 	}

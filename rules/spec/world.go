@@ -49,16 +49,16 @@ var ErrTooMuch = errors.New("too much happens")
 // when told to. The same calls give the same World, always. It is used by one
 // goroutine.
 type World struct {
-	c       WorldConfig
-	set     *rules.Set // in which packs that have reached their limit are in shadow
-	now     time.Time
-	seq     int64 // of the journal
-	queue   []turn.Entry
-	seen    map[string]bool
-	chats   map[string]*chat.Chat
-	memory  turn.Memory
-	conduct rules.Conduct
-	agenda  agenda
+	c           WorldConfig
+	set         *rules.Set // in which packs that have reached their limit are in shadow
+	now         time.Time
+	seq         int64 // of the journal
+	queue       []turn.Entry
+	seen        map[string]bool
+	chats       map[string]*chat.Chat
+	memory      turn.Memory
+	suspensions rules.Suspensions
+	agenda      agenda
 
 	faults []Fault // of the next calls
 	resume time.Time

@@ -39,7 +39,7 @@ chert.rule {
 	}
 
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
-	t := turn.Turn{Set: set, Now: now, Chat: &chat.Chat{ID: "c1"}, Memory: &turn.Memory{}, Conduct: &rules.Conduct{}}
+	t := turn.Turn{Set: set, Now: now, Chat: &chat.Chat{ID: "c1"}, Memory: &turn.Memory{}, Suspensions: &rules.Suspensions{}}
 	d, err := t.Handle(context.Background(), &turn.Entry{Seq: 1, Arrival: turn.Arrival{Event: event.Event{
 		ID: "e1", Type: event.MessageReceived, Text: "your code is 123456", Chat: &event.Chat{ID: "c1"},
 		Message: &event.Message{ID: "m1", Direction: "inbound"},

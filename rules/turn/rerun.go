@@ -45,23 +45,33 @@ func (r *Rerun) Skip(row *Missed) {
 	r.note(row.Pack, row.Version, "it did not run: the pack is off, in shadow or removed")
 }
 
-// Run runs the event through a pack. missed is nil if the pack has looked at it
-// now. changed is false if its rules are still suspended, and nothing is to be
-// kept.
-func (r *Rerun) Run(ctx context.Context, row *Missed) (missed *rules.Missed, changed bool, err error) {
+// Ran is what came of running an event through a pack that had missed it.
+type Ran struct {
+	// Outcomes are those of the pack's rules. The caller notes them in its Suspensions
+	// before the next event.
+	Outcomes []rules.Outcome
+	Missed   *rules.Missed // nil: the pack has looked at the event now
+	Changed  bool          // false: its rules are still suspended, and nothing is to be kept
+}
+
+// Run runs the event through a pack. If it fails, Ran has the Outcomes alone, as
+// with Handle.
+func (r *Rerun) Run(ctx context.Context, row *Missed) (Ran, error) {
 	in := r.t.input(ctx, r.e)
 	in.First, in.Pack, in.Ran = row.At, row.Pack, r.d.Decision.ran(row.Pack)
 	result := r.t.Set.Run(r.t.Shard, in)
+	ran := Ran{Outcomes: result.Outcomes}
 	if r.t.Memory.err != nil {
-		return nil, false, r.t.Memory.err
+		return ran, r.t.Memory.err
 	}
 	if len(result.Missed) > 0 {
-		missed = &result.Missed[0]
-		if missed.Why == rules.MissedSuspended && row.Why == missed.Why && row.Version == missed.Version && !result.Ran() {
-			return missed, false, nil
+		m := &result.Missed[0]
+		ran.Missed = m
+		if m.Why == rules.MissedSuspended && row.Why == m.Why && row.Version == m.Version && !result.Ran() {
+			return ran, nil
 		}
 		failed := *row
-		failed.Version, failed.Why = missed.Version, missed.Why
+		failed.Version, failed.Why = m.Version, m.Why
 		r.d.Missed = append(r.d.Missed, failed)
 	} else {
 		r.d.Made = append(r.d.Made, row.ID())
@@ -71,7 +81,9 @@ func (r *Rerun) Run(ctx context.Context, row *Missed) (missed *rules.Missed, cha
 	}
 	r.rows = append(r.rows, *row)
 	r.results = append(r.results, result)
-	return missed, true, nil
+	r.d.Outcomes = append(r.d.Outcomes, result.Outcomes...)
+	ran.Changed = true
+	return ran, nil
 }
 
 func (r *Rerun) version(pack string) string {

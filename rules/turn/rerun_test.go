@@ -60,8 +60,8 @@ chert.on("message.received", { text = "keep" }, function(ev) chert.keep_unread(e
 	if err != nil {
 		t.Fatal(err)
 	}
-	if missed, changed, err := r.Run(t.Context(), &first.Missed[0]); missed != nil || !changed || err != nil {
-		t.Fatalf("the pack missed it again: %+v, %t, %v", missed, changed, err)
+	if ran, err := r.Run(t.Context(), &first.Missed[0]); ran.Missed != nil || !ran.Changed || err != nil {
+		t.Fatalf("the pack missed it again: %+v, %v", ran, err)
 	}
 	d, before, ok, err := r.End(t.Context())
 	if err != nil || !ok || before != 1 || d.Decision.Failed || len(first.Decision.Rules) != 1 {

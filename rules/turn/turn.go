@@ -30,10 +30,10 @@ type Turn struct {
 	Again  bool       // the entry ran before, and what came of it could not be kept
 	Chat   *chat.Chat // nil: the input is of none
 	Memory *Memory    // gets what handlers write
-	// Conduct is what is suspended, and is told how rules fare; nil: nothing is ever
-	// suspended.
-	Conduct *rules.Conduct
-	Blocks  Blocks
+	// Suspensions are the rules that are suspended. The turn only looks at it; nil: nothing
+	// is ever suspended.
+	Suspensions *rules.Suspensions
+	Blocks      Blocks
 }
 
 // Blocks gives what blocks reads of a chat. It is asked only where that matters.
@@ -48,7 +48,8 @@ type Blocks interface {
 type Done struct {
 	Transition
 	// Outcomes are those of the rules, in the order of Decision.Rules; of an event
-	// that runs again, those of this run alone.
+	// that runs again, those of this run alone. The caller notes those of Handle in its
+	// Suspensions before the next event; for those of a Rerun see Ran.
 	Outcomes []rules.Outcome
 	// Blocked is set when a pack that can veto did not get to look at the event:
 	// its reads are blocked.
@@ -61,7 +62,8 @@ type Done struct {
 const NoRule = "no rule wants it"
 
 // Handle runs an entry of the journal: its event through the rules, or a request
-// that it carries from another chat.
+// that it carries from another chat. If it fails, Done has the Outcomes alone, for
+// the caller's Suspensions: the rules that ran have used steps, and may have failed.
 func (t *Turn) Handle(ctx context.Context, e *Entry) (Done, error) {
 	d := Done{Transition: Transition{Decision: &Decision{Seq: e.Seq, At: t.Now}}}
 	in := chat.OutcomesOf(e.Seq, &e.Event)
@@ -80,11 +82,13 @@ func (t *Turn) Handle(ctx context.Context, e *Entry) (Done, error) {
 			in.Timer = &timer
 		}
 		if err := t.run(ctx, e, &in, &d); err != nil {
-			return Done{}, err
+			return Done{Outcomes: d.Outcomes}, err
 		}
 	}
-	err := t.decided(ctx, in, &d)
-	return d, err
+	if err := t.decided(ctx, in, &d); err != nil {
+		return Done{Outcomes: d.Outcomes}, err
+	}
+	return d, nil
 }
 
 // decided moves the chat by an event that was decided.
@@ -172,6 +176,7 @@ func (t *Turn) run(ctx context.Context, e *Entry, in *chat.Outcomes, d *Done) er
 	var result rules.Result
 	if t.Set != nil {
 		result = t.Set.Run(t.Shard, t.input(ctx, e))
+		d.Outcomes = result.Outcomes
 		if t.Memory.err != nil {
 			return t.Memory.err
 		}
@@ -199,7 +204,7 @@ func (t *Turn) run(ctx context.Context, e *Entry, in *chat.Outcomes, d *Done) er
 // input returns what the rules look at.
 func (t *Turn) input(ctx context.Context, e *Entry) rules.Input {
 	return rules.Input{
-		Event: t.Chat.Complete(&e.Event), Seq: e.Seq, Now: t.Now, Chat: t.Chat, Memory: t.Memory.At(ctx, t.Now), Conduct: t.Conduct, Again: t.Again,
+		Event: t.Chat.Complete(&e.Event), Seq: e.Seq, Now: t.Now, Chat: t.Chat, Memory: t.Memory.At(ctx, t.Now), Suspensions: t.Suspensions, Again: t.Again,
 	}
 }
 
@@ -208,11 +213,6 @@ func (t *Turn) input(ctx context.Context, e *Entry) rules.Input {
 // missedBy might have vetoed them.
 func (t *Turn) collect(e *Entry, result *rules.Result, missedBy []string, in *chat.Outcomes, d *Done) (chats []string) {
 	own, again := e.Event.ChatID(), !in.First.IsZero()
-	if d.Outcomes == nil {
-		d.Outcomes = result.Outcomes
-	} else {
-		d.Outcomes = append(d.Outcomes, result.Outcomes...)
-	}
 	for i := range result.Outcomes {
 		o := &result.Outcomes[i]
 		r := ruleDecisionOf(o, own, t.Now)
