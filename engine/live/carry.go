@@ -104,7 +104,7 @@ func (m *Manager) keep(ctx context.Context, pack string, k *Keep, now time.Time)
 	if k.State == nil {
 		return nil
 	}
-	if err := m.c.Keeper.SetPackState(ctx, k.State.row()); err != nil {
+	if err := m.c.Keeper.SetPackState(ctx, *k.State); err != nil {
 		return fmt.Errorf("keep which version of pack %q is live: %w", pack, err)
 	}
 	return nil

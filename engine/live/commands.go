@@ -42,7 +42,7 @@ type Refusal struct {
 
 // Keep is what the store has to keep.
 type Keep struct {
-	State   *State
+	State   *PackState
 	Version *Version // goes live now: with its files
 	Marks   []Mark
 	// Pending maps versions that are no longer live to whether their pending work was
@@ -71,7 +71,7 @@ type Drop struct {
 	// Forget has the store forget the pack afterwards, except for Said: what operators
 	// set.
 	Forget bool
-	Said   State
+	Said   PackState
 	// KeepPending cancels nothing: the pack is only forgotten.
 	KeepPending bool
 }

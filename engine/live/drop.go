@@ -110,10 +110,10 @@ func (m *Manager) cancel(ctx context.Context, d packDrop, count *Dropped) error 
 	if err := m.c.Keeper.SetPendingKept(ctx, d.pack, "", false); err != nil {
 		return err
 	}
-	if d.Said == (State{Pack: d.pack}) {
+	if d.Said.blank() {
 		return m.c.Keeper.ForgetPack(ctx, d.pack)
 	}
-	return m.c.Keeper.SetPackState(ctx, d.Said.row())
+	return m.c.Keeper.SetPackState(ctx, d.Said)
 }
 
 func (m *Manager) cancelRules(ctx context.Context, d packDrop, count *Dropped) error {

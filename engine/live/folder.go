@@ -153,7 +153,7 @@ func (m *Manager) consider(ctx context.Context, s *Standing, b *rules.Candidate,
 // lookAround looks up what Found needs beside the files.
 func (m *Manager) lookAround(ctx context.Context, s *Standing, in *Found) error {
 	e := &in.Edit
-	if s.Pin.Until == UntilFiles && s.Pin.Version != "" {
+	if s.PinnedWithoutFiles && !s.PinStays {
 		kept, _, err := m.c.Keeper.Version(ctx, s.Pack, e.Version)
 		if err != nil {
 			return fmt.Errorf("look pack %q up: %w", s.Pack, err)
@@ -217,7 +217,7 @@ func (m *Manager) emptied(present map[string][]*rules.Candidate, others []string
 	emptied := map[string]bool{}
 	for name, s := range m.packs {
 		ours := filepath.Join(m.c.Dir, filepath.Base(s.Path)) // the folder itself may have been moved
-		if present[name] == nil && s.Path != "" && !s.restored() && !(s.Gone && s.Live == "") && slices.Contains(others, ours) {
+		if present[name] == nil && s.Path != "" && !s.PinnedWithoutFiles && !(s.Gone && s.Live == "") && slices.Contains(others, ours) {
 			emptied[name] = true
 		}
 	}
@@ -234,7 +234,7 @@ func (m *Manager) withoutRules(s *Standing) Emptied {
 // not long enough for it to be removed.
 func (m *Manager) someJustGone(present map[string][]*rules.Candidate, emptied map[string]bool) bool {
 	for name, s := range m.packs {
-		if present[name] == nil && !emptied[name] && s.Live != "" && !s.restored() && (s.Missed.IsZero() || m.c.Now().Sub(s.Missed) < goneFor) {
+		if present[name] == nil && !emptied[name] && s.Live != "" && !s.PinnedWithoutFiles && (s.Missed.IsZero() || m.c.Now().Sub(s.Missed) < goneFor) {
 			return true
 		}
 	}

@@ -18,7 +18,7 @@ const (
 // Settled reports whether an edit is what was live or pinned before. Then it is not
 // checked for half-written files.
 func (s *Standing) Settled(e *Edit) bool {
-	return s.Pin.Version != "" && s.Pin.Over == e.Version && s.Pin.Until == UntilEdit ||
+	return s.Pinned != "" && s.PinnedOver == e.Version && !s.PinStays && !s.PinnedWithoutFiles ||
 		e.Version == s.Live && (!s.Version.Runs() || s.Version.Specs == e.Specs)
 }
 

@@ -59,10 +59,10 @@ func newLife(gate bool) *life {
 // restart is another process that finds what the store keeps, and reads the folder.
 func (l *life) restart() {
 	l.s = Standing{Back: map[string]bool{}}
-	l.s.State = stateOf(PackState{Pack: "p"})
+	l.s.PackState = PackState{Pack: "p"}
 	if !l.gone {
-		l.s.State, l.s.Gone, l.s.LastVeto = stateOf(l.row), true, l.row.Live != ""
-		l.s.KeptPending = l.pending[""]
+		l.s.PackState, l.s.Gone, l.s.LastVeto = l.row, true, l.row.Live != ""
+		l.s.PendingKept = l.pending[""]
 		for name, v := range l.versions {
 			if !v.RolledBack.IsZero() && name != l.row.Live && !l.pending[name] {
 				l.s.Back[name] = true
@@ -165,7 +165,7 @@ func (l *life) keep(k *Keep) {
 	}
 	maps.Copy(l.pending, k.Pending)
 	if k.State != nil {
-		l.row, l.gone = k.State.row(), false
+		l.row, l.gone = *k.State, false
 	}
 }
 
@@ -179,7 +179,7 @@ func (l *life) note(out *Commands) {
 			l.dropped = append(l.dropped, what)
 		}
 		if d.Forget {
-			l.row, l.gone = d.Said.row(), d.Said == State{Pack: "p"}
+			l.row, l.gone = d.Said, d.Said.blank()
 		}
 	}
 	for i := range out.Log {
@@ -344,10 +344,10 @@ func (l *life) undo() bool {
 	switch {
 	case l.s.Undoable() != nil:
 		return false
-	case l.s.Pin.Version == "" && l.s.Version.Hash == name:
+	case l.s.Pinned == "" && l.s.Version.Hash == name:
 	case l.versions[name] != nil:
 		return l.rollback(name, Rollback{Undo: true, Cause: Cause{Kind: Undone}})
-	case l.s.Pin.Version != "":
+	case l.s.Pinned != "":
 		l.give(Unpin{})
 	}
 	l.read(false)

@@ -19,7 +19,7 @@ func (m *Manager) log(s *Standing, t *LogEntry) {
 		m.logNotLive(s)
 	case LogPinned:
 		m.c.Log.Warn("an edit is not live: "+s.Verdict.String(), append(pack, "edit", rules.ShortOf(s.Files.Version),
-			"instead", "version "+rules.ShortOf(s.Pin.Version)+" stays live", "hint", diag.PackCommand("rollback", s.Pack, "--undo")+" makes its files live")...)
+			"instead", "version "+rules.ShortOf(s.Pinned)+" stays live", "hint", diag.PackCommand("rollback", s.Pack, "--undo")+" makes its files live")...)
 	case LogBack:
 		m.c.Log.Info("the files match the live version again", append(pack, "version", rules.ShortOf(s.Version.Hash))...)
 	case LogHalf:

@@ -166,8 +166,7 @@ func (m *Manager) remember(ctx context.Context) error {
 	}
 	for _, row := range rows {
 		s := m.standing(row.Pack)
-		s.State, s.Gone, s.LastVeto = stateOf(row), true, row.Live != ""
-		s.KeptPending, s.RulesGone = row.PendingKept, row.RulesDeleted
+		s.PackState, s.Gone, s.LastVeto = row, true, row.Live != ""
 		versions, err := m.c.Keeper.Versions(ctx, row.Pack, KeptVersions)
 		if err != nil {
 			return err
@@ -191,7 +190,7 @@ func (m *Manager) remember(ctx context.Context) error {
 func (m *Manager) standing(pack string) *Standing {
 	s := m.packs[pack]
 	if s == nil {
-		first, _ := Step(Standing{State: State{Pack: pack}}, m.configured(pack), m.c.Now())
+		first, _ := Step(Standing{PackState: PackState{Pack: pack}}, m.configured(pack), m.c.Now())
 		s = &first
 		m.packs[pack] = s
 	}

@@ -34,17 +34,17 @@ func (m *Manager) ToShadow(ctx context.Context, pack string, limit rules.Rate) (
 		return false, err
 	}
 	defer m.release()
-	before := s.State
+	before := s.PackState
 	_, err = m.setMode(ctx, s, Limited{limit})
-	return err == nil && s.State != before, err
+	return err == nil && s.PackState != before, err
 }
 
 func (m *Manager) setMode(ctx context.Context, s *Standing, in Input) (dropped []*dropEnd, err error) {
-	before := s.State
+	before := s.PackState
 	if err := m.give(ctx, s, in, nil); err != nil {
 		return nil, fmt.Errorf("keep the mode of pack %q: %w", s.Pack, err)
 	}
-	if _, limited := in.(Limited); limited && s.State == before {
+	if _, limited := in.(Limited); limited && s.PackState == before {
 		return nil, nil
 	}
 	mode, by := s.ModeNow()
@@ -98,7 +98,7 @@ func (m *Manager) Rollback(ctx context.Context, pack, version string, pin, keepP
 		return PackStanding{}, err
 	}
 	dropped, err := m.rollBack(ctx, s, version, Rollback{Pin: pin, KeepPending: keepPending, Cause: Cause{Kind: ByCommand}})
-	if err != nil && s.State == (State{Pack: pack}) && s.Gone {
+	if err != nil && s.PackState == (PackState{Pack: pack}) && s.Gone {
 		delete(m.packs, pack) // it stays removed
 	}
 	standing := m.describe(s)
@@ -152,13 +152,13 @@ func (m *Manager) beginUndo(ctx context.Context, s *Standing) (known bool, err e
 	if err := s.Undoable(); err != nil {
 		return false, err
 	}
-	if s.Pin.Version == "" && s.Version.Hash == s.Files.Version {
+	if s.Pinned == "" && s.Version.Hash == s.Files.Version {
 		return false, nil // the rules are live, and something else of the files is not
 	}
 	if _, known, err = m.c.Keeper.Version(ctx, s.Pack, s.Files.Version); err != nil || known {
 		return known, err
 	}
-	if s.Pin.Version == "" {
+	if s.Pinned == "" {
 		return false, nil // an edit has ended it, and does not pass
 	}
 	return false, m.give(ctx, s, Unpin{}, nil)

@@ -13,7 +13,7 @@ import (
 // Step returns a changed copy and leaves its argument as it was, slices and maps
 // included.
 type Standing struct {
-	State // as the store keeps it
+	PackState // as the store keeps it
 
 	// What is live. The zero Version is nothing.
 	Version   Version
@@ -46,10 +46,8 @@ type Standing struct {
 	Logged Logged // the refusal that was logged last
 
 	// Pending work.
-	Back        map[string]bool // versions that were rolled back, and whose pending work is dropped
-	KeptPending bool            // pending work was kept when the mode became another
-	KeptOf      string          // version that was rolled back and whose pending work was kept
-	RulesGone   bool            // reads of deleted rules were to be dropped when the process ended
+	Back   map[string]bool // versions that were rolled back, and whose pending work is dropped
+	KeptOf string          // version that was rolled back and whose pending work was kept
 
 	// The configuration.
 	Config     int           // its revision
@@ -126,10 +124,10 @@ func (s *Standing) ModeNow() (mode rules.Mode, by string) {
 		own = s.Version.Mode
 	}
 	switch {
-	case s.Set != "" && s.why() != "":
-		return s.Set, s.why()
-	case s.Set != "":
-		return s.Set, "command"
+	case s.Mode != "" && s.Why != "":
+		return s.Mode, s.Why
+	case s.Mode != "":
+		return s.Mode, "command"
 	case s.ConfigMode != "":
 		return s.ConfigMode, "chertd.yaml"
 	case own != "":
@@ -159,11 +157,6 @@ func (s *Standing) Unloaded() bool {
 // Blocks reports whether reads of new events are blocked because no version of the
 // pack is live.
 func (s *Standing) Blocks() bool { return s.Unloaded() && s.CanVeto() }
-
-// restored reports whether a rollback made the pack live without any files.
-func (s *Standing) restored() bool {
-	return s.Pin.Until == UntilFiles || s.Pin.Until == UntilUndoneNoFiles
-}
 
 // loaded reports whether a version is live, and built as an edit is.
 func (s *Standing) loaded(built string) bool { return s.Version.Runs() && s.Version.Built == built }

@@ -65,12 +65,12 @@ type step struct {
 
 // keep takes a state over and adds it to Commands.Keep. If the store has failed it
 // returns false and changes nothing.
-func (t *step) keep(state State) bool {
+func (t *step) keep(state PackState) bool {
 	if t.unkept {
 		t.out.Keep = Keep{}
 		return false
 	}
-	t.s.State, t.out.Keep.State = state, &state
+	t.s.PackState, t.out.Keep.State = state, &state
 	return true
 }
 
@@ -171,7 +171,7 @@ func (t *step) promote(try Try, like Like) {
 	s, v := &t.s, try.Version
 	s.Tried = &try // its specs need not run again if it can't be kept
 	trial := trialOf(&s.Version, &v, &try.Before)
-	state := s.State
+	state := s.PackState
 	state.Live, state.Settings = v.Hash, v.Settings
 	t.dropRules(&v)
 	t.out.Keep.Version = &v

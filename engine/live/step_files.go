@@ -31,7 +31,7 @@ func (t *step) found(in Found) {
 		return
 	}
 	s.Complete, s.Half = e.Files, Half{}
-	if s.Pin.Version != "" && t.pinned(&in) {
+	if s.Pinned != "" && t.pinned(&in) {
 		return
 	}
 	switch {
@@ -71,23 +71,23 @@ func (t *step) see(e Edit) {
 // pinned reports whether a rollback holds though there are files; else it has ended.
 func (t *step) pinned(in *Found) bool {
 	s, version := &t.s, in.Edit.Version
-	state := s.State
-	switch pin := state.Pin; {
-	case pin.Until == UntilUndone, pin.Until == UntilEdit && pin.Over == version:
+	state := s.PackState
+	switch {
+	case !s.PinnedWithoutFiles && (s.PinStays || s.PinnedOver == version):
 		t.stayPinned(version)
 		return true
-	case pin.Until == UntilUndoneNoFiles:
-		state.Pin.Until = UntilUndone // there are files, and they can go again
-	case pin.Until == UntilFiles && !in.Back.IsZero():
-		state.Pin.Until, state.Pin.Over = UntilEdit, version // the files that were rolled back are there again
+	case s.PinStays:
+		state.PinnedWithoutFiles = false // there are files, and they can go again
+	case s.PinnedWithoutFiles && !in.Back.IsZero():
+		state.PinnedWithoutFiles, state.PinnedOver = false, version // the files that were rolled back are there again
 	default:
-		state.Pin = Pin{} // an edit, also one that restores what was rolled back earlier
+		state = state.unpinned() // an edit, also one that restores what was rolled back earlier
 	}
 	if !t.keep(state) {
 		t.fallBack()
 		return true
 	}
-	if state.Pin.Version == "" {
+	if state.Pinned == "" {
 		return false
 	}
 	t.stayPinned(version)
@@ -98,9 +98,9 @@ func (t *step) pinned(in *Found) bool {
 func (t *step) stayPinned(version string) {
 	s := &t.s
 	t.giveUp()
-	logged := Logged{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pin.Version}}
+	logged := Logged{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pinned}}
 	switch {
-	case version == s.Pin.Version:
+	case version == s.Pinned:
 		t.logBack()
 		s.Verdict = Verdict{}
 	case s.Logged.Content != logged.Content || !s.Logged.Verdict.Same(logged.Verdict):
@@ -110,24 +110,24 @@ func (t *step) stayPinned(version string) {
 		s.Verdict = s.verdictPinned(Cause{})
 	}
 	s.Tried = nil
-	if state := s.State; state.Live != state.Pin.Version {
+	if state := s.PackState; state.Live != state.Pinned {
 		// The store keeps it first, so that the same version is live after a restart.
-		state.Live = state.Pin.Version
+		state.Live = state.Pinned
 		if !t.keep(state) {
 			s.LastVeto = s.LastVeto || !s.Version.Runs() // nobody can know
 			t.fallBack()
 			return
 		}
 	}
-	t.recall(s.Pin.Version)
+	t.recall(s.Pinned)
 }
 
 // verdictPinned is the verdict on files of a pack that was rolled back.
 func (s *Standing) verdictPinned(cause Cause) Verdict {
-	if s.Pin.Stays() {
-		return Verdict{Kind: Pinned, Pin: s.Pin.Version}
+	if s.PinStays {
+		return Verdict{Kind: Pinned, Pin: s.Pinned}
 	}
-	return Verdict{Kind: RolledBack, Pin: s.Pin.Version, Cause: cause}
+	return Verdict{Kind: RolledBack, Pin: s.Pinned, Cause: cause}
 }
 
 // logBack logs that files which were not live equal the live version again.

@@ -39,10 +39,10 @@ func (t *step) missing(in Missing) {
 		// Its files are another's, by the name in pack.yaml, or it can be missed. What an
 		// operator said of it stays.
 		s.Gone, s.Files, s.Verdict = true, Edit{Mode: s.Files.Mode}, why
-		t.out.Forget = s.State == State{Pack: s.Pack}
+		t.out.Forget = s.PackState == PackState{Pack: s.Pack}
 		return
 	}
-	if !s.restored() && (in.Others || never) {
+	if !s.PinnedWithoutFiles && (in.Others || never) {
 		if s.Missed.IsZero() {
 			s.Missed = t.now
 		}
@@ -78,12 +78,12 @@ func (t *step) remove(in Remove) {
 	if in.Operator {
 		mode, _ := s.ModeNow()
 		t.log(LogEntry{Kind: LogRemovedByCommand, Veto: mode == rules.Live && s.Version.Runs() && s.Version.CanVeto})
-		s.State = State{Pack: s.Pack}
+		s.PackState = PackState{Pack: s.Pack}
 	}
-	said := s.State
+	said := s.PackState
 	said.Live, said.Settings = "", ""
 	t.drop(Drop{Why: DropRemoved, Forget: true, Said: said, KeepPending: in.KeepPending})
-	t.s = Standing{State: said, Path: s.Path, Gone: true, Verdict: Verdict{Kind: FilesGone}, Back: s.Back,
+	t.s = Standing{PackState: said, Path: s.Path, Gone: true, Verdict: Verdict{Kind: FilesGone}, Back: s.Back,
 		ConfigMode: s.ConfigMode, Config: s.Config, HasGate: s.HasGate, Settling: s.Settling}
-	t.out.Forget = said == State{Pack: said.Pack}
+	t.out.Forget = said == PackState{Pack: said.Pack}
 }

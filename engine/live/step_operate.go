@@ -11,7 +11,7 @@ import (
 // or an operator has pinned it.
 func (t *step) failing(in Failing) {
 	s := &t.s
-	if on := s.Trial; on != nil && on.Version == in.Version && s.Version.Hash == in.Version && s.Pin.Version == "" {
+	if on := s.Trial; on != nil && on.Version == in.Version && s.Version.Hash == in.Version && s.Pinned == "" {
 		t.out.RollBack = on.Before
 	}
 }
@@ -23,18 +23,13 @@ func (t *step) rollback(in Rollback) {
 		to = from
 	}
 	went := from.Runs() && from.Hash != to.Hash
-	state := s.State
+	state := s.PackState
 	state.Live, state.Settings = to.Hash, s.keptSettings(&to, in.To.Unfit)
-	state.Pin = Pin{Version: to.Hash, Over: s.Files.Version}
-	switch noFiles := s.Files.Version == ""; {
-	case in.Undo:
-		state.Pin = Pin{}
-	case noFiles && in.Pin:
-		state.Pin.Until = UntilUndoneNoFiles
-	case noFiles:
-		state.Pin.Until = UntilFiles
-	case in.Pin:
-		state.Pin.Until, state.Pin.Over = UntilUndone, ""
+	if state = state.unpinned(); !in.Undo {
+		state.Pinned, state.PinStays, state.PinnedWithoutFiles = to.Hash, in.Pin, s.Files.Version == ""
+		if !in.Pin {
+			state.PinnedOver = s.Files.Version
+		}
 	}
 	keep := &t.out.Keep
 	keep.Marks = append(keep.Marks, Mark{Version: to.Hash, Live: true})
@@ -57,7 +52,7 @@ func (t *step) rollback(in Rollback) {
 	if s.Files.Version != to.Hash {
 		s.Verdict = s.verdictPinned(in.Cause)
 		if s.Files.Version != "" {
-			s.Logged = Logged{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pin.Version}} // by the line below
+			s.Logged = Logged{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pinned}} // by the line below
 		}
 	}
 	s.Trial = nil
@@ -70,9 +65,7 @@ func (t *step) rollback(in Rollback) {
 
 // unpin ends a rollback.
 func (t *step) unpin() {
-	state := t.s.State
-	state.Pin = Pin{}
-	t.keep(state)
+	t.keep(t.s.unpinned())
 }
 
 // Undoable returns why a rollback of the pack can't be undone, nil if it can.
@@ -80,7 +73,7 @@ func (s *Standing) Undoable() error {
 	switch {
 	case s.Gone || s.Files.Version == "":
 		return ErrNoFiles
-	case s.Pin.Version == "" && s.Verdict.Kind == FilesLive:
+	case s.Pinned == "" && s.Verdict.Kind == FilesLive:
 		return ErrNotRolledBack
 	}
 	return nil
@@ -89,19 +82,16 @@ func (s *Standing) Undoable() error {
 // setMode sets how the pack runs.
 func (t *step) setMode(in SetMode) {
 	s := &t.s
-	state := s.State
-	state.Set, state.Limit = in.Mode, in.Limit
-	before := s.State
-	s.State = state
-	mode, _ := s.ModeNow()
-	s.State = before
-	kept := mode != rules.Live && in.KeepPending
-	t.out.Keep.Pending = map[string]bool{"": kept}
-	if !t.keep(state) {
-		return
+	state := s.PackState
+	state.Mode, state.Limit, state.Why = in.Mode, in.Limit, ""
+	if in.Limit != (rules.Rate{}) {
+		state.Why = in.Limit.Reached()
 	}
-	s.KeptPending = kept
-	if mode != rules.Live && !kept {
+	next := Standing{PackState: state, Version: s.Version, Files: s.Files, ConfigMode: s.ConfigMode}
+	mode, _ := next.ModeNow()
+	state.PendingKept = mode != rules.Live && in.KeepPending
+	t.out.Keep.Pending = map[string]bool{"": state.PendingKept}
+	if t.keep(state) && mode != rules.Live && !state.PendingKept {
 		t.drop(Drop{Why: DropWhy(mode)})
 	}
 }
@@ -126,16 +116,16 @@ func (v *Version) raises(reached rules.Rate) bool {
 // pack has waiting that is not live any more.
 func (t *step) tended(in Tended) {
 	s := &t.s
-	state := s.State
+	state := s.PackState
 	if s.Version.Runs() && (s.Version.Hash == s.Live || s.InsteadOf != "") {
 		state.Settings = s.keptSettings(&s.Version, s.Unfit)
 	}
-	ends := s.Version.Runs() && s.Set == rules.Shadow && s.Version.raises(s.Limit)
+	ends := s.Version.Runs() && s.Mode == rules.Shadow && s.Version.raises(s.Limit)
 	if ends {
-		state.Set, state.Limit = "", rules.Rate{}
+		state.Mode, state.Limit, state.Why = "", rules.Rate{}, ""
 	}
-	if state != s.State {
-		was := s.why()
+	if state != s.PackState {
+		was := s.Why
 		if t.keep(state) && ends {
 			t.log(LogEntry{Kind: LogLimitEnds, Was: was})
 		}
@@ -144,8 +134,8 @@ func (t *step) tended(in Tended) {
 		s.Trial = nil
 	}
 	mode, _ := s.ModeNow()
-	s.KeptPending = s.KeptPending && mode != rules.Live
-	if in.Mode == rules.Live && s.InSet() && mode != rules.Live && !s.KeptPending {
+	s.PendingKept = s.PendingKept && mode != rules.Live
+	if in.Mode == rules.Live && s.InSet() && mode != rules.Live && !s.PendingKept {
 		t.drop(Drop{Why: DropWhy(mode)})
 	}
 }
@@ -154,14 +144,14 @@ func (t *step) tended(in Tended) {
 // it may have ended before that was done.
 func (t *step) started() {
 	s := &t.s
-	if mode, _ := s.ModeNow(); mode != rules.Live && !s.KeptPending {
+	if mode, _ := s.ModeNow(); mode != rules.Live && !s.PendingKept {
 		t.drop(Drop{Why: DropWhy(mode)})
 		return
 	}
 	for _, version := range slices.Sorted(maps.Keys(s.Back)) {
 		t.drop(Drop{Version: version, Why: DropRolledBack})
 	}
-	if s.RulesGone {
+	if s.RulesDeleted {
 		t.drop(Drop{Why: DropRuleDeleted})
 	}
 }

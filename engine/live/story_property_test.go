@@ -38,7 +38,7 @@ func (p *promises) check(did, live string) string {
 		return "what the live version asks for is not carried out"
 	case p.pin != "" && s.InSet() && s.Version.Hash != p.pin && s.Lost.Version == "" && s.InsteadOf == "":
 		return "the pack is pinned to another version: " + p.pin
-	case s.Set != p.set:
+	case s.Mode != p.set:
 		return "the mode is not the one that was set: " + string(p.set)
 	case strings.HasPrefix(s.Version.Hash, "b"), p.gate && strings.HasPrefix(s.Version.Hash, "unfit"):
 		return "a version is live that must not be"
@@ -50,17 +50,20 @@ func (p *promises) check(did, live string) string {
 func (p *promises) do(t *rapid.T, what string) {
 	before, disk := p.s, p.diskOK
 	p.act(t, what)
-	rolled := p.s.Pin != before.Pin
+	pin := func(s PackState) PackState {
+		return PackState{Pinned: s.Pinned, PinnedOver: s.PinnedOver, PinStays: s.PinStays, PinnedWithoutFiles: s.PinnedWithoutFiles}
+	}
+	rolled := pin(p.s.PackState) != pin(before.PackState)
 	switch verb, arg, _ := strings.Cut(what, " "); {
 	case !before.InSet() && p.gone && (verb == "mode" || verb == "limit"): // there is no such pack
 	case verb == "pin" && rolled && disk:
-		p.pin = p.s.Pin.Version
+		p.pin = p.s.Pinned
 	case verb == "rollback" && rolled, verb == "undo" && rolled:
 		p.pin = ""
 	case verb == "mode" && disk:
 		p.set = rules.Mode(strings.TrimPrefix(arg, "reset"))
 	case verb == "limit":
-		p.set = p.s.Set
+		p.set = p.s.Mode
 	}
 	if !p.s.InSet() {
 		p.pin = ""

@@ -46,7 +46,7 @@ func addTo(parts *rules.SetParts, s *Standing) {
 	for version := range s.Back {
 		parts.Withdrawn[rules.PackVersion{Pack: s.Pack, Version: version}] = true
 	}
-	if mode != rules.Live && !s.KeptPending {
+	if mode != rules.Live && !s.PendingKept {
 		parts.Withdrawn[rules.PackVersion{Pack: s.Pack}] = true
 	}
 	if s.Version.Runs() {
@@ -65,7 +65,7 @@ func (m *Manager) tend(s *Standing) {
 	now := m.c.Now()
 	next, out := Step(*s, in, now)
 	if err := m.keep(context.Background(), s.Pack, &out.Keep, now); err != nil {
-		if next.Set != s.Set {
+		if next.Mode != s.Mode {
 			m.c.Log.Error("a pack stays in shadow although its limit was raised: its mode can't be kept", "pack", s.Pack, "err", err)
 		} else {
 			m.c.Log.Warn("the settings of a pack can't be kept: should those in chertd.yaml not fit it at the next start, it is not live", "pack", s.Pack, "err", err)

@@ -63,14 +63,14 @@ func (m *Manager) publish() {
 func (m *Manager) describe(s *Standing) PackStanding {
 	mode, by := s.ModeNow()
 	p := PackStanding{
-		Name: s.Pack, Path: s.Path, Mode: mode, ModeBy: by, Pinned: s.Pin.Version != "", PinStays: s.Pin.Stays(), Gone: s.Gone, Unread: s.Unread,
+		Name: s.Pack, Path: s.Path, Mode: mode, ModeBy: by, Pinned: s.Pinned != "", PinStays: s.PinStays, Gone: s.Gone, Unread: s.Unread,
 		NotLive: s.whyNotLive(), Edit: s.Files.Version, Diagnostics: s.problems(), Change: m.changes[s.Pack],
 	}
 	if s.Unread {
 		p.Diagnostics = append(slices.Clone(m.folder.diags), p.Diagnostics...)
 	}
-	if s.Set != "" {
-		p.ModeWhy = s.why()
+	if s.Mode != "" {
+		p.ModeWhy = s.Why
 	}
 	if s.Version.Runs() {
 		live := s.Version.Pack
