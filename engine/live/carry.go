@@ -46,7 +46,7 @@ func (m *Manager) carryOut(s *Standing, out *Commands, now time.Time) {
 		}
 	}
 	for i := range out.Log {
-		m.log(s, &out.Log[i])
+		out.Log[i].write(m.c.Log)
 	}
 	if !out.LookAgain.IsZero() {
 		m.readLater(out.LookAgain.Sub(now))

@@ -2,8 +2,6 @@ package live
 
 import (
 	"time"
-
-	"chertd/luabind/diag"
 )
 
 // Commands is what the caller of Step has to do, in the order of the fields.
@@ -12,7 +10,7 @@ type Commands struct {
 	// discards the new standing and gives NotKept to the old one.
 	Keep Keep
 	Drop []Drop
-	Log  []LogEntry
+	Log  []Line
 	// LookAgain is when to read the folder again though it does not change; zero: never.
 	LookAgain time.Time
 	StopGate  bool // cancel the gate's run
@@ -85,45 +83,4 @@ const (
 	DropRolledBack  DropWhy = "rolled back"  // the version
 	DropRemoved     DropWhy = "removed"      // the pack
 	DropRuleDeleted DropWhy = "rule deleted" // only reads of rules that the pack does not have any more
-)
-
-// LogEntry is a past event to be logged. What it lacks is in the standing.
-type LogEntry struct {
-	Kind        LogKind
-	Version     Version   // it is about
-	From        string    // the version that was live before; "": none
-	Verdict     Verdict   // on files that are gone
-	Diagnostics diag.List // warnings
-	Like        Like
-	Half        HalfSign
-	Record      Record // of Version, when it was live before
-	Cause       Cause
-	At          time.Time
-	Lacks, Asks []string // permissions
-	Was         string   // why the pack was in shadow
-	Veto        bool     // the pack could veto reads
-	NoVeto      bool     // the version before could, and this one can't
-	NeverLive   bool     // the pack never loaded
-}
-
-// LogKind is the kind of a LogEntry.
-type LogKind int
-
-const (
-	LogNotLive          LogKind = iota // an edit is not live: Standing.Verdict
-	LogPinned                          // an edit is not live because of a rollback
-	LogBack                            // the files are again as what is live
-	LogHalf                            // an edit looks half written
-	LogRestores                        // an edit restores a version that was rolled back At
-	LogLike                            // the pack is nearly the same as another
-	LogSpecs                           // the specs alone changed, and pass
-	LogUnmatched                       // rules match less than they list
-	LogLost                            // the version that ought to be live can't be loaded
-	LogUnfit                           // settings do not fit the live version
-	LogLess                            // a version is live that needs less
-	LogRolledBack                      // a version was made live by a rollback
-	LogGoneKept                        // the files are gone, and the pack is kept
-	LogRemoved                         // the pack was removed: its files are gone
-	LogRemovedByCommand                // an operator removed the pack
-	LogLimitEnds                       // shadow mode ended because the limit was raised
 )

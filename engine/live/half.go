@@ -31,7 +31,7 @@ func (t *step) givesTime(e *Edit, waited bool) bool {
 		return false
 	}
 	if s.Half.Began.IsZero() {
-		t.log(LogEntry{Kind: LogHalf, Half: e.Half})
+		t.out.Log = append(t.out.Log, halfLine(e.Half, s.Settling, "pack", s.Pack))
 	}
 	s.Half, t.out.LookAgain = next, t.now.Add(look)
 	t.giveUp()

@@ -43,7 +43,8 @@ func (m *Manager) ignoreBy(now []rules.File, waited bool) (use []rules.File, wai
 		return now, nil
 	}
 	if i.half.Began.IsZero() {
-		m.logHalf(&sign)
+		line := halfLine(sign, m.c.Settle)
+		line.write(m.c.Log)
 	}
 	i.half = next
 	m.readLater(look)

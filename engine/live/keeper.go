@@ -77,7 +77,6 @@ func (v *KeptVersion) failing() bool {
 
 // filesOver are the files as they are now, but for specs: those are as kept.
 func (v *KeptVersion) filesOver(now []rules.File) []rules.File {
-	isSpec := func(f rules.File) bool { return f.Kind == rules.SpecFile }
 	files := slices.DeleteFunc(slices.Clone(now), isSpec)
 	return append(files, slices.DeleteFunc(slices.Clone(v.Files), func(f rules.File) bool { return !isSpec(f) })...)
 }

@@ -183,7 +183,7 @@ func (l *life) note(out *Commands) {
 		}
 	}
 	for i := range out.Log {
-		l.logged = append(l.logged, logNames[out.Log[i].Kind])
+		l.logged = append(l.logged, logName(out.Log[i].Message))
 	}
 	if out.RunGate {
 		l.asked = append(l.asked, "gate runs")
@@ -193,10 +193,18 @@ func (l *life) note(out *Commands) {
 	}
 }
 
-var logNames = map[LogKind]string{
-	LogNotLive: "not live", LogPinned: "pinned", LogBack: "as before", LogHalf: "half written", LogRestores: "restores", LogLike: "alike",
-	LogSpecs: "specs", LogUnmatched: "matches less", LogLost: "lost", LogUnfit: "unfit", LogLess: "needs less", LogRolledBack: "rolled back",
-	LogGoneKept: "kept", LogRemoved: "removed", LogRemovedByCommand: "removed by command", LogLimitEnds: "limit raised",
+// logName is a short name for a line of the log.
+func logName(message string) string {
+	for _, name := range []struct{ of, is string }{
+		{"an edit is not live: pinned", "pinned"}, {"an edit is not live: rolled back", "pinned"}, {"an edit is not live", "not live"}, {"the files match", "as before"},
+		{"an edit looks half written", "half written"}, {"an edit restores", "restores"}, {"a version that was live can't", "lost"}, {"a permission of", "needs less"},
+		{"rolled back", "rolled back"}, {"a rollback was undone", "rolled back"}, {"pack removed by", "removed by command"}, {"pack removed", "removed"}, {"the files of a pack are gone", "kept"},
+	} {
+		if strings.HasPrefix(message, name.of) {
+			return name.is
+		}
+	}
+	return message
 }
 
 // read has the folder read.

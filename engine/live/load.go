@@ -42,14 +42,10 @@ func versionOf(p *rules.Pack) Version {
 
 // specsOf hashes the specs among files.
 func specsOf(files []rules.File) string {
-	var specs []rules.File
-	for _, f := range files {
-		if f.Kind == rules.SpecFile {
-			specs = append(specs, f)
-		}
-	}
-	return rules.ContentOf(specs)
+	return rules.ContentOf(slices.DeleteFunc(slices.Clone(files), func(f rules.File) bool { return !isSpec(f) }))
 }
+
+func isSpec(f rules.File) bool { return f.Kind == rules.SpecFile }
 
 // compile compiles an edit, and looks up what is kept of its version.
 func (m *Manager) compile(ctx context.Context, s *Standing, b *rules.Candidate, e *Edit) (Input, error) {

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"log/slog"
 	"slices"
 	"time"
 
@@ -74,8 +75,6 @@ func (t *step) keep(state PackState) bool {
 	return true
 }
 
-func (t *step) log(e LogEntry) { t.out.Log = append(t.out.Log, e) }
-
 func (t *step) drop(d Drop) { t.out.Drop = append(t.out.Drop, d) }
 
 // take makes a version live.
@@ -89,9 +88,7 @@ func (t *step) take(v Version, diags diag.List) {
 	if s.Files.Version == v.Hash {
 		s.Verdict, s.Logged = Verdict{Diagnostics: diags}, Logged{}
 	}
-	if slices.ContainsFunc(diags, rules.MatchesLess) {
-		t.log(LogEntry{Kind: LogUnmatched, Diagnostics: diags, Version: v})
-	}
+	t.logUnmatched(diags)
 }
 
 // dropRules drops reads of rules that the pack will not have any more. A version that
@@ -137,7 +134,7 @@ func (t *step) logRefusal(r *Refusal) {
 		return // the configuration is to blame, and the log says what it has done
 	}
 	if r.News {
-		t.log(LogEntry{Kind: LogNotLive})
+		t.logNotLive()
 	}
 }
 
@@ -184,11 +181,11 @@ func (t *step) promote(try Try, like Like) {
 	}
 	s.Since, s.Tried = t.now, nil
 	if !try.Restores.IsZero() {
-		t.log(LogEntry{Kind: LogRestores, Version: v, At: try.Restores})
+		t.logRestores(v.Hash, try.Restores)
 	}
 	if fresh && like.Pack != "" {
 		try.Diagnostics = append(slices.Clip(try.Diagnostics), like.Warning)
-		t.log(LogEntry{Kind: LogLike, Version: v, Like: like})
+		t.log(slog.LevelWarn, "a new pack is nearly the same as one that is live: both run", "file", like.Warning.File, "like", like.Pack, "hint", like.Warning.Hint)
 	}
 	t.take(v, try.Diagnostics)
 	s.Trial = trial
@@ -214,7 +211,7 @@ func (t *step) logUnfit(f *Fitted, was string, before diag.List) {
 	if len(f.Unfit) == 0 || was == t.s.Version.Hash && slices.Equal(before, f.Unfit) {
 		return
 	}
-	t.log(LogEntry{Kind: LogUnfit})
+	t.log(slog.LevelError, "a version "+t.s.whySettings(), "version", rules.ShortOf(t.s.Version.Hash), "err", f.Unfit)
 }
 
 // keptSettings are what is to be kept of the pack's settings while the version is

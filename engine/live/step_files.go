@@ -2,10 +2,12 @@ package live
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
 	"chertd/luabind/diag"
+	"chertd/rules"
 )
 
 // found decides whether a pack's files go live as they are.
@@ -105,7 +107,7 @@ func (t *step) stayPinned(version string) {
 		s.Verdict = Verdict{}
 	case s.Logged.Content != logged.Content || !s.Logged.Verdict.Same(logged.Verdict):
 		s.Logged, s.Verdict = logged, s.verdictPinned(Cause{})
-		t.log(LogEntry{Kind: LogPinned})
+		t.logPinned()
 	case s.Verdict.Kind == FilesLive:
 		s.Verdict = s.verdictPinned(Cause{})
 	}
@@ -133,7 +135,7 @@ func (s *Standing) verdictPinned(cause Cause) Verdict {
 // logBack logs that files which were not live equal the live version again.
 func (t *step) logBack() {
 	if t.s.Logged.Verdict.Kind != FilesLive && t.s.Version.Runs() {
-		t.log(LogEntry{Kind: LogBack})
+		t.log(slog.LevelInfo, "the files match the live version again", "version", rules.ShortOf(t.s.Version.Hash))
 	}
 	t.s.Logged = Logged{}
 }
@@ -210,7 +212,7 @@ func (t *step) gated(in Gated) {
 	case s.loaded(try.Version.Built):
 		s.Version = s.Version.withSpecs(s.Files.Files, s.Files.Specs)
 		s.Tried, s.Logged, s.Verdict = nil, Logged{}, Verdict{Diagnostics: append(slices.Clip(try.Diagnostics), in.Diagnostics...)}
-		t.log(LogEntry{Kind: LogSpecs})
+		t.logSpecs()
 	default:
 		try.Diagnostics = append(slices.Clip(try.Diagnostics), in.Diagnostics...)
 		t.promote(try, in.Like)

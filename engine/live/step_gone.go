@@ -47,13 +47,13 @@ func (t *step) missing(in Missing) {
 			s.Missed = t.now
 		}
 		if !t.now.Before(s.Missed.Add(goneFor)) {
-			t.log(LogEntry{Kind: LogRemoved, Verdict: why, Veto: s.vetoed(), NeverLive: s.Live == ""})
+			t.logRemoved(why)
 			t.remove(Remove{})
 			return
 		}
 		t.out.LookAgain = s.Missed.Add(goneFor)
 	} else if !s.Gone && s.Version.Runs() {
-		t.log(LogEntry{Kind: LogGoneKept, Verdict: why})
+		t.logGoneKept(why)
 	}
 	s.Gone, s.Files, s.Verdict = true, Edit{Mode: s.Files.Mode}, why
 	t.fallBack()
@@ -76,8 +76,7 @@ func (s *Standing) vetoed() bool {
 func (t *step) remove(in Remove) {
 	s := &t.s
 	if in.Operator {
-		mode, _ := s.ModeNow()
-		t.log(LogEntry{Kind: LogRemovedByCommand, Veto: mode == rules.Live && s.Version.Runs() && s.Version.CanVeto})
+		t.logRemovedByCommand()
 		s.PackState = PackState{Pack: s.Pack}
 	}
 	said := s.PackState

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"log/slog"
 	"maps"
 	"slices"
 
@@ -60,7 +61,7 @@ func (t *step) rollback(in Rollback) {
 		s.rolledBack(from.Hash)
 		t.drop(Drop{Version: from.Hash, Why: DropRolledBack})
 	}
-	t.log(LogEntry{Kind: LogRolledBack, Version: to, From: from.Hash, Record: in.Record, Cause: in.Cause})
+	t.logRolledBack(from.Hash, &in)
 }
 
 // unpin ends a rollback.
@@ -127,7 +128,8 @@ func (t *step) tended(in Tended) {
 	if state != s.PackState {
 		was := s.Why
 		if t.keep(state) && ends {
-			t.log(LogEntry{Kind: LogLimitEnds, Was: was})
+			mode, by := s.ModeNow()
+			t.log(slog.LevelInfo, "shadow mode ends: the pack's limit of reads was raised", "was", was, "mode", mode, "by", by)
 		}
 	}
 	if in.Passed {

@@ -53,7 +53,7 @@ func (t *step) lose(in *Recalled) {
 		t.drop(Drop{Version: version, Why: DropOff})
 	}
 	if news {
-		t.log(LogEntry{Kind: LogLost, Version: Version{Hash: version}})
+		t.logLost(version)
 	}
 }
 
@@ -72,5 +72,5 @@ func (t *step) takeLess(in *Recalled) {
 	s.InsteadOf, s.Since, s.Warnings = version, in.Less.Since, nil
 	s.rolledBack(version)
 	t.logUnfit(&in.Less, was, before)
-	t.log(LogEntry{Kind: LogLess, Version: Version{Hash: version}, Lacks: in.Lacks, Asks: in.Asks, NoVeto: could && !in.Less.Version.CanVeto})
+	t.logLess(in, could && !in.Less.Version.CanVeto)
 }
