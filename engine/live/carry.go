@@ -74,15 +74,15 @@ func (m *Manager) keep(ctx context.Context, pack string, k *Keep, now time.Time)
 			return fmt.Errorf("keep version %s of pack %q: %w", rules.ShortOf(v.Hash), pack, err)
 		}
 	}
-	for _, mark := range k.Marks {
-		v, ok, err := m.c.Keeper.Version(ctx, pack, mark.Version)
+	for version, live := range k.Marks {
+		v, ok, err := m.c.Keeper.Version(ctx, pack, version)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			continue
 		}
-		if mark.Live {
+		if live {
 			v.Last, v.RolledBack = now, time.Time{}
 		} else {
 			v.RolledBack = now

@@ -16,8 +16,6 @@ type Commands struct {
 	StopGate  bool // cancel the gate's run
 	RunGate   bool // run the gate on Standing.Trying, then give Gated
 	Forget    bool // the pack is no longer known
-	// RollBack is a version to roll back to, by Rollback; "": none.
-	RollBack string
 	// At most one of these two is set.
 	Compile *Edit   // compile it, then give Compiled
 	Recall  *Recall // load it, then give Recalled
@@ -26,35 +24,24 @@ type Commands struct {
 // Recall loads a kept version under the current configuration.
 type Recall struct {
 	Version string
-	// After, if not nil, is a refusal that is logged after Recalled: the log line names the
-	// version that is live instead.
-	After *Refusal
-}
-
-// Refusal is a refused edit that has not been logged yet.
-type Refusal struct {
-	News      bool   // it differs from Standing.Logged
-	Lost      Lost   // before the refusal
-	InsteadOf string // before the refusal
+	// Refused is whether a refused edit is still to be logged, by Recalled: the log line
+	// names the version that is live instead.
+	Refused bool
 }
 
 // Keep is what the store has to keep.
 type Keep struct {
 	State   *PackState
 	Version *Version // goes live now: with its files
-	Marks   []Mark
+	// Marks changes the records of versions that the store has: true, it is live from now
+	// on; false, it was rolled back.
+	Marks map[string]bool
 	// Pending maps versions that are no longer live to whether their pending work was
 	// kept; the version "" stands for the pack's mode.
 	Pending map[string]bool
 	// RulesGone notes that reads of deleted rules have to be dropped, in case the process
 	// ends before that. A store failure does not undo the step.
 	RulesGone bool
-}
-
-// Mark changes the record of a version, if the store has it.
-type Mark struct {
-	Version string
-	Live    bool // it is live from now on; else it was rolled back
 }
 
 // Empty reports whether there is nothing to keep.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"chertd/engine/wait"
 )
 
 // packDrop is a drop of a pack.
@@ -39,7 +41,7 @@ type dropEnd struct {
 // done: what it asks once it is live again must not go with the rest.
 type dropping struct {
 	mu     sync.Mutex
-	byPack map[string]chan struct{} // the last one's, closed at its end
+	byPack map[string]*dropEnd // the last one
 }
 
 const (
@@ -51,44 +53,44 @@ const (
 // it succeeds; it ends then, or when all is stopped.
 func (m *Manager) drop(d packDrop) *dropEnd {
 	end := &dropEnd{done: make(chan struct{})}
-	m.dropping.mu.Lock()
-	before := m.dropping.byPack[d.pack]
-	if m.dropping.byPack == nil {
-		m.dropping.byPack = map[string]chan struct{}{}
-	}
-	m.dropping.byPack[d.pack] = end.done
-	m.dropping.mu.Unlock()
-	ended := func() {
-		m.dropping.mu.Lock()
-		defer m.dropping.mu.Unlock()
-		if m.dropping.byPack[d.pack] == end.done {
-			delete(m.dropping.byPack, d.pack)
-		}
-		close(end.done)
-	}
-	started := m.tasks.start(func(ctx context.Context) {
-		defer ended()
+	before := m.dropping.begin(d.pack, end)
+	m.tasks.start(func(ctx context.Context) {
+		defer m.dropping.end(d.pack, end)
 		if before != nil {
-			<-before
+			<-before.done
 		}
-		for wait, failed := dropRetry, false; ; wait = min(2*wait, dropRetryMax) {
+		for delay := dropRetry; ctx.Err() == nil; delay = min(2*delay, dropRetryMax) {
 			err := m.cancel(ctx, d, &end.what)
-			if err == nil || ctx.Err() != nil {
+			if err == nil {
 				return
 			}
-			if !failed {
+			if delay == dropRetry && ctx.Err() == nil {
 				m.c.Log.Error("the pending work of a pack could not be dropped completely; trying again", "pack", d.pack, "err", err)
 			}
-			failed = true
-			if !pause(ctx, wait) {
-				return
-			}
+			wait.For(ctx, delay)
 		}
 	})
-	if started == nil {
-		ended()
-	}
 	return end
+}
+
+// begin notes a drop, and returns the one of the pack that is under way, if any.
+func (d *dropping) begin(pack string, end *dropEnd) (before *dropEnd) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.byPack == nil {
+		d.byPack = map[string]*dropEnd{}
+	}
+	before, d.byPack[pack] = d.byPack[pack], end
+	return before
+}
+
+func (d *dropping) end(pack string, end *dropEnd) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.byPack[pack] == end {
+		delete(d.byPack, pack)
+	}
+	close(end.done)
 }
 
 // cancel drops what is to be dropped, and counts it. What a try that failed in
@@ -138,21 +140,19 @@ func (m *Manager) cancelRules(ctx context.Context, d packDrop, count *Dropped) e
 func (d *dropping) await(ctx context.Context, pack string) error {
 	for {
 		d.mu.Lock()
-		done := d.byPack[pack]
+		last := d.byPack[pack]
 		d.mu.Unlock()
-		if done == nil {
+		if last == nil {
 			return nil
 		}
-		select {
-		case <-done:
-		case <-ctx.Done():
-			return ctx.Err()
+		if _, err := awaitDrops(ctx, []*dropEnd{last}); err != nil {
+			return err
 		}
 	}
 }
 
-// wait waits for the end of all drops, and counts what they dropped.
-func wait(ctx context.Context, all []*dropEnd) (total Dropped, err error) {
+// awaitDrops waits for the end of all drops, and counts what they dropped.
+func awaitDrops(ctx context.Context, all []*dropEnd) (total Dropped, err error) {
 	for _, d := range all {
 		select {
 		case <-d.done:

@@ -13,7 +13,7 @@ func ExampleStep() {
 	standing := live.Standing{
 		PackState: live.PackState{Pack: "codes", Live: "a1"},
 		Version:   live.Version{Hash: "a1", Built: "a1"},
-		HasGate:   true,
+		Config:    live.PackConfig{Gate: true},
 	}
 
 	// The folder is read, and the pack's files are others.

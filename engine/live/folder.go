@@ -139,7 +139,7 @@ func (m *Manager) consider(ctx context.Context, s *Standing, b *rules.Candidate,
 	in := Found{Edit: m.editOf(s, b), Waited: waited, Starting: m.starting}
 	err := m.lookAround(ctx, s, &in)
 	if err != nil {
-		return errors.Join(err, m.give(ctx, s, Unanswered{}, nil))
+		return errors.Join(err, m.give(ctx, s, NotKept{}, nil))
 	}
 	if s.Tried != nil && s.Tried.Key == in.Edit.Key && s.Tried.Refused.Kind == FilesLive {
 		if in.Before, err = m.record(ctx, s); err != nil {
@@ -193,21 +193,22 @@ func (m *Manager) clash(ctx context.Context, s *Standing, all []*rules.Candidate
 		}
 		path = kept.Path
 	}
-	own, in := all[0], Clashed{}
+	own, content, mayVeto, verdict := all[0], "", false, Verdict{Kind: NameTaken}
 	for i, b := range all {
 		other := all[0]
 		if i == 0 {
 			other = all[1]
 		}
-		in.Content += b.Content()
-		in.MayVeto = in.MayVeto || b.MayVeto()
-		in.Diagnostics = append(in.Diagnostics, b.NameTaken(other))
+		content += b.Content()
+		mayVeto = mayVeto || b.MayVeto()
+		verdict.Diagnostics = append(verdict.Diagnostics, b.NameTaken(other))
 		if b.Pack().Path == path {
 			own = b
 		}
 	}
-	in.Edit = m.editOf(s, own)
-	return m.give(ctx, s, in, nil)
+	e := m.editOf(s, own)
+	e.Content, e.MayVeto = content, mayVeto
+	return m.give(ctx, s, Refused{e, verdict}, nil)
 }
 
 // emptied are the packs that are not there any more while something stands where
@@ -224,10 +225,12 @@ func (m *Manager) emptied(present map[string][]*rules.Candidate, others []string
 	return emptied
 }
 
-func (m *Manager) withoutRules(s *Standing) Emptied {
+// withoutRules is the reading of a pack in whose place there are no rules.
+func (m *Manager) withoutRules(s *Standing) Refused {
 	at := filepath.Join(m.c.Dir, filepath.Base(s.Path))
-	return Emptied{diag.List{{File: at, Severity: diag.SeverityError, Message: "it is there, and holds no rules",
-		Hint: fmt.Sprintf("write its rules again; if the pack is to go, delete %s, too; to switch it off: %s", at, diag.PackCommand("mode", s.Pack, "off"))}}}
+	wrong := diag.List{{File: at, Severity: diag.SeverityError, Message: "it is there, and holds no rules",
+		Hint: fmt.Sprintf("write its rules again; if the pack is to go, delete %s, too; to switch it off: %s", at, diag.PackCommand("mode", s.Pack, "off"))}}
+	return Refused{Edit{Path: s.Path, Mode: s.Files.Mode, MayVeto: s.EditVeto}, Verdict{Kind: NoRules, Diagnostics: wrong}}
 }
 
 // someJustGone reports whether the files of a pack that is live are gone, and

@@ -37,29 +37,25 @@ type run struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed at its end
 
-	found GateResult // by then
-	cut   bool       // specs were not run to the end
+	found Gated // by then
 }
 
 // runGate begins to run the gate on the edit that a pack tries.
 func (m *Manager) runGate(s *Standing) {
-	r, gate, version := &run{pack: s.Pack, done: make(chan struct{})}, m.c.Gate, s.Trying.Version.Pack
-	r.cancel = m.tasks.start(func(ctx context.Context) {
+	ctx, cancel := context.WithCancel(m.tasks.ctx)
+	r, gate, version := &run{pack: s.Pack, cancel: cancel, done: make(chan struct{})}, m.c.Gate, s.Trying.Version.Pack
+	m.runs[s.Pack] = r
+	m.tasks.start(func(context.Context) {
 		defer close(r.done)
+		defer cancel()
 		select {
 		case m.slots <- struct{}{}:
 			defer func() { <-m.slots }()
-			r.found = gate(ctx, version)
+			r.found.GateResult = gate(ctx, version)
 		case <-ctx.Done():
 		}
-		r.cut = ctx.Err() != nil
+		r.found.Cut = ctx.Err() != nil
 	})
-	if r.cancel == nil {
-		r.cut = true
-		r.cancel = func() {}
-		close(r.done)
-	}
-	m.runs[s.Pack] = r
 }
 
 // stopGate ends the run of the gate on a pack's edit, if there is one.
@@ -118,7 +114,7 @@ func (m *Manager) collectApart(ctx context.Context, pending []*run, reason strin
 	}
 	var taken atomic.Bool // by the one who tells how it ended
 	ended := make(chan error, 1)
-	started := m.tasks.start(func(ctx context.Context) {
+	m.tasks.start(func(ctx context.Context) {
 		err := m.collect(ctx, pending, func() { m.swap(reason) })
 		if err != nil && ctx.Err() == nil {
 			m.readLater(againAfter)
@@ -129,9 +125,6 @@ func (m *Manager) collectApart(ctx context.Context, pending []*run, reason strin
 			m.c.Log.Error("an edit that may go live could not be kept", "err", err)
 		}
 	})
-	if started == nil {
-		return nil
-	}
 	select {
 	case err := <-ended:
 		return err
@@ -151,8 +144,8 @@ func (m *Manager) settle(ctx context.Context, r *run) error {
 		return nil
 	}
 	delete(m.runs, r.pack)
-	in := Gated{Cut: r.cut, Refused: r.found.Refused, Diagnostics: r.found.Diagnostics}
-	if r.cut || in.Refused != FilesLive {
+	in := r.found
+	if in.Cut || in.Refused != FilesLive {
 		return m.give(ctx, s, in, nil)
 	}
 	in.Like = m.like(s, s.Trying.Version.Pack)

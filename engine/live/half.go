@@ -8,7 +8,7 @@ import (
 
 const (
 	// mostSettles bounds how long a file that keeps changing and keeps looking half
-	// written can delay its edit, in multiples of Standing.Settling.
+	// written can delay its edit, in multiples of PackConfig.Settle.
 	mostSettles = 5
 	// openLook is how soon a file that a program has open for writing is looked at
 	// again: no notification comes when it is closed.
@@ -26,17 +26,17 @@ func (s *Standing) Settled(e *Edit) bool {
 // writing them.
 func (t *step) givesTime(e *Edit, waited bool) bool {
 	s := &t.s
-	next, wait, look := s.Half.give(e.Half, e.Content, s.Settling, waited, t.now)
+	next, wait, look := s.Half.give(e.Half, e.Content, s.Config.Settle, waited, t.now)
 	if !wait {
 		return false
 	}
 	if s.Half.Began.IsZero() {
-		t.out.Log = append(t.out.Log, halfLine(e.Half, s.Settling, "pack", s.Pack))
+		t.out.Log = append(t.out.Log, halfLine(e.Half, s.Config.Settle, "pack", s.Pack))
 	}
 	s.Half, t.out.LookAgain = next, t.now.Add(look)
 	t.giveUp()
 	s.Tried = nil
-	s.Verdict = Verdict{Kind: HalfWritten, Time: s.Settling, Diagnostics: diag.List{{File: e.Half.File, Severity: diag.SeverityWarning, Message: e.Half.Why}}}
+	s.Verdict = Verdict{Kind: HalfWritten, Time: s.Config.Settle, Diagnostics: diag.List{{File: e.Half.File, Severity: diag.SeverityWarning, Message: e.Half.Why}}}
 	return true
 }
 

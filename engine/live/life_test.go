@@ -69,26 +69,26 @@ func (l *life) restart() {
 			}
 		}
 	}
-	l.give(l.configured())
+	l.s.Config = l.configured()
 	l.read(true)
-	l.give(Started{})
+	l.note(&Commands{Drop: l.s.owed()})
 }
 
-func (l *life) configured() Reconfigured {
-	return Reconfigured{Revision: l.config, Gate: l.gate, Settle: 2 * time.Second}
+func (l *life) configured() PackConfig {
+	return PackConfig{Revision: l.config, Gate: l.gate, Settle: 2 * time.Second}
 }
 
 // reconfigure grants send, or takes it back.
 func (l *life) reconfigure(granted bool) {
 	l.revoked = !granted
 	l.config++
-	l.give(l.configured())
+	l.s.Config = l.configured()
 	l.read(false)
 }
 
 // tend ends a reading or a command, as Manager.swap does.
 func (l *life) tend() {
-	l.give(Tended{Mode: l.mode, Passed: l.over})
+	l.give(Swap{Mode: l.mode, Passed: l.over})
 	l.over = false
 	l.mode = ""
 	if l.s.InSet() {
@@ -156,8 +156,8 @@ func (l *life) keep(k *Keep) {
 		v := save(k.Version.Hash)
 		v.Last, v.RolledBack = l.now, time.Time{}
 	}
-	for _, mark := range k.Marks {
-		if v := save(mark.Version); mark.Live {
+	for version, live := range k.Marks {
+		if v := save(version); live {
 			v.Last, v.RolledBack = l.now, time.Time{}
 		} else {
 			v.RolledBack = l.now
@@ -356,7 +356,7 @@ func (l *life) undo() bool {
 	case l.versions[name] != nil:
 		return l.rollback(name, Rollback{Undo: true, Cause: Cause{Kind: Undone}})
 	case l.s.Pinned != "":
-		l.give(Unpin{})
+		l.give(Rollback{Undo: true})
 	}
 	l.read(false)
 	return true

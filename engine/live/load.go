@@ -51,7 +51,7 @@ func isSpec(f rules.File) bool { return f.Kind == rules.SpecFile }
 func (m *Manager) compile(ctx context.Context, s *Standing, b *rules.Candidate, e *Edit) (Input, error) {
 	kept, known, err := m.c.Keeper.Version(ctx, s.Pack, e.Version)
 	if err != nil {
-		return Unanswered{}, fmt.Errorf("look pack %q up: %w", s.Pack, err)
+		return NotKept{}, fmt.Errorf("look pack %q up: %w", s.Pack, err)
 	}
 	b.Compile()
 	in := Compiled{Edit: *e, Diagnostics: b.Diagnostics(), MayVeto: b.MayVeto(), Empty: b.Empty()}
@@ -68,7 +68,7 @@ func (m *Manager) compile(ctx context.Context, s *Standing, b *rules.Candidate, 
 		}
 		if s.Version.Hash != e.Version {
 			if in.Resume, err = m.resumed(ctx, &kept); err != nil {
-				return Unanswered{}, err
+				return NotKept{}, err
 			}
 		}
 	case m.c.Gate == nil:

@@ -54,8 +54,8 @@ type Manager struct {
 	trials   trials
 	tasks    tasks
 	dropping dropping
-	slots    chan struct{} // of specs that run at a time
-	again    again
+	slots    chan struct{}             // of specs that run at a time
+	again    atomic.Pointer[time.Time] // when the folder is read without anyone asking; nil: it is not
 }
 
 // Config is what a Manager is made of.
@@ -102,8 +102,9 @@ func New(c Config) *Manager {
 	if c.Settle == 0 {
 		c.Settle = defaultSettle
 	}
+	ctx, cancel := context.WithCancel(context.Background())
 	return &Manager{
-		c: c, options: c.Options, packs: map[string]*Standing{}, runs: map[string]*run{}, changes: map[string]*rules.Change{},
+		c: c, tasks: tasks{ctx: ctx, cancel: cancel}, options: c.Options, packs: map[string]*Standing{}, runs: map[string]*run{}, changes: map[string]*rules.Change{},
 		logged: logged{ignored: map[rules.Ignored]bool{}, inVain: map[string]string{}},
 		lock:   make(chan struct{}, 1), slots: make(chan struct{}, gateSlots),
 	}
@@ -129,7 +130,7 @@ func (m *Manager) Start(ctx context.Context) error {
 		if err == nil {
 			err = m.collect(ctx, pending, func() {})
 		}
-		if err == nil && !due.IsZero() && !pause(ctx, due.Sub(m.c.Now())) {
+		if err == nil && !due.IsZero() && !m.until(ctx, due) {
 			err = ctx.Err()
 		}
 		if err == nil {
@@ -144,14 +145,13 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	m.starting = false
 	for _, s := range m.sorted() {
-		if err := m.give(ctx, s, Started{}, nil); err != nil {
-			m.release()
-			return err
+		for _, d := range s.owed() {
+			m.noteDrop(s.Pack, d)
 		}
 	}
 	done := m.swap("start")
 	m.release()
-	_, err := wait(ctx, done)
+	_, err := awaitDrops(ctx, done)
 	return err
 }
 
@@ -190,16 +190,15 @@ func (m *Manager) remember(ctx context.Context) error {
 func (m *Manager) standing(pack string) *Standing {
 	s := m.packs[pack]
 	if s == nil {
-		first, _ := Step(Standing{PackState: PackState{Pack: pack}}, m.configured(pack), m.c.Now())
-		s = &first
+		s = &Standing{PackState: PackState{Pack: pack}, Config: m.configured(pack)}
 		m.packs[pack] = s
 	}
 	return s
 }
 
 // configured is the configuration as a pack's standing has it.
-func (m *Manager) configured(pack string) Reconfigured {
-	return Reconfigured{Revision: m.revision, Mode: m.options.Packs[pack].Mode, Gate: m.c.Gate != nil, Settle: m.c.Settle}
+func (m *Manager) configured(pack string) PackConfig {
+	return PackConfig{Revision: m.revision, Mode: m.options.Packs[pack].Mode, Gate: m.c.Gate != nil, Settle: m.c.Settle}
 }
 
 // sorted returns the standings by the names of the packs.
@@ -225,7 +224,7 @@ func (m *Manager) Reconfigure(ctx context.Context, o rules.Options, gate Gate) e
 	m.options, m.c.Gate = o, gate
 	m.revision++
 	for name, s := range m.packs {
-		*s, _ = Step(*s, m.configured(name), m.c.Now())
+		s.Config = m.configured(name)
 	}
 	m.release()
 	_, err := m.readAll(ctx, "the configuration was read again", false)

@@ -35,16 +35,16 @@ func (m *Manager) ToShadow(ctx context.Context, pack string, limit rules.Rate) (
 	}
 	defer m.release()
 	before := s.PackState
-	_, err = m.setMode(ctx, s, Limited{limit})
+	_, err = m.setMode(ctx, s, SetMode{Mode: rules.Shadow, Limit: limit})
 	return err == nil && s.PackState != before, err
 }
 
-func (m *Manager) setMode(ctx context.Context, s *Standing, in Input) (dropped []*dropEnd, err error) {
+func (m *Manager) setMode(ctx context.Context, s *Standing, in SetMode) (dropped []*dropEnd, err error) {
 	before := s.PackState
 	if err := m.give(ctx, s, in, nil); err != nil {
 		return nil, fmt.Errorf("keep the mode of pack %q: %w", s.Pack, err)
 	}
-	if _, limited := in.(Limited); limited && s.PackState == before {
+	if in.Limit != (rules.Rate{}) && s.PackState == before {
 		return nil, nil
 	}
 	mode, by := s.ModeNow()
@@ -77,7 +77,7 @@ func (m *Manager) Remove(ctx context.Context, pack string, keepPending bool) (Dr
 	err = m.give(ctx, s, Remove{Operator: true, KeepPending: keepPending}, nil)
 	ends := m.swap("pack " + pack + " was removed")
 	m.release()
-	dropped, waitErr := wait(ctx, ends)
+	dropped, waitErr := awaitDrops(ctx, ends)
 	return dropped, errors.Join(err, waitErr)
 }
 
@@ -161,7 +161,7 @@ func (m *Manager) beginUndo(ctx context.Context, s *Standing) (known bool, err e
 	if s.Pinned == "" {
 		return false, nil // an edit has ended it, and does not pass
 	}
-	return false, m.give(ctx, s, Unpin{}, nil)
+	return false, m.give(ctx, s, Rollback{Undo: true}, nil)
 }
 
 // rollBack makes a kept version live: the one that was before if version is "".

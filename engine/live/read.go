@@ -31,7 +31,7 @@ func (m *Manager) Read(ctx context.Context, reason string) error {
 	if err != nil || due.IsZero() {
 		return err
 	}
-	if !pause(ctx, due.Sub(m.c.Now())) {
+	if !m.until(ctx, due) {
 		return ctx.Err()
 	}
 	_, err = m.readAll(ctx, reason, true)
@@ -51,11 +51,13 @@ func (m *Manager) Notice(ctx context.Context, seen Seen) error {
 
 // Watch watches the folder and gives Notice what it has seen, until ctx ends.
 func (m *Manager) Watch(ctx context.Context) {
-	Watch(ctx, m.c.Dir, m.watchOptions(), func(seen Seen) {
-		if err := m.Notice(ctx, seen); err != nil && ctx.Err() == nil {
-			m.c.Log.Error("could not finish reading the rules; live versions unchanged", "err", err)
-		}
-	})
+	Watch(ctx, m.c.Dir, m.watchOptions(), func(seen Seen) { m.noticeOrLog(ctx, seen) })
+}
+
+func (m *Manager) noticeOrLog(ctx context.Context, seen Seen) {
+	if err := m.Notice(ctx, seen); err != nil && ctx.Err() == nil {
+		m.c.Log.Error("could not finish reading the rules; live versions unchanged", "err", err)
+	}
 }
 
 // watchOptions tie a watch to what is read here. Notice leaves packs as they were whose

@@ -40,7 +40,7 @@ func (m *Manager) Reload(ctx context.Context, reason string) (Reloaded, error) {
 		if due, err = m.goneDue(ctx); err != nil || due.IsZero() {
 			break
 		}
-		if !pause(ctx, due.Sub(m.c.Now())) {
+		if !m.until(ctx, due) {
 			return Reloaded{}, ctx.Err()
 		}
 		err = m.Read(ctx, reason)

@@ -49,11 +49,15 @@ type Standing struct {
 	Back   map[string]bool // versions that were rolled back, and whose pending work is dropped
 	KeptOf string          // version that was rolled back and whose pending work was kept
 
-	// The configuration.
-	Config     int           // its revision
-	ConfigMode rules.Mode    // "": it does not say
-	HasGate    bool          // edits pass a gate
-	Settling   time.Duration // how long files that look half written are left alone
+	Config PackConfig
+}
+
+// PackConfig is what the configuration sets of a pack, and of all.
+type PackConfig struct {
+	Revision int           // of the configuration
+	Mode     rules.Mode    // "": it does not say
+	Gate     bool          // edits pass a gate
+	Settle   time.Duration // how long files that look half written are left alone
 }
 
 // Version is a version of a pack that loads.
@@ -128,8 +132,8 @@ func (s *Standing) ModeNow() (mode rules.Mode, by string) {
 		return s.Mode, s.Why
 	case s.Mode != "":
 		return s.Mode, "command"
-	case s.ConfigMode != "":
-		return s.ConfigMode, "chertd.yaml"
+	case s.Config.Mode != "":
+		return s.Config.Mode, "chertd.yaml"
 	case own != "":
 		return own, "pack.yaml"
 	}

@@ -20,15 +20,13 @@ func Step(s Standing, in Input, now time.Time) (Standing, Commands) {
 	switch in := in.(type) {
 	case Found:
 		t.found(in)
-	case Clashed:
-		t.clashed(in)
-	case Emptied:
-		t.emptied(in)
+	case Refused:
+		t.refused(in)
 	case Missing:
 		t.missing(in)
 	case Compiled:
 		t.compiled(in)
-	case Unanswered:
+	case nil:
 		t.fallBack()
 	case Gated:
 		t.gated(in)
@@ -36,22 +34,12 @@ func Step(s Standing, in Input, now time.Time) (Standing, Commands) {
 		t.recalled(in)
 	case SetMode:
 		t.setMode(in)
-	case Limited:
-		t.limited(in)
-	case Failing:
-		t.failing(in)
 	case Rollback:
 		t.rollback(in)
-	case Unpin:
-		t.unpin()
 	case Remove:
 		t.remove(in)
-	case Reconfigured:
-		t.s.Config, t.s.ConfigMode, t.s.HasGate, t.s.Settling = in.Revision, in.Mode, in.Gate, in.Settle
-	case Started:
-		t.started()
-	case Tended:
-		t.tended(in)
+	case Swap:
+		t.swap(in)
 	}
 	return t.s, t.out
 }
@@ -82,7 +70,7 @@ func (t *step) take(v Version, diags diag.List) {
 	t.dropRules(&v)
 	s := &t.s
 	delete(s.Back, v.Hash) // what it asks for from now on counts
-	s.Version, s.Revision, s.Lost, s.Unfit, s.Defaults, s.InsteadOf = v, s.Config, Lost{}, nil, false, ""
+	s.Version, s.Revision, s.Lost, s.Unfit, s.Defaults, s.InsteadOf = v, s.Config.Revision, Lost{}, nil, false, ""
 	s.Warnings, s.Verdict.Diagnostics = diags, diags
 	s.LastVeto = v.CanVeto
 	if s.Files.Version == v.Hash {
@@ -118,22 +106,13 @@ func (t *step) refuse(try Try) {
 	s := &t.s
 	// The configuration is not compared: under another one the edit is still the same.
 	logged := Logged{Content: try.Content, Verdict: try.Refused}
-	r := Refusal{News: s.Logged.Content != logged.Content || !s.Logged.Verdict.Same(logged.Verdict), Lost: s.Lost, InsteadOf: s.InsteadOf}
+	news := s.Logged.Content != logged.Content || !s.Logged.Verdict.Same(logged.Verdict)
 	t.giveUp()
 	s.Logged, s.Tried, s.Verdict = logged, &try, try.Refused
-	if t.fallBack() {
-		t.out.Recall.After = &r
-		return
-	}
-	t.logRefusal(&r)
-}
-
-func (t *step) logRefusal(r *Refusal) {
-	s := &t.s
-	if s.Files.Version == s.Live && (!s.Lost.same(r.Lost) || s.InsteadOf != r.InsteadOf) {
-		return // the configuration is to blame, and the log says what it has done
-	}
-	if r.News {
+	switch {
+	case t.fallBack():
+		t.out.Recall.Refused = news
+	case news:
 		t.logNotLive()
 	}
 }
@@ -155,7 +134,7 @@ func (t *step) fallBack() bool {
 // recall has a version loaded, if it is not the live one.
 func (t *step) recall(version string) bool {
 	s := &t.s
-	if version == "" || s.Version.Runs() && (s.Version.Hash == version || s.InsteadOf == version) && s.Revision == s.Config {
+	if version == "" || s.Version.Runs() && (s.Version.Hash == version || s.InsteadOf == version) && s.Revision == s.Config.Revision {
 		return false
 	}
 	t.out.Recall = &Recall{Version: version}

@@ -1,7 +1,6 @@
 package live
 
 import (
-	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -38,13 +37,13 @@ func (t *step) found(in Found) {
 	}
 	switch {
 	case s.loaded(e.Built) && !e.Diagnostics.Errors():
-		if s.HasGate && s.Version.Specs != e.Specs {
+		if s.Config.Gate && s.Version.Specs != e.Specs {
 			t.trySpecs(&e)
 			return
 		}
 		t.logBack()
 		s.Version = s.Version.withSpecs(e.Files, e.Specs)
-		s.Revision, s.Verdict, s.Lost, s.Unfit, s.Defaults = s.Config, Verdict{Diagnostics: s.Warnings}, Lost{}, nil, false
+		s.Revision, s.Verdict, s.Lost, s.Unfit, s.Defaults = s.Config.Revision, Verdict{Diagnostics: s.Warnings}, Lost{}, nil, false
 		t.giveUp()
 	case s.Trying != nil:
 		t.fallBack() // its specs are running
@@ -180,12 +179,12 @@ func (t *step) compiled(in Compiled) {
 			}
 		}
 		t.take(in.Version, in.Diagnostics)
-		if s.HasGate && in.Kept != nil {
+		if s.Config.Gate && in.Kept != nil {
 			// Its specs were changed since that version went live first, and may fail.
 			s.Version = s.Version.withSpecs(in.Kept, in.KeptSpec)
 			t.trySpecs(e)
 		}
-	case s.HasGate:
+	case s.Config.Gate:
 		// Also one that was live before: only a rollback is exempt.
 		t.gate(try, in.Diagnostics)
 		t.fallBack()
@@ -219,19 +218,11 @@ func (t *step) gated(in Gated) {
 	}
 }
 
-// clashed decides about a name that several packs have: the live version stays live,
-// and none of the packs replaces it.
-func (t *step) clashed(in Clashed) {
-	s := &t.s
-	s.EditVeto = in.MayVeto
-	s.Files, s.Path, s.Empty, s.Half, s.Gone, s.Unread, s.Missed = in.Edit, in.Edit.Path, false, Half{}, false, false, time.Time{}
-	t.refuse(Try{Key: fmt.Sprint(in.Diagnostics), Content: in.Content, Refused: Verdict{Kind: NameTaken, Diagnostics: in.Diagnostics}, MayVeto: in.MayVeto})
-}
-
-// emptied leaves a pack as it was whose folder was emptied, or whose file became a
-// folder: that is an edit that leaves it without a rule.
-func (t *step) emptied(in Emptied) {
-	s := &t.s
-	s.Files, s.Half, s.Missed, s.Gone, s.Unread = Edit{Mode: s.Files.Mode}, Half{}, time.Time{}, false, false
-	t.refuse(Try{Key: "without rules", Refused: Verdict{Kind: NoRules, Diagnostics: in.Diagnostics}, MayVeto: s.EditVeto})
+// refused leaves a pack as it was of which the name is several packs', or in whose place
+// there are no rules: that is an edit that leaves it without one.
+func (t *step) refused(in Refused) {
+	s, e := &t.s, in.Edit
+	s.Empty = s.Empty && in.Verdict.Kind == NoRules
+	s.Files, s.Path, s.EditVeto, s.Half, s.Gone, s.Unread, s.Missed = e, e.Path, e.MayVeto, Half{}, false, false, time.Time{}
+	t.refuse(Try{Content: e.Content, Refused: in.Verdict, MayVeto: e.MayVeto})
 }

@@ -83,6 +83,6 @@ func (t *step) remove(in Remove) {
 	said.Live, said.Settings = "", ""
 	t.drop(Drop{Why: DropRemoved, Forget: true, Said: said, KeepPending: in.KeepPending})
 	t.s = Standing{PackState: said, Path: s.Path, Gone: true, Verdict: Verdict{Kind: FilesGone}, Back: s.Back,
-		ConfigMode: s.ConfigMode, Config: s.Config, HasGate: s.HasGate, Settling: s.Settling}
+		Config: s.Config}
 	t.out.Forget = said == PackState{Pack: said.Pack}
 }

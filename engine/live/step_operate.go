@@ -8,18 +8,22 @@ import (
 	"chertd/rules"
 )
 
-// failing rolls back a version that fails on its trial, unless another is live by now
-// or an operator has pinned it.
-func (t *step) failing(in Failing) {
-	s := &t.s
-	if on := s.Trial; on != nil && on.Version == in.Version && s.Version.Hash == in.Version && s.Pinned == "" {
-		t.out.RollBack = on.Before
+// failedTrial returns the version to roll back to from one that failed on its trial; "":
+// another is live by now, or an operator has pinned it.
+func (s *Standing) failedTrial(version string) string {
+	if on := s.Trial; on != nil && on.Version == version && s.Version.Hash == version && s.Pinned == "" {
+		return on.Before
 	}
+	return ""
 }
 
 // rollback makes a kept version live by command, or because a trial has failed.
 func (t *step) rollback(in Rollback) {
 	s, from, to := &t.s, t.s.Version, in.To.Version
+	if !to.Runs() {
+		t.keep(s.unpinned())
+		return
+	}
 	if s.loaded(to.Built) {
 		to = from
 	}
@@ -33,11 +37,11 @@ func (t *step) rollback(in Rollback) {
 		}
 	}
 	keep := &t.out.Keep
-	keep.Marks = append(keep.Marks, Mark{Version: to.Hash, Live: true})
+	keep.Marks = map[string]bool{to.Hash: true}
 	if went {
 		keep.Pending = map[string]bool{from.Hash: in.KeepPending}
 		if !in.Undo {
-			keep.Marks = append(keep.Marks, Mark{Version: from.Hash})
+			keep.Marks[from.Hash] = false
 		}
 	}
 	if !t.keep(state) {
@@ -64,11 +68,6 @@ func (t *step) rollback(in Rollback) {
 	t.logRolledBack(from.Hash, &in)
 }
 
-// unpin ends a rollback.
-func (t *step) unpin() {
-	t.keep(t.s.unpinned())
-}
-
 // Undoable returns why a rollback of the pack can't be undone, nil if it can.
 func (s *Standing) Undoable() error {
 	switch {
@@ -83,12 +82,16 @@ func (s *Standing) Undoable() error {
 // setMode sets how the pack runs.
 func (t *step) setMode(in SetMode) {
 	s := &t.s
+	limited := in.Limit != (rules.Rate{})
+	if now, _ := s.ModeNow(); limited && (now != rules.Live || s.Version.Runs() && s.Version.raises(in.Limit)) {
+		return
+	}
 	state := s.PackState
 	state.Mode, state.Limit, state.Why = in.Mode, in.Limit, ""
-	if in.Limit != (rules.Rate{}) {
+	if limited {
 		state.Why = in.Limit.Reached()
 	}
-	next := Standing{PackState: state, Version: s.Version, Files: s.Files, ConfigMode: s.ConfigMode}
+	next := Standing{PackState: state, Version: s.Version, Files: s.Files, Config: s.Config}
 	mode, _ := next.ModeNow()
 	state.PendingKept = mode != rules.Live && in.KeepPending
 	t.out.Keep.Pending = map[string]bool{"": state.PendingKept}
@@ -97,25 +100,16 @@ func (t *step) setMode(in SetMode) {
 	}
 }
 
-// limited sends a pack that is live to shadow.
-func (t *step) limited(in Limited) {
-	s := &t.s
-	if mode, _ := s.ModeNow(); mode != rules.Live || s.Version.Runs() && s.Version.raises(in.Limit) {
-		return // or its limit was raised meanwhile
-	}
-	t.setMode(SetMode{Mode: rules.Shadow, Limit: in.Limit})
-}
-
 // raises reports whether the version has a higher limit of reads than one that was
 // reached, or none.
 func (v *Version) raises(reached rules.Rate) bool {
 	return reached != (rules.Rate{}) && (v.Reads.N == 0 || v.Reads.Raised(reached))
 }
 
-// tended ends a reading or a command: it keeps with what settings the version runs,
-// ends shadow mode if the limit for which it was set was raised, and drops what a
-// pack has waiting that is not live any more.
-func (t *step) tended(in Tended) {
+// swap keeps with what settings the version runs, ends shadow mode if the limit for
+// which it was set was raised, and drops what a pack has waiting that is not live any
+// more.
+func (t *step) swap(in Swap) {
 	s := &t.s
 	state := s.PackState
 	if s.Version.Runs() && (s.Version.Hash == s.Live || s.InsteadOf != "") {
@@ -142,18 +136,17 @@ func (t *step) tended(in Tended) {
 	}
 }
 
-// started drops what had to be dropped when the process last ran, or has to be since:
-// it may have ended before that was done.
-func (t *step) started() {
-	s := &t.s
+// owed are the drops that an earlier process had to make, or this one has to since: it
+// may have ended before they were done.
+func (s *Standing) owed() (drops []Drop) {
 	if mode, _ := s.ModeNow(); mode != rules.Live && !s.PendingKept {
-		t.drop(Drop{Why: DropWhy(mode)})
-		return
+		return []Drop{{Why: DropWhy(mode)}}
 	}
 	for _, version := range slices.Sorted(maps.Keys(s.Back)) {
-		t.drop(Drop{Version: version, Why: DropRolledBack})
+		drops = append(drops, Drop{Version: version, Why: DropRolledBack})
 	}
 	if s.RulesDeleted {
-		t.drop(Drop{Why: DropRuleDeleted})
+		drops = append(drops, Drop{Why: DropRuleDeleted})
 	}
+	return drops
 }

@@ -5,18 +5,21 @@ package live
 // stays as it is, but not with grants that were taken back.
 func (t *step) recalled(in Recalled) {
 	s := &t.s
+	lost, insteadOf := s.Lost, s.InsteadOf
 	switch {
 	case in.Failed:
 		s.LastVeto = s.LastVeto || in.MayVeto
 	case in.Same:
-		s.Revision, s.Lost, s.Unfit, s.Defaults = s.Config, Lost{}, nil, false
+		s.Revision, s.Lost, s.Unfit, s.Defaults = s.Config.Revision, Lost{}, nil, false
 	case in.Fitted.Version.Runs():
 		t.takeFitted(&in.Fitted)
 	default:
 		t.lose(&in)
 	}
-	if in.Recall.After != nil {
-		t.logRefusal(in.Recall.After)
+	// If the configuration is to blame the log says already what it has done.
+	blamed := s.Files.Version == s.Live && (!s.Lost.same(lost) || s.InsteadOf != insteadOf)
+	if in.Recall.Refused && !blamed {
+		t.logNotLive()
 	}
 }
 
@@ -25,7 +28,7 @@ func (t *step) takeFitted(f *Fitted) {
 	s := &t.s
 	was, before := s.Version.Hash, s.Unfit
 	if s.loaded(f.Version.Built) {
-		s.Revision, s.Lost = s.Config, Lost{}
+		s.Revision, s.Lost = s.Config.Revision, Lost{}
 		t.logUnfit(f, was, before)
 		return
 	}

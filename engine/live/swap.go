@@ -56,9 +56,10 @@ func addTo(parts *rules.SetParts, s *Standing) {
 	}
 }
 
-// tend ends a reading or a command for a pack.
+// tend has a pack's standing catch up before the set is swapped.
 func (m *Manager) tend(s *Standing) {
-	in := Tended{Passed: s.Trial != nil && m.trials.of(s.Pack) == nil}
+	on := m.trials.of(s.Pack)
+	in := Swap{Passed: on.over && !on.failed()}
 	if m.set != nil && m.set.Has(s.Pack) {
 		in.Mode = m.set.Mode(s.Pack)
 	}

@@ -114,7 +114,7 @@ func (m *Manager) shown() *view {
 
 // with is the standing with what was dropped, once that is done.
 func (p PackStanding) with(ctx context.Context, ends []*dropEnd, err error) (PackStanding, error) {
-	dropped, waitErr := wait(ctx, ends)
+	dropped, waitErr := awaitDrops(ctx, ends)
 	p.Dropped = dropped
 	return p, errors.Join(err, waitErr)
 }
