@@ -1,7 +1,6 @@
 package live
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -227,20 +226,4 @@ func (m *Manager) fit(s *Standing, b *rules.Candidate) (f Fitted, ok bool) {
 		}
 	}
 	return Fitted{}, false
-}
-
-// halfSign looks for a sign that someone is still writing files, which were others
-// before.
-func (m *Manager) halfSign(now, before []rules.File) HalfSign {
-	if file, why := rules.Unfinished(now, before); why != "" {
-		return HalfSign{File: file, Why: why}
-	}
-	for i := range now {
-		f := &now[i]
-		same := func(b rules.File) bool { return b.Name == f.Name && bytes.Equal(b.Bytes, f.Bytes) }
-		if !slices.ContainsFunc(before, same) && m.c.writing(f.Path) {
-			return HalfSign{File: f.Path, Why: "a program has it open for writing", Open: true}
-		}
-	}
-	return HalfSign{}
 }

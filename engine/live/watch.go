@@ -169,11 +169,11 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 			differing := now.differing(w.told)
 			for _, part := range differing {
 				if w.waiting[part] == nil {
-					w.stir(part, cmp.Or(now.parts[part], "gone"))
+					w.stir(part, cmp.Or(now.parts[part].hash, "gone"))
 				}
 			}
 			if len(differing) == 0 && len(w.waiting) == 0 && w.outdated(now) {
-				w.stir("", now.parts[""])
+				w.stir("", now.parts[""].hash)
 			}
 		case <-w.timer.C:
 			if seen, ok := w.settled(); ok {
