@@ -34,8 +34,7 @@ func (m *Manager) read(ctx context.Context, r reading) (pending []*run, err erro
 		paths[b.Pack().Path] = true
 		byName[b.Pack().Name] = append(byName[b.Pack().Name], b)
 	}
-	emptied := m.emptied(byName, found.Others())
-	moving := !m.folder.unread && m.someJustGone(byName, emptied)
+	absent, moving := m.absent(byName, paths, found.Others())
 	errs := []error{m.keepIgnoring(ctx)}
 	isBusy := func(b *rules.Candidate) bool { return r.busy[filepath.Base(b.Pack().Path)] }
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
@@ -60,14 +59,12 @@ func (m *Manager) read(ctx context.Context, r reading) (pending []*run, err erro
 		}
 	}
 	for _, s := range m.sorted() {
-		switch {
-		case byName[s.Pack] != nil:
+		switch in := absent[s.Pack]; {
+		case in == nil:
 		case r.busy[filepath.Base(s.Path)]:
 			m.readLater(busyLook)
-		case emptied[s.Pack]:
-			errs = append(errs, m.give(ctx, s, m.withoutRules(s), nil))
 		default:
-			errs = append(errs, m.give(ctx, s, m.missing(s, paths), nil))
+			errs = append(errs, m.give(ctx, s, in, nil))
 		}
 	}
 	m.complainOfFolder(byName)
@@ -142,10 +139,9 @@ func (m *Manager) consider(ctx context.Context, s *Standing, b *rules.Candidate,
 		return errors.Join(err, m.give(ctx, s, NotKept{}, nil))
 	}
 	if s.Tried != nil && s.Tried.Key == in.Edit.Key && s.Tried.Refused.Kind == FilesLive {
-		if in.Before, err = m.record(ctx, s); err != nil {
+		if in.Peers, err = m.peers(ctx, s, s.Tried.Version.Pack); err != nil {
 			return errors.Join(err, m.give(ctx, s, NotKept{in}, b))
 		}
-		in.Like = m.like(s, s.Tried.Version.Pack)
 	}
 	return m.give(ctx, s, in, b)
 }
@@ -211,37 +207,27 @@ func (m *Manager) clash(ctx context.Context, s *Standing, all []*rules.Candidate
 	return m.give(ctx, s, Refused{e, verdict}, nil)
 }
 
-// emptied are the packs that are not there any more while something stands where
-// they were: a folder without rules, a folder in the place of a file. others are
-// the paths of what is not a pack.
-func (m *Manager) emptied(present map[string][]*rules.Candidate, others []string) map[string]bool {
-	emptied := map[string]bool{}
+// absent is the reading of each pack that is known and was not found: something may
+// stand where it was, a folder without rules or a folder in the place of a file. paths
+// are those of the packs that are there, others those of what is not a pack. moving says
+// that the files of a pack that is live are gone, and not long enough for it to be
+// removed.
+func (m *Manager) absent(byName map[string][]*rules.Candidate, paths map[string]bool, others []string) (all map[string]Input, moving bool) {
+	all = map[string]Input{}
 	for name, s := range m.packs {
-		ours := filepath.Join(m.c.Dir, filepath.Base(s.Path)) // the folder itself may have been moved
-		if present[name] == nil && s.Path != "" && !s.PinnedWithoutFiles && !(s.Gone && s.Live == "") && slices.Contains(others, ours) {
-			emptied[name] = true
+		at := filepath.Join(m.c.Dir, filepath.Base(s.Path)) // the folder itself may have been moved
+		switch {
+		case byName[name] != nil:
+		case s.Path != "" && !s.PinnedWithoutFiles && !(s.Gone && s.Live == "") && slices.Contains(others, at):
+			wrong := diag.List{{File: at, Severity: diag.SeverityError, Message: "it is there, and holds no rules",
+				Hint: fmt.Sprintf("write its rules again; if the pack is to go, delete %s, too; to switch it off: %s", at, diag.PackCommand("mode", name, "off"))}}
+			all[name] = Refused{Edit{Path: s.Path, Mode: s.Files.Mode, MayVeto: s.EditVeto}, Verdict{Kind: NoRules, Diagnostics: wrong}}
+		default:
+			all[name] = m.missing(s, paths)
+			moving = moving || s.Live != "" && !s.PinnedWithoutFiles && (s.Missed.IsZero() || m.c.Now().Before(s.Missed.Add(goneFor)))
 		}
 	}
-	return emptied
-}
-
-// withoutRules is the reading of a pack in whose place there are no rules.
-func (m *Manager) withoutRules(s *Standing) Refused {
-	at := filepath.Join(m.c.Dir, filepath.Base(s.Path))
-	wrong := diag.List{{File: at, Severity: diag.SeverityError, Message: "it is there, and holds no rules",
-		Hint: fmt.Sprintf("write its rules again; if the pack is to go, delete %s, too; to switch it off: %s", at, diag.PackCommand("mode", s.Pack, "off"))}}
-	return Refused{Edit{Path: s.Path, Mode: s.Files.Mode, MayVeto: s.EditVeto}, Verdict{Kind: NoRules, Diagnostics: wrong}}
-}
-
-// someJustGone reports whether the files of a pack that is live are gone, and
-// not long enough for it to be removed.
-func (m *Manager) someJustGone(present map[string][]*rules.Candidate, emptied map[string]bool) bool {
-	for name, s := range m.packs {
-		if present[name] == nil && !emptied[name] && s.Live != "" && !s.PinnedWithoutFiles && (s.Missed.IsZero() || m.c.Now().Sub(s.Missed) < goneFor) {
-			return true
-		}
-	}
-	return false
+	return all, moving && !m.folder.unread
 }
 
 // missing says how the folder is without a pack's files. paths are those of the packs

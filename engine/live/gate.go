@@ -106,9 +106,10 @@ func (m *Manager) collect(ctx context.Context, pending []*run, apply func()) err
 	return errors.Join(errs...)
 }
 
-// collectApart is collect in a goroutine of its own, which is waited for until
-// patience or ctx is over. What goes wrong after that is logged.
-func (m *Manager) collectApart(ctx context.Context, pending []*run, reason string, patience <-chan time.Time) error {
+// collectApart is collect in a goroutine of its own, which is waited for until ctx is
+// over and, unless all is set, for gatePatience at most. What goes wrong after that is
+// logged.
+func (m *Manager) collectApart(ctx context.Context, pending []*run, reason string, all bool) error {
 	if len(pending) == 0 {
 		return nil
 	}
@@ -125,6 +126,10 @@ func (m *Manager) collectApart(ctx context.Context, pending []*run, reason strin
 			m.c.Log.Error("an edit that may go live could not be kept", "err", err)
 		}
 	})
+	var patience <-chan time.Time
+	if !all {
+		patience = time.After(gatePatience)
+	}
 	select {
 	case err := <-ended:
 		return err
@@ -148,9 +153,8 @@ func (m *Manager) settle(ctx context.Context, r *run) error {
 	if in.Cut || in.Refused != FilesLive {
 		return m.give(ctx, s, in, nil)
 	}
-	in.Like = m.like(s, s.Trying.Version.Pack)
 	var err error
-	if in.Before, err = m.record(ctx, s); err != nil {
+	if in.Peers, err = m.peers(ctx, s, s.Trying.Version.Pack); err != nil {
 		return errors.Join(err, m.give(ctx, s, NotKept{in}, nil))
 	}
 	return m.give(ctx, s, in, nil)

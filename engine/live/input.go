@@ -19,10 +19,13 @@ type Found struct {
 	Waited   bool      // files that still look half written have had their time
 	Starting bool      // the process starts
 	Back     time.Time // when Edit.Version was rolled back; zero: it was not, or that was not looked up
-	// Before is how the live version did. It is looked up only if Standing.Tried is of
-	// this edit.
-	Before Record
-	Like   Like // of a new pack
+	Peers              // looked up only if Standing.Tried is of this edit
+}
+
+// Peers are what a version that goes live is compared with.
+type Peers struct {
+	Before Record // how the live version did
+	Like   Like   // of a new pack
 }
 
 // Like names a live pack that is nearly the same as a new one, which may be a copy of
@@ -66,16 +69,14 @@ type Compiled struct {
 	Kept     []rules.File // its files with the specs that it went live with; nil: these are the same
 	KeptSpec string       // hash of those specs
 	Resume   *Trial       // the trial that it was on when the process ended
-	Before   Record       // of the version that is live
-	Like     Like         // of a new pack
+	Peers
 }
 
 // Gated is the result of Commands.RunGate, on Standing.Trying.
 type Gated struct {
 	GateResult
-	Cut    bool   // specs were not run to the end
-	Before Record // of the version that is live
-	Like   Like   // of a new pack
+	Peers
+	Cut bool // specs were not run to the end
 }
 
 // Recalled is the result of Commands.Recall.

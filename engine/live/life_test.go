@@ -258,7 +258,7 @@ func (l *life) loads(name string) (Kind, bool) {
 }
 
 func (l *life) compiled(e Edit) Input {
-	in := Compiled{Edit: e, MayVeto: e.MayVeto, Before: l.record()}
+	in := Compiled{Edit: e, MayVeto: e.MayVeto, Peers: Peers{Before: l.record()}}
 	kept := l.versions[e.Version]
 	kind, ok := l.loads(e.Version)
 	if !ok {
@@ -293,7 +293,7 @@ func (l *life) gated() {
 	if l.s.Trying == nil {
 		return
 	}
-	in := Gated{Before: l.record()}
+	in := Gated{Peers: Peers{Before: l.record()}}
 	if name := l.s.Trying.Version.Hash; strings.HasPrefix(name, "unfit") {
 		in.Refused = SpecsFail
 	} else {

@@ -71,10 +71,9 @@ func (m *Manager) compile(ctx context.Context, s *Standing, b *rules.Candidate, 
 			}
 		}
 	case m.c.Gate == nil:
-		if in.Before, err = m.record(ctx, s); err != nil {
+		if in.Peers, err = m.peers(ctx, s, b.Pack()); err != nil {
 			return NotKept{in}, err
 		}
-		in.Like = m.like(s, b.Pack())
 	}
 	return in, nil
 }
@@ -95,19 +94,20 @@ func refused(b *rules.Candidate) Verdict {
 	return v
 }
 
-// record looks up how the live version of a pack did.
-func (m *Manager) record(ctx context.Context, s *Standing) (Record, error) {
+// peers looks up what a version that goes live is compared with.
+func (m *Manager) peers(ctx context.Context, s *Standing, p *rules.Pack) (Peers, error) {
+	in := Peers{Like: m.like(s, p)}
 	if !s.Version.Runs() {
-		return Record{}, nil
+		return in, nil
 	}
 	kept, ok, err := m.c.Keeper.Version(ctx, s.Pack, s.Version.Hash)
-	switch {
-	case err != nil:
-		return Record{}, fmt.Errorf("look up how version %s of pack %q did: %w", rules.ShortOf(s.Version.Hash), s.Pack, err)
-	case !ok:
-		return Record{}, nil
+	if err != nil {
+		return in, fmt.Errorf("look up how version %s of pack %q did: %w", rules.ShortOf(s.Version.Hash), s.Pack, err)
 	}
-	return kept.record(), nil
+	if ok {
+		in.Before = kept.record()
+	}
+	return in, nil
 }
 
 // like looks for a pack that is live and nearly the same as a new one.

@@ -125,7 +125,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	for waited := false; ; waited = true {
 		pending, err := m.read(ctx, reading{waited: waited})
-		due := later(m.halfDue(func(s *Standing) bool { return !s.Version.Runs() }), m.ignoring.dueAtStart())
+		due := later(m.halfDue(true), m.ignoring.dueAtStart())
 		m.release()
 		if err == nil {
 			err = m.collect(ctx, pending, func() {})
@@ -227,7 +227,7 @@ func (m *Manager) Reconfigure(ctx context.Context, o rules.Options, gate Gate) e
 		s.Config = m.configured(name)
 	}
 	m.release()
-	_, err := m.readAll(ctx, "the configuration was read again", false)
+	_, err := m.decide(ctx, "the configuration was read again", reading{all: true})
 	return err
 }
 

@@ -21,9 +21,7 @@ func (m *Manager) SetMode(ctx context.Context, pack string, mode rules.Mode, kee
 		return PackStanding{}, err
 	}
 	dropped, err := m.setMode(ctx, s, SetMode{Mode: mode, KeepPending: keepPending})
-	standing := m.describe(s)
-	m.release()
-	return standing.with(ctx, dropped, err)
+	return m.finish(ctx, s, dropped, err)
 }
 
 // ToShadow switches a pack that is live to shadow, because it has reached its limit of
@@ -58,7 +56,7 @@ func (m *Manager) Remove(ctx context.Context, pack string, keepPending bool) (Dr
 	s, err := m.command(ctx, pack)
 	if err == nil && !s.Gone && !s.Unread {
 		m.release()
-		if err := m.readNow(ctx, "pack "+pack+" is to be removed"); err != nil {
+		if _, err := m.decide(ctx, "pack "+pack+" is to be removed", reading{}); err != nil {
 			return Dropped{}, err
 		}
 		s, err = m.command(ctx, pack)
@@ -101,16 +99,14 @@ func (m *Manager) Rollback(ctx context.Context, pack, version string, pin, keepP
 	if err != nil && s.PackState == (PackState{Pack: pack}) && s.Gone {
 		delete(m.packs, pack) // it stays removed
 	}
-	standing := m.describe(s)
-	m.release()
-	return standing.with(ctx, dropped, err)
+	return m.finish(ctx, s, dropped, err)
 }
 
 // Undo ends a rollback: the pack's files are live again. A version of them that
 // was live before is live without specs and checks, as after any rollback; files
 // that never were are an edit like any other.
 func (m *Manager) Undo(ctx context.Context, pack string, keepPending bool) (PackStanding, error) {
-	if err := m.readNow(ctx, "the rollback of pack "+pack+" is to be undone"); err != nil {
+	if _, err := m.decide(ctx, "the rollback of pack "+pack+" is to be undone", reading{}); err != nil {
 		return PackStanding{}, err
 	}
 	s, err := m.command(ctx, pack)
@@ -120,15 +116,12 @@ func (m *Manager) Undo(ctx context.Context, pack string, keepPending bool) (Pack
 	before := s.Version
 	known, err := m.beginUndo(ctx, s)
 	if err != nil {
-		defer m.release()
-		return m.describe(s), fmt.Errorf("undo the rollback of pack %q: %w", pack, err)
+		return m.finish(ctx, s, nil, fmt.Errorf("undo the rollback of pack %q: %w", pack, err))
 	}
 	var dropped []*dropEnd
 	if known {
 		dropped, err = m.rollBack(ctx, s, s.Files.Version, Rollback{Undo: true, KeepPending: keepPending, Cause: Cause{Kind: Undone}})
-		standing := m.describe(s)
-		m.release()
-		return standing.with(ctx, dropped, err)
+		return m.finish(ctx, s, dropped, err)
 	}
 	m.release()
 	if err := m.Read(ctx, "the rollback of pack "+pack+" was undone"); err != nil {
@@ -141,9 +134,7 @@ func (m *Manager) Undo(ctx context.Context, pack string, keepPending bool) (Pack
 		m.noteDrop(pack, Drop{Version: before.Hash, Why: DropRolledBack})
 		dropped = m.swap("the rollback of pack " + pack + " was undone")
 	}
-	standing := m.describe(s)
-	m.release()
-	return standing.with(ctx, dropped, nil)
+	return m.finish(ctx, s, dropped, nil)
 }
 
 // beginUndo ends a pack's pin, if there is one, unless the version of its files was
@@ -267,9 +258,14 @@ func (m *Manager) command(ctx context.Context, pack string) (*Standing, error) {
 	return nil, m.noPack(pack)
 }
 
-// readNow is Notice for a command that has to know the folder as it is now.
-func (m *Manager) readNow(ctx context.Context, reason string) error {
-	return m.notice(ctx, reason, reading{})
+// finish ends a command: it releases the lock, waits for what is dropped, and returns
+// how the pack stands.
+func (m *Manager) finish(ctx context.Context, s *Standing, ends []*dropEnd, err error) (PackStanding, error) {
+	p := m.describe(s)
+	m.release()
+	dropped, waitErr := awaitDrops(ctx, ends)
+	p.Dropped = dropped
+	return p, errors.Join(err, waitErr)
 }
 
 // removed acquires the lock and takes up a pack that was removed, if versions of it

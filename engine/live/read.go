@@ -23,6 +23,7 @@ const (
 
 // reading says how the folder is read.
 type reading struct {
+	all    bool            // all specs are waited for, and run again on what was refused
 	waited bool            // files that looked half written have had their time
 	busy   map[string]bool // names in the folder of packs that stay as they are
 	seen   Seen            // the folder as it was read already, if it was
@@ -32,14 +33,14 @@ type reading struct {
 // have run, and files that look half written have had their time. An error is
 // the keeper's: what could not be kept is not live.
 func (m *Manager) Read(ctx context.Context, reason string) error {
-	due, err := m.readAll(ctx, reason, false)
+	due, err := m.decide(ctx, reason, reading{all: true})
 	if err != nil || due.IsZero() {
 		return err
 	}
 	if !m.until(ctx, due) {
 		return ctx.Err()
 	}
-	_, err = m.readAll(ctx, reason, true)
+	_, err = m.decide(ctx, reason, reading{all: true, waited: true})
 	return err
 }
 
@@ -51,7 +52,8 @@ func (m *Manager) Notice(ctx context.Context, seen Seen) error {
 	if names := m.busy.Load(); names != nil {
 		r.busy = *names
 	}
-	return m.notice(ctx, seen.Reason, r)
+	_, err := m.decide(ctx, seen.Reason, r)
+	return err
 }
 
 // Watch watches the folder and gives Notice what it has seen, until ctx ends.
@@ -75,39 +77,29 @@ func (m *Manager) watchOptions() WatchOptions {
 	}
 }
 
-func (m *Manager) notice(ctx context.Context, reason string, r reading) error {
-	if err := m.acquire(ctx); err != nil {
-		return err
-	}
-	pending, err := m.read(ctx, r)
-	m.swap(reason)
-	m.release()
-	patience := time.NewTimer(gatePatience)
-	defer patience.Stop()
-	return errors.Join(err, m.collectApart(ctx, pending, reason, patience.C))
-}
-
-// readAll reads the folder and waits for all specs. due is when files that look
-// half written are taken as they are; waited says that they have had their time.
-func (m *Manager) readAll(ctx context.Context, reason string, waited bool) (due time.Time, err error) {
+// decide reads the folder, decides about each pack and swaps the set. due is when files
+// that look half written are taken as they are.
+func (m *Manager) decide(ctx context.Context, reason string, r reading) (due time.Time, err error) {
 	if err := m.acquire(ctx); err != nil {
 		return due, err
 	}
 	for _, s := range m.packs {
-		s.Tried = nil
+		if r.all {
+			s.Tried = nil
+		}
 	}
-	pending, err := m.read(ctx, reading{waited: waited})
-	due = later(m.halfDue(func(*Standing) bool { return true }), m.ignoring.half.Due)
+	pending, err := m.read(ctx, r)
+	due = later(m.halfDue(false), m.ignoring.half.Due)
 	m.swap(reason)
 	m.release()
-	return due, errors.Join(err, m.collectApart(ctx, pending, reason, nil))
+	return due, errors.Join(err, m.collectApart(ctx, pending, reason, r.all))
 }
 
-// halfDue is when the last of the packs that look half written, and for which of
-// holds, is taken as it is; zero: there is none.
-func (m *Manager) halfDue(of func(*Standing) bool) (due time.Time) {
+// halfDue is when the last of the packs that look half written is taken as it is, or of
+// those without a live version; zero: there is none.
+func (m *Manager) halfDue(withoutLive bool) (due time.Time) {
 	for _, s := range m.packs {
-		if !s.Half.Began.IsZero() && of(s) {
+		if !s.Half.Began.IsZero() && !(withoutLive && s.Version.Runs()) {
 			due = later(due, s.Half.Due)
 		}
 	}
@@ -131,17 +123,11 @@ type LiveEdit struct {
 // Reload is Read that also waits until packs whose files are gone are removed or kept,
 // and returns what changed.
 func (m *Manager) Reload(ctx context.Context, reason string) (Reloaded, error) {
-	before, err := m.livePacks(ctx)
-	if err != nil {
-		return Reloaded{}, err
-	}
-	err = m.Read(ctx, reason)
+	before := m.shown().packs()
+	err := m.Read(ctx, reason)
 	for range maxReloads {
-		if err != nil {
-			break
-		}
-		var due time.Time
-		if due, err = m.goneDue(ctx); err != nil || due.IsZero() {
+		due := m.shown().goneDue
+		if err != nil || due.IsZero() {
 			break
 		}
 		if !m.until(ctx, due) {
@@ -152,10 +138,7 @@ func (m *Manager) Reload(ctx context.Context, reason string) (Reloaded, error) {
 	if err != nil {
 		return Reloaded{}, err
 	}
-	now, err := m.livePacks(ctx)
-	if err != nil {
-		return Reloaded{}, err
-	}
+	now := m.shown().packs()
 	var r Reloaded
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		if now[name] == nil {
@@ -171,34 +154,4 @@ func (m *Manager) Reload(ctx context.Context, reason string) (Reloaded, error) {
 	}
 	r.Folder = errorsOf(m.shown().folder.diags)
 	return r, nil
-}
-
-// livePacks are the versions that are live, by pack.
-func (m *Manager) livePacks(ctx context.Context) (map[string]*rules.Pack, error) {
-	if err := m.acquire(ctx); err != nil {
-		return nil, err
-	}
-	defer m.release()
-	live := map[string]*rules.Pack{}
-	for name, s := range m.packs {
-		if s.Version.Runs() {
-			live[name] = s.Version.Pack
-		}
-	}
-	return live, nil
-}
-
-// goneDue is when it is decided about the last of the packs whose files are gone;
-// zero: there is none.
-func (m *Manager) goneDue(ctx context.Context) (due time.Time, err error) {
-	if err := m.acquire(ctx); err != nil {
-		return due, err
-	}
-	defer m.release()
-	for _, s := range m.packs {
-		if !s.Missed.IsZero() && !m.folder.diags.Errors() {
-			due = later(due, s.Missed.Add(goneFor))
-		}
-	}
-	return due, nil
 }

@@ -205,7 +205,7 @@ type Try struct {
 	Restores     time.Time // when the version that it restores was rolled back; zero: none was
 	MayVeto      bool
 	Empty        bool
-	Before       Record // of the version that was live
+	Peers
 }
 
 // Logged is a refusal that was logged.

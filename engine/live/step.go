@@ -143,7 +143,7 @@ func (t *step) recall(version string) bool {
 
 // promote makes a version live that was not. The store keeps it first, so that a later
 // rollback can find it.
-func (t *step) promote(try Try, like Like) {
+func (t *step) promote(try Try) {
 	s, v := &t.s, try.Version
 	s.Tried = &try // its specs need not run again if it can't be kept
 	trial := trialOf(&s.Version, &v, &try.Before)
@@ -162,9 +162,9 @@ func (t *step) promote(try Try, like Like) {
 	if !try.Restores.IsZero() {
 		t.logRestores(v.Hash, try.Restores)
 	}
-	if fresh && like.Pack != "" {
-		try.Diagnostics = append(slices.Clip(try.Diagnostics), like.Warning)
-		t.log(slog.LevelWarn, "a new pack is nearly the same as one that is live: both run", "file", like.Warning.File, "like", like.Pack, "hint", like.Warning.Hint)
+	if fresh && try.Like.Pack != "" {
+		try.Diagnostics = append(slices.Clip(try.Diagnostics), try.Like.Warning)
+		t.log(slog.LevelWarn, "a new pack is nearly the same as one that is live: both run", "file", try.Like.Warning.File, "like", try.Like.Pack, "hint", try.Like.Warning.Hint)
 	}
 	t.take(v, try.Diagnostics)
 	s.Trial = trial

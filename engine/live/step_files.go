@@ -52,8 +52,8 @@ func (t *step) found(in Found) {
 		if try := *s.Tried; try.Refused.Kind != FilesLive {
 			t.refuse(try)
 		} else {
-			try.Before = in.Before
-			t.promote(try, in.Like)
+			try.Peers = in.Peers
+			t.promote(try)
 		}
 	default:
 		t.out.Compile = &e
@@ -166,7 +166,7 @@ func (t *step) compiled(in Compiled) {
 	s, e := &t.s, &in.Edit
 	s.EditVeto, s.Empty = in.MayVeto || s.Unwritten == e.Version, in.Empty
 	try := Try{Key: e.Key, Content: e.Content, Version: in.Version, Refused: in.Refused, Diagnostics: in.Diagnostics,
-		Restores: in.Back, MayVeto: s.EditVeto, Empty: s.Empty, Before: in.Before}
+		Restores: in.Back, MayVeto: s.EditVeto, Empty: s.Empty, Peers: in.Peers}
 	switch {
 	case in.Refused.Kind != FilesLive:
 		t.refuse(try)
@@ -189,7 +189,7 @@ func (t *step) compiled(in Compiled) {
 		t.gate(try, in.Diagnostics)
 		t.fallBack()
 	default:
-		t.promote(try, in.Like)
+		t.promote(try)
 	}
 }
 
@@ -201,7 +201,7 @@ func (t *step) gated(in Gated) {
 	}
 	try := *s.Trying
 	s.Trying = nil
-	try.Before = in.Before
+	try.Peers = in.Peers
 	switch {
 	case in.Cut:
 		s.Verdict.Kind = GateCut
@@ -214,7 +214,7 @@ func (t *step) gated(in Gated) {
 		t.logSpecs()
 	default:
 		try.Diagnostics = append(slices.Clip(try.Diagnostics), in.Diagnostics...)
-		t.promote(try, in.Like)
+		t.promote(try)
 	}
 }
 

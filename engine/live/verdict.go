@@ -153,17 +153,14 @@ func (l Lost) same(m Lost) bool {
 	return l.Version == m.Version && len(l.Diagnostics) == len(m.Diagnostics) && (len(l.Diagnostics) == 0 || l.Diagnostics[0] == m.Diagnostics[0])
 }
 
-// ErrNoPack is returned for a pack that is not there.
-var ErrNoPack = errors.New("there is no such pack")
-
-// ErrNoEarlier is returned if there is no version to roll back to.
-var ErrNoEarlier = errors.New("no earlier version is stored")
-
-// ErrNotRolledBack is returned if there is no rollback to undo.
-var ErrNotRolledBack = errors.New("it was not rolled back: its files are live")
-
-// ErrNoFiles is returned if a rollback is to be undone and the pack has no files.
-var ErrNoFiles = errors.New("its files are gone")
+// Errors of commands.
+var (
+	ErrNoPack        = errors.New("there is no such pack")
+	ErrNoEarlier     = errors.New("no earlier version is stored")               // to roll back to
+	ErrNotRolledBack = errors.New("it was not rolled back: its files are live") // there is no rollback to undo
+	ErrNoFiles       = errors.New("its files are gone")                         // so that a rollback can't be undone
+	ErrPresent       = errors.New("its files are in the rules folder")          // of a pack that is to be removed
+)
 
 // AmbiguousVersionError is returned for a beginning that several versions have.
 type AmbiguousVersionError struct {
@@ -202,9 +199,6 @@ func (e *LoadError) Error() string {
 
 // Hint is what fixes the first of them; it may be "".
 func (e *LoadError) Hint() string { return e.Diagnostics[0].Hint }
-
-// ErrPresent is returned when a pack is to be removed whose files are there.
-var ErrPresent = errors.New("its files are in the rules folder")
 
 // FolderUnreadError is returned when a pack is to be removed and nobody knows
 // whether its files are gone: the rules folder can't be read.

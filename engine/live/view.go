@@ -1,8 +1,6 @@
 package live
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,6 +45,20 @@ type view struct {
 	ready     bool // there is a set with a pack in it
 	folder    folder
 	known     []string // what packs have in the rules folder
+	// goneDue is when it is decided about the last of the packs whose files are gone;
+	// zero: there is none.
+	goneDue time.Time
+}
+
+// packs are the versions that are live, by pack.
+func (v *view) packs() map[string]*rules.Pack {
+	live := map[string]*rules.Pack{}
+	for _, p := range v.live {
+		if p != nil {
+			live[p.Name] = p
+		}
+	}
+	return live
 }
 
 // publish shows how things stand.
@@ -55,6 +67,9 @@ func (m *Manager) publish() {
 	for _, s := range m.sorted() {
 		v.standings = append(v.standings, m.describe(s))
 		v.live = append(v.live, s.Version.Pack)
+		if !s.Missed.IsZero() && !m.folder.diags.Errors() {
+			v.goneDue = later(v.goneDue, s.Missed.Add(goneFor))
+		}
 	}
 	m.view.Store(v)
 }
@@ -110,13 +125,6 @@ func (m *Manager) shown() *view {
 		return v
 	}
 	return &view{}
-}
-
-// with is the standing with what was dropped, once that is done.
-func (p PackStanding) with(ctx context.Context, ends []*dropEnd, err error) (PackStanding, error) {
-	dropped, waitErr := awaitDrops(ctx, ends)
-	p.Dropped = dropped
-	return p, errors.Join(err, waitErr)
 }
 
 // whyNone says why a pack has no version that is live.
