@@ -2,7 +2,6 @@ package rules
 
 import (
 	"bytes"
-	"encoding/json"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -67,17 +66,39 @@ func (c *Candidate) NameTaken(other *Candidate) diag.Diagnostic {
 // MayVeto reports whether files that may not even compile use a veto: the reads
 // of events such a pack can't look at are blocked. What can't be read might hold
 // anything.
-func (c *Candidate) MayVeto() bool { return c.mayVeto() }
+func (c *Candidate) MayVeto() bool {
+	switch c.pack.Manifest.FailurePolicy {
+	case FailClosed:
+		return true
+	case FailOpen:
+		return false
+	}
+	return c.src.broken.Errors() || c.manifestBroken || c.pack.CanVeto ||
+		slices.ContainsFunc(c.pack.Files, func(f File) bool {
+			return (f.Kind == RuleFile || f.Kind == LibFile) && (luabind.MayVeto(f.Bytes) || c.cutShort(f))
+		})
+}
 
 // Unwritten reports whether the pack's rule files have yet to be written: there are
 // none, or none has more in it than blanks and the beginning of a comment.
-func (c *Candidate) Unwritten() bool { return c.unwritten() }
+func (c *Candidate) Unwritten() bool {
+	begun := false
+	for _, f := range c.pack.Files {
+		if f.Kind == RuleFile && (luabind.HasCode(f.Bytes) || len(bytes.TrimSpace(f.Bytes)) > 0 && endsLine(f.Bytes)) {
+			return false
+		}
+		begun = begun || f.Kind != SpecFile
+	}
+	return begun
+}
 
 // Key tells two readings of an edit apart, specs and configuration included.
-func (c *Candidate) Key() string { return c.key() }
+func (c *Candidate) Key() string {
+	return c.pack.built + contentOf([]source{c.src}, c.diags)
+}
 
 // Content tells edits apart, by the files alone.
-func (c *Candidate) Content() string { return c.content() }
+func (c *Candidate) Content() string { return contentOf([]source{c.src}, nil) }
 
 // Refit builds the candidate again without the settings that it does not take, and
 // with the given ones in place of those in chertd.yaml unless they are nil. A pack
@@ -95,7 +116,7 @@ func (c *Candidate) Refit(settings map[string]any) *Candidate {
 		}
 		o.Packs[c.pack.Name] = mine
 	}
-	if o.leave = leaveUnfit; c.mayVeto() {
+	if o.leave = leaveUnfit; c.MayVeto() {
 		o.leave = leaveUnknown
 	}
 	left := build(c.src, o)
@@ -122,56 +143,9 @@ func sourceOf(name, path string, files []File) source {
 	return src
 }
 
-// key tells two readings of an edit apart, specs and the operator's word included.
-func (b *builder) key() string {
-	return b.pack.built + contentOf([]source{b.src}, b.diags)
-}
-
-// content tells edits apart, by the files alone.
-func (b *builder) content() string { return contentOf([]source{b.src}, nil) }
-
-// mayVeto reports whether files that may not even compile use a veto: the reads
-// of events such a pack can't look at are blocked. What can't be read might hold
-// anything.
-func (b *builder) mayVeto() bool {
-	switch b.pack.Manifest.FailurePolicy {
-	case FailClosed:
-		return true
-	case FailOpen:
-		return false
-	}
-	return b.src.broken.Errors() || b.manifestBroken || b.pack.CanVeto ||
-		slices.ContainsFunc(b.pack.Files, func(f File) bool {
-			return (f.Kind == RuleFile || f.Kind == LibFile) && (luabind.MayVeto(f.Bytes) || b.cutShort(f))
-		})
-}
-
 // cutShort reports whether a source ends before it is complete, so that the rest
 // might hold a veto: within a block, or in the last line of a pack that has no
 // rules yet.
-func (b *builder) cutShort(f File) bool {
-	return luabind.EndsEarly(f.Bytes) || b.empty && !endsLine(f.Bytes) && luabind.HasCode(f.Bytes)
-}
-
-// unwritten reports whether a pack's rule files have yet to be written: there are
-// none, or none has more in it than blanks and the beginning of a comment.
-func (b *builder) unwritten() bool {
-	begun := false
-	for _, f := range b.pack.Files {
-		if f.Kind == RuleFile && (luabind.HasCode(f.Bytes) || len(bytes.TrimSpace(f.Bytes)) > 0 && endsLine(f.Bytes)) {
-			return false
-		}
-		begun = begun || f.Kind != SpecFile
-	}
-	return begun
-}
-
-// settingsJSON is what chertd.yaml sets of the pack, as it is kept; "" if that has no
-// JSON. The defaults are not in it: each version has its own.
-func (p *Pack) settingsJSON() string {
-	text, err := json.Marshal(p.settings)
-	if err != nil {
-		return "" // a number that is none
-	}
-	return string(text)
+func (c *Candidate) cutShort(f File) bool {
+	return luabind.EndsEarly(f.Bytes) || c.empty && !endsLine(f.Bytes) && luabind.HasCode(f.Bytes)
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 
@@ -58,7 +59,13 @@ func (p *Pack) WithFiles(files []File) *Pack { return p.withFiles(files) }
 
 // SettingsJSON returns what chertd.yaml sets of the pack, as it is kept; "" if that
 // has no JSON. Defaults are not in it: each version has its own.
-func (p *Pack) SettingsJSON() string { return p.settingsJSON() }
+func (p *Pack) SettingsJSON() string {
+	text, err := json.Marshal(p.settings)
+	if err != nil {
+		return "" // a number that is none
+	}
+	return string(text)
+}
 
 // Blocks returns why reads are blocked though the version is live in a mode; "":
 // they are not.

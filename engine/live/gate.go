@@ -3,7 +3,7 @@ package live
 import (
 	"context"
 	"errors"
-	"sync/atomic"
+	"slices"
 	"time"
 
 	"chertd/luabind/diag"
@@ -71,26 +71,25 @@ func (m *Manager) stopGate(pack string) {
 func (m *Manager) collect(ctx context.Context, pending []*run, apply func()) error {
 	var errs []error
 	for len(pending) > 0 {
-		var ready, slow []*run
-		round := time.NewTimer(gateRound)
-		for _, t := range pending {
+		var ready []*run
+		round, cancel := context.WithTimeout(ctx, gateRound)
+		pending = slices.DeleteFunc(pending, func(r *run) bool {
 			select {
-			case <-t.done:
-			case <-round.C:
-				round.Reset(0) // for the others it is over, too
-			case <-ctx.Done():
-				round.Stop()
-				return errors.Join(append(errs, ctx.Err())...)
+			case <-r.done:
+			case <-round.Done(): // for the others it is over, too
 			}
 			select {
-			case <-t.done:
-				ready = append(ready, t)
+			case <-r.done:
+				ready = append(ready, r)
+				return true
 			default:
-				slow = append(slow, t)
+				return false
 			}
+		})
+		cancel()
+		if ctx.Err() != nil {
+			return errors.Join(append(errs, ctx.Err())...)
 		}
-		round.Stop()
-		pending = slow
 		if len(ready) == 0 {
 			continue
 		}
@@ -113,17 +112,21 @@ func (m *Manager) collectApart(ctx context.Context, pending []*run, reason strin
 	if len(pending) == 0 {
 		return nil
 	}
-	var taken atomic.Bool // by the one who tells how it ended
-	ended := make(chan error, 1)
+	ended := make(chan error)
+	left, leave := context.WithCancel(ctx)
+	defer leave()
 	m.tasks.start(func(ctx context.Context) {
 		err := m.collect(ctx, pending, func() { m.swap(reason) })
 		if err != nil && ctx.Err() == nil {
 			m.readLater(againAfter)
 		}
-		alone := !taken.CompareAndSwap(false, true)
-		ended <- err
-		if alone && err != nil && ctx.Err() == nil {
-			m.c.Log.Error("an edit that may go live could not be kept", "err", err)
+		select {
+		case ended <- err:
+		case <-ctx.Done():
+		case <-left.Done():
+			if err != nil && ctx.Err() == nil {
+				m.c.Log.Error("an edit that may go live could not be kept", "err", err)
+			}
 		}
 	})
 	var patience <-chan time.Time
@@ -134,10 +137,8 @@ func (m *Manager) collectApart(ctx context.Context, pending []*run, reason strin
 	case err := <-ended:
 		return err
 	case <-patience:
+	case <-m.tasks.ctx.Done():
 	case <-ctx.Done():
-	}
-	if !taken.CompareAndSwap(false, true) {
-		return <-ended // it ended just now
 	}
 	return ctx.Err()
 }

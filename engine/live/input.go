@@ -11,7 +11,7 @@ import (
 // Found, Refused and Missing. Compiled, Gated and Recalled are results of commands that
 // Step returned. SetMode, Rollback and Remove are commands of operators; the first two
 // are also given because of a limit or a trial. Swap and NotKept are the Manager's.
-type Input interface{ input() }
+type Input interface{ apply(*step) }
 
 // Found is a reading that found the pack's files.
 type Found struct {
@@ -143,18 +143,6 @@ type Swap struct {
 // that input. Input is nil if the store failed before files could be considered.
 type NotKept struct{ Input Input }
 
-func (Found) input()    {}
-func (Refused) input()  {}
-func (Missing) input()  {}
-func (Compiled) input() {}
-func (Gated) input()    {}
-func (Recalled) input() {}
-func (SetMode) input()  {}
-func (Rollback) input() {}
-func (Remove) input()   {}
-func (Swap) input()     {}
-func (NotKept) input()  {}
-
 // Commands is what the caller of Step has to do, in the order of the fields.
 type Commands struct {
 	// Keep must be durable before the new standing counts. If the store fails, the caller
@@ -193,11 +181,6 @@ type Keep struct {
 	// RulesGone notes that reads of deleted rules have to be dropped, in case the process
 	// ends before that. A store failure does not undo the step.
 	RulesGone bool
-}
-
-// Empty reports whether there is nothing to keep.
-func (k *Keep) Empty() bool {
-	return k.State == nil && k.Version == nil && len(k.Marks) == 0 && len(k.Pending) == 0
 }
 
 // Drop cancels the pending work of a pack, or of one version of it.

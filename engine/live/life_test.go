@@ -105,10 +105,10 @@ func (l *life) give(in Input) {
 		if !reflect.DeepEqual(before, l.s) {
 			l.wrong = fmt.Sprintf("Step has changed its argument by %T", in)
 		}
-		if !out.Keep.Empty() && !l.diskOK {
+		if !keepsNothing(&out.Keep) && !l.diskOK {
 			l.diskOK = true
 			next, out = Step(l.s, NotKept{in}, l.now)
-			if !out.Keep.Empty() {
+			if !keepsNothing(&out.Keep) {
 				l.wrong = fmt.Sprintf("what can't be kept is to be kept again: %+v", out.Keep)
 			}
 		}
@@ -124,6 +124,10 @@ func (l *life) give(in Input) {
 			in = l.recalled(*out.Recall)
 		}
 	}
+}
+
+func keepsNothing(k *Keep) bool {
+	return k.State == nil && k.Version == nil && len(k.Marks) == 0 && len(k.Pending) == 0
 }
 
 // checkGated finds versions that go live by an edit and have not passed the gate.

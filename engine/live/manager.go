@@ -103,11 +103,13 @@ func New(c Config) *Manager {
 		c.Settle = defaultSettle
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Manager{
+	m := &Manager{
 		c: c, tasks: tasks{ctx: ctx, cancel: cancel}, options: c.Options, packs: map[string]*Standing{}, runs: map[string]*run{}, changes: map[string]*rules.Change{},
 		logged: logged{ignored: map[rules.Ignored]bool{}, inVain: map[string]string{}},
 		lock:   make(chan struct{}, 1), slots: make(chan struct{}, gateSlots),
 	}
+	m.view.Store(&view{})
+	return m
 }
 
 // Start restores what was live when the process last ran, reads the folder, and drops

@@ -70,9 +70,9 @@ func (m *Manager) noticeOrLog(ctx context.Context, seen Seen) {
 // watchOptions tie a watch to what is read here. Notice leaves packs as they were whose
 // files are busy.
 func (m *Manager) watchOptions() WatchOptions {
-	content := func() string { return m.shown().folder.content }
+	content := func() string { return m.view.Load().folder.content }
 	return WatchOptions{
-		Since: content(), Loaded: content, Known: func() []string { return m.shown().known },
+		Since: content(), Loaded: content, Known: func() []string { return m.view.Load().known },
 		Busy: func(names map[string]bool) { m.busy.Store(&names) }, Log: m.c.Log,
 	}
 }
@@ -123,10 +123,10 @@ type LiveEdit struct {
 // Reload is Read that also waits until packs whose files are gone are removed or kept,
 // and returns what changed.
 func (m *Manager) Reload(ctx context.Context, reason string) (Reloaded, error) {
-	before := m.shown().packs()
+	before := m.view.Load().packs()
 	err := m.Read(ctx, reason)
 	for range maxReloads {
-		due := m.shown().goneDue
+		due := m.view.Load().goneDue
 		if err != nil || due.IsZero() {
 			break
 		}
@@ -138,7 +138,7 @@ func (m *Manager) Reload(ctx context.Context, reason string) (Reloaded, error) {
 	if err != nil {
 		return Reloaded{}, err
 	}
-	now := m.shown().packs()
+	now := m.view.Load().packs()
 	var r Reloaded
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		if now[name] == nil {
@@ -152,6 +152,6 @@ func (m *Manager) Reload(ctx context.Context, reason string) (Reloaded, error) {
 			r.Live = append(r.Live, LiveEdit{Pack: name, Version: p.Version, Was: was.Version, Change: rules.ChangeOf(was, p)})
 		}
 	}
-	r.Folder = errorsOf(m.shown().folder.diags)
+	r.Folder = errorsOf(m.view.Load().folder.diags)
 	return r, nil
 }

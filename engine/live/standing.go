@@ -213,3 +213,9 @@ type Logged struct {
 	Content string
 	Verdict Verdict
 }
+
+func (l Logged) same(m Logged) bool {
+	v, w := l.Verdict, m.Verdict
+	return l.Content == m.Content && v.Kind == w.Kind && v.Time == w.Time && v.Pin == w.Pin && v.Cause == w.Cause && v.Ignored == w.Ignored &&
+		slices.Equal(v.Lacks, w.Lacks) && slices.Equal(v.Diagnostics, w.Diagnostics)
+}

@@ -14,34 +14,17 @@ import (
 // verdict with a reason.
 func Step(s Standing, in Input, now time.Time) (Standing, Commands) {
 	t := &step{s: s.clone(), now: now}
-	if lost, ok := in.(NotKept); ok {
-		t.unkept, in = true, lost.Input
-	}
-	switch in := in.(type) {
-	case Found:
-		t.found(in)
-	case Refused:
-		t.refused(in)
-	case Missing:
-		t.missing(in)
-	case Compiled:
-		t.compiled(in)
-	case nil:
-		t.fallBack()
-	case Gated:
-		t.gated(in)
-	case Recalled:
-		t.recalled(in)
-	case SetMode:
-		t.setMode(in)
-	case Rollback:
-		t.rollback(in)
-	case Remove:
-		t.remove(in)
-	case Swap:
-		t.swap(in)
-	}
+	in.apply(t)
 	return t.s, t.out
+}
+
+// apply makes the step of the lost input again, and keeps nothing.
+func (in NotKept) apply(t *step) {
+	if t.unkept = true; in.Input == nil {
+		t.fallBack()
+	} else {
+		in.Input.apply(t)
+	}
 }
 
 // step is one call of Step: the standing being changed and the commands so far.
@@ -106,7 +89,7 @@ func (t *step) refuse(try Try) {
 	s := &t.s
 	// The configuration is not compared: under another one the edit is still the same.
 	logged := Logged{Content: try.Content, Verdict: try.Refused}
-	news := s.Logged.Content != logged.Content || !s.Logged.Verdict.Same(logged.Verdict)
+	news := !s.Logged.same(logged)
 	t.giveUp()
 	s.Logged, s.Tried, s.Verdict = logged, &try, try.Refused
 	switch {
@@ -202,10 +185,10 @@ func (s *Standing) keptSettings(v *Version, unfit diag.List) string {
 	return v.Settings
 }
 
-// recalled makes a kept version live, if it is not: by its files as they were, under
+// apply makes a kept version live, if it is not: by its files as they were, under
 // the configuration as it is now. If that is not possible a version that is live
 // stays as it is, but not with grants that were taken back.
-func (t *step) recalled(in Recalled) {
+func (in Recalled) apply(t *step) {
 	s := &t.s
 	lost, insteadOf := s.Lost, s.InsteadOf
 	switch {

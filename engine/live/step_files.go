@@ -9,8 +9,8 @@ import (
 	"chertd/rules"
 )
 
-// found decides whether a pack's files go live as they are.
-func (t *step) found(in Found) {
+// apply decides whether a pack's files go live as they are.
+func (in Found) apply(t *step) {
 	s, e := &t.s, in.Edit
 	t.see(e)
 	if s.Trying != nil && s.Trying.Key != e.Key {
@@ -104,7 +104,7 @@ func (t *step) stayPinned(version string) {
 	case version == s.Pinned:
 		t.logBack()
 		s.Verdict = Verdict{}
-	case s.Logged.Content != logged.Content || !s.Logged.Verdict.Same(logged.Verdict):
+	case !s.Logged.same(logged):
 		s.Logged, s.Verdict = logged, s.verdictPinned(Cause{})
 		t.logPinned()
 	case s.Verdict.Kind == FilesLive:
@@ -161,8 +161,8 @@ func (t *step) gate(try Try, diags diag.List) {
 	t.out.RunGate = true
 }
 
-// compiled continues with an edit whose files were compiled.
-func (t *step) compiled(in Compiled) {
+// apply continues with an edit whose files were compiled.
+func (in Compiled) apply(t *step) {
 	s, e := &t.s, &in.Edit
 	s.EditVeto, s.Empty = in.MayVeto || s.Unwritten == e.Version, in.Empty
 	try := Try{Key: e.Key, Content: e.Content, Version: in.Version, Refused: in.Refused, Diagnostics: in.Diagnostics,
@@ -193,8 +193,8 @@ func (t *step) compiled(in Compiled) {
 	}
 }
 
-// gated settles an edit that was tried.
-func (t *step) gated(in Gated) {
+// apply settles an edit that was tried.
+func (in Gated) apply(t *step) {
 	s := &t.s
 	if s.Trying == nil {
 		return
@@ -218,9 +218,9 @@ func (t *step) gated(in Gated) {
 	}
 }
 
-// refused leaves a pack as it was of which the name is several packs', or in whose place
+// apply leaves a pack as it was of which the name is several packs', or in whose place
 // there are no rules: that is an edit that leaves it without one.
-func (t *step) refused(in Refused) {
+func (in Refused) apply(t *step) {
 	s, e := &t.s, in.Edit
 	s.Empty = s.Empty && in.Verdict.Kind == NoRules
 	s.Files, s.Path, s.EditVeto, s.Half, s.Gone, s.Unread, s.Missed = e, e.Path, e.MayVeto, Half{}, false, false, time.Time{}

@@ -18,8 +18,8 @@ func (s *Standing) failedTrial(version string) string {
 	return ""
 }
 
-// rollback makes a kept version live by command, or because a trial has failed.
-func (t *step) rollback(in Rollback) {
+// apply makes a kept version live by command, or because a trial has failed.
+func (in Rollback) apply(t *step) {
 	s, from, to := &t.s, t.s.Version, in.To.Version
 	if !to.Runs() {
 		t.keep(s.unpinned())
@@ -80,8 +80,8 @@ func (s *Standing) Undoable() error {
 	return nil
 }
 
-// setMode sets how the pack runs.
-func (t *step) setMode(in SetMode) {
+// apply sets how the pack runs.
+func (in SetMode) apply(t *step) {
 	s := &t.s
 	limited := in.Limit != (rules.Rate{})
 	if now, _ := s.ModeNow(); limited && (now != rules.Live || s.Version.Runs() && s.Version.raises(in.Limit)) {
@@ -107,10 +107,10 @@ func (v *Version) raises(reached rules.Rate) bool {
 	return reached != (rules.Rate{}) && (v.Reads.N == 0 || v.Reads.Raised(reached))
 }
 
-// swap keeps with what settings the version runs, ends shadow mode if the limit for
+// apply keeps with what settings the version runs, ends shadow mode if the limit for
 // which it was set was raised, and drops what a pack has waiting that is not live any
 // more.
-func (t *step) swap(in Swap) {
+func (in Swap) apply(t *step) {
 	s := &t.s
 	state := s.PackState
 	if s.Version.Runs() && (s.Version.Hash == s.Live || s.InsteadOf != "") {
@@ -155,10 +155,10 @@ func (s *Standing) owed() (drops []Drop) {
 // goneFor is how long a pack must be missing before it counts as removed.
 const goneFor = 2 * time.Second
 
-// missing decides what becomes of a pack whose files are gone. It goes if the folder
+// apply decides what becomes of a pack whose files are gone. It goes if the folder
 // was read to its end, another pack remains, and it stays so for a while; else it is
 // kept.
-func (t *step) missing(in Missing) {
+func (in Missing) apply(t *step) {
 	s := &t.s
 	never := s.Live == "" && !s.Version.Runs()
 	t.giveUp()
@@ -194,7 +194,7 @@ func (t *step) missing(in Missing) {
 		}
 		if !t.now.Before(s.Missed.Add(goneFor)) {
 			t.logRemoved(why)
-			t.remove(Remove{})
+			Remove{}.apply(t)
 			return
 		}
 		t.out.LookAgain = s.Missed.Add(goneFor)
@@ -216,10 +216,10 @@ func (s *Standing) vetoed() bool {
 	return veto && mode == rules.Live
 }
 
-// remove forgets a pack, but for what an operator said of it, and drops what it has
+// apply forgets a pack, but for what an operator said of it, and drops what it has
 // waiting. It is forgotten last: if the process ends before, the next start finds it
 // gone again.
-func (t *step) remove(in Remove) {
+func (in Remove) apply(t *step) {
 	s := &t.s
 	if in.Operator {
 		t.logRemovedByCommand()

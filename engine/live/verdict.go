@@ -93,12 +93,6 @@ func (v Verdict) String() string {
 
 const filesGone = "its files are gone"
 
-// Same reports whether two verdicts are equal.
-func (v Verdict) Same(w Verdict) bool {
-	return v.Kind == w.Kind && v.Time == w.Time && v.Pin == w.Pin && v.Cause == w.Cause && v.Ignored == w.Ignored &&
-		slices.Equal(v.Lacks, w.Lacks) && slices.Equal(v.Diagnostics, w.Diagnostics)
-}
-
 // Cause is why a pack was rolled back. The zero Cause is unknown: an earlier process
 // rolled the pack back.
 type Cause struct {

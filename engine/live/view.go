@@ -98,7 +98,7 @@ func (m *Manager) describe(s *Standing) PackStanding {
 
 // Standings tells how every pack stands, by name.
 func (m *Manager) Standings() []PackStanding {
-	v := m.shown()
+	v := m.view.Load()
 	all := slices.Clone(v.standings)
 	for i, p := range v.live {
 		if p != nil {
@@ -112,20 +112,12 @@ func (m *Manager) Standings() []PackStanding {
 // Problems is what is wrong with the folder and with packs that have no version
 // live, and whether anything is live at all.
 func (m *Manager) Problems() (problems diag.List, live bool) {
-	v := m.shown()
+	v := m.view.Load()
 	return v.problems, v.ready
 }
 
 // Ignored lists what would be rules, or a pack's, but for its name.
-func (m *Manager) Ignored() []rules.Ignored { return m.shown().folder.ignored }
-
-// shown is how things stood last.
-func (m *Manager) shown() *view {
-	if v := m.view.Load(); v != nil {
-		return v
-	}
-	return &view{}
-}
+func (m *Manager) Ignored() []rules.Ignored { return m.view.Load().folder.ignored }
 
 // whyNone says why a pack has no version that is live.
 func (s *Standing) whyNone() string {
