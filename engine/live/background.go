@@ -63,12 +63,6 @@ func (m *Manager) until(ctx context.Context, due time.Time) bool {
 	return wait.For(ctx, max(0, due.Sub(m.c.Now())))
 }
 
-// packDrop is a drop of a pack.
-type packDrop struct {
-	Drop
-	pack string
-}
-
 // Dropped counts what a pack had waiting and what was dropped.
 type Dropped struct {
 	Reads     int `json:"reads"`
@@ -105,11 +99,11 @@ const (
 
 // drop begins one, after those of the pack that are under way. It is tried until
 // it succeeds; it ends then, or when all is stopped.
-func (m *Manager) drop(d packDrop) *dropEnd {
+func (m *Manager) drop(d Drop) *dropEnd {
 	end := &dropEnd{done: make(chan struct{})}
-	before := m.dropping.begin(d.pack, end)
+	before := m.dropping.begin(d.Pack, end)
 	m.tasks.start(func(ctx context.Context) {
-		defer m.dropping.end(d.pack, end)
+		defer m.dropping.end(d.Pack, end)
 		if before != nil {
 			<-before.done
 		}
@@ -119,7 +113,7 @@ func (m *Manager) drop(d packDrop) *dropEnd {
 				return
 			}
 			if delay == dropRetry && ctx.Err() == nil {
-				m.c.Log.Error("the pending work of a pack could not be dropped completely; trying again", "pack", d.pack, "err", err)
+				m.c.Log.Error("the pending work of a pack could not be dropped completely; trying again", "pack", d.Pack, "err", err)
 			}
 			wait.For(ctx, delay)
 		}
@@ -149,12 +143,12 @@ func (d *dropping) end(pack string, end *dropEnd) {
 
 // cancel drops what is to be dropped, and counts it. What a try that failed in
 // between has dropped stays counted.
-func (m *Manager) cancel(ctx context.Context, d packDrop, count *Dropped) error {
+func (m *Manager) cancel(ctx context.Context, d Drop, count *Dropped) error {
 	if d.Why == DropRuleDeleted {
 		return m.cancelRules(ctx, d, count)
 	}
 	if !d.KeepPending {
-		what, err := m.c.Cancel(ctx, d.pack, d.Version, string(d.Why))
+		what, err := m.c.Cancel(ctx, d.Pack, d.Version, string(d.Why))
 		count.Add(what)
 		if err != nil {
 			return err
@@ -163,31 +157,31 @@ func (m *Manager) cancel(ctx context.Context, d packDrop, count *Dropped) error 
 	if !d.Forget {
 		return nil
 	}
-	if err := m.c.Keeper.SetPendingKept(ctx, d.pack, "", false); err != nil {
+	if err := m.c.Keeper.SetPendingKept(ctx, d.Pack, "", false); err != nil {
 		return err
 	}
 	if d.Said.blank() {
-		return m.c.Keeper.ForgetPack(ctx, d.pack)
+		return m.c.Keeper.ForgetPack(ctx, d.Pack)
 	}
 	return m.c.Keeper.SetPackState(ctx, d.Said)
 }
 
-func (m *Manager) cancelRules(ctx context.Context, d packDrop, count *Dropped) error {
+func (m *Manager) cancelRules(ctx context.Context, d Drop, count *Dropped) error {
 	for _, live := range m.view.Load().live {
-		if live == nil || live.Name != d.pack {
+		if live == nil || live.Name != d.Pack {
 			continue
 		}
 		names := []string{}
 		for _, r := range live.Rules {
 			names = append(names, r.Name)
 		}
-		what, err := m.c.CancelRules(ctx, d.pack, names, string(d.Why))
+		what, err := m.c.CancelRules(ctx, d.Pack, names, string(d.Why))
 		count.Add(what)
 		if err != nil {
 			return err
 		}
 	}
-	return m.c.Keeper.SetRulesDeleted(ctx, d.pack, false)
+	return m.c.Keeper.SetRulesDeleted(ctx, d.Pack, false)
 }
 
 // await waits until nothing of a pack is being dropped.
@@ -219,11 +213,11 @@ func awaitDrops(ctx context.Context, all []*dropEnd) (total Dropped, err error) 
 }
 
 // noteDrop has something dropped once the set is swapped.
-func (m *Manager) noteDrop(pack string, d Drop) {
-	same := func(o packDrop) bool {
-		return o.pack == pack && o.Version == d.Version && !o.Forget && !d.Forget && (o.Why == DropRuleDeleted) == (d.Why == DropRuleDeleted)
+func (m *Manager) noteDrop(d Drop) {
+	same := func(o Drop) bool {
+		return o.Pack == d.Pack && o.Version == d.Version && !o.Forget && !d.Forget && (o.Why == DropRuleDeleted) == (d.Why == DropRuleDeleted)
 	}
 	if !slices.ContainsFunc(m.drops, same) {
-		m.drops = append(m.drops, packDrop{d, pack})
+		m.drops = append(m.drops, d)
 	}
 }

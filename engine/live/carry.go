@@ -42,7 +42,7 @@ func (m *Manager) give(ctx context.Context, s *Standing, in Input, b *rules.Cand
 // carryOut carries out the commands that need no result.
 func (m *Manager) carryOut(s *Standing, out *Commands, now time.Time) {
 	for _, d := range out.Drop {
-		m.noteDrop(s.Pack, d)
+		m.noteDrop(d)
 		if d.Forget {
 			delete(m.changes, s.Pack)
 		}

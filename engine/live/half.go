@@ -105,14 +105,6 @@ type ignoring struct {
 	half     Half
 }
 
-// dueAtStart is until when a start waits for it; zero: it does not.
-func (i *ignoring) dueAtStart() time.Time {
-	if i.known {
-		return time.Time{}
-	}
-	return i.half.Due
-}
-
 // ignoreBy decides by which .chertignore the folder is read.
 func (m *Manager) ignoreBy(now []rules.File, waited bool) (use []rules.File, wait diag.List) {
 	i := &m.ignoring

@@ -185,6 +185,7 @@ type Keep struct {
 
 // Drop cancels the pending work of a pack, or of one version of it.
 type Drop struct {
+	Pack    string
 	Version string // "": of every version
 	Why     DropWhy
 	// Forget has the store forget the pack afterwards, except for Said: what operators

@@ -154,26 +154,20 @@ func (t *step) restores() string {
 
 // changeAttrs are what is logged of a change.
 func changeAttrs(c *rules.Change) (attrs []any) {
-	for _, part := range []struct {
-		key   string
-		names []string
-	}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}, {"files", c.Files}} {
-		if len(part.names) > 0 {
-			attrs = append(attrs, part.key, firstOf(part.names))
+	add := func(key string, names []string) {
+		const most = 20
+		if n := len(names) - most; n > 0 {
+			names = append(slices.Clone(names[:most]), fmt.Sprintf("and %d more", n))
+		}
+		if len(names) > 0 {
+			attrs = append(attrs, key, names)
 		}
 	}
+	add("added", c.Added)
+	add("removed", c.Removed)
+	add("changed", c.Changed)
+	add("files", c.Files)
 	return attrs
-}
-
-// maxListed is how many names one attribute of the log has.
-const maxListed = 20
-
-// firstOf is a list of names for the log.
-func firstOf(names []string) []string {
-	if len(names) <= maxListed {
-		return names
-	}
-	return append(slices.Clone(names[:maxListed]), fmt.Sprintf("and %d more", len(names)-maxListed))
 }
 
 // logged is what was logged last of the folder and of the configuration, each of which

@@ -12,6 +12,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -45,9 +46,9 @@ type Manager struct {
 	folder   folder
 	ignoring ignoring
 	logged   logged
-	drops    []packDrop // to be begun when the set is swapped
-	starting bool       // Start has not ended
-	lastRead time.Time  // when the last reading of the folder began
+	drops    []Drop    // to be begun when the set is swapped
+	starting bool      // Start has not ended
+	lastRead time.Time // when the last reading of the folder began
 
 	busy     atomic.Pointer[map[string]bool] // names in the folder of packs whose files are changing
 	view     atomic.Pointer[view]
@@ -91,17 +92,13 @@ type Config struct {
 	writing func(path string) bool               // nil: beingWritten
 }
 
-const defaultSettle = 2 * time.Second
-
 // New makes a manager; nothing is live before Start. Stop ends what it does in the
 // background.
 func New(c Config) *Manager {
 	if c.writing == nil {
 		c.writing = beingWritten
 	}
-	if c.Settle == 0 {
-		c.Settle = defaultSettle
-	}
+	c.Settle = cmp.Or(c.Settle, 2*time.Second)
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &Manager{
 		c: c, tasks: tasks{ctx: ctx, cancel: cancel}, options: c.Options, packs: map[string]*Standing{}, runs: map[string]*run{}, changes: map[string]*rules.Change{},
@@ -127,7 +124,10 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	for waited := false; ; waited = true {
 		pending, err := m.read(ctx, reading{waited: waited})
-		due := later(m.halfDue(true), m.ignoring.dueAtStart())
+		due := m.halfDue(true)
+		if !m.ignoring.known {
+			due = later(due, m.ignoring.half.Due)
+		}
 		m.release()
 		if err == nil {
 			err = m.collect(ctx, pending, func() {})
@@ -148,7 +148,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	m.starting = false
 	for _, s := range m.sorted() {
 		for _, d := range s.owed() {
-			m.noteDrop(s.Pack, d)
+			m.noteDrop(d)
 		}
 	}
 	done := m.swap("start")
@@ -177,10 +177,7 @@ func (m *Manager) remember(ctx context.Context) error {
 			if v.Version == row.Live {
 				s.Path = v.Path
 			}
-			if v.RolledBack.IsZero() || v.Version == row.Live {
-				continue
-			}
-			if !v.PendingKept {
+			if !v.RolledBack.IsZero() && v.Version != row.Live && !v.PendingKept {
 				s.rolledBack(v.Version)
 			}
 		}

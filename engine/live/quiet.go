@@ -55,9 +55,6 @@ func (w *watcher) wind() {
 
 // busy calls Busy with what is not quiet.
 func (w *watcher) busy() {
-	if w.opts.Busy == nil {
-		return
-	}
 	names := map[string]bool{}
 	for part := range w.waiting {
 		if part != "" {

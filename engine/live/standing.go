@@ -86,11 +86,6 @@ func (v Version) withSpecs(files []rules.File, specs string) Version {
 	return v
 }
 
-// loses reports whether the version has rules that another does not have.
-func (v *Version) loses(to *Version) bool {
-	return slices.ContainsFunc(v.Rules, func(name string) bool { return !slices.Contains(to.Rules, name) })
-}
-
 // Record counts the events of a version that was live.
 type Record struct {
 	Version          string // "": it is not kept

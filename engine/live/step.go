@@ -46,7 +46,10 @@ func (t *step) keep(state PackState) bool {
 	return true
 }
 
-func (t *step) drop(d Drop) { t.out.Drop = append(t.out.Drop, d) }
+func (t *step) drop(d Drop) {
+	d.Pack = t.s.Pack
+	t.out.Drop = append(t.out.Drop, d)
+}
 
 // take makes a version live.
 func (t *step) take(v Version, diags diag.List) {
@@ -70,7 +73,8 @@ func (t *step) dropRules(to *Version) {
 	switch {
 	case slices.ContainsFunc(t.out.Drop, func(d Drop) bool { return d.Why == DropRuleDeleted }):
 	case !was.Runs() && (t.s.Live == "" || t.s.Live == to.Hash):
-	case was.Runs() && (was.Built == to.Built || t.s.KeptOf == was.Hash || !was.loses(to)):
+	case was.Runs() && (was.Built == to.Built || t.s.KeptOf == was.Hash ||
+		!slices.ContainsFunc(was.Rules, func(name string) bool { return !slices.Contains(to.Rules, name) })):
 	default:
 		t.out.Keep.RulesGone = true
 		t.drop(Drop{Why: DropRuleDeleted})

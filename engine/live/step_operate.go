@@ -141,13 +141,13 @@ func (in Swap) apply(t *step) {
 // may have ended before they were done.
 func (s *Standing) owed() (drops []Drop) {
 	if mode, _ := s.ModeNow(); mode != rules.Live && !s.PendingKept {
-		return []Drop{{Why: DropWhy(mode)}}
+		return []Drop{{Pack: s.Pack, Why: DropWhy(mode)}}
 	}
 	for _, version := range slices.Sorted(maps.Keys(s.Back)) {
-		drops = append(drops, Drop{Version: version, Why: DropRolledBack})
+		drops = append(drops, Drop{Pack: s.Pack, Version: version, Why: DropRolledBack})
 	}
 	if s.RulesDeleted {
-		drops = append(drops, Drop{Why: DropRuleDeleted})
+		drops = append(drops, Drop{Pack: s.Pack, Why: DropRuleDeleted})
 	}
 	return drops
 }

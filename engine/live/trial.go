@@ -63,7 +63,24 @@ func (m *Manager) resumed(ctx context.Context, now *KeptVersion) (*Trial, error)
 // reports whether the version is to be rolled back: then RollBackFailing is to
 // be called, from a goroutine that may wait.
 func (m *Manager) Handled(pack, version string, failed bool) bool {
-	return m.trials.count(pack, version, failed)
+	t := &m.trials
+	if !t.any.Load() {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	on := t.byPack[pack]
+	if on == nil || on.over || on.Version != version {
+		return false
+	}
+	on.did.Events++
+	if failed {
+		on.did.Failures++
+	}
+	fails := tooMany(on.did.Events, on.did.Failures)
+	on.over = fails || on.did.Events >= trialEvents
+	t.note()
+	return fails
 }
 
 // tooMany reports whether so many failures in the first events are too many.
@@ -99,26 +116,6 @@ func (t *trials) of(pack string) (on trial) {
 		on = *now
 	}
 	return on
-}
-
-func (t *trials) count(pack, version string, failed bool) (fails bool) {
-	if !t.any.Load() {
-		return false
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	on := t.byPack[pack]
-	if on == nil || on.over || on.Version != version {
-		return false
-	}
-	on.did.Events++
-	if failed {
-		on.did.Failures++
-	}
-	fails = tooMany(on.did.Events, on.did.Failures)
-	on.over = fails || on.did.Events >= trialEvents
-	t.note()
-	return fails
 }
 
 // follow begins the trial that a pack's version is on by its standing, and with nil ends

@@ -62,6 +62,12 @@ func (o *WatchOptions) setDefaults() {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Busy == nil {
+		o.Busy = func(map[string]bool) {}
+	}
+	if o.Known == nil {
+		o.Known = func() []string { return nil }
+	}
 }
 
 // Seen is a rules folder that has changed and been quiet.
@@ -199,17 +205,10 @@ func (w *watcher) outdated(now snapshot) bool {
 	return w.opts.Loaded != nil && w.opts.Loaded() != now.content
 }
 
-func (w *watcher) known() []string {
-	if w.opts.Known == nil {
-		return nil
-	}
-	return w.opts.Known()
-}
-
 // look reads the folder.
 func (w *watcher) look() (snapshot, Seen) {
 	seen := Seen{began: time.Now()}
-	seen.Folder = rules.ReadFolder(w.dir, rules.FolderOptions{Known: w.known()})
+	seen.Folder = rules.ReadFolder(w.dir, rules.FolderOptions{Known: w.opts.Known()})
 	return snap(seen.Folder), seen
 }
 

@@ -508,6 +508,7 @@ func TestWatchIsBounded(t *testing.T) {
 		added = append(added, strings.TrimPrefix(path, dir))
 		return nil
 	}}}
+	w.opts.setDefaults()
 	w.rewatch()
 	wide := 0
 	added = slices.DeleteFunc(added, func(path string) bool {
