@@ -160,10 +160,10 @@ func (m *Manager) cancel(ctx context.Context, d Drop, count *Dropped) error {
 	if err := m.c.Keeper.SetPendingKept(ctx, d.Pack, "", false); err != nil {
 		return err
 	}
-	if d.Said.blank() {
+	if d.Rest.blank() {
 		return m.c.Keeper.ForgetPack(ctx, d.Pack)
 	}
-	return m.c.Keeper.SetPackState(ctx, d.Said)
+	return m.c.Keeper.SetPackState(ctx, d.Rest)
 }
 
 func (m *Manager) cancelRules(ctx context.Context, d Drop, count *Dropped) error {

@@ -122,7 +122,7 @@ func (m *Manager) swap(reason string) (dropped []*dropEnd) {
 	parts := rules.SetParts{Modes: map[string]rules.Mode{}, Withdrawn: map[rules.PackVersion]bool{}, Content: m.folder.content, Unread: m.folder.diags.Errors()}
 	for _, s := range m.sorted() {
 		m.tend(s)
-		if s.InSet() {
+		if s.inSet() {
 			addTo(&parts, s)
 		}
 	}
@@ -145,7 +145,7 @@ func (m *Manager) swap(reason string) (dropped []*dropEnd) {
 
 // addTo adds a pack to the parts of a set.
 func addTo(parts *rules.SetParts, s *Standing) {
-	mode, _ := s.ModeNow()
+	mode, _ := s.modeNow()
 	parts.Modes[s.Pack] = mode
 	for version := range s.Back {
 		parts.Withdrawn[rules.PackVersion{Pack: s.Pack, Version: version}] = true
@@ -155,8 +155,8 @@ func addTo(parts *rules.SetParts, s *Standing) {
 	}
 	if s.Version.Runs() {
 		parts.Packs = append(parts.Packs, s.Version.Pack)
-	} else if s.Unloaded() {
-		parts.Unloaded = append(parts.Unloaded, rules.Unloaded{Pack: s.Pack, Version: s.Files.Version, Path: s.Path, Why: s.whyNone(), CanVeto: s.CanVeto()})
+	} else if s.unloaded() {
+		parts.Unloaded = append(parts.Unloaded, rules.Unloaded{Pack: s.Pack, Version: s.Files.Version, Path: s.Path, Why: s.whyNone(), CanVeto: s.mayVeto()})
 	}
 }
 
@@ -210,7 +210,7 @@ func (m *Manager) logLive(before, now *rules.Set, reason string) {
 	}
 	for _, name := range slices.Sorted(now.Known()) {
 		if was := before.Mode(name); before.Has(name) && was != now.Mode(name) && now.Pack(name) != nil {
-			_, by := m.packs[name].ModeNow()
+			_, by := m.packs[name].modeNow()
 			m.c.Log.Info("the mode of a pack changed", "pack", name, "mode", now.Mode(name), "from", was, "by", by)
 		}
 	}

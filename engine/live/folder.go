@@ -14,7 +14,7 @@ import (
 	"chertd/rules"
 )
 
-// folder is what a reading said of the folder as a whole.
+// folder is the result of a reading that concerns the folder as a whole.
 type folder struct {
 	content string    // hash of all of it
 	diags   diag.List // what is wrong with the folder itself
@@ -156,7 +156,7 @@ func (m *Manager) lookAround(ctx context.Context, s *Standing, in *Found) error 
 		}
 		in.Back = kept.RolledBack
 	}
-	if e.Unreadable || s.Settled(e) {
+	if e.Unreadable || s.settled(e) {
 		return nil
 	}
 	// Files are compared with what they were before: with what was live last if that is

@@ -17,7 +17,7 @@ const (
 	// gateRound is how long edits that have passed wait for others of the same
 	// reading, to go live as one.
 	gateRound = 20 * time.Millisecond
-	// gatePatience is how long a watch waits for specs before it may tell of the
+	// gatePatience is how long a watch waits for specs before it may report the
 	// next change.
 	gatePatience = 150 * time.Millisecond
 )

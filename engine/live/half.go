@@ -21,9 +21,9 @@ const (
 	openLook = 100 * time.Millisecond
 )
 
-// Settled reports whether an edit is what was live or pinned before. Then it is not
+// settled reports whether an edit is what was live or pinned before. Then it is not
 // checked for half-written files.
-func (s *Standing) Settled(e *Edit) bool {
+func (s *Standing) settled(e *Edit) bool {
 	return s.Pinned != "" && s.PinnedOver == e.Version && !s.PinStays && !s.PinnedWithoutFiles ||
 		e.Version == s.Live && (!s.Version.Runs() || s.Version.Specs == e.Specs)
 }

@@ -188,10 +188,10 @@ type Drop struct {
 	Pack    string
 	Version string // "": of every version
 	Why     DropWhy
-	// Forget has the store forget the pack afterwards, except for Said: what operators
+	// Forget has the store forget the pack afterwards, except for Rest: what operators
 	// set.
 	Forget bool
-	Said   PackState
+	Rest   PackState
 	// KeepPending cancels nothing: the pack is only forgotten.
 	KeepPending bool
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // Keeper remembers packs beyond the life of the process: every version that
-// was live, and what operators said about each pack. Its errors say what was
-// being done, and with which pack: who returns them does not say it again.
+// was live, and what operators set of each pack. Its errors name what was
+// being done, and with which pack: who returns them does not repeat it.
 type Keeper interface {
 	// SaveVersion keeps a version that goes live, with its files. Of one that is
 	// kept already Last and RolledBack are replaced; its files, Since, counts and

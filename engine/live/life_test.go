@@ -91,8 +91,8 @@ func (l *life) tend() {
 	l.give(Swap{Mode: l.mode, Passed: l.over})
 	l.over = false
 	l.mode = ""
-	if l.s.InSet() {
-		l.mode, _ = l.s.ModeNow()
+	if l.s.inSet() {
+		l.mode, _ = l.s.modeNow()
 	}
 }
 
@@ -183,7 +183,7 @@ func (l *life) note(out *Commands) {
 			l.dropped = append(l.dropped, what)
 		}
 		if d.Forget {
-			l.row, l.gone = d.Said, d.Said.blank()
+			l.row, l.gone = d.Rest, d.Rest.blank()
 		}
 	}
 	for i := range out.Log {
@@ -215,7 +215,7 @@ func logName(message string) string {
 func (l *life) read(starting bool) {
 	switch {
 	case l.unread, l.files == "":
-		if !l.s.InSet() && l.gone {
+		if !l.s.inSet() && l.gone {
 			return // nothing is known of the pack
 		}
 		l.give(Missing{Unread: l.unread, Others: !l.alone})
@@ -354,7 +354,7 @@ func (l *life) rollback(to string, in Rollback) bool {
 func (l *life) undo() bool {
 	name := l.s.Files.Version
 	switch {
-	case l.s.Undoable() != nil:
+	case l.s.undoable() != nil:
 		return false
 	case l.s.Pinned == "" && l.s.Version.Hash == name:
 	case l.versions[name] != nil:
@@ -378,10 +378,10 @@ func (l *life) stands() string {
 			parts = append(parts, what)
 		}
 	}
-	mode, by := l.s.ModeNow()
+	mode, by := l.s.modeNow()
 	add(mode != rules.Live, string(mode)+" ("+by+")")
 	add(l.s.Verdict.Kind != FilesLive, l.s.Verdict.String())
-	add(l.s.Blocks(), "reads are blocked")
+	add(l.s.blocks(), "reads are blocked")
 	add(l.s.Trial != nil, "on trial")
 	add(len(l.logged) > 0, "logged: "+strings.Join(l.logged, ", "))
 	add(len(l.dropped) > 0, "dropped: "+strings.Join(l.dropped, ", "))

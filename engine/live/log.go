@@ -141,7 +141,7 @@ func (t *step) logRemoved(verdict Verdict) {
 
 // logRemovedByCommand logs that an operator removes the pack.
 func (t *step) logRemovedByCommand() {
-	if mode, _ := t.s.ModeNow(); mode == rules.Live && t.s.Version.Runs() && t.s.Version.CanVeto {
+	if mode, _ := t.s.modeNow(); mode == rules.Live && t.s.Version.Runs() && t.s.Version.CanVeto {
 		t.log(slog.LevelWarn, "pack removed by command, and it could veto reads; what it kept unread may be read now", "hint", t.restores())
 	} else {
 		t.log(slog.LevelInfo, "pack removed by command")

@@ -1,7 +1,8 @@
 // Package live decides which version of each rule pack is live.
 //
-// The life of one pack is a pure machine: Step moves a Standing, the record of the
-// pack, by one Input, and returns Commands. What goes live, what the store keeps, and
+// The life of one pack is a pure machine. A Standing is the record of one pack: which
+// version is live, what its files are, and why they are not live. Step moves it by one
+// Input and returns Commands. What goes live, what the store keeps, and
 // what is rolled back, dropped or forgotten is decided there and nowhere else. Manager
 // carries the commands out: it reads the rules folder, compiles, runs the gate, keeps
 // versions in the store and swaps the live set. Watch notices changes of the folder
@@ -28,8 +29,8 @@ import (
 // whenever these change.
 //
 // Its methods may be called from many goroutines. Readings and commands hold its
-// lock, one at a time; what people and probes ask is answered immediately, from how
-// things stood when the lock was released last. Specs run, and pending work is
+// lock, one at a time; queries of people and probes are
+// answered immediately, from the view of when the lock was released last. Specs run, and pending work is
 // dropped, without the lock: neither holds up the edits of other packs.
 type Manager struct {
 	c Config
@@ -240,7 +241,7 @@ func (m *Manager) acquire(ctx context.Context) error {
 	}
 }
 
-// release shows how things stand and releases the lock.
+// release updates the view and releases the lock.
 func (m *Manager) release() {
 	m.publish()
 	<-m.lock

@@ -45,7 +45,7 @@ func (m *Manager) setMode(ctx context.Context, s *Standing, in SetMode) (dropped
 	if in.Limit != (rules.Rate{}) && s.PackState == before {
 		return nil, nil
 	}
-	mode, by := s.ModeNow()
+	mode, by := s.modeNow()
 	return m.swap(fmt.Sprintf("pack %s is %s (%s)", s.Pack, mode, by)), nil
 }
 
@@ -96,7 +96,7 @@ func (m *Manager) Rollback(ctx context.Context, pack, version string, pin, keepP
 		return PackStanding{}, err
 	}
 	dropped, err := m.rollBack(ctx, s, version, Rollback{Pin: pin, KeepPending: keepPending, Cause: Cause{Kind: ByCommand}})
-	if err != nil && s.PackState == (PackState{Pack: pack}) && s.Gone {
+	if err != nil && s.blank() && s.Gone {
 		delete(m.packs, pack) // it stays removed
 	}
 	return m.finish(ctx, s, dropped, err)
@@ -140,7 +140,7 @@ func (m *Manager) Undo(ctx context.Context, pack string, keepPending bool) (Pack
 // beginUndo ends a pack's pin, if there is one, unless the version of its files was
 // live before: then known is true, and a rollback to it undoes the other.
 func (m *Manager) beginUndo(ctx context.Context, s *Standing) (known bool, err error) {
-	if err := s.Undoable(); err != nil {
+	if err := s.undoable(); err != nil {
 		return false, err
 	}
 	if s.Pinned == "" && s.Version.Hash == s.Files.Version {
@@ -233,7 +233,7 @@ func (m *Manager) earlier(ctx context.Context, s *Standing) (string, error) {
 		}
 	}
 	if len(versions) > 0 {
-		return versions[0].Version, nil // all failed: the log and the command say so
+		return versions[0].Version, nil // all failed: the log and the answer of the command show it
 	}
 	return "", fmt.Errorf("roll pack %q back: %w", s.Pack, ErrNoEarlier)
 }
@@ -259,7 +259,7 @@ func (m *Manager) command(ctx context.Context, pack string) (*Standing, error) {
 }
 
 // finish ends a command: it releases the lock, waits for what is dropped, and returns
-// how the pack stands.
+// the pack's standing.
 func (m *Manager) finish(ctx context.Context, s *Standing, ends []*dropEnd, err error) (PackStanding, error) {
 	p := m.describe(s)
 	m.release()

@@ -13,7 +13,7 @@ import (
 	"chertd/rules"
 )
 
-// unquiet is a part that waits to be told.
+// unquiet is a part that waits to be reported.
 type unquiet struct {
 	since  time.Time
 	due    time.Time
@@ -21,12 +21,12 @@ type unquiet struct {
 	held   bool   // it was quiet, and waits for another that nearly is
 }
 
-// stir puts the telling of a part off until it has been quiet. polled is what a
+// stir delays the report of a part until it has been quiet. polled is what a
 // poll saw of it, or "" if it was notified of.
 func (w *watcher) stir(part, polled string) {
 	now := time.Now()
 	p := w.waiting[part]
-	if p == nil && len(w.waiting) >= rules.MaxEntries && w.told.parts[part].hash == "" {
+	if p == nil && len(w.waiting) >= rules.MaxEntries && w.reported.parts[part].hash == "" {
 		part, p = "", w.waiting[""] // too many to wait for one by one
 	}
 	if p == nil {
@@ -65,7 +65,7 @@ func (w *watcher) busy() {
 }
 
 // settled looks at the folder after parts of it were quiet, and reports what
-// changed of them if it is to be told now.
+// changed of them if it is to be reported now.
 func (w *watcher) settled() (seen Seen, ok bool) {
 	if w.hold(time.Now()) {
 		return Seen{}, false
@@ -92,7 +92,7 @@ func (w *watcher) settled() (seen Seen, ok bool) {
 	}
 	w.busy()
 	var parts []string
-	for _, part := range now.differing(w.told) {
+	for _, part := range now.differing(w.reported) {
 		switch {
 		case w.waiting[part] != nil:
 		case ready[part], ready[""], part == "":
@@ -105,14 +105,14 @@ func (w *watcher) settled() (seen Seen, ok bool) {
 		seen.Reason = "the folder is no longer as it was read last"
 		return seen, len(w.waiting) == 0 && w.outdated(now)
 	}
-	next := w.told.with(now, parts)
-	seen.Reason = next.changes(w.told)
-	w.told = next
+	next := w.reported.with(now, parts)
+	seen.Reason = next.changes(w.reported)
+	w.reported = next
 	return seen, true
 }
 
 // hold has parts that are quiet wait, once, for others that will be within half of
-// Quiet: what one checkout changes in several packs is mostly told as one.
+// Quiet: what one checkout changes in several packs is mostly reported as one.
 func (w *watcher) hold(at time.Time) bool {
 	until := at
 	for _, p := range w.waiting {

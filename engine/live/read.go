@@ -13,7 +13,7 @@ import (
 
 const (
 	// busyLook is how soon a pack that was left because its files were changing is
-	// looked at again: the watch tells of it only if it is not as it was told.
+	// looked at again: the watch reports it only if it has changed since.
 	busyLook = 500 * time.Millisecond
 	// againAfter is how soon the folder is read again after the keeper failed.
 	againAfter = 5 * time.Second

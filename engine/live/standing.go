@@ -115,9 +115,9 @@ func (s *Standing) rolledBack(version string) {
 	s.Back[version] = true
 }
 
-// ModeNow returns the pack's mode, and where it is set: "command", "chertd.yaml",
+// modeNow returns the pack's mode, and where it is set: "command", "chertd.yaml",
 // "pack.yaml" or "default", or why chertd set it.
-func (s *Standing) ModeNow() (mode rules.Mode, by string) {
+func (s *Standing) modeNow() (mode rules.Mode, by string) {
 	own := s.Files.Mode
 	if s.Version.Runs() {
 		own = s.Version.Mode
@@ -135,27 +135,27 @@ func (s *Standing) ModeNow() (mode rules.Mode, by string) {
 	return rules.Live, "default"
 }
 
-// CanVeto reports whether reads are blocked while no version is live: one of what
+// mayVeto reports whether reads are blocked while no version is live: one of what
 // was live and what the files are now is enough.
-func (s *Standing) CanVeto() bool { return s.EditVeto || s.LastVeto }
+func (s *Standing) mayVeto() bool { return s.EditVeto || s.LastVeto }
 
-// InSet reports whether the live set knows the pack. Of one that it does not know
-// only what an operator said is remembered.
-func (s *Standing) InSet() bool {
+// inSet reports whether the live set knows the pack. Of one that it does not know
+// only what an operator set is remembered.
+func (s *Standing) inSet() bool {
 	return s.Version.Runs() || !s.Gone || s.Live != "" || !s.Missed.IsZero()
 }
 
-// Unloaded reports whether the pack has no live version and misses events by that.
+// unloaded reports whether the pack has no live version and misses events by that.
 // Files without rules miss nothing, nor does a new pack that somebody is writing.
-func (s *Standing) Unloaded() bool {
-	mode, _ := s.ModeNow()
+func (s *Standing) unloaded() bool {
+	mode, _ := s.modeNow()
 	wanted := s.Live != "" || !s.Empty && s.Half.Began.IsZero()
-	return s.InSet() && !s.Version.Runs() && mode == rules.Live && (wanted || s.CanVeto())
+	return s.inSet() && !s.Version.Runs() && mode == rules.Live && (wanted || s.mayVeto())
 }
 
-// Blocks reports whether reads of new events are blocked because no version of the
+// blocks reports whether reads of new events are blocked because no version of the
 // pack is live.
-func (s *Standing) Blocks() bool { return s.Unloaded() && s.CanVeto() }
+func (s *Standing) blocks() bool { return s.unloaded() && s.mayVeto() }
 
 // loaded reports whether a version is live, and built as an edit is.
 func (s *Standing) loaded(built string) bool { return s.Version.Runs() && s.Version.Built == built }

@@ -27,7 +27,7 @@ func (in Found) apply(t *step) {
 		t.refuse(Try{Key: e.Key, Content: e.Content, Refused: Verdict{Kind: Unreadable, Diagnostics: e.Diagnostics}, MayVeto: s.EditVeto})
 		return
 	}
-	if !s.Settled(&e) && t.givesTime(&e, in.Waited) {
+	if !s.settled(&e) && t.givesTime(&e, in.Waited) {
 		t.fallBack()
 		return
 	}

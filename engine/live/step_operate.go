@@ -69,8 +69,8 @@ func (in Rollback) apply(t *step) {
 	t.logRolledBack(from.Hash, &in)
 }
 
-// Undoable returns why a rollback of the pack can't be undone, nil if it can.
-func (s *Standing) Undoable() error {
+// undoable returns why a rollback of the pack can't be undone, nil if it can.
+func (s *Standing) undoable() error {
 	switch {
 	case s.Gone || s.Files.Version == "":
 		return ErrNoFiles
@@ -84,7 +84,7 @@ func (s *Standing) Undoable() error {
 func (in SetMode) apply(t *step) {
 	s := &t.s
 	limited := in.Limit != (rules.Rate{})
-	if now, _ := s.ModeNow(); limited && (now != rules.Live || s.Version.Runs() && s.Version.raises(in.Limit)) {
+	if now, _ := s.modeNow(); limited && (now != rules.Live || s.Version.Runs() && s.Version.raises(in.Limit)) {
 		return
 	}
 	state := s.PackState
@@ -93,7 +93,7 @@ func (in SetMode) apply(t *step) {
 		state.Why = in.Limit.Reached()
 	}
 	next := Standing{PackState: state, Version: s.Version, Files: s.Files, Config: s.Config}
-	mode, _ := next.ModeNow()
+	mode, _ := next.modeNow()
 	state.PendingKept = mode != rules.Live && in.KeepPending
 	t.out.Keep.Pending = map[string]bool{"": state.PendingKept}
 	if t.keep(state) && mode != rules.Live && !state.PendingKept {
@@ -123,16 +123,16 @@ func (in Swap) apply(t *step) {
 	if state != s.PackState {
 		was := s.Why
 		if t.keep(state) && ends {
-			mode, by := s.ModeNow()
+			mode, by := s.modeNow()
 			t.log(slog.LevelInfo, "shadow mode ends: the pack's limit of reads was raised", "was", was, "mode", mode, "by", by)
 		}
 	}
 	if in.Passed {
 		s.Trial = nil
 	}
-	mode, _ := s.ModeNow()
+	mode, _ := s.modeNow()
 	s.PendingKept = s.PendingKept && mode != rules.Live
-	if in.Mode == rules.Live && s.InSet() && mode != rules.Live && !s.PendingKept {
+	if in.Mode == rules.Live && s.inSet() && mode != rules.Live && !s.PendingKept {
 		t.drop(Drop{Why: DropWhy(mode)})
 	}
 }
@@ -140,7 +140,7 @@ func (in Swap) apply(t *step) {
 // owed are the drops that an earlier process had to make, or this one has to since: it
 // may have ended before they were done.
 func (s *Standing) owed() (drops []Drop) {
-	if mode, _ := s.ModeNow(); mode != rules.Live && !s.PendingKept {
+	if mode, _ := s.modeNow(); mode != rules.Live && !s.PendingKept {
 		return []Drop{{Pack: s.Pack, Why: DropWhy(mode)}}
 	}
 	for _, version := range slices.Sorted(maps.Keys(s.Back)) {
@@ -181,11 +181,11 @@ func (in Missing) apply(t *step) {
 	if in.IsIgnored {
 		why.Kind = FilesIgnored
 	}
-	if never && (!s.CanVeto() || in.PathTaken) {
+	if never && (!s.mayVeto() || in.PathTaken) {
 		// Its files are another's, by the name in pack.yaml, or it can be missed. What an
-		// operator said of it stays.
+		// operator set of it stays.
 		s.Gone, s.Files, s.Verdict = true, Edit{Mode: s.Files.Mode}, why
-		t.out.Forget = s.PackState == PackState{Pack: s.Pack}
+		t.out.Forget = s.blank()
 		return
 	}
 	if !s.PinnedWithoutFiles && (in.Others || never) {
@@ -208,15 +208,15 @@ func (in Missing) apply(t *step) {
 // vetoed reports whether the pack is live and could veto reads, or blocks them because
 // no version of it is.
 func (s *Standing) vetoed() bool {
-	mode, _ := s.ModeNow()
-	veto := s.CanVeto()
+	mode, _ := s.modeNow()
+	veto := s.mayVeto()
 	if s.Version.Runs() {
 		veto = s.Version.CanVeto
 	}
 	return veto && mode == rules.Live
 }
 
-// apply forgets a pack, but for what an operator said of it, and drops what it has
+// apply forgets a pack, but for what an operator set of it, and drops what it has
 // waiting. It is forgotten last: if the process ends before, the next start finds it
 // gone again.
 func (in Remove) apply(t *step) {
@@ -225,10 +225,10 @@ func (in Remove) apply(t *step) {
 		t.logRemovedByCommand()
 		s.PackState = PackState{Pack: s.Pack}
 	}
-	said := s.PackState
-	said.Live, said.Settings = "", ""
-	t.drop(Drop{Why: DropRemoved, Forget: true, Said: said, KeepPending: in.KeepPending})
-	t.s = Standing{PackState: said, Path: s.Path, Gone: true, Verdict: Verdict{Kind: FilesGone}, Back: s.Back,
+	rest := s.PackState
+	rest.Live, rest.Settings, rest.PendingKept, rest.RulesDeleted = "", "", false, false
+	t.drop(Drop{Why: DropRemoved, Forget: true, Rest: rest, KeepPending: in.KeepPending})
+	t.s = Standing{PackState: rest, Path: s.Path, Gone: true, Verdict: Verdict{Kind: FilesGone}, Back: s.Back,
 		Config: s.Config}
-	t.out.Forget = said == PackState{Pack: said.Pack}
+	t.out.Forget = rest.blank()
 }

@@ -12,7 +12,7 @@ import (
 // act does what a line of a story says.
 func (l *life) act(t interface{ Fatalf(string, ...any) }, what string) {
 	verb, arg, _ := strings.Cut(what, " ")
-	if (verb == "mode" || verb == "limit") && !l.s.InSet() && l.gone {
+	if (verb == "mode" || verb == "limit") && !l.s.inSet() && l.gone {
 		return // there is no such pack
 	}
 	switch verb {

@@ -75,11 +75,11 @@ func (v Verdict) String() string {
 	case Pinned:
 		return "pinned to " + rules.ShortOf(v.Pin) + " by rollback --pin"
 	case RolledBack:
-		said := "rolled back to " + rules.ShortOf(v.Pin)
+		text := "rolled back to " + rules.ShortOf(v.Pin)
 		if cause := v.Cause.String(); cause != "" {
-			said += ": " + cause
+			text += ": " + cause
 		}
-		return said
+		return text
 	case FilesGone:
 		if v.Ignored.Path != "" {
 			return fmt.Sprintf("%s, and %s is ignored: %s", filesGone, filepath.Base(v.Ignored.Path), v.Ignored.Why)

@@ -10,7 +10,7 @@ import (
 	"chertd/rules"
 )
 
-// PackStanding is how a pack stands, for people.
+// PackStanding is the standing of a pack as people see it.
 type PackStanding struct {
 	Name        string
 	Path        string
@@ -37,7 +37,8 @@ type PackStanding struct {
 	Blocks string
 }
 
-// view is how things stood when the lock was released. It is never written to.
+// view is what people and probes see: the state when the lock was released last. It is
+// never written to.
 type view struct {
 	standings []PackStanding
 	live      []*rules.Pack // of standings; nil: none
@@ -61,7 +62,7 @@ func (v *view) packs() map[string]*rules.Pack {
 	return live
 }
 
-// publish shows how things stand.
+// publish replaces the view.
 func (m *Manager) publish() {
 	v := &view{problems: m.problems(), ready: m.set != nil && len(m.set.Packs()) > 0, folder: m.folder, known: m.known()}
 	for _, s := range m.sorted() {
@@ -74,9 +75,9 @@ func (m *Manager) publish() {
 	m.view.Store(v)
 }
 
-// describe tells people how a pack stands.
+// describe returns a standing as people see it.
 func (m *Manager) describe(s *Standing) PackStanding {
-	mode, by := s.ModeNow()
+	mode, by := s.modeNow()
 	p := PackStanding{
 		Name: s.Pack, Path: s.Path, Mode: mode, ModeBy: by, Pinned: s.Pinned != "", PinStays: s.PinStays, Gone: s.Gone, Unread: s.Unread,
 		NotLive: s.whyNotLive(), Edit: s.Files.Version, Diagnostics: s.problems(), Change: m.changes[s.Pack],
@@ -90,13 +91,13 @@ func (m *Manager) describe(s *Standing) PackStanding {
 	if s.Version.Runs() {
 		live := s.Version.Pack
 		p.Since, p.CanVeto, p.Version, p.Rules, p.Suspended = s.Since, live.CanVeto, live.Version, len(live.Rules), m.c.Conduct.Suspended(live, m.c.Now())
-	} else if m.set != nil && s.Blocks() {
+	} else if m.set != nil && s.blocks() {
 		p.Blocks = "no version of it is live: " + s.whyNone()
 	}
 	return p
 }
 
-// Standings tells how every pack stands, by name.
+// Standings returns the standing of every pack, by name.
 func (m *Manager) Standings() []PackStanding {
 	v := m.view.Load()
 	all := slices.Clone(v.standings)
@@ -119,7 +120,7 @@ func (m *Manager) Problems() (problems diag.List, live bool) {
 // Ignored lists what would be rules, or a pack's, but for its name.
 func (m *Manager) Ignored() []rules.Ignored { return m.view.Load().folder.ignored }
 
-// whyNone says why a pack has no version that is live.
+// whyNone returns why a pack has no version that is live.
 func (s *Standing) whyNone() string {
 	if err := s.Lost.Err(); err != nil {
 		return err.Error()
@@ -130,7 +131,7 @@ func (s *Standing) whyNone() string {
 	return s.Verdict.String()
 }
 
-// whyNotLive says why the files as they are now are not live, and which version is
+// whyNotLive returns why the files as they are now are not live, and which version is
 // if it is not the one that ought to be; "": they are.
 func (s *Standing) whyNotLive() string {
 	var all []string
@@ -146,7 +147,7 @@ func (s *Standing) whyNotLive() string {
 	return strings.Join(all, "; ")
 }
 
-// whySettings says with which settings the live version runs that those in chertd.yaml
+// whySettings returns with which settings the live version runs that those in chertd.yaml
 // do not fit.
 func (s *Standing) whySettings() string {
 	if s.Defaults {
@@ -166,11 +167,11 @@ func (s *Standing) problems() diag.List {
 		}
 	}
 	lost, first := s.Lost.Err(), s.Lost.Diagnostics
-	said := func(d diag.Diagnostic) bool { // the files are those of the version that is lost
+	listed := func(d diag.Diagnostic) bool { // the files are those of the version that is lost
 		return d.Severity == diag.SeverityError && len(first) > 0 && d.Message == first[0].Message
 	}
 	switch {
-	case lost == nil || slices.ContainsFunc(s.Verdict.Diagnostics, said):
+	case lost == nil || slices.ContainsFunc(s.Verdict.Diagnostics, listed):
 		add(s.Unfit)
 	case s.Lost.Diagnostics == nil:
 		all = append(all, diag.Diagnostic{File: s.Path, Severity: diag.SeverityError, Message: lost.Error()})

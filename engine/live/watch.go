@@ -113,13 +113,13 @@ func newNotifier() (notifier, error) {
 
 // watcher is one run of Watch; it belongs to one goroutine.
 type watcher struct {
-	dir      string // as given: in what is told
+	dir      string // as given: in what is reported
 	abs      string // the same, absolute: in notifications
 	opts     WatchOptions
 	notify   notifier
 	watched  map[string]fs.FileInfo // folders with a notification, and which folder it was
-	told     snapshot               // what changed was last called for, part by part
-	waiting  map[string]*unquiet    // parts that have changed and wait to be told; "" is the folder as a whole
+	reported snapshot               // what changed was last called for, part by part
+	waiting  map[string]*unquiet    // parts that have changed and wait to be reported; "" is the folder as a whole
 	timer    *time.Timer            // runs while some wait
 	lastFail string                 // trouble logged last, not to repeat it each poll
 }
@@ -137,9 +137,9 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 	defer poll.Stop()
 
 	w.rewatch() // before the first look, so that nothing falls between
-	told, seen := w.look()
-	w.told = told
-	if o.Since != "" && o.Since != told.content {
+	now, seen := w.look()
+	w.reported = now
+	if o.Since != "" && o.Since != now.content {
 		seen.Reason = "the folder changed before it was watched"
 		changed(seen)
 	}
@@ -158,7 +158,7 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 			if w.concerns(ev) {
 				w.stir(w.partOf(ev), "")
 				if ev.Has(fsnotify.Create) && isFolder(ev.Name) {
-					w.watchNew(filepath.Clean(ev.Name)) // what is written into it puts the telling off, too
+					w.watchNew(filepath.Clean(ev.Name)) // what is written into it delays the report, too
 				}
 			}
 		case err, ok := <-w.notify.errors:
@@ -172,7 +172,7 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 		case <-poll.C:
 			w.rewatch()
 			now, _ := w.look()
-			differing := now.differing(w.told)
+			differing := now.differing(w.reported)
 			for _, part := range differing {
 				if w.waiting[part] == nil {
 					w.stir(part, cmp.Or(now.parts[part].hash, "gone"))
