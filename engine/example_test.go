@@ -48,12 +48,12 @@ end)
 		},
 		Lines: strings.NewReader(event),
 		Log:   slog.New(slog.DiscardHandler),
-		Observe: func(h engine.Happening) {
+		Observe: func(h engine.Observation) {
 			switch {
 			case h.Handled != nil:
 				fmt.Println(h.Handled.Entry.Event.Type, h.Handled.Decision.Rules[0].Asked)
-			case h.Settled != nil:
-				fmt.Println(h.Settled.Kind, h.Settled.Status, h.Settled.Reason)
+			case h.Ended != nil:
+				fmt.Println(h.Ended.Kind, h.Ended.Status, h.Ended.Reason)
 				stop()
 			}
 		},

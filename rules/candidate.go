@@ -144,6 +144,6 @@ func sourceOf(name, path string, files []File) source {
 
 // cutShort reports whether a source is incomplete, so that the rest may contain a veto:
 // it ends within a block, or in the middle of a line of a pack without rules.
-func (b *builder) cutShort(f File) bool {
-	return luabind.EndsEarly(f.Bytes) || b.empty && !endsLine(f.Bytes) && luabind.HasCode(f.Bytes)
+func (c *Candidate) cutShort(f File) bool {
+	return luabind.EndsEarly(f.Bytes) || c.empty && !endsLine(f.Bytes) && luabind.HasCode(f.Bytes)
 }

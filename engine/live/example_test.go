@@ -11,9 +11,9 @@ import (
 func ExampleStep() {
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	standing := live.Standing{
-		State:   live.State{Pack: "codes", Live: "a1"},
-		Version: live.Version{Hash: "a1", Built: "a1"},
-		HasGate: true,
+		PackState: live.PackState{Pack: "codes", Live: "a1"},
+		Version:   live.Version{Hash: "a1", Built: "a1"},
+		Config:    live.PackConfig{Gate: true},
 	}
 
 	// The folder is read, and the pack's files are others.

@@ -14,7 +14,7 @@ import (
 	"chertd/rules"
 )
 
-// folder is what a reading said of the folder as a whole.
+// folder is the result of a reading that concerns the folder as a whole.
 type folder struct {
 	content string    // hash of all of it
 	diags   diag.List // what is wrong with the folder itself
@@ -34,8 +34,7 @@ func (m *Manager) read(ctx context.Context, r reading) (pending []*run, err erro
 		paths[b.Pack().Path] = true
 		byName[b.Pack().Name] = append(byName[b.Pack().Name], b)
 	}
-	emptied := m.emptied(byName, found.Others())
-	moving := !m.folder.unread && m.someJustGone(byName, emptied)
+	absent, moving := m.absent(byName, paths, found.Others())
 	errs := []error{m.keepIgnoring(ctx)}
 	isBusy := func(b *rules.Candidate) bool { return r.busy[filepath.Base(b.Pack().Path)] }
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
@@ -60,14 +59,12 @@ func (m *Manager) read(ctx context.Context, r reading) (pending []*run, err erro
 		}
 	}
 	for _, s := range m.sorted() {
-		switch {
-		case byName[s.Pack] != nil:
+		switch in := absent[s.Pack]; {
+		case in == nil:
 		case r.busy[filepath.Base(s.Path)]:
 			m.readLater(busyLook)
-		case emptied[s.Pack]:
-			errs = append(errs, m.give(ctx, s, m.withoutRules(s), nil))
 		default:
-			errs = append(errs, m.give(ctx, s, m.missing(s, paths), nil))
+			errs = append(errs, m.give(ctx, s, in, nil))
 		}
 	}
 	m.complainOfFolder(byName)
@@ -139,13 +136,12 @@ func (m *Manager) consider(ctx context.Context, s *Standing, b *rules.Candidate,
 	in := Found{Edit: m.editOf(s, b), Waited: waited, Starting: m.starting}
 	err := m.lookAround(ctx, s, &in)
 	if err != nil {
-		return errors.Join(err, m.give(ctx, s, Unanswered{}, nil))
+		return errors.Join(err, m.give(ctx, s, NotKept{}, nil))
 	}
 	if s.Tried != nil && s.Tried.Key == in.Edit.Key && s.Tried.Refused.Kind == FilesLive {
-		if in.Before, err = m.record(ctx, s); err != nil {
+		if in.Peers, err = m.peers(ctx, s, s.Tried.Version.Pack); err != nil {
 			return errors.Join(err, m.give(ctx, s, NotKept{in}, b))
 		}
-		in.Like = m.like(s, s.Tried.Version.Pack)
 	}
 	return m.give(ctx, s, in, b)
 }
@@ -153,14 +149,14 @@ func (m *Manager) consider(ctx context.Context, s *Standing, b *rules.Candidate,
 // lookAround looks up what Found needs beside the files.
 func (m *Manager) lookAround(ctx context.Context, s *Standing, in *Found) error {
 	e := &in.Edit
-	if s.Pin.Until == UntilFiles && s.Pin.Version != "" {
+	if s.PinnedWithoutFiles && !s.PinStays {
 		kept, _, err := m.c.Keeper.Version(ctx, s.Pack, e.Version)
 		if err != nil {
 			return fmt.Errorf("look pack %q up: %w", s.Pack, err)
 		}
 		in.Back = kept.RolledBack
 	}
-	if e.Unreadable || s.Settled(e) {
+	if e.Unreadable || s.settled(e) {
 		return nil
 	}
 	// Files are compared with what they were before: with what was live last if that is
@@ -193,52 +189,45 @@ func (m *Manager) clash(ctx context.Context, s *Standing, all []*rules.Candidate
 		}
 		path = kept.Path
 	}
-	own, in := all[0], Clashed{}
+	own, content, mayVeto, verdict := all[0], "", false, Verdict{Kind: NameTaken}
 	for i, b := range all {
 		other := all[0]
 		if i == 0 {
 			other = all[1]
 		}
-		in.Content += b.Content()
-		in.MayVeto = in.MayVeto || b.MayVeto()
-		in.Diagnostics = append(in.Diagnostics, b.NameTaken(other))
+		content += b.Content()
+		mayVeto = mayVeto || b.MayVeto()
+		verdict.Diagnostics = append(verdict.Diagnostics, b.NameTaken(other))
 		if b.Pack().Path == path {
 			own = b
 		}
 	}
-	in.Edit = m.editOf(s, own)
-	return m.give(ctx, s, in, nil)
+	e := m.editOf(s, own)
+	e.Content, e.MayVeto = content, mayVeto
+	return m.give(ctx, s, Refused{e, verdict}, nil)
 }
 
-// emptied are the packs that are not there any more while something stands where
-// they were: a folder without rules, a folder in the place of a file. others are
-// the paths of what is not a pack.
-func (m *Manager) emptied(present map[string][]*rules.Candidate, others []string) map[string]bool {
-	emptied := map[string]bool{}
+// absent is the reading of each pack that is known and was not found: something may
+// stand where it was, a folder without rules or a folder in the place of a file. paths
+// are those of the packs that are there, others those of what is not a pack. moving says
+// that the files of a pack that is live are gone, and not long enough for it to be
+// removed.
+func (m *Manager) absent(byName map[string][]*rules.Candidate, paths map[string]bool, others []string) (all map[string]Input, moving bool) {
+	all = map[string]Input{}
 	for name, s := range m.packs {
-		ours := filepath.Join(m.c.Dir, filepath.Base(s.Path)) // the folder itself may have been moved
-		if present[name] == nil && s.Path != "" && !s.restored() && !(s.Gone && s.Live == "") && slices.Contains(others, ours) {
-			emptied[name] = true
+		at := filepath.Join(m.c.Dir, filepath.Base(s.Path)) // the folder itself may have been moved
+		switch {
+		case byName[name] != nil:
+		case s.Path != "" && !s.PinnedWithoutFiles && !(s.Gone && s.Live == "") && slices.Contains(others, at):
+			wrong := diag.List{{File: at, Severity: diag.SeverityError, Message: "it is there, and holds no rules",
+				Hint: fmt.Sprintf("write its rules again; if the pack is to go, delete %s, too; to switch it off: %s", at, diag.PackCommand("mode", name, "off"))}}
+			all[name] = Refused{Edit{Path: s.Path, Mode: s.Files.Mode, MayVeto: s.EditVeto}, Verdict{Kind: NoRules, Diagnostics: wrong}}
+		default:
+			all[name] = m.missing(s, paths)
+			moving = moving || s.Live != "" && !s.PinnedWithoutFiles && (s.Missed.IsZero() || m.c.Now().Before(s.Missed.Add(goneFor)))
 		}
 	}
-	return emptied
-}
-
-func (m *Manager) withoutRules(s *Standing) Emptied {
-	at := filepath.Join(m.c.Dir, filepath.Base(s.Path))
-	return Emptied{diag.List{{File: at, Severity: diag.SeverityError, Message: "it is there, and holds no rules",
-		Hint: fmt.Sprintf("write its rules again; if the pack is to go, delete %s, too; to switch it off: %s", at, diag.PackCommand("mode", s.Pack, "off"))}}}
-}
-
-// someJustGone reports whether the files of a pack that is live are gone, and
-// not long enough for it to be removed.
-func (m *Manager) someJustGone(present map[string][]*rules.Candidate, emptied map[string]bool) bool {
-	for name, s := range m.packs {
-		if present[name] == nil && !emptied[name] && s.Live != "" && !s.restored() && (s.Missed.IsZero() || m.c.Now().Sub(s.Missed) < goneFor) {
-			return true
-		}
-	}
-	return false
+	return all, moving && !m.folder.unread
 }
 
 // missing says how the folder is without a pack's files. paths are those of the packs

@@ -3,7 +3,7 @@ package live
 import (
 	"context"
 	"errors"
-	"sync/atomic"
+	"slices"
 	"time"
 
 	"chertd/luabind/diag"
@@ -17,7 +17,7 @@ const (
 	// gateRound is how long edits that have passed wait for others of the same
 	// reading, to go live as one.
 	gateRound = 20 * time.Millisecond
-	// gatePatience is how long a watch waits for specs before it may tell of the
+	// gatePatience is how long a watch waits for specs before it may report the
 	// next change.
 	gatePatience = 150 * time.Millisecond
 )
@@ -37,29 +37,25 @@ type run struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed at its end
 
-	found GateResult // by then
-	cut   bool       // specs were not run to the end
+	found Gated // by then
 }
 
 // runGate begins to run the gate on the edit that a pack tries.
 func (m *Manager) runGate(s *Standing) {
-	r, gate, version := &run{pack: s.Pack, done: make(chan struct{})}, m.c.Gate, s.Trying.Version.Pack
-	r.cancel = m.tasks.start(func(ctx context.Context) {
+	ctx, cancel := context.WithCancel(m.tasks.ctx)
+	r, gate, version := &run{pack: s.Pack, cancel: cancel, done: make(chan struct{})}, m.c.Gate, s.Trying.Version.Pack
+	m.runs[s.Pack] = r
+	m.tasks.start(func(context.Context) {
 		defer close(r.done)
+		defer cancel()
 		select {
 		case m.slots <- struct{}{}:
 			defer func() { <-m.slots }()
-			r.found = gate(ctx, version)
+			r.found.GateResult = gate(ctx, version)
 		case <-ctx.Done():
 		}
-		r.cut = ctx.Err() != nil
+		r.found.Cut = ctx.Err() != nil
 	})
-	if r.cancel == nil {
-		r.cut = true
-		r.cancel = func() {}
-		close(r.done)
-	}
-	m.runs[s.Pack] = r
 }
 
 // stopGate ends the run of the gate on a pack's edit, if there is one.
@@ -75,26 +71,25 @@ func (m *Manager) stopGate(pack string) {
 func (m *Manager) collect(ctx context.Context, pending []*run, apply func()) error {
 	var errs []error
 	for len(pending) > 0 {
-		var ready, slow []*run
-		round := time.NewTimer(gateRound)
-		for _, t := range pending {
+		var ready []*run
+		round, cancel := context.WithTimeout(ctx, gateRound)
+		pending = slices.DeleteFunc(pending, func(r *run) bool {
 			select {
-			case <-t.done:
-			case <-round.C:
-				round.Reset(0) // for the others it is over, too
-			case <-ctx.Done():
-				round.Stop()
-				return errors.Join(append(errs, ctx.Err())...)
+			case <-r.done:
+			case <-round.Done(): // for the others it is over, too
 			}
 			select {
-			case <-t.done:
-				ready = append(ready, t)
+			case <-r.done:
+				ready = append(ready, r)
+				return true
 			default:
-				slow = append(slow, t)
+				return false
 			}
+		})
+		cancel()
+		if ctx.Err() != nil {
+			return errors.Join(append(errs, ctx.Err())...)
 		}
-		round.Stop()
-		pending = slow
 		if len(ready) == 0 {
 			continue
 		}
@@ -110,36 +105,40 @@ func (m *Manager) collect(ctx context.Context, pending []*run, apply func()) err
 	return errors.Join(errs...)
 }
 
-// collectApart is collect in a goroutine of its own, which is waited for until
-// patience or ctx is over. What goes wrong after that is logged.
-func (m *Manager) collectApart(ctx context.Context, pending []*run, reason string, patience <-chan time.Time) error {
+// collectApart is collect in a goroutine of its own, which is waited for until ctx is
+// over and, unless all is set, for gatePatience at most. What goes wrong after that is
+// logged.
+func (m *Manager) collectApart(ctx context.Context, pending []*run, reason string, all bool) error {
 	if len(pending) == 0 {
 		return nil
 	}
-	var taken atomic.Bool // by the one who tells how it ended
-	ended := make(chan error, 1)
-	started := m.tasks.start(func(ctx context.Context) {
+	ended := make(chan error)
+	left, leave := context.WithCancel(ctx)
+	defer leave()
+	m.tasks.start(func(ctx context.Context) {
 		err := m.collect(ctx, pending, func() { m.swap(reason) })
 		if err != nil && ctx.Err() == nil {
 			m.readLater(againAfter)
 		}
-		alone := !taken.CompareAndSwap(false, true)
-		ended <- err
-		if alone && err != nil && ctx.Err() == nil {
-			m.c.Log.Error("an edit that may go live could not be kept", "err", err)
+		select {
+		case ended <- err:
+		case <-ctx.Done():
+		case <-left.Done():
+			if err != nil && ctx.Err() == nil {
+				m.c.Log.Error("an edit that may go live could not be kept", "err", err)
+			}
 		}
 	})
-	if started == nil {
-		return nil
+	var patience <-chan time.Time
+	if !all {
+		patience = time.After(gatePatience)
 	}
 	select {
 	case err := <-ended:
 		return err
 	case <-patience:
+	case <-m.tasks.ctx.Done():
 	case <-ctx.Done():
-	}
-	if !taken.CompareAndSwap(false, true) {
-		return <-ended // it ended just now
 	}
 	return ctx.Err()
 }
@@ -151,13 +150,12 @@ func (m *Manager) settle(ctx context.Context, r *run) error {
 		return nil
 	}
 	delete(m.runs, r.pack)
-	in := Gated{Cut: r.cut, Refused: r.found.Refused, Diagnostics: r.found.Diagnostics}
-	if r.cut || in.Refused != FilesLive {
+	in := r.found
+	if in.Cut || in.Refused != FilesLive {
 		return m.give(ctx, s, in, nil)
 	}
-	in.Like = m.like(s, s.Trying.Version.Pack)
 	var err error
-	if in.Before, err = m.record(ctx, s); err != nil {
+	if in.Peers, err = m.peers(ctx, s, s.Trying.Version.Pack); err != nil {
 		return errors.Join(err, m.give(ctx, s, NotKept{in}, nil))
 	}
 	return m.give(ctx, s, in, nil)

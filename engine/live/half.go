@@ -1,24 +1,30 @@
 package live
 
 import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"chertd/luabind/diag"
+	"chertd/rules"
 )
 
 const (
 	// mostSettles bounds how long a file that keeps changing and keeps looking half
-	// written can delay its edit, in multiples of Standing.Settling.
+	// written can delay its edit, in multiples of PackConfig.Settle.
 	mostSettles = 5
 	// openLook is how soon a file that a program has open for writing is looked at
 	// again: no notification comes when it is closed.
 	openLook = 100 * time.Millisecond
 )
 
-// Settled reports whether an edit is what was live or pinned before. Then it is not
+// settled reports whether an edit is what was live or pinned before. Then it is not
 // checked for half-written files.
-func (s *Standing) Settled(e *Edit) bool {
-	return s.Pin.Version != "" && s.Pin.Over == e.Version && s.Pin.Until == UntilEdit ||
+func (s *Standing) settled(e *Edit) bool {
+	return s.Pinned != "" && s.PinnedOver == e.Version && !s.PinStays && !s.PinnedWithoutFiles ||
 		e.Version == s.Live && (!s.Version.Runs() || s.Version.Specs == e.Specs)
 }
 
@@ -26,17 +32,17 @@ func (s *Standing) Settled(e *Edit) bool {
 // writing them.
 func (t *step) givesTime(e *Edit, waited bool) bool {
 	s := &t.s
-	next, wait, look := s.Half.give(e.Half, e.Content, s.Settling, waited, t.now)
+	next, wait, look := s.Half.give(e.Half, e.Content, s.Config.Settle, waited, t.now)
 	if !wait {
 		return false
 	}
 	if s.Half.Began.IsZero() {
-		t.log(LogEntry{Kind: LogHalf, Half: e.Half})
+		t.out.Log = append(t.out.Log, halfLine(e.Half, s.Config.Settle, "pack", s.Pack))
 	}
 	s.Half, t.out.LookAgain = next, t.now.Add(look)
 	t.giveUp()
 	s.Tried = nil
-	s.Verdict = Verdict{Kind: HalfWritten, Time: s.Settling, Diagnostics: diag.List{{File: e.Half.File, Severity: diag.SeverityWarning, Message: e.Half.Why}}}
+	s.Verdict = Verdict{Kind: HalfWritten, Time: s.Config.Settle, Diagnostics: diag.List{{File: e.Half.File, Severity: diag.SeverityWarning, Message: e.Half.Why}}}
 	return true
 }
 
@@ -71,4 +77,93 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// halfSign looks for a sign that someone is still writing files, which were others
+// before.
+func (m *Manager) halfSign(now, before []rules.File) HalfSign {
+	if file, why := rules.Unfinished(now, before); why != "" {
+		return HalfSign{File: file, Why: why}
+	}
+	for i := range now {
+		f := &now[i]
+		same := func(b rules.File) bool { return b.Name == f.Name && bytes.Equal(b.Bytes, f.Bytes) }
+		if !slices.ContainsFunc(before, same) && m.c.writing(f.Path) {
+			return HalfSign{File: f.Path, Why: "a program has it open for writing", Open: true}
+		}
+	}
+	return HalfSign{}
+}
+
+// ignoring is the .chertignore that counts. One that is cut to a beginning makes
+// packs of what it ignored, so it gets time as a pack's files do; until that is
+// over the one before counts.
+type ignoring struct {
+	known    bool         // complete is known; else nothing counts, and no pack is looked at, while it looks half written
+	complete []rules.File // as it was when it last looked complete; empty: there was none
+	kept     string       // version of the one that is kept; "": none is
+	half     Half
+}
+
+// ignoreBy decides by which .chertignore the folder is read.
+func (m *Manager) ignoreBy(now []rules.File, waited bool) (use []rules.File, wait diag.List) {
+	i := &m.ignoring
+	if i.known && rules.VersionOf(now) == rules.VersionOf(i.complete) {
+		i.half = Half{}
+		return now, nil
+	}
+	sign := m.halfSign(now, i.complete)
+	at := m.c.Now()
+	next, giveTime, look := i.half.give(sign, rules.ContentOf(now), m.c.Settle, waited, at)
+	if !giveTime {
+		i.known, i.complete, i.half = true, now, Half{}
+		return now, nil
+	}
+	if i.half.Began.IsZero() {
+		line := halfLine(sign, m.c.Settle)
+		line.write(m.c.Log)
+	}
+	i.half = next
+	m.readLater(look)
+	if i.known {
+		return i.complete, nil
+	}
+	why := Verdict{Kind: HalfWritten, Time: m.c.Settle}
+	return nil, diag.List{{File: sign.File, Severity: diag.SeverityError, Message: sign.Why + ": " + why.String()}}
+}
+
+// keepIgnoring keeps the .chertignore that counts, for the next start.
+func (m *Manager) keepIgnoring(ctx context.Context) error {
+	i := &m.ignoring
+	version := ""
+	if len(i.complete) > 0 {
+		version = rules.VersionOf(i.complete)
+	}
+	if !i.known || version == i.kept {
+		return nil
+	}
+	var content []byte
+	if version != "" {
+		content = append([]byte{}, i.complete[0].Bytes...)
+	}
+	err := m.c.Keeper.SetIgnoreFile(ctx, content)
+	if err != nil {
+		return fmt.Errorf("keep %s: %w", rules.IgnoreName, err)
+	}
+	i.kept = version
+	return nil
+}
+
+// rememberIgnoring restores the .chertignore that counted when the process last ran.
+func (m *Manager) rememberIgnoring(ctx context.Context) error {
+	content, err := m.c.Keeper.IgnoreFile(ctx)
+	if err != nil {
+		return fmt.Errorf("read the %s of before: %w", rules.IgnoreName, err)
+	}
+	if content == nil {
+		return nil
+	}
+	files := []rules.File{{Name: rules.IgnoreName, Path: filepath.Join(m.c.Dir, rules.IgnoreName), Kind: rules.IgnoreFile, Bytes: content}}
+	m.ignoring = ignoring{known: true, complete: files, kept: rules.VersionOf(files)}
+	return nil
 }

@@ -8,10 +8,10 @@ import (
 )
 
 // Input is something that happens to a pack. Each reading of the folder is one of
-// Found, Clashed, Emptied and Missing. Compiled, Gated and Recalled are results of
-// commands that Step returned. SetMode, Rollback, Unpin and Remove are commands of
-// operators. Limited and Failing come from the events. Manager gives the others.
-type Input interface{ input() }
+// Found, Refused and Missing. Compiled, Gated and Recalled are results of commands that
+// Step returned. SetMode, Rollback and Remove are commands of operators; the first two
+// are also given because of a limit or a trial. Swap and NotKept are the Manager's.
+type Input interface{ apply(*step) }
 
 // Found is a reading that found the pack's files.
 type Found struct {
@@ -19,10 +19,13 @@ type Found struct {
 	Waited   bool      // files that still look half written have had their time
 	Starting bool      // the process starts
 	Back     time.Time // when Edit.Version was rolled back; zero: it was not, or that was not looked up
-	// Before is how the live version did. It is looked up only if Standing.Tried is of
-	// this edit.
-	Before Record
-	Like   Like // of a new pack
+	Peers              // looked up only if Standing.Tried is of this edit
+}
+
+// Peers are what a version that goes live is compared with.
+type Peers struct {
+	Before Record // how the live version did
+	Like   Like   // of a new pack
 }
 
 // Like names a live pack that is nearly the same as a new one, which may be a copy of
@@ -32,19 +35,14 @@ type Like struct {
 	Warning diag.Diagnostic
 }
 
-// Clashed is a reading that found several packs of the same name.
-type Clashed struct {
-	Edit    Edit   // of the one that was live, or the first
-	Content string // of all
-	MayVeto bool   // one of them may veto
-	// Diagnostics are the errors.
-	Diagnostics diag.List
+// Refused is a reading that found something else than the files of one pack: several
+// packs of its name, or nothing with rules in the place of the files. A failed mount and
+// an unfinished copy look like the latter, so the pack stays live; who deletes a pack
+// deletes its folder, too.
+type Refused struct {
+	Edit    Edit // of the one that was live, or the first; its Content and MayVeto are of all
+	Verdict Verdict
 }
-
-// Emptied is a reading that found something without rules in the place of the pack's
-// files. A failed mount and an unfinished copy look like this, so the pack stays live;
-// who deletes a pack deletes its folder, too.
-type Emptied struct{ Diagnostics diag.List }
 
 // Missing is a reading that did not find the pack's files.
 type Missing struct {
@@ -71,20 +69,14 @@ type Compiled struct {
 	Kept     []rules.File // its files with the specs that it went live with; nil: these are the same
 	KeptSpec string       // hash of those specs
 	Resume   *Trial       // the trial that it was on when the process ended
-	Before   Record       // of the version that is live
-	Like     Like         // of a new pack
+	Peers
 }
-
-// Unanswered is a store failure before the files could be considered.
-type Unanswered struct{}
 
 // Gated is the result of Commands.RunGate, on Standing.Trying.
 type Gated struct {
-	Cut         bool // specs were not run to the end
-	Refused     Kind // SpecsFail or ChecksFail; FilesLive: it passes
-	Diagnostics diag.List
-	Before      Record // of the version that is live
-	Like        Like   // of a new pack
+	GateResult
+	Peers
+	Cut bool // specs were not run to the end
 }
 
 // Recalled is the result of Commands.Recall.
@@ -114,33 +106,24 @@ type Fitted struct {
 
 // SetMode sets the pack's mode.
 type SetMode struct {
-	Mode        rules.Mode // "" takes it back
-	Limit       rules.Rate // that was reached, where chertd sets the mode itself; zero: an operator does
+	Mode rules.Mode // "" takes it back
+	// Limit is the limit that the pack has reached, if chertd sets the mode because of
+	// it: only if the pack is live, and the limit was not raised since.
+	Limit       rules.Rate
 	KeepPending bool
-}
-
-// Limited is a limit that the pack reached, for which it goes to shadow.
-type Limited struct{ Limit rules.Rate }
-
-// Failing is a version that failed on too many events of its trial.
-type Failing struct {
-	Version          string
-	Events, Failures int64
 }
 
 // Rollback makes a kept version live.
 type Rollback struct {
-	To          Fitted
-	Record      Record // how it did when it was live
-	Pin         bool   // it stays when the pack's files change
-	Undo        bool   // it is what the files are: nothing is pinned
+	To     Fitted
+	Record Record // how it did when it was live
+	Pin    bool   // it stays when the pack's files change
+	// Undo undoes a rollback: To is the version of the files. If they were never live To
+	// is zero: then the rollback ends, and they are considered as an edit.
+	Undo        bool
 	KeepPending bool
 	Cause       Cause
 }
-
-// Unpin ends a rollback that an operator undoes, where the pack's files were never live:
-// they are considered as an edit.
-type Unpin struct{}
 
 // Remove forgets the pack. If Operator is set an operator removes it: then its mode is
 // forgotten, too.
@@ -149,44 +132,77 @@ type Remove struct {
 	KeepPending bool
 }
 
-// Reconfigured is the configuration as it was read again.
-type Reconfigured struct {
-	Revision int
-	Mode     rules.Mode
-	Gate     bool
-	Settle   time.Duration
-}
-
-// Started ends the start of a process. Pending work that the process before had to drop
-// is dropped.
-type Started struct{}
-
-// Tended ends a reading or an operator's command, before the live set is swapped. Mode
+// Swap ends a reading or an operator's command, before the live set is swapped. Mode
 // is the pack's mode in the set that is live; "": it is not in that set.
-type Tended struct {
+type Swap struct {
 	Mode   rules.Mode
 	Passed bool // the trial is over, and the version stays live
 }
 
 // NotKept is an input whose Commands.Keep failed. The standing is the one from before
-// that input.
+// that input. Input is nil if the store failed before files could be considered.
 type NotKept struct{ Input Input }
 
-func (Found) input()        {}
-func (Clashed) input()      {}
-func (Emptied) input()      {}
-func (Missing) input()      {}
-func (Compiled) input()     {}
-func (Unanswered) input()   {}
-func (Gated) input()        {}
-func (Recalled) input()     {}
-func (SetMode) input()      {}
-func (Limited) input()      {}
-func (Failing) input()      {}
-func (Rollback) input()     {}
-func (Unpin) input()        {}
-func (Remove) input()       {}
-func (Reconfigured) input() {}
-func (Started) input()      {}
-func (Tended) input()       {}
-func (NotKept) input()      {}
+// Commands is what the caller of Step has to do, in the order of the fields.
+type Commands struct {
+	// Keep must be durable before the new standing counts. If the store fails, the caller
+	// discards the new standing and gives NotKept to the old one.
+	Keep Keep
+	Drop []Drop
+	Log  []Line
+	// LookAgain is when to read the folder again though it does not change; zero: never.
+	LookAgain time.Time
+	StopGate  bool // cancel the gate's run
+	RunGate   bool // run the gate on Standing.Trying, then give Gated
+	Forget    bool // the pack is no longer known
+	// At most one of these two is set.
+	Compile *Edit   // compile it, then give Compiled
+	Recall  *Recall // load it, then give Recalled
+}
+
+// Recall loads a kept version under the current configuration.
+type Recall struct {
+	Version string
+	// Refused is whether a refused edit is still to be logged, by Recalled: the log line
+	// names the version that is live instead.
+	Refused bool
+}
+
+// Keep is what the store has to keep.
+type Keep struct {
+	State   *PackState
+	Version *Version // goes live now: with its files
+	// Marks changes the records of versions that the store has: true, it is live from now
+	// on; false, it was rolled back.
+	Marks map[string]bool
+	// Pending maps versions that are no longer live to whether their pending work was
+	// kept; the version "" stands for the pack's mode.
+	Pending map[string]bool
+	// RulesGone notes that reads of deleted rules have to be dropped, in case the process
+	// ends before that. A store failure does not undo the step.
+	RulesGone bool
+}
+
+// Drop cancels the pending work of a pack, or of one version of it.
+type Drop struct {
+	Pack    string
+	Version string // "": of every version
+	Why     DropWhy
+	// Forget has the store forget the pack afterwards, except for Rest: what operators
+	// set.
+	Forget bool
+	Rest   PackState
+	// KeepPending cancels nothing: the pack is only forgotten.
+	KeepPending bool
+}
+
+// DropWhy is why pending work is cancelled. It appears in logs as it is.
+type DropWhy string
+
+const (
+	DropOff         DropWhy = "off"          // the pack's mode, or its version is not granted any more
+	DropShadow      DropWhy = "shadow"       // the pack's mode
+	DropRolledBack  DropWhy = "rolled back"  // the version
+	DropRemoved     DropWhy = "removed"      // the pack
+	DropRuleDeleted DropWhy = "rule deleted" // only reads of rules that the pack does not have any more
+)

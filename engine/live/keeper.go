@@ -9,8 +9,8 @@ import (
 )
 
 // Keeper remembers packs beyond the life of the process: every version that
-// was live, and what operators said about each pack. Its errors say what was
-// being done, and with which pack: who returns them does not say it again.
+// was live, and what operators set of each pack. Its errors name what was
+// being done, and with which pack: who returns them does not repeat it.
 type Keeper interface {
 	// SaveVersion keeps a version that goes live, with its files. Of one that is
 	// kept already Last and RolledBack are replaced; its files, Since, counts and
@@ -77,7 +77,6 @@ func (v *KeptVersion) failing() bool {
 
 // filesOver are the files as they are now, but for specs: those are as kept.
 func (v *KeptVersion) filesOver(now []rules.File) []rules.File {
-	isSpec := func(f rules.File) bool { return f.Kind == rules.SpecFile }
 	files := slices.DeleteFunc(slices.Clone(now), isSpec)
 	return append(files, slices.DeleteFunc(slices.Clone(v.Files), func(f rules.File) bool { return !isSpec(f) })...)
 }
@@ -109,71 +108,14 @@ type PackState struct {
 	RulesDeleted bool
 }
 
-// State is the part of a PackState by which a step decides.
-type State struct {
-	Pack string
-	Live string     // the version that ought to be live; "": none ever was
-	Set  rules.Mode // the mode that was set; "": chertd.yaml and pack.yaml decide
-	// Limit is the limit of reads that the pack has reached, if chertd set the mode
-	// because of it.
-	Limit    rules.Rate
-	Pin      Pin
-	Settings string
+// unpinned returns the state without its rollback.
+func (p PackState) unpinned() PackState {
+	p.Pinned, p.PinnedOver, p.PinStays, p.PinnedWithoutFiles = "", "", false, false
+	return p
 }
 
-// why returns why chertd set the mode itself; "" if it did not.
-func (s State) why() string {
-	if s.Limit == (rules.Rate{}) {
-		return ""
-	}
-	return s.Limit.Reached()
-}
-
-// Pin is a rollback that is in force. The zero Pin is none.
-type Pin struct {
-	Version string // that it made live
-	Until   PinEnd
-	Over    string // UntilEdit: the version of the files when it began
-}
-
-// PinEnd is what ends a rollback, beside the next one and undo.
-type PinEnd int
-
-const (
-	UntilEdit          PinEnd = iota // other files than Pin.Over
-	UntilUndone                      // nothing else: rollback --pin
-	UntilFiles                       // files: there were none
-	UntilUndoneNoFiles               // nothing else, and there were no files
-)
-
-// Stays reports whether edits do not end the rollback.
-func (p Pin) Stays() bool {
-	return p.Version != "" && (p.Until == UntilUndone || p.Until == UntilUndoneNoFiles)
-}
-
-// stateOf returns the State of a stored row.
-func stateOf(row PackState) State {
-	s := State{Pack: row.Pack, Live: row.Live, Set: row.Mode, Limit: row.Limit, Settings: row.Settings, Pin: Pin{Version: row.Pinned}}
-	switch {
-	case row.Pinned == "":
-	case row.PinStays && row.PinnedWithoutFiles:
-		s.Pin.Until = UntilUndoneNoFiles
-	case row.PinStays:
-		s.Pin.Until = UntilUndone
-	case row.PinnedWithoutFiles:
-		s.Pin.Until = UntilFiles
-	default:
-		s.Pin.Over = row.PinnedOver
-	}
-	return s
-}
-
-// row returns the state as it is stored.
-func (s State) row() PackState {
-	row := PackState{Pack: s.Pack, Live: s.Live, Mode: s.Set, Why: s.why(), Limit: s.Limit, Settings: s.Settings, Pinned: s.Pin.Version}
-	if s.Pin.Version != "" {
-		row.PinnedOver, row.PinStays = s.Pin.Over, s.Pin.Stays()
-		row.PinnedWithoutFiles = s.Pin.Until == UntilFiles || s.Pin.Until == UntilUndoneNoFiles
-	}
-	return row
+// blank reports whether nothing is remembered but what is pending.
+func (p PackState) blank() bool {
+	p.PendingKept, p.RulesDeleted = false, false
+	return p == PackState{Pack: p.Pack}
 }

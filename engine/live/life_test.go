@@ -59,40 +59,40 @@ func newLife(gate bool) *life {
 // restart is another process that finds what the store keeps, and reads the folder.
 func (l *life) restart() {
 	l.s = Standing{Back: map[string]bool{}}
-	l.s.State = stateOf(PackState{Pack: "p"})
+	l.s.PackState = PackState{Pack: "p"}
 	if !l.gone {
-		l.s.State, l.s.Gone, l.s.LastVeto = stateOf(l.row), true, l.row.Live != ""
-		l.s.KeptPending = l.pending[""]
+		l.s.PackState, l.s.Gone, l.s.LastVeto = l.row, true, l.row.Live != ""
+		l.s.PendingKept = l.pending[""]
 		for name, v := range l.versions {
 			if !v.RolledBack.IsZero() && name != l.row.Live && !l.pending[name] {
 				l.s.Back[name] = true
 			}
 		}
 	}
-	l.give(l.configured())
+	l.s.Config = l.configured()
 	l.read(true)
-	l.give(Started{})
+	l.note(&Commands{Drop: l.s.owed()})
 }
 
-func (l *life) configured() Reconfigured {
-	return Reconfigured{Revision: l.config, Gate: l.gate, Settle: 2 * time.Second}
+func (l *life) configured() PackConfig {
+	return PackConfig{Revision: l.config, Gate: l.gate, Settle: 2 * time.Second}
 }
 
 // reconfigure grants send, or takes it back.
 func (l *life) reconfigure(granted bool) {
 	l.revoked = !granted
 	l.config++
-	l.give(l.configured())
+	l.s.Config = l.configured()
 	l.read(false)
 }
 
 // tend ends a reading or a command, as Manager.swap does.
 func (l *life) tend() {
-	l.give(Tended{Mode: l.mode, Passed: l.over})
+	l.give(Swap{Mode: l.mode, Passed: l.over})
 	l.over = false
 	l.mode = ""
-	if l.s.InSet() {
-		l.mode, _ = l.s.ModeNow()
+	if l.s.inSet() {
+		l.mode, _ = l.s.modeNow()
 	}
 }
 
@@ -105,10 +105,10 @@ func (l *life) give(in Input) {
 		if !reflect.DeepEqual(before, l.s) {
 			l.wrong = fmt.Sprintf("Step has changed its argument by %T", in)
 		}
-		if !out.Keep.Empty() && !l.diskOK {
+		if !keepsNothing(&out.Keep) && !l.diskOK {
 			l.diskOK = true
 			next, out = Step(l.s, NotKept{in}, l.now)
-			if !out.Keep.Empty() {
+			if !keepsNothing(&out.Keep) {
 				l.wrong = fmt.Sprintf("what can't be kept is to be kept again: %+v", out.Keep)
 			}
 		}
@@ -124,6 +124,10 @@ func (l *life) give(in Input) {
 			in = l.recalled(*out.Recall)
 		}
 	}
+}
+
+func keepsNothing(k *Keep) bool {
+	return k.State == nil && k.Version == nil && len(k.Marks) == 0 && len(k.Pending) == 0
 }
 
 // checkGated finds versions that go live by an edit and have not passed the gate.
@@ -156,8 +160,8 @@ func (l *life) keep(k *Keep) {
 		v := save(k.Version.Hash)
 		v.Last, v.RolledBack = l.now, time.Time{}
 	}
-	for _, mark := range k.Marks {
-		if v := save(mark.Version); mark.Live {
+	for version, live := range k.Marks {
+		if v := save(version); live {
 			v.Last, v.RolledBack = l.now, time.Time{}
 		} else {
 			v.RolledBack = l.now
@@ -165,7 +169,7 @@ func (l *life) keep(k *Keep) {
 	}
 	maps.Copy(l.pending, k.Pending)
 	if k.State != nil {
-		l.row, l.gone = k.State.row(), false
+		l.row, l.gone = *k.State, false
 	}
 }
 
@@ -179,11 +183,11 @@ func (l *life) note(out *Commands) {
 			l.dropped = append(l.dropped, what)
 		}
 		if d.Forget {
-			l.row, l.gone = d.Said.row(), d.Said == State{Pack: "p"}
+			l.row, l.gone = d.Rest, d.Rest.blank()
 		}
 	}
 	for i := range out.Log {
-		l.logged = append(l.logged, logNames[out.Log[i].Kind])
+		l.logged = append(l.logged, logName(out.Log[i].Message))
 	}
 	if out.RunGate {
 		l.asked = append(l.asked, "gate runs")
@@ -193,17 +197,25 @@ func (l *life) note(out *Commands) {
 	}
 }
 
-var logNames = map[LogKind]string{
-	LogNotLive: "not live", LogPinned: "pinned", LogBack: "as before", LogHalf: "half written", LogRestores: "restores", LogLike: "alike",
-	LogSpecs: "specs", LogUnmatched: "matches less", LogLost: "lost", LogUnfit: "unfit", LogLess: "needs less", LogRolledBack: "rolled back",
-	LogGoneKept: "kept", LogRemoved: "removed", LogRemovedByCommand: "removed by command", LogLimitEnds: "limit raised",
+// logName is a short name for a line of the log.
+func logName(message string) string {
+	for _, name := range []struct{ of, is string }{
+		{"an edit is not live: pinned", "pinned"}, {"an edit is not live: rolled back", "pinned"}, {"an edit is not live", "not live"}, {"the files match", "as before"},
+		{"an edit looks half written", "half written"}, {"an edit restores", "restores"}, {"a version that was live can't", "lost"}, {"a permission of", "needs less"},
+		{"rolled back", "rolled back"}, {"a rollback was undone", "rolled back"}, {"pack removed by", "removed by command"}, {"pack removed", "removed"}, {"the files of a pack are gone", "kept"},
+	} {
+		if strings.HasPrefix(message, name.of) {
+			return name.is
+		}
+	}
+	return message
 }
 
 // read has the folder read.
 func (l *life) read(starting bool) {
 	switch {
 	case l.unread, l.files == "":
-		if !l.s.InSet() && l.gone {
+		if !l.s.inSet() && l.gone {
 			return // nothing is known of the pack
 		}
 		l.give(Missing{Unread: l.unread, Others: !l.alone})
@@ -250,7 +262,7 @@ func (l *life) loads(name string) (Kind, bool) {
 }
 
 func (l *life) compiled(e Edit) Input {
-	in := Compiled{Edit: e, MayVeto: e.MayVeto, Before: l.record()}
+	in := Compiled{Edit: e, MayVeto: e.MayVeto, Peers: Peers{Before: l.record()}}
 	kept := l.versions[e.Version]
 	kind, ok := l.loads(e.Version)
 	if !ok {
@@ -285,7 +297,7 @@ func (l *life) gated() {
 	if l.s.Trying == nil {
 		return
 	}
-	in := Gated{Before: l.record()}
+	in := Gated{Peers: Peers{Before: l.record()}}
 	if name := l.s.Trying.Version.Hash; strings.HasPrefix(name, "unfit") {
 		in.Refused = SpecsFail
 	} else {
@@ -342,13 +354,13 @@ func (l *life) rollback(to string, in Rollback) bool {
 func (l *life) undo() bool {
 	name := l.s.Files.Version
 	switch {
-	case l.s.Undoable() != nil:
+	case l.s.undoable() != nil:
 		return false
-	case l.s.Pin.Version == "" && l.s.Version.Hash == name:
+	case l.s.Pinned == "" && l.s.Version.Hash == name:
 	case l.versions[name] != nil:
 		return l.rollback(name, Rollback{Undo: true, Cause: Cause{Kind: Undone}})
-	case l.s.Pin.Version != "":
-		l.give(Unpin{})
+	case l.s.Pinned != "":
+		l.give(Rollback{Undo: true})
 	}
 	l.read(false)
 	return true
@@ -366,10 +378,10 @@ func (l *life) stands() string {
 			parts = append(parts, what)
 		}
 	}
-	mode, by := l.s.ModeNow()
+	mode, by := l.s.modeNow()
 	add(mode != rules.Live, string(mode)+" ("+by+")")
 	add(l.s.Verdict.Kind != FilesLive, l.s.Verdict.String())
-	add(l.s.Blocks(), "reads are blocked")
+	add(l.s.blocks(), "reads are blocked")
 	add(l.s.Trial != nil, "on trial")
 	add(len(l.logged) > 0, "logged: "+strings.Join(l.logged, ", "))
 	add(len(l.dropped) > 0, "dropped: "+strings.Join(l.dropped, ", "))

@@ -1,7 +1,6 @@
 package live
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,20 +41,16 @@ func versionOf(p *rules.Pack) Version {
 
 // specsOf hashes the specs among files.
 func specsOf(files []rules.File) string {
-	var specs []rules.File
-	for _, f := range files {
-		if f.Kind == rules.SpecFile {
-			specs = append(specs, f)
-		}
-	}
-	return rules.ContentOf(specs)
+	return rules.ContentOf(slices.DeleteFunc(slices.Clone(files), func(f rules.File) bool { return !isSpec(f) }))
 }
+
+func isSpec(f rules.File) bool { return f.Kind == rules.SpecFile }
 
 // compile compiles an edit, and looks up what is kept of its version.
 func (m *Manager) compile(ctx context.Context, s *Standing, b *rules.Candidate, e *Edit) (Input, error) {
 	kept, known, err := m.c.Keeper.Version(ctx, s.Pack, e.Version)
 	if err != nil {
-		return Unanswered{}, fmt.Errorf("look pack %q up: %w", s.Pack, err)
+		return NotKept{}, fmt.Errorf("look pack %q up: %w", s.Pack, err)
 	}
 	b.Compile()
 	in := Compiled{Edit: *e, Diagnostics: b.Diagnostics(), MayVeto: b.MayVeto(), Empty: b.Empty()}
@@ -72,14 +67,13 @@ func (m *Manager) compile(ctx context.Context, s *Standing, b *rules.Candidate, 
 		}
 		if s.Version.Hash != e.Version {
 			if in.Resume, err = m.resumed(ctx, &kept); err != nil {
-				return Unanswered{}, err
+				return NotKept{}, err
 			}
 		}
 	case m.c.Gate == nil:
-		if in.Before, err = m.record(ctx, s); err != nil {
+		if in.Peers, err = m.peers(ctx, s, b.Pack()); err != nil {
 			return NotKept{in}, err
 		}
-		in.Like = m.like(s, b.Pack())
 	}
 	return in, nil
 }
@@ -100,19 +94,20 @@ func refused(b *rules.Candidate) Verdict {
 	return v
 }
 
-// record looks up how the live version of a pack did.
-func (m *Manager) record(ctx context.Context, s *Standing) (Record, error) {
+// peers looks up what a version that goes live is compared with.
+func (m *Manager) peers(ctx context.Context, s *Standing, p *rules.Pack) (Peers, error) {
+	in := Peers{Like: m.like(s, p)}
 	if !s.Version.Runs() {
-		return Record{}, nil
+		return in, nil
 	}
 	kept, ok, err := m.c.Keeper.Version(ctx, s.Pack, s.Version.Hash)
-	switch {
-	case err != nil:
-		return Record{}, fmt.Errorf("look up how version %s of pack %q did: %w", rules.ShortOf(s.Version.Hash), s.Pack, err)
-	case !ok:
-		return Record{}, nil
+	if err != nil {
+		return in, fmt.Errorf("look up how version %s of pack %q did: %w", rules.ShortOf(s.Version.Hash), s.Pack, err)
 	}
-	return kept.record(), nil
+	if ok {
+		in.Before = kept.record()
+	}
+	return in, nil
 }
 
 // like looks for a pack that is live and nearly the same as a new one.
@@ -231,20 +226,4 @@ func (m *Manager) fit(s *Standing, b *rules.Candidate) (f Fitted, ok bool) {
 		}
 	}
 	return Fitted{}, false
-}
-
-// halfSign looks for a sign that someone is still writing files, which were others
-// before.
-func (m *Manager) halfSign(now, before []rules.File) HalfSign {
-	if file, why := rules.Unfinished(now, before); why != "" {
-		return HalfSign{File: file, Why: why}
-	}
-	for i := range now {
-		f := &now[i]
-		same := func(b rules.File) bool { return b.Name == f.Name && bytes.Equal(b.Bytes, f.Bytes) }
-		if !slices.ContainsFunc(before, same) && m.c.writing(f.Path) {
-			return HalfSign{File: f.Path, Why: "a program has it open for writing", Open: true}
-		}
-	}
-	return HalfSign{}
 }

@@ -1,7 +1,10 @@
 package live
 
 import (
+	"cmp"
+	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -10,149 +13,249 @@ import (
 	"chertd/rules"
 )
 
-// log writes what a step has to log.
-func (m *Manager) log(s *Standing, t *LogEntry) {
-	pack := []any{"pack", s.Pack}
-	short := rules.ShortOf(t.Version.Hash)
-	switch t.Kind {
-	case LogNotLive:
-		m.logNotLive(s)
-	case LogPinned:
-		m.c.Log.Warn("an edit is not live: "+s.Verdict.String(), append(pack, "edit", rules.ShortOf(s.Files.Version),
-			"instead", "version "+rules.ShortOf(s.Pin.Version)+" stays live", "hint", diag.PackCommand("rollback", s.Pack, "--undo")+" makes its files live")...)
-	case LogBack:
-		m.c.Log.Info("the files match the live version again", append(pack, "version", rules.ShortOf(s.Version.Hash))...)
-	case LogHalf:
-		m.logHalf(&t.Half, pack...)
-	case LogRestores:
-		m.c.Log.Warn("an edit restores a version that was rolled back", append(pack, "version", short, "rolled_back", t.At.UTC().Format(time.RFC3339),
-			"hint", diag.PackCommand("rollback", s.Pack, "--pin")+" keeps an earlier one live whatever is edited")...)
-	case LogLike:
-		m.c.Log.Warn("a new pack is nearly the same as one that is live: both run", append(pack, "file", t.Like.Warning.File, "like", t.Like.Pack, "hint", t.Like.Warning.Hint)...)
-	case LogSpecs:
-		what := "the specs of a pack were deleted"
-		if slices.ContainsFunc(s.Files.Files, func(f rules.File) bool { return f.Kind == rules.SpecFile }) {
-			what = "the specs of a pack changed, and pass"
-		}
-		m.c.Log.Info(what, append(pack, "version", rules.ShortOf(s.Version.Hash))...)
-	case LogUnmatched:
-		for _, d := range t.Diagnostics {
-			if rules.MatchesLess(d) {
-				m.c.Log.Warn("a live rule matches less than it lists", append(pack, "at", fmt.Sprintf("%s:%d", d.File, d.Line), "why", d.Message, "hint", d.Hint)...)
-			}
-		}
-	case LogUnfit:
-		m.c.Log.Error("a version "+s.whySettings(), append(pack, "version", rules.ShortOf(s.Version.Hash), "err", s.Unfit)...)
-	case LogLost:
-		m.logLost(s, t)
-	case LogLess:
-		attrs := append(pack, "version", short, "lacks", strings.Join(t.Lacks, ", "), "instead", rules.ShortOf(s.Version.Hash),
-			"hint", "add to chertd.yaml: "+rules.GrantLine(s.Pack, t.Asks))
-		if t.NoVeto {
-			attrs = append(attrs, "warning", "the version before could veto reads, and this one can't")
-		}
-		m.c.Log.Error("a permission of the live version is no longer granted: the last version that needs less is live", attrs...)
-	case LogRolledBack:
-		m.logRolledBack(s, t)
-	case LogGoneKept:
-		what := "the files of a pack are gone"
-		if t.Verdict.String() != filesGone {
-			what = "a pack is not loaded any more: " + t.Verdict.String()
-		}
-		m.c.Log.Warn(what+", and no other pack is there; it is kept as it was", append(pack, "hint", diag.PackCommand("packs remove", s.Pack))...)
-	case LogRemoved:
-		m.logRemoved(s, t)
-	case LogRemovedByCommand:
-		if t.Veto {
-			m.c.Log.Warn("pack removed by command, and it could veto reads; what it kept unread may be read now", append(pack, "hint", diag.PackCommand("rollback", s.Pack)+" restores it from the store")...)
-		} else {
-			m.c.Log.Info("pack removed by command", pack...)
-		}
-	case LogLimitEnds:
-		mode, by := s.ModeNow()
-		m.c.Log.Info("shadow mode ends: the pack's limit of reads was raised", append(pack, "was", t.Was, "mode", mode, "by", by)...)
-	}
+// Line is a line of the log.
+type Line struct {
+	Level   slog.Level
+	Message string
+	Attrs   []any
 }
 
-func (m *Manager) logHalf(sign *HalfSign, about ...any) {
-	m.c.Log.Info("an edit looks half written and is given time", append(about, "file", sign.File, "why", sign.Why, "at_most", m.c.Settle.String())...)
+func (l *Line) write(to *slog.Logger) { to.Log(context.Background(), l.Level, l.Message, l.Attrs...) }
+
+// log adds a line about the pack.
+func (t *step) log(level slog.Level, message string, attrs ...any) {
+	t.out.Log = append(t.out.Log, Line{level, message, append([]any{"pack", t.s.Pack}, attrs...)})
 }
 
-func (m *Manager) logNotLive(s *Standing) {
-	attrs := []any{"pack", s.Pack}
+// logNotLive logs that the files are not live because of the standing's verdict.
+func (t *step) logNotLive() {
+	s := &t.s
+	var attrs []any
 	if s.Version.Hash != s.Files.Version || !s.Version.Runs() {
 		attrs = append(attrs, "edit", rules.ShortOf(s.Files.Version))
 	}
-	instead := "none: its events are recorded as failed, to be run later"
+	instead := nothingRuns
 	if s.Version.Runs() {
 		instead = "version " + rules.ShortOf(s.Version.Hash) + " stays live"
 	}
-	m.c.Log.Error("an edit is not live: "+s.Verdict.String(), append(attrs, "instead", instead, "err", s.Verdict.Diagnostics.Error())...)
+	t.log(slog.LevelError, "an edit is not live: "+s.Verdict.String(), append(attrs, "instead", instead, "err", s.Verdict.Diagnostics.Error())...)
 }
 
-func (m *Manager) logLost(s *Standing, t *LogEntry) {
-	instead := "none: its events are recorded as failed, to be run later"
+const nothingRuns = "none: its events are recorded as failed, to be run later"
+
+// logPinned logs that the files are not live because of a rollback.
+func (t *step) logPinned() {
+	s := &t.s
+	t.log(slog.LevelWarn, "an edit is not live: "+s.Verdict.String(), "edit", rules.ShortOf(s.Files.Version),
+		"instead", "version "+rules.ShortOf(s.Pinned)+" stays live", "hint", diag.PackCommand("rollback", s.Pack, "--undo")+" makes its files live")
+}
+
+// halfLine is the line about a file that looks half written.
+func halfLine(sign HalfSign, settle time.Duration, about ...any) Line {
+	return Line{slog.LevelInfo, "an edit looks half written and is given time", append(about, "file", sign.File, "why", sign.Why, "at_most", settle.String())}
+}
+
+// logRestores logs that an edit restores a version that was rolled back.
+func (t *step) logRestores(version string, rolledBack time.Time) {
+	t.log(slog.LevelWarn, "an edit restores a version that was rolled back", "version", rules.ShortOf(version), "rolled_back", rolledBack.UTC().Format(time.RFC3339),
+		"hint", diag.PackCommand("rollback", t.s.Pack, "--pin")+" keeps an earlier one live whatever is edited")
+}
+
+// logSpecs logs that the specs alone changed, and pass.
+func (t *step) logSpecs() {
+	what := "the specs of a pack were deleted"
+	if slices.ContainsFunc(t.s.Files.Files, isSpec) {
+		what = "the specs of a pack changed, and pass"
+	}
+	t.log(slog.LevelInfo, what, "version", rules.ShortOf(t.s.Version.Hash))
+}
+
+// logUnmatched logs which rules match less than they list.
+func (t *step) logUnmatched(warnings diag.List) {
+	for _, d := range warnings {
+		if rules.MatchesLess(d) {
+			t.log(slog.LevelWarn, "a live rule matches less than it lists", "at", fmt.Sprintf("%s:%d", d.File, d.Line), "why", d.Message, "hint", d.Hint)
+		}
+	}
+}
+
+// logLost logs that the version that should be live can't be loaded.
+func (t *step) logLost(version string) {
+	s, instead := &t.s, nothingRuns
 	if s.Version.Runs() {
 		instead = "it stays live with the previous configuration"
 	}
-	attrs := []any{"pack", s.Pack, "version", rules.ShortOf(t.Version.Hash), "instead", instead, "err", s.Lost.Err()}
+	attrs := []any{"version", rules.ShortOf(version), "instead", instead, "err", s.Lost.Err()}
 	if s.Lost.Diagnostics != nil && s.Lost.Diagnostics[0].Hint != "" {
 		attrs = append(attrs, "hint", s.Lost.Diagnostics[0].Hint)
 	}
-	m.c.Log.Error("a version that was live can't be loaded again", attrs...)
+	t.log(slog.LevelError, "a version that was live can't be loaded again", attrs...)
 }
 
-func (m *Manager) logRolledBack(s *Standing, t *LogEntry) {
-	from := "none"
-	if t.From != "" {
-		from = rules.ShortOf(t.From)
+// logLess logs that a version is live that needs less than the one that should be.
+func (t *step) logLess(in *Recalled, vetoEnds bool) {
+	s := &t.s
+	attrs := []any{"version", rules.ShortOf(in.Recall.Version), "lacks", strings.Join(in.Lacks, ", "), "instead", rules.ShortOf(s.Version.Hash),
+		"hint", "add to chertd.yaml: " + rules.GrantLine(s.Pack, in.Asks)}
+	if vetoEnds {
+		attrs = append(attrs, "warning", "the version before could veto reads, and this one can't")
 	}
-	attrs := []any{"pack", s.Pack, "version", rules.ShortOf(t.Version.Hash), "from", from, "why", t.Cause.String()}
-	if t.Record.Failures > 0 {
-		attrs = append(attrs, "failed_before", fmt.Sprintf("on %d of its %d events", t.Record.Failures, t.Record.Events))
+	t.log(slog.LevelError, "a permission of the live version is no longer granted: the last version that needs less is live", attrs...)
+}
+
+// logRolledBack logs that a version was made live by a rollback; from was live before.
+func (t *step) logRolledBack(from string, in *Rollback) {
+	attrs := []any{"version", rules.ShortOf(t.s.Version.Hash), "from", cmp.Or(rules.ShortOf(from), "none"), "why", in.Cause.String()}
+	if in.Record.Failures > 0 {
+		attrs = append(attrs, "failed_before", fmt.Sprintf("on %d of its %d events", in.Record.Failures, in.Record.Events))
 	}
 	what := "rolled back"
-	if t.Cause.Kind == Undone {
+	if in.Cause.Kind == Undone {
 		what = "a rollback was undone"
 	}
-	m.c.Log.Warn(what, attrs...)
+	t.log(slog.LevelWarn, what, attrs...)
 }
 
-// logRemoved logs that a pack goes, and why.
-func (m *Manager) logRemoved(s *Standing, t *LogEntry) {
-	why := t.Verdict.String()
+// logGoneKept logs that the files are gone, and that the pack is kept.
+func (t *step) logGoneKept(why Verdict) {
+	what := "the files of a pack are gone"
+	if why.String() != filesGone {
+		what = "a pack is not loaded any more: " + why.String()
+	}
+	t.log(slog.LevelWarn, what+", and no other pack is there; it is kept as it was", "hint", diag.PackCommand("packs remove", t.s.Pack))
+}
+
+// logRemoved logs that the pack is removed because its files are gone.
+func (t *step) logRemoved(verdict Verdict) {
+	s, why := &t.s, verdict.String()
 	switch {
-	case !t.Veto:
-		m.c.Log.Info("pack removed: "+why, "pack", s.Pack)
-	case t.NeverLive:
-		m.c.Log.Warn("pack removed: "+why+"; it never loaded, and the reads that it blocked go out now", "pack", s.Pack,
+	case !s.vetoed():
+		t.log(slog.LevelInfo, "pack removed: "+why)
+	case s.Live == "":
+		t.log(slog.LevelWarn, "pack removed: "+why+"; it never loaded, and the reads that it blocked go out now",
 			"hint", "if it is to keep chats unread, write "+s.Path+" again: reads wait for it from then on")
 	default:
-		m.c.Log.Warn("pack removed: "+why+", and it could veto reads; what it kept unread may be read now", "pack", s.Pack,
-			"hint", diag.PackCommand("rollback", s.Pack)+" restores it from the store")
+		t.log(slog.LevelWarn, "pack removed: "+why+", and it could veto reads; what it kept unread may be read now", "hint", t.restores())
 	}
+}
+
+// logRemovedByCommand logs that an operator removes the pack.
+func (t *step) logRemovedByCommand() {
+	if mode, _ := t.s.modeNow(); mode == rules.Live && t.s.Version.Runs() && t.s.Version.CanVeto {
+		t.log(slog.LevelWarn, "pack removed by command, and it could veto reads; what it kept unread may be read now", "hint", t.restores())
+	} else {
+		t.log(slog.LevelInfo, "pack removed by command")
+	}
+}
+
+func (t *step) restores() string {
+	return diag.PackCommand("rollback", t.s.Pack) + " restores it from the store"
 }
 
 // changeAttrs are what is logged of a change.
 func changeAttrs(c *rules.Change) (attrs []any) {
-	for _, part := range []struct {
-		key   string
-		names []string
-	}{{"added", c.Added}, {"removed", c.Removed}, {"changed", c.Changed}, {"files", c.Files}} {
-		if len(part.names) > 0 {
-			attrs = append(attrs, part.key, firstOf(part.names))
+	add := func(key string, names []string) {
+		const most = 20
+		if n := len(names) - most; n > 0 {
+			names = append(slices.Clone(names[:most]), fmt.Sprintf("and %d more", n))
+		}
+		if len(names) > 0 {
+			attrs = append(attrs, key, names)
 		}
 	}
+	add("added", c.Added)
+	add("removed", c.Removed)
+	add("changed", c.Changed)
+	add("files", c.Files)
 	return attrs
 }
 
-// maxListed is how many names one attribute of the log has.
-const maxListed = 20
+// logged is what was logged last of the folder and of the configuration, each of which
+// is logged once.
+type logged struct {
+	folder  diag.List         // what is wrong with the folder or, with none, with all of it
+	none    bool              // nothing was live
+	unread  bool              // the folder could not be read
+	unfit   diag.List         // what is wrong with the configuration
+	inVain  map[string]string // grants that a pack does not ask for, by pack
+	ignored map[rules.Ignored]bool
+}
 
-// firstOf is a list of names for the log.
-func firstOf(names []string) []string {
-	if len(names) <= maxListed {
-		return names
+// complain logs once what is wrong with the folder as a whole.
+func (m *Manager) complain(live int) {
+	m.complainOfConfiguration()
+	none, unread := live == 0 && m.set == nil, m.folder.unread
+	wrong := slices.DeleteFunc(slices.Clone(m.folder.diags), func(d diag.Diagnostic) bool { return d.Code == rules.CodeNoPack })
+	if none {
+		wrong = m.problems()
 	}
-	return append(slices.Clone(names[:maxListed]), fmt.Sprintf("and %d more", len(names)-maxListed))
+	if none == m.logged.none && slices.Equal(wrong, m.logged.folder) {
+		return
+	}
+	if m.logged.unread && !unread && !none {
+		m.c.Log.Info("the rules folder is back: all of it can be read again", "dir", m.c.Dir)
+	}
+	m.logged.folder, m.logged.none, m.logged.unread = wrong, none, unread
+	switch {
+	case none:
+		m.c.Log.Error("no rules are live: events are taken in and wait", "dir", m.c.Dir, "err", wrong.Error())
+	case len(wrong) == 0:
+	case live == 0 && !unread && len(m.packs) == 0:
+		m.c.Log.Warn("no rules are live: no pack is left; events are taken in, and no rule runs on them", "dir", m.c.Dir)
+	case unread:
+		m.c.Log.Warn("the rules folder could not be read completely; live versions unchanged", "dir", m.c.Dir, "err", wrong.Error())
+	default:
+		m.c.Log.Warn("problems found in the rules folder", "dir", m.c.Dir, "err", wrong.Error())
+	}
+}
+
+// complainOfConfiguration logs once which packs and settings of chertd.yaml the rules do
+// not have.
+func (m *Manager) complainOfConfiguration() {
+	unfit := slices.DeleteFunc(m.problems(), func(d diag.Diagnostic) bool {
+		return d.Severity == diag.SeverityError || d.Code != rules.CodeNoPack && d.Code != rules.CodeNoSetting
+	})
+	if slices.Equal(unfit, m.logged.unfit) {
+		return
+	}
+	if m.logged.unfit = unfit; len(unfit) > 0 {
+		m.c.Log.Warn("the configuration names packs or settings that the rules do not have", "dir", m.c.Dir, "err", unfit.Error())
+	}
+}
+
+// problems is all that is wrong with the files as they are.
+func (m *Manager) problems() diag.List {
+	all := slices.Clone(m.folder.diags)
+	for _, s := range m.sorted() {
+		all = append(all, s.problems()...)
+	}
+	return all
+}
+
+// logIgnored logs what is ignored, once.
+func (m *Manager) logIgnored() {
+	now := map[rules.Ignored]bool{}
+	for _, i := range m.folder.ignored {
+		now[i] = true
+		if !m.logged.ignored[i] {
+			m.c.Log.Warn("a file is not loaded: "+i.Why, "file", i.Path, "hint", i.Hint)
+		}
+	}
+	m.logged.ignored = now
+}
+
+// logInVain logs once that grants are in vain.
+func (m *Manager) logInVain(b *rules.Candidate) {
+	name, vain := b.Pack().Name, strings.Join(b.GrantsInVain(), ", ")
+	if vain == m.logged.inVain[name] {
+		return
+	}
+	m.logged.inVain[name] = vain
+	if vain != "" {
+		hint := "take it out of chertd.yaml: a pack of one file can't ask for permissions"
+		if b.IsFolder() {
+			hint = fmt.Sprintf("say `permissions: [%s]` in pack.yaml if the pack needs it", vain)
+		}
+		m.c.Log.Warn("chertd.yaml grants what the pack does not ask for: it grants nothing", "pack", name, "grant", vain, "hint", hint)
+	}
 }

@@ -1,7 +1,8 @@
 // Package live decides which version of each rule pack is live.
 //
-// The life of one pack is a pure machine: Step moves a Standing, the record of the
-// pack, by one Input, and returns Commands. What goes live, what the store keeps, and
+// The life of one pack is a pure machine. A Standing is the record of one pack: which
+// version is live, what its files are, and why they are not live. Step moves it by one
+// Input and returns Commands. What goes live, what the store keeps, and
 // what is rolled back, dropped or forgotten is decided there and nowhere else. Manager
 // carries the commands out: it reads the rules folder, compiles, runs the gate, keeps
 // versions in the store and swaps the live set. Watch notices changes of the folder
@@ -12,6 +13,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -27,8 +29,8 @@ import (
 // whenever these change.
 //
 // Its methods may be called from many goroutines. Readings and commands hold its
-// lock, one at a time; what people and probes ask is answered immediately, from how
-// things stood when the lock was released last. Specs run, and pending work is
+// lock, one at a time; queries of people and probes are
+// answered immediately, from the view of when the lock was released last. Specs run, and pending work is
 // dropped, without the lock: neither holds up the edits of other packs.
 type Manager struct {
 	c Config
@@ -45,17 +47,17 @@ type Manager struct {
 	folder   folder
 	ignoring ignoring
 	logged   logged
-	drops    []packDrop // to be begun when the set is swapped
-	starting bool       // Start has not ended
-	lastRead time.Time  // when the last reading of the folder began
+	drops    []Drop    // to be begun when the set is swapped
+	starting bool      // Start has not ended
+	lastRead time.Time // when the last reading of the folder began
 
 	busy     atomic.Pointer[map[string]bool] // names in the folder of packs whose files are changing
 	view     atomic.Pointer[view]
 	trials   trials
 	tasks    tasks
 	dropping dropping
-	slots    chan struct{} // of specs that run at a time
-	again    again
+	slots    chan struct{}             // of specs that run at a time
+	again    atomic.Pointer[time.Time] // when the folder is read without anyone asking; nil: it is not
 }
 
 // Config is what a Manager is made of.
@@ -91,22 +93,21 @@ type Config struct {
 	writing func(path string) bool               // nil: beingWritten
 }
 
-const defaultSettle = 2 * time.Second
-
 // New makes a manager; nothing is live before Start. Stop ends what it does in the
 // background.
 func New(c Config) *Manager {
 	if c.writing == nil {
 		c.writing = beingWritten
 	}
-	if c.Settle == 0 {
-		c.Settle = defaultSettle
-	}
-	return &Manager{
-		c: c, options: c.Options, packs: map[string]*Standing{}, runs: map[string]*run{}, changes: map[string]*rules.Change{},
+	c.Settle = cmp.Or(c.Settle, 2*time.Second)
+	ctx, cancel := context.WithCancel(context.Background())
+	m := &Manager{
+		c: c, tasks: tasks{ctx: ctx, cancel: cancel}, options: c.Options, packs: map[string]*Standing{}, runs: map[string]*run{}, changes: map[string]*rules.Change{},
 		logged: logged{ignored: map[rules.Ignored]bool{}, inVain: map[string]string{}},
 		lock:   make(chan struct{}, 1), slots: make(chan struct{}, gateSlots),
 	}
+	m.view.Store(&view{})
+	return m
 }
 
 // Start restores what was live when the process last ran, reads the folder, and drops
@@ -124,12 +125,15 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	for waited := false; ; waited = true {
 		pending, err := m.read(ctx, reading{waited: waited})
-		due := later(m.halfDue(func(s *Standing) bool { return !s.Version.Runs() }), m.ignoring.dueAtStart())
+		due := m.halfDue(true)
+		if !m.ignoring.known {
+			due = later(due, m.ignoring.half.Due)
+		}
 		m.release()
 		if err == nil {
 			err = m.collect(ctx, pending, func() {})
 		}
-		if err == nil && !due.IsZero() && !pause(ctx, due.Sub(m.c.Now())) {
+		if err == nil && !due.IsZero() && !m.until(ctx, due) {
 			err = ctx.Err()
 		}
 		if err == nil {
@@ -144,14 +148,13 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	m.starting = false
 	for _, s := range m.sorted() {
-		if err := m.give(ctx, s, Started{}, nil); err != nil {
-			m.release()
-			return err
+		for _, d := range s.owed() {
+			m.noteDrop(d)
 		}
 	}
 	done := m.swap("start")
 	m.release()
-	_, err := wait(ctx, done)
+	_, err := awaitDrops(ctx, done)
 	return err
 }
 
@@ -166,8 +169,7 @@ func (m *Manager) remember(ctx context.Context) error {
 	}
 	for _, row := range rows {
 		s := m.standing(row.Pack)
-		s.State, s.Gone, s.LastVeto = stateOf(row), true, row.Live != ""
-		s.KeptPending, s.RulesGone = row.PendingKept, row.RulesDeleted
+		s.PackState, s.Gone, s.LastVeto = row, true, row.Live != ""
 		versions, err := m.c.Keeper.Versions(ctx, row.Pack, KeptVersions)
 		if err != nil {
 			return err
@@ -176,10 +178,7 @@ func (m *Manager) remember(ctx context.Context) error {
 			if v.Version == row.Live {
 				s.Path = v.Path
 			}
-			if v.RolledBack.IsZero() || v.Version == row.Live {
-				continue
-			}
-			if !v.PendingKept {
+			if !v.RolledBack.IsZero() && v.Version != row.Live && !v.PendingKept {
 				s.rolledBack(v.Version)
 			}
 		}
@@ -191,16 +190,15 @@ func (m *Manager) remember(ctx context.Context) error {
 func (m *Manager) standing(pack string) *Standing {
 	s := m.packs[pack]
 	if s == nil {
-		first, _ := Step(Standing{State: State{Pack: pack}}, m.configured(pack), m.c.Now())
-		s = &first
+		s = &Standing{PackState: PackState{Pack: pack}, Config: m.configured(pack)}
 		m.packs[pack] = s
 	}
 	return s
 }
 
 // configured is the configuration as a pack's standing has it.
-func (m *Manager) configured(pack string) Reconfigured {
-	return Reconfigured{Revision: m.revision, Mode: m.options.Packs[pack].Mode, Gate: m.c.Gate != nil, Settle: m.c.Settle}
+func (m *Manager) configured(pack string) PackConfig {
+	return PackConfig{Revision: m.revision, Mode: m.options.Packs[pack].Mode, Gate: m.c.Gate != nil, Settle: m.c.Settle}
 }
 
 // sorted returns the standings by the names of the packs.
@@ -226,10 +224,10 @@ func (m *Manager) Reconfigure(ctx context.Context, o rules.Options, gate Gate) e
 	m.options, m.c.Gate = o, gate
 	m.revision++
 	for name, s := range m.packs {
-		*s, _ = Step(*s, m.configured(name), m.c.Now())
+		s.Config = m.configured(name)
 	}
 	m.release()
-	_, err := m.readAll(ctx, "the configuration was read again", false)
+	_, err := m.decide(ctx, "the configuration was read again", reading{all: true})
 	return err
 }
 
@@ -243,7 +241,7 @@ func (m *Manager) acquire(ctx context.Context) error {
 	}
 }
 
-// release shows how things stand and releases the lock.
+// release updates the view and releases the lock.
 func (m *Manager) release() {
 	m.publish()
 	<-m.lock

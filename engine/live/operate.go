@@ -21,9 +21,7 @@ func (m *Manager) SetMode(ctx context.Context, pack string, mode rules.Mode, kee
 		return PackStanding{}, err
 	}
 	dropped, err := m.setMode(ctx, s, SetMode{Mode: mode, KeepPending: keepPending})
-	standing := m.describe(s)
-	m.release()
-	return standing.with(ctx, dropped, err)
+	return m.finish(ctx, s, dropped, err)
 }
 
 // ToShadow switches a pack that is live to shadow, because it has reached its limit of
@@ -34,20 +32,20 @@ func (m *Manager) ToShadow(ctx context.Context, pack string, limit rules.Rate) (
 		return false, err
 	}
 	defer m.release()
-	before := s.State
-	_, err = m.setMode(ctx, s, Limited{limit})
-	return err == nil && s.State != before, err
+	before := s.PackState
+	_, err = m.setMode(ctx, s, SetMode{Mode: rules.Shadow, Limit: limit})
+	return err == nil && s.PackState != before, err
 }
 
-func (m *Manager) setMode(ctx context.Context, s *Standing, in Input) (dropped []*dropEnd, err error) {
-	before := s.State
+func (m *Manager) setMode(ctx context.Context, s *Standing, in SetMode) (dropped []*dropEnd, err error) {
+	before := s.PackState
 	if err := m.give(ctx, s, in, nil); err != nil {
 		return nil, fmt.Errorf("keep the mode of pack %q: %w", s.Pack, err)
 	}
-	if _, limited := in.(Limited); limited && s.State == before {
+	if in.Limit != (rules.Rate{}) && s.PackState == before {
 		return nil, nil
 	}
-	mode, by := s.ModeNow()
+	mode, by := s.modeNow()
 	return m.swap(fmt.Sprintf("pack %s is %s (%s)", s.Pack, mode, by)), nil
 }
 
@@ -58,7 +56,7 @@ func (m *Manager) Remove(ctx context.Context, pack string, keepPending bool) (Dr
 	s, err := m.command(ctx, pack)
 	if err == nil && !s.Gone && !s.Unread {
 		m.release()
-		if err := m.readNow(ctx, "pack "+pack+" is to be removed"); err != nil {
+		if _, err := m.decide(ctx, "pack "+pack+" is to be removed", reading{}); err != nil {
 			return Dropped{}, err
 		}
 		s, err = m.command(ctx, pack)
@@ -77,7 +75,7 @@ func (m *Manager) Remove(ctx context.Context, pack string, keepPending bool) (Dr
 	err = m.give(ctx, s, Remove{Operator: true, KeepPending: keepPending}, nil)
 	ends := m.swap("pack " + pack + " was removed")
 	m.release()
-	dropped, waitErr := wait(ctx, ends)
+	dropped, waitErr := awaitDrops(ctx, ends)
 	return dropped, errors.Join(err, waitErr)
 }
 
@@ -98,19 +96,17 @@ func (m *Manager) Rollback(ctx context.Context, pack, version string, pin, keepP
 		return PackStanding{}, err
 	}
 	dropped, err := m.rollBack(ctx, s, version, Rollback{Pin: pin, KeepPending: keepPending, Cause: Cause{Kind: ByCommand}})
-	if err != nil && s.State == (State{Pack: pack}) && s.Gone {
+	if err != nil && s.blank() && s.Gone {
 		delete(m.packs, pack) // it stays removed
 	}
-	standing := m.describe(s)
-	m.release()
-	return standing.with(ctx, dropped, err)
+	return m.finish(ctx, s, dropped, err)
 }
 
 // Undo ends a rollback: the pack's files are live again. A version of them that
 // was live before is live without specs and checks, as after any rollback; files
 // that never were are an edit like any other.
 func (m *Manager) Undo(ctx context.Context, pack string, keepPending bool) (PackStanding, error) {
-	if err := m.readNow(ctx, "the rollback of pack "+pack+" is to be undone"); err != nil {
+	if _, err := m.decide(ctx, "the rollback of pack "+pack+" is to be undone", reading{}); err != nil {
 		return PackStanding{}, err
 	}
 	s, err := m.command(ctx, pack)
@@ -120,15 +116,12 @@ func (m *Manager) Undo(ctx context.Context, pack string, keepPending bool) (Pack
 	before := s.Version
 	known, err := m.beginUndo(ctx, s)
 	if err != nil {
-		defer m.release()
-		return m.describe(s), fmt.Errorf("undo the rollback of pack %q: %w", pack, err)
+		return m.finish(ctx, s, nil, fmt.Errorf("undo the rollback of pack %q: %w", pack, err))
 	}
 	var dropped []*dropEnd
 	if known {
 		dropped, err = m.rollBack(ctx, s, s.Files.Version, Rollback{Undo: true, KeepPending: keepPending, Cause: Cause{Kind: Undone}})
-		standing := m.describe(s)
-		m.release()
-		return standing.with(ctx, dropped, err)
+		return m.finish(ctx, s, dropped, err)
 	}
 	m.release()
 	if err := m.Read(ctx, "the rollback of pack "+pack+" was undone"); err != nil {
@@ -138,30 +131,28 @@ func (m *Manager) Undo(ctx context.Context, pack string, keepPending bool) (Pack
 		return PackStanding{}, err
 	}
 	if s.Version.Runs() && before.Runs() && s.Version.Hash != before.Hash && !keepPending {
-		m.noteDrop(pack, Drop{Version: before.Hash, Why: DropRolledBack})
+		m.noteDrop(Drop{Pack: pack, Version: before.Hash, Why: DropRolledBack})
 		dropped = m.swap("the rollback of pack " + pack + " was undone")
 	}
-	standing := m.describe(s)
-	m.release()
-	return standing.with(ctx, dropped, nil)
+	return m.finish(ctx, s, dropped, nil)
 }
 
 // beginUndo ends a pack's pin, if there is one, unless the version of its files was
 // live before: then known is true, and a rollback to it undoes the other.
 func (m *Manager) beginUndo(ctx context.Context, s *Standing) (known bool, err error) {
-	if err := s.Undoable(); err != nil {
+	if err := s.undoable(); err != nil {
 		return false, err
 	}
-	if s.Pin.Version == "" && s.Version.Hash == s.Files.Version {
+	if s.Pinned == "" && s.Version.Hash == s.Files.Version {
 		return false, nil // the rules are live, and something else of the files is not
 	}
 	if _, known, err = m.c.Keeper.Version(ctx, s.Pack, s.Files.Version); err != nil || known {
 		return known, err
 	}
-	if s.Pin.Version == "" {
+	if s.Pinned == "" {
 		return false, nil // an edit has ended it, and does not pass
 	}
-	return false, m.give(ctx, s, Unpin{}, nil)
+	return false, m.give(ctx, s, Rollback{Undo: true}, nil)
 }
 
 // rollBack makes a kept version live: the one that was before if version is "".
@@ -242,7 +233,7 @@ func (m *Manager) earlier(ctx context.Context, s *Standing) (string, error) {
 		}
 	}
 	if len(versions) > 0 {
-		return versions[0].Version, nil // all failed: the log and the command say so
+		return versions[0].Version, nil // all failed: the log and the answer of the command show it
 	}
 	return "", fmt.Errorf("roll pack %q back: %w", s.Pack, ErrNoEarlier)
 }
@@ -267,9 +258,14 @@ func (m *Manager) command(ctx context.Context, pack string) (*Standing, error) {
 	return nil, m.noPack(pack)
 }
 
-// readNow is Notice for a command that has to know the folder as it is now.
-func (m *Manager) readNow(ctx context.Context, reason string) error {
-	return m.notice(ctx, reason, reading{})
+// finish ends a command: it releases the lock, waits for what is dropped, and returns
+// the pack's standing.
+func (m *Manager) finish(ctx context.Context, s *Standing, ends []*dropEnd, err error) (PackStanding, error) {
+	p := m.describe(s)
+	m.release()
+	dropped, waitErr := awaitDrops(ctx, ends)
+	p.Dropped = dropped
+	return p, errors.Join(err, waitErr)
 }
 
 // removed acquires the lock and takes up a pack that was removed, if versions of it

@@ -3,12 +3,17 @@ package live
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
+
+	"chertd/luabind/diag"
+	"chertd/rules"
 )
 
 const (
 	// busyLook is how soon a pack that was left because its files were changing is
-	// looked at again: the watch tells of it only if it is not as it was told.
+	// looked at again: the watch reports it only if it has changed since.
 	busyLook = 500 * time.Millisecond
 	// againAfter is how soon the folder is read again after the keeper failed.
 	againAfter = 5 * time.Second
@@ -18,6 +23,7 @@ const (
 
 // reading says how the folder is read.
 type reading struct {
+	all    bool            // all specs are waited for, and run again on what was refused
 	waited bool            // files that looked half written have had their time
 	busy   map[string]bool // names in the folder of packs that stay as they are
 	seen   Seen            // the folder as it was read already, if it was
@@ -27,14 +33,14 @@ type reading struct {
 // have run, and files that look half written have had their time. An error is
 // the keeper's: what could not be kept is not live.
 func (m *Manager) Read(ctx context.Context, reason string) error {
-	due, err := m.readAll(ctx, reason, false)
+	due, err := m.decide(ctx, reason, reading{all: true})
 	if err != nil || due.IsZero() {
 		return err
 	}
-	if !pause(ctx, due.Sub(m.c.Now())) {
+	if !m.until(ctx, due) {
 		return ctx.Err()
 	}
-	_, err = m.readAll(ctx, reason, true)
+	_, err = m.decide(ctx, reason, reading{all: true, waited: true})
 	return err
 }
 
@@ -46,63 +52,106 @@ func (m *Manager) Notice(ctx context.Context, seen Seen) error {
 	if names := m.busy.Load(); names != nil {
 		r.busy = *names
 	}
-	return m.notice(ctx, seen.Reason, r)
+	_, err := m.decide(ctx, seen.Reason, r)
+	return err
 }
 
 // Watch watches the folder and gives Notice what it has seen, until ctx ends.
 func (m *Manager) Watch(ctx context.Context) {
-	Watch(ctx, m.c.Dir, m.watchOptions(), func(seen Seen) {
-		if err := m.Notice(ctx, seen); err != nil && ctx.Err() == nil {
-			m.c.Log.Error("could not finish reading the rules; live versions unchanged", "err", err)
-		}
-	})
+	Watch(ctx, m.c.Dir, m.watchOptions(), func(seen Seen) { m.noticeOrLog(ctx, seen) })
+}
+
+func (m *Manager) noticeOrLog(ctx context.Context, seen Seen) {
+	if err := m.Notice(ctx, seen); err != nil && ctx.Err() == nil {
+		m.c.Log.Error("could not finish reading the rules; live versions unchanged", "err", err)
+	}
 }
 
 // watchOptions tie a watch to what is read here. Notice leaves packs as they were whose
 // files are busy.
 func (m *Manager) watchOptions() WatchOptions {
-	content := func() string { return m.shown().folder.content }
+	content := func() string { return m.view.Load().folder.content }
 	return WatchOptions{
-		Since: content(), Loaded: content, Known: func() []string { return m.shown().known },
+		Since: content(), Loaded: content, Known: func() []string { return m.view.Load().known },
 		Busy: func(names map[string]bool) { m.busy.Store(&names) }, Log: m.c.Log,
 	}
 }
 
-func (m *Manager) notice(ctx context.Context, reason string, r reading) error {
-	if err := m.acquire(ctx); err != nil {
-		return err
-	}
-	pending, err := m.read(ctx, r)
-	m.swap(reason)
-	m.release()
-	patience := time.NewTimer(gatePatience)
-	defer patience.Stop()
-	return errors.Join(err, m.collectApart(ctx, pending, reason, patience.C))
-}
-
-// readAll reads the folder and waits for all specs. due is when files that look
-// half written are taken as they are; waited says that they have had their time.
-func (m *Manager) readAll(ctx context.Context, reason string, waited bool) (due time.Time, err error) {
+// decide reads the folder, decides about each pack and swaps the set. due is when files
+// that look half written are taken as they are.
+func (m *Manager) decide(ctx context.Context, reason string, r reading) (due time.Time, err error) {
 	if err := m.acquire(ctx); err != nil {
 		return due, err
 	}
 	for _, s := range m.packs {
-		s.Tried = nil
+		if r.all {
+			s.Tried = nil
+		}
 	}
-	pending, err := m.read(ctx, reading{waited: waited})
-	due = later(m.halfDue(func(*Standing) bool { return true }), m.ignoring.half.Due)
+	pending, err := m.read(ctx, r)
+	due = later(m.halfDue(false), m.ignoring.half.Due)
 	m.swap(reason)
 	m.release()
-	return due, errors.Join(err, m.collectApart(ctx, pending, reason, nil))
+	return due, errors.Join(err, m.collectApart(ctx, pending, reason, r.all))
 }
 
-// halfDue is when the last of the packs that look half written, and for which of
-// holds, is taken as it is; zero: there is none.
-func (m *Manager) halfDue(of func(*Standing) bool) (due time.Time) {
+// halfDue is when the last of the packs that look half written is taken as it is, or of
+// those without a live version; zero: there is none.
+func (m *Manager) halfDue(withoutLive bool) (due time.Time) {
 	for _, s := range m.packs {
-		if !s.Half.Began.IsZero() && of(s) {
+		if !s.Half.Began.IsZero() && !(withoutLive && s.Version.Runs()) {
 			due = later(due, s.Half.Due)
 		}
 	}
 	return due
+}
+
+// Reloaded is the result of Manager.Reload.
+type Reloaded struct {
+	Live    []LiveEdit // versions that are live since, by pack
+	Removed []string   // packs that were removed since, because their files are gone
+	Folder  diag.List  // errors of the folder as a whole: not all that is in it was read
+}
+
+// LiveEdit is a version of a pack that became live.
+type LiveEdit struct {
+	Pack, Version string
+	Was           string // "": none
+	Change        rules.Change
+}
+
+// Reload is Read that also waits until packs whose files are gone are removed or kept,
+// and returns what changed.
+func (m *Manager) Reload(ctx context.Context, reason string) (Reloaded, error) {
+	before := m.view.Load().packs()
+	err := m.Read(ctx, reason)
+	for range maxReloads {
+		due := m.view.Load().goneDue
+		if err != nil || due.IsZero() {
+			break
+		}
+		if !m.until(ctx, due) {
+			return Reloaded{}, ctx.Err()
+		}
+		err = m.Read(ctx, reason)
+	}
+	if err != nil {
+		return Reloaded{}, err
+	}
+	now := m.view.Load().packs()
+	var r Reloaded
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if now[name] == nil {
+			r.Removed = append(r.Removed, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		if p, was := now[name], before[name]; was == nil {
+			r.Live = append(r.Live, LiveEdit{Pack: name, Version: p.Version, Change: rules.ChangeOf(nil, p)})
+		} else if was.Built() != p.Built() {
+			r.Live = append(r.Live, LiveEdit{Pack: name, Version: p.Version, Was: was.Version, Change: rules.ChangeOf(was, p)})
+		}
+	}
+	r.Folder = errorsOf(m.view.Load().folder.diags)
+	return r, nil
 }

@@ -13,7 +13,7 @@ import (
 // Step returns a changed copy and leaves its argument as it was, slices and maps
 // included.
 type Standing struct {
-	State // as the store keeps it
+	PackState // as the store keeps it
 
 	// What is live. The zero Version is nothing.
 	Version   Version
@@ -46,16 +46,18 @@ type Standing struct {
 	Logged Logged // the refusal that was logged last
 
 	// Pending work.
-	Back        map[string]bool // versions that were rolled back, and whose pending work is dropped
-	KeptPending bool            // pending work was kept when the mode became another
-	KeptOf      string          // version that was rolled back and whose pending work was kept
-	RulesGone   bool            // reads of deleted rules were to be dropped when the process ended
+	Back   map[string]bool // versions that were rolled back, and whose pending work is dropped
+	KeptOf string          // version that was rolled back and whose pending work was kept
 
-	// The configuration.
-	Config     int           // its revision
-	ConfigMode rules.Mode    // "": it does not say
-	HasGate    bool          // edits pass a gate
-	Settling   time.Duration // how long files that look half written are left alone
+	Config PackConfig
+}
+
+// PackConfig is what the configuration sets of a pack, and of all.
+type PackConfig struct {
+	Revision int           // of the configuration
+	Mode     rules.Mode    // "": it does not say
+	Gate     bool          // edits pass a gate
+	Settle   time.Duration // how long files that look half written are left alone
 }
 
 // Version is a version of a pack that loads.
@@ -82,11 +84,6 @@ func (v Version) withSpecs(files []rules.File, specs string) Version {
 	}
 	v.Specs = specs
 	return v
-}
-
-// loses reports whether the version has rules that another does not have.
-func (v *Version) loses(to *Version) bool {
-	return slices.ContainsFunc(v.Rules, func(name string) bool { return !slices.Contains(to.Rules, name) })
 }
 
 // Record counts the events of a version that was live.
@@ -118,52 +115,102 @@ func (s *Standing) rolledBack(version string) {
 	s.Back[version] = true
 }
 
-// ModeNow returns the pack's mode, and where it is set: "command", "chertd.yaml",
+// modeNow returns the pack's mode, and where it is set: "command", "chertd.yaml",
 // "pack.yaml" or "default", or why chertd set it.
-func (s *Standing) ModeNow() (mode rules.Mode, by string) {
+func (s *Standing) modeNow() (mode rules.Mode, by string) {
 	own := s.Files.Mode
 	if s.Version.Runs() {
 		own = s.Version.Mode
 	}
 	switch {
-	case s.Set != "" && s.why() != "":
-		return s.Set, s.why()
-	case s.Set != "":
-		return s.Set, "command"
-	case s.ConfigMode != "":
-		return s.ConfigMode, "chertd.yaml"
+	case s.Mode != "" && s.Why != "":
+		return s.Mode, s.Why
+	case s.Mode != "":
+		return s.Mode, "command"
+	case s.Config.Mode != "":
+		return s.Config.Mode, "chertd.yaml"
 	case own != "":
 		return own, "pack.yaml"
 	}
 	return rules.Live, "default"
 }
 
-// CanVeto reports whether reads are blocked while no version is live: one of what
+// mayVeto reports whether reads are blocked while no version is live: one of what
 // was live and what the files are now is enough.
-func (s *Standing) CanVeto() bool { return s.EditVeto || s.LastVeto }
+func (s *Standing) mayVeto() bool { return s.EditVeto || s.LastVeto }
 
-// InSet reports whether the live set knows the pack. Of one that it does not know
-// only what an operator said is remembered.
-func (s *Standing) InSet() bool {
+// inSet reports whether the live set knows the pack. Of one that it does not know
+// only what an operator set is remembered.
+func (s *Standing) inSet() bool {
 	return s.Version.Runs() || !s.Gone || s.Live != "" || !s.Missed.IsZero()
 }
 
-// Unloaded reports whether the pack has no live version and misses events by that.
+// unloaded reports whether the pack has no live version and misses events by that.
 // Files without rules miss nothing, nor does a new pack that somebody is writing.
-func (s *Standing) Unloaded() bool {
-	mode, _ := s.ModeNow()
+func (s *Standing) unloaded() bool {
+	mode, _ := s.modeNow()
 	wanted := s.Live != "" || !s.Empty && s.Half.Began.IsZero()
-	return s.InSet() && !s.Version.Runs() && mode == rules.Live && (wanted || s.CanVeto())
+	return s.inSet() && !s.Version.Runs() && mode == rules.Live && (wanted || s.mayVeto())
 }
 
-// Blocks reports whether reads of new events are blocked because no version of the
+// blocks reports whether reads of new events are blocked because no version of the
 // pack is live.
-func (s *Standing) Blocks() bool { return s.Unloaded() && s.CanVeto() }
-
-// restored reports whether a rollback made the pack live without any files.
-func (s *Standing) restored() bool {
-	return s.Pin.Until == UntilFiles || s.Pin.Until == UntilUndoneNoFiles
-}
+func (s *Standing) blocks() bool { return s.unloaded() && s.mayVeto() }
 
 // loaded reports whether a version is live, and built as an edit is.
 func (s *Standing) loaded(built string) bool { return s.Version.Runs() && s.Version.Built == built }
+
+// Edit is a pack's files as they were read, not compiled yet.
+type Edit struct {
+	Version     string // rules.Pack.Version; "": there are no files
+	Built       string // Version.Built, if they load
+	Key         string // tells two readings apart, specs and configuration included
+	Content     string // tells two readings apart by the files alone
+	Specs       string // hash of the specs
+	Path        string
+	Mode        rules.Mode // by pack.yaml
+	Files       []rules.File
+	Unreadable  bool
+	MayVeto     bool // or nobody can know; not looked up if the edit is the live version
+	Unwritten   bool // it has yet to be written, and does not fail open; looked up at the start
+	Diagnostics diag.List
+	// Half says what of the files looks half written; zero: nothing does.
+	Half HalfSign
+}
+
+// HalfSign is a sign that someone is still writing a file.
+type HalfSign struct {
+	File, Why string
+	Open      bool // a program has it open for writing
+}
+
+// Half is since when files look half written; zero: they do not.
+type Half struct {
+	Key   string    // of the files
+	Began time.Time // when they first did
+	Due   time.Time // when they are taken as they are
+}
+
+// Try is an edit that loads, and what was found out about it.
+type Try struct {
+	Key, Content string
+	Version      Version
+	Refused      Verdict // its Kind is FilesLive if the edit may go live
+	Diagnostics  diag.List
+	Restores     time.Time // when the version that it restores was rolled back; zero: none was
+	MayVeto      bool
+	Empty        bool
+	Peers
+}
+
+// Logged is a refusal that was logged.
+type Logged struct {
+	Content string
+	Verdict Verdict
+}
+
+func (l Logged) same(m Logged) bool {
+	v, w := l.Verdict, m.Verdict
+	return l.Content == m.Content && v.Kind == w.Kind && v.Time == w.Time && v.Pin == w.Pin && v.Cause == w.Cause && v.Ignored == w.Ignored &&
+		slices.Equal(v.Lacks, w.Lacks) && slices.Equal(v.Diagnostics, w.Diagnostics)
+}

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"log/slog"
 	"slices"
 	"time"
 
@@ -13,46 +14,17 @@ import (
 // verdict with a reason.
 func Step(s Standing, in Input, now time.Time) (Standing, Commands) {
 	t := &step{s: s.clone(), now: now}
-	if lost, ok := in.(NotKept); ok {
-		t.unkept, in = true, lost.Input
-	}
-	switch in := in.(type) {
-	case Found:
-		t.found(in)
-	case Clashed:
-		t.clashed(in)
-	case Emptied:
-		t.emptied(in)
-	case Missing:
-		t.missing(in)
-	case Compiled:
-		t.compiled(in)
-	case Unanswered:
-		t.fallBack()
-	case Gated:
-		t.gated(in)
-	case Recalled:
-		t.recalled(in)
-	case SetMode:
-		t.setMode(in)
-	case Limited:
-		t.limited(in)
-	case Failing:
-		t.failing(in)
-	case Rollback:
-		t.rollback(in)
-	case Unpin:
-		t.unpin()
-	case Remove:
-		t.remove(in)
-	case Reconfigured:
-		t.s.Config, t.s.ConfigMode, t.s.HasGate, t.s.Settling = in.Revision, in.Mode, in.Gate, in.Settle
-	case Started:
-		t.started()
-	case Tended:
-		t.tended(in)
-	}
+	in.apply(t)
 	return t.s, t.out
+}
+
+// apply makes the step of the lost input again, and keeps nothing.
+func (in NotKept) apply(t *step) {
+	if t.unkept = true; in.Input == nil {
+		t.fallBack()
+	} else {
+		in.Input.apply(t)
+	}
 }
 
 // step is one call of Step: the standing being changed and the commands so far.
@@ -65,33 +37,32 @@ type step struct {
 
 // keep takes a state over and adds it to Commands.Keep. If the store has failed it
 // returns false and changes nothing.
-func (t *step) keep(state State) bool {
+func (t *step) keep(state PackState) bool {
 	if t.unkept {
 		t.out.Keep = Keep{}
 		return false
 	}
-	t.s.State, t.out.Keep.State = state, &state
+	t.s.PackState, t.out.Keep.State = state, &state
 	return true
 }
 
-func (t *step) log(e LogEntry) { t.out.Log = append(t.out.Log, e) }
-
-func (t *step) drop(d Drop) { t.out.Drop = append(t.out.Drop, d) }
+func (t *step) drop(d Drop) {
+	d.Pack = t.s.Pack
+	t.out.Drop = append(t.out.Drop, d)
+}
 
 // take makes a version live.
 func (t *step) take(v Version, diags diag.List) {
 	t.dropRules(&v)
 	s := &t.s
 	delete(s.Back, v.Hash) // what it asks for from now on counts
-	s.Version, s.Revision, s.Lost, s.Unfit, s.Defaults, s.InsteadOf = v, s.Config, Lost{}, nil, false, ""
+	s.Version, s.Revision, s.Lost, s.Unfit, s.Defaults, s.InsteadOf = v, s.Config.Revision, Lost{}, nil, false, ""
 	s.Warnings, s.Verdict.Diagnostics = diags, diags
 	s.LastVeto = v.CanVeto
 	if s.Files.Version == v.Hash {
 		s.Verdict, s.Logged = Verdict{Diagnostics: diags}, Logged{}
 	}
-	if slices.ContainsFunc(diags, rules.MatchesLess) {
-		t.log(LogEntry{Kind: LogUnmatched, Diagnostics: diags, Version: v})
-	}
+	t.logUnmatched(diags)
 }
 
 // dropRules drops reads of rules that the pack will not have any more. A version that
@@ -102,7 +73,8 @@ func (t *step) dropRules(to *Version) {
 	switch {
 	case slices.ContainsFunc(t.out.Drop, func(d Drop) bool { return d.Why == DropRuleDeleted }):
 	case !was.Runs() && (t.s.Live == "" || t.s.Live == to.Hash):
-	case was.Runs() && (was.Built == to.Built || t.s.KeptOf == was.Hash || !was.loses(to)):
+	case was.Runs() && (was.Built == to.Built || t.s.KeptOf == was.Hash ||
+		!slices.ContainsFunc(was.Rules, func(name string) bool { return !slices.Contains(to.Rules, name) })):
 	default:
 		t.out.Keep.RulesGone = true
 		t.drop(Drop{Why: DropRuleDeleted})
@@ -121,23 +93,14 @@ func (t *step) refuse(try Try) {
 	s := &t.s
 	// The configuration is not compared: under another one the edit is still the same.
 	logged := Logged{Content: try.Content, Verdict: try.Refused}
-	r := Refusal{News: s.Logged.Content != logged.Content || !s.Logged.Verdict.Same(logged.Verdict), Lost: s.Lost, InsteadOf: s.InsteadOf}
+	news := !s.Logged.same(logged)
 	t.giveUp()
 	s.Logged, s.Tried, s.Verdict = logged, &try, try.Refused
-	if t.fallBack() {
-		t.out.Recall.After = &r
-		return
-	}
-	t.logRefusal(&r)
-}
-
-func (t *step) logRefusal(r *Refusal) {
-	s := &t.s
-	if s.Files.Version == s.Live && (!s.Lost.same(r.Lost) || s.InsteadOf != r.InsteadOf) {
-		return // the configuration is to blame, and the log says what it has done
-	}
-	if r.News {
-		t.log(LogEntry{Kind: LogNotLive})
+	switch {
+	case t.fallBack():
+		t.out.Recall.Refused = news
+	case news:
+		t.logNotLive()
 	}
 }
 
@@ -158,7 +121,7 @@ func (t *step) fallBack() bool {
 // recall has a version loaded, if it is not the live one.
 func (t *step) recall(version string) bool {
 	s := &t.s
-	if version == "" || s.Version.Runs() && (s.Version.Hash == version || s.InsteadOf == version) && s.Revision == s.Config {
+	if version == "" || s.Version.Runs() && (s.Version.Hash == version || s.InsteadOf == version) && s.Revision == s.Config.Revision {
 		return false
 	}
 	t.out.Recall = &Recall{Version: version}
@@ -167,11 +130,11 @@ func (t *step) recall(version string) bool {
 
 // promote makes a version live that was not. The store keeps it first, so that a later
 // rollback can find it.
-func (t *step) promote(try Try, like Like) {
+func (t *step) promote(try Try) {
 	s, v := &t.s, try.Version
 	s.Tried = &try // its specs need not run again if it can't be kept
 	trial := trialOf(&s.Version, &v, &try.Before)
-	state := s.State
+	state := s.PackState
 	state.Live, state.Settings = v.Hash, v.Settings
 	t.dropRules(&v)
 	t.out.Keep.Version = &v
@@ -184,11 +147,11 @@ func (t *step) promote(try Try, like Like) {
 	}
 	s.Since, s.Tried = t.now, nil
 	if !try.Restores.IsZero() {
-		t.log(LogEntry{Kind: LogRestores, Version: v, At: try.Restores})
+		t.logRestores(v.Hash, try.Restores)
 	}
-	if fresh && like.Pack != "" {
-		try.Diagnostics = append(slices.Clip(try.Diagnostics), like.Warning)
-		t.log(LogEntry{Kind: LogLike, Version: v, Like: like})
+	if fresh && try.Like.Pack != "" {
+		try.Diagnostics = append(slices.Clip(try.Diagnostics), try.Like.Warning)
+		t.log(slog.LevelWarn, "a new pack is nearly the same as one that is live: both run", "file", try.Like.Warning.File, "like", try.Like.Pack, "hint", try.Like.Warning.Hint)
 	}
 	t.take(v, try.Diagnostics)
 	s.Trial = trial
@@ -214,7 +177,7 @@ func (t *step) logUnfit(f *Fitted, was string, before diag.List) {
 	if len(f.Unfit) == 0 || was == t.s.Version.Hash && slices.Equal(before, f.Unfit) {
 		return
 	}
-	t.log(LogEntry{Kind: LogUnfit})
+	t.log(slog.LevelError, "a version "+t.s.whySettings(), "version", rules.ShortOf(t.s.Version.Hash), "err", f.Unfit)
 }
 
 // keptSettings are what is to be kept of the pack's settings while the version is
@@ -224,4 +187,82 @@ func (s *Standing) keptSettings(v *Version, unfit diag.List) string {
 		return s.Settings
 	}
 	return v.Settings
+}
+
+// apply makes a kept version live, if it is not: by its files as they were, under
+// the configuration as it is now. If that is not possible a version that is live
+// stays as it is, but not with grants that were taken back.
+func (in Recalled) apply(t *step) {
+	s := &t.s
+	lost, insteadOf := s.Lost, s.InsteadOf
+	switch {
+	case in.Failed:
+		s.LastVeto = s.LastVeto || in.MayVeto
+	case in.Same:
+		s.Revision, s.Lost, s.Unfit, s.Defaults = s.Config.Revision, Lost{}, nil, false
+	case in.Fitted.Version.Runs():
+		t.takeFitted(&in.Fitted)
+	default:
+		t.lose(&in)
+	}
+	// If the configuration is to blame the log says already what it has done.
+	blamed := s.Files.Version == s.Live && (!s.Lost.same(lost) || s.InsteadOf != insteadOf)
+	if in.Recall.Refused && !blamed {
+		t.logNotLive()
+	}
+}
+
+// takeFitted makes a kept version live as it was fitted, or lets it be if it is.
+func (t *step) takeFitted(f *Fitted) {
+	s := &t.s
+	was, before := s.Version.Hash, s.Unfit
+	if s.loaded(f.Version.Built) {
+		s.Revision, s.Lost = s.Config.Revision, Lost{}
+		t.logUnfit(f, was, before)
+		return
+	}
+	logged, verdict := s.Logged, s.Verdict // of the files, which this is not about
+	t.take(f.Version, verdict.Diagnostics)
+	s.Since, s.Warnings, s.Logged, s.Verdict = f.Since, nil, logged, verdict
+	t.logUnfit(f, was, before)
+}
+
+// lose records that the version that should be live can't be loaded.
+func (t *step) lose(in *Recalled) {
+	s, version := &t.s, in.Recall.Version
+	s.LastVeto = in.Lost.Diagnostics == nil || in.MayVeto // nobody can know of one that is not kept
+	if in.Less.Version.Runs() {
+		t.takeLess(in)
+		return
+	}
+	news := !s.Lost.same(in.Lost)
+	s.Lost = in.Lost
+	switch {
+	case s.Version.Runs() && (s.Version.Hash != version || !in.LiveGranted):
+		t.drop(Drop{Version: s.Version.Hash, Why: DropOff})
+		s.Version = Version{}
+	case !s.Version.Runs() && news && !in.Granted:
+		t.drop(Drop{Version: version, Why: DropOff})
+	}
+	if news {
+		t.logLost(version)
+	}
+}
+
+// takeLess makes the last good version live that needs no more than is granted, in
+// the place of one that does. What is kept of the pack stays as it is: once the grant
+// is back, so is the version.
+func (t *step) takeLess(in *Recalled) {
+	s, version := &t.s, in.Recall.Version
+	could := in.MayVeto
+	if s.Version.Runs() {
+		could = s.Version.CanVeto
+	}
+	t.drop(Drop{Version: version, Why: DropOff})
+	was, before := s.Version.Hash, s.Unfit
+	t.take(in.Less.Version, s.Verdict.Diagnostics)
+	s.InsteadOf, s.Since, s.Warnings = version, in.Less.Since, nil
+	s.rolledBack(version)
+	t.logUnfit(&in.Less, was, before)
+	t.logLess(in, could && !in.Less.Version.CanVeto)
 }

@@ -1,15 +1,16 @@
 package live
 
 import (
-	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
 	"chertd/luabind/diag"
+	"chertd/rules"
 )
 
-// found decides whether a pack's files go live as they are.
-func (t *step) found(in Found) {
+// apply decides whether a pack's files go live as they are.
+func (in Found) apply(t *step) {
 	s, e := &t.s, in.Edit
 	t.see(e)
 	if s.Trying != nil && s.Trying.Key != e.Key {
@@ -26,23 +27,23 @@ func (t *step) found(in Found) {
 		t.refuse(Try{Key: e.Key, Content: e.Content, Refused: Verdict{Kind: Unreadable, Diagnostics: e.Diagnostics}, MayVeto: s.EditVeto})
 		return
 	}
-	if !s.Settled(&e) && t.givesTime(&e, in.Waited) {
+	if !s.settled(&e) && t.givesTime(&e, in.Waited) {
 		t.fallBack()
 		return
 	}
 	s.Complete, s.Half = e.Files, Half{}
-	if s.Pin.Version != "" && t.pinned(&in) {
+	if s.Pinned != "" && t.pinned(&in) {
 		return
 	}
 	switch {
 	case s.loaded(e.Built) && !e.Diagnostics.Errors():
-		if s.HasGate && s.Version.Specs != e.Specs {
+		if s.Config.Gate && s.Version.Specs != e.Specs {
 			t.trySpecs(&e)
 			return
 		}
 		t.logBack()
 		s.Version = s.Version.withSpecs(e.Files, e.Specs)
-		s.Revision, s.Verdict, s.Lost, s.Unfit, s.Defaults = s.Config, Verdict{Diagnostics: s.Warnings}, Lost{}, nil, false
+		s.Revision, s.Verdict, s.Lost, s.Unfit, s.Defaults = s.Config.Revision, Verdict{Diagnostics: s.Warnings}, Lost{}, nil, false
 		t.giveUp()
 	case s.Trying != nil:
 		t.fallBack() // its specs are running
@@ -51,8 +52,8 @@ func (t *step) found(in Found) {
 		if try := *s.Tried; try.Refused.Kind != FilesLive {
 			t.refuse(try)
 		} else {
-			try.Before = in.Before
-			t.promote(try, in.Like)
+			try.Peers = in.Peers
+			t.promote(try)
 		}
 	default:
 		t.out.Compile = &e
@@ -71,23 +72,23 @@ func (t *step) see(e Edit) {
 // pinned reports whether a rollback holds though there are files; else it has ended.
 func (t *step) pinned(in *Found) bool {
 	s, version := &t.s, in.Edit.Version
-	state := s.State
-	switch pin := state.Pin; {
-	case pin.Until == UntilUndone, pin.Until == UntilEdit && pin.Over == version:
+	state := s.PackState
+	switch {
+	case !s.PinnedWithoutFiles && (s.PinStays || s.PinnedOver == version):
 		t.stayPinned(version)
 		return true
-	case pin.Until == UntilUndoneNoFiles:
-		state.Pin.Until = UntilUndone // there are files, and they can go again
-	case pin.Until == UntilFiles && !in.Back.IsZero():
-		state.Pin.Until, state.Pin.Over = UntilEdit, version // the files that were rolled back are there again
+	case s.PinStays:
+		state.PinnedWithoutFiles = false // there are files, and they can go again
+	case s.PinnedWithoutFiles && !in.Back.IsZero():
+		state.PinnedWithoutFiles, state.PinnedOver = false, version // the files that were rolled back are there again
 	default:
-		state.Pin = Pin{} // an edit, also one that restores what was rolled back earlier
+		state = state.unpinned() // an edit, also one that restores what was rolled back earlier
 	}
 	if !t.keep(state) {
 		t.fallBack()
 		return true
 	}
-	if state.Pin.Version == "" {
+	if state.Pinned == "" {
 		return false
 	}
 	t.stayPinned(version)
@@ -98,42 +99,42 @@ func (t *step) pinned(in *Found) bool {
 func (t *step) stayPinned(version string) {
 	s := &t.s
 	t.giveUp()
-	logged := Logged{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pin.Version}}
+	logged := Logged{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pinned}}
 	switch {
-	case version == s.Pin.Version:
+	case version == s.Pinned:
 		t.logBack()
 		s.Verdict = Verdict{}
-	case s.Logged.Content != logged.Content || !s.Logged.Verdict.Same(logged.Verdict):
+	case !s.Logged.same(logged):
 		s.Logged, s.Verdict = logged, s.verdictPinned(Cause{})
-		t.log(LogEntry{Kind: LogPinned})
+		t.logPinned()
 	case s.Verdict.Kind == FilesLive:
 		s.Verdict = s.verdictPinned(Cause{})
 	}
 	s.Tried = nil
-	if state := s.State; state.Live != state.Pin.Version {
+	if state := s.PackState; state.Live != state.Pinned {
 		// The store keeps it first, so that the same version is live after a restart.
-		state.Live = state.Pin.Version
+		state.Live = state.Pinned
 		if !t.keep(state) {
 			s.LastVeto = s.LastVeto || !s.Version.Runs() // nobody can know
 			t.fallBack()
 			return
 		}
 	}
-	t.recall(s.Pin.Version)
+	t.recall(s.Pinned)
 }
 
 // verdictPinned is the verdict on files of a pack that was rolled back.
 func (s *Standing) verdictPinned(cause Cause) Verdict {
-	if s.Pin.Stays() {
-		return Verdict{Kind: Pinned, Pin: s.Pin.Version}
+	if s.PinStays {
+		return Verdict{Kind: Pinned, Pin: s.Pinned}
 	}
-	return Verdict{Kind: RolledBack, Pin: s.Pin.Version, Cause: cause}
+	return Verdict{Kind: RolledBack, Pin: s.Pinned, Cause: cause}
 }
 
 // logBack logs that files which were not live equal the live version again.
 func (t *step) logBack() {
 	if t.s.Logged.Verdict.Kind != FilesLive && t.s.Version.Runs() {
-		t.log(LogEntry{Kind: LogBack})
+		t.log(slog.LevelInfo, "the files match the live version again", "version", rules.ShortOf(t.s.Version.Hash))
 	}
 	t.s.Logged = Logged{}
 }
@@ -160,12 +161,12 @@ func (t *step) gate(try Try, diags diag.List) {
 	t.out.RunGate = true
 }
 
-// compiled continues with an edit whose files were compiled.
-func (t *step) compiled(in Compiled) {
+// apply continues with an edit whose files were compiled.
+func (in Compiled) apply(t *step) {
 	s, e := &t.s, &in.Edit
 	s.EditVeto, s.Empty = in.MayVeto || s.Unwritten == e.Version, in.Empty
 	try := Try{Key: e.Key, Content: e.Content, Version: in.Version, Refused: in.Refused, Diagnostics: in.Diagnostics,
-		Restores: in.Back, MayVeto: s.EditVeto, Empty: s.Empty, Before: in.Before}
+		Restores: in.Back, MayVeto: s.EditVeto, Empty: s.Empty, Peers: in.Peers}
 	switch {
 	case in.Refused.Kind != FilesLive:
 		t.refuse(try)
@@ -178,29 +179,29 @@ func (t *step) compiled(in Compiled) {
 			}
 		}
 		t.take(in.Version, in.Diagnostics)
-		if s.HasGate && in.Kept != nil {
+		if s.Config.Gate && in.Kept != nil {
 			// Its specs were changed since that version went live first, and may fail.
 			s.Version = s.Version.withSpecs(in.Kept, in.KeptSpec)
 			t.trySpecs(e)
 		}
-	case s.HasGate:
+	case s.Config.Gate:
 		// Also one that was live before: only a rollback is exempt.
 		t.gate(try, in.Diagnostics)
 		t.fallBack()
 	default:
-		t.promote(try, in.Like)
+		t.promote(try)
 	}
 }
 
-// gated settles an edit that was tried.
-func (t *step) gated(in Gated) {
+// apply settles an edit that was tried.
+func (in Gated) apply(t *step) {
 	s := &t.s
 	if s.Trying == nil {
 		return
 	}
 	try := *s.Trying
 	s.Trying = nil
-	try.Before = in.Before
+	try.Peers = in.Peers
 	switch {
 	case in.Cut:
 		s.Verdict.Kind = GateCut
@@ -210,26 +211,18 @@ func (t *step) gated(in Gated) {
 	case s.loaded(try.Version.Built):
 		s.Version = s.Version.withSpecs(s.Files.Files, s.Files.Specs)
 		s.Tried, s.Logged, s.Verdict = nil, Logged{}, Verdict{Diagnostics: append(slices.Clip(try.Diagnostics), in.Diagnostics...)}
-		t.log(LogEntry{Kind: LogSpecs})
+		t.logSpecs()
 	default:
 		try.Diagnostics = append(slices.Clip(try.Diagnostics), in.Diagnostics...)
-		t.promote(try, in.Like)
+		t.promote(try)
 	}
 }
 
-// clashed decides about a name that several packs have: the live version stays live,
-// and none of the packs replaces it.
-func (t *step) clashed(in Clashed) {
-	s := &t.s
-	s.EditVeto = in.MayVeto
-	s.Files, s.Path, s.Empty, s.Half, s.Gone, s.Unread, s.Missed = in.Edit, in.Edit.Path, false, Half{}, false, false, time.Time{}
-	t.refuse(Try{Key: fmt.Sprint(in.Diagnostics), Content: in.Content, Refused: Verdict{Kind: NameTaken, Diagnostics: in.Diagnostics}, MayVeto: in.MayVeto})
-}
-
-// emptied leaves a pack as it was whose folder was emptied, or whose file became a
-// folder: that is an edit that leaves it without a rule.
-func (t *step) emptied(in Emptied) {
-	s := &t.s
-	s.Files, s.Half, s.Missed, s.Gone, s.Unread = Edit{Mode: s.Files.Mode}, Half{}, time.Time{}, false, false
-	t.refuse(Try{Key: "without rules", Refused: Verdict{Kind: NoRules, Diagnostics: in.Diagnostics}, MayVeto: s.EditVeto})
+// apply leaves a pack as it was of which the name is several packs', or in whose place
+// there are no rules: that is an edit that leaves it without one.
+func (in Refused) apply(t *step) {
+	s, e := &t.s, in.Edit
+	s.Empty = s.Empty && in.Verdict.Kind == NoRules
+	s.Files, s.Path, s.EditVeto, s.Half, s.Gone, s.Unread, s.Missed = e, e.Path, e.MayVeto, Half{}, false, false, time.Time{}
+	t.refuse(Try{Content: e.Content, Refused: in.Verdict, MayVeto: e.MayVeto})
 }

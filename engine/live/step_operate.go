@@ -1,47 +1,48 @@
 package live
 
 import (
+	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"chertd/rules"
 )
 
-// failing rolls back a version that fails on its trial, unless another is live by now
-// or an operator has pinned it.
-func (t *step) failing(in Failing) {
-	s := &t.s
-	if on := s.Trial; on != nil && on.Version == in.Version && s.Version.Hash == in.Version && s.Pin.Version == "" {
-		t.out.RollBack = on.Before
+// failedTrial returns the version to roll back to from one that failed on its trial; "":
+// another is live by now, or an operator has pinned it.
+func (s *Standing) failedTrial(version string) string {
+	if on := s.Trial; on != nil && on.Version == version && s.Version.Hash == version && s.Pinned == "" {
+		return on.Before
 	}
+	return ""
 }
 
-// rollback makes a kept version live by command, or because a trial has failed.
-func (t *step) rollback(in Rollback) {
+// apply makes a kept version live by command, or because a trial has failed.
+func (in Rollback) apply(t *step) {
 	s, from, to := &t.s, t.s.Version, in.To.Version
+	if !to.Runs() {
+		t.keep(s.unpinned())
+		return
+	}
 	if s.loaded(to.Built) {
 		to = from
 	}
 	went := from.Runs() && from.Hash != to.Hash
-	state := s.State
+	state := s.PackState
 	state.Live, state.Settings = to.Hash, s.keptSettings(&to, in.To.Unfit)
-	state.Pin = Pin{Version: to.Hash, Over: s.Files.Version}
-	switch noFiles := s.Files.Version == ""; {
-	case in.Undo:
-		state.Pin = Pin{}
-	case noFiles && in.Pin:
-		state.Pin.Until = UntilUndoneNoFiles
-	case noFiles:
-		state.Pin.Until = UntilFiles
-	case in.Pin:
-		state.Pin.Until, state.Pin.Over = UntilUndone, ""
+	if state = state.unpinned(); !in.Undo {
+		state.Pinned, state.PinStays, state.PinnedWithoutFiles = to.Hash, in.Pin, s.Files.Version == ""
+		if !in.Pin {
+			state.PinnedOver = s.Files.Version
+		}
 	}
 	keep := &t.out.Keep
-	keep.Marks = append(keep.Marks, Mark{Version: to.Hash, Live: true})
+	keep.Marks = map[string]bool{to.Hash: true}
 	if went {
 		keep.Pending = map[string]bool{from.Hash: in.KeepPending}
 		if !in.Undo {
-			keep.Marks = append(keep.Marks, Mark{Version: from.Hash})
+			keep.Marks[from.Hash] = false
 		}
 	}
 	if !t.keep(state) {
@@ -57,7 +58,7 @@ func (t *step) rollback(in Rollback) {
 	if s.Files.Version != to.Hash {
 		s.Verdict = s.verdictPinned(in.Cause)
 		if s.Files.Version != "" {
-			s.Logged = Logged{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pin.Version}} // by the line below
+			s.Logged = Logged{Content: s.Files.Content, Verdict: Verdict{Kind: Pinned, Pin: s.Pinned}} // by the line below
 		}
 	}
 	s.Trial = nil
@@ -65,54 +66,39 @@ func (t *step) rollback(in Rollback) {
 		s.rolledBack(from.Hash)
 		t.drop(Drop{Version: from.Hash, Why: DropRolledBack})
 	}
-	t.log(LogEntry{Kind: LogRolledBack, Version: to, From: from.Hash, Record: in.Record, Cause: in.Cause})
+	t.logRolledBack(from.Hash, &in)
 }
 
-// unpin ends a rollback.
-func (t *step) unpin() {
-	state := t.s.State
-	state.Pin = Pin{}
-	t.keep(state)
-}
-
-// Undoable returns why a rollback of the pack can't be undone, nil if it can.
-func (s *Standing) Undoable() error {
+// undoable returns why a rollback of the pack can't be undone, nil if it can.
+func (s *Standing) undoable() error {
 	switch {
 	case s.Gone || s.Files.Version == "":
 		return ErrNoFiles
-	case s.Pin.Version == "" && s.Verdict.Kind == FilesLive:
+	case s.Pinned == "" && s.Verdict.Kind == FilesLive:
 		return ErrNotRolledBack
 	}
 	return nil
 }
 
-// setMode sets how the pack runs.
-func (t *step) setMode(in SetMode) {
+// apply sets how the pack runs.
+func (in SetMode) apply(t *step) {
 	s := &t.s
-	state := s.State
-	state.Set, state.Limit = in.Mode, in.Limit
-	before := s.State
-	s.State = state
-	mode, _ := s.ModeNow()
-	s.State = before
-	kept := mode != rules.Live && in.KeepPending
-	t.out.Keep.Pending = map[string]bool{"": kept}
-	if !t.keep(state) {
+	limited := in.Limit != (rules.Rate{})
+	if now, _ := s.modeNow(); limited && (now != rules.Live || s.Version.Runs() && s.Version.raises(in.Limit)) {
 		return
 	}
-	s.KeptPending = kept
-	if mode != rules.Live && !kept {
+	state := s.PackState
+	state.Mode, state.Limit, state.Why = in.Mode, in.Limit, ""
+	if limited {
+		state.Why = in.Limit.Reached()
+	}
+	next := Standing{PackState: state, Version: s.Version, Files: s.Files, Config: s.Config}
+	mode, _ := next.modeNow()
+	state.PendingKept = mode != rules.Live && in.KeepPending
+	t.out.Keep.Pending = map[string]bool{"": state.PendingKept}
+	if t.keep(state) && mode != rules.Live && !state.PendingKept {
 		t.drop(Drop{Why: DropWhy(mode)})
 	}
-}
-
-// limited sends a pack that is live to shadow.
-func (t *step) limited(in Limited) {
-	s := &t.s
-	if mode, _ := s.ModeNow(); mode != rules.Live || s.Version.Runs() && s.Version.raises(in.Limit) {
-		return // or its limit was raised meanwhile
-	}
-	t.setMode(SetMode{Mode: rules.Shadow, Limit: in.Limit})
 }
 
 // raises reports whether the version has a higher limit of reads than one that was
@@ -121,47 +107,128 @@ func (v *Version) raises(reached rules.Rate) bool {
 	return reached != (rules.Rate{}) && (v.Reads.N == 0 || v.Reads.Raised(reached))
 }
 
-// tended ends a reading or a command: it keeps with what settings the version runs,
-// ends shadow mode if the limit for which it was set was raised, and drops what a
-// pack has waiting that is not live any more.
-func (t *step) tended(in Tended) {
+// apply keeps with what settings the version runs, ends shadow mode if the limit for
+// which it was set was raised, and drops what a pack has waiting that is not live any
+// more.
+func (in Swap) apply(t *step) {
 	s := &t.s
-	state := s.State
+	state := s.PackState
 	if s.Version.Runs() && (s.Version.Hash == s.Live || s.InsteadOf != "") {
 		state.Settings = s.keptSettings(&s.Version, s.Unfit)
 	}
-	ends := s.Version.Runs() && s.Set == rules.Shadow && s.Version.raises(s.Limit)
+	ends := s.Version.Runs() && s.Mode == rules.Shadow && s.Version.raises(s.Limit)
 	if ends {
-		state.Set, state.Limit = "", rules.Rate{}
+		state.Mode, state.Limit, state.Why = "", rules.Rate{}, ""
 	}
-	if state != s.State {
-		was := s.why()
+	if state != s.PackState {
+		was := s.Why
 		if t.keep(state) && ends {
-			t.log(LogEntry{Kind: LogLimitEnds, Was: was})
+			mode, by := s.modeNow()
+			t.log(slog.LevelInfo, "shadow mode ends: the pack's limit of reads was raised", "was", was, "mode", mode, "by", by)
 		}
 	}
 	if in.Passed {
 		s.Trial = nil
 	}
-	mode, _ := s.ModeNow()
-	s.KeptPending = s.KeptPending && mode != rules.Live
-	if in.Mode == rules.Live && s.InSet() && mode != rules.Live && !s.KeptPending {
+	mode, _ := s.modeNow()
+	s.PendingKept = s.PendingKept && mode != rules.Live
+	if in.Mode == rules.Live && s.inSet() && mode != rules.Live && !s.PendingKept {
 		t.drop(Drop{Why: DropWhy(mode)})
 	}
 }
 
-// started drops what had to be dropped when the process last ran, or has to be since:
-// it may have ended before that was done.
-func (t *step) started() {
-	s := &t.s
-	if mode, _ := s.ModeNow(); mode != rules.Live && !s.KeptPending {
-		t.drop(Drop{Why: DropWhy(mode)})
-		return
+// owed are the drops that an earlier process had to make, or this one has to since: it
+// may have ended before they were done.
+func (s *Standing) owed() (drops []Drop) {
+	if mode, _ := s.modeNow(); mode != rules.Live && !s.PendingKept {
+		return []Drop{{Pack: s.Pack, Why: DropWhy(mode)}}
 	}
 	for _, version := range slices.Sorted(maps.Keys(s.Back)) {
-		t.drop(Drop{Version: version, Why: DropRolledBack})
+		drops = append(drops, Drop{Pack: s.Pack, Version: version, Why: DropRolledBack})
 	}
-	if s.RulesGone {
-		t.drop(Drop{Why: DropRuleDeleted})
+	if s.RulesDeleted {
+		drops = append(drops, Drop{Pack: s.Pack, Why: DropRuleDeleted})
 	}
+	return drops
+}
+
+// goneFor is how long a pack must be missing before it counts as removed.
+const goneFor = 2 * time.Second
+
+// apply decides what becomes of a pack whose files are gone. It goes if the folder
+// was read to its end, another pack remains, and it stays so for a while; else it is
+// kept.
+func (in Missing) apply(t *step) {
+	s := &t.s
+	never := s.Live == "" && !s.Version.Runs()
+	t.giveUp()
+	s.Tried, s.Half = nil, Half{}
+	if in.Unread {
+		// The files may still be there: the time that they have been missing starts again.
+		if !s.Missed.IsZero() {
+			s.Missed = t.now
+		}
+		if never && s.Gone {
+			return
+		}
+		s.Verdict = Verdict{Kind: FolderUnread}
+		s.Gone, s.Unread = false, true
+		t.fallBack()
+		return
+	}
+	s.Unread = false
+	why := Verdict{Kind: FilesGone, Ignored: in.Ignored}
+	if in.IsIgnored {
+		why.Kind = FilesIgnored
+	}
+	if never && (!s.mayVeto() || in.PathTaken) {
+		// Its files are another's, by the name in pack.yaml, or it can be missed. What an
+		// operator set of it stays.
+		s.Gone, s.Files, s.Verdict = true, Edit{Mode: s.Files.Mode}, why
+		t.out.Forget = s.blank()
+		return
+	}
+	if !s.PinnedWithoutFiles && (in.Others || never) {
+		if s.Missed.IsZero() {
+			s.Missed = t.now
+		}
+		if !t.now.Before(s.Missed.Add(goneFor)) {
+			t.logRemoved(why)
+			Remove{}.apply(t)
+			return
+		}
+		t.out.LookAgain = s.Missed.Add(goneFor)
+	} else if !s.Gone && s.Version.Runs() {
+		t.logGoneKept(why)
+	}
+	s.Gone, s.Files, s.Verdict = true, Edit{Mode: s.Files.Mode}, why
+	t.fallBack()
+}
+
+// vetoed reports whether the pack is live and could veto reads, or blocks them because
+// no version of it is.
+func (s *Standing) vetoed() bool {
+	mode, _ := s.modeNow()
+	veto := s.mayVeto()
+	if s.Version.Runs() {
+		veto = s.Version.CanVeto
+	}
+	return veto && mode == rules.Live
+}
+
+// apply forgets a pack, but for what an operator set of it, and drops what it has
+// waiting. It is forgotten last: if the process ends before, the next start finds it
+// gone again.
+func (in Remove) apply(t *step) {
+	s := &t.s
+	if in.Operator {
+		t.logRemovedByCommand()
+		s.PackState = PackState{Pack: s.Pack}
+	}
+	rest := s.PackState
+	rest.Live, rest.Settings, rest.PendingKept, rest.RulesDeleted = "", "", false, false
+	t.drop(Drop{Why: DropRemoved, Forget: true, Rest: rest, KeepPending: in.KeepPending})
+	t.s = Standing{PackState: rest, Path: s.Path, Gone: true, Verdict: Verdict{Kind: FilesGone}, Back: s.Back,
+		Config: s.Config}
+	t.out.Forget = rest.blank()
 }

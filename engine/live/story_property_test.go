@@ -20,15 +20,15 @@ type promises struct {
 // version that was live before.
 func (p *promises) check(did, live string) string {
 	s := &p.s
-	mode, _ := s.ModeNow()
+	mode, _ := s.modeNow()
 	veto := s.Live != "" && canVeto(s.Live) || p.files != "" && !p.unread && canVeto(p.files)
 	down := did == "restart" || strings.HasSuffix(did, "-while-down")
 	switch {
 	case p.wrong != "":
 		return p.wrong
-	case veto && mode == rules.Live && s.InSet() && !s.Version.Runs() && !s.Blocks():
+	case veto && mode == rules.Live && s.inSet() && !s.Version.Runs() && !s.blocks():
 		return "a version that can veto is neither live nor are reads blocked"
-	case s.Version.Runs() && s.Unloaded():
+	case s.Version.Runs() && s.unloaded():
 		return "a version is live, and the pack counts as not loaded"
 	case s.Version.Runs() && s.Version.Hash != p.row.Live && s.InsteadOf == "":
 		return "live is not what the store keeps as live: " + p.row.Live
@@ -36,9 +36,9 @@ func (p *promises) check(did, live string) string {
 		return "it was live before the process ended, and is not after: " + live
 	case s.Version.Runs() && s.Back[s.Version.Hash]:
 		return "what the live version asks for is not carried out"
-	case p.pin != "" && s.InSet() && s.Version.Hash != p.pin && s.Lost.Version == "" && s.InsteadOf == "":
+	case p.pin != "" && s.inSet() && s.Version.Hash != p.pin && s.Lost.Version == "" && s.InsteadOf == "":
 		return "the pack is pinned to another version: " + p.pin
-	case s.Set != p.set:
+	case s.Mode != p.set:
 		return "the mode is not the one that was set: " + string(p.set)
 	case strings.HasPrefix(s.Version.Hash, "b"), p.gate && strings.HasPrefix(s.Version.Hash, "unfit"):
 		return "a version is live that must not be"
@@ -50,19 +50,22 @@ func (p *promises) check(did, live string) string {
 func (p *promises) do(t *rapid.T, what string) {
 	before, disk := p.s, p.diskOK
 	p.act(t, what)
-	rolled := p.s.Pin != before.Pin
+	pin := func(s PackState) PackState {
+		return PackState{Pinned: s.Pinned, PinnedOver: s.PinnedOver, PinStays: s.PinStays, PinnedWithoutFiles: s.PinnedWithoutFiles}
+	}
+	rolled := pin(p.s.PackState) != pin(before.PackState)
 	switch verb, arg, _ := strings.Cut(what, " "); {
-	case !before.InSet() && p.gone && (verb == "mode" || verb == "limit"): // there is no such pack
+	case !before.inSet() && p.gone && (verb == "mode" || verb == "limit"): // there is no such pack
 	case verb == "pin" && rolled && disk:
-		p.pin = p.s.Pin.Version
+		p.pin = p.s.Pinned
 	case verb == "rollback" && rolled, verb == "undo" && rolled:
 		p.pin = ""
 	case verb == "mode" && disk:
 		p.set = rules.Mode(strings.TrimPrefix(arg, "reset"))
 	case verb == "limit":
-		p.set = p.s.Set
+		p.set = p.s.Mode
 	}
-	if !p.s.InSet() {
+	if !p.s.inSet() {
 		p.pin = ""
 	}
 	if strings.HasPrefix(what, "remove") && before.Gone {

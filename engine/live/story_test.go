@@ -12,7 +12,7 @@ import (
 // act does what a line of a story says.
 func (l *life) act(t interface{ Fatalf(string, ...any) }, what string) {
 	verb, arg, _ := strings.Cut(what, " ")
-	if (verb == "mode" || verb == "limit") && !l.s.InSet() && l.gone {
+	if (verb == "mode" || verb == "limit") && !l.s.inSet() && l.gone {
 		return // there is no such pack
 	}
 	switch verb {
@@ -31,11 +31,13 @@ func (l *life) act(t interface{ Fatalf(string, ...any) }, what string) {
 		l.read(false)
 	case "clash": // another pack has the name
 		if l.files != "" && !l.unread {
-			l.give(Clashed{Edit: l.edit(), Content: l.files + " twice", MayVeto: canVeto(l.files), Diagnostics: diag.List{{Severity: diag.SeverityError, Message: "taken"}}})
+			e := l.edit()
+			e.Content, e.MayVeto = l.files+" twice", canVeto(l.files)
+			l.give(Refused{e, Verdict{Kind: NameTaken, Diagnostics: diag.List{{Severity: diag.SeverityError, Message: "taken"}}}})
 		}
 	case "empty": // the folder is there, and holds no rules
 		if !l.s.Gone {
-			l.give(Emptied{diag.List{{Severity: diag.SeverityError, Message: "no rules"}}})
+			l.give(Refused{Edit{Path: l.s.Path, MayVeto: l.s.EditVeto}, Verdict{Kind: NoRules, Diagnostics: diag.List{{Severity: diag.SeverityError, Message: "no rules"}}}})
 		}
 	case "gate":
 		l.gated()
@@ -46,11 +48,10 @@ func (l *life) act(t interface{ Fatalf(string, ...any) }, what string) {
 	case "mode":
 		l.give(SetMode{Mode: rules.Mode(strings.TrimPrefix(arg, "reset"))})
 	case "limit":
-		l.give(Limited{rules.Rate{N: 3, Per: 10 * time.Minute}})
+		l.give(SetMode{Mode: rules.Shadow, Limit: rules.Rate{N: 3, Per: 10 * time.Minute}})
 	case "trial-fails":
-		in := Failing{Version: l.s.Version.Hash, Events: 20, Failures: 11}
-		if _, out := Step(l.s, in, l.now); out.RollBack != "" {
-			l.rollback(out.RollBack, Rollback{Cause: Cause{Kind: TrialFailed, Failures: in.Failures, Events: in.Events}})
+		if to := l.s.failedTrial(l.s.Version.Hash); to != "" {
+			l.rollback(to, Rollback{Cause: Cause{Kind: TrialFailed, Failures: 11, Events: 20}})
 		}
 	case "trial-passes":
 		l.over = true

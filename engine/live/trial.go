@@ -16,23 +16,23 @@ const (
 	trialAll    = 5
 )
 
-// trials are the versions on trial. Counting is on the way of every event, and
-// costs one atomic load for packs that are on none.
+// trials are the versions on trial. Counting is on the way of every event, and costs
+// one atomic load while there are none.
 type trials struct {
-	mu     sync.Mutex // held to change byPack
-	byPack atomic.Pointer[map[string]*trial]
-	begun  map[string]*Trial // those that follow began last, by pack; of the holder of Manager.lock
+	any    atomic.Bool // one is not over
+	mu     sync.Mutex
+	byPack map[string]*trial
 }
 
 // trial counts the events of a version on trial.
 type trial struct {
 	*Trial
-
-	mu       sync.Mutex
-	events   int64
-	failures int64
-	over     bool
+	did  Record
+	over bool
 }
+
+// failed reports whether the version is to be rolled back.
+func (t *trial) failed() bool { return t.over && tooMany(t.did.Events, t.did.Failures) }
 
 // resumed is the trial that a version was on when the process ended; nil: none.
 func (m *Manager) resumed(ctx context.Context, now *KeptVersion) (*Trial, error) {
@@ -63,31 +63,24 @@ func (m *Manager) resumed(ctx context.Context, now *KeptVersion) (*Trial, error)
 // reports whether the version is to be rolled back: then RollBackFailing is to
 // be called, from a goroutine that may wait.
 func (m *Manager) Handled(pack, version string, failed bool) bool {
-	t := m.trials.of(pack)
-	if t == nil || t.Version != version {
+	t := &m.trials
+	if !t.any.Load() {
 		return false
 	}
-	fails, passed := t.count(failed)
-	if passed {
-		m.trials.drop(pack, t)
-	}
-	return fails
-}
-
-func (t *trial) count(failed bool) (fails, passed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.over {
-		return false, false
+	on := t.byPack[pack]
+	if on == nil || on.over || on.Version != version {
+		return false
 	}
-	t.events++
+	on.did.Events++
 	if failed {
-		t.failures++
+		on.did.Failures++
 	}
-	fails = tooMany(t.events, t.failures)
-	passed = !fails && t.events >= trialEvents
-	t.over = fails || passed
-	return fails, passed
+	fails := tooMany(on.did.Events, on.did.Failures)
+	on.over = fails || on.did.Events >= trialEvents
+	t.note()
+	return fails
 }
 
 // tooMany reports whether so many failures in the first events are too many.
@@ -104,73 +97,48 @@ func (m *Manager) RollBackFailing(ctx context.Context, pack string) error {
 	}
 	defer m.release()
 	t := m.trials.of(pack)
-	if t == nil {
+	if !t.failed() {
 		return nil
 	}
-	in, over := t.result()
-	if !over {
+	to := s.failedTrial(t.Version)
+	if to == "" {
 		return nil
 	}
-	_, out := Step(*s, in, m.c.Now())
-	if out.RollBack == "" {
-		return nil
-	}
-	_, err = m.rollBack(ctx, s, out.RollBack, Rollback{Cause: Cause{Kind: TrialFailed, Failures: in.Failures, Events: in.Events}})
+	_, err = m.rollBack(ctx, s, to, Rollback{Cause: Cause{Kind: TrialFailed, Failures: t.did.Failures, Events: t.did.Events}})
 	return err
 }
 
-// result returns how the version did, and whether its trial is over.
-func (t *trial) result() (in Failing, over bool) {
+// of returns how the trial of a pack's version goes; zero: it is on none.
+func (t *trials) of(pack string) (on trial) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return Failing{Version: t.Version, Events: t.events, Failures: t.failures}, t.over
-}
-
-// of returns the trial of a pack's version, nil if it is on none.
-func (t *trials) of(pack string) *trial {
-	all := t.byPack.Load()
-	if all == nil {
-		return nil
+	if now := t.byPack[pack]; now != nil {
+		on = *now
 	}
-	return (*all)[pack]
+	return on
 }
 
 // follow begins the trial that a pack's version is on by its standing, and with nil ends
-// the one there is. It leaves one alone that it began before, and one that has passed.
-func (t *trials) follow(pack string, on *Trial) {
-	if t.begun[pack] == on {
-		return
-	}
-	if t.begun == nil {
-		t.begun = map[string]*Trial{}
-	}
-	t.begun[pack] = on
-	t.change(func(all map[string]*trial) {
-		delete(all, pack)
-		if on != nil {
-			all[pack] = &trial{Trial: on, events: on.Events, failures: on.Failures}
-		}
-	})
-}
-
-// drop ends a trial unless another has taken its place.
-func (t *trials) drop(pack string, on *trial) {
-	t.change(func(all map[string]*trial) {
-		if all[pack] == on {
-			delete(all, pack)
-		}
-	})
-}
-
-func (t *trials) change(how func(map[string]*trial)) {
+// the one there is. It leaves one alone that it began before.
+func (t *trials) follow(pack string, now *Trial) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	next := map[string]*trial{}
-	if all := t.byPack.Load(); all != nil {
-		for name, on := range *all {
-			next[name] = on
+	if on := t.byPack[pack]; now == nil {
+		delete(t.byPack, pack)
+	} else if on == nil || on.Trial != now {
+		if t.byPack == nil {
+			t.byPack = map[string]*trial{}
 		}
+		t.byPack[pack] = &trial{Trial: now, did: Record{Version: now.Version, Events: now.Events, Failures: now.Failures}}
 	}
-	how(next)
-	t.byPack.Store(&next)
+	t.note()
+}
+
+// note sets any.
+func (t *trials) note() {
+	any := false
+	for _, on := range t.byPack {
+		any = any || !on.over
+	}
+	t.any.Store(any)
 }

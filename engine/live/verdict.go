@@ -1,6 +1,7 @@
 package live
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -74,11 +75,11 @@ func (v Verdict) String() string {
 	case Pinned:
 		return "pinned to " + rules.ShortOf(v.Pin) + " by rollback --pin"
 	case RolledBack:
-		said := "rolled back to " + rules.ShortOf(v.Pin)
+		text := "rolled back to " + rules.ShortOf(v.Pin)
 		if cause := v.Cause.String(); cause != "" {
-			said += ": " + cause
+			text += ": " + cause
 		}
-		return said
+		return text
 	case FilesGone:
 		if v.Ignored.Path != "" {
 			return fmt.Sprintf("%s, and %s is ignored: %s", filesGone, filepath.Base(v.Ignored.Path), v.Ignored.Why)
@@ -91,12 +92,6 @@ func (v Verdict) String() string {
 }
 
 const filesGone = "its files are gone"
-
-// Same reports whether two verdicts are equal.
-func (v Verdict) Same(w Verdict) bool {
-	return v.Kind == w.Kind && v.Time == w.Time && v.Pin == w.Pin && v.Cause == w.Cause && v.Ignored == w.Ignored &&
-		slices.Equal(v.Lacks, w.Lacks) && slices.Equal(v.Diagnostics, w.Diagnostics)
-}
 
 // Cause is why a pack was rolled back. The zero Cause is unknown: an earlier process
 // rolled the pack back.
@@ -150,4 +145,73 @@ func (l Lost) Err() error {
 // same reports whether two read the same for people: by the first error of each.
 func (l Lost) same(m Lost) bool {
 	return l.Version == m.Version && len(l.Diagnostics) == len(m.Diagnostics) && (len(l.Diagnostics) == 0 || l.Diagnostics[0] == m.Diagnostics[0])
+}
+
+// Errors of commands.
+var (
+	ErrNoPack        = errors.New("there is no such pack")
+	ErrNoEarlier     = errors.New("no earlier version is stored")               // to roll back to
+	ErrNotRolledBack = errors.New("it was not rolled back: its files are live") // there is no rollback to undo
+	ErrNoFiles       = errors.New("its files are gone")                         // so that a rollback can't be undone
+	ErrPresent       = errors.New("its files are in the rules folder")          // of a pack that is to be removed
+)
+
+// AmbiguousVersionError is returned for a beginning that several versions have.
+type AmbiguousVersionError struct {
+	Pack, Version string
+	Candidates    []KeptVersion // the one that was live last first
+}
+
+func (e *AmbiguousVersionError) Error() string {
+	words := make([]string, len(e.Candidates))
+	for i, v := range e.Candidates {
+		digits := max(rules.ShortDigits, len(e.Version))
+		for slices.ContainsFunc(e.Candidates, func(o KeptVersion) bool { return o.Version != v.Version && o.Version[:digits] == v.Version[:digits] }) {
+			digits++
+		}
+		words[i] = fmt.Sprintf("%s (live until %s)", v.Version[:digits], v.Last.UTC().Format(time.RFC3339))
+	}
+	return fmt.Sprintf("pack %q has %d versions that begin with %s: %s", e.Pack, len(words), e.Version, strings.Join(words, ", "))
+}
+
+// LoadError says why a version that is kept can't be loaded.
+type LoadError struct {
+	Version     string
+	Diagnostics diag.List // the errors
+}
+
+// Error is one line, with the first of them.
+func (e *LoadError) Error() string {
+	first := e.Diagnostics[0]
+	first.Hint = ""
+	more := ""
+	if n := len(e.Diagnostics) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	return fmt.Sprintf("load version %s: %s%s", rules.ShortOf(e.Version), first, more)
+}
+
+// Hint is what fixes the first of them; it may be "".
+func (e *LoadError) Hint() string { return e.Diagnostics[0].Hint }
+
+// FolderUnreadError is returned when a pack is to be removed and nobody knows
+// whether its files are gone: the rules folder can't be read.
+type FolderUnreadError struct {
+	Pack   string
+	Folder diag.Diagnostic // what is wrong with the folder
+}
+
+func (e *FolderUnreadError) Error() string {
+	return fmt.Sprintf("remove pack %q: nobody knows whether its files are gone: %s: %s", e.Pack, e.Folder.File, e.Folder.Message)
+}
+
+// UnknownVersionError is returned for a version that is not kept.
+type UnknownVersionError struct{ Pack, Version string }
+
+func (e *UnknownVersionError) Error() string {
+	version := e.Version // as it was typed
+	if len(version) > 2*rules.ShortDigits {
+		version = rules.ShortOf(version) + "…"
+	}
+	return fmt.Sprintf("pack %q has no stored version %s", e.Pack, version)
 }

@@ -1,8 +1,6 @@
 package live
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +10,7 @@ import (
 	"chertd/rules"
 )
 
-// PackStanding is how a pack stands, for people.
+// PackStanding is the standing of a pack as people see it.
 type PackStanding struct {
 	Name        string
 	Path        string
@@ -39,7 +37,8 @@ type PackStanding struct {
 	Blocks string
 }
 
-// view is how things stood when the lock was released. It is never written to.
+// view is what people and probes see: the state when the lock was released last. It is
+// never written to.
 type view struct {
 	standings []PackStanding
 	live      []*rules.Pack // of standings; nil: none
@@ -47,43 +46,60 @@ type view struct {
 	ready     bool // there is a set with a pack in it
 	folder    folder
 	known     []string // what packs have in the rules folder
+	// goneDue is when it is decided about the last of the packs whose files are gone;
+	// zero: there is none.
+	goneDue time.Time
 }
 
-// publish shows how things stand.
+// packs are the versions that are live, by pack.
+func (v *view) packs() map[string]*rules.Pack {
+	live := map[string]*rules.Pack{}
+	for _, p := range v.live {
+		if p != nil {
+			live[p.Name] = p
+		}
+	}
+	return live
+}
+
+// publish replaces the view.
 func (m *Manager) publish() {
 	v := &view{problems: m.problems(), ready: m.set != nil && len(m.set.Packs()) > 0, folder: m.folder, known: m.known()}
 	for _, s := range m.sorted() {
 		v.standings = append(v.standings, m.describe(s))
 		v.live = append(v.live, s.Version.Pack)
+		if !s.Missed.IsZero() && !m.folder.diags.Errors() {
+			v.goneDue = later(v.goneDue, s.Missed.Add(goneFor))
+		}
 	}
 	m.view.Store(v)
 }
 
-// describe tells people how a pack stands.
+// describe returns a standing as people see it.
 func (m *Manager) describe(s *Standing) PackStanding {
-	mode, by := s.ModeNow()
+	mode, by := s.modeNow()
 	p := PackStanding{
-		Name: s.Pack, Path: s.Path, Mode: mode, ModeBy: by, Pinned: s.Pin.Version != "", PinStays: s.Pin.Stays(), Gone: s.Gone, Unread: s.Unread,
+		Name: s.Pack, Path: s.Path, Mode: mode, ModeBy: by, Pinned: s.Pinned != "", PinStays: s.PinStays, Gone: s.Gone, Unread: s.Unread,
 		NotLive: s.whyNotLive(), Edit: s.Files.Version, Diagnostics: s.problems(), Change: m.changes[s.Pack],
 	}
 	if s.Unread {
 		p.Diagnostics = append(slices.Clone(m.folder.diags), p.Diagnostics...)
 	}
-	if s.Set != "" {
-		p.ModeWhy = s.why()
+	if s.Mode != "" {
+		p.ModeWhy = s.Why
 	}
 	if s.Version.Runs() {
 		live := s.Version.Pack
 		p.Since, p.CanVeto, p.Version, p.Rules, p.Suspended = s.Since, live.CanVeto, live.Version, len(live.Rules), m.c.Suspensions.Suspended(live, m.c.Now())
-	} else if m.set != nil && s.Blocks() {
+	} else if m.set != nil && s.blocks() {
 		p.Blocks = "no version of it is live: " + s.whyNone()
 	}
 	return p
 }
 
-// Standings tells how every pack stands, by name.
+// Standings returns the standing of every pack, by name.
 func (m *Manager) Standings() []PackStanding {
-	v := m.shown()
+	v := m.view.Load()
 	all := slices.Clone(v.standings)
 	for i, p := range v.live {
 		if p != nil {
@@ -97,29 +113,14 @@ func (m *Manager) Standings() []PackStanding {
 // Problems is what is wrong with the folder and with packs that have no version
 // live, and whether anything is live at all.
 func (m *Manager) Problems() (problems diag.List, live bool) {
-	v := m.shown()
+	v := m.view.Load()
 	return v.problems, v.ready
 }
 
 // Ignored lists what would be rules, or a pack's, but for its name.
-func (m *Manager) Ignored() []rules.Ignored { return m.shown().folder.ignored }
+func (m *Manager) Ignored() []rules.Ignored { return m.view.Load().folder.ignored }
 
-// shown is how things stood last.
-func (m *Manager) shown() *view {
-	if v := m.view.Load(); v != nil {
-		return v
-	}
-	return &view{}
-}
-
-// with is the standing with what was dropped, once that is done.
-func (p PackStanding) with(ctx context.Context, ends []*dropEnd, err error) (PackStanding, error) {
-	dropped, waitErr := wait(ctx, ends)
-	p.Dropped = dropped
-	return p, errors.Join(err, waitErr)
-}
-
-// whyNone says why a pack has no version that is live.
+// whyNone returns why a pack has no version that is live.
 func (s *Standing) whyNone() string {
 	if err := s.Lost.Err(); err != nil {
 		return err.Error()
@@ -130,7 +131,7 @@ func (s *Standing) whyNone() string {
 	return s.Verdict.String()
 }
 
-// whyNotLive says why the files as they are now are not live, and which version is
+// whyNotLive returns why the files as they are now are not live, and which version is
 // if it is not the one that ought to be; "": they are.
 func (s *Standing) whyNotLive() string {
 	var all []string
@@ -146,7 +147,7 @@ func (s *Standing) whyNotLive() string {
 	return strings.Join(all, "; ")
 }
 
-// whySettings says with which settings the live version runs that those in chertd.yaml
+// whySettings returns with which settings the live version runs that those in chertd.yaml
 // do not fit.
 func (s *Standing) whySettings() string {
 	if s.Defaults {
@@ -166,11 +167,11 @@ func (s *Standing) problems() diag.List {
 		}
 	}
 	lost, first := s.Lost.Err(), s.Lost.Diagnostics
-	said := func(d diag.Diagnostic) bool { // the files are those of the version that is lost
+	listed := func(d diag.Diagnostic) bool { // the files are those of the version that is lost
 		return d.Severity == diag.SeverityError && len(first) > 0 && d.Message == first[0].Message
 	}
 	switch {
-	case lost == nil || slices.ContainsFunc(s.Verdict.Diagnostics, said):
+	case lost == nil || slices.ContainsFunc(s.Verdict.Diagnostics, listed):
 		add(s.Unfit)
 	case s.Lost.Diagnostics == nil:
 		all = append(all, diag.Diagnostic{File: s.Path, Severity: diag.SeverityError, Message: lost.Error()})

@@ -62,6 +62,12 @@ func (o *WatchOptions) setDefaults() {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Busy == nil {
+		o.Busy = func(map[string]bool) {}
+	}
+	if o.Known == nil {
+		o.Known = func() []string { return nil }
+	}
 }
 
 // Seen is a rules folder that has changed and been quiet.
@@ -107,13 +113,13 @@ func newNotifier() (notifier, error) {
 
 // watcher is one run of Watch; it belongs to one goroutine.
 type watcher struct {
-	dir      string // as given: in what is told
+	dir      string // as given: in what is reported
 	abs      string // the same, absolute: in notifications
 	opts     WatchOptions
 	notify   notifier
 	watched  map[string]fs.FileInfo // folders with a notification, and which folder it was
-	told     snapshot               // what changed was last called for, part by part
-	waiting  map[string]*unquiet    // parts that have changed and wait to be told; "" is the folder as a whole
+	reported snapshot               // what changed was last called for, part by part
+	waiting  map[string]*unquiet    // parts that have changed and wait to be reported; "" is the folder as a whole
 	timer    *time.Timer            // runs while some wait
 	lastFail string                 // trouble logged last, not to repeat it each poll
 }
@@ -131,9 +137,9 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 	defer poll.Stop()
 
 	w.rewatch() // before the first look, so that nothing falls between
-	told, seen := w.look()
-	w.told = told
-	if o.Since != "" && o.Since != told.content {
+	now, seen := w.look()
+	w.reported = now
+	if o.Since != "" && o.Since != now.content {
 		seen.Reason = "the folder changed before it was watched"
 		changed(seen)
 	}
@@ -152,7 +158,7 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 			if w.concerns(ev) {
 				w.stir(w.partOf(ev), "")
 				if ev.Has(fsnotify.Create) && isFolder(ev.Name) {
-					w.watchNew(filepath.Clean(ev.Name)) // what is written into it puts the telling off, too
+					w.watchNew(filepath.Clean(ev.Name)) // what is written into it delays the report, too
 				}
 			}
 		case err, ok := <-w.notify.errors:
@@ -166,14 +172,14 @@ func watch(ctx context.Context, dir string, o WatchOptions, n notifier, changed 
 		case <-poll.C:
 			w.rewatch()
 			now, _ := w.look()
-			differing := now.differing(w.told)
+			differing := now.differing(w.reported)
 			for _, part := range differing {
 				if w.waiting[part] == nil {
-					w.stir(part, cmp.Or(now.parts[part], "gone"))
+					w.stir(part, cmp.Or(now.parts[part].hash, "gone"))
 				}
 			}
 			if len(differing) == 0 && len(w.waiting) == 0 && w.outdated(now) {
-				w.stir("", now.parts[""])
+				w.stir("", now.parts[""].hash)
 			}
 		case <-w.timer.C:
 			if seen, ok := w.settled(); ok {
@@ -199,17 +205,10 @@ func (w *watcher) outdated(now snapshot) bool {
 	return w.opts.Loaded != nil && w.opts.Loaded() != now.content
 }
 
-func (w *watcher) known() []string {
-	if w.opts.Known == nil {
-		return nil
-	}
-	return w.opts.Known()
-}
-
 // look reads the folder.
 func (w *watcher) look() (snapshot, Seen) {
 	seen := Seen{began: time.Now()}
-	seen.Folder = rules.ReadFolder(w.dir, rules.FolderOptions{Known: w.known()})
+	seen.Folder = rules.ReadFolder(w.dir, rules.FolderOptions{Known: w.opts.Known()})
 	return snap(seen.Folder), seen
 }
 

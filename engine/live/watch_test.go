@@ -176,11 +176,11 @@ func TestWatchOfAFolderGivenRelatively(t *testing.T) {
 func TestWatchTellsWhatChanged(t *testing.T) {
 	t.Parallel()
 	of := func(files string) snapshot { // "a1 b1": file a with content 1, …
-		s := snapshot{readable: true, files: map[string][32]byte{}}
+		sums := map[string][32]byte{}
 		for _, f := range strings.Fields(files) {
-			s.files[f[:1]] = [32]byte{f[1]}
+			sums[f[:1]] = [32]byte{f[1]}
 		}
-		return s
+		return snapshot{readable: true, parts: map[string]part{"": {files: sums}}}
 	}
 	for _, tt := range []struct{ before, now, want string }{
 		{"a1 b1", "a1 b1", "the folder changed"},
@@ -508,6 +508,7 @@ func TestWatchIsBounded(t *testing.T) {
 		added = append(added, strings.TrimPrefix(path, dir))
 		return nil
 	}}}
+	w.opts.setDefaults()
 	w.rewatch()
 	wide := 0
 	added = slices.DeleteFunc(added, func(path string) bool {

@@ -18,7 +18,7 @@ const watchDepth = rules.FolderDepth
 // rewatch has the folder's parent, the folder and all folders in it notified of
 // as they are now: new ones, and those whose path leads to another folder by now.
 func (w *watcher) rewatch() {
-	wanted := wantedFolders{found: map[string]fs.FileInfo{}, known: w.known()}
+	wanted := wantedFolders{found: map[string]fs.FileInfo{}, known: w.opts.Known()}
 	wanted.real, _ = filepath.EvalSymlinks(w.abs)
 	wanted.one(filepath.Dir(w.abs))
 	wanted.add(w.abs, watchDepth, nil)
