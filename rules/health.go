@@ -25,7 +25,7 @@ const (
 )
 
 // SkippedSuspended stands in Outcome.Skipped of a rule that is suspended. Its event
-// is recorded as failed, to be run again once the rule is mended.
+// is recorded as failed, to be run again once the rule works.
 const SkippedSuspended = "suspended"
 
 // recordedSuspended is how many rules of a pack that are suspended an event records.
@@ -38,7 +38,7 @@ const recordedSuspended = 8
 const maxFailingChats = 1024
 
 // health is how the rules of one pack version have fared lately. The shards
-// share it; it is lost with the process, which is a probe of its own. Events
+// share it; it is lost with the process. Events
 // without a chat count as those of one chat.
 type health struct {
 	policy SuspendPolicy

@@ -120,7 +120,7 @@ func (r *runner) handle(rule *Rule, pack *Pack, o *Outcome) {
 	o.Requests = h.requests.asked
 	h.draft.keep(o)
 	switch rests, later := rule.rests(&r.in, o.Shadow); {
-	case rests && later: // and it goes on resting
+	case rests && later: // and it continues to rest
 		o.Requests = slices.DeleteFunc(o.Requests, func(w Request) bool { return !w.KeepsUnread() })
 	case rule.Cooldown > 0 && len(o.Requests) > 0:
 		o.Rest = &chat.Cooldown{Rule: rule.restKey(o.Shadow), Until: rule.judged(&r.in).Add(rule.Cooldown)}

@@ -14,7 +14,7 @@ import (
 // and then every other pack's events wait for it. So a pack has a share of the
 // machine as well: what its handlers take beyond shareFree steps each (about a
 // millisecond, dozens of times what an ordinary rule takes), VMs that are made
-// anew for them included, may come to shareRate steps a second, about a tenth
+// again for them included, may come to shareRate steps a second, about a tenth
 // of a core, and to shareBurst of them at once.
 //
 // When a pack goes beyond, the rule that drew most is suspended, in the chat in
