@@ -2,6 +2,7 @@ package luabind
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -23,21 +24,21 @@ func raiseMistake(L *lua.LState, m Mistake) { raise(L, m.Hint, "%s", m.Message) 
 
 // WrongPhase returns the mistake of calling a function while the file loads, or in a
 // handler if handling is set, where it can't be called. ok is false if it can.
-func (s *Symbol) WrongPhase(handling bool) (m Mistake, ok bool) {
+func (it *Symbol) WrongPhase(handling bool) (m Mistake, ok bool) {
 	switch {
-	case s.When == Handling && !handling:
+	case it.When == Handling && !handling:
 		return mistake("call it inside a handler: chert.on(\"message.received\", function(ev) … end)",
-			"%s can't be called while the file loads: there is no event yet", s.Name), true
-	case s.When == Loading && handling:
+			"%s can't be called while the file loads: there is no event yet", it.Name), true
+	case it.When == Loading && handling:
 		return mistake("call it at the top of the file, outside any function",
-			"%s can only be called while the file loads, not in a handler", s.Name), true
+			"%s can only be called while the file loads, not in a handler", it.Name), true
 	}
 	return Mistake{}, false
 }
 
 // TooManyArguments returns the mistake of a call with more arguments than Params.
-func (s *Symbol) TooManyArguments(given int) Mistake {
-	return mistake("usage: "+s.Signature(), "%s got %d arguments, it takes at most %d", s.Name, given, len(s.Params))
+func (it *Symbol) TooManyArguments(given int) Mistake {
+	return mistake("usage: "+it.Signature(), "%s got %d arguments, it takes at most %d", it.Name, given, len(it.Params))
 }
 
 // CalledWithColon returns the mistake of calling chert.hold as chert:hold.
@@ -116,3 +117,24 @@ func HoldOfZero() Mistake {
 
 // LoopHint is the hint for a loop over a value that is not an iterator.
 const LoopHint = "write for key, value in pairs(t) do, or ipairs(t) for lists"
+
+// HintOf returns the hint of an error that has one, such as the errors of
+// ParseSchedule; "" for any other error.
+func HintOf(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
+	}
+	return ""
+}
+
+// hintedError is an error with a hint how to write the rule.
+type hintedError struct{ message, hint string }
+
+func (e *hintedError) Error() string { return e.message }
+func (e *hintedError) Hint() string  { return e.hint }
+
+// misformed returns a hintedError.
+func misformed(hint, format string, args ...any) error {
+	return &hintedError{message: fmt.Sprintf(format, args...), hint: hint}
+}

@@ -133,21 +133,14 @@ func (f *file) keysAdded() map[*local]map[string]bool {
 		}
 	}
 	for _, a := range f.assigns {
-		t, ok := a.target.(*ast.AttrGetExpr)
-		if !ok {
+		l, key := f.fieldSet(a)
+		switch {
+		case l == nil:
 			continue
-		}
-		id, ok := t.Object.(*ast.IdentExpr)
-		if !ok || f.refs[id] == nil {
-			continue
-		}
-		l := f.refs[id]
-		key, ok := t.Key.(*ast.StringExpr)
-		if !ok {
+		case key == nil:
 			f.escaped[l] = true
 			continue
-		}
-		if f.added[l] == nil {
+		case f.added[l] == nil:
 			f.added[l] = map[string]bool{}
 		}
 		f.added[l][key.Value] = true

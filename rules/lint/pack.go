@@ -161,18 +161,12 @@ func (p *pack) collectFields() {
 		}
 		f.collectHanded()
 		for _, a := range f.assigns {
-			t, ok := a.target.(*ast.AttrGetExpr)
-			if !ok {
+			l, key := f.fieldSet(a)
+			if l == nil {
 				continue
 			}
-			id, ok := t.Object.(*ast.IdentExpr)
-			if !ok || f.refs[id] == nil {
-				continue
-			}
-			l := f.refs[id]
 			p.changed[l] = true
-			key, ok := t.Key.(*ast.StringExpr)
-			if !ok || l.fields == nil {
+			if key == nil || l.fields == nil {
 				l.fields = nil // any of its fields may be anything
 				continue
 			}
@@ -183,6 +177,21 @@ func (p *pack) collectFields() {
 			}
 		}
 	}
+}
+
+// fieldSet returns the local table of which an assignment sets a field, and the field's
+// name, nil if it is computed. The local is nil if the assignment sets anything else.
+func (f *file) fieldSet(a assignment) (*local, *ast.StringExpr) {
+	t, ok := a.target.(*ast.AttrGetExpr)
+	if !ok {
+		return nil, nil
+	}
+	id, ok := t.Object.(*ast.IdentExpr)
+	if !ok {
+		return nil, nil
+	}
+	key, _ := t.Key.(*ast.StringExpr)
+	return f.refs[id], key
 }
 
 // collectHanded marks the tables that are passed to functions that may modify them.
