@@ -246,13 +246,13 @@ func fixes(s *live.PackStanding, alone bool) []string {
 		d := s.Diagnostics[unfit]
 		first = fmt.Sprintf("correct %s:%d (%s), and send SIGHUP to chertd", d.File, d.Line, d.Message)
 	case alone && s.Path != "":
-		first = fmt.Sprintf("chertd test %s tries an edit of it, which is live once it is saved and passes", path)
+		first = fmt.Sprintf("edit %s: the edit goes live once it passes", path)
 	case s.Version != "":
 		first = diag.PackCommand("rollback", s.Name) + " goes back to the version before"
 	case s.Gone, s.Path == "":
 		first = diag.PackCommand("packs", s.Name) + " lists the versions that a rollback can make live"
 	}
-	return []string{first, diag.PackCommand("mode", s.Name, "off") + " lets reads go without it"}
+	return []string{first, diag.PackCommand("mode", s.Name, "off") + " ends the blocking: reads then go out without this pack"}
 }
 
 // missedNotes returns notes about packs that have missed events and block no reads now:
@@ -269,9 +269,9 @@ func (m *manager) missedNotes() (notes []string) {
 		switch n := c.recent.Events; {
 		case n == 0 || m.blocking.packs[by.Pack] != nil:
 		case c.recent.Reads > 0:
-			notes = append(notes, fmt.Sprintf("pack %s is not live any more: %s blocked because of it, for a few more seconds", name, countAre(c.recent.Reads, "read")))
+			notes = append(notes, fmt.Sprintf("pack %s is not live any more: %s blocked because of it, and will be released within seconds", name, countAre(c.recent.Reads, "read")))
 		default:
-			notes = append(notes, fmt.Sprintf("pack %s missed %s of the last hour, and no read is blocked because of them: they run through it once another version is live, or its rules are no longer suspended",
+			notes = append(notes, fmt.Sprintf("pack %s missed %s of the last hour, and no read is blocked because of them: the pack runs these events once a working version is live, or its rules are no longer suspended",
 				name, count(n, "event")))
 		}
 	}

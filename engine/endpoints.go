@@ -93,7 +93,7 @@ func (d Daemon) newRenewal() (*renewal, error) {
 	return &renewal{certificate: c, log: d.Log}, nil
 }
 
-const renewalHint = "write both PEM files again; until then the last certificate is used, and chertd does not start with these"
+const renewalHint = "write both PEM files again; until then the last certificate is used, and chertd would not start with these"
 
 // report logs once when the files can't be used, and once when they can again.
 func (r *renewal) report(last bool) {

@@ -139,7 +139,7 @@ func (m *manager) demote(ctx context.Context, pack string, d demotion) error {
 
 // modeHint returns how a pack that chertd sent to shadow becomes live again.
 func modeHint(pack string) string {
-	return diag.PackCommand("mode", pack, "live") + " takes it back, or a higher limits.reads; its reads count from zero again"
+	return diag.PackCommand("mode", pack, "live") + " makes it live again, and so does a higher limits.reads; the count then starts from zero"
 }
 
 // ignoreNoPack returns nil if the pack does not exist any more, and err otherwise.

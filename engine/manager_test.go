@@ -265,7 +265,7 @@ chert.on("timer:again", function(ev) chert.mark_read(ev.chat.id) end)`, "other.l
 	}
 	c.wait("the timer", func() bool { return c.handled(fired.Event.ID) != nil })
 	defer c.lock()()
-	if d := c.handled(fired.Event.ID).Decision; d.Note != "the timer no longer stands" || len(d.Rules) > 0 {
+	if d := c.handled(fired.Event.ID).Decision; d.Note != "the timer was replaced or cancelled" || len(d.Rules) > 0 {
 		t.Errorf("the decision is %+v", d)
 	}
 }

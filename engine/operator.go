@@ -26,7 +26,7 @@ func (m *manager) Hold(ctx context.Context, in control.HoldRequest) (control.Hel
 	if in.For != "" {
 		d, err := luabind.ParseDuration(in.For)
 		if err == nil && d <= 0 {
-			err = fmt.Errorf("a hold of %s ends when it begins", in.For)
+			err = fmt.Errorf("the duration of a hold must be greater than 0, got %s", in.For)
 		}
 		if err != nil {
 			return control.Held{}, &control.UserError{Message: "for: " + err.Error(), Hint: "for example 30m, 2h or 1d; chertd release ends a hold"}
@@ -34,7 +34,7 @@ func (m *manager) Hold(ctx context.Context, in control.HoldRequest) (control.Hel
 		length = d
 	}
 	if utf8.RuneCountInString(in.Reason) > maxReason {
-		return control.Held{}, &control.UserError{Message: fmt.Sprintf("reason: it is longer than %d letters", maxReason), Hint: "write one sentence"}
+		return control.Held{}, &control.UserError{Message: fmt.Sprintf("reason: it is longer than %d characters", maxReason), Hint: "write one sentence"}
 	}
 	if err := m.checkChat(ctx, in.Chat, in.Force, "; --force holds a chat before its first event (API: \"force\": true)"); err != nil {
 		return control.Held{}, err
@@ -102,7 +102,7 @@ func (m *manager) checkChat(ctx context.Context, id string, force bool, orElse s
 	}
 	hint := "compare it with data.chat.id of its events, or chat in the log" + orElse
 	if trimmed := strings.TrimSpace(id); trimmed != id {
-		hint = fmt.Sprintf("there are blanks around it: is it %q?", trimmed)
+		hint = fmt.Sprintf("remove the spaces around it: %q", trimmed)
 	}
 	return &control.UserError{Status: http.StatusNotFound, Message: fmt.Sprintf("chertd has seen no event of chat %q", id), Hint: hint}
 }

@@ -127,9 +127,9 @@ func userError(pack string, err error) error {
 	case errors.Is(err, live.ErrNotRolledBack):
 		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: diag.PackCommand("packs", pack) + " shows what is live"}
 	case errors.Is(err, live.ErrNoFiles):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write its files again, or forget the pack: " + diag.PackCommand("packs remove", pack)}
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "restore its files, or remove the pack: " + diag.PackCommand("packs remove", pack)}
 	case errors.As(err, &ambiguous):
-		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "write more digits"}
+		return &control.UserError{Status: http.StatusConflict, Message: err.Error(), Hint: "give more characters of the version"}
 	case errors.As(err, &unloadable):
 		hint := diag.PackCommand("packs", pack) + " lists the other versions that are kept"
 		if fix := unloadable.Hint(); fix != "" {

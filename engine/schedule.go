@@ -143,7 +143,7 @@ func (s *schedules) forget(ctx context.Context, set *rules.Set, last map[rules.S
 		return nil
 	}
 	if err := s.e.c.Store.Commit(ctx, []turn.Transition{{Schedules: gone}}); err != nil {
-		return fmt.Errorf("forget schedules that do not run any more: %w", err)
+		return fmt.Errorf("delete schedules that no longer run: %w", err)
 	}
 	return nil
 }
@@ -165,9 +165,9 @@ func (s *schedules) run(ctx context.Context, rule *rules.Rule, now time.Time) er
 		log.Info("missed runs of a schedule are skipped")
 		due = due[:0]
 	case rule.Missed == rules.RunAllMissed && more:
-		log.Warn(fmt.Sprintf("a schedule has missed more than %d runs: only the newest are made up for", most), "from", due[0].UTC())
+		log.Warn(fmt.Sprintf("a schedule has missed more than %d runs: only the newest run now", most), "from", due[0].UTC())
 	case rule.Missed == rules.RunAllMissed && now.Sub(due[0]) > scheduleGrace:
-		log.Info("missed runs of a schedule are made up for", "runs", len(due))
+		log.Info("running the missed runs of a schedule", "runs", len(due))
 	case rule.Missed == rules.RunLastMissed && late:
 		log.Info("a missed run of a schedule is made up for", "others", more)
 	}

@@ -226,9 +226,9 @@ func (m *manager) health() control.Health {
 // noRules returns, for people, what chertd does with events while no rules are live.
 func (m *manager) noRules() string {
 	if m.eng.Rules() == nil {
-		return "no rules are live: events are taken in and wait"
+		return "no rules are live: events are accepted and queued"
 	}
-	return "no rules are live: no pack is left; events are taken in, and no rule runs on them"
+	return "no rules are live: there are no packs; events are accepted, but no rule runs on them"
 }
 
 // suspensionNotes returns notes about the suspended rules of a pack, with the reasons.

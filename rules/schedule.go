@@ -21,7 +21,7 @@ type ScheduleRun struct {
 	Expires time.Time // when it is forgotten; zero: never
 }
 
-// MissedRuns selects which missed runs of a schedule are made up for.
+// MissedRuns selects which running the missed runs of a schedule.
 type MissedRuns string
 
 const (
@@ -30,7 +30,7 @@ const (
 	RunAllMissed  MissedRuns = "all"  // each runs, in order, the last MaxMissedRuns of them
 )
 
-// MaxMissedRuns limits how many missed runs of a schedule are made up for.
+// MaxMissedRuns limits how many running the missed runs of a schedule.
 const MaxMissedRuns = 1000
 
 // missedRuns parses the option missed of chert.every; "" is the default.

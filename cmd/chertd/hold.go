@@ -32,7 +32,7 @@ that was set by command, it keeps its reason unless you give another.`,
 			if d, err := luabind.ParseDuration(in.For); err != nil {
 				return hinted(usageError("--for: %v", err), "for example --for 2h")
 			} else if d <= 0 {
-				return hinted(usageError("--for: a hold of %s ends when it begins", in.For), "chertd release CHAT ends a hold")
+				return hinted(usageError("--for: the duration of a hold must be greater than 0, got %s", in.For), "chertd release CHAT ends a hold")
 			}
 			return f.ask(cmd, func(ctx context.Context, c *control.Client) error {
 				h, err := c.Hold(ctx, in)

@@ -81,7 +81,7 @@ func (p *Pack) forgotten() bool { return p.Gone && p.Version == "" && p.Blocked 
 func (e *notLiveError) Error() string {
 	switch {
 	case len(e.names) > 0:
-		return "not live as in the folder: " + strings.Join(e.names, ", ")
+		return "not live: the files of " + strings.Join(e.names, ", ")
 	case e.folder:
 		return "the rules folder could not be read completely"
 	}

@@ -100,7 +100,7 @@ func (m *Manager) keep(ctx context.Context, pack string, k *Keep, now time.Time)
 	}
 	if k.RulesGone {
 		if err := m.c.Keeper.SetRulesDeleted(context.WithoutCancel(ctx), pack, true); err != nil {
-			m.c.Log.Warn("should the process end now, reads of rules that were deleted go out all the same", "pack", pack, "err", err)
+			m.c.Log.Warn("could not store that rules were deleted; after a crash their pending reads may go out", "pack", pack, "err", err)
 		}
 	}
 	if k.State == nil {
@@ -173,7 +173,7 @@ func (m *Manager) tend(s *Standing) {
 		if next.Mode != s.Mode {
 			m.c.Log.Error("a pack stays in shadow although its limit was raised: its mode can't be kept", "pack", s.Pack, "err", err)
 		} else {
-			m.c.Log.Warn("the settings of a pack can't be kept: should those in chertd.yaml not fit it at the next start, it is not live", "pack", s.Pack, "err", err)
+			m.c.Log.Warn("could not store the settings of a pack; if those in chertd.yaml do not fit it at the next start, it does not go live", "pack", s.Pack, "err", err)
 		}
 		next, out = Step(*s, NotKept{in}, now)
 	}

@@ -152,7 +152,7 @@ func (m *Manager) lookAround(ctx context.Context, s *Standing, in *Found) error 
 	if s.PinnedWithoutFiles && !s.PinStays {
 		kept, _, err := m.c.Keeper.Version(ctx, s.Pack, e.Version)
 		if err != nil {
-			return fmt.Errorf("look pack %q up: %w", s.Pack, err)
+			return fmt.Errorf("look up pack %q: %w", s.Pack, err)
 		}
 		in.Back = kept.RolledBack
 	}
@@ -185,7 +185,7 @@ func (m *Manager) clash(ctx context.Context, s *Standing, all []*rules.Candidate
 	} else if s.Live != "" {
 		kept, _, err := m.c.Keeper.Version(ctx, s.Pack, s.Live)
 		if err != nil {
-			return fmt.Errorf("look pack %q up: %w", s.Pack, err)
+			return fmt.Errorf("look up pack %q: %w", s.Pack, err)
 		}
 		path = kept.Path
 	}

@@ -125,7 +125,7 @@ func (m *Manager) collectApart(ctx context.Context, pending []*run, reason strin
 		case <-ctx.Done():
 		case <-left.Done():
 			if err != nil && ctx.Err() == nil {
-				m.c.Log.Error("an edit that may go live could not be kept", "err", err)
+				m.c.Log.Error("could not store an edit that passed the gate", "err", err)
 			}
 		}
 	})

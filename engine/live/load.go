@@ -50,7 +50,7 @@ func isSpec(f rules.File) bool { return f.Kind == rules.SpecFile }
 func (m *Manager) compile(ctx context.Context, s *Standing, b *rules.Candidate, e *Edit) (Input, error) {
 	kept, known, err := m.c.Keeper.Version(ctx, s.Pack, e.Version)
 	if err != nil {
-		return NotKept{}, fmt.Errorf("look pack %q up: %w", s.Pack, err)
+		return NotKept{}, fmt.Errorf("look up pack %q: %w", s.Pack, err)
 	}
 	b.Compile()
 	in := Compiled{Edit: *e, Diagnostics: b.Diagnostics(), MayVeto: b.MayVeto(), Empty: b.Empty()}

@@ -41,7 +41,7 @@ func (t *step) logNotLive() {
 	t.log(slog.LevelError, "an edit is not live: "+s.Verdict.String(), append(attrs, "instead", instead, "err", s.Verdict.Diagnostics.Error())...)
 }
 
-const nothingRuns = "none: its events are recorded as failed, to be run later"
+const nothingRuns = "none: its events are recorded as failed, and run once a version is live"
 
 // logPinned logs that the files are not live because of a rollback.
 func (t *step) logPinned() {
@@ -52,13 +52,13 @@ func (t *step) logPinned() {
 
 // halfLine is the line about a file that looks half written.
 func halfLine(sign HalfSign, settle time.Duration, about ...any) Line {
-	return Line{slog.LevelInfo, "an edit looks half written and is given time", append(about, "file", sign.File, "why", sign.Why, "at_most", settle.String())}
+	return Line{slog.LevelInfo, "an edit looks half written; waiting for the rest", append(about, "file", sign.File, "why", sign.Why, "at_most", settle.String())}
 }
 
 // logRestores logs that an edit restores a version that was rolled back.
 func (t *step) logRestores(version string, rolledBack time.Time) {
 	t.log(slog.LevelWarn, "an edit restores a version that was rolled back", "version", rules.ShortOf(version), "rolled_back", rolledBack.UTC().Format(time.RFC3339),
-		"hint", diag.PackCommand("rollback", t.s.Pack, "--pin")+" keeps an earlier one live whatever is edited")
+		"hint", diag.PackCommand("rollback", t.s.Pack, "--pin")+" keeps an earlier version live, whatever is edited")
 }
 
 // logSpecs logs that the specs alone changed, and pass.
@@ -74,7 +74,7 @@ func (t *step) logSpecs() {
 func (t *step) logUnmatched(warnings diag.List) {
 	for _, d := range warnings {
 		if rules.MatchesLess(d) {
-			t.log(slog.LevelWarn, "a live rule matches less than it lists", "at", fmt.Sprintf("%s:%d", d.File, d.Line), "why", d.Message, "hint", d.Hint)
+			t.log(slog.LevelWarn, "a live rule has values that match nothing", "at", fmt.Sprintf("%s:%d", d.File, d.Line), "why", d.Message, "hint", d.Hint)
 		}
 	}
 }
@@ -133,16 +133,16 @@ func (t *step) logRemoved(verdict Verdict) {
 		t.log(slog.LevelInfo, "pack removed: "+why)
 	case s.Live == "":
 		t.log(slog.LevelWarn, "pack removed: "+why+"; it never loaded, and the reads that it blocked go out now",
-			"hint", "if it is to keep chats unread, write "+s.Path+" again: reads wait for it from then on")
+			"hint", "to keep chats unread again, restore "+s.Path+": reads are blocked until it is live")
 	default:
-		t.log(slog.LevelWarn, "pack removed: "+why+", and it could veto reads; what it kept unread may be read now", "hint", t.restores())
+		t.log(slog.LevelWarn, "pack removed: "+why+", and it could veto reads; chats that it kept unread may now be read", "hint", t.restores())
 	}
 }
 
 // logRemovedByCommand logs that an operator removes the pack.
 func (t *step) logRemovedByCommand() {
 	if mode, _ := t.s.modeNow(); mode == rules.Live && t.s.Version.Runs() && t.s.Version.CanVeto {
-		t.log(slog.LevelWarn, "pack removed by command, and it could veto reads; what it kept unread may be read now", "hint", t.restores())
+		t.log(slog.LevelWarn, "pack removed by command, and it could veto reads; chats that it kept unread may now be read", "hint", t.restores())
 	} else {
 		t.log(slog.LevelInfo, "pack removed by command")
 	}
@@ -193,15 +193,15 @@ func (m *Manager) complain(live int) {
 		return
 	}
 	if m.logged.unread && !unread && !none {
-		m.c.Log.Info("the rules folder is back: all of it can be read again", "dir", m.c.Dir)
+		m.c.Log.Info("the rules folder can be read again", "dir", m.c.Dir)
 	}
 	m.logged.folder, m.logged.none, m.logged.unread = wrong, none, unread
 	switch {
 	case none:
-		m.c.Log.Error("no rules are live: events are taken in and wait", "dir", m.c.Dir, "err", wrong.Error())
+		m.c.Log.Error("no rules are live: events are accepted and queued", "dir", m.c.Dir, "err", wrong.Error())
 	case len(wrong) == 0:
 	case live == 0 && !unread && len(m.packs) == 0:
-		m.c.Log.Warn("no rules are live: no pack is left; events are taken in, and no rule runs on them", "dir", m.c.Dir)
+		m.c.Log.Warn("no rules are live: there are no packs; events are accepted, but no rule runs on them", "dir", m.c.Dir)
 	case unread:
 		m.c.Log.Warn("the rules folder could not be read completely; live versions unchanged", "dir", m.c.Dir, "err", wrong.Error())
 	default:
@@ -256,6 +256,6 @@ func (m *Manager) logInVain(b *rules.Candidate) {
 		if b.IsFolder() {
 			hint = fmt.Sprintf("say `permissions: [%s]` in pack.yaml if the pack needs it", vain)
 		}
-		m.c.Log.Warn("chertd.yaml grants what the pack does not ask for: it grants nothing", "pack", name, "grant", vain, "hint", hint)
+		m.c.Log.Warn("chertd.yaml grants a permission that the pack does not request", "pack", name, "grant", vain, "hint", hint)
 	}
 }

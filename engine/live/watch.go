@@ -243,5 +243,5 @@ func watchHint(err error) string {
 	case errors.Is(err, syscall.ENOSPC):
 		return "raise the limit of inotify watches: sysctl fs.inotify.max_user_watches=524288"
 	}
-	return "an edit is live after a poll, and chertd reload takes it immediately"
+	return "edits are found by polling; `chertd reload` loads them immediately"
 }

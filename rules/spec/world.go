@@ -43,7 +43,7 @@ type WorldConfig struct {
 
 // ErrTooMuch says that a World's bounds are used up, by rules that keep each
 // other going or by more time than one can pass event by event.
-var ErrTooMuch = errors.New("too much happens")
+var ErrTooMuch = errors.New("too many events or steps")
 
 // World is a rule set with all that surrounds it, on a clock that moves only
 // when told to. The same calls give the same World, always. It is used by one

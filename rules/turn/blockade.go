@@ -75,7 +75,7 @@ func (t *Turn) known(ctx context.Context, e *Entry, d *Done) error {
 		return err
 	}
 	pack := e.Forward.Known
-	d.Decision.Note = fmt.Sprintf("pack %q blocks nothing of event %d here any more: it ran on it, or is not live", pack, e.Cause)
+	d.Decision.Note = fmt.Sprintf("pack %q no longer blocks reads because of event %d: it ran on it, or is not live", pack, e.Cause)
 	for i := range b.Rows {
 		if m := &b.Rows[i]; m.Pack == pack && m.Cause == e.Cause {
 			d.Made = append(d.Made, m.ID())

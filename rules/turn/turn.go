@@ -75,7 +75,7 @@ func (t *Turn) Handle(ctx context.Context, e *Entry) (Done, error) {
 	case e.Forward != nil:
 		t.carried(e, &in, &d)
 	case isTimer && (t.Chat == nil || !t.Chat.HasTimer(timerOf(e))):
-		d.Decision.Note = "the timer no longer stands"
+		d.Decision.Note = "the timer was replaced or cancelled"
 	default:
 		if isTimer {
 			timer := timerOf(e)
