@@ -252,7 +252,7 @@ func fixes(s *live.PackStanding, alone bool) []string {
 	case s.Gone, s.Path == "":
 		first = diag.PackCommand("packs", s.Name) + " lists the versions that a rollback can make live"
 	}
-	return []string{first, diag.PackCommand("mode", s.Name, "off") + " ends the blocking: reads then go out without this pack"}
+	return []string{first, diag.PackCommand("mode", s.Name, "off") + " ends the blocking"}
 }
 
 // missedNotes returns notes about packs that have missed events and block no reads now:

@@ -28,7 +28,7 @@ func TestHintsQuotePackNames(t *testing.T) {
 		fix = append(fix, b.Fix...)
 	}
 	all := strings.Join(fix, "\n")
-	for _, want := range []string{"/my vip.lua' shows what is wrong", "chertd mode 'my vip' off lets", "chertd mode $'x\\012calls    all is well' off lets"} {
+	for _, want := range []string{"/my vip.lua' shows what is wrong", "chertd mode 'my vip' off ends", "chertd mode $'x\\012calls    all is well' off ends"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no hint …%s… in\n%s", want, all)
 		}

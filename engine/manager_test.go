@@ -178,7 +178,7 @@ func TestNotReadyWithoutPacks(t *testing.T) {
 	if _, err := c.m.Remove(ctx, "codes", false); err != nil {
 		t.Fatal(err)
 	}
-	if why := strings.Join(c.m.health().NotReady, "; "); !strings.Contains(why, "no pack is left") {
+	if why := strings.Join(c.m.health().NotReady, "; "); !strings.Contains(why, "there are no packs") {
 		t.Errorf("not ready because %q", why)
 	}
 	c.write("other.lua", later)

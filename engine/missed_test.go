@@ -699,7 +699,7 @@ func TestPackThatBlocksReadsIsShown(t *testing.T) {
 	b := c.m.health().Blocked[0]
 	path := c.pack("guard").Path
 	if b.Pack != "guard" || b.Events != 3 || b.Why != "no version of it is live: it does not load" || b.Since.IsZero() ||
-		len(b.Fix) != 2 || b.Fix[0] != "chertd check "+path+" shows what is wrong" || b.Fix[1] != "chertd mode guard off lets reads go without it" {
+		len(b.Fix) != 2 || b.Fix[0] != "chertd check "+path+" shows what is wrong" || b.Fix[1] != "chertd mode guard off ends the blocking" {
 		t.Errorf("the health says %+v", b)
 	}
 	since := b.Since
@@ -760,7 +760,7 @@ end })`
 		c.wait("the guard to block", func() bool { return len(c.m.health().Blocked) == 1 })
 		b := c.m.health().Blocked[0]
 		if b.Pack != "guard" || b.Events != 2 || b.Reads != 1 || !strings.HasPrefix(b.Why, "it failed on events") || !strings.HasSuffix(b.Why, "oh") ||
-			b.Fix[0] != "chertd test "+c.pack("guard").Path+" tries an edit of it, which is live once it is saved and passes" || b.Fix[1] != "chertd mode guard off lets reads go without it" || b.Since.IsZero() {
+			b.Fix[0] != "edit "+c.pack("guard").Path+": the edit goes live once it passes" || b.Fix[1] != "chertd mode guard off ends the blocking" || b.Since.IsZero() {
 			t.Errorf("the health says %+v", b)
 		}
 		packs, err := c.m.Packs(ctx)
@@ -866,7 +866,7 @@ func TestSuspendedVetoBlocksReads(t *testing.T) {
 		return len(b) == 1 && strings.Contains(b[0].Why, "suspended")
 	})
 	b := c.m.health().Blocked[0]
-	if b.Pack != "guard" || b.Why != "rule r is suspended: it fails again and again" || !strings.HasPrefix(b.Fix[0], "chertd test ") {
+	if b.Pack != "guard" || b.Why != "rule r is suspended: it fails again and again" || !strings.HasPrefix(b.Fix[0], "edit ") {
 		t.Errorf("the health says %+v", b)
 	}
 }

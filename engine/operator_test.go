@@ -62,8 +62,8 @@ end })
 		"none":        {control.HoldRequest{}, "its id is missing"},
 		"no id":       {control.HoldRequest{Chat: "a\x1b", Force: true}, "can't be the id of a chat"},
 		"no time":     {control.HoldRequest{Chat: "c1", For: "soon"}, "is not understood"},
-		"no while":    {control.HoldRequest{Chat: "c1", For: "0"}, "ends when it begins"},
-		"a long tale": {control.HoldRequest{Chat: "c1", Reason: strings.Repeat("x", 501)}, "longer than 500 letters"},
+		"no while":    {control.HoldRequest{Chat: "c1", For: "0"}, "must be greater than 0"},
+		"a long tale": {control.HoldRequest{Chat: "c1", Reason: strings.Repeat("x", 501)}, "longer than 500 characters"},
 	} {
 		_, err := c.m.Hold(ctx, test.in)
 		if user := (*control.UserError)(nil); !errors.As(err, &user) || user.Hint == "" || !strings.Contains(user.Message, test.want) {

@@ -93,7 +93,7 @@ func TestReadsLimitNeverLeaks(t *testing.T) {
 		t.Errorf("%d reads say that the limit is reached, and %d that the pack is off; want 13 in all", limited, off)
 	}
 	notes := strings.Join(c.m.health().Notes, "\n")
-	if want := "pack codes is in shadow: more than 3 reads in 10m; chertd mode codes live takes it back"; !strings.Contains(notes, want) {
+	if want := "pack codes is in shadow: more than 3 reads in 10m; chertd mode codes live makes it live again"; !strings.Contains(notes, want) {
 		t.Errorf("status notes %q, want %q", notes, want)
 	}
 	if !strings.Contains(c.logged(), "more than 3 reads in 10m") {

@@ -103,7 +103,7 @@ func TestPrintPackThatBlocksReads(t *testing.T) {
 	t.Parallel()
 	blocked := control.Blocked{
 		Pack: "vip", Since: at(11, 20), Why: "no version of it is live: it does not load", Events: 1234, Reads: 1,
-		Fix: []string{"chertd check rules/vip.lua shows what is wrong", "chertd mode vip off lets reads go without it"},
+		Fix: []string{"chertd check rules/vip.lua shows what is wrong", "chertd mode vip off ends the blocking"},
 	}
 	compare(t, printed(t, func(b *strings.Builder) error {
 		return printPacks(b, []control.Pack{
@@ -120,16 +120,17 @@ vip    none      -                  -           0         0       0
     no version of it is live: it does not load
     1,234 events missed, 1 read blocked
     hint: chertd check rules/vip.lua shows what is wrong
-    hint: chertd mode vip off lets reads go without it
+    hint: chertd mode vip off ends the blocking
 codes  3f786850  2026-01-05 12:00Z  live        3         2       1
   1 event missed in the last hour
-    hint: to run them, edit the pack or run chertd rollback codes
+    the pack runs what it missed once a working version is live
+    hint: chertd rollback codes makes the previous version live
 first  3f786850  2026-01-05 12:00Z  live        3         0       0
   1 event missed in the last hour
-    hint: to run them, edit the pack
+    the pack runs what it missed once a working version is live
 lost   none      -                  -           0         0       0
   2 events missed in the last hour
-    hint: to run them, edit the pack
+    the pack runs what it missed once a working version is live
 `)
 	s := control.Status{Version: "v1.2.0", Since: at(8, 0), Ready: true, Blocked: []control.Blocked{blocked}, Packs: 2}
 	got := printed(t, func(b *strings.Builder) error { return printStatus(b, s, at(12, 34)) })
@@ -139,7 +140,7 @@ chertd v1.2.0, up 4h 34m, since 2026-01-05 08:00Z
            no version of it is live: it does not load
            1,234 events missed, 1 read blocked
              hint: chertd check rules/vip.lua shows what is wrong
-             hint: chertd mode vip off lets reads go without it
+             hint: chertd mode vip off ends the blocking
 `)
 }
 

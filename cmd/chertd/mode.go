@@ -33,7 +33,7 @@ postponements, and prints how many there were; --keep-pending keeps them.`,
 			case in.Reset && len(args) == 2:
 				return hinted(usageError("--reset takes no mode: it removes the override"), diag.PackCommand("mode", args[0], "--reset"))
 			case !in.Reset && len(args) == 1:
-				return hinted(usageError("the mode is missing: live, shadow, off, or --reset"), diag.PackCommand("mode", args[0], "off"))
+				return hinted(usageError("the mode is missing: live, shadow, off, or --reset"), diag.PackCommand("packs", args[0])+" shows the mode that the pack has")
 			case len(args) == 2:
 				in.Mode = args[1]
 			}

@@ -111,11 +111,11 @@ func remarks(p control.Pack) (list []string) {
 		}
 		list = append(list, text)
 	} else if n := p.Missed - p.MissedEarlier; n > 0 {
-		back := ""
+		text := fmt.Sprintf("%s missed in the last hour\n  the pack runs what it missed once a working version is live", many(n, "event"))
 		if canGoBack(p) {
-			back = " or run " + diag.PackCommand("rollback", p.Name)
+			text += "\n  hint: " + diag.PackCommand("rollback", p.Name) + " makes the previous version live"
 		}
-		list = append(list, fmt.Sprintf("%s missed in the last hour\n  hint: to run them, edit the pack%s", many(n, "event"), back))
+		list = append(list, text)
 	}
 	if n := p.MissedEarlier; n > 0 {
 		list = append(list, fmt.Sprintf("%s missed more than an hour ago, %s blocked because of them\n  these events no longer run automatically", many(n, "event"), many(p.BlockedEarlier, "read")))

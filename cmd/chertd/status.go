@@ -81,7 +81,7 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 		line("", "waiting actions are kept and go out once calls can be made")
 	}
 	if s.Actions["blocked"] > 0 {
-		line("", "reads are blocked while a rule that can veto them fails: see chertd packs")
+		line("", "blocked reads wait for a pack that can veto them: see chertd packs")
 	}
 	line("packs", "%s", choose(s.NotLive == 0, fmt.Sprint(s.Packs), fmt.Sprintf("%d, %d with an edit that is NOT LIVE: see chertd packs", s.Packs, s.NotLive)))
 	if n := len(s.Ignored); n > 0 {

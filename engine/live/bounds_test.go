@@ -45,7 +45,7 @@ func TestCrowdedFolderHoldsNobodyUp(t *testing.T) {
 	p.write("b/10.lua", version("b2"))
 	p.edit()
 	p.expectLive("there is less", "a=a3 b=b2 new=n1")
-	if n := p.logged("the rules folder is back"); n != 1 {
+	if n := p.logged("the rules folder can be read again"); n != 1 {
 		t.Errorf("that it is back was logged %d times, want once", n)
 	}
 }

@@ -52,7 +52,7 @@ func (m *Manager) read(ctx context.Context, r reading) (pending []*run, err erro
 		if b := byName[name]; len(b) > 1 {
 			errs = append(errs, m.clash(ctx, s, b))
 		} else {
-			errs = append(errs, m.consider(ctx, s, b[0], r.waited))
+			errs = append(errs, m.consider(ctx, s, b[0], r.waited, r.all))
 		}
 		if run := m.runs[name]; run != nil {
 			pending = append(pending, run)
@@ -131,15 +131,15 @@ func (m *Manager) named(b *rules.Candidate) *rules.Candidate {
 }
 
 // consider gives a pack its files as they were read.
-func (m *Manager) consider(ctx context.Context, s *Standing, b *rules.Candidate, waited bool) error {
+func (m *Manager) consider(ctx context.Context, s *Standing, b *rules.Candidate, waited, again bool) error {
 	m.logInVain(b)
-	in := Found{Edit: m.editOf(s, b), Waited: waited, Starting: m.starting}
+	in := Found{Edit: m.editOf(s, b), Waited: waited, Starting: m.starting, Again: again}
 	err := m.lookAround(ctx, s, &in)
 	if err != nil {
 		return errors.Join(err, m.give(ctx, s, NotKept{}, nil))
 	}
-	if s.Tried != nil && s.Tried.Key == in.Edit.Key && s.Tried.Refused.Kind == FilesLive {
-		if in.Peers, err = m.peers(ctx, s, s.Tried.Version.Pack); err != nil {
+	if try := s.tried(in.Edit.Key); try != nil && !again && try.Refused.Kind == FilesLive {
+		if in.Peers, err = m.peers(ctx, s, try.Version.Pack); err != nil {
 			return errors.Join(err, m.give(ctx, s, NotKept{in}, b))
 		}
 	}

@@ -57,7 +57,7 @@ func TestGrantsTakenBackLeaveLess(t *testing.T) {
 	p.expectNotLive("an edit that needs less", "bot", "")
 	grants("typing")
 	p.expectLive("a grant that nobody asked for", "bot=v3")
-	if n := p.logged("it grants nothing"); n != 1 {
-		t.Errorf("a grant in vain was logged %d times, want once", n)
+	if n := p.logged("grants a permission that the pack does not request"); n != 1 {
+		t.Errorf("an unused grant was logged %d times, want once", n)
 	}
 }

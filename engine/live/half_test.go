@@ -141,7 +141,7 @@ func TestHalfWrittenFilesGetTime(t *testing.T) {
 			y.until(5 * time.Second)
 			y.put("vips.lua", cutAfter(v1, "log.info(note)\nend)\n"))
 			y.expect(7*time.Second, "vips=v1")
-			y.expectNotLive("waiting", "vips", "it looks half written, and is taken as it is in 2s")
+			y.expectNotLive("waiting", "vips", "it looks half written; chertd loads it as it is after 2s")
 			y.put("vips.lua", v1)
 			y.expect(20*time.Second, "vips=v1")
 			y.expectNotLive("as it was", "vips", "")

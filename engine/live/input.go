@@ -18,6 +18,7 @@ type Found struct {
 	Edit     Edit
 	Waited   bool      // files that still look half written have had their time
 	Starting bool      // the process starts
+	Again    bool      // an edit that was tried is tried again: somebody asked for a reload
 	Back     time.Time // when Edit.Version was rolled back; zero: it was not, or that was not looked up
 	Peers              // looked up only if Standing.Tried is of this edit
 }

@@ -119,7 +119,7 @@ func (t *step) logRolledBack(from string, in *Rollback) {
 // logGoneKept logs that the files are gone, and that the pack is kept.
 func (t *step) logGoneKept(why Verdict) {
 	what := "the files of a pack are gone"
-	if why.String() != filesGone {
+	if why.Kind != FilesGone || why.Ignored.Path != "" {
 		what = "a pack is not loaded any more: " + why.String()
 	}
 	t.log(slog.LevelWarn, what+", and no other pack is there; it is kept as it was", "hint", diag.PackCommand("packs remove", t.s.Pack))

@@ -83,11 +83,6 @@ func (m *Manager) decide(ctx context.Context, reason string, r reading) (due tim
 	if err := m.acquire(ctx); err != nil {
 		return due, err
 	}
-	for _, s := range m.packs {
-		if r.all {
-			s.Tried = nil
-		}
-	}
 	pending, err := m.read(ctx, r)
 	due = later(m.halfDue(false), m.ignoring.half.Due)
 	m.swap(reason)

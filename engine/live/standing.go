@@ -194,6 +194,7 @@ type Half struct {
 // Try is an edit that loads, and what was found out about it.
 type Try struct {
 	Key, Content string
+	Revision     int // of the configuration under which the edit was tried
 	Version      Version
 	Refused      Verdict // its Kind is FilesLive if the edit may go live
 	Diagnostics  diag.List
@@ -201,6 +202,15 @@ type Try struct {
 	MayVeto      bool
 	Empty        bool
 	Peers
+}
+
+// tried returns the result of an earlier trying of an edit; nil: it was not tried, or
+// under another configuration, which may have another gate.
+func (s *Standing) tried(key string) *Try {
+	if s.Tried == nil || s.Tried.Key != key || s.Tried.Revision != s.Config.Revision {
+		return nil
+	}
+	return s.Tried
 }
 
 // Logged is a refusal that was logged.

@@ -91,6 +91,7 @@ func (t *step) giveUp() {
 // refuse leaves the last good version live, and logs why once.
 func (t *step) refuse(try Try) {
 	s := &t.s
+	try.Revision = s.Config.Revision
 	// The configuration is not compared: under another one the edit is still the same.
 	logged := Logged{Content: try.Content, Verdict: try.Refused}
 	news := !s.Logged.same(logged)
@@ -132,6 +133,7 @@ func (t *step) recall(version string) bool {
 // rollback can find it.
 func (t *step) promote(try Try) {
 	s, v := &t.s, try.Version
+	try.Revision = s.Config.Revision
 	s.Tried = &try // its specs need not run again if it can't be kept
 	trial := trialOf(&s.Version, &v, &try.Before)
 	state := s.PackState

@@ -13,6 +13,9 @@ import (
 func (in Found) apply(t *step) {
 	s, e := &t.s, in.Edit
 	t.see(e)
+	if in.Again {
+		s.Tried = nil
+	}
 	if s.Trying != nil && s.Trying.Key != e.Key {
 		t.giveUp()
 	}
@@ -47,7 +50,7 @@ func (in Found) apply(t *step) {
 		t.giveUp()
 	case s.Trying != nil:
 		t.fallBack() // its specs are running
-	case s.Tried != nil && s.Tried.Key == e.Key:
+	case s.tried(e.Key) != nil:
 		s.EditVeto, s.Empty = s.Tried.MayVeto, s.Tried.Empty
 		if try := *s.Tried; try.Refused.Kind != FilesLive {
 			t.refuse(try)
@@ -145,7 +148,7 @@ func (t *step) trySpecs(e *Edit) {
 	s := &t.s
 	switch {
 	case s.Trying != nil: // they are running
-	case s.Tried != nil && s.Tried.Key == e.Key:
+	case s.tried(e.Key) != nil:
 		t.refuse(*s.Tried)
 		return
 	default:

@@ -232,12 +232,12 @@ func TestStories(t *testing.T) {
 		}},
 		"a file is written in two goes": {false, []line{
 			{"edit v1", "v1"},
-			{"edit v2~", "v1; it looks half written, and is taken as it is in 2s; logged: half written; looks again in 2s"},
+			{"edit v2~", "v1; it looks half written; chertd loads it as it is after 2s; logged: half written; looks again in 2s"},
 			{"edit v2", "v2; on trial"},
 		}},
 		"a file stays half written": {false, []line{
 			{"edit v1", "v1"},
-			{"edit v2~", "v1; it looks half written, and is taken as it is in 2s; logged: half written; looks again in 2s"},
+			{"edit v2~", "v1; it looks half written; chertd loads it as it is after 2s; logged: half written; looks again in 2s"},
 			{"wait 2s", "v1; it does not load; logged: not live"},
 		}},
 		"a broken veto blocks reads until it is fixed": {false, []line{
@@ -307,5 +307,27 @@ func TestStories(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTriedEditPassesTheGateOfANewConfiguration: an edit that went live without a gate,
+// but could not be kept, runs through the gate that the configuration has since then.
+func TestTriedEditPassesTheGateOfANewConfiguration(t *testing.T) {
+	t.Parallel()
+	s := Standing{PackState: PackState{Pack: "p"}, Config: PackConfig{Revision: 1, Settle: time.Second}}
+	give := func(in Input) (out Commands) {
+		s, out = Step(s, in, noon)
+		return out
+	}
+	e := Edit{Version: "v1", Built: "b1", Key: "k", Content: "c", Path: "p"}
+	compiled := Compiled{Edit: e, Version: Version{Hash: "v1", Built: "b1"}}
+	give(Found{Edit: e})
+	give(NotKept{compiled})
+	s.Config = PackConfig{Revision: 2, Gate: true, Settle: time.Second}
+	if out := give(Found{Edit: e}); s.Version.Runs() || out.Compile == nil {
+		t.Fatalf("live is %q, and the edit is compiled again: %t", s.Version.Hash, out.Compile != nil)
+	}
+	if out := give(compiled); s.Version.Runs() || !out.RunGate {
+		t.Errorf("live is %q, and the gate runs: %t", s.Version.Hash, out.RunGate)
 	}
 }
