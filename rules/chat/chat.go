@@ -114,7 +114,7 @@ type Retry struct {
 type Flight struct {
 	Call
 	// Recalled are the actions of the call that were dropped while it was in flight.
-	// If it succeeds, they were carried out all the same, and their records say so.
+	// If it succeeds, they were carried out all the same, which their records show.
 	Recalled []Action
 }
 

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// oracle works out from the events alone, without the machine, of which message
-// a read speaks. It knows one chat.
+// oracle finds out from the events alone, without the machine, which message a read
+// is for. It knows one chat.
 type oracle struct {
-	messages []*told
-	asker    *told              // the message of the event at hand; nil: it is about none that is known
-	fresh    int64              // newest event that can be unread; 0: none
-	speaks   map[ActionID]*told // read → newest message it speaks for
-	loose    map[ActionID]bool  // reads for which no message asked: they speak for newer ones that their pack sees
+	messages []*knownMessage
+	asker    *knownMessage              // the message of the event at hand; nil: it is about none that is known
+	fresh    int64                      // newest event that can be unread; 0: none
+	speaks   map[ActionID]*knownMessage // read → newest message it is for
+	loose    map[ActionID]bool          // reads for which no message asked: they speak for newer ones that their pack sees
 	packs    map[ActionID]string
 	since    map[ActionID]int64 // read → first event whose veto concerns it
 	veto     int64              // newest event that vetoed
@@ -30,8 +30,8 @@ type wait struct {
 	pack  string
 }
 
-// told is a message that events brought.
-type told struct {
+// knownMessage is a message that events brought.
+type knownMessage struct {
 	ids, texts []string
 	came       int64           // the first event that brought it
 	received   bool            // as message.received
@@ -39,11 +39,11 @@ type told struct {
 }
 
 func newOracle() oracle {
-	return oracle{speaks: map[ActionID]*told{}, since: map[ActionID]int64{}, loose: map[ActionID]bool{}, packs: map[ActionID]string{}, unsure: map[ActionID]bool{}}
+	return oracle{speaks: map[ActionID]*knownMessage{}, since: map[ActionID]int64{}, loose: map[ActionID]bool{}, packs: map[ActionID]string{}, unsure: map[ActionID]bool{}}
 }
 
 // find is the message that an event brings once more; nil if it is the first.
-func (o *oracle) find(in Outcomes) *told {
+func (o *oracle) find(in Outcomes) *knownMessage {
 	for _, m := range slices.Backward(o.messages) {
 		if m.matches(in) {
 			return m
@@ -54,7 +54,7 @@ func (o *oracle) find(in Outcomes) *told {
 
 // matches reports whether an event brings the message. A lead_reply with an id is
 // not looked for by its text.
-func (m *told) matches(in Outcomes) bool {
+func (m *knownMessage) matches(in Outcomes) bool {
 	common := func(a, b []string) bool {
 		return slices.ContainsFunc(a, func(x string) bool { return slices.Contains(b, x) })
 	}
@@ -62,10 +62,10 @@ func (m *told) matches(in Outcomes) bool {
 	return m.came == in.Seq || common(m.ids, in.IDs) || byText && common(m.texts, in.Texts)
 }
 
-// merge makes one message of those of which lead_replies have told under one id
-// each, now that an event says that they are one.
-func (o *oracle) merge(m *told, in Outcomes) {
-	o.messages = slices.DeleteFunc(o.messages, func(other *told) bool {
+// merge makes one message of those that lead_replies brought under one id each, once
+// an event has the ids of all of them.
+func (o *oracle) merge(m *knownMessage, in Outcomes) {
+	o.messages = slices.DeleteFunc(o.messages, func(other *knownMessage) bool {
 		if other == m || other.received || !other.matches(in) {
 			return false
 		}
@@ -84,8 +84,8 @@ func (o *oracle) merge(m *told, in Outcomes) {
 }
 
 // newest is the message that came last, of those that came as message.received.
-func (o *oracle) newest() *told {
-	var newest *told
+func (o *oracle) newest() *knownMessage {
+	var newest *knownMessage
 	for _, m := range o.messages {
 		if m.received && (newest == nil || m.came > newest.came) {
 			newest = m
@@ -119,7 +119,7 @@ func (o *oracle) handled(in Outcomes, again bool) {
 		if in.Legacy && o.newest() == nil {
 			o.fresh = in.Seq
 		}
-		m = &told{came: in.Seq, saw: map[string]bool{}}
+		m = &knownMessage{came: in.Seq, saw: map[string]bool{}}
 		o.messages = append(o.messages, m)
 	}
 	if in.Message && !again && !m.received {
@@ -155,7 +155,7 @@ func (o *oracle) asked(in Outcomes, actions []Action) {
 // about is the newest message that a read asked by the event at hand speaks for:
 // the one that the event brought first, or else the newest its pack has seen, or with
 // even_if_newer the newest of all.
-func (o *oracle) about(in Outcomes, a *Action) *told {
+func (o *oracle) about(in Outcomes, a *Action) *knownMessage {
 	about := o.asker
 	if about != nil && about.came == in.Seq && in.Message {
 		return about
@@ -169,7 +169,7 @@ func (o *oracle) about(in Outcomes, a *Action) *told {
 }
 
 // now is the newest message that a read speaks for by now.
-func (o *oracle) now(id ActionID) *told {
+func (o *oracle) now(id ActionID) *knownMessage {
 	about := o.speaks[id]
 	for _, m := range o.messages {
 		if _, saw := m.saw[o.packs[id]]; o.loose[id] && saw && m.received && (about == nil || m.came > about.came) {
@@ -244,7 +244,7 @@ func (o *oracle) succeeded(c *Call) {
 }
 
 // doubt notes the reads that were settled while their message had come as a
-// lead_reply alone: if they are revived, nobody knows that they speak for it.
+// lead_reply alone: if they are revived, it is unknown that they are for it.
 func (o *oracle) doubt(rows map[ActionID]Action) {
 	for id, m := range o.speaks {
 		a := rows[id]
@@ -268,8 +268,8 @@ func (o *oracle) settled(a *Action, waited bool) string {
 	case a.EvenIfNewer:
 		return "superseded, though even_if_newer"
 	case about != nil && about == o.asker && a.Covers < about.came:
-		// It was settled before the machine looked at the event at hand, of whose
-		// message only a lead_reply had told.
+		// It was settled before the machine looked at the event at hand, whose message
+		// only a lead_reply had brought.
 	case about != nil && about.received && about.came >= newest.came && !o.unsure[a.ID]:
 		return fmt.Sprintf("superseded, though it speaks for the newest message, %d", newest.came)
 	}
