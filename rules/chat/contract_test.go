@@ -391,8 +391,8 @@ func TestSuperseded(t *testing.T) {
 	})
 }
 
-// A read that no message asks for speaks for the newest message that rules of
-// its pack ran on.
+// A read that no message requests covers the newest message that rules of its pack ran
+// on.
 func TestCovers(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
@@ -442,11 +442,11 @@ func TestCovers(t *testing.T) {
 			2.0 waiting
 			outside: other cancel_read
 			2.0 dropped superseded`,
-		"a read for a message speaks for no newer one, though its pack saw that": `
+		"a read for a message does not cover a newer one that its pack saw": `
 			msg m1: settle mark_read 1h
 			msg m2: settle sees
 			1.0 dropped superseded`,
-		"one that no message asked for does": `
+		"a read that no message requested covers a newer one": `
 			msg m1: settle sees
 			outside: settle mark_read 1h
 			msg m2: settle sees
@@ -487,7 +487,7 @@ func TestCovers(t *testing.T) {
 			outside: other cancel_read
 			3.0 dropped cancelled
 			2.0 dropped superseded`,
-		"a reaction speaks for no message either": `
+		"a read for a reaction does not cover a message either": `
 			msg m1:
 			reaction: settle mark_read
 			2.0 dropped superseded`,
@@ -864,7 +864,7 @@ func TestOneMessageByManyEvents(t *testing.T) {
 	})
 }
 
-// A veto hits every read that speaks for what was vetoed, whenever it is asked for.
+// A veto drops every read that covers the vetoed event, whenever the read is requested.
 func TestVetoWinsOverLaterReadOfTheSameMessage(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
@@ -900,7 +900,7 @@ func TestVetoWinsOverLaterReadOfTheSameMessage(t *testing.T) {
 			msg m1: settle sees; vip keep_unread
 			odd: settle mark_read
 			calls 2.0`,
-		"what waits is vetoed by a message that it speaks for by now": `
+		"a waiting read is vetoed by a later message that it covers": `
 			msg m1: settle sees
 			outside: settle mark_read 1h
 			msg m2: settle sees; vip keep_unread
@@ -912,7 +912,7 @@ func TestVetoWinsOverLaterReadOfTheSameMessage(t *testing.T) {
 func TestMissingVetoBlocksLaterReads(t *testing.T) {
 	t.Parallel()
 	stories(t, map[string]string{
-		"of a timer that speaks for the message": `
+		"of a timer whose read covers the message": `
 			failing msg m1: settle set_timer 30s name=t
 			advance 30s
 			fires t
@@ -1047,7 +1047,7 @@ func TestOlderMessageIsNotTheNewest(t *testing.T) {
 	t.Parallel()
 	many := strings.Repeat("msg sent=10m:\n", 2*recent)
 	stories(t, map[string]string{
-		"its read does not speak for the newer ones": `
+		"its read does not cover the newer ones": `
 			msg m1 sent=1m: codes sees
 			` + many + `
 			msg m1 sent=1m: codes mark_read
